@@ -1,0 +1,51 @@
+//! The command line: the only clap, the only printing.
+//!
+//! Data goes to stdout (`--format human|json`), talk to stderr. Every subcommand is a file with its `Args` and its `run`.
+
+mod ui;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+pub use ui::{Format, Ui};
+
+use crate::domain::Result;
+
+/// Carry software, and the truth about what runs, across a gap that no network crosses.
+#[derive(Debug, Parser)]
+#[command(name = "airlock", version, max_term_width = 100)]
+struct Cli {
+    /// How results are written to stdout: for people or as JSON
+    #[arg(long, global = true, value_enum, default_value_t = Format::Human)]
+    format: Format,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {}
+
+/// Parses the command line, runs the command, and returns the documented exit code.
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version go to stdout with exit 0, mistakes to stderr with exit 2; a closed pipe is no news.
+            error.print().ok();
+            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
+        }
+    };
+    let mut ui = Ui::new(cli.format);
+    match run(cli.command, &mut ui) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            ui.refuse(&error);
+            ExitCode::from(error.class().exit_code())
+        }
+    }
+}
+
+fn run(command: Command, _ui: &mut Ui) -> Result<()> {
+    match command {}
+}

@@ -1,0 +1,188 @@
+//! Private keys on disk: PKCS#8 PEM that `openssl pkey` reads, optionally encrypted with a passphrase.
+//!
+//! A key file belongs to its reader alone: a file that others may read, or that is a link or no regular
+//! file, is refused, not repaired, because its secret may already be out.
+
+use std::fs::File;
+use std::io::Write as _;
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+
+use ed25519_dalek::pkcs8::{DecodePrivateKey as _, EncodePrivateKey as _, spki::der::pem::LineEnding};
+use rustix::fs::{Mode, OFlags};
+use zeroize::Zeroizing;
+
+use super::key::SigningKey;
+use crate::domain::{Class, Error, Result};
+use crate::stream::read_bounded;
+
+/// More than any key file that this program writes.
+const KEY_FILE_BYTES: u64 = 16 << 10;
+
+/// A key file that was read and whose permissions are good; still locked when it has a passphrase.
+pub struct KeyFile {
+    path: PathBuf,
+    pem: Zeroizing<String>,
+}
+
+impl std::fmt::Debug for KeyFile {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "KeyFile({})", self.path.display())
+    }
+}
+
+impl KeyFile {
+    /// Reads a key file.
+    ///
+    /// # Errors
+    ///
+    /// `E-IO` when it cannot be read; `E-TRUST key-file` when others may read it, or it is no regular file.
+    pub fn read(path: &Path) -> Result<Self> {
+        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
+        let fd =
+            rustix::fs::open(path, flags, Mode::empty()).map_err(|e| Error::io("open the key file", path, e.into()))?;
+        let file = File::from(fd);
+        let metadata = file
+            .metadata()
+            .map_err(|e| Error::io("look at the key file", path, e))?;
+        if !metadata.is_file() || metadata.mode() & 0o077 != 0 {
+            return Err(Error::new(
+                Class::Trust,
+                "key-file",
+                format!(
+                    "the key file {} has mode {:o}",
+                    path.display(),
+                    metadata.mode() & 0o7777
+                ),
+            )
+            .expected("a regular file that only its owner may read")
+            .remedy(format!(
+                "find out who read it; then chmod 600 {}, or replace the key",
+                path.display()
+            )));
+        }
+        let bytes = Zeroizing::new(
+            read_bounded(file, KEY_FILE_BYTES, "a key file").map_err(|e| e.reclassified(Class::Trust, "key-file"))?,
+        );
+        let pem = std::str::from_utf8(&bytes)
+            .map(|text| Zeroizing::new(text.to_owned()))
+            .map_err(|_| Error::new(Class::Trust, "key-file", format!("{} is no PEM file", path.display())))?;
+        Ok(Self {
+            path: path.to_owned(),
+            pem,
+        })
+    }
+
+    /// Whether a passphrase is needed.
+    pub fn is_encrypted(&self) -> bool {
+        self.pem.contains("ENCRYPTED PRIVATE KEY")
+    }
+
+    /// Returns the Ed25519 signing key.
+    ///
+    /// # Errors
+    ///
+    /// `E-TRUST passphrase` or `key-file`.
+    pub fn signing_key(&self, passphrase: Option<&str>) -> Result<SigningKey> {
+        let wrong = |code, what: &str| {
+            Error::new(
+                Class::Trust,
+                code,
+                format!("the key file {} {what}", self.path.display()),
+            )
+        };
+        let key = match (self.is_encrypted(), passphrase) {
+            (true, None) => return Err(wrong("passphrase", "needs a passphrase").remedy("give --passphrase-file FILE")),
+            (true, Some(passphrase)) => ed25519_dalek::SigningKey::from_pkcs8_encrypted_pem(&self.pem, passphrase)
+                .map_err(|_| wrong("passphrase", "does not open with this passphrase"))?,
+            (false, _) => ed25519_dalek::SigningKey::from_pkcs8_pem(&self.pem)
+                .map_err(|_| wrong("key-file", "holds no Ed25519 private key").expected("PKCS#8 in PEM form"))?,
+        };
+        Ok(SigningKey::from_secret(key.as_bytes()))
+    }
+}
+
+/// Writes a signing key as a new file with mode 0600; an existing file is never replaced.
+///
+/// # Errors
+///
+/// `E-IO` and `E-SPACE`; `E-INTERNAL` when the key cannot be encoded.
+pub fn write_signing_key(path: &Path, key: &SigningKey, passphrase: Option<&str>) -> Result<()> {
+    // Without the public half: the form that OpenSSL of every age reads (RFC 8410 section 7).
+    let pair = ed25519_dalek::pkcs8::KeypairBytes {
+        secret_key: *key.secret(),
+        public_key: None,
+    };
+    let pem = match passphrase {
+        Some(passphrase) => pair.to_pkcs8_encrypted_pem(passphrase, LineEnding::LF),
+        None => pair.to_pkcs8_pem(LineEnding::LF),
+    }
+    .map_err(|error| {
+        Error::new(
+            Class::Internal,
+            "key-encoding",
+            format!("a key cannot be encoded: {error}"),
+        )
+    })?;
+    write_new(path, pem.as_bytes())
+}
+
+/// Writes the 32 bytes of an X25519 recipient key as one line of hex, mode 0600; an existing file is never replaced.
+///
+/// # Errors
+///
+/// `E-IO` and `E-SPACE`.
+pub fn write_recipient_key(path: &Path, secret: &[u8; 32]) -> Result<()> {
+    let mut text = Zeroizing::new(crate::domain::Hash(*secret).to_hex());
+    text.push('\n');
+    write_new(path, text.as_bytes())
+}
+
+fn write_new(path: &Path, bytes: &[u8]) -> Result<()> {
+    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let fd: OwnedFd = rustix::fs::open(path, flags, Mode::RUSR | Mode::WUSR)
+        .map_err(|e| Error::io("create the key file", path, e.into()))?;
+    let mut file = File::from(fd);
+    file.write_all(bytes)
+        .and_then(|()| file.sync_all())
+        .map_err(|e| Error::io("write the key file", path, e))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+
+    #[test]
+    fn a_key_comes_back_with_and_without_a_passphrase() {
+        let folder = tempfile::tempdir().unwrap();
+        let key = SigningKey::from_secret(&[7; 32]);
+        for passphrase in [None, Some("correct horse")] {
+            let path = folder.path().join(format!("{}.pem", passphrase.is_some()));
+            write_signing_key(&path, &key, passphrase).unwrap();
+            let file = KeyFile::read(&path).unwrap();
+            assert_eq!(file.is_encrypted(), passphrase.is_some());
+            assert_eq!(file.signing_key(passphrase).unwrap().public(), key.public());
+            assert_eq!(write_signing_key(&path, &key, None).unwrap_err().class(), Class::Io);
+        }
+        let locked = KeyFile::read(&folder.path().join("true.pem")).unwrap();
+        assert_eq!(locked.signing_key(Some("wrong")).unwrap_err().code(), "passphrase");
+        assert_eq!(locked.signing_key(None).unwrap_err().code(), "passphrase");
+    }
+
+    #[test]
+    fn a_key_that_others_may_read_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("key.pem");
+        write_signing_key(&path, &SigningKey::from_secret(&[7; 32]), None).unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o640)).unwrap();
+        assert_eq!(KeyFile::read(&path).unwrap_err().code(), "key-file");
+        std::os::unix::fs::symlink(&path, folder.path().join("link")).unwrap();
+        assert_eq!(
+            KeyFile::read(&folder.path().join("link")).unwrap_err().class(),
+            Class::Io
+        );
+    }
+}

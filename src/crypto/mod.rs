@@ -1,0 +1,17 @@
+//! Who may sign what, and how it is checked: canonical JSON, keys, DSSE envelopes, roles, the trust root chain.
+//!
+//! The order is always bytes → signature → parse. [`envelope::verify_role`] is the one function that counts
+//! signatures, for every role and document; [`chain::Chain`] is the one place that moves trust forward.
+
+pub mod canonical;
+mod chain;
+mod envelope;
+mod key;
+mod key_file;
+mod root;
+
+pub use chain::{Chain, ChainStep};
+pub use envelope::{Envelope, PayloadType, Signature, pre_authentication, verify_role};
+pub use key::{KeyId, PublicKey, SigningKey, random};
+pub use key_file::{KeyFile, write_recipient_key, write_signing_key};
+pub use root::{EpochRule, Key, Role, RoleName, Roles, RootDocument, Rule, Scheme};

@@ -1,0 +1,127 @@
+-- airlock.db, version 1: trust, content, names, evidence. Times are seconds since 1970; digests and hashes are 32 bytes.
+
+CREATE TABLE appliance (
+  one        INTEGER PRIMARY KEY CHECK (one = 1),
+  site       TEXT    NOT NULL,          -- site id, 32 hex digits
+  name       TEXT    NOT NULL,          -- local name, never exported
+  created_at INTEGER NOT NULL,
+  time_floor INTEGER NOT NULL,          -- threat model 2.6: moved by signed statements only
+  generation INTEGER NOT NULL           -- grows with every activation; a running server watches it
+) STRICT;
+
+CREATE TABLE trust_root (
+  domain      BLOB    NOT NULL,
+  version     INTEGER NOT NULL,
+  envelope    BLOB    NOT NULL,         -- the DSSE envelope as accepted
+  accepted_at INTEGER NOT NULL,
+  PRIMARY KEY (domain, version)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE scope (
+  id      INTEGER PRIMARY KEY,
+  domain  BLOB NOT NULL,
+  product TEXT NOT NULL,
+  channel TEXT NOT NULL,
+  UNIQUE (domain, product, channel)
+) STRICT;
+
+CREATE TABLE mark (
+  scope    INTEGER PRIMARY KEY REFERENCES scope (id),
+  epoch    INTEGER NOT NULL,
+  sequence INTEGER NOT NULL,
+  head     BLOB    NOT NULL
+) STRICT;
+
+CREATE TABLE release (
+  id           INTEGER PRIMARY KEY,
+  scope        INTEGER NOT NULL REFERENCES scope (id),
+  head         BLOB    NOT NULL UNIQUE, -- head digest
+  head_bytes   BLOB    NOT NULL,        -- entry 03
+  signatures   BLOB    NOT NULL,        -- entry 01
+  root_version INTEGER NOT NULL,        -- the root under which it was accepted
+  epoch        INTEGER NOT NULL,
+  sequence     INTEGER NOT NULL,
+  version      TEXT    NOT NULL,
+  state        TEXT    NOT NULL CHECK (state IN ('available', 'active', 'retired')),
+  imported_at  INTEGER NOT NULL,
+  activated_at INTEGER,
+  retired_at   INTEGER,
+  UNIQUE (scope, epoch, sequence)
+) STRICT;
+CREATE UNIQUE INDEX one_active_release ON release (scope) WHERE state = 'active';
+
+CREATE TABLE release_page (
+  release INTEGER NOT NULL REFERENCES release (id),
+  number  INTEGER NOT NULL,
+  sha256  BLOB    NOT NULL,             -- the page's bytes are a file of the blob store
+  size    INTEGER NOT NULL,
+  PRIMARY KEY (release, number)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE home_host (
+  release INTEGER NOT NULL REFERENCES release (id),
+  host    TEXT    NOT NULL,
+  PRIMARY KEY (release, host)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE blob (
+  id         INTEGER PRIMARY KEY,
+  digest     BLOB    NOT NULL UNIQUE,
+  size       INTEGER NOT NULL,
+  piece_size INTEGER,                   -- blobs above 4 MiB: bytes per piece
+  pieces     BLOB                       -- and the SHA-256 of each piece, concatenated (threat model R05)
+) STRICT;
+
+CREATE TABLE release_blob (
+  release INTEGER NOT NULL REFERENCES release (id),
+  blob    INTEGER NOT NULL REFERENCES blob (id),
+  PRIMARY KEY (release, blob)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE repository (
+  id   INTEGER PRIMARY KEY,
+  name TEXT NOT NULL UNIQUE             -- with its host: docker.io/library/postgres
+) STRICT;
+
+-- What can be fetched by digest under a repository name.
+CREATE TABLE content (
+  repository INTEGER NOT NULL REFERENCES repository (id),
+  blob       INTEGER NOT NULL REFERENCES blob (id),
+  release    INTEGER NOT NULL REFERENCES release (id),
+  media_type TEXT,                      -- manifests and indexes only
+  PRIMARY KEY (repository, blob, release)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE tag (
+  repository INTEGER NOT NULL REFERENCES repository (id),
+  tag        TEXT    NOT NULL,
+  release    INTEGER NOT NULL REFERENCES release (id),
+  blob       INTEGER NOT NULL REFERENCES blob (id),
+  PRIMARY KEY (repository, tag, release)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE referrer (
+  repository    INTEGER NOT NULL REFERENCES repository (id),
+  subject       BLOB    NOT NULL,       -- digest of the subject
+  blob          INTEGER NOT NULL REFERENCES blob (id),
+  release       INTEGER NOT NULL REFERENCES release (id),
+  media_type    TEXT    NOT NULL,
+  artifact_type TEXT,
+  annotations   TEXT    NOT NULL,       -- JSON object
+  PRIMARY KEY (repository, subject, blob, release)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE receipt (
+  number   INTEGER PRIMARY KEY,         -- 1, 2, 3 … without gaps
+  at       INTEGER NOT NULL,
+  head     BLOB    NOT NULL,
+  envelope BLOB    NOT NULL             -- the signed receipt
+) STRICT;
+
+CREATE TABLE audit (
+  number INTEGER PRIMARY KEY,           -- 1, 2, 3 … without gaps
+  at     INTEGER NOT NULL,
+  action TEXT    NOT NULL,
+  detail TEXT    NOT NULL,              -- canonical JSON
+  hash   BLOB    NOT NULL               -- over the previous hash and this row (SPEC section 10)
+) STRICT;

@@ -1,0 +1,384 @@
+//! One error type for everything that can be refused: class, sub-code, step, and a sentence for people.
+//!
+//! The classes and exit codes are the contract of the command line, of receipts and of audit rows; they
+//! never change their meaning. A refusal says what was found, what was expected and what to do.
+
+use std::error::Error as StdError;
+use std::fmt;
+use std::io;
+use std::path::Path;
+
+/// Result of everything below the command line.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Error classes with stable names and exit codes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Class {
+    /// Anything without a class of its own.
+    Other,
+    /// Command line or configuration.
+    Usage,
+    /// Framing, grammar, non-canonical, unsupported version.
+    Format,
+    /// A bound was exceeded.
+    Limit,
+    /// Missing, invalid, below threshold, wrong type or role.
+    Signature,
+    /// Root chain or key material.
+    Trust,
+    /// Not for this product, channel, site, appliance or version.
+    Audience,
+    /// Older, or fast-forward.
+    Rollback,
+    /// Same number, different content.
+    Equivocation,
+    /// Past `expires`.
+    Expired,
+    /// Clock unusable for the decision.
+    Clock,
+    /// Digest or size mismatch under a good signature.
+    Integrity,
+    /// Truncated after entry 04, or a part is missing; resumes.
+    Incomplete,
+    /// Base content missing.
+    Dependency,
+    /// OCI, chart, licence, verifier semantics.
+    Content,
+    /// Site approval, withdrawal, downgrade.
+    Policy,
+    /// Another import runs.
+    Busy,
+    /// Medium or disk error.
+    Io,
+    /// No space, inodes or descriptors.
+    Space,
+    /// Local state damaged; imports stop, serving continues.
+    State,
+    /// A bug in airlock.
+    Internal,
+}
+
+impl Class {
+    /// Every class, in the order of the exit codes.
+    pub const ALL: [Self; 21] = [
+        Self::Other,
+        Self::Usage,
+        Self::Format,
+        Self::Limit,
+        Self::Signature,
+        Self::Trust,
+        Self::Audience,
+        Self::Rollback,
+        Self::Equivocation,
+        Self::Expired,
+        Self::Clock,
+        Self::Integrity,
+        Self::Incomplete,
+        Self::Dependency,
+        Self::Content,
+        Self::Policy,
+        Self::Busy,
+        Self::Io,
+        Self::Space,
+        Self::State,
+        Self::Internal,
+    ];
+
+    /// Returns the stable name, for example `E-FORMAT`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Other => "E-OTHER",
+            Self::Usage => "E-USAGE",
+            Self::Format => "E-FORMAT",
+            Self::Limit => "E-LIMIT",
+            Self::Signature => "E-SIGNATURE",
+            Self::Trust => "E-TRUST",
+            Self::Audience => "E-AUDIENCE",
+            Self::Rollback => "E-ROLLBACK",
+            Self::Equivocation => "E-EQUIVOCATION",
+            Self::Expired => "E-EXPIRED",
+            Self::Clock => "E-CLOCK",
+            Self::Integrity => "E-INTEGRITY",
+            Self::Incomplete => "E-INCOMPLETE",
+            Self::Dependency => "E-DEPENDENCY",
+            Self::Content => "E-CONTENT",
+            Self::Policy => "E-POLICY",
+            Self::Busy => "E-BUSY",
+            Self::Io => "E-IO",
+            Self::Space => "E-SPACE",
+            Self::State => "E-STATE",
+            Self::Internal => "E-INTERNAL",
+        }
+    }
+
+    /// Returns the process exit code.
+    pub fn exit_code(self) -> u8 {
+        match self {
+            Self::Other => 1,
+            Self::Usage => 2,
+            Self::Format => 10,
+            Self::Limit => 11,
+            Self::Signature => 12,
+            Self::Trust => 13,
+            Self::Audience => 14,
+            Self::Rollback => 15,
+            Self::Equivocation => 16,
+            Self::Expired => 17,
+            Self::Clock => 18,
+            Self::Integrity => 19,
+            Self::Incomplete => 20,
+            Self::Dependency => 21,
+            Self::Content => 22,
+            Self::Policy => 23,
+            Self::Busy => 24,
+            Self::Io => 25,
+            Self::Space => 26,
+            Self::State => 27,
+            Self::Internal => 70,
+        }
+    }
+
+    /// Whether what was already verified stays in `incoming/` for the next try (format.md 7).
+    pub fn keeps_incoming(self) -> bool {
+        matches!(self, Self::Io | Self::Incomplete | Self::Space)
+    }
+}
+
+impl fmt::Display for Class {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// Steps of the import state machine, in the order in which they happen (X13 runs inside X11).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Step {
+    /// Lock and start time.
+    X0,
+    /// Open the source.
+    X1,
+    /// Entries 00–04 under caps.
+    X2,
+    /// Trust links.
+    X3,
+    /// Head signatures.
+    X4,
+    /// Head: features, strict parse, domain, format lines.
+    X5,
+    /// Product, channel, audience, appliance version.
+    X6,
+    /// Sequence.
+    X7,
+    /// Expiry.
+    X8,
+    /// Approvals, withdrawals, floors.
+    X9,
+    /// Index pages.
+    X9a,
+    /// Needs and space.
+    X10,
+    /// Chunks.
+    X11,
+    /// End blocks and end of file.
+    X12,
+    /// Reference graph.
+    X13,
+    /// Publish.
+    X14,
+    /// Activate.
+    X15,
+    /// Clean up.
+    X16,
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::X9a => f.write_str("X9a"),
+            other => write!(f, "{other:?}"),
+        }
+    }
+}
+
+/// What went wrong, in one sentence and in stable words for machines.
+pub struct Error(Box<Inner>);
+
+struct Inner {
+    class: Class,
+    code: &'static str,
+    step: Option<Step>,
+    found: String,
+    expected: Option<String>,
+    remedy: Option<String>,
+    source: Option<Box<dyn StdError + Send + Sync>>,
+}
+
+impl Error {
+    /// Makes an error: its class, its stable sub-code, and what was found.
+    pub fn new(class: Class, code: &'static str, found: impl Into<String>) -> Self {
+        Self(Box::new(Inner {
+            class,
+            code,
+            step: None,
+            found: found.into(),
+            expected: None,
+            remedy: None,
+            source: None,
+        }))
+    }
+
+    /// Makes an error of the operating system; a full disk and missing descriptors are `E-SPACE`, the rest `E-IO`.
+    pub fn io(verb: &str, path: &Path, source: io::Error) -> Self {
+        let full = matches!(source.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+            || matches!(
+                rustix::io::Errno::from_io_error(&source),
+                Some(
+                    rustix::io::Errno::NOSPC
+                        | rustix::io::Errno::DQUOT
+                        | rustix::io::Errno::MFILE
+                        | rustix::io::Errno::NFILE
+                )
+            );
+        let found = format!("cannot {verb} {}: {source}", path.display());
+        let error = if full {
+            Self::new(Class::Space, "no-space", found).remedy("free space and try again")
+        } else {
+            Self::new(Class::Io, "io", found)
+        };
+        error.with_source(source)
+    }
+
+    /// Says what was expected instead.
+    #[must_use]
+    pub fn expected(mut self, expected: impl Into<String>) -> Self {
+        self.0.expected = Some(expected.into());
+        self
+    }
+
+    /// Says what to do.
+    #[must_use]
+    pub fn remedy(mut self, remedy: impl Into<String>) -> Self {
+        self.0.remedy = Some(remedy.into());
+        self
+    }
+
+    /// Says at which step of the import it happened, unless that is known already.
+    #[must_use]
+    pub fn at(mut self, step: Step) -> Self {
+        self.0.step.get_or_insert(step);
+        self
+    }
+
+    /// Keeps the cause; `Display` does not repeat it.
+    #[must_use]
+    pub fn with_source(mut self, source: impl StdError + Send + Sync + 'static) -> Self {
+        self.0.source = Some(Box::new(source));
+        self
+    }
+
+    /// Gives the same sentence another class and code, where a caller knows better what a failure means.
+    #[must_use]
+    pub fn reclassified(mut self, class: Class, code: &'static str) -> Self {
+        self.0.class = class;
+        self.0.code = code;
+        self
+    }
+
+    /// Moves the error into another class and keeps its code; an exceeded limit stays what it is.
+    #[must_use]
+    pub fn into_class(mut self, class: Class) -> Self {
+        if self.0.class != Class::Limit {
+            self.0.class = class;
+        }
+        self
+    }
+
+    /// Returns the class.
+    pub fn class(&self) -> Class {
+        self.0.class
+    }
+
+    /// Returns the stable sub-code.
+    pub fn code(&self) -> &'static str {
+        self.0.code
+    }
+
+    /// Returns the step, where one is known.
+    pub fn step(&self) -> Option<Step> {
+        self.0.step
+    }
+
+    /// Returns what was found.
+    pub fn found(&self) -> &str {
+        &self.0.found
+    }
+
+    /// Returns what was expected.
+    pub fn expectation(&self) -> Option<&str> {
+        self.0.expected.as_deref()
+    }
+
+    /// Returns what to do.
+    pub fn advice(&self) -> Option<&str> {
+        self.0.remedy.as_deref()
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.found)?;
+        if let Some(expected) = &self.0.expected {
+            write!(f, "; expected {expected}")?;
+        }
+        if let Some(remedy) = &self.0.remedy {
+            write!(f, "; {remedy}")?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.0.class, self.0.code)?;
+        if let Some(step) = self.0.step {
+            write!(f, " @{step}")?;
+        }
+        write!(f, ": {self}")
+    }
+}
+
+impl StdError for Error {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.0.source.as_deref().map(|e| e as &(dyn StdError + 'static))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn classes_have_distinct_names_and_exit_codes() {
+        let mut names: Vec<_> = Class::ALL.iter().map(|c| c.name()).collect();
+        let mut codes: Vec<_> = Class::ALL.iter().map(|c| c.exit_code()).collect();
+        assert!(codes.is_sorted());
+        names.sort_unstable();
+        names.dedup();
+        codes.dedup();
+        assert_eq!((names.len(), codes.len()), (Class::ALL.len(), Class::ALL.len()));
+    }
+
+    #[test]
+    fn the_sentence_holds_all_three_parts_and_not_the_source() {
+        let error = Error::new(Class::Format, "trailing-data", "3 bytes follow the end blocks")
+            .expected("end of file")
+            .remedy("fetch the bundle again")
+            .at(Step::X12)
+            .with_source(io::Error::other("inner"));
+        assert_eq!(
+            error.to_string(),
+            "3 bytes follow the end blocks; expected end of file; fetch the bundle again"
+        );
+        assert_eq!(error.at(Step::X2).step(), Some(Step::X12));
+    }
+}

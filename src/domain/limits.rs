@@ -1,0 +1,50 @@
+//! Every bound in one place. All of them refuse with `E-LIMIT` before memory is taken for what they bound.
+
+/// Signatures over one document, and approvals in one bundle.
+pub const SIGNATURES: usize = 32;
+/// Bytes of a root document's payload.
+pub const ROOT_BYTES: usize = 64 << 10;
+/// Root links in one bundle (TUF suggests 2^10).
+pub const ROOT_LINKS: usize = 1024;
+/// Bytes of entry 00.
+pub const FORMAT_BYTES: u64 = 128;
+/// Bytes of entries 01 and 04.
+pub const SIGNATURES_BYTES: u64 = 256 << 10;
+/// Bytes of entry 02.
+pub const TRUST_BYTES: u64 = 4 << 20;
+/// Bytes of entry 03.
+pub const HEAD_BYTES: u64 = 256 << 10;
+/// Bytes of one index page.
+pub const PAGE_BYTES: usize = 1 << 20;
+/// Index pages.
+pub const PAGES: usize = 256;
+/// Bytes of entry 06.
+pub const FILL_BYTES: u64 = 16 << 20;
+/// Largest plain and stored size of a chunk.
+pub const CHUNK_BYTES_MAX: u64 = 16 << 20;
+/// Smallest `chunk_bytes` a head may state.
+pub const CHUNK_BYTES_MIN: u64 = 1 << 20;
+/// Default `chunk_bytes`.
+pub const CHUNK_BYTES_DEFAULT: u64 = 4 << 20;
+/// Chunks in a bundle.
+pub const CHUNKS: u64 = 1_000_000;
+/// Blobs in a bundle.
+pub const BLOBS: u64 = 500_000;
+/// Depth of a JSON document: the outermost value is 1.
+pub const JSON_DEPTH: usize = 8;
+/// Bytes of a JSON string, before escapes are taken away.
+pub const JSON_STRING_BYTES: usize = 4096;
+/// Largest integer that every JSON reader keeps exactly.
+pub const JSON_INTEGER_MAX: u64 = (1 << 53) - 1;
+/// Largest window of a zstd frame, as a power of two (8 MiB).
+pub const ZSTD_WINDOW_LOG: u32 = 23;
+/// Bytes of an OCI manifest or index, and of a release document.
+pub const MANIFEST_BYTES: u64 = 4 << 20;
+/// Levels of OCI documents: a tag's manifest is level 1.
+pub const MANIFEST_NESTING: usize = 4;
+/// Descriptors in one OCI document.
+pub const DESCRIPTORS: usize = 10_000;
+/// Largest step of a sequence number (threat model 2.7: fast-forward).
+pub const SEQUENCE_JUMP: u64 = 1_000_000;
+/// Longest list that one page of a registry answer holds.
+pub const REGISTRY_PAGE: usize = 1000;

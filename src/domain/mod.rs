@@ -1,0 +1,20 @@
+//! Words of the field as pure values: no file, socket, clock or database is touched below this folder.
+//!
+//! Every type has one constructor that checks the grammar, keeps its field private where a value can be
+//! wrong, and writes itself back in its one canonical form (`Display` → `FromStr` is a round trip).
+
+mod digest;
+mod error;
+pub mod limits;
+mod names;
+pub mod oci;
+mod release;
+mod time;
+mod version;
+
+pub use digest::{Digest, Hash, ParseDigestError};
+pub use error::{Class, Error, Result, Step};
+pub use names::{Name, ParseNameError, RepositoryName, SiteId, Tag};
+pub use release::{Audience, Codec, Counter, DocumentType, Scope};
+pub use time::{Clock, FixedClock, SystemClock, Timestamp};
+pub use version::Version;

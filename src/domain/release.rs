@@ -1,0 +1,100 @@
+//! What a release is called, how it is numbered, and whom it is for.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Hash, Name, SiteId};
+
+/// What a sequence of releases belongs to: counters, tags and desired state never cross it (D18).
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, std::hash::Hash)]
+pub struct Scope {
+    /// Trust domain: the hash of root 1's payload.
+    pub domain: Hash,
+    /// The product.
+    pub product: Name,
+    /// The channel.
+    pub channel: Name,
+}
+
+impl fmt::Display for Scope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.product, self.channel)
+    }
+}
+
+/// Number of a release inside its scope, ordered by epoch first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, std::hash::Hash)]
+pub struct Counter {
+    /// Raised only by a root document, to recover from a runaway sequence.
+    pub epoch: u64,
+    /// Grows with every release.
+    pub sequence: u64,
+}
+
+impl fmt::Display for Counter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.epoch == 0 {
+            write!(f, "{}", self.sequence)
+        } else {
+            write!(f, "{} of epoch {}", self.sequence, self.epoch)
+        }
+    }
+}
+
+/// Whom a bundle is for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Audience {
+    /// Written out as the word `any`.
+    Any(AnySite),
+    /// Exactly these sites, ascending; an empty list is for nobody.
+    Sites(Vec<SiteId>),
+}
+
+/// The word `any`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum AnySite {
+    /// Every site that trusts the vendor.
+    #[serde(rename = "any")]
+    Any,
+}
+
+impl Audience {
+    /// Every site that trusts the vendor.
+    pub const ANY: Self = Self::Any(AnySite::Any);
+
+    /// Whether a site belongs to it.
+    pub fn includes(&self, site: &SiteId) -> bool {
+        match self {
+            Self::Any(_) => true,
+            Self::Sites(sites) => sites.contains(site),
+        }
+    }
+}
+
+/// How a chunk is stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Codec {
+    /// As it is.
+    None,
+    /// One zstd frame.
+    Zstd,
+}
+
+/// What a release document is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum DocumentType {
+    /// Release notes: UTF-8 text for people.
+    Notes,
+}
+
+impl fmt::Display for DocumentType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Notes => f.write_str("notes"),
+        }
+    }
+}

@@ -1,0 +1,26 @@
+//! airlock carries software, and the truth about what runs, across a gap that no network crosses.
+//!
+//! # The journey of a bundle
+//!
+//! ```text
+//! VENDOR     collect ─> pack (bundle + sign) ─> media ──────────────────────────┐ carried by hand
+//! APPLIANCE  media ─> import (verify ─> store + db) ─> activate ─> registry    <┘
+//! ```
+//!
+//! # Modules, lowest first: each may use only what stands above it in this table
+//!
+//! | Level | Module | What it is |
+//! |---|---|---|
+//! | 0 | [`domain`] | words of the field as pure values; no IO |
+//! | 1 | [`stream`], [`crypto`] | byte plumbing; who may sign, and how it is checked |
+//! | 2 | [`bundle`], `store`, `db` | the container format; content on disk; SQL. None of them knows another |
+//! | 3 | `media` | files, folders and pipes that bundles come from and go to |
+//! | 4 | `vendor_side` \| `appliance` | make bundles \| take them in and serve them; never one another |
+//! | 5 | `http` | the only axum: `/v2/`, health |
+//! | 6 | `cli` | the only clap, the only printing |
+
+pub mod bundle;
+pub mod cli;
+pub mod crypto;
+pub mod domain;
+pub mod stream;
