@@ -194,7 +194,7 @@ impl Ui {
 }
 
 /// Returns a number of bytes for people: `3.2 GiB`.
-pub fn bytes(count: u64) -> String {
+pub(crate) fn bytes(count: u64) -> String {
     const UNITS: [&str; 5] = ["KiB", "MiB", "GiB", "TiB", "PiB"];
     if count < 1024 {
         return format!("{count} B");
@@ -210,7 +210,7 @@ pub fn bytes(count: u64) -> String {
 }
 
 /// Makes text from outside safe for a terminal: control and direction-changing characters become escapes.
-pub fn escape(text: &str) -> String {
+pub(crate) fn escape(text: &str) -> String {
     text.chars()
         .flat_map(|c| {
             let unsafe_character = c.is_control()
