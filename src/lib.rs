@@ -22,5 +22,6 @@
 pub mod bundle;
 pub mod cli;
 pub mod crypto;
+pub mod db;
 pub mod domain;
 pub mod stream;

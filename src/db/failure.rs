@@ -1,0 +1,55 @@
+//! What a failure of SQLite means to the one who asked: full disk, broken disk, damaged file, or a bug.
+
+use rusqlite::ErrorCode;
+
+use crate::domain::{Class, Error, Result};
+
+/// Turns results of SQLite into results of the project, with the words of the step that failed.
+pub trait SqlResult<T> {
+    /// Says what was tried: `"read the audit log"`.
+    ///
+    /// # Errors
+    ///
+    /// `E-SPACE` for a full disk, `E-IO` for a failing one, `E-STATE` for damaged content, `E-BUSY` when another process
+    /// holds the database too long, `E-INTERNAL` for everything that only a bug can cause.
+    fn sql(self, what: &'static str) -> Result<T>;
+}
+
+impl<T> SqlResult<T> for rusqlite::Result<T> {
+    fn sql(self, what: &'static str) -> Result<T> {
+        self.map_err(|error| refuse(what, error))
+    }
+}
+
+fn refuse(what: &'static str, error: rusqlite::Error) -> Error {
+    use rusqlite::Error as Sql;
+    let (class, code, remedy) = match &error {
+        Sql::SqliteFailure(failure, _) => match failure.code {
+            ErrorCode::DiskFull => (Class::Space, "no-space", Some("free space and try again")),
+            ErrorCode::SystemIoFailure | ErrorCode::CannotOpen | ErrorCode::ReadOnly | ErrorCode::PermissionDenied => (
+                Class::Io,
+                "database-io",
+                Some("check the disk and the permissions of the state folder"),
+            ),
+            ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase => {
+                (Class::State, "database-damaged", Some("restore the state folder"))
+            }
+            ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked | ErrorCode::FileLockingProtocolFailed => {
+                (Class::Busy, "database-busy", Some("try again"))
+            }
+            _ => (Class::Internal, "database", None),
+        },
+        // A value that does not fit its domain type, or a row that must be there and is not, was not written by airlock.
+        Sql::FromSqlConversionFailure(..)
+        | Sql::InvalidColumnType(..)
+        | Sql::IntegralValueOutOfRange(..)
+        | Sql::Utf8Error(..)
+        | Sql::QueryReturnedNoRows => (Class::State, "database-damaged", Some("restore the state folder")),
+        _ => (Class::Internal, "database", None),
+    };
+    let refusal = Error::new(class, code, format!("cannot {what}: {error}")).with_source(error);
+    match remedy {
+        Some(remedy) => refusal.remedy(remedy),
+        None => refusal,
+    }
+}

@@ -1,0 +1,275 @@
+//! The database file: one writer, a few readers, and the settings that keep hostile files and power cuts harmless.
+
+use std::fmt;
+use std::fs::OpenOptions;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use rusqlite::config::DbConfig;
+use rusqlite::limits::Limit;
+use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
+
+use super::{Schema, SqlResult as _};
+use crate::domain::{Class, Error, Result};
+
+/// How long a connection waits for another process's transaction.
+const BUSY: Duration = Duration::from_secs(10);
+/// Readers that stay open between uses; more are opened under load and closed again.
+const IDLE_READERS: usize = 4;
+/// Page cache of the writer, in KiB: an import of 100,000 blobs fills indexes in random order.
+const WRITER_CACHE_KIB: i64 = 8 << 10;
+/// Page cache of each reader, in KiB.
+const READER_CACHE_KIB: i64 = 512;
+
+/// An open database.
+///
+/// Both ways in block the calling thread. A closure never waits for anything but the database: no network, no copying of
+/// files inside a transaction.
+pub struct Db {
+    path: PathBuf,
+    writer: Mutex<Connection>,
+    readers: Mutex<Vec<Connection>>,
+}
+
+impl Db {
+    /// Makes a new database file with mode 0600.
+    ///
+    /// # Errors
+    ///
+    /// `E-STATE exists` when there is a file already; `E-IO`, `E-SPACE`.
+    pub fn create(path: &Path, schema: &Schema) -> Result<Self> {
+        // SQLite gives its side files the mode of the main file, so this one decides for all three.
+        OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(path)
+            .map_err(|error| {
+                if error.kind() == std::io::ErrorKind::AlreadyExists {
+                    Error::new(Class::State, "exists", format!("{} exists already", path.display()))
+                        .expected("a state folder without a database")
+                        .with_source(error)
+                } else {
+                    Error::io("make", path, error)
+                }
+            })?;
+        Self::start(path, schema, true)
+    }
+
+    /// Opens a database file and brings an older schema up to date.
+    ///
+    /// # Errors
+    ///
+    /// `E-STATE` when it is missing (`database-missing`), damaged (`database-damaged`), of another kind
+    /// (`other-database`), or written by a newer airlock (`schema-too-new`): the file is left as it is. `E-IO`, `E-SPACE`.
+    pub fn open(path: &Path, schema: &Schema) -> Result<Self> {
+        let length = std::fs::metadata(path)
+            .map_err(|error| {
+                if error.kind() == std::io::ErrorKind::NotFound {
+                    Error::new(
+                        Class::State,
+                        "database-missing",
+                        format!("there is no {}", path.display()),
+                    )
+                    .expected("an appliance's state folder")
+                    .remedy("run `airlock init`, or point --state at the right folder")
+                    .with_source(error)
+                } else {
+                    Error::io("open", path, error)
+                }
+            })?
+            .len();
+        // SQLite would take an empty file for a new database.
+        if length == 0 {
+            return Err(
+                Error::new(Class::State, "database-damaged", format!("{} is empty", path.display()))
+                    .remedy("restore the state folder"),
+            );
+        }
+        Self::start(path, schema, false)
+    }
+
+    fn start(path: &Path, schema: &Schema, fresh: bool) -> Result<Self> {
+        let mut writer = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE, WRITER_CACHE_KIB)?;
+        if !fresh {
+            // Before anything that could write: a file of another kind is not even switched to WAL.
+            check_header(&writer, schema)?;
+        }
+        writer
+            .pragma_update_and_check(None, "journal_mode", "wal", |row| row.get::<_, String>(0))
+            .sql("switch the database to its write-ahead log")?;
+        writer
+            .pragma_update(None, "synchronous", "full")
+            .sql("set up the database")?;
+        writer
+            .pragma_update(None, "foreign_keys", true)
+            .sql("set up the database")?;
+        // A log that a large import made long does not stay long.
+        writer
+            .pragma_update_and_check(None, "journal_size_limit", 16 << 20, |row| row.get::<_, i64>(0))
+            .sql("set up the database")?;
+        schema.prepare(&mut writer, fresh)?;
+        Ok(Self {
+            path: path.to_owned(),
+            writer: Mutex::new(writer),
+            readers: Mutex::new(Vec::new()),
+        })
+    }
+
+    /// Runs a closure in one `IMMEDIATE` transaction; its effects are durable when this returns, or gone when it fails.
+    ///
+    /// # Errors
+    ///
+    /// Those of the closure, and those of [`SqlResult::sql`].
+    pub fn write<T>(&self, change: impl FnOnce(&Transaction<'_>) -> Result<T>) -> Result<T> {
+        let mut writer = lock(&self.writer);
+        let transaction = writer
+            .transaction_with_behavior(TransactionBehavior::Immediate)
+            .sql("begin a transaction")?;
+        let value = change(&transaction)?;
+        transaction.commit().sql("commit a transaction")?;
+        Ok(value)
+    }
+
+    /// Runs a closure that reads; everything it reads belongs to one moment.
+    ///
+    /// # Errors
+    ///
+    /// Those of the closure, and those of [`SqlResult::sql`].
+    pub fn read<T>(&self, query: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
+        let idle = lock(&self.readers).pop();
+        let reader = match idle {
+            Some(reader) => reader,
+            None => self.reader()?,
+        };
+        let value = {
+            let transaction = reader.unchecked_transaction().sql("begin reading")?;
+            query(&transaction)?
+        };
+        let mut readers = lock(&self.readers);
+        if readers.len() < IDLE_READERS {
+            readers.push(reader);
+        }
+        Ok(value)
+    }
+
+    /// Starts watching for transactions of others, in this process or another one.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`SqlResult::sql`].
+    pub fn watch(&self) -> Result<Watch> {
+        let mut watch = Watch {
+            connection: self.reader()?,
+            seen: 0,
+        };
+        watch.changed()?;
+        Ok(watch)
+    }
+
+    /// Reads every page and checks the structure; takes seconds on a large file, and blocks nobody.
+    ///
+    /// # Errors
+    ///
+    /// `E-STATE database-damaged`.
+    pub fn quick_check(&self) -> Result<()> {
+        let verdict: String = self
+            .reader()?
+            .query_row("PRAGMA quick_check(1)", [], |row| row.get(0))
+            .sql("check the database")?;
+        if verdict == "ok" {
+            return Ok(());
+        }
+        Err(Error::new(
+            Class::State,
+            "database-damaged",
+            format!("the database is damaged: {verdict}"),
+        )
+        .remedy("restore the state folder"))
+    }
+
+    fn reader(&self) -> Result<Connection> {
+        connect(&self.path, OpenFlags::SQLITE_OPEN_READ_ONLY, READER_CACHE_KIB)
+    }
+}
+
+impl fmt::Debug for Db {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Db").field("path", &self.path).finish_non_exhaustive()
+    }
+}
+
+/// Notices that somebody else committed a transaction, for the price of one look into shared memory.
+#[derive(Debug)]
+pub struct Watch {
+    connection: Connection,
+    seen: i64,
+}
+
+impl Watch {
+    /// Whether anything was committed since the last call.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`SqlResult::sql`].
+    pub fn changed(&mut self) -> Result<bool> {
+        let now: i64 = self
+            .connection
+            .prepare_cached("PRAGMA data_version")
+            .and_then(|mut statement| statement.query_row([], |row| row.get(0)))
+            .sql("look for new transactions")?;
+        Ok(std::mem::replace(&mut self.seen, now) != now)
+    }
+}
+
+fn connect(path: &Path, access: OpenFlags, cache_kib: i64) -> Result<Connection> {
+    let flags = access | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_EXRESCODE;
+    let connection = Connection::open_with_flags(path, flags).sql("open the database")?;
+    connection.busy_timeout(BUSY).sql("set up the database")?;
+    // A damaged or hostile file shall neither run code of its own nor reach outside.
+    for (setting, on) in [
+        (DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true),
+        (DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false),
+        (DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER, false),
+        (DbConfig::SQLITE_DBCONFIG_ENABLE_VIEW, false),
+    ] {
+        connection.set_db_config(setting, on).sql("set up the database")?;
+    }
+    connection
+        .set_limit(Limit::SQLITE_LIMIT_ATTACHED, 0)
+        .sql("set up the database")?;
+    connection
+        .pragma_update(None, "cell_size_check", true)
+        .sql("set up the database")?;
+    connection
+        .pragma_update(None, "cache_size", -cache_kib)
+        .sql("set up the database")?;
+    connection
+        .pragma_update(None, "temp_store", "memory")
+        .sql("set up the database")?;
+    connection.set_prepared_statement_cache_capacity(64);
+    Ok(connection)
+}
+
+fn check_header(connection: &Connection, schema: &Schema) -> Result<()> {
+    let id: i32 = connection
+        .pragma_query_value(None, "application_id", |row| row.get(0))
+        .sql("read the database header")?;
+    if id == schema.application_id {
+        return Ok(());
+    }
+    Err(Error::new(
+        Class::State,
+        "other-database",
+        format!("the database has application id {id:#x}"),
+    )
+    .expected(format!("{:#x}, airlock's {}", schema.application_id, schema.name))
+    .remedy("point --state at the appliance's state folder"))
+}
+
+/// A panic inside a closure rolled its transaction back, so a poisoned lock guards a sound connection.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

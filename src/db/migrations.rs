@@ -1,0 +1,86 @@
+//! Which tables a database has: an ordered list per kind of database, never reordered, never shortened.
+//!
+//! `user_version` counts the steps that were taken, `application_id` tells the kinds of files apart. All missing steps run
+//! in one transaction; a failure leaves the file as it was.
+
+use rusqlite::{Connection, TransactionBehavior};
+
+use super::SqlResult as _;
+use crate::domain::{Class, Error, Result};
+
+/// A kind of database.
+#[derive(Debug, Clone, Copy)]
+pub struct Schema {
+    /// Name of the kind, for people.
+    pub name: &'static str,
+    /// The `application_id` in the file's header.
+    pub application_id: i32,
+    /// SQL of every version, oldest first.
+    pub steps: &'static [&'static str],
+}
+
+impl Schema {
+    /// `airlock.db`: trust, content, names, evidence.
+    pub const APPLIANCE: Self = Self {
+        name: "airlock.db",
+        application_id: 0x4149_524C,
+        steps: &[include_str!("migrations/0001_init.sql")],
+    };
+
+    /// `status.db`: what agents report. A flood or damage there cannot touch the other file.
+    pub const STATUS: Self = Self {
+        name: "status.db",
+        application_id: 0x4149_5253,
+        steps: &[include_str!("migrations/status_0001_init.sql")],
+    };
+
+    /// Returns the version that this program writes.
+    fn version(&self) -> i64 {
+        i64::try_from(self.steps.len()).expect("a handful of steps")
+    }
+
+    /// Checks kind and version and takes the missing steps.
+    pub(super) fn prepare(&self, connection: &mut Connection, fresh: bool) -> Result<()> {
+        let transaction = connection
+            .transaction_with_behavior(TransactionBehavior::Immediate)
+            .sql("lock the database")?;
+        let id: i32 = transaction
+            .pragma_query_value(None, "application_id", |row| row.get(0))
+            .sql("read the database header")?;
+        let found: i64 = transaction
+            .pragma_query_value(None, "user_version", |row| row.get(0))
+            .sql("read the database header")?;
+        let unused = fresh && id == 0 && found == 0;
+        if !unused && id != self.application_id {
+            return Err(Error::new(
+                Class::State,
+                "other-database",
+                format!("the file has application id {id:#x}"),
+            )
+            .expected(format!("{:#x}, airlock's {}", self.application_id, self.name))
+            .remedy("point --state at the appliance's state folder"));
+        }
+        if found > self.version() || (found < 1 && !unused) {
+            return Err(Error::new(
+                Class::State,
+                "schema-too-new",
+                format!("{} has schema version {found}", self.name),
+            )
+            .expected(format!("1 to {}", self.version()))
+            .remedy("use the airlock that wrote it, or a newer one"));
+        }
+        if found == self.version() {
+            return Ok(());
+        }
+        for step in self.steps.iter().skip(usize::try_from(found).unwrap_or(0)) {
+            transaction.execute_batch(step).sql("bring the database up to date")?;
+        }
+        transaction
+            .pragma_update(None, "application_id", self.application_id)
+            .sql("write the database header")?;
+        transaction
+            .pragma_update(None, "user_version", self.version())
+            .sql("write the database header")?;
+        transaction.commit().sql("bring the database up to date")
+    }
+}

@@ -1,0 +1,410 @@
+//! Publishing a release (TX-A): everything that becomes true with an import becomes true in one transaction.
+//!
+//! Blobs and names come from iterators and go straight into prepared statements, so that 100,000 of them need no memory.
+
+use std::collections::HashMap;
+use std::fmt;
+
+use rusqlite::{OptionalExtension as _, Transaction, params};
+use serde_json::json;
+
+use super::release::{Activated, ReleaseId, activate};
+use super::{SqlResult as _, appliance, audit, receipts};
+use crate::domain::{Class, Counter, Digest, Error, Hash, RepositoryName, Result, Scope, Step, Tag, Timestamp};
+
+/// The audit action of an import.
+pub(super) const ACTION: &str = "import";
+
+/// A release to publish. Every byte it names is durable in the blob store.
+pub struct Publication<'a> {
+    /// Trust domain, product, channel.
+    pub scope: Scope,
+    /// Its number; it becomes the scope's mark.
+    pub counter: Counter,
+    /// Head digest.
+    pub head: Hash,
+    /// Entry 03.
+    pub head_bytes: &'a [u8],
+    /// Entry 01.
+    pub signatures: &'a [u8],
+    /// The root version under which it was accepted.
+    pub root_version: u64,
+    /// Label for people.
+    pub version: &'a str,
+    /// Start time of the import (X0).
+    pub imported_at: Timestamp,
+    /// Registry hosts answered without a host in the name.
+    pub home_hosts: &'a [String],
+    /// Index pages, in order.
+    pub pages: &'a [Page],
+    /// What the verified documents prove to be past; an earlier time than the floor changes nothing.
+    pub time_floor: Timestamp,
+    /// Whether it goes live in the same transaction.
+    pub activate: bool,
+    /// Every blob of the release: those it carries and those it needs.
+    pub blobs: &'a mut dyn Iterator<Item = Result<BlobRow>>,
+    /// Every name, after the blobs. Repeated rows are fine.
+    pub names: &'a mut dyn Iterator<Item = Result<Name>>,
+    /// Makes the signed receipt from its number and the hash of the import's audit row.
+    pub receipt: &'a mut dyn FnMut(u64, Hash) -> Result<Vec<u8>>,
+}
+
+/// An index page.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Page {
+    /// Hash of its bytes, which are a file of the blob store.
+    pub sha256: Hash,
+    /// Its size.
+    pub size: u64,
+}
+
+/// A blob of the release.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BlobRow {
+    /// Its digest.
+    pub digest: Digest,
+    /// Its size.
+    pub size: u64,
+    /// For blobs above 4 MiB: bytes per piece, and the SHA-256 of every piece (R05).
+    pub pieces: Option<(u64, Vec<Hash>)>,
+}
+
+/// What a client may ask for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Name {
+    /// Content that can be fetched by digest under a repository.
+    Content {
+        /// The repository.
+        repository: RepositoryName,
+        /// The blob.
+        digest: Digest,
+        /// For manifests and indexes.
+        media_type: Option<String>,
+    },
+    /// A tag. Its manifest needs a [`Name::Content`] row too.
+    Tag {
+        /// The repository.
+        repository: RepositoryName,
+        /// The tag.
+        tag: Tag,
+        /// Its manifest or index.
+        digest: Digest,
+    },
+    /// A manifest that refers to another one. It needs a [`Name::Content`] row too.
+    Referrer {
+        /// The repository.
+        repository: RepositoryName,
+        /// What it is about; that may be absent.
+        subject: Digest,
+        /// The manifest that refers.
+        digest: Digest,
+        /// Its media type.
+        media_type: String,
+        /// Its artifact type.
+        artifact_type: Option<String>,
+        /// Its annotations as a JSON object.
+        annotations: String,
+    },
+}
+
+/// What was published.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Published {
+    /// Key of the release.
+    pub id: ReleaseId,
+    /// Number of the receipt.
+    pub receipt_number: u64,
+    /// The signed receipt, as kept.
+    pub receipt: Vec<u8>,
+    /// Whether it went live.
+    pub activated: Option<Activated>,
+}
+
+/// Publishes a release inside a transaction of the caller.
+///
+/// # Errors
+///
+/// `E-ROLLBACK` when the scope's mark is not below (the import has checked that before); `E-INTERNAL unknown-blob` for a name of
+/// a blob that is not in `blobs`; `E-STATE blob-size` when the store knows a digest with another size; those of the
+/// iterators, of `receipt` and of [`SqlResult::sql`].
+pub fn publish(transaction: &Transaction<'_>, publication: Publication<'_>) -> Result<Published> {
+    let release = insert_release(transaction, &publication)?;
+    for blob in publication.blobs {
+        insert_blob(transaction, release, &blob?)?;
+    }
+    let mut names = Names {
+        transaction,
+        release,
+        repositories: HashMap::new(),
+    };
+    for name in publication.names {
+        names.insert(&name?)?;
+    }
+    appliance::raise_time_floor(transaction, publication.time_floor)?;
+    let scope = &publication.scope;
+    let at = publication.imported_at;
+    let receipt_number = receipts::next_number(transaction)?;
+    let hash = audit::append(
+        transaction,
+        at,
+        ACTION,
+        &json!({
+            "channel": scope.channel, "domain": scope.domain, "epoch": publication.counter.epoch,
+            "head": publication.head, "product": scope.product, "receipt": receipt_number,
+            "root_version": publication.root_version, "sequence": publication.counter.sequence,
+            "version": publication.version,
+        }),
+    )?;
+    let receipt = (publication.receipt)(receipt_number, hash)?;
+    receipts::append(
+        transaction,
+        &receipts::Receipt {
+            number: receipt_number,
+            at,
+            head: publication.head,
+            envelope: receipt.clone(),
+        },
+    )?;
+    let activated = if publication.activate {
+        Some(activate(transaction, release, at)?)
+    } else {
+        None
+    };
+    Ok(Published {
+        id: release,
+        receipt_number,
+        receipt,
+        activated,
+    })
+}
+
+fn insert_release(transaction: &Transaction<'_>, publication: &Publication<'_>) -> Result<ReleaseId> {
+    let Publication {
+        scope, counter, head, ..
+    } = publication;
+    transaction
+        .execute(
+            "INSERT INTO scope (domain, product, channel) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
+            params![scope.domain, scope.product, scope.channel],
+        )
+        .sql("record the scope")?;
+    let scope_id: i64 = transaction
+        .query_row(
+            "SELECT id FROM scope WHERE domain = ? AND product = ? AND channel = ?",
+            params![scope.domain, scope.product, scope.channel],
+            |row| row.get(0),
+        )
+        .sql("read the scope")?;
+    let moved = transaction
+        .execute(
+            "INSERT INTO mark (scope, epoch, sequence, head) VALUES (?, ?, ?, ?)
+             ON CONFLICT (scope) DO UPDATE SET epoch = excluded.epoch, sequence = excluded.sequence, head = excluded.head
+             WHERE (excluded.epoch, excluded.sequence) > (mark.epoch, mark.sequence)",
+            params![scope_id, counter.epoch, counter.sequence, head],
+        )
+        .sql("move the mark")?;
+    if moved == 0 {
+        return Err(Error::new(
+            Class::Rollback,
+            "older",
+            format!("release {counter} of {scope} is not above what was imported before"),
+        )
+        .expected("a higher number")
+        .at(Step::X14));
+    }
+    let id: i64 = transaction
+        .query_row(
+            "INSERT INTO release (scope, head, head_bytes, signatures, root_version, epoch, sequence, version, state, imported_at)
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, 'available', ?) RETURNING id",
+            params![
+                scope_id,
+                head,
+                publication.head_bytes,
+                publication.signatures,
+                publication.root_version,
+                counter.epoch,
+                counter.sequence,
+                publication.version,
+                publication.imported_at
+            ],
+            |row| row.get(0),
+        )
+        .sql("record the release")?;
+    for (number, page) in publication.pages.iter().enumerate() {
+        transaction
+            .prepare_cached("INSERT INTO release_page (release, number, sha256, size) VALUES (?, ?, ?, ?)")
+            .and_then(|mut insert| insert.execute(params![id, number.saturating_add(1), page.sha256, page.size]))
+            .sql("record the index pages")?;
+    }
+    for host in publication.home_hosts {
+        transaction
+            .prepare_cached("INSERT INTO home_host (release, host) VALUES (?, ?)")
+            .and_then(|mut insert| insert.execute(params![id, host]))
+            .sql("record the home hosts")?;
+    }
+    Ok(ReleaseId(id))
+}
+
+fn insert_blob(transaction: &Transaction<'_>, release: ReleaseId, blob: &BlobRow) -> Result<()> {
+    let known: Option<(i64, u64, bool)> = transaction
+        .prepare_cached("SELECT id, size, pieces IS NULL FROM blob WHERE digest = ?")
+        .and_then(|mut select| {
+            select
+                .query_row([&blob.digest], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+                .optional()
+        })
+        .sql("look for the blob")?;
+    let (piece_size, pieces) = match &blob.pieces {
+        Some((size, hashes)) => (
+            Some(*size),
+            Some(hashes.iter().flat_map(|hash| hash.0).collect::<Vec<u8>>()),
+        ),
+        None => (None, None),
+    };
+    let id: i64 = match known {
+        Some((_, size, _)) if size != blob.size => {
+            return Err(Error::new(
+                Class::State,
+                "blob-size",
+                format!(
+                    "{} is known with {size} bytes and comes with {}",
+                    blob.digest, blob.size
+                ),
+            ));
+        }
+        Some((id, _, without_pieces)) => {
+            if without_pieces && pieces.is_some() {
+                transaction
+                    .prepare_cached("UPDATE blob SET piece_size = ?, pieces = ? WHERE id = ?")
+                    .and_then(|mut update| update.execute(params![piece_size, pieces, id]))
+                    .sql("record the blob's pieces")?;
+            }
+            id
+        }
+        None => transaction
+            .prepare_cached("INSERT INTO blob (digest, size, piece_size, pieces) VALUES (?, ?, ?, ?)")
+            .and_then(|mut insert| insert.insert(params![blob.digest, blob.size, piece_size, pieces]))
+            .sql("record the blob")?,
+    };
+    transaction
+        .prepare_cached("INSERT INTO release_blob (release, blob) VALUES (?, ?) ON CONFLICT DO NOTHING")
+        .and_then(|mut insert| insert.execute([release.0, id]))
+        .sql("record the release's blob")?;
+    Ok(())
+}
+
+/// Inserts names; repositories are few and looked up once each.
+struct Names<'a> {
+    transaction: &'a Transaction<'a>,
+    release: ReleaseId,
+    repositories: HashMap<RepositoryName, i64>,
+}
+
+impl Names<'_> {
+    fn insert(&mut self, name: &Name) -> Result<()> {
+        match name {
+            Name::Content {
+                repository,
+                digest,
+                media_type,
+            } => {
+                let (repository, blob) = (self.repository(repository)?, self.blob(digest)?);
+                self.transaction
+                    .prepare_cached(
+                        "INSERT INTO content (repository, blob, release, media_type) VALUES (?, ?, ?, ?)
+                         ON CONFLICT DO UPDATE SET media_type = coalesce(content.media_type, excluded.media_type)",
+                    )
+                    .and_then(|mut insert| insert.execute(params![repository, blob, self.release.0, media_type]))
+                    .sql("record content")?;
+            }
+            Name::Tag {
+                repository,
+                tag,
+                digest,
+            } => {
+                let (repository, blob) = (self.repository(repository)?, self.blob(digest)?);
+                self.transaction
+                    .prepare_cached("INSERT INTO tag (repository, tag, release, blob) VALUES (?, ?, ?, ?)")
+                    .and_then(|mut insert| insert.execute(params![repository, tag, self.release.0, blob]))
+                    .sql("record a tag")?;
+            }
+            Name::Referrer {
+                repository,
+                subject,
+                digest,
+                media_type,
+                artifact_type,
+                annotations,
+            } => {
+                let (repository, blob) = (self.repository(repository)?, self.blob(digest)?);
+                self.transaction
+                    .prepare_cached(
+                        "INSERT INTO referrer (repository, subject, blob, release, media_type, artifact_type, annotations)
+                         VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+                    )
+                    .and_then(|mut insert| {
+                        insert.execute(params![
+                            repository,
+                            subject,
+                            blob,
+                            self.release.0,
+                            media_type,
+                            artifact_type,
+                            annotations
+                        ])
+                    })
+                    .sql("record a referrer")?;
+            }
+        }
+        Ok(())
+    }
+
+    fn repository(&mut self, name: &RepositoryName) -> Result<i64> {
+        if let Some(id) = self.repositories.get(name) {
+            return Ok(*id);
+        }
+        self.transaction
+            .execute(
+                "INSERT INTO repository (name) VALUES (?) ON CONFLICT DO NOTHING",
+                [name],
+            )
+            .sql("record a repository")?;
+        let id = self
+            .transaction
+            .query_row("SELECT id FROM repository WHERE name = ?", [name], |row| row.get(0))
+            .sql("read a repository")?;
+        self.repositories.insert(name.clone(), id);
+        Ok(id)
+    }
+
+    /// Only blobs of this very release: what the store happens to hold beside it is not named by it.
+    fn blob(&self, digest: &Digest) -> Result<i64> {
+        self.transaction
+            .prepare_cached(
+                "SELECT b.id FROM blob b JOIN release_blob rb ON rb.blob = b.id AND rb.release = ? WHERE b.digest = ?",
+            )
+            .and_then(|mut select| {
+                select
+                    .query_row(params![self.release.0, digest], |row| row.get(0))
+                    .optional()
+            })
+            .sql("look for the blob")?
+            .ok_or_else(|| {
+                Error::new(
+                    Class::Internal,
+                    "unknown-blob",
+                    format!("a name stands for {digest}, which is no blob of the release"),
+                )
+            })
+    }
+}
+
+impl fmt::Debug for Publication<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Publication")
+            .field("scope", &self.scope)
+            .field("counter", &self.counter)
+            .field("head", &self.head)
+            .finish_non_exhaustive()
+    }
+}

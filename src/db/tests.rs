@@ -1,0 +1,375 @@
+//! Tests of the database as its users see it: opening, publishing, activating, asking.
+
+use std::path::Path;
+
+use crate::db::names::{ReleaseSet, RepositorySet};
+use crate::db::release::{Activated, State};
+use crate::db::{BlobRow, Db, Name, Page, Publication, Published, Schema, SqlResult as _};
+use crate::db::{appliance, audit, names, receipts, release};
+use crate::domain::{Class, Counter, Digest, Hash, RepositoryName, Result, Scope, Timestamp};
+
+fn digest(n: u32) -> Digest {
+    let mut bytes = [0; 32];
+    bytes[..4].copy_from_slice(&n.to_be_bytes());
+    Digest(Hash(bytes))
+}
+
+fn repository(name: &str) -> RepositoryName {
+    name.parse().unwrap()
+}
+
+fn scope(product: &str) -> Scope {
+    Scope {
+        domain: Hash([1; 32]),
+        product: product.parse().unwrap(),
+        channel: "stable".parse().unwrap(),
+    }
+}
+
+fn fresh(folder: &Path) -> Db {
+    let db = Db::create(&folder.join("airlock.db"), &Schema::APPLIANCE).unwrap();
+    let site = appliance::Appliance {
+        site: "0123456789abcdef0123456789abcdef".parse().unwrap(),
+        name: "plant".into(),
+        created_at: Timestamp::EPOCH,
+    };
+    db.write(|tx| appliance::insert(tx, &site, Timestamp::EPOCH)).unwrap();
+    db
+}
+
+fn tagged(name: &str, tag: &str, n: u32) -> Vec<Name> {
+    let (repository, digest) = (repository(name), digest(n));
+    vec![
+        Name::Content {
+            repository: repository.clone(),
+            digest,
+            media_type: Some("application/vnd.oci.image.manifest.v1+json".into()),
+        },
+        Name::Tag {
+            repository,
+            tag: tag.parse().unwrap(),
+            digest,
+        },
+    ]
+}
+
+fn publish(
+    db: &Db,
+    product: &str,
+    sequence: u64,
+    at: i64,
+    live: bool,
+    blobs: &[u32],
+    names: Vec<Name>,
+) -> Result<Published> {
+    let mut blobs = blobs.iter().map(|n| {
+        Ok(BlobRow {
+            digest: digest(*n),
+            size: u64::from(*n),
+            pieces: (*n > 100).then(|| (10, vec![Hash([7; 32]); 2])),
+        })
+    });
+    let mut names = names.into_iter().map(Ok);
+    db.write(|tx| {
+        crate::db::publish(
+            tx,
+            Publication {
+                scope: scope(product),
+                counter: Counter { epoch: 0, sequence },
+                head: Hash([u8::try_from(at).unwrap(); 32]),
+                head_bytes: b"{}",
+                signatures: b"[]",
+                root_version: 1,
+                version: "1.0",
+                imported_at: Timestamp::EPOCH.plus_seconds(at),
+                home_hosts: &["docker.io".into()],
+                pages: &[Page {
+                    sha256: Hash([9; 32]),
+                    size: 5,
+                }],
+                time_floor: Timestamp::EPOCH.plus_seconds(at),
+                activate: live,
+                blobs: &mut blobs,
+                names: &mut names,
+                receipt: &mut |number, _| Ok(vec![u8::try_from(number).unwrap()]),
+            },
+        )
+    })
+}
+
+#[test]
+fn a_new_database_opens_again_and_is_private() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("airlock.db");
+    let db = fresh(folder.path());
+    assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o600);
+    let error = Db::create(&path, &Schema::APPLIANCE).unwrap_err();
+    assert_eq!((error.class(), error.code()), (Class::State, "exists"));
+    db.quick_check().unwrap();
+    drop(db);
+    let again = Db::open(&path, &Schema::APPLIANCE).unwrap();
+    assert_eq!(again.read(appliance::get).unwrap().name, "plant");
+}
+
+#[test]
+fn what_is_no_database_of_ours_is_refused_and_left_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("x.db");
+    let refusal = |schema: &Schema| {
+        let before = std::fs::metadata(&path).ok().map(|m| (m.len(), m.modified().unwrap()));
+        let error = Db::open(&path, schema).unwrap_err();
+        assert_eq!(
+            before,
+            std::fs::metadata(&path).ok().map(|m| (m.len(), m.modified().unwrap()))
+        );
+        assert_eq!(error.class(), Class::State, "{error}");
+        error.code()
+    };
+    assert_eq!(refusal(&Schema::APPLIANCE), "database-missing");
+    std::fs::File::create(&path).unwrap();
+    assert_eq!(refusal(&Schema::APPLIANCE), "database-damaged");
+    std::fs::File::create(&path).unwrap().set_len(8192).unwrap();
+    assert_eq!(refusal(&Schema::APPLIANCE), "database-damaged");
+    std::fs::remove_file(&path).unwrap();
+    drop(Db::create(&path, &Schema::STATUS).unwrap());
+    assert_eq!(refusal(&Schema::APPLIANCE), "other-database");
+    let newer = Db::open(&path, &Schema::STATUS).unwrap();
+    newer
+        .write(|tx| tx.pragma_update(None, "user_version", 2).sql("raise"))
+        .unwrap();
+    drop(newer);
+    assert_eq!(refusal(&Schema::STATUS), "schema-too-new");
+}
+
+#[test]
+fn an_older_schema_is_brought_up_in_one_step_or_not_at_all() {
+    const OLD: Schema = Schema {
+        name: "test",
+        application_id: 77,
+        steps: &["CREATE TABLE a (x INTEGER) STRICT;"],
+    };
+    const BROKEN: Schema = Schema {
+        steps: &[
+            OLD.steps[0],
+            "CREATE TABLE b (x INTEGER) STRICT; CREATE TABLE a (x INTEGER);",
+        ],
+        ..OLD
+    };
+    const NEW: Schema = Schema {
+        steps: &[OLD.steps[0], "CREATE TABLE b (x INTEGER) STRICT;"],
+        ..OLD
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("x.db");
+    let tables = |db: &Db| -> Vec<String> {
+        db.read(|c| {
+            let mut select = c.prepare("SELECT name FROM sqlite_schema ORDER BY name").sql("list")?;
+            let rows = select.query_map([], |row| row.get(0)).sql("list")?;
+            rows.collect::<rusqlite::Result<_>>().sql("list")
+        })
+        .unwrap()
+    };
+    drop(Db::create(&path, &OLD).unwrap());
+    assert_eq!(Db::open(&path, &BROKEN).unwrap_err().class(), Class::Internal);
+    assert_eq!(tables(&Db::open(&path, &OLD).unwrap()), ["a"]);
+    assert_eq!(tables(&Db::open(&path, &NEW).unwrap()), ["a", "b"]);
+    assert_eq!(Db::open(&path, &OLD).unwrap_err().code(), "schema-too-new");
+}
+
+#[test]
+fn a_damaged_page_is_found() {
+    use std::os::unix::fs::FileExt as _;
+    let folder = tempfile::tempdir().unwrap();
+    drop(fresh(folder.path()));
+    let path = folder.path().join("airlock.db");
+    let file = std::fs::OpenOptions::new().write(true).open(&path).unwrap();
+    file.write_all_at(&[0xff; 64], 2 * 4096).unwrap();
+    let found = Db::open(&path, &Schema::APPLIANCE).and_then(|db| db.quick_check());
+    assert_eq!(found.unwrap_err().class(), Class::State);
+}
+
+#[test]
+fn publishing_is_all_or_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let db = fresh(folder.path());
+    let first = publish(&db, "erp", 5, 1, true, &[1, 2, 200], tagged("docker.io/a", "v1", 1)).unwrap();
+    assert_eq!((first.receipt_number, first.receipt.as_slice()), (1, &[1][..]));
+    assert_eq!(
+        first.activated,
+        Some(Activated::Now {
+            previous: None,
+            generation: 1
+        })
+    );
+    for (sequence, blobs, names, code) in [
+        (5, &[3][..], vec![], "older"),
+        (4, &[3][..], vec![], "older"),
+        (6, &[3][..], tagged("docker.io/a", "v2", 2), "unknown-blob"),
+    ] {
+        assert_eq!(
+            publish(&db, "erp", sequence, 2, true, blobs, names).unwrap_err().code(),
+            code
+        );
+    }
+    db.read(|c| {
+        assert_eq!(release::list(c)?.len(), 1);
+        assert_eq!(release::mark(c, &scope("erp"))?.unwrap().counter.sequence, 5);
+        assert_eq!(appliance::generation(c)?, 1);
+        assert_eq!(appliance::time_floor(c)?, Timestamp::EPOCH.plus_seconds(1));
+        assert_eq!(receipts::list(c, 0, 9)?.len(), 1);
+        assert_eq!(audit::verify(c)?, 2);
+        assert_eq!(release::retained_blob(c, Hash([1; 32]), &digest(2))?, Some(2));
+        assert_eq!(release::retained_blob(c, Hash([1; 32]), &digest(3))?, None);
+        assert_eq!(release::retained_blob(c, Hash([2; 32]), &digest(2))?, None);
+        assert_eq!(names::pieces(c, &digest(200))?.unwrap().1.len(), 2);
+        assert_eq!(release::pages(c, first.id)?.len(), 1);
+        assert_eq!(release::home_hosts(c, first.id)?, ["docker.io"]);
+        assert_eq!(release::totals(c, first.id)?, (3, 203));
+        Ok(())
+    })
+    .unwrap();
+    let second = publish(&db, "erp", 6, 2, false, &[2], tagged("docker.io/a", "v2", 2)).unwrap();
+    assert_eq!((second.receipt_number, second.activated), (2, None));
+}
+
+#[test]
+fn an_earlier_release_can_go_live_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let db = fresh(folder.path());
+    let first = publish(&db, "erp", 1, 1, true, &[1], vec![]).unwrap().id;
+    let second = publish(&db, "erp", 2, 2, true, &[1], vec![]).unwrap().id;
+    let at = Timestamp::EPOCH.plus_seconds(3);
+    let activated = db.write(|tx| release::activate(tx, first, at)).unwrap();
+    assert_eq!(
+        activated,
+        Activated::Now {
+            previous: Some(Hash([2; 32])),
+            generation: 3
+        }
+    );
+    assert_eq!(
+        db.write(|tx| release::activate(tx, first, at)).unwrap(),
+        Activated::Already
+    );
+    db.read(|c| {
+        let states: Vec<_> = release::list(c)?
+            .iter()
+            .map(|r| (r.id, r.state, r.retired_at))
+            .collect();
+        assert_eq!(
+            states,
+            [(second, State::Retired, Some(at)), (first, State::Active, None)]
+        );
+        assert_eq!(release::mark(c, &scope("erp"))?.unwrap().counter.sequence, 2);
+        assert_eq!(release::readable(c, at)?.len(), 1);
+        assert_eq!(release::readable(c, Timestamp::EPOCH.plus_seconds(2))?.len(), 2);
+        assert_eq!(audit::verify(c)?, 5);
+        Ok(())
+    })
+    .unwrap();
+}
+
+#[test]
+fn a_lost_mark_is_never_zero() {
+    let folder = tempfile::tempdir().unwrap();
+    let db = fresh(folder.path());
+    assert_eq!(db.read(|c| release::mark(c, &scope("erp"))).unwrap(), None);
+    publish(&db, "erp", 1, 1, true, &[1], vec![]).unwrap();
+    assert_eq!(db.read(|c| release::mark(c, &scope("other"))).unwrap(), None);
+    db.write(|tx| tx.execute_batch("DELETE FROM mark").sql("damage"))
+        .unwrap();
+    let code = || db.read(|c| release::mark(c, &scope("erp"))).unwrap_err().code();
+    assert_eq!(code(), "mark-missing");
+    db.write(|tx| {
+        tx.execute_batch(
+            "DELETE FROM release_page; DELETE FROM home_host; DELETE FROM release_blob; DELETE FROM release",
+        )
+        .sql("damage")
+    })
+    .unwrap();
+    assert_eq!(code(), "mark-missing");
+}
+
+#[test]
+fn names_stay_inside_the_releases_asked_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let db = fresh(folder.path());
+    let mut first = tagged("docker.io/a", "v1", 1);
+    first.extend(tagged("docker.io/a", "same", 1));
+    first.extend(tagged("quay.io/b", "v1", 2));
+    for n in 10..15 {
+        first.push(Name::Referrer {
+            repository: repository("docker.io/a"),
+            subject: digest(1),
+            digest: digest(n),
+            media_type: "m".into(),
+            artifact_type: Some(if n % 2 == 0 { "even" } else { "odd" }.into()),
+            annotations: "{}".into(),
+        });
+    }
+    let first = publish(&db, "erp", 1, 1, true, &[1, 2, 10, 11, 12, 13, 14], first)
+        .unwrap()
+        .id;
+    let mut second = tagged("docker.io/a", "v1", 3);
+    second.extend(tagged("docker.io/a", "same", 1));
+    let second = publish(&db, "crm", 1, 2, true, &[1, 3], second).unwrap().id;
+    let one: ReleaseSet = [first].into_iter().collect();
+    let both: ReleaseSet = [first, second].into_iter().collect();
+    let a = repository("docker.io/a");
+    let a: RepositorySet = [&a].into_iter().collect();
+    let v1 = "v1".parse().unwrap();
+    db.read(|c| {
+        assert_eq!(names::tag(c, &one, &a, &v1)?, [digest(1)]);
+        assert_eq!(names::tag(c, &both, &a, &v1)?.len(), 2);
+        assert_eq!(names::content(c, &one, &a, &digest(1))?.unwrap().size, 1);
+        assert_eq!(names::content(c, &one, &a, &digest(3))?, None);
+        assert_eq!(names::content(c, &both, &a, &digest(2))?, None);
+        assert_eq!(names::tags(c, &one, &a, "", 9)?, ["same".parse().unwrap(), v1.clone()]);
+        assert_eq!(names::tags(c, &both, &a, "", 9)?, ["same".parse().unwrap()]);
+        assert_eq!(names::tags(c, &one, &a, "same", 9)?, ["v1".parse().unwrap()]);
+        assert_eq!(names::catalogue(c, &both, "", 9)?.len(), 2);
+        assert_eq!(names::catalogue(c, &both, "docker.io/a", 9)?, [repository("quay.io/b")]);
+        let referrers = |artifact_type: Option<&str>, last: Option<Digest>, limit| -> Result<Vec<Digest>> {
+            let found = names::referrers(c, &both, &a, &digest(1), artifact_type, last.as_ref(), limit)?;
+            Ok(found.into_iter().map(|r| r.digest).collect())
+        };
+        assert_eq!(referrers(None, None, 2)?, [digest(10), digest(11)]);
+        assert_eq!(
+            referrers(None, Some(digest(11)), 9)?,
+            [digest(12), digest(13), digest(14)]
+        );
+        assert_eq!(referrers(Some("odd"), None, 9)?, [digest(11), digest(13)]);
+        assert_eq!(names::example(c, &both)?.unwrap().0, repository("docker.io/a"));
+        Ok(())
+    })
+    .unwrap();
+}
+
+#[test]
+fn a_watch_sees_the_transactions_of_others() {
+    let folder = tempfile::tempdir().unwrap();
+    let db = fresh(folder.path());
+    let mut watch = db.watch().unwrap();
+    assert!(!watch.changed().unwrap());
+    publish(&db, "erp", 1, 1, true, &[1], vec![]).unwrap();
+    assert!(watch.changed().unwrap());
+    assert!(!watch.changed().unwrap());
+    let other = Db::open(&folder.path().join("airlock.db"), &Schema::APPLIANCE).unwrap();
+    publish(&other, "erp", 2, 2, true, &[1], vec![]).unwrap();
+    assert!(watch.changed().unwrap());
+}
+
+#[test]
+fn a_full_file_is_no_space() {
+    let folder = tempfile::tempdir().unwrap();
+    let db = fresh(folder.path());
+    let refused: Result<()> = db.write(|tx| {
+        tx.pragma_update_and_check(None, "max_page_count", 1, |row| row.get::<_, i64>(0))
+            .sql("bound the file")?;
+        tx.execute_batch("CREATE TABLE filler (x BLOB); INSERT INTO filler VALUES (zeroblob(1000000))")
+            .sql("fill the file")
+    });
+    assert_eq!(refused.unwrap_err().class(), Class::Space);
+    db.quick_check().unwrap();
+}
