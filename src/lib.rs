@@ -24,4 +24,5 @@ pub mod cli;
 pub mod crypto;
 pub mod db;
 pub mod domain;
+pub mod media;
 pub mod stream;

@@ -1,13 +1,14 @@
-//! Lines of the index.
+//! The index: names, blobs and chunks as canonical JSON lines in a fixed order (SPEC section 6).
 
 use serde::{Deserialize, Serialize};
 
-use crate::crypto::canonical::integer;
-use crate::domain::{Digest, RepositoryName, Tag};
+use super::head::Head;
+use super::layout::{ChunkPlan, Cut, Sized64};
+use crate::crypto::canonical::{self, integer};
+use crate::domain::{Class, Codec, Digest, Error, Hash, RepositoryName, Result, Tag, limits, oci};
 
-/// A name and what it stands for.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+/// A name and what it stands for, its grammar checked.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TagLine {
     /// Digest of the manifest or index.
     pub digest: Digest,
@@ -16,9 +17,456 @@ pub struct TagLine {
     /// The repository, with its original host.
     pub repository: RepositoryName,
     /// Size of the manifest or index.
-    #[serde(with = "integer")]
     pub size: u64,
-    /// The tag; left out for what is reachable by digest only.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    /// The tag; nothing for what is reachable by digest only.
     pub tag: Option<Tag>,
+}
+
+/// A `tag` line as it stands: its names are judged together with the content (X13).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawTag {
+    pub(super) digest: Digest,
+    kind: TagKind,
+    pub(super) media_type: String,
+    pub(super) repository: String,
+    #[serde(with = "integer")]
+    pub(super) size: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) tag: Option<String>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct AbsentLine {
+    digest: Digest,
+    kind: AbsentKind,
+    platform: String,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NeedLine {
+    digest: Digest,
+    kind: NeedKind,
+    #[serde(with = "integer")]
+    size: u64,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct BlobLine {
+    digest: Digest,
+    kind: BlobKind,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    media_type: Option<String>,
+    #[serde(with = "integer")]
+    size: u64,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ChunkLine {
+    codec: Codec,
+    kind: ChunkKind,
+    sha256: Hash,
+    #[serde(with = "integer")]
+    size: u64,
+}
+
+macro_rules! kinds {
+    ($($type:ident $word:literal),*) => {$(
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+        enum $type {
+            #[serde(rename = $word)]
+            Kind,
+        }
+    )*};
+}
+kinds!(TagKind "tag", AbsentKind "absent", NeedKind "need", BlobKind "blob", ChunkKind "chunk");
+
+/// A carried blob.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Blob {
+    /// Its digest.
+    pub digest: Digest,
+    /// Its size in bytes.
+    pub size: u64,
+    /// The media type of manifests and indexes; nothing for everything else.
+    pub media_type: Option<&'static str>,
+}
+
+impl Sized64 for Blob {
+    fn size(&self) -> u64 {
+        self.size
+    }
+}
+
+/// Content that the site must already hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Need {
+    /// Its digest.
+    pub digest: Digest,
+    /// Its size in bytes.
+    pub size: u64,
+}
+
+/// A child that was left out of an index.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Absent {
+    /// Its digest.
+    pub digest: Digest,
+    /// `os/arch` or `os/arch/variant`.
+    pub platform: String,
+}
+
+/// A stored chunk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Chunk {
+    pub(super) codec: Codec,
+    pub(super) sha256: Hash,
+    pub(super) size: u32,
+}
+
+/// The whole index.
+#[derive(Debug, Clone, Default)]
+pub struct Index {
+    pub(super) tags: Vec<RawTag>,
+    pub(super) absent: Vec<Absent>,
+    pub(super) needs: Vec<Need>,
+    pub(super) blobs: Vec<Blob>,
+    pub(super) chunks: Vec<Chunk>,
+}
+
+impl Index {
+    /// Returns the carried blobs in payload order.
+    pub fn blobs(&self) -> &[Blob] {
+        &self.blobs
+    }
+
+    /// Returns what the site must already hold.
+    pub fn needs(&self) -> &[Need] {
+        &self.needs
+    }
+
+    /// Returns the children left out of carried indexes.
+    pub fn absent(&self) -> &[Absent] {
+        &self.absent
+    }
+
+    /// Returns every name as `(repository, tag, digest)`; texts from outside.
+    pub fn names(&self) -> impl Iterator<Item = (&str, Option<&str>, Digest)> {
+        self.tags
+            .iter()
+            .map(|tag| (tag.repository.as_str(), tag.tag.as_deref(), tag.digest))
+    }
+
+    /// Returns the chunks that the cut rule gives.
+    pub(super) fn cut(&self, head: &Head) -> Cut<'_, Blob> {
+        let early = usize::try_from(head.totals.early_blobs).unwrap_or(usize::MAX);
+        Cut::new(&self.blobs, early, head.chunk_bytes)
+    }
+
+    /// Makes a tag line.
+    pub(super) fn raw_tag(line: &TagLine) -> RawTag {
+        RawTag {
+            digest: line.digest,
+            kind: TagKind::Kind,
+            media_type: line.media_type.clone(),
+            repository: line.repository.to_string(),
+            size: line.size,
+            tag: line.tag.as_ref().map(ToString::to_string),
+        }
+    }
+
+    /// Writes the index as pages, each filled greedily.
+    pub(super) fn to_pages(&self) -> Vec<Vec<u8>> {
+        let mut pages = Pages::default();
+        for tag in &self.tags {
+            pages.push(tag);
+        }
+        for Absent { digest, platform } in &self.absent {
+            pages.push(&AbsentLine {
+                digest: *digest,
+                kind: AbsentKind::Kind,
+                platform: platform.clone(),
+            });
+        }
+        for Need { digest, size } in &self.needs {
+            pages.push(&NeedLine {
+                digest: *digest,
+                kind: NeedKind::Kind,
+                size: *size,
+            });
+        }
+        for Blob {
+            digest,
+            size,
+            media_type,
+        } in &self.blobs
+        {
+            let media_type = media_type.map(ToOwned::to_owned);
+            pages.push(&BlobLine {
+                digest: *digest,
+                kind: BlobKind::Kind,
+                media_type,
+                size: *size,
+            });
+        }
+        for Chunk { codec, sha256, size } in &self.chunks {
+            pages.push(&ChunkLine {
+                codec: *codec,
+                kind: ChunkKind::Kind,
+                sha256: *sha256,
+                size: u64::from(*size),
+            });
+        }
+        pages.pages
+    }
+}
+
+#[derive(Default)]
+struct Pages {
+    pages: Vec<Vec<u8>>,
+}
+
+impl Pages {
+    fn push(&mut self, line: &impl Serialize) {
+        let line = serde_json::to_vec(line).expect("lines have a JSON form");
+        let needed = line.len().saturating_add(1);
+        match self.pages.last_mut() {
+            Some(page) if page.len().saturating_add(needed) <= limits::PAGE_BYTES => {
+                page.extend_from_slice(&line);
+                page.push(b'\n');
+            }
+            _ => {
+                let mut page = line;
+                page.push(b'\n');
+                self.pages.push(page);
+            }
+        }
+    }
+}
+
+/// Reads an index page by page, in bounded memory, checking grammar, order and totals as lines come.
+#[derive(Debug)]
+pub(super) struct IndexReader<'a> {
+    head: &'a Head,
+    index: Index,
+    stage: Stage,
+    previous_page: Option<usize>,
+    content_bytes: u64,
+    stored_bytes: u64,
+}
+
+/// The kinds of lines in their order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Stage {
+    Tag,
+    Absent,
+    Need,
+    Blob,
+    Chunk,
+}
+
+impl<'a> IndexReader<'a> {
+    /// Starts reading the index of a head.
+    pub(super) fn new(head: &'a Head) -> Self {
+        Self {
+            head,
+            index: Index::default(),
+            stage: Stage::Tag,
+            previous_page: None,
+            content_bytes: 0,
+            stored_bytes: 0,
+        }
+    }
+
+    /// Takes the next page, whose hash was compared before.
+    ///
+    /// # Errors
+    ///
+    /// `E-FORMAT` and `E-LIMIT`.
+    pub(super) fn page(&mut self, bytes: &[u8]) -> Result<()> {
+        let Some(lines) = bytes.strip_suffix(b"\n") else {
+            return Err(wrong("index", "an index page does not end with a line feed"));
+        };
+        let mut first = true;
+        for line in lines.split(|byte| *byte == b'\n') {
+            // Greedy filling: the first line of a page did not fit on the page before it.
+            if first
+                && let Some(previous) = self.previous_page
+                && previous.saturating_add(line.len()).saturating_add(1) <= limits::PAGE_BYTES
+            {
+                return Err(wrong(
+                    "index",
+                    "an index page was begun before the one before it was full",
+                ));
+            }
+            first = false;
+            self.line(line)?;
+        }
+        self.previous_page = Some(bytes.len());
+        Ok(())
+    }
+
+    fn line(&mut self, line: &[u8]) -> Result<()> {
+        const WHAT: &str = "an index line";
+        let stage = stage_of(line)?;
+        if stage < self.stage {
+            return Err(wrong("index-order", "the lines of the index are out of order"));
+        }
+        self.stage = stage;
+        match stage {
+            Stage::Tag => {
+                let tag: RawTag = canonical::from_sorted_slice(line, WHAT)?;
+                let key = |tag: &RawTag| (tag.repository.clone(), tag.tag.clone(), tag.digest);
+                if self.index.tags.last().is_some_and(|last| key(last) >= key(&tag)) {
+                    return Err(wrong("index-order", "tag lines are repeated or out of order"));
+                }
+                self.index.tags.push(tag);
+            }
+            Stage::Absent => {
+                let line: AbsentLine = canonical::from_sorted_slice(line, WHAT)?;
+                if self.index.absent.last().is_some_and(|last| last.digest >= line.digest) {
+                    return Err(wrong("index-order", "absent lines are repeated or out of order"));
+                }
+                self.index.absent.push(Absent {
+                    digest: line.digest,
+                    platform: line.platform,
+                });
+            }
+            Stage::Need => {
+                let line: NeedLine = canonical::from_sorted_slice(line, WHAT)?;
+                if self.index.needs.last().is_some_and(|last| last.digest >= line.digest) {
+                    return Err(wrong("index-order", "need lines are repeated or out of order"));
+                }
+                self.index.needs.push(Need {
+                    digest: line.digest,
+                    size: line.size,
+                });
+            }
+            Stage::Blob => {
+                let line: BlobLine = canonical::from_sorted_slice(line, WHAT)?;
+                let media_type = line.media_type.as_deref().map(known_media_type).transpose()?;
+                self.content_bytes = self.content_bytes.saturating_add(line.size);
+                self.index.blobs.push(Blob {
+                    digest: line.digest,
+                    size: line.size,
+                    media_type,
+                });
+            }
+            Stage::Chunk => {
+                let line: ChunkLine = canonical::from_sorted_slice(line, WHAT)?;
+                let size = u32::try_from(line.size)
+                    .ok()
+                    .filter(|size| u64::from(*size) <= limits::CHUNK_BYTES_MAX)
+                    .ok_or_else(|| {
+                        Error::new(
+                            Class::Limit,
+                            "chunk-size",
+                            format!("a chunk has {} stored bytes", line.size),
+                        )
+                    })?;
+                self.stored_bytes = self.stored_bytes.saturating_add(line.size);
+                self.index.chunks.push(Chunk {
+                    codec: line.codec,
+                    sha256: line.sha256,
+                    size,
+                });
+            }
+        }
+        let totals = &self.head.totals;
+        if self.index.blobs.len() as u64 > totals.blobs || self.index.chunks.len() as u64 > totals.chunks {
+            return Err(wrong("totals", "the index has more lines than the head states"));
+        }
+        Ok(())
+    }
+
+    /// Ends the reading: totals, and chunks against the cut rule.
+    ///
+    /// # Errors
+    ///
+    /// `E-FORMAT`.
+    pub(super) fn finish(self) -> Result<Index> {
+        let totals = &self.head.totals;
+        let index = self.index;
+        let agrees = index.blobs.len() as u64 == totals.blobs
+            && index.chunks.len() as u64 == totals.chunks
+            && index.needs.len() as u64 == totals.needs
+            && self.content_bytes == totals.content_bytes
+            && self.stored_bytes == totals.stored_bytes;
+        if !agrees {
+            return Err(wrong("totals", "the totals of the head are not those of the index"));
+        }
+        let mut chunks = index.chunks.iter();
+        for plan in index.cut(self.head) {
+            check_chunk(chunks.next(), plan)?;
+        }
+        if chunks.next().is_some() {
+            return Err(wrong("cut", "the index lists more chunks than its blobs make"));
+        }
+        Ok(index)
+    }
+}
+
+fn check_chunk(chunk: Option<&Chunk>, plan: ChunkPlan) -> Result<()> {
+    let Some(chunk) = chunk else {
+        return Err(wrong("cut", "the index lists fewer chunks than its blobs make"));
+    };
+    // A zstd chunk is smaller than its plain bytes, else the writer had to store it as it is.
+    let size = u64::from(chunk.size);
+    let fits = match chunk.codec {
+        Codec::None => size == plan.plain,
+        Codec::Zstd => size > 0 && size < plan.plain,
+    };
+    if fits {
+        Ok(())
+    } else {
+        Err(wrong(
+            "chunk-size",
+            "the stored size of a chunk does not fit its plain size and codec",
+        ))
+    }
+}
+
+fn stage_of(line: &[u8]) -> Result<Stage> {
+    // Inside a JSON string the quotes would be escaped, so this text can only be the member itself.
+    const MEMBER: &[u8] = b"\"kind\":\"";
+    let word = line
+        .windows(MEMBER.len())
+        .position(|window| window == MEMBER)
+        .and_then(|at| line.get(at.saturating_add(MEMBER.len())..))
+        .and_then(|rest| rest.split(|byte| *byte == b'"').next());
+    match word {
+        Some(b"tag") => Ok(Stage::Tag),
+        Some(b"absent") => Ok(Stage::Absent),
+        Some(b"need") => Ok(Stage::Need),
+        Some(b"blob") => Ok(Stage::Blob),
+        Some(b"chunk") => Ok(Stage::Chunk),
+        _ => Err(wrong("grammar", "an index line is of no known kind")),
+    }
+}
+
+pub(super) fn known_media_type(text: &str) -> Result<&'static str> {
+    [
+        oci::OCI_MANIFEST,
+        oci::OCI_INDEX,
+        oci::DOCKER_MANIFEST,
+        oci::DOCKER_INDEX,
+    ]
+    .into_iter()
+    .find(|known| *known == text)
+    .ok_or_else(|| {
+        Error::new(
+            Class::Format,
+            "media-type",
+            format!("a blob line states the media type {text:?}"),
+        )
+        .expected("one of a manifest or index, or none")
+    })
+}
+
+fn wrong(code: &'static str, found: &str) -> Error {
+    Error::new(Class::Format, code, found)
 }

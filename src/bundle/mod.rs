@@ -1,7 +1,42 @@
 //! The container format. Normative text: `bundle-spec/SPEC.md`.
+//!
+//! ```text
+//! write:  Content ─> Plan ─> UnsignedBundle ─> signatures ─> bytes before the payload
+//! read:   OpenedBundle ─> SignedBundle ─> VerifiedBundle ─> Sink
+//!           X2, X3          X4, X5          X9a              X11, X12, X13
+//!
+//! 00-format 01-signatures 02-trust 03-head 04-approvals 05-index/… 06-fill │ chunks/… │ 00 00
+//! └─ sizes read under caps, all else constant ┘└── generated from the signed head and index ──┘
+//! ```
+//!
+//! A `VerifiedBundle` can only be made by the reader: holding one is the proof.
+#![deny(clippy::indexing_slicing, clippy::arithmetic_side_effects)]
+#![cfg_attr(
+    test,
+    allow(clippy::indexing_slicing, clippy::arithmetic_side_effects, reason = "tests")
+)]
 
 mod content;
+mod entry;
+mod frame;
+mod graph;
+mod head;
 mod index;
+mod layout;
+mod payload;
+mod plan;
+mod prologue;
+mod reader;
+mod writer;
+
+#[cfg(test)]
+mod tests;
 
 pub use content::{Content, ContentSource};
-pub use index::TagLine;
+pub use graph::{Graph, Referrer};
+pub use head::{Builder, DocumentEntry, Head, PageEntry, Totals};
+pub use index::{Absent, Blob, Index, Need, TagLine};
+pub use payload::{FromStart, Resume, Sink};
+pub use plan::{Packing, Plan, Release};
+pub use reader::{Input, OpenedBundle, SignedBundle, VerifiedBundle};
+pub use writer::UnsignedBundle;

@@ -14,6 +14,7 @@ mod version;
 
 pub use digest::{Digest, Hash, ParseDigestError};
 pub use error::{Class, Error, Result, Step};
+pub(crate) use names::is_host;
 pub use names::{Name, ParseNameError, RepositoryName, SiteId, Tag};
 pub use release::{Audience, Codec, Counter, DocumentType, Scope};
 pub use time::{Clock, FixedClock, SystemClock, Timestamp};

@@ -1,7 +1,11 @@
-//! Byte plumbing over `std::io`: bounded reads, whole reads, and files that appear complete or not at all.
+//! Byte plumbing over `std::io`: bounded reads, an ordered parallel map, and files that appear complete or not at all.
 
 mod atomic;
 mod bounded;
+mod ordered;
+mod pool;
 
 pub use atomic::{create_folder, sync_folder, write_atomically};
 pub use bounded::{read_bounded, read_exact_or_end};
+pub use ordered::{ordered_map, worker_count};
+pub use pool::{BufferPool, PooledBuffer};

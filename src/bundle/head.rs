@@ -1,0 +1,275 @@
+//! The signed head: who, what, for whom, how new, how big (SPEC section 5).
+
+use serde::{Deserialize, Serialize};
+
+use crate::crypto::canonical::{self, integer};
+use crate::domain::{
+    Audience, Class, Counter, Digest, DocumentType, Error, Hash, Name, Result, Scope, Timestamp, Version, limits,
+};
+
+/// The head of a bundle. Who holds one from a reader knows that the release role signed it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Head {
+    /// Whom it is for.
+    pub audience: Audience,
+    /// What built it.
+    pub builder: Builder,
+    /// Channel of the product.
+    pub channel: Name,
+    /// Plain bytes of a full chunk.
+    #[serde(with = "integer")]
+    pub chunk_bytes: u64,
+    /// Release documents.
+    pub documents: Vec<DocumentEntry>,
+    /// Trust domain.
+    pub domain: Hash,
+    /// Epoch of the counter.
+    #[serde(with = "integer")]
+    pub epoch: u64,
+    /// After this time it is not imported any more.
+    pub expires: Timestamp,
+    /// Registry hosts whose repositories answer without a host in the name.
+    pub home_hosts: Vec<String>,
+    /// Index pages.
+    pub index: Vec<PageEntry>,
+    /// When it was made.
+    pub issued_at: Timestamp,
+    /// Oldest airlock that may import it.
+    pub minimum_appliance: Version,
+    /// Where the first chunk's header stands.
+    #[serde(with = "integer")]
+    pub payload_offset: u64,
+    /// The product.
+    pub product: Name,
+    /// Version of airlock that reads it.
+    pub reader: Version,
+    /// Features beyond version 1 of the format.
+    pub requires: Vec<String>,
+    /// Root under which it was made.
+    #[serde(with = "integer")]
+    pub root_version: u64,
+    /// Number within the epoch.
+    #[serde(with = "integer")]
+    pub sequence: u64,
+    /// Totals, so that they are known before the index is read.
+    pub totals: Totals,
+    /// The release's label, for people.
+    pub version: String,
+    /// Chunk count of each volume.
+    pub volumes: Vec<u64>,
+}
+
+/// What built a bundle.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Builder {
+    /// `airlock`, or another program.
+    pub name: String,
+    /// Its version.
+    pub version: String,
+}
+
+/// A release document.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DocumentEntry {
+    /// Its digest.
+    pub digest: Digest,
+    /// Its size in bytes.
+    #[serde(with = "integer")]
+    pub size: u64,
+    /// What it is.
+    #[serde(rename = "type")]
+    pub kind: DocumentType,
+}
+
+/// An index page.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PageEntry {
+    /// Hash of its bytes.
+    pub sha256: Hash,
+    /// Its size in bytes.
+    #[serde(with = "integer")]
+    pub size: u64,
+}
+
+/// Totals of a bundle.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Totals {
+    /// Carried blobs.
+    #[serde(with = "integer")]
+    pub blobs: u64,
+    /// Chunks.
+    #[serde(with = "integer")]
+    pub chunks: u64,
+    /// Sum of the sizes of carried blobs.
+    #[serde(with = "integer")]
+    pub content_bytes: u64,
+    /// Documents, manifests, indexes and configs among the blobs.
+    #[serde(with = "integer")]
+    pub early_blobs: u64,
+    /// Blobs that the site must already hold.
+    #[serde(with = "integer")]
+    pub needs: u64,
+    /// Sum of the stored sizes of chunks.
+    #[serde(with = "integer")]
+    pub stored_bytes: u64,
+}
+
+/// The members that are read before a newer reader is ruled out.
+#[derive(Deserialize)]
+struct Peek {
+    reader: Version,
+    requires: Vec<String>,
+}
+
+impl Head {
+    /// Parses a head whose signatures were verified before.
+    ///
+    /// # Errors
+    ///
+    /// `E-FORMAT needs-newer-reader` first; then `E-FORMAT` and `E-LIMIT` for everything that is not exactly the document
+    /// that the specification describes.
+    pub(super) fn parse(bytes: &[u8]) -> Result<Self> {
+        let peek: Peek = canonical::lenient_from_slice(bytes, "the head")?;
+        if let Some(feature) = peek.requires.first() {
+            return Err(Error::new(
+                Class::Format,
+                "needs-newer-reader",
+                format!(
+                    "the bundle needs the feature {feature:?}, which airlock {} does not know",
+                    Version::current()
+                ),
+            )
+            .remedy(format!("update airlock to {} and try again", peek.reader)));
+        }
+        let head: Self = canonical::from_slice(bytes, "the head")?;
+        head.check()?;
+        Ok(head)
+    }
+
+    /// Checks everything that holds within the document.
+    ///
+    /// # Errors
+    ///
+    /// `E-FORMAT` and `E-LIMIT`.
+    pub(super) fn check(&self) -> Result<()> {
+        let format = |code, found: &str| Err(Error::new(Class::Format, code, found.to_owned()));
+        let limit = |code, found: String| Err(Error::new(Class::Limit, code, found));
+        if !(limits::CHUNK_BYTES_MIN..=limits::CHUNK_BYTES_MAX).contains(&self.chunk_bytes)
+            || !self.chunk_bytes.is_power_of_two()
+        {
+            return format("chunk-bytes", "chunk_bytes is not a power of two from 1 MiB to 16 MiB");
+        }
+        if let Audience::Sites(sites) = &self.audience
+            && !ascending(sites)
+        {
+            return format("audience", "the audience repeats sites or has them out of order");
+        }
+        if self.issued_at >= self.expires {
+            return format("times", "the bundle expires before it was issued");
+        }
+        if !(1..=128).contains(&self.version.len()) || self.builder.name.is_empty() || self.builder.version.is_empty() {
+            return format("labels", "the version label or the builder is empty or too long");
+        }
+        if !ascending(&self.home_hosts) || self.home_hosts.iter().any(|host| !crate::domain::is_host(host)) {
+            return format("home-hosts", "home_hosts are repeated, out of order or no hosts");
+        }
+        let documents: Vec<_> = self
+            .documents
+            .iter()
+            .map(|document| (document.kind, document.digest))
+            .collect();
+        if !ascending(&documents) {
+            return format("documents", "documents are repeated or out of order");
+        }
+        if self
+            .documents
+            .iter()
+            .any(|document| document.size > limits::MANIFEST_BYTES)
+        {
+            return limit("document-size", "a release document is larger than 4 MiB".into());
+        }
+        if self.root_version == 0 || !self.payload_offset.is_multiple_of(4096) {
+            return format(
+                "payload-offset",
+                "payload_offset is not a multiple of 4,096, or root_version is 0",
+            );
+        }
+        if self.volumes.len() != 1 {
+            return Err(Error::new(
+                Class::Format,
+                "volumes",
+                format!("the bundle has {} volumes", self.volumes.len()),
+            )
+            .expected("one volume")
+            .remedy("import it with a version of airlock that reads sets of volumes"));
+        }
+        if self.volumes != [self.totals.chunks] {
+            return format("volumes", "the volumes do not add up to the number of chunks");
+        }
+        if self.index.len() > limits::PAGES || self.index.iter().any(|page| page.size > limits::PAGE_BYTES as u64) {
+            return limit(
+                "index-size",
+                format!("the index has {} pages or a page above 1 MiB", self.index.len()),
+            );
+        }
+        if self.index.iter().any(|page| page.size == 0) {
+            return format("index", "an index page is empty");
+        }
+        let totals = &self.totals;
+        let most_content = limits::CHUNKS.saturating_mul(limits::CHUNK_BYTES_MAX);
+        if totals.chunks > limits::CHUNKS
+            || totals.blobs > limits::BLOBS
+            || totals.needs > limits::BLOBS
+            || totals.content_bytes > most_content
+        {
+            return limit(
+                "totals",
+                format!(
+                    "the bundle states {} blobs in {} chunks with {} bytes",
+                    totals.blobs, totals.chunks, totals.content_bytes
+                ),
+            );
+        }
+        if totals.early_blobs > totals.blobs || totals.stored_bytes > totals.content_bytes {
+            return format("totals", "the totals contradict each other");
+        }
+        Ok(())
+    }
+
+    /// Returns the scope of the release.
+    pub fn scope(&self) -> Scope {
+        Scope {
+            domain: self.domain,
+            product: self.product.clone(),
+            channel: self.channel.clone(),
+        }
+    }
+
+    /// Returns the number of the release.
+    pub fn counter(&self) -> Counter {
+        Counter {
+            epoch: self.epoch,
+            sequence: self.sequence,
+        }
+    }
+
+    /// Returns the document's bytes.
+    pub(super) fn to_bytes(&self) -> Vec<u8> {
+        canonical::to_vec(self)
+    }
+}
+
+/// Returns the text of entry 00 for a bundle of one volume.
+pub(super) fn format_lines(chunks: u64) -> String {
+    let first = u64::from(chunks > 0);
+    format!("airlock-bundle 1\nvolume 1/1 chunks {first}-{chunks}\n")
+}
+
+fn ascending<T: Ord>(values: &[T]) -> bool {
+    values.is_sorted_by(|a, b| a < b)
+}

@@ -1,0 +1,369 @@
+//! What will stand where, worked out before a single payload byte is read: order, chunks, and the place of the first chunk.
+//!
+//! Pure: the same content, release and settings give the same plan on any machine.
+
+use std::collections::HashSet;
+
+use super::content::Content;
+use super::entry::{BLOCK, entry_bytes};
+use super::graph::{Graph, GraphBuilder};
+use super::head::{Builder, DocumentEntry, Head, PageEntry, Totals, format_lines};
+use super::index::{Absent, Blob, Chunk, Index, TagLine};
+use super::prologue::{self, EMPTY_APPROVALS};
+use crate::crypto::{Chain, RoleName};
+use crate::domain::oci::{Document, Kind};
+use crate::domain::{Audience, Class, Codec, Digest, Error, Hash, Name, Result, Step, Timestamp, Version, limits};
+
+/// Boundary on which the payload begins.
+const ALIGNMENT: u64 = 4096;
+
+/// What a release says about itself.
+#[derive(Debug, Clone)]
+#[expect(missing_docs, reason = "the members of the head of the same names")]
+pub struct Release {
+    pub product: Name,
+    pub channel: Name,
+    pub version: String,
+    pub epoch: u64,
+    pub sequence: u64,
+    pub issued_at: Timestamp,
+    pub expires: Timestamp,
+    pub audience: Audience,
+    pub home_hosts: Vec<String>,
+    pub minimum_appliance: Version,
+}
+
+/// How a bundle is packed.
+#[derive(Debug, Clone, Copy)]
+pub struct Packing {
+    /// Plain bytes of a full chunk: a power of two from 1 to 16 MiB.
+    pub chunk_bytes: u64,
+    /// zstd level.
+    pub level: i32,
+    /// Bytes kept free in front of the payload for later signatures, approvals and root links.
+    pub reserve: u64,
+}
+
+impl Default for Packing {
+    fn default() -> Self {
+        Self {
+            chunk_bytes: limits::CHUNK_BYTES_DEFAULT,
+            level: 3,
+            reserve: 256 << 10,
+        }
+    }
+}
+
+/// A bundle that is thought out and not yet written.
+#[derive(Debug)]
+pub struct Plan {
+    pub(super) head: Head,
+    pub(super) index: Index,
+    pub(super) trust: Vec<u8>,
+    pub(super) packing: Packing,
+}
+
+impl Plan {
+    /// Orders the content, checks it as a whole, and finds where the payload begins.
+    ///
+    /// # Errors
+    ///
+    /// `E-CONTENT closure` with the full list when something is referred to but not carried; the content rules of the
+    /// specification; `E-LIMIT`; `E-TRUST` when the chain does not let this product be signed.
+    pub fn new(release: &Release, content: &Content, chain: &Chain, packing: Packing) -> Result<Self> {
+        let root = chain.newest();
+        if !root.products.contains(&release.product) {
+            return Err(Error::new(
+                Class::Trust,
+                "product",
+                format!("the trust root does not name the product {}", release.product),
+            )
+            .expected("one of the root's products")
+            .remedy("issue a new root that names it, or correct the product"));
+        }
+        if root.epoch(&release.product, &release.channel) != release.epoch {
+            return Err(Error::new(
+                Class::Trust,
+                "epoch",
+                format!("the release carries epoch {}", release.epoch),
+            )
+            .expected(format!(
+                "epoch {}, which the trust root names",
+                root.epoch(&release.product, &release.channel)
+            )));
+        }
+        let mut documents: Vec<DocumentEntry> = content
+            .documents
+            .iter()
+            .map(|(kind, bytes)| DocumentEntry {
+                digest: digest_of(bytes),
+                size: bytes.len() as u64,
+                kind: *kind,
+            })
+            .collect();
+        documents.sort_by_key(|document| (document.kind, document.digest));
+        documents.dedup();
+
+        let order = Order::of(content, &documents)?;
+        let mut tags: Vec<&TagLine> = content.tags.iter().collect();
+        tags.sort_by(|a, b| (&a.repository, &a.tag, a.digest).cmp(&(&b.repository, &b.tag, b.digest)));
+        tags.dedup();
+        let early_blobs = order.early.len() as u64;
+        let mut index = Index {
+            tags: tags.into_iter().map(Index::raw_tag).collect(),
+            absent: content
+                .absent
+                .iter()
+                .map(|(digest, platform)| Absent {
+                    digest: *digest,
+                    platform: platform.clone(),
+                })
+                .collect(),
+            needs: Vec::new(),
+            blobs: order.early.into_iter().chain(order.late).collect(),
+            chunks: Vec::new(),
+        };
+        let mut home_hosts = release.home_hosts.clone();
+        home_hosts.sort();
+        home_hosts.dedup();
+        let mut head = Head {
+            audience: release.audience.clone(),
+            builder: Builder {
+                name: "airlock".into(),
+                version: Version::current().to_string(),
+            },
+            channel: release.channel.clone(),
+            chunk_bytes: packing.chunk_bytes,
+            documents,
+            domain: chain.domain(),
+            epoch: release.epoch,
+            expires: release.expires,
+            home_hosts,
+            index: Vec::new(),
+            issued_at: release.issued_at,
+            minimum_appliance: release.minimum_appliance,
+            payload_offset: 0,
+            product: release.product.clone(),
+            reader: Version::new(0, 1, 0),
+            requires: Vec::new(),
+            root_version: root.version,
+            sequence: release.sequence,
+            totals: Totals {
+                blobs: index.blobs.len() as u64,
+                chunks: 0,
+                content_bytes: index.blobs.iter().map(|blob| blob.size).fold(0, u64::saturating_add),
+                early_blobs,
+                needs: 0,
+                stored_bytes: 0,
+            },
+            version: release.version.clone(),
+            volumes: vec![0],
+        };
+        check_graph(&index, &head, content).map_err(|error| error.at(Step::X13))?;
+        let widest: Vec<Chunk> = index
+            .cut(&head)
+            .map(|plan| Chunk {
+                codec: Codec::None,
+                sha256: Hash([0; 32]),
+                size: u32::try_from(plan.plain).unwrap_or(u32::MAX),
+            })
+            .collect();
+        head.totals.chunks = widest.len() as u64;
+        head.volumes = vec![head.totals.chunks];
+        let trust = prologue::trust_bytes(chain);
+        index.chunks = widest;
+        let signatures = prologue::room_for_signatures(&root.role(RoleName::Release));
+        head.payload_offset = payload_offset(&head, &index, trust.len() as u64, signatures, packing.reserve);
+        index.chunks = Vec::new();
+        head.check()?;
+        Ok(Self {
+            head,
+            index,
+            trust,
+            packing,
+        })
+    }
+
+    /// Returns the plain bytes of all blobs.
+    pub fn content_bytes(&self) -> u64 {
+        self.head.totals.content_bytes
+    }
+
+    /// Returns an upper bound of the bundle's size in bytes.
+    pub fn largest_size(&self) -> u64 {
+        let chunks = self.head.totals.chunks.saturating_mul(2 * BLOCK as u64);
+        self.head
+            .payload_offset
+            .saturating_add(self.content_bytes())
+            .saturating_add(chunks)
+            .saturating_add(1024)
+    }
+}
+
+/// An upper bound of the bytes before the payload, from what is known before chunks are compressed: no stored size is
+/// larger than its plain size, so no index line is longer and no page more.
+fn payload_offset(head: &Head, widest: &Index, trust: u64, signatures: u64, reserve: u64) -> u64 {
+    let pages = widest.to_pages();
+    let mut largest = head.clone();
+    largest.payload_offset = limits::JSON_INTEGER_MAX;
+    largest.totals.stored_bytes = limits::JSON_INTEGER_MAX;
+    largest.index = pages
+        .iter()
+        .map(|_| PageEntry {
+            sha256: Hash([0; 32]),
+            size: limits::PAGE_BYTES as u64,
+        })
+        .collect();
+    let entries = [
+        format_lines(head.totals.chunks).len() as u64,
+        signatures,
+        trust,
+        largest.to_bytes().len() as u64,
+        EMPTY_APPROVALS.len() as u64,
+        // The fill's own header.
+        0,
+    ];
+    // Pages may be cut elsewhere than in the bound: their content is no longer in sum, and each has one header and padding.
+    let content: u64 = pages.iter().map(|page| page.len() as u64).fold(0, u64::saturating_add);
+    let around = (pages.len() as u64).saturating_mul(2 * BLOCK as u64);
+    entries
+        .into_iter()
+        .map(entry_bytes)
+        .fold(content.saturating_add(around), u64::saturating_add)
+        .saturating_add(reserve)
+        .next_multiple_of(ALIGNMENT)
+}
+
+fn check_graph(index: &Index, head: &Head, content: &Content) -> Result<Graph> {
+    let mut builder = GraphBuilder::new(index, &head.documents, head.totals.early_blobs)?;
+    for (n, blob) in index.blobs.iter().enumerate() {
+        if let Some(media_type) = blob.media_type
+            && let Some(bytes) = content.manifests.get(&blob.digest)
+        {
+            builder.add(n, media_type, bytes)?;
+        }
+    }
+    builder.finish()
+}
+
+/// Payload order: documents, then each name's graph depth first; layers after all of that, image by image.
+#[derive(Default)]
+struct Order {
+    early: Vec<Blob>,
+    late: Vec<Blob>,
+    placed: HashSet<Digest>,
+    missing: Vec<Digest>,
+}
+
+impl Order {
+    fn of(content: &Content, documents: &[DocumentEntry]) -> Result<Self> {
+        let mut order = Self::default();
+        for document in documents {
+            order.place_early(Blob {
+                digest: document.digest,
+                size: document.size,
+                media_type: None,
+            });
+        }
+        let mut tags: Vec<&TagLine> = content.tags.iter().collect();
+        tags.sort_by(|a, b| (&a.repository, &a.tag, a.digest).cmp(&(&b.repository, &b.tag, b.digest)));
+        for layers in [false, true] {
+            let mut seen = HashSet::new();
+            for tag in &tags {
+                order.walk(content, tag.digest, &tag.media_type, layers, &mut seen, 1)?;
+            }
+        }
+        order.missing.sort_unstable();
+        order.missing.dedup();
+        if order.missing.is_empty() {
+            return Ok(order);
+        }
+        let list: Vec<String> = order.missing.iter().map(ToString::to_string).collect();
+        Err(Error::new(
+            Class::Content,
+            "closure",
+            format!(
+                "the release refers to manifests that it does not carry: {}",
+                list.join(", ")
+            ),
+        )
+        .remedy("add the images they belong to"))
+    }
+
+    fn walk(
+        &mut self,
+        content: &Content,
+        digest: Digest,
+        media_type: &str,
+        layers: bool,
+        seen: &mut HashSet<Digest>,
+        level: usize,
+    ) -> Result<()> {
+        if level > limits::MANIFEST_NESTING {
+            return Err(Error::new(
+                Class::Limit,
+                "nesting",
+                format!("documents nest deeper than {}", limits::MANIFEST_NESTING),
+            ));
+        }
+        if !seen.insert(digest) {
+            return Ok(());
+        }
+        let Some(bytes) = content.manifests.get(&digest) else {
+            self.missing.push(digest);
+            return Ok(());
+        };
+        let document = Document::parse(bytes, media_type)?;
+        if !layers {
+            let known = match document.kind {
+                Kind::Manifest | Kind::Index => super::index::known_media_type(media_type)?,
+            };
+            self.place_early(Blob {
+                digest,
+                size: bytes.len() as u64,
+                media_type: Some(known),
+            });
+            if let Some(config) = &document.config {
+                self.place_early(Blob {
+                    digest: config.digest,
+                    size: config.size,
+                    media_type: None,
+                });
+            }
+        } else {
+            for layer in &document.layers {
+                if self.placed.insert(layer.digest) {
+                    self.late.push(Blob {
+                        digest: layer.digest,
+                        size: layer.size,
+                        media_type: None,
+                    });
+                }
+            }
+        }
+        for child in &document.manifests {
+            if !content.absent.contains_key(&child.digest) {
+                self.walk(
+                    content,
+                    child.digest,
+                    &child.media_type,
+                    layers,
+                    seen,
+                    level.saturating_add(1),
+                )?;
+            }
+        }
+        Ok(())
+    }
+
+    fn place_early(&mut self, blob: Blob) {
+        if self.placed.insert(blob.digest) {
+            self.early.push(blob);
+        }
+    }
+}
+
+pub(super) fn digest_of(bytes: &[u8]) -> Digest {
+    use sha2::Digest as _;
+    Digest(Hash(sha2::Sha256::digest(bytes).into()))
+}

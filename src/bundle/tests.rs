@@ -1,0 +1,356 @@
+//! The whole way in memory: content → bundle → content.
+
+use std::collections::BTreeMap;
+use std::io::{self, Cursor, Read};
+
+use super::*;
+use crate::crypto::{Chain, Envelope, Key, PayloadType, Roles, RootDocument, Rule, Scheme, SigningKey};
+use crate::domain::{Audience, Class, Digest, DocumentType, Error, Hash, Result, Version, oci};
+use crate::stream::read_exact_or_end;
+
+impl Input for Cursor<Vec<u8>> {
+    fn skip(&mut self, count: u64) -> io::Result<()> {
+        let mut passed = vec![0; usize::try_from(count).unwrap()];
+        if read_exact_or_end(self, &mut passed)? == passed.len() {
+            Ok(())
+        } else {
+            Err(io::ErrorKind::UnexpectedEof.into())
+        }
+    }
+}
+
+fn key(number: u8) -> SigningKey {
+    SigningKey::from_secret(&[number; 32])
+}
+
+fn chain() -> Chain {
+    let rule = |number: u8| {
+        vec![Rule {
+            keys: vec![key(number).public().id()],
+            scheme: Scheme::Ed25519,
+            threshold: 1,
+        }]
+    };
+    let mut keys: Vec<Key> = (1..=5)
+        .map(|n| Key {
+            id: key(n).public().id(),
+            public: key(n).public(),
+            scheme: Scheme::Ed25519,
+        })
+        .collect();
+    keys.sort_by_key(|key| key.id);
+    let root = RootDocument {
+        epochs: Vec::new(),
+        expires: "2036-01-01T00:00:00Z".parse().unwrap(),
+        issued_at: "2026-01-01T00:00:00Z".parse().unwrap(),
+        keys,
+        products: vec!["acme".parse().unwrap()],
+        reader: Version::new(0, 1, 0),
+        roles: Roles {
+            root: rule(1),
+            release: rule(2),
+            withdrawal: rule(3),
+            licence: rule(4),
+            ack: rule(5),
+        },
+        time_reset: false,
+        vendor: "Acme".into(),
+        version: 1,
+    };
+    Chain::start(Envelope::sign(PayloadType::TrustRoot, root.to_payload(), &[&key(1)])).unwrap()
+}
+
+struct Blobs(BTreeMap<Digest, Vec<u8>>);
+
+impl ContentSource for Blobs {
+    fn open(&self, digest: &Digest, _size: u64) -> Result<Box<dyn Read + Send>> {
+        let bytes = self
+            .0
+            .get(digest)
+            .ok_or_else(|| Error::new(Class::Io, "test", digest.to_string()))?;
+        Ok(Box::new(Cursor::new(bytes.clone())))
+    }
+}
+
+/// An image whose layers hold the given bytes.
+fn content(layers: &[Vec<u8>]) -> (Content, Blobs) {
+    let mut blobs = BTreeMap::new();
+    let mut put = |bytes: &[u8]| {
+        let digest = plan::digest_of(bytes);
+        blobs.insert(digest, bytes.to_vec());
+        format!(r#""digest":"{digest}","size":{}"#, bytes.len())
+    };
+    let config = put(b"{}");
+    let layers: Vec<String> = layers
+        .iter()
+        .map(|layer| {
+            format!(
+                r#"{{"mediaType":"application/vnd.oci.image.layer.v1.tar",{}}}"#,
+                put(layer)
+            )
+        })
+        .collect();
+    let manifest = format!(
+        r#"{{"schemaVersion":2,"mediaType":"{}","config":{{"mediaType":"application/vnd.oci.image.config.v1+json",{config}}},"layers":[{}]}}"#,
+        oci::OCI_MANIFEST,
+        layers.join(",")
+    );
+    let digest = plan::digest_of(manifest.as_bytes());
+    let line = TagLine {
+        digest,
+        media_type: oci::OCI_MANIFEST.into(),
+        repository: "registry.example/acme/web".parse().unwrap(),
+        size: manifest.len() as u64,
+        tag: Some("1.0".parse().unwrap()),
+    };
+    let content = Content {
+        tags: vec![line],
+        manifests: BTreeMap::from([(digest, manifest.into_bytes())]),
+        absent: BTreeMap::new(),
+        documents: vec![(DocumentType::Notes, b"first release".to_vec())],
+    };
+    (content, Blobs(blobs))
+}
+
+fn release() -> Release {
+    Release {
+        product: "acme".parse().unwrap(),
+        channel: "stable".parse().unwrap(),
+        version: "1.0".into(),
+        epoch: 0,
+        sequence: 1,
+        issued_at: "2026-11-01T00:00:00Z".parse().unwrap(),
+        expires: "2027-11-01T00:00:00Z".parse().unwrap(),
+        audience: Audience::ANY,
+        home_hosts: vec!["registry.example".into()],
+        minimum_appliance: Version::new(0, 1, 0),
+    }
+}
+
+fn bundle(layers: &[Vec<u8>], packing: Packing) -> Vec<u8> {
+    let (content, blobs) = content(layers);
+    let plan = Plan::new(&release(), &content, &chain(), packing).unwrap();
+    let mut payload = Vec::new();
+    let unsigned = plan.write_payload(&content, &blobs, &mut payload, |_| ()).unwrap();
+    let mut bytes = unsigned.prologue(&[unsigned.sign(&key(2))]).unwrap();
+    bytes.extend_from_slice(&payload);
+    bytes
+}
+
+#[derive(Default)]
+struct Collect {
+    blobs: BTreeMap<Digest, Vec<u8>>,
+    large: Vec<u8>,
+    graphs: usize,
+    chunks: u64,
+}
+
+impl Sink for Collect {
+    fn blob(&mut self, blob: &Blob, bytes: &[u8]) -> Result<()> {
+        self.blobs.insert(blob.digest, bytes.to_vec());
+        Ok(())
+    }
+    fn begin(&mut self, _: &Blob) -> Result<()> {
+        self.large.clear();
+        Ok(())
+    }
+    fn piece(&mut self, bytes: &[u8]) -> Result<()> {
+        self.large.extend_from_slice(bytes);
+        Ok(())
+    }
+    fn end(&mut self, blob: &Blob, pieces: &[Hash]) -> Result<()> {
+        let expected: Vec<_> = self
+            .large
+            .chunks(1 << 20)
+            .map(|piece| plan::digest_of(piece).0)
+            .collect();
+        assert_eq!(pieces, expected);
+        self.blobs.insert(blob.digest, self.large.clone());
+        Ok(())
+    }
+    fn chunk_done(&mut self, chunks: u64, _: u64) -> Result<()> {
+        self.chunks = chunks;
+        Ok(())
+    }
+    fn graph(&mut self, graph: Graph) -> Result<()> {
+        assert_eq!(graph.tags.len(), 1);
+        self.graphs += 1;
+        Ok(())
+    }
+}
+
+fn read(bytes: Vec<u8>, resume: &mut dyn Resume, sink: &mut Collect) -> Result<()> {
+    let opened = OpenedBundle::open(Box::new(Cursor::new(bytes)))?;
+    assert_eq!(opened.links()?.0, chain().domain());
+    let verified = opened.verify(&chain())?.read_index(|_, _| Ok(()))?;
+    verified.read_payload(resume, sink)
+}
+
+const SMALL: Packing = Packing {
+    chunk_bytes: 1 << 20,
+    level: 3,
+    reserve: 0,
+};
+
+/// Bytes that do not compress.
+fn noise(length: usize, mut seed: u64) -> Vec<u8> {
+    (0..length)
+        .map(|_| {
+            seed ^= seed << 13;
+            seed ^= seed >> 7;
+            seed ^= seed << 17;
+            (seed >> 32) as u8
+        })
+        .collect()
+}
+
+fn layers() -> Vec<Vec<u8>> {
+    vec![
+        vec![7; 3 << 20],
+        noise(2_500_000, 1),
+        Vec::new(),
+        b"tiny".to_vec(),
+        noise(1 << 20, 2),
+        vec![1; 5000],
+    ]
+}
+
+#[test]
+fn content_comes_back_and_tar_lists_it() {
+    let bytes = bundle(&layers(), SMALL);
+    let mut sink = Collect::default();
+    read(bytes.clone(), &mut FromStart, &mut sink).unwrap();
+    assert_eq!(sink.graphs, 1);
+    for layer in layers() {
+        assert_eq!(sink.blobs[&plan::digest_of(&layer)], layer);
+    }
+    assert_eq!(sink.blobs.len(), 9);
+    let names: Vec<String> = tar::Archive::new(&bytes[..])
+        .entries()
+        .unwrap()
+        .map(|entry| entry.unwrap().path().unwrap().display().to_string())
+        .collect();
+    assert_eq!(
+        names[..4],
+        ["00-format", "01-signatures.json", "02-trust.json", "03-head.json"]
+    );
+    assert_eq!(names.last().unwrap(), &format!("chunks/{:010}", sink.chunks));
+}
+
+#[test]
+fn the_same_inputs_give_the_same_bytes() {
+    assert!(bundle(&layers(), SMALL) == bundle(&layers(), SMALL));
+}
+
+#[test]
+fn a_bundle_without_layers_is_whole_too() {
+    let mut sink = Collect::default();
+    read(bundle(&[], SMALL), &mut FromStart, &mut sink).unwrap();
+    assert_eq!((sink.graphs, sink.blobs.len()), (1, 3));
+}
+
+/// Goes on after some chunks with what an earlier reading left.
+struct After {
+    chunks: u64,
+    held: BTreeMap<Digest, Vec<u8>>,
+}
+
+impl Resume for After {
+    fn chunks_done(&self) -> u64 {
+        self.chunks
+    }
+    fn load(&mut self, blob: &Blob) -> Result<Vec<u8>> {
+        Ok(self.held[&blob.digest].clone())
+    }
+    fn prefix(&mut self, blob: &Blob, length: u64, take: &mut dyn FnMut(&[u8])) -> Result<()> {
+        let bytes = &self.held[&blob.digest][..usize::try_from(length).unwrap()];
+        for part in bytes.chunks(100_000) {
+            take(part);
+        }
+        Ok(())
+    }
+}
+
+struct Rest(Collect, BTreeMap<Digest, Vec<u8>>);
+
+impl Sink for Rest {
+    fn blob(&mut self, blob: &Blob, bytes: &[u8]) -> Result<()> {
+        self.0.blob(blob, bytes)
+    }
+    fn begin(&mut self, blob: &Blob) -> Result<()> {
+        self.0.begin(blob)
+    }
+    fn piece(&mut self, bytes: &[u8]) -> Result<()> {
+        self.0.piece(bytes)
+    }
+    fn end(&mut self, blob: &Blob, pieces: &[Hash]) -> Result<()> {
+        let whole = &self.1[&blob.digest];
+        assert!(whole.ends_with(&self.0.large));
+        let expected: Vec<_> = whole.chunks(1 << 20).map(|piece| plan::digest_of(piece).0).collect();
+        assert_eq!(pieces, expected);
+        Ok(())
+    }
+    fn chunk_done(&mut self, chunks: u64, bytes: u64) -> Result<()> {
+        self.0.chunk_done(chunks, bytes)
+    }
+    fn graph(&mut self, graph: Graph) -> Result<()> {
+        self.0.graph(graph)
+    }
+}
+
+#[test]
+fn reading_goes_on_after_any_chunk() {
+    let bytes = bundle(&layers(), SMALL);
+    let mut whole = Collect::default();
+    read(bytes.clone(), &mut FromStart, &mut whole).unwrap();
+    for chunks in 0..=whole.chunks {
+        let mut resume = After {
+            chunks,
+            held: whole.blobs.clone(),
+        };
+        let mut rest = Rest(Collect::default(), whole.blobs.clone());
+        let opened = OpenedBundle::open(Box::new(Cursor::new(bytes.clone()))).unwrap();
+        let verified = opened.verify(&chain()).unwrap().read_index(|_, _| Ok(())).unwrap();
+        verified.read_payload(&mut resume, &mut rest).unwrap();
+        assert_eq!(rest.0.graphs, 1, "after {chunks}");
+    }
+}
+
+#[test]
+fn damage_is_named_by_its_place() {
+    let good = bundle(&layers(), SMALL);
+    for (at, class) in [
+        (0, Class::Format),
+        (600, Class::Format),
+        (good.len() - 1, Class::Format),
+        (good.len() - 600_000, Class::Integrity),
+    ] {
+        let mut bad = good.clone();
+        bad[at] ^= 4;
+        assert_eq!(
+            read(bad, &mut FromStart, &mut Collect::default()).unwrap_err().class(),
+            class,
+            "{at}"
+        );
+    }
+    let mut longer = good.clone();
+    longer.push(0);
+    assert_eq!(
+        read(longer, &mut FromStart, &mut Collect::default())
+            .unwrap_err()
+            .code(),
+        "trailing-data"
+    );
+    for (length, class) in [
+        (0, Class::Format),
+        (700, Class::Format),
+        (good.len() - 1, Class::Incomplete),
+    ] {
+        let cut = good[..length].to_vec();
+        assert_eq!(
+            read(cut, &mut FromStart, &mut Collect::default()).unwrap_err().class(),
+            class,
+            "{length}"
+        );
+    }
+}

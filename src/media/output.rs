@@ -1,0 +1,117 @@
+//! Writes a bundle file: under a partial name, synced, read back from the medium, and only then under its own name.
+
+use std::ffi::OsString;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Seek as _, SeekFrom};
+use std::os::unix::fs::FileExt as _;
+use std::path::{Path, PathBuf};
+
+use crate::domain::{Error, Result};
+use crate::stream::sync_folder;
+
+/// A bundle on its way to its name. Dropped before [`BundleFile::publish`], it leaves nothing behind.
+#[derive(Debug)]
+pub struct BundleFile {
+    path: PathBuf,
+    partial: PathBuf,
+    file: File,
+    published: bool,
+}
+
+impl BundleFile {
+    /// Begins a bundle that will be called `path`; the payload is written from `payload_offset` on.
+    ///
+    /// # Errors
+    ///
+    /// `E-IO` and `E-SPACE`.
+    pub fn create(path: &Path, payload_offset: u64) -> Result<Self> {
+        let partial = beside(path, ".partial");
+        let mut file = OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .open(&partial)
+            .map_err(|e| Error::io("create", &partial, e))?;
+        file.seek(SeekFrom::Start(payload_offset))
+            .map_err(|e| Error::io("seek in", &partial, e))?;
+        Ok(Self {
+            path: path.to_owned(),
+            partial,
+            file,
+            published: false,
+        })
+    }
+
+    /// Returns the path under which the bundle stands until it is published.
+    pub fn partial_path(&self) -> &Path {
+        &self.partial
+    }
+
+    /// Writes the bytes before the payload and makes the whole file durable.
+    ///
+    /// # Errors
+    ///
+    /// `E-IO` and `E-SPACE`.
+    pub fn seal(&mut self, prologue: &[u8]) -> Result<()> {
+        self.file
+            .write_all_at(prologue, 0)
+            .and_then(|()| self.file.sync_all())
+            .map_err(|e| Error::io("write", &self.partial, e))
+    }
+
+    /// Gives the bundle its name.
+    ///
+    /// # Errors
+    ///
+    /// `E-IO`.
+    pub fn publish(mut self) -> Result<()> {
+        #[expect(clippy::disallowed_methods, reason = "the file was synced by seal and read back")]
+        fs::rename(&self.partial, &self.path).map_err(|e| Error::io("name", &self.path, e))?;
+        self.published = true;
+        sync_folder(self.path.parent().unwrap_or(Path::new(".")))
+    }
+}
+
+impl io::Write for BundleFile {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.file.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}
+
+impl Drop for BundleFile {
+    fn drop(&mut self) {
+        if !self.published {
+            // The error that ended the writing is the one to report.
+            fs::remove_file(&self.partial).ok();
+        }
+    }
+}
+
+/// Replaces the bytes before the payload in place. The old ones stand beside the file until the new ones are durable, so that
+/// a power cut leaves a bundle that can be repaired by copying them back.
+///
+/// # Errors
+///
+/// `E-IO` and `E-SPACE`.
+pub fn replace_prologue(path: &Path, old: &[u8], new: &[u8]) -> Result<()> {
+    let backup = beside(path, ".old-head");
+    crate::stream::write_atomically(&backup, old, 0o644)?;
+    let file = OpenOptions::new()
+        .write(true)
+        .open(path)
+        .map_err(|e| Error::io("open", path, e))?;
+    file.write_all_at(new, 0)
+        .and_then(|()| file.sync_all())
+        .map_err(|e| Error::io("write", path, e))?;
+    fs::remove_file(&backup).map_err(|e| Error::io("remove", &backup, e))
+}
+
+fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = OsString::from(path.file_name().unwrap_or_default());
+    name.push(suffix);
+    path.with_file_name(name)
+}
