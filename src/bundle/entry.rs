@@ -8,7 +8,7 @@ use crate::domain::{Class, Error, Result};
 /// A tar block.
 pub(crate) const BLOCK: usize = 512;
 /// The two zero blocks at the end.
-pub(crate) const END_BYTES: u64 = 1024;
+pub(crate) const END_BYTES: usize = 2 * BLOCK;
 /// Names of the five entries that come before anything is verified, in order.
 pub(crate) const PROLOGUE: [&str; 5] = [
     "00-format",
@@ -32,7 +32,8 @@ pub(crate) fn chunk_name(number: u64) -> String {
 
 /// Returns how many zero bytes follow content of a size.
 pub(crate) fn padding(size: u64) -> u64 {
-    size.wrapping_neg() % BLOCK as u64
+    size.checked_next_multiple_of(BLOCK as u64)
+        .map_or(0, |end| end.saturating_sub(size))
 }
 
 /// Returns the bytes of header, content and padding together.

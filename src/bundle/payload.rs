@@ -534,7 +534,7 @@ fn check_document_size(blob: &Blob) -> Result<()> {
 }
 
 fn read_end(source: &mut Source) -> Result<()> {
-    let mut end = [0; END_BYTES as usize];
+    let mut end = [0; END_BYTES];
     source.fill(&mut end, Class::Incomplete)?;
     expect_zero(&end, "end")?;
     if source.at_end()? {

@@ -5,13 +5,13 @@
 use std::collections::HashSet;
 
 use super::content::Content;
-use super::entry::{BLOCK, entry_bytes};
+use super::entry::{END_BYTES, entry_bytes};
 use super::graph::{Graph, GraphBuilder};
 use super::head::{Builder, DocumentEntry, Head, PageEntry, Totals, format_lines};
 use super::index::{Absent, Blob, Chunk, Index, TagLine};
 use super::prologue::{self, EMPTY_APPROVALS};
 use crate::crypto::{Chain, RoleName};
-use crate::domain::oci::{Document, Kind};
+use crate::domain::oci::Document;
 use crate::domain::{Audience, Class, Codec, Digest, Error, Hash, Name, Result, Step, Timestamp, Version, limits};
 
 /// Boundary on which the payload begins.
@@ -191,7 +191,7 @@ impl Plan {
 
     /// Returns an upper bound of the bundle's size in bytes.
     pub fn largest_size(&self) -> u64 {
-        let chunks = self.head.totals.chunks.saturating_mul(2 * BLOCK as u64);
+        let chunks = self.head.totals.chunks.saturating_mul(END_BYTES as u64);
         self.head
             .payload_offset
             .saturating_add(self.content_bytes())
@@ -225,7 +225,7 @@ fn payload_offset(head: &Head, widest: &Index, trust: u64, signatures: u64, rese
     ];
     // Pages may be cut elsewhere than in the bound: their content is no longer in sum, and each has one header and padding.
     let content: u64 = pages.iter().map(|page| page.len() as u64).fold(0, u64::saturating_add);
-    let around = (pages.len() as u64).saturating_mul(2 * BLOCK as u64);
+    let around = (pages.len() as u64).saturating_mul(END_BYTES as u64);
     entries
         .into_iter()
         .map(entry_bytes)
@@ -314,10 +314,18 @@ impl Order {
             return Ok(());
         };
         let document = Document::parse(bytes, media_type)?;
-        if !layers {
-            let known = match document.kind {
-                Kind::Manifest | Kind::Index => super::index::known_media_type(media_type)?,
-            };
+        if layers {
+            for layer in &document.layers {
+                if self.placed.insert(layer.digest) {
+                    self.late.push(Blob {
+                        digest: layer.digest,
+                        size: layer.size,
+                        media_type: None,
+                    });
+                }
+            }
+        } else {
+            let known = super::index::known_media_type(media_type)?;
             self.place_early(Blob {
                 digest,
                 size: bytes.len() as u64,
@@ -329,16 +337,6 @@ impl Order {
                     size: config.size,
                     media_type: None,
                 });
-            }
-        } else {
-            for layer in &document.layers {
-                if self.placed.insert(layer.digest) {
-                    self.late.push(Blob {
-                        digest: layer.digest,
-                        size: layer.size,
-                        media_type: None,
-                    });
-                }
             }
         }
         for child in &document.manifests {

@@ -539,6 +539,6 @@ impl VerifiedBundle {
             .iter()
             .map(|chunk| entry_bytes(u64::from(chunk.size)))
             .fold(self.head.payload_offset, u64::saturating_add)
-            .saturating_add(super::entry::END_BYTES)
+            .saturating_add(super::entry::END_BYTES as u64)
     }
 }

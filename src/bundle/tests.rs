@@ -199,7 +199,7 @@ fn noise(length: usize, mut seed: u64) -> Vec<u8> {
             seed ^= seed << 13;
             seed ^= seed >> 7;
             seed ^= seed << 17;
-            (seed >> 32) as u8
+            seed.to_le_bytes()[4]
         })
         .collect()
 }

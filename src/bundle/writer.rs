@@ -114,7 +114,7 @@ impl Plan {
             },
         )?;
         check_empty_blobs(&index)?;
-        out.write_all(&[0; END_BYTES as usize]).map_err(write_error)?;
+        out.write_all(&[0; END_BYTES]).map_err(write_error)?;
         head.totals.stored_bytes = chunks
             .iter()
             .map(|chunk| u64::from(chunk.size))

@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::io::{self, Read, Seek as _, SeekFrom};
 use std::os::fd::{AsFd as _, OwnedFd};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -66,7 +66,7 @@ fn open_any(path: &Path, stall: Duration) -> Result<BundleSource> {
     let fd = rustix::fs::open(path, flags, Mode::empty()).map_err(|e| Error::io("open", path, e.into()))?;
     let stat = rustix::fs::fstat(&fd).map_err(|e| Error::io("look at", path, e.into()))?;
     match FileType::from_raw_mode(stat.st_mode) {
-        FileType::RegularFile => regular(fd, path.to_owned(), Vec::new()),
+        FileType::RegularFile => regular(fd, path, Vec::new()),
         FileType::Directory => folder(&fd, path),
         FileType::Fifo => Ok(BundleSource {
             input: Box::new(Pipe::new(fd, stall)),
@@ -83,9 +83,9 @@ fn open_any(path: &Path, stall: Duration) -> Result<BundleSource> {
     }
 }
 
-fn regular(fd: OwnedFd, path: PathBuf, skipped: Vec<String>) -> Result<BundleSource> {
+fn regular(fd: OwnedFd, path: &Path, skipped: Vec<String>) -> Result<BundleSource> {
     let file = File::from(fd);
-    let size = file.metadata().map_err(|e| Error::io("look at", &path, e))?.len();
+    let size = file.metadata().map_err(|e| Error::io("look at", path, e))?.len();
     // Only a hint to the system's read-ahead; the import is as right without it.
     rustix::fs::fadvise(&file, 0, None, rustix::fs::Advice::Sequential).ok();
     Ok(BundleSource {
@@ -147,7 +147,7 @@ fn folder(fd: &OwnedFd, path: &Path) -> Result<BundleSource> {
         }
     }
     match found {
-        Some((fd, label)) => regular(fd, path.join(label), skipped),
+        Some((fd, label)) => regular(fd, &path.join(label), skipped),
         None => Err(
             Error::new(Class::Format, "source", format!("{} holds no bundle", path.display()))
                 .expected("exactly one bundle file")
@@ -269,7 +269,7 @@ mod tests {
     fn a_folder_must_hold_exactly_one_bundle() {
         let folder = tempfile::tempdir().unwrap();
         let put = |name: &str, bytes: &[u8]| {
-            std::io::Write::write_all(&mut File::create(folder.path().join(name)).unwrap(), bytes).unwrap();
+            io::Write::write_all(&mut File::create(folder.path().join(name)).unwrap(), bytes).unwrap();
         };
         put("notes.txt", b"hello");
         assert_eq!(open(folder.path(), None).unwrap_err().class(), Class::Format);
