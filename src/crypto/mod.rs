@@ -5,12 +5,14 @@
 
 pub mod canonical;
 mod chain;
+mod enrolment;
 mod envelope;
 mod key;
 mod key_file;
 mod root;
 
 pub use chain::{Chain, ChainStep};
+pub use enrolment::{ENROLMENT_BYTES, Enrolment, RecipientKey, RecipientScheme};
 pub use envelope::{Envelope, PayloadType, Signature, pre_authentication, verify_role};
 pub use key::{KeyId, PublicKey, SigningKey, random};
 pub use key_file::{KeyFile, write_recipient_key, write_signing_key};

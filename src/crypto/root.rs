@@ -152,7 +152,15 @@ pub struct Role<'a> {
     keys: BTreeMap<KeyId, PublicKey>,
 }
 
-impl Role<'_> {
+impl<'a> Role<'a> {
+    /// Makes the role of a single key: for documents that name the key that must have signed them.
+    pub(super) fn of_key(rules: &'a [Rule], key: &Key) -> Self {
+        Self {
+            rules,
+            keys: BTreeMap::from([(key.id, key.public)]),
+        }
+    }
+
     /// Returns the rules, all of which must hold.
     pub fn rules(&self) -> &[Rule] {
         self.rules

@@ -1,0 +1,191 @@
+//! Enrolment: an appliance introduces itself to a vendor (SPEC section 9).
+//!
+//! The file proves that whoever made it holds the status key it names, and nothing more: that it belongs to the right site is
+//! for the people who carry it. Both sides use this module, so they cannot read the document differently.
+
+use serde::{Deserialize, Serialize};
+
+use super::canonical;
+use super::envelope::{Envelope, PayloadType, verify_role};
+use super::key::SigningKey;
+use super::root::{Key, Role, Rule, Scheme};
+use crate::domain::{Class, Error, Hash, Result, SiteId, Timestamp};
+
+/// Largest enrolment file: far above what any appliance with up to a thousand pinned vendors writes.
+pub const ENROLMENT_BYTES: u64 = 256 << 10;
+
+/// What an appliance says about itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Enrolment {
+    /// When the appliance was made.
+    pub created_at: Timestamp,
+    /// Trust domains it has pinned, strictly ascending.
+    pub domains: Vec<Hash>,
+    /// Key to which secrets for the site are encrypted.
+    pub recipient: RecipientKey,
+    /// The site's opaque id.
+    pub site: SiteId,
+    /// Key with which the appliance signs status, receipts and this document.
+    pub status: Key,
+}
+
+/// An X25519 public key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RecipientKey {
+    /// The 32 bytes.
+    pub public: Hash,
+    /// `x25519`.
+    pub scheme: RecipientScheme,
+}
+
+/// Scheme of a recipient key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RecipientScheme {
+    /// X25519.
+    X25519,
+}
+
+impl RecipientKey {
+    /// Names an X25519 key by its 32 bytes.
+    pub fn x25519(public: [u8; 32]) -> Self {
+        Self {
+            public: Hash(public),
+            scheme: RecipientScheme::X25519,
+        }
+    }
+}
+
+impl Enrolment {
+    /// Makes the enrolment file: the canonical DSSE envelope, signed by the status key.
+    ///
+    /// `domains` may come in any order and with repetitions.
+    pub fn sign(
+        site: SiteId,
+        mut domains: Vec<Hash>,
+        recipient: RecipientKey,
+        created_at: Timestamp,
+        status: &SigningKey,
+    ) -> Vec<u8> {
+        domains.sort_unstable();
+        domains.dedup();
+        let enrolment = Self {
+            created_at,
+            domains,
+            recipient,
+            site,
+            status: Key {
+                id: status.public().id(),
+                public: status.public(),
+                scheme: Scheme::Ed25519,
+            },
+        };
+        let payload = canonical::to_vec(&enrolment);
+        canonical::to_vec(&Envelope::sign(PayloadType::Enrolment, payload, &[status]))
+    }
+
+    /// Verifies and reads an enrolment file.
+    ///
+    /// The key that must have signed stands inside the payload, so here alone a member is read before the signature is
+    /// checked; nothing is done with it but checking that signature.
+    ///
+    /// # Errors
+    ///
+    /// `E-FORMAT` for a file that is no canonical envelope or document; `E-SIGNATURE` for another payload type, a missing
+    /// or a wrong signature; `E-TRUST` for a weak key or one whose id does not follow from its bytes; `E-LIMIT`.
+    pub fn parse(file: &[u8]) -> Result<Self> {
+        if file.len() as u64 > ENROLMENT_BYTES {
+            return Err(Error::new(
+                Class::Limit,
+                "enrolment-size",
+                format!("an enrolment file has {} bytes", file.len()),
+            )
+            .expected(format!("at most {ENROLMENT_BYTES}")));
+        }
+        let envelope: Envelope = canonical::envelopes_from_slice(file, "the enrolment file")?;
+        if envelope.payload_type != PayloadType::Enrolment {
+            return Err(Error::new(
+                Class::Signature,
+                "wrong-type",
+                format!("an envelope holds {}", envelope.payload_type.as_str()),
+            )
+            .expected(PayloadType::Enrolment.as_str())
+            .remedy("take the enrolment file that `airlock init` wrote"));
+        }
+        let claimed: Self = canonical::from_slice(&envelope.payload, "the enrolment")?;
+        if claimed.status.public.id() != claimed.status.id {
+            return Err(Error::new(
+                Class::Trust,
+                "key-id",
+                format!("the id {} does not follow from its key's bytes", claimed.status.id),
+            ));
+        }
+        let rules = [Rule {
+            keys: vec![claimed.status.id],
+            scheme: Scheme::Ed25519,
+            threshold: 1,
+        }];
+        verify_role(
+            &Role::of_key(&rules, &claimed.status),
+            PayloadType::Enrolment,
+            &envelope.payload,
+            &envelope.signatures,
+        )?;
+        if !claimed.domains.is_sorted_by(|a, b| a < b) {
+            return Err(Error::new(
+                Class::Format,
+                "domains",
+                "the trust domains of an enrolment are repeated or out of order",
+            ));
+        }
+        Ok(claimed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn site() -> SiteId {
+        "0123456789abcdef0123456789abcdef".parse().unwrap()
+    }
+
+    fn sign(status: &SigningKey) -> Vec<u8> {
+        Enrolment::sign(
+            site(),
+            vec![Hash([2; 32]), Hash([1; 32]), Hash([2; 32])],
+            RecipientKey::x25519([9; 32]),
+            Timestamp::EPOCH,
+            status,
+        )
+    }
+
+    #[test]
+    fn a_file_comes_back_and_any_flipped_bit_is_refused() {
+        let status = SigningKey::from_secret(&[7; 32]);
+        let file = sign(&status);
+        let enrolment = Enrolment::parse(&file).unwrap();
+        assert_eq!(enrolment.site, site());
+        assert_eq!(enrolment.domains, [Hash([1; 32]), Hash([2; 32])]);
+        assert_eq!(enrolment.status.public, status.public());
+        for place in 0..file.len() {
+            let mut bad = file.clone();
+            bad[place] ^= 1;
+            assert!(Enrolment::parse(&bad).is_err(), "byte {place}");
+        }
+    }
+
+    #[test]
+    fn another_key_or_purpose_does_not_count() {
+        let (status, other) = (SigningKey::from_secret(&[7; 32]), SigningKey::from_secret(&[8; 32]));
+        let good: Envelope = canonical::envelopes_from_slice(&sign(&status), "x").unwrap();
+        let foreign = Envelope::sign(PayloadType::Enrolment, good.payload.clone(), &[&other]);
+        let error = Enrolment::parse(&canonical::to_vec(&foreign)).unwrap_err();
+        assert_eq!((error.class(), error.code()), (Class::Signature, "below-threshold"));
+        let receipt = Envelope::sign(PayloadType::ImportReceipt, good.payload, &[&status]);
+        let error = Enrolment::parse(&canonical::to_vec(&receipt)).unwrap_err();
+        assert_eq!((error.class(), error.code()), (Class::Signature, "wrong-type"));
+    }
+}
