@@ -232,7 +232,7 @@ impl OpenedBundle {
         }
         let mut entries = entries.into_iter();
         let mut next = || entries.next().unwrap_or_default();
-        Ok(Self {
+        let opened = Self {
             format: next(),
             signatures: next(),
             trust: next(),
@@ -240,7 +240,20 @@ impl OpenedBundle {
             approvals: next(),
             detached: Vec::new(),
             source,
-        })
+        };
+        // Bounds hold before any link or signature is looked at; what else is wrong with the lists is told at its step.
+        let lists = [
+            prologue::parse_signatures(&opened.signatures),
+            prologue::parse_approvals(&opened.approvals),
+        ];
+        match lists
+            .into_iter()
+            .filter_map(Result::err)
+            .find(|error| error.class() == Class::Limit)
+        {
+            Some(refusal) => Err(refusal),
+            None => Ok(opened),
+        }
     }
 
     /// Adds signatures that were kept in a file of their own.
@@ -305,12 +318,20 @@ impl OpenedBundle {
     ///
     /// # Errors
     ///
-    /// `E-SIGNATURE` at X4; `E-FORMAT`, `E-LIMIT` and `E-TRUST` at X5.
+    /// `E-SIGNATURE` at X4; `E-FORMAT`, `E-LIMIT` and `E-TRUST` at X5; `E-AUDIENCE product` at X6.
     pub fn verify(self, chain: &Chain) -> Result<SignedBundle> {
         let signatures = self.signatures()?;
         let role = chain.newest().role(RoleName::Release);
         verify_role(&role, PayloadType::BundleHead, &self.head, &signatures).map_err(|error| error.at(Step::X4))?;
         let head = self.check_head(chain).map_err(|error| error.at(Step::X5))?;
+        if !chain.newest().products.contains(&head.product) {
+            return Err(Error::new(
+                Class::Audience,
+                "product",
+                format!("the vendor's root does not name the product {}", head.product),
+            )
+            .at(Step::X6));
+        }
         Ok(SignedBundle {
             source: self.source,
             head,
@@ -341,13 +362,6 @@ impl OpenedBundle {
                 ),
             )
             .remedy("get the bundle again from the vendor: its root links were removed"));
-        }
-        if !chain.newest().products.contains(&head.product) {
-            return Err(Error::new(
-                Class::Trust,
-                "product",
-                format!("the vendor's root does not name the product {}", head.product),
-            ));
         }
         if self.format != format_lines(head.totals.chunks).as_bytes() {
             return Err(Error::new(

@@ -187,8 +187,8 @@ impl RootDocument {
             )
             .expected(format!("at most {}", limits::ROOT_BYTES)));
         }
-        let document: Self =
-            canonical::from_slice(payload, "a root document").map_err(|error| error.into_class(Class::Trust))?;
+        let document: Self = canonical::from_slice(payload, "a root document")
+            .map_err(|error| weak_key(payload).unwrap_or_else(|| error.into_class(Class::Trust)))?;
         document.check()?;
         Ok(document)
     }
@@ -316,6 +316,23 @@ pub(super) struct RootReader {
 pub(super) fn fingerprint(payload: &[u8]) -> Hash {
     use sha2::Digest as _;
     Hash(sha2::Sha256::digest(payload).into())
+}
+
+/// Why a document did not parse, when that is a key that must not be trusted.
+fn weak_key(payload: &[u8]) -> Option<Error> {
+    #[derive(Deserialize)]
+    struct Keys {
+        keys: Vec<Public>,
+    }
+    #[derive(Deserialize)]
+    struct Public {
+        public: Hash,
+    }
+    let document: Keys = canonical::lenient_from_slice(payload, "a root document").ok()?;
+    document
+        .keys
+        .iter()
+        .find_map(|key| PublicKey::from_bytes(&key.public.0).err())
 }
 
 fn strictly_ascending<T: Ord>(values: &[T]) -> bool {

@@ -8,6 +8,7 @@ mod error;
 pub mod limits;
 mod names;
 pub mod oci;
+mod oci_members;
 mod release;
 mod time;
 mod version;

@@ -114,6 +114,7 @@ impl Document {
             content("media-type", format!("a manifest has the media type {media_type:?}"))
                 .expected("an OCI or Docker schema 2 manifest or index")
         })?;
+        super::oci_members::check(bytes)?;
         let shape: Shape = parse_json(bytes)?;
         if let Some(stated) = &shape.media_type
             && stated != media_type
@@ -330,7 +331,7 @@ mod tests {
             (
                 manifest(&EMPTY.replace("44136f", "44136F")).replace("F\"}", "\"}"),
                 OCI_MANIFEST,
-                "manifest",
+                "digest",
             ),
             ("[]".into(), OCI_MANIFEST, "manifest"),
         ] {

@@ -1,0 +1,1267 @@
+#!/usr/bin/env python3
+"""Verify an airlock bundle without airlock.
+
+    verify.py BUNDLE --trust root.json [--site ID] [--mark EPOCH:SEQ:HEAD] [--at TIME] [--json]
+    verify.py --vectors DIR
+
+BUNDLE is a file, or - for a pipe. It is read once, front to back, in memory for one chunk and the index. Needed are
+Python 3.9, its standard library, and the command `zstd`; nothing of the product. The rules are those of SPEC.md, whose
+sections this file follows: 1 canonical JSON, 2 keys and signatures, 3 trust roots, 4 container, 5 head, 6 index and
+chunks, 7 content, 8 order of checks. Where the two differ, SPEC.md is right.
+
+Without --site, what only a site can judge is skipped and reported: audience, sequence, approvals, needed content.
+With --site and without --mark the bundle is judged as the first one of its product and channel. Expiry is judged with
+--at only. Prints one line; exit codes: 0 good, 2 usage, 10 to 27 the class of the refusal, 70 a bug in this file.
+"""
+
+import argparse
+import base64
+import datetime
+import hashlib
+import json
+import pathlib
+import re
+import subprocess
+import sys
+import tempfile
+
+EXIT = {"E-USAGE": 2, "E-FORMAT": 10, "E-LIMIT": 11, "E-SIGNATURE": 12, "E-TRUST": 13, "E-AUDIENCE": 14, "E-ROLLBACK": 15,
+        "E-EQUIVOCATION": 16, "E-EXPIRED": 17, "E-CLOCK": 18, "E-INTEGRITY": 19, "E-INCOMPLETE": 20, "E-DEPENDENCY": 21,
+        "E-CONTENT": 22, "E-POLICY": 23, "E-IO": 25, "E-INTERNAL": 70}
+KIB, MIB = 1 << 10, 1 << 20
+INTEGER_MAX = 2**53 - 1
+VERSION = (0, 1, 0)  # the version of airlock whose specification this is
+
+
+class Refusal(Exception):
+    """Why a bundle is not accepted: class, sub-code, sentence; the step is added where it is caught."""
+
+    def __init__(self, kind, code, found, step=None):
+        super().__init__(found)
+        self.kind, self.code, self.found, self.step = kind, code, found, step
+
+
+# --- 1. Canonical JSON --------------------------------------------------------------------------------------------
+
+class Grammar(ValueError):
+    """A value does not have the shape that its document needs."""
+
+
+class NonCanonical(ValueError):
+    """A value is understood but not written in the one form."""
+
+
+TOKENS = re.compile(rb'"(?:[^"\\]|\\.)*(?:"|\Z)|[\[{]|[\]}]', re.DOTALL)
+IN_STRING = re.compile(rb"[\x00-\x1f\x7f]|\\[^\"\\/]")
+
+
+def parse_canonical(data, shape, what, string_bytes=4 * KIB):
+    """Parse, check the shape, write again, compare bytes."""
+    bound_json(data, what, string_bytes)
+    try:
+        value = load_json(data)
+        shape(value)
+        written = json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode()
+        if written != data:
+            raise NonCanonical
+    except NonCanonical:
+        raise Refusal("E-FORMAT", "non-canonical", f"{what} is not in canonical form") from None
+    except (ValueError, RecursionError) as error:
+        raise Refusal("E-FORMAT", "grammar", f"{what} does not parse: {str(error)[:200]}") from None
+    return value
+
+
+def bound_json(data, what, string_bytes):
+    """Bound depth and strings before a parser sees the text; refuse control characters and escapes for them."""
+    depth = 0
+    for match in TOKENS.finditer(data):
+        token = match[0]
+        if token[:1] == b'"':
+            body = token[1:-1] if len(token) > 1 and token.endswith(b'"') else token[1:]
+            if IN_STRING.search(body):
+                raise Refusal("E-FORMAT", "non-canonical", f"{what} is not in canonical form")
+            if len(body) > string_bytes:
+                raise Refusal("E-LIMIT", "string-length", f"{what} holds a string of more than {string_bytes} bytes")
+        else:
+            depth += 1 if token in (b"[", b"{") else -1
+            if depth > 8:
+                raise Refusal("E-LIMIT", "depth", f"{what} is nested deeper than 8 levels")
+
+
+def load_json(data):
+    def members(pairs):
+        if len({name for name, _ in pairs}) != len(pairs):
+            raise Grammar("a member stands twice")
+        return dict(pairs)
+
+    def refuse(text):
+        raise Grammar(f"the number {text[:40]} is not an integer")
+
+    return json.loads(data.decode("utf-8"), object_pairs_hook=members, parse_float=refuse, parse_constant=refuse)
+
+
+def text(pattern=None, least=0, most=None):
+    """A string that fits a pattern as a whole; lengths are in bytes."""
+    compiled = re.compile(pattern, re.ASCII) if pattern else None
+
+    def check(value):
+        if not isinstance(value, str):
+            raise Grammar(f"{value!r:.40} is not a string")
+        if compiled and not compiled.fullmatch(value):
+            raise Grammar(f"{value!r:.80} does not fit {pattern}")
+        if not least <= len(value.encode()) <= (most or INTEGER_MAX):
+            raise Grammar(f"{value!r:.40} is too short or too long")
+    return check
+
+
+def integer(value):
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= INTEGER_MAX:
+        raise Grammar(f"{value!r:.40} is not an integer of 0 to 2^53-1")
+
+
+def boolean_true(value):
+    if value is False:
+        raise NonCanonical  # left out when it has nothing to say
+    if value is not True:
+        raise Grammar("not true")
+
+
+def one_of(*words):
+    def check(value):
+        if not isinstance(value, str) or value not in words:
+            raise Grammar(f"{value!r:.40} is not one of {words}")
+    return check
+
+
+def list_of(item):
+    def check(value):
+        if not isinstance(value, list):
+            raise Grammar("not a list")
+        for element in value:
+            item(element)
+    return check
+
+
+def record(required, optional=None):
+    """An object with exactly these members; optional ones are left out, never null."""
+    shapes = {**required, **(optional or {})}
+
+    def check(value):
+        if isinstance(value, list):
+            raise NonCanonical  # some parsers take the members by position
+        if not isinstance(value, dict):
+            raise Grammar("not an object")
+        for name, member in value.items():
+            if name not in shapes:
+                raise Grammar(f"unknown member {name!r:.80}")
+            if member is None and name not in required:
+                raise NonCanonical
+            shapes[name](member)
+        for name in required:
+            if name not in value:
+                raise Grammar(f"the member {name!r} is missing")
+    return check
+
+
+def time(value):
+    text(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-5][0-9]Z")(value)
+    try:
+        if datetime.datetime.strptime(value, "%Y-%m-%dT%H:%M:%SZ").year < 1970:
+            raise ValueError
+    except ValueError:
+        raise Grammar(f"{value!r} is not a time of the years 1970 to 9999") from None
+
+
+def base64_text(value):
+    text()(value)
+    try:
+        if base64.b64encode(base64.b64decode(value, validate=True)).decode() != value:
+            raise ValueError
+    except ValueError:
+        raise Grammar("not canonical base64") from None
+
+
+def version(value):
+    text(r"(0|[1-9][0-9]{0,9})\.(0|[1-9][0-9]{0,9})\.(0|[1-9][0-9]{0,9})")(value)
+    if any(number >= 2**32 for number in version_numbers(value)):
+        raise Grammar(f"{value!r} is not a version")
+
+
+def version_numbers(value):
+    return tuple(int(number) for number in value.split("."))
+
+
+def host(value):
+    text()(value)
+    label = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
+    match = re.fullmatch(rf"({label}(\.{label})*)(:[0-9]{{1,5}})?", value, re.ASCII)
+    if not match or not ("." in match[1] or match[5] or match[1] == "localhost"):
+        raise Grammar(f"{value!r:.80} is not a registry host")
+
+
+HEX64 = text(r"[0-9a-f]{64}")
+DIGEST = text(r"sha256:[0-9a-f]{64}")
+SITE = text(r"[0-9a-f]{32}")
+NAME = text(r"[a-z0-9]([a-z0-9._-]{0,62}[a-z0-9])?")
+SIGNATURE = record({"keyid": HEX64, "sig": base64_text})
+PATH_PART = r"[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*"
+TAG = text(r"[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}")
+
+
+def repository(value):
+    text(most=255)(value)
+    first, slash, path = value.partition("/")
+    host(first)
+    text(rf"{PATH_PART}(/{PATH_PART})*")(path)
+
+
+def ascending(values):
+    return all(a < b for a, b in zip(values, values[1:]))
+
+
+# --- 2. Keys and signatures ---------------------------------------------------------------------------------------
+# Ed25519 as in RFC 8032, section 5.1, on whole numbers; strict: canonical encodings, no small order, S < L, and the
+# equation without the cofactor. Slow and not constant in time, which does not matter for checking.
+
+P = 2**255 - 19
+L = 2**252 + 27742317777372353535851937790883648493
+D = -121665 * pow(121666, P - 2, P) % P
+IDENTITY = (0, 1, 1, 0)  # extended coordinates X, Y, Z, T with x = X/Z, y = Y/Z, xy = T/Z
+
+
+def add(a, b):
+    (x1, y1, z1, t1), (x2, y2, z2, t2) = a, b
+    i, j, k, m = (y1 - x1) * (y2 - x2) % P, (y1 + x1) * (y2 + x2) % P, 2 * t1 * t2 * D % P, 2 * z1 * z2 % P
+    e, f, g, h = j - i, m - k, m + k, j + i
+    return e * f % P, g * h % P, f * g % P, e * h % P
+
+
+def multiply(scalar, point):
+    result = IDENTITY
+    while scalar:
+        if scalar & 1:
+            result = add(result, point)
+        point = add(point, point)
+        scalar >>= 1
+    return result
+
+
+def equal(a, b):
+    return (a[0] * b[2] - b[0] * a[2]) % P == 0 and (a[1] * b[2] - b[1] * a[2]) % P == 0
+
+
+def decode_point(encoded):
+    """Return the point, or None when the 32 bytes are not the one encoding of a point."""
+    if len(encoded) != 32:
+        return None
+    y = int.from_bytes(encoded, "little")
+    sign, y = y >> 255, y & (2**255 - 1)
+    if y >= P:
+        return None
+    square = (y * y - 1) * pow(D * y * y + 1, P - 2, P) % P
+    x = pow(square, (P + 3) // 8, P)
+    if x * x % P != square:
+        x = x * pow(2, (P - 1) // 4, P) % P
+    if x * x % P != square or (x == 0 and sign):
+        return None
+    if x & 1 != sign:
+        x = P - x
+    return x, y, 1, x * y % P
+
+
+BASE = decode_point((4 * pow(5, P - 2, P) % P).to_bytes(32, "little"))
+
+
+def strict_point(encoded):
+    point = decode_point(encoded)
+    return None if point is None or equal(multiply(8, point), IDENTITY) else point
+
+
+def signature_holds(public, message, signature):
+    a, r, s = strict_point(public), strict_point(signature[:32]), int.from_bytes(signature[32:], "little")
+    if a is None or r is None or len(signature) != 64 or s >= L:
+        return False
+    k = int.from_bytes(hashlib.sha512(signature[:32] + public + message).digest(), "little") % L
+    return equal(multiply(s, BASE), add(r, multiply(k, a)))
+
+
+TRUST_ROOT = "application/vnd.airlock.trust-root.v1+json"
+BUNDLE_HEAD = "application/vnd.airlock.bundle-head.v1+json"
+PAYLOAD_TYPES = [f"application/vnd.airlock.{name}.v1+json" for name in (
+    "trust-root", "bundle-head", "status-head", "site-approval", "withdrawal-list", "licence", "status-acknowledgement",
+    "import-receipt", "enrolment", "audit-checkpoint")]
+
+
+def key_id(public):
+    return hashlib.sha256(b"airlock-key-ed25519-v1\n" + public).hexdigest()
+
+
+def pre_authentication(payload_type, payload):
+    return b"DSSEv1 %d %s %d %s" % (len(payload_type), payload_type.encode(), len(payload), payload)
+
+
+def verify_role(root, role, payload_type, payload, signatures):
+    """All rules of the role must hold; thresholds count distinct keys; a bad signature by a known key refuses."""
+    if len(signatures) > 32:
+        raise Refusal("E-LIMIT", "signatures", f"a document has {len(signatures)} signatures")
+    message, good = pre_authentication(payload_type, payload), set()
+    public = {key["id"]: bytes.fromhex(key["public"]) for key in root["keys"]}
+    members = {keyid for rule in root["roles"][role] for keyid in rule["keys"]}
+    for signature in signatures:
+        keyid = signature["keyid"]
+        if keyid not in members:
+            continue
+        if not signature_holds(public[keyid], message, base64.b64decode(signature["sig"])):
+            raise Refusal("E-SIGNATURE", "bad-signature", f"the signature by key {keyid} does not fit the document")
+        good.add(keyid)
+    for rule in root["roles"][role]:
+        found = len(good.intersection(rule["keys"]))
+        if found < rule["threshold"]:
+            raise Refusal("E-SIGNATURE", "below-threshold",
+                          f"{found} of the keys that may sign this have signed, {rule['threshold']} must")
+
+
+# --- 3. Trust roots -----------------------------------------------------------------------------------------------
+
+ENVELOPE = record({"payload": base64_text, "payloadType": one_of(*PAYLOAD_TYPES), "signatures": list_of(SIGNATURE)})
+ROLES = ("ack", "licence", "release", "root", "withdrawal")
+RULE = record({"keys": list_of(HEX64), "scheme": one_of("ed25519"), "threshold": integer})
+ROOT = record({
+    "expires": time, "issued_at": time, "products": list_of(NAME), "reader": version, "vendor": text(), "version": integer,
+    "keys": list_of(record({"id": HEX64, "public": HEX64, "scheme": one_of("ed25519")})),
+    "roles": record({role: list_of(RULE) for role in ROLES}),
+}, {"epochs": list_of(record({"channel": NAME, "epoch": integer, "product": NAME})), "time_reset": boolean_true})
+ENVELOPE_STRINGS = 256 * KIB // 3 * 4 + 4  # base64 of the largest payload
+
+
+def distrust(code, found):
+    return Refusal("E-TRUST", code, found)
+
+
+def as_class(kind, refusal):
+    """Move a refusal into the class of its region; an exceeded limit stays what it is."""
+    return refusal if refusal.kind == "E-LIMIT" else Refusal(kind, refusal.code, refusal.found)
+
+
+def parse_root(payload):
+    if len(payload) > 64 * KIB:
+        raise Refusal("E-LIMIT", "root-size", f"a root document has {len(payload)} bytes")
+    try:
+        root = parse_canonical(payload, ROOT, "a root document")
+    except Refusal as refusal:
+        raise as_class("E-TRUST", refusal) from None
+    ids = [key["id"] for key in root["keys"]]
+    scopes = [(rule["product"], rule["channel"]) for rule in root.get("epochs", [])]
+    if not 1 <= len(root["vendor"].encode()) <= 200:
+        raise distrust("vendor", "the vendor's name is empty or longer than 200 bytes")
+    if root["version"] == 0:
+        raise distrust("version", "the version is 0")
+    if root["issued_at"] >= root["expires"]:
+        raise distrust("times", "a root expires before it was issued")
+    if not root["products"] or not ascending(root["products"]):
+        raise distrust("products", "products are missing, repeated or out of order")
+    if "epochs" in root and not scopes:
+        raise distrust("non-canonical", "an empty list of epochs is left out")
+    if not ascending(scopes) or any(product not in root["products"] for product, _ in scopes):
+        raise distrust("epochs", "epochs are repeated, out of order or of another product")
+    if not ascending(ids):
+        raise distrust("keys", "keys are repeated or out of order")
+    for key in root["keys"]:
+        public = bytes.fromhex(key["public"])
+        if strict_point(public) is None:
+            raise distrust("weak-key", f"{key['public']} is not an Ed25519 key to trust")
+        if key_id(public) != key["id"]:
+            raise distrust("key-id", f"the id {key['id']} does not follow from its key's bytes")
+    used = set()
+    for role in ROLES:
+        if not root["roles"][role]:
+            raise distrust("role", f"the role {role} has no rule")
+        members = set()
+        for rule in root["roles"][role]:
+            if not 1 <= rule["threshold"] <= len(rule["keys"]):
+                raise distrust("threshold", f"the role {role} wants {rule['threshold']} of {len(rule['keys'])} keys")
+            if not ascending(rule["keys"]) or any(keyid not in ids for keyid in rule["keys"]):
+                raise distrust("role-keys", f"the role {role} has repeated, unordered or unlisted keys")
+            members.update(rule["keys"])
+        if used & members:
+            raise distrust("shared-key", "a key is in two roles")
+        used |= members
+    if used != set(ids):
+        raise distrust("unused-key", "a key is listed that no role uses")
+    return root
+
+
+class Chain:
+    """Roots 1..N of one trust domain, every link verified."""
+
+    def __init__(self, file):
+        if len(file) > 4 * MIB:
+            raise Refusal("E-LIMIT", "chain-size", "the chain file is larger than 4 MiB")
+        try:
+            roots = parse_canonical(file, record({"roots": list_of(ENVELOPE)}), "the chain file", ENVELOPE_STRINGS)["roots"]
+        except Refusal as refusal:
+            raise as_class("E-TRUST", refusal) from None
+        if not roots:
+            raise distrust("chain-file", "the chain file holds no root")
+        first, payload = roots[0], self.payload(roots[0])
+        root = parse_root(payload)
+        if root["version"] != 1:
+            raise distrust("version", f"a chain starts with root {root['version']}")
+        self.check(root, payload, first)
+        self.payloads, self.roots = [payload], [root]
+        self.domain = hashlib.sha256(payload).hexdigest()
+        self.extend(roots[1:])
+
+    @staticmethod
+    def payload(envelope):
+        if envelope["payloadType"] != TRUST_ROOT:
+            raise distrust("wrong-type", f"a root link holds {envelope['payloadType']}")
+        return base64.b64decode(envelope["payload"])
+
+    @staticmethod
+    def check(by, payload, envelope):
+        try:
+            verify_role(by, "root", TRUST_ROOT, payload, envelope["signatures"])
+        except Refusal as refusal:
+            raise as_class("E-TRUST", refusal) from None
+
+    def extend(self, links):
+        """Walk links 2, 3 … that are held or new; held ones must have the same payload."""
+        if len(links) > 1024:
+            raise Refusal("E-LIMIT", "links", f"{len(links)} root links are offered")
+        for number, envelope in enumerate(links, start=2):
+            payload = self.payload(envelope)
+            if number <= len(self.roots) and payload != self.payloads[number - 1]:
+                raise distrust("other-root", f"root {number} differs from the pinned one")
+            self.check(self.roots[number - 2], payload, envelope)
+            refuse_newer_root(payload)
+            root = parse_root(payload)
+            if root["version"] != number:
+                raise distrust("version", f"root {root['version']} stands where root {number} belongs")
+            self.check(root, payload, envelope)
+            if number > len(self.roots):
+                self.payloads.append(payload)
+                self.roots.append(root)
+
+
+def refuse_newer_root(payload):
+    if len(payload) > 64 * KIB:
+        raise Refusal("E-LIMIT", "root-size", f"a root document has {len(payload)} bytes")
+    try:
+        reader = lenient(payload, "a root document").get("reader")
+        version(reader)
+    except (Refusal, Grammar) as error:
+        raise as_class("E-TRUST", error if isinstance(error, Refusal) else distrust("grammar", str(error))) from None
+    if version_numbers(reader) > VERSION:
+        raise distrust("needs-newer-reader", f"a root document needs airlock {reader}")
+
+
+def lenient(data, what):
+    """Parse without the comparison: for the members that are read before a newer reader is ruled out."""
+    bound_json(data, what, 4 * KIB)
+    try:
+        value = json.loads(data.decode("utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise Refusal("E-FORMAT", "grammar", f"{what} does not parse: {error}") from None
+    if not isinstance(value, dict):
+        raise Refusal("E-FORMAT", "grammar", f"{what} is not an object")
+    return value
+
+
+# --- 4. Container -------------------------------------------------------------------------------------------------
+
+PROLOGUE = (("00-format", 128), ("01-signatures.json", 256 * KIB), ("02-trust.json", 4 * MIB),
+            ("03-head.json", 256 * KIB), ("04-approvals.json", 256 * KIB))
+
+
+def tar_header(name, size):
+    """The one header that an entry may have."""
+    header = bytearray(512)
+    for at, field in ((0, name.encode()), (100, b"0000644\0"), (108, b"0000000\0"), (116, b"0000000\0"),
+                      (124, b"%011o\0" % size), (136, b"00000000000\0"), (148, b" " * 8), (156, b"0"),
+                      (257, b"ustar\x0000"), (329, b"0000000\0"), (337, b"0000000\0")):
+        header[at:at + len(field)] = field
+    header[148:156] = b"%06o\0 " % sum(header)
+    return bytes(header)
+
+
+class Source:
+    """The bundle's bytes, once, in order."""
+
+    def __init__(self, stream):
+        self.stream, self.position, self.short = stream, 0, "E-FORMAT"  # from entry 05 on: E-INCOMPLETE
+
+    def read(self, count):
+        data = b""
+        while len(data) < count:
+            try:
+                piece = self.stream.read(count - len(data))
+            except OSError as error:
+                raise Refusal("E-IO", "io", f"cannot read the bundle: {error}") from None
+            if not piece:
+                raise Refusal(self.short, "truncated", f"the bundle ends after {self.position + len(data)} bytes")
+            data = data + piece if data else piece
+        self.position += count
+        return data
+
+    def zeros(self, count, code):
+        while count:
+            step = min(count, 64 * KIB)
+            if self.read(step).strip(b"\0"):
+                raise Refusal("E-FORMAT", code, f"bytes other than zero stand before byte {self.position}")
+            count -= step
+
+    def claimed(self, name, cap):
+        """An entry before the head: its size field is read, every other byte compared."""
+        header = self.read(512)
+        field = header[124:135]
+        size = int(field, 8) if re.fullmatch(rb"[0-7]{11}", field) else None
+        if size is None or header != tar_header(name, size):
+            raise Refusal("E-FORMAT", "header", f"the header before the entry {name} is not the expected one")
+        if size > cap:
+            raise Refusal("E-LIMIT", "size", f"the entry {name} has {size} bytes")
+        return self.content(size)
+
+    def expected(self, name, size):
+        """Every later header is generated and compared."""
+        if self.read(512) != tar_header(name, size):
+            raise Refusal("E-FORMAT", "header", f"the header before the entry {name} is not the expected one")
+
+    def content(self, size):
+        data = self.read(size)
+        self.zeros(-size % 512, "padding")
+        return data
+
+
+# --- 5. Head ------------------------------------------------------------------------------------------------------
+
+TOTALS = ("blobs", "chunks", "content_bytes", "early_blobs", "needs", "stored_bytes")
+
+
+def audience(value):
+    if value != "any":
+        list_of(SITE)(value)
+
+
+HEAD = record({
+    "audience": audience, "builder": record({"name": text(), "version": text()}), "channel": NAME, "chunk_bytes": integer,
+    "documents": list_of(record({"digest": DIGEST, "size": integer, "type": one_of("notes")})), "domain": HEX64,
+    "epoch": integer, "expires": time, "home_hosts": list_of(text()),
+    "index": list_of(record({"sha256": HEX64, "size": integer})),
+    "issued_at": time, "minimum_appliance": version, "payload_offset": integer, "product": NAME, "reader": version,
+    "requires": list_of(text()), "root_version": integer, "sequence": integer,
+    "totals": record({name: integer for name in TOTALS}), "version": text(), "volumes": list_of(integer),
+})
+
+
+def parse_head(data):
+    peek = lenient(data, "the head")
+    requires, reader = peek.get("requires"), peek.get("reader")
+    try:
+        list_of(text())(requires)
+        version(reader)
+    except Grammar as error:
+        raise Refusal("E-FORMAT", "grammar", f"the head does not parse: {error}") from None
+    if requires:
+        raise Refusal("E-FORMAT", "needs-newer-reader", f"the bundle needs {requires[0]!r:.80}; airlock {reader} reads it")
+    head = parse_canonical(data, HEAD, "the head")
+
+    def wrong(code, found):
+        return Refusal("E-FORMAT", code, found)
+
+    totals, size = head["totals"], head["chunk_bytes"]
+    if not MIB <= size <= 16 * MIB or size & (size - 1):
+        raise wrong("chunk-bytes", "chunk_bytes is not a power of two from 1 MiB to 16 MiB")
+    if head["audience"] != "any" and not ascending(head["audience"]):
+        raise wrong("audience", "the audience repeats sites or has them out of order")
+    if head["issued_at"] >= head["expires"]:
+        raise wrong("times", "the bundle expires before it was issued")
+    builder = head["builder"]
+    if not 1 <= len(head["version"].encode()) <= 128 or not builder["name"] or not builder["version"]:
+        raise wrong("labels", "the version label or the builder is empty or too long")
+    try:
+        list_of(host)(head["home_hosts"])
+    except Grammar as error:
+        raise wrong("home-hosts", str(error)) from None
+    if not ascending(head["home_hosts"]):
+        raise wrong("home-hosts", "home_hosts are repeated or out of order")
+    if not ascending([(entry["type"], entry["digest"]) for entry in head["documents"]]):
+        raise wrong("documents", "documents are repeated or out of order")
+    if any(entry["size"] > 4 * MIB for entry in head["documents"]):
+        raise Refusal("E-LIMIT", "document-size", "a release document is larger than 4 MiB")
+    if head["root_version"] == 0 or head["payload_offset"] % 4096:
+        raise wrong("payload-offset", "payload_offset is not a multiple of 4,096, or root_version is 0")
+    if head["volumes"] != [totals["chunks"]]:
+        raise wrong("volumes", "the bundle is not one volume with all chunks")
+    if len(head["index"]) > 256 or any(page["size"] > MIB for page in head["index"]):
+        raise Refusal("E-LIMIT", "index-size", "the index has more than 256 pages or a page above 1 MiB")
+    if any(page["size"] == 0 for page in head["index"]):
+        raise wrong("index", "an index page is empty")
+    if (totals["chunks"] > 1_000_000 or totals["blobs"] > 500_000 or totals["needs"] > 500_000
+            or totals["content_bytes"] > 1_000_000 * 16 * MIB):
+        raise Refusal("E-LIMIT", "totals", "the totals are above the limits")
+    if totals["early_blobs"] > totals["blobs"] or totals["stored_bytes"] > totals["content_bytes"]:
+        raise wrong("totals", "the totals contradict each other")
+    return head
+
+
+# --- 6. Index and chunks ------------------------------------------------------------------------------------------
+
+MANIFESTS = {"application/vnd.oci.image.manifest.v1+json": "manifest",
+             "application/vnd.oci.image.index.v1+json": "index",
+             "application/vnd.docker.distribution.manifest.v2+json": "manifest",
+             "application/vnd.docker.distribution.manifest.list.v2+json": "index"}
+LINES = {
+    "tag": record({"kind": text(), "digest": DIGEST, "media_type": text(), "repository": text(), "size": integer},
+                  {"tag": text()}),
+    "absent": record({"kind": text(), "digest": DIGEST, "platform": text()}),
+    "need": record({"kind": text(), "digest": DIGEST, "size": integer}),
+    "blob": record({"kind": text(), "digest": DIGEST, "size": integer}, {"media_type": text()}),
+    "chunk": record({"kind": text(), "codec": one_of("none", "zstd"), "sha256": HEX64, "size": integer}),
+}
+ORDER = {
+    "tag": lambda line: (line["repository"].encode(), line.get("tag", "").encode(), "tag" in line, line["digest"]),
+    "absent": lambda line: line["digest"],
+    "need": lambda line: line["digest"],
+}
+
+
+class Index:
+    """Lines by kind; pages come one by one and only their lines are kept."""
+
+    def __init__(self, head):
+        self.head, self.lines, self.last, self.page_bytes = head, {kind: [] for kind in LINES}, ("tag", None), None
+
+    def page(self, data):
+        if not data.endswith(b"\n"):
+            raise Refusal("E-FORMAT", "index", "an index page does not end with a line feed")
+        for number, raw in enumerate(data[:-1].split(b"\n")):
+            if number == 0 and self.page_bytes is not None and self.page_bytes + len(raw) + 1 <= MIB:
+                raise Refusal("E-FORMAT", "index", "an index page was begun before the one before it was full")
+            self.line(raw)
+        self.page_bytes = len(data)
+
+    def line(self, raw):
+        kind = re.search(rb'"kind":"(tag|absent|need|blob|chunk)"', raw)
+        if not kind:
+            raise Refusal("E-FORMAT", "grammar", "an index line is of no known kind")
+        kind = kind[1].decode()
+        line = parse_canonical(raw, LINES[kind], "an index line")
+        if line["kind"] != kind:
+            raise Refusal("E-FORMAT", "grammar", "an index line is of no known kind")
+        order = list(LINES)
+        if order.index(kind) < order.index(self.last[0]):
+            raise Refusal("E-FORMAT", "index-order", "the lines of the index are out of order")
+        key = ORDER[kind](line) if kind in ORDER else None
+        if kind == self.last[0] and key is not None and self.last[1] is not None and self.last[1] >= key:
+            raise Refusal("E-FORMAT", "index-order", f"{kind} lines are repeated or out of order")
+        self.last = (kind, key)
+        if kind == "blob" and "media_type" in line and line["media_type"] not in MANIFESTS:
+            raise Refusal("E-FORMAT", "media-type", f"a blob line states the media type {line['media_type']!r:.80}")
+        if kind == "chunk" and line["size"] > 16 * MIB:
+            raise Refusal("E-LIMIT", "chunk-size", f"a chunk has {line['size']} stored bytes")
+        self.lines[kind].append(line)
+        for kind, total in (("blob", "blobs"), ("chunk", "chunks"), ("need", "needs")):
+            if len(self.lines[kind]) > self.head["totals"][total]:
+                raise Refusal("E-FORMAT", "totals", "the index has more lines than the head states")
+
+    def finish(self):
+        totals, lines = self.head["totals"], self.lines
+        found = {"blobs": len(lines["blob"]), "chunks": len(lines["chunk"]), "needs": len(lines["need"]),
+                 "content_bytes": sum(line["size"] for line in lines["blob"]),
+                 "stored_bytes": sum(line["size"] for line in lines["chunk"])}
+        if any(totals[name] != value for name, value in found.items()):
+            raise Refusal("E-FORMAT", "totals", "the totals of the head are not those of the index")
+        sizes = [line["size"] for line in lines["blob"]]
+        self.plain = list(cut(sizes, totals["early_blobs"], self.head["chunk_bytes"]))
+        if len(self.plain) != len(lines["chunk"]):
+            raise Refusal("E-FORMAT", "cut", "the index lists another number of chunks than its blobs make")
+        for plain, chunk in zip(self.plain, lines["chunk"]):
+            fits = chunk["size"] == plain if chunk["codec"] == "none" else 0 < chunk["size"] < plain
+            if not fits:
+                raise Refusal("E-FORMAT", "chunk-size", "the stored size of a chunk does not fit its plain size and codec")
+
+
+def cut(sizes, early, chunk_bytes):
+    """The cut rule: the plain size of every chunk follows from the sizes of the blobs."""
+    plain = 0
+    for number, size in enumerate(sizes):
+        if plain and (number == early or plain + size > chunk_bytes):
+            yield plain
+            plain = 0
+        if size > chunk_bytes:
+            while size:
+                yield min(size, chunk_bytes)
+                size -= min(size, chunk_bytes)
+        else:
+            plain += size
+    if plain:
+        yield plain
+
+
+def check_frame(frame, plain):
+    """RFC 8878, 3.1.1: exactly one frame, content size stated, no dictionary, no checksum, window at most 8 MiB."""
+    def odd(found):
+        return Refusal("E-FORMAT", "non-canonical-frame", found)
+
+    if len(frame) < 5 or frame[:4] != b"\x28\xb5\x2f\xfd":
+        raise odd("the chunk does not begin with a zstd frame")
+    descriptor, at = frame[4], 5
+    single, size_flag = bool(descriptor & 0x20), descriptor >> 6
+    if descriptor & 0x1f:
+        raise odd("the frame's header sets bits for a dictionary, a checksum, or nothing")
+    window = None
+    if not single:
+        if len(frame) < 6:
+            raise odd("the frame's header is cut")
+        base = 1 << (10 + (frame[5] >> 3))
+        window, at = base + base // 8 * (frame[5] & 7), 6
+    length = (1 if single else 0, 2, 4, 8)[size_flag]
+    if length == 0:
+        raise odd("the frame does not state its content size")
+    if len(frame) < at + length:
+        raise odd("the frame's header is cut")
+    content = int.from_bytes(frame[at:at + length], "little") + (256 if size_flag == 1 else 0)
+    if (window or content) > 8 * MIB:
+        raise Refusal("E-LIMIT", "window", "a zstd frame wants a window above 8 MiB")
+    if content != plain:
+        raise odd("the frame's content size is not the one that follows from the index")
+    at, last = at + length, False
+    while not last:  # blocks: last flag, two bits type, 21 bits size; type 1 repeats one byte, type 3 is reserved
+        block = int.from_bytes(frame[at:at + 3], "little")
+        last, kind, size = bool(block & 1), block >> 1 & 3, block >> 3
+        at += 3 + (1 if kind == 1 else size)
+        if kind == 3 or at > len(frame):
+            raise Refusal("E-INTEGRITY", "frame", "the blocks of a frame do not add up")
+    if at != len(frame):
+        raise odd("something follows the frame")
+
+
+def decompress(frame, plain):
+    """Decode with the command `zstd`; never more than one byte beyond the expected size is taken."""
+    check_frame(frame, plain)
+    with tempfile.TemporaryFile() as stored:
+        stored.write(frame)
+        stored.seek(0)
+        with subprocess.Popen(["zstd", "-dcq"], stdin=stored, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
+            data = process.stdout.read(plain + 1)
+            if len(data) > plain:
+                process.kill()
+    if len(data) != plain or process.returncode != 0:
+        raise Refusal("E-INTEGRITY", "frame", "a chunk under a good hash does not decode to its size")
+    return data
+
+
+# --- 7. Content ---------------------------------------------------------------------------------------------------
+
+def content(code, found):
+    return Refusal("E-CONTENT", code, found)
+
+
+def parse_document(data, media_type):
+    """Return (descriptors by role, subject) of a manifest or index that was referred to as `media_type`."""
+    try:
+        document = load_oci(data)
+    except (ValueError, RecursionError) as error:
+        raise content("manifest", f"a manifest does not parse: {str(error)[:200]}") from None
+    if not isinstance(document, dict):
+        raise content("manifest", "a manifest is not an object")
+    stated = document.get("mediaType")
+    if stated is not None and stated != media_type:
+        raise content("ambiguous", f"a manifest says it is {stated!r:.80} but is referred to as {media_type!r}")
+    has = {name for name in ("config", "layers", "manifests", "fsLayers") if document.get(name) is not None}
+    fits = has == {"manifests"} if MANIFESTS[media_type] == "index" else has and has <= {"config", "layers"}
+    if document.get("schemaVersion") != 2 or isinstance(document["schemaVersion"], bool) or not fits:
+        raise content("ambiguous", f"a document referred to as {media_type} does not have that shape")
+    lists = {name: document.get(name) for name in ("layers", "manifests") if name in has}
+    if MANIFESTS[media_type] == "manifest" and has != {"config", "layers"} or not all(
+            isinstance(value, list) for value in lists.values()):
+        raise content("manifest", "a manifest lacks its config or list")
+    for value in lists.values():
+        if len(value) > 10_000:
+            raise Refusal("E-LIMIT", "descriptors", f"a document refers to {len(value)} others")
+    edges = [("config", check_descriptor(document["config"]))] if "config" in has else []
+    edges += [("layer", check_descriptor(item)) for item in lists.get("layers", [])]
+    edges += [("child", check_descriptor(item)) for item in lists.get("manifests", [])]
+    for role, descriptor in edges:
+        if role == "child" and descriptor["mediaType"] not in MANIFESTS:
+            raise content("media-type", f"an index refers to {descriptor['digest']} as {descriptor['mediaType']!r:.80}")
+    subject = document.get("subject")
+    return edges, None if subject is None else check_descriptor(subject)
+
+
+KNOWN = ("annotations", "architecture", "artifactType", "config", "data", "digest", "features", "fsLayers", "layers",
+         "manifests", "mediaType", "os", "os.features", "os.version", "platform", "schemaVersion", "size", "subject",
+         "urls", "variant")
+
+
+def fold(name):
+    """As parsers do that do not tell case apart."""
+    return "".join(c.lower() if c < "\x80" else {"\u017f": "s", "\u212a": "k"}.get(c, c) for c in name)
+
+
+FOLDED = {fold(name): name for name in KNOWN}
+
+
+def load_oci(data):
+    """JSON that every parser reads alike: no member twice, none that differs from a known one by case only."""
+    def members(pairs):
+        if len({name for name, _ in pairs}) != len(pairs):
+            raise Grammar("a member stands twice")
+        return dict(pairs)
+
+    document = json.loads(data.decode("utf-8"), object_pairs_hook=members, parse_constant=members)
+    stack = [(document, 1)]
+    while stack:
+        value, depth = stack.pop()
+        if depth > 127 and isinstance(value, (dict, list)):
+            raise Grammar("nested too deep")
+        for name, member in value.items() if isinstance(value, dict) else ():
+            if FOLDED.get(fold(name), name) != name:
+                raise content("ambiguous", f"the member {name!r:.80} differs from {FOLDED[fold(name)]!r} by case only")
+            if name == "digest" and isinstance(member, str) and not re.fullmatch(r"sha256:[0-9a-f]{64}", member, re.ASCII):
+                raise content("digest", f"a descriptor names content by {member!r:.80}")
+            if name != "annotations":
+                stack.append((member, depth + 1))
+        for member in value if isinstance(value, list) else ():
+            stack.append((member, depth + 1))
+    return document
+
+
+def check_descriptor(value):
+    if not isinstance(value, dict) or not all(isinstance(value.get(name), str) for name in ("mediaType", "digest")):
+        raise content("manifest", "a descriptor lacks its media type or digest")
+    digest, size, kind = value["digest"], value.get("size"), value["mediaType"]
+    if isinstance(size, bool) or not isinstance(size, int) or size < 0:
+        raise content("manifest", f"the size of {digest!r:.80} is no integer")
+    if size > INTEGER_MAX:
+        raise content("size", f"{digest} has a stated size of {size} bytes")
+    if value.get("urls"):
+        raise content("urls", f"the descriptor of {digest} sends clients to other addresses")
+    if "nondistributable" in kind or "foreign" in kind:
+        raise content("nondistributable", f"{digest} is a non-distributable layer ({kind!r:.80})")
+    if value.get("data") is not None:
+        try:
+            base64_text(value["data"])
+            data = base64.b64decode(value["data"])
+        except Grammar:
+            data = None
+        if data is None or len(data) != size or "sha256:" + hashlib.sha256(data).hexdigest() != digest:
+            raise content("data", f"the data embedded in the descriptor of {digest} is other content")
+    return value
+
+
+def platform_of(descriptor):
+    platform = descriptor.get("platform")
+    if not isinstance(platform, dict):
+        return None
+    return "/".join(str(platform[name]) for name in ("os", "architecture", "variant") if platform.get(name) is not None)
+
+
+class Content:
+    """The reference graph, judged as one whole when every early blob is in."""
+
+    def __init__(self, index, head):
+        self.tags, self.absent = index.lines["tag"], index.lines["absent"]
+        self.blobs, self.needs, self.head = index.lines["blob"], index.lines["need"], head
+        self.place, self.nodes = {}, {}
+        for kind in ("blob", "need", "absent"):
+            for number, line in enumerate(index.lines[kind]):
+                if line["digest"] in self.place:
+                    raise content("repeated-digest", f"{line['digest']} stands in more than one line of the index")
+                self.place[line["digest"]] = (kind, number, line)
+        for line in self.blobs:
+            if "media_type" in line and line["size"] > 4 * MIB:
+                raise Refusal("E-LIMIT", "manifest-size", f"a manifest has {line['size']} bytes")
+
+    def add(self, line, data):
+        """Take the bytes of a manifest or index, whose digest was compared before; keep its references only."""
+        edges, subject = parse_document(data, line["media_type"])
+        kept = []
+        for role, descriptor in edges:
+            kept.append((role, descriptor["digest"], descriptor["size"], descriptor["mediaType"], platform_of(descriptor)))
+        self.nodes[line["digest"]] = (kept, subject and (subject["digest"], subject["size"], subject["mediaType"]))
+
+    def check(self):
+        for edges, subject in self.nodes.values():
+            for edge in edges:
+                self.edge(*edge)
+            if subject:
+                kind, _, line = self.place.get(subject[0]) or self.unlisted("subject", subject[0])
+                if kind != "blob" or (line["size"], line.get("media_type")) != subject[1:]:
+                    raise content("subject", f"the subject {subject[0]} is not carried as the manifest it is said to be")
+        early, late = set(), set()
+        for document in self.head["documents"]:
+            kind, number, line = self.place.get(document["digest"], (None, None, {}))
+            if kind != "blob" or line["size"] != document["size"]:
+                raise content("unlisted", f"the document {document['digest']} is not carried")
+            early.add(document["digest"])
+        used = self.walk(early, late)
+        for number, line in enumerate(self.blobs):
+            digest = line["digest"]
+            if digest not in early and digest not in late:
+                raise content("unreachable", f"{digest} is carried but nothing refers to it")
+            if (digest in early) != (number < self.head["totals"]["early_blobs"]):
+                raise content("early", f"{digest} stands in the wrong part of the payload")
+        for line in self.needs + self.absent:
+            if line["digest"] not in used:
+                raise content("unreachable", f"{line['digest']} is listed but nothing refers to it")
+
+    def unlisted(self, role, digest):
+        raise content("unlisted", f"the {role} {digest} is neither carried nor listed")
+
+    def edge(self, role, digest, size, media_type, platform):
+        kind, _, line = self.place.get(digest) or self.unlisted(role, digest)
+        if kind == "absent" and role == "child":
+            if platform != line["platform"]:
+                raise content("absent-platform", f"{digest} is listed as absent for another platform than its own")
+        elif kind == "absent" or (kind == "need" and role != "layer"):
+            raise content("not-carried", f"the {role} {digest} must travel in the bundle and does not")
+        elif line["size"] != size:
+            raise content("size", f"{digest} has {line['size']} bytes but is referred to with {size}")
+        elif role == "child" and line.get("media_type") != media_type:
+            raise content("ambiguous", f"{digest} is referred to as {media_type!r:.80} but carried as something else")
+        elif role != "child" and "media_type" in line:
+            raise content("ambiguous", f"{digest} is used both as a manifest and as a {role}")
+
+    def walk(self, early, late):
+        """From every name down; returns the needs and absent children that were met."""
+        used, seen_names, repositories = set(), set(), {}
+        for line in self.tags:
+            try:
+                repository(line["repository"])
+                if "tag" in line:
+                    TAG(line["tag"])
+            except Grammar as error:
+                raise content("name", str(error)) from None
+            name = (line["repository"], line.get("tag"))
+            if name[1] is not None and name in seen_names:
+                raise content("tag-twice", f"{name[0]}:{name[1]} stands for two digests")
+            seen_names.add(name)
+            repositories.setdefault(line["repository"], []).append(line)
+        for of_one in repositories.values():
+            levels, manifests = {}, set()
+            for tag in of_one:
+                kind, _, line = self.place.get(tag["digest"], (None, None, {}))
+                if kind != "blob" or (line["size"], line.get("media_type")) != (tag["size"], tag["media_type"]):
+                    raise content("name-target", f"{tag['digest']} is named but not carried as the manifest it is said to be")
+                stack = [(tag["digest"], 1)]
+                while stack:
+                    digest, level = stack.pop()
+                    if level > 4:
+                        raise Refusal("E-LIMIT", "nesting", "documents are nested deeper than 4")
+                    if levels.get(digest, 0) >= level:
+                        continue
+                    levels[digest] = level
+                    manifests.add(digest)
+                    early.add(digest)
+                    for role, target, _, _, _ in self.nodes[digest][0]:
+                        kind = self.place[target][0]
+                        if kind != "blob":
+                            used.add(target)
+                            manifests.update([target] if role == "child" else [])
+                        elif role == "child":
+                            stack.append((target, level + 1))
+                        else:
+                            (early if role == "config" else late).add(target)
+            for tag in of_one:
+                self.convention(tag, manifests)
+        return used
+
+    def convention(self, tag, manifests):
+        """Tags by which tools find what refers to an image must keep what their names say."""
+        match = re.fullmatch(r"sha256-([0-9a-f]{64})(|\.sig|\.att|\.sbom)", tag.get("tag", ""), re.ASCII)
+        if not match:
+            return
+        subject = "sha256:" + match[1]
+        if match[2]:
+            fits = subject in manifests
+        else:
+            fits = MANIFESTS[tag["media_type"]] == "index" and all(
+                target in self.nodes and (self.nodes[target][1] or [None])[0] == subject
+                for _, target, _, _, _ in self.nodes[tag["digest"]][0])
+        if not fits:
+            raise content("referrer-tag", f"the tag {tag['tag']} of {tag['repository']} does not keep what its name says")
+
+
+# --- 8. Order of checks -------------------------------------------------------------------------------------------
+
+class Verifier:
+    """One pass over a bundle, step by step."""
+
+    def __init__(self, source, chains, site=None, mark=None, at=None):
+        self.source, self.chains, self.site, self.mark, self.at = source, chains, site, mark, at
+        self.step, self.report = "X1", {}
+
+    def run(self):
+        try:
+            return self.steps()
+        except Refusal as refusal:
+            refusal.step = refusal.step or self.step
+            raise
+
+    def steps(self):
+        source = self.source
+        self.step = "X2"
+        entries = []
+        for name, cap in PROLOGUE:
+            entries.append(source.claimed(name, cap))
+            if name == "00-format":
+                self.check_format(entries[0])
+        source.short = "E-INCOMPLETE"
+        lines, signatures, trust, head_bytes, approvals = entries
+        signatures = self.signature_list(signatures, "signatures", "E-SIGNATURE")
+        approvals = self.signature_list(approvals, "approvals", "E-POLICY")
+
+        self.step = "X3"
+        chain = self.walk_links(trust)
+        root = chain.roots[-1]
+
+        self.step = "X4"
+        verify_role(root, "release", BUNDLE_HEAD, head_bytes, signatures())
+
+        self.step = "X5"
+        head = parse_head(head_bytes)
+        totals = head["totals"]
+        self.report = {"head": hashlib.sha256(head_bytes).hexdigest(), "product": head["product"],
+                       "channel": head["channel"], "version": head["version"], "epoch": head["epoch"],
+                       "sequence": head["sequence"], "blobs": totals["blobs"], "chunks": totals["chunks"],
+                       "needs": totals["needs"]}
+        if head["domain"] != chain.domain:
+            raise distrust("domain", "the head names another trust domain than entry 02")
+        if head["root_version"] > len(chain.roots):
+            raise distrust("missing-link", f"the bundle was made under root {head['root_version']}, whose link is missing")
+        expected = f"airlock-bundle 1\nvolume 1/1 chunks {min(1, totals['chunks'])}-{totals['chunks']}\n"
+        if lines != expected.encode():
+            raise Refusal("E-FORMAT", "format-lines", "entry 00 does not say what the head says")
+
+        self.step = "X6"
+        if head["product"] not in root["products"]:
+            raise Refusal("E-AUDIENCE", "product", f"the root does not name the product {head['product']}")
+        if self.site:
+            if head["audience"] != "any" and self.site not in head["audience"]:
+                raise Refusal("E-AUDIENCE", "site", "the bundle is for other sites")
+            if version_numbers(head["minimum_appliance"]) > VERSION:
+                raise Refusal("E-AUDIENCE", "appliance-version", f"the bundle needs airlock {head['minimum_appliance']}")
+            self.step = "X7"
+            if self.sequence(head, root) == "already":
+                return "already"
+        self.step = "X8"
+        if self.at:
+            if self.at >= root["expires"]:
+                raise Refusal("E-EXPIRED", "root", f"root {root['version']} expired at {root['expires']}")
+            if self.at >= head["expires"]:
+                raise Refusal("E-EXPIRED", "bundle", f"the bundle expired at {head['expires']}")
+        self.step = "X9"
+        approvals()
+
+        self.step = "X9a"
+        index = self.read_index(head)
+        self.step = "X11"
+        self.read_chunks(head, index)
+        self.step = "X12"
+        source.zeros(1024, "end")
+        if source.stream.read(1):
+            raise Refusal("E-FORMAT", "trailing-data", "bytes follow the end blocks")
+        return "good"
+
+    @staticmethod
+    def check_format(lines):
+        first = lines.split(b"\n")[0]
+        if first.startswith(b"airlock-bundle ") and first != b"airlock-bundle 1":
+            raise Refusal("E-FORMAT", "unsupported-version", "the bundle is of another version of the format")
+        if first.startswith(b"airlock-status "):
+            raise Refusal("E-FORMAT", "wrong-type", "this is a status package")
+        if first != b"airlock-bundle 1":
+            raise Refusal("E-FORMAT", "not-a-bundle", "the format line is not that of a bundle")
+        if not re.fullmatch(rb"airlock-bundle 1\nvolume [0-9]+/[0-9]+ chunks [0-9]+-[0-9]+\n", lines):
+            raise Refusal("E-FORMAT", "format-lines", "the second format line is not one of a volume")
+
+    @staticmethod
+    def signature_list(data, name, kind):
+        """Bounds are judged at once; what else is wrong with the list is told when its step has come."""
+        def postponed(refusal):
+            def tell():
+                raise refusal
+            return tell
+
+        try:
+            document = parse_canonical(data, record({name: list_of(SIGNATURE)}), f"the list of {name}")
+        except Refusal as refusal:
+            if refusal.kind == "E-LIMIT":
+                raise
+            return postponed(as_class(kind, refusal))
+        if len(document[name]) > 32:
+            raise Refusal("E-LIMIT", "signatures", f"the bundle carries {len(document[name])} {name}")
+        return lambda: document[name]
+
+    def walk_links(self, data):
+        try:
+            shape = record({"domain": HEX64, "roots": list_of(ENVELOPE)})
+            document = parse_canonical(data, shape, "the list of root links", ENVELOPE_STRINGS)
+        except Refusal as refusal:
+            raise as_class("E-TRUST", refusal) from None
+        for chain in self.chains:
+            if chain.domain == document["domain"]:
+                chain.extend(document["roots"])
+                return chain
+        raise distrust("unknown-domain", f"the trust domain {document['domain']} is not pinned")
+
+    def sequence(self, head, root):
+        scope = (head["product"], head["channel"])
+        named = {(rule["product"], rule["channel"]): rule["epoch"] for rule in root.get("epochs", [])}.get(scope, 0)
+        epoch, sequence, digest = self.mark or (named, 0, None)
+        if (head["epoch"], head["sequence"]) == (epoch, sequence) and digest:
+            if self.report["head"] == digest:
+                return "already"
+            raise Refusal("E-EQUIVOCATION", "equivocation", f"number {sequence} belongs to another bundle")
+        if (head["epoch"], head["sequence"]) < (epoch, sequence):
+            raise Refusal("E-ROLLBACK", "older", f"the bundle is number {head['sequence']}, the site is at {sequence}")
+        if head["epoch"] > epoch and head["epoch"] != named:
+            raise Refusal("E-ROLLBACK", "epoch", f"the root does not name epoch {head['epoch']}")
+        if head["sequence"] - (sequence if head["epoch"] == epoch else 0) > 1_000_000:
+            raise Refusal("E-ROLLBACK", "fast-forward", f"the sequence jumps to {head['sequence']}")
+        return "newer"
+
+    def read_index(self, head):
+        source, index = self.source, Index(head)
+        for number, page in enumerate(head["index"], start=1):
+            source.expected(f"05-index/{number:04}", page["size"])
+            data = source.content(page["size"])
+            if hashlib.sha256(data).hexdigest() != page["sha256"]:
+                raise Refusal("E-INTEGRITY", "page-hash", f"index page {number} is not the one the head names")
+            index.page(data)
+        index.finish()
+        fill = head["payload_offset"] - source.position - 512
+        if fill < 0:
+            raise Refusal("E-FORMAT", "payload-offset", "the payload begins before the index ends")
+        if fill > 16 * MIB:
+            raise Refusal("E-LIMIT", "fill", f"the fill has {fill} bytes")
+        source.expected("06-fill", fill)
+        source.zeros(fill, "fill")
+        return index
+
+    def read_chunks(self, head, index):
+        self.step = "X13"
+        graph = Content(index, head)
+        self.step = "X11"
+        blobs, early = index.lines["blob"], head["totals"]["early_blobs"]
+        number, left, state, kept, judged = 0, None, None, None, False
+        for chunk_number, (chunk, plain) in enumerate(zip(index.lines["chunk"] + [None], index.plain + [0]), start=1):
+            data = self.read_chunk(chunk_number, chunk, plain) if chunk else b""
+            view = memoryview(data)
+            while number < len(blobs):
+                line = blobs[number]
+                if left is None:
+                    left, state, kept = line["size"], hashlib.sha256(), [] if "media_type" in line else None
+                piece, view = view[:left], view[left:]
+                state.update(piece)
+                if kept is not None:
+                    kept.append(bytes(piece))
+                left -= len(piece)
+                if left:
+                    break
+                if "sha256:" + state.hexdigest() != line["digest"]:
+                    raise Refusal("E-INTEGRITY", "content-digest", f"the content of {line['digest']} is other content")
+                if kept is not None:
+                    self.step = "X13"
+                    graph.add(line, b"".join(kept))
+                    self.step = "X11"
+                number, left = number + 1, None
+                if not len(view) and (number >= len(blobs) or blobs[number]["size"]):
+                    break
+            if number >= early and not judged:
+                self.step, judged = "X13", True
+                graph.check()
+                self.step = "X11"
+
+    def read_chunk(self, number, chunk, plain):
+        self.source.expected(f"chunks/{number:010}", chunk["size"])
+        stored = self.source.content(chunk["size"])
+        if hashlib.sha256(stored).hexdigest() != chunk["sha256"]:
+            raise Refusal("E-INTEGRITY", "stored-hash", f"chunk {number} is not the one the index names")
+        return stored if chunk["codec"] == "none" else decompress(stored, plain)
+
+
+def judge(bundle, trust, site=None, mark=None, at=None):
+    """Return the verdict on a file as a dictionary."""
+    verifier = None
+    try:
+        chains = [Chain(pathlib.Path(path).read_bytes()) for path in trust]
+        with sys.stdin.buffer if bundle == "-" else open(bundle, "rb") as stream:
+            verifier = Verifier(Source(stream), chains, site, mark, at)
+            verdict = verifier.run()
+        skipped = [] if site else ["audience", "sequence"]
+        skipped += ["approvals", "needs"] + ([] if at else ["expiry"])
+        return {"verdict": verdict, "exit": 0, "skipped": skipped, **verifier.report}
+    except Refusal as refusal:
+        return {"verdict": "refused", "class": refusal.kind, "code": refusal.code, "step": refusal.step,
+                "found": refusal.found, "exit": EXIT[refusal.kind], **(verifier.report if verifier else {})}
+    except OSError as error:
+        return {"verdict": "refused", "class": "E-IO", "code": "io", "step": "X1", "found": str(error), "exit": EXIT["E-IO"]}
+
+
+def parse_mark(value):
+    match = re.fullmatch(r"([0-9]{1,16}):([0-9]{1,16}):([0-9a-f]{64})", value, re.ASCII)
+    if not match:
+        raise argparse.ArgumentTypeError("a mark is EPOCH:SEQUENCE:HEAD")
+    return int(match[1]), int(match[2]), match[3]
+
+
+def parse_time(value):
+    try:
+        time(value)
+    except Grammar as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+    return value
+
+
+def run_vectors(folder):
+    """Judge every vector below a folder; print counts; return the number that came out otherwise."""
+    counts, wrong = {"good": 0, "refused": 0}, 0
+    for path in sorted(pathlib.Path(folder).glob("**/vector.json")):
+        vector = json.loads(path.read_text())
+        here = path.parent
+        mark = parse_mark(vector["mark"]) if "mark" in vector else None
+        found = judge(here / vector["bundle"], [here / name for name in vector["trust"]], vector.get("site"), mark,
+                      vector.get("at"))
+        short = {name: found[name] for name in ("verdict", "class", "code", "step") if name in found}
+        counts["refused" if short["verdict"] == "refused" else "good"] += 1
+        if short != vector["expect"]:
+            wrong += 1
+            print(f"{here}: expected {vector['expect']}, found {short} {found.get('found', '')}")
+    print(f"{counts['good']} vectors accepted, {counts['refused']} refused, {wrong} otherwise than expected")
+    return wrong if counts["good"] and counts["refused"] else 1
+
+
+def main():
+    parser = argparse.ArgumentParser(description="Verify an airlock bundle without airlock.")
+    parser.add_argument("bundle", nargs="?", help="the bundle, or - for a pipe")
+    parser.add_argument("--trust", action="append", default=[], metavar="FILE", help="a pinned chain file; may repeat")
+    parser.add_argument("--site", metavar="ID", help="judge as this site")
+    parser.add_argument("--mark", type=parse_mark, metavar="EPOCH:SEQ:HEAD", help="the newest release that the site has")
+    parser.add_argument("--at", type=parse_time, metavar="TIME", help="judge expiry at this time")
+    parser.add_argument("--json", action="store_true", help="print the verdict as JSON")
+    parser.add_argument("--vectors", metavar="DIR", help="judge every vector below a folder")
+    options = parser.parse_args()
+    if options.vectors:
+        return 1 if run_vectors(options.vectors) else 0
+    if not options.bundle or not options.trust or (options.mark and not options.site):
+        parser.error("BUNDLE and --trust are needed; --mark needs --site")
+    found = judge(options.bundle, options.trust, options.site, options.mark, options.at)
+    if options.json:
+        print(json.dumps(found, sort_keys=True))
+    elif found["verdict"] == "refused":
+        print(f"refused: {found['class']} {found['code']} at {found['step']}: {found['found']}")
+    else:
+        print(f"{found['verdict']}: {found['product']} {found['channel']} {found['version']} number {found['sequence']}, "
+              f"head {found['head']}, not judged: {', '.join(found['skipped'])}")
+    return found["exit"]
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except (KeyError, IndexError, TypeError, AttributeError) as bug:
+        print(f"refused: E-INTERNAL bug: {bug!r}", file=sys.stderr)
+        sys.exit(70)

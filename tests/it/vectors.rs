@@ -1,0 +1,267 @@
+//! The vectors of `bundle-spec/vectors`: the reader judges each, and the writer makes each good one again, byte for byte.
+//!
+//! They are made by `bundle-spec/make_vectors.py` and judged a second time by `bundle-spec/verify.py`: two writers and two
+//! readers that share no line of code.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::{self, Cursor, Read};
+use std::path::{Path, PathBuf};
+
+use airlock::bundle::{
+    Blob, Content, ContentSource, FromStart, Graph, Input, OpenedBundle, Packing, Plan, Release, Sink, TagLine,
+};
+use airlock::crypto::{Chain, SigningKey};
+use airlock::domain::{Class, Digest, DocumentType, Error, Hash, Result};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::Value;
+use sha2::{Digest as _, Sha256};
+
+/// A bundle in memory.
+struct Bytes(Cursor<Vec<u8>>);
+
+impl Read for Bytes {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.0.read(buffer)
+    }
+}
+
+impl Input for Bytes {
+    fn skip(&mut self, count: u64) -> io::Result<()> {
+        let copied = io::copy(&mut self.0.by_ref().take(count), &mut io::sink())?;
+        if copied == count {
+            Ok(())
+        } else {
+            Err(io::ErrorKind::UnexpectedEof.into())
+        }
+    }
+}
+
+/// Looks at everything and keeps nothing.
+struct Nothing;
+
+impl Sink for Nothing {
+    fn blob(&mut self, _: &Blob, _: &[u8]) -> Result<()> {
+        Ok(())
+    }
+    fn begin(&mut self, _: &Blob) -> Result<()> {
+        Ok(())
+    }
+    fn piece(&mut self, _: &[u8]) -> Result<()> {
+        Ok(())
+    }
+    fn end(&mut self, _: &Blob, _: &[Hash]) -> Result<()> {
+        Ok(())
+    }
+    fn chunk_done(&mut self, _: u64, _: u64) -> Result<()> {
+        Ok(())
+    }
+    fn graph(&mut self, _: Graph) -> Result<()> {
+        Ok(())
+    }
+}
+
+struct Vector {
+    name: String,
+    folder: PathBuf,
+    text: Value,
+}
+
+fn vectors(kind: &str) -> Vec<Vector> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("bundle-spec/vectors")
+        .join(kind);
+    let mut vectors: Vec<Vector> = fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| {
+            let folder = entry.unwrap().path();
+            Vector {
+                name: folder.file_name().unwrap().to_str().unwrap().to_owned(),
+                text: serde_json::from_str(&String::from_utf8(load(&folder.join("vector.json"))).unwrap()).unwrap(),
+                folder,
+            }
+        })
+        .collect();
+    vectors.sort_by(|a, b| a.name.cmp(&b.name));
+    assert!(!vectors.is_empty());
+    vectors
+}
+
+#[expect(clippy::disallowed_methods, reason = "committed files of the project")]
+fn load(path: &Path) -> Vec<u8> {
+    fs::read(path).unwrap()
+}
+
+impl Vector {
+    fn bundle(&self) -> Vec<u8> {
+        load(&self.folder.join(self.text["bundle"].as_str().unwrap()))
+    }
+
+    fn pins(&self) -> Vec<Chain> {
+        let names = self.text["trust"].as_array().unwrap();
+        names
+            .iter()
+            .map(|name| Chain::parse(&load(&self.folder.join(name.as_str().unwrap()))).unwrap())
+            .collect()
+    }
+
+    /// Judges the bundle as far as a reader without a site does.
+    fn judge(&self) -> Result<()> {
+        let opened = OpenedBundle::open(Box::new(Bytes(Cursor::new(self.bundle()))))?;
+        let (domain, links) = opened.links()?;
+        let pins = self.pins();
+        let pinned = pins.iter().find(|chain| chain.domain() == domain).ok_or_else(|| {
+            Error::new(Class::Trust, "unknown-domain", domain.to_string()).at(airlock::domain::Step::X3)
+        })?;
+        let walked = pinned.extend(&links);
+        if let Some(refusal) = walked.refusal {
+            return Err(refusal.at(airlock::domain::Step::X3));
+        }
+        let signed = opened.verify(&walked.chain)?;
+        signed.approvals()?;
+        signed
+            .read_index(|_, _| Ok(()))?
+            .read_payload(&mut FromStart, &mut Nothing)
+    }
+}
+
+#[test]
+fn every_good_vector_is_accepted() {
+    for vector in vectors("good") {
+        if let Err(error) = vector.judge() {
+            panic!("{}: {error:?}", vector.name);
+        }
+    }
+}
+
+#[test]
+fn every_bad_vector_is_refused_with_its_class_code_and_step() {
+    let mut wrong = Vec::new();
+    let mut judged = 0;
+    for vector in vectors("bad") {
+        let expected = &vector.text["expect"];
+        let step = expected["step"].as_str().unwrap();
+        if matches!(step, "X7" | "X8") || (step == "X6" && expected["code"] != "product") {
+            // Only a site judges these; the import's tests do.
+            continue;
+        }
+        judged += 1;
+        let found = match vector.judge() {
+            Ok(()) => "accepted".to_owned(),
+            Err(error) => format!(
+                "{} {} at {}",
+                error.class(),
+                error.code(),
+                error
+                    .step()
+                    .map_or_else(|| "no step".to_owned(), |step| step.to_string())
+            ),
+        };
+        let expected = format!(
+            "{} {} at {step}",
+            expected["class"].as_str().unwrap(),
+            expected["code"].as_str().unwrap()
+        );
+        if found != expected {
+            wrong.push(format!("{}: expected {expected}, found {found}", vector.name));
+        }
+    }
+    assert!(wrong.is_empty(), "of {judged}:\n{}", wrong.join("\n"));
+}
+
+struct Blobs(BTreeMap<Digest, Vec<u8>>);
+
+impl ContentSource for Blobs {
+    fn open(&self, digest: &Digest, _: u64) -> Result<Box<dyn Read + Send>> {
+        let bytes = self.0.get(digest).expect("the description names every blob");
+        Ok(Box::new(Cursor::new(bytes.clone())))
+    }
+}
+
+fn parsed<T: serde::de::DeserializeOwned>(value: &Value) -> T {
+    serde_json::from_value(value.clone()).unwrap_or_else(|error| panic!("{value}: {error}"))
+}
+
+fn digest_of(bytes: &[u8]) -> Digest {
+    Digest(Hash(Sha256::digest(bytes).into()))
+}
+
+/// Makes the bundle that a description describes.
+fn make(text: &Value) -> Vec<u8> {
+    let mut content = Content::default();
+    let mut blobs = BTreeMap::new();
+    for blob in text["blobs"].as_array().unwrap() {
+        let bytes = match blob["data"].as_str() {
+            Some(data) => STANDARD.decode(data).unwrap(),
+            None => vec![parsed::<u8>(&blob["repeat"]); parsed::<usize>(&blob["size"])],
+        };
+        if blob["media_type"].is_string() {
+            content.manifests.insert(digest_of(&bytes), bytes);
+        } else {
+            blobs.insert(digest_of(&bytes), bytes);
+        }
+    }
+    for tag in text["tags"].as_array().unwrap() {
+        content.tags.push(TagLine {
+            digest: parsed(&tag["digest"]),
+            media_type: parsed(&tag["media_type"]),
+            repository: parsed(&tag["repository"]),
+            size: parsed(&tag["size"]),
+            tag: parsed(&tag["tag"]),
+        });
+    }
+    content.absent = parsed(&text["absent"]);
+    for document in text["documents"].as_array().unwrap() {
+        let kind: DocumentType = parsed(&document["type"]);
+        let bytes = STANDARD.decode(document["data"].as_str().unwrap()).unwrap();
+        content.documents.push((kind, bytes));
+    }
+    let release = &text["release"];
+    let release = Release {
+        product: parsed(&release["product"]),
+        channel: parsed(&release["channel"]),
+        version: parsed(&release["version"]),
+        epoch: parsed(&release["epoch"]),
+        sequence: parsed(&release["sequence"]),
+        issued_at: parsed(&release["issued_at"]),
+        expires: parsed(&release["expires"]),
+        audience: parsed(&release["audience"]),
+        home_hosts: parsed(&release["home_hosts"]),
+        minimum_appliance: parsed(&release["minimum_appliance"]),
+    };
+    let packing = Packing {
+        chunk_bytes: parsed(&text["packing"]["chunk_bytes"]),
+        level: parsed(&text["packing"]["level"]),
+        reserve: parsed(&text["packing"]["reserve"]),
+    };
+    let chain = Chain::parse(text["chain"].to_string().as_bytes()).unwrap();
+    let plan = Plan::new(&release, &content, &chain, packing).unwrap();
+    let mut payload = Vec::new();
+    let unsigned = plan
+        .write_payload(&content, &Blobs(blobs), &mut payload, |_| ())
+        .unwrap();
+    let seeds: Vec<Hash> = parsed(&text["signing_seeds"]);
+    let signatures: Vec<_> = seeds
+        .iter()
+        .map(|seed| unsigned.sign(&SigningKey::from_secret(&seed.0)))
+        .collect();
+    let mut bundle = unsigned.prologue(&signatures).unwrap();
+    bundle.extend_from_slice(&payload);
+    bundle
+}
+
+#[test]
+fn every_good_vector_is_written_again_byte_for_byte() {
+    for vector in vectors("good") {
+        let (made, stored) = (make(&vector.text["make"]), vector.bundle());
+        let first = made.iter().zip(&stored).position(|(a, b)| a != b);
+        assert!(
+            made == stored,
+            "{}: {} bytes made, {} stored, first difference at {first:?}",
+            vector.name,
+            made.len(),
+            stored.len()
+        );
+    }
+}
