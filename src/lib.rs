@@ -26,3 +26,5 @@ pub mod db;
 pub mod domain;
 pub mod media;
 pub mod stream;
+#[cfg(feature = "vendor")]
+pub mod vendor_side;

@@ -2,7 +2,11 @@
 //!
 //! Data goes to stdout (`--format human|json`), talk to stderr. Every subcommand is a file with its `Args` and its `run`.
 
+mod passphrase;
+mod times;
 mod ui;
+mod vendor;
+mod vendor_trust;
 
 use std::process::ExitCode;
 
@@ -24,7 +28,11 @@ struct Cli {
 }
 
 #[derive(Debug, Subcommand)]
-enum Command {}
+enum Command {
+    /// Make and keep a vendor's workspace: keys, trust root, known sites
+    #[command(subcommand)]
+    Vendor(vendor::VendorCommand),
+}
 
 /// Parses the command line, runs the command, and returns the documented exit code.
 pub fn main() -> ExitCode {
@@ -46,6 +54,8 @@ pub fn main() -> ExitCode {
     }
 }
 
-fn run(command: Command, _ui: &mut Ui) -> Result<()> {
-    match command {}
+fn run(command: Command, ui: &mut Ui) -> Result<()> {
+    match command {
+        Command::Vendor(command) => vendor::run(command, ui),
+    }
 }

@@ -34,6 +34,13 @@ impl Schema {
         steps: &[include_str!("migrations/status_0001_init.sql")],
     };
 
+    /// `ledger.db`: the vendor's sites and signed numbers.
+    pub const LEDGER: Self = Self {
+        name: "ledger.db",
+        application_id: 0x4149_524D,
+        steps: &[include_str!("migrations/ledger_0001_init.sql")],
+    };
+
     /// Returns the version that this program writes.
     fn version(&self) -> i64 {
         i64::try_from(self.steps.len()).expect("a handful of steps")

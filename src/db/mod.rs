@@ -1,4 +1,5 @@
-//! SQLite: the only place with SQL. Trust, content, names and evidence in `airlock.db`, status in `status.db` (D6).
+//! SQLite: the only place with SQL. Trust, content, names and evidence in `airlock.db`, status in `status.db` (D6),
+//! the vendor's record in `ledger.db`.
 //!
 //! # Rules
 //!
@@ -16,6 +17,7 @@ pub mod appliance;
 pub mod audit;
 mod failure;
 mod handle;
+pub mod ledger;
 mod migrations;
 pub mod names;
 mod publish;

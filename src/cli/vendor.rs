@@ -1,0 +1,202 @@
+//! `airlock vendor`: a vendor's workspace, the sites it knows, its trust.
+
+use std::fs::File;
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+use serde_json::json;
+
+use super::passphrase::PassphraseArgs;
+use super::times::{RootTimes, in_years};
+use super::ui::{Ui, escape};
+use super::vendor_trust::{self, TrustCommand};
+use crate::crypto::ENROLMENT_BYTES;
+use crate::db::ledger::{self, Recorded};
+use crate::domain::{Clock as _, Error, Name, Result, SystemClock};
+use crate::stream::read_bounded;
+use crate::vendor_side::{Init, Workspace, enrol};
+
+/// Years that root 1 holds unless said otherwise.
+const ROOT_YEARS: u16 = 5;
+
+/// What a vendor does before and besides making bundles.
+#[derive(Debug, Subcommand)]
+pub(super) enum VendorCommand {
+    /// Make a workspace: keys, trust root 1, ledger
+    ///
+    /// DIR must be new or empty. It gets keys/ (readable by you alone), root.json (the trust root that sites pin) and ledger.db.
+    /// Keep copies of keys/root-*.pem in different safe places, and take them off this machine once it is set up.
+    #[command(
+        after_help = "Examples:\n  airlock vendor init --product acme-erp --vendor 'Acme Ltd' acme\n  \
+                            airlock vendor init --product erp --product web --vendor Acme --root-keys 5 --threshold 3 \
+                            --passphrase-file pass.txt acme"
+    )]
+    Init(InitArgs),
+    /// Record a site's public keys from its enrolment file
+    ///
+    /// The file comes from `airlock init` on the appliance. Its signature is checked; the same file again changes nothing.
+    /// A known site with other keys is refused.
+    #[command(after_help = "Example:\n  airlock vendor enroll plant-7.enrolment.json -w acme --name plant-7")]
+    Enroll(EnrollArgs),
+    /// List the sites that are enrolled
+    Sites(SitesArgs),
+    /// Show and change who may sign: root documents
+    #[command(subcommand)]
+    Trust(Box<TrustCommand>),
+}
+
+/// The option that names the workspace.
+#[derive(Debug, Clone, Args)]
+pub(super) struct WorkspaceArgs {
+    /// The vendor's workspace, made by `airlock vendor init`
+    #[arg(short, long, value_name = "DIR", env = "AIRLOCK_WORKSPACE")]
+    pub(super) workspace: PathBuf,
+}
+
+impl WorkspaceArgs {
+    /// Opens it.
+    pub(super) fn open(&self) -> Result<Workspace> {
+        Workspace::open(&self.workspace)
+    }
+}
+
+#[derive(Debug, Args)]
+pub(super) struct InitArgs {
+    /// Product that you may sign releases for (may repeat)
+    #[arg(long = "product", value_name = "NAME", required = true)]
+    products: Vec<Name>,
+    /// Your name, for people: it stands in the trust root
+    #[arg(long, value_name = "NAME")]
+    vendor: String,
+    /// How many root keys to make
+    #[arg(long, value_name = "N", default_value_t = 3)]
+    root_keys: usize,
+    /// How many of them must sign a new root (2, or 1 with a single key)
+    #[arg(long, value_name = "M")]
+    threshold: Option<usize>,
+    #[command(flatten)]
+    times: RootTimes,
+    #[command(flatten)]
+    passphrase: PassphraseArgs,
+    /// The workspace to make: a new or empty folder
+    #[arg(value_name = "DIR")]
+    folder: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct EnrollArgs {
+    /// The enrolment file
+    enrolment: PathBuf,
+    #[command(flatten)]
+    workspace: WorkspaceArgs,
+    /// A name for the site, used only here; without it the site goes by its id
+    #[arg(long)]
+    name: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct SitesArgs {
+    #[command(flatten)]
+    workspace: WorkspaceArgs,
+}
+
+/// Runs a vendor command.
+pub(super) fn run(command: VendorCommand, ui: &mut Ui) -> Result<()> {
+    match command {
+        VendorCommand::Init(args) => init(&args, ui),
+        VendorCommand::Enroll(args) => enroll(&args, ui),
+        VendorCommand::Sites(args) => sites(&args, ui),
+        VendorCommand::Trust(command) => vendor_trust::run(*command, ui),
+    }
+}
+
+fn init(args: &InitArgs, ui: &mut Ui) -> Result<()> {
+    let issued_at = args.times.issued_at()?;
+    let passphrase = args.passphrase.in_file()?;
+    let init = Init {
+        products: args.products.clone(),
+        vendor: args.vendor.clone(),
+        root_keys: args.root_keys,
+        threshold: args.threshold.unwrap_or(2.min(args.root_keys)),
+        issued_at,
+        expires: args
+            .times
+            .expires(issued_at)
+            .unwrap_or_else(|| in_years(issued_at, ROOT_YEARS)),
+    };
+    let workspace = Workspace::init(&args.folder, &init, passphrase.as_ref().map(|text| text.as_str()))?;
+    let chain = workspace.chain();
+    let folder = workspace.folder().display().to_string();
+    ui.result(
+        &json!({
+            "workspace": folder, "vendor": init.vendor, "root_version": 1, "domain": chain.domain(),
+            "fingerprint": chain.fingerprint(), "expires": init.expires, "root_keys": init.root_keys,
+            "threshold": init.threshold,
+        }),
+        format_args!(
+            "workspace    {}\ntrust root   1 of {}, until {}\nroot keys    {}, of which {} must sign a new root\n\
+             fingerprint  {}",
+            escape(&folder),
+            escape(&init.vendor),
+            init.expires,
+            init.root_keys,
+            init.threshold,
+            chain.fingerprint().spoken(),
+        ),
+    )?;
+    ui.say("sites pin root.json; read the fingerprint to them over a second channel");
+    if passphrase.is_none() {
+        ui.say("the key files have no passphrase: keep keys/ where nobody else reads it");
+    }
+    Ok(())
+}
+
+fn enroll(args: &EnrollArgs, ui: &mut Ui) -> Result<()> {
+    let workspace = args.workspace.open()?;
+    let path = &args.enrolment;
+    let file = File::open(path).map_err(|e| Error::io("open the enrolment file", path, e))?;
+    let bytes = read_bounded(file, ENROLMENT_BYTES, "an enrolment file")?;
+    let enrolled = enrol(&workspace, &bytes, args.name.as_deref(), SystemClock.now())?;
+    let site = &enrolled.enrolment;
+    let result = match enrolled.recorded {
+        Recorded::New => "enrolled",
+        Recorded::Already => "already",
+    };
+    ui.result(
+        &json!({
+            "result": result, "site": site.site, "name": enrolled.name, "status_key": site.status.id,
+            "created_at": site.created_at, "pinned_here": enrolled.pinned_here,
+        }),
+        format_args!(
+            "{} {} (site {})\nstatus key   {}",
+            match enrolled.recorded {
+                Recorded::New => "enrolled",
+                Recorded::Already => "already enrolled:",
+            },
+            escape(&enrolled.name),
+            site.site,
+            site.status.id.spoken(),
+        ),
+    )?;
+    if !enrolled.pinned_here {
+        ui.warn("this site has not pinned the trust root of this workspace, and will refuse its bundles");
+    }
+    Ok(())
+}
+
+fn sites(args: &SitesArgs, ui: &mut Ui) -> Result<()> {
+    let sites = args.workspace.open()?.ledger()?.read(ledger::sites)?;
+    let mut text = String::new();
+    let mut list = Vec::new();
+    for site in &sites {
+        text += &format!("{}  {}  since {}\n", site.site, escape(&site.name), site.enrolled_at);
+        list.push(json!({
+            "site": site.site, "name": site.name, "status_key": site.status, "recipient_key": site.recipient,
+            "enrolled_at": site.enrolled_at,
+        }));
+    }
+    if sites.is_empty() {
+        "no site is enrolled".clone_into(&mut text);
+    }
+    ui.result(&list, text.trim_end())
+}

@@ -1,0 +1,22 @@
+-- ledger.db, version 1: what a vendor knows of its sites, and which numbers it has signed. Times are seconds since 1970.
+
+CREATE TABLE site (
+  site        TEXT    PRIMARY KEY,      -- site id, 32 hex digits
+  name        TEXT    NOT NULL UNIQUE,  -- local name, never in a bundle
+  status      BLOB    NOT NULL,         -- Ed25519 public key of the appliance
+  recipient   BLOB    NOT NULL,         -- X25519 public key of the appliance
+  envelope    BLOB    NOT NULL,         -- the enrolment file as it came
+  enrolled_at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE signed_release (
+  domain     BLOB    NOT NULL,
+  product    TEXT    NOT NULL,
+  channel    TEXT    NOT NULL,
+  epoch      INTEGER NOT NULL,
+  sequence   INTEGER NOT NULL,
+  head       BLOB    NOT NULL,          -- head digest
+  version    TEXT    NOT NULL,
+  created_at INTEGER NOT NULL,
+  PRIMARY KEY (domain, product, channel, epoch, sequence)
+) STRICT, WITHOUT ROWID;

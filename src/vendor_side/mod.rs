@@ -1,0 +1,22 @@
+//! The connected side: keys and trust of a vendor, sites it knows, and what goes into a bundle.
+//!
+//! ```text
+//! workspace   keys/  root.json  ledger.db        made once by init, moved forward by trust
+//! release     release.yaml + flags ─> Release    what is said
+//! collect     images ─> Content + ContentSource  what is carried
+//! ```
+//!
+//! A workspace holds secrets. Everything that changes trust is checked through the same chain walk that appliances use, before
+//! a byte of it replaces the old state.
+
+mod enrol;
+mod key_ring;
+mod root_change;
+mod trust;
+mod workspace;
+
+pub use enrol::{Enrolled, enrol};
+pub use key_ring::{AskPassphrase, KeyRing, PUBLIC_SUFFIX};
+pub use root_change::{NewRoot, RootChange};
+pub use trust::{adopt, apply, propose, sign_proposal};
+pub use workspace::{Init, Workspace};
