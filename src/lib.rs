@@ -25,6 +25,7 @@ pub mod crypto;
 pub mod db;
 pub mod domain;
 pub mod media;
+pub mod store;
 pub mod stream;
 #[cfg(feature = "vendor")]
 pub mod vendor_side;
