@@ -36,7 +36,7 @@ pub use content::{Content, ContentSource};
 pub use graph::{Graph, Referrer};
 pub use head::{Builder, DocumentEntry, Head, PageEntry, Totals};
 pub use index::{Absent, Blob, Index, Need, TagLine};
-pub use payload::{FromStart, Resume, Sink};
+pub use payload::Sink;
 pub use plan::{Packing, Plan, Release};
 pub use reader::{Input, OpenedBundle, SignedBundle, VerifiedBundle};
 pub use writer::UnsignedBundle;

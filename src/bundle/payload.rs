@@ -19,7 +19,32 @@ use crate::stream::{BufferPool, PooledBuffer, ordered_map, worker_count};
 
 /// Takes content as it is verified. Small blobs arrive verified; a blob larger than a chunk arrives in pieces and is verified only
 /// when [`Sink::end`] is called.
+///
+/// The first three methods are about what an earlier try left behind; by default there was none.
 pub trait Sink {
+    /// How many chunks need not be read again.
+    fn chunks_done(&self) -> u64 {
+        0
+    }
+
+    /// Returns a manifest or index of the chunks that are done.
+    ///
+    /// # Errors
+    ///
+    /// When it is not there any more.
+    fn load(&mut self, blob: &Blob) -> Result<Vec<u8>> {
+        Err(no_earlier_try(blob))
+    }
+
+    /// Hands the first `length` bytes of the large blob in which the earlier try ended to `take`, from the start.
+    ///
+    /// # Errors
+    ///
+    /// When they are not there any more.
+    fn prefix(&mut self, blob: &Blob, _length: u64, _take: &mut dyn FnMut(&[u8])) -> Result<()> {
+        Err(no_earlier_try(blob))
+    }
+
     /// A blob that lies in one chunk: its digest was compared.
     ///
     /// # Errors
@@ -55,58 +80,15 @@ pub trait Sink {
     /// Any; it ends the reading.
     fn chunk_done(&mut self, chunks: u64, bytes_read: u64) -> Result<()>;
 
+    /// The bytes of the bundle that an earlier try had read and that were passed over now.
+    fn resumed(&mut self, _bytes: u64) {}
+
     /// The reference graph is good. Called once, before any layer that was not handed over in an earlier try.
     ///
     /// # Errors
     ///
     /// Any; it ends the reading.
     fn graph(&mut self, graph: Graph) -> Result<()>;
-}
-
-/// What an earlier try left behind.
-pub trait Resume {
-    /// How many chunks need not be read again.
-    fn chunks_done(&self) -> u64;
-
-    /// Returns a small blob of the chunks that are done: a manifest or index.
-    ///
-    /// # Errors
-    ///
-    /// When it is not there any more.
-    fn load(&mut self, blob: &Blob) -> Result<Vec<u8>>;
-
-    /// Hands the first `length` bytes of the large blob in which the earlier try ended to `take`, from the start.
-    ///
-    /// # Errors
-    ///
-    /// When they are not there any more.
-    fn prefix(&mut self, blob: &Blob, length: u64, take: &mut dyn FnMut(&[u8])) -> Result<()>;
-}
-
-/// Starts from the first chunk.
-#[derive(Debug, Clone, Copy)]
-pub struct FromStart;
-
-impl Resume for FromStart {
-    fn chunks_done(&self) -> u64 {
-        0
-    }
-
-    fn load(&mut self, blob: &Blob) -> Result<Vec<u8>> {
-        Err(Error::new(
-            Class::Internal,
-            "resume",
-            format!("{} was asked for before any chunk was read", blob.digest),
-        ))
-    }
-
-    fn prefix(&mut self, blob: &Blob, _length: u64, _take: &mut dyn FnMut(&[u8])) -> Result<()> {
-        Err(Error::new(
-            Class::Internal,
-            "resume",
-            format!("{} was asked for before any chunk was read", blob.digest),
-        ))
-    }
 }
 
 struct Job {
@@ -133,7 +115,7 @@ impl VerifiedBundle {
     ///
     /// `E-FORMAT`, `E-LIMIT`, `E-INTEGRITY`, `E-INCOMPLETE` and `E-IO` at X11; `E-CONTENT` and `E-LIMIT` at X13;
     /// `E-FORMAT` at X12; and those of the sink.
-    pub fn read_payload(self, resume: &mut dyn Resume, sink: &mut dyn Sink) -> Result<()> {
+    pub fn read_payload(self, sink: &mut dyn Sink) -> Result<()> {
         let Self {
             mut source,
             head,
@@ -144,7 +126,7 @@ impl VerifiedBundle {
         let early = usize::try_from(head.totals.early_blobs).unwrap_or(usize::MAX);
         let workers = worker_count();
         let pool = BufferPool::new(usize::try_from(head.chunk_bytes).unwrap_or(usize::MAX));
-        let done = resume.chunks_done().min(index.chunks.len() as u64);
+        let done = sink.chunks_done().min(index.chunks.len() as u64);
         let mut plans = (1_u64..).zip(index.cut(&head)).zip(index.chunks.iter().copied());
         let mut skipped = 0_u64;
         for ((_, _), chunk) in plans.by_ref().take(usize::try_from(done).unwrap_or(usize::MAX)) {
@@ -163,9 +145,7 @@ impl VerifiedBundle {
                 hasher: BlobHasher::start(scope),
                 sink,
             };
-            collector
-                .catch_up(&head, done, resume)
-                .map_err(|error| error.at(Step::X11))?;
+            collector.catch_up(&head, done).map_err(|error| error.at(Step::X11))?;
             let mut failed = false;
             let reading = &mut source;
             ordered_map(
@@ -322,10 +302,10 @@ struct Large {
 
 impl Collector<'_, '_, '_> {
     /// Puts back the state in which an earlier try ended.
-    fn catch_up(&mut self, head: &super::head::Head, done: u64, resume: &mut dyn Resume) -> Result<()> {
+    fn catch_up(&mut self, head: &super::head::Head, done: u64) -> Result<()> {
         for plan in self.index.cut(head).take(usize::try_from(done).unwrap_or(usize::MAX)) {
             while self.blob < plan.blob {
-                self.recall(resume)?;
+                self.recall()?;
             }
             let Some(blob) = self.index.blobs.get(plan.blob).copied() else {
                 break;
@@ -335,11 +315,11 @@ impl Collector<'_, '_, '_> {
                 let mut held: u64 = 0;
                 while held < end {
                     held = held.saturating_add(self.index.blobs.get(self.blob).map_or(end, |blob| blob.size));
-                    self.recall(resume)?;
+                    self.recall()?;
                 }
             } else if plan.offset.saturating_add(plan.plain) == blob.size {
                 self.large = None;
-                self.recall(resume)?;
+                self.recall()?;
             } else {
                 self.large = Some(Large {
                     blob,
@@ -359,7 +339,7 @@ impl Collector<'_, '_, '_> {
         let mut piece = Sha256::new();
         let mut in_piece: u64 = 0;
         let mut pieces = Vec::new();
-        resume.prefix(&large.blob, large.seen, &mut |mut bytes| {
+        self.sink.prefix(&large.blob, large.seen, &mut |mut bytes| {
             self.hasher.update_slice(bytes);
             if keep {
                 document.extend_from_slice(bytes);
@@ -384,14 +364,14 @@ impl Collector<'_, '_, '_> {
     }
 
     /// Passes over a blob that an earlier try has stored; manifests are read again for the graph.
-    fn recall(&mut self, resume: &mut dyn Resume) -> Result<()> {
+    fn recall(&mut self) -> Result<()> {
         let Some(blob) = self.index.blobs.get(self.blob).copied() else {
             return Ok(());
         };
         self.end_early_part()?;
         if let (Some(graph), Some(media_type)) = (&mut self.graph, blob.media_type) {
             check_document_size(&blob)?;
-            let bytes = resume.load(&blob)?;
+            let bytes = self.sink.load(&blob)?;
             check_digest(&blob, super::plan::digest_of(&bytes))?;
             graph
                 .add(self.blob, media_type, &bytes)
@@ -518,6 +498,14 @@ impl Collector<'_, '_, '_> {
         self.empty_blobs(self.index.blobs.len())
             .map_err(|error| error.at(Step::X11))
     }
+}
+
+fn no_earlier_try(blob: &Blob) -> Error {
+    Error::new(
+        Class::Internal,
+        "resume",
+        format!("{} was asked for although no earlier try was named", blob.digest),
+    )
 }
 
 fn check_document_size(blob: &Blob) -> Result<()> {

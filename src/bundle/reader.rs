@@ -307,7 +307,12 @@ impl OpenedBundle {
     pub fn into_unsigned(mut self) -> Result<(UnsignedBundle, Vec<Signature>)> {
         let (head, _) = self.unverified_head()?;
         let signatures = self.signatures()?;
-        let pages = read_pages(&mut self.source, &head, |_| Ok(())).map_err(|error| error.at(Step::X9a))?;
+        let mut pages = Vec::new();
+        read_pages(&mut self.source, &head, |page| {
+            pages.push(page);
+            Ok(())
+        })
+        .map_err(|error| error.at(Step::X9a))?;
         Ok((
             UnsignedBundle::from_parts(head, self.head, self.trust, pages),
             signatures,
@@ -330,6 +335,8 @@ impl OpenedBundle {
                 "product",
                 format!("the vendor's root does not name the product {}", head.product),
             )
+            .expected("a product that the pinned vendor may sign for")
+            .remedy("have the vendor issue a root that names it")
             .at(Step::X6));
         }
         Ok(SignedBundle {
@@ -466,8 +473,8 @@ impl SignedBundle {
             let head = &self.head;
             let mut hashes = head.index.iter().map(|page| page.sha256);
             read_pages(&mut self.source, head, |page| {
-                reader.page(page)?;
-                hashes.next().map_or(Ok(()), |hash| keep(hash, page))
+                reader.page(&page)?;
+                hashes.next().map_or(Ok(()), |hash| keep(hash, &page))
             })?;
             let fill = head
                 .payload_offset
@@ -505,8 +512,7 @@ impl SignedBundle {
     }
 }
 
-fn read_pages(source: &mut Source, head: &Head, mut take: impl FnMut(&[u8]) -> Result<()>) -> Result<Vec<Vec<u8>>> {
-    let mut pages = Vec::new();
+fn read_pages(source: &mut Source, head: &Head, mut take: impl FnMut(Vec<u8>) -> Result<()>) -> Result<()> {
     for (number, page) in (1..).zip(&head.index) {
         source.header(&page_name(number), page.size)?;
         let content = source.content(page.size, Class::Incomplete)?;
@@ -519,10 +525,9 @@ fn read_pages(source: &mut Source, head: &Head, mut take: impl FnMut(&[u8]) -> R
             .expected(page.sha256.to_string())
             .remedy("copy the bundle again"));
         }
-        take(&content)?;
-        pages.push(content);
+        take(content)?;
     }
-    Ok(pages)
+    Ok(())
 }
 
 impl VerifiedBundle {

@@ -179,11 +179,11 @@ impl Sink for Collect {
     }
 }
 
-fn read(bytes: Vec<u8>, resume: &mut dyn Resume, sink: &mut Collect) -> Result<()> {
+fn read(bytes: Vec<u8>, sink: &mut Collect) -> Result<()> {
     let opened = OpenedBundle::open(Box::new(Cursor::new(bytes)))?;
     assert_eq!(opened.links()?.0, chain().domain());
     let verified = opened.verify(&chain())?.read_index(|_, _| Ok(()))?;
-    verified.read_payload(resume, sink)
+    verified.read_payload(sink)
 }
 
 const SMALL: Packing = Packing {
@@ -219,7 +219,7 @@ fn layers() -> Vec<Vec<u8>> {
 fn content_comes_back_and_tar_lists_it() {
     let bytes = bundle(&layers(), SMALL);
     let mut sink = Collect::default();
-    read(bytes.clone(), &mut FromStart, &mut sink).unwrap();
+    read(bytes.clone(), &mut sink).unwrap();
     assert_eq!(sink.graphs, 1);
     for layer in layers() {
         assert_eq!(sink.blobs[&plan::digest_of(&layer)], layer);
@@ -245,19 +245,20 @@ fn the_same_inputs_give_the_same_bytes() {
 #[test]
 fn a_bundle_without_layers_is_whole_too() {
     let mut sink = Collect::default();
-    read(bundle(&[], SMALL), &mut FromStart, &mut sink).unwrap();
+    read(bundle(&[], SMALL), &mut sink).unwrap();
     assert_eq!((sink.graphs, sink.blobs.len()), (1, 3));
 }
 
 /// Goes on after some chunks with what an earlier reading left.
-struct After {
-    chunks: u64,
+struct Rest {
+    new: Collect,
+    done: u64,
     held: BTreeMap<Digest, Vec<u8>>,
 }
 
-impl Resume for After {
+impl Sink for Rest {
     fn chunks_done(&self) -> u64 {
-        self.chunks
+        self.done
     }
     fn load(&mut self, blob: &Blob) -> Result<Vec<u8>> {
         Ok(self.held[&blob.digest].clone())
@@ -269,32 +270,27 @@ impl Resume for After {
         }
         Ok(())
     }
-}
-
-struct Rest(Collect, BTreeMap<Digest, Vec<u8>>);
-
-impl Sink for Rest {
     fn blob(&mut self, blob: &Blob, bytes: &[u8]) -> Result<()> {
-        self.0.blob(blob, bytes)
+        self.new.blob(blob, bytes)
     }
     fn begin(&mut self, blob: &Blob) -> Result<()> {
-        self.0.begin(blob)
+        self.new.begin(blob)
     }
     fn piece(&mut self, bytes: &[u8]) -> Result<()> {
-        self.0.piece(bytes)
+        self.new.piece(bytes)
     }
     fn end(&mut self, blob: &Blob, pieces: &[Hash]) -> Result<()> {
-        let whole = &self.1[&blob.digest];
-        assert!(whole.ends_with(&self.0.large));
+        let whole = &self.held[&blob.digest];
+        assert!(whole.ends_with(&self.new.large));
         let expected: Vec<_> = whole.chunks(1 << 20).map(|piece| plan::digest_of(piece).0).collect();
         assert_eq!(pieces, expected);
         Ok(())
     }
     fn chunk_done(&mut self, chunks: u64, bytes: u64) -> Result<()> {
-        self.0.chunk_done(chunks, bytes)
+        self.new.chunk_done(chunks, bytes)
     }
     fn graph(&mut self, graph: Graph) -> Result<()> {
-        self.0.graph(graph)
+        self.new.graph(graph)
     }
 }
 
@@ -302,17 +298,17 @@ impl Sink for Rest {
 fn reading_goes_on_after_any_chunk() {
     let bytes = bundle(&layers(), SMALL);
     let mut whole = Collect::default();
-    read(bytes.clone(), &mut FromStart, &mut whole).unwrap();
+    read(bytes.clone(), &mut whole).unwrap();
     for chunks in 0..=whole.chunks {
-        let mut resume = After {
-            chunks,
+        let mut rest = Rest {
+            new: Collect::default(),
+            done: chunks,
             held: whole.blobs.clone(),
         };
-        let mut rest = Rest(Collect::default(), whole.blobs.clone());
         let opened = OpenedBundle::open(Box::new(Cursor::new(bytes.clone()))).unwrap();
         let verified = opened.verify(&chain()).unwrap().read_index(|_, _| Ok(())).unwrap();
-        verified.read_payload(&mut resume, &mut rest).unwrap();
-        assert_eq!(rest.0.graphs, 1, "after {chunks}");
+        verified.read_payload(&mut rest).unwrap();
+        assert_eq!(rest.new.graphs, 1, "after {chunks}");
     }
 }
 
@@ -327,18 +323,12 @@ fn damage_is_named_by_its_place() {
     ] {
         let mut bad = good.clone();
         bad[at] ^= 4;
-        assert_eq!(
-            read(bad, &mut FromStart, &mut Collect::default()).unwrap_err().class(),
-            class,
-            "{at}"
-        );
+        assert_eq!(read(bad, &mut Collect::default()).unwrap_err().class(), class, "{at}");
     }
     let mut longer = good.clone();
     longer.push(0);
     assert_eq!(
-        read(longer, &mut FromStart, &mut Collect::default())
-            .unwrap_err()
-            .code(),
+        read(longer, &mut Collect::default()).unwrap_err().code(),
         "trailing-data"
     );
     for (length, class) in [
@@ -348,7 +338,7 @@ fn damage_is_named_by_its_place() {
     ] {
         let cut = good[..length].to_vec();
         assert_eq!(
-            read(cut, &mut FromStart, &mut Collect::default()).unwrap_err().class(),
+            read(cut, &mut Collect::default()).unwrap_err().class(),
             class,
             "{length}"
         );

@@ -9,6 +9,7 @@ mod enrolment;
 mod envelope;
 mod key;
 mod key_file;
+mod receipt;
 mod root;
 
 pub use chain::{Chain, ChainStep};
@@ -16,4 +17,5 @@ pub use enrolment::{ENROLMENT_BYTES, Enrolment, RecipientKey, RecipientScheme};
 pub use envelope::{Envelope, PayloadType, Signature, pre_authentication, verify_role};
 pub use key::{KeyId, PublicKey, SigningKey, random};
 pub use key_file::{KeyFile, write_recipient_key, write_signing_key};
+pub use receipt::{Receipt, ReceiptResult};
 pub use root::{EpochRule, Key, Role, RoleName, Roles, RootDocument, Rule, Scheme};

@@ -7,7 +7,7 @@ use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
 use serde_json::json;
 
 use super::{Page, SqlResult as _, audit};
-use crate::domain::{Class, Counter, Error, Hash, Result, Scope, Timestamp};
+use crate::domain::{Class, Counter, Digest, Error, Hash, Result, Scope, Timestamp};
 
 /// Key of a release inside this database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -279,7 +279,7 @@ pub fn mark(connection: &Connection, scope: &Scope) -> Result<Option<Mark>> {
 /// # Errors
 ///
 /// Those of [`SqlResult::sql`].
-pub fn retained_blob(connection: &Connection, domain: Hash, digest: &crate::domain::Digest) -> Result<Option<u64>> {
+pub fn retained_blob(connection: &Connection, domain: Hash, digest: &Digest) -> Result<Option<u64>> {
     connection
         .prepare_cached(
             "SELECT b.size FROM blob b WHERE b.digest = ?1 AND EXISTS (
@@ -288,6 +288,39 @@ pub fn retained_blob(connection: &Connection, domain: Hash, digest: &crate::doma
         )
         .and_then(|mut select| select.query_row(params![digest, domain], |row| row.get(0)).optional())
         .sql("look for needed content")
+}
+
+/// Whether any release refers to content: as a blob or as an index page.
+///
+/// # Errors
+///
+/// Those of [`SqlResult::sql`].
+pub fn is_referenced(connection: &Connection, digest: &Digest) -> Result<bool> {
+    connection
+        .prepare_cached(
+            "SELECT EXISTS (SELECT 1 FROM blob b JOIN release_blob rb ON rb.blob = b.id WHERE b.digest = ?1)
+                 OR EXISTS (SELECT 1 FROM release_page WHERE sha256 = ?2)",
+        )
+        .and_then(|mut select| select.query_row(params![digest, digest.0], |row| row.get(0)))
+        .sql("look for references")
+}
+
+/// Returns digest and size of every blob of a release.
+///
+/// # Errors
+///
+/// Those of [`SqlResult::sql`].
+pub fn blobs(connection: &Connection, id: ReleaseId) -> Result<Vec<(Digest, u64)>> {
+    let mut select = connection
+        .prepare_cached(
+            "SELECT b.digest, b.size FROM release_blob rb JOIN blob b ON b.id = rb.blob WHERE rb.release = ?",
+        )
+        .sql("read the blobs of the release")?;
+    let rows = select
+        .query_map([id.0], |row| Ok((row.get(0)?, row.get(1)?)))
+        .sql("read the blobs of the release")?;
+    rows.collect::<rusqlite::Result<_>>()
+        .sql("read the blobs of the release")
 }
 
 /// Makes a release the live one of its scope (TX-B); the one before is retired. Works for every retained release.

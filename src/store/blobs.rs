@@ -23,7 +23,9 @@ impl Store {
     ///
     /// `E-IO` and `E-SPACE`.
     pub fn create(state: &Path) -> Result<Self> {
-        let store = Self { state: state.to_owned() };
+        let store = Self {
+            state: state.to_owned(),
+        };
         // All 256 at once: an import never has to make a folder, and so never has to make one durable.
         for byte in 0..=255_u8 {
             create_folder(&store.folder().join(format!("{byte:02x}")))?;
@@ -41,11 +43,17 @@ impl Store {
     ///
     /// `E-STATE` when it is not there.
     pub fn open(state: &Path) -> Result<Self> {
-        let store = Self { state: state.to_owned() };
+        let store = Self {
+            state: state.to_owned(),
+        };
         match fs::metadata(store.folder()) {
             Ok(metadata) if metadata.is_dir() => Ok(store),
-            _ => Err(Error::new(Class::State, "no-store", format!("{} holds no blob store", state.display()))
-                .remedy("make the appliance with `airlock init`, or give its --state folder")),
+            _ => Err(Error::new(
+                Class::State,
+                "no-store",
+                format!("{} holds no blob store", state.display()),
+            )
+            .remedy("make the appliance with `airlock init`, or give its --state folder")),
         }
     }
 
@@ -73,7 +81,11 @@ impl Store {
     /// `E-IO`; a blob that is not there is no error.
     pub fn open_blob(&self, digest: &Digest) -> Result<Option<File>> {
         let path = self.path(digest);
-        match rustix::fs::open(&path, OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty()) {
+        match rustix::fs::open(
+            &path,
+            OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC,
+            Mode::empty(),
+        ) {
             Ok(fd) => Ok(Some(File::from(fd))),
             Err(rustix::io::Errno::NOENT) => Ok(None),
             Err(error) => Err(Error::io("open", &path, error.into())),
@@ -104,8 +116,12 @@ impl Store {
         let file = self.open_blob(digest)?.ok_or_else(|| missing(digest))?;
         let bytes = read_bounded(file, limit, "a stored blob")?;
         if Digest(Hash(Sha256::digest(&bytes).into())) != *digest {
-            return Err(Error::new(Class::State, "blob-damaged", format!("the stored bytes of {digest} have changed"))
-                .remedy("import the bundle again"));
+            return Err(Error::new(
+                Class::State,
+                "blob-damaged",
+                format!("the stored bytes of {digest} have changed"),
+            )
+            .remedy("import the bundle again"));
         }
         Ok(bytes)
     }
@@ -116,10 +132,16 @@ impl Store {
         let mut left = length;
         while left > 0 {
             let wanted = usize::try_from(left).unwrap_or(usize::MAX).min(buffer.len());
-            let count = file.read(&mut buffer[..wanted]).map_err(|e| Error::io("read", path, e))?;
+            let count = file
+                .read(&mut buffer[..wanted])
+                .map_err(|e| Error::io("read", path, e))?;
             if count == 0 {
-                return Err(Error::new(Class::State, "staging", format!("{} is shorter than its journal says", path.display()))
-                    .remedy("import the bundle again"));
+                return Err(Error::new(
+                    Class::State,
+                    "staging",
+                    format!("{} is shorter than its journal says", path.display()),
+                )
+                .remedy("import the bundle again"));
             }
             take(&buffer[..count]);
             left -= count as u64;
@@ -132,10 +154,44 @@ impl Store {
         if self.size_of(digest)? != Some(size) {
             return Ok(false);
         }
-        let Some(mut file) = self.open_blob(digest)? else { return Ok(false) };
+        let Some(mut file) = self.open_blob(digest)? else {
+            return Ok(false);
+        };
         let mut hasher = Sha256::new();
         Self::read_prefix(&mut file, &self.path(digest), size, &mut |bytes| hasher.update(bytes))?;
         Ok(Digest(Hash(hasher.finalize().into())) == *digest)
+    }
+
+    /// Returns the hashes of the pieces of a blob.
+    ///
+    /// # Errors
+    ///
+    /// `E-STATE` and `E-IO`.
+    pub fn hash_pieces(&self, digest: &Digest, piece_bytes: u64) -> Result<Vec<Hash>> {
+        let mut file = self.open_blob(digest)?.ok_or_else(|| missing(digest))?;
+        let mut left = self.size_of(digest)?.unwrap_or(0);
+        let mut hashes = Vec::new();
+        while left > 0 {
+            let piece = left.min(piece_bytes);
+            let mut hasher = Sha256::new();
+            Self::read_prefix(&mut file, &self.path(digest), piece, &mut |bytes| hasher.update(bytes))?;
+            hashes.push(Hash(hasher.finalize().into()));
+            left -= piece;
+        }
+        Ok(hashes)
+    }
+
+    /// Removes a blob that nothing refers to; one that is not there is no error.
+    ///
+    /// # Errors
+    ///
+    /// `E-IO`.
+    pub fn remove(&self, digest: &Digest) -> Result<()> {
+        let path = self.path(digest);
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(Error::io("remove", &path, error)),
+            _ => Ok(()),
+        }
     }
 
     /// Takes a damaged blob out of the store and keeps it as evidence.
@@ -155,6 +211,10 @@ impl Store {
 }
 
 fn missing(digest: &Digest) -> Error {
-    Error::new(Class::State, "blob-missing", format!("{digest} is not in the blob store"))
-        .remedy("import the bundle that carries it again")
+    Error::new(
+        Class::State,
+        "blob-missing",
+        format!("{digest} is not in the blob store"),
+    )
+    .remedy("import the bundle that carries it again")
 }

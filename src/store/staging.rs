@@ -64,7 +64,12 @@ struct PartEntry {
 #[derive(Debug)]
 enum Part {
     /// Growing in its file.
-    Growing { digest: Digest, file: File, path: PathBuf, written: u64 },
+    Growing {
+        digest: Digest,
+        file: File,
+        path: PathBuf,
+        written: u64,
+    },
     /// The store has it already, byte for byte.
     Held,
 }
@@ -122,7 +127,9 @@ impl Staging {
             Err(error) => return Err(Error::io("open", &path, error)),
         };
         let bytes = read_bounded(file, limits::FORMAT_BYTES * 8, "the journal")?;
-        let Ok(journal) = canonical::from_slice::<Journal>(&bytes, "the journal") else { return Ok(none) };
+        let Ok(journal) = canonical::from_slice::<Journal>(&bytes, "the journal") else {
+            return Ok(none);
+        };
         if let Some(part) = &journal.part {
             let path = self.part_path(&part.digest);
             let in_part = fs::metadata(&path).is_ok_and(|metadata| metadata.len() >= part.bytes);
@@ -149,7 +156,8 @@ impl Staging {
             Ok(mut file) => Store::read_prefix(&mut file, &path, length, take),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 let mut file = self.store.open_blob(digest)?.ok_or_else(|| {
-                    Error::new(Class::State, "staging", format!("the beginning of {digest} is gone")).remedy("import the bundle again")
+                    Error::new(Class::State, "staging", format!("the beginning of {digest} is gone"))
+                        .remedy("import the bundle again")
                 })?;
                 Store::read_prefix(&mut file, &self.store.path(digest), length, take)
             }
@@ -165,26 +173,32 @@ impl Staging {
     pub fn put(&mut self, digest: &Digest, bytes: &[u8]) -> Result<()> {
         if let Some(size) = self.store.size_of(digest)? {
             let same = size == bytes.len() as u64
-                && self.store.open_blob(digest)?.is_some_and(|file| {
-                    read_bounded(file, size, "a stored blob").is_ok_and(|stored| stored == bytes)
-                });
+                && self
+                    .store
+                    .open_blob(digest)?
+                    .is_some_and(|file| read_bounded(file, size, "a stored blob").is_ok_and(|stored| stored == bytes));
             if same {
                 return Ok(());
             }
             self.store.quarantine(digest)?;
         }
         let folder = self.store.folder();
-        let fd = rustix::fs::open(&folder, OFlags::TMPFILE | OFlags::WRONLY | OFlags::CLOEXEC, Mode::RUSR | Mode::RGRP | Mode::ROTH)
-            .map_err(|error| {
-                let error = Error::io("create an unnamed file in", &folder, error.into());
-                if error.class() == Class::Io {
-                    error.remedy("keep the state folder on a file system that has such files: ext4, xfs, btrfs or tmpfs")
-                } else {
-                    error
-                }
-            })?;
+        let fd = rustix::fs::open(
+            &folder,
+            OFlags::TMPFILE | OFlags::WRONLY | OFlags::CLOEXEC,
+            Mode::RUSR | Mode::RGRP | Mode::ROTH,
+        )
+        .map_err(|error| {
+            let error = Error::io("create an unnamed file in", &folder, error.into());
+            if error.class() == Class::Io {
+                error.remedy("keep the state folder on a file system that has such files: ext4, xfs, btrfs or tmpfs")
+            } else {
+                error
+            }
+        })?;
         let mut file = File::from(fd);
-        file.write_all(bytes).map_err(|e| Error::io("write a blob in", &folder, e))?;
+        file.write_all(bytes)
+            .map_err(|e| Error::io("write a blob in", &folder, e))?;
         self.unsynced = self.unsynced.saturating_add(bytes.len() as u64);
         self.batch.push((*digest, file.into()));
         Ok(())
@@ -197,7 +211,12 @@ impl Staging {
     /// `E-IO` and `E-SPACE`.
     pub fn begin(&mut self, digest: &Digest, size: u64) -> Result<()> {
         let path = self.part_path(digest);
-        let journalled = self.journal.part.as_ref().filter(|part| part.digest == *digest).map_or(0, |part| part.bytes);
+        let journalled = self
+            .journal
+            .part
+            .as_ref()
+            .filter(|part| part.digest == *digest)
+            .map_or(0, |part| part.bytes);
         // Named already: either another release carries it, or the last try ended between name and journal.
         if self.store.size_of(digest)?.is_some() {
             if self.store.is_intact(digest, size)? {
@@ -221,7 +240,12 @@ impl Staging {
                 Ok(file)
             })
             .map_err(|e| Error::io("create", &path, e))?;
-        self.part = Some(Part::Growing { digest: *digest, file, path, written: journalled });
+        self.part = Some(Part::Growing {
+            digest: *digest,
+            file,
+            path,
+            written: journalled,
+        });
         Ok(())
     }
 
@@ -231,7 +255,10 @@ impl Staging {
     ///
     /// `E-IO` and `E-SPACE`.
     pub fn append(&mut self, bytes: &[u8]) -> Result<()> {
-        if let Some(Part::Growing { file, path, written, .. }) = &mut self.part {
+        if let Some(Part::Growing {
+            file, path, written, ..
+        }) = &mut self.part
+        {
             file.write_all(bytes).map_err(|e| Error::io("write", path, e))?;
             *written = written.saturating_add(bytes.len() as u64);
             self.unsynced = self.unsynced.saturating_add(bytes.len() as u64);
@@ -245,11 +272,17 @@ impl Staging {
     ///
     /// `E-IO` and `E-SPACE`.
     pub fn end(&mut self) -> Result<()> {
-        let Some(Part::Growing { digest, file, path, .. }) = self.part.take() else { return Ok(()) };
-        rustix::fs::fchmod(&file, Mode::RUSR | Mode::RGRP | Mode::ROTH).map_err(|e| Error::io("protect", &path, e.into()))?;
+        let Some(Part::Growing { digest, file, path, .. }) = self.part.take() else {
+            return Ok(());
+        };
+        rustix::fs::fchmod(&file, Mode::RUSR | Mode::RGRP | Mode::ROTH)
+            .map_err(|e| Error::io("protect", &path, e.into()))?;
         file.sync_all().map_err(|e| Error::io("sync", &path, e))?;
         let target = self.store.path(&digest);
-        #[expect(clippy::disallowed_methods, reason = "the file was synced; the folder is synced below")]
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "the file was synced; the folder is synced below"
+        )]
         fs::rename(&path, &target).map_err(|e| Error::io("name", &target, e))?;
         sync_folder(target.parent().unwrap_or(&self.folder))
     }
@@ -260,7 +293,8 @@ impl Staging {
     ///
     /// `E-IO` and `E-SPACE`.
     pub fn chunk_done(&mut self, chunks: u64) -> Result<()> {
-        let due = self.unsynced >= BATCH_BYTES || self.batch.len() >= self.batch_files || self.since.elapsed() >= BATCH_TIME;
+        let due =
+            self.unsynced >= BATCH_BYTES || self.batch.len() >= self.batch_files || self.since.elapsed() >= BATCH_TIME;
         if due { self.checkpoint(chunks) } else { Ok(()) }
     }
 
@@ -272,9 +306,17 @@ impl Staging {
     pub fn checkpoint(&mut self, chunks: u64) -> Result<()> {
         self.flush()?;
         let part = match &self.part {
-            Some(Part::Growing { digest, file, path, written }) => {
+            Some(Part::Growing {
+                digest,
+                file,
+                path,
+                written,
+            }) => {
                 file.sync_data().map_err(|e| Error::io("sync", path, e))?;
-                Some(PartEntry { bytes: *written, digest: *digest })
+                Some(PartEntry {
+                    bytes: *written,
+                    digest: *digest,
+                })
             }
             _ => None,
         };
@@ -336,13 +378,20 @@ impl Staging {
 /// Raises the soft limit of open files to the hard one, and returns how many a batch may use.
 fn descriptors_for_batches() -> usize {
     let limit = rustix::process::getrlimit(Resource::Nofile);
-    let raised = rustix::process::Rlimit { current: limit.maximum, maximum: limit.maximum };
+    let raised = rustix::process::Rlimit {
+        current: limit.maximum,
+        maximum: limit.maximum,
+    };
     let current = match rustix::process::setrlimit(Resource::Nofile, raised) {
         Ok(()) => limit.maximum,
         Err(_) => limit.current,
     };
     // Half is left for everything else that a process opens.
-    current.map_or(BATCH_FILES, |current| usize::try_from(current / 2).unwrap_or(BATCH_FILES).clamp(16, BATCH_FILES))
+    current.map_or(BATCH_FILES, |current| {
+        usize::try_from(current / 2)
+            .unwrap_or(BATCH_FILES)
+            .clamp(16, BATCH_FILES)
+    })
 }
 
 #[cfg(test)]
@@ -375,7 +424,11 @@ mod tests {
         assert_eq!(staging.chunks_done(), 5);
         drop(staging);
         assert_eq!(Staging::open(&store, Hash([2; 32])).unwrap().chunks_done(), 0);
-        assert_eq!(fs::read_dir(store.incoming()).unwrap().count(), 1, "another head's staging is gone");
+        assert_eq!(
+            fs::read_dir(store.incoming()).unwrap().count(),
+            1,
+            "another head's staging is gone"
+        );
     }
 
     #[test]
@@ -392,7 +445,9 @@ mod tests {
         let mut staging = Staging::open(&store, Hash([1; 32])).unwrap();
         assert_eq!((staging.chunks_done(), staging.part_bytes()), (1, 1000));
         let mut seen = Vec::new();
-        staging.prefix(&name, 1000, &mut |bytes| seen.extend_from_slice(bytes)).unwrap();
+        staging
+            .prefix(&name, 1000, &mut |bytes| seen.extend_from_slice(bytes))
+            .unwrap();
         assert_eq!(seen, whole[..1000]);
         staging.begin(&name, whole.len() as u64).unwrap();
         staging.append(&whole[1000..]).unwrap();

@@ -1,0 +1,112 @@
+//! The second copy of the marks: a small file beside the database; the higher of the two counts (threat model 2.7).
+//!
+//! A database restored from yesterday would let yesterday's bundles in again. The file is written after every import; that it is
+//! missing is damage, never "no mark".
+
+use std::fs::File;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use crate::crypto::canonical::{self, integer};
+use crate::db::release::Mark;
+use crate::domain::{Class, Counter, Error, Hash, Name, Result, Scope};
+use crate::stream::{read_bounded, write_atomically};
+
+const NAME: &str = "marks";
+/// Room for thousands of scopes.
+const BYTES: u64 = 4 << 20;
+
+/// The file.
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Marks {
+    marks: Vec<Entry>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Entry {
+    channel: Name,
+    domain: Hash,
+    #[serde(with = "integer")]
+    epoch: u64,
+    head: Hash,
+    product: Name,
+    #[serde(with = "integer")]
+    sequence: u64,
+}
+
+impl Entry {
+    fn is_of(&self, scope: &Scope) -> bool {
+        self.domain == scope.domain && self.product == scope.product && self.channel == scope.channel
+    }
+}
+
+/// Makes the file of a new appliance.
+///
+/// # Errors
+///
+/// `E-IO` and `E-SPACE`.
+pub(super) fn create(state: &Path) -> Result<()> {
+    write(state, &Marks::default())
+}
+
+/// Returns the higher of the database's mark and the file's.
+///
+/// # Errors
+///
+/// `E-STATE marks-file` when the file is missing or damaged.
+pub(super) fn highest(state: &Path, scope: &Scope, in_database: Option<Mark>) -> Result<Option<Mark>> {
+    let in_file = read(state)?
+        .marks
+        .into_iter()
+        .find(|entry| entry.is_of(scope))
+        .map(|entry| Mark {
+            counter: Counter {
+                epoch: entry.epoch,
+                sequence: entry.sequence,
+            },
+            head: entry.head,
+        });
+    Ok([in_database, in_file]
+        .into_iter()
+        .flatten()
+        .max_by_key(|mark| mark.counter))
+}
+
+/// Moves the file's mark of a scope forward.
+///
+/// # Errors
+///
+/// `E-STATE`, `E-IO` and `E-SPACE`.
+pub(super) fn raise(state: &Path, scope: &Scope, mark: Mark) -> Result<()> {
+    let mut marks = read(state)?;
+    marks.marks.retain(|entry| !entry.is_of(scope));
+    marks.marks.push(Entry {
+        channel: scope.channel.clone(),
+        domain: scope.domain,
+        epoch: mark.counter.epoch,
+        head: mark.head,
+        product: scope.product.clone(),
+        sequence: mark.counter.sequence,
+    });
+    write(state, &marks)
+}
+
+fn read(state: &Path) -> Result<Marks> {
+    let path = state.join(NAME);
+    let damaged = |what: String| {
+        Error::new(Class::State, "marks-file", format!("{} {what}", path.display()))
+            .expected("the highest numbers that were imported")
+            .remedy("restore the state folder; without it an older release could come back")
+    };
+    let file = File::open(&path).map_err(|error| damaged(format!("cannot be opened: {error}")).with_source(error))?;
+    let bytes = read_bounded(file, BYTES, "the marks file")?;
+    canonical::from_slice(&bytes, "the marks file")
+        .map_err(|error| damaged(format!("is damaged: {error}")).with_source(error))
+}
+
+fn write(state: &Path, marks: &Marks) -> Result<()> {
+    write_atomically(&state.join(NAME), &canonical::to_vec(marks), 0o600)
+}

@@ -1,0 +1,24 @@
+//! The site's side: take bundles in, and serve what is live.
+//!
+//! ```text
+//! init ─> state folder
+//! media ─> import (X0–X9 admit: policy) ─> intake (X9a–X13) ─> publication (X14–X16) ─> release
+//!                                                                                 └─> registry
+//! ```
+
+mod import;
+mod init;
+mod intake;
+mod marks;
+mod pinning;
+mod pins;
+mod policy;
+mod publication;
+mod release;
+mod reserve;
+mod state;
+
+pub use import::{Event, Imported, Options, Outcome};
+pub use init::{Initialised, NewAppliance, init};
+pub use pinning::Pinned;
+pub use state::{Appliance, ImportLock};

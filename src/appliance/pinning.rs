@@ -1,0 +1,74 @@
+//! Pins a further vendor's root on a running appliance: a local, audited act, never done by a bundle (no trust on first use).
+
+use serde_json::json;
+
+use super::Appliance;
+use super::init::{describe, pin_path};
+use crate::crypto::Chain;
+use crate::db::{audit, trust};
+use crate::domain::{Class, Error, Result, Timestamp};
+use crate::stream::write_atomically;
+
+/// What pinning came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pinned {
+    /// The vendor is new here.
+    Added,
+    /// The chain is known; new links moved it forward.
+    Extended {
+        /// How many.
+        links: usize,
+    },
+    /// Nothing was new.
+    Already,
+}
+
+impl Appliance {
+    /// Pins a chain whose fingerprint a person has compared.
+    ///
+    /// # Errors
+    ///
+    /// `E-TRUST` when the domain is pinned with other content, or a key of it is a key of another vendor pinned here;
+    /// `E-BUSY`, `E-STATE`, `E-IO` and `E-SPACE`.
+    pub fn pin(&self, chain: &Chain, now: Timestamp) -> Result<Pinned> {
+        let _lock = self.lock()?;
+        let chains = self.chains()?;
+        let foreign = chains.iter().filter(|held| held.domain() != chain.domain());
+        for held in foreign {
+            if let Some(key) = chain.newest().keys.iter().find(|key| held.newest().keys.contains(key)) {
+                return Err(Error::new(
+                    Class::Trust,
+                    "shared-key",
+                    format!(
+                        "the key {} belongs to {:?}, who is pinned here already",
+                        key.id,
+                        held.newest().vendor
+                    ),
+                )
+                .expected("keys of one vendor only"));
+            }
+        }
+        let Some(held) = chains.iter().find(|held| held.domain() == chain.domain()) else {
+            write_atomically(&pin_path(self.folder(), chain), &chain.to_file(), 0o600)?;
+            self.keep_chain(chain, now)?;
+            return Ok(Pinned::Added);
+        };
+        let links: Vec<_> = chain.links().cloned().collect();
+        let step = held.extend(&links);
+        if let Some(refusal) = step.refusal {
+            return Err(refusal);
+        }
+        if step.added == 0 {
+            return Ok(Pinned::Already);
+        }
+        self.keep_chain(&step.chain, now)?;
+        Ok(Pinned::Extended { links: step.added })
+    }
+
+    fn keep_chain(&self, chain: &Chain, now: Timestamp) -> Result<()> {
+        self.db.write(|transaction| {
+            trust::store_chain(transaction, chain, now)?;
+            audit::append(transaction, now, "pin", &json!({"root": describe(chain)})).map(|_| ())
+        })
+    }
+}

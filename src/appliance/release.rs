@@ -1,0 +1,88 @@
+//! Releases that are here: list, show, and the local choice of which one is live (D16).
+
+use super::state::Appliance;
+use crate::db::release::{self, Activated, Release, State};
+use crate::domain::{Class, Error, Hash, Result, Step, Timestamp};
+
+impl Appliance {
+    /// Returns every release, by scope, newest first.
+    ///
+    /// # Errors
+    ///
+    /// `E-STATE` and `E-IO`.
+    pub fn releases(&self) -> Result<Vec<Release>> {
+        self.db.read(release::list)
+    }
+
+    /// Finds the one release that a person means: by its head digest, the beginning of it (8 digits or more), its number or its
+    /// version label, within the scopes that match.
+    ///
+    /// # Errors
+    ///
+    /// `E-USAGE release` when none or several match.
+    pub fn find_release(&self, text: &str, product: Option<&str>) -> Result<Release> {
+        let found: Vec<Release> = self
+            .releases()?
+            .into_iter()
+            .filter(|release| {
+                product.is_none_or(|product| {
+                    release.scope.to_string() == product || release.scope.product.as_str() == product
+                })
+            })
+            .filter(|release| {
+                let head = release.head.to_hex();
+                (text.len() >= 8 && head.starts_with(text))
+                    || release.version == text
+                    || release.counter.to_string() == text
+            })
+            .collect();
+        match <[Release; 1]>::try_from(found) {
+            Ok([release]) => Ok(release),
+            Err(found) => Err(Error::new(
+                Class::Usage,
+                "release",
+                format!("{} releases match {text:?}", found.len()),
+            )
+            .expected("exactly one")
+            .remedy("look at `airlock release list` and name it by its head digest, or add --product PRODUCT/CHANNEL")),
+        }
+    }
+
+    /// Makes a retained release live, also an earlier one; the import mark does not move.
+    ///
+    /// # Errors
+    ///
+    /// `E-STATE blob-missing` when a blob of it is not in the store any more; `E-BUSY`, `E-IO` and `E-SPACE`.
+    pub fn activate(&self, head: Hash, now: Timestamp) -> Result<Activated> {
+        let _lock = self.lock()?;
+        let release = self
+            .db
+            .read(|connection| release::find(connection, head))?
+            .ok_or_else(|| {
+                Error::new(Class::Usage, "release", format!("there is no release {head}"))
+                    .remedy("look at `airlock release list`")
+            })?;
+        if release.state != State::Active {
+            self.check_blobs(&release)?;
+        }
+        self.db
+            .write(|transaction| release::activate(transaction, release.id, now))
+            .map_err(|error| error.at(Step::X15))
+    }
+
+    fn check_blobs(&self, release: &Release) -> Result<()> {
+        let blobs = self.db.read(|connection| release::blobs(connection, release.id))?;
+        for (digest, size) in blobs {
+            if self.store.size_of(&digest)? != Some(size) {
+                return Err(Error::new(
+                    Class::State,
+                    "blob-missing",
+                    format!("{digest} of release {} is not in the store any more", release.counter),
+                )
+                .remedy("import a bundle that carries it")
+                .at(Step::X15));
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,44 @@
+//! A few MiB on disk that are given up when it is full, so that a refusal can still be recorded.
+
+use std::fs::{self, File};
+use std::io;
+use std::path::Path;
+
+use rustix::fs::FallocateFlags;
+
+use crate::domain::{Error, Result};
+
+const NAME: &str = "reserve";
+const BYTES: u64 = 4 << 20;
+
+/// Makes the reserve, unless it is there; that the disk is too full for it is no error here.
+///
+/// # Errors
+///
+/// `E-IO`.
+pub(super) fn fill(state: &Path) -> Result<()> {
+    let path = state.join(NAME);
+    if path.try_exists().map_err(|e| Error::io("look for", &path, e))? {
+        return Ok(());
+    }
+    let file = File::create(&path).map_err(|e| Error::io("create", &path, e))?;
+    match rustix::fs::fallocate(&file, FallocateFlags::empty(), 0, BYTES) {
+        Err(rustix::io::Errno::NOSPC | rustix::io::Errno::DQUOT) => give_up(state),
+        // A file system that cannot set space aside keeps none in reserve.
+        Ok(()) | Err(rustix::io::Errno::OPNOTSUPP) => Ok(()),
+        Err(error) => Err(Error::io("reserve space in", &path, error.into())),
+    }
+}
+
+/// Gives the reserve up.
+///
+/// # Errors
+///
+/// `E-IO`.
+pub(super) fn give_up(state: &Path) -> Result<()> {
+    let path = state.join(NAME);
+    match fs::remove_file(&path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(Error::io("remove", &path, error)),
+        _ => Ok(()),
+    }
+}
