@@ -9,7 +9,7 @@ use std::io::{self, Cursor, Read};
 use std::path::{Path, PathBuf};
 
 use airlock::bundle::{
-    Blob, Content, ContentSource, FromStart, Graph, Input, OpenedBundle, Packing, Plan, Release, Sink, TagLine,
+    Blob, Content, ContentSource, Graph, Input, OpenedBundle, Packing, Plan, Release, Sink, TagLine,
 };
 use airlock::crypto::{Chain, SigningKey};
 use airlock::domain::{Class, Digest, DocumentType, Error, Hash, Result};
@@ -122,7 +122,7 @@ impl Vector {
         signed.approvals()?;
         signed
             .read_index(|_, _| Ok(()))?
-            .read_payload(&mut FromStart, &mut Nothing)
+            .read_payload(&mut Nothing)
     }
 }
 
