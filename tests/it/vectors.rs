@@ -120,9 +120,7 @@ impl Vector {
         }
         let signed = opened.verify(&walked.chain)?;
         signed.approvals()?;
-        signed
-            .read_index(|_, _| Ok(()))?
-            .read_payload(&mut Nothing)
+        signed.read_index(|_, _| Ok(()))?.read_payload(&mut Nothing)
     }
 }
 
