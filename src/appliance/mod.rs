@@ -21,4 +21,5 @@ mod state;
 pub use import::{Event, Imported, Options, Outcome};
 pub use init::{Initialised, NewAppliance, init};
 pub use pinning::Pinned;
+pub use release::ReleaseContent;
 pub use state::{Appliance, ImportLock};

@@ -4,7 +4,34 @@ use super::state::Appliance;
 use crate::db::release::{self, Activated, Release, State};
 use crate::domain::{Class, Error, Hash, Result, Step, Timestamp};
 
+/// What a release holds.
+#[derive(Debug)]
+pub struct ReleaseContent {
+    /// Number of blobs.
+    pub blobs: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// Its tags, as `repository:tag`.
+    pub names: Vec<String>,
+}
+
 impl Appliance {
+    /// Returns what a release holds.
+    ///
+    /// # Errors
+    ///
+    /// `E-STATE` and `E-IO`.
+    pub fn release_content(&self, release: &Release) -> Result<ReleaseContent> {
+        self.db.read(|connection| {
+            let (blobs, bytes) = release::totals(connection, release.id)?;
+            Ok(ReleaseContent {
+                blobs,
+                bytes,
+                names: release::names(connection, release.id)?,
+            })
+        })
+    }
+
     /// Returns every release, by scope, newest first.
     ///
     /// # Errors

@@ -26,6 +26,7 @@ mod layout;
 mod payload;
 mod plan;
 mod prologue;
+mod readback;
 mod reader;
 mod writer;
 

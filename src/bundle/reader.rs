@@ -41,6 +41,11 @@ pub(super) struct Source {
 }
 
 impl Source {
+    /// Starts at the beginning of an input.
+    pub(super) fn new(input: Box<dyn Input>) -> Self {
+        Self { input, position: 0 }
+    }
+
     /// Returns how many bytes were read or passed over.
     pub(super) fn position(&self) -> u64 {
         self.position
@@ -208,7 +213,7 @@ impl OpenedBundle {
     ///
     /// `E-FORMAT` and `E-LIMIT` at X2, `E-IO` at X1.
     pub fn open(input: Box<dyn Input>) -> Result<Self> {
-        Self::read(Source { input, position: 0 }).map_err(|error| error.at(Step::X2))
+        Self::read(Source::new(input)).map_err(|error| error.at(Step::X2))
     }
 
     fn read(mut source: Source) -> Result<Self> {

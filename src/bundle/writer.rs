@@ -26,6 +26,8 @@ pub struct UnsignedBundle {
     head_bytes: Vec<u8>,
     trust: Vec<u8>,
     pages: Vec<Vec<u8>>,
+    /// Chunks as written; nothing for a bundle that was only opened to be signed.
+    chunks: Vec<Chunk>,
 }
 
 /// A chunk on its way to the medium.
@@ -134,6 +136,7 @@ impl Plan {
             head,
             trust,
             pages,
+            chunks: index.chunks,
         })
     }
 }
@@ -284,7 +287,13 @@ impl UnsignedBundle {
             head_bytes,
             trust,
             pages,
+            chunks: Vec::new(),
         }
+    }
+
+    /// Returns the chunks as written.
+    pub(super) fn chunks(&self) -> impl Iterator<Item = Chunk> + Send + '_ {
+        self.chunks.iter().copied()
     }
 
     /// Returns the head: what signers must look at.

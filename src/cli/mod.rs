@@ -2,8 +2,15 @@
 //!
 //! Data goes to stdout (`--format human|json`), talk to stderr. Every subcommand is a file with its `Args` and its `run`.
 
+mod bundle;
+mod import;
+mod init;
 mod passphrase;
+mod release;
+mod state_folder;
 mod times;
+mod trust;
+mod trust_file;
 mod ui;
 mod vendor;
 mod vendor_trust;
@@ -32,6 +39,14 @@ enum Command {
     /// Make and keep a vendor's workspace: keys, trust root, known sites
     #[command(subcommand)]
     Vendor(vendor::VendorCommand),
+    #[command(subcommand)]
+    Bundle(bundle::BundleCommand),
+    Init(init::InitArgs),
+    #[command(subcommand)]
+    Trust(trust::TrustCommand),
+    Import(import::ImportArgs),
+    #[command(subcommand)]
+    Release(release::ReleaseCommand),
 }
 
 /// Parses the command line, runs the command, and returns the documented exit code.
@@ -57,5 +72,10 @@ pub fn main() -> ExitCode {
 fn run(command: Command, ui: &mut Ui) -> Result<()> {
     match command {
         Command::Vendor(command) => vendor::run(command, ui),
+        Command::Bundle(command) => bundle::run(&command, ui),
+        Command::Init(args) => init::run(&args, ui),
+        Command::Trust(command) => trust::run(&command, ui),
+        Command::Import(args) => import::run(&args, ui),
+        Command::Release(command) => release::run(&command, ui),
     }
 }

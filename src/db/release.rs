@@ -323,6 +323,24 @@ pub fn blobs(connection: &Connection, id: ReleaseId) -> Result<Vec<(Digest, u64)
         .sql("read the blobs of the release")
 }
 
+/// Returns the tags of a release as `repository:tag`.
+///
+/// # Errors
+///
+/// Those of [`SqlResult::sql`].
+pub fn names(connection: &Connection, id: ReleaseId) -> Result<Vec<String>> {
+    let mut select = connection
+        .prepare_cached(
+            "SELECT r.name || ':' || t.tag FROM tag t JOIN repository r ON r.id = t.repository WHERE t.release = ? ORDER BY 1",
+        )
+        .sql("read the names of the release")?;
+    let rows = select
+        .query_map([id.0], |row| row.get(0))
+        .sql("read the names of the release")?;
+    rows.collect::<rusqlite::Result<_>>()
+        .sql("read the names of the release")
+}
+
 /// Makes a release the live one of its scope (TX-B); the one before is retired. Works for every retained release.
 ///
 /// # Errors

@@ -11,12 +11,14 @@
 
 mod enrol;
 mod key_ring;
+mod pack;
 mod root_change;
 mod trust;
 mod workspace;
 
 pub use enrol::{Enrolled, enrol};
 pub use key_ring::{AskPassphrase, KeyRing, PUBLIC_SUFFIX};
+pub use pack::{Destination, PackEvent, Packed, pack};
 pub use root_change::{NewRoot, RootChange};
 pub use trust::{adopt, apply, propose, sign_proposal};
 pub use workspace::{Init, Workspace};

@@ -1,0 +1,390 @@
+//! `airlock bundle inspect|verify|sign|create`.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+use clap::Subcommand;
+use serde_json::{Value, json};
+
+use super::passphrase::PassphraseArgs;
+use super::ui::{bytes, escape};
+use super::{Ui, trust_file};
+use crate::bundle::{Blob, Graph, Head, OpenedBundle, Sink};
+use crate::crypto::{Chain, KeyFile, Signature, canonical};
+use crate::domain::{Audience, Class, Error, Hash, Result, Step, Timestamp, limits};
+use crate::media;
+use crate::stream::{read_bounded, write_atomically};
+
+/// Make, inspect, verify and sign bundles
+#[derive(Debug, Subcommand)]
+pub(super) enum BundleCommand {
+    /// Show who, what, for whom, how new and how big, from the first kilobytes of a bundle
+    ///
+    /// Nothing is verified unless --trust is given; then the signatures over the head are.
+    Inspect {
+        /// Bundle file, folder with one bundle, named pipe, or - for standard input
+        file: PathBuf,
+        /// Vendor's chain file: verify the head's signatures too
+        #[arg(long, value_name = "ROOT.JSON")]
+        trust: Option<PathBuf>,
+        /// Read the index too and list every name
+        #[arg(long)]
+        list: bool,
+    },
+    /// Check every signature, every byte and every reference; no state, no network
+    ///
+    /// What only a site can judge is skipped and reported: audience, sequence, approvals, content it must hold already. Expiry is
+    /// reported, and refused only with --at.
+    #[command(after_help = "Example:\n  airlock bundle verify release-7.airlock --trust root.json")]
+    Verify {
+        /// Bundle file, folder with one bundle, named pipe, or - for standard input
+        file: PathBuf,
+        /// Vendor's chain file; may repeat
+        #[arg(long, value_name = "ROOT.JSON", required = true)]
+        trust: Vec<PathBuf>,
+        /// Detached signature file that belongs to the bundle; may repeat
+        #[arg(long, value_name = "FILE")]
+        signatures: Vec<PathBuf>,
+        /// Refuse what has expired at this time, YYYY-MM-DDTHH:MM:SSZ
+        #[arg(long, value_name = "TIME")]
+        at: Option<Timestamp>,
+    },
+    /// Add a signature: into the bundle, or into a file of its own
+    ///
+    /// Only the bytes before the payload are rewritten. For a signing room carry FILE, or its first megabytes, in and the detached
+    /// file out.
+    #[command(
+        after_help = "Example:\n  airlock bundle sign release-7.airlock --key release-2.pem --detached release-7.sig"
+    )]
+    Sign {
+        /// Bundle file
+        file: PathBuf,
+        /// Private key file of the release role
+        #[arg(long, value_name = "PEM")]
+        key: PathBuf,
+        /// Write the signature here and leave the bundle as it is
+        #[arg(long, value_name = "FILE")]
+        detached: Option<PathBuf>,
+        /// Merge this detached signature file too; may repeat
+        #[arg(long, value_name = "FILE")]
+        signatures: Vec<PathBuf>,
+        #[command(flatten)]
+        passphrase: PassphraseArgs,
+    },
+}
+
+pub(super) fn run(command: &BundleCommand, ui: &mut Ui) -> Result<()> {
+    match command {
+        BundleCommand::Inspect { file, trust, list } => inspect(file, trust.as_deref(), *list, ui),
+        BundleCommand::Verify {
+            file,
+            trust,
+            signatures,
+            at,
+        } => verify(file, trust, signatures, *at, ui),
+        BundleCommand::Sign {
+            file,
+            key,
+            detached,
+            signatures,
+            passphrase,
+        } => sign(file, key, detached.as_deref(), signatures, passphrase, ui),
+    }
+}
+
+/// Returns one line about a head.
+pub(super) fn headline(head: &Head) -> String {
+    format!(
+        "{}/{} {} (release {}), {} in {} blobs, made {}, expires {}",
+        head.product,
+        head.channel,
+        escape(&head.version),
+        head.counter(),
+        bytes(head.totals.content_bytes),
+        head.totals.blobs,
+        head.issued_at,
+        head.expires,
+    )
+}
+
+fn inspect(file: &Path, trust: Option<&Path>, list: bool, ui: &mut Ui) -> Result<()> {
+    let source = media::open(file, None)?;
+    let opened = OpenedBundle::open(source.input)?;
+    let signatures = opened.signatures()?;
+    let (head, digest, names) = if let Some(trust) = trust {
+        let signed = opened_under(opened, &trust_file::read(trust)?)?;
+        let (head, digest) = (signed.head().clone(), signed.head_digest());
+        let names = if list {
+            Some(names(&signed.read_index(|_, _| Ok(()))?))
+        } else {
+            None
+        };
+        (head, digest, names)
+    } else {
+        if list {
+            return Err(Error::new(
+                Class::Usage,
+                "list",
+                "--list reads the index, which only a verified head vouches for",
+            )
+            .remedy("give --trust ROOT.JSON too"));
+        }
+        let (head, digest) = opened.unverified_head()?;
+        (head, digest, None)
+    };
+    let verified = trust.is_some();
+    let human = describe(&head, digest, &signatures, verified, source.size, names.as_deref());
+    let mut value = json!({
+        "head_digest": digest, "verified": verified, "head": head, "size": source.size,
+        "signatures": signatures.iter().map(|signature| signature.keyid).collect::<Vec<_>>(),
+    });
+    if let (Some(members), Some(names)) = (value.as_object_mut(), &names) {
+        members.insert("names".into(), json!(names));
+    }
+    ui.result(&value, human)
+}
+
+fn names(bundle: &crate::bundle::VerifiedBundle) -> Vec<String> {
+    bundle
+        .index()
+        .names()
+        .map(|(repository, tag, digest)| match tag {
+            Some(tag) => format!("{}:{}  {digest}", escape(repository), escape(tag)),
+            None => format!("{}  {digest}", escape(repository)),
+        })
+        .collect()
+}
+
+fn describe(
+    head: &Head,
+    digest: Hash,
+    signatures: &[Signature],
+    verified: bool,
+    size: Option<u64>,
+    names: Option<&[String]>,
+) -> String {
+    let audience = match &head.audience {
+        Audience::Any(_) => "any site that trusts the vendor".to_owned(),
+        Audience::Sites(sites) => sites.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
+    };
+    let keys: Vec<String> = signatures.iter().map(|signature| signature.keyid.to_hex()).collect();
+    let documents: Vec<String> = head
+        .documents
+        .iter()
+        .map(|document| format!("{} ({})", document.kind, bytes(document.size)))
+        .collect();
+    let mut lines = vec![
+        format!(
+            "release      {}/{} {} (number {})",
+            head.product,
+            head.channel,
+            escape(&head.version),
+            head.counter()
+        ),
+        format!("head         {digest}"),
+        format!(
+            "signatures   {}{}",
+            if verified { "good: " } else { "NOT VERIFIED: " },
+            if keys.is_empty() {
+                "none".into()
+            } else {
+                keys.join(", ")
+            }
+        ),
+        format!("domain       {} (root {})", head.domain, head.root_version),
+        format!("audience     {audience}"),
+        format!("issued       {}, expires {}", head.issued_at, head.expires),
+        format!(
+            "content      {} in {} blobs, {} as stored in {} chunks",
+            bytes(head.totals.content_bytes),
+            head.totals.blobs,
+            bytes(head.totals.stored_bytes),
+            head.totals.chunks
+        ),
+        format!("needs        {} blobs of earlier bundles", head.totals.needs),
+        format!(
+            "made by      {} {}, for airlock {} or newer",
+            escape(&head.builder.name),
+            escape(&head.builder.version),
+            head.minimum_appliance
+        ),
+    ];
+    if !documents.is_empty() {
+        lines.push(format!("documents    {}", documents.join(", ")));
+    }
+    if let Some(size) = size {
+        lines.push(format!("file         {}", bytes(size)));
+    }
+    lines.extend(names.unwrap_or_default().iter().map(|name| format!("  {name}")));
+    lines.join("\n")
+}
+
+/// Walks the links that a bundle carries from a pinned chain and verifies its head under the newest root.
+fn opened_under(opened: OpenedBundle, pinned: &Chain) -> Result<crate::bundle::SignedBundle> {
+    let (domain, links) = opened.links()?;
+    if domain != pinned.domain() {
+        return Err(Error::new(
+            Class::Trust,
+            "unknown-domain",
+            format!("the bundle belongs to the trust domain {domain}"),
+        )
+        .expected(pinned.domain().to_string())
+        .remedy("give the chain file of the vendor who made it")
+        .at(Step::X3));
+    }
+    let step = pinned.extend(&links);
+    if let Some(refusal) = step.refusal {
+        return Err(refusal.at(Step::X3));
+    }
+    opened.verify(&step.chain)
+}
+
+fn verify(file: &Path, trust: &[PathBuf], detached: &[PathBuf], at: Option<Timestamp>, ui: &mut Ui) -> Result<()> {
+    let chains = trust
+        .iter()
+        .map(|path| trust_file::read(path))
+        .collect::<Result<Vec<_>>>()?;
+    let mut signatures = Vec::new();
+    for path in detached {
+        signatures.extend(read_signatures(path)?);
+    }
+    let source = media::open(file, None)?;
+    let opened = OpenedBundle::open(source.input)?.with_signatures(signatures);
+    let (domain, _) = opened.links()?;
+    let chain = chains.iter().find(|chain| chain.domain() == domain).or(chains.first());
+    let chain = chain.ok_or_else(|| Error::new(Class::Usage, "trust", "no chain file was given"))?;
+    let signed = opened_under(opened, chain)?;
+    let (head, digest) = (signed.head().clone(), signed.head_digest());
+    if let Some(at) = at
+        && head.expires <= at
+    {
+        return Err(Error::new(
+            Class::Expired,
+            "bundle",
+            format!("the bundle expired at {}", head.expires),
+        )
+        .expected(format!("an expiry after {at}"))
+        .remedy("ask the vendor for a newer bundle")
+        .at(Step::X8));
+    }
+    signed.approvals()?;
+    let bundle = signed.read_index(|_, _| Ok(()))?;
+    let (total, needs) = (bundle.total_bytes(), bundle.index().needs().len());
+    bundle.read_payload(&mut Check { total, ui })?;
+    let value = json!({
+        "result": "good", "head_digest": digest, "product": head.product, "channel": head.channel, "epoch": head.epoch,
+        "sequence": head.sequence, "version": head.version, "expires": head.expires, "audience": head.audience, "needs": needs,
+        "skipped": ["audience", "sequence", "approvals", "needs"],
+    });
+    let human = format!(
+        "good: {}\nhead {digest}\nnot judged without a site: audience, sequence, approvals, {needs} blobs it must hold already",
+        headline(&head),
+    );
+    ui.result(&value, human)
+}
+
+/// Looks at content and keeps nothing.
+struct Check<'a> {
+    total: u64,
+    ui: &'a mut Ui,
+}
+
+impl Sink for Check<'_> {
+    fn blob(&mut self, _: &Blob, _: &[u8]) -> Result<()> {
+        Ok(())
+    }
+
+    fn begin(&mut self, _: &Blob) -> Result<()> {
+        Ok(())
+    }
+
+    fn piece(&mut self, _: &[u8]) -> Result<()> {
+        Ok(())
+    }
+
+    fn end(&mut self, _: &Blob, _: &[Hash]) -> Result<()> {
+        Ok(())
+    }
+
+    fn chunk_done(&mut self, _: u64, bytes_read: u64) -> Result<()> {
+        self.ui.progress("verify", bytes_read, self.total);
+        Ok(())
+    }
+
+    fn graph(&mut self, _: Graph) -> Result<()> {
+        Ok(())
+    }
+}
+
+fn sign(
+    path: &Path,
+    key: &Path,
+    detached: Option<&Path>,
+    others: &[PathBuf],
+    passphrase: &PassphraseArgs,
+    ui: &mut Ui,
+) -> Result<()> {
+    let source = media::open(path, None)?;
+    let (bundle, mut signatures) = OpenedBundle::open(source.input)?.into_unsigned()?;
+    // Whoever signs reads what is signed: these lines come from exactly the bytes below the signature.
+    ui.say(describe(
+        bundle.head(),
+        bundle.head_digest(),
+        &signatures,
+        false,
+        source.size,
+        None,
+    ));
+    let file = KeyFile::read(key)?;
+    let secret = if file.is_encrypted() {
+        Some(passphrase.asker().ask(key)?)
+    } else {
+        None
+    };
+    let key = file.signing_key(secret.as_ref().map(|secret| secret.as_str()))?;
+    let mut new = vec![bundle.sign(&key)];
+    for path in others {
+        new.extend(read_signatures(path)?);
+    }
+    if let Some(out) = detached {
+        write_atomically(out, &canonical::to_vec(&json!({"signatures": new})), 0o644)?;
+        return ui.result(
+            &json!({"head_digest": bundle.head_digest(), "key": key.public().id(), "detached": out}),
+            format!(
+                "signed with key {}; the signature is in {}",
+                key.public().id(),
+                out.display()
+            ),
+        );
+    }
+    let old = bundle.prologue(&signatures)?;
+    for signature in new {
+        signatures.retain(|held| held.keyid != signature.keyid);
+        signatures.push(signature);
+    }
+    media::replace_prologue(path, &old, &bundle.prologue(&signatures)?)?;
+    let value: Value =
+        json!({"head_digest": bundle.head_digest(), "key": key.public().id(), "signatures": signatures.len()});
+    ui.result(
+        &value,
+        format!(
+            "signed with key {}; the bundle carries {} signatures",
+            key.public().id(),
+            signatures.len()
+        ),
+    )
+}
+
+/// Reads a detached signature file.
+pub(super) fn read_signatures(path: &Path) -> Result<Vec<Signature>> {
+    #[derive(serde::Serialize, serde::Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Signatures {
+        signatures: Vec<Signature>,
+    }
+    let file = File::open(path).map_err(|e| Error::io("open the signature file", path, e))?;
+    let bytes = read_bounded(file, limits::SIGNATURES_BYTES, "the signature file")?;
+    let document: Signatures =
+        canonical::from_slice(&bytes, "the signature file").map_err(|error| error.into_class(Class::Signature))?;
+    Ok(document.signatures)
+}

@@ -1,0 +1,112 @@
+//! `airlock import`: take a bundle in.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+use serde_json::json;
+
+use super::state_folder::StateArgs;
+use super::{Ui, bundle};
+use crate::appliance::{Appliance, Event, Imported, Options, Outcome};
+use crate::db::release::Activated;
+use crate::domain::{Result, SystemClock, Timestamp};
+
+/// Verify a bundle, store it, and make its release live
+///
+/// Everything is checked in a fixed order, from signatures to the last byte; a refusal changes nothing and is recorded. An
+/// interrupted import goes on where it stopped. Importing the same bundle twice is harmless.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  airlock import /media/usb\n  airlock import release-7.airlock --dry-run\n  diode-receive | airlock import -"
+)]
+pub(super) struct ImportArgs {
+    /// Bundle file, folder with exactly one bundle in it, named pipe, or - for standard input
+    source: PathBuf,
+    /// Run every check and keep nothing but an audit row
+    #[arg(long)]
+    dry_run: bool,
+    /// Leave the release available; make it live later with `airlock release activate`
+    #[arg(long)]
+    no_activate: bool,
+    /// Detached signature file that belongs to the bundle; may repeat
+    #[arg(long, value_name = "FILE")]
+    signatures: Vec<PathBuf>,
+    /// Confirm today's date on a machine whose clock is wrong, YYYY-MM-DDTHH:MM:SSZ
+    #[arg(long, value_name = "TIME")]
+    date: Option<Timestamp>,
+    /// Seconds in which a pipe must bring 64 KiB
+    #[arg(long, value_name = "SECONDS", default_value_t = 120)]
+    stall_secs: u64,
+    #[command(flatten)]
+    state: StateArgs,
+}
+
+pub(super) fn run(args: &ImportArgs, ui: &mut Ui) -> Result<()> {
+    let appliance = Appliance::open(&args.state.state)?;
+    let mut signatures = Vec::new();
+    for path in &args.signatures {
+        signatures.extend(bundle::read_signatures(path)?);
+    }
+    let options = Options {
+        dry_run: args.dry_run,
+        keep_inactive: args.no_activate,
+        confirmed_date: args.date,
+        signatures,
+        stall: Some(Duration::from_secs(args.stall_secs)),
+    };
+    let imported = appliance.import(&args.source, &options, &SystemClock, &mut |event| match event {
+        Event::Head(signed) => ui.say(bundle::headline(signed.head())),
+        Event::Note(note) => ui.say(super::ui::escape(&note)),
+        Event::Progress { done, total } => ui.progress("import", done, total),
+    })?;
+    for warning in &imported.warnings {
+        ui.warn(warning);
+    }
+    report(&imported, ui)
+}
+
+fn report(imported: &Imported, ui: &mut Ui) -> Result<()> {
+    let name = format!(
+        "release {} ({}) of {}",
+        imported.counter,
+        super::ui::escape(&imported.version),
+        imported.scope
+    );
+    let (result, live, human) = match &imported.result {
+        Outcome::Already => ("already", None, format!("{name} was imported before; nothing to do")),
+        Outcome::DryRun => (
+            "dry-run",
+            None,
+            format!("{name} would be imported: every check passed, nothing was kept"),
+        ),
+        Outcome::Published { receipt, activated, .. } => {
+            let live = match activated {
+                Some(Activated::Now { .. }) => "and is live",
+                Some(Activated::Already) => "and was live already",
+                None => "and is available; make it live with `airlock release activate`",
+            };
+            (
+                "imported",
+                Some(activated.is_some()),
+                format!("{name} is imported {live}; receipt {receipt}"),
+            )
+        }
+    };
+    let mut value = json!({
+        "result": result, "product": imported.scope.product, "channel": imported.scope.channel, "domain": imported.scope.domain,
+        "epoch": imported.counter.epoch, "sequence": imported.counter.sequence, "version": imported.version, "head": imported.head,
+    });
+    if let (
+        Some(members),
+        Outcome::Published {
+            receipt, resumed_bytes, ..
+        },
+    ) = (value.as_object_mut(), &imported.result)
+    {
+        members.insert("receipt".into(), (*receipt).into());
+        members.insert("resumed_bytes".into(), (*resumed_bytes).into());
+        members.insert("active".into(), live.into());
+    }
+    ui.result(&value, human)
+}

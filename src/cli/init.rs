@@ -1,0 +1,69 @@
+//! `airlock init`: make an appliance.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use serde_json::json;
+
+use super::state_folder::StateArgs;
+use super::{Ui, trust_file};
+use crate::appliance::{NewAppliance, init};
+use crate::domain::{Clock as _, Result, SystemClock};
+use crate::stream::write_atomically;
+
+/// Make this machine an appliance: identity, databases, pinned roots, enrolment file
+///
+/// The root file comes from the vendor; its fingerprint is printed here and must be compared with the vendor's by voice or
+/// another second channel. Carry the enrolment file back: with it the vendor can address bundles to this site.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  airlock init --trust root.json --site plant-7 --enrolment plant-7.json")]
+pub(super) struct InitArgs {
+    /// Vendor's chain file; repeat for several vendors
+    #[arg(long, value_name = "ROOT.JSON", required = true)]
+    trust: Vec<PathBuf>,
+    /// Name of this site; it stays local
+    #[arg(long, value_name = "NAME")]
+    site: String,
+    /// Where to write a copy of the enrolment file
+    #[arg(long, value_name = "FILE")]
+    enrolment: Option<PathBuf>,
+    #[command(flatten)]
+    state: StateArgs,
+}
+
+pub(super) fn run(args: &InitArgs, ui: &mut Ui) -> Result<()> {
+    let pins = args
+        .trust
+        .iter()
+        .map(|path| trust_file::read(path))
+        .collect::<Result<Vec<_>>>()?;
+    let made = init(
+        &args.state.state,
+        &NewAppliance {
+            name: &args.site,
+            pins: &pins,
+            now: SystemClock.now(),
+        },
+    )?;
+    let mut enrolment = made.enrolment_path;
+    if let Some(copy) = &args.enrolment {
+        write_atomically(copy, &made.enrolment, 0o644)?;
+        enrolment.clone_from(copy);
+    }
+    let roots: Vec<String> = pins.iter().map(trust_file::describe).collect();
+    let human = format!(
+        "appliance in {}\nsite id      {}\nstatus key   {}\nenrolment    {}\n\npinned roots; compare each fingerprint with the vendor by voice before you import:\n\n{}",
+        args.state.state.display(),
+        made.site,
+        made.status_key.spoken(),
+        enrolment.display(),
+        roots.join("\n\n"),
+    );
+    ui.result(
+        &json!({
+            "state": args.state.state, "site": made.site, "status_key": made.status_key, "enrolment": enrolment,
+            "roots": pins.iter().map(trust_file::to_json).collect::<Vec<_>>(),
+        }),
+        human,
+    )
+}

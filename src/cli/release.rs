@@ -1,0 +1,129 @@
+//! `airlock release list|show|activate`: what is here, what is live.
+
+use clap::Subcommand;
+use serde_json::json;
+
+use super::Ui;
+use super::state_folder::StateArgs;
+use super::ui::escape;
+use crate::appliance::Appliance;
+use crate::db::release::{Activated, Release};
+use crate::domain::{Clock as _, Result, SystemClock};
+
+/// Look at releases and choose which one is live
+#[derive(Debug, Subcommand)]
+pub(super) enum ReleaseCommand {
+    /// List every imported release
+    List {
+        #[command(flatten)]
+        state: StateArgs,
+    },
+    /// Show one release: names, blobs, bytes
+    Show {
+        /// Head digest (or its first 8 digits or more), number, or version label
+        release: String,
+        /// Product or PRODUCT/CHANNEL, where several match
+        #[arg(long)]
+        product: Option<String>,
+        #[command(flatten)]
+        state: StateArgs,
+    },
+    /// Make an imported release live, also an earlier one
+    ///
+    /// A local, audited act. Running servers notice it at once; what was live stays readable by digest for a while, so that
+    /// pulls under way end well. Importing something older stays impossible.
+    #[command(after_help = "Example:\n  airlock release activate 1.4.2")]
+    Activate {
+        /// Head digest (or its first 8 digits or more), number, or version label
+        release: String,
+        /// Product or PRODUCT/CHANNEL, where several match
+        #[arg(long)]
+        product: Option<String>,
+        #[command(flatten)]
+        state: StateArgs,
+    },
+}
+
+pub(super) fn run(command: &ReleaseCommand, ui: &mut Ui) -> Result<()> {
+    match command {
+        ReleaseCommand::List { state } => {
+            let releases = Appliance::open(&state.state)?.releases()?;
+            let lines: Vec<String> = releases.iter().map(line).collect();
+            let human = if lines.is_empty() {
+                "no release was imported yet".to_owned()
+            } else {
+                lines.join("\n")
+            };
+            ui.result(
+                &json!({"releases": releases.iter().map(to_json).collect::<Vec<_>>()}),
+                human,
+            )
+        }
+        ReleaseCommand::Show {
+            release,
+            product,
+            state,
+        } => {
+            let appliance = Appliance::open(&state.state)?;
+            let release = appliance.find_release(release, product.as_deref())?;
+            let content = appliance.release_content(&release)?;
+            let mut value = to_json(&release);
+            if let Some(members) = value.as_object_mut() {
+                members.insert("blobs".into(), content.blobs.into());
+                members.insert("bytes".into(), content.bytes.into());
+                members.insert("names".into(), json!(content.names));
+            }
+            let human = format!(
+                "{}\nhead         {}\nroot         {}\nimported     {}\ncontent      {} in {} blobs\n{}",
+                line(&release),
+                release.head,
+                release.root_version,
+                release.imported_at,
+                super::ui::bytes(content.bytes),
+                content.blobs,
+                content.names.join("\n"),
+            );
+            ui.result(&value, human)
+        }
+        ReleaseCommand::Activate {
+            release,
+            product,
+            state,
+        } => {
+            let appliance = Appliance::open(&state.state)?;
+            let release = appliance.find_release(release, product.as_deref())?;
+            let activated = appliance.activate(release.head, SystemClock.now())?;
+            let name = format!(
+                "release {} ({}) of {}",
+                release.counter,
+                escape(&release.version),
+                release.scope
+            );
+            let (word, human) = match activated {
+                Activated::Already => ("already", format!("{name} is live already")),
+                Activated::Now { .. } => ("activated", format!("{name} is live now")),
+            };
+            ui.result(&json!({"result": word, "head": release.head}), human)
+        }
+    }
+}
+
+fn line(release: &Release) -> String {
+    format!(
+        "{:<9}  {}  {}  {}  {}",
+        release.state,
+        release.scope,
+        release.counter,
+        escape(&release.version),
+        release.head.to_hex().get(..16).unwrap_or_default(),
+    )
+}
+
+fn to_json(release: &Release) -> serde_json::Value {
+    json!({
+        "state": release.state.as_str(), "product": release.scope.product, "channel": release.scope.channel,
+        "domain": release.scope.domain, "epoch": release.counter.epoch, "sequence": release.counter.sequence,
+        "version": release.version, "head": release.head, "root_version": release.root_version,
+        "imported_at": release.imported_at, "activated_at": release.activated_at, "retired_at": release.retired_at,
+    })
+}

@@ -1,0 +1,80 @@
+//! `airlock trust show|add`: the pinned roots of an appliance.
+
+use std::path::PathBuf;
+
+use clap::Subcommand;
+use serde_json::json;
+
+use super::state_folder::StateArgs;
+use super::{Ui, trust_file};
+use crate::appliance::{Appliance, Pinned};
+use crate::domain::{Class, Clock as _, Error, Hash, Result, SystemClock};
+
+/// Show or pin trust roots
+#[derive(Debug, Subcommand)]
+pub(super) enum TrustCommand {
+    /// Show the pinned roots, with fingerprints to compare by voice
+    Show {
+        #[command(flatten)]
+        state: StateArgs,
+    },
+    /// Pin a further vendor's root, or take newer links of a pinned one
+    ///
+    /// There is no trust on first use: give the fingerprint that the vendor told you over a second channel.
+    #[command(after_help = "Example:\n  airlock trust add root.json --fingerprint \"1a2b 3c4d …\"")]
+    Add {
+        /// Vendor's chain file
+        root: PathBuf,
+        /// Fingerprint as the vendor told it, with or without spaces
+        #[arg(long, value_name = "HEX")]
+        fingerprint: String,
+        #[command(flatten)]
+        state: StateArgs,
+    },
+}
+
+pub(super) fn run(command: &TrustCommand, ui: &mut Ui) -> Result<()> {
+    match command {
+        TrustCommand::Show { state } => {
+            let chains = Appliance::open(&state.state)?.chains()?;
+            let human: Vec<String> = chains.iter().map(trust_file::describe).collect();
+            ui.result(
+                &json!({"roots": chains.iter().map(trust_file::to_json).collect::<Vec<_>>()}),
+                human.join("\n\n"),
+            )
+        }
+        TrustCommand::Add {
+            root,
+            fingerprint,
+            state,
+        } => {
+            let chain = trust_file::read(root)?;
+            let told: String = fingerprint.chars().filter(|c| !c.is_whitespace()).collect();
+            let told: Hash = told
+                .to_lowercase()
+                .parse()
+                .map_err(|error: crate::domain::ParseDigestError| {
+                    Error::new(Class::Usage, "fingerprint", error.to_string()).with_source(error)
+                })?;
+            if told != chain.fingerprint() {
+                return Err(Error::new(
+                    Class::Trust,
+                    "fingerprint",
+                    format!("the file's fingerprint is {}", chain.fingerprint().spoken()),
+                )
+                .expected(told.spoken())
+                .remedy("do not trust the file; ask the vendor for the right one"));
+            }
+            let pinned = Appliance::open(&state.state)?.pin(&chain, SystemClock.now())?;
+            let (word, human) = match pinned {
+                Pinned::Added => ("added", "pinned"),
+                Pinned::Extended { .. } => ("extended", "newer links taken"),
+                Pinned::Already => ("already", "already pinned"),
+            };
+            ui.result(
+                &json!({"result": word, "root": trust_file::to_json(&chain)}),
+                format!("{human}\n\n{}", trust_file::describe(&chain)),
+            )
+        }
+    }
+}

@@ -1,0 +1,40 @@
+//! Reads chain files (`root.json`) and shows their fingerprints in a form that two people can compare by voice.
+
+use std::fs::File;
+use std::path::Path;
+
+use crate::crypto::Chain;
+use crate::domain::{Error, Result, limits};
+use crate::stream::read_bounded;
+
+use super::ui::escape;
+
+/// Reads a chain file.
+pub(super) fn read(path: &Path) -> Result<Chain> {
+    let file = File::open(path).map_err(|e| Error::io("open the trust root", path, e))?;
+    Chain::parse(&read_bounded(file, limits::TRUST_BYTES, "the trust root")?)
+}
+
+/// Returns what a person compares before a root is trusted.
+pub(super) fn describe(chain: &Chain) -> String {
+    let root = chain.newest();
+    let products: Vec<String> = root.products.iter().map(ToString::to_string).collect();
+    format!(
+        "vendor       {}\nproducts     {}\ndomain       {}\nroot         {} (expires {})\nfingerprint  {}",
+        escape(&root.vendor),
+        products.join(", "),
+        chain.domain(),
+        root.version,
+        root.expires,
+        chain.fingerprint().spoken(),
+    )
+}
+
+/// Returns the same for machines.
+pub(super) fn to_json(chain: &Chain) -> serde_json::Value {
+    let root = chain.newest();
+    serde_json::json!({
+        "vendor": root.vendor, "products": root.products, "domain": chain.domain(), "root_version": root.version,
+        "expires": root.expires, "fingerprint": chain.fingerprint(),
+    })
+}

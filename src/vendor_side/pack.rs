@@ -1,0 +1,128 @@
+//! Packs planned content into a bundle: payload, signatures, sync, read-back, name.
+
+use std::fs::File;
+use std::io::{self, Seek as _, SeekFrom, Write};
+use std::path::Path;
+
+use crate::bundle::{Content, ContentSource, Head, Plan, UnsignedBundle};
+use crate::crypto::Signature;
+use crate::domain::{Error, Hash, Result};
+use crate::media::{BundleFile, UncachedFile};
+
+/// Where a bundle goes.
+pub enum Destination<'a> {
+    /// A file: written once, read back from its medium, then named.
+    File(&'a Path),
+    /// A pipe: the head comes first and is known last, so the payload waits in an unnamed file of the work folder, the only
+    /// case of a temporary copy.
+    Pipe {
+        /// Where the bundle goes.
+        out: &'a mut dyn Write,
+        /// Folder with room for the payload.
+        work: &'a Path,
+    },
+}
+
+/// What packing tells while it runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PackEvent {
+    /// Plain bytes packed, of how many.
+    Packing(u64, u64),
+    /// Bytes read back from the medium, of how many.
+    ReadingBack(u64, u64),
+}
+
+/// A written bundle.
+#[derive(Debug)]
+pub struct Packed {
+    /// Its head.
+    pub head: Head,
+    /// Its identity.
+    pub head_digest: Hash,
+    /// How many signatures it carries.
+    pub signatures: usize,
+    /// Its size in bytes.
+    pub bytes: u64,
+    /// Whether the read-back went to the device itself; nothing for a pipe.
+    pub read_back_direct: Option<bool>,
+}
+
+/// Writes a planned bundle. `sign` is given the finished head and returns its signatures, or an error that ends the writing:
+/// nothing is left behind then.
+///
+/// # Errors
+///
+/// `E-INTEGRITY source`, `E-IO` and `E-SPACE`; those of `sign`.
+pub fn pack(
+    plan: Plan,
+    content: &Content,
+    source: &dyn ContentSource,
+    destination: Destination<'_>,
+    sign: &mut dyn FnMut(&UnsignedBundle) -> Result<Vec<Signature>>,
+    events: &mut dyn FnMut(PackEvent),
+) -> Result<Packed> {
+    let total = plan.content_bytes();
+    match destination {
+        Destination::File(path) => {
+            let mut file = BundleFile::create(path, plan.payload_offset())?;
+            let bundle = plan.write_payload(content, source, &mut file, |done| {
+                events(PackEvent::Packing(done, total));
+            })?;
+            let signatures = sign(&bundle)?;
+            let prologue = bundle.prologue(&signatures)?;
+            file.seal(&prologue)?;
+            let bytes = size_of(file.partial_path())?;
+            let written = UncachedFile::open(file.partial_path())?;
+            let direct = written.is_direct();
+            bundle.read_back(&prologue, Box::new(written), |done| {
+                events(PackEvent::ReadingBack(done, bytes));
+            })?;
+            file.publish()?;
+            Ok(packed(&bundle, &signatures, bytes, Some(direct)))
+        }
+        Destination::Pipe { out, work } => {
+            let mut spool = unnamed_file(work)?;
+            let bundle = plan.write_payload(content, source, &mut spool, |done| {
+                events(PackEvent::Packing(done, total));
+            })?;
+            let signatures = sign(&bundle)?;
+            let prologue = bundle.prologue(&signatures)?;
+            let failed = |error| Error::io("write", Path::new("standard output"), error);
+            out.write_all(&prologue).map_err(failed)?;
+            spool.seek(SeekFrom::Start(0)).map_err(|e| Error::io("read", work, e))?;
+            let payload = io::copy(&mut spool, out)
+                .and_then(|count| out.flush().map(|()| count))
+                .map_err(failed)?;
+            let bytes = payload.saturating_add(prologue.len() as u64);
+            Ok(packed(&bundle, &signatures, bytes, None))
+        }
+    }
+}
+
+fn packed(bundle: &UnsignedBundle, signatures: &[Signature], bytes: u64, read_back_direct: Option<bool>) -> Packed {
+    Packed {
+        head: bundle.head().clone(),
+        head_digest: bundle.head_digest(),
+        signatures: signatures.len(),
+        bytes,
+        read_back_direct,
+    }
+}
+
+fn size_of(path: &Path) -> Result<u64> {
+    std::fs::metadata(path)
+        .map(|metadata| metadata.len())
+        .map_err(|e| Error::io("look at", path, e))
+}
+
+/// A file without a name in a folder: it is gone when the process ends, however it ends.
+fn unnamed_file(folder: &Path) -> Result<File> {
+    use rustix::fs::{Mode, OFlags};
+    rustix::fs::open(
+        folder,
+        OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC,
+        Mode::RUSR | Mode::WUSR,
+    )
+    .map(File::from)
+    .map_err(|e| Error::io("create an unnamed file in", folder, e.into()))
+}
