@@ -23,6 +23,15 @@ pub enum Destination<'a> {
     },
 }
 
+impl std::fmt::Debug for Destination<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::File(path) => write!(f, "File({})", path.display()),
+            Self::Pipe { work, .. } => write!(f, "Pipe(through {})", work.display()),
+        }
+    }
+}
+
 /// What packing tells while it runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PackEvent {
