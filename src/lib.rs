@@ -22,9 +22,15 @@
 pub mod appliance;
 pub mod bundle;
 pub mod cli;
+#[cfg(feature = "site")]
+pub mod config;
+#[cfg(feature = "site")]
+pub mod confine;
 pub mod crypto;
 pub mod db;
 pub mod domain;
+#[cfg(feature = "site")]
+pub mod http;
 pub mod media;
 pub mod store;
 pub mod stream;

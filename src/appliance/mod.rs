@@ -14,6 +14,7 @@ mod pinning;
 mod pins;
 mod policy;
 mod publication;
+pub mod registry;
 mod release;
 mod reserve;
 mod state;

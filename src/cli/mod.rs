@@ -5,8 +5,12 @@
 mod bundle;
 mod import;
 mod init;
+#[cfg(feature = "site")]
+mod notify;
 mod passphrase;
 mod release;
+#[cfg(feature = "site")]
+mod serve;
 mod state_folder;
 mod times;
 mod trust;
@@ -47,6 +51,8 @@ enum Command {
     Import(import::ImportArgs),
     #[command(subcommand)]
     Release(release::ReleaseCommand),
+    #[cfg(feature = "site")]
+    Serve(serve::ServeArgs),
 }
 
 /// Parses the command line, runs the command, and returns the documented exit code.
@@ -77,5 +83,7 @@ fn run(command: Command, ui: &mut Ui) -> Result<()> {
         Command::Trust(command) => trust::run(&command, ui),
         Command::Import(args) => import::run(&args, ui),
         Command::Release(command) => release::run(&command, ui),
+        #[cfg(feature = "site")]
+        Command::Serve(args) => serve::run(args, ui),
     }
 }

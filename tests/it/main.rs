@@ -7,4 +7,8 @@
     reason = "a test fails by panicking"
 )]
 
+mod registry_lists;
+mod registry_live;
+mod registry_pull;
+mod support;
 mod vectors;

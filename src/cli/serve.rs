@@ -1,0 +1,124 @@
+//! `airlock serve`: answer clients until SIGTERM or SIGINT.
+//!
+//! In this order: configuration, the state's first checks, sockets, giving up powers ([`crate::confine`]), threads, `READY=1`.
+//! Logs go to stderr, at the level of `$AIRLOCK_LOG` (`info` by default; filters as in `airlock=debug`); with `--format json` as one
+//! JSON object a line.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use clap::Args;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use tracing_subscriber::EnvFilter;
+
+use super::notify::notify;
+use super::state_folder::StateArgs;
+use super::ui::{Format, Ui};
+use crate::appliance::registry::Registry;
+use crate::config::Config;
+use crate::confine;
+use crate::domain::{Class, Error, Result, SystemClock};
+use crate::http::Server;
+
+/// Serve the live releases: registry and health
+#[derive(Debug, Args)]
+pub(super) struct ServeArgs {
+    /// Address to listen on, in place of those of the configuration; may repeat
+    #[arg(long, value_name = "ADDR")]
+    listen: Vec<SocketAddr>,
+    /// Configuration file [default: /etc/airlock/airlock.toml, if there is one]
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    #[command(flatten)]
+    state: StateArgs,
+}
+
+/// Serves until a signal ends it.
+pub(super) fn run(args: ServeArgs, ui: &mut Ui) -> Result<()> {
+    let mut config = Config::read(args.config.as_deref())?;
+    if !args.listen.is_empty() {
+        config.server.listen = args.listen;
+    }
+    config.server.check()?;
+    start_log(ui.format())?;
+    let registry = Arc::new(Registry::open(&args.state.state, config.grace, Arc::new(SystemClock))?);
+    raise_descriptor_limit(config.server.limits.connections);
+    let bound = Server::bind(config.server)?;
+    confine::no_network()?;
+    let running = bound.start(&registry)?;
+    introduce(&registry, running.addresses(), ui)?;
+    running.run_until_signal(
+        || notify("READY=1"),
+        || {
+            tracing::info!("stopping: answers in progress may end");
+            notify("STOPPING=1")
+        },
+    )
+}
+
+/// Says what is served and how to get it.
+fn introduce(registry: &Registry, addresses: &[SocketAddr], ui: &mut Ui) -> Result<()> {
+    for address in addresses {
+        ui.say(format_args!("serving http://{address}/v2/"));
+    }
+    let snapshot = registry.snapshot();
+    for release in snapshot.active() {
+        ui.say(format_args!(
+            "live: {} {} (release {})",
+            release.scope, release.version, release.counter
+        ));
+    }
+    match (registry.example(&snapshot)?, addresses.first()) {
+        (Some((repository, tag)), Some(address)) => {
+            ui.say(format_args!("try: docker pull {address}/{repository}:{tag}"));
+            ui.say(format_args!(
+                "     skopeo copy --src-tls-verify=false docker://{address}/{repository}:{tag} oci:image:{tag}"
+            ));
+            ui.say(format_args!(
+                "     curl http://{address}/v2/{repository}/manifests/{tag}"
+            ));
+        }
+        _ => ui.say("nothing is live yet: `airlock import` a bundle; this server notices by itself"),
+    }
+    Ok(())
+}
+
+fn start_log(format: Format) -> Result<()> {
+    let wrong = |error: &dyn std::fmt::Display| {
+        Error::new(Class::Usage, "log", format!("$AIRLOCK_LOG cannot be used: {error}"))
+            .expected("a level such as info, or filters such as airlock=debug")
+    };
+    let filter = match std::env::var("AIRLOCK_LOG") {
+        Ok(text) => EnvFilter::try_new(text).map_err(|error| wrong(&error))?,
+        Err(std::env::VarError::NotPresent) => EnvFilter::new("info"),
+        Err(error) => return Err(wrong(&error)),
+    };
+    let log = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr);
+    match format {
+        Format::Human => log.with_target(false).try_init(),
+        Format::Json => log.json().flatten_event(true).try_init(),
+    }
+    .map_err(|error| Error::new(Class::Internal, "log", format!("the log cannot be started: {error}")))
+}
+
+/// A connection takes up to two descriptors. Where the limit cannot be raised, accepting waits when it is reached.
+fn raise_descriptor_limit(connections: usize) {
+    let wanted = (connections as u64).saturating_mul(2).saturating_add(256);
+    let limit = getrlimit(Resource::Nofile);
+    let (Some(current), maximum) = (limit.current, limit.maximum) else {
+        return;
+    };
+    if current >= wanted {
+        return;
+    }
+    let raised = Rlimit {
+        current: Some(maximum.map_or(wanted, |maximum| maximum.min(wanted))),
+        maximum,
+    };
+    if let Err(errno) = setrlimit(Resource::Nofile, raised) {
+        tracing::warn!(%errno, wanted, "the limit of open files could not be raised");
+    }
+}

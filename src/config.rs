@@ -1,0 +1,306 @@
+//! The site's configuration, `/etc/airlock/airlock.toml`: read once, checked whole, unknown keys refused with their line.
+//!
+//! ```toml
+//! listen = ["127.0.0.1:5000"]           # addresses of `airlock serve`
+//! plain_http_beyond_loopback = false    # must be said before other machines are answered without TLS
+//! activation = "automatic"              # or "manual": an import makes a release available and no more
+//!
+//! [registry]
+//! read = "loopback"                     # or "networks"
+//! networks = []                         # who may read then, as in ["10.0.0.0/8"]
+//! grace_seconds = 3600                  # how long digests of a replaced release can still be pulled
+//!
+//! [limits]
+//! connections = 1024                    # at one time
+//! connections_per_address = 512
+//! head_seconds = 30                     # for a request's head, and for an idle connection
+//! stall_seconds = 60                    # for a client to take 64 KiB
+//! shutdown_seconds = 30                 # for answers in progress when the server ends
+//! ```
+//!
+//! Every key may be left out; the values above are the defaults.
+
+use std::fs::File;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use crate::domain::{Class, Error, Result};
+use crate::http::{Limits, Network, ReadPolicy, Settings};
+use crate::stream::read_bounded;
+
+/// Where the configuration is when nothing else is said.
+pub const DEFAULT_PATH: &str = "/etc/airlock/airlock.toml";
+
+const BYTES: u64 = 1 << 20;
+
+/// The configuration, checked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Config {
+    /// For `airlock serve`. Whether its addresses fit is checked when they are known for good ([`Settings::check`]).
+    pub server: Settings,
+    /// How long content of a replaced release stays readable by digest.
+    pub grace: Duration,
+    /// Whether an import goes live by itself (D16).
+    pub activation: Activation,
+}
+
+/// What happens to a release after its import.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Activation {
+    /// It goes live in the same transaction.
+    Automatic,
+    /// It waits for `airlock release activate`.
+    Manual,
+}
+
+#[derive(Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct Document {
+    listen: Vec<SocketAddr>,
+    plain_http_beyond_loopback: bool,
+    activation: Activation,
+    registry: RegistryTable,
+    limits: LimitsTable,
+}
+
+#[derive(Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct RegistryTable {
+    read: Read,
+    networks: Vec<String>,
+    grace_seconds: u64,
+}
+
+#[derive(Deserialize, PartialEq)]
+#[serde(rename_all = "lowercase")]
+enum Read {
+    Loopback,
+    Networks,
+    Credentials,
+}
+
+#[derive(Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct LimitsTable {
+    connections: usize,
+    connections_per_address: usize,
+    head_seconds: u64,
+    stall_seconds: u64,
+    shutdown_seconds: u64,
+}
+
+impl Config {
+    /// Reads the configuration; without a path the default one, which may be missing.
+    ///
+    /// # Errors
+    ///
+    /// `E-USAGE config` with line and column, `E-IO`.
+    pub fn read(path: Option<&Path>) -> Result<Self> {
+        let place = path.unwrap_or(Path::new(DEFAULT_PATH));
+        let file = match File::open(place) {
+            Ok(file) => file,
+            Err(error) if path.is_none() && error.kind() == std::io::ErrorKind::NotFound => {
+                return Self::parse("", place);
+            }
+            Err(error) => return Err(Error::io("read the configuration", place, error)),
+        };
+        let bytes = read_bounded(file, BYTES, "the configuration")?;
+        let text = String::from_utf8(bytes).map_err(|e| wrong(place, "is not UTF-8").with_source(e))?;
+        Self::parse(&text, place)
+    }
+
+    fn parse(text: &str, place: &Path) -> Result<Self> {
+        let file: Document = toml::from_str(text).map_err(|error| {
+            // Line and column first; the library's drawing of the place does not fit into one sentence.
+            let at = error.span().map_or(String::new(), |span| position(text, span.start));
+            wrong(place, &format!("{at}{}", error.message().replace('\n', " "))).with_source(error)
+        })?;
+        let read = match (file.registry.read, file.registry.networks.as_slice()) {
+            (Read::Credentials, _) => {
+                return Err(wrong(place, "asks for registry.read = \"credentials\"")
+                    .expected("\"loopback\" or \"networks\"")
+                    .remedy("credentials need a later version of airlock"));
+            }
+            (Read::Loopback, []) => ReadPolicy::Loopback,
+            (Read::Loopback, _) => {
+                return Err(
+                    wrong(place, "names registry.networks, but registry.read is \"loopback\"")
+                        .expected("registry.read = \"networks\", or no networks"),
+                );
+            }
+            (Read::Networks, []) => {
+                return Err(wrong(place, "has registry.read = \"networks\" and names none")
+                    .expected("registry.networks, as in [\"10.0.0.0/8\"]"));
+            }
+            (Read::Networks, networks) => ReadPolicy::Networks(
+                networks
+                    .iter()
+                    .map(|network| network.parse::<Network>())
+                    .collect::<Result<_>>()?,
+            ),
+        };
+        let limits = Limits {
+            connections: file.limits.connections,
+            connections_per_address: file.limits.connections_per_address,
+            head: Duration::from_secs(file.limits.head_seconds),
+            stall: Duration::from_secs(file.limits.stall_seconds),
+            shutdown: Duration::from_secs(file.limits.shutdown_seconds),
+        };
+        if limits.connections == 0
+            || limits.connections_per_address == 0
+            || limits.head.is_zero()
+            || limits.stall.is_zero()
+            || file.listen.is_empty()
+        {
+            return Err(
+                wrong(place, "leaves nothing to serve with").expected("at least one address, and limits above zero")
+            );
+        }
+        Ok(Self {
+            server: Settings {
+                listen: file.listen,
+                read,
+                plain_http_beyond_loopback: file.plain_http_beyond_loopback,
+                limits,
+            },
+            grace: Duration::from_secs(file.registry.grace_seconds),
+            activation: file.activation,
+        })
+    }
+}
+
+impl Default for Document {
+    fn default() -> Self {
+        let settings = Settings::default();
+        Self {
+            listen: settings.listen,
+            plain_http_beyond_loopback: settings.plain_http_beyond_loopback,
+            activation: Activation::Automatic,
+            registry: RegistryTable::default(),
+            limits: LimitsTable::default(),
+        }
+    }
+}
+
+impl Default for RegistryTable {
+    fn default() -> Self {
+        Self {
+            read: Read::Loopback,
+            networks: Vec::new(),
+            grace_seconds: 3600,
+        }
+    }
+}
+
+impl Default for LimitsTable {
+    fn default() -> Self {
+        let limits = Limits::default();
+        Self {
+            connections: limits.connections,
+            connections_per_address: limits.connections_per_address,
+            head_seconds: limits.head.as_secs(),
+            stall_seconds: limits.stall.as_secs(),
+            shutdown_seconds: limits.shutdown.as_secs(),
+        }
+    }
+}
+
+fn position(text: &str, offset: usize) -> String {
+    let before = text.get(..offset).unwrap_or(text);
+    let line = before.matches('\n').count() + 1;
+    let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
+    format!("line {line}, column {column}: ")
+}
+
+fn wrong(place: &Path, found: &str) -> Error {
+    Error::new(Class::Usage, "config", format!("{} {found}", place.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> Result<Config> {
+        Config::parse(text, Path::new("airlock.toml"))
+    }
+
+    #[test]
+    fn nothing_said_is_loopback_only() {
+        let config = parse("").unwrap();
+        assert_eq!(config.server, Settings::default());
+        assert_eq!(config.grace, Duration::from_secs(3600));
+        assert_eq!(config.activation, Activation::Automatic);
+    }
+
+    #[test]
+    fn the_documented_defaults_are_the_defaults() {
+        let documented: Vec<&str> = include_str!("config.rs")
+            .lines()
+            .skip_while(|line| !line.contains("```toml"))
+            .skip(1)
+            .take_while(|line| !line.contains("```"))
+            .map(|line| line.trim_start_matches("//!"))
+            .collect();
+        assert_eq!(parse(&documented.join("\n")).unwrap(), parse("").unwrap());
+    }
+
+    #[test]
+    fn everything_can_be_said() {
+        let config = parse(
+            "listen = [\"0.0.0.0:5000\", \"[::]:5000\"]\nplain_http_beyond_loopback = true\nactivation = \"manual\"\n
+             [registry]\nread = \"networks\"\nnetworks = [\"10.0.0.0/8\"]\ngrace_seconds = 5\n[limits]\nconnections = 7\n",
+        )
+        .unwrap();
+        assert_eq!(config.server.listen.len(), 2);
+        assert!(config.server.read.allows("10.1.1.1".parse().unwrap()));
+        assert_eq!(
+            (config.server.limits.connections, config.activation),
+            (7, Activation::Manual)
+        );
+        config.server.check().unwrap();
+    }
+
+    #[test]
+    fn what_does_not_fit_is_refused_with_its_place() {
+        for (text, part) in [
+            ("\nlisten_on = []", "line 2, column 1: unknown field `listen_on`"),
+            (
+                "[registry]\nreed = \"loopback\"",
+                "line 2, column 1: unknown field `reed`",
+            ),
+            ("listen = [\"localhost:5000\"]", "line 1, column 11: "),
+            ("listen = ", "line 1, column"),
+            ("[registry]\nread = \"anybody\"", "line 2, column 8: unknown variant"),
+            ("[registry]\nread = \"credentials\"", "later version of airlock"),
+            ("[registry]\nread = \"networks\"", "names none"),
+            (
+                "[registry]\nnetworks = [\"10.0.0.0/8\"]",
+                "but registry.read is \"loopback\"",
+            ),
+            (
+                "[registry]\nread = \"networks\"\nnetworks = [\"10.0.0.1/8\"]",
+                "is no network",
+            ),
+            ("listen = []", "nothing to serve with"),
+            ("[limits]\nconnections = 0", "nothing to serve with"),
+            ("[limits]\nconnections = -1", "line 2, column 15: "),
+        ] {
+            let error = parse(text).unwrap_err();
+            assert_eq!(error.class(), Class::Usage, "{text}");
+            assert!(error.to_string().contains(part), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_named_file_must_be_there() {
+        let folder = tempfile::tempdir().unwrap();
+        assert_eq!(
+            Config::read(Some(&folder.path().join("x"))).unwrap_err().class(),
+            Class::Io
+        );
+    }
+}

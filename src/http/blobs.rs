@@ -1,0 +1,95 @@
+//! `/v2/<name>/blobs/<digest>`: bytes of a blob, whole or from somewhere on.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
+
+use super::blob_body::{self, BlobBody};
+use super::connection::FileQueue;
+use super::manifests::{find, identify, matches_etag, not_modified};
+use super::oci_error::{Content, OciError};
+use super::range::{self, Wanted};
+use super::router::{App, blocking};
+use crate::appliance::registry::{Asked, BlobReader, Found, Reference};
+use crate::domain::Digest;
+
+/// Blobs up to this size are read at once; longer ones are streamed.
+const AT_ONCE: u64 = 64 << 10;
+
+/// Answers `GET` and `HEAD`.
+pub(super) async fn get(app: App, asked: Asked, digest: Digest, request: &Parts) -> Result<Response<Body>, OciError> {
+    let found = find(&app, asked, Reference::Digest(digest), Content::Blob).await?;
+    let headers = &request.headers;
+    if matches_etag(headers, &digest) {
+        return Ok(not_modified(&digest));
+    }
+    let wanted = match headers.get(header::RANGE) {
+        Some(value) if request.method == Method::GET && range_counts(headers, &digest) => value
+            .to_str()
+            .map_or(Wanted::Whole, |value| range::parse(value, found.size)),
+        _ => Wanted::Whole,
+    };
+    let (status, start, end) = match wanted {
+        Wanted::Whole => (StatusCode::OK, 0, found.size),
+        Wanted::Part(start, end) => (StatusCode::PARTIAL_CONTENT, start, end),
+        Wanted::Unsatisfiable => {
+            let mut response = OciError::RANGE.response();
+            response
+                .headers_mut()
+                .insert(header::CONTENT_RANGE, content_range(&format!("*/{}", found.size)));
+            return Ok(response);
+        }
+    };
+    let reader = open(&app, &found, start).await?;
+    let length = end.saturating_sub(start);
+    let body = if request.method == Method::HEAD {
+        Body::empty()
+    } else if length <= AT_ONCE && reader.checked_until(start) >= end {
+        Body::from(blob_body::read_at_once(&reader, start, length).await?)
+    } else {
+        let queue = request.extensions.get::<FileQueue>().cloned();
+        Body::new(BlobBody::new(app.registry, found.clone(), reader, start, end, queue))
+    };
+    let mut response = Response::new(body);
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("application/octet-stream"),
+    );
+    headers.insert(header::CONTENT_LENGTH, length.into());
+    headers.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
+    if status == StatusCode::PARTIAL_CONTENT {
+        let last = end.saturating_sub(1);
+        headers.insert(
+            header::CONTENT_RANGE,
+            content_range(&format!("{start}-{last}/{}", found.size)),
+        );
+    }
+    identify(headers, &digest);
+    Ok(response)
+}
+
+/// Opens the blob, checked as far as the first bytes to send.
+async fn open(app: &App, found: &Found, start: u64) -> Result<BlobReader, OciError> {
+    if let Some(reader) = app.registry.open_blob_cached(found)
+        && (reader.checked_until(start) > start || found.size == 0)
+    {
+        return Ok(reader);
+    }
+    let (registry, found) = (Arc::clone(&app.registry), found.clone());
+    blocking(move || registry.open_blob(&found, start)).await
+}
+
+/// Whether `Range` counts: `If-Range` asks for it only while the content is the same (RFC 9110 section 13.1.5).
+fn range_counts(headers: &HeaderMap, digest: &Digest) -> bool {
+    headers
+        .get(header::IF_RANGE)
+        .is_none_or(|value| value.to_str().is_ok_and(|value| value == format!("\"{digest}\"")))
+}
+
+fn content_range(range: &str) -> HeaderValue {
+    HeaderValue::from_str(&format!("bytes {range}")).expect("numbers are plain ASCII")
+}

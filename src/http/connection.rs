@@ -1,0 +1,199 @@
+//! A client's connection: bytes of blobs go from file to socket inside the kernel, and a client that does not take them is
+//! cut off.
+//!
+//! # How file bytes pass hyper without being copied
+//!
+//! hyper writes what a body yields, and a body yields memory. So a body that wants to send a piece of a file puts the piece
+//! into the connection's [`FileQueue`] and yields a slice of [`PLACEHOLDER`] of the same length. hyper counts it, queues it
+//! behind the answer's head, and hands it to [`Connection`], which knows the region by its address and calls `sendfile(2)`
+//! for the front of the queue instead of sending the slice. Order is kept because both queues are filled and emptied in
+//! the same order. hyper hands slices on uncopied as long as `is_write_vectored` is true; a placeholder that arrives without
+//! a queued piece is an error, never sent.
+//!
+//! The bodies see to it that a piece is in the page cache before they queue it, so `sendfile` does not wait for a disk.
+//!
+//! # Clients that do not read (threat model R12)
+//!
+//! While there is something to send, at least [`STALL_BYTES`] must go out in every stall period; else the connection ends.
+
+use std::collections::VecDeque;
+use std::fs::File;
+use std::future::Future as _;
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use axum::body::Bytes;
+use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
+use tokio::net::TcpStream;
+use tokio::time::{Instant, Sleep};
+
+/// Longest piece of a file that is queued at once.
+pub(super) const PIECE_BYTES: usize = 256 << 10;
+
+/// What must go out in every stall period.
+const STALL_BYTES: u64 = 64 << 10;
+
+/// Stands for bytes of files; its own bytes are never sent.
+static PLACEHOLDER: [u8; PIECE_BYTES] = [0; PIECE_BYTES];
+
+/// Pieces of files that a connection sends in place of the placeholders it is handed.
+#[derive(Debug, Clone, Default)]
+pub(super) struct FileQueue(Arc<Mutex<VecDeque<Piece>>>);
+
+#[derive(Debug)]
+struct Piece {
+    file: Arc<File>,
+    offset: u64,
+    length: usize,
+}
+
+impl FileQueue {
+    /// Queues a piece of a file and returns what the body yields for it. The piece is at most [`PIECE_BYTES`] long.
+    pub(super) fn push(&self, file: &Arc<File>, offset: u64, length: usize) -> Bytes {
+        let slice = PLACEHOLDER.get(..length).unwrap_or(&PLACEHOLDER);
+        self.lock().push_back(Piece {
+            file: file.clone(),
+            offset,
+            length: slice.len(),
+        });
+        Bytes::from_static(slice)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, VecDeque<Piece>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn is_placeholder(slice: &[u8]) -> bool {
+    let start = PLACEHOLDER.as_ptr().addr();
+    (start..start + PIECE_BYTES).contains(&slice.as_ptr().addr()) && !slice.is_empty()
+}
+
+/// The connection as hyper sees it.
+#[derive(Debug)]
+pub(super) struct Connection {
+    socket: TcpStream,
+    queue: FileQueue,
+    stall: Duration,
+    /// Runs while the client has yet to take something.
+    timer: Option<Pin<Box<Sleep>>>,
+    sent: u64,
+}
+
+impl Connection {
+    /// Takes a connected socket; `queue` is shared with the bodies of its answers.
+    pub(super) fn new(socket: TcpStream, queue: FileQueue, stall: Duration) -> Self {
+        Self {
+            socket,
+            queue,
+            stall,
+            timer: None,
+            sent: 0,
+        }
+    }
+
+    /// Sends the front of the queue, as much as the socket takes.
+    fn poll_send_file(&mut self, context: &mut Context<'_>, length: usize) -> Poll<io::Result<usize>> {
+        loop {
+            ready!(self.socket.poll_write_ready(context))?;
+            let mut queue = self.queue.lock();
+            let piece = queue
+                .front_mut()
+                .ok_or_else(|| io::Error::other("a placeholder without a piece of a file"))?;
+            let mut offset = piece.offset;
+            let wanted = length.min(piece.length);
+            let sent = self.socket.try_io(Interest::WRITABLE, || {
+                rustix::fs::sendfile(&self.socket, &*piece.file, Some(&mut offset), wanted).map_err(io::Error::from)
+            });
+            match sent {
+                Ok(0) => return Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into())),
+                Ok(count) => {
+                    piece.offset = offset;
+                    piece.length = piece.length.saturating_sub(count);
+                    if piece.length == 0 {
+                        queue.pop_front();
+                    }
+                    return Poll::Ready(Ok(count));
+                }
+                Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => {}
+                Err(error) => return Poll::Ready(Err(error)),
+            }
+        }
+    }
+
+    /// Notes what a write came to, and ends a connection whose client takes too little.
+    fn watch(&mut self, context: &mut Context<'_>, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+        if let Poll::Ready(result) = written {
+            if let Ok(count) = result {
+                self.sent = self.sent.saturating_add(count as u64);
+            }
+            return Poll::Ready(result);
+        }
+        let stall = self.stall;
+        let timer = if let Some(timer) = &mut self.timer {
+            timer
+        } else {
+            self.sent = 0;
+            self.timer.insert(Box::pin(tokio::time::sleep(stall)))
+        };
+        while timer.as_mut().poll(context).is_ready() {
+            if self.sent < STALL_BYTES {
+                return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+            }
+            self.sent = 0;
+            timer.as_mut().reset(Instant::now() + stall);
+        }
+        Poll::Pending
+    }
+}
+
+impl AsyncRead for Connection {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.socket).poll_read(context, buffer)
+    }
+}
+
+impl AsyncWrite for Connection {
+    fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        self.poll_write_vectored(context, &[IoSlice::new(bytes)])
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let first = slices.iter().position(|slice| !slice.is_empty()).unwrap_or(0);
+        let slices = slices.get(first..).unwrap_or_default();
+        let written = match slices.first() {
+            Some(slice) if is_placeholder(slice) => self.poll_send_file(context, slice.len()),
+            _ => {
+                let plain = slices.iter().take_while(|slice| !is_placeholder(slice)).count();
+                let plain = slices.get(..plain).unwrap_or_default();
+                Pin::new(&mut self.socket).poll_write_vectored(context, plain)
+            }
+        };
+        self.watch(context, written)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+
+    /// Everything queued was taken: the client owes nothing.
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.timer = None;
+        Pin::new(&mut self.socket).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.socket).poll_shutdown(context)
+    }
+}

@@ -1,0 +1,55 @@
+//! `/healthz`: the process answers. `/readyz`: what it serves holds.
+
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::http::{Method, Response, StatusCode};
+
+use super::oci_error::OciError;
+use super::router::{App, json};
+
+/// Says that the process answers; the same for everybody.
+pub(super) async fn alive(request: Request) -> Response<Body> {
+    if matches!(*request.method(), Method::GET | Method::HEAD) {
+        json(r#"{"status":"ok"}"#.to_owned())
+    } else {
+        OciError::UNSUPPORTED.response()
+    }
+}
+
+/// Says how the appliance is: 200 while nothing is known to be broken, else 503. For those who may read.
+pub(super) async fn ready(State(app): State<App>, request: Request) -> Response<Body> {
+    if !app.may_read(&request) {
+        return OciError::DENIED.response();
+    }
+    if !matches!(*request.method(), Method::GET | Method::HEAD) {
+        return OciError::UNSUPPORTED.response();
+    }
+    let health = app.registry.health();
+    let snapshot = app.registry.snapshot();
+    let releases: Vec<_> = snapshot
+        .active()
+        .map(|release| {
+            serde_json::json!({
+                "channel": release.scope.channel, "domain": release.scope.domain, "epoch": release.counter.epoch,
+                "head": release.head, "product": release.scope.product, "sequence": release.counter.sequence,
+                "version": release.version,
+            })
+        })
+        .collect();
+    let good = health.is_good();
+    let mut response = json(
+        serde_json::json!({
+            "status": if good { "ready" } else { "degraded" },
+            "generation": snapshot.generation(),
+            "checks": {
+                "releases": health.releases.as_str(), "database": health.database.as_str(), "index": health.index.as_str(),
+            },
+            "releases": releases,
+        })
+        .to_string(),
+    );
+    if !good {
+        *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
+    }
+    response
+}

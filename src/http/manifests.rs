@@ -1,0 +1,83 @@
+//! `/v2/<name>/manifests/<reference>`: the stored bytes under their stored media type.
+//!
+//! `Accept` is not looked at (threat model R04): an answer is never converted, so the digest is always the one that was asked
+//! for. `Range` is not looked at either: half a manifest is of no use to anybody.
+
+use std::sync::Arc;
+
+use axum::body::{Body, Bytes};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderValue, Response, StatusCode, header};
+
+use super::oci_error::{Content, OciError};
+use super::router::{App, blocking};
+use crate::appliance::registry::{Asked, Found, Reference};
+use crate::domain::Digest;
+
+/// Answers `GET` and `HEAD`.
+pub(super) async fn get(
+    app: App,
+    asked: Asked,
+    reference: Reference,
+    request: &Parts,
+) -> Result<Response<Body>, OciError> {
+    let found = find(&app, asked, reference, Content::Manifest).await?;
+    let media_type = found.media_type.as_deref().ok_or(OciError::MANIFEST_UNKNOWN)?;
+    let media_type = HeaderValue::from_str(media_type).map_err(|_| OciError::MANIFEST_UNKNOWN)?;
+    if matches_etag(&request.headers, &found.digest) {
+        return Ok(not_modified(&found.digest));
+    }
+    let bytes = if let Some(bytes) = app.registry.manifest_cached(&found) {
+        bytes
+    } else {
+        let (registry, found) = (app.registry.clone(), found.clone());
+        blocking(move || registry.manifest(&found)).await?
+    };
+    let mut response = Response::new(Body::from(Bytes::from_owner(bytes)));
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, media_type);
+    headers.insert(header::CONTENT_LENGTH, found.size.into());
+    identify(headers, &found.digest);
+    Ok(response)
+}
+
+/// Looks content up: in memory, or beside the runtime's threads.
+pub(super) async fn find(app: &App, asked: Asked, reference: Reference, content: Content) -> Result<Found, OciError> {
+    let snapshot = app.registry.snapshot();
+    if let Some(found) = app.registry.find_cached(&snapshot, &asked, &reference) {
+        return Ok(found);
+    }
+    let registry = Arc::clone(&app.registry);
+    blocking(move || registry.find(&snapshot, &asked, &reference))
+        .await?
+        .map_err(|missing| OciError::missing(missing, content))
+}
+
+/// Writes the digest: content under it never changes.
+pub(super) fn identify(headers: &mut HeaderMap, digest: &Digest) {
+    let text = format!("\"{digest}\"");
+    let value = |text: &str| HeaderValue::from_str(text).expect("a digest is plain ASCII");
+    headers.insert("docker-content-digest", value(text.trim_matches('"')));
+    headers.insert(header::ETAG, value(&text));
+}
+
+/// Whether `If-None-Match` names this content (RFC 9110 section 13.1.2).
+pub(super) fn matches_etag(headers: &HeaderMap, digest: &Digest) -> bool {
+    headers.get_all(header::IF_NONE_MATCH).iter().any(|value| {
+        value.to_str().is_ok_and(|value| {
+            value.split(',').any(|tag| {
+                let tag = tag.trim();
+                let tag = tag.strip_prefix("W/").unwrap_or(tag);
+                tag == "*" || tag.trim_matches('"') == digest.to_string()
+            })
+        })
+    })
+}
+
+/// Answers that the client has it already.
+pub(super) fn not_modified(digest: &Digest) -> Response<Body> {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = StatusCode::NOT_MODIFIED;
+    identify(response.headers_mut(), digest);
+    response
+}

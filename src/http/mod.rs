@@ -1,0 +1,25 @@
+//! The appliance's HTTP surface: `/v2/` for clients that pull, `/healthz` and `/readyz` for machines. The only axum and hyper.
+//!
+//! A handler extracts typed values, asks [`crate::appliance`], and writes the answer; what a path or a range means is decided by
+//! pure functions with tables of tests. Request bodies are not read. `Host` and forwarding headers are never looked at.
+//!
+//! HTTP/1 only, on hyper's own connection builder: it has the timers that `axum::serve` does not set (threat model,
+//! appendix B 5), and one protocol less to be flooded through.
+
+mod blob_body;
+mod blobs;
+mod connection;
+mod health;
+mod lists;
+mod manifests;
+mod oci_error;
+mod query;
+mod range;
+mod registry_route;
+mod router;
+mod server;
+mod settings;
+
+pub use router::router;
+pub use server::{Bound, Running, Server};
+pub use settings::{Limits, Network, ReadPolicy, Settings};

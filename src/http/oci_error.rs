@@ -1,0 +1,146 @@
+//! Error bodies of the registry (OCI distribution-spec, error codes): `{"errors":[{"code","message"}]}`.
+//!
+//! Messages are fixed texts: nothing of the request comes back, nothing of other repositories shows, and what went wrong
+//! inside stands in the log.
+
+use std::borrow::Cow;
+
+use axum::body::Body;
+use axum::http::{HeaderValue, Response, StatusCode, header};
+
+use super::query::BadQuery;
+use super::registry_route::NoRoute;
+use crate::appliance::registry::Missing;
+use crate::domain::{Class, Error};
+
+/// An answer that is an error.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct OciError {
+    status: StatusCode,
+    code: &'static str,
+    message: Cow<'static, str>,
+}
+
+impl OciError {
+    pub(super) const DENIED: Self = Self::fixed(
+        StatusCode::FORBIDDEN,
+        "DENIED",
+        "this address may not read here; the site's configuration says which may",
+    );
+    pub(super) const UNSUPPORTED: Self = Self::fixed(
+        StatusCode::METHOD_NOT_ALLOWED,
+        "UNSUPPORTED",
+        "this registry is filled by imports; it takes no uploads and deletes nothing",
+    );
+    pub(super) const URI_TOO_LONG: Self = Self::fixed(
+        StatusCode::URI_TOO_LONG,
+        "NAME_INVALID",
+        "the address is longer than any name here",
+    );
+    pub(super) const BODY: Self = Self::fixed(
+        StatusCode::PAYLOAD_TOO_LARGE,
+        "UNSUPPORTED",
+        "requests here have no body",
+    );
+    pub(super) const RANGE: Self = Self::fixed(
+        StatusCode::RANGE_NOT_SATISFIABLE,
+        "RANGE_INVALID",
+        "the range lies behind the end of the blob",
+    );
+    pub(super) const MANIFEST_UNKNOWN: Self = Self::fixed(
+        StatusCode::NOT_FOUND,
+        "MANIFEST_UNKNOWN",
+        "no such manifest in this repository",
+    );
+    const BLOB_UNKNOWN: Self = Self::fixed(StatusCode::NOT_FOUND, "BLOB_UNKNOWN", "no such blob in this repository");
+    const NAME_UNKNOWN: Self = Self::fixed(StatusCode::NOT_FOUND, "NAME_UNKNOWN", "no such repository");
+    const NAME_INVALID: Self = Self::fixed(StatusCode::BAD_REQUEST, "NAME_INVALID", "this is no repository name");
+    const DIGEST_INVALID: Self = Self::fixed(
+        StatusCode::BAD_REQUEST,
+        "DIGEST_INVALID",
+        "a digest is sha256: and 64 lower-case hex digits",
+    );
+    const UNKNOWN: Self = Self::fixed(StatusCode::NOT_FOUND, "UNSUPPORTED", "no such endpoint");
+    const BAD_NUMBER: Self = Self::fixed(
+        StatusCode::BAD_REQUEST,
+        "PAGINATION_NUMBER_INVALID",
+        "n is a number of entries",
+    );
+    const BAD_QUERY: Self = Self::fixed(StatusCode::BAD_REQUEST, "UNSUPPORTED", "the query cannot be read");
+
+    const fn fixed(status: StatusCode, code: &'static str, message: &'static str) -> Self {
+        Self {
+            status,
+            code,
+            message: Cow::Borrowed(message),
+        }
+    }
+
+    /// What is missing, in the words of the endpoint that was asked.
+    pub(super) fn missing(missing: Missing, content: Content) -> Self {
+        match (missing, content) {
+            (Missing::BadName, _) => Self::NAME_INVALID,
+            (Missing::Repository, _) => Self::NAME_UNKNOWN,
+            (Missing::Content, Content::Manifest) => Self::MANIFEST_UNKNOWN,
+            (Missing::Content, Content::Blob) => Self::BLOB_UNKNOWN,
+        }
+    }
+
+    /// Makes the answer.
+    pub(super) fn response(&self) -> Response<Body> {
+        let body = serde_json::json!({"errors": [{"code": self.code, "message": self.message}]}).to_string();
+        let mut response = Response::new(Body::from(body));
+        *response.status_mut() = self.status;
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        if self.status == StatusCode::METHOD_NOT_ALLOWED {
+            headers.insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
+        }
+        response
+    }
+}
+
+/// What an endpoint is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Content {
+    /// Manifests and indexes.
+    Manifest,
+    /// Everything else.
+    Blob,
+}
+
+impl From<NoRoute> for OciError {
+    fn from(no: NoRoute) -> Self {
+        match no {
+            NoRoute::Unknown => Self::UNKNOWN,
+            NoRoute::Name => Self::NAME_INVALID,
+            NoRoute::Digest => Self::DIGEST_INVALID,
+            NoRoute::Tag => Self::MANIFEST_UNKNOWN,
+        }
+    }
+}
+
+impl From<BadQuery> for OciError {
+    fn from(bad: BadQuery) -> Self {
+        match bad {
+            BadQuery::Number => Self::BAD_NUMBER,
+            BadQuery::Form => Self::BAD_QUERY,
+        }
+    }
+}
+
+/// A failure of the appliance itself: logged here, once, and answered with class and code alone.
+impl From<Error> for OciError {
+    fn from(error: Error) -> Self {
+        tracing::error!(class = error.class().name(), code = error.code(), %error, "a request failed");
+        Self {
+            status: if error.class() == Class::Busy {
+                StatusCode::SERVICE_UNAVAILABLE
+            } else {
+                StatusCode::INTERNAL_SERVER_ERROR
+            },
+            code: "UNKNOWN",
+            message: Cow::Owned(format!("{} {}", error.class(), error.code())),
+        }
+    }
+}

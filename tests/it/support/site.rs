@@ -1,0 +1,302 @@
+//! An appliance's state, filled through the database directly: what the registry serves, without bundles.
+
+use std::fs;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
+
+use airlock::appliance::registry::Registry;
+use airlock::crypto::{Chain, Envelope, Key, PayloadType, Roles, RootDocument, Rule, Scheme, Signature, SigningKey};
+use airlock::db::release::ReleaseId;
+use airlock::db::{BlobRow, Db, Name, Publication, Schema, appliance, publish, release, trust};
+use airlock::domain::{Clock, Counter, Digest, Hash, Scope, Timestamp, Version, oci};
+use airlock::http::{Running, Server, Settings};
+use sha2::{Digest as _, Sha256};
+use tempfile::TempDir;
+
+/// Size of the pieces whose hashes are kept for large blobs.
+pub(crate) const PIECE: usize = 1 << 20;
+
+/// A clock that a test moves.
+#[derive(Debug, Clone)]
+pub(crate) struct TestClock(Arc<AtomicI64>);
+
+impl Clock for TestClock {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_unix(self.0.load(Ordering::SeqCst)).unwrap()
+    }
+}
+
+impl TestClock {
+    pub(crate) fn set(&self, seconds: i64) {
+        self.0.store(seconds, Ordering::SeqCst);
+    }
+}
+
+/// An appliance's state folder and the vendor whose root is pinned in it.
+pub(crate) struct Site {
+    folder: TempDir,
+    pub(crate) db: Db,
+    pub(crate) clock: TestClock,
+    key: SigningKey,
+    domain: Hash,
+}
+
+pub(crate) fn digest(bytes: &[u8]) -> Digest {
+    Digest(Hash(Sha256::digest(bytes).into()))
+}
+
+/// Bytes that no run of zeroes or repeated block can stand for.
+pub(crate) fn noise(length: usize, seed: u64) -> Vec<u8> {
+    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+    (0..length.div_ceil(8))
+        .flat_map(|_| {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            state.to_le_bytes()
+        })
+        .take(length)
+        .collect()
+}
+
+impl Site {
+    pub(crate) fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["blobs/sha256", "roots"] {
+            fs::create_dir_all(folder.path().join(name)).unwrap();
+        }
+        let key = SigningKey::generate().unwrap();
+        let (chain, domain) = chain(&key);
+        write(&folder.path().join(format!("roots/{domain}.json")), &chain.to_file());
+        let db = Db::create(&folder.path().join("airlock.db"), &Schema::APPLIANCE).unwrap();
+        let site = appliance::Appliance {
+            site: "0123456789abcdef0123456789abcdef".parse().unwrap(),
+            name: "plant".into(),
+            created_at: Timestamp::EPOCH,
+        };
+        db.write(|tx| {
+            appliance::insert(tx, &site, Timestamp::EPOCH)?;
+            trust::store_chain(tx, &chain, Timestamp::EPOCH)
+        })
+        .unwrap();
+        Self {
+            folder,
+            db,
+            // Far enough from 1970 that there is time before it.
+            clock: TestClock(Arc::new(AtomicI64::new(1_000_000))),
+            key,
+            domain,
+        }
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    pub(crate) fn blob_path(&self, digest: &Digest) -> PathBuf {
+        let hex = digest.0.to_hex();
+        self.path().join("blobs/sha256").join(&hex[..2]).join(hex)
+    }
+
+    /// Starts a release; nothing is visible before it is published.
+    pub(crate) fn release(&self, product: &str, sequence: u64) -> Draft<'_> {
+        Draft {
+            site: self,
+            scope: Scope {
+                domain: self.domain,
+                product: product.parse().unwrap(),
+                channel: "stable".parse().unwrap(),
+            },
+            sequence,
+            homes: Vec::new(),
+            blobs: Vec::new(),
+            names: Vec::new(),
+        }
+    }
+
+    pub(crate) fn activate(&self, id: ReleaseId) {
+        self.db.write(|tx| release::activate(tx, id, self.clock.now())).unwrap();
+    }
+
+    /// Opens the registry with a grace period of an hour.
+    pub(crate) fn registry(&self) -> Arc<Registry> {
+        let registry = Registry::open(self.path(), Duration::from_secs(3600), Arc::new(self.clock.clone()));
+        Arc::new(registry.unwrap())
+    }
+
+    /// Starts a server on a free port of this machine.
+    pub(crate) fn serve(&self) -> (Running, SocketAddr) {
+        self.serve_with(Settings::default(), &self.registry())
+    }
+
+    #[expect(clippy::unused_self, reason = "it is the site that serves")]
+    pub(crate) fn serve_with(&self, settings: Settings, registry: &Arc<Registry>) -> (Running, SocketAddr) {
+        let settings = Settings {
+            listen: vec![SocketAddr::from(([127, 0, 0, 1], 0))],
+            ..settings
+        };
+        let running = Server::start(settings, registry).unwrap();
+        let address = running.addresses()[0];
+        (running, address)
+    }
+}
+
+/// A release in the making.
+pub(crate) struct Draft<'a> {
+    site: &'a Site,
+    scope: Scope,
+    sequence: u64,
+    homes: Vec<String>,
+    blobs: Vec<BlobRow>,
+    names: Vec<Name>,
+}
+
+impl Draft<'_> {
+    pub(crate) fn home(mut self, host: &str) -> Self {
+        self.homes.push(host.into());
+        self
+    }
+
+    /// Adds content under a repository.
+    pub(crate) fn blob(mut self, repository: &str, bytes: &[u8]) -> Self {
+        self.put(repository, bytes, None);
+        self
+    }
+
+    /// Adds a manifest under a tag.
+    pub(crate) fn tag(mut self, repository: &str, tag: &str, manifest: &[u8]) -> Self {
+        let digest = self.put(repository, manifest, Some(oci::OCI_MANIFEST));
+        self.names.push(Name::Tag {
+            repository: repository.parse().unwrap(),
+            tag: tag.parse().unwrap(),
+            digest,
+        });
+        self
+    }
+
+    /// Adds a manifest that refers to another one.
+    pub(crate) fn referrer(mut self, repository: &str, subject: &Digest, artifact_type: &str, manifest: &[u8]) -> Self {
+        let digest = self.put(repository, manifest, Some(oci::OCI_MANIFEST));
+        self.names.push(Name::Referrer {
+            repository: repository.parse().unwrap(),
+            subject: *subject,
+            digest,
+            media_type: oci::OCI_MANIFEST.into(),
+            artifact_type: Some(artifact_type.into()),
+            annotations: r#"{"by":"test"}"#.into(),
+        });
+        self
+    }
+
+    fn put(&mut self, repository: &str, bytes: &[u8], media_type: Option<&str>) -> Digest {
+        let digest = digest(bytes);
+        let path = self.site.blob_path(&digest);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        write(&path, bytes);
+        let pieces = (bytes.len() > 4 << 20).then(|| {
+            let hashes = bytes.chunks(PIECE).map(|piece| Hash(Sha256::digest(piece).into()));
+            (PIECE as u64, hashes.collect())
+        });
+        self.blobs.push(BlobRow {
+            digest,
+            size: bytes.len() as u64,
+            pieces,
+        });
+        self.names.push(Name::Content {
+            repository: repository.parse().unwrap(),
+            digest,
+            media_type: media_type.map(Into::into),
+        });
+        digest
+    }
+
+    /// Publishes it, and makes it live at once.
+    pub(crate) fn live(self) -> ReleaseId {
+        self.publish(true)
+    }
+
+    pub(crate) fn publish(self, activate: bool) -> ReleaseId {
+        let head = format!("{{\"release\":\"{} {}\"}}", self.scope, self.sequence);
+        let signature = Signature::make(&self.site.key, PayloadType::BundleHead, head.as_bytes());
+        let signatures = airlock::crypto::canonical::to_vec(&serde_json::json!({ "signatures": [signature] }));
+        let published = self.site.db.write(|tx| {
+            publish(
+                tx,
+                Publication {
+                    scope: self.scope,
+                    counter: Counter {
+                        epoch: 0,
+                        sequence: self.sequence,
+                    },
+                    head: digest(head.as_bytes()).0,
+                    head_bytes: head.as_bytes(),
+                    signatures: &signatures,
+                    root_version: 1,
+                    version: "1.0",
+                    imported_at: self.site.clock.now(),
+                    home_hosts: &self.homes,
+                    pages: &[],
+                    time_floor: Timestamp::EPOCH,
+                    activate,
+                    blobs: &mut self.blobs.into_iter().map(Ok),
+                    names: &mut self.names.into_iter().map(Ok),
+                    receipt: &mut |_, _| Ok(Vec::new()),
+                },
+            )
+        });
+        published.unwrap().id
+    }
+}
+
+/// Thousands of small files: none of them needs to survive a power cut.
+#[expect(clippy::disallowed_methods, reason = "a test's own files")]
+fn write(path: &Path, bytes: &[u8]) {
+    fs::write(path, bytes).unwrap();
+}
+
+/// A vendor's root 1, with one key for every role but `release`, and one for that.
+fn chain(release: &SigningKey) -> (Chain, Hash) {
+    let rule = |key: &SigningKey| {
+        vec![Rule {
+            keys: vec![key.public().id()],
+            scheme: Scheme::Ed25519,
+            threshold: 1,
+        }]
+    };
+    let keys: Vec<_> = (0..4).map(|_| SigningKey::generate().unwrap()).collect();
+    let mut listed: Vec<Key> = keys
+        .iter()
+        .chain([release])
+        .map(|key| Key {
+            id: key.public().id(),
+            public: key.public(),
+            scheme: Scheme::Ed25519,
+        })
+        .collect();
+    listed.sort_by_key(|key| key.id);
+    let document = RootDocument {
+        epochs: vec![],
+        expires: "2100-01-01T00:00:00Z".parse().unwrap(),
+        issued_at: Timestamp::EPOCH,
+        keys: listed,
+        products: vec!["crm".parse().unwrap(), "erp".parse().unwrap()],
+        reader: Version::current(),
+        roles: Roles {
+            ack: rule(&keys[0]),
+            licence: rule(&keys[1]),
+            release: rule(release),
+            root: rule(&keys[2]),
+            withdrawal: rule(&keys[3]),
+        },
+        time_reset: false,
+        vendor: "Test".into(),
+        version: 1,
+    };
+    let envelope = Envelope::sign(PayloadType::TrustRoot, document.to_payload(), &[&keys[2]]);
+    let chain = Chain::start(envelope).unwrap();
+    let domain = chain.domain();
+    (chain, domain)
+}
