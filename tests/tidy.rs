@@ -1,1 +1,227 @@
-//! Repository checks.
+//! The wall that one crate does not have: who may import what, module docs, file sizes, and words that do not belong here.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Lines above which a file is asked what second thing lives in it.
+const LINES: usize = 600;
+
+/// Modules by level: each may use its own folder and what stands lower, except that level 2 and level 4 do not know their
+/// neighbours. The table of `src/lib.rs`.
+const LEVELS: &[(&str, u8)] = &[
+    ("domain", 0),
+    ("stream", 1),
+    ("crypto", 1),
+    ("confine", 1),
+    ("bundle", 2),
+    ("store", 2),
+    ("db", 2),
+    ("media", 3),
+    ("vendor_side", 4),
+    ("appliance", 4),
+    ("config", 5),
+    ("http", 5),
+    ("cli", 6),
+];
+
+/// Modules of a level that may not use one another.
+const STRANGERS: &[&[&str]] = &[&["bundle", "store", "db"], &["vendor_side", "appliance"]];
+
+/// Crates with a border: where alone they may be named.
+const BORDERS: &[(&str, &[&str])] = &[
+    ("rusqlite", &["src/db/"]),
+    ("axum", &["src/http/"]),
+    ("hyper", &["src/http/"]),
+    ("hyper_util", &["src/http/"]),
+    ("reqwest", &["src/vendor_side/collect/"]),
+    ("oci_client", &["src/vendor_side/collect/"]),
+    ("zstd", &["src/bundle/"]),
+    ("clap", &["src/cli/"]),
+    ("rpassword", &["src/cli/"]),
+    ("ed25519_dalek", &["src/crypto/"]),
+    ("seccompiler", &["src/confine.rs"]),
+];
+
+struct Source {
+    path: String,
+    text: String,
+}
+
+impl Source {
+    /// Lines of code: no comments, nothing from the first test module on.
+    fn code(&self) -> impl Iterator<Item = (usize, &str)> {
+        (1..)
+            .zip(self.text.lines())
+            .take_while(|(_, line)| line.trim() != "#[cfg(test)]")
+            .filter(|(_, line)| !line.trim_start().starts_with("//"))
+    }
+
+    /// The module directly below the crate that the file belongs to.
+    fn module(&self) -> Option<&str> {
+        let rest = self.path.strip_prefix("src/")?;
+        Some(rest.split(['/', '.']).next().unwrap_or(rest))
+    }
+}
+
+fn sources(folder: &str) -> Vec<Source> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut found = Vec::new();
+    let mut folders: Vec<PathBuf> = vec![root.join(folder)];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                let text = fs::read_to_string(&path).unwrap();
+                found.push(Source {
+                    path: path.strip_prefix(root).unwrap().display().to_string(),
+                    text,
+                });
+            }
+        }
+    }
+    found.sort_by(|a, b| a.path.cmp(&b.path));
+    assert!(!found.is_empty(), "{folder} holds nothing: the check would be empty");
+    found
+}
+
+fn report(what: &str, findings: &[String]) {
+    assert!(findings.is_empty(), "{what}:\n  {}", findings.join("\n  "));
+}
+
+#[test]
+fn modules_use_only_what_stands_below_them() {
+    let levels: BTreeMap<&str, u8> = LEVELS.iter().copied().collect();
+    let mut findings = Vec::new();
+    let mut edges = 0;
+    for source in sources("src") {
+        let Some(module) = source.module().filter(|module| !matches!(*module, "lib" | "main")) else {
+            continue;
+        };
+        let Some(level) = levels.get(module) else {
+            findings.push(format!("{}: the module {module} is not in the table", source.path));
+            continue;
+        };
+        for (number, line) in source.code() {
+            for (at, _) in line.match_indices("crate::") {
+                let used = line[at + 7..]
+                    .split(|c: char| !c.is_alphanumeric() && c != '_')
+                    .next()
+                    .unwrap_or_default();
+                let Some(other) = levels.get(used).filter(|_| used != module) else {
+                    continue;
+                };
+                edges += 1;
+                let strangers = STRANGERS
+                    .iter()
+                    .any(|group| group.contains(&module) && group.contains(&used));
+                if other > level || strangers {
+                    findings.push(format!("{}:{number}: {module} uses {used}", source.path));
+                }
+            }
+        }
+    }
+    assert!(edges > 50, "only {edges} imports were seen: the check would be empty");
+    report("imports against the table of src/lib.rs", &findings);
+}
+
+#[test]
+fn crates_stay_behind_their_borders() {
+    let mut findings = Vec::new();
+    for source in sources("src") {
+        for (number, line) in source.code() {
+            for (name, homes) in BORDERS {
+                let named = line
+                    .match_indices(&format!("{name}::"))
+                    .any(|(at, _)| !line[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_' || c == ':'));
+                if named && !homes.iter().any(|home| source.path.starts_with(home)) {
+                    findings.push(format!("{}:{number}: {name}", source.path));
+                }
+            }
+        }
+    }
+    report("crates named outside their border", &findings);
+}
+
+#[test]
+fn every_file_says_what_it_is_for_and_is_one_thing() {
+    let mut findings = Vec::new();
+    for source in ["src", "tests", "benches"].into_iter().flat_map(sources) {
+        if !source.text.starts_with("//!") {
+            findings.push(format!("{}: no module docs", source.path));
+        }
+        let lines = source.text.lines().count();
+        if lines > LINES {
+            findings.push(format!("{}: {lines} lines", source.path));
+        }
+    }
+    report("module docs and sizes", &findings);
+}
+
+#[test]
+fn folders_have_one_door_without_logic() {
+    let mut findings = Vec::new();
+    for source in sources("src")
+        .iter()
+        .filter(|source| source.path.ends_with("/mod.rs") && !source.path.starts_with("src/cli/"))
+    {
+        for (number, line) in source.code() {
+            if line.trim_start().starts_with("fn ") || line.contains(" fn ") || line.contains("::*") {
+                findings.push(format!("{}:{number}: {}", source.path, line.trim()));
+            }
+        }
+    }
+    report("logic or globs in mod.rs", &findings);
+}
+
+#[test]
+fn nothing_is_left_for_later() {
+    // Written apart, so that this file does not find itself.
+    let words = [
+        concat!("TO", "DO"),
+        concat!("FIX", "ME"),
+        concat!("X", "XX"),
+        concat!("unimpl", "emented!"),
+        concat!("to", "do!"),
+    ];
+    let mut findings = Vec::new();
+    for source in ["src", "tests"].into_iter().flat_map(sources) {
+        for (number, line) in (1..).zip(source.text.lines()) {
+            if words.iter().any(|word| line.contains(word)) {
+                findings.push(format!("{}:{number}: {}", source.path, line.trim()));
+            }
+        }
+    }
+    report("unfinished work", &findings);
+}
+
+#[test]
+fn the_specification_and_the_code_name_the_same_format() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let specification = fs::read_to_string(root.join("bundle-spec/SPEC.md")).unwrap();
+    let entry = fs::read_to_string(root.join("src/bundle/entry.rs")).unwrap();
+    let head = fs::read_to_string(root.join("src/bundle/head.rs")).unwrap();
+    for name in [
+        "00-format",
+        "01-signatures.json",
+        "02-trust.json",
+        "03-head.json",
+        "04-approvals.json",
+        "06-fill",
+    ] {
+        assert!(specification.contains(name) && entry.contains(name), "{name}");
+    }
+    assert!(specification.contains("airlock-bundle 1") && head.contains("airlock-bundle 1\\n"));
+    let envelope = fs::read_to_string(root.join("src/crypto/envelope.rs")).unwrap();
+    let mut types = 0;
+    for word in envelope
+        .split('"')
+        .filter(|word| word.starts_with("application/vnd.airlock."))
+    {
+        types += 1;
+        assert!(specification.contains(word), "{word} is not in the specification");
+    }
+    assert!(types >= 10);
+}

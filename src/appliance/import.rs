@@ -14,7 +14,7 @@ use super::publication::{self, Activation};
 use super::state::Appliance;
 use super::{intake, marks, reserve};
 use crate::bundle::{OpenedBundle, SignedBundle};
-use crate::crypto::{Chain, Signature};
+use crate::crypto::{Chain, Signature, canonical};
 use crate::db::release::Activated;
 use crate::db::{self, audit, release, trust};
 use crate::domain::{Class, Clock, Counter, Error, Hash, Result, Scope, Step, Timestamp};
@@ -133,6 +133,8 @@ impl Appliance {
     ) -> Result<Imported> {
         let _lock = self.lock()?;
         reserve::fill(self.folder()).map_err(|error| error.at(Step::X0))?;
+        // The receipt is signed at the very end; that there is a key for it is known before anything is read.
+        self.status_key().map_err(|error| error.at(Step::X0))?;
         let source = media::open(source, options.stall)?;
         for skipped in &source.skipped {
             events(Event::Note(format!("passed over {skipped}")));
@@ -165,7 +167,14 @@ impl Appliance {
             result,
             warnings,
         };
-        if policy::check_sequence(bundle.head(), bundle.head_digest(), mark, chain.newest())? == Sequence::Already {
+        let sequence = policy::check_sequence(bundle.head(), bundle.head_digest(), mark, chain.newest());
+        if sequence
+            .as_ref()
+            .is_err_and(|error| error.class() == Class::Equivocation)
+        {
+            self.keep_evidence(&bundle).map_err(|error| error.at(Step::X7))?;
+        }
+        if sequence? == Sequence::Already {
             self.check_still_here(bundle.head_digest())?;
             self.record("import-already", &bundle, started)?;
             return Ok(done(Outcome::Already, Vec::new()));
@@ -231,6 +240,14 @@ impl Appliance {
             Some(refusal) => Err(refusal.at(Step::X3)),
             None => Ok(step.chain),
         }
+    }
+
+    /// Two heads under one number prove that something is wrong at the vendor: the one that is refused is kept with its
+    /// signatures, the other one is in the database.
+    fn keep_evidence(&self, bundle: &SignedBundle) -> Result<()> {
+        let envelope = bundle.to_envelope();
+        self.store
+            .keep_evidence(bundle.head_digest(), "head.json", &canonical::to_vec(&envelope))
     }
 
     /// The mark says that this release is here; after a restored database it may not be.

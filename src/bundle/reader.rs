@@ -457,6 +457,15 @@ impl SignedBundle {
         prologue::signatures_bytes(&self.signatures)
     }
 
+    /// Returns the head and its signatures as a standard envelope, to keep or show on its own.
+    pub fn to_envelope(&self) -> Envelope {
+        Envelope {
+            payload: self.head_bytes.clone(),
+            payload_type: PayloadType::BundleHead,
+            signatures: self.signatures.clone(),
+        }
+    }
+
     /// Returns the site approvals carried. Their form is checked even where none is required.
     ///
     /// # Errors

@@ -8,7 +8,7 @@ use rustix::fs::{Mode, OFlags};
 use sha2::{Digest as _, Sha256};
 
 use crate::domain::{Class, Digest, Error, Hash, Result};
-use crate::stream::{create_folder, read_bounded, sync_folder};
+use crate::stream::{create_folder, read_bounded, sync_folder, write_atomically};
 
 /// The blobs of an appliance.
 #[derive(Debug, Clone)]
@@ -192,6 +192,19 @@ impl Store {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(Error::io("remove", &path, error)),
             _ => Ok(()),
         }
+    }
+
+    /// Keeps a document as evidence under a hash; one that is kept already stays.
+    ///
+    /// # Errors
+    ///
+    /// `E-IO` and `E-SPACE`.
+    pub fn keep_evidence(&self, name: Hash, kind: &str, bytes: &[u8]) -> Result<()> {
+        let path = self.evidence().join(format!("{name}.{kind}"));
+        if path.try_exists().map_err(|e| Error::io("look for", &path, e))? {
+            return Ok(());
+        }
+        write_atomically(&path, bytes, 0o400)
     }
 
     /// Takes a damaged blob out of the store and keeps it as evidence.
