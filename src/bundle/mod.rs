@@ -16,6 +16,7 @@
     allow(clippy::indexing_slicing, clippy::arithmetic_side_effects, reason = "tests")
 )]
 
+mod blob_hasher;
 mod content;
 mod entry;
 mod frame;

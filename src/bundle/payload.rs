@@ -3,11 +3,12 @@
 //! One thread reads, workers compare stored hashes and decode, one thread hashes blobs that span chunks, and the caller's thread
 //! hands verified content to a [`Sink`] in payload order. Memory is a few chunks, whatever the bundle holds.
 
-use std::sync::{Arc, mpsc};
+use std::sync::Arc;
 use std::thread;
 
 use sha2::{Digest as _, Sha256};
 
+use super::blob_hasher::BlobHasher;
 use super::entry::{END_BYTES, chunk_name};
 use super::frame::{Decoder, codec_word};
 use super::graph::{Graph, GraphBuilder};
@@ -535,68 +536,5 @@ fn read_end(source: &mut Source) -> Result<()> {
         )
         .expected("end of file after the two zero blocks")
         .remedy("copy the bundle again; if it stays so, do not use this medium"))
-    }
-}
-
-/// Hashes blobs that span chunks on a thread of its own, beside whoever writes them.
-struct BlobHasher<'scope> {
-    commands: mpsc::SyncSender<HashCommand>,
-    results: mpsc::Receiver<Digest>,
-    _thread: thread::ScopedJoinHandle<'scope, ()>,
-}
-
-enum HashCommand {
-    Begin,
-    Buffer(Arc<PooledBuffer>),
-    Bytes(Vec<u8>),
-    Finish,
-}
-
-impl<'scope> BlobHasher<'scope> {
-    fn start<'env>(scope: &'scope thread::Scope<'scope, 'env>) -> Self {
-        // Two buffers may wait: enough to keep both threads busy, and bounded.
-        let (commands, work) = mpsc::sync_channel(2);
-        let (answer, results) = mpsc::channel();
-        let thread = scope.spawn(move || {
-            let mut hasher = Sha256::new();
-            for command in work {
-                match command {
-                    HashCommand::Begin => hasher = Sha256::new(),
-                    HashCommand::Buffer(bytes) => hasher.update(&**bytes),
-                    HashCommand::Bytes(bytes) => hasher.update(&bytes),
-                    HashCommand::Finish => {
-                        let digest = Digest(Hash(std::mem::take(&mut hasher).finalize().into()));
-                        if answer.send(digest).is_err() {
-                            break;
-                        }
-                    }
-                }
-            }
-        });
-        Self {
-            commands,
-            results,
-            _thread: thread,
-        }
-    }
-
-    // The thread ends only after this side does, so a command always finds it.
-    fn begin(&self) {
-        self.commands.send(HashCommand::Begin).ok();
-    }
-
-    fn update(&self, bytes: Arc<PooledBuffer>) {
-        self.commands.send(HashCommand::Buffer(bytes)).ok();
-    }
-
-    fn update_slice(&self, bytes: &[u8]) {
-        self.commands.send(HashCommand::Bytes(bytes.to_vec())).ok();
-    }
-
-    fn finish(&self) -> Result<Digest> {
-        self.commands.send(HashCommand::Finish).ok();
-        self.results
-            .recv()
-            .map_err(|_| Error::new(Class::Internal, "hasher", "the hashing thread ended too early"))
     }
 }
