@@ -96,6 +96,8 @@ fn start_log(format: Format) -> Result<()> {
     };
     let log = tracing_subscriber::fmt()
         .with_env_filter(filter)
+        // A reader of the log that went away is no reason to stop serving.
+        .log_internal_errors(false)
         .with_writer(std::io::stderr);
     match format {
         Format::Human => log.with_target(false).try_init(),

@@ -20,6 +20,6 @@ mod router;
 mod server;
 mod settings;
 
-pub use router::router;
+pub use router::{Peer, router};
 pub use server::{Bound, Running, Server};
 pub use settings::{Limits, Network, ReadPolicy, Settings};

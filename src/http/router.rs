@@ -25,9 +25,9 @@ pub(super) struct App {
     read: Arc<ReadPolicy>,
 }
 
-/// The other end of the connection, put into every request by the server.
+/// The other end of the connection, put into the extensions of every request by the server.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Peer(pub(super) SocketAddr);
+pub struct Peer(pub SocketAddr);
 
 /// Makes the routes of a registry. A request without a known peer is refused as from nowhere.
 pub fn router(registry: Arc<Registry>, read: ReadPolicy) -> Router {

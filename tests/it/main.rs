@@ -7,8 +7,11 @@
     reason = "a test fails by panicking"
 )]
 
+mod registry_damage;
+mod registry_hostile;
 mod registry_lists;
 mod registry_live;
 mod registry_pull;
+mod serve_process;
 mod support;
 mod vectors;

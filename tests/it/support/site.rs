@@ -10,7 +10,7 @@ use std::time::Duration;
 use airlock::appliance::registry::Registry;
 use airlock::crypto::{Chain, Envelope, Key, PayloadType, Roles, RootDocument, Rule, Scheme, Signature, SigningKey};
 use airlock::db::release::ReleaseId;
-use airlock::db::{BlobRow, Db, Name, Publication, Schema, appliance, publish, release, trust};
+use airlock::db::{BlobRow, Db, Name, Publication, Schema, SqlResult as _, appliance, publish, release, trust};
 use airlock::domain::{Clock, Counter, Digest, Hash, Scope, Timestamp, Version, oci};
 use airlock::http::{Running, Server, Settings};
 use sha2::{Digest as _, Sha256};
@@ -115,6 +115,11 @@ impl Site {
             blobs: Vec::new(),
             names: Vec::new(),
         }
+    }
+
+    /// Changes the database behind airlock's back.
+    pub(crate) fn damage(&self, sql: &str) {
+        self.db.write(|tx| tx.execute_batch(sql).sql("damage")).unwrap();
     }
 
     pub(crate) fn activate(&self, id: ReleaseId) {
