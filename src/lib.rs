@@ -19,6 +19,7 @@
 //! | 5 | `http` | the only axum: `/v2/`, health |
 //! | 6 | `cli` | the only clap, the only printing |
 
+#[cfg(feature = "site")]
 pub mod appliance;
 pub mod bundle;
 pub mod cli;

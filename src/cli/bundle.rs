@@ -1,19 +1,18 @@
-//! `airlock bundle inspect|verify|sign|create`.
+//! `airlock bundle inspect|verify`: look at bundles; making and signing them are files of their own.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
-use serde_json::{Value, json};
+use serde_json::json;
 
-use super::passphrase::PassphraseArgs;
 use super::ui::{bytes, escape};
 use super::{Ui, trust_file};
 use crate::bundle::{Blob, Graph, Head, OpenedBundle, Sink};
-use crate::crypto::{Chain, KeyFile, Signature, canonical};
+use crate::crypto::{Chain, Signature, canonical};
 use crate::domain::{Audience, Class, Error, Hash, Result, Step, Timestamp, limits};
 use crate::media;
-use crate::stream::{read_bounded, write_atomically};
+use crate::stream::read_bounded;
 
 /// Make, inspect, verify and sign bundles
 #[derive(Debug, Subcommand)]
@@ -49,28 +48,8 @@ pub(super) enum BundleCommand {
         #[arg(long, value_name = "TIME")]
         at: Option<Timestamp>,
     },
-    /// Add a signature: into the bundle, or into a file of its own
-    ///
-    /// Only the bytes before the payload are rewritten. For a signing room carry FILE, or its first megabytes, in and the detached
-    /// file out.
-    #[command(
-        after_help = "Example:\n  airlock bundle sign release-7.airlock --key release-2.pem --detached release-7.sig"
-    )]
-    Sign {
-        /// Bundle file
-        file: PathBuf,
-        /// Private key file of the release role
-        #[arg(long, value_name = "PEM")]
-        key: PathBuf,
-        /// Write the signature here and leave the bundle as it is
-        #[arg(long, value_name = "FILE")]
-        detached: Option<PathBuf>,
-        /// Merge this detached signature file too; may repeat
-        #[arg(long, value_name = "FILE")]
-        signatures: Vec<PathBuf>,
-        #[command(flatten)]
-        passphrase: PassphraseArgs,
-    },
+    #[cfg(feature = "vendor")]
+    Sign(super::bundle_sign::SignArgs),
 }
 
 pub(super) fn run(command: &BundleCommand, ui: &mut Ui) -> Result<()> {
@@ -82,13 +61,8 @@ pub(super) fn run(command: &BundleCommand, ui: &mut Ui) -> Result<()> {
             signatures,
             at,
         } => verify(file, trust, signatures, *at, ui),
-        BundleCommand::Sign {
-            file,
-            key,
-            detached,
-            signatures,
-            passphrase,
-        } => sign(file, key, detached.as_deref(), signatures, passphrase, ui),
+        #[cfg(feature = "vendor")]
+        BundleCommand::Sign(args) => super::bundle_sign::run(args, ui),
     }
 }
 
@@ -155,7 +129,7 @@ fn names(bundle: &crate::bundle::VerifiedBundle) -> Vec<String> {
         .collect()
 }
 
-fn describe(
+pub(super) fn describe(
     head: &Head,
     digest: Hash,
     signatures: &[Signature],
@@ -314,65 +288,6 @@ impl Sink for Check<'_> {
     fn graph(&mut self, _: Graph) -> Result<()> {
         Ok(())
     }
-}
-
-fn sign(
-    path: &Path,
-    key: &Path,
-    detached: Option<&Path>,
-    others: &[PathBuf],
-    passphrase: &PassphraseArgs,
-    ui: &mut Ui,
-) -> Result<()> {
-    let source = media::open(path, None)?;
-    let (bundle, mut signatures) = OpenedBundle::open(source.input)?.into_unsigned()?;
-    // Whoever signs reads what is signed: these lines come from exactly the bytes below the signature.
-    ui.say(describe(
-        bundle.head(),
-        bundle.head_digest(),
-        &signatures,
-        false,
-        source.size,
-        None,
-    ));
-    let file = KeyFile::read(key)?;
-    let secret = if file.is_encrypted() {
-        Some(passphrase.asker().ask(key)?)
-    } else {
-        None
-    };
-    let key = file.signing_key(secret.as_ref().map(|secret| secret.as_str()))?;
-    let mut new = vec![bundle.sign(&key)];
-    for path in others {
-        new.extend(read_signatures(path)?);
-    }
-    if let Some(out) = detached {
-        write_atomically(out, &canonical::to_vec(&json!({"signatures": new})), 0o644)?;
-        return ui.result(
-            &json!({"head_digest": bundle.head_digest(), "key": key.public().id(), "detached": out}),
-            format!(
-                "signed with key {}; the signature is in {}",
-                key.public().id(),
-                out.display()
-            ),
-        );
-    }
-    let old = bundle.prologue(&signatures)?;
-    for signature in new {
-        signatures.retain(|held| held.keyid != signature.keyid);
-        signatures.push(signature);
-    }
-    media::replace_prologue(path, &old, &bundle.prologue(&signatures)?)?;
-    let value: Value =
-        json!({"head_digest": bundle.head_digest(), "key": key.public().id(), "signatures": signatures.len()});
-    ui.result(
-        &value,
-        format!(
-            "signed with key {}; the bundle carries {} signatures",
-            key.public().id(),
-            signatures.len()
-        ),
-    )
 }
 
 /// Reads a detached signature file.

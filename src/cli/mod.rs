@@ -3,25 +3,37 @@
 //! Data goes to stdout (`--format human|json`), talk to stderr. Every subcommand is a file with its `Args` and its `run`.
 
 mod bundle;
+#[cfg(feature = "vendor")]
+mod bundle_sign;
+mod completion;
+#[cfg(feature = "site")]
 mod import;
+#[cfg(feature = "site")]
 mod init;
 #[cfg(feature = "site")]
 mod notify;
+#[cfg(feature = "vendor")]
 mod passphrase;
+#[cfg(feature = "site")]
 mod release;
 #[cfg(feature = "site")]
 mod serve;
+#[cfg(feature = "site")]
 mod state_folder;
+#[cfg(feature = "vendor")]
 mod times;
+#[cfg(feature = "site")]
 mod trust;
 mod trust_file;
 mod ui;
+#[cfg(feature = "vendor")]
 mod vendor;
+#[cfg(feature = "vendor")]
 mod vendor_trust;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
 
 pub use ui::{Format, Ui};
 
@@ -40,19 +52,25 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    #[cfg(feature = "vendor")]
     /// Make and keep a vendor's workspace: keys, trust root, known sites
     #[command(subcommand)]
     Vendor(vendor::VendorCommand),
     #[command(subcommand)]
     Bundle(bundle::BundleCommand),
+    #[cfg(feature = "site")]
     Init(init::InitArgs),
+    #[cfg(feature = "site")]
     #[command(subcommand)]
     Trust(trust::TrustCommand),
+    #[cfg(feature = "site")]
     Import(import::ImportArgs),
+    #[cfg(feature = "site")]
     #[command(subcommand)]
     Release(release::ReleaseCommand),
     #[cfg(feature = "site")]
     Serve(serve::ServeArgs),
+    Completion(completion::CompletionArgs),
 }
 
 /// Parses the command line, runs the command, and returns the documented exit code.
@@ -77,13 +95,19 @@ pub fn main() -> ExitCode {
 
 fn run(command: Command, ui: &mut Ui) -> Result<()> {
     match command {
+        #[cfg(feature = "vendor")]
         Command::Vendor(command) => vendor::run(command, ui),
         Command::Bundle(command) => bundle::run(&command, ui),
+        #[cfg(feature = "site")]
         Command::Init(args) => init::run(&args, ui),
+        #[cfg(feature = "site")]
         Command::Trust(command) => trust::run(&command, ui),
+        #[cfg(feature = "site")]
         Command::Import(args) => import::run(&args, ui),
+        #[cfg(feature = "site")]
         Command::Release(command) => release::run(&command, ui),
         #[cfg(feature = "site")]
         Command::Serve(args) => serve::run(args, ui),
+        Command::Completion(args) => completion::run(&args, &mut Cli::command(), ui),
     }
 }

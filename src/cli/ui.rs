@@ -64,8 +64,17 @@ impl Ui {
             Format::Json => serde_json::to_string_pretty(value)
                 .map_err(|e| Error::new(Class::Internal, "json", format!("a result has no JSON form: {e}")))?,
         };
+        self.script(format!("{text}\n").as_bytes())
+    }
+
+    /// Writes bytes to stdout as they are.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::result`].
+    pub fn script(&self, bytes: &[u8]) -> Result<()> {
         let mut stdout = io::stdout().lock();
-        match writeln!(stdout, "{text}").and_then(|()| stdout.flush()) {
+        match stdout.write_all(bytes).and_then(|()| stdout.flush()) {
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
             Err(error) => Err(Error::new(
                 Class::Io,
