@@ -246,14 +246,6 @@ fn insert_release(transaction: &Transaction<'_>, publication: &Publication<'_>) 
 }
 
 fn insert_blob(transaction: &Transaction<'_>, release: ReleaseId, blob: &BlobRow) -> Result<()> {
-    let known: Option<(i64, u64, bool)> = transaction
-        .prepare_cached("SELECT id, size, pieces IS NULL FROM blob WHERE digest = ?")
-        .and_then(|mut select| {
-            select
-                .query_row([&blob.digest], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
-                .optional()
-        })
-        .sql("look for the blob")?;
     let (piece_size, pieces) = match &blob.pieces {
         Some((size, hashes)) => (
             Some(*size),
@@ -261,36 +253,55 @@ fn insert_blob(transaction: &Transaction<'_>, release: ReleaseId, blob: &BlobRow
         ),
         None => (None, None),
     };
-    let id: i64 = match known {
-        Some((_, size, _)) if size != blob.size => {
-            return Err(Error::new(
-                Class::State,
-                "blob-size",
-                format!(
-                    "{} is known with {size} bytes and comes with {}",
-                    blob.digest, blob.size
-                ),
-            ));
-        }
-        Some((id, _, without_pieces)) => {
-            if without_pieces && pieces.is_some() {
-                transaction
-                    .prepare_cached("UPDATE blob SET piece_size = ?, pieces = ? WHERE id = ?")
-                    .and_then(|mut update| update.execute(params![piece_size, pieces, id]))
-                    .sql("record the blob's pieces")?;
-            }
-            id
-        }
-        None => transaction
-            .prepare_cached("INSERT INTO blob (digest, size, piece_size, pieces) VALUES (?, ?, ?, ?)")
-            .and_then(|mut insert| insert.insert(params![blob.digest, blob.size, piece_size, pieces]))
-            .sql("record the blob")?,
+    // One statement for a new blob, the ordinary case; what is known already is looked at.
+    let fresh = transaction
+        .prepare_cached(
+            "INSERT INTO blob (digest, size, piece_size, pieces) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING RETURNING id",
+        )
+        .and_then(|mut insert| {
+            insert
+                .query_row(params![blob.digest, blob.size, piece_size, pieces], |row| row.get(0))
+                .optional()
+        })
+        .sql("record the blob")?;
+    let id: i64 = match fresh {
+        Some(id) => id,
+        None => known_blob(transaction, blob, piece_size, pieces.as_deref())?,
     };
     transaction
         .prepare_cached("INSERT INTO release_blob (release, blob) VALUES (?, ?) ON CONFLICT DO NOTHING")
         .and_then(|mut insert| insert.execute([release.0, id]))
         .sql("record the release's blob")?;
     Ok(())
+}
+
+fn known_blob(
+    transaction: &Transaction<'_>,
+    blob: &BlobRow,
+    piece_size: Option<u64>,
+    pieces: Option<&[u8]>,
+) -> Result<i64> {
+    let (id, size, without_pieces): (i64, u64, bool) = transaction
+        .prepare_cached("SELECT id, size, pieces IS NULL FROM blob WHERE digest = ?")
+        .and_then(|mut select| select.query_row([&blob.digest], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?))))
+        .sql("look for the blob")?;
+    if size != blob.size {
+        return Err(Error::new(
+            Class::State,
+            "blob-size",
+            format!(
+                "{} is known with {size} bytes and comes with {}",
+                blob.digest, blob.size
+            ),
+        ));
+    }
+    if without_pieces && pieces.is_some() {
+        transaction
+            .prepare_cached("UPDATE blob SET piece_size = ?, pieces = ? WHERE id = ?")
+            .and_then(|mut update| update.execute(params![piece_size, pieces, id]))
+            .sql("record the blob's pieces")?;
+    }
+    Ok(id)
 }
 
 /// Inserts names; repositories are few and looked up once each.

@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::os::unix::fs::FileExt as _;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use sha2::{Digest as _, Sha256};
 
@@ -19,6 +20,8 @@ pub(super) struct Pieces {
     piece_size: u64,
     hashes: Vec<Hash>,
     good: Vec<AtomicBool>,
+    /// Held while a piece is hashed: of a hundred clients that want it first, one pays.
+    busy: Vec<Mutex<()>>,
 }
 
 impl Pieces {
@@ -29,6 +32,7 @@ impl Pieces {
             size,
             piece_size,
             good: hashes.iter().map(|_| AtomicBool::new(false)).collect(),
+            busy: hashes.iter().map(|_| Mutex::new(())).collect(),
             hashes,
         })
     }
@@ -49,9 +53,12 @@ impl Pieces {
         let Some(number) = self.number(offset) else {
             return Ok(());
         };
-        let (Some(good), Some(expected)) = (self.good.get(number), self.hashes.get(number)) else {
+        let (Some(good), Some(expected), Some(busy)) =
+            (self.good.get(number), self.hashes.get(number), self.busy.get(number))
+        else {
             return Ok(());
         };
+        let _turn = busy.lock().unwrap_or_else(PoisonError::into_inner);
         if good.load(Ordering::Acquire) {
             return Ok(());
         }
