@@ -4,9 +4,6 @@ use clap::Args;
 
 use crate::domain::{Class, Clock as _, Error, Result, SystemClock, Timestamp};
 
-/// Seconds of a year of 365.25 days.
-const YEAR: i64 = 31_557_600;
-
 /// When a root is issued and how long it holds.
 #[derive(Debug, Clone, Args)]
 pub(super) struct RootTimes {
@@ -37,9 +34,16 @@ impl RootTimes {
     }
 }
 
-/// Returns the time a number of years later.
+/// Returns the same day and time a number of years later, 28 February for the 29th where there is none.
 pub(super) fn in_years(from: Timestamp, years: u16) -> Timestamp {
-    from.plus_seconds(i64::from(years).saturating_mul(YEAR))
+    let text = from.to_string();
+    let (year, rest) = text.split_once('-').unwrap_or((&text, ""));
+    let year = year.parse::<u16>().unwrap_or(9999).saturating_add(years).min(9999);
+    let later = format!("{year:04}-{rest}");
+    later
+        .parse()
+        .or_else(|_| later.replacen("-02-29T", "-02-28T", 1).parse())
+        .unwrap_or(from)
 }
 
 /// Returns the time that the environment fixes for reproducible builds.
@@ -64,4 +68,21 @@ pub(super) fn source_date_epoch() -> Result<Option<Timestamp>> {
             )
             .expected("seconds since 1970")
         })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn years_are_counted_by_the_calendar() {
+        for (from, years, later) in [
+            ("2026-11-21T10:00:00Z", 5, "2031-11-21T10:00:00Z"),
+            ("2024-02-29T10:00:00Z", 1, "2025-02-28T10:00:00Z"),
+            ("2024-02-29T10:00:00Z", 4, "2028-02-29T10:00:00Z"),
+            ("2026-01-01T00:00:00Z", 9000, "9999-01-01T00:00:00Z"),
+        ] {
+            assert_eq!(in_years(from.parse().unwrap(), years).to_string(), later);
+        }
+    }
 }

@@ -4,15 +4,20 @@
 //! workspace   keys/  root.json  ledger.db        made once by init, moved forward by trust
 //! release     release.yaml + flags ─> Release    what is said
 //! collect     images ─> Content + ContentSource  what is carried
+//! pack        both, signed ─> a bundle on its medium
 //! ```
 //!
 //! A workspace holds secrets. Everything that changes trust is checked through the same chain walk that appliances use, before
 //! a byte of it replaces the old state.
 
+pub mod collect;
 mod enrol;
 mod key_ring;
 mod pack;
+pub mod release;
+pub mod release_file;
 mod root_change;
+mod suggest;
 mod trust;
 mod workspace;
 

@@ -1,0 +1,30 @@
+//! Finds everything that images are made of, and where its bytes are: nothing is copied, nothing is unpacked.
+//!
+//! ```text
+//! ImageRequest ─> Origin (layout | registry) ─> walk ─> Content (names, manifests, absent)
+//!                                                  └──> Sources (configs and layers, opened while the bundle is written)
+//! ```
+//!
+//! Manifests keep their bytes; their digests and sizes are compared as they are read. Those of configs and layers are compared by
+//! the writer of the bundle, which reads them once. A tag is looked up once. What cannot be carried is reported as one list, not
+//! one by one (D10).
+
+mod blob_range;
+mod layout;
+mod layout_tar;
+mod origin;
+mod plan;
+mod problem;
+mod reference;
+mod registry;
+mod registry_auth;
+mod registry_blob;
+mod registry_client;
+mod source;
+mod sources;
+mod walk;
+
+pub use reference::{ImageReference, Platform};
+pub use registry_client::RegistryOptions;
+pub use source::{Pick, Source};
+pub use sources::{ImageRequest, Sources, collect};

@@ -1,0 +1,91 @@
+//! What cannot be carried, gathered into one refusal (D10).
+
+use crate::domain::{Class, Error};
+
+/// Longest list that is written out.
+const LISTED: usize = 50;
+
+/// Problems found so far.
+#[derive(Debug, Default)]
+pub(super) struct Problems(Vec<Error>);
+
+impl Problems {
+    /// Notes a problem of an image.
+    pub(super) fn note(&mut self, image: &str, error: &Error) {
+        let mut sentence = format!("{image}: {}", error.found());
+        if let Some(expected) = error.expectation() {
+            sentence += &format!(" (expected {expected})");
+        }
+        // Shared content is met once for every image that has it.
+        if self
+            .0
+            .iter()
+            .any(|known| known.found() == sentence && known.code() == error.code())
+        {
+            return;
+        }
+        let noted = Error::new(error.class(), error.code(), sentence);
+        self.0.push(match error.advice() {
+            Some(advice) => noted.remedy(advice),
+            None => noted,
+        });
+    }
+
+    /// Notes something that an image refers to and that is not there.
+    pub(super) fn missing(&mut self, image: &str, what: impl Into<String>) {
+        self.note(image, &Error::new(Class::Content, "missing", what));
+    }
+
+    /// Ends with one error that lists every problem: of their class and code when they agree, else `E-CONTENT problems`.
+    pub(super) fn into_result(self) -> Result<(), Error> {
+        let Some(first) = self.0.first() else { return Ok(()) };
+        if self.0.len() == 1 {
+            return Err(self.0.into_iter().next().expect("there is one"));
+        }
+        let same = self
+            .0
+            .iter()
+            .all(|error| (error.class(), error.code()) == (first.class(), first.code()));
+        let (class, code) = if same {
+            (first.class(), first.code())
+        } else {
+            (Class::Content, "problems")
+        };
+        let mut text = format!("{} things cannot be carried:", self.0.len());
+        for error in self.0.iter().take(LISTED) {
+            text += &format!("\n  {}", error.found());
+        }
+        if self.0.len() > LISTED {
+            text += &format!("\n  and {} more", self.0.len().saturating_sub(LISTED));
+        }
+        let refusal = Error::new(class, code, text);
+        Err(match first.advice() {
+            Some(advice) if same => refusal.remedy(advice),
+            _ => refusal,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_list_is_complete_and_keeps_a_common_class() {
+        assert!(Problems::default().into_result().is_ok());
+        let mut problems = Problems::default();
+        problems.missing("a", "x is not there");
+        problems.missing("a", "x is not there");
+        problems.missing("b", "y is not there");
+        let error = problems.into_result().unwrap_err();
+        assert_eq!((error.class(), error.code()), (Class::Content, "missing"));
+        assert!(error.found().contains("a: x is not there") && error.found().contains("b: y is not there"));
+        assert!(error.found().starts_with("2 things"));
+
+        let mut problems = Problems::default();
+        problems.missing("a", "x is not there");
+        problems.note("b", &Error::new(Class::Limit, "nesting", "too deep"));
+        let error = problems.into_result().unwrap_err();
+        assert_eq!((error.class(), error.code()), (Class::Content, "problems"));
+    }
+}

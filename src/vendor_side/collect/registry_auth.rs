@@ -1,0 +1,216 @@
+//! Challenges of registries, and the credentials that answer them (RFC 9110 section 11, Docker token authentication).
+//!
+//! Credentials come from Docker's `config.json` (`$DOCKER_CONFIG`, else `~/.docker`) and its helpers, are read when a registry
+//! first asks, and go to that registry or to the token service that it names, never in clear unless the registry itself is
+//! reached in clear.
+
+use docker_credential::{CredentialRetrievalError, DockerCredential};
+
+use crate::domain::{Class, Error, Result};
+
+/// Key of Docker Hub in Docker's configuration.
+const DOCKER_HUB: &str = "https://index.docker.io/v1/";
+
+/// What a registry wants to see.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Challenge {
+    /// User name and password with every request.
+    Basic,
+    /// A token of a token service.
+    Bearer {
+        /// Address of the token service.
+        realm: String,
+        /// Its name for the registry.
+        service: Option<String>,
+        /// What the token must allow.
+        scope: Option<String>,
+    },
+}
+
+impl Challenge {
+    /// Reads the `WWW-Authenticate` headers of an answer; of several challenges, Bearer is taken.
+    pub(super) fn parse<'a>(headers: impl IntoIterator<Item = &'a str>) -> Option<Self> {
+        let mut basic = None;
+        for (scheme, parameters) in headers.into_iter().flat_map(challenges) {
+            let value = |name: &str| {
+                parameters
+                    .iter()
+                    .find(|(key, _)| key.eq_ignore_ascii_case(name))
+                    .map(|(_, value)| value.clone())
+            };
+            if scheme.eq_ignore_ascii_case("bearer")
+                && let Some(realm) = value("realm")
+            {
+                return Some(Self::Bearer {
+                    realm,
+                    service: value("service"),
+                    scope: value("scope"),
+                });
+            }
+            if scheme.eq_ignore_ascii_case("basic") {
+                basic = Some(Self::Basic);
+            }
+        }
+        basic
+    }
+}
+
+type Parameters = Vec<(String, String)>;
+
+/// Splits a header into schemes with their parameters.
+fn challenges(header: &str) -> Vec<(String, Parameters)> {
+    let mut found: Vec<(String, Parameters)> = Vec::new();
+    let mut rest = header.trim_start_matches([' ', '\t', ',']);
+    while !rest.is_empty() {
+        let end = rest.find([' ', '\t', '=', ',']).unwrap_or(rest.len());
+        let (word, after) = rest.split_at(end);
+        let after = after.trim_start_matches([' ', '\t']);
+        if let (Some(value), Some((_, parameters))) = (after.strip_prefix('='), found.last_mut()) {
+            let (value, after) = parameter_value(value.trim_start_matches([' ', '\t']));
+            parameters.push((word.to_owned(), value));
+            rest = after;
+        } else if after.starts_with('=') || word.is_empty() {
+            // A parameter without a scheme: not a challenge that can be answered.
+            break;
+        } else {
+            found.push((word.to_owned(), Vec::new()));
+            rest = after;
+        }
+        rest = rest.trim_start_matches([' ', '\t', ',']);
+    }
+    found
+}
+
+/// Takes a token or quoted string off the front.
+fn parameter_value(text: &str) -> (String, &str) {
+    let Some(quoted) = text.strip_prefix('"') else {
+        let end = text.find([',', ' ', '\t']).unwrap_or(text.len());
+        let (value, after) = text.split_at(end);
+        return (value.to_owned(), after);
+    };
+    let mut value = String::new();
+    let mut escaped = false;
+    for (place, c) in quoted.char_indices() {
+        match c {
+            _ if escaped => {
+                value.push(c);
+                escaped = false;
+            }
+            '\\' => escaped = true,
+            '"' => return (value, quoted.get(place.saturating_add(1)..).unwrap_or_default()),
+            other => value.push(other),
+        }
+    }
+    (value, "")
+}
+
+/// Who we are to a registry.
+#[derive(Clone)]
+pub(super) enum Credential {
+    /// Nobody in particular.
+    Anonymous,
+    /// A user with a password.
+    Password(String, String),
+    /// A refresh token of the token service.
+    Identity(String),
+}
+
+impl std::fmt::Debug for Credential {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Anonymous => "Anonymous",
+            Self::Password(..) => "Password",
+            Self::Identity(_) => "Identity",
+        })
+    }
+}
+
+/// Looks up the credentials of a registry in Docker's configuration.
+///
+/// # Errors
+///
+/// `E-USAGE registry-credentials` when the configuration or a helper cannot be read. What a helper printed is not repeated: it
+/// may be a secret.
+pub(super) fn credential(host: &str) -> Result<Credential> {
+    let names = if host == "docker.io" {
+        vec![DOCKER_HUB.to_owned(), host.to_owned()]
+    } else {
+        vec![
+            host.to_owned(),
+            format!("https://{host}"),
+            format!("https://{host}/v1/"),
+            format!("https://{host}/v2/"),
+        ]
+    };
+    for name in names {
+        match docker_credential::get_credential(&name) {
+            Ok(DockerCredential::UsernamePassword(user, password)) => return Ok(Credential::Password(user, password)),
+            Ok(DockerCredential::IdentityToken(token)) => return Ok(Credential::Identity(token)),
+            Err(CredentialRetrievalError::NoCredentialConfigured | CredentialRetrievalError::ConfigNotFound) => {}
+            Err(CredentialRetrievalError::HelperFailure { stdout, stderr, .. })
+                if stdout.contains("not found") || stderr.contains("not found") => {}
+            Err(error) => {
+                let what = match error {
+                    CredentialRetrievalError::HelperFailure { helper, .. } => format!("the helper {helper} failed"),
+                    other => other.to_string(),
+                };
+                return Err(Error::new(
+                    Class::Usage,
+                    "registry-credentials",
+                    format!("the credentials for {host} cannot be read: {what}"),
+                )
+                .expected("Docker's config.json with a login for this registry, or none")
+                .remedy(format!("log in again with `docker login {host}`")));
+            }
+        }
+    }
+    Ok(Credential::Anonymous)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn challenges_of_real_registries_are_read() {
+        let bearer = |realm: &str, service: Option<&str>, scope: Option<&str>| {
+            Some(Challenge::Bearer {
+                realm: realm.to_owned(),
+                service: service.map(str::to_owned),
+                scope: scope.map(str::to_owned),
+            })
+        };
+        for (header, challenge) in [
+            ("Basic realm=\"Registry\"", Some(Challenge::Basic)),
+            ("basic", Some(Challenge::Basic)),
+            (
+                "Bearer realm=\"https://auth.docker.io/token\",service=\"registry.docker.io\",scope=\"repository:a/b:pull\"",
+                bearer(
+                    "https://auth.docker.io/token",
+                    Some("registry.docker.io"),
+                    Some("repository:a/b:pull"),
+                ),
+            ),
+            (
+                "Bearer realm=https://x/t, service=y",
+                bearer("https://x/t", Some("y"), None),
+            ),
+            (
+                "Basic realm=\"a, b=\\\"c\\\"\", Bearer realm=\"https://x/t\"",
+                bearer("https://x/t", None, None),
+            ),
+            ("Negotiate", None),
+            ("Bearer", None),
+            ("realm=x", None),
+            ("", None),
+            (",,,", None),
+            ("Bearer realm=\"unclosed", bearer("unclosed", None, None)),
+        ] {
+            assert_eq!(Challenge::parse([header]), challenge, "{header}");
+        }
+        assert_eq!(
+            Challenge::parse(["Basic realm=x", "Bearer realm=y"]),
+            bearer("y", None, None)
+        );
+    }
+}

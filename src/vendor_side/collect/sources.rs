@@ -1,0 +1,295 @@
+//! All images of a release together, and the way back to the bytes of each config and layer.
+
+use std::collections::{BTreeMap, HashSet, VecDeque};
+use std::fmt;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::layout::Layout;
+use super::origin::{Found, Origin};
+use super::reference::{ImageReference, Platform};
+use super::registry::Registry;
+use super::registry_client::{Connections, RegistryOptions};
+use super::source::{Pick, Source};
+use super::walk::{Blob, Collected, Walk};
+use crate::bundle::{Content, ContentSource};
+use crate::domain::{Class, Digest, DocumentType, Error, Hash, RepositoryName, Result, Tag};
+
+/// The tag that is meant when neither tag nor digest is given.
+const DEFAULT_TAG: &str = "latest";
+
+/// An image to carry.
+#[derive(Debug, Clone)]
+pub struct ImageRequest {
+    /// Where it comes from.
+    pub source: Source,
+    /// Repository and tag to store it under; what is missing follows from the source.
+    pub name: Option<(RepositoryName, Option<Tag>)>,
+}
+
+/// Opens configs and layers where the images came from.
+///
+/// Reading from a registry waits for the network on the calling thread, which must not belong to an async runtime.
+pub struct Sources {
+    origins: Vec<Box<dyn Origin>>,
+    blobs: BTreeMap<Digest, Blob>,
+}
+
+impl fmt::Debug for Sources {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sources")
+            .field("origins", &self.origins.len())
+            .field("blobs", &self.blobs.len())
+            .finish()
+    }
+}
+
+impl ContentSource for Sources {
+    fn open(&self, digest: &Digest, size: u64) -> Result<Box<dyn Read + Send>> {
+        self.blobs
+            .get(digest)
+            .and_then(|blob| self.origins.get(blob.origin))
+            .ok_or_else(|| Error::new(Class::Internal, "source", format!("{digest} has no source")))?
+            .open(digest, size)
+    }
+}
+
+/// Finds everything that the images are made of. `progress` is told each image when its turn comes.
+///
+/// # Errors
+///
+/// One error that lists everything that cannot be carried (D10): of the problems' class when they agree, else
+/// `E-CONTENT problems`. `E-INTEGRITY` for content that does not match its digest. `E-IO`, `E-SPACE` and
+/// `E-USAGE registry-credentials` when a source cannot be read.
+pub fn collect(
+    images: &[ImageRequest],
+    platforms: &[Platform],
+    documents: Vec<(DocumentType, Vec<u8>)>,
+    options: &RegistryOptions,
+    mut progress: impl FnMut(&str),
+) -> Result<(Content, Sources)> {
+    let mut origins = Origins::new(options);
+    let mut tags: BTreeMap<(usize, Tag), Option<Found>> = BTreeMap::new();
+    let mut collected = Collected::default();
+    for request in images {
+        let label = request.source.to_string();
+        progress(&label);
+        let (number, start) = match &request.source {
+            Source::Layout { path, pick } => {
+                let (number, layout) = origins.layout(path)?;
+                match from_layout(&layout, pick, request) {
+                    Err(error) if error.class() != Class::Content => return Err(error),
+                    start => (number, start),
+                }
+            }
+            Source::Registry(reference) => {
+                let number = origins.repository(reference)?;
+                let origin = origins.get(number)?;
+                (number, from_registry(origin, number, reference, request, &mut tags)?)
+            }
+        };
+        match start {
+            Ok(start) => Walk {
+                origin: origins.get(number)?,
+                origin_number: number,
+                repository: &start.repository,
+                platforms,
+                collected: &mut collected,
+                image: &label,
+                queue: VecDeque::new(),
+                followed: HashSet::new(),
+            }
+            .image(start.tag, start.digest, start.found, start.stated.as_deref())?,
+            Err(error) => collected.problems.note(&label, &error),
+        }
+    }
+    check_blobs(&origins.list, &mut collected)?;
+    let tags = collected.lines();
+    let mut absent = collected.absent;
+    absent.retain(|digest, _| !collected.manifests.contains_key(digest));
+    collected.problems.into_result()?;
+    Ok((
+        Content {
+            tags,
+            manifests: collected.manifests,
+            absent,
+            documents,
+        },
+        Sources {
+            origins: origins.list,
+            blobs: collected.blobs,
+        },
+    ))
+}
+
+/// The places that images come from, each opened once for all its images.
+struct Origins {
+    connections: Connections,
+    list: Vec<Box<dyn Origin>>,
+    layouts: BTreeMap<PathBuf, (usize, Arc<Layout>)>,
+    repositories: BTreeMap<(String, String), usize>,
+}
+
+impl Origins {
+    fn new(options: &RegistryOptions) -> Self {
+        Self {
+            connections: Connections::new(options.clone()),
+            list: Vec::new(),
+            layouts: BTreeMap::new(),
+            repositories: BTreeMap::new(),
+        }
+    }
+
+    fn get(&self, number: usize) -> Result<&dyn Origin> {
+        self.list
+            .get(number)
+            .map(AsRef::as_ref)
+            .ok_or_else(|| Error::new(Class::Internal, "origin", "an origin is gone"))
+    }
+
+    fn add(&mut self, origin: Box<dyn Origin>) -> usize {
+        self.list.push(origin);
+        self.list.len().saturating_sub(1)
+    }
+
+    fn layout(&mut self, path: &Path) -> Result<(usize, Arc<Layout>)> {
+        if let Some((number, layout)) = self.layouts.get(path) {
+            return Ok((*number, Arc::clone(layout)));
+        }
+        let layout = Arc::new(Layout::open(path)?);
+        let number = self.add(Box::new(Arc::clone(&layout)));
+        self.layouts.insert(path.to_owned(), (number, Arc::clone(&layout)));
+        Ok((number, layout))
+    }
+
+    fn repository(&mut self, reference: &ImageReference) -> Result<usize> {
+        let place = (reference.host.clone(), reference.path.clone());
+        if let Some(number) = self.repositories.get(&place) {
+            return Ok(*number);
+        }
+        let registry = Registry::new(&mut self.connections, &reference.host, &reference.path)?;
+        let number = self.add(Box::new(registry));
+        self.repositories.insert(place, number);
+        Ok(number)
+    }
+}
+
+/// An image at the point where its walk begins.
+struct Start {
+    repository: RepositoryName,
+    tag: Option<Tag>,
+    digest: Digest,
+    found: Found,
+    stated: Option<String>,
+}
+
+fn from_layout(layout: &Layout, pick: &Pick, request: &ImageRequest) -> Result<Start> {
+    let picked = layout.pick(pick)?;
+    let (repository, tag) = if let Some((repository, tag)) = &request.name {
+        (repository.clone(), tag.clone().or(picked.tag))
+    } else {
+        let name = picked.name.ok_or_else(unnamed)?;
+        (name.repository().ok_or_else(unnamed)?, name.tag)
+    };
+    let found = layout.manifest(&picked.digest)?.ok_or_else(|| missing(picked.digest))?;
+    Ok(Start {
+        repository,
+        tag,
+        digest: picked.digest,
+        found,
+        stated: Some(picked.media_type),
+    })
+}
+
+/// The outer error ends the collection, the inner one is this image's problem.
+fn from_registry(
+    origin: &dyn Origin,
+    number: usize,
+    reference: &ImageReference,
+    request: &ImageRequest,
+    tags: &mut BTreeMap<(usize, Tag), Option<Found>>,
+) -> Result<Result<Start>> {
+    let wanted = match (&reference.tag, &reference.digest) {
+        (None, None) => Some(DEFAULT_TAG.parse().expect("a legal tag")),
+        (tag, _) => tag.clone(),
+    };
+    let name = match &request.name {
+        Some((repository, tag)) => Some((repository.clone(), tag.clone().or_else(|| wanted.clone()))),
+        None => reference.repository().map(|repository| (repository, wanted.clone())),
+    };
+    let Some((repository, tag)) = name else {
+        return Ok(Err(unnamed()));
+    };
+    let found = match (&reference.digest, &wanted) {
+        (Some(digest), _) => origin.manifest(digest)?,
+        (None, Some(tag)) => {
+            let key = (number, tag.clone());
+            if !tags.contains_key(&key) {
+                tags.insert(key.clone(), origin.tag(tag)?);
+            }
+            tags.get(&key).cloned().flatten()
+        }
+        (None, None) => None,
+    };
+    let Some(found) = found else {
+        return Ok(Err(Error::new(
+            Class::Content,
+            "missing",
+            "the registry has no such image",
+        )));
+    };
+    let digest = reference.digest.unwrap_or_else(|| {
+        use sha2::Digest as _;
+        Digest(Hash(sha2::Sha256::digest(&found.bytes).into()))
+    });
+    Ok(Ok(Start {
+        repository,
+        tag,
+        digest,
+        found,
+        stated: None,
+    }))
+}
+
+fn check_blobs(origins: &[Box<dyn Origin>], collected: &mut Collected) -> Result<()> {
+    let twice: Vec<Digest> = collected
+        .blobs
+        .keys()
+        .filter(|digest| collected.manifests.contains_key(digest))
+        .copied()
+        .collect();
+    for digest in twice {
+        let error = Error::new(
+            Class::Content,
+            "ambiguous",
+            format!("{digest} is used both as a manifest and as a config or layer"),
+        );
+        collected.problems.note("all images", &error);
+    }
+    for (number, origin) in origins.iter().enumerate() {
+        let blobs: Vec<(Digest, u64)> = collected
+            .blobs
+            .iter()
+            .filter(|(_, blob)| blob.origin == number)
+            .map(|(digest, blob)| (*digest, blob.size))
+            .collect();
+        for sentence in origin.missing(&blobs)? {
+            collected.problems.missing(&origin.describe(), sentence);
+        }
+    }
+    Ok(())
+}
+
+fn unnamed() -> Error {
+    Error::new(
+        Class::Content,
+        "name",
+        "the source does not say under which name the image is to be stored",
+    )
+    .remedy("add name: HOST/REPOSITORY:TAG to the image")
+}
+
+fn missing(digest: Digest) -> Error {
+    Error::new(Class::Content, "missing", format!("the manifest {digest} is not there"))
+}
