@@ -50,6 +50,31 @@ pub(super) enum BundleCommand {
     },
     #[cfg(feature = "vendor")]
     Sign(super::bundle_sign::SignArgs),
+    /// Build and sign a bundle from a release file
+    ///
+    /// Collects every image from registries and OCI layouts with all that it needs and all that refers to it, checks every digest,
+    /// writes the bundle, reads it back from the medium, and only then gives it its name. The same inputs give the same bytes.
+    /// Registries are asked as Docker's config.json says; what the release file may say is in
+    /// bundle-spec/schemas/release.schema.json. With `-o -` the payload waits in a file without a name under --work until the head
+    /// is known.
+    #[cfg(feature = "vendor")]
+    #[command(after_help = "Examples:
+  airlock bundle create -f release.yaml -w acme -o acme-7.airlock
+  airlock bundle create -f release.yaml -w acme -o plant.airlock --site plant-7 --platform linux/amd64
+  airlock bundle create -f release.yaml -w acme -o - | ssh diode 'cat > acme-7.airlock'
+A release file:
+  product: erp
+  channel: stable
+  version: 2026.11
+  sequence: 7
+  issued_at: 2026-11-21T10:00:00Z
+  expires_in: 90d
+  audience: any
+  images:
+    - source: postgres:16
+    - source: oci:build/web.tar:1.0
+      name: registry.example.com/acme/web")]
+    Create(Box<super::bundle_create::CreateArgs>),
 }
 
 pub(super) fn run(command: &BundleCommand, ui: &mut Ui) -> Result<()> {
@@ -63,6 +88,8 @@ pub(super) fn run(command: &BundleCommand, ui: &mut Ui) -> Result<()> {
         } => verify(file, trust, signatures, *at, ui),
         #[cfg(feature = "vendor")]
         BundleCommand::Sign(args) => super::bundle_sign::run(args, ui),
+        #[cfg(feature = "vendor")]
+        BundleCommand::Create(args) => super::bundle_create::run(args, ui),
     }
 }
 

@@ -4,6 +4,8 @@
 
 mod bundle;
 #[cfg(feature = "vendor")]
+mod bundle_create;
+#[cfg(feature = "vendor")]
 mod bundle_sign;
 mod completion;
 #[cfg(feature = "site")]

@@ -10,6 +10,7 @@
 //! A workspace holds secrets. Everything that changes trust is checked through the same chain walk that appliances use, before
 //! a byte of it replaces the old state.
 
+mod build;
 pub mod collect;
 mod enrol;
 mod key_ring;
@@ -21,6 +22,7 @@ mod suggest;
 mod trust;
 mod workspace;
 
+pub use build::{Build, BuildEvent, Built, build, release_keys};
 pub use enrol::{Enrolled, enrol};
 pub use key_ring::{AskPassphrase, KeyRing, PUBLIC_SUFFIX};
 pub use pack::{Destination, PackEvent, Packed, pack};

@@ -1,0 +1,167 @@
+//! `airlock bundle create`: a signed bundle from a release file.
+
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use serde_json::json;
+
+use super::passphrase::PassphraseArgs;
+use super::times::source_date_epoch;
+use super::ui::{Format, Ui, bytes, escape};
+use super::vendor::WorkspaceArgs;
+use crate::domain::{Class, Clock as _, Error, Result, SystemClock, Timestamp};
+use crate::stream::read_bounded;
+use crate::vendor_side::collect::{Platform, RegistryOptions};
+use crate::vendor_side::release::Overrides;
+use crate::vendor_side::release_file::{RELEASE_FILE_BYTES, ReleaseFile};
+use crate::vendor_side::{Build, BuildEvent, Destination, PackEvent, build, release_keys};
+
+/// Where a bundle goes when it is written to a pipe.
+const STDOUT: &str = "-";
+
+/// Options of `airlock bundle create`; options win over the release file.
+#[derive(Debug, Args)]
+pub(super) struct CreateArgs {
+    /// The release file
+    #[arg(short, long, value_name = "RELEASE.YAML")]
+    file: PathBuf,
+    #[command(flatten)]
+    workspace: WorkspaceArgs,
+    /// The bundle to write, or - for a pipe
+    #[arg(short, long, value_name = "FILE")]
+    output: PathBuf,
+    /// Number of the release, higher than every one before
+    #[arg(long, value_name = "N")]
+    sequence: Option<u64>,
+    /// Label of the release, for people
+    #[arg(long, value_name = "LABEL")]
+    version: Option<String>,
+    /// When the release is issued, `YYYY-MM-DDTHH:MM:SSZ`; else the file says it, else `SOURCE_DATE_EPOCH`
+    #[arg(long, value_name = "TIME")]
+    issued_at: Option<Timestamp>,
+    /// After this time sites no longer import it, `YYYY-MM-DDTHH:MM:SSZ`
+    #[arg(long, value_name = "TIME")]
+    expires: Option<Timestamp>,
+    /// Site id or enrolled name that the release is for (may repeat); replaces the file's audience
+    #[arg(long = "site", value_name = "SITE")]
+    sites: Vec<String>,
+    /// Platform to carry, like linux/amd64 (may repeat); replaces the file's platforms
+    #[arg(long = "platform", value_name = "OS/ARCH")]
+    platforms: Vec<Platform>,
+    /// Write the bundle without signatures; add them with `airlock bundle sign`
+    #[arg(long, conflicts_with_all = ["keys", "passphrase_file"])]
+    unsigned: bool,
+    /// Private key file that signs (may repeat); without it the keys in the workspace do
+    #[arg(long = "key", value_name = "PEM")]
+    keys: Vec<PathBuf>,
+    #[command(flatten)]
+    passphrase: PassphraseArgs,
+    /// Further CA certificates for registries, PEM (may repeat)
+    #[arg(long = "ca-file", value_name = "FILE")]
+    ca_files: Vec<PathBuf>,
+    /// Registry host, with its port, that is reached by plain HTTP (may repeat); this machine always is
+    #[arg(long = "plain-http", value_name = "HOST")]
+    plain_http: Vec<String>,
+    /// Folder with room for the whole payload, used only with `-o -`: the head comes first and is known last
+    #[arg(long, value_name = "DIR", default_value = "/var/tmp")]
+    work: PathBuf,
+}
+
+/// Runs `airlock bundle create`.
+pub(super) fn run(args: &CreateArgs, ui: &mut Ui) -> Result<()> {
+    let workspace = args.workspace.open()?;
+    let file = read_release_file(&args.file)?;
+    let overrides = Overrides {
+        sequence: args.sequence,
+        version: args.version.clone(),
+        issued_at: args.issued_at,
+        expires: args.expires,
+        sites: args.sites.clone(),
+        platforms: args.platforms.clone(),
+        source_date_epoch: source_date_epoch()?,
+    };
+    let registries = RegistryOptions {
+        ca_files: args.ca_files.clone(),
+        plain_http: args.plain_http.clone(),
+        ..RegistryOptions::default()
+    };
+    // Before anything is fetched: a forgotten passphrase is noticed at once.
+    let keys = if args.unsigned {
+        Vec::new()
+    } else {
+        let mut asker = args.passphrase.asker();
+        release_keys(&workspace, &args.keys, &mut |path| asker.ask(path))?
+    };
+    let to_pipe = args.output == Path::new(STDOUT);
+    let mut stdout = io::stdout().lock();
+    let destination = if to_pipe {
+        Destination::Pipe {
+            out: &mut stdout,
+            work: &args.work,
+        }
+    } else {
+        Destination::File(&args.output)
+    };
+    let inputs = Build {
+        file: &file,
+        overrides: &overrides,
+        registries: &registries,
+        keys: &keys,
+        now: SystemClock.now(),
+    };
+    let built = build(&workspace, &inputs, destination, &mut |event| match event {
+        BuildEvent::Collecting(image) => ui.say(format_args!("collecting {}", escape(image))),
+        BuildEvent::Warning(text) => ui.warn(escape(&text)),
+        BuildEvent::Packing(PackEvent::Packing(done, total)) => ui.progress("packing", done, total),
+        BuildEvent::Packing(PackEvent::ReadingBack(done, total)) => ui.progress("reading back", done, total),
+    })?;
+    drop(stdout);
+
+    let (head, packed) = (&built.packed.head, &built.packed);
+    let output = args.output.display().to_string();
+    let value = json!({
+        "file": output, "head_digest": packed.head_digest, "product": head.product, "channel": head.channel,
+        "version": head.version, "epoch": head.epoch, "sequence": head.sequence, "audience": head.audience,
+        "expires": head.expires, "bytes": packed.bytes, "content_bytes": head.totals.content_bytes,
+        "blobs": head.totals.blobs, "names": built.names, "absent": built.absent,
+        "signatures": packed.signatures, "signatures_missing": built.signatures_missing,
+        "read_back_direct": packed.read_back_direct,
+    });
+    let human = format!(
+        "{}\n{}\nhead         {}\nsize         {} for {} of content in {} blobs, {} names\nsignatures   {}",
+        escape(&output),
+        super::bundle::headline(head),
+        packed.head_digest,
+        bytes(packed.bytes),
+        bytes(head.totals.content_bytes),
+        head.totals.blobs,
+        built.names,
+        packed.signatures,
+    );
+    // On a pipe the bundle is the data; the summary is talk.
+    match (to_pipe, ui.format()) {
+        (false, _) => ui.result(&value, human)?,
+        (true, Format::Human) => ui.say(human),
+        (true, Format::Json) => ui.say(value),
+    }
+    if packed.read_back_direct == Some(false) {
+        ui.warn("this file system does not read past its cache: the read-back may not have come from the medium");
+    }
+    if built.signatures_missing > 0 {
+        ui.warn(format_args!(
+            "{} more signatures are needed before a site takes it: `airlock bundle sign`",
+            built.signatures_missing
+        ));
+    }
+    Ok(())
+}
+
+fn read_release_file(path: &Path) -> Result<ReleaseFile> {
+    let file = File::open(path).map_err(|e| Error::io("open the release file", path, e))?;
+    let bytes = read_bounded(file, RELEASE_FILE_BYTES, "the release file")?;
+    let text = String::from_utf8(bytes)
+        .map_err(|_| Error::new(Class::Usage, "yaml", format!("{} is no UTF-8 text", path.display())))?;
+    ReleaseFile::parse(path, &text)
+}

@@ -1,0 +1,183 @@
+//! From a workspace and a release file to a signed bundle: the whole vendor side in one function.
+//!
+//! The ledger is told a number and its head before the first signature is made, so one number never gets two contents from one
+//! workspace, also when the machine stops in between.
+
+use std::path::PathBuf;
+
+use super::collect::{RegistryOptions, collect};
+use super::pack::{Destination, PackEvent, Packed, pack};
+use super::release::{Overrides, resolve};
+use super::release_file::ReleaseFile;
+use super::workspace::Workspace;
+use crate::bundle::{Packing, Plan};
+use crate::crypto::{PayloadType, RoleName, Signature, SigningKey};
+use crate::db::ledger;
+use crate::domain::{Class, Error, Result, Scope, Timestamp};
+
+/// What a bundle is built from.
+#[derive(Debug)]
+pub struct Build<'a> {
+    /// The release file.
+    pub file: &'a ReleaseFile,
+    /// What wins over it.
+    pub overrides: &'a Overrides,
+    /// How registries are reached.
+    pub registries: &'a RegistryOptions,
+    /// Keys that sign; none for a bundle that is signed elsewhere.
+    pub keys: &'a [SigningKey],
+    /// When the number is recorded.
+    pub now: Timestamp,
+}
+
+/// What building tells while it runs.
+#[derive(Debug)]
+pub enum BuildEvent<'a> {
+    /// An image is looked at.
+    Collecting(&'a str),
+    /// Something that is not wrong here and may be at the site.
+    Warning(String),
+    /// The bundle is written.
+    Packing(PackEvent),
+}
+
+/// A bundle that was built.
+#[derive(Debug)]
+pub struct Built {
+    /// What was written.
+    pub packed: Packed,
+    /// Names that the bundle carries.
+    pub names: usize,
+    /// Children of indexes that were left out.
+    pub absent: usize,
+    /// How many more signatures the release role needs.
+    pub signatures_missing: usize,
+}
+
+/// Opens the keys that sign releases: as many as the role demands, in the order of their files, or those in the files named.
+///
+/// # Errors
+///
+/// `E-TRUST no-key` when none is here, `E-TRUST other-role` for a named key that may not sign releases; those of the key files.
+pub fn release_keys(
+    workspace: &Workspace,
+    named: &[PathBuf],
+    ask: &mut super::AskPassphrase<'_>,
+) -> Result<Vec<SigningKey>> {
+    let root = workspace.chain().newest();
+    if named.is_empty() {
+        let mut keys = workspace.signing_keys(RoleName::Release, ask)?;
+        if keys.is_empty() {
+            return Err(
+                Error::new(Class::Trust, "no-key", "the workspace holds no key that signs releases")
+                    .expected("a private key of the release role in keys/")
+                    .remedy("give --key FILE, or --unsigned and sign elsewhere with `airlock bundle sign`"),
+            );
+        }
+        // One rule needs no more than its threshold; several may need any of them.
+        if let [rule] = root.roles.get(RoleName::Release) {
+            keys.truncate(rule.threshold);
+        }
+        return Ok(keys);
+    }
+    let role = root.role(RoleName::Release);
+    let mut keys: Vec<SigningKey> = Vec::new();
+    for path in named {
+        let key = super::key_ring::open_key(path, ask)?;
+        if role.key(key.public().id()).is_none() {
+            return Err(Error::new(
+                Class::Trust,
+                "other-role",
+                format!("the key in {} does not sign releases", path.display()),
+            )
+            .expected("a key of the release role of the newest root")
+            .remedy("look at the key ids with `airlock vendor trust show`"));
+        }
+        keys.push(key);
+    }
+    keys.sort_by_key(|key| key.public().id());
+    keys.dedup_by_key(|key| key.public().id());
+    Ok(keys)
+}
+
+/// Collects, plans, records, packs and signs.
+///
+/// # Errors
+///
+/// Those of each step; `E-EQUIVOCATION number-used` when the number belongs to another content. Nothing is left behind at the
+/// destination then.
+pub fn build(
+    workspace: &Workspace,
+    build: &Build<'_>,
+    destination: Destination<'_>,
+    events: &mut dyn FnMut(BuildEvent<'_>),
+) -> Result<Built> {
+    let ledger = workspace.ledger()?;
+    let chain = workspace.chain();
+    let sites = ledger.read(ledger::sites)?;
+    let resolved = resolve(build.file, build.overrides, chain.newest(), &sites)?;
+    let release = resolved.release;
+    let scope = Scope {
+        domain: chain.domain(),
+        product: release.product.clone(),
+        channel: release.channel.clone(),
+    };
+    let newest = ledger.read(|connection| ledger::newest_release(connection, &scope))?;
+    if let Some(newest) =
+        newest.filter(|known| (known.counter.epoch, known.counter.sequence) > (release.epoch, release.sequence))
+    {
+        events(BuildEvent::Warning(format!(
+            "release {} of {scope} was signed already: a site that has it will refuse this lower number",
+            newest.counter
+        )));
+    }
+    if chain.newest().expires <= release.issued_at {
+        events(BuildEvent::Warning(format!(
+            "the trust root expired at {}: sites will refuse the bundle; renew it with `airlock vendor trust set`",
+            chain.newest().expires
+        )));
+    }
+    let (content, sources) = collect(
+        &resolved.images,
+        &resolved.platforms,
+        resolved.documents,
+        build.registries,
+        |image| events(BuildEvent::Collecting(image)),
+    )?;
+    let plan = Plan::new(&release, &content, chain, Packing::default())?;
+    let (names, absent) = (content.tags.len(), content.absent.len());
+    let mut sign = |bundle: &crate::bundle::UnsignedBundle| {
+        let counter = bundle.head().counter();
+        let (head, version) = (bundle.head_digest(), bundle.head().version.as_str());
+        ledger.write(|transaction| ledger::record_release(transaction, &scope, counter, head, version, build.now))?;
+        Ok(build
+            .keys
+            .iter()
+            .map(|key| Signature::make(key, PayloadType::BundleHead, bundle.head_bytes()))
+            .collect())
+    };
+    let packed = pack(plan, &content, &sources, destination, &mut sign, &mut |event| {
+        events(BuildEvent::Packing(event));
+    })?;
+    let signatures_missing = chain
+        .newest()
+        .roles
+        .get(RoleName::Release)
+        .iter()
+        .map(|rule| {
+            let signed = build
+                .keys
+                .iter()
+                .filter(|key| rule.keys.contains(&key.public().id()))
+                .count();
+            rule.threshold.saturating_sub(signed)
+        })
+        .max()
+        .unwrap_or(0);
+    Ok(Built {
+        packed,
+        names,
+        absent,
+        signatures_missing,
+    })
+}
