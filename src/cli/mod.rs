@@ -8,6 +8,10 @@ mod bundle_create;
 #[cfg(feature = "vendor")]
 mod bundle_sign;
 mod completion;
+#[cfg(all(feature = "site", feature = "vendor"))]
+mod demo;
+#[cfg(all(feature = "site", feature = "vendor"))]
+mod demo_fixture;
 #[cfg(feature = "site")]
 mod import;
 #[cfg(feature = "site")]
@@ -54,6 +58,8 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    #[cfg(all(feature = "site", feature = "vendor"))]
+    Demo(demo::DemoArgs),
     #[cfg(feature = "vendor")]
     /// Make and keep a vendor's workspace: keys, trust root, known sites
     #[command(subcommand)]
@@ -97,6 +103,8 @@ pub fn main() -> ExitCode {
 
 fn run(command: Command, ui: &mut Ui) -> Result<()> {
     match command {
+        #[cfg(all(feature = "site", feature = "vendor"))]
+        Command::Demo(args) => demo::run(&args, ui),
         #[cfg(feature = "vendor")]
         Command::Vendor(command) => vendor::run(command, ui),
         Command::Bundle(command) => bundle::run(&command, ui),
