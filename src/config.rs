@@ -4,6 +4,7 @@
 //! listen = ["127.0.0.1:5000"]           # addresses of `airlock serve`
 //! plain_http_beyond_loopback = false    # must be said before other machines are answered without TLS
 //! activation = "automatic"              # or "manual": an import makes a release available and no more
+//! accept = []                           # PRODUCT/CHANNEL that may be imported; nothing named: all of the pinned vendors
 //!
 //! [registry]
 //! read = "loopback"                     # or "networks"
@@ -27,7 +28,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use crate::domain::{Class, Error, Result};
+use crate::domain::{Class, Error, Name, Result};
 use crate::http::{Limits, Network, ReadPolicy, Settings};
 use crate::stream::read_bounded;
 
@@ -45,6 +46,8 @@ pub struct Config {
     pub grace: Duration,
     /// Whether an import goes live by itself (D16).
     pub activation: Activation,
+    /// Products and channels that may be imported; empty: all that the pinned vendors may sign for.
+    pub accept: Vec<(Name, Name)>,
 }
 
 /// What happens to a release after its import.
@@ -63,6 +66,7 @@ struct Document {
     listen: Vec<SocketAddr>,
     plain_http_beyond_loopback: bool,
     activation: Activation,
+    accept: Vec<String>,
     registry: RegistryTable,
     limits: LimitsTable,
 }
@@ -169,6 +173,11 @@ impl Config {
             },
             grace: Duration::from_secs(file.registry.grace_seconds),
             activation: file.activation,
+            accept: file
+                .accept
+                .iter()
+                .map(|text| accepted(text, place))
+                .collect::<Result<_>>()?,
         })
     }
 }
@@ -180,6 +189,7 @@ impl Default for Document {
             listen: settings.listen,
             plain_http_beyond_loopback: settings.plain_http_beyond_loopback,
             activation: Activation::Automatic,
+            accept: Vec::new(),
             registry: RegistryTable::default(),
             limits: LimitsTable::default(),
         }
@@ -207,6 +217,14 @@ impl Default for LimitsTable {
             shutdown_seconds: limits.shutdown.as_secs(),
         }
     }
+}
+
+fn accepted(text: &str, place: &Path) -> Result<(Name, Name)> {
+    text.split_once('/')
+        .and_then(|(product, channel)| Some((product.parse().ok()?, channel.parse().ok()?)))
+        .ok_or_else(|| {
+            wrong(place, &format!("accepts {text:?}")).expected("PRODUCT/CHANNEL, as in \"acme-erp/stable\"")
+        })
 }
 
 fn position(text: &str, offset: usize) -> String {
@@ -251,7 +269,7 @@ mod tests {
     #[test]
     fn everything_can_be_said() {
         let config = parse(
-            "listen = [\"0.0.0.0:5000\", \"[::]:5000\"]\nplain_http_beyond_loopback = true\nactivation = \"manual\"\n
+            "listen = [\"0.0.0.0:5000\", \"[::]:5000\"]\nplain_http_beyond_loopback = true\nactivation = \"manual\"\naccept = [\"erp/stable\"]\n
              [registry]\nread = \"networks\"\nnetworks = [\"10.0.0.0/8\"]\ngrace_seconds = 5\n[limits]\nconnections = 7\n",
         )
         .unwrap();
@@ -261,6 +279,7 @@ mod tests {
             (config.server.limits.connections, config.activation),
             (7, Activation::Manual)
         );
+        assert_eq!(config.accept.len(), 1);
         config.server.check().unwrap();
     }
 
@@ -286,6 +305,7 @@ mod tests {
                 "is no network",
             ),
             ("listen = []", "nothing to serve with"),
+            ("accept = [\"erp\"]", "expected PRODUCT/CHANNEL"),
             ("[limits]\nconnections = 0", "nothing to serve with"),
             ("[limits]\nconnections = -1", "line 2, column 15: "),
         ] {

@@ -17,7 +17,7 @@ use crate::bundle::{OpenedBundle, SignedBundle};
 use crate::crypto::{Chain, Signature, canonical};
 use crate::db::release::Activated;
 use crate::db::{self, audit, release, trust};
-use crate::domain::{Class, Clock, Counter, Error, Hash, Result, Scope, Step, Timestamp};
+use crate::domain::{Class, Clock, Counter, Error, Hash, Name, Result, Scope, Step, Timestamp};
 use crate::media;
 
 /// How to import.
@@ -27,6 +27,8 @@ pub struct Options {
     pub dry_run: bool,
     /// Leave the release available instead of making it live.
     pub keep_inactive: bool,
+    /// Products and channels that this site takes; empty: all that the pinned vendors may sign for.
+    pub accept: Vec<(Name, Name)>,
     /// Today's date as a person confirmed it, for a machine whose clock is wrong.
     pub confirmed_date: Option<Timestamp>,
     /// Signatures kept in files of their own.
@@ -152,6 +154,7 @@ impl Appliance {
                 "CLOCK_BEHIND: the clock says {clock}, but signed statements prove that it is {floor} or later"
             )));
         }
+        policy::check_scope(bundle.head(), &options.accept)?;
         policy::check_audience(bundle.head(), self.site())?;
         let scope = bundle.head().scope();
         let in_database = self

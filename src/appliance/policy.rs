@@ -3,7 +3,7 @@
 use crate::bundle::Head;
 use crate::crypto::RootDocument;
 use crate::db::release::Mark;
-use crate::domain::{Audience, Class, Error, Hash, Result, SiteId, Step, Timestamp, Version, limits};
+use crate::domain::{Audience, Class, Error, Hash, Name, Result, SiteId, Step, Timestamp, Version, limits};
 
 /// Time before which this version of airlock did not exist: the lowest floor.
 const BUILT: &str = "2026-11-01T00:00:00Z";
@@ -23,6 +23,28 @@ pub(super) enum Sequence {
 pub(super) fn effective_now(clock: Timestamp, floor: Timestamp) -> Timestamp {
     let built: Timestamp = BUILT.parse().expect("a constant time");
     clock.max(floor).max(built)
+}
+
+/// X6: does the site take this product and channel at all?
+pub(super) fn check_scope(head: &Head, accept: &[(Name, Name)]) -> Result<()> {
+    let taken = accept
+        .iter()
+        .any(|(product, channel)| *product == head.product && *channel == head.channel);
+    if accept.is_empty() || taken {
+        return Ok(());
+    }
+    let named: Vec<String> = accept
+        .iter()
+        .map(|(product, channel)| format!("{product}/{channel}"))
+        .collect();
+    Err(Error::new(
+        Class::Audience,
+        "scope",
+        format!("the bundle belongs to {}", head.scope()),
+    )
+    .expected(named.join(", "))
+    .remedy("use a bundle of these, or name its product and channel under `accept` in the configuration")
+    .at(Step::X6))
 }
 
 /// X6: is it for this site, and can this airlock take it?

@@ -102,6 +102,15 @@ pub(crate) fn compare_header(found: &[u8; BLOCK], name: &str, size: u64) -> Resu
 }
 
 fn wrong_header(name: &str) -> Error {
+    if PROLOGUE.first() == Some(&name) {
+        return Error::new(
+            Class::Format,
+            "header",
+            "this is no airlock bundle: it does not begin with the header of 00-format",
+        )
+        .expected("a file made by `airlock bundle create`, as it was made: not packed, unpacked or encrypted again")
+        .remedy("check that it is the right file, or copy it again");
+    }
     Error::new(
         Class::Format,
         "header",

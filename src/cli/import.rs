@@ -9,6 +9,7 @@ use serde_json::json;
 use super::state_folder::StateArgs;
 use super::{Ui, bundle};
 use crate::appliance::{Appliance, Event, Imported, Options, Outcome};
+use crate::config::{Activation, Config};
 use crate::db::release::Activated;
 use crate::domain::{Result, SystemClock, Timestamp};
 
@@ -26,9 +27,15 @@ pub(super) struct ImportArgs {
     /// Run every check and keep nothing but an audit row
     #[arg(long)]
     dry_run: bool,
+    /// Make the release live also where the configuration says `activation = "manual"`
+    #[arg(long, conflicts_with = "no_activate")]
+    activate: bool,
     /// Leave the release available; make it live later with `airlock release activate`
     #[arg(long)]
     no_activate: bool,
+    /// Configuration file [default: /etc/airlock/airlock.toml, if there is one]
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
     /// Detached signature file that belongs to the bundle; may repeat
     #[arg(long, value_name = "FILE")]
     signatures: Vec<PathBuf>,
@@ -43,6 +50,8 @@ pub(super) struct ImportArgs {
 }
 
 pub(super) fn run(args: &ImportArgs, ui: &mut Ui) -> Result<()> {
+    let config = Config::read(args.config.as_deref())?;
+    let manual = config.activation == Activation::Manual && !args.activate;
     let appliance = Appliance::open(&args.state.state)?;
     let mut signatures = Vec::new();
     for path in &args.signatures {
@@ -50,7 +59,8 @@ pub(super) fn run(args: &ImportArgs, ui: &mut Ui) -> Result<()> {
     }
     let options = Options {
         dry_run: args.dry_run,
-        keep_inactive: args.no_activate,
+        keep_inactive: args.no_activate || manual,
+        accept: config.accept,
         confirmed_date: args.date,
         signatures,
         stall: Some(Duration::from_secs(args.stall_secs)),
