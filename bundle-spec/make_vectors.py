@@ -18,6 +18,7 @@ import sys
 import tempfile
 
 import verify
+from check import covers
 
 ISSUED, EXPIRES, AT = "2026-01-01T00:00:00Z", "2027-01-01T00:00:00Z", "2026-06-01T00:00:00Z"
 SITE, OTHER_SITE = "0123456789abcdef0123456789abcdef", "fedcba9876543210fedcba9876543210"
@@ -98,6 +99,61 @@ def envelope(document, signers, payload_type=verify.TRUST_ROOT):
 
 def chain_file(*envelopes):
     return canonical({"roots": list(envelopes)})
+
+
+def curve_cases():
+    """Keys and signatures at the edges of Ed25519, from the curve's equations (in the spirit of the Wycheproof sets)."""
+    torsion = next(point for point in (verify.multiply(verify.L, decoded) for decoded in map(
+        verify.decode_point, (number.to_bytes(32, "little") for number in range(2, 99))) if decoded)
+        if not verify.equal(verify.multiply(4, point), verify.IDENTITY))
+    signer, message, cases = key("curve"), b"the message", []
+
+    def raw(point):
+        return encode_point(point)
+
+    def case(says, public, signature, valid, text=message):
+        cases.append({"says": says, "public": public.hex(), "message": text.hex(), "signature": signature.hex(),
+                      "key": verify.strict_point(public) is not None, "valid": valid})
+
+    def made(public, point, secret, text=message):
+        """R, S with S = r + k·a for a chosen R: holds when R is r·B and the public key a·B, up to torsion."""
+        r = int.from_bytes(hashlib.sha512(b"NOT-A-SECRET nonce" + text).digest(), "little") % verify.L
+        first = raw(verify.add(verify.multiply(r, verify.BASE), point))
+        k = int.from_bytes(hashlib.sha512(first + public + text).digest(), "little") % verify.L
+        return k, first + ((r + k * secret) % verify.L).to_bytes(32, "little")
+
+    good = signer.sign(message)
+    case("a good signature", signer.public, good, True)
+    case("another message", signer.public, good, False, b"the massage")
+    case("S + L", signer.public, good[:32] + (int.from_bytes(good[32:], "little") + verify.L).to_bytes(32, "little"), False)
+    case("S is L", signer.public, good[:32] + verify.L.to_bytes(32, "little"), False)
+    case("all bytes 255", signer.public, b"\xff" * 64, False)
+    for number in range(8):
+        small = raw(verify.multiply(number, torsion))
+        case(f"small-order key {number}", small, bytes([1]) + bytes(63), False)
+        k = int.from_bytes(hashlib.sha512(small + signer.public + message).digest(), "little") % verify.L
+        case(f"small-order R {number}", signer.public, small + (k * signer.scalar % verify.L).to_bytes(32, "little"), False)
+        y = int.from_bytes(small, "little") & (2**255 - 1)
+        if y < 19:
+            odd = (y + verify.P | int.from_bytes(small, "little") & 1 << 255).to_bytes(32, "little")
+            case(f"small-order key {number}, encoded with y + p", odd, bytes([1]) + bytes(63), False)
+            k = int.from_bytes(hashlib.sha512(odd + signer.public + message).digest(), "little") % verify.L
+            case(f"small-order R {number}, encoded with y + p", signer.public,
+                 odd + (k * signer.scalar % verify.L).to_bytes(32, "little"), False)
+    case("the identity with the sign bit set, as key", bytes([1]) + bytes(30) + b"\x80", bytes([1]) + bytes(63), False)
+    for y in range(2, 19):
+        if verify.decode_point(y.to_bytes(32, "little")):
+            case(f"a key of large order, encoded with y + p, y = {y}", (y + verify.P).to_bytes(32, "little"), good, False)
+    case("a key that is no point", bytes([2]) + bytes(31), good, False)
+    mixed = raw(verify.add(verify.multiply(signer.scalar, verify.BASE), torsion))
+    for number in range(64):
+        text = b"message %d" % number
+        k, signature = made(mixed, verify.IDENTITY, signer.scalar, text)
+        if k % 8 in (0, 1) and sum(one["says"].startswith(f"mixed-order key, k mod 8 is {k % 8}") for one in cases) == 0:
+            case(f"mixed-order key, k mod 8 is {k % 8}: " + ("the equation holds" if k % 8 == 0 else "only with the cofactor"),
+                 mixed, signature, k % 8 == 0, text)
+    case("mixed-order R: only with the cofactor", signer.public, made(signer.public, torsion, signer.scalar)[1], False)
+    return cases
 
 
 # --- Content ------------------------------------------------------------------------------------------------------
@@ -339,21 +395,27 @@ class Vectors:
             name = f"trust/{digest(pin)[7:19]}.json"
             self.files[name] = pin
             names.append("../../" + name)
-        vector = {"says": says, "bundle": "bundle.airlock", "trust": names, "expect": expect}
+        vector = {"says": says, "bundle": "bundle.airlock", "trust": names, "expect": expect, "covers": covers(folder)}
         for name, value in (("site", site), ("mark", mark), ("at", at)):
             if value is not None:
                 vector[name] = value
-        if folder.startswith("good/"):
-            vector["make"] = describe(recipe)
         self.files[f"{folder}/bundle.airlock"] = bundle
-        self.files[f"{folder}/vector.json"] = (json.dumps(vector, indent=1, sort_keys=True) + "\n").encode()
+        self.files[f"{folder}/vector.json"] = text_of(vector)
 
-    def good(self, name, recipe, says, verdict="good", **more):
+    def good(self, name, recipe, says, verdict="good", make=True, **more):
+        """With `make`, the product writes it too."""
         self.add(f"good/{name}", recipe, says, {"verdict": verdict}, **more)
+        if make:
+            path = f"good/{name}/vector.json"
+            self.files[path] = text_of({**json.loads(self.files[path]), "make": describe(recipe)})
 
     def bad(self, name, recipe, says, kind, code, step, **more):
-        expect = {"verdict": "refused", "class": kind, "code": code, "step": step}
+        expect = {"verdict": "refused", "class": kind, "code": code, **({"step": step} if step else {})}
         self.add(f"bad/{name}", recipe, says, expect, **more)
+
+
+def text_of(vector):
+    return (json.dumps(vector, indent=1, sort_keys=True) + "\n").encode()
 
 
 def describe(recipe):
@@ -386,6 +448,7 @@ def main():
     folder = pathlib.Path(sys.argv[2 if check else 1])
     vectors = Vectors()
     fill(vectors)
+    vectors.files["ed25519.json"] = (json.dumps(curve_cases(), indent=1) + "\n").encode()
     for name, data in sorted(vectors.files.items()):
         path = folder / name
         if not check:

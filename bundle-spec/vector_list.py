@@ -48,6 +48,15 @@ def good(vectors):
     untyped.tag(untyped.manifest((noise("u", 99),), stated=False), "untyped")
     vectors.good("no-media-type", Recipe(untyped), "a manifest that does not state its media type")
     vectors.good("k12-three-roots", rotated(), "pinned at root 1, made under root 3, two of three release keys")
+    surplus = Recipe()
+    surplus.signers, surplus.threshold = ["release", "stranger"], 1
+    vectors.good("surplus-signature", surplus, "a second signature by a key that no role names is ignored")
+    both = two_rules()
+    both.signers, both.threshold = ["release", "release-2"], 2
+    vectors.good("two-rules", both, "a role of two rules, both met")
+    held = Recipe(root_version=2)
+    held.links = [envelope(root(2), ["root", "stranger"])]
+    vectors.good("k10-held-link-surplus", held, "a held link with a signature more than the held copy has", pins=[same_release_chain()])
     vectors.good("pin-ahead", Recipe(), "pinned at root 3; made under root 1, whose release key still holds",
                  pins=[same_release_chain()])
     vectors.good("two-pins", Recipe(), "two vendors are pinned", pins=[chain_file(rotated().first), chain_file(Recipe().first)])
@@ -56,6 +65,15 @@ def good(vectors):
     vectors.good("newer", newer, "newer than what the site has", site=SITE, mark="0:7:" + "ab" * 32)
     again = Recipe()
     again.build()
+    needs = simple((noise("carried", 90), noise("held", 90)))
+    name = digest(noise("held", 90))
+    needs.needs[name] = 90
+    vectors.good("needs", Recipe(needs), "a layer that the site must already hold", make=False)
+    vectors.good("payload-order", Recipe(simple((noise("x", 70), noise("y", 70)))).on(
+        "order", lambda order: (order[0][::-1], order[1][::-1])), "another payload order inside the two parts", make=False)
+    vectors.good("approval-ignored", Recipe().on("approvals", lambda _: canonical({"approvals": [
+        key("stranger").signature("application/vnd.airlock.site-approval.v1+json", b"{}")]})),
+        "an approval by a key that no site role names", make=False)
     vectors.good("already", again, "exactly what the site has", verdict="already", site=SITE, mark=f"0:7:{again.head_digest}")
 
 
@@ -93,6 +111,12 @@ def rotated():
     recipe.links = [envelope(root(2, root=new), ["root-b", "root-c"]),
                     envelope(root(3, root=new, release=release), ["root-c", "root-d"])]
     recipe.signers, recipe.threshold = ["release-1", "release-3"], 2
+    return recipe
+
+
+def two_rules():
+    recipe = Recipe()
+    recipe.first = envelope(root(1, release=[rule(["release"]), rule(["release-2"])]), ["root"])
     return recipe
 
 
@@ -223,6 +247,11 @@ def bad_trust(vectors):
     vectors.bad("k01-stranger", foreign, "signed by a key nobody trusts", "E-SIGNATURE", "below-threshold", "X4")
     twice = rotated()
     signatures("k02-same-twice", lambda made: [made[0], made[0]], "threshold two, the same signature twice", recipe=twice)
+    vectors.bad("k02-one-rule-of-two", two_rules(), "a role of two rules, one met", "E-SIGNATURE", "below-threshold", "X4")
+    signatures("base64-spare-bits", lambda made: canonical({"signatures": made}).replace(
+        made[0]["sig"].encode(), spare_bits(made[0]["sig"])), "base64 with spare bits set", "grammar")
+    vectors.bad("k01-and-b04", Recipe().on("signatures", lambda _: []).on("archive", lambda data: data + b"x"),
+                "no signature, and bytes behind the end: the first refusal counts", "E-SIGNATURE", "below-threshold", "X4")
     vectors.bad("k04-status-key-type", wrong_type("status-head"), "signed for a status head", "E-SIGNATURE", "bad-signature", "X4")
     vectors.bad("j04-receipt", wrong_type("import-receipt"), "signed for a receipt", "E-SIGNATURE", "bad-signature", "X4")
     for role in ("root", "ack", "licence", "withdrawal"):
@@ -300,6 +329,9 @@ def bad_trust(vectors):
           pins=[pin])
     trust("domain-in-head", Recipe().on("head", lambda head: {**head, "domain": "ab" * 32}),
           "the head names another domain than entry 02", "domain", "X5")
+    unsigned = Recipe()
+    vectors.bad("k02-pin-unsigned", unsigned, "the pinned root 1 is not signed by itself", "E-TRUST", "below-threshold", None,
+                pins=[chain_file(envelope(root(1), ["stranger"]))])
     bad_type = Recipe(root_version=2)
     bad_type.links = [envelope(root(2), ["root"], verify.BUNDLE_HEAD)]
     trust("k04-link-type", bad_type, "a root link with another payload type", "wrong-type")
@@ -315,6 +347,13 @@ def altered(signature, change):
 
 def plus_l(sig):
     return sig[:32] + (int.from_bytes(sig[32:], "little") + verify.L).to_bytes(32, "little")
+
+
+def spare_bits(text):
+    """The same bytes, with the unused bits of the last character set."""
+    alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+    at = len(text.rstrip("=")) - 1
+    return (text[:at] + alphabet[alphabet.index(text[at]) | 1] + text[at + 1:]).encode()
 
 
 def wrong_type(name):
@@ -460,6 +499,9 @@ def bad_index(vectors):
     index("index-fewer", lambda lines: lines[:-1], "a chunk line is missing", "totals")
     index("index-total-bytes", lambda document: totals(document, content_bytes=document["totals"]["content_bytes"] + 1),
           "a total that is not the sum", "totals", stage="head")
+    vectors.bad("index-cut", Recipe(simple((PLAIN,))).on("lines", lambda lines: lines + [{**lines[-1], "codec": "zstd", "size": 5}]).on(
+        "head", lambda document: totals(document, chunks=3)).on("first", lambda text: text.replace(b"1-2", b"1-3")),
+        "more chunks than the blobs make", "E-FORMAT", "cut", "X9a")
     index("index-chunk-size", lambda lines: [{**entry, "size": entry["size"] - 1} if entry["kind"] == "chunk" else entry
                                              for entry in lines], "stored sizes that do not fit the plain ones", "chunk-size")
     vectors.bad("index-chunk-limit", Recipe().on("lines", line("chunk", size=(16 << 20) + 1)).on(
@@ -596,6 +638,7 @@ def bad_content(vectors):
     bad("j06-absent-platform", platform, "absent for another platform", "absent-platform")
     bad("j06-two-sizes", tagged({**good, "layers": good["layers"] + [{**good["layers"][0], "size": 6}]}), "one digest, two sizes", "size")
     bad("j06-nesting", nested(5), "documents nested five deep", "nesting", "E-LIMIT")
+    bad("j06-manifest-size", tagged(canonical(good) + b" " * (4 << 20)), "a manifest above 4 MiB", "manifest-size", "E-LIMIT")
     many = {**good, "layers": good["layers"] * 10_001}
     bad("j06-descriptors", tagged(many), "10,001 layers", "descriptors", "E-LIMIT")
     bad("j06-early", simple(), "a layer among the early blobs", "early",

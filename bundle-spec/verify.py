@@ -674,12 +674,11 @@ class Index:
             raise Refusal("E-FORMAT", "totals", "the totals of the head are not those of the index")
         sizes = [line["size"] for line in lines["blob"]]
         self.plain = list(cut(sizes, totals["early_blobs"], self.head["chunk_bytes"]))
+        for plain, chunk in zip(self.plain, lines["chunk"]):
+            if not (chunk["size"] == plain if chunk["codec"] == "none" else 0 < chunk["size"] < plain):
+                raise Refusal("E-FORMAT", "chunk-size", "the stored size of a chunk does not fit its plain size and codec")
         if len(self.plain) != len(lines["chunk"]):
             raise Refusal("E-FORMAT", "cut", "the index lists another number of chunks than its blobs make")
-        for plain, chunk in zip(self.plain, lines["chunk"]):
-            fits = chunk["size"] == plain if chunk["codec"] == "none" else 0 < chunk["size"] < plain
-            if not fits:
-                raise Refusal("E-FORMAT", "chunk-size", "the stored size of a chunk does not fit its plain size and codec")
 
 
 def cut(sizes, early, chunk_bytes):
@@ -1195,8 +1194,9 @@ def judge(bundle, trust, site=None, mark=None, at=None):
         skipped += ["approvals", "needs"] + ([] if at else ["expiry"])
         return {"verdict": verdict, "exit": 0, "skipped": skipped, **verifier.report}
     except Refusal as refusal:
-        return {"verdict": "refused", "class": refusal.kind, "code": refusal.code, "step": refusal.step,
-                "found": refusal.found, "exit": EXIT[refusal.kind], **(verifier.report if verifier else {})}
+        return {"verdict": "refused", "class": refusal.kind, "code": refusal.code, "found": refusal.found,
+                "exit": EXIT[refusal.kind], **({"step": refusal.step} if refusal.step else {}),
+                **(verifier.report if verifier else {})}
     except OSError as error:
         return {"verdict": "refused", "class": "E-IO", "code": "io", "step": "X1", "found": str(error), "exit": EXIT["E-IO"]}
 
@@ -1252,7 +1252,7 @@ def main():
     if options.json:
         print(json.dumps(found, sort_keys=True))
     elif found["verdict"] == "refused":
-        print(f"refused: {found['class']} {found['code']} at {found['step']}: {found['found']}")
+        print(f"refused: {found['class']} {found['code']} at {found.get('step', 'the pin')}: {found['found']}")
     else:
         print(f"{found['verdict']}: {found['product']} {found['channel']} {found['version']} number {found['sequence']}, "
               f"head {found['head']}, not judged: {', '.join(found['skipped'])}")

@@ -98,19 +98,19 @@ impl Vector {
         load(&self.folder.join(self.text["bundle"].as_str().unwrap()))
     }
 
-    fn pins(&self) -> Vec<Chain> {
+    fn pins(&self) -> Result<Vec<Chain>> {
         let names = self.text["trust"].as_array().unwrap();
         names
             .iter()
-            .map(|name| Chain::parse(&load(&self.folder.join(name.as_str().unwrap()))).unwrap())
+            .map(|name| Chain::parse(&load(&self.folder.join(name.as_str().unwrap()))))
             .collect()
     }
 
     /// Judges the bundle as far as a reader without a site does.
     fn judge(&self) -> Result<()> {
+        let pins = self.pins()?;
         let opened = OpenedBundle::open(Box::new(Bytes(Cursor::new(self.bundle()))))?;
         let (domain, links) = opened.links()?;
-        let pins = self.pins();
         let pinned = pins.iter().find(|chain| chain.domain() == domain).ok_or_else(|| {
             Error::new(Class::Trust, "unknown-domain", domain.to_string()).at(airlock::domain::Step::X3)
         })?;
@@ -139,7 +139,7 @@ fn every_bad_vector_is_refused_with_its_class_code_and_step() {
     let mut judged = 0;
     for vector in vectors("bad") {
         let expected = &vector.text["expect"];
-        let step = expected["step"].as_str().unwrap();
+        let step = expected["step"].as_str().unwrap_or("no step");
         if matches!(step, "X7" | "X8") || (step == "X6" && expected["code"] != "product") {
             // Only a site judges these; the import's tests do.
             continue;
@@ -251,7 +251,11 @@ fn make(text: &Value) -> Vec<u8> {
 
 #[test]
 fn every_good_vector_is_written_again_byte_for_byte() {
-    for vector in vectors("good") {
+    // Those without a description cannot come from this writer: it orders and encodes in one way only.
+    for vector in vectors("good")
+        .into_iter()
+        .filter(|vector| vector.text["make"].is_object())
+    {
         let (made, stored) = (make(&vector.text["make"]), vector.bundle());
         let first = made.iter().zip(&stored).position(|(a, b)| a != b);
         assert!(
