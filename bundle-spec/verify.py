@@ -1047,6 +1047,8 @@ class Verifier:
                 return "already"
         self.step = "X8"
         if self.at:
+            if head["issued_at"] > root["expires"]:
+                raise Refusal("E-CLOCK", "issued-after-root", "the bundle says it was issued after its root expires")
             if self.at >= root["expires"]:
                 raise Refusal("E-EXPIRED", "root", f"root {root['version']} expired at {root['expires']}")
             if self.at >= head["expires"]:
@@ -1113,10 +1115,10 @@ class Verifier:
         if (head["epoch"], head["sequence"]) == (epoch, sequence) and digest:
             if self.report["head"] == digest:
                 return "already"
-            raise Refusal("E-EQUIVOCATION", "equivocation", f"number {sequence} belongs to another bundle")
-        if (head["epoch"], head["sequence"]) < (epoch, sequence):
+            raise Refusal("E-EQUIVOCATION", "same-number", f"number {sequence} belongs to another bundle")
+        if (head["epoch"], head["sequence"]) <= (epoch, sequence) or head["epoch"] < named:
             raise Refusal("E-ROLLBACK", "older", f"the bundle is number {head['sequence']}, the site is at {sequence}")
-        if head["epoch"] > epoch and head["epoch"] != named:
+        if head["epoch"] > named:
             raise Refusal("E-ROLLBACK", "epoch", f"the root does not name epoch {head['epoch']}")
         if head["sequence"] - (sequence if head["epoch"] == epoch else 0) > 1_000_000:
             raise Refusal("E-ROLLBACK", "fast-forward", f"the sequence jumps to {head['sequence']}")

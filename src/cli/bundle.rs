@@ -9,7 +9,7 @@ use serde_json::json;
 use super::ui::{bytes, escape};
 use super::{Ui, trust_file};
 use crate::bundle::{Blob, Graph, Head, OpenedBundle, Sink};
-use crate::crypto::{Chain, Signature, canonical};
+use crate::crypto::{Chain, RootDocument, Signature, canonical};
 use crate::domain::{Audience, Class, Error, Hash, Result, Step, Timestamp, limits};
 use crate::media;
 use crate::stream::read_bounded;
@@ -113,7 +113,7 @@ fn inspect(file: &Path, trust: Option<&Path>, list: bool, ui: &mut Ui) -> Result
     let opened = OpenedBundle::open(source.input)?;
     let signatures = opened.signatures()?;
     let (head, digest, names) = if let Some(trust) = trust {
-        let signed = opened_under(opened, &trust_file::read(trust)?)?;
+        let (signed, _) = opened_under(opened, &trust_file::read(trust)?)?;
         let (head, digest) = (signed.head().clone(), signed.head_digest());
         let names = if list {
             Some(names(&signed.read_index(|_, _| Ok(()))?))
@@ -221,7 +221,7 @@ pub(super) fn describe(
 }
 
 /// Walks the links that a bundle carries from a pinned chain and verifies its head under the newest root.
-fn opened_under(opened: OpenedBundle, pinned: &Chain) -> Result<crate::bundle::SignedBundle> {
+fn opened_under(opened: OpenedBundle, pinned: &Chain) -> Result<(crate::bundle::SignedBundle, Chain)> {
     let (domain, links) = opened.links()?;
     if domain != pinned.domain() {
         return Err(Error::new(
@@ -237,7 +237,33 @@ fn opened_under(opened: OpenedBundle, pinned: &Chain) -> Result<crate::bundle::S
     if let Some(refusal) = step.refusal {
         return Err(refusal.at(Step::X3));
     }
-    opened.verify(&step.chain)
+    Ok((opened.verify(&step.chain)?, step.chain))
+}
+
+/// Expiry at a time that the person gave (X8): of the newest root first, then of the bundle.
+fn check_expiry(head: &Head, root: &RootDocument, at: Timestamp) -> Result<()> {
+    if head.issued_at > root.expires {
+        return Err(Error::new(
+            Class::Clock,
+            "issued-after-root",
+            format!(
+                "the bundle says it was issued at {}, after its root expires",
+                head.issued_at
+            ),
+        )
+        .expected(format!("a time before {}", root.expires))
+        .remedy("ask the vendor for a bundle with the right date"));
+    }
+    let (code, what, expired) = if root.expires <= at {
+        ("root", "the vendor's root", root.expires)
+    } else if head.expires <= at {
+        ("bundle", "the bundle", head.expires)
+    } else {
+        return Ok(());
+    };
+    Err(Error::new(Class::Expired, code, format!("{what} expired at {expired}"))
+        .expected(format!("an expiry after {at}"))
+        .remedy("ask the vendor for a newer bundle"))
 }
 
 fn verify(file: &Path, trust: &[PathBuf], detached: &[PathBuf], at: Option<Timestamp>, ui: &mut Ui) -> Result<()> {
@@ -254,19 +280,10 @@ fn verify(file: &Path, trust: &[PathBuf], detached: &[PathBuf], at: Option<Times
     let (domain, _) = opened.links()?;
     let chain = chains.iter().find(|chain| chain.domain() == domain).or(chains.first());
     let chain = chain.ok_or_else(|| Error::new(Class::Usage, "trust", "no chain file was given"))?;
-    let signed = opened_under(opened, chain)?;
+    let (signed, chain) = opened_under(opened, chain)?;
     let (head, digest) = (signed.head().clone(), signed.head_digest());
-    if let Some(at) = at
-        && head.expires <= at
-    {
-        return Err(Error::new(
-            Class::Expired,
-            "bundle",
-            format!("the bundle expired at {}", head.expires),
-        )
-        .expected(format!("an expiry after {at}"))
-        .remedy("ask the vendor for a newer bundle")
-        .at(Step::X8));
+    if let Some(at) = at {
+        check_expiry(&head, chain.newest(), at).map_err(|error| error.at(Step::X8))?;
     }
     signed.approvals()?;
     let bundle = signed.read_index(|_, _| Ok(()))?;

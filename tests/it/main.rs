@@ -1,12 +1,14 @@
 //! Integration tests.
 #![allow(
     clippy::unwrap_used,
+    clippy::print_stdout,
     clippy::panic,
     clippy::arithmetic_side_effects,
     clippy::indexing_slicing,
-    reason = "a test fails by panicking"
+    reason = "a test fails by panicking and says how much it tried"
 )]
 
+mod catalogue;
 mod registry_damage;
 mod registry_hostile;
 mod registry_lists;
