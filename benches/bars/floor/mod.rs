@@ -1,0 +1,7 @@
+//! The bare programs: only the named work, with the same libraries, in a few lines.
+
+mod create;
+mod move_bytes;
+
+pub(crate) use create::create;
+pub(crate) use move_bytes::{copy, hash, read, tar};

@@ -1,0 +1,162 @@
+//! `bundle verify` and `import`: large blobs beside hashing and copying, small blobs beside `tar x` and `sync`.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use airlock::appliance::{Appliance, NewAppliance, Options, Outcome, init};
+use airlock::bundle::{Blob, Graph, OpenedBundle, Sink};
+use airlock::domain::{Clock as _, Hash, Result, SystemClock};
+use airlock::media;
+
+use super::measure::{Taken, job, timed};
+use super::report::{Bar, Report, median};
+use super::{Bench, data, vendor};
+
+/// Looks at content and keeps nothing.
+struct Forget;
+
+impl Sink for Forget {
+    fn blob(&mut self, _: &Blob, _: &[u8]) -> Result<()> {
+        Ok(())
+    }
+    fn begin(&mut self, _: &Blob) -> Result<()> {
+        Ok(())
+    }
+    fn piece(&mut self, _: &[u8]) -> Result<()> {
+        Ok(())
+    }
+    fn end(&mut self, _: &Blob, _: &[Hash]) -> Result<()> {
+        Ok(())
+    }
+    fn chunk_done(&mut self, _: u64, _: u64) -> Result<()> {
+        Ok(())
+    }
+    fn graph(&mut self, _: Graph) -> Result<()> {
+        Ok(())
+    }
+}
+
+/// In the child: verifies the bundle of a set.
+pub(crate) fn verify(set: &Path) -> Vec<Taken> {
+    let workspace = vendor::workspace(set);
+    timed(|| {
+        let source = media::open(&set.join("bundle.airlock"), None).unwrap();
+        let opened = OpenedBundle::open(source.input).unwrap();
+        let bundle = opened.verify(workspace.chain()).unwrap().read_index(|_, _| Ok(())).unwrap();
+        bundle.read_payload(&mut Forget).unwrap();
+    })
+}
+
+/// In the child: imports the bundle of a set.
+pub(crate) fn ours(set: &Path, state: &Path) -> Vec<Taken> {
+    timed(|| {
+        let appliance = Appliance::open(state).unwrap();
+        let bundle = set.join("bundle.airlock");
+        let imported = appliance
+            .import(&bundle, &Options::default(), &SystemClock, &mut |_| ())
+            .unwrap();
+        assert!(
+            matches!(imported.result, Outcome::Published { activated: Some(_), .. }),
+            "{imported:?}"
+        );
+    })
+}
+
+/// Makes an appliance with nothing in it.
+pub(crate) fn fresh_state(set: &Path, state: &Path) {
+    if state.try_exists().unwrap() {
+        fs::remove_dir_all(state).unwrap();
+    }
+    let workspace = vendor::workspace(set);
+    let new = NewAppliance {
+        name: "bench",
+        pins: &[workspace.chain().clone()],
+        now: SystemClock.now(),
+    };
+    init(state, &new).unwrap();
+}
+
+pub(crate) fn large_bars(bench: &Bench, report: &mut Report) {
+    let set = bench.large();
+    let bundle = vendor::bundle(&set);
+    let (state, copied) = (bench.folder.join("state"), bench.folder.join("copied"));
+    let (folder, file) = (set.folder.to_str().unwrap(), bundle.to_str().unwrap());
+    let content = set.content_bytes();
+    // One pass over what is stored and one over what it decodes to.
+    let hashed = (vendor::size(&bundle) + content as f64).to_string();
+    let [mut verified, mut imported, mut read, mut hash, mut openssl, mut copy] = [const { Vec::new() }; 6];
+    for _ in 0..bench.rounds {
+        verified.push(job(&[&bundle], &["verify", folder])[0].wall);
+        read.push(job(&[&bundle], &["floor-read", file])[0].wall);
+        hash.push(job(&[], &["floor-hash", "2", &hashed])[0].wall);
+        fresh_state(&set.folder, &state);
+        imported.push(job(&[&bundle], &["import", folder, state.to_str().unwrap()])[0]);
+        fs::remove_file(&copied).ok();
+        let words = ["floor-copy", file, &content.to_string(), copied.to_str().unwrap()];
+        copy.push(job(&[&bundle], &words)[0].wall);
+        openssl.extend(openssl_passes(&bundle, &copied));
+    }
+    fs::remove_file(&copied).unwrap();
+    fs::remove_dir_all(&state).unwrap();
+    let larger = |a: &Vec<f64>, b: &Vec<f64>| if median(a) > median(b) { a.clone() } else { b.clone() };
+    if openssl.is_empty() {
+        report.skipped("hash floor: openssl dgst -sha256", "there is no openssl here");
+    } else {
+        report.beside("hash floor: sha2 beside openssl dgst", "s", &hash, &openssl, Bar::None);
+    }
+    report.beside("verify: max(hash, cold read)", "s", &verified, &larger(&hash, &read), Bar::None);
+    let walls: Vec<f64> = imported.iter().map(|run| run.wall).collect();
+    report.beside("import large: beside the hash floor", "s", &walls, &hash, Bar::None);
+    report.beside("import large: beside read, write, fsync", "s", &walls, &copy, Bar::None);
+    report.beside("import large: max of both", "s", &walls, &larger(&hash, &copy), Bar::AtMost(1.3));
+    let written: Vec<f64> = imported.iter().map(|run| run.written / content as f64).collect();
+    report.alone("import large: bytes written / content", "x", &written, Bar::AtMost(1.01));
+}
+
+/// Two processes at once, each a pass over one of the files; nothing where there is no openssl.
+fn openssl_passes(bundle: &Path, copied: &Path) -> Option<f64> {
+    let start = std::time::Instant::now();
+    let passes = [bundle, copied].map(|path| {
+        Command::new("openssl")
+            .args(["dgst", "-sha256"])
+            .arg(path)
+            .stdout(std::process::Stdio::null())
+            .spawn()
+    });
+    for pass in passes {
+        assert!(pass.ok()?.wait().unwrap().success());
+    }
+    Some(start.elapsed().as_secs_f64())
+}
+
+pub(crate) fn small_bars(bench: &Bench, report: &mut Report) {
+    let set = bench.small();
+    let bundle = vendor::bundle(&set);
+    let archive = set.folder.join("blobs.tar");
+    if !archive.try_exists().unwrap() {
+        let blobs = data::blob_folder(&set.folder);
+        let status = Command::new("tar").arg("cf").arg(&archive).arg("-C").arg(blobs).arg(".").status();
+        assert!(status.unwrap().success());
+    }
+    let (state, unpacked) = (bench.folder.join("state"), bench.folder.join("unpacked"));
+    let [mut ours, mut floor] = [const { Vec::new() }; 2];
+    for _ in 0..bench.rounds {
+        fresh_state(&set.folder, &state);
+        let words = ["import", set.folder.to_str().unwrap(), state.to_str().unwrap()];
+        ours.push(job(&[&bundle], &words)[0]);
+        if unpacked.try_exists().unwrap() {
+            fs::remove_dir_all(&unpacked).unwrap();
+        }
+        fs::create_dir(&unpacked).unwrap();
+        let words = ["floor-tar", archive.to_str().unwrap(), unpacked.to_str().unwrap()];
+        floor.push(job(&[&archive], &words)[0]);
+    }
+    for folder in [PathBuf::from(&state), unpacked] {
+        fs::remove_dir_all(folder).unwrap();
+    }
+    let wall = |runs: &[Taken]| runs.iter().map(|run| run.wall).collect::<Vec<_>>();
+    report.beside("import small: tar x + sync", "s", &wall(&ours), &wall(&floor), Bar::AtMost(1.5));
+    let cpu: Vec<f64> = ours.iter().map(|run| run.user + run.system).collect();
+    report.alone("import small: CPU", "s", &cpu, Bar::None);
+}

@@ -1,0 +1,118 @@
+//! The bars of the design, each figure beside its bare program in the same run.
+//!
+//! ```text
+//! cargo bench                            # everything, a few minutes
+//! cargo bench --bench bars -- import     # only the figures whose name contains "import"
+//! cargo bench --bench bars -- --make large DIR   # only a data set and its bundle, for benches/memory.sh
+//! ```
+//!
+//! Settings by environment: `AIRLOCK_BENCH_MIB` (content of the large set, 1024), `AIRLOCK_BENCH_BLOBS` (blobs of the small
+//! set, 10000), `AIRLOCK_BENCH_ROUNDS` (5), `AIRLOCK_BENCH_DIR` (where data and states lie; it decides which disk is
+//! measured), `AIRLOCK_BENCH_DISTRIBUTION` (a `registry` program of distribution v3).
+//!
+//! Every run is a process of its own: it does its job, and says afterwards what it took. Rounds alternate (ours, floor, ours,
+//! floor, …), figures are medians, and the range behind a ratio is that of the single rounds. A bar that is missed is said; it
+//! is no failure. Nothing here asserts a time.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    clippy::disallowed_methods,
+    clippy::indexing_slicing,
+    clippy::cast_precision_loss,
+    reason = "a bench ends by panicking, talks, and computes ratios"
+)]
+
+mod create;
+mod data;
+mod floor;
+mod import;
+mod inspect;
+
+mod measure;
+mod report;
+
+
+mod vendor;
+
+use std::path::{Path, PathBuf};
+
+use report::Report;
+
+/// What is measured, and where.
+pub(crate) struct Bench {
+    pub(crate) folder: PathBuf,
+    pub(crate) mib: u64,
+    pub(crate) blobs: u64,
+    pub(crate) rounds: usize,
+    filter: Vec<String>,
+}
+
+impl Bench {
+    fn from_environment(filter: Vec<String>) -> Self {
+        let number = |name: &str, default: u64| {
+            std::env::var(name).map_or(default, |text| text.parse().expect("a number in the environment"))
+        };
+        Self {
+            folder: std::env::var_os("AIRLOCK_BENCH_DIR")
+                .map_or_else(|| Path::new(env!("CARGO_TARGET_TMPDIR")).join("bars"), PathBuf::from),
+            mib: number("AIRLOCK_BENCH_MIB", 1024),
+            blobs: number("AIRLOCK_BENCH_BLOBS", 10_000),
+            rounds: usize::try_from(number("AIRLOCK_BENCH_ROUNDS", 5)).unwrap(),
+            filter,
+        }
+    }
+
+    /// Whether a group of figures was asked for.
+    fn wants(&self, name: &str) -> bool {
+        self.filter.is_empty() || self.filter.iter().any(|word| name.contains(word.as_str()))
+    }
+
+    /// The large set: one blob of three quarters, 200 others, 60 % of it incompressible.
+    pub(crate) fn large(&self) -> data::Set {
+        data::Set::large(&self.folder.join(format!("large-{}", self.mib)), self.mib)
+    }
+
+    /// The small set: blobs of 4 KiB.
+    pub(crate) fn small(&self) -> data::Set {
+        data::Set::small(&self.folder.join(format!("small-{}", self.blobs)), self.blobs)
+    }
+}
+
+fn main() {
+    // `cargo bench` itself passes `--bench`.
+    let words: Vec<String> = std::env::args().skip(1).filter(|word| word != "--bench").collect();
+    match words.first().map(String::as_str) {
+        Some("--job") => measure::child(&words[1..]),
+        Some("--make") => {
+            let folder = Path::new(&words[2]);
+            let bench = Bench::from_environment(Vec::new());
+            let set = match words[1].as_str() {
+                "large" => data::Set::large(folder, bench.mib),
+                "small" => data::Set::small(folder, bench.blobs),
+                other => panic!("{other} is neither large nor small"),
+            };
+            set.layout();
+        }
+        _ => run(&Bench::from_environment(words)),
+    }
+}
+
+fn run(bench: &Bench) {
+    std::fs::create_dir_all(&bench.folder).unwrap();
+    let mut report = Report::start(bench);
+    let groups: [(&str, fn(&Bench, &mut Report)); 4] = [
+        ("create read-back", create::bars),
+        ("verify import large", import::large_bars),
+        ("import small", import::small_bars),
+        ("inspect", inspect::bars),
+
+    ];
+    for (name, bars) in groups {
+        if bench.wants(name) {
+            bars(bench, &mut report);
+        }
+    }
+    report.end();
+}
