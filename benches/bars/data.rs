@@ -45,7 +45,7 @@ impl Noise {
         let mut filled = 0;
         while filled < buffer.len() {
             // The square makes some words common and most of them rare.
-            let pick = (self.next() >> 52) * (self.next() >> 52) >> 12;
+            let pick = ((self.next() >> 52) * (self.next() >> 52)) >> 12;
             let mut spelling = Self::new(pick + 1);
             let word = spelling.next().to_le_bytes();
             let length = 2 + usize::try_from(spelling.next() % 7).unwrap();
@@ -119,7 +119,8 @@ impl Set {
         };
         let mut images = Vec::new();
         for (number, sizes) in (1_u64..).zip(self.sizes.chunks(usize::try_from(self.per_image).unwrap())) {
-            let (config, config_size) = put(format!("{{\"architecture\":\"amd64\",\"os\":\"linux\",\"created_by\":\"{number}\"}}").as_bytes());
+            let (config, config_size) =
+                put(format!("{{\"architecture\":\"amd64\",\"os\":\"linux\",\"created_by\":\"{number}\"}}").as_bytes());
             let layers: Vec<Value> = (number * 1_000_000..)
                 .zip(sizes)
                 .map(|(seed, size)| json!({"mediaType": LAYER, "digest": blob(&blobs, seed, *size), "size": size}))
@@ -199,9 +200,13 @@ pub(crate) fn content(set: &Path) -> Content {
     };
     for image in index["manifests"].as_array().unwrap() {
         let digest: Digest = image["digest"].as_str().unwrap().parse().unwrap();
-        let name = image["annotations"]["org.opencontainers.image.ref.name"].as_str().unwrap();
+        let name = image["annotations"]["org.opencontainers.image.ref.name"]
+            .as_str()
+            .unwrap();
         let (repository, tag) = name.rsplit_once(':').unwrap();
-        content.manifests.insert(digest, fs::read(blob_folder(set).join(digest.0.to_hex())).unwrap());
+        content
+            .manifests
+            .insert(digest, fs::read(blob_folder(set).join(digest.0.to_hex())).unwrap());
         content.tags.push(TagLine {
             digest,
             media_type: oci::OCI_MANIFEST.into(),

@@ -85,9 +85,12 @@ pub(crate) fn many(server: &Running, paths: &[String], seconds: u64, work: &Path
         .unwrap();
     let cpu = server.cpu() - before;
     let text = String::from_utf8(output.stdout).unwrap();
-    let result = text.lines().find_map(|line| line.strip_prefix("RESULT ")).unwrap_or_else(|| {
-        panic!("wrk said nothing: {text}{}", String::from_utf8_lossy(&output.stderr));
-    });
+    let result = text
+        .lines()
+        .find_map(|line| line.strip_prefix("RESULT "))
+        .unwrap_or_else(|| {
+            panic!("wrk said nothing: {text}{}", String::from_utf8_lossy(&output.stderr));
+        });
     let numbers: Vec<f64> = result.split(' ').map(|word| word.parse().unwrap()).collect();
     assert!(numbers[2] < 1.0, "{} of {} requests failed", numbers[2], numbers[0]);
     (numbers[0] / (numbers[1] / 1e6), numbers[0] / cpu)

@@ -29,11 +29,11 @@ mod data;
 mod floor;
 mod import;
 mod inspect;
-
+mod load;
 mod measure;
 mod report;
-
-
+mod serve;
+mod servers;
 mod vendor;
 
 use std::path::{Path, PathBuf};
@@ -80,6 +80,9 @@ impl Bench {
     }
 }
 
+/// Measures a group of figures.
+type Bars = fn(&Bench, &mut Report);
+
 fn main() {
     // `cargo bench` itself passes `--bench`.
     let words: Vec<String> = std::env::args().skip(1).filter(|word| word != "--bench").collect();
@@ -102,12 +105,12 @@ fn main() {
 fn run(bench: &Bench) {
     std::fs::create_dir_all(&bench.folder).unwrap();
     let mut report = Report::start(bench);
-    let groups: [(&str, fn(&Bench, &mut Report)); 4] = [
+    let groups: [(&str, Bars); 5] = [
         ("create read-back", create::bars),
         ("verify import large", import::large_bars),
         ("import small", import::small_bars),
         ("inspect", inspect::bars),
-
+        ("serve", serve::bars),
     ];
     for (name, bars) in groups {
         if bench.wants(name) {

@@ -65,9 +65,9 @@ impl Report {
 
     #[expect(clippy::too_many_arguments, reason = "the columns of a line")]
     fn line(&mut self, name: &str, unit: &str, ours: f64, floor: Option<f64>, value: f64, rounds: &[f64], bar: Bar) {
-        let (low, high) = rounds
-            .iter()
-            .fold((f64::MAX, f64::MIN), |(low, high), value| (low.min(*value), high.max(*value)));
+        let (low, high) = rounds.iter().fold((f64::MAX, f64::MIN), |(low, high), value| {
+            (low.min(*value), high.max(*value))
+        });
         let (met, wanted, word) = match bar {
             Bar::AtMost(limit) => (value <= limit, Some(limit), format!("<= {}", short(limit))),
             Bar::AtLeast(limit) => (value >= limit, Some(limit), format!(">= {}", short(limit))),

@@ -28,7 +28,10 @@ pub(crate) fn bars(bench: &Bench, report: &mut Report) {
 fn imported(set: &Set, state: &Path) -> PathBuf {
     let bundle = vendor::bundle(set);
     fresh_state(&set.folder, state);
-    job(&[&bundle], &["import", set.folder.to_str().unwrap(), state.to_str().unwrap()]);
+    job(
+        &[&bundle],
+        &["import", set.folder.to_str().unwrap(), state.to_str().unwrap()],
+    );
     state.to_owned()
 }
 
@@ -77,12 +80,23 @@ fn requests(bench: &Bench, state: &Path, names: &Names, work: &Path, report: &mu
                 report.skipped(&format!("serve: {kind}, beside {name}"), "it is not installed");
                 continue;
             }
-            report.beside(&format!("serve: {kind}: {name}"), "/s", &ours.0, &other.0, Bar::AtLeast(bar));
+            report.beside(
+                &format!("serve: {kind}: {name}"),
+                "/s",
+                &ours.0,
+                &other.0,
+                Bar::AtLeast(bar),
+            );
             let per_cpu = format!("serve: {kind}, per CPU s: {name}");
             report.beside(&per_cpu, "/s", &ours.1, &other.1, Bar::AtLeast(bar));
         }
     }
-    report.alone("serve: memory after that", "MB", &[airlock.memory() / 1e6], Bar::AtMost(64.0));
+    report.alone(
+        "serve: memory after that",
+        "MB",
+        &[airlock.memory() / 1e6],
+        Bar::AtMost(64.0),
+    );
 }
 
 /// Large blobs from the second read on.
@@ -111,5 +125,10 @@ fn large(bench: &Bench, work: &Path, report: &mut Report) {
     } else {
         report.alone("serve: the same of nginx", "s", &floor, Bar::None);
     }
-    report.alone("serve: memory with large blobs", "MB", &[airlock.memory() / 1e6], Bar::AtMost(64.0));
+    report.alone(
+        "serve: memory with large blobs",
+        "MB",
+        &[airlock.memory() / 1e6],
+        Bar::AtMost(64.0),
+    );
 }

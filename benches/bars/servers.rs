@@ -28,13 +28,22 @@ impl Names {
         let content = super::data::content(set);
         let mut layers = Vec::new();
         for line in &content.tags {
-            let document = airlock::domain::oci::Document::parse(&content.manifests[&line.digest], &line.media_type).unwrap();
+            let document =
+                airlock::domain::oci::Document::parse(&content.manifests[&line.digest], &line.media_type).unwrap();
             let repository = line.repository.to_string();
-            layers.extend(document.layers.iter().map(|layer| (repository.clone(), layer.digest.0.to_hex())));
+            layers.extend(
+                document
+                    .layers
+                    .iter()
+                    .map(|layer| (repository.clone(), layer.digest.0.to_hex())),
+            );
         }
         Self {
             blobs: blob_folder(set),
-            manifest: (content.tags[0].repository.to_string(), content.tags[0].digest.0.to_hex()),
+            manifest: (
+                content.tags[0].repository.to_string(),
+                content.tags[0].digest.0.to_hex(),
+            ),
             layers,
         }
     }
@@ -62,7 +71,12 @@ impl Running {
     pub(crate) fn airlock(state: &Path) -> Self {
         let address = free_address();
         let mut command = Command::new(env!("CARGO_BIN_EXE_airlock"));
-        command.arg("serve").arg("--state").arg(state).arg("--listen").arg(address.to_string());
+        command
+            .arg("serve")
+            .arg("--state")
+            .arg(state)
+            .arg("--listen")
+            .arg(address.to_string());
         Self::start(command, address, true)
     }
 
@@ -71,7 +85,11 @@ impl Running {
         let program = program("nginx")?;
         let address = free_address();
         let root = layout_blobs.parent()?.parent()?;
-        let user = if rustix::process::geteuid().is_root() { "user root;" } else { "" };
+        let user = if rustix::process::geteuid().is_root() {
+            "user root;"
+        } else {
+            ""
+        };
         let work = work.display();
         let text = format!(
             "{user} daemon off; worker_processes auto; pid {work}/nginx.pid; error_log {work}/nginx.log;\n\
@@ -193,9 +211,17 @@ fn fill_distribution(names: &Names, root: &Path) {
         fs::hard_link(entry.path(), folder.join("data")).unwrap();
     }
     for (repository, digest) in &names.layers {
-        link(base.join(format!("repositories/{repository}/_layers/sha256/{digest}")), digest);
+        link(
+            base.join(format!("repositories/{repository}/_layers/sha256/{digest}")),
+            digest,
+        );
     }
     let (repository, digest) = &names.manifest;
-    link(base.join(format!("repositories/{repository}/_manifests/revisions/sha256/{digest}")), digest);
+    link(
+        base.join(format!(
+            "repositories/{repository}/_manifests/revisions/sha256/{digest}"
+        )),
+        digest,
+    );
     rustix::fs::syncfs(File::open(root).unwrap()).unwrap();
 }

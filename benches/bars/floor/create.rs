@@ -29,7 +29,8 @@ impl Source {
             }
             let (file, hasher) = self.open.as_mut().unwrap();
             let from = buffer.len();
-            let count = file.by_ref().take((CHUNK - from) as u64).read_to_end(buffer).unwrap();
+            let room = (CHUNK - from) as u64;
+            let count = std::io::Read::by_ref(file).take(room).read_to_end(buffer).unwrap();
             hasher.update(&buffer[from..]);
             if count == 0 {
                 let (_, hasher) = self.open.take().unwrap();
