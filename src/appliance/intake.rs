@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::import::{Admitted, Event, describe};
 use super::state::Appliance;
-use crate::bundle::{Blob, Graph, Head, SignedBundle, Sink, VerifiedBundle};
+use crate::bundle::{Blob, CheckOnly, Graph, Head, SignedBundle, Sink, VerifiedBundle};
 use crate::crypto::Chain;
 use crate::db::release;
 use crate::domain::{Class, Digest, Error, Hash, Result, Step, Timestamp, limits};
@@ -48,7 +48,7 @@ impl Appliance {
         self.check_needs_and_space(&bundle, 0)
             .map_err(|error| error.at(Step::X10))?;
         let total = bundle.total_bytes();
-        bundle.read_payload(&mut Discard { total, events })?;
+        bundle.read_payload(&mut CheckOnly(|done| events(Event::Progress { done, total })))?;
         Ok(Rehearsed { detail })
     }
 
@@ -308,42 +308,6 @@ impl Sink for Intake<'_> {
 
     fn graph(&mut self, graph: Graph) -> Result<()> {
         self.graph = Some(graph);
-        Ok(())
-    }
-}
-
-/// Verifies and forgets.
-struct Discard<'a> {
-    total: u64,
-    events: &'a mut dyn FnMut(Event<'_>),
-}
-
-impl Sink for Discard<'_> {
-    fn blob(&mut self, _: &Blob, _: &[u8]) -> Result<()> {
-        Ok(())
-    }
-
-    fn begin(&mut self, _: &Blob) -> Result<()> {
-        Ok(())
-    }
-
-    fn piece(&mut self, _: &[u8]) -> Result<()> {
-        Ok(())
-    }
-
-    fn end(&mut self, _: &Blob, _: &[Hash]) -> Result<()> {
-        Ok(())
-    }
-
-    fn chunk_done(&mut self, _: u64, bytes_read: u64) -> Result<()> {
-        (self.events)(Event::Progress {
-            done: bytes_read,
-            total: self.total,
-        });
-        Ok(())
-    }
-
-    fn graph(&mut self, _: Graph) -> Result<()> {
         Ok(())
     }
 }

@@ -258,11 +258,7 @@ impl<'a> GraphBuilder<'a> {
     fn plain_blob(&self, descriptor: &Descriptor, role: &str) -> Result<u32> {
         match self.place(descriptor, role)? {
             Place::Blob(n) => {
-                let blob = self
-                    .index
-                    .blobs
-                    .get(n as usize)
-                    .ok_or_else(|| content("unlisted", descriptor.digest.to_string()))?;
+                let blob = line(&self.index.blobs, n)?;
                 check_size(descriptor, blob.size, role)?;
                 if blob.media_type.is_some() {
                     return Err(content(
@@ -285,11 +281,7 @@ impl<'a> GraphBuilder<'a> {
     fn layer(&self, descriptor: &Descriptor) -> Result<Edge> {
         match self.place(descriptor, "layer")? {
             Place::Need(n) => {
-                let need = self
-                    .index
-                    .needs
-                    .get(n as usize)
-                    .ok_or_else(|| content("unlisted", descriptor.digest.to_string()))?;
+                let need = line(&self.index.needs, n)?;
                 check_size(descriptor, need.size, "layer")?;
                 Ok(Edge::NeededLayer(n))
             }
@@ -300,11 +292,7 @@ impl<'a> GraphBuilder<'a> {
     fn child(&self, descriptor: &Descriptor) -> Result<Edge> {
         match self.place(descriptor, "manifest")? {
             Place::Blob(n) => {
-                let blob = self
-                    .index
-                    .blobs
-                    .get(n as usize)
-                    .ok_or_else(|| content("unlisted", descriptor.digest.to_string()))?;
+                let blob = line(&self.index.blobs, n)?;
                 check_size(descriptor, blob.size, "manifest")?;
                 if blob.media_type != Some(descriptor.media_type.as_str()) {
                     return Err(content(
@@ -318,11 +306,7 @@ impl<'a> GraphBuilder<'a> {
                 Ok(Edge::Child(n))
             }
             Place::Absent(n) => {
-                let absent = self
-                    .index
-                    .absent
-                    .get(n as usize)
-                    .ok_or_else(|| content("unlisted", descriptor.digest.to_string()))?;
+                let absent = line(&self.index.absent, n)?;
                 if descriptor.platform.as_deref() != Some(absent.platform.as_str()) {
                     return Err(content(
                         "absent-platform",
@@ -403,6 +387,13 @@ impl<'a> GraphBuilder<'a> {
             places: blobs.chain(needs).collect(),
         })
     }
+}
+
+/// A line of the index by a number from the lookup.
+fn line<T>(lines: &[T], n: u32) -> Result<&T> {
+    lines
+        .get(n as usize)
+        .ok_or_else(|| Error::new(Class::Internal, "lookup", "a place lies outside the index"))
 }
 
 fn check_size(descriptor: &Descriptor, size: u64, role: &str) -> Result<()> {

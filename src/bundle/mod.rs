@@ -17,6 +17,7 @@
 )]
 
 mod blob_hasher;
+mod check_only;
 mod content;
 mod entry;
 mod frame;
@@ -34,6 +35,7 @@ mod writer;
 #[cfg(test)]
 mod tests;
 
+pub use check_only::CheckOnly;
 pub use content::{Content, ContentSource};
 pub use graph::{Graph, Referrer};
 pub use head::{Builder, DocumentEntry, Head, PageEntry, Totals};

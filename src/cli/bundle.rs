@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::ui::{bytes, escape};
 use super::{Ui, trust_file};
-use crate::bundle::{Blob, Graph, Head, OpenedBundle, Sink};
+use crate::bundle::{CheckOnly, Head, OpenedBundle};
 use crate::crypto::{Chain, RootDocument, Signature, canonical};
 use crate::domain::{Audience, Class, Error, Hash, Result, Step, Timestamp, limits};
 use crate::media;
@@ -288,7 +288,7 @@ fn verify(file: &Path, trust: &[PathBuf], detached: &[PathBuf], at: Option<Times
     signed.approvals()?;
     let bundle = signed.read_index(|_, _| Ok(()))?;
     let (total, needs) = (bundle.total_bytes(), bundle.index().needs().len());
-    bundle.read_payload(&mut Check { total, ui })?;
+    bundle.read_payload(&mut CheckOnly(|done| ui.progress("verify", done, total)))?;
     let value = json!({
         "result": "good", "head_digest": digest, "product": head.product, "channel": head.channel, "epoch": head.epoch,
         "sequence": head.sequence, "version": head.version, "expires": head.expires, "audience": head.audience, "needs": needs,
@@ -299,39 +299,6 @@ fn verify(file: &Path, trust: &[PathBuf], detached: &[PathBuf], at: Option<Times
         headline(&head),
     );
     ui.result(&value, human)
-}
-
-/// Looks at content and keeps nothing.
-struct Check<'a> {
-    total: u64,
-    ui: &'a mut Ui,
-}
-
-impl Sink for Check<'_> {
-    fn blob(&mut self, _: &Blob, _: &[u8]) -> Result<()> {
-        Ok(())
-    }
-
-    fn begin(&mut self, _: &Blob) -> Result<()> {
-        Ok(())
-    }
-
-    fn piece(&mut self, _: &[u8]) -> Result<()> {
-        Ok(())
-    }
-
-    fn end(&mut self, _: &Blob, _: &[Hash]) -> Result<()> {
-        Ok(())
-    }
-
-    fn chunk_done(&mut self, _: u64, bytes_read: u64) -> Result<()> {
-        self.ui.progress("verify", bytes_read, self.total);
-        Ok(())
-    }
-
-    fn graph(&mut self, _: Graph) -> Result<()> {
-        Ok(())
-    }
 }
 
 /// Reads a detached signature file.

@@ -37,13 +37,14 @@ mod vendor;
 #[cfg(feature = "vendor")]
 mod vendor_trust;
 
+use std::panic::{self, AssertUnwindSafe};
 use std::process::ExitCode;
 
 use clap::{CommandFactory as _, Parser, Subcommand};
 
 pub use ui::{Format, Ui};
 
-use crate::domain::Result;
+use crate::domain::{Class, Error, Result};
 
 /// Carry software, and the truth about what runs, across a gap that no network crosses.
 #[derive(Debug, Parser)]
@@ -92,7 +93,15 @@ pub fn main() -> ExitCode {
         }
     };
     let mut ui = Ui::new(cli.format);
-    match run(cli.command, &mut ui) {
+    // A bug must not look like any documented refusal; the panic itself has already said where it happened.
+    let result = panic::catch_unwind(AssertUnwindSafe(|| run(cli.command, &mut ui))).unwrap_or_else(|_| {
+        Err(
+            Error::new(Class::Internal, "panic", "airlock met a situation it has no answer for")
+                .expected("no panic, whatever the input")
+                .remedy("keep the input and report it; nothing half done was made visible"),
+        )
+    });
+    match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             ui.refuse(&error);
