@@ -13,6 +13,7 @@ import subprocess
 import sys
 
 import verify
+from run_vectors import run_vectors
 
 HERE = pathlib.Path(__file__).resolve().parent
 WALKED = HERE / "vectors/good/one-image/bundle.airlock"
@@ -238,7 +239,9 @@ def check_schemas():
             if not matches(name, spoiled):
                 fail(f"{name} accepts {json.dumps(spoiled)[:200]}")
             count += 1
-    idle = {path.name for path in (HERE / "schemas").glob("*.schema.json")} - used - {"envelope.schema.json", "types.schema.json"}
+    # Types stand inside the others; release.yaml is no signed document and is checked by the program that reads it.
+    inside = {"envelope.schema.json", "types.schema.json", "release.schema.json"}
+    idle = {path.name for path in (HERE / "schemas").glob("*.schema.json")} - used - inside
     if idle:
         fail(f"schemas that nothing was checked with: {idle}")
     print(f"{count} documents judged by {len(used)} schemas")
@@ -280,7 +283,7 @@ def main():
     check_curve()
     if subprocess.run([sys.executable, HERE / "make_vectors.py", "--check", HERE / "vectors"], check=False).returncode:
         fail("the vectors are not what make_vectors.py makes")
-    if verify.run_vectors(HERE / "vectors"):
+    if run_vectors(HERE / "vectors"):
         fail("verify.py judges vectors otherwise than expected")
 
 

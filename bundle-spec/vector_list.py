@@ -316,6 +316,11 @@ def bad_trust(vectors):
     shuffled = rotated()
     shuffled.links.reverse()
     trust("k08-shuffled", shuffled, "links out of order", "below-threshold")
+    broken = rotated()
+    broken.links[1] = envelope(json.loads(base64.b64decode(broken.links[1]["payload"])), ["root-d"])
+    trust("k10-broken-link", broken, "root 2 is good, root 3 signed below its threshold", "below-threshold")
+    unsigned_head = rotated().on("signatures", lambda _: [])
+    trust("k10-links-then-unsigned", unsigned_head, "good new links, no signature over the head", "below-threshold", "X4", "E-SIGNATURE")
     stripped = rotated()
     stripped.links = []
     stripped.signers, stripped.threshold = ["release"], 1

@@ -2,7 +2,6 @@
 """Verify an airlock bundle without airlock.
 
     verify.py BUNDLE --trust root.json [--site ID] [--mark EPOCH:SEQ:HEAD] [--at TIME] [--json]
-    verify.py --vectors DIR
 
 BUNDLE is a file, or - for a pipe. It is read once, front to back, in memory for one chunk and the index. Needed are
 Python 3.9, its standard library, and the command `zstd`; nothing of the product. The rules are those of SPEC.md, whose
@@ -1218,24 +1217,6 @@ def parse_time(value):
     return value
 
 
-def run_vectors(folder):
-    """Judge every vector below a folder; print counts; return the number that came out otherwise."""
-    counts, wrong = {"good": 0, "refused": 0}, 0
-    for path in sorted(pathlib.Path(folder).glob("**/vector.json")):
-        vector = json.loads(path.read_text())
-        here = path.parent
-        mark = parse_mark(vector["mark"]) if "mark" in vector else None
-        found = judge(here / vector["bundle"], [here / name for name in vector["trust"]], vector.get("site"), mark,
-                      vector.get("at"))
-        short = {name: found[name] for name in ("verdict", "class", "code", "step") if name in found}
-        counts["refused" if short["verdict"] == "refused" else "good"] += 1
-        if short != vector["expect"]:
-            wrong += 1
-            print(f"{here}: expected {vector['expect']}, found {short} {found.get('found', '')}")
-    print(f"{counts['good']} vectors accepted, {counts['refused']} refused, {wrong} otherwise than expected")
-    return wrong if counts["good"] and counts["refused"] else 1
-
-
 def main():
     parser = argparse.ArgumentParser(description="Verify an airlock bundle without airlock.")
     parser.add_argument("bundle", nargs="?", help="the bundle, or - for a pipe")
@@ -1244,10 +1225,7 @@ def main():
     parser.add_argument("--mark", type=parse_mark, metavar="EPOCH:SEQ:HEAD", help="the newest release that the site has")
     parser.add_argument("--at", type=parse_time, metavar="TIME", help="judge expiry at this time")
     parser.add_argument("--json", action="store_true", help="print the verdict as JSON")
-    parser.add_argument("--vectors", metavar="DIR", help="judge every vector below a folder")
     options = parser.parse_args()
-    if options.vectors:
-        return 1 if run_vectors(options.vectors) else 0
     if not options.bundle or not options.trust or (options.mark and not options.site):
         parser.error("BUNDLE and --trust are needed; --mark needs --site")
     found = judge(options.bundle, options.trust, options.site, options.mark, options.at)

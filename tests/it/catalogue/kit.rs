@@ -76,6 +76,11 @@ impl Site {
         self.folder.path().join("state")
     }
 
+    /// Imports from any path, for example a named pipe.
+    pub(crate) fn import_from(&self, path: &Path, options: &Options) -> Result<Imported> {
+        self.open().import(path, options, &FixedClock(self.now), &mut |_| ())
+    }
+
     pub(crate) fn path(&self) -> &Path {
         self.folder.path()
     }
@@ -195,6 +200,11 @@ impl World {
     /// Whether something of an unfinished import is left.
     pub(crate) fn has_incoming(&self) -> bool {
         self.files.keys().any(|path| path.starts_with("incoming"))
+    }
+
+    /// Whether new roots were accepted.
+    pub(crate) fn trust_moved_since(&self, before: &Self) -> bool {
+        self.roots > before.roots
     }
 
     /// Compares with the world before a refusal; what is left for the next try does not count when it may stay.

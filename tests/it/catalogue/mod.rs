@@ -4,6 +4,7 @@
 //! an unchanged world and one more audit row; nothing left behind; its twin, made the same way without the mistake, imports;
 //! and so does a newer bundle afterwards.
 
+mod feed;
 mod kit;
 mod process;
 mod rules;

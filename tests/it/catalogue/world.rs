@@ -69,6 +69,9 @@ fn attack(vector: &Vector) -> Result<(), String> {
     if let Some(difference) = after.differs_from(&before, true, keeps) {
         return Err(difference);
     }
+    if vector.name.starts_with("k10-") && vector.name != "k10-links-stripped" && !after.trust_moved_since(&before) {
+        return Err("the valid links were lost".into());
+    }
     match site.import_newer(vector) {
         Ok(newer) if matches!(newer.result, Outcome::Published { .. }) => Ok(()),
         Ok(newer) => Err(format!("the newer bundle: {:?}", newer.result)),
