@@ -155,7 +155,7 @@ fn slow_connections_are_closed_and_others_served_meanwhile() {
     let site = site();
     site.release("crm", 1).blob(A, &large).live();
     let limits = Limits {
-        head: Duration::from_millis(300),
+        head: Duration::from_secs(3),
         stall: Duration::from_millis(300),
         ..Limits::default()
     };
@@ -164,7 +164,6 @@ fn slow_connections_are_closed_and_others_served_meanwhile() {
         ..Settings::default()
     };
     let (_server, address) = site.serve_with(settings, &site.registry());
-    let begun = Instant::now();
     // Nothing at all, half a head, an idle connection after an answer, and a client that reads its head and no more.
     let mut silent = connect(address);
     let mut half = connect(address);
@@ -184,10 +183,7 @@ fn slow_connections_are_closed_and_others_served_meanwhile() {
         assert!(rest.is_empty() || rest.starts_with(b"HTTP/1.1 408"), "{rest:?}");
     }
     assert_eq!(get(address, "/v2/").status, 200);
-    // What was buffered for the lazy client still arrives, the rest never does.
-    while begun.elapsed() < Duration::from_secs(2) {
-        std::thread::yield_now();
-    }
+    // By now ten times its patience is over. What was buffered for the lazy client still arrives, the rest never does.
     let body = until_closed(&mut lazy);
     assert!(body.len() < large.len(), "a client that does not read got everything");
     assert!(large.starts_with(&body));
