@@ -17,3 +17,9 @@ mod registry_pull;
 mod serve_process;
 mod support;
 mod vectors;
+#[cfg(feature = "vendor")]
+mod vendor_cli;
+#[cfg(feature = "vendor")]
+mod vendor_layout;
+#[cfg(feature = "vendor")]
+mod vendor_registry;

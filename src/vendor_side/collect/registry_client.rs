@@ -11,10 +11,11 @@
 //!
 //! # Rules
 //!
-//! - HTTPS, unless the registry is this machine or was named with `--plain-http`. A redirect never leads from HTTPS to HTTP.
+//! - HTTPS, unless the registry was named with `--plain-http`, or is on this machine and speaks no TLS. A redirect never leads from HTTPS to HTTP.
 //! - `Authorization` goes to the registry and its token service only; `reqwest` drops it on a redirect to another host.
 //! - 429, 500, 502, 503, 504 and connections that break are tried again, later and later, with chance; `Retry-After` is obeyed.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -34,6 +35,8 @@ const ATTEMPTS: u32 = 6;
 /// Longest pause between two tries, also when the registry asks for more.
 const PAUSE_MAX: Duration = Duration::from_secs(120);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(20);
+/// How long a registry on this machine may take to show that it speaks TLS.
+const PROBE_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long an answer may stand still.
 const READ_TIMEOUT: Duration = Duration::from_secs(90);
 /// Bytes of a token service's answer.
@@ -67,11 +70,17 @@ impl Default for RegistryOptions {
 pub(super) struct Connections {
     options: RegistryOptions,
     made: Option<(Arc<Runtime>, reqwest::Client)>,
+    /// Hosts of this machine, and whether they are reached by plain HTTP.
+    plain: BTreeMap<String, bool>,
 }
 
 impl Connections {
     pub(super) fn new(options: RegistryOptions) -> Self {
-        Self { options, made: None }
+        Self {
+            options,
+            made: None,
+            plain: BTreeMap::new(),
+        }
     }
 
     /// Makes a client for one repository.
@@ -81,7 +90,8 @@ impl Connections {
     /// `E-USAGE ca-file`, `E-IO`.
     pub(super) fn repository(&mut self, host: &str, path: &str) -> Result<RegistryClient> {
         let (runtime, http) = self.made()?;
-        let plain = is_this_machine(host) || self.options.plain_http.iter().any(|known| known == host);
+        let plain = self.options.plain_http.iter().any(|known| known == host)
+            || (is_this_machine(host) && self.answers_plainly(host)?);
         // Docker Hub's registry has another name than its images.
         let address = if host == "docker.io" {
             "registry-1.docker.io"
@@ -105,6 +115,21 @@ impl Connections {
             first_pause: self.options.first_pause,
             authorization: Mutex::new(None),
         })
+    }
+
+    /// Whether a registry on this machine speaks no TLS: asked once, as Docker does.
+    fn answers_plainly(&mut self, host: &str) -> Result<bool> {
+        if let Some(plain) = self.plain.get(host) {
+            return Ok(*plain);
+        }
+        let (runtime, http) = self.made()?;
+        let address = format!("https://{host}/v2/");
+        // Inside the runtime, because a timeout starts when the request is made.
+        let asked = runtime.block_on(async { http.head(address).timeout(PROBE_TIMEOUT).send().await });
+        // A certificate that is not trusted is TLS all the same.
+        let plain = asked.is_err_and(|error| !chain(&error).contains("certificate"));
+        self.plain.insert(host.to_owned(), plain);
+        Ok(plain)
     }
 
     fn made(&mut self) -> Result<(Arc<Runtime>, reqwest::Client)> {

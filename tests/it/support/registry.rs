@@ -1,0 +1,333 @@
+//! A small registry for tests: HTTP/1.1 over loopback, one thread per connection, with faults on order.
+#![allow(clippy::disallowed_methods, reason = "tests parse what they wrote")]
+
+use std::collections::BTreeMap;
+use std::io::{BufRead as _, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::{Arc, Mutex};
+use std::thread;
+
+use base64::Engine as _;
+use rustls::pki_types::pem::PemObject as _;
+use serde_json::{Value, json};
+
+use super::shelf::{INDEX, Shelf, digest};
+
+/// Who may come in.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum Door {
+    #[default]
+    Open,
+    /// `user` with `secret`.
+    Basic,
+    /// A token from the token endpoint, which wants `user` with `secret`.
+    Bearer,
+    /// A token for the identity token `refresh`.
+    Identity,
+    /// Nobody, whatever they show.
+    Closed,
+}
+
+/// Something that goes wrong once, at the first request whose target contains the text.
+#[derive(Debug, Clone)]
+pub(crate) enum Fault {
+    /// Another status, with `Retry-After`.
+    Status(&'static str, u16, &'static str),
+    /// The connection ends after so many bytes of the body.
+    Cut(&'static str, usize),
+}
+
+/// How the registry behaves.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Manners {
+    pub(crate) door: Door,
+    pub(crate) no_referrers_api: bool,
+    pub(crate) no_ranges: bool,
+    /// Entries of one page of referrers; 0 means all on one page.
+    pub(crate) referrers_page: usize,
+    pub(crate) faults: Vec<Fault>,
+    /// Speaks TLS with the certificate for `localhost`.
+    pub(crate) tls: bool,
+    /// Bytes sent in place of what a digest names.
+    pub(crate) false_bytes: BTreeMap<String, Vec<u8>>,
+}
+
+/// A running registry with one repository, `acme/app`.
+pub(crate) struct TestRegistry {
+    address: SocketAddr,
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    shelf: Shelf,
+    manners: Mutex<Manners>,
+    log: Mutex<Vec<String>>,
+}
+
+struct Request {
+    method: String,
+    target: String,
+    headers: BTreeMap<String, String>,
+    body: String,
+}
+
+impl TestRegistry {
+    pub(crate) fn start(shelf: Shelf, manners: Manners) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let tls = manners.tls.then(tls_config);
+        let shared = Arc::new(Shared {
+            shelf,
+            manners: Mutex::new(manners),
+            log: Mutex::default(),
+        });
+        let for_thread = Arc::clone(&shared);
+        // The thread lives as long as the test process: it waits for connections that no longer come.
+        thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                let (shared, tls) = (Arc::clone(&for_thread), tls.clone());
+                thread::spawn(move || match tls {
+                    None => shared.serve(stream, address),
+                    Some(config) => {
+                        let connection = rustls::ServerConnection::new(config).unwrap();
+                        shared.serve(rustls::StreamOwned::new(connection, stream), address);
+                    }
+                });
+            }
+        });
+        Self { address, shared }
+    }
+
+    /// The host to use in image names.
+    pub(crate) fn host(&self) -> String {
+        self.address.to_string()
+    }
+
+    /// An image name.
+    pub(crate) fn image(&self, reference: &str) -> String {
+        format!("{}/acme/app{reference}", self.address)
+    }
+
+    /// Requests so far: method, target, range.
+    pub(crate) fn log(&self) -> Vec<String> {
+        self.shared.log.lock().unwrap().clone()
+    }
+
+    /// Lets more go wrong.
+    pub(crate) fn add_faults(&self, faults: impl IntoIterator<Item = Fault>) {
+        self.shared.manners.lock().unwrap().faults.extend(faults);
+    }
+
+    /// How many faults did not happen yet.
+    pub(crate) fn faults_left(&self) -> usize {
+        self.shared.manners.lock().unwrap().faults.len()
+    }
+}
+
+fn tls_config() -> Arc<rustls::ServerConfig> {
+    rustls::crypto::ring::default_provider().install_default().ok();
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/support/tls/");
+    let certificate = rustls::pki_types::CertificateDer::from_pem_file(format!("{folder}server.pem")).unwrap();
+    let key = rustls::pki_types::PrivateKeyDer::from_pem_file(format!("{folder}NOT-A-SECRET-server.key.pem")).unwrap();
+    Arc::new(
+        rustls::ServerConfig::builder()
+            .with_no_client_auth()
+            .with_single_cert(vec![certificate], key)
+            .unwrap(),
+    )
+}
+
+impl Shared {
+    fn serve<S: Read + Write>(&self, stream: S, address: SocketAddr) {
+        let mut stream = BufReader::new(stream);
+        // A client that goes away is its own affair.
+        let Some(request) = read_request(&mut stream) else {
+            return;
+        };
+        let range = request.headers.get("range").cloned().unwrap_or_default();
+        let line = format!("{} {} {range}", request.method, request.target);
+        self.log.lock().unwrap().push(line.trim_end().to_owned());
+        let fault = self.take_fault(&request.target);
+        let (status, mut headers, body) = match &fault {
+            Some(Fault::Status(_, status, after)) => (
+                *status,
+                vec![("Retry-After".to_owned(), (*after).to_owned())],
+                Vec::new(),
+            ),
+            _ => self.answer(&request, address),
+        };
+        headers.push(("Content-Length".to_owned(), body.len().to_string()));
+        headers.push(("Connection".to_owned(), "close".to_owned()));
+        let mut head = format!("HTTP/1.1 {status} X\r\n");
+        for (name, value) in headers {
+            head += &format!("{name}: {value}\r\n");
+        }
+        let sent = match &fault {
+            _ if request.method == "HEAD" => 0,
+            Some(Fault::Cut(_, after)) => body.len().min(*after),
+            _ => body.len(),
+        };
+        let out = stream.get_mut();
+        write!(out, "{head}\r\n")
+            .and_then(|()| out.write_all(&body[..sent]))
+            .and_then(|()| out.flush())
+            .ok();
+    }
+
+    fn take_fault(&self, target: &str) -> Option<Fault> {
+        let mut manners = self.manners.lock().unwrap();
+        let place = manners.faults.iter().position(|fault| match fault {
+            Fault::Status(text, ..) | Fault::Cut(text, _) => target.contains(text),
+        })?;
+        Some(manners.faults.remove(place))
+    }
+
+    fn answer(&self, request: &Request, address: SocketAddr) -> (u16, Vec<(String, String)>, Vec<u8>) {
+        let manners = self.manners.lock().unwrap().clone();
+        let json = |value: Value| (200, Vec::new(), value.to_string().into_bytes());
+        let not_found = || (404, Vec::new(), Vec::new());
+        let header = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        let basic = format!(
+            "Basic {}",
+            base64::engine::general_purpose::STANDARD.encode("user:secret")
+        );
+        let shown = request.headers.get("authorization").map(String::as_str);
+        if request.target.starts_with("/token") {
+            let good = match manners.door {
+                Door::Identity => {
+                    request.method == "POST"
+                        && request.body.contains("refresh_token=re%2Ffresh")
+                        && request.body.contains("grant_type=refresh_token")
+                }
+                _ => shown == Some(&basic) && request.target.contains("scope=repository%3Aacme%2Fapp%3Apull"),
+            };
+            return if good {
+                json(json!({"token": "good-token"}))
+            } else {
+                (401, Vec::new(), Vec::new())
+            };
+        }
+        let wanted = match manners.door {
+            Door::Open => None,
+            Door::Basic => Some((basic, "Basic realm=\"test\"".to_owned())),
+            Door::Bearer | Door::Identity => Some((
+                "Bearer good-token".to_owned(),
+                format!("Bearer realm=\"http://{address}/token\",service=\"test\",scope=\"repository:acme/app:pull\""),
+            )),
+            Door::Closed => Some(("nothing".to_owned(), "Basic realm=\"test\"".to_owned())),
+        };
+        if let Some((value, challenge)) = wanted
+            && shown != Some(&value)
+        {
+            return (401, vec![header("WWW-Authenticate", &challenge)], Vec::new());
+        }
+        let Some(rest) = request.target.strip_prefix("/v2/acme/app/") else {
+            return not_found();
+        };
+        let (rest, query) = rest.split_once('?').unwrap_or((rest, ""));
+        match rest.split_once('/') {
+            Some(("manifests", name)) => {
+                let found = match self.shelf.tags.get(name) {
+                    Some(digest) => *digest,
+                    None => match name.parse() {
+                        Ok(digest) => digest,
+                        Err(_) => return not_found(),
+                    },
+                };
+                let Some(known) = self.shelf.manifests.iter().find(|known| digest(known) == found) else {
+                    return not_found();
+                };
+                let bytes = manners
+                    .false_bytes
+                    .get(&found.to_string())
+                    .unwrap_or(&self.shelf.blobs[&found]);
+                let headers = vec![header("Content-Type", known["mediaType"].as_str().unwrap())];
+                (200, headers, bytes.clone())
+            }
+            Some(("blobs", name)) => {
+                let Some(bytes) = name.parse().ok().and_then(|digest| self.shelf.blobs.get(&digest)) else {
+                    return not_found();
+                };
+                let bytes = manners.false_bytes.get(name).unwrap_or(bytes);
+                let start = request
+                    .headers
+                    .get("range")
+                    .filter(|_| !manners.no_ranges)
+                    .and_then(|range| range.strip_prefix("bytes=")?.strip_suffix('-')?.parse::<usize>().ok());
+                match start {
+                    None => (200, Vec::new(), bytes.clone()),
+                    Some(start) => {
+                        let range = format!("bytes {start}-{}/{}", bytes.len() - 1, bytes.len());
+                        (206, vec![header("Content-Range", &range)], bytes[start..].to_vec())
+                    }
+                }
+            }
+            Some(("referrers", name)) if !manners.no_referrers_api => {
+                let about: Vec<&Value> = self
+                    .shelf
+                    .manifests
+                    .iter()
+                    .filter(|known| {
+                        let document: Value =
+                            serde_json::from_slice(&self.shelf.blobs[&digest(known)]).unwrap_or_default();
+                        document["subject"]["digest"] == name
+                    })
+                    .collect();
+                let mut headers = vec![header("Content-Type", INDEX)];
+                let from: usize = query
+                    .strip_prefix("from=")
+                    .and_then(|from| from.parse().ok())
+                    .unwrap_or(0);
+                let to = if manners.referrers_page == 0 {
+                    about.len()
+                } else {
+                    about.len().min(from + manners.referrers_page)
+                };
+                if to < about.len() {
+                    let next = format!("</v2/acme/app/referrers/{name}?from={to}>; rel=\"next\"");
+                    headers.push(header("Link", &next));
+                }
+                let page = json!({"schemaVersion": 2, "mediaType": INDEX, "manifests": &about[from..to]});
+                (200, headers, page.to_string().into_bytes())
+            }
+            _ => not_found(),
+        }
+    }
+}
+
+fn read_request<S: Read>(stream: &mut BufReader<S>) -> Option<Request> {
+    let mut line = String::new();
+    stream.read_line(&mut line).ok()?;
+    let mut words = line.split_whitespace();
+    let (method, target) = (words.next()?.to_owned(), words.next()?.to_owned());
+    let mut headers = BTreeMap::new();
+    loop {
+        let mut line = String::new();
+        stream.read_line(&mut line).ok()?;
+        let Some((name, value)) = line.trim_end().split_once(": ") else {
+            break;
+        };
+        headers.insert(name.to_lowercase(), value.to_owned());
+    }
+    let length = headers
+        .get("content-length")
+        .and_then(|text: &String| text.parse().ok())
+        .unwrap_or(0);
+    let mut body = vec![0; length];
+    stream.read_exact(&mut body).ok()?;
+    Some(Request {
+        method,
+        target,
+        headers,
+        body: String::from_utf8_lossy(&body).into_owned(),
+    })
+}
+
+/// Connects and goes away: keeps the type used where a test wants a port on which nobody answers.
+pub(crate) fn closed_port() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    drop(listener);
+    assert!(TcpStream::connect(address).is_err());
+    address
+}

@@ -1,0 +1,307 @@
+//! The vendor's commands as a person runs them: workspace, trust, enrolment, bundles from a registry with credentials.
+#![allow(clippy::disallowed_methods, reason = "tests read what they wrote")]
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use airlock::crypto::{Enrolment, RecipientKey, SigningKey};
+use airlock::domain::{Hash, Timestamp};
+use base64::Engine as _;
+use serde_json::{Value, json};
+
+use crate::support::registry::{Door, Manners, TestRegistry};
+use crate::support::shelf::Shelf;
+
+/// A folder with a workspace, and an environment without anything else.
+struct Desk {
+    folder: tempfile::TempDir,
+}
+
+impl Desk {
+    fn new() -> Self {
+        let desk = Self {
+            folder: tempfile::tempdir().unwrap(),
+        };
+        desk.good(&["vendor", "init", "--product", "app", "--vendor", "Test", "w"]);
+        desk
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn run(&self, arguments: &[&str]) -> Output {
+        Command::new(env!("CARGO_BIN_EXE_airlock"))
+            .args(["--format", "json"])
+            .args(arguments)
+            .current_dir(self.folder.path())
+            .env_clear()
+            .env("PATH", self.folder.path())
+            .env("HOME", self.folder.path())
+            .env("DOCKER_CONFIG", self.path("docker"))
+            .env("SOURCE_DATE_EPOCH", "1767225600")
+            .output()
+            .unwrap()
+    }
+
+    /// Runs a command that must succeed and returns its result.
+    fn good(&self, arguments: &[&str]) -> Value {
+        let output = self.run(arguments);
+        let text = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(0), "{arguments:?}\n{text}");
+        serde_json::from_slice(&output.stdout).unwrap_or_default()
+    }
+
+    /// Runs a command that must be refused and returns class, code, and the whole event.
+    fn refused(&self, arguments: &[&str]) -> (String, String, Value) {
+        let output = self.run(arguments);
+        let text = String::from_utf8_lossy(&output.stderr).into_owned();
+        let event: Value = text
+            .lines()
+            .filter_map(|line| serde_json::from_str::<Value>(line).ok())
+            .find(|event| event["event"] == "refused")
+            .unwrap_or_else(|| panic!("{arguments:?} was not refused\n{text}"));
+        assert_eq!(output.status.code().map(i64::from), event["exit"].as_i64());
+        assert!(output.stdout.is_empty(), "nothing is said as a result");
+        let word = |name: &str| event[name].as_str().unwrap().to_owned();
+        (word("class"), word("code"), event.clone())
+    }
+
+    fn release_file(&self, source: &str) {
+        let text = format!(
+            "product: app\nchannel: stable\nversion: \"1\"\nsequence: 1\nexpires_in: 90d\naudience: any\nimages:\n  \
+             - source: {source}\n    name: registry.test/acme/app:1.0\n"
+        );
+        fs::write(self.path("release.yaml"), text).unwrap();
+    }
+
+    fn docker_config(&self, config: &Value) {
+        fs::create_dir_all(self.path("docker")).unwrap();
+        fs::write(self.path("docker/config.json"), config.to_string()).unwrap();
+    }
+}
+
+const CREATE: [&str; 8] = ["bundle", "create", "-f", "release.yaml", "-w", "w", "-o", "out.airlock"];
+
+fn shelf() -> Shelf {
+    let mut shelf = Shelf::default();
+    let image = shelf.image("linux/amd64", b"layer");
+    shelf.tag("1.0", &image);
+    shelf
+}
+
+#[test]
+fn credentials_come_from_dockers_configuration() {
+    let pair = base64::engine::general_purpose::STANDARD.encode("user:secret");
+    for door in [Door::Basic, Door::Bearer, Door::Identity] {
+        let desk = Desk::new();
+        let manners = Manners {
+            door,
+            ..Manners::default()
+        };
+        let registry = TestRegistry::start(shelf(), manners);
+        desk.release_file(&registry.image(":1.0"));
+        let (class, code, _) = desk.refused(&CREATE);
+        assert_eq!(
+            (class.as_str(), code.as_str()),
+            ("E-USAGE", "registry-credentials"),
+            "{door:?}"
+        );
+        assert!(!desk.path("out.airlock").exists());
+
+        let entry = if door == Door::Identity {
+            json!({"auth": "", "identitytoken": "re/fresh"})
+        } else {
+            json!({"auth": pair})
+        };
+        desk.docker_config(&json!({"auths": {registry.host(): entry}}));
+        let made = desk.good(&CREATE);
+        assert_eq!(
+            (&made["names"], &made["signatures"]),
+            (&json!(1), &json!(1)),
+            "{door:?}"
+        );
+        desk.good(&["bundle", "verify", "out.airlock", "--trust", "w/root.json"]);
+    }
+}
+
+#[test]
+fn a_credential_helper_is_asked_and_a_wrong_password_is_told() {
+    let desk = Desk::new();
+    let manners = Manners {
+        door: Door::Basic,
+        ..Manners::default()
+    };
+    let registry = TestRegistry::start(shelf(), manners);
+    desk.release_file(&registry.image(":1.0"));
+    let wrong = base64::engine::general_purpose::STANDARD.encode("user:wrong");
+    desk.docker_config(&json!({"auths": {registry.host(): {"auth": wrong}}}));
+    let (class, code, event) = desk.refused(&CREATE);
+    assert_eq!((class.as_str(), code.as_str()), ("E-USAGE", "registry-credentials"));
+    assert!(!event.to_string().contains("wrong"), "no secret is repeated: {event}");
+
+    let helper = desk.path("docker-credential-test");
+    let script = "#!/bin/sh\nread server\necho '{\"ServerURL\":\"x\",\"Username\":\"user\",\"Secret\":\"secret\"}'\n";
+    fs::write(&helper, script).unwrap();
+    fs::set_permissions(&helper, fs::Permissions::from_mode(0o755)).unwrap();
+    desk.docker_config(&json!({"credHelpers": {registry.host(): "test"}}));
+    desk.good(&CREATE);
+}
+
+#[test]
+fn credentials_never_leave_tls_for_a_token_service_in_clear() {
+    let desk = Desk::new();
+    let manners = Manners {
+        door: Door::Bearer,
+        tls: true,
+        ..Manners::default()
+    };
+    let registry = TestRegistry::start(shelf(), manners);
+    let pair = base64::engine::general_purpose::STANDARD.encode("user:secret");
+    desk.docker_config(&json!({"auths": {registry.host(): {"auth": pair}}}));
+    desk.release_file(&registry.image(":1.0"));
+    let ca = format!("{}/tests/it/support/tls/ca.pem", env!("CARGO_MANIFEST_DIR"));
+    let (class, code, event) = desk.refused(&[&CREATE[..], &["--ca-file", &ca]].concat());
+    assert_eq!((class.as_str(), code.as_str()), ("E-IO", "registry"));
+    assert!(event["found"].as_str().unwrap().contains("HTTPS"), "{event}");
+    assert!(registry.log().iter().all(|line| !line.contains("/token")));
+}
+
+#[test]
+fn one_number_has_one_content_and_the_same_inputs_give_the_same_bytes() {
+    let desk = Desk::new();
+    let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/hello");
+    desk.release_file(&format!("oci:{}", fixtures.display()));
+    let first = desk.good(&CREATE);
+    let bytes = fs::read(desk.path("out.airlock")).unwrap();
+    let again = desk.good(&CREATE);
+    assert_eq!(first["head_digest"], again["head_digest"]);
+    assert!(bytes == fs::read(desk.path("out.airlock")).unwrap());
+
+    let other = [&CREATE[..], &["--platform", "linux/amd64"]].concat();
+    let (class, code, _) = desk.refused(&other);
+    assert_eq!((class.as_str(), code.as_str()), ("E-EQUIVOCATION", "number-used"));
+    assert!(
+        bytes == fs::read(desk.path("out.airlock")).unwrap(),
+        "the old bundle stays"
+    );
+    let leftovers = fs::read_dir(desk.folder.path())
+        .unwrap()
+        .filter(|entry| {
+            entry
+                .as_ref()
+                .unwrap()
+                .file_name()
+                .to_string_lossy()
+                .contains("partial")
+        })
+        .count();
+    assert_eq!(leftovers, 0);
+    let next = desk.good(&[&other[..], &["--sequence", "2"]].concat());
+    assert_eq!((&next["sequence"], &next["absent"]), (&json!(2), &json!(1)));
+
+    let unsigned = desk.good(&[&CREATE[..], &["--unsigned"]].concat());
+    assert_eq!(
+        (&unsigned["signatures"], &unsigned["signatures_missing"]),
+        (&json!(0), &json!(1))
+    );
+    assert_eq!(unsigned["head_digest"], first["head_digest"]);
+}
+
+#[test]
+fn a_site_is_enrolled_and_named_in_a_release() {
+    let desk = Desk::new();
+    let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/hello");
+    desk.release_file(&format!("oci:{}", fixtures.display()));
+    let for_plant = [&CREATE[..], &["--site", "plant"]].concat();
+    let (class, code, _) = desk.refused(&for_plant);
+    assert_eq!((class.as_str(), code.as_str()), ("E-USAGE", "value"));
+    let site = "0123456789abcdef0123456789abcdef";
+    let enrolment = |status: u8| {
+        let status = SigningKey::from_secret(&[status; 32]);
+        let recipient = RecipientKey::x25519([9; 32]);
+        Enrolment::sign(
+            site.parse().unwrap(),
+            vec![Hash([1; 32])],
+            recipient,
+            Timestamp::EPOCH,
+            &status,
+        )
+    };
+    fs::write(desk.path("plant.json"), enrolment(1)).unwrap();
+    let enroll = ["vendor", "enroll", "plant.json", "-w", "w", "--name", "plant"];
+    assert_eq!(desk.good(&enroll)["result"], "enrolled");
+    assert_eq!(desk.good(&enroll)["result"], "already");
+    assert_eq!(desk.good(&for_plant)["audience"], json!([site]));
+    fs::write(desk.path("plant.json"), enrolment(2)).unwrap();
+    let (class, code, _) = desk.refused(&enroll);
+    assert_eq!((class.as_str(), code.as_str()), ("E-EQUIVOCATION", "site-keys"));
+    assert_eq!(desk.good(&["vendor", "sites", "-w", "w"]).as_array().unwrap().len(), 1);
+}
+
+#[test]
+fn keys_with_a_passphrase_are_made_rotated_and_used() {
+    let desk = Desk::new();
+    fs::write(desk.path("pass"), "correct horse\n").unwrap();
+    fs::write(desk.path("wrong"), "battery staple\n").unwrap();
+    let init = [
+        "vendor",
+        "init",
+        "--product",
+        "app",
+        "--vendor",
+        "Test",
+        "locked",
+        "--passphrase-file",
+    ];
+    desk.good(&[&init[..], &["pass", "--root-keys", "1"]].concat());
+    let rotate = ["vendor", "trust", "rotate", "ack", "-w", "locked"];
+    let keys = || fs::read_dir(desk.path("locked/keys")).unwrap().count();
+    let (before, chain) = (keys(), fs::read(desk.path("locked/root.json")).unwrap());
+    for extra in [&[][..], &["--passphrase-file", "wrong"]] {
+        let (class, code, _) = desk.refused(&[&rotate[..], extra].concat());
+        assert_eq!((class.as_str(), code.as_str()), ("E-TRUST", "passphrase"));
+        assert_eq!(keys(), before, "no key is left of a change that was refused");
+        assert!(chain == fs::read(desk.path("locked/root.json")).unwrap());
+    }
+    let shown = desk.good(&[&rotate[..], &["--passphrase-file", "pass"]].concat());
+    assert_eq!(
+        (&shown["version"], &shown["roles"]["ack"][0]["keys"][0]["file"]),
+        (&json!(2), &json!("ack-2.pem"))
+    );
+    let pem = fs::read_to_string(desk.path("locked/keys/ack-2.pem")).unwrap();
+    assert!(pem.contains("ENCRYPTED"));
+}
+
+#[test]
+fn a_failed_init_leaves_nothing_and_a_good_one_is_private() {
+    let desk = Desk::new();
+    let (class, code, _) = desk.refused(&["vendor", "init", "--product", "app", "--vendor", "Test", "w"]);
+    assert_eq!((class.as_str(), code.as_str()), ("E-USAGE", "folder-in-use"));
+    let bad = [
+        "vendor",
+        "init",
+        "--product",
+        "app",
+        "--vendor",
+        "Test",
+        "x",
+        "--threshold",
+        "9",
+    ];
+    let (class, code, _) = desk.refused(&bad);
+    assert_eq!((class.as_str(), code.as_str()), ("E-USAGE", "threshold"));
+    let names: Vec<_> = fs::read_dir(desk.folder.path())
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name())
+        .collect();
+    assert_eq!(names, ["w"]);
+    for entry in fs::read_dir(desk.path("w/keys")).unwrap() {
+        let path = entry.unwrap().path();
+        let mode = fs::metadata(&path).unwrap().permissions().mode() & 0o777;
+        let private = path.extension().is_some_and(|suffix| suffix == "pem");
+        assert_eq!(mode, if private { 0o600 } else { 0o644 });
+    }
+}
