@@ -2,7 +2,7 @@
 //!
 //! # Why not a registry client crate
 //!
-//! `oci-client` 0.18 was measured against what is needed here: its errors do not carry `Retry-After` and it does not retry; it
+//! The source of `oci-client` 0.18 was held against what is needed here: its errors do not carry `Retry-After` and it does not retry; it
 //! buffers answers of any size; it knows no identity tokens; it reads referrers into its own types, so their bytes are lost,
 //! and follows no pages; it tells neither the type of a manifest nor whether the registry asked for Basic or for nothing. Every
 //! request would have had to go around it. So all of them go through `reqwest` here, and the documents through [`Document`].
