@@ -22,6 +22,9 @@ use super::router::blocking;
 use crate::appliance::registry::{BlobReader, Found, Registry};
 use crate::domain::{Class, Error, Result};
 
+/// Bytes held in memory at once where they cannot go from file to socket by themselves.
+const BUFFER_BYTES: usize = 256 << 10;
+
 /// Bytes of a blob from one offset to another.
 #[derive(Debug)]
 pub(super) struct BlobBody {
@@ -74,7 +77,12 @@ impl BlobBody {
     fn next_piece(&mut self) -> Option<Bytes> {
         let (offset, reader) = (self.offset, self.reader.clone());
         let checked = reader.checked_until(offset).min(self.end);
-        let length = usize::try_from(checked.saturating_sub(offset)).map_or(PIECE_BYTES, |left| left.min(PIECE_BYTES));
+        let most = if self.queue.is_some() {
+            PIECE_BYTES
+        } else {
+            BUFFER_BYTES
+        };
+        let length = usize::try_from(checked.saturating_sub(offset)).map_or(most, |left| left.min(most));
         if length == 0 {
             let (registry, found) = (self.registry.clone(), self.found.clone());
             self.work = Some(tokio::task::spawn_blocking(move || {
@@ -93,11 +101,13 @@ impl BlobBody {
         }
         let (file, queue) = (file.clone(), self.queue.clone());
         self.work = Some(tokio::task::spawn_blocking(move || {
-            let bytes = read_waiting(&file, offset, length)?;
             // Under memory pressure pages may be gone again before anyone looks, so what was read is not asked for twice.
             Ok(match queue {
-                Some(queue) => Step::Send(queue.push(&file, offset, length)),
-                None => Step::Send(bytes),
+                Some(queue) => {
+                    warm(&file, offset, length)?;
+                    Step::Send(queue.push(&file, offset, length))
+                }
+                None => Step::Send(read_waiting(&file, offset, length)?),
             })
         }));
         None
@@ -171,6 +181,18 @@ fn is_cached(file: &File, offset: u64, length: usize) -> bool {
         let mut byte = [0];
         rustix::io::preadv2(file, &mut [IoSliceMut::new(&mut byte)], *at, ReadWriteFlags::NOWAIT) == Ok(1)
     })
+}
+
+/// Brings a range into the page cache.
+fn warm(file: &File, offset: u64, length: usize) -> Result<()> {
+    let end = offset.saturating_add(length as u64);
+    let mut at = offset;
+    while at < end {
+        let step = usize::try_from(end.saturating_sub(at)).map_or(BUFFER_BYTES, |left| left.min(BUFFER_BYTES));
+        read_waiting(file, at, step)?;
+        at = at.saturating_add(step as u64);
+    }
+    Ok(())
 }
 
 fn read_waiting(file: &File, offset: u64, length: usize) -> Result<Bytes> {
