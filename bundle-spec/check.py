@@ -2,15 +2,18 @@
 """Check that the specification, the vectors, the schemas and the verifier agree; needs Python 3.9 and `zstd`.
 
     check.py            check everything, print counts
+    check.py --audit    run audit.sh over every good vector and over some bad ones
     check.py --walk     print the lines of SPEC.md's hex walk
 """
 
 import base64
+import io
 import json
 import pathlib
 import re
 import subprocess
 import sys
+import tarfile
 
 import verify
 from run_vectors import run_vectors
@@ -269,7 +272,60 @@ def check_curve():
     print(f"{len(cases)} edge cases of Ed25519")
 
 
+# --- Other readers of tar, and damage -----------------------------------------------------------------------------
+
+def check_listing():
+    """What is accepted lists alike in GNU tar and in Python: there is one reading of a bundle."""
+    count = 0
+    for path in sorted((HERE / "vectors/good").glob("*/bundle.airlock")):
+        head = next(value for name, value in documents(path.read_bytes()) if name == "head.schema.json")
+        names = [name for name, _ in verify.PROLOGUE]
+        names += [f"05-index/{number:04}" for number in range(1, len(head["index"]) + 1)] + ["06-fill"]
+        names += [f"chunks/{number:010}" for number in range(1, head["totals"]["chunks"] + 1)]
+        listed = subprocess.run(["tar", "tf", path], stdout=subprocess.PIPE, check=True, text=True).stdout.splitlines()
+        with tarfile.open(path, "r:") as archive:
+            read = [member.name for member in archive.getmembers() if member.isreg()]
+        if listed != names or read != names:
+            fail(f"{path}: tar lists {listed}, Python {read}, expected {names}")
+        count += len(names)
+    print(f"{count} entries listed alike by tar and Python")
+
+
+def check_damage(step=211):
+    """Every so many bits of a good bundle: verify.py refuses, and never stumbles."""
+    folder = HERE / "vectors/good/one-chunk-compressed"
+    vector, data = json.loads((folder / "vector.json").read_text()), (folder / "bundle.airlock").read_bytes()
+    chains = [verify.Chain((folder / name).read_bytes()) for name in vector["trust"]]
+    damaged = [bytes([*data[:bit // 8], data[bit // 8] ^ 1 << bit % 8, *data[bit // 8 + 1:]]) for bit in range(0, len(data) * 8, step)]
+    damaged += [data[:length] for length in range(0, len(data), step)]
+    for number, bundle in enumerate(damaged):
+        try:
+            verify.Verifier(verify.Source(io.BytesIO(bundle)), chains).run()
+        except verify.Refusal:
+            continue
+        fail(f"damage {number} was accepted")
+    print(f"{len(damaged)} damaged bundles refused")
+
+
+def check_audit():
+    """The auditor's page says the same where it judges; it must refuse what changed on the way."""
+    good = sorted((HERE / "vectors/good").iterdir())
+    bad = [HERE / "vectors/bad" / name for name in (
+        "b02-cut-in-chunk", "b03-chunk", "b03-end", "b03-fill", "b03-index", "b04-block", "k01-none", "k01-stranger",
+        "k02-same-twice", "k09-only-new", "k17-unknown-domain")]
+    for folder in good + bad:
+        pin = folder / json.loads((folder / "vector.json").read_text())["trust"][-1]
+        code = subprocess.run([HERE / "audit.sh", folder / "bundle.airlock", pin], stdout=subprocess.DEVNULL,
+                              stderr=subprocess.DEVNULL, check=False).returncode
+        if (code == 0) != (folder in good):
+            fail(f"audit.sh ends with {code} for {folder}")
+    print(f"audit.sh: {len(good)} good bundles accepted, {len(bad)} bad ones refused")
+
+
 def main():
+    if sys.argv[1:] == ["--audit"]:
+        check_audit()
+        return
     if sys.argv[1:] == ["--walk"]:
         data, parts = walk()
         for says, start, end in parts:
@@ -281,6 +337,8 @@ def main():
     check_walk()
     check_schemas()
     check_curve()
+    check_listing()
+    check_damage()
     if subprocess.run([sys.executable, HERE / "make_vectors.py", "--check", HERE / "vectors"], check=False).returncode:
         fail("the vectors are not what make_vectors.py makes")
     if run_vectors(HERE / "vectors"):

@@ -137,3 +137,41 @@ fn a_receipt_is_what_the_specification_says() {
         (&1.into(), &7.into(), &"imported".into())
     );
 }
+
+/// B08: what is accepted lists alike in another reader of tar.
+#[test]
+fn a_good_bundle_lists_alike_in_another_tar_reader() {
+    for vector in vectors("good") {
+        let bundle = vector.bundle();
+        let mut archive = tar::Archive::new(&bundle[..]);
+        let names: Vec<String> = archive
+            .entries()
+            .unwrap()
+            .map(|entry| {
+                let entry = entry.unwrap();
+                assert!(entry.header().entry_type().is_file());
+                String::from_utf8(entry.path_bytes().into_owned()).unwrap()
+            })
+            .collect();
+        let prologue = [
+            "00-format",
+            "01-signatures.json",
+            "02-trust.json",
+            "03-head.json",
+            "04-approvals.json",
+        ];
+        let (early, late) = names.split_at(prologue.len());
+        assert_eq!(early, prologue);
+        let pages = (1..)
+            .zip(late)
+            .take_while(|(n, name)| **name == format!("05-index/{n:04}"))
+            .count();
+        assert_eq!(late[pages], "06-fill");
+        let chunks = &late[pages + 1..];
+        assert!(
+            (1..)
+                .zip(chunks)
+                .all(|(n, name): (u64, _)| *name == format!("chunks/{n:010}"))
+        );
+    }
+}
