@@ -162,6 +162,7 @@ mod tests {
         )
     }
 
+    /// M-65 of the specification.
     #[test]
     fn a_file_comes_back_and_any_flipped_bit_is_refused() {
         let status = SigningKey::from_secret(&[7; 32]);

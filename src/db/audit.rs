@@ -145,6 +145,7 @@ mod tests {
         (folder, db)
     }
 
+    /// M-67 of the specification.
     #[test]
     fn the_seal_is_the_one_of_the_specification() {
         let (_folder, db) = log();
