@@ -127,7 +127,7 @@ impl Connections {
         // Inside the runtime, because a timeout starts when the request is made.
         let asked = runtime.block_on(async { http.head(address).timeout(PROBE_TIMEOUT).send().await });
         // A certificate that is not trusted is TLS all the same.
-        let plain = asked.is_err_and(|error| !chain(&error).contains("certificate"));
+        let plain = asked.is_err_and(|error| !is_about_certificate(&error));
         self.plain.insert(host.to_owned(), plain);
         Ok(plain)
     }
@@ -260,7 +260,10 @@ impl RegistryClient {
                     (format!("it answers {}", answer.status()), retry_after(answer.headers()))
                 }
                 Ok(answer) => return Ok(answer),
-                Err(error) if error.is_redirect() || error.is_builder() => return Err(self.failed(&chain(&error))),
+                // Trying again changes neither an address nor a certificate.
+                Err(error) if error.is_redirect() || error.is_builder() || is_about_certificate(&error) => {
+                    return Err(self.failed(&chain(&error)));
+                }
                 Err(error) => (chain(&error), None),
             };
             if attempt >= ATTEMPTS {
@@ -496,6 +499,11 @@ fn basic(user: &str, password: &str) -> String {
     use base64::Engine as _;
     let pair = base64::engine::general_purpose::STANDARD.encode(format!("{user}:{password}"));
     format!("Basic {pair}")
+}
+
+/// Whether TLS failed because of whom the other side claims to be. The causes are private types; their text is all there is.
+fn is_about_certificate(error: &reqwest::Error) -> bool {
+    chain(error).contains("certificate")
 }
 
 /// Writes an error with its causes: what `reqwest` itself says is seldom the reason. Addresses may hold signatures and are cut.
