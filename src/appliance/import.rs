@@ -15,7 +15,7 @@ use super::state::Appliance;
 use super::{intake, marks, reserve};
 use crate::bundle::{OpenedBundle, SignedBundle};
 use crate::crypto::{Chain, Signature, canonical};
-use crate::db::release::Activated;
+use crate::db::release::{Activated, Mark};
 use crate::db::{self, audit, release, trust};
 use crate::domain::{Class, Clock, Counter, Error, Hash, Name, Result, Scope, Step, Timestamp};
 use crate::media;
@@ -179,8 +179,17 @@ impl Appliance {
         }
         if sequence? == Sequence::Already {
             self.check_still_here(bundle.head_digest())?;
+            let mark = Mark {
+                counter: bundle.head().counter(),
+                head: bundle.head_digest(),
+            };
+            let warnings = if options.dry_run {
+                Vec::new()
+            } else {
+                publication::settle_again(self, &scope, mark)?
+            };
             self.record("import-already", &bundle, started)?;
-            return Ok(done(Outcome::Already, Vec::new()));
+            return Ok(done(Outcome::Already, warnings));
         }
         let confirmed = if options.confirmed_date.is_some() {
             Timestamp::EPOCH

@@ -128,7 +128,7 @@ impl Appliance {
             .is_none_or(|error| matches!(error.class(), Class::Io | Class::Incomplete))
         {
             // What was verified is kept for the next try; the first error is the one to report.
-            let kept = staging.checkpoint(chunks).map_err(|error| error.at(Step::X11));
+            let kept = staging.keep(chunks).map_err(|error| error.at(Step::X11));
             finished.and(kept)?;
         } else {
             finished?;

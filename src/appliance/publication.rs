@@ -6,8 +6,9 @@ use super::marks;
 use super::state::{Appliance, RECEIPTS};
 use crate::crypto::{Receipt, ReceiptResult};
 use crate::db::release::Mark;
-use crate::db::{self, BlobRow, Name, Page, Publication};
-use crate::domain::{Error, Result, Step, limits};
+use crate::db::{self, BlobRow, Name, Page, Publication, receipts};
+use crate::domain::{Error, Result, Scope, Step, limits};
+use crate::store::Staging;
 use crate::stream::write_atomically;
 
 /// Whether a published release goes live by itself (D16).
@@ -126,16 +127,8 @@ pub(super) fn publish(appliance: &Appliance, taken: Taken, activation: Activatio
         head: head_digest,
     };
     let number = published.receipt_number;
-    let receipt_path = appliance.folder().join(RECEIPTS).join(format!("{number}.json"));
-    let warnings = [
-        marks::raise(appliance.folder(), &scope, mark),
-        write_atomically(&receipt_path, &published.receipt, 0o600),
-        staging.remove(),
-    ]
-    .into_iter()
-    .filter_map(Result::err)
-    .map(|error| error.at(Step::X16))
-    .collect();
+    let mut warnings = settle(appliance, &scope, mark, number, &published.receipt);
+    warnings.extend(staging.remove().err().map(|error| error.at(Step::X16)));
     Ok((
         Outcome::Published {
             receipt: number,
@@ -144,4 +137,28 @@ pub(super) fn publish(appliance: &Appliance, taken: Taken, activation: Activatio
         },
         warnings,
     ))
+}
+
+/// X16 once more, for a release whose import was stopped between its transaction and the copies of what that decided.
+pub(super) fn settle_again(appliance: &Appliance, scope: &Scope, mark: Mark) -> Result<Vec<Error>> {
+    let mut warnings = match appliance.db.read(|connection| receipts::of(connection, mark.head))? {
+        Some(receipt) => settle(appliance, scope, mark, receipt.number, &receipt.envelope),
+        None => Vec::new(),
+    };
+    let discarded = Staging::discard(&appliance.store, mark.head);
+    warnings.extend(discarded.err().map(|error| error.at(Step::X16)));
+    Ok(warnings)
+}
+
+/// Lays out the copies of what the transaction decided; returns what went wrong, which undoes nothing.
+fn settle(appliance: &Appliance, scope: &Scope, mark: Mark, receipt: u64, envelope: &[u8]) -> Vec<Error> {
+    let path = appliance.folder().join(RECEIPTS).join(format!("{receipt}.json"));
+    [
+        marks::raise(appliance.folder(), scope, mark),
+        write_atomically(&path, envelope, 0o600),
+    ]
+    .into_iter()
+    .filter_map(Result::err)
+    .map(|error| error.at(Step::X16))
+    .collect()
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use rustix::fs::FallocateFlags;
 
-use crate::domain::{Error, Result};
+use crate::domain::{Class, Error, Result};
 
 const NAME: &str = "reserve";
 const BYTES: u64 = 4 << 20;
@@ -18,10 +18,16 @@ const BYTES: u64 = 4 << 20;
 /// `E-IO`.
 pub(super) fn fill(state: &Path) -> Result<()> {
     let path = state.join(NAME);
-    if path.try_exists().map_err(|e| Error::io("look for", &path, e))? {
+    let opened = File::options().write(true).create(true).truncate(false).open(&path);
+    let file = match opened.map_err(|e| Error::io("create", &path, e)) {
+        Err(error) if error.class() == Class::Space => return Ok(()),
+        opened => opened?,
+    };
+    // One whose making was interrupted is there and holds nothing.
+    let held = file.metadata().map_err(|e| Error::io("look at", &path, e))?;
+    if held.len() >= BYTES {
         return Ok(());
     }
-    let file = File::create(&path).map_err(|e| Error::io("create", &path, e))?;
     match rustix::fs::fallocate(&file, FallocateFlags::empty(), 0, BYTES) {
         Err(rustix::io::Errno::NOSPC | rustix::io::Errno::DQUOT) => give_up(state),
         // A file system that cannot set space aside keeps none in reserve.

@@ -136,6 +136,7 @@ impl VerifiedBundle {
         source
             .skip(skipped, Class::Incomplete)
             .map_err(|error| error.at(Step::X11))?;
+        sink.resumed(skipped);
         thread::scope(|scope| {
             let mut collector = Collector {
                 index: &index,

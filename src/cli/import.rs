@@ -65,6 +65,9 @@ pub(super) fn run(args: &ImportArgs, ui: &mut Ui) -> Result<()> {
         signatures,
         stall: Some(Duration::from_secs(args.stall_secs)),
     };
+    // Whatever a bundle may do to this process, it opens no connection and starts no program.
+    #[cfg(feature = "site")]
+    crate::confine::no_network()?;
     let imported = appliance.import(&args.source, &options, &SystemClock, &mut |event| match event {
         Event::Head(signed) => ui.say(bundle::headline(signed.head())),
         Event::Note(note) => ui.say(super::ui::escape(&note)),

@@ -1,6 +1,6 @@
 //! Receipts of imports, numbered 1, 2, 3 … without gaps, each signed and kept in the transaction of its import.
 
-use rusqlite::{Connection, Transaction, params};
+use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
 
 use super::SqlResult as _;
 use crate::domain::{Hash, Result, Timestamp};
@@ -44,6 +44,18 @@ pub fn append(transaction: &Transaction<'_>, receipt: &Receipt) -> Result<()> {
     Ok(())
 }
 
+/// Returns the receipt of a release.
+///
+/// # Errors
+///
+/// Those of [`SqlResult::sql`].
+pub fn of(connection: &Connection, head: Hash) -> Result<Option<Receipt>> {
+    connection
+        .prepare_cached("SELECT number, at, head, envelope FROM receipt WHERE head = ? ORDER BY number DESC LIMIT 1")
+        .and_then(|mut select| select.query_row([head], read).optional())
+        .sql("read the receipts")
+}
+
 /// Returns up to `limit` receipts after a number, in order.
 ///
 /// # Errors
@@ -53,15 +65,15 @@ pub fn list(connection: &Connection, after: u64, limit: usize) -> Result<Vec<Rec
     let mut select = connection
         .prepare_cached("SELECT number, at, head, envelope FROM receipt WHERE number > ? ORDER BY number LIMIT ?")
         .sql("read the receipts")?;
-    let rows = select
-        .query_map(params![after, limit], |row| {
-            Ok(Receipt {
-                number: row.get(0)?,
-                at: row.get(1)?,
-                head: row.get(2)?,
-                envelope: row.get(3)?,
-            })
-        })
-        .sql("read the receipts")?;
+    let rows = select.query_map(params![after, limit], read).sql("read the receipts")?;
     rows.collect::<rusqlite::Result<_>>().sql("read the receipts")
+}
+
+fn read(row: &rusqlite::Row<'_>) -> rusqlite::Result<Receipt> {
+    Ok(Receipt {
+        number: row.get(0)?,
+        at: row.get(1)?,
+        head: row.get(2)?,
+        envelope: row.get(3)?,
+    })
 }

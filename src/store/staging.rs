@@ -42,6 +42,8 @@ pub struct Staging {
     since: Instant,
     batch_files: usize,
     part: Option<Part>,
+    /// Something could not be written or synced: what the journal says is all that is known to be durable.
+    broken: bool,
 }
 
 /// How far an import has come.
@@ -102,6 +104,7 @@ impl Staging {
             since: Instant::now(),
             batch_files: descriptors_for_batches(),
             part: None,
+            broken: false,
         };
         staging.journal = staging.read_journal()?;
         Ok(staging)
@@ -171,6 +174,11 @@ impl Staging {
     ///
     /// `E-IO` and `E-SPACE`.
     pub fn put(&mut self, digest: &Digest, bytes: &[u8]) -> Result<()> {
+        let done = self.try_put(digest, bytes);
+        self.watch(done)
+    }
+
+    fn try_put(&mut self, digest: &Digest, bytes: &[u8]) -> Result<()> {
         if let Some(size) = self.store.size_of(digest)? {
             let same = size == bytes.len() as u64
                 && self
@@ -210,6 +218,11 @@ impl Staging {
     ///
     /// `E-IO` and `E-SPACE`.
     pub fn begin(&mut self, digest: &Digest, size: u64) -> Result<()> {
+        let done = self.try_begin(digest, size);
+        self.watch(done)
+    }
+
+    fn try_begin(&mut self, digest: &Digest, size: u64) -> Result<()> {
         let path = self.part_path(digest);
         let journalled = self
             .journal
@@ -231,6 +244,9 @@ impl Staging {
             .truncate(false)
             .open(&path)
             .and_then(|file| {
+                if file.metadata()?.len() < journalled {
+                    return Err(io::Error::other("it is shorter than its journal says"));
+                }
                 // What lies behind the journal's length was never known to be durable.
                 file.set_len(journalled)?;
                 Ok(file)
@@ -255,6 +271,11 @@ impl Staging {
     ///
     /// `E-IO` and `E-SPACE`.
     pub fn append(&mut self, bytes: &[u8]) -> Result<()> {
+        let done = self.try_append(bytes);
+        self.watch(done)
+    }
+
+    fn try_append(&mut self, bytes: &[u8]) -> Result<()> {
         if let Some(Part::Growing {
             file, path, written, ..
         }) = &mut self.part
@@ -272,6 +293,11 @@ impl Staging {
     ///
     /// `E-IO` and `E-SPACE`.
     pub fn end(&mut self) -> Result<()> {
+        let done = self.try_end();
+        self.watch(done)
+    }
+
+    fn try_end(&mut self) -> Result<()> {
         let Some(Part::Growing { digest, file, path, .. }) = self.part.take() else {
             return Ok(());
         };
@@ -298,13 +324,40 @@ impl Staging {
         if due { self.checkpoint(chunks) } else { Ok(()) }
     }
 
+    /// Makes durable what a stopped import has handed over, for the next try; after a failure of the disk itself the journal
+    /// before stays what it is.
+    ///
+    /// # Errors
+    ///
+    /// `E-IO` and `E-SPACE`.
+    pub fn keep(&mut self, chunks: u64) -> Result<()> {
+        // Also when nothing new came: a part that was not taken up again yet stays in the journal.
+        if self.broken || chunks == self.journal.chunks {
+            Ok(())
+        } else {
+            self.checkpoint(chunks)
+        }
+    }
+
+    /// Remembers a failure: a sync that failed is never tried again, because the system may have dropped the pages already, and
+    /// what follows would count as durable what is not.
+    fn watch(&mut self, done: Result<()>) -> Result<()> {
+        self.broken |= done.is_err();
+        done
+    }
+
     /// Makes everything durable and writes the journal.
     ///
     /// # Errors
     ///
-    /// `E-IO` and `E-SPACE`. A failed sync is never tried again: the system may have dropped the pages already.
+    /// `E-IO` and `E-SPACE`; [`Staging::keep`] does nothing any more then.
     pub fn checkpoint(&mut self, chunks: u64) -> Result<()> {
-        self.flush()?;
+        let done = self.try_checkpoint(chunks);
+        self.watch(done)
+    }
+
+    fn try_checkpoint(&mut self, chunks: u64) -> Result<()> {
+        self.try_flush()?;
         let part = match &self.part {
             Some(Part::Growing {
                 digest,
@@ -333,6 +386,11 @@ impl Staging {
     ///
     /// `E-IO` and `E-SPACE`.
     pub fn flush(&mut self) -> Result<()> {
+        let done = self.try_flush();
+        self.watch(done)
+    }
+
+    fn try_flush(&mut self) -> Result<()> {
         let folder = self.store.folder();
         if self.batch.is_empty() {
             return Ok(());
@@ -361,6 +419,20 @@ impl Staging {
             sync_all()
         } else {
             folders.iter().try_for_each(|folder| sync_folder(folder))
+        }
+    }
+
+    /// Removes what an import left that was stopped after it had published its release.
+    ///
+    /// # Errors
+    ///
+    /// `E-IO`.
+    pub fn discard(store: &Store, head: Hash) -> Result<()> {
+        let folder = store.incoming().join(head.to_hex());
+        match fs::remove_dir_all(&folder) {
+            Ok(()) => sync_folder(&store.incoming()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            Err(error) => Err(Error::io("remove", &folder, error)),
         }
     }
 
@@ -462,6 +534,43 @@ mod tests {
         staging.end().unwrap();
         staging.remove().unwrap();
         assert_eq!(fs::read_dir(store.incoming()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn nothing_is_kept_after_a_failure_of_the_disk() {
+        let (_folder, store) = store();
+        let mut staging = Staging::open(&store, Hash([1; 32])).unwrap();
+        staging.put(&digest(b"one"), b"one").unwrap();
+        staging.checkpoint(1).unwrap();
+        staging.put(&digest(b"two"), b"two").unwrap();
+        // A folder that is gone stands for any failure while the batch is named.
+        let folder = store.path(&digest(b"two")).parent().unwrap().to_owned();
+        fs::remove_dir(&folder).unwrap();
+        assert_eq!(staging.checkpoint(2).unwrap_err().class(), Class::Io);
+        fs::create_dir(&folder).unwrap();
+        staging.keep(2).unwrap();
+        drop(staging);
+        let staging = Staging::open(&store, Hash([1; 32])).unwrap();
+        assert_eq!(staging.chunks_done(), 1, "what was not named is not counted");
+    }
+
+    #[test]
+    fn a_try_that_brings_nothing_new_keeps_the_part_of_the_last() {
+        let (_folder, store) = store();
+        let name = digest(b"whole blob");
+        let mut staging = Staging::open(&store, Hash([1; 32])).unwrap();
+        staging.begin(&name, 10).unwrap();
+        staging.append(b"whole").unwrap();
+        staging.keep(1).unwrap();
+        drop(staging);
+        // This one ends before the part is taken up.
+        Staging::open(&store, Hash([1; 32])).unwrap().keep(1).unwrap();
+        let mut staging = Staging::open(&store, Hash([1; 32])).unwrap();
+        assert_eq!((staging.chunks_done(), staging.part_bytes()), (1, 5));
+        // A part that lost bytes since is never filled up with zeroes.
+        let part = staging.part_path(&name);
+        File::options().write(true).open(part).unwrap().set_len(3).unwrap();
+        assert_eq!(staging.begin(&name, 10).unwrap_err().class(), Class::Io);
     }
 
     #[test]
