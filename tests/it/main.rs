@@ -9,6 +9,8 @@
 )]
 
 mod catalogue;
+mod crash;
+mod medium;
 mod registry_damage;
 mod registry_hostile;
 mod registry_lists;

@@ -1,7 +1,10 @@
 //! Builders that the integration tests share.
 
+pub(crate) mod appliance;
 pub(crate) mod client;
+pub(crate) mod maker;
 pub(crate) mod registry;
 pub(crate) mod shelf;
 pub(crate) mod site;
+pub(crate) mod strace;
 pub(crate) mod vendor;

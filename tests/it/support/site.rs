@@ -263,7 +263,7 @@ fn write(path: &Path, bytes: &[u8]) {
 }
 
 /// A vendor's root 1, with one key for every role but `release`, and one for that.
-fn chain(release: &SigningKey) -> (Chain, Hash) {
+pub(crate) fn chain(release: &SigningKey) -> (Chain, Hash) {
     let rule = |key: &SigningKey| {
         vec![Rule {
             keys: vec![key.public().id()],

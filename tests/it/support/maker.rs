@@ -1,0 +1,124 @@
+//! Bundles made in memory, signed by a vendor of the tests.
+
+use std::collections::BTreeMap;
+use std::io::{Cursor, Read};
+
+use airlock::bundle::{Content, ContentSource, Packing, Plan, Release, TagLine};
+use airlock::crypto::{Chain, SigningKey};
+use airlock::domain::{Audience, Class, Digest, DocumentType, Error, Result, Version, oci};
+
+use super::site::{chain, digest};
+
+/// The repository of every image that is made here.
+pub(crate) const REPOSITORY: &str = "registry.test/crm/web";
+
+/// Chunks of 1 MiB, so that few bytes make many chunks.
+pub(crate) const SMALL_CHUNKS: Packing = Packing {
+    chunk_bytes: 1 << 20,
+    level: 3,
+    reserve: 0,
+};
+
+/// Who signs.
+pub(crate) struct Vendor {
+    key: SigningKey,
+    chain: Chain,
+}
+
+#[derive(Clone)]
+/// A release of one image, under the tags `latest` and `v<sequence>`.
+pub(crate) struct Made {
+    pub(crate) bytes: Vec<u8>,
+    /// Digest of the image's manifest.
+    pub(crate) manifest: Digest,
+    /// Digests of its layers, in order.
+    pub(crate) layers: Vec<Digest>,
+}
+
+struct Blobs(BTreeMap<Digest, Vec<u8>>);
+
+impl ContentSource for Blobs {
+    fn open(&self, digest: &Digest, _size: u64) -> Result<Box<dyn Read + Send>> {
+        let bytes = self.0.get(digest);
+        let bytes = bytes.ok_or_else(|| Error::new(Class::Io, "test", format!("no {digest}")))?;
+        Ok(Box::new(Cursor::new(bytes.clone())))
+    }
+}
+
+impl Vendor {
+    pub(crate) fn new() -> Self {
+        let key = SigningKey::generate().unwrap();
+        let (chain, _) = chain(&key);
+        Self { key, chain }
+    }
+
+    /// The file that a site pins.
+    pub(crate) fn chain_file(&self) -> Vec<u8> {
+        self.chain.to_file()
+    }
+
+    /// Makes the bundle of a release of the product `crm`, channel `stable`.
+    pub(crate) fn bundle(&self, sequence: u64, layers: &[Vec<u8>], packing: Packing) -> Made {
+        let (content, blobs, manifest, layers) = image(sequence, layers);
+        let release = Release {
+            product: "crm".parse().unwrap(),
+            channel: "stable".parse().unwrap(),
+            version: format!("{sequence}.0"),
+            epoch: 0,
+            sequence,
+            issued_at: "2026-11-01T00:00:00Z".parse().unwrap(),
+            expires: "2090-01-01T00:00:00Z".parse().unwrap(),
+            audience: Audience::ANY,
+            home_hosts: vec!["registry.test".into()],
+            minimum_appliance: Version::new(0, 1, 0),
+        };
+        let plan = Plan::new(&release, &content, &self.chain, packing).unwrap();
+        let mut payload = Vec::new();
+        let unsigned = plan.write_payload(&content, &blobs, &mut payload, |_| ()).unwrap();
+        let mut bytes = unsigned.prologue(&[unsigned.sign(&self.key)]).unwrap();
+        bytes.append(&mut payload);
+        Made {
+            bytes,
+            manifest,
+            layers,
+        }
+    }
+}
+
+fn image(sequence: u64, layers: &[Vec<u8>]) -> (Content, Blobs, Digest, Vec<Digest>) {
+    let mut blobs = BTreeMap::new();
+    let mut put = |bytes: &[u8]| {
+        let digest = digest(bytes);
+        blobs.insert(digest, bytes.to_vec());
+        (digest, format!(r#""digest":"{digest}","size":{}"#, bytes.len()))
+    };
+    let (_, config) = put(format!(r#"{{"architecture":"amd64","os":"linux","author":"{sequence}"}}"#).as_bytes());
+    let (digests, layers): (Vec<_>, Vec<_>) = layers
+        .iter()
+        .map(|layer| {
+            let (digest, described) = put(layer);
+            let media_type = "application/vnd.oci.image.layer.v1.tar";
+            (digest, format!(r#"{{"mediaType":"{media_type}",{described}}}"#))
+        })
+        .unzip();
+    let manifest = format!(
+        r#"{{"schemaVersion":2,"mediaType":"{}","config":{{"mediaType":"application/vnd.oci.image.config.v1+json",{config}}},"layers":[{}]}}"#,
+        oci::OCI_MANIFEST,
+        layers.join(",")
+    );
+    let name = digest(manifest.as_bytes());
+    let line = |tag: String| TagLine {
+        digest: name,
+        media_type: oci::OCI_MANIFEST.into(),
+        repository: REPOSITORY.parse().unwrap(),
+        size: manifest.len() as u64,
+        tag: Some(tag.parse().unwrap()),
+    };
+    let content = Content {
+        tags: vec![line("latest".into()), line(format!("v{sequence}"))],
+        manifests: BTreeMap::from([(name, manifest.clone().into_bytes())]),
+        absent: BTreeMap::new(),
+        documents: vec![(DocumentType::Notes, format!("release {sequence}").into_bytes())],
+    };
+    (content, Blobs(blobs), name, digests)
+}

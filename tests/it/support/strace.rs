@@ -1,0 +1,147 @@
+//! Runs the program under strace: to see what it does, and to make its system calls fail or kill it.
+//!
+//! A fault that was never injected passes every test. So whoever injects asks [`Traced::fired`] for the proof from the trace. What
+//! was found on the way: strace counts `when=` for each thread on its own; with `--seccomp-bpf` it injects errors
+//! but no signals; and only calls that are traced are injected into.
+
+use std::collections::HashMap;
+use std::ffi::OsString;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+use super::appliance::{AIRLOCK, Ended, read};
+
+/// What is done to one system call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fault {
+    /// The process is killed on entry.
+    Kill,
+    /// The call fails: the disk is full.
+    NoSpace,
+    /// The call fails: the disk is broken.
+    Io,
+}
+
+impl Fault {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Kill => "signal=KILL",
+            Self::NoSpace => "error=ENOSPC",
+            Self::Io => "error=EIO",
+        }
+    }
+}
+
+/// A run under strace.
+#[derive(Debug)]
+pub(crate) struct Traced {
+    pub(crate) ended: Ended,
+    pub(crate) calls: Vec<Call>,
+}
+
+/// A system call as the trace shows it: calls that were cut in two by another thread are put together again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Call {
+    pub(crate) thread: u32,
+    pub(crate) name: String,
+    /// Arguments and result.
+    pub(crate) rest: String,
+}
+
+impl Call {
+    /// What the call returned; nothing for one that never did.
+    pub(crate) fn returned(&self) -> Option<i64> {
+        let (_, result) = self.rest.rsplit_once(" = ")?;
+        result.split(' ').next()?.parse().ok()
+    }
+}
+
+impl Traced {
+    /// Whether the fault really hit the n-th call of that name of one thread.
+    pub(crate) fn fired(&self, fault: Fault, name: &str, nth: usize) -> bool {
+        // strace counts for each thread on its own, and so is counted here.
+        let mut seen = HashMap::new();
+        self.calls.iter().filter(|call| call.name == name).any(|call| {
+            let count: &mut usize = seen.entry(call.thread).or_default();
+            *count += 1;
+            *count == nth
+                && match fault {
+                    Fault::Kill => self.ended.signal == Some(9) && call.returned().is_none(),
+                    Fault::NoSpace | Fault::Io => call.rest.contains("(INJECTED)"),
+                }
+        })
+    }
+}
+
+/// Whether strace can be used here; says so and returns false where not. In CI that is a failure.
+pub(crate) fn available() -> bool {
+    let works = Command::new("strace").args(["-o", "/dev/null", "true"]).output();
+    let works = works.is_ok_and(|output| output.status.success());
+    if !works {
+        assert_ne!(std::env::var("CI").as_deref(), Ok("true"), "strace does not work here");
+        println!("skipped: strace is not installed or not allowed here");
+    }
+    works
+}
+
+/// The arguments with which strace hits one call.
+pub(crate) fn inject(fault: Fault, name: &str, nth: usize) -> Vec<String> {
+    let traced = format!("trace={name}");
+    vec![
+        "-e".into(),
+        traced,
+        "-e".into(),
+        format!("inject={name}:{}:when={nth}", fault.word()),
+    ]
+}
+
+/// Runs the program under strace with more arguments for strace, and waits for the end of both.
+pub(crate) fn run(strace: &[String], arguments: &[OsString]) -> Traced {
+    let log = tempfile::NamedTempFile::new().unwrap();
+    let output = command(strace, log.path(), arguments).output().unwrap();
+    finish(&output, log.path())
+}
+
+/// The command that does so, for callers that talk to the program while it runs.
+pub(crate) fn command(strace: &[String], log: &Path, arguments: &[OsString]) -> Command {
+    let mut command = Command::new("strace");
+    command.args(["-f", "-e", "signal=none", "-o"]).arg(log).args(strace);
+    command.arg("--").arg(AIRLOCK).args(arguments).stdin(Stdio::null());
+    command
+}
+
+/// Reads what strace wrote.
+pub(crate) fn finish(output: &Output, log: &Path) -> Traced {
+    Traced {
+        ended: Ended::of(output),
+        calls: parse(&String::from_utf8_lossy(&read(log))),
+    }
+}
+
+fn parse(log: &str) -> Vec<Call> {
+    let mut calls: Vec<Call> = Vec::new();
+    for line in log.lines() {
+        let Some((thread, line)) = line.trim_start().split_once(' ') else {
+            continue;
+        };
+        let (Ok(thread), line) = (thread.parse::<u32>(), line.trim_start()) else {
+            continue;
+        };
+        if let Some((_, rest)) = line.split_once("resumed>") {
+            if let Some(call) = calls.iter_mut().rev().find(|call| call.thread == thread) {
+                call.rest.push_str(rest);
+            }
+        } else if let Some((name, rest)) = line.split_once('(') {
+            let known = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+            if known && !name.is_empty() {
+                let rest = rest.trim_end_matches("<unfinished ...>").to_owned();
+                calls.push(Call {
+                    thread,
+                    name: name.to_owned(),
+                    rest,
+                });
+            }
+        }
+    }
+    calls
+}
