@@ -1,0 +1,160 @@
+//! End to end: real registries, real clients, the built binary, nothing replaced.
+//!
+//! The cases share one world (a registry with real images, two bundles made from it), and each makes the sites it needs, so
+//! that any one of them can run alone: `cargo test --test e2e -- NAME`.
+//!
+//! Where there is no Docker, or no right to use it, the run says so and skips; with `AIRLOCK_E2E=1` that is a failure instead.
+//! The executed cases are printed at the end; continuous integration compares them with `cases.txt`.
+//!
+//! Everything started here is ended here, by process id. Nothing speaks to another machine but `debootstrap` and `apt-get`,
+//! once, for what the images are made of.
+#![expect(
+    clippy::disallowed_methods,
+    reason = "the rules for reading and replacing files guard the product's state, not the test's own folders"
+)]
+
+mod clients;
+mod http;
+mod images;
+mod process;
+mod registry;
+mod source;
+mod world;
+
+use std::error::Error;
+use std::io::{Write as _, stderr, stdout};
+use std::process::ExitCode;
+use std::time::Instant;
+
+use crate::process::Program;
+use crate::world::World;
+
+/// How a case, or a step of it, ends.
+pub(crate) type Outcome<T = ()> = Result<T, Box<dyn Error>>;
+
+/// A case: its name as in `cases.txt`, and what it does.
+type Case = (&'static str, fn(&World) -> Outcome);
+
+/// Programs without which no case can run.
+const PROGRAMS: [&str; 10] = [
+    "docker",
+    "podman",
+    "skopeo",
+    "docker-registry",
+    "debootstrap",
+    "htpasswd",
+    "openssl",
+    "strace",
+    "unshare",
+    "busybox",
+];
+
+/// Fails with a text.
+pub(crate) fn failure<T>(text: impl Into<String>) -> Outcome<T> {
+    Err(text.into().into())
+}
+
+/// Fails with a text unless something holds.
+pub(crate) fn ensure(holds: bool, text: impl FnOnce() -> String) -> Outcome {
+    if holds { Ok(()) } else { failure(text()) }
+}
+
+/// All cases, in the order of `cases.txt`.
+const CASES: &[Case] = &[(
+    "source_registry_serves_what_clients_pushed",
+    source::serves_what_clients_pushed,
+)];
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::from(101),
+        Err(error) => {
+            say(&format!("e2e: {error}"));
+            ExitCode::from(101)
+        }
+    }
+}
+
+/// Runs what the command line asks for, in the words of the test runner that cargo users know. Says whether all went well.
+fn run() -> Outcome<bool> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let names: Vec<&str> = CASES.iter().map(|(name, _)| *name).collect();
+    if arguments.iter().any(|argument| argument == "--list") {
+        for name in &names {
+            say(&format!("{name}: test"));
+        }
+        return Ok(true);
+    }
+    let listed: Vec<&str> = include_str!("cases.txt").lines().collect();
+    ensure(names == listed, || {
+        format!("tests/e2e/cases.txt lists {listed:?}, and the program knows {names:?}")
+    })?;
+    let filters: Vec<&String> = arguments.iter().filter(|argument| !argument.starts_with('-')).collect();
+    let chosen: Vec<&Case> = CASES
+        .iter()
+        .filter(|(name, _)| filters.is_empty() || filters.iter().any(|filter| name.contains(filter.as_str())))
+        .collect();
+    let left_out = CASES.len() - chosen.len();
+    say(&format!("\nrunning {} end-to-end cases", chosen.len()));
+    if let Err(missing) = possible() {
+        ensure(std::env::var_os("AIRLOCK_E2E").is_none(), || {
+            format!("AIRLOCK_E2E is set, and these tests cannot run here: {missing}")
+        })?;
+        say(&format!("e2e: SKIPPED, these tests cannot run here: {missing}"));
+        say(&format!(
+            "\ntest result: ok. 0 passed; 0 failed; {} ignored; 0 measured; {left_out} filtered out; finished in 0.00s",
+            chosen.len()
+        ));
+        return Ok(true);
+    }
+    let started = Instant::now();
+    let mut failures = Vec::new();
+    let world = World::new()?;
+    for (name, case) in &chosen {
+        let began = Instant::now();
+        match case(&world) {
+            Ok(()) => say(&format!("test {name} ... ok")),
+            Err(error) => {
+                say(&format!("test {name} ... FAILED"));
+                failures.push(format!("---- {name} ----\n{error}\n"));
+            }
+        }
+        writeln!(stderr(), "     ({name}: {:.1} s)", began.elapsed().as_secs_f64())?;
+    }
+    drop(world);
+    for text in &failures {
+        say(text);
+    }
+    say(&format!(
+        "\ntest result: {}. {} passed; {} failed; 0 ignored; 0 measured; {left_out} filtered out; finished in {:.2}s",
+        if failures.is_empty() { "ok" } else { "FAILED" },
+        chosen.len() - failures.len(),
+        failures.len(),
+        started.elapsed().as_secs_f64()
+    ));
+    Ok(failures.is_empty())
+}
+
+/// Whether the cases can run on this machine; if not, what is missing.
+fn possible() -> Outcome {
+    for program in PROGRAMS {
+        if Program::new(program).arg("--help").run().is_err() {
+            return failure(format!("no Docker test bed: the program `{program}` is not installed"));
+        }
+    }
+    let said = Program::new("docker")
+        .args(["version", "--format", "{{.Server.Version}}"])
+        .run()?;
+    ensure(said.status.success(), || {
+        format!("no Docker: the daemon does not answer ({})", said.stderr.trim())
+    })?;
+    ensure(rustix::process::geteuid().is_root(), || {
+        "root is needed, for debootstrap and for network namespaces".to_owned()
+    })
+}
+
+fn say(line: &str) {
+    // Nobody is left to tell when stdout is gone.
+    writeln!(stdout(), "{line}").ok();
+}
