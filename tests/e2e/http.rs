@@ -75,6 +75,11 @@ impl Client {
     /// Pulls an image by tag or digest: its manifest, then by digest everything that it leads to. Children of an index
     /// that the registry does not have are listed as `absent`.
     pub(crate) fn pull(self, repository: &str, reference: &str) -> Outcome<Graph> {
+        self.pull_for(repository, reference, None)
+    }
+
+    /// Pulls an image as if the registry held one architecture only.
+    pub(crate) fn pull_for(self, repository: &str, reference: &str, only: Option<&str>) -> Outcome<Graph> {
         let mut graph = Graph::new();
         let answer = self.get(&format!("/v2/{repository}/manifests/{reference}"))?;
         let digest = digest(&answer.body);
@@ -82,16 +87,21 @@ impl Client {
         ensure(named == Some(&digest), || {
             format!("{repository}:{reference} is {digest}, and the registry says {named:?}")
         })?;
-        self.follow(repository, &answer.body, digest, &mut graph)?;
+        self.follow(repository, &answer.body, digest, only, &mut graph)?;
         Ok(graph)
     }
 
-    fn follow(self, repository: &str, bytes: &[u8], name: String, graph: &mut Graph) -> Outcome {
+    fn follow(self, repository: &str, bytes: &[u8], name: String, only: Option<&str>, graph: &mut Graph) -> Outcome {
         let document: Value = serde_json::from_slice(bytes)?;
         if let Some(children) = document["manifests"].as_array() {
             graph.insert(name, "index");
             for child in children {
                 let wanted = child["digest"].as_str().ok_or("a child without digest")?;
+                let architecture = child["platform"]["architecture"].as_str();
+                if only.is_some() && architecture.is_some() && architecture != only {
+                    graph.insert(wanted.to_owned(), "absent");
+                    continue;
+                }
                 let path = format!("/v2/{repository}/manifests/{wanted}");
                 let answer = self.send("GET", &path, &[("Accept", ACCEPT)], &[])?;
                 if answer.status == 404 {
@@ -101,7 +111,7 @@ impl Client {
                 ensure(answer.status == 200 && digest(&answer.body) == wanted, || {
                     format!("{path}: {}, {}", answer.status, digest(&answer.body))
                 })?;
-                self.follow(repository, &answer.body, wanted.to_owned(), graph)?;
+                self.follow(repository, &answer.body, wanted.to_owned(), only, graph)?;
             }
             return Ok(());
         }

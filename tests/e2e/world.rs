@@ -1,32 +1,69 @@
-//! What the cases share: the vendor's registries with the images in them, the clients, a folder for everything.
+//! What the cases share: the vendor's registries with the images in them, the clients, two releases, a folder for everything.
 //!
-//! Expensive parts are made when a case first asks for them. The world ends in order: images leave the daemon, registries stop,
-//! the folder goes.
+//! Expensive parts are made when a case first asks for them. The world ends in order: servers stop, images leave the daemon,
+//! registries stop, the folder goes.
 
 use std::cell::OnceCell;
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
 
 use crate::Outcome;
+use crate::airlock::{Server, Site, Vendor};
 use crate::clients::{Docker, Podman};
-use crate::images::{ImageSet, push_fixtures};
-use crate::registry::Registry;
+use crate::http::{Graph, digest};
+use crate::images::{ImageSet, fixture, push_fixtures};
+use crate::registry::{PASSWORD, Registry, USER};
+
+/// What both releases hold: repository at the site, tag.
+pub(crate) const IMAGES: [(&str, &str); 5] = [
+    ("acme/app", "stable"),
+    ("acme/tool", "stable"),
+    ("acme/hello", "1.0"),
+    ("acme/layout", "1.0"),
+    ("acme/signed", "1.0"),
+];
+/// The one architecture that the bundles carry.
+const ARCHITECTURE: &str = "amd64";
 
 /// The world.
 #[derive(Debug)]
 pub(crate) struct World {
+    live: OnceCell<(Site, Server)>,
+    releases: OnceCell<(Vendor, [Release; 2])>,
     /// dockerd.
     pub(crate) docker: Docker,
     /// podman.
     pub(crate) podman: Podman,
     /// The vendor's registry, in plain HTTP.
     pub(crate) plain: Registry,
-    /// The same content behind TLS and a password.
-    pub(crate) guarded: Registry,
-    published: OnceCell<()>,
+    guarded: Registry,
     dir: TempDir,
+}
+
+/// A release: its bundle, and what the source registry said about each image when the bundle was made.
+#[derive(Debug)]
+pub(crate) struct Release {
+    /// The number, also of its label `N.0`.
+    pub(crate) number: u32,
+    /// The bundle.
+    pub(crate) bundle: PathBuf,
+    /// Per repository at the site, the digest that its tag named and what that leads to.
+    pub(crate) images: BTreeMap<&'static str, (String, Graph)>,
+}
+
+impl Release {
+    /// The digest that an image's tag names.
+    pub(crate) fn top(&self, repository: &str) -> Outcome<&str> {
+        Ok(&self.images.get(repository).ok_or("no such image in the release")?.0)
+    }
+
+    /// What an image's tag leads to.
+    pub(crate) fn graph(&self, repository: &str) -> Outcome<&Graph> {
+        Ok(&self.images.get(repository).ok_or("no such image in the release")?.1)
+    }
 }
 
 impl World {
@@ -36,11 +73,12 @@ impl World {
         let registry = dir.path().join("registry");
         fs::create_dir_all(&registry)?;
         Ok(Self {
+            live: OnceCell::new(),
+            releases: OnceCell::new(),
             docker: Docker::new(dir.path())?,
             podman: Podman::new(dir.path()),
             plain: Registry::plain(&registry)?,
             guarded: Registry::guarded(&registry)?,
-            published: OnceCell::new(),
             dir,
         })
     }
@@ -52,18 +90,98 @@ impl World {
         Ok(folder)
     }
 
-    /// Makes the image set of release 1 and pushes it, once.
-    pub(crate) fn published(&self) -> Outcome {
-        if self.published.get().is_none() {
-            let images = ImageSet::new(&self.docker, self.dir())?;
-            images.publish(1, &self.plain, &self.guarded)?;
-            push_fixtures(&self.plain)?;
-            self.published.set(()).ok();
+    /// The vendor and its two releases: images made and pushed, bundles created from the registries.
+    pub(crate) fn releases(&self) -> Outcome<&(Vendor, [Release; 2])> {
+        if self.releases.get().is_none() {
+            let made = self.make_releases()?;
+            self.releases.set(made).ok();
         }
-        Ok(())
+        self.releases.get().ok_or_else(|| "the releases were just made".into())
     }
 
-    fn dir(&self) -> &Path {
-        self.dir.path()
+    /// The vendor's trust root.
+    pub(crate) fn root(&self) -> Outcome<PathBuf> {
+        Ok(self.releases()?.0.root())
+    }
+
+    /// One of the two releases.
+    pub(crate) fn release(&self, number: u32) -> Outcome<&Release> {
+        let (_, releases) = self.releases()?;
+        let found = releases.iter().find(|release| release.number == number);
+        found.ok_or_else(|| "there are two releases".into())
+    }
+
+    /// A new appliance that trusts the vendor.
+    pub(crate) fn site(&self, name: &str) -> Outcome<Site> {
+        Site::new(&self.folder(name)?, &self.root()?)
+    }
+
+    /// An appliance that serves release 1, shared by the cases that only read.
+    pub(crate) fn live(&self) -> Outcome<&Server> {
+        if self.live.get().is_none() {
+            let site = self.site("live")?;
+            site.imported(&self.release(1)?.bundle)?;
+            let server = site.serve()?;
+            self.live.set((site, server)).ok();
+        }
+        let (_, server) = self.live.get().ok_or("the server was just started")?;
+        Ok(server)
+    }
+
+    fn make_releases(&self) -> Outcome<(Vendor, [Release; 2])> {
+        let dir = self.folder("vendor")?;
+        let vendor = Vendor::new(&dir)?;
+        let images = ImageSet::new(&self.docker, &dir)?;
+        push_fixtures(&self.plain)?;
+        let first = self.make_release(1, &vendor, &images, &dir)?;
+        let second = self.make_release(2, &vendor, &images, &dir)?;
+        Ok((vendor, [first, second]))
+    }
+
+    fn make_release(&self, number: u32, vendor: &Vendor, images: &ImageSet<'_>, dir: &Path) -> Outcome<Release> {
+        images.publish(number, &self.plain, &self.guarded)?;
+        let bundle = dir.join(format!("release-{number}.airlock"));
+        // The password stands where docker users keep it.
+        let docker_config = dir.join("docker");
+        fs::create_dir_all(&docker_config)?;
+        let basic = base64::Engine::encode(&base64::prelude::BASE64_STANDARD, format!("{USER}:{PASSWORD}"));
+        fs::write(
+            docker_config.join("config.json"),
+            format!("{{\"auths\":{{\"{}\":{{\"auth\":\"{basic}\"}}}}}}", self.guarded.host()),
+        )?;
+        let mut create = vendor
+            .create(number, &self.images_of_release(), &bundle)?
+            .env("DOCKER_CONFIG", &docker_config);
+        if let Some(ca_file) = &self.guarded.ca_file {
+            create = create.arg("--ca-file").arg(ca_file);
+        }
+        create.ok()?;
+        let mut graphs = BTreeMap::new();
+        for (repository, tag) in IMAGES {
+            let source = if repository == "acme/layout" { "acme/hello" } else { repository };
+            let graph = self.plain.client().pull_for(source, tag, Some(ARCHITECTURE))?;
+            let top = self.plain.client().get(&format!("/v2/{source}/manifests/{tag}"))?;
+            graphs.insert(repository, (digest(&top.body), graph));
+        }
+        Ok(Release {
+            number,
+            bundle,
+            images: graphs,
+        })
+    }
+
+    /// The release file's part about images: two doors of the registry, a layout; under the vendor's public name and, for one,
+    /// under the source's own.
+    fn images_of_release(&self) -> String {
+        let (plain, guarded) = (self.plain.host(), self.guarded.host());
+        format!(
+            "audience: any\nplatforms: [linux/{ARCHITECTURE}]\nhome_hosts: [registry.acme.example, \"{plain}\"]\nimages:\n\
+             \x20 - source: {plain}/acme/app:stable\n    name: registry.acme.example/acme/app:stable\n\
+             \x20 - source: {guarded}/acme/tool:stable\n    name: registry.acme.example/acme/tool:stable\n\
+             \x20 - source: {plain}/acme/hello:1.0\n\
+             \x20 - source: oci:{}:1.0\n    name: registry.acme.example/acme/layout:1.0\n\
+             \x20 - source: {plain}/acme/signed:1.0\n    name: registry.acme.example/acme/signed:1.0\n",
+            fixture("hello").display()
+        )
     }
 }

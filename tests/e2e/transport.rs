@@ -1,0 +1,116 @@
+//! Ways across the gap: a pipe, a stick, a damaged stick.
+
+use std::fs::{self, File};
+use std::os::unix::fs::FileExt as _;
+use std::path::Path;
+
+use crate::airlock::airlock;
+use crate::images::fixture;
+use crate::process::{Program, end_of};
+use crate::world::World;
+use crate::{Outcome, ensure};
+
+/// Size of the stick, in sectors of 512 bytes.
+const STICK_SECTORS: u64 = 2 * 512 * 1024;
+
+/// A bundle of `fixtures/hello` for any site.
+fn images() -> String {
+    format!(
+        "audience: any\nhome_hosts: [registry.acme.example]\nimages:\n  - source: oci:{}:1.0\n    name: registry.acme.example/acme/hello:1.0\n",
+        fixture("hello").display()
+    )
+}
+
+/// `bundle create -o - | import -`: nothing touches a medium.
+pub(crate) fn bundle_through_a_pipe(world: &World) -> Outcome {
+    let (vendor, _) = world.releases()?;
+    let site = world.site("pipe")?;
+    let (sender, pipe, stderr) = vendor.create(4, &images(), Path::new("-"))?.pipe()?;
+    let received = site.import("-").stdin(pipe).run()?;
+    end_of(sender, &stderr)?;
+    ensure(received.status.success(), || received.told())?;
+    let server = site.serve()?;
+    let (here, there) = (
+        server.client().pull("acme/hello", "1.0")?,
+        world.plain.client().pull("acme/hello", "1.0")?,
+    );
+    ensure(here == there, || format!("{here:?} came, {there:?} was sent"))
+}
+
+/// A release on a FAT file system, as USB sticks have it: written there by the vendor, found there by the site.
+pub(crate) fn bundle_on_a_fat_stick(world: &World) -> Outcome {
+    let dir = world.folder("stick")?;
+    let image = dir.join("stick.img");
+    File::create(&image)?.set_len(STICK_SECTORS * 512)?;
+    Program::new("mformat")
+        .arg("-F")
+        .args(["-T", &STICK_SECTORS.to_string(), "-i"])
+        .arg(&image)
+        .arg("::")
+        .ok()?;
+    let release = world.release(1)?;
+    Program::new("mcopy")
+        .arg("-i")
+        .arg(&image)
+        .arg(&release.bundle)
+        .arg("::release-1.airlock")
+        .ok()?;
+    let stick = Stick::plug_in(&image, &dir.join("mnt"))?;
+    // The folder holds exactly one bundle, so naming the mount point is enough.
+    let site = world.site("stick-site")?;
+    site.imported(&stick.mount)?;
+    drop(stick);
+    let server = site.serve()?;
+    let served = server.client().pull("acme/app", "stable")?;
+    ensure(&served == release.graph("acme/app")?, || format!("{served:?} came from the stick"))
+}
+
+/// One flipped bit on the way: refused with its class, nothing of it visible, and the server goes on serving the old release.
+pub(crate) fn flipped_bit_is_refused_while_serving(world: &World) -> Outcome {
+    let dir = world.folder("flipped")?;
+    let site = world.site("flipped-site")?;
+    site.imported(&world.release(1)?.bundle)?;
+    let server = site.serve()?;
+    let bundle = dir.join("flipped.airlock");
+    fs::copy(&world.release(2)?.bundle, &bundle)?;
+    let file = File::options().read(true).write(true).open(&bundle)?;
+    let place = file.metadata()?.len() / 2;
+    let mut byte = [0];
+    file.read_exact_at(&mut byte, place)?;
+    file.write_all_at(&[byte[0] ^ 0x10], place)?;
+    let said = site.import(&bundle).refused(19)?;
+    ensure(said.contains("E-INTEGRITY"), || format!("the refusal says {said}"))?;
+    let verify = airlock().args(["bundle", "verify"]).arg(&bundle).arg("--trust").arg(world.root()?);
+    verify.refused(19)?;
+    let served = server.client().pull("acme/app", "stable")?;
+    ensure(&served == world.release(1)?.graph("acme/app")?, || {
+        format!("after the refusal {served:?} is served")
+    })?;
+    // The good copy still goes in.
+    site.imported(&world.release(2)?.bundle)?;
+    let served = server.client().pull("acme/app", "stable")?;
+    ensure(&served == world.release(2)?.graph("acme/app")?, || {
+        format!("after the good copy {served:?} is served")
+    })
+}
+
+/// A mounted FAT image; dropping it unmounts.
+struct Stick {
+    mount: std::path::PathBuf,
+}
+
+impl Stick {
+    fn plug_in(image: &Path, mount: &Path) -> Outcome<Self> {
+        fs::create_dir(mount)?;
+        Program::new("fusefat").arg("-ro").arg(image).arg(mount).ok()?;
+        Ok(Self {
+            mount: mount.to_path_buf(),
+        })
+    }
+}
+
+impl Drop for Stick {
+    fn drop(&mut self) {
+        Program::new("fusermount").arg("-u").arg(&self.mount).run().ok();
+    }
+}
