@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use ::airlock::domain::{Clock as _, SystemClock};
 use serde_json::Value;
 
 use crate::Outcome;
@@ -15,7 +16,13 @@ const PRODUCT: &str = "acme-erp";
 /// An airlock command with nothing of the caller's environment that airlock would look at.
 pub(crate) fn airlock() -> Program {
     let mut program = Program::new(env!("CARGO_BIN_EXE_airlock"));
-    for name in ["AIRLOCK_STATE", "AIRLOCK_WORKSPACE", "AIRLOCK_LOG", "SOURCE_DATE_EPOCH"] {
+    for name in [
+        "AIRLOCK_STATE",
+        "AIRLOCK_WORKSPACE",
+        "AIRLOCK_LOG",
+        "SOURCE_DATE_EPOCH",
+        "RUST_BACKTRACE",
+    ] {
         program = program.without(name);
     }
     program
@@ -68,7 +75,8 @@ impl Vendor {
         fs::write(
             &file,
             format!(
-                "product: {PRODUCT}\nchannel: stable\nversion: \"{number}.0\"\nsequence: {number}\nexpires_in: 90d\n{images}"
+                "product: {PRODUCT}\nchannel: stable\nversion: \"{number}.0\"\nsequence: {number}\nissued_at: {now}\nexpires_in: 90d\n{images}",
+                now = SystemClock.now()
             ),
         )?;
         Ok(airlock()

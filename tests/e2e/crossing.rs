@@ -16,11 +16,14 @@ const HELLO_SAYS: &str = "Hello from the other side of the gap.\n\
 /// A bundle says what it is from its head, and verifies.
 pub(crate) fn bundle_is_inspected_and_verified(world: &World) -> Outcome {
     let release = world.release(1)?;
-    let inspect = airlock().args(["--format", "json", "bundle", "inspect"]).arg(&release.bundle);
+    let inspect = airlock()
+        .args(["--format", "json", "bundle", "inspect"])
+        .arg(&release.bundle);
     let told: Value = serde_json::from_str(&inspect.ok()?)?;
-    ensure(told["head"]["version"] == "1.0" && told["head"]["sequence"] == 1, || {
-        format!("inspect says {told}")
-    })?;
+    ensure(
+        told["head"]["version"] == "1.0" && told["head"]["sequence"] == 1,
+        || format!("inspect says {told}"),
+    )?;
     let verify = airlock()
         .args(["--format", "json", "bundle", "verify"])
         .arg(&release.bundle)
@@ -43,8 +46,12 @@ pub(crate) fn every_digest_is_the_sources(world: &World) -> Outcome {
     // The same names under their host, as runtimes behind a mirror ask for them.
     let plain = server.client().pull("acme/app", "stable")?;
     let hosted = server.client().pull("registry.acme.example/acme/app", "stable")?;
-    ensure(plain == hosted, || format!("with its host in the name the image is {hosted:?}"))?;
-    let mirrored = server.client().get("/v2/acme/app/manifests/stable?ns=registry.acme.example")?;
+    ensure(plain == hosted, || {
+        format!("with its host in the name the image is {hosted:?}")
+    })?;
+    let mirrored = server
+        .client()
+        .get("/v2/acme/app/manifests/stable?ns=registry.acme.example")?;
     ensure(plain.get(&digest(&mirrored.body)) == Some(&"manifest"), || {
         "?ns= leads elsewhere".to_owned()
     })
@@ -139,7 +146,10 @@ pub(crate) fn referrers_and_signatures_cross(world: &World) -> Outcome {
     let bill = bill["digest"].as_str().ok_or("a referrer without digest")?;
     let signature = format!("{}.sig", subject.replace(':', "-"));
     for reference in [bill, &signature] {
-        let (here, there) = (site.pull("acme/signed", reference)?, source.pull("acme/signed", reference)?);
+        let (here, there) = (
+            site.pull("acme/signed", reference)?,
+            source.pull("acme/signed", reference)?,
+        );
         ensure(here == there, || format!("{reference} is {here:?}, and was {there:?}"))?;
     }
     let filtered = format!("/v2/acme/signed/referrers/{subject}?artifactType=application/other");
@@ -172,7 +182,9 @@ pub(crate) fn bundle_for_one_enrolled_site(world: &World) -> Outcome {
     ensure(said.contains("E-AUDIENCE"), || format!("the refusal says {said}"))?;
     let server = other.serve()?;
     let answer = server.client().send("GET", "/v2/acme/hello/manifests/1.0", &[], &[])?;
-    ensure(answer.status == 404, || format!("refused content is answered with {}", answer.status))?;
+    ensure(answer.status == 404, || {
+        format!("refused content is answered with {}", answer.status)
+    })?;
     // Both platforms travel when none is left out; skopeo takes the whole index.
     site.imported(&bundle)?;
     let server = site.serve()?;

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::io::{Read as _, Write as _};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
@@ -16,6 +16,9 @@ use crate::{Outcome, ensure, failure};
 /// All manifest types that registries know.
 const ACCEPT: &str = "application/vnd.oci.image.index.v1+json, application/vnd.oci.image.manifest.v1+json, \
      application/vnd.docker.distribution.manifest.list.v2+json, application/vnd.docker.distribution.manifest.v2+json";
+
+/// How long a server may take to notice that another release is live.
+const NOTICED: Duration = Duration::from_secs(30);
 
 /// A registry on this machine, spoken to in plain HTTP.
 #[derive(Debug, Clone, Copy)]
@@ -70,6 +73,23 @@ impl Client {
             )
         })?;
         Ok(answer)
+    }
+
+    /// Asks for a tag until it names a digest: a running server notices a new release in its own time, but soon.
+    pub(crate) fn shows(self, repository: &str, tag: &str, wanted: &str) -> Outcome {
+        let deadline = Instant::now() + NOTICED;
+        loop {
+            let found = digest(&self.get(&format!("/v2/{repository}/manifests/{tag}"))?.body);
+            if found == wanted {
+                return Ok(());
+            }
+            ensure(Instant::now() < deadline, || {
+                format!(
+                    "after {} s {repository}:{tag} is still {found}, not {wanted}",
+                    NOTICED.as_secs()
+                )
+            })?;
+        }
     }
 
     /// Pulls an image by tag or digest: its manifest, then by digest everything that it leads to. Children of an index

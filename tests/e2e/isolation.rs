@@ -86,7 +86,9 @@ pub(crate) fn system_calls_show_only_loopback(world: &World) -> Outcome {
         let text = fs::read_to_string(trace)?;
         ensure(text.contains("+++ exited with 0 +++"), || format!("no trace: {text}"))?;
         let calls = calls_of(&text);
-        ensure(calls.is_empty(), || format!("{} made network calls: {calls:?}", trace.display()))?;
+        ensure(calls.is_empty(), || {
+            format!("{} made network calls: {calls:?}", trace.display())
+        })?;
     }
     let serve = dir.join("serve");
     let server = Server::start(serving(traced(&serve).arg(AIRLOCK), &site.state))?;
@@ -101,7 +103,8 @@ pub(crate) fn system_calls_show_only_loopback(world: &World) -> Outcome {
     let text = fs::read_to_string(&control)?;
     let reached = format!("htons({}), sin_addr=inet_addr(\"127.0.0.1\")", server.port);
     ensure(
-        text.lines().any(|line| line.contains("connect(") && line.contains(&reached)),
+        text.lines()
+            .any(|line| line.contains("connect(") && line.contains(&reached)),
         || "the trace of a client shows no connection".to_owned(),
     )?;
     let (status, log) = server.service.end()?;
@@ -109,11 +112,26 @@ pub(crate) fn system_calls_show_only_loopback(world: &World) -> Outcome {
     let text = fs::read_to_string(&serve)?;
     let calls = calls_of(&text);
     for expected in ["socket", "bind", "listen", "accept4"] {
-        ensure(calls.contains(expected), || format!("serve made no {expected} call: {calls:?}"))?;
+        ensure(calls.contains(expected), || {
+            format!("serve made no {expected} call: {calls:?}")
+        })?;
     }
     let allowed = [
-        "socket", "socketpair", "setsockopt", "getsockopt", "bind", "listen", "getsockname", "getpeername", "accept4", "recvfrom",
-        "recvmsg", "sendto", "sendmsg", "shutdown",
+        "socket",
+        "socketpair",
+        "setsockopt",
+        "getsockopt",
+        "bind",
+        "listen",
+        "getsockname",
+        "getpeername",
+        "accept4",
+        "recvfrom",
+        "recvmsg",
+        "sendto",
+        "sendmsg",
+        "sendfile",
+        "shutdown",
     ];
     let foreign: Vec<_> = calls.iter().filter(|call| !allowed.contains(&call.as_str())).collect();
     ensure(foreign.is_empty(), || format!("serve made {foreign:?}"))?;
@@ -125,16 +143,23 @@ pub(crate) fn system_calls_show_only_loopback(world: &World) -> Outcome {
 
 /// Checks one line of a trace: no address but loopback, no internet socket but a stream, nothing sent to an address.
 fn only_loopback(line: &str) -> Outcome {
-    for (_, rest) in line.match_indices("inet_addr(\"").map(|(at, mark)| line.split_at(at + mark.len())) {
+    for (_, rest) in line
+        .match_indices("inet_addr(\"")
+        .map(|(at, mark)| line.split_at(at + mark.len()))
+    {
         ensure(rest.starts_with("127.0.0.1\""), || format!("another address: {line}"))?;
     }
     ensure(!line.contains("inet_pton(") && !line.contains("AF_NETLINK"), || {
         format!("another kind of address: {line}")
     })?;
     let sends = line.contains("sendto(") || line.contains("sendmsg(");
-    ensure(!(sends && line.contains("sin_addr")), || format!("sent to an address: {line}"))?;
+    ensure(!(sends && line.contains("sin_addr")), || {
+        format!("sent to an address: {line}")
+    })?;
     let socket = line.contains(" socket(AF_INET");
-    ensure(!socket || line.contains("SOCK_STREAM"), || format!("a socket that is no stream: {line}"))
+    ensure(!socket || line.contains("SOCK_STREAM"), || {
+        format!("a socket that is no stream: {line}")
+    })
 }
 
 /// The names of the network calls in a trace.

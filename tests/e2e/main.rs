@@ -76,22 +76,46 @@ pub(crate) fn ensure(holds: bool, text: impl FnOnce() -> String) -> Outcome {
 /// All cases, in the order of `cases.txt`.
 const CASES: &[Case] = &[
     ("demo_once", demo::demo_once),
-    ("source_registry_serves_what_clients_pushed", source::serves_what_clients_pushed),
-    ("bundle_is_inspected_and_verified", crossing::bundle_is_inspected_and_verified),
+    (
+        "source_registry_serves_what_clients_pushed",
+        source::serves_what_clients_pushed,
+    ),
+    (
+        "bundle_is_inspected_and_verified",
+        crossing::bundle_is_inspected_and_verified,
+    ),
     ("every_digest_is_the_sources", crossing::every_digest_is_the_sources),
     ("docker_pulls_and_runs", crossing::docker_pulls_and_runs),
     ("podman_pulls_and_runs", crossing::podman_pulls_and_runs),
     ("skopeo_copies_every_digest", crossing::skopeo_copies_every_digest),
-    ("referrers_and_signatures_cross", crossing::referrers_and_signatures_cross),
+    (
+        "referrers_and_signatures_cross",
+        crossing::referrers_and_signatures_cross,
+    ),
     ("bundle_for_one_enrolled_site", crossing::bundle_for_one_enrolled_site),
     ("bundle_through_a_pipe", transport::bundle_through_a_pipe),
     ("bundle_on_a_fat_stick", transport::bundle_on_a_fat_stick),
-    ("flipped_bit_is_refused_while_serving", transport::flipped_bit_is_refused_while_serving),
-    ("second_release_goes_live_while_serving", switching::second_release_goes_live_while_serving),
-    ("hundred_clients_across_fifty_activations", switching::hundred_clients_across_fifty_activations),
+    (
+        "flipped_bit_is_refused_while_serving",
+        transport::flipped_bit_is_refused_while_serving,
+    ),
+    (
+        "second_release_goes_live_while_serving",
+        switching::second_release_goes_live_while_serving,
+    ),
+    (
+        "hundred_clients_across_fifty_activations",
+        switching::hundred_clients_across_fifty_activations,
+    ),
     ("works_without_any_network", isolation::works_without_any_network),
-    ("system_calls_show_only_loopback", isolation::system_calls_show_only_loopback),
-    ("unit_starts_under_its_restrictions", unit::unit_starts_under_its_restrictions),
+    (
+        "system_calls_show_only_loopback",
+        isolation::system_calls_show_only_loopback,
+    ),
+    (
+        "unit_starts_under_its_restrictions",
+        unit::unit_starts_under_its_restrictions,
+    ),
 ];
 
 fn main() -> ExitCode {

@@ -33,19 +33,23 @@ impl Registry {
 
     /// Starts a registry over a folder, with TLS and Basic authentication.
     pub(crate) fn guarded(dir: &Path) -> Outcome<Self> {
-        let key = dir.join("registry.key");
         // A folder of its own: skopeo is given the folder, and takes every `.crt` in it as trusted.
         let trusted = dir.join("trusted");
         fs::create_dir_all(&trusted)?;
-        let certificate = trusted.join("registry.crt");
-        Program::new("openssl")
-            .words("req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=registry")
-            .words(
-                "-addext subjectAltName=IP:127.0.0.1,DNS:localhost -addext basicConstraints=critical,CA:TRUE -keyout",
-            )
-            .arg(&key)
-            .arg("-out")
-            .arg(&certificate)
+        let (authority, authority_key) = (trusted.join("authority.crt"), dir.join("authority.key"));
+        request(
+            "/CN=authority",
+            "basicConstraints=critical,CA:TRUE",
+            &authority_key,
+            &authority,
+        )
+        .ok()?;
+        let (certificate, key) = (dir.join("registry.crt"), dir.join("registry.key"));
+        request("/CN=registry", "basicConstraints=critical,CA:FALSE", &key, &certificate)
+            .args(["-addext", "subjectAltName=IP:127.0.0.1", "-CA"])
+            .arg(&authority)
+            .arg("-CAkey")
+            .arg(&authority_key)
             .ok()?;
         let passwords = dir.join("htpasswd");
         let line = Program::new("htpasswd").args(["-nbB", USER, PASSWORD]).ok()?;
@@ -56,7 +60,7 @@ impl Registry {
             key.display(),
             passwords.display()
         );
-        Self::start(dir, "guarded", &more, Some(certificate))
+        Self::start(dir, "guarded", &more, Some(authority))
     }
 
     /// A client of the door without TLS.
@@ -94,4 +98,14 @@ impl Registry {
             ca_file,
         })
     }
+}
+
+/// The command that makes a key and a certificate, signed by itself unless more arguments say otherwise.
+fn request(subject: &str, constraint: &str, key: &Path, certificate: &Path) -> Program {
+    Program::new("openssl")
+        .words("req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2")
+        .args(["-subj", subject, "-addext", constraint, "-keyout"])
+        .arg(key)
+        .arg("-out")
+        .arg(certificate)
 }

@@ -32,8 +32,12 @@ pub(crate) fn serves_what_clients_pushed(world: &World) -> Outcome {
     let image = format!("{}/acme/app:stable", plain.host());
     world.docker.pull(&image)?;
     let printed = world.docker.run(&image)?;
-    ensure(printed == app_says(1), || format!("docker: {image} printed {printed:?}"))?;
+    ensure(printed == app_says(1), || {
+        format!("docker: {image} printed {printed:?}")
+    })?;
     world.podman.pull(&image)?;
     let printed = world.podman.run(&image)?;
-    ensure(printed == app_says(1), || format!("podman: {image} printed {printed:?}"))
+    ensure(printed == app_says(1), || {
+        format!("podman: {image} printed {printed:?}")
+    })
 }

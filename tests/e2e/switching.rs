@@ -28,6 +28,7 @@ pub(crate) fn second_release_goes_live_while_serving(world: &World) -> Outcome {
         let release = world.release(number)?;
         if number == 2 {
             site.imported(&release.bundle)?;
+            server.client().shows("acme/app", "stable", release.top("acme/app")?)?;
         }
         for (repository, tag) in IMAGES {
             let served = server.client().pull(repository, tag)?;
@@ -59,7 +60,12 @@ pub(crate) fn hundred_clients_across_fifty_activations(world: &World) -> Outcome
     }
     let server = site.serve()?;
     let dir = world.folder("switching-clients")?;
-    let graphs = |repository| Outcome::Ok([world.release(1)?.graph(repository)?, world.release(2)?.graph(repository)?]);
+    let graphs = |repository| {
+        Outcome::Ok([
+            world.release(1)?.graph(repository)?,
+            world.release(2)?.graph(repository)?,
+        ])
+    };
     let (apps, tools) = (graphs("acme/app")?, graphs("acme/tool")?);
     // Client n starts when half as many activations are done, so that the pulls are spread over all of them, and each runs
     // while the next ones happen.
@@ -78,7 +84,8 @@ pub(crate) fn hundred_clients_across_fifty_activations(world: &World) -> Outcome
                 scope.spawn(move || {
                     let count = done.0.lock().unwrap_or_else(PoisonError::into_inner);
                     drop(done.1.wait_while(count, |count| *count < number / 2));
-                    pull_one(client, host, repository, to, known).map_err(|e| format!("client {number}, {repository}: {e}"))
+                    pull_one(client, host, repository, to, known)
+                        .map_err(|e| format!("client {number}, {repository}: {e}"))
                 })
             })
             .collect();
@@ -108,7 +115,13 @@ pub(crate) fn hundred_clients_across_fifty_activations(world: &World) -> Outcome
 type Got = Result<u32, String>;
 
 /// Pulls an image as one client and says which release all of it belongs to.
-fn pull_one(client: Client, host: &str, repository: &str, to: Option<PathBuf>, known: [&Graph; 2]) -> Result<u32, String> {
+fn pull_one(
+    client: Client,
+    host: &str,
+    repository: &str,
+    to: Option<PathBuf>,
+    known: [&Graph; 2],
+) -> Result<u32, String> {
     let graph = match to {
         Some(to) => skopeo_pull(&format!("{host}/{repository}:stable"), &to, false),
         None => client.pull(repository, "stable"),

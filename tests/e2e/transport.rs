@@ -2,7 +2,7 @@
 
 use std::fs::{self, File};
 use std::os::unix::fs::FileExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::airlock::airlock;
 use crate::images::fixture;
@@ -11,7 +11,7 @@ use crate::world::World;
 use crate::{Outcome, ensure};
 
 /// Size of the stick, in sectors of 512 bytes.
-const STICK_SECTORS: u64 = 2 * 512 * 1024;
+const STICK_SECTORS: u64 = 2 * 64 * 1024;
 
 /// A bundle of `fixtures/hello` for any site.
 fn images() -> String {
@@ -48,21 +48,22 @@ pub(crate) fn bundle_on_a_fat_stick(world: &World) -> Outcome {
         .arg(&image)
         .arg("::")
         .ok()?;
-    let release = world.release(1)?;
-    Program::new("mcopy")
-        .arg("-i")
-        .arg(&image)
-        .arg(&release.bundle)
-        .arg("::release-1.airlock")
-        .ok()?;
-    let stick = Stick::plug_in(&image, &dir.join("mnt"))?;
-    // The folder holds exactly one bundle, so naming the mount point is enough.
+    let mount = dir.join("stick");
+    let stick = Stick::plug_in(&image, &mount, "rw+")?;
+    let (vendor, _) = world.releases()?;
+    vendor.create(5, &images(), &mount.join("acme-5.airlock"))?.ok()?;
+    drop(stick);
+    // Write-protected on the other side. The folder holds exactly one bundle, so naming the mount point is enough.
+    let stick = Stick::plug_in(&image, &mount, "ro")?;
     let site = world.site("stick-site")?;
-    site.imported(&stick.mount)?;
+    site.imported(&mount)?;
     drop(stick);
     let server = site.serve()?;
-    let served = server.client().pull("acme/app", "stable")?;
-    ensure(&served == release.graph("acme/app")?, || format!("{served:?} came from the stick"))
+    let (here, there) = (
+        server.client().pull("acme/hello", "1.0")?,
+        world.plain.client().pull("acme/hello", "1.0")?,
+    );
+    ensure(here == there, || format!("{here:?} came, {there:?} was sent"))
 }
 
 /// One flipped bit on the way: refused with its class, nothing of it visible, and the server goes on serving the old release.
@@ -80,7 +81,11 @@ pub(crate) fn flipped_bit_is_refused_while_serving(world: &World) -> Outcome {
     file.write_all_at(&[byte[0] ^ 0x10], place)?;
     let said = site.import(&bundle).refused(19)?;
     ensure(said.contains("E-INTEGRITY"), || format!("the refusal says {said}"))?;
-    let verify = airlock().args(["bundle", "verify"]).arg(&bundle).arg("--trust").arg(world.root()?);
+    let verify = airlock()
+        .args(["bundle", "verify"])
+        .arg(&bundle)
+        .arg("--trust")
+        .arg(world.root()?);
     verify.refused(19)?;
     let served = server.client().pull("acme/app", "stable")?;
     ensure(&served == world.release(1)?.graph("acme/app")?, || {
@@ -88,29 +93,27 @@ pub(crate) fn flipped_bit_is_refused_while_serving(world: &World) -> Outcome {
     })?;
     // The good copy still goes in.
     site.imported(&world.release(2)?.bundle)?;
+    let release = world.release(2)?;
+    server.client().shows("acme/app", "stable", release.top("acme/app")?)?;
     let served = server.client().pull("acme/app", "stable")?;
-    ensure(&served == world.release(2)?.graph("acme/app")?, || {
+    ensure(&served == release.graph("acme/app")?, || {
         format!("after the good copy {served:?} is served")
     })
 }
 
 /// A mounted FAT image; dropping it unmounts.
-struct Stick {
-    mount: std::path::PathBuf,
-}
+struct Stick(PathBuf);
 
 impl Stick {
-    fn plug_in(image: &Path, mount: &Path) -> Outcome<Self> {
-        fs::create_dir(mount)?;
-        Program::new("fusefat").arg("-ro").arg(image).arg(mount).ok()?;
-        Ok(Self {
-            mount: mount.to_path_buf(),
-        })
+    fn plug_in(image: &Path, mount: &Path, how: &str) -> Outcome<Self> {
+        fs::create_dir_all(mount)?;
+        Program::new("fusefat").args(["-o", how]).arg(image).arg(mount).ok()?;
+        Ok(Self(mount.to_path_buf()))
     }
 }
 
 impl Drop for Stick {
     fn drop(&mut self) {
-        Program::new("fusermount").arg("-u").arg(&self.mount).run().ok();
+        Program::new("fusermount").arg("-u").arg(&self.0).run().ok();
     }
 }

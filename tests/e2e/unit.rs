@@ -60,7 +60,12 @@ pub(crate) fn unit_starts_under_its_restrictions(world: &World) -> Outcome {
         .arg(format!("http://127.0.0.1:{PORT}/v2/acme/app/manifests/stable"))
         .ok()?;
     let status = fs::read_to_string(format!("/proc/{}/status", service.id()))?;
-    for line in ["Uid:\t65534", "CapEff:\t0000000000000000", "NoNewPrivs:\t1", "Seccomp:\t2"] {
+    for line in [
+        "Uid:\t65534",
+        "CapEff:\t0000000000000000",
+        "NoNewPrivs:\t1",
+        "Seccomp:\t2",
+    ] {
         ensure(status.contains(line), || format!("not {line:?}: {status}"))?;
     }
     let (ended, log) = service.end()?;
@@ -106,7 +111,9 @@ fn calls_are_allowed(unit: &str, trace: &str) -> Outcome {
     let own = trace.get(start..).unwrap_or_default();
     let mut foreign = BTreeSet::new();
     for line in own.lines().skip(1) {
-        let Some((_, call)) = line.split_once(' ') else { continue };
+        let Some((_, call)) = line.split_once(' ') else {
+            continue;
+        };
         let call = call.trim_start();
         let name: String = call
             .chars()
@@ -131,7 +138,12 @@ fn calls_in(set: &str) -> Outcome<BTreeSet<String>> {
         .args(["syscall-filter", "--no-pager", set])
         .ok()?;
     let mut calls = BTreeSet::new();
-    for name in listed.lines().skip(1).map(str::trim).filter(|line| !line.starts_with('#')) {
+    for name in listed
+        .lines()
+        .skip(1)
+        .map(str::trim)
+        .filter(|line| !line.starts_with('#'))
+    {
         if !name.is_empty() {
             calls.extend(calls_in(name)?);
         }

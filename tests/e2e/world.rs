@@ -31,8 +31,9 @@ const ARCHITECTURE: &str = "amd64";
 /// The world.
 #[derive(Debug)]
 pub(crate) struct World {
-    live: OnceCell<(Site, Server)>,
-    releases: OnceCell<(Vendor, [Release; 2])>,
+    live: OnceCell<Result<Server, String>>,
+    /// Made once; a failure is every later case's failure too.
+    releases: OnceCell<Result<(Vendor, [Release; 2]), String>>,
     /// dockerd.
     pub(crate) docker: Docker,
     /// podman.
@@ -92,11 +93,11 @@ impl World {
 
     /// The vendor and its two releases: images made and pushed, bundles created from the registries.
     pub(crate) fn releases(&self) -> Outcome<&(Vendor, [Release; 2])> {
-        if self.releases.get().is_none() {
-            let made = self.make_releases()?;
-            self.releases.set(made).ok();
-        }
-        self.releases.get().ok_or_else(|| "the releases were just made".into())
+        let made = self.releases.get_or_init(|| {
+            self.make_releases()
+                .map_err(|e| format!("the releases could not be made: {e}"))
+        });
+        made.as_ref().map_err(|why| why.clone().into())
     }
 
     /// The vendor's trust root.
@@ -118,14 +119,14 @@ impl World {
 
     /// An appliance that serves release 1, shared by the cases that only read.
     pub(crate) fn live(&self) -> Outcome<&Server> {
-        if self.live.get().is_none() {
-            let site = self.site("live")?;
-            site.imported(&self.release(1)?.bundle)?;
-            let server = site.serve()?;
-            self.live.set((site, server)).ok();
-        }
-        let (_, server) = self.live.get().ok_or("the server was just started")?;
-        Ok(server)
+        let live = self.live.get_or_init(|| self.make_live().map_err(|e| e.to_string()));
+        live.as_ref().map_err(|why| why.clone().into())
+    }
+
+    fn make_live(&self) -> Outcome<Server> {
+        let site = self.site("live")?;
+        site.imported(&self.release(1)?.bundle)?;
+        site.serve()
     }
 
     fn make_releases(&self) -> Outcome<(Vendor, [Release; 2])> {
@@ -158,7 +159,11 @@ impl World {
         create.ok()?;
         let mut graphs = BTreeMap::new();
         for (repository, tag) in IMAGES {
-            let source = if repository == "acme/layout" { "acme/hello" } else { repository };
+            let source = if repository == "acme/layout" {
+                "acme/hello"
+            } else {
+                repository
+            };
             let graph = self.plain.client().pull_for(source, tag, Some(ARCHITECTURE))?;
             let top = self.plain.client().get(&format!("/v2/{source}/manifests/{tag}"))?;
             graphs.insert(repository, (digest(&top.body), graph));
