@@ -76,6 +76,7 @@ pub(crate) fn ensure(holds: bool, text: impl FnOnce() -> String) -> Outcome {
 /// All cases, in the order of `cases.txt`.
 const CASES: &[Case] = &[
     ("demo_once", demo::demo_once),
+    ("demo_lines_work_as_printed", demo::demo_lines_work_as_printed),
     (
         "source_registry_serves_what_clients_pushed",
         source::serves_what_clients_pushed,
