@@ -41,7 +41,6 @@ const BORDERS: &[(&str, &[&str])] = &[
     ("hyper", &["src/http/"]),
     ("hyper_util", &["src/http/"]),
     ("reqwest", &["src/vendor_side/collect/"]),
-    ("oci_client", &["src/vendor_side/collect/"]),
     ("zstd", &["src/bundle/"]),
     ("clap", &["src/cli/"]),
     ("rpassword", &["src/cli/"]),

@@ -7,6 +7,7 @@ use crate::crypto::Chain;
 use crate::domain::{Error, Result, limits};
 use crate::stream::read_bounded;
 
+#[cfg(feature = "site")]
 use super::ui::escape;
 
 /// Reads a chain file.
@@ -15,6 +16,7 @@ pub(super) fn read(path: &Path) -> Result<Chain> {
     Chain::parse(&read_bounded(file, limits::TRUST_BYTES, "the trust root")?)
 }
 
+#[cfg(feature = "site")]
 /// Returns what a person compares before a root is trusted.
 pub(super) fn describe(chain: &Chain) -> String {
     let root = chain.newest();
@@ -30,6 +32,7 @@ pub(super) fn describe(chain: &Chain) -> String {
     )
 }
 
+#[cfg(feature = "site")]
 /// Returns the same for machines.
 pub(super) fn to_json(chain: &Chain) -> serde_json::Value {
     let root = chain.newest();
