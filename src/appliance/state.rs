@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::FlockOperation;
 
-use super::pins;
+use super::{pins, reserve};
 use crate::crypto::{Chain, KeyFile, SigningKey};
 use crate::db::{self, Db, Schema, trust};
 use crate::domain::{Class, Error, Hash, Result, SiteId, Step};
@@ -53,7 +53,7 @@ impl Appliance {
     /// `E-STATE` when there is none or it is damaged.
     pub fn open(folder: &Path) -> Result<Self> {
         let store = Store::open(folder)?;
-        let db = Db::open(&folder.join(DATABASE), &Schema::APPLIANCE)?;
+        let db = open_database(folder)?;
         let identity = db.read(db::appliance::get)?;
         Ok(Self {
             folder: folder.to_owned(),
@@ -135,5 +135,22 @@ impl Appliance {
         KeyFile::read(&self.folder.join(STATUS_KEY))
             .and_then(|file| file.signing_key(None))
             .map_err(|error| error.reclassified(Class::State, "status-key"))
+    }
+}
+
+/// Opens the security database. On a disk without a byte left even that fails, and the reserve makes room for it: so that what is
+/// live is served, and a refusal is recorded.
+///
+/// # Errors
+///
+/// Those of [`Db::open`].
+pub(super) fn open_database(folder: &Path) -> Result<Db> {
+    let open = || Db::open(&folder.join(DATABASE), &Schema::APPLIANCE);
+    match open() {
+        Err(error) if error.class() == Class::Space => {
+            reserve::give_up(folder)?;
+            open()
+        }
+        other => other,
     }
 }

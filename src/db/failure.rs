@@ -26,6 +26,10 @@ fn refuse(what: &'static str, error: rusqlite::Error) -> Error {
     let (class, code, remedy) = match &error {
         Sql::SqliteFailure(failure, _) => match failure.code {
             ErrorCode::DiskFull => (Class::Space, "no-space", Some("free space and try again")),
+            // The shared memory of the log is a file too, made anew by the first process that opens the database.
+            ErrorCode::SystemIoFailure if failure.extended_code == rusqlite::ffi::SQLITE_IOERR_SHMSIZE => {
+                (Class::Space, "no-space", Some("free space and try again"))
+            }
             ErrorCode::SystemIoFailure | ErrorCode::CannotOpen | ErrorCode::ReadOnly | ErrorCode::PermissionDenied => (
                 Class::Io,
                 "database-io",

@@ -10,9 +10,9 @@ use super::manifests::Manifests;
 use super::resolve::candidates;
 use super::snapshot::{Answer, Asked, Repository, Snapshot};
 use super::start;
-use crate::appliance::pins;
+use crate::appliance::{pins, state::open_database};
 use crate::db::names::{self, Referrer, RepositorySet};
-use crate::db::{Db, Schema, appliance};
+use crate::db::{Db, appliance};
 use crate::domain::{Clock, Digest, RepositoryName, Result, Tag};
 
 /// The appliance's registry over one state folder.
@@ -77,7 +77,7 @@ impl Registry {
     ///
     /// `E-STATE` when the state is damaged, `E-IO`, `E-SPACE`.
     pub fn open(state: &Path, grace: Duration, clock: Arc<dyn Clock>) -> Result<Self> {
-        let db = Db::open(&state.join("airlock.db"), &Schema::APPLIANCE)?;
+        let db = open_database(state)?;
         let roots = state.join("roots");
         let grace_seconds = i64::try_from(grace.as_secs()).unwrap_or(i64::MAX);
         let snapshot = start::take_snapshot(&db, &pins::read(&roots)?, None, clock.now(), grace_seconds)?;
