@@ -10,6 +10,7 @@
 
 mod catalogue;
 mod crash;
+mod disk_full;
 mod medium;
 mod registry_damage;
 mod registry_hostile;

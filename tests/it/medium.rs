@@ -7,9 +7,9 @@ use std::fs::{self, File};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use crate::support::appliance::{self, Appliance, Ended, import_arguments, import_command, write};
+use crate::support::appliance::{self, Appliance, Ended, import_arguments, import_command, wait_for, write};
 use crate::support::maker::{Made, SMALL_CHUNKS, Vendor};
 use crate::support::site::noise;
 use crate::support::strace::{self, Fault, Traced};
@@ -135,16 +135,6 @@ fn start_feed(state: &Path) -> Child {
 /// Waits for the import and reads how it ended; its input ends now at the latest.
 fn end(child: Child) -> Ended {
     Ended::of(&child.wait_with_output().unwrap())
-}
-
-/// Waits for something that another process brings about. That it never comes is a failure, however slow the machine.
-#[track_caller]
-fn wait_for(what: &str, mut happened: impl FnMut() -> bool) {
-    let start = Instant::now();
-    while !happened() {
-        assert!(start.elapsed() < Duration::from_secs(120), "{what} did not come");
-        std::thread::sleep(Duration::from_millis(10));
-    }
 }
 
 #[test]

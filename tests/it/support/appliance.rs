@@ -2,11 +2,13 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::io::{BufRead as _, BufReader};
+use std::net::SocketAddr;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use airlock::appliance::registry::Registry;
 use airlock::crypto::Receipt;
@@ -292,4 +294,85 @@ fn check_served(state: &Path, releases: &[&Made], live: u64) {
 
 fn blob_path(digest: &Digest) -> String {
     format!("/v2/{REPOSITORY}/blobs/{digest}")
+}
+
+/// `airlock serve` as a process; it ends with the test.
+pub(crate) struct Serving {
+    child: Child,
+    pub(crate) address: SocketAddr,
+}
+
+impl Serving {
+    /// Starts a server and waits until it answers.
+    pub(crate) fn start(state: &Path) -> Self {
+        let mut command = Command::new(AIRLOCK);
+        command.args(["serve", "--listen", "127.0.0.1:0", "--state"]).arg(state);
+        Self::spawn(command)
+    }
+
+    /// Starts whatever runs a server in the end.
+    pub(crate) fn spawn(mut command: Command) -> Self {
+        let command = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+        let address = lines.find_map(|line| {
+            let line = line.unwrap();
+            Some(
+                line.strip_prefix("serving http://")?
+                    .strip_suffix("/v2/")?
+                    .parse()
+                    .unwrap(),
+            )
+        });
+        // A log that nobody reads would hold the server up.
+        std::thread::spawn(move || lines.for_each(drop));
+        Self {
+            child,
+            address: address.expect("the server says where it serves"),
+        }
+    }
+
+    /// The bytes under the tag `latest` of every image of the tests.
+    pub(crate) fn latest(&self) -> Vec<u8> {
+        let reply = client::get(self.address, &format!("/v2/{REPOSITORY}/manifests/latest"));
+        assert_eq!(reply.status, 200);
+        reply.body
+    }
+
+    /// Asserts that every layer of a release comes whole.
+    pub(crate) fn assert_serves(&self, release: &Made) {
+        assert_eq!(digest(&self.latest()), release.manifest);
+        for layer in &release.layers {
+            let reply = client::get(self.address, &blob_path(layer));
+            assert_eq!((reply.status, digest(&reply.body)), (200, *layer));
+        }
+    }
+
+    /// Asks the process to end and waits for it.
+    pub(crate) fn stop(mut self) -> std::process::ExitStatus {
+        let process = rustix::process::Pid::from_child(&self.child);
+        rustix::process::kill_process(process, rustix::process::Signal::TERM).unwrap();
+        self.child.wait().unwrap()
+    }
+}
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        // Fails when it has ended already, which is as good.
+        self.child.kill().ok();
+        self.child.wait().ok();
+    }
+}
+
+/// Waits for something that another process brings about. That it never comes is a failure, however slow the machine.
+#[track_caller]
+pub(crate) fn wait_for(what: &str, mut happened: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !happened() {
+        assert!(start.elapsed() < Duration::from_secs(120), "{what} did not come");
+        std::thread::sleep(Duration::from_millis(10));
+    }
 }
