@@ -135,12 +135,29 @@ impl Set {
                 "annotations": {"org.opencontainers.image.ref.name": format!("registry.example/bench/image-{number}:1.0")},
             }));
         }
+        fs::write(self.folder.join("release.yaml"), release_file(&images)).unwrap();
         fs::write(layout.join("oci-layout"), r#"{"imageLayoutVersion":"1.0.0"}"#).unwrap();
         let index = json!({"schemaVersion": 2, "mediaType": oci::OCI_INDEX, "manifests": images});
         fs::write(layout.join("index.json"), index.to_string()).unwrap();
         rustix::fs::syncfs(File::open(&layout).unwrap()).unwrap();
         layout
     }
+}
+
+/// What `airlock bundle create` is told about a layout.
+fn release_file(images: &[Value]) -> String {
+    let mut text = "product: bench\nchannel: stable\nversion: \"1.0\"\nsequence: 1\nissued_at: 2026-06-01T00:00:00Z\n\
+                    expires_in: 2000d\naudience: any\nimages:\n"
+        .to_owned();
+    for image in images {
+        let name = &image["annotations"]["org.opencontainers.image.ref.name"];
+        text += &format!(
+            "  - source: oci:layout@{}\n    name: {}\n",
+            image["digest"].as_str().unwrap(),
+            name.as_str().unwrap()
+        );
+    }
+    text
 }
 
 /// Where the blobs of a set lie.
