@@ -75,7 +75,7 @@ pub(crate) fn many(server: &Running, paths: &[String], seconds: u64, work: &Path
     fs::write(&list, paths.join("\n")).unwrap();
     let before = server.cpu();
     let output = Command::new("wrk")
-        .args(["-t2", "-c32", &format!("-d{seconds}s"), "-s"])
+        .args(["-t2", "-c32", "--timeout=20s", &format!("-d{seconds}s"), "-s"])
         .arg(&script)
         .arg(format!("http://{}", server.address))
         .arg("--")
@@ -92,6 +92,12 @@ pub(crate) fn many(server: &Running, paths: &[String], seconds: u64, work: &Path
             panic!("wrk said nothing: {text}{}", String::from_utf8_lossy(&output.stderr));
         });
     let numbers: Vec<f64> = result.split(' ').map(|word| word.parse().unwrap()).collect();
-    assert!(numbers[2] < 1.0, "{} of {} requests failed", numbers[2], numbers[0]);
+    assert!(
+        numbers[2] < 1.0,
+        "{} of {} requests failed at {}",
+        numbers[2],
+        numbers[0],
+        server.address
+    );
     (numbers[0] / (numbers[1] / 1e6), numbers[0] / cpu)
 }
