@@ -46,7 +46,7 @@ for set in ${*:-large small}; do
     echo "$set: making the data set in $work"
     cargo bench --quiet --bench bars -- --make "$set" "$work"
     rm -rf "$work/acme" "$work/state" "$work/bundle"
-    "$airlock" vendor init --product bench "$work/acme" >/dev/null
+    "$airlock" vendor init --product bench --vendor Bench "$work/acme" >/dev/null
     line "$set create" 64 - "$airlock" bundle create -f "$work/release.yaml" -w "$work/acme" -o "$work/bundle"
     line "$set verify" 64 - "$airlock" bundle verify "$work/bundle" --trust "$work/acme/root.json"
     "$airlock" init --trust "$work/acme/root.json" --site bench --state "$work/state" >/dev/null
