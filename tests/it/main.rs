@@ -12,6 +12,7 @@ mod catalogue;
 mod crash;
 mod disk_full;
 mod medium;
+mod outbound;
 mod registry_damage;
 mod registry_hostile;
 mod registry_lists;

@@ -351,9 +351,26 @@ impl Serving {
         }
     }
 
+    /// Number of the process.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Asks the process to end and waits for it.
-    pub(crate) fn stop(mut self) -> std::process::ExitStatus {
-        let process = rustix::process::Pid::from_child(&self.child);
+    pub(crate) fn stop(self) -> std::process::ExitStatus {
+        let process = self.id();
+        self.stop_process(process)
+    }
+
+    /// Asks the one child of the process, which traces it, to end, and waits for both.
+    pub(crate) fn stop_traced(self) -> std::process::ExitStatus {
+        let children = read(Path::new(&format!("/proc/{0}/task/{0}/children", self.id())));
+        let child = String::from_utf8(children).unwrap().trim().parse().unwrap();
+        self.stop_process(child)
+    }
+
+    fn stop_process(mut self, process: u32) -> std::process::ExitStatus {
+        let process = rustix::process::Pid::from_raw(process.try_into().unwrap()).unwrap();
         rustix::process::kill_process(process, rustix::process::Signal::TERM).unwrap();
         self.child.wait().unwrap()
     }
