@@ -9,6 +9,7 @@
 )]
 
 mod catalogue;
+mod clocks;
 mod crash;
 mod disk_full;
 mod medium;
