@@ -50,7 +50,7 @@ pub(crate) fn create(set: &Path, out: &Path, events: &mut dyn FnMut(PackEvent)) 
     let source = data::Blobs(data::blob_folder(set));
     pack(
         plan,
-        &content,
+        content,
         &source,
         Destination::File(out),
         &mut |bundle| Ok(keys.iter().map(|key| bundle.sign(key)).collect()),

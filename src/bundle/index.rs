@@ -181,7 +181,31 @@ impl Index {
 
     /// Writes the index as pages, each filled greedily.
     pub(super) fn to_pages(&self) -> Vec<Vec<u8>> {
-        let mut pages = Pages::default();
+        let mut pages: Vec<Vec<u8>> = Vec::new();
+        self.lines(&mut |line, new_page| match pages.last_mut() {
+            Some(page) if !new_page => page.extend_from_slice(line),
+            _ => pages.push(line.to_vec()),
+        });
+        pages
+    }
+
+    /// Returns the sizes of these pages without keeping them.
+    pub(super) fn page_sizes(&self) -> Vec<u64> {
+        let mut sizes: Vec<u64> = Vec::new();
+        self.lines(&mut |line, new_page| match sizes.last_mut() {
+            Some(size) if !new_page => *size = size.saturating_add(line.len() as u64),
+            _ => sizes.push(line.len() as u64),
+        });
+        sizes
+    }
+
+    /// Hands over line by line, and whether a page begins with it.
+    fn lines(&self, take: &mut dyn FnMut(&[u8], bool)) {
+        let mut pages = Pages {
+            line: Vec::new(),
+            filled: 0,
+            take,
+        };
         for tag in &self.tags {
             pages.push(tag);
         }
@@ -221,30 +245,26 @@ impl Index {
                 size: u64::from(*size),
             });
         }
-        pages.pages
     }
 }
 
-#[derive(Default)]
-struct Pages {
-    pages: Vec<Vec<u8>>,
+/// Cuts lines into pages.
+struct Pages<'a> {
+    line: Vec<u8>,
+    /// Bytes of the page under way.
+    filled: usize,
+    take: &'a mut dyn FnMut(&[u8], bool),
 }
 
-impl Pages {
+impl Pages<'_> {
     fn push(&mut self, line: &impl Serialize) {
-        let line = serde_json::to_vec(line).expect("lines have a JSON form");
-        let needed = line.len().saturating_add(1);
-        match self.pages.last_mut() {
-            Some(page) if page.len().saturating_add(needed) <= limits::PAGE_BYTES => {
-                page.extend_from_slice(&line);
-                page.push(b'\n');
-            }
-            _ => {
-                let mut page = line;
-                page.push(b'\n');
-                self.pages.push(page);
-            }
-        }
+        self.line.clear();
+        serde_json::to_writer(&mut self.line, line).expect("lines have a JSON form");
+        self.line.push(b'\n');
+        let filled = self.filled.saturating_add(self.line.len());
+        let new_page = self.filled == 0 || filled > limits::PAGE_BYTES;
+        self.filled = if new_page { self.line.len() } else { filled };
+        (self.take)(&self.line, new_page);
     }
 }
 

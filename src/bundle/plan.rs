@@ -104,11 +104,11 @@ impl Plan {
         documents.sort_by_key(|document| (document.kind, document.digest));
         documents.dedup();
 
-        let order = Order::of(content, &documents)?;
+        let Order { early, late, .. } = Order::of(content, &documents)?;
         let mut tags: Vec<&TagLine> = content.tags.iter().collect();
         tags.sort_by(|a, b| (&a.repository, &a.tag, a.digest).cmp(&(&b.repository, &b.tag, b.digest)));
         tags.dedup();
-        let early_blobs = order.early.len() as u64;
+        let early_blobs = early.len() as u64;
         let mut index = Index {
             tags: tags.into_iter().map(Index::raw_tag).collect(),
             absent: content
@@ -120,7 +120,7 @@ impl Plan {
                 })
                 .collect(),
             needs: Vec::new(),
-            blobs: order.early.into_iter().chain(order.late).collect(),
+            blobs: early.into_iter().chain(late).collect(),
             chunks: Vec::new(),
         };
         let mut home_hosts = release.home_hosts.clone();
@@ -203,7 +203,7 @@ impl Plan {
 /// An upper bound of the bytes before the payload, from what is known before chunks are compressed: no stored size is
 /// larger than its plain size, so no index line is longer and no page more.
 fn payload_offset(head: &Head, widest: &Index, trust: u64, signatures: u64, reserve: u64) -> u64 {
-    let pages = widest.to_pages();
+    let pages = widest.page_sizes();
     let mut largest = head.clone();
     largest.payload_offset = limits::JSON_INTEGER_MAX;
     largest.totals.stored_bytes = limits::JSON_INTEGER_MAX;
@@ -224,7 +224,7 @@ fn payload_offset(head: &Head, widest: &Index, trust: u64, signatures: u64, rese
         0,
     ];
     // Pages may be cut elsewhere than in the bound: their content is no longer in sum, and each has one header and padding.
-    let content: u64 = pages.iter().map(|page| page.len() as u64).fold(0, u64::saturating_add);
+    let content: u64 = pages.iter().copied().fold(0, u64::saturating_add);
     let around = (pages.len() as u64).saturating_mul(END_BYTES as u64);
     entries
         .into_iter()

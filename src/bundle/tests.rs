@@ -131,7 +131,7 @@ fn bundle(layers: &[Vec<u8>], packing: Packing) -> Vec<u8> {
     let (content, blobs) = content(layers);
     let plan = Plan::new(&release(), &content, &chain(), packing).unwrap();
     let mut payload = Vec::new();
-    let unsigned = plan.write_payload(&content, &blobs, &mut payload, |_| ()).unwrap();
+    let unsigned = plan.write_payload(content, &blobs, &mut payload, |_| ()).unwrap();
     let mut bytes = unsigned.prologue(&[unsigned.sign(&key(2))]).unwrap();
     bytes.extend_from_slice(&payload);
     bytes

@@ -45,14 +45,14 @@ impl Plan {
 
     /// Writes every chunk and the end blocks to `out`, which stands at [`Self::payload_offset`] of the bundle.
     ///
-    /// `progress` is told the plain bytes done so far.
+    /// `progress` is told the plain bytes done so far. Manifests are let go as they are written.
     ///
     /// # Errors
     ///
     /// `E-INTEGRITY source` when a source does not hold what its descriptor says; `E-IO` and `E-SPACE` of both ends.
     pub fn write_payload(
         self,
-        content: &Content,
+        content: Content,
         source: &dyn ContentSource,
         out: &mut dyn Write,
         mut progress: impl FnMut(u64),
@@ -166,7 +166,7 @@ fn pack(encoder: &mut Encoder, pool: &BufferPool, plain: PooledBuffer) -> Packed
 /// Reads blobs in payload order and hashes them.
 struct SourceReader<'a> {
     index: &'a Index,
-    content: &'a Content,
+    content: Content,
     source: &'a dyn ContentSource,
     open: Option<Open>,
     pool: BufferPool,
@@ -250,17 +250,18 @@ impl SourceReader<'_> {
         Ok(())
     }
 
-    fn start(&self, digest: &Digest, size: u64) -> Result<Box<dyn Read + Send>> {
-        let held = self.content.manifests.get(digest).or_else(|| {
+    fn start(&mut self, digest: &Digest, size: u64) -> Result<Box<dyn Read + Send>> {
+        // A digest stands once in the index, so nothing asks for the same manifest again.
+        let held = self.content.manifests.remove(digest).or_else(|| {
             let (_, bytes) = self
                 .content
                 .documents
                 .iter()
                 .find(|(_, bytes)| super::plan::digest_of(bytes) == *digest)?;
-            Some(bytes)
+            Some(bytes.clone())
         });
         match held {
-            Some(bytes) => Ok(Box::new(std::io::Cursor::new(bytes.clone()))),
+            Some(bytes) => Ok(Box::new(std::io::Cursor::new(bytes))),
             None => self.source.open(digest, size),
         }
     }
@@ -294,6 +295,11 @@ impl UnsignedBundle {
     /// Returns the chunks as written.
     pub(super) fn chunks(&self) -> impl Iterator<Item = Chunk> + Send + '_ {
         self.chunks.iter().copied()
+    }
+
+    /// Lets the index pages go once the bytes before the payload are made: a read-back compares with those.
+    pub fn forget_pages(&mut self) {
+        self.pages = Vec::new();
     }
 
     /// Returns the head: what signers must look at.

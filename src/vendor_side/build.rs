@@ -156,7 +156,7 @@ pub fn build(
             .map(|key| Signature::make(key, PayloadType::BundleHead, bundle.head_bytes()))
             .collect())
     };
-    let packed = pack(plan, &content, &sources, destination, &mut sign, &mut |event| {
+    let packed = pack(plan, content, &sources, destination, &mut sign, &mut |event| {
         events(BuildEvent::Packing(event));
     })?;
     let signatures_missing = chain

@@ -64,7 +64,7 @@ pub struct Packed {
 /// `E-INTEGRITY source`, `E-IO` and `E-SPACE`; those of `sign`.
 pub fn pack(
     plan: Plan,
-    content: &Content,
+    content: Content,
     source: &dyn ContentSource,
     destination: Destination<'_>,
     sign: &mut dyn FnMut(&UnsignedBundle) -> Result<Vec<Signature>>,
@@ -74,11 +74,12 @@ pub fn pack(
     match destination {
         Destination::File(path) => {
             let mut file = BundleFile::create(path, plan.payload_offset())?;
-            let bundle = plan.write_payload(content, source, &mut file, |done| {
+            let mut bundle = plan.write_payload(content, source, &mut file, |done| {
                 events(PackEvent::Packing(done, total));
             })?;
             let signatures = sign(&bundle)?;
             let prologue = bundle.prologue(&signatures)?;
+            bundle.forget_pages();
             file.seal(&prologue)?;
             let bytes = size_of(file.partial_path())?;
             let written = UncachedFile::open(file.partial_path())?;

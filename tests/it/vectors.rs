@@ -224,7 +224,7 @@ fn make(text: &Value) -> Vec<u8> {
     let plan = Plan::new(&release, &content, &chain, packing).unwrap();
     let mut payload = Vec::new();
     let unsigned = plan
-        .write_payload(&content, &Blobs(blobs), &mut payload, |_| ())
+        .write_payload(content, &Blobs(blobs), &mut payload, |_| ())
         .unwrap();
     let seeds: Vec<Hash> = parsed(&text["signing_seeds"]);
     let signatures: Vec<_> = seeds

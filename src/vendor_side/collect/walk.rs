@@ -222,7 +222,13 @@ impl Walk<'_> {
             ));
         }
         self.collected.manifests.insert(digest, bytes);
-        self.collected.documents.insert(digest, Arc::clone(&document));
+        self.collected.documents.entry(digest).or_insert_with(|| {
+            // Layers are taken down once, below: a hundred thousand descriptors are not kept for a second look at the same bytes.
+            Arc::new(Document {
+                layers: Vec::new(),
+                ..Document::clone(&document)
+            })
+        });
         if self.collected.asked.insert((self.repository.clone(), digest)) {
             self.queue.push_back((digest, depth));
         }

@@ -321,7 +321,7 @@ pub(crate) fn newer(chain: &Chain, now: Timestamp) -> Vec<u8> {
     };
     let plan = Plan::new(&release, &content, chain, packing).unwrap();
     let mut payload = Vec::new();
-    let unsigned = plan.write_payload(&content, &Nothing, &mut payload, |_| ()).unwrap();
+    let unsigned = plan.write_payload(content, &Nothing, &mut payload, |_| ()).unwrap();
     let signatures: Vec<_> = keys_of(chain, RoleName::Release)
         .iter()
         .map(|key| unsigned.sign(key))

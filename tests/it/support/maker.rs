@@ -74,7 +74,7 @@ impl Vendor {
         };
         let plan = Plan::new(&release, &content, &self.chain, packing).unwrap();
         let mut payload = Vec::new();
-        let unsigned = plan.write_payload(&content, &blobs, &mut payload, |_| ()).unwrap();
+        let unsigned = plan.write_payload(content, &blobs, &mut payload, |_| ()).unwrap();
         let mut bytes = unsigned.prologue(&[unsigned.sign(&self.key)]).unwrap();
         bytes.append(&mut payload);
         Made {

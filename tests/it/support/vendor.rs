@@ -42,7 +42,12 @@ pub(crate) fn pack(content: &Content, sources: &Sources) -> Result<Vec<u8>> {
         home_hosts: Vec::new(),
         minimum_appliance: Version::new(0, 1, 0),
     };
-    Plan::new(&release, content, &chain(), Packing::default())?.write_payload(content, sources, &mut out, |_| {})?;
+    Plan::new(&release, content, &chain(), Packing::default())?.write_payload(
+        content.clone(),
+        sources,
+        &mut out,
+        |_| {},
+    )?;
     Ok(out)
 }
 
