@@ -1,6 +1,7 @@
 //! Releases change while clients pull: everybody gets one release whole.
 
 use std::collections::BTreeSet;
+use std::io::{Write as _, stdout};
 use std::path::PathBuf;
 use std::sync::{Condvar, Mutex, PoisonError};
 use std::thread;
@@ -82,10 +83,12 @@ pub(crate) fn hundred_clients_across_fifty_activations(world: &World) -> Outcome
                 };
                 let to = (number % SKOPEO_EVERY == 0).then(|| dir.join(number.to_string()));
                 scope.spawn(move || {
-                    let count = done.0.lock().unwrap_or_else(PoisonError::into_inner);
-                    drop(done.1.wait_while(count, |count| *count < number / 2));
-                    pull_one(client, host, repository, to, known)
-                        .map_err(|e| format!("client {number}, {repository}: {e}"))
+                    let count = || done.0.lock().unwrap_or_else(PoisonError::into_inner);
+                    drop(done.1.wait_while(count(), |count| *count < number / 2));
+                    let before = *count();
+                    let release = pull_one(client, host, repository, to, known)
+                        .map_err(|e| format!("client {number}, {repository}: {e}"))?;
+                    Ok((release, *count() - before))
                 })
             })
             .collect();
@@ -105,14 +108,22 @@ pub(crate) fn hundred_clients_across_fifty_activations(world: &World) -> Outcome
         seen.extend(activated.err().map(Err));
         seen
     });
-    let releases: BTreeSet<u32> = seen.into_iter().collect::<Result<_, _>>()?;
+    let seen: Vec<(u32, usize)> = seen.into_iter().collect::<Result<_, _>>()?;
+    let releases: BTreeSet<u32> = seen.iter().map(|(release, _)| *release).collect();
+    let across = seen.iter().filter(|(_, activations)| *activations > 0).count();
+    writeln!(
+        stdout(),
+        "     {CLIENTS} clients, {ACTIVATIONS} activations; {across} pulls ran across at least one, one across {}",
+        seen.iter().map(|(_, activations)| *activations).max().unwrap_or(0)
+    )?;
+    ensure(across > 0, || "no pull ran across an activation".to_owned())?;
     ensure(releases == BTreeSet::from([1, 2]), || {
         format!("all clients saw only {releases:?}: the releases did not change under them")
     })
 }
 
-/// Which release a client got, or what it met; plain text, because it crosses threads.
-type Got = Result<u32, String>;
+/// Which release a client got and how many activations happened meanwhile, or what it met; as text, because it crosses threads.
+type Got = Result<(u32, usize), String>;
 
 /// Pulls an image as one client and says which release all of it belongs to.
 fn pull_one(
