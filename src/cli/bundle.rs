@@ -275,6 +275,9 @@ fn verify(file: &Path, trust: &[PathBuf], detached: &[PathBuf], at: Option<Times
     for path in detached {
         signatures.extend(read_signatures(path)?);
     }
+    // What judges a bundle needs no network: it gives the power up before it reads the first byte.
+    #[cfg(feature = "site")]
+    crate::confine::no_network()?;
     let source = media::open(file, None)?;
     let opened = OpenedBundle::open(source.input)?.with_signatures(signatures);
     let (domain, _) = opened.links()?;

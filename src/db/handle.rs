@@ -29,8 +29,9 @@ const READER_CACHE_KIB: i64 = 512;
 /// files inside a transaction.
 pub struct Db {
     path: PathBuf,
-    writer: Mutex<Connection>,
+    // Closed in this order: the last connection tidies up the side files, and only the writer may.
     readers: Mutex<Vec<Connection>>,
+    writer: Mutex<Connection>,
 }
 
 impl Db {
