@@ -8,9 +8,7 @@ use std::fs;
 use std::io::{self, Cursor, Read};
 use std::path::{Path, PathBuf};
 
-use airlock::bundle::{
-    Blob, Content, ContentSource, Graph, Input, OpenedBundle, Packing, Plan, Release, Sink, TagLine,
-};
+use airlock::bundle::{CheckOnly, Content, ContentSource, Input, OpenedBundle, Packing, Plan, Release, TagLine};
 use airlock::crypto::{Chain, SigningKey};
 use airlock::domain::{Class, Digest, DocumentType, Error, Hash, Result, Step};
 use base64::Engine as _;
@@ -35,30 +33,6 @@ impl Input for Bytes {
         } else {
             Err(io::ErrorKind::UnexpectedEof.into())
         }
-    }
-}
-
-/// Looks at everything and keeps nothing.
-struct Nothing;
-
-impl Sink for Nothing {
-    fn blob(&mut self, _: &Blob, _: &[u8]) -> Result<()> {
-        Ok(())
-    }
-    fn begin(&mut self, _: &Blob) -> Result<()> {
-        Ok(())
-    }
-    fn piece(&mut self, _: &[u8]) -> Result<()> {
-        Ok(())
-    }
-    fn end(&mut self, _: &Blob, _: &[Hash]) -> Result<()> {
-        Ok(())
-    }
-    fn chunk_done(&mut self, _: u64, _: u64) -> Result<()> {
-        Ok(())
-    }
-    fn graph(&mut self, _: Graph) -> Result<()> {
-        Ok(())
     }
 }
 
@@ -152,7 +126,7 @@ pub(crate) fn judge(bundle: Vec<u8>, pins: &[Chain]) -> Result<()> {
     }
     let signed = opened.verify(&walked.chain)?;
     signed.approvals()?;
-    signed.read_index(|_, _| Ok(()))?.read_payload(&mut Nothing)
+    signed.read_index(|_, _| Ok(()))?.read_payload(&mut CheckOnly(|_| ()))
 }
 
 struct Blobs(BTreeMap<Digest, Vec<u8>>);
