@@ -19,6 +19,7 @@
 mod blob_hasher;
 mod check_only;
 mod content;
+pub mod desired;
 mod entry;
 mod frame;
 mod graph;

@@ -11,6 +11,7 @@ pub mod oci;
 mod oci_members;
 mod release;
 mod time;
+mod uuid;
 mod version;
 
 pub use digest::{Digest, Hash, ParseDigestError};
@@ -19,4 +20,5 @@ pub(crate) use names::is_host;
 pub use names::{Name, ParseNameError, RepositoryName, SiteId, Tag};
 pub use release::{Audience, Codec, Counter, DocumentType, Scope};
 pub use time::{Clock, FixedClock, SystemClock, Timestamp};
+pub use uuid::Uuid;
 pub use version::Version;

@@ -83,18 +83,30 @@ pub enum Codec {
     Zstd,
 }
 
-/// What a release document is.
+/// What a release document is. In the order of their names: lists of documents are sorted by it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum DocumentType {
+    /// A compose file as agents get it, with the placeholder host in its image references (D9). Opaque to the appliance.
+    Compose,
+    /// Targets, deployments and agent versions; at most one per release.
+    DesiredState,
+    /// An environment file of a compose deployment. Opaque to the appliance.
+    Env,
     /// Release notes: UTF-8 text for people.
     Notes,
+    /// Helm values: the JSON object that agents get. Opaque to the appliance.
+    Values,
 }
 
 impl fmt::Display for DocumentType {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Compose => f.write_str("compose"),
+            Self::DesiredState => f.write_str("desired-state"),
+            Self::Env => f.write_str("env"),
             Self::Notes => f.write_str("notes"),
+            Self::Values => f.write_str("values"),
         }
     }
 }
