@@ -15,14 +15,14 @@ macro_rules! layout {
 const FILES: &[(&str, &[u8])] = layout![
     "oci-layout",
     "index.json",
-    "blobs/sha256/096cfd33212257486e47baff5ecf5fc6f145894aa4d6a3d004ffe40c442a6437",
+    "blobs/sha256/2cbc46e0c9344bba450bf006e9e2417d6d54d0f5e8f59d8c76e2b2847275d9fc",
     "blobs/sha256/342adf7e4ff189753e2ecdd194181d9d9613ae43fff25f48ceafbe44c1917ddf",
-    "blobs/sha256/3ce29a685467245b63572bbe52ff8826ba91a9823ee8ba6be501dded8ddb5d40",
-    "blobs/sha256/6ea376094c769d9c44770f1798b04cec3ff1f80dac6d26bc27be9a7241fab5aa",
-    "blobs/sha256/931de195ba1bc74427bdabb32eb04f2ab4edf0fa69514d1006932fe270a72a8d",
-    "blobs/sha256/be028eb9fc2138a30579ef6687123f8d7a8851751fe01ef7389b8f4f15a2eab1",
-    "blobs/sha256/da8844039175064bfac0c71f3af7cdfd974fab3681df7b96fc3ecfaa7fdb4587",
-    "blobs/sha256/ed496fadd9f3002038acecb8ea75cccd19ee5edfe6ac9423089e5a020f88b4ca",
+    "blobs/sha256/49ea5a7d48a46f3a057c578e201293ced736efc0173c26b5483840391bbb3cc5",
+    "blobs/sha256/5c8d34bd0e933ab4373c00581f1e056c9ff9f2659d75900c287a29d50c3b16d3",
+    "blobs/sha256/6afb8575f47168411cd30bff5ac3e5da8bb9c5599459cf12f7febdb41d4b77a6",
+    "blobs/sha256/6c4e1d82771538d6264385e77fa1c3298201223cdcdea61dfe27eeca49cb3dbe",
+    "blobs/sha256/c98d64de201878fb26e96d4f099077eeac0c854ee8b4f172067e4ae655a0140b",
+    "blobs/sha256/d0449e4b05beeee36d396b6ffcbc1fa70b5d4d2175cf028c3ac46b20f73b47bb",
 ];
 
 /// Writes the layout into a folder.
