@@ -93,6 +93,8 @@ pub(super) struct Admitted {
     pub(super) bundle: SignedBundle,
     pub(super) chain: Chain,
     pub(super) now: Timestamp,
+    /// Whether the release goes live with its import.
+    pub(super) activation: Activation,
 }
 
 impl Appliance {
@@ -199,10 +201,16 @@ impl Appliance {
         policy::check_time(bundle.head(), chain.newest(), now, confirmed, floor)?;
         bundle.approvals()?;
         let described = done(Outcome::DryRun, Vec::new());
+        let activation = if options.keep_inactive {
+            Activation::Manual
+        } else {
+            Activation::Automatic
+        };
         let admitted = Admitted {
             bundle,
             chain,
             now: started,
+            activation,
         };
         if options.dry_run {
             let bundle = self.rehearse(admitted, events)?;
@@ -210,11 +218,6 @@ impl Appliance {
             return Ok(described);
         }
         let taken = self.take_in(admitted, events)?;
-        let activation = if options.keep_inactive {
-            Activation::Manual
-        } else {
-            Activation::Automatic
-        };
         let (result, warnings) = publication::publish(self, taken, activation)?;
         Ok(Imported {
             result,

@@ -9,9 +9,10 @@ use std::path::{Path, PathBuf};
 
 use serde_json::json;
 
+use super::hub::create_token_key;
 use super::state::{DATABASE, OUTBOX, RECEIPTS, RECIPIENT_KEY, ROOTS, STATUS_DATABASE, STATUS_KEY};
 use super::{marks, reserve};
-use crate::crypto::{Chain, Enrolment, RecipientKey, SigningKey, random, write_recipient_key, write_signing_key};
+use crate::crypto::{Chain, Enrolment, RecipientKey, SigningKey, random, write_secret_file, write_signing_key};
 use crate::db::{self, Db, Schema, audit, trust};
 use crate::domain::{Class, Error, Hash, Result, SiteId, Timestamp};
 use crate::store::Store;
@@ -65,8 +66,9 @@ pub fn init(folder: &Path, new: &NewAppliance<'_>) -> Result<Initialised> {
     write_signing_key(&folder.join(STATUS_KEY), &status, None)?;
     let mut secret = zeroize::Zeroizing::new([0; 32]);
     random(secret.as_mut())?;
-    write_recipient_key(&folder.join(RECIPIENT_KEY), &secret)?;
+    write_secret_file(&folder.join(RECIPIENT_KEY), &secret)?;
     let recipient = x25519_dalek::PublicKey::from(&x25519_dalek::StaticSecret::from(*secret));
+    create_token_key(folder)?;
     sync_folder(&folder.join("identity"))?;
     let site = new_site_id()?;
     let domains: Vec<Hash> = new.pins.iter().map(Chain::domain).collect();

@@ -2,13 +2,17 @@
 
 use std::collections::HashMap;
 
+use super::desired;
 use super::import::{Admitted, Event, describe};
+use super::publication::Activation;
 use super::state::Appliance;
-use crate::bundle::{Blob, CheckOnly, Graph, Head, SignedBundle, Sink, VerifiedBundle};
+use crate::bundle::desired::DesiredState;
+use crate::bundle::{Blob, CheckOnly, DocumentEntry, Graph, Head, SignedBundle, Sink, VerifiedBundle};
 use crate::crypto::Chain;
 use crate::db::release;
-use crate::domain::{Class, Digest, Error, Hash, Result, Step, Timestamp, limits};
-use crate::store::{Staging, Store, space};
+use crate::db::targets::{TargetSet, Undeploy, check_activation};
+use crate::domain::{Class, Digest, Error, Hash, Result, Scope, Step, Timestamp, limits};
+use crate::store::{Staging, space};
 
 /// Bytes that stay free beside what a bundle needs: the database grows too.
 const MARGIN_BYTES: u64 = 32 << 20;
@@ -28,6 +32,8 @@ pub(super) struct Taken {
 /// The content of a bundle, durable in the store.
 pub(super) struct Content {
     pub(super) graph: Graph,
+    /// What it says of the targets of this site.
+    pub(super) targets: TargetSet,
     /// Every blob, carried or needed.
     pub(super) blobs: Vec<(Digest, u64)>,
     /// Hashes of the pieces of large blobs.
@@ -54,13 +60,18 @@ impl Appliance {
 
     /// Stores everything that the bundle carries.
     pub(super) fn take_in(&self, admitted: Admitted, events: &mut dyn FnMut(Event<'_>)) -> Result<Taken> {
-        let Admitted { bundle, chain, now } = admitted;
+        let Admitted {
+            bundle,
+            chain,
+            now,
+            activation,
+        } = admitted;
         let head_digest = bundle.head_digest();
         let head = bundle.head().clone();
         let (head_bytes, signatures) = (bundle.head_bytes().to_vec(), bundle.signatures_bytes());
         let mut staging = Staging::open(&self.store, head_digest).map_err(|error| error.at(Step::X9a))?;
         let mut stored: Vec<Digest> = Vec::new();
-        match self.fill(bundle, &mut staging, &mut stored, events) {
+        match self.fill(bundle, activation, &mut staging, &mut stored, events) {
             Ok(content) => Ok(Taken {
                 head_bytes,
                 signatures,
@@ -83,6 +94,7 @@ impl Appliance {
     fn fill(
         &self,
         bundle: SignedBundle,
+        activation: Activation,
         staging: &mut Staging,
         stored: &mut Vec<Digest>,
         events: &mut dyn FnMut(Event<'_>),
@@ -103,10 +115,17 @@ impl Appliance {
             events(Event::Note(format!("going on after chunk {done} of {chunks}")));
         }
         let total = bundle.total_bytes();
+        let (scope, documents) = (bundle.head().scope(), bundle.head().documents.clone());
         let mut intake = Intake {
-            store: &self.store,
+            appliance: self,
+            scope,
+            documents,
+            activation,
             staging,
             graph: None,
+            desired: Vec::new(),
+            in_desired: false,
+            targets: None,
             pieces: HashMap::new(),
             chunks: done,
             total,
@@ -117,6 +136,7 @@ impl Appliance {
         let Intake {
             staging,
             graph,
+            targets,
             pieces,
             chunks,
             resumed_bytes,
@@ -134,6 +154,7 @@ impl Appliance {
             finished?;
         }
         let graph = graph.ok_or_else(|| Error::new(Class::Internal, "graph", "the reference graph was not judged"))?;
+        let targets = targets.unwrap_or_default();
         let pieces = if done > 0 {
             self.complete(chunk_bytes, &blobs, pieces)?
         } else {
@@ -141,6 +162,7 @@ impl Appliance {
         };
         Ok(Content {
             graph,
+            targets,
             blobs,
             pieces,
             resumed_bytes,
@@ -246,14 +268,27 @@ impl Appliance {
 
 /// Puts verified content into the store.
 struct Intake<'a> {
-    store: &'a Store,
+    appliance: &'a Appliance,
+    scope: Scope,
+    documents: Vec<DocumentEntry>,
+    activation: Activation,
     staging: &'a mut Staging,
     graph: Option<Graph>,
+    /// Bytes of the desired state, as far as this try has read them: not every stored blob is in its place yet.
+    desired: Vec<u8>,
+    in_desired: bool,
+    targets: Option<TargetSet>,
     pieces: HashMap<Digest, Vec<Hash>>,
     chunks: u64,
     total: u64,
     resumed_bytes: u64,
     events: &'a mut dyn FnMut(Event<'_>),
+}
+
+impl Intake<'_> {
+    fn is_desired(&self, blob: &Blob) -> bool {
+        desired::document(&self.documents).is_some_and(|entry| entry.digest == blob.digest)
+    }
 }
 
 impl Sink for Intake<'_> {
@@ -262,11 +297,20 @@ impl Sink for Intake<'_> {
     }
 
     fn load(&mut self, blob: &Blob) -> Result<Vec<u8>> {
-        self.store.read(&blob.digest, limits::MANIFEST_BYTES)
+        self.appliance.store.read(&blob.digest, limits::MANIFEST_BYTES)
     }
 
     fn prefix(&mut self, blob: &Blob, length: u64, take: &mut dyn FnMut(&[u8])) -> Result<()> {
-        self.staging.prefix(&blob.digest, length, take)
+        self.in_desired = self.is_desired(blob);
+        if !self.in_desired {
+            return self.staging.prefix(&blob.digest, length, take);
+        }
+        let desired = &mut self.desired;
+        desired.clear();
+        self.staging.prefix(&blob.digest, length, &mut |bytes| {
+            desired.extend_from_slice(bytes);
+            take(bytes);
+        })
     }
 
     fn blob(&mut self, blob: &Blob, bytes: &[u8]) -> Result<()> {
@@ -274,14 +318,21 @@ impl Sink for Intake<'_> {
             // Whole in one chunk, yet too large to be hashed again for every reader: its one piece is itself.
             self.pieces.insert(blob.digest, vec![blob.digest.0]);
         }
+        if self.is_desired(blob) {
+            self.desired = bytes.to_vec();
+        }
         self.staging.put(&blob.digest, bytes)
     }
 
     fn begin(&mut self, blob: &Blob) -> Result<()> {
+        self.in_desired = self.is_desired(blob);
         self.staging.begin(&blob.digest, blob.size)
     }
 
     fn piece(&mut self, bytes: &[u8]) -> Result<()> {
+        if self.in_desired {
+            self.desired.extend_from_slice(bytes);
+        }
         self.staging.append(bytes)
     }
 
@@ -306,8 +357,26 @@ impl Sink for Intake<'_> {
         self.resumed_bytes = bytes;
     }
 
+    /// Documents are here now, and nothing of the large rest: what may not go live is refused before the medium is read on.
     fn graph(&mut self, graph: Graph) -> Result<()> {
+        let state = match desired::document(&self.documents) {
+            Some(entry) if self.desired.len() as u64 == entry.size => DesiredState::parse(&self.desired).map(Some),
+            // An earlier try has stored it.
+            _ => desired::read(&self.appliance.store, &self.documents),
+        };
+        let targets = state
+            .map_err(|error| error.at(Step::X13))?
+            .map_or_else(TargetSet::default, |state| {
+                desired::of_site(&state, self.appliance.site())
+            });
+        if self.activation == Activation::Automatic {
+            self.appliance
+                .db
+                .read(|connection| check_activation(connection, &self.scope, &targets, Undeploy::AsSigned))
+                .map_err(|error| error.at(Step::X13))?;
+        }
         self.graph = Some(graph);
+        self.targets = Some(targets);
         Ok(())
     }
 }

@@ -3,9 +3,11 @@
 //! ```text
 //! init ─> state folder
 //! media ─> import (X0–X9 admit: policy) ─> intake (X9a–X13) ─> publication (X14–X16) ─> release
-//!                                                                                 └─> registry
+//!                                                                                 └─> registry, hub
 //! ```
 
+mod desired;
+pub mod hub;
 mod import;
 mod init;
 mod intake;

@@ -34,6 +34,7 @@ pub(super) fn publish(appliance: &Appliance, taken: Taken, activation: Activatio
     } = taken;
     let Content {
         graph,
+        targets,
         blobs,
         mut pieces,
         resumed_bytes,
@@ -114,6 +115,7 @@ pub(super) fn publish(appliance: &Appliance, taken: Taken, activation: Activatio
                     pages: &pages,
                     // A date far ahead proves nothing beyond the life of the root that vouches for it.
                     time_floor: head.issued_at.min(chain.newest().expires),
+                    targets: &targets,
                     activate: activation == Activation::Automatic,
                     blobs: &mut rows,
                     names: &mut names,

@@ -2,6 +2,7 @@
 
 use super::state::Appliance;
 use crate::db::release::{self, Activated, Release, State};
+use crate::db::targets::Undeploy;
 use crate::domain::{Class, Error, Hash, Result, Step, Timestamp};
 
 /// What a release holds.
@@ -79,8 +80,9 @@ impl Appliance {
     ///
     /// # Errors
     ///
-    /// `E-STATE blob-missing` when a blob of it is not in the store any more; `E-BUSY`, `E-IO` and `E-SPACE`.
-    pub fn activate(&self, head: Hash, now: Timestamp) -> Result<Activated> {
+    /// `E-POLICY undeploy` when it lacks targets or deployments of the live one without saying so, unless everything may go;
+    /// `E-POLICY foreign-target`; `E-STATE blob-missing` when a blob of it is not in the store any more; `E-BUSY`, `E-IO` and `E-SPACE`.
+    pub fn activate(&self, head: Hash, undeploy: Undeploy, now: Timestamp) -> Result<Activated> {
         let _lock = self.lock()?;
         let release = self
             .db
@@ -93,7 +95,7 @@ impl Appliance {
             self.check_blobs(&release)?;
         }
         self.db
-            .write(|transaction| release::activate(transaction, release.id, now))
+            .write(|transaction| release::activate(transaction, release.id, now, undeploy))
             .map_err(|error| error.at(Step::X15))
     }
 

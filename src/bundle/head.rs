@@ -133,7 +133,7 @@ impl Head {
     ///
     /// `E-FORMAT needs-newer-reader` first; then `E-FORMAT` and `E-LIMIT` for everything that is not exactly the document
     /// that the specification describes.
-    pub(super) fn parse(bytes: &[u8]) -> Result<Self> {
+    pub fn parse(bytes: &[u8]) -> Result<Self> {
         let peek: Peek = canonical::lenient_from_slice(bytes, "the head")?;
         if let Some(feature) = peek.requires.first() {
             return Err(Error::new(

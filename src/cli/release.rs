@@ -8,6 +8,7 @@ use super::state_folder::StateArgs;
 use super::ui::escape;
 use crate::appliance::Appliance;
 use crate::db::release::{Activated, Release};
+use crate::db::targets::Undeploy;
 use crate::domain::{Clock as _, Result, SystemClock};
 
 /// Look at releases and choose which one is live
@@ -32,13 +33,19 @@ pub(super) enum ReleaseCommand {
     ///
     /// A local, audited act. Running servers notice it at once; what was live stays readable by digest for a while, so that
     /// pulls under way end well. Importing something older stays impossible.
-    #[command(after_help = "Example:\n  airlock release activate 1.4.2")]
+    ///
+    /// Agents remove what their target no longer has, volumes included. So a release that lacks targets or deployments of the
+    /// live one, without naming them as removed, goes live only with --undeploy.
+    #[command(after_help = "Examples:\n  airlock release activate 1.4.2\n  airlock release activate 1.4.2 --undeploy")]
     Activate {
         /// Head digest (or its first 8 digits or more), number, or version label
         release: String,
         /// Product or PRODUCT/CHANNEL, where several match
         #[arg(long)]
         product: Option<String>,
+        /// Let agents remove what the live release has and this one lacks
+        #[arg(long)]
+        undeploy: bool,
         #[command(flatten)]
         state: StateArgs,
     },
@@ -88,11 +95,17 @@ pub(super) fn run(command: &ReleaseCommand, ui: &mut Ui) -> Result<()> {
         ReleaseCommand::Activate {
             release,
             product,
+            undeploy,
             state,
         } => {
             let appliance = Appliance::open(&state.state)?;
             let release = appliance.find_release(release, product.as_deref())?;
-            let activated = appliance.activate(release.head, SystemClock.now())?;
+            let undeploy = if *undeploy {
+                Undeploy::Everything
+            } else {
+                Undeploy::AsSigned
+            };
+            let activated = appliance.activate(release.head, undeploy, SystemClock.now())?;
             let name = format!(
                 "release {} ({}) of {}",
                 release.counter,

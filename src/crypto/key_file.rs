@@ -79,6 +79,22 @@ impl KeyFile {
         self.pem.contains("ENCRYPTED PRIVATE KEY")
     }
 
+    /// Returns the 32 bytes of a file with one line of hex.
+    ///
+    /// # Errors
+    ///
+    /// `E-TRUST key-file`.
+    pub fn secret(&self) -> Result<Zeroizing<[u8; 32]>> {
+        let hash: Option<crate::domain::Hash> = self.pem.trim_end_matches('\n').parse().ok();
+        hash.map(|hash| Zeroizing::new(hash.0)).ok_or_else(|| {
+            Error::new(
+                Class::Trust,
+                "key-file",
+                format!("the key file {} holds no 32 bytes in hex", self.path.display()),
+            )
+        })
+    }
+
     /// Returns the Ed25519 signing key.
     ///
     /// # Errors
@@ -128,12 +144,12 @@ pub fn write_signing_key(path: &Path, key: &SigningKey, passphrase: Option<&str>
     write_new(path, pem.as_bytes())
 }
 
-/// Writes the 32 bytes of an X25519 recipient key as one line of hex, mode 0600; an existing file is never replaced.
+/// Writes 32 secret bytes, such as an X25519 recipient key, as one line of hex, mode 0600; an existing file is never replaced.
 ///
 /// # Errors
 ///
 /// `E-IO` and `E-SPACE`.
-pub fn write_recipient_key(path: &Path, secret: &[u8; 32]) -> Result<()> {
+pub fn write_secret_file(path: &Path, secret: &[u8; 32]) -> Result<()> {
     let mut text = Zeroizing::new(crate::domain::Hash(*secret).to_hex());
     text.push('\n');
     write_new(path, text.as_bytes())

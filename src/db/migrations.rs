@@ -24,7 +24,10 @@ impl Schema {
     pub const APPLIANCE: Self = Self {
         name: "airlock.db",
         application_id: 0x4149_524C,
-        steps: &[include_str!("migrations/0001_init.sql")],
+        steps: &[
+            include_str!("migrations/0001_init.sql"),
+            include_str!("migrations/0002_agents.sql"),
+        ],
     };
 
     /// `status.db`: what agents report. A flood or damage there cannot touch the other file.

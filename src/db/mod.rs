@@ -1,4 +1,4 @@
-//! SQLite: the only place with SQL. Trust, content, names and evidence in `airlock.db`, status in `status.db` (D6),
+//! SQLite: the only place with SQL. Trust, content, names, agents and evidence in `airlock.db`, status in `status.db` (D6),
 //! the vendor's record in `ledger.db`.
 //!
 //! # Rules
@@ -24,6 +24,8 @@ mod publish;
 pub mod receipts;
 pub mod release;
 mod sql_types;
+pub mod target_secrets;
+pub mod targets;
 #[cfg(test)]
 mod tests;
 pub mod trust;

@@ -9,6 +9,7 @@ use rusqlite::{OptionalExtension as _, Transaction, params};
 use serde_json::json;
 
 use super::release::{Activated, ReleaseId, activate};
+use super::targets::{self, TargetSet, Undeploy};
 use super::{SqlResult as _, appliance, audit, receipts};
 use crate::domain::{Class, Counter, Digest, Error, Hash, RepositoryName, Result, Scope, Step, Tag, Timestamp};
 
@@ -39,6 +40,8 @@ pub struct Publication<'a> {
     pub pages: &'a [Page],
     /// What the verified documents prove to be past; an earlier time than the floor changes nothing.
     pub time_floor: Timestamp,
+    /// What it says of the targets of this site.
+    pub targets: &'a TargetSet,
     /// Whether it goes live in the same transaction.
     pub activate: bool,
     /// Every blob of the release: those it carries and those it needs.
@@ -125,8 +128,8 @@ pub struct Published {
 /// # Errors
 ///
 /// `E-ROLLBACK` when the scope's mark is not below (the import has checked that before); `E-INTERNAL unknown-blob` for a name of
-/// a blob that is not in `blobs`; `E-STATE blob-size` when the store knows a digest with another size; those of the
-/// iterators, of `receipt` and of [`SqlResult::sql`].
+/// a blob that is not in `blobs`; `E-STATE blob-size` when the store knows a digest with another size; `E-POLICY` as
+/// [`targets::check_activation`]; those of the iterators, of `receipt` and of [`SqlResult::sql`].
 pub fn publish(transaction: &Transaction<'_>, publication: Publication<'_>) -> Result<Published> {
     let release = insert_release(transaction, &publication)?;
     for blob in publication.blobs {
@@ -140,6 +143,7 @@ pub fn publish(transaction: &Transaction<'_>, publication: Publication<'_>) -> R
     for name in publication.names {
         names.insert(&name?)?;
     }
+    targets::insert(transaction, release, publication.targets)?;
     appliance::raise_time_floor(transaction, publication.time_floor)?;
     let scope = &publication.scope;
     let at = publication.imported_at;
@@ -166,7 +170,7 @@ pub fn publish(transaction: &Transaction<'_>, publication: Publication<'_>) -> R
         },
     )?;
     let activated = if publication.activate {
-        Some(activate(transaction, release, at)?)
+        Some(activate(transaction, release, at, Undeploy::AsSigned)?)
     } else {
         None
     };

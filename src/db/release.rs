@@ -6,6 +6,7 @@ use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ValueRef};
 use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
 use serde_json::json;
 
+use super::targets::{self, Undeploy};
 use super::{Page, SqlResult as _, audit};
 use crate::domain::{Class, Counter, Digest, Error, Hash, Result, Scope, Timestamp};
 
@@ -104,6 +105,15 @@ pub fn list(connection: &Connection) -> Result<Vec<Release>> {
 /// Those of [`SqlResult::sql`].
 pub fn find(connection: &Connection, head: Hash) -> Result<Option<Release>> {
     Ok(query(connection, "WHERE r.head = ?", [head])?.pop())
+}
+
+/// Returns the active releases, in the order of their imports.
+///
+/// # Errors
+///
+/// Those of [`SqlResult::sql`].
+pub fn active(connection: &Connection) -> Result<Vec<Release>> {
+    query(connection, "WHERE r.state = 'active' ORDER BY r.id", [])
 }
 
 /// Returns the active releases and those that were replaced after a moment: what digests may be read from (R03).
@@ -345,8 +355,8 @@ pub fn names(connection: &Connection, id: ReleaseId) -> Result<Vec<String>> {
 ///
 /// # Errors
 ///
-/// Those of [`SqlResult::sql`].
-pub fn activate(transaction: &Transaction<'_>, id: ReleaseId, at: Timestamp) -> Result<Activated> {
+/// Those of [`targets::check_activation`] and of [`SqlResult::sql`].
+pub fn activate(transaction: &Transaction<'_>, id: ReleaseId, at: Timestamp, undeploy: Undeploy) -> Result<Activated> {
     let release = query(transaction, "WHERE r.id = ?", [id.0])?.pop().ok_or_else(|| {
         Error::new(
             Class::State,
@@ -358,6 +368,8 @@ pub fn activate(transaction: &Transaction<'_>, id: ReleaseId, at: Timestamp) -> 
     if release.state == State::Active {
         return Ok(Activated::Already);
     }
+    let set = targets::of_release(transaction, id)?;
+    targets::check_activation(transaction, &release.scope, &set, undeploy)?;
     let previous: Option<(i64, Hash)> = transaction
         .query_row(
             "SELECT id, head FROM release WHERE state = 'active' AND scope = (SELECT scope FROM release WHERE id = ?)",
@@ -387,6 +399,8 @@ pub fn activate(transaction: &Transaction<'_>, id: ReleaseId, at: Timestamp) -> 
             |row| row.get(0),
         )
         .sql("raise the generation")?;
+    let before = previous.map(|(id, _)| ReleaseId(id));
+    let changes = targets::go_live(transaction, id, before, at)?;
     let previous = previous.map(|(_, head)| head);
     let mut detail = json!({
         "channel": release.scope.channel, "domain": release.scope.domain, "epoch": release.counter.epoch,
@@ -396,6 +410,12 @@ pub fn activate(transaction: &Transaction<'_>, id: ReleaseId, at: Timestamp) -> 
     if let (Some(previous), Some(members)) = (previous, detail.as_object_mut()) {
         members.insert("previous".into(), previous.to_hex().into());
     }
+    if undeploy == Undeploy::Everything
+        && let Some(members) = detail.as_object_mut()
+    {
+        members.insert("undeploy".into(), true.into());
+    }
+    changes.write_to(&mut detail);
     audit::append(transaction, at, "activate", &detail)?;
     Ok(Activated::Now { previous, generation })
 }

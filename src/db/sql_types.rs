@@ -1,11 +1,11 @@
-//! Domain values as columns: hashes as 32 bytes, times as seconds since 1970, names as their text, checked when read.
+//! Domain values as columns: hashes as 32 bytes, UUIDs as 16, times as seconds since 1970, names as their text, checked when read.
 
 use std::str::FromStr as _;
 
 use rusqlite::ToSql;
 use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSqlOutput, Value, ValueRef};
 
-use crate::domain::{Digest, Hash, Name, RepositoryName, SiteId, Tag, Timestamp};
+use crate::domain::{Digest, Hash, Name, RepositoryName, SiteId, Tag, Timestamp, Uuid};
 
 impl ToSql for Hash {
     fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
@@ -32,6 +32,25 @@ impl ToSql for Digest {
 impl FromSql for Digest {
     fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
         Hash::column_result(value).map(Self)
+    }
+}
+
+impl ToSql for Uuid {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(ToSqlOutput::Borrowed(ValueRef::Blob(self.as_bytes())))
+    }
+}
+
+impl FromSql for Uuid {
+    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
+        let bytes = value.as_blob()?;
+        bytes
+            .try_into()
+            .map(Self::from_bytes)
+            .map_err(|_| FromSqlError::InvalidBlobSize {
+                expected_size: 16,
+                blob_size: bytes.len(),
+            })
     }
 }
 

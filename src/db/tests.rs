@@ -5,7 +5,7 @@ use std::path::Path;
 use crate::db::names::{ReleaseSet, RepositorySet};
 use crate::db::release::{Activated, State};
 use crate::db::{BlobRow, Db, Name, Page, Publication, Published, Schema, SqlResult as _};
-use crate::db::{appliance, audit, names, receipts, release};
+use crate::db::{appliance, audit, names, receipts, release, targets};
 use crate::domain::{Class, Counter, Digest, Hash, RepositoryName, Result, Scope, Timestamp};
 
 fn digest(n: u32) -> Digest {
@@ -88,6 +88,7 @@ fn publish(
                     size: 5,
                 }],
                 time_floor: Timestamp::EPOCH.plus_seconds(at),
+                targets: &targets::TargetSet::default(),
                 activate: live,
                 blobs: &mut blobs,
                 names: &mut names,
@@ -240,7 +241,9 @@ fn an_earlier_release_can_go_live_again() {
     let first = publish(&db, "erp", 1, 1, true, &[1], vec![]).unwrap().id;
     let second = publish(&db, "erp", 2, 2, true, &[1], vec![]).unwrap().id;
     let at = Timestamp::EPOCH.plus_seconds(3);
-    let activated = db.write(|tx| release::activate(tx, first, at)).unwrap();
+    let activated = db
+        .write(|tx| release::activate(tx, first, at, targets::Undeploy::AsSigned))
+        .unwrap();
     assert_eq!(
         activated,
         Activated::Now {
@@ -249,7 +252,8 @@ fn an_earlier_release_can_go_live_again() {
         }
     );
     assert_eq!(
-        db.write(|tx| release::activate(tx, first, at)).unwrap(),
+        db.write(|tx| release::activate(tx, first, at, targets::Undeploy::AsSigned))
+            .unwrap(),
         Activated::Already
     );
     db.read(|c| {

@@ -107,6 +107,23 @@ impl Store {
         }
     }
 
+    /// Returns what the file system says of a blob's file, where it is a regular file.
+    ///
+    /// # Errors
+    ///
+    /// `E-IO`.
+    pub fn stat(&self, digest: &Digest) -> Result<Option<rustix::fs::Stat>> {
+        let path = self.path(digest);
+        match rustix::fs::lstat(&path) {
+            Ok(stat) => {
+                let regular = rustix::fs::FileType::from_raw_mode(stat.st_mode).is_file();
+                Ok(regular.then_some(stat))
+            }
+            Err(rustix::io::Errno::NOENT) => Ok(None),
+            Err(error) => Err(Error::io("look at", &path, error.into())),
+        }
+    }
+
     /// Reads a small blob whole and compares its digest.
     ///
     /// # Errors

@@ -21,6 +21,8 @@ mod registry_live;
 mod registry_pull;
 mod serve_process;
 mod support;
+mod target_rules;
+mod target_serving;
 mod vectors;
 #[cfg(feature = "vendor")]
 mod vendor_cli;

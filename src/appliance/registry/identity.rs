@@ -16,7 +16,7 @@ const FILES: usize = 1 << 16;
 
 /// What tells one state of a file from another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Identity {
+pub(in crate::appliance) struct Identity {
     device: u64,
     inode: u64,
     size: i64,
@@ -45,7 +45,7 @@ impl From<&Stat> for Identity {
 
 /// How far a file was checked.
 #[derive(Debug, Clone)]
-pub(super) enum Checked {
+pub(in crate::appliance) enum Checked {
     /// Every byte.
     Whole,
     /// By pieces, which remember it themselves.
@@ -54,11 +54,11 @@ pub(super) enum Checked {
 
 /// The files that were checked.
 #[derive(Debug, Default)]
-pub(super) struct Identities(Mutex<HashMap<Digest, (Identity, Checked)>>);
+pub(in crate::appliance) struct Identities(Mutex<HashMap<Digest, (Identity, Checked)>>);
 
 impl Identities {
     /// Returns how far a file was checked, if it is the same file still.
-    pub(super) fn get(&self, digest: &Digest, identity: Identity) -> Option<Checked> {
+    pub(in crate::appliance) fn get(&self, digest: &Digest, identity: Identity) -> Option<Checked> {
         match self.lock().get(digest) {
             Some((known, checked)) if *known == identity => Some(checked.clone()),
             _ => None,
@@ -66,7 +66,7 @@ impl Identities {
     }
 
     /// Remembers how far a file was checked. Where another request was first, its pieces are used by both.
-    pub(super) fn keep(&self, digest: Digest, identity: Identity, checked: Checked) -> Checked {
+    pub(in crate::appliance) fn keep(&self, digest: Digest, identity: Identity, checked: Checked) -> Checked {
         let mut files = self.lock();
         if let Some((known, earlier)) = files.get(&digest)
             && *known == identity
@@ -80,7 +80,7 @@ impl Identities {
         checked
     }
 
-    pub(super) fn forget(&self, digest: &Digest) {
+    pub(in crate::appliance) fn forget(&self, digest: &Digest) {
         self.lock().remove(digest);
     }
 

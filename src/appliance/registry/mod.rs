@@ -15,13 +15,13 @@
 
 mod blob;
 mod health;
-mod identity;
+pub(super) mod identity;
 mod manifests;
 mod pieces;
 mod resolve;
 mod service;
 mod snapshot;
-mod start;
+pub(super) mod start;
 mod watch;
 
 pub use blob::BlobReader;

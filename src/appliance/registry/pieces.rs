@@ -15,7 +15,7 @@ const BUFFER: usize = 256 << 10;
 
 /// Kept hashes of a blob's pieces, and which of them were found right.
 #[derive(Debug)]
-pub(super) struct Pieces {
+pub(in crate::appliance) struct Pieces {
     size: u64,
     piece_size: u64,
     hashes: Vec<Hash>,

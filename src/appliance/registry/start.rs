@@ -46,7 +46,12 @@ pub(super) fn take_snapshot(
     })
 }
 
-fn check_head(connection: &Connection, pins: &[Chain], release: &Release) -> Result<()> {
+/// Checks that the recorded head of a release is the signed one.
+///
+/// # Errors
+///
+/// `E-STATE release-damaged`; those of the database.
+pub(in crate::appliance) fn check_head(connection: &Connection, pins: &[Chain], release: &Release) -> Result<()> {
     let damaged = |found: String| {
         Error::new(
             Class::State,

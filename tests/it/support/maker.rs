@@ -7,6 +7,7 @@ use airlock::bundle::{Content, ContentSource, Packing, Plan, Release, TagLine};
 use airlock::crypto::{Chain, SigningKey};
 use airlock::domain::{Audience, Class, Digest, DocumentType, Error, Result, Version, oci};
 
+use super::desired::{self, Desired};
 use super::site::{chain, digest};
 
 /// The repository of every image that is made here.
@@ -59,7 +60,27 @@ impl Vendor {
 
     /// Makes the bundle of a release of the product `crm`, channel `stable`.
     pub(crate) fn bundle(&self, sequence: u64, layers: &[Vec<u8>], packing: Packing) -> Made {
-        let (content, blobs, manifest, layers) = image(sequence, layers);
+        self.pack(sequence, image(sequence, layers), packing)
+    }
+
+    /// Makes the bundle of a release with targets. The image stands in every repository that a desired state of the tests names
+    /// ([`desired`]); `make` gets its digest and returns what shall run.
+    pub(crate) fn with_targets(&self, sequence: u64, make: impl FnOnce(Digest) -> Desired) -> Made {
+        let (mut content, blobs, manifest, layers) = image(sequence, &[b"a layer".to_vec()]);
+        let line = content.tags[0].clone();
+        for (repository, tag) in desired::REPOSITORIES {
+            content.tags.push(TagLine {
+                repository: repository.parse().unwrap(),
+                tag: Some(tag.parse().unwrap()),
+                ..line.clone()
+            });
+        }
+        content.documents.extend(make(manifest).into_documents());
+        self.pack(sequence, (content, blobs, manifest, layers), SMALL_CHUNKS)
+    }
+
+    fn pack(&self, sequence: u64, made: (Content, Blobs, Digest, Vec<Digest>), packing: Packing) -> Made {
+        let (content, blobs, manifest, layers) = made;
         let release = Release {
             product: "crm".parse().unwrap(),
             channel: "stable".parse().unwrap(),

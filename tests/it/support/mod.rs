@@ -2,6 +2,7 @@
 
 pub(crate) mod appliance;
 pub(crate) mod client;
+pub(crate) mod desired;
 pub(crate) mod maker;
 pub(crate) mod registry;
 pub(crate) mod shelf;

@@ -10,6 +10,7 @@ use std::time::Duration;
 use airlock::appliance::registry::Registry;
 use airlock::crypto::{Chain, Envelope, Key, PayloadType, Roles, RootDocument, Rule, Scheme, Signature, SigningKey};
 use airlock::db::release::ReleaseId;
+use airlock::db::targets::{TargetSet, Undeploy};
 use airlock::db::{BlobRow, Db, Name, Publication, Schema, SqlResult as _, appliance, publish, release, trust};
 use airlock::domain::{Clock, Counter, Digest, Hash, Scope, Timestamp, Version, oci};
 use airlock::http::{Running, Server, Settings};
@@ -123,7 +124,9 @@ impl Site {
     }
 
     pub(crate) fn activate(&self, id: ReleaseId) {
-        self.db.write(|tx| release::activate(tx, id, self.clock.now())).unwrap();
+        self.db
+            .write(|tx| release::activate(tx, id, self.clock.now(), Undeploy::AsSigned))
+            .unwrap();
     }
 
     /// Opens the registry with a grace period of an hour.
@@ -245,6 +248,7 @@ impl Draft<'_> {
                     home_hosts: &self.homes,
                     pages: &[],
                     time_floor: Timestamp::EPOCH,
+                    targets: &TargetSet::default(),
                     activate,
                     blobs: &mut self.blobs.into_iter().map(Ok),
                     names: &mut self.names.into_iter().map(Ok),

@@ -1,0 +1,75 @@
+//! What a release says of the targets of this site: read from its signed document, reduced to rows.
+
+use crate::bundle::DocumentEntry;
+use crate::bundle::desired::{DesiredState, TargetKind};
+use crate::db::targets::{DeploymentRow, TargetRow, TargetSet};
+use crate::domain::{Class, DocumentType, Error, Result, SiteId, limits};
+use crate::store::Store;
+
+/// Returns the desired-state document among a release's documents.
+pub(super) fn document(documents: &[DocumentEntry]) -> Option<&DocumentEntry> {
+    documents
+        .iter()
+        .find(|document| document.kind == DocumentType::DesiredState)
+}
+
+/// Reads the desired state of a release whose documents are in the store; one without such a document says nothing of targets.
+///
+/// # Errors
+///
+/// `E-STATE` when the document is gone or changed; `E-CONTENT` and others for what it says; `E-IO`.
+pub(super) fn read(store: &Store, documents: &[DocumentEntry]) -> Result<Option<DesiredState>> {
+    let Some(entry) = document(documents) else {
+        return Ok(None);
+    };
+    let bytes = store.read(&entry.digest, limits::MANIFEST_BYTES)?;
+    if bytes.len() as u64 != entry.size {
+        return Err(Error::new(
+            Class::Content,
+            "desired-state",
+            format!(
+                "the desired state has {} bytes and the head states {}",
+                bytes.len(),
+                entry.size
+            ),
+        ));
+    }
+    DesiredState::parse(&bytes).map(Some)
+}
+
+/// Returns what a desired state says of one site: targets of other sites do not exist there.
+pub(super) fn of_site(state: &DesiredState, site: &SiteId) -> TargetSet {
+    let here = state
+        .targets
+        .iter()
+        .filter(|target| target.site.as_ref().is_none_or(|at| at == site));
+    TargetSet {
+        targets: here
+            .clone()
+            .map(|target| TargetRow {
+                id: target.id,
+                name: target.name.clone(),
+                kind: kind(target.kind).to_owned(),
+            })
+            .collect(),
+        deployments: here
+            .flat_map(|target| target.deployments.iter().map(move |deployment| (target, deployment)))
+            .map(|(target, deployment)| DeploymentRow {
+                id: deployment.id,
+                target: target.id,
+                application: deployment.application.to_string(),
+                version: deployment.version.clone(),
+                revision: deployment.revision,
+            })
+            .collect(),
+        removed: state.removed.clone(),
+    }
+}
+
+/// Returns the stable word of a kind.
+pub(super) fn kind(kind: TargetKind) -> &'static str {
+    match kind {
+        TargetKind::Docker => "docker",
+        TargetKind::Kubernetes => "kubernetes",
+    }
+}

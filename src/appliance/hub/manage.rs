@@ -1,0 +1,242 @@
+//! What an operator decides about targets: secrets, targets of this site's own, and what shall not run here. Every act is in the audit
+//! log, no secret is.
+
+use serde_json::json;
+
+use super::connect;
+use super::mirrors::{MirrorFile, Runtime, files, hosts};
+use super::secret::{Secret, is_secret};
+use super::service::{Hub, known};
+use super::view::{DeploymentView, TargetView};
+use crate::crypto::random;
+use crate::db::targets::{self, LocalTarget};
+use crate::db::{audit, target_secrets};
+use crate::domain::{Class, Error, Result, Uuid};
+
+/// Bytes that the name of a target may have.
+const NAME_BYTES: usize = 128;
+
+/// Whether something goes or comes back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Removal {
+    /// It goes.
+    Remove,
+    /// It comes back.
+    Restore,
+}
+
+/// What was found under a word of the operator's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TargetChoice {
+    /// Exactly one target.
+    One(Box<TargetView>),
+    /// Several of that name.
+    Several(Vec<TargetView>),
+    /// None; these names exist.
+    None(Vec<String>),
+}
+
+impl Hub {
+    /// Finds a target by UUID or name.
+    pub fn find(&self, text: &str) -> TargetChoice {
+        let all = self.targets();
+        let id = Uuid::parse_lenient(text).ok();
+        let mut found: Vec<TargetView> = all
+            .iter()
+            .filter(|target| target.name == text || id == Some(target.id))
+            .cloned()
+            .collect();
+        match (found.pop(), found.is_empty()) {
+            (None, _) => TargetChoice::None(all.into_iter().map(|target| target.name).collect()),
+            (Some(target), true) => TargetChoice::One(Box::new(target)),
+            (Some(target), false) => {
+                found.push(target);
+                TargetChoice::Several(found)
+            }
+        }
+    }
+
+    /// Issues a secret for a target, in the place of any other. Tokens that are out stay good, unless they are revoked too.
+    ///
+    /// # Errors
+    ///
+    /// `E-STATE`, `E-IO`, `E-SPACE`.
+    pub fn issue_secret(&self, target: &Uuid, revoke: bool) -> Result<Secret> {
+        known(&self.world(), target)?;
+        let secret = Secret::generate()?;
+        let mac = self.keys.secret_mac(target, secret.as_str());
+        let now = self.clock.now();
+        self.db.write(|transaction| {
+            let generation = target_secrets::set(transaction, target, mac, revoke, now)?;
+            targets::raise_edition(transaction)?;
+            audit::append(
+                transaction,
+                now,
+                "target-secret",
+                &json!({"generation": generation, "result": "issued", "revoked": revoke, "target": target}),
+            )
+        })?;
+        self.refresh()?;
+        Ok(secret)
+    }
+
+    /// Makes a target of this site's own that follows one of a release.
+    ///
+    /// # Errors
+    ///
+    /// `E-USAGE target-name` when the name is taken or unfit; `E-USAGE template` when that target follows another one itself.
+    pub fn add_target(&self, name: &str, like: &Uuid) -> Result<Uuid> {
+        let world = self.world();
+        let template = known(&world, like)?;
+        if template.template.is_some() {
+            return Err(Error::new(
+                Class::Usage,
+                "template",
+                format!("target {:?} follows another one itself", template.identity.name),
+            )
+            .expected("a target of a release"));
+        }
+        if !(1..=NAME_BYTES).contains(&name.len()) || name.chars().any(char::is_control) {
+            return Err(
+                Error::new(Class::Usage, "target-name", format!("{name:?} is no name for a target"))
+                    .expected("1 to 128 bytes without control characters"),
+            );
+        }
+        let now = self.clock.now();
+        let mut bytes = [0; 16];
+        random(&mut bytes)?;
+        let local = LocalTarget {
+            id: Uuid::from_random(bytes),
+            name: name.to_owned(),
+            template: *like,
+        };
+        let taken = world.targets.values().any(|target| target.identity.name == name);
+        self.db.write(|transaction| {
+            if taken
+                || targets::local_targets(transaction)?
+                    .iter()
+                    .any(|other| other.name == name)
+            {
+                return Err(Error::new(
+                    Class::Usage,
+                    "target-name",
+                    format!("there is a target {name:?} already"),
+                )
+                .expected("a name of its own"));
+            }
+            targets::add_local(transaction, &local, now)?;
+            targets::raise_edition(transaction)?;
+            audit::append(
+                transaction,
+                now,
+                "target-add",
+                &json!({"name": name, "target": local.id, "template": like}),
+            )
+        })?;
+        self.refresh()?;
+        Ok(local.id)
+    }
+
+    /// Takes a target away from this site, or brings one of a release back. Its agent is refused from then on (A02); what it
+    /// deployed stays as it is. A target made here is gone for good.
+    ///
+    /// # Errors
+    ///
+    /// `E-USAGE template` when targets made here follow it; `E-STATE`, `E-IO`, `E-SPACE`.
+    pub fn remove_target(&self, target: &Uuid, removal: Removal) -> Result<bool> {
+        let now = self.clock.now();
+        let changed = self.db.write(|transaction| {
+            let locals = targets::local_targets(transaction)?;
+            if let Some(follower) = locals.iter().find(|local| local.template == *target)
+                && removal == Removal::Remove
+            {
+                return Err(Error::new(
+                    Class::Usage,
+                    "template",
+                    format!("target {:?} follows it", follower.name),
+                )
+                .remedy("remove that one first"));
+            }
+            let local = locals.iter().any(|local| local.id == *target);
+            let changed = if local && removal == Removal::Remove {
+                targets::forget_local(transaction, target)?;
+                true
+            } else {
+                targets::set_removed(transaction, target, removal == Removal::Remove, now)?
+            };
+            if changed {
+                targets::raise_edition(transaction)?;
+                let action = match removal {
+                    Removal::Remove => "target-remove",
+                    Removal::Restore => "target-restore",
+                };
+                audit::append(transaction, now, action, &json!({"target": target}))?;
+            }
+            Ok(changed)
+        })?;
+        self.refresh()?;
+        Ok(changed)
+    }
+
+    /// Takes a deployment away from its target, or brings it back: the local instruction to undeploy, which outlives releases.
+    /// The agent removes the application, its volumes included.
+    ///
+    /// # Errors
+    ///
+    /// `E-STATE`, `E-IO`, `E-SPACE`.
+    pub fn undeploy(&self, target: &Uuid, deployment: &DeploymentView, removal: Removal) -> Result<bool> {
+        let now = self.clock.now();
+        let changed = self.db.write(|transaction| {
+            let changed = targets::set_removed(transaction, &deployment.id, removal == Removal::Remove, now)?;
+            if changed {
+                targets::raise_edition(transaction)?;
+                let action = match removal {
+                    Removal::Remove => "target-undeploy",
+                    Removal::Restore => "target-deploy",
+                };
+                audit::append(
+                    transaction,
+                    now,
+                    action,
+                    &json!({"application": deployment.application, "deployment": deployment.id, "target": target}),
+                )?;
+            }
+            Ok(changed)
+        })?;
+        self.refresh()?;
+        Ok(changed)
+    }
+
+    /// Returns the command that installs a target's agent, in one line.
+    ///
+    /// # Errors
+    ///
+    /// `E-USAGE secret` for what is no secret; `E-STATE` when what the target runs is not known.
+    pub fn install_command(&self, target: &Uuid, secret: &str) -> Result<String> {
+        if !is_secret(secret) {
+            return Err(
+                Error::new(Class::Usage, "secret", "what was given is no secret of a target")
+                    .expected("32 lower-case hex digits"),
+            );
+        }
+        let world = self.world();
+        let state = known(&world, target)?;
+        Ok(connect::command(
+            self.site_view(),
+            target,
+            state.plan()?.target()?,
+            secret,
+        ))
+    }
+
+    /// Returns the files that make an engine trust this appliance and find in it what a target's images are called elsewhere.
+    ///
+    /// # Errors
+    ///
+    /// `E-STATE` when what the target runs is not known.
+    pub fn mirror_files(&self, target: &Uuid, runtime: Runtime) -> Result<Vec<MirrorFile>> {
+        let world = self.world();
+        let hosts = hosts(known(&world, target)?.plan()?)?;
+        Ok(files(runtime, self.site_view(), &hosts))
+    }
+}

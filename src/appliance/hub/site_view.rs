@@ -1,0 +1,167 @@
+//! How agents reach this appliance. All of it comes from the configuration, nothing from a request (R11).
+
+use crate::domain::{Class, Error, Result};
+
+/// How agents reach this appliance.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SiteView {
+    address: String,
+    secure: bool,
+    interval: String,
+    authority: Option<String>,
+}
+
+impl SiteView {
+    /// How often agents ask, when nothing else is said: a time that does not divide 30 s, because of the agents' deadlock (D11).
+    pub const INTERVAL: &'static str = "5.37s";
+
+    /// Makes a view and checks what ends up in scripts and manifests.
+    ///
+    /// `address` is `host:port` or a host, `interval` a Go duration above zero, `authority` the PEM certificate of the
+    /// appliance's own authority, where it vouches for the server.
+    ///
+    /// # Errors
+    ///
+    /// `E-USAGE agents`.
+    pub fn new(address: &str, secure: bool, interval: &str, authority: Option<&str>) -> Result<Self> {
+        let wrong = |what: String| Err(Error::new(Class::Usage, "agents", what));
+        let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || ".-:[]".contains(c);
+        if address.is_empty() || address.len() > 255 || !address.chars().all(fits) || address.starts_with('-') {
+            return wrong(format!("agents cannot be sent to {address:?}")).map_err(|error: Error| {
+                error.expected("host:port, in lower case, as in appliance.plant.example:5443")
+            });
+        }
+        if !is_interval(interval) {
+            return wrong(format!("{interval:?} is no interval for agents"))
+                .map_err(|error: Error| error.expected("a Go duration above zero, as in 5.37s"));
+        }
+        if authority.is_some_and(|pem| !is_pem(pem)) {
+            return wrong("the authority's certificate is not in PEM form".to_owned());
+        }
+        Ok(Self {
+            address: address.to_owned(),
+            secure,
+            interval: interval.to_owned(),
+            authority: authority
+                .filter(|_| secure)
+                .map(|pem| pem.trim_end().replace("\r\n", "\n") + "\n"),
+        })
+    }
+
+    /// Returns `host:port`: the registry's name too.
+    pub fn address(&self) -> &str {
+        &self.address
+    }
+
+    /// Whether agents use HTTPS.
+    pub fn is_secure(&self) -> bool {
+        self.secure
+    }
+
+    /// Returns scheme and address, as in `https://appliance:5443`.
+    pub fn base(&self) -> String {
+        format!("{}://{}", if self.secure { "https" } else { "http" }, self.address)
+    }
+
+    /// Returns how often agents ask.
+    pub fn interval(&self) -> &str {
+        &self.interval
+    }
+
+    /// Returns the certificate that agents must be told to trust, in PEM form with a line end.
+    pub fn authority(&self) -> Option<&str> {
+        self.authority.as_deref()
+    }
+}
+
+/// Whether a text is a Go duration above zero, made of decimal numbers with units.
+fn is_interval(text: &str) -> bool {
+    let (mut rest, mut above_zero) = (text, false);
+    while !rest.is_empty() {
+        let digits = rest.bytes().take_while(|c| c.is_ascii_digit() || *c == b'.').count();
+        let (number, after) = rest.split_at(digits);
+        let Some(unit) = ["ms", "h", "m", "s"].into_iter().find(|unit| after.starts_with(unit)) else {
+            return false;
+        };
+        if !(1..=9).contains(&number.len()) || number.parse::<f64>().is_err() || number.starts_with('.') {
+            return false;
+        }
+        above_zero |= number.bytes().any(|c| matches!(c, b'1'..=b'9'));
+        rest = after.get(unit.len()..).unwrap_or_default();
+    }
+    above_zero
+}
+
+/// Whether a text is certificates in PEM form and nothing else: it goes into manifests and scripts as it stands.
+fn is_pem(text: &str) -> bool {
+    let line = |line: &str| {
+        matches!(line, "-----BEGIN CERTIFICATE-----" | "-----END CERTIFICATE-----")
+            || (!line.is_empty() && line.chars().all(|c| c.is_ascii_alphanumeric() || "+/=".contains(c)))
+    };
+    text.starts_with("-----BEGIN CERTIFICATE-----\n")
+        && text.trim_end().ends_with("\n-----END CERTIFICATE-----")
+        && text.lines().all(line)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PEM: &str = "-----BEGIN CERTIFICATE-----\nMIIB+/=\n-----END CERTIFICATE-----\n";
+
+    #[test]
+    fn only_what_is_safe_in_scripts_becomes_a_view() {
+        for address in [
+            "localhost",
+            "appliance.plant.example:5443",
+            "10.0.0.1:5000",
+            "[fd00::1]:5443",
+        ] {
+            assert_eq!(
+                SiteView::new(address, true, SiteView::INTERVAL, Some(PEM))
+                    .unwrap()
+                    .address(),
+                address
+            );
+        }
+        for address in [
+            "",
+            "a'b",
+            "a b",
+            "$(reboot)",
+            "a;b",
+            "A.example",
+            "a/b",
+            "-o",
+            "a\nb",
+            "a\"b",
+            "a`b",
+        ] {
+            let error = SiteView::new(address, true, SiteView::INTERVAL, None).unwrap_err();
+            assert_eq!((error.class(), error.code()), (Class::Usage, "agents"), "{address}");
+        }
+        for interval in ["5s", "1m30s", "250ms", "0.5s"] {
+            assert!(SiteView::new("a", true, interval, None).is_ok(), "{interval}");
+        }
+        for interval in ["", "5", "s", "0s", "0.0s", "-5s", "5s;", "1.2.3s", ".5s", "5 s", "5d"] {
+            assert!(SiteView::new("a", true, interval, None).is_err(), "{interval}");
+        }
+        for pem in [
+            "",
+            "x",
+            "-----BEGIN CERTIFICATE-----\nAIRLOCK\n$(x)\n-----END CERTIFICATE-----\n",
+        ] {
+            assert!(
+                SiteView::new("a", true, SiteView::INTERVAL, Some(pem)).is_err(),
+                "{pem}"
+            );
+        }
+        // Nobody needs an authority without TLS.
+        assert_eq!(
+            SiteView::new("a", false, SiteView::INTERVAL, Some(PEM))
+                .unwrap()
+                .authority(),
+            None
+        );
+    }
+}

@@ -1,0 +1,110 @@
+//! Targets as people see them in lists.
+
+use super::world::{TargetState, World};
+use crate::appliance::desired;
+use crate::domain::{Counter, Scope, Timestamp, Uuid};
+
+/// A target.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TargetView {
+    /// Its UUID.
+    pub id: Uuid,
+    /// Its name.
+    pub name: String,
+    /// `docker` or `kubernetes`.
+    pub kind: &'static str,
+    /// Whose releases it follows.
+    pub scope: Scope,
+    /// Number of the release that speaks for it.
+    pub counter: Counter,
+    /// Label of that release.
+    pub release_version: String,
+    /// For one made here: the target that it follows.
+    pub template: Option<Uuid>,
+    /// Name of the agent version that it shall run.
+    pub agent: Option<String>,
+    /// What lets its agent in.
+    pub secret: SecretView,
+    /// What it shall run, in the order of the document.
+    pub deployments: Vec<DeploymentView>,
+    /// Why nothing can be said of what it shall run.
+    pub fault: Option<String>,
+}
+
+/// What lets an agent in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SecretView {
+    /// Nothing yet.
+    None,
+    /// A secret that was issued here.
+    Issued(Timestamp),
+    /// A secret of the hub's that was used here for the first time then.
+    Adopted(Timestamp),
+    /// A secret of the hub's that was not used here yet.
+    Hub,
+}
+
+/// A deployment on a target.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeploymentView {
+    /// Its UUID.
+    pub id: Uuid,
+    /// The application.
+    pub application: String,
+    /// Its version label.
+    pub version: String,
+    /// What must be applied.
+    pub revision: Uuid,
+    /// Taken away here with `airlock target undeploy`.
+    pub removed: bool,
+}
+
+impl World {
+    /// Returns every target, by name.
+    pub(super) fn views(&self) -> Vec<TargetView> {
+        let mut views: Vec<TargetView> = self.targets.values().map(|target| target.view()).collect();
+        views.sort_by(|a, b| (&a.scope, &a.name, a.id).cmp(&(&b.scope, &b.name, b.id)));
+        views
+    }
+}
+
+impl TargetState {
+    pub(super) fn view(&self) -> TargetView {
+        let plan = self.plan.as_ref().ok();
+        let credential = &self.credential;
+        let secret = match (credential.mac, credential.issued_at, &credential.verifier) {
+            (Some(_), Some(at), _) if credential.issued_here => SecretView::Issued(at),
+            (Some(_), Some(at), _) => SecretView::Adopted(at),
+            (_, _, Some(_)) => SecretView::Hub,
+            _ => SecretView::None,
+        };
+        let deployments = plan.map_or_else(Vec::new, |plan| {
+            plan.deployments
+                .iter()
+                .filter_map(|planned| {
+                    let deployment = plan.deployment(planned).ok()?;
+                    Some(DeploymentView {
+                        id: planned.id,
+                        application: deployment.application.to_string(),
+                        version: deployment.version.clone(),
+                        revision: planned.revision,
+                        removed: planned.removed,
+                    })
+                })
+                .collect()
+        });
+        TargetView {
+            id: self.identity.target,
+            name: self.identity.name.clone(),
+            kind: desired::kind(self.kind),
+            scope: self.identity.scope.clone(),
+            counter: self.release.counter,
+            release_version: self.release.version.clone(),
+            template: self.template,
+            agent: plan.and_then(|plan| plan.agent().ok()).map(|agent| agent.name.clone()),
+            secret,
+            deployments,
+            fault: self.plan.as_ref().err().map(|fault| fault.found.clone()),
+        }
+    }
+}
