@@ -6,6 +6,13 @@
 //! activation = "automatic"              # or "manual": an import makes a release available and no more
 //! accept = []                           # PRODUCT/CHANNEL that may be imported; nothing named: all of the pinned vendors
 //!
+//! [tls]                                 # HTTPS beside it
+//! listen = []                           # as in ["0.0.0.0:5443"]
+//! names = []                            # host names and addresses that clients use, as in ["airlock.plant.example"]
+//!
+//! [agents]
+//! interval = "5.37s"                    # how often they ask; not a divisor of 30 s (an agent may hang then)
+//!
 //! [registry]
 //! read = "loopback"                     # or "networks"
 //! networks = []                         # who may read then, as in ["10.0.0.0/8"]
@@ -19,17 +26,28 @@
 //! shutdown_seconds = 30                 # for answers in progress when the server ends
 //! ```
 //!
-//! Every key may be left out; the values above are the defaults.
+//! Every key may be left out; the values above are the defaults. These have none:
+//!
+//! ```text
+//! [tls]
+//! certificate = "/etc/airlock/tls.pem"  # the site's own, read again when it changes; else the appliance's authority signs one
+//! key = "/etc/airlock/tls.key"
+//! authority = "/etc/airlock/ca.pem"     # what agents are told to trust then; left out: what their system trusts
+//!
+//! [agents]
+//! address = "airlock.plant.example:5443"  # where agents and engines find this appliance: follows from the addresses to listen on
+//! plain_http = false                    # whether they use plain HTTP: follows from whether HTTPS is served
+//! ```
 
 use std::fs::File;
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::Deserialize;
 
 use crate::domain::{Class, Error, Name, Result};
-use crate::http::{Limits, Network, ReadPolicy, Settings};
+use crate::http::{AgentSettings, Limits, Network, OwnCertificate, ReadPolicy, Settings, TlsSettings};
 use crate::stream::read_bounded;
 
 /// Where the configuration is when nothing else is said.
@@ -67,8 +85,28 @@ struct Document {
     plain_http_beyond_loopback: bool,
     activation: Activation,
     accept: Vec<String>,
+    tls: TlsTable,
+    agents: AgentsTable,
     registry: RegistryTable,
     limits: LimitsTable,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default, deny_unknown_fields)]
+struct TlsTable {
+    listen: Vec<SocketAddr>,
+    names: Vec<String>,
+    certificate: Option<PathBuf>,
+    key: Option<PathBuf>,
+    authority: Option<PathBuf>,
+}
+
+#[derive(Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct AgentsTable {
+    address: Option<String>,
+    plain_http: Option<bool>,
+    interval: String,
 }
 
 #[derive(Deserialize)]
@@ -158,15 +196,37 @@ impl Config {
             || limits.connections_per_address == 0
             || limits.head.is_zero()
             || limits.stall.is_zero()
-            || file.listen.is_empty()
+            || (file.listen.is_empty() && file.tls.listen.is_empty())
         {
             return Err(
                 wrong(place, "leaves nothing to serve with").expected("at least one address, and limits above zero")
             );
         }
+        let own = match (file.tls.certificate, file.tls.key) {
+            (None, None) if file.tls.authority.is_none() => None,
+            (Some(certificate), Some(key)) => Some(OwnCertificate {
+                certificate,
+                key,
+                authority: file.tls.authority,
+            }),
+            _ => {
+                return Err(wrong(place, "names a part of a certificate of the site's own")
+                    .expected("tls.certificate and tls.key, and tls.authority where agents need it; or none of them"));
+            }
+        };
         Ok(Self {
             server: Settings {
                 listen: file.listen,
+                tls: TlsSettings {
+                    listen: file.tls.listen,
+                    names: file.tls.names,
+                    own,
+                },
+                agents: AgentSettings {
+                    address: file.agents.address,
+                    plain_http: file.agents.plain_http,
+                    interval: file.agents.interval,
+                },
                 read,
                 plain_http_beyond_loopback: file.plain_http_beyond_loopback,
                 limits,
@@ -190,8 +250,21 @@ impl Default for Document {
             plain_http_beyond_loopback: settings.plain_http_beyond_loopback,
             activation: Activation::Automatic,
             accept: Vec::new(),
+            tls: TlsTable::default(),
+            agents: AgentsTable::default(),
             registry: RegistryTable::default(),
             limits: LimitsTable::default(),
+        }
+    }
+}
+
+impl Default for AgentsTable {
+    fn default() -> Self {
+        let settings = AgentSettings::default();
+        Self {
+            address: settings.address,
+            plain_http: settings.plain_http,
+            interval: settings.interval,
         }
     }
 }
@@ -305,6 +378,9 @@ mod tests {
                 "is no network",
             ),
             ("listen = []", "nothing to serve with"),
+            ("[tls]\ncertificate = \"a.pem\"", "a part of a certificate"),
+            ("[tls]\nauthority = \"a.pem\"", "a part of a certificate"),
+            ("[agents]\nadress = \"x\"", "line 2, column 1: unknown field `adress`"),
             ("accept = [\"erp\"]", "expected PRODUCT/CHANNEL"),
             ("[limits]\nconnections = 0", "nothing to serve with"),
             ("[limits]\nconnections = -1", "line 2, column 15: "),

@@ -11,7 +11,7 @@ use serde_json::json;
 
 use super::hub::create_token_key;
 use super::state::{DATABASE, OUTBOX, RECEIPTS, RECIPIENT_KEY, ROOTS, STATUS_DATABASE, STATUS_KEY};
-use super::{marks, reserve};
+use super::{authority, marks, reserve};
 use crate::crypto::{Chain, Enrolment, RecipientKey, SigningKey, random, write_secret_file, write_signing_key};
 use crate::db::{self, Db, Schema, audit, trust};
 use crate::domain::{Class, Error, Hash, Result, SiteId, Timestamp};
@@ -40,6 +40,8 @@ pub struct Initialised {
     pub enrolment_path: PathBuf,
     /// Fingerprint of its status key.
     pub status_key: Hash,
+    /// Fingerprint of its certificate authority.
+    pub authority: Hash,
 }
 
 /// Makes an appliance in a folder that is new, empty, or left over from an interrupted attempt.
@@ -81,6 +83,7 @@ pub fn init(folder: &Path, new: &NewAppliance<'_>) -> Result<Initialised> {
     );
     let enrolment_path = folder.join(OUTBOX).join("enrolment.json");
     write_atomically(&enrolment_path, &enrolment, 0o600)?;
+    authority::create(folder, &site, new.now, Timestamp::EPOCH)?;
     marks::create(folder)?;
     reserve::fill(folder)?;
     db::appliance::create_status(&folder.join(STATUS_DATABASE), &site)?;
@@ -109,6 +112,7 @@ pub fn init(folder: &Path, new: &NewAppliance<'_>) -> Result<Initialised> {
         enrolment,
         enrolment_path,
         status_key: status.public().id(),
+        authority: authority::fingerprint(folder)?,
     })
 }
 

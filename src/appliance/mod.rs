@@ -6,6 +6,7 @@
 //!                                                                                 └─> registry, hub
 //! ```
 
+mod authority;
 mod desired;
 pub mod hub;
 mod import;
@@ -21,6 +22,7 @@ mod release;
 mod reserve;
 mod state;
 
+pub use authority::{Authority, Leaf};
 pub use import::{Event, Imported, Options, Outcome};
 pub use init::{Initialised, NewAppliance, init};
 pub use pinning::Pinned;

@@ -52,16 +52,17 @@ pub(super) fn run(args: &InitArgs, ui: &mut Ui) -> Result<()> {
     }
     let roots: Vec<String> = pins.iter().map(trust_file::describe).collect();
     let human = format!(
-        "appliance in {}\nsite id      {}\nstatus key   {}\nenrolment    {}\n\npinned roots; compare each fingerprint with the vendor by voice before you import:\n\n{}",
+        "appliance in {}\nsite id      {}\nstatus key   {}\nauthority    {} (SHA-256 of identity/ca.pem, for HTTPS)\nenrolment    {}\n\npinned roots; compare each fingerprint with the vendor by voice before you import:\n\n{}",
         args.state.state.display(),
         made.site,
         made.status_key.spoken(),
+        made.authority,
         enrolment.display(),
         roots.join("\n\n"),
     );
     ui.result(
         &json!({
-            "state": args.state.state, "site": made.site, "status_key": made.status_key, "enrolment": enrolment,
+            "state": args.state.state, "site": made.site, "status_key": made.status_key, "authority": made.authority, "enrolment": enrolment,
             "roots": pins.iter().map(trust_file::to_json).collect::<Vec<_>>(),
         }),
         human,

@@ -15,11 +15,12 @@ use tracing_subscriber::EnvFilter;
 use super::notify::notify;
 use super::state_folder::StateArgs;
 use super::ui::{Format, Ui};
+use crate::appliance::Authority;
 use crate::appliance::registry::Registry;
 use crate::config::Config;
 use crate::confine;
 use crate::domain::{Class, Error, Result, SystemClock};
-use crate::http::Server;
+use crate::http::{AgentsAddress, Server, Services};
 
 /// Serve the live releases: registry and health
 #[derive(Debug, Args)]
@@ -45,9 +46,23 @@ pub(super) fn run(args: ServeArgs, ui: &mut Ui) -> Result<()> {
     let registry = Arc::new(Registry::open(&args.state.state, config.grace, Arc::new(SystemClock))?);
     raise_descriptor_limit(config.server.limits.connections);
     let bound = Server::bind(config.server)?;
+    let mut services = Services::registry(&registry);
+    let agents = bound.agents_address();
+    if !bound.tls_addresses().is_empty() {
+        let authority = Arc::new(Authority::open(&args.state.state, Arc::new(SystemClock))?);
+        services = services.with_authority(&authority);
+        ui.say(format_args!(
+            "authority: {} (SHA-256 of identity/ca.pem)",
+            authority.fingerprint()
+        ));
+    }
     confine::no_network()?;
-    let running = bound.start(&registry)?;
-    introduce(&registry, running.addresses(), ui)?;
+    let running = bound.start(services)?;
+    for address in running.tls_addresses() {
+        ui.say(format_args!("serving https://{address}/v2/"));
+    }
+    ui.say(format_args!("agents: {}://{}", agents.scheme(), agents.host));
+    introduce(&registry, running.addresses(), &agents, ui)?;
     running.run_until_signal(
         || notify("READY=1"),
         || {
@@ -58,7 +73,7 @@ pub(super) fn run(args: ServeArgs, ui: &mut Ui) -> Result<()> {
 }
 
 /// Says what is served and how to get it.
-fn introduce(registry: &Registry, addresses: &[SocketAddr], ui: &mut Ui) -> Result<()> {
+fn introduce(registry: &Registry, addresses: &[SocketAddr], agents: &AgentsAddress, ui: &mut Ui) -> Result<()> {
     for address in addresses {
         ui.say(format_args!("serving http://{address}/v2/"));
     }
@@ -69,17 +84,19 @@ fn introduce(registry: &Registry, addresses: &[SocketAddr], ui: &mut Ui) -> Resu
             release.scope, release.version, release.counter
         ));
     }
-    match (registry.example(&snapshot)?, addresses.first()) {
-        (Some((repository, tag)), Some(address)) => {
-            ui.say(format_args!("try: docker pull {address}/{repository}:{tag}"));
+    match registry.example(&snapshot)? {
+        Some((repository, tag)) => {
+            let (host, scheme) = (&agents.host, agents.scheme());
+            ui.say(format_args!("try: docker pull {host}/{repository}:{tag}"));
+            let verify = if agents.https { "" } else { "--src-tls-verify=false " };
             ui.say(format_args!(
-                "     skopeo copy --src-tls-verify=false docker://{address}/{repository}:{tag} oci:image:{tag}"
+                "     skopeo copy {verify}docker://{host}/{repository}:{tag} oci:image:{tag}"
             ));
             ui.say(format_args!(
-                "     curl http://{address}/v2/{repository}/manifests/{tag}"
+                "     curl {scheme}://{host}/v2/{repository}/manifests/{tag}"
             ));
         }
-        _ => ui.say("nothing is live yet: `airlock import` a bundle; this server notices by itself"),
+        None => ui.say("nothing is live yet: `airlock import` a bundle; this server notices by itself"),
     }
     Ok(())
 }

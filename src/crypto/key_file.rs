@@ -95,6 +95,11 @@ impl KeyFile {
         })
     }
 
+    /// Returns the file's text, for keys that other libraries read.
+    pub fn pem(&self) -> &str {
+        &self.pem
+    }
+
     /// Returns the Ed25519 signing key.
     ///
     /// # Errors

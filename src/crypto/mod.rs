@@ -4,6 +4,7 @@
 //! signatures, for every role and document; [`chain::Chain`] is the one place that moves trust forward.
 
 pub mod canonical;
+mod certificate;
 mod chain;
 mod enrolment;
 mod envelope;
@@ -12,6 +13,7 @@ mod key_file;
 mod receipt;
 mod root;
 
+pub use certificate::CertificateFacts;
 pub use chain::{Chain, ChainStep};
 pub use enrolment::{ENROLMENT_BYTES, Enrolment, RecipientKey, RecipientScheme};
 pub use envelope::{Envelope, PayloadType, Signature, pre_authentication, verify_role};

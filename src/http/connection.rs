@@ -12,6 +12,8 @@
 //!
 //! The bodies see to it that a piece is in the page cache before they queue it, so `sendfile` does not wait for a disk.
 //!
+//! Over TLS every byte is encrypted on its way, so there bodies read pieces into memory, as they do without a queue.
+//!
 //! # Clients that do not read (threat model R12)
 //!
 //! While there is something to send, at least [`STALL_BYTES`] must go out in every stall period; else the connection ends.
@@ -29,6 +31,7 @@ use axum::body::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep};
+use tokio_rustls::server::TlsStream;
 
 /// Longest piece of a file that is queued at once: long enough that the turns through hyper cost nothing beside the kernel's
 /// work.
@@ -73,10 +76,19 @@ fn is_placeholder(slice: &[u8]) -> bool {
     (start..start + PIECE_BYTES).contains(&slice.as_ptr().addr()) && !slice.is_empty()
 }
 
+/// What a connection runs over.
+#[derive(Debug)]
+pub(super) enum Socket {
+    /// As it is.
+    Plain(TcpStream),
+    /// Encrypted.
+    Tls(Box<TlsStream<TcpStream>>),
+}
+
 /// The connection as hyper sees it.
 #[derive(Debug)]
 pub(super) struct Connection {
-    socket: TcpStream,
+    socket: Socket,
     queue: FileQueue,
     stall: Duration,
     /// Runs while the client has yet to take something.
@@ -86,7 +98,7 @@ pub(super) struct Connection {
 
 impl Connection {
     /// Takes a connected socket; `queue` is shared with the bodies of its answers.
-    pub(super) fn new(socket: TcpStream, queue: FileQueue, stall: Duration) -> Self {
+    pub(super) fn new(socket: Socket, queue: FileQueue, stall: Duration) -> Self {
         Self {
             socket,
             queue,
@@ -98,16 +110,21 @@ impl Connection {
 
     /// Sends the front of the queue, as much as the socket takes.
     fn poll_send_file(&mut self, context: &mut Context<'_>, length: usize) -> Poll<io::Result<usize>> {
+        let Socket::Plain(socket) = &self.socket else {
+            return Poll::Ready(Err(io::Error::other(
+                "a piece of a file that would have to be encrypted",
+            )));
+        };
         loop {
-            ready!(self.socket.poll_write_ready(context))?;
+            ready!(socket.poll_write_ready(context))?;
             let mut queue = self.queue.lock();
             let piece = queue
                 .front_mut()
                 .ok_or_else(|| io::Error::other("a placeholder without a piece of a file"))?;
             let mut offset = piece.offset;
             let wanted = length.min(piece.length);
-            let sent = self.socket.try_io(Interest::WRITABLE, || {
-                rustix::fs::sendfile(&self.socket, &*piece.file, Some(&mut offset), wanted).map_err(io::Error::from)
+            let sent = socket.try_io(Interest::WRITABLE, || {
+                rustix::fs::sendfile(socket, &*piece.file, Some(&mut offset), wanted).map_err(io::Error::from)
             });
             match sent {
                 Ok(0) => return Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into())),
@@ -125,7 +142,7 @@ impl Connection {
         }
     }
 
-    /// Notes what a write came to, and ends a connection whose client takes too little.
+    /// Notes what a write or a flush came to, and ends a connection whose client takes too little.
     fn watch(&mut self, context: &mut Context<'_>, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
         if let Poll::Ready(result) = written {
             if let Ok(count) = result {
@@ -157,7 +174,10 @@ impl AsyncRead for Connection {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.socket).poll_read(context, buffer)
+        match &mut self.socket {
+            Socket::Plain(socket) => Pin::new(socket).poll_read(context, buffer),
+            Socket::Tls(socket) => Pin::new(socket).poll_read(context, buffer),
+        }
     }
 }
 
@@ -178,7 +198,10 @@ impl AsyncWrite for Connection {
             _ => {
                 let plain = slices.iter().take_while(|slice| !is_placeholder(slice)).count();
                 let plain = slices.get(..plain).unwrap_or_default();
-                Pin::new(&mut self.socket).poll_write_vectored(context, plain)
+                match &mut self.socket {
+                    Socket::Plain(socket) => Pin::new(socket).poll_write_vectored(context, plain),
+                    Socket::Tls(socket) => Pin::new(socket).poll_write_vectored(context, plain),
+                }
             }
         };
         self.watch(context, written)
@@ -188,13 +211,27 @@ impl AsyncWrite for Connection {
         true
     }
 
-    /// Everything queued was taken: the client owes nothing.
+    /// When everything queued was taken the client owes nothing. Encrypted bytes may be waiting still, and are watched too.
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.timer = None;
-        Pin::new(&mut self.socket).poll_flush(context)
+        let flushed = match &mut self.socket {
+            Socket::Plain(socket) => Pin::new(socket).poll_flush(context),
+            Socket::Tls(socket) => Pin::new(socket).poll_flush(context),
+        };
+        if flushed.is_ready() {
+            self.timer = None;
+            return flushed;
+        }
+        self.watch(context, Poll::Pending).map(|result| result.map(drop))
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.socket).poll_shutdown(context)
+        let ended = match &mut self.socket {
+            Socket::Plain(socket) => Pin::new(socket).poll_shutdown(context),
+            Socket::Tls(socket) => Pin::new(socket).poll_shutdown(context),
+        };
+        if ended.is_ready() {
+            return ended;
+        }
+        self.watch(context, Poll::Pending).map(|result| result.map(drop))
     }
 }

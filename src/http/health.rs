@@ -36,14 +36,19 @@ pub(super) async fn ready(State(app): State<App>, request: Request) -> Response<
             })
         })
         .collect();
-    let good = health.is_good();
+    let certificate = app.certificates.as_ref().map(|certificates| certificates.health());
+    let good = health.is_good() && certificate.is_none_or(|word| word == "ok");
+    let mut checks = serde_json::json!({
+        "releases": health.releases.as_str(), "database": health.database.as_str(), "index": health.index.as_str(),
+    });
+    if let (Some(word), Some(checks)) = (certificate, checks.as_object_mut()) {
+        checks.insert("certificate".into(), word.into());
+    }
     let mut response = json(
         serde_json::json!({
             "status": if good { "ready" } else { "degraded" },
             "generation": snapshot.generation(),
-            "checks": {
-                "releases": health.releases.as_str(), "database": health.database.as_str(), "index": health.index.as_str(),
-            },
+            "checks": checks,
             "releases": releases,
         })
         .to_string(),

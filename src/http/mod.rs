@@ -17,9 +17,13 @@ mod query;
 mod range;
 mod registry_route;
 mod router;
+mod seats;
 mod server;
+mod services;
 mod settings;
+mod tls;
 
 pub use router::{Peer, router};
 pub use server::{Bound, Running, Server};
-pub use settings::{Limits, Network, ReadPolicy, Settings};
+pub use services::Services;
+pub use settings::{AgentSettings, AgentsAddress, Limits, Network, OwnCertificate, ReadPolicy, Settings, TlsSettings};

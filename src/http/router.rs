@@ -12,6 +12,7 @@ use axum::routing::any;
 use super::oci_error::OciError;
 use super::registry_route::{self, Route};
 use super::settings::ReadPolicy;
+use super::tls::Certificates;
 use super::{blobs, health, lists, manifests, query};
 use crate::appliance::registry::{Asked, Registry};
 
@@ -23,6 +24,7 @@ const URI_BYTES: usize = 4 << 10;
 pub(super) struct App {
     pub(super) registry: Arc<Registry>,
     read: Arc<ReadPolicy>,
+    pub(super) certificates: Option<Arc<Certificates>>,
 }
 
 /// The other end of the connection, put into the extensions of every request by the server.
@@ -31,10 +33,11 @@ pub struct Peer(pub SocketAddr);
 
 /// Makes the routes of a registry. A request without a known peer is refused as from nowhere.
 pub fn router(registry: Arc<Registry>, read: ReadPolicy) -> Router {
-    let app = App {
-        registry,
-        read: Arc::new(read),
-    };
+    routes(App::new(registry, read, None))
+}
+
+/// Makes all routes.
+pub(super) fn routes(app: App) -> Router {
     Router::new()
         .route("/healthz", any(health::alive))
         .route("/readyz", any(health::ready))
@@ -46,6 +49,14 @@ pub fn router(registry: Arc<Registry>, read: ReadPolicy) -> Router {
 }
 
 impl App {
+    pub(super) fn new(registry: Arc<Registry>, read: ReadPolicy, certificates: Option<Arc<Certificates>>) -> Self {
+        Self {
+            registry,
+            read: Arc::new(read),
+            certificates,
+        }
+    }
+
     /// Whether the peer of a request may read (D19).
     pub(super) fn may_read(&self, request: &Request) -> bool {
         request

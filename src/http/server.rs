@@ -3,11 +3,10 @@
 //! Sockets are bound before anything else, so that a process can give up the right to make new ones before its threads
 //! start. A server ends in this order: no new connections, answers in progress run to their end, the rest is cut off.
 
-use std::collections::HashMap;
-use std::net::{IpAddr, SocketAddr, TcpListener};
+use std::net::{SocketAddr, TcpListener};
 use std::pin::pin;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use axum::Router;
@@ -19,14 +18,17 @@ use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpStream;
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt as _;
 
-use super::connection::{Connection, FileQueue};
-use super::router::{Peer, router};
-use super::settings::{Limits, Settings};
-use crate::appliance::registry::{Registry, Watcher};
+use super::connection::{Connection, FileQueue, Socket};
+use super::router::Peer;
+use super::seats::{Seat, Seats};
+use super::services::{Services, Watchers};
+use super::settings::{AgentsAddress, Limits, Settings};
+use super::tls::Certificates;
 use crate::domain::{Class, Error, Result};
 
 /// Longest head of a request (threat model 2.8).
@@ -37,6 +39,8 @@ const BLOCKING_THREADS: usize = 16;
 const WORKERS: usize = 8;
 /// Pause after a failed accept: out of descriptors, most likely.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+/// Pause between two looks at the certificate.
+const CERTIFICATE_PAUSE: Duration = Duration::from_secs(1);
 
 /// The server.
 #[derive(Debug)]
@@ -47,6 +51,8 @@ pub struct Server;
 pub struct Bound {
     listeners: Vec<TcpListener>,
     addresses: Vec<SocketAddr>,
+    tls_listeners: Vec<TcpListener>,
+    tls_addresses: Vec<SocketAddr>,
     settings: Settings,
 }
 
@@ -54,12 +60,13 @@ pub struct Bound {
 #[derive(Debug)]
 pub struct Running {
     addresses: Vec<SocketAddr>,
+    tls_addresses: Vec<SocketAddr>,
     runtime: Option<Runtime>,
     tracker: TaskTracker,
     stopping: CancellationToken,
     cut_off: CancellationToken,
     patience: Duration,
-    watcher: Option<Watcher>,
+    watcher: Option<Watchers>,
 }
 
 impl Server {
@@ -70,23 +77,15 @@ impl Server {
     /// `E-USAGE` for settings that do not fit together, `E-IO` when an address cannot be bound.
     pub fn bind(settings: Settings) -> Result<Bound> {
         settings.check()?;
-        let mut bound = Bound {
-            listeners: Vec::new(),
-            addresses: Vec::new(),
+        let (listeners, addresses) = bind_all(&settings.listen)?;
+        let (tls_listeners, tls_addresses) = bind_all(&settings.tls.listen)?;
+        Ok(Bound {
+            listeners,
+            addresses,
+            tls_listeners,
+            tls_addresses,
             settings,
-        };
-        for address in &bound.settings.listen {
-            let failed = |e: std::io::Error| {
-                Error::new(Class::Io, "bind", format!("cannot listen on {address}: {e}"))
-                    .remedy("choose another address with --listen, or end the program that uses it")
-                    .with_source(e)
-            };
-            let listener = TcpListener::bind(address).map_err(failed)?;
-            listener.set_nonblocking(true).map_err(failed)?;
-            bound.addresses.push(listener.local_addr().map_err(failed)?);
-            bound.listeners.push(listener);
-        }
-        Ok(bound)
+        })
     }
 
     /// Binds and starts in one step.
@@ -94,26 +93,56 @@ impl Server {
     /// # Errors
     ///
     /// Those of [`Server::bind`] and [`Bound::start`].
-    pub fn start(settings: Settings, registry: &Arc<Registry>) -> Result<Running> {
-        Self::bind(settings)?.start(registry)
+    pub fn start(settings: Settings, services: impl Into<Services>) -> Result<Running> {
+        Self::bind(settings)?.start(services)
     }
 }
 
+fn bind_all(addresses: &[SocketAddr]) -> Result<(Vec<TcpListener>, Vec<SocketAddr>)> {
+    let mut bound = (Vec::new(), Vec::new());
+    for address in addresses {
+        let failed = |e: std::io::Error| {
+            Error::new(Class::Io, "bind", format!("cannot listen on {address}: {e}"))
+                .remedy("choose another address, or end the program that uses it")
+                .with_source(e)
+        };
+        let listener = TcpListener::bind(address).map_err(failed)?;
+        listener.set_nonblocking(true).map_err(failed)?;
+        bound.1.push(listener.local_addr().map_err(failed)?);
+        bound.0.push(listener);
+    }
+    Ok(bound)
+}
+
 impl Bound {
-    /// Returns the addresses that were bound; a port 0 of the settings is a real one here.
+    /// Returns the addresses that were bound without TLS; a port 0 of the settings is a real one here.
     pub fn addresses(&self) -> &[SocketAddr] {
         &self.addresses
+    }
+
+    /// Returns the addresses that were bound for HTTPS.
+    pub fn tls_addresses(&self) -> &[SocketAddr] {
+        &self.tls_addresses
+    }
+
+    /// Returns where agents find this appliance, as the settings say or as follows from the addresses.
+    pub fn agents_address(&self) -> AgentsAddress {
+        self.settings.agents_address(&self.addresses, &self.tls_addresses)
     }
 
     /// Starts answering, on threads of its own.
     ///
     /// # Errors
     ///
-    /// `E-IO` when no thread can be started; those of the registry's watcher.
-    pub fn start(self, registry: &Arc<Registry>) -> Result<Running> {
+    /// `E-IO` when no thread can be started; `E-USAGE tls-certificate` and `tls-name`; those of the registry's watcher.
+    pub fn start(self, services: impl Into<Services>) -> Result<Running> {
+        let services = services.into();
         let failed = |e: std::io::Error| {
             Error::new(Class::Io, "runtime", format!("cannot start the server: {e}")).with_source(e)
         };
+        let agents_address = self.agents_address();
+        let certificates = self.certificates(&services, &agents_address)?;
+        let tls = certificates.as_ref().map(Certificates::acceptor).transpose()?;
         let workers = std::thread::available_parallelism().map_or(1, |cores| cores.get().min(WORKERS));
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(workers)
@@ -123,31 +152,76 @@ impl Bound {
             .build()
             .map_err(failed)?;
         let (stopping, cut_off, tracker) = (CancellationToken::new(), CancellationToken::new(), TaskTracker::new());
+        let watcher = services.watch()?;
         let acceptor = Acceptor {
-            router: router(registry.clone(), self.settings.read.clone()),
+            router: services.router(&self.settings, &agents_address, certificates.clone(), tracker.clone()),
+            tls: None,
             seats: Seats::default(),
             limits: self.settings.limits.clone(),
             tracker: tracker.clone(),
             stopping: stopping.clone(),
             cut_off: cut_off.clone(),
         };
-        for listener in self.listeners {
+        let plain = self.listeners.into_iter().map(|listener| (listener, None));
+        let secret = self.tls_listeners.into_iter().map(|listener| (listener, tls.clone()));
+        for (listener, tls) in plain.chain(secret) {
             let listener = {
                 let _inside = runtime.enter();
                 tokio::net::TcpListener::from_std(listener).map_err(failed)?
             };
-            tracker.spawn_on(acceptor.clone().run(listener), runtime.handle());
+            let acceptor = Acceptor {
+                tls,
+                ..acceptor.clone()
+            };
+            tracker.spawn_on(acceptor.run(listener), runtime.handle());
+        }
+        if let Some(certificates) = certificates {
+            tracker.spawn_on(keep_certificates(certificates, stopping.clone()), runtime.handle());
         }
         tracker.close();
         Ok(Running {
             addresses: self.addresses,
+            tls_addresses: self.tls_addresses,
             runtime: Some(runtime),
             tracker,
             stopping,
             cut_off,
             patience: self.settings.limits.shutdown,
-            watcher: Some(Watcher::start(registry)?),
+            watcher: Some(watcher),
         })
+    }
+
+    /// Takes the certificate, when there is an address to show it on.
+    fn certificates(&self, services: &Services, agents: &AgentsAddress) -> Result<Option<Arc<Certificates>>> {
+        if self.tls_listeners.is_empty() {
+            return Ok(None);
+        }
+        let authority = services.authority().ok_or_else(|| {
+            Error::new(
+                Class::Internal,
+                "tls",
+                "HTTPS was asked for, and the appliance's authority was not opened",
+            )
+        })?;
+        let names = self.settings.certificate_names(&self.tls_addresses, agents);
+        Certificates::open(authority, names, self.settings.tls.own.clone()).map(Some)
+    }
+}
+
+/// Looks after the certificate until the server ends.
+async fn keep_certificates(certificates: Arc<Certificates>, stopping: CancellationToken) {
+    loop {
+        tokio::select! {
+            () = stopping.cancelled() => return,
+            () = tokio::time::sleep(CERTIFICATE_PAUSE) => {}
+        }
+        let certificates = certificates.clone();
+        if tokio::task::spawn_blocking(move || certificates.refresh())
+            .await
+            .is_err()
+        {
+            tracing::error!("looking after the certificate ended by a panic");
+        }
     }
 }
 
@@ -155,6 +229,11 @@ impl Running {
     /// Returns the addresses that answer.
     pub fn addresses(&self) -> &[SocketAddr] {
         &self.addresses
+    }
+
+    /// Returns the addresses that answer over HTTPS.
+    pub fn tls_addresses(&self) -> &[SocketAddr] {
+        &self.tls_addresses
     }
 
     /// Answers until SIGTERM or SIGINT arrives. `ready` is called once signals are caught, `stopping` when one came.
@@ -216,6 +295,8 @@ impl Drop for Running {
 #[derive(Clone)]
 struct Acceptor {
     router: Router,
+    /// For a listener of HTTPS.
+    tls: Option<TlsAcceptor>,
     seats: Seats,
     limits: Limits,
     tracker: TaskTracker,
@@ -245,20 +326,49 @@ impl Acceptor {
         }
     }
 
+    /// Agrees on keys where the listener wants that; a client has as long for it as for a request's head.
+    async fn open(&self, socket: TcpStream, peer: SocketAddr) -> Option<Socket> {
+        let Some(tls) = &self.tls else {
+            return Some(Socket::Plain(socket));
+        };
+        let opened = tokio::select! {
+            () = self.stopping.cancelled() => return None,
+            opened = tokio::time::timeout(self.limits.head, tls.accept(socket)) => opened,
+        };
+        match opened {
+            Ok(Ok(stream)) => Some(Socket::Tls(Box::new(stream))),
+            Ok(Err(error)) => {
+                tracing::debug!(%error, %peer, "a TLS handshake failed");
+                None
+            }
+            Err(_) => {
+                tracing::debug!(%peer, "a TLS handshake took too long");
+                None
+            }
+        }
+    }
+
     async fn serve(self, socket: TcpStream, peer: SocketAddr, _seat: Seat) {
         if let Err(error) = socket.set_nodelay(true) {
             tracing::debug!(%error, "a connection ended before it began");
             return;
         }
+        let Some(socket) = self.open(socket, peer).await else {
+            return;
+        };
         let queue = FileQueue::default();
-        let io = TokioIo::new(Connection::new(socket, queue.clone(), self.limits.stall));
+        // Files go from disk to socket by themselves only where nothing has to be encrypted.
+        let files = matches!(socket, Socket::Plain(_)).then(|| queue.clone());
+        let io = TokioIo::new(Connection::new(socket, queue, self.limits.stall));
         let started = Arc::new(AtomicBool::new(false));
         let start = started.clone();
         let service = self.router.map_request(move |request: hyper::Request<Incoming>| {
             start.store(true, Ordering::Relaxed);
             let mut request = request.map(Body::new);
             request.extensions_mut().insert(Peer(peer));
-            request.extensions_mut().insert(queue.clone());
+            if let Some(files) = &files {
+                request.extensions_mut().insert(files.clone());
+            }
             request
         });
         let mut connection = pin!(
@@ -288,83 +398,5 @@ impl Acceptor {
                 }
             }
         }
-    }
-}
-
-/// Connections at present, in all and by address.
-#[derive(Debug, Clone, Default)]
-struct Seats(Arc<Mutex<Taken>>);
-
-#[derive(Debug, Default)]
-struct Taken {
-    total: usize,
-    by_address: HashMap<IpAddr, usize>,
-}
-
-/// One connection's place; given back when dropped.
-#[derive(Debug)]
-struct Seat {
-    seats: Seats,
-    address: IpAddr,
-}
-
-impl Seats {
-    fn take(&self, address: IpAddr, limits: &Limits) -> Option<Seat> {
-        let address = address.to_canonical();
-        let mut taken = self.lock();
-        let own = taken.by_address.get(&address).copied().unwrap_or(0);
-        if taken.total >= limits.connections || own >= limits.connections_per_address {
-            return None;
-        }
-        taken.total = taken.total.saturating_add(1);
-        taken.by_address.insert(address, own.saturating_add(1));
-        Some(Seat {
-            seats: self.clone(),
-            address,
-        })
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Taken> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Drop for Seat {
-    fn drop(&mut self) {
-        let mut taken = self.seats.lock();
-        taken.total = taken.total.saturating_sub(1);
-        if let Some(own) = taken.by_address.get_mut(&self.address) {
-            *own = own.saturating_sub(1);
-            if *own == 0 {
-                taken.by_address.remove(&self.address);
-            }
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn seats_are_bounded_in_all_and_by_address() {
-        let limits = Limits {
-            connections: 3,
-            connections_per_address: 2,
-            ..Limits::default()
-        };
-        let seats = Seats::default();
-        let one: IpAddr = "10.0.0.1".parse().unwrap();
-        let two: IpAddr = "10.0.0.2".parse().unwrap();
-        let three: IpAddr = "10.0.0.3".parse().unwrap();
-        let held = [seats.take(one, &limits).unwrap(), seats.take(one, &limits).unwrap()];
-        assert!(seats.take("::ffff:10.0.0.1".parse().unwrap(), &limits).is_none());
-        let other = seats.take(two, &limits).unwrap();
-        assert!(seats.take(three, &limits).is_none());
-        drop(other);
-        assert!(seats.take(three, &limits).is_some());
-        drop(held);
-        assert_eq!(seats.lock().total, 0);
-        assert!(seats.lock().by_address.is_empty());
     }
 }

@@ -1,6 +1,7 @@
 //! What a server is told: where to listen, who may read, how much anybody may take.
 
 use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -9,14 +10,60 @@ use crate::domain::{Class, Error, Result};
 /// Settings of a server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
-    /// Addresses to listen on.
+    /// Addresses to listen on without TLS.
     pub listen: Vec<SocketAddr>,
+    /// HTTPS.
+    pub tls: TlsSettings,
+    /// What agents are told.
+    pub agents: AgentSettings,
     /// Who may read.
     pub read: ReadPolicy,
     /// Whether an address that other machines reach may be served without TLS.
     pub plain_http_beyond_loopback: bool,
     /// Bounds.
     pub limits: Limits,
+}
+
+/// HTTPS.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct TlsSettings {
+    /// Addresses to listen on.
+    pub listen: Vec<SocketAddr>,
+    /// Host names and addresses that clients use, without port.
+    pub names: Vec<String>,
+    /// A certificate of the site's own, in place of one that the appliance's authority signs.
+    pub own: Option<OwnCertificate>,
+}
+
+/// A certificate of the site's own: PEM files, read again when they change.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OwnCertificate {
+    /// The server's certificate first, then those that lead to its root.
+    pub certificate: PathBuf,
+    /// Its key, without passphrase, for its owner alone.
+    pub key: PathBuf,
+    /// What agents are told to trust; what their system trusts already when left out.
+    pub authority: Option<PathBuf>,
+}
+
+/// What agents are told about this appliance.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AgentSettings {
+    /// `host` or `host:port`; follows from the addresses to listen on when left out.
+    pub address: Option<String>,
+    /// Whether they use plain HTTP; follows from whether HTTPS is served when left out.
+    pub plain_http: Option<bool>,
+    /// How often they ask, as Go writes durations. Not a divisor of 30 s: distr-protocol 2.1, deadlock.
+    pub interval: String,
+}
+
+/// Where agents find this appliance.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AgentsAddress {
+    /// `host` or `host:port`.
+    pub host: String,
+    /// HTTPS, or plain HTTP.
+    pub https: bool,
 }
 
 /// Who may read from the registry (D19).
@@ -26,6 +73,8 @@ pub enum ReadPolicy {
     Loopback,
     /// This machine and these networks.
     Networks(Vec<Network>),
+    /// Whoever shows an agent's token, from wherever: what its product holds.
+    Credentials,
 }
 
 /// Bounds of a server (threat model R12).
@@ -54,6 +103,8 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             listen: vec![SocketAddr::from(([127, 0, 0, 1], 5000))],
+            tls: TlsSettings::default(),
+            agents: AgentSettings::default(),
             read: ReadPolicy::Loopback,
             plain_http_beyond_loopback: false,
             limits: Limits::default(),
@@ -73,13 +124,80 @@ impl Default for Limits {
     }
 }
 
+impl Default for AgentSettings {
+    fn default() -> Self {
+        Self {
+            address: None,
+            plain_http: None,
+            interval: "5.37s".into(),
+        }
+    }
+}
+
 impl Settings {
+    /// Returns where agents find this appliance, when it listens on these addresses.
+    pub fn agents_address(&self, plain: &[SocketAddr], tls: &[SocketAddr]) -> AgentsAddress {
+        let https = match self.agents.plain_http {
+            Some(plain_http) => !plain_http,
+            None => !tls.is_empty(),
+        };
+        let host = self.agents.address.clone().unwrap_or_else(|| {
+            let (first, name) = match tls.first() {
+                Some(first) if https => (Some(first), self.tls.names.first()),
+                _ => (plain.first().or(tls.first()), None),
+            };
+            let Some(address) = first else {
+                return "localhost".into();
+            };
+            match name {
+                Some(name) if name.contains(':') => format!("[{name}]:{}", address.port()),
+                Some(name) => format!("{name}:{}", address.port()),
+                // Nobody can connect to "any address".
+                None if address.ip().is_unspecified() => format!("localhost:{}", address.port()),
+                None => address.to_string(),
+            }
+        });
+        AgentsAddress { host, https }
+    }
+
+    /// Returns the names that the certificate is for. One of the site's own need not be for this machine's local names.
+    pub(super) fn certificate_names(&self, tls: &[SocketAddr], agents: &AgentsAddress) -> Vec<String> {
+        let mut names = self.tls.names.clone();
+        if agents.https {
+            names.push(agents.name().to_owned());
+        }
+        if self.tls.own.is_none() {
+            names.extend(["localhost".into(), "127.0.0.1".into(), "::1".into()]);
+            let addresses = tls.iter().map(|address| address.ip().to_canonical());
+            names.extend(addresses.filter(|ip| !ip.is_unspecified()).map(|ip| ip.to_string()));
+        }
+        names.sort();
+        names.dedup();
+        names
+    }
+
     /// Checks what no single setting shows.
     ///
     /// # Errors
     ///
-    /// `E-USAGE plain-http`: an address that other machines reach, without TLS and without saying so.
+    /// `E-USAGE tls-name` and `agents-address` for what is no name; `E-USAGE plain-http`: an address that other machines reach, without TLS and without saying so.
     pub fn check(&self) -> Result<()> {
+        for name in &self.tls.names {
+            super::tls::server_name(name)?;
+        }
+        if let Some(address) = &self.agents.address {
+            check_host(address)?;
+        }
+        if let Some(address) = self.tls.listen.iter().find(|address| address.ip().is_unspecified())
+            && self.tls.names.is_empty()
+        {
+            return Err(Error::new(
+                Class::Usage,
+                "tls-name",
+                format!("HTTPS on {address} answers under every address of this machine, and tls.names says none"),
+            )
+            .expected("the names and addresses that clients use, as in names = [\"airlock.plant.example\"]"));
+        }
         let open = self
             .listen
             .iter()
@@ -91,21 +209,68 @@ impl Settings {
                 format!("{address} can be reached from other machines, and would be served without TLS"),
             )
             .expected("a loopback address")
-            .remedy("put a TLS proxy in front, or set plain_http_beyond_loopback = true in the configuration")),
+            .remedy("listen there with [tls], put a TLS proxy in front, or set plain_http_beyond_loopback = true in the configuration")),
             _ => Ok(()),
         }
     }
 }
 
+impl AgentsAddress {
+    /// Returns the host without its port, and an IPv6 address without its brackets.
+    pub fn name(&self) -> &str {
+        host_name(&self.host)
+    }
+
+    /// Returns `http` or `https`.
+    pub fn scheme(&self) -> &'static str {
+        if self.https { "https" } else { "http" }
+    }
+}
+
+/// Takes the port from `host:port`, and the brackets from an IPv6 address.
+pub(super) fn host_name(host: &str) -> &str {
+    if let Some(rest) = host.strip_prefix('[') {
+        return rest.split(']').next().unwrap_or_default();
+    }
+    host.rsplit_once(':').map_or(host, |(name, _)| name)
+}
+
+/// Checks `host` or `host:port`. It goes into scripts and manifests, so nothing but a host may be in it (threat model A11).
+fn check_host(address: &str) -> Result<()> {
+    let name = host_name(address);
+    let rest = address.trim_start_matches('[').strip_prefix(name).unwrap_or_default();
+    let port = rest.trim_start_matches(']');
+    let good = port.is_empty()
+        || port
+            .strip_prefix(':')
+            .is_some_and(|port| port.parse::<u16>().is_ok_and(|port| port != 0));
+    let good_name = match name.parse::<IpAddr>() {
+        Ok(ip) => ip.is_ipv6() == address.starts_with('['),
+        Err(_) => !address.starts_with('[') && name.bytes().all(|c| c.is_ascii_alphanumeric() || b"-.".contains(&c)),
+    };
+    if good && good_name && super::tls::server_name(name).is_ok() {
+        return Ok(());
+    }
+    Err(Error::new(
+        Class::Usage,
+        "agents-address",
+        format!(
+            "{:?} is no address for agents",
+            address.chars().take(80).collect::<String>()
+        ),
+    )
+    .expected("HOST or HOST:PORT, as in airlock.plant.example:5443"))
+}
+
 impl ReadPolicy {
-    /// Whether a peer may read. This machine always may.
+    /// Whether a peer may read without credentials. This machine always may, but where credentials are wanted of everybody.
     pub fn allows(&self, peer: IpAddr) -> bool {
         let peer = peer.to_canonical();
-        peer.is_loopback()
-            || match self {
-                Self::Loopback => false,
-                Self::Networks(networks) => networks.iter().any(|network| network.contains(peer)),
-            }
+        match self {
+            Self::Loopback => peer.is_loopback(),
+            Self::Networks(networks) => peer.is_loopback() || networks.iter().any(|network| network.contains(peer)),
+            Self::Credentials => false,
+        }
     }
 }
 

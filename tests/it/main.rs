@@ -23,6 +23,7 @@ mod serve_process;
 mod support;
 mod target_rules;
 mod target_serving;
+mod tls;
 mod vectors;
 #[cfg(feature = "vendor")]
 mod vendor_cli;

@@ -14,6 +14,7 @@
 //! Nothing here waits for a network. Functions that may wait for a disk say so; their `cached` twins never do.
 
 mod blob;
+mod charts;
 mod health;
 pub(super) mod identity;
 mod manifests;
@@ -25,6 +26,7 @@ pub(super) mod start;
 mod watch;
 
 pub use blob::BlobReader;
+pub use charts::Chart;
 pub use health::{Check, Health};
 pub use service::{Found, Missing, Reference, Registry};
 pub use snapshot::{Asked, Snapshot};

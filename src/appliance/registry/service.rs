@@ -118,6 +118,11 @@ impl Registry {
         Ok(true)
     }
 
+    /// Returns the repositories that a request may mean in this generation; nothing when it names none.
+    pub fn candidates(&self, snapshot: &Snapshot, asked: &Asked) -> Option<Vec<RepositoryName>> {
+        candidates(&asked.name, asked.namespace.as_deref(), &snapshot.homes)
+    }
+
     /// Looks content up in memory alone; nothing when the answer needs [`Registry::find`].
     pub fn find_cached(&self, snapshot: &Snapshot, asked: &Asked, reference: &Reference) -> Option<Found> {
         let repository = snapshot.repository(asked)?;

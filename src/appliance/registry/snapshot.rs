@@ -10,8 +10,8 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use super::service::{Found, Missing};
 use crate::db::names::{ReleaseSet, RepositorySet};
-use crate::db::release::{Release, State};
-use crate::domain::{Digest, Tag, Timestamp};
+use crate::db::release::{Release, ReleaseId, State};
+use crate::domain::{Digest, Scope, Tag, Timestamp};
 
 /// Answers kept per generation: about 10 MiB when full.
 const ANSWERS: usize = 1 << 16;
@@ -33,6 +33,11 @@ pub struct Snapshot {
     pub(super) live: ReleaseSet,
     pub(super) readable: ReleaseSet,
     pub(super) homes: Vec<String>,
+    /// Home hosts by the live release that states them.
+    stated_homes: Vec<(ReleaseId, String)>,
+    grace_seconds: i64,
+    /// What holders of credentials see of it, by their scope.
+    views: RwLock<HashMap<Scope, Arc<Self>>>,
     /// When the first of the replaced releases can no longer be read.
     pub(super) shrinks_at: Option<Timestamp>,
     repositories: RwLock<HashMap<Box<str>, Arc<Repository>>>,
@@ -48,7 +53,16 @@ pub(super) struct Repository {
 }
 
 impl Snapshot {
-    pub(super) fn new(generation: u64, releases: Vec<Release>, homes: Vec<String>, grace_seconds: i64) -> Self {
+    /// Takes releases, and the home hosts of the live ones among them.
+    pub(super) fn new(
+        generation: u64,
+        releases: Vec<Release>,
+        stated_homes: Vec<(ReleaseId, String)>,
+        grace_seconds: i64,
+    ) -> Self {
+        let mut homes: Vec<String> = stated_homes.iter().map(|(_, host)| host.clone()).collect();
+        homes.sort();
+        homes.dedup();
         Self {
             generation,
             live: releases
@@ -64,9 +78,38 @@ impl Snapshot {
                 .min(),
             releases,
             homes,
+            stated_homes,
+            grace_seconds,
+            views: RwLock::default(),
             repositories: RwLock::default(),
             kept: AtomicUsize::new(0),
         }
+    }
+
+    /// Returns what a holder of credentials sees: the releases of its scope alone, their home hosts, their tags (D18).
+    pub fn view(&self, scope: &Scope) -> Arc<Self> {
+        if let Some(view) = read(&self.views).get(scope) {
+            return view.clone();
+        }
+        let releases: Vec<Release> = self
+            .releases
+            .iter()
+            .filter(|release| release.scope == *scope)
+            .cloned()
+            .collect();
+        let homes = self
+            .stated_homes
+            .iter()
+            .filter(|(id, _)| releases.iter().any(|release| release.id == *id))
+            .cloned()
+            .collect();
+        let known = !releases.is_empty();
+        let view = Arc::new(Self::new(self.generation, releases, homes, self.grace_seconds));
+        if !known {
+            // Scopes without a release are never kept, so that views are as many as products.
+            return view;
+        }
+        write(&self.views).entry(scope.clone()).or_insert(view).clone()
     }
 
     /// Returns the number of the generation.

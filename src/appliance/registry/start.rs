@@ -37,11 +37,10 @@ pub(super) fn take_snapshot(
                 check_head(connection, pins, release)?;
             }
             if release.state == State::Active {
-                homes.extend(release::home_hosts(connection, release.id)?);
+                let hosts = release::home_hosts(connection, release.id)?;
+                homes.extend(hosts.into_iter().map(|host| (release.id, host)));
             }
         }
-        homes.sort();
-        homes.dedup();
         Ok(Snapshot::new(generation, releases, homes, grace_seconds))
     })
 }

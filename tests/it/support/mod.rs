@@ -8,4 +8,5 @@ pub(crate) mod registry;
 pub(crate) mod shelf;
 pub(crate) mod site;
 pub(crate) mod strace;
+pub(crate) mod tls;
 pub(crate) mod vendor;

@@ -1,0 +1,328 @@
+//! The appliance's own certificate authority: what agents, engines and people of the site trust when they reach it over HTTPS.
+//!
+//! It is made by `init`, or when it is first needed, and signs one certificate at a time for the appliance itself, which lives in
+//! memory alone. Its key never leaves `identity/`.
+//!
+//! # Clocks
+//!
+//! Neither this machine's clock nor an agent's can be trusted (threat model 2.6). So every certificate begins a day before the time
+//! that signed statements prove, whatever the clock says, and its end counts from the clock or that time, the later one: a clock
+//! that stands at 1970 or 2099 makes no certificate that is good for nobody.
+
+use std::fs::File;
+use std::net::IpAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rcgen::{
+    BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
+    KeyUsagePurpose, SanType,
+};
+use rustix::fs::FlockOperation;
+use sha2::{Digest as _, Sha256};
+use zeroize::Zeroizing;
+
+use super::policy::effective_now;
+use super::state::open_database;
+use crate::crypto::{CertificateFacts, KeyFile};
+use crate::db::appliance;
+use crate::domain::{Class, Clock, Error, Hash, Result, SiteId, Timestamp};
+use crate::stream::{read_bounded, write_atomically};
+
+/// Its certificate, for everybody to see.
+const CERTIFICATE: &str = "identity/ca.pem";
+/// Its key.
+const KEY: &str = "identity/ca.key";
+const CERTIFICATE_BYTES: u64 = 64 << 10;
+
+const DAY: i64 = 24 * 3600;
+/// How long the authority is good: 20 years.
+const AUTHORITY_SECONDS: i64 = 7305 * DAY;
+/// How long a certificate that it signs is good.
+const LEAF_SECONDS: i64 = 397 * DAY;
+
+/// The certificate authority of one appliance.
+pub struct Authority {
+    pem: String,
+    fingerprint: Hash,
+    facts: CertificateFacts,
+    issuer: Issuer<'static, KeyPair>,
+    clock: Arc<dyn Clock>,
+    floor: Timestamp,
+}
+
+/// A certificate for the appliance, and its key.
+pub struct Leaf {
+    /// DER.
+    pub certificate: Vec<u8>,
+    /// PKCS#8 DER.
+    pub key: Zeroizing<Vec<u8>>,
+    /// When it should be replaced: a third of its life is left then.
+    pub renew_at: Timestamp,
+    /// The last second it is good.
+    pub until: Timestamp,
+}
+
+impl Authority {
+    /// Opens the authority of a state folder, and makes it where there is none yet.
+    ///
+    /// # Errors
+    ///
+    /// `E-STATE authority` when it is damaged; `E-STATE` for the state folder, `E-IO`, `E-SPACE`.
+    pub fn open(state: &Path, clock: Arc<dyn Clock>) -> Result<Self> {
+        let db = open_database(state)?;
+        let (site, floor) =
+            db.read(|connection| Ok((appliance::get(connection)?.site, appliance::time_floor(connection)?)))?;
+        let certificate = state.join(CERTIFICATE);
+        if !certificate
+            .try_exists()
+            .map_err(|e| Error::io("look for", &certificate, e))?
+        {
+            create(state, &site, clock.now(), floor)?;
+        }
+        let file = File::open(&certificate).map_err(|e| Error::io("open", &certificate, e))?;
+        let pem = String::from_utf8(read_bounded(file, CERTIFICATE_BYTES, "the authority's certificate")?)
+            .map_err(|e| damaged("its certificate is no PEM file").with_source(e))?;
+        let der = from_pem(&pem).ok_or_else(|| damaged("its certificate is no PEM file"))?;
+        let facts =
+            CertificateFacts::read(&der).map_err(|e| damaged("its certificate cannot be read").with_source(e))?;
+        let file = KeyFile::read(&state.join(KEY)).map_err(|e| e.reclassified(Class::State, "authority"))?;
+        let key = KeyPair::from_pem(file.pem()).map_err(|e| damaged("its key cannot be read").with_source(e))?;
+        if rcgen::PublicKeyData::subject_public_key_info(&key) != facts.public_key {
+            return Err(damaged("its key belongs to another certificate"));
+        }
+        Ok(Self {
+            fingerprint: Hash(Sha256::digest(&der).into()),
+            pem,
+            issuer: Issuer::new(authority_parameters(&site, facts.from, facts.until), key),
+            facts,
+            clock,
+            floor,
+        })
+    }
+
+    /// Returns its certificate, PEM.
+    pub fn certificate_pem(&self) -> &str {
+        &self.pem
+    }
+
+    /// Returns the SHA-256 of its certificate, as `openssl x509 -fingerprint -sha256` prints it.
+    pub fn fingerprint(&self) -> Hash {
+        self.fingerprint
+    }
+
+    /// Returns the last second it is good.
+    pub fn until(&self) -> Timestamp {
+        self.facts.until
+    }
+
+    /// Returns the present, no earlier than signed statements prove.
+    pub fn now(&self) -> Timestamp {
+        effective_now(self.clock.now(), self.floor)
+    }
+
+    /// Signs a certificate for host names and addresses, with a new key.
+    ///
+    /// # Errors
+    ///
+    /// `E-USAGE tls-name` for a text that is neither; `E-INTERNAL` when it cannot be made.
+    pub fn issue(&self, names: &[String]) -> Result<Leaf> {
+        let mut parameters = CertificateParams::default();
+        for name in names {
+            parameters.subject_alt_names.push(match name.parse::<IpAddr>() {
+                Ok(address) => SanType::IpAddress(address),
+                Err(_) => SanType::DnsName(name.as_str().try_into().map_err(|e: rcgen::Error| {
+                    Error::new(
+                        Class::Usage,
+                        "tls-name",
+                        format!("{name:?} is no name for a certificate"),
+                    )
+                    .expected("a host name or an address")
+                    .with_source(e)
+                })?),
+            });
+        }
+        let now = self.now();
+        let until = now.plus_seconds(LEAF_SECONDS).min(self.facts.until);
+        limit(&mut parameters, self.facts.from, until);
+        parameters.distinguished_name = subject("airlock appliance");
+        parameters.use_authority_key_identifier_extension = true;
+        parameters.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+        parameters.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+        let key = KeyPair::generate().map_err(|e| not_made(&e))?;
+        let certificate = parameters.signed_by(&key, &self.issuer).map_err(|e| not_made(&e))?;
+        Ok(Leaf {
+            certificate: certificate.der().to_vec(),
+            key: Zeroizing::new(key.serialize_der()),
+            renew_at: until.plus_seconds(-LEAF_SECONDS / 3),
+            until,
+        })
+    }
+}
+
+/// Makes the authority of an appliance. The key is written first: a certificate is never there without it.
+pub(super) fn create(state: &Path, site: &SiteId, clock: Timestamp, floor: Timestamp) -> Result<()> {
+    // Two processes may need it for the first time at once.
+    let identity = state.join("identity");
+    let folder = File::open(&identity).map_err(|e| Error::io("open", &identity, e))?;
+    rustix::fs::flock(&folder, FlockOperation::LockExclusive).map_err(|e| Error::io("lock", &identity, e.into()))?;
+    let path = state.join(CERTIFICATE);
+    if path.try_exists().map_err(|e| Error::io("look for", &path, e))? {
+        return Ok(());
+    }
+    let proven = effective_now(Timestamp::EPOCH, floor);
+    let until = effective_now(clock, floor).plus_seconds(AUTHORITY_SECONDS);
+    let key = KeyPair::generate().map_err(|e| not_made(&e))?;
+    let certificate = authority_parameters(site, proven.plus_seconds(-DAY), until)
+        .self_signed(&key)
+        .map_err(|e| not_made(&e))?;
+    let key = Zeroizing::new(key.serialize_pem());
+    write_atomically(&state.join(KEY), key.as_bytes(), 0o600)?;
+    write_atomically(&path, certificate.pem().as_bytes(), 0o644)
+}
+
+/// What its certificate says; the same for the same site and times, because what it signs must name it alike.
+fn authority_parameters(site: &SiteId, from: Timestamp, until: Timestamp) -> CertificateParams {
+    let mut parameters = CertificateParams::default();
+    let short = site.as_str().get(..8).unwrap_or_default();
+    parameters.distinguished_name = subject(&format!("airlock authority of site {short}"));
+    parameters.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+    parameters.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+    limit(&mut parameters, from, until);
+    parameters
+}
+
+fn limit(parameters: &mut CertificateParams, from: Timestamp, until: Timestamp) {
+    let seconds = |time: Timestamp| Duration::from_secs(time.unix().unsigned_abs());
+    parameters.not_before = rcgen::date_time_ymd(1970, 1, 1) + seconds(from);
+    parameters.not_after = rcgen::date_time_ymd(1970, 1, 1) + seconds(until);
+}
+
+fn subject(name: &str) -> DistinguishedName {
+    let mut subject = DistinguishedName::new();
+    subject.push(DnType::CommonName, name);
+    subject
+}
+
+/// Returns the fingerprint of the authority of a state folder that is being made.
+pub(super) fn fingerprint(state: &Path) -> Result<Hash> {
+    let path = state.join(CERTIFICATE);
+    let file = File::open(&path).map_err(|e| Error::io("open", &path, e))?;
+    let pem = read_bounded(file, CERTIFICATE_BYTES, "the authority's certificate")?;
+    let der = from_pem(&String::from_utf8_lossy(&pem)).ok_or_else(|| damaged("its certificate is no PEM file"))?;
+    Ok(Hash(Sha256::digest(&der).into()))
+}
+
+fn from_pem(pem: &str) -> Option<Vec<u8>> {
+    use base64::Engine as _;
+    let body = pem
+        .trim()
+        .strip_prefix("-----BEGIN CERTIFICATE-----")?
+        .strip_suffix("-----END CERTIFICATE-----")?;
+    let text: String = body.split_ascii_whitespace().collect();
+    base64::engine::general_purpose::STANDARD.decode(text).ok()
+}
+
+fn damaged(what: &str) -> Error {
+    Error::new(
+        Class::State,
+        "authority",
+        format!("the appliance's certificate authority is damaged: {what}"),
+    )
+    .expected("identity/ca.pem and identity/ca.key as they were made")
+    .remedy(
+        "restore both files; or remove both, start again, and run `airlock target connect` for every target once more",
+    )
+}
+
+fn not_made(error: &rcgen::Error) -> Error {
+    Error::new(
+        Class::Internal,
+        "authority",
+        format!("a certificate could not be made: {error}"),
+    )
+}
+
+impl std::fmt::Debug for Authority {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Authority({})", self.fingerprint)
+    }
+}
+
+impl std::fmt::Debug for Leaf {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Leaf(until {})", self.until)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::FixedClock;
+
+    /// A folder with an identity, and an authority in it.
+    fn made(clock: &str, floor: &str) -> (tempfile::TempDir, CertificateFacts) {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir(folder.path().join("identity")).unwrap();
+        let site = "0123456789abcdef0123456789abcdef".parse().unwrap();
+        create(folder.path(), &site, clock.parse().unwrap(), floor.parse().unwrap()).unwrap();
+        let file = File::open(folder.path().join(CERTIFICATE)).unwrap();
+        let pem = String::from_utf8(read_bounded(file, CERTIFICATE_BYTES, "").unwrap()).unwrap();
+        (folder, CertificateFacts::read(&from_pem(&pem).unwrap()).unwrap())
+    }
+
+    fn opened(folder: &Path, clock: &str, floor: &str) -> Authority {
+        let file = File::open(folder.join(CERTIFICATE)).unwrap();
+        let pem = String::from_utf8(read_bounded(file, CERTIFICATE_BYTES, "").unwrap()).unwrap();
+        let facts = CertificateFacts::read(&from_pem(&pem).unwrap()).unwrap();
+        let key = KeyPair::from_pem(KeyFile::read(&folder.join(KEY)).unwrap().pem()).unwrap();
+        let site = "0123456789abcdef0123456789abcdef".parse().unwrap();
+        Authority {
+            fingerprint: fingerprint(folder).unwrap(),
+            pem,
+            issuer: Issuer::new(authority_parameters(&site, facts.from, facts.until), key),
+            facts,
+            clock: Arc::new(FixedClock(clock.parse().unwrap())),
+            floor: floor.parse().unwrap(),
+        }
+    }
+
+    #[test]
+    fn whatever_the_clock_says_certificates_are_good_at_the_proven_time() {
+        let floor = "2090-01-01T00:00:00Z";
+        for clock in ["1970-01-01T00:00:00Z", "2090-06-01T00:00:00Z", "2199-01-01T00:00:00Z"] {
+            let (folder, facts) = made(clock, floor);
+            let proven: Timestamp = floor.parse().unwrap();
+            assert!(
+                facts.from < proven && facts.until >= proven.plus_seconds(AUTHORITY_SECONDS),
+                "{clock}"
+            );
+            let leaf = opened(folder.path(), clock, floor)
+                .issue(&["a.example".into(), "10.0.0.1".into()])
+                .unwrap();
+            let leaf_facts = CertificateFacts::read(&leaf.certificate).unwrap();
+            assert!(
+                leaf_facts.from < proven && leaf_facts.until >= proven.plus_seconds(LEAF_SECONDS),
+                "{clock}"
+            );
+            assert!(leaf.renew_at < leaf.until && leaf.renew_at > proven);
+            assert_ne!(leaf_facts.public_key, facts.public_key);
+        }
+    }
+
+    #[test]
+    fn it_is_made_once_and_names_are_checked() {
+        let (folder, facts) = made("2026-11-21T10:00:00Z", "2026-11-21T10:00:00Z");
+        let site = "0123456789abcdef0123456789abcdef".parse().unwrap();
+        create(folder.path(), &site, Timestamp::EPOCH, Timestamp::EPOCH).unwrap();
+        let authority = opened(folder.path(), "2026-11-21T10:00:00Z", "2026-11-21T10:00:00Z");
+        assert_eq!(authority.facts, facts);
+        let error = authority.issue(&["hôte".into()]).unwrap_err();
+        assert_eq!((error.class(), error.code()), (Class::Usage, "tls-name"));
+        assert_eq!(
+            format!("{authority:?}"),
+            format!("Authority({})", authority.fingerprint())
+        );
+    }
+}

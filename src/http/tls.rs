@@ -1,0 +1,237 @@
+//! HTTPS: which certificate is shown, and how it is replaced while the server runs (threat model R13).
+//!
+//! Without files of the site's own, the appliance's authority signs a certificate for the configured names; it is made anew in memory
+//! at every start, and when a third of its life is left. With files of its own, the site replaces them and they are read again within
+//! seconds: a pair that does not fit, perhaps half of a replacement, is not taken, and the one before stays. A certificate that is
+//! expired or for other names stops the start; one that expires later is shown on, with a warning and a bad word in `/readyz`, because
+//! agents of a closed network are better served late than never.
+
+use std::fs::File;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+
+use rustls::crypto::CryptoProvider;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, ServerName};
+use rustls::server::{ClientHello, ParsedCertificate, ResolvesServerCert};
+use rustls::sign::CertifiedKey;
+use rustls::{InconsistentKeys, ServerConfig};
+use tokio_rustls::TlsAcceptor;
+
+use super::settings::OwnCertificate;
+use crate::appliance::Authority;
+use crate::crypto::{CertificateFacts, KeyFile};
+use crate::domain::{Class, Error, Result, Timestamp};
+use crate::stream::read_bounded;
+
+/// A chain of certificates with room to spare.
+const CHAIN_BYTES: u64 = 1 << 20;
+/// Certificates in a chain.
+const CHAIN: usize = 16;
+
+/// The certificate that the server shows at present.
+#[derive(Debug)]
+pub(super) struct Certificates {
+    authority: Arc<Authority>,
+    names: Vec<String>,
+    own: Option<OwnCertificate>,
+    served: RwLock<Served>,
+    /// What the files looked like when they were last tried.
+    tried: Mutex<Option<Look>>,
+    provider: Arc<CryptoProvider>,
+}
+
+#[derive(Debug, Clone)]
+struct Served {
+    key: Arc<CertifiedKey>,
+    renew_at: Timestamp,
+    until: Timestamp,
+    warned: bool,
+}
+
+/// What tells two states of the files apart.
+type Look = [(u64, u64, i64, i64); 2];
+
+impl Certificates {
+    /// Takes the certificate that is there, or has one signed.
+    ///
+    /// # Errors
+    ///
+    /// `E-USAGE tls-certificate` for files of the site's own that cannot be read, do not fit each other, are expired, or are for other
+    /// names; `E-USAGE tls-name`; `E-INTERNAL`.
+    pub(super) fn open(
+        authority: Arc<Authority>,
+        names: Vec<String>,
+        own: Option<OwnCertificate>,
+    ) -> Result<Arc<Self>> {
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let (served, tried) = match &own {
+            None => (sign(&authority, &names, &provider)?, None),
+            Some(own) => {
+                let look = look(own);
+                (load(own, &names, authority.now(), &provider)?, Some(look))
+            }
+        };
+        Ok(Arc::new(Self {
+            authority,
+            names,
+            own,
+            served: RwLock::new(served),
+            tried: Mutex::new(tried),
+            provider,
+        }))
+    }
+
+    /// Makes what accepts TLS connections: 1.2 and 1.3, HTTP/1.1 only.
+    pub(super) fn acceptor(self: &Arc<Self>) -> Result<TlsAcceptor> {
+        let mut config = ServerConfig::builder_with_provider(self.provider.clone())
+            .with_safe_default_protocol_versions()
+            .map_err(|e| Error::new(Class::Internal, "tls", format!("TLS cannot be set up: {e}")).with_source(e))?
+            .with_no_client_auth()
+            .with_cert_resolver(self.clone());
+        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        Ok(TlsAcceptor::from(Arc::new(config)))
+    }
+
+    /// Replaces the certificate when it is time, or when its files changed. Waits for the disk.
+    pub(super) fn refresh(&self) {
+        let now = self.authority.now();
+        let replaced = match &self.own {
+            None => (now >= self.served().renew_at).then(|| sign(&self.authority, &self.names, &self.provider)),
+            Some(own) => {
+                let look = Some(look(own));
+                let before = std::mem::replace(&mut *self.tried.lock().unwrap_or_else(PoisonError::into_inner), look);
+                (before != look).then(|| load(own, &self.names, now, &self.provider))
+            }
+        };
+        match replaced {
+            None => {}
+            Some(Ok(served)) => {
+                tracing::info!(until = %served.until, "another certificate is shown from now on");
+                *self.served.write().unwrap_or_else(PoisonError::into_inner) = served;
+            }
+            Some(Err(error)) => tracing::warn!(%error, "the certificate was not replaced; the one before stays"),
+        }
+        let mut served = self.served.write().unwrap_or_else(PoisonError::into_inner);
+        if now > served.until && !served.warned {
+            tracing::warn!(until = %served.until, "the certificate has expired: clients that check it turn away");
+            served.warned = true;
+        }
+    }
+
+    /// Returns how the certificate is: a stable word for `/readyz`.
+    pub(super) fn health(&self) -> &'static str {
+        let (now, served) = (self.authority.now(), self.served());
+        if now > served.until { "expired" } else { "ok" }
+    }
+
+    fn served(&self) -> Served {
+        self.served.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+impl ResolvesServerCert for Certificates {
+    fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        Some(self.served().key)
+    }
+}
+
+fn sign(authority: &Authority, names: &[String], provider: &CryptoProvider) -> Result<Served> {
+    let leaf = authority.issue(names)?;
+    let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(leaf.key.to_vec()));
+    let chain = vec![CertificateDer::from(leaf.certificate)];
+    let key = CertifiedKey::from_der(chain, key, provider).map_err(|e| {
+        Error::new(
+            Class::Internal,
+            "tls",
+            format!("a certificate that was just made does not work: {e}"),
+        )
+        .with_source(e)
+    })?;
+    Ok(Served {
+        key: Arc::new(key),
+        renew_at: leaf.renew_at,
+        until: leaf.until,
+        warned: false,
+    })
+}
+
+fn load(own: &OwnCertificate, names: &[String], now: Timestamp, provider: &CryptoProvider) -> Result<Served> {
+    let wrong =
+        |path: &Path, what: String| Error::new(Class::Usage, "tls-certificate", format!("{} {what}", path.display()));
+    let unread = |path: &Path, error: Error| wrong(path, format!("cannot be read: {error}")).with_source(error);
+    let file = File::open(&own.certificate).map_err(|e| {
+        let error = Error::io("open", &own.certificate, e);
+        unread(&own.certificate, error)
+    })?;
+    let pem = read_bounded(file, CHAIN_BYTES, "the certificate").map_err(|e| unread(&own.certificate, e))?;
+    let no_certificate = || {
+        wrong(&own.certificate, "holds no certificate".into())
+            .expected("a PEM file with the server's certificate first")
+    };
+    let chain: Vec<CertificateDer<'static>> = CertificateDer::pem_slice_iter(&pem)
+        .take(CHAIN)
+        .collect::<std::result::Result<_, _>>()
+        .map_err(|e| no_certificate().with_source(e))?;
+    let first = chain.first().ok_or_else(no_certificate)?.clone();
+    let key = KeyFile::read(&own.key).map_err(|e| unread(&own.key, e))?;
+    let key = PrivateKeyDer::from_pem_slice(key.pem().as_bytes()).map_err(|e| {
+        wrong(&own.key, "holds no private key".into())
+            .expected("a PEM file without passphrase")
+            .with_source(e)
+    })?;
+    let facts = CertificateFacts::read(&first).map_err(|e| unread(&own.certificate, e))?;
+    if now > facts.until || now < facts.from {
+        return Err(wrong(
+            &own.certificate,
+            format!("is good from {} to {}, and it is {now}", facts.from, facts.until),
+        )
+        .expected("a certificate that is good at present")
+        .remedy("renew it, or take certificate and key out of [tls]: then the appliance's own authority signs one"));
+    }
+    let certified = CertifiedKey::from_der(chain, key, provider).map_err(|e| match e {
+        rustls::Error::InconsistentKeys(InconsistentKeys::KeyMismatch) => wrong(
+            &own.key,
+            format!("is the key of another certificate than {}", own.certificate.display()),
+        ),
+        e => wrong(&own.key, format!("cannot be used: {e}")).with_source(e),
+    })?;
+    let parsed = ParsedCertificate::try_from(&first)
+        .map_err(|e| wrong(&own.certificate, "cannot be used".into()).with_source(e))?;
+    for name in names {
+        let server = server_name(name)?;
+        rustls::client::verify_server_name(&parsed, &server).map_err(|e| {
+            wrong(&own.certificate, format!("is for other names than {name}"))
+                .expected("a certificate for every name of [tls] and for the host of agents.address")
+                .with_source(e)
+        })?;
+    }
+    Ok(Served {
+        key: Arc::new(certified),
+        renew_at: facts.until,
+        until: facts.until,
+        warned: false,
+    })
+}
+
+/// Reads a host name or an address.
+pub(super) fn server_name(name: &str) -> Result<ServerName<'static>> {
+    ServerName::try_from(name.to_owned()).map_err(|e| {
+        Error::new(
+            Class::Usage,
+            "tls-name",
+            format!("{name:?} is no name for a certificate"),
+        )
+        .expected("a host name or an address, without port")
+        .with_source(e)
+    })
+}
+
+fn look(own: &OwnCertificate) -> Look {
+    [&own.certificate, &own.key].map(|path: &PathBuf| {
+        std::fs::metadata(path).map_or((0, 0, 0, 0), |data| {
+            (data.ino(), data.size(), data.mtime(), data.mtime_nsec())
+        })
+    })
+}
