@@ -62,22 +62,39 @@ impl Hub {
     ///
     /// `E-STATE`, `E-IO`, `E-SPACE`.
     pub fn issue_secret(&self, target: &Uuid, revoke: bool) -> Result<Secret> {
-        known(&self.world(), target)?;
-        let secret = Secret::generate()?;
-        let mac = self.keys.secret_mac(target, secret.as_str());
+        let mut issued = self.issue_secrets(std::slice::from_ref(target), revoke)?;
+        issued
+            .pop()
+            .ok_or_else(|| Error::new(Class::Internal, "secret", "no secret was issued"))
+    }
+
+    /// Issues a secret for each of these targets, in their order, as [`Hub::issue_secret`] does, in one transaction.
+    ///
+    /// # Errors
+    ///
+    /// As [`Hub::issue_secret`]; nothing is issued then.
+    pub fn issue_secrets(&self, of: &[Uuid], revoke: bool) -> Result<Vec<Secret>> {
+        let world = self.world();
         let now = self.clock.now();
+        let mut issued = Vec::with_capacity(of.len());
         self.db.write(|transaction| {
-            let generation = target_secrets::set(transaction, target, mac, revoke, now)?;
-            targets::raise_edition(transaction)?;
-            audit::append(
-                transaction,
-                now,
-                "target-secret",
-                &json!({"generation": generation, "result": "issued", "revoked": revoke, "target": target}),
-            )
+            for target in of {
+                known(&world, target)?;
+                let secret = Secret::generate()?;
+                let mac = self.keys.secret_mac(target, secret.as_str());
+                let generation = target_secrets::set(transaction, target, mac, revoke, now)?;
+                audit::append(
+                    transaction,
+                    now,
+                    "target-secret",
+                    &json!({"generation": generation, "result": "issued", "revoked": revoke, "target": target}),
+                )?;
+                issued.push(secret);
+            }
+            targets::raise_edition(transaction)
         })?;
         self.refresh()?;
-        Ok(secret)
+        Ok(issued)
     }
 
     /// Makes a target of this site's own that follows one of a release.
