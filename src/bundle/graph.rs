@@ -3,13 +3,16 @@
 //! The same check runs when a bundle is planned, verified and imported. Documents are parsed as they come and reduced to edges
 //! of a few bytes, so that a release of 100,000 blobs is checked in a few MiB and nothing is read twice.
 
+mod documents;
 mod walk;
 
 use std::collections::{BTreeMap, HashMap};
 
+use self::documents::Documents;
 use self::walk::Walk;
+use super::desired::DesiredState;
 use super::head::DocumentEntry;
-use super::index::{Index, TagLine};
+use super::index::{Blob, Index, TagLine};
 use crate::domain::oci::{Descriptor, Document, Kind};
 use crate::domain::{Class, Digest, Error, RepositoryName, Result};
 
@@ -21,6 +24,8 @@ const REFERRER_BYTES: usize = 16 << 20;
 /// A checked graph: what can be fetched under which name.
 #[derive(Debug)]
 pub struct Graph {
+    /// What targets shall run, when the release says so: every document and image that it names is in the release.
+    pub desired: Option<DesiredState>,
     /// Tag lines with their names parsed.
     pub tags: Vec<TagLine>,
     /// Repositories, ascending.
@@ -131,7 +136,7 @@ struct Uses {
 #[derive(Debug)]
 pub(super) struct GraphBuilder<'a> {
     index: &'a Index,
-    documents: &'a [DocumentEntry],
+    documents: Documents<'a>,
     early: usize,
     lookup: HashMap<Digest, Place>,
     nodes: BTreeMap<u32, Node>,
@@ -144,7 +149,7 @@ impl<'a> GraphBuilder<'a> {
     ///
     /// # Errors
     ///
-    /// `E-CONTENT repeated-digest` when a digest stands in more than one line.
+    /// `E-CONTENT repeated-digest` when a digest stands in more than one line; `desired-state` when there are two of them.
     pub(super) fn new(index: &'a Index, documents: &'a [DocumentEntry], early: u64) -> Result<Self> {
         let number = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
         let blobs = index
@@ -173,7 +178,7 @@ impl<'a> GraphBuilder<'a> {
         }
         Ok(Self {
             index,
-            documents,
+            documents: Documents::new(documents)?,
             early: usize::try_from(early).unwrap_or(usize::MAX),
             lookup,
             nodes: BTreeMap::new(),
@@ -182,12 +187,27 @@ impl<'a> GraphBuilder<'a> {
         })
     }
 
-    /// Takes the bytes of a manifest or index, whose digest was compared before.
+    /// Whether the check needs the bytes of a blob: manifests, indexes and the desired state.
+    pub(super) fn reads(&self, blob: &Blob) -> bool {
+        blob.media_type.is_some() || self.documents.reads(blob)
+    }
+
+    /// Takes the bytes of a blob that [`GraphBuilder::reads`] asks for, whose digest was compared before.
     ///
     /// # Errors
     ///
-    /// `E-CONTENT` and `E-LIMIT`.
-    pub(super) fn add(&mut self, blob: usize, media_type: &'static str, bytes: &[u8]) -> Result<()> {
+    /// `E-CONTENT` and `E-LIMIT`; `E-FORMAT` for a desired state that is no canonical document.
+    pub(super) fn add(&mut self, number: usize, blob: &Blob, bytes: &[u8]) -> Result<()> {
+        if self.documents.reads(blob) {
+            self.documents.take(bytes)?;
+        }
+        match blob.media_type {
+            Some(media_type) => self.manifest(number, media_type, bytes),
+            None => Ok(()),
+        }
+    }
+
+    fn manifest(&mut self, blob: usize, media_type: &'static str, bytes: &[u8]) -> Result<()> {
         let document = Document::parse(bytes, media_type)?;
         let count = document
             .layers
@@ -352,7 +372,7 @@ impl<'a> GraphBuilder<'a> {
     /// `E-CONTENT` and `E-LIMIT`.
     pub(super) fn finish(self) -> Result<Graph> {
         let mut walk = Walk::new(&self);
-        for document in self.documents {
+        for document in self.documents.entries() {
             match self.lookup.get(&document.digest) {
                 Some(Place::Blob(n))
                     if self
@@ -373,18 +393,28 @@ impl<'a> GraphBuilder<'a> {
         }
         walk.names()?;
         walk.everything_is_used()?;
+        self.documents.check(&walk)?;
         let blobs = self
             .index
             .blobs
             .iter()
             .map(|blob| (blob.digest, blob.size, blob.media_type));
         let needs = self.index.needs.iter().map(|need| (need.digest, need.size, None));
+        let places = blobs.chain(needs).collect();
+        let Walk {
+            tags,
+            repositories,
+            reached,
+            referrers,
+            ..
+        } = walk;
         Ok(Graph {
-            tags: walk.tags,
-            repositories: walk.repositories,
-            reached: walk.reached,
-            referrers: walk.referrers,
-            places: blobs.chain(needs).collect(),
+            desired: self.documents.into_desired(),
+            tags,
+            repositories,
+            reached,
+            referrers,
+            places,
         })
     }
 }

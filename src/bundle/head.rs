@@ -186,12 +186,17 @@ impl Head {
         if !ascending(&documents) {
             return format("documents", "documents are repeated or out of order");
         }
-        if self
-            .documents
-            .iter()
-            .any(|document| document.size > limits::MANIFEST_BYTES)
-        {
-            return limit("document-size", "a release document is larger than 4 MiB".into());
+        for document in &self.documents {
+            let most = limits::document_bytes(document.kind);
+            if document.size > most {
+                return limit(
+                    "document-size",
+                    format!(
+                        "the {} document {} has {} bytes, more than {most}",
+                        document.kind, document.digest, document.size
+                    ),
+                );
+            }
         }
         if self.root_version == 0 || !self.payload_offset.is_multiple_of(4096) {
             return format(

@@ -28,7 +28,7 @@ pub trait Sink {
         0
     }
 
-    /// Returns a manifest or index of the chunks that are done.
+    /// Returns a manifest, index or release document of the chunks that are done.
     ///
     /// # Errors
     ///
@@ -298,7 +298,7 @@ struct Large {
     blob: Blob,
     seen: u64,
     pieces: Vec<Hash>,
-    /// A large manifest, for the graph.
+    /// A large manifest or desired state, for the graph.
     document: Option<Vec<u8>>,
 }
 
@@ -336,7 +336,7 @@ impl Collector<'_, '_, '_> {
         };
         // The earlier try ended inside a large blob: its prefix is hashed again, in the pieces it arrived in.
         self.hasher.begin();
-        let keep = large.blob.media_type.is_some();
+        let keep = self.reads(&large.blob);
         let mut document = Vec::new();
         let mut piece = Sha256::new();
         let mut in_piece: u64 = 0;
@@ -371,12 +371,14 @@ impl Collector<'_, '_, '_> {
             return Ok(());
         };
         self.end_early_part()?;
-        if let (Some(graph), Some(media_type)) = (&mut self.graph, blob.media_type) {
+        if let Some(graph) = &mut self.graph
+            && graph.reads(&blob)
+        {
             check_document_size(&blob)?;
             let bytes = self.sink.load(&blob)?;
             check_digest(&blob, super::plan::digest_of(&bytes))?;
             graph
-                .add(self.blob, media_type, &bytes)
+                .add(self.blob, &blob, &bytes)
                 .map_err(|error| error.at(Step::X13))?;
         }
         self.blob = self.blob.saturating_add(1);
@@ -418,18 +420,23 @@ impl Collector<'_, '_, '_> {
 
     fn whole(&mut self, blob: &Blob, bytes: &[u8]) -> Result<()> {
         self.end_early_part()?;
-        if let Some(media_type) = blob.media_type {
+        if self.reads(blob) {
             check_document_size(blob)?;
-            self.document(media_type, bytes)?;
+            self.document(blob, bytes)?;
         }
         self.sink.blob(blob, bytes)?;
         self.blob = self.blob.saturating_add(1);
         Ok(())
     }
 
-    fn document(&mut self, media_type: &'static str, bytes: &[u8]) -> Result<()> {
+    /// Whether the graph needs the bytes of a blob. A manifest that comes too late is read, to be refused.
+    fn reads(&self, blob: &Blob) -> bool {
+        blob.media_type.is_some() || self.graph.as_ref().is_some_and(|graph| graph.reads(blob))
+    }
+
+    fn document(&mut self, blob: &Blob, bytes: &[u8]) -> Result<()> {
         match &mut self.graph {
-            Some(graph) => graph.add(self.blob, media_type, bytes),
+            Some(graph) => graph.add(self.blob, blob, bytes),
             None => Err(Error::new(
                 Class::Content,
                 "early",
@@ -447,7 +454,7 @@ impl Collector<'_, '_, '_> {
             check_document_size(&blob)?;
             self.hasher.begin();
             self.sink.begin(&blob)?;
-            let document = blob.media_type.map(|_| Vec::new());
+            let document = self.reads(&blob).then(Vec::new);
             self.large = Some(Large {
                 blob,
                 seen: 0,
@@ -474,8 +481,8 @@ impl Collector<'_, '_, '_> {
             return Ok(());
         }
         check_digest(&large.blob, self.hasher.finish()?)?;
-        if let (Some(media_type), Some(document)) = (large.blob.media_type, &large.document) {
-            self.document(media_type, document)?;
+        if let Some(document) = &large.document {
+            self.document(&large.blob, document)?;
         }
         self.sink.end(&large.blob, &large.pieces)?;
         self.blob = self.blob.saturating_add(1);

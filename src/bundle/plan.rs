@@ -2,7 +2,7 @@
 //!
 //! Pure: the same content, release and settings give the same plan on any machine.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use super::content::Content;
 use super::entry::{END_BYTES, entry_bytes};
@@ -236,11 +236,19 @@ fn payload_offset(head: &Head, widest: &Index, trust: u64, signatures: u64, rese
 
 fn check_graph(index: &Index, head: &Head, content: &Content) -> Result<Graph> {
     let mut builder = GraphBuilder::new(index, &head.documents, head.totals.early_blobs)?;
+    let documents: HashMap<Digest, &Vec<u8>> = content
+        .documents
+        .iter()
+        .map(|(_, bytes)| (digest_of(bytes), bytes))
+        .collect();
     for (n, blob) in index.blobs.iter().enumerate() {
-        if let Some(media_type) = blob.media_type
-            && let Some(bytes) = content.manifests.get(&blob.digest)
+        if builder.reads(blob)
+            && let Some(bytes) = content
+                .manifests
+                .get(&blob.digest)
+                .or_else(|| documents.get(&blob.digest).copied())
         {
-            builder.add(n, media_type, bytes)?;
+            builder.add(n, blob, bytes)?;
         }
     }
     builder.finish()

@@ -1,5 +1,7 @@
 //! Every bound in one place. All of them refuse with `E-LIMIT` before memory is taken for what they bound.
 
+use super::DocumentType;
+
 /// Signatures over one document, and approvals in one bundle.
 pub const SIGNATURES: usize = 32;
 /// Bytes of a root document's payload.
@@ -38,8 +40,10 @@ pub const JSON_STRING_BYTES: usize = 4096;
 pub const JSON_INTEGER_MAX: u64 = (1 << 53) - 1;
 /// Largest window of a zstd frame, as a power of two (8 MiB).
 pub const ZSTD_WINDOW_LOG: u32 = 23;
-/// Bytes of an OCI manifest or index, and of a release document.
+/// Bytes of an OCI manifest or index, of release notes and of a desired state.
 pub const MANIFEST_BYTES: u64 = 4 << 20;
+/// Bytes of a compose file, an environment file or a values document.
+pub const APPLICATION_DOCUMENT_BYTES: u64 = 1 << 20;
 /// Levels of OCI documents: a tag's manifest is level 1.
 pub const MANIFEST_NESTING: usize = 4;
 /// Descriptors in one OCI document.
@@ -48,3 +52,11 @@ pub const DESCRIPTORS: usize = 10_000;
 pub const SEQUENCE_JUMP: u64 = 1_000_000;
 /// Longest list that one page of a registry answer holds.
 pub const REGISTRY_PAGE: usize = 1000;
+
+/// Returns the most bytes that a release document of a type may have.
+pub const fn document_bytes(kind: DocumentType) -> u64 {
+    match kind {
+        DocumentType::Compose | DocumentType::Env | DocumentType::Values => APPLICATION_DOCUMENT_BYTES,
+        DocumentType::DesiredState | DocumentType::Notes => MANIFEST_BYTES,
+    }
+}

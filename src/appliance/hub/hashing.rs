@@ -129,4 +129,3 @@ fn unhex(text: &str) -> Option<Vec<u8>> {
         })
         .flatten()
 }
-

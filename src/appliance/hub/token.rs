@@ -123,4 +123,3 @@ impl std::fmt::Debug for Token {
         f.write_str("Token")
     }
 }
-

@@ -9,9 +9,10 @@ use crate::domain::{Class, Digest, Error, RepositoryName, Result, Tag, limits};
 
 /// The walk from the names down.
 pub(super) struct Walk<'a> {
-    builder: &'a GraphBuilder<'a>,
+    pub(super) builder: &'a GraphBuilder<'a>,
     pub(super) tags: Vec<TagLine>,
     pub(super) repositories: Vec<RepositoryName>,
+    /// Ascending: repositories come in order, and the places of each are sorted.
     pub(super) reached: Vec<Reached>,
     pub(super) referrers: Vec<Referrer>,
     pub(super) uses: HashMap<u32, Uses>,

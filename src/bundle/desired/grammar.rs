@@ -1,0 +1,52 @@
+//! Forms of text and lists that several parts of the document share.
+
+use crate::domain::{Class, Error, Uuid};
+
+/// Longest text for people, in bytes.
+pub(super) const TEXT_BYTES: usize = 128;
+/// Longest duration. Agents count nanoseconds in 64 bits and would stumble over 300 years.
+const HOURS: u64 = 1000;
+
+/// RFC 1123 label: what kubernetes calls namespaces, and helm its releases.
+pub(super) fn is_label(text: &str) -> bool {
+    let edge = |c: Option<char>| c.is_some_and(|c| c.is_ascii_lowercase() || c.is_ascii_digit());
+    text.len() <= 63
+        && edge(text.chars().next())
+        && edge(text.chars().next_back())
+        && text
+            .chars()
+            .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
+}
+
+pub(super) fn is_text(text: &str) -> bool {
+    (1..=TEXT_BYTES).contains(&text.len()) && !text.chars().any(char::is_control)
+}
+
+/// Whole numbers with units, as Go writes its durations: `1h30m`, `5m0s`, `250ms`; [`HOURS`] at most.
+pub(super) fn is_go_duration(text: &str) -> bool {
+    let mut rest = text;
+    let mut sum: u64 = 0;
+    while !rest.is_empty() {
+        let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
+        let (number, after) = rest.split_at(digits);
+        let units = [("ms", 1), ("h", 3_600_000), ("m", 60_000), ("s", 1000)];
+        let Some((unit, milliseconds)) = units.into_iter().find(|(unit, _)| after.starts_with(unit)) else {
+            return false;
+        };
+        let Some(number) = number.parse::<u64>().ok().filter(|_| digits <= 9) else {
+            return false;
+        };
+        sum = sum.saturating_add(number.saturating_mul(milliseconds));
+        rest = after.get(unit.len()..).unwrap_or_default();
+    }
+    !text.is_empty() && sum <= HOURS * 3_600_000
+}
+
+pub(super) fn ascending(mut ids: impl Iterator<Item = Uuid>) -> bool {
+    let Some(mut last) = ids.next() else { return true };
+    ids.all(|id| std::mem::replace(&mut last, id) < id)
+}
+
+pub(super) fn wrong(found: String) -> Error {
+    Error::new(Class::Content, "desired-state", found)
+}
