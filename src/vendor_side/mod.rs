@@ -3,6 +3,7 @@
 //! ```text
 //! workspace   keys/  root.json  ledger.db        made once by init, moved forward by trust
 //! release     release.yaml + flags ─> Release    what is said
+//! compose     compose files ─> images they pull, one file for the site
 //! collect     images ─> Content + ContentSource  what is carried
 //! pack        both, signed ─> a bundle on its medium
 //! ```
@@ -12,6 +13,7 @@
 
 mod build;
 pub mod collect;
+pub mod compose;
 mod enrol;
 mod key_ring;
 mod pack;

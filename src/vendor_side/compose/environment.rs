@@ -1,0 +1,417 @@
+//! Environment files as compose reads them: what variables in compose files become.
+//!
+//! ```text
+//! NAME=value            to the end of the line; ` #` begins a comment; variables are replaced
+//! NAME='value'          literally, over several lines too
+//! NAME="value"          \n, \t, \", \$ … mean what they do in a shell; variables are replaced
+//! export NAME=value     the same;   NAME: value   too;   NAME alone takes what stands outside, here nothing
+//! ```
+//!
+//! Values may be anything and are never shown: not in errors, not by `Debug`.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::Path;
+
+use super::place::Place;
+use super::problem::mistake;
+use super::template::{Fault, Variables, expand};
+use crate::domain::{Class, Error, Result};
+
+/// Largest environment file.
+pub const ENVIRONMENT_BYTES: u64 = 1 << 20;
+/// Largest sum of all values, since a value may repeat earlier ones.
+const VALUE_BYTES: usize = 8 << 20;
+
+/// Variables and their values.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Environment(BTreeMap<String, String>);
+
+impl fmt::Debug for Environment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Environment of {} variables", self.0.len())
+    }
+}
+
+impl Environment {
+    /// Parses an environment file; the path is for messages.
+    ///
+    /// # Errors
+    ///
+    /// `E-USAGE environment` with file and line; `E-LIMIT size`.
+    pub fn parse(path: &Path, bytes: &[u8]) -> Result<Self> {
+        Self::parse_within(path, bytes, &Self::default())
+    }
+
+    /// Parses an environment file whose references may name variables of another one, which come first.
+    pub(super) fn parse_within(path: &Path, bytes: &[u8], outer: &Self) -> Result<Self> {
+        if bytes.len() as u64 > ENVIRONMENT_BYTES {
+            return Err(Error::new(
+                Class::Limit,
+                "size",
+                format!("{} has {} bytes", path.display(), bytes.len()),
+            )
+            .expected(format!("at most {ENVIRONMENT_BYTES}")));
+        }
+        let text = std::str::from_utf8(bytes)
+            .map_err(|_| mistake(&Place::start(path), "environment", "this is no text in UTF-8"))?;
+        let mut parser = Parser {
+            path,
+            rest: text.strip_prefix('\u{feff}').unwrap_or(text),
+            line: 1,
+            outer,
+            found: BTreeMap::new(),
+            bytes: 0,
+        };
+        while parser.statement()? {}
+        let mut found = parser.found;
+        // Compose passes over them without a word.
+        found.retain(|name, _| !name.trim_start().starts_with(|c: char| c.is_ascii_digit()));
+        Ok(Self(found))
+    }
+
+    /// Returns the value of a variable.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(String::as_str)
+    }
+
+    /// Returns every variable with its value, ascending.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+
+    /// Adds what the other one has and this one does not.
+    pub(super) fn fill_from(&mut self, other: Self) {
+        for (name, value) in other.0 {
+            self.0.entry(name).or_insert(value);
+        }
+    }
+}
+
+impl FromIterator<(String, String)> for Environment {
+    fn from_iter<I: IntoIterator<Item = (String, String)>>(items: I) -> Self {
+        Self(items.into_iter().collect())
+    }
+}
+
+struct Parser<'a> {
+    path: &'a Path,
+    rest: &'a str,
+    line: usize,
+    outer: &'a Environment,
+    found: BTreeMap<String, String>,
+    bytes: usize,
+}
+
+impl Variables for Parser<'_> {
+    fn value(&mut self, name: &str) -> Option<String> {
+        self.outer
+            .get(name)
+            .or_else(|| self.found.get(name).map(String::as_str))
+            .map(str::to_owned)
+    }
+
+    fn missing(&mut self, _name: &str) {}
+}
+
+impl<'a> Parser<'a> {
+    fn wrong(&self, found: &str) -> Error {
+        mistake(
+            &Place {
+                file: self.path.into(),
+                line: self.line,
+                column: 1,
+            },
+            "environment",
+            found,
+        )
+    }
+
+    /// Goes on by so many bytes.
+    fn advance(&mut self, length: usize) {
+        let (passed, rest) = self.rest.split_at_checked(length).unwrap_or((self.rest, ""));
+        self.line = self
+            .line
+            .saturating_add(passed.bytes().filter(|byte| *byte == b'\n').count());
+        self.rest = rest;
+    }
+
+    /// Reads one variable. Says whether there was one.
+    fn statement(&mut self) -> Result<bool> {
+        loop {
+            let blank = self.rest.len().saturating_sub(self.rest.trim_start().len());
+            self.advance(blank);
+            if !self.rest.starts_with('#') {
+                break;
+            }
+            self.advance(self.rest.find('\n').unwrap_or(self.rest.len()));
+        }
+        if self.rest.is_empty() {
+            return Ok(false);
+        }
+        if let Some(after) = self.rest.strip_prefix("export")
+            && after.starts_with(char::is_whitespace)
+        {
+            let name = after.trim_start_matches(is_blank);
+            self.advance(self.rest.len().saturating_sub(name.len()));
+        }
+        let Some((name, has_value)) = self.name()? else {
+            return Ok(true);
+        };
+        if !has_value {
+            if let Some(value) = self.outer.get(&name).map(str::to_owned) {
+                self.keep(name, value)?;
+            }
+            return Ok(true);
+        }
+        let blank = self
+            .rest
+            .len()
+            .saturating_sub(self.rest.trim_start_matches(is_blank).len());
+        self.advance(blank);
+        let value = self.value_of_statement()?;
+        self.keep(name, value)?;
+        Ok(true)
+    }
+
+    fn keep(&mut self, name: String, value: String) -> Result<()> {
+        self.bytes = self.bytes.saturating_add(value.len());
+        if self.bytes > VALUE_BYTES {
+            return Err(Error::new(
+                Class::Limit,
+                "size",
+                format!(
+                    "{}: values have more than {VALUE_BYTES} bytes in all",
+                    self.path.display()
+                ),
+            ));
+        }
+        self.found.insert(name, value);
+        Ok(())
+    }
+
+    /// Reads a name and what ends it. Says whether a value follows.
+    fn name(&mut self) -> Result<Option<(String, bool)>> {
+        let mut end = self.rest.len();
+        let mut has_value = false;
+        for (at, c) in self.rest.char_indices() {
+            match c {
+                '=' | ':' => {
+                    has_value = true;
+                    end = at;
+                    break;
+                }
+                '\n' => {
+                    end = at;
+                    break;
+                }
+                '_' | '.' | '-' | '[' | ']' => {}
+                c if is_blank(c) || c.is_alphabetic() || c.is_numeric() => {}
+                c => return Err(self.wrong(&format!("the character {c:?} in the name of a variable"))),
+            }
+        }
+        let name = self.rest.get(..end).unwrap_or_default().trim_end().to_owned();
+        if name.contains(' ') {
+            return Err(self.wrong("a space in the name of a variable"));
+        }
+        self.advance(end.saturating_add(1));
+        Ok((has_value || !name.is_empty()).then_some((name, has_value)))
+    }
+
+    fn value_of_statement(&mut self) -> Result<String> {
+        let Some(quote @ ('\'' | '"')) = self.rest.chars().next() else {
+            return self.bare_value();
+        };
+        let mut text = String::new();
+        let mut escaped = false;
+        for (at, c) in self.rest.char_indices().skip(1) {
+            if c == quote && !escaped {
+                let value = if quote == '"' {
+                    self.expand(&unescape(&text))?
+                } else {
+                    text
+                };
+                self.advance(at.saturating_add(1));
+                return Ok(value);
+            }
+            if c == '\\' && !escaped {
+                escaped = true;
+                continue;
+            }
+            if std::mem::take(&mut escaped) && c != quote {
+                text.push('\\');
+            }
+            text.push(c);
+        }
+        Err(self.wrong("a quote that is not closed"))
+    }
+
+    fn bare_value(&mut self) -> Result<String> {
+        let line: &'a str = self.rest.split('\n').next().unwrap_or_default();
+        let value = line.split_once(" #").map_or(line, |(value, _)| value).trim_end();
+        let value = self.expand(value)?;
+        self.advance(line.len().saturating_add(1));
+        Ok(value)
+    }
+
+    fn expand(&mut self, text: &str) -> Result<String> {
+        expand(text, self).map_err(|fault| match fault {
+            Fault::Invalid => self.wrong("a reference to a variable that is none; a dollar sign is written $$"),
+            Fault::Deep => self.wrong("defaults within defaults, too deep"),
+            Fault::Required { name, .. } => self.wrong(&format!("the variable {name} must have a value")),
+        })
+    }
+}
+
+/// Spaces within a line.
+fn is_blank(c: char) -> bool {
+    matches!(c, '\t' | '\u{b}' | '\u{c}' | '\r' | ' ' | '\u{85}' | '\u{a0}')
+}
+
+/// Replaces the escapes of double quotes; `\$` becomes the `$$` that keeps a reference from being one, unknown ones stay.
+fn unescape(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut chars = text.chars().peekable();
+    while let Some(c) = chars.next() {
+        if c != '\\' {
+            out.push(c);
+            continue;
+        }
+        let Some(&code) = chars.peek() else {
+            out.push('\\');
+            break;
+        };
+        let meant = match code {
+            'a' => '\u{7}',
+            'b' => '\u{8}',
+            'f' => '\u{c}',
+            'n' => '\n',
+            'r' => '\r',
+            't' => '\t',
+            'v' => '\u{b}',
+            '"' | '\\' => code,
+            '$' => {
+                chars.next();
+                out.push_str("$$");
+                continue;
+            }
+            '0' => {
+                chars.next();
+                let mut digits = String::new();
+                while digits.len() < 3
+                    && let Some(digit) = chars.next_if(char::is_ascii_digit)
+                {
+                    digits.push(digit);
+                }
+                // Only three octal digits of a byte mean something.
+                let code = u8::from_str_radix(&digits, 8).ok().filter(|_| digits.len() == 3);
+                match code {
+                    Some(code) => out.push(char::from(code)),
+                    None => out.push_str(&format!("\\0{digits}")),
+                }
+                continue;
+            }
+            _ => {
+                out.push('\\');
+                continue;
+            }
+        };
+        chars.next();
+        out.push(meant);
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> Result<Environment> {
+        Environment::parse(Path::new("app.env"), text.as_bytes())
+    }
+
+    fn pairs(text: &str) -> Vec<(String, String)> {
+        parse(text)
+            .unwrap()
+            .iter()
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .collect()
+    }
+
+    #[test]
+    fn values_are_what_compose_takes_them_for() {
+        for (text, value) in [
+            ("A=b", "b"),
+            ("A=b\n", "b"),
+            ("A=b\r\n", "b"),
+            ("  A = b  ", "b"),
+            ("\u{feff}A=b", "b"),
+            ("A: b", "b"),
+            ("export A=b", "b"),
+            ("export\tA=b", "b"),
+            ("# note\n\n  # more\nA=b # rest", "b"),
+            ("A=b#c", "b#c"),
+            ("A=", ""),
+            ("A=\nB=c", ""),
+            ("A=b c", "b c"),
+            ("A=b=c", "b=c"),
+            ("A=first\nA=second", "second"),
+            ("A='$B ${C} \\n # x' # y", "$B ${C} \\n # x"),
+            ("A='it\\'s'", "it's"),
+            ("A='one\ntwo'", "one\ntwo"),
+            ("A=\"one\ntwo\" # x", "one\ntwo"),
+            ("A=\"a\\nb\\tc\\\"d\\\\e\"", "a\nb\tc\"d\\e"),
+            ("A=\"\\x \\$B \\0101 \\09\"", "\\x $B A \\09"),
+            ("B=1\nA=\"<$B ${B:-x} ${C:-d}>\"", "<1 1 d>"),
+            ("B=1\nA=$B/${B}/$$B/$C", "1/1/$B/"),
+            ("A=$B\nB=1", ""),
+            ("A='x' B='y'", "x"),
+            ("A=\"\"", ""),
+            ("A=b\nFOO\nBAR", "b"),
+        ] {
+            assert_eq!(parse(text).unwrap().get("A"), Some(value), "{text}");
+        }
+        assert_eq!(pairs("1A=x\nB.C-D[0]=y"), [("B.C-D[0]".into(), "y".into())]);
+        assert_eq!(pairs("A='x' B='y'").len(), 2);
+        assert!(pairs("").is_empty() && pairs("FOO\nexport BAR\n# x").is_empty());
+    }
+
+    #[test]
+    fn mistakes_name_the_line_and_never_a_value() {
+        for (text, line) in [
+            ("A=1\n\nB=\"secret", 3),
+            ("# x\nA B=secret", 2),
+            ("A$=secret", 1),
+            ("A=1\nB=secret${", 2),
+            ("A=secret${X:?}", 1),
+            ("A='one\ntwo'\nB='secret\n", 3),
+        ] {
+            let error = parse(text).unwrap_err();
+            assert_eq!((error.class(), error.code()), (Class::Usage, "environment"), "{text}");
+            let said = error.to_string();
+            assert!(said.starts_with(&format!("app.env:{line}:1: ")), "{said}");
+            assert!(!said.contains("secret"), "{said}");
+        }
+        assert!(Environment::parse(Path::new("x"), b"A=\xff").is_err());
+        assert!(!format!("{:?}", parse("A=secret").unwrap()).contains("secret"));
+    }
+
+    #[test]
+    fn values_that_repeat_earlier_ones_are_bounded() {
+        let mut text = format!("A0={}\n", "x".repeat(1000));
+        for step in 1..40 {
+            text += &format!("A{step}=$A{0}$A{0}\n", step - 1);
+        }
+        assert_eq!(parse(&text).unwrap_err().class(), Class::Limit);
+    }
+
+    #[test]
+    fn what_stands_outside_comes_first() {
+        let outer = parse("B=outside").unwrap();
+        let inner = Environment::parse_within(Path::new("x"), b"B=inside\nA=$B\nC", &outer).unwrap();
+        assert_eq!(inner.get("A"), Some("outside"));
+        let mut both = outer.clone();
+        both.fill_from(inner);
+        assert_eq!((both.get("B"), both.get("A")), (Some("outside"), Some("outside")));
+    }
+}

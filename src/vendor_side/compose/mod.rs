@@ -1,0 +1,34 @@
+//! Compose files at the vendor: read as compose reads them, asked for what they pull, and written again for a site without a network.
+//!
+//! ```text
+//! files, profiles, environment ─> load ─> Project ─> images()   what must be carried
+//!                                            │  └──> check()    what cannot work at a site, as one list
+//!                                            └─────> rewrite()  one file, images pinned under the placeholder host
+//! ```
+//!
+//! Several files are merged, `extends` and local `include` resolved, and services without an activated profile left out, by the rules
+//! of docker compose 5 (compose-go 2.14). Variables are replaced only to decide: the rewritten file still holds them, because the
+//! agent replaces them again with the environment file beside it.
+
+mod emitter;
+#[allow(dead_code, reason = "includes need all of it")]
+mod environment;
+mod images;
+mod loader;
+#[allow(dead_code, reason = "merging needs all of it")]
+mod node;
+mod place;
+mod problem;
+mod project;
+mod reader;
+mod scalar;
+mod settle;
+mod template;
+
+pub use environment::{ENVIRONMENT_BYTES, Environment};
+pub use images::ImageUse;
+pub use loader::{ComposeInput, load};
+pub use place::Place;
+pub use problem::Problem;
+pub use project::Project;
+pub use reader::COMPOSE_BYTES;

@@ -1,0 +1,93 @@
+//! What keeps a compose application from running at a site, gathered into one refusal (D10).
+
+use std::fmt;
+
+use super::place::Place;
+use crate::domain::{Class, Error, Result};
+
+/// Longest list that is written out.
+const LISTED: usize = 50;
+
+/// Something that compose would refuse or fetch from outside, or that a site's agent does not have.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// Stable word, for example `build`, `remote`, `file`, `secret`.
+    pub code: &'static str,
+    /// Where it stands.
+    pub place: Place,
+    /// What was found.
+    pub found: String,
+    /// What to do.
+    pub remedy: String,
+}
+
+impl Problem {
+    /// Makes a problem.
+    pub(super) fn new(code: &'static str, place: &Place, found: impl Into<String>, remedy: impl Into<String>) -> Self {
+        Self {
+            code,
+            place: place.clone(),
+            found: found.into(),
+            remedy: remedy.into(),
+        }
+    }
+
+    /// Returns the error class: a secret is refused by policy, a wrong word in a file is `E-USAGE`, the rest is content.
+    pub fn class(&self) -> Class {
+        match self.code {
+            "secret" => Class::Policy,
+            "value" | "variable" | "merge" | "extends" | "yaml" => Class::Usage,
+            _ => Class::Content,
+        }
+    }
+
+    /// Makes an error of it.
+    pub fn error(&self) -> Error {
+        Error::new(self.class(), self.code, format!("{}: {}", self.place, self.found)).remedy(self.remedy.clone())
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}; {}", self.place, self.found, self.remedy)
+    }
+}
+
+/// Ends with one error that lists every problem: of their class and code when they agree, else `E-CONTENT problems`.
+///
+/// # Errors
+///
+/// That one, when there is any problem.
+pub(super) fn refuse(problems: &[Problem]) -> Result<()> {
+    let (first, others) = match problems {
+        [] => return Ok(()),
+        [only] => return Err(only.error()),
+        [first, others @ ..] => (first, others),
+    };
+    let (class, code) = if others
+        .iter()
+        .all(|other| (other.class(), other.code) == (first.class(), first.code))
+    {
+        (first.class(), first.code)
+    } else {
+        (Class::Content, "problems")
+    };
+    let mut text = format!("{} things stand against this application:", problems.len());
+    for problem in problems.iter().take(LISTED) {
+        text += &format!("\n  {problem}");
+    }
+    if problems.len() > LISTED {
+        text += &format!("\n  and {} more", problems.len().saturating_sub(LISTED));
+    }
+    Err(Error::new(class, code, text))
+}
+
+/// Makes the error of a file that cannot be read as YAML, or not as a compose file.
+pub(super) fn mistake(place: &Place, code: &'static str, found: impl fmt::Display) -> Error {
+    Error::new(Class::Usage, code, format!("{place}: {found}"))
+}
+
+/// Bounds text from outside before it becomes part of a message.
+pub(super) fn cut(text: &str) -> String {
+    text.chars().take(160).collect()
+}
