@@ -25,7 +25,13 @@ mod release;
 #[cfg(feature = "site")]
 mod serve;
 #[cfg(feature = "site")]
+mod site_view;
+#[cfg(feature = "site")]
 mod state_folder;
+#[cfg(feature = "site")]
+mod target;
+#[cfg(feature = "site")]
+mod target_list;
 #[cfg(feature = "vendor")]
 mod times;
 #[cfg(feature = "site")]
@@ -78,6 +84,9 @@ enum Command {
     #[command(subcommand)]
     Release(release::ReleaseCommand),
     #[cfg(feature = "site")]
+    #[command(subcommand)]
+    Target(target::TargetCommand),
+    #[cfg(feature = "site")]
     Serve(serve::ServeArgs),
     Completion(completion::CompletionArgs),
 }
@@ -125,6 +134,8 @@ fn run(command: Command, ui: &mut Ui) -> Result<()> {
         Command::Import(args) => import::run(&args, ui),
         #[cfg(feature = "site")]
         Command::Release(command) => release::run(&command, ui),
+        #[cfg(feature = "site")]
+        Command::Target(command) => target::run(&command, ui),
         #[cfg(feature = "site")]
         Command::Serve(args) => serve::run(args, ui),
         Command::Completion(args) => completion::run(&args, &mut Cli::command(), ui),

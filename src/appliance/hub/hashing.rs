@@ -129,3 +129,7 @@ fn unhex(text: &str) -> Option<Vec<u8>> {
         })
         .flatten()
 }
+
+#[cfg(test)]
+#[path = "hashing_tests.rs"]
+mod tests;

@@ -39,21 +39,12 @@ pub enum TargetChoice {
 impl Hub {
     /// Finds a target by UUID or name.
     pub fn find(&self, text: &str) -> TargetChoice {
-        let all = self.targets();
-        let id = Uuid::parse_lenient(text).ok();
-        let mut found: Vec<TargetView> = all
-            .iter()
-            .filter(|target| target.name == text || id == Some(target.id))
-            .cloned()
-            .collect();
-        match (found.pop(), found.is_empty()) {
-            (None, _) => TargetChoice::None(all.into_iter().map(|target| target.name).collect()),
-            (Some(target), true) => TargetChoice::One(Box::new(target)),
-            (Some(target), false) => {
-                found.push(target);
-                TargetChoice::Several(found)
-            }
-        }
+        choose(self.targets(), text)
+    }
+
+    /// Finds a target of a release that was taken away here.
+    pub fn find_removed(&self, text: &str) -> TargetChoice {
+        choose(self.world().removed_views(), text)
     }
 
     /// Issues a secret for a target, in the place of any other. Tokens that are out stay good, unless they are revoked too.
@@ -224,6 +215,15 @@ impl Hub {
         Ok(changed)
     }
 
+    /// Checks that a target's agent can be installed: that what it shall run is known.
+    ///
+    /// # Errors
+    ///
+    /// `E-STATE` when it is not.
+    pub fn check_installable(&self, target: &Uuid) -> Result<()> {
+        known(&self.world(), target)?.plan().map(|_| ())
+    }
+
     /// Returns the command that installs a target's agent, in one line.
     ///
     /// # Errors
@@ -255,5 +255,22 @@ impl Hub {
         let world = self.world();
         let hosts = hosts(known(&world, target)?.plan()?)?;
         Ok(files(runtime, self.site_view(), &hosts))
+    }
+}
+
+fn choose(all: Vec<TargetView>, text: &str) -> TargetChoice {
+    let id = Uuid::parse_lenient(text).ok();
+    let mut found: Vec<TargetView> = all
+        .iter()
+        .filter(|target| target.name == text || id == Some(target.id))
+        .cloned()
+        .collect();
+    match (found.pop(), found.is_empty()) {
+        (None, _) => TargetChoice::None(all.into_iter().map(|target| target.name).collect()),
+        (Some(target), true) => TargetChoice::One(Box::new(target)),
+        (Some(target), false) => {
+            found.push(target);
+            TargetChoice::Several(found)
+        }
     }
 }

@@ -123,3 +123,7 @@ impl std::fmt::Debug for Token {
         f.write_str("Token")
     }
 }
+
+#[cfg(test)]
+#[path = "token_tests.rs"]
+mod tests;

@@ -60,12 +60,21 @@ pub struct DeploymentView {
 }
 
 impl World {
-    /// Returns every target, by name.
+    /// Returns every target, by scope and name.
     pub(super) fn views(&self) -> Vec<TargetView> {
-        let mut views: Vec<TargetView> = self.targets.values().map(|target| target.view()).collect();
-        views.sort_by(|a, b| (&a.scope, &a.name, a.id).cmp(&(&b.scope, &b.name, b.id)));
-        views
+        sorted(self.targets.values().map(|target| target.view()))
     }
+
+    /// Returns the targets of releases that were taken away here.
+    pub(super) fn removed_views(&self) -> Vec<TargetView> {
+        sorted(self.removed.iter().map(|target| target.view()))
+    }
+}
+
+fn sorted(views: impl Iterator<Item = TargetView>) -> Vec<TargetView> {
+    let mut views: Vec<TargetView> = views.collect();
+    views.sort_by(|a, b| (&a.scope, &a.name, a.id).cmp(&(&b.scope, &b.name, b.id)));
+    views
 }
 
 impl TargetState {

@@ -40,6 +40,8 @@ pub(super) struct World {
     pub(super) edition: u64,
     pub(super) floor: Timestamp,
     pub(super) targets: HashMap<Uuid, Arc<TargetState>>,
+    /// Targets of releases that were taken away here.
+    pub(super) removed: Vec<Arc<TargetState>>,
     /// Repositories of agent images, which every engine reads without credentials.
     pub(super) public: HashSet<RepositoryName>,
     /// Deployments of what is advertised now, by target and revision.
@@ -128,6 +130,7 @@ impl World {
                 edition: targets::edition(connection)?,
                 floor: appliance::time_floor(connection)?,
                 targets: HashMap::new(),
+                removed: Vec::new(),
                 public: HashSet::new(),
                 revisions: HashMap::new(),
                 verifiers: false,
@@ -150,7 +153,9 @@ impl World {
         for local in &locals {
             world.add_local(local, &mut secrets, &removals);
         }
-        world.targets.retain(|id, _| !removals.contains(id));
+        for id in &removals {
+            world.removed.extend(world.targets.remove(id));
+        }
         for (id, target) in &world.targets {
             world.verifiers |= target.credential.verifier.is_some();
             for planned in target.plan.iter().flat_map(|plan| &plan.deployments) {

@@ -2,7 +2,7 @@
 
 use airlock::bundle::desired::{
     AgentVersion, ChartSource, Deployment, DesiredState, DockerDeployment, DockerMode, HelmDeployment, ImageName,
-    Kubernetes, KubernetesScope, Target, TargetKind,
+    Kubernetes, KubernetesScope, Target, TargetKind, Verifier,
 };
 use airlock::domain::{Digest, DocumentType, Uuid};
 
@@ -148,6 +148,21 @@ impl Desired {
         self.documents
     }
 }
+
+/// The verifier that the hub would keep of the secret [`HUB_SECRET`].
+pub(crate) fn hub_verifier() -> Verifier {
+    Verifier {
+        algorithm: "argon2id".into(),
+        hash: "8f65e48601c4726ff3fbaf014fcc15f295aaae304341b6810403ee036ad2965f".into(),
+        lanes: 4,
+        memory_kib: 65_536,
+        salt: "05".repeat(16),
+        time: 1,
+    }
+}
+
+/// A secret that the hub issued; the verifier of it was made with argon2-cffi.
+pub(crate) const HUB_SECRET: &str = "00112233445566778899aabbccddeeff";
 
 /// The UUID of a target of the tests.
 pub(crate) fn target_id(name: &str) -> Uuid {

@@ -1,0 +1,390 @@
+//! `airlock target …`: agents of this site, their secrets, and what they shall run.
+
+use std::sync::Arc;
+
+use clap::{Args, Subcommand, ValueEnum};
+use serde_json::json;
+use zeroize::Zeroizing;
+
+use super::site_view::ConfigArgs;
+use super::state_folder::StateArgs;
+use super::ui::escape;
+use super::{Ui, target_list};
+use crate::appliance::hub::{
+    Check, DeploymentView, Hub, MirrorFile, Removal, Runtime, SecretView, TargetChoice, TargetView,
+};
+use crate::domain::{Class, Error, Result, SystemClock, nearest};
+use crate::stream::read_bounded;
+
+/// Bytes of standard input that may hold a secret.
+const SECRET_BYTES: u64 = 256;
+
+/// Enrol agents and decide what they run
+///
+/// A target is a docker host or a kubernetes cluster with one agent on it. Releases say which targets there are and what they
+/// run. Every command here is recorded in the audit log; secrets never are.
+#[derive(Debug, Subcommand)]
+pub(super) enum TargetCommand {
+    /// List targets, their deployments, and whether their agents can log in
+    List {
+        #[command(flatten)]
+        place: Place,
+    },
+    /// Make a target of this site's own, which follows one of a release
+    ///
+    /// It runs what that one runs, in every later release too, under UUIDs of its own.
+    #[command(after_help = "Example:\n  airlock target add press-9 --like press-1")]
+    Add {
+        /// Name of the new target
+        name: String,
+        /// Target of a release that it follows: name or UUID
+        #[arg(long, value_name = "TARGET")]
+        like: String,
+        #[command(flatten)]
+        place: Place,
+    },
+    /// Issue a new secret for a target; it is shown once, on stdout
+    ///
+    /// A target has one secret: the one before stops working at once. An agent that is logged in stays logged in, until its token is
+    /// revoked too.
+    #[command(
+        after_help = "Examples:\n  airlock target secret press-1\n  airlock target secret press-1 --revoke   # the host was stolen: its token dies too"
+    )]
+    Secret {
+        /// Name or UUID
+        target: String,
+        /// End the tokens that are out: the agent must be installed again
+        #[arg(long)]
+        revoke: bool,
+        #[command(flatten)]
+        place: Place,
+    },
+    /// Print the command that installs a target's agent, or what its engine must know before
+    ///
+    /// A target without a secret gets one. A secret that was issued before cannot be shown again: give it with --secret-stdin, or let a
+    /// new one take its place with --new-secret.
+    #[command(
+        after_help = "Examples:\n  airlock target connect press-1 --mirrors docker | ssh press-1 sudo sh\n  airlock target connect press-1 | ssh press-1 sh\n  airlock target connect press-1 --secret-stdin < secret"
+    )]
+    Connect(ConnectArgs),
+    /// Take an application away from a target, whatever releases say
+    ///
+    /// Its agent removes the application with its volumes at the next look. This lasts until `airlock target deploy`.
+    #[command(after_help = "Example:\n  airlock target undeploy press-1 reports")]
+    Undeploy {
+        /// Name or UUID
+        target: String,
+        /// The application
+        application: String,
+        #[command(flatten)]
+        place: Place,
+    },
+    /// Give an application back that was taken away with `undeploy`
+    Deploy {
+        /// Name or UUID
+        target: String,
+        /// The application
+        application: String,
+        #[command(flatten)]
+        place: Place,
+    },
+    /// Take a target away: its agent is refused from now on
+    ///
+    /// What the agent deployed goes on running, and nobody looks after it. A target that was made here is gone for good; one of a
+    /// release comes back with `airlock target restore`.
+    Remove {
+        /// Name or UUID
+        target: String,
+        #[command(flatten)]
+        place: Place,
+    },
+    /// Bring a target of a release back that was taken away with `remove`
+    Restore {
+        /// Name or UUID
+        target: String,
+        #[command(flatten)]
+        place: Place,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ConnectArgs {
+    /// Name or UUID
+    target: String,
+    /// Read the target's secret from standard input
+    #[arg(long)]
+    secret_stdin: bool,
+    /// Issue a secret also where there is one, which stops working then
+    #[arg(long, conflicts_with = "secret_stdin")]
+    new_secret: bool,
+    /// Print a script that puts the files on a host by which its engine trusts this appliance, and finds in it what is called
+    /// by other names; touches no secret
+    #[arg(long, value_enum, value_name = "RUNTIME", conflicts_with_all = ["secret_stdin", "new_secret"])]
+    mirrors: Option<RuntimeName>,
+    #[command(flatten)]
+    place: Place,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum RuntimeName {
+    Docker,
+    Containerd,
+    K3s,
+}
+
+/// Which appliance.
+#[derive(Debug, Args)]
+pub(super) struct Place {
+    #[command(flatten)]
+    config: ConfigArgs,
+    #[command(flatten)]
+    state: StateArgs,
+}
+
+impl Place {
+    fn hub(&self) -> Result<Hub> {
+        let state = &self.state.state;
+        Hub::open(state, self.config.site_view(state)?, Arc::new(SystemClock))
+    }
+}
+
+pub(super) fn run(command: &TargetCommand, ui: &mut Ui) -> Result<()> {
+    match command {
+        TargetCommand::List { place } => target_list::print(&place.hub()?.targets(), ui),
+        TargetCommand::Add { name, like, place } => {
+            let hub = place.hub()?;
+            let template = find(&hub, like)?;
+            let id = hub.add_target(name, &template.id)?;
+            ui.say("next: `airlock target connect` prints how to install its agent");
+            ui.result(
+                &json!({"result": "added", "target": id, "name": name, "like": template.id}),
+                format!("target {name} ({id}) follows {}", escape(&template.name)),
+            )
+        }
+        TargetCommand::Secret { target, revoke, place } => {
+            let hub = place.hub()?;
+            let target = find(&hub, target)?;
+            let secret = hub.issue_secret(&target.id, *revoke)?;
+            ui.say(format_args!(
+                "the secret of target {}: it is shown this once, and the one before does not work any more",
+                escape(&target.name)
+            ));
+            ui.say(if *revoke {
+                "every token of its agent is dead: install the agent again"
+            } else {
+                "an agent that is logged in stays so"
+            });
+            ui.result(
+                &json!({"result": "issued", "target": target.id, "name": target.name, "secret": secret.as_str(), "revoked": revoke}),
+                secret.as_str(),
+            )
+        }
+        TargetCommand::Connect(args) => connect(args, ui),
+        TargetCommand::Undeploy {
+            target,
+            application,
+            place,
+        } => undeploy(&place.hub()?, target, application, Removal::Remove, ui),
+        TargetCommand::Deploy {
+            target,
+            application,
+            place,
+        } => undeploy(&place.hub()?, target, application, Removal::Restore, ui),
+        TargetCommand::Remove { target, place } => {
+            let hub = place.hub()?;
+            let target = find(&hub, target)?;
+            let changed = hub.remove_target(&target.id, Removal::Remove)?;
+            report_target(
+                &target,
+                changed,
+                "removed",
+                "is gone: its agent is refused from now on",
+                ui,
+            )
+        }
+        TargetCommand::Restore { target, place } => {
+            let hub = place.hub()?;
+            let target = chosen(hub.find_removed(target), target)?;
+            let changed = hub.remove_target(&target.id, Removal::Restore)?;
+            report_target(&target, changed, "restored", "is back", ui)
+        }
+    }
+}
+
+fn connect(args: &ConnectArgs, ui: &mut Ui) -> Result<()> {
+    let hub = args.place.hub()?;
+    let target = find(&hub, &args.target)?;
+    if let Some(runtime) = args.mirrors {
+        return mirrors(&hub, &target, runtime, ui);
+    }
+    // Before anything is issued: a target that cannot be installed keeps its secret.
+    hub.check_installable(&target.id)?;
+    let (secret, issued) = if args.secret_stdin {
+        (given(&hub, &target)?, false)
+    } else if args.new_secret || target.secret == SecretView::None {
+        let secret = hub.issue_secret(&target.id, false)?;
+        (Zeroizing::new(secret.as_str().to_owned()), true)
+    } else {
+        return Err(Error::new(
+            Class::Usage,
+            "secret",
+            format!("target {:?} has a secret, which cannot be shown again", target.name),
+        )
+        .expected("that secret, with --secret-stdin")
+        .remedy("or let a new one take its place with --new-secret"));
+    };
+    let command = Zeroizing::new(hub.install_command(&target.id, &secret)?);
+    if issued {
+        ui.say("a new secret was issued; it stands in this command and is shown this once");
+    }
+    ui.say("run it where the agent shall live; the engine there must trust this appliance (--mirrors)");
+    ui.result(
+        &json!({"target": target.id, "name": target.name, "command": command.as_str(), "issued": issued}),
+        command.as_str(),
+    )
+}
+
+fn given(hub: &Hub, target: &TargetView) -> Result<Zeroizing<String>> {
+    let bytes = Zeroizing::new(read_bounded(std::io::stdin().lock(), SECRET_BYTES, "a secret")?);
+    let text = Zeroizing::new(String::from_utf8_lossy(&bytes).trim().to_owned());
+    match hub.check_secret(&target.id, &text)? {
+        Check::Good => Ok(text),
+        Check::Wrong => Err(Error::new(
+            Class::Usage,
+            "secret",
+            format!("what was given is not the secret of target {:?}", target.name),
+        )
+        .remedy("issue a new one with `airlock target secret`")),
+        Check::Busy => Err(Error::new(Class::Busy, "secret", "too many secrets are being checked").remedy("try again")),
+    }
+}
+
+fn mirrors(hub: &Hub, target: &TargetView, runtime: RuntimeName, ui: &mut Ui) -> Result<()> {
+    let runtime = match runtime {
+        RuntimeName::Docker => Runtime::Docker,
+        RuntimeName::Containerd => Runtime::Containerd,
+        RuntimeName::K3s => Runtime::K3s,
+    };
+    let files = hub.mirror_files(&target.id, runtime)?;
+    match runtime {
+        Runtime::Docker => ui.say("docker reads these files for every pull; nothing needs a restart"),
+        Runtime::Containerd => {
+            ui.say("containerd must be told of its folder once: config_path = \"/etc/containerd/certs.d\"");
+        }
+        Runtime::K3s => ui.say("k3s reads these files when it starts"),
+    }
+    let listed: Vec<_> = files
+        .iter()
+        .map(|file| json!({"path": file.path, "content": file.content}))
+        .collect();
+    let script: Vec<String> = files.iter().map(here_document).collect();
+    ui.result(&json!({"target": target.id, "files": listed}), script.join(""))
+}
+
+/// Paths and contents come from hosts, addresses and PEM, which have no quotes in their alphabets.
+fn here_document(file: &MirrorFile) -> String {
+    let folder = file.path.rsplit_once('/').map_or("/", |(folder, _)| folder);
+    format!(
+        "mkdir -p '{folder}'\ncat > '{}' <<'AIRLOCK_FILE'\n{}AIRLOCK_FILE\n",
+        file.path, file.content
+    )
+}
+
+fn undeploy(hub: &Hub, target: &str, application: &str, removal: Removal, ui: &mut Ui) -> Result<()> {
+    let target = find(hub, target)?;
+    let deployment = deployment(&target, application)?;
+    let changed = hub.undeploy(&target.id, deployment, removal)?;
+    let (word, human) = match (removal, changed) {
+        (_, false) => ("already", "nothing to do: it is so already".to_owned()),
+        (Removal::Remove, true) => (
+            "undeployed",
+            format!(
+                "{application} goes from target {} at its agent's next look",
+                escape(&target.name)
+            ),
+        ),
+        (Removal::Restore, true) => (
+            "deployed",
+            format!("{application} comes back to target {}", escape(&target.name)),
+        ),
+    };
+    ui.result(
+        &json!({"result": word, "target": target.id, "deployment": deployment.id}),
+        human,
+    )
+}
+
+fn deployment<'a>(target: &'a TargetView, application: &str) -> Result<&'a DeploymentView> {
+    let mut found = target
+        .deployments
+        .iter()
+        .filter(|deployment| deployment.application == application || deployment.id.to_string() == application);
+    match (found.next(), found.next()) {
+        (Some(deployment), None) => Ok(deployment),
+        (Some(_), Some(_)) => Err(Error::new(
+            Class::Usage,
+            "application",
+            format!("target {:?} has {application} more than once", target.name),
+        )
+        .remedy("name the deployment by its UUID: `airlock target list --format json`")),
+        (None, _) => {
+            let known: Vec<&str> = target
+                .deployments
+                .iter()
+                .map(|deployment| deployment.application.as_str())
+                .collect();
+            let error = Error::new(
+                Class::Usage,
+                "application",
+                format!("target {:?} has no application {application:?}", target.name),
+            )
+            .expected(format!("one of: {}", known.join(", ")));
+            Err(match nearest(application, known.iter().copied()) {
+                Some(meant) => error.remedy(format!("did you mean {meant:?}?")),
+                None => error,
+            })
+        }
+    }
+}
+
+/// Finds a target by name or UUID.
+pub(super) fn find(hub: &Hub, text: &str) -> Result<TargetView> {
+    chosen(hub.find(text), text)
+}
+
+fn chosen(choice: TargetChoice, text: &str) -> Result<TargetView> {
+    match choice {
+        TargetChoice::One(target) => Ok(*target),
+        TargetChoice::Several(targets) => {
+            let ids: Vec<String> = targets
+                .iter()
+                .map(|target| format!("{} ({})", target.id, target.scope))
+                .collect();
+            Err(Error::new(
+                Class::Usage,
+                "target",
+                format!("{} targets are called {text:?}", targets.len()),
+            )
+            .expected(format!("one of their UUIDs: {}", ids.join(", "))))
+        }
+        TargetChoice::None(names) => {
+            let error = Error::new(Class::Usage, "target", format!("there is no target {text:?}"));
+            Err(match nearest(text, names.iter().map(String::as_str)) {
+                Some(meant) => error.remedy(format!("did you mean {meant:?}?")),
+                None => error.remedy("look at `airlock target list`"),
+            })
+        }
+    }
+}
+
+fn report_target(target: &TargetView, changed: bool, word: &str, human: &str, ui: &mut Ui) -> Result<()> {
+    let (word, human) = if changed {
+        (word, human)
+    } else {
+        ("already", "is so already")
+    };
+    ui.result(
+        &json!({"result": word, "target": target.id, "name": target.name}),
+        format!("target {} {human}", escape(&target.name)),
+    )
+}
