@@ -1,40 +1,15 @@
-//! What a release says of the targets of this site: read from its signed document, reduced to rows.
+//! What a release says of the targets of this site: its signed document, reduced to rows.
 
 use crate::bundle::DocumentEntry;
 use crate::bundle::desired::{DesiredState, TargetKind};
 use crate::db::targets::{DeploymentRow, TargetRow, TargetSet};
-use crate::domain::{Class, DocumentType, Error, Result, SiteId, limits};
-use crate::store::Store;
+use crate::domain::{DocumentType, SiteId};
 
 /// Returns the desired-state document among a release's documents.
 pub(super) fn document(documents: &[DocumentEntry]) -> Option<&DocumentEntry> {
     documents
         .iter()
         .find(|document| document.kind == DocumentType::DesiredState)
-}
-
-/// Reads the desired state of a release whose documents are in the store; one without such a document says nothing of targets.
-///
-/// # Errors
-///
-/// `E-STATE` when the document is gone or changed; `E-CONTENT` and others for what it says; `E-IO`.
-pub(super) fn read(store: &Store, documents: &[DocumentEntry]) -> Result<Option<DesiredState>> {
-    let Some(entry) = document(documents) else {
-        return Ok(None);
-    };
-    let bytes = store.read(&entry.digest, limits::MANIFEST_BYTES)?;
-    if bytes.len() as u64 != entry.size {
-        return Err(Error::new(
-            Class::Content,
-            "desired-state",
-            format!(
-                "the desired state has {} bytes and the head states {}",
-                bytes.len(),
-                entry.size
-            ),
-        ));
-    }
-    DesiredState::parse(&bytes).map(Some)
 }
 
 /// Returns what a desired state says of one site: targets of other sites do not exist there.

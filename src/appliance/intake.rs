@@ -6,8 +6,7 @@ use super::desired;
 use super::import::{Admitted, Event, describe};
 use super::publication::Activation;
 use super::state::Appliance;
-use crate::bundle::desired::DesiredState;
-use crate::bundle::{Blob, CheckOnly, DocumentEntry, Graph, Head, SignedBundle, Sink, VerifiedBundle};
+use crate::bundle::{Blob, CheckOnly, Graph, Head, SignedBundle, Sink, VerifiedBundle};
 use crate::crypto::Chain;
 use crate::db::release;
 use crate::db::targets::{TargetSet, Undeploy, check_activation};
@@ -54,7 +53,13 @@ impl Appliance {
         self.check_needs_and_space(&bundle, 0)
             .map_err(|error| error.at(Step::X10))?;
         let total = bundle.total_bytes();
-        bundle.read_payload(&mut CheckOnly(|done| events(Event::Progress { done, total })))?;
+        let scope = bundle.head().scope();
+        bundle.read_payload(&mut Rehearsal {
+            appliance: self,
+            scope,
+            activation: admitted.activation,
+            check: CheckOnly(|done| events(Event::Progress { done, total })),
+        })?;
         Ok(Rehearsed { detail })
     }
 
@@ -115,16 +120,13 @@ impl Appliance {
             events(Event::Note(format!("going on after chunk {done} of {chunks}")));
         }
         let total = bundle.total_bytes();
-        let (scope, documents) = (bundle.head().scope(), bundle.head().documents.clone());
+        let scope = bundle.head().scope();
         let mut intake = Intake {
             appliance: self,
             scope,
-            documents,
             activation,
             staging,
             graph: None,
-            desired: Vec::new(),
-            in_desired: false,
             targets: None,
             pieces: HashMap::new(),
             chunks: done,
@@ -254,6 +256,21 @@ impl Appliance {
         Ok(pieces)
     }
 
+    /// Returns what the release says of this site's targets. Documents are read by now, and nothing of the large rest: what may not
+    /// go live is refused before the medium is read on.
+    fn judge_targets(&self, scope: &Scope, graph: &Graph, activation: Activation) -> Result<TargetSet> {
+        let targets = graph
+            .desired
+            .as_ref()
+            .map_or_else(TargetSet::default, |state| desired::of_site(state, self.site()));
+        if activation == Activation::Automatic {
+            self.db
+                .read(|connection| check_activation(connection, scope, &targets, Undeploy::AsSigned))
+                .map_err(|error| error.at(Step::X13))?;
+        }
+        Ok(targets)
+    }
+
     /// Removes what a refused bundle left: its staging, and every blob of it that no release refers to.
     fn clear(&self, staging: Staging, stored: &[Digest]) -> Result<()> {
         staging.remove()?;
@@ -270,25 +287,15 @@ impl Appliance {
 struct Intake<'a> {
     appliance: &'a Appliance,
     scope: Scope,
-    documents: Vec<DocumentEntry>,
     activation: Activation,
     staging: &'a mut Staging,
     graph: Option<Graph>,
-    /// Bytes of the desired state, as far as this try has read them: not every stored blob is in its place yet.
-    desired: Vec<u8>,
-    in_desired: bool,
     targets: Option<TargetSet>,
     pieces: HashMap<Digest, Vec<Hash>>,
     chunks: u64,
     total: u64,
     resumed_bytes: u64,
     events: &'a mut dyn FnMut(Event<'_>),
-}
-
-impl Intake<'_> {
-    fn is_desired(&self, blob: &Blob) -> bool {
-        desired::document(&self.documents).is_some_and(|entry| entry.digest == blob.digest)
-    }
 }
 
 impl Sink for Intake<'_> {
@@ -301,16 +308,7 @@ impl Sink for Intake<'_> {
     }
 
     fn prefix(&mut self, blob: &Blob, length: u64, take: &mut dyn FnMut(&[u8])) -> Result<()> {
-        self.in_desired = self.is_desired(blob);
-        if !self.in_desired {
-            return self.staging.prefix(&blob.digest, length, take);
-        }
-        let desired = &mut self.desired;
-        desired.clear();
-        self.staging.prefix(&blob.digest, length, &mut |bytes| {
-            desired.extend_from_slice(bytes);
-            take(bytes);
-        })
+        self.staging.prefix(&blob.digest, length, take)
     }
 
     fn blob(&mut self, blob: &Blob, bytes: &[u8]) -> Result<()> {
@@ -318,21 +316,14 @@ impl Sink for Intake<'_> {
             // Whole in one chunk, yet too large to be hashed again for every reader: its one piece is itself.
             self.pieces.insert(blob.digest, vec![blob.digest.0]);
         }
-        if self.is_desired(blob) {
-            self.desired = bytes.to_vec();
-        }
         self.staging.put(&blob.digest, bytes)
     }
 
     fn begin(&mut self, blob: &Blob) -> Result<()> {
-        self.in_desired = self.is_desired(blob);
         self.staging.begin(&blob.digest, blob.size)
     }
 
     fn piece(&mut self, bytes: &[u8]) -> Result<()> {
-        if self.in_desired {
-            self.desired.extend_from_slice(bytes);
-        }
         self.staging.append(bytes)
     }
 
@@ -357,26 +348,46 @@ impl Sink for Intake<'_> {
         self.resumed_bytes = bytes;
     }
 
-    /// Documents are here now, and nothing of the large rest: what may not go live is refused before the medium is read on.
     fn graph(&mut self, graph: Graph) -> Result<()> {
-        let state = match desired::document(&self.documents) {
-            Some(entry) if self.desired.len() as u64 == entry.size => DesiredState::parse(&self.desired).map(Some),
-            // An earlier try has stored it.
-            _ => desired::read(&self.appliance.store, &self.documents),
-        };
-        let targets = state
-            .map_err(|error| error.at(Step::X13))?
-            .map_or_else(TargetSet::default, |state| {
-                desired::of_site(&state, self.appliance.site())
-            });
-        if self.activation == Activation::Automatic {
-            self.appliance
-                .db
-                .read(|connection| check_activation(connection, &self.scope, &targets, Undeploy::AsSigned))
-                .map_err(|error| error.at(Step::X13))?;
-        }
+        let targets = self.appliance.judge_targets(&self.scope, &graph, self.activation)?;
         self.graph = Some(graph);
         self.targets = Some(targets);
         Ok(())
+    }
+}
+
+/// Runs every check of an import and keeps nothing.
+struct Rehearsal<'a, F> {
+    appliance: &'a Appliance,
+    scope: Scope,
+    activation: Activation,
+    check: CheckOnly<F>,
+}
+
+impl<F: FnMut(u64)> Sink for Rehearsal<'_, F> {
+    fn blob(&mut self, blob: &Blob, bytes: &[u8]) -> Result<()> {
+        self.check.blob(blob, bytes)
+    }
+
+    fn begin(&mut self, blob: &Blob) -> Result<()> {
+        self.check.begin(blob)
+    }
+
+    fn piece(&mut self, bytes: &[u8]) -> Result<()> {
+        self.check.piece(bytes)
+    }
+
+    fn end(&mut self, blob: &Blob, pieces: &[Hash]) -> Result<()> {
+        self.check.end(blob, pieces)
+    }
+
+    fn chunk_done(&mut self, chunks: u64, bytes_read: u64) -> Result<()> {
+        self.check.chunk_done(chunks, bytes_read)
+    }
+
+    fn graph(&mut self, graph: Graph) -> Result<()> {
+        self.appliance
+            .judge_targets(&self.scope, &graph, self.activation)
+            .map(|_| ())
     }
 }

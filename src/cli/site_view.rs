@@ -1,12 +1,20 @@
 //! How agents reach this appliance, as the configuration says.
 
+use std::fs::File;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use clap::Args;
 
+use crate::appliance::Authority;
 use crate::appliance::hub::SiteView;
 use crate::config::Config;
-use crate::domain::Result;
+use crate::domain::{Error, Result, SystemClock};
+use crate::http::{AgentsAddress, Settings};
+use crate::stream::read_bounded;
+
+/// Bytes of a file with certificates.
+const PEM_BYTES: u64 = 64 << 10;
 
 /// Where the configuration is.
 #[derive(Debug, Clone, Args)]
@@ -17,10 +25,44 @@ pub(super) struct ConfigArgs {
 }
 
 impl ConfigArgs {
-    /// Returns what agents are told of this appliance.
-    pub(super) fn site_view(&self, _state: &Path) -> Result<SiteView> {
-        let config = Config::read(self.config.as_deref())?;
-        let address = config.server.listen.first().map(ToString::to_string);
-        SiteView::new(&address.unwrap_or_default(), false, SiteView::INTERVAL, None)
+    /// Returns what agents are told of the appliance in a state folder, without starting it.
+    ///
+    /// # Errors
+    ///
+    /// `E-USAGE` for the configuration; those of [`site_view`].
+    pub(super) fn site_view(&self, state: &Path) -> Result<SiteView> {
+        let settings = Config::read(self.config.as_deref())?.server;
+        let agents = settings.agents_address(&settings.listen, &settings.tls.listen);
+        site_view(&settings, &agents, state)
     }
+}
+
+/// Returns what agents are told of an appliance that they find at an address.
+///
+/// # Errors
+///
+/// `E-USAGE agents`; `E-STATE` for the appliance's authority; `E-IO`.
+pub(super) fn site_view(settings: &Settings, agents: &AgentsAddress, state: &Path) -> Result<SiteView> {
+    let authority = match &settings.tls.own {
+        Some(own) => match &own.authority {
+            Some(path) => {
+                let file = File::open(path).map_err(|error| Error::io("open", path, error))?;
+                let bytes = read_bounded(file, PEM_BYTES, "the authority's certificate")?;
+                Some(String::from_utf8_lossy(&bytes).into_owned())
+            }
+            None => None,
+        },
+        // Whoever speaks TLS for this appliance instead of itself has a certificate that agents know.
+        None if settings.tls.listen.is_empty() => None,
+        None => {
+            let authority = Authority::open(state, Arc::new(SystemClock))?;
+            Some(authority.certificate_pem().to_owned())
+        }
+    };
+    SiteView::new(
+        &agents.host,
+        agents.https,
+        &settings.agents.interval,
+        authority.as_deref(),
+    )
 }

@@ -1,7 +1,7 @@
 //! What may take an agent's work away: rules of imports, activations and local acts, and what stays known of earlier releases.
 
-use airlock::appliance::Appliance;
 use airlock::appliance::hub::{Hub, Removal, TargetChoice, TargetView};
+use airlock::appliance::{Appliance, Options};
 use airlock::db::audit;
 use airlock::db::release::{Activated, State};
 use airlock::db::targets::Undeploy;
@@ -56,6 +56,18 @@ fn checklist_24_an_import_that_drops_targets_in_silence_changes_nothing() {
     assert_eq!(log(&plant).last().unwrap().0, "refuse");
     assert_eq!(plant.appliance().releases().unwrap().len(), 1);
     assert_eq!(names(&plant.hub()), ["edge-0", "edge-1", "edge-2"]);
+
+    // A dry run says so too; an import that does not go live has nothing to be refused for.
+    let dry = Options {
+        dry_run: true,
+        ..Options::default()
+    };
+    assert_eq!(plant.import_with(&silent, &dry).unwrap_err().code(), "undeploy");
+    let dry = Options {
+        keep_inactive: true,
+        ..dry
+    };
+    plant.import_with(&silent, &dry).unwrap();
 
     // A deployment that is lost counts as well as a target.
     let silent = plant.vendor.with_targets(2, |image| {

@@ -47,13 +47,17 @@ impl Plant {
 
     /// Imports a bundle; it goes live unless `keep_inactive`.
     pub(crate) fn import(&self, made: &Made, keep_inactive: bool) -> Result<()> {
-        let path = self.folder.path().join("bundle");
-        write(&path, &made.bytes);
         let options = Options {
             keep_inactive,
             ..Options::default()
         };
-        let imported = self.appliance().import(&path, &options, &self.clock, &mut |_| ());
+        self.import_with(made, &options)
+    }
+
+    pub(crate) fn import_with(&self, made: &Made, options: &Options) -> Result<()> {
+        let path = self.folder.path().join("bundle");
+        write(&path, &made.bytes);
+        let imported = self.appliance().import(&path, options, &self.clock, &mut |_| ());
         imported.map(|_| ())
     }
 

@@ -35,16 +35,18 @@ impl SiteView {
             return wrong(format!("{interval:?} is no interval for agents"))
                 .map_err(|error: Error| error.expected("a Go duration above zero, as in 5.37s"));
         }
-        if authority.is_some_and(|pem| !is_pem(pem)) {
-            return wrong("the authority's certificate is not in PEM form".to_owned());
-        }
+        let authority = match authority.filter(|_| secure) {
+            Some(pem) => match certificates(pem) {
+                Some(certificates) => Some(certificates),
+                None => return wrong("the authority's certificate is not in PEM form".to_owned()),
+            },
+            None => None,
+        };
         Ok(Self {
             address: address.to_owned(),
             secure,
             interval: interval.to_owned(),
-            authority: authority
-                .filter(|_| secure)
-                .map(|pem| pem.trim_end().replace("\r\n", "\n") + "\n"),
+            authority,
         })
     }
 
@@ -92,15 +94,23 @@ fn is_interval(text: &str) -> bool {
     above_zero
 }
 
-/// Whether a text is certificates in PEM form and nothing else: it goes into manifests and scripts as it stands.
-fn is_pem(text: &str) -> bool {
-    let line = |line: &str| {
-        matches!(line, "-----BEGIN CERTIFICATE-----" | "-----END CERTIFICATE-----")
-            || (!line.is_empty() && line.chars().all(|c| c.is_ascii_alphanumeric() || "+/=".contains(c)))
-    };
-    text.starts_with("-----BEGIN CERTIFICATE-----\n")
-        && text.trim_end().ends_with("\n-----END CERTIFICATE-----")
-        && text.lines().all(line)
+/// Returns the certificates of a PEM file, without whatever else stands in it: they go into manifests and scripts as they are.
+fn certificates(text: &str) -> Option<String> {
+    const BEGIN: &str = "-----BEGIN CERTIFICATE-----";
+    const END: &str = "-----END CERTIFICATE-----";
+    let (mut out, mut inside) = (String::new(), false);
+    for line in text.lines().map(str::trim) {
+        match (inside, line) {
+            (false, BEGIN) => inside = true,
+            (false, _) => continue,
+            (true, END) => inside = false,
+            (true, line) if line.chars().all(|c| c.is_ascii_alphanumeric() || "+/=".contains(c)) => {}
+            (true, _) => return None,
+        }
+        out += line;
+        out.push('\n');
+    }
+    (!inside && !out.is_empty()).then_some(out)
 }
 
 #[cfg(test)]
