@@ -1,0 +1,100 @@
+//! Images as a release file names them: a source, or a source and the name it is stored under.
+
+use std::path::Path;
+
+use serde::Deserialize;
+use serde_saphyr::Spanned;
+
+use super::mistakes::{Mistakes, cut, place};
+use super::one_or_many::TextOr;
+use crate::bundle::desired::PLACEHOLDER_HOST;
+use crate::domain::{RepositoryName, Result, Tag};
+use crate::vendor_side::collect::{ImageReference, ImageRequest, Source};
+
+/// An image and the name it is stored under.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ImageEntry {
+    /// Where it comes from.
+    pub source: Source,
+    /// Repository and tag to store it under; what is missing follows from the source.
+    pub name: Option<(RepositoryName, Option<Tag>)>,
+    /// Where the entry stands.
+    pub place: (u64, u64),
+}
+
+/// The long form.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawImage {
+    source: Spanned<String>,
+    name: Option<Spanned<String>>,
+}
+
+/// Either form.
+pub(super) type RawEntry = Spanned<TextOr<RawImage>>;
+
+impl ImageEntry {
+    /// Returns what is collected for it.
+    pub fn request(&self) -> ImageRequest {
+        ImageRequest {
+            source: self.source.clone(),
+            name: self.name.clone(),
+        }
+    }
+}
+
+impl Mistakes<'_> {
+    pub(super) fn image(&self, entry: &RawEntry, base: &Path) -> Result<ImageEntry> {
+        match &entry.value {
+            TextOr::Text(text) => {
+                let source = Source::parse(text, base).map_err(|error| self.at(place(entry), "value", error))?;
+                self.no_placeholder(&source, place(entry))?;
+                Ok(ImageEntry {
+                    source,
+                    name: None,
+                    place: place(entry),
+                })
+            }
+            TextOr::Map(image) => {
+                let source = Source::parse(&image.source.value, base)
+                    .map_err(|error| self.at(place(&image.source), "value", error))?;
+                self.no_placeholder(&source, place(&image.source))?;
+                Ok(ImageEntry {
+                    source,
+                    name: image.name.as_ref().map(|name| self.stored_name(name)).transpose()?,
+                    place: place(&image.source),
+                })
+            }
+        }
+    }
+
+    /// Repository and perhaps tag that something is stored under.
+    pub(super) fn stored_name(&self, name: &Spanned<String>) -> Result<(RepositoryName, Option<Tag>)> {
+        let reference: ImageReference = self.parse(name)?;
+        let repository = reference
+            .repository()
+            .filter(|_| reference.digest.is_none() && reference.host != PLACEHOLDER_HOST)
+            .ok_or_else(|| {
+                self.value(
+                    name,
+                    format!("{:?} cannot name an image in a bundle", cut(&name.value)),
+                    "a repository and perhaps a tag, no digest, like registry.example.com/team/app:1.0",
+                )
+            })?;
+        Ok((repository, reference.tag))
+    }
+
+    /// The placeholder stands for the appliance, which nothing can be fetched from here.
+    fn no_placeholder(&self, source: &Source, at: (u64, u64)) -> Result<()> {
+        match source {
+            Source::Registry(reference) if reference.host == PLACEHOLDER_HOST => Err(self
+                .at(
+                    at,
+                    "value",
+                    format!("{PLACEHOLDER_HOST} stands for the appliance's registry"),
+                )
+                .expected("the registry that the image comes from")),
+            _ => Ok(()),
+        }
+    }
+}

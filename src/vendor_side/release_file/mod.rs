@@ -1,0 +1,28 @@
+//! `release.yaml`: what a release says, as its author writes it. Every mistake is named with file, line and column.
+//!
+//! ```text
+//! file          product, audience, times, images, notes; one section per file below
+//! agents        which agents targets run
+//! applications  compose files and charts, and the images they need
+//! targets       where what is deployed
+//! ```
+//!
+//! The published schema is `bundle-spec/schemas/release.schema.json`; a test keeps its keys and the parser's the same.
+
+mod agents;
+mod applications;
+mod chart;
+mod file;
+mod images;
+mod mistakes;
+mod one_or_many;
+mod targets;
+
+pub use agents::AgentEntry;
+pub use applications::{ApplicationEntry, ApplicationKind, ComposeApplication, HelmApplication};
+pub use chart::{ChartLocation, ImageValue, Pin};
+pub use file::{AudienceText, Expiry, Notes, RELEASE_FILE_BYTES, ReleaseFile};
+pub use images::ImageEntry;
+pub use mistakes::Located;
+pub(super) use mistakes::check_label;
+pub use targets::{DeploymentEntry, TargetEntry};
