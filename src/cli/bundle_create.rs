@@ -5,12 +5,13 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::passphrase::PassphraseArgs;
 use super::times::source_date_epoch;
 use super::ui::{Format, Ui, bytes, escape};
 use super::vendor::WorkspaceArgs;
+use crate::bundle::desired::{DesiredState, Target};
 use crate::domain::{Class, Clock as _, Error, Result, SystemClock, Timestamp};
 use crate::stream::read_bounded;
 use crate::vendor_side::collect::{Platform, RegistryOptions};
@@ -120,6 +121,7 @@ pub(super) fn run(args: &CreateArgs, ui: &mut Ui) -> Result<()> {
     drop(stdout);
 
     let (head, packed) = (&built.packed.head, &built.packed);
+    let targets: Vec<Value> = built.desired.iter().flat_map(|desired| &desired.targets).map(target_json).collect();
     let output = args.output.display().to_string();
     let value = json!({
         "file": output, "head_digest": packed.head_digest, "product": head.product, "channel": head.channel,
@@ -127,9 +129,10 @@ pub(super) fn run(args: &CreateArgs, ui: &mut Ui) -> Result<()> {
         "expires": head.expires, "bytes": packed.bytes, "content_bytes": head.totals.content_bytes,
         "blobs": head.totals.blobs, "names": built.names, "absent": built.absent,
         "signatures": packed.signatures, "signatures_missing": built.signatures_missing,
-        "read_back_direct": packed.read_back_direct,
+        "read_back_direct": packed.read_back_direct, "targets": targets,
+        "removed": built.desired.iter().flat_map(|desired| &desired.removed).collect::<Vec<_>>(),
     });
-    let human = format!(
+    let mut human = format!(
         "{}\n{}\nhead         {}\nsize         {} for {} of content in {} blobs, {} names\nsignatures   {}",
         escape(&output),
         super::bundle::headline(head),
@@ -140,6 +143,15 @@ pub(super) fn run(args: &CreateArgs, ui: &mut Ui) -> Result<()> {
         built.names,
         packed.signatures,
     );
+    for (target, deployment) in built.desired.iter().flat_map(DesiredState::deployments) {
+        human += &format!(
+            "\ntarget       {} runs {} {}, revision {}",
+            escape(&target.name),
+            deployment.application,
+            escape(&deployment.version),
+            deployment.revision
+        );
+    }
     // On a pipe the bundle is the data; the summary is talk.
     match (to_pipe, ui.format()) {
         (false, _) => ui.result(&value, human)?,
@@ -156,6 +168,21 @@ pub(super) fn run(args: &CreateArgs, ui: &mut Ui) -> Result<()> {
         ));
     }
     Ok(())
+}
+
+/// What scripts need to know of a target: every UUID.
+fn target_json(target: &Target) -> Value {
+    let deployments: Vec<Value> = target
+        .deployments
+        .iter()
+        .map(|deployment| {
+            json!({
+                "application": deployment.application, "version": deployment.version, "id": deployment.id,
+                "revision": deployment.revision, "images": deployment.images,
+            })
+        })
+        .collect();
+    json!({"name": target.name, "id": target.id, "kind": target.kind, "site": target.site, "deployments": deployments})
 }
 
 fn read_release_file(path: &Path) -> Result<ReleaseFile> {

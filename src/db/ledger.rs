@@ -229,6 +229,53 @@ pub fn newest_release(connection: &Connection, scope: &Scope) -> Result<Option<S
         .sql("read the signed releases")
 }
 
+/// Records what a release that was just recorded tells targets to run: a desired-state document of all sites together.
+///
+/// # Errors
+///
+/// Those of [`super::SqlResult::sql`].
+pub fn record_fleet(transaction: &Transaction<'_>, scope: &Scope, counter: Counter, state: &[u8]) -> Result<()> {
+    transaction
+        .execute(
+            "INSERT OR REPLACE INTO signed_fleet (domain, product, channel, epoch, sequence, state)
+             VALUES (?, ?, ?, ?, ?, ?)",
+            params![
+                scope.domain,
+                scope.product,
+                scope.channel,
+                counter.epoch,
+                counter.sequence,
+                state
+            ],
+        )
+        .sql("record what targets run")?;
+    Ok(())
+}
+
+/// Returns what the newest release before a number told targets to run; nothing when no release said anything.
+///
+/// # Errors
+///
+/// Those of [`super::SqlResult::sql`].
+pub fn fleet_before(connection: &Connection, scope: &Scope, counter: Counter) -> Result<Option<Vec<u8>>> {
+    connection
+        .query_row(
+            "SELECT state FROM signed_fleet
+             WHERE domain = ?1 AND product = ?2 AND channel = ?3 AND (epoch < ?4 OR (epoch = ?4 AND sequence < ?5))
+             ORDER BY epoch DESC, sequence DESC LIMIT 1",
+            params![
+                scope.domain,
+                scope.product,
+                scope.channel,
+                counter.epoch,
+                counter.sequence
+            ],
+            |row| row.get(0),
+        )
+        .optional()
+        .sql("read what targets run")
+}
+
 fn read_site(row: &Row<'_>) -> rusqlite::Result<Site> {
     Ok(Site {
         site: row.get(0)?,
@@ -294,6 +341,19 @@ mod tests {
         assert_eq!(record(0, 8, 2).unwrap(), Recorded::New);
         let newest = db.read(|c| newest_release(c, &scope)).unwrap().unwrap();
         assert_eq!(newest.counter, Counter { epoch: 1, sequence: 7 });
+
+        for (epoch, sequence, state) in [(0, 7, b"a"), (0, 8, b"b"), (1, 7, b"c")] {
+            let counter = Counter { epoch, sequence };
+            db.write(|tx| record_fleet(tx, &scope, counter, state)).unwrap();
+        }
+        let before = |epoch, sequence| {
+            let counter = Counter { epoch, sequence };
+            db.read(|c| fleet_before(c, &scope, counter)).unwrap()
+        };
+        assert_eq!(before(0, 7), None);
+        assert_eq!(before(0, 8).unwrap(), b"a");
+        assert_eq!(before(1, 0).unwrap(), b"b");
+        assert_eq!(before(2, 0).unwrap(), b"c");
     }
 
     #[test]

@@ -41,7 +41,10 @@ impl Schema {
     pub const LEDGER: Self = Self {
         name: "ledger.db",
         application_id: 0x4149_524D,
-        steps: &[include_str!("migrations/ledger_0001_init.sql")],
+        steps: &[
+            include_str!("migrations/ledger_0001_init.sql"),
+            include_str!("migrations/ledger_0002_fleet.sql"),
+        ],
     };
 
     /// Returns the version that this program writes.

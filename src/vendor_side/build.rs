@@ -5,15 +5,17 @@
 
 use std::path::PathBuf;
 
-use super::collect::{RegistryOptions, collect};
+use super::collect::{RegistryOptions, Stored, collect_all};
+use super::fleet::{Ids, Memory, Prepared, Removals, assemble, prepare};
 use super::pack::{Destination, PackEvent, Packed, pack};
 use super::release::{Overrides, resolve};
 use super::release_file::ReleaseFile;
 use super::workspace::Workspace;
-use crate::bundle::{Packing, Plan};
+use crate::bundle::desired::DesiredState;
+use crate::bundle::{Packing, Plan, Release};
 use crate::crypto::{PayloadType, RoleName, Signature, SigningKey};
 use crate::db::ledger;
-use crate::domain::{Class, Error, Result, Scope, Timestamp};
+use crate::domain::{Class, Counter, DocumentType, Error, Result, Scope, Timestamp};
 
 /// What a bundle is built from.
 #[derive(Debug)]
@@ -52,6 +54,8 @@ pub struct Built {
     pub absent: usize,
     /// How many more signatures the release role needs.
     pub signatures_missing: usize,
+    /// What targets shall run; nothing when the release does not speak of targets.
+    pub desired: Option<DesiredState>,
 }
 
 /// Opens the keys that sign releases: as many as the role demands, in the order of their files, or those in the files named.
@@ -137,28 +141,79 @@ pub fn build(
             chain.newest().expires
         )));
     }
-    let (content, sources) = collect(
-        &resolved.images,
+    let texts: Vec<(String, String)> = resolved
+        .documents
+        .iter()
+        .map(|(kind, bytes)| (format!("the {kind}"), String::from_utf8_lossy(bytes).into_owned()))
+        .collect();
+    let texts: Vec<(&str, &str)> = texts
+        .iter()
+        .map(|(name, text)| (name.as_str(), text.as_str()))
+        .collect();
+    let mut prepared = prepare(build.file, &texts, build.registries, &mut |what| {
+        events(BuildEvent::Collecting(what));
+    })?;
+    for warning in std::mem::take(&mut prepared.warnings) {
+        events(BuildEvent::Warning(warning));
+    }
+    let problems = prepared.take_problems();
+    let collection = collect_all(
+        prepared.requests(),
         &resolved.platforms,
-        resolved.documents,
         build.registries,
+        problems,
         |image| events(BuildEvent::Collecting(image)),
     )?;
+    let mut content = collection.content;
+    content.documents = resolved.documents;
+    let counter = Counter {
+        epoch: release.epoch,
+        sequence: release.sequence,
+    };
+    let before = ledger.read(|connection| ledger::fleet_before(connection, &scope, counter))?;
+    let fleet = desired_state(
+        build,
+        &prepared,
+        &release,
+        &scope,
+        &sites,
+        before.as_deref(),
+        &collection.stored,
+    )?;
+    for warning in &fleet.removals.warnings {
+        events(BuildEvent::Warning(warning.clone()));
+    }
+    content.documents.extend(fleet.documents);
     let plan = Plan::new(&release, &content, chain, Packing::default())?;
     let (names, absent) = (content.tags.len(), content.absent.len());
+    let remembered = fleet.removals.remembered.to_bytes();
+    let says_something = fleet.desired.is_some();
     let mut sign = |bundle: &crate::bundle::UnsignedBundle| {
         let counter = bundle.head().counter();
         let (head, version) = (bundle.head_digest(), bundle.head().version.as_str());
-        ledger.write(|transaction| ledger::record_release(transaction, &scope, counter, head, version, build.now))?;
+        ledger.write(|transaction| {
+            ledger::record_release(transaction, &scope, counter, head, version, build.now)?;
+            if says_something {
+                ledger::record_fleet(transaction, &scope, counter, &remembered)?;
+            }
+            Ok(())
+        })?;
         Ok(build
             .keys
             .iter()
             .map(|key| Signature::make(key, PayloadType::BundleHead, bundle.head_bytes()))
             .collect())
     };
-    let packed = pack(plan, content, &sources, destination, &mut sign, &mut |event| {
-        events(BuildEvent::Packing(event));
-    })?;
+    let packed = pack(
+        plan,
+        content,
+        &collection.sources,
+        destination,
+        &mut sign,
+        &mut |event| {
+            events(BuildEvent::Packing(event));
+        },
+    )?;
     let signatures_missing = chain
         .newest()
         .roles
@@ -179,5 +234,44 @@ pub fn build(
         names,
         absent,
         signatures_missing,
+        desired: fleet.desired,
+    })
+}
+
+/// What a release tells targets.
+struct Fleet {
+    desired: Option<DesiredState>,
+    documents: Vec<(DocumentType, Vec<u8>)>,
+    removals: Removals,
+}
+
+/// Assembles the desired state and compares it with the release before. A release that speaks of no target carries none.
+fn desired_state(
+    build: &Build<'_>,
+    prepared: &Prepared<'_>,
+    release: &Release,
+    scope: &Scope,
+    sites: &[ledger::Site],
+    before: Option<&[u8]>,
+    stored: &[Stored],
+) -> Result<Fleet> {
+    let ids = Ids { scope };
+    let assembled = assemble(prepared, build.file, &ids, sites, stored)?;
+    let removals = Memory::parse(before)?.compare(&assembled.state, &release.audience, build.file, &ids)?;
+    let (mut desired, mut documents) = assembled.for_audience(&release.audience);
+    desired.removed.clone_from(&removals.removed);
+    if desired == DesiredState::default() {
+        return Ok(Fleet {
+            desired: None,
+            documents: Vec::new(),
+            removals,
+        });
+    }
+    desired.check()?;
+    documents.push((DocumentType::DesiredState, desired.to_bytes()));
+    Ok(Fleet {
+        desired: Some(desired),
+        documents,
+        removals,
     })
 }

@@ -12,17 +12,22 @@
 //! a byte of it replaces the old state.
 
 mod build;
+mod chart;
 pub mod collect;
 pub mod compose;
 mod enrol;
+mod fleet;
 mod key_ring;
 mod pack;
 pub mod release;
 pub mod release_file;
 mod root_change;
+mod secret;
 mod suggest;
 mod trust;
+mod values;
 mod workspace;
+mod yaml;
 
 pub use build::{Build, BuildEvent, Built, build, release_keys};
 pub use enrol::{Enrolled, enrol};

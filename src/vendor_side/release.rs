@@ -4,7 +4,7 @@
 
 use std::fs::File;
 
-use super::collect::{ImageRequest, Platform};
+use super::collect::Platform;
 use super::release_file::{AudienceText, Expiry, Notes, ReleaseFile, check_label};
 use super::suggest::nearest;
 use crate::bundle::Release;
@@ -40,8 +40,6 @@ pub struct Overrides {
 pub struct ResolvedRelease {
     /// What the head will say.
     pub release: Release,
-    /// Images to collect.
-    pub images: Vec<ImageRequest>,
     /// Platforms to carry; all when empty.
     pub platforms: Vec<Platform>,
     /// Release documents.
@@ -137,14 +135,6 @@ pub fn resolve(
             home_hosts: file.home_hosts.clone(),
             minimum_appliance: file.minimum_appliance.unwrap_or(MINIMUM_APPLIANCE),
         },
-        images: file
-            .images
-            .iter()
-            .map(|image| ImageRequest {
-                source: image.source.clone(),
-                name: image.name.clone(),
-            })
-            .collect(),
         platforms: if overrides.platforms.is_empty() {
             file.platforms.clone()
         } else {
@@ -188,7 +178,11 @@ fn audience(file: &ReleaseFile, overrides: &Overrides, sites: &[Site]) -> Result
 }
 
 /// A site id counts also when the site is not enrolled here: another workspace of the vendor may know it.
-fn find_site(text: &str, sites: &[Site]) -> Result<SiteId, (String, String)> {
+///
+/// # Errors
+///
+/// What was found, and what to do.
+pub(super) fn find_site(text: &str, sites: &[Site]) -> Result<SiteId, (String, String)> {
     if let Some(site) = sites.iter().find(|site| site.name == text) {
         return Ok(site.site.clone());
     }

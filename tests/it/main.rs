@@ -29,7 +29,15 @@ mod target_serving;
 mod tls;
 mod vectors;
 #[cfg(feature = "vendor")]
+mod vendor_applications;
+#[cfg(feature = "vendor")]
+mod vendor_charts;
+#[cfg(feature = "vendor")]
 mod vendor_cli;
+#[cfg(feature = "vendor")]
+mod vendor_removals;
+#[cfg(feature = "vendor")]
+mod vendor_secrets;
 #[cfg(feature = "vendor")]
 mod vendor_layout;
 #[cfg(feature = "vendor")]

@@ -10,8 +10,10 @@
 //! one by one (D10).
 
 mod blob_range;
+mod chart_repository;
 mod layout;
 mod layout_tar;
+mod made;
 mod origin;
 mod plan;
 mod problem;
@@ -24,7 +26,11 @@ mod source;
 mod sources;
 mod walk;
 
+pub(in crate::vendor_side) use chart_repository::{fetch_chart, pull_chart, read_chart};
+pub use made::MadeArtifact;
+pub(in crate::vendor_side) use problem::Problems;
 pub use reference::{ImageReference, Platform};
 pub use registry_client::RegistryOptions;
 pub use source::{Pick, Source};
-pub use sources::{ImageRequest, Sources, collect};
+pub(in crate::vendor_side) use sources::collect_all;
+pub use sources::{Collection, ImageRequest, Sources, Stored, collect};

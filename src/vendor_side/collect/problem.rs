@@ -7,12 +7,20 @@ const LISTED: usize = 50;
 
 /// Problems found so far.
 #[derive(Debug, Default)]
-pub(super) struct Problems(Vec<Error>);
+pub(in crate::vendor_side) struct Problems(Vec<Error>);
 
 impl Problems {
     /// Notes a problem of an image.
-    pub(super) fn note(&mut self, image: &str, error: &Error) {
-        let mut sentence = format!("{image}: {}", error.found());
+    pub(in crate::vendor_side) fn note(&mut self, image: &str, error: &Error) {
+        self.take(format!("{image}: {}", error.found()), error);
+    }
+
+    /// Notes a problem that says itself what it is about.
+    pub(in crate::vendor_side) fn add(&mut self, error: &Error) {
+        self.take(error.found().to_owned(), error);
+    }
+
+    fn take(&mut self, mut sentence: String, error: &Error) {
         if let Some(expected) = error.expectation() {
             sentence += &format!(" (expected {expected})");
         }
@@ -37,7 +45,7 @@ impl Problems {
     }
 
     /// Ends with one error that lists every problem: of their class and code when they agree, else `E-CONTENT problems`.
-    pub(super) fn into_result(self) -> Result<(), Error> {
+    pub(in crate::vendor_side) fn into_result(self) -> Result<(), Error> {
         let Some(first) = self.0.first() else { return Ok(()) };
         if self.0.len() == 1 {
             return Err(self.0.into_iter().next().expect("there is one"));

@@ -117,6 +117,36 @@ impl Connections {
         })
     }
 
+    /// Fetches a file of a web site, at most `limit` bytes; nothing when it is not there. Nothing is sent along but what
+    /// Docker's configuration has for that very host.
+    ///
+    /// # Errors
+    ///
+    /// `E-USAGE plain-http` for an address without TLS that nobody allowed; those of [`RegistryClient::get`].
+    pub(super) fn get(&mut self, url: &Url, limit: u64, what: &str) -> Result<Option<Vec<u8>>> {
+        let (runtime, http) = self.made()?;
+        let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
+        let host = format!("{}{port}", url.host_str().unwrap_or_default());
+        if url.scheme() != "https" && !self.options.plain_http.contains(&host) && !is_this_machine(&host) {
+            return Err(
+                Error::new(Class::Usage, "plain-http", format!("{host} is addressed without TLS"))
+                    .expected("an https:// address")
+                    .remedy(format!("allow it with --plain-http {host}")),
+            );
+        }
+        let client = RegistryClient {
+            runtime,
+            http,
+            base: url.clone(),
+            path: url.path().trim_start_matches('/').to_owned(),
+            host,
+            first_pause: self.options.first_pause,
+            authorization: Mutex::new(None),
+        };
+        let answer = client.wait(client.get(url.clone(), "*/*", limit, what))?;
+        Ok(answer.map(|(bytes, _)| bytes))
+    }
+
     /// Whether a registry on this machine speaks no TLS: asked once, as Docker does.
     fn answers_plainly(&mut self, host: &str) -> Result<bool> {
         if let Some(plain) = self.plain.get(host) {

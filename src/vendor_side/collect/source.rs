@@ -2,7 +2,9 @@
 
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use super::made::MadeArtifact;
 use super::reference::ImageReference;
 use crate::domain::{Digest, Tag};
 
@@ -18,6 +20,8 @@ pub enum Source {
     },
     /// A registry.
     Registry(ImageReference),
+    /// Something that was made here.
+    Made(Arc<MadeArtifact>),
 }
 
 /// Which image of a layout.
@@ -86,6 +90,7 @@ impl fmt::Display for Source {
                 }
             }
             Self::Registry(reference) => write!(f, "{reference}"),
+            Self::Made(artifact) => f.write_str(artifact.label()),
         }
     }
 }

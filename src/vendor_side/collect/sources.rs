@@ -7,7 +7,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::layout::Layout;
+use super::made::{Made, MadeArtifact};
 use super::origin::{Found, Origin};
+use super::problem::Problems;
 use super::reference::{ImageReference, Platform};
 use super::registry::Registry;
 use super::registry_client::{Connections, RegistryOptions};
@@ -55,23 +57,64 @@ impl ContentSource for Sources {
     }
 }
 
+/// Everything that images are made of.
+#[derive(Debug)]
+pub struct Collection {
+    /// Names, manifests, what is absent; no documents.
+    pub content: Content,
+    /// The way to the bytes of configs and layers.
+    pub sources: Sources,
+    /// What each request was stored as, in their order.
+    pub stored: Vec<Stored>,
+}
+
+/// What an image is called in the bundle.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stored {
+    /// Its repository.
+    pub repository: RepositoryName,
+    /// Its tag, if it has one.
+    pub tag: Option<Tag>,
+    /// Its manifest or index.
+    pub digest: Digest,
+}
+
 /// Finds everything that the images are made of. `progress` is told each image when its turn comes.
+///
+/// # Errors
+///
+/// Those of [`collect_all`].
+pub fn collect(
+    images: &[ImageRequest],
+    platforms: &[Platform],
+    documents: Vec<(DocumentType, Vec<u8>)>,
+    options: &RegistryOptions,
+    progress: impl FnMut(&str),
+) -> Result<(Content, Sources)> {
+    let mut collection = collect_all(images, platforms, options, Problems::default(), progress)?;
+    collection.content.documents = documents;
+    Ok((collection.content, collection.sources))
+}
+
+/// As [`collect`], and says what each image is stored as. `problems` are those found before: all are told together.
 ///
 /// # Errors
 ///
 /// One error that lists everything that cannot be carried (D10): of the problems' class when they agree, else
 /// `E-CONTENT problems`. `E-INTEGRITY` for content that does not match its digest. `E-IO`, `E-SPACE` and
 /// `E-USAGE registry-credentials` when a source cannot be read.
-pub fn collect(
+pub(in crate::vendor_side) fn collect_all(
     images: &[ImageRequest],
     platforms: &[Platform],
-    documents: Vec<(DocumentType, Vec<u8>)>,
     options: &RegistryOptions,
+    problems: Problems,
     mut progress: impl FnMut(&str),
-) -> Result<(Content, Sources)> {
+) -> Result<Collection> {
     let mut origins = Origins::new(options);
     let mut tags: BTreeMap<(usize, Tag), Option<Found>> = BTreeMap::new();
+    let mut stored = Vec::new();
     let mut collected = Collected::default();
+    collected.problems = problems;
     for request in images {
         let label = request.source.to_string();
         progress(&label);
@@ -88,19 +131,30 @@ pub fn collect(
                 let origin = origins.get(number)?;
                 (number, from_registry(origin, number, reference, request, &mut tags)?)
             }
+            Source::Made(artifact) => (
+                origins.add(Box::new(Made(Arc::clone(artifact)))),
+                from_made(artifact, request),
+            ),
         };
         match start {
-            Ok(start) => Walk {
-                origin: origins.get(number)?,
-                origin_number: number,
-                repository: &start.repository,
-                platforms,
-                collected: &mut collected,
-                image: &label,
-                queue: VecDeque::new(),
-                followed: HashSet::new(),
+            Ok(start) => {
+                stored.push(Stored {
+                    repository: start.repository.clone(),
+                    tag: start.tag.clone(),
+                    digest: start.digest,
+                });
+                Walk {
+                    origin: origins.get(number)?,
+                    origin_number: number,
+                    repository: &start.repository,
+                    platforms,
+                    collected: &mut collected,
+                    image: &label,
+                    queue: VecDeque::new(),
+                    followed: HashSet::new(),
+                }
+                .image(start.tag, start.digest, start.found, start.stated.as_deref())?;
             }
-            .image(start.tag, start.digest, start.found, start.stated.as_deref())?,
             Err(error) => collected.problems.note(&label, &error),
         }
     }
@@ -109,18 +163,19 @@ pub fn collect(
     let mut absent = collected.absent;
     absent.retain(|digest, _| !collected.manifests.contains_key(digest));
     collected.problems.into_result()?;
-    Ok((
-        Content {
+    Ok(Collection {
+        content: Content {
             tags,
             manifests: collected.manifests,
             absent,
-            documents,
+            documents: Vec::new(),
         },
-        Sources {
+        sources: Sources {
             origins: origins.list,
             blobs: collected.blobs,
         },
-    ))
+        stored,
+    })
 }
 
 /// The places that images come from, each opened once for all its images.
@@ -199,6 +254,17 @@ fn from_layout(layout: &Layout, pick: &Pick, request: &ImageRequest) -> Result<S
         digest: picked.digest,
         found,
         stated: Some(picked.media_type),
+    })
+}
+
+fn from_made(artifact: &MadeArtifact, request: &ImageRequest) -> Result<Start> {
+    let (repository, tag) = request.name.clone().ok_or_else(unnamed)?;
+    Ok(Start {
+        repository,
+        tag,
+        digest: artifact.digest(),
+        found: artifact.found(),
+        stated: None,
     })
 }
 

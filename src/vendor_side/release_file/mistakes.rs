@@ -58,7 +58,7 @@ impl Mistakes<'_> {
             return Ok(*meant);
         }
         let known: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
-        Err(self.suggest(
+        Err(Self::suggest(
             self.value(
                 text,
                 format!("{:?} is none of the words for this", cut(&text.value)),
@@ -70,7 +70,7 @@ impl Mistakes<'_> {
     }
 
     /// Adds a guess to an error.
-    pub(super) fn suggest<'b>(&self, error: Error, word: &str, known: impl IntoIterator<Item = &'b str>) -> Error {
+    pub(super) fn suggest<'b>(error: Error, word: &str, known: impl IntoIterator<Item = &'b str>) -> Error {
         match nearest(word, known) {
             Some(meant) => error.remedy(format!("did you mean {meant}?")),
             None => error,
@@ -110,7 +110,7 @@ impl Mistakes<'_> {
                 let refusal = self
                     .at(place, "unknown-key", format!("unknown key {:?}", cut(field)))
                     .expected(format!("one of {}", expected.join(", ")));
-                self.suggest(refusal, field, expected.iter().copied())
+                Self::suggest(refusal, field, expected.iter().copied())
             }
             Yaml::SerdeMissingField { field, .. } => self.missing_key(place, field, ""),
             other => self.at(place, "yaml", cut(&first_line(&other.to_string()))),

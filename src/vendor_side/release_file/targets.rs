@@ -293,7 +293,7 @@ impl Mistakes<'_> {
                 format!("there is no application {:?}", cut(&raw.application.value)),
                 format!("one of {}", known.join(", ")),
             );
-            return Err(self.suggest(error, &raw.application.value, known.iter().copied()));
+            return Err(Self::suggest(error, &raw.application.value, known.iter().copied()));
         };
         match (kind, &application.kind) {
             (TargetKind::Docker, ApplicationKind::Compose(_)) => self.none_of(

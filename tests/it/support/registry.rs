@@ -48,6 +48,8 @@ pub(crate) struct Manners {
     pub(crate) faults: Vec<Fault>,
     /// Speaks TLS with the certificate for `localhost`.
     pub(crate) tls: bool,
+    /// Plain files beside the registry, by path: chart repositories.
+    pub(crate) files: BTreeMap<String, Vec<u8>>,
     /// Bytes sent in place of what a digest names.
     pub(crate) false_bytes: BTreeMap<String, Vec<u8>>,
 }
@@ -220,6 +222,9 @@ impl Shared {
             && shown != Some(&value)
         {
             return (401, vec![header("WWW-Authenticate", &challenge)], Vec::new());
+        }
+        if let Some(bytes) = manners.files.get(&request.target) {
+            return (200, Vec::new(), bytes.clone());
         }
         let Some(rest) = request.target.strip_prefix("/v2/acme/app/") else {
             return not_found();

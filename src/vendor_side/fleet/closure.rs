@@ -1,0 +1,201 @@
+//! Every image that a release needs, each asked for once.
+
+use std::collections::BTreeMap;
+
+use crate::bundle::desired::PLACEHOLDER_HOST;
+use crate::domain::{Class, Digest, Error, RepositoryName, Result, Tag};
+use crate::vendor_side::collect::{ImageReference, ImageRequest, Source, Stored};
+use crate::vendor_side::release_file::ImageEntry;
+
+/// The tag that is meant when neither tag nor digest is given.
+const DEFAULT_TAG: &str = "latest";
+
+/// A place in the list of what is collected.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Wanted(usize);
+
+/// Repository, and perhaps a tag.
+type StoredName = (RepositoryName, Option<Tag>);
+
+/// What is to be collected.
+#[derive(Debug, Default)]
+pub(super) struct Closure {
+    requests: Vec<ImageRequest>,
+    places: BTreeMap<(Source, Option<StoredName>), Wanted>,
+    /// Images of the release by the name that they are stored under.
+    by_name: BTreeMap<(RepositoryName, Tag), ImageRequest>,
+    /// What a reference with a digest must turn out to be.
+    pinned: Vec<(Wanted, Digest, String)>,
+}
+
+impl Closure {
+    /// Starts with the images that the release names by itself.
+    pub(super) fn new(images: &[ImageEntry]) -> Self {
+        let mut closure = Self::default();
+        for image in images {
+            closure.add(image.request());
+            if let Some((repository, Some(tag))) = &image.name {
+                closure
+                    .by_name
+                    .insert((repository.clone(), tag.clone()), image.request());
+            }
+        }
+        closure
+    }
+
+    /// Asks for an image.
+    pub(super) fn add(&mut self, request: ImageRequest) -> Wanted {
+        let key = (request.source.clone(), request.name.clone());
+        if let Some(known) = self.places.get(&key) {
+            return *known;
+        }
+        let wanted = Wanted(self.requests.len());
+        self.requests.push(request);
+        self.places.insert(key, wanted);
+        wanted
+    }
+
+    /// Asks for what an application calls by a reference: from where the author says, else from an image of the release that is
+    /// stored under this name, else from where the reference itself leads.
+    ///
+    /// # Errors
+    ///
+    /// `E-CONTENT reference` for what is no reference to an image that a bundle can carry.
+    pub(super) fn reference(&mut self, text: &str, elsewhere: &BTreeMap<String, ImageEntry>) -> Result<Wanted> {
+        let wrong = |found: String| Error::new(Class::Content, "reference", found);
+        let reference: ImageReference = text.parse().map_err(wrong)?;
+        if reference.host == PLACEHOLDER_HOST {
+            return Err(wrong(format!(
+                "{text:?} names {PLACEHOLDER_HOST}, which stands for the appliance"
+            ))
+            .expected("the registry that the image comes from"));
+        }
+        let repository = reference
+            .repository()
+            .ok_or_else(|| wrong(format!("{text:?} has a host that a bundle cannot name")))?;
+        let tag = match (&reference.tag, &reference.digest) {
+            (None, None) => Some(DEFAULT_TAG.parse().expect("a legal tag")),
+            (tag, _) => tag.clone(),
+        };
+        let same = |known: &str| known == text || known.parse().is_ok_and(|known: ImageReference| known == reference);
+        let said = elsewhere
+            .iter()
+            .find(|(known, _)| same(known))
+            .map(|(_, entry)| ImageRequest {
+                source: entry.source.clone(),
+                name: entry.name.clone().or_else(|| Some((repository.clone(), tag.clone()))),
+            });
+        let named = || {
+            let key = (repository.clone(), tag.clone()?);
+            self.by_name.get(&key).cloned()
+        };
+        let request = said.or_else(named).unwrap_or_else(|| ImageRequest {
+            source: Source::Registry(reference.clone()),
+            name: None,
+        });
+        let wanted = self.add(request);
+        if let Some(digest) = reference.digest {
+            self.pinned.push((wanted, digest, text.to_owned()));
+        }
+        Ok(wanted)
+    }
+
+    /// Returns the list.
+    pub(super) fn requests(&self) -> &[ImageRequest] {
+        &self.requests
+    }
+
+    /// Checks that references with a digest turned out to be that.
+    ///
+    /// # Errors
+    ///
+    /// `E-CONTENT pin`.
+    pub(super) fn check_pins(&self, stored: &[Stored]) -> Result<()> {
+        for (wanted, digest, text) in &self.pinned {
+            let held = get(stored, *wanted)?;
+            if held.digest != *digest {
+                return Err(Error::new(
+                    Class::Content,
+                    "pin",
+                    format!("{text} is {} where it comes from", held.digest),
+                )
+                .expected("the digest that the reference names")
+                .remedy("correct the reference, or where images: says that it comes from"));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Returns what a wanted image was stored as.
+///
+/// # Errors
+///
+/// `E-INTERNAL` when the list is another one.
+pub(super) fn get(stored: &[Stored], wanted: Wanted) -> Result<&Stored> {
+    stored
+        .get(wanted.0)
+        .ok_or_else(|| Error::new(Class::Internal, "closure", "an image was not collected"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    fn entry(source: &str, name: Option<&str>) -> ImageEntry {
+        ImageEntry {
+            source: Source::parse(source, Path::new("/b")).unwrap(),
+            name: name.map(|name| {
+                let name: ImageReference = name.parse().unwrap();
+                (name.repository().unwrap(), name.tag)
+            }),
+            place: (1, 1),
+        }
+    }
+
+    #[test]
+    fn references_lead_where_the_author_says() {
+        let mut closure = Closure::new(&[entry("oci:web", Some("example.com/web:1"))]);
+        let elsewhere = BTreeMap::from([("db:16".to_owned(), entry("oci:db", None))]);
+        let none = BTreeMap::new();
+        let web = closure.reference("example.com/web:1", &none).unwrap();
+        assert_eq!(web, Wanted(0));
+        let db = closure.reference("docker.io/library/db:16", &elsewhere).unwrap();
+        let hub = closure.reference("db:16", &none).unwrap();
+        assert_ne!(db, hub);
+        assert_eq!(closure.reference("db:16", &none).unwrap(), hub);
+        let sources: Vec<String> = closure
+            .requests()
+            .iter()
+            .map(|request| request.source.to_string())
+            .collect();
+        assert_eq!(sources, ["oci:/b/web", "oci:/b/db", "docker.io/library/db:16"]);
+        assert_eq!(
+            closure.requests()[1].name,
+            Some(("docker.io/library/db".parse().unwrap(), Some("16".parse().unwrap())))
+        );
+        for bad in ["registry.airlock.internal/a/b:1", "A b", ""] {
+            let error = closure.reference(bad, &none).unwrap_err();
+            assert_eq!((error.class(), error.code()), (Class::Content, "reference"));
+        }
+    }
+
+    #[test]
+    fn a_pin_holds_also_where_the_image_comes_from_elsewhere() {
+        let digest = |c: &str| format!("sha256:{}", c.repeat(64)).parse::<Digest>().unwrap();
+        let mut closure = Closure::default();
+        closure
+            .reference(&format!("a.b/c@{}", digest("a")), &BTreeMap::new())
+            .unwrap();
+        let stored = |digest| Stored {
+            repository: "a.b/c".parse().unwrap(),
+            tag: None,
+            digest,
+        };
+        closure.check_pins(&[stored(digest("a"))]).unwrap();
+        let error = closure.check_pins(&[stored(digest("b"))]).unwrap_err();
+        assert_eq!((error.class(), error.code()), (Class::Content, "pin"));
+    }
+}

@@ -1,0 +1,179 @@
+//! A compose application with one environment file: its images, and the file that agents get.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::path::Path;
+
+use super::closure::{Wanted, get};
+use super::gathered::Gathered;
+use crate::bundle::desired::{DockerMode, PLACEHOLDER_HOST};
+use crate::domain::{Class, Error, Result, Uuid, limits};
+use crate::stream::read_bounded;
+use crate::vendor_side::collect::Stored;
+use crate::vendor_side::compose::{ComposeInput, Environment, Project, load};
+use crate::vendor_side::release_file::{ApplicationEntry, ComposeApplication};
+use crate::vendor_side::secret::Marks;
+
+/// A compose application under one environment.
+#[derive(Debug)]
+pub(super) struct ComposeVariant {
+    project: Project,
+    /// Images by the reference that they have in the file after interpolation.
+    images: BTreeMap<String, Wanted>,
+    /// Bytes of the environment file; nothing when there is none or it is empty.
+    pub(super) env: Option<Vec<u8>>,
+}
+
+impl ComposeVariant {
+    /// Reads files and environment and asks for the images. Nothing is returned when problems were noted instead.
+    ///
+    /// # Errors
+    ///
+    /// `E-IO` and `E-LIMIT` for files; `E-USAGE` for what is no compose file.
+    pub(super) fn prepare(
+        entry: &ApplicationEntry,
+        application: &ComposeApplication,
+        env_file: Option<&Path>,
+        mode: DockerMode,
+        gathered: &mut Gathered,
+    ) -> Result<Option<Self>> {
+        let name = entry.name.value.as_str();
+        let secrets: Vec<String> = entry.secrets.iter().map(|key| key.value.clone()).collect();
+        let marks = Marks {
+            secrets: &secrets,
+            allow_plain: &entry.allow_plain,
+        };
+        for path in &application.files {
+            let text = text_of(path)?;
+            let file = path.display().to_string();
+            no_placeholder(&file, &text)?;
+            match crate::vendor_side::yaml::mapping(&file, text.as_bytes()) {
+                Ok(tree) => {
+                    gathered.findings.text(&file, &text);
+                    gathered.findings.values(&file, &tree, marks);
+                }
+                // Compose has tags of its own; lines say enough then, and real mistakes are found below.
+                Err(_) => gathered.findings.lines(&file, &text, marks),
+            }
+        }
+        let mut env = None;
+        let environment = match env_file {
+            None => Environment::default(),
+            Some(path) => {
+                let text = text_of(path)?;
+                let file = path.display().to_string();
+                no_placeholder(&file, &text)?;
+                gathered.findings.lines(&file, &text, marks);
+                let parsed = Environment::parse(path, text.as_bytes())?;
+                env = Some(text.into_bytes()).filter(|bytes| !bytes.is_empty());
+                parsed
+            }
+        };
+        let input = ComposeInput {
+            files: &application.files,
+            profiles: &application.profiles,
+            env: &environment,
+            mode,
+        };
+        let project = load(&input)?;
+        for problem in project.problems() {
+            if problem.class() == Class::Policy {
+                gathered.findings.note(problem.to_string());
+            } else {
+                gathered.problems.add(&problem.error());
+            }
+        }
+        for warning in project.warnings() {
+            gathered.warn(warning.to_string());
+        }
+        let mut images = BTreeMap::new();
+        let mut whole = project.problems().is_empty();
+        for used in project.images() {
+            match gathered.closure.reference(&used.reference, &application.images) {
+                Ok(wanted) => {
+                    images.insert(used.reference.clone(), wanted);
+                }
+                Err(error) => {
+                    whole = false;
+                    gathered
+                        .problems
+                        .note(&format!("{}: service {}", used.place, used.service), &error);
+                }
+            }
+        }
+        for reference in application.images.keys() {
+            let used = images.keys().any(|known| {
+                known == reference || known.parse::<crate::vendor_side::collect::ImageReference>() == reference.parse()
+            });
+            if !used && whole {
+                gathered.problems.note(
+                    name,
+                    &Error::new(
+                        Class::Content,
+                        "reference",
+                        format!("images names {reference:?}, which no service uses"),
+                    ),
+                );
+            }
+        }
+        Ok(whole.then_some(Self { project, images, env }))
+    }
+
+    /// Returns the images, and the compose file of a deployment with the placeholder host.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Project::rewrite`]; `E-LIMIT` for a file that is too large.
+    pub(super) fn document<'a>(&self, deployment: Uuid, stored: &'a [Stored]) -> Result<(Vec<&'a Stored>, Vec<u8>)> {
+        let mut resolved = BTreeMap::new();
+        let mut images = Vec::new();
+        for (reference, wanted) in &self.images {
+            let held = get(stored, *wanted)?;
+            images.push(held);
+            resolved.insert(reference.clone(), (held.repository.clone(), held.digest));
+        }
+        Ok((images, self.project.rewrite(&resolved, &project_name(deployment))?))
+    }
+}
+
+/// Returns the name of a deployment's compose project or swarm stack: the hub's, so that an agent that changes over from the hub
+/// finds what runs already.
+fn project_name(deployment: Uuid) -> String {
+    let id: String = deployment.to_string().chars().take(8).collect();
+    format!("distr-{id}")
+}
+
+/// Reads a text file of an author.
+///
+/// # Errors
+///
+/// `E-IO`, `E-LIMIT`, `E-USAGE yaml` for what is no text.
+pub(super) fn text_of(path: &Path) -> Result<String> {
+    let file = File::open(path).map_err(|e| Error::io("open", path, e))?;
+    let bytes = read_bounded(file, limits::MANIFEST_BYTES, &path.display().to_string())?;
+    String::from_utf8(bytes)
+        .map_err(|_| Error::new(Class::Usage, "yaml", format!("{} is no UTF-8 text", path.display())))
+}
+
+/// The placeholder stands for the appliance: only this program writes it.
+///
+/// # Errors
+///
+/// `E-USAGE placeholder`.
+pub(super) fn no_placeholder(file: &str, text: &str) -> Result<()> {
+    match (1..)
+        .zip(text.lines())
+        .find(|(_, line)| line.contains(PLACEHOLDER_HOST))
+    {
+        None => Ok(()),
+        Some((number, _)) => {
+            let number: u64 = number;
+            Err(Error::new(
+                Class::Usage,
+                "placeholder",
+                format!("{file}:{number}: {PLACEHOLDER_HOST} stands for the appliance's registry"),
+            )
+            .expected("the registries that images really come from"))
+        }
+    }
+}

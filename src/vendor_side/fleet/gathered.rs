@@ -1,0 +1,27 @@
+//! Where everything goes that reading a release finds.
+
+use super::closure::Closure;
+use crate::vendor_side::collect::Problems;
+use crate::vendor_side::secret::Findings;
+
+/// Images, problems, secrets and warnings so far.
+#[derive(Debug, Default)]
+pub(super) struct Gathered {
+    /// Images that are needed.
+    pub(super) closure: Closure,
+    /// What cannot be carried.
+    pub(super) problems: Problems,
+    /// What must not travel in clear.
+    pub(super) findings: Findings,
+    /// What is not wrong here and may be at the site.
+    pub(super) warnings: Vec<String>,
+}
+
+impl Gathered {
+    /// Notes a warning once.
+    pub(super) fn warn(&mut self, text: String) {
+        if !self.warnings.contains(&text) {
+            self.warnings.push(text);
+        }
+    }
+}
