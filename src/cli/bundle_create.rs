@@ -121,7 +121,12 @@ pub(super) fn run(args: &CreateArgs, ui: &mut Ui) -> Result<()> {
     drop(stdout);
 
     let (head, packed) = (&built.packed.head, &built.packed);
-    let targets: Vec<Value> = built.desired.iter().flat_map(|desired| &desired.targets).map(target_json).collect();
+    let targets: Vec<Value> = built
+        .desired
+        .iter()
+        .flat_map(|desired| &desired.targets)
+        .map(target_json)
+        .collect();
     let output = args.output.display().to_string();
     let value = json!({
         "file": output, "head_digest": packed.head_digest, "product": head.product, "channel": head.channel,

@@ -35,10 +35,10 @@ mod vendor_charts;
 #[cfg(feature = "vendor")]
 mod vendor_cli;
 #[cfg(feature = "vendor")]
-mod vendor_removals;
-#[cfg(feature = "vendor")]
-mod vendor_secrets;
-#[cfg(feature = "vendor")]
 mod vendor_layout;
 #[cfg(feature = "vendor")]
 mod vendor_registry;
+#[cfg(feature = "vendor")]
+mod vendor_removals;
+#[cfg(feature = "vendor")]
+mod vendor_secrets;

@@ -3,6 +3,8 @@
 pub(crate) mod appliance;
 pub(crate) mod client;
 pub(crate) mod desired;
+#[cfg(feature = "vendor")]
+pub(crate) mod desk;
 pub(crate) mod maker;
 pub(crate) mod registry;
 pub(crate) mod shelf;

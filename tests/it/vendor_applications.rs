@@ -1,0 +1,303 @@
+//! From a release file with compose applications and targets to the desired state in a bundle.
+#![allow(clippy::disallowed_methods, reason = "tests read what they wrote")]
+
+use airlock::bundle::desired::{DesiredState, DockerMode, TargetKind};
+use airlock::domain::{Digest, Uuid};
+
+use crate::support::desk::{VendorDesk, desired};
+
+const FIXTURE: &str = "shop/release.yaml";
+
+fn only(state: &DesiredState) -> &airlock::bundle::desired::Deployment {
+    let [target] = state.targets.as_slice() else {
+        panic!("one target")
+    };
+    let [deployment] = target.deployments.as_slice() else {
+        panic!("one deployment")
+    };
+    deployment
+}
+
+#[test]
+fn the_fixture_becomes_a_desired_state_with_documents_for_the_placeholder_host() {
+    let mut desk = VendorDesk::new();
+    let (built, _) = desk.build_file(FIXTURE, 1).unwrap();
+    assert!(desk.warnings.is_empty(), "{:?}", desk.warnings);
+    let state = desired(&built);
+    let contents = desk.contents();
+    let (target, deployment) = (&state.targets[0], only(state));
+    assert_eq!((target.name.as_str(), target.kind), ("counter", TargetKind::Docker));
+    assert_eq!(target.agent, state.agents[0].id);
+    let [image] = deployment.images.as_slice() else {
+        panic!("one image")
+    };
+    assert_eq!(image.repository.as_str(), "registry.example.com/shop/web");
+    let docker = deployment.docker.as_ref().unwrap();
+    assert_eq!(docker.mode, DockerMode::Compose);
+    let compose = contents.text(docker.compose);
+    let pinned = format!(
+        "\"registry.airlock.internal/registry.example.com/shop/web@{}\"",
+        image.digest
+    );
+    assert!(compose.contains(&pinned), "{compose}");
+    assert!(compose.contains("${GREETING:-hello}"), "variables stay: {compose}");
+    let name = deployment.id.to_string();
+    assert!(compose.contains(&format!("distr-{}", &name[..8])), "{compose}");
+    let env = std::fs::read_to_string(desk.path("shop/shop.env")).unwrap();
+    assert_eq!(contents.text(docker.env.unwrap()), env);
+    let document = contents.0.values().find(|bytes| **bytes == state.to_bytes());
+    assert!(document.is_some(), "the desired state travels");
+    assert_eq!(&DesiredState::parse(&state.to_bytes()).unwrap(), state);
+}
+
+#[test]
+fn the_same_inputs_give_the_same_bytes() {
+    let mut desk = VendorDesk::new();
+    let (_, first) = desk.build_file(FIXTURE, 1).unwrap();
+    let (_, again) = desk.build_file(FIXTURE, 1).unwrap();
+    assert!(first == again);
+}
+
+#[test]
+fn uuids_stay_and_revisions_change_exactly_with_what_is_applied() {
+    let mut desk = VendorDesk::new();
+    let ids = |state: &DesiredState| (state.targets[0].id, only(state).id, state.agents[0].id);
+    let (built, _) = desk.build_file(FIXTURE, 1).unwrap();
+    let first = desired(&built).clone();
+    let mut sequence = 1;
+    let mut next = |desk: &mut VendorDesk| {
+        sequence += 1;
+        let (built, _) = desk.build_file(FIXTURE, sequence).unwrap();
+        let state = desired(&built).clone();
+        assert_eq!(ids(&state), ids(&first), "UUIDs stay");
+        only(&state).revision
+    };
+    let mut last = only(&first).revision;
+    // What no agent applies: labels, times, switches of the target, comments of the compose file.
+    for (file, from, to) in [
+        (
+            FIXTURE,
+            "    version: \"1.0\"\n    compose",
+            "    version: \"1.1\"\n    compose",
+        ),
+        (FIXTURE, "    kind: docker\n", "    kind: docker\n    autoheal: all\n"),
+        ("shop/compose.yaml", "# Two services", "# Several services"),
+    ] {
+        desk.edit(file, from, to);
+        assert_eq!(next(&mut desk), last, "{to}");
+    }
+    // What an agent applies: the file, the environment, the image, the mode, a restart.
+    for (file, from, to) in [
+        ("shop/compose.yaml", "unless-stopped", "always"),
+        ("shop/shop.env", "good day", "good night"),
+        (
+            FIXTURE,
+            "      - application: shop\n",
+            "      - application: shop\n        force_restart: true\n",
+        ),
+        (FIXTURE, "web:1.0: oci:../hello:1.0", "web:1.0: oci:../hello2:1.0"),
+    ] {
+        if to.contains("hello2") {
+            std::fs::create_dir(desk.path("hello2")).unwrap();
+            other_image(&desk);
+        }
+        desk.edit(file, from, to);
+        let revision = next(&mut desk);
+        assert_ne!(revision, last, "{to}");
+        last = revision;
+    }
+    // Back to the first one: the revision follows from what is applied and from nothing else.
+    for (file, from, to) in [
+        ("shop/compose.yaml", "always", "unless-stopped"),
+        ("shop/shop.env", "good night", "good day"),
+        (FIXTURE, "        force_restart: true\n", ""),
+        (FIXTURE, "hello2", "hello"),
+    ] {
+        desk.edit(file, from, to);
+    }
+    assert_eq!(next(&mut desk), only(&first).revision);
+}
+
+/// Another image under the same tag.
+fn other_image(desk: &VendorDesk) {
+    let mut shelf = crate::support::shelf::Shelf::default();
+    let image = shelf.image("linux/amd64", b"another");
+    shelf.tag("1.0", &image);
+    shelf.write_folder(&desk.path("hello2"), std::slice::from_ref(&image));
+}
+
+#[test]
+fn everything_missing_is_one_list() {
+    let mut desk = VendorDesk::new();
+    desk.write(
+        "bad/compose.yaml",
+        "services:\n  a:\n    build: .\n  b:\n    image: oci.invalid.example\n  c:\n    image: web:9\n  d:\n    image: db:9\n",
+    );
+    let rest = "applications:\n- {name: bad, version: \"1\", compose: bad/compose.yaml, images: {\
+                oci.invalid.example: 'oci:hello:9', 'web:9': 'oci:hello:8', 'db:9': 'oci:hello:7'}}\n";
+    desk.edit("bad/compose.yaml", "    build: .\n", "    image: web:9\n");
+    let (_, _, text) = desk.refused(rest, 1);
+    assert!(text.starts_with("3 things"), "{text}");
+    let good = rest
+        .replace("hello:9", "hello:1.0")
+        .replace("hello:8", "hello:1.0")
+        .replace("hello:7", "hello:1.0");
+    desk.build(&good, 1).unwrap();
+}
+
+#[test]
+fn a_digest_in_a_compose_file_is_what_travels() {
+    let mut desk = VendorDesk::new();
+    let index = std::fs::read_to_string(desk.path("hello/index.json")).unwrap();
+    let index: serde_json::Value = serde_json::from_str(&index).unwrap();
+    let digest = index["manifests"][0]["digest"].as_str().unwrap().to_owned();
+    let compose = |digest: &str| format!("services:\n  a:\n    image: a.example.com/b@{digest}\n");
+    let release = |digest: &str| {
+        format!(
+            "applications:\n- {{name: pin, version: \"1\", compose: pin.yaml, images: \
+             {{'a.example.com/b@{digest}': 'oci:hello:1.0'}}}}\n"
+        )
+    };
+    desk.write("pin.yaml", compose(&digest));
+    desk.build(&release(&digest), 1).unwrap();
+    let other = format!("sha256:{}", "a".repeat(64));
+    desk.write("pin.yaml", compose(&other));
+    let (class, code, text) = desk.refused(&release(&other), 2);
+    assert_eq!((class, code), ("E-CONTENT", "pin"), "{text}");
+}
+
+#[test]
+fn targets_of_other_sites_stay_out_and_images_of_applications_travel() {
+    let mut desk = VendorDesk::new();
+    let (here, there) = ("0".repeat(32), "1".repeat(32));
+    let text = std::fs::read_to_string(desk.path(FIXTURE)).unwrap();
+    let two = text.clone()
+        + &format!(
+            "  - name: other\n    kind: docker\n    site: {there}\n    deployments:\n      - application: shop\n        mode: swarm\n"
+        );
+    desk.write(
+        FIXTURE,
+        two.replace(
+            "    kind: docker\n    deployments",
+            &format!("    kind: docker\n    site: \"{here}\"\n    deployments"),
+        )
+        .replace(&format!("site: {there}"), &format!("site: \"{there}\"")),
+    );
+    let (built, _) = desk.build_file(FIXTURE, 1).unwrap();
+    assert_eq!(desired(&built).targets.len(), 2);
+    desk.overrides.sites = vec![here.clone()];
+    let (built, _) = desk.build_file(FIXTURE, 2).unwrap();
+    let state = desired(&built);
+    assert_eq!((state.targets.len(), state.targets[0].name.as_str()), (1, "counter"));
+    // A site that no target stands at gets no target and nothing is dropped.
+    desk.overrides.sites = vec!["2".repeat(32)];
+    let (built, _) = desk.build_file(FIXTURE, 3).unwrap();
+    assert!(desired(&built).targets.is_empty() && !desired(&built).agents.is_empty());
+    assert!(built.names > 0);
+    desk.contents();
+}
+
+#[test]
+fn given_uuids_and_verifiers_cross_unchanged() {
+    let mut desk = VendorDesk::new();
+    let target: Uuid = "7b1c0a52-0d1e-4f5a-9c3b-2a1f0e9d8c7b".parse().unwrap();
+    let deployment: Uuid = "425f763a-63c6-4c4b-a1d1-0181d368e8fc".parse().unwrap();
+    desk.edit(
+        FIXTURE,
+        "  - name: counter\n",
+        &format!(
+            "  - name: counter\n    id: {target}\n    verifier: {{salt: \"{}\", hash: {}}}\n",
+            "0f".repeat(16),
+            "e1".repeat(32)
+        ),
+    );
+    desk.edit(
+        FIXTURE,
+        "      - application: shop\n",
+        &format!("      - application: shop\n        id: {deployment}\n"),
+    );
+    let (built, _) = desk.build_file(FIXTURE, 1).unwrap();
+    let state = desired(&built);
+    assert_eq!((state.targets[0].id, only(state).id), (target, deployment));
+    assert_eq!(state.targets[0].verifier.as_ref().unwrap().hash, "e1".repeat(32));
+}
+
+#[test]
+fn what_does_not_fit_together_names_its_place() {
+    for (from, to, says) in [
+        (
+            "    kind: docker\n",
+            "    kind: docker\n    site: nowhere\n",
+            "release.yaml:24:11",
+        ),
+        (
+            "    kind: docker\n",
+            "    kind: docker\n    agent: 3.1\n",
+            "did you mean 3.1.0?",
+        ),
+        (
+            "agents:\n",
+            "agents:\n  - {name: 9.0.0, docker: \"a.b/c:1\", autoheal: \"a.b/d:1\"}\n",
+            "agent: one of",
+        ),
+    ] {
+        let mut desk = VendorDesk::new();
+        desk.edit(FIXTURE, from, to);
+        // The images of the extra agent are there, so that only what is asked for is wrong.
+        let text = std::fs::read_to_string(desk.path(FIXTURE)).unwrap();
+        desk.write(
+            FIXTURE,
+            text.replace("\"a.b/c:1\"", "{source: 'oci:../hello:1.0', name: 'a.b/c:1'}")
+                .replace("\"a.b/d:1\"", "{source: 'oci:../hello:1.0', name: 'a.b/d:1'}"),
+        );
+        let error = desk.build_file(FIXTURE, 1).map(|_| ()).unwrap_err();
+        assert_eq!((error.class().name(), error.code()), ("E-USAGE", "value"), "{error}");
+        assert!(
+            error.to_string().contains(says) && error.found().contains("release.yaml:"),
+            "{error}"
+        );
+    }
+}
+
+#[test]
+fn an_image_of_the_release_serves_an_application_by_its_name() {
+    let mut desk = VendorDesk::new();
+    desk.write("one.yaml", "services:\n  a:\n    image: example.com/web:2\n");
+    let rest = "images:\n- {source: 'oci:hello:1.0', name: 'example.com/web:2'}\n\
+                applications:\n- {name: one, version: \"1\", compose: one.yaml}\n";
+    let (built, _) = desk.build(rest, 1).unwrap();
+    assert_eq!(built.names, 1);
+    assert!(built.desired.is_none(), "no target, no desired state");
+    assert!(
+        desk.warnings
+            .iter()
+            .any(|warning| warning.contains("deployed on no target"))
+    );
+}
+
+#[test]
+fn the_placeholder_is_not_for_authors() {
+    for file in ["shop/compose.yaml", "shop/shop.env"] {
+        let mut desk = VendorDesk::new();
+        let text = std::fs::read_to_string(desk.path(file)).unwrap();
+        desk.write(file, text + "# registry.airlock.internal\n");
+        let error = desk.build_file(FIXTURE, 1).map(|_| ()).unwrap_err();
+        assert_eq!(
+            (error.class().name(), error.code()),
+            ("E-USAGE", "placeholder"),
+            "{error}"
+        );
+    }
+}
+
+/// Platforms that are left out change what is carried and not what is applied.
+#[test]
+fn platforms_are_no_part_of_a_revision() {
+    let mut desk = VendorDesk::new();
+    let (whole, _) = desk.build_file(FIXTURE, 1).unwrap();
+    desk.overrides.platforms = vec!["linux/amd64".parse().unwrap()];
+    let (part, _) = desk.build_file(FIXTURE, 2).unwrap();
+    assert_eq!((whole.absent, part.absent), (0, 1));
+    assert_eq!(only(desired(&whole)).revision, only(desired(&part)).revision);
+    let _: Digest = only(desired(&part)).images[0].digest;
+}
