@@ -232,7 +232,7 @@ fn what_does_not_fit_together_names_its_place() {
         ),
         (
             "    kind: docker\n",
-            "    kind: docker\n    agent: 3.1\n",
+            "    kind: docker\n    agent: 3.1.1\n",
             "did you mean 3.1.0?",
         ),
         (
