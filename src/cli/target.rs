@@ -13,7 +13,7 @@ use super::{Ui, target_list};
 use crate::appliance::hub::{
     Check, DeploymentView, Hub, MirrorFile, Removal, Runtime, SecretView, TargetChoice, TargetView,
 };
-use crate::domain::{Class, Error, Result, SystemClock, nearest};
+use crate::domain::{Class, Error, Result, SystemClock, Uuid, nearest};
 use crate::stream::read_bounded;
 
 /// Bytes of standard input that may hold a secret.
@@ -150,7 +150,16 @@ impl Place {
 
 pub(super) fn run(command: &TargetCommand, ui: &mut Ui) -> Result<()> {
     match command {
-        TargetCommand::List { place } => target_list::print(&place.hub()?.targets(), ui),
+        TargetCommand::List { place } => {
+            let hub = place.hub()?;
+            for (id, name) in hub.orphans() {
+                ui.warn(format_args!(
+                    "target {} ({id}), made here, follows one that no live release has: its agent is refused",
+                    escape(&name)
+                ));
+            }
+            target_list::print(&hub.targets(), ui)
+        }
         TargetCommand::Add { name, like, place } => {
             let hub = place.hub()?;
             let template = find(&hub, like)?;
@@ -192,10 +201,15 @@ pub(super) fn run(command: &TargetCommand, ui: &mut Ui) -> Result<()> {
         } => undeploy(&place.hub()?, target, application, Removal::Restore, ui),
         TargetCommand::Remove { target, place } => {
             let hub = place.hub()?;
-            let target = find(&hub, target)?;
-            let changed = hub.remove_target(&target.id, Removal::Remove)?;
+            let orphan = hub.orphans().into_iter().find(|(_, name)| name == target);
+            let (id, name) = match orphan {
+                Some(orphan) => orphan,
+                None => find(&hub, target).map(|target| (target.id, target.name))?,
+            };
+            let changed = hub.remove_target(&id, Removal::Remove)?;
             report_target(
-                &target,
+                &id,
+                &name,
                 changed,
                 "removed",
                 "is gone: its agent is refused from now on",
@@ -206,7 +220,7 @@ pub(super) fn run(command: &TargetCommand, ui: &mut Ui) -> Result<()> {
             let hub = place.hub()?;
             let target = chosen(hub.find_removed(target), target)?;
             let changed = hub.remove_target(&target.id, Removal::Restore)?;
-            report_target(&target, changed, "restored", "is back", ui)
+            report_target(&target.id, &target.name, changed, "restored", "is back", ui)
         }
     }
 }
@@ -377,14 +391,14 @@ fn chosen(choice: TargetChoice, text: &str) -> Result<TargetView> {
     }
 }
 
-fn report_target(target: &TargetView, changed: bool, word: &str, human: &str, ui: &mut Ui) -> Result<()> {
+fn report_target(id: &Uuid, name: &str, changed: bool, word: &str, human: &str, ui: &mut Ui) -> Result<()> {
     let (word, human) = if changed {
         (word, human)
     } else {
         ("already", "is so already")
     };
     ui.result(
-        &json!({"result": word, "target": target.id, "name": target.name}),
-        format!("target {} {human}", escape(&target.name)),
+        &json!({"result": word, "target": id, "name": name}),
+        format!("target {} {human}", escape(name)),
     )
 }

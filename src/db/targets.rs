@@ -102,7 +102,12 @@ impl TargetSet {
     pub fn lost_in(&self, next: &Self, removed_here: &BTreeSet<Uuid>) -> Vec<String> {
         let named: BTreeSet<Uuid> = next.removed.iter().copied().collect();
         let targets: BTreeSet<Uuid> = next.targets.iter().map(|target| target.id).collect();
-        let deployments: BTreeSet<Uuid> = next.deployments.iter().map(|deployment| deployment.id).collect();
+        // On another target it is lost here all the same: this one's agent would remove it.
+        let deployments: BTreeSet<(Uuid, Uuid)> = next
+            .deployments
+            .iter()
+            .map(|deployment| (deployment.target, deployment.id))
+            .collect();
         let gone = |id: &Uuid| named.contains(id) || removed_here.contains(id);
         let names: BTreeMap<Uuid, &str> = self.targets.iter().map(|target| (target.id, &*target.name)).collect();
         let mut lost = Vec::new();
@@ -113,7 +118,8 @@ impl TargetSet {
         }
         for deployment in &self.deployments {
             let with_target = !targets.contains(&deployment.target) || gone(&deployment.target);
-            if !deployments.contains(&deployment.id) && !gone(&deployment.id) && !with_target {
+            let there = deployments.contains(&(deployment.target, deployment.id));
+            if !there && !gone(&deployment.id) && !with_target {
                 let name = names.get(&deployment.target).copied().unwrap_or_default();
                 lost.push(format!(
                     "{} on target {name:?} ({})",

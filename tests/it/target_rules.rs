@@ -2,9 +2,9 @@
 
 use airlock::appliance::hub::{Hub, Removal, TargetChoice, TargetView};
 use airlock::appliance::{Appliance, Options};
-use airlock::db::audit;
 use airlock::db::release::{Activated, State};
 use airlock::db::targets::Undeploy;
+use airlock::db::{Db, Schema, SqlResult as _, audit};
 use airlock::domain::{Class, Clock as _, Hash, Uuid};
 
 use super::support::desired::{Desired, deployment_id, revision_id, target_id};
@@ -115,6 +115,82 @@ fn files(plant: &Plant) -> usize {
     folders
         .map(|folder| std::fs::read_dir(folder.unwrap().path()).unwrap().count())
         .sum()
+}
+
+#[test]
+fn a_deployment_that_moves_to_another_target_is_lost_on_this_one() {
+    let plant = Plant::new();
+    plant.release(1, 2, "a");
+    let made = plant.vendor.with_targets(2, |image| {
+        let mut desired = Desired::docker(image, 2, "b");
+        let moved = desired.target("edge-0").deployments.pop().unwrap();
+        let target = desired.target("edge-1");
+        target.deployments.push(moved);
+        target.deployments.sort_by_key(|deployment| deployment.id);
+        desired
+    });
+    let error = plant.import(&made, false).unwrap_err();
+    assert_eq!(error.code(), "undeploy");
+    assert!(error.to_string().contains("web on target \"edge-0\""), "{error}");
+}
+
+#[test]
+fn d18_a_product_cannot_take_over_the_target_of_another() {
+    let plant = Plant::new();
+    plant.release(1, 1, "a");
+    let theirs = plant
+        .vendor
+        .with_targets_of("erp", 1, |image| Desired::docker(image, 1, "b"));
+    let error = plant.import(&theirs, false).unwrap_err();
+    assert_eq!((error.class(), error.code()), (Class::Policy, "foreign-target"));
+    // Imported for later it changes nothing, and cannot go live either.
+    plant.import(&theirs, true).unwrap();
+    let hub = plant.hub();
+    assert_eq!(hub.targets().len(), 1);
+    let view = one(&hub, "edge-0");
+    assert_eq!(view.scope.product.as_str(), "crm");
+    let appliance = plant.appliance();
+    let releases = appliance.releases().unwrap();
+    let other = releases
+        .iter()
+        .find(|release| release.scope.product.as_str() == "erp")
+        .unwrap();
+    let error = appliance
+        .activate(other.head, Undeploy::Everything, plant.clock.now())
+        .unwrap_err();
+    assert_eq!(error.code(), "foreign-target");
+    // A target of its own is fine.
+    let ours = plant
+        .vendor
+        .with_targets_of("erp", 2, |image| Desired::docker(image, 2, "b").without(&["edge-0"]));
+    plant.import(&ours, false).unwrap();
+    assert_eq!(names(&plant.hub()), ["edge-0", "edge-1"]);
+}
+
+#[test]
+fn a10_a_head_of_another_release_in_the_place_of_the_live_one_is_not_used() {
+    let plant = Plant::new();
+    plant.release(1, 1, "a");
+    let hub = plant.hub();
+    let identity = enrol(&hub, "edge-0");
+    plant.release(2, 1, "b");
+    let db = Db::open(&plant.state().join("airlock.db"), &Schema::APPLIANCE).unwrap();
+    // Heads are unique, so both rows move: the signed head of release 1 under the number of release 2.
+    let swap = "CREATE TEMP TABLE kept AS SELECT head, head_bytes, signatures FROM release WHERE sequence = 1;
+                UPDATE release SET head = zeroblob(32) WHERE sequence = 1;
+                UPDATE release SET (head, head_bytes, signatures) = (SELECT * FROM kept) WHERE sequence = 2;";
+    db.write(|tx| tx.execute_batch(swap).sql("damage")).unwrap();
+    let fresh = plant.hub();
+    let error = fresh.resources(&identity).unwrap_err();
+    assert_eq!((error.class(), error.code()), (Class::State, "desired-state"));
+    assert!(error.to_string().contains("release 1 of"), "{error}");
+    let swap = "UPDATE release SET head_bytes = zeroblob(5) WHERE sequence = 2;";
+    db.write(|tx| tx.execute_batch(swap).sql("damage")).unwrap();
+    assert_eq!(plant.hub().resources(&identity).unwrap_err().code(), "desired-state");
+    assert!(
+        hub.resources(&identity).is_ok(),
+        "what runs goes on with what it has checked"
+    );
 }
 
 #[test]

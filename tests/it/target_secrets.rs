@@ -3,10 +3,10 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use airlock::appliance::hub::{Check, Hub, Login, SecretView};
-use airlock::domain::{Class, Uuid};
+use airlock::appliance::hub::{Check, Hub, HubWatcher, Login, Removal, SecretView};
+use airlock::domain::{Class, FixedClock, Uuid};
 
-use super::support::appliance::read;
+use super::support::appliance::{read, wait_for};
 use super::support::desired::{Desired, HUB_SECRET, hub_verifier, target_id};
 use super::target_rules::{log, one};
 use super::target_serving::{Plant, login, overwrite};
@@ -255,4 +255,50 @@ fn desired_document(plant: &Plant) -> std::path::PathBuf {
             read(&path).starts_with(b"{\"agents\":").then_some(path)
         })
         .unwrap()
+}
+
+#[test]
+fn a09_clocks_that_are_wrong_keep_their_agents() {
+    let mut plant = with_verifier();
+    let hub = plant.hub();
+    let secret = hub.issue_secret(&target_id("edge-1"), false).unwrap();
+    let before = token(&hub, "edge-1", secret.as_str());
+    // A machine without a battery: what signed statements have proven is the present then.
+    for now in ["1970-01-01T00:00:00Z", "2026-11-22T10:00:00Z", "2031-11-01T00:00:00Z"] {
+        plant.clock = FixedClock(now.parse().unwrap());
+        let hub = plant.hub();
+        assert!(hub.identify(before.as_str()).is_some(), "{now}");
+        // An agent that logs in before every request, because its own clock is years ahead, costs no expensive hash.
+        for _ in 0..100 {
+            let fresh = token(&hub, "edge-0", HUB_SECRET);
+            assert!(hub.identify(fresh.as_str()).is_some(), "{now}");
+        }
+    }
+    plant.clock = FixedClock("2032-01-01T00:00:00Z".parse().unwrap());
+    let hub = plant.hub();
+    assert!(hub.identify(before.as_str()).is_none(), "five years are over");
+    // What was issued there counts again at home: it is not from the future as far as anybody has signed.
+    let ahead = token(&hub, "edge-1", secret.as_str());
+    plant.clock = FixedClock("2026-11-21T10:00:00Z".parse().unwrap());
+    assert!(plant.hub().identify(ahead.as_str()).is_some());
+}
+
+#[test]
+fn a_running_server_notices_what_other_processes_decide() {
+    let plant = Plant::new();
+    plant.release(1, 2, "a");
+    let running = Arc::new(plant.hub());
+    let watcher = HubWatcher::start(&running).unwrap();
+    let secret = plant.hub().issue_secret(&target_id("edge-0"), false).unwrap();
+    wait_for("the secret", || {
+        login(&running, &target_id("edge-0"), secret.as_str()).is_some()
+    });
+    plant.release(2, 3, "b");
+    wait_for("the release", || running.targets().len() == 3);
+    plant
+        .hub()
+        .remove_target(&target_id("edge-0"), Removal::Remove)
+        .unwrap();
+    wait_for("the removal", || running.targets().len() == 2);
+    drop(watcher);
 }

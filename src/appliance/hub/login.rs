@@ -60,7 +60,8 @@ pub(super) enum Verdict {
 pub(super) struct Logins {
     hashing: Hashing,
     failed: Mutex<HashSet<[u8; 32]>>,
-    adopted: Mutex<HashMap<Uuid, Hash>>,
+    /// Under the edition of targets in which they were let in: what was issued since counts more.
+    adopted: Mutex<HashMap<Uuid, (u64, Hash)>>,
 }
 
 impl Logins {
@@ -76,8 +77,9 @@ impl Logins {
         let mac = keys.secret_mac(target, secret);
         let known = state.and_then(|state| state.credential.mac);
         let adopted = lock(&self.adopted).get(target).copied();
+        let adopted = adopted.filter(|(edition, _)| *edition == world.edition);
         let equal = |other: Option<Hash>| bool::from(other.unwrap_or(Hash([0; 32])).0.ct_eq(&mac.0)) && other.is_some();
-        if equal(known) | equal(adopted) {
+        if equal(known) | equal(adopted.map(|(_, mac)| mac)) {
             return Ok(Verdict::Good);
         }
         if let Some(state) = state.filter(|state| cannot_tell(state)) {
@@ -96,7 +98,7 @@ impl Logins {
         match self.hashing.check(verifier.map(|(verifier, _)| verifier), secret)? {
             None => Ok(Verdict::Busy),
             Some(true) => {
-                lock(&self.adopted).insert(*target, mac);
+                lock(&self.adopted).insert(*target, (world.edition, mac));
                 Ok(Verdict::First { mac, verifier: hash })
             }
             Some(false) => {

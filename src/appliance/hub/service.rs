@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use serde_json::json;
 
@@ -35,6 +35,8 @@ pub struct Hub {
     pub(super) clock: Arc<dyn Clock>,
     logins: Logins,
     current: RwLock<Arc<World>>,
+    /// Held while a generation is loaded: an older one never takes the place of a newer one.
+    loading: Mutex<()>,
     answer_bytes: AtomicUsize,
 }
 
@@ -63,6 +65,7 @@ impl Hub {
             clock,
             logins: Logins::default(),
             current: RwLock::new(Arc::new(world)),
+            loading: Mutex::default(),
             answer_bytes: AtomicUsize::new(0),
         })
     }
@@ -73,6 +76,7 @@ impl Hub {
     ///
     /// As [`Hub::open`]; the generation before stays in use then.
     pub fn refresh(&self) -> Result<bool> {
+        let _loading = self.loading.lock().unwrap_or_else(PoisonError::into_inner);
         let current = self.world();
         let found = self.db.read(|connection| {
             Ok((
@@ -240,6 +244,12 @@ impl Hub {
     /// Returns every target, by scope and name.
     pub fn targets(&self) -> Vec<TargetView> {
         self.world().views()
+    }
+
+    /// Returns the targets made here whose template no release has any more: they are not answered, and wait for it or for
+    /// [`Hub::remove_target`].
+    pub fn orphans(&self) -> Vec<(Uuid, String)> {
+        self.world().orphans.clone()
     }
 
     pub(super) fn world(&self) -> Arc<World> {

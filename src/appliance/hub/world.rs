@@ -42,6 +42,8 @@ pub(super) struct World {
     pub(super) targets: HashMap<Uuid, Arc<TargetState>>,
     /// Targets of releases that were taken away here.
     pub(super) removed: Vec<Arc<TargetState>>,
+    /// Targets made here whose template is in no release any more.
+    pub(super) orphans: Vec<(Uuid, String)>,
     /// Repositories of agent images, which every engine reads without credentials.
     pub(super) public: HashSet<RepositoryName>,
     /// Deployments of what is advertised now, by target and revision.
@@ -131,6 +133,7 @@ impl World {
                 floor: appliance::time_floor(connection)?,
                 targets: HashMap::new(),
                 removed: Vec::new(),
+                orphans: Vec::new(),
                 public: HashSet::new(),
                 revisions: HashMap::new(),
                 verifiers: false,
@@ -174,7 +177,7 @@ impl World {
         removals: &BTreeSet<Uuid>,
     ) {
         let release = voice.release;
-        let loaded = match voice.head.and_then(|head| load_state(&head, documents)) {
+        let loaded = match voice.head.and_then(|head| load_state(&head, &release, documents)) {
             Ok(Some(loaded)) => Arc::new(loaded),
             Ok(None) => return,
             Err(error) => {
@@ -246,6 +249,7 @@ impl World {
     /// A target made here exists for as long as the one that it follows.
     fn add_local(&mut self, local: &LocalTarget, secrets: &mut HashMap<Uuid, SecretRow>, removals: &BTreeSet<Uuid>) {
         let Some(template) = self.targets.get(&local.template).cloned() else {
+            self.orphans.push((local.id, local.name.clone()));
             return;
         };
         let plan = template.plan.clone().map(|mut plan| {
@@ -416,8 +420,19 @@ fn voices(connection: &Connection, pins: &[Chain]) -> Result<Vec<Voice>> {
         .collect()
 }
 
-fn load_state(head: &[u8], documents: &Documents) -> Result<Option<Loaded>> {
+fn load_state(head: &[u8], release: &Release, documents: &Documents) -> Result<Option<Loaded>> {
     let head = Head::parse(head)?;
+    if head.scope() != release.scope || head.counter() != release.counter {
+        return Err(Error::new(
+            Class::State,
+            "release-damaged",
+            format!(
+                "its signed head is that of release {} of {}",
+                head.counter(),
+                head.scope()
+            ),
+        ));
+    }
     let Some(entry) = desired::document(&head.documents) else {
         return Ok(None);
     };

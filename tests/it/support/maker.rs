@@ -60,12 +60,17 @@ impl Vendor {
 
     /// Makes the bundle of a release of the product `crm`, channel `stable`.
     pub(crate) fn bundle(&self, sequence: u64, layers: &[Vec<u8>], packing: Packing) -> Made {
-        self.pack(sequence, image(sequence, layers), packing)
+        self.pack("crm", sequence, image(sequence, layers), packing)
     }
 
     /// Makes the bundle of a release with targets. The image stands in every repository that a desired state of the tests names
     /// ([`desired`]); `make` gets its digest and returns what shall run.
     pub(crate) fn with_targets(&self, sequence: u64, make: impl FnOnce(Digest) -> Desired) -> Made {
+        self.with_targets_of("crm", sequence, make)
+    }
+
+    /// As [`Vendor::with_targets`], for another product of the vendor: `crm` or `erp`.
+    pub(crate) fn with_targets_of(&self, product: &str, sequence: u64, make: impl FnOnce(Digest) -> Desired) -> Made {
         let (mut content, blobs, manifest, layers) = image(sequence, &[b"a layer".to_vec()]);
         let line = content.tags[0].clone();
         for (repository, tag) in desired::REPOSITORIES {
@@ -76,13 +81,19 @@ impl Vendor {
             });
         }
         content.documents.extend(make(manifest).into_documents());
-        self.pack(sequence, (content, blobs, manifest, layers), SMALL_CHUNKS)
+        self.pack(product, sequence, (content, blobs, manifest, layers), SMALL_CHUNKS)
     }
 
-    fn pack(&self, sequence: u64, made: (Content, Blobs, Digest, Vec<Digest>), packing: Packing) -> Made {
+    fn pack(
+        &self,
+        product: &str,
+        sequence: u64,
+        made: (Content, Blobs, Digest, Vec<Digest>),
+        packing: Packing,
+    ) -> Made {
         let (content, blobs, manifest, layers) = made;
         let release = Release {
-            product: "crm".parse().unwrap(),
+            product: product.parse().unwrap(),
             channel: "stable".parse().unwrap(),
             version: format!("{sequence}.0"),
             epoch: 0,
