@@ -417,6 +417,8 @@ class Vectors:
 
     def twin(self, recipe):
         """The good vector that is made the same way without the mistake; one image when none is quite the same."""
+        if getattr(recipe, "twin", None):
+            return recipe.twin
         if isinstance(recipe, Recipe) and recipe.links:
             return "k12-three-roots"
         if isinstance(recipe, Recipe) and recipe.hooks:

@@ -6,6 +6,7 @@ Names begin with the case of the attack catalogue that they belong to.
 import base64
 import json
 
+import vector_desired
 import verify
 from make_vectors import (CONFIG, DOCKER, INDEX, LAYER, MANIFEST, OTHER_SITE, REPOSITORY, SITE, Content, Recipe, canonical,
                           chain_file, descriptor, digest, envelope, key, noise, root, rule, simple)
@@ -14,6 +15,7 @@ from make_vectors import (CONFIG, DOCKER, INDEX, LAYER, MANIFEST, OTHER_SITE, RE
 def fill(vectors):
     """Add every vector."""
     good(vectors)
+    vector_desired.good(vectors)
     bad_container(vectors)
     bad_trust(vectors)
     bad_head(vectors)
@@ -21,6 +23,7 @@ def fill(vectors):
     bad_chunks(vectors)
     bad_content(vectors)
     bad_site(vectors)
+    vector_desired.bad(vectors)
 
 
 # --- Good ---------------------------------------------------------------------------------------------------------

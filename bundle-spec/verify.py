@@ -6,7 +6,7 @@
 BUNDLE is a file, or - for a pipe. It is read once, front to back, in memory for one chunk and the index. Needed are
 Python 3.9, its standard library, and the command `zstd`; nothing of the product. The rules are those of SPEC.md, whose
 sections this file follows: 1 canonical JSON, 2 keys and signatures, 3 trust roots, 4 container, 5 head, 6 index and
-chunks, 7 content, 8 order of checks. Where the two differ, SPEC.md is right.
+chunks, 7 content, 8 order of checks, 11 desired state. Where the two differ, SPEC.md is right.
 
 Without --site, what only a site can judge is skipped and reported: audience, sequence, approvals, needed content.
 With --site and without --mark the bundle is judged as the first one of its product and channel. Expiry is judged with
@@ -125,6 +125,11 @@ def boolean_true(value):
         raise Grammar("not true")
 
 
+def boolean(value):
+    if not isinstance(value, bool):
+        raise Grammar(f"{value!r:.40} is neither true nor false")
+
+
 def one_of(*words):
     def check(value):
         if not isinstance(value, str) or value not in words:
@@ -205,6 +210,7 @@ NAME = text(r"[a-z0-9]([a-z0-9._-]{0,62}[a-z0-9])?")
 SIGNATURE = record({"keyid": HEX64, "sig": base64_text})
 PATH_PART = r"[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*"
 TAG = text(r"[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}")
+UUID = text(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 
 
 def repository(value):
@@ -534,6 +540,7 @@ class Source:
 
 # --- 5. Head ------------------------------------------------------------------------------------------------------
 
+DOCUMENT_BYTES = {"compose": MIB, "desired-state": 4 * MIB, "env": MIB, "notes": 4 * MIB, "values": MIB}
 TOTALS = ("blobs", "chunks", "content_bytes", "early_blobs", "needs", "stored_bytes")
 
 
@@ -544,7 +551,7 @@ def audience(value):
 
 HEAD = record({
     "audience": audience, "builder": record({"name": text(), "version": text()}), "channel": NAME, "chunk_bytes": integer,
-    "documents": list_of(record({"digest": DIGEST, "size": integer, "type": one_of("notes")})), "domain": HEX64,
+    "documents": list_of(record({"digest": DIGEST, "size": integer, "type": one_of(*DOCUMENT_BYTES)})), "domain": HEX64,
     "epoch": integer, "expires": time, "home_hosts": list_of(text()),
     "index": list_of(record({"sha256": HEX64, "size": integer})),
     "issued_at": time, "minimum_appliance": version, "payload_offset": integer, "product": NAME, "reader": version,
@@ -586,8 +593,9 @@ def parse_head(data):
         raise wrong("home-hosts", "home_hosts are repeated or out of order")
     if not ascending([(entry["type"], entry["digest"]) for entry in head["documents"]]):
         raise wrong("documents", "documents are repeated or out of order")
-    if any(entry["size"] > 4 * MIB for entry in head["documents"]):
-        raise Refusal("E-LIMIT", "document-size", "a release document is larger than 4 MiB")
+    for entry in head["documents"]:
+        if entry["size"] > DOCUMENT_BYTES[entry["type"]]:
+            raise Refusal("E-LIMIT", "document-size", f"a {entry['type']} document has {entry['size']} bytes")
     if head["root_version"] == 0 or head["payload_offset"] % 4096:
         raise wrong("payload-offset", "payload_offset is not a multiple of 4,096, or root_version is 0")
     if head["volumes"] != [totals["chunks"]]:
@@ -862,18 +870,34 @@ class Content:
     def __init__(self, index, head):
         self.tags, self.absent = index.lines["tag"], index.lines["absent"]
         self.blobs, self.needs, self.head = index.lines["blob"], index.lines["need"], head
-        self.place, self.nodes = {}, {}
+        self.place, self.nodes, self.reached = {}, {}, {}
         for kind in ("blob", "need", "absent"):
             for number, line in enumerate(index.lines[kind]):
                 if line["digest"] in self.place:
                     raise content("repeated-digest", f"{line['digest']} stands in more than one line of the index")
                 self.place[line["digest"]] = (kind, number, line)
+        states = [entry for entry in head["documents"] if entry["type"] == "desired-state"]
+        if len(states) > 1:
+            raise content("desired-state", "the release has two desired states")
+        self.state_entry, self.state = (states or [None])[0], None
         for line in self.blobs:
             if "media_type" in line and line["size"] > 4 * MIB:
                 raise Refusal("E-LIMIT", "manifest-size", f"a manifest has {line['size']} bytes")
 
+    def is_state(self, line):
+        entry = self.state_entry
+        return entry is not None and (entry["digest"], entry["size"]) == (line["digest"], line["size"])
+
+    def reads(self, line):
+        """Whether the bytes of a blob are needed: of manifests, indexes and the desired state."""
+        return "media_type" in line or self.is_state(line)
+
     def add(self, line, data):
-        """Take the bytes of a manifest or index, whose digest was compared before; keep its references only."""
+        """Take the bytes of a blob that `reads` asks for, whose digest was compared before; of manifests keep the references only."""
+        if self.is_state(line):
+            self.state = parse_state(data)
+        if "media_type" not in line:
+            return
         edges, subject = parse_document(data, line["media_type"])
         kept = []
         for role, descriptor in edges:
@@ -904,6 +928,31 @@ class Content:
         for line in self.needs + self.absent:
             if line["digest"] not in used:
                 raise content("unreachable", f"{line['digest']} is listed but nothing refers to it")
+        self.check_state()
+
+    def check_state(self):
+        """The desired state and the release name each other's documents, and every image and chart is there."""
+        if self.state_entry is not None and self.state is None:
+            raise content("desired-state", "the desired state was not carried as a document")
+        state = self.state or {"agents": [], "targets": []}
+        deployments = [one for target in state["targets"] for one in target["deployments"]]
+        named = {(kind, one[member][kind]) for one in deployments for member, kind in
+                 (("docker", "compose"), ("docker", "env"), ("helm", "values")) if kind in one.get(member, {})}
+        carried = {(entry["type"], entry["digest"]) for entry in self.head["documents"]
+                   if entry["type"] in ("compose", "env", "values")}
+        for kind, digest in named ^ carried:
+            raise content("desired-state", f"the {kind} document {digest} is not both named and carried")
+        images = [agent[kind] for agent in state["agents"] for kind in ("autoheal", "docker", "kubernetes") if kind in agent]
+        for one in deployments:
+            images += one["images"]
+            if "helm" in one:
+                chart = [line["digest"] for line in self.tags
+                         if (line["repository"], line.get("tag")) == (one["helm"]["chart"], one["helm"]["tag"])]
+                if not chart or {"digest": chart[0], "repository": one["helm"]["chart"]} not in one["images"]:
+                    raise content("image", f"the chart {one['helm']['chart']}:{one['helm']['tag']} is not carried or not listed")
+        for image in images:
+            if image["digest"] not in self.reached.get(image["repository"], ()):
+                raise content("image", f"{image['repository']}@{image['digest']} is needed and not carried")
 
     def unlisted(self, role, digest):
         raise content("unlisted", f"the {role} {digest} is neither carried nor listed")
@@ -937,7 +986,7 @@ class Content:
                 raise content("tag-twice", f"{name[0]}:{name[1]} stands for two digests")
             seen_names.add(name)
             repositories.setdefault(line["repository"], []).append(line)
-        for of_one in repositories.values():
+        for name, of_one in repositories.items():
             levels, manifests = {}, set()
             for tag in of_one:
                 kind, _, line = self.place.get(tag["digest"], (None, None, {}))
@@ -962,6 +1011,7 @@ class Content:
                             stack.append((target, level + 1))
                         else:
                             (early if role == "config" else late).add(target)
+            self.reached[name] = manifests & set(self.nodes)
             for tag in of_one:
                 self.convention(tag, manifests)
         return used
@@ -980,6 +1030,104 @@ class Content:
                 for _, target, _, _, _ in self.nodes[tag["digest"]][0])
         if not fits:
             raise content("referrer-tag", f"the tag {tag['tag']} of {tag['repository']} does not keep what its name says")
+
+
+# --- 11. Desired state --------------------------------------------------------------------------------------------
+
+IMAGE = record({"digest": DIGEST, "repository": repository})
+AGENT = record({"created_at": time, "id": UUID, "name": text()}, {"autoheal": IMAGE, "docker": IMAGE, "kubernetes": IMAGE})
+VERIFIER = record({"algorithm": text(), "hash": text(), "lanes": integer, "memory_kib": integer, "salt": text(), "time": integer})
+RESOURCES = record({name: text() for name in ("cpu_limit", "cpu_request", "memory_limit", "memory_request")})
+HELM = record({
+    "chart": repository, "chart_name": text(), "chart_version": text(), "ignore_revision_skew": boolean, "release_name": text(),
+    "source": one_of("oci", "repository"), "tag": TAG, "values": DIGEST,
+}, {"options": record({
+    "cleanup_on_failure": boolean, "force_conflicts": boolean, "rollback_on_failure": boolean, "timeout": text(),
+    "wait_strategy": one_of("watcher", "legacy", "hookOnly")})})
+DEPLOYMENT = record({
+    "application": NAME, "created_at": time, "force_restart": boolean, "id": UUID, "images": list_of(IMAGE), "revision": UUID,
+    "version": text(),
+}, {"docker": record({"compose": DIGEST, "mode": one_of("compose", "swarm")}, {"env": DIGEST}), "helm": HELM})
+TARGET = record({
+    "agent": UUID, "autoheal_all": boolean, "created_at": time, "deployments": list_of(DEPLOYMENT), "id": UUID,
+    "image_cleanup": boolean, "kind": one_of("docker", "kubernetes"), "logs": boolean, "metrics": boolean, "name": text(),
+}, {"docker_socket": text(), "logs_after": time, "site": SITE, "verifier": VERIFIER, "kubernetes": record({
+    "namespace": text(), "scope": one_of("cluster", "namespace")}, {"resources": RESOURCES})})
+STATE = record({"agents": list_of(AGENT), "removed": list_of(UUID), "targets": list_of(TARGET)})
+PEOPLE = text(r"[^\x00-\x1f\x7f-\x9f]+", most=128)
+LABEL = text(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
+UNITS = {"h": 3_600_000, "m": 60_000, "s": 1000, "ms": 1}
+
+
+def duration(value):
+    text(r"([0-9]{1,9}(ms|h|m|s))+")(value)
+    if sum(int(number) * UNITS[unit] for number, unit in re.findall(r"([0-9]+)(ms|h|m|s)", value)) > 1000 * UNITS["h"]:
+        raise Grammar(f"{value} is too long")
+
+
+def parse_state(data):
+    """The document by itself; what it names is looked up with the content."""
+    state = parse_canonical(data, STATE, "the desired state")
+    agents, removed, targets = state["agents"], state["removed"], state["targets"]
+    deployments = [one for target in targets for one in target["deployments"]]
+    if max(map(len, (agents, removed, targets, deployments))) > 10_000:
+        raise Refusal("E-LIMIT", "items", "the desired state lists too much")
+
+    def demand(holds, found):
+        if not holds:
+            raise content("desired-state", found)
+
+    def fits(shape, value):
+        try:
+            shape(value)
+        except Grammar:
+            return False
+        return True
+
+    def ids(items):
+        return [item["id"] for item in items]
+
+    demand(ascending(ids(agents)) and ascending(removed) and ascending(ids(targets)), "a list is repeated or out of order")
+    for values in (ids(targets) + ids(deployments) + removed, [target["name"] for target in targets],
+                   [one["revision"] for one in deployments]):
+        demand(len(set(values)) == len(values), "an id, a name or a revision stands twice")
+    for agent in agents:
+        demand(fits(text(r"[A-Za-z0-9._+-]{1,128}"), agent["name"]), f"the agent version {agent['id']} has no usable name")
+    for target in targets:
+        where, docker = f"target {target['id']}", target["kind"] == "docker"
+        demand(fits(PEOPLE, target["name"]), f"{where}: name")
+        agent = next((agent for agent in agents if agent["id"] == target["agent"]), {})
+        demand(target["kind"] in agent and (not docker or "autoheal" in agent), f"{where}: agent version")
+        demand(("kubernetes" in target) != docker, f"{where}: kubernetes")
+        if not docker:
+            place = target["kubernetes"]
+            demand(fits(LABEL, place["namespace"]) and all(
+                fits(text(r"[A-Za-z0-9.]{1,32}"), value) for value in place.get("resources", {}).values()), f"{where}: kubernetes")
+        if "docker_socket" in target:
+            demand(docker and fits(text(r"/[A-Za-z0-9/._-]{1,127}"), target["docker_socket"]), f"{where}: docker_socket")
+        if "verifier" in target:
+            check_verifier(target["verifier"], where)
+        demand(ascending(ids(target["deployments"])), f"{where}: deployments are out of order")
+        for one in target["deployments"]:
+            demand(fits(PEOPLE, one["version"]), f"deployment {one['id']}: version")
+            demand(("docker" in one) == docker and ("helm" in one) != docker, f"deployment {one['id']}: of another kind than its target")
+            demand(ascending([(image["digest"], image["repository"]) for image in one["images"]]), f"deployment {one['id']}: images")
+            if "helm" in one:
+                helm = one["helm"]
+                demand(fits(LABEL, helm["release_name"]) and len(helm["release_name"]) <= 53, f"deployment {one['id']}: release_name")
+                demand(fits(PEOPLE, helm["chart_name"]) and helm["chart"].split("/")[-1] == helm["chart_name"]
+                       and fits(text(r"[A-Za-z0-9.+-]+"), helm["chart_version"])
+                       and helm["chart_version"].replace("+", "_") == helm["tag"], f"deployment {one['id']}: chart")
+                demand("options" not in helm or fits(duration, helm["options"]["timeout"]), f"deployment {one['id']}: timeout")
+    return state
+
+
+def check_verifier(verifier, where):
+    """The hub's own parameters and no other, so that no document decides what a login costs."""
+    cost = (verifier["algorithm"], verifier["time"], verifier["memory_kib"], verifier["lanes"])
+    if cost != ("argon2id", 1, 65_536, 4) or not all(
+            re.fullmatch(rf"[0-9a-f]{{{size}}}", verifier[name], re.ASCII) for name, size in (("salt", 32), ("hash", 64))):
+        raise content("verifier", f"{where}: other parameters than the hub's")
 
 
 # --- 8. Order of checks -------------------------------------------------------------------------------------------
@@ -1153,7 +1301,7 @@ class Verifier:
             while number < len(blobs):
                 line = blobs[number]
                 if left is None:
-                    left, state, kept = line["size"], hashlib.sha256(), [] if "media_type" in line else None
+                    left, state, kept = line["size"], hashlib.sha256(), [] if graph.reads(line) else None
                 piece, view = view[:left], view[left:]
                 state.update(piece)
                 if kept is not None:

@@ -5,7 +5,7 @@ use std::io::{self, Cursor, Read};
 
 use super::*;
 use crate::crypto::{Chain, Envelope, Key, PayloadType, Roles, RootDocument, Rule, Scheme, SigningKey};
-use crate::domain::{Audience, Class, Digest, DocumentType, Error, Hash, Result, Version, oci};
+use crate::domain::{Audience, Class, Digest, DocumentType, Error, Hash, Result, Uuid, Version, oci};
 use crate::stream::read_exact_or_end;
 
 impl Input for Cursor<Vec<u8>> {
@@ -129,9 +129,13 @@ fn release() -> Release {
 
 fn bundle(layers: &[Vec<u8>], packing: Packing) -> Vec<u8> {
     let (content, blobs) = content(layers);
+    packed(content, &blobs, packing)
+}
+
+fn packed(content: Content, blobs: &Blobs, packing: Packing) -> Vec<u8> {
     let plan = Plan::new(&release(), &content, &chain(), packing).unwrap();
     let mut payload = Vec::new();
-    let unsigned = plan.write_payload(content, &blobs, &mut payload, |_| ()).unwrap();
+    let unsigned = plan.write_payload(content, blobs, &mut payload, |_| ()).unwrap();
     let mut bytes = unsigned.prologue(&[unsigned.sign(&key(2))]).unwrap();
     bytes.extend_from_slice(&payload);
     bytes
@@ -142,6 +146,7 @@ struct Collect {
     blobs: BTreeMap<Digest, Vec<u8>>,
     large: Vec<u8>,
     graphs: usize,
+    desired: Option<desired::DesiredState>,
     chunks: u64,
 }
 
@@ -175,6 +180,7 @@ impl Sink for Collect {
     fn graph(&mut self, graph: Graph) -> Result<()> {
         assert_eq!(graph.tags.len(), 1);
         self.graphs += 1;
+        self.desired = graph.desired;
         Ok(())
     }
 }
@@ -310,6 +316,88 @@ fn reading_goes_on_after_any_chunk() {
         verified.read_payload(&mut rest).unwrap();
         assert_eq!(rest.new.graphs, 1, "after {chunks}");
     }
+}
+
+/// A desired state larger than a chunk, with one target for each of so many names.
+fn large_state(image: desired::ImageName) -> desired::DesiredState {
+    let agent = Uuid::derived("agent-version", &["1"]);
+    let mut targets: Vec<_> = (0..4000_u32)
+        .map(|number| desired::Target {
+            agent,
+            autoheal_all: false,
+            created_at: "2026-01-01T00:00:00Z".parse().unwrap(),
+            deployments: Vec::new(),
+            docker_socket: None,
+            id: Uuid::derived("target", &[&number.to_string()]),
+            image_cleanup: true,
+            kind: desired::TargetKind::Docker,
+            kubernetes: None,
+            logs: true,
+            logs_after: None,
+            metrics: true,
+            name: format!("{number} {}", "n".repeat(100)),
+            site: None,
+            verifier: None,
+        })
+        .collect();
+    targets.sort_by_key(|target| target.id);
+    desired::DesiredState {
+        agents: vec![desired::AgentVersion {
+            autoheal: Some(image.clone()),
+            created_at: "2026-01-01T00:00:00Z".parse().unwrap(),
+            docker: Some(image),
+            id: agent,
+            kubernetes: None,
+            name: "1".into(),
+        }],
+        removed: Vec::new(),
+        targets,
+    }
+}
+
+#[test]
+fn a_desired_state_of_several_chunks_is_read_whole_and_after_any_chunk() {
+    let (mut content, blobs) = content(&layers());
+    let tag = &content.tags[0];
+    let state = large_state(desired::ImageName {
+        digest: tag.digest,
+        repository: tag.repository.clone(),
+    });
+    content.documents.push((DocumentType::DesiredState, state.to_bytes()));
+    let bytes = packed(content, &blobs, SMALL);
+    let mut whole = Collect::default();
+    read(bytes.clone(), &mut whole).unwrap();
+    assert_eq!(whole.desired.as_ref(), Some(&state));
+    assert!(state.to_bytes().len() as u64 > SMALL.chunk_bytes);
+    for chunks in 0..=whole.chunks {
+        let mut rest = Rest {
+            new: Collect::default(),
+            done: chunks,
+            held: whole.blobs.clone(),
+        };
+        let opened = OpenedBundle::open(Box::new(Cursor::new(bytes.clone()))).unwrap();
+        let verified = opened.verify(&chain()).unwrap().read_index(|_, _| Ok(())).unwrap();
+        verified.read_payload(&mut rest).unwrap();
+        assert_eq!(rest.new.desired.as_ref(), Some(&state), "after {chunks}");
+    }
+}
+
+#[test]
+fn a_plan_refuses_what_its_desired_state_lacks() {
+    let (mut content, _) = content(&layers());
+    let state = large_state(desired::ImageName {
+        digest: content.tags[0].digest,
+        repository: "registry.example/acme/other".parse().unwrap(),
+    });
+    content.documents.push((DocumentType::DesiredState, state.to_bytes()));
+    let error = Plan::new(&release(), &content, &chain(), SMALL).unwrap_err();
+    assert_eq!((error.class(), error.code()), (Class::Content, "image"));
+    assert!(
+        error.to_string().contains("registry.example/acme/other@sha256:"),
+        "{error}"
+    );
+    content.documents.clear();
+    Plan::new(&release(), &content, &chain(), SMALL).unwrap();
 }
 
 #[test]
