@@ -21,6 +21,7 @@ pub mod registry;
 mod release;
 mod reserve;
 mod state;
+pub mod status;
 
 pub use authority::{Authority, Leaf};
 pub use import::{Event, Imported, Options, Outcome};

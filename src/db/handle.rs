@@ -97,6 +97,10 @@ impl Db {
         if !fresh {
             // Before anything that could write: a file of another kind is not even switched to WAL.
             check_header(&writer, schema)?;
+        } else {
+            writer
+                .pragma_update(None, "page_size", schema.page_bytes)
+                .sql("set up the database")?;
         }
         writer
             .pragma_update_and_check(None, "journal_mode", "wal", |row| row.get::<_, String>(0))
@@ -199,6 +203,42 @@ impl Db {
 impl fmt::Debug for Db {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Db").field("path", &self.path).finish_non_exhaustive()
+    }
+}
+
+/// A database that another process writes, for reading only.
+#[derive(Debug)]
+pub struct Reader(Connection);
+
+impl Reader {
+    /// Opens a database file of exactly this schema; nothing in it changes.
+    ///
+    /// # Errors
+    ///
+    /// As [`Db::open`]; an older schema is `E-STATE schema-too-old`.
+    pub fn open(path: &Path, schema: &Schema) -> Result<Self> {
+        let length = std::fs::metadata(path).map_err(|e| Error::io("open", path, e))?.len();
+        if length == 0 {
+            return Err(Error::new(
+                Class::State,
+                "database-damaged",
+                format!("{} is empty", path.display()),
+            ));
+        }
+        let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY, READER_CACHE_KIB)?;
+        check_header(&connection, schema)?;
+        schema.check_present(&connection)?;
+        Ok(Self(connection))
+    }
+
+    /// Runs a closure that reads; everything it reads belongs to one moment.
+    ///
+    /// # Errors
+    ///
+    /// Those of the closure, and those of [`SqlResult::sql`](super::SqlResult::sql).
+    pub fn read<T>(&self, query: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
+        let transaction = self.0.unchecked_transaction().sql("begin reading")?;
+        query(&transaction)
     }
 }
 

@@ -17,6 +17,8 @@ pub struct Schema {
     pub application_id: i32,
     /// SQL of every version, oldest first.
     pub steps: &'static [&'static str],
+    /// Bytes of a page in new files.
+    pub page_bytes: u32,
 }
 
 impl Schema {
@@ -28,13 +30,19 @@ impl Schema {
             include_str!("migrations/0001_init.sql"),
             include_str!("migrations/0002_agents.sql"),
         ],
+        page_bytes: 4096,
     };
 
     /// `status.db`: what agents report. A flood or damage there cannot touch the other file.
     pub const STATUS: Self = Self {
         name: "status.db",
         application_id: 0x4149_5253,
-        steps: &[include_str!("migrations/status_0001_init.sql")],
+        steps: &[
+            include_str!("migrations/status_0001_init.sql"),
+            include_str!("migrations/status_0002_buffer.sql"),
+        ],
+        // A group commit of repeats changes one page, however small; with pages of 4 KiB it would cost the disk two of its blocks.
+        page_bytes: 1024,
     };
 
     /// `ledger.db`: the vendor's sites and signed numbers.
@@ -45,11 +53,32 @@ impl Schema {
             include_str!("migrations/ledger_0001_init.sql"),
             include_str!("migrations/ledger_0002_fleet.sql"),
         ],
+        page_bytes: 4096,
     };
 
     /// Returns the version that this program writes.
     fn version(&self) -> i64 {
         i64::try_from(self.steps.len()).expect("a handful of steps")
+    }
+
+    /// Checks that a file has exactly the version that this program writes.
+    pub(super) fn check_present(&self, connection: &Connection) -> Result<()> {
+        let found: i64 = connection
+            .pragma_query_value(None, "user_version", |row| row.get(0))
+            .sql("read the database header")?;
+        let (code, remedy) = match found.cmp(&self.version()) {
+            std::cmp::Ordering::Equal => return Ok(()),
+            std::cmp::Ordering::Less => (
+                "schema-too-old",
+                "start `airlock serve` once, which brings it up to date",
+            ),
+            std::cmp::Ordering::Greater => ("schema-too-new", "use the airlock that wrote it, or a newer one"),
+        };
+        Err(
+            Error::new(Class::State, code, format!("{} has schema version {found}", self.name))
+                .expected(self.version().to_string())
+                .remedy(remedy),
+        )
     }
 
     /// Checks kind and version and takes the missing steps.

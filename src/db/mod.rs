@@ -24,6 +24,7 @@ mod publish;
 pub mod receipts;
 pub mod release;
 mod sql_types;
+pub mod status;
 pub mod target_secrets;
 pub mod targets;
 #[cfg(test)]
@@ -31,7 +32,7 @@ mod tests;
 pub mod trust;
 
 pub use failure::SqlResult;
-pub use handle::{Db, Watch};
+pub use handle::{Db, Reader, Watch};
 pub use migrations::Schema;
 pub use publish::{BlobRow, Name, Page, Publication, Published, publish};
 pub use rusqlite::{Connection, Transaction};

@@ -149,6 +149,7 @@ fn an_older_schema_is_brought_up_in_one_step_or_not_at_all() {
         name: "test",
         application_id: 77,
         steps: &["CREATE TABLE a (x INTEGER) STRICT;"],
+        page_bytes: 4096,
     };
     const BROKEN: Schema = Schema {
         steps: &[

@@ -20,6 +20,7 @@ mod registry_lists;
 mod registry_live;
 mod registry_pull;
 mod serve_process;
+mod status_buffer;
 mod support;
 mod target_cli;
 mod target_manifests;

@@ -9,6 +9,7 @@ pub(crate) mod maker;
 pub(crate) mod registry;
 pub(crate) mod shelf;
 pub(crate) mod site;
+pub(crate) mod status;
 pub(crate) mod strace;
 pub(crate) mod tls;
 pub(crate) mod vendor;

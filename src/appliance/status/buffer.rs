@@ -1,0 +1,228 @@
+//! The buffer as the rest of the appliance uses it.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::thread::JoinHandle;
+
+use tokio::sync::oneshot;
+
+use super::batch::{Accepted, Batch, What};
+use super::overview::{self, TargetStatus};
+use super::queue::{Job, Queue};
+use super::quota::Quota;
+use super::writer::{Contact, Shared, Writer, closed};
+use crate::appliance::state::STATUS_DATABASE;
+use crate::db::Connection;
+use crate::db::status::{self, Gap, Record, Repeat, Source};
+use crate::domain::{Class, Clock, Error, Result, SiteId, Uuid};
+
+/// Where everything goes that agents report.
+///
+/// Dropping it commits what still waits.
+pub struct StatusBuffer {
+    shared: Arc<Shared>,
+    writer: Option<JoinHandle<()>>,
+}
+
+/// How the buffer is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BufferHealth {
+    /// Class and sub-code of what keeps statuses from being written; none while they are.
+    pub trouble: Option<String>,
+    /// Databases that were found damaged and set aside since the start.
+    pub set_aside: u64,
+}
+
+/// A record with whose it is and how often it came.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// The record.
+    pub record: Record,
+    /// Whose it is; none for the appliance.
+    pub source: Option<Source>,
+    /// How often it came, as of a minute ago, where that was more than once.
+    pub repeat: Option<Repeat>,
+}
+
+impl StatusBuffer {
+    /// Opens the buffer of a state folder and starts its writer.
+    ///
+    /// A status database that is missing, damaged, of another appliance or written by a newer airlock is set aside, and a new one begins
+    /// with a gap record. One that cannot be opened at all (disk full) is tried again with every batch.
+    ///
+    /// # Errors
+    ///
+    /// `E-IO` when no thread can be started.
+    pub fn open(state: &Path, quota: Quota, site: &SiteId, clock: Arc<dyn Clock>) -> Result<Self> {
+        let shared = Arc::new(Shared {
+            state: state.to_owned(),
+            path: state.join(STATUS_DATABASE),
+            site: site.clone(),
+            clock,
+            quota,
+            queue: Queue::default(),
+            db: RwLock::new(None),
+            contacts: Mutex::new(HashMap::new()),
+            suspect: AtomicBool::new(false),
+            set_aside: AtomicU64::new(0),
+            trouble: Mutex::new(None),
+        });
+        let writer = Writer::open(shared.clone());
+        let thread = std::thread::Builder::new()
+            .name("status".into())
+            .spawn(move || writer.run())
+            .map_err(|e| Error::new(Class::Io, "thread", format!("cannot start a thread: {e}")).with_source(e))?;
+        Ok(Self {
+            shared,
+            writer: Some(thread),
+        })
+    }
+
+    /// Hands a batch in. The answer comes when it is on the disk.
+    ///
+    /// The batch is queued when this is called, not when the future is first polled.
+    ///
+    /// # Errors
+    ///
+    /// `E-BUSY` when too much waits; `E-SPACE` when the disk is full; `E-IO`, `E-STATE`. Nothing is kept then.
+    pub fn submit(&self, batch: Batch) -> impl Future<Output = Result<Accepted>> + Send + 'static {
+        let waiting = if matches!(batch.what, What::Contact) {
+            self.contact(batch.target, &batch.target_name, batch.agent.as_deref());
+            Ok(None)
+        } else {
+            let (answer, receiver) = oneshot::channel();
+            self.shared.queue.put(Job { batch, answer }).map(|()| Some(receiver))
+        };
+        async move {
+            match waiting? {
+                None => Ok(Accepted::default()),
+                Some(receiver) => receiver.await.unwrap_or_else(|_| Err(closed())),
+            }
+        }
+    }
+
+    /// Notes that a target's agent was there. Cheap: it is written down later, together with others.
+    pub fn contact(&self, target: Uuid, name: &str, agent: Option<&str>) {
+        let mut contacts = self.shared.contacts();
+        let (fresh, waiting) = match contacts.get_mut(&target) {
+            Some(contact) if agent.is_none() || contact.agent.as_deref() == agent => {
+                let waiting = std::mem::replace(&mut contact.seen, true);
+                (contact.fresh, waiting)
+            }
+            _ => {
+                contacts.insert(
+                    target,
+                    Contact {
+                        name: name.to_owned(),
+                        agent: agent.map(ToOwned::to_owned),
+                        fresh: true,
+                        seen: true,
+                    },
+                );
+                (true, false)
+            }
+        };
+        drop(contacts);
+        if fresh && !waiting {
+            self.shared.queue.nudge();
+        }
+    }
+
+    /// Returns every target that was ever seen, with its deployments.
+    ///
+    /// # Errors
+    ///
+    /// `E-STATE`, `E-IO`.
+    pub fn overview(&self) -> Result<Vec<TargetStatus>> {
+        self.overview_of(&|_| None)
+    }
+
+    /// As [`Self::overview`], where `desired` names the revision that a deployment shall run.
+    ///
+    /// # Errors
+    ///
+    /// `E-STATE`, `E-IO`.
+    pub fn overview_of(&self, desired: &dyn Fn(&Uuid) -> Option<Uuid>) -> Result<Vec<TargetStatus>> {
+        let now = self.shared.clock.now();
+        self.read(|connection| overview::read(connection, now, desired))
+    }
+
+    /// Returns up to `limit` records with numbers above `above`, ascending.
+    ///
+    /// # Errors
+    ///
+    /// `E-STATE`, `E-IO`.
+    pub fn tail(&self, above: u64, limit: usize) -> Result<Vec<Entry>> {
+        self.read(|connection| {
+            Ok(status::tail(connection, above, limit)?
+                .into_iter()
+                .map(|(record, source, repeat)| Entry { record, source, repeat })
+                .collect())
+        })
+    }
+
+    /// Returns every gap record.
+    ///
+    /// # Errors
+    ///
+    /// `E-STATE`, `E-IO`.
+    pub fn gaps(&self) -> Result<Vec<Gap>> {
+        self.read(status::gaps)
+    }
+
+    /// Returns the highest number so far.
+    ///
+    /// # Errors
+    ///
+    /// `E-STATE`, `E-IO`.
+    pub fn highest_number(&self) -> Result<u64> {
+        self.read(status::highest_number)
+    }
+
+    /// Says how the buffer is.
+    pub fn health(&self) -> BufferHealth {
+        BufferHealth {
+            trouble: self.shared.trouble().clone(),
+            set_aside: self.shared.set_aside.load(Ordering::SeqCst),
+        }
+    }
+
+    fn read<T>(&self, query: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
+        let result = {
+            let db = self.shared.db.read().unwrap_or_else(PoisonError::into_inner);
+            match db.as_ref() {
+                Some(db) => db.read(query),
+                None => Err(closed()),
+            }
+        };
+        if let Err(error) = &result
+            && error.class() == Class::State
+        {
+            self.shared.suspect.store(true, Ordering::SeqCst);
+            self.shared.queue.nudge();
+        }
+        result
+    }
+}
+
+impl Drop for StatusBuffer {
+    fn drop(&mut self) {
+        self.shared.queue.close();
+        if let Some(writer) = self.writer.take()
+            && writer.join().is_err()
+        {
+            tracing::error!("the writer of the status database ended by a panic");
+        }
+    }
+}
+
+impl fmt::Debug for StatusBuffer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StatusBuffer")
+            .field("path", &self.shared.path)
+            .finish_non_exhaustive()
+    }
+}

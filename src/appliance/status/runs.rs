@@ -1,0 +1,222 @@
+//! What really runs: derived from the sequence of statuses, because no agent says it (distr-protocol 2.3).
+//!
+//! An agent reports under the newest revision, whatever happened to it. `healthy` after a failed upgrade that helm rolled back
+//! means that the revision before is healthy; `error` after an image that could not be pulled means that the containers of the
+//! revision before still run. Where the statuses do not decide it, the answer is that it is not known, and why.
+//!
+//! The texts are those of unmodified agents. An unknown text never makes anything certain that was not.
+
+use serde::{Deserialize, Serialize};
+
+use crate::domain::{StatusKind, Uuid};
+
+/// What runs for a deployment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Running {
+    /// This revision.
+    Revision(Uuid),
+    /// It cannot be known.
+    Unknown(Doubt),
+}
+
+/// Why it cannot be known what runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Doubt {
+    /// Nothing was reported yet.
+    NoStatus,
+    /// An apply is under way and replaces what ran.
+    Applying,
+    /// An apply failed before it changed anything, and what ran before is not known here.
+    Before,
+    /// An apply failed half way.
+    HalfApplied,
+    /// An upgrade failed, and no status says whether it was rolled back.
+    FailedUpgrade,
+    /// The cluster reports health, and no status says that this revision was installed: it may be one that was rolled back.
+    Unseen,
+}
+
+impl Doubt {
+    /// Says it in words.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::NoStatus => "no status yet",
+            Self::Applying => "it is being applied",
+            Self::Before => "the apply failed before it changed anything, and what ran before was not reported here",
+            Self::HalfApplied => "the apply failed half way",
+            Self::FailedUpgrade => "the upgrade failed, and whether it was rolled back was not reported",
+            Self::Unseen => "the upgrade to this revision was not seen, so it may have been rolled back",
+        }
+    }
+}
+
+/// What the statuses of one deployment have shown so far.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub(super) struct Runs {
+    /// What ran for certain, apart from the apply that is looked at.
+    known: Option<Uuid>,
+    /// The revision that is spoken of.
+    revision: Option<Uuid>,
+    phase: Phase,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+enum Phase {
+    /// Nothing was done yet, as far as can be seen.
+    #[default]
+    New,
+    /// What ran is being replaced.
+    Touched,
+    /// It is what runs.
+    Applied,
+    /// It failed and changed nothing.
+    Kept,
+    /// It failed and was rolled back.
+    RolledBack,
+    /// It is not known, for good.
+    Unclear(Doubt),
+}
+
+/// What one status says about it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Signal {
+    /// Not about this deployment.
+    Nothing,
+    /// The apply is done, or a check that is only made once it was.
+    Applied,
+    /// Work that changes nothing yet.
+    Preparing,
+    /// Work that replaces what runs.
+    Replacing,
+    /// Failed before anything was changed.
+    Untouched,
+    /// Failed, and helm went back.
+    RolledBack,
+    /// Failed somewhere.
+    Failed(Doubt),
+    /// A check of a cluster: made after a rollback too.
+    ClusterCheck,
+    /// Something well, in words that are not known.
+    Well,
+}
+
+/// Pulls come before everything that changes containers, and these are their failures.
+const PULL_FAILURES: [&str; 14] = [
+    "not found",
+    "no such image",
+    "manifest unknown",
+    "name unknown",
+    "pull access denied",
+    "unauthorized",
+    "denied:",
+    "failed to resolve",
+    "failed to do request",
+    "no basic auth credentials",
+    "connection refused",
+    "no such host",
+    "i/o timeout",
+    "x509:",
+];
+
+fn read(kind: StatusKind, message: &str) -> Signal {
+    let starts = |words: &[&str]| words.iter().any(|word| message.starts_with(word));
+    let says = |words: &[&str]| words.iter().any(|word| message.contains(word));
+    match kind {
+        StatusKind::Error if starts(&["error applying agent manifest"]) => Signal::Nothing,
+        StatusKind::Error if says(&["has been rolled back", "been rolled back due to"]) => Signal::RolledBack,
+        StatusKind::Error
+            if starts(&[
+                "docker login failed",
+                "invalid reference",
+                "failed to create or update docker config",
+            ]) || says(&[
+                "helm preflight failed",
+                "could not locate chart",
+                "could not load chart",
+            ]) =>
+        {
+            Signal::Untouched
+        }
+        // The restart that follows a finished deployment of a stack.
+        StatusKind::Error if starts(&["service "]) || says(&["update out of sequence"]) => Signal::Applied,
+        StatusKind::Error if starts(&["compose up failed"]) && says(&PULL_FAILURES) && !says(&["container"]) => {
+            Signal::Untouched
+        }
+        StatusKind::Error if starts(&["upgrade error", "helm upgrade failed"]) => Signal::Failed(Doubt::FailedUpgrade),
+        StatusKind::Error => Signal::Failed(Doubt::HalfApplied),
+        _ if starts(&[
+            "compose command executed successfully",
+            "status check results:",
+            "helm install succeeded",
+            "helm upgrade succeeded",
+            "Creating network ",
+            "Creating service ",
+            "Creating config ",
+            "Creating secret ",
+            "Updating service ",
+        ]) || message == "status check passed" =>
+        {
+            Signal::Applied
+        }
+        StatusKind::Progressing if says(&["Container ", " container", "helm ", "Volume ", "Network "]) => {
+            Signal::Replacing
+        }
+        StatusKind::Progressing => Signal::Preparing,
+        _ if starts(&["status check passed"]) => Signal::ClusterCheck,
+        _ => Signal::Well,
+    }
+}
+
+impl Runs {
+    /// Takes one status in.
+    pub(super) fn step(&mut self, revision: Uuid, kind: StatusKind, message: &str) {
+        let signal = read(kind, message);
+        if signal == Signal::Nothing {
+            return;
+        }
+        if self.revision != Some(revision) {
+            // What an unfinished or failed apply left is a mixture, whatever comes next.
+            if matches!(self.phase, Phase::Touched | Phase::Unclear(_)) {
+                self.known = None;
+            }
+            self.revision = Some(revision);
+            self.phase = Phase::New;
+        }
+        self.phase = match (self.phase, signal) {
+            (Phase::Applied, _) | (_, Signal::Applied) => Phase::Applied,
+            (Phase::New, Signal::ClusterCheck) if self.known == Some(revision) => Phase::Applied,
+            (Phase::New, Signal::Well) => Phase::Applied,
+            (_, Signal::RolledBack) => Phase::RolledBack,
+            (Phase::New | Phase::Kept, Signal::Untouched) => Phase::Kept,
+            (_, Signal::Failed(doubt)) => Phase::Unclear(doubt),
+            (Phase::Touched, Signal::Well) => Phase::Applied,
+            (Phase::New | Phase::Touched | Phase::Kept, Signal::ClusterCheck) => Phase::Unclear(Doubt::Unseen),
+            (Phase::New | Phase::Kept | Phase::Touched, Signal::Replacing) => Phase::Touched,
+            // A failed apply that nobody reports as done is what it was, however well the check goes; an upgrade that failed and was
+            // rolled back is checked for ever.
+            (phase, _) => phase,
+        };
+        if self.phase == Phase::Applied {
+            self.known = Some(revision);
+        }
+    }
+
+    /// Says what runs.
+    pub(super) fn running(&self) -> Running {
+        match (self.revision, self.phase) {
+            (None, _) => Running::Unknown(Doubt::NoStatus),
+            (_, Phase::Touched) => Running::Unknown(Doubt::Applying),
+            (_, Phase::Unclear(doubt)) => Running::Unknown(doubt),
+            (_, phase) => match self.known {
+                Some(revision) => Running::Revision(revision),
+                None if phase == Phase::New => Running::Unknown(Doubt::Applying),
+                None => Running::Unknown(Doubt::Before),
+            },
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "runs_tests.rs"]
+mod tests;

@@ -1,0 +1,159 @@
+//! Keeps the buffer within its bounds: the oldest free text goes first, and a gap record says what went.
+//!
+//! Order: lines of containers, the agent's own log, measurements, statuses that only differ in words. Transitions are never dropped.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::intake::{Intake, Missing};
+use crate::db::status::{self, Class, Dropped, Reason, Span};
+use crate::domain::{Result, Uuid};
+
+/// Records that one statement drops.
+const SLICE: usize = 256;
+
+impl Intake<'_> {
+    /// Drops what is too much, in the transaction that made it so.
+    pub(super) fn shed(&mut self) -> Result<()> {
+        for target in std::mem::take(&mut self.touched) {
+            self.shed_target(&target)?;
+        }
+        while self.total(Class::Metrics) > self.quota.metrics() {
+            if !self.drop_oldest(Class::Metrics)? {
+                break;
+            }
+        }
+        for class in [Class::Log, Class::AgentLog, Class::Metrics] {
+            while self.all() > self.quota.total {
+                if !self.drop_oldest(class)? {
+                    break;
+                }
+            }
+        }
+        while self.all() > self.quota.total {
+            let largest = self
+                .memory
+                .used
+                .iter()
+                .filter(|((_, class), bytes)| *class == Class::Detail && **bytes > 0)
+                .max_by_key(|(_, bytes)| **bytes)
+                .map(|((source, _), _)| *source);
+            let Some(source) = largest else { break };
+            if !self.drop_details(source)? {
+                // What is left is the newest status of a deployment.
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn shed_target(&mut self, target: &Uuid) -> Result<()> {
+        let Some(sources) = self
+            .memory
+            .targets
+            .get(target)
+            .map(|target| target.sources().collect::<Vec<i64>>())
+        else {
+            return Ok(());
+        };
+        for class in [Class::Log, Class::AgentLog, Class::Detail] {
+            loop {
+                let held = sources
+                    .iter()
+                    .flat_map(|source| {
+                        [Class::Log, Class::AgentLog, Class::Detail, Class::Transition]
+                            .map(|class| self.memory.used_by(*source, class))
+                    })
+                    .fold(0, u64::saturating_add);
+                if held <= self.quota.target {
+                    return Ok(());
+                }
+                let largest = sources
+                    .iter()
+                    .copied()
+                    .max_by_key(|source| self.memory.used_by(*source, class))
+                    .filter(|source| self.memory.used_by(*source, class) > 0);
+                let Some(source) = largest else { break };
+                let went = if class == Class::Detail {
+                    self.drop_details(source)?
+                } else {
+                    let dropped = status::drop_text(self.tx, class, source, SLICE)?;
+                    self.dropped(class, &dropped)?
+                };
+                if !went {
+                    break;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn drop_details(&mut self, source: i64) -> Result<bool> {
+        let keep = self
+            .memory
+            .deployments
+            .get(&source)
+            .and_then(|deployment| deployment.open())
+            .map_or(0, |open| open.number);
+        let dropped = status::drop_details(self.tx, source, keep, SLICE)?;
+        for one in &dropped {
+            self.memory.dirty.repeats.remove(&one.number);
+        }
+        self.dropped(Class::Detail, &dropped)
+    }
+
+    fn drop_oldest(&mut self, class: Class) -> Result<bool> {
+        let from = self.memory.floor.get(&class).copied().unwrap_or(0);
+        let dropped = status::drop_class(self.tx, class, Span { from, limit: SLICE })?;
+        if let Some(last) = dropped.iter().map(|one| one.number).max() {
+            self.memory.floor.insert(class, last.saturating_add(1));
+        }
+        self.dropped(class, &dropped)
+    }
+
+    /// Accounts for records that were dropped; false when there were none.
+    fn dropped(&mut self, class: Class, dropped: &[Dropped]) -> Result<bool> {
+        let mut by_target = BTreeMap::<i64, Missing>::new();
+        let mut recounted = BTreeSet::new();
+        for one in dropped {
+            self.memory.remove_bytes(one.source, class, one.size);
+            let counted = if class == Class::Metrics { 0 } else { one.source };
+            if recounted.insert(counted) {
+                status::put_recount(self.tx, counted, class)?;
+            }
+            let target = self.target_of(one.source);
+            let missing = by_target.entry(target).or_insert(Missing {
+                count: 0,
+                bytes: 0,
+                first: one.number,
+                last: one.number,
+                since: one.received,
+                until: one.received,
+            });
+            missing.count = missing.count.saturating_add(1);
+            missing.bytes = missing.bytes.saturating_add(one.size);
+            missing.first = missing.first.min(one.number);
+            missing.last = missing.last.max(one.number);
+            missing.since = missing.since.min(one.received);
+            missing.until = missing.until.max(one.received);
+        }
+        for (target, missing) in &by_target {
+            self.note(*target, Reason::Quota, Some(class), missing)?;
+        }
+        Ok(!dropped.is_empty())
+    }
+
+    fn target_of(&self, source: i64) -> i64 {
+        let target = self.memory.owners.get(&source);
+        target
+            .and_then(|target| self.memory.targets.get(target))
+            .map_or(0, |target| target.source)
+    }
+
+    fn total(&self, class: Class) -> u64 {
+        self.memory.totals.get(&class).copied().unwrap_or(0)
+    }
+
+    fn all(&self) -> u64 {
+        self.memory.totals.values().copied().fold(0, u64::saturating_add)
+    }
+}

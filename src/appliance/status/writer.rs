@@ -1,0 +1,440 @@
+//! The one thread that writes: group commits, folds, and what is done about damage and full disks.
+//!
+//! A first batch opens a window; what comes within it is committed in one transaction, and only then is everybody answered
+//! (P21). A commit that fails answers everybody with its error, and what is known is read again from the database: nothing half done is
+//! left in memory.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::time::{Duration, Instant};
+
+use super::batch::{Accepted, Batch, What};
+use super::intake::{Intake, Missing};
+use super::memory::Memory;
+use super::queue::{Job, Queue, Woken};
+use super::quota::Quota;
+use super::{damage, mark};
+use crate::db::Db;
+use crate::db::status::{self, Reason};
+use crate::domain::{Class, Clock, Error, Result, SiteId, Timestamp, Uuid};
+
+/// How long batches are collected.
+const WINDOW: Duration = Duration::from_millis(10);
+/// How often repeats and contacts are folded in.
+const FOLD: Duration = Duration::from_secs(60);
+/// How soon a first contact is written down.
+const CONTACT: Duration = Duration::from_secs(1);
+/// Records after which a fold does not wait: what a reader has to replay.
+const FOLD_RECORDS: u64 = 20_000;
+/// The same for bytes of the journal.
+const FOLD_BYTES: usize = 4 << 20;
+/// How often a database that cannot be opened is tried again.
+const RETRY: Duration = Duration::from_secs(1);
+
+/// What the writer and those who ask share.
+pub(super) struct Shared {
+    pub(super) state: PathBuf,
+    pub(super) path: PathBuf,
+    pub(super) site: SiteId,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) quota: Quota,
+    pub(super) queue: Queue,
+    /// None while it cannot be opened. Whoever reads holds the lock, so that no connection outlives a file that is set aside.
+    pub(super) db: RwLock<Option<Db>>,
+    pub(super) contacts: Mutex<HashMap<Uuid, Contact>>,
+    /// Somebody who reads met damage.
+    pub(super) suspect: AtomicBool,
+    pub(super) set_aside: AtomicU64,
+    pub(super) trouble: Mutex<Option<String>>,
+}
+
+impl std::fmt::Debug for Shared {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Shared")
+            .field("path", &self.path)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Somebody was there.
+#[derive(Debug, Clone)]
+pub(super) struct Contact {
+    pub(super) name: String,
+    pub(super) agent: Option<String>,
+    /// Never written down like this.
+    pub(super) fresh: bool,
+    /// Seen since the last fold.
+    pub(super) seen: bool,
+}
+
+/// The thread's own things.
+pub(super) struct Writer {
+    shared: Arc<Shared>,
+    memory: Memory,
+    /// Numbers below this one may be given.
+    mark: u64,
+    folded: Instant,
+    folded_next: u64,
+    contact_due: Option<Instant>,
+}
+
+impl Shared {
+    pub(super) fn trouble(&self) -> MutexGuard<'_, Option<String>> {
+        self.trouble.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn contacts(&self) -> MutexGuard<'_, HashMap<Uuid, Contact>> {
+        self.contacts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Writer {
+    /// Opens the database, setting a damaged one aside. That it cannot be opened at all is no error: it is tried again.
+    pub(super) fn open(shared: Arc<Shared>) -> Self {
+        let mut writer = Self {
+            shared,
+            memory: Memory::default(),
+            mark: 0,
+            folded: Instant::now(),
+            folded_next: 0,
+            contact_due: None,
+        };
+        if let Err(error) = writer.reopen() {
+            writer.report(&error);
+        }
+        writer
+    }
+
+    /// Works until the queue is closed.
+    pub(super) fn run(mut self) {
+        loop {
+            match self.shared.queue.wait(self.patience()) {
+                Woken::Jobs => {
+                    std::thread::sleep(WINDOW);
+                    let jobs = self.shared.queue.take();
+                    self.serve(jobs);
+                }
+                Woken::Time => {}
+                Woken::Closed => {
+                    self.maintain(true);
+                    return;
+                }
+            }
+            self.maintain(false);
+        }
+    }
+
+    fn patience(&self) -> Option<Duration> {
+        let now = Instant::now();
+        let fold = (!self.memory.dirty.is_empty()).then(|| FOLD.saturating_sub(now.duration_since(self.folded)));
+        let contact = self.contact_due.map(|due| due.saturating_duration_since(now));
+        let closed = self.is_closed().then_some(RETRY);
+        [fold, contact, closed].into_iter().flatten().min()
+    }
+
+    fn is_closed(&self) -> bool {
+        self.shared.db.read().unwrap_or_else(PoisonError::into_inner).is_none()
+    }
+
+    fn serve(&mut self, jobs: Vec<Job>) {
+        let result = self.commit(&jobs);
+        match result {
+            Ok(accepted) => {
+                for (job, accepted) in jobs.into_iter().zip(accepted) {
+                    // Whoever went away meanwhile has lost nothing but the answer.
+                    job.answer.send(Ok(accepted)).ok();
+                }
+            }
+            Err(error) => {
+                for job in jobs {
+                    job.answer.send(Err(again(&error))).ok();
+                }
+            }
+        }
+    }
+
+    /// Commits, and once more on a new database when the old one turns out to be damaged.
+    fn commit(&mut self, jobs: &[Job]) -> Result<Vec<Accepted>> {
+        match self.try_commit(jobs) {
+            Err(error) if error.class() == Class::State => {
+                self.replace(&error)?;
+                self.try_commit(jobs)
+            }
+            other => other,
+        }
+    }
+
+    fn try_commit(&mut self, jobs: &[Job]) -> Result<Vec<Accepted>> {
+        if self.is_closed() {
+            self.reopen()?;
+        }
+        let batches: Vec<&Batch> = jobs.iter().map(|job| &job.batch).collect();
+        self.transact(&batches, false)
+    }
+
+    /// One transaction: batches, what must go for them, and a fold when it is due.
+    fn transact(&mut self, batches: &[&Batch], fold: bool) -> Result<Vec<Accepted>> {
+        let shared = self.shared.clone();
+        let now = shared.clock.now();
+        let records: usize = batches.iter().map(|batch| batch.what.records()).sum();
+        self.raise_mark(records)?;
+        let fold = fold
+            || self.memory.next.saturating_sub(self.folded_next) > FOLD_RECORDS
+            || self.memory.dirty.journal_bytes > FOLD_BYTES;
+        let (result, reloaded) = {
+            let db = shared.db.read().unwrap_or_else(PoisonError::into_inner);
+            let Some(db) = db.as_ref() else {
+                return Err(closed());
+            };
+            let memory = &mut self.memory;
+            let result = db.write(|tx| {
+                let mut intake = Intake::new(tx, memory, shared.quota, now);
+                let accepted = batches
+                    .iter()
+                    .map(|batch| intake.take(batch))
+                    .collect::<Result<Vec<_>>>()?;
+                intake.shed()?;
+                intake.finish()?;
+                if fold {
+                    write_fold(tx, memory)?;
+                }
+                Ok(accepted)
+            });
+            // After a failure memory is ahead of the database.
+            let reloaded = result.is_err().then(|| db.read(Memory::load));
+            (result, reloaded)
+        };
+        match (result, reloaded) {
+            (Ok(accepted), _) => {
+                if fold {
+                    self.memory.dirty = super::memory::Dirty::default();
+                    self.folded = Instant::now();
+                    self.folded_next = self.memory.next;
+                }
+                self.shared.trouble().take();
+                Ok(accepted)
+            }
+            (Err(error), reloaded) => {
+                // After a failed sync nobody knows what of the file is on the disk: only opening it anew tells (F04).
+                match reloaded {
+                    Some(Ok(memory)) if error.class() != Class::Io => self.memory = memory,
+                    Some(Err(second)) if second.class() == Class::State => return Err(second),
+                    _ => self.close(),
+                }
+                self.report(&error);
+                Err(error)
+            }
+        }
+    }
+
+    /// Sees to it that the numbers of a commit lie below the mark.
+    fn raise_mark(&mut self, records: usize) -> Result<()> {
+        // Every record may drop others, and those take a gap record at most.
+        let most = self
+            .memory
+            .next
+            .saturating_add((records as u64).saturating_mul(2))
+            .saturating_add(16_384);
+        if most >= self.mark {
+            let mark = most.saturating_add(mark::BLOCK);
+            mark::write(&self.shared.state, mark)?;
+            self.mark = mark;
+        }
+        Ok(())
+    }
+
+    /// Folds, writes contacts, and opens what could not be opened before.
+    fn maintain(&mut self, last: bool) {
+        if self.shared.suspect.swap(false, Ordering::SeqCst) {
+            let error = Error::new(
+                Class::State,
+                "database-damaged",
+                "a reader met damage in the status database",
+            );
+            if let Err(error) = self.replace(&error) {
+                self.report(&error);
+            }
+        }
+        if self.is_closed()
+            && let Err(error) = self.reopen()
+        {
+            self.report(&error);
+            return;
+        }
+        let fresh = self.shared.contacts().values().any(|contact| contact.fresh);
+        if fresh && self.contact_due.is_none() {
+            self.contact_due = Some(Instant::now() + CONTACT);
+        }
+        let contact = self.contact_due.is_some_and(|due| due <= Instant::now());
+        let due = !self.memory.dirty.is_empty() && self.folded.elapsed() >= FOLD;
+        if !(contact || due || last) {
+            return;
+        }
+        self.contact_due = None;
+        let contacts: Vec<Batch> = self
+            .shared
+            .contacts()
+            .iter_mut()
+            .filter(|(_, contact)| contact.seen)
+            .map(|(target, contact)| {
+                contact.fresh = false;
+                contact.seen = false;
+                Batch {
+                    target: *target,
+                    target_name: contact.name.clone(),
+                    agent: contact.agent.clone(),
+                    what: What::Contact,
+                }
+            })
+            .collect();
+        if contacts.is_empty() && self.memory.dirty.is_empty() {
+            return;
+        }
+        let result = self.transact(&contacts.iter().collect::<Vec<_>>(), true);
+        if let Err(error) = result
+            && error.class() == Class::State
+            && let Err(error) = self.replace(&error)
+        {
+            self.report(&error);
+        }
+    }
+
+    /// Sets the database aside and begins anew.
+    fn replace(&mut self, why: &Error) -> Result<()> {
+        let mut db = self.shared.db.write().unwrap_or_else(PoisonError::into_inner);
+        // Moved before its connections close: the last one would take the side files away, and by their names.
+        let aside = damage::set_aside(&self.shared.path)?;
+        drop(db.take());
+        tracing::error!(
+            class = why.class().name(),
+            code = why.code(),
+            aside = %aside.display(),
+            "the status database is damaged and was set aside; a new one begins: {why}"
+        );
+        self.shared.set_aside.fetch_add(1, Ordering::SeqCst);
+        let new = damage::begin_anew(
+            &self.shared.state,
+            &self.shared.path,
+            &self.shared.site,
+            self.shared.clock.now(),
+        )?;
+        self.memory = new.read(Memory::load)?;
+        self.mark = mark::read(&self.shared.state).unwrap_or(0);
+        self.folded_next = self.memory.next;
+        *db = Some(new);
+        Ok(())
+    }
+
+    fn reopen(&mut self) -> Result<()> {
+        let opened = damage::open(&self.shared.path, &self.shared.site).and_then(|db| {
+            let memory = db.read(Memory::load)?;
+            Ok((db, memory))
+        });
+        let (db, memory) = match opened {
+            Err(error) if error.class() == Class::State => {
+                self.replace(&error)?;
+                return Ok(());
+            }
+            opened => opened?,
+        };
+        self.memory = memory;
+        self.folded_next = self.memory.next;
+        self.folded = Instant::now();
+        let mark = mark::read(&self.shared.state);
+        self.mark = mark.unwrap_or(0);
+        if let Some(mark) = mark.filter(|mark| *mark > self.memory.next.saturating_add(2 * mark::BLOCK + 100_000)) {
+            self.skip(&db, mark)?;
+        }
+        *self.shared.db.write().unwrap_or_else(PoisonError::into_inner) = Some(db);
+        self.shared.trouble().take();
+        Ok(())
+    }
+
+    /// The file is an older copy of itself: the numbers that it does not know were given.
+    fn skip(&mut self, db: &Db, mark: u64) -> Result<()> {
+        let now = self.shared.clock.now();
+        let first = self.memory.next;
+        tracing::error!(
+            first,
+            mark,
+            "the status database is older than its mark; a gap record says so"
+        );
+        mark::write(&self.shared.state, mark.saturating_add(mark::BLOCK))?;
+        self.mark = mark.saturating_add(mark::BLOCK);
+        self.memory.next = mark;
+        let (memory, quota) = (&mut self.memory, self.shared.quota);
+        db.write(|tx| {
+            let missing = Missing {
+                count: mark.saturating_sub(first),
+                bytes: 0,
+                first,
+                last: mark.saturating_sub(1),
+                since: Timestamp::EPOCH,
+                until: now,
+            };
+            Intake::new(tx, memory, quota, now).note(0, Reason::Restored, None, &missing)
+        })
+    }
+
+    fn close(&self) {
+        self.shared.db.write().unwrap_or_else(PoisonError::into_inner).take();
+    }
+
+    fn report(&self, error: &Error) {
+        let text = format!("{} {}", error.class(), error.code());
+        let mut trouble = self.shared.trouble();
+        if trouble.as_deref() != Some(text.as_str()) {
+            tracing::error!(
+                class = error.class().name(),
+                code = error.code(),
+                "status cannot be written: {error}"
+            );
+        }
+        *trouble = Some(text);
+    }
+}
+
+fn write_fold(tx: &crate::db::Transaction<'_>, memory: &Memory) -> Result<()> {
+    for (number, repeat) in &memory.dirty.repeats {
+        status::put_repeat(tx, *number, *repeat)?;
+    }
+    for source in &memory.dirty.latest {
+        if let Some(deployment) = memory.deployments.get(source) {
+            let state = serde_json::to_string(deployment).map_err(|error| {
+                Error::new(
+                    Class::Internal,
+                    "json",
+                    format!("a deployment has no JSON form: {error}"),
+                )
+            })?;
+            status::put_latest(tx, *source, &state)?;
+        }
+    }
+    for (source, class) in &memory.dirty.used {
+        status::put_usage(tx, *source, *class, memory.used_by(*source, *class))?;
+    }
+    for target in &memory.dirty.contacts {
+        if let Some(target) = memory.targets.get(target) {
+            status::put_contact(tx, target.source, target.last)?;
+        }
+    }
+    status::clear(tx)?;
+    status::clear_recounts(tx)?;
+    status::put_fold(tx, memory.next)
+}
+
+/// The same refusal for the next one who waits.
+fn again(error: &Error) -> Error {
+    let copy = Error::new(error.class(), error.code(), error.found());
+    match error.advice() {
+        Some(advice) => copy.remedy(advice),
+        None => copy,
+    }
+}
+
+pub(super) fn closed() -> Error {
+    Error::new(Class::Io, "status-closed", "the status database is not open")
+        .remedy("see the log; it is tried again by itself")
+}

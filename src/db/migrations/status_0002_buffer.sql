@@ -1,0 +1,100 @@
+-- status.db, version 2: what agents report, numbered without gaps, until it was exported and acknowledged.
+--
+-- Steady state writes nothing but `journal`: one short row for each group commit, which says how often the newest status of which
+-- deployments was repeated. Every minute the journal is folded into `repeats`, `latest`, `contact` and `usage` in one transaction;
+-- what was committed since then is found again from `journal` and from the records numbered from `fold.next` on.
+
+-- Whoever reports: a target (deployment is null), or one deployment of it.
+CREATE TABLE source (
+  id         INTEGER PRIMARY KEY,
+  target     BLOB    NOT NULL,            -- UUID
+  deployment BLOB,                        -- UUID
+  name       TEXT    NOT NULL,            -- of the target, for people
+  agent      TEXT,                        -- version that the agent states; of targets
+  since      INTEGER NOT NULL             -- first seen
+) STRICT;
+
+-- Everything that was accepted. A number that is missing lies within a row of `gap`.
+CREATE TABLE record (
+  number     INTEGER PRIMARY KEY,
+  class      INTEGER NOT NULL,            -- 1 transition, 2 other status, 3 metrics, 4 log, 5 agent's own log, 6 gap
+  source     INTEGER NOT NULL,            -- 0: the appliance
+  received   INTEGER NOT NULL,            -- by the appliance's clock
+  size       INTEGER NOT NULL,            -- bytes that count against quotas
+  revision   BLOB,                        -- UUID
+  kind       INTEGER,                     -- of a status: 1 error, 2 progressing, 3 running, 4 healthy
+  at         INTEGER,                     -- by the agent's clock, seconds since 1970
+  nanos      INTEGER,
+  hash       INTEGER,                     -- over everything that makes two log records the same
+  resource   TEXT,
+  severity   TEXT,
+  text       TEXT
+) STRICT;
+
+-- A deployment's history, and its oldest detail.
+CREATE INDEX record_status ON record (source, number) WHERE class <= 2;
+-- A log record that came before, and a source's oldest text. Agents send lines in order, so new entries lie side by side.
+CREATE INDEX record_text ON record (class, source, at, hash) WHERE class IN (4, 5);
+
+-- How often a status came, where that is more than once.
+CREATE TABLE repeats (
+  number  INTEGER PRIMARY KEY,
+  count   INTEGER NOT NULL,
+  last    INTEGER NOT NULL,               -- received
+  entered INTEGER NOT NULL                -- how often the deployment came into this state
+) STRICT;
+
+-- Repeats since the last fold: time, then for each record its number, its count so far and whether it was entered again.
+CREATE TABLE journal (
+  id   INTEGER PRIMARY KEY,
+  body BLOB NOT NULL
+) STRICT;
+
+-- What is known of a deployment as of the last fold, as JSON.
+CREATE TABLE latest (
+  source INTEGER PRIMARY KEY,
+  state  TEXT NOT NULL
+) STRICT;
+
+-- Last contact of a target as of the last fold.
+CREATE TABLE contact (
+  source INTEGER PRIMARY KEY,
+  last   INTEGER NOT NULL
+) STRICT;
+
+-- Bytes held for a source as of the last fold.
+CREATE TABLE usage (
+  source INTEGER NOT NULL,
+  class  INTEGER NOT NULL,
+  bytes  INTEGER NOT NULL,
+  PRIMARY KEY (source, class)
+) STRICT, WITHOUT ROWID;
+
+-- Where records were dropped since the last fold: their bytes are counted again. Source 0: of every source.
+CREATE TABLE recount (
+  source INTEGER NOT NULL,
+  class  INTEGER NOT NULL,
+  PRIMARY KEY (source, class)
+) STRICT, WITHOUT ROWID;
+
+-- What is not there, and why. A row grows until it is exported.
+CREATE TABLE gap (
+  number INTEGER PRIMARY KEY,             -- of the record that stands for it
+  source INTEGER NOT NULL,                -- target; 0: all
+  reason TEXT    NOT NULL,                -- quota, rate, flapping, damaged, restored
+  class  INTEGER NOT NULL,                -- of what is missing; 0: anything
+  count  INTEGER NOT NULL,
+  exact  INTEGER NOT NULL,                -- 0: at most that many
+  bytes  INTEGER NOT NULL,
+  first  INTEGER NOT NULL,                -- numbers that are missing lie from here
+  last   INTEGER NOT NULL,                -- to here; both 0 where nothing had a number
+  since  INTEGER NOT NULL,                -- received
+  until  INTEGER NOT NULL
+) STRICT;
+
+CREATE TABLE fold (
+  one      INTEGER PRIMARY KEY CHECK (one = 1),
+  next     INTEGER NOT NULL,              -- records from this number on are not in latest and usage yet
+  exported INTEGER NOT NULL               -- records up to this number left, and change no more
+) STRICT;
+INSERT INTO fold (one, next, exported) VALUES (1, 1, 0);

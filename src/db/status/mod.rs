@@ -1,0 +1,22 @@
+//! Tables of `status.db`: records without gaps, repeats in a journal, what is missing and why.
+//!
+//! These are the statements; who numbers, folds and drops is the appliance's status buffer. Times are the appliance's own
+//! except where a column says otherwise.
+
+mod fold;
+mod gap;
+mod journal;
+mod record;
+mod source;
+
+pub use fold::{
+    Fold, Repeat, clear_recounts, contacts, count_bytes, fold, latest, put_contact, put_fold, put_latest, put_recount,
+    put_repeat, put_usage, recounts, repeat_of, usage,
+};
+pub use gap::{Gap, Reason, gaps, insert_gap, numbers_missing, open_gaps, put_gap};
+pub use journal::{Entry, Row, append, clear, journal, pack, unpack};
+pub use record::{
+    Class, Dropped, NewRecord, Record, Span, drop_class, drop_details, drop_text, get, highest_number, insert,
+    is_known, last_of, since_fold, tail,
+};
+pub use source::{Source, insert_source, put_agent, site, sources};
