@@ -94,13 +94,13 @@ impl Db {
 
     fn start(path: &Path, schema: &Schema, fresh: bool) -> Result<Self> {
         let mut writer = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE, WRITER_CACHE_KIB)?;
-        if !fresh {
-            // Before anything that could write: a file of another kind is not even switched to WAL.
-            check_header(&writer, schema)?;
-        } else {
+        if fresh {
             writer
                 .pragma_update(None, "page_size", schema.page_bytes)
                 .sql("set up the database")?;
+        } else {
+            // Before anything that could write: a file of another kind is not even switched to WAL.
+            check_header(&writer, schema)?;
         }
         writer
             .pragma_update_and_check(None, "journal_mode", "wal", |row| row.get::<_, String>(0))

@@ -137,7 +137,7 @@ fn what_is_no_database_of_ours_is_refused_and_left_alone() {
     assert_eq!(refusal(&Schema::APPLIANCE), "other-database");
     let newer = Db::open(&path, &Schema::STATUS).unwrap();
     newer
-        .write(|tx| tx.pragma_update(None, "user_version", 2).sql("raise"))
+        .write(|tx| tx.pragma_update(None, "user_version", 99).sql("raise"))
         .unwrap();
     drop(newer);
     assert_eq!(refusal(&Schema::STATUS), "schema-too-new");

@@ -16,7 +16,7 @@ use super::quota::Quota;
 use super::writer::{Contact, Shared, Writer, closed};
 use crate::appliance::state::STATUS_DATABASE;
 use crate::db::Connection;
-use crate::db::status::{self, Gap, Record, Repeat, Source};
+use crate::db::status::{self, Gap, Listed};
 use crate::domain::{Class, Clock, Error, Result, SiteId, Uuid};
 
 /// Where everything goes that agents report.
@@ -34,17 +34,6 @@ pub struct BufferHealth {
     pub trouble: Option<String>,
     /// Databases that were found damaged and set aside since the start.
     pub set_aside: u64,
-}
-
-/// A record with whose it is and how often it came.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Entry {
-    /// The record.
-    pub record: Record,
-    /// Whose it is; none for the appliance.
-    pub source: Option<Source>,
-    /// How often it came, as of a minute ago, where that was more than once.
-    pub repeat: Option<Repeat>,
 }
 
 impl StatusBuffer {
@@ -155,13 +144,8 @@ impl StatusBuffer {
     /// # Errors
     ///
     /// `E-STATE`, `E-IO`.
-    pub fn tail(&self, above: u64, limit: usize) -> Result<Vec<Entry>> {
-        self.read(|connection| {
-            Ok(status::tail(connection, above, limit)?
-                .into_iter()
-                .map(|(record, source, repeat)| Entry { record, source, repeat })
-                .collect())
-        })
+    pub fn tail(&self, above: u64, limit: usize) -> Result<Vec<Listed>> {
+        self.read(|connection| status::tail(connection, above, limit))
     }
 
     /// Returns every gap record.

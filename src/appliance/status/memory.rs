@@ -197,17 +197,16 @@ impl Deployment {
             count,
             entered,
         };
-        match self
+        let place = self
             .statuses
             .iter_mut()
-            .find(|status| status.revision == report.revision)
-        {
-            Some(place) => *place = status,
-            None => {
-                self.statuses.push(status);
-                if self.statuses.len() > REVISIONS {
-                    self.statuses.remove(0);
-                }
+            .find(|status| status.revision == report.revision);
+        if let Some(place) = place {
+            *place = status;
+        } else {
+            self.statuses.push(status);
+            if self.statuses.len() > REVISIONS {
+                self.statuses.remove(0);
             }
         }
         self.open = Some(report.revision);

@@ -30,7 +30,9 @@ mod shed;
 mod writer;
 
 pub use batch::{Accepted, AgentLogRecord, Batch, DiskMetrics, LogRecord, Metrics, TEXT_BYTES, What};
-pub use buffer::{BufferHealth, Entry, StatusBuffer};
+pub use buffer::{BufferHealth, StatusBuffer};
 pub use overview::{DeploymentStatus, Dot, LatestStatus, TargetStatus, overview};
 pub use quota::Quota;
 pub use runs::{Doubt, Running};
+
+pub use crate::db::status::{Class, Gap, Listed, Reason};

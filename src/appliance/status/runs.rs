@@ -184,13 +184,11 @@ impl Runs {
             self.phase = Phase::New;
         }
         self.phase = match (self.phase, signal) {
-            (Phase::Applied, _) | (_, Signal::Applied) => Phase::Applied,
+            (Phase::Applied, _) | (_, Signal::Applied) | (Phase::New | Phase::Touched, Signal::Well) => Phase::Applied,
             (Phase::New, Signal::ClusterCheck) if self.known == Some(revision) => Phase::Applied,
-            (Phase::New, Signal::Well) => Phase::Applied,
             (_, Signal::RolledBack) => Phase::RolledBack,
             (Phase::New | Phase::Kept, Signal::Untouched) => Phase::Kept,
             (_, Signal::Failed(doubt)) => Phase::Unclear(doubt),
-            (Phase::Touched, Signal::Well) => Phase::Applied,
             (Phase::New | Phase::Touched | Phase::Kept, Signal::ClusterCheck) => Phase::Unclear(Doubt::Unseen),
             (Phase::New | Phase::Kept | Phase::Touched, Signal::Replacing) => Phase::Touched,
             // A failed apply that nobody reports as done is what it was, however well the check goes; an upgrade that failed and was

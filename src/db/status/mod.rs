@@ -16,7 +16,7 @@ pub use fold::{
 pub use gap::{Gap, Reason, gaps, insert_gap, numbers_missing, open_gaps, put_gap};
 pub use journal::{Entry, Row, append, clear, journal, pack, unpack};
 pub use record::{
-    Class, Dropped, NewRecord, Record, Span, drop_class, drop_details, drop_text, get, highest_number, insert,
+    Class, Dropped, Listed, NewRecord, Record, Span, drop_class, drop_details, drop_text, get, highest_number, insert,
     is_known, last_of, since_fold, tail,
 };
 pub use source::{Source, insert_source, put_agent, site, sources};

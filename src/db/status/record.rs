@@ -149,6 +149,17 @@ pub struct Record {
     pub text: String,
 }
 
+/// A record with whose it is and how often it came.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listed {
+    /// The record.
+    pub record: Record,
+    /// Whose it is; none for the appliance.
+    pub source: Option<Source>,
+    /// How often it came as of the last fold, at most a minute ago, where that was more than once.
+    pub repeat: Option<Repeat>,
+}
+
 const COLUMNS: &str = "number, class, source, received, size, revision, kind, at, nanos, resource, severity, text";
 
 impl Record {
@@ -299,11 +310,7 @@ pub fn since_fold(connection: &Connection, from: u64, mut each: impl FnMut(Recor
 /// # Errors
 ///
 /// Those of [`SqlResult::sql`](crate::db::SqlResult::sql).
-pub fn tail(
-    connection: &Connection,
-    above: u64,
-    limit: usize,
-) -> Result<Vec<(Record, Option<Source>, Option<Repeat>)>> {
+pub fn tail(connection: &Connection, above: u64, limit: usize) -> Result<Vec<Listed>> {
     let mut statement = connection
         .prepare_cached(&format!(
             "SELECT {COLUMNS}, s.id, s.target, s.deployment, s.name, s.agent, s.since, p.count, p.last, p.entered \
@@ -332,7 +339,11 @@ pub fn tail(
                 }),
                 None => None,
             };
-            Ok((Record::read(row)?, source, repeat))
+            Ok(Listed {
+                record: Record::read(row)?,
+                source,
+                repeat,
+            })
         })
         .sql("read records")?;
     rows.collect::<rusqlite::Result<_>>().sql("read records")
