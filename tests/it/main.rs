@@ -10,6 +10,8 @@
 
 mod catalogue;
 mod clocks;
+#[cfg(feature = "vendor")]
+mod compose;
 mod crash;
 mod disk_full;
 mod medium;

@@ -1,25 +1,40 @@
 //! Files to one project: read, variables replaced, merged, services chosen, everything checked.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
+use super::check;
 use super::environment::Environment;
-use super::node::Node;
+use super::extends::Context;
+use super::marks;
+use super::merge::merge;
+use super::node::{Map, Node, Value};
 use super::place::Place;
 use super::problem::mistake;
+use super::profiles;
 use super::project::Project;
 use super::reader::{self, COMPOSE_BYTES};
+use super::resources;
 use super::settle::{Findings, Scope, settle};
+use super::stack::settle_stack;
+use super::unique;
 use crate::bundle::desired::DockerMode;
-use crate::domain::{Error, Result};
+use crate::domain::{Class, Error, Result};
 use crate::stream::read_bounded;
+
+/// Most files of a project, and deepest nesting of includes.
+const FILES: usize = 200;
+const NESTING: usize = 16;
+/// What activates profiles where the caller names none, as with compose.
+const PROFILES: &str = "COMPOSE_PROFILES";
 
 /// What a compose application is made of.
 #[derive(Debug, Clone, Copy)]
 pub struct ComposeInput<'a> {
     /// Compose files, later ones merged over earlier ones; relative paths in all of them are relative to the folder of the first.
     pub files: &'a [PathBuf],
-    /// Profiles to activate; `*` activates all.
+    /// Profiles to activate; `*` activates all. Where there is none, `COMPOSE_PROFILES` of the environment counts.
     pub profiles: &'a [String],
     /// What variables become.
     pub env: &'a Environment,
@@ -31,42 +46,121 @@ pub struct ComposeInput<'a> {
 ///
 /// # Errors
 ///
-/// `E-USAGE yaml` or `environment` with file, line and column for what cannot be read at all; `E-LIMIT`; `E-IO`.
+/// `E-USAGE` with file, line and column for what cannot be read at all: `yaml`, `environment`, `extends`, `include`; `E-LIMIT`; `E-IO`.
 pub fn load(input: &ComposeInput<'_>) -> Result<Project> {
-    let [file] = input.files else {
-        return Err(Error::new(
-            crate::domain::Class::Usage,
-            "value",
-            "not exactly one compose file",
-        ));
+    let Some(first) = input.files.first() else {
+        return Err(
+            Error::new(Class::Usage, "value", "an application without a compose file")
+                .expected("at least one compose file"),
+        );
     };
-    let mut findings = Findings::default();
+    let mut loader = Loader::default();
     let scope = Scope {
         main: input.env.clone(),
         own: Environment::default(),
     };
-    let mut root = super::node::Map::new();
-    for mut document in read_file(file)? {
-        settle(&mut document, &scope, &mut findings);
-        match document.value {
-            super::node::Value::Map(map) => root = map,
-            _ => return Err(mistake(&document.place, "yaml", "a compose file is a mapping")),
-        }
+    let folder = first.parent().unwrap_or(Path::new(""));
+    let mut root = loader.model(input.files, None, folder, &scope, &[])?;
+    let mut findings = loader.findings;
+    let activated: Vec<String> = match input.env.get(PROFILES) {
+        Some(list) if input.profiles.is_empty() => list
+            .split(',')
+            .map(|profile| profile.trim().to_owned())
+            .filter(|profile| !profile.is_empty())
+            .collect(),
+        _ => input.profiles.to_vec(),
+    };
+    profiles::choose(&mut root, &activated, &mut findings.problems);
+    match input.mode {
+        // Compose warns of it; stacks go by it.
+        DockerMode::Compose => _ = root.remove("version"),
+        DockerMode::Swarm => settle_stack(&mut root, &mut findings.problems),
     }
+    resources::settle_resources(&mut root, input.mode, &mut findings.problems);
+    check::check(&root, first, input.mode, &mut findings);
+    let mut seen = BTreeSet::new();
+    let mut problems = findings.problems;
+    problems.retain(|problem| seen.insert((problem.place.clone(), problem.found.clone())));
     Ok(Project {
         root,
-        problems: findings.problems,
+        problems,
         warnings: findings.warnings,
     })
 }
 
-/// Reads every document of a file.
-pub(super) fn read_file(path: &Path) -> Result<Vec<Node>> {
-    let file = File::open(path).map_err(|error| Error::io("read", path, error))?;
-    let bytes = read_bounded(file, COMPOSE_BYTES, &path.display().to_string())?;
-    let documents = reader::read(path, &bytes)?;
-    if documents.is_empty() {
-        return Err(mistake(&Place::start(path), "yaml", "the file is empty"));
+/// Reads and merges, and gathers what stands against it.
+#[derive(Default)]
+pub(super) struct Loader {
+    pub(super) findings: Findings,
+    files: usize,
+}
+
+impl Loader {
+    /// Merges files into one document: each with what it includes and extends.
+    pub(super) fn model(
+        &mut self,
+        files: &[PathBuf],
+        from: Option<&Place>,
+        folder: &Path,
+        scope: &Scope,
+        trail: &[PathBuf],
+    ) -> Result<Map> {
+        let mut whole = Map::new();
+        for file in files {
+            let mut trail = trail.to_vec();
+            if trail.len() >= NESTING {
+                return Err(limit(&Place::start(file), "files are included too deep", NESTING));
+            }
+            trail.push(file.clone());
+            for document in self.read(file, from, scope)? {
+                let place = document.place.clone();
+                let Value::Map(mut document) = document.value else {
+                    continue;
+                };
+                self.include_all(&mut document, folder, scope, &trail)?;
+                marks::apply_entries(&mut whole, &document, &mut Vec::new());
+                let context = Context { file, folder, scope };
+                self.extend_all(&mut document, context)?;
+                marks::strip_entries(&mut document);
+                let before = Node::new(&place, Value::Map(whole));
+                let over = Node::new(&place, Value::Map(document));
+                let merged = merge(before, over, &mut Vec::new(), &mut self.findings.problems);
+                whole = match merged.value {
+                    Value::Map(map) => map,
+                    _ => Map::new(),
+                };
+                unique::enforce(&mut whole);
+            }
+        }
+        Ok(whole)
     }
-    Ok(documents)
+
+    /// Reads every document of a file, variables replaced. `from` is what names the file.
+    pub(super) fn read(&mut self, path: &Path, from: Option<&Place>, scope: &Scope) -> Result<Vec<Node>> {
+        let at = from.cloned().unwrap_or_else(|| Place::start(path));
+        self.files = self.files.saturating_add(1);
+        if self.files > FILES {
+            return Err(limit(&at, "the application is made of too many files", FILES));
+        }
+        let file = File::open(path).map_err(|error| match from {
+            Some(place) => mistake(place, "file", format!("cannot read {}: {error}", path.display())),
+            None => Error::io("read", path, error),
+        })?;
+        let bytes = read_bounded(file, COMPOSE_BYTES, &path.display().to_string())?;
+        let mut documents = reader::read(path, &bytes)?;
+        if documents.is_empty() {
+            return Err(mistake(&Place::start(path), "yaml", "the file is empty"));
+        }
+        for document in &mut documents {
+            if document.map().is_none() {
+                return Err(mistake(&document.place, "yaml", "a compose file is a mapping"));
+            }
+            settle(document, scope, &mut self.findings);
+        }
+        Ok(documents)
+    }
+}
+
+fn limit(place: &Place, found: &str, most: usize) -> Error {
+    Error::new(Class::Limit, "files", format!("{place}: {found}")).expected(format!("at most {most}"))
 }

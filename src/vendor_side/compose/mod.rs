@@ -10,20 +10,31 @@
 //! of docker compose 5 (compose-go 2.14). Variables are replaced only to decide: the rewritten file still holds them, because the
 //! agent replaces them again with the environment file beside it.
 
+mod check;
 mod emitter;
-#[allow(dead_code, reason = "includes need all of it")]
 mod environment;
+mod extends;
 mod images;
+mod include;
 mod loader;
-#[allow(dead_code, reason = "merging needs all of it")]
+mod marks;
+mod merge;
 mod node;
 mod place;
+mod port;
 mod problem;
+mod profiles;
 mod project;
 mod reader;
+mod resources;
 mod scalar;
+mod sequence;
 mod settle;
+mod stack;
 mod template;
+mod unique;
+mod volume;
+mod words;
 
 pub use environment::{ENVIRONMENT_BYTES, Environment};
 pub use images::ImageUse;

@@ -127,7 +127,14 @@ fn settle_text(text: &mut Text, place: &Place, scope: &Scope, findings: &mut Fin
             findings.problems.push(Problem::new("variable", place, found, remedy));
         }
     }
-    if lookup.used_name && text.raw.contains('$') {
+    if lookup.used_name && lookup.used_own {
+        findings.problems.push(Problem::new(
+            "variable",
+            place,
+            format!("{PROJECT_NAME} and a variable of an included environment file in one text"),
+            "move the variable to the deployment's environment file",
+        ));
+    } else if lookup.used_name {
         // Its value is known at the appliance only; there compose knows it too.
         text.value.clone_from(&text.raw);
     }

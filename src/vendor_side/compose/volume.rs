@@ -90,7 +90,11 @@ mod tests {
             let volume = Volume::parse(text);
             assert_eq!(volume.map(|volume| (volume.source, volume.target)), meant, "{text}");
         }
-        assert!(["./a", "/a", "~/a", "..", "C:/a", "\\\\pipe"].into_iter().all(Volume::is_path));
+        assert!(
+            ["./a", "/a", "~/a", "..", "C:/a", "\\\\pipe"]
+                .into_iter()
+                .all(Volume::is_path)
+        );
         assert!(!["db", "db_1.x", ""].into_iter().any(Volume::is_path));
     }
 

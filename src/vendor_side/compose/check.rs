@@ -1,0 +1,276 @@
+//! What a service may not have where nothing can be built, fetched or read from beside the compose file.
+
+use std::path::Path;
+
+use super::images::each_image;
+use super::node::{Map, Node, Value};
+use super::place::Place;
+use super::problem::{Problem, cut};
+use super::settle::Findings;
+use super::volume::{Volume, is_absolute};
+use super::words;
+use crate::bundle::desired::{DockerMode, PLACEHOLDER_HOST};
+
+/// What compose would not pull with the image's own pinned digest anyway.
+const PULL_ALWAYS: [&str; 4] = ["always", "refresh", "daily", "weekly"];
+
+/// Checks a merged document of which only the services that run are left.
+pub(super) fn check(root: &Map, file: &Path, mode: DockerMode, findings: &mut Findings) {
+    words::check(root, mode, &mut findings.problems);
+    let services = root.get("services").and_then(Node::map);
+    if services.is_none_or(Map::is_empty) {
+        findings.problems.push(Problem::new(
+            "value",
+            &root
+                .get("services")
+                .map_or_else(|| Place::start(file), |node| node.place.clone()),
+            "no service runs",
+            "add a service, or activate a profile",
+        ));
+    }
+    for (name, node) in services.into_iter().flatten() {
+        let mut service = Service {
+            name,
+            node,
+            findings: &mut *findings,
+        };
+        service.check();
+    }
+    for (key, node) in root {
+        texts(key, node, &mut findings.problems);
+    }
+}
+
+struct Service<'a> {
+    name: &'a str,
+    node: &'a Node,
+    findings: &'a mut Findings,
+}
+
+impl Service<'_> {
+    fn note(&mut self, code: &'static str, at: &Place, found: String, remedy: &str) {
+        self.findings.problems.push(Problem::new(code, at, found, remedy));
+    }
+
+    fn check(&mut self) {
+        let name = self.name;
+        if self.node.map().is_none() {
+            let found = format!("the service {name} is {}", self.node.kind());
+            self.note("value", &self.node.place, found, "write a mapping with its image");
+            return;
+        }
+        self.origin();
+        self.pull_policy();
+        self.files();
+        self.mounts();
+    }
+
+    fn origin(&mut self) {
+        let name = self.name;
+        let mut built = false;
+        for (key, found, remedy) in [
+            (
+                "build",
+                "is built from source, which no site can do",
+                "build it before, push it, and name it with image: alone",
+            ),
+            (
+                "provider",
+                "comes from a provider, a program that no agent has",
+                "use an image, or leave the service out",
+            ),
+            (
+                "models",
+                "needs a model, which compose would fetch from outside",
+                "put the model into an image or a volume",
+            ),
+        ] {
+            if let Some(at) = self.node.get(key).filter(|node| !node.is_null()) {
+                built |= key != "models";
+                self.note(key, &at.place, format!("the service {name} {found}"), remedy);
+            }
+        }
+        let mut wrong: Vec<(Place, String)> = Vec::new();
+        each_image(self.node, &mut |image| match image.text() {
+            Some("") => {
+                wrong.push((image.place.clone(), format!("the service {name} has an empty image")));
+            }
+            Some(text) if text.contains('$') => wrong.push((
+                image.place.clone(),
+                format!("an image of the service {name} depends on the project's name, which only the appliance knows"),
+            )),
+            Some(text) if text.contains(char::is_whitespace) => wrong.push((
+                image.place.clone(),
+                format!("the image {:?} of the service {name} is no reference", cut(text)),
+            )),
+            Some(_) => {}
+            None => wrong.push((
+                image.place.clone(),
+                format!("the image of the service {name} is {}", image.kind()),
+            )),
+        });
+        for (place, found) in wrong {
+            self.note(
+                "image",
+                &place,
+                found,
+                "name an image, such as registry.example.com/team/app:1.0",
+            );
+        }
+        if self.node.get("image").is_none() && !built {
+            self.note(
+                "image",
+                &self.node.place,
+                format!("the service {name} has no image"),
+                "name one with image:",
+            );
+        }
+    }
+
+    fn pull_policy(&mut self) {
+        let name = self.name;
+        let Some(policy) = self.node.get("pull_policy") else {
+            return;
+        };
+        let Some(word) = policy.text() else { return };
+        if word == "build" {
+            self.note(
+                "build",
+                &policy.place,
+                format!("the service {name} is built from source (pull_policy: build), which no site can do"),
+                "remove pull_policy",
+            );
+        } else if word == "never" {
+            self.note(
+                "pull-policy",
+                &policy.place,
+                format!("the service {name} is never pulled (pull_policy: never), so a site would not have it"),
+                "remove pull_policy",
+            );
+        } else if PULL_ALWAYS.contains(&word) || word.starts_with("every_") {
+            self.findings.warnings.push(Problem::new(
+                "pull-policy",
+                &policy.place,
+                format!(
+                    "the service {name} is pulled again (pull_policy: {}), so its restarts need the appliance",
+                    cut(word)
+                ),
+                "remove pull_policy: the image is pinned, and what is there already is the same",
+            ));
+        }
+    }
+
+    /// Files that are read where the agent runs.
+    fn files(&mut self) {
+        let name = self.name;
+        for (key, remedy) in [
+            (
+                "env_file",
+                "write the variables under environment:, with values from the deployment's environment file",
+            ),
+            ("label_file", "write the labels under labels:"),
+        ] {
+            let Some(node) = self.node.get(key) else { continue };
+            let named: Vec<(Place, String)> = match &node.value {
+                Value::List(items) => items
+                    .iter()
+                    .filter_map(|item| {
+                        let path = item.text().or_else(|| item.get_text("path"))?;
+                        Some((item.place.clone(), path.to_owned()))
+                    })
+                    .collect(),
+                Value::Text(text) => vec![(node.place.clone(), text.value.clone())],
+                _ => Vec::new(),
+            };
+            for (place, path) in named {
+                let found = format!(
+                    "the service {name} reads the {key} {:?}, which an agent does not have",
+                    cut(&path)
+                );
+                self.note("file", &place, found, remedy);
+            }
+        }
+        for option in self.node.get("security_opt").and_then(Node::list).unwrap_or_default() {
+            let Some(profile) = option
+                .text()
+                .and_then(|text| text.strip_prefix("seccomp"))
+                .and_then(|rest| rest.strip_prefix([':', '=']))
+            else {
+                continue;
+            };
+            if !matches!(profile, "unconfined" | "builtin") && !profile.starts_with('{') {
+                let found = format!(
+                    "the service {name} reads the seccomp profile {:?}, which an agent does not have",
+                    cut(profile)
+                );
+                self.note("file", &option.place, found, "use the engine's profile, or unconfined");
+            }
+        }
+    }
+
+    /// Folders of the host.
+    fn mounts(&mut self) {
+        let name = self.name;
+        for item in self.node.get("volumes").and_then(Node::list).unwrap_or_default() {
+            let source = match item.text() {
+                Some(text) => Volume::parse(text)
+                    .and_then(|volume| volume.source)
+                    .filter(|source| Volume::is_path(source)),
+                None => item
+                    .get_text("source")
+                    .filter(|_| matches!(item.get_text("type"), Some("bind"))),
+            };
+            if let Some(source) = source.filter(|source| !is_absolute(source)) {
+                let found = format!(
+                    "the service {name} mounts {:?}, which an agent does not have",
+                    cut(source)
+                );
+                self.note(
+                    "file",
+                    &item.place,
+                    found,
+                    "use a named volume, a config with content:, or an absolute path of the host",
+                );
+            }
+        }
+    }
+}
+
+/// Looks at every text and key: the placeholder is the bundle's own, and a private key does not travel.
+fn texts(key: &str, node: &Node, problems: &mut Vec<Problem>) {
+    let placeholder = |text: &str| text.contains(PLACEHOLDER_HOST);
+    let private = |text: &str| text.contains("-----BEGIN ") && text.contains("PRIVATE KEY-----");
+    let mut is_reserved = placeholder(key);
+    match &node.value {
+        Value::Map(entries) => {
+            for (key, node) in entries {
+                texts(key, node, problems);
+            }
+        }
+        Value::List(items) => {
+            for item in items {
+                texts("", item, problems);
+            }
+        }
+        Value::Text(text) => {
+            is_reserved |= placeholder(&text.raw) || placeholder(&text.value);
+            if private(&text.value) {
+                problems.push(Problem::new(
+                    "secret",
+                    &node.place,
+                    "a private key would travel in the bundle as it is",
+                    "keep it in a file on the host, or as a secret of the swarm",
+                ));
+            }
+        }
+        Value::Null | Value::Bool(_) | Value::Integer(_) | Value::Float(_) => {}
+    }
+    if is_reserved {
+        problems.push(Problem::new(
+            "placeholder",
+            &node.place,
+            format!("{PLACEHOLDER_HOST} stands for the appliance, and may not be written by hand"),
+            "name the registry that the image comes from",
+        ));
+    }
+}

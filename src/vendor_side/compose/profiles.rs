@@ -1,0 +1,118 @@
+//! Which services run: those without profiles, and those with an activated one.
+
+use super::node::{Map, Node, Value};
+use super::problem::{Problem, cut};
+use super::volume;
+
+/// Whether a service runs.
+pub(super) fn is_active(service: &Node, profiles: &[String]) -> bool {
+    let own = service.get("profiles").map(Node::texts).unwrap_or_default();
+    own.is_empty()
+        || profiles
+            .iter()
+            .any(|profile| profile == "*" || own.contains(&profile.as_str()))
+}
+
+/// Removes services that do not run, and the key that no longer means anything from those that do.
+///
+/// A service that needs one that does not run is a problem. A dependency that may be missing is dropped with it.
+pub(super) fn choose(root: &mut Map, profiles: &[String], problems: &mut Vec<Problem>) {
+    let Some(services) = root.get_mut("services").and_then(Node::map_mut) else {
+        return;
+    };
+    let all: Vec<String> = services.keys().cloned().collect();
+    services.retain(|_, service| is_active(service, profiles));
+    let active: Vec<String> = services.keys().cloned().collect();
+    for (name, service) in &mut *services {
+        if let Some(entries) = service.map_mut() {
+            entries.remove("profiles");
+            drop_optional(entries, &all, &active);
+        }
+        for (needed, how, place) in needs(service) {
+            let (found, remedy) = if active.contains(&needed) {
+                continue;
+            } else if all.contains(&needed) {
+                (
+                    format!("the service {name} needs {needed:?} ({how}), which no activated profile has"),
+                    "activate its profile, or leave the other one out too",
+                )
+            } else {
+                (
+                    format!(
+                        "the service {name} needs {:?} ({how}), which is not there",
+                        cut(&needed)
+                    ),
+                    "correct the name",
+                )
+            };
+            problems.push(Problem::new("profile", &place, found, remedy));
+        }
+    }
+}
+
+/// Drops dependencies that may be missing and are.
+fn drop_optional(entries: &mut Map, all: &[String], active: &[String]) {
+    let Some(Value::Map(needed)) = entries.get_mut("depends_on").map(|node| &mut node.value) else {
+        return;
+    };
+    let before = needed.len();
+    needed.retain(|name, how| {
+        let may_be_missing = how.get("required").is_some_and(|required| !required.is_true());
+        active.contains(name) || !all.contains(name) || !may_be_missing
+    });
+    if needed.is_empty() && before > 0 {
+        entries.remove("depends_on");
+    }
+}
+
+/// Returns the services that a service cannot be without, and how each is named.
+fn needs(service: &Node) -> Vec<(String, &'static str, super::place::Place)> {
+    let mut needs = Vec::new();
+    let at = |key: &str| service.get(key).map_or(&service.place, |node| &node.place).clone();
+    for (name, _) in service.get("depends_on").map(Node::names).unwrap_or_default() {
+        needs.push((name.to_owned(), "depends_on", at("depends_on")));
+    }
+    for link in service.get("links").map(Node::texts).unwrap_or_default() {
+        let name = link.split_once(':').map_or(link, |(name, _)| name);
+        needs.push((name.to_owned(), "links", at("links")));
+    }
+    for from in service.get("volumes_from").map(Node::texts).unwrap_or_default() {
+        if !from.starts_with("container:") {
+            let name = from.split_once(':').map_or(from, |(name, _)| name);
+            needs.push((name.to_owned(), "volumes_from", at("volumes_from")));
+        }
+    }
+    for key in ["network_mode", "pid", "ipc"] {
+        if let Some(name) = service.get_text(key).and_then(|mode| mode.strip_prefix("service:")) {
+            needs.push((name.to_owned(), key, at(key)));
+        }
+    }
+    needs
+}
+
+/// Returns named resources of a kind that a service uses: volumes, networks, configs or secrets.
+pub(super) fn uses<'a>(service: &'a Node, kind: &str) -> Vec<(&'a str, &'a Node)> {
+    let Some(node) = service.get(kind) else {
+        return Vec::new();
+    };
+    if kind == "networks" {
+        return node.names().into_iter().map(|(name, _)| (name, node)).collect();
+    }
+    node.list()
+        .unwrap_or_default()
+        .iter()
+        .filter_map(|item| {
+            let name = match (kind, item.text()) {
+                ("volumes", Some(text)) => volume::Volume::parse(text)?
+                    .source
+                    .filter(|source| !volume::Volume::is_path(source))?,
+                (_, Some(text)) => text,
+                ("volumes", None) => item
+                    .get_text("source")
+                    .filter(|_| item.get_text("type") == Some("volume"))?,
+                (_, None) => item.get_text("source")?,
+            };
+            Some((name, item))
+        })
+        .collect()
+}

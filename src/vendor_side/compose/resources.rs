@@ -1,0 +1,144 @@
+//! Volumes, networks, configs and secrets of the services that run: whether they are there, and whether a site's agent can have them.
+//!
+//! An agent writes the compose file and the environment file into a folder of its own, inside its container, and nothing else. What
+//! else a file names by a relative path is not there; a path from the root is the host's only where the engine resolves it.
+
+use std::collections::BTreeSet;
+
+use super::node::{Map, Node};
+use super::place::Place;
+use super::problem::{Problem, cut};
+use super::profiles::uses;
+use super::volume::is_absolute;
+use crate::bundle::desired::DockerMode;
+
+/// Checks what services use, and removes configs and secrets that none uses.
+pub(super) fn settle_resources(root: &mut Map, mode: DockerMode, problems: &mut Vec<Problem>) {
+    for kind in ["volumes", "networks", "configs", "secrets"] {
+        let mut used = BTreeSet::new();
+        let given = |name: &str| root.get(kind).is_some_and(|node| node.get(name).is_some());
+        for (service, node) in root.get("services").and_then(Node::map).into_iter().flatten() {
+            for (name, at) in uses(node, kind) {
+                used.insert(name.to_owned());
+                let implied = kind == "networks" && name == "default";
+                if !given(name) && !implied {
+                    problems.push(Problem::new(
+                        "value",
+                        &at.place,
+                        format!(
+                            "the service {service} uses {:?}, which {kind} does not define",
+                            cut(name)
+                        ),
+                        format!("define it under {kind}, or correct the name"),
+                    ));
+                }
+            }
+        }
+        let Some(given) = root.get_mut(kind).and_then(Node::map_mut) else {
+            continue;
+        };
+        if matches!(kind, "configs" | "secrets") {
+            given.retain(|name, _| used.contains(name));
+            let empty = given.is_empty();
+            for (name, node) in &mut *given {
+                file(kind, name, node, mode, problems);
+            }
+            if empty {
+                root.remove(kind);
+            }
+        } else if kind == "volumes" {
+            for (name, node) in &mut *given {
+                bind_volume(name, node, problems);
+            }
+        }
+    }
+}
+
+/// Checks a config or a secret.
+fn file(kind: &'static str, name: &str, node: &Node, mode: DockerMode, problems: &mut Vec<Problem>) {
+    let one = kind.trim_end_matches('s');
+    let at = |key: &str| node.get(key).map_or(&node.place, |value| &value.place);
+    let external = node
+        .get("external")
+        .is_some_and(|external| external.is_true() || external.map().is_some());
+    let mut note = |code, place: &Place, found: String, remedy: &str| {
+        problems.push(Problem::new(code, place, found, remedy));
+    };
+    if external {
+        if mode == DockerMode::Compose {
+            note(
+                "external",
+                at("external"),
+                format!("the {one} {name} is external, which compose does not have outside a swarm"),
+                "use a file on the host with an absolute path",
+            );
+        }
+        return;
+    }
+    if kind == "secrets" {
+        for key in ["content", "environment", "x-content"] {
+            if node.get(key).is_some() {
+                note(
+                    "secret",
+                    at(key),
+                    format!("the secret {name} would travel in the bundle as it is"),
+                    "keep it in a file on the host (file: with an absolute path), or as an external secret of the swarm",
+                );
+            }
+        }
+    }
+    if let Some(path) = node.get_text("file") {
+        let remedy = match (kind, mode) {
+            ("configs", DockerMode::Compose) => {
+                "write it into the compose file with content:, or use a file on the host with an absolute path"
+            }
+            ("secrets", DockerMode::Compose) => "use a file on the host with an absolute path",
+            _ => "make it an external one of the swarm",
+        };
+        if mode == DockerMode::Swarm || !is_absolute(path) {
+            note(
+                "file",
+                at("file"),
+                format!(
+                    "the {one} {name} is the file {:?}, which an agent does not have",
+                    cut(path)
+                ),
+                remedy,
+            );
+        }
+    }
+    if kind == "configs" && mode == DockerMode::Swarm {
+        for key in ["content", "environment"] {
+            if node.get(key).is_some() {
+                note(
+                    "swarm",
+                    at(key),
+                    format!("the config {name} has {key}, which a swarm's stack does not know"),
+                    "make it an external one of the swarm",
+                );
+            }
+        }
+    }
+}
+
+/// Checks a volume that is a path on the host in disguise.
+fn bind_volume(name: &str, node: &Node, problems: &mut Vec<Problem>) {
+    let Some(options) = node.get("driver_opts") else { return };
+    let binds = options
+        .get_text("o")
+        .is_some_and(|o| o.split(',').any(|word| matches!(word, "bind" | "rbind")));
+    if let Some(device) = options.get("device")
+        && binds
+        && device.text().is_some_and(|path| !is_absolute(path))
+    {
+        problems.push(Problem::new(
+            "file",
+            &device.place,
+            format!(
+                "the volume {name} is the folder {:?}, which an agent does not have",
+                cut(device.text().unwrap_or_default())
+            ),
+            "use an absolute path of the host",
+        ));
+    }
+}

@@ -1,0 +1,291 @@
+//! Finds composes, runs them, and compares what they make of files.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::{Write as _, stderr};
+use std::path::Path;
+use std::process::Command;
+
+use airlock::bundle::desired::DockerMode;
+use airlock::domain::{Digest, RepositoryName};
+use serde_json::Value;
+
+use super::cases::CASES;
+use super::{Case, load_from, placed, resolve, write};
+
+/// The project's name, as an agent's hub would have it.
+const PROJECT: &str = "distr-0a1b2c3d";
+
+/// A compose to compare with.
+struct Compose {
+    command: Vec<String>,
+    version: String,
+    /// Compose 1: no JSON, and not everything known.
+    old: bool,
+}
+
+/// Says something that the test runner does not swallow.
+fn say(text: &str) {
+    writeln!(stderr(), "compose: {text}").unwrap();
+}
+
+fn composes() -> Vec<Compose> {
+    let mut candidates: Vec<Vec<String>> = vec![vec!["docker".into(), "compose".into()], vec!["docker-compose".into()]];
+    if let Some(path) = std::env::var_os("AIRLOCK_COMPOSE") {
+        candidates.push(vec![path.into_string().unwrap()]);
+    }
+    let mut found: Vec<Compose> = Vec::new();
+    for command in candidates {
+        let Ok(output) = Command::new(&command[0])
+            .args(&command[1..])
+            .args(["version", "--short"])
+            .output()
+        else {
+            continue;
+        };
+        let version = String::from_utf8_lossy(&output.stdout).trim().to_owned();
+        if output.status.success() && !found.iter().any(|known| known.version == version) {
+            let old = version.trim_start_matches('v').starts_with("1.");
+            found.push(Compose { command, version, old });
+        }
+    }
+    found
+}
+
+/// Runs a command in a folder, its environment emptied, and reads what it prints.
+fn read(command: &mut Command, folder: &Path) -> Result<Value, String> {
+    let output = command
+        .current_dir(folder)
+        .env_clear()
+        .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+        .env("HOME", std::env::var_os("HOME").unwrap_or_default())
+        .output()
+        .unwrap();
+    if !output.status.success() {
+        return Err(String::from_utf8_lossy(&output.stderr).into_owned());
+    }
+    serde_saphyr::from_str(&String::from_utf8_lossy(&output.stdout)).map_err(|error| error.to_string())
+}
+
+impl Compose {
+    fn config(&self, folder: &Path, files: &[&str], profiles: &[&str]) -> Result<Value, String> {
+        let mut command = Command::new(&self.command[0]);
+        command
+            .args(&self.command[1..])
+            .args(["-p", PROJECT, "--env-file", "app.env"]);
+        for file in files {
+            command.args(["-f", file]);
+        }
+        for profile in profiles {
+            command.args(["--profile", profile]);
+        }
+        command.arg("config");
+        if !self.old {
+            command.args(["--format", "json"]);
+        }
+        read(&mut command, folder)
+    }
+}
+
+/// Replaces images, and removes what the rewritten file does without: profiles, and the dependencies that need not be there.
+fn expected(mut config: Value, resolved: &BTreeMap<String, (RepositoryName, Digest)>) -> Value {
+    let image = |value: &mut Value| {
+        if let Some(reference) = value.as_str() {
+            *value = placed(resolved, reference).into();
+        }
+    };
+    let services = config["services"].as_object_mut().unwrap();
+    let names: Vec<String> = services.keys().cloned().collect();
+    for service in services.values_mut() {
+        let service = service.as_object_mut().unwrap();
+        service.remove("profiles");
+        image(service.get_mut("image").unwrap());
+        for volume in service
+            .get_mut("volumes")
+            .and_then(Value::as_array_mut)
+            .into_iter()
+            .flatten()
+        {
+            if volume["type"] == "image" {
+                image(&mut volume["source"]);
+            }
+        }
+        for hook in service
+            .get_mut("pre_start")
+            .and_then(Value::as_array_mut)
+            .into_iter()
+            .flatten()
+        {
+            image(&mut hook["image"]);
+        }
+        if let Some(Value::Object(needed)) = service.get_mut("depends_on") {
+            needed.retain(|name, _| names.contains(name));
+            if needed.is_empty() {
+                service.remove("depends_on");
+            }
+        }
+    }
+    config
+}
+
+/// Rewrites a case and returns the folder of originals, that of the rewritten file, and the images.
+fn rewrite(
+    case: &Case,
+    mode: DockerMode,
+) -> (
+    tempfile::TempDir,
+    tempfile::TempDir,
+    BTreeMap<String, (RepositoryName, Digest)>,
+) {
+    let folders = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    write(folders.0.path(), case.files);
+    let project = load_from(folders.0.path(), case, mode).unwrap_or_else(|error| panic!("{}: {error}", case.name));
+    let resolved = resolve(&project);
+    let bytes = project
+        .rewrite(&resolved, PROJECT)
+        .unwrap_or_else(|error| panic!("{}: {error}", case.name));
+    assert_eq!(bytes, project.rewrite(&resolved, PROJECT).unwrap(), "{}", case.name);
+    fs::write(folders.0.path().join("app.env"), case.env).unwrap();
+    fs::write(folders.1.path().join("app.env"), case.env).unwrap();
+    fs::write(folders.1.path().join("docker-compose.yaml"), bytes).unwrap();
+    (folders.0, folders.1, resolved)
+}
+
+/// Takes the project's name out of the rewritten file: compose 1 and stacks do not know it, and the agent does the same for stacks.
+fn remove_name(folder: &Path) {
+    let path = folder.join("docker-compose.yaml");
+    let text = fs::read_to_string(&path).unwrap();
+    let line = format!("name: \"{PROJECT}\"\n");
+    assert!(text.contains(&line));
+    fs::write(&path, text.replace(&line, "")).unwrap();
+}
+
+/// Removes the version, which compose 1 makes up, and the order of lists that have none in newer ones.
+fn even_out(config: &mut Value) {
+    config.as_object_mut().unwrap().remove("version");
+    for service in config["services"].as_object_mut().unwrap().values_mut() {
+        for key in ["volumes", "depends_on"] {
+            if let Some(items) = service.get_mut(key).and_then(Value::as_array_mut) {
+                items.sort_by_key(Value::to_string);
+            }
+        }
+    }
+}
+
+fn difference(path: &str, left: &Value, right: &Value, found: &mut Vec<String>) {
+    match (left, right) {
+        (Value::Object(a), Value::Object(b)) => {
+            let mut keys: Vec<&String> = a.keys().chain(b.keys()).collect();
+            keys.sort();
+            keys.dedup();
+            for key in keys {
+                let (a, b) = (a.get(key).unwrap_or(&Value::Null), b.get(key).unwrap_or(&Value::Null));
+                difference(&format!("{path}.{key}"), a, b, found);
+            }
+        }
+        (a, b) if a == b => {}
+        (a, b) => found.push(format!("{path}: original {a}, rewritten {b}")),
+    }
+}
+
+#[test]
+fn a_rewritten_file_is_equivalent() {
+    let composes = composes();
+    if composes.is_empty() {
+        assert!(
+            std::env::var_os("AIRLOCK_E2E").is_none(),
+            "AIRLOCK_E2E is set, and there is no compose"
+        );
+        say("SKIPPED, there is no compose here to compare with");
+        return;
+    }
+    let mut findings = Vec::new();
+    for compose in &composes {
+        let mut compared = 0;
+        for case in CASES.iter().filter(|case| case.old || !compose.old) {
+            let (before, after, resolved) = rewrite(case, DockerMode::Compose);
+            let original = compose.config(before.path(), case.given, case.profiles);
+            if compose.old {
+                remove_name(after.path());
+            }
+            let rewritten = compose.config(after.path(), &["docker-compose.yaml"], &[]);
+            match (original, rewritten) {
+                (Ok(original), Ok(mut rewritten)) => {
+                    let mut original = expected(original, &resolved);
+                    if compose.old {
+                        even_out(&mut original);
+                        even_out(&mut rewritten);
+                    }
+                    let mut found = Vec::new();
+                    difference("", &original, &rewritten, &mut found);
+                    findings.extend(
+                        found
+                            .into_iter()
+                            .map(|text| format!("{} ({}): {text}", case.name, compose.version)),
+                    );
+                    compared += 1;
+                }
+                (original, rewritten) => findings.push(format!(
+                    "{} ({}): original {:?}, rewritten {:?}",
+                    case.name,
+                    compose.version,
+                    original.err(),
+                    rewritten.err()
+                )),
+            }
+        }
+        say(&format!(
+            "{compared} applications are the same to {} {}",
+            compose.command.join(" "),
+            compose.version
+        ));
+    }
+    assert!(findings.is_empty(), "{}", findings.join("\n"));
+}
+
+#[test]
+fn images_are_found() {
+    for case in CASES.iter().filter(|case| !case.images.is_empty()) {
+        let folder = tempfile::tempdir().unwrap();
+        write(folder.path(), case.files);
+        let project = load_from(folder.path(), case, DockerMode::Compose).unwrap();
+        let images: Vec<String> = project.images().into_iter().map(|image| image.reference).collect();
+        assert_eq!(images, case.images, "{}", case.name);
+    }
+}
+
+#[test]
+fn a_rewritten_stack_is_equivalent() {
+    let works = Command::new("docker").args(["stack", "config", "--help"]).output();
+    if !works.is_ok_and(|output| output.status.success() && !output.stdout.is_empty()) {
+        assert!(
+            std::env::var_os("AIRLOCK_E2E").is_none(),
+            "AIRLOCK_E2E is set, and there is no docker stack config"
+        );
+        say("SKIPPED, there is no docker stack config here to compare with");
+        return;
+    }
+    for case in super::cases::STACKS {
+        let (before, after, resolved) = rewrite(case, DockerMode::Swarm);
+        let config = |folder: &Path, files: &[&str]| {
+            let mut command = Command::new("docker");
+            command.args(["stack", "config"]);
+            for file in files {
+                command.args(["-c", file]);
+            }
+            read(&mut command, folder)
+        };
+        remove_name(after.path());
+        let mut original = expected(config(before.path(), case.given).unwrap(), &resolved);
+        let mut rewritten = config(after.path(), &["docker-compose.yaml"]).unwrap();
+        even_out(&mut original);
+        even_out(&mut rewritten);
+        let mut found = Vec::new();
+        difference("", &original, &rewritten, &mut found);
+        assert!(found.is_empty(), "{}: {}", case.name, found.join("\n"));
+    }
+    say(&format!(
+        "{} stacks are the same to docker stack config",
+        super::cases::STACKS.len()
+    ));
+}
