@@ -3,6 +3,12 @@
 //! Runs with every compose that is there: the plugin of `docker`, `docker-compose`, and the program that `AIRLOCK_COMPOSE` names. Where
 //! there is none the run says so and skips; with `AIRLOCK_E2E=1` that is a failure instead. Stacks go through `docker stack config`.
 
+#![allow(
+    clippy::disallowed_methods,
+    clippy::needless_raw_string_hashes,
+    reason = "tests write what they read"
+)]
+
 mod cases;
 mod merging;
 mod program;

@@ -26,7 +26,8 @@ struct Compose {
 
 /// Says something that the test runner does not swallow.
 fn say(text: &str) {
-    writeln!(stderr(), "compose: {text}").unwrap();
+    let mut stream = stderr();
+    writeln!(stream, "compose: {text}").unwrap();
 }
 
 fn composes() -> Vec<Compose> {
