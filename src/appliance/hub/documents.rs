@@ -40,6 +40,18 @@ impl Documents {
         Ok(bytes)
     }
 
+    /// Makes sure that a document is what was signed; reads it only when its file is another one than the checked one.
+    ///
+    /// # Errors
+    ///
+    /// As [`Documents::read`].
+    pub(super) fn verify(&self, digest: &Digest) -> Result<()> {
+        if self.is_unchanged(digest) {
+            return Ok(());
+        }
+        self.read(digest).map(|_| ())
+    }
+
     /// Whether a document is, to the file's identity, what was read and checked before.
     pub(super) fn is_unchanged(&self, digest: &Digest) -> bool {
         match self.look(digest) {

@@ -51,7 +51,7 @@ pub(super) fn documents_of(plan: &Plan) -> Result<Vec<Digest>> {
     Ok(digests)
 }
 
-/// Renders the answer; every document is read and hashed for it.
+/// Renders the answer; every document that goes into it is read and hashed for it.
 ///
 /// # Errors
 ///
@@ -60,7 +60,7 @@ pub(super) fn render(plan: &Plan, documents: &Documents, site: &SiteView) -> Res
     let target = plan.target()?;
     let agent = plan.agent()?;
     // The plan was made from this document; that it is still what was signed is part of the answer.
-    documents.read(&plan.document.digest)?;
+    documents.verify(&plan.document.digest)?;
     let version = Version {
         id: agent.id,
         created_at: agent.created_at,

@@ -54,7 +54,7 @@ impl Hub {
         let documents = Documents::new(Store::open(state)?);
         let keys = Keys::open(state)?;
         let roots = state.join(state::ROOTS);
-        let world = World::load(&db, &documents, &pins::read(&roots)?, &site)?;
+        let world = World::load(&db, &documents, &pins::read(&roots)?, &site, None)?;
         Ok(Self {
             db,
             roots,
@@ -88,7 +88,13 @@ impl Hub {
         if found == (current.generation, current.edition, current.floor) {
             return Ok(false);
         }
-        let world = World::load(&self.db, &self.documents, &pins::read(&self.roots)?, &self.site)?;
+        let world = World::load(
+            &self.db,
+            &self.documents,
+            &pins::read(&self.roots)?,
+            &self.site,
+            Some(&current),
+        )?;
         *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(world);
         self.answer_bytes.store(0, Ordering::Relaxed);
         self.logins.forget_adopted();

@@ -40,6 +40,8 @@ pub(super) struct World {
     pub(super) edition: u64,
     pub(super) floor: Timestamp,
     pub(super) targets: HashMap<Uuid, Arc<TargetState>>,
+    /// The documents that all of it stands on.
+    documents: Vec<Arc<Loaded>>,
     /// Targets of releases that were taken away here.
     pub(super) removed: Vec<Arc<TargetState>>,
     /// Targets made here whose template is in no release any more.
@@ -120,18 +122,26 @@ struct Voice {
 }
 
 impl World {
-    /// Loads the present generation.
+    /// Loads the present generation; documents that the one before has parsed, and that are the same files still, are not parsed
+    /// again.
     ///
     /// # Errors
     ///
     /// Those of the database; what is wrong with one release concerns its targets alone.
-    pub(super) fn load(db: &Db, documents: &Documents, pins: &[Chain], site: &SiteId) -> Result<Self> {
+    pub(super) fn load(
+        db: &Db,
+        documents: &Documents,
+        pins: &[Chain],
+        site: &SiteId,
+        before: Option<&Self>,
+    ) -> Result<Self> {
         let (mut world, voices, locals, mut secrets, removals) = db.read(|connection| {
             let world = Self {
                 generation: appliance::generation(connection)?,
                 edition: targets::edition(connection)?,
                 floor: appliance::time_floor(connection)?,
                 targets: HashMap::new(),
+                documents: Vec::new(),
                 removed: Vec::new(),
                 orphans: Vec::new(),
                 public: HashSet::new(),
@@ -151,7 +161,7 @@ impl World {
             ))
         })?;
         for voice in voices {
-            world.add_release(voice, documents, site, &mut secrets, &removals);
+            world.add_release(voice, documents, site, before, &mut secrets, &removals);
         }
         for local in &locals {
             world.add_local(local, &mut secrets, &removals);
@@ -173,12 +183,17 @@ impl World {
         voice: Voice,
         documents: &Documents,
         site: &SiteId,
+        before: Option<&Self>,
         secrets: &mut HashMap<Uuid, SecretRow>,
         removals: &BTreeSet<Uuid>,
     ) {
         let release = voice.release;
-        let loaded = match voice.head.and_then(|head| load_state(&head, &release, documents)) {
-            Ok(Some(loaded)) => Arc::new(loaded),
+        let known = before.map_or(&[] as &[_], |before| &before.documents);
+        let loaded = match voice
+            .head
+            .and_then(|head| load_state(&head, &release, documents, known))
+        {
+            Ok(Some(loaded)) => loaded,
             Ok(None) => return,
             Err(error) => {
                 if !voice.rows.targets.is_empty() {
@@ -204,6 +219,7 @@ impl World {
                 return;
             }
         };
+        self.documents.push(loaded.clone());
         let images = agent_images(&loaded.state, documents);
         let inactive = (release.state != State::Active).then(|| {
             Arc::new(Fault {
@@ -420,7 +436,12 @@ fn voices(connection: &Connection, pins: &[Chain]) -> Result<Vec<Voice>> {
         .collect()
 }
 
-fn load_state(head: &[u8], release: &Release, documents: &Documents) -> Result<Option<Loaded>> {
+fn load_state(
+    head: &[u8],
+    release: &Release,
+    documents: &Documents,
+    known: &[Arc<Loaded>],
+) -> Result<Option<Arc<Loaded>>> {
     let head = Head::parse(head)?;
     if head.scope() != release.scope || head.counter() != release.counter {
         return Err(Error::new(
@@ -436,11 +457,15 @@ fn load_state(head: &[u8], release: &Release, documents: &Documents) -> Result<O
     let Some(entry) = desired::document(&head.documents) else {
         return Ok(None);
     };
+    let kept = known.iter().find(|loaded| loaded.digest == entry.digest);
+    if let Some(kept) = kept.filter(|kept| documents.is_unchanged(&kept.digest)) {
+        return Ok(Some(kept.clone()));
+    }
     let bytes = documents.read(&entry.digest)?;
-    Ok(Some(Loaded {
+    Ok(Some(Arc::new(Loaded {
         digest: entry.digest,
         state: DesiredState::parse(&bytes)?,
-    }))
+    })))
 }
 
 /// Looks, for each agent version, whether its images are in the store: an agent that is told of another version pulls it at once.

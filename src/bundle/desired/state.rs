@@ -32,7 +32,8 @@ impl DesiredState {
     ///
     /// `E-FORMAT`, `E-LIMIT` for the form; `E-CONTENT desired-state` or `verifier` for what is said.
     pub fn parse(bytes: &[u8]) -> Result<Self> {
-        let state: Self = canonical::from_slice(bytes, "the desired state")?;
+        // Every type of it has its members in sorted order.
+        let state: Self = canonical::from_sorted_slice(bytes, "the desired state")?;
         state.check()?;
         Ok(state)
     }
