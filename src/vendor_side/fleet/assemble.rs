@@ -9,7 +9,7 @@ use super::closure::get;
 use super::ids::Ids;
 use super::prepare::{Prepared, PreparedKind, compose_key};
 use crate::bundle::desired::{
-    AgentVersion, Deployment, DesiredState, DockerDeployment, HelmDeployment, ImageName, Kubernetes, Target, TargetKind,
+    is_label,    AgentVersion, Deployment, DesiredState, DockerDeployment, HelmDeployment, ImageName, Kubernetes, Target, TargetKind,
 };
 use crate::db::ledger::Site;
 use crate::domain::{Audience, Class, Digest, DocumentType, Error, Hash, Result, Uuid};
@@ -266,9 +266,7 @@ impl Assembly<'_> {
             .release_name
             .clone()
             .unwrap_or_else(|| application.name.value.to_string());
-        let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
-        if name.is_empty() || name.len() > 53 || !name.chars().all(fits) || name.starts_with('-') || name.ends_with('-')
-        {
+        if !is_label(&name) || name.len() > 53 {
             return Err(self
                 .file
                 .mistake(entry.application.place, "the helm release has no usable name")

@@ -8,7 +8,7 @@ use serde_saphyr::Spanned;
 use super::applications::{ApplicationEntry, ApplicationKind};
 use super::mistakes::{Located, Mistakes, cut, located, place};
 use super::one_or_many::WordOrList;
-use crate::bundle::desired::{DockerMode, HelmOptions, KubernetesScope, Resources, TargetKind, Verifier, WaitStrategy};
+use crate::bundle::desired::{is_go_duration, is_label, is_quantity, DockerMode, HelmOptions, KubernetesScope, Resources, TargetKind, Verifier, WaitStrategy};
 use crate::domain::{Name, Result, Timestamp, Uuid};
 
 /// A target.
@@ -195,6 +195,28 @@ impl Mistakes<'_> {
         if kind == TargetKind::Kubernetes && raw.namespace.is_none() {
             return Err(self.missing_key(place(&raw.name), "namespace", ", which kubernetes targets need"));
         }
+        if let Some(namespace) = &raw.namespace {
+            self.fits(namespace, is_label(&namespace.value), "a name of a-z, 0-9 and - between them, at most 63")?;
+        }
+        if let Some(resources) = &raw.resources {
+            let quantities = &resources.value;
+            let good = [
+                &quantities.cpu_limit,
+                &quantities.cpu_request,
+                &quantities.memory_limit,
+                &quantities.memory_request,
+            ]
+            .into_iter()
+            .all(|text| is_quantity(text));
+            if !good {
+                return Err(self.value(resources, "one of these is no quantity", "quantities like 100m, 1 or 128Mi"));
+            }
+        }
+        if let Some(socket) = &raw.docker_socket {
+            let plain = |c: char| c.is_ascii_alphanumeric() || "/._-".contains(c);
+            let good = socket.value.starts_with('/') && (2..=128).contains(&socket.value.len());
+            self.fits(socket, good && socket.value.chars().all(plain), "a plain absolute path")?;
+        }
         let scope = match &raw.scope {
             None => KubernetesScope::Namespace,
             Some(word) => self.word(
@@ -329,6 +351,10 @@ impl Mistakes<'_> {
                 ));
             }
         }
+        if let Some(name) = &raw.release_name {
+            let good = is_label(&name.value) && name.value.len() <= 53;
+            self.fits(name, good, "a name of a-z, 0-9 and - between them, at most 53")?;
+        }
         Ok(DeploymentEntry {
             application: Located {
                 value: application.name.value.clone(),
@@ -353,8 +379,18 @@ impl Mistakes<'_> {
         })
     }
 
+    fn fits(&self, text: &Spanned<String>, good: bool, expected: &str) -> Result<()> {
+        if good {
+            return Ok(());
+        }
+        Err(self.value(text, format!("{:?} has another form", cut(&text.value)), expected))
+    }
+
     /// What is left out is what the agent would do without options.
     fn options(&self, raw: &RawOptions) -> Result<HelmOptions> {
+        if let Some(timeout) = &raw.timeout {
+            self.fits(timeout, is_go_duration(&timeout.value), "a duration like 5m0s")?;
+        }
         let words = [
             ("watcher", WaitStrategy::Watcher),
             ("legacy", WaitStrategy::Legacy),

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::keys::looks_secret;
-use super::text::{assignments, private_key, template_secrets};
+use super::text::{assignments, has_password, private_key, template_secrets};
 use crate::domain::{Class, Error, Result};
 
 /// Longest list that is written out.
@@ -62,6 +62,10 @@ impl Findings {
     fn tree(&mut self, file: &str, path: &str, value: &Value, marks: Marks<'_>) {
         match value {
             Value::Object(map) => {
+                // As kubernetes writes variables: {name: KEY, value: TEXT}.
+                if let (Some(Value::String(name)), Some(Value::String(text))) = (map.get("name"), map.get("value")) {
+                    self.key(&format!("{file}: {path}"), name, text, marks);
+                }
                 for (key, value) in map {
                     let path = if path.is_empty() {
                         key.clone()
@@ -100,9 +104,14 @@ impl Findings {
             if !value.is_empty() {
                 self.note(format!("{place}: {key}, which is marked as a secret"));
             }
-        } else if literal && looks_secret(key) && !marks.allow_plain.iter().any(|allowed| allowed == key) {
-            self.by_look = true;
-            self.note(format!("{place}: {key}, whose name says that it is a secret"));
+        } else if !marks.allow_plain.iter().any(|allowed| allowed == key) {
+            if literal && looks_secret(key) {
+                self.by_look = true;
+                self.note(format!("{place}: {key}, whose name says that it is a secret"));
+            } else if has_password(value) {
+                self.by_look = true;
+                self.note(format!("{place}: {key}, an address with a password in it"));
+            }
         }
     }
 
@@ -192,6 +201,7 @@ mod tests {
             ),
             (format!("KEY=\"{pem}\"\n"), "x.env:1: a private key"),
             (format!("DB_PASSWORD=${{OTHER:-{CANARY}}}\n"), "DB_PASSWORD"),
+            (format!("DATABASE_URL=postgres://shop:{CANARY}@db/shop\n"), "DATABASE_URL"),
         ] {
             let mut findings = Findings::default();
             findings.lines("x.env", &text, marks());
@@ -206,6 +216,7 @@ mod tests {
             ("DB_PASSWORD=\n# DB_PASSWORD=x\nDB_PASSWORD_FILE=/run/secrets/db\n", &[]),
             ("DB_PASSWORD=${OTHER}\nTOKEN_TTL=3600\nUSER=x\n", &[]),
             ("CERT=-----BEGIN CERTIFICATE-----\n", &[]),
+            ("A=postgres://shop:${PW}@db/shop\nB=http://a.b:80/c@d\nC=https://user@host/\n", &[]),
         ] {
             let mut findings = Findings::default();
             let marks = Marks {
@@ -229,6 +240,10 @@ mod tests {
                 "v.yaml: env.0",
             ),
             (serde_json::json!({"auths": {"a.b": {"auth": CANARY}}}), "registry"),
+            (
+                serde_json::json!({"env": [{"name": "DB_PASSWORD", "value": CANARY}]}),
+                "env.0: DB_PASSWORD",
+            ),
             (
                 serde_json::json!({"list": [{"clientSecret": CANARY}]}),
                 "list.0.clientSecret",

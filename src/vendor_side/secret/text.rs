@@ -67,6 +67,18 @@ pub(super) fn template_secrets(text: &str) -> Vec<(u64, String)> {
     found
 }
 
+/// Whether a text is an address with a password that is no variable: `scheme://user:password@host`.
+pub(super) fn has_password(text: &str) -> bool {
+    text.match_indices("://").any(|(at, _)| {
+        let rest = text.get(at + 3..).unwrap_or_default();
+        let authority = rest.split(['/', '?', '#', ' ', '"', '\'']).next().unwrap_or_default();
+        authority
+            .rsplit_once('@')
+            .and_then(|(user, _)| user.split_once(':'))
+            .is_some_and(|(_, password)| !password.is_empty() && !password.starts_with('$'))
+    })
+}
+
 /// Returns line, key and value of lines that give a key a value, in environment files, and in YAML as far as a line can tell.
 pub(super) fn assignments(text: &str) -> impl Iterator<Item = (u64, &str, &str)> {
     (1..).zip(text.lines()).filter_map(|(number, line)| {
