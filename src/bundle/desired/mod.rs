@@ -28,6 +28,8 @@ pub use agent::{AgentVersion, ImageName};
 pub use deployment::{
     ChartSource, Deployment, DockerDeployment, DockerMode, HelmDeployment, HelmOptions, WaitStrategy,
 };
+#[cfg(feature = "vendor")]
+pub(crate) use grammar::{is_go_duration, is_label};
 pub use state::{DesiredState, PLACEHOLDER_HOST};
 pub use target::{Kubernetes, KubernetesScope, Resources, Target, TargetKind};
 pub use verifier::Verifier;

@@ -63,7 +63,8 @@ mod tests {
 
     #[test]
     fn numbers_become_texts_and_truth_values_stay() {
-        let mut value = json!({"appVersion": 1.5, "deprecated": true, "annotations": {"a": true, "b": 2}, "keywords": [1]});
+        let mut value =
+            json!({"appVersion": 1.5, "deprecated": true, "annotations": {"a": true, "b": 2}, "keywords": [1]});
         as_texts(&mut value, false);
         assert_eq!(
             value,

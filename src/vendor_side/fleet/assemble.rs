@@ -9,7 +9,8 @@ use super::closure::get;
 use super::ids::Ids;
 use super::prepare::{Prepared, PreparedKind, compose_key};
 use crate::bundle::desired::{
-    is_label,    AgentVersion, Deployment, DesiredState, DockerDeployment, HelmDeployment, ImageName, Kubernetes, Target, TargetKind,
+    AgentVersion, Deployment, DesiredState, DockerDeployment, HelmDeployment, ImageName, Kubernetes, Target,
+    TargetKind, is_label,
 };
 use crate::db::ledger::Site;
 use crate::domain::{Audience, Class, Digest, DocumentType, Error, Hash, Result, Uuid};

@@ -8,7 +8,9 @@ use serde_saphyr::Spanned;
 use super::applications::{ApplicationEntry, ApplicationKind};
 use super::mistakes::{Located, Mistakes, cut, located, place};
 use super::one_or_many::WordOrList;
-use crate::bundle::desired::{is_go_duration, is_label, is_quantity, DockerMode, HelmOptions, KubernetesScope, Resources, TargetKind, Verifier, WaitStrategy};
+use crate::bundle::desired::{
+    DockerMode, HelmOptions, KubernetesScope, Resources, TargetKind, Verifier, WaitStrategy, is_go_duration, is_label,
+};
 use crate::domain::{Name, Result, Timestamp, Uuid};
 
 /// A target.
@@ -196,7 +198,11 @@ impl Mistakes<'_> {
             return Err(self.missing_key(place(&raw.name), "namespace", ", which kubernetes targets need"));
         }
         if let Some(namespace) = &raw.namespace {
-            self.fits(namespace, is_label(&namespace.value), "a name of a-z, 0-9 and - between them, at most 63")?;
+            self.fits(
+                namespace,
+                is_label(&namespace.value),
+                "a name of a-z, 0-9 and - between them, at most 63",
+            )?;
         }
         if let Some(resources) = &raw.resources {
             let quantities = &resources.value;
@@ -209,7 +215,11 @@ impl Mistakes<'_> {
             .into_iter()
             .all(|text| is_quantity(text));
             if !good {
-                return Err(self.value(resources, "one of these is no quantity", "quantities like 100m, 1 or 128Mi"));
+                return Err(self.value(
+                    resources,
+                    "one of these is no quantity",
+                    "quantities like 100m, 1 or 128Mi",
+                ));
             }
         }
         if let Some(socket) = &raw.docker_socket {
@@ -410,4 +420,8 @@ impl Mistakes<'_> {
             },
         })
     }
+}
+
+fn is_quantity(text: &str) -> bool {
+    (1..=32).contains(&text.len()) && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '.')
 }

@@ -331,9 +331,27 @@ fn mistakes_in_sections_name_their_place() {
         ("[image, {", "[image., {", "value", "21:20", "path"),
         ("namespace: erp", "namespace: Erp", "value", "35:16", "a-z"),
         ("timeout: 10m", "timeout: 10x", "value", "39:28", "5m0s"),
-        ("    namespace: erp\n", "    namespace: erp\n    resources: {cpu_limit: '-', cpu_request: '1', memory_limit: '1', memory_request: '1'}\n", "value", "36:16", "quantities"),
-        ("    autoheal: all", "    docker_socket: x", "value", "27:20", "absolute"),
-        ("        options: {timeout", "        release_name: A_b\n        options: {timeout", "value", "39:23", "at most 53"),
+        (
+            "    namespace: erp\n",
+            "    namespace: erp\n    resources: {cpu_limit: '-', cpu_request: '1', memory_limit: '1', memory_request: '1'}\n",
+            "value",
+            "36:16",
+            "quantities",
+        ),
+        (
+            "    autoheal: all",
+            "    docker_socket: x",
+            "value",
+            "27:20",
+            "absolute",
+        ),
+        (
+            "        options: {timeout",
+            "        release_name: A_b\n        options: {timeout",
+            "value",
+            "39:23",
+            "at most 53",
+        ),
         ("name: 3.1.0", "name: 3 1", "value", "4:11", "3.1.0"),
     ] {
         let text = FLEET.replacen(from, to, 1);
@@ -359,7 +377,10 @@ fn mistakes_in_sections_name_their_place() {
 fn the_example_says_everything() {
     let text = include_str!("../../../bundle-spec/schemas/examples/release.example.yaml");
     let file = parse(text).unwrap();
-    assert_eq!((file.targets.len(), file.applications.len(), file.removed.len()), (2, 2, 3));
+    assert_eq!(
+        (file.targets.len(), file.applications.len(), file.removed.len()),
+        (2, 2, 3)
+    );
 }
 
 #[test]

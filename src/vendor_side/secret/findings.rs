@@ -201,7 +201,10 @@ mod tests {
             ),
             (format!("KEY=\"{pem}\"\n"), "x.env:1: a private key"),
             (format!("DB_PASSWORD=${{OTHER:-{CANARY}}}\n"), "DB_PASSWORD"),
-            (format!("DATABASE_URL=postgres://shop:{CANARY}@db/shop\n"), "DATABASE_URL"),
+            (
+                format!("DATABASE_URL=postgres://shop:{CANARY}@db/shop\n"),
+                "DATABASE_URL",
+            ),
         ] {
             let mut findings = Findings::default();
             findings.lines("x.env", &text, marks());
@@ -216,7 +219,10 @@ mod tests {
             ("DB_PASSWORD=\n# DB_PASSWORD=x\nDB_PASSWORD_FILE=/run/secrets/db\n", &[]),
             ("DB_PASSWORD=${OTHER}\nTOKEN_TTL=3600\nUSER=x\n", &[]),
             ("CERT=-----BEGIN CERTIFICATE-----\n", &[]),
-            ("A=postgres://shop:${PW}@db/shop\nB=http://a.b:80/c@d\nC=https://user@host/\n", &[]),
+            (
+                "A=postgres://shop:${PW}@db/shop\nB=http://a.b:80/c@d\nC=https://user@host/\n",
+                &[],
+            ),
         ] {
             let mut findings = Findings::default();
             let marks = Marks {
