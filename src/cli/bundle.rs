@@ -7,7 +7,7 @@ use clap::Subcommand;
 use serde_json::json;
 
 use super::ui::{bytes, escape};
-use super::{Ui, trust_file};
+use super::{Ui, bundle_desired, trust_file};
 use crate::bundle::{CheckOnly, Head, OpenedBundle};
 use crate::crypto::{Chain, RootDocument, Signature, canonical};
 use crate::domain::{Audience, Class, Error, Hash, Result, Step, Timestamp, limits};
@@ -26,7 +26,7 @@ pub(super) enum BundleCommand {
         /// Vendor's chain file: verify the head's signatures too
         #[arg(long, value_name = "ROOT.JSON")]
         trust: Option<PathBuf>,
-        /// Read the index too and list every name
+        /// Read the index too and list every name, and what targets shall run
         #[arg(long)]
         list: bool,
     },
@@ -53,6 +53,7 @@ pub(super) enum BundleCommand {
     /// Build and sign a bundle from a release file
     ///
     /// Collects every image from registries and OCI layouts with all that it needs and all that refers to it, checks every digest,
+    /// rewrites compose files and chart values to the site's registry, pinned by digest,
     /// writes the bundle, reads it back from the medium, and only then gives it its name. The same inputs give the same bytes.
     /// Registries are asked as Docker's config.json says; what the release file may say is in
     /// bundle-spec/schemas/release.schema.json. With `-o -` the payload waits in a file without a name under --work until the head
@@ -73,7 +74,21 @@ A release file:
   images:
     - source: postgres:16
     - source: oci:build/web.tar:1.0
-      name: registry.example.com/acme/web")]
+      name: registry.example.com/acme/web
+With an application that agents deploy (all keys: bundle-spec/schemas/examples/release.example.yaml):
+  agents:
+    - name: 3.1.0
+      docker: ghcr.io/distr-sh/distr/docker-agent:3.1.0
+      autoheal: ghcr.io/distr-sh/distr/docker-autoheal:3.1.0
+  applications:
+    - name: shop
+      version: 1.4.0
+      compose: [compose.yaml, compose.prod.yaml]
+      env_file: shop.env
+  targets:
+    - name: press-1
+      kind: docker
+      deployments: [{application: shop}]")]
     Create(Box<super::bundle_create::CreateArgs>),
 }
 
@@ -112,15 +127,16 @@ fn inspect(file: &Path, trust: Option<&Path>, list: bool, ui: &mut Ui) -> Result
     let source = media::open(file, None)?;
     let opened = OpenedBundle::open(source.input)?;
     let signatures = opened.signatures()?;
-    let (head, digest, names) = if let Some(trust) = trust {
+    let (head, digest, list) = if let Some(trust) = trust {
         let (signed, _) = opened_under(opened, &trust_file::read(trust)?)?;
         let (head, digest) = (signed.head().clone(), signed.head_digest());
-        let names = if list {
-            Some(names(&signed.read_index(|_, _| Ok(()))?))
+        let list = if list {
+            let bundle = signed.read_index(|_, _| Ok(()))?;
+            Some((names(&bundle), bundle_desired::read(bundle)?))
         } else {
             None
         };
-        (head, digest, names)
+        (head, digest, list)
     } else {
         if list {
             return Err(Error::new(
@@ -134,13 +150,21 @@ fn inspect(file: &Path, trust: Option<&Path>, list: bool, ui: &mut Ui) -> Result
         (head, digest, None)
     };
     let verified = trust.is_some();
-    let human = describe(&head, digest, &signatures, verified, source.size, names.as_deref());
+    let (names, desired) = match list {
+        Some((names, desired)) => (Some(names), desired),
+        None => (None, None),
+    };
+    let mut human = describe(&head, digest, &signatures, verified, source.size, names.as_deref());
+    for line in desired.iter().flat_map(bundle_desired::lines) {
+        human += &format!("\n{line}");
+    }
     let mut value = json!({
         "head_digest": digest, "verified": verified, "head": head, "size": source.size,
         "signatures": signatures.iter().map(|signature| signature.keyid).collect::<Vec<_>>(),
     });
     if let (Some(members), Some(names)) = (value.as_object_mut(), &names) {
         members.insert("names".into(), json!(names));
+        members.insert("desired".into(), json!(desired));
     }
     ui.result(&value, human)
 }

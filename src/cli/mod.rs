@@ -5,6 +5,7 @@
 mod bundle;
 #[cfg(feature = "vendor")]
 mod bundle_create;
+mod bundle_desired;
 #[cfg(feature = "vendor")]
 mod bundle_sign;
 mod completion;

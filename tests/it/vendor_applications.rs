@@ -5,6 +5,8 @@ use airlock::bundle::desired::{DesiredState, DockerMode, TargetKind};
 use airlock::domain::{Digest, Uuid};
 
 use crate::support::desk::{VendorDesk, desired};
+use crate::support::registry::{Door, Manners, TestRegistry};
+use crate::support::shelf::Shelf;
 
 const FIXTURE: &str = "shop/release.yaml";
 
@@ -120,7 +122,7 @@ fn uuids_stay_and_revisions_change_exactly_with_what_is_applied() {
 
 /// Another image under the same tag.
 fn other_image(desk: &VendorDesk) {
-    let mut shelf = crate::support::shelf::Shelf::default();
+    let mut shelf = Shelf::default();
     let image = shelf.image("linux/amd64", b"another");
     shelf.tag("1.0", &image);
     shelf.write_folder(&desk.path("hello2"), std::slice::from_ref(&image));
@@ -143,6 +145,33 @@ fn everything_missing_is_one_list() {
         .replace("hello:8", "hello:1.0")
         .replace("hello:7", "hello:1.0");
     desk.build(&good, 1).unwrap();
+}
+
+#[test]
+fn a_registry_that_lets_nobody_in_is_one_problem_among_others() {
+    let manners = Manners {
+        door: Door::Closed,
+        ..Manners::default()
+    };
+    let registry = TestRegistry::start(Shelf::default(), manners);
+    let mut desk = VendorDesk::new();
+    let (one, two) = (registry.image(":1"), registry.image(":2"));
+    desk.write(
+        "c.yaml",
+        format!("services:\n  a:\n    image: {one}\n  b:\n    image: {two}\n  c:\n    image: web:9\n"),
+    );
+    let rest = "applications:\n- {name: c, version: \"1\", compose: c.yaml, images: {'web:9': 'oci:hello:9'}}\n";
+    let (class, code, text) = desk.refused(rest, 1);
+    assert_eq!((class, code), ("E-CONTENT", "problems"), "{text}");
+    for says in [one.as_str(), two.as_str(), "hello:9", "credentials"] {
+        assert!(text.contains(says), "{says}: {text}");
+    }
+    assert_eq!(
+        registry.log().len(),
+        1,
+        "the second image is not asked for: {:?}",
+        registry.log()
+    );
 }
 
 #[test]

@@ -211,6 +211,39 @@ fn one_number_has_one_content_and_the_same_inputs_give_the_same_bytes() {
 }
 
 #[test]
+fn create_and_inspect_say_what_targets_run() {
+    let desk = Desk::new();
+    let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/shop/release.yaml");
+    let text = fs::read_to_string(&fixture)
+        .unwrap()
+        .replace("product: shop", "product: app");
+    let folder = fixture.parent().unwrap().display().to_string();
+    let text = text
+        .replace("oci:../hello", &format!("oci:{folder}/../hello"))
+        .replace(": compose.yaml", &format!(": {folder}/compose.yaml"))
+        .replace(": shop.env", &format!(": {folder}/shop.env"));
+    fs::write(desk.path("release.yaml"), text).unwrap();
+    let made = desk.good(&CREATE);
+    let target = &made["targets"][0];
+    assert_eq!(
+        (&target["name"], &target["kind"]),
+        (&json!("counter"), &json!("docker"))
+    );
+    let inspect = ["bundle", "inspect", "out.airlock", "--trust", "w/root.json", "--list"];
+    let shown = desk.good(&inspect);
+    assert_eq!(
+        shown["desired"]["targets"][0]["deployments"][0]["revision"],
+        target["deployments"][0]["revision"]
+    );
+    assert_eq!(shown["names"].as_array().unwrap().len(), 3);
+    desk.good(&["bundle", "verify", "out.airlock", "--trust", "w/root.json"]);
+    // Without targets nothing is said of them.
+    desk.release_file(&format!("oci:{folder}/../hello"));
+    let (class, code, _) = desk.refused(&[&CREATE[..], &["--sequence", "2"]].concat());
+    assert_eq!((class.as_str(), code.as_str()), ("E-POLICY", "undeploy"));
+}
+
+#[test]
 fn a_site_is_enrolled_and_named_in_a_release() {
     let desk = Desk::new();
     let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/hello");

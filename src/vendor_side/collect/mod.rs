@@ -32,5 +32,5 @@ pub(in crate::vendor_side) use problem::Problems;
 pub use reference::{ImageReference, Platform};
 pub use registry_client::RegistryOptions;
 pub use source::{Pick, Source};
-pub(in crate::vendor_side) use sources::collect_all;
 pub use sources::{Collection, ImageRequest, Sources, Stored, collect};
+pub(in crate::vendor_side) use sources::{collect_all, is_of_registry};

@@ -1,6 +1,6 @@
 //! All images of a release together, and the way back to the bytes of each config and layer.
 
-use std::collections::{BTreeMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
 use std::fmt;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -101,8 +101,8 @@ pub fn collect(
 /// # Errors
 ///
 /// One error that lists everything that cannot be carried (D10): of the problems' class when they agree, else
-/// `E-CONTENT problems`. `E-INTEGRITY` for content that does not match its digest. `E-IO`, `E-SPACE` and
-/// `E-USAGE registry-credentials` when a source cannot be read.
+/// `E-CONTENT problems`; a registry that does not answer or lets nobody in is one of them. `E-INTEGRITY` for content that does not
+/// match its digest. `E-IO` and `E-SPACE` when a local source cannot be read.
 pub(in crate::vendor_side) fn collect_all(
     images: &[ImageRequest],
     platforms: &[Platform],
@@ -115,50 +115,74 @@ pub(in crate::vendor_side) fn collect_all(
     let mut stored = Vec::new();
     let mut collected = Collected::default();
     collected.problems = problems;
+    let mut silent = Silent::default();
     for request in images {
         let label = request.source.to_string();
+        if let Source::Registry(reference) = &request.source
+            && silent.hosts.contains(&reference.host)
+        {
+            let error = Error::new(Class::Io, "registry", format!("{} was not asked again", reference.host));
+            collected.problems.note(&label, &error);
+            continue;
+        }
         progress(&label);
-        let (number, start) = match &request.source {
-            Source::Layout { path, pick } => {
-                let (number, layout) = origins.layout(path)?;
-                match from_layout(&layout, pick, request) {
-                    Err(error) if error.class() != Class::Content => return Err(error),
-                    start => (number, start),
+        let mut origin = None;
+        let walked = (|| {
+            let (number, start) = match &request.source {
+                Source::Layout { path, pick } => {
+                    let (number, layout) = origins.layout(path)?;
+                    match from_layout(&layout, pick, request) {
+                        Err(error) if error.class() != Class::Content => return Err(error),
+                        start => (number, start),
+                    }
                 }
-            }
-            Source::Registry(reference) => {
-                let number = origins.repository(reference)?;
-                let origin = origins.get(number)?;
-                (number, from_registry(origin, number, reference, request, &mut tags)?)
-            }
-            Source::Made(artifact) => (
-                origins.add(Box::new(Made(Arc::clone(artifact)))),
-                from_made(artifact, request),
-            ),
-        };
-        match start {
-            Ok(start) => {
-                stored.push(Stored {
-                    repository: start.repository.clone(),
-                    tag: start.tag.clone(),
-                    digest: start.digest,
-                });
-                Walk {
-                    origin: origins.get(number)?,
-                    origin_number: number,
-                    repository: &start.repository,
-                    platforms,
-                    collected: &mut collected,
-                    image: &label,
-                    queue: VecDeque::new(),
-                    followed: HashSet::new(),
+                Source::Registry(reference) => {
+                    let number = origins.repository(reference)?;
+                    origin = Some(number);
+                    let origin = origins.get(number)?;
+                    (number, from_registry(origin, number, reference, request, &mut tags)?)
                 }
-                .image(start.tag, start.digest, start.found, start.stated.as_deref())?;
+                Source::Made(artifact) => (
+                    origins.add(Box::new(Made(Arc::clone(artifact)))),
+                    from_made(artifact, request),
+                ),
+            };
+            let start = match start {
+                Ok(start) => start,
+                Err(error) => {
+                    collected.problems.note(&label, &error);
+                    return Ok(());
+                }
+            };
+            stored.push(Stored {
+                repository: start.repository.clone(),
+                tag: start.tag.clone(),
+                digest: start.digest,
+            });
+            Walk {
+                origin: origins.get(number)?,
+                origin_number: number,
+                repository: &start.repository,
+                platforms,
+                collected: &mut collected,
+                image: &label,
+                queue: VecDeque::new(),
+                followed: HashSet::new(),
             }
-            Err(error) => collected.problems.note(&label, &error),
+            .image(start.tag, start.digest, start.found, start.stated.as_deref())
+        })();
+        match (walked, &request.source) {
+            (Ok(()), _) => {}
+            // A registry that does not answer is one problem among others: the list shall be complete.
+            (Err(error), Source::Registry(reference)) if is_of_registry(&error) => {
+                silent.hosts.insert(reference.host.clone());
+                silent.origins.extend(origin);
+                collected.problems.note(&label, &error);
+            }
+            (Err(error), _) => return Err(error),
         }
     }
-    check_blobs(&origins.list, &mut collected)?;
+    check_blobs(&origins.list, &silent.origins, &mut collected)?;
     let tags = collected.lines();
     let mut absent = collected.absent;
     absent.retain(|digest, _| !collected.manifests.contains_key(digest));
@@ -318,7 +342,19 @@ fn from_registry(
     }))
 }
 
-fn check_blobs(origins: &[Box<dyn Origin>], collected: &mut Collected) -> Result<()> {
+/// Registries that did not answer.
+#[derive(Default)]
+struct Silent {
+    hosts: BTreeSet<String>,
+    origins: BTreeSet<usize>,
+}
+
+/// Whether an error says that a registry as a whole cannot be read.
+pub(in crate::vendor_side) fn is_of_registry(error: &Error) -> bool {
+    matches!(error.code(), "registry" | "registry-credentials")
+}
+
+fn check_blobs(origins: &[Box<dyn Origin>], silent: &BTreeSet<usize>, collected: &mut Collected) -> Result<()> {
     let twice: Vec<Digest> = collected
         .blobs
         .keys()
@@ -333,7 +369,11 @@ fn check_blobs(origins: &[Box<dyn Origin>], collected: &mut Collected) -> Result
         );
         collected.problems.note("all images", &error);
     }
-    for (number, origin) in origins.iter().enumerate() {
+    for (number, origin) in origins
+        .iter()
+        .enumerate()
+        .filter(|(number, _)| !silent.contains(number))
+    {
         let blobs: Vec<(Digest, u64)> = collected
             .blobs
             .iter()

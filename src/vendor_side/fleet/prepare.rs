@@ -13,7 +13,7 @@ use super::helm_application::{HelmBase, HelmVariant};
 use super::helm_chart::WantedChart;
 use crate::bundle::desired::DockerMode;
 use crate::domain::{Class, Result};
-use crate::vendor_side::collect::{ImageRequest, Problems, RegistryOptions};
+use crate::vendor_side::collect::{ImageRequest, Problems, RegistryOptions, is_of_registry};
 use crate::vendor_side::release_file::{
     ApplicationEntry, ApplicationKind, ComposeApplication, DeploymentEntry, HelmApplication, ReleaseFile,
 };
@@ -103,7 +103,7 @@ pub(in super::super) fn prepare<'a>(
                         let base = HelmBase::prepare(entry, application, chart, &mut gathered);
                         helm(entry, application, base, &deployments, &mut gathered)?
                     }
-                    Err(error) if matches!(error.class(), Class::Content | Class::Limit) => {
+                    Err(error) if matches!(error.class(), Class::Content | Class::Limit) || is_of_registry(&error) => {
                         gathered.problems.note(entry.name.value.as_str(), &error);
                         PreparedKind::Nothing
                     }
