@@ -14,9 +14,12 @@
 //! interval = "5.37s"                    # how often they ask; not a divisor of 30 s (an agent may hang then)
 //!
 //! [registry]
-//! read = "loopback"                     # or "networks"
+//! read = "loopback"                     # or "networks", or "credentials": whoever shows an agent's token
 //! networks = []                         # who may read then, as in ["10.0.0.0/8"]
 //! grace_seconds = 3600                  # how long digests of a replaced release can still be pulled
+//!
+//! [status]
+//! quota_mib = 1024                      # what agents' statuses, metrics and logs may take; oldest text goes first
 //!
 //! [limits]
 //! connections = 1024                    # at one time
@@ -46,6 +49,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
+use crate::appliance::status::Quota;
 use crate::domain::{Class, Error, Name, Result};
 use crate::http::{AgentSettings, Limits, Network, OwnCertificate, ReadPolicy, Settings, TlsSettings};
 use crate::stream::read_bounded;
@@ -60,6 +64,8 @@ const BYTES: u64 = 1 << 20;
 pub struct Config {
     /// For `airlock serve`. Whether its addresses fit is checked when they are known for good ([`Settings::check`]).
     pub server: Settings,
+    /// Bounds of the status buffer.
+    pub status: Quota,
     /// How long content of a replaced release stays readable by digest.
     pub grace: Duration,
     /// Whether an import goes live by itself (D16).
@@ -88,7 +94,20 @@ struct Document {
     tls: TlsTable,
     agents: AgentsTable,
     registry: RegistryTable,
+    status: StatusTable,
     limits: LimitsTable,
+}
+
+#[derive(Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct StatusTable {
+    quota_mib: u64,
+}
+
+impl Default for StatusTable {
+    fn default() -> Self {
+        Self { quota_mib: 1024 }
+    }
 }
 
 #[derive(Deserialize, Default)]
@@ -162,10 +181,12 @@ impl Config {
             wrong(place, &format!("{at}{}", error.message().replace('\n', " "))).with_source(error)
         })?;
         let read = match (file.registry.read, file.registry.networks.as_slice()) {
+            (Read::Credentials, []) => ReadPolicy::Credentials,
             (Read::Credentials, _) => {
-                return Err(wrong(place, "asks for registry.read = \"credentials\"")
-                    .expected("\"loopback\" or \"networks\"")
-                    .remedy("credentials need a later version of airlock"));
+                return Err(
+                    wrong(place, "names registry.networks, but registry.read is \"credentials\"")
+                        .expected("registry.read = \"networks\", or no networks"),
+                );
             }
             (Read::Loopback, []) => ReadPolicy::Loopback,
             (Read::Loopback, _) => {
@@ -231,6 +252,7 @@ impl Config {
                 plain_http_beyond_loopback: file.plain_http_beyond_loopback,
                 limits,
             },
+            status: Quota::from_mib(file.status.quota_mib),
             grace: Duration::from_secs(file.registry.grace_seconds),
             activation: file.activation,
             accept: file
@@ -253,6 +275,7 @@ impl Default for Document {
             tls: TlsTable::default(),
             agents: AgentsTable::default(),
             registry: RegistryTable::default(),
+            status: StatusTable::default(),
             limits: LimitsTable::default(),
         }
     }
@@ -367,7 +390,10 @@ mod tests {
             ("listen = [\"localhost:5000\"]", "line 1, column 11: "),
             ("listen = ", "line 1, column"),
             ("[registry]\nread = \"anybody\"", "line 2, column 8: unknown variant"),
-            ("[registry]\nread = \"credentials\"", "later version of airlock"),
+            (
+                "[registry]\nread = \"credentials\"\nnetworks = [\"10.0.0.0/8\"]",
+                "but registry.read is \"credentials\"",
+            ),
             ("[registry]\nread = \"networks\"", "names none"),
             (
                 "[registry]\nnetworks = [\"10.0.0.0/8\"]",

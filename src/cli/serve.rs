@@ -13,16 +13,19 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tracing_subscriber::EnvFilter;
 
 use super::notify::notify;
+use super::site_view::site_view;
 use super::state_folder::StateArgs;
 use super::ui::{Format, Ui};
 use crate::appliance::Authority;
+use crate::appliance::hub::Hub;
 use crate::appliance::registry::Registry;
+use crate::appliance::status::StatusBuffer;
 use crate::config::Config;
 use crate::confine;
-use crate::domain::{Class, Error, Result, SystemClock};
+use crate::domain::{Class, Clock, Error, Result, SystemClock};
 use crate::http::{AgentsAddress, Server, Services};
 
-/// Serve the live releases: registry and health
+/// Serve the live releases: registry, agents, health
 #[derive(Debug, Args)]
 pub(super) struct ServeArgs {
     /// Address to listen on, in place of those of the configuration; may repeat
@@ -45,24 +48,38 @@ pub(super) fn run(args: ServeArgs, ui: &mut Ui) -> Result<()> {
     start_log(ui.format())?;
     let registry = Arc::new(Registry::open(&args.state.state, config.grace, Arc::new(SystemClock))?);
     raise_descriptor_limit(config.server.limits.connections);
-    let bound = Server::bind(config.server)?;
-    let mut services = Services::registry(&registry);
+    let state = &args.state.state;
+    let bound = Server::bind(config.server.clone())?;
     let agents = bound.agents_address();
-    if !bound.tls_addresses().is_empty() {
-        let authority = Arc::new(Authority::open(&args.state.state, Arc::new(SystemClock))?);
-        services = services.with_authority(&authority);
-        ui.say(format_args!(
-            "authority: {} (SHA-256 of identity/ca.pem)",
-            authority.fingerprint()
-        ));
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let authority = if bound.tls_addresses().is_empty() {
+        None
+    } else {
+        Some(Arc::new(Authority::open(state, clock.clone())?))
+    };
+    let view = site_view(&config.server, &agents, state)?;
+    let hub = Arc::new(Hub::open(state, view, clock.clone())?);
+    let status = Arc::new(StatusBuffer::open(state, config.status, hub.site(), clock.clone())?);
+    let mut services = Services::registry(&registry).with_agents(&hub, &status, clock);
+    if let Some(authority) = &authority {
+        services = services.with_authority(authority);
     }
     confine::no_network()?;
     let running = bound.start(services)?;
     for address in running.tls_addresses() {
         ui.say(format_args!("serving https://{address}/v2/"));
     }
+    for address in running.addresses() {
+        ui.say(format_args!("serving http://{address}/v2/"));
+    }
     ui.say(format_args!("agents: {}://{}", agents.scheme(), agents.host));
-    introduce(&registry, running.addresses(), &agents, ui)?;
+    if let Some(authority) = &authority {
+        ui.say(format_args!(
+            "authority: {} (SHA-256 of identity/ca.pem)",
+            authority.fingerprint()
+        ));
+    }
+    introduce(&registry, &agents, ui)?;
     running.run_until_signal(
         || notify("READY=1"),
         || {
@@ -73,10 +90,7 @@ pub(super) fn run(args: ServeArgs, ui: &mut Ui) -> Result<()> {
 }
 
 /// Says what is served and how to get it.
-fn introduce(registry: &Registry, addresses: &[SocketAddr], agents: &AgentsAddress, ui: &mut Ui) -> Result<()> {
-    for address in addresses {
-        ui.say(format_args!("serving http://{address}/v2/"));
-    }
+fn introduce(registry: &Registry, agents: &AgentsAddress, ui: &mut Ui) -> Result<()> {
     let snapshot = registry.snapshot();
     for release in snapshot.active() {
         ui.say(format_args!(

@@ -90,6 +90,12 @@ impl AgentTime {
     }
 }
 
+impl Default for AgentTime {
+    fn default() -> Self {
+        Self::zero()
+    }
+}
+
 impl FromStr for AgentTime {
     type Err = ParseNameError;
 

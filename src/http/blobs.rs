@@ -6,6 +6,7 @@ use axum::body::Body;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
 
+use super::access::Sight;
 use super::blob_body::{self, BlobBody};
 use super::connection::FileQueue;
 use super::manifests::{find, identify, matches_etag, not_modified};
@@ -19,8 +20,20 @@ use crate::domain::Digest;
 const AT_ONCE: u64 = 64 << 10;
 
 /// Answers `GET` and `HEAD`.
-pub(super) async fn get(app: App, asked: Asked, digest: Digest, request: &Parts) -> Result<Response<Body>, OciError> {
-    let found = find(&app, asked, Reference::Digest(digest), Content::Blob).await?;
+pub(super) async fn get(
+    sight: Sight,
+    app: App,
+    asked: Asked,
+    digest: Digest,
+    request: &Parts,
+) -> Result<Response<Body>, OciError> {
+    let found = find(&sight, &app, asked, Reference::Digest(digest), Content::Blob).await?;
+    send(app, found, request).await
+}
+
+/// Sends content that the client may have.
+pub(super) async fn send(app: App, found: Found, request: &Parts) -> Result<Response<Body>, OciError> {
+    let digest = found.digest;
     let headers = &request.headers;
     if matches_etag(headers, &digest) {
         return Ok(not_modified(&digest));

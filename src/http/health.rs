@@ -16,9 +16,9 @@ pub(super) async fn alive(request: Request) -> Response<Body> {
     }
 }
 
-/// Says how the appliance is: 200 while nothing is known to be broken, else 503. For those who may read.
+/// Says how the appliance is: 200 while nothing is known to be broken, else 503. For those who may look.
 pub(super) async fn ready(State(app): State<App>, request: Request) -> Response<Body> {
-    if !app.may_read(&request) {
+    if !app.may_look(&request) {
         return OciError::DENIED.response();
     }
     if !matches!(*request.method(), Method::GET | Method::HEAD) {
@@ -43,6 +43,11 @@ pub(super) async fn ready(State(app): State<App>, request: Request) -> Response<
     });
     if let (Some(word), Some(checks)) = (certificate, checks.as_object_mut()) {
         checks.insert("certificate".into(), word.into());
+    }
+    let status = app.agents.as_ref().map(|agents| agents.status_trouble());
+    let good = good && status.as_ref().is_none_or(Option::is_none);
+    if let (Some(trouble), Some(checks)) = (status, checks.as_object_mut()) {
+        checks.insert("status".into(), trouble.unwrap_or_else(|| "ok".into()).into());
     }
     let mut response = json(
         serde_json::json!({

@@ -1,37 +1,41 @@
 //! Lists: repositories, tags, referrers. At most 1,000 entries a page, whatever is asked (threat model R08).
 
+use std::sync::Arc;
+
 use axum::body::Body;
 use axum::http::{HeaderValue, Response, header};
 use serde_json::{Value, json};
 
+use super::access::Sight;
 use super::oci_error::{Content, OciError};
 use super::query::{Query, encode};
 use super::router::{App, blocking, json as json_response};
-use crate::appliance::registry::Asked;
+use crate::appliance::registry::{Asked, Snapshot};
 use crate::domain::{Digest, oci};
 
 /// Bytes of annotations on one page of referrers; a single entry may be longer.
 const ANNOTATION_BYTES: usize = 1 << 20;
 
 /// Answers `/v2/_catalog`.
-pub(super) async fn catalogue(app: App, query: Query) -> Result<Response<Body>, OciError> {
+pub(super) async fn catalogue(snapshot: Arc<Snapshot>, app: App, query: Query) -> Result<Response<Body>, OciError> {
     let (limit, last) = (query.limit, query.last.clone());
-    let mut names = blocking(move || {
-        let snapshot = app.registry.snapshot();
-        app.registry.catalogue(&snapshot, &last, limit.saturating_add(1))
-    })
-    .await?;
+    let mut names = blocking(move || app.registry.catalogue(&snapshot, &last, limit.saturating_add(1))).await?;
     let next = cut(&mut names, limit).map(|last| last.as_str().to_owned());
     let response = json_response(json!({ "repositories": names }).to_string());
     Ok(with_link(response, "/v2/_catalog", &query, next.as_deref()))
 }
 
 /// Answers `/v2/<name>/tags/list`.
-pub(super) async fn tags(app: App, asked: Asked, query: Query) -> Result<Response<Body>, OciError> {
+pub(super) async fn tags(sight: Sight, app: App, asked: Asked, query: Query) -> Result<Response<Body>, OciError> {
     let (limit, last, name) = (query.limit, query.last.clone(), asked.name.clone());
     let mut tags = blocking(move || {
-        let snapshot = app.registry.snapshot();
-        app.registry.tags(&snapshot, &asked, &last, limit.saturating_add(1))
+        let tags = app
+            .registry
+            .tags(&sight.first, &asked, &last, limit.saturating_add(1))?;
+        match (tags, &sight.second) {
+            (Err(_), Some(second)) => app.registry.tags(second, &asked, &last, limit.saturating_add(1)),
+            (tags, _) => Ok(tags),
+        }
     })
     .await?
     .map_err(|missing| OciError::missing(missing, Content::Manifest))?;
@@ -47,6 +51,7 @@ pub(super) async fn tags(app: App, asked: Asked, query: Query) -> Result<Respons
 
 /// Answers `/v2/<name>/referrers/<digest>`: an index, empty when nothing refers to the digest.
 pub(super) async fn referrers(
+    sight: Sight,
     app: App,
     asked: Asked,
     subject: Digest,
@@ -60,15 +65,16 @@ pub(super) async fn referrers(
     };
     let (name, artifact_type) = (asked.name.clone(), query.artifact_type.clone());
     let mut found = blocking(move || {
-        let snapshot = app.registry.snapshot();
-        app.registry.referrers(
-            &snapshot,
-            &asked,
-            &subject,
-            artifact_type.as_deref(),
-            last.as_ref(),
-            limit.saturating_add(1),
-        )
+        let list = |snapshot| {
+            let (filter, limit) = (artifact_type.as_deref(), limit.saturating_add(1));
+            app.registry
+                .referrers(snapshot, &asked, &subject, filter, last.as_ref(), limit)
+        };
+        let found = list(&sight.first)?;
+        match (&found, &sight.second) {
+            (Ok(list_of_first), Some(second)) if list_of_first.is_empty() => list(second),
+            _ => Ok(found),
+        }
     })
     .await?
     .map_err(|missing| OciError::missing(missing, Content::Manifest))?;

@@ -9,6 +9,7 @@ use axum::body::{Body, Bytes};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 
+use super::access::Sight;
 use super::oci_error::{Content, OciError};
 use super::router::{App, blocking};
 use crate::appliance::registry::{Asked, Found, Reference};
@@ -16,12 +17,13 @@ use crate::domain::Digest;
 
 /// Answers `GET` and `HEAD`.
 pub(super) async fn get(
+    sight: Sight,
     app: App,
     asked: Asked,
     reference: Reference,
     request: &Parts,
 ) -> Result<Response<Body>, OciError> {
-    let found = find(&app, asked, reference, Content::Manifest).await?;
+    let found = find(&sight, &app, asked, reference, Content::Manifest).await?;
     let media_type = found.media_type.as_deref().ok_or(OciError::MANIFEST_UNKNOWN)?;
     let media_type = HeaderValue::from_str(media_type).map_err(|_| OciError::MANIFEST_UNKNOWN)?;
     if matches_etag(&request.headers, &found.digest) {
@@ -42,15 +44,26 @@ pub(super) async fn get(
 }
 
 /// Looks content up: in memory, or beside the runtime's threads.
-pub(super) async fn find(app: &App, asked: Asked, reference: Reference, content: Content) -> Result<Found, OciError> {
-    let snapshot = app.registry.snapshot();
-    if let Some(found) = app.registry.find_cached(&snapshot, &asked, &reference) {
+pub(super) async fn find(
+    sight: &Sight,
+    app: &App,
+    asked: Asked,
+    reference: Reference,
+    content: Content,
+) -> Result<Found, OciError> {
+    if let Some(found) = app.registry.find_cached(&sight.first, &asked, &reference) {
         return Ok(found);
     }
-    let registry = Arc::clone(&app.registry);
-    blocking(move || registry.find(&snapshot, &asked, &reference))
-        .await?
-        .map_err(|missing| OciError::missing(missing, content))
+    let (registry, sight) = (Arc::clone(&app.registry), sight.clone());
+    blocking(move || {
+        let found = registry.find(&sight.first, &asked, &reference)?;
+        match (found, &sight.second) {
+            (Err(_), Some(second)) => registry.find(second, &asked, &reference),
+            (found, _) => Ok(found),
+        }
+    })
+    .await?
+    .map_err(|missing| OciError::missing(missing, content))
 }
 
 /// Writes the digest: content under it never changes.

@@ -6,8 +6,11 @@
 //! HTTP/1 only, on hyper's own connection builder: it has the timers that `axum::serve` does not set (threat model,
 //! appendix B 5), and one protocol less to be flooded through.
 
+mod access;
+mod agent;
 mod blob_body;
 mod blobs;
+mod charts;
 mod connection;
 mod health;
 mod lists;

@@ -27,6 +27,12 @@ impl OciError {
         "DENIED",
         "this address may not read here; the site's configuration says which may",
     );
+    /// Credentials must come first, or those that came are not good. The same for everything, whatever is here.
+    pub(super) const UNAUTHORIZED: Self = Self::fixed(
+        StatusCode::UNAUTHORIZED,
+        "UNAUTHORIZED",
+        "credentials are needed: any user, and an agent's token as password",
+    );
     pub(super) const UNSUPPORTED: Self = Self::fixed(
         StatusCode::METHOD_NOT_ALLOWED,
         "UNSUPPORTED",
@@ -60,7 +66,7 @@ impl OciError {
         "DIGEST_INVALID",
         "a digest is sha256: and 64 lower-case hex digits",
     );
-    const UNKNOWN: Self = Self::fixed(StatusCode::NOT_FOUND, "UNSUPPORTED", "no such endpoint");
+    pub(super) const UNKNOWN: Self = Self::fixed(StatusCode::NOT_FOUND, "UNSUPPORTED", "no such endpoint");
     const BAD_NUMBER: Self = Self::fixed(
         StatusCode::BAD_REQUEST,
         "PAGINATION_NUMBER_INVALID",
@@ -95,6 +101,12 @@ impl OciError {
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
         if self.status == StatusCode::METHOD_NOT_ALLOWED {
             headers.insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
+        }
+        if self.status == StatusCode::UNAUTHORIZED {
+            headers.insert(
+                header::WWW_AUTHENTICATE,
+                HeaderValue::from_static("Basic realm=\"airlock\""),
+            );
         }
         response
     }

@@ -72,7 +72,7 @@ fn set(place: &mut Option<String>, value: &str) -> Result<(), BadQuery> {
 }
 
 /// Decodes percent-encoding once. A plus sign stays one: media types end in `+json`, and no value holds a blank.
-fn decode(text: &str) -> Result<String, BadQuery> {
+pub(super) fn decode(text: &str) -> Result<String, BadQuery> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.bytes();
     while let Some(byte) = rest.next() {

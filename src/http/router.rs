@@ -9,21 +9,26 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderValue, Method, Response, StatusCode, Uri, header};
 use axum::routing::any;
 
+use super::access::Access;
+use super::agent::{self, AgentApp};
 use super::oci_error::OciError;
 use super::registry_route::{self, Route};
 use super::settings::ReadPolicy;
 use super::tls::Certificates;
-use super::{blobs, health, lists, manifests, query};
+use super::{blobs, charts, health, lists, manifests, query};
+use crate::appliance::hub::Hub;
 use crate::appliance::registry::{Asked, Registry};
 
 /// Longest address of a request (threat model 2.8).
-const URI_BYTES: usize = 4 << 10;
+pub(super) const URI_BYTES: usize = 4 << 10;
 
 /// What handlers share.
 #[derive(Debug, Clone)]
 pub(super) struct App {
     pub(super) registry: Arc<Registry>,
-    read: Arc<ReadPolicy>,
+    pub(super) read: Arc<ReadPolicy>,
+    pub(super) hub: Option<Arc<Hub>>,
+    pub(super) agents: Option<Arc<AgentApp>>,
     pub(super) certificates: Option<Arc<Certificates>>,
 }
 
@@ -31,38 +36,44 @@ pub(super) struct App {
 #[derive(Debug, Clone, Copy)]
 pub struct Peer(pub SocketAddr);
 
+/// This end of the connection.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Local(pub(super) SocketAddr);
+
 /// Makes the routes of a registry. A request without a known peer is refused as from nowhere.
 pub fn router(registry: Arc<Registry>, read: ReadPolicy) -> Router {
-    routes(App::new(registry, read, None))
+    routes(App {
+        registry,
+        read: Arc::new(read),
+        hub: None,
+        agents: None,
+        certificates: None,
+    })
 }
 
 /// Makes all routes.
 pub(super) fn routes(app: App) -> Router {
+    let agents = app.agents.clone().map(agent::routes).unwrap_or_default();
     Router::new()
         .route("/healthz", any(health::alive))
         .route("/readyz", any(health::ready))
         .route("/v2", any(registry_api))
         .route("/v2/", any(registry_api))
         .route("/v2/{*path}", any(registry_api))
+        .route("/charts/{*path}", any(charts::answer))
         .fallback(nothing)
         .with_state(app)
+        .merge(agents)
 }
 
 impl App {
-    pub(super) fn new(registry: Arc<Registry>, read: ReadPolicy, certificates: Option<Arc<Certificates>>) -> Self {
-        Self {
-            registry,
-            read: Arc::new(read),
-            certificates,
-        }
-    }
-
-    /// Whether the peer of a request may read (D19).
-    pub(super) fn may_read(&self, request: &Request) -> bool {
-        request
+    /// Whether the peer of a request may see how the appliance is: whoever may read without credentials, this machine, and agents.
+    pub(super) fn may_look(&self, request: &Request) -> bool {
+        let local = request
             .extensions()
             .get::<Peer>()
-            .is_some_and(|Peer(address)| self.read.allows(address.ip()))
+            .is_some_and(|Peer(address)| address.ip().to_canonical().is_loopback());
+        local || matches!(self.access(request), Ok(Access::Everything | Access::Agent(_)))
     }
 }
 
@@ -77,32 +88,55 @@ async fn registry_api(State(app): State<App>, request: Request) -> Response<Body
 }
 
 async fn answer(app: App, request: Request) -> Result<Response<Body>, OciError> {
-    if !app.may_read(&request) {
-        return Err(OciError::DENIED);
-    }
+    let access = app.access(&request)?;
     if uri_bytes(request.uri()) > URI_BYTES {
         return Err(OciError::URI_TOO_LONG);
     }
     if !matches!(*request.method(), Method::GET | Method::HEAD) {
-        return Err(OciError::UNSUPPORTED);
+        // Who has shown nothing learns nothing of what could be done here.
+        return Err(match access {
+            Access::Public => OciError::UNAUTHORIZED,
+            _ => OciError::UNSUPPORTED,
+        });
     }
     if !request.body().is_end_stream() {
         return Err(OciError::BODY);
     }
     let (parts, _) = request.into_parts();
-    let route = registry_route::parse(parts.uri.path())?;
-    let query = query::parse(parts.uri.query())?;
+    let read = || {
+        Ok::<_, OciError>((
+            registry_route::parse(parts.uri.path())?,
+            query::parse(parts.uri.query())?,
+        ))
+    };
+    let (route, query) = match (read(), &access) {
+        (Err(_), Access::Public) => return Err(OciError::UNAUTHORIZED),
+        (read, _) => read?,
+    };
     let asked = |name| Asked {
         name,
         namespace: query.namespace.clone(),
     };
     match route {
+        Route::Base if matches!(access, Access::Public) => Err(OciError::UNAUTHORIZED),
         Route::Base => Ok(json("{}".to_owned())),
-        Route::Catalogue => lists::catalogue(app, query).await,
-        Route::Manifest(name, reference) => manifests::get(app, asked(name), reference, &parts).await,
-        Route::Blob(name, digest) => blobs::get(app, asked(name), digest, &parts).await,
-        Route::Tags(name) => lists::tags(app, asked(name), query).await,
-        Route::Referrers(name, digest) => lists::referrers(app, asked(name), digest, query).await,
+        Route::Catalogue => lists::catalogue(app.overview(&access)?, app, query).await,
+        Route::Manifest(name, reference) => {
+            let asked = asked(name);
+            manifests::get(app.sight(&access, &asked)?, app, asked, reference, &parts).await
+        }
+        Route::Blob(name, digest) => {
+            let asked = asked(name);
+            blobs::get(app.sight(&access, &asked)?, app, asked, digest, &parts).await
+        }
+        Route::Tags(name) => {
+            let asked = asked(name);
+            lists::tags(app.sight(&access, &asked)?, app, asked, query).await
+        }
+        Route::Referrers(name, digest) => {
+            let asked = asked(name);
+            lists::referrers(app.sight(&access, &asked)?, app, asked, digest, query).await
+        }
     }
 }
 
@@ -142,7 +176,8 @@ fn headers_only(mut response: Response<Body>) -> Response<Body> {
     response
 }
 
-fn uri_bytes(uri: &Uri) -> usize {
+/// Returns the length of an address.
+pub(super) fn uri_bytes(uri: &Uri) -> usize {
     let authority = uri.authority().map_or(0, |authority| authority.as_str().len());
     let path = uri.path_and_query().map_or(0, |path| path.as_str().len());
     authority.saturating_add(path)

@@ -24,7 +24,7 @@ use tokio_util::task::TaskTracker;
 use tower::ServiceExt as _;
 
 use super::connection::{Connection, FileQueue, Socket};
-use super::router::Peer;
+use super::router::{Local, Peer};
 use super::seats::{Seat, Seats};
 use super::services::{Services, Watchers};
 use super::settings::{AgentsAddress, Limits, Settings};
@@ -33,8 +33,8 @@ use crate::domain::{Class, Error, Result};
 
 /// Longest head of a request (threat model 2.8).
 const HEAD_BYTES: usize = 16 << 10;
-/// Threads that wait for disks.
-const BLOCKING_THREADS: usize = 16;
+/// Threads that wait for disks, and for turns to check the hub's verifiers: the agents' routes leave 16 of them to disks.
+const BLOCKING_THREADS: usize = 64;
 /// Threads that serve.
 const WORKERS: usize = 8;
 /// Pause after a failed accept: out of descriptors, most likely.
@@ -353,6 +353,7 @@ impl Acceptor {
             tracing::debug!(%error, "a connection ended before it began");
             return;
         }
+        let local = socket.local_addr().ok().map(Local);
         let Some(socket) = self.open(socket, peer).await else {
             return;
         };
@@ -366,6 +367,9 @@ impl Acceptor {
             start.store(true, Ordering::Relaxed);
             let mut request = request.map(Body::new);
             request.extensions_mut().insert(Peer(peer));
+            if let Some(local) = local {
+                request.extensions_mut().insert(local);
+            }
             if let Some(files) = &files {
                 request.extensions_mut().insert(files.clone());
             }

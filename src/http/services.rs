@@ -5,24 +5,36 @@ use std::sync::Arc;
 use axum::Router;
 use tokio_util::task::TaskTracker;
 
+use super::agent::{AgentApp, Hosts};
 use super::router::{App, routes};
 use super::settings::{AgentsAddress, Settings};
 use super::tls::Certificates;
 use crate::appliance::Authority;
+use crate::appliance::hub::{Hub, HubWatcher};
 use crate::appliance::registry::{Registry, Watcher};
-use crate::domain::Result;
+use crate::appliance::status::StatusBuffer;
+use crate::domain::{Clock, Result};
 
 /// What a server answers from.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Services {
     registry: Arc<Registry>,
+    agents: Option<Agents>,
     authority: Option<Arc<Authority>>,
+}
+
+#[derive(Clone)]
+struct Agents {
+    hub: Arc<Hub>,
+    status: Arc<StatusBuffer>,
+    clock: Arc<dyn Clock>,
 }
 
 /// What looks after the state beside the server; it ends when this is dropped.
 #[derive(Debug)]
 pub(super) struct Watchers {
     _registry: Watcher,
+    _hub: Option<HubWatcher>,
 }
 
 impl Services {
@@ -30,8 +42,20 @@ impl Services {
     pub fn registry(registry: &Arc<Registry>) -> Self {
         Self {
             registry: registry.clone(),
+            agents: None,
             authority: None,
         }
+    }
+
+    /// With agents: what they shall run, and where what they report is kept.
+    #[must_use]
+    pub fn with_agents(mut self, hub: &Arc<Hub>, status: &Arc<StatusBuffer>, clock: Arc<dyn Clock>) -> Self {
+        self.agents = Some(Agents {
+            hub: hub.clone(),
+            status: status.clone(),
+            clock,
+        });
+        self
     }
 
     /// With the appliance's certificate authority, which HTTPS needs.
@@ -49,6 +73,11 @@ impl Services {
     pub(super) fn watch(&self) -> Result<Watchers> {
         Ok(Watchers {
             _registry: Watcher::start(&self.registry)?,
+            _hub: self
+                .agents
+                .as_ref()
+                .map(|agents| HubWatcher::start(&agents.hub))
+                .transpose()?,
         })
     }
 
@@ -56,16 +85,40 @@ impl Services {
     pub(super) fn router(
         self,
         settings: &Settings,
-        _agents: &AgentsAddress,
+        address: &AgentsAddress,
         certificates: Option<Arc<Certificates>>,
-        _tracker: TaskTracker,
+        tracker: TaskTracker,
     ) -> Router {
-        routes(App::new(self.registry, settings.read.clone(), certificates))
+        let hosts = Hosts::new(settings, address);
+        let (hub, agents) = match self.agents {
+            None => (None, None),
+            Some(Agents { hub, status, clock }) => {
+                let app = AgentApp::new(hub.clone(), status, clock, hosts, settings.limits.stall, tracker);
+                (Some(hub), Some(Arc::new(app)))
+            }
+        };
+        routes(App {
+            registry: self.registry,
+            read: Arc::new(settings.read.clone()),
+            hub,
+            agents,
+            certificates,
+        })
     }
 }
 
 impl From<&Arc<Registry>> for Services {
     fn from(registry: &Arc<Registry>) -> Self {
         Self::registry(registry)
+    }
+}
+
+impl std::fmt::Debug for Services {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Services")
+            .field("registry", &self.registry)
+            .field("agents", &self.agents.is_some())
+            .field("authority", &self.authority)
+            .finish()
     }
 }

@@ -246,7 +246,12 @@ fn check_host(address: &str) -> Result<()> {
             .is_some_and(|port| port.parse::<u16>().is_ok_and(|port| port != 0));
     let good_name = match name.parse::<IpAddr>() {
         Ok(ip) => ip.is_ipv6() == address.starts_with('['),
-        Err(_) => !address.starts_with('[') && name.bytes().all(|c| c.is_ascii_alphanumeric() || b"-.".contains(&c)),
+        Err(_) => {
+            !address.starts_with('[')
+                && name
+                    .bytes()
+                    .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || b"-.".contains(&c))
+        }
     };
     if good && good_name && super::tls::server_name(name).is_ok() {
         return Ok(());
@@ -259,7 +264,7 @@ fn check_host(address: &str) -> Result<()> {
             address.chars().take(80).collect::<String>()
         ),
     )
-    .expected("HOST or HOST:PORT, as in airlock.plant.example:5443"))
+    .expected("HOST or HOST:PORT in lower case, as in airlock.plant.example:5443"))
 }
 
 impl ReadPolicy {

@@ -8,6 +8,10 @@
     reason = "a test fails by panicking and says how much it tried"
 )]
 
+mod agent_bodies;
+mod agent_limits;
+mod agent_protocol;
+mod agent_registry;
 mod catalogue;
 mod clocks;
 #[cfg(feature = "vendor")]

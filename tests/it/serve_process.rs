@@ -126,12 +126,6 @@ fn what_must_be_said_first_is_refused_with_its_exit_code() {
             2,
             "line 1, column 1: unknown field `listen_on`",
         ),
-        (
-            site.path(),
-            configured("2.toml", "[registry]\nread = \"credentials\""),
-            2,
-            "credentials need a later version of airlock",
-        ),
         (empty.path(), vec![], 27, "E-STATE database-missing"),
     ] {
         let output = airlock(state).args(arguments).output().unwrap();

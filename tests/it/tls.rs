@@ -26,7 +26,6 @@ const NOW: i64 = 1_795_255_200;
 fn site() -> Site {
     let site = Site::new();
     site.clock.set(NOW);
-    fs::create_dir_all(site.path().join("identity")).unwrap();
     site.release("erp", 1).tag(A, "v1", b"{}").blob(A, b"x").live();
     site
 }
@@ -83,7 +82,6 @@ fn the_authority_signs_for_this_appliance_and_bytes_come_whole() {
     assert_eq!(ready["checks"]["certificate"], "ok");
     // Another appliance's authority says nothing here.
     let other = Site::new();
-    fs::create_dir_all(other.path().join("identity")).unwrap();
     let other = Authority::open(other.path(), Arc::new(site.clock.clone())).unwrap();
     assert!(tls::shown(&tls::trusting(other.certificate_pem()), address, "localhost").is_err());
 }

@@ -24,7 +24,8 @@ use crate::store::Store;
 /// Bytes of rendered answers that are kept: those of 10,000 targets of the usual size. What came first stays.
 const ANSWER_BYTES: usize = 64 << 20;
 
-/// The hub over one state folder. Everything but [`Hub::identify`], [`Hub::is_public`] and [`Hub::site_view`] may wait for a disk.
+/// The hub over one state folder. Everything but [`Hub::identify`], [`Hub::is_public`], [`Hub::is_classic_chart`] and
+/// [`Hub::site_view`] may wait for a disk.
 pub struct Hub {
     pub(super) db: Db,
     roots: PathBuf,
@@ -99,6 +100,11 @@ impl Hub {
         self.answer_bytes.store(0, Ordering::Relaxed);
         self.logins.forget_adopted();
         Ok(true)
+    }
+
+    /// Returns the site id.
+    pub fn site(&self) -> &SiteId {
+        &self.site
     }
 
     /// Returns how agents reach this appliance.
@@ -245,6 +251,11 @@ impl Hub {
     /// Whether a repository holds agent images, which may be read without credentials in every mode (D19).
     pub fn is_public(&self, repository: &RepositoryName) -> bool {
         self.world().public.contains(repository)
+    }
+
+    /// Whether agents fetch charts of a repository as from a classic chart repository: without credentials.
+    pub fn is_classic_chart(&self, repository: &RepositoryName) -> bool {
+        self.world().charts.contains(repository)
     }
 
     /// Returns every target, by scope and name.

@@ -14,7 +14,7 @@ use super::documents::Documents;
 use crate::appliance::desired;
 use crate::appliance::registry::start::check_head;
 use crate::bundle::Head;
-use crate::bundle::desired::{AgentVersion, Deployment, DesiredState, Target, TargetKind, Verifier};
+use crate::bundle::desired::{AgentVersion, ChartSource, Deployment, DesiredState, Target, TargetKind, Verifier};
 use crate::crypto::{Chain, canonical};
 use crate::db::release::{self, Release, State};
 use crate::db::target_secrets::{self, SecretRow};
@@ -48,6 +48,8 @@ pub(super) struct World {
     pub(super) orphans: Vec<(Uuid, String)>,
     /// Repositories of agent images, which every engine reads without credentials.
     pub(super) public: HashSet<RepositoryName>,
+    /// Repositories whose charts agents fetch as from a classic chart repository.
+    pub(super) charts: HashSet<RepositoryName>,
     /// Deployments of what is advertised now, by target and revision.
     pub(super) revisions: HashMap<(Uuid, Uuid), Uuid>,
     /// Whether any target waits for the first login with a secret of the hub's.
@@ -145,6 +147,7 @@ impl World {
                 removed: Vec::new(),
                 orphans: Vec::new(),
                 public: HashSet::new(),
+                charts: HashSet::new(),
                 revisions: HashMap::new(),
                 verifiers: false,
             };
@@ -259,6 +262,12 @@ impl World {
         if release.state == State::Active {
             let images = loaded.state.agents.iter().flat_map(AgentVersion::images);
             self.public.extend(images.map(|image| image.repository.clone()));
+            let charts = loaded
+                .state
+                .deployments()
+                .filter_map(|(_, deployment)| deployment.helm.as_ref());
+            let classic = charts.filter(|helm| helm.source == ChartSource::Repository);
+            self.charts.extend(classic.map(|helm| helm.chart.clone()));
         }
     }
 

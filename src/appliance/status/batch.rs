@@ -42,6 +42,13 @@ pub enum What {
     Logs(Vec<LogRecord>),
     /// Lines of the agent's own log.
     AgentLogs(Vec<AgentLogRecord>),
+    /// Lines that came faster than they are taken, and were thrown away: a gap record says so.
+    Missed {
+        /// Of the agent's own log, or of containers.
+        agent_log: bool,
+        /// How many.
+        count: u64,
+    },
 }
 
 /// A line of a container.
@@ -120,7 +127,7 @@ impl What {
     /// Bytes that it takes in memory, roughly.
     pub(super) fn bytes(&self) -> usize {
         match self {
-            Self::Contact => 0,
+            Self::Contact | Self::Missed { .. } => 0,
             Self::Status { message, .. } => message.len().saturating_add(256),
             Self::Metrics(metrics) => metrics.disk_metrics.len().saturating_mul(256).saturating_add(256),
             Self::Logs(records) => records
@@ -151,7 +158,7 @@ impl What {
     pub(super) fn records(&self) -> usize {
         match self {
             Self::Contact => 0,
-            Self::Status { .. } | Self::Metrics(_) => 1,
+            Self::Status { .. } | Self::Metrics(_) | Self::Missed { .. } => 1,
             Self::Logs(records) => records.len(),
             Self::AgentLogs(records) => records.len(),
         }

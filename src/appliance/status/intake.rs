@@ -75,6 +75,15 @@ impl<'a> Intake<'a> {
                     self.agent_log(own, record, &mut accepted)?;
                 }
             }
+            What::Missed { agent_log, count } => {
+                let class = if *agent_log { Class::AgentLog } else { Class::Log };
+                let missing = Missing {
+                    count: *count,
+                    ..Missing::one(self.now, 0)
+                };
+                self.note(own, Reason::Rate, Some(class), &missing)?;
+                accepted.dropped = u32::try_from(*count).unwrap_or(u32::MAX);
+            }
         }
         if accepted.stored > 0 {
             self.touched.insert(batch.target);

@@ -1,5 +1,6 @@
 //! Builders that the integration tests share.
 
+pub(crate) mod agents;
 pub(crate) mod appliance;
 pub(crate) mod client;
 pub(crate) mod desired;

@@ -70,7 +70,7 @@ pub(crate) fn noise(length: usize, seed: u64) -> Vec<u8> {
 impl Site {
     pub(crate) fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        for name in ["blobs/sha256", "roots"] {
+        for name in ["blobs/sha256", "roots", "identity"] {
             fs::create_dir_all(folder.path().join(name)).unwrap();
         }
         let key = SigningKey::generate().unwrap();

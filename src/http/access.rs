@@ -1,0 +1,185 @@
+//! What a request may read from the registry (D18, D19; threat model R07 to R10, R13).
+//!
+//! - Who shows an agent's token sees what that agent's product holds, in every mode and from anywhere.
+//! - Who shows nothing sees everything where the policy names its address, and nothing elsewhere.
+//! - Agent and autoheal images are for everybody: engines pull them before there is a token.
+//!
+//! Every client asks once without credentials before it asks with them: that 401 is no event. Its body is always the same, and tells
+//! nothing of what is here.
+
+use std::sync::Arc;
+
+use axum::extract::Request;
+use axum::http::{HeaderMap, header};
+use base64::Engine as _;
+
+use super::oci_error::OciError;
+use super::router::{App, Peer};
+use crate::appliance::hub::Identity;
+use crate::appliance::registry::{Asked, Snapshot};
+
+/// Who asks.
+#[derive(Debug, Clone)]
+pub(super) enum Access {
+    /// Somebody at an address that may read everything.
+    Everything,
+    /// An agent, or an engine with its credentials.
+    Agent(Arc<Identity>),
+    /// Somebody who may read what is public.
+    Public,
+}
+
+/// The content that a request is answered from.
+#[derive(Debug, Clone)]
+pub(super) struct Sight {
+    /// Asked first.
+    pub(super) first: Arc<Snapshot>,
+    /// Asked when the first has nothing.
+    pub(super) second: Option<Arc<Snapshot>>,
+}
+
+/// Credentials of a request, as far as they are of a kind that counts here.
+#[derive(Debug, PartialEq, Eq)]
+enum Shown {
+    Nothing,
+    Password(String),
+    Nonsense,
+}
+
+impl App {
+    /// Finds out who asks.
+    ///
+    /// # Errors
+    ///
+    /// [`OciError::UNAUTHORIZED`] for credentials that are not good; [`OciError::DENIED`] where credentials would not help.
+    pub(super) fn access(&self, request: &Request) -> Result<Access, OciError> {
+        let allowed = request
+            .extensions()
+            .get::<Peer>()
+            .is_some_and(|Peer(address)| self.read.allows(address.ip()));
+        let Some(hub) = &self.hub else {
+            return if allowed {
+                Ok(Access::Everything)
+            } else {
+                Err(OciError::DENIED)
+            };
+        };
+        match shown(request.headers()) {
+            Shown::Password(token) => hub.identify(&token).map(Access::Agent).ok_or(OciError::UNAUTHORIZED),
+            Shown::Nonsense => Err(OciError::UNAUTHORIZED),
+            Shown::Nothing if allowed => Ok(Access::Everything),
+            Shown::Nothing => Ok(Access::Public),
+        }
+    }
+
+    /// Returns what content a repository is looked for in.
+    ///
+    /// # Errors
+    ///
+    /// [`OciError::UNAUTHORIZED`] when credentials must come first.
+    pub(super) fn sight(&self, access: &Access, asked: &Asked) -> Result<Sight, OciError> {
+        let whole = self.registry.snapshot();
+        let alone = |first| Sight { first, second: None };
+        match access {
+            Access::Everything => Ok(alone(whole)),
+            Access::Agent(identity) => Ok(Sight {
+                first: whole.view(&identity.scope),
+                second: self.is_public(&whole, asked).then_some(whole),
+            }),
+            Access::Public if self.is_public(&whole, asked) => Ok(alone(whole)),
+            Access::Public => Err(OciError::UNAUTHORIZED),
+        }
+    }
+
+    /// Returns what lists of repositories are made from.
+    ///
+    /// # Errors
+    ///
+    /// [`OciError::UNAUTHORIZED`] when credentials must come first.
+    pub(super) fn overview(&self, access: &Access) -> Result<Arc<Snapshot>, OciError> {
+        match access {
+            Access::Everything => Ok(self.registry.snapshot()),
+            Access::Agent(identity) => Ok(self.registry.snapshot().view(&identity.scope)),
+            Access::Public => Err(OciError::UNAUTHORIZED),
+        }
+    }
+
+    /// Whether a name can only mean repositories of agent images.
+    fn is_public(&self, snapshot: &Snapshot, asked: &Asked) -> bool {
+        let Some(hub) = &self.hub else { return false };
+        self.registry
+            .candidates(snapshot, asked)
+            .is_some_and(|names| !names.is_empty() && names.iter().all(|name| hub.is_public(name)))
+    }
+}
+
+/// Reads `Authorization`. Any user name will do; the password is the token. Another scheme than Basic, or no password, is as good as
+/// nothing.
+fn shown(headers: &HeaderMap) -> Shown {
+    let mut values = headers.get_all(header::AUTHORIZATION).iter();
+    let Some(value) = values.next() else {
+        return Shown::Nothing;
+    };
+    if values.next().is_some() {
+        return Shown::Nonsense;
+    }
+    let Some(password) = basic(value.as_bytes()) else {
+        return Shown::Nothing;
+    };
+    match password {
+        Ok((_, password)) if password.is_empty() => Shown::Nothing,
+        Ok((_, password)) => Shown::Password(password),
+        Err(()) => Shown::Nonsense,
+    }
+}
+
+/// Reads user and password of HTTP Basic; nothing when the scheme is another one.
+pub(super) fn basic(value: &[u8]) -> Option<Result<(String, String), ()>> {
+    let (scheme, rest) = value.split_at_checked(6)?;
+    if !scheme.eq_ignore_ascii_case(b"basic ") {
+        return None;
+    }
+    let read = || {
+        let bytes = base64::engine::general_purpose::STANDARD
+            .decode(rest.trim_ascii())
+            .ok()?;
+        let text = String::from_utf8(bytes).ok()?;
+        let (user, password) = text.split_once(':')?;
+        Some((user.to_owned(), password.to_owned()))
+    };
+    Some(read().ok_or(()))
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::HeaderValue;
+
+    use super::*;
+
+    #[test]
+    fn only_basic_with_a_password_shows_something() {
+        let encode = |text: &str| base64::engine::general_purpose::STANDARD.encode(text);
+        let password = |text: &str| Shown::Password(text.into());
+        for (values, expected) in [
+            (vec![], Shown::Nothing),
+            (vec![format!("Basic {}", encode("-:a:b"))], password("a:b")),
+            (vec![format!("bAsIc  {}", encode("user:t"))], password("t")),
+            (vec![format!("Basic {}", encode("-:"))], Shown::Nothing),
+            (vec![format!("Basic {}", encode("-"))], Shown::Nonsense),
+            (vec!["Basic %%%".into()], Shown::Nonsense),
+            (vec!["Basic ".into()], Shown::Nonsense),
+            (vec!["Basic".into()], Shown::Nothing),
+            (vec!["Bearer abc".into()], Shown::Nothing),
+            (
+                vec![format!("Basic {}", encode("-:a")), "Bearer x".into()],
+                Shown::Nonsense,
+            ),
+        ] {
+            let mut headers = HeaderMap::new();
+            for value in &values {
+                headers.append(header::AUTHORIZATION, HeaderValue::from_str(value).unwrap());
+            }
+            assert_eq!(shown(&headers), expected, "{values:?}");
+        }
+    }
+}

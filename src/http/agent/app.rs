@@ -1,0 +1,210 @@
+//! What the agents' routes share, and who asks.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use axum::http::{HeaderMap, StatusCode, header};
+use tokio::sync::Semaphore;
+use tokio_util::task::TaskTracker;
+
+use super::body::BodyReader;
+use super::hosts::Hosts;
+use super::limiter::{Allowance, Limiter};
+use super::reply::{self, Reply};
+use super::rooms::Rooms;
+use crate::appliance::hub::{Hub, Identity};
+use crate::appliance::status::{Batch, StatusBuffer, What};
+use crate::domain::{Class, Clock, Error, Result, Uuid};
+
+/// Requests of one target a minute, but for logs: the hub's number.
+const REQUESTS: u32 = 500;
+/// Requests with logs of one target a minute. The same number again, so that neither takes from the other.
+const LOGS: u32 = 500;
+/// Calls of `/connect`, of `/pre-connect`, and failed logins, a minute: the hub's number.
+const ATTEMPTS: u32 = 5;
+/// Secrets that are checked at one time. The hub lets fewer wait for an expensive check, so that cheap ones always go on.
+const SECRETS: usize = 48;
+/// Longest version of an agent that is taken down.
+const VERSION_BYTES: usize = 64;
+
+/// What the agents' routes share.
+pub(in crate::http) struct AgentApp {
+    pub(super) hub: Arc<Hub>,
+    pub(super) status: Arc<StatusBuffer>,
+    pub(super) hosts: Hosts,
+    pub(super) connects: Limiter<Attempt>,
+    pub(super) pre_connects: Limiter<Attempt>,
+    pub(super) failed_logins: Limiter<Attempt>,
+    pub(super) requests: Limiter<Uuid>,
+    pub(super) logs: Limiter<Uuid>,
+    pub(super) rooms: Rooms,
+    secrets: Semaphore,
+    /// Lines that could not be taken and that no gap record says yet: of containers, of the agent.
+    missed: Mutex<HashMap<Uuid, [u64; 2]>>,
+    /// Failures that were logged; the same one once a minute.
+    complaints: Limiter<&'static str>,
+    clock: Arc<dyn Clock>,
+    stall: Duration,
+    tracker: TaskTracker,
+}
+
+/// Who tries to get in, and as whom: a guesser elsewhere does not use up an agent's own tries.
+pub(super) type Attempt = (Uuid, IpAddr);
+
+impl AgentApp {
+    pub(in crate::http) fn new(
+        hub: Arc<Hub>,
+        status: Arc<StatusBuffer>,
+        clock: Arc<dyn Clock>,
+        hosts: Hosts,
+        stall: Duration,
+        tracker: TaskTracker,
+    ) -> Self {
+        Self {
+            hub,
+            status,
+            hosts,
+            connects: Limiter::new(ATTEMPTS),
+            pre_connects: Limiter::new(ATTEMPTS),
+            failed_logins: Limiter::new(ATTEMPTS),
+            requests: Limiter::new(REQUESTS),
+            logs: Limiter::new(LOGS),
+            rooms: Rooms::new(),
+            secrets: Semaphore::new(SECRETS),
+            missed: Mutex::default(),
+            complaints: Limiter::new(1),
+            clock,
+            stall,
+            tracker,
+        }
+    }
+
+    /// Returns what keeps statuses from being written, if anything does: class and code.
+    pub(in crate::http) fn status_trouble(&self) -> Option<String> {
+        self.status.health().trouble
+    }
+
+    /// Finds out who asks: from the token, and nothing else.
+    pub(super) fn identify(&self, headers: &HeaderMap) -> Option<Arc<Identity>> {
+        let mut values = headers.get_all(header::AUTHORIZATION).iter();
+        let (Some(value), None) = (values.next(), values.next()) else {
+            return None;
+        };
+        let (scheme, token) = value.to_str().ok()?.split_once(' ')?;
+        if !scheme.eq_ignore_ascii_case("bearer") {
+            return None;
+        }
+        self.hub.identify(token.trim())
+    }
+
+    /// Asks the hub beside the runtime's threads, which may wait for a disk.
+    pub(super) async fn ask<T: Send + 'static>(
+        &self,
+        question: impl FnOnce(&Hub) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let hub = self.hub.clone();
+        let answered = tokio::task::spawn_blocking(move || question(&hub)).await;
+        answered.unwrap_or_else(|failure| {
+            Err(Error::new(
+                Class::Internal,
+                "panic",
+                format!("a request ended by a panic: {failure}"),
+            ))
+        })
+    }
+
+    /// As [`AgentApp::ask`], for questions about secrets: these may wait for each other, and must leave threads to the rest.
+    pub(super) async fn ask_about_secret<T: Send + 'static>(
+        &self,
+        question: impl FnOnce(&Hub) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        // It is never closed.
+        let _turn = self.secrets.acquire().await.ok();
+        self.ask(question).await
+    }
+
+    /// Answers a failure of the appliance, and logs it, once a minute for each kind: agents ask again every few seconds.
+    pub(super) fn failure(&self, error: &Error) -> Reply {
+        if self.complaints.take(error.code()).passes {
+            tracing::error!(class = error.class().name(), code = error.code(), %error, "an agent was not answered");
+        }
+        reply::failure(error)
+    }
+
+    /// Records that lines of a target could not be taken. When even that has no room now, it is said with the next ones.
+    pub(super) async fn note_missed(&self, identity: &Identity, agent_log: bool, count: u64) {
+        let [logs, agent_logs] = {
+            let mut missed = self.missed.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut own = missed.remove(&identity.target).unwrap_or_default();
+            if let Some(own) = own.get_mut(usize::from(agent_log)) {
+                *own = own.saturating_add(count);
+            }
+            own
+        };
+        for (agent_log, count) in [(false, logs), (true, agent_logs)] {
+            if count == 0 {
+                continue;
+            }
+            let batch = batch(identity, None, What::Missed { agent_log, count });
+            if let Err(error) = self.status.submit(batch).await {
+                tracing::debug!(%error, "a gap was not recorded yet");
+                let mut missed = self.missed.lock().unwrap_or_else(PoisonError::into_inner);
+                let own = missed.entry(identity.target).or_default();
+                if let Some(own) = own.get_mut(usize::from(agent_log)) {
+                    *own = own.saturating_add(count);
+                }
+            }
+        }
+    }
+
+    /// Adds the headers of a limit.
+    pub(super) fn limited(&self, reply: Reply, allowance: Allowance) -> Reply {
+        reply::with_allowance(reply, allowance, self.clock.now().unix())
+    }
+
+    /// Opens the body of a request.
+    pub(super) fn body(
+        &self,
+        headers: &HeaderMap,
+        body: axum::body::Body,
+    ) -> std::result::Result<BodyReader, Box<Reply>> {
+        BodyReader::open(headers, body, self.stall).map_err(|(bad, reader)| Box::new(self.refuse(&bad, *reader)))
+    }
+
+    /// Refuses a body; what is still coming is read and thrown away meanwhile.
+    pub(super) fn refuse(&self, bad: &super::bad_body::BadBody, reader: BodyReader) -> Reply {
+        self.tracker.spawn(reader.linger());
+        reply::bad_body(bad)
+    }
+}
+
+/// Makes what the status buffer takes.
+pub(super) fn batch(identity: &Identity, agent: Option<String>, what: What) -> Batch {
+    Batch {
+        target: identity.target,
+        target_name: identity.name.clone(),
+        agent,
+        what,
+    }
+}
+
+/// Returns the version that an agent states of itself, when it is one.
+pub(super) fn agent_version(headers: &HeaderMap) -> Option<String> {
+    let value = headers.get(header::USER_AGENT)?.to_str().ok()?;
+    let version = value.strip_prefix("DistrAgentClient/")?;
+    let fits = |c: char| c.is_ascii_alphanumeric() || "._+-".contains(c);
+    ((1..=VERSION_BYTES).contains(&version.len()) && version.chars().all(fits)).then(|| version.to_owned())
+}
+
+/// 401 for what needs a token.
+pub(super) fn unauthorized() -> Reply {
+    reply::error(StatusCode::UNAUTHORIZED, "Unauthorized")
+}
+
+impl std::fmt::Debug for AgentApp {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("AgentApp")
+    }
+}

@@ -1,0 +1,95 @@
+//! `/connect`, `/pre-connect` and `login`: what a secret is good for.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use axum::http::{HeaderMap, StatusCode, header};
+use zeroize::Zeroizing;
+
+use super::app::AgentApp;
+use super::reply::{self, Reply};
+use crate::appliance::hub::{Check, Login};
+use crate::domain::Uuid;
+use crate::http::access::basic;
+use crate::http::query::decode;
+
+/// The hub says `not found` of targets that it does not know; here nobody learns which there are.
+const REFUSED: &str = "unauthorized: failed to verify access: invalid accessKey";
+const NO_UUID: &str = "targetId is not a valid UUID";
+
+/// Which of the two.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Enrolling {
+    /// The manifest.
+    Connect,
+    /// The script that gets and applies it.
+    PreConnect,
+}
+
+/// Answers `/connect` and `/pre-connect`. Every call counts, as on the hub.
+pub(super) async fn connect(app: &Arc<AgentApp>, what: Enrolling, query: Option<&str>, peer: IpAddr) -> Reply {
+    let parameter = |name: &str| {
+        let pairs = query
+            .unwrap_or_default()
+            .split('&')
+            .filter_map(|pair| pair.split_once('='));
+        let value = pairs.filter(|(key, _)| *key == name).map(|(_, value)| value).next();
+        value.and_then(|value| decode(value).ok()).unwrap_or_default()
+    };
+    let Ok(target) = Uuid::parse_lenient(&parameter("targetId")) else {
+        return reply::error(StatusCode::BAD_REQUEST, NO_UUID);
+    };
+    let limiter = match what {
+        Enrolling::Connect => &app.connects,
+        Enrolling::PreConnect => &app.pre_connects,
+    };
+    let allowance = limiter.take((target, peer));
+    if !allowance.passes {
+        return app.limited(reply::too_many(), allowance);
+    }
+    let secret = Zeroizing::new(parameter("targetSecret"));
+    let answered = app
+        .ask_about_secret(move |hub| {
+            Ok(match hub.check_secret(&target, &secret)? {
+                Check::Wrong => reply::error(StatusCode::UNAUTHORIZED, REFUSED),
+                Check::Busy => reply::too_many(),
+                Check::Good if what == Enrolling::Connect => reply::yaml(hub.connect_manifest(&target, &secret)?),
+                Check::Good => reply::text(hub.pre_connect(&target, &secret)?),
+            })
+        })
+        .await;
+    let reply = answered.unwrap_or_else(|error| app.failure(&error));
+    app.limited(reply, allowance)
+}
+
+/// Answers `login`. Only failed attempts count: an agent whose clock is wrong logs in before every request (threat model A09).
+pub(super) async fn login(app: &Arc<AgentApp>, headers: &HeaderMap, peer: IpAddr) -> Reply {
+    let mut values = headers.get_all(header::AUTHORIZATION).iter();
+    let (Some(value), None) = (values.next(), values.next()) else {
+        return reply::empty(StatusCode::UNAUTHORIZED);
+    };
+    let Some(Ok((user, secret))) = basic(value.as_bytes()) else {
+        return reply::empty(StatusCode::UNAUTHORIZED);
+    };
+    let secret = Zeroizing::new(secret);
+    let Ok(target) = Uuid::parse_lenient(&user) else {
+        return reply::error(StatusCode::BAD_REQUEST, NO_UUID);
+    };
+    let allowance = app.failed_logins.look((target, peer));
+    if !allowance.passes {
+        return app.limited(reply::too_many(), allowance);
+    }
+    match app.ask_about_secret(move |hub| hub.login(&target, &secret)).await {
+        Ok(Login::Token(token)) => {
+            // The form of a token needs no escapes.
+            let body = format!("{{\"token\":\"{}\",\"requiresMfa\":false}}\n", token.as_str());
+            app.limited(reply::text(body), allowance)
+        }
+        Ok(Login::Refused) => {
+            let allowance = app.failed_logins.take((target, peer));
+            app.limited(reply::error(StatusCode::UNAUTHORIZED, REFUSED), allowance)
+        }
+        Ok(Login::Busy) => app.limited(reply::too_many(), allowance),
+        Err(error) => app.limited(app.failure(&error), allowance),
+    }
+}

@@ -1,0 +1,119 @@
+//! Answers in the form that agents know: one line of text, and the headers of the hub's rate limits.
+
+use std::borrow::Cow;
+
+use axum::body::Body;
+use axum::http::{HeaderName, HeaderValue, Response, StatusCode, header};
+
+use super::bad_body::BadBody;
+use super::limiter::Allowance;
+
+const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
+const YAML: HeaderValue = HeaderValue::from_static("application/yaml");
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
+
+/// An answer.
+pub(super) type Reply = Response<Body>;
+
+/// An answer without a body.
+pub(super) fn empty(status: StatusCode) -> Reply {
+    let mut reply = Response::new(Body::empty());
+    *reply.status_mut() = status;
+    if status != StatusCode::NO_CONTENT {
+        reply
+            .headers_mut()
+            .insert(header::CONTENT_LENGTH, HeaderValue::from_static("0"));
+    }
+    reply
+}
+
+/// An error: one line of text.
+pub(super) fn error(status: StatusCode, line: &str) -> Reply {
+    let mut reply = with_type(Body::from(format!("{line}\n")), TEXT);
+    *reply.status_mut() = status;
+    let nosniff = HeaderValue::from_static("nosniff");
+    reply.headers_mut().insert(header::X_CONTENT_TYPE_OPTIONS, nosniff);
+    reply
+}
+
+/// 400 for a body that will never be right.
+pub(super) fn bad_body(bad: &BadBody) -> Reply {
+    if *bad == BadBody::Broken {
+        // Nobody is there to read it, or nobody in time.
+        return closing(error(StatusCode::REQUEST_TIMEOUT, &bad.text()));
+    }
+    let reply = error(StatusCode::BAD_REQUEST, &bad.text());
+    if *bad == BadBody::TooLarge {
+        closing(reply)
+    } else {
+        reply
+    }
+}
+
+/// 429.
+pub(super) fn too_many() -> Reply {
+    let mut reply = error(StatusCode::TOO_MANY_REQUESTS, "Too Many Requests");
+    reply
+        .headers_mut()
+        .insert(header::RETRY_AFTER, HeaderValue::from_static("60"));
+    reply
+}
+
+/// 405 with the one method that there is.
+pub(super) fn wrong_method(allowed: &'static str) -> Reply {
+    let mut reply = empty(StatusCode::METHOD_NOT_ALLOWED);
+    reply
+        .headers_mut()
+        .insert(header::ALLOW, HeaderValue::from_static(allowed));
+    reply
+}
+
+/// A document in YAML.
+pub(super) fn yaml(text: String) -> Reply {
+    with_type(Body::from(text), YAML)
+}
+
+/// Text for a shell or a person.
+pub(super) fn text(text: String) -> Reply {
+    with_type(Body::from(text), TEXT)
+}
+
+/// A document in JSON.
+pub(super) fn json(body: impl Into<Body>) -> Reply {
+    with_type(body.into(), JSON)
+}
+
+fn with_type(body: Body, media_type: HeaderValue) -> Reply {
+    let mut reply = Response::new(body);
+    reply.headers_mut().insert(header::CONTENT_TYPE, media_type);
+    reply
+}
+
+fn closing(mut reply: Reply) -> Reply {
+    reply
+        .headers_mut()
+        .insert(header::CONNECTION, HeaderValue::from_static("close"));
+    reply
+}
+
+/// Adds what the limiter said; `now` is seconds since 1970.
+pub(super) fn with_allowance(mut reply: Reply, allowance: Allowance, now: i64) -> Reply {
+    let reset = now.saturating_add(i64::from(allowance.seconds));
+    let headers = reply.headers_mut();
+    let mut put = |name: &'static str, value: HeaderValue| headers.insert(HeaderName::from_static(name), value);
+    put("x-ratelimit-limit", allowance.limit.into());
+    put("x-ratelimit-remaining", allowance.remaining.into());
+    put("x-ratelimit-reset", reset.into());
+    reply
+}
+
+/// What a failure of the appliance itself is answered with: its class and code.
+pub(super) fn failure(found: &crate::domain::Error) -> Reply {
+    use crate::domain::Class;
+    let line: Cow<'static, str> = format!("{} {}", found.class(), found.code()).into();
+    match found.class() {
+        Class::Busy => too_many(),
+        Class::State | Class::Space | Class::Io => error(StatusCode::SERVICE_UNAVAILABLE, &line),
+        _ => error(StatusCode::INTERNAL_SERVER_ERROR, &line),
+    }
+}

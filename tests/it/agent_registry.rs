@@ -1,0 +1,188 @@
+//! The registry for those who show credentials: what they see, what nobody sees, what everybody sees (R02, R07 to R10, R13, D19).
+
+use airlock::http::{Network, ReadPolicy, Settings};
+
+use crate::support::agents::{Serving, basic, credentials};
+use crate::support::client::Reply;
+use crate::support::desired::Desired;
+use crate::support::maker::REPOSITORY;
+use crate::support::tls;
+use crate::target_serving::Plant;
+
+const AGENT: &str = "registry.test/distr/docker-agent";
+
+fn serving(settings: Settings) -> (Serving, String) {
+    let plant = Plant::new();
+    let made = plant.vendor.with_targets(1, |image| Desired::docker(image, 1, "a"));
+    plant.import(&made, false).unwrap();
+    let manifest = made.manifest.to_string();
+    (Serving::start(plant, settings), manifest)
+}
+
+fn get(serving: &Serving, path: &str, credentials: &[(&str, &str)]) -> Reply {
+    serving.send("GET", path, credentials, b"")
+}
+
+/// The one answer to everybody who has shown nothing that counts.
+fn assert_challenge(reply: &Reply) {
+    assert_eq!(
+        (reply.status, reply.code().as_str()),
+        (401, "UNAUTHORIZED"),
+        "{reply:?}"
+    );
+    assert_eq!(reply.header("www-authenticate"), Some("Basic realm=\"airlock\""));
+    let body = String::from_utf8_lossy(&reply.body);
+    assert!(
+        !body.contains("registry.test") && !body.contains(env!("CARGO_PKG_VERSION")),
+        "{body}"
+    );
+}
+
+#[test]
+fn r13_without_credentials_there_is_one_answer() {
+    let (serving, manifest) = serving(credentials());
+    let constant = get(&serving, "/v2/", &[]);
+    assert_challenge(&constant);
+    for path in [
+        "/v2/_catalog".to_owned(),
+        format!("/v2/{REPOSITORY}/tags/list"),
+        format!("/v2/{REPOSITORY}/manifests/latest"),
+        format!("/v2/{REPOSITORY}/manifests/{manifest}"),
+        format!("/v2/{REPOSITORY}/blobs/{manifest}"),
+        format!("/v2/{REPOSITORY}/referrers/{manifest}"),
+        "/v2/registry.test/none/manifests/latest".to_owned(),
+        "/v2/A/tags/list".to_owned(),
+        "/v2/../x".to_owned(),
+        "/v2/_catalog?n=x".to_owned(),
+    ] {
+        let reply = get(&serving, &path, &[]);
+        assert_challenge(&reply);
+        assert_eq!(reply.body, constant.body, "{path}");
+        // What does not count as credentials is as good as none.
+        for value in ["Bearer abc", "Negotiate x", &basic("-", "")] {
+            assert_challenge(&get(&serving, &path, &[("Authorization", value)]));
+        }
+    }
+    for method in ["POST", "PUT", "PATCH", "DELETE"] {
+        let path = format!("/v2/{REPOSITORY}/blobs/uploads/");
+        assert_challenge(&serving.send(method, &path, &[], b""));
+    }
+}
+
+#[test]
+fn checklist_13_39_40_a_token_reads_with_any_user_name() {
+    let (serving, manifest) = serving(credentials());
+    let token = serving.token("edge-0");
+    for user in ["-", "user", ""] {
+        let header = basic(user, &token);
+        let shown = [("Authorization", header.as_str())];
+        assert_eq!(get(&serving, "/v2/", &shown).status, 200);
+        let reply = get(&serving, &format!("/v2/{REPOSITORY}/manifests/latest"), &shown);
+        assert_eq!(reply.header("docker-content-digest"), Some(manifest.as_str()));
+        let layer = reply.json()["layers"][0]["digest"].as_str().unwrap().to_owned();
+        let blob = get(&serving, &format!("/v2/{REPOSITORY}/blobs/{layer}"), &shown);
+        assert_eq!((blob.status, blob.body.as_slice()), (200, b"a layer".as_slice()));
+        let catalogue = get(&serving, "/v2/_catalog", &shown).json();
+        assert!(
+            catalogue["repositories"]
+                .as_array()
+                .unwrap()
+                .contains(&REPOSITORY.into())
+        );
+        for method in ["POST", "PUT", "PATCH", "DELETE"] {
+            let path = format!("/v2/{REPOSITORY}/blobs/uploads/?mount={layer}&from=x");
+            let reply = serving.send(method, &path, &shown, b"");
+            assert_eq!((reply.status, reply.code().as_str()), (405, "UNSUPPORTED"));
+        }
+    }
+    for wrong in [
+        basic("-", "wrong"),
+        basic("-", &format!("{token}x")),
+        basic("-", &token.replacen('.', ".A", 1)),
+        "Basic %%%".to_owned(),
+    ] {
+        assert_challenge(&get(&serving, "/v2/", &[("Authorization", &wrong)]));
+        assert_challenge(&get(
+            &serving,
+            &format!("/v2/{AGENT}/tags/list"),
+            &[("Authorization", &wrong)],
+        ));
+    }
+}
+
+#[test]
+fn the_same_over_https() {
+    let (serving, manifest) = serving(credentials());
+    let token = serving.token("edge-0");
+    let address = serving.running.tls_addresses()[0];
+    let config = tls::trusting(serving.authority.as_ref().unwrap().certificate_pem());
+    assert_challenge(&tls::get(&config, address, "/v2/", ""));
+    let path = format!("/v2/{REPOSITORY}/manifests/{manifest}");
+    assert_challenge(&tls::get(&config, address, &path, ""));
+    let header = format!("Authorization: {}\r\n", basic("-", &token));
+    assert_eq!(tls::get(&config, address, "/v2/", &header).status, 200);
+    assert_eq!(tls::get(&config, address, &path, &header).status, 200);
+    let bearer = format!("Authorization: Bearer {token}\r\n");
+    assert_challenge(&tls::get(&config, address, "/v2/", &bearer));
+    assert_eq!(
+        tls::get(&config, address, "/api/v1/agent/resources", &bearer).status,
+        200
+    );
+    // Manifests name this very address, and the authority travels in them.
+    let manifest = tls::get(&config, address, "/api/v1/agent/manifest", &bearer);
+    let text = String::from_utf8(manifest.body).unwrap();
+    assert!(
+        text.contains(&format!("https://{address}/api/v1/agent/login")),
+        "{text}"
+    );
+    assert!(text.contains("BEGIN CERTIFICATE"), "{text}");
+}
+
+#[test]
+fn checklist_6_agent_images_are_for_everybody_in_every_mode() {
+    let networks: Vec<Network> = vec!["10.0.0.0/8".parse().unwrap()];
+    for read in [
+        ReadPolicy::Credentials,
+        ReadPolicy::Loopback,
+        ReadPolicy::Networks(networks),
+    ] {
+        let settings = Settings {
+            read,
+            ..Settings::default()
+        };
+        let (serving, manifest) = serving(settings);
+        for path in [
+            format!("/v2/{AGENT}/manifests/3.1.0"),
+            format!("/v2/{AGENT}/manifests/{manifest}"),
+            format!("/v2/registry.test/distr/docker-autoheal/manifests/{manifest}"),
+            format!("/v2/{AGENT}/tags/list"),
+            format!("/v2/distr/docker-agent/manifests/{manifest}?ns=registry.test"),
+        ] {
+            assert_eq!(get(&serving, &path, &[]).status, 200, "{path}");
+        }
+    }
+    let (serving, manifest) = serving(credentials());
+    assert_challenge(&get(&serving, &format!("/v2/{REPOSITORY}/manifests/{manifest}"), &[]));
+    assert_challenge(&get(&serving, "/v2/_catalog", &[]));
+}
+
+#[test]
+fn in_the_other_modes_credentials_are_checked_when_they_are_shown() {
+    let (serving, _) = serving(Settings::default());
+    let token = serving.token("edge-0");
+    let path = format!("/v2/{REPOSITORY}/manifests/latest");
+    for (value, status) in [
+        (basic("-", &token), 200),
+        (basic("-", ""), 200),
+        ("Bearer x".to_owned(), 200),
+        (basic("-", "wrong"), 401),
+        ("Basic %".to_owned(), 401),
+    ] {
+        assert_eq!(
+            get(&serving, &path, &[("Authorization", &value)]).status,
+            status,
+            "{value}"
+        );
+    }
+    assert_eq!(get(&serving, &path, &[]).status, 200);
+}

@@ -1,0 +1,153 @@
+//! A server with agents on it, and the requests that agents make.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use airlock::appliance::Authority;
+use airlock::appliance::hub::{Hub, SiteView};
+use airlock::appliance::registry::Registry;
+use airlock::appliance::status::{Class, Quota, StatusBuffer};
+use airlock::domain::{Clock, Uuid};
+use airlock::http::{ReadPolicy, Running, Server, Services, Settings, TlsSettings};
+use base64::Engine as _;
+
+use super::client::{Reply, raw};
+use super::desired::target_id;
+use crate::target_serving::Plant;
+
+/// A server over a plant. Fields end in this order: the server before what it answers from.
+pub(crate) struct Serving {
+    pub(crate) running: Running,
+    pub(crate) address: SocketAddr,
+    pub(crate) hub: Arc<Hub>,
+    pub(crate) status: Arc<StatusBuffer>,
+    pub(crate) authority: Option<Arc<Authority>>,
+    _plant: Plant,
+}
+
+impl Serving {
+    /// Two docker targets, `edge-0` and `edge-1`, with one application each.
+    pub(crate) fn two_targets() -> Self {
+        let plant = Plant::new();
+        plant.release(1, 2, "a");
+        Self::start(plant, Settings::default())
+    }
+
+    pub(crate) fn start(plant: Plant, settings: Settings) -> Self {
+        let clock = Arc::new(plant.clock);
+        Self::start_at(plant, settings, clock)
+    }
+
+    pub(crate) fn start_at(plant: Plant, settings: Settings, clock: Arc<dyn Clock>) -> Self {
+        let free = SocketAddr::from(([127, 0, 0, 1], 0));
+        let settings = Settings {
+            listen: vec![free],
+            ..settings
+        };
+        let bound = Server::bind(settings).unwrap();
+        let state = plant.state();
+        let authority =
+            (!bound.tls_addresses().is_empty()).then(|| Arc::new(Authority::open(&state, clock.clone()).unwrap()));
+        let agents = bound.agents_address();
+        let pem = authority.as_ref().map(|authority| authority.certificate_pem());
+        let view = SiteView::new(&agents.host, agents.https, SiteView::INTERVAL, pem).unwrap();
+        let hub = Arc::new(Hub::open(&state, view, clock.clone()).unwrap());
+        let status = StatusBuffer::open(&state, Quota::default(), hub.site(), clock.clone()).unwrap();
+        let status = Arc::new(status);
+        let registry = Registry::open(&state, Duration::from_secs(3600), clock.clone()).unwrap();
+        let mut services = Services::registry(&Arc::new(registry)).with_agents(&hub, &status, clock);
+        if let Some(authority) = &authority {
+            services = services.with_authority(authority);
+        }
+        let running = bound.start(services).unwrap();
+        let address = running.addresses()[0];
+        Self {
+            running,
+            address,
+            hub,
+            status,
+            authority,
+            _plant: plant,
+        }
+    }
+
+    /// Everything that agents have reported, gap records left out: class and text, in the order of numbers.
+    pub(crate) fn records(&self) -> Vec<(Class, String)> {
+        let listed = self.status.tail(0, 10_000).unwrap();
+        let records = listed.into_iter().map(|listed| listed.record);
+        let records = records.filter(|record| record.class != Class::Gap);
+        records.map(|record| (record.class, record.text)).collect()
+    }
+
+    /// Issues a secret.
+    pub(crate) fn secret(&self, name: &str) -> String {
+        let secret = self.hub.issue_secret(&target_id(name), false).unwrap();
+        self.hub.refresh().unwrap();
+        secret.as_str().to_owned()
+    }
+
+    /// Enrols an agent: its token.
+    pub(crate) fn token(&self, name: &str) -> String {
+        let reply = self.login(&target_id(name), &self.secret(name));
+        assert_eq!(reply.status, 200, "{reply:?}");
+        reply.json()["token"].as_str().unwrap().to_owned()
+    }
+
+    pub(crate) fn login(&self, target: &Uuid, secret: &str) -> Reply {
+        let header = basic(&target.to_string(), secret);
+        self.send("POST", "/api/v1/agent/login", &[("Authorization", &header)], b"")
+    }
+
+    /// Sends a request as an agent does.
+    pub(crate) fn agent(&self, token: &str, method: &str, path: &str, body: &str) -> Reply {
+        let bearer = format!("Bearer {token}");
+        let headers = [
+            ("Authorization", bearer.as_str()),
+            ("Content-Type", "application/json"),
+            ("User-Agent", "DistrAgentClient/3.1.0"),
+        ];
+        self.send(method, &format!("/api/v1/agent/{path}"), &headers, body.as_bytes())
+    }
+
+    pub(crate) fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Reply {
+        raw(self.address, &request(method, path, headers, body), method == "HEAD").unwrap()
+    }
+}
+
+/// The bytes of a request with a body.
+pub(crate) fn request(method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Vec<u8> {
+    let mut text = format!("{method} {path} HTTP/1.1\r\nConnection: close\r\n");
+    if !headers.iter().any(|(name, _)| *name == "Host") {
+        text += "Host: localhost\r\n";
+    }
+    if !headers.iter().any(|(name, _)| *name == "Transfer-Encoding") {
+        text += &format!("Content-Length: {}\r\n", body.len());
+    }
+    for (name, value) in headers {
+        text += &format!("{name}: {value}\r\n");
+    }
+    [text.as_bytes(), b"\r\n", body].concat()
+}
+
+pub(crate) fn basic(user: &str, password: &str) -> String {
+    let text = base64::engine::general_purpose::STANDARD.encode(format!("{user}:{password}"));
+    format!("Basic {text}")
+}
+
+/// Settings for reading with credentials alone, over HTTPS too.
+pub(crate) fn credentials() -> Settings {
+    Settings {
+        read: ReadPolicy::Credentials,
+        tls: TlsSettings {
+            listen: vec![SocketAddr::from(([127, 0, 0, 1], 0))],
+            ..TlsSettings::default()
+        },
+        ..Settings::default()
+    }
+}
+
+/// The text of an answer.
+pub(crate) fn text(reply: &Reply) -> &str {
+    std::str::from_utf8(&reply.body).unwrap()
+}
