@@ -79,6 +79,12 @@ fn an_operator_enrols_rotates_and_takes_away() {
     assert!(!String::from_utf8_lossy(&output.stderr).contains(&secret));
     assert!(good(&plant, &["connect", "cluster"]).contains("kubectl apply -n 'shop' -f -"));
 
+    let manifest = good(&plant, &["connect", "edge-0", "--new-secret", "--manifest"]);
+    assert!(
+        manifest.contains("\nname: distr\n") && !manifest.contains(&next),
+        "{manifest}"
+    );
+
     // Local life.
     assert!(good(&plant, &["add", "spare", "--like", "edge-0"]).contains("follows edge-0"));
     assert_eq!(list(&plant).last().unwrap()["like"], target_id("edge-0").to_string());
