@@ -262,6 +262,11 @@ fn connect(args: &ConnectArgs, ui: &mut Ui) -> Result<()> {
     }
     let command = Zeroizing::new(hub.install_command(&target.id, &secret)?);
     ui.say("run it where the agent shall live; the engine there must trust this appliance (--mirrors)");
+    if target.kind == "docker" && hub.site_view().authority().is_some() {
+        ui.say(
+            "the certificate of this appliance's authority travels within: that takes docker compose 2.23.1 or newer",
+        );
+    }
     ui.result(
         &json!({"target": target.id, "name": target.name, "command": command.as_str(), "issued": issued}),
         command.as_str(),
