@@ -109,6 +109,8 @@ impl Service<'_> {
                 format!("the image of the service {name} is {}", image.kind()),
             )),
         });
+        // A variable without a value is said already.
+        wrong.retain(|(place, _)| !self.findings.problems.iter().any(|known| known.place == *place));
         for (place, found) in wrong {
             self.note(
                 "image",

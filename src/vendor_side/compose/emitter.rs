@@ -110,3 +110,7 @@ fn quote(out: &mut String, text: &str) {
     }
     out.push('"');
 }
+
+#[cfg(test)]
+#[path = "emitter_tests.rs"]
+mod tests;

@@ -80,6 +80,7 @@ pub fn load(input: &ComposeInput<'_>) -> Result<Project> {
     check::check(&root, first, input.mode, &mut findings);
     let mut seen = BTreeSet::new();
     let mut problems = findings.problems;
+    problems.sort_by(|a, b| a.place.cmp(&b.place));
     problems.retain(|problem| seen.insert((problem.place.clone(), problem.found.clone())));
     Ok(Project {
         root,

@@ -176,3 +176,7 @@ fn pools(base: Node, over: Node, path: &mut Vec<String>, problems: &mut Vec<Prob
     }
     Value::List(pools)
 }
+
+#[cfg(test)]
+#[path = "merge_tests.rs"]
+mod tests;

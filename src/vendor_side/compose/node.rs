@@ -12,6 +12,7 @@ pub(super) type Map = BTreeMap<String, Node>;
 
 /// A value and where it stands: a mapping or list under a key stands where its key does.
 #[derive(Clone)]
+#[cfg_attr(test, derive(Debug))]
 pub(super) struct Node {
     pub(super) place: Place,
     pub(super) mark: Mark,
@@ -31,6 +32,7 @@ pub(super) enum Mark {
 
 /// A value. Numbers keep their text: decimal whatever it was written as, so that every YAML reader reads the same.
 #[derive(Clone)]
+#[cfg_attr(test, derive(Debug))]
 pub(super) enum Value {
     Null,
     Bool(bool),
@@ -43,6 +45,7 @@ pub(super) enum Value {
 
 /// A text.
 #[derive(Clone)]
+#[cfg_attr(test, derive(Debug))]
 pub(super) struct Text {
     /// As written.
     pub(super) raw: String,

@@ -12,11 +12,17 @@ pub(super) struct Volume<'a> {
 impl<'a> Volume<'a> {
     /// Reads the short syntax; a lone letter before a colon is a drive and no source.
     pub(super) fn parse(text: &'a str) -> Option<Self> {
+        if (1..=2).contains(&text.len()) {
+            return Some(Self {
+                source: None,
+                target: text,
+            });
+        }
         let mut parts = Vec::new();
         let mut begin = 0;
         for (at, c) in text.char_indices() {
             let part = text.get(begin..at)?;
-            let drive = part.len() == 1 && part.starts_with(|c: char| c.is_ascii_alphabetic()) && text.len() > 2;
+            let drive = part.len() == 1 && part.starts_with(|c: char| c.is_ascii_alphabetic());
             if c == ':' && !drive {
                 parts.push(part);
                 begin = at.saturating_add(1);
@@ -84,8 +90,10 @@ mod tests {
             ("a", Some((None, "a"))),
             ("", None),
             (":/b", None),
-            ("a:", None),
-            ("a:/b:ro:x", None),
+            ("a:", Some((None, "a:"))),
+            ("aa:", None),
+            ("a:/b:ro", Some((Some("a:/b"), "ro"))),
+            ("aa:/b:ro:x", None),
         ] {
             let volume = Volume::parse(text);
             assert_eq!(volume.map(|volume| (volume.source, volume.target)), meant, "{text}");

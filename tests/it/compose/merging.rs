@@ -163,10 +163,10 @@ services:
     depends_on: [b]
     command: x
     labels: {a: b}
-    volumes: ["v:/v"]
+    volumes: ["vol:/v"]
   b: {image: "acme/b:1"}
   gone: {image: "acme/gone:1"}
-volumes: {v: {}}
+volumes: {vol: {}}
 "#,
                 ),
                 (

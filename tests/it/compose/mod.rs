@@ -12,6 +12,7 @@
 mod cases;
 mod merging;
 mod program;
+mod refused;
 
 use std::collections::BTreeMap;
 use std::fs;
