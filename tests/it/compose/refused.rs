@@ -310,7 +310,7 @@ fn files_that_cannot_be_read_are_refused_with_their_place() {
             "services:\n  a: {extends: {file: none.yaml, service: a}}",
             Class::Usage,
             "file",
-            ":2:16: ",
+            ":2:7: ",
         ),
         ("include: [none.yaml]", Class::Usage, "file", ":1:11: "),
         ("include: [compose.yaml]", Class::Usage, "include", ":1:11: "),
