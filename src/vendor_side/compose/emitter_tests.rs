@@ -116,7 +116,7 @@ proptest! {
 
     #[test]
     fn any_bytes_are_read_or_refused(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
-        let _ = read(Path::new("x"), &bytes).is_ok();
+        read(Path::new("x"), &bytes).ok();
     }
 
     #[test]

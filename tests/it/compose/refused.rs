@@ -262,10 +262,10 @@ fn an_image_that_is_not_in_the_bundle_is_refused_by_name() {
 #[test]
 fn files_that_cannot_be_read_are_refused_with_their_place() {
     let deep = format!("a: {}1{}", "[".repeat(70), "]".repeat(70));
-    let bomb: String = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n".to_owned()
-        + &(1..9)
-            .map(|n| format!("a{n}: &a{n} [{}]\n", vec![format!("*a{}", n - 1); 10].join(", ")))
-            .collect::<String>();
+    let mut bomb = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n".to_owned();
+    for n in 1..9 {
+        bomb += &format!("a{n}: &a{n} [{}]\n", vec![format!("*a{}", n - 1); 10].join(", "));
+    }
     let wide = format!("a: &a {}\nb: [{}]", "x".repeat(1000), "*a, ".repeat(20_000));
     let large = format!("a: {}", "x".repeat(1 << 20));
     let key = format!("{}: x", "k".repeat(600));
