@@ -40,7 +40,7 @@ const BORDERS: &[(&str, &[&str])] = &[
     ("axum", &["src/http/"]),
     ("hyper", &["src/http/"]),
     ("hyper_util", &["src/http/"]),
-    ("reqwest", &["src/vendor_side/collect/"]),
+    ("reqwest", &["src/vendor_side/collect/", "src/cli/demo_agent.rs"]),
     ("argon2", &["src/appliance/hub/"]),
     ("rcgen", &["src/appliance/authority.rs"]),
     ("tokio_rustls", &["src/http/"]),

@@ -1,24 +1,30 @@
 //! `airlock demo`: the whole path on one machine, with nothing set up before.
+//!
+//! Vendor, bundle, import, registry; then an agent that enrols, deploys a small application, and reports.
 
 use std::io::Read as _;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use clap::Args;
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
+use zeroize::Zeroizing;
 
+use super::demo_agent::{Account, Agent, VERSION};
 use super::ui::bytes;
 use super::{Ui, demo_fixture};
+use crate::appliance::hub::{Hub, SiteView};
 use crate::appliance::registry::Registry;
+use crate::appliance::status::{Quota, StatusBuffer};
 use crate::appliance::{Appliance, Event, NewAppliance, Options, Outcome, init};
 use crate::bundle::{Content, ContentSource as _};
 use crate::db::ledger;
 use crate::domain::oci::Document;
-use crate::domain::{Class, Clock as _, Digest, Error, Hash, Name, ParseNameError, Result, Scope, SystemClock};
-use crate::http::{Server, Settings};
+use crate::domain::{Class, Clock, Digest, Error, Hash, Name, ParseNameError, Result, Scope, SystemClock};
+use crate::http::{Running, Server, Services, Settings};
 use crate::stream::{create_folder, write_atomically};
 use crate::vendor_side::collect::{ImageRequest, RegistryOptions, Source, Sources, collect};
 use crate::vendor_side::release::Overrides;
@@ -47,6 +53,14 @@ pub(super) struct DemoArgs {
 /// Where the demo's image lives.
 const REPOSITORY: &str = "registry.demo.example/hello";
 const PRODUCT: &str = "demo";
+/// The target of the demo, and its application.
+const TARGET: &str = "press-1";
+const COMPOSE: &str = "services:\n  greeter:\n    image: registry.demo.example/hello:1.0\n    entrypoint: [/stay]\n    \
+                       # The program is process 1 and has no handler for SIGTERM.\n    stop_signal: SIGKILL\n    network_mode: none\n";
+/// How often the agent asks, once it lives.
+const ROUND: Duration = Duration::from_millis(5370);
+/// What the demo's buffer may hold.
+const QUOTA_MIB: u64 = 64;
 const CHANNEL: &str = "stable";
 
 pub(super) fn run(args: &DemoArgs, ui: &mut Ui) -> Result<()> {
@@ -66,40 +80,161 @@ pub(super) fn run(args: &DemoArgs, ui: &mut Ui) -> Result<()> {
     let (bundle, sent) = seal(&folder, &workspace, ui)?;
     bring_in(&appliance, &bundle, ui)?;
 
-    let registry = Arc::new(Registry::open(
-        appliance.folder(),
-        Duration::from_secs(3600),
-        Arc::new(SystemClock),
-    )?);
-    let running = listen(args.listen)?.start(&registry)?;
-    let address = running
-        .addresses()
-        .first()
-        .copied()
-        .unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 0)));
+    let site = Site::open(&appliance, args.listen)?;
+    let address = site.address;
     ui.say(format_args!(
-        "6. serve     http://{address}/v2/ answers docker, podman, skopeo, containerd"
+        "6. serve     http://{address}/v2/ answers docker, podman, skopeo, containerd; /api/v1/ answers Distr's agents"
     ));
+    let mut agent = enrol(&site, &folder.join("agent"), ui)?;
+    let seen = deploy(&site, &mut agent, ui);
     if args.once {
-        let pulled = pull_back(address, &sent)?;
-        running.shutdown();
+        let pulled = pull_back(address, &sent);
+        let ended = agent.end();
+        site.running.shutdown();
+        let (seen, pulled) = (seen?, pulled?);
+        ended?;
         return ui.result(
-            &json!({"result": "same", "digests": pulled.digests, "bytes": pulled.bytes}),
+            &json!({
+                "result": "same", "digests": pulled.digests, "bytes": pulled.bytes,
+                "deployed": agent.deploys(), "statuses": seen,
+            }),
             format!(
-                "7. pull      {} digests, {}: the same as at the vendor",
+                "9. pull      {} digests, {}: the same as at the vendor",
                 pulled.digests,
                 bytes(pulled.bytes)
             ),
         );
     }
+    seen?;
     ui.say(format_args!(
         "\nTry, in another terminal:\n  docker pull {address}/hello:1.0 && docker run --rm {address}/hello:1.0\n  \
          skopeo copy --src-tls-verify=false docker://{address}/hello:1.0 oci:hello:1.0\n  \
          curl http://{address}/v2/hello/manifests/1.0\n  \
-         airlock release list --state {}\n\nCtrl-C ends the demo.",
-        appliance.folder().display()
+         airlock release list --state {state}\n  \
+         airlock target watch --state {state}\n\nThe agent goes on asking and reporting. Ctrl-C ends the demo.",
+        state = appliance.folder().display()
     ));
-    running.run_until_signal(|| Ok(()), || Ok(()))
+    let (stop, stopped) = mpsc::channel::<()>();
+    let rounds = std::thread::Builder::new()
+        .name("agent".into())
+        .spawn(move || keep_reporting(agent, address, &stopped))
+        .map_err(|e| Error::new(Class::Io, "thread", format!("the agent cannot start: {e}")).with_source(e))?;
+    let served = site.running.run_until_signal(|| Ok(()), || Ok(()));
+    drop(stop);
+    let ended = rounds
+        .join()
+        .map_err(|_| Error::new(Class::Internal, "panic", "the demo's agent ended by a panic"))?;
+    served.and(ended)
+}
+
+/// What is served, and by what.
+struct Site {
+    hub: Arc<Hub>,
+    status: Arc<StatusBuffer>,
+    running: Running,
+    address: SocketAddr,
+}
+
+impl Site {
+    fn open(appliance: &Appliance, asked: Option<SocketAddr>) -> Result<Self> {
+        let state = appliance.folder();
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let registry = Arc::new(Registry::open(state, Duration::from_secs(3600), clock.clone())?);
+        let bound = listen(asked)?;
+        let address = bound
+            .addresses()
+            .first()
+            .copied()
+            .unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 0)));
+        let view = SiteView::new(&address.to_string(), false, SiteView::INTERVAL, None)?;
+        let hub = Arc::new(Hub::open(state, view, clock.clone())?);
+        let status = Arc::new(StatusBuffer::open(
+            state,
+            Quota::from_mib(QUOTA_MIB),
+            appliance.site(),
+            clock.clone(),
+        )?);
+        let services = Services::registry(&registry).with_agents(&hub, &status, clock);
+        Ok(Self {
+            hub,
+            status,
+            running: bound.start(services)?,
+            address,
+        })
+    }
+}
+
+/// Issues a secret to the demo's target, as `airlock target connect` does, and makes an agent that has it.
+fn enrol(site: &Site, folder: &Path, ui: &mut Ui) -> Result<Agent> {
+    let target = site
+        .hub
+        .targets()
+        .into_iter()
+        .find(|target| target.name == TARGET)
+        .ok_or_else(|| Error::new(Class::Internal, "demo", "the release does not hold the demo's target"))?;
+    let secret = site.hub.issue_secret(&target.id, false)?;
+    create_folder(folder)?;
+    let agent = Agent::new(
+        Account {
+            base: format!("http://{}", site.address),
+            target: target.id,
+            secret: Zeroizing::new(secret.as_str().to_owned()),
+        },
+        folder,
+    )?;
+    ui.say(format_args!(
+        "7. target    {TARGET} ({}) has a secret; its agent {}",
+        target.id,
+        if agent.deploys() {
+            "deploys with the Docker engine of this machine"
+        } else {
+            "pulls and reports only: no Docker engine with compose answers here"
+        }
+    ));
+    Ok(agent)
+}
+
+/// Two rounds of the agent: apply, then check. What it reports is read back from the appliance's buffer.
+fn deploy(site: &Site, agent: &mut Agent, ui: &mut Ui) -> Result<Vec<String>> {
+    let mut shown = Vec::new();
+    for _ in 0..2 {
+        agent.round(&mut |reference| pull_one(reference))?;
+        for target in site.status.overview()? {
+            for deployment in target.deployments {
+                if let Some(status) = deployment.latest {
+                    let line = format!("{}: {}", status.kind, status.message);
+                    ui.say(format_args!("8. status    {TARGET} {}", super::ui::escape(&line)));
+                    shown.push(line);
+                }
+            }
+        }
+    }
+    Ok(shown)
+}
+
+/// The agent's rounds until the demo ends; then what it deployed is taken down.
+fn keep_reporting(mut agent: Agent, address: SocketAddr, stopped: &mpsc::Receiver<()>) -> Result<()> {
+    while let Err(mpsc::RecvTimeoutError::Timeout) = stopped.recv_timeout(ROUND) {
+        if let Err(error) = agent.round(&mut |reference| pull_one(reference)) {
+            tracing::warn!(%error, %address, "a round of the demo's agent failed");
+        }
+    }
+    agent.end()
+}
+
+/// Pulls an image by digest and compares everything; returns its bytes.
+fn pull_one(reference: &str) -> Result<u64> {
+    let wrong = |error: String| Error::new(Class::Internal, "name", error);
+    let request = ImageRequest {
+        source: Source::parse(&format!("docker://{reference}"), Path::new(".")).map_err(wrong)?,
+        name: None,
+    };
+    let (pulled, sources) = collect(&[request], &[], Vec::new(), &RegistryOptions::default(), |_| ())?;
+    let mut total = Pulled { digests: 0, bytes: 0 };
+    for tag in &pulled.tags {
+        count(&pulled, tag.digest, &tag.media_type, &sources, &mut total)?;
+    }
+    Ok(total.bytes)
 }
 
 /// A vendor with keys and a trust root; used again when it is there.
@@ -171,9 +306,15 @@ fn seal(folder: &Path, workspace: &Workspace, ui: &mut Ui) -> Result<(PathBuf, C
     let sequence = newest.map_or(1, |release| release.counter.sequence.saturating_add(1));
     let text = format!(
         "product: {PRODUCT}\nchannel: {CHANNEL}\nversion: \"1.0\"\nsequence: {sequence}\nissued_at: {}\nexpires_in: 90d\n\
-         audience: [demo-site]\nhome_hosts: [registry.demo.example]\nnotes: The image of the demo.\nimages:\n  - source: oci:hello\n    name: {REPOSITORY}:1.0\n",
+         audience: [demo-site]\nhome_hosts: [registry.demo.example]\nnotes: The image of the demo.\nimages:\n  - source: oci:hello\n    name: {REPOSITORY}:1.0\n\
+         # Stand-ins: the demo plays the agent itself.\n\
+         agents:\n  - name: {VERSION}\n    docker: {{source: oci:hello, name: agents.demo.example/docker-agent:{VERSION}}}\n    \
+         autoheal: {{source: oci:hello, name: agents.demo.example/docker-autoheal:{VERSION}}}\n\
+         applications:\n  - name: greeter\n    version: \"1.0\"\n    compose: compose.yaml\n    images: {{\"{REPOSITORY}:1.0\": \"oci:hello\"}}\n\
+         targets:\n  - name: {TARGET}\n    kind: docker\n    deployments:\n      - application: greeter\n",
         SystemClock.now()
     );
+    write_atomically(&folder.join("compose.yaml"), COMPOSE.as_bytes(), 0o644)?;
     let file = folder.join("release.yaml");
     write_atomically(&file, text.as_bytes(), 0o644)?;
     ui.say(format_args!("3. release   {} says what to send", file.display()));

@@ -12,6 +12,8 @@ mod completion;
 #[cfg(all(feature = "site", feature = "vendor"))]
 mod demo;
 #[cfg(all(feature = "site", feature = "vendor"))]
+mod demo_agent;
+#[cfg(all(feature = "site", feature = "vendor"))]
 mod demo_fixture;
 #[cfg(feature = "site")]
 mod import;
