@@ -101,7 +101,14 @@ impl TargetSet {
     /// locally is not missed.
     pub fn lost_in(&self, next: &Self, removed_here: &BTreeSet<Uuid>) -> Vec<String> {
         let named: BTreeSet<Uuid> = next.removed.iter().copied().collect();
-        let targets: BTreeSet<Uuid> = next.targets.iter().map(|target| target.id).collect();
+        // An agent of another kind than before would remove everything too.
+        let kinds: BTreeMap<Uuid, &str> = next.targets.iter().map(|target| (target.id, &*target.kind)).collect();
+        let targets: BTreeSet<Uuid> = self
+            .targets
+            .iter()
+            .filter(|target| kinds.get(&target.id) == Some(&&*target.kind))
+            .map(|target| target.id)
+            .collect();
         // On another target it is lost here all the same: this one's agent would remove it.
         let deployments: BTreeSet<(Uuid, Uuid)> = next
             .deployments

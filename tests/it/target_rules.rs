@@ -132,6 +132,23 @@ fn a_deployment_that_moves_to_another_target_is_lost_on_this_one() {
     let error = plant.import(&made, false).unwrap_err();
     assert_eq!(error.code(), "undeploy");
     assert!(error.to_string().contains("web on target \"edge-0\""), "{error}");
+
+    // And so is everything on a target that becomes one of another kind.
+    let made = plant.vendor.with_targets(2, |image| {
+        let mut desired = Desired::both(image, 2, "b");
+        desired.target("edge-0").id = target_id("other");
+        desired.target("cluster").id = target_id("edge-0");
+        desired.state.targets.sort_by_key(|target| target.id);
+        desired.removing(&[deployment_id("edge-1")]).without(&["edge-1"])
+    });
+    let error = plant.import(&made, false).unwrap_err();
+    assert_eq!(error.code(), "undeploy");
+    assert!(
+        error
+            .to_string()
+            .contains(&format!("target \"edge-0\" ({})", target_id("edge-0"))),
+        "{error}"
+    );
 }
 
 #[test]
@@ -445,6 +462,10 @@ fn checklist_15_a_product_that_is_not_live_yet_says_so_instead_of_refusing() {
     let error = hub.resources(&identity).unwrap_err();
     assert_eq!((error.class(), error.code()), (Class::State, "not-live"));
     assert_eq!(hub.agent_manifest(&identity).unwrap_err().code(), "not-live");
+    assert!(
+        login(&hub, &target_id("edge-0"), &"0".repeat(32)).is_none(),
+        "that one is wrong for sure"
+    );
     let appliance = plant.appliance();
     appliance
         .activate(head(&appliance, 1), Undeploy::AsSigned, plant.clock.now())

@@ -120,10 +120,8 @@ impl Logins {
 
 /// Whether only a document that cannot be used knows the target's secret: refusing it then would be a guess.
 fn cannot_tell(state: &TargetState) -> bool {
-    state.plan.is_err()
-        && !state.credential.issued_here
-        && state.credential.verifier.is_none()
-        && state.template.is_none()
+    let unread = state.plan.as_ref().is_err_and(|fault| fault.hides_the_document());
+    unread && !state.credential.issued_here && state.template.is_none()
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

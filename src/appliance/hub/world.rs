@@ -22,6 +22,9 @@ use crate::db::targets::{self, LocalTarget, TargetSet};
 use crate::db::{Connection, Db, appliance};
 use crate::domain::{Class, Digest, Error, Hash, RepositoryName, Result, Scope, SiteId, Timestamp, Uuid, limits};
 
+/// Code of what is wrong when the signed document cannot be used.
+const UNREAD: &str = "desired-state";
+
 /// Who asks, as a good token says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Identity {
@@ -203,7 +206,7 @@ impl World {
                     tracing::error!(%error, scope = %release.scope, "the desired state cannot be used");
                 }
                 let fault = Arc::new(Fault {
-                    code: "desired-state",
+                    code: UNREAD,
                     found: format!(
                         "what release {} of {} shall run is not known: {error}",
                         release.counter, release.scope
@@ -398,6 +401,11 @@ impl Credential {
 }
 
 impl Fault {
+    /// Whether the signed document itself cannot be used; otherwise it is only that it must not be followed now.
+    pub(super) fn hides_the_document(&self) -> bool {
+        self.code == UNREAD
+    }
+
     /// Returns it as what it is to the one who asks.
     pub(super) fn error(&self) -> Error {
         Error::new(Class::State, self.code, self.found.clone()).remedy(self.remedy)
