@@ -1,14 +1,17 @@
 //! The registry for those who show credentials: what they see, what nobody sees, what everybody sees (R02, R07 to R10, R13, D19).
 
+use airlock::bundle::desired::ChartSource;
 use airlock::http::{Network, ReadPolicy, Settings};
 
 use crate::support::agents::{Serving, basic, credentials};
 use crate::support::client::Reply;
 use crate::support::desired::Desired;
-use crate::support::maker::REPOSITORY;
+use crate::support::maker::{CHART, REPOSITORY};
 use crate::support::tls;
 use crate::target_serving::Plant;
 
+/// Where the chart of the tests is found as in a classic repository.
+const BASE: &str = "/charts/registry.test/charts/shop";
 const AGENT: &str = "registry.test/distr/docker-agent";
 
 fn serving(settings: Settings) -> (Serving, String) {
@@ -185,4 +188,133 @@ fn in_the_other_modes_credentials_are_checked_when_they_are_shown() {
         );
     }
     assert_eq!(get(&serving, &path, &[]).status, 200);
+}
+
+/// Two products, each with one target, one image of their own under the same names, and one tag `latest`.
+fn two_products(settings: Settings) -> (Serving, [String; 2]) {
+    let plant = Plant::new();
+    let crm = plant
+        .vendor
+        .with_targets_of("crm", 1, |image| Desired::docker(image, 2, "a").without(&["edge-1"]));
+    let erp = plant
+        .vendor
+        .with_targets_of("erp", 2, |image| Desired::docker(image, 2, "b").without(&["edge-0"]));
+    for made in [&crm, &erp] {
+        plant.import(made, false).unwrap();
+    }
+    let manifests = [crm.manifest.to_string(), erp.manifest.to_string()];
+    (Serving::start(plant, settings), manifests)
+}
+
+#[test]
+fn r02_d18_a_token_sees_its_own_product_and_nothing_else() {
+    let (serving, manifests) = two_products(credentials());
+    let headers = ["edge-0", "edge-1"].map(|name| basic("-", &serving.token(name)));
+    let show = |who: usize| [("Authorization", headers[who].as_str())];
+    for (own, other) in [(0, 1), (1, 0)] {
+        let path = |reference: &str| format!("/v2/{REPOSITORY}/manifests/{reference}");
+        // The same tag means another image to each of them.
+        let latest = get(&serving, &path("latest"), &show(own));
+        assert_eq!(latest.header("docker-content-digest"), Some(manifests[own].as_str()));
+        assert_eq!(get(&serving, &path(&manifests[own]), &show(own)).status, 200);
+        let config = latest.json()["config"]["digest"].as_str().unwrap().to_owned();
+        let blob = format!("/v2/{REPOSITORY}/blobs/{config}");
+        assert_eq!(get(&serving, &blob, &show(own)).status, 200);
+        // What is another's is not here: the same answer as for what is nobody's.
+        let none = format!("sha256:{}", "0".repeat(64));
+        let foreign = get(&serving, &path(&manifests[other]), &show(own));
+        let unknown = get(&serving, &path(&none), &show(own));
+        assert_eq!((foreign.status, foreign.code().as_str()), (404, "MANIFEST_UNKNOWN"));
+        assert_eq!(
+            (foreign.body, foreign.headers.len()),
+            (unknown.body, unknown.headers.len())
+        );
+        let foreign = get(&serving, &blob, &show(other));
+        let unknown = get(&serving, &format!("/v2/{REPOSITORY}/blobs/{none}"), &show(other));
+        assert_eq!((foreign.status, foreign.code().as_str()), (404, "BLOB_UNKNOWN"));
+        assert_eq!(foreign.body, unknown.body);
+        let tags = get(&serving, &format!("/v2/{REPOSITORY}/tags/list"), &show(own)).json();
+        assert_eq!(tags["tags"], serde_json::json!(["latest", format!("v{}", own + 1)]));
+    }
+    // Agent images are everybody's, whichever product brought them.
+    let agent = format!("/v2/{AGENT}/manifests/{}", manifests[1]);
+    assert_eq!(get(&serving, &agent, &show(0)).status, 200);
+    // Who is no agent gets a tag only where all agree (D18).
+    let (open, manifests) = two_products(Settings::default());
+    assert_eq!(
+        get(&open, &format!("/v2/{REPOSITORY}/manifests/latest"), &[]).status,
+        404
+    );
+    for manifest in &manifests {
+        assert_eq!(
+            get(&open, &format!("/v2/{REPOSITORY}/manifests/{manifest}"), &[]).status,
+            200
+        );
+    }
+    let header = basic("-", &open.token("edge-1"));
+    let latest = get(
+        &open,
+        &format!("/v2/{REPOSITORY}/manifests/latest"),
+        &[("Authorization", &header)],
+    );
+    assert_eq!(latest.header("docker-content-digest"), Some(manifests[1].as_str()));
+}
+
+#[test]
+fn charts_of_classic_repositories_have_an_index() {
+    let chart = |source: ChartSource, settings: Settings| {
+        let plant = Plant::new();
+        let made = plant.vendor.with_chart(1, |image, chart| {
+            let mut desired = Desired::both(image, 1, "a");
+            let deployment = &mut desired.target("cluster").deployments[0];
+            for named in &mut deployment.images {
+                if named.repository.as_str() == "registry.test/charts/shop" {
+                    named.digest = chart;
+                }
+            }
+            deployment.images.sort();
+            let helm = deployment.helm.as_mut().unwrap();
+            helm.source = source;
+            helm.chart_version = "1.0.0+a".into();
+            helm.tag = "1.0.0_a".parse().unwrap();
+            desired
+        });
+        plant.import(&made, false).unwrap();
+        Serving::start(plant, settings)
+    };
+    for settings in [Settings::default(), credentials()] {
+        let serving = chart(ChartSource::Repository, settings);
+        let index = get(&serving, &format!("{BASE}/index.yaml"), &[]);
+        assert_eq!(
+            (index.status, index.header("content-type")),
+            (200, Some("application/yaml"))
+        );
+        let document = index.json();
+        let entry = &document["entries"]["shop"][0];
+        assert_eq!(
+            (&document["apiVersion"], &entry["version"]),
+            (&"v1".into(), &"1.0.0+a".into())
+        );
+        assert_eq!(entry["description"], "a \"shop\"");
+        assert_eq!(entry["digest"], crate::support::site::digest(CHART).0.to_hex());
+        let file = entry["urls"][0].as_str().unwrap();
+        for file in [file.to_owned(), file.replace('+', "%2B")] {
+            let archive = get(&serving, &format!("{BASE}/{file}"), &[]);
+            assert_eq!((archive.status, archive.body.as_slice()), (200, CHART), "{file}");
+        }
+        for path in [
+            format!("{BASE}/shop-2.0.0.tgz"),
+            format!("{BASE}/"),
+            format!("{BASE}/../shop/index.yaml"),
+            format!("/charts/{REPOSITORY}/index.yaml"),
+            "/charts/index.yaml".to_owned(),
+            "/charts/x".to_owned(),
+        ] {
+            assert_eq!(get(&serving, &path, &[]).status, 404, "{path}");
+        }
+        assert_eq!(serving.send("PUT", &format!("{BASE}/index.yaml"), &[], b"").status, 405);
+    }
+    // Charts that are fetched from the registry have no index here.
+    let serving = chart(ChartSource::Oci, Settings::default());
+    assert_eq!(get(&serving, &format!("{BASE}/index.yaml"), &[]).status, 404);
 }

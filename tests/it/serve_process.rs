@@ -89,6 +89,47 @@ fn the_process_is_confined_says_when_it_is_ready_and_ends_on_a_signal() {
 }
 
 #[test]
+fn https_and_credentials_as_the_configuration_says() {
+    let site = Site::new();
+    site.release("erp", 1).tag(A, "v1", b"{}").live();
+    let config = site.path().join("airlock.toml");
+    let text = "listen = []\n[tls]\nlisten = [\"127.0.0.1:0\"]\nnames = [\"airlock.plant.example\"]\n[registry]\nread = \"credentials\"\n";
+    airlock::stream::write_atomically(&config, text.as_bytes(), 0o600).unwrap();
+    let mut child = airlock(site.path()).arg("--config").arg(&config).spawn().unwrap();
+    let mut said = Vec::new();
+    for line in BufReader::new(child.stderr.take().unwrap()).lines() {
+        said.push(line.unwrap());
+        if said.last().unwrap().starts_with("     curl ") {
+            break;
+        }
+    }
+    let found = |start: &str| {
+        said.iter()
+            .find_map(|line| line.strip_prefix(start))
+            .unwrap_or_else(|| panic!("{said:?}"))
+    };
+    let address: SocketAddr = found("serving https://").trim_end_matches("/v2/").parse().unwrap();
+    assert_eq!(
+        found("agents: "),
+        format!("https://airlock.plant.example:{}", address.port())
+    );
+    let pem = read(&site.path().join("identity/ca.pem"));
+    let fingerprint = {
+        use rustls::pki_types::pem::PemObject as _;
+        let der = rustls::pki_types::CertificateDer::from_pem_slice(pem.as_bytes()).unwrap();
+        crate::support::site::digest(&der).0.to_hex()
+    };
+    assert!(found("authority: ").starts_with(&fingerprint), "{said:?}");
+    let config = crate::support::tls::trusting(&pem);
+    crate::support::tls::shown(&config, address, "airlock.plant.example").unwrap();
+    let path = format!("/v2/{A}/manifests/v1");
+    assert_eq!(crate::support::tls::get(&config, address, &path, "").status, 401);
+    assert_eq!(crate::support::tls::get(&config, address, "/healthz", "").status, 200);
+    signal(&child, rustix::process::Signal::TERM);
+    assert!(child.wait().unwrap().success());
+}
+
+#[test]
 fn an_interrupt_ends_it_too() {
     let site = Site::new();
     site.release("erp", 1).tag(A, "v1", b"{}").live();

@@ -231,6 +231,23 @@ fn a_certificate_that_cannot_serve_stops_the_start() {
 }
 
 #[test]
+fn a_certificate_that_expires_later_is_shown_on_and_said_to_be_expired() {
+    let site = site();
+    let folder = tempfile::tempdir().unwrap();
+    let (files, _) = own(folder.path(), &["airlock.plant.example", "127.0.0.1"]);
+    let (running, address) = start(&site, settings(Some(files)), &authority(&site)).unwrap();
+    let plain = running.addresses()[0];
+    // Right after the start the state is still being looked at.
+    let word = || client::get(plain, "/readyz").json()["checks"]["certificate"].clone();
+    assert_eq!(word(), "ok");
+    site.clock.set(NOW + 500 * DAY);
+    assert_eq!(word(), "expired");
+    assert_eq!(client::get(plain, "/readyz").status, 503);
+    assert!(connect(address).peer_addr().is_ok());
+    assert_eq!(client::get(plain, "/v2/").status, 200);
+}
+
+#[test]
 fn every_address_needs_names() {
     let mut settings = settings(None);
     settings.tls.listen = vec!["0.0.0.0:0".parse().unwrap()];

@@ -20,6 +20,9 @@ pub(crate) const SMALL_CHUNKS: Packing = Packing {
     reserve: 0,
 };
 
+/// What stands for a chart's archive: nothing here unpacks it.
+pub(crate) const CHART: &[u8] = b"the archive of a chart";
+
 /// Who signs.
 pub(crate) struct Vendor {
     key: SigningKey,
@@ -82,6 +85,42 @@ impl Vendor {
         }
         content.documents.extend(make(manifest).into_documents());
         self.pack(product, sequence, (content, blobs, manifest, layers), SMALL_CHUNKS)
+    }
+
+    /// As [`Vendor::with_targets`], with a real chart `shop` of version `1.0.0+a` in `registry.test/charts/shop`; `make` gets the
+    /// digests of the image and of the chart.
+    pub(crate) fn with_chart(&self, sequence: u64, make: impl FnOnce(Digest, Digest) -> Desired) -> Made {
+        let (mut content, mut blobs, manifest, layers) = image(sequence, &[b"a layer".to_vec()]);
+        let config = br#"{"apiVersion":"v2","name":"shop","version":"1.0.0+a","description":"a \"shop\""}"#;
+        let mut described = |bytes: &[u8], media_type: &str| {
+            let digest = digest(bytes);
+            blobs.0.insert(digest, bytes.to_vec());
+            format!(
+                r#"{{"mediaType":"{media_type}","digest":"{digest}","size":{}}}"#,
+                bytes.len()
+            )
+        };
+        let config = described(config, "application/vnd.cncf.helm.config.v1+json");
+        let archive = described(CHART, "application/vnd.cncf.helm.chart.content.v1.tar+gzip");
+        let chart = format!(
+            r#"{{"schemaVersion":2,"mediaType":"{}","config":{config},"layers":[{archive}]}}"#,
+            oci::OCI_MANIFEST
+        );
+        let chart_digest = digest(chart.as_bytes());
+        let line = content.tags[0].clone();
+        for (repository, tag) in desired::REPOSITORIES {
+            let is_chart = repository == "registry.test/charts/shop";
+            content.tags.push(TagLine {
+                repository: repository.parse().unwrap(),
+                tag: Some(if is_chart { "1.0.0_a" } else { tag }.parse().unwrap()),
+                digest: if is_chart { chart_digest } else { line.digest },
+                size: if is_chart { chart.len() as u64 } else { line.size },
+                ..line.clone()
+            });
+        }
+        content.manifests.insert(chart_digest, chart.into_bytes());
+        content.documents.extend(make(manifest, chart_digest).into_documents());
+        self.pack("crm", sequence, (content, blobs, manifest, layers), SMALL_CHUNKS)
     }
 
     fn pack(
