@@ -22,7 +22,7 @@ const SECRET_BYTES: u64 = 256;
 /// Enrol agents and decide what they run
 ///
 /// A target is a docker host or a kubernetes cluster with one agent on it. Releases say which targets there are and what they
-/// run. Every command here is recorded in the audit log; secrets never are.
+/// run. Whatever is changed here is recorded in the audit log; secrets never are.
 #[derive(Debug, Subcommand)]
 pub(super) enum TargetCommand {
     /// List targets, their deployments, and whether their agents can log in
