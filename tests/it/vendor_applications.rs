@@ -43,6 +43,7 @@ fn the_fixture_becomes_a_desired_state_with_documents_for_the_placeholder_host()
     );
     assert!(compose.contains(&pinned), "{compose}");
     assert!(compose.contains("${GREETING:-hello}"), "variables stay: {compose}");
+    assert!(!compose.contains("ticker"), "the profile is not active: {compose}");
     let name = deployment.id.to_string();
     assert!(compose.contains(&format!("distr-{}", &name[..8])), "{compose}");
     let env = std::fs::read_to_string(desk.path("shop/shop.env")).unwrap();
@@ -137,6 +138,11 @@ fn everything_missing_is_one_list() {
     );
     let rest = "applications:\n- {name: bad, version: \"1\", compose: bad/compose.yaml, images: {\
                 oci.invalid.example: 'oci:hello:9', 'web:9': 'oci:hello:8', 'db:9': 'oci:hello:7'}}\n";
+    let (class, code, text) = desk.refused(rest, 1);
+    assert_eq!((class, code), ("E-CONTENT", "problems"), "{text}");
+    for says in ["compose.yaml:3", "built", "hello:9", "hello:8", "hello:7"] {
+        assert!(text.contains(says), "{says}: {text}");
+    }
     desk.edit("bad/compose.yaml", "    build: .\n", "    image: web:9\n");
     let (_, _, text) = desk.refused(rest, 1);
     assert!(text.starts_with("3 things"), "{text}");

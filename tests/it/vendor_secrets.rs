@@ -115,6 +115,29 @@ fn every_secret_is_refused_by_name_and_its_twin_is_built() {
 }
 
 #[test]
+fn included_and_extended_files_are_looked_at_too() {
+    for main in [
+        "include: [more.yaml]\nservices:\n  a:\n    image: example.com/web:2\n",
+        "services:\n  a:\n    extends: {file: more.yaml, service: b}\n",
+    ] {
+        let mut desk = VendorDesk::new();
+        let more =
+            format!("services:\n  b:\n    image: example.com/web:2\n    environment:\n      DB_PASSWORD: {CANARY}\n");
+        desk.write("c.yaml", main);
+        desk.write("c.env", "");
+        desk.write("more.yaml", &more);
+        let (class, code, text) = desk.refused(&shop(""), 1);
+        assert_eq!((class, code), ("E-POLICY", "secret"), "{text}");
+        assert!(
+            text.contains("environment.DB_PASSWORD") && !text.contains(CANARY),
+            "{text}"
+        );
+        desk.write("more.yaml", more.replace("DB_PASSWORD", "DB_USER"));
+        desk.build(&shop(""), 1).unwrap();
+    }
+}
+
+#[test]
 fn marks_of_the_author_count() {
     let mut desk = VendorDesk::new();
     desk.write("c.yaml", "services:\n  a:\n    image: example.com/web:2\n");

@@ -7,7 +7,7 @@ use std::path::Path;
 use super::closure::{Wanted, get};
 use super::gathered::Gathered;
 use crate::bundle::desired::{DockerMode, PLACEHOLDER_HOST};
-use crate::domain::{Class, Error, Result, Uuid, limits};
+use crate::domain::{Class, Digest, Error, Hash, RepositoryName, Result, Uuid, limits};
 use crate::stream::read_bounded;
 use crate::vendor_side::collect::Stored;
 use crate::vendor_side::compose::{ComposeInput, Environment, Project, load};
@@ -43,6 +43,7 @@ impl ComposeVariant {
             secrets: &secrets,
             allow_plain: &entry.allow_plain,
         };
+        let findings_before = gathered.findings.count();
         for path in &application.files {
             let text = text_of(path)?;
             let file = path.display().to_string();
@@ -116,6 +117,15 @@ impl ComposeVariant {
                 );
             }
         }
+        // What files brought in by include and extends hold is seen where everything is merged; it has no lines any more.
+        if whole && gathered.findings.count() == findings_before {
+            let merged = merged(&project)?;
+            let label = format!("{name}, all files merged");
+            gathered.findings.text(&label, &merged);
+            if let Ok(tree) = crate::vendor_side::yaml::mapping(&label, merged.as_bytes()) {
+                gathered.findings.values(&label, &tree, marks);
+            }
+        }
         Ok(whole.then_some(Self { project, images, env }))
     }
 
@@ -141,6 +151,19 @@ impl ComposeVariant {
 fn project_name(deployment: Uuid) -> String {
     let id: String = deployment.to_string().chars().take(8).collect();
     format!("distr-{id}")
+}
+
+/// The document that agents will get, with digests that nothing has.
+fn merged(project: &Project) -> Result<String> {
+    let nothing = Digest(Hash([0; 32]));
+    let somewhere: RepositoryName = "localhost/image".parse().expect("a legal name");
+    let resolved = project
+        .images()
+        .into_iter()
+        .map(|image| (image.reference, (somewhere.clone(), nothing)))
+        .collect();
+    let bytes = project.rewrite(&resolved, "merged")?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
 /// Reads a text file of an author.

@@ -27,6 +27,11 @@ pub(in super::super) struct Findings {
 }
 
 impl Findings {
+    /// Returns how many there are.
+    pub(in super::super) fn count(&self) -> usize {
+        self.list.len()
+    }
+
     /// Notes something by its own words.
     pub(in super::super) fn note(&mut self, finding: String) {
         if !self.list.contains(&finding) {
