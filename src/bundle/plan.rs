@@ -173,7 +173,8 @@ impl Plan {
         let trust = prologue::trust_bytes(chain);
         index.chunks = widest;
         let signatures = prologue::room_for_signatures(&root.role(RoleName::Release));
-        head.payload_offset = payload_offset(&head, &index, trust.len() as u64, signatures, packing.reserve);
+        let most = head_bytes(&head, &index)?;
+        head.payload_offset = payload_offset(&head, most, &index, trust.len() as u64, signatures, packing.reserve);
         index.chunks = Vec::new();
         head.check()?;
         Ok(Self {
@@ -200,25 +201,48 @@ impl Plan {
     }
 }
 
-/// An upper bound of the bytes before the payload, from what is known before chunks are compressed: no stored size is
-/// larger than its plain size, so no index line is longer and no page more.
-fn payload_offset(head: &Head, widest: &Index, trust: u64, signatures: u64, reserve: u64) -> u64 {
-    let pages = widest.page_sizes();
+/// Bytes that the head will have at most.
+///
+/// # Errors
+///
+/// `E-LIMIT head-size`: such a bundle could be signed and never be read.
+fn head_bytes(head: &Head, widest: &Index) -> Result<u64> {
     let mut largest = head.clone();
     largest.payload_offset = limits::JSON_INTEGER_MAX;
     largest.totals.stored_bytes = limits::JSON_INTEGER_MAX;
-    largest.index = pages
+    largest.index = widest
+        .page_sizes()
         .iter()
         .map(|_| PageEntry {
             sha256: Hash([0; 32]),
             size: limits::PAGE_BYTES as u64,
         })
         .collect();
+    let bytes = largest.to_bytes().len() as u64;
+    if bytes > limits::HEAD_BYTES {
+        return Err(Error::new(
+            Class::Limit,
+            "head-size",
+            format!(
+                "the head would have {bytes} bytes, with {} documents and an audience of its own",
+                head.documents.len()
+            ),
+        )
+        .expected(format!("at most {}", limits::HEAD_BYTES))
+        .remedy("make several releases, for fewer targets and sites each"));
+    }
+    Ok(bytes)
+}
+
+/// An upper bound of the bytes before the payload, from what is known before chunks are compressed: no stored size is
+/// larger than its plain size, so no index line is longer and no page more.
+fn payload_offset(head: &Head, head_bytes: u64, widest: &Index, trust: u64, signatures: u64, reserve: u64) -> u64 {
+    let pages = widest.page_sizes();
     let entries = [
         format_lines(head.totals.chunks).len() as u64,
         signatures,
         trust,
-        largest.to_bytes().len() as u64,
+        head_bytes,
         EMPTY_APPROVALS.len() as u64,
         // The fill's own header.
         0,

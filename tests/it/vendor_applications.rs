@@ -44,8 +44,7 @@ fn the_fixture_becomes_a_desired_state_with_documents_for_the_placeholder_host()
     assert!(compose.contains(&pinned), "{compose}");
     assert!(compose.contains("${GREETING:-hello}"), "variables stay: {compose}");
     assert!(!compose.contains("ticker"), "the profile is not active: {compose}");
-    let name = deployment.id.to_string();
-    assert!(compose.contains(&format!("distr-{}", &name[..8])), "{compose}");
+    assert!(compose.starts_with("name: \"project-airlock-internal\"\n"), "{compose}");
     let env = std::fs::read_to_string(desk.path("shop/shop.env")).unwrap();
     assert_eq!(contents.text(docker.env.unwrap()), env);
     let document = contents.0.values().find(|bytes| **bytes == state.to_bytes());
@@ -322,6 +321,79 @@ fn the_placeholder_is_not_for_authors() {
             ("E-USAGE", "placeholder"),
             "{error}"
         );
+    }
+}
+
+#[test]
+fn targets_that_run_the_same_share_documents() {
+    let mut desk = VendorDesk::new();
+    let mut more = String::new();
+    for n in 0..20 {
+        more += &format!("  - {{name: c{n}, kind: docker, deployments: [{{application: shop}}]}}\n");
+    }
+    desk.edit(FIXTURE, "targets:\n", &format!("targets:\n{more}"));
+    let (built, _) = desk.build_file(FIXTURE, 1).unwrap();
+    assert_eq!(desired(&built).targets.len(), 21);
+    assert_eq!(
+        built.packed.head.documents.len(),
+        3,
+        "compose, environment, desired state"
+    );
+    let revisions: std::collections::BTreeSet<Uuid> = desired(&built)
+        .deployments()
+        .map(|(_, deployment)| deployment.revision)
+        .collect();
+    assert_eq!(revisions.len(), 21);
+}
+
+#[test]
+fn a_head_that_nobody_could_read_is_not_signed() {
+    let mut desk = VendorDesk::new();
+    let image = "images: [{source: 'oci:hello:1.0', name: 'a.example.com/b:1'}]\n";
+    desk.overrides.sites = (0..8000).map(|n| format!("{n:032x}")).collect();
+    let (class, code, text) = desk.refused(image, 1);
+    assert_eq!((class, code), ("E-LIMIT", "head-size"), "{text}");
+    desk.overrides.sites.truncate(7000);
+    desk.build(image, 1).unwrap();
+    desk.contents();
+}
+
+/// J10: what a site could not fetch, and what two readers could understand differently.
+#[test]
+fn compose_files_that_reach_outside_are_refused() {
+    let mut bomb = "x0: &x0 [a, a, a, a, a, a, a, a, a, a]\n".to_owned();
+    for n in 1..9 {
+        bomb += &format!("x{n}: &x{n} [{}]\n", vec![format!("*x{}", n - 1); 10].join(", "));
+    }
+    let good = "services:\n  a:\n    image: example.com/web:2\n";
+    let rest =
+        "applications:\n- {name: c, version: \"1\", compose: c.yaml, images: {'example.com/web:2': 'oci:hello:1.0'}}\n";
+    for (text, says) in [
+        (good.replace("image: example.com/web:2", "build: ."), "c.yaml:3"),
+        (format!("include: ['https://example.com/x.yaml']\n{good}"), "c.yaml:1"),
+        (format!("include: ['oci://example.com/x']\n{good}"), "c.yaml:1"),
+        (
+            good.replace(
+                "image:",
+                "extends: {file: 'https://example.com/x', service: y}\n    image:",
+            ),
+            "c.yaml:3",
+        ),
+        (format!("{good}    image: example.com/web:3\n"), "c.yaml:4"),
+        (format!("{bomb}{good}"), "c.yaml:"),
+        (
+            good.replace("example.com/web:2", "registry.airlock.internal/a/b:1"),
+            "c.yaml:3",
+        ),
+        (good.replace("example.com/web:2", "${UNSET_IMAGE}"), "c.yaml:3"),
+    ] {
+        let mut desk = VendorDesk::new();
+        desk.write("c.yaml", &text);
+        let (class, _, said) = desk.refused(rest, 1);
+        assert!(["E-CONTENT", "E-USAGE", "E-LIMIT"].contains(&class), "{class}: {said}");
+        assert!(said.contains(says), "{text}\n{said}");
+        desk.write("c.yaml", good);
+        desk.build(rest, 1).unwrap();
     }
 }
 

@@ -84,6 +84,17 @@ fn a_refused_release_leaves_the_memory_alone() {
     desk.build(&fleet(&["press-1"], ""), 1).unwrap();
     desk.refused(&fleet(&["press-2"], ""), 2);
     desk.build(&fleet(&["press-1"], ""), 2).unwrap();
+    let about_agents = |desk: &VendorDesk| {
+        desk.warnings
+            .iter()
+            .any(|warning| warning.contains("agent version 3.1.0"))
+    };
+    let renamed = fleet(&["press-1"], "").replace("a.example.com/d:1", "a.example.com/d:2");
+    desk.build(&renamed, 3).unwrap();
+    assert!(!about_agents(&desk), "a tag is no image: {:?}", desk.warnings);
+    let moved = renamed.replace("a.example.com/d:2", "b.example.com/d:2");
+    desk.build(&moved, 4).unwrap();
+    assert!(about_agents(&desk), "{:?}", desk.warnings);
 }
 
 #[test]

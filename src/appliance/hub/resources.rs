@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use super::documents::Documents;
 use super::site_view::SiteView;
-use super::substitute::substitute;
+use super::substitute::{substitute, substitute_compose};
 use super::world::{Plan, Planned};
 use crate::bundle::desired::{
     ChartSource, Deployment, DockerDeployment, DockerMode, HelmDeployment, HelmOptions, TargetKind,
@@ -95,7 +95,7 @@ pub(super) fn render(plan: &Plan, documents: &Documents, site: &SiteView) -> Res
         .expect("a string takes all");
         match (target.kind, &deployment.docker, &deployment.helm) {
             (TargetKind::Docker, Some(docker), _) => {
-                add_docker(&mut out, docker, target.image_cleanup, documents, site)?;
+                add_docker(&mut out, item.id, docker, target.image_cleanup, documents, site)?;
             }
             (TargetKind::Kubernetes, _, Some(helm)) => add_helm(&mut out, helm, documents, site)?,
             _ => return Err(damaged("a deployment does not fit the kind of its target")),
@@ -111,13 +111,15 @@ pub(super) fn render(plan: &Plan, documents: &Documents, site: &SiteView) -> Res
 
 fn add_docker(
     out: &mut String,
+    deployment: Uuid,
     docker: &DockerDeployment,
     image_cleanup: bool,
     documents: &Documents,
     site: &SiteView,
 ) -> Result<()> {
     out.push_str(",\"composeFile\":\"");
-    STANDARD.encode_string(substitute(&documents.read(&docker.compose)?, site), out);
+    let compose = substitute_compose(&documents.read(&docker.compose)?, deployment, site);
+    STANDARD.encode_string(compose, out);
     out.push_str("\",\"envFile\":");
     match &docker.env {
         Some(env) => {

@@ -1,7 +1,9 @@
-//! Puts this appliance's address where documents say `registry.airlock.internal` (D9). Pure; the rest is not looked at.
+//! Puts this appliance's address where documents say `registry.airlock.internal` (D9), and a deployment's name where compose files say
+//! `project-airlock-internal`. Pure; the rest is not looked at.
 
 use super::site_view::SiteView;
-use crate::bundle::desired::PLACEHOLDER_HOST;
+use crate::bundle::desired::{PLACEHOLDER_HOST, PLACEHOLDER_PROJECT};
+use crate::domain::Uuid;
 
 /// The placeholder as the address of a web server.
 const SECURE: &str = "https://";
@@ -20,6 +22,25 @@ pub(super) fn substitute(document: &[u8], site: &SiteView) -> Vec<u8> {
             out.extend_from_slice(before);
             out.extend_from_slice(site.address().as_bytes());
         }
+        rest = after.get(placeholder.len()..).unwrap_or_default();
+    }
+    out.extend_from_slice(rest);
+    out
+}
+
+/// Returns a compose file as agents get it: with the name of the deployment's project or stack, which is the hub's, so that an agent
+/// that changes over from the hub finds what runs already.
+pub(super) fn substitute_compose(document: &[u8], deployment: Uuid, site: &SiteView) -> Vec<u8> {
+    let id: String = deployment.to_string().chars().take(8).collect();
+    let name = format!("distr-{id}");
+    let placeholder = PLACEHOLDER_PROJECT.as_bytes();
+    let document = substitute(document, site);
+    let mut out = Vec::with_capacity(document.len());
+    let mut rest = document.as_slice();
+    while let Some(at) = find(rest, placeholder) {
+        let (before, after) = rest.split_at(at);
+        out.extend_from_slice(before);
+        out.extend_from_slice(name.as_bytes());
         rest = after.get(placeholder.len()..).unwrap_or_default();
     }
     out.extend_from_slice(rest);
@@ -74,5 +95,14 @@ mod tests {
             assert_eq!(substitute(document.as_bytes(), &plain), http.as_bytes());
         }
         assert_eq!(substitute(b"\xff\x00r", &plain), b"\xff\x00r");
+        let id = "7b1c0a52-0d1e-4f5a-9c3b-2a1f0e9d8c7b".parse().unwrap();
+        assert_eq!(
+            substitute_compose(
+                b"name: \"project-airlock-internal\"\nx: registry.airlock.internal/y\n",
+                id,
+                &secure
+            ),
+            b"name: \"distr-7b1c0a52\"\nx: a.example:5443/y\n"
+        );
     }
 }

@@ -30,6 +30,6 @@ pub use deployment::{
 };
 #[cfg(feature = "vendor")]
 pub(crate) use grammar::{is_go_duration, is_label};
-pub use state::{DesiredState, PLACEHOLDER_HOST};
+pub use state::{DesiredState, PLACEHOLDER_HOST, PLACEHOLDER_PROJECT};
 pub use target::{Kubernetes, KubernetesScope, Resources, Target, TargetKind};
 pub use verifier::Verifier;

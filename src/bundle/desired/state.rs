@@ -9,6 +9,8 @@ use crate::domain::{Class, Error, Result, Uuid};
 
 /// Stands for the appliance's registry in compose files, values and chart addresses (D9).
 pub const PLACEHOLDER_HOST: &str = "registry.airlock.internal";
+/// Stands for the deployment's own project or stack in compose files, so that many deployments share one document.
+pub const PLACEHOLDER_PROJECT: &str = "project-airlock-internal";
 
 /// Targets, deployments, and agent versions of one release; each list counts these.
 const ITEMS: usize = 10_000;

@@ -216,7 +216,7 @@ impl Assembly<'_> {
         match (&application.kind, &application.entry.kind) {
             (PreparedKind::Compose(variants), ApplicationKind::Compose(compose)) => {
                 let variant = variants.get(&compose_key(compose, Some(entry))).ok_or_else(gone)?;
-                let (needed, bytes) = variant.document(id, self.stored)?;
+                let (needed, bytes) = variant.document(self.stored)?;
                 images.extend(needed.into_iter().map(name));
                 docker = Some(DockerDeployment {
                     compose: self.document(DocumentType::Compose, bytes),

@@ -6,8 +6,8 @@ use std::path::Path;
 
 use super::closure::{Wanted, get};
 use super::gathered::Gathered;
-use crate::bundle::desired::{DockerMode, PLACEHOLDER_HOST};
-use crate::domain::{Class, Digest, Error, Hash, RepositoryName, Result, Uuid, limits};
+use crate::bundle::desired::{DockerMode, PLACEHOLDER_HOST, PLACEHOLDER_PROJECT};
+use crate::domain::{Class, Digest, Error, Hash, RepositoryName, Result, limits};
 use crate::stream::read_bounded;
 use crate::vendor_side::collect::Stored;
 use crate::vendor_side::compose::{ComposeInput, Environment, Project, load};
@@ -129,12 +129,12 @@ impl ComposeVariant {
         Ok(whole.then_some(Self { project, images, env }))
     }
 
-    /// Returns the images, and the compose file of a deployment with the placeholder host.
+    /// Returns the images, and the compose file with the placeholders.
     ///
     /// # Errors
     ///
     /// Those of [`Project::rewrite`]; `E-LIMIT` for a file that is too large.
-    pub(super) fn document<'a>(&self, deployment: Uuid, stored: &'a [Stored]) -> Result<(Vec<&'a Stored>, Vec<u8>)> {
+    pub(super) fn document<'a>(&self, stored: &'a [Stored]) -> Result<(Vec<&'a Stored>, Vec<u8>)> {
         let mut resolved = BTreeMap::new();
         let mut images = Vec::new();
         for (reference, wanted) in &self.images {
@@ -142,15 +142,8 @@ impl ComposeVariant {
             images.push(held);
             resolved.insert(reference.clone(), (held.repository.clone(), held.digest));
         }
-        Ok((images, self.project.rewrite(&resolved, &project_name(deployment))?))
+        Ok((images, self.project.rewrite(&resolved, PLACEHOLDER_PROJECT)?))
     }
-}
-
-/// Returns the name of a deployment's compose project or swarm stack: the hub's, so that an agent that changes over from the hub
-/// finds what runs already.
-fn project_name(deployment: Uuid) -> String {
-    let id: String = deployment.to_string().chars().take(8).collect();
-    format!("distr-{id}")
 }
 
 /// The document that agents will get, with digests that nothing has.
@@ -162,7 +155,7 @@ fn merged(project: &Project) -> Result<String> {
         .into_iter()
         .map(|image| (image.reference, (somewhere.clone(), nothing)))
         .collect();
-    let bytes = project.rewrite(&resolved, "merged")?;
+    let bytes = project.rewrite(&resolved, PLACEHOLDER_PROJECT)?;
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
@@ -178,25 +171,24 @@ pub(super) fn text_of(path: &Path) -> Result<String> {
         .map_err(|_| Error::new(Class::Usage, "yaml", format!("{} is no UTF-8 text", path.display())))
 }
 
-/// The placeholder stands for the appliance: only this program writes it.
+/// Placeholders are written by this program alone.
 ///
 /// # Errors
 ///
 /// `E-USAGE placeholder`.
 pub(super) fn no_placeholder(file: &str, text: &str) -> Result<()> {
-    match (1..)
-        .zip(text.lines())
-        .find(|(_, line)| line.contains(PLACEHOLDER_HOST))
-    {
-        None => Ok(()),
-        Some((number, _)) => {
-            let number: u64 = number;
-            Err(Error::new(
+    for (number, line) in (1_u64..).zip(text.lines()) {
+        if let Some(placeholder) = [PLACEHOLDER_HOST, PLACEHOLDER_PROJECT]
+            .into_iter()
+            .find(|text| line.contains(text))
+        {
+            return Err(Error::new(
                 Class::Usage,
                 "placeholder",
-                format!("{file}:{number}: {PLACEHOLDER_HOST} stands for the appliance's registry"),
+                format!("{file}:{number}: {placeholder} stands for something at the site"),
             )
-            .expected("the registries that images really come from"))
+            .expected("the registries that images really come from, and names of your own"));
         }
     }
+    Ok(())
 }

@@ -62,6 +62,15 @@ impl Memory {
         let nothing = DesiredState::default();
         let before = self.before.as_ref().unwrap_or(&nothing);
         let mut warnings = Vec::new();
+        for agent in &new.agents {
+            let old = before.agents.iter().find(|old| old.id == agent.id);
+            if old.is_some_and(|old| !old.images().eq(agent.images())) {
+                warnings.push(format!(
+                    "agent version {} has other images than before and the same UUID: agents that run do not change over to them",
+                    agent.name
+                ));
+            }
+        }
         let present: BTreeSet<Uuid> = ids_of(&new.targets).collect();
         let mut removed: BTreeSet<Uuid> = BTreeSet::new();
         for entry in &file.removed {
