@@ -22,7 +22,7 @@
 //! quota_mib = 1024                      # what agents' statuses, metrics and logs may take; oldest text goes first
 //!
 //! [limits]
-//! connections = 1024                    # at one time
+//! connections = 4096                    # at one time; an agent keeps one or two
 //! connections_per_address = 512
 //! head_seconds = 30                     # for a request's head, and for an idle connection
 //! stall_seconds = 60                    # for a client to take 64 KiB

@@ -16,7 +16,7 @@
 //! | 2 | [`bundle`], `store`, `db` | the container format; content on disk; SQL. None of them knows another |
 //! | 3 | `media` | files, folders and pipes that bundles come from and go to |
 //! | 4 | `vendor_side` \| `appliance` | make bundles \| take them in and serve them; never one another |
-//! | 5 | `http` | the only axum: `/v2/`, health |
+//! | 5 | `http` | the only axum: `/v2/`, `/api/v1/` for agents, charts, health; TLS |
 //! | 6 | `cli` | the only clap, the only printing |
 
 #[cfg(feature = "site")]

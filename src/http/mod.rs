@@ -1,7 +1,9 @@
-//! The appliance's HTTP surface: `/v2/` for clients that pull, `/healthz` and `/readyz` for machines. The only axum and hyper.
+//! The appliance's HTTP surface: `/v2/` for clients that pull, `/api/v1/` for agents, `/charts/` for helm, `/healthz` and `/readyz` for
+//! machines; plain or over TLS. The only axum, hyper and tokio-rustls.
 //!
 //! A handler extracts typed values, asks [`crate::appliance`], and writes the answer; what a path or a range means is decided by
-//! pure functions with tables of tests. Request bodies are not read. `Host` and forwarding headers are never looked at.
+//! pure functions with tables of tests. Bodies are read on the agents' routes alone, as bounded streams. `Host` is compared with the
+//! configuration there, and never comes back; forwarding headers are never looked at.
 //!
 //! HTTP/1 only, on hyper's own connection builder: it has the timers that `axum::serve` does not set (threat model,
 //! appendix B 5), and one protocol less to be flooded through.

@@ -115,7 +115,7 @@ impl Default for Settings {
 impl Default for Limits {
     fn default() -> Self {
         Self {
-            connections: 1024,
+            connections: 4096,
             connections_per_address: 512,
             head: Duration::from_secs(30),
             stall: Duration::from_secs(60),

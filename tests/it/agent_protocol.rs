@@ -1,11 +1,15 @@
 //! The agents' routes from outside: statuses, headers and bodies, row by row as the hub answers them (checklist 1 to 13).
 
+use std::process::{Command, Stdio};
+
 use airlock::appliance::status::Class;
 use airlock::domain::Uuid;
 
-use crate::support::agents::{Serving, basic, text};
-use crate::support::client::Reply;
+use crate::support::agents::{Serving, basic, request, text};
+use crate::support::appliance::{read, wait_for};
+use crate::support::client::{Reply, raw};
 use crate::support::desired::{deployment_id, revision_id, target_id};
+use crate::target_serving::Plant;
 
 const TEXT: &str = "text/plain; charset=utf-8";
 const NOBODY: &str = "00000000-0000-4000-8000-000000000000";
@@ -318,6 +322,81 @@ fn a04_nothing_with_a_secret_is_kept_on_the_way() {
     }
 }
 
+/// Everything below a folder.
+fn files(folder: &std::path::Path) -> Vec<(std::path::PathBuf, Vec<u8>)> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(files(&path));
+        } else {
+            let bytes = read(&path);
+            found.push((path, bytes));
+        }
+    }
+    found
+}
+
+#[test]
+fn a04_no_secret_in_logs_audit_or_state() {
+    let plant = Plant::new();
+    plant.release(1, 1, "a");
+    let id = target_id("edge-0");
+    let secret = plant.hub().issue_secret(&id, false).unwrap().as_str().to_owned();
+    let log = plant.state().with_file_name("log");
+    let mut child = Command::new(env!("CARGO_BIN_EXE_airlock"))
+        .env_clear()
+        .env("AIRLOCK_LOG", "trace")
+        .args(["serve", "--listen", "127.0.0.1:0", "--state"])
+        .arg(plant.state())
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(std::fs::File::create(&log).unwrap())
+        .spawn()
+        .unwrap();
+    let mut address = None;
+    wait_for("the server", || {
+        let said = String::from_utf8(read(&log)).unwrap();
+        let line = said.lines().find_map(|line| line.strip_prefix("agents: http://"));
+        address = line.and_then(|line| line.parse().ok());
+        address.is_some()
+    });
+    let address = address.unwrap();
+    let send = |method: &str, path: &str, header: &str| {
+        raw(
+            address,
+            &request(method, path, &[("Authorization", header)], b""),
+            false,
+        )
+        .unwrap()
+    };
+    let canary = "c4na7yc4na7yc4na7yc4na7yc4na7y00";
+    for tried in [secret.as_str(), canary] {
+        for path in ["connect", "pre-connect", "nothing"] {
+            send("GET", &format!("/api/v1/{path}?targetId={id}&targetSecret={tried}"), "");
+        }
+    }
+    send("POST", "/api/v1/agent/login", &basic(&id.to_string(), canary));
+    let login = send("POST", "/api/v1/agent/login", &basic(&id.to_string(), &secret));
+    let token = login.json()["token"].as_str().unwrap().to_owned();
+    assert_eq!(
+        send("GET", "/api/v1/agent/resources", &format!("Bearer {token}")).status,
+        200
+    );
+    assert_eq!(send("GET", "/v2/", &basic("-", &token)).status, 200);
+    send("GET", "/v2/", &basic("-", canary));
+    rustix::process::kill_process(rustix::process::Pid::from_child(&child), rustix::process::Signal::TERM).unwrap();
+    assert!(child.wait().unwrap().success());
+    let kept = files(plant.state().parent().unwrap());
+    assert!(kept.len() > 10);
+    for (path, bytes) in kept {
+        for hidden in [secret.as_str(), canary, token.as_str()] {
+            let found = bytes.windows(hidden.len()).any(|window| window == hidden.as_bytes());
+            assert!(!found, "{} holds {hidden}", path.display());
+        }
+    }
+}
+
 #[test]
 fn r11_only_known_hosts_are_answered_and_none_comes_back() {
     let serving = Serving::two_targets();
@@ -358,6 +437,6 @@ fn r11_only_known_hosts_are_answered_and_none_comes_back() {
     let absolute = format!(
         "GET http://evil.example/api/v1/agent/manifest HTTP/1.1\r\nHost: localhost\r\nAuthorization: {bearer}\r\nConnection: close\r\n\r\n"
     );
-    let reply = crate::support::client::raw(serving.address, absolute.as_bytes(), false).unwrap();
+    let reply = raw(serving.address, absolute.as_bytes(), false).unwrap();
     assert_eq!(reply.status, 421);
 }

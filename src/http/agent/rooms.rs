@@ -17,8 +17,9 @@ pub(super) const SMALL_BYTES: usize = 24 << 10;
 const ROOMS: usize = 40;
 /// Rooms of one target.
 const OF_ONE: usize = 2;
-/// How long a body waits for a room; bodies in rooms end within milliseconds as a rule.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// How long a body waits for a room; bodies in rooms end within milliseconds as a rule. Short, because an agent stands still while
+/// its own log is being taken.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// The rooms.
 #[derive(Debug, Clone)]

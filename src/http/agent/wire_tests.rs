@@ -1,5 +1,7 @@
 //! The agents' documents, and what does not fit them.
 
+use proptest::prelude::*;
+
 use super::super::json::Reader;
 use super::*;
 
@@ -145,4 +147,52 @@ fn without_room_lines_are_counted_and_not_kept() {
     many.throw_away();
     reader.keep_no_texts();
     assert_eq!(reader.feed(b"[{\"body\":{}}]", &mut many), Err(BadBody::Shape("body")));
+}
+
+/// Pieces of documents, so that random lists of them come close to real ones.
+const PIECES: &[&str] = &[
+    "[",
+    "]",
+    "{",
+    "}",
+    ",",
+    ":",
+    "null",
+    "true",
+    "7",
+    "-1.5e3",
+    "\"x\"",
+    "\"body\"",
+    "\"BODY\"",
+    "\"timestamp\"",
+    "\"2026-11-21T10:00:00Z\"",
+    "\"diskMetrics\"",
+    "\"bytesUsed\"",
+    "\"type\"",
+    "\"\\u0000\\ud83d\"",
+    " ",
+];
+
+proptest! {
+    /// Whatever comes, in whatever chunks: no panic, and the same verdict as in one piece.
+    #[test]
+    fn no_document_makes_it_fail_badly(pieces in prop::collection::vec(prop::sample::select(PIECES), 0..24), size in 1_usize..9) {
+        fn verdict<V: Visitor + Default>(text: &str, size: usize) -> Result<(), BadBody> {
+            let (mut reader, mut visitor) = (Reader::new(), V::default());
+            for chunk in text.as_bytes().chunks(size) {
+                reader.feed(chunk, &mut visitor)?;
+            }
+            reader.finish(&mut visitor)
+        }
+        let text = pieces.concat();
+        let whole = text.len().max(1);
+        prop_assert_eq!(verdict::<Many<LogLine>>(&text, size), verdict::<Many<LogLine>>(&text, whole));
+        prop_assert_eq!(verdict::<Many<AgentLogLine>>(&text, size), verdict::<Many<AgentLogLine>>(&text, whole));
+        prop_assert_eq!(verdict::<One<StatusReport>>(&text, size), verdict::<One<StatusReport>>(&text, whole));
+        prop_assert_eq!(verdict::<MetricsReader>(&text, size), verdict::<MetricsReader>(&text, whole));
+        // Nothing is taken that is no JSON.
+        if verdict::<MetricsReader>(&text, size).is_ok() {
+            prop_assert!(text.parse::<serde_json::Value>().is_ok());
+        }
+    }
 }
