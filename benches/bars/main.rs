@@ -7,7 +7,7 @@
 //! ```
 //!
 //! Settings by environment: `AIRLOCK_BENCH_MIB` (content of the large set, 1024), `AIRLOCK_BENCH_BLOBS` (blobs of the small
-//! set, 10000), `AIRLOCK_BENCH_ROUNDS` (5), `AIRLOCK_BENCH_DIR` (where data and states lie; it decides which disk is
+//! set, 10000), `AIRLOCK_BENCH_ROUNDS` (5), `AIRLOCK_BENCH_SECONDS` (of each run of agents, 60), `AIRLOCK_BENCH_DIR` (where data and states lie; it decides which disk is
 //! measured), `AIRLOCK_BENCH_DISTRIBUTION` (a `registry` program of distribution v3).
 //!
 //! Every run is a process of its own: it does its job, and says afterwards what it took. Rounds alternate (ours, floor, ours,
@@ -24,6 +24,7 @@
     reason = "a bench ends by panicking, talks, and computes ratios"
 )]
 
+mod agents;
 mod create;
 mod data;
 mod floor;
@@ -46,6 +47,7 @@ pub(crate) struct Bench {
     pub(crate) mib: u64,
     pub(crate) blobs: u64,
     pub(crate) rounds: usize,
+    pub(crate) seconds: u64,
     filter: Vec<String>,
 }
 
@@ -60,6 +62,7 @@ impl Bench {
             mib: number("AIRLOCK_BENCH_MIB", 1024),
             blobs: number("AIRLOCK_BENCH_BLOBS", 10_000),
             rounds: usize::try_from(number("AIRLOCK_BENCH_ROUNDS", 5)).unwrap(),
+            seconds: number("AIRLOCK_BENCH_SECONDS", 60),
             filter,
         }
     }
@@ -105,12 +108,13 @@ fn main() {
 fn run(bench: &Bench) {
     std::fs::create_dir_all(&bench.folder).unwrap();
     let mut report = Report::start(bench);
-    let groups: [(&str, Bars); 5] = [
+    let groups: [(&str, Bars); 6] = [
         ("create read-back", create::bars),
         ("verify import large", import::large_bars),
         ("import small", import::small_bars),
         ("inspect", inspect::bars),
         ("serve", serve::bars),
+        ("agents-buffer", agents::buffer_bars),
     ];
     for (name, bars) in groups {
         if bench.wants(name) {

@@ -180,8 +180,18 @@ impl Db {
     ///
     /// `E-STATE database-damaged`.
     pub fn quick_check(&self) -> Result<()> {
-        let verdict: String = self
-            .reader()?
+        self.quick_check_with(|_| ())
+    }
+
+    /// As [`Self::quick_check`]; `begun` is given what ends it early, with an error that is not `E-STATE`.
+    ///
+    /// # Errors
+    ///
+    /// `E-STATE database-damaged`.
+    pub fn quick_check_with(&self, begun: impl FnOnce(Interrupt)) -> Result<()> {
+        let reader = self.reader()?;
+        begun(Interrupt(reader.get_interrupt_handle()));
+        let verdict: String = reader
             .query_row("PRAGMA quick_check(1)", [], |row| row.get(0))
             .sql("check the database")?;
         if verdict == "ok" {
@@ -203,6 +213,22 @@ impl Db {
 impl fmt::Debug for Db {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Db").field("path", &self.path).finish_non_exhaustive()
+    }
+}
+
+/// Ends a query of another thread.
+pub struct Interrupt(rusqlite::InterruptHandle);
+
+impl Interrupt {
+    /// Ends the query that runs now, if any.
+    pub fn interrupt(&self) {
+        self.0.interrupt();
+    }
+}
+
+impl fmt::Debug for Interrupt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Interrupt")
     }
 }
 

@@ -32,7 +32,7 @@ mod tests;
 pub mod trust;
 
 pub use failure::SqlResult;
-pub use handle::{Db, Reader, Watch};
+pub use handle::{Db, Interrupt, Reader, Watch};
 pub use migrations::Schema;
 pub use publish::{BlobRow, Name, Page, Publication, Published, publish};
 pub use rusqlite::{Connection, Transaction};

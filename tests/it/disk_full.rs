@@ -19,7 +19,7 @@ const INSIDE: &str = "AIRLOCK_TEST_MOUNTS";
 const SIZE: u64 = 128 << 20;
 
 /// Runs a test in a mount namespace: returns true inside.
-fn in_namespace(test: &str) -> bool {
+pub(crate) fn in_namespace(test: &str) -> bool {
     if std::env::var_os(INSIDE).is_some() {
         return true;
     }
@@ -44,13 +44,13 @@ fn in_namespace(test: &str) -> bool {
 }
 
 /// A small file system.
-struct Disk {
+pub(crate) struct Disk {
     folder: tempfile::TempDir,
 }
 
 impl Disk {
     /// Mounts one; none where the kernel or the machine does not let us.
-    fn mount(kind: &str) -> Option<Self> {
+    pub(crate) fn mount(kind: &str) -> Option<Self> {
         let folder = tempfile::tempdir().unwrap();
         let (image, point) = (folder.path().join("image"), folder.path().join("mnt"));
         fs::create_dir(&point).unwrap();
@@ -69,7 +69,7 @@ impl Disk {
         mounted.then_some(Self { folder })
     }
 
-    fn path(&self) -> PathBuf {
+    pub(crate) fn path(&self) -> PathBuf {
         self.folder.path().join("mnt")
     }
 
@@ -79,7 +79,7 @@ impl Disk {
     }
 
     /// Takes space away until so many bytes are left; 0 means the last byte.
-    fn fill(&self, leave: u64) {
+    pub(crate) fn fill(&self, leave: u64) {
         let mut file = File::options()
             .append(true)
             .create(true)
@@ -95,7 +95,7 @@ impl Disk {
         }
     }
 
-    fn empty(&self) {
+    pub(crate) fn empty(&self) {
         fs::remove_file(self.path().join("filler")).unwrap();
     }
 }

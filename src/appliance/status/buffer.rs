@@ -6,6 +6,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use tokio::sync::oneshot;
 
@@ -15,8 +16,8 @@ use super::queue::{Job, Queue};
 use super::quota::Quota;
 use super::writer::{Contact, Shared, Writer, closed};
 use crate::appliance::state::STATUS_DATABASE;
-use crate::db::Connection;
 use crate::db::status::{self, Gap, Listed};
+use crate::db::{Connection, Interrupt};
 use crate::domain::{Class, Clock, Error, Result, SiteId, Uuid};
 
 /// Where everything goes that agents report.
@@ -25,6 +26,14 @@ use crate::domain::{Class, Clock, Error, Result, SiteId, Uuid};
 pub struct StatusBuffer {
     shared: Arc<Shared>,
     writer: Option<JoinHandle<()>>,
+    check: Option<Check>,
+}
+
+/// The thread that reads every page once.
+struct Check {
+    thread: JoinHandle<()>,
+    stop: Arc<AtomicBool>,
+    running: Arc<Mutex<Option<Interrupt>>>,
 }
 
 /// How the buffer is.
@@ -65,6 +74,7 @@ impl StatusBuffer {
             .spawn(move || writer.run())
             .map_err(|e| Error::new(Class::Io, "thread", format!("cannot start a thread: {e}")).with_source(e))?;
         Ok(Self {
+            check: Some(Check::start(&shared)?),
             shared,
             writer: Some(thread),
         })
@@ -192,8 +202,57 @@ impl StatusBuffer {
     }
 }
 
+impl Check {
+    /// Reads every page once: damage in old records shows up now, and not when they are exported. Nobody waits for it.
+    fn start(shared: &Arc<Shared>) -> Result<Self> {
+        let stop = Arc::new(AtomicBool::new(false));
+        let running = Arc::new(Mutex::new(None));
+        let (shared, stopped, handle) = (shared.clone(), stop.clone(), running.clone());
+        let work = move || {
+            let result = {
+                let db = shared.db.read().unwrap_or_else(PoisonError::into_inner);
+                match db.as_ref().filter(|_| !stopped.load(Ordering::SeqCst)) {
+                    Some(db) => db.quick_check_with(|interrupt| {
+                        *handle.lock().unwrap_or_else(PoisonError::into_inner) = Some(interrupt);
+                    }),
+                    None => Ok(()),
+                }
+            };
+            if let Err(error) = result
+                && error.class() == Class::State
+            {
+                tracing::error!(
+                    class = error.class().name(),
+                    code = error.code(),
+                    "the status database: {error}"
+                );
+                shared.suspect.store(true, Ordering::SeqCst);
+                shared.queue.nudge();
+            }
+        };
+        let thread = std::thread::Builder::new()
+            .name("status-check".into())
+            .spawn(work)
+            .map_err(|e| Error::new(Class::Io, "thread", format!("cannot start a thread: {e}")).with_source(e))?;
+        Ok(Self { thread, stop, running })
+    }
+
+    fn end(self) {
+        self.stop.store(true, Ordering::SeqCst);
+        while !self.thread.is_finished() {
+            if let Some(running) = &*self.running.lock().unwrap_or_else(PoisonError::into_inner) {
+                running.interrupt();
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+}
+
 impl Drop for StatusBuffer {
     fn drop(&mut self) {
+        if let Some(check) = self.check.take() {
+            check.end();
+        }
         self.shared.queue.close();
         if let Some(writer) = self.writer.take()
             && writer.join().is_err()

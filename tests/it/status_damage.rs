@@ -1,0 +1,243 @@
+//! Case F12 for the status database: whatever is wrong with the file, it is set aside, a gap record says so, and statuses are taken.
+
+use std::fs;
+use std::os::unix::fs::FileExt as _;
+use std::path::{Path, PathBuf};
+
+use airlock::appliance::status::{Listed, Reason, StatusBuffer};
+use airlock::db::status::Class;
+use airlock::db::{Db, Schema, SqlResult as _};
+use airlock::domain::StatusKind::{Error, Healthy};
+
+use crate::support::appliance::{read, write};
+use crate::support::status::{Buffer, id, logs, status as report, submit};
+
+/// A state folder as a killed process left it: the newest commits stand in the write-ahead log alone.
+fn killed() -> (Buffer, u64) {
+    let running = Buffer::new();
+    let open = running.open();
+    for n in 0..40_i64 {
+        let kind = if n % 2 == 0 { Healthy } else { Error };
+        submit(&open, report("a", "r1", kind, "word")).unwrap();
+        submit(
+            &open,
+            logs("a", (0..20).map(|line| (n * 20 + line, format!("line {n} {line}")))),
+        )
+        .unwrap();
+    }
+    let highest = open.highest_number().unwrap();
+    let buffer = Buffer::new();
+    for name in ["status.db", "status.db-wal", "status.db-shm", "status-mark"] {
+        write(&buffer.path().join(name), &read(&running.path().join(name)));
+    }
+    (buffer, highest)
+}
+
+fn aside(buffer: &Buffer, number: u32) -> PathBuf {
+    buffer.path().join(format!("status.db.damaged-{number}"))
+}
+
+fn overwrite(path: &Path, offset: u64, bytes: &[u8]) {
+    let file = fs::File::options().write(true).open(path).unwrap();
+    file.write_all_at(bytes, offset).unwrap();
+}
+
+#[track_caller]
+fn assert_works(open: &StatusBuffer) -> Vec<Listed> {
+    assert_eq!(submit(open, report("b", "r1", Healthy, "well")).unwrap().stored, 1);
+    assert_eq!(open.health().trouble, None);
+    open.tail(0, 1_000_000).unwrap()
+}
+
+#[test]
+fn a_killed_process_leaves_everything() {
+    for remove_shared_memory in [false, true] {
+        let (buffer, highest) = killed();
+        if remove_shared_memory {
+            fs::remove_file(buffer.path().join("status.db-shm")).unwrap();
+        }
+        let open = buffer.open();
+        assert_eq!(open.highest_number().unwrap(), highest);
+        let entries = assert_works(&open);
+        assert_eq!(entries.len() as u64, highest + 1);
+        assert_eq!((open.health().set_aside, open.gaps().unwrap().len()), (0, 0));
+    }
+}
+
+#[test]
+fn a_damaged_database_is_set_aside_and_a_new_one_begins_with_a_gap() {
+    type Damage = fn(&Buffer);
+    let cases: [(&str, Damage); 11] = [
+        ("header", |buffer| {
+            // Without a log that holds the page as well.
+            drop(buffer.open());
+            overwrite(&buffer.database(), 0, b"no SQLite format");
+        }),
+        ("first page", |buffer| {
+            drop(buffer.open());
+            overwrite(&buffer.database(), 100, &[0xa5; 900]);
+        }),
+        ("zero length", |buffer| {
+            fs::File::create(buffer.database()).unwrap();
+        }),
+        ("half a page", |buffer| {
+            fs::File::create(buffer.database()).unwrap();
+            write(&buffer.database(), &[0x53; 700]);
+        }),
+        ("missing", |buffer| fs::remove_file(buffer.database()).unwrap()),
+        ("other kind", |buffer| {
+            drop(buffer.open());
+            fs::remove_file(buffer.database()).unwrap();
+            drop(Db::create(&buffer.database(), &Schema::APPLIANCE).unwrap());
+        }),
+        ("newer schema", |buffer| {
+            drop(buffer.open());
+            let db = buffer.db();
+            db.write(|tx| tx.pragma_update(None, "user_version", 99).sql("raise"))
+                .unwrap();
+        }),
+        ("another appliance's", |buffer| {
+            drop(buffer.open());
+            let db = buffer.db();
+            db.write(|tx| {
+                tx.execute("UPDATE meta SET site = 'ffffffffffffffffffffffffffffffff'", [])
+                    .sql("change")?;
+                Ok(())
+            })
+            .unwrap();
+        }),
+        ("a state that is no JSON", |buffer| {
+            drop(buffer.open());
+            let db = buffer.db();
+            db.write(|tx| {
+                tx.execute("INSERT OR REPLACE INTO latest VALUES (1, '{')", [])
+                    .sql("change")?;
+                Ok(())
+            })
+            .unwrap();
+        }),
+        ("write-ahead log, header", |buffer| {
+            overwrite(&buffer.path().join("status.db-wal"), 0, &[0; 4]);
+        }),
+        ("write-ahead log, middle", |buffer| {
+            let path = buffer.path().join("status.db-wal");
+            let middle = fs::metadata(&path).unwrap().len() / 2;
+            overwrite(&path, middle, &[0xa5; 64]);
+        }),
+    ];
+    for (name, damage) in cases {
+        let (buffer, highest) = killed();
+        damage(&buffer);
+        let there = buffer.database().is_file();
+        let open = buffer.open();
+        let entries = assert_works(&open);
+        assert_eq!(entries.len(), 2, "{name}");
+        let first = &entries[0].record;
+        assert_eq!(first.class, Class::Gap, "{name}");
+        assert!(first.number > highest, "{name}: numbers are never given twice");
+        let gap = open.gaps().unwrap().remove(0);
+        assert_eq!(
+            (gap.reason, gap.class, gap.exact),
+            (Reason::Damaged, None, false),
+            "{name}"
+        );
+        assert_eq!((gap.first, gap.last), (1, first.number - 1), "{name}");
+        assert_eq!(open.health().set_aside, 1, "{name}");
+        assert_eq!(aside(&buffer, 1).is_file(), there, "{name}: what was there is kept");
+        // And that one is as good as any other.
+        drop(open);
+        let open = buffer.open();
+        assert_eq!(open.health().set_aside, 0, "{name}");
+        assert_eq!(open.highest_number().unwrap(), first.number + 1, "{name}");
+        assert_eq!(open.overview().unwrap()[0].target, id("b"), "{name}");
+    }
+}
+
+#[test]
+fn damage_after_damage_fills_no_disk() {
+    let (buffer, _) = killed();
+    let mut highest = 0;
+    for round in 1..=12 {
+        write(&buffer.database(), b"garbage");
+        let open = buffer.open();
+        assert_works(&open);
+        assert!(open.highest_number().unwrap() > highest, "{round}");
+        highest = open.highest_number().unwrap();
+        assert!(aside(&buffer, round.min(8)).is_file());
+    }
+    assert!(!aside(&buffer, 9).is_file());
+}
+
+#[test]
+fn without_its_mark_a_damaged_database_still_gives_no_number_twice() {
+    let (buffer, highest) = killed();
+    fs::remove_file(buffer.path().join("status-mark")).unwrap();
+    write(&buffer.database(), b"garbage");
+    let open = buffer.open();
+    assert_works(&open);
+    assert!(open.tail(0, 1).unwrap()[0].record.number > highest);
+}
+
+#[test]
+fn an_older_copy_of_the_database_is_noticed_by_its_mark() {
+    let buffer = Buffer::new();
+    let open = buffer.open();
+    submit(&open, report("a", "r1", Healthy, "well")).unwrap();
+    drop(open);
+    let yesterday = read(&buffer.database());
+    write(&buffer.path().join("status-mark"), br#"{"below":900000}"#);
+    write(&buffer.database(), &yesterday);
+    let open = buffer.open();
+    let entries = assert_works(&open);
+    assert_eq!(entries[1].record.number, 900_000);
+    let gap = open.gaps().unwrap().remove(0);
+    assert_eq!((gap.reason, gap.first, gap.last), (Reason::Restored, 2, 899_999));
+}
+
+#[test]
+fn a_damaged_page_of_old_records_is_found_after_the_start() {
+    let buffer = Buffer::new();
+    let open = buffer.open();
+    for n in 0..30_i64 {
+        let lines = (0..200).map(|line| (n * 200 + line, format!("line {n} {line} {}", "x".repeat(200))));
+        submit(&open, logs("a", lines)).unwrap();
+    }
+    let highest = open.highest_number().unwrap();
+    drop(open);
+    let middle = fs::metadata(buffer.database()).unwrap().len() / 2048 * 1024;
+    overwrite(&buffer.database(), middle, &[0xa5; 1024]);
+    let open = buffer.open();
+    crate::support::appliance::wait_for("a new database", || open.health().set_aside == 1);
+    let entries = assert_works(&open);
+    assert_eq!(
+        (entries[0].record.class, entries[0].record.number > highest),
+        (Class::Gap, true)
+    );
+}
+
+#[test]
+fn damage_that_shows_up_while_running_stops_nobody() {
+    let buffer = Buffer::new();
+    let open = buffer.open();
+    for n in 0..30_i64 {
+        let lines = (0..200).map(|line| (n * 200 + line, format!("line {n} {line} {}", "x".repeat(200))));
+        submit(&open, logs("a", lines)).unwrap();
+    }
+    let highest = open.highest_number().unwrap();
+    let length = fs::metadata(buffer.database()).unwrap().len();
+    assert!(length > 200 << 10, "most of it stands in the file itself");
+    overwrite(
+        &buffer.database(),
+        4096,
+        &vec![0xa5; usize::try_from(length).unwrap() - 8192],
+    );
+    let error = open.tail(0, 1_000_000).unwrap_err();
+    assert_eq!(error.code(), "database-damaged");
+    // The first answer after that may still come from the old file; the damage is dealt with before the next.
+    submit(&open, report("a", "r1", Healthy, "well")).ok();
+    crate::support::appliance::wait_for("a new database", || open.health().set_aside == 1);
+    let entries = assert_works(&open);
+    assert_eq!(entries[0].record.class, Class::Gap);
+    assert!(entries[0].record.number > highest);
+    assert!(aside(&buffer, 1).is_file());
+}
