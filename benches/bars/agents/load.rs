@@ -29,16 +29,14 @@ impl Taken {
     /// Reports it; the bars are those of the design for 10,000 agents.
     pub(crate) fn report(mut self, name: &str, bars: bool, report: &mut Report) {
         self.times.sort_by(f64::total_cmp);
-        let at = |share: f64| {
-            let place = ((self.times.len() - 1) as f64 * share).round();
-            self.times[place as usize]
-        };
+        // In percent.
+        let at = |share: usize| self.times[(self.times.len() - 1) * share / 100];
         let bar = |limit: f64| if bars { Bar::AtMost(limit) } else { Bar::None };
         let rate = self.times.len() as f64 / self.seconds;
         report.alone(&format!("{name}: answers"), "/s", &[rate], Bar::None);
-        report.alone(&format!("{name}: p50"), "ms", &[at(0.5)], Bar::None);
-        report.alone(&format!("{name}: p99"), "ms", &[at(0.99)], bar(50.0));
-        report.alone(&format!("{name}: slowest"), "ms", &[at(1.0)], Bar::None);
+        report.alone(&format!("{name}: p50"), "ms", &[at(50)], Bar::None);
+        report.alone(&format!("{name}: p99"), "ms", &[at(99)], bar(50.0));
+        report.alone(&format!("{name}: slowest"), "ms", &[at(100)], Bar::None);
         let failed = self.failed as f64;
         report.alone(&format!("{name}: refused or lost"), "", &[failed], bar(0.0));
         let cores = self.cpu / self.seconds;
@@ -53,7 +51,7 @@ pub(crate) fn sync_times(folder: &Path) -> Vec<f64> {
     let path = folder.join("sync");
     let file = File::create(&path).unwrap();
     let block = [7; 4096];
-    file.write_all_at(&[0; 4096 * 256], 0).unwrap();
+    file.write_all_at(&vec![0; 4096 * 256], 0).unwrap();
     file.sync_all().unwrap();
     let times = (0..256)
         .map(|n| {
