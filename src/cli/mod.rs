@@ -35,6 +35,10 @@ mod state_folder;
 mod target;
 #[cfg(feature = "site")]
 mod target_list;
+#[cfg(feature = "site")]
+mod target_state;
+#[cfg(feature = "site")]
+mod target_watch;
 #[cfg(feature = "vendor")]
 mod times;
 #[cfg(feature = "site")]

@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 use super::site_view::ConfigArgs;
 use super::state_folder::StateArgs;
 use super::ui::escape;
-use super::{Ui, target_list};
+use super::{Ui, target_list, target_watch};
 use crate::appliance::hub::{
     Check, DeploymentView, Hub, MirrorFile, Removal, Runtime, SecretView, TargetChoice, TargetView,
 };
@@ -27,6 +27,21 @@ const SECRET_BYTES: u64 = 256;
 pub(super) enum TargetCommand {
     /// List targets, their deployments, and whether their agents can log in
     List {
+        #[command(flatten)]
+        place: Place,
+    },
+    /// Show targets live: what their agents report, and what really runs
+    ///
+    /// Reads the state folder, and changes nothing. On a terminal the picture is drawn over itself; elsewhere every change is a line.
+    #[command(
+        after_help = "Examples:\n  airlock target watch\n  airlock target watch press-1\n  airlock target watch --once --format json"
+    )]
+    Watch {
+        /// Only this target: name or UUID
+        target: Option<String>,
+        /// Look once and end
+        #[arg(long)]
+        once: bool,
         #[command(flatten)]
         place: Place,
     },
@@ -158,7 +173,12 @@ pub(super) fn run(command: &TargetCommand, ui: &mut Ui) -> Result<()> {
                     escape(&name)
                 ));
             }
-            target_list::print(&hub.targets(), ui)
+            target_list::print(&hub, &place.state.state, ui)
+        }
+        TargetCommand::Watch { target, once, place } => {
+            let hub = place.hub()?;
+            let only = target.as_ref().map(|name| find(&hub, name)).transpose()?;
+            target_watch::run(&hub, &place.state.state, only.as_ref(), *once, ui.format())
         }
         TargetCommand::Add { name, like, place } => {
             let hub = place.hub()?;

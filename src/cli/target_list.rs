@@ -1,18 +1,36 @@
 //! The list of targets, as a table or as JSON.
 
+use std::path::Path;
+
 use serde_json::json;
 
 use super::Ui;
+use super::target_state::{self, TargetState};
 use super::ui::escape;
-use crate::appliance::hub::{SecretView, TargetView};
-use crate::domain::Result;
+use crate::appliance::hub::{Hub, SecretView};
+use crate::domain::{Clock as _, Result, SystemClock, Timestamp};
 
-/// Prints targets to stdout.
-pub(super) fn print(targets: &[TargetView], ui: &mut Ui) -> Result<()> {
+/// Prints targets to stdout. That their status cannot be read hides nothing else of them.
+pub(super) fn print(hub: &Hub, state: &Path, ui: &mut Ui) -> Result<()> {
+    let (now, targets) = match target_state::read(hub, state) {
+        Ok((now, targets)) => (now, targets),
+        Err(error) => {
+            ui.warn(format_args!(
+                "what agents report cannot be read: {}",
+                escape(&error.to_string())
+            ));
+            let alone = |view| TargetState {
+                view,
+                status: None,
+                deployments: Vec::new(),
+            };
+            (SystemClock.now(), hub.targets().into_iter().map(alone).collect())
+        }
+    };
     let human = if targets.is_empty() {
         "no live release has targets for this site".to_owned()
     } else {
-        table(targets)
+        table(now, &targets)
     };
     ui.result(
         &json!({"targets": targets.iter().map(to_json).collect::<Vec<_>>()}),
@@ -20,9 +38,23 @@ pub(super) fn print(targets: &[TargetView], ui: &mut Ui) -> Result<()> {
     )
 }
 
-fn table(targets: &[TargetView]) -> String {
-    let mut rows = vec![["TARGET", "KIND", "PRODUCT", "RELEASE", "AGENT", "SECRET", "RUNS"].map(ToOwned::to_owned)];
-    for target in targets {
+fn table(now: Timestamp, targets: &[TargetState]) -> String {
+    let mut rows = vec![
+        [
+            "TARGET",
+            "KIND",
+            "PRODUCT",
+            "RELEASE",
+            "AGENT",
+            "SECRET",
+            "STATE",
+            "SEEN",
+            "SHALL RUN",
+        ]
+        .map(ToOwned::to_owned),
+    ];
+    for state in targets {
+        let target = &state.view;
         let mut runs: Vec<String> = target
             .deployments
             .iter()
@@ -42,6 +74,8 @@ fn table(targets: &[TargetView]) -> String {
             format!("{} ({})", target.counter, escape(&target.release_version)),
             target.agent.clone().unwrap_or_else(|| "-".to_owned()),
             secret(target.secret).0.to_owned(),
+            state.word().to_owned(),
+            state.seen(now),
             runs.join(", "),
         ]);
     }
@@ -49,7 +83,7 @@ fn table(targets: &[TargetView]) -> String {
         let cells = rows.iter().filter_map(|row| row.get(column));
         cells.map(|cell| cell.chars().count()).max().unwrap_or(0)
     };
-    let widths: Vec<usize> = (0..7).map(width).collect();
+    let widths: Vec<usize> = (0..9).map(width).collect();
     let lines: Vec<String> = rows
         .iter()
         .map(|row| {
@@ -64,15 +98,19 @@ fn table(targets: &[TargetView]) -> String {
     lines.join("\n")
 }
 
-fn to_json(target: &TargetView) -> serde_json::Value {
+fn to_json(state: &TargetState) -> serde_json::Value {
+    let target = &state.view;
     let (word, at) = secret(target.secret);
     let deployments: Vec<_> = target
         .deployments
         .iter()
         .map(|deployment| {
+            let known = state.deployments.iter().find(|known| known.view.id == deployment.id);
             json!({
                 "id": deployment.id, "application": deployment.application, "version": deployment.version,
                 "revision": deployment.revision, "undeployed_here": deployment.removed,
+                "state": known.map(|known| known.dot.as_str()), "runs": known.map(|known| &known.runs_text),
+                "runs_revision": known.and_then(|known| known.runs),
             })
         })
         .collect();
@@ -81,11 +119,13 @@ fn to_json(target: &TargetView) -> serde_json::Value {
         "channel": target.scope.channel, "domain": target.scope.domain, "epoch": target.counter.epoch,
         "sequence": target.counter.sequence, "release": target.release_version, "agent": target.agent,
         "like": target.template, "secret": word, "secret_at": at, "deployments": deployments, "fault": target.fault,
+        "state": state.word(), "connected": state.status.is_some(), "agent_reported": state.agent(),
+        "last_contact": state.status.as_ref().map(|status| status.last_contact),
     })
 }
 
 /// Returns the stable word, and since when.
-fn secret(view: SecretView) -> (&'static str, Option<crate::domain::Timestamp>) {
+fn secret(view: SecretView) -> (&'static str, Option<Timestamp>) {
     match view {
         SecretView::None => ("none", None),
         SecretView::Issued(at) => ("issued", Some(at)),

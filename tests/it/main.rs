@@ -37,6 +37,7 @@ mod target_manifests;
 mod target_rules;
 mod target_secrets;
 mod target_serving;
+mod target_watch;
 mod tls;
 mod vectors;
 #[cfg(feature = "vendor")]

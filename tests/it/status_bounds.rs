@@ -66,7 +66,7 @@ fn the_oldest_text_of_a_flooding_target_goes_and_nobody_elses() {
         .collect();
     assert!(left.len() > 300, "{}", left.len());
     assert!(
-        left[0].starts_with("5") && left.last().unwrap().starts_with("59 99 "),
+        left[0].starts_with('5') && left.last().unwrap().starts_with("59 99 "),
         "{}",
         left[0]
     );
