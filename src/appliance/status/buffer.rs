@@ -64,7 +64,7 @@ impl StatusBuffer {
             queue: Queue::default(),
             db: RwLock::new(None),
             contacts: Mutex::new(HashMap::new()),
-            suspect: AtomicBool::new(false),
+            suspect: AtomicU64::new(0),
             set_aside: AtomicU64::new(0),
             trouble: Mutex::new(None),
         });
@@ -185,18 +185,18 @@ impl StatusBuffer {
     }
 
     fn read<T>(&self, query: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
-        let result = {
+        let (result, generation) = {
             let db = self.shared.db.read().unwrap_or_else(PoisonError::into_inner);
-            match db.as_ref() {
+            let result = match db.as_ref() {
                 Some(db) => db.read(query),
                 None => Err(closed()),
-            }
+            };
+            (result, self.shared.generation())
         };
         if let Err(error) = &result
             && error.class() == Class::State
         {
-            self.shared.suspect.store(true, Ordering::SeqCst);
-            self.shared.queue.nudge();
+            self.shared.suspect(generation);
         }
         result
     }
@@ -209,14 +209,15 @@ impl Check {
         let running = Arc::new(Mutex::new(None));
         let (shared, stopped, handle) = (shared.clone(), stop.clone(), running.clone());
         let work = move || {
-            let result = {
+            let (result, generation) = {
                 let db = shared.db.read().unwrap_or_else(PoisonError::into_inner);
-                match db.as_ref().filter(|_| !stopped.load(Ordering::SeqCst)) {
+                let result = match db.as_ref().filter(|_| !stopped.load(Ordering::SeqCst)) {
                     Some(db) => db.quick_check_with(|interrupt| {
                         *handle.lock().unwrap_or_else(PoisonError::into_inner) = Some(interrupt);
                     }),
                     None => Ok(()),
-                }
+                };
+                (result, shared.generation())
             };
             if let Err(error) = result
                 && error.class() == Class::State
@@ -226,8 +227,7 @@ impl Check {
                     code = error.code(),
                     "the status database: {error}"
                 );
-                shared.suspect.store(true, Ordering::SeqCst);
-                shared.queue.nudge();
+                shared.suspect(generation);
             }
         };
         let thread = std::thread::Builder::new()

@@ -6,7 +6,7 @@
 
 use std::collections::HashMap;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
@@ -44,8 +44,8 @@ pub(super) struct Shared {
     /// None while it cannot be opened. Whoever reads holds the lock, so that no connection outlives a file that is set aside.
     pub(super) db: RwLock<Option<Db>>,
     pub(super) contacts: Mutex<HashMap<Uuid, Contact>>,
-    /// Somebody who reads met damage.
-    pub(super) suspect: AtomicBool,
+    /// Somebody who reads met damage: in the database of this number (those that were set aside, and one); 0 for nobody.
+    pub(super) suspect: AtomicU64,
     pub(super) set_aside: AtomicU64,
     pub(super) trouble: Mutex<Option<String>>,
 }
@@ -81,6 +81,17 @@ pub(super) struct Writer {
 }
 
 impl Shared {
+    /// Number of the database that is open; read it under the lock of that.
+    pub(super) fn generation(&self) -> u64 {
+        self.set_aside.load(Ordering::SeqCst).saturating_add(1)
+    }
+
+    /// Says that the database of a number is damaged.
+    pub(super) fn suspect(&self, generation: u64) {
+        self.suspect.store(generation, Ordering::SeqCst);
+        self.queue.nudge();
+    }
+
     pub(super) fn trouble(&self) -> MutexGuard<'_, Option<String>> {
         self.trouble.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -247,7 +258,8 @@ impl Writer {
 
     /// Folds, writes contacts, and opens what could not be opened before.
     fn maintain(&mut self, last: bool) {
-        if self.shared.suspect.swap(false, Ordering::SeqCst) {
+        // What was replaced meanwhile is no concern any more.
+        if self.shared.suspect.swap(0, Ordering::SeqCst) == self.shared.generation() {
             let error = Error::new(
                 Class::State,
                 "database-damaged",
