@@ -2,7 +2,7 @@
 
 use super::state::Appliance;
 use crate::db::release::{self, Activated, Release, State};
-use crate::db::targets::Undeploy;
+use crate::db::targets::{self, TargetSet, Undeploy};
 use crate::domain::{Class, Error, Hash, Result, Step, Timestamp};
 
 /// What a release holds.
@@ -14,6 +14,8 @@ pub struct ReleaseContent {
     pub bytes: u64,
     /// Its tags, as `repository:tag`.
     pub names: Vec<String>,
+    /// What it says of the targets of this site.
+    pub targets: TargetSet,
 }
 
 impl Appliance {
@@ -29,6 +31,7 @@ impl Appliance {
                 blobs,
                 bytes,
                 names: release::names(connection, release.id)?,
+                targets: targets::of_release(connection, release.id)?,
             })
         })
     }

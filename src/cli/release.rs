@@ -8,8 +8,8 @@ use super::state_folder::StateArgs;
 use super::ui::escape;
 use crate::appliance::Appliance;
 use crate::db::release::{Activated, Release};
-use crate::db::targets::Undeploy;
-use crate::domain::{Clock as _, Result, SystemClock};
+use crate::db::targets::{DeploymentRow, TargetSet, Undeploy};
+use crate::domain::{Clock as _, Result, SystemClock, Uuid};
 
 /// Look at releases and choose which one is live
 #[derive(Debug, Subcommand)]
@@ -79,9 +79,11 @@ pub(super) fn run(command: &ReleaseCommand, ui: &mut Ui) -> Result<()> {
                 members.insert("blobs".into(), content.blobs.into());
                 members.insert("bytes".into(), content.bytes.into());
                 members.insert("names".into(), json!(content.names));
+                members.insert("targets".into(), targets_json(&content.targets));
+                members.insert("removed".into(), json!(content.targets.removed));
             }
             let human = format!(
-                "{}\nhead         {}\nroot         {}\nimported     {}\ncontent      {} in {} blobs\n{}",
+                "{}\nhead         {}\nroot         {}\nimported     {}\ncontent      {} in {} blobs\n{}{}",
                 line(&release),
                 release.head,
                 release.root_version,
@@ -89,6 +91,7 @@ pub(super) fn run(command: &ReleaseCommand, ui: &mut Ui) -> Result<()> {
                 super::ui::bytes(content.bytes),
                 content.blobs,
                 content.names.join("\n"),
+                targets_human(&content.targets),
             );
             ui.result(&value, human)
         }
@@ -130,6 +133,45 @@ fn line(release: &Release) -> String {
         escape(&release.version),
         release.head.to_hex().get(..16).unwrap_or_default(),
     )
+}
+
+/// One line for each target of this site, with what it runs.
+fn targets_human(set: &TargetSet) -> String {
+    let mut out = String::new();
+    for target in &set.targets {
+        let runs: Vec<String> = runs_on(set, target.id)
+            .map(|deployment| format!("{} {}", deployment.application, escape(&deployment.version)))
+            .collect();
+        out += &format!("\ntarget {}: {}", escape(&target.name), runs.join(", "));
+    }
+    if !set.removed.is_empty() {
+        out += &format!(
+            "\nremoves {} targets and deployments of earlier releases",
+            set.removed.len()
+        );
+    }
+    out
+}
+
+fn targets_json(set: &TargetSet) -> serde_json::Value {
+    let targets = set.targets.iter().map(|target| {
+        let deployments: Vec<_> = runs_on(set, target.id)
+            .map(|deployment| {
+                json!({
+                    "id": deployment.id, "application": deployment.application, "version": deployment.version,
+                    "revision": deployment.revision,
+                })
+            })
+            .collect();
+        json!({"id": target.id, "name": target.name, "kind": target.kind, "deployments": deployments})
+    });
+    targets.collect()
+}
+
+fn runs_on(set: &TargetSet, target: Uuid) -> impl Iterator<Item = &DeploymentRow> {
+    set.deployments
+        .iter()
+        .filter(move |deployment| deployment.target == target)
 }
 
 fn to_json(release: &Release) -> serde_json::Value {

@@ -136,6 +136,9 @@ pub(super) struct ConnectArgs {
     /// by other names; touches no secret
     #[arg(long, value_enum, value_name = "RUNTIME", conflicts_with_all = ["secret_stdin", "new_secret"])]
     mirrors: Option<RuntimeName>,
+    /// Print the manifest itself in place of the command, to be carried to a host by hand
+    #[arg(long, conflicts_with = "mirrors")]
+    manifest: bool,
     #[command(flatten)]
     place: Place,
 }
@@ -267,11 +270,23 @@ fn connect(args: &ConnectArgs, ui: &mut Ui) -> Result<()> {
         .expected("that secret, with --secret-stdin")
         .remedy("or let a new one take its place with --new-secret"));
     };
-    let command = Zeroizing::new(hub.install_command(&target.id, &secret)?);
     if issued {
-        ui.say("a new secret was issued; it stands in this command and is shown this once");
+        ui.say("a new secret was issued; it stands in this text and is shown this once");
     }
+    if args.manifest {
+        let manifest = Zeroizing::new(hub.connect_manifest(&target.id, &secret)?);
+        return ui.result(
+            &json!({"target": target.id, "name": target.name, "manifest": manifest.as_str(), "issued": issued}),
+            manifest.trim_end(),
+        );
+    }
+    let command = Zeroizing::new(hub.install_command(&target.id, &secret)?);
     ui.say("run it where the agent shall live; the engine there must trust this appliance (--mirrors)");
+    if target.kind == "docker" && hub.site_view().authority().is_some() {
+        ui.say(
+            "the certificate of this appliance's authority travels within: that takes docker compose 2.23.1 or newer",
+        );
+    }
     ui.result(
         &json!({"target": target.id, "name": target.name, "command": command.as_str(), "issued": issued}),
         command.as_str(),

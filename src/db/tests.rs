@@ -180,6 +180,30 @@ fn an_older_schema_is_brought_up_in_one_step_or_not_at_all() {
 }
 
 #[test]
+fn an_appliance_from_before_agents_gets_their_tables() {
+    let old = Schema {
+        steps: &Schema::APPLIANCE.steps[..1],
+        ..Schema::APPLIANCE
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("airlock.db");
+    let db = Db::create(&path, &old).unwrap();
+    let site = appliance::Appliance {
+        site: "0123456789abcdef0123456789abcdef".parse().unwrap(),
+        name: "plant".into(),
+        created_at: Timestamp::EPOCH,
+    };
+    db.write(|tx| appliance::insert(tx, &site, Timestamp::EPOCH)).unwrap();
+    drop(db);
+    let db = Db::open(&path, &Schema::APPLIANCE).unwrap();
+    assert_eq!(db.read(appliance::get).unwrap(), site);
+    assert_eq!(db.read(targets::edition).unwrap(), 0);
+    db.write(targets::raise_edition).unwrap();
+    assert_eq!(db.read(targets::edition).unwrap(), 1);
+    assert!(db.read(targets::local_targets).unwrap().is_empty());
+}
+
+#[test]
 fn a_damaged_page_is_found() {
     use std::os::unix::fs::FileExt as _;
     let folder = tempfile::tempdir().unwrap();

@@ -55,6 +55,13 @@ fn an_operator_enrols_rotates_and_takes_away() {
     assert_eq!(list(&plant).len(), 3);
     assert_eq!(list(&plant)[1]["secret"], "none");
 
+    let output = Command::new(AIRLOCK)
+        .args(["release", "show", "1.0", "--state"])
+        .arg(plant.state())
+        .output()
+        .unwrap();
+    assert!(String::from_utf8_lossy(&output.stdout).contains("\ntarget edge-0: web version a\n"));
+
     // The secret, and nothing else, on stdout.
     let secret = good(&plant, &["secret", "edge-0"]).trim().to_owned();
     assert_eq!(secret.len(), 32);
@@ -78,6 +85,12 @@ fn an_operator_enrols_rotates_and_takes_away() {
     assert_eq!(output.status.code(), Some(2));
     assert!(!String::from_utf8_lossy(&output.stderr).contains(&secret));
     assert!(good(&plant, &["connect", "cluster"]).contains("kubectl apply -n 'shop' -f -"));
+
+    let manifest = good(&plant, &["connect", "edge-0", "--new-secret", "--manifest"]);
+    assert!(
+        manifest.contains("\nname: distr\n") && !manifest.contains(&next),
+        "{manifest}"
+    );
 
     // Local life.
     assert!(good(&plant, &["add", "spare", "--like", "edge-0"]).contains("follows edge-0"));

@@ -427,6 +427,21 @@ fn a_target_made_here_follows_its_template_under_ids_of_its_own() {
             .code(),
         "template"
     );
+    // It goes with its template and comes back with it.
+    let gone = plant.vendor.with_targets(3, |image| {
+        Desired::docker(image, 1, "c")
+            .without(&["edge-0"])
+            .removing(&[target_id("edge-0")])
+    });
+    plant.import(&gone, false).unwrap();
+    assert!(hub.refresh().unwrap());
+    assert!(login(&hub, &id, secret.as_str()).is_none());
+    assert_eq!(hub.orphans(), [(id, "spare".to_owned())]);
+    plant.release(4, 1, "d");
+    assert!(hub.refresh().unwrap());
+    assert!(hub.orphans().is_empty());
+    assert!(login(&hub, &id, secret.as_str()).is_some());
+
     hub.remove_target(&id, Removal::Remove).unwrap();
     assert!(login(&hub, &id, secret.as_str()).is_none());
     assert!(

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use airlock::appliance::hub::{Hub, Identity, Login, SiteView};
 use airlock::appliance::{Appliance, NewAppliance, Options, init};
+use airlock::bundle::desired::{ChartSource, DockerMode, HelmOptions, WaitStrategy};
 use airlock::crypto::Chain;
 use airlock::domain::{Class, Clock as _, Digest, FixedClock, Result, Uuid};
 use base64::Engine as _;
@@ -194,4 +195,102 @@ fn a10_checklist_15_no_changed_document_and_never_an_empty_list() {
     assert_eq!(hub.resources(&edge).unwrap_err().class(), Class::State);
     write(&path, stored.as_bytes());
     assert_eq!(hub.resources(&edge).unwrap(), good);
+}
+
+#[test]
+fn checklist_17_18_20_21_22_order_modes_options_and_numbers() {
+    let plant = Plant::new();
+    let made = plant.vendor.with_targets(1, |image| {
+        let mut desired = Desired::both(image, 2, "a");
+        // A second deployment on edge-0, older by the clock of the hub, so first in the list.
+        let mut second = desired.target("edge-1").deployments.pop().unwrap();
+        second.created_at = "2026-09-01T00:00:00Z".parse().unwrap();
+        second.docker.as_mut().unwrap().mode = DockerMode::Swarm;
+        let target = desired.target("edge-0");
+        target.deployments.push(second);
+        target.deployments.sort_by_key(|deployment| deployment.id);
+        target.logs_after = Some("2026-10-01T00:00:00Z".parse().unwrap());
+        target.logs = false;
+        target.metrics = true;
+        target.image_cleanup = false;
+        let helm = desired.target("cluster").deployments[0].helm.as_mut().unwrap();
+        helm.source = ChartSource::Repository;
+        helm.ignore_revision_skew = true;
+        helm.options = Some(HelmOptions {
+            cleanup_on_failure: true,
+            force_conflicts: false,
+            rollback_on_failure: true,
+            timeout: "5m0s".into(),
+            wait_strategy: WaitStrategy::HookOnly,
+        });
+        desired
+    });
+    plant.import(&made, false).unwrap();
+    let hub = plant.hub_as("appliance.example:5443", true, None);
+    let answer = resources(&hub, &enrol(&hub, "edge-0"));
+    assert_eq!(answer["deploymentLogsAfter"], "2026-10-01T00:00:00Z");
+    assert_eq!(
+        (
+            answer["metricsEnabled"].as_bool(),
+            answer["deploymentLogsEnabled"].as_bool()
+        ),
+        (Some(true), Some(false))
+    );
+    let deployments = answer["deployments"].as_array().unwrap();
+    assert_eq!(deployments[0]["id"], deployment_id("edge-1").to_string());
+    assert_eq!(deployments[1]["id"], deployment_id("edge-0").to_string());
+    assert_eq!(
+        (
+            deployments[0]["dockerType"].as_str(),
+            deployments[1]["dockerType"].as_str()
+        ),
+        (Some("swarm"), Some("compose"))
+    );
+    for deployment in deployments {
+        assert!(deployment["registryAuth"].is_null() && deployment["values"].is_null());
+        assert_eq!(
+            (&deployment["logsEnabled"], &deployment["imageCleanupEnabled"]),
+            (&Value::Bool(false), &Value::Bool(false))
+        );
+    }
+
+    let cluster = enrol(&hub, "cluster");
+    let text = String::from_utf8(hub.resources(&cluster).unwrap().to_vec()).unwrap();
+    for part in [
+        "\"namespace\":\"shop\"",
+        "\"chartUrl\":\"https://appliance.example:5443/charts/registry.test/charts/shop\",\"chartName\":\"shop\",\"chartVersion\":\"1.0.0\"",
+        "\"values\":{\"big\":12345678,",
+        "\"ignoreRevisionSkew\":true,\"helmOptions\":{\"timeout\":\"5m0s\",\"waitStrategy\":\"hookOnly\",\"rollbackOnFailure\":true,\
+         \"cleanupOnFailure\":true,\"forceConflicts\":false}}]}\n",
+    ] {
+        assert!(text.contains(part), "{part}\n{text}");
+    }
+}
+
+#[test]
+fn checklist_47_an_agent_version_is_named_only_with_its_images() {
+    let plant = Plant::new();
+    let made = plant.vendor.with_targets(1, |image| Desired::docker(image, 1, "a"));
+    plant.import(&made, false).unwrap();
+    let hub = plant.hub();
+    let identity = enrol(&hub, "edge-0");
+    assert!(hub.resources(&identity).is_ok());
+    for (name, public) in [
+        ("registry.test/distr/docker-agent", true),
+        ("registry.test/distr/docker-autoheal", true),
+        ("registry.test/distr/kubernetes-agent", true),
+        ("registry.test/crm/web", false),
+        ("registry.test/distr/docker-agent/x", false),
+    ] {
+        assert_eq!(hub.is_public(&name.parse().unwrap()), public, "{name}");
+    }
+    let path = plant.blob(&made.manifest);
+    let bytes = read(&path);
+    std::fs::remove_file(&path).unwrap();
+    let without = plant.hub();
+    let error = without.resources(&identity).unwrap_err();
+    assert_eq!((error.class(), error.code()), (Class::State, "agent-image"));
+    assert!(without.agent_manifest(&identity).is_err());
+    write(&path, &bytes);
+    assert!(plant.hub().resources(&identity).is_ok());
 }
