@@ -262,9 +262,9 @@ def check_refused_states():
 
     class Bad:
         @staticmethod
-        def bad(name, recipe, _says, kind, code, _step):
+        def bad(name, recipe, _says, kind, code, step):
             unseen = ("j01-desired-duplicate", "j02-desired-empty", "j02-desired-float")
-            if (kind, code) in (("E-FORMAT", "grammar"), ("E-CONTENT", "verifier")) and name not in unseen:
+            if (kind, code, step) in (("E-FORMAT", "grammar", "X13"), ("E-CONTENT", "verifier", "X13")) and name not in unseen:
                 refused.append((name, next(data for kind, data in recipe.content.documents if kind == "desired-state")))
 
     vector_desired.bad(Bad)

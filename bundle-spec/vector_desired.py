@@ -208,6 +208,8 @@ def bad(vectors):
     form("j01-desired-duplicate", "a member twice", lambda data: data.replace(b'"metrics":true', b'"metrics":true,"metrics":true'))
     form("j01-desired-null", "null for an optional member", lambda data: data.replace(
         b'"logs":false', b'"logs":false,"logs_after":null'), "non-canonical")
+    form("j11-registry-auth", "a password for a registry", lambda data: data.replace(
+        b'"removed":', b'"registry_auth":{"registry.example.com":{"password":"hunter2","username":"press"}},"removed":', 1))
     form("j02-desired-empty", "a desired state without a byte", lambda data: b"")
     form("j02-desired-unknown", "an unknown member", lambda data: data.replace(b'"metrics":true', b'"metrics":true,"monitor":true'))
     form("j02-desired-missing", "a member is missing", lambda data: data.replace(b'"metrics":true,', b""))
@@ -230,6 +232,11 @@ def bad(vectors):
                 entry["size"] = most + 1 if entry["type"] == kind else entry["size"]
         case(f"j02-document-size-{kind}", f"a {kind} document of {most + 1} bytes", lambda s, d, k: None, "document-size", "E-LIMIT", "X5",
              ("head", larger))
+    def secret(head):
+        for entry in head["documents"]:
+            entry["type"] = "secret" if entry["type"] == "values" else entry["type"]
+    case("j11-secret-document", "a document of a type for secrets, in clear", lambda s, d, k: None, "grammar", "E-FORMAT", "X5",
+         ("head", secret))
     case("desired-document-other-size", "the head states another size of the desired state than the index", lambda s, d, k: None,
          "unlisted", hook=("head", shorter))
 
