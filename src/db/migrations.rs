@@ -81,6 +81,28 @@ impl Schema {
         )
     }
 
+    /// Checks that a database has the tables, columns and indexes that its version has: the version alone is a number that anybody can
+    /// write.
+    ///
+    /// # Errors
+    ///
+    /// `E-STATE other-schema`; those of the database.
+    pub fn check_tables(&self, connection: &Connection) -> Result<()> {
+        let expected = Connection::open_in_memory().sql("make a database to compare with")?;
+        for step in self.steps {
+            expected.execute_batch(step).sql("make a database to compare with")?;
+        }
+        if columns(connection)? == columns(&expected)? {
+            return Ok(());
+        }
+        Err(Error::new(
+            Class::State,
+            "other-schema",
+            format!("{} has other tables than its version has", self.name),
+        )
+        .remedy("restore the state folder"))
+    }
+
     /// Checks kind and version and takes the missing steps.
     pub(super) fn prepare(&self, connection: &mut Connection, fresh: bool) -> Result<()> {
         let transaction = connection
@@ -125,4 +147,21 @@ impl Schema {
             .sql("write the database header")?;
         transaction.commit().sql("bring the database up to date")
     }
+}
+
+/// Kind and name of what a database consists of, and a column of it with its type.
+type Column = (String, String, Option<String>, Option<String>);
+
+/// Returns what a database consists of.
+fn columns(connection: &Connection) -> Result<Vec<Column>> {
+    let mut statement = connection
+        .prepare(
+            "SELECT s.type, s.name, c.name, c.type FROM sqlite_schema s LEFT JOIN pragma_table_xinfo(s.name) c
+             ORDER BY s.type, s.name, c.cid",
+        )
+        .sql("read the schema")?;
+    let rows = statement
+        .query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))
+        .sql("read the schema")?;
+    rows.collect::<rusqlite::Result<_>>().sql("read the schema")
 }

@@ -25,6 +25,7 @@ const PAGE_MAX: usize = 65_536;
 pub(super) fn open(path: &Path, site: &SiteId) -> Result<Db> {
     check_wal(path)?;
     let db = Db::open(path, &Schema::STATUS)?;
+    db.read(|connection| Schema::STATUS.check_tables(connection))?;
     let found = db.read(status::site)?;
     if found != *site {
         return Err(Error::new(
