@@ -12,6 +12,7 @@ mod agent_bodies;
 mod agent_limits;
 mod agent_protocol;
 mod agent_registry;
+mod attacks;
 mod catalogue;
 mod clocks;
 #[cfg(feature = "vendor")]

@@ -23,7 +23,7 @@ pub(crate) struct Serving {
     pub(crate) hub: Arc<Hub>,
     pub(crate) status: Arc<StatusBuffer>,
     pub(crate) authority: Option<Arc<Authority>>,
-    _plant: Plant,
+    pub(crate) plant: Plant,
 }
 
 impl Serving {
@@ -39,7 +39,34 @@ impl Serving {
         Self::start_at(plant, settings, clock)
     }
 
+    /// As [`Serving::two_targets`], with room for so many MiB of reports.
+    pub(crate) fn two_targets_with_quota(mib: u64) -> Self {
+        let plant = Plant::new();
+        plant.release(1, 2, "a");
+        let clock = Arc::new(plant.clock);
+        Self::start_with(plant, Settings::default(), clock, Quota::from_mib(mib))
+    }
+
     pub(crate) fn start_at(plant: Plant, settings: Settings, clock: Arc<dyn Clock>) -> Self {
+        Self::start_with(plant, settings, clock, Quota::default())
+    }
+
+    /// Ends the server; everything that was open is closed when this returns.
+    pub(crate) fn stop(self) -> Plant {
+        let Self {
+            running,
+            hub,
+            status,
+            plant,
+            ..
+        } = self;
+        running.shutdown();
+        drop(hub);
+        Arc::into_inner(status).expect("the server has let go of it");
+        plant
+    }
+
+    fn start_with(plant: Plant, settings: Settings, clock: Arc<dyn Clock>, quota: Quota) -> Self {
         let free = SocketAddr::from(([127, 0, 0, 1], 0));
         let settings = Settings {
             listen: vec![free],
@@ -53,7 +80,7 @@ impl Serving {
         let pem = authority.as_ref().map(|authority| authority.certificate_pem());
         let view = SiteView::new(&agents.host, agents.https, SiteView::INTERVAL, pem).unwrap();
         let hub = Arc::new(Hub::open(&state, view, clock.clone()).unwrap());
-        let status = StatusBuffer::open(&state, Quota::default(), hub.site(), clock.clone()).unwrap();
+        let status = StatusBuffer::open(&state, quota, hub.site(), clock.clone()).unwrap();
         let status = Arc::new(status);
         let registry = Registry::open(&state, Duration::from_secs(3600), clock.clone()).unwrap();
         let mut services = Services::registry(&Arc::new(registry)).with_agents(&hub, &status, clock);
@@ -68,7 +95,7 @@ impl Serving {
             hub,
             status,
             authority,
-            _plant: plant,
+            plant,
         }
     }
 

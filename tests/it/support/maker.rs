@@ -74,7 +74,18 @@ impl Vendor {
 
     /// As [`Vendor::with_targets`], for another product of the vendor: `crm` or `erp`.
     pub(crate) fn with_targets_of(&self, product: &str, sequence: u64, make: impl FnOnce(Digest) -> Desired) -> Made {
-        let (mut content, blobs, manifest, layers) = image(sequence, &[b"a layer".to_vec()]);
+        self.with_layers_of(product, sequence, &[b"a layer".to_vec()], make)
+    }
+
+    /// As [`Vendor::with_targets_of`], with other layers.
+    pub(crate) fn with_layers_of(
+        &self,
+        product: &str,
+        sequence: u64,
+        layers: &[Vec<u8>],
+        make: impl FnOnce(Digest) -> Desired,
+    ) -> Made {
+        let (mut content, blobs, manifest, layers) = image(sequence, layers);
         let line = content.tags[0].clone();
         for (repository, tag) in desired::REPOSITORIES {
             content.tags.push(TagLine {
@@ -121,6 +132,15 @@ impl Vendor {
         content.manifests.insert(chart_digest, chart.into_bytes());
         content.documents.extend(make(manifest, chart_digest).into_documents());
         self.pack("crm", sequence, (content, blobs, manifest, layers), SMALL_CHUNKS)
+    }
+
+    /// Makes the bundle of a release of another product (`erp`), whose image stands in a repository of its own.
+    pub(crate) fn bundle_of(&self, product: &str, repository: &str, sequence: u64, layers: &[Vec<u8>]) -> Made {
+        let (mut content, blobs, manifest, digests) = image(sequence, layers);
+        for line in &mut content.tags {
+            line.repository = repository.parse().unwrap();
+        }
+        self.pack(product, sequence, (content, blobs, manifest, digests), SMALL_CHUNKS)
     }
 
     fn pack(

@@ -6,6 +6,7 @@ pub(crate) mod client;
 pub(crate) mod desired;
 #[cfg(feature = "vendor")]
 pub(crate) mod desk;
+pub(crate) mod jwt;
 pub(crate) mod maker;
 pub(crate) mod registry;
 pub(crate) mod shelf;
@@ -14,3 +15,4 @@ pub(crate) mod status;
 pub(crate) mod strace;
 pub(crate) mod tls;
 pub(crate) mod vendor;
+pub(crate) mod world;

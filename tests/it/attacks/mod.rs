@@ -1,0 +1,225 @@
+//! Cases A, J, R and F12 of the attack catalogue: what is tried against agents' routes, documents and the registry from outside.
+//!
+//! Each test is named by its case, says the exact status or class, compares the world with the one before (`ground`), and has its
+//! positive twin beside it. [`CASES`] says which tests belong to which case, wherever they stand; a test makes sure that they are there.
+
+mod bodies;
+mod documents;
+mod floods;
+mod ground;
+mod logins;
+mod registry;
+mod secrets;
+mod status_database;
+mod strangers;
+mod tokens;
+
+use std::path::Path;
+
+use crate::vectors::vectors;
+
+/// Case, tests of `tests/` and `src/` that show it, and vectors of `bundle-spec/vectors/bad` by the beginning of their names.
+const CASES: [(&str, &[&str], &[&str]); 23] = [
+    (
+        "A01: nobody speaks for another target",
+        &[
+            "a01_nobody_reads_or_writes_for_another",
+            "a01_what_is_said_of_another_target_is_stored_nowhere",
+            "a01_every_pair_of_targets",
+        ],
+        &[],
+    ),
+    (
+        "A02: a target that is gone is nobody",
+        &[
+            "a02_a_removed_target_is_nobody_from_the_next_request_on",
+            "a02_a_token_ends_with_its_target_or_when_it_is_revoked",
+        ],
+        &[],
+    ),
+    (
+        "A03: storms of logins",
+        &[
+            "a03_a_spray_of_logins_starves_nobody",
+            "a03_one_answer_for_every_failure",
+            "a03_five_hundred_logins_at_once_end_in_answers_and_the_right_one_gets_in",
+            "two_at_a_time_and_unknown_ids_never_take_both_places",
+        ],
+        &[],
+    ),
+    (
+        "A04: secrets on the way",
+        &[
+            "a04_nothing_with_a_secret_is_kept_on_the_way",
+            "a04_no_secret_in_logs_answers_or_files",
+            "no_secret_is_kept_logged_or_shown",
+        ],
+        &[],
+    ),
+    (
+        "A05: hostile bodies",
+        &[
+            "a05_broken_bodies_leave_no_trace",
+            "a05_thousands_of_nearly_good_bodies",
+            "what_will_never_be_right_is_400_and_says_why",
+            "checklist_36_bodies_up_to_50_mib_are_taken_as_they_come",
+        ],
+        &[],
+    ),
+    (
+        "A06: an agent that never stops",
+        &[
+            "a06_logs_for_ever_leave_a_gap_record_and_every_status",
+            "requests_over_the_budget_wait_and_other_targets_do_not",
+            "checklist_38_a_burst_of_logs_starves_nobody",
+        ],
+        &[],
+    ),
+    ("A08: hostile text", &["a08_hostile_text_is_data"], &[]),
+    (
+        "A09: clocks of agents",
+        &[
+            "a09_logins_that_succeed_are_not_counted",
+            "a09_a_dead_clock_issues_tokens_for_agents_with_right_ones",
+            "a09_a_jump_of_the_clock_ends_in_new_tokens_for_all",
+            "a09_clocks_that_are_wrong_keep_their_agents",
+        ],
+        &[],
+    ),
+    (
+        "A10: a changed document",
+        &[
+            "a10_a_changed_document_is_503_and_never_an_empty_list",
+            "a10_checklist_15_no_changed_document_and_never_an_empty_list",
+        ],
+        &[],
+    ),
+    (
+        "J10: documents that need what is not carried",
+        &[
+            "everything_missing_is_one_list",
+            "hostile_archives_are_refused_by_name",
+            "a_plan_refuses_what_its_desired_state_lacks",
+        ],
+        &["j10-"],
+    ),
+    (
+        "J11: secrets in clear",
+        &["every_secret_is_refused_by_name_and_its_twin_is_built"],
+        &["j11-"],
+    ),
+    (
+        "J14: the cost of a verifier",
+        &["the_cost_of_a_verifier_is_nobodys_choice"],
+        &["j14-"],
+    ),
+    (
+        "R02: what a repository does not reach",
+        &["r02_what_a_repository_does_not_reach_is_not_there"],
+        &[],
+    ),
+    (
+        "R07: writes",
+        &["r07_no_method_on_any_route_changes_anything", "nothing_can_be_written"],
+        &[],
+    ),
+    ("R08: lists", &["r08_lists_show_what_a_token_may_pull_and_no_more"], &[]),
+    (
+        "R09: forged tokens",
+        &[
+            "r09_no_other_algorithm_key_or_header_opens_any_door",
+            "r09_no_other_algorithm_key_or_header",
+        ],
+        &[],
+    ),
+    (
+        "R10: tokens that say something else",
+        &[
+            "r10_no_other_claims_open_any_door",
+            "r10_every_claim_is_there_and_of_its_type",
+        ],
+        &[],
+    ),
+    (
+        "R11: hosts of requests",
+        &[
+            "r11_only_known_hosts_are_answered_and_none_comes_back",
+            "r11_r13_no_answer_repeats_a_host",
+        ],
+        &[],
+    ),
+    (
+        "R12: slow, many and twofold requests",
+        &[
+            "r12_no_request_in_a_request",
+            "r12_a_body_that_does_not_come_is_cut_off",
+            "slow_connections_are_closed_and_others_served_meanwhile",
+            "one_address_cannot_take_every_connection",
+            "heads_that_no_client_sends_are_refused",
+            "clients_that_do_not_finish_a_handshake_or_do_not_read_are_closed",
+        ],
+        &[],
+    ),
+    (
+        "R13: plain HTTP, certificates, challenges",
+        &[
+            "r13_without_credentials_there_is_one_answer",
+            "what_must_be_said_first_is_refused_with_its_exit_code",
+            "a_certificate_that_cannot_serve_stops_the_start",
+            "checklist_6_agent_images_are_for_everybody_in_every_mode",
+        ],
+        &[],
+    ),
+    (
+        "F12: a damaged status database",
+        &[
+            "f12_a_damaged_status_database_is_set_aside_and_serving_goes_on",
+            "f12_what_a_crash_leaves_is_read_again",
+        ],
+        &[],
+    ),
+    (
+        "P20: isolation by product",
+        &["d18_a_product_cannot_take_over_the_target_of_another"],
+        &[],
+    ),
+    (
+        "D9: what is substituted",
+        &["every_place_gets_the_address_and_nothing_else_changes"],
+        &[],
+    ),
+];
+
+#[test]
+fn every_case_has_its_tests() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut sources = String::new();
+    for folder in ["src", "tests"] {
+        gather(&root.join(folder), &mut sources);
+    }
+    let bad = vectors("bad");
+    for (case, tests, prefixes) in CASES {
+        for test in tests {
+            let found = sources.contains(&format!("#[test]\nfn {test}("))
+                || sources.contains(&format!("#[test]\n    fn {test}("));
+            assert!(found, "{case}: there is no test {test}");
+        }
+        for prefix in prefixes {
+            let count = bad.iter().filter(|vector| vector.name.starts_with(prefix)).count();
+            assert!(count > 1, "{case}: {count} vectors {prefix}*");
+        }
+        assert!(!tests.is_empty());
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "committed files of the project")]
+fn gather(folder: &Path, sources: &mut String) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            gather(&path, sources);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            sources.push_str(&std::fs::read_to_string(path).unwrap());
+        }
+    }
+}
