@@ -85,7 +85,7 @@ impl Service<'_> {
                 "put the model into an image or a volume",
             ),
         ] {
-            if let Some(at) = self.node.get(key).filter(|node| !node.is_null()) {
+            if let Some(at) = self.node.get(key) {
                 built |= key != "models";
                 self.note(key, &at.place, format!("the service {name} {found}"), remedy);
             }

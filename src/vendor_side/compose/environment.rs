@@ -194,14 +194,17 @@ impl<'a> Parser<'a> {
     fn name(&mut self) -> Result<Option<(String, bool)>> {
         let mut end = self.rest.len();
         let mut has_value = false;
+        let mut ended = false;
         for (at, c) in self.rest.char_indices() {
             match c {
                 '=' | ':' => {
                     has_value = true;
+                    ended = true;
                     end = at;
                     break;
                 }
                 '\n' => {
+                    ended = true;
                     end = at;
                     break;
                 }
@@ -209,6 +212,14 @@ impl<'a> Parser<'a> {
                 c if is_blank(c) || c.is_alphabetic() || c.is_numeric() => {}
                 c => return Err(self.wrong(&format!("the character {c:?} in the name of a variable"))),
             }
+        }
+        if self.rest.is_empty() {
+            return Err(self.wrong("the word export without a name"));
+        }
+        if !ended {
+            // A last line that nothing ends has no name for compose.
+            self.advance(end);
+            return Ok(None);
         }
         let name = self.rest.get(..end).unwrap_or_default().trim_end().to_owned();
         if name.contains(' ') {
@@ -368,6 +379,7 @@ mod tests {
             ("A='x' B='y'", "x"),
             ("A=\"\"", ""),
             ("A=b\nFOO\nBAR", "b"),
+            ("A=b\nno name here", "b"),
         ] {
             assert_eq!(parse(text).unwrap().get("A"), Some(value), "{text}");
         }
@@ -382,6 +394,7 @@ mod tests {
             ("A=1\n\nB=\"secret", 3),
             ("# x\nA B=secret", 2),
             ("A$=secret", 1),
+            ("A=1\nexport ", 2),
             ("A=1\nB=secret${", 2),
             ("A=secret${X:?}", 1),
             ("A='one\ntwo'\nB='secret\n", 3),

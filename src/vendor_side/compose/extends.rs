@@ -25,6 +25,8 @@ pub(super) struct Context<'a> {
     pub(super) folder: &'a Path,
     /// Variables.
     pub(super) scope: &'a Scope,
+    /// The services as they were written, with what they reset and override.
+    pub(super) marked: &'a Map,
 }
 
 /// What a service says about another one.
@@ -95,12 +97,13 @@ impl Loader {
                 found
             }
             Some(file) => {
-                let mut others = self.services_of(file, &extends.place, context.scope)?;
+                let (mut others, marked) = self.services_of(file, &extends.place, context.scope)?;
                 let folder = file.parent().unwrap_or(Path::new("")).to_owned();
                 let there = Context {
                     file,
                     folder: &folder,
                     scope: context.scope,
+                    marked: &marked,
                 };
                 self.extend(&extends.service, &mut others, there, trail)?;
                 others.remove(&extends.service)
@@ -119,21 +122,18 @@ impl Loader {
                 },
             ));
         };
-        marks::strip(&mut base);
         let Some(service) = services.remove(name) else {
             return Ok(());
         };
         let mut path = vec!["services".to_owned(), name.to_owned()];
-        marks::apply(&mut base, &service, &mut path);
-        let mut service = service;
-        let mark = service.mark;
-        marks::strip(&mut service);
-        let mut merged = if base.is_null() {
+        if let Some(marked) = context.marked.get(name) {
+            marks::apply(&mut base, marked, &mut path);
+        }
+        let merged = if base.is_null() {
             service
         } else {
             merge(base, service, &mut path, &mut self.findings.problems)
         };
-        merged.mark = mark;
         services.insert(name.to_owned(), merged);
         Ok(())
     }
@@ -164,14 +164,16 @@ impl Loader {
         })
     }
 
-    /// Reads the services of another file: every document of it merged, nothing included.
-    fn services_of(&mut self, file: &Path, place: &Place, scope: &Scope) -> Result<Map> {
+    /// Reads the services of another file: every document of it merged, nothing included; and those of the last one as written.
+    fn services_of(&mut self, file: &Path, place: &Place, scope: &Scope) -> Result<(Map, Map)> {
         let mut whole = Map::new();
+        let mut marked = Map::new();
         for mut document in self.read(file, Some(place), scope)? {
             let Some(entries) = document.map_mut() else { continue };
             marks::apply_entries(&mut whole, entries, &mut Vec::new());
-            // The marks stay on services: they hold within this file when one of them extends another.
-            let only = Map::from_iter(entries.remove_entry("services"));
+            let mut only = Map::from_iter(entries.remove_entry("services"));
+            marked = services_as_written(&only);
+            marks::strip_entries(&mut only);
             let before = Node::new(place, Value::Map(std::mem::take(&mut whole)));
             let over = Node::new(place, Value::Map(only));
             let merged = merge(before, over, &mut Vec::new(), &mut self.findings.problems);
@@ -181,10 +183,19 @@ impl Loader {
         }
         unique::enforce(&mut whole);
         match whole.remove("services").map(|services| services.value) {
-            Some(Value::Map(services)) => Ok(services),
+            Some(Value::Map(services)) => Ok((services, marked)),
             _ => Err(mistake(place, "extends", format!("{} has no services", file.display()))),
         }
     }
+}
+
+/// Returns the services of a document with their marks.
+pub(super) fn services_as_written(document: &Map) -> Map {
+    document
+        .get("services")
+        .and_then(Node::map)
+        .cloned()
+        .unwrap_or_default()
 }
 
 /// Notes something that compose would fetch from outside.

@@ -38,6 +38,7 @@ impl Loader {
     pub(super) fn include_all(
         &mut self,
         document: &mut Map,
+        marked: &Map,
         folder: &Path,
         scope: &Scope,
         trail: &[PathBuf],
@@ -58,19 +59,13 @@ impl Loader {
             return Ok(());
         };
         for item in items {
-            self.include(item, document, folder, scope, trail)?;
+            let included = self.include(item, folder, scope, trail)?;
+            self.take_in(included, document, marked);
         }
         Ok(())
     }
 
-    fn include(
-        &mut self,
-        item: &Node,
-        document: &mut Map,
-        folder: &Path,
-        scope: &Scope,
-        trail: &[PathBuf],
-    ) -> Result<()> {
+    fn include(&mut self, item: &Node, folder: &Path, scope: &Scope, trail: &[PathBuf]) -> Result<Map> {
         let paths = if item.map().is_some() {
             item.get("path").map(Node::texts).unwrap_or_default()
         } else {
@@ -82,7 +77,7 @@ impl Loader {
             self.findings
                 .problems
                 .push(remote_problem(&item.place, "include", remote));
-            return Ok(());
+            return Ok(Map::new());
         }
         let files: Vec<PathBuf> = paths.iter().map(|path| folder.join(path)).collect();
         let Some(first) = files.first() else {
@@ -92,7 +87,7 @@ impl Loader {
                 "an entry of include names no file",
                 "write a path, or a mapping with path",
             ));
-            return Ok(());
+            return Ok(Map::new());
         };
         if trail.contains(first) {
             return Err(mistake(
@@ -106,9 +101,7 @@ impl Loader {
             None => first.parent().unwrap_or(Path::new("")).to_owned(),
         };
         let scope = Self::scope_of(item, folder, &directory, scope)?;
-        let included = self.model(&files, Some(&item.place), &directory, &scope, trail)?;
-        self.take_in(included, document);
-        Ok(())
+        self.model(&files, Some(&item.place), &directory, &scope, trail)
     }
 
     /// Reads the environment files of an included file: those named, or `.env` in its folder where there is one.
@@ -155,7 +148,7 @@ impl Loader {
     }
 
     /// Puts what was included under what the document says itself.
-    fn take_in(&mut self, mut included: Map, document: &mut Map) {
+    fn take_in(&mut self, mut included: Map, document: &mut Map, marked: &Map) {
         for kind in KINDS {
             let Some(Value::Map(resources)) = included.remove(kind).map(|node| node.value) else {
                 continue;
@@ -175,11 +168,10 @@ impl Loader {
                     None => resource,
                     Some(own) => {
                         let mut path = vec![kind.to_owned(), name.clone()];
-                        marks::apply(&mut resource, &own, &mut path);
-                        let mark = own.mark;
-                        let mut merged = merge(resource, own, &mut path, &mut self.findings.problems);
-                        merged.mark = mark;
-                        merged
+                        if let Some(marked) = marked.get(kind).and_then(|kind| kind.get(&name)) {
+                            marks::apply(&mut resource, marked, &mut path);
+                        }
+                        merge(resource, own, &mut path, &mut self.findings.problems)
                     }
                 };
                 target.insert(name, merged);

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::check;
 use super::environment::Environment;
-use super::extends::Context;
+use super::extends::{Context, services_as_written};
 use super::marks;
 use super::merge::merge;
 use super::node::{Map, Node, Value};
@@ -118,11 +118,18 @@ impl Loader {
                 let Value::Map(mut document) = document.value else {
                     continue;
                 };
-                self.include_all(&mut document, folder, scope, &trail)?;
-                marks::apply_entries(&mut whole, &document, &mut Vec::new());
-                let context = Context { file, folder, scope };
-                self.extend_all(&mut document, context)?;
+                // What is reset and overridden counts against what is included, what is extended, and what came before.
+                let marked = document.clone();
                 marks::strip_entries(&mut document);
+                self.include_all(&mut document, &marked, folder, scope, &trail)?;
+                marks::apply_entries(&mut whole, &marked, &mut Vec::new());
+                let context = Context {
+                    file,
+                    folder,
+                    scope,
+                    marked: &services_as_written(&marked),
+                };
+                self.extend_all(&mut document, context)?;
                 let before = Node::new(&place, Value::Map(whole));
                 let over = Node::new(&place, Value::Map(document));
                 let merged = merge(before, over, &mut Vec::new(), &mut self.findings.problems);

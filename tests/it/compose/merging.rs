@@ -314,11 +314,11 @@ services:
         &[
             (
                 "compose.yaml",
-                "include: [base.yaml]\nservices:\n  a:\n    environment: [B=2]\n    ports: !override ['81:81']\n  b:\n    extends: a\n    image: acme/b:1\n    ports: !reset []\n",
+                "include: [base.yaml]\nservices:\n  a:\n    environment: [B=2]\n    ports: !override ['81:81']\n    labels: {gone: !reset x, kept: y}\n  b:\n    extends: a\n    image: acme/b:1\n    ports: !reset []\n",
             ),
             (
                 "base.yaml",
-                "include: [deeper.yaml]\nservices:\n  a:\n    image: acme/a:1\n    environment: {A: '1', B: '1'}\n    ports: ['80:80']\n",
+                "include: [deeper.yaml]\nservices:\n  a:\n    image: acme/a:1\n    environment: {A: '1', B: '1'}\n    ports: ['80:80']\n    labels: {gone: '1', other: '2'}\n",
             ),
             (
                 "deeper.yaml",

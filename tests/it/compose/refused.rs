@@ -58,7 +58,7 @@ fn what_no_site_can_do_is_refused_by_name() {
         (Compose, "", &[][..]),
         (Compose, "    build: .\n", &["build"]),
         (Compose, "    build: {context: ., pull: true}\n", &["build"]),
-        (Compose, "    build: null\n", &[]),
+        (Compose, "    build: null\n", &["build"]),
         (Compose, "    pull_policy: build\n", &["build"]),
         (Compose, "    pull_policy: never\n", &["pull-policy"]),
         (Compose, "    pull_policy: always\n", &[]),
