@@ -16,6 +16,7 @@ use crate::clients::{Docker, Podman};
 use crate::http::{Graph, digest};
 use crate::images::{ImageSet, fixture, push_fixtures};
 use crate::registry::{PASSWORD, Registry, USER};
+use crate::shop::Shop;
 
 /// What both releases hold: repository at the site, tag.
 pub(crate) const IMAGES: [(&str, &str); 5] = [
@@ -41,6 +42,8 @@ pub(crate) struct World {
     /// The vendor's registry, in plain HTTP.
     pub(crate) plain: Registry,
     guarded: Registry,
+    /// Applications, charts and targets.
+    shop: OnceCell<Result<Shop, String>>,
     dir: TempDir,
 }
 
@@ -76,6 +79,7 @@ impl World {
         Ok(Self {
             live: OnceCell::new(),
             releases: OnceCell::new(),
+            shop: OnceCell::new(),
             docker: Docker::new(dir.path())?,
             podman: Podman::new(dir.path()),
             plain: Registry::plain(&registry)?,
@@ -96,6 +100,17 @@ impl World {
         let made = self.releases.get_or_init(|| {
             self.make_releases()
                 .map_err(|e| format!("the releases could not be made: {e}"))
+        });
+        made.as_ref().map_err(|why| why.clone().into())
+    }
+
+    /// The vendor with applications and targets, and its three releases.
+    pub(crate) fn shop(&self) -> Outcome<&Shop> {
+        let made = self.shop.get_or_init(|| {
+            let made = self
+                .folder("shop")
+                .and_then(|dir| Shop::new(&self.docker, &self.plain, &dir));
+            made.map_err(|e| format!("the shop could not be made: {e}"))
         });
         made.as_ref().map_err(|why| why.clone().into())
     }

@@ -8,6 +8,9 @@
     reason = "a test fails by panicking and says how much it tried"
 )]
 
+#[cfg(all(feature = "vendor", feature = "site"))]
+#[path = "../agent/mod.rs"]
+mod agent;
 mod agent_bodies;
 mod agent_limits;
 mod agent_protocol;
@@ -19,6 +22,8 @@ mod clocks;
 mod compose;
 mod crash;
 mod disk_full;
+#[cfg(all(feature = "vendor", feature = "site"))]
+mod distr;
 mod medium;
 mod outbound;
 mod registry_damage;

@@ -118,8 +118,8 @@ impl Hub {
     ///
     /// `E-STATE` when what could tell is not usable: to be answered 503, not 401.
     pub fn login(&self, target: &Uuid, secret: &str) -> Result<Login> {
-        let world = self.world();
-        match self.verdict(&world, target, secret)? {
+        let (world, check) = self.judge(target, secret)?;
+        match check {
             Check::Wrong => Ok(Login::Refused),
             Check::Busy => Ok(Login::Busy),
             Check::Good => {
@@ -142,7 +142,7 @@ impl Hub {
     ///
     /// As [`Hub::login`].
     pub fn check_secret(&self, target: &Uuid, secret: &str) -> Result<Check> {
-        self.verdict(&self.world(), target, secret)
+        self.judge(target, secret).map(|(_, check)| check)
     }
 
     /// Returns who a token stands for; nothing when it is none, or when its target or its credential generation is gone. Touches
@@ -288,6 +288,18 @@ impl Hub {
             TargetKind::Docker => docker::render(&id, plan, &self.view, secret),
             TargetKind::Kubernetes => kubernetes::render(&id, plan, &self.view, secret),
         }
+    }
+
+    /// Checks a secret. Nobody is refused for what another process changed a moment ago: then the database is looked at first.
+    fn judge(&self, target: &Uuid, secret: &str) -> Result<(Arc<World>, Check)> {
+        let world = self.world();
+        let check = self.verdict(&world, target, secret)?;
+        if check != Check::Wrong || !self.refresh()? {
+            return Ok((world, check));
+        }
+        let world = self.world();
+        let check = self.verdict(&world, target, secret)?;
+        Ok((world, check))
     }
 
     fn verdict(&self, world: &World, target: &Uuid, secret: &str) -> Result<Check> {
