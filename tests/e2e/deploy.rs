@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 
 use crate::agent::looping::{Agent, Round};
+use crate::clients::skopeo;
 use crate::compose::{Compose, docker};
 use crate::plant::Plant;
 use crate::process::Program;
@@ -248,12 +249,29 @@ pub(crate) fn engine_needs_trust_and_credentials(world: &World) -> Outcome {
         format!("{last:?}")
     })?;
     plant.trust_by_dockerd()?;
-    let image = format!("{}/{}/acme/shop:1.0", plant.host(), world.plain.host());
+    let image = format!("{}/{}/acme/shop:1.0", plant.host(), crate::shop::PUBLIC);
     let said = world.docker.command().args(["pull", &image]).run()?;
     ensure(!said.status.success(), || format!("{image} came without credentials"))?;
-    // The agent's own image comes without any, as hosts pull it before there is an agent.
+    // The agent's own image comes without any, for clients that are asked for credentials request by request: containerd, podman
+    // and skopeo, and dockerd with containerd's store.
     let settings = crate::agent::settings::Settings::read(&plant.connect(crate::shop::TARGET)?)?;
-    world.docker.pull(&settings.image)?;
+    let trusted = plant.authority()?;
+    let anonymous = |name: &str| {
+        let inspect = skopeo().args(["inspect", "--no-creds", "--cert-dir"]);
+        inspect
+            .arg(trusted.parent().unwrap_or(&trusted))
+            .arg(format!("docker://{name}"))
+            .run()
+    };
+    let said = anonymous(&settings.image)?;
+    ensure(said.status.success(), || said.told())?;
+    ensure(!anonymous(&image)?.status.success(), || {
+        format!("{image} came without credentials")
+    })?;
+    // dockerd's older store asks for the base path first, is told of credentials there, and gives up without any. With this engine
+    // and read = "credentials", the host must log in (user `-`, a token) before its agent can be pulled.
+    let said = world.docker.command().args(["pull", &settings.image]).run()?;
+    ensure(said.stderr.contains("no basic auth credentials"), || said.told())?;
     // The secret is new since; a new agent takes the old one's place, and tries again what failed.
     let records = agent.records.clone();
     let mut agent = plant.agent(records)?;

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use ::airlock::db::status::journal;
 use rusqlite::{Connection, OpenFlags};
 
 use crate::agent::looping::Acknowledged;
@@ -31,14 +32,20 @@ fn rows(state: &Path) -> Outcome<BTreeMap<(String, String, String), u64>> {
     // SQLite itself may have to recover the log of a process that was killed.
     let connection = Connection::open_with_flags(state.join("status.db"), OpenFlags::SQLITE_OPEN_READ_WRITE)?;
     let mut statement = connection.prepare(
-        "SELECT record.revision, record.kind, record.text, coalesce(repeats.count, 1)
+        "SELECT number, record.revision, record.kind, record.text, coalesce(repeats.count, 1)
          FROM record LEFT JOIN repeats USING (number) WHERE class <= 2",
     )?;
+    // Counts since the last fold stand in the journal; later rows say the same or more.
+    let mut repeated: BTreeMap<u64, u64> = BTreeMap::new();
+    for row in journal(&connection)? {
+        repeated.extend(row.entries.iter().map(|entry| (entry.number, entry.count)));
+    }
     let mut rows = statement.query([])?;
     let mut kept = BTreeMap::new();
     while let Some(row) = rows.next()? {
-        let (revision, kind): (Vec<u8>, i64) = (row.get(0)?, row.get(1)?);
-        let (text, count): (String, u64) = (row.get(2)?, row.get(3)?);
+        let (number, revision, kind): (u64, Vec<u8>, i64) = (row.get(0)?, row.get(1)?, row.get(2)?);
+        let (text, folded): (String, u64) = (row.get(3)?, row.get(4)?);
+        let count = repeated.get(&number).copied().unwrap_or_default().max(folded);
         let kind = match kind {
             1 => "error",
             2 => "progressing",

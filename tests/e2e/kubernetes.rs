@@ -105,7 +105,7 @@ pub(crate) fn helm_pulls_and_renders(world: &World) -> Outcome {
             .arg("--values")
             .arg(&values)
             .ok()?;
-        let image = format!("image: \"{}/{}/acme/shop", plant.host(), world.plain.host());
+        let image = format!("image: \"{}/{}/acme/shop", plant.host(), crate::shop::PUBLIC);
         ensure(said.contains(&image) && said.contains("@sha256:"), || said.clone())?;
         ensure(said.contains("from-the-chart") && said.contains("replicas: 2"), || {
             said.clone()

@@ -6,6 +6,7 @@
 //! | 2 | `web` with image 2.0, no `side` |
 //! | 3 | the shop is gone from the docker target, by instruction |
 //!
+//! Applications name images as everybody knows them (`registry.acme.example`); the release says where they really come from.
 //! Compose files keep to what Debian's compose of 2021 understands, and start nothing that needs a container network.
 
 use std::fs;
@@ -18,6 +19,8 @@ use crate::registry::Registry;
 
 /// The docker target.
 pub(crate) const TARGET: &str = "edge";
+/// Where the vendor's images stand for everybody else.
+pub(crate) const PUBLIC: &str = "registry.acme.example";
 /// The kubernetes targets, one of each scope.
 pub(crate) const CELL: &str = "cell";
 /// The one that may reach the cluster.
@@ -46,11 +49,11 @@ impl Shop {
         let host = registry.host();
         push_images(docker, &host, dir)?;
         for chart in ["shop", "classic"] {
-            write_chart(&dir.join("charts").join(chart), chart, &host)?;
+            write_chart(&dir.join("charts").join(chart), chart)?;
         }
         let mut bundles = Vec::new();
         for number in 1..=3 {
-            write_application(&dir.join(format!("shop-{number}")), number, &host)?;
+            write_application(&dir.join(format!("shop-{number}")), number)?;
             let bundle = dir.join(format!("shop-{number}.airlock"));
             vendor.create(number, &release(number, &host), &bundle)?.ok()?;
             bundles.push(bundle);
@@ -96,12 +99,12 @@ fn push_images(docker: &Docker, host: &str, dir: &Path) -> Outcome {
     Ok(())
 }
 
-fn write_application(dir: &Path, number: u32, host: &str) -> Outcome {
+fn write_application(dir: &Path, number: u32) -> Outcome {
     fs::create_dir_all(dir)?;
     let greet = "command: [\"sh\", \"-c\", \"/bin/busybox echo $$(/bin/busybox cat /version), greeting $$GREETING; trap 'exit 0' TERM; while :; do /bin/busybox sleep 1; done\"]";
     let side = if number == 1 {
         format!(
-            "  side:\n    image: {host}/acme/side:1.0\n    network_mode: none\n    command: [\"sleep\", \"100000\"]\n    stop_grace_period: 1s\n"
+            "  side:\n    image: {PUBLIC}/acme/side:1.0\n    network_mode: none\n    command: [\"sleep\", \"100000\"]\n    stop_grace_period: 1s\n"
         )
     } else {
         String::new()
@@ -109,7 +112,7 @@ fn write_application(dir: &Path, number: u32, host: &str) -> Outcome {
     fs::write(
         dir.join("compose.yaml"),
         format!(
-            "services:\n  web:\n    image: {host}/acme/shop:${{VERSION:-1.0}}\n    network_mode: none\n    {greet}\n    restart: unless-stopped\n    stop_grace_period: 5s\n    environment:\n      GREETING: ${{GREETING:-none}}\n    volumes: [\"data:/data\"]\n{side}volumes:\n  data: {{}}\n"
+            "services:\n  web:\n    image: {PUBLIC}/acme/shop:${{VERSION:-1.0}}\n    network_mode: none\n    {greet}\n    restart: unless-stopped\n    stop_grace_period: 5s\n    environment:\n      GREETING: ${{GREETING:-none}}\n    volumes: [\"data:/data\"]\n{side}volumes:\n  data: {{}}\n"
         ),
     )?;
     let version = if number == 1 { 1 } else { 2 };
@@ -120,7 +123,7 @@ fn write_application(dir: &Path, number: u32, host: &str) -> Outcome {
     Ok(())
 }
 
-fn write_chart(dir: &Path, name: &str, host: &str) -> Outcome {
+fn write_chart(dir: &Path, name: &str) -> Outcome {
     fs::create_dir_all(dir.join("templates"))?;
     fs::write(
         dir.join("Chart.yaml"),
@@ -128,7 +131,7 @@ fn write_chart(dir: &Path, name: &str, host: &str) -> Outcome {
     )?;
     fs::write(
         dir.join("values.yaml"),
-        format!("image: {host}/acme/shop:1.0\ngreeting: from-the-chart\nreplicas: 2\nimagePullSecrets: []\n"),
+        format!("image: {PUBLIC}/acme/shop:1.0\ngreeting: from-the-chart\nreplicas: 2\nimagePullSecrets: []\n"),
     )?;
     fs::write(
         dir.join("templates/deployment.yaml"),
@@ -145,6 +148,11 @@ fn release(number: u32, host: &str) -> String {
         ""
     };
     let removed = if number < 3 { "" } else { "removed: [edge/shop]\n" };
+    let named = |image: &str| format!("{{source: \"{host}/{image}\", name: \"{PUBLIC}/{image}\"}}");
+    let images: Vec<String> = ["acme/shop:1.0", "acme/shop:2.0", "acme/side:1.0"]
+        .iter()
+        .map(|image| format!("  - {}\n", named(image)))
+        .collect();
     let shop = if number < 3 {
         format!(
             "  - name: shop\n    version: \"{number}.0\"\n    compose: shop-{number}/compose.yaml\n    env_file: shop-{number}/shop.env\n"
@@ -153,14 +161,18 @@ fn release(number: u32, host: &str) -> String {
         String::new()
     };
     format!(
-        "audience: any\nplatforms: [linux/amd64]\n\
+        "audience: any\nplatforms: [linux/amd64]\nimages:\n{}\
          applications:\n{shop}\
-         \x20 - name: chart\n    version: \"1.4\"\n    chart: {{source: ./charts/shop, name: {host}/acme/charts/shop}}\n    image_values: [image]\n\
-         \x20 - name: classic\n    version: \"1.4\"\n    chart: {{source: ./charts/classic, name: {host}/acme/charts/classic}}\n    serve: repository\n    image_values: [image]\n\
-         agents:\n  - name: 3.1.0\n    docker: {host}/distr/docker-agent:3.1.0\n    autoheal: {host}/distr/docker-autoheal:3.1.0\n    kubernetes: {host}/distr/kubernetes-agent:3.1.0\n\
+         \x20 - name: chart\n    version: \"1.4\"\n    chart: {{source: ./charts/shop, name: {PUBLIC}/acme/charts/shop}}\n    image_values: [image]\n\
+         \x20 - name: classic\n    version: \"1.4\"\n    chart: {{source: ./charts/classic, name: {PUBLIC}/acme/charts/classic}}\n    serve: repository\n    image_values: [image]\n\
+         agents:\n  - name: 3.1.0\n    docker: {}\n    autoheal: {}\n    kubernetes: {}\n\
          targets:\n  - name: {TARGET}\n    kind: docker\n    logs: true\n    metrics: true\n{deployed}\
          \x20 - name: {CELL}\n    kind: kubernetes\n    namespace: cell\n    scope: namespace\n    deployments:\n      - application: chart\n\
          \x20 - name: {FARM}\n    kind: kubernetes\n    namespace: farm\n    scope: cluster\n    resources: {{cpu_limit: \"1\", cpu_request: 100m, memory_limit: 512Mi, memory_request: 256Mi}}\n    deployments:\n      - application: classic\n\
-         {removed}"
+         {removed}",
+        images.concat(),
+        named("distr/docker-agent:3.1.0"),
+        named("distr/docker-autoheal:3.1.0"),
+        named("distr/kubernetes-agent:3.1.0"),
     )
 }
