@@ -55,7 +55,7 @@ const DIFFERENCES: &[Difference] = &[
         name: "agent-image",
         reason: "agents and autoheal come from the bundle, by digest, from the appliance itself",
         covers: |m| {
-            m.field.ends_with(".image")
+            m.field.rsplit('.').next() == Some("image")
                 && m.ours
                     .as_str()
                     .is_some_and(|image| image.starts_with(&m.host) && image.contains("@sha256:"))
