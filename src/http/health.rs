@@ -45,9 +45,11 @@ pub(super) async fn ready(State(app): State<App>, request: Request) -> Response<
         checks.insert("certificate".into(), word.into());
     }
     let status = app.agents.as_ref().map(|agents| agents.status_trouble());
-    let good = good && status.as_ref().is_none_or(Option::is_none);
-    if let (Some(trouble), Some(checks)) = (status, checks.as_object_mut()) {
+    let good = good && status.as_ref().is_none_or(|(trouble, _)| trouble.is_none());
+    if let (Some((trouble, set_aside)), Some(checks)) = (status, checks.as_object_mut()) {
         checks.insert("status".into(), trouble.unwrap_or_else(|| "ok".into()).into());
+        // What was set aside is over: statuses are taken again, and a gap record says what is missing.
+        checks.insert("status_set_aside".into(), set_aside.into());
     }
     let mut response = json(
         serde_json::json!({

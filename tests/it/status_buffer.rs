@@ -4,6 +4,7 @@ use airlock::appliance::status::{Dot, Metrics, Running, What};
 use airlock::db::status::{self, Class};
 use airlock::domain::StatusKind::{Error, Healthy, Progressing, Running as Up};
 
+use crate::support::site::noise;
 use crate::support::status::{Buffer, agent_logs, batch, id, logs, status as report, submit};
 
 #[test]
@@ -218,6 +219,52 @@ fn another_process_sees_what_was_acknowledged() {
         submit(&open, report("a", "r1", Healthy, "well")).unwrap();
         let read = airlock::appliance::status::overview(buffer.path(), now, &|_| None).unwrap();
         assert_eq!(read[0].deployments[0].latest.as_ref().unwrap().count, n);
+    }
+}
+
+/// What a restart finds from the journal is what a fold wrote down, whatever came in between.
+#[test]
+fn a_fold_and_a_replay_say_the_same() {
+    for (seed, quota) in [(1, 1 << 20), (2, 6_000), (3, 2_000)] {
+        let mut buffer = Buffer::new();
+        buffer.quota.target = quota;
+        let mut sent = 0;
+        for (round, bytes) in noise(12 * 80, seed).chunks(80).enumerate() {
+            let open = buffer.open();
+            for (n, byte) in bytes.iter().enumerate() {
+                buffer.clock.set(1_000_000 + i64::try_from(round * 100 + n).unwrap());
+                let kind = [Error, Progressing, Up, Healthy][usize::from(byte >> 6)];
+                let revision = ["r1", "r2"][usize::from(byte >> 5 & 1)];
+                let message = ["well", "compose command executed successfully", "ill"][usize::from(byte % 3)];
+                let target = ["a", "b"][usize::from(byte >> 2 & 1)];
+                sent += 1;
+                submit(&open, report(target, revision, kind, message)).unwrap();
+            }
+            let replayed = open.overview().unwrap();
+            drop(open);
+            let folded = buffer.open().overview().unwrap();
+            assert_eq!(replayed, folded, "seed {seed}, round {round}");
+        }
+        // Every status stands in a count, or in a gap.
+        let db = buffer.db();
+        let entries = buffer.open().tail(0, 100_000).unwrap();
+        let mut counted: u64 = 0;
+        for entry in entries.iter().filter(|entry| entry.record.kind.is_some()) {
+            let number = entry.record.number;
+            let repeat = db.read(|connection| status::repeat_of(connection, number)).unwrap();
+            counted += repeat.map_or(1, |repeat| repeat.count);
+        }
+        let dropped = db.read(status::gaps).unwrap();
+        let words: u64 = dropped
+            .iter()
+            .filter(|gap| gap.class == Some(Class::Detail))
+            .map(|gap| gap.count)
+            .sum();
+        assert!(
+            counted + words <= sent && (words > 0 || counted == sent),
+            "{counted} and {words} of {sent}"
+        );
+        assert_eq!(db.read(status::numbers_missing).unwrap().1, 0);
     }
 }
 

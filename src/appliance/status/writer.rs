@@ -325,7 +325,6 @@ impl Writer {
             aside = %aside.display(),
             "the status database is damaged and was set aside; a new one begins: {why}"
         );
-        self.shared.set_aside.fetch_add(1, Ordering::SeqCst);
         let new = damage::begin_anew(
             &self.shared.state,
             &self.shared.path,
@@ -335,6 +334,7 @@ impl Writer {
         self.memory = new.read(Memory::load)?;
         self.mark = mark::read(&self.shared.state).unwrap_or(0);
         self.folded_next = self.memory.next;
+        self.shared.set_aside.fetch_add(1, Ordering::SeqCst);
         *db = Some(new);
         Ok(())
     }

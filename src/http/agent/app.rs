@@ -81,9 +81,11 @@ impl AgentApp {
         }
     }
 
-    /// Returns what keeps statuses from being written, if anything does: class and code.
-    pub(in crate::http) fn status_trouble(&self) -> Option<String> {
-        self.status.health().trouble
+    /// Returns what keeps statuses from being written, if anything does: class and code; and how many databases were found
+    /// damaged and set aside since the start.
+    pub(in crate::http) fn status_trouble(&self) -> (Option<String>, u64) {
+        let health = self.status.health();
+        (health.trouble, health.set_aside)
     }
 
     /// Finds out who asks: from the token, and nothing else.
