@@ -47,8 +47,7 @@ pub(super) fn run(hub: &Hub, state: &Path, only: Option<&TargetView>, once: bool
             // Nobody looks any more.
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => return Ok(()),
             written => {
-                written
-                    .map_err(|error| Error::new(Class::Io, "stdout", format!("cannot write to stdout: {error}")))?;
+                written.map_err(|error| Error::new(Class::Io, "stdout", format!("cannot write to stdout: {error}")))?;
             }
         }
         drop(stdout);

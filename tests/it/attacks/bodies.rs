@@ -1,12 +1,14 @@
 //! Bodies that mean harm: broken ones (A05), hostile text in good ones (A08), and requests in requests (R12).
 
 use std::io::{BufReader, Read as _, Write as _};
+use std::process::Command;
 
 use airlock::http::Settings;
 use serde_json::Value;
 
 use super::ground::{Ground, own_line, records, records_of, status};
 use crate::support::agents::{Serving, request};
+use crate::support::appliance::AIRLOCK;
 use crate::support::client::{connect, raw, read_reply};
 use crate::support::desired::revision_id;
 use crate::target_serving::Plant;
@@ -195,6 +197,54 @@ fn a08_hostile_text_is_data() {
                 .count();
             assert!(whole.is_empty() && begun == 4, "{begun}");
             assert!(cut.iter().all(|listed| listed.record.text.len() <= 256 << 10));
+        }
+    }
+}
+
+/// A08: what agents say comes to a terminal as text, in one line, and to a program as JSON.
+#[test]
+fn a08_hostile_text_moves_no_cursor() {
+    for text in hostile() {
+        let serving = Serving::two_targets();
+        let token = serving.token("edge-0");
+        let report = serving.agent(&token, "POST", "status", &status("edge-0", "error", &text));
+        assert_eq!(report.status, 200);
+        let state = serving.plant.state();
+        for arguments in [&["watch", "--once"][..], &["list"]] {
+            for format in ["human", "json"] {
+                let output = Command::new(AIRLOCK)
+                    .arg("target")
+                    .args(arguments)
+                    .args(["--format", format, "--state"])
+                    .arg(&state)
+                    .output()
+                    .unwrap();
+                assert!(output.status.success(), "{arguments:?} {output:?}");
+                let said = String::from_utf8(output.stdout).unwrap();
+                assert!(said.contains("edge-0"), "{said}");
+                let moves = |c: char| {
+                    c.is_control() && c != '\n'
+                        || ('\u{202a}'..='\u{202e}').contains(&c)
+                        || ('\u{2066}'..='\u{2069}').contains(&c)
+                };
+                let strange: Vec<char> = said.chars().filter(|c| moves(*c)).collect();
+                let strange = if format == "json" { Vec::new() } else { strange };
+                assert!(strange.is_empty(), "{arguments:?} {text:?}: {strange:?}");
+                if format == "json" {
+                    for line in said.lines() {
+                        assert!(!line.contains('\u{1b}'), "{line}");
+                    }
+                    serde_json::from_str::<Value>(&said).unwrap();
+                } else {
+                    assert!(said.lines().count() < 30 && said.len() < 20_000, "{} bytes", said.len());
+                    assert!(
+                        !said
+                            .lines()
+                            .any(|line| line.starts_with("two") || line.starts_with("HTTP/1.1 200")),
+                        "{said}"
+                    );
+                }
+            }
         }
     }
 }

@@ -75,7 +75,11 @@ const CASES: [(&str, &[&str], &[&str]); 23] = [
         ],
         &[],
     ),
-    ("A08: hostile text", &["a08_hostile_text_is_data"], &[]),
+    (
+        "A08: hostile text",
+        &["a08_hostile_text_is_data", "a08_hostile_text_moves_no_cursor"],
+        &[],
+    ),
     (
         "A09: clocks of agents",
         &[
