@@ -72,12 +72,19 @@ const CASES: [(&str, &[&str], &[&str]); 23] = [
             "a06_logs_for_ever_leave_a_gap_record_and_every_status",
             "requests_over_the_budget_wait_and_other_targets_do_not",
             "checklist_38_a_burst_of_logs_starves_nobody",
+            "the_oldest_text_of_a_flooding_target_goes_and_nobody_elses",
+            "what_waits_is_bounded_and_statuses_do_not_wait_for_logs",
+            "a_full_disk_refuses_statuses_until_there_is_room",
         ],
         &[],
     ),
     (
         "A08: hostile text",
-        &["a08_hostile_text_is_data", "a08_hostile_text_moves_no_cursor"],
+        &[
+            "a08_hostile_text_is_data",
+            "a08_hostile_text_moves_no_cursor",
+            "what_agents_report_is_shown_and_cannot_touch_the_terminal",
+        ],
         &[],
     ),
     (
@@ -101,6 +108,11 @@ const CASES: [(&str, &[&str], &[&str]); 23] = [
     (
         "J10: documents that need what is not carried",
         &[
+            "what_no_site_can_do_is_refused_by_name",
+            "the_list_is_complete_and_names_every_place",
+            "an_image_that_is_not_in_the_bundle_is_refused_by_name",
+            "what_looks_hostile_and_is_not_is_read",
+            "values_that_repeat_earlier_ones_are_bounded",
             "everything_missing_is_one_list",
             "hostile_archives_are_refused_by_name",
             "a_plan_refuses_what_its_desired_state_lacks",
@@ -109,7 +121,10 @@ const CASES: [(&str, &[&str], &[&str]); 23] = [
     ),
     (
         "J11: secrets in clear",
-        &["every_secret_is_refused_by_name_and_its_twin_is_built"],
+        &[
+            "every_secret_is_refused_by_name_and_its_twin_is_built",
+            "a_secret_is_refused_by_policy_and_never_shown",
+        ],
         &["j11-"],
     ),
     (
@@ -119,7 +134,10 @@ const CASES: [(&str, &[&str], &[&str]); 23] = [
     ),
     (
         "R02: what a repository does not reach",
-        &["r02_what_a_repository_does_not_reach_is_not_there"],
+        &[
+            "r02_what_a_repository_does_not_reach_is_not_there",
+            "r02_d18_a_token_sees_its_own_product_and_nothing_else",
+        ],
         &[],
     ),
     (
@@ -170,6 +188,7 @@ const CASES: [(&str, &[&str], &[&str]); 23] = [
             "r13_without_credentials_there_is_one_answer",
             "what_must_be_said_first_is_refused_with_its_exit_code",
             "a_certificate_that_cannot_serve_stops_the_start",
+            "a_certificate_that_expires_later_is_shown_on_and_said_to_be_expired",
             "checklist_6_agent_images_are_for_everybody_in_every_mode",
         ],
         &[],
@@ -179,6 +198,9 @@ const CASES: [(&str, &[&str], &[&str]); 23] = [
         &[
             "f12_a_damaged_status_database_is_set_aside_and_serving_goes_on",
             "f12_what_a_crash_leaves_is_read_again",
+            "a_damaged_database_is_set_aside_and_a_new_one_begins_with_a_gap",
+            "damage_that_shows_up_while_running_stops_nobody",
+            "a_damaged_page_of_old_records_is_found_after_the_start",
         ],
         &[],
     ),
@@ -188,8 +210,11 @@ const CASES: [(&str, &[&str], &[&str]); 23] = [
         &[],
     ),
     (
-        "D9: what is substituted",
-        &["every_place_gets_the_address_and_nothing_else_changes"],
+        "D9: what is rewritten and substituted, and what is not",
+        &[
+            "every_place_gets_the_address_and_nothing_else_changes",
+            "a_rewritten_file_is_equivalent",
+        ],
         &[],
     ),
 ];
