@@ -9,7 +9,7 @@ use super::problem::{Problem, cut};
 use super::settle::Findings;
 use super::volume::{Volume, is_absolute};
 use super::words;
-use crate::bundle::desired::{DockerMode, PLACEHOLDER_HOST};
+use crate::bundle::desired::{DockerMode, PLACEHOLDER_HOST, PLACEHOLDER_PROJECT};
 
 /// What compose would not pull with the image's own pinned digest anyway.
 const PULL_ALWAYS: [&str; 4] = ["always", "refresh", "daily", "weekly"];
@@ -240,7 +240,7 @@ impl Service<'_> {
 
 /// Looks at every text and key: the placeholder is the bundle's own, and a private key does not travel.
 fn texts(key: &str, node: &Node, problems: &mut Vec<Problem>) {
-    let placeholder = |text: &str| text.contains(PLACEHOLDER_HOST);
+    let placeholder = |text: &str| text.contains(PLACEHOLDER_HOST) || text.contains(PLACEHOLDER_PROJECT);
     let private = |text: &str| text.contains("-----BEGIN ") && text.contains("PRIVATE KEY-----");
     let mut is_reserved = placeholder(key);
     match &node.value {
@@ -271,8 +271,8 @@ fn texts(key: &str, node: &Node, problems: &mut Vec<Problem>) {
         problems.push(Problem::new(
             "placeholder",
             &node.place,
-            format!("{PLACEHOLDER_HOST} stands for the appliance, and may not be written by hand"),
-            "name the registry that the image comes from",
+            format!("{PLACEHOLDER_HOST} and {PLACEHOLDER_PROJECT} stand for something at the site, and may not be written by hand"),
+            "name the registry that the image really comes from, or use another name",
         ));
     }
 }

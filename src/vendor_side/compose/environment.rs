@@ -268,6 +268,9 @@ impl<'a> Parser<'a> {
     fn expand(&mut self, text: &str) -> Result<String> {
         expand(text, self).map_err(|fault| match fault {
             Fault::Invalid => self.wrong("a reference to a variable that is none; a dollar sign is written $$"),
+            Fault::Long => self
+                .wrong("a value is too long with its variables replaced")
+                .reclassified(Class::Limit, "size"),
             Fault::Deep => self.wrong("defaults within defaults, too deep"),
             Fault::Required { name, .. } => self.wrong(&format!("the variable {name} must have a value")),
         })

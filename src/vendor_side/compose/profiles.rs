@@ -1,5 +1,7 @@
 //! Which services run: those without profiles, and those with an activated one.
 
+use std::collections::BTreeSet;
+
 use super::node::{Map, Node, Value};
 use super::problem::{Problem, cut};
 use super::volume;
@@ -20,9 +22,9 @@ pub(super) fn choose(root: &mut Map, profiles: &[String], problems: &mut Vec<Pro
     let Some(services) = root.get_mut("services").and_then(Node::map_mut) else {
         return;
     };
-    let all: Vec<String> = services.keys().cloned().collect();
+    let all: BTreeSet<String> = services.keys().cloned().collect();
     services.retain(|_, service| is_active(service, profiles));
-    let active: Vec<String> = services.keys().cloned().collect();
+    let active: BTreeSet<String> = services.keys().cloned().collect();
     for (name, service) in &mut *services {
         if let Some(entries) = service.map_mut() {
             entries.remove("profiles");
@@ -51,7 +53,7 @@ pub(super) fn choose(root: &mut Map, profiles: &[String], problems: &mut Vec<Pro
 }
 
 /// Drops dependencies that may be missing and are.
-fn drop_optional(entries: &mut Map, all: &[String], active: &[String]) {
+fn drop_optional(entries: &mut Map, all: &BTreeSet<String>, active: &BTreeSet<String>) {
     let Some(Value::Map(needed)) = entries.get_mut("depends_on").map(|node| &mut node.value) else {
         return;
     };

@@ -13,6 +13,8 @@ use super::template::{Fault, Variables, expand};
 
 /// The name under which compose offers the project's name.
 const PROJECT_NAME: &str = "COMPOSE_PROJECT_NAME";
+/// Most bytes of texts that variables were replaced in.
+const TEXT_BYTES: usize = 64 << 20;
 
 /// Where variables come from.
 #[derive(Clone, Default)]
@@ -30,6 +32,8 @@ pub(super) struct Findings {
     pub(super) warnings: Vec<Problem>,
     /// Unset variables that were warned of already.
     missing: BTreeSet<String>,
+    /// Bytes of all texts that variables were replaced in.
+    bytes: usize,
 }
 
 struct Lookup<'a> {
@@ -80,6 +84,15 @@ fn settle_text(text: &mut Text, place: &Place, scope: &Scope, findings: &mut Fin
     if !text.raw.contains('$') {
         return;
     }
+    if findings.bytes > TEXT_BYTES {
+        findings.problems.push(Problem::new(
+            "variable",
+            place,
+            "with their variables replaced the files are too large",
+            "use shorter values",
+        ));
+        return;
+    }
     let mut lookup = Lookup {
         scope,
         missing: Vec::new(),
@@ -99,6 +112,7 @@ fn settle_text(text: &mut Text, place: &Place, scope: &Scope, findings: &mut Fin
     }
     match expanded {
         Ok(value) => {
+            findings.bytes = findings.bytes.saturating_add(value.len());
             if lookup.used_own {
                 *text = Text::literal(&value);
             } else {
@@ -110,6 +124,10 @@ fn settle_text(text: &mut Text, place: &Place, scope: &Scope, findings: &mut Fin
                 Fault::Invalid => (
                     "a reference to a variable that is none".to_owned(),
                     "write a dollar sign that stands for itself as $$",
+                ),
+                Fault::Long => (
+                    "a text that is too long with its variables replaced".to_owned(),
+                    "keep it in a volume or an image",
                 ),
                 Fault::Deep => (
                     "defaults within defaults, too deep".to_owned(),

@@ -10,6 +10,8 @@
 
 /// Deepest nesting of defaults.
 const DEPTH: usize = 32;
+/// Most bytes that a text may grow to.
+const LENGTH: usize = 1 << 20;
 
 /// Why a text has no value.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,6 +27,8 @@ pub(super) enum Fault {
     },
     /// Defaults within defaults within defaults.
     Deep,
+    /// With its variables replaced, a text is too long.
+    Long,
 }
 
 /// What a reference becomes.
@@ -80,6 +84,9 @@ fn expand_at(text: &str, variables: &mut dyn Variables, depth: usize) -> Result<
                 out.push_str(&replace(name, &Form::Bare, variables, depth)?);
             }
             rest = after.get(name.len()..).unwrap_or_default();
+        }
+        if out.len() > LENGTH {
+            return Err(Fault::Long);
         }
     }
     out.push_str(rest);
@@ -267,6 +274,8 @@ mod tests {
     fn nesting_and_length_are_bounded() {
         let deep = "${N:-".repeat(10_000) + &"}".repeat(10_000);
         assert_eq!(expand(&deep, &mut Table::default()), Err(Fault::Deep));
+        let grown = format!("${{A:+{}}}", "x".repeat(1000)).repeat(2_000);
+        assert_eq!(expand(&grown, &mut Table::default()), Err(Fault::Long));
         let long = "${N:-x}".repeat(20_000);
         assert_eq!(expand(&long, &mut Table::default()), Ok("x".repeat(20_000)));
     }
