@@ -165,8 +165,14 @@ fn a_registry_that_lets_nobody_in_is_one_problem_among_others() {
         "c.yaml",
         format!("services:\n  a:\n    image: {one}\n  b:\n    image: {two}\n  c:\n    image: web:9\n"),
     );
-    let rest = "applications:\n- {name: c, version: \"1\", compose: c.yaml, images: {'web:9': 'oci:hello:9'}}\n";
-    let (class, code, text) = desk.refused(rest, 1);
+    // A registry with a port cannot be named under another's name, so the images get names.
+    let named = |image: &str, name: &str| format!("'{image}': {{source: '{image}', name: 'a.example.com/{name}'}}");
+    let rest = format!(
+        "applications:\n- {{name: c, version: \"1\", compose: c.yaml, images: {{'web:9': 'oci:hello:9', {}, {}}}}}\n",
+        named(&one, "app:1"),
+        named(&two, "app:2")
+    );
+    let (class, code, text) = desk.refused(&rest, 1);
     assert_eq!((class, code), ("E-CONTENT", "problems"), "{text}");
     for says in [one.as_str(), two.as_str(), "hello:9", "credentials"] {
         assert!(text.contains(says), "{says}: {text}");

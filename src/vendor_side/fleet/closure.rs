@@ -93,6 +93,15 @@ impl Closure {
             source: Source::Registry(reference.clone()),
             name: None,
         });
+        let stored = request.name.as_ref().map_or(&repository, |(stored, _)| stored);
+        if stored.host().contains(':') {
+            // `HOST/registry.example:5000/app` is no reference: a path has no colon.
+            return Err(wrong(format!(
+                "{text:?} would stand under the appliance's name with a port in its path, which no engine can read"
+            ))
+            .expected("a name without a port")
+            .remedy("give it one under images: {source: where it comes from, name: registry.example.com/app:1.0}"));
+        }
         let wanted = self.add(request);
         if let Some(digest) = reference.digest {
             self.pinned.push((wanted, digest, text.to_owned()));
@@ -176,7 +185,12 @@ mod tests {
             closure.requests()[1].name,
             Some(("docker.io/library/db".parse().unwrap(), Some("16".parse().unwrap())))
         );
-        for bad in ["registry.airlock.internal/a/b:1", "A b", ""] {
+        for bad in [
+            "registry.airlock.internal/a/b:1",
+            "registry.example.com:5000/app:1",
+            "A b",
+            "",
+        ] {
             let error = closure.reference(bad, &none).unwrap_err();
             assert_eq!((error.class(), error.code()), (Class::Content, "reference"));
         }
