@@ -15,6 +15,7 @@ use base64::Engine as _;
 
 use super::oci_error::OciError;
 use super::router::{App, Peer};
+use super::token;
 use crate::appliance::hub::Identity;
 use crate::appliance::registry::{Asked, Snapshot};
 
@@ -114,7 +115,7 @@ impl App {
 }
 
 /// Reads `Authorization`. Any user name will do; the password is the token. Another scheme than Basic, or no password, is as good as
-/// nothing.
+/// nothing; dockerd alone may show as a bearer what it got from the token service.
 fn shown(headers: &HeaderMap) -> Shown {
     let mut values = headers.get_all(header::AUTHORIZATION).iter();
     let Some(value) = values.next() else {
@@ -122,6 +123,11 @@ fn shown(headers: &HeaderMap) -> Shown {
     };
     if values.next().is_some() {
         return Shown::Nonsense;
+    }
+    match token::bearer(headers, value.as_bytes()) {
+        Some(word) if word == token::NOBODY => return Shown::Nothing,
+        Some(token) => return Shown::Password(token),
+        None => {}
     }
     let Some(password) = basic(value.as_bytes()) else {
         return Shown::Nothing;

@@ -27,6 +27,7 @@ mod server;
 mod services;
 mod settings;
 mod tls;
+mod token;
 
 pub use router::{Peer, router};
 pub use server::{Bound, Running, Server};

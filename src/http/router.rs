@@ -15,7 +15,7 @@ use super::oci_error::OciError;
 use super::registry_route::{self, Route};
 use super::settings::ReadPolicy;
 use super::tls::Certificates;
-use super::{blobs, charts, health, lists, manifests, query};
+use super::{blobs, charts, health, lists, manifests, query, token};
 use crate::appliance::hub::Hub;
 use crate::appliance::registry::{Asked, Registry};
 
@@ -59,6 +59,7 @@ pub(super) fn routes(app: App) -> Router {
         .route("/readyz", any(health::ready))
         .route("/v2", any(registry_api))
         .route("/v2/", any(registry_api))
+        .route(token::PATH, any(token::answer))
         .route("/v2/{*path}", any(registry_api))
         .route("/charts/{*path}", any(charts::answer))
         .fallback(nothing)
@@ -79,7 +80,12 @@ impl App {
 
 async fn registry_api(State(app): State<App>, request: Request) -> Response<Body> {
     let head_only = request.method() == Method::HEAD;
+    let dockerd_asks = matches!(request.uri().path(), "/v2" | "/v2/") && token::is_dockerd(request.headers());
+    let for_dockerd = dockerd_asks.then(|| token::challenge(&app)).flatten();
     let mut response = answer(app, request).await.unwrap_or_else(|error| error.response());
+    if let Some(challenge) = for_dockerd.filter(|_| response.status() == StatusCode::UNAUTHORIZED) {
+        response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
+    }
     response.headers_mut().insert(
         "docker-distribution-api-version",
         HeaderValue::from_static("registry/2.0"),

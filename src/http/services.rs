@@ -50,6 +50,7 @@ impl Services {
     /// With agents: what they shall run, and where what they report is kept.
     #[must_use]
     pub fn with_agents(mut self, hub: &Arc<Hub>, status: &Arc<StatusBuffer>, clock: Arc<dyn Clock>) -> Self {
+        hub.follow(&self.registry);
         self.agents = Some(Agents {
             hub: hub.clone(),
             status: status.clone(),

@@ -41,6 +41,63 @@ fn assert_challenge(reply: &Reply) {
     );
 }
 
+/// dockerd's older image store asks the base path once and does as it is told there (checklist 6).
+#[test]
+fn dockerd_pulls_agent_images_without_credentials_and_the_rest_with_a_token() {
+    const DOCKERD: (&str, &str) = ("User-Agent", "docker/20.10.24 go/go1.19.8 os/linux arch/amd64");
+    let (serving, manifest) = serving(credentials());
+    let told = get(&serving, "/v2/", &[DOCKERD]);
+    assert_eq!((told.status, told.code().as_str()), (401, "UNAUTHORIZED"));
+    let challenge = told.header("www-authenticate").unwrap().to_owned();
+    let realm = challenge
+        .strip_prefix("Bearer realm=\"")
+        .and_then(|rest| rest.strip_suffix("\",service=\"airlock\""))
+        .unwrap_or_else(|| panic!("{challenge}"));
+    let (_, path) = realm.split_once("/v2/").unwrap();
+    let path = format!("/v2/{path}?service=airlock&scope=repository%3Ax%3Apull");
+    let granted = |credentials: &[(&str, &str)]| {
+        let reply = get(&serving, &path, credentials);
+        assert_eq!(
+            (reply.status, reply.header("cache-control")),
+            (200, Some("no-store")),
+            "{reply:?}"
+        );
+        let answer: serde_json::Value = serde_json::from_str(&String::from_utf8_lossy(&reply.body)).unwrap();
+        format!("Bearer {}", answer["token"].as_str().unwrap())
+    };
+    let (agent, private) = (
+        format!("/v2/{AGENT}/manifests/{manifest}"),
+        format!("/v2/{REPOSITORY}/manifests/latest"),
+    );
+    let nobody = granted(&[DOCKERD]);
+    assert_eq!(
+        get(&serving, &agent, &[DOCKERD, ("Authorization", &nobody)]).status,
+        200
+    );
+    assert_challenge(&get(&serving, &private, &[DOCKERD, ("Authorization", &nobody)]));
+    let token = serving.token("edge-0");
+    let shown = basic("-", &token);
+    let somebody = granted(&[DOCKERD, ("Authorization", &shown)]);
+    assert_eq!(somebody, format!("Bearer {token}"));
+    assert_eq!(
+        get(&serving, &private, &[DOCKERD, ("Authorization", &somebody)]).status,
+        200
+    );
+    assert_eq!(
+        get(&serving, "/v2/", &[DOCKERD, ("Authorization", &somebody)]).status,
+        200
+    );
+    // Wrong ones stay wrong, and a bearer of another client is no credential.
+    assert_challenge(&get(
+        &serving,
+        &path,
+        &[DOCKERD, ("Authorization", &basic("-", "wrong"))],
+    ));
+    assert_challenge(&get(&serving, &private, &[DOCKERD, ("Authorization", "Bearer wrong")]));
+    assert_challenge(&get(&serving, &private, &[("Authorization", &somebody)]));
+    assert_eq!(serving.send("POST", &path, &[DOCKERD], b"").status, 405);
+}
+
 #[test]
 fn r13_without_credentials_there_is_one_answer() {
     let (serving, manifest) = serving(credentials());

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 
 use serde_json::json;
 
@@ -14,6 +14,7 @@ use super::token::{self, Bearer, Token};
 use super::view::TargetView;
 use super::world::{Identity, TargetState, World, local_deployment, local_revision};
 use super::{connect, docker, kubernetes, resources};
+use crate::appliance::registry::Registry;
 use crate::appliance::{pins, state};
 use crate::bundle::desired::TargetKind;
 use crate::db::targets::{self, KnownRevision};
@@ -39,6 +40,8 @@ pub struct Hub {
     /// Held while a generation is loaded: an older one never takes the place of a newer one.
     loading: Mutex<()>,
     answer_bytes: AtomicUsize,
+    /// The registry that serves what is advertised here.
+    registry: OnceLock<Arc<Registry>>,
 }
 
 impl Hub {
@@ -68,7 +71,14 @@ impl Hub {
             current: RwLock::new(Arc::new(world)),
             loading: Mutex::default(),
             answer_bytes: AtomicUsize::new(0),
+            registry: OnceLock::new(),
         })
+    }
+
+    /// Names the registry from which agents get what is advertised here: it switches to a new generation first, because nothing is
+    /// advertised before it can be pulled (D11). Only the first one counts.
+    pub fn follow(&self, registry: &Arc<Registry>) {
+        self.registry.get_or_init(|| registry.clone());
     }
 
     /// Looks whether anything changed that agents are told, and switches.
@@ -88,6 +98,9 @@ impl Hub {
         })?;
         if found == (current.generation, current.edition, current.floor) {
             return Ok(false);
+        }
+        if let Some(registry) = self.registry.get() {
+            registry.refresh()?;
         }
         let world = World::load(
             &self.db,

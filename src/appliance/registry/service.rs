@@ -114,7 +114,11 @@ impl Registry {
         // Another vendor may have been pinned since the last look.
         let pins = pins::read(&self.roots)?;
         let snapshot = start::take_snapshot(&self.db, &pins, Some(&current), now, self.grace_seconds)?;
-        *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(snapshot);
+        let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
+        // Others look too: an older generation never takes the place of a newer one.
+        if snapshot.generation >= current.generation {
+            *current = Arc::new(snapshot);
+        }
         Ok(true)
     }
 

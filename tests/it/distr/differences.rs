@@ -105,11 +105,14 @@ const DIFFERENCES: &[Difference] = &[
     },
     Difference {
         name: "challenge",
-        reason: "the realm is ours, and wrong credentials are asked for again as the specification of HTTP wants",
+        reason: "the realm is ours, and wrong credentials are asked for again as the specification of HTTP wants; dockerd is told of a token \
+                 service, by which it pulls agent images without credentials",
         covers: |m| {
             registry(m)
                 && m.field == "header www-authenticate"
-                && m.ours.as_str().is_some_and(|value| value.starts_with("Basic realm="))
+                && m.ours
+                    .as_str()
+                    .is_some_and(|value| value.starts_with("Basic realm=") || value.starts_with("Bearer realm="))
         },
     },
     Difference {
