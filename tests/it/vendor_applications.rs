@@ -300,6 +300,32 @@ fn what_does_not_fit_together_names_its_place() {
 }
 
 #[test]
+fn agent_images_have_names_that_engines_can_read() {
+    let mut desk = VendorDesk::new();
+    desk.edit(
+        FIXTURE,
+        "agents.example.com/docker-agent",
+        "agents.example.com:5000/docker-agent",
+    );
+    let error = desk.build_file(FIXTURE, 1).map(|_| ()).unwrap_err();
+    assert_eq!(
+        (error.class().name(), error.code()),
+        ("E-CONTENT", "reference"),
+        "{error}"
+    );
+    assert!(
+        error.to_string().contains("agents.example.com:5000/docker-agent"),
+        "{error}"
+    );
+    desk.edit(
+        FIXTURE,
+        "agents.example.com:5000/docker-agent",
+        "agents.example.com/docker-agent",
+    );
+    desk.build_file(FIXTURE, 1).unwrap();
+}
+
+#[test]
 fn an_image_of_the_release_serves_an_application_by_its_name() {
     let mut desk = VendorDesk::new();
     desk.write("one.yaml", "services:\n  a:\n    image: example.com/web:2\n");
