@@ -155,8 +155,9 @@ impl Appliance {
         } else {
             finished?;
         }
-        let graph = graph.ok_or_else(|| Error::new(Class::Internal, "graph", "the reference graph was not judged"))?;
-        let targets = targets.unwrap_or_default();
+        let (graph, targets) = graph
+            .zip(targets)
+            .ok_or_else(|| Error::new(Class::Internal, "graph", "the reference graph was not judged"))?;
         let pieces = if done > 0 {
             self.complete(chunk_bytes, &blobs, pieces)?
         } else {
