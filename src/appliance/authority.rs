@@ -26,7 +26,7 @@ use zeroize::Zeroizing;
 use super::policy::effective_now;
 use super::state::open_database;
 use crate::crypto::{CertificateFacts, KeyFile};
-use crate::db::appliance;
+use crate::db::site::appliance;
 use crate::domain::{Class, Clock, Error, Hash, Result, SiteId, Timestamp};
 use crate::stream::{read_bounded, write_atomically};
 

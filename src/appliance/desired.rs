@@ -2,7 +2,7 @@
 
 use crate::bundle::DocumentEntry;
 use crate::bundle::desired::{DesiredState, TargetKind};
-use crate::db::targets::{DeploymentRow, TargetRow, TargetSet};
+use crate::db::site::targets::{DeploymentRow, TargetRow, TargetSet};
 use crate::domain::{DocumentType, SiteId};
 
 /// Returns the desired-state document among a release's documents.

@@ -15,8 +15,9 @@ use super::state::Appliance;
 use super::{intake, marks, reserve};
 use crate::bundle::{OpenedBundle, SignedBundle};
 use crate::crypto::{Chain, Signature, canonical};
-use crate::db::release::{Activated, Mark};
-use crate::db::{self, audit, release, trust};
+use crate::db;
+use crate::db::site::release::{Activated, Mark};
+use crate::db::site::{audit, release, trust};
 use crate::domain::{Class, Clock, Counter, Error, Hash, Name, Result, Scope, Step, Timestamp};
 use crate::media;
 
@@ -148,7 +149,7 @@ impl Appliance {
         let bundle = opened.verify(&chain)?;
         *head = Some(bundle.head_digest());
         events(Event::Head(&bundle));
-        let floor = self.db.read(db::appliance::time_floor)?;
+        let floor = self.db.read(db::site::appliance::time_floor)?;
         let clock = options.confirmed_date.unwrap_or(started);
         let now = policy::effective_now(clock, floor);
         if clock < floor {
@@ -238,9 +239,9 @@ impl Appliance {
                     let newest = step.chain.newest();
                     let floor = newest.issued_at.min(newest.expires);
                     if newest.time_reset {
-                        db::appliance::reset_time_floor(transaction, floor)?;
+                        db::site::appliance::reset_time_floor(transaction, floor)?;
                     } else {
-                        db::appliance::raise_time_floor(transaction, floor)?;
+                        db::site::appliance::raise_time_floor(transaction, floor)?;
                     }
                     audit::append(
                         transaction,

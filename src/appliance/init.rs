@@ -13,7 +13,8 @@ use super::hub::create_token_key;
 use super::state::{DATABASE, OUTBOX, RECEIPTS, RECIPIENT_KEY, ROOTS, STATUS_DATABASE, STATUS_KEY};
 use super::{authority, marks, reserve};
 use crate::crypto::{Chain, Enrolment, RecipientKey, SigningKey, random, write_secret_file, write_signing_key};
-use crate::db::{self, Db, Schema, audit, trust};
+use crate::db::site::{audit, trust};
+use crate::db::{self, Db, Schema};
 use crate::domain::{Class, Error, Hash, Result, SiteId, Timestamp};
 use crate::store::Store;
 use crate::stream::{create_folder, sync_folder, write_atomically};
@@ -86,15 +87,15 @@ pub fn init(folder: &Path, new: &NewAppliance<'_>) -> Result<Initialised> {
     authority::create(folder, &site, new.now, Timestamp::EPOCH)?;
     marks::create(folder)?;
     reserve::fill(folder)?;
-    db::appliance::create_status(&folder.join(STATUS_DATABASE), &site)?;
-    let db = Db::create(&folder.join(DATABASE), &Schema::APPLIANCE)?;
-    let identity = db::appliance::Appliance {
+    db::status::create(&folder.join(STATUS_DATABASE), &site)?;
+    let db = Db::create(&folder.join(DATABASE), &Schema::SITE)?;
+    let identity = db::site::appliance::ApplianceRow {
         site: site.clone(),
         name: new.name.to_owned(),
         created_at: new.now,
     };
     db.write(|transaction| {
-        db::appliance::insert(transaction, &identity, Timestamp::EPOCH)?;
+        db::site::appliance::insert(transaction, &identity, Timestamp::EPOCH)?;
         for chain in new.pins {
             trust::store_chain(transaction, chain, new.now)?;
         }
@@ -157,7 +158,7 @@ fn make_empty(folder: &Path) -> Result<()> {
     ];
     let database = folder.join(DATABASE);
     if database.try_exists().map_err(|e| Error::io("look for", &database, e))? {
-        let lives = Db::open(&database, &Schema::APPLIANCE).and_then(|db| db.read(db::appliance::get));
+        let lives = Db::open(&database, &Schema::SITE).and_then(|db| db.read(db::site::appliance::get));
         if lives.is_ok() {
             return Err(Error::new(
                 Class::Usage,

@@ -8,8 +8,8 @@ use super::publication::Activation;
 use super::state::Appliance;
 use crate::bundle::{Blob, CheckOnly, Graph, Head, SignedBundle, Sink, VerifiedBundle};
 use crate::crypto::Chain;
-use crate::db::release;
-use crate::db::targets::{TargetSet, Undeploy, check_activation};
+use crate::db::site::release;
+use crate::db::site::targets::{TargetSet, Undeploy, check_activation};
 use crate::domain::{Class, Digest, Error, Hash, Result, Scope, Step, Timestamp, limits};
 use crate::store::{Staging, space};
 

@@ -9,7 +9,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use crate::crypto::canonical::{self, integer};
-use crate::db::release::Mark;
+use crate::db::site::release::Mark;
 use crate::domain::{Class, Counter, Error, Hash, Name, Result, Scope};
 use crate::stream::{read_bounded, write_atomically};
 

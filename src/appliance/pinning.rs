@@ -5,7 +5,7 @@ use serde_json::json;
 use super::Appliance;
 use super::init::{describe, pin_path};
 use crate::crypto::Chain;
-use crate::db::{audit, trust};
+use crate::db::site::{audit, trust};
 use crate::domain::{Class, Error, Result, Timestamp};
 use crate::stream::write_atomically;
 

@@ -2,7 +2,7 @@
 
 use crate::bundle::Head;
 use crate::crypto::RootDocument;
-use crate::db::release::Mark;
+use crate::db::site::release::Mark;
 use crate::domain::{Audience, Class, Error, Hash, Name, Result, SiteId, Step, Timestamp, Version, limits};
 
 /// Time before which this version of airlock did not exist: the lowest floor.

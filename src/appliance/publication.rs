@@ -5,8 +5,9 @@ use super::intake::{Content, Taken};
 use super::marks;
 use super::state::{Appliance, RECEIPTS};
 use crate::crypto::{Receipt, ReceiptResult};
-use crate::db::release::Mark;
-use crate::db::{self, BlobRow, Name, Page, Publication, receipts};
+use crate::db;
+use crate::db::site::release::Mark;
+use crate::db::site::{BlobRow, NameRow, Page, Publication, receipts};
 use crate::domain::{Error, Result, Scope, Step, limits};
 use crate::store::Staging;
 use crate::stream::write_atomically;
@@ -57,20 +58,20 @@ pub(super) fn publish(appliance: &Appliance, taken: Taken, activation: Activatio
             pieces: pieces.remove(digest).map(|hashes| (chunk_bytes, hashes)),
         })
     });
-    let contents = graph.contents().map(|content| Name::Content {
+    let contents = graph.contents().map(|content| NameRow::Content {
         repository: content.repository.clone(),
         digest: content.digest,
         media_type: content.media_type.map(ToOwned::to_owned),
     });
     let tags = graph.tags.iter().filter_map(|line| {
         let tag = line.tag.clone()?;
-        Some(Name::Tag {
+        Some(NameRow::Tag {
             repository: line.repository.clone(),
             tag,
             digest: line.digest,
         })
     });
-    let referrers = graph.referrers.iter().map(|referrer| Name::Referrer {
+    let referrers = graph.referrers.iter().map(|referrer| NameRow::Referrer {
         repository: referrer.repository.clone(),
         subject: referrer.subject,
         digest: referrer.digest,
@@ -100,7 +101,7 @@ pub(super) fn publish(appliance: &Appliance, taken: Taken, activation: Activatio
     let published = appliance
         .db
         .write(|transaction| {
-            db::publish(
+            db::site::publish(
                 transaction,
                 Publication {
                     scope: scope.clone(),

@@ -1,8 +1,8 @@
 //! Releases that are here: list, show, and the local choice of which one is live (D16).
 
 use super::state::Appliance;
-use crate::db::release::{self, Activated, Release, State};
-use crate::db::targets::{self, TargetSet, Undeploy};
+use crate::db::site::release::{self, Activated, ReleaseRow, State};
+use crate::db::site::targets::{self, TargetSet, Undeploy};
 use crate::domain::{Class, Error, Hash, Result, Step, Timestamp};
 
 /// What a release holds.
@@ -24,7 +24,7 @@ impl Appliance {
     /// # Errors
     ///
     /// `E-STATE` and `E-IO`.
-    pub fn release_content(&self, release: &Release) -> Result<ReleaseContent> {
+    pub fn release_content(&self, release: &ReleaseRow) -> Result<ReleaseContent> {
         self.db.read(|connection| {
             let (blobs, bytes) = release::totals(connection, release.id)?;
             Ok(ReleaseContent {
@@ -41,7 +41,7 @@ impl Appliance {
     /// # Errors
     ///
     /// `E-STATE` and `E-IO`.
-    pub fn releases(&self) -> Result<Vec<Release>> {
+    pub fn releases(&self) -> Result<Vec<ReleaseRow>> {
         self.db.read(release::list)
     }
 
@@ -51,8 +51,8 @@ impl Appliance {
     /// # Errors
     ///
     /// `E-USAGE release` when none or several match.
-    pub fn find_release(&self, text: &str, product: Option<&str>) -> Result<Release> {
-        let found: Vec<Release> = self
+    pub fn find_release(&self, text: &str, product: Option<&str>) -> Result<ReleaseRow> {
+        let found: Vec<ReleaseRow> = self
             .releases()?
             .into_iter()
             .filter(|release| {
@@ -67,7 +67,7 @@ impl Appliance {
                     || release.counter.to_string() == text
             })
             .collect();
-        match <[Release; 1]>::try_from(found) {
+        match <[ReleaseRow; 1]>::try_from(found) {
             Ok([release]) => Ok(release),
             Err(found) => Err(Error::new(
                 Class::Usage,
@@ -102,7 +102,7 @@ impl Appliance {
             .map_err(|error| error.at(Step::X15))
     }
 
-    fn check_blobs(&self, release: &Release) -> Result<()> {
+    fn check_blobs(&self, release: &ReleaseRow) -> Result<()> {
         let blobs = self.db.read(|connection| release::blobs(connection, release.id))?;
         for (digest, size) in blobs {
             if self.store.size_of(&digest)? != Some(size) {

@@ -7,7 +7,8 @@ use rustix::fs::FlockOperation;
 
 use super::{pins, reserve};
 use crate::crypto::{Chain, KeyFile, SigningKey};
-use crate::db::{self, Db, Schema, trust};
+use crate::db::site::trust;
+use crate::db::{self, Db, Schema};
 use crate::domain::{Class, Error, Hash, Result, SiteId, Step};
 use crate::store::Store;
 
@@ -36,7 +37,7 @@ pub struct Appliance {
     pub db: Db,
     /// Content.
     pub store: Store,
-    identity: db::appliance::Appliance,
+    identity: db::site::appliance::ApplianceRow,
 }
 
 /// Held while an import runs; the system takes it back when the process ends, however it ends.
@@ -54,7 +55,7 @@ impl Appliance {
     pub fn open(folder: &Path) -> Result<Self> {
         let store = Store::open(folder)?;
         let db = open_database(folder)?;
-        let identity = db.read(db::appliance::get)?;
+        let identity = db.read(db::site::appliance::get)?;
         Ok(Self {
             folder: folder.to_owned(),
             db,
@@ -145,7 +146,7 @@ impl Appliance {
 ///
 /// Those of [`Db::open`].
 pub(super) fn open_database(folder: &Path) -> Result<Db> {
-    let open = || Db::open(&folder.join(DATABASE), &Schema::APPLIANCE);
+    let open = || Db::open(&folder.join(DATABASE), &Schema::SITE);
     match open() {
         Err(error) if error.class() == Class::Space => {
             reserve::give_up(folder)?;

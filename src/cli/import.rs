@@ -10,7 +10,7 @@ use super::state_folder::StateArgs;
 use super::{Ui, bundle};
 use crate::appliance::{Appliance, Event, Imported, Options, Outcome};
 use crate::config::{Activation, Config};
-use crate::db::release::Activated;
+use crate::db::site::release::Activated;
 use crate::domain::{Result, SystemClock, Timestamp};
 
 /// Verify a bundle, store it, and make its release live

@@ -7,8 +7,8 @@ use super::Ui;
 use super::state_folder::StateArgs;
 use super::ui::escape;
 use crate::appliance::Appliance;
-use crate::db::release::{Activated, Release};
-use crate::db::targets::{DeploymentRow, TargetSet, Undeploy};
+use crate::db::site::release::{Activated, ReleaseRow};
+use crate::db::site::targets::{DeploymentRow, TargetSet, Undeploy};
 use crate::domain::{Clock as _, Result, SystemClock, Uuid};
 
 /// Look at releases and choose which one is live
@@ -124,7 +124,7 @@ pub(super) fn run(command: &ReleaseCommand, ui: &mut Ui) -> Result<()> {
     }
 }
 
-fn line(release: &Release) -> String {
+fn line(release: &ReleaseRow) -> String {
     format!(
         "{:<9}  {}  {}  {}  {}",
         release.state,
@@ -174,7 +174,7 @@ fn runs_on(set: &TargetSet, target: Uuid) -> impl Iterator<Item = &DeploymentRow
         .filter(move |deployment| deployment.target == target)
 }
 
-fn to_json(release: &Release) -> serde_json::Value {
+fn to_json(release: &ReleaseRow) -> serde_json::Value {
     json!({
         "state": release.state.as_str(), "product": release.scope.product, "channel": release.scope.channel,
         "domain": release.scope.domain, "epoch": release.counter.epoch, "sequence": release.counter.sequence,

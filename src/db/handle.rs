@@ -59,7 +59,7 @@ impl Db {
         Self::start(path, schema, true)
     }
 
-    /// Opens a database file and brings an older schema up to date.
+    /// Opens a database file.
     ///
     /// # Errors
     ///
@@ -99,8 +99,8 @@ impl Db {
                 .pragma_update(None, "page_size", schema.page_bytes)
                 .sql("set up the database")?;
         } else {
-            // Before anything that could write: a file of another kind is not even switched to WAL.
-            check_header(&writer, schema)?;
+            // Before anything that could write: a file of another kind or version is not even switched to WAL.
+            schema.check(&writer)?;
         }
         writer
             .pragma_update_and_check(None, "journal_mode", "wal", |row| row.get::<_, String>(0))
@@ -115,7 +115,9 @@ impl Db {
         writer
             .pragma_update_and_check(None, "journal_size_limit", 16 << 20, |row| row.get::<_, i64>(0))
             .sql("set up the database")?;
-        schema.prepare(&mut writer, fresh)?;
+        if fresh {
+            schema.make(&mut writer)?;
+        }
         Ok(Self {
             path: path.to_owned(),
             writer: Mutex::new(writer),
@@ -241,7 +243,7 @@ impl Reader {
     ///
     /// # Errors
     ///
-    /// As [`Db::open`]; an older schema is `E-STATE schema-too-old`.
+    /// As [`Db::open`].
     pub fn open(path: &Path, schema: &Schema) -> Result<Self> {
         let length = std::fs::metadata(path).map_err(|e| Error::io("open", path, e))?.len();
         if length == 0 {
@@ -252,8 +254,7 @@ impl Reader {
             ));
         }
         let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY, READER_CACHE_KIB)?;
-        check_header(&connection, schema)?;
-        schema.check_present(&connection)?;
+        schema.check(&connection)?;
         Ok(Self(connection))
     }
 
@@ -318,22 +319,6 @@ fn connect(path: &Path, access: OpenFlags, cache_kib: i64) -> Result<Connection>
         .sql("set up the database")?;
     connection.set_prepared_statement_cache_capacity(64);
     Ok(connection)
-}
-
-fn check_header(connection: &Connection, schema: &Schema) -> Result<()> {
-    let id: i32 = connection
-        .pragma_query_value(None, "application_id", |row| row.get(0))
-        .sql("read the database header")?;
-    if id == schema.application_id {
-        return Ok(());
-    }
-    Err(Error::new(
-        Class::State,
-        "other-database",
-        format!("the database has application id {id:#x}"),
-    )
-    .expected(format!("{:#x}, airlock's {}", schema.application_id, schema.name))
-    .remedy("point --state at the appliance's state folder"))
 }
 
 /// A panic inside a closure rolled its transaction back, so a poisoned lock guards a sound connection.

@@ -2,10 +2,11 @@
 
 use std::path::Path;
 
-use crate::db::names::{ReleaseSet, RepositorySet};
-use crate::db::release::{Activated, State};
-use crate::db::{BlobRow, Db, Name, Page, Publication, Published, Schema, SqlResult as _};
-use crate::db::{appliance, audit, names, receipts, release, targets};
+use crate::db::site::names::{ReleaseSet, RepositorySet};
+use crate::db::site::release::{Activated, State};
+use crate::db::site::{BlobRow, NameRow, Page, Publication, Published};
+use crate::db::site::{appliance, audit, names, receipts, release, targets};
+use crate::db::{Db, Schema, SqlResult as _};
 use crate::domain::{Class, Counter, Digest, Hash, RepositoryName, Result, Scope, Timestamp};
 
 fn digest(n: u32) -> Digest {
@@ -27,8 +28,8 @@ fn scope(product: &str) -> Scope {
 }
 
 fn fresh(folder: &Path) -> Db {
-    let db = Db::create(&folder.join("airlock.db"), &Schema::APPLIANCE).unwrap();
-    let site = appliance::Appliance {
+    let db = Db::create(&folder.join("airlock.db"), &Schema::SITE).unwrap();
+    let site = appliance::ApplianceRow {
         site: "0123456789abcdef0123456789abcdef".parse().unwrap(),
         name: "plant".into(),
         created_at: Timestamp::EPOCH,
@@ -37,15 +38,15 @@ fn fresh(folder: &Path) -> Db {
     db
 }
 
-fn tagged(name: &str, tag: &str, n: u32) -> Vec<Name> {
+fn tagged(name: &str, tag: &str, n: u32) -> Vec<NameRow> {
     let (repository, digest) = (repository(name), digest(n));
     vec![
-        Name::Content {
+        NameRow::Content {
             repository: repository.clone(),
             digest,
             media_type: Some("application/vnd.oci.image.manifest.v1+json".into()),
         },
-        Name::Tag {
+        NameRow::Tag {
             repository,
             tag: tag.parse().unwrap(),
             digest,
@@ -60,7 +61,7 @@ fn publish(
     at: i64,
     live: bool,
     blobs: &[u32],
-    names: Vec<Name>,
+    names: Vec<NameRow>,
 ) -> Result<Published> {
     let mut blobs = blobs.iter().map(|n| {
         Ok(BlobRow {
@@ -71,7 +72,7 @@ fn publish(
     });
     let mut names = names.into_iter().map(Ok);
     db.write(|tx| {
-        crate::db::publish(
+        crate::db::site::publish(
             tx,
             Publication {
                 scope: scope(product),
@@ -105,11 +106,11 @@ fn a_new_database_opens_again_and_is_private() {
     let path = folder.path().join("airlock.db");
     let db = fresh(folder.path());
     assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o600);
-    let error = Db::create(&path, &Schema::APPLIANCE).unwrap_err();
+    let error = Db::create(&path, &Schema::SITE).unwrap_err();
     assert_eq!((error.class(), error.code()), (Class::State, "exists"));
     db.quick_check().unwrap();
     drop(db);
-    let again = Db::open(&path, &Schema::APPLIANCE).unwrap();
+    let again = Db::open(&path, &Schema::SITE).unwrap();
     assert_eq!(again.read(appliance::get).unwrap().name, "plant");
 }
 
@@ -127,14 +128,14 @@ fn what_is_no_database_of_ours_is_refused_and_left_alone() {
         assert_eq!(error.class(), Class::State, "{error}");
         error.code()
     };
-    assert_eq!(refusal(&Schema::APPLIANCE), "database-missing");
+    assert_eq!(refusal(&Schema::SITE), "database-missing");
     std::fs::File::create(&path).unwrap();
-    assert_eq!(refusal(&Schema::APPLIANCE), "database-damaged");
+    assert_eq!(refusal(&Schema::SITE), "database-damaged");
     std::fs::File::create(&path).unwrap().set_len(8192).unwrap();
-    assert_eq!(refusal(&Schema::APPLIANCE), "database-damaged");
+    assert_eq!(refusal(&Schema::SITE), "database-damaged");
     std::fs::remove_file(&path).unwrap();
     drop(Db::create(&path, &Schema::STATUS).unwrap());
-    assert_eq!(refusal(&Schema::APPLIANCE), "other-database");
+    assert_eq!(refusal(&Schema::SITE), "other-database");
     let newer = Db::open(&path, &Schema::STATUS).unwrap();
     newer
         .write(|tx| tx.pragma_update(None, "user_version", 99).sql("raise"))
@@ -144,63 +145,23 @@ fn what_is_no_database_of_ours_is_refused_and_left_alone() {
 }
 
 #[test]
-fn an_older_schema_is_brought_up_in_one_step_or_not_at_all() {
-    const OLD: Schema = Schema {
+fn a_schema_is_made_whole_or_not_at_all() {
+    const BROKEN: Schema = Schema {
         name: "test",
         application_id: 77,
-        steps: &["CREATE TABLE a (x INTEGER) STRICT;"],
+        sql: "CREATE TABLE a (x INTEGER) STRICT; CREATE TABLE a (x INTEGER);",
         page_bytes: 4096,
-    };
-    const BROKEN: Schema = Schema {
-        steps: &[
-            OLD.steps[0],
-            "CREATE TABLE b (x INTEGER) STRICT; CREATE TABLE a (x INTEGER);",
-        ],
-        ..OLD
-    };
-    const NEW: Schema = Schema {
-        steps: &[OLD.steps[0], "CREATE TABLE b (x INTEGER) STRICT;"],
-        ..OLD
     };
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("x.db");
-    let tables = |db: &Db| -> Vec<String> {
-        db.read(|c| {
-            let mut select = c.prepare("SELECT name FROM sqlite_schema ORDER BY name").sql("list")?;
-            let rows = select.query_map([], |row| row.get(0)).sql("list")?;
-            rows.collect::<rusqlite::Result<_>>().sql("list")
-        })
+    assert_eq!(Db::create(&path, &BROKEN).unwrap_err().class(), Class::Internal);
+    let refused = Db::open(&path, &BROKEN).unwrap_err();
+    assert_eq!((refused.class(), refused.code()), (Class::State, "other-database"));
+    let tables: u32 = crate::db::Connection::open(&path)
         .unwrap()
-    };
-    drop(Db::create(&path, &OLD).unwrap());
-    assert_eq!(Db::open(&path, &BROKEN).unwrap_err().class(), Class::Internal);
-    assert_eq!(tables(&Db::open(&path, &OLD).unwrap()), ["a"]);
-    assert_eq!(tables(&Db::open(&path, &NEW).unwrap()), ["a", "b"]);
-    assert_eq!(Db::open(&path, &OLD).unwrap_err().code(), "schema-too-new");
-}
-
-#[test]
-fn an_appliance_from_before_agents_gets_their_tables() {
-    let old = Schema {
-        steps: &Schema::APPLIANCE.steps[..1],
-        ..Schema::APPLIANCE
-    };
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("airlock.db");
-    let db = Db::create(&path, &old).unwrap();
-    let site = appliance::Appliance {
-        site: "0123456789abcdef0123456789abcdef".parse().unwrap(),
-        name: "plant".into(),
-        created_at: Timestamp::EPOCH,
-    };
-    db.write(|tx| appliance::insert(tx, &site, Timestamp::EPOCH)).unwrap();
-    drop(db);
-    let db = Db::open(&path, &Schema::APPLIANCE).unwrap();
-    assert_eq!(db.read(appliance::get).unwrap(), site);
-    assert_eq!(db.read(targets::edition).unwrap(), 0);
-    db.write(targets::raise_edition).unwrap();
-    assert_eq!(db.read(targets::edition).unwrap(), 1);
-    assert!(db.read(targets::local_targets).unwrap().is_empty());
+        .query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))
+        .unwrap();
+    assert_eq!(tables, 0);
 }
 
 #[test]
@@ -211,7 +172,7 @@ fn a_damaged_page_is_found() {
     let path = folder.path().join("airlock.db");
     let file = std::fs::OpenOptions::new().write(true).open(&path).unwrap();
     file.write_all_at(&[0xff; 64], 2 * 4096).unwrap();
-    let found = Db::open(&path, &Schema::APPLIANCE).and_then(|db| db.quick_check());
+    let found = Db::open(&path, &Schema::SITE).and_then(|db| db.quick_check());
     assert_eq!(found.unwrap_err().class(), Class::State);
 }
 
@@ -328,7 +289,7 @@ fn names_stay_inside_the_releases_asked_for() {
     first.extend(tagged("docker.io/a", "same", 1));
     first.extend(tagged("quay.io/b", "v1", 2));
     for n in 10..15 {
-        first.push(Name::Referrer {
+        first.push(NameRow::Referrer {
             repository: repository("docker.io/a"),
             subject: digest(1),
             digest: digest(n),
@@ -384,7 +345,7 @@ fn a_watch_sees_the_transactions_of_others() {
     publish(&db, "erp", 1, 1, true, &[1], vec![]).unwrap();
     assert!(watch.changed().unwrap());
     assert!(!watch.changed().unwrap());
-    let other = Db::open(&folder.path().join("airlock.db"), &Schema::APPLIANCE).unwrap();
+    let other = Db::open(&folder.path().join("airlock.db"), &Schema::SITE).unwrap();
     publish(&other, "erp", 2, 2, true, &[1], vec![]).unwrap();
     assert!(watch.changed().unwrap());
 }

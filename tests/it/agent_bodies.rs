@@ -3,7 +3,7 @@
 use std::io::{BufReader, Write as _};
 use std::time::Duration;
 
-use airlock::appliance::status::Class;
+use airlock::appliance::status::RecordClass;
 use airlock::http::{Limits, Settings};
 
 use crate::support::agents::{Serving, request, text};
@@ -90,7 +90,7 @@ fn what_will_never_be_right_is_400_and_says_why() {
         );
     }
     // An escaped NUL is left out, and the same line three times is one line.
-    assert_eq!(serving.records(), [(Class::AgentLog, "ab".to_owned())]);
+    assert_eq!(serving.records(), [(RecordClass::AgentLog, "ab".to_owned())]);
 }
 
 #[test]
@@ -132,18 +132,18 @@ fn checklist_27_30_31_what_agents_send_is_taken() {
         );
     }
     let records = serving.records();
-    let of = |class: Class| -> Vec<&str> {
+    let of = |class: RecordClass| -> Vec<&str> {
         let found = records.iter().filter(|(found, _)| *found == class);
         found.map(|(_, text)| text.as_str()).collect()
     };
-    let statuses = [of(Class::Transition), of(Class::Detail)].concat();
+    let statuses = [of(RecordClass::Transition), of(RecordClass::Detail)].concat();
     assert!(statuses.contains(&"status"), "the NUL was left out");
     let cut = statuses.iter().find(|text| text.len() > 1000).unwrap();
     assert!(cut.ends_with(" [cut]") && cut.len() <= 256 << 10 && cut.len() > 255 << 10);
-    let lines = of(Class::Log);
+    let lines = of(RecordClass::Log);
     assert_eq!((lines.len(), lines[0]), (2, "hello"), "the same line twice is one line");
     assert!(lines[1].ends_with("y [cut]") && lines[1].len() <= 256 << 10);
-    assert!(of(Class::Metrics)[0].contains("cpuCoresMillis"));
+    assert!(of(RecordClass::Metrics)[0].contains("cpuCoresMillis"));
 }
 
 /// Sends a body in chunks that never say how long it is.

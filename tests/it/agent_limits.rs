@@ -2,7 +2,7 @@
 
 use std::io::{BufReader, Write as _};
 
-use airlock::appliance::status::{Class, Reason};
+use airlock::appliance::status::{Reason, RecordClass};
 
 use crate::support::agents::{Serving, request, text};
 use crate::support::client::{connect, read_reply};
@@ -72,7 +72,7 @@ fn checklist_38_a_burst_of_logs_starves_nobody() {
         .map(|gap| gap.count)
         .sum();
     assert_eq!((kept + missed, missed > 0), (1000, true));
-    assert!(gaps.iter().all(|gap| gap.class == Some(Class::AgentLog)));
+    assert!(gaps.iter().all(|gap| gap.class == Some(RecordClass::AgentLog)));
     // The same target's polls have a budget of their own, and others' are untouched.
     for token in [&one, &two] {
         let reply = serving.agent(token, "GET", "resources", "");

@@ -2,7 +2,7 @@
 
 use std::process::{Command, Stdio};
 
-use airlock::appliance::status::Class;
+use airlock::appliance::status::RecordClass;
 use airlock::domain::Uuid;
 
 use crate::support::agents::{Serving, basic, request, text};
@@ -271,7 +271,10 @@ fn a01_nobody_reads_or_writes_for_another() {
     assert_eq!(serving.agent(&mine, "POST", "status", &good).status, 200);
     let lines = format!("[{},{}]", line("edge-1"), line("edge-0"));
     assert_eq!(serving.agent(&mine, "PUT", "logs", &lines).status, 204);
-    let stored = [(Class::Transition, "x".to_owned()), (Class::Log, "edge-0".to_owned())];
+    let stored = [
+        (RecordClass::Transition, "x".to_owned()),
+        (RecordClass::Log, "edge-0".to_owned()),
+    ];
     assert_eq!(serving.records(), stored);
     let overview = serving.status.overview().unwrap();
     assert_eq!(overview.len(), 1);

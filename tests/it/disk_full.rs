@@ -272,7 +272,7 @@ fn a_disk_without_a_byte_left_still_takes_the_audit_row() {
                 assert_eq!(reserve(&stage.state), Some(4 << 20));
                 let before = appliance::audit_actions(&stage.state).len();
                 // Closed in order, the database leaves neither log nor shared memory behind.
-                drop(Db::open(&stage.state.join("airlock.db"), &Schema::APPLIANCE).unwrap());
+                drop(Db::open(&stage.state.join("airlock.db"), &Schema::SITE).unwrap());
                 assert!(!stage.state.join("airlock.db-shm").is_file());
                 let early = (server == "before").then(|| Serving::start(&stage.state));
                 stage.disk.fill(0);

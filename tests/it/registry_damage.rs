@@ -3,7 +3,7 @@
 use std::fs;
 use std::os::unix::fs::FileExt as _;
 
-use airlock::db::audit;
+use airlock::db::site::audit;
 use airlock::domain::Digest;
 
 use crate::support::client::{Reply, get, raw, request};

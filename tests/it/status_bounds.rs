@@ -3,8 +3,8 @@
 use std::sync::mpsc;
 
 use airlock::appliance::status::{Dot, Metrics, Quota, Reason, StatusBuffer, What};
-use airlock::db::status::{self, Class};
-use airlock::domain::Class as ErrorClass;
+use airlock::db::status::{self, RecordClass};
+use airlock::domain::Class;
 use airlock::domain::StatusKind::{Error, Healthy};
 
 use crate::support::status::{Buffer, agent_logs, batch, id, logs, status as report, submit, wait};
@@ -16,7 +16,7 @@ fn small(target: u64, total: u64) -> Buffer {
     }
 }
 
-fn count(open: &StatusBuffer, class: Class) -> usize {
+fn count(open: &StatusBuffer, class: RecordClass) -> usize {
     let entries = open.tail(0, 1_000_000).unwrap();
     entries.iter().filter(|entry| entry.record.class == class).count()
 }
@@ -61,7 +61,7 @@ fn the_oldest_text_of_a_flooding_target_goes_and_nobody_elses() {
     let entries = open.tail(0, 1_000_000).unwrap();
     let left: Vec<&str> = entries
         .iter()
-        .filter(|entry| entry.record.class == Class::Log && entry.source.as_ref().unwrap().target == id("loud"))
+        .filter(|entry| entry.record.class == RecordClass::Log && entry.source.as_ref().unwrap().target == id("loud"))
         .map(|entry| entry.record.text.as_str())
         .collect();
     assert!(left.len() > 300, "{}", left.len());
@@ -70,8 +70,8 @@ fn the_oldest_text_of_a_flooding_target_goes_and_nobody_elses() {
         "{}",
         left[0]
     );
-    assert_eq!(count(&open, Class::Transition), 61);
-    assert_eq!(count(&open, Class::AgentLog), 300);
+    assert_eq!(count(&open, RecordClass::Transition), 61);
+    assert_eq!(count(&open, RecordClass::AgentLog), 300);
     let calm: Vec<_> = entries
         .iter()
         .filter(|entry| entry.source.as_ref().is_some_and(|source| source.target == id("calm")))
@@ -79,7 +79,7 @@ fn the_oldest_text_of_a_flooding_target_goes_and_nobody_elses() {
     assert_eq!(calm.len(), 11);
     let gaps = open.gaps().unwrap();
     assert_eq!(gaps.len(), 1, "one record grows: {gaps:?}");
-    assert_eq!((gaps[0].reason, gaps[0].class), (Reason::Quota, Some(Class::Log)));
+    assert_eq!((gaps[0].reason, gaps[0].class), (Reason::Quota, Some(RecordClass::Log)));
     assert_eq!(gaps[0].count, 6000 - u64::try_from(left.len()).unwrap());
     drop(open);
     assert_complete(&buffer);
@@ -106,11 +106,14 @@ fn words_go_before_transitions_and_transitions_never() {
         submit(&open, report("a", "r20", Error, &message)).unwrap();
     }
     assert!(held(&open, "a") <= 100_000);
-    assert_eq!(count(&open, Class::Transition), 21);
+    assert_eq!(count(&open, RecordClass::Transition), 21);
     let latest = open.overview().unwrap()[0].deployments[0].latest.clone().unwrap();
     assert!(latest.message.starts_with("Up 399 "), "the newest words stay");
     let gaps = open.gaps().unwrap();
-    assert_eq!((gaps[0].reason, gaps[0].class), (Reason::Quota, Some(Class::Detail)));
+    assert_eq!(
+        (gaps[0].reason, gaps[0].class),
+        (Reason::Quota, Some(RecordClass::Detail))
+    );
     drop(open);
     assert_complete(&buffer);
 }
@@ -138,7 +141,7 @@ fn all_targets_together_stay_within_the_total() {
         .map(|entry| entry.record.size)
         .sum();
     assert!(all <= 400_000, "{all}");
-    assert_eq!(count(&open, Class::Transition), 200);
+    assert_eq!(count(&open, RecordClass::Transition), 200);
     drop(open);
     assert_complete(&buffer);
 }
@@ -166,7 +169,7 @@ fn a_deployment_that_flaps_for_ever_is_counted() {
         1
     );
     assert!(held(&open, "a") <= 20_000);
-    let transitions = count(&open, Class::Transition);
+    let transitions = count(&open, RecordClass::Transition);
     let gaps = open.gaps().unwrap();
     assert_eq!((gaps.len(), gaps[0].reason), (1, Reason::Flapping));
     assert_eq!(transitions as u64 + gaps[0].count, u64::try_from(flips).unwrap() + 1);
@@ -196,7 +199,7 @@ fn measurements_that_come_too_fast_are_counted() {
         buffer.clock.set(1_000_000 + n / 10);
         submit(&open, batch("a", What::Metrics(Metrics::default()))).unwrap();
     }
-    assert_eq!(count(&open, Class::Metrics), 3);
+    assert_eq!(count(&open, RecordClass::Metrics), 3);
     let gaps = open.gaps().unwrap();
     assert_eq!((gaps[0].reason, gaps[0].count, gaps[0].last), (Reason::Rate, 297, 0));
     // Another target has its own pace, and a clock that was set back stops nobody.
@@ -243,7 +246,7 @@ fn what_waits_is_bounded_and_statuses_do_not_wait_for_logs() {
                 }
             }
         });
-        assert_eq!(refused.unwrap().class(), ErrorClass::Busy);
+        assert_eq!(refused.unwrap().class(), Class::Busy);
         assert!((10..60).contains(&waiting.len()), "{} MB wait", waiting.len());
         let status = open.submit(report("a", "r1", Error, "ill"));
         hold.0.send(()).unwrap();
@@ -252,5 +255,5 @@ fn what_waits_is_bounded_and_statuses_do_not_wait_for_logs() {
             assert_eq!(wait(answer).unwrap().stored, 10);
         }
     });
-    assert_eq!(count(&open, Class::Transition), 2);
+    assert_eq!(count(&open, RecordClass::Transition), 2);
 }

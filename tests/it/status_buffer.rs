@@ -1,7 +1,7 @@
 //! The status buffer from outside: numbers, repeats, duplicates, and what a restart finds again.
 
 use airlock::appliance::status::{Dot, Metrics, Running, What};
-use airlock::db::status::{self, Class};
+use airlock::db::status::{self, RecordClass};
 use airlock::domain::StatusKind::{Error, Healthy, Progressing, Running as Up};
 
 use crate::support::site::noise;
@@ -28,10 +28,15 @@ fn numbers_have_no_gaps_over_everything_that_is_reported() {
     let entries = open.tail(0, 100).unwrap();
     let numbers: Vec<u64> = entries.iter().map(|entry| entry.record.number).collect();
     assert_eq!(numbers, (1..=54).collect::<Vec<u64>>());
-    let classes: Vec<Class> = [0, 1, 2, 52].map(|at| entries[at].record.class).to_vec();
+    let classes: Vec<RecordClass> = [0, 1, 2, 52].map(|at| entries[at].record.class).to_vec();
     assert_eq!(
         classes,
-        [Class::Transition, Class::Metrics, Class::Log, Class::AgentLog]
+        [
+            RecordClass::Transition,
+            RecordClass::Metrics,
+            RecordClass::Log,
+            RecordClass::AgentLog
+        ]
     );
     assert_eq!(entries[53].source.as_ref().unwrap().target, id("b"));
     drop(open);
@@ -86,7 +91,7 @@ fn every_change_is_kept_and_words_alone_are_no_transition() {
     ] {
         submit(&open, report("a", revision, kind, message)).unwrap();
     }
-    let classes: Vec<Class> = open
+    let classes: Vec<RecordClass> = open
         .tail(0, 100)
         .unwrap()
         .iter()
@@ -95,13 +100,13 @@ fn every_change_is_kept_and_words_alone_are_no_transition() {
     assert_eq!(
         classes,
         [
-            Class::Transition,
-            Class::Detail,
-            Class::Transition,
-            Class::Transition,
-            Class::Detail,
-            Class::Transition,
-            Class::Transition
+            RecordClass::Transition,
+            RecordClass::Detail,
+            RecordClass::Transition,
+            RecordClass::Transition,
+            RecordClass::Detail,
+            RecordClass::Transition,
+            RecordClass::Transition
         ]
     );
 }
@@ -257,7 +262,7 @@ fn a_fold_and_a_replay_say_the_same() {
         let dropped = db.read(status::gaps).unwrap();
         let words: u64 = dropped
             .iter()
-            .filter(|gap| gap.class == Some(Class::Detail))
+            .filter(|gap| gap.class == Some(RecordClass::Detail))
             .map(|gap| gap.count)
             .sum();
         assert!(

@@ -10,7 +10,7 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 
 use airlock::appliance::status::{Quota, StatusBuffer, overview};
-use airlock::db::appliance::create_status;
+use airlock::db::status::create;
 use airlock::db::{Db, Schema, status};
 use airlock::domain::StatusKind::{Error, Healthy};
 use airlock::domain::{SystemClock, Timestamp};
@@ -58,7 +58,7 @@ fn child() -> bool {
 }
 
 fn start(test: &str, folder: &Path) -> Command {
-    create_status(&folder.join("status.db"), &site()).unwrap();
+    create(&folder.join("status.db"), &site()).unwrap();
     let mut command = Command::new(std::env::current_exe().unwrap());
     command.args(["--exact", test, "--nocapture"]).env(FOLDER, folder);
     command

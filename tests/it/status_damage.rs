@@ -5,7 +5,7 @@ use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 
 use airlock::appliance::status::{Listed, Reason, StatusBuffer};
-use airlock::db::status::Class;
+use airlock::db::status::RecordClass;
 use airlock::db::{Db, Schema, SqlResult as _};
 use airlock::domain::StatusKind::{Error, Healthy};
 
@@ -88,7 +88,7 @@ fn a_damaged_database_is_set_aside_and_a_new_one_begins_with_a_gap() {
         ("other kind", |buffer| {
             drop(buffer.open());
             fs::remove_file(buffer.database()).unwrap();
-            drop(Db::create(&buffer.database(), &Schema::APPLIANCE).unwrap());
+            drop(Db::create(&buffer.database(), &Schema::SITE).unwrap());
         }),
         ("newer schema", |buffer| {
             drop(buffer.open());
@@ -133,7 +133,7 @@ fn a_damaged_database_is_set_aside_and_a_new_one_begins_with_a_gap() {
         let entries = assert_works(&open);
         assert_eq!(entries.len(), 2, "{name}");
         let first = &entries[0].record;
-        assert_eq!(first.class, Class::Gap, "{name}");
+        assert_eq!(first.class, RecordClass::Gap, "{name}");
         assert!(first.number > highest, "{name}: numbers are never given twice");
         let gap = open.gaps().unwrap().remove(0);
         assert_eq!(
@@ -211,7 +211,7 @@ fn a_damaged_page_of_old_records_is_found_after_the_start() {
     let entries = assert_works(&open);
     assert_eq!(
         (entries[0].record.class, entries[0].record.number > highest),
-        (Class::Gap, true)
+        (RecordClass::Gap, true)
     );
 }
 
@@ -237,7 +237,7 @@ fn damage_that_shows_up_while_running_stops_nobody() {
     submit(&open, report("a", "r1", Healthy, "well")).ok();
     crate::support::appliance::wait_for("a new database", || open.health().set_aside == 1);
     let entries = assert_works(&open);
-    assert_eq!(entries[0].record.class, Class::Gap);
+    assert_eq!(entries[0].record.class, RecordClass::Gap);
     assert!(entries[0].record.number > highest);
     assert!(aside(&buffer, 1).is_file());
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use airlock::appliance::status::{Quota, StatusBuffer};
-use airlock::db::appliance::create_status;
+use airlock::db::status::create;
 use airlock::db::{Db, Schema, status};
 use airlock::domain::Class;
 use airlock::domain::StatusKind::{Error, Healthy};
@@ -25,7 +25,7 @@ fn a_full_disk_refuses_statuses_until_there_is_room() {
         };
         let state = disk.path().join("state");
         std::fs::create_dir(&state).unwrap();
-        create_status(&state.join("status.db"), &site()).unwrap();
+        create(&state.join("status.db"), &site()).unwrap();
         let clock = TestClock::at(1_000_000);
         let start = || StatusBuffer::open(&state, Quota::default(), &site(), Arc::new(clock.clone())).unwrap();
         let open = start();

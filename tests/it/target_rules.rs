@@ -2,9 +2,10 @@
 
 use airlock::appliance::hub::{Hub, Removal, TargetChoice, TargetView};
 use airlock::appliance::{Appliance, Options};
-use airlock::db::release::{Activated, State};
-use airlock::db::targets::Undeploy;
-use airlock::db::{Db, Schema, SqlResult as _, audit};
+use airlock::db::site::audit;
+use airlock::db::site::release::{Activated, State};
+use airlock::db::site::targets::Undeploy;
+use airlock::db::{Db, Schema, SqlResult as _};
 use airlock::domain::{Class, Clock as _, Hash, Uuid};
 
 use super::support::desired::{Desired, deployment_id, revision_id, target_id};
@@ -191,7 +192,7 @@ fn a10_a_head_of_another_release_in_the_place_of_the_live_one_is_not_used() {
     let hub = plant.hub();
     let identity = enrol(&hub, "edge-0");
     plant.release(2, 1, "b");
-    let db = Db::open(&plant.state().join("airlock.db"), &Schema::APPLIANCE).unwrap();
+    let db = Db::open(&plant.state().join("airlock.db"), &Schema::SITE).unwrap();
     // Heads are unique, so both rows move: the signed head of release 1 under the number of release 2.
     let swap = "CREATE TEMP TABLE kept AS SELECT head, head_bytes, signatures FROM release WHERE sequence = 1;
                 UPDATE release SET head = zeroblob(32) WHERE sequence = 1;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use airlock::appliance::status::{Batch, Quota, StatusBuffer, What};
-use airlock::db::appliance::create_status;
+use airlock::db::status::create;
 use airlock::domain::{SiteId, StatusKind, SystemClock, Uuid};
 
 use super::load::{INTERVAL, Taken, sync_times};
@@ -39,7 +39,7 @@ fn run(folder: &Path, agents: usize, time: Duration) -> Taken {
     }
     std::fs::create_dir_all(folder).unwrap();
     let site: SiteId = "0123456789abcdef0123456789abcdef".parse().unwrap();
-    create_status(&folder.join("status.db"), &site).unwrap();
+    create(&folder.join("status.db"), &site).unwrap();
     let buffer = Arc::new(StatusBuffer::open(folder, Quota::default(), &site, Arc::new(SystemClock)).unwrap());
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)

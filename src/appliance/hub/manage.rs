@@ -9,8 +9,8 @@ use super::secret::{Secret, is_secret};
 use super::service::{Hub, known};
 use super::view::{DeploymentView, TargetView};
 use crate::crypto::random;
-use crate::db::targets::{self, LocalTarget};
-use crate::db::{audit, target_secrets};
+use crate::db::site::targets::{self, LocalTarget};
+use crate::db::site::{audit, target_secrets};
 use crate::domain::{Class, Error, Result, Uuid};
 
 /// Bytes that the name of a target may have.

@@ -17,8 +17,9 @@ use super::{connect, docker, kubernetes, resources};
 use crate::appliance::registry::Registry;
 use crate::appliance::{pins, state};
 use crate::bundle::desired::TargetKind;
-use crate::db::targets::{self, KnownRevision};
-use crate::db::{Db, Watch, appliance, audit, target_secrets};
+use crate::db::site::targets::{self, KnownRevision};
+use crate::db::site::{appliance, audit, target_secrets};
+use crate::db::{Db, Watch};
 use crate::domain::{Class, Clock, Error, Hash, RepositoryName, Result, SiteId, Timestamp, Uuid};
 use crate::store::Store;
 

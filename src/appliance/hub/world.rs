@@ -16,10 +16,11 @@ use crate::appliance::registry::start::check_head;
 use crate::bundle::Head;
 use crate::bundle::desired::{AgentVersion, ChartSource, Deployment, DesiredState, Target, TargetKind, Verifier};
 use crate::crypto::{Chain, canonical};
-use crate::db::release::{self, Release, State};
-use crate::db::target_secrets::{self, SecretRow};
-use crate::db::targets::{self, LocalTarget, TargetSet};
-use crate::db::{Connection, Db, appliance};
+use crate::db::site::appliance;
+use crate::db::site::release::{self, ReleaseRow, State};
+use crate::db::site::target_secrets::{self, SecretRow};
+use crate::db::site::targets::{self, LocalTarget, TargetSet};
+use crate::db::{Connection, Db};
 use crate::domain::{Class, Digest, Error, Hash, RepositoryName, Result, Scope, SiteId, Timestamp, Uuid, limits};
 
 /// Code of what is wrong when the signed document cannot be used.
@@ -66,7 +67,7 @@ pub(super) struct TargetState {
     pub(super) kind: TargetKind,
     /// For one made here: what it follows.
     pub(super) template: Option<Uuid>,
-    pub(super) release: Arc<Release>,
+    pub(super) release: Arc<ReleaseRow>,
     pub(super) credential: Credential,
     pub(super) plan: std::result::Result<Plan, Arc<Fault>>,
     /// The answer to its agent, when it was made before.
@@ -120,7 +121,7 @@ pub(super) struct Fault {
 
 /// What was read of a release that speaks for a scope.
 struct Voice {
-    release: Arc<Release>,
+    release: Arc<ReleaseRow>,
     rows: TargetSet,
     /// The signed head, when it is.
     head: Result<Vec<u8>>,
@@ -308,7 +309,7 @@ impl World {
         id: Uuid,
         name: &str,
         kind: TargetKind,
-        release: &Arc<Release>,
+        release: &Arc<ReleaseRow>,
         credential: Credential,
         plan: std::result::Result<Plan, Arc<Fault>>,
         template: Option<Uuid>,
@@ -431,7 +432,7 @@ fn voices(connection: &Connection, pins: &[Chain]) -> Result<Vec<Voice>> {
         .map(|release| &release.scope)
         .collect();
     let mut seen = HashSet::new();
-    let mut chosen: Vec<&Release> = all
+    let mut chosen: Vec<&ReleaseRow> = all
         .iter()
         .filter(|release| release.state == State::Active || !live.contains(&release.scope))
         .filter(|release| seen.insert(&release.scope))
@@ -455,7 +456,7 @@ fn voices(connection: &Connection, pins: &[Chain]) -> Result<Vec<Voice>> {
 
 fn load_state(
     head: &[u8],
-    release: &Release,
+    release: &ReleaseRow,
     documents: &Documents,
     known: &[Arc<Loaded>],
 ) -> Result<Option<Arc<Loaded>>> {

@@ -16,7 +16,8 @@ use serde_json::json;
 use super::identity::{Checked, Identities, Identity};
 use super::pieces::{Pieces, hash_range};
 use super::service::Found;
-use crate::db::{Db, audit};
+use crate::db::Db;
+use crate::db::site::audit;
 use crate::domain::{Class, Digest, Error, Hash, Result, Timestamp};
 use crate::stream::{create_folder, sync_folder};
 

@@ -11,8 +11,9 @@ use super::resolve::candidates;
 use super::snapshot::{Answer, Asked, Repository, Snapshot};
 use super::start;
 use crate::appliance::{pins, state::open_database};
-use crate::db::names::{self, Referrer, RepositorySet};
-use crate::db::{Db, appliance};
+use crate::db::Db;
+use crate::db::site::appliance;
+use crate::db::site::names::{self, Referrer, RepositorySet};
 use crate::domain::{Clock, Digest, RepositoryName, Result, Tag};
 
 /// The appliance's registry over one state folder.

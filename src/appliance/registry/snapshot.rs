@@ -9,8 +9,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use super::service::{Found, Missing};
-use crate::db::names::{ReleaseSet, RepositorySet};
-use crate::db::release::{Release, ReleaseId, State};
+use crate::db::site::names::{ReleaseSet, RepositorySet};
+use crate::db::site::release::{ReleaseId, ReleaseRow, State};
 use crate::domain::{Digest, Scope, Tag, Timestamp};
 
 /// Answers kept per generation: about 10 MiB when full.
@@ -29,7 +29,7 @@ pub struct Asked {
 #[derive(Debug)]
 pub struct Snapshot {
     pub(super) generation: u64,
-    pub(super) releases: Vec<Release>,
+    pub(super) releases: Vec<ReleaseRow>,
     pub(super) live: ReleaseSet,
     pub(super) readable: ReleaseSet,
     pub(super) homes: Vec<String>,
@@ -56,7 +56,7 @@ impl Snapshot {
     /// Takes releases, and the home hosts of the live ones among them.
     pub(super) fn new(
         generation: u64,
-        releases: Vec<Release>,
+        releases: Vec<ReleaseRow>,
         stated_homes: Vec<(ReleaseId, String)>,
         grace_seconds: i64,
     ) -> Self {
@@ -91,7 +91,7 @@ impl Snapshot {
         if let Some(view) = read(&self.views).get(scope) {
             return view.clone();
         }
-        let releases: Vec<Release> = self
+        let releases: Vec<ReleaseRow> = self
             .releases
             .iter()
             .filter(|release| release.scope == *scope)
@@ -118,7 +118,7 @@ impl Snapshot {
     }
 
     /// Returns the live releases.
-    pub fn active(&self) -> impl Iterator<Item = &Release> {
+    pub fn active(&self) -> impl Iterator<Item = &ReleaseRow> {
         self.releases.iter().filter(|release| release.state == State::Active)
     }
 

@@ -8,8 +8,9 @@ use sha2::{Digest as _, Sha256};
 
 use super::snapshot::Snapshot;
 use crate::crypto::{Chain, PayloadType, RoleName, Signature, canonical, verify_role};
-use crate::db::release::{self, Release, State};
-use crate::db::{Connection, Db, appliance, trust};
+use crate::db::site::release::{self, ReleaseRow, State};
+use crate::db::site::{appliance, trust};
+use crate::db::{Connection, Db};
 use crate::domain::{Class, Error, Hash, Result, Timestamp};
 
 /// Entry 01 of a bundle, as it was kept.
@@ -50,7 +51,7 @@ pub(super) fn take_snapshot(
 /// # Errors
 ///
 /// `E-STATE release-damaged`; those of the database.
-pub(in crate::appliance) fn check_head(connection: &Connection, pins: &[Chain], release: &Release) -> Result<()> {
+pub(in crate::appliance) fn check_head(connection: &Connection, pins: &[Chain], release: &ReleaseRow) -> Result<()> {
     let damaged = |found: String| {
         Error::new(
             Class::State,

@@ -9,7 +9,8 @@ use sha2::{Digest as _, Sha256};
 
 use super::health::Check;
 use super::service::Registry;
-use crate::db::{Page, Watch, release};
+use crate::db::Watch;
+use crate::db::site::{Page, release};
 use crate::domain::{Class, Digest, Error, Hash, Result, limits};
 use crate::stream::read_bounded;
 

@@ -8,7 +8,7 @@ use std::io::{BufReader, Read as _};
 use std::path::{Path, PathBuf};
 
 use crate::db::status::{self, Gap, Reason};
-use crate::db::{self, Db, Schema};
+use crate::db::{Db, Schema};
 use crate::domain::{Class, Error, Result, SiteId, Timestamp};
 use crate::stream::sync_folder;
 
@@ -94,7 +94,7 @@ pub(super) fn begin_anew(state: &Path, path: &Path, site: &SiteId, now: Timestam
             _ => {}
         }
     }
-    let db = db::appliance::create_status(path, site)?;
+    let db = status::create(path, site)?;
     db.write(|tx| {
         let missing = number.saturating_sub(1);
         let gap = Gap {

@@ -7,8 +7,8 @@ use super::batch::{Accepted, AgentLogRecord, Batch, LogRecord, Metrics, TEXT_BYT
 use super::memory::{Memory, Report, Target, content_hash};
 use super::quota::Quota;
 use crate::db::Transaction;
-use crate::db::status::{self, Class, Entry, Gap, NewRecord, Reason, Repeat, Row, Source};
-use crate::domain::{AgentTime, Class as ErrorClass, Error, Result, StatusKind, Timestamp, Uuid};
+use crate::db::status::{self, Entry, Gap, NewRecord, Reason, RecordClass, Repeat, Row, Source};
+use crate::domain::{AgentTime, Class, Error, Result, StatusKind, Timestamp, Uuid};
 
 /// What a record costs beside its text: row, index entries, fill of pages.
 const OVERHEAD: u64 = 128;
@@ -76,7 +76,11 @@ impl<'a> Intake<'a> {
                 }
             }
             What::Missed { agent_log, count } => {
-                let class = if *agent_log { Class::AgentLog } else { Class::Log };
+                let class = if *agent_log {
+                    RecordClass::AgentLog
+                } else {
+                    RecordClass::Log
+                };
                 let missing = Missing {
                     count: *count,
                     ..Missing::one(self.now, 0)
@@ -170,7 +174,7 @@ impl<'a> Intake<'a> {
         let next = self.memory.next_source;
         let Some(target) = self.memory.targets.get_mut(&batch.target) else {
             return Err(Error::new(
-                ErrorClass::Internal,
+                Class::Internal,
                 "status",
                 "a target is missing that was just added",
             ));
@@ -228,7 +232,11 @@ impl<'a> Intake<'a> {
                 return self.flap(source, target, &report, number, accepted);
             }
         }
-        let class = if transition { Class::Transition } else { Class::Detail };
+        let class = if transition {
+            RecordClass::Transition
+        } else {
+            RecordClass::Detail
+        };
         let size = OVERHEAD.saturating_add(message.len() as u64);
         let number = self.memory.take_number();
         status::insert(
@@ -259,7 +267,7 @@ impl<'a> Intake<'a> {
 
     /// Whether the transitions of a target have used up their room.
     fn is_flapping(&self, source: i64, target: i64) -> bool {
-        let all = self.memory.totals.get(&Class::Transition).copied().unwrap_or(0);
+        let all = self.memory.totals.get(&RecordClass::Transition).copied().unwrap_or(0);
         let own = self
             .memory
             .owners
@@ -268,10 +276,10 @@ impl<'a> Intake<'a> {
         let own = own.map_or(0, |found| {
             found
                 .sources()
-                .map(|source| self.memory.used_by(source, Class::Transition))
+                .map(|source| self.memory.used_by(source, RecordClass::Transition))
                 .fold(0, u64::saturating_add)
         });
-        self.memory.used_by(source, Class::Transition) > 0
+        self.memory.used_by(source, RecordClass::Transition) > 0
             && (own > self.quota.transitions() || all > self.quota.total / 4 * 3)
     }
 
@@ -286,7 +294,7 @@ impl<'a> Intake<'a> {
     ) -> Result<()> {
         let Some(record) = status::get(self.tx, number)? else {
             return Err(Error::new(
-                ErrorClass::State,
+                Class::State,
                 "database-damaged",
                 "a status is missing that its index names",
             ));
@@ -320,7 +328,7 @@ impl<'a> Intake<'a> {
         self.note(
             target,
             Reason::Flapping,
-            Some(Class::Transition),
+            Some(RecordClass::Transition),
             &Missing::one(self.now, 0),
         )
     }
@@ -332,14 +340,14 @@ impl<'a> Intake<'a> {
         let fresh = last.is_none_or(|last| now.unix().abs_diff(last.unix()) >= METRICS_SECONDS.unsigned_abs());
         if !fresh {
             accepted.dropped = accepted.dropped.saturating_add(1);
-            return self.note(own, Reason::Rate, Some(Class::Metrics), &Missing::one(now, 0));
+            return self.note(own, Reason::Rate, Some(RecordClass::Metrics), &Missing::one(now, 0));
         }
         if let Some(target) = self.memory.targets.get_mut(target) {
             target.last_metrics = Some(now);
         }
         let text = serde_json::to_string(metrics).unwrap_or_default();
         let text = clean(&text, TEXT_BYTES);
-        self.store(Class::Metrics, own, None, None, &text)?;
+        self.store(RecordClass::Metrics, own, None, None, &text)?;
         accepted.stored = accepted.stored.saturating_add(1);
         Ok(())
     }
@@ -351,7 +359,7 @@ impl<'a> Intake<'a> {
             resource: Some(clean(&record.resource, NAME_BYTES)),
             severity: clean(&record.severity, NAME_BYTES),
         };
-        self.line(Class::Log, source, Some(record.revision), &line, &body, accepted)
+        self.line(RecordClass::Log, source, Some(record.revision), &line, &body, accepted)
     }
 
     fn agent_log(&mut self, source: i64, record: &AgentLogRecord, accepted: &mut Accepted) -> Result<()> {
@@ -361,12 +369,12 @@ impl<'a> Intake<'a> {
             resource: None,
             severity: clean(&record.severity, NAME_BYTES),
         };
-        self.line(Class::AgentLog, source, None, &line, &body, accepted)
+        self.line(RecordClass::AgentLog, source, None, &line, &body, accepted)
     }
 
     fn line(
         &mut self,
-        class: Class,
+        class: RecordClass,
         source: i64,
         revision: Option<Uuid>,
         line: &Line<'_>,
@@ -396,7 +404,7 @@ impl<'a> Intake<'a> {
 
     fn store(
         &mut self,
-        class: Class,
+        class: RecordClass,
         source: i64,
         revision: Option<Uuid>,
         line: Option<(&Line<'_>, i64)>,
@@ -433,7 +441,13 @@ impl<'a> Intake<'a> {
     }
 
     /// Records that something is missing: in the gap record of its kind that is open, or in a new one.
-    pub(super) fn note(&mut self, source: i64, reason: Reason, class: Option<Class>, missing: &Missing) -> Result<()> {
+    pub(super) fn note(
+        &mut self,
+        source: i64,
+        reason: Reason,
+        class: Option<RecordClass>,
+        missing: &Missing,
+    ) -> Result<()> {
         let key = (source, reason, class);
         if let Some(gap) = self
             .memory

@@ -10,8 +10,8 @@ use sha2::{Digest as _, Sha256};
 
 use super::runs::Runs;
 use crate::db::Connection;
-use crate::db::status::{self, Class, Gap, Reason, Record, Repeat};
-use crate::domain::{Class as ErrorClass, Error, Result, StatusKind, Timestamp, Uuid};
+use crate::db::status::{self, Gap, Reason, Record, RecordClass, Repeat};
+use crate::domain::{Class, Error, Result, StatusKind, Timestamp, Uuid};
 
 /// Revisions of a deployment whose latest status is kept at hand.
 const REVISIONS: usize = 5;
@@ -29,15 +29,15 @@ pub(super) struct Memory {
     /// The target of every source.
     pub(super) owners: HashMap<i64, Uuid>,
     /// Bytes held.
-    pub(super) used: HashMap<(i64, Class), u64>,
+    pub(super) used: HashMap<(i64, RecordClass), u64>,
     /// The same over all sources.
-    pub(super) totals: HashMap<Class, u64>,
+    pub(super) totals: HashMap<RecordClass, u64>,
     /// Gap records that may still grow.
-    pub(super) gaps: HashMap<(i64, Reason, Option<Class>), Gap>,
+    pub(super) gaps: HashMap<(i64, Reason, Option<RecordClass>), Gap>,
     /// What the next fold writes.
     pub(super) dirty: Dirty,
     /// Below this number there is no record of the class; a hint for dropping.
-    pub(super) floor: HashMap<Class, u64>,
+    pub(super) floor: HashMap<RecordClass, u64>,
 }
 
 /// What changed since the last fold.
@@ -45,7 +45,7 @@ pub(super) struct Memory {
 pub(super) struct Dirty {
     pub(super) repeats: BTreeMap<u64, Repeat>,
     pub(super) latest: BTreeSet<i64>,
-    pub(super) used: BTreeSet<(i64, Class)>,
+    pub(super) used: BTreeSet<(i64, RecordClass)>,
     pub(super) contacts: HashSet<Uuid>,
     pub(super) journal_bytes: usize,
 }
@@ -261,8 +261,8 @@ impl Memory {
         memory.read_contacts(connection)?;
         for (source, class) in status::recounts(connection)? {
             // Measurements are dropped whoever's they are.
-            if class == Class::Metrics {
-                memory.used.retain(|(_, class), _| *class != Class::Metrics);
+            if class == RecordClass::Metrics {
+                memory.used.retain(|(_, class), _| *class != RecordClass::Metrics);
             }
             for (source, bytes) in status::count_bytes(connection, source, class)? {
                 memory.used.insert((source, class), bytes);
@@ -295,7 +295,7 @@ impl Memory {
         let mut records = Vec::new();
         status::since_fold(connection, from, |record| {
             self.add_bytes(record.source, record.class, record.size);
-            if matches!(record.class, Class::Transition | Class::Detail) {
+            if matches!(record.class, RecordClass::Transition | RecordClass::Detail) {
                 records.push(record);
             }
             Ok(())
@@ -405,7 +405,7 @@ impl Memory {
     }
 
     /// Counts bytes that are held.
-    pub(super) fn add_bytes(&mut self, source: i64, class: Class, bytes: u64) {
+    pub(super) fn add_bytes(&mut self, source: i64, class: RecordClass, bytes: u64) {
         for count in [
             self.used.entry((source, class)).or_default(),
             self.totals.entry(class).or_default(),
@@ -416,7 +416,7 @@ impl Memory {
     }
 
     /// Counts bytes that are gone.
-    pub(super) fn remove_bytes(&mut self, source: i64, class: Class, bytes: u64) {
+    pub(super) fn remove_bytes(&mut self, source: i64, class: RecordClass, bytes: u64) {
         for count in [
             self.used.entry((source, class)).or_default(),
             self.totals.entry(class).or_default(),
@@ -427,14 +427,14 @@ impl Memory {
     }
 
     /// Bytes held for a source and class.
-    pub(super) fn used_by(&self, source: i64, class: Class) -> u64 {
+    pub(super) fn used_by(&self, source: i64, class: RecordClass) -> u64 {
         self.used.get(&(source, class)).copied().unwrap_or(0)
     }
 }
 
 fn damaged(error: &serde_json::Error) -> Error {
     Error::new(
-        ErrorClass::State,
+        Class::State,
         "database-damaged",
         format!("what is known of a deployment cannot be read: {error}"),
     )

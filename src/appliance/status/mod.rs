@@ -35,4 +35,4 @@ pub use overview::{DeploymentStatus, Dot, LatestStatus, TargetStatus, overview};
 pub use quota::Quota;
 pub use runs::{Doubt, Running};
 
-pub use crate::db::status::{Class, Gap, Listed, Reason};
+pub use crate::db::status::{Gap, Listed, Reason, RecordClass};

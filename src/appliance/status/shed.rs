@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::intake::{Intake, Missing};
-use crate::db::status::{self, Class, Dropped, Reason, Span};
+use crate::db::status::{self, Dropped, Reason, RecordClass, Span};
 use crate::domain::{Result, Uuid};
 
 /// Records that one statement drops.
@@ -17,12 +17,12 @@ impl Intake<'_> {
         for target in std::mem::take(&mut self.touched) {
             self.shed_target(&target)?;
         }
-        while self.total(Class::Metrics) > self.quota.metrics() {
-            if !self.drop_oldest(Class::Metrics)? {
+        while self.total(RecordClass::Metrics) > self.quota.metrics() {
+            if !self.drop_oldest(RecordClass::Metrics)? {
                 break;
             }
         }
-        for class in [Class::Log, Class::AgentLog, Class::Metrics] {
+        for class in [RecordClass::Log, RecordClass::AgentLog, RecordClass::Metrics] {
             while self.all() > self.quota.total {
                 if !self.drop_oldest(class)? {
                     break;
@@ -34,7 +34,7 @@ impl Intake<'_> {
                 .memory
                 .used
                 .iter()
-                .filter(|((_, class), bytes)| *class == Class::Detail && **bytes > 0)
+                .filter(|((_, class), bytes)| *class == RecordClass::Detail && **bytes > 0)
                 .max_by_key(|(_, bytes)| **bytes)
                 .map(|((source, _), _)| *source);
             let Some(source) = largest else { break };
@@ -55,13 +55,18 @@ impl Intake<'_> {
         else {
             return Ok(());
         };
-        for class in [Class::Log, Class::AgentLog, Class::Detail] {
+        for class in [RecordClass::Log, RecordClass::AgentLog, RecordClass::Detail] {
             loop {
                 let held = sources
                     .iter()
                     .flat_map(|source| {
-                        [Class::Log, Class::AgentLog, Class::Detail, Class::Transition]
-                            .map(|class| self.memory.used_by(*source, class))
+                        [
+                            RecordClass::Log,
+                            RecordClass::AgentLog,
+                            RecordClass::Detail,
+                            RecordClass::Transition,
+                        ]
+                        .map(|class| self.memory.used_by(*source, class))
                     })
                     .fold(0, u64::saturating_add);
                 if held <= self.quota.target {
@@ -73,7 +78,7 @@ impl Intake<'_> {
                     .max_by_key(|source| self.memory.used_by(*source, class))
                     .filter(|source| self.memory.used_by(*source, class) > 0);
                 let Some(source) = largest else { break };
-                let went = if class == Class::Detail {
+                let went = if class == RecordClass::Detail {
                     self.drop_details(source)?
                 } else {
                     let dropped = status::drop_text(self.tx, class, source, SLICE)?;
@@ -98,10 +103,10 @@ impl Intake<'_> {
         for one in &dropped {
             self.memory.dirty.repeats.remove(&one.number);
         }
-        self.dropped(Class::Detail, &dropped)
+        self.dropped(RecordClass::Detail, &dropped)
     }
 
-    fn drop_oldest(&mut self, class: Class) -> Result<bool> {
+    fn drop_oldest(&mut self, class: RecordClass) -> Result<bool> {
         let from = self.memory.floor.get(&class).copied().unwrap_or(0);
         let dropped = status::drop_class(self.tx, class, Span { from, limit: SLICE })?;
         if let Some(last) = dropped.iter().map(|one| one.number).max() {
@@ -111,12 +116,12 @@ impl Intake<'_> {
     }
 
     /// Accounts for records that were dropped; false when there were none.
-    fn dropped(&mut self, class: Class, dropped: &[Dropped]) -> Result<bool> {
+    fn dropped(&mut self, class: RecordClass, dropped: &[Dropped]) -> Result<bool> {
         let mut by_target = BTreeMap::<i64, Missing>::new();
         let mut recounted = BTreeSet::new();
         for one in dropped {
             self.memory.remove_bytes(one.source, class, one.size);
-            let counted = if class == Class::Metrics { 0 } else { one.source };
+            let counted = if class == RecordClass::Metrics { 0 } else { one.source };
             if recounted.insert(counted) {
                 status::put_recount(self.tx, counted, class)?;
             }
@@ -149,7 +154,7 @@ impl Intake<'_> {
             .map_or(0, |target| target.source)
     }
 
-    fn total(&self, class: Class) -> u64 {
+    fn total(&self, class: RecordClass) -> u64 {
         self.memory.totals.get(&class).copied().unwrap_or(0)
     }
 

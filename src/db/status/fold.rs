@@ -2,7 +2,7 @@
 
 use rusqlite::{Connection, Transaction, params};
 
-use super::Class;
+use super::RecordClass;
 use crate::db::SqlResult as _;
 use crate::domain::{Result, Timestamp};
 
@@ -148,7 +148,7 @@ pub fn put_contact(transaction: &Transaction<'_>, source: i64, last: Timestamp) 
 /// # Errors
 ///
 /// Those of [`SqlResult::sql`](crate::db::SqlResult::sql).
-pub fn usage(connection: &Connection) -> Result<Vec<(i64, Class, u64)>> {
+pub fn usage(connection: &Connection) -> Result<Vec<(i64, RecordClass, u64)>> {
     let mut statement = connection
         .prepare_cached("SELECT source, class, bytes FROM usage")
         .sql("read the bytes held")?;
@@ -163,7 +163,7 @@ pub fn usage(connection: &Connection) -> Result<Vec<(i64, Class, u64)>> {
 /// # Errors
 ///
 /// Those of [`SqlResult::sql`](crate::db::SqlResult::sql).
-pub fn put_usage(transaction: &Transaction<'_>, source: i64, class: Class, bytes: u64) -> Result<()> {
+pub fn put_usage(transaction: &Transaction<'_>, source: i64, class: RecordClass, bytes: u64) -> Result<()> {
     transaction
         .prepare_cached("INSERT OR REPLACE INTO usage (source, class, bytes) VALUES (?, ?, ?)")
         .and_then(|mut statement| statement.execute(params![source, class, bytes]))
@@ -176,7 +176,7 @@ pub fn put_usage(transaction: &Transaction<'_>, source: i64, class: Class, bytes
 /// # Errors
 ///
 /// Those of [`SqlResult::sql`](crate::db::SqlResult::sql).
-pub fn put_recount(transaction: &Transaction<'_>, source: i64, class: Class) -> Result<()> {
+pub fn put_recount(transaction: &Transaction<'_>, source: i64, class: RecordClass) -> Result<()> {
     transaction
         .prepare_cached("INSERT OR IGNORE INTO recount (source, class) VALUES (?, ?)")
         .and_then(|mut statement| statement.execute(params![source, class]))
@@ -189,7 +189,7 @@ pub fn put_recount(transaction: &Transaction<'_>, source: i64, class: Class) -> 
 /// # Errors
 ///
 /// Those of [`SqlResult::sql`](crate::db::SqlResult::sql).
-pub fn recounts(connection: &Connection) -> Result<Vec<(i64, Class)>> {
+pub fn recounts(connection: &Connection) -> Result<Vec<(i64, RecordClass)>> {
     pairs(
         connection,
         "SELECT source, class FROM recount",
@@ -215,16 +215,16 @@ pub fn clear_recounts(transaction: &Transaction<'_>) -> Result<()> {
 /// # Errors
 ///
 /// Those of [`SqlResult::sql`](crate::db::SqlResult::sql).
-pub fn count_bytes(connection: &Connection, source: i64, class: Class) -> Result<Vec<(i64, u64)>> {
+pub fn count_bytes(connection: &Connection, source: i64, class: RecordClass) -> Result<Vec<(i64, u64)>> {
     // Each form as its partial index knows it.
     let sql = match class {
-        Class::Log | Class::AgentLog => {
+        RecordClass::Log | RecordClass::AgentLog => {
             "SELECT ?2, coalesce(sum(size), 0) FROM record WHERE class IN (4, 5) AND class = ?1 AND source = ?2"
         }
-        Class::Transition | Class::Detail => {
+        RecordClass::Transition | RecordClass::Detail => {
             "SELECT ?2, coalesce(sum(size), 0) FROM record WHERE class <= 2 AND class = ?1 AND source = ?2"
         }
-        Class::Metrics | Class::Gap => {
+        RecordClass::Metrics | RecordClass::Gap => {
             "SELECT source, sum(size) FROM record WHERE class = ?1 AND ?2 = ?2 GROUP BY source"
         }
     };

@@ -3,7 +3,7 @@
 use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSqlOutput, ValueRef};
 use rusqlite::{Connection, Row, ToSql, Transaction, params};
 
-use super::Class;
+use super::RecordClass;
 use crate::db::SqlResult as _;
 use crate::domain::{Result, Timestamp};
 
@@ -61,7 +61,7 @@ pub struct Gap {
     /// Why.
     pub reason: Reason,
     /// What; none for anything.
-    pub class: Option<Class>,
+    pub class: Option<RecordClass>,
     /// How many.
     pub count: u64,
     /// Whether the count is exact, or an upper bound.
@@ -107,7 +107,7 @@ impl Gap {
 pub fn insert_gap(transaction: &Transaction<'_>, gap: &Gap, now: Timestamp) -> Result<()> {
     transaction
         .prepare_cached("INSERT INTO record (number, class, source, received, size) VALUES (?, ?, ?, ?, 0)")
-        .and_then(|mut statement| statement.execute(params![gap.number, Class::Gap, gap.source, now]))
+        .and_then(|mut statement| statement.execute(params![gap.number, RecordClass::Gap, gap.source, now]))
         .sql("record a gap")?;
     put_gap(transaction, gap)
 }
@@ -128,7 +128,7 @@ pub fn put_gap(transaction: &Transaction<'_>, gap: &Gap) -> Result<()> {
                 gap.number,
                 gap.source,
                 gap.reason,
-                gap.class.map_or(0, Class::to_number),
+                gap.class.map_or(0, RecordClass::to_number),
                 gap.count,
                 gap.exact,
                 gap.bytes,

@@ -3,12 +3,14 @@
 //! These are the statements; who numbers, folds and drops is the appliance's status buffer. Times are the appliance's own
 //! except where a column says otherwise.
 
+mod create;
 mod fold;
 mod gap;
 mod journal;
 mod record;
 mod source;
 
+pub use create::create;
 pub use fold::{
     Fold, Repeat, clear_recounts, contacts, count_bytes, fold, latest, put_contact, put_fold, put_latest, put_recount,
     put_repeat, put_usage, recounts, repeat_of, usage,
@@ -16,7 +18,20 @@ pub use fold::{
 pub use gap::{Gap, Reason, gaps, insert_gap, numbers_missing, open_gaps, put_gap};
 pub use journal::{Entry, Row, append, clear, journal, pack, unpack};
 pub use record::{
-    Class, Dropped, Listed, NewRecord, Record, Span, drop_class, drop_details, drop_text, get, highest_number, insert,
-    is_known, last_of, since_fold, tail,
+    Dropped, Listed, NewRecord, Record, RecordClass, Span, drop_class, drop_details, drop_text, get, highest_number,
+    insert, is_known, last_of, since_fold, tail,
 };
 pub use source::{Source, insert_source, put_agent, site, sources};
+
+use super::Schema;
+
+impl Schema {
+    /// `status.db`: what agents report. A flood or damage there cannot touch the other file.
+    pub const STATUS: Self = Self {
+        name: "status.db",
+        application_id: 0x4149_5253,
+        sql: include_str!("schema.sql"),
+        // A group commit of repeats changes one page, however small; with pages of 4 KiB it would cost the disk two of its blocks.
+        page_bytes: 1024,
+    };
+}

@@ -9,7 +9,7 @@ use crate::domain::{AgentTime, Result, StatusKind, Timestamp, Uuid};
 
 /// What a record is; the lower, the longer it is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Class {
+pub enum RecordClass {
     /// A status of another kind or revision than the one before.
     Transition,
     /// A status of the same kind and revision with another message.
@@ -24,7 +24,7 @@ pub enum Class {
     Gap,
 }
 
-impl Class {
+impl RecordClass {
     const ALL: [Self; 6] = [
         Self::Transition,
         Self::Detail,
@@ -58,13 +58,13 @@ impl Class {
     }
 }
 
-impl ToSql for Class {
+impl ToSql for RecordClass {
     fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
         Ok(self.to_number().into())
     }
 }
 
-impl FromSql for Class {
+impl FromSql for RecordClass {
     fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
         let number = value.as_i64()?;
         Self::ALL
@@ -99,7 +99,7 @@ pub struct NewRecord<'a> {
     /// Its number.
     pub number: u64,
     /// What it is.
-    pub class: Class,
+    pub class: RecordClass,
     /// Whose it is.
     pub source: i64,
     /// When it came.
@@ -128,7 +128,7 @@ pub struct Record {
     /// Its number.
     pub number: u64,
     /// What it is.
-    pub class: Class,
+    pub class: RecordClass,
     /// Whose it is; 0 for the appliance.
     pub source: i64,
     /// When it came first.
@@ -223,7 +223,7 @@ pub fn insert(transaction: &Transaction<'_>, record: &NewRecord<'_>) -> Result<(
 /// # Errors
 ///
 /// Those of [`SqlResult::sql`](crate::db::SqlResult::sql).
-pub fn is_known(connection: &Connection, class: Class, source: i64, at: AgentTime, hash: i64) -> Result<bool> {
+pub fn is_known(connection: &Connection, class: RecordClass, source: i64, at: AgentTime, hash: i64) -> Result<bool> {
     // The constant list is what lets SQLite use the partial index.
     connection
         .prepare_cached(
@@ -376,7 +376,7 @@ pub struct Span {
 /// # Errors
 ///
 /// Those of [`SqlResult::sql`](crate::db::SqlResult::sql).
-pub fn drop_text(transaction: &Transaction<'_>, class: Class, source: i64, limit: usize) -> Result<Vec<Dropped>> {
+pub fn drop_text(transaction: &Transaction<'_>, class: RecordClass, source: i64, limit: usize) -> Result<Vec<Dropped>> {
     dropped(
         transaction,
         "DELETE FROM record WHERE number IN (SELECT number FROM record WHERE class IN (4, 5) AND class = ? AND source = ? \
@@ -411,7 +411,7 @@ pub fn drop_details(transaction: &Transaction<'_>, source: i64, keep: u64, limit
 /// # Errors
 ///
 /// Those of [`SqlResult::sql`](crate::db::SqlResult::sql).
-pub fn drop_class(transaction: &Transaction<'_>, class: Class, span: Span) -> Result<Vec<Dropped>> {
+pub fn drop_class(transaction: &Transaction<'_>, class: RecordClass, span: Span) -> Result<Vec<Dropped>> {
     dropped(
         transaction,
         "DELETE FROM record WHERE number IN (SELECT number FROM record WHERE number >= ? AND +class = ? ORDER BY number LIMIT ?) \

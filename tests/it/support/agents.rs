@@ -7,7 +7,7 @@ use std::time::Duration;
 use airlock::appliance::Authority;
 use airlock::appliance::hub::{Hub, SiteView};
 use airlock::appliance::registry::Registry;
-use airlock::appliance::status::{Class, Quota, StatusBuffer};
+use airlock::appliance::status::{Quota, RecordClass, StatusBuffer};
 use airlock::domain::{Clock, Uuid};
 use airlock::http::{ReadPolicy, Running, Server, Services, Settings, TlsSettings};
 use base64::Engine as _;
@@ -100,10 +100,10 @@ impl Serving {
     }
 
     /// Everything that agents have reported, gap records left out: class and text, in the order of numbers.
-    pub(crate) fn records(&self) -> Vec<(Class, String)> {
+    pub(crate) fn records(&self) -> Vec<(RecordClass, String)> {
         let listed = self.status.tail(0, 10_000).unwrap();
         let records = listed.into_iter().map(|listed| listed.record);
-        let records = records.filter(|record| record.class != Class::Gap);
+        let records = records.filter(|record| record.class != RecordClass::Gap);
         records.map(|record| (record.class, record.text)).collect()
     }
 

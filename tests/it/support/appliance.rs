@@ -12,8 +12,9 @@ use std::time::{Duration, Instant};
 
 use airlock::appliance::registry::Registry;
 use airlock::crypto::Receipt;
-use airlock::db::release::{self, State};
-use airlock::db::{Db, Schema, audit, receipts};
+use airlock::db::site::release::{self, State};
+use airlock::db::site::{audit, receipts};
+use airlock::db::{Db, Schema};
 use airlock::domain::{Counter, Digest, SystemClock};
 use airlock::http::{Server, Settings};
 use base64::Engine as _;
@@ -184,7 +185,7 @@ pub(crate) fn incoming(state: &Path) -> Vec<String> {
 
 /// The actions in the audit log, oldest first.
 pub(crate) fn audit_actions(state: &Path) -> Vec<String> {
-    let db = Db::open(&state.join("airlock.db"), &Schema::APPLIANCE).unwrap();
+    let db = Db::open(&state.join("airlock.db"), &Schema::SITE).unwrap();
     let rows = db.read(|connection| audit::list(connection, 0, 10_000)).unwrap();
     rows.into_iter().map(|row| row.action).collect()
 }
@@ -204,7 +205,7 @@ pub(crate) fn check(state: &Path, releases: &[&Made]) -> u64 {
 }
 
 fn check_database(state: &Path) -> u64 {
-    let db = Db::open(&state.join("airlock.db"), &Schema::APPLIANCE).unwrap();
+    let db = Db::open(&state.join("airlock.db"), &Schema::SITE).unwrap();
     db.quick_check().unwrap();
     let rows = db.read(audit::verify).unwrap();
     let log = db.read(|connection| audit::list(connection, 0, 10_000)).unwrap();

@@ -9,9 +9,10 @@ use std::time::Duration;
 
 use airlock::appliance::registry::Registry;
 use airlock::crypto::{Chain, Envelope, Key, PayloadType, Roles, RootDocument, Rule, Scheme, Signature, SigningKey};
-use airlock::db::release::ReleaseId;
-use airlock::db::targets::{TargetSet, Undeploy};
-use airlock::db::{BlobRow, Db, Name, Publication, Schema, SqlResult as _, appliance, publish, release, trust};
+use airlock::db::site::release::ReleaseId;
+use airlock::db::site::targets::{TargetSet, Undeploy};
+use airlock::db::site::{BlobRow, NameRow, Publication, appliance, publish, release, trust};
+use airlock::db::{Db, Schema, SqlResult as _};
 use airlock::domain::{Clock, Counter, Digest, Hash, Scope, Timestamp, Version, oci};
 use airlock::http::{Running, Server, Settings};
 use sha2::{Digest as _, Sha256};
@@ -76,8 +77,8 @@ impl Site {
         let key = SigningKey::generate().unwrap();
         let (chain, domain) = chain(&key);
         write(&folder.path().join(format!("roots/{domain}.json")), &chain.to_file());
-        let db = Db::create(&folder.path().join("airlock.db"), &Schema::APPLIANCE).unwrap();
-        let site = appliance::Appliance {
+        let db = Db::create(&folder.path().join("airlock.db"), &Schema::SITE).unwrap();
+        let site = appliance::ApplianceRow {
             site: "0123456789abcdef0123456789abcdef".parse().unwrap(),
             name: "plant".into(),
             created_at: Timestamp::EPOCH,
@@ -163,7 +164,7 @@ pub(crate) struct Draft<'a> {
     sequence: u64,
     homes: Vec<String>,
     blobs: Vec<BlobRow>,
-    names: Vec<Name>,
+    names: Vec<NameRow>,
 }
 
 impl Draft<'_> {
@@ -181,7 +182,7 @@ impl Draft<'_> {
     /// Adds a manifest under a tag.
     pub(crate) fn tag(mut self, repository: &str, tag: &str, manifest: &[u8]) -> Self {
         let digest = self.put(repository, manifest, Some(oci::OCI_MANIFEST));
-        self.names.push(Name::Tag {
+        self.names.push(NameRow::Tag {
             repository: repository.parse().unwrap(),
             tag: tag.parse().unwrap(),
             digest,
@@ -192,7 +193,7 @@ impl Draft<'_> {
     /// Adds a manifest that refers to another one.
     pub(crate) fn referrer(mut self, repository: &str, subject: &Digest, artifact_type: &str, manifest: &[u8]) -> Self {
         let digest = self.put(repository, manifest, Some(oci::OCI_MANIFEST));
-        self.names.push(Name::Referrer {
+        self.names.push(NameRow::Referrer {
             repository: repository.parse().unwrap(),
             subject: *subject,
             digest,
@@ -217,7 +218,7 @@ impl Draft<'_> {
             size: bytes.len() as u64,
             pieces,
         });
-        self.names.push(Name::Content {
+        self.names.push(NameRow::Content {
             repository: repository.parse().unwrap(),
             digest,
             media_type: media_type.map(Into::into),

@@ -7,7 +7,8 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::thread::Thread;
 
 use airlock::appliance::status::{Accepted, AgentLogRecord, Batch, LogRecord, Quota, StatusBuffer, What};
-use airlock::db::{Db, Schema, appliance};
+use airlock::db::status;
+use airlock::db::{Db, Schema};
 use airlock::domain::{Result, SiteId, StatusKind, Uuid};
 use tempfile::TempDir;
 
@@ -37,7 +38,7 @@ impl Buffer {
             clock: TestClock::at(1_000_000),
             quota: Quota::default(),
         };
-        appliance::create_status(&buffer.database(), &site()).unwrap();
+        status::create(&buffer.database(), &site()).unwrap();
         buffer
     }
 

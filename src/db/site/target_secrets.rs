@@ -2,7 +2,7 @@
 
 use rusqlite::{Connection, Transaction, params};
 
-use super::SqlResult as _;
+use crate::db::SqlResult as _;
 use crate::domain::{Hash, Result, Timestamp, Uuid};
 
 /// The secret of a target, as far as it is known here.
@@ -24,7 +24,7 @@ pub struct SecretRow {
 ///
 /// # Errors
 ///
-/// Those of [`SqlResult::sql`](super::SqlResult::sql).
+/// Those of [`SqlResult::sql`](crate::db::SqlResult::sql).
 pub fn list(connection: &Connection) -> Result<Vec<SecretRow>> {
     let mut select = connection
         .prepare_cached("SELECT target, generation, mac, verifier, issued_at FROM target_secret")
@@ -47,7 +47,7 @@ pub fn list(connection: &Connection) -> Result<Vec<SecretRow>> {
 ///
 /// # Errors
 ///
-/// Those of [`SqlResult::sql`](super::SqlResult::sql).
+/// Those of [`SqlResult::sql`](crate::db::SqlResult::sql).
 pub fn set(transaction: &Transaction<'_>, target: &Uuid, mac: Hash, revoke: bool, at: Timestamp) -> Result<u64> {
     transaction
         .query_row(
@@ -64,7 +64,7 @@ pub fn set(transaction: &Transaction<'_>, target: &Uuid, mac: Hash, revoke: bool
 ///
 /// # Errors
 ///
-/// Those of [`SqlResult::sql`](super::SqlResult::sql).
+/// Those of [`SqlResult::sql`](crate::db::SqlResult::sql).
 pub fn adopt(transaction: &Transaction<'_>, target: &Uuid, mac: Hash, verifier: Hash, at: Timestamp) -> Result<bool> {
     let changed = transaction
         .execute(

@@ -1,4 +1,4 @@
--- ledger.db, version 1: what a vendor knows of its sites, and which numbers it has signed. Times are seconds since 1970.
+-- ledger.db: what a vendor knows of its sites, and which numbers it has signed. Times are seconds since 1970.
 
 CREATE TABLE site (
   site        TEXT    PRIMARY KEY,      -- site id, 32 hex digits
@@ -19,4 +19,17 @@ CREATE TABLE signed_release (
   version    TEXT    NOT NULL,
   created_at INTEGER NOT NULL,
   PRIMARY KEY (domain, product, channel, epoch, sequence)
+) STRICT, WITHOUT ROWID;
+
+-- What each signed release told targets to run, so that the next one drops nothing unsaid.
+CREATE TABLE signed_fleet (
+  domain   BLOB    NOT NULL,
+  product  TEXT    NOT NULL,
+  channel  TEXT    NOT NULL,
+  epoch    INTEGER NOT NULL,
+  sequence INTEGER NOT NULL,
+  state    BLOB    NOT NULL,            -- a desired-state document, of all sites together
+  PRIMARY KEY (domain, product, channel, epoch, sequence),
+  FOREIGN KEY (domain, product, channel, epoch, sequence)
+    REFERENCES signed_release (domain, product, channel, epoch, sequence)
 ) STRICT, WITHOUT ROWID;

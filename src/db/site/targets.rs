@@ -7,8 +7,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
 
-use super::SqlResult as _;
 use super::release::ReleaseId;
+use crate::db::SqlResult as _;
 use crate::domain::{Class, Counter, Error, Result, Scope, Timestamp, Uuid};
 
 /// How many ids an error or an audit row names.
@@ -150,7 +150,7 @@ impl TargetSet {
 ///
 /// # Errors
 ///
-/// Those of [`SqlResult::sql`](super::SqlResult::sql).
+/// Those of [`SqlResult::sql`](crate::db::SqlResult::sql).
 pub(super) fn insert(transaction: &Transaction<'_>, release: ReleaseId, set: &TargetSet) -> Result<()> {
     for target in &set.targets {
         transaction
@@ -189,7 +189,7 @@ pub(super) fn insert(transaction: &Transaction<'_>, release: ReleaseId, set: &Ta
 ///
 /// # Errors
 ///
-/// Those of [`SqlResult::sql`](super::SqlResult::sql).
+/// Those of [`SqlResult::sql`](crate::db::SqlResult::sql).
 pub fn of_release(connection: &Connection, release: ReleaseId) -> Result<TargetSet> {
     let targets = rows(
         connection,
@@ -251,7 +251,7 @@ fn rows<T>(
 ///
 /// # Errors
 ///
-/// `E-POLICY foreign-target`, `E-POLICY undeploy` with what would be lost; those of [`SqlResult::sql`](super::SqlResult::sql).
+/// `E-POLICY foreign-target`, `E-POLICY undeploy` with what would be lost; those of [`SqlResult::sql`](crate::db::SqlResult::sql).
 pub fn check_activation(connection: &Connection, scope: &Scope, next: &TargetSet, undeploy: Undeploy) -> Result<()> {
     let mut live = None;
     let mut foreign: BTreeMap<Uuid, String> = BTreeMap::new();
@@ -363,7 +363,7 @@ impl Changes {
 ///
 /// # Errors
 ///
-/// Those of [`SqlResult::sql`](super::SqlResult::sql).
+/// Those of [`SqlResult::sql`](crate::db::SqlResult::sql).
 pub fn known_revision(connection: &Connection, target: &Uuid, revision: &Uuid) -> Result<Option<KnownRevision>> {
     connection
         .prepare_cached(
@@ -378,7 +378,7 @@ pub fn known_revision(connection: &Connection, target: &Uuid, revision: &Uuid) -
 ///
 /// # Errors
 ///
-/// Those of [`SqlResult::sql`](super::SqlResult::sql).
+/// Those of [`SqlResult::sql`](crate::db::SqlResult::sql).
 pub fn known_revisions(connection: &Connection, target: &Uuid) -> Result<Vec<KnownRevision>> {
     let mut select = connection
         .prepare_cached(
@@ -409,7 +409,7 @@ fn known(row: &rusqlite::Row<'_>) -> rusqlite::Result<KnownRevision> {
 ///
 /// # Errors
 ///
-/// Those of [`SqlResult::sql`](super::SqlResult::sql).
+/// Those of [`SqlResult::sql`](crate::db::SqlResult::sql).
 pub fn local_targets(connection: &Connection) -> Result<Vec<LocalTarget>> {
     let mut select = connection
         .prepare_cached("SELECT target, name, template FROM local_target ORDER BY name")
@@ -430,7 +430,7 @@ pub fn local_targets(connection: &Connection) -> Result<Vec<LocalTarget>> {
 ///
 /// # Errors
 ///
-/// Those of [`SqlResult::sql`](super::SqlResult::sql).
+/// Those of [`SqlResult::sql`](crate::db::SqlResult::sql).
 pub fn add_local(transaction: &Transaction<'_>, target: &LocalTarget, at: Timestamp) -> Result<()> {
     transaction
         .execute(
@@ -445,7 +445,7 @@ pub fn add_local(transaction: &Transaction<'_>, target: &LocalTarget, at: Timest
 ///
 /// # Errors
 ///
-/// Those of [`SqlResult::sql`](super::SqlResult::sql).
+/// Those of [`SqlResult::sql`](crate::db::SqlResult::sql).
 pub fn forget_local(transaction: &Transaction<'_>, target: &Uuid) -> Result<()> {
     for statement in [
         "DELETE FROM local_target WHERE target = ?",
@@ -462,7 +462,7 @@ pub fn forget_local(transaction: &Transaction<'_>, target: &Uuid) -> Result<()> 
 ///
 /// # Errors
 ///
-/// Those of [`SqlResult::sql`](super::SqlResult::sql).
+/// Those of [`SqlResult::sql`](crate::db::SqlResult::sql).
 pub fn local_removals(connection: &Connection) -> Result<BTreeSet<Uuid>> {
     let mut select = connection
         .prepare_cached("SELECT id FROM local_removal")
@@ -475,7 +475,7 @@ pub fn local_removals(connection: &Connection) -> Result<BTreeSet<Uuid>> {
 ///
 /// # Errors
 ///
-/// Those of [`SqlResult::sql`](super::SqlResult::sql).
+/// Those of [`SqlResult::sql`](crate::db::SqlResult::sql).
 pub fn set_removed(transaction: &Transaction<'_>, id: &Uuid, removed: bool, at: Timestamp) -> Result<bool> {
     let changed = if removed {
         transaction.execute(
@@ -492,7 +492,7 @@ pub fn set_removed(transaction: &Transaction<'_>, id: &Uuid, removed: bool, at: 
 ///
 /// # Errors
 ///
-/// Those of [`SqlResult::sql`](super::SqlResult::sql).
+/// Those of [`SqlResult::sql`](crate::db::SqlResult::sql).
 pub fn edition(connection: &Connection) -> Result<u64> {
     connection
         .query_row("SELECT agents FROM appliance", [], |row| row.get(0))
@@ -503,7 +503,7 @@ pub fn edition(connection: &Connection) -> Result<u64> {
 ///
 /// # Errors
 ///
-/// Those of [`SqlResult::sql`](super::SqlResult::sql).
+/// Those of [`SqlResult::sql`](crate::db::SqlResult::sql).
 pub fn raise_edition(transaction: &Transaction<'_>) -> Result<()> {
     transaction
         .execute("UPDATE appliance SET agents = agents + 1", [])

@@ -10,7 +10,8 @@ use serde_json::json;
 
 use super::release::{Activated, ReleaseId, activate};
 use super::targets::{self, TargetSet, Undeploy};
-use super::{SqlResult as _, appliance, audit, receipts};
+use super::{appliance, audit, receipts};
+use crate::db::SqlResult as _;
 use crate::domain::{Class, Counter, Digest, Error, Hash, RepositoryName, Result, Scope, Step, Tag, Timestamp};
 
 /// The audit action of an import.
@@ -47,7 +48,7 @@ pub struct Publication<'a> {
     /// Every blob of the release: those it carries and those it needs.
     pub blobs: &'a mut dyn Iterator<Item = Result<BlobRow>>,
     /// Every name, after the blobs. Repeated rows are fine.
-    pub names: &'a mut dyn Iterator<Item = Result<Name>>,
+    pub names: &'a mut dyn Iterator<Item = Result<NameRow>>,
     /// Makes the signed receipt from its number and the hash of the import's audit row.
     pub receipt: &'a mut dyn FnMut(u64, Hash) -> Result<Vec<u8>>,
 }
@@ -74,7 +75,7 @@ pub struct BlobRow {
 
 /// What a client may ask for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Name {
+pub enum NameRow {
     /// Content that can be fetched by digest under a repository.
     Content {
         /// The repository.
@@ -84,7 +85,7 @@ pub enum Name {
         /// For manifests and indexes.
         media_type: Option<String>,
     },
-    /// A tag. Its manifest needs a [`Name::Content`] row too.
+    /// A tag. Its manifest needs a [`NameRow::Content`] row too.
     Tag {
         /// The repository.
         repository: RepositoryName,
@@ -93,7 +94,7 @@ pub enum Name {
         /// Its manifest or index.
         digest: Digest,
     },
-    /// A manifest that refers to another one. It needs a [`Name::Content`] row too.
+    /// A manifest that refers to another one. It needs a [`NameRow::Content`] row too.
     Referrer {
         /// The repository.
         repository: RepositoryName,
@@ -162,7 +163,7 @@ pub fn publish(transaction: &Transaction<'_>, publication: Publication<'_>) -> R
     let receipt = (publication.receipt)(receipt_number, hash)?;
     receipts::append(
         transaction,
-        &receipts::Receipt {
+        &receipts::ReceiptRow {
             number: receipt_number,
             at,
             head: publication.head,
@@ -316,9 +317,9 @@ struct Names<'a> {
 }
 
 impl Names<'_> {
-    fn insert(&mut self, name: &Name) -> Result<()> {
+    fn insert(&mut self, name: &NameRow) -> Result<()> {
         match name {
-            Name::Content {
+            NameRow::Content {
                 repository,
                 digest,
                 media_type,
@@ -332,7 +333,7 @@ impl Names<'_> {
                     .and_then(|mut insert| insert.execute(params![repository, blob, self.release.0, media_type]))
                     .sql("record content")?;
             }
-            Name::Tag {
+            NameRow::Tag {
                 repository,
                 tag,
                 digest,
@@ -343,7 +344,7 @@ impl Names<'_> {
                     .and_then(|mut insert| insert.execute(params![repository, tag, self.release.0, blob]))
                     .sql("record a tag")?;
             }
-            Name::Referrer {
+            NameRow::Referrer {
                 repository,
                 subject,
                 digest,

@@ -2,13 +2,12 @@
 
 use rusqlite::{Connection, Transaction, params};
 
-use super::{Db, Schema, SqlResult as _};
+use crate::db::SqlResult as _;
 use crate::domain::{Result, SiteId, Timestamp};
-use std::path::Path;
 
 /// What an appliance is.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Appliance {
+pub struct ApplianceRow {
     /// Site id, made once.
     pub site: SiteId,
     /// Local name; it never leaves the site.
@@ -22,10 +21,11 @@ pub struct Appliance {
 /// # Errors
 ///
 /// Those of [`SqlResult::sql`].
-pub fn insert(transaction: &Transaction<'_>, appliance: &Appliance, time_floor: Timestamp) -> Result<()> {
+pub fn insert(transaction: &Transaction<'_>, appliance: &ApplianceRow, time_floor: Timestamp) -> Result<()> {
     transaction
         .execute(
-            "INSERT INTO appliance (one, site, name, created_at, time_floor, generation) VALUES (1, ?, ?, ?, ?, 0)",
+            "INSERT INTO appliance (one, site, name, created_at, time_floor, generation, agents)
+             VALUES (1, ?, ?, ?, ?, 0, 0)",
             params![appliance.site, appliance.name, appliance.created_at, time_floor],
         )
         .sql("record the appliance")?;
@@ -37,10 +37,10 @@ pub fn insert(transaction: &Transaction<'_>, appliance: &Appliance, time_floor: 
 /// # Errors
 ///
 /// Those of [`SqlResult::sql`].
-pub fn get(connection: &Connection) -> Result<Appliance> {
+pub fn get(connection: &Connection) -> Result<ApplianceRow> {
     connection
         .query_row("SELECT site, name, created_at FROM appliance", [], |row| {
-            Ok(Appliance {
+            Ok(ApplianceRow {
                 site: row.get(0)?,
                 name: row.get(1)?,
                 created_at: row.get(2)?,
@@ -93,20 +93,4 @@ pub fn generation(connection: &Connection) -> Result<u64> {
     connection
         .query_row("SELECT generation FROM appliance", [], |row| row.get(0))
         .sql("read the generation")
-}
-
-/// Makes `status.db` with the site it belongs to.
-///
-/// # Errors
-///
-/// Those of [`Db::create`].
-pub fn create_status(path: &Path, site: &SiteId) -> Result<Db> {
-    let status = Db::create(path, &Schema::STATUS)?;
-    status.write(|transaction| {
-        transaction
-            .execute("INSERT INTO meta (one, site) VALUES (1, ?)", [site])
-            .sql("record the site")?;
-        Ok(())
-    })?;
-    Ok(status)
 }

@@ -8,8 +8,8 @@ use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
-use super::SqlResult as _;
 use crate::crypto::canonical;
+use crate::db::SqlResult as _;
 use crate::domain::{Class, Error, Hash, Result, Timestamp};
 
 const LABEL: &[u8] = b"airlock-audit-row-v1\n";
@@ -137,7 +137,7 @@ mod tests {
 
     fn log() -> (tempfile::TempDir, Db) {
         let folder = tempfile::tempdir().unwrap();
-        let db = Db::create(&folder.path().join("airlock.db"), &Schema::APPLIANCE).unwrap();
+        let db = Db::create(&folder.path().join("airlock.db"), &Schema::SITE).unwrap();
         for n in 0..5 {
             db.write(|tx| append(tx, Timestamp::EPOCH.plus_seconds(n), "import", &json!({"n": n})))
                 .unwrap();

@@ -2,12 +2,12 @@
 
 use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
 
-use super::SqlResult as _;
+use crate::db::SqlResult as _;
 use crate::domain::{Hash, Result, Timestamp};
 
 /// A receipt as it stands in the database.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Receipt {
+pub struct ReceiptRow {
     /// Its number.
     pub number: u64,
     /// When the import was published.
@@ -34,7 +34,7 @@ pub fn next_number(transaction: &Transaction<'_>) -> Result<u64> {
 /// # Errors
 ///
 /// Those of [`SqlResult::sql`].
-pub fn append(transaction: &Transaction<'_>, receipt: &Receipt) -> Result<()> {
+pub fn append(transaction: &Transaction<'_>, receipt: &ReceiptRow) -> Result<()> {
     transaction
         .execute(
             "INSERT INTO receipt (number, at, head, envelope) VALUES (?, ?, ?, ?)",
@@ -49,7 +49,7 @@ pub fn append(transaction: &Transaction<'_>, receipt: &Receipt) -> Result<()> {
 /// # Errors
 ///
 /// Those of [`SqlResult::sql`].
-pub fn of(connection: &Connection, head: Hash) -> Result<Option<Receipt>> {
+pub fn of(connection: &Connection, head: Hash) -> Result<Option<ReceiptRow>> {
     connection
         .prepare_cached("SELECT number, at, head, envelope FROM receipt WHERE head = ? ORDER BY number DESC LIMIT 1")
         .and_then(|mut select| select.query_row([head], read).optional())
@@ -61,7 +61,7 @@ pub fn of(connection: &Connection, head: Hash) -> Result<Option<Receipt>> {
 /// # Errors
 ///
 /// Those of [`SqlResult::sql`].
-pub fn list(connection: &Connection, after: u64, limit: usize) -> Result<Vec<Receipt>> {
+pub fn list(connection: &Connection, after: u64, limit: usize) -> Result<Vec<ReceiptRow>> {
     let mut select = connection
         .prepare_cached("SELECT number, at, head, envelope FROM receipt WHERE number > ? ORDER BY number LIMIT ?")
         .sql("read the receipts")?;
@@ -69,8 +69,8 @@ pub fn list(connection: &Connection, after: u64, limit: usize) -> Result<Vec<Rec
     rows.collect::<rusqlite::Result<_>>().sql("read the receipts")
 }
 
-fn read(row: &rusqlite::Row<'_>) -> rusqlite::Result<Receipt> {
-    Ok(Receipt {
+fn read(row: &rusqlite::Row<'_>) -> rusqlite::Result<ReceiptRow> {
+    Ok(ReceiptRow {
         number: row.get(0)?,
         at: row.get(1)?,
         head: row.get(2)?,

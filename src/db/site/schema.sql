@@ -1,4 +1,5 @@
--- airlock.db, version 1: trust, content, names, evidence. Times are seconds since 1970; digests and hashes are 32 bytes.
+-- airlock.db: trust, content, names, agents, evidence. Times are seconds since 1970; digests and hashes are 32 bytes, UUIDs 16.
+-- Rows of a release never change after it was published, except its state; those about targets stand for this site only.
 
 CREATE TABLE appliance (
   one        INTEGER PRIMARY KEY CHECK (one = 1),
@@ -6,7 +7,8 @@ CREATE TABLE appliance (
   name       TEXT    NOT NULL,          -- local name, never exported
   created_at INTEGER NOT NULL,
   time_floor INTEGER NOT NULL,          -- threat model 2.6: moved by signed statements only
-  generation INTEGER NOT NULL           -- grows with every activation; a running server watches it
+  generation INTEGER NOT NULL,          -- grows with every activation; a running server watches it
+  agents     INTEGER NOT NULL           -- grows with every change of targets and their credentials; watched too
 ) STRICT;
 
 CREATE TABLE trust_root (
@@ -109,6 +111,71 @@ CREATE TABLE referrer (
   artifact_type TEXT,
   annotations   TEXT    NOT NULL,       -- JSON object
   PRIMARY KEY (repository, subject, blob, release)
+) STRICT, WITHOUT ROWID;
+
+-- What the desired state of a release says: whose agents are answered also when the document itself is damaged.
+CREATE TABLE release_target (
+  release INTEGER NOT NULL REFERENCES release (id),
+  target  BLOB    NOT NULL,
+  name    TEXT    NOT NULL,
+  kind    TEXT    NOT NULL CHECK (kind IN ('docker', 'kubernetes')),
+  PRIMARY KEY (release, target)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE release_deployment (
+  release     INTEGER NOT NULL REFERENCES release (id),
+  deployment  BLOB    NOT NULL,
+  target      BLOB    NOT NULL,
+  application TEXT    NOT NULL,
+  version     TEXT    NOT NULL,         -- label of the application, for people
+  revision    BLOB    NOT NULL,
+  PRIMARY KEY (release, deployment)
+) STRICT, WITHOUT ROWID;
+
+-- Targets and deployments that the release says shall go.
+CREATE TABLE release_removal (
+  release INTEGER NOT NULL REFERENCES release (id),
+  id      BLOB    NOT NULL,
+  PRIMARY KEY (release, id)
+) STRICT, WITHOUT ROWID;
+
+-- Every revision that was ever live: agents report about earlier ones too, and they tell which release really runs.
+CREATE TABLE known_revision (
+  deployment      BLOB    NOT NULL,
+  revision        BLOB    NOT NULL,
+  target          BLOB    NOT NULL,
+  scope           INTEGER NOT NULL REFERENCES scope (id),
+  application     TEXT    NOT NULL,
+  version         TEXT    NOT NULL,
+  epoch           INTEGER NOT NULL,     -- the last release that had it live
+  sequence        INTEGER NOT NULL,
+  release_version TEXT    NOT NULL,
+  first_at        INTEGER NOT NULL,
+  last_at         INTEGER NOT NULL,
+  PRIMARY KEY (deployment, revision)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX known_revision_of_target ON known_revision (target, revision);
+
+-- Targets made here, which follow one of a release.
+CREATE TABLE local_target (
+  target     BLOB    PRIMARY KEY,
+  name       TEXT    NOT NULL UNIQUE,
+  template   BLOB    NOT NULL,
+  created_at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- Targets and deployments that were taken away here, whatever releases say.
+CREATE TABLE local_removal (
+  id BLOB    PRIMARY KEY,
+  at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE target_secret (
+  target     BLOB    PRIMARY KEY,
+  generation INTEGER NOT NULL,          -- tokens of an earlier one are dead
+  mac        BLOB    NOT NULL,          -- HMAC-SHA-256 of the secret, never the secret
+  verifier   BLOB,                      -- for a secret that the hub issued: hash of the verifier that let it in
+  issued_at  INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE receipt (

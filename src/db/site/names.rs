@@ -5,8 +5,8 @@
 
 use rusqlite::{Connection, OptionalExtension as _, params};
 
-use super::SqlResult as _;
 use super::release::ReleaseId;
+use crate::db::SqlResult as _;
 use crate::domain::{Digest, Hash, RepositoryName, Result, Tag};
 
 /// Releases that a question may be answered from, in the form that queries take.
@@ -36,7 +36,7 @@ fn json_list(items: impl Iterator<Item = String>) -> String {
 
 /// Content under a repository.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Content {
+pub struct NamedContent {
     /// Its size.
     pub size: u64,
     /// For manifests and indexes.
@@ -94,7 +94,7 @@ pub fn content(
     releases: &ReleaseSet,
     repositories: &RepositorySet,
     digest: &Digest,
-) -> Result<Option<Content>> {
+) -> Result<Option<NamedContent>> {
     connection
         .prepare_cached(
             "SELECT b.size, c.media_type, b.piece_size FROM blob b JOIN content c ON c.blob = b.id
@@ -106,7 +106,7 @@ pub fn content(
         .and_then(|mut select| {
             select
                 .query_row(params![repositories.0, digest, releases.0], |row| {
-                    Ok(Content {
+                    Ok(NamedContent {
                         size: row.get(0)?,
                         media_type: row.get(1)?,
                         piece_size: row.get(2)?,

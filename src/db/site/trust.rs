@@ -3,8 +3,8 @@
 
 use rusqlite::{Connection, Transaction, params};
 
-use super::SqlResult as _;
 use crate::crypto::{Chain, Envelope, canonical};
+use crate::db::SqlResult as _;
 use crate::domain::{Class, Error, Hash, Result, Timestamp};
 
 /// Keeps every link of a chain that is not kept yet.

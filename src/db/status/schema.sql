@@ -1,8 +1,14 @@
--- status.db, version 2: what agents report, numbered without gaps, until it was exported and acknowledged.
+-- status.db: what agents report, numbered without gaps, until it was exported and acknowledged.
 --
 -- Steady state writes nothing but `journal`: one short row for each group commit, which says how often the newest status of which
 -- deployments was repeated. Every minute the journal is folded into `repeats`, `latest`, `contact` and `usage` in one transaction;
 -- what was committed since then is found again from `journal` and from the records numbered from `fold.next` on.
+
+-- Whose status it is.
+CREATE TABLE meta (
+  one  INTEGER PRIMARY KEY CHECK (one = 1),
+  site TEXT    NOT NULL                   -- site id, 32 hex digits; the same as in airlock.db
+) STRICT;
 
 -- Whoever reports: a target (deployment is null), or one deployment of it.
 CREATE TABLE source (

@@ -7,7 +7,8 @@ use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
 use serde_json::json;
 
 use super::targets::{self, Undeploy};
-use super::{Page, SqlResult as _, audit};
+use super::{Page, audit};
+use crate::db::SqlResult as _;
 use crate::domain::{Class, Counter, Digest, Error, Hash, Result, Scope, Timestamp};
 
 /// Key of a release inside this database.
@@ -27,7 +28,7 @@ pub enum State {
 
 /// A release, without its signed bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Release {
+pub struct ReleaseRow {
     /// Key inside this database.
     pub id: ReleaseId,
     /// Trust domain, product and channel.
@@ -90,7 +91,7 @@ const COLUMNS: &str = "SELECT r.id, s.domain, s.product, s.channel, r.head, r.ep
 /// # Errors
 ///
 /// Those of [`SqlResult::sql`].
-pub fn list(connection: &Connection) -> Result<Vec<Release>> {
+pub fn list(connection: &Connection) -> Result<Vec<ReleaseRow>> {
     query(
         connection,
         "ORDER BY s.product, s.channel, s.domain, r.epoch DESC, r.sequence DESC",
@@ -103,7 +104,7 @@ pub fn list(connection: &Connection) -> Result<Vec<Release>> {
 /// # Errors
 ///
 /// Those of [`SqlResult::sql`].
-pub fn find(connection: &Connection, head: Hash) -> Result<Option<Release>> {
+pub fn find(connection: &Connection, head: Hash) -> Result<Option<ReleaseRow>> {
     Ok(query(connection, "WHERE r.head = ?", [head])?.pop())
 }
 
@@ -112,7 +113,7 @@ pub fn find(connection: &Connection, head: Hash) -> Result<Option<Release>> {
 /// # Errors
 ///
 /// Those of [`SqlResult::sql`].
-pub fn active(connection: &Connection) -> Result<Vec<Release>> {
+pub fn active(connection: &Connection) -> Result<Vec<ReleaseRow>> {
     query(connection, "WHERE r.state = 'active' ORDER BY r.id", [])
 }
 
@@ -121,7 +122,7 @@ pub fn active(connection: &Connection) -> Result<Vec<Release>> {
 /// # Errors
 ///
 /// Those of [`SqlResult::sql`].
-pub fn readable(connection: &Connection, retired_after: Timestamp) -> Result<Vec<Release>> {
+pub fn readable(connection: &Connection, retired_after: Timestamp) -> Result<Vec<ReleaseRow>> {
     query(
         connection,
         "WHERE r.state = 'active' OR (r.state = 'retired' AND r.retired_at > ?) ORDER BY r.id",
@@ -129,13 +130,13 @@ pub fn readable(connection: &Connection, retired_after: Timestamp) -> Result<Vec
     )
 }
 
-fn query(connection: &Connection, rest: &str, parameters: impl rusqlite::Params) -> Result<Vec<Release>> {
+fn query(connection: &Connection, rest: &str, parameters: impl rusqlite::Params) -> Result<Vec<ReleaseRow>> {
     let mut select = connection
         .prepare_cached(&format!("{COLUMNS} {rest}"))
         .sql("read the releases")?;
     let rows = select
         .query_map(parameters, |row| {
-            Ok(Release {
+            Ok(ReleaseRow {
                 id: ReleaseId(row.get(0)?),
                 scope: Scope {
                     domain: row.get(1)?,

@@ -1,0 +1,21 @@
+//! `ledger.db`: the vendor's sites, and what was signed for them.
+
+mod recorded;
+mod signed;
+mod site;
+
+pub use recorded::Recorded;
+pub use signed::{SignedRelease, fleet_before, newest_release, record_fleet, record_release, signed_release};
+pub use site::{Site, enrol, site, site_by_name, sites};
+
+use super::Schema;
+
+impl Schema {
+    /// `ledger.db`: the vendor's sites and signed numbers.
+    pub const LEDGER: Self = Self {
+        name: "ledger.db",
+        application_id: 0x4149_524D,
+        sql: include_str!("schema.sql"),
+        page_bytes: 4096,
+    };
+}

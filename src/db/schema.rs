@@ -1,0 +1,110 @@
+//! Which tables a database has: one SQL text for each kind of database, kept in the folder of its statements.
+//!
+//! `application_id` tells the kinds of files apart, `user_version` those of a newer airlock. A new file gets all of it in one
+//! transaction, or none.
+
+use rusqlite::{Connection, TransactionBehavior};
+
+use super::SqlResult as _;
+use crate::domain::{Class, Error, Result};
+
+/// The version that this program writes.
+const VERSION: i64 = 1;
+
+/// A kind of database.
+#[derive(Debug, Clone, Copy)]
+pub struct Schema {
+    /// Name of the kind, for people.
+    pub name: &'static str,
+    /// The `application_id` in the file's header.
+    pub application_id: i32,
+    /// What makes its tables.
+    pub sql: &'static str,
+    /// Bytes of a page in new files.
+    pub page_bytes: u32,
+}
+
+impl Schema {
+    /// Checks kind and version; nothing in the file changes.
+    pub(super) fn check(&self, connection: &Connection) -> Result<()> {
+        let id: i32 = connection
+            .pragma_query_value(None, "application_id", |row| row.get(0))
+            .sql("read the database header")?;
+        if id != self.application_id {
+            return Err(Error::new(
+                Class::State,
+                "other-database",
+                format!("the database has application id {id:#x}"),
+            )
+            .expected(format!("{:#x}, airlock's {}", self.application_id, self.name))
+            .remedy("point --state at the appliance's state folder"));
+        }
+        let found: i64 = connection
+            .pragma_query_value(None, "user_version", |row| row.get(0))
+            .sql("read the database header")?;
+        if found == VERSION {
+            return Ok(());
+        }
+        Err(Error::new(
+            Class::State,
+            "schema-too-new",
+            format!("{} has schema version {found}", self.name),
+        )
+        .expected(VERSION.to_string())
+        .remedy("use the airlock that wrote it, or a newer one"))
+    }
+
+    /// Checks that a database has the tables, columns and indexes that its version has: the version alone is a number that anybody can
+    /// write.
+    ///
+    /// # Errors
+    ///
+    /// `E-STATE other-schema`; those of the database.
+    pub fn check_tables(&self, connection: &Connection) -> Result<()> {
+        let expected = Connection::open_in_memory().sql("make a database to compare with")?;
+        expected
+            .execute_batch(self.sql)
+            .sql("make a database to compare with")?;
+        if columns(connection)? == columns(&expected)? {
+            return Ok(());
+        }
+        Err(Error::new(
+            Class::State,
+            "other-schema",
+            format!("{} has other tables than its version has", self.name),
+        )
+        .remedy("restore the state folder"))
+    }
+
+    /// Makes the tables of a new file.
+    pub(super) fn make(&self, connection: &mut Connection) -> Result<()> {
+        let transaction = connection
+            .transaction_with_behavior(TransactionBehavior::Immediate)
+            .sql("lock the database")?;
+        transaction.execute_batch(self.sql).sql("make the tables")?;
+        transaction
+            .pragma_update(None, "application_id", self.application_id)
+            .sql("write the database header")?;
+        transaction
+            .pragma_update(None, "user_version", VERSION)
+            .sql("write the database header")?;
+        transaction.commit().sql("make the tables")
+    }
+}
+
+/// Kind and name of what a database consists of, and a column of it with its type.
+type Column = (String, String, Option<String>, Option<String>);
+
+/// Returns what a database consists of.
+fn columns(connection: &Connection) -> Result<Vec<Column>> {
+    let mut statement = connection
+        .prepare(
+            "SELECT s.type, s.name, c.name, c.type FROM sqlite_schema s LEFT JOIN pragma_table_xinfo(s.name) c
+             ORDER BY s.type, s.name, c.cid",
+        )
+        .sql("read the schema")?;
+    let rows = statement
+        .query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))
+        .sql("read the schema")?;
+    rows.collect::<rusqlite::Result<_>>().sql("read the schema")
+}

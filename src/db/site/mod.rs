@@ -1,0 +1,26 @@
+//! `airlock.db`: trust, content, names, agents and evidence of a site. One transaction publishes a release ([`publish`]), one
+//! makes it live ([`release::activate`]).
+
+pub mod appliance;
+pub mod audit;
+pub mod names;
+mod publish;
+pub mod receipts;
+pub mod release;
+pub mod target_secrets;
+pub mod targets;
+pub mod trust;
+
+pub use publish::{BlobRow, NameRow, Page, Publication, Published, publish};
+
+use super::Schema;
+
+impl Schema {
+    /// `airlock.db`: trust, content, names, agents, evidence.
+    pub const SITE: Self = Self {
+        name: "airlock.db",
+        application_id: 0x4149_524C,
+        sql: include_str!("schema.sql"),
+        page_bytes: 4096,
+    };
+}
