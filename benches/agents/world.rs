@@ -67,7 +67,12 @@ pub(crate) fn make(folder: &Path, targets: usize) -> Vec<Enrolled> {
         let bundle = folder.join(format!("{product}.airlock"));
         seal(&workspace, product, content, &blobs, &bundle);
         appliance
-            .import(&bundle, &Options::default(), &SystemClock, &mut |_| ())
+            .import(
+                || airlock::media::open(&bundle, None),
+                &Options::default(),
+                &SystemClock,
+                &mut |_| (),
+            )
             .unwrap();
     }
     enrolled

@@ -34,7 +34,12 @@ pub(crate) fn ours(set: &Path, state: &Path) -> Vec<Taken> {
         let appliance = Appliance::open(state).unwrap();
         let bundle = set.join("bundle.airlock");
         let imported = appliance
-            .import(&bundle, &Options::default(), &SystemClock, &mut |_| ())
+            .import(
+                || media::open(&bundle, None),
+                &Options::default(),
+                &SystemClock,
+                &mut |_| (),
+            )
             .unwrap();
         assert!(
             matches!(imported.result, Outcome::Published { activated: Some(_), .. }),

@@ -23,7 +23,7 @@ use rustix::fs::FlockOperation;
 use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
 
-use super::policy::effective_now;
+use super::present::effective_now;
 use super::state::open_database;
 use crate::crypto::{CertificateFacts, KeyFile};
 use crate::db::site::appliance;

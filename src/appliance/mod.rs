@@ -2,8 +2,8 @@
 //!
 //! ```text
 //! init ─> state folder
-//! media ─> import (X0–X9 admit: policy) ─> intake (X9a–X13) ─> publication (X14–X16) ─> release
-//!                                                                                 └─> registry, hub
+//! media ─> import (admit ─> take in ─> publish ─> settle) ─> release
+//!                                           └─> registry, hub
 //! ```
 
 mod authority;
@@ -11,12 +11,10 @@ mod desired;
 pub mod hub;
 mod import;
 mod init;
-mod intake;
 mod marks;
 mod pinning;
 mod pins;
-mod policy;
-mod publication;
+mod present;
 pub mod registry;
 mod release;
 mod reserve;

@@ -25,6 +25,7 @@ use crate::db::ledger;
 use crate::domain::oci::Document;
 use crate::domain::{Class, Clock, Digest, Error, Hash, Name, ParseNameError, Result, Scope, SystemClock};
 use crate::http::{Running, Server, Services, Settings};
+use crate::media;
 use crate::stream::{create_folder, write_atomically};
 use crate::vendor_side::collect::{ImageRequest, RegistryOptions, Source, Sources, collect};
 use crate::vendor_side::release::Overrides;
@@ -371,11 +372,16 @@ fn image(source: &str) -> Result<ImageRequest> {
 }
 
 fn bring_in(appliance: &Appliance, bundle: &Path, ui: &mut Ui) -> Result<()> {
-    let imported = appliance.import(bundle, &Options::default(), &SystemClock, &mut |event| {
-        if let Event::Note(note) = event {
-            ui.say(format_args!("             {}", super::ui::escape(&note)));
-        }
-    })?;
+    let imported = appliance.import(
+        || media::open(bundle, None),
+        &Options::default(),
+        &SystemClock,
+        &mut |event| {
+            if let Event::Note(note) = event {
+                ui.say(format_args!("             {}", super::ui::escape(&note)));
+            }
+        },
+    )?;
     if let Outcome::Published { receipt, .. } = imported.result {
         ui.say(format_args!(
             "5. import    release {} of {} is verified, stored and live; signed receipt {receipt}",

@@ -12,6 +12,7 @@ use crate::appliance::{Appliance, Event, Imported, Options, Outcome};
 use crate::config::{Activation, Config};
 use crate::db::site::release::Activated;
 use crate::domain::{Result, SystemClock, Timestamp};
+use crate::media;
 
 /// Verify a bundle, store it, and make its release live
 ///
@@ -63,12 +64,12 @@ pub(super) fn run(args: &ImportArgs, ui: &mut Ui) -> Result<()> {
         accept: config.accept,
         confirmed_date: args.date,
         signatures,
-        stall: Some(Duration::from_secs(args.stall_secs)),
     };
+    let open = || media::open(&args.source, Some(Duration::from_secs(args.stall_secs)));
     // Whatever a bundle may do to this process, it opens no connection and starts no program.
     #[cfg(feature = "site")]
     crate::confine::no_network()?;
-    let imported = appliance.import(&args.source, &options, &SystemClock, &mut |event| match event {
+    let imported = appliance.import(open, &options, &SystemClock, &mut |event| match event {
         Event::Head(signed) => ui.say(bundle::headline(signed.head())),
         Event::Note(note) => ui.say(super::ui::escape(&note)),
         Event::Progress { done, total } => ui.progress("import", done, total),

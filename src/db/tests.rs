@@ -4,7 +4,7 @@ use std::path::Path;
 
 use crate::db::site::names::{ReleaseSet, RepositorySet};
 use crate::db::site::release::{Activated, State};
-use crate::db::site::{BlobRow, NameRow, Page, Publication, Published};
+use crate::db::site::{BlobRow, NameRow, Page, Publication, PublishedRows};
 use crate::db::site::{appliance, audit, names, receipts, release, targets};
 use crate::db::{Db, Schema, SqlResult as _};
 use crate::domain::{Class, Counter, Digest, Hash, RepositoryName, Result, Scope, Timestamp};
@@ -62,7 +62,7 @@ fn publish(
     live: bool,
     blobs: &[u32],
     names: Vec<NameRow>,
-) -> Result<Published> {
+) -> Result<PublishedRows> {
     let mut blobs = blobs.iter().map(|n| {
         Ok(BlobRow {
             digest: digest(*n),

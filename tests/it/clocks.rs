@@ -40,7 +40,7 @@ impl Stage {
         let appliance = Appliance::open(&self.made.path()).unwrap();
         let bundle = self.folder.path().join(number.to_string());
         appliance
-            .import(&bundle, &options, &clock, &mut |_| ())
+            .import(|| airlock::media::open(&bundle, None), &options, &clock, &mut |_| ())
             .map(|imported| imported.result)
     }
 

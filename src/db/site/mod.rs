@@ -11,7 +11,7 @@ pub mod target_secrets;
 pub mod targets;
 pub mod trust;
 
-pub use publish::{BlobRow, NameRow, Page, Publication, Published, publish};
+pub use publish::{BlobRow, NameRow, Page, Publication, PublishedRows, publish};
 
 use super::Schema;
 

@@ -113,7 +113,7 @@ pub enum NameRow {
 
 /// What was published.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Published {
+pub struct PublishedRows {
     /// Key of the release.
     pub id: ReleaseId,
     /// Number of the receipt.
@@ -131,7 +131,7 @@ pub struct Published {
 /// `E-ROLLBACK` when the scope's mark is not below (the import has checked that before); `E-INTERNAL unknown-blob` for a name of
 /// a blob that is not in `blobs`; `E-STATE blob-size` when the store knows a digest with another size; `E-POLICY` as
 /// [`targets::check_activation`]; those of the iterators, of `receipt` and of [`SqlResult::sql`].
-pub fn publish(transaction: &Transaction<'_>, publication: Publication<'_>) -> Result<Published> {
+pub fn publish(transaction: &Transaction<'_>, publication: Publication<'_>) -> Result<PublishedRows> {
     let release = insert_release(transaction, &publication)?;
     for blob in publication.blobs {
         insert_blob(transaction, release, &blob?)?;
@@ -175,7 +175,7 @@ pub fn publish(transaction: &Transaction<'_>, publication: Publication<'_>) -> R
     } else {
         None
     };
-    Ok(Published {
+    Ok(PublishedRows {
         id: release,
         receipt_number,
         receipt,

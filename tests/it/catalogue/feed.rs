@@ -38,11 +38,7 @@ fn import(site: &Site, feed: impl FnOnce(&mut File) + Send) -> Result<Imported> 
             feed(&mut file);
             end.recv().ok();
         });
-        let options = Options {
-            stall: Some(Duration::from_millis(300)),
-            ..Options::default()
-        };
-        let result = site.import_from(&path, &options);
+        let result = site.import_from(&path, Duration::from_millis(300));
         ended.send(()).ok();
         std::fs::remove_file(&path).unwrap();
         result

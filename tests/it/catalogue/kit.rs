@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io::{Cursor, Read};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use airlock::appliance::{Appliance, Imported, NewAppliance, Options, init};
 use airlock::bundle::{Content, ContentSource, Packing, Plan, Release, TagLine};
@@ -67,9 +68,11 @@ impl Site {
         self.folder.path().join("state")
     }
 
-    /// Imports from any path, for example a named pipe.
-    pub(crate) fn import_from(&self, path: &Path, options: &Options) -> Result<Imported> {
-        self.open().import(path, options, &FixedClock(self.now), &mut |_| ())
+    /// Imports from any path, for example a named pipe, which must bring 64 KiB within `stall`.
+    pub(crate) fn import_from(&self, path: &Path, stall: Duration) -> Result<Imported> {
+        let open = || airlock::media::open(path, Some(stall));
+        self.open()
+            .import(open, &Options::default(), &FixedClock(self.now), &mut |_| ())
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -87,7 +90,12 @@ impl Site {
     fn import_at(&self, bundle: &[u8], options: &Options, now: Timestamp) -> Result<Imported> {
         let path = self.folder.path().join("bundle.airlock");
         write(&path, bundle);
-        self.open().import(&path, options, &FixedClock(now), &mut |_| ())
+        self.open().import(
+            || airlock::media::open(&path, None),
+            options,
+            &FixedClock(now),
+            &mut |_| (),
+        )
     }
 
     /// The world fingerprint.

@@ -1,28 +1,29 @@
-//! Makes a release visible: one transaction, then the copies of what it decided (X14 to X16).
+//! Makes a release visible: one transaction publishes it, and with automatic activation makes it live (X14 and X15).
 
-use super::import::Outcome;
-use super::intake::{Content, Taken};
-use super::marks;
-use super::state::{Appliance, RECEIPTS};
+use super::take_in::{StoredContent, Taken};
+use crate::appliance::state::Appliance;
+use crate::bundle::Head;
 use crate::crypto::{Receipt, ReceiptResult};
-use crate::db;
-use crate::db::site::release::Mark;
-use crate::db::site::{BlobRow, NameRow, Page, Publication, receipts};
-use crate::domain::{Error, Result, Scope, Step, limits};
+use crate::db::site::release::Activated;
+use crate::db::site::{self, BlobRow, NameRow, Page, Publication};
+use crate::domain::{Hash, Result, Step, limits};
 use crate::store::Staging;
-use crate::stream::write_atomically;
 
-/// Whether a published release goes live by itself (D16).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Activation {
-    Automatic,
-    Manual,
+/// A release that is published; copies of what that decided are still to be laid out.
+pub(super) struct Published {
+    pub(super) head: Head,
+    pub(super) head_digest: Hash,
+    pub(super) receipt_number: u64,
+    /// The signed receipt, as kept.
+    pub(super) receipt: Vec<u8>,
+    /// Whether it went live.
+    pub(super) activated: Option<Activated>,
+    pub(super) staging: Staging,
+    pub(super) resumed_bytes: u64,
 }
 
-/// Publishes what was taken in, and with automatic activation makes it live in the same transaction.
-///
-/// Returns what became of it and what could not be tidied up after everything that matters was done.
-pub(super) fn publish(appliance: &Appliance, taken: Taken, activation: Activation) -> Result<(Outcome, Vec<Error>)> {
+/// Publishes what was taken in.
+pub(super) fn publish(appliance: &Appliance, taken: Taken) -> Result<Published> {
     let Taken {
         head_bytes,
         signatures,
@@ -31,9 +32,10 @@ pub(super) fn publish(appliance: &Appliance, taken: Taken, activation: Activatio
         chain,
         content,
         staging,
-        now,
+        started,
+        goes_live,
     } = taken;
-    let Content {
+    let StoredContent {
         graph,
         targets,
         blobs,
@@ -82,7 +84,7 @@ pub(super) fn publish(appliance: &Appliance, taken: Taken, activation: Activatio
     let mut names = contents.chain(tags).chain(referrers).map(Ok);
     let mut receipt = |number, audit| {
         let receipt = Receipt {
-            at: now,
+            at: started,
             audit,
             channel: head.channel.clone(),
             domain: head.domain,
@@ -101,7 +103,7 @@ pub(super) fn publish(appliance: &Appliance, taken: Taken, activation: Activatio
     let published = appliance
         .db
         .write(|transaction| {
-            db::site::publish(
+            site::publish(
                 transaction,
                 Publication {
                     scope: scope.clone(),
@@ -111,13 +113,13 @@ pub(super) fn publish(appliance: &Appliance, taken: Taken, activation: Activatio
                     signatures: &signatures,
                     root_version: chain.newest().version,
                     version: &head.version,
-                    imported_at: now,
+                    imported_at: started,
                     home_hosts: &head.home_hosts,
                     pages: &pages,
                     // A date far ahead proves nothing beyond the life of the root that vouches for it.
                     time_floor: head.issued_at.min(chain.newest().expires),
                     targets: &targets,
-                    activate: activation == Activation::Automatic,
+                    activate: goes_live,
                     blobs: &mut rows,
                     names: &mut names,
                     receipt: &mut receipt,
@@ -125,43 +127,13 @@ pub(super) fn publish(appliance: &Appliance, taken: Taken, activation: Activatio
             )
         })
         .map_err(|error| error.at(Step::X14))?;
-    let mark = Mark {
-        counter: head.counter(),
-        head: head_digest,
-    };
-    let number = published.receipt_number;
-    let mut warnings = settle(appliance, &scope, mark, number, &published.receipt);
-    warnings.extend(staging.remove().err().map(|error| error.at(Step::X16)));
-    Ok((
-        Outcome::Published {
-            receipt: number,
-            activated: published.activated,
-            resumed_bytes,
-        },
-        warnings,
-    ))
-}
-
-/// X16 once more, for a release whose import was stopped between its transaction and the copies of what that decided.
-pub(super) fn settle_again(appliance: &Appliance, scope: &Scope, mark: Mark) -> Result<Vec<Error>> {
-    let mut warnings = match appliance.db.read(|connection| receipts::of(connection, mark.head))? {
-        Some(receipt) => settle(appliance, scope, mark, receipt.number, &receipt.envelope),
-        None => Vec::new(),
-    };
-    let discarded = Staging::discard(&appliance.store, mark.head);
-    warnings.extend(discarded.err().map(|error| error.at(Step::X16)));
-    Ok(warnings)
-}
-
-/// Lays out the copies of what the transaction decided; returns what went wrong, which undoes nothing.
-fn settle(appliance: &Appliance, scope: &Scope, mark: Mark, receipt: u64, envelope: &[u8]) -> Vec<Error> {
-    let path = appliance.folder().join(RECEIPTS).join(format!("{receipt}.json"));
-    [
-        marks::raise(appliance.folder(), scope, mark),
-        write_atomically(&path, envelope, 0o600),
-    ]
-    .into_iter()
-    .filter_map(Result::err)
-    .map(|error| error.at(Step::X16))
-    .collect()
+    Ok(Published {
+        head,
+        head_digest,
+        receipt_number: published.receipt_number,
+        receipt: published.receipt,
+        activated: published.activated,
+        staging,
+        resumed_bytes,
+    })
 }

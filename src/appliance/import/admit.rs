@@ -1,0 +1,124 @@
+//! Whether a bundle may come in, from its first megabyte alone (X0 to X9). Nothing of its content was read yet.
+
+use super::event::Event;
+use super::links;
+use super::options::Options;
+use super::policy::{self, Sequence};
+use crate::appliance::present::effective_now;
+use crate::appliance::state::{Appliance, ImportLock};
+use crate::appliance::{marks, reserve};
+use crate::bundle::{Input, OpenedBundle, SignedBundle};
+use crate::crypto::{Chain, canonical};
+use crate::db::site::release::Mark;
+use crate::db::site::{appliance as identity, release};
+use crate::domain::{Class, Error, Hash, Result, Step, Timestamp};
+
+/// A bundle that may come in: what the checks up to X9 have established.
+pub(super) struct Admitted {
+    pub(super) bundle: SignedBundle,
+    pub(super) chain: Chain,
+    /// Start of the import, by the machine's clock.
+    pub(super) started: Timestamp,
+    /// Whether the release goes live with its import (D16).
+    pub(super) goes_live: bool,
+}
+
+/// What the checks came to.
+pub(super) enum Admission {
+    /// Its content is to be read.
+    New(Admitted),
+    /// This very release is here.
+    Already(SignedBundle),
+}
+
+/// X0: nobody else imports, a refusal can be recorded, and there is a key for the receipt, which is signed at the very end.
+pub(super) fn begin(appliance: &Appliance) -> Result<ImportLock> {
+    let lock = appliance.lock()?;
+    reserve::fill(appliance.folder()).map_err(|error| error.at(Step::X0))?;
+    appliance.status_key().map_err(|error| error.at(Step::X0))?;
+    Ok(lock)
+}
+
+/// X2 to X9.
+pub(super) fn admit(
+    appliance: &Appliance,
+    input: Box<dyn Input>,
+    options: &Options,
+    started: Timestamp,
+    events: &mut dyn FnMut(Event<'_>),
+) -> Result<Admission> {
+    let opened = OpenedBundle::open(input)?.with_signatures(options.signatures.clone());
+    let chain = links::follow(appliance, &opened, !options.dry_run, started)?;
+    let bundle = opened.verify(&chain)?;
+    events(Event::Head(&bundle));
+    let floor = appliance.db.read(identity::time_floor)?;
+    let clock = options.confirmed_date.unwrap_or(started);
+    let now = effective_now(clock, floor);
+    if clock < floor {
+        events(Event::Note(format!(
+            "CLOCK_BEHIND: the clock says {clock}, but signed statements prove that it is {floor} or later"
+        )));
+    }
+    policy::check_scope(bundle.head(), &options.accept)?;
+    policy::check_audience(bundle.head(), appliance.site())?;
+    if check_sequence(appliance, &bundle, &chain)? == Sequence::Already {
+        check_still_here(appliance, bundle.head_digest())?;
+        return Ok(Admission::Already(bundle));
+    }
+    // A date that a person confirmed is not doubted.
+    let doubted = if options.confirmed_date.is_some() {
+        Timestamp::EPOCH
+    } else {
+        clock
+    };
+    policy::check_time(bundle.head(), chain.newest(), now, doubted, floor)?;
+    bundle.approvals()?;
+    Ok(Admission::New(Admitted {
+        bundle,
+        chain,
+        started,
+        goes_live: !options.keep_inactive,
+    }))
+}
+
+/// X7, by the higher of the two copies of the mark.
+fn check_sequence(appliance: &Appliance, bundle: &SignedBundle, chain: &Chain) -> Result<Sequence> {
+    let scope = bundle.head().scope();
+    let in_database = appliance
+        .db
+        .read(|connection| release::mark(connection, &scope))
+        .map_err(|error| error.at(Step::X7))?;
+    let mark: Option<Mark> =
+        marks::highest(appliance.folder(), &scope, in_database).map_err(|error| error.at(Step::X7))?;
+    let sequence = policy::check_sequence(bundle.head(), bundle.head_digest(), mark, chain.newest());
+    if sequence
+        .as_ref()
+        .is_err_and(|error| error.class() == Class::Equivocation)
+    {
+        keep_evidence(appliance, bundle).map_err(|error| error.at(Step::X7))?;
+    }
+    sequence
+}
+
+/// Two heads under one number prove that something is wrong at the vendor: the one that is refused is kept with its
+/// signatures, the other one is in the database.
+fn keep_evidence(appliance: &Appliance, bundle: &SignedBundle) -> Result<()> {
+    let envelope = bundle.to_envelope();
+    appliance
+        .store
+        .keep_evidence(bundle.head_digest(), "head.json", &canonical::to_vec(&envelope))
+}
+
+/// The mark says that this release is here; after a restored database it may not be.
+fn check_still_here(appliance: &Appliance, head: Hash) -> Result<()> {
+    match appliance.db.read(|connection| release::find(connection, head))? {
+        Some(_) => Ok(()),
+        None => Err(Error::new(
+            Class::State,
+            "release-missing",
+            "the marks say that this release was imported, but the database does not have it",
+        )
+        .remedy("restore the state folder; its database is older than its marks")
+        .at(Step::X7)),
+    }
+}

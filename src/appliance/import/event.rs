@@ -1,0 +1,19 @@
+//! What an import tells while it runs.
+
+use crate::bundle::SignedBundle;
+
+/// What an import tells while it runs.
+#[derive(Debug)]
+pub enum Event<'a> {
+    /// The head is verified: who sent what.
+    Head(&'a SignedBundle),
+    /// A line for the person who watches.
+    Note(String),
+    /// Bytes of the bundle that were read, of how many.
+    Progress {
+        /// Done, including what an earlier try had read.
+        done: u64,
+        /// Of the whole bundle.
+        total: u64,
+    },
+}

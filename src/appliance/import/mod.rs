@@ -1,0 +1,33 @@
+//! Import: the one way in, for the command line and everything that comes later (X0 to X16, threat model 2.5).
+//!
+//! ```text
+//! source ─> admit ──────────────> take_in ──> publish ──> settle
+//!           X0–X9                 X9a–X13     X14, X15    X16
+//!           links, policy         preconditions, claims
+//!             └─ Already ─> settle again        └─ --dry-run: rehearse
+//! ```
+//!
+//! Each stage owns the type that it makes, and the next one consumes it; [`stages`] alone knows them all.
+//!
+//! Bytes before rows: what is verified becomes durable in the blob store, and becomes visible by one transaction. A refusal changes
+//! nothing but the audit log, except that valid root links move trust forward, in a transaction of their own, whatever
+//! becomes of the rest. Nothing is trusted from an earlier try but what its journal says was verified and durable.
+
+mod admit;
+mod claims;
+mod event;
+mod links;
+mod options;
+mod outcome;
+mod policy;
+mod preconditions;
+mod publish;
+mod record;
+mod rehearse;
+mod settle;
+mod stages;
+mod take_in;
+
+pub use event::Event;
+pub use options::Options;
+pub use outcome::{Imported, Outcome};

@@ -1,0 +1,53 @@
+//! What an import came to.
+
+use crate::bundle::Head;
+use crate::db::site::release::Activated;
+use crate::domain::{Counter, Error, Hash, Scope};
+
+/// What an import came to.
+#[derive(Debug)]
+pub struct Imported {
+    /// Scope of the release.
+    pub scope: Scope,
+    /// Its number.
+    pub counter: Counter,
+    /// Its label.
+    pub version: String,
+    /// Head digest.
+    pub head: Hash,
+    /// What became of it.
+    pub result: Outcome,
+    /// What went wrong after everything that matters was done.
+    pub warnings: Vec<Error>,
+}
+
+/// What became of a release.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// It was published.
+    Published {
+        /// Number of the signed receipt.
+        receipt: u64,
+        /// Whether it went live.
+        activated: Option<Activated>,
+        /// Bytes of the bundle that an earlier try had read already.
+        resumed_bytes: u64,
+    },
+    /// This very release was imported before; nothing was done.
+    Already,
+    /// Every check passed; nothing was kept.
+    DryRun,
+}
+
+impl Imported {
+    pub(super) fn new(head: &Head, digest: Hash, result: Outcome, warnings: Vec<Error>) -> Self {
+        Self {
+            scope: head.scope(),
+            counter: head.counter(),
+            version: head.version.clone(),
+            head: digest,
+            result,
+            warnings,
+        }
+    }
+}

@@ -1,0 +1,67 @@
+//! A dry run: every check of the content that an import makes, and nothing kept (X9a to X13).
+
+use super::admit::Admitted;
+use super::event::Event;
+use super::{claims, preconditions};
+use crate::appliance::state::Appliance;
+use crate::bundle::{Blob, CheckOnly, Graph, Head, Sink};
+use crate::domain::{Hash, Result, Scope, Step};
+
+/// A bundle that passed every check of a dry run.
+pub(super) struct Rehearsed {
+    pub(super) head: Head,
+    pub(super) head_digest: Hash,
+}
+
+/// Runs every remaining check and stores nothing.
+pub(super) fn rehearse(
+    appliance: &Appliance,
+    admitted: Admitted,
+    events: &mut dyn FnMut(Event<'_>),
+) -> Result<Rehearsed> {
+    let (head, head_digest) = (admitted.bundle.head().clone(), admitted.bundle.head_digest());
+    let bundle = admitted.bundle.read_index(|_, _| Ok(()))?;
+    preconditions::check(appliance, &bundle, 0).map_err(|error| error.at(Step::X10))?;
+    let total = bundle.total_bytes();
+    bundle.read_payload(&mut CheckingSink {
+        appliance,
+        scope: head.scope(),
+        goes_live: admitted.goes_live,
+        check: CheckOnly(|done| events(Event::Progress { done, total })),
+    })?;
+    Ok(Rehearsed { head, head_digest })
+}
+
+/// Runs every check of an import and keeps nothing.
+struct CheckingSink<'a, F> {
+    appliance: &'a Appliance,
+    scope: Scope,
+    goes_live: bool,
+    check: CheckOnly<F>,
+}
+
+impl<F: FnMut(u64)> Sink for CheckingSink<'_, F> {
+    fn blob(&mut self, blob: &Blob, bytes: &[u8]) -> Result<()> {
+        self.check.blob(blob, bytes)
+    }
+
+    fn begin(&mut self, blob: &Blob) -> Result<()> {
+        self.check.begin(blob)
+    }
+
+    fn piece(&mut self, bytes: &[u8]) -> Result<()> {
+        self.check.piece(bytes)
+    }
+
+    fn end(&mut self, blob: &Blob, pieces: &[Hash]) -> Result<()> {
+        self.check.end(blob, pieces)
+    }
+
+    fn chunk_done(&mut self, chunks: u64, bytes_read: u64) -> Result<()> {
+        self.check.chunk_done(chunks, bytes_read)
+    }
+
+    fn graph(&mut self, graph: Graph) -> Result<()> {
+        claims::judge(self.appliance, &self.scope, &graph, self.goes_live).map(|_| ())
+    }
+}

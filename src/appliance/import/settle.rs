@@ -1,0 +1,53 @@
+//! Lays out the copies of what the transaction decided, and tidies up (X16). What goes wrong here undoes nothing.
+
+use super::publish::Published;
+use crate::appliance::marks;
+use crate::appliance::state::{Appliance, RECEIPTS};
+use crate::bundle::Head;
+use crate::db::site::receipts;
+use crate::db::site::release::Mark;
+use crate::domain::{Error, Hash, Result, Step};
+use crate::store::Staging;
+use crate::stream::write_atomically;
+
+/// Settles a release that was just published; returns what went wrong.
+pub(super) fn settle(appliance: &Appliance, published: Published) -> Vec<Error> {
+    let Published {
+        head,
+        head_digest,
+        receipt_number,
+        receipt,
+        staging,
+        ..
+    } = published;
+    let mut warnings = lay_out(appliance, &head, head_digest, receipt_number, &receipt);
+    warnings.extend(staging.remove().err().map(|error| error.at(Step::X16)));
+    warnings
+}
+
+/// X16 once more, for a release whose import was stopped between its transaction and the copies of what that decided.
+pub(super) fn again(appliance: &Appliance, head: &Head, digest: Hash) -> Result<Vec<Error>> {
+    let mut warnings = match appliance.db.read(|connection| receipts::of(connection, digest))? {
+        Some(receipt) => lay_out(appliance, head, digest, receipt.number, &receipt.envelope),
+        None => Vec::new(),
+    };
+    let discarded = Staging::discard(&appliance.store, digest);
+    warnings.extend(discarded.err().map(|error| error.at(Step::X16)));
+    Ok(warnings)
+}
+
+fn lay_out(appliance: &Appliance, head: &Head, digest: Hash, receipt: u64, envelope: &[u8]) -> Vec<Error> {
+    let mark = Mark {
+        counter: head.counter(),
+        head: digest,
+    };
+    let path = appliance.folder().join(RECEIPTS).join(format!("{receipt}.json"));
+    [
+        marks::raise(appliance.folder(), &head.scope(), mark),
+        write_atomically(&path, envelope, 0o600),
+    ]
+    .into_iter()
+    .filter_map(Result::err)
+    .map(|error| error.at(Step::X16))
+    .collect()
+}

@@ -1,0 +1,96 @@
+//! The one way in, from the first check to the last copy.
+
+use super::admit::{self, Admission};
+use super::event::Event;
+use super::options::Options;
+use super::outcome::{Imported, Outcome};
+use super::{publish, record, rehearse, settle, take_in};
+use crate::appliance::state::Appliance;
+use crate::domain::{Clock, Error, Result, Timestamp};
+use crate::media::BundleSource;
+
+impl Appliance {
+    /// Imports a bundle from what `open` opens.
+    ///
+    /// `open` is called once, after X0: with another import at work, or without a key for the receipt, a source is not even
+    /// touched; and that it cannot be opened is a refusal like every other, and in the audit log.
+    ///
+    /// # Errors
+    ///
+    /// Every class of the threat model, with the step at which the bundle was refused. The refusal is in the audit log then.
+    pub fn import(
+        &self,
+        open: impl FnOnce() -> Result<BundleSource>,
+        options: &Options,
+        clock: &dyn Clock,
+        events: &mut dyn FnMut(Event<'_>),
+    ) -> Result<Imported> {
+        let started = clock.now();
+        let mut head = None;
+        let result = run(self, open, options, started, &mut |event| {
+            if let Event::Head(bundle) = &event {
+                head = Some(bundle.head_digest());
+            }
+            events(event);
+        });
+        let Err(error) = result else { return result };
+        match record::refusal(self, &error, head, started) {
+            Ok(()) => Err(error),
+            // The log must not lose a refusal in silence; what could not be recorded is worse than what was refused.
+            Err(unrecorded) => Err(Error::new(
+                unrecorded.class(),
+                unrecorded.code(),
+                format!("the import was refused ({error}) and that could not be recorded: {unrecorded}"),
+            )
+            .remedy("free space or repair the state folder")
+            .with_source(error)),
+        }
+    }
+}
+
+fn run(
+    appliance: &Appliance,
+    open: impl FnOnce() -> Result<BundleSource>,
+    options: &Options,
+    started: Timestamp,
+    events: &mut dyn FnMut(Event<'_>),
+) -> Result<Imported> {
+    let _lock = admit::begin(appliance)?;
+    let source = open()?;
+    for skipped in &source.skipped {
+        events(Event::Note(format!("passed over {skipped}")));
+    }
+    let admitted = match admit::admit(appliance, source.input, options, started, events)? {
+        Admission::New(admitted) => admitted,
+        Admission::Already(bundle) => {
+            let (head, digest) = (bundle.head(), bundle.head_digest());
+            let warnings = if options.dry_run {
+                Vec::new()
+            } else {
+                settle::again(appliance, head, digest)?
+            };
+            record::already(appliance, head, digest, started)?;
+            return Ok(Imported::new(head, digest, Outcome::Already, warnings));
+        }
+    };
+    if options.dry_run {
+        let rehearsed = rehearse::rehearse(appliance, admitted, events)?;
+        record::dry_run(appliance, &rehearsed.head, rehearsed.head_digest, started)?;
+        return Ok(Imported::new(
+            &rehearsed.head,
+            rehearsed.head_digest,
+            Outcome::DryRun,
+            Vec::new(),
+        ));
+    }
+    let taken = take_in::take_in(appliance, admitted, events)?;
+    let published = publish::publish(appliance, taken)?;
+    let result = Outcome::Published {
+        receipt: published.receipt_number,
+        activated: published.activated.clone(),
+        resumed_bytes: published.resumed_bytes,
+    };
+    let (head, digest) = (published.head.clone(), published.head_digest);
+    let warnings = settle::settle(appliance, published);
+    Ok(Imported::new(&head, digest, result, warnings))
+}
