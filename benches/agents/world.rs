@@ -15,7 +15,7 @@ use airlock::crypto::RoleName;
 use airlock::domain::{
     Audience, Digest, DocumentType, Error, Hash, Name, Result, SystemClock, Timestamp, Uuid, Version, oci,
 };
-use airlock::vendor_side::{Destination, Init, Workspace, pack};
+use airlock::vendor_side::{Destination, Init, SigningTime, Workspace, pack};
 use sha2::{Digest as _, Sha256};
 
 /// Targets of one release.
@@ -42,6 +42,7 @@ pub(crate) fn make(folder: &Path, targets: usize) -> Vec<Enrolled> {
             vendor: "Bench".into(),
             root_keys: 1,
             threshold: 1,
+            time: SigningTime::at(time("2026-01-01T00:00:00Z")),
             issued_at: time("2026-01-01T00:00:00Z"),
             expires: time("2036-01-01T00:00:00Z"),
         },

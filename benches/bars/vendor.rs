@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use airlock::bundle::{Packing, Plan, Release};
 use airlock::crypto::RoleName;
 use airlock::domain::{Audience, Version};
-use airlock::vendor_side::{Destination, Init, PackEvent, Packed, Workspace, pack};
+use airlock::vendor_side::{Destination, Init, PackEvent, Packed, SigningTime, Workspace, pack};
 
 use super::data::{self, Set};
 
@@ -21,6 +21,7 @@ pub(crate) fn workspace(set: &Path) -> Workspace {
         vendor: "Bench".into(),
         root_keys: 1,
         threshold: 1,
+        time: SigningTime::at("2026-01-01T00:00:00Z".parse().unwrap()),
         issued_at: "2026-01-01T00:00:00Z".parse().unwrap(),
         expires: "2036-01-01T00:00:00Z".parse().unwrap(),
     };

@@ -58,6 +58,8 @@ pub(super) enum BundleCommand {
     /// Registries are asked as Docker's config.json says; what the release file may say is in
     /// bundle-spec/schemas/release.schema.json. With `-o -` the payload waits in a file without a name under --work until the head
     /// is known.
+    /// A release that is issued more than an hour ahead of this machine's clock is refused (E-CLOCK; --allow-future takes it), and
+    /// one that has expired, or whose trust root has (E-EXPIRED).
     #[cfg(feature = "vendor")]
     #[command(after_help = "Examples:
   airlock bundle create -f release.yaml -w acme -o acme-7.airlock

@@ -8,11 +8,11 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use super::passphrase::PassphraseArgs;
-use super::times::source_date_epoch;
+use super::times::{SigningTimeArgs, source_date_epoch};
 use super::ui::{Format, Ui, bytes, escape};
 use super::vendor::WorkspaceArgs;
 use crate::bundle::desired::{DesiredState, Target};
-use crate::domain::{Class, Clock as _, Error, Result, SystemClock, Timestamp};
+use crate::domain::{Class, Error, Result, Timestamp};
 use crate::stream::read_bounded;
 use crate::vendor_side::collect::{Platform, RegistryOptions};
 use crate::vendor_side::release::Overrides;
@@ -45,6 +45,8 @@ pub(super) struct CreateArgs {
     /// After this time sites no longer import it, `YYYY-MM-DDTHH:MM:SSZ`
     #[arg(long, value_name = "TIME")]
     expires: Option<Timestamp>,
+    #[command(flatten)]
+    signing: SigningTimeArgs,
     /// Site id or enrolled name that the release is for (may repeat); replaces the file's audience
     #[arg(long = "site", value_name = "SITE")]
     sites: Vec<String>,
@@ -110,7 +112,7 @@ pub(super) fn run(args: &CreateArgs, ui: &mut Ui) -> Result<()> {
         overrides: &overrides,
         registries: &registries,
         keys: &keys,
-        now: SystemClock.now(),
+        time: args.signing.signing_time(),
     };
     let built = build(&workspace, &inputs, destination, &mut |event| match event {
         BuildEvent::Collecting(image) => ui.say(format_args!("collecting {}", escape(image))),

@@ -8,6 +8,7 @@ use serde_json::json;
 use super::Ui;
 use super::bundle::{describe, read_signatures};
 use super::passphrase::PassphraseArgs;
+use super::times::SigningTimeArgs;
 use crate::bundle::OpenedBundle;
 use crate::crypto::{KeyFile, canonical};
 use crate::domain::Result;
@@ -17,6 +18,8 @@ use crate::stream::write_atomically;
 /// Add a signature: into the bundle, or into a file of its own
 ///
 /// Only the bytes before the payload are rewritten. For a signing room carry the bundle in and the detached file out.
+/// A release that is issued more than an hour ahead of this machine's clock, or has expired by it, is not signed. The trust root
+/// is not looked at: nothing here says which one is yours.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Example:\n  airlock bundle sign release-7.airlock --key release-2.pem --detached release-7.sig"
@@ -34,6 +37,8 @@ pub(super) struct SignArgs {
     #[arg(long, value_name = "FILE")]
     signatures: Vec<PathBuf>,
     #[command(flatten)]
+    signing: SigningTimeArgs,
+    #[command(flatten)]
     passphrase: PassphraseArgs,
 }
 
@@ -49,6 +54,9 @@ pub(super) fn run(args: &SignArgs, ui: &mut Ui) -> Result<()> {
         source.size,
         None,
     ));
+    args.signing
+        .signing_time()
+        .check_release(bundle.head().issued_at, bundle.head().expires)?;
     let file = KeyFile::read(&args.key)?;
     let secret = if file.is_encrypted() {
         Some(args.passphrase.asker().ask(&args.key)?)

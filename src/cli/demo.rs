@@ -30,7 +30,7 @@ use crate::stream::{create_folder, write_atomically};
 use crate::vendor_side::collect::{ImageRequest, RegistryOptions, Source, Sources, collect};
 use crate::vendor_side::release::Overrides;
 use crate::vendor_side::release_file::ReleaseFile;
-use crate::vendor_side::{self, Build, Destination, Init, Workspace};
+use crate::vendor_side::{self, Build, Destination, Init, SigningTime, Workspace};
 
 /// Run the whole path on this machine: vendor, bundle, import, registry
 ///
@@ -252,6 +252,7 @@ fn vendor(folder: &Path, ui: &mut Ui) -> Result<Workspace> {
         vendor: "Demo vendor".into(),
         root_keys: 3,
         threshold: 2,
+        time: SigningTime::at(now),
         issued_at: now,
         expires: now.plus_seconds(10 * 365 * 24 * 3600),
     };
@@ -333,7 +334,7 @@ fn seal(folder: &Path, workspace: &Workspace, ui: &mut Ui) -> Result<(PathBuf, C
         overrides: &overrides,
         registries: &registries,
         keys: &vendor_side::release_keys(workspace, &[], &mut ask)?,
-        now: SystemClock.now(),
+        time: SigningTime::at(SystemClock.now()),
     };
     let out = folder.join(format!("release-{sequence}.airlock"));
     let built = vendor_side::build(workspace, &inputs, Destination::File(&out), &mut |_| ())?;

@@ -1,8 +1,27 @@
-//! Times as options: the moment a document is issued, and how long it holds.
+//! Times as options: the moment a document is signed and issued, and how long it holds.
 
 use clap::Args;
 
 use crate::domain::{Class, Clock as _, Error, Result, SystemClock, Timestamp};
+use crate::vendor_side::SigningTime;
+
+/// The word without which nothing is signed that is dated ahead of the clock.
+#[derive(Debug, Clone, Args)]
+pub(super) struct SigningTimeArgs {
+    /// Take a time of issue that lies more than an hour ahead of this machine's clock; without it that is E-CLOCK
+    #[arg(long)]
+    allow_future: bool,
+}
+
+impl SigningTimeArgs {
+    /// Returns the moment of signing: now.
+    pub(super) fn signing_time(&self) -> SigningTime {
+        SigningTime {
+            now: SystemClock.now(),
+            allow_future: self.allow_future,
+        }
+    }
+}
 
 /// When a root is issued and how long it holds.
 #[derive(Debug, Clone, Args)]
@@ -16,6 +35,8 @@ pub(super) struct RootTimes {
     /// How many years it holds
     #[arg(long, value_name = "YEARS", value_parser = clap::value_parser!(u16).range(1..=100))]
     expires_years: Option<u16>,
+    #[command(flatten)]
+    pub(super) signing: SigningTimeArgs,
 }
 
 impl RootTimes {

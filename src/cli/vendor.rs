@@ -118,6 +118,7 @@ fn init(args: &InitArgs, ui: &mut Ui) -> Result<()> {
         vendor: args.vendor.clone(),
         root_keys: args.root_keys,
         threshold: args.threshold.unwrap_or(2.min(args.root_keys)),
+        time: args.times.signing.signing_time(),
         issued_at,
         expires: args
             .times

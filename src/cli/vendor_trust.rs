@@ -7,7 +7,7 @@ use clap::{Args, Subcommand};
 use serde_json::json;
 
 use super::passphrase::PassphraseArgs;
-use super::times::RootTimes;
+use super::times::{RootTimes, SigningTimeArgs};
 use super::ui::{Ui, escape};
 use super::vendor::WorkspaceArgs;
 use crate::crypto::{KeyId, PublicKey, RoleName, RootDocument, SigningKey};
@@ -34,10 +34,11 @@ pub(super) enum TrustCommand {
     #[command(after_help = "Examples:\n  airlock vendor trust rotate release 3f1c… -w acme\n  \
                             airlock vendor trust rotate ack -w acme      # a role with one key")]
     Rotate(RotateArgs),
-    /// Change thresholds, expiry, epochs or products, and no key
+    /// Change thresholds, expiry, epochs, products or the sites' time floor, and no key
     #[command(
         after_help = "Examples:\n  airlock vendor trust set --threshold release=2 -w acme\n  \
-                            airlock vendor trust set --epoch acme-erp/stable=1 --expires-years 3 -w acme"
+                            airlock vendor trust set --epoch acme-erp/stable=1 --expires-years 3 -w acme\n  \
+                            airlock vendor trust set --time-reset -w acme      # a wrong date went out"
     )]
     Set(SetArgs),
     /// Write the next root as a file without signatures, for root keys that are kept elsewhere
@@ -76,6 +77,15 @@ pub(super) struct CommonArgs {
     /// One more product that may be signed for (may repeat)
     #[arg(long = "product", value_name = "NAME")]
     products: Vec<Name>,
+    /// Set this vendor's time floor at the sites anew, after a wrong date went out
+    ///
+    /// A site remembers the newest date that a vendor has signed and judges the vendor's expiry by it, so that a clock that is set
+    /// back brings nothing old back to life. Where a release went out that was dated far ahead, everything with a right date looks
+    /// expired there. A root with this mark lets each site start again at the root's time of issue or at its own clock, whichever
+    /// is earlier. It reaches a site with any bundle that carries it, also one that is refused. Floors of other vendors, counters
+    /// and what is live stay as they are; the root after it does not repeat the mark. Then make a release with a right date.
+    #[arg(long)]
+    time_reset: bool,
     #[command(flatten)]
     times: RootTimes,
     #[command(flatten)]
@@ -148,6 +158,8 @@ pub(super) struct SignArgs {
     #[arg(long, value_name = "FILE")]
     key: PathBuf,
     #[command(flatten)]
+    signing: SigningTimeArgs,
+    #[command(flatten)]
     passphrase: PassphraseArgs,
 }
 
@@ -157,6 +169,8 @@ pub(super) struct AdoptArgs {
     file: PathBuf,
     #[command(flatten)]
     workspace: WorkspaceArgs,
+    #[command(flatten)]
+    signing: SigningTimeArgs,
 }
 
 /// Runs a trust command.
@@ -179,7 +193,7 @@ pub(super) fn run(command: TrustCommand, ui: &mut Ui) -> Result<()> {
         TrustCommand::Set(args) => {
             if args.common.changes().is_empty() && args.common.times.expires(args.common.times.issued_at()?).is_none() {
                 return Err(Error::new(Class::Usage, "no-change", "no change is asked for")
-                    .expected("--threshold, --epoch, --product, --expires or --expires-years"));
+                    .expected("--threshold, --epoch, --product, --time-reset, --expires or --expires-years"));
             }
             take(&args.common, &[], ui)
         }
@@ -187,7 +201,7 @@ pub(super) fn run(command: TrustCommand, ui: &mut Ui) -> Result<()> {
         TrustCommand::Sign(args) => sign(&args, ui),
         TrustCommand::Adopt(args) => {
             let mut workspace = args.workspace.open()?;
-            adopt(&mut workspace, &read_proposal(&args.file)?)?;
+            adopt(&mut workspace, &read_proposal(&args.file)?, args.signing.signing_time())?;
             show(&workspace, ui)
         }
     }
@@ -197,6 +211,7 @@ impl CommonArgs {
     fn times(&self) -> Result<NewRoot> {
         let issued_at = self.times.issued_at()?;
         Ok(NewRoot {
+            time: self.times.signing.signing_time(),
             issued_at,
             expires: self.times.expires(issued_at),
         })
@@ -214,7 +229,8 @@ impl CommonArgs {
             epoch: *epoch,
         });
         let products = self.products.iter().cloned().map(RootChange::Product);
-        products.chain(thresholds).chain(epochs).collect()
+        let time_reset = self.time_reset.then_some(RootChange::TimeReset);
+        products.chain(thresholds).chain(epochs).chain(time_reset).collect()
     }
 }
 
@@ -299,7 +315,9 @@ fn write_proposal(args: &ProposeArgs, ui: &mut Ui) -> Result<()> {
 
 fn sign(args: &SignArgs, ui: &mut Ui) -> Result<()> {
     let mut asker = args.passphrase.asker();
-    let (root, key, file) = sign_proposal(&read_proposal(&args.file)?, &args.key, &mut |path| asker.ask(path))?;
+    let proposal = read_proposal(&args.file)?;
+    let time = args.signing.signing_time();
+    let (root, key, file) = sign_proposal(&proposal, &args.key, time, &mut |path| asker.ask(path))?;
     write_atomically(&args.file, &file, 0o644)?;
     let stays = root.roles.root.iter().any(|rule| rule.keys.contains(&key));
     ui.result(
@@ -362,7 +380,7 @@ fn show(workspace: &Workspace, ui: &mut Ui) -> Result<()> {
         &json!({
             "vendor": root.vendor, "version": root.version, "domain": chain.domain(),
             "fingerprint": chain.fingerprint(), "issued_at": root.issued_at, "expires": root.expires,
-            "products": root.products, "epochs": root.epochs, "roles": roles,
+            "products": root.products, "epochs": root.epochs, "time_reset": root.time_reset, "roles": roles,
         }),
         text,
     )
@@ -380,6 +398,9 @@ fn describe(root: &RootDocument) -> String {
     );
     for rule in &root.epochs {
         text += &format!("\nepoch        {} of {}/{}", rule.epoch, rule.product, rule.channel);
+    }
+    if root.time_reset {
+        text += "\ntime reset   sites set this vendor's time floor to the time of issue, or to their clock if that is earlier";
     }
     text
 }

@@ -10,12 +10,13 @@ use super::fleet::{Ids, Memory, Prepared, Removals, assemble, prepare};
 use super::pack::{Destination, PackEvent, Packed, pack};
 use super::release::{Overrides, resolve};
 use super::release_file::ReleaseFile;
+use super::signing_time::SigningTime;
 use super::workspace::Workspace;
 use crate::bundle::desired::DesiredState;
 use crate::bundle::{Packing, Plan, Release};
 use crate::crypto::{PayloadType, RoleName, Signature, SigningKey};
 use crate::db::ledger;
-use crate::domain::{Class, Counter, DocumentType, Error, Result, Scope, Timestamp};
+use crate::domain::{Class, Counter, DocumentType, Error, Result, Scope};
 
 /// What a bundle is built from.
 #[derive(Debug)]
@@ -28,8 +29,8 @@ pub struct Build<'a> {
     pub registries: &'a RegistryOptions,
     /// Keys that sign; none for a bundle that is signed elsewhere.
     pub keys: &'a [SigningKey],
-    /// When the number is recorded.
-    pub now: Timestamp,
+    /// When it is signed: by this clock dates are judged and the number is recorded.
+    pub time: SigningTime,
 }
 
 /// What building tells while it runs.
@@ -108,8 +109,8 @@ pub fn release_keys(
 ///
 /// # Errors
 ///
-/// Those of each step; `E-EQUIVOCATION number-used` when the number belongs to another content. Nothing is left behind at the
-/// destination then.
+/// Those of each step; `E-EQUIVOCATION number-used` when the number belongs to another content; `E-CLOCK` and `E-EXPIRED` for
+/// dates that a vendor does not sign, before anything is collected. Nothing is left behind at the destination then.
 pub fn build(
     workspace: &Workspace,
     build: &Build<'_>,
@@ -121,6 +122,8 @@ pub fn build(
     let sites = ledger.read(ledger::sites)?;
     let resolved = resolve(build.file, build.overrides, chain.newest(), &sites)?;
     let release = resolved.release;
+    build.time.check_release(release.issued_at, release.expires)?;
+    build.time.check_vouching(chain.newest(), release.issued_at)?;
     let scope = Scope {
         domain: chain.domain(),
         product: release.product.clone(),
@@ -133,12 +136,6 @@ pub fn build(
         events(BuildEvent::Warning(format!(
             "release {} of {scope} was signed already: a site that has it will refuse this lower number",
             newest.counter
-        )));
-    }
-    if chain.newest().expires <= release.issued_at {
-        events(BuildEvent::Warning(format!(
-            "the trust root expired at {}: sites will refuse the bundle; renew it with `airlock vendor trust set`",
-            chain.newest().expires
         )));
     }
     let texts: Vec<(String, String)> = resolved
@@ -192,7 +189,7 @@ pub fn build(
         let counter = bundle.head().counter();
         let (head, version) = (bundle.head_digest(), bundle.head().version.as_str());
         ledger.write(|transaction| {
-            ledger::record_release(transaction, &scope, counter, head, version, build.now)?;
+            ledger::record_release(transaction, &scope, counter, head, version, build.time.now)?;
             if says_something {
                 ledger::record_fleet(transaction, &scope, counter, &remembered)?;
             }

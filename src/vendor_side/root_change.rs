@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::signing_time::SigningTime;
 use super::workspace::listed;
 use crate::crypto::{EpochRule, KeyId, PublicKey, RoleName, RootDocument, Rule};
 use crate::domain::{Class, Error, Name, Result, Timestamp, limits};
@@ -44,11 +45,15 @@ pub enum RootChange {
         /// The product.
         Name,
     ),
+    /// Sites set this vendor's time floor anew, to the time of issue or their clock, whichever is earlier.
+    TimeReset,
 }
 
-/// When the next root is issued and until when it holds.
+/// When the next root is signed and issued, and until when it holds.
 #[derive(Debug, Clone, Copy)]
 pub struct NewRoot {
+    /// When it is signed.
+    pub time: SigningTime,
     /// Time of issue.
     pub issued_at: Timestamp,
     /// Expiry; without it the new root lives as long as the one before did.
@@ -60,10 +65,12 @@ pub struct NewRoot {
 /// # Errors
 ///
 /// `E-USAGE` for a change that does not fit the root it is made to; `E-TRUST` with the sub-codes of
-/// [`RootDocument::check`] when the outcome would not be accepted, for example a threshold above the number of keys.
+/// [`RootDocument::check`] when the outcome would not be accepted, for example a threshold above the number of keys; `E-CLOCK`
+/// and `E-EXPIRED` for dates that a vendor does not sign.
 pub(super) fn next_root(newest: &RootDocument, changes: &[RootChange], times: NewRoot) -> Result<RootDocument> {
     let mut root = newest.clone();
     root.version = root.version.saturating_add(1);
+    // A reset is said by one root; every root after it would move floors again.
     root.time_reset = false;
     root.issued_at = times.issued_at;
     let lifetime = newest.expires.unix().saturating_sub(newest.issued_at.unix());
@@ -78,6 +85,7 @@ pub(super) fn next_root(newest: &RootDocument, changes: &[RootChange], times: Ne
         .collect();
     root.keys.retain(|key| used.contains(&key.id));
     root.check()?;
+    times.time.check_root(&root)?;
     Ok(root)
 }
 
@@ -159,6 +167,7 @@ fn apply(root: &mut RootDocument, change: &RootChange) -> Result<()> {
                 root.products.sort();
             }
         }
+        RootChange::TimeReset => root.time_reset = true,
     }
     Ok(())
 }

@@ -9,6 +9,7 @@ use std::path::Path;
 use super::AskPassphrase;
 use super::key_ring::open_key;
 use super::root_change::{NewRoot, RootChange, next_root};
+use super::signing_time::SigningTime;
 use super::workspace::{Workspace, role_keys};
 use crate::crypto::{Chain, Envelope, KeyId, PayloadType, RoleName, RootDocument, Signature, SigningKey, canonical};
 use crate::domain::{Class, Error, Result, limits};
@@ -34,10 +35,9 @@ pub fn apply(
         .collect();
     let keys = workspace.keys().open(&wanted, ask)?;
     let signers: Vec<&SigningKey> = keys.iter().collect();
-    take(
-        workspace,
-        Envelope::sign(PayloadType::TrustRoot, root.to_payload(), &signers),
-    )
+    let envelope = Envelope::sign(PayloadType::TrustRoot, root.to_payload(), &signers);
+    let chain = extended(workspace, envelope)?;
+    workspace.replace_chain(chain)
 }
 
 /// Makes root N+1 without signatures: the file that travels to the root keys.
@@ -57,15 +57,17 @@ pub fn propose(workspace: &Workspace, changes: &[RootChange], times: NewRoot) ->
 ///
 /// # Errors
 ///
-/// `E-TRUST` for a file that is no proposal or a root that would never be accepted; those of the key file; `E-LIMIT` for
-/// too many signatures.
+/// `E-TRUST` for a file that is no proposal or a root that would never be accepted; `E-CLOCK` and `E-EXPIRED` for dates that a
+/// vendor does not sign; those of the key file; `E-LIMIT` for too many signatures.
 pub fn sign_proposal(
     proposal: &[u8],
     key_file: &Path,
+    time: SigningTime,
     ask: &mut AskPassphrase<'_>,
 ) -> Result<(RootDocument, KeyId, Vec<u8>)> {
     let mut envelope = parse_proposal(proposal)?;
     let root = RootDocument::parse(&envelope.payload)?;
+    time.check_root(&root)?;
     let key = open_key(key_file, ask)?;
     let signature = Signature::make(&key, PayloadType::TrustRoot, &envelope.payload);
     let id = signature.keyid;
@@ -87,13 +89,17 @@ pub fn sign_proposal(
 ///
 /// # Errors
 ///
-/// `E-TRUST` and `E-LIMIT` as an appliance would refuse it. The workspace is unchanged then.
-pub fn adopt(workspace: &mut Workspace, proposal: &[u8]) -> Result<()> {
+/// `E-TRUST` and `E-LIMIT` as an appliance would refuse it; `E-CLOCK` and `E-EXPIRED` for dates that a vendor does not sign. The
+/// workspace is unchanged then.
+pub fn adopt(workspace: &mut Workspace, proposal: &[u8], time: SigningTime) -> Result<()> {
     let envelope = parse_proposal(proposal)?;
-    take(workspace, envelope)
+    let chain = extended(workspace, envelope)?;
+    time.check_root(chain.newest())?;
+    workspace.replace_chain(chain)
 }
 
-fn take(workspace: &mut Workspace, envelope: Envelope) -> Result<()> {
+/// Returns the chain with root N+1 at its end, checked as an appliance checks it.
+fn extended(workspace: &Workspace, envelope: Envelope) -> Result<Chain> {
     let before = workspace.chain().newest().version;
     let mut links: Vec<Envelope> = workspace.chain().links().cloned().collect();
     links.push(envelope);
@@ -111,7 +117,7 @@ fn take(workspace: &mut Workspace, envelope: Envelope) -> Result<()> {
         )
         .expected(format!("root {}", before.saturating_add(1))));
     }
-    workspace.replace_chain(chain)
+    Ok(chain)
 }
 
 fn explain(refusal: Error) -> Error {
@@ -152,8 +158,10 @@ mod tests {
     }
 
     fn now() -> NewRoot {
+        let issued_at = "2026-06-01T00:00:00Z".parse().unwrap();
         NewRoot {
-            issued_at: "2026-06-01T00:00:00Z".parse().unwrap(),
+            time: SigningTime::at(issued_at),
+            issued_at,
             expires: None,
         }
     }
@@ -260,16 +268,16 @@ mod tests {
         assert_eq!((error.class(), error.code()), (Class::Trust, "below-threshold"));
 
         let (_, unsigned) = propose(&workspace, &changes, now()).unwrap();
-        let (root, _, once) = sign_proposal(&unsigned, &away.join("root-1.pem"), &mut never).unwrap();
+        let (root, _, once) = sign_proposal(&unsigned, &away.join("root-1.pem"), now().time, &mut never).unwrap();
         assert_eq!(root.version, 2);
-        let error = adopt(&mut workspace, &once).unwrap_err();
+        let error = adopt(&mut workspace, &once, now().time).unwrap_err();
         assert_eq!((error.class(), error.code()), (Class::Trust, "below-threshold"));
-        let (_, _, same) = sign_proposal(&once, &away.join("root-1.pem"), &mut never).unwrap();
+        let (_, _, same) = sign_proposal(&once, &away.join("root-1.pem"), now().time, &mut never).unwrap();
         assert_eq!(once, same);
-        let (_, _, twice) = sign_proposal(&once, &away.join("root-3.pem"), &mut never).unwrap();
-        adopt(&mut workspace, &twice).unwrap();
+        let (_, _, twice) = sign_proposal(&once, &away.join("root-3.pem"), now().time, &mut never).unwrap();
+        adopt(&mut workspace, &twice, now().time).unwrap();
         assert_eq!(workspace.chain().newest().version, 2);
-        let error = adopt(&mut workspace, &twice).unwrap_err();
+        let error = adopt(&mut workspace, &twice, now().time).unwrap_err();
         assert_eq!((error.class(), error.code()), (Class::Trust, "version"));
     }
 
@@ -278,8 +286,11 @@ mod tests {
         let (_folder, mut workspace) = workspace();
         let key = SigningKey::from_secret(&[5; 32]);
         let receipt = Envelope::sign(PayloadType::ImportReceipt, b"{}".to_vec(), &[&key]);
-        let error = adopt(&mut workspace, &canonical::to_vec(&receipt)).unwrap_err();
+        let error = adopt(&mut workspace, &canonical::to_vec(&receipt), now().time).unwrap_err();
         assert_eq!((error.class(), error.code()), (Class::Trust, "wrong-type"));
-        assert_eq!(adopt(&mut workspace, b"{}").unwrap_err().class(), Class::Trust);
+        assert_eq!(
+            adopt(&mut workspace, b"{}", now().time).unwrap_err().class(),
+            Class::Trust
+        );
     }
 }

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::key_ring::KeyRing;
+use super::signing_time::SigningTime;
 use crate::crypto::{Chain, Envelope, Key, PayloadType, RoleName, Roles, RootDocument, Rule, Scheme, SigningKey};
 use crate::db::{Db, Schema};
 use crate::domain::{Class, Error, Name, Result, Timestamp, Version, limits};
@@ -26,7 +27,9 @@ pub struct Init {
     pub root_keys: usize,
     /// How many of them must sign a new root.
     pub threshold: usize,
-    /// When root 1 is issued.
+    /// When root 1 is signed.
+    pub time: SigningTime,
+    /// When it is issued.
     pub issued_at: Timestamp,
     /// When it expires.
     pub expires: Timestamp,
@@ -47,7 +50,7 @@ impl Workspace {
     /// # Errors
     ///
     /// `E-USAGE` for a folder with something in it and for numbers that make no root; `E-TRUST` for a root document that would
-    /// not be accepted; `E-IO`, `E-SPACE`.
+    /// not be accepted; `E-CLOCK` and `E-EXPIRED` for dates that a vendor does not sign; `E-IO`, `E-SPACE`.
     pub fn init(folder: &Path, init: &Init, passphrase: Option<&str>) -> Result<Self> {
         if !(1..=limits::SIGNATURES).contains(&init.root_keys) || !(1..=init.root_keys).contains(&init.threshold) {
             return Err(Error::new(
@@ -244,6 +247,7 @@ fn fill(draft: &Path, init: &Init, passphrase: Option<&str>) -> Result<Chain> {
         version: 1,
     };
     document.check()?;
+    init.time.check_root(&document)?;
     let signers: Vec<&SigningKey> = root_keys.iter().collect();
     let envelope = Envelope::sign(PayloadType::TrustRoot, document.to_payload(), &signers);
     let chain = Chain::start(envelope)?;
@@ -272,6 +276,7 @@ pub(super) mod tests {
             vendor: "Acme".to_owned(),
             root_keys: 3,
             threshold: 2,
+            time: SigningTime::at("2026-01-01T00:00:00Z".parse().unwrap()),
             issued_at: "2026-01-01T00:00:00Z".parse().unwrap(),
             expires: "2031-01-01T00:00:00Z".parse().unwrap(),
         }
@@ -344,6 +349,23 @@ pub(super) mod tests {
                 },
                 Class::Trust,
                 "times",
+            ),
+            (
+                Init {
+                    issued_at: "2026-01-01T01:00:01Z".parse().unwrap(),
+                    ..sample()
+                },
+                Class::Clock,
+                "issued-ahead",
+            ),
+            (
+                Init {
+                    issued_at: "2020-01-01T00:00:00Z".parse().unwrap(),
+                    expires: sample().time.now,
+                    ..sample()
+                },
+                Class::Expired,
+                "root",
             ),
         ];
         for (init, class, code) in cases {

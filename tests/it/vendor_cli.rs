@@ -8,6 +8,10 @@ use std::process::{Command, Output};
 
 use airlock::crypto::{Enrolment, RecipientKey, SigningKey};
 use airlock::domain::{Hash, Timestamp};
+use airlock::vendor_side::collect::RegistryOptions;
+use airlock::vendor_side::release::Overrides;
+use airlock::vendor_side::release_file::ReleaseFile;
+use airlock::vendor_side::{Build, Destination, Init, SigningTime, Workspace, build};
 use base64::Engine as _;
 use serde_json::{Value, json};
 
@@ -24,7 +28,9 @@ impl Desk {
         let desk = Self {
             folder: tempfile::tempdir().unwrap(),
         };
-        desk.good(&["vendor", "init", "--product", "app", "--vendor", "Test", "w"]);
+        // The commands judge dates by the clock of the machine: everything here holds until long after these tests.
+        let init = ["vendor", "init", "--product", "app", "--vendor", "Test", "w"];
+        desk.good(&[&init[..], &["--expires", "2100-01-01T00:00:00Z"]].concat());
         desk
     }
 
@@ -33,8 +39,12 @@ impl Desk {
     }
 
     fn run(&self, arguments: &[&str]) -> Output {
+        self.run_as("json", arguments)
+    }
+
+    fn run_as(&self, format: &str, arguments: &[&str]) -> Output {
         Command::new(env!("CARGO_BIN_EXE_airlock"))
-            .args(["--format", "json"])
+            .args(["--format", format])
             .args(arguments)
             .current_dir(self.folder.path())
             .env_clear()
@@ -71,7 +81,7 @@ impl Desk {
 
     fn release_file(&self, source: &str) {
         let text = format!(
-            "product: app\nchannel: stable\nversion: \"1\"\nsequence: 1\nexpires_in: 90d\naudience: any\nimages:\n  \
+            "product: app\nchannel: stable\nversion: \"1\"\nsequence: 1\nexpires: 2099-01-01T00:00:00Z\naudience: any\nimages:\n  \
              - source: {source}\n    name: registry.test/acme/app:1.0\n"
         );
         fs::write(self.path("release.yaml"), text).unwrap();
@@ -289,7 +299,7 @@ fn keys_with_a_passphrase_are_made_rotated_and_used() {
         "locked",
         "--passphrase-file",
     ];
-    desk.good(&[&init[..], &["pass", "--root-keys", "1"]].concat());
+    desk.good(&[&init[..], &["pass", "--root-keys", "1", "--expires-years", "90"]].concat());
     let rotate = ["vendor", "trust", "rotate", "ack", "-w", "locked"];
     let keys = || fs::read_dir(desk.path("locked/keys")).unwrap().count();
     let (before, chain) = (keys(), fs::read(desk.path("locked/root.json")).unwrap());
@@ -337,4 +347,217 @@ fn a_failed_init_leaves_nothing_and_a_good_one_is_private() {
         let private = path.extension().is_some_and(|suffix| suffix == "pem");
         assert_eq!(mode, if private { 0o600 } else { 0o644 });
     }
+}
+
+/// Class and code of a refusal.
+fn refusal(desk: &Desk, arguments: &[&str], extra: &[&str]) -> (String, String) {
+    let (class, code, event) = desk.refused(&[arguments, extra].concat());
+    assert!(event["remedy"].is_string(), "{event}");
+    (class, code)
+}
+
+fn words(class: &str, code: &str) -> (String, String) {
+    (class.to_owned(), code.to_owned())
+}
+
+const FUTURE: [&str; 2] = ["--issued-at", "2098-01-01T00:00:00Z"];
+const OVER: [&str; 4] = [
+    "--issued-at",
+    "2020-01-01T00:00:00Z",
+    "--expires",
+    "2020-06-01T00:00:00Z",
+];
+
+#[test]
+fn a_release_of_the_future_needs_a_word_and_an_expired_one_is_not_made() {
+    let desk = Desk::new();
+    let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/hello");
+    desk.release_file(&format!("oci:{}", fixtures.display()));
+    assert_eq!(refusal(&desk, &CREATE, &FUTURE), words("E-CLOCK", "issued-ahead"));
+    assert_eq!(refusal(&desk, &CREATE, &OVER), words("E-EXPIRED", "bundle"));
+    let told = [&OVER[..], &["--allow-future"]].concat();
+    assert_eq!(refusal(&desk, &CREATE, &told), words("E-EXPIRED", "bundle"));
+    // Beyond the end of the root no word helps.
+    let after = [
+        "--issued-at",
+        "2100-01-01T00:00:00Z",
+        "--expires",
+        "2100-06-01T00:00:00Z",
+    ];
+    assert_eq!(refusal(&desk, &CREATE, &after), words("E-CLOCK", "issued-ahead"));
+    let told = [&after[..], &["--allow-future"]].concat();
+    assert_eq!(refusal(&desk, &CREATE, &told), words("E-CLOCK", "issued-after-root"));
+    assert!(!desk.path("out.airlock").exists());
+
+    // The word changes no byte of what needs none.
+    let plain = desk.good(&CREATE);
+    let bytes = fs::read(desk.path("out.airlock")).unwrap();
+    let told = desk.good(&[&CREATE[..], &["--allow-future"]].concat());
+    assert_eq!(plain["head_digest"], told["head_digest"]);
+    assert!(bytes == fs::read(desk.path("out.airlock")).unwrap());
+    // A number is not used up by what was refused, nor by the day.
+    let told = [&CREATE[..], &FUTURE, &["--allow-future", "--sequence", "2"]].concat();
+    assert_eq!(desk.good(&told)["sequence"], 2);
+}
+
+#[test]
+fn a_release_under_an_expired_root_is_not_made_until_the_root_is_renewed() {
+    let desk = Desk::new();
+    let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/hello");
+    desk.release_file(&format!("oci:{}", fixtures.display()));
+    // A root that was good when it was made.
+    let init = Init {
+        products: vec!["app".parse().unwrap()],
+        vendor: "Test".to_owned(),
+        root_keys: 1,
+        threshold: 1,
+        time: SigningTime::at("2026-01-01T00:00:00Z".parse().unwrap()),
+        issued_at: "2026-01-01T00:00:00Z".parse().unwrap(),
+        expires: "2026-02-01T00:00:00Z".parse().unwrap(),
+    };
+    Workspace::init(&desk.path("old"), &init, None).unwrap();
+    let create = [
+        "bundle",
+        "create",
+        "-f",
+        "release.yaml",
+        "-w",
+        "old",
+        "-o",
+        "out.airlock",
+    ];
+    assert_eq!(refusal(&desk, &create, &[]), words("E-EXPIRED", "root"));
+    assert_eq!(refusal(&desk, &create, &["--allow-future"]), words("E-EXPIRED", "root"));
+    // The new root would live as long as the old one did: from a day long past, that is over too.
+    let set = ["vendor", "trust", "set", "-w", "old"];
+    let threshold = ["--threshold", "release=2"];
+    assert_eq!(refusal(&desk, &set, &threshold), words("E-EXPIRED", "root"));
+    desk.good(&[&set[..], &["--expires-years", "90"]].concat());
+    desk.good(&create);
+}
+
+#[test]
+fn a_signing_room_refuses_the_same_dates() {
+    let desk = Desk::new();
+    let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/hello");
+    desk.release_file(&format!("oci:{}", fixtures.display()));
+    desk.good(&[&CREATE[..], &FUTURE, &["--unsigned", "--allow-future"]].concat());
+    let before = fs::read(desk.path("out.airlock")).unwrap();
+    let sign = ["bundle", "sign", "out.airlock", "--key", "w/keys/release-1.pem"];
+    assert_eq!(refusal(&desk, &sign, &[]), words("E-CLOCK", "issued-ahead"));
+    assert_eq!(
+        refusal(&desk, &sign, &["--detached", "out.sig"]),
+        words("E-CLOCK", "issued-ahead")
+    );
+    assert!(!desk.path("out.sig").exists());
+    assert!(before == fs::read(desk.path("out.airlock")).unwrap());
+    assert_eq!(desk.good(&[&sign[..], &["--allow-future"]].concat())["signatures"], 1);
+
+    // Made in time, carried to the signing room too late.
+    let text = fs::read_to_string(desk.path("release.yaml")).unwrap();
+    let text = text.replace("expires: 2099-01-01T00:00:00Z", "expires: 2026-01-02T00:00:00Z");
+    fs::write(desk.path("late.yaml"), &text).unwrap();
+    let workspace = Workspace::open(&desk.path("w")).unwrap();
+    let overrides = Overrides {
+        sequence: Some(2),
+        issued_at: Some("2026-01-01T00:00:00Z".parse().unwrap()),
+        ..Overrides::default()
+    };
+    let inputs = Build {
+        file: &ReleaseFile::parse(&desk.path("late.yaml"), &text).unwrap(),
+        overrides: &overrides,
+        registries: &RegistryOptions::default(),
+        keys: &[],
+        time: SigningTime::at("2026-01-01T12:00:00Z".parse().unwrap()),
+    };
+    let late = desk.path("late.airlock");
+    build(&workspace, &inputs, Destination::File(&late), &mut |_| ()).unwrap();
+    let sign = ["bundle", "sign", "late.airlock", "--key", "w/keys/release-1.pem"];
+    for extra in [&[][..], &["--allow-future"]] {
+        assert_eq!(refusal(&desk, &sign, extra), words("E-EXPIRED", "bundle"));
+    }
+}
+
+#[test]
+fn a_root_of_the_future_needs_a_word_and_an_expired_one_is_not_made() {
+    let desk = Desk::new();
+    let chain = || fs::read(desk.path("w/root.json")).unwrap();
+    let before = chain();
+    let init = ["vendor", "init", "--product", "app", "--vendor", "Test", "x"];
+    let set = ["vendor", "trust", "set", "-w", "w", "--epoch", "app/stable=1"];
+    let rotate = ["vendor", "trust", "rotate", "ack", "-w", "w"];
+    let propose = ["vendor", "trust", "propose", "-w", "w", "-o", "root-2.json"];
+    let turned = [
+        "--issued-at",
+        "2020-06-01T00:00:00Z",
+        "--expires",
+        "2020-01-01T00:00:00Z",
+    ];
+    for command in [&init[..], &set, &rotate, &propose] {
+        assert_eq!(refusal(&desk, command, &FUTURE), words("E-CLOCK", "issued-ahead"));
+        assert_eq!(refusal(&desk, command, &OVER), words("E-EXPIRED", "root"));
+        assert_eq!(refusal(&desk, command, &turned), words("E-TRUST", "times"));
+    }
+    assert!(before == chain());
+    assert!(!desk.path("x").exists() && !desk.path("root-2.json").exists());
+    let acks = fs::read_dir(desk.path("w/keys")).unwrap().filter(|entry| {
+        let name = entry.as_ref().unwrap().file_name();
+        name.to_string_lossy().starts_with("ack-")
+    });
+    assert_eq!(acks.count(), 2, "no key is left of a change that was refused");
+
+    // A proposal that was told so is refused again by each one who signs it and by the workspace that takes it.
+    let told = [&propose[..], &FUTURE, &["--allow-future"]].concat();
+    desk.good(&told);
+    for key in ["w/keys/root-1.pem", "w/keys/root-2.pem"] {
+        let sign = ["vendor", "trust", "sign", "root-2.json", "--key", key];
+        assert_eq!(refusal(&desk, &sign, &[]), words("E-CLOCK", "issued-ahead"));
+        desk.good(&[&sign[..], &["--allow-future"]].concat());
+    }
+    let adopt = ["vendor", "trust", "adopt", "root-2.json", "-w", "w"];
+    assert_eq!(refusal(&desk, &adopt, &[]), words("E-CLOCK", "issued-ahead"));
+    assert!(before == chain());
+    let shown = desk.good(&[&adopt[..], &["--allow-future"]].concat());
+    assert_eq!(shown["issued_at"], "2098-01-01T00:00:00Z");
+}
+
+#[test]
+fn a_root_that_resets_time_is_made_shown_and_not_repeated() {
+    let desk = Desk::new();
+    let show = ["vendor", "trust", "show", "-w", "w"];
+    let set = ["vendor", "trust", "set", "-w", "w"];
+    assert_eq!(desk.good(&show)["time_reset"], false);
+    assert_eq!(desk.refused(&set).1, "no-change");
+    let made = desk.good(&[&set[..], &["--time-reset"]].concat());
+    assert_eq!((&made["version"], &made["time_reset"]), (&json!(2), &json!(true)));
+    assert_eq!(desk.good(&show)["time_reset"], true);
+    let human = |arguments: &[&str]| {
+        let output = desk.run_as("human", arguments);
+        assert_eq!(output.status.code(), Some(0));
+        String::from_utf8(output.stdout).unwrap()
+    };
+    assert!(human(&show).contains("\ntime reset   "), "{}", human(&show));
+
+    let next = desk.good(&[&set[..], &["--epoch", "app/stable=1"]].concat());
+    assert_eq!((&next["version"], &next["time_reset"]), (&json!(3), &json!(false)));
+    assert!(!human(&show).contains("time reset"));
+
+    // Whoever signs a proposal sees that it resets time.
+    let propose = [
+        "vendor",
+        "trust",
+        "propose",
+        "-w",
+        "w",
+        "-o",
+        "root-4.json",
+        "--time-reset",
+    ];
+    assert_eq!(desk.good(&propose)["root"]["time_reset"], true);
+    let sign = ["vendor", "trust", "sign", "root-4.json", "--key"];
+    assert!(human(&[&sign[..], &["w/keys/root-1.pem"]].concat()).contains("time reset"));
+    let signed = desk.good(&[&sign[..], &["w/keys/root-2.pem"]].concat());
+    assert_eq!(signed["root"]["time_reset"], true);
+    let adopt = ["vendor", "trust", "adopt", "root-4.json", "-w", "w"];
+    assert_eq!(desk.good(&adopt)["time_reset"], true);
 }

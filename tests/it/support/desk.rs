@@ -8,15 +8,15 @@ use std::time::Duration;
 
 use airlock::bundle::desired::DesiredState;
 use airlock::bundle::{Blob, Graph, OpenedBundle, Sink};
-use airlock::domain::{Class, Digest, Error, Hash, Result, SystemClock, Timestamp};
+use airlock::domain::{Class, Digest, Error, Hash, Result, Timestamp};
 use airlock::vendor_side::collect::RegistryOptions;
 use airlock::vendor_side::release::Overrides;
 use airlock::vendor_side::release_file::ReleaseFile;
-use airlock::vendor_side::{Build, BuildEvent, Built, Destination, Init, Workspace, build, release_keys};
+use airlock::vendor_side::{Build, BuildEvent, Built, Destination, Init, SigningTime, Workspace, build, release_keys};
 
 /// The head of every release file here.
 pub(crate) const HEAD: &str = "product: shop\nchannel: stable\nversion: v1\nissued_at: 2026-01-01T00:00:00Z\n\
-                               expires_in: 1d\naudience: any\n";
+                               expires_in: 520w\naudience: any\n";
 
 /// A folder with a workspace for the product `shop`, and the fixtures beside it.
 pub(crate) struct VendorDesk {
@@ -35,6 +35,7 @@ impl VendorDesk {
             vendor: "Test".to_owned(),
             root_keys: 1,
             threshold: 1,
+            time: signing_time(),
             issued_at: "2026-01-01T00:00:00Z".parse::<Timestamp>().unwrap(),
             expires: "2036-01-01T00:00:00Z".parse().unwrap(),
         };
@@ -88,7 +89,7 @@ impl VendorDesk {
             overrides: &overrides,
             registries: &registries,
             keys: &keys,
-            now: airlock::domain::Clock::now(&SystemClock),
+            time: signing_time(),
         };
         let out = self.path("out.airlock");
         let warnings = &mut self.warnings;
@@ -131,6 +132,11 @@ impl VendorDesk {
         assert!(!out.exists(), "nothing is left of a refused bundle");
         (error.class().name(), error.code(), error.to_string())
     }
+}
+
+/// The day on which everything is signed here: after the dates in the fixtures.
+fn signing_time() -> SigningTime {
+    SigningTime::at("2026-12-01T00:00:00Z".parse().unwrap())
 }
 
 /// The desired state of a build that has one.

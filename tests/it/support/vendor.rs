@@ -4,7 +4,7 @@ use airlock::bundle::{Content, Packing, Plan, Release};
 use airlock::crypto::Chain;
 use airlock::domain::{Audience, Digest, Error, Result, Version};
 use airlock::vendor_side::collect::{ImageRequest, Platform, RegistryOptions, Source, Sources, collect};
-use airlock::vendor_side::{Init, Workspace};
+use airlock::vendor_side::{Init, SigningTime, Workspace};
 use std::path::Path;
 use std::time::Duration;
 
@@ -58,6 +58,7 @@ fn chain() -> Chain {
         vendor: "Test".to_owned(),
         root_keys: 1,
         threshold: 1,
+        time: SigningTime::at("2026-01-01T00:00:00Z".parse().unwrap()),
         issued_at: "2026-01-01T00:00:00Z".parse().unwrap(),
         expires: "2036-01-01T00:00:00Z".parse().unwrap(),
     };
