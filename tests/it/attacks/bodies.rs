@@ -7,11 +7,11 @@ use airlock::http::Settings;
 use serde_json::Value;
 
 use super::ground::{Ground, own_line, records, records_of, status};
+use crate::distr::targets::serving::Plant;
 use crate::support::agents::{Serving, request};
 use crate::support::appliance::AIRLOCK;
 use crate::support::client::{connect, raw, read_reply};
 use crate::support::desired::revision_id;
-use crate::target_serving::Plant;
 
 /// A05: none of these is stored, in part or whole, and none of them is more than a 400.
 #[test]

@@ -4,10 +4,10 @@ use airlock::domain::{Digest, DocumentType};
 use base64::Engine as _;
 
 use super::ground::records;
+use crate::distr::targets::serving::{Plant, overwrite};
 use crate::support::agents::Serving;
 use crate::support::desired::{Desired, target_id};
 use crate::support::site::digest;
-use crate::target_serving::{Plant, overwrite};
 
 /// The documents of the release, by type.
 fn documents(desired: &Desired) -> Vec<(DocumentType, Vec<u8>)> {

@@ -8,9 +8,9 @@ use airlock::domain::{Clock as _, FixedClock, Uuid};
 use airlock::http::Settings;
 
 use super::ground::{Ground, assert_open};
+use crate::distr::targets::serving::Plant;
 use crate::support::agents::Serving;
 use crate::support::desired::{Desired, HUB_SECRET, hub_verifier, target_id};
-use crate::target_serving::Plant;
 
 /// `edge-0` has a secret of the hub's, which is expensive to check.
 fn with_verifier() -> Serving {

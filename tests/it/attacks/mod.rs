@@ -16,7 +16,7 @@ mod tokens;
 
 use std::path::Path;
 
-use crate::vectors::vectors;
+use crate::format::vectors::vectors;
 
 /// Case, tests of `tests/` and `src/` that show it, and vectors of `bundle-spec/vectors/bad` by the beginning of their names.
 const CASES: [(&str, &[&str], &[&str]); 23] = [

@@ -4,12 +4,12 @@
 use airlock::http::Settings;
 
 use super::ground::{Ground, both_modes};
+use crate::distr::targets::serving::Plant;
 use crate::support::agents::{Serving, basic, credentials};
 use crate::support::client::Reply;
 use crate::support::desired::Desired;
 use crate::support::maker::{Made, REPOSITORY};
 use crate::support::site::digest;
-use crate::target_serving::Plant;
 
 const OTHER: &str = "registry.test/erp/core";
 

@@ -10,11 +10,11 @@ use std::thread;
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 
+use crate::distr::targets::serving::Plant;
 use crate::support::agents::{basic, request};
 use crate::support::appliance::{AIRLOCK, read};
 use crate::support::client::{Reply, raw};
 use crate::support::desired::{Desired, HUB_SECRET, hub_verifier, target_id};
-use crate::target_serving::Plant;
 
 /// The forms in which a secret may show.
 fn forms(secret: &str) -> Vec<Vec<u8>> {

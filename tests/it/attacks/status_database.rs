@@ -7,11 +7,11 @@ use airlock::appliance::status::Reason;
 use airlock::http::Settings;
 
 use super::ground::{own_line, records, records_of, status};
+use crate::distr::targets::serving::Plant;
 use crate::support::agents::Serving;
 use crate::support::appliance::{read, write};
 use crate::support::site::noise;
 use crate::support::world::World;
-use crate::target_serving::Plant;
 
 type Damage = fn(&Path);
 

@@ -1,9 +1,9 @@
 //! Who says what of whom (A01): identity comes from the token, and nothing reaches another target.
 
 use super::ground::{Ground, line, own_line, records, records_of, status};
+use crate::distr::targets::serving::Plant;
 use crate::support::agents::Serving;
 use crate::support::desired::{deployment_id, revision_id, target_id};
-use crate::target_serving::Plant;
 
 #[test]
 fn a01_what_is_said_of_another_target_is_stored_nowhere() {

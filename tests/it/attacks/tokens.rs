@@ -7,10 +7,10 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 
 use super::ground::{Ground, assert_open, assert_shut, both_modes};
+use crate::distr::targets::serving::Plant;
 use crate::support::agents::Serving;
 use crate::support::desired::{Desired, target_id};
 use crate::support::jwt::Forge;
-use crate::target_serving::Plant;
 
 fn claims_of(token: &str) -> Value {
     let bytes = URL_SAFE_NO_PAD.decode(token.split('.').nth(1).unwrap()).unwrap();

@@ -14,7 +14,7 @@ use base64::Engine as _;
 
 use super::client::{Reply, raw};
 use super::desired::target_id;
-use crate::target_serving::Plant;
+use crate::distr::targets::serving::Plant;
 
 /// A server over a plant. Fields end in this order: the server before what it answers from.
 pub(crate) struct Serving {
