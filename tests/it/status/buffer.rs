@@ -106,7 +106,6 @@ fn every_change_is_kept_and_words_alone_are_no_transition() {
     );
 }
 
-/// Checklist 33.
 #[test]
 fn log_records_that_are_sent_again_are_there_once() {
     let buffer = Buffer::new();
@@ -128,7 +127,7 @@ fn log_records_that_are_sent_again_are_there_once() {
     assert_eq!(open.highest_number().unwrap(), 1621);
 }
 
-/// Checklist 35; empty lines are dropped as the hub drops them.
+/// Empty lines are dropped as the hub drops them.
 #[test]
 fn nul_is_taken_away_and_empty_lines_are_dropped() {
     let buffer = Buffer::new();

@@ -1,4 +1,4 @@
-//! Budgets: who asks too often waits, and nobody else does (A06, A09, checklist 38).
+//! Budgets: who asks too often waits, and nobody else does (A06, A09).
 
 use std::io::{BufReader, Write as _};
 
@@ -56,7 +56,7 @@ fn requests_over_the_budget_wait_and_other_targets_do_not() {
 }
 
 #[test]
-fn checklist_38_a_burst_of_logs_starves_nobody() {
+fn a_burst_of_log_requests_is_accounted_for_to_the_line() {
     let serving = Serving::two_targets();
     let (one, two) = (serving.token("edge-0"), serving.token("edge-1"));
     for number in 0..1000 {

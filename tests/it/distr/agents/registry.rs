@@ -41,7 +41,7 @@ fn assert_challenge(reply: &Reply) {
     );
 }
 
-/// dockerd's older image store asks the base path once and does as it is told there (checklist 6).
+/// dockerd's older image store asks the base path once and does as it is told there.
 #[test]
 fn dockerd_pulls_agent_images_without_credentials_and_the_rest_with_a_token() {
     const DOCKERD: (&str, &str) = ("User-Agent", "docker/20.10.24 go/go1.19.8 os/linux arch/amd64");
@@ -130,7 +130,7 @@ fn r13_without_credentials_there_is_one_answer() {
 }
 
 #[test]
-fn checklist_13_39_40_a_token_reads_with_any_user_name() {
+fn a_token_reads_under_any_user_name_and_writes_under_none() {
     let (serving, manifest) = serving(credentials());
     let token = serving.token("edge-0");
     for user in ["-", "user", ""] {
@@ -199,7 +199,7 @@ fn the_same_over_https() {
 }
 
 #[test]
-fn checklist_6_agent_images_are_for_everybody_in_every_mode() {
+fn agent_images_are_for_everybody_in_every_mode() {
     let networks: Vec<Network> = vec!["10.0.0.0/8".parse().unwrap()];
     for read in [
         ReadPolicy::Credentials,

@@ -215,6 +215,7 @@ impl Stand {
     pub(super) fn token(&self, target: &str) -> String {
         let reply = self.login(target, &self.secret(target));
         assert_eq!(reply.status, 200, "{}", String::from_utf8_lossy(&reply.body));
+        assert_eq!(reply.header("content-type"), Some("application/json"));
         reply.json()["token"].as_str().unwrap().to_owned()
     }
 

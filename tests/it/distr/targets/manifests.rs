@@ -26,7 +26,7 @@ fn plant() -> (Plant, String) {
 }
 
 #[test]
-fn checklist_2_3_5_8_the_docker_manifest() {
+fn the_docker_manifest_word_for_word() {
     let (plant, digest) = plant();
     let hub = plant.hub_as("appliance.plant.example:5443", true, Some(PEM));
     let id = target_id("edge-0");
@@ -127,7 +127,7 @@ fn switches_of_a_docker_target_show_in_its_manifest() {
 }
 
 #[test]
-fn checklist_4_8_48_the_kubernetes_manifest() {
+fn the_kubernetes_manifest_of_a_namespace() {
     let (plant, digest) = plant();
     let hub = plant.hub_as("10.0.0.1:5443", true, Some(PEM));
     let id = target_id("cluster");
@@ -176,7 +176,7 @@ fn checklist_4_8_48_the_kubernetes_manifest() {
 }
 
 #[test]
-fn checklist_4_an_agent_for_a_cluster() {
+fn the_kubernetes_manifest_of_a_cluster() {
     let plant = Plant::new();
     let made = plant.vendor.with_targets(1, |image| {
         let mut desired = Desired::both(image, 0, "a");
@@ -207,7 +207,7 @@ fn checklist_4_an_agent_for_a_cluster() {
 }
 
 #[test]
-fn a11_checklist_7_the_script_ends_in_the_docker_manifest_and_nothing_of_it_can_be_chosen() {
+fn a11_the_script_ends_in_the_docker_manifest_and_nothing_of_it_can_be_chosen() {
     let (plant, _) = plant();
     let id = target_id("edge-0");
     let plain = plant.hub().pre_connect(&id, SECRET).unwrap();

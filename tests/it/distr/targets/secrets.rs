@@ -206,7 +206,7 @@ fn a03_the_same_answer_for_unknown_ids_and_wrong_secrets() {
 }
 
 #[test]
-fn checklist_15_a_damaged_desired_state_is_no_reason_to_refuse_an_agent() {
+fn a_damaged_desired_state_is_no_reason_to_refuse_an_agent() {
     let plant = with_verifier();
     let hub = plant.hub();
     let secret = hub.issue_secret(&target_id("edge-1"), false).unwrap();

@@ -106,13 +106,6 @@ pub(crate) fn resources(hub: &Hub, identity: &Identity) -> Value {
     serde_json::from_str(std::str::from_utf8(&bytes).unwrap()).unwrap()
 }
 
-pub(crate) fn decoded(value: &Value) -> String {
-    let bytes = base64::engine::general_purpose::STANDARD
-        .decode(value.as_str().unwrap())
-        .unwrap();
-    String::from_utf8(bytes).unwrap()
-}
-
 /// Writes over a read-only file of the store.
 pub(crate) fn overwrite(path: &Path, bytes: &[u8]) {
     std::fs::remove_file(path).unwrap();
@@ -120,7 +113,7 @@ pub(crate) fn overwrite(path: &Path, bytes: &[u8]) {
 }
 
 #[test]
-fn checklist_14_19_25_resources_are_field_for_field_the_hubs() {
+fn resources_are_byte_for_byte_the_hubs() {
     let plant = Plant::new();
     let made = plant.vendor.with_targets(1, |image| {
         let mut desired = Desired::both(image, 2, "a");
@@ -176,29 +169,7 @@ fn checklist_14_19_25_resources_are_field_for_field_the_hubs() {
 }
 
 #[test]
-fn a10_checklist_15_no_changed_document_and_never_an_empty_list() {
-    let plant = Plant::new();
-    plant.release(1, 2, "a");
-    let hub = plant.hub();
-    let (edge, other) = (enrol(&hub, "edge-0"), enrol(&hub, "edge-1"));
-    let good = hub.resources(&edge).unwrap();
-    let compose = decoded(&resources(&hub, &edge)["deployments"][0]["composeFile"]);
-    let stored = compose.replace("127.0.0.1:5000", "registry.airlock.internal");
-    let path = plant.blob(&crate::support::site::digest(stored.as_bytes()));
-    assert_eq!(read(&path), stored.as_bytes());
-
-    overwrite(&path, stored.replace("text: \"a\"", "text: \"b\"").as_bytes());
-    let error = hub.resources(&edge).unwrap_err();
-    assert_eq!((error.class(), error.code()), (Class::State, "blob-damaged"));
-    assert!(hub.resources(&other).is_ok(), "others do not suffer");
-    std::fs::remove_file(&path).unwrap();
-    assert_eq!(hub.resources(&edge).unwrap_err().class(), Class::State);
-    write(&path, stored.as_bytes());
-    assert_eq!(hub.resources(&edge).unwrap(), good);
-}
-
-#[test]
-fn checklist_17_18_20_21_22_order_modes_options_and_numbers() {
+fn order_modes_options_and_numbers_of_resources() {
     let plant = Plant::new();
     let made = plant.vendor.with_targets(1, |image| {
         let mut desired = Desired::both(image, 2, "a");
@@ -268,7 +239,7 @@ fn checklist_17_18_20_21_22_order_modes_options_and_numbers() {
 }
 
 #[test]
-fn checklist_47_an_agent_version_is_named_only_with_its_images() {
+fn an_agent_version_is_named_only_with_its_images() {
     let plant = Plant::new();
     let made = plant.vendor.with_targets(1, |image| Desired::docker(image, 1, "a"));
     plant.import(&made, false).unwrap();
