@@ -18,11 +18,12 @@ pub mod compose;
 mod enrol;
 mod fleet;
 mod key_ring;
+mod leak;
 mod pack;
 pub mod release;
 pub mod release_file;
 mod root_change;
-mod secret;
+
 mod suggest;
 mod trust;
 mod values;

@@ -31,7 +31,7 @@ fn codes(rest: &str, mode: DockerMode) -> Vec<&'static str> {
         ..one("refused", &[])
     };
     let project = load_from(folder.path(), &case, mode).unwrap_or_else(|error| panic!("{rest}: {error}"));
-    let codes: Vec<_> = project.problems().iter().map(|problem| problem.code).collect();
+    let codes: Vec<_> = project.problems().iter().map(|problem| problem.code.as_str()).collect();
     assert_eq!(project.check().is_err(), !codes.is_empty(), "{rest}");
     assert_eq!(
         project.rewrite(&resolve_all(&project), "distr-1").is_err(),
@@ -425,7 +425,7 @@ fn what_is_unset_is_warned_of_once_and_pulling_always_too() {
     let warnings: Vec<_> = project
         .warnings()
         .iter()
-        .map(|warning| (warning.code, warning.place.line))
+        .map(|warning| (warning.code.as_str(), warning.place.line))
         .collect();
     assert_eq!(warnings, [("unset", 5), ("pull-policy", 4)]);
 }

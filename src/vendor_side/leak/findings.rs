@@ -11,7 +11,7 @@ const LISTED: usize = 50;
 
 /// What an author says about the keys of an application.
 #[derive(Debug, Clone, Copy)]
-pub(in super::super) struct Marks<'a> {
+pub(in super::super) struct DeclaredKeys<'a> {
     /// Keys that are secrets.
     pub(in super::super) secrets: &'a [String],
     /// Keys that look like it and are none.
@@ -52,24 +52,24 @@ impl Findings {
     }
 
     /// Looks at lines of the form `KEY=VALUE` or `KEY: VALUE`, and at everything that [`Findings::text`] looks at.
-    pub(in super::super) fn lines(&mut self, file: &str, text: &str, marks: Marks<'_>) {
+    pub(in super::super) fn lines(&mut self, file: &str, text: &str, declared: DeclaredKeys<'_>) {
         self.text(file, text);
         for (line, key, value) in assignments(text) {
-            self.key(&format!("{file}:{line}"), key, value, marks);
+            self.key(&format!("{file}:{line}"), key, value, declared);
         }
     }
 
     /// Looks at a tree of values.
-    pub(in super::super) fn values(&mut self, file: &str, values: &Value, marks: Marks<'_>) {
-        self.tree(file, "", values, marks);
+    pub(in super::super) fn values(&mut self, file: &str, values: &Value, declared: DeclaredKeys<'_>) {
+        self.tree(file, "", values, declared);
     }
 
-    fn tree(&mut self, file: &str, path: &str, value: &Value, marks: Marks<'_>) {
+    fn tree(&mut self, file: &str, path: &str, value: &Value, declared: DeclaredKeys<'_>) {
         match value {
             Value::Object(map) => {
                 // As kubernetes writes variables: {name: KEY, value: TEXT}.
                 if let (Some(Value::String(name)), Some(Value::String(text))) = (map.get("name"), map.get("value")) {
-                    self.key(&format!("{file}: {path}"), name, text, marks);
+                    self.key(&format!("{file}: {path}"), name, text, declared);
                 }
                 for (key, value) in map {
                     let path = if path.is_empty() {
@@ -82,34 +82,36 @@ impl Findings {
                         continue;
                     }
                     match value {
-                        Value::String(text) => self.key(&format!("{file}: {path}"), key, text, marks),
-                        Value::Number(number) => self.key(&format!("{file}: {path}"), key, &number.to_string(), marks),
-                        other => self.tree(file, &path, other, marks),
+                        Value::String(text) => self.key(&format!("{file}: {path}"), key, text, declared),
+                        Value::Number(number) => {
+                            self.key(&format!("{file}: {path}"), key, &number.to_string(), declared)
+                        }
+                        other => self.tree(file, &path, other, declared),
                     }
                 }
             }
             Value::Array(list) => {
                 for (number, value) in list.iter().enumerate() {
-                    self.tree(file, &format!("{path}.{number}"), value, marks);
+                    self.tree(file, &format!("{path}.{number}"), value, declared);
                 }
             }
             // A text without a key of its own, as `KEY=VALUE` in a list.
             Value::String(text) => {
                 if let Some((key, value)) = text.split_once('=') {
-                    self.key(&format!("{file}: {path}"), key, value, marks);
+                    self.key(&format!("{file}: {path}"), key, value, declared);
                 }
             }
             Value::Null | Value::Bool(_) | Value::Number(_) => {}
         }
     }
 
-    fn key(&mut self, place: &str, key: &str, value: &str, marks: Marks<'_>) {
+    fn key(&mut self, place: &str, key: &str, value: &str, declared: DeclaredKeys<'_>) {
         let literal = is_literal(value);
-        if marks.secrets.iter().any(|marked| marked == key) {
+        if declared.secrets.iter().any(|all_declared| all_declared == key) {
             if !value.is_empty() {
-                self.note(format!("{place}: {key}, which is marked as a secret"));
+                self.note(format!("{place}: {key}, which is all_declared as a secret"));
             }
-        } else if !marks.allow_plain.iter().any(|allowed| allowed == key) {
+        } else if !declared.allow_plain.iter().any(|allowed| allowed == key) {
             if literal && looks_secret(key) {
                 self.by_look = true;
                 self.note(format!("{place}: {key}, whose name says that it is a secret"));
@@ -186,8 +188,8 @@ mod tests {
 
     const CANARY: &str = "c4n4ry-7f3a";
 
-    fn marks() -> Marks<'static> {
-        Marks {
+    fn declared() -> DeclaredKeys<'static> {
+        DeclaredKeys {
             secrets: &[],
             allow_plain: &[],
         }
@@ -212,7 +214,7 @@ mod tests {
             ),
         ] {
             let mut findings = Findings::default();
-            findings.lines("x.env", &text, marks());
+            findings.lines("x.env", &text, declared());
             let error = findings.into_result().unwrap_err();
             assert_eq!((error.class(), error.code()), (Class::Policy, "secret"), "{text}");
             assert!(error.found().contains(says), "{error}");
@@ -230,11 +232,11 @@ mod tests {
             ),
         ] {
             let mut findings = Findings::default();
-            let marks = Marks {
+            let declared = DeclaredKeys {
                 secrets: &[],
                 allow_plain,
             };
-            findings.lines("x.env", text, marks);
+            findings.lines("x.env", text, declared);
             findings.into_result().unwrap();
         }
     }
@@ -261,7 +263,7 @@ mod tests {
             ),
         ] {
             let mut findings = Findings::default();
-            findings.values("v.yaml", &values, marks());
+            findings.values("v.yaml", &values, declared());
             let error = findings.into_result().unwrap_err();
             assert!(
                 error.found().contains(says) && !error.to_string().contains(CANARY),
@@ -273,16 +275,16 @@ mod tests {
             "v.yaml",
             &serde_json::json!({"auth": {"existingSecret": "db", "secretName": "x", "password": "", "enabled": true},
                 "imagePullSecrets": [{"name": "x"}], "auths": {}}),
-            marks(),
+            declared(),
         );
         findings.into_result().unwrap();
         let secrets = ["PLAIN".to_owned()];
         let mut findings = Findings::default();
-        let marked = Marks {
+        let all_declared = DeclaredKeys {
             secrets: &secrets,
             allow_plain: &[],
         };
-        findings.values("v.yaml", &serde_json::json!({"PLAIN": "x"}), marked);
-        assert!(findings.into_result().unwrap_err().found().contains("marked"));
+        findings.values("v.yaml", &serde_json::json!({"PLAIN": "x"}), all_declared);
+        assert!(findings.into_result().unwrap_err().found().contains("all_declared"));
     }
 }

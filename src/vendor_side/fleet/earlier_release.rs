@@ -13,7 +13,7 @@ use crate::vendor_side::suggest::nearest;
 
 /// The state after the newest release before this one.
 #[derive(Debug, Default)]
-pub(in super::super) struct Memory {
+pub(in super::super) struct EarlierRelease {
     before: Option<DesiredState>,
 }
 
@@ -28,7 +28,7 @@ pub(in super::super) struct Removals {
     pub(in super::super) warnings: Vec<String>,
 }
 
-impl Memory {
+impl EarlierRelease {
     /// Reads what the ledger kept; nothing when no release was signed yet.
     ///
     /// # Errors

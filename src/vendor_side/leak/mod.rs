@@ -1,4 +1,4 @@
-//! What must not travel in clear (J11): refused by name until bundles can be encrypted.
+//! Looks for secrets in what would travel in clear (J11), and refuses them by name.
 //!
 //! Nothing here repeats a value: findings name a file, a line or a path, and a key.
 
@@ -6,5 +6,5 @@ mod findings;
 mod keys;
 mod text;
 
-pub(super) use findings::{Findings, Marks};
+pub(super) use findings::{DeclaredKeys, Findings};
 pub(super) use text::private_key;

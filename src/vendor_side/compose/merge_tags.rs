@@ -1,13 +1,13 @@
 //! `!reset` and `!override`: what a later document takes away before it is merged.
 
 use super::merge::is_named;
-use super::node::{Map, Mark, Node, Value};
+use super::node::{Map, MergeTag, Node, Value};
 use super::sequence::{as_map, nothing, plain_dependency};
 
 /// Removes from `base` whatever `over` resets or overrides.
 pub(super) fn apply(base: &mut Node, over: &Node, path: &mut Vec<String>) {
     let Value::Map(entries) = &over.value else { return };
-    if !entries.values().any(has_marks) {
+    if !entries.values().any(has_tags) {
         return;
     }
     if is_named(path) && matches!(base.value, Value::List(_)) {
@@ -27,7 +27,7 @@ pub(super) fn apply(base: &mut Node, over: &Node, path: &mut Vec<String>) {
 /// The same for the entries of two mappings.
 pub(super) fn apply_entries(known: &mut Map, entries: &Map, path: &mut Vec<String>) {
     for (key, node) in entries {
-        if node.mark != Mark::Plain {
+        if node.merge_tag != MergeTag::Plain {
             known.remove(key);
             continue;
         }
@@ -39,17 +39,17 @@ pub(super) fn apply_entries(known: &mut Map, entries: &Map, path: &mut Vec<Strin
     }
 }
 
-fn has_marks(node: &Node) -> bool {
-    node.mark != Mark::Plain || node.map().is_some_and(|map| map.values().any(has_marks))
+fn has_tags(node: &Node) -> bool {
+    node.merge_tag != MergeTag::Plain || node.map().is_some_and(|map| map.values().any(has_tags))
 }
 
-/// Removes what is reset, and every mark.
+/// Removes what is reset, and every tag.
 pub(super) fn strip(node: &mut Node) {
-    node.mark = Mark::Plain;
+    node.merge_tag = MergeTag::Plain;
     match &mut node.value {
         Value::Map(entries) => strip_entries(entries),
         Value::List(items) => {
-            items.retain(|item| item.mark != Mark::Reset);
+            items.retain(|item| item.merge_tag != MergeTag::Reset);
             items.iter_mut().for_each(strip);
         }
         _ => {}
@@ -58,6 +58,6 @@ pub(super) fn strip(node: &mut Node) {
 
 /// The same for the entries of a mapping.
 pub(super) fn strip_entries(entries: &mut Map) {
-    entries.retain(|_, node| node.mark != Mark::Reset);
+    entries.retain(|_, node| node.merge_tag != MergeTag::Reset);
     entries.values_mut().for_each(strip);
 }

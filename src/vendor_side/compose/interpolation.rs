@@ -1,6 +1,6 @@
 //! Replaces variables throughout a tree, and keeps what was written beside it.
 //!
-//! An included file may have an environment file of its own, which does not travel. A text that needs it is settled here for good:
+//! An included file may have an environment file of its own, which does not travel. A text that needs it is replaced here for good:
 //! it becomes the literal text that it stands for.
 
 use std::collections::BTreeSet;
@@ -63,29 +63,29 @@ impl Variables for Lookup<'_> {
 }
 
 /// Replaces variables in every text of a tree; keys hold none.
-pub(super) fn settle(node: &mut Node, scope: &Scope, findings: &mut Findings) {
+pub(super) fn interpolate(node: &mut Node, scope: &Scope, findings: &mut Findings) {
     match &mut node.value {
-        Value::Text(text) => settle_text(text, &node.place, scope, findings),
+        Value::Text(text) => interpolate_text(text, &node.place, scope, findings),
         Value::List(items) => {
             for item in items {
-                settle(item, scope, findings);
+                interpolate(item, scope, findings);
             }
         }
         Value::Map(entries) => {
             for item in entries.values_mut() {
-                settle(item, scope, findings);
+                interpolate(item, scope, findings);
             }
         }
         Value::Null | Value::Bool(_) | Value::Integer(_) | Value::Float(_) => {}
     }
 }
 
-fn settle_text(text: &mut Text, place: &Place, scope: &Scope, findings: &mut Findings) {
+fn interpolate_text(text: &mut Text, place: &Place, scope: &Scope, findings: &mut Findings) {
     if !text.raw.contains('$') {
         return;
     }
     if findings.bytes > TEXT_BYTES {
-        findings.problems.push(Problem::new(
+        findings.problems.push(Problem::usage(
             "variable",
             place,
             "with their variables replaced the files are too large",
@@ -142,11 +142,11 @@ fn settle_text(text: &mut Text, place: &Place, scope: &Scope, findings: &mut Fin
                     "give it one in the environment file",
                 ),
             };
-            findings.problems.push(Problem::new("variable", place, found, remedy));
+            findings.problems.push(Problem::usage("variable", place, found, remedy));
         }
     }
     if lookup.used_name && lookup.used_own {
-        findings.problems.push(Problem::new(
+        findings.problems.push(Problem::usage(
             "variable",
             place,
             format!("{PROJECT_NAME} and a variable of an included environment file in one text"),
