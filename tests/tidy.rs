@@ -48,6 +48,7 @@ const BORDERS: &[(&str, &[&str])] = &[
     ("clap", &["src/cli/"]),
     ("rpassword", &["src/cli/"]),
     ("ed25519_dalek", &["src/crypto/"]),
+    ("x509_cert", &["src/crypto/"]),
     ("seccompiler", &["src/confine.rs"]),
 ];
 
