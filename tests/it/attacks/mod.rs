@@ -1,15 +1,15 @@
 //! Cases A, J, R and F12 of the attack catalogue: what is tried against agents' routes, documents and the registry from outside.
 //!
-//! Each test is named by its case, says the exact status or class, compares the world with the one before (`ground`), and has its
+//! Each test is named by its case, says the exact status or class, compares the world with the one before (`snapshot`), and has its
 //! positive twin beside it. [`CASES`] says which tests belong to which case, wherever they stand; a test makes sure that they are there.
 
 mod bodies;
 mod documents;
 mod floods;
-mod ground;
 mod logins;
 mod registry;
 mod secrets;
+mod snapshot;
 mod status_database;
 mod strangers;
 mod tokens;

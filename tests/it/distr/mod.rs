@@ -3,4 +3,4 @@
 mod agents;
 #[cfg(all(feature = "vendor", feature = "site"))]
 mod contract;
-pub(crate) mod targets;
+mod targets;

@@ -4,16 +4,16 @@ use airlock::appliance::{Appliance, Options, Outcome};
 use airlock::domain::{Class, Error, FixedClock, Step, Timestamp};
 
 use crate::support::appliance::{self, check, scratch, write};
-use crate::support::maker::{Made, SMALL_CHUNKS, Vendor};
+use crate::support::bundles::{Made, SMALL_CHUNKS, Vendor};
 use crate::support::site::noise;
 
-struct Stage {
+struct Setup {
     made: appliance::Appliance,
     folder: tempfile::TempDir,
     releases: Vec<Made>,
 }
 
-impl Stage {
+impl Setup {
     fn new() -> Self {
         let vendor = Vendor::new();
         let folder = scratch();
@@ -51,30 +51,30 @@ impl Stage {
 
 #[test]
 fn a_dead_clock_stops_no_import() {
-    let stage = Stage::new();
+    let setup = Setup::new();
     for number in 1..=3 {
-        let result = stage.import(number, "1970-01-01T00:00:00Z", None).unwrap();
+        let result = setup.import(number, "1970-01-01T00:00:00Z", None).unwrap();
         assert!(matches!(result, Outcome::Published { .. }), "{result:?}");
-        assert_eq!(stage.live(), number);
+        assert_eq!(setup.live(), number);
     }
 }
 
 #[test]
 fn a_runaway_clock_leaves_nothing_behind() {
-    let stage = Stage::new();
-    stage.import(1, "2026-12-01T00:00:00Z", None).unwrap();
+    let setup = Setup::new();
+    setup.import(1, "2026-12-01T00:00:00Z", None).unwrap();
     // The bundles are good until 2090.
     let ahead = "2099-01-01T00:00:00Z";
-    let refusal = stage.import(2, ahead, None).unwrap_err();
+    let refusal = setup.import(2, ahead, None).unwrap_err();
     assert_eq!(
         (refusal.class(), refusal.code(), refusal.step()),
         (Class::Clock, "clock-ahead", Some(Step::X8))
     );
-    assert_eq!(stage.live(), 1);
+    assert_eq!(setup.live(), 1);
     // A person who knows the date helps at once …
-    stage.import(2, ahead, Some("2026-12-02T00:00:00Z")).unwrap();
-    assert_eq!(stage.live(), 2);
+    setup.import(2, ahead, Some("2026-12-02T00:00:00Z")).unwrap();
+    assert_eq!(setup.live(), 2);
     // … and once the clock is right, nothing remembers that it was not.
-    stage.import(3, "2026-12-03T00:00:00Z", None).unwrap();
-    assert_eq!(stage.live(), 3);
+    setup.import(3, "2026-12-03T00:00:00Z", None).unwrap();
+    assert_eq!(setup.live(), 3);
 }

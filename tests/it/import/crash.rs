@@ -11,7 +11,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::support::appliance::{self, Appliance, read, write};
-use crate::support::maker::{Made, SMALL_CHUNKS, Vendor};
+use crate::support::bundles::{Made, SMALL_CHUNKS, Vendor};
 use crate::support::site::noise;
 use crate::support::strace::{self, Call, Fault};
 
@@ -50,7 +50,7 @@ const FIRST: usize = 200;
 const STRIDE: usize = 7;
 
 /// Release 1 is live, and release 2 shall be imported.
-struct Stage {
+struct Setup {
     base: Appliance,
     folder: tempfile::TempDir,
     releases: [Made; 2],
@@ -65,7 +65,7 @@ struct Point {
     nth: usize,
 }
 
-impl Stage {
+impl Setup {
     fn new() -> Self {
         let vendor = Vendor::new();
         let shared: Vec<Vec<u8>> = (0..4).map(|n| noise(3000, n + 1)).collect();
@@ -97,17 +97,17 @@ impl Stage {
 
     /// A first try was cut off inside the large blob, so that there is a journal and a part to go on with.
     fn begun() -> Self {
-        let stage = Self::new();
-        let cut = stage.folder.path().join("cut");
-        write(&cut, &stage.releases[1].bytes[..2_000_000]);
-        stage
+        let setup = Self::new();
+        let cut = setup.folder.path().join("cut");
+        write(&cut, &setup.releases[1].bytes[..2_000_000]);
+        setup
             .base
             .import(&cut)
             .assert_refused("E-INCOMPLETE", "truncated", "X11");
-        let head = appliance::incoming(&stage.base.path()).pop().unwrap();
-        let names = std::fs::read_dir(stage.base.path().join("incoming").join(head)).unwrap();
+        let head = appliance::incoming(&setup.base.path()).pop().unwrap();
+        let names = std::fs::read_dir(setup.base.path().join("incoming").join(head)).unwrap();
         assert_eq!(names.count(), 2, "a journal and a part");
-        stage
+        setup
     }
 
     fn bundle(&self) -> std::path::PathBuf {
@@ -206,19 +206,19 @@ fn points(calls: &[Call]) -> Vec<Point> {
 #[test]
 fn every_changing_call_may_be_the_last() {
     if strace::available() {
-        sweep("crash sweep", Stage::new());
+        sweep("crash sweep", Setup::new());
     }
 }
 
 #[test]
 fn every_changing_call_of_a_second_try_may_be_the_last() {
     if strace::available() {
-        sweep("crash sweep of a second try", Stage::begun());
+        sweep("crash sweep of a second try", Setup::begun());
     }
 }
 
-fn sweep(what: &str, mut stage: Stage) {
-    let points = stage.count();
+fn sweep(what: &str, mut setup: Setup) {
+    let points = setup.count();
     let slow = std::env::var_os("AIRLOCK_SLOW").is_some();
     let mut jobs = Vec::new();
     for (index, point) in points.iter().enumerate() {
@@ -237,7 +237,7 @@ fn sweep(what: &str, mut stage: Stage) {
         for _ in 0..workers {
             scope.spawn(|| {
                 while let Some((fault, point)) = jobs.get(next.fetch_add(1, Ordering::SeqCst)) {
-                    if let Err(panic) = catch_unwind(AssertUnwindSafe(|| stage.strike(*fault, point))) {
+                    if let Err(panic) = catch_unwind(AssertUnwindSafe(|| setup.strike(*fault, point))) {
                         let text = panic.downcast_ref::<String>().cloned();
                         violations
                             .lock()

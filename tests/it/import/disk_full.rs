@@ -12,7 +12,7 @@ use std::time::Duration;
 use airlock::db::{Db, Schema};
 
 use crate::support::appliance::{self, Appliance, Ended, Serving, check, import_command, wait_for, write};
-use crate::support::maker::{Made, SMALL_CHUNKS, Vendor};
+use crate::support::bundles::{Made, SMALL_CHUNKS, Vendor};
 use crate::support::site::noise;
 
 const INSIDE: &str = "AIRLOCK_TEST_MOUNTS";
@@ -108,14 +108,14 @@ impl Drop for Disk {
 }
 
 /// Release 1 is live on a small disk, and release 2 of 20 MiB shall come.
-struct Stage {
+struct Setup {
     disk: Disk,
     state: PathBuf,
     bundles: tempfile::TempDir,
     releases: [Made; 2],
 }
 
-impl Stage {
+impl Setup {
     fn new(disk: Disk) -> Self {
         let vendor = Vendor::new();
         let old = vendor.bundle(1, &[noise(200_000, 1)], SMALL_CHUNKS);
@@ -126,17 +126,17 @@ impl Stage {
         );
         let state = disk.path().join("state");
         Appliance::init_in(&state, &vendor);
-        let stage = Self {
+        let setup = Self {
             disk,
             state,
             bundles: tempfile::tempdir().unwrap(),
             releases: [old, new],
         };
-        for (name, made) in ["1", "2"].iter().zip(&stage.releases) {
-            write(&stage.bundles.path().join(name), &made.bytes);
+        for (name, made) in ["1", "2"].iter().zip(&setup.releases) {
+            write(&setup.bundles.path().join(name), &made.bytes);
         }
-        stage.import("1").assert_imported();
-        stage
+        setup.import("1").assert_imported();
+        setup
     }
 
     fn import(&self, name: &str) -> Ended {
@@ -181,14 +181,14 @@ fn has_journal(state: &Path) -> bool {
 }
 
 /// Runs a test on every file system that can be mounted here.
-fn on_each_disk(test: &str, body: impl Fn(&Stage)) {
+fn on_each_disk(test: &str, body: impl Fn(&Setup)) {
     if !in_namespace(test) {
         return;
     }
     for kind in ["tmpfs", "ext4"] {
         match Disk::mount(kind) {
             Some(disk) => {
-                body(&Stage::new(disk));
+                body(&Setup::new(disk));
                 println!("{test} on {kind}: done");
             }
             None => println!("{test} on {kind}: skipped, it cannot be mounted here"),
@@ -200,17 +200,17 @@ fn on_each_disk(test: &str, body: impl Fn(&Stage)) {
 fn a_bundle_that_does_not_fit_is_refused_before_its_first_chunk() {
     on_each_disk(
         "import::disk_full::a_bundle_that_does_not_fit_is_refused_before_its_first_chunk",
-        |stage| {
-            let server = Serving::start(&stage.state);
-            stage.disk.fill(40 << 20);
-            let free = stage.disk.free();
-            stage.import("2").assert_refused("E-SPACE", "no-space", "X10");
-            assert!(free - stage.disk.free() < 1 << 20, "nothing was written but a row");
-            stage.assert_old();
-            server.assert_serves(&stage.releases[0]);
-            stage.disk.empty();
-            stage.import("2").assert_imported();
-            stage.assert_new(&server);
+        |setup| {
+            let server = Serving::start(&setup.state);
+            setup.disk.fill(40 << 20);
+            let free = setup.disk.free();
+            setup.import("2").assert_refused("E-SPACE", "no-space", "X10");
+            assert!(free - setup.disk.free() < 1 << 20, "nothing was written but a row");
+            setup.assert_old();
+            server.assert_serves(&setup.releases[0]);
+            setup.disk.empty();
+            setup.import("2").assert_imported();
+            setup.assert_new(&server);
         },
     );
 }
@@ -219,25 +219,25 @@ fn a_bundle_that_does_not_fit_is_refused_before_its_first_chunk() {
 fn a_disk_that_fills_up_meanwhile_stops_the_import_and_nothing_else() {
     on_each_disk(
         "import::disk_full::a_disk_that_fills_up_meanwhile_stops_the_import_and_nothing_else",
-        |stage| {
-            let server = Serving::start(&stage.state);
-            let mut command = import_command(&stage.state, Path::new("-"));
+        |setup| {
+            let server = Serving::start(&setup.state);
+            let mut command = import_command(&setup.state, Path::new("-"));
             let command = command
                 .stdin(Stdio::piped())
                 .stdout(Stdio::piped())
                 .stderr(Stdio::piped());
             let mut child = command.spawn().unwrap();
             let mut feed = child.stdin.take().unwrap();
-            let mut chunks = stage.releases[1].bytes.chunks(1 << 20);
+            let mut chunks = setup.releases[1].bytes.chunks(1 << 20);
             // Slowly, so that the first batch is over by time; half of the bundle at most.
             for chunk in chunks.by_ref().take(3) {
                 feed.write_all(chunk).unwrap();
             }
-            while !has_journal(&stage.state) {
+            while !has_journal(&setup.state) {
                 std::thread::sleep(Duration::from_millis(700));
                 feed.write_all(chunks.next().unwrap()).unwrap();
             }
-            stage.disk.fill(0);
+            setup.disk.fill(0);
             for chunk in chunks {
                 // The import hangs up when it is refused.
                 if feed.write_all(chunk).is_err() {
@@ -247,15 +247,15 @@ fn a_disk_that_fills_up_meanwhile_stops_the_import_and_nothing_else() {
             drop(feed);
             let ended = Ended::of(&child.wait_with_output().unwrap());
             ended.assert_refused("E-SPACE", "no-space", "X11");
-            assert_eq!(reserve(&stage.state), None, "the reserve made room for the audit row");
-            server.assert_serves(&stage.releases[0]);
-            stage.disk.empty();
-            stage.assert_old();
-            assert_eq!(appliance::incoming(&stage.state).len(), 1, "what was verified is kept");
-            let ended = stage.import("2");
+            assert_eq!(reserve(&setup.state), None, "the reserve made room for the audit row");
+            server.assert_serves(&setup.releases[0]);
+            setup.disk.empty();
+            setup.assert_old();
+            assert_eq!(appliance::incoming(&setup.state).len(), 1, "what was verified is kept");
+            let ended = setup.import("2");
             ended.assert_imported();
             assert!(ended.resumed_bytes() > 0, "{ended:?}");
-            stage.assert_new(&server);
+            setup.assert_new(&server);
             assert!(server.stop().success());
         },
     );
@@ -265,19 +265,19 @@ fn a_disk_that_fills_up_meanwhile_stops_the_import_and_nothing_else() {
 fn a_disk_without_a_byte_left_still_takes_the_audit_row() {
     on_each_disk(
         "import::disk_full::a_disk_without_a_byte_left_still_takes_the_audit_row",
-        |stage| {
+        |setup| {
             // Whoever opens the database first must even make its shared memory anew.
             for server in ["none", "before", "after"] {
-                stage.import("1");
-                assert_eq!(reserve(&stage.state), Some(4 << 20));
-                let before = appliance::audit_actions(&stage.state).len();
+                setup.import("1");
+                assert_eq!(reserve(&setup.state), Some(4 << 20));
+                let before = appliance::audit_actions(&setup.state).len();
                 // Closed in order, the database leaves neither log nor shared memory behind.
-                drop(Db::open(&stage.state.join("airlock.db"), &Schema::APPLIANCE).unwrap());
-                assert!(!stage.state.join("airlock.db-shm").is_file());
-                let early = (server == "before").then(|| Serving::start(&stage.state));
-                stage.disk.fill(0);
-                let server = early.or_else(|| (server == "after").then(|| Serving::start(&stage.state)));
-                let refused = stage.import("2");
+                drop(Db::open(&setup.state.join("airlock.db"), &Schema::APPLIANCE).unwrap());
+                assert!(!setup.state.join("airlock.db-shm").is_file());
+                let early = (server == "before").then(|| Serving::start(&setup.state));
+                setup.disk.fill(0);
+                let server = early.or_else(|| (server == "after").then(|| Serving::start(&setup.state)));
+                let refused = setup.import("2");
                 let (class, _, _) = refused.refusal.clone().unwrap();
                 assert_eq!(
                     (class.as_str(), refused.code),
@@ -286,15 +286,15 @@ fn a_disk_without_a_byte_left_still_takes_the_audit_row() {
                     refused.stderr
                 );
                 if let Some(server) = &server {
-                    server.assert_serves(&stage.releases[0]);
+                    server.assert_serves(&setup.releases[0]);
                 }
-                stage.disk.empty();
-                assert_eq!(appliance::audit_actions(&stage.state).len(), before + 1);
-                stage.assert_old();
+                setup.disk.empty();
+                assert_eq!(appliance::audit_actions(&setup.state).len(), before + 1);
+                setup.assert_old();
             }
-            let server = Serving::start(&stage.state);
-            stage.import("2").assert_imported();
-            stage.assert_new(&server);
+            let server = Serving::start(&setup.state);
+            setup.import("2").assert_imported();
+            setup.assert_new(&server);
         },
     );
 }

@@ -10,18 +10,18 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use crate::support::appliance::{self, Appliance, Ended, import_arguments, import_command, wait_for, write};
-use crate::support::maker::{Made, SMALL_CHUNKS, Vendor};
+use crate::support::bundles::{Made, SMALL_CHUNKS, Vendor};
 use crate::support::site::noise;
 use crate::support::strace::{self, Fault, Traced};
 
 /// An appliance without a release, and a bundle of 14 chunks: small blobs, one of 8 MiB, one of 3 MiB.
-struct Stage {
+struct Setup {
     appliance: Appliance,
     folder: tempfile::TempDir,
     made: Made,
 }
 
-impl Stage {
+impl Setup {
     fn new() -> Self {
         let layers = [
             noise(700_000, 1),
@@ -34,13 +34,13 @@ impl Stage {
 
     fn with(layers: &[Vec<u8>]) -> Self {
         let vendor = Vendor::new();
-        let stage = Self {
+        let setup = Self {
             appliance: Appliance::init(&vendor),
             folder: appliance::scratch(),
             made: vendor.bundle(1, layers, SMALL_CHUNKS),
         };
-        write(&stage.whole(), &stage.made.bytes);
-        stage
+        write(&setup.whole(), &setup.made.bytes);
+        setup
     }
 
     fn whole(&self) -> PathBuf {
@@ -139,51 +139,51 @@ fn end(child: Child) -> Ended {
 
 #[test]
 fn a_feed_that_ends_early_goes_on_from_the_medium() {
-    let stage = Stage::new();
-    let mut child = start_feed(&stage.state());
-    let half = stage.made.bytes.len() / 2;
+    let setup = Setup::new();
+    let mut child = start_feed(&setup.state());
+    let half = setup.made.bytes.len() / 2;
     child
         .stdin
         .take()
         .unwrap()
-        .write_all(&stage.made.bytes[..half])
+        .write_all(&setup.made.bytes[..half])
         .unwrap();
     end(child).assert_refused("E-INCOMPLETE", "truncated", "X11");
-    stage.assert_kept();
-    let resumed = stage.finish().resumed_bytes();
-    assert!(resumed > stage.length() / 3, "{resumed}");
+    setup.assert_kept();
+    let resumed = setup.finish().resumed_bytes();
+    assert!(resumed > setup.length() / 3, "{resumed}");
 }
 
 #[test]
 fn a_medium_may_be_pulled_again_and_again() {
-    let stage = Stage::new();
-    let length = stage.made.bytes.len();
+    let setup = Setup::new();
+    let length = setup.made.bytes.len();
     // The third time it ends before the place that was reached, the fourth time exactly at the end blocks.
     for cut in [length / 3, length / 2, length / 4, length - 1024] {
-        stage.appliance.import(&stage.cut(cut)).assert_refused(
+        setup.appliance.import(&setup.cut(cut)).assert_refused(
             "E-INCOMPLETE",
             "truncated",
             if cut == length - 1024 { "X12" } else { "X11" },
         );
-        stage.assert_kept();
+        setup.assert_kept();
     }
-    assert!(stage.finish().resumed_bytes() > stage.length() * 9 / 10);
+    assert!(setup.finish().resumed_bytes() > setup.length() * 9 / 10);
 }
 
 #[test]
 fn a_feed_goes_on_over_a_pipe_too() {
-    let stage = Stage::new();
-    let cut = stage.made.bytes.len() * 2 / 3;
-    stage
+    let setup = Setup::new();
+    let cut = setup.made.bytes.len() * 2 / 3;
+    setup
         .appliance
-        .import(&stage.cut(cut))
+        .import(&setup.cut(cut))
         .assert_refused("E-INCOMPLETE", "truncated", "X11");
-    let mut child = start_feed(&stage.state());
-    child.stdin.take().unwrap().write_all(&stage.made.bytes).unwrap();
+    let mut child = start_feed(&setup.state());
+    child.stdin.take().unwrap().write_all(&setup.made.bytes).unwrap();
     let ended = end(child);
     ended.assert_imported();
-    assert!(ended.resumed_bytes() > stage.length() / 2, "{ended:?}");
-    assert_eq!(stage.check(), 1);
+    assert!(ended.resumed_bytes() > setup.length() / 2, "{ended:?}");
+    assert_eq!(setup.check(), 1);
 }
 
 #[test]
@@ -191,9 +191,9 @@ fn every_read_of_the_medium_may_fail() {
     if !strace::available() {
         return;
     }
-    let stage = Stage::new();
-    let counted = stage.appliance.copy();
-    let run = trace_reads(&stage.whole(), &import_arguments(&counted.path(), &stage.whole()), &[]);
+    let setup = Setup::new();
+    let counted = setup.appliance.copy();
+    let run = trace_reads(&setup.whole(), &import_arguments(&counted.path(), &setup.whole()), &[]);
     run.ended.assert_imported();
     // Two threads read, one after the other: the checks before the chunks, and the chunks. The second one's first reads, as many as
     // the first one makes, cannot be hit.
@@ -206,14 +206,14 @@ fn every_read_of_the_medium_may_fail() {
     let slow = std::env::var_os("AIRLOCK_SLOW").is_some();
     let (mut fired, mut resumed) = (0, 0);
     for nth in (1..=reads).step_by(if slow { 1 } else { 3 }) {
-        let stage = Stage {
-            appliance: stage.appliance.copy(),
+        let setup = Setup {
+            appliance: setup.appliance.copy(),
             folder: appliance::scratch(),
-            made: stage.made.clone(),
+            made: setup.made.clone(),
         };
-        write(&stage.whole(), &stage.made.bytes);
-        let arguments = import_arguments(&stage.state(), &stage.whole());
-        let mut strace = vec!["-P".to_owned(), stage.whole().display().to_string()];
+        write(&setup.whole(), &setup.made.bytes);
+        let arguments = import_arguments(&setup.state(), &setup.whole());
+        let mut strace = vec!["-P".to_owned(), setup.whole().display().to_string()];
         strace.extend(strace::inject(Fault::Io, "read", nth));
         let run = strace::run(&strace, &arguments);
         assert!(run.fired(Fault::Io, "read", nth), "{run:?}");
@@ -224,9 +224,9 @@ fn every_read_of_the_medium_may_fail() {
             ["X2", "X9a", "X11", "X12"].contains(&step.as_str()),
             "read {nth}: {step}"
         );
-        assert_eq!(stage.check(), 0);
-        assert_eq!(appliance::audit_actions(&stage.state()).last().unwrap(), "refuse");
-        resumed += usize::from(stage.finish().resumed_bytes() > 0);
+        assert_eq!(setup.check(), 0);
+        assert_eq!(appliance::audit_actions(&setup.state()).last().unwrap(), "refuse");
+        resumed += usize::from(setup.finish().resumed_bytes() > 0);
     }
     println!("read errors: {fired} of {reads} reads failed, {resumed} tries went on where they stopped");
     assert!(resumed > 0);
@@ -237,12 +237,12 @@ fn a_file_that_shrinks_meanwhile_is_incomplete() {
     if !strace::available() {
         return;
     }
-    let stage = Stage::new();
+    let setup = Setup::new();
     let (log, path) = (
         tempfile::NamedTempFile::new().unwrap(),
-        stage.folder.path().join("shrinks"),
+        setup.folder.path().join("shrinks"),
     );
-    write(&path, &stage.made.bytes);
+    write(&path, &setup.made.bytes);
     // The import stops itself at its 20th read, so that the file can shrink exactly then.
     let options = [
         "-P",
@@ -257,7 +257,7 @@ fn a_file_that_shrinks_meanwhile_is_incomplete() {
     let mut command = strace::command(
         &options.map(ToOwned::to_owned),
         log.path(),
-        &import_arguments(&stage.state(), &path),
+        &import_arguments(&setup.state(), &path),
     );
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let mut stopped = 0;
@@ -271,7 +271,7 @@ fn a_file_that_shrinks_meanwhile_is_incomplete() {
         stopped = line.and_then(|line| line.split(' ').next()?.parse().ok()).unwrap_or(0);
         stopped > 0
     });
-    let end_now = stage.length() * 2 / 3;
+    let end_now = setup.length() * 2 / 3;
     File::options()
         .write(true)
         .open(&path)
@@ -285,8 +285,8 @@ fn a_file_that_shrinks_meanwhile_is_incomplete() {
         child.try_wait().unwrap().is_some()
     });
     end(child).assert_refused("E-INCOMPLETE", "truncated", "X11");
-    stage.assert_kept();
-    assert!(stage.finish().resumed_bytes() > stage.length() / 2);
+    setup.assert_kept();
+    assert!(setup.finish().resumed_bytes() > setup.length() / 2);
 }
 
 #[test]
@@ -307,14 +307,14 @@ fn a_killed_import_reads_one_batch_again_at_most() {
     } else {
         (vec![layer(24, 1)], u64::MAX)
     };
-    let stage = Stage::with(&layers);
-    let mut child = start_feed(&stage.state());
+    let setup = Setup::with(&layers);
+    let mut child = start_feed(&setup.state());
     let mut feed = child.stdin.take().unwrap();
     let mut fed: u64 = 0;
-    for chunk in stage.made.bytes.chunks(1 << 20) {
-        let left = stage.length() - fed;
+    for chunk in setup.made.bytes.chunks(1 << 20) {
+        let left = setup.length() - fed;
         // Enough was fed when a journal stands; before that the last chunks are held back, so that the import cannot end.
-        let enough = stage.journal().is_some() && (!slow || fed > 600 << 20);
+        let enough = setup.journal().is_some() && (!slow || fed > 600 << 20);
         if enough {
             break;
         }
@@ -324,21 +324,21 @@ fn a_killed_import_reads_one_batch_again_at_most() {
         feed.write_all(chunk).unwrap();
         fed += chunk.len() as u64;
     }
-    assert!(fed < stage.length(), "a journal comes before the end");
+    assert!(fed < setup.length(), "a journal comes before the end");
     child.kill().unwrap();
     drop(feed);
     assert_eq!(end(child).signal, Some(9));
-    assert_eq!((stage.check(), appliance::incoming(&stage.state()).len()), (0, 1));
-    let again = fed - stage.finish().resumed_bytes();
+    assert_eq!((setup.check(), appliance::incoming(&setup.state()).len()), (0, 1));
+    let again = fed - setup.finish().resumed_bytes();
     println!("killed after {fed} bytes; read again: {again}");
     assert!(again <= batch);
 }
 
 #[test]
 fn silence_and_trickles_are_given_up() {
-    let stage = Stage::new();
+    let setup = Setup::new();
     let arguments = [
-        import_arguments(&stage.state(), Path::new("-")),
+        import_arguments(&setup.state(), Path::new("-")),
         vec!["--stall-secs".into(), "1".into()],
     ]
     .concat();
@@ -351,10 +351,10 @@ fn silence_and_trickles_are_given_up() {
             .stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
         let mut feed = child.stdin.take().unwrap();
-        let half = stage.made.bytes.len() / 2;
-        feed.write_all(&stage.made.bytes[..half]).unwrap();
+        let half = setup.made.bytes.len() / 2;
+        feed.write_all(&setup.made.bytes[..half]).unwrap();
         // Byte by byte until the import hangs up, or nothing at all until then.
-        let mut rest = stage.made.bytes[half..].iter();
+        let mut rest = setup.made.bytes[half..].iter();
         while trickle && feed.write_all(&[*rest.next().unwrap()]).is_ok() {
             std::thread::sleep(Duration::from_millis(10));
         }
@@ -364,9 +364,9 @@ fn silence_and_trickles_are_given_up() {
             Ended::of(&wait_with_open_input(child, &feed))
         };
         output.assert_refused("E-INCOMPLETE", "stall", "X11");
-        stage.assert_kept();
+        setup.assert_kept();
     }
-    stage.finish();
+    setup.finish();
 }
 
 /// Keeps the feed open until the import has ended by itself.
@@ -376,8 +376,8 @@ fn wait_with_open_input(child: Child, _open: &impl std::os::fd::AsFd) -> std::pr
 
 #[test]
 fn a_named_pipe_that_nobody_feeds_does_not_hang() {
-    let stage = Stage::new();
-    let path = stage.folder.path().join("pipe");
+    let setup = Setup::new();
+    let path = setup.folder.path().join("pipe");
     rustix::fs::mknodat(
         rustix::fs::CWD,
         &path,
@@ -388,39 +388,39 @@ fn a_named_pipe_that_nobody_feeds_does_not_hang() {
     .unwrap();
     // Somebody holds it open and says nothing.
     let _silent = File::options().read(true).write(true).open(&path).unwrap();
-    let mut command = import_command(&stage.state(), &path);
+    let mut command = import_command(&setup.state(), &path);
     let output = command.args(["--stall-secs", "1"]).output().unwrap();
     Ended::of(&output).assert_refused("E-INCOMPLETE", "stall", "X2");
-    assert_eq!(stage.check(), 0);
-    stage.finish();
+    assert_eq!(setup.check(), 0);
+    setup.finish();
 }
 
 #[test]
 fn an_endless_feed_ends_at_the_declared_total() {
-    let stage = Stage::new();
-    let mut child = start_feed(&stage.state());
+    let setup = Setup::new();
+    let mut child = start_feed(&setup.state());
     let mut feed = child.stdin.take().unwrap();
-    feed.write_all(&stage.made.bytes).unwrap();
+    feed.write_all(&setup.made.bytes).unwrap();
     // Until the import hangs up.
     while feed.write_all(&[0; 4096]).is_ok() {}
     end(child).assert_refused("E-FORMAT", "trailing-data", "X12");
-    assert_eq!(stage.check(), 0);
+    assert_eq!(setup.check(), 0);
     assert_eq!(
-        appliance::incoming(&stage.state()),
+        appliance::incoming(&setup.state()),
         Vec::<String>::new(),
         "what was refused for good is gone"
     );
-    let blobs = fs::read_dir(stage.state().join("blobs/sha256")).unwrap();
+    let blobs = fs::read_dir(setup.state().join("blobs/sha256")).unwrap();
     assert!(
         blobs
             .into_iter()
             .all(|folder| fs::read_dir(folder.unwrap().path()).unwrap().next().is_none())
     );
 
-    let mut child = start_feed(&stage.state());
+    let mut child = start_feed(&setup.state());
     let mut feed = child.stdin.take().unwrap();
     while feed.write_all(&[0; 4096]).is_ok() {}
     let refusal = end(child).refusal.unwrap();
     assert_eq!((refusal.0.as_str(), refusal.2.as_str()), ("E-FORMAT", "X2"));
-    stage.finish();
+    setup.finish();
 }

@@ -9,27 +9,27 @@ use std::process::{Command, Output, Stdio};
 use serde_json::Value;
 
 use crate::support::appliance::{self, AIRLOCK, Appliance, Ended, Serving, import_arguments, read, write};
-use crate::support::maker::{Made, REPOSITORY, SMALL_CHUNKS, Vendor};
+use crate::support::bundles::{Made, REPOSITORY, SMALL_CHUNKS, Vendor};
 use crate::support::site::{digest, noise};
 use crate::support::strace::{self, Call};
 
-struct Stage {
+struct Setup {
     appliance: Appliance,
     folder: tempfile::TempDir,
     made: Made,
 }
 
-impl Stage {
+impl Setup {
     fn new() -> Self {
         let vendor = Vendor::new();
-        let stage = Self {
+        let setup = Self {
             appliance: Appliance::init(&vendor),
             folder: appliance::scratch(),
             made: vendor.bundle(1, &[noise(5000, 1), noise(1_500_000, 2)], SMALL_CHUNKS),
         };
-        write(&stage.bundle(), &stage.made.bytes);
-        write(&stage.folder.path().join("root.json"), &vendor.chain_file());
-        stage
+        write(&setup.bundle(), &setup.made.bytes);
+        write(&setup.folder.path().join("root.json"), &vendor.chain_file());
+        setup
     }
 
     fn bundle(&self) -> PathBuf {
@@ -133,10 +133,10 @@ fn without_a_network_everything_is_the_same() {
     if !have("a network namespace", &mut probe) || !have("curl", Command::new("curl").arg("--version")) {
         return;
     }
-    let stage = Stage::new();
-    let copy = stage.appliance.copy();
-    let with = stage.journey(&[], &copy.path());
-    let without = stage.journey(&namespace, &stage.appliance.path());
+    let setup = Setup::new();
+    let copy = setup.appliance.copy();
+    let with = setup.journey(&[], &copy.path());
+    let without = setup.journey(&namespace, &setup.appliance.path());
     assert_eq!(with, without);
     println!("without a network: verify, import and a pull came to the same");
 }
@@ -167,10 +167,10 @@ fn verify_and_import_make_no_network_call_at_all() {
     if !strace::available() {
         return;
     }
-    let stage = Stage::new();
+    let setup = Setup::new();
     let strace = ["-e".to_owned(), TRACED.to_owned()];
-    let import = import_arguments(&stage.appliance.path(), &stage.bundle());
-    for (what, arguments) in [("verify", stage.verify()), ("import", import)] {
+    let import = import_arguments(&setup.appliance.path(), &setup.bundle());
+    for (what, arguments) in [("verify", setup.verify()), ("import", import)] {
         let run = strace::run(&strace, &arguments);
         assert_eq!(run.ended.code, Some(0), "{}", run.ended.stderr);
         assert_eq!(network(&run.calls).collect::<Vec<_>>(), Vec::<&Call>::new(), "{what}");
@@ -179,7 +179,7 @@ fn verify_and_import_make_no_network_call_at_all() {
             1,
             "{what} starts nothing"
         );
-        let bundle = stage.bundle().display().to_string();
+        let bundle = setup.bundle().display().to_string();
         let opened = run
             .calls
             .iter()
@@ -201,15 +201,15 @@ fn verify_and_import_make_no_network_call_at_all() {
 
 #[test]
 fn every_thread_of_an_import_is_confined() {
-    let stage = Stage::new();
-    let mut command = appliance::import_command(&stage.appliance.path(), Path::new("-"));
+    let setup = Setup::new();
+    let mut command = appliance::import_command(&setup.appliance.path(), Path::new("-"));
     let command = command
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
     let mut child = command.spawn().unwrap();
     let mut feed = child.stdin.take().unwrap();
-    let (first, rest) = stage.made.bytes.split_at(stage.made.bytes.len() / 2);
+    let (first, rest) = setup.made.bytes.split_at(setup.made.bytes.len() / 2);
     std::io::Write::write_all(&mut feed, first).unwrap();
     // Threads that decode begin when the first chunks come.
     let tasks = PathBuf::from(format!("/proc/{}/task", child.id()));
@@ -238,9 +238,9 @@ fn a_server_talks_on_the_loopback_alone() {
     if !strace::available() {
         return;
     }
-    let stage = Stage::new();
-    let state = stage.appliance.path();
-    stage.appliance.import(&stage.bundle()).assert_imported();
+    let setup = Setup::new();
+    let state = setup.appliance.path();
+    setup.appliance.import(&setup.bundle()).assert_imported();
     let log = tempfile::NamedTempFile::new().unwrap();
     // A machine may have no IPv6.
     let six = std::net::TcpListener::bind("[::1]:0").is_ok();
@@ -255,7 +255,7 @@ fn a_server_talks_on_the_loopback_alone() {
         log.path(),
         &arguments,
     ));
-    server.assert_serves(&stage.made);
+    server.assert_serves(&setup.made);
     assert!(server.stop_traced().success());
     let run = strace::finish(
         &Output {

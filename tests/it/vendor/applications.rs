@@ -4,9 +4,9 @@
 use airlock::bundle::desired::{DesiredState, DockerMode, TargetKind};
 use airlock::domain::{Digest, Uuid};
 
-use crate::support::desk::{VendorDesk, desired};
-use crate::support::registry::{Door, Manners, TestRegistry};
-use crate::support::shelf::Shelf;
+use crate::support::image_set::ImageSet;
+use crate::support::registry::{Access, Behaviour, TestRegistry};
+use crate::support::vendor_folder::{VendorFolder, desired};
 
 const FIXTURE: &str = "shop/release.yaml";
 
@@ -22,11 +22,11 @@ fn only(state: &DesiredState) -> &airlock::bundle::desired::Deployment {
 
 #[test]
 fn the_fixture_becomes_a_desired_state_with_documents_for_the_placeholder_host() {
-    let mut desk = VendorDesk::new();
-    let (built, _) = desk.build_file(FIXTURE, 1).unwrap();
-    assert!(desk.warnings.is_empty(), "{:?}", desk.warnings);
+    let mut folder = VendorFolder::new();
+    let (built, _) = folder.build_file(FIXTURE, 1).unwrap();
+    assert!(folder.warnings.is_empty(), "{:?}", folder.warnings);
     let state = desired(&built);
-    let contents = desk.contents();
+    let contents = folder.contents();
     let (target, deployment) = (&state.targets[0], only(state));
     assert_eq!((target.name.as_str(), target.kind), ("counter", TargetKind::Docker));
     assert_eq!(target.agent, state.agents[0].id);
@@ -45,7 +45,7 @@ fn the_fixture_becomes_a_desired_state_with_documents_for_the_placeholder_host()
     assert!(compose.contains("${GREETING:-hello}"), "variables stay: {compose}");
     assert!(!compose.contains("ticker"), "the profile is not active: {compose}");
     assert!(compose.starts_with("name: \"project-airlock-internal\"\n"), "{compose}");
-    let env = std::fs::read_to_string(desk.path("shop/shop.env")).unwrap();
+    let env = std::fs::read_to_string(folder.path("shop/shop.env")).unwrap();
     assert_eq!(contents.text(docker.env.unwrap()), env);
     let document = contents.0.values().find(|bytes| **bytes == state.to_bytes());
     assert!(document.is_some(), "the desired state travels");
@@ -54,22 +54,22 @@ fn the_fixture_becomes_a_desired_state_with_documents_for_the_placeholder_host()
 
 #[test]
 fn the_same_inputs_give_the_same_bytes() {
-    let mut desk = VendorDesk::new();
-    let (_, first) = desk.build_file(FIXTURE, 1).unwrap();
-    let (_, again) = desk.build_file(FIXTURE, 1).unwrap();
+    let mut folder = VendorFolder::new();
+    let (_, first) = folder.build_file(FIXTURE, 1).unwrap();
+    let (_, again) = folder.build_file(FIXTURE, 1).unwrap();
     assert!(first == again);
 }
 
 #[test]
 fn uuids_stay_and_revisions_change_exactly_with_what_is_applied() {
-    let mut desk = VendorDesk::new();
+    let mut folder = VendorFolder::new();
     let ids = |state: &DesiredState| (state.targets[0].id, only(state).id, state.agents[0].id);
-    let (built, _) = desk.build_file(FIXTURE, 1).unwrap();
+    let (built, _) = folder.build_file(FIXTURE, 1).unwrap();
     let first = desired(&built).clone();
     let mut sequence = 1;
-    let mut next = |desk: &mut VendorDesk| {
+    let mut next = |folder: &mut VendorFolder| {
         sequence += 1;
-        let (built, _) = desk.build_file(FIXTURE, sequence).unwrap();
+        let (built, _) = folder.build_file(FIXTURE, sequence).unwrap();
         let state = desired(&built).clone();
         assert_eq!(ids(&state), ids(&first), "UUIDs stay");
         only(&state).revision
@@ -85,8 +85,8 @@ fn uuids_stay_and_revisions_change_exactly_with_what_is_applied() {
         (FIXTURE, "    kind: docker\n", "    kind: docker\n    autoheal: all\n"),
         ("shop/compose.yaml", "# Two services", "# Several services"),
     ] {
-        desk.edit(file, from, to);
-        assert_eq!(next(&mut desk), last, "{to}");
+        folder.edit(file, from, to);
+        assert_eq!(next(&mut folder), last, "{to}");
     }
     // What an agent applies: the file, the environment, the image, the mode, a restart.
     for (file, from, to) in [
@@ -100,11 +100,11 @@ fn uuids_stay_and_revisions_change_exactly_with_what_is_applied() {
         (FIXTURE, "web:1.0: oci:../hello:1.0", "web:1.0: oci:../hello2:1.0"),
     ] {
         if to.contains("hello2") {
-            std::fs::create_dir(desk.path("hello2")).unwrap();
-            other_image(&desk);
+            std::fs::create_dir(folder.path("hello2")).unwrap();
+            other_image(&folder);
         }
-        desk.edit(file, from, to);
-        let revision = next(&mut desk);
+        folder.edit(file, from, to);
+        let revision = next(&mut folder);
         assert_ne!(revision, last, "{to}");
         last = revision;
     }
@@ -115,53 +115,53 @@ fn uuids_stay_and_revisions_change_exactly_with_what_is_applied() {
         (FIXTURE, "        force_restart: true\n", ""),
         (FIXTURE, "hello2", "hello"),
     ] {
-        desk.edit(file, from, to);
+        folder.edit(file, from, to);
     }
-    assert_eq!(next(&mut desk), only(&first).revision);
+    assert_eq!(next(&mut folder), only(&first).revision);
 }
 
 /// Another image under the same tag.
-fn other_image(desk: &VendorDesk) {
-    let mut shelf = Shelf::default();
-    let image = shelf.image("linux/amd64", b"another");
-    shelf.tag("1.0", &image);
-    shelf.write_folder(&desk.path("hello2"), std::slice::from_ref(&image));
+fn other_image(folder: &VendorFolder) {
+    let mut image_set = ImageSet::default();
+    let image = image_set.image("linux/amd64", b"another");
+    image_set.tag("1.0", &image);
+    image_set.write_folder(&folder.path("hello2"), std::slice::from_ref(&image));
 }
 
 #[test]
 fn everything_missing_is_one_list() {
-    let mut desk = VendorDesk::new();
-    desk.write(
+    let mut folder = VendorFolder::new();
+    folder.write(
         "bad/compose.yaml",
         "services:\n  a:\n    build: .\n  b:\n    image: oci.invalid.example\n  c:\n    image: web:9\n  d:\n    image: db:9\n",
     );
     let rest = "applications:\n- {name: bad, version: \"1\", compose: bad/compose.yaml, images: {\
                 oci.invalid.example: 'oci:hello:9', 'web:9': 'oci:hello:8', 'db:9': 'oci:hello:7'}}\n";
-    let (class, code, text) = desk.refused(rest, 1);
+    let (class, code, text) = folder.refused(rest, 1);
     assert_eq!((class, code), ("E-CONTENT", "problems"), "{text}");
     for says in ["compose.yaml:3", "built", "hello:9", "hello:8", "hello:7"] {
         assert!(text.contains(says), "{says}: {text}");
     }
-    desk.edit("bad/compose.yaml", "    build: .\n", "    image: web:9\n");
-    let (_, _, text) = desk.refused(rest, 1);
+    folder.edit("bad/compose.yaml", "    build: .\n", "    image: web:9\n");
+    let (_, _, text) = folder.refused(rest, 1);
     assert!(text.starts_with("3 things"), "{text}");
     let good = rest
         .replace("hello:9", "hello:1.0")
         .replace("hello:8", "hello:1.0")
         .replace("hello:7", "hello:1.0");
-    desk.build(&good, 1).unwrap();
+    folder.build(&good, 1).unwrap();
 }
 
 #[test]
 fn a_registry_that_lets_nobody_in_is_one_problem_among_others() {
-    let manners = Manners {
-        door: Door::Closed,
-        ..Manners::default()
+    let behaviour = Behaviour {
+        access: Access::Closed,
+        ..Behaviour::default()
     };
-    let registry = TestRegistry::start(Shelf::default(), manners);
-    let mut desk = VendorDesk::new();
+    let registry = TestRegistry::start(ImageSet::default(), behaviour);
+    let mut folder = VendorFolder::new();
     let (one, two) = (registry.image(":1"), registry.image(":2"));
-    desk.write(
+    folder.write(
         "c.yaml",
         format!("services:\n  a:\n    image: {one}\n  b:\n    image: {two}\n  c:\n    image: web:9\n"),
     );
@@ -172,7 +172,7 @@ fn a_registry_that_lets_nobody_in_is_one_problem_among_others() {
         named(&one, "app:1"),
         named(&two, "app:2")
     );
-    let (class, code, text) = desk.refused(&rest, 1);
+    let (class, code, text) = folder.refused(&rest, 1);
     assert_eq!((class, code), ("E-CONTENT", "problems"), "{text}");
     for says in [one.as_str(), two.as_str(), "hello:9", "credentials"] {
         assert!(text.contains(says), "{says}: {text}");
@@ -187,8 +187,8 @@ fn a_registry_that_lets_nobody_in_is_one_problem_among_others() {
 
 #[test]
 fn a_digest_in_a_compose_file_is_what_travels() {
-    let mut desk = VendorDesk::new();
-    let index = std::fs::read_to_string(desk.path("hello/index.json")).unwrap();
+    let mut folder = VendorFolder::new();
+    let index = std::fs::read_to_string(folder.path("hello/index.json")).unwrap();
     let index: serde_json::Value = serde_json::from_str(&index).unwrap();
     let digest = index["manifests"][0]["digest"].as_str().unwrap().to_owned();
     let compose = |digest: &str| format!("services:\n  a:\n    image: a.example.com/b@{digest}\n");
@@ -198,24 +198,24 @@ fn a_digest_in_a_compose_file_is_what_travels() {
              {{'a.example.com/b@{digest}': 'oci:hello:1.0'}}}}\n"
         )
     };
-    desk.write("pin.yaml", compose(&digest));
-    desk.build(&release(&digest), 1).unwrap();
+    folder.write("pin.yaml", compose(&digest));
+    folder.build(&release(&digest), 1).unwrap();
     let other = format!("sha256:{}", "a".repeat(64));
-    desk.write("pin.yaml", compose(&other));
-    let (class, code, text) = desk.refused(&release(&other), 2);
+    folder.write("pin.yaml", compose(&other));
+    let (class, code, text) = folder.refused(&release(&other), 2);
     assert_eq!((class, code), ("E-CONTENT", "pin"), "{text}");
 }
 
 #[test]
 fn targets_of_other_sites_stay_out_and_images_of_applications_travel() {
-    let mut desk = VendorDesk::new();
+    let mut folder = VendorFolder::new();
     let (here, there) = ("0".repeat(32), "1".repeat(32));
-    let text = std::fs::read_to_string(desk.path(FIXTURE)).unwrap();
+    let text = std::fs::read_to_string(folder.path(FIXTURE)).unwrap();
     let two = text.clone()
         + &format!(
             "  - name: other\n    kind: docker\n    site: {there}\n    deployments:\n      - application: shop\n        mode: swarm\n"
         );
-    desk.write(
+    folder.write(
         FIXTURE,
         two.replace(
             "    kind: docker\n    deployments",
@@ -223,26 +223,26 @@ fn targets_of_other_sites_stay_out_and_images_of_applications_travel() {
         )
         .replace(&format!("site: {there}"), &format!("site: \"{there}\"")),
     );
-    let (built, _) = desk.build_file(FIXTURE, 1).unwrap();
+    let (built, _) = folder.build_file(FIXTURE, 1).unwrap();
     assert_eq!(desired(&built).targets.len(), 2);
-    desk.overrides.sites = vec![here.clone()];
-    let (built, _) = desk.build_file(FIXTURE, 2).unwrap();
+    folder.overrides.sites = vec![here.clone()];
+    let (built, _) = folder.build_file(FIXTURE, 2).unwrap();
     let state = desired(&built);
     assert_eq!((state.targets.len(), state.targets[0].name.as_str()), (1, "counter"));
     // A site that no target stands at gets no target and nothing is dropped.
-    desk.overrides.sites = vec!["2".repeat(32)];
-    let (built, _) = desk.build_file(FIXTURE, 3).unwrap();
+    folder.overrides.sites = vec!["2".repeat(32)];
+    let (built, _) = folder.build_file(FIXTURE, 3).unwrap();
     assert!(desired(&built).targets.is_empty() && !desired(&built).agents.is_empty());
     assert!(built.names > 0);
-    desk.contents();
+    folder.contents();
 }
 
 #[test]
 fn given_uuids_and_verifiers_cross_unchanged() {
-    let mut desk = VendorDesk::new();
+    let mut folder = VendorFolder::new();
     let target: Uuid = "7b1c0a52-0d1e-4f5a-9c3b-2a1f0e9d8c7b".parse().unwrap();
     let deployment: Uuid = "425f763a-63c6-4c4b-a1d1-0181d368e8fc".parse().unwrap();
-    desk.edit(
+    folder.edit(
         FIXTURE,
         "  - name: counter\n",
         &format!(
@@ -251,12 +251,12 @@ fn given_uuids_and_verifiers_cross_unchanged() {
             "e1".repeat(32)
         ),
     );
-    desk.edit(
+    folder.edit(
         FIXTURE,
         "      - application: shop\n",
         &format!("      - application: shop\n        id: {deployment}\n"),
     );
-    let (built, _) = desk.build_file(FIXTURE, 1).unwrap();
+    let (built, _) = folder.build_file(FIXTURE, 1).unwrap();
     let state = desired(&built);
     assert_eq!((state.targets[0].id, only(state).id), (target, deployment));
     assert_eq!(state.targets[0].verifier.as_ref().unwrap().hash, "e1".repeat(32));
@@ -281,16 +281,16 @@ fn what_does_not_fit_together_names_its_place() {
             "agent: one of",
         ),
     ] {
-        let mut desk = VendorDesk::new();
-        desk.edit(FIXTURE, from, to);
+        let mut folder = VendorFolder::new();
+        folder.edit(FIXTURE, from, to);
         // The images of the extra agent are there, so that only what is asked for is wrong.
-        let text = std::fs::read_to_string(desk.path(FIXTURE)).unwrap();
-        desk.write(
+        let text = std::fs::read_to_string(folder.path(FIXTURE)).unwrap();
+        folder.write(
             FIXTURE,
             text.replace("\"a.b/c:1\"", "{source: 'oci:../hello:1.0', name: 'a.b/c:1'}")
                 .replace("\"a.b/d:1\"", "{source: 'oci:../hello:1.0', name: 'a.b/d:1'}"),
         );
-        let error = desk.build_file(FIXTURE, 1).map(|_| ()).unwrap_err();
+        let error = folder.build_file(FIXTURE, 1).map(|_| ()).unwrap_err();
         assert_eq!((error.class().name(), error.code()), ("E-USAGE", "value"), "{error}");
         assert!(
             error.to_string().contains(says) && error.found().contains("release.yaml:"),
@@ -301,13 +301,13 @@ fn what_does_not_fit_together_names_its_place() {
 
 #[test]
 fn agent_images_have_names_that_engines_can_read() {
-    let mut desk = VendorDesk::new();
-    desk.edit(
+    let mut folder = VendorFolder::new();
+    folder.edit(
         FIXTURE,
         "agents.example.com/docker-agent",
         "agents.example.com:5000/docker-agent",
     );
-    let error = desk.build_file(FIXTURE, 1).map(|_| ()).unwrap_err();
+    let error = folder.build_file(FIXTURE, 1).map(|_| ()).unwrap_err();
     assert_eq!(
         (error.class().name(), error.code()),
         ("E-CONTENT", "reference"),
@@ -317,25 +317,26 @@ fn agent_images_have_names_that_engines_can_read() {
         error.to_string().contains("agents.example.com:5000/docker-agent"),
         "{error}"
     );
-    desk.edit(
+    folder.edit(
         FIXTURE,
         "agents.example.com:5000/docker-agent",
         "agents.example.com/docker-agent",
     );
-    desk.build_file(FIXTURE, 1).unwrap();
+    folder.build_file(FIXTURE, 1).unwrap();
 }
 
 #[test]
 fn an_image_of_the_release_serves_an_application_by_its_name() {
-    let mut desk = VendorDesk::new();
-    desk.write("one.yaml", "services:\n  a:\n    image: example.com/web:2\n");
+    let mut folder = VendorFolder::new();
+    folder.write("one.yaml", "services:\n  a:\n    image: example.com/web:2\n");
     let rest = "images:\n- {source: 'oci:hello:1.0', name: 'example.com/web:2'}\n\
                 applications:\n- {name: one, version: \"1\", compose: one.yaml}\n";
-    let (built, _) = desk.build(rest, 1).unwrap();
+    let (built, _) = folder.build(rest, 1).unwrap();
     assert_eq!(built.names, 1);
     assert!(built.desired.is_none(), "no target, no desired state");
     assert!(
-        desk.warnings
+        folder
+            .warnings
             .iter()
             .any(|warning| warning.contains("deployed on no target"))
     );
@@ -344,10 +345,10 @@ fn an_image_of_the_release_serves_an_application_by_its_name() {
 #[test]
 fn the_placeholder_is_not_for_authors() {
     for file in ["shop/compose.yaml", "shop/shop.env"] {
-        let mut desk = VendorDesk::new();
-        let text = std::fs::read_to_string(desk.path(file)).unwrap();
-        desk.write(file, text + "# registry.airlock.internal\n");
-        let error = desk.build_file(FIXTURE, 1).map(|_| ()).unwrap_err();
+        let mut folder = VendorFolder::new();
+        let text = std::fs::read_to_string(folder.path(file)).unwrap();
+        folder.write(file, text + "# registry.airlock.internal\n");
+        let error = folder.build_file(FIXTURE, 1).map(|_| ()).unwrap_err();
         assert_eq!(
             (error.class().name(), error.code()),
             ("E-USAGE", "placeholder"),
@@ -358,13 +359,13 @@ fn the_placeholder_is_not_for_authors() {
 
 #[test]
 fn targets_that_run_the_same_share_documents() {
-    let mut desk = VendorDesk::new();
+    let mut folder = VendorFolder::new();
     let mut more = String::new();
     for n in 0..20 {
         more += &format!("  - {{name: c{n}, kind: docker, deployments: [{{application: shop}}]}}\n");
     }
-    desk.edit(FIXTURE, "targets:\n", &format!("targets:\n{more}"));
-    let (built, _) = desk.build_file(FIXTURE, 1).unwrap();
+    folder.edit(FIXTURE, "targets:\n", &format!("targets:\n{more}"));
+    let (built, _) = folder.build_file(FIXTURE, 1).unwrap();
     assert_eq!(desired(&built).targets.len(), 21);
     assert_eq!(
         built.packed.head.documents.len(),
@@ -380,14 +381,14 @@ fn targets_that_run_the_same_share_documents() {
 
 #[test]
 fn a_head_that_nobody_could_read_is_not_signed() {
-    let mut desk = VendorDesk::new();
+    let mut folder = VendorFolder::new();
     let image = "images: [{source: 'oci:hello:1.0', name: 'a.example.com/b:1'}]\n";
-    desk.overrides.sites = (0..8000).map(|n| format!("{n:032x}")).collect();
-    let (class, code, text) = desk.refused(image, 1);
+    folder.overrides.sites = (0..8000).map(|n| format!("{n:032x}")).collect();
+    let (class, code, text) = folder.refused(image, 1);
     assert_eq!((class, code), ("E-LIMIT", "head-size"), "{text}");
-    desk.overrides.sites.truncate(7000);
-    desk.build(image, 1).unwrap();
-    desk.contents();
+    folder.overrides.sites.truncate(7000);
+    folder.build(image, 1).unwrap();
+    folder.contents();
 }
 
 /// J10: what a site could not fetch, and what two readers could understand differently.
@@ -419,23 +420,23 @@ fn compose_files_that_reach_outside_are_refused() {
         ),
         (good.replace("example.com/web:2", "${UNSET_IMAGE}"), "c.yaml:3"),
     ] {
-        let mut desk = VendorDesk::new();
-        desk.write("c.yaml", &text);
-        let (class, _, said) = desk.refused(rest, 1);
+        let mut folder = VendorFolder::new();
+        folder.write("c.yaml", &text);
+        let (class, _, said) = folder.refused(rest, 1);
         assert!(["E-CONTENT", "E-USAGE", "E-LIMIT"].contains(&class), "{class}: {said}");
         assert!(said.contains(says), "{text}\n{said}");
-        desk.write("c.yaml", good);
-        desk.build(rest, 1).unwrap();
+        folder.write("c.yaml", good);
+        folder.build(rest, 1).unwrap();
     }
 }
 
 /// Platforms that are left out change what is carried and not what is applied.
 #[test]
 fn platforms_are_no_part_of_a_revision() {
-    let mut desk = VendorDesk::new();
-    let (whole, _) = desk.build_file(FIXTURE, 1).unwrap();
-    desk.overrides.platforms = vec!["linux/amd64".parse().unwrap()];
-    let (part, _) = desk.build_file(FIXTURE, 2).unwrap();
+    let mut folder = VendorFolder::new();
+    let (whole, _) = folder.build_file(FIXTURE, 1).unwrap();
+    folder.overrides.platforms = vec!["linux/amd64".parse().unwrap()];
+    let (part, _) = folder.build_file(FIXTURE, 2).unwrap();
     assert_eq!((whole.absent, part.absent), (0, 1));
     assert_eq!(only(desired(&whole)).revision, only(desired(&part)).revision);
     let _: Digest = only(desired(&part)).images[0].digest;

@@ -8,9 +8,9 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use serde_json::{Value, json};
 
-use crate::support::desk::{VendorDesk, desired};
-use crate::support::registry::{Manners, TestRegistry};
-use crate::support::shelf::{MANIFEST, Shelf, digest_of};
+use crate::support::image_set::{ImageSet, MANIFEST, digest_of};
+use crate::support::registry::{Behaviour, TestRegistry};
+use crate::support::vendor_folder::{VendorFolder, desired};
 
 const LAYER: &str = "application/vnd.cncf.helm.chart.content.v1.tar+gzip";
 const CONFIG: &str = "application/vnd.cncf.helm.config.v1+json";
@@ -57,10 +57,10 @@ fn app() -> Vec<u8> {
 
 #[test]
 fn a_folder_is_packed_the_same_each_time_and_its_values_are_pinned() {
-    let mut desk = VendorDesk::new();
-    let (built, first) = desk.build(&release("chart", IMAGE), 1).unwrap();
+    let mut folder = VendorFolder::new();
+    let (built, first) = folder.build(&release("chart", IMAGE), 1).unwrap();
     let state = desired(&built);
-    let (chart, contents) = (helm(state), desk.contents());
+    let (chart, contents) = (helm(state), folder.contents());
     assert_eq!(chart.chart.as_str(), "charts.airlock.internal/shop/hello");
     assert_eq!((chart.chart_name.as_str(), chart.tag.as_str()), ("hello", "1.0.0"));
     assert_eq!((chart.source, chart.release_name.as_str()), (ChartSource::Oci, "hello"));
@@ -107,16 +107,16 @@ fn a_folder_is_packed_the_same_each_time_and_its_values_are_pinned() {
             "hello/values.yaml"
         ]
     );
-    let (_, again) = desk.build(&release("chart", IMAGE), 1).unwrap();
+    let (_, again) = folder.build(&release("chart", IMAGE), 1).unwrap();
     assert!(first == again);
 }
 
 #[test]
 fn an_archive_keeps_its_bytes_and_may_be_named() {
-    let mut desk = VendorDesk::new();
-    desk.write("app.tgz", app());
+    let mut folder = VendorFolder::new();
+    folder.write("app.tgz", app());
     let more = "  image_values: [image]\n  serve: repository\n";
-    let (built, _) = desk
+    let (built, _) = folder
         .build(
             &release("{source: app.tgz, name: registry.example.com/charts/app}", more),
             1,
@@ -129,9 +129,9 @@ fn an_archive_keeps_its_bytes_and_may_be_named() {
         ("2.0.0+build.1", "2.0.0_build.1")
     );
     assert_eq!(chart.source, ChartSource::Repository);
-    let contents = desk.contents();
+    let contents = folder.contents();
     assert!(contents.0.values().any(|bytes| *bytes == app()), "byte for byte");
-    let (class, code, text) = desk.refused(
+    let (class, code, text) = folder.refused(
         &release("{source: app.tgz, name: registry.example.com/charts/other}", IMAGE),
         2,
     );
@@ -140,28 +140,28 @@ fn an_archive_keeps_its_bytes_and_may_be_named() {
 
 #[test]
 fn a_chart_of_a_registry_keeps_its_digest() {
-    let mut desk = VendorDesk::new();
-    let mut shelf = Shelf::default();
-    let config = shelf.blob(CONFIG, br#"{"name":"app","version":"2.0.0+build.1"}"#);
-    let layer = shelf.blob(LAYER, &app());
+    let mut folder = VendorFolder::new();
+    let mut image_set = ImageSet::default();
+    let config = image_set.blob(CONFIG, br#"{"name":"app","version":"2.0.0+build.1"}"#);
+    let layer = image_set.blob(LAYER, &app());
     let manifest = json!({"schemaVersion": 2, "mediaType": MANIFEST, "config": config, "layers": [layer]});
-    let chart = shelf.manifest(&manifest);
-    shelf.tag("2.0.0_build.1", &chart);
-    shelf.tag("3.0.0", &chart);
-    let registry = TestRegistry::start(shelf, Manners::default());
+    let chart = image_set.manifest(&manifest);
+    image_set.tag("2.0.0_build.1", &chart);
+    image_set.tag("3.0.0", &chart);
+    let registry = TestRegistry::start(image_set, Behaviour::default());
     let source = format!("oci://{}", registry.image(":2.0.0_build.1"));
-    let (built, _) = desk.build(&release(&source, IMAGE), 1).unwrap();
+    let (built, _) = folder.build(&release(&source, IMAGE), 1).unwrap();
     let state = desired(&built);
     let helm = helm(state);
     assert_eq!(helm.chart.to_string(), registry.image(""));
     let images = &state.targets[0].deployments[0].images;
     let carried = images.iter().find(|image| image.repository == helm.chart).unwrap();
     assert_eq!(json!(carried.digest), chart["digest"]);
-    desk.contents();
+    folder.contents();
     // A tag that is not the chart's version, and one that is not there.
     for (tag, code) in [(":3.0.0", "chart"), (":4.0.0", "missing")] {
         let source = format!("oci://{}", registry.image(tag));
-        let (class, found, text) = desk.refused(&release(&source, IMAGE), 2);
+        let (class, found, text) = folder.refused(&release(&source, IMAGE), 2);
         assert_eq!((class, found), ("E-CONTENT", code), "{text}");
     }
 }
@@ -177,15 +177,15 @@ fn a_chart_repository_is_believed_only_as_far_as_its_digests() {
     };
     let hex = digest_of(&archive).0.to_string();
     let serve = |index: String, archive: &[u8]| {
-        let manners = Manners {
+        let behaviour = Behaviour {
             files: [
                 ("/stable/index.yaml".to_owned(), index.into_bytes()),
                 ("/stable/app-2.tgz".to_owned(), archive.to_vec()),
             ]
             .into(),
-            ..Manners::default()
+            ..Behaviour::default()
         };
-        TestRegistry::start(Shelf::default(), manners)
+        TestRegistry::start(ImageSet::default(), behaviour)
     };
     let source = |registry: &TestRegistry, version: &str| {
         format!(
@@ -193,30 +193,30 @@ fn a_chart_repository_is_believed_only_as_far_as_its_digests() {
             registry.host()
         )
     };
-    let mut desk = VendorDesk::new();
+    let mut folder = VendorFolder::new();
     let registry = serve(index(&hex, "app-2.tgz"), &archive);
-    let (built, _) = desk
+    let (built, _) = folder
         .build(&release(&source(&registry, "2.0.0+build.1"), IMAGE), 1)
         .unwrap();
     assert_eq!(
         helm(desired(&built)).chart.to_string(),
         format!("{}/stable/app", registry.host())
     );
-    let contents = desk.contents();
+    let contents = folder.contents();
     assert!(contents.0.values().any(|bytes| *bytes == archive), "byte for byte");
     assert_eq!(registry.log(), ["GET /stable/index.yaml", "GET /stable/app-2.tgz"]);
 
-    let (_, code, text) = desk.refused(&release(&source(&registry, "9.0.0"), IMAGE), 2);
+    let (_, code, text) = folder.refused(&release(&source(&registry, "9.0.0"), IMAGE), 2);
     assert!(code == "missing" && text.contains("2.0.0+build.1"), "{text}");
-    let (class, code, text) = desk.refused(&release(&source(&registry, "1.0.0"), IMAGE), 2);
+    let (class, code, text) = folder.refused(&release(&source(&registry, "1.0.0"), IMAGE), 2);
     assert_eq!((class, code), ("E-CONTENT", "chart"), "no digest: {text}");
     let false_archive = serve(index(&hex, "app-2.tgz"), &tgz(&[("app/Chart.yaml", "x")]));
-    let (class, code, text) = desk.refused(&release(&source(&false_archive, "2.0.0+build.1"), IMAGE), 2);
+    let (class, code, text) = folder.refused(&release(&source(&false_archive, "2.0.0+build.1"), IMAGE), 2);
     assert_eq!((class, code), ("E-INTEGRITY", "source"), "{text}");
     let gone = serve(index(&hex, "gone.tgz"), &archive);
-    let (class, code, text) = desk.refused(&release(&source(&gone, "2.0.0+build.1"), IMAGE), 2);
+    let (class, code, text) = folder.refused(&release(&source(&gone, "2.0.0+build.1"), IMAGE), 2);
     assert_eq!((class, code), ("E-CONTENT", "missing"), "{text}");
-    let (class, code, text) = desk.refused(
+    let (class, code, text) = folder.refused(
         &release(
             "{repository: 'http://charts.example.com', name: app, version: 1.0.0}",
             IMAGE,
@@ -255,7 +255,7 @@ fn hostile_archives_are_refused_by_name() {
         }
         inner
     };
-    let mut desk = VendorDesk::new();
+    let mut folder = VendorFolder::new();
     for (archive, class, says) in [
         (linked(tar::EntryType::Symlink), "E-CONTENT", "link"),
         (linked(tar::EntryType::Link), "E-CONTENT", "link"),
@@ -282,44 +282,44 @@ fn hostile_archives_are_refused_by_name() {
         ),
         (b"no archive".to_vec(), "E-CONTENT", "no chart"),
     ] {
-        desk.write("bad.tgz", archive);
-        let (found, _, text) = desk.refused(&release("bad.tgz", ""), 1);
+        folder.write("bad.tgz", archive);
+        let (found, _, text) = folder.refused(&release("bad.tgz", ""), 1);
         assert_eq!(found, class, "{text}");
         assert!(text.contains(says), "{says}: {text}");
     }
-    desk.write("bad.tgz", nested(3));
-    desk.build(&release("bad.tgz", ""), 1).unwrap();
-    std::os::unix::fs::symlink("/etc/passwd", desk.path("chart/templates/link.yaml")).unwrap();
-    let (class, code, text) = desk.refused(&release("chart", IMAGE), 2);
+    folder.write("bad.tgz", nested(3));
+    folder.build(&release("bad.tgz", ""), 1).unwrap();
+    std::os::unix::fs::symlink("/etc/passwd", folder.path("chart/templates/link.yaml")).unwrap();
+    let (class, code, text) = folder.refused(&release("chart", IMAGE), 2);
     assert_eq!((class, code), ("E-CONTENT", "chart"), "{text}");
 }
 
 #[test]
 fn images_that_values_do_not_reach_are_listed_or_refused() {
-    let mut desk = VendorDesk::new();
+    let mut folder = VendorFolder::new();
     // Nothing says where the image stands.
-    let (class, code, text) = desk.refused(&release("chart", ""), 1);
+    let (class, code, text) = folder.refused(&release("chart", ""), 1);
     assert_eq!((class, code), ("E-CONTENT", "image-value"), "{text}");
     assert!(text.contains("image_values") && text.contains("value image"), "{text}");
-    let (class, code, text) = desk.refused(&release("chart", "  image_values: [image, other.image]\n"), 1);
+    let (class, code, text) = folder.refused(&release("chart", "  image_values: [image, other.image]\n"), 1);
     assert_eq!((class, code), ("E-CONTENT", "image-value"), "{text}");
     // A template that names an image by itself.
-    desk.write(
+    folder.write(
         "chart/templates/job.yaml",
         "kind: Job\n  image: registry.example.com/shop/web:1.0\n",
     );
-    let (class, code, text) = desk.refused(&release("chart", IMAGE), 1);
+    let (class, code, text) = folder.refused(&release("chart", IMAGE), 1);
     assert_eq!((class, code), ("E-CONTENT", "written-image"), "{text}");
     assert!(text.contains("templates/job.yaml:2"), "{text}");
     let listed = format!("{IMAGE}  images: [{{source: 'oci:hello:1.0', name: 'registry.example.com/shop/web:1.0'}}]\n");
-    desk.build(&release("chart", &listed), 1).unwrap();
+    folder.build(&release("chart", &listed), 1).unwrap();
     assert!(
-        desk.warnings.iter().any(|warning| warning.contains("job.yaml:2")),
+        folder.warnings.iter().any(|warning| warning.contains("job.yaml:2")),
         "{:?}",
-        desk.warnings
+        folder.warnings
     );
     // An image that nothing has is missing together with everything else.
-    desk.write(
+    folder.write(
         "over.yaml",
         "image: {registry: \"oci.invalid\", repository: x, tag: \"1\"}\n",
     );
@@ -327,36 +327,36 @@ fn images_that_values_do_not_reach_are_listed_or_refused() {
         "name: 'registry.example.com/shop/web:1.0'}",
         "name: 'registry.example.com/shop/web:1.0'}, {source: 'oci:hello:9', name: 'oci.invalid/x:1'}",
     );
-    let (class, code, text) = desk.refused(&release("chart", &elsewhere), 2);
+    let (class, code, text) = folder.refused(&release("chart", &elsewhere), 2);
     assert_eq!((class, code), ("E-CONTENT", "missing"), "{text}");
 }
 
 #[test]
 fn values_merge_in_order_and_change_the_revision() {
-    let mut desk = VendorDesk::new();
-    desk.write("a.yaml", "replicas: 2\nextra: {a: 1, list: [1, 2]}\n");
-    desk.write("b.yaml", "extra: {b: 2, list: [3]}\n");
+    let mut folder = VendorFolder::new();
+    folder.write("a.yaml", "replicas: 2\nextra: {a: 1, list: [1, 2]}\n");
+    folder.write("b.yaml", "extra: {b: 2, list: [3]}\n");
     let more = format!("{IMAGE}  values: [a.yaml, b.yaml]\n");
-    let (built, _) = desk.build(&release("chart", &more), 1).unwrap();
+    let (built, _) = folder.build(&release("chart", &more), 1).unwrap();
     let first = helm(desired(&built)).values;
-    let values: Value = desk.contents().text(first).parse().unwrap();
+    let values: Value = folder.contents().text(first).parse().unwrap();
     assert_eq!(values["extra"], json!({"a": 1, "b": 2, "list": [3]}));
     let revision = desired(&built).targets[0].deployments[0].revision;
-    desk.write("b.yaml", "# the same\nextra: {b: 2, list: [3]}\n");
-    let (built, _) = desk.build(&release("chart", &more), 2).unwrap();
+    folder.write("b.yaml", "# the same\nextra: {b: 2, list: [3]}\n");
+    let (built, _) = folder.build(&release("chart", &more), 2).unwrap();
     assert_eq!(desired(&built).targets[0].deployments[0].revision, revision);
-    desk.write("c.yaml", "replicas: 3\n");
+    folder.write("c.yaml", "replicas: 3\n");
     let own = release("chart", &more) + "    values: c.yaml\n    options: {timeout: 10m0s}\n";
-    let (built, _) = desk.build(&own, 3).unwrap();
+    let (built, _) = folder.build(&own, 3).unwrap();
     assert_ne!(desired(&built).targets[0].deployments[0].revision, revision);
-    let values: Value = desk.contents().text(helm(desired(&built)).values).parse().unwrap();
+    let values: Value = folder.contents().text(helm(desired(&built)).values).parse().unwrap();
     assert_eq!(values["replicas"], 3);
-    desk.write("b.yaml", "extra: 5\n");
-    let (class, code, text) = desk.refused(&release("chart", &more), 4);
+    folder.write("b.yaml", "extra: 5\n");
+    let (class, code, text) = folder.refused(&release("chart", &more), 4);
     assert_eq!((class, code), ("E-USAGE", "values"), "{text}");
     assert!(text.contains("b.yaml: extra"), "{text}");
-    desk.write("b.yaml", "extra: 5\nextra: 6\n");
-    let (class, code, text) = desk.refused(&release("chart", &more), 4);
+    folder.write("b.yaml", "extra: 5\nextra: 6\n");
+    let (class, code, text) = folder.refused(&release("chart", &more), 4);
     assert_eq!((class, code), ("E-USAGE", "yaml"), "{text}");
     assert!(text.contains("b.yaml:2"), "{text}");
 }

@@ -11,21 +11,21 @@ use airlock::domain::{Hash, Timestamp};
 use base64::Engine as _;
 use serde_json::{Value, json};
 
-use crate::support::registry::{Door, Manners, TestRegistry};
-use crate::support::shelf::Shelf;
+use crate::support::image_set::ImageSet;
+use crate::support::registry::{Access, Behaviour, TestRegistry};
 
 /// A folder with a workspace, and an environment without anything else.
-struct Desk {
+struct CommandFolder {
     folder: tempfile::TempDir,
 }
 
-impl Desk {
+impl CommandFolder {
     fn new() -> Self {
-        let desk = Self {
+        let folder = Self {
             folder: tempfile::tempdir().unwrap(),
         };
-        desk.good(&["vendor", "init", "--product", "app", "--vendor", "Test", "w"]);
-        desk
+        folder.good(&["vendor", "init", "--product", "app", "--vendor", "Test", "w"]);
+        folder
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -85,85 +85,85 @@ impl Desk {
 
 const CREATE: [&str; 8] = ["bundle", "create", "-f", "release.yaml", "-w", "w", "-o", "out.airlock"];
 
-fn shelf() -> Shelf {
-    let mut shelf = Shelf::default();
-    let image = shelf.image("linux/amd64", b"layer");
-    shelf.tag("1.0", &image);
-    shelf
+fn image_set() -> ImageSet {
+    let mut image_set = ImageSet::default();
+    let image = image_set.image("linux/amd64", b"layer");
+    image_set.tag("1.0", &image);
+    image_set
 }
 
 #[test]
 fn credentials_come_from_dockers_configuration() {
     let pair = base64::engine::general_purpose::STANDARD.encode("user:secret");
-    for door in [Door::Basic, Door::Bearer, Door::Identity] {
-        let desk = Desk::new();
-        let manners = Manners {
-            door,
-            ..Manners::default()
+    for access in [Access::Basic, Access::Bearer, Access::Identity] {
+        let folder = CommandFolder::new();
+        let behaviour = Behaviour {
+            access,
+            ..Behaviour::default()
         };
-        let registry = TestRegistry::start(shelf(), manners);
-        desk.release_file(&registry.image(":1.0"));
-        let (class, code, _) = desk.refused(&CREATE);
+        let registry = TestRegistry::start(image_set(), behaviour);
+        folder.release_file(&registry.image(":1.0"));
+        let (class, code, _) = folder.refused(&CREATE);
         assert_eq!(
             (class.as_str(), code.as_str()),
             ("E-USAGE", "registry-credentials"),
-            "{door:?}"
+            "{access:?}"
         );
-        assert!(!desk.path("out.airlock").exists());
+        assert!(!folder.path("out.airlock").exists());
 
-        let entry = if door == Door::Identity {
+        let entry = if access == Access::Identity {
             json!({"auth": "", "identitytoken": "re/fresh"})
         } else {
             json!({"auth": pair})
         };
-        desk.docker_config(&json!({"auths": {registry.host(): entry}}));
-        let made = desk.good(&CREATE);
+        folder.docker_config(&json!({"auths": {registry.host(): entry}}));
+        let made = folder.good(&CREATE);
         assert_eq!(
             (&made["names"], &made["signatures"]),
             (&json!(1), &json!(1)),
-            "{door:?}"
+            "{access:?}"
         );
-        desk.good(&["bundle", "verify", "out.airlock", "--trust", "w/root.json"]);
+        folder.good(&["bundle", "verify", "out.airlock", "--trust", "w/root.json"]);
     }
 }
 
 #[test]
 fn a_credential_helper_is_asked_and_a_wrong_password_is_told() {
-    let desk = Desk::new();
-    let manners = Manners {
-        door: Door::Basic,
-        ..Manners::default()
+    let folder = CommandFolder::new();
+    let behaviour = Behaviour {
+        access: Access::Basic,
+        ..Behaviour::default()
     };
-    let registry = TestRegistry::start(shelf(), manners);
-    desk.release_file(&registry.image(":1.0"));
+    let registry = TestRegistry::start(image_set(), behaviour);
+    folder.release_file(&registry.image(":1.0"));
     let wrong = base64::engine::general_purpose::STANDARD.encode("user:wrong");
-    desk.docker_config(&json!({"auths": {registry.host(): {"auth": wrong}}}));
-    let (class, code, event) = desk.refused(&CREATE);
+    folder.docker_config(&json!({"auths": {registry.host(): {"auth": wrong}}}));
+    let (class, code, event) = folder.refused(&CREATE);
     assert_eq!((class.as_str(), code.as_str()), ("E-USAGE", "registry-credentials"));
     assert!(!event.to_string().contains("wrong"), "no secret is repeated: {event}");
 
-    let helper = desk.path("docker-credential-test");
+    let helper = folder.path("docker-credential-test");
     let script = "#!/bin/sh\nread server\necho '{\"ServerURL\":\"x\",\"Username\":\"user\",\"Secret\":\"secret\"}'\n";
     fs::write(&helper, script).unwrap();
     fs::set_permissions(&helper, fs::Permissions::from_mode(0o755)).unwrap();
-    desk.docker_config(&json!({"credHelpers": {registry.host(): "test"}}));
-    desk.good(&CREATE);
+    folder.docker_config(&json!({"credHelpers": {registry.host(): "test"}}));
+    folder.good(&CREATE);
 }
 
 #[test]
 fn credentials_never_leave_tls_for_a_token_service_in_clear() {
-    let desk = Desk::new();
-    let manners = Manners {
-        door: Door::Bearer,
+    let folder = CommandFolder::new();
+    let behaviour = Behaviour {
+        access: Access::Bearer,
         tls: true,
-        ..Manners::default()
+        ..Behaviour::default()
     };
-    let registry = TestRegistry::start(shelf(), manners);
+    let registry = TestRegistry::start(image_set(), behaviour);
     let pair = base64::engine::general_purpose::STANDARD.encode("user:secret");
-    desk.docker_config(&json!({"auths": {registry.host(): {"auth": pair}}}));
-    desk.release_file(&registry.image(":1.0"));
+    folder.docker_config(&json!({"auths": {registry.host(): {"auth": pair}}}));
+    folder.release_file(&registry.image(":1.0"));
     let ca = format!("{}/tests/it/support/tls/ca.pem", env!("CARGO_MANIFEST_DIR"));
-    let (class, code, event) = desk.refused(&[&CREATE[..], &["--ca-file", &ca]].concat());
+    let (class, code, event) = folder.refused(&[&CREATE[..], &["--ca-file", &ca]].concat());
     assert_eq!((class.as_str(), code.as_str()), ("E-IO", "registry"));
     assert!(event["found"].as_str().unwrap().contains("HTTPS"), "{event}");
     assert!(registry.log().iter().all(|line| !line.contains("/token")));
@@ -171,23 +171,23 @@ fn credentials_never_leave_tls_for_a_token_service_in_clear() {
 
 #[test]
 fn one_number_has_one_content_and_the_same_inputs_give_the_same_bytes() {
-    let desk = Desk::new();
+    let folder = CommandFolder::new();
     let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/hello");
-    desk.release_file(&format!("oci:{}", fixtures.display()));
-    let first = desk.good(&CREATE);
-    let bytes = fs::read(desk.path("out.airlock")).unwrap();
-    let again = desk.good(&CREATE);
+    folder.release_file(&format!("oci:{}", fixtures.display()));
+    let first = folder.good(&CREATE);
+    let bytes = fs::read(folder.path("out.airlock")).unwrap();
+    let again = folder.good(&CREATE);
     assert_eq!(first["head_digest"], again["head_digest"]);
-    assert!(bytes == fs::read(desk.path("out.airlock")).unwrap());
+    assert!(bytes == fs::read(folder.path("out.airlock")).unwrap());
 
     let other = [&CREATE[..], &["--platform", "linux/amd64"]].concat();
-    let (class, code, _) = desk.refused(&other);
+    let (class, code, _) = folder.refused(&other);
     assert_eq!((class.as_str(), code.as_str()), ("E-EQUIVOCATION", "number-used"));
     assert!(
-        bytes == fs::read(desk.path("out.airlock")).unwrap(),
+        bytes == fs::read(folder.path("out.airlock")).unwrap(),
         "the old bundle stays"
     );
-    let leftovers = fs::read_dir(desk.folder.path())
+    let leftovers = fs::read_dir(folder.folder.path())
         .unwrap()
         .filter(|entry| {
             entry
@@ -199,10 +199,10 @@ fn one_number_has_one_content_and_the_same_inputs_give_the_same_bytes() {
         })
         .count();
     assert_eq!(leftovers, 0);
-    let next = desk.good(&[&other[..], &["--sequence", "2"]].concat());
+    let next = folder.good(&[&other[..], &["--sequence", "2"]].concat());
     assert_eq!((&next["sequence"], &next["absent"]), (&json!(2), &json!(1)));
 
-    let unsigned = desk.good(&[&CREATE[..], &["--unsigned"]].concat());
+    let unsigned = folder.good(&[&CREATE[..], &["--unsigned"]].concat());
     assert_eq!(
         (&unsigned["signatures"], &unsigned["signatures_missing"]),
         (&json!(0), &json!(1))
@@ -212,44 +212,44 @@ fn one_number_has_one_content_and_the_same_inputs_give_the_same_bytes() {
 
 #[test]
 fn create_and_inspect_say_what_targets_run() {
-    let desk = Desk::new();
+    let folder = CommandFolder::new();
     let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/shop/release.yaml");
     let text = fs::read_to_string(&fixture)
         .unwrap()
         .replace("product: shop", "product: app");
-    let folder = fixture.parent().unwrap().display().to_string();
+    let fixtures = fixture.parent().unwrap().display().to_string();
     let text = text
-        .replace("oci:../hello", &format!("oci:{folder}/../hello"))
-        .replace(": compose.yaml", &format!(": {folder}/compose.yaml"))
-        .replace(": shop.env", &format!(": {folder}/shop.env"));
-    fs::write(desk.path("release.yaml"), text).unwrap();
-    let made = desk.good(&CREATE);
+        .replace("oci:../hello", &format!("oci:{fixtures}/../hello"))
+        .replace(": compose.yaml", &format!(": {fixtures}/compose.yaml"))
+        .replace(": shop.env", &format!(": {fixtures}/shop.env"));
+    fs::write(folder.path("release.yaml"), text).unwrap();
+    let made = folder.good(&CREATE);
     let target = &made["targets"][0];
     assert_eq!(
         (&target["name"], &target["kind"]),
         (&json!("counter"), &json!("docker"))
     );
     let inspect = ["bundle", "inspect", "out.airlock", "--trust", "w/root.json", "--list"];
-    let shown = desk.good(&inspect);
+    let shown = folder.good(&inspect);
     assert_eq!(
         shown["desired"]["targets"][0]["deployments"][0]["revision"],
         target["deployments"][0]["revision"]
     );
     assert_eq!(shown["names"].as_array().unwrap().len(), 3);
-    desk.good(&["bundle", "verify", "out.airlock", "--trust", "w/root.json"]);
+    folder.good(&["bundle", "verify", "out.airlock", "--trust", "w/root.json"]);
     // Without targets nothing is said of them.
-    desk.release_file(&format!("oci:{folder}/../hello"));
-    let (class, code, _) = desk.refused(&[&CREATE[..], &["--sequence", "2"]].concat());
+    folder.release_file(&format!("oci:{fixtures}/../hello"));
+    let (class, code, _) = folder.refused(&[&CREATE[..], &["--sequence", "2"]].concat());
     assert_eq!((class.as_str(), code.as_str()), ("E-POLICY", "undeploy"));
 }
 
 #[test]
 fn a_site_is_enrolled_and_named_in_a_release() {
-    let desk = Desk::new();
+    let folder = CommandFolder::new();
     let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/hello");
-    desk.release_file(&format!("oci:{}", fixtures.display()));
+    folder.release_file(&format!("oci:{}", fixtures.display()));
     let for_plant = [&CREATE[..], &["--site", "plant"]].concat();
-    let (class, code, _) = desk.refused(&for_plant);
+    let (class, code, _) = folder.refused(&for_plant);
     assert_eq!((class.as_str(), code.as_str()), ("E-USAGE", "value"));
     let site = "0123456789abcdef0123456789abcdef";
     let enrolment = |status: u8| {
@@ -263,22 +263,25 @@ fn a_site_is_enrolled_and_named_in_a_release() {
             &status,
         )
     };
-    fs::write(desk.path("plant.json"), enrolment(1)).unwrap();
+    fs::write(folder.path("plant.json"), enrolment(1)).unwrap();
     let enroll = ["vendor", "enroll", "plant.json", "-w", "w", "--name", "plant"];
-    assert_eq!(desk.good(&enroll)["result"], "enrolled");
-    assert_eq!(desk.good(&enroll)["result"], "already");
-    assert_eq!(desk.good(&for_plant)["audience"], json!([site]));
-    fs::write(desk.path("plant.json"), enrolment(2)).unwrap();
-    let (class, code, _) = desk.refused(&enroll);
+    assert_eq!(folder.good(&enroll)["result"], "enrolled");
+    assert_eq!(folder.good(&enroll)["result"], "already");
+    assert_eq!(folder.good(&for_plant)["audience"], json!([site]));
+    fs::write(folder.path("plant.json"), enrolment(2)).unwrap();
+    let (class, code, _) = folder.refused(&enroll);
     assert_eq!((class.as_str(), code.as_str()), ("E-EQUIVOCATION", "site-keys"));
-    assert_eq!(desk.good(&["vendor", "sites", "-w", "w"]).as_array().unwrap().len(), 1);
+    assert_eq!(
+        folder.good(&["vendor", "sites", "-w", "w"]).as_array().unwrap().len(),
+        1
+    );
 }
 
 #[test]
 fn keys_with_a_passphrase_are_made_rotated_and_used() {
-    let desk = Desk::new();
-    fs::write(desk.path("pass"), "correct horse\n").unwrap();
-    fs::write(desk.path("wrong"), "battery staple\n").unwrap();
+    let folder = CommandFolder::new();
+    fs::write(folder.path("pass"), "correct horse\n").unwrap();
+    fs::write(folder.path("wrong"), "battery staple\n").unwrap();
     let init = [
         "vendor",
         "init",
@@ -289,29 +292,29 @@ fn keys_with_a_passphrase_are_made_rotated_and_used() {
         "locked",
         "--passphrase-file",
     ];
-    desk.good(&[&init[..], &["pass", "--root-keys", "1"]].concat());
+    folder.good(&[&init[..], &["pass", "--root-keys", "1"]].concat());
     let rotate = ["vendor", "trust", "rotate", "ack", "-w", "locked"];
-    let keys = || fs::read_dir(desk.path("locked/keys")).unwrap().count();
-    let (before, chain) = (keys(), fs::read(desk.path("locked/root.json")).unwrap());
+    let keys = || fs::read_dir(folder.path("locked/keys")).unwrap().count();
+    let (before, chain) = (keys(), fs::read(folder.path("locked/root.json")).unwrap());
     for extra in [&[][..], &["--passphrase-file", "wrong"]] {
-        let (class, code, _) = desk.refused(&[&rotate[..], extra].concat());
+        let (class, code, _) = folder.refused(&[&rotate[..], extra].concat());
         assert_eq!((class.as_str(), code.as_str()), ("E-TRUST", "passphrase"));
         assert_eq!(keys(), before, "no key is left of a change that was refused");
-        assert!(chain == fs::read(desk.path("locked/root.json")).unwrap());
+        assert!(chain == fs::read(folder.path("locked/root.json")).unwrap());
     }
-    let shown = desk.good(&[&rotate[..], &["--passphrase-file", "pass"]].concat());
+    let shown = folder.good(&[&rotate[..], &["--passphrase-file", "pass"]].concat());
     assert_eq!(
         (&shown["version"], &shown["roles"]["ack"][0]["keys"][0]["file"]),
         (&json!(2), &json!("ack-2.pem"))
     );
-    let pem = fs::read_to_string(desk.path("locked/keys/ack-2.pem")).unwrap();
+    let pem = fs::read_to_string(folder.path("locked/keys/ack-2.pem")).unwrap();
     assert!(pem.contains("ENCRYPTED"));
 }
 
 #[test]
 fn a_failed_init_leaves_nothing_and_a_good_one_is_private() {
-    let desk = Desk::new();
-    let (class, code, _) = desk.refused(&["vendor", "init", "--product", "app", "--vendor", "Test", "w"]);
+    let folder = CommandFolder::new();
+    let (class, code, _) = folder.refused(&["vendor", "init", "--product", "app", "--vendor", "Test", "w"]);
     assert_eq!((class.as_str(), code.as_str()), ("E-USAGE", "folder-in-use"));
     let bad = [
         "vendor",
@@ -324,14 +327,14 @@ fn a_failed_init_leaves_nothing_and_a_good_one_is_private() {
         "--threshold",
         "9",
     ];
-    let (class, code, _) = desk.refused(&bad);
+    let (class, code, _) = folder.refused(&bad);
     assert_eq!((class.as_str(), code.as_str()), ("E-USAGE", "threshold"));
-    let names: Vec<_> = fs::read_dir(desk.folder.path())
+    let names: Vec<_> = fs::read_dir(folder.folder.path())
         .unwrap()
         .map(|entry| entry.unwrap().file_name())
         .collect();
     assert_eq!(names, ["w"]);
-    for entry in fs::read_dir(desk.path("w/keys")).unwrap() {
+    for entry in fs::read_dir(folder.path("w/keys")).unwrap() {
         let path = entry.unwrap().path();
         let mode = fs::metadata(&path).unwrap().permissions().mode() & 0o777;
         let private = path.extension().is_some_and(|suffix| suffix == "pem");

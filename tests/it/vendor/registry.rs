@@ -7,28 +7,28 @@ use std::path::PathBuf;
 use airlock::vendor_side::collect::RegistryOptions;
 use serde_json::Value;
 
-use crate::support::registry::{Door, Fault, Manners, TestRegistry, closed_port};
-use crate::support::shelf::{Shelf, digest, digest_of};
+use crate::support::image_set::{ImageSet, digest, digest_of};
+use crate::support::registry::{Access, Behaviour, Fault, TestRegistry, closed_port};
 use crate::support::vendor::{names, pack, refusal, take, take_with};
 
 const LAYER: &[u8] = b"0123456789abcdefghijklmnopqrstuvwxyz";
 
 /// One image, `1.0`.
-fn shelf() -> (Shelf, Value) {
-    let mut shelf = Shelf::default();
-    let image = shelf.image("linux/amd64", LAYER);
-    shelf.tag("1.0", &image);
-    (shelf, image)
+fn image_set() -> (ImageSet, Value) {
+    let mut image_set = ImageSet::default();
+    let image = image_set.image("linux/amd64", LAYER);
+    image_set.tag("1.0", &image);
+    (image_set, image)
 }
 
-fn start(manners: Manners) -> TestRegistry {
-    TestRegistry::start(shelf().0, manners)
+fn start(behaviour: Behaviour) -> TestRegistry {
+    TestRegistry::start(image_set().0, behaviour)
 }
 
 #[test]
 fn an_image_is_collected_by_tag_and_by_digest() {
-    let (shelf, image) = shelf();
-    let registry = TestRegistry::start(shelf, Manners::default());
+    let (image_set, image) = image_set();
+    let registry = TestRegistry::start(image_set, Behaviour::default());
     let (content, sources) = take(&registry.image(":1.0"), &["linux/amd64"]).unwrap();
     let payload = pack(&content, &sources).unwrap();
     assert!(payload.windows(LAYER.len()).any(|window| window == LAYER));
@@ -46,23 +46,23 @@ fn an_image_is_collected_by_tag_and_by_digest() {
 
 #[test]
 fn referrers_are_found_with_the_api_over_pages_and_without_it() {
-    let mut shelf = Shelf::default();
-    let (index, [amd, ..]) = shelf.multi_platform();
-    shelf.tag("1.0", &index);
+    let mut image_set = ImageSet::default();
+    let (index, [amd, ..]) = image_set.multi_platform();
+    image_set.tag("1.0", &index);
     let referrers: Vec<Value> = (0..5)
-        .map(|n| shelf.referrer(&index, &format!("referrer {n}")))
+        .map(|n| image_set.referrer(&index, &format!("referrer {n}")))
         .collect();
-    let of_referrer = shelf.referrer(&referrers[0], "referrer of a referrer");
-    let by_schema = shelf.index(&referrers[..2]);
-    shelf.tag(&format!("sha256-{}", digest(&index).0), &by_schema);
-    let signature = shelf.image("linux/amd64", b"signature");
-    shelf.tag(&format!("sha256-{}.sig", digest(&amd).0), &signature);
+    let of_referrer = image_set.referrer(&referrers[0], "referrer of a referrer");
+    let by_schema = image_set.index(&referrers[..2]);
+    image_set.tag(&format!("sha256-{}", digest(&index).0), &by_schema);
+    let signature = image_set.image("linux/amd64", b"signature");
+    image_set.tag(&format!("sha256-{}.sig", digest(&amd).0), &signature);
 
-    let paged = Manners {
+    let paged = Behaviour {
         referrers_page: 2,
-        ..Manners::default()
+        ..Behaviour::default()
     };
-    let registry = TestRegistry::start(shelf.clone(), paged);
+    let registry = TestRegistry::start(image_set.clone(), paged);
     let (content, sources) = take(&registry.image(":1.0"), &[]).unwrap();
     pack(&content, &sources).unwrap();
     for manifest in referrers.iter().chain([&of_referrer, &by_schema, &signature]) {
@@ -70,11 +70,11 @@ fn referrers_are_found_with_the_api_over_pages_and_without_it() {
     }
     assert!(registry.log().iter().any(|line| line.contains("?from=4")));
 
-    let old = Manners {
+    let old = Behaviour {
         no_referrers_api: true,
-        ..Manners::default()
+        ..Behaviour::default()
     };
-    let registry = TestRegistry::start(shelf, old);
+    let registry = TestRegistry::start(image_set, old);
     let (content, sources) = take(&registry.image(":1.0"), &[]).unwrap();
     pack(&content, &sources).unwrap();
     assert!(content.manifests.contains_key(&digest(&referrers[1])));
@@ -92,9 +92,9 @@ fn passing_troubles_pass_unnoticed() {
         (Fault::Cut("manifests/1.0", 10), "manifests/1.0"),
         (Fault::Cut("manifests/1.0", 0), "manifests/1.0"),
     ] {
-        let registry = start(Manners {
+        let registry = start(Behaviour {
             faults: vec![fault.clone()],
-            ..Manners::default()
+            ..Behaviour::default()
         });
         let (content, sources) = take(&registry.image(":1.0"), &[]).unwrap();
         pack(&content, &sources).unwrap();
@@ -109,12 +109,12 @@ fn passing_troubles_pass_unnoticed() {
 #[test]
 fn a_cut_download_goes_on_where_it_ended() {
     for (no_ranges, cuts) in [(false, vec![10]), (true, vec![10]), (false, vec![7, 5, 3])] {
-        let (shelf, _) = shelf();
+        let (image_set, _) = image_set();
         let registry = TestRegistry::start(
-            shelf,
-            Manners {
+            image_set,
+            Behaviour {
                 no_ranges,
-                ..Manners::default()
+                ..Behaviour::default()
             },
         );
         let (content, sources) = take(&registry.image(":1.0"), &[]).unwrap();
@@ -144,9 +144,9 @@ fn a_cut_download_goes_on_where_it_ended() {
 
 #[test]
 fn lasting_trouble_ends_with_the_registry_named() {
-    let registry = start(Manners {
+    let registry = start(Behaviour {
         faults: vec![Fault::Status("manifests/1.0", 503, "0"); 6],
-        ..Manners::default()
+        ..Behaviour::default()
     });
     let (class, code, text) = refusal(take(&registry.image(":1.0"), &[]));
     assert_eq!((class, code), ("E-IO", "registry"));
@@ -159,7 +159,7 @@ fn lasting_trouble_ends_with_the_registry_named() {
     assert_eq!((class, code), ("E-IO", "registry"));
     assert!(text.contains("refused"), "{text}");
 
-    let registry = start(Manners::default());
+    let registry = start(Behaviour::default());
     let (content, sources) = take(&registry.image(":1.0"), &[]).unwrap();
     registry.add_faults(std::iter::repeat_n(Fault::Cut("blobs/", 0), 20));
     let (class, code, _) = refusal(pack(&content, &sources));
@@ -168,16 +168,16 @@ fn lasting_trouble_ends_with_the_registry_named() {
 
 #[test]
 fn false_content_is_never_accepted() {
-    let (shelf, image) = shelf();
-    let manifest = shelf.blobs[&digest(&image)].clone();
-    let lie = |name: String, bytes: Vec<u8>| Manners {
+    let (image_set, image) = image_set();
+    let manifest = image_set.blobs[&digest(&image)].clone();
+    let lie = |name: String, bytes: Vec<u8>| Behaviour {
         false_bytes: BTreeMap::from([(name, bytes)]),
-        ..Manners::default()
+        ..Behaviour::default()
     };
     // By digest the manifest is compared with its name.
     let by_digest = format!("@{}", digest(&image));
     let registry = TestRegistry::start(
-        shelf.clone(),
+        image_set.clone(),
         lie(digest(&image).to_string(), [&manifest[..], b" "].concat()),
     );
     let (class, code, _) = refusal(take(&registry.image(&by_digest), &[]));
@@ -186,23 +186,23 @@ fn false_content_is_never_accepted() {
     let layer = digest_of(LAYER).to_string();
     let mut same_size = LAYER.to_vec();
     same_size[0] ^= 1;
-    let registry = TestRegistry::start(shelf.clone(), lie(layer.clone(), same_size));
+    let registry = TestRegistry::start(image_set.clone(), lie(layer.clone(), same_size));
     let (content, sources) = take(&registry.image(":1.0"), &[]).unwrap();
     let (class, code, _) = refusal(pack(&content, &sources));
     assert_eq!((class, code), ("E-INTEGRITY", "source"));
 
-    let registry = TestRegistry::start(shelf.clone(), lie(layer, LAYER[1..].to_vec()));
+    let registry = TestRegistry::start(image_set.clone(), lie(layer, LAYER[1..].to_vec()));
     let (class, code, text) = refusal(take(&registry.image(":1.0"), &[]));
     assert_eq!((class, code), ("E-CONTENT", "missing"));
     assert!(text.contains("35 bytes instead of 36"), "{text}");
 
-    let registry = TestRegistry::start(shelf.clone(), lie(digest(&image).to_string(), vec![b' '; 5 << 20]));
+    let registry = TestRegistry::start(image_set.clone(), lie(digest(&image).to_string(), vec![b' '; 5 << 20]));
     let (class, code, _) = refusal(take(&registry.image(":1.0"), &[]));
     assert_eq!((class, code), ("E-LIMIT", "size"));
 
-    let mut gone = shelf;
+    let mut gone = image_set;
     gone.blobs.remove(&digest_of(LAYER));
-    let registry = TestRegistry::start(gone, Manners::default());
+    let registry = TestRegistry::start(gone, Behaviour::default());
     let (class, code, text) = refusal(take(&registry.image(":1.0"), &[]));
     assert_eq!((class, code), ("E-CONTENT", "missing"));
     assert!(text.contains(&digest_of(LAYER).to_string()), "{text}");
@@ -210,9 +210,9 @@ fn false_content_is_never_accepted() {
 
 #[test]
 fn https_needs_a_certificate_that_is_trusted() {
-    let registry = start(Manners {
+    let registry = start(Behaviour {
         tls: true,
-        ..Manners::default()
+        ..Behaviour::default()
     });
     let tls = |ca: Option<&str>| RegistryOptions {
         ca_files: ca.iter().map(|name| tls_file(name)).collect(),
@@ -239,13 +239,13 @@ fn tls_file(name: &str) -> PathBuf {
 
 #[test]
 fn a_registry_that_wants_credentials_and_gets_none_is_a_matter_of_usage() {
-    for door in [Door::Basic, Door::Bearer, Door::Closed] {
-        let registry = start(Manners {
-            door,
-            ..Manners::default()
+    for access in [Access::Basic, Access::Bearer, Access::Closed] {
+        let registry = start(Behaviour {
+            access,
+            ..Behaviour::default()
         });
         let (class, code, text) = refusal(take(&registry.image(":1.0"), &[]));
-        assert_eq!((class, code), ("E-USAGE", "registry-credentials"), "{door:?}");
+        assert_eq!((class, code), ("E-USAGE", "registry-credentials"), "{access:?}");
         assert!(text.contains("docker login"), "{text}");
     }
 }

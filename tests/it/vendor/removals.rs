@@ -3,7 +3,7 @@
 
 use airlock::domain::Uuid;
 
-use crate::support::desk::{HEAD, VendorDesk, desired};
+use crate::support::vendor_folder::{HEAD, VendorFolder, desired};
 
 /// A release file with targets of one application; each is `NAME` or `NAME|more keys`.
 fn fleet(targets: &[&str], removed: &str) -> String {
@@ -24,32 +24,32 @@ fn fleet(targets: &[&str], removed: &str) -> String {
     text + removed
 }
 
-fn desk() -> VendorDesk {
-    let desk = VendorDesk::new();
-    desk.write("one.yaml", "services:\n  a:\n    image: example.com/web:2\n");
-    desk
+fn folder() -> VendorFolder {
+    let folder = VendorFolder::new();
+    folder.write("one.yaml", "services:\n  a:\n    image: example.com/web:2\n");
+    folder
 }
 
 #[test]
 fn a_dropped_target_or_deployment_is_refused_with_the_list() {
-    let mut desk = desk();
+    let mut folder = folder();
     let both = "press-2|deployments: [{application: one}, {application: two}]";
-    let (built, _) = desk.build(&fleet(&["press-1", both], ""), 1).unwrap();
+    let (built, _) = folder.build(&fleet(&["press-1", both], ""), 1).unwrap();
     let first = desired(&built).clone();
-    let (class, code, text) = desk.refused(&fleet(&["press-2"], ""), 2);
+    let (class, code, text) = folder.refused(&fleet(&["press-2"], ""), 2);
     assert_eq!((class, code), ("E-POLICY", "undeploy"), "{text}");
     assert!(
         text.contains("target \"press-1\"") && text.contains("deployment \"press-2/two\""),
         "{text}"
     );
-    let (class, code, _) = desk.refused("images: [{source: 'oci:hello:1.0', name: 'a.b/c:1'}]\n", 2);
+    let (class, code, _) = folder.refused("images: [{source: 'oci:hello:1.0', name: 'a.b/c:1'}]\n", 2);
     assert_eq!(
         (class, code),
         ("E-POLICY", "undeploy"),
         "a release without targets drops them all"
     );
 
-    let (built, _) = desk
+    let (built, _) = folder
         .build(&fleet(&["press-2"], "removed: [press-1, press-2/two]\n"), 2)
         .unwrap();
     let state = desired(&built);
@@ -63,9 +63,9 @@ fn a_dropped_target_or_deployment_is_refused_with_the_list() {
     expected.sort();
     assert_eq!(state.removed, expected);
     // A site may skip that release, so later ones say it again; a target that comes back is no longer removed.
-    let (built, _) = desk.build(&fleet(&["press-2"], ""), 3).unwrap();
+    let (built, _) = folder.build(&fleet(&["press-2"], ""), 3).unwrap();
     assert_eq!(desired(&built).removed, expected);
-    let (built, _) = desk.build(&fleet(&["press-1", "press-2"], ""), 4).unwrap();
+    let (built, _) = folder.build(&fleet(&["press-1", "press-2"], ""), 4).unwrap();
     assert_eq!(desired(&built).removed, [two.id]);
     assert!(
         desired(&built)
@@ -74,33 +74,35 @@ fn a_dropped_target_or_deployment_is_refused_with_the_list() {
             .any(|target| target.id == press("press-1").id)
     );
     // An earlier number is compared with what came before it, so it builds again to the same.
-    desk.build(&fleet(&["press-2"], "removed: [press-1, press-2/two]\n"), 2)
+    folder
+        .build(&fleet(&["press-2"], "removed: [press-1, press-2/two]\n"), 2)
         .unwrap();
 }
 
 #[test]
 fn a_refused_release_leaves_the_memory_alone() {
-    let mut desk = desk();
-    desk.build(&fleet(&["press-1"], ""), 1).unwrap();
-    desk.refused(&fleet(&["press-2"], ""), 2);
-    desk.build(&fleet(&["press-1"], ""), 2).unwrap();
-    let about_agents = |desk: &VendorDesk| {
-        desk.warnings
+    let mut folder = folder();
+    folder.build(&fleet(&["press-1"], ""), 1).unwrap();
+    folder.refused(&fleet(&["press-2"], ""), 2);
+    folder.build(&fleet(&["press-1"], ""), 2).unwrap();
+    let about_agents = |folder: &VendorFolder| {
+        folder
+            .warnings
             .iter()
             .any(|warning| warning.contains("agent version 3.1.0"))
     };
     let renamed = fleet(&["press-1"], "").replace("a.example.com/d:1", "a.example.com/d:2");
-    desk.build(&renamed, 3).unwrap();
-    assert!(!about_agents(&desk), "a tag is no image: {:?}", desk.warnings);
+    folder.build(&renamed, 3).unwrap();
+    assert!(!about_agents(&folder), "a tag is no image: {:?}", folder.warnings);
     let moved = renamed.replace("a.example.com/d:2", "b.example.com/d:2");
-    desk.build(&moved, 4).unwrap();
-    assert!(about_agents(&desk), "{:?}", desk.warnings);
+    folder.build(&moved, 4).unwrap();
+    assert!(about_agents(&folder), "{:?}", folder.warnings);
 }
 
 #[test]
 fn a_uuid_a_kind_and_a_site_do_not_change_under_a_name() {
-    let mut desk = desk();
-    let (built, _) = desk.build(&fleet(&["press-1"], ""), 1).unwrap();
+    let mut folder = folder();
+    let (built, _) = folder.build(&fleet(&["press-1"], ""), 1).unwrap();
     let id = desired(&built).targets[0].id;
     let given = "7b1c0a52-0d1e-4f5a-9c3b-2a1f0e9d8c7b";
     for target in [
@@ -111,12 +113,12 @@ fn a_uuid_a_kind_and_a_site_do_not_change_under_a_name() {
             "0".repeat(32)
         ),
     ] {
-        let (class, code, text) = desk.refused(&fleet(&[&target], ""), 2);
+        let (class, code, text) = folder.refused(&fleet(&[&target], ""), 2);
         assert_eq!((class, code), ("E-POLICY", "identity"), "{text}");
         assert!(text.contains("press-1"), "{text}");
     }
     let renewed = format!("press-1|id: {given}, deployments: [{{application: one}}]");
-    let (built, _) = desk
+    let (built, _) = folder
         .build(&fleet(&[&renewed], &format!("removed: [{id}]\n")), 2)
         .unwrap();
     assert_eq!(desired(&built).removed, [id]);
@@ -125,8 +127,8 @@ fn a_uuid_a_kind_and_a_site_do_not_change_under_a_name() {
 
 #[test]
 fn removals_that_make_no_sense_name_their_place() {
-    let mut desk = desk();
-    desk.build(&fleet(&["press-1"], ""), 1).unwrap();
+    let mut folder = folder();
+    folder.build(&fleet(&["press-1"], ""), 1).unwrap();
     for (removed, says) in [
         ("press-1", "listed under targets too"),
         ("press-1/one", "listed under targets too"),
@@ -136,13 +138,13 @@ fn removals_that_make_no_sense_name_their_place() {
     ] {
         let text = fleet(&["press-1"], &format!("removed: [{removed}]\n"));
         let line = format!("{HEAD}{text}").lines().count();
-        let (class, code, text) = desk.refused(&text, 2);
+        let (class, code, text) = folder.refused(&text, 2);
         assert_eq!((class, code), ("E-USAGE", "value"), "{text}");
         assert!(text.contains(&format!("release.yaml:{line}:11")), "{text}");
         assert!(text.contains(says) || removed.ends_with('A'), "{text}");
     }
     // Nothing is known in a new workspace: the UUID that follows from the name is used, and said.
-    let mut fresh = self::desk();
+    let mut fresh = self::folder();
     let (built, _) = fresh.build(&fleet(&["press-2"], "removed: [press-1]\n"), 1).unwrap();
     assert_eq!(desired(&built).removed.len(), 1);
     assert!(fresh.warnings.iter().any(|warning| warning.contains("press-1")));
@@ -150,15 +152,15 @@ fn removals_that_make_no_sense_name_their_place() {
 
 #[test]
 fn targets_of_sites_beyond_the_audience_are_remembered() {
-    let mut desk = desk();
+    let mut folder = folder();
     let (a, b) = ("a".repeat(32), "b".repeat(32));
     let at = |name: &str, site: &str| format!("{name}|site: {site}, deployments: [{{application: one}}]");
-    desk.build(&fleet(&[&at("one", &a), &at("two", &b)], ""), 1).unwrap();
-    desk.overrides.sites = vec![a.clone()];
-    desk.build(&fleet(&[&at("one", &a)], ""), 2).unwrap();
-    desk.overrides.sites = vec![b.clone()];
-    let (class, code, text) = desk.refused(&fleet(&[&at("three", &b)], ""), 3);
+    folder.build(&fleet(&[&at("one", &a), &at("two", &b)], ""), 1).unwrap();
+    folder.overrides.sites = vec![a.clone()];
+    folder.build(&fleet(&[&at("one", &a)], ""), 2).unwrap();
+    folder.overrides.sites = vec![b.clone()];
+    let (class, code, text) = folder.refused(&fleet(&[&at("three", &b)], ""), 3);
     assert_eq!((class, code), ("E-POLICY", "undeploy"), "{text}");
     assert!(text.contains("\"two\"") && !text.contains("\"one\""), "{text}");
-    desk.build(&fleet(&[&at("two", &b)], ""), 3).unwrap();
+    folder.build(&fleet(&[&at("two", &b)], ""), 3).unwrap();
 }

@@ -1,7 +1,7 @@
 //! Nothing that must not travel in clear is built into a bundle (J11), and no refusal repeats it.
 #![allow(clippy::disallowed_methods, reason = "tests write what they read")]
 
-use crate::support::desk::VendorDesk;
+use crate::support::vendor_folder::VendorFolder;
 
 const CANARY: &str = "c4n4ry-7f3a9b";
 
@@ -98,18 +98,18 @@ fn every_secret_is_refused_by_name_and_its_twin_is_built() {
             "files/key.pem: a private key",
         ),
     ] {
-        let mut desk = VendorDesk::new();
-        desk.write("c.yaml", compose);
-        desk.write("c.env", "A=1\n");
-        desk.write("v.yaml", "");
+        let mut folder = VendorFolder::new();
+        folder.write("c.yaml", compose);
+        folder.write("c.env", "A=1\n");
+        folder.write("v.yaml", "");
         let rest = if file.starts_with("c.") { shop("") } else { chart("") };
-        desk.write(file, &bad);
-        let (class, code, text) = desk.refused(&rest, 1);
+        folder.write(file, &bad);
+        let (class, code, text) = folder.refused(&rest, 1);
         assert_eq!((class, code), ("E-POLICY", "secret"), "{file}: {text}");
         assert!(text.contains(names), "{names}: {text}");
         assert!(!text.contains(CANARY), "a refusal repeats no secret: {text}");
-        desk.write(file, good);
-        let (_, bundle) = desk.build(&rest, 1).unwrap();
+        folder.write(file, good);
+        let (_, bundle) = folder.build(&rest, 1).unwrap();
         assert!(!String::from_utf8_lossy(&bundle).contains(CANARY));
     }
 }
@@ -120,46 +120,46 @@ fn included_and_extended_files_are_looked_at_too() {
         "include: [more.yaml]\nservices:\n  a:\n    image: example.com/web:2\n",
         "services:\n  a:\n    extends: {file: more.yaml, service: b}\n",
     ] {
-        let mut desk = VendorDesk::new();
+        let mut folder = VendorFolder::new();
         let more =
             format!("services:\n  b:\n    image: example.com/web:2\n    environment:\n      DB_PASSWORD: {CANARY}\n");
-        desk.write("c.yaml", main);
-        desk.write("c.env", "");
-        desk.write("more.yaml", &more);
-        let (class, code, text) = desk.refused(&shop(""), 1);
+        folder.write("c.yaml", main);
+        folder.write("c.env", "");
+        folder.write("more.yaml", &more);
+        let (class, code, text) = folder.refused(&shop(""), 1);
         assert_eq!((class, code), ("E-POLICY", "secret"), "{text}");
         assert!(
             text.contains("environment.DB_PASSWORD") && !text.contains(CANARY),
             "{text}"
         );
-        desk.write("more.yaml", more.replace("DB_PASSWORD", "DB_USER"));
-        desk.build(&shop(""), 1).unwrap();
+        folder.write("more.yaml", more.replace("DB_PASSWORD", "DB_USER"));
+        folder.build(&shop(""), 1).unwrap();
     }
 }
 
 #[test]
 fn marks_of_the_author_count() {
-    let mut desk = VendorDesk::new();
-    desk.write("c.yaml", "services:\n  a:\n    image: example.com/web:2\n");
-    desk.write("c.env", format!("DB_PASSWORD={CANARY}\nPIN=1234\n"));
-    let (class, code, text) = desk.refused(&shop("  secrets: [PIN]\n  allow_plain: [DB_PASSWORD]\n"), 1);
+    let mut folder = VendorFolder::new();
+    folder.write("c.yaml", "services:\n  a:\n    image: example.com/web:2\n");
+    folder.write("c.env", format!("DB_PASSWORD={CANARY}\nPIN=1234\n"));
+    let (class, code, text) = folder.refused(&shop("  secrets: [PIN]\n  allow_plain: [DB_PASSWORD]\n"), 1);
     assert_eq!((class, code), ("E-POLICY", "secret"));
     assert!(
         text.contains("needs the secret PIN") && text.contains("c.env:2: PIN") && !text.contains("DB_PASSWORD"),
         "{text}"
     );
     assert!(text.contains("release.yaml:"), "{text}");
-    let (_, _, text) = desk.refused(&shop(""), 1);
+    let (_, _, text) = folder.refused(&shop(""), 1);
     assert!(text.contains("allow_plain"), "{text}");
-    desk.build(&shop("  allow_plain: [DB_PASSWORD]\n"), 1).unwrap();
+    folder.build(&shop("  allow_plain: [DB_PASSWORD]\n"), 1).unwrap();
 }
 
 #[test]
 fn all_secrets_are_one_list_and_notes_are_looked_at_too() {
-    let mut desk = VendorDesk::new();
-    desk.write("c.yaml", "services:\n  a:\n    image: example.com/web:2\n");
-    desk.write("c.env", format!("A_PASSWORD={CANARY}\nB_TOKEN={CANARY}\n"));
-    let (_, _, text) = desk.refused(
+    let mut folder = VendorFolder::new();
+    folder.write("c.yaml", "services:\n  a:\n    image: example.com/web:2\n");
+    folder.write("c.env", format!("A_PASSWORD={CANARY}\nB_TOKEN={CANARY}\n"));
+    let (_, _, text) = folder.refused(
         &format!("notes: \"-----BEGIN PRIVATE KEY----- {CANARY}\"\n{}", shop("")),
         1,
     );

@@ -6,10 +6,10 @@ use std::time::Duration;
 use airlock::appliance::status::Class;
 use airlock::http::{Limits, Settings};
 
-use crate::distr::targets::serving::Plant;
 use crate::support::agents::{Serving, request, text};
 use crate::support::client::{connect, raw, read_reply};
 use crate::support::desired::{deployment_id, revision_id};
+use crate::support::in_process::InProcessAppliance;
 
 /// A line of a container of `edge-0`.
 fn line(body: &str) -> String {
@@ -192,8 +192,8 @@ fn bodies_that_never_say_how_long_they_are_are_taken_up_to_50_mib() {
 
 #[test]
 fn r12_a_body_that_does_not_come_is_cut_off() {
-    let plant = Plant::new();
-    plant.release(1, 2, "a");
+    let instance = InProcessAppliance::new();
+    instance.release(1, 2, "a");
     let limits = Limits {
         stall: Duration::from_millis(300),
         ..Limits::default()
@@ -202,7 +202,7 @@ fn r12_a_body_that_does_not_come_is_cut_off() {
         limits,
         ..Settings::default()
     };
-    let serving = Serving::start(plant, settings);
+    let serving = Serving::start(instance, settings);
     let token = serving.token("edge-0");
     for (method, path) in [
         ("PUT", "logs"),

@@ -5,11 +5,11 @@ use std::process::{Command, Stdio};
 use airlock::appliance::status::Class;
 use airlock::domain::Uuid;
 
-use crate::distr::targets::serving::Plant;
 use crate::support::agents::{Serving, basic, request, text};
 use crate::support::appliance::{read, wait_for};
 use crate::support::client::{Reply, raw};
 use crate::support::desired::{deployment_id, revision_id, target_id};
+use crate::support::in_process::InProcessAppliance;
 
 const TEXT: &str = "text/plain; charset=utf-8";
 const NOBODY: &str = "00000000-0000-4000-8000-000000000000";
@@ -309,16 +309,16 @@ fn files(folder: &std::path::Path) -> Vec<(std::path::PathBuf, Vec<u8>)> {
 
 #[test]
 fn a04_no_secret_in_logs_audit_or_state() {
-    let plant = Plant::new();
-    plant.release(1, 1, "a");
+    let instance = InProcessAppliance::new();
+    instance.release(1, 1, "a");
     let id = target_id("edge-0");
-    let secret = plant.hub().issue_secret(&id, false).unwrap().as_str().to_owned();
-    let log = plant.state().with_file_name("log");
+    let secret = instance.hub().issue_secret(&id, false).unwrap().as_str().to_owned();
+    let log = instance.state().with_file_name("log");
     let mut child = Command::new(env!("CARGO_BIN_EXE_airlock"))
         .env_clear()
         .env("AIRLOCK_LOG", "trace")
         .args(["serve", "--listen", "127.0.0.1:0", "--state"])
-        .arg(plant.state())
+        .arg(instance.state())
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(std::fs::File::create(&log).unwrap())
@@ -357,7 +357,7 @@ fn a04_no_secret_in_logs_audit_or_state() {
     send("GET", "/v2/", &basic("-", canary));
     rustix::process::kill_process(rustix::process::Pid::from_child(&child), rustix::process::Signal::TERM).unwrap();
     assert!(child.wait().unwrap().success());
-    let kept = files(plant.state().parent().unwrap());
+    let kept = files(instance.state().parent().unwrap());
     assert!(kept.len() > 10);
     for (path, bytes) in kept {
         for hidden in [secret.as_str(), canary, token.as_str()] {

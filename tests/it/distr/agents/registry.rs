@@ -3,11 +3,11 @@
 use airlock::bundle::desired::ChartSource;
 use airlock::http::{Network, ReadPolicy, Settings};
 
-use crate::distr::targets::serving::Plant;
 use crate::support::agents::{Serving, basic, credentials};
+use crate::support::bundles::{CHART, REPOSITORY};
 use crate::support::client::Reply;
 use crate::support::desired::Desired;
-use crate::support::maker::{CHART, REPOSITORY};
+use crate::support::in_process::InProcessAppliance;
 use crate::support::tls;
 
 /// Where the chart of the tests is found as in a classic repository.
@@ -15,11 +15,11 @@ const BASE: &str = "/charts/registry.test/charts/shop";
 const AGENT: &str = "registry.test/distr/docker-agent";
 
 fn serving(settings: Settings) -> (Serving, String) {
-    let plant = Plant::new();
-    let made = plant.vendor.with_targets(1, |image| Desired::docker(image, 1, "a"));
-    plant.import(&made, false).unwrap();
+    let instance = InProcessAppliance::new();
+    let made = instance.vendor.with_targets(1, |image| Desired::docker(image, 1, "a"));
+    instance.import(&made, false).unwrap();
     let manifest = made.manifest.to_string();
-    (Serving::start(plant, settings), manifest)
+    (Serving::start(instance, settings), manifest)
 }
 
 fn get(serving: &Serving, path: &str, credentials: &[(&str, &str)]) -> Reply {
@@ -249,18 +249,18 @@ fn in_the_other_modes_credentials_are_checked_when_they_are_shown() {
 
 /// Two products, each with one target, one image of their own under the same names, and one tag `latest`.
 fn two_products(settings: Settings) -> (Serving, [String; 2]) {
-    let plant = Plant::new();
-    let crm = plant
+    let instance = InProcessAppliance::new();
+    let crm = instance
         .vendor
         .with_targets_of("crm", 1, |image| Desired::docker(image, 2, "a").without(&["edge-1"]));
-    let erp = plant
+    let erp = instance
         .vendor
         .with_targets_of("erp", 2, |image| Desired::docker(image, 2, "b").without(&["edge-0"]));
     for made in [&crm, &erp] {
-        plant.import(made, false).unwrap();
+        instance.import(made, false).unwrap();
     }
     let manifests = [crm.manifest.to_string(), erp.manifest.to_string()];
-    (Serving::start(plant, settings), manifests)
+    (Serving::start(instance, settings), manifests)
 }
 
 #[test]
@@ -320,8 +320,8 @@ fn r02_d18_a_token_sees_its_own_product_and_nothing_else() {
 #[test]
 fn charts_of_classic_repositories_have_an_index() {
     let chart = |source: ChartSource, settings: Settings| {
-        let plant = Plant::new();
-        let made = plant.vendor.with_chart(1, |image, chart| {
+        let instance = InProcessAppliance::new();
+        let made = instance.vendor.with_chart(1, |image, chart| {
             let mut desired = Desired::both(image, 1, "a");
             let deployment = &mut desired.target("cluster").deployments[0];
             for named in &mut deployment.images {
@@ -336,8 +336,8 @@ fn charts_of_classic_repositories_have_an_index() {
             helm.tag = "1.0.0_a".parse().unwrap();
             desired
         });
-        plant.import(&made, false).unwrap();
-        Serving::start(plant, settings)
+        instance.import(&made, false).unwrap();
+        Serving::start(instance, settings)
     };
     for settings in [Settings::default(), credentials()] {
         let serving = chart(ChartSource::Repository, settings);

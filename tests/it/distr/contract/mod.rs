@@ -5,7 +5,7 @@
 //! | [`recording`] | reads `recordings/*.jsonl`: what a real hub and its real agents said to each other |
 //! | [`release`] | releases with images, documents and a desired state, signed and packed in memory |
 //! | [`mirror`] | makes a release whose desired state is the recorded one: same ids, documents, shapes of images |
-//! | [`stand`] | an appliance with that release, served by the built binary on loopback |
+//! | [`served_appliance`] | an appliance with that release, served by the built binary on loopback |
 //! | [`wire`] | connections that stay open as the agents' did |
 //! | [`replay`] | sends every recorded request in its order and compares every answer |
 //! | [`compare`] | answers side by side, field by field |
@@ -22,6 +22,6 @@ mod recording;
 mod release;
 mod replay;
 mod sample;
-mod stand;
+mod served_appliance;
 mod stored;
 mod wire;

@@ -8,14 +8,14 @@ use airlock::bundle::{Content, ContentSource, Plan, TagLine};
 use airlock::crypto::{Chain, SigningKey};
 use airlock::domain::{Audience, Class, Digest, DocumentType, Error, Result, Version, oci};
 
-use crate::support::maker::SMALL_CHUNKS;
+use crate::support::bundles::SMALL_CHUNKS;
 use crate::support::site::{chain, digest, noise};
 
 /// The registry that the images here come from; their home, so that they are found without it too.
 pub(super) const HOME: &str = "registry.example";
 
 /// Who signs.
-pub(super) struct Works {
+pub(super) struct Signer {
     key: SigningKey,
     chain: Chain,
 }
@@ -134,7 +134,7 @@ impl Draft {
     }
 }
 
-impl Works {
+impl Signer {
     pub(super) fn new() -> Self {
         let key = SigningKey::generate().unwrap();
         let (chain, _) = chain(&key);

@@ -14,7 +14,7 @@ use super::compare::{Mismatch, compare};
 use super::differences;
 use super::mirror::{Mirror, RECORDED_HUB, RECORDED_REGISTRY, States, first_states};
 use super::recording::{Exchange, Recording, text};
-use super::stand::{CREDENTIALS, Stand, basic};
+use super::served_appliance::{CREDENTIALS, ServedAppliance, basic};
 use super::wire::Connection;
 
 /// What is special about a recording.
@@ -33,7 +33,7 @@ struct Replay {
     recording: Recording,
     kubernetes: bool,
     mirror: Mirror,
-    stand: Stand,
+    served: ServedAppliance,
     states: States,
     connections: BTreeMap<String, Connection>,
     /// Ours, by placeholder.
@@ -81,14 +81,14 @@ impl Replay {
         if let Some(other) = how.with {
             states.extend(first_states(&Recording::read(other)));
         }
-        let mut stand = Stand::new(CREDENTIALS);
-        stand.install(&mirror.draft(&states, kubernetes, BTreeSet::new()));
-        stand.serve();
+        let mut served = ServedAppliance::new(CREDENTIALS);
+        served.install(&mirror.draft(&states, kubernetes, BTreeSet::new()));
+        served.serve();
         let mut replay = Self {
             recording,
             kubernetes,
             mirror,
-            stand,
+            served,
             states,
             connections: BTreeMap::new(),
             tokens: BTreeMap::new(),
@@ -99,19 +99,19 @@ impl Replay {
         replay.own = replay
             .states
             .keys()
-            .map(|target| (target.clone(), replay.stand.token(target)))
+            .map(|target| (target.clone(), replay.served.token(target)))
             .collect();
         replay.hold_tokens(how);
         if how.deleted {
             let removed = replay.everything();
             replay.states.clear();
             let draft = replay.mirror.draft(&replay.states, kubernetes, removed);
-            replay.stand.install(&draft);
+            replay.served.install(&draft);
             let own: Vec<String> = replay.own.values().cloned().collect();
             crate::support::appliance::wait_for("the end of the targets", || {
                 std::thread::sleep(std::time::Duration::from_millis(100));
                 own.iter()
-                    .all(|token| replay.stand.agent("GET", "resources", token, None).status == 401)
+                    .all(|token| replay.served.agent("GET", "resources", token, None).status == 401)
             });
         }
         replay
@@ -134,7 +134,7 @@ impl Replay {
             let target = self.recording.tokens.get(&token).cloned();
             // Sent by an agent whose token the recording does not describe: any target's will do.
             let target = target.or_else(|| self.states.keys().next().cloned()).unwrap();
-            let own = self.stand.token(&target);
+            let own = self.served.token(&target);
             self.tokens.insert(token, own);
         }
     }
@@ -149,16 +149,16 @@ impl Replay {
                     .as_ref()
                     .is_some_and(|answer| answer.status == 503))
         {
-            if self.stand.serves() {
-                self.stand.kill();
+            if self.served.serves() {
+                self.served.kill();
             }
             return;
         }
         if cut {
             return;
         }
-        if !self.stand.serves() {
-            self.stand.serve();
+        if !self.served.serves() {
+            self.served.serve();
         }
         self.follow_state(place);
         self.learn_secrets(place);
@@ -168,7 +168,7 @@ impl Replay {
         let connection = self
             .connections
             .entry(exchange.connection.clone())
-            .or_insert_with(|| self.stand.connection());
+            .or_insert_with(|| self.served.connection());
         let reply = connection.send(&exchange.method, &target, &headers, body.as_deref());
         if by_proxy {
             // What the proxy made up: we answer a bad token alike, and take what it refused for its own reasons.
@@ -187,7 +187,7 @@ impl Replay {
             exchange,
             &reply,
             &ours,
-            &self.stand.address().to_string(),
+            &self.served.address().to_string(),
         ));
     }
 
@@ -222,9 +222,9 @@ impl Replay {
         let after = self.everything();
         let removed = before.difference(&after).copied().collect();
         let draft = self.mirror.draft(&self.states, self.kubernetes, removed);
-        self.stand.install(&draft);
+        self.served.install(&draft);
         let wanted = gist(&body);
-        self.stand
+        self.served
             .wait_for_resources(&self.own[&target], |found| gist(found) == wanted);
     }
 
@@ -299,7 +299,7 @@ impl Replay {
         let secret = match accepted {
             Some(target) => {
                 let target = Uuid::parse_lenient(&target).unwrap().to_string();
-                self.stand.secret(&target)
+                self.served.secret(&target)
             }
             None => "00112233445566778899aabbccddeeff".to_owned(),
         };
@@ -376,7 +376,7 @@ impl Replay {
 
     /// A recorded text in our world.
     fn ours(&self, text: &str) -> String {
-        let address = self.stand.address().to_string();
+        let address = self.served.address().to_string();
         let mut text = text
             .replace(RECORDED_REGISTRY, &address)
             .replace(RECORDED_HUB, &address);

@@ -3,16 +3,16 @@
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OpenFlags};
 
-use super::stand::Stand;
+use super::served_appliance::ServedAppliance;
 
 /// The log lines that are kept, as text.
-pub(super) fn logs(stand: &Stand) -> String {
-    text(stand)
+pub(super) fn logs(served: &ServedAppliance) -> String {
+    text(served)
 }
 
 /// Every row of every table of `status.db`, as text; UUIDs as 32 hex digits.
-pub(super) fn text(stand: &Stand) -> String {
-    let path = stand.state().join("status.db");
+pub(super) fn text(served: &ServedAppliance) -> String {
+    let path = served.state().join("status.db");
     // Written to only by SQLite itself: after a crash the reader has the log to recover.
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags).unwrap();

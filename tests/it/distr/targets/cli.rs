@@ -6,10 +6,10 @@ use std::process::{Command, Output, Stdio};
 
 use serde_json::Value;
 
-use crate::distr::targets::rules::log;
-use crate::distr::targets::serving::{Plant, login};
+use super::rules::log;
 use crate::support::appliance::AIRLOCK;
 use crate::support::desired::{Desired, deployment_id, target_id};
+use crate::support::in_process::{InProcessAppliance, login};
 
 fn run(state: &Path, arguments: &[&str], input: &str) -> Output {
     let mut command = Command::new(AIRLOCK);
@@ -24,89 +24,89 @@ fn run(state: &Path, arguments: &[&str], input: &str) -> Output {
 }
 
 #[track_caller]
-fn good(plant: &Plant, arguments: &[&str]) -> String {
-    let output = run(&plant.state(), arguments, "");
+fn good(instance: &InProcessAppliance, arguments: &[&str]) -> String {
+    let output = run(&instance.state(), arguments, "");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).unwrap()
 }
 
 #[track_caller]
-fn refused(plant: &Plant, arguments: &[&str], part: &str) {
-    let output = run(&plant.state(), arguments, "");
+fn refused(instance: &InProcessAppliance, arguments: &[&str], part: &str) {
+    let output = run(&instance.state(), arguments, "");
     let talk = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(2), "{talk}");
     assert!(output.stdout.is_empty() && talk.contains(part), "{talk}");
 }
 
-fn list(plant: &Plant) -> Vec<Value> {
-    let text = good(plant, &["list", "--format", "json"]);
+fn list(instance: &InProcessAppliance) -> Vec<Value> {
+    let text = good(instance, &["list", "--format", "json"]);
     let value: Value = serde_json::from_str(&text).unwrap();
     value["targets"].as_array().unwrap().clone()
 }
 
 #[test]
 fn an_operator_enrols_rotates_and_takes_away() {
-    let plant = Plant::new();
-    assert!(good(&plant, &["list"]).contains("no live release has targets"));
-    let made = plant.vendor.with_targets(1, |image| Desired::both(image, 2, "a"));
-    plant.import(&made, false).unwrap();
-    let human = good(&plant, &["list"]);
+    let instance = InProcessAppliance::new();
+    assert!(good(&instance, &["list"]).contains("no live release has targets"));
+    let made = instance.vendor.with_targets(1, |image| Desired::both(image, 2, "a"));
+    instance.import(&made, false).unwrap();
+    let human = good(&instance, &["list"]);
     assert!(human.starts_with("TARGET   KIND        PRODUCT     RELEASE"), "{human}");
-    assert_eq!(list(&plant).len(), 3);
-    assert_eq!(list(&plant)[1]["secret"], "none");
+    assert_eq!(list(&instance).len(), 3);
+    assert_eq!(list(&instance)[1]["secret"], "none");
 
     let output = Command::new(AIRLOCK)
         .args(["release", "show", "1.0", "--state"])
-        .arg(plant.state())
+        .arg(instance.state())
         .output()
         .unwrap();
     assert!(String::from_utf8_lossy(&output.stdout).contains("\ntarget edge-0: web version a\n"));
 
     // The secret, and nothing else, on stdout.
-    let secret = good(&plant, &["secret", "edge-0"]).trim().to_owned();
+    let secret = good(&instance, &["secret", "edge-0"]).trim().to_owned();
     assert_eq!(secret.len(), 32);
-    assert!(login(&plant.hub(), &target_id("edge-0"), &secret).is_some());
-    assert_eq!(list(&plant)[1]["secret"], "issued");
-    let next = good(&plant, &["secret", "edge-0", "--revoke"]).trim().to_owned();
-    assert!(login(&plant.hub(), &target_id("edge-0"), &secret).is_none());
-    assert!(login(&plant.hub(), &target_id("edge-0"), &next).is_some());
+    assert!(login(&instance.hub(), &target_id("edge-0"), &secret).is_some());
+    assert_eq!(list(&instance)[1]["secret"], "issued");
+    let next = good(&instance, &["secret", "edge-0", "--revoke"]).trim().to_owned();
+    assert!(login(&instance.hub(), &target_id("edge-0"), &secret).is_none());
+    assert!(login(&instance.hub(), &target_id("edge-0"), &next).is_some());
 
     // A target without a secret gets one; what is out cannot be shown again.
-    let command = good(&plant, &["connect", "edge-1"]);
+    let command = good(&instance, &["connect", "edge-1"]);
     assert!(command.contains("/api/v1/connect?targetId=") && command.ends_with("docker compose -f - up -d\n"));
-    refused(&plant, &["connect", "edge-1"], "cannot be shown again");
+    refused(&instance, &["connect", "edge-1"], "cannot be shown again");
     let output = run(
-        &plant.state(),
+        &instance.state(),
         &["connect", "edge-0", "--secret-stdin"],
         &format!("{next}\n"),
     );
     assert!(String::from_utf8_lossy(&output.stdout).contains(&next));
-    let output = run(&plant.state(), &["connect", "edge-0", "--secret-stdin"], &secret);
+    let output = run(&instance.state(), &["connect", "edge-0", "--secret-stdin"], &secret);
     assert_eq!(output.status.code(), Some(2));
     assert!(!String::from_utf8_lossy(&output.stderr).contains(&secret));
-    assert!(good(&plant, &["connect", "cluster"]).contains("kubectl apply -n 'shop' -f -"));
+    assert!(good(&instance, &["connect", "cluster"]).contains("kubectl apply -n 'shop' -f -"));
 
-    let manifest = good(&plant, &["connect", "edge-0", "--new-secret", "--manifest"]);
+    let manifest = good(&instance, &["connect", "edge-0", "--new-secret", "--manifest"]);
     assert!(
         manifest.contains("\nname: distr\n") && !manifest.contains(&next),
         "{manifest}"
     );
 
     // Local life.
-    assert!(good(&plant, &["add", "spare", "--like", "edge-0"]).contains("follows edge-0"));
-    assert_eq!(list(&plant).last().unwrap()["like"], target_id("edge-0").to_string());
-    good(&plant, &["undeploy", "edge-0", "web"]);
-    assert_eq!(list(&plant)[1]["deployments"][0]["undeployed_here"], true);
-    assert!(good(&plant, &["undeploy", "edge-0", "web"]).contains("already"));
-    good(&plant, &["deploy", "edge-0", &deployment_id("edge-0").to_string()]);
-    assert_eq!(list(&plant)[1]["deployments"][0]["undeployed_here"], false);
-    good(&plant, &["remove", "edge-1"]);
-    assert_eq!(list(&plant).len(), 3);
-    good(&plant, &["restore", "edge-1"]);
-    good(&plant, &["remove", "spare"]);
-    assert_eq!(list(&plant).len(), 3);
+    assert!(good(&instance, &["add", "spare", "--like", "edge-0"]).contains("follows edge-0"));
+    assert_eq!(list(&instance).last().unwrap()["like"], target_id("edge-0").to_string());
+    good(&instance, &["undeploy", "edge-0", "web"]);
+    assert_eq!(list(&instance)[1]["deployments"][0]["undeployed_here"], true);
+    assert!(good(&instance, &["undeploy", "edge-0", "web"]).contains("already"));
+    good(&instance, &["deploy", "edge-0", &deployment_id("edge-0").to_string()]);
+    assert_eq!(list(&instance)[1]["deployments"][0]["undeployed_here"], false);
+    good(&instance, &["remove", "edge-1"]);
+    assert_eq!(list(&instance).len(), 3);
+    good(&instance, &["restore", "edge-1"]);
+    good(&instance, &["remove", "spare"]);
+    assert_eq!(list(&instance).len(), 3);
 
-    let actions: Vec<String> = log(&plant).into_iter().map(|(action, _)| action).collect();
+    let actions: Vec<String> = log(&instance).into_iter().map(|(action, _)| action).collect();
     for action in [
         "target-secret",
         "target-add",
@@ -117,39 +117,43 @@ fn an_operator_enrols_rotates_and_takes_away() {
     ] {
         assert!(actions.iter().any(|other| other == action), "{action}");
     }
-    for (_, detail) in log(&plant) {
+    for (_, detail) in log(&instance) {
         assert!(!detail.contains(&secret) && !detail.contains(&next));
     }
 }
 
 #[test]
 fn mistakes_are_told_with_a_guess() {
-    let plant = Plant::new();
-    plant.release(1, 2, "a");
-    refused(&plant, &["secret", "egde-0"], "did you mean \"edge-0\"?");
-    refused(&plant, &["secret", "press"], "look at `airlock target list`");
-    refused(&plant, &["undeploy", "edge-0", "wbe"], "did you mean \"web\"?");
+    let instance = InProcessAppliance::new();
+    instance.release(1, 2, "a");
+    refused(&instance, &["secret", "egde-0"], "did you mean \"edge-0\"?");
+    refused(&instance, &["secret", "press"], "look at `airlock target list`");
+    refused(&instance, &["undeploy", "edge-0", "wbe"], "did you mean \"web\"?");
     refused(
-        &plant,
+        &instance,
         &["add", "edge-1", "--like", "edge-0"],
         "there is a target \"edge-1\" already",
     );
-    refused(&plant, &["restore", "edge-0"], "there is no target \"edge-0\"");
-    refused(&plant, &["connect", "edge-0", "--mirrors", "podman"], "possible values");
-    assert!(good(&plant, &["connect", "--help"]).contains("--mirrors"));
+    refused(&instance, &["restore", "edge-0"], "there is no target \"edge-0\"");
+    refused(
+        &instance,
+        &["connect", "edge-0", "--mirrors", "podman"],
+        "possible values",
+    );
+    assert!(good(&instance, &["connect", "--help"]).contains("--mirrors"));
 }
 
 #[test]
 fn engines_get_ready_made_files() {
-    let plant = Plant::new();
-    let made = plant.vendor.with_targets(1, |image| Desired::both(image, 1, "a"));
-    plant.import(&made, false).unwrap();
+    let instance = InProcessAppliance::new();
+    let made = instance.vendor.with_targets(1, |image| Desired::both(image, 1, "a"));
+    instance.import(&made, false).unwrap();
     for (runtime, path) in [
         ("docker", "/etc/docker/certs.d/registry.test/hosts.toml"),
         ("containerd", "/etc/containerd/certs.d/127.0.0.1_5000_/hosts.toml"),
         ("k3s", "/etc/rancher/k3s/registries.yaml"),
     ] {
-        let script = good(&plant, &["connect", "cluster", "--mirrors", runtime]);
+        let script = good(&instance, &["connect", "cluster", "--mirrors", runtime]);
         assert!(
             script.contains(&format!("cat > '{path}' <<'AIRLOCK_FILE'\n")),
             "{script}"
@@ -157,8 +161,8 @@ fn engines_get_ready_made_files() {
         let status = Command::new("sh").args(["-n", "-c", &script]).status().unwrap();
         assert!(status.success());
     }
-    assert_eq!(list(&plant)[0]["secret"], "none", "no secret was touched");
-    let hub = plant.hub_as(
+    assert_eq!(list(&instance)[0]["secret"], "none", "no secret was touched");
+    let hub = instance.hub_as(
         "appliance.example:5443",
         true,
         Some("-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n"),

@@ -3,15 +3,15 @@
 use airlock::bundle::desired::{KubernetesScope, Resources};
 use airlock::domain::Uuid;
 
-use crate::distr::targets::serving::{Plant, enrol};
 use crate::support::desired::{Desired, target_id};
+use crate::support::in_process::{InProcessAppliance, enrol};
 
 const SECRET: &str = "00112233445566778899aabbccddeeff";
 const PEM: &str = "-----BEGIN CERTIFICATE-----\nMIIBszCCAVmgAwIBAgIUabc+/=\n-----END CERTIFICATE-----\n";
 
-fn plant() -> (Plant, String) {
-    let plant = Plant::new();
-    let made = plant.vendor.with_targets(1, |image| {
+fn instance() -> (InProcessAppliance, String) {
+    let instance = InProcessAppliance::new();
+    let made = instance.vendor.with_targets(1, |image| {
         let mut desired = Desired::both(image, 2, "a");
         // A name is for people, and stands in nothing that is run.
         desired.target("edge-0").name = "'; rm -rf / #\"$(reboot)`reboot`".into();
@@ -21,14 +21,14 @@ fn plant() -> (Plant, String) {
         special.docker_socket = Some("/run/user/1000/docker.sock".into());
         desired
     });
-    plant.import(&made, false).unwrap();
-    (plant, made.manifest.to_string())
+    instance.import(&made, false).unwrap();
+    (instance, made.manifest.to_string())
 }
 
 #[test]
 fn the_docker_manifest_word_for_word() {
-    let (plant, digest) = plant();
-    let hub = plant.hub_as("appliance.plant.example:5443", true, Some(PEM));
+    let (instance, digest) = instance();
+    let hub = instance.hub_as("appliance.plant.example:5443", true, Some(PEM));
     let id = target_id("edge-0");
     let manifest = hub.connect_manifest(&id, SECRET).unwrap();
     let version = Uuid::derived("agent-version", &["3.1.0"]);
@@ -91,14 +91,14 @@ configs:
     );
     assert_eq!(manifest, expected);
     let identity =
-        crate::distr::targets::serving::login(&hub, &id, hub.issue_secret(&id, false).unwrap().as_str()).unwrap();
+        crate::support::in_process::login(&hub, &id, hub.issue_secret(&id, false).unwrap().as_str()).unwrap();
     assert_eq!(
         hub.agent_manifest(&identity).unwrap(),
         manifest.replace(SECRET, "<nil>")
     );
     // The same words on any day.
     assert_eq!(
-        plant
+        instance
             .hub_as("appliance.plant.example:5443", true, Some(PEM))
             .connect_manifest(&id, SECRET)
             .unwrap(),
@@ -108,8 +108,8 @@ configs:
 
 #[test]
 fn switches_of_a_docker_target_show_in_its_manifest() {
-    let (plant, _) = plant();
-    let manifest = plant.hub().connect_manifest(&target_id("edge-1"), SECRET).unwrap();
+    let (instance, _) = instance();
+    let manifest = instance.hub().connect_manifest(&target_id("edge-1"), SECRET).unwrap();
     for line in [
         "      HOST_ROOT_DIR: '/hostfs'\n",
         "      - '/:/hostfs:ro,rslave'\n",
@@ -128,8 +128,8 @@ fn switches_of_a_docker_target_show_in_its_manifest() {
 
 #[test]
 fn the_kubernetes_manifest_of_a_namespace() {
-    let (plant, digest) = plant();
-    let hub = plant.hub_as("10.0.0.1:5443", true, Some(PEM));
+    let (instance, digest) = instance();
+    let hub = instance.hub_as("10.0.0.1:5443", true, Some(PEM));
     let id = target_id("cluster");
     let manifest = hub.connect_manifest(&id, SECRET).unwrap();
     let kinds: Vec<&str> = manifest
@@ -165,7 +165,7 @@ fn the_kubernetes_manifest_of_a_namespace() {
         assert!(manifest.contains(part), "{part}{manifest}");
     }
     let identity =
-        crate::distr::targets::serving::login(&hub, &id, hub.issue_secret(&id, false).unwrap().as_str()).unwrap();
+        crate::support::in_process::login(&hub, &id, hub.issue_secret(&id, false).unwrap().as_str()).unwrap();
     let without = hub.agent_manifest(&identity).unwrap();
     let secret = manifest
         .split("---\n")
@@ -177,8 +177,8 @@ fn the_kubernetes_manifest_of_a_namespace() {
 
 #[test]
 fn the_kubernetes_manifest_of_a_cluster() {
-    let plant = Plant::new();
-    let made = plant.vendor.with_targets(1, |image| {
+    let instance = InProcessAppliance::new();
+    let made = instance.vendor.with_targets(1, |image| {
         let mut desired = Desired::both(image, 0, "a");
         let kubernetes = desired.target("cluster").kubernetes.as_mut().unwrap();
         kubernetes.scope = KubernetesScope::Cluster;
@@ -190,8 +190,8 @@ fn the_kubernetes_manifest_of_a_cluster() {
         });
         desired
     });
-    plant.import(&made, false).unwrap();
-    let hub = plant.hub();
+    instance.import(&made, false).unwrap();
+    let hub = instance.hub();
     let manifest = hub.agent_manifest(&enrol(&hub, "cluster")).unwrap();
     let kinds: Vec<&str> = manifest
         .lines()
@@ -208,16 +208,16 @@ fn the_kubernetes_manifest_of_a_cluster() {
 
 #[test]
 fn a11_the_script_ends_in_the_docker_manifest_and_nothing_of_it_can_be_chosen() {
-    let (plant, _) = plant();
+    let (instance, _) = instance();
     let id = target_id("edge-0");
-    let plain = plant.hub().pre_connect(&id, SECRET).unwrap();
+    let plain = instance.hub().pre_connect(&id, SECRET).unwrap();
     assert_eq!(
         plain,
         format!(
             "#!/bin/sh\n# Installs the agent of this host.\ncurl -fsSL 'http://127.0.0.1:5000/api/v1/connect?targetId={id}&targetSecret={SECRET}' | docker compose -f - up -d"
         )
     );
-    let hub = plant.hub_as("appliance.plant.example:5443", true, Some(PEM));
+    let hub = instance.hub_as("appliance.plant.example:5443", true, Some(PEM));
     let script = hub.pre_connect(&id, SECRET).unwrap();
     assert!(script.starts_with("#!/bin/sh\n"));
     assert!(script.contains(PEM));

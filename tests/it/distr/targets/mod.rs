@@ -2,7 +2,7 @@
 
 mod cli;
 mod manifests;
-pub(crate) mod rules;
+mod rules;
 mod secrets;
-pub(crate) mod serving;
+mod serving;
 mod watch;

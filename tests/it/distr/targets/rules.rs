@@ -7,12 +7,12 @@ use airlock::db::targets::Undeploy;
 use airlock::db::{Db, Schema, SqlResult as _, audit};
 use airlock::domain::{Class, Clock as _, Hash, Uuid};
 
-use crate::distr::targets::serving::{Plant, enrol, login, resources};
 use crate::support::desired::{Desired, deployment_id, revision_id, target_id};
+use crate::support::in_process::{InProcessAppliance, enrol, login, resources};
 
 /// What the audit log says.
-pub(crate) fn log(plant: &Plant) -> Vec<(String, String)> {
-    let rows = plant.appliance().db.read(|c| audit::list(c, 0, 1000)).unwrap();
+pub(crate) fn log(instance: &InProcessAppliance) -> Vec<(String, String)> {
+    let rows = instance.appliance().db.read(|c| audit::list(c, 0, 1000)).unwrap();
     rows.into_iter().map(|row| (row.action, row.detail)).collect()
 }
 
@@ -39,63 +39,63 @@ fn names(hub: &Hub) -> Vec<String> {
 
 #[test]
 fn an_import_that_drops_targets_in_silence_changes_nothing() {
-    let plant = Plant::new();
-    plant.release(1, 3, "a");
-    let silent = plant
+    let instance = InProcessAppliance::new();
+    instance.release(1, 3, "a");
+    let silent = instance
         .vendor
         .with_targets(2, |image| Desired::docker(image, 3, "b").without(&["edge-1"]));
-    let before = (log(&plant).len(), files(&plant));
-    let error = plant.import(&silent, false).unwrap_err();
+    let before = (log(&instance).len(), files(&instance));
+    let error = instance.import(&silent, false).unwrap_err();
     assert_eq!((error.class(), error.code()), (Class::Policy, "undeploy"));
     assert!(error.to_string().contains("\"edge-1\""), "{error}");
     assert_eq!(
-        (log(&plant).len(), files(&plant)),
+        (log(&instance).len(), files(&instance)),
         (before.0 + 1, before.1),
         "the refusal is recorded"
     );
-    assert_eq!(log(&plant).last().unwrap().0, "refuse");
-    assert_eq!(plant.appliance().releases().unwrap().len(), 1);
-    assert_eq!(names(&plant.hub()), ["edge-0", "edge-1", "edge-2"]);
+    assert_eq!(log(&instance).last().unwrap().0, "refuse");
+    assert_eq!(instance.appliance().releases().unwrap().len(), 1);
+    assert_eq!(names(&instance.hub()), ["edge-0", "edge-1", "edge-2"]);
 
     // A dry run says so too; an import that does not go live has nothing to be refused for.
     let dry = Options {
         dry_run: true,
         ..Options::default()
     };
-    assert_eq!(plant.import_with(&silent, &dry).unwrap_err().code(), "undeploy");
+    assert_eq!(instance.import_with(&silent, &dry).unwrap_err().code(), "undeploy");
     let dry = Options {
         keep_inactive: true,
         ..dry
     };
-    plant.import_with(&silent, &dry).unwrap();
+    instance.import_with(&silent, &dry).unwrap();
 
     // A deployment that is lost counts as well as a target.
-    let silent = plant.vendor.with_targets(2, |image| {
+    let silent = instance.vendor.with_targets(2, |image| {
         let mut desired = Desired::docker(image, 3, "b");
         desired.target("edge-2").deployments.clear();
         desired.without(&[])
     });
-    let error = plant.import(&silent, false).unwrap_err();
+    let error = instance.import(&silent, false).unwrap_err();
     assert_eq!(error.code(), "undeploy");
     assert!(error.to_string().contains("web on target \"edge-2\""), "{error}");
 
     // And so does a release that says nothing of targets at all.
-    let silent = plant
+    let silent = instance
         .vendor
-        .bundle(2, &[b"x".to_vec()], crate::support::maker::SMALL_CHUNKS);
-    assert_eq!(plant.import(&silent, false).unwrap_err().code(), "undeploy");
+        .bundle(2, &[b"x".to_vec()], crate::support::bundles::SMALL_CHUNKS);
+    assert_eq!(instance.import(&silent, false).unwrap_err().code(), "undeploy");
 
     // With the instruction all of it is taken. A removed target covers its deployments.
-    let signed = plant.vendor.with_targets(2, |image| {
+    let signed = instance.vendor.with_targets(2, |image| {
         let mut desired = Desired::docker(image, 3, "b");
         desired.target("edge-2").deployments.clear();
         let removed = [target_id("edge-1"), deployment_id("edge-2")];
         desired.without(&["edge-1"]).removing(&removed)
     });
-    plant.import(&signed, false).unwrap();
-    let hub = plant.hub();
+    instance.import(&signed, false).unwrap();
+    let hub = instance.hub();
     assert_eq!(names(&hub), ["edge-0", "edge-2"]);
-    let (action, detail) = log(&plant).last().unwrap().clone();
+    let (action, detail) = log(&instance).last().unwrap().clone();
     assert_eq!(action, "activate");
     assert!(
         detail.contains(&format!("\"targets_gone\":[\"{}\"]", target_id("edge-1"))),
@@ -110,8 +110,8 @@ fn an_import_that_drops_targets_in_silence_changes_nothing() {
 }
 
 /// Names of everything in the blob store.
-fn files(plant: &Plant) -> usize {
-    let folders = std::fs::read_dir(plant.state().join("blobs/sha256")).unwrap();
+fn files(instance: &InProcessAppliance) -> usize {
+    let folders = std::fs::read_dir(instance.state().join("blobs/sha256")).unwrap();
     folders
         .map(|folder| std::fs::read_dir(folder.unwrap().path()).unwrap().count())
         .sum()
@@ -119,9 +119,9 @@ fn files(plant: &Plant) -> usize {
 
 #[test]
 fn a_deployment_that_moves_to_another_target_is_lost_on_this_one() {
-    let plant = Plant::new();
-    plant.release(1, 2, "a");
-    let made = plant.vendor.with_targets(2, |image| {
+    let instance = InProcessAppliance::new();
+    instance.release(1, 2, "a");
+    let made = instance.vendor.with_targets(2, |image| {
         let mut desired = Desired::docker(image, 2, "b");
         let moved = desired.target("edge-0").deployments.pop().unwrap();
         let target = desired.target("edge-1");
@@ -129,19 +129,19 @@ fn a_deployment_that_moves_to_another_target_is_lost_on_this_one() {
         target.deployments.sort_by_key(|deployment| deployment.id);
         desired
     });
-    let error = plant.import(&made, false).unwrap_err();
+    let error = instance.import(&made, false).unwrap_err();
     assert_eq!(error.code(), "undeploy");
     assert!(error.to_string().contains("web on target \"edge-0\""), "{error}");
 
     // And so is everything on a target that becomes one of another kind.
-    let made = plant.vendor.with_targets(2, |image| {
+    let made = instance.vendor.with_targets(2, |image| {
         let mut desired = Desired::both(image, 2, "b");
         desired.target("edge-0").id = target_id("other");
         desired.target("cluster").id = target_id("edge-0");
         desired.state.targets.sort_by_key(|target| target.id);
         desired.removing(&[deployment_id("edge-1")]).without(&["edge-1"])
     });
-    let error = plant.import(&made, false).unwrap_err();
+    let error = instance.import(&made, false).unwrap_err();
     assert_eq!(error.code(), "undeploy");
     assert!(
         error
@@ -153,57 +153,57 @@ fn a_deployment_that_moves_to_another_target_is_lost_on_this_one() {
 
 #[test]
 fn d18_a_product_cannot_take_over_the_target_of_another() {
-    let plant = Plant::new();
-    plant.release(1, 1, "a");
-    let theirs = plant
+    let instance = InProcessAppliance::new();
+    instance.release(1, 1, "a");
+    let theirs = instance
         .vendor
         .with_targets_of("erp", 1, |image| Desired::docker(image, 1, "b"));
-    let error = plant.import(&theirs, false).unwrap_err();
+    let error = instance.import(&theirs, false).unwrap_err();
     assert_eq!((error.class(), error.code()), (Class::Policy, "foreign-target"));
     // Imported for later it changes nothing, and cannot go live either.
-    plant.import(&theirs, true).unwrap();
-    let hub = plant.hub();
+    instance.import(&theirs, true).unwrap();
+    let hub = instance.hub();
     assert_eq!(hub.targets().len(), 1);
     let view = one(&hub, "edge-0");
     assert_eq!(view.scope.product.as_str(), "crm");
-    let appliance = plant.appliance();
+    let appliance = instance.appliance();
     let releases = appliance.releases().unwrap();
     let other = releases
         .iter()
         .find(|release| release.scope.product.as_str() == "erp")
         .unwrap();
     let error = appliance
-        .activate(other.head, Undeploy::Everything, plant.clock.now())
+        .activate(other.head, Undeploy::Everything, instance.clock.now())
         .unwrap_err();
     assert_eq!(error.code(), "foreign-target");
     // A target of its own is fine.
-    let ours = plant
+    let ours = instance
         .vendor
         .with_targets_of("erp", 2, |image| Desired::docker(image, 2, "b").without(&["edge-0"]));
-    plant.import(&ours, false).unwrap();
-    assert_eq!(names(&plant.hub()), ["edge-0", "edge-1"]);
+    instance.import(&ours, false).unwrap();
+    assert_eq!(names(&instance.hub()), ["edge-0", "edge-1"]);
 }
 
 #[test]
 fn a10_a_head_of_another_release_in_the_place_of_the_live_one_is_not_used() {
-    let plant = Plant::new();
-    plant.release(1, 1, "a");
-    let hub = plant.hub();
+    let instance = InProcessAppliance::new();
+    instance.release(1, 1, "a");
+    let hub = instance.hub();
     let identity = enrol(&hub, "edge-0");
-    plant.release(2, 1, "b");
-    let db = Db::open(&plant.state().join("airlock.db"), &Schema::APPLIANCE).unwrap();
+    instance.release(2, 1, "b");
+    let db = Db::open(&instance.state().join("airlock.db"), &Schema::APPLIANCE).unwrap();
     // Heads are unique, so both rows move: the signed head of release 1 under the number of release 2.
     let swap = "CREATE TEMP TABLE kept AS SELECT head, head_bytes, signatures FROM release WHERE sequence = 1;
                 UPDATE release SET head = zeroblob(32) WHERE sequence = 1;
                 UPDATE release SET (head, head_bytes, signatures) = (SELECT * FROM kept) WHERE sequence = 2;";
     db.write(|tx| tx.execute_batch(swap).sql("damage")).unwrap();
-    let fresh = plant.hub();
+    let fresh = instance.hub();
     let error = fresh.resources(&identity).unwrap_err();
     assert_eq!((error.class(), error.code()), (Class::State, "desired-state"));
     assert!(error.to_string().contains("release 1 of"), "{error}");
     let swap = "UPDATE release SET head_bytes = zeroblob(5) WHERE sequence = 2;";
     db.write(|tx| tx.execute_batch(swap).sql("damage")).unwrap();
-    assert_eq!(plant.hub().resources(&identity).unwrap_err().code(), "desired-state");
+    assert_eq!(instance.hub().resources(&identity).unwrap_err().code(), "desired-state");
     assert!(
         hub.resources(&identity).is_ok(),
         "what runs goes on with what it has checked"
@@ -212,11 +212,11 @@ fn a10_a_head_of_another_release_in_the_place_of_the_live_one_is_not_used() {
 
 #[test]
 fn an_activation_that_drops_targets_needs_a_local_instruction() {
-    let plant = Plant::new();
-    plant.release(1, 1, "a");
-    plant.release(2, 2, "b");
-    let appliance = plant.appliance();
-    let now = plant.clock.now();
+    let instance = InProcessAppliance::new();
+    instance.release(1, 1, "a");
+    instance.release(2, 2, "b");
+    let appliance = instance.appliance();
+    let now = instance.clock.now();
     let first = head(&appliance, 1);
     let error = appliance.activate(first, Undeploy::AsSigned, now).unwrap_err();
     assert_eq!((error.class(), error.code()), (Class::Policy, "undeploy"));
@@ -227,28 +227,28 @@ fn an_activation_that_drops_targets_needs_a_local_instruction() {
             .any(|release| release.counter.sequence == sequence && release.state == State::Active)
     };
     assert!(live(2));
-    assert_eq!(names(&plant.hub()), ["edge-0", "edge-1"]);
+    assert_eq!(names(&instance.hub()), ["edge-0", "edge-1"]);
 
     let activated = appliance.activate(first, Undeploy::Everything, now).unwrap();
     assert!(matches!(activated, Activated::Now { .. }));
     assert!(live(1));
-    assert_eq!(names(&plant.hub()), ["edge-0"]);
-    assert!(log(&plant).last().unwrap().1.contains("\"undeploy\":true"));
+    assert_eq!(names(&instance.hub()), ["edge-0"]);
+    assert!(log(&instance).last().unwrap().1.contains("\"undeploy\":true"));
 
     // Forward again: nothing is lost, nothing has to be said.
     appliance
         .activate(head(&appliance, 2), Undeploy::AsSigned, now)
         .unwrap();
-    assert_eq!(names(&plant.hub()), ["edge-0", "edge-1"]);
-    assert!(log(&plant).last().unwrap().1.contains("targets_added"));
+    assert_eq!(names(&instance.hub()), ["edge-0", "edge-1"]);
+    assert!(log(&instance).last().unwrap().1.contains("targets_added"));
 }
 
 #[test]
 fn d16_an_earlier_release_gives_its_revisions_again_and_all_stay_known() {
-    let plant = Plant::new();
-    plant.release(1, 1, "a");
-    plant.release(2, 1, "b");
-    let hub = plant.hub();
+    let instance = InProcessAppliance::new();
+    instance.release(1, 1, "a");
+    instance.release(2, 1, "b");
+    let hub = instance.hub();
     let identity = enrol(&hub, "edge-0");
     let advertised = |hub: &Hub| {
         resources(hub, &identity)["deployments"][0]["revisionId"]
@@ -257,9 +257,9 @@ fn d16_an_earlier_release_gives_its_revisions_again_and_all_stay_known() {
             .to_owned()
     };
     assert_eq!(advertised(&hub), revision_id("edge-0", "b").to_string());
-    let appliance = plant.appliance();
+    let appliance = instance.appliance();
     appliance
-        .activate(head(&appliance, 1), Undeploy::AsSigned, plant.clock.now())
+        .activate(head(&appliance, 1), Undeploy::AsSigned, instance.clock.now())
         .unwrap();
     assert!(hub.refresh().unwrap());
     assert_eq!(advertised(&hub), revision_id("edge-0", "a").to_string());
@@ -282,9 +282,9 @@ fn d16_an_earlier_release_gives_its_revisions_again_and_all_stay_known() {
 
 #[test]
 fn a02_a_target_that_is_gone_is_refused_and_others_are_not() {
-    let plant = Plant::new();
-    plant.release(1, 3, "a");
-    let hub = plant.hub();
+    let instance = InProcessAppliance::new();
+    instance.release(1, 3, "a");
+    let hub = instance.hub();
     let secret = |name| hub.issue_secret(&target_id(name), false).unwrap();
     let (by_bundle, by_operator) = (secret("edge-0"), secret("edge-1"));
     let token = |name, secret: &airlock::appliance::hub::Secret| match hub.login(&target_id(name), secret.as_str()) {
@@ -292,12 +292,12 @@ fn a02_a_target_that_is_gone_is_refused_and_others_are_not() {
         other => panic!("{other:?}"),
     };
     let tokens = [token("edge-0", &by_bundle), token("edge-1", &by_operator)];
-    let signed = plant.vendor.with_targets(2, |image| {
+    let signed = instance.vendor.with_targets(2, |image| {
         Desired::docker(image, 3, "b")
             .without(&["edge-0"])
             .removing(&[target_id("edge-0")])
     });
-    plant.import(&signed, false).unwrap();
+    instance.import(&signed, false).unwrap();
     assert!(hub.refresh().unwrap());
     assert!(hub.identify(tokens[0].as_str()).is_none());
     assert!(hub.identify(tokens[1].as_str()).is_some());
@@ -311,9 +311,9 @@ fn a02_a_target_that_is_gone_is_refused_and_others_are_not() {
     assert!(hub.identify(tokens[1].as_str()).is_none());
     assert!(login(&hub, &target_id("edge-1"), by_operator.as_str()).is_none());
     // That outlives releases, and is taken back by the operator alone.
-    plant
+    instance
         .import(
-            &plant
+            &instance
                 .vendor
                 .with_targets(3, |image| Desired::docker(image, 3, "c").without(&["edge-0"])),
             false,
@@ -327,15 +327,15 @@ fn a02_a_target_that_is_gone_is_refused_and_others_are_not() {
         hub.identify(tokens[1].as_str()).is_some(),
         "the same secret, the same token"
     );
-    let actions: Vec<String> = log(&plant).into_iter().map(|(action, _)| action).collect();
+    let actions: Vec<String> = log(&instance).into_iter().map(|(action, _)| action).collect();
     assert!(actions.ends_with(&["target-restore".into()]), "{actions:?}");
 }
 
 #[test]
 fn undeploy_here_lasts_over_releases_until_it_is_taken_back() {
-    let plant = Plant::new();
-    plant.release(1, 2, "a");
-    let hub = plant.hub();
+    let instance = InProcessAppliance::new();
+    instance.release(1, 2, "a");
+    let hub = instance.hub();
     let (zero, other) = (enrol(&hub, "edge-0"), enrol(&hub, "edge-1"));
     let view = one(&hub, "edge-0");
     assert!(hub.undeploy(&view.id, &view.deployments[0], Removal::Remove).unwrap());
@@ -344,34 +344,34 @@ fn undeploy_here_lasts_over_releases_until_it_is_taken_back() {
         assert!(resources(hub, &other).get("deployments").is_some());
     };
     check(&hub, false);
-    plant.release(2, 2, "b");
+    instance.release(2, 2, "b");
     assert!(hub.refresh().unwrap());
     check(&hub, false);
-    check(&plant.hub(), false);
+    check(&instance.hub(), false);
     assert!(one(&hub, "edge-0").deployments[0].removed);
     // The vendor may drop it now without a word: it is gone here already.
-    let made = plant.vendor.with_targets(3, |image| {
+    let made = instance.vendor.with_targets(3, |image| {
         let mut desired = Desired::docker(image, 2, "c");
         desired.target("edge-0").deployments.clear();
         desired.without(&[])
     });
-    plant.import(&made, false).unwrap();
-    plant.release(4, 2, "d");
+    instance.import(&made, false).unwrap();
+    instance.release(4, 2, "d");
     assert!(hub.refresh().unwrap());
     assert!(
         hub.undeploy(&view.id, &one(&hub, "edge-0").deployments[0], Removal::Restore)
             .unwrap()
     );
     check(&hub, true);
-    let actions: Vec<String> = log(&plant).into_iter().map(|(action, _)| action).collect();
+    let actions: Vec<String> = log(&instance).into_iter().map(|(action, _)| action).collect();
     assert!(actions.contains(&"target-undeploy".to_owned()) && actions.contains(&"target-deploy".to_owned()));
 }
 
 #[test]
 fn a_target_made_here_follows_its_template_under_ids_of_its_own() {
-    let plant = Plant::new();
-    plant.release(1, 1, "a");
-    let hub = plant.hub();
+    let instance = InProcessAppliance::new();
+    instance.release(1, 1, "a");
+    let hub = instance.hub();
     let id = hub.add_target("spare", &target_id("edge-0")).unwrap();
     let secret = hub.issue_secret(&id, false).unwrap();
     let identity = login(&hub, &id, secret.as_str()).unwrap();
@@ -383,7 +383,7 @@ fn a_target_made_here_follows_its_template_under_ids_of_its_own() {
     assert_ne!(first["revisionId"], theirs["revisionId"]);
     assert_eq!(first["composeFile"], theirs["composeFile"]);
 
-    plant.release(2, 1, "b");
+    instance.release(2, 1, "b");
     assert!(hub.refresh().unwrap());
     let second = ours(&hub);
     assert_eq!(second["id"], first["id"], "the same for good");
@@ -397,7 +397,7 @@ fn a_target_made_here_follows_its_template_under_ids_of_its_own() {
         let known = hub.known_revision(&id, &revision).unwrap().unwrap();
         assert_eq!(known.release_version, release);
     }
-    assert_eq!(ours(&plant.hub()), second);
+    assert_eq!(ours(&instance.hub()), second);
 
     for (name, like, code) in [
         ("spare", target_id("edge-0"), "target-name"),
@@ -417,16 +417,16 @@ fn a_target_made_here_follows_its_template_under_ids_of_its_own() {
         "template"
     );
     // It goes with its template and comes back with it.
-    let gone = plant.vendor.with_targets(3, |image| {
+    let gone = instance.vendor.with_targets(3, |image| {
         Desired::docker(image, 1, "c")
             .without(&["edge-0"])
             .removing(&[target_id("edge-0")])
     });
-    plant.import(&gone, false).unwrap();
+    instance.import(&gone, false).unwrap();
     assert!(hub.refresh().unwrap());
     assert!(login(&hub, &id, secret.as_str()).is_none());
     assert_eq!(hub.orphans(), [(id, "spare".to_owned())]);
-    plant.release(4, 1, "d");
+    instance.release(4, 1, "d");
     assert!(hub.refresh().unwrap());
     assert!(hub.orphans().is_empty());
     assert!(login(&hub, &id, secret.as_str()).is_some());
@@ -441,16 +441,16 @@ fn a_target_made_here_follows_its_template_under_ids_of_its_own() {
 
 #[test]
 fn targets_of_other_sites_do_not_exist_here() {
-    let plant = Plant::new();
-    let site = plant.appliance().site().clone();
-    let made = plant.vendor.with_targets(1, |image| {
+    let instance = InProcessAppliance::new();
+    let site = instance.appliance().site().clone();
+    let made = instance.vendor.with_targets(1, |image| {
         let mut desired = Desired::docker(image, 3, "a");
         desired.target("edge-0").site = Some("0123456789abcdef0123456789abcdef".parse().unwrap());
         desired.target("edge-1").site = Some(site.clone());
         desired
     });
-    plant.import(&made, false).unwrap();
-    let hub = plant.hub();
+    instance.import(&made, false).unwrap();
+    let hub = instance.hub();
     assert_eq!(names(&hub), ["edge-1", "edge-2"]);
     assert!(hub.issue_secret(&target_id("edge-0"), false).is_err());
     enrol(&hub, "edge-1");
@@ -458,10 +458,10 @@ fn targets_of_other_sites_do_not_exist_here() {
 
 #[test]
 fn a_product_that_is_not_live_yet_says_so_instead_of_refusing() {
-    let plant = Plant::new();
-    let made = plant.vendor.with_targets(1, |image| Desired::docker(image, 1, "a"));
-    plant.import(&made, true).unwrap();
-    let hub = plant.hub();
+    let instance = InProcessAppliance::new();
+    let made = instance.vendor.with_targets(1, |image| Desired::docker(image, 1, "a"));
+    instance.import(&made, true).unwrap();
+    let hub = instance.hub();
     let identity = enrol(&hub, "edge-0");
     let error = hub.resources(&identity).unwrap_err();
     assert_eq!((error.class(), error.code()), (Class::State, "not-live"));
@@ -470,9 +470,9 @@ fn a_product_that_is_not_live_yet_says_so_instead_of_refusing() {
         login(&hub, &target_id("edge-0"), &"0".repeat(32)).is_none(),
         "that one is wrong for sure"
     );
-    let appliance = plant.appliance();
+    let appliance = instance.appliance();
     appliance
-        .activate(head(&appliance, 1), Undeploy::AsSigned, plant.clock.now())
+        .activate(head(&appliance, 1), Undeploy::AsSigned, instance.clock.now())
         .unwrap();
     assert!(hub.refresh().unwrap());
     assert!(resources(&hub, &identity).get("deployments").is_some());

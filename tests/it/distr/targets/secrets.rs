@@ -6,23 +6,23 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use airlock::appliance::hub::{Check, Hub, HubWatcher, Login, Removal, SecretView};
 use airlock::domain::{Class, FixedClock, Uuid};
 
-use crate::distr::targets::rules::{log, one};
-use crate::distr::targets::serving::{Plant, login, overwrite};
+use super::rules::{log, one};
 use crate::support::appliance::{read, wait_for};
 use crate::support::desired::{Desired, HUB_SECRET, hub_verifier, target_id};
+use crate::support::in_process::{InProcessAppliance, login, overwrite};
 
 const WRONG: &str = "ffffffffffffffffffffffffffffffff";
 
 /// A plant whose `edge-0` has a secret of the hub's.
-fn with_verifier() -> Plant {
-    let plant = Plant::new();
-    let made = plant.vendor.with_targets(1, |image| {
+fn with_verifier() -> InProcessAppliance {
+    let instance = InProcessAppliance::new();
+    let made = instance.vendor.with_targets(1, |image| {
         let mut desired = Desired::docker(image, 2, "a");
         desired.target("edge-0").verifier = Some(hub_verifier());
         desired
     });
-    plant.import(&made, false).unwrap();
-    plant
+    instance.import(&made, false).unwrap();
+    instance
 }
 
 fn token(hub: &Hub, name: &str, secret: &str) -> airlock::appliance::hub::Token {
@@ -34,9 +34,9 @@ fn token(hub: &Hub, name: &str, secret: &str) -> airlock::appliance::hub::Token 
 
 #[test]
 fn a_rotated_secret_leaves_tokens_alone_unless_they_are_revoked() {
-    let plant = Plant::new();
-    plant.release(1, 2, "a");
-    let hub = plant.hub();
+    let instance = InProcessAppliance::new();
+    instance.release(1, 2, "a");
+    let hub = instance.hub();
     let first = hub.issue_secret(&target_id("edge-0"), false).unwrap();
     let other = hub.issue_secret(&target_id("edge-1"), false).unwrap();
     let old = token(&hub, "edge-0", first.as_str());
@@ -50,7 +50,7 @@ fn a_rotated_secret_leaves_tokens_alone_unless_they_are_revoked() {
         assert!(hub.identify(token.as_str()).is_none());
     }
     assert!(login(&hub, &target_id("edge-0"), second.as_str()).is_none());
-    let again = plant.hub();
+    let again = instance.hub();
     let last = token(&again, "edge-0", third.as_str());
     assert!(hub.identify(last.as_str()).is_some());
     // A secret is one target's.
@@ -70,20 +70,20 @@ fn a_rotated_secret_leaves_tokens_alone_unless_they_are_revoked() {
 
 #[test]
 fn no_secret_is_kept_logged_or_shown() {
-    let plant = with_verifier();
-    let hub = plant.hub();
+    let instance = with_verifier();
+    let hub = instance.hub();
     let secret = hub.issue_secret(&target_id("edge-1"), false).unwrap();
     let token = token(&hub, "edge-1", secret.as_str());
     assert!(login(&hub, &target_id("edge-0"), HUB_SECRET).is_some());
-    for (action, detail) in log(&plant) {
+    for (action, detail) in log(&instance) {
         assert!(
             !detail.contains(secret.as_str()) && !detail.contains(HUB_SECRET),
             "{action} {detail}"
         );
     }
-    drop(plant.appliance());
+    drop(instance.appliance());
     for name in ["airlock.db", "airlock.db-wal", "status.db", "marks"] {
-        let path = plant.state().join(name);
+        let path = instance.state().join(name);
         if !path.is_file() {
             continue;
         }
@@ -101,18 +101,18 @@ fn no_secret_is_kept_logged_or_shown() {
 
 #[test]
 fn d12_a_secret_of_the_hubs_works_and_is_hashed_expensively_once() {
-    let plant = with_verifier();
-    let hub = plant.hub();
+    let instance = with_verifier();
+    let hub = instance.hub();
     assert_eq!(one(&hub, "edge-0").secret, SecretView::Hub);
     assert!(login(&hub, &target_id("edge-0"), WRONG).is_none());
     let identity = login(&hub, &target_id("edge-0"), HUB_SECRET).unwrap();
     assert_eq!(identity.target, target_id("edge-0"));
     // From now on, and for every other process, a keyed hash does.
-    let again = plant.hub();
+    let again = instance.hub();
     assert!(matches!(one(&again, "edge-0").secret, SecretView::Adopted(_)));
     assert!(login(&again, &target_id("edge-0"), HUB_SECRET).is_some());
     assert!(login(&again, &target_id("edge-0"), WRONG).is_none());
-    let adopted = log(&plant)
+    let adopted = log(&instance)
         .into_iter()
         .filter(|(_, detail)| detail.contains("adopted"))
         .count();
@@ -128,34 +128,34 @@ fn d12_a_secret_of_the_hubs_works_and_is_hashed_expensively_once() {
     assert!(again.refresh().unwrap());
     assert!(login(&again, &target_id("edge-0"), HUB_SECRET).is_none());
     assert!(login(&again, &target_id("edge-0"), issued.as_str()).is_some());
-    assert!(login(&plant.hub(), &target_id("edge-0"), issued.as_str()).is_some());
+    assert!(login(&instance.hub(), &target_id("edge-0"), issued.as_str()).is_some());
 }
 
 #[test]
 fn d12_another_verifier_of_the_hubs_ends_the_secret_before() {
-    let plant = with_verifier();
-    let hub = plant.hub();
+    let instance = with_verifier();
+    let hub = instance.hub();
     assert!(login(&hub, &target_id("edge-0"), HUB_SECRET).is_some());
     // A release without a verifier leaves the agent its secret.
-    plant.release(2, 2, "b");
+    instance.release(2, 2, "b");
     assert!(hub.refresh().unwrap());
     assert!(login(&hub, &target_id("edge-0"), HUB_SECRET).is_some());
-    let made = plant.vendor.with_targets(3, |image| {
+    let made = instance.vendor.with_targets(3, |image| {
         let mut desired = Desired::docker(image, 2, "c");
         let mut verifier = hub_verifier();
         verifier.salt = "06".repeat(16);
         desired.target("edge-0").verifier = Some(verifier);
         desired
     });
-    plant.import(&made, false).unwrap();
+    instance.import(&made, false).unwrap();
     assert!(hub.refresh().unwrap());
     assert!(login(&hub, &target_id("edge-0"), HUB_SECRET).is_none());
 }
 
 #[test]
 fn a03_five_hundred_logins_at_once_end_in_answers_and_the_right_one_gets_in() {
-    let plant = with_verifier();
-    let hub = plant.hub();
+    let instance = with_verifier();
+    let hub = instance.hub();
     let secret = hub.issue_secret(&target_id("edge-1"), false).unwrap();
     let (busy, refused, good) = (AtomicUsize::new(0), AtomicUsize::new(0), AtomicUsize::new(0));
     std::thread::scope(|scope| {
@@ -190,12 +190,12 @@ fn a03_five_hundred_logins_at_once_end_in_answers_and_the_right_one_gets_in() {
 
 #[test]
 fn a03_the_same_answer_for_unknown_ids_and_wrong_secrets() {
-    for plant in [with_verifier(), {
-        let plant = Plant::new();
-        plant.release(1, 2, "a");
-        plant
+    for instance in [with_verifier(), {
+        let instance = InProcessAppliance::new();
+        instance.release(1, 2, "a");
+        instance
     }] {
-        let hub = plant.hub();
+        let hub = instance.hub();
         for target in [target_id("edge-0"), target_id("edge-1"), Uuid::from_bytes([1; 16])] {
             for secret in [WRONG, "", "short"] {
                 assert!(matches!(hub.login(&target, secret), Ok(Login::Refused)));
@@ -207,11 +207,11 @@ fn a03_the_same_answer_for_unknown_ids_and_wrong_secrets() {
 
 #[test]
 fn a_damaged_desired_state_is_no_reason_to_refuse_an_agent() {
-    let plant = with_verifier();
-    let hub = plant.hub();
+    let instance = with_verifier();
+    let hub = instance.hub();
     let secret = hub.issue_secret(&target_id("edge-1"), false).unwrap();
     let token = token(&hub, "edge-1", secret.as_str());
-    let document = desired_document(&plant);
+    let document = desired_document(&instance);
     let bytes = read(&document);
     let mut damaged = bytes.clone();
     *damaged.last_mut().unwrap() = b' ';
@@ -221,7 +221,7 @@ fn a_damaged_desired_state_is_no_reason_to_refuse_an_agent() {
     let identity = hub.identify(token.as_str()).unwrap();
     let error = hub.resources(&identity).unwrap_err();
     assert_eq!((error.class(), error.code()), (Class::State, "blob-damaged"));
-    let started = plant.hub();
+    let started = instance.hub();
     let identity = started.identify(token.as_str()).expect("known from the database");
     assert_eq!(started.resources(&identity).unwrap_err().class(), Class::State);
     assert_eq!(started.agent_manifest(&identity).unwrap_err().class(), Class::State);
@@ -239,15 +239,15 @@ fn a_damaged_desired_state_is_no_reason_to_refuse_an_agent() {
     assert!(views.len() == 2 && views.iter().all(|view| view.fault.is_some()));
 
     overwrite(&document, &bytes);
-    let repaired = Arc::new(plant.hub());
+    let repaired = Arc::new(instance.hub());
     let identity = repaired.identify(token.as_str()).unwrap();
     assert!(repaired.resources(&identity).is_ok());
     assert!(login(&repaired, &target_id("edge-0"), HUB_SECRET).is_some());
 }
 
 /// The stored file of the live desired state.
-fn desired_document(plant: &Plant) -> std::path::PathBuf {
-    let folders = std::fs::read_dir(plant.state().join("blobs/sha256")).unwrap();
+fn desired_document(instance: &InProcessAppliance) -> std::path::PathBuf {
+    let folders = std::fs::read_dir(instance.state().join("blobs/sha256")).unwrap();
     let mut files = folders.flat_map(|folder| std::fs::read_dir(folder.unwrap().path()).unwrap());
     files
         .find_map(|file| {
@@ -259,14 +259,14 @@ fn desired_document(plant: &Plant) -> std::path::PathBuf {
 
 #[test]
 fn a09_clocks_that_are_wrong_keep_their_agents() {
-    let mut plant = with_verifier();
-    let hub = plant.hub();
+    let mut instance = with_verifier();
+    let hub = instance.hub();
     let secret = hub.issue_secret(&target_id("edge-1"), false).unwrap();
     let before = token(&hub, "edge-1", secret.as_str());
     // A machine without a battery: what signed statements have proven is the present then.
     for now in ["1970-01-01T00:00:00Z", "2026-11-22T10:00:00Z", "2031-11-01T00:00:00Z"] {
-        plant.clock = FixedClock(now.parse().unwrap());
-        let hub = plant.hub();
+        instance.clock = FixedClock(now.parse().unwrap());
+        let hub = instance.hub();
         assert!(hub.identify(before.as_str()).is_some(), "{now}");
         // An agent that logs in before every request, because its own clock is years ahead, costs no expensive hash.
         for _ in 0..100 {
@@ -274,28 +274,28 @@ fn a09_clocks_that_are_wrong_keep_their_agents() {
             assert!(hub.identify(fresh.as_str()).is_some(), "{now}");
         }
     }
-    plant.clock = FixedClock("2032-01-01T00:00:00Z".parse().unwrap());
-    let hub = plant.hub();
+    instance.clock = FixedClock("2032-01-01T00:00:00Z".parse().unwrap());
+    let hub = instance.hub();
     assert!(hub.identify(before.as_str()).is_none(), "five years are over");
     // What was issued there counts again at home: it is not from the future as far as anybody has signed.
     let ahead = token(&hub, "edge-1", secret.as_str());
-    plant.clock = FixedClock("2026-11-21T10:00:00Z".parse().unwrap());
-    assert!(plant.hub().identify(ahead.as_str()).is_some());
+    instance.clock = FixedClock("2026-11-21T10:00:00Z".parse().unwrap());
+    assert!(instance.hub().identify(ahead.as_str()).is_some());
 }
 
 #[test]
 fn a_running_server_notices_what_other_processes_decide() {
-    let plant = Plant::new();
-    plant.release(1, 2, "a");
-    let running = Arc::new(plant.hub());
+    let instance = InProcessAppliance::new();
+    instance.release(1, 2, "a");
+    let running = Arc::new(instance.hub());
     let watcher = HubWatcher::start(&running).unwrap();
-    let secret = plant.hub().issue_secret(&target_id("edge-0"), false).unwrap();
+    let secret = instance.hub().issue_secret(&target_id("edge-0"), false).unwrap();
     wait_for("the secret", || {
         login(&running, &target_id("edge-0"), secret.as_str()).is_some()
     });
-    plant.release(2, 3, "b");
+    instance.release(2, 3, "b");
     wait_for("the release", || running.targets().len() == 3);
-    plant
+    instance
         .hub()
         .remove_target(&target_id("edge-0"), Removal::Remove)
         .unwrap();

@@ -1,121 +1,18 @@
 //! What agents are told: resources, manifests and scripts, from imported bundles.
 
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
-
-use airlock::appliance::hub::{Hub, Identity, Login, SiteView};
-use airlock::appliance::{Appliance, NewAppliance, Options, init};
 use airlock::bundle::desired::{ChartSource, DockerMode, HelmOptions, WaitStrategy};
-use airlock::crypto::Chain;
-use airlock::domain::{Class, Clock as _, Digest, FixedClock, Result, Uuid};
+use airlock::domain::{Class, Uuid};
 use base64::Engine as _;
 use serde_json::Value;
-use tempfile::TempDir;
 
-use crate::support::appliance::{read, scratch, write};
-use crate::support::desired::{Desired, deployment_id, revision_id, target_id};
-use crate::support::maker::{Made, Vendor};
-
-/// An appliance without any process: imported into and asked directly.
-pub(crate) struct Plant {
-    folder: TempDir,
-    pub(crate) vendor: Vendor,
-    pub(crate) clock: FixedClock,
-}
-
-impl Plant {
-    pub(crate) fn new() -> Self {
-        let folder = scratch();
-        let vendor = Vendor::new();
-        let clock = FixedClock("2026-11-21T10:00:00Z".parse().unwrap());
-        let pins = [Chain::parse(&vendor.chain_file()).unwrap()];
-        let new = NewAppliance {
-            name: "plant",
-            pins: &pins,
-            now: clock.now(),
-        };
-        init(&folder.path().join("state"), &new).unwrap();
-        Self { folder, vendor, clock }
-    }
-
-    pub(crate) fn state(&self) -> PathBuf {
-        self.folder.path().join("state")
-    }
-
-    pub(crate) fn appliance(&self) -> Appliance {
-        Appliance::open(&self.state()).unwrap()
-    }
-
-    /// Imports a bundle; it goes live unless `keep_inactive`.
-    pub(crate) fn import(&self, made: &Made, keep_inactive: bool) -> Result<()> {
-        let options = Options {
-            keep_inactive,
-            ..Options::default()
-        };
-        self.import_with(made, &options)
-    }
-
-    pub(crate) fn import_with(&self, made: &Made, options: &Options) -> Result<()> {
-        let path = self.folder.path().join("bundle");
-        write(&path, &made.bytes);
-        let imported = self.appliance().import(&path, options, &self.clock, &mut |_| ());
-        imported.map(|_| ())
-    }
-
-    /// Imports a release with `count` docker targets, which goes live.
-    pub(crate) fn release(&self, sequence: u64, count: usize, text: &str) {
-        let made = self
-            .vendor
-            .with_targets(sequence, |image| Desired::docker(image, count, text));
-        self.import(&made, false).unwrap();
-    }
-
-    pub(crate) fn hub(&self) -> Hub {
-        self.hub_as("127.0.0.1:5000", false, None)
-    }
-
-    pub(crate) fn hub_as(&self, address: &str, secure: bool, authority: Option<&str>) -> Hub {
-        let view = SiteView::new(address, secure, SiteView::INTERVAL, authority).unwrap();
-        Hub::open(&self.state(), view, Arc::new(self.clock)).unwrap()
-    }
-
-    /// Where a blob stands.
-    pub(crate) fn blob(&self, digest: &Digest) -> PathBuf {
-        let hex = digest.0.to_hex();
-        self.state().join("blobs/sha256").join(&hex[..2]).join(hex)
-    }
-}
-
-/// Logs a target's agent in with a secret that is issued for it.
-pub(crate) fn enrol(hub: &Hub, name: &str) -> Arc<Identity> {
-    let secret = hub.issue_secret(&target_id(name), false).unwrap();
-    login(hub, &target_id(name), secret.as_str()).expect("the secret was just issued")
-}
-
-/// Logs in and returns who the token stands for.
-pub(crate) fn login(hub: &Hub, target: &Uuid, secret: &str) -> Option<Arc<Identity>> {
-    match hub.login(target, secret).unwrap() {
-        Login::Token(token) => Some(hub.identify(token.as_str()).expect("a fresh token")),
-        Login::Refused => None,
-        Login::Busy => panic!("nobody else logs in"),
-    }
-}
-
-pub(crate) fn resources(hub: &Hub, identity: &Identity) -> Value {
-    let bytes = hub.resources(identity).unwrap();
-    serde_json::from_str(std::str::from_utf8(&bytes).unwrap()).unwrap()
-}
-
-/// Writes over a read-only file of the store.
-pub(crate) fn overwrite(path: &Path, bytes: &[u8]) {
-    std::fs::remove_file(path).unwrap();
-    write(path, bytes);
-}
+use crate::support::appliance::{read, write};
+use crate::support::desired::{Desired, deployment_id, revision_id};
+use crate::support::in_process::{InProcessAppliance, enrol, resources};
 
 #[test]
 fn resources_are_byte_for_byte_the_hubs() {
-    let plant = Plant::new();
-    let made = plant.vendor.with_targets(1, |image| {
+    let instance = InProcessAppliance::new();
+    let made = instance.vendor.with_targets(1, |image| {
         let mut desired = Desired::both(image, 2, "a");
         let env = desired.put(
             airlock::domain::DocumentType::Env,
@@ -126,8 +23,8 @@ fn resources_are_byte_for_byte_the_hubs() {
         target.deployments[0].force_restart = true;
         desired
     });
-    plant.import(&made, false).unwrap();
-    let hub = plant.hub();
+    instance.import(&made, false).unwrap();
+    let hub = instance.hub();
     let edge = enrol(&hub, "edge-0");
     let text = String::from_utf8(hub.resources(&edge).unwrap().to_vec()).unwrap();
     let id = deployment_id("edge-0");
@@ -170,8 +67,8 @@ fn resources_are_byte_for_byte_the_hubs() {
 
 #[test]
 fn order_modes_options_and_numbers_of_resources() {
-    let plant = Plant::new();
-    let made = plant.vendor.with_targets(1, |image| {
+    let instance = InProcessAppliance::new();
+    let made = instance.vendor.with_targets(1, |image| {
         let mut desired = Desired::both(image, 2, "a");
         // A second deployment on edge-0, older by the clock of the hub, so first in the list.
         let mut second = desired.target("edge-1").deployments.pop().unwrap();
@@ -196,8 +93,8 @@ fn order_modes_options_and_numbers_of_resources() {
         });
         desired
     });
-    plant.import(&made, false).unwrap();
-    let hub = plant.hub_as("appliance.example:5443", true, None);
+    instance.import(&made, false).unwrap();
+    let hub = instance.hub_as("appliance.example:5443", true, None);
     let answer = resources(&hub, &enrol(&hub, "edge-0"));
     assert_eq!(answer["deploymentLogsAfter"], "2026-10-01T00:00:00Z");
     assert_eq!(
@@ -240,10 +137,10 @@ fn order_modes_options_and_numbers_of_resources() {
 
 #[test]
 fn an_agent_version_is_named_only_with_its_images() {
-    let plant = Plant::new();
-    let made = plant.vendor.with_targets(1, |image| Desired::docker(image, 1, "a"));
-    plant.import(&made, false).unwrap();
-    let hub = plant.hub();
+    let instance = InProcessAppliance::new();
+    let made = instance.vendor.with_targets(1, |image| Desired::docker(image, 1, "a"));
+    instance.import(&made, false).unwrap();
+    let hub = instance.hub();
     let identity = enrol(&hub, "edge-0");
     assert!(hub.resources(&identity).is_ok());
     for (name, public) in [
@@ -255,13 +152,13 @@ fn an_agent_version_is_named_only_with_its_images() {
     ] {
         assert_eq!(hub.is_public(&name.parse().unwrap()), public, "{name}");
     }
-    let path = plant.blob(&made.manifest);
+    let path = instance.blob(&made.manifest);
     let bytes = read(&path);
     std::fs::remove_file(&path).unwrap();
-    let without = plant.hub();
+    let without = instance.hub();
     let error = without.resources(&identity).unwrap_err();
     assert_eq!((error.class(), error.code()), (Class::State, "agent-image"));
     assert!(without.agent_manifest(&identity).is_err());
     write(&path, &bytes);
-    assert!(plant.hub().resources(&identity).is_ok());
+    assert!(instance.hub().resources(&identity).is_ok());
 }

@@ -10,36 +10,40 @@ use airlock::domain::StatusKind::{self, Error, Healthy};
 use airlock::domain::{SystemClock, Uuid};
 use serde_json::Value;
 
-use crate::distr::targets::serving::Plant;
 use crate::support::appliance::AIRLOCK;
 use crate::support::desired::{Desired, deployment_id, target_id};
+use crate::support::in_process::InProcessAppliance;
 use crate::support::status::wait;
 
 const HOSTILE: &str =
     "compose up failed: no such image \x1b[2J\x1b]0;pwned\x07<script>\u{202e}\r\nfake  edge-1 healthy";
 
-fn command(plant: &Plant, arguments: &[&str]) -> Command {
+fn command(instance: &InProcessAppliance, arguments: &[&str]) -> Command {
     let mut command = Command::new(AIRLOCK);
-    command.arg("target").args(arguments).arg("--state").arg(plant.state());
+    command
+        .arg("target")
+        .args(arguments)
+        .arg("--state")
+        .arg(instance.state());
     command.stdin(Stdio::null());
     command
 }
 
-fn output(plant: &Plant, arguments: &[&str]) -> String {
-    let output = command(plant, arguments).output().unwrap();
+fn output(instance: &InProcessAppliance, arguments: &[&str]) -> String {
+    let output = command(instance, arguments).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).unwrap()
 }
 
 /// The revision that a target's deployment shall run.
-fn revision(plant: &Plant, target: &str) -> Uuid {
-    let views = plant.hub().targets();
+fn revision(instance: &InProcessAppliance, target: &str) -> Uuid {
+    let views = instance.hub().targets();
     views.iter().find(|view| view.name == target).unwrap().deployments[0].revision
 }
 
-fn report(plant: &Plant, target: &str, revision: Uuid, kind: StatusKind, message: &str) {
-    let site = Appliance::open(&plant.state()).unwrap().site().clone();
-    let buffer = StatusBuffer::open(&plant.state(), Quota::default(), &site, Arc::new(SystemClock)).unwrap();
+fn report(instance: &InProcessAppliance, target: &str, revision: Uuid, kind: StatusKind, message: &str) {
+    let site = Appliance::open(&instance.state()).unwrap().site().clone();
+    let buffer = StatusBuffer::open(&instance.state(), Quota::default(), &site, Arc::new(SystemClock)).unwrap();
     let what = What::Status {
         deployment: deployment_id(target),
         revision,
@@ -57,24 +61,24 @@ fn report(plant: &Plant, target: &str, revision: Uuid, kind: StatusKind, message
 
 #[test]
 fn what_agents_report_is_shown_and_cannot_touch_the_terminal() {
-    let plant = Plant::new();
-    let made = plant.vendor.with_targets(1, |image| Desired::docker(image, 2, "a"));
-    plant.import(&made, false).unwrap();
-    let old = revision(&plant, "edge-0");
-    let text = output(&plant, &["watch", "--once"]);
+    let instance = InProcessAppliance::new();
+    let made = instance.vendor.with_targets(1, |image| Desired::docker(image, 2, "a"));
+    instance.import(&made, false).unwrap();
+    let old = revision(&instance, "edge-0");
+    let text = output(&instance, &["watch", "--once"]);
     assert!(text.contains("2 targets: 2 not connected"), "{text}");
-    report(&plant, "edge-0", old, Healthy, "status check results: 1 healthy");
+    report(&instance, "edge-0", old, Healthy, "status check results: 1 healthy");
     // The next release cannot be pulled: the old containers run on.
-    let made = plant.vendor.with_targets(2, |image| Desired::docker(image, 2, "b"));
-    plant.import(&made, false).unwrap();
-    let new = revision(&plant, "edge-0");
+    let made = instance.vendor.with_targets(2, |image| Desired::docker(image, 2, "b"));
+    instance.import(&made, false).unwrap();
+    let new = revision(&instance, "edge-0");
     assert_ne!(old, new);
-    report(&plant, "edge-0", new, Error, HOSTILE);
+    report(&instance, "edge-0", new, Error, HOSTILE);
 
-    let text = output(&plant, &["watch", "--once"]);
+    let text = output(&instance, &["watch", "--once"]);
     assert!(text.contains("1 error, 1 not connected"), "{text}");
     assert!(text.contains("compose up failed: no such image \\u{1b}[2J"), "{text}");
-    let list = output(&plant, &["list"]);
+    let list = output(&instance, &["list"]);
     for text in [&text, &list] {
         assert!(text.chars().all(|c| c == '\n' || !c.is_control()), "{text:?}");
         assert!(!text.contains('\u{202e}') && !text.contains("\nfake"), "{text:?}");
@@ -82,7 +86,7 @@ fn what_agents_report_is_shown_and_cannot_touch_the_terminal() {
     assert!(list.contains("error") && list.contains("not connected"), "{list}");
 
     let json: Value =
-        serde_json::from_str(&output(&plant, &["watch", "edge-0", "--once", "--format", "json"])).unwrap();
+        serde_json::from_str(&output(&instance, &["watch", "edge-0", "--once", "--format", "json"])).unwrap();
     let targets = json["targets"].as_array().unwrap();
     assert_eq!(targets.len(), 1);
     assert_eq!(
@@ -96,23 +100,23 @@ fn what_agents_report_is_shown_and_cannot_touch_the_terminal() {
         deployment["runs"].as_str().unwrap().contains(" of release "),
         "{deployment}"
     );
-    let json: Value = serde_json::from_str(&output(&plant, &["list", "--format", "json"])).unwrap();
+    let json: Value = serde_json::from_str(&output(&instance, &["list", "--format", "json"])).unwrap();
     assert_eq!(json["targets"][0]["deployments"][0]["runs_revision"], old.to_string());
 }
 
 #[test]
 fn without_a_terminal_every_change_is_a_line() {
-    let plant = Plant::new();
-    let made = plant.vendor.with_targets(1, |image| Desired::docker(image, 1, "a"));
-    plant.import(&made, false).unwrap();
-    let mut child = command(&plant, &["watch"]).stdout(Stdio::piped()).spawn().unwrap();
+    let instance = InProcessAppliance::new();
+    let made = instance.vendor.with_targets(1, |image| Desired::docker(image, 1, "a"));
+    instance.import(&made, false).unwrap();
+    let mut child = command(&instance, &["watch"]).stdout(Stdio::piped()).spawn().unwrap();
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
     assert!(lines.next().unwrap().ends_with("edge-0: not connected, agent -"));
     assert!(lines.next().unwrap().contains("edge-0 web: no status, wanted"));
     report(
-        &plant,
+        &instance,
         "edge-0",
-        revision(&plant, "edge-0"),
+        revision(&instance, "edge-0"),
         Healthy,
         "status check results: 1 healthy",
     );

@@ -12,7 +12,7 @@ use airlock::domain::{Audience, Digest, Error, FixedClock, Hash, Result, Timesta
 use sha2::{Digest as _, Sha256};
 
 use crate::format::vectors::Vector;
-use crate::support::world::World;
+use crate::support::state_fingerprint::StateFingerprint;
 
 /// When cases are judged that do not say when.
 const AT: &str = "2026-12-01T00:00:00Z";
@@ -91,8 +91,8 @@ impl Site {
     }
 
     /// The world fingerprint.
-    pub(crate) fn world(&self) -> World {
-        World::of(&self.state())
+    pub(crate) fn world(&self) -> StateFingerprint {
+        StateFingerprint::of(&self.state())
     }
 
     /// A pristine newer bundle imports, under the newest root; where that has expired, under one more.

@@ -18,7 +18,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::support::shelf::digest_of;
+use crate::support::image_set::digest_of;
 use airlock::bundle::desired::DockerMode;
 use airlock::domain::{Digest, RepositoryName};
 use airlock::vendor_side::collect::ImageReference;

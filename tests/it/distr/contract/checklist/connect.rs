@@ -6,16 +6,16 @@ use std::process::Command;
 use serde_json::Value;
 
 use super::super::sample::{CLUSTER, EDGE, NAMESPACED, OTHER, Sample};
-use super::super::stand::{CREDENTIALS, Stand};
+use super::super::served_appliance::{CREDENTIALS, ServedAppliance};
 use crate::agent::settings::Settings;
 use crate::support::appliance::{read, write};
 
-fn stand() -> Stand {
-    Stand::serving(CREDENTIALS, &Sample::default().draft())
+fn served() -> ServedAppliance {
+    ServedAppliance::serving(CREDENTIALS, &Sample::default().draft())
 }
 
-fn connect(stand: &Stand, target: &str, secret: &str) -> String {
-    let reply = stand.get(&format!("/api/v1/connect?targetId={target}&targetSecret={secret}"));
+fn connect(served: &ServedAppliance, target: &str, secret: &str) -> String {
+    let reply = served.get(&format!("/api/v1/connect?targetId={target}&targetSecret={secret}"));
     assert_eq!(reply.status, 200, "{}", String::from_utf8_lossy(&reply.body));
     assert_eq!(reply.header("content-type"), Some("application/yaml"));
     String::from_utf8(reply.body).unwrap()
@@ -34,10 +34,10 @@ fn object<'a>(objects: &'a [Value], kind: &str, name: &str) -> Option<&'a Value>
 
 #[test]
 fn point_01_connect_answers_by_its_credentials() {
-    let stand = stand();
-    let secret = stand.secret(EDGE);
-    let status = |query: &str| stand.get(&format!("/api/v1/connect{query}")).status;
-    connect(&stand, EDGE, &secret);
+    let served = served();
+    let secret = served.secret(EDGE);
+    let status = |query: &str| served.get(&format!("/api/v1/connect{query}")).status;
+    connect(&served, EDGE, &secret);
     let short = EDGE.replace('-', "").to_uppercase();
     assert_eq!(status(&format!("?targetId={short}&targetSecret={secret}")), 200);
     let wrong = "0".repeat(32);
@@ -52,8 +52,8 @@ fn point_01_connect_answers_by_its_credentials() {
 
 #[test]
 fn point_02_the_docker_manifest_is_a_project_that_compose_can_start() {
-    let stand = stand();
-    let manifest = connect(&stand, EDGE, &stand.secret(EDGE));
+    let served = served();
+    let manifest = connect(&served, EDGE, &served.secret(EDGE));
     let document: Value = serde_saphyr::from_str(&manifest).unwrap();
     assert_eq!(document["name"], "distr");
     let agent = &document["services"]["agent"];
@@ -77,13 +77,13 @@ fn point_02_the_docker_manifest_is_a_project_that_compose_can_start() {
 
 #[test]
 fn point_03_every_variable_that_agents_need_is_there_and_none_is_empty() {
-    let stand = stand();
-    let secret = stand.secret(EDGE);
-    let manifest = connect(&stand, EDGE, &secret);
+    let served = served();
+    let secret = served.secret(EDGE);
+    let manifest = connect(&served, EDGE, &secret);
     // Reading fails for any of the nine that is missing, for an unreadable bool, and without a registry host.
     let settings = Settings::read(&manifest).unwrap();
     assert_eq!((settings.target.as_str(), settings.secret), (EDGE, secret.clone()));
-    let base = format!("http://{}/api/v1/agent/", stand.address());
+    let base = format!("http://{}/api/v1/agent/", served.address());
     for (found, route) in [
         (settings.login, "login"),
         (settings.manifest, "manifest"),
@@ -95,7 +95,7 @@ fn point_03_every_variable_that_agents_need_is_there_and_none_is_empty() {
     ] {
         assert_eq!(found, format!("{base}{route}"));
     }
-    assert_eq!(settings.registry, stand.address().to_string());
+    assert_eq!(settings.registry, served.address().to_string());
     // An interval that divides 30 s runs into the agents' deadlock.
     let seconds: f64 = settings.interval.strip_suffix('s').unwrap().parse().unwrap();
     let beats = 30.0 / seconds;
@@ -105,7 +105,7 @@ fn point_03_every_variable_that_agents_need_is_there_and_none_is_empty() {
     for (name, value) in environment {
         assert!(value.as_str().is_some_and(|value| !value.is_empty()), "{name}: {value}");
     }
-    let kubernetes = objects(&connect(&stand, CLUSTER, &stand.secret(CLUSTER)));
+    let kubernetes = objects(&connect(&served, CLUSTER, &served.secret(CLUSTER)));
     let data = &object(&kubernetes, "ConfigMap", "distr-agent-env").unwrap()["data"];
     for name in [
         "TARGET_ID",
@@ -128,10 +128,10 @@ fn point_03_every_variable_that_agents_need_is_there_and_none_is_empty() {
 
 #[test]
 fn point_04_the_kubernetes_manifests_have_the_objects_of_their_scope_and_probes() {
-    let stand = stand();
+    let served = served();
     for (target, namespace, cluster) in [(NAMESPACED, "cell", false), (CLUSTER, "farm", true)] {
-        let secret = stand.secret(target);
-        let found = objects(&connect(&stand, target, &secret));
+        let secret = served.secret(target);
+        let found = objects(&connect(&served, target, &secret));
         for object in &found {
             assert!(
                 object["apiVersion"].is_string() && object["kind"].is_string(),
@@ -166,31 +166,31 @@ fn point_04_the_kubernetes_manifests_have_the_objects_of_their_scope_and_probes(
             assert_eq!(probe["failureThreshold"], 2);
         }
         let image = container["image"].as_str().unwrap();
-        assert!(image.starts_with(&stand.address().to_string()), "{image}");
+        assert!(image.starts_with(&served.address().to_string()), "{image}");
     }
 }
 
 #[test]
 fn point_05_the_version_in_the_manifest_is_the_one_in_the_resources() {
-    let stand = stand();
-    let settings = Settings::read(&connect(&stand, EDGE, &stand.secret(EDGE))).unwrap();
-    let resources = stand.resources(&stand.token(EDGE));
+    let served = served();
+    let settings = Settings::read(&connect(&served, EDGE, &served.secret(EDGE))).unwrap();
+    let resources = served.resources(&served.token(EDGE));
     assert_eq!(resources["version"]["id"], settings.version);
     let canonical: airlock::domain::Uuid = settings.version.parse().unwrap();
     assert_eq!(canonical.to_string(), settings.version);
-    let kubernetes = objects(&connect(&stand, NAMESPACED, &stand.secret(NAMESPACED)));
+    let kubernetes = objects(&connect(&served, NAMESPACED, &served.secret(NAMESPACED)));
     let data = &object(&kubernetes, "ConfigMap", "distr-agent-env").unwrap()["data"];
     assert_eq!(
         data["DISTR_AGENT_VERSION_ID"],
-        stand.resources(&stand.token(NAMESPACED))["version"]["id"]
+        served.resources(&served.token(NAMESPACED))["version"]["id"]
     );
 }
 
 #[test]
 fn point_06_agent_images_are_pulled_without_credentials_and_others_are_not() {
-    let stand = stand();
-    let document: Value = serde_saphyr::from_str(&connect(&stand, EDGE, &stand.secret(EDGE))).unwrap();
-    let kubernetes = objects(&connect(&stand, CLUSTER, &stand.secret(CLUSTER)));
+    let served = served();
+    let document: Value = serde_saphyr::from_str(&connect(&served, EDGE, &served.secret(EDGE))).unwrap();
+    let kubernetes = objects(&connect(&served, CLUSTER, &served.secret(CLUSTER)));
     let deployment = object(&kubernetes, "Deployment", "distr-agent").unwrap();
     let images = [
         &document["services"]["agent"]["image"],
@@ -200,10 +200,10 @@ fn point_06_agent_images_are_pulled_without_credentials_and_others_are_not() {
     for image in images {
         let image = image.as_str().unwrap();
         let (host, rest) = image.split_once('/').unwrap();
-        assert_eq!(host, stand.address().to_string());
+        assert_eq!(host, served.address().to_string());
         let (repository, reference) = rest.split_once('@').or_else(|| rest.rsplit_once(':')).unwrap();
         let repository = repository.split(':').next().unwrap();
-        let manifest = stand.get(&format!("/v2/{repository}/manifests/{reference}"));
+        let manifest = served.get(&format!("/v2/{repository}/manifests/{reference}"));
         assert_eq!(manifest.status, 200, "{image}");
         let manifest = manifest.json();
         let parts = [&manifest["config"]]
@@ -212,21 +212,21 @@ fn point_06_agent_images_are_pulled_without_credentials_and_others_are_not() {
         for part in parts {
             let digest = part["digest"].as_str().unwrap();
             assert_eq!(
-                stand.get(&format!("/v2/{repository}/blobs/{digest}")).status,
+                served.get(&format!("/v2/{repository}/blobs/{digest}")).status,
                 200,
                 "{image}"
             );
         }
     }
     let application = format!("/v2/{}/manifests/1.0", super::super::sample::web_repository());
-    assert_eq!(stand.get(&application).status, 401);
+    assert_eq!(served.get(&application).status, 401);
 }
 
 #[test]
 fn point_07_the_pre_connect_script_ends_up_starting_the_manifest() {
-    let stand = stand();
-    let secret = stand.secret(EDGE);
-    let reply = stand.get(&format!("/api/v1/pre-connect?targetId={EDGE}&targetSecret={secret}"));
+    let served = served();
+    let secret = served.secret(EDGE);
+    let reply = served.get(&format!("/api/v1/pre-connect?targetId={EDGE}&targetSecret={secret}"));
     assert_eq!(reply.status, 200);
     assert_eq!(reply.header("content-type"), Some("text/plain; charset=utf-8"));
     let folder = tempfile::tempdir().unwrap();
@@ -262,24 +262,24 @@ fn point_07_the_pre_connect_script_ends_up_starting_the_manifest() {
         url,
         format!(
             "http://{}/api/v1/connect?targetId={EDGE}&targetSecret={secret}",
-            stand.address()
+            served.address()
         )
     );
-    let wrong = stand.get(&format!("/api/v1/pre-connect?targetId={EDGE}&targetSecret={EDGE}"));
+    let wrong = served.get(&format!("/api/v1/pre-connect?targetId={EDGE}&targetSecret={EDGE}"));
     assert_eq!(wrong.status, 401);
 }
 
 #[test]
 fn point_08_the_agents_own_manifest_is_the_same_without_the_secret() {
-    let stand = stand();
+    let served = served();
     for target in [EDGE, NAMESPACED, CLUSTER] {
-        let secret = stand.secret(target);
-        let token = stand.login(target, &secret).json()["token"]
+        let secret = served.secret(target);
+        let token = served.login(target, &secret).json()["token"]
             .as_str()
             .unwrap()
             .to_owned();
-        let connected = connect(&stand, target, &secret);
-        let reply = stand.agent("GET", "manifest", &token, None);
+        let connected = connect(&served, target, &secret);
+        let reply = served.agent("GET", "manifest", &token, None);
         assert_eq!(
             (reply.status, reply.header("content-type")),
             (200, Some("application/yaml"))

@@ -7,25 +7,25 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use super::super::sample::{CLUSTER, EDGE, NAMESPACED, SHOP, Sample, shop_revision, version_id};
-use super::super::stand::{CREDENTIALS, Stand};
+use super::super::served_appliance::{CREDENTIALS, ServedAppliance};
 use super::spy_engine::SpyEngine;
 use crate::agent::looping::{Agent, Record, Round};
 use crate::agent::settings::Settings;
 
-fn stand() -> Stand {
-    Stand::serving(CREDENTIALS, &Sample::default().draft())
+fn served() -> ServedAppliance {
+    ServedAppliance::serving(CREDENTIALS, &Sample::default().draft())
 }
 
-fn manifest(stand: &Stand) -> String {
-    let secret = stand.secret(EDGE);
-    let reply = stand.get(&format!("/api/v1/connect?targetId={EDGE}&targetSecret={secret}"));
+fn manifest(served: &ServedAppliance) -> String {
+    let secret = served.secret(EDGE);
+    let reply = served.get(&format!("/api/v1/connect?targetId={EDGE}&targetSecret={secret}"));
     assert_eq!(reply.status, 200);
     String::from_utf8(reply.body).unwrap()
 }
 
-fn agent(stand: &Stand, scratch: &TempDir) -> Agent<SpyEngine> {
+fn agent(served: &ServedAppliance, scratch: &TempDir) -> Agent<SpyEngine> {
     Agent::start(
-        &manifest(stand),
+        &manifest(served),
         SpyEngine::default(),
         scratch.path().into(),
         BTreeMap::new(),
@@ -45,20 +45,20 @@ fn records() -> BTreeMap<String, Record> {
 
 #[test]
 fn point_47_a_new_agent_version_shows_with_its_images_and_its_manifest() {
-    let mut stand = stand();
+    let mut served = served();
     let scratch = tempfile::tempdir().unwrap();
-    let mut agent = agent(&stand, &scratch);
+    let mut agent = agent(&served, &scratch);
     assert_eq!(agent.round(), Round::Done);
-    stand.install(
+    served.install(
         &Sample {
             agent: "3.2.0",
             ..Sample::default()
         }
         .draft(),
     );
-    let token = stand.token(EDGE);
+    let token = served.token(EDGE);
     let wanted = version_id("3.2.0").to_string();
-    stand.wait_for_resources(&token, |found| found["version"]["id"] == wanted.as_str());
+    served.wait_for_resources(&token, |found| found["version"]["id"] == wanted.as_str());
     assert_eq!(agent.round(), Round::Updated);
     assert_eq!(agent.engine.told.last().unwrap(), "replace");
     // The manifest that the updater starts names the new version, an image that is there for everybody, and the old secret.
@@ -69,7 +69,7 @@ fn point_47_a_new_agent_version_shows_with_its_images_and_its_manifest() {
     let (repository, reference) = rest.split_once('@').or_else(|| rest.rsplit_once(':')).unwrap();
     let repository = repository.split(':').next().unwrap();
     assert_eq!(
-        stand.get(&format!("/v2/{repository}/manifests/{reference}")).status,
+        served.get(&format!("/v2/{repository}/manifests/{reference}")).status,
         200
     );
     // A version without its image cannot even be packed.
@@ -81,36 +81,36 @@ fn point_47_a_new_agent_version_shows_with_its_images_and_its_manifest() {
     lacking
         .images
         .retain(|image| !image.repository.ends_with("/docker-agent"));
-    let error = stand.works.bundle_of("crm", 3, &lacking).unwrap_err();
+    let error = served.signer.bundle_of("crm", 3, &lacking).unwrap_err();
     assert!(error.to_string().contains("docker-agent"), "{error}");
 }
 
 #[test]
 fn point_48_for_kubernetes_another_version_is_another_pod_template() {
-    let mut stand = stand();
-    let template = |stand: &Stand, target: &str| -> (Value, Value) {
-        let secret = stand.secret(target);
-        let reply = stand.get(&format!("/api/v1/connect?targetId={target}&targetSecret={secret}"));
+    let mut served = served();
+    let template = |served: &ServedAppliance, target: &str| -> (Value, Value) {
+        let secret = served.secret(target);
+        let reply = served.get(&format!("/api/v1/connect?targetId={target}&targetSecret={secret}"));
         let objects: Vec<Value> = serde_saphyr::from_multiple(std::str::from_utf8(&reply.body).unwrap()).unwrap();
         let find = |kind: &str| objects.iter().find(|object| object["kind"] == kind).unwrap();
         let version = find("ConfigMap")["data"]["DISTR_AGENT_VERSION_ID"].clone();
         (version, find("Deployment")["spec"]["template"].clone())
     };
-    let before = [NAMESPACED, CLUSTER].map(|target| template(&stand, target));
+    let before = [NAMESPACED, CLUSTER].map(|target| template(&served, target));
     // A release without another agent changes neither.
-    stand.install(
+    served.install(
         &Sample {
             web: 2,
             ..Sample::default()
         }
         .draft(),
     );
-    let token = stand.token(EDGE);
-    stand.wait_for_resources(&token, |found| {
+    let token = served.token(EDGE);
+    served.wait_for_resources(&token, |found| {
         found["deployments"][0]["revisionId"] == shop_revision(2).to_string()
     });
-    assert_eq!([NAMESPACED, CLUSTER].map(|target| template(&stand, target)), before);
-    stand.install(
+    assert_eq!([NAMESPACED, CLUSTER].map(|target| template(&served, target)), before);
+    served.install(
         &Sample {
             web: 2,
             agent: "3.2.0",
@@ -118,11 +118,11 @@ fn point_48_for_kubernetes_another_version_is_another_pod_template() {
         }
         .draft(),
     );
-    stand.wait_for_resources(&token, |found| {
+    served.wait_for_resources(&token, |found| {
         found["version"]["id"] == version_id("3.2.0").to_string()
     });
     for (target, (version, pod)) in [NAMESPACED, CLUSTER].iter().zip(&before) {
-        let (now, new) = template(&stand, target);
+        let (now, new) = template(&served, target);
         assert_eq!(now, version_id("3.2.0").to_string());
         assert_ne!(&now, version);
         assert_ne!(&new, pod, "{target}: the pod would not be replaced");
@@ -131,13 +131,13 @@ fn point_48_for_kubernetes_another_version_is_another_pod_template() {
 
 #[test]
 fn point_49_without_an_update_nobody_asks_for_the_manifest() {
-    let mut stand = stand();
+    let mut served = served();
     let scratch = tempfile::tempdir().unwrap();
-    let mut agent = agent(&stand, &scratch);
+    let mut agent = agent(&served, &scratch);
     for _ in 0..3 {
         assert_eq!(agent.round(), Round::Done);
     }
-    stand.install(
+    served.install(
         &Sample {
             web: 2,
             metrics: false,
@@ -145,10 +145,10 @@ fn point_49_without_an_update_nobody_asks_for_the_manifest() {
         }
         .draft(),
     );
-    let token = stand.token(EDGE);
-    stand.wait_for_resources(&token, |found| found["metricsEnabled"] == false);
-    stand.kill();
-    stand.serve();
+    let token = served.token(EDGE);
+    served.wait_for_resources(&token, |found| found["metricsEnabled"] == false);
+    served.kill();
+    served.serve();
     for _ in 0..3 {
         assert_eq!(agent.round(), Round::Done);
     }
@@ -168,19 +168,19 @@ fn point_49_without_an_update_nobody_asks_for_the_manifest() {
 
 #[test]
 fn point_50_restart_and_restore_make_nobody_deploy_again() {
-    let mut stand = stand();
+    let mut served = served();
     let scratch = tempfile::tempdir().unwrap();
-    let mut agent = agent(&stand, &scratch);
+    let mut agent = agent(&served, &scratch);
     assert_eq!(agent.round(), Round::Done);
     assert_eq!(agent.round(), Round::Done);
     let logins = agent.client.logins;
     // Away: nothing is touched, and nothing is forgotten.
-    stand.kill();
+    served.kill();
     assert!(matches!(agent.round(), Round::Away(_)));
     assert!(matches!(agent.round(), Round::Away(_)));
     // Back, from a copy of the folder, as after a restore.
-    stand.restore();
-    stand.serve();
+    served.restore();
+    served.serve();
     for _ in 0..3 {
         assert_eq!(agent.round(), Round::Done);
     }
@@ -202,8 +202,8 @@ fn point_51_an_agent_of_the_hub_comes_over_and_keeps_what_it_runs() {
         .find(|target| target.id == edge)
         .unwrap();
     target.verifier = Some(verifier(secret));
-    let stand = Stand::serving(CREDENTIALS, &draft);
-    let reply = stand.get(&format!("/api/v1/connect?targetId={EDGE}&targetSecret={secret}"));
+    let served = ServedAppliance::serving(CREDENTIALS, &draft);
+    let reply = served.get(&format!("/api/v1/connect?targetId={EDGE}&targetSecret={secret}"));
     assert_eq!(reply.status, 200, "{}", String::from_utf8_lossy(&reply.body));
     let manifest = String::from_utf8(reply.body).unwrap();
     let scratch = tempfile::tempdir().unwrap();

@@ -5,26 +5,26 @@ use serde_json::{Value, json};
 
 use super::super::release::{Draft, HOME, Image};
 use super::super::sample::{EDGE, Sample, web, web_repository};
-use super::super::stand::{CREDENTIALS, Stand, basic};
+use super::super::served_appliance::{CREDENTIALS, ServedAppliance, basic};
 use crate::support::client::Reply;
 use crate::support::site::{digest, noise};
 
 struct Pulling {
-    stand: Stand,
+    served: ServedAppliance,
     credentials: String,
 }
 
 impl Pulling {
     fn new(draft: &Draft) -> Self {
-        let stand = Stand::serving(CREDENTIALS, draft);
-        let credentials = basic("-", &stand.token(EDGE));
-        Self { stand, credentials }
+        let served = ServedAppliance::serving(CREDENTIALS, draft);
+        let credentials = basic("-", &served.token(EDGE));
+        Self { served, credentials }
     }
 
     fn send(&self, method: &str, path: &str, more: &[(&str, &str)]) -> Reply {
         let mut headers = vec![("Authorization", self.credentials.as_str())];
         headers.extend(more);
-        self.stand.send(method, path, &headers, None)
+        self.served.send(method, path, &headers, None)
     }
 
     fn get(&self, path: &str) -> Reply {
@@ -40,7 +40,7 @@ fn pulling() -> Pulling {
 fn point_39_the_base_path_asks_for_basic_credentials() {
     let pulling = pulling();
     for path in ["/v2/", "/v2/acme/team/web/manifests/1.0"] {
-        let reply = pulling.stand.get(path);
+        let reply = pulling.served.get(path);
         assert_eq!(reply.status, 401, "{path}");
         let asked = reply.header("www-authenticate").unwrap();
         assert!(asked.starts_with("Basic realm=\""), "{asked}");
@@ -49,7 +49,7 @@ fn point_39_the_base_path_asks_for_basic_credentials() {
     assert_eq!(reply.status, 200);
     assert_eq!(reply.header("docker-distribution-api-version"), Some("registry/2.0"));
     // By policy: readers on loopback need none.
-    let open = Stand::serving("", &Sample::default().draft());
+    let open = ServedAppliance::serving("", &Sample::default().draft());
     assert_eq!(open.get("/v2/").status, 200);
     assert_eq!(open.get("/v2/acme/team/web/manifests/1.0").status, 200);
 }
@@ -268,13 +268,13 @@ fn point_46_no_answer_leads_away() {
         assert_eq!(reply.header("location"), None, "{path}");
     }
     let index = pulling
-        .stand
+        .served
         .get("/charts/registry.example/acme/charts/classic/index.yaml");
     let index: Value = serde_saphyr::from_str(std::str::from_utf8(&index.body).unwrap()).unwrap();
     for entry in index["entries"]["classic"].as_array().unwrap() {
         for url in entry["urls"].as_array().unwrap() {
             let url = url.as_str().unwrap();
-            let here = format!("http://{}/", pulling.stand.address());
+            let here = format!("http://{}/", pulling.served.address());
             assert!(url.starts_with(&here) || !url.contains("://"), "{url}");
         }
     }

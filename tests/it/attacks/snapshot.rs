@@ -8,20 +8,20 @@ use serde_json::Value;
 use crate::support::agents::{Serving, basic, credentials};
 use crate::support::client::Reply;
 use crate::support::desired::{deployment_id, revision_id, target_id};
-use crate::support::world::World;
+use crate::support::state_fingerprint::StateFingerprint;
 
 /// The world fingerprint with the status queue: what a refused request leaves as it was, audit log included.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Ground {
-    world: World,
+pub(crate) struct Snapshot {
+    world: StateFingerprint,
     records: Vec<Listed>,
     gaps: Vec<Gap>,
 }
 
-impl Ground {
+impl Snapshot {
     pub(crate) fn of(serving: &Serving) -> Self {
         Self {
-            world: World::of(&serving.plant.state()),
+            world: StateFingerprint::of(&serving.instance.state()),
             records: records(serving),
             gaps: serving.status.gaps().unwrap(),
         }

@@ -19,7 +19,7 @@ const LAYER: &str = "application/vnd.oci.image.layer.v1.tar";
 
 /// Content by digest, and names for some of it.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Shelf {
+pub(crate) struct ImageSet {
     pub(crate) blobs: BTreeMap<Digest, Vec<u8>>,
     /// Descriptors of manifests, in the order in which they were made.
     pub(crate) manifests: Vec<Value>,
@@ -35,7 +35,7 @@ pub(crate) fn digest(descriptor: &Value) -> Digest {
     descriptor["digest"].as_str().unwrap().parse().unwrap()
 }
 
-impl Shelf {
+impl ImageSet {
     pub(crate) fn blob(&mut self, media_type: &str, bytes: &[u8]) -> Value {
         let digest = digest_of(bytes);
         self.blobs.insert(digest, bytes.to_vec());

@@ -19,7 +19,7 @@ pub(crate) const HEAD: &str = "product: shop\nchannel: stable\nversion: v1\nissu
                                expires_in: 1d\naudience: any\n";
 
 /// A folder with a workspace for the product `shop`, and the fixtures beside it.
-pub(crate) struct VendorDesk {
+pub(crate) struct VendorFolder {
     folder: tempfile::TempDir,
     workspace: Workspace,
     pub(crate) warnings: Vec<String>,
@@ -27,7 +27,7 @@ pub(crate) struct VendorDesk {
     pub(crate) overrides: Overrides,
 }
 
-impl VendorDesk {
+impl VendorFolder {
     pub(crate) fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let init = Init {

@@ -11,7 +11,7 @@ use std::time::Duration;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use super::release::{Draft, Works};
+use super::release::{Draft, Signer};
 use super::wire::Connection;
 use crate::support::appliance::{AIRLOCK, Ended, import_command, scratch, wait_for, write};
 use crate::support::client::Reply;
@@ -20,9 +20,9 @@ use crate::support::client::Reply;
 pub(super) const CREDENTIALS: &str = "[registry]\nread = \"credentials\"\n";
 
 /// An appliance.
-pub(super) struct Stand {
+pub(super) struct ServedAppliance {
     folder: TempDir,
-    pub(super) works: Works,
+    pub(super) signer: Signer,
     config: PathBuf,
     sequence: u64,
     serving: Option<Serving>,
@@ -41,18 +41,18 @@ impl Drop for Serving {
     }
 }
 
-impl Stand {
+impl ServedAppliance {
     /// Makes one that trusts the works, with a configuration; it does not serve yet.
     pub(super) fn new(configuration: &str) -> Self {
         let folder = scratch();
-        let works = Works::new();
+        let signer = Signer::new();
         let root = folder.path().join("root.json");
-        write(&root, &works.chain_file());
+        write(&root, &signer.chain_file());
         let config = folder.path().join("airlock.toml");
         write(&config, configuration.as_bytes());
-        let stand = Self {
+        let served = Self {
             folder,
-            works,
+            signer,
             config,
             sequence: 0,
             serving: None,
@@ -60,17 +60,17 @@ impl Stand {
             port: 0,
         };
         let root = root.display().to_string();
-        let output = stand.airlock(&["init", "--site", "plant", "--trust", &root]);
+        let output = served.airlock(&["init", "--site", "plant", "--trust", &root]);
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        stand
+        served
     }
 
     /// One that serves a release.
     pub(super) fn serving(configuration: &str, draft: &Draft) -> Self {
-        let mut stand = Self::new(configuration);
-        stand.install(draft);
-        stand.serve();
-        stand
+        let mut served = Self::new(configuration);
+        served.install(draft);
+        served.serve();
+        served
     }
 
     pub(super) fn state(&self) -> PathBuf {
@@ -93,7 +93,7 @@ impl Stand {
 
     /// Imports the next release, whatever becomes of it.
     pub(super) fn import(&mut self, draft: &Draft) -> Ended {
-        let bytes = self.works.bundle(self.sequence + 1, draft);
+        let bytes = self.signer.bundle(self.sequence + 1, draft);
         let ended = self.import_bytes(&bytes);
         if ended.code == Some(0) {
             self.sequence += 1;

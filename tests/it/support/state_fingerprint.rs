@@ -11,14 +11,14 @@ use sha2::{Digest as _, Sha256};
 
 /// What must be the same after a refusal (I0), trust apart, which valid links may move forward (I0t).
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct World {
+pub(crate) struct StateFingerprint {
     rows: Hash,
     files: BTreeMap<PathBuf, Hash>,
     roots: i64,
     audit: i64,
 }
 
-impl World {
+impl StateFingerprint {
     /// Every row but the audit log's and the roots', every file that content or trust is in.
     pub(crate) fn of(state: &Path) -> Self {
         let appliance = Appliance::open(state).unwrap();
