@@ -48,6 +48,7 @@ const BORDERS: &[(&str, &[&str])] = &[
     ("clap", &["src/cli/"]),
     ("rpassword", &["src/cli/"]),
     ("ed25519_dalek", &["src/crypto/"]),
+    ("x509_cert", &["src/crypto/"]),
     ("seccompiler", &["src/confine.rs"]),
 ];
 
@@ -182,6 +183,23 @@ fn folders_have_one_door_without_logic() {
         }
     }
     report("logic or globs in mod.rs", &findings);
+}
+
+#[test]
+fn no_decision_compares_the_words_of_sub_codes() {
+    let mut findings = Vec::new();
+    for source in sources("src")
+        .iter()
+        .filter(|source| !source.path.ends_with("tests.rs") && source.path != "src/domain/error.rs")
+    {
+        for (number, line) in source.code() {
+            let compared = ["code() ==", "code() !=", "(error.code(),", "match error.code()"];
+            if compared.iter().any(|part| line.contains(part)) && !line.contains("assert") {
+                findings.push(format!("{}:{number}: {}", source.path, line.trim()));
+            }
+        }
+    }
+    report("sub-codes compared as words", &findings);
 }
 
 #[test]

@@ -19,7 +19,7 @@ impl UnsignedBundle {
     pub fn read_back(&self, prologue: &[u8], input: Box<dyn Input>, mut progress: impl FnMut(u64)) -> Result<()> {
         self.compare(prologue, &mut Source::new(input), &mut progress)
             .map_err(|error| match error.class() {
-                Class::Io if error.code() != "read-back" => error,
+                Class::Io => error,
                 _ => Error::new(
                     Class::Io,
                     "read-back",

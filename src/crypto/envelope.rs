@@ -7,7 +7,10 @@ use serde::{Deserialize, Serialize};
 
 use super::key::{KeyId, SigningKey};
 use super::root::Role;
-use crate::domain::{Class, Error, Result, limits};
+use crate::domain::{Class, Code, Error, Result, limits};
+
+/// Sub-code of a document that too few keys of a role have signed.
+pub const BELOW_THRESHOLD: Code = Code::new("below-threshold");
 
 /// Purpose of a signed document: the domain separator inside what is signed. One type, one purpose.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -187,7 +190,7 @@ pub fn verify_role(role: &Role, payload_type: PayloadType, payload: &[u8], signa
         if found < rule.threshold {
             return Err(Error::new(
                 Class::Signature,
-                "below-threshold",
+                BELOW_THRESHOLD,
                 format!("{found} of the keys that may sign this have signed"),
             )
             .expected(format!("at least {} of {}", rule.threshold, rule.keys.len()))

@@ -16,7 +16,7 @@ mod root;
 pub use certificate::CertificateFacts;
 pub use chain::{Chain, ChainStep};
 pub use enrolment::{ENROLMENT_BYTES, Enrolment, RecipientKey, RecipientScheme};
-pub use envelope::{Envelope, PayloadType, Signature, pre_authentication, verify_role};
+pub use envelope::{BELOW_THRESHOLD, Envelope, PayloadType, Signature, pre_authentication, verify_role};
 pub use key::{KeyId, PublicKey, SigningKey, random};
 pub use key_file::{KeyFile, write_secret_file, write_signing_key};
 pub use receipt::{Receipt, ReceiptResult};

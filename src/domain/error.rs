@@ -8,6 +8,8 @@ use std::fmt;
 use std::io;
 use std::path::Path;
 
+use super::code::Code;
+
 /// Result of everything below the command line.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -205,7 +207,7 @@ pub struct Error(Box<Inner>);
 
 struct Inner {
     class: Class,
-    code: &'static str,
+    code: Code,
     step: Option<Step>,
     found: String,
     expected: Option<String>,
@@ -215,10 +217,10 @@ struct Inner {
 
 impl Error {
     /// Makes an error: its class, its stable sub-code, and what was found.
-    pub fn new(class: Class, code: &'static str, found: impl Into<String>) -> Self {
+    pub fn new(class: Class, code: impl Into<Code>, found: impl Into<String>) -> Self {
         Self(Box::new(Inner {
             class,
-            code,
+            code: code.into(),
             step: None,
             found: found.into(),
             expected: None,
@@ -278,9 +280,9 @@ impl Error {
 
     /// Gives the same sentence another class and code, where a caller knows better what a failure means.
     #[must_use]
-    pub fn reclassified(mut self, class: Class, code: &'static str) -> Self {
+    pub fn reclassified(mut self, class: Class, code: impl Into<Code>) -> Self {
         self.0.class = class;
-        self.0.code = code;
+        self.0.code = code.into();
         self
     }
 
@@ -298,9 +300,19 @@ impl Error {
         self.0.class
     }
 
-    /// Returns the stable sub-code.
+    /// Returns the stable sub-code as the word that is shown and stored.
     pub fn code(&self) -> &'static str {
-        self.0.code
+        self.0.code.as_str()
+    }
+
+    /// Whether it was refused with this sub-code.
+    pub fn is(&self, code: Code) -> bool {
+        self.0.code == code
+    }
+
+    /// Whether both have one class and one sub-code.
+    pub fn is_like(&self, other: &Self) -> bool {
+        (self.0.class, self.0.code) == (other.0.class, other.0.code)
     }
 
     /// Returns the step, where one is known.

@@ -3,6 +3,7 @@
 //! Every type has one constructor that checks the grammar, keeps its field private where a value can be
 //! wrong, and writes itself back in its one canonical form (`Display` → `FromStr` is a round trip).
 
+mod code;
 mod digest;
 mod error;
 pub mod limits;
@@ -16,6 +17,7 @@ mod time;
 mod uuid;
 mod version;
 
+pub use code::Code;
 pub use digest::{Digest, Hash, ParseDigestError};
 pub use error::{Class, Error, Result, Step};
 pub(crate) use names::is_host;

@@ -6,7 +6,7 @@
 use std::path::PathBuf;
 
 use super::collect::{RegistryOptions, Stored, collect_all};
-use super::fleet::{Ids, Memory, Prepared, Removals, assemble, prepare};
+use super::fleet::{EarlierRelease, Ids, Prepared, Removals, assemble, prepare};
 use super::pack::{Destination, PackEvent, Packed, pack};
 use super::release::{Overrides, resolve};
 use super::release_file::ReleaseFile;
@@ -254,7 +254,7 @@ fn desired_state(
 ) -> Result<Fleet> {
     let ids = Ids { scope };
     let assembled = assemble(prepared, build.file, &ids, sites, stored)?;
-    let removals = Memory::parse(before)?.compare(&assembled.state, &release.audience, build.file, &ids)?;
+    let removals = EarlierRelease::parse(before)?.compare(&assembled.state, &release.audience, build.file, &ids)?;
     let (mut desired, mut documents) = assembled.for_audience(&release.audience);
     desired.removed.clone_from(&removals.removed);
     if desired == DesiredState::default() {

@@ -11,7 +11,9 @@ use super::key_ring::open_key;
 use super::root_change::{NewRoot, RootChange, next_root};
 use super::signing_time::SigningTime;
 use super::workspace::{Workspace, role_keys};
-use crate::crypto::{Chain, Envelope, KeyId, PayloadType, RoleName, RootDocument, Signature, SigningKey, canonical};
+use crate::crypto::{
+    BELOW_THRESHOLD, Chain, Envelope, KeyId, PayloadType, RoleName, RootDocument, Signature, SigningKey, canonical,
+};
 use crate::domain::{Class, Error, Result, limits};
 use crate::stream::read_bounded;
 
@@ -121,7 +123,7 @@ fn extended(workspace: &Workspace, envelope: Envelope) -> Result<Chain> {
 }
 
 fn explain(refusal: Error) -> Error {
-    if refusal.code() == "below-threshold" {
+    if refusal.is(BELOW_THRESHOLD) {
         refusal.remedy(
             "bring the missing root keys into keys/, or carry the root to them: `airlock vendor trust propose`, `sign`, \
              `adopt`",

@@ -1,4 +1,16 @@
-//! Integration tests.
+//! Integration tests, by subject.
+//!
+//! | Folder | What is tested |
+//! |---|---|
+//! | `format` | the vectors of `bundle-spec` and the attack catalogue |
+//! | `import` | crashes, full disks, media, clocks, and no way out |
+//! | `registry` | what the appliance serves to container engines |
+//! | `distr` | targets, their agents, and the checklist and recordings of the wire contract |
+//! | `status` | the buffer of what agents report |
+//! | `server` | the server as a process, and HTTPS |
+//! | `vendor` | collecting, release files, compose files, charts |
+//! | `attacks` | cases of the threat model, and that each case has its tests |
+//! | `support` | what they share |
 #![allow(
     clippy::unwrap_used,
     clippy::print_stdout,
@@ -11,52 +23,13 @@
 #[cfg(all(feature = "vendor", feature = "site"))]
 #[path = "../agent/mod.rs"]
 mod agent;
-mod agent_bodies;
-mod agent_limits;
-mod agent_protocol;
-mod agent_registry;
 mod attacks;
-mod catalogue;
-mod clocks;
-#[cfg(feature = "vendor")]
-mod compose;
-mod crash;
-mod disk_full;
-#[cfg(all(feature = "vendor", feature = "site"))]
 mod distr;
-mod medium;
-mod outbound;
-mod registry_damage;
-mod registry_hostile;
-mod registry_lists;
-mod registry_live;
-mod registry_pull;
-mod serve_process;
-mod status_bounds;
-mod status_buffer;
-mod status_crash;
-mod status_damage;
-mod status_full;
+mod format;
+mod import;
+mod registry;
+mod server;
+mod status;
 mod support;
-mod target_cli;
-mod target_manifests;
-mod target_rules;
-mod target_secrets;
-mod target_serving;
-mod target_watch;
-mod tls;
-mod vectors;
 #[cfg(feature = "vendor")]
-mod vendor_applications;
-#[cfg(feature = "vendor")]
-mod vendor_charts;
-#[cfg(feature = "vendor")]
-mod vendor_cli;
-#[cfg(feature = "vendor")]
-mod vendor_layout;
-#[cfg(feature = "vendor")]
-mod vendor_registry;
-#[cfg(feature = "vendor")]
-mod vendor_removals;
-#[cfg(feature = "vendor")]
-mod vendor_secrets;
+mod vendor;

@@ -58,7 +58,7 @@ fn claims(token: &Token) -> Value {
 }
 
 #[test]
-fn checklist_9_a_token_says_what_agents_read_and_lives_for_years() {
+fn a_token_says_what_agents_read_and_lives_for_years() {
     let (folder, keys) = keys();
     let token = issued(&keys);
     let said = claims(&token);

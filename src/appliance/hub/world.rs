@@ -21,10 +21,10 @@ use crate::db::site::release::{self, ReleaseRow, State};
 use crate::db::site::target_secrets::{self, SecretRow};
 use crate::db::site::targets::{self, LocalTarget, TargetSet};
 use crate::db::{Connection, Db};
-use crate::domain::{Class, Digest, Error, Hash, RepositoryName, Result, Scope, SiteId, Timestamp, Uuid, limits};
+use crate::domain::{Class, Code, Digest, Error, Hash, RepositoryName, Result, Scope, SiteId, Timestamp, Uuid, limits};
 
 /// Code of what is wrong when the signed document cannot be used.
-const UNREAD: &str = "desired-state";
+const UNREAD: Code = Code::new("desired-state");
 
 /// Who asks, as a good token says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -114,7 +114,7 @@ pub(super) struct Loaded {
 /// Why nothing can be said.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Fault {
-    code: &'static str,
+    code: Code,
     pub(super) found: String,
     remedy: &'static str,
 }
@@ -230,7 +230,7 @@ impl World {
         let images = agent_images(&loaded.state, documents);
         let inactive = (release.state != State::Active).then(|| {
             Arc::new(Fault {
-                code: "not-live",
+                code: Code::new("not-live"),
                 found: format!("no release of {} is live", release.scope),
                 remedy: "make one live with `airlock release activate`",
             })
@@ -492,7 +492,7 @@ fn agent_images(state: &DesiredState, documents: &Documents) -> HashMap<Uuid, Op
         agent.images().find_map(|image| {
             let error = documents.store().read(&image.digest, limits::MANIFEST_BYTES).err()?;
             Some(Arc::new(Fault {
-                code: "agent-image",
+                code: Code::new("agent-image"),
                 found: format!(
                     "the image {}@{} of agent {} cannot be served: {error}",
                     image.repository, image.digest, agent.name

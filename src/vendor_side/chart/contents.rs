@@ -8,7 +8,7 @@ use super::archive::{self, Budget, wrong};
 use super::metadata::{Metadata, yaml};
 use super::scan::{WrittenImage, written_images};
 use crate::domain::{Class, Error, Result};
-use crate::vendor_side::secret::private_key;
+use crate::vendor_side::leak::private_key;
 
 /// Charts inside charts.
 const DEPTH: usize = 8;

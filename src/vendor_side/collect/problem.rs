@@ -28,7 +28,7 @@ impl Problems {
         if self
             .0
             .iter()
-            .any(|known| known.found() == sentence && known.code() == error.code())
+            .any(|known| known.found() == sentence && known.is_like(error))
         {
             return;
         }
@@ -50,10 +50,7 @@ impl Problems {
         if self.0.len() == 1 {
             return Err(self.0.into_iter().next().expect("there is one"));
         }
-        let same = self
-            .0
-            .iter()
-            .all(|error| (error.class(), error.code()) == (first.class(), first.code()));
+        let same = self.0.iter().all(|error| error.is_like(first));
         let (class, code) = if same {
             (first.class(), first.code())
         } else {

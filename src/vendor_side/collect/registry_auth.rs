@@ -6,7 +6,10 @@
 
 use docker_credential::{CredentialRetrievalError, DockerCredential};
 
-use crate::domain::{Class, Error, Result};
+use crate::domain::{Class, Code, Error, Result};
+
+/// Sub-code of a registry that cannot be read with the credentials that are here.
+pub(super) const REGISTRY_CREDENTIALS: Code = Code::new("registry-credentials");
 
 /// Key of Docker Hub in Docker's configuration.
 const DOCKER_HUB: &str = "https://index.docker.io/v1/";
@@ -156,7 +159,7 @@ pub(super) fn credential(host: &str) -> Result<Credential> {
                 };
                 return Err(Error::new(
                     Class::Usage,
-                    "registry-credentials",
+                    REGISTRY_CREDENTIALS,
                     format!("the credentials for {host} cannot be read: {what}"),
                 )
                 .expected("Docker's config.json with a login for this registry, or none")

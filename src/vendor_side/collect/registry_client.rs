@@ -26,9 +26,12 @@ use reqwest::{Method, Response, StatusCode, Url};
 use serde::Deserialize;
 use tokio::runtime::Runtime;
 
-use super::registry_auth::{Challenge, Credential, credential};
-use crate::domain::{Class, Clock as _, Error, Result, SystemClock};
+use super::registry_auth::{Challenge, Credential, REGISTRY_CREDENTIALS, credential};
+use crate::domain::{Class, Clock as _, Code, Error, Result, SystemClock};
 use crate::stream::read_bounded;
+
+/// Sub-code of a registry that as a whole cannot be read.
+pub(super) const REGISTRY: Code = Code::new("registry");
 
 /// How often a request is tried.
 const ATTEMPTS: u32 = 6;
@@ -99,13 +102,8 @@ impl Connections {
             host
         };
         let base = format!("{}://{address}/v2/{path}/", if plain { "http" } else { "https" });
-        let base = Url::parse(&base).map_err(|error| {
-            Error::new(
-                Class::Usage,
-                "registry",
-                format!("{host:?} is no registry host: {error}"),
-            )
-        })?;
+        let base = Url::parse(&base)
+            .map_err(|error| Error::new(Class::Usage, REGISTRY, format!("{host:?} is no registry host: {error}")))?;
         Ok(RegistryClient {
             runtime,
             http,
@@ -317,7 +315,7 @@ impl RegistryClient {
 
     /// Makes the error of a registry that cannot do what was asked.
     pub(super) fn failed(&self, what: &str) -> Error {
-        Error::new(Class::Io, "registry", format!("{} cannot be read: {what}", self.name()))
+        Error::new(Class::Io, REGISTRY, format!("{} cannot be read: {what}", self.name()))
             .expected("a registry that answers")
             .remedy("check the name, the network and --ca-file, and try again")
     }
@@ -328,7 +326,7 @@ impl RegistryClient {
         } else {
             format!("{} wants credentials, and there are none ({status})", self.name())
         };
-        Error::new(Class::Usage, "registry-credentials", found)
+        Error::new(Class::Usage, REGISTRY_CREDENTIALS, found)
             .expected("a login that may pull")
             .remedy(format!("log in with `docker login {}`", self.host))
     }

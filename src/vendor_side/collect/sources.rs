@@ -12,7 +12,8 @@ use super::origin::{Found, Origin};
 use super::problem::Problems;
 use super::reference::{ImageReference, Platform};
 use super::registry::Registry;
-use super::registry_client::{Connections, RegistryOptions};
+use super::registry_auth::REGISTRY_CREDENTIALS;
+use super::registry_client::{Connections, REGISTRY, RegistryOptions};
 use super::source::{Pick, Source};
 use super::walk::{Blob, Collected, Walk};
 use crate::bundle::{Content, ContentSource};
@@ -121,7 +122,7 @@ pub(in crate::vendor_side) fn collect_all(
         if let Source::Registry(reference) = &request.source
             && silent.hosts.contains(&reference.host)
         {
-            let error = Error::new(Class::Io, "registry", format!("{} was not asked again", reference.host));
+            let error = Error::new(Class::Io, REGISTRY, format!("{} was not asked again", reference.host));
             collected.problems.note(&label, &error);
             continue;
         }
@@ -351,7 +352,7 @@ struct Silent {
 
 /// Whether an error says that a registry as a whole cannot be read.
 pub(in crate::vendor_side) fn is_of_registry(error: &Error) -> bool {
-    matches!(error.code(), "registry" | "registry-credentials")
+    error.is(REGISTRY) || error.is(REGISTRY_CREDENTIALS)
 }
 
 fn check_blobs(origins: &[Box<dyn Origin>], silent: &BTreeSet<usize>, collected: &mut Collected) -> Result<()> {

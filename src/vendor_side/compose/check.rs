@@ -3,12 +3,12 @@
 use std::path::Path;
 
 use super::images::each_image;
+use super::interpolation::Findings;
+use super::known_keys;
 use super::node::{Map, Node, Value};
 use super::place::Place;
 use super::problem::{Problem, cut};
-use super::settle::Findings;
 use super::volume::{Volume, is_absolute};
-use super::words;
 use crate::bundle::desired::{DockerMode, PLACEHOLDER_HOST, PLACEHOLDER_PROJECT};
 
 /// What compose would not pull with the image's own pinned digest anyway.
@@ -16,10 +16,10 @@ const PULL_ALWAYS: [&str; 4] = ["always", "refresh", "daily", "weekly"];
 
 /// Checks a merged document of which only the services that run are left.
 pub(super) fn check(root: &Map, file: &Path, mode: DockerMode, findings: &mut Findings) {
-    words::check(root, mode, &mut findings.problems);
+    known_keys::check(root, mode, &mut findings.problems);
     let services = root.get("services").and_then(Node::map);
     if services.is_none_or(Map::is_empty) {
-        findings.problems.push(Problem::new(
+        findings.problems.push(Problem::usage(
             "value",
             &root
                 .get("services")
@@ -56,7 +56,9 @@ impl Service<'_> {
         let name = self.name;
         if self.node.map().is_none() {
             let found = format!("the service {name} is {}", self.node.kind());
-            self.note("value", &self.node.place, found, "write a mapping with its image");
+            let remedy = "write a mapping with its image";
+            let problem = Problem::usage("value", &self.node.place, found, remedy);
+            self.findings.problems.push(problem);
             return;
         }
         self.origin();
@@ -257,7 +259,7 @@ fn texts(key: &str, node: &Node, problems: &mut Vec<Problem>) {
         Value::Text(text) => {
             is_reserved |= placeholder(&text.raw) || placeholder(&text.value);
             if private(&text.value) {
-                problems.push(Problem::new(
+                problems.push(Problem::policy(
                     "secret",
                     &node.place,
                     "a private key would travel in the bundle as it is",

@@ -3,13 +3,13 @@
 use std::path::{Path, PathBuf};
 
 use super::include::is_remote;
+use super::interpolation::Scope;
 use super::loader::Loader;
-use super::marks;
 use super::merge::merge;
+use super::merge_tags;
 use super::node::{Map, Node, Value};
 use super::place::Place;
 use super::problem::{Problem, cut, mistake};
-use super::settle::Scope;
 use super::unique;
 use crate::domain::Result;
 
@@ -127,7 +127,7 @@ impl Loader {
         };
         let mut path = vec!["services".to_owned(), name.to_owned()];
         if let Some(marked) = context.marked.get(name) {
-            marks::apply(&mut base, marked, &mut path);
+            merge_tags::apply(&mut base, marked, &mut path);
         }
         let merged = if base.is_null() {
             service
@@ -142,7 +142,7 @@ impl Loader {
     fn understand(&mut self, extends: &Node, folder: &Path) -> Option<Extends> {
         let service = extends.text().or_else(|| extends.get_text("service"));
         let Some(service) = service else {
-            self.findings.problems.push(Problem::new(
+            self.findings.problems.push(Problem::usage(
                 "value",
                 &extends.place,
                 "extends names no service",
@@ -170,10 +170,10 @@ impl Loader {
         let mut marked = Map::new();
         for mut document in self.read(file, Some(place), scope)? {
             let Some(entries) = document.map_mut() else { continue };
-            marks::apply_entries(&mut whole, entries, &mut Vec::new());
+            merge_tags::apply_entries(&mut whole, entries, &mut Vec::new());
             let mut only = Map::from_iter(entries.remove_entry("services"));
             marked = services_as_written(&only);
-            marks::strip_entries(&mut only);
+            merge_tags::strip_entries(&mut only);
             let before = Node::new(place, Value::Map(std::mem::take(&mut whole)));
             let over = Node::new(place, Value::Map(only));
             let merged = merge(before, over, &mut Vec::new(), &mut self.findings.problems);

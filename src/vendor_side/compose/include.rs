@@ -4,12 +4,12 @@ use std::path::{Path, PathBuf};
 
 use super::environment::{ENVIRONMENT_BYTES, Environment};
 use super::extends::remote_problem;
+use super::interpolation::Scope;
 use super::loader::Loader;
-use super::marks;
 use super::merge::merge;
+use super::merge_tags;
 use super::node::{Map, Node, Value};
 use super::problem::{Problem, mistake};
-use super::settle::Scope;
 use crate::domain::Result;
 use crate::stream::read_bounded;
 
@@ -50,7 +50,7 @@ impl Loader {
             return Ok(());
         }
         let Some(items) = include.list() else {
-            self.findings.problems.push(Problem::new(
+            self.findings.problems.push(Problem::usage(
                 "value",
                 &include.place,
                 "include is no list",
@@ -81,7 +81,7 @@ impl Loader {
         }
         let files: Vec<PathBuf> = paths.iter().map(|path| folder.join(path)).collect();
         let Some(first) = files.first() else {
-            self.findings.problems.push(Problem::new(
+            self.findings.problems.push(Problem::usage(
                 "value",
                 &item.place,
                 "an entry of include names no file",
@@ -169,7 +169,7 @@ impl Loader {
                     Some(own) => {
                         let mut path = vec![kind.to_owned(), name.clone()];
                         if let Some(marked) = marked.get(kind).and_then(|kind| kind.get(&name)) {
-                            marks::apply(&mut resource, marked, &mut path);
+                            merge_tags::apply(&mut resource, marked, &mut path);
                         }
                         merge(resource, own, &mut path, &mut self.findings.problems)
                     }

@@ -7,8 +7,9 @@ use std::path::{Path, PathBuf};
 use super::check;
 use super::environment::Environment;
 use super::extends::{Context, services_as_written};
-use super::marks;
+use super::interpolation::{Findings, Scope, interpolate};
 use super::merge::merge;
+use super::merge_tags;
 use super::node::{Map, Node, Value};
 use super::place::Place;
 use super::problem::mistake;
@@ -16,8 +17,7 @@ use super::profiles;
 use super::project::Project;
 use super::reader::{self, COMPOSE_BYTES};
 use super::resources;
-use super::settle::{Findings, Scope, settle};
-use super::stack::settle_stack;
+use super::stack::normalize_stack;
 use super::unique;
 use crate::bundle::desired::DockerMode;
 use crate::domain::{Class, Error, Result};
@@ -74,9 +74,9 @@ pub fn load(input: &ComposeInput<'_>) -> Result<Project> {
     match input.mode {
         // Compose warns of it; stacks go by it.
         DockerMode::Compose => _ = root.remove("version"),
-        DockerMode::Swarm => settle_stack(&mut root, &mut findings.problems),
+        DockerMode::Swarm => normalize_stack(&mut root, &mut findings.problems),
     }
-    resources::settle_resources(&mut root, input.mode, &mut findings.problems);
+    resources::normalize_resources(&mut root, input.mode, &mut findings.problems);
     check::check(&root, first, input.mode, &mut findings);
     let mut seen = BTreeSet::new();
     let mut problems = findings.problems;
@@ -120,9 +120,9 @@ impl Loader {
                 };
                 // What is reset and overridden counts against what is included, what is extended, and what came before.
                 let marked = document.clone();
-                marks::strip_entries(&mut document);
+                merge_tags::strip_entries(&mut document);
                 self.include_all(&mut document, &marked, folder, scope, &trail)?;
-                marks::apply_entries(&mut whole, &marked, &mut Vec::new());
+                merge_tags::apply_entries(&mut whole, &marked, &mut Vec::new());
                 let context = Context {
                     file,
                     folder,
@@ -163,7 +163,7 @@ impl Loader {
             if document.map().is_none() {
                 return Err(mistake(&document.place, "yaml", "a compose file is a mapping"));
             }
-            settle(document, scope, &mut self.findings);
+            interpolate(document, scope, &mut self.findings);
         }
         Ok(documents)
     }

@@ -105,7 +105,7 @@ pub(super) fn merge(base: Node, over: Node, path: &mut Vec<String>, problems: &m
             }
             (Value::Map(_) | Value::List(_), other) => {
                 let what = Node::new(&place, other);
-                problems.push(Problem::new(
+                problems.push(Problem::usage(
                     "merge",
                     &place,
                     format!("{} is {} here and something else before", path.join("."), what.kind()),
@@ -147,7 +147,7 @@ fn build(node: Node) -> Map {
 /// old one that no new one has the subnet of is gone.
 fn pools(base: Node, over: Node, path: &mut Vec<String>, problems: &mut Vec<Problem>) -> Value {
     let (Value::List(old), Value::List(new)) = (base.value, over.value) else {
-        problems.push(Problem::new(
+        problems.push(Problem::usage(
             "merge",
             &over.place,
             format!("{} is not a list in both files", path.join(".")),

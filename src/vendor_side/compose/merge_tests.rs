@@ -4,9 +4,9 @@ use std::path::Path;
 
 use super::super::emitter::emit;
 use super::super::environment::Environment;
-use super::super::marks;
+use super::super::interpolation::{Findings, Scope, interpolate};
+use super::super::merge_tags;
 use super::super::reader::read;
-use super::super::settle::{Findings, Scope, settle};
 use super::super::unique;
 use super::*;
 
@@ -20,10 +20,10 @@ fn merge_all(documents: &[String]) -> (Map, Vec<Problem>) {
     let mut whole = Map::new();
     for text in documents {
         for mut document in read(Path::new("f"), text.as_bytes()).unwrap() {
-            settle(&mut document, &scope, &mut findings);
+            interpolate(&mut document, &scope, &mut findings);
             let entries = document.map().unwrap().clone();
-            marks::apply_entries(&mut whole, &entries, &mut Vec::new());
-            marks::strip(&mut document);
+            merge_tags::apply_entries(&mut whole, &entries, &mut Vec::new());
+            merge_tags::strip(&mut document);
             let place = document.place.clone();
             let before = Node::new(&place, Value::Map(whole));
             let merged = merge(before, document, &mut Vec::new(), &mut findings.problems);
@@ -313,7 +313,7 @@ fn what_does_not_fit_together_is_named() {
         let [problem] = problems.as_slice() else {
             panic!("{problems:?}")
         };
-        assert_eq!(problem.code, "merge");
+        assert_eq!(problem.code.as_str(), "merge");
         assert!(problem.found.starts_with("services.s."), "{problem}");
     }
 }

@@ -15,13 +15,13 @@ pub(super) type Map = BTreeMap<String, Node>;
 #[cfg_attr(test, derive(Debug))]
 pub(super) struct Node {
     pub(super) place: Place,
-    pub(super) mark: Mark,
+    pub(super) merge_tag: MergeTag,
     pub(super) value: Value,
 }
 
 /// Compose's own tags, for merging.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Mark {
+pub(super) enum MergeTag {
     /// None.
     Plain,
     /// `!reset`: the attribute goes.
@@ -68,7 +68,7 @@ impl Node {
     pub(super) fn new(place: &Place, value: Value) -> Self {
         Self {
             place: place.clone(),
-            mark: Mark::Plain,
+            merge_tag: MergeTag::Plain,
             value,
         }
     }

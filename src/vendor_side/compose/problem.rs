@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::place::Place;
-use crate::domain::{Class, Error, Result};
+use crate::domain::{Class, Code, Error, Result};
 
 /// Longest list that is written out.
 const LISTED: usize = 50;
@@ -12,7 +12,9 @@ const LISTED: usize = 50;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
     /// Stable word, for example `build`, `remote`, `file`, `secret`.
-    pub code: &'static str,
+    pub code: Code,
+    /// Its class.
+    pub class: Class,
     /// Where it stands.
     pub place: Place,
     /// What was found.
@@ -22,28 +24,46 @@ pub struct Problem {
 }
 
 impl Problem {
-    /// Makes a problem.
+    /// Makes a problem of what cannot be carried, or not be had at a site.
     pub(super) fn new(code: &'static str, place: &Place, found: impl Into<String>, remedy: impl Into<String>) -> Self {
         Self {
-            code,
+            code: code.into(),
+            class: Class::Content,
             place: place.clone(),
             found: found.into(),
             remedy: remedy.into(),
         }
     }
 
-    /// Returns the error class: a secret is refused by policy, a wrong word in a file is `E-USAGE`, the rest is content.
-    pub fn class(&self) -> Class {
-        match self.code {
-            "secret" => Class::Policy,
-            "value" | "variable" | "merge" | "extends" | "yaml" => Class::Usage,
-            _ => Class::Content,
+    /// Makes a problem of a wrong word in a file.
+    pub(super) fn usage(
+        code: &'static str,
+        place: &Place,
+        found: impl Into<String>,
+        remedy: impl Into<String>,
+    ) -> Self {
+        Self {
+            class: Class::Usage,
+            ..Self::new(code, place, found, remedy)
+        }
+    }
+
+    /// Makes a problem of a secret in clear.
+    pub(super) fn policy(
+        code: &'static str,
+        place: &Place,
+        found: impl Into<String>,
+        remedy: impl Into<String>,
+    ) -> Self {
+        Self {
+            class: Class::Policy,
+            ..Self::new(code, place, found, remedy)
         }
     }
 
     /// Makes an error of it.
     pub fn error(&self) -> Error {
-        Error::new(self.class(), self.code, format!("{}: {}", self.place, self.found)).remedy(self.remedy.clone())
+        Error::new(self.class, self.code, format!("{}: {}", self.place, self.found)).remedy(self.remedy.clone())
     }
 }
 
@@ -66,11 +86,11 @@ pub(super) fn refuse(problems: &[Problem]) -> Result<()> {
     };
     let (class, code) = if others
         .iter()
-        .all(|other| (other.class(), other.code) == (first.class(), first.code))
+        .all(|other| (other.class, other.code) == (first.class, first.code))
     {
-        (first.class(), first.code)
+        (first.class, first.code)
     } else {
-        (Class::Content, "problems")
+        (Class::Content, Code::new("problems"))
     };
     let mut text = format!("{} things stand against this application:", problems.len());
     for problem in problems.iter().take(LISTED) {

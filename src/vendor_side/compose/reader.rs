@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use serde_saphyr::granit_parser::{Event, Options, Parser, ScalarStyle, Span, StrInput, Tag};
 
-use super::node::{Map, Mark, Node, Value};
+use super::node::{Map, MergeTag, Node, Value};
 use super::place::Place;
 use super::problem::{cut, mistake};
 use super::scalar;
@@ -158,17 +158,21 @@ impl<'a> Reader<'a> {
                     bytes: text.len(),
                 };
                 self.spend(cost, span)?;
-                let (mark, value) = self.scalar(&text, style, tag.as_ref(), span)?;
+                let (merge_tag, value) = self.scalar(&text, style, tag.as_ref(), span)?;
                 (
                     anchor,
                     Built {
-                        node: Node { place, mark, value },
+                        node: Node {
+                            place,
+                            merge_tag,
+                            value,
+                        },
                         cost,
                     },
                 )
             }
             Event::SequenceStart(_, anchor, tag) => {
-                let mark = self.mark(tag.as_ref(), "seq", span)?;
+                let merge_tag = self.merge_tag(tag.as_ref(), "seq", span)?;
                 let mut cost = Cost { values: 1, bytes: 0 };
                 self.spend(cost, span)?;
                 let items = self.sequence(depth, &mut cost)?;
@@ -177,7 +181,7 @@ impl<'a> Reader<'a> {
                     Built {
                         node: Node {
                             place,
-                            mark,
+                            merge_tag,
                             value: Value::List(items),
                         },
                         cost,
@@ -185,7 +189,7 @@ impl<'a> Reader<'a> {
                 )
             }
             Event::MappingStart(_, anchor, tag) => {
-                let mark = self.mark(tag.as_ref(), "map", span)?;
+                let merge_tag = self.merge_tag(tag.as_ref(), "map", span)?;
                 let mut cost = Cost { values: 1, bytes: 0 };
                 self.spend(cost, span)?;
                 let entries = self.mapping(depth, &mut cost)?;
@@ -194,7 +198,7 @@ impl<'a> Reader<'a> {
                     Built {
                         node: Node {
                             place,
-                            mark,
+                            merge_tag,
                             value: Value::Map(entries),
                         },
                         cost,
@@ -301,14 +305,14 @@ impl<'a> Reader<'a> {
         Ok(text.raw)
     }
 
-    fn mark(&self, tag: Option<&Cow<'_, Tag>>, core: &str, span: &Span) -> Result<Mark> {
-        let Some(tag) = tag else { return Ok(Mark::Plain) };
+    fn merge_tag(&self, tag: Option<&Cow<'_, Tag>>, core: &str, span: &Span) -> Result<MergeTag> {
+        let Some(tag) = tag else { return Ok(MergeTag::Plain) };
         if tag.is_yaml_core_schema_tag(core) {
-            return Ok(Mark::Plain);
+            return Ok(MergeTag::Plain);
         }
         match (tag.handle(), tag.suffix()) {
-            ("!", "reset") => Ok(Mark::Reset),
-            ("!", "override") => Ok(Mark::Override),
+            ("!", "reset") => Ok(MergeTag::Reset),
+            ("!", "override") => Ok(MergeTag::Override),
             (handle, suffix) => Err(self.wrong(
                 span,
                 format!("the tag {:?} is none of compose's", cut(&format!("{handle}{suffix}"))),
@@ -316,7 +320,13 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn scalar(&self, text: &str, style: ScalarStyle, tag: Option<&Cow<'_, Tag>>, span: &Span) -> Result<(Mark, Value)> {
+    fn scalar(
+        &self,
+        text: &str,
+        style: ScalarStyle,
+        tag: Option<&Cow<'_, Tag>>,
+        span: &Span,
+    ) -> Result<(MergeTag, Value)> {
         let resolved = || scalar::resolve(text).map_err(|found| self.wrong(span, found).remedy("put it in quotes"));
         if let Some(core) = tag.and_then(|tag| tag.core_suffix()) {
             let value = match (core, scalar::resolve(text)) {
@@ -328,19 +338,19 @@ impl<'a> Reader<'a> {
                 ("float", Ok(Value::Integer(digits))) => Value::Float(format!("{digits}.0")),
                 _ => return Err(self.wrong(span, format!("this is no value of the tag !!{core}"))),
             };
-            return Ok((Mark::Plain, value));
+            return Ok((MergeTag::Plain, value));
         }
         // The tag that is a lone exclamation mark makes any scalar a text.
         if tag.is_some_and(|tag| matches!((tag.handle(), tag.suffix()), ("" | "!", "!" | ""))) {
-            return Ok((Mark::Plain, scalar::text(text)));
+            return Ok((MergeTag::Plain, scalar::text(text)));
         }
-        let mark = self.mark(tag, "str", span)?;
-        let value = match (style, mark) {
-            (_, Mark::Reset) => Value::Null,
+        let merge_tag = self.merge_tag(tag, "str", span)?;
+        let value = match (style, merge_tag) {
+            (_, MergeTag::Reset) => Value::Null,
             (ScalarStyle::Plain, _) => resolved()?,
             _ => scalar::text(text),
         };
-        Ok((mark, value))
+        Ok((merge_tag, value))
     }
 }
 

@@ -6,14 +6,13 @@
 use std::collections::BTreeSet;
 
 use super::node::{Map, Node};
-use super::place::Place;
 use super::problem::{Problem, cut};
 use super::profiles::uses;
 use super::volume::is_absolute;
 use crate::bundle::desired::DockerMode;
 
 /// Checks what services use, and removes configs and secrets that none uses.
-pub(super) fn settle_resources(root: &mut Map, mode: DockerMode, problems: &mut Vec<Problem>) {
+pub(super) fn normalize_resources(root: &mut Map, mode: DockerMode, problems: &mut Vec<Problem>) {
     for kind in ["volumes", "networks", "configs", "secrets"] {
         let mut used = BTreeSet::new();
         let given = |name: &str| root.get(kind).is_some_and(|node| node.get(name).is_some());
@@ -22,7 +21,7 @@ pub(super) fn settle_resources(root: &mut Map, mode: DockerMode, problems: &mut 
                 used.insert(name.to_owned());
                 let implied = kind == "networks" && name == "default";
                 if !given(name) && !implied {
-                    problems.push(Problem::new(
+                    problems.push(Problem::usage(
                         "value",
                         &at.place,
                         format!(
@@ -61,29 +60,27 @@ fn file(kind: &'static str, name: &str, node: &Node, mode: DockerMode, problems:
     let external = node
         .get("external")
         .is_some_and(|external| external.is_true() || external.map().is_some());
-    let mut note = |code, place: &Place, found: String, remedy: &str| {
-        problems.push(Problem::new(code, place, found, remedy));
-    };
+    let mut note = |problem: Problem| problems.push(problem);
     if external {
         if mode == DockerMode::Compose {
-            note(
+            note(Problem::new(
                 "external",
                 at("external"),
                 format!("the {one} {name} is external, which compose does not have outside a swarm"),
                 "use a file on the host with an absolute path",
-            );
+            ));
         }
         return;
     }
     if kind == "secrets" {
         for key in ["content", "environment", "x-content"] {
             if node.get(key).is_some() {
-                note(
+                note(Problem::policy(
                     "secret",
                     at(key),
                     format!("the secret {name} would travel in the bundle as it is"),
                     "keep it in a file on the host (file: with an absolute path), or as an external secret of the swarm",
-                );
+                ));
             }
         }
     }
@@ -96,7 +93,7 @@ fn file(kind: &'static str, name: &str, node: &Node, mode: DockerMode, problems:
             _ => "make it an external one of the swarm",
         };
         if mode == DockerMode::Swarm || !is_absolute(path) {
-            note(
+            note(Problem::new(
                 "file",
                 at("file"),
                 format!(
@@ -104,18 +101,18 @@ fn file(kind: &'static str, name: &str, node: &Node, mode: DockerMode, problems:
                     cut(path)
                 ),
                 remedy,
-            );
+            ));
         }
     }
     if kind == "configs" && mode == DockerMode::Swarm {
         for key in ["content", "environment"] {
             if node.get(key).is_some() {
-                note(
+                note(Problem::new(
                     "swarm",
                     at(key),
                     format!("the config {name} has {key}, which a swarm's stack does not know"),
                     "make it an external one of the swarm",
-                );
+                ));
             }
         }
     }

@@ -4,7 +4,7 @@ use super::node::{Map, Node, Text, Value};
 use super::problem::Problem;
 
 /// Puts a merged document into the form of stacks, and notes what has none.
-pub(super) fn settle_stack(root: &mut Map, problems: &mut Vec<Problem>) {
+pub(super) fn normalize_stack(root: &mut Map, problems: &mut Vec<Problem>) {
     let Some(services) = root.get_mut("services").and_then(Node::map_mut) else {
         return;
     };

@@ -11,8 +11,8 @@ use crate::domain::{Class, Digest, Error, Hash, RepositoryName, Result, limits};
 use crate::stream::read_bounded;
 use crate::vendor_side::collect::Stored;
 use crate::vendor_side::compose::{ComposeInput, Environment, Project, load};
+use crate::vendor_side::leak::DeclaredKeys;
 use crate::vendor_side::release_file::{ApplicationEntry, ComposeApplication};
-use crate::vendor_side::secret::Marks;
 
 /// A compose application under one environment.
 #[derive(Debug)]
@@ -39,7 +39,7 @@ impl ComposeVariant {
     ) -> Result<Option<Self>> {
         let name = entry.name.value.as_str();
         let secrets: Vec<String> = entry.secrets.iter().map(|key| key.value.clone()).collect();
-        let marks = Marks {
+        let declared = DeclaredKeys {
             secrets: &secrets,
             allow_plain: &entry.allow_plain,
         };
@@ -51,10 +51,10 @@ impl ComposeVariant {
             match crate::vendor_side::yaml::mapping(&file, text.as_bytes()) {
                 Ok(tree) => {
                     gathered.findings.text(&file, &text);
-                    gathered.findings.values(&file, &tree, marks);
+                    gathered.findings.values(&file, &tree, declared);
                 }
                 // Compose has tags of its own; lines say enough then, and real mistakes are found below.
-                Err(_) => gathered.findings.lines(&file, &text, marks),
+                Err(_) => gathered.findings.lines(&file, &text, declared),
             }
         }
         let mut env = None;
@@ -64,7 +64,7 @@ impl ComposeVariant {
                 let text = text_of(path)?;
                 let file = path.display().to_string();
                 no_placeholder(&file, &text)?;
-                gathered.findings.lines(&file, &text, marks);
+                gathered.findings.lines(&file, &text, declared);
                 let parsed = Environment::parse(path, text.as_bytes())?;
                 env = Some(text.into_bytes()).filter(|bytes| !bytes.is_empty());
                 parsed
@@ -78,7 +78,7 @@ impl ComposeVariant {
         };
         let project = load(&input)?;
         for problem in project.problems() {
-            if problem.class() == Class::Policy {
+            if problem.class == Class::Policy {
                 gathered.findings.note(problem.to_string());
             } else {
                 gathered.problems.add(&problem.error());
@@ -123,7 +123,7 @@ impl ComposeVariant {
             let label = format!("{name}, all files merged");
             gathered.findings.text(&label, &merged);
             if let Ok(tree) = crate::vendor_side::yaml::mapping(&label, merged.as_bytes()) {
-                gathered.findings.values(&label, &tree, marks);
+                gathered.findings.values(&label, &tree, declared);
             }
         }
         Ok(whole.then_some(Self { project, images, env }))

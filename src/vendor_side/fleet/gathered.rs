@@ -2,7 +2,7 @@
 
 use super::closure::Closure;
 use crate::vendor_side::collect::Problems;
-use crate::vendor_side::secret::Findings;
+use crate::vendor_side::leak::Findings;
 
 /// Images, problems, secrets and warnings so far.
 #[derive(Debug, Default)]

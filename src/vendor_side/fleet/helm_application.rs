@@ -11,8 +11,8 @@ use super::gathered::Gathered;
 use super::helm_chart::WantedChart;
 use crate::domain::{Class, Error, Result};
 use crate::vendor_side::collect::{ImageReference, Stored};
+use crate::vendor_side::leak::DeclaredKeys;
 use crate::vendor_side::release_file::{ApplicationEntry, HelmApplication};
-use crate::vendor_side::secret::Marks;
 use crate::vendor_side::values::{Values, merge};
 use crate::vendor_side::yaml::mapping;
 
@@ -108,7 +108,7 @@ impl HelmVariant {
         gathered: &mut Gathered,
     ) -> Result<Option<Self>> {
         let secrets: Vec<String> = entry.secrets.iter().map(|key| key.value.clone()).collect();
-        let marks = Marks {
+        let declared = DeclaredKeys {
             secrets: &secrets,
             allow_plain: &entry.allow_plain,
         };
@@ -118,7 +118,7 @@ impl HelmVariant {
             no_placeholder(&file, &text)?;
             gathered.findings.text(&file, &text);
             let tree = mapping(&file, text.as_bytes())?;
-            gathered.findings.values(&file, &tree, marks);
+            gathered.findings.values(&file, &tree, declared);
             merge(&mut merged, tree).map_err(|at| {
                 Error::new(
                     Class::Usage,

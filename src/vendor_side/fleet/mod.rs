@@ -4,21 +4,21 @@
 //! prepare   files read, charts fetched, secrets refused ─> what must be collected    nothing is decided by the network
 //! collect   (another module) every image, one pass, one list of what is missing
 //! assemble  digests ─> compose files, values, desired state                          pure
-//! memory    earlier releases ─> nothing disappears without `removed`, no UUID changes  pure
+//! compare   earlier release ─> nothing disappears without `removed`, no UUID changes  pure
 //! ```
 
 mod agents;
 mod assemble;
 mod closure;
 mod compose_application;
+mod earlier_release;
 mod gathered;
 mod helm_application;
 mod helm_chart;
 mod ids;
-mod memory;
 mod prepare;
 
 pub(super) use assemble::assemble;
+pub(super) use earlier_release::{EarlierRelease, Removals};
 pub(super) use ids::Ids;
-pub(super) use memory::{Memory, Removals};
 pub(super) use prepare::{Prepared, prepare};

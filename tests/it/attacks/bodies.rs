@@ -6,12 +6,12 @@ use std::process::Command;
 use airlock::http::Settings;
 use serde_json::Value;
 
-use super::ground::{Ground, own_line, records, records_of, status};
+use super::snapshot::{Snapshot, own_line, records, records_of, status};
 use crate::support::agents::{Serving, request};
 use crate::support::appliance::AIRLOCK;
 use crate::support::client::{connect, raw, read_reply};
 use crate::support::desired::revision_id;
-use crate::target_serving::Plant;
+use crate::support::in_process::InProcessAppliance;
 
 /// A05: none of these is stored, in part or whole, and none of them is more than a 400.
 #[test]
@@ -20,7 +20,7 @@ fn a05_broken_bodies_leave_no_trace() {
     let token = serving.token("edge-0");
     let good = status("edge-0", "running", "x");
     assert_eq!(serving.agent(&token, "POST", "status", &good).status, 200);
-    let before = Ground::of(&serving);
+    let before = Snapshot::of(&serving);
     let revision = revision_id("edge-0", "a");
     let bodies = [
         String::new(),
@@ -68,9 +68,9 @@ fn a05_broken_bodies_leave_no_trace() {
 #[test]
 fn a05_thousands_of_nearly_good_bodies() {
     const TARGETS: usize = 8;
-    let plant = Plant::new();
-    plant.release(1, TARGETS, "a");
-    let serving = Serving::start(plant, Settings::default());
+    let instance = InProcessAppliance::new();
+    instance.release(1, TARGETS, "a");
+    let serving = Serving::start(instance, Settings::default());
     let mut random: u64 = 0x9e37_79b9_7f4a_7c15;
     let mut next = move |below: usize| {
         random ^= random << 13;
@@ -165,7 +165,7 @@ fn hostile() -> Vec<String> {
 fn a08_hostile_text_is_data() {
     let serving = Serving::two_targets();
     let token = serving.token("edge-0");
-    let before = crate::support::world::World::of(&serving.plant.state());
+    let before = crate::support::state_fingerprint::StateFingerprint::of(&serving.instance.state());
     for text in hostile() {
         let kinds = ["error", "running"];
         for kind in kinds {
@@ -184,7 +184,10 @@ fn a08_hostile_text_is_data() {
         );
         assert_eq!(serving.agent(&token, "PUT", "deployment-target-logs", &own).status, 204);
     }
-    assert_eq!(crate::support::world::World::of(&serving.plant.state()), before);
+    assert_eq!(
+        crate::support::state_fingerprint::StateFingerprint::of(&serving.instance.state()),
+        before
+    );
     let stored = records_of(&serving, "edge-0");
     for text in hostile() {
         let (whole, cut): (Vec<_>, Vec<_>) = stored.iter().partition(|listed| listed.record.text == text);
@@ -209,7 +212,7 @@ fn a08_hostile_text_moves_no_cursor() {
         let token = serving.token("edge-0");
         let report = serving.agent(&token, "POST", "status", &status("edge-0", "error", &text));
         assert_eq!(report.status, 200);
-        let state = serving.plant.state();
+        let state = serving.instance.state();
         for arguments in [&["watch", "--once"][..], &["list"]] {
             for format in ["human", "json"] {
                 let output = Command::new(AIRLOCK)
@@ -254,7 +257,7 @@ fn a08_hostile_text_moves_no_cursor() {
 fn r12_no_request_in_a_request() {
     let serving = Serving::two_targets();
     let token = serving.token("edge-0");
-    let before = Ground::of(&serving);
+    let before = Snapshot::of(&serving);
     let hidden = request(
         "POST",
         "/api/v1/agent/status",

@@ -3,11 +3,11 @@
 use airlock::domain::{Digest, DocumentType};
 use base64::Engine as _;
 
-use super::ground::records;
+use super::snapshot::records;
 use crate::support::agents::Serving;
 use crate::support::desired::{Desired, target_id};
+use crate::support::in_process::{InProcessAppliance, overwrite};
 use crate::support::site::digest;
-use crate::target_serving::{Plant, overwrite};
 
 /// The documents of the release, by type.
 fn documents(desired: &Desired) -> Vec<(DocumentType, Vec<u8>)> {
@@ -31,14 +31,14 @@ fn ask(serving: &Serving, token: &str) -> (u16, String) {
 
 #[test]
 fn a10_a_changed_document_is_503_and_never_an_empty_list() {
-    let mut plant = Plant::new();
+    let mut instance = InProcessAppliance::new();
     let mut kept = None;
-    let made = plant.vendor.with_targets(1, |image| {
+    let made = instance.vendor.with_targets(1, |image| {
         let desired = Desired::docker(image, 2, "a");
         kept = Some(desired.clone());
         desired
     });
-    plant.import(&made, false).unwrap();
+    instance.import(&made, false).unwrap();
     let desired = kept.unwrap();
     let all = documents(&desired);
     let compose_of = |name: &str| {
@@ -82,10 +82,10 @@ fn a10_a_changed_document_is_503_and_never_an_empty_list() {
         ),
     ];
     for (says, place, bytes, both) in changes {
-        let path = plant.blob(&place);
+        let path = instance.blob(&place);
         let good = crate::support::appliance::read(&path);
         // Once while the server runs and has answered, once before it starts.
-        let serving = Serving::start(plant, airlock::http::Settings::default());
+        let serving = Serving::start(instance, airlock::http::Settings::default());
         let (token, others) = (serving.token("edge-0"), serving.token("edge-1"));
         let before = (ask(&serving, &token), ask(&serving, &others));
         assert_eq!((before.0.0, before.1.0), (200, 200));
@@ -95,8 +95,8 @@ fn a10_a_changed_document_is_503_and_never_an_empty_list() {
         assert_eq!(reply.status, 503, "{says}: {}", String::from_utf8_lossy(&reply.body));
         let answer = ask(&serving, &others);
         assert!(answer == before.1 || (both && answer.0 == 503), "{says}: {answer:?}");
-        plant = serving.stop();
-        let serving = Serving::start(plant, airlock::http::Settings::default());
+        instance = serving.stop();
+        let serving = Serving::start(instance, airlock::http::Settings::default());
         assert_eq!(ask(&serving, &token).0, 503, "{says}, from the start");
         // An agent that gets 503 keeps what runs. It still may report, and nobody took its target away.
         assert_eq!(serving.agent(&token, "POST", "metrics", "{}").status, 200);
@@ -121,7 +121,7 @@ fn a10_a_changed_document_is_503_and_never_an_empty_list() {
                 .iter()
                 .any(|target| target.id == target_id("edge-0"))
         );
-        plant = serving.stop();
+        instance = serving.stop();
     }
 }
 

@@ -5,10 +5,10 @@ use std::path::Path;
 
 use airlock::appliance::status::Reason;
 
-use super::ground::{own_line, records_of, status};
+use super::snapshot::{own_line, records_of, status};
 use crate::support::agents::Serving;
 use crate::support::desired::target_id;
-use crate::support::world::World;
+use crate::support::state_fingerprint::StateFingerprint;
 
 fn size(state: &Path) -> u64 {
     ["status.db", "status.db-wal"]
@@ -22,7 +22,7 @@ fn size(state: &Path) -> u64 {
 fn a06_logs_for_ever_leave_a_gap_record_and_every_status() {
     let serving = Serving::two_targets_with_quota(16);
     let (flooding, other) = (serving.token("edge-0"), serving.token("edge-1"));
-    let before = World::of(&serving.plant.state());
+    let before = StateFingerprint::of(&serving.instance.state());
     let mut largest = 0;
     let kinds = ["error", "running"];
     for round in 0..40 {
@@ -38,7 +38,7 @@ fn a06_logs_for_ever_leave_a_gap_record_and_every_status() {
             assert_eq!(reply.status, 200);
         }
         assert_eq!(serving.agent(&other, "GET", "resources", "").status, 200);
-        largest = largest.max(size(&serving.plant.state()));
+        largest = largest.max(size(&serving.instance.state()));
     }
     assert!(largest < 64 << 20, "{largest} bytes for a quota of 16 MiB");
     // Transitions outlive the flood, of both targets and in order.
@@ -66,7 +66,7 @@ fn a06_logs_for_ever_leave_a_gap_record_and_every_status() {
     assert_eq!(missing + kept.len() as u64, 400, "{gaps:?}");
     // The newest text stays.
     assert!(kept.last().unwrap().record.text.starts_with("39 9 "));
-    assert_eq!(World::of(&serving.plant.state()), before);
+    assert_eq!(StateFingerprint::of(&serving.instance.state()), before);
     let overview = serving.status.overview().unwrap();
     assert!(overview.iter().any(|target| target.target == target_id("edge-1")));
 }

@@ -7,21 +7,21 @@ use std::thread;
 use airlock::domain::{Clock as _, FixedClock, Uuid};
 use airlock::http::Settings;
 
-use super::ground::{Ground, assert_open};
+use super::snapshot::{Snapshot, assert_open};
 use crate::support::agents::Serving;
 use crate::support::desired::{Desired, HUB_SECRET, hub_verifier, target_id};
-use crate::target_serving::Plant;
+use crate::support::in_process::InProcessAppliance;
 
 /// `edge-0` has a secret of the hub's, which is expensive to check.
 fn with_verifier() -> Serving {
-    let plant = Plant::new();
-    let made = plant.vendor.with_targets(1, |image| {
+    let instance = InProcessAppliance::new();
+    let made = instance.vendor.with_targets(1, |image| {
         let mut desired = Desired::docker(image, 2, "a");
         desired.target("edge-0").verifier = Some(hub_verifier());
         desired
     });
-    plant.import(&made, false).unwrap();
-    Serving::start(plant, Settings::default())
+    instance.import(&made, false).unwrap();
+    Serving::start(instance, Settings::default())
 }
 
 #[test]
@@ -31,7 +31,7 @@ fn a03_a_spray_of_logins_starves_nobody() {
     let ids: Vec<Uuid> = (0..150_u32)
         .map(|n| Uuid::derived("spray", &[&n.to_string()]))
         .collect();
-    let before = Ground::of(&serving);
+    let before = Snapshot::of(&serving);
     let (refused, busy) = (AtomicUsize::new(0), AtomicUsize::new(0));
     thread::scope(|scope| {
         for id in &ids {
@@ -112,11 +112,11 @@ fn a09_logins_that_succeed_are_not_counted() {
 /// A09: an appliance whose clock is dead issues tokens that agents with right clocks can use.
 #[test]
 fn a09_a_dead_clock_issues_tokens_for_agents_with_right_ones() {
-    let plant = Plant::new();
-    plant.release(1, 2, "a");
-    let right = plant.clock.now().unix();
+    let instance = InProcessAppliance::new();
+    instance.release(1, 2, "a");
+    let right = instance.clock.now().unix();
     let dead = Arc::new(FixedClock("1970-01-02T00:00:00Z".parse().unwrap()));
-    let serving = Serving::start_at(plant, Settings::default(), dead);
+    let serving = Serving::start_at(instance, Settings::default(), dead);
     let token = serving.token("edge-0");
     assert_open(&serving, &token, "by the dead clock");
     let claims = token.split('.').nth(1).unwrap().to_owned();
@@ -129,25 +129,25 @@ fn a09_a_dead_clock_issues_tokens_for_agents_with_right_ones() {
 /// A09, second case: the clock jumps, every token expires at once, and everybody logs in again at the same moment.
 #[test]
 fn a09_a_jump_of_the_clock_ends_in_new_tokens_for_all() {
-    let mut plant = Plant::new();
-    plant.release(1, 60, "a");
-    let hub = plant.hub();
+    let mut instance = InProcessAppliance::new();
+    instance.release(1, 60, "a");
+    let hub = instance.hub();
     let ids: Vec<Uuid> = (0..60).map(|n| target_id(&format!("edge-{n}"))).collect();
     let secrets = hub.issue_secrets(&ids, false).unwrap();
     let secrets: Vec<String> = secrets.iter().map(|secret| secret.as_str().to_owned()).collect();
     drop(hub);
     let old: Vec<String> = {
-        let serving = Serving::start(plant, Settings::default());
+        let serving = Serving::start(instance, Settings::default());
         let tokens = ids
             .iter()
             .zip(&secrets)
             .map(|(id, secret)| serving.login(id, secret).json()["token"].as_str().unwrap().to_owned());
         let tokens: Vec<String> = tokens.collect();
-        plant = serving.plant;
+        instance = serving.instance;
         tokens
     };
     let later = Arc::new(FixedClock("2033-01-01T00:00:00Z".parse().unwrap()));
-    let serving = Serving::start_at(plant, Settings::default(), later);
+    let serving = Serving::start_at(instance, Settings::default(), later);
     thread::scope(|scope| {
         for ((id, secret), old) in ids.iter().zip(&secrets).zip(&old) {
             let serving = &serving;

@@ -3,13 +3,13 @@
 
 use airlock::http::Settings;
 
-use super::ground::{Ground, both_modes};
+use super::snapshot::{Snapshot, both_modes};
 use crate::support::agents::{Serving, basic, credentials};
+use crate::support::bundles::{Made, REPOSITORY};
 use crate::support::client::Reply;
 use crate::support::desired::Desired;
-use crate::support::maker::{Made, REPOSITORY};
+use crate::support::in_process::InProcessAppliance;
 use crate::support::site::digest;
-use crate::target_serving::Plant;
 
 const OTHER: &str = "registry.test/erp/core";
 
@@ -23,20 +23,20 @@ struct Fixture {
 }
 
 fn fixture(settings: Settings) -> Fixture {
-    let plant = Plant::new();
-    let own = plant.vendor.with_targets(1, |image| Desired::docker(image, 1, "a"));
-    let erp = plant
+    let instance = InProcessAppliance::new();
+    let own = instance.vendor.with_targets(1, |image| Desired::docker(image, 1, "a"));
+    let erp = instance
         .vendor
         .bundle_of("erp", OTHER, 1, &[b"of another product".to_vec()]);
-    let waiting = plant
+    let waiting = instance
         .vendor
         .with_layers_of("crm", 2, &[b"not live yet".to_vec()], |image| {
             Desired::docker(image, 1, "b")
         });
-    plant.import(&own, false).unwrap();
-    plant.import(&erp, false).unwrap();
-    plant.import(&waiting, true).unwrap();
-    let serving = Serving::start(plant, settings);
+    instance.import(&own, false).unwrap();
+    instance.import(&erp, false).unwrap();
+    instance.import(&waiting, true).unwrap();
+    let serving = Serving::start(instance, settings);
     let token = serving.token("edge-0");
     Fixture {
         serving,
@@ -129,7 +129,7 @@ fn r07_no_method_on_any_route_changes_anything() {
     for settings in both_modes() {
         let closed = settings.read == credentials().read;
         let fixture = fixture(settings);
-        let before = Ground::of(&fixture.serving);
+        let before = Snapshot::of(&fixture.serving);
         let (manifest, layer) = (fixture.own.manifest.to_string(), fixture.own.layers[0].to_string());
         let header = basic("-", &fixture.token);
         for method in ["POST", "PUT", "PATCH", "DELETE"] {

@@ -14,7 +14,7 @@ use crate::support::agents::{basic, request};
 use crate::support::appliance::{AIRLOCK, read};
 use crate::support::client::{Reply, raw};
 use crate::support::desired::{Desired, HUB_SECRET, hub_verifier, target_id};
-use crate::target_serving::Plant;
+use crate::support::in_process::InProcessAppliance;
 
 /// The forms in which a secret may show.
 fn forms(secret: &str) -> Vec<Vec<u8>> {
@@ -57,21 +57,21 @@ fn files(folder: &Path, found: &mut Vec<(String, Vec<u8>)>) {
 
 #[test]
 fn a04_no_secret_in_logs_answers_or_files() {
-    let plant = Plant::new();
-    let made = plant.vendor.with_targets(1, |image| {
+    let instance = InProcessAppliance::new();
+    let made = instance.vendor.with_targets(1, |image| {
         let mut desired = Desired::docker(image, 2, "a");
         desired.target("edge-0").verifier = Some(hub_verifier());
         desired
     });
-    plant.import(&made, false).unwrap();
-    let issued = plant.hub().issue_secret(&target_id("edge-1"), false).unwrap();
+    instance.import(&made, false).unwrap();
+    let issued = instance.hub().issue_secret(&target_id("edge-1"), false).unwrap();
     let issued = issued.as_str().to_owned();
     let wrong = "c0ffee00c0ffee11c0ffee22c0ffee33";
     let mut child = Command::new(AIRLOCK)
         .env_clear()
         .env("AIRLOCK_LOG", "trace")
         .args(["serve", "--listen", "127.0.0.1:0", "--format", "json", "--state"])
-        .arg(plant.state())
+        .arg(instance.state())
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -194,7 +194,7 @@ fn a04_no_secret_in_logs_answers_or_files() {
         ("the log".to_owned(), log.into_bytes()),
         ("the output".to_owned(), output),
     ];
-    files(&plant.state(), &mut written);
+    files(&instance.state(), &mut written);
     let signatures: Vec<String> = tokens
         .iter()
         .map(|token| token.rsplit('.').next().unwrap().to_owned())

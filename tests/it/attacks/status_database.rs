@@ -6,12 +6,12 @@ use std::path::Path;
 use airlock::appliance::status::Reason;
 use airlock::http::Settings;
 
-use super::ground::{own_line, records, records_of, status};
+use super::snapshot::{own_line, records, records_of, status};
 use crate::support::agents::Serving;
 use crate::support::appliance::{read, write};
+use crate::support::in_process::InProcessAppliance;
 use crate::support::site::noise;
-use crate::support::world::World;
-use crate::target_serving::Plant;
+use crate::support::state_fingerprint::StateFingerprint;
 
 type Damage = fn(&Path);
 
@@ -59,10 +59,10 @@ fn f12_a_damaged_status_database_is_set_aside_and_serving_goes_on() {
         }),
     ];
     for (says, damage) in damages {
-        let plant = Plant::new();
-        plant.release(1, 2, "a");
-        let state = plant.state();
-        let serving = Serving::start(plant, Settings::default());
+        let instance = InProcessAppliance::new();
+        instance.release(1, 2, "a");
+        let state = instance.state();
+        let serving = Serving::start(instance, Settings::default());
         let token = serving.token("edge-0");
         assert_eq!(
             serving
@@ -72,11 +72,11 @@ fn f12_a_damaged_status_database_is_set_aside_and_serving_goes_on() {
         );
         let lines = format!("[{}]", own_line("edge-0", "before"));
         assert_eq!(serving.agent(&token, "PUT", "logs", &lines).status, 204);
-        let plant = serving.stop();
+        let instance = serving.stop();
         let highest = 2;
-        let world = World::of(&state);
+        let world = StateFingerprint::of(&state);
         damage(&state);
-        let serving = Serving::start(plant, Settings::default());
+        let serving = Serving::start(instance, Settings::default());
         // The same token, the same answers.
         for path in ["resources", "manifest"] {
             assert_eq!(serving.agent(&token, "GET", path, "").status, 200, "{says}");
@@ -112,13 +112,13 @@ fn f12_a_damaged_status_database_is_set_aside_and_serving_goes_on() {
         );
         assert_eq!(after[0].record.text, "after");
         assert_eq!(
-            World::of(&state),
+            StateFingerprint::of(&state),
             world,
             "{says}: trust and content are in another file"
         );
         // Once more from the start: nothing is damaged any more.
-        let plant = serving.stop();
-        let serving = Serving::start(plant, Settings::default());
+        let instance = serving.stop();
+        let serving = Serving::start(instance, Settings::default());
         assert_eq!(serving.status.gaps().unwrap().len(), 1);
         assert_eq!(records_of(&serving, "edge-0"), after, "{says}");
     }
@@ -127,10 +127,10 @@ fn f12_a_damaged_status_database_is_set_aside_and_serving_goes_on() {
 /// F12: what a crash leaves is no damage, and a missing `-shm` neither.
 #[test]
 fn f12_what_a_crash_leaves_is_read_again() {
-    let plant = Plant::new();
-    plant.release(1, 2, "a");
-    let state = plant.state();
-    let serving = Serving::start(plant, Settings::default());
+    let instance = InProcessAppliance::new();
+    instance.release(1, 2, "a");
+    let state = instance.state();
+    let serving = Serving::start(instance, Settings::default());
     let token = serving.token("edge-0");
     for round in 0..20 {
         let kind = ["error", "running"][round % 2];
@@ -142,12 +142,12 @@ fn f12_what_a_crash_leaves_is_read_again() {
     let copies: Vec<(&str, Vec<u8>)> = ["status.db", "status.db-wal"]
         .map(|name| (name, read(&state.join(name))))
         .into();
-    let plant = serving.stop();
+    let instance = serving.stop();
     for (name, bytes) in copies {
         write(&state.join(name), &bytes);
     }
     fs::remove_file(state.join("status.db-shm")).ok();
-    let serving = Serving::start(plant, Settings::default());
+    let serving = Serving::start(instance, Settings::default());
     assert_eq!(records(&serving), seen);
     assert!(serving.status.gaps().unwrap().is_empty());
 }

@@ -1,9 +1,9 @@
 //! Who says what of whom (A01): identity comes from the token, and nothing reaches another target.
 
-use super::ground::{Ground, line, own_line, records, records_of, status};
+use super::snapshot::{Snapshot, line, own_line, records, records_of, status};
 use crate::support::agents::Serving;
 use crate::support::desired::{deployment_id, revision_id, target_id};
-use crate::target_serving::Plant;
+use crate::support::in_process::InProcessAppliance;
 
 #[test]
 fn a01_what_is_said_of_another_target_is_stored_nowhere() {
@@ -16,7 +16,7 @@ fn a01_what_is_said_of_another_target_is_stored_nowhere() {
         all.retain(|target| target.target == target_id(name));
         format!("{all:?}")
     };
-    let (before, seen) = (Ground::of(&serving), overview("edge-1"));
+    let (before, seen) = (Snapshot::of(&serving), overview("edge-1"));
     let (foreign, nobody) = (revision_id("edge-1", "a"), "11111111-1111-4111-8111-111111111111");
     for body in [
         status("edge-1", "error", "I am edge-1"),
@@ -72,9 +72,9 @@ fn a01_what_is_said_of_another_target_is_stored_nowhere() {
 /// A01 over every pair of targets: a status counts exactly for the target that says it.
 #[test]
 fn a01_every_pair_of_targets() {
-    let plant = Plant::new();
-    plant.release(1, 5, "a");
-    let serving = Serving::start(plant, airlock::http::Settings::default());
+    let instance = InProcessAppliance::new();
+    instance.release(1, 5, "a");
+    let serving = Serving::start(instance, airlock::http::Settings::default());
     let names: Vec<String> = (0..5).map(|n| format!("edge-{n}")).collect();
     let tokens: Vec<String> = names.iter().map(|name| serving.token(name)).collect();
     for (sender, token) in tokens.iter().enumerate() {

@@ -6,11 +6,11 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 
-use super::ground::{Ground, assert_open, assert_shut, both_modes};
+use super::snapshot::{Snapshot, assert_open, assert_shut, both_modes};
 use crate::support::agents::Serving;
 use crate::support::desired::{Desired, target_id};
+use crate::support::in_process::InProcessAppliance;
 use crate::support::jwt::Forge;
-use crate::target_serving::Plant;
 
 fn claims_of(token: &str) -> Value {
     let bytes = URL_SAFE_NO_PAD.decode(token.split('.').nth(1).unwrap()).unwrap();
@@ -18,14 +18,14 @@ fn claims_of(token: &str) -> Value {
 }
 
 fn forge(serving: &Serving) -> Forge {
-    Forge::of(&serving.plant.state(), serving.hub.site().as_str())
+    Forge::of(&serving.instance.state(), serving.hub.site().as_str())
 }
 
 fn servings() -> impl Iterator<Item = Serving> {
     both_modes().into_iter().map(|settings| {
-        let plant = Plant::new();
-        plant.release(1, 2, "a");
-        Serving::start(plant, settings)
+        let instance = InProcessAppliance::new();
+        instance.release(1, 2, "a");
+        Serving::start(instance, settings)
     })
 }
 
@@ -41,7 +41,7 @@ fn r09_no_other_algorithm_key_or_header_opens_any_door() {
             &forge.sign(HEADER, &claims),
             "the same claims under the same key",
         );
-        let before = Ground::of(&serving);
+        let before = Snapshot::of(&serving);
         for header in [
             r#"{"alg":"none","typ":"JWT"}"#,
             r#"{"alg":"None","typ":"JWT"}"#,
@@ -108,11 +108,11 @@ fn r10_no_other_claims_open_any_door() {
     for serving in servings() {
         let forge = forge(&serving);
         let issued = claims_of(&serving.token("edge-0"));
-        let now = serving.plant.clock.now().unix();
+        let now = serving.instance.clock.now().unix();
         let generation = issued["gen"].as_u64().unwrap();
-        let good = forge.claims(&target_id("edge-0"), generation, &serving.plant.clock);
+        let good = forge.claims(&target_id("edge-0"), generation, &serving.instance.clock);
         assert_open(&serving, &forge.token(&good), "good claims of our own");
-        let before = Ground::of(&serving);
+        let before = Snapshot::of(&serving);
         for member in ["aud", "exp", "gen", "iat", "iss", "nbf", "org", "sub"] {
             let mut claims = good.clone();
             claims.as_object_mut().unwrap().remove(member);
@@ -173,11 +173,11 @@ fn a02_a_removed_target_is_nobody_from_the_next_request_on() {
         let (gone, stays) = (serving.token("edge-0"), serving.token("edge-1"));
         let secret = serving.secret("edge-0");
         assert_open(&serving, &gone, "before");
-        let made = serving.plant.vendor.with_targets(2, |image| {
+        let made = serving.instance.vendor.with_targets(2, |image| {
             let desired = Desired::docker(image, 2, "a");
             desired.without(&["edge-0"]).removing(&[target_id("edge-0")])
         });
-        serving.plant.import(&made, false).unwrap();
+        serving.instance.import(&made, false).unwrap();
         serving.hub.refresh().unwrap();
         assert_shut(&serving, &gone, "removed by a bundle");
         assert_eq!(serving.login(&target_id("edge-0"), &secret).status, 401);
@@ -199,7 +199,7 @@ fn a02_a_removed_target_is_nobody_from_the_next_request_on() {
         serving.hub.issue_secret(&other, true).unwrap();
         serving.hub.refresh().unwrap();
         assert_shut(&serving, &stays, "revoked");
-        let unknown = forge(&serving).claims(&Uuid::from_bytes([1; 16]), 1, &serving.plant.clock);
+        let unknown = forge(&serving).claims(&Uuid::from_bytes([1; 16]), 1, &serving.instance.clock);
         assert_shut(&serving, &forge(&serving).token(&unknown), "never there");
     }
 }

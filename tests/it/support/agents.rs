@@ -14,7 +14,7 @@ use base64::Engine as _;
 
 use super::client::{Reply, raw};
 use super::desired::target_id;
-use crate::target_serving::Plant;
+use crate::support::in_process::InProcessAppliance;
 
 /// A server over a plant. Fields end in this order: the server before what it answers from.
 pub(crate) struct Serving {
@@ -23,57 +23,57 @@ pub(crate) struct Serving {
     pub(crate) hub: Arc<Hub>,
     pub(crate) status: Arc<StatusBuffer>,
     pub(crate) authority: Option<Arc<Authority>>,
-    pub(crate) plant: Plant,
+    pub(crate) instance: InProcessAppliance,
 }
 
 impl Serving {
     /// Two docker targets, `edge-0` and `edge-1`, with one application each.
     pub(crate) fn two_targets() -> Self {
-        let plant = Plant::new();
-        plant.release(1, 2, "a");
-        Self::start(plant, Settings::default())
+        let instance = InProcessAppliance::new();
+        instance.release(1, 2, "a");
+        Self::start(instance, Settings::default())
     }
 
-    pub(crate) fn start(plant: Plant, settings: Settings) -> Self {
-        let clock = Arc::new(plant.clock);
-        Self::start_at(plant, settings, clock)
+    pub(crate) fn start(instance: InProcessAppliance, settings: Settings) -> Self {
+        let clock = Arc::new(instance.clock);
+        Self::start_at(instance, settings, clock)
     }
 
     /// As [`Serving::two_targets`], with room for so many MiB of reports.
     pub(crate) fn two_targets_with_quota(mib: u64) -> Self {
-        let plant = Plant::new();
-        plant.release(1, 2, "a");
-        let clock = Arc::new(plant.clock);
-        Self::start_with(plant, Settings::default(), clock, Quota::from_mib(mib))
+        let instance = InProcessAppliance::new();
+        instance.release(1, 2, "a");
+        let clock = Arc::new(instance.clock);
+        Self::start_with(instance, Settings::default(), clock, Quota::from_mib(mib))
     }
 
-    pub(crate) fn start_at(plant: Plant, settings: Settings, clock: Arc<dyn Clock>) -> Self {
-        Self::start_with(plant, settings, clock, Quota::default())
+    pub(crate) fn start_at(instance: InProcessAppliance, settings: Settings, clock: Arc<dyn Clock>) -> Self {
+        Self::start_with(instance, settings, clock, Quota::default())
     }
 
     /// Ends the server; everything that was open is closed when this returns.
-    pub(crate) fn stop(self) -> Plant {
+    pub(crate) fn stop(self) -> InProcessAppliance {
         let Self {
             running,
             hub,
             status,
-            plant,
+            instance,
             ..
         } = self;
         running.shutdown();
         drop(hub);
         Arc::into_inner(status).expect("the server has let go of it");
-        plant
+        instance
     }
 
-    fn start_with(plant: Plant, settings: Settings, clock: Arc<dyn Clock>, quota: Quota) -> Self {
+    fn start_with(instance: InProcessAppliance, settings: Settings, clock: Arc<dyn Clock>, quota: Quota) -> Self {
         let free = SocketAddr::from(([127, 0, 0, 1], 0));
         let settings = Settings {
             listen: vec![free],
             ..settings
         };
         let bound = Server::bind(settings).unwrap();
-        let state = plant.state();
+        let state = instance.state();
         let authority =
             (!bound.tls_addresses().is_empty()).then(|| Arc::new(Authority::open(&state, clock.clone()).unwrap()));
         let agents = bound.agents_address();
@@ -95,7 +95,7 @@ impl Serving {
             hub,
             status,
             authority,
-            plant,
+            instance,
         }
     }
 

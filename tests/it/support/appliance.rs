@@ -21,8 +21,8 @@ use base64::Engine as _;
 use serde_json::Value;
 use tempfile::TempDir;
 
+use super::bundles::{Made, REPOSITORY, Vendor};
 use super::client;
-use super::maker::{Made, REPOSITORY, Vendor};
 use super::site::digest;
 
 /// The program under test.

@@ -6,7 +6,7 @@ use airlock::bundle::desired::{
 };
 use airlock::domain::{Digest, DocumentType, Uuid};
 
-use super::maker::REPOSITORY;
+use super::bundles::REPOSITORY;
 use super::site::digest;
 
 /// Repositories and tags under which a release with targets has its image, beside the usual one.

@@ -2,17 +2,18 @@
 
 pub(crate) mod agents;
 pub(crate) mod appliance;
+pub(crate) mod bundles;
 pub(crate) mod client;
 pub(crate) mod desired;
-#[cfg(feature = "vendor")]
-pub(crate) mod desk;
+pub(crate) mod image_set;
+pub(crate) mod in_process;
 pub(crate) mod jwt;
-pub(crate) mod maker;
 pub(crate) mod registry;
-pub(crate) mod shelf;
 pub(crate) mod site;
+pub(crate) mod state_fingerprint;
 pub(crate) mod status;
 pub(crate) mod strace;
 pub(crate) mod tls;
 pub(crate) mod vendor;
-pub(crate) mod world;
+#[cfg(feature = "vendor")]
+pub(crate) mod vendor_folder;

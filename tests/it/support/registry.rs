@@ -11,11 +11,11 @@ use base64::Engine as _;
 use rustls::pki_types::pem::PemObject as _;
 use serde_json::{Value, json};
 
-use super::shelf::{INDEX, Shelf, digest};
+use super::image_set::{INDEX, ImageSet, digest};
 
 /// Who may come in.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) enum Door {
+pub(crate) enum Access {
     #[default]
     Open,
     /// `user` with `secret`.
@@ -39,8 +39,8 @@ pub(crate) enum Fault {
 
 /// How the registry behaves.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Manners {
-    pub(crate) door: Door,
+pub(crate) struct Behaviour {
+    pub(crate) access: Access,
     pub(crate) no_referrers_api: bool,
     pub(crate) no_ranges: bool,
     /// Entries of one page of referrers; 0 means all on one page.
@@ -61,8 +61,8 @@ pub(crate) struct TestRegistry {
 }
 
 struct Shared {
-    shelf: Shelf,
-    manners: Mutex<Manners>,
+    image_set: ImageSet,
+    behaviour: Mutex<Behaviour>,
     log: Mutex<Vec<String>>,
 }
 
@@ -74,13 +74,13 @@ struct Request {
 }
 
 impl TestRegistry {
-    pub(crate) fn start(shelf: Shelf, manners: Manners) -> Self {
+    pub(crate) fn start(image_set: ImageSet, behaviour: Behaviour) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
-        let tls = manners.tls.then(tls_config);
+        let tls = behaviour.tls.then(tls_config);
         let shared = Arc::new(Shared {
-            shelf,
-            manners: Mutex::new(manners),
+            image_set,
+            behaviour: Mutex::new(behaviour),
             log: Mutex::default(),
         });
         let for_thread = Arc::clone(&shared);
@@ -117,12 +117,12 @@ impl TestRegistry {
 
     /// Lets more go wrong.
     pub(crate) fn add_faults(&self, faults: impl IntoIterator<Item = Fault>) {
-        self.shared.manners.lock().unwrap().faults.extend(faults);
+        self.shared.behaviour.lock().unwrap().faults.extend(faults);
     }
 
     /// How many faults did not happen yet.
     pub(crate) fn faults_left(&self) -> usize {
-        self.shared.manners.lock().unwrap().faults.len()
+        self.shared.behaviour.lock().unwrap().faults.len()
     }
 }
 
@@ -177,15 +177,15 @@ impl Shared {
     }
 
     fn take_fault(&self, target: &str) -> Option<Fault> {
-        let mut manners = self.manners.lock().unwrap();
-        let place = manners.faults.iter().position(|fault| match fault {
+        let mut behaviour = self.behaviour.lock().unwrap();
+        let place = behaviour.faults.iter().position(|fault| match fault {
             Fault::Status(text, ..) | Fault::Cut(text, _) => target.contains(text),
         })?;
-        Some(manners.faults.remove(place))
+        Some(behaviour.faults.remove(place))
     }
 
     fn answer(&self, request: &Request, address: SocketAddr) -> (u16, Vec<(String, String)>, Vec<u8>) {
-        let manners = self.manners.lock().unwrap().clone();
+        let behaviour = self.behaviour.lock().unwrap().clone();
         let json = |value: Value| (200, Vec::new(), value.to_string().into_bytes());
         let not_found = || (404, Vec::new(), Vec::new());
         let header = |name: &str, value: &str| (name.to_owned(), value.to_owned());
@@ -195,8 +195,8 @@ impl Shared {
         );
         let shown = request.headers.get("authorization").map(String::as_str);
         if request.target.starts_with("/token") {
-            let good = match manners.door {
-                Door::Identity => {
+            let good = match behaviour.access {
+                Access::Identity => {
                     request.method == "POST"
                         && request.body.contains("refresh_token=re%2Ffresh")
                         && request.body.contains("grant_type=refresh_token")
@@ -209,21 +209,21 @@ impl Shared {
                 (401, Vec::new(), Vec::new())
             };
         }
-        let wanted = match manners.door {
-            Door::Open => None,
-            Door::Basic => Some((basic, "Basic realm=\"test\"".to_owned())),
-            Door::Bearer | Door::Identity => Some((
+        let wanted = match behaviour.access {
+            Access::Open => None,
+            Access::Basic => Some((basic, "Basic realm=\"test\"".to_owned())),
+            Access::Bearer | Access::Identity => Some((
                 "Bearer good-token".to_owned(),
                 format!("Bearer realm=\"http://{address}/token\",service=\"test\",scope=\"repository:acme/app:pull\""),
             )),
-            Door::Closed => Some(("nothing".to_owned(), "Basic realm=\"test\"".to_owned())),
+            Access::Closed => Some(("nothing".to_owned(), "Basic realm=\"test\"".to_owned())),
         };
         if let Some((value, challenge)) = wanted
             && shown != Some(&value)
         {
             return (401, vec![header("WWW-Authenticate", &challenge)], Vec::new());
         }
-        if let Some(bytes) = manners.files.get(&request.target) {
+        if let Some(bytes) = behaviour.files.get(&request.target) {
             return (200, Vec::new(), bytes.clone());
         }
         let Some(rest) = request.target.strip_prefix("/v2/acme/app/") else {
@@ -232,32 +232,32 @@ impl Shared {
         let (rest, query) = rest.split_once('?').unwrap_or((rest, ""));
         match rest.split_once('/') {
             Some(("manifests", name)) => {
-                let found = match self.shelf.tags.get(name) {
+                let found = match self.image_set.tags.get(name) {
                     Some(digest) => *digest,
                     None => match name.parse() {
                         Ok(digest) => digest,
                         Err(_) => return not_found(),
                     },
                 };
-                let Some(known) = self.shelf.manifests.iter().find(|known| digest(known) == found) else {
+                let Some(known) = self.image_set.manifests.iter().find(|known| digest(known) == found) else {
                     return not_found();
                 };
-                let bytes = manners
+                let bytes = behaviour
                     .false_bytes
                     .get(&found.to_string())
-                    .unwrap_or(&self.shelf.blobs[&found]);
+                    .unwrap_or(&self.image_set.blobs[&found]);
                 let headers = vec![header("Content-Type", known["mediaType"].as_str().unwrap())];
                 (200, headers, bytes.clone())
             }
             Some(("blobs", name)) => {
-                let Some(bytes) = name.parse().ok().and_then(|digest| self.shelf.blobs.get(&digest)) else {
+                let Some(bytes) = name.parse().ok().and_then(|digest| self.image_set.blobs.get(&digest)) else {
                     return not_found();
                 };
-                let bytes = manners.false_bytes.get(name).unwrap_or(bytes);
+                let bytes = behaviour.false_bytes.get(name).unwrap_or(bytes);
                 let start = request
                     .headers
                     .get("range")
-                    .filter(|_| !manners.no_ranges)
+                    .filter(|_| !behaviour.no_ranges)
                     .and_then(|range| range.strip_prefix("bytes=")?.strip_suffix('-')?.parse::<usize>().ok());
                 match start {
                     None => (200, Vec::new(), bytes.clone()),
@@ -267,14 +267,14 @@ impl Shared {
                     }
                 }
             }
-            Some(("referrers", name)) if !manners.no_referrers_api => {
+            Some(("referrers", name)) if !behaviour.no_referrers_api => {
                 let about: Vec<&Value> = self
-                    .shelf
+                    .image_set
                     .manifests
                     .iter()
                     .filter(|known| {
                         let document: Value =
-                            serde_json::from_slice(&self.shelf.blobs[&digest(known)]).unwrap_or_default();
+                            serde_json::from_slice(&self.image_set.blobs[&digest(known)]).unwrap_or_default();
                         document["subject"]["digest"] == name
                     })
                     .collect();
@@ -283,10 +283,10 @@ impl Shared {
                     .strip_prefix("from=")
                     .and_then(|from| from.parse().ok())
                     .unwrap_or(0);
-                let to = if manners.referrers_page == 0 {
+                let to = if behaviour.referrers_page == 0 {
                     about.len()
                 } else {
-                    about.len().min(from + manners.referrers_page)
+                    about.len().min(from + behaviour.referrers_page)
                 };
                 if to < about.len() {
                     let next = format!("</v2/acme/app/referrers/{name}?from={to}>; rel=\"next\"");

@@ -1,0 +1,179 @@
+//! `airlock target …` as an operator uses it.
+
+use std::io::Write as _;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+use serde_json::Value;
+
+use super::rules::log;
+use crate::support::appliance::AIRLOCK;
+use crate::support::desired::{Desired, deployment_id, target_id};
+use crate::support::in_process::{InProcessAppliance, login};
+
+fn run(state: &Path, arguments: &[&str], input: &str) -> Output {
+    let mut command = Command::new(AIRLOCK);
+    command.arg("target").args(arguments).arg("--state").arg(state);
+    let command = command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+    child.wait_with_output().unwrap()
+}
+
+#[track_caller]
+fn good(instance: &InProcessAppliance, arguments: &[&str]) -> String {
+    let output = run(&instance.state(), arguments, "");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[track_caller]
+fn refused(instance: &InProcessAppliance, arguments: &[&str], part: &str) {
+    let output = run(&instance.state(), arguments, "");
+    let talk = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{talk}");
+    assert!(output.stdout.is_empty() && talk.contains(part), "{talk}");
+}
+
+fn list(instance: &InProcessAppliance) -> Vec<Value> {
+    let text = good(instance, &["list", "--format", "json"]);
+    let value: Value = serde_json::from_str(&text).unwrap();
+    value["targets"].as_array().unwrap().clone()
+}
+
+#[test]
+fn an_operator_enrols_rotates_and_takes_away() {
+    let instance = InProcessAppliance::new();
+    assert!(good(&instance, &["list"]).contains("no live release has targets"));
+    let made = instance.vendor.with_targets(1, |image| Desired::both(image, 2, "a"));
+    instance.import(&made, false).unwrap();
+    let human = good(&instance, &["list"]);
+    assert!(human.starts_with("TARGET   KIND        PRODUCT     RELEASE"), "{human}");
+    assert_eq!(list(&instance).len(), 3);
+    assert_eq!(list(&instance)[1]["secret"], "none");
+
+    let output = Command::new(AIRLOCK)
+        .args(["release", "show", "1.0", "--state"])
+        .arg(instance.state())
+        .output()
+        .unwrap();
+    assert!(String::from_utf8_lossy(&output.stdout).contains("\ntarget edge-0: web version a\n"));
+
+    // The secret, and nothing else, on stdout.
+    let secret = good(&instance, &["secret", "edge-0"]).trim().to_owned();
+    assert_eq!(secret.len(), 32);
+    assert!(login(&instance.hub(), &target_id("edge-0"), &secret).is_some());
+    assert_eq!(list(&instance)[1]["secret"], "issued");
+    let next = good(&instance, &["secret", "edge-0", "--revoke"]).trim().to_owned();
+    assert!(login(&instance.hub(), &target_id("edge-0"), &secret).is_none());
+    assert!(login(&instance.hub(), &target_id("edge-0"), &next).is_some());
+
+    // A target without a secret gets one; what is out cannot be shown again.
+    let command = good(&instance, &["connect", "edge-1"]);
+    assert!(command.contains("/api/v1/connect?targetId=") && command.ends_with("docker compose -f - up -d\n"));
+    refused(&instance, &["connect", "edge-1"], "cannot be shown again");
+    let output = run(
+        &instance.state(),
+        &["connect", "edge-0", "--secret-stdin"],
+        &format!("{next}\n"),
+    );
+    assert!(String::from_utf8_lossy(&output.stdout).contains(&next));
+    let output = run(&instance.state(), &["connect", "edge-0", "--secret-stdin"], &secret);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(!String::from_utf8_lossy(&output.stderr).contains(&secret));
+    assert!(good(&instance, &["connect", "cluster"]).contains("kubectl apply -n 'shop' -f -"));
+
+    let manifest = good(&instance, &["connect", "edge-0", "--new-secret", "--manifest"]);
+    assert!(
+        manifest.contains("\nname: distr\n") && !manifest.contains(&next),
+        "{manifest}"
+    );
+
+    // Local life.
+    assert!(good(&instance, &["add", "spare", "--like", "edge-0"]).contains("follows edge-0"));
+    assert_eq!(list(&instance).last().unwrap()["like"], target_id("edge-0").to_string());
+    good(&instance, &["undeploy", "edge-0", "web"]);
+    assert_eq!(list(&instance)[1]["deployments"][0]["undeployed_here"], true);
+    assert!(good(&instance, &["undeploy", "edge-0", "web"]).contains("already"));
+    good(&instance, &["deploy", "edge-0", &deployment_id("edge-0").to_string()]);
+    assert_eq!(list(&instance)[1]["deployments"][0]["undeployed_here"], false);
+    good(&instance, &["remove", "edge-1"]);
+    assert_eq!(list(&instance).len(), 3);
+    good(&instance, &["restore", "edge-1"]);
+    good(&instance, &["remove", "spare"]);
+    assert_eq!(list(&instance).len(), 3);
+
+    let actions: Vec<String> = log(&instance).into_iter().map(|(action, _)| action).collect();
+    for action in [
+        "target-secret",
+        "target-add",
+        "target-undeploy",
+        "target-deploy",
+        "target-remove",
+        "target-restore",
+    ] {
+        assert!(actions.iter().any(|other| other == action), "{action}");
+    }
+    for (_, detail) in log(&instance) {
+        assert!(!detail.contains(&secret) && !detail.contains(&next));
+    }
+}
+
+#[test]
+fn mistakes_are_told_with_a_guess() {
+    let instance = InProcessAppliance::new();
+    instance.release(1, 2, "a");
+    refused(&instance, &["secret", "egde-0"], "did you mean \"edge-0\"?");
+    refused(&instance, &["secret", "press"], "look at `airlock target list`");
+    refused(&instance, &["undeploy", "edge-0", "wbe"], "did you mean \"web\"?");
+    refused(
+        &instance,
+        &["add", "edge-1", "--like", "edge-0"],
+        "there is a target \"edge-1\" already",
+    );
+    refused(&instance, &["restore", "edge-0"], "there is no target \"edge-0\"");
+    refused(
+        &instance,
+        &["connect", "edge-0", "--mirrors", "podman"],
+        "possible values",
+    );
+    assert!(good(&instance, &["connect", "--help"]).contains("--mirrors"));
+}
+
+#[test]
+fn engines_get_ready_made_files() {
+    let instance = InProcessAppliance::new();
+    let made = instance.vendor.with_targets(1, |image| Desired::both(image, 1, "a"));
+    instance.import(&made, false).unwrap();
+    for (runtime, path) in [
+        ("docker", "/etc/docker/certs.d/registry.test/hosts.toml"),
+        ("containerd", "/etc/containerd/certs.d/127.0.0.1_5000_/hosts.toml"),
+        ("k3s", "/etc/rancher/k3s/registries.yaml"),
+    ] {
+        let script = good(&instance, &["connect", "cluster", "--mirrors", runtime]);
+        assert!(
+            script.contains(&format!("cat > '{path}' <<'AIRLOCK_FILE'\n")),
+            "{script}"
+        );
+        let status = Command::new("sh").args(["-n", "-c", &script]).status().unwrap();
+        assert!(status.success());
+    }
+    assert_eq!(list(&instance)[0]["secret"], "none", "no secret was touched");
+    let hub = instance.hub_as(
+        "appliance.example:5443",
+        true,
+        Some("-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n"),
+    );
+    let files = hub
+        .mirror_files(&target_id("cluster"), airlock::appliance::hub::Runtime::Containerd)
+        .unwrap();
+    assert_eq!(files[0].path, "/etc/containerd/certs.d/appliance.example_5443_/ca.crt");
+    assert_eq!(
+        files[2].content,
+        "server = \"https://appliance.example:5443\"\n\n[host.\"https://appliance.example:5443\"]\n  capabilities = [\"pull\", \"resolve\"]\n  ca = \"/etc/containerd/certs.d/appliance.example_5443_/ca.crt\"\n"
+    );
+    assert_eq!(files[2].path, "/etc/containerd/certs.d/registry.test/hosts.toml");
+}

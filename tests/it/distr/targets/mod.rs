@@ -1,0 +1,8 @@
+//! Targets of an appliance: which there are, what they are told, who may log in, and the operator's commands.
+
+mod cli;
+mod manifests;
+mod rules;
+mod secrets;
+mod serving;
+mod watch;

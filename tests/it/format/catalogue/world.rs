@@ -1,0 +1,155 @@
+//! Bad vectors against an appliance: what it says, and that nothing else changes.
+
+use std::collections::BTreeSet;
+use std::sync::Mutex;
+use std::thread;
+
+use airlock::appliance::{Options, Outcome};
+
+use super::kit::{Site, verdict};
+use crate::format::vectors::{Vector, vectors};
+
+/// Runs a check of every vector over all cores and reports what is wrong.
+fn check_all(kind: &str, check: impl Fn(&Vector) -> Result<(), String> + Sync) -> usize {
+    let all = vectors(kind);
+    let (next, wrong) = (Mutex::new(all.iter()), Mutex::new(Vec::new()));
+    thread::scope(|scope| {
+        for _ in 0..thread::available_parallelism().map_or(2, usize::from) {
+            scope.spawn(|| {
+                loop {
+                    let Some(vector) = next.lock().unwrap().next() else {
+                        return;
+                    };
+                    if let Err(what) = check(vector) {
+                        wrong.lock().unwrap().push(format!("{}: {what}", vector.name));
+                    }
+                }
+            });
+        }
+    });
+    let wrong = wrong.into_inner().unwrap();
+    assert!(
+        wrong.is_empty(),
+        "{} of {}:\n{}",
+        wrong.len(),
+        all.len(),
+        wrong.join("\n")
+    );
+    all.len()
+}
+
+/// What an appliance says: what it does not hold, it misses before it looks at content.
+fn expected_at_a_site(vector: &Vector) -> String {
+    if vector.name.starts_with("j06-need-") {
+        "E-DEPENDENCY needs at X10".into()
+    } else {
+        vector.expected()
+    }
+}
+
+fn attack(vector: &Vector) -> Result<(), String> {
+    let expected = expected_at_a_site(vector);
+    if vector.pins().is_err() {
+        // The pin itself is refused: there is no appliance to attack.
+        return Ok(());
+    }
+    let site = Site::of(vector);
+    let before = site.world();
+    let Err(error) = site.import(&vector.bundle(), &Options::default()) else {
+        return Err(format!("expected {expected}, was imported"));
+    };
+    if verdict(&error) != expected {
+        return Err(format!("expected {expected}, found {}: {error}", verdict(&error)));
+    }
+    let after = site.world();
+    let keeps = error.class().keeps_incoming();
+    if after.has_incoming() && !keeps {
+        return Err("something is left in incoming".into());
+    }
+    if let Some(difference) = after.differs_from(&before, true, keeps) {
+        return Err(difference);
+    }
+    if vector.name.starts_with("k10-") && vector.name != "k10-links-stripped" && !after.trust_moved_since(&before) {
+        return Err("the valid links were lost".into());
+    }
+    match site.import_newer(vector) {
+        Ok(newer) if matches!(newer.result, Outcome::Published { .. }) => Ok(()),
+        Ok(newer) => Err(format!("the newer bundle: {:?}", newer.result)),
+        Err(error) => Err(format!("the newer bundle: {error:?}")),
+    }
+}
+
+#[test]
+fn every_bad_vector_changes_nothing_and_a_newer_bundle_imports_afterwards() {
+    let judged = check_all("bad", attack);
+    println!("{judged} attacks refused");
+}
+
+/// One bad vector for every step.
+const SAMPLE: [&str; 13] = [
+    "b01-version-2",
+    "k09-only-new",
+    "k01-none",
+    "j02-unknown",
+    "j03-other-site",
+    "k16-older",
+    "k13-expired",
+    "b03-approvals",
+    "b03-index",
+    "j06-need-config",
+    "b13-order",
+    "j07-urls",
+    "b04-one-byte",
+];
+
+#[test]
+fn a_dry_run_says_the_same_and_writes_one_row() {
+    check_all("bad", |vector| {
+        // It takes the same path as the import up to X9a: one of every step is enough.
+        if vector.pins().is_err() || !SAMPLE.contains(&vector.name.as_str()) {
+            return Ok(());
+        }
+        let site = Site::of(vector);
+        let before = site.world();
+        let options = Options {
+            dry_run: true,
+            ..Options::default()
+        };
+        let found = site
+            .import(&vector.bundle(), &options)
+            .err()
+            .map(|error| verdict(&error));
+        if found.as_ref() != Some(&expected_at_a_site(vector)) {
+            return Err(format!("expected {}, found {found:?}", vector.expected()));
+        }
+        site.world().differs_from(&before, false, false).map_or(Ok(()), Err)
+    });
+}
+
+#[test]
+fn every_twin_imports() {
+    let twins: BTreeSet<String> = vectors("bad")
+        .iter()
+        .map(|vector| vector.text["twin"].as_str().unwrap().to_owned())
+        .collect();
+    let good: BTreeSet<String> = vectors("good").into_iter().map(|vector| vector.name).collect();
+    assert!(twins.is_subset(&good), "{twins:?}");
+    check_all("good", |vector| {
+        let site = Site::of(vector);
+        let imported = site.import(&vector.bundle(), &Options::default());
+        match (vector.name.as_str(), imported) {
+            ("needs", Err(error)) if verdict(&error) == "E-DEPENDENCY needs at X10" => return Ok(()),
+            (_, Ok(imported)) if matches!(imported.result, Outcome::Published { .. }) => {}
+            (_, other) => return Err(format!("{other:?}")),
+        }
+        // The same bundle once more is a success without effect (K16).
+        let before = site.world();
+        let again = site
+            .import(&vector.bundle(), &Options::default())
+            .map_err(|error| format!("{error:?}"))?;
+        if again.result != Outcome::Already {
+            return Err(format!("once more: {:?}", again.result));
+        }
+        site.world().differs_from(&before, false, false).map_or(Ok(()), Err)
+    });
+}

@@ -1,0 +1,260 @@
+//! Cases F01, F03 and F04 by force: a real import is killed, or told that its disk is full or broken, at every system call with
+//! which it changes anything.
+//!
+//! After each run the state is opened as after a restart and must be exactly old or exactly new; then the same import without a
+//! fault must succeed and leave nothing over. `AIRLOCK_SLOW=1` tries all three faults at every call; otherwise each call gets
+//! a kill, and every second one an error, the two in turn.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use crate::support::appliance::{self, Appliance, read, write};
+use crate::support::bundles::{Made, SMALL_CHUNKS, Vendor};
+use crate::support::site::noise;
+use crate::support::strace::{self, Call, Fault};
+
+/// Calls that change something, as far as the machine has them.
+const CHANGING: [&str; 26] = [
+    "chmod",
+    "creat",
+    "fallocate",
+    "fchmod",
+    "fchmodat",
+    "fchown",
+    "fdatasync",
+    "fsync",
+    "ftruncate",
+    "link",
+    "linkat",
+    "mkdir",
+    "mkdirat",
+    "open",
+    "openat",
+    "openat2",
+    "pwrite64",
+    "pwritev",
+    "rename",
+    "renameat",
+    "renameat2",
+    "rmdir",
+    "syncfs",
+    "unlink",
+    "unlinkat",
+    "write",
+];
+
+/// Every call gets its fault up to this one; of the rest, every [`STRIDE`]th does.
+const FIRST: usize = 200;
+const STRIDE: usize = 7;
+
+/// Release 1 is live, and release 2 shall be imported.
+struct Setup {
+    base: Appliance,
+    folder: tempfile::TempDir,
+    releases: [Made; 2],
+    /// The marks file after an undisturbed import.
+    marks: Vec<u8>,
+}
+
+/// The n-th call of a name, as an undisturbed import makes it.
+#[derive(Debug, Clone)]
+struct Point {
+    name: String,
+    nth: usize,
+}
+
+impl Setup {
+    fn new() -> Self {
+        let vendor = Vendor::new();
+        let shared: Vec<Vec<u8>> = (0..4).map(|n| noise(3000, n + 1)).collect();
+        let old: Vec<_> = shared.iter().cloned().chain([noise(5000, 50)]).collect();
+        // Blobs of several to a chunk, one alone in a chunk, and one that spans chunks and grows in a file of its own.
+        let small = (0..24).map(|n| noise(2000 + usize::try_from(n).unwrap() * 17, n + 100));
+        let new: Vec<_> = shared
+            .into_iter()
+            .chain([noise(2_500_000, 60), noise(900_000, 61)])
+            .chain(small)
+            .collect();
+        let releases = [
+            vendor.bundle(1, &old, SMALL_CHUNKS),
+            vendor.bundle(2, &new, SMALL_CHUNKS),
+        ];
+        let folder = appliance::scratch();
+        for (name, made) in ["1", "2"].iter().zip(&releases) {
+            write(&folder.path().join(name), &made.bytes);
+        }
+        let base = Appliance::init(&vendor);
+        base.import(&folder.path().join("1")).assert_imported();
+        Self {
+            base,
+            folder,
+            releases,
+            marks: Vec::new(),
+        }
+    }
+
+    /// A first try was cut off inside the large blob, so that there is a journal and a part to go on with.
+    fn begun() -> Self {
+        let setup = Self::new();
+        let cut = setup.folder.path().join("cut");
+        write(&cut, &setup.releases[1].bytes[..2_000_000]);
+        setup
+            .base
+            .import(&cut)
+            .assert_refused("E-INCOMPLETE", "truncated", "X11");
+        let head = appliance::incoming(&setup.base.path()).pop().unwrap();
+        let names = std::fs::read_dir(setup.base.path().join("incoming").join(head)).unwrap();
+        assert_eq!(names.count(), 2, "a journal and a part");
+        setup
+    }
+
+    fn bundle(&self) -> std::path::PathBuf {
+        self.folder.path().join("2")
+    }
+
+    fn check(&self, state: &Path) -> u64 {
+        appliance::check(state, &[&self.releases[0], &self.releases[1]])
+    }
+
+    /// Runs the import undisturbed and returns every call with which it changes something, in order.
+    fn count(&mut self) -> Vec<Point> {
+        let copy = self.base.copy();
+        let traced: Vec<String> = CHANGING.iter().map(|name| format!("?{name}")).collect();
+        let strace = ["-e".to_owned(), format!("trace={}", traced.join(","))];
+        let run = strace::run(&strace, &appliance::import_arguments(&copy.path(), &self.bundle()));
+        run.ended.assert_imported();
+        assert_eq!(self.check(&copy.path()), 2);
+        self.marks = read(&copy.path().join("marks"));
+        let points = points(&run.calls);
+        for expected in ["linkat", "syncfs", "fsync", "rename", "pwrite64", "unlinkat", "mkdir"] {
+            assert!(
+                points.iter().any(|point| point.name == expected),
+                "no {expected} in the trace"
+            );
+        }
+        points
+    }
+
+    /// Imports with one fault, and judges what is left.
+    fn strike(&self, fault: Fault, point: &Point) {
+        let appliance = self.base.copy();
+        let state = appliance.path();
+        let log = appliance::audit_actions(&state).len();
+        let arguments = appliance::import_arguments(&state, &self.bundle());
+        let run = strace::run(&strace::inject(fault, &point.name, point.nth), &arguments);
+        assert!(run.fired(fault, &point.name, point.nth), "not injected: {run:?}");
+        let live = self.check(&state);
+        if fault != Fault::Kill {
+            let code = run.ended.code;
+            assert!(matches!(code, Some(0 | 25 | 26)), "{code:?} {}", run.ended.stderr);
+            assert!(code != Some(0) || live == 2, "success without effect");
+            // A refusal at a step is in the log; before the first one the state could not even be opened.
+            if live == 1 && run.ended.refusal.as_ref().is_some_and(|(_, _, step)| !step.is_empty()) {
+                let actions = appliance::audit_actions(&state);
+                assert_eq!(actions.len(), log + 1, "{actions:?}");
+                assert_eq!(actions.last().unwrap(), "refuse");
+            }
+        }
+        let retry = appliance.import(&self.bundle());
+        let expected = if live == 1 { "imported" } else { "already" };
+        assert_eq!((retry.code, retry.word()), (Some(0), expected), "{}", retry.stderr);
+        assert_eq!(self.check(&state), 2);
+        self.check_tidy(&state);
+    }
+
+    /// Nothing is left over, and the copies of what the database says are there.
+    fn check_tidy(&self, state: &Path) {
+        assert_eq!(appliance::incoming(state), Vec::<String>::new());
+        assert_eq!(read(&state.join("marks")), self.marks);
+        assert!(!read(&state.join("receipts/2.json")).is_empty());
+        for folder in [state.to_owned(), state.join("receipts")] {
+            let mut names = std::fs::read_dir(folder)
+                .unwrap()
+                .map(|entry| entry.unwrap().file_name());
+            assert!(names.all(|name| !name.to_string_lossy().ends_with(".new")));
+        }
+    }
+}
+
+fn points(calls: &[Call]) -> Vec<Point> {
+    assert!(
+        calls.iter().all(|call| call.thread == calls[0].thread),
+        "several threads change things: `when=` would count each for itself"
+    );
+    let mut seen = std::collections::HashMap::new();
+    let mut points = Vec::new();
+    for call in calls {
+        let nth: &mut usize = seen.entry(call.name.clone()).or_default();
+        *nth += 1;
+        let opens = call.name.starts_with("open");
+        if !opens
+            || ["O_CREAT", "O_TRUNC", "O_TMPFILE"]
+                .iter()
+                .any(|flag| call.rest.contains(flag))
+        {
+            points.push(Point {
+                name: call.name.clone(),
+                nth: *nth,
+            });
+        }
+    }
+    points
+}
+
+#[test]
+fn every_changing_call_may_be_the_last() {
+    if strace::available() {
+        sweep("crash sweep", Setup::new());
+    }
+}
+
+#[test]
+fn every_changing_call_of_a_second_try_may_be_the_last() {
+    if strace::available() {
+        sweep("crash sweep of a second try", Setup::begun());
+    }
+}
+
+fn sweep(what: &str, mut setup: Setup) {
+    let points = setup.count();
+    let slow = std::env::var_os("AIRLOCK_SLOW").is_some();
+    let mut jobs = Vec::new();
+    for (index, point) in points.iter().enumerate() {
+        if !slow && index >= FIRST && index % STRIDE != 0 {
+            continue;
+        }
+        for (turn, fault) in [(0, Fault::Kill), (0, Fault::NoSpace), (2, Fault::Io)] {
+            if slow || fault == Fault::Kill || index % 4 == turn {
+                jobs.push((fault, point));
+            }
+        }
+    }
+    let (next, violations) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
+    let workers = std::thread::available_parallelism().map_or(2, usize::from).min(8);
+    std::thread::scope(|scope| {
+        for _ in 0..workers {
+            scope.spawn(|| {
+                while let Some((fault, point)) = jobs.get(next.fetch_add(1, Ordering::SeqCst)) {
+                    if let Err(panic) = catch_unwind(AssertUnwindSafe(|| setup.strike(*fault, point))) {
+                        let text = panic.downcast_ref::<String>().cloned();
+                        violations
+                            .lock()
+                            .unwrap()
+                            .push(format!("{fault:?} at {point:?}: {}", text.unwrap_or_default()));
+                    }
+                }
+            });
+        }
+    });
+    let violations = violations.into_inner().unwrap();
+    println!(
+        "{what}: {} changing calls, {} injections, {} fired, {} violations",
+        points.len(),
+        jobs.len(),
+        jobs.len() - violations.iter().filter(|text| text.contains("not injected")).count(),
+        violations.len()
+    );
+    assert!(violations.is_empty(), "{violations:#?}");
+}

@@ -1,0 +1,7 @@
+//! Imports where something breaks: processes, disks, media, clocks; and that nothing of them goes out to a network.
+
+mod clocks;
+mod crash;
+pub(crate) mod disk_full;
+mod medium;
+mod outbound;

@@ -1,0 +1,7 @@
+//! The registry that the appliance serves: pulls, lists, releases that change meanwhile, damage, and hostile clients.
+
+mod damage;
+mod hostile;
+mod lists;
+mod live;
+mod pull;

@@ -1,0 +1,4 @@
+//! `airlock serve` as a process, and its HTTPS.
+
+mod process;
+mod tls;

@@ -1,0 +1,10 @@
+//! The vendor side: what is collected from where, what becomes of a release file, and what is refused.
+
+mod applications;
+mod charts;
+mod cli;
+mod compose;
+mod layout;
+mod registry;
+mod removals;
+mod secrets;
