@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::cut::{ChunkPlan, Cut, Sized64};
 use super::head::Head;
-use super::layout::{ChunkPlan, Cut, Sized64};
 use crate::crypto::canonical::{self, integer};
 use crate::domain::{Class, Codec, Digest, Error, Hash, RepositoryName, Result, Tag, limits, oci};
 

@@ -1,7 +1,7 @@
 //! The container format. Normative text: `bundle-spec/SPEC.md`.
 //!
 //! ```text
-//! write:  Content ─> Plan ─> UnsignedBundle ─> signatures ─> bytes before the payload
+//! write:  BundleContent ─> BundleLayout ─> UnsignedBundle ─> signatures ─> bytes before the payload
 //! read:   OpenedBundle ─> SignedBundle ─> VerifiedBundle ─> Sink
 //!           X2, X3          X4, X5          X9a              X11, X12, X13
 //!
@@ -19,6 +19,7 @@
 mod blob_hasher;
 mod check_only;
 mod content;
+mod cut;
 pub mod desired;
 mod entry;
 mod frame;
@@ -27,7 +28,6 @@ mod head;
 mod index;
 mod layout;
 mod payload;
-mod plan;
 mod prologue;
 mod readback;
 mod reader;
@@ -37,11 +37,11 @@ mod writer;
 mod tests;
 
 pub use check_only::CheckOnly;
-pub use content::{Content, ContentSource};
+pub use content::{BlobSource, BundleContent};
 pub use graph::{Graph, Referrer};
 pub use head::{Builder, DocumentEntry, Head, PageEntry, Totals};
 pub use index::{Absent, Blob, Index, Need, TagLine};
+pub use layout::{BundleLayout, Packing, ReleaseStatement};
 pub use payload::Sink;
-pub use plan::{Packing, Plan, Release};
 pub use reader::{Input, OpenedBundle, SignedBundle, VerifiedBundle};
 pub use writer::UnsignedBundle;

@@ -9,11 +9,11 @@ use std::thread;
 use sha2::{Digest as _, Sha256};
 
 use super::blob_hasher::BlobHasher;
+use super::cut::ChunkPlan;
 use super::entry::{END_BYTES, chunk_name};
 use super::frame::{Decoder, codec_word};
 use super::graph::{Graph, GraphBuilder};
 use super::index::{Blob, Chunk, Index};
-use super::layout::ChunkPlan;
 use super::reader::{Source, VerifiedBundle, expect_zero};
 use crate::domain::{Class, Codec, Digest, Error, Hash, Result, Step, limits};
 use crate::stream::{BufferPool, PooledBuffer, ordered_map, worker_count};
@@ -376,7 +376,7 @@ impl Collector<'_, '_, '_> {
         {
             check_document_size(&blob)?;
             let bytes = self.sink.load(&blob)?;
-            check_digest(&blob, super::plan::digest_of(&bytes))?;
+            check_digest(&blob, super::layout::digest_of(&bytes))?;
             graph
                 .add(self.blob, &blob, &bytes)
                 .map_err(|error| error.at(Step::X13))?;
@@ -412,7 +412,7 @@ impl Collector<'_, '_, '_> {
             let Some(blob) = self.index.blobs.get(self.blob).copied() else {
                 break;
             };
-            check_digest(&blob, super::plan::digest_of(b""))?;
+            check_digest(&blob, super::layout::digest_of(b""))?;
             self.whole(&blob, b"")?;
         }
         self.end_early_part()

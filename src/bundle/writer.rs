@@ -7,13 +7,13 @@ use std::io::{Read, Write};
 
 use sha2::{Digest as _, Sha256};
 
-use super::content::{Content, ContentSource};
+use super::content::{BlobSource, BundleContent};
+use super::cut::ChunkPlan;
 use super::entry::{END_BYTES, FILL, PROLOGUE, chunk_name, entry_bytes, header, padding, page_name};
 use super::frame::Encoder;
 use super::head::{Head, PageEntry, format_lines};
 use super::index::{Chunk, Index};
-use super::layout::ChunkPlan;
-use super::plan::Plan;
+use super::layout::BundleLayout;
 use super::prologue::{EMPTY_APPROVALS, signatures_bytes};
 use crate::crypto::{PayloadType, Signature, SigningKey};
 use crate::domain::{Class, Codec, Digest, Error, Hash, Result};
@@ -37,7 +37,7 @@ struct Packed {
     plain: u64,
 }
 
-impl Plan {
+impl BundleLayout {
     /// Returns where the first chunk's header stands: the payload is written from there.
     pub fn payload_offset(&self) -> u64 {
         self.head.payload_offset
@@ -52,8 +52,8 @@ impl Plan {
     /// `E-INTEGRITY source` when a source does not hold what its descriptor says; `E-IO` and `E-SPACE` of both ends.
     pub fn write_payload(
         self,
-        content: Content,
-        source: &dyn ContentSource,
+        content: BundleContent,
+        source: &dyn BlobSource,
         out: &mut dyn Write,
         mut progress: impl FnMut(u64),
     ) -> Result<UnsignedBundle> {
@@ -166,8 +166,8 @@ fn pack(encoder: &mut Encoder, pool: &BufferPool, plain: PooledBuffer) -> Packed
 /// Reads blobs in payload order and hashes them.
 struct SourceReader<'a> {
     index: &'a Index,
-    content: Content,
-    source: &'a dyn ContentSource,
+    content: BundleContent,
+    source: &'a dyn BlobSource,
     open: Option<Open>,
     pool: BufferPool,
 }
@@ -257,7 +257,7 @@ impl SourceReader<'_> {
                 .content
                 .documents
                 .iter()
-                .find(|(_, bytes)| super::plan::digest_of(bytes) == *digest)?;
+                .find(|(_, bytes)| super::layout::digest_of(bytes) == *digest)?;
             Some(bytes.clone())
         });
         match held {
@@ -269,7 +269,7 @@ impl SourceReader<'_> {
 
 /// A zero-length blob is in no chunk, so nothing was read for it: its digest must be that of nothing.
 fn check_empty_blobs(index: &Index) -> Result<()> {
-    let empty = super::plan::digest_of(b"");
+    let empty = super::layout::digest_of(b"");
     match index.blobs.iter().find(|blob| blob.size == 0 && blob.digest != empty) {
         Some(blob) => Err(Error::new(
             Class::Integrity,
