@@ -163,7 +163,7 @@ fn release(product: &Name, count: usize) -> (BundleContent, Blobs, Vec<Enrolled>
     (content, blobs, enrolled)
 }
 
-fn seal(workspace: &Workspace, product: &Name, content: Content, blobs: &Blobs, out: &Path) {
+fn seal(workspace: &Workspace, product: &Name, content: BundleContent, blobs: &Blobs, out: &Path) {
     let keys = workspace
         .signing_keys(RoleName::Release, &mut |_| unreachable!("the keys have no passphrase"))
         .unwrap();

@@ -189,7 +189,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::bundle::{Builder, Totals};
+    use crate::container::{Builder, Totals};
     use crate::crypto::{EpochRule, Roles};
     use crate::domain::Counter;
 

@@ -5,17 +5,18 @@
 use std::collections::{HashMap, HashSet};
 
 use super::content::BundleContent;
-use super::entry::{END_BYTES, entry_bytes};
 use super::graph::{Graph, GraphBuilder};
-use super::head::{Builder, DocumentEntry, Head, PageEntry, Totals, format_lines};
-use super::index::{Absent, Blob, Chunk, Index, TagLine};
-use super::prologue::{self, EMPTY_APPROVALS};
+use super::head::{DocumentEntry, Head};
+use super::index::{Absent, Blob, Index, TagLine};
+use super::kind::BUNDLE;
+use super::trust_links::trust_bytes;
+use crate::container::{
+    Builder, Chunk, EMPTY_APPROVALS, END_BYTES, PageEntry, Totals, digest_of, entry_bytes, format_lines,
+    room_for_signatures,
+};
 use crate::crypto::{Chain, RoleName};
 use crate::domain::oci::Document;
 use crate::domain::{Audience, Class, Codec, Digest, Error, Hash, Name, Result, Step, Timestamp, Version, limits};
-
-/// Boundary on which the payload begins.
-const ALIGNMENT: u64 = 4096;
 
 /// What a release states about itself: the members of its head that are chosen, not computed.
 #[derive(Debug, Clone)]
@@ -161,18 +162,19 @@ impl BundleLayout {
         };
         check_graph(&index, &head, content).map_err(|error| error.at(Step::X13))?;
         let widest: Vec<Chunk> = index
-            .cut(&head)
-            .map(|plan| Chunk {
+            .payload(&head)
+            .cut()
+            .map(|span| Chunk {
                 codec: Codec::None,
                 sha256: Hash([0; 32]),
-                size: u32::try_from(plan.plain).unwrap_or(u32::MAX),
+                size: u32::try_from(span.plain).unwrap_or(u32::MAX),
             })
             .collect();
         head.totals.chunks = widest.len() as u64;
         head.volumes = vec![head.totals.chunks];
-        let trust = prologue::trust_bytes(chain);
+        let trust = trust_bytes(chain);
         index.chunks = widest;
-        let signatures = prologue::room_for_signatures(&root.role(RoleName::Release));
+        let signatures = room_for_signatures(&root.role(RoleName::Release));
         let most = head_bytes(&head, &index)?;
         head.payload_offset = payload_offset(&head, most, &index, trust.len() as u64, signatures, packing.reserve);
         index.chunks = Vec::new();
@@ -239,7 +241,7 @@ fn head_bytes(head: &Head, widest: &Index) -> Result<u64> {
 fn payload_offset(head: &Head, head_bytes: u64, widest: &Index, trust: u64, signatures: u64, reserve: u64) -> u64 {
     let pages = widest.page_sizes();
     let entries = [
-        format_lines(head.totals.chunks).len() as u64,
+        format_lines(&BUNDLE, head.totals.chunks).len() as u64,
         signatures,
         trust,
         head_bytes,
@@ -255,7 +257,7 @@ fn payload_offset(head: &Head, head_bytes: u64, widest: &Index, trust: u64, sign
         .map(entry_bytes)
         .fold(content.saturating_add(around), u64::saturating_add)
         .saturating_add(reserve)
-        .next_multiple_of(ALIGNMENT)
+        .next_multiple_of(BUNDLE.offset_unit)
 }
 
 fn check_graph(index: &Index, head: &Head, content: &BundleContent) -> Result<Graph> {
@@ -391,9 +393,4 @@ impl Order {
             self.early.push(blob);
         }
     }
-}
-
-pub(super) fn digest_of(bytes: &[u8]) -> Digest {
-    use sha2::Digest as _;
-    Digest(Hash(sha2::Sha256::digest(bytes).into()))
 }

@@ -9,8 +9,9 @@ use std::io::{self, Cursor, Read};
 use std::path::{Path, PathBuf};
 
 use airlock::bundle::{
-    BlobSource, BundleContent, BundleLayout, CheckOnly, Input, OpenedBundle, Packing, ReleaseStatement, TagLine,
+    BlobSource, BundleContent, BundleLayout, CheckOnly, OpenedBundle, Packing, ReleaseStatement, TagLine,
 };
+use airlock::container::Input;
 use airlock::crypto::{Chain, SigningKey};
 use airlock::domain::{Class, Digest, DocumentType, Error, Hash, Result, Step};
 use base64::Engine as _;
