@@ -13,7 +13,8 @@
 //! |---|---|---|
 //! | 0 | [`domain`] | words of the field as pure values; no IO |
 //! | 1 | [`stream`], [`crypto`] | byte plumbing; who may sign, and how it is checked |
-//! | 2 | [`bundle`], `store`, `db` | the container format; content on disk; SQL. None of them knows another |
+//! | 1 | [`container`] | what every airlock file is made of: entries, pages, chunks; uses both |
+//! | 2 | [`bundle`], `store`, `db` | what a bundle says and carries; content on disk; SQL. None of them knows another |
 //! | 3 | `media` | files, folders and pipes that bundles come from and go to |
 //! | 4 | `vendor_side` \| `appliance` | make bundles \| take them in and serve them; never one another |
 //! | 5 | `http` | the only axum: `/v2/`, `/api/v1/` for agents, charts, health; TLS |
@@ -27,6 +28,7 @@ pub mod cli;
 pub mod config;
 #[cfg(feature = "site")]
 pub mod confine;
+pub mod container;
 pub mod crypto;
 pub mod db;
 pub mod domain;

@@ -10,7 +10,7 @@ use airlock::bundle::desired::{
     AgentVersion, Deployment, DesiredState, DockerDeployment, DockerMode, ImageName, PLACEHOLDER_HOST, Target,
     TargetKind,
 };
-use airlock::bundle::{Content, ContentSource, Packing, Plan, Release, TagLine};
+use airlock::bundle::{BlobSource, BundleContent, BundleLayout, Packing, ReleaseStatement, TagLine};
 use airlock::crypto::RoleName;
 use airlock::domain::{
     Audience, Digest, DocumentType, Error, Hash, Name, Result, SystemClock, Timestamp, Uuid, Version, oci,
@@ -79,7 +79,7 @@ pub(crate) fn make(folder: &Path, targets: usize) -> Vec<Enrolled> {
     enrolled
 }
 
-fn release(product: &Name, count: usize) -> (Content, Blobs, Vec<Enrolled>) {
+fn release(product: &Name, count: usize) -> (BundleContent, Blobs, Vec<Enrolled>) {
     let mut blobs = Blobs::default();
     let layer = blobs.put(b"a layer".to_vec());
     let config = blobs.put(format!(r#"{{"architecture":"amd64","os":"linux","author":"{product}"}}"#).into_bytes());
@@ -151,7 +151,7 @@ fn release(product: &Name, count: usize) -> (Content, Blobs, Vec<Enrolled>) {
         removed: Vec::new(),
         targets,
     };
-    let content = Content {
+    let content = BundleContent {
         tags: vec![TagLine {
             digest: image.digest,
             media_type: oci::OCI_MANIFEST.into(),
@@ -169,11 +169,11 @@ fn release(product: &Name, count: usize) -> (Content, Blobs, Vec<Enrolled>) {
     (content, blobs, enrolled)
 }
 
-fn seal(workspace: &Workspace, product: &Name, content: Content, blobs: &Blobs, out: &Path) {
+fn seal(workspace: &Workspace, product: &Name, content: BundleContent, blobs: &Blobs, out: &Path) {
     let keys = workspace
         .signing_keys(RoleName::Release, &mut |_| unreachable!("the keys have no passphrase"))
         .unwrap();
-    let release = Release {
+    let release = ReleaseStatement {
         product: product.clone(),
         channel: "stable".parse().unwrap(),
         version: "1.0".into(),
@@ -185,7 +185,7 @@ fn seal(workspace: &Workspace, product: &Name, content: Content, blobs: &Blobs, 
         home_hosts: vec!["registry.example".into()],
         minimum_appliance: Version::new(0, 1, 0),
     };
-    let plan = Plan::new(&release, &content, workspace.chain(), Packing::default()).unwrap();
+    let plan = BundleLayout::new(&release, &content, workspace.chain(), Packing::default()).unwrap();
     pack(
         plan,
         content,
@@ -210,7 +210,7 @@ impl Blobs {
     }
 }
 
-impl ContentSource for Blobs {
+impl BlobSource for Blobs {
     fn open(&self, digest: &Digest, _size: u64) -> Result<Box<dyn Read + Send>> {
         let bytes = self.0.get(digest).cloned();
         bytes

@@ -5,7 +5,7 @@ use std::fs::{self, File};
 use std::io::{BufWriter, Read, Write as _};
 use std::path::{Path, PathBuf};
 
-use airlock::bundle::{Content, ContentSource, TagLine};
+use airlock::bundle::{BlobSource, BundleContent, TagLine};
 use airlock::domain::{Digest, Error, Hash, Result, oci};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
@@ -212,9 +212,9 @@ impl std::fmt::LowerHex for HexOf<'_> {
 }
 
 /// A layout read as content of a bundle.
-pub(crate) fn content(set: &Path) -> Content {
+pub(crate) fn content(set: &Path) -> BundleContent {
     let index: Value = serde_json::from_slice(&fs::read(set.join("layout/index.json")).unwrap()).unwrap();
-    let mut content = Content {
+    let mut content = BundleContent {
         tags: Vec::new(),
         manifests: BTreeMap::new(),
         absent: BTreeMap::new(),
@@ -243,7 +243,7 @@ pub(crate) fn content(set: &Path) -> Content {
 /// The blobs of a layout.
 pub(crate) struct Blobs(pub(crate) PathBuf);
 
-impl ContentSource for Blobs {
+impl BlobSource for Blobs {
     fn open(&self, digest: &Digest, _size: u64) -> Result<Box<dyn Read + Send>> {
         let path = self.0.join(digest.0.to_hex());
         match File::open(&path) {

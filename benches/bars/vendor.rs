@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use airlock::bundle::{Packing, Plan, Release};
+use airlock::bundle::{BundleLayout, Packing, ReleaseStatement};
 use airlock::crypto::RoleName;
 use airlock::domain::{Audience, Version};
 use airlock::vendor_side::{Destination, Init, PackEvent, Packed, SigningTime, Workspace, pack};
@@ -34,7 +34,7 @@ pub(crate) fn create(set: &Path, out: &Path, events: &mut dyn FnMut(PackEvent)) 
     let keys = workspace
         .signing_keys(RoleName::Release, &mut |_| unreachable!("the keys have no passphrase"))
         .unwrap();
-    let release = Release {
+    let release = ReleaseStatement {
         product: "bench".parse().unwrap(),
         channel: "stable".parse().unwrap(),
         version: "1.0".into(),
@@ -47,7 +47,7 @@ pub(crate) fn create(set: &Path, out: &Path, events: &mut dyn FnMut(PackEvent)) 
         minimum_appliance: Version::new(0, 1, 0),
     };
     let content = data::content(set);
-    let plan = Plan::new(&release, &content, workspace.chain(), Packing::default()).unwrap();
+    let plan = BundleLayout::new(&release, &content, workspace.chain(), Packing::default()).unwrap();
     let source = data::Blobs(data::blob_folder(set));
     pack(
         plan,

@@ -9,9 +9,9 @@ use crate::domain::{Digest, DocumentType, Result};
 /// Everything small that goes into a bundle, byte for byte, and the names it goes by.
 ///
 /// Configs and layers are not here: their digests and sizes follow from the manifests, and their bytes come from a
-/// [`ContentSource`] while the bundle is written.
+/// [`BlobSource`] while the bundle is written.
 #[derive(Debug, Clone, Default)]
-pub struct Content {
+pub struct BundleContent {
     /// Names: every image's tag line, and one line without tag for each referrer and for images named by digest only.
     pub tags: Vec<TagLine>,
     /// Bytes of every manifest and index that is carried.
@@ -23,7 +23,7 @@ pub struct Content {
 }
 
 /// Where the bytes of configs and layers come from while a bundle is written.
-pub trait ContentSource: Sync {
+pub trait BlobSource: Sync {
     /// Opens a config or layer. The writer checks size and digest of what it reads.
     ///
     /// # Errors

@@ -44,9 +44,9 @@ struct Reached {
     place: u32,
 }
 
-/// Content that a repository reaches.
+/// A blob under a name: content that a repository reaches.
 #[derive(Debug, Clone, Copy)]
-pub struct Content<'a> {
+pub struct NamedBlob<'a> {
     /// The repository.
     pub repository: &'a RepositoryName,
     /// Digest of the content.
@@ -78,11 +78,11 @@ pub struct Referrer {
 
 impl Graph {
     /// Returns what each repository reaches.
-    pub fn contents(&self) -> impl Iterator<Item = Content<'_>> {
+    pub fn contents(&self) -> impl Iterator<Item = NamedBlob<'_>> {
         self.reached.iter().filter_map(|reached| {
             let (digest, size, media_type) = *self.places.get(reached.place as usize)?;
             let repository = self.repositories.get(reached.repository as usize)?;
-            Some(Content {
+            Some(NamedBlob {
                 repository,
                 digest,
                 size,

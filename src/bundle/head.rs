@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::kind::BUNDLE;
+use crate::container::{Builder, PageEntry, Totals, check_features, check_outline};
 use crate::crypto::canonical::{self, integer};
 use crate::domain::{
     Audience, Class, Counter, Digest, DocumentType, Error, Hash, Name, Result, Scope, Timestamp, Version, limits,
@@ -60,16 +62,6 @@ pub struct Head {
     pub volumes: Vec<u64>,
 }
 
-/// What built a bundle.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Builder {
-    /// `airlock`, or another program.
-    pub name: String,
-    /// Its version.
-    pub version: String,
-}
-
 /// A release document.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -84,48 +76,6 @@ pub struct DocumentEntry {
     pub kind: DocumentType,
 }
 
-/// An index page.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct PageEntry {
-    /// Hash of its bytes.
-    pub sha256: Hash,
-    /// Its size in bytes.
-    #[serde(with = "integer")]
-    pub size: u64,
-}
-
-/// Totals of a bundle.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Totals {
-    /// Carried blobs.
-    #[serde(with = "integer")]
-    pub blobs: u64,
-    /// Chunks.
-    #[serde(with = "integer")]
-    pub chunks: u64,
-    /// Sum of the sizes of carried blobs.
-    #[serde(with = "integer")]
-    pub content_bytes: u64,
-    /// Documents, manifests, indexes and configs among the blobs.
-    #[serde(with = "integer")]
-    pub early_blobs: u64,
-    /// Blobs that the site must already hold.
-    #[serde(with = "integer")]
-    pub needs: u64,
-    /// Sum of the stored sizes of chunks.
-    #[serde(with = "integer")]
-    pub stored_bytes: u64,
-}
-
-/// The members that are read before a newer reader is ruled out.
-#[derive(Deserialize)]
-struct Peek {
-    reader: Version,
-    requires: Vec<String>,
-}
-
 impl Head {
     /// Parses a head whose signatures were verified before.
     ///
@@ -134,18 +84,7 @@ impl Head {
     /// `E-FORMAT needs-newer-reader` first; then `E-FORMAT` and `E-LIMIT` for everything that is not exactly the document
     /// that the specification describes.
     pub fn parse(bytes: &[u8]) -> Result<Self> {
-        let peek: Peek = canonical::lenient_from_slice(bytes, "the head")?;
-        if let Some(feature) = peek.requires.first() {
-            return Err(Error::new(
-                Class::Format,
-                "needs-newer-reader",
-                format!(
-                    "the bundle needs the feature {feature:?}, which airlock {} does not know",
-                    Version::current()
-                ),
-            )
-            .remedy(format!("update airlock to {} and try again", peek.reader)));
-        }
+        check_features(&BUNDLE, bytes)?;
         let head: Self = canonical::from_slice(bytes, "the head")?;
         head.check()?;
         Ok(head)
@@ -198,52 +137,13 @@ impl Head {
                 );
             }
         }
-        if self.root_version == 0 || !self.payload_offset.is_multiple_of(4096) {
+        if self.root_version == 0 || !self.payload_offset.is_multiple_of(BUNDLE.offset_unit) {
             return format(
                 "payload-offset",
                 "payload_offset is not a multiple of 4,096, or root_version is 0",
             );
         }
-        if self.volumes.len() != 1 {
-            return Err(Error::new(
-                Class::Format,
-                "volumes",
-                format!("the bundle has {} volumes", self.volumes.len()),
-            )
-            .expected("one volume")
-            .remedy("import it with a version of airlock that reads sets of volumes"));
-        }
-        if self.volumes != [self.totals.chunks] {
-            return format("volumes", "the volumes do not add up to the number of chunks");
-        }
-        if self.index.len() > limits::PAGES || self.index.iter().any(|page| page.size > limits::PAGE_BYTES as u64) {
-            return limit(
-                "index-size",
-                format!("the index has {} pages or a page above 1 MiB", self.index.len()),
-            );
-        }
-        if self.index.iter().any(|page| page.size == 0) {
-            return format("index", "an index page is empty");
-        }
-        let totals = &self.totals;
-        let most_content = limits::CHUNKS.saturating_mul(limits::CHUNK_BYTES_MAX);
-        if totals.chunks > limits::CHUNKS
-            || totals.blobs > limits::BLOBS
-            || totals.needs > limits::BLOBS
-            || totals.content_bytes > most_content
-        {
-            return limit(
-                "totals",
-                format!(
-                    "the bundle states {} blobs in {} chunks with {} bytes",
-                    totals.blobs, totals.chunks, totals.content_bytes
-                ),
-            );
-        }
-        if totals.early_blobs > totals.blobs || totals.stored_bytes > totals.content_bytes {
-            return format("totals", "the totals contradict each other");
-        }
-        Ok(())
+        check_outline(&BUNDLE, &self.volumes, &self.index, &self.totals)
     }
 
     /// Returns the scope of the release.
@@ -267,12 +167,6 @@ impl Head {
     pub(super) fn to_bytes(&self) -> Vec<u8> {
         canonical::to_vec(self)
     }
-}
-
-/// Returns the text of entry 00 for a bundle of one volume.
-pub(super) fn format_lines(chunks: u64) -> String {
-    let first = u64::from(chunks > 0);
-    format!("airlock-bundle 1\nvolume 1/1 chunks {first}-{chunks}\n")
 }
 
 fn ascending<T: Ord>(values: &[T]) -> bool {

@@ -3,9 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 use super::head::Head;
-use super::layout::{ChunkPlan, Cut, Sized64};
+use crate::container::{Chunk, PageReader, PageWriter, Payload, PayloadBlob, check_chunks};
 use crate::crypto::canonical::{self, integer};
-use crate::domain::{Class, Codec, Digest, Error, Hash, RepositoryName, Result, Tag, limits, oci};
+use crate::domain::{Class, Digest, Error, RepositoryName, Result, Tag, oci};
 
 /// A name and what it stands for, its grammar checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -64,16 +64,6 @@ struct BlobLine {
     size: u64,
 }
 
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct ChunkLine {
-    codec: Codec,
-    kind: ChunkKind,
-    sha256: Hash,
-    #[serde(with = "integer")]
-    size: u64,
-}
-
 macro_rules! kinds {
     ($($type:ident $word:literal),*) => {$(
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -83,7 +73,7 @@ macro_rules! kinds {
         }
     )*};
 }
-kinds!(TagKind "tag", AbsentKind "absent", NeedKind "need", BlobKind "blob", ChunkKind "chunk");
+kinds!(TagKind "tag", AbsentKind "absent", NeedKind "need", BlobKind "blob");
 
 /// A carried blob.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -96,8 +86,12 @@ pub struct Blob {
     pub media_type: Option<&'static str>,
 }
 
-impl Sized64 for Blob {
-    fn size(&self) -> u64 {
+impl PayloadBlob for Blob {
+    fn digest(&self) -> Digest {
+        self.digest
+    }
+
+    fn travel_size(&self) -> u64 {
         self.size
     }
 }
@@ -118,14 +112,6 @@ pub struct Absent {
     pub digest: Digest,
     /// `os/arch` or `os/arch/variant`.
     pub platform: String,
-}
-
-/// A stored chunk.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Chunk {
-    pub(super) codec: Codec,
-    pub(super) sha256: Hash,
-    pub(super) size: u32,
 }
 
 /// The whole index.
@@ -161,10 +147,13 @@ impl Index {
             .map(|tag| (tag.repository.as_str(), tag.tag.as_deref(), tag.digest))
     }
 
-    /// Returns the chunks that the cut rule gives.
-    pub(super) fn cut(&self, head: &Head) -> Cut<'_, Blob> {
-        let early = usize::try_from(head.totals.early_blobs).unwrap_or(usize::MAX);
-        Cut::new(&self.blobs, early, head.chunk_bytes)
+    /// Returns the payload that its blobs make.
+    pub(super) fn payload(&self, head: &Head) -> Payload<'_, Blob> {
+        Payload {
+            blobs: &self.blobs,
+            early: usize::try_from(head.totals.early_blobs).unwrap_or(usize::MAX),
+            chunk_bytes: head.chunk_bytes,
+        }
     }
 
     /// Makes a tag line.
@@ -201,11 +190,7 @@ impl Index {
 
     /// Hands over line by line, and whether a page begins with it.
     fn lines(&self, take: &mut dyn FnMut(&[u8], bool)) {
-        let mut pages = Pages {
-            line: Vec::new(),
-            filled: 0,
-            take,
-        };
+        let mut pages = PageWriter::new(take);
         for tag in &self.tags {
             pages.push(tag);
         }
@@ -237,34 +222,9 @@ impl Index {
                 size: *size,
             });
         }
-        for Chunk { codec, sha256, size } in &self.chunks {
-            pages.push(&ChunkLine {
-                codec: *codec,
-                kind: ChunkKind::Kind,
-                sha256: *sha256,
-                size: u64::from(*size),
-            });
+        for chunk in &self.chunks {
+            pages.push(&chunk.line());
         }
-    }
-}
-
-/// Cuts lines into pages.
-struct Pages<'a> {
-    line: Vec<u8>,
-    /// Bytes of the page under way.
-    filled: usize,
-    take: &'a mut dyn FnMut(&[u8], bool),
-}
-
-impl Pages<'_> {
-    fn push(&mut self, line: &impl Serialize) {
-        self.line.clear();
-        serde_json::to_writer(&mut self.line, line).expect("lines have a JSON form");
-        self.line.push(b'\n');
-        let filled = self.filled.saturating_add(self.line.len());
-        let new_page = self.filled == 0 || filled > limits::PAGE_BYTES;
-        self.filled = if new_page { self.line.len() } else { filled };
-        (self.take)(&self.line, new_page);
     }
 }
 
@@ -274,7 +234,7 @@ pub(super) struct IndexReader<'a> {
     head: &'a Head,
     index: Index,
     stage: Stage,
-    previous_page: Option<usize>,
+    pages: PageReader,
     content_bytes: u64,
     stored_bytes: u64,
 }
@@ -296,7 +256,7 @@ impl<'a> IndexReader<'a> {
             head,
             index: Index::default(),
             stage: Stage::Tag,
-            previous_page: None,
+            pages: PageReader::default(),
             content_bytes: 0,
             stored_bytes: 0,
         }
@@ -308,25 +268,9 @@ impl<'a> IndexReader<'a> {
     ///
     /// `E-FORMAT` and `E-LIMIT`.
     pub(super) fn page(&mut self, bytes: &[u8]) -> Result<()> {
-        let Some(lines) = bytes.strip_suffix(b"\n") else {
-            return Err(wrong("index", "an index page does not end with a line feed"));
-        };
-        let mut first = true;
-        for line in lines.split(|byte| *byte == b'\n') {
-            // Greedy filling: the first line of a page did not fit on the page before it.
-            if first
-                && let Some(previous) = self.previous_page
-                && previous.saturating_add(line.len()).saturating_add(1) <= limits::PAGE_BYTES
-            {
-                return Err(wrong(
-                    "index",
-                    "an index page was begun before the one before it was full",
-                ));
-            }
-            first = false;
+        for line in self.pages.lines(bytes)? {
             self.line(line)?;
         }
-        self.previous_page = Some(bytes.len());
         Ok(())
     }
 
@@ -377,23 +321,9 @@ impl<'a> IndexReader<'a> {
                 });
             }
             Stage::Chunk => {
-                let line: ChunkLine = canonical::from_sorted_slice(line, WHAT)?;
-                let size = u32::try_from(line.size)
-                    .ok()
-                    .filter(|size| u64::from(*size) <= limits::CHUNK_BYTES_MAX)
-                    .ok_or_else(|| {
-                        Error::new(
-                            Class::Limit,
-                            "chunk-size",
-                            format!("a chunk has {} stored bytes", line.size),
-                        )
-                    })?;
-                self.stored_bytes = self.stored_bytes.saturating_add(line.size);
-                self.index.chunks.push(Chunk {
-                    codec: line.codec,
-                    sha256: line.sha256,
-                    size,
-                });
+                let chunk = Chunk::parse(line)?;
+                self.stored_bytes = self.stored_bytes.saturating_add(u64::from(chunk.size));
+                self.index.chunks.push(chunk);
             }
         }
         let totals = &self.head.totals;
@@ -419,34 +349,8 @@ impl<'a> IndexReader<'a> {
         if !agrees {
             return Err(wrong("totals", "the totals of the head are not those of the index"));
         }
-        let mut chunks = index.chunks.iter();
-        for plan in index.cut(self.head) {
-            check_chunk(chunks.next(), plan)?;
-        }
-        if chunks.next().is_some() {
-            return Err(wrong("cut", "the index lists more chunks than its blobs make"));
-        }
+        check_chunks(&index.chunks, index.payload(self.head).cut())?;
         Ok(index)
-    }
-}
-
-fn check_chunk(chunk: Option<&Chunk>, plan: ChunkPlan) -> Result<()> {
-    let Some(chunk) = chunk else {
-        return Err(wrong("cut", "the index lists fewer chunks than its blobs make"));
-    };
-    // A zstd chunk is smaller than its plain bytes, else the writer had to store it as it is.
-    let size = u64::from(chunk.size);
-    let fits = match chunk.codec {
-        Codec::None => size == plan.plain,
-        Codec::Zstd => size > 0 && size < plan.plain,
-    };
-    if fits {
-        Ok(())
-    } else {
-        Err(wrong(
-            "chunk-size",
-            "the stored size of a chunk does not fit its plain size and codec",
-        ))
     }
 }
 

@@ -1,124 +1,396 @@
-//! The cut rule: which piece of which blob lies in which chunk follows from the sizes alone (SPEC section 6).
+//! What will stand where, worked out before a single payload byte is read: order, chunks, and the place of the first chunk.
 //!
-//! Nothing of this is stated in a bundle, so there are no gaps, overlaps or lies to look for.
+//! Pure: the same content, release and settings give the same layout on any machine.
 
-/// The chunks of a payload, derived from the sizes of its blobs.
+use std::collections::{HashMap, HashSet};
+
+use super::content::BundleContent;
+use super::graph::{Graph, GraphBuilder};
+use super::head::{DocumentEntry, Head};
+use super::index::{Absent, Blob, Index, TagLine};
+use super::kind::BUNDLE;
+use super::trust_links::trust_bytes;
+use crate::container::{
+    Builder, Chunk, EMPTY_APPROVALS, END_BYTES, PageEntry, Totals, digest_of, entry_bytes, format_lines,
+    room_for_signatures,
+};
+use crate::crypto::{Chain, RoleName};
+use crate::domain::oci::Document;
+use crate::domain::{Audience, Class, Codec, Digest, Error, Hash, Name, Result, Step, Timestamp, Version, limits};
+
+/// What a release states about itself: the members of its head that are chosen, not computed.
 #[derive(Debug, Clone)]
-pub(super) struct Cut<'a, B> {
-    blobs: &'a [B],
-    early: usize,
-    chunk_bytes: u64,
-    blob: usize,
-    offset: u64,
+#[expect(missing_docs, reason = "the members of the head of the same names")]
+pub struct ReleaseStatement {
+    pub product: Name,
+    pub channel: Name,
+    pub version: String,
+    pub epoch: u64,
+    pub sequence: u64,
+    pub issued_at: Timestamp,
+    pub expires: Timestamp,
+    pub audience: Audience,
+    pub home_hosts: Vec<String>,
+    pub minimum_appliance: Version,
 }
 
-/// Something that has a place in the payload.
-pub(super) trait Sized64 {
-    /// Bytes of its travel form.
-    fn size(&self) -> u64;
+/// How a bundle is packed.
+#[derive(Debug, Clone, Copy)]
+pub struct Packing {
+    /// Plain bytes of a full chunk: a power of two from 1 to 16 MiB.
+    pub chunk_bytes: u64,
+    /// zstd level.
+    pub level: i32,
+    /// Bytes kept free in front of the payload for later signatures, approvals and root links.
+    pub reserve: u64,
 }
 
-/// A chunk: where it starts, and how many plain bytes it holds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct ChunkPlan {
-    /// Blob that the chunk's first byte belongs to.
-    pub(super) blob: usize,
-    /// Offset of that byte in the blob.
-    pub(super) offset: u64,
-    /// Plain bytes, never 0.
-    pub(super) plain: u64,
-}
-
-impl<'a, B: Sized64> Cut<'a, B> {
-    /// Makes the cut of blobs in payload order, the first `early` of which end on a chunk border.
-    pub(super) fn new(blobs: &'a [B], early: usize, chunk_bytes: u64) -> Self {
+impl Default for Packing {
+    fn default() -> Self {
         Self {
-            blobs,
-            early,
-            chunk_bytes,
-            blob: 0,
-            offset: 0,
+            chunk_bytes: limits::CHUNK_BYTES_DEFAULT,
+            level: 3,
+            reserve: 256 << 10,
         }
     }
 }
 
-impl<B: Sized64> Iterator for Cut<'_, B> {
-    type Item = ChunkPlan;
+/// The computed layout of a bundle that is not written yet: its head but for what only writing tells, and the order of its blobs.
+#[derive(Debug)]
+pub struct BundleLayout {
+    pub(super) head: Head,
+    pub(super) index: Index,
+    pub(super) trust: Vec<u8>,
+    pub(super) packing: Packing,
+}
 
-    fn next(&mut self) -> Option<ChunkPlan> {
-        // A zero-length blob is in no chunk.
-        while self.blobs.get(self.blob)?.size() == 0 {
-            self.blob = self.blob.saturating_add(1);
+impl BundleLayout {
+    /// Orders the content, checks it as a whole, and finds where the payload begins.
+    ///
+    /// # Errors
+    ///
+    /// `E-CONTENT closure` with the full list when something is referred to but not carried; the content rules of the
+    /// specification; `E-LIMIT`; `E-TRUST` when the chain does not let this product be signed.
+    pub fn new(release: &ReleaseStatement, content: &BundleContent, chain: &Chain, packing: Packing) -> Result<Self> {
+        let root = chain.newest();
+        if !root.products.contains(&release.product) {
+            return Err(Error::new(
+                Class::Trust,
+                "product",
+                format!("the trust root does not name the product {}", release.product),
+            )
+            .expected("one of the root's products")
+            .remedy("issue a new root that names it, or correct the product"));
         }
-        let (start, size) = (self.blob, self.blobs.get(self.blob)?.size());
-        if size > self.chunk_bytes {
-            let offset = self.offset;
-            let plain = size.saturating_sub(offset).min(self.chunk_bytes);
-            self.offset = offset.saturating_add(plain);
-            if self.offset == size {
-                (self.blob, self.offset) = (start.saturating_add(1), 0);
-            }
-            return Some(ChunkPlan {
-                blob: start,
-                offset,
-                plain,
-            });
+        if root.epoch(&release.product, &release.channel) != release.epoch {
+            return Err(Error::new(
+                Class::Trust,
+                "epoch",
+                format!("the release carries epoch {}", release.epoch),
+            )
+            .expected(format!(
+                "epoch {}, which the trust root names",
+                root.epoch(&release.product, &release.channel)
+            )));
         }
-        let mut plain: u64 = 0;
-        while let Some(blob) = self.blobs.get(self.blob) {
-            let after = plain.saturating_add(blob.size());
-            // Early blobs end on a border; a blob that does not fit, which includes every large one, starts a new chunk.
-            if after > self.chunk_bytes || (self.blob == self.early && plain > 0) {
-                break;
-            }
-            plain = after;
-            self.blob = self.blob.saturating_add(1);
-        }
-        Some(ChunkPlan {
-            blob: start,
-            offset: 0,
-            plain,
+        let mut documents: Vec<DocumentEntry> = content
+            .documents
+            .iter()
+            .map(|(kind, bytes)| DocumentEntry {
+                digest: digest_of(bytes),
+                size: bytes.len() as u64,
+                kind: *kind,
+            })
+            .collect();
+        documents.sort_by_key(|document| (document.kind, document.digest));
+        documents.dedup();
+
+        let Order { early, late, .. } = Order::of(content, &documents)?;
+        let mut tags: Vec<&TagLine> = content.tags.iter().collect();
+        tags.sort_by(|a, b| (&a.repository, &a.tag, a.digest).cmp(&(&b.repository, &b.tag, b.digest)));
+        tags.dedup();
+        let early_blobs = early.len() as u64;
+        let mut index = Index {
+            tags: tags.into_iter().map(Index::raw_tag).collect(),
+            absent: content
+                .absent
+                .iter()
+                .map(|(digest, platform)| Absent {
+                    digest: *digest,
+                    platform: platform.clone(),
+                })
+                .collect(),
+            needs: Vec::new(),
+            blobs: early.into_iter().chain(late).collect(),
+            chunks: Vec::new(),
+        };
+        let mut home_hosts = release.home_hosts.clone();
+        home_hosts.sort();
+        home_hosts.dedup();
+        let mut head = Head {
+            audience: release.audience.clone(),
+            builder: Builder {
+                name: "airlock".into(),
+                version: Version::current().to_string(),
+            },
+            channel: release.channel.clone(),
+            chunk_bytes: packing.chunk_bytes,
+            documents,
+            domain: chain.domain(),
+            epoch: release.epoch,
+            expires: release.expires,
+            home_hosts,
+            index: Vec::new(),
+            issued_at: release.issued_at,
+            minimum_appliance: release.minimum_appliance,
+            payload_offset: 0,
+            product: release.product.clone(),
+            reader: Version::new(0, 1, 0),
+            requires: Vec::new(),
+            root_version: root.version,
+            sequence: release.sequence,
+            totals: Totals {
+                blobs: index.blobs.len() as u64,
+                chunks: 0,
+                content_bytes: index.blobs.iter().map(|blob| blob.size).fold(0, u64::saturating_add),
+                early_blobs,
+                needs: 0,
+                stored_bytes: 0,
+            },
+            version: release.version.clone(),
+            volumes: vec![0],
+        };
+        check_graph(&index, &head, content).map_err(|error| error.at(Step::X13))?;
+        let widest: Vec<Chunk> = index
+            .payload(&head)
+            .cut()
+            .map(|span| Chunk {
+                codec: Codec::None,
+                sha256: Hash([0; 32]),
+                size: u32::try_from(span.plain).unwrap_or(u32::MAX),
+            })
+            .collect();
+        head.totals.chunks = widest.len() as u64;
+        head.volumes = vec![head.totals.chunks];
+        let trust = trust_bytes(chain);
+        index.chunks = widest;
+        let signatures = room_for_signatures(&root.role(RoleName::Release));
+        let most = head_bytes(&head, &index)?;
+        head.payload_offset = payload_offset(&head, most, &index, trust.len() as u64, signatures, packing.reserve);
+        index.chunks = Vec::new();
+        head.check()?;
+        Ok(Self {
+            head,
+            index,
+            trust,
+            packing,
         })
     }
+
+    /// Returns the plain bytes of all blobs.
+    pub fn content_bytes(&self) -> u64 {
+        self.head.totals.content_bytes
+    }
+
+    /// Returns an upper bound of the bundle's size in bytes.
+    pub fn largest_size(&self) -> u64 {
+        let chunks = self.head.totals.chunks.saturating_mul(END_BYTES as u64);
+        self.head
+            .payload_offset
+            .saturating_add(self.content_bytes())
+            .saturating_add(chunks)
+            .saturating_add(1024)
+    }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+/// Bytes that the head will have at most.
+///
+/// # Errors
+///
+/// `E-LIMIT head-size`: such a bundle could be signed and never be read.
+fn head_bytes(head: &Head, widest: &Index) -> Result<u64> {
+    let mut largest = head.clone();
+    largest.payload_offset = limits::JSON_INTEGER_MAX;
+    largest.totals.stored_bytes = limits::JSON_INTEGER_MAX;
+    largest.index = widest
+        .page_sizes()
+        .iter()
+        .map(|_| PageEntry {
+            sha256: Hash([0; 32]),
+            size: limits::PAGE_BYTES as u64,
+        })
+        .collect();
+    let bytes = largest.to_bytes().len() as u64;
+    if bytes > limits::HEAD_BYTES {
+        return Err(Error::new(
+            Class::Limit,
+            "head-size",
+            format!(
+                "the head would have {bytes} bytes, with {} documents and an audience of its own",
+                head.documents.len()
+            ),
+        )
+        .expected(format!("at most {}", limits::HEAD_BYTES))
+        .remedy("make several releases, for fewer targets and sites each"));
+    }
+    Ok(bytes)
+}
 
-    impl Sized64 for u64 {
-        fn size(&self) -> u64 {
-            *self
+/// An upper bound of the bytes before the payload, from what is known before chunks are compressed: no stored size is
+/// larger than its plain size, so no index line is longer and no page more.
+fn payload_offset(head: &Head, head_bytes: u64, widest: &Index, trust: u64, signatures: u64, reserve: u64) -> u64 {
+    let pages = widest.page_sizes();
+    let entries = [
+        format_lines(&BUNDLE, head.totals.chunks).len() as u64,
+        signatures,
+        trust,
+        head_bytes,
+        EMPTY_APPROVALS.len() as u64,
+        // The fill's own header.
+        0,
+    ];
+    // Pages may be cut elsewhere than in the bound: their content is no longer in sum, and each has one header and padding.
+    let content: u64 = pages.iter().copied().fold(0, u64::saturating_add);
+    let around = (pages.len() as u64).saturating_mul(END_BYTES as u64);
+    entries
+        .into_iter()
+        .map(entry_bytes)
+        .fold(content.saturating_add(around), u64::saturating_add)
+        .saturating_add(reserve)
+        .next_multiple_of(BUNDLE.offset_unit)
+}
+
+fn check_graph(index: &Index, head: &Head, content: &BundleContent) -> Result<Graph> {
+    let mut builder = GraphBuilder::new(index, &head.documents, head.totals.early_blobs)?;
+    let documents: HashMap<Digest, &Vec<u8>> = content
+        .documents
+        .iter()
+        .map(|(_, bytes)| (digest_of(bytes), bytes))
+        .collect();
+    for (n, blob) in index.blobs.iter().enumerate() {
+        if builder.reads(blob)
+            && let Some(bytes) = content
+                .manifests
+                .get(&blob.digest)
+                .or_else(|| documents.get(&blob.digest).copied())
+        {
+            builder.add(n, blob, bytes)?;
         }
     }
+    builder.finish()
+}
 
-    fn cut(sizes: &[u64], early: usize) -> Vec<(usize, u64, u64)> {
-        Cut::new(sizes, early, 10)
-            .map(|chunk| (chunk.blob, chunk.offset, chunk.plain))
-            .collect()
+/// Payload order: documents, then each name's graph depth first; layers after all of that, image by image.
+#[derive(Default)]
+struct Order {
+    early: Vec<Blob>,
+    late: Vec<Blob>,
+    placed: HashSet<Digest>,
+    missing: Vec<Digest>,
+}
+
+impl Order {
+    fn of(content: &BundleContent, documents: &[DocumentEntry]) -> Result<Self> {
+        let mut order = Self::default();
+        for document in documents {
+            order.place_early(Blob {
+                digest: document.digest,
+                size: document.size,
+                media_type: None,
+            });
+        }
+        let mut tags: Vec<&TagLine> = content.tags.iter().collect();
+        tags.sort_by(|a, b| (&a.repository, &a.tag, a.digest).cmp(&(&b.repository, &b.tag, b.digest)));
+        for layers in [false, true] {
+            let mut seen = HashSet::new();
+            for tag in &tags {
+                order.walk(content, tag.digest, &tag.media_type, layers, &mut seen, 1)?;
+            }
+        }
+        order.missing.sort_unstable();
+        order.missing.dedup();
+        if order.missing.is_empty() {
+            return Ok(order);
+        }
+        let list: Vec<String> = order.missing.iter().map(ToString::to_string).collect();
+        Err(Error::new(
+            Class::Content,
+            "closure",
+            format!(
+                "the release refers to manifests that it does not carry: {}",
+                list.join(", ")
+            ),
+        )
+        .remedy("add the images they belong to"))
     }
 
-    #[test]
-    fn small_blobs_are_packed_and_large_ones_stand_alone() {
-        assert_eq!(cut(&[], 0), []);
-        assert_eq!(cut(&[0, 0], 1), []);
-        assert_eq!(cut(&[4, 6, 1], 0), [(0, 0, 10), (2, 0, 1)]);
-        assert_eq!(cut(&[10, 10], 0), [(0, 0, 10), (1, 0, 10)]);
-        assert_eq!(
-            cut(&[3, 25, 3], 0),
-            [(0, 0, 3), (1, 0, 10), (1, 10, 10), (1, 20, 5), (2, 0, 3)]
-        );
-        assert_eq!(
-            cut(&[11, 20, 0, 2, 0], 0),
-            [(0, 0, 10), (0, 10, 1), (1, 0, 10), (1, 10, 10), (3, 0, 2)]
-        );
+    fn walk(
+        &mut self,
+        content: &BundleContent,
+        digest: Digest,
+        media_type: &str,
+        layers: bool,
+        seen: &mut HashSet<Digest>,
+        level: usize,
+    ) -> Result<()> {
+        if level > limits::MANIFEST_NESTING {
+            return Err(Error::new(
+                Class::Limit,
+                "nesting",
+                format!("documents nest deeper than {}", limits::MANIFEST_NESTING),
+            ));
+        }
+        if !seen.insert(digest) {
+            return Ok(());
+        }
+        let Some(bytes) = content.manifests.get(&digest) else {
+            self.missing.push(digest);
+            return Ok(());
+        };
+        let document = Document::parse(bytes, media_type)?;
+        if layers {
+            for layer in &document.layers {
+                if self.placed.insert(layer.digest) {
+                    self.late.push(Blob {
+                        digest: layer.digest,
+                        size: layer.size,
+                        media_type: None,
+                    });
+                }
+            }
+        } else {
+            let known = super::index::known_media_type(media_type)?;
+            self.place_early(Blob {
+                digest,
+                size: bytes.len() as u64,
+                media_type: Some(known),
+            });
+            if let Some(config) = &document.config {
+                self.place_early(Blob {
+                    digest: config.digest,
+                    size: config.size,
+                    media_type: None,
+                });
+            }
+        }
+        for child in &document.manifests {
+            if !content.absent.contains_key(&child.digest) {
+                self.walk(
+                    content,
+                    child.digest,
+                    &child.media_type,
+                    layers,
+                    seen,
+                    level.saturating_add(1),
+                )?;
+            }
+        }
+        Ok(())
     }
 
-    #[test]
-    fn early_blobs_end_on_a_border() {
-        assert_eq!(cut(&[2, 2, 2], 2), [(0, 0, 4), (2, 0, 2)]);
-        assert_eq!(cut(&[2, 0, 2], 2), [(0, 0, 2), (2, 0, 2)]);
-        assert_eq!(cut(&[2, 2], 2), [(0, 0, 4)]);
-        assert_eq!(cut(&[0, 2, 2], 1), [(1, 0, 4)]);
+    fn place_early(&mut self, blob: Blob) {
+        if self.placed.insert(blob.digest) {
+            self.early.push(blob);
+        }
     }
 }

@@ -1,23 +1,12 @@
 //! The whole way in memory: content → bundle → content.
 
 use std::collections::BTreeMap;
-use std::io::{self, Cursor, Read};
+use std::io::{Cursor, Read};
 
 use super::*;
+use crate::container::digest_of;
 use crate::crypto::{Chain, Envelope, Key, PayloadType, Roles, RootDocument, Rule, Scheme, SigningKey};
 use crate::domain::{Audience, Class, Digest, DocumentType, Error, Hash, Result, Uuid, Version, oci};
-use crate::stream::read_exact_or_end;
-
-impl Input for Cursor<Vec<u8>> {
-    fn skip(&mut self, count: u64) -> io::Result<()> {
-        let mut passed = vec![0; usize::try_from(count).unwrap()];
-        if read_exact_or_end(self, &mut passed)? == passed.len() {
-            Ok(())
-        } else {
-            Err(io::ErrorKind::UnexpectedEof.into())
-        }
-    }
-}
 
 fn key(number: u8) -> SigningKey {
     SigningKey::from_secret(&[number; 32])
@@ -62,7 +51,7 @@ fn chain() -> Chain {
 
 struct Blobs(BTreeMap<Digest, Vec<u8>>);
 
-impl ContentSource for Blobs {
+impl BlobSource for Blobs {
     fn open(&self, digest: &Digest, _size: u64) -> Result<Box<dyn Read + Send>> {
         let bytes = self
             .0
@@ -73,10 +62,10 @@ impl ContentSource for Blobs {
 }
 
 /// An image whose layers hold the given bytes.
-fn content(layers: &[Vec<u8>]) -> (Content, Blobs) {
+fn content(layers: &[Vec<u8>]) -> (BundleContent, Blobs) {
     let mut blobs = BTreeMap::new();
     let mut put = |bytes: &[u8]| {
-        let digest = plan::digest_of(bytes);
+        let digest = digest_of(bytes);
         blobs.insert(digest, bytes.to_vec());
         format!(r#""digest":"{digest}","size":{}"#, bytes.len())
     };
@@ -95,7 +84,7 @@ fn content(layers: &[Vec<u8>]) -> (Content, Blobs) {
         oci::OCI_MANIFEST,
         layers.join(",")
     );
-    let digest = plan::digest_of(manifest.as_bytes());
+    let digest = digest_of(manifest.as_bytes());
     let line = TagLine {
         digest,
         media_type: oci::OCI_MANIFEST.into(),
@@ -103,7 +92,7 @@ fn content(layers: &[Vec<u8>]) -> (Content, Blobs) {
         size: manifest.len() as u64,
         tag: Some("1.0".parse().unwrap()),
     };
-    let content = Content {
+    let content = BundleContent {
         tags: vec![line],
         manifests: BTreeMap::from([(digest, manifest.into_bytes())]),
         absent: BTreeMap::new(),
@@ -112,8 +101,8 @@ fn content(layers: &[Vec<u8>]) -> (Content, Blobs) {
     (content, Blobs(blobs))
 }
 
-fn release() -> Release {
-    Release {
+fn release() -> ReleaseStatement {
+    ReleaseStatement {
         product: "acme".parse().unwrap(),
         channel: "stable".parse().unwrap(),
         version: "1.0".into(),
@@ -132,8 +121,8 @@ fn bundle(layers: &[Vec<u8>], packing: Packing) -> Vec<u8> {
     packed(content, &blobs, packing)
 }
 
-fn packed(content: Content, blobs: &Blobs, packing: Packing) -> Vec<u8> {
-    let plan = Plan::new(&release(), &content, &chain(), packing).unwrap();
+fn packed(content: BundleContent, blobs: &Blobs, packing: Packing) -> Vec<u8> {
+    let plan = BundleLayout::new(&release(), &content, &chain(), packing).unwrap();
     let mut payload = Vec::new();
     let unsigned = plan.write_payload(content, blobs, &mut payload, |_| ()).unwrap();
     let mut bytes = unsigned.prologue(&[unsigned.sign(&key(2))]).unwrap();
@@ -164,11 +153,7 @@ impl Sink for Collect {
         Ok(())
     }
     fn end(&mut self, blob: &Blob, pieces: &[Hash]) -> Result<()> {
-        let expected: Vec<_> = self
-            .large
-            .chunks(1 << 20)
-            .map(|piece| plan::digest_of(piece).0)
-            .collect();
+        let expected: Vec<_> = self.large.chunks(1 << 20).map(|piece| digest_of(piece).0).collect();
         assert_eq!(pieces, expected);
         self.blobs.insert(blob.digest, self.large.clone());
         Ok(())
@@ -228,7 +213,7 @@ fn content_comes_back_and_tar_lists_it() {
     read(bytes.clone(), &mut sink).unwrap();
     assert_eq!(sink.graphs, 1);
     for layer in layers() {
-        assert_eq!(sink.blobs[&plan::digest_of(&layer)], layer);
+        assert_eq!(sink.blobs[&digest_of(&layer)], layer);
     }
     assert_eq!(sink.blobs.len(), 9);
     let names: Vec<String> = tar::Archive::new(&bytes[..])
@@ -288,7 +273,7 @@ impl Sink for Rest {
     fn end(&mut self, blob: &Blob, pieces: &[Hash]) -> Result<()> {
         let whole = &self.held[&blob.digest];
         assert!(whole.ends_with(&self.new.large));
-        let expected: Vec<_> = whole.chunks(1 << 20).map(|piece| plan::digest_of(piece).0).collect();
+        let expected: Vec<_> = whole.chunks(1 << 20).map(|piece| digest_of(piece).0).collect();
         assert_eq!(pieces, expected);
         Ok(())
     }
@@ -390,14 +375,14 @@ fn a_plan_refuses_what_its_desired_state_lacks() {
         repository: "registry.example/acme/other".parse().unwrap(),
     });
     content.documents.push((DocumentType::DesiredState, state.to_bytes()));
-    let error = Plan::new(&release(), &content, &chain(), SMALL).unwrap_err();
+    let error = BundleLayout::new(&release(), &content, &chain(), SMALL).unwrap_err();
     assert_eq!((error.class(), error.code()), (Class::Content, "image"));
     assert!(
         error.to_string().contains("registry.example/acme/other@sha256:"),
         "{error}"
     );
     content.documents.clear();
-    Plan::new(&release(), &content, &chain(), SMALL).unwrap();
+    BundleLayout::new(&release(), &content, &chain(), SMALL).unwrap();
 }
 
 #[test]

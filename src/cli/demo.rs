@@ -20,7 +20,7 @@ use crate::appliance::hub::{Hub, SiteView};
 use crate::appliance::registry::Registry;
 use crate::appliance::status::{Quota, StatusBuffer};
 use crate::appliance::{Appliance, Event, NewAppliance, Options, Outcome, init};
-use crate::bundle::{Content, ContentSource as _};
+use crate::bundle::{BlobSource as _, BundleContent};
 use crate::db::ledger;
 use crate::domain::oci::Document;
 use crate::domain::{Class, Clock, Digest, Error, Hash, Name, ParseNameError, Result, Scope, SystemClock};
@@ -295,7 +295,7 @@ fn site(folder: &Path, workspace: &Workspace, ui: &mut Ui) -> Result<Appliance> 
 }
 
 /// A signed bundle made from the fixture, with the next number.
-fn seal(folder: &Path, workspace: &Workspace, ui: &mut Ui) -> Result<(PathBuf, Content)> {
+fn seal(folder: &Path, workspace: &Workspace, ui: &mut Ui) -> Result<(PathBuf, BundleContent)> {
     demo_fixture::write(&folder.join("hello"))?;
     let scope = Scope {
         domain: workspace.chain().domain(),
@@ -416,7 +416,7 @@ struct Pulled {
 }
 
 /// Pulls the image through the registry as a client would, and compares everything with what the vendor sent.
-fn pull_back(address: SocketAddr, sent: &Content) -> Result<Pulled> {
+fn pull_back(address: SocketAddr, sent: &BundleContent) -> Result<Pulled> {
     let differs = |what: String| Error::new(Class::Integrity, "demo", what).expected("what the vendor sent");
     let request = image(&format!("docker://{address}/hello:1.0"))?;
     let (pulled, sources) = collect(&[request], &[], Vec::new(), &RegistryOptions::default(), |_| ())?;
@@ -430,7 +430,13 @@ fn pull_back(address: SocketAddr, sent: &Content) -> Result<Pulled> {
     Ok(total)
 }
 
-fn count(content: &Content, digest: Digest, media_type: &str, sources: &Sources, total: &mut Pulled) -> Result<()> {
+fn count(
+    content: &BundleContent,
+    digest: Digest,
+    media_type: &str,
+    sources: &Sources,
+    total: &mut Pulled,
+) -> Result<()> {
     let Some(manifest) = content.manifests.get(&digest) else {
         return Ok(());
     };

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{FileType, Mode, OFlags};
 
-use crate::bundle::Input;
+use crate::container::Input;
 use crate::domain::{Class, Error, Result, Step};
 
 /// Names looked at in a folder before giving up.

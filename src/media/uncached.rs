@@ -10,7 +10,7 @@ use std::path::Path;
 
 use rustix::fs::{Mode, OFlags};
 
-use crate::bundle::Input;
+use crate::container::Input;
 use crate::domain::{Error, Result};
 
 /// Alignment of memory, offset and length that every device accepts.

@@ -13,7 +13,7 @@ use super::release_file::ReleaseFile;
 use super::signing_time::SigningTime;
 use super::workspace::Workspace;
 use crate::bundle::desired::DesiredState;
-use crate::bundle::{Packing, Plan, Release};
+use crate::bundle::{BundleLayout, Packing, ReleaseStatement};
 use crate::crypto::{PayloadType, RoleName, Signature, SigningKey};
 use crate::db::ledger;
 use crate::domain::{Class, Counter, DocumentType, Error, Result, Scope};
@@ -181,7 +181,7 @@ pub fn build(
         events(BuildEvent::Warning(warning.clone()));
     }
     content.documents.extend(fleet.documents);
-    let plan = Plan::new(&release, &content, chain, Packing::default())?;
+    let layout = BundleLayout::new(&release, &content, chain, Packing::default())?;
     let (names, absent) = (content.tags.len(), content.absent.len());
     let remembered = fleet.removals.remembered.to_bytes();
     let says_something = fleet.desired.is_some();
@@ -202,7 +202,7 @@ pub fn build(
             .collect())
     };
     let packed = pack(
-        plan,
+        layout,
         content,
         &collection.sources,
         destination,
@@ -246,7 +246,7 @@ struct Fleet {
 fn desired_state(
     build: &Build<'_>,
     prepared: &Prepared<'_>,
-    release: &Release,
+    release: &ReleaseStatement,
     scope: &Scope,
     sites: &[ledger::Site],
     before: Option<&[u8]>,

@@ -2,9 +2,9 @@
 //!
 //! ```text
 //! workspace   keys/  root.json  ledger.db        made once by init, moved forward by trust
-//! release     release.yaml + flags ─> Release    what is said
+//! release     release.yaml + flags ─> ReleaseStatement what is said
 //! compose     compose files ─> images they pull, one file for the site
-//! collect     images ─> Content + ContentSource  what is carried
+//! collect     images ─> BundleContent + BlobSource   what is carried
 //! pack        both, signed ─> a bundle on its medium
 //! ```
 //!

@@ -1,10 +1,10 @@
-//! Packs planned content into a bundle: payload, signatures, sync, read-back, name.
+//! Packs content into a bundle as laid out: payload, signatures, sync, read-back, name.
 
 use std::fs::File;
 use std::io::{self, Seek as _, SeekFrom, Write};
 use std::path::Path;
 
-use crate::bundle::{Content, ContentSource, Head, Plan, UnsignedBundle};
+use crate::bundle::{BlobSource, BundleContent, BundleLayout, Head, UnsignedBundle};
 use crate::crypto::Signature;
 use crate::domain::{Error, Hash, Result};
 use crate::media::{BundleFile, UncachedFile};
@@ -56,25 +56,25 @@ pub struct Packed {
     pub read_back_direct: Option<bool>,
 }
 
-/// Writes a planned bundle. `sign` is given the finished head and returns its signatures, or an error that ends the writing:
+/// Writes a bundle that was laid out. `sign` is given the finished head and returns its signatures, or an error that ends the writing:
 /// nothing is left behind then.
 ///
 /// # Errors
 ///
 /// `E-INTEGRITY source`, `E-IO` and `E-SPACE`; those of `sign`.
 pub fn pack(
-    plan: Plan,
-    content: Content,
-    source: &dyn ContentSource,
+    layout: BundleLayout,
+    content: BundleContent,
+    source: &dyn BlobSource,
     destination: Destination<'_>,
     sign: &mut dyn FnMut(&UnsignedBundle) -> Result<Vec<Signature>>,
     events: &mut dyn FnMut(PackEvent),
 ) -> Result<Packed> {
-    let total = plan.content_bytes();
+    let total = layout.content_bytes();
     match destination {
         Destination::File(path) => {
-            let mut file = BundleFile::create(path, plan.payload_offset())?;
-            let mut bundle = plan.write_payload(content, source, &mut file, |done| {
+            let mut file = BundleFile::create(path, layout.payload_offset())?;
+            let mut bundle = layout.write_payload(content, source, &mut file, |done| {
                 events(PackEvent::Packing(done, total));
             })?;
             let signatures = sign(&bundle)?;
@@ -92,7 +92,7 @@ pub fn pack(
         }
         Destination::Pipe { out, work } => {
             let mut spool = unnamed_file(work)?;
-            let bundle = plan.write_payload(content, source, &mut spool, |done| {
+            let bundle = layout.write_payload(content, source, &mut spool, |done| {
                 events(PackEvent::Packing(done, total));
             })?;
             let signatures = sign(&bundle)?;

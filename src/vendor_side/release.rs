@@ -7,7 +7,7 @@ use std::fs::File;
 use super::collect::Platform;
 use super::release_file::{AudienceText, Expiry, Notes, ReleaseFile, check_label};
 use super::suggest::nearest;
-use crate::bundle::Release;
+use crate::bundle::ReleaseStatement;
 use crate::crypto::RootDocument;
 use crate::db::ledger::Site;
 use crate::domain::{Audience, Class, DocumentType, Error, Result, SiteId, Timestamp, Version, limits};
@@ -39,7 +39,7 @@ pub struct Overrides {
 #[derive(Debug, Clone)]
 pub struct ResolvedRelease {
     /// What the head will say.
-    pub release: Release,
+    pub release: ReleaseStatement,
     /// Platforms to carry; all when empty.
     pub platforms: Vec<Platform>,
     /// Release documents.
@@ -123,7 +123,7 @@ pub fn resolve(
             .remedy("leave epoch out, or raise it with `airlock vendor trust set --epoch`"));
     }
     Ok(ResolvedRelease {
-        release: Release {
+        release: ReleaseStatement {
             product: file.product.clone(),
             channel: file.channel.clone(),
             version,

@@ -13,7 +13,7 @@ use super::reference::ImageReference;
 use super::registry_client::{Connections, RegistryOptions};
 use super::source::Source;
 use super::sources::{ImageRequest, collect};
-use crate::bundle::ContentSource as _;
+use crate::bundle::BlobSource as _;
 use crate::domain::oci::Document;
 use crate::domain::{Class, Digest, Error, Hash, Result};
 use crate::stream::read_bounded;

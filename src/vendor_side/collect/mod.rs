@@ -1,7 +1,7 @@
 //! Finds everything that images are made of, and where its bytes are: nothing is copied, nothing is unpacked.
 //!
 //! ```text
-//! ImageRequest ─> Origin (layout | registry) ─> walk ─> Content (names, manifests, absent)
+//! ImageRequest ─> Origin (layout | registry) ─> walk ─> BundleContent (names, manifests, absent)
 //!                                                  └──> Sources (configs and layers, opened while the bundle is written)
 //! ```
 //!

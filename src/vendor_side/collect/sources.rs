@@ -16,7 +16,7 @@ use super::registry_auth::REGISTRY_CREDENTIALS;
 use super::registry_client::{Connections, REGISTRY, RegistryOptions};
 use super::source::{Pick, Source};
 use super::walk::{Blob, Collected, Walk};
-use crate::bundle::{Content, ContentSource};
+use crate::bundle::{BlobSource, BundleContent};
 use crate::domain::{Class, Digest, DocumentType, Error, Hash, RepositoryName, Result, Tag};
 
 /// The tag that is meant when neither tag nor digest is given.
@@ -48,7 +48,7 @@ impl fmt::Debug for Sources {
     }
 }
 
-impl ContentSource for Sources {
+impl BlobSource for Sources {
     fn open(&self, digest: &Digest, size: u64) -> Result<Box<dyn Read + Send>> {
         self.blobs
             .get(digest)
@@ -62,7 +62,7 @@ impl ContentSource for Sources {
 #[derive(Debug)]
 pub struct Collection {
     /// Names, manifests, what is absent; no documents.
-    pub content: Content,
+    pub content: BundleContent,
     /// The way to the bytes of configs and layers.
     pub sources: Sources,
     /// What each request was stored as, in their order.
@@ -91,7 +91,7 @@ pub fn collect(
     documents: Vec<(DocumentType, Vec<u8>)>,
     options: &RegistryOptions,
     progress: impl FnMut(&str),
-) -> Result<(Content, Sources)> {
+) -> Result<(BundleContent, Sources)> {
     let mut collection = collect_all(images, platforms, options, Problems::default(), progress)?;
     collection.content.documents = documents;
     Ok((collection.content, collection.sources))
@@ -189,7 +189,7 @@ pub(in crate::vendor_side) fn collect_all(
     absent.retain(|digest, _| !collected.manifests.contains_key(digest));
     collected.problems.into_result()?;
     Ok(Collection {
-        content: Content {
+        content: BundleContent {
             tags,
             manifests: collected.manifests,
             absent,

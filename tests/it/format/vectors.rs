@@ -8,7 +8,10 @@ use std::fs;
 use std::io::{self, Cursor, Read};
 use std::path::{Path, PathBuf};
 
-use airlock::bundle::{CheckOnly, Content, ContentSource, Input, OpenedBundle, Packing, Plan, Release, TagLine};
+use airlock::bundle::{
+    BlobSource, BundleContent, BundleLayout, CheckOnly, OpenedBundle, Packing, ReleaseStatement, TagLine,
+};
+use airlock::container::Input;
 use airlock::crypto::{Chain, SigningKey};
 use airlock::domain::{Class, Digest, DocumentType, Error, Hash, Result, Step};
 use base64::Engine as _;
@@ -131,7 +134,7 @@ pub(crate) fn judge(bundle: Vec<u8>, pins: &[Chain]) -> Result<()> {
 
 struct Blobs(BTreeMap<Digest, Vec<u8>>);
 
-impl ContentSource for Blobs {
+impl BlobSource for Blobs {
     fn open(&self, digest: &Digest, _: u64) -> Result<Box<dyn Read + Send>> {
         let bytes = self.0.get(digest).expect("the description names every blob");
         Ok(Box::new(Cursor::new(bytes.clone())))
@@ -148,7 +151,7 @@ fn digest_of(bytes: &[u8]) -> Digest {
 
 /// Makes the bundle that a description describes.
 fn make(text: &Value) -> Vec<u8> {
-    let mut content = Content::default();
+    let mut content = BundleContent::default();
     let mut blobs = BTreeMap::new();
     for blob in text["blobs"].as_array().unwrap() {
         let bytes = match blob["data"].as_str() {
@@ -177,7 +180,7 @@ fn make(text: &Value) -> Vec<u8> {
         content.documents.push((kind, bytes));
     }
     let release = &text["release"];
-    let release = Release {
+    let release = ReleaseStatement {
         product: parsed(&release["product"]),
         channel: parsed(&release["channel"]),
         version: parsed(&release["version"]),
@@ -195,7 +198,7 @@ fn make(text: &Value) -> Vec<u8> {
         reserve: parsed(&text["packing"]["reserve"]),
     };
     let chain = Chain::parse(text["chain"].to_string().as_bytes()).unwrap();
-    let plan = Plan::new(&release, &content, &chain, packing).unwrap();
+    let plan = BundleLayout::new(&release, &content, &chain, packing).unwrap();
     let mut payload = Vec::new();
     let unsigned = plan
         .write_payload(content, &Blobs(blobs), &mut payload, |_| ())

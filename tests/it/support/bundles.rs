@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::io::{Cursor, Read};
 
-use airlock::bundle::{Content, ContentSource, Packing, Plan, Release, TagLine};
+use airlock::bundle::{BlobSource, BundleContent, BundleLayout, Packing, ReleaseStatement, TagLine};
 use airlock::crypto::{Chain, SigningKey};
 use airlock::domain::{Audience, Class, Digest, DocumentType, Error, Result, Version, oci};
 
@@ -41,7 +41,7 @@ pub(crate) struct Made {
 
 struct Blobs(BTreeMap<Digest, Vec<u8>>);
 
-impl ContentSource for Blobs {
+impl BlobSource for Blobs {
     fn open(&self, digest: &Digest, _size: u64) -> Result<Box<dyn Read + Send>> {
         let bytes = self.0.get(digest);
         let bytes = bytes.ok_or_else(|| Error::new(Class::Io, "test", format!("no {digest}")))?;
@@ -147,11 +147,11 @@ impl Vendor {
         &self,
         product: &str,
         sequence: u64,
-        made: (Content, Blobs, Digest, Vec<Digest>),
+        made: (BundleContent, Blobs, Digest, Vec<Digest>),
         packing: Packing,
     ) -> Made {
         let (content, blobs, manifest, layers) = made;
-        let release = Release {
+        let release = ReleaseStatement {
             product: product.parse().unwrap(),
             channel: "stable".parse().unwrap(),
             version: format!("{sequence}.0"),
@@ -163,7 +163,7 @@ impl Vendor {
             home_hosts: vec!["registry.test".into()],
             minimum_appliance: Version::new(0, 1, 0),
         };
-        let plan = Plan::new(&release, &content, &self.chain, packing).unwrap();
+        let plan = BundleLayout::new(&release, &content, &self.chain, packing).unwrap();
         let mut payload = Vec::new();
         let unsigned = plan.write_payload(content, &blobs, &mut payload, |_| ()).unwrap();
         let mut bytes = unsigned.prologue(&[unsigned.sign(&self.key)]).unwrap();
@@ -176,7 +176,7 @@ impl Vendor {
     }
 }
 
-fn image(sequence: u64, layers: &[Vec<u8>]) -> (Content, Blobs, Digest, Vec<Digest>) {
+fn image(sequence: u64, layers: &[Vec<u8>]) -> (BundleContent, Blobs, Digest, Vec<Digest>) {
     let mut blobs = BTreeMap::new();
     let mut put = |bytes: &[u8]| {
         let digest = digest(bytes);
@@ -205,7 +205,7 @@ fn image(sequence: u64, layers: &[Vec<u8>]) -> (Content, Blobs, Digest, Vec<Dige
         size: manifest.len() as u64,
         tag: Some(tag.parse().unwrap()),
     };
-    let content = Content {
+    let content = BundleContent {
         tags: vec![line("latest".into()), line(format!("v{sequence}"))],
         manifests: BTreeMap::from([(name, manifest.clone().into_bytes())]),
         absent: BTreeMap::new(),

@@ -1,6 +1,6 @@
 //! Collecting and packing as the vendor side does it.
 
-use airlock::bundle::{Content, Packing, Plan, Release};
+use airlock::bundle::{BundleContent, BundleLayout, Packing, ReleaseStatement};
 use airlock::crypto::Chain;
 use airlock::domain::{Audience, Digest, Error, Result, Version};
 use airlock::vendor_side::collect::{ImageRequest, Platform, RegistryOptions, Source, Sources, collect};
@@ -9,12 +9,16 @@ use std::path::Path;
 use std::time::Duration;
 
 /// Collects one image under `registry.test/acme/app`, and lets retries happen at once.
-pub(crate) fn take(source: &str, platforms: &[&str]) -> Result<(Content, Sources)> {
+pub(crate) fn take(source: &str, platforms: &[&str]) -> Result<(BundleContent, Sources)> {
     take_with(source, platforms, RegistryOptions::default())
 }
 
 /// As [`take`], with registry options.
-pub(crate) fn take_with(source: &str, platforms: &[&str], options: RegistryOptions) -> Result<(Content, Sources)> {
+pub(crate) fn take_with(
+    source: &str,
+    platforms: &[&str],
+    options: RegistryOptions,
+) -> Result<(BundleContent, Sources)> {
     let platforms: Vec<Platform> = platforms.iter().map(|text| text.parse().unwrap()).collect();
     let request = ImageRequest {
         source: Source::parse(source, Path::new("/")).unwrap(),
@@ -28,9 +32,9 @@ pub(crate) fn take_with(source: &str, platforms: &[&str], options: RegistryOptio
 }
 
 /// Packs what was collected, reading every byte, and returns the payload.
-pub(crate) fn pack(content: &Content, sources: &Sources) -> Result<Vec<u8>> {
+pub(crate) fn pack(content: &BundleContent, sources: &Sources) -> Result<Vec<u8>> {
     let mut out = Vec::new();
-    let release = Release {
+    let release = ReleaseStatement {
         product: "app".parse().unwrap(),
         channel: "stable".parse().unwrap(),
         version: "1".to_owned(),
@@ -42,7 +46,7 @@ pub(crate) fn pack(content: &Content, sources: &Sources) -> Result<Vec<u8>> {
         home_hosts: Vec::new(),
         minimum_appliance: Version::new(0, 1, 0),
     };
-    Plan::new(&release, content, &chain(), Packing::default())?.write_payload(
+    BundleLayout::new(&release, content, &chain(), Packing::default())?.write_payload(
         content.clone(),
         sources,
         &mut out,
@@ -67,7 +71,7 @@ fn chain() -> Chain {
 }
 
 /// Names as `TAG digest`, `- digest` without tag, in order.
-pub(crate) fn names(content: &Content) -> Vec<(Option<String>, Digest)> {
+pub(crate) fn names(content: &BundleContent) -> Vec<(Option<String>, Digest)> {
     content
         .tags
         .iter()

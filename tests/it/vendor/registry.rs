@@ -121,7 +121,7 @@ fn a_cut_download_goes_on_where_it_ended() {
         let blob = format!("blobs/{}", digest_of(LAYER));
         registry.add_faults(cuts.iter().map(|after| Fault::Cut("blobs/", *after)));
         let mut reader = {
-            use airlock::bundle::ContentSource as _;
+            use airlock::bundle::BlobSource as _;
             sources.open(&digest_of(LAYER), LAYER.len() as u64).unwrap()
         };
         let mut bytes = Vec::new();

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io::{Cursor, Read};
 
 use airlock::bundle::desired::{DesiredState, ImageName};
-use airlock::bundle::{Content, ContentSource, Plan, TagLine};
+use airlock::bundle::{BlobSource, BundleContent, BundleLayout, TagLine};
 use airlock::crypto::{Chain, SigningKey};
 use airlock::domain::{Audience, Class, Digest, DocumentType, Error, Result, Version, oci};
 
@@ -44,7 +44,7 @@ pub(super) struct Draft {
 
 struct Blobs(BTreeMap<Digest, Vec<u8>>);
 
-impl ContentSource for Blobs {
+impl BlobSource for Blobs {
     fn open(&self, digest: &Digest, _size: u64) -> Result<Box<dyn Read + Send>> {
         let bytes = self.0.get(digest);
         let bytes = bytes.ok_or_else(|| Error::new(Class::Io, "test", format!("no {digest}")))?;
@@ -155,7 +155,7 @@ impl Signer {
     pub(super) fn bundle_of(&self, product: &str, sequence: u64, draft: &Draft) -> Result<Vec<u8>> {
         let mut documents: Vec<(DocumentType, Vec<u8>)> = draft.documents.values().cloned().collect();
         documents.push((DocumentType::DesiredState, draft.desired.to_bytes()));
-        let content = Content {
+        let content = BundleContent {
             tags: draft.images.iter().map(tag_line).collect(),
             manifests: draft
                 .images
@@ -166,7 +166,7 @@ impl Signer {
             documents,
         };
         let blobs = Blobs(draft.images.iter().flat_map(|image| image.blobs.clone()).collect());
-        let release = airlock::bundle::Release {
+        let release = airlock::bundle::ReleaseStatement {
             product: product.parse().unwrap(),
             channel: "stable".parse().unwrap(),
             version: format!("{sequence}.0"),
@@ -178,7 +178,7 @@ impl Signer {
             home_hosts: vec![HOME.into()],
             minimum_appliance: Version::new(0, 1, 0),
         };
-        let plan = Plan::new(&release, &content, &self.chain, SMALL_CHUNKS)?;
+        let plan = BundleLayout::new(&release, &content, &self.chain, SMALL_CHUNKS)?;
         let mut payload = Vec::new();
         let unsigned = plan.write_payload(content, &blobs, &mut payload, |_| ())?;
         let mut bytes = unsigned.prologue(&[unsigned.sign(&self.key)])?;

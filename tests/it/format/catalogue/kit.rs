@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use airlock::appliance::{Appliance, Imported, NewAppliance, Options, init};
-use airlock::bundle::{Content, ContentSource, Packing, Plan, Release, TagLine};
+use airlock::bundle::{BlobSource, BundleContent, BundleLayout, Packing, ReleaseStatement, TagLine};
 use airlock::crypto::{Chain, Envelope, PayloadType, RoleName, SigningKey};
 use airlock::domain::{Audience, Digest, Error, FixedClock, Hash, Result, Timestamp, Version, oci};
 use sha2::{Digest as _, Sha256};
@@ -162,7 +162,7 @@ fn keys_of(chain: &Chain, role: RoleName) -> Vec<SigningKey> {
 
 struct Nothing;
 
-impl ContentSource for Nothing {
+impl BlobSource for Nothing {
     fn open(&self, digest: &Digest, size: u64) -> Result<Box<dyn Read + Send>> {
         assert_eq!(size, 2, "{digest}");
         Ok(Box::new(Cursor::new(b"{}")))
@@ -177,7 +177,7 @@ pub(crate) fn newer(chain: &Chain, now: Timestamp) -> Vec<u8> {
     )
     .into_bytes();
     let digest = Digest(Hash(Sha256::digest(&manifest).into()));
-    let content = Content {
+    let content = BundleContent {
         tags: vec![TagLine {
             digest,
             media_type: oci::OCI_MANIFEST.into(),
@@ -186,11 +186,11 @@ pub(crate) fn newer(chain: &Chain, now: Timestamp) -> Vec<u8> {
             tag: Some("newer".parse().unwrap()),
         }],
         manifests: BTreeMap::from([(digest, manifest)]),
-        ..Content::default()
+        ..BundleContent::default()
     };
     let product = "acme-web".parse().unwrap();
     let channel = "stable".parse().unwrap();
-    let release = Release {
+    let release = ReleaseStatement {
         epoch: chain.newest().epoch(&product, &channel),
         product,
         channel,
@@ -207,7 +207,7 @@ pub(crate) fn newer(chain: &Chain, now: Timestamp) -> Vec<u8> {
         level: 3,
         reserve: 0,
     };
-    let plan = Plan::new(&release, &content, chain, packing).unwrap();
+    let plan = BundleLayout::new(&release, &content, chain, packing).unwrap();
     let mut payload = Vec::new();
     let unsigned = plan.write_payload(content, &Nothing, &mut payload, |_| ()).unwrap();
     let signatures: Vec<_> = keys_of(chain, RoleName::Release)

@@ -3,6 +3,7 @@
 //! There is no tar parser for headers that an attacker chose, hence no PAX, GNU name, sparse, link, device, duplicate or
 //! traversal to get wrong. Only the size field of the five entries before the signed head is read.
 
+use super::kind::Kind;
 use crate::domain::{Class, Error, Result};
 
 /// A tar block.
@@ -71,14 +72,14 @@ pub(crate) fn header(name: &str, size: u64) -> [u8; BLOCK] {
 /// # Errors
 ///
 /// `E-FORMAT header` for any other byte than expected, `E-LIMIT size` for a size above the cap.
-pub(crate) fn claimed_size(found: &[u8; BLOCK], name: &str, cap: u64) -> Result<u64> {
+pub(crate) fn claimed_size(kind: &Kind, found: &[u8; BLOCK], name: &str, cap: u64) -> Result<u64> {
     let size = found
         .get(124..135)
         .filter(|digits| digits.iter().all(|digit| (b'0'..=b'7').contains(digit)))
         .and_then(|digits| std::str::from_utf8(digits).ok())
         .and_then(|digits| u64::from_str_radix(digits, 8).ok())
-        .ok_or_else(|| wrong_header(name))?;
-    compare_header(found, name, size)?;
+        .ok_or_else(|| wrong_header(kind, name))?;
+    compare_header(kind, found, name, size)?;
     if size > cap {
         return Err(
             Error::new(Class::Limit, "size", format!("the entry {name} has {size} bytes"))
@@ -93,22 +94,26 @@ pub(crate) fn claimed_size(found: &[u8; BLOCK], name: &str, cap: u64) -> Result<
 /// # Errors
 ///
 /// `E-FORMAT header`.
-pub(crate) fn compare_header(found: &[u8; BLOCK], name: &str, size: u64) -> Result<()> {
+pub(crate) fn compare_header(kind: &Kind, found: &[u8; BLOCK], name: &str, size: u64) -> Result<()> {
     if *found == header(name, size) {
         Ok(())
     } else {
-        Err(wrong_header(name))
+        Err(wrong_header(kind, name))
     }
 }
 
-fn wrong_header(name: &str) -> Error {
+fn wrong_header(kind: &Kind, name: &str) -> Error {
+    let noun = kind.noun;
     if PROLOGUE.first() == Some(&name) {
         return Error::new(
             Class::Format,
             "header",
-            "this is no airlock bundle: it does not begin with the header of 00-format",
+            format!("this is no airlock {noun}: it does not begin with the header of 00-format"),
         )
-        .expected("a file made by `airlock bundle create`, as it was made: not packed, unpacked or encrypted again")
+        .expected(format!(
+            "a file made by `{}`, as it was made: not packed, unpacked or encrypted again",
+            kind.made_with
+        ))
         .remedy("check that it is the right file, or copy it again");
     }
     Error::new(
@@ -117,12 +122,16 @@ fn wrong_header(name: &str) -> Error {
         format!("the header before the entry {name} is not the expected one"),
     )
     .expected("exactly the header that follows from the format and the signed head")
-    .remedy("copy the bundle again, or ask the vendor for it: something changed it or it is no airlock bundle")
+    .remedy(format!(
+        "copy the {noun} again, or ask {} for it: something changed it or it is no airlock {noun}",
+        kind.maker
+    ))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::container::tests::KIND;
 
     #[test]
     fn headers_are_read_back_by_tar() {
@@ -141,9 +150,9 @@ mod tests {
     #[test]
     fn the_cap_itself_fits_and_any_other_byte_does_not() {
         let good = header("00-format", 128);
-        assert_eq!(claimed_size(&good, "00-format", 128).unwrap(), 128);
+        assert_eq!(claimed_size(&KIND, &good, "00-format", 128).unwrap(), 128);
         assert_eq!(
-            claimed_size(&header("00-format", 129), "00-format", 128)
+            claimed_size(&KIND, &header("00-format", 129), "00-format", 128)
                 .unwrap_err()
                 .class(),
             Class::Limit
@@ -153,7 +162,7 @@ mod tests {
                 let mut bad = good;
                 bad[at] ^= 1 << bit;
                 assert_eq!(
-                    claimed_size(&bad, "00-format", 128).unwrap_err().class(),
+                    claimed_size(&KIND, &bad, "00-format", 128).unwrap_err().class(),
                     Class::Format,
                     "{at}.{bit}"
                 );

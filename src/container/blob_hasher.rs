@@ -71,3 +71,8 @@ impl<'scope> BlobHasher<'scope> {
             .map_err(|_| Error::new(Class::Internal, "hasher", "the hashing thread ended too early"))
     }
 }
+
+/// Returns the digest of bytes that are at hand.
+pub(crate) fn digest_of(bytes: &[u8]) -> Digest {
+    Digest(Hash(Sha256::digest(bytes).into()))
+}

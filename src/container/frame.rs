@@ -5,7 +5,8 @@
 
 use std::io;
 
-use crate::domain::{Class, Codec, Error, Result, limits};
+use super::kind::Kind;
+use crate::domain::{Class, Error, Result, limits};
 
 const MAGIC: [u8; 4] = 0xFD2F_B528_u32.to_le_bytes();
 
@@ -48,6 +49,7 @@ impl std::fmt::Debug for Encoder {
 
 /// Makes plain chunks of stored ones.
 pub(super) struct Decoder {
+    kind: &'static Kind,
     decompressor: zstd::bulk::Decompressor<'static>,
 }
 
@@ -57,9 +59,9 @@ impl Decoder {
     /// # Errors
     ///
     /// `E-INTERNAL` when the library cannot start.
-    pub(super) fn new() -> Result<Self> {
+    pub(super) fn new(kind: &'static Kind) -> Result<Self> {
         zstd::bulk::Decompressor::new()
-            .map(|decompressor| Self { decompressor })
+            .map(|decompressor| Self { kind, decompressor })
             .map_err(|error| Error::new(Class::Internal, "zstd", format!("zstd cannot start: {error}")))
     }
 
@@ -69,18 +71,18 @@ impl Decoder {
     ///
     /// `E-LIMIT window`, `E-FORMAT non-canonical-frame`, and `E-INTEGRITY frame` when the data is not what the header says.
     pub(super) fn decode(&mut self, frame: &[u8], plain: &mut [u8]) -> Result<()> {
-        check_header(frame, plain.len() as u64)?;
+        check_header(self.kind, frame, plain.len() as u64)?;
         // Walks the block headers only: nothing may stand behind the one frame.
         match zstd::zstd_safe::find_frame_compressed_size(frame) {
             Ok(size) if size == frame.len() => {}
             Ok(_) => return Err(non_canonical("something follows the frame")),
-            Err(_) => return Err(damaged("the frame's blocks do not add up")),
+            Err(_) => return Err(damaged(self.kind, "the frame's blocks do not add up")),
         }
         let decoded: io::Result<usize> = self.decompressor.decompress_to_buffer(frame, plain);
         match decoded {
             Ok(count) if count == plain.len() => Ok(()),
-            Ok(_) => Err(damaged("the frame holds fewer bytes than it says")),
-            Err(error) => Err(damaged(&error.to_string())),
+            Ok(_) => Err(damaged(self.kind, "the frame holds fewer bytes than it says")),
+            Err(error) => Err(damaged(self.kind, &error.to_string())),
         }
     }
 }
@@ -92,7 +94,7 @@ impl std::fmt::Debug for Decoder {
 }
 
 /// Checks magic number, flags, window and content size.
-fn check_header(frame: &[u8], plain: u64) -> Result<()> {
+fn check_header(kind: &Kind, frame: &[u8], plain: u64) -> Result<()> {
     let missing = || non_canonical("the frame's header is cut");
     let (magic, rest) = frame.split_at_checked(4).ok_or_else(missing)?;
     if magic != MAGIC {
@@ -138,7 +140,7 @@ fn check_header(frame: &[u8], plain: u64) -> Result<()> {
         return Err(
             Error::new(Class::Limit, "window", "a zstd frame wants a window above 8 MiB")
                 .expected("at most 8 MiB")
-                .remedy("have the vendor make the bundle with airlock"),
+                .remedy(format!("have {} make the {} with airlock", kind.maker, kind.noun)),
         );
     }
     if content != plain {
@@ -149,31 +151,27 @@ fn check_header(frame: &[u8], plain: u64) -> Result<()> {
     Ok(())
 }
 
-/// Returns the codec's word for messages.
-pub(super) fn codec_word(codec: Codec) -> &'static str {
-    match codec {
-        Codec::None => "stored",
-        Codec::Zstd => "zstd",
-    }
-}
-
 fn non_canonical(found: &str) -> Error {
     Error::new(Class::Format, "non-canonical-frame", found)
         .expected("exactly one zstd frame with its content size, no dictionary, nothing before or after")
 }
 
-fn damaged(found: &str) -> Error {
+fn damaged(kind: &Kind, found: &str) -> Error {
     Error::new(
         Class::Integrity,
         "frame",
         format!("a chunk under a good hash does not decode: {found}"),
     )
-    .remedy("ask the vendor for a bundle made by another builder")
+    .remedy(format!(
+        "ask {} for a {} made by another builder",
+        kind.maker, kind.noun
+    ))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::container::tests::KIND;
 
     fn frame(plain: &[u8]) -> Vec<u8> {
         let mut buffer = vec![0; plain.len()];
@@ -184,7 +182,7 @@ mod tests {
 
     fn decode(frame: &[u8], plain: usize) -> Result<Vec<u8>> {
         let mut out = vec![0; plain];
-        Decoder::new().unwrap().decode(frame, &mut out).map(|()| out)
+        Decoder::new(&KIND).unwrap().decode(frame, &mut out).map(|()| out)
     }
 
     #[test]

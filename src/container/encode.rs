@@ -1,0 +1,105 @@
+//! Writes a payload: blobs cut into chunks, compressed over all cores, the same bytes on any number of them.
+//!
+//! Every source byte is read once and every byte of the file written once. A blob's digest is checked while it is read; one that
+//! is wrong ends the writing.
+
+use std::io::Write;
+use std::path::PathBuf;
+
+use sha2::{Digest as _, Sha256};
+
+use super::blob_reader::{BlobReader, OpenBlob, check_empty_blobs};
+use super::chunk::Chunk;
+use super::cut::{Payload, PayloadBlob};
+use super::entry::{BLOCK, END_BYTES, chunk_name, header, padding};
+use super::frame::Encoder;
+use super::kind::Kind;
+use super::pump::pump;
+use crate::domain::{Codec, Error, Hash, Result};
+use crate::stream::{BufferPool, PooledBuffer};
+
+/// A chunk on its way to the medium.
+struct EncodedChunk {
+    chunk: Chunk,
+    bytes: PooledBuffer,
+    plain: u64,
+}
+
+/// Writes every chunk and the end blocks to `out`, which stands where the payload begins.
+///
+/// `progress` is told the plain bytes done so far.
+///
+/// # Errors
+///
+/// `E-INTEGRITY source` when a source does not hold what its descriptor says; `E-IO` and `E-SPACE` of both ends.
+pub(crate) fn write_payload<B: PayloadBlob>(
+    kind: &Kind,
+    payload: Payload<'_, B>,
+    level: i32,
+    open_blob: &mut OpenBlob<'_, B>,
+    out: &mut dyn Write,
+    progress: &mut dyn FnMut(u64),
+) -> Result<Vec<Chunk>> {
+    let failed = |error| Error::io("write", &PathBuf::from(format!("the {}", kind.noun)), error);
+    let pool = BufferPool::new(usize::try_from(payload.chunk_bytes).unwrap_or(usize::MAX));
+    let mut chunks = Vec::new();
+    let mut done: u64 = 0;
+    let mut reader = BlobReader::new(payload, open_blob, pool.clone());
+    let mut cut = payload.cut();
+    pump(
+        || Some(reader.read(cut.next()?)),
+        || {
+            let mut encoder = Encoder::new(level);
+            let pool = pool.clone();
+            move |plain: PooledBuffer| {
+                let encoder = encoder
+                    .as_mut()
+                    .map_err(|error| Error::new(error.class(), error.code(), error.to_string()))?;
+                Ok(encode(encoder, &pool, plain))
+            }
+        },
+        |encoded: EncodedChunk| {
+            chunks.push(encoded.chunk);
+            write_chunk(out, chunks.len() as u64, &encoded.bytes).map_err(failed)?;
+            done = done.saturating_add(encoded.plain);
+            progress(done);
+            Ok(())
+        },
+    )?;
+    check_empty_blobs(payload.blobs)?;
+    out.write_all(&[0; END_BYTES]).map_err(failed)?;
+    Ok(chunks)
+}
+
+fn encode(encoder: &mut Encoder, pool: &BufferPool, plain: PooledBuffer) -> EncodedChunk {
+    let mut stored = pool.take(0);
+    let plain_bytes = plain.len() as u64;
+    let (codec, bytes) = match encoder.encode(&plain, stored.spare()) {
+        Some(length) => {
+            stored.set_len(length);
+            (Codec::Zstd, stored)
+        }
+        None => (Codec::None, plain),
+    };
+    let chunk = Chunk {
+        codec,
+        sha256: Hash(Sha256::digest(&*bytes).into()),
+        size: u32::try_from(bytes.len()).unwrap_or(u32::MAX),
+    };
+    EncodedChunk {
+        chunk,
+        bytes,
+        plain: plain_bytes,
+    }
+}
+
+fn write_chunk(out: &mut dyn Write, number: u64, bytes: &[u8]) -> std::io::Result<()> {
+    let size = bytes.len() as u64;
+    let zeros = [0_u8; BLOCK];
+    let pad = zeros
+        .get(..usize::try_from(padding(size)).unwrap_or(0))
+        .unwrap_or_default();
+    out.write_all(&header(&chunk_name(number), size))?;
+    out.write_all(bytes)?;
+    out.write_all(pad)
+}

@@ -1,0 +1,75 @@
+//! Entry 00: which kind of file this is, in which version, and which chunks its volume holds.
+
+use super::kind::Kind;
+use crate::domain::{Class, Error, Result};
+
+/// Returns the text of entry 00 for a file of one volume.
+pub(crate) fn format_lines(kind: &Kind, chunks: u64) -> String {
+    let first = u64::from(chunks > 0);
+    format!("{} 1\nvolume 1/1 chunks {first}-{chunks}\n", kind.word)
+}
+
+/// Tells apart what is no airlock file, of another kind, or of another version. Whether the second line agrees with the head is
+/// judged once the head is verified.
+///
+/// # Errors
+///
+/// `E-FORMAT unsupported-version`, `wrong-type`, `format-lines`, and the kind's own code for what is none at all.
+pub(super) fn check_format(kind: &Kind, text: &[u8]) -> Result<()> {
+    let Kind { word, noun, .. } = kind;
+    let lines = std::str::from_utf8(text).unwrap_or_default();
+    let first = lines.lines().next().unwrap_or_default();
+    let (found, version) = first.split_once(' ').unwrap_or((first, ""));
+    if found != *word || !first.contains(' ') {
+        return Err(other_kind(kind, first));
+    }
+    if version != "1" {
+        return Err(Error::new(
+            Class::Format,
+            "unsupported-version",
+            format!("the {noun} has format version {version:?}"),
+        )
+        .expected("version 1")
+        .remedy("update airlock"));
+    }
+    let well_formed = lines
+        .strip_prefix(word)
+        .and_then(|rest| rest.strip_prefix(" 1\nvolume "))
+        .is_some_and(|rest| {
+            rest.ends_with('\n')
+                && rest.matches('\n').count() == 1
+                && rest
+                    .bytes()
+                    .all(|byte| byte.is_ascii_digit() || b"/- \nchunks".contains(&byte))
+        });
+    if well_formed {
+        Ok(())
+    } else {
+        Err(Error::new(
+            Class::Format,
+            "format-lines",
+            "the second format line is not one of a volume",
+        ))
+    }
+}
+
+fn other_kind(kind: &Kind, first: &str) -> Error {
+    let other = first
+        .split_once(' ')
+        .and_then(|(word, _)| kind.others.iter().find(|other| other.word == word));
+    match other {
+        Some(other) => Error::new(
+            Class::Format,
+            "wrong-type",
+            format!("this is a {} ({})", other.noun, other.word),
+        )
+        .expected(format!("a {}", kind.noun))
+        .remedy(other.remedy),
+        None => Error::new(
+            Class::Format,
+            kind.no_such_file,
+            format!("the format line is not that of a {}", kind.noun),
+        )
+        .expected(format!("{} 1", kind.word)),
+    }
+}

@@ -1,0 +1,55 @@
+//! What every airlock file has in common: the container. Normative text: `bundle-spec/SPEC.md`, sections 4 and 6.
+//!
+//! ```text
+//! 00-format 01-signatures 02-trust 03-head 04-approvals 05-index/… 06-fill │ chunks/… │ 00 00
+//! └─ prologue: sizes read under caps, all else constant ┘└ pages ┘└─ fill ─┘└─ cut ──┘ └ end ┘
+//!
+//! write:  blobs ─ BlobReader ─> plain chunks ─┐                    ┌─> stored chunks
+//! read:   stored chunks ─ Source ─────────────┼─ pump, all cores ──┼─> Collector ─> PayloadSink
+//! check:  stored chunks ─ Source ─────────────┘                    └─> nothing: hashes are compared
+//! ```
+//!
+//! What a file means (its head, the lines of its index besides chunks, who must sign) belongs to the module that knows the
+//! kind; it gives a [`Kind`] with the words, caps and units in which kinds differ.
+#![deny(clippy::indexing_slicing, clippy::arithmetic_side_effects)]
+#![cfg_attr(
+    test,
+    allow(clippy::indexing_slicing, clippy::arithmetic_side_effects, reason = "tests")
+)]
+
+mod blob_hasher;
+mod blob_reader;
+mod chunk;
+mod collect;
+mod cut;
+mod decode;
+mod encode;
+mod entry;
+mod format_lines;
+mod frame;
+mod kind;
+mod outline;
+mod pages;
+mod prologue;
+mod pump;
+mod read_back;
+mod source;
+
+#[cfg(test)]
+mod tests;
+
+pub(crate) use blob_hasher::digest_of;
+pub(crate) use chunk::{Chunk, check_chunks};
+pub(crate) use cut::{Payload, PayloadBlob};
+pub(crate) use decode::{PayloadSink, check_digest, read_payload};
+pub(crate) use encode::write_payload;
+pub(crate) use entry::{END_BYTES, entry_bytes};
+pub(crate) use format_lines::format_lines;
+pub(crate) use kind::{Caps, Kind, OtherKind};
+pub use outline::{Builder, PageEntry, Totals};
+pub(crate) use outline::{check_features, check_outline};
+pub(crate) use pages::{PageReader, PageWriter, page_entries, read_fill, read_pages};
+pub(crate) use prologue::{EMPTY_APPROVALS, Prologue, bytes_before_payload, room_for_signatures, signatures_bytes};
+pub(crate) use read_back::read_back;
+pub use source::Input;
+pub(crate) use source::Source;

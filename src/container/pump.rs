@@ -1,0 +1,127 @@
+//! The one pump that everything made of chunks runs through, in both directions: over all cores, in order, in bounded memory.
+
+use sha2::{Digest as _, Sha256};
+
+use super::chunk::{Chunk, codec_word};
+use super::entry::chunk_name;
+use super::source::Source;
+use crate::domain::{Class, Error, Hash, Result};
+use crate::stream::{BufferPool, PooledBuffer, ordered_map, worker_count};
+
+/// A stored chunk on its way.
+pub(super) struct StoredChunk<S> {
+    /// Its number, from 1.
+    pub(super) number: u64,
+    /// What the index says of it.
+    pub(super) chunk: Chunk,
+    /// What the caller knows of it.
+    pub(super) span: S,
+    /// Its stored bytes.
+    pub(super) bytes: PooledBuffer,
+    /// Bytes of the file up to its end, padding included.
+    pub(super) position: u64,
+}
+
+/// Produces on one thread, works on all cores, and consumes in order on the caller's thread. A few jobs are under way at once.
+///
+/// # Errors
+///
+/// The first one in the order of the jobs, whichever of the three it came from; nothing is produced behind it.
+pub(super) fn pump<Job, Out, Work>(
+    mut produce: impl FnMut() -> Option<Result<Job>> + Send,
+    start_worker: impl Fn() -> Work + Sync,
+    mut consume: impl FnMut(Out) -> Result<()>,
+) -> Result<()>
+where
+    Job: Send,
+    Out: Send,
+    Work: FnMut(Job) -> Result<Out>,
+{
+    let workers = worker_count();
+    let mut failed = false;
+    ordered_map(
+        workers,
+        workers.saturating_add(3),
+        || {
+            if failed {
+                return None;
+            }
+            let job = produce()?;
+            failed = job.is_err();
+            Some(job)
+        },
+        || {
+            let mut work = start_worker();
+            move |job: Result<Job>| work(job?)
+        },
+        |out: Result<Out>| consume(out?),
+    )
+}
+
+/// Reads stored chunks, compares each with its hash, and only then hands it to a worker.
+///
+/// # Errors
+///
+/// `E-INTEGRITY stored-hash`; `E-FORMAT`, `E-INCOMPLETE` and `E-IO` of the source; those of worker and consumer.
+pub(super) fn pump_stored<S, Out, Work>(
+    source: &mut Source,
+    pool: &BufferPool,
+    mut chunks: impl Iterator<Item = (u64, Chunk, S)> + Send,
+    start_worker: impl Fn() -> Work + Sync,
+    consume: impl FnMut(Out) -> Result<()>,
+) -> Result<()>
+where
+    S: Send,
+    Out: Send,
+    Work: FnMut(StoredChunk<S>) -> Result<Out>,
+{
+    let noun = source.kind().noun;
+    pump(
+        || {
+            let (number, chunk, span) = chunks.next()?;
+            Some(read_chunk(source, pool, number, chunk, span))
+        },
+        || {
+            let mut work = start_worker();
+            move |stored: StoredChunk<S>| {
+                compare_hash(noun, &stored)?;
+                work(stored)
+            }
+        },
+        consume,
+    )
+}
+
+fn read_chunk<S>(source: &mut Source, pool: &BufferPool, number: u64, chunk: Chunk, span: S) -> Result<StoredChunk<S>> {
+    source.header(&chunk_name(number), u64::from(chunk.size))?;
+    // The index reader made sure that no stored size is above its plain size, and that is at most chunk_bytes.
+    let mut bytes = pool.take(usize::try_from(chunk.size).unwrap_or(usize::MAX));
+    source.fill(bytes.bytes_mut(), Class::Incomplete)?;
+    source.padding(u64::from(chunk.size), Class::Incomplete)?;
+    Ok(StoredChunk {
+        number,
+        chunk,
+        span,
+        bytes,
+        position: source.position(),
+    })
+}
+
+fn compare_hash<S>(noun: &str, stored: &StoredChunk<S>) -> Result<()> {
+    let StoredChunk {
+        number, chunk, bytes, ..
+    } = stored;
+    if Hash(Sha256::digest(&**bytes).into()) == chunk.sha256 {
+        return Ok(());
+    }
+    Err(Error::new(
+        Class::Integrity,
+        "stored-hash",
+        format!(
+            "chunk {number} ({}) is not the one that was signed",
+            codec_word(chunk.codec)
+        ),
+    )
+    .expected(chunk.sha256.to_string())
+    .remedy(format!("copy the {noun} again: the medium or the copy is damaged")))
+}

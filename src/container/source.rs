@@ -1,0 +1,207 @@
+//! Bytes from outside with their position, and errors in the words of the format.
+
+use std::fmt;
+use std::io::{self, Read};
+
+use super::entry::{BLOCK, END_BYTES, compare_header, padding};
+use super::kind::Kind;
+use crate::domain::{Class, Error, Result};
+use crate::stream::read_exact_or_end;
+
+/// Where a file's bytes come from, read once from front to back.
+pub trait Input: Read + Send {
+    /// Passes over bytes: a file seeks, a pipe reads and forgets.
+    ///
+    /// # Errors
+    ///
+    /// Those of the source; `UnexpectedEof` when it ends before.
+    fn skip(&mut self, count: u64) -> io::Result<()>;
+}
+
+/// Input with its position, and errors in the words of the format.
+pub(crate) struct Source {
+    input: Box<dyn Input>,
+    kind: &'static Kind,
+    position: u64,
+}
+
+impl Source {
+    /// Starts at the beginning of an input.
+    pub(crate) fn new(input: Box<dyn Input>, kind: &'static Kind) -> Self {
+        Self {
+            input,
+            kind,
+            position: 0,
+        }
+    }
+
+    /// Returns the kind of file that is read.
+    pub(crate) fn kind(&self) -> &'static Kind {
+        self.kind
+    }
+
+    /// Returns how many bytes were read or passed over.
+    pub(crate) fn position(&self) -> u64 {
+        self.position
+    }
+
+    /// Fills the buffer.
+    ///
+    /// # Errors
+    ///
+    /// `E-FORMAT truncated` before entry 05, `E-INCOMPLETE truncated` from there on; `E-INCOMPLETE stall`; `E-IO`.
+    pub(crate) fn fill(&mut self, buffer: &mut [u8], cut: Class) -> Result<()> {
+        let count = read_exact_or_end(&mut self.input, buffer).map_err(|error| self.failed(error))?;
+        self.position = self.position.saturating_add(count as u64);
+        if count == buffer.len() {
+            Ok(())
+        } else {
+            Err(self.truncated(cut))
+        }
+    }
+
+    /// Passes over bytes.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::fill`].
+    pub(crate) fn skip(&mut self, count: u64, cut: Class) -> Result<()> {
+        match self.input.skip(count) {
+            Ok(()) => {
+                self.position = self.position.saturating_add(count);
+                Ok(())
+            }
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Err(self.truncated(cut)),
+            Err(error) => Err(self.failed(error)),
+        }
+    }
+
+    /// Whether the source has ended.
+    ///
+    /// # Errors
+    ///
+    /// `E-INCOMPLETE stall`; `E-IO`.
+    pub(crate) fn at_end(&mut self) -> Result<bool> {
+        let count = read_exact_or_end(&mut self.input, &mut [0]).map_err(|error| self.failed(error))?;
+        Ok(count == 0)
+    }
+
+    /// Reads `size` bytes of content and its padding, which must be zero.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::fill`]; `E-FORMAT padding`.
+    pub(crate) fn content(&mut self, size: u64, cut: Class) -> Result<Vec<u8>> {
+        // Callers compare the size with a cap before they ask.
+        let mut content = vec![0; usize::try_from(size).unwrap_or(usize::MAX)];
+        self.fill(&mut content, cut)?;
+        self.padding(size, cut)?;
+        Ok(content)
+    }
+
+    /// Reads the padding after content of a size.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::fill`]; `E-FORMAT padding`.
+    pub(crate) fn padding(&mut self, size: u64, cut: Class) -> Result<()> {
+        let mut pad = [0; BLOCK];
+        let pad = pad
+            .get_mut(..usize::try_from(padding(size)).unwrap_or(0))
+            .unwrap_or_default();
+        self.zeros(pad, "padding", cut)
+    }
+
+    /// Fills the buffer with what must be zero.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::fill`]; `E-FORMAT` with `what` as its code.
+    pub(super) fn zeros(&mut self, buffer: &mut [u8], what: &'static str, cut: Class) -> Result<()> {
+        self.fill(buffer, cut)?;
+        if buffer.iter().all(|byte| *byte == 0) {
+            return Ok(());
+        }
+        Err(
+            Error::new(Class::Format, what, format!("the {what} holds other bytes than zero"))
+                .expected("zero bytes")
+                .remedy(format!("copy the {} again: something changed it", self.kind.noun)),
+        )
+    }
+
+    /// Reads a header and compares it with the one that must stand here.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::fill`]; `E-FORMAT header`.
+    pub(crate) fn header(&mut self, name: &str, size: u64) -> Result<()> {
+        let mut header = [0; BLOCK];
+        self.fill(&mut header, Class::Incomplete)?;
+        compare_header(self.kind, &header, name, size)
+    }
+
+    /// Reads the two zero blocks, and the end of the file right behind them.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::fill`]; `E-FORMAT end` and `trailing-data`.
+    pub(crate) fn end(&mut self) -> Result<()> {
+        self.zeros(&mut [0; END_BYTES], "end", Class::Incomplete)?;
+        if self.at_end()? {
+            return Ok(());
+        }
+        let noun = self.kind.noun;
+        Err(Error::new(
+            Class::Format,
+            "trailing-data",
+            format!("something follows the end of the {noun}"),
+        )
+        .expected("end of file after the two zero blocks")
+        .remedy(format!("copy the {noun} again; if it stays so, do not use this medium")))
+    }
+
+    fn truncated(&self, class: Class) -> Error {
+        let Kind { noun, arrival, .. } = self.kind;
+        Error::new(
+            class,
+            "truncated",
+            format!("the {noun} ends after {} bytes", self.position),
+        )
+        .expected(format!("the whole {noun}"))
+        .remedy(format!(
+            "copy it again and {arrival} it again; what was verified is kept"
+        ))
+    }
+
+    fn failed(&self, error: io::Error) -> Error {
+        if error.kind() == io::ErrorKind::TimedOut {
+            return Error::new(
+                Class::Incomplete,
+                "stall",
+                format!("the source fell silent after {} bytes", self.position),
+            )
+            .expected("at least 64 KiB in 120 seconds")
+            .remedy(format!(
+                "start the feed and the {} again; what was verified is kept",
+                self.kind.arrival
+            ))
+            .with_source(error);
+        }
+        Error::new(
+            Class::Io,
+            "read",
+            format!("the source cannot be read after {} bytes: {error}", self.position),
+        )
+        .remedy(format!(
+            "put the medium back or use another copy, and {} again; what was verified is kept",
+            self.kind.arrival
+        ))
+        .with_source(error)
+    }
+}
+
+impl fmt::Debug for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Source at {}", self.position)
+    }
+}
