@@ -20,6 +20,7 @@ const LEVELS: &[(&str, u8)] = &[
     ("stream", 1),
     ("crypto", 1),
     ("confine", 1),
+    ("protocol", 1),
     ("bundle", 2),
     ("store", 2),
     ("db", 2),
