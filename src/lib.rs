@@ -14,6 +14,7 @@
 //! | 0 | [`domain`] | words of the field as pure values; no IO |
 //! | 1 | [`stream`], [`crypto`] | byte plumbing; who may sign, and how it is checked |
 //! | 1 | [`container`] | what every airlock file is made of: entries, pages, chunks; uses both |
+//! | 1 | [`protocol`] | the wire of Distr's agents and hub, for whoever sends or reads it |
 //! | 2 | [`bundle`], `store`, `db` | what a bundle says and carries; content on disk; SQL. None of them knows another |
 //! | 3 | `media` | files, folders and pipes that bundles come from and go to |
 //! | 4 | `vendor_side` \| `appliance` | make bundles \| take them in and serve them; never one another |
@@ -35,6 +36,7 @@ pub mod domain;
 #[cfg(feature = "site")]
 pub mod http;
 pub mod media;
+pub mod protocol;
 pub mod store;
 pub mod stream;
 #[cfg(feature = "vendor")]

@@ -21,6 +21,7 @@ const LEVELS: &[(&str, u8)] = &[
     ("crypto", 1),
     ("container", 1),
     ("confine", 1),
+    ("protocol", 1),
     ("bundle", 2),
     ("store", 2),
     ("db", 2),

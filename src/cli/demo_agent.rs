@@ -10,12 +10,11 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use serde::Deserialize;
-use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 use zeroize::Zeroizing;
 
-use crate::domain::{Class, Error, Result, Uuid};
+use crate::domain::{Class, Error, Result, StatusKind, Uuid};
+use crate::protocol::distr::{Deployment, Endpoint, LoginAnswer, Resources, StatusReport, user_agent};
 use crate::stream::{create_folder, write_atomically};
 
 /// How long one request may take.
@@ -47,24 +46,8 @@ pub(super) struct Agent {
 /// What became of a deployment in one round.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Report {
-    pub(super) kind: &'static str,
+    pub(super) kind: StatusKind,
     pub(super) message: String,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Resources {
-    #[serde(default)]
-    deployments: Vec<Deployment>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Deployment {
-    id: Uuid,
-    revision_id: Uuid,
-    compose_file: String,
-    env_file: Option<String>,
 }
 
 impl Agent {
@@ -82,7 +65,7 @@ impl Agent {
         Ok(Self {
             account,
             http: reqwest::Client::builder()
-                .user_agent(format!("DistrAgentClient/{VERSION}"))
+                .user_agent(user_agent(VERSION))
                 .timeout(PATIENCE)
                 .build()
                 .map_err(|error| failed(&error))?,
@@ -106,7 +89,9 @@ impl Agent {
     ///
     /// `pull` fetches an image by reference and returns its size; it is used where there is no engine.
     pub(super) fn round(&mut self, pull: &mut dyn FnMut(&str) -> Result<u64>) -> Result<Vec<Report>> {
-        let resources: Resources = self.get("resources")?;
+        let body = self.request(Endpoint::Resources, None)?;
+        let resources: Resources = serde_json::from_str(&body)
+            .map_err(|error| unexpected(&format!("a list of what to run that is {error}")))?;
         let gone: Vec<Uuid> = self
             .applied
             .keys()
@@ -123,20 +108,24 @@ impl Agent {
                 _ => self.apply(deployment, pull),
             };
             let report = outcome.unwrap_or_else(|error| Report {
-                kind: "error",
+                kind: StatusKind::Error,
                 message: error.to_string(),
             });
-            self.send(
-                "status",
-                &json!({"revisionId": deployment.revision_id, "type": report.kind, "message": report.message}),
-            )?;
+            let status = StatusReport {
+                revision: Some(deployment.revision_id),
+                kind: report.kind.as_str(),
+                message: report.message.as_str(),
+            };
+            let body = serde_json::to_string(&status).expect("a status has a JSON form");
+            self.request(Endpoint::Status, Some(&body))?;
             reports.push(report);
         }
         Ok(reports)
     }
 
     fn apply(&mut self, deployment: &Deployment, pull: &mut dyn FnMut(&str) -> Result<u64>) -> Result<Report> {
-        let text = decode(&deployment.compose_file)?;
+        let text = deployment.compose_file.as_deref().map(decode).transpose()?;
+        let text = text.ok_or_else(|| unexpected("a deployment without a compose file"))?;
         let compose = String::from_utf8(text).map_err(|_| unexpected("a compose file that is no text"))?;
         let project = compose
             .lines()
@@ -171,7 +160,7 @@ impl Agent {
         };
         self.applied.insert(deployment.id, (deployment.revision_id, project));
         Ok(Report {
-            kind: "progressing",
+            kind: StatusKind::Progressing,
             message,
         })
     }
@@ -179,7 +168,7 @@ impl Agent {
     fn check(&self, project: &str) -> Result<Report> {
         if self.compose.is_none() {
             return Ok(Report {
-                kind: "running",
+                kind: StatusKind::Running,
                 message: "pulled and not started: no Docker engine here".into(),
             });
         }
@@ -197,7 +186,11 @@ impl Agent {
             states.lines().count(),
         );
         Ok(Report {
-            kind: if running == all && all > 0 { "running" } else { "error" },
+            kind: if running == all && all > 0 {
+                StatusKind::Running
+            } else {
+                StatusKind::Error
+            },
             message: format!("status check results: {running} of {all} containers running (healthchecks missing)"),
         })
     }
@@ -229,57 +222,55 @@ impl Agent {
         run(&mut command)
     }
 
-    fn get<T: serde::de::DeserializeOwned>(&mut self, route: &str) -> Result<T> {
-        let body = self.request(&reqwest::Method::GET, route, None)?;
-        serde_json::from_str(&body).map_err(|error| unexpected(&format!("an answer of {route} that is {error}")))
-    }
-
-    fn send(&mut self, route: &str, body: &Value) -> Result<()> {
-        self.request(&reqwest::Method::POST, route, Some(body)).map(|_| ())
-    }
-
     /// Asks once more with a new token when the old one is refused, as Distr's agents do.
-    fn request(&mut self, method: &reqwest::Method, route: &str, body: Option<&Value>) -> Result<String> {
+    fn request(&mut self, endpoint: Endpoint, body: Option<&str>) -> Result<String> {
         for fresh in [false, true] {
             if fresh || self.token.is_none() {
                 self.token = Some(self.login()?);
             }
             let token = self.token.as_ref().map(|token| token.as_str()).unwrap_or_default();
-            let mut request = self
-                .http
-                .request(method.clone(), format!("{}/api/v1/agent/{route}", self.account.base))
-                .bearer_auth(token);
+            let mut request = self.to(endpoint)?.bearer_auth(token);
             if let Some(body) = body {
-                request = request
-                    .header("content-type", "application/json")
-                    .body(body.to_string());
+                request = request.header("content-type", "application/json").body(body.to_owned());
             }
             let (status, text) = self.answer(request)?;
             match status {
                 200..=299 => return Ok(text),
                 401 if !fresh => {}
-                _ => return Err(unexpected(&format!("{status} from {route}: {}", text.trim()))),
+                _ => {
+                    return Err(unexpected(&format!(
+                        "{status} from {}: {}",
+                        endpoint.url(""),
+                        text.trim()
+                    )));
+                }
             }
         }
-        Err(unexpected(&format!("401 from {route}, also with a new token")))
+        Err(unexpected(&format!(
+            "401 from {}, also with a new token",
+            endpoint.url("")
+        )))
     }
 
     fn login(&self) -> Result<Zeroizing<String>> {
-        #[derive(Deserialize)]
-        struct Login {
-            token: String,
-        }
         let request = self
-            .http
-            .post(format!("{}/api/v1/agent/login", self.account.base))
+            .to(Endpoint::Login)?
             .basic_auth(self.account.target, Some(self.account.secret.as_str()));
         let (status, text) = self.answer(request)?;
         if status != 200 {
             return Err(unexpected(&format!("{status} at login: {}", text.trim())));
         }
-        let login: Login = serde_json::from_str(&text)
+        let login: LoginAnswer<String> = serde_json::from_str(&text)
             .map_err(|error| unexpected(&format!("an answer to a login that is {error}")))?;
         Ok(Zeroizing::new(login.token))
+    }
+
+    fn to(&self, endpoint: Endpoint) -> Result<reqwest::RequestBuilder> {
+        let method = endpoint
+            .method()
+            .parse()
+            .map_err(|_| unexpected("a method that there is not"))?;
+        Ok(self.http.request(method, endpoint.url(&self.account.base)))
     }
 
     fn answer(&self, request: reqwest::RequestBuilder) -> Result<(u16, String)> {

@@ -1,4 +1,8 @@
 //! Tells the service manager how the service is (`sd_notify` protocol): one datagram to the socket in `$NOTIFY_SOCKET`.
+//!
+//! Written by hand, because the crate for it (`sd-notify`) connects its socket before it sends, and `connect(2)` is what
+//! [`crate::confine`] has taken from the process by the time that it is ready. It knows no abstract names (`@…`) either, which
+//! managers of containers use.
 
 use std::os::unix::ffi::OsStrExt as _;
 

@@ -24,7 +24,7 @@ pub(crate) fn read_back(
 ) -> Result<()> {
     let mut source = Source::new(input, kind);
     compare(&mut source, prologue, chunks, chunk_bytes, progress).map_err(|error| match error.class() {
-        Class::Io if error.code() != "read-back" => error,
+        Class::Io => error,
         _ => Error::new(
             Class::Io,
             "read-back",

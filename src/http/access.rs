@@ -32,19 +32,19 @@ pub(super) enum Access {
 
 /// The content that a request is answered from.
 #[derive(Debug, Clone)]
-pub(super) struct Sight {
+pub(super) struct VisibleContent {
     /// Asked first.
-    pub(super) first: Arc<Snapshot>,
-    /// Asked when the first has nothing.
-    pub(super) second: Option<Arc<Snapshot>>,
+    pub(super) primary: Arc<Snapshot>,
+    /// Asked when the primary has nothing.
+    pub(super) fallback: Option<Arc<Snapshot>>,
 }
 
 /// Credentials of a request, as far as they are of a kind that counts here.
 #[derive(Debug, PartialEq, Eq)]
-enum Shown {
-    Nothing,
+enum Credentials {
+    Absent,
     Password(String),
-    Nonsense,
+    Malformed,
 }
 
 impl App {
@@ -65,11 +65,11 @@ impl App {
                 Err(OciError::DENIED)
             };
         };
-        match shown(request.headers()) {
-            Shown::Password(token) => hub.identify(&token).map(Access::Agent).ok_or(OciError::UNAUTHORIZED),
-            Shown::Nonsense => Err(OciError::UNAUTHORIZED),
-            Shown::Nothing if allowed => Ok(Access::Everything),
-            Shown::Nothing => Ok(Access::Public),
+        match credentials(request.headers()) {
+            Credentials::Password(token) => hub.identify(&token).map(Access::Agent).ok_or(OciError::UNAUTHORIZED),
+            Credentials::Malformed => Err(OciError::UNAUTHORIZED),
+            Credentials::Absent if allowed => Ok(Access::Everything),
+            Credentials::Absent => Ok(Access::Public),
         }
     }
 
@@ -78,14 +78,17 @@ impl App {
     /// # Errors
     ///
     /// [`OciError::UNAUTHORIZED`] when credentials must come first.
-    pub(super) fn sight(&self, access: &Access, asked: &Asked) -> Result<Sight, OciError> {
+    pub(super) fn visible_content(&self, access: &Access, asked: &Asked) -> Result<VisibleContent, OciError> {
         let whole = self.registry.snapshot();
-        let alone = |first| Sight { first, second: None };
+        let alone = |primary| VisibleContent {
+            primary,
+            fallback: None,
+        };
         match access {
             Access::Everything => Ok(alone(whole)),
-            Access::Agent(identity) => Ok(Sight {
-                first: whole.view(&identity.scope),
-                second: self.is_public(&whole, asked).then_some(whole),
+            Access::Agent(identity) => Ok(VisibleContent {
+                primary: whole.view(&identity.scope),
+                fallback: self.is_public(&whole, asked).then_some(whole),
             }),
             Access::Public if self.is_public(&whole, asked) => Ok(alone(whole)),
             Access::Public => Err(OciError::UNAUTHORIZED),
@@ -116,26 +119,26 @@ impl App {
 
 /// Reads `Authorization`. Any user name will do; the password is the token. Another scheme than Basic, or no password, is as good as
 /// nothing; dockerd alone may show as a bearer what it got from the token service.
-fn shown(headers: &HeaderMap) -> Shown {
+fn credentials(headers: &HeaderMap) -> Credentials {
     let mut values = headers.get_all(header::AUTHORIZATION).iter();
     let Some(value) = values.next() else {
-        return Shown::Nothing;
+        return Credentials::Absent;
     };
     if values.next().is_some() {
-        return Shown::Nonsense;
+        return Credentials::Malformed;
     }
     match token::bearer(headers, value.as_bytes()) {
-        Some(word) if word == token::NOBODY => return Shown::Nothing,
-        Some(token) => return Shown::Password(token),
+        Some(word) if word == token::ANONYMOUS => return Credentials::Absent,
+        Some(token) => return Credentials::Password(token),
         None => {}
     }
     let Some(password) = basic(value.as_bytes()) else {
-        return Shown::Nothing;
+        return Credentials::Absent;
     };
     match password {
-        Ok((_, password)) if password.is_empty() => Shown::Nothing,
-        Ok((_, password)) => Shown::Password(password),
-        Err(()) => Shown::Nonsense,
+        Ok((_, password)) if password.is_empty() => Credentials::Absent,
+        Ok((_, password)) => Credentials::Password(password),
+        Err(()) => Credentials::Malformed,
     }
 }
 
@@ -165,27 +168,27 @@ mod tests {
     #[test]
     fn only_basic_with_a_password_shows_something() {
         let encode = |text: &str| base64::engine::general_purpose::STANDARD.encode(text);
-        let password = |text: &str| Shown::Password(text.into());
+        let password = |text: &str| Credentials::Password(text.into());
         for (values, expected) in [
-            (vec![], Shown::Nothing),
+            (vec![], Credentials::Absent),
             (vec![format!("Basic {}", encode("-:a:b"))], password("a:b")),
             (vec![format!("bAsIc  {}", encode("user:t"))], password("t")),
-            (vec![format!("Basic {}", encode("-:"))], Shown::Nothing),
-            (vec![format!("Basic {}", encode("-"))], Shown::Nonsense),
-            (vec!["Basic %%%".into()], Shown::Nonsense),
-            (vec!["Basic ".into()], Shown::Nonsense),
-            (vec!["Basic".into()], Shown::Nothing),
-            (vec!["Bearer abc".into()], Shown::Nothing),
+            (vec![format!("Basic {}", encode("-:"))], Credentials::Absent),
+            (vec![format!("Basic {}", encode("-"))], Credentials::Malformed),
+            (vec!["Basic %%%".into()], Credentials::Malformed),
+            (vec!["Basic ".into()], Credentials::Malformed),
+            (vec!["Basic".into()], Credentials::Absent),
+            (vec!["Bearer abc".into()], Credentials::Absent),
             (
                 vec![format!("Basic {}", encode("-:a")), "Bearer x".into()],
-                Shown::Nonsense,
+                Credentials::Malformed,
             ),
         ] {
             let mut headers = HeaderMap::new();
             for value in &values {
                 headers.append(header::AUTHORIZATION, HeaderValue::from_str(value).unwrap());
             }
-            assert_eq!(shown(&headers), expected, "{values:?}");
+            assert_eq!(credentials(&headers), expected, "{values:?}");
         }
     }
 }

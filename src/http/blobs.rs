@@ -6,7 +6,7 @@ use axum::body::Body;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
 
-use super::access::Sight;
+use super::access::VisibleContent;
 use super::blob_body::{self, BlobBody};
 use super::connection::FileQueue;
 use super::manifests::{find, identify, matches_etag, not_modified};
@@ -21,13 +21,13 @@ const AT_ONCE: u64 = 64 << 10;
 
 /// Answers `GET` and `HEAD`.
 pub(super) async fn get(
-    sight: Sight,
+    visible: VisibleContent,
     app: App,
     asked: Asked,
     digest: Digest,
     request: &Parts,
 ) -> Result<Response<Body>, OciError> {
-    let found = find(&sight, &app, asked, Reference::Digest(digest), Content::Blob).await?;
+    let found = find(&visible, &app, asked, Reference::Digest(digest), Content::Blob).await?;
     send(app, found, request).await
 }
 

@@ -17,6 +17,13 @@
 //! # Clients that do not read (threat model R12)
 //!
 //! While there is something to send, at least [`STALL_BYTES`] must go out in every stall period; else the connection ends.
+//!
+//! # Connections that leave HTTP
+//!
+//! A handler may take its connection over (`hyper::upgrade::on`), for a protocol such as WebSocket. The server keeps a
+//! [`ConnectionControl`] of every connection: by it the server knows when a connection is gone, whoever held it, and makes it read its
+//! end when the server stops. What is sent stays under the stall period; how long a client may be silent is for the handler to
+//! bound.
 
 use std::collections::VecDeque;
 use std::fs::File;
@@ -30,6 +37,7 @@ use std::time::Duration;
 use axum::body::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::TcpStream;
+use tokio::sync::oneshot;
 use tokio::time::{Instant, Sleep};
 use tokio_rustls::server::TlsStream;
 
@@ -94,18 +102,64 @@ pub(super) struct Connection {
     /// Runs while the client has yet to take something.
     timer: Option<Pin<Box<Sleep>>>,
     sent: u64,
+    /// Nothing more is read once this arrived; taken out then.
+    read_end: Option<oneshot::Receiver<()>>,
+    /// Dropped with the connection, which tells its control.
+    _dropped: oneshot::Sender<()>,
+}
+
+/// What the server keeps of a connection, whoever reads and writes it.
+#[derive(Debug)]
+pub(super) struct ConnectionControl {
+    read_end: Option<oneshot::Sender<()>>,
+    dropped: oneshot::Receiver<()>,
+}
+
+impl ConnectionControl {
+    /// Waits until the connection is gone.
+    pub(super) async fn dropped(&mut self) {
+        // Nothing is ever sent: an error says that the other end is gone.
+        (&mut self.dropped).await.ok();
+    }
+
+    /// Makes the connection read its end, as if the client had sent its last byte. Sending stays possible.
+    pub(super) fn end_reading(&mut self) {
+        if let Some(read_end) = self.read_end.take() {
+            // Not received when the connection is gone, and then there is nothing to end.
+            read_end.send(()).ok();
+        }
+    }
 }
 
 impl Connection {
     /// Takes a connected socket; `queue` is shared with the bodies of its answers.
-    pub(super) fn new(socket: Socket, queue: FileQueue, stall: Duration) -> Self {
-        Self {
+    pub(super) fn new(socket: Socket, queue: FileQueue, stall: Duration) -> (Self, ConnectionControl) {
+        let (end_sender, end_receiver) = oneshot::channel();
+        let (drop_sender, drop_receiver) = oneshot::channel();
+        let connection = Self {
             socket,
             queue,
             stall,
             timer: None,
             sent: 0,
+            read_end: Some(end_receiver),
+            _dropped: drop_sender,
+        };
+        let control = ConnectionControl {
+            read_end: Some(end_sender),
+            dropped: drop_receiver,
+        };
+        (connection, control)
+    }
+
+    /// Whether nothing more is to be read; else the context's task is woken when that changes.
+    fn poll_read_end(&mut self, context: &mut Context<'_>) -> bool {
+        if let Some(read_end) = &mut self.read_end
+            && Pin::new(read_end).poll(context).is_ready()
+        {
+            self.read_end = None;
         }
+        self.read_end.is_none()
     }
 
     /// Sends the front of the queue, as much as the socket takes.
@@ -174,6 +228,9 @@ impl AsyncRead for Connection {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        if self.poll_read_end(context) {
+            return Poll::Ready(Ok(()));
+        }
         match &mut self.socket {
             Socket::Plain(socket) => Pin::new(socket).poll_read(context, buffer),
             Socket::Tls(socket) => Pin::new(socket).poll_read(context, buffer),

@@ -6,7 +6,7 @@ use axum::body::Body;
 use axum::http::{HeaderValue, Response, header};
 use serde_json::{Value, json};
 
-use super::access::Sight;
+use super::access::VisibleContent;
 use super::oci_error::{Content, OciError};
 use super::query::{Query, encode};
 use super::router::{App, blocking, json as json_response};
@@ -26,13 +26,18 @@ pub(super) async fn catalogue(snapshot: Arc<Snapshot>, app: App, query: Query) -
 }
 
 /// Answers `/v2/<name>/tags/list`.
-pub(super) async fn tags(sight: Sight, app: App, asked: Asked, query: Query) -> Result<Response<Body>, OciError> {
+pub(super) async fn tags(
+    visible: VisibleContent,
+    app: App,
+    asked: Asked,
+    query: Query,
+) -> Result<Response<Body>, OciError> {
     let (limit, last, name) = (query.limit, query.last.clone(), asked.name.clone());
     let mut tags = blocking(move || {
         let tags = app
             .registry
-            .tags(&sight.first, &asked, &last, limit.saturating_add(1))?;
-        match (tags, &sight.second) {
+            .tags(&visible.primary, &asked, &last, limit.saturating_add(1))?;
+        match (tags, &visible.fallback) {
             (Err(_), Some(second)) => app.registry.tags(second, &asked, &last, limit.saturating_add(1)),
             (tags, _) => Ok(tags),
         }
@@ -51,7 +56,7 @@ pub(super) async fn tags(sight: Sight, app: App, asked: Asked, query: Query) -> 
 
 /// Answers `/v2/<name>/referrers/<digest>`: an index, empty when nothing refers to the digest.
 pub(super) async fn referrers(
-    sight: Sight,
+    visible: VisibleContent,
     app: App,
     asked: Asked,
     subject: Digest,
@@ -70,8 +75,8 @@ pub(super) async fn referrers(
             app.registry
                 .referrers(snapshot, &asked, &subject, filter, last.as_ref(), limit)
         };
-        let found = list(&sight.first)?;
-        match (&found, &sight.second) {
+        let found = list(&visible.primary)?;
+        match (&found, &visible.fallback) {
             (Ok(list_of_first), Some(second)) if list_of_first.is_empty() => list(second),
             _ => Ok(found),
         }

@@ -9,7 +9,7 @@ use axum::body::{Body, Bytes};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 
-use super::access::Sight;
+use super::access::VisibleContent;
 use super::oci_error::{Content, OciError};
 use super::router::{App, blocking};
 use crate::appliance::registry::{Asked, Found, Reference};
@@ -17,13 +17,13 @@ use crate::domain::Digest;
 
 /// Answers `GET` and `HEAD`.
 pub(super) async fn get(
-    sight: Sight,
+    visible: VisibleContent,
     app: App,
     asked: Asked,
     reference: Reference,
     request: &Parts,
 ) -> Result<Response<Body>, OciError> {
-    let found = find(&sight, &app, asked, reference, Content::Manifest).await?;
+    let found = find(&visible, &app, asked, reference, Content::Manifest).await?;
     let media_type = found.media_type.as_deref().ok_or(OciError::MANIFEST_UNKNOWN)?;
     let media_type = HeaderValue::from_str(media_type).map_err(|_| OciError::MANIFEST_UNKNOWN)?;
     if matches_etag(&request.headers, &found.digest) {
@@ -45,19 +45,19 @@ pub(super) async fn get(
 
 /// Looks content up: in memory, or beside the runtime's threads.
 pub(super) async fn find(
-    sight: &Sight,
+    visible: &VisibleContent,
     app: &App,
     asked: Asked,
     reference: Reference,
     content: Content,
 ) -> Result<Found, OciError> {
-    if let Some(found) = app.registry.find_cached(&sight.first, &asked, &reference) {
+    if let Some(found) = app.registry.find_cached(&visible.primary, &asked, &reference) {
         return Ok(found);
     }
-    let (registry, sight) = (Arc::clone(&app.registry), sight.clone());
+    let (registry, visible) = (Arc::clone(&app.registry), visible.clone());
     blocking(move || {
-        let found = registry.find(&sight.first, &asked, &reference)?;
-        match (found, &sight.second) {
+        let found = registry.find(&visible.primary, &asked, &reference)?;
+        match (found, &visible.fallback) {
             (Err(_), Some(second)) => registry.find(second, &asked, &reference),
             (found, _) => Ok(found),
         }

@@ -129,19 +129,19 @@ async fn answer(app: App, request: Request) -> Result<Response<Body>, OciError> 
         Route::Catalogue => lists::catalogue(app.overview(&access)?, app, query).await,
         Route::Manifest(name, reference) => {
             let asked = asked(name);
-            manifests::get(app.sight(&access, &asked)?, app, asked, reference, &parts).await
+            manifests::get(app.visible_content(&access, &asked)?, app, asked, reference, &parts).await
         }
         Route::Blob(name, digest) => {
             let asked = asked(name);
-            blobs::get(app.sight(&access, &asked)?, app, asked, digest, &parts).await
+            blobs::get(app.visible_content(&access, &asked)?, app, asked, digest, &parts).await
         }
         Route::Tags(name) => {
             let asked = asked(name);
-            lists::tags(app.sight(&access, &asked)?, app, asked, query).await
+            lists::tags(app.visible_content(&access, &asked)?, app, asked, query).await
         }
         Route::Referrers(name, digest) => {
             let asked = asked(name);
-            lists::referrers(app.sight(&access, &asked)?, app, asked, digest, query).await
+            lists::referrers(app.visible_content(&access, &asked)?, app, asked, digest, query).await
         }
     }
 }

@@ -1,7 +1,8 @@
 //! Listening, accepting, bounding, ending (threat model R12).
 //!
 //! Sockets are bound before anything else, so that a process can give up the right to make new ones before its threads
-//! start. A server ends in this order: no new connections, answers in progress run to their end, the rest is cut off.
+//! start. A server ends in this order: no new connections, answers in progress run to their end, connections that handlers took over
+//! read their end, the rest is cut off.
 
 use std::net::{SocketAddr, TcpListener};
 use std::pin::pin;
@@ -23,9 +24,9 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt as _;
 
-use super::connection::{Connection, FileQueue, Socket};
+use super::connection::{Connection, ConnectionControl, FileQueue, Socket};
+use super::connection_slots::{ConnectionSlot, ConnectionSlots};
 use super::router::{Local, Peer};
-use super::seats::{Seat, Seats};
 use super::services::{Services, Watchers};
 use super::settings::{AgentsAddress, Limits, Settings};
 use super::tls::Certificates;
@@ -65,7 +66,7 @@ pub struct Running {
     tracker: TaskTracker,
     stopping: CancellationToken,
     cut_off: CancellationToken,
-    patience: Duration,
+    drain_timeout: Duration,
     watcher: Option<Watchers>,
 }
 
@@ -156,15 +157,15 @@ impl Bound {
         let acceptor = Acceptor {
             router: services.router(&self.settings, &agents_address, certificates.clone(), tracker.clone()),
             tls: None,
-            seats: Seats::default(),
+            slots: ConnectionSlots::default(),
             limits: self.settings.limits.clone(),
             tracker: tracker.clone(),
             stopping: stopping.clone(),
             cut_off: cut_off.clone(),
         };
         let plain = self.listeners.into_iter().map(|listener| (listener, None));
-        let secret = self.tls_listeners.into_iter().map(|listener| (listener, tls.clone()));
-        for (listener, tls) in plain.chain(secret) {
+        let encrypted = self.tls_listeners.into_iter().map(|listener| (listener, tls.clone()));
+        for (listener, tls) in plain.chain(encrypted) {
             let listener = {
                 let _inside = runtime.enter();
                 tokio::net::TcpListener::from_std(listener).map_err(failed)?
@@ -186,7 +187,7 @@ impl Bound {
             tracker,
             stopping,
             cut_off,
-            patience: self.settings.limits.shutdown,
+            drain_timeout: self.settings.limits.shutdown,
             watcher: Some(watcher),
         })
     }
@@ -268,7 +269,8 @@ impl Running {
     pub fn shutdown(mut self) {
         self.stopping.cancel();
         if let Some(runtime) = &self.runtime {
-            let drained = runtime.block_on(async { tokio::time::timeout(self.patience, self.tracker.wait()).await });
+            let drained =
+                runtime.block_on(async { tokio::time::timeout(self.drain_timeout, self.tracker.wait()).await });
             if drained.is_err() {
                 tracing::warn!("some answers did not end in time and were cut off");
             }
@@ -297,7 +299,7 @@ struct Acceptor {
     router: Router,
     /// For a listener of HTTPS.
     tls: Option<TlsAcceptor>,
-    seats: Seats,
+    slots: ConnectionSlots,
     limits: Limits,
     tracker: TaskTracker,
     stopping: CancellationToken,
@@ -314,8 +316,8 @@ impl Acceptor {
             match accepted {
                 Ok((socket, peer)) => {
                     // Beyond the bounds a connection is closed at once: that costs the client more than the server.
-                    if let Some(seat) = self.seats.take(peer.ip(), &self.limits) {
-                        self.tracker.spawn(self.clone().serve(socket, peer, seat));
+                    if let Some(slot) = self.slots.take(peer.ip(), &self.limits) {
+                        self.tracker.spawn(self.clone().serve(socket, peer, slot));
                     }
                 }
                 Err(error) => {
@@ -348,7 +350,8 @@ impl Acceptor {
         }
     }
 
-    async fn serve(self, socket: TcpStream, peer: SocketAddr, _seat: Seat) {
+    /// Serves a connection to its end. Its slot is free again only then, also when a handler took the connection over.
+    async fn serve(self, socket: TcpStream, peer: SocketAddr, slot: ConnectionSlot) {
         if let Err(error) = socket.set_nodelay(true) {
             tracing::debug!(%error, "a connection ended before it began");
             return;
@@ -360,27 +363,44 @@ impl Acceptor {
         let queue = FileQueue::default();
         // Files go from disk to socket by themselves only where nothing has to be encrypted.
         let files = matches!(socket, Socket::Plain(_)).then(|| queue.clone());
-        let io = TokioIo::new(Connection::new(socket, queue, self.limits.stall));
+        let (connection, control) = Connection::new(socket, queue, self.limits.stall);
+        self.serve_http(connection, peer, local, files).await;
+        self.wait_for_end(control).await;
+        drop(slot);
+    }
+
+    /// Answers requests until the client or the server ends that, or a handler takes the connection over.
+    async fn serve_http(
+        &self,
+        connection: Connection,
+        peer: SocketAddr,
+        local: Option<Local>,
+        files: Option<FileQueue>,
+    ) {
         let started = Arc::new(AtomicBool::new(false));
         let start = started.clone();
-        let service = self.router.map_request(move |request: hyper::Request<Incoming>| {
-            start.store(true, Ordering::Relaxed);
-            let mut request = request.map(Body::new);
-            request.extensions_mut().insert(Peer(peer));
-            if let Some(local) = local {
-                request.extensions_mut().insert(local);
-            }
-            if let Some(files) = &files {
-                request.extensions_mut().insert(files.clone());
-            }
-            request
-        });
+        let service = self
+            .router
+            .clone()
+            .map_request(move |request: hyper::Request<Incoming>| {
+                start.store(true, Ordering::Relaxed);
+                let mut request = request.map(Body::new);
+                request.extensions_mut().insert(Peer(peer));
+                if let Some(local) = local {
+                    request.extensions_mut().insert(local);
+                }
+                if let Some(files) = &files {
+                    request.extensions_mut().insert(files.clone());
+                }
+                request
+            });
         let mut connection = pin!(
             http1::Builder::new()
                 .timer(TokioTimer::new())
                 .header_read_timeout(self.limits.head)
                 .max_buf_size(HEAD_BYTES)
-                .serve_connection(io, TowerToHyperService::new(service))
+                .serve_connection(TokioIo::new(connection), TowerToHyperService::new(service))
+                .with_upgrades()
         );
         let mut ending = false;
         loop {
@@ -403,4 +423,21 @@ impl Acceptor {
             }
         }
     }
+
+    /// Waits until a connection is gone that HTTP is done with: at once, but where a handler took it over. Such a connection reads its
+    /// end when the server stops, and is cut off with the rest.
+    async fn wait_for_end(&self, mut control: ConnectionControl) {
+        tokio::select! {
+            () = control.dropped() => return,
+            () = self.stopping.cancelled() => control.end_reading(),
+        }
+        tokio::select! {
+            () = control.dropped() => {}
+            () = self.cut_off.cancelled() => {}
+        }
+    }
 }
+
+#[cfg(test)]
+#[path = "server_tests.rs"]
+mod tests;

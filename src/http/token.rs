@@ -3,7 +3,7 @@
 //! That store asks the base path once, before every pull, and takes what it is told there for the whole registry. Told of Basic, it gives
 //! up without credentials, also where none are needed: the first pull of an agent's own image. So dockerd, and nobody else, is told of
 //! this token service on that one path. Who shows an agent's token here gets the same token back; who shows nothing gets the
-//! word that stands for nobody. Every other client goes on with Basic, and what a request may read is decided in one place
+//! word that stands for no credentials. Every other client goes on with Basic, and what a request may read is decided in one place
 //! ([`super::access`]) as before.
 
 use axum::body::Body;
@@ -15,7 +15,7 @@ use super::oci_error::OciError;
 use super::router::{App, json};
 
 /// What nobody in particular shows in place of a token.
-pub(super) const NOBODY: &str = "public";
+pub(super) const ANONYMOUS: &str = "public";
 /// Path of the service.
 pub(super) const PATH: &str = "/v2/token";
 /// Seconds after which engines ask again.
@@ -33,7 +33,7 @@ fn token(app: &App, request: &Request) -> Result<Response<Body>, OciError> {
     }
     let token = match access {
         Access::Agent(_) => password(request.headers()).ok_or(OciError::UNAUTHORIZED)?,
-        Access::Everything | Access::Public => NOBODY.to_owned(),
+        Access::Everything | Access::Public => ANONYMOUS.to_owned(),
     };
     let mut response = json(serde_json::json!({"expires_in": SECONDS, "token": token}).to_string());
     response

@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use ::airlock::protocol::distr::{LoginAnswer, user_agent};
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use serde::Serialize;
 use serde_json::Value;
 
 use super::settings::Settings;
@@ -78,8 +80,8 @@ impl Client {
     }
 
     /// Sends a request with the token; after a 401 once more with a new one.
-    pub(crate) fn call(&mut self, method: &str, url: &str, body: Option<&Value>) -> Outcome<Answer> {
-        let body = body.map(|body| body.to_string().into_bytes());
+    pub(crate) fn call(&mut self, method: &str, url: &str, body: Option<&impl Serialize>) -> Outcome<Answer> {
+        let body = body.map(serde_json::to_vec).transpose()?;
         for last in [false, true] {
             let headers = [
                 ("Authorization", format!("Bearer {}", self.token()?)),
@@ -95,7 +97,7 @@ impl Client {
     }
 
     /// Sends a request whose answer must be a success, as agents see it.
-    pub(crate) fn succeed(&mut self, method: &str, url: &str, body: Option<&Value>) -> Outcome<Answer> {
+    pub(crate) fn succeed(&mut self, method: &str, url: &str, body: Option<&impl Serialize>) -> Outcome<Answer> {
         let answer = self.call(method, url, body)?;
         if (200..300).contains(&answer.status) {
             return Ok(answer);
@@ -133,7 +135,7 @@ impl Client {
         if answer.status != 200 {
             return failure(format!("login: {} {}", answer.status, answer.text().trim()));
         }
-        let token = answer.json()?["token"].as_str().ok_or("no token")?.to_owned();
+        let LoginAnswer::<String> { token, .. } = serde_json::from_str(&answer.text())?;
         let payload = token.split('.').nth(1).ok_or("no JWT")?;
         let claims: Value = serde_json::from_str(std::str::from_utf8(&URL_SAFE_NO_PAD.decode(payload)?)?)?;
         let end = claims["exp"].as_f64().ok_or("a token without end")?;
@@ -154,7 +156,7 @@ impl Client {
         let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
         let mut head = format!("{method} /{path} HTTP/1.1\r\nHost: {authority}\r\nAccept-Encoding: gzip\r\n");
         if !headers.iter().any(|(name, _)| *name == "User-Agent") {
-            head += "User-Agent: DistrAgentClient/3.1.0\r\n";
+            head += &format!("User-Agent: {}\r\n", user_agent("3.1.0"));
         }
         for (name, value) in headers {
             head += &format!("{name}: {value}\r\n");

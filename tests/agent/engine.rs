@@ -2,9 +2,10 @@
 
 use std::path::Path;
 
+use ::airlock::protocol::distr;
 use serde_json::Value;
 
-use super::{Outcome, failure};
+use super::Outcome;
 
 /// A deployment as the hub states it.
 #[derive(Debug, Clone, PartialEq)]
@@ -49,34 +50,27 @@ pub(crate) trait Engine {
 
 impl Deployment {
     /// Reads one as docker agents do; nothing for what they skip with an error in their log.
-    pub(crate) fn read(value: &Value) -> Outcome<Option<Self>> {
+    pub(crate) fn read(stated: &distr::Deployment) -> Outcome<Option<Self>> {
         use base64::Engine as _;
-        let text = |name: &str| -> Outcome<String> {
-            let found = value[name].as_str().ok_or_else(|| format!("no {name}"))?;
-            Ok(found.to_owned())
+        let Some(mode) = stated.docker_type else {
+            return Ok(None);
         };
-        let swarm = match value["dockerType"].as_str() {
-            Some("compose") => false,
-            Some("swarm") => true,
-            Some(other) => return failure(format!("docker type {other}")),
-            None => return Ok(None),
-        };
-        let decode = |text: &str| base64::engine::general_purpose::STANDARD.decode(text);
-        let compose = String::from_utf8(decode(&text("composeFile")?)?)?;
+        let decode = |text: &String| base64::engine::general_purpose::STANDARD.decode(text);
+        let compose = String::from_utf8(decode(stated.compose_file.as_ref().ok_or("no compose file")?)?)?;
         let document: Value = serde_saphyr::from_str(&compose)?;
         let project = document["name"]
             .as_str()
             .ok_or("the compose file has no name")?
             .to_owned();
         Ok(Some(Self {
-            id: text("id")?,
-            revision: text("revisionId")?,
+            id: stated.id.to_string(),
+            revision: stated.revision_id.to_string(),
             project,
             compose,
-            env: value["envFile"].as_str().map(decode).transpose()?,
-            swarm,
-            force_restart: value["forceRestart"] == true,
-            image_cleanup: value["imageCleanupEnabled"] == true,
+            env: stated.env_file.as_ref().map(decode).transpose()?,
+            swarm: mode == distr::DockerType::Swarm,
+            force_restart: stated.force_restart,
+            image_cleanup: stated.image_cleanup_enabled,
         }))
     }
 

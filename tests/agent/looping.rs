@@ -8,7 +8,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
-use ::airlock::domain::{Clock as _, SystemClock};
+use ::airlock::domain::{AgentTime, Clock as _, SystemClock};
+use ::airlock::protocol::distr::{self, AgentLogRecord, Resources, StatusReport};
 use base64::Engine as _;
 use serde_json::{Value, json};
 
@@ -21,7 +22,9 @@ use super::settings::Settings;
 const FLUSH: u64 = 6;
 /// Records of the agent's log that wait at most.
 const WAITING: usize = 1024;
-const NIL: &str = "00000000-0000-0000-0000-000000000000";
+
+/// What a request without a body sends.
+const NO_BODY: Option<&()> = None;
 
 /// A status that got its answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -66,7 +69,7 @@ pub(crate) struct Agent<E> {
     scratch: PathBuf,
     /// The token that each deployment's registry login was made with.
     pinged: BTreeMap<String, String>,
-    waiting: Vec<Value>,
+    waiting: Vec<AgentLogRecord>,
     rounds: u64,
 }
 
@@ -103,7 +106,7 @@ impl<E: Engine> Agent<E> {
                 self.trouble(&format!("failed to get resources: {error}"));
                 Round::Away(error.to_string())
             }
-            Ok(resources) => self.see_to(&resources),
+            Ok(resources) => self.apply_resources(&resources),
         };
         if self.rounds.is_multiple_of(FLUSH) {
             self.flush();
@@ -116,7 +119,7 @@ impl<E: Engine> Agent<E> {
         if self.waiting.is_empty() {
             return;
         }
-        let batch = Value::Array(self.waiting.clone());
+        let batch = self.waiting.clone();
         let url = self.settings.agent_logs.clone();
         match self.client.call("PUT", &url, Some(&batch)) {
             // A refusal of the batch itself is final.
@@ -138,30 +141,35 @@ impl<E: Engine> Agent<E> {
         Ok(self.client.call("POST", &url, Some(sample))?.status)
     }
 
-    fn ask(&mut self) -> Outcome<Value> {
+    fn ask(&mut self) -> Outcome<Resources> {
         let url = self.settings.resources.clone();
-        self.client.succeed("GET", &url, None)?.json()
+        let answer = self.client.succeed("GET", &url, NO_BODY)?;
+        Ok(serde_json::from_str(&answer.text())?)
     }
 
-    fn see_to(&mut self, resources: &Value) -> Round {
-        let version = resources["version"]["id"].as_str().unwrap_or_default();
-        let listed = resources["deployments"].as_array().cloned().unwrap_or_default();
+    fn apply_resources(&mut self, resources: &Resources) -> Round {
+        let version = resources.version.id.to_string();
+        let listed = &resources.deployments;
         if !self.settings.version.is_empty() && self.settings.version != version {
             match self.update() {
                 Ok(()) => return Round::Updated,
                 Err(error) => {
                     self.trouble(&format!("self update failed: {error}"));
-                    if let Some(revision) = listed.first().and_then(|first| first["revisionId"].as_str()) {
-                        self.post(revision, "error", &format!("error applying agent manifest: {error}"));
+                    if let Some(first) = listed.first() {
+                        self.post(
+                            &first.revision_id.to_string(),
+                            "error",
+                            &format!("error applying agent manifest: {error}"),
+                        );
                     }
                 }
             }
         } else {
             self.note("debug", "agent version is up to date");
         }
-        self.clean_up(&listed);
-        for value in &listed {
-            match Deployment::read(value) {
+        self.clean_up(listed);
+        for stated in listed {
+            match Deployment::read(stated) {
                 Ok(Some(deployment)) => self.deploy(&deployment),
                 Ok(None) => self.note("error", "a deployment has no docker type"),
                 Err(error) => self.trouble(&format!("a deployment cannot be read: {error}")),
@@ -173,7 +181,7 @@ impl<E: Engine> Agent<E> {
     /// Fetches the manifest, puts the secret in, and has the engine start the new agent.
     fn update(&mut self) -> Outcome {
         let url = self.settings.manifest.clone();
-        let manifest = self.client.succeed("GET", &url, None)?.text();
+        let manifest = self.client.succeed("GET", &url, NO_BODY)?.text();
         let mut document: Value = serde_saphyr::from_str(&manifest)?;
         let agent = document.pointer_mut("/services/agent").ok_or("no service agent")?;
         if !agent["image"].is_string() || !agent["environment"].is_object() {
@@ -184,14 +192,9 @@ impl<E: Engine> Agent<E> {
         self.engine.replace_agent(&document.to_string()).map_err(Into::into)
     }
 
-    fn clean_up(&mut self, listed: &[Value]) {
-        let ids: BTreeSet<&str> = listed.iter().filter_map(|value| value["id"].as_str()).collect();
-        let gone: Vec<String> = self
-            .records
-            .keys()
-            .filter(|id| !ids.contains(id.as_str()))
-            .cloned()
-            .collect();
+    fn clean_up(&mut self, listed: &[distr::Deployment]) {
+        let ids: BTreeSet<String> = listed.iter().map(|stated| stated.id.to_string()).collect();
+        let gone: Vec<String> = self.records.keys().filter(|id| !ids.contains(*id)).cloned().collect();
         for id in gone {
             let Some(record) = self.records.get(&id).cloned() else {
                 continue;
@@ -288,9 +291,12 @@ impl<E: Engine> Agent<E> {
 
     fn note(&mut self, severity: &str, text: &str) {
         if self.waiting.len() < WAITING {
-            let time = SystemClock.now().to_string();
-            self.waiting
-                .push(json!({"id": NIL, "timestamp": time, "severity": severity, "body": format!("{text}\n")}));
+            self.waiting.push(AgentLogRecord {
+                id: Some(distr::unset_id()),
+                at: AgentTime::from_parts(SystemClock.now().unix(), 0),
+                severity: severity.to_owned(),
+                body: format!("{text}\n"),
+            });
         }
     }
 }
@@ -304,7 +310,11 @@ fn post(
     kind: &str,
     message: &str,
 ) -> Option<String> {
-    let body = json!({"revisionId": revision, "type": kind, "message": message});
+    let body = StatusReport {
+        revision: revision.parse().ok(),
+        kind,
+        message,
+    };
     match client.call("POST", url, Some(&body)) {
         Ok(answer) if (200..300).contains(&answer.status) => {
             acknowledged.push(Acknowledged {

@@ -9,6 +9,7 @@ use base64::engine::general_purpose::STANDARD;
 use super::site_view::SiteView;
 use crate::bundle::desired::{Target, TargetKind};
 use crate::domain::Uuid;
+use crate::protocol::distr::Endpoint;
 
 /// Ends the certificate within the script; no line of PEM looks like it.
 const END: &str = "AIRLOCK_AUTHORITY";
@@ -45,5 +46,5 @@ pub(super) fn command(site: &SiteView, id: &Uuid, target: &Target, secret: &str)
 }
 
 fn url(site: &SiteView, target: &Uuid, secret: &str) -> String {
-    format!("{}/api/v1/connect?targetId={target}&targetSecret={secret}", site.base())
+    Endpoint::Connect.url_with_secret(&site.base(), target, secret)
 }

@@ -9,6 +9,7 @@ use super::world::Plan;
 use super::yaml::{block, quoted};
 use crate::bundle::desired::{ImageName, TargetKind};
 use crate::domain::{Class, Error, Result, Uuid};
+use crate::protocol::distr::Endpoint;
 
 /// Where the agent finds the authority's certificate. The system's own stay in use.
 const AUTHORITY_FOLDER: &str = "/etc/airlock/authority";
@@ -74,16 +75,16 @@ pub(super) fn render(target: &Uuid, plan: &Plan, site: &SiteView, secret: Option
 
 /// Returns what agents of either kind are told, without their secret.
 pub(super) fn environment(target: &Uuid, version: &Uuid, site: &SiteView) -> Vec<(&'static str, String)> {
-    let agent = |route: &str| format!("{}/api/v1/agent/{route}", site.base());
+    let address = |endpoint: Endpoint| endpoint.url(&site.base());
     vec![
         ("DISTR_TARGET_ID", target.to_string()),
-        ("DISTR_LOGIN_ENDPOINT", agent("login")),
-        ("DISTR_MANIFEST_ENDPOINT", agent("manifest")),
-        ("DISTR_RESOURCE_ENDPOINT", agent("resources")),
-        ("DISTR_STATUS_ENDPOINT", agent("status")),
-        ("DISTR_METRICS_ENDPOINT", agent("metrics")),
-        ("DISTR_LOGS_ENDPOINT", agent("logs")),
-        ("DISTR_AGENT_LOGS_ENDPOINT", agent("deployment-target-logs")),
+        ("DISTR_LOGIN_ENDPOINT", address(Endpoint::Login)),
+        ("DISTR_MANIFEST_ENDPOINT", address(Endpoint::Manifest)),
+        ("DISTR_RESOURCE_ENDPOINT", address(Endpoint::Resources)),
+        ("DISTR_STATUS_ENDPOINT", address(Endpoint::Status)),
+        ("DISTR_METRICS_ENDPOINT", address(Endpoint::Metrics)),
+        ("DISTR_LOGS_ENDPOINT", address(Endpoint::Logs)),
+        ("DISTR_AGENT_LOGS_ENDPOINT", address(Endpoint::AgentLogs)),
         ("DISTR_INTERVAL", site.interval().to_owned()),
         ("DISTR_AGENT_VERSION_ID", version.to_string()),
         ("DISTR_REGISTRY_HOST", site.address().to_owned()),

@@ -1,41 +1,18 @@
-//! The answer to an agent that asks what it shall run: field for field the hub's, in the hub's order (distr-protocol 2.2).
-//!
-//! Written by hand where documents are put in as they are: values of a chart stay the bytes that the vendor signed, so that numbers
-//! stay numbers.
-
-use std::fmt::Write as _;
+//! The answer to an agent that asks what it shall run (distr-protocol 2.2).
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use serde::Serialize;
+use serde_json::value::RawValue;
 
 use super::documents::Documents;
 use super::site_view::SiteView;
 use super::substitute::{substitute, substitute_compose};
 use super::world::{Plan, Planned};
 use crate::bundle::desired::{
-    ChartSource, Deployment, DockerDeployment, DockerMode, HelmDeployment, HelmOptions, TargetKind,
+    ChartSource, Deployment, DockerDeployment, DockerMode, HelmDeployment, HelmOptions, TargetKind, WaitStrategy,
 };
-use crate::domain::{Class, Digest, Error, Result, Timestamp, Uuid};
-
-#[derive(Serialize)]
-struct Version<'a> {
-    id: Uuid,
-    #[serde(rename = "createdAt")]
-    created_at: Timestamp,
-    name: &'a str,
-}
-
-/// Field order is the wire's.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Options<'a> {
-    timeout: &'a str,
-    wait_strategy: crate::bundle::desired::WaitStrategy,
-    rollback_on_failure: bool,
-    cleanup_on_failure: bool,
-    force_conflicts: bool,
-}
+use crate::domain::{Class, Digest, Error, Result};
+use crate::protocol::distr;
 
 /// Returns every document that the answer stands on.
 pub(super) fn documents_of(plan: &Plan) -> Result<Vec<Digest>> {
@@ -61,130 +38,124 @@ pub(super) fn render(plan: &Plan, documents: &Documents, site: &SiteView) -> Res
     let agent = plan.agent()?;
     // The plan was made from this document; that it is still what was signed is part of the answer.
     documents.verify(&plan.document.digest)?;
-    let version = Version {
-        id: agent.id,
-        created_at: agent.created_at,
-        name: &agent.name,
-    };
-    let mut out = format!("{{\"version\":{}", json(&version));
-    if let Some(kubernetes) = &target.kubernetes {
-        write!(out, ",\"namespace\":{}", json(&kubernetes.namespace)).expect("a string takes all");
-    }
-    write!(
-        out,
-        ",\"metricsEnabled\":{},\"deploymentLogsEnabled\":{}",
-        target.metrics, target.logs
-    )
-    .expect("a string takes all");
-    if let Some(after) = &target.logs_after {
-        write!(out, ",\"deploymentLogsAfter\":{}", json(after)).expect("a string takes all");
-    }
     let mut planned: Vec<(&Planned, &Deployment)> = Vec::new();
     for item in plan.deployments.iter().filter(|item| !item.removed) {
         planned.push((item, plan.deployment(item)?));
     }
     planned.sort_by_key(|(item, deployment)| (deployment.created_at, item.id));
-    // Left out only where the signed document, or a local act, says that there is nothing to run.
-    for (place, (item, deployment)) in planned.iter().enumerate() {
-        out.push_str(if place == 0 { ",\"deployments\":[" } else { "," });
-        write!(
-            out,
-            "{{\"id\":\"{}\",\"revisionId\":\"{}\",\"registryAuth\":null,\"logsEnabled\":{},\"forceRestart\":{}",
-            item.id, item.revision, target.logs, deployment.force_restart
-        )
-        .expect("a string takes all");
-        match (target.kind, &deployment.docker, &deployment.helm) {
-            (TargetKind::Docker, Some(docker), _) => {
-                add_docker(&mut out, item.id, docker, target.image_cleanup, documents, site)?;
-            }
-            (TargetKind::Kubernetes, _, Some(helm)) => add_helm(&mut out, helm, documents, site)?,
+    let mut deployments = Vec::new();
+    for (item, deployment) in planned {
+        let stated = bare(item, deployment, target.logs);
+        deployments.push(match (target.kind, &deployment.docker, &deployment.helm) {
+            (TargetKind::Docker, Some(docker), _) => distr::Deployment {
+                image_cleanup_enabled: target.image_cleanup,
+                ..with_docker(stated, docker, documents, site)?
+            },
+            (TargetKind::Kubernetes, _, Some(helm)) => with_helm(stated, helm, documents, site)?,
             _ => return Err(damaged("a deployment does not fit the kind of its target")),
-        }
-        out.push('}');
+        });
     }
-    if !planned.is_empty() {
-        out.push(']');
-    }
-    out.push_str("}\n");
-    Ok(out.into_bytes())
+    let answer = distr::Resources {
+        version: distr::AgentVersion {
+            id: agent.id,
+            created_at: agent.created_at,
+            name: agent.name.clone(),
+        },
+        namespace: target.kubernetes.as_ref().map(|stated| stated.namespace.clone()),
+        metrics_enabled: target.metrics,
+        deployment_logs_enabled: target.logs,
+        deployment_logs_after: target.logs_after,
+        // Left out only where the signed document, or a local act, says that there is nothing to run.
+        deployments,
+    };
+    let mut out = serde_json::to_vec(&answer).expect("these values have a JSON form");
+    out.push(b'\n');
+    Ok(out)
 }
 
-fn add_docker(
-    out: &mut String,
-    deployment: Uuid,
+/// What agents of either kind are told of a deployment.
+fn bare(item: &Planned, deployment: &Deployment, logs_enabled: bool) -> distr::Deployment {
+    distr::Deployment {
+        id: item.id,
+        revision_id: item.revision,
+        registry_auth: None,
+        logs_enabled,
+        force_restart: deployment.force_restart,
+        compose_file: None,
+        env_file: None,
+        docker_type: None,
+        image_cleanup_enabled: false,
+        release_name: String::new(),
+        chart_url: String::new(),
+        chart_name: String::new(),
+        chart_version: String::new(),
+        values: None,
+        ignore_revision_skew: false,
+        helm_options: None,
+    }
+}
+
+fn with_docker(
+    stated: distr::Deployment,
     docker: &DockerDeployment,
-    image_cleanup: bool,
     documents: &Documents,
     site: &SiteView,
-) -> Result<()> {
-    out.push_str(",\"composeFile\":\"");
-    let compose = substitute_compose(&documents.read(&docker.compose)?, deployment, site);
-    STANDARD.encode_string(compose, out);
-    out.push_str("\",\"envFile\":");
-    match &docker.env {
-        Some(env) => {
-            out.push('"');
-            STANDARD.encode_string(substitute(&documents.read(env)?, site), out);
-            out.push('"');
-        }
-        None => out.push_str("null"),
-    }
-    let mode = match docker.mode {
-        DockerMode::Compose => "compose",
-        DockerMode::Swarm => "swarm",
-    };
-    write!(
-        out,
-        ",\"dockerType\":\"{mode}\",\"imageCleanupEnabled\":{image_cleanup},\"releaseName\":\"\",\"chartUrl\":\"\",\
-         \"chartName\":\"\",\"chartVersion\":\"\",\"values\":null,\"ignoreRevisionSkew\":false"
-    )
-    .expect("a string takes all");
-    Ok(())
+) -> Result<distr::Deployment> {
+    let compose = substitute_compose(&documents.read(&docker.compose)?, stated.id, site);
+    let env = docker.env.as_ref().map(|env| documents.read(env)).transpose()?;
+    Ok(distr::Deployment {
+        compose_file: Some(STANDARD.encode(compose)),
+        env_file: env.map(|env| STANDARD.encode(substitute(&env, site))),
+        docker_type: Some(match docker.mode {
+            DockerMode::Compose => distr::DockerType::Compose,
+            DockerMode::Swarm => distr::DockerType::Swarm,
+        }),
+        ..stated
+    })
 }
 
-fn add_helm(out: &mut String, helm: &HelmDeployment, documents: &Documents, site: &SiteView) -> Result<()> {
-    let (url, name) = match helm.source {
-        ChartSource::Oci => (format!("oci://{}/{}", site.address(), helm.chart), ""),
+fn with_helm(
+    stated: distr::Deployment,
+    helm: &HelmDeployment,
+    documents: &Documents,
+    site: &SiteView,
+) -> Result<distr::Deployment> {
+    let (chart_url, chart_name) = match helm.source {
+        ChartSource::Oci => (format!("oci://{}/{}", site.address(), helm.chart), String::new()),
         ChartSource::Repository => (
             format!("{}/charts/{}", site.base(), helm.chart),
-            helm.chart_name.as_str(),
+            helm.chart_name.clone(),
         ),
     };
     let values = substitute(&documents.read(&helm.values)?, site);
     let values = std::str::from_utf8(&values).map_err(|_| damaged("values are not UTF-8"))?;
-    let values = values.trim();
-    if !values.starts_with('{') || serde_json::from_str::<serde::de::IgnoredAny>(values).is_err() {
-        return Err(damaged("values are no JSON object"));
-    }
-    write!(
-        out,
-        ",\"composeFile\":null,\"envFile\":null,\"dockerType\":null,\"imageCleanupEnabled\":false,\"releaseName\":{},\
-         \"chartUrl\":{},\"chartName\":{},\"chartVersion\":{},\"values\":{values},\"ignoreRevisionSkew\":{}",
-        json(&helm.release_name),
-        json(&url),
-        json(name),
-        json(&helm.chart_version),
-        helm.ignore_revision_skew
-    )
-    .expect("a string takes all");
-    if let Some(options) = &helm.options {
-        write!(out, ",\"helmOptions\":{}", json(&complete(options))).expect("a string takes all");
-    }
-    Ok(())
+    // The bytes that the vendor signed, so that numbers stay numbers.
+    let values: Option<Box<RawValue>> = serde_json::from_str(values.trim()).ok();
+    let values = values.filter(|values| values.get().starts_with('{'));
+    Ok(distr::Deployment {
+        release_name: helm.release_name.clone(),
+        chart_url,
+        chart_name,
+        chart_version: helm.chart_version.clone(),
+        values: Some(values.ok_or_else(|| damaged("values are no JSON object"))?),
+        ignore_revision_skew: helm.ignore_revision_skew,
+        helm_options: helm.options.as_ref().map(complete),
+        ..stated
+    })
 }
 
-fn complete(options: &HelmOptions) -> Options<'_> {
-    Options {
-        timeout: &options.timeout,
-        wait_strategy: options.wait_strategy,
+fn complete(options: &HelmOptions) -> distr::HelmOptions {
+    distr::HelmOptions {
+        timeout: options.timeout.clone(),
+        wait_strategy: match options.wait_strategy {
+            WaitStrategy::Watcher => distr::WaitStrategy::Watcher,
+            WaitStrategy::Legacy => distr::WaitStrategy::Legacy,
+            WaitStrategy::HookOnly => distr::WaitStrategy::HookOnly,
+        },
         rollback_on_failure: options.rollback_on_failure,
         cleanup_on_failure: options.cleanup_on_failure,
         force_conflicts: options.force_conflicts,
     }
-}
-
-fn json<T: Serialize + ?Sized>(value: &T) -> String {
-    serde_json::to_string(value).expect("these values have a JSON form")
 }
 
 fn damaged(what: &str) -> Error {

@@ -10,13 +10,14 @@ use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
 
 use super::body::BodyReader;
+use super::body_permits::BodyPermits;
 use super::hosts::Hosts;
 use super::limiter::{Allowance, Limiter};
 use super::reply::{self, Reply};
-use super::rooms::Rooms;
 use crate::appliance::hub::{Hub, Identity};
 use crate::appliance::status::{Batch, StatusBuffer, What};
 use crate::domain::{Class, Clock, Error, Result, Uuid};
+use crate::protocol::distr;
 
 /// Requests of one target a minute, but for logs: the hub's number.
 const REQUESTS: u32 = 500;
@@ -39,12 +40,12 @@ pub(in crate::http) struct AgentApp {
     pub(super) failed_logins: Limiter<Attempt>,
     pub(super) requests: Limiter<Uuid>,
     pub(super) logs: Limiter<Uuid>,
-    pub(super) rooms: Rooms,
+    pub(super) body_permits: BodyPermits,
     secrets: Semaphore,
     /// Lines that could not be taken and that no gap record says yet: of containers, of the agent.
     missed: Mutex<HashMap<Uuid, [u64; 2]>>,
     /// Failures that were logged; the same one once a minute.
-    complaints: Limiter<&'static str>,
+    logged_failures: Limiter<&'static str>,
     clock: Arc<dyn Clock>,
     stall: Duration,
     tracker: TaskTracker,
@@ -71,10 +72,10 @@ impl AgentApp {
             failed_logins: Limiter::new(ATTEMPTS),
             requests: Limiter::new(REQUESTS),
             logs: Limiter::new(LOGS),
-            rooms: Rooms::new(),
+            body_permits: BodyPermits::new(),
             secrets: Semaphore::new(SECRETS),
             missed: Mutex::default(),
-            complaints: Limiter::new(1),
+            logged_failures: Limiter::new(1),
             clock,
             stall,
             tracker,
@@ -129,13 +130,13 @@ impl AgentApp {
 
     /// Answers a failure of the appliance, and logs it, once a minute for each kind: agents ask again every few seconds.
     pub(super) fn failure(&self, error: &Error) -> Reply {
-        if self.complaints.take(error.code()).passes {
+        if self.logged_failures.take(error.code()).passes {
             tracing::error!(class = error.class().name(), code = error.code(), %error, "an agent was not answered");
         }
         reply::failure(error)
     }
 
-    /// Records that lines of a target could not be taken. When even that has no room now, it is said with the next ones.
+    /// Records that lines of a target could not be taken. When even that cannot be recorded now, it is said with the next ones.
     pub(super) async fn note_missed(&self, identity: &Identity, agent_log: bool, count: u64) {
         let [logs, agent_logs] = {
             let mut missed = self.missed.lock().unwrap_or_else(PoisonError::into_inner);
@@ -195,7 +196,7 @@ pub(super) fn batch(identity: &Identity, agent: Option<String>, what: What) -> B
 /// Returns the version that an agent states of itself, when it is one.
 pub(super) fn agent_version(headers: &HeaderMap) -> Option<String> {
     let value = headers.get(header::USER_AGENT)?.to_str().ok()?;
-    let version = value.strip_prefix("DistrAgentClient/")?;
+    let version = distr::agent_version(value)?;
     let fits = |c: char| c.is_ascii_alphanumeric() || "._+-".contains(c);
     ((1..=VERSION_BYTES).contains(&version.len()) && version.chars().all(fits)).then(|| version.to_owned())
 }

@@ -2,45 +2,31 @@
 //! missing leave the zero value, another type is an error. A known member that is given twice is an error here (threat model A05).
 
 use super::bad_body::BadBody;
-use super::json::{Event, Text};
+use super::json::Event;
+use super::values::{AgentText, NamedValue, Value};
+use crate::protocol::distr::ReportObject;
 
-/// A value of a known member.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) enum Value<'a> {
-    /// A string.
-    Text(Text<'a>),
-    /// A number as it is written.
-    Number(&'a str),
-    /// `true` or `false`.
-    Bool(bool),
-}
+/// A report whose texts may be cut.
+pub(super) trait Object: ReportObject<Text = AgentText> {}
+impl<R: ReportObject<Text = AgentText>> Object for R {}
 
-/// An object whose known members are plain values.
-pub(super) trait Record: Default {
-    /// Names of its members; at most 32.
-    const FIELDS: &'static [&'static str];
-
-    /// Takes the value of a member, by its place in [`Record::FIELDS`].
-    fn set(&mut self, field: usize, value: Value<'_>) -> Result<(), BadBody>;
-}
-
-/// A record in the making.
+/// A record whose members are still coming.
 #[derive(Debug, Default)]
-pub(super) struct Making<R> {
+pub(super) struct RecordBuilder<R> {
     record: R,
     seen: u32,
     /// The member whose value comes next.
-    field: Option<usize>,
+    member: Option<&'static str>,
     /// Levels open inside a member that is not looked at.
     skipped: usize,
-    /// Whether values are looked at.
-    deaf: bool,
+    /// Whether values are read and not kept.
+    discarding: bool,
 }
 
-impl<R: Record> Making<R> {
+impl<R: Object> RecordBuilder<R> {
     /// From now on values are not looked at: the texts in them are not kept.
-    pub(super) fn throw_away(&mut self) {
-        self.deaf = true;
+    pub(super) fn discard(&mut self) {
+        self.discarding = true;
     }
 
     /// Takes an event behind the start of the object; returns the record at its end.
@@ -56,22 +42,23 @@ impl<R: Record> Making<R> {
         let value = match event {
             Event::ObjectEnd => return Ok(Some(std::mem::take(&mut self.record))),
             Event::Key(key) => {
-                self.field = R::FIELDS.iter().position(|field| field.eq_ignore_ascii_case(key));
-                if let Some(place) = self.field {
+                let place = R::MEMBERS.iter().position(|member| member.eq_ignore_ascii_case(key));
+                self.member = place.and_then(|place| R::MEMBERS.get(place).copied());
+                if let (Some(place), Some(member)) = (place, self.member) {
                     let bit = u32::try_from(place)
                         .ok()
                         .and_then(|place| 1_u32.checked_shl(place))
                         .unwrap_or(0);
                     if self.seen & bit != 0 {
-                        return Err(BadBody::Twice(R::FIELDS.get(place).copied().unwrap_or_default()));
+                        return Err(BadBody::Twice(member));
                     }
                     self.seen |= bit;
                 }
                 return Ok(None);
             }
             Event::ObjectStart | Event::ArrayStart => {
-                if let Some(place) = self.field {
-                    return Err(BadBody::Shape(R::FIELDS.get(place).copied().unwrap_or_default()));
+                if let Some(member) = self.member {
+                    return Err(BadBody::Shape(member));
                 }
                 self.skipped = 1;
                 return Ok(None);
@@ -83,10 +70,10 @@ impl<R: Record> Making<R> {
             Event::Number(number) => Value::Number(number),
             Event::Bool(yes) => Value::Bool(yes),
         };
-        if let Some(field) = self.field
-            && !self.deaf
+        if let Some(name) = self.member
+            && !self.discarding
         {
-            self.record.set(field, value)?;
+            self.record.set(name, NamedValue { name, value })?;
         }
         Ok(None)
     }

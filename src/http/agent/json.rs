@@ -68,7 +68,7 @@ pub(super) struct Reader {
     half: Option<u32>,
     began: bool,
     /// Nothing is kept of strings but what names members.
-    deaf: bool,
+    discarding: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -135,13 +135,13 @@ impl Reader {
             escape: Escape::None,
             half: None,
             began: false,
-            deaf: false,
+            discarding: false,
         }
     }
 
     /// From now on values that are strings are checked and not kept.
-    pub(super) fn keep_no_texts(&mut self) {
-        self.deaf = true;
+    pub(super) fn discard_texts(&mut self) {
+        self.discarding = true;
         if self.state == State::Text(false) {
             self.buffer = String::new();
         }
@@ -293,7 +293,7 @@ impl Reader {
 
     /// Keeps a piece of a string, as far as there is room.
     fn keep(&mut self, text: &str) {
-        if self.cut || (self.deaf && self.state == State::Text(false)) {
+        if self.cut || (self.discarding && self.state == State::Text(false)) {
             return;
         }
         let room = TEXT_BYTES.saturating_sub(self.buffer.len());

@@ -7,14 +7,14 @@ use super::*;
 
 /// Writes events down as JSON again.
 #[derive(Default)]
-struct Scribe {
+struct Writer {
     out: String,
     comma: Vec<bool>,
     value_of_key: bool,
     cuts: usize,
 }
 
-impl Scribe {
+impl Writer {
     fn before(&mut self) {
         if std::mem::take(&mut self.value_of_key) {
             return;
@@ -27,7 +27,7 @@ impl Scribe {
     }
 }
 
-impl Visitor for Scribe {
+impl Visitor for Writer {
     fn event(&mut self, event: Event<'_>) -> Result<(), BadBody> {
         match event {
             Event::ObjectEnd | Event::ArrayEnd => {
@@ -61,12 +61,12 @@ impl Visitor for Scribe {
 }
 
 fn read(chunks: &[&[u8]]) -> Result<(String, usize), BadBody> {
-    let (mut reader, mut scribe) = (Reader::new(), Scribe::default());
+    let (mut reader, mut writer) = (Reader::new(), Writer::default());
     for chunk in chunks {
-        reader.feed(chunk, &mut scribe)?;
+        reader.feed(chunk, &mut writer)?;
     }
-    reader.finish(&mut scribe)?;
-    Ok((scribe.out, scribe.cuts))
+    reader.finish(&mut writer)?;
+    Ok((writer.out, writer.cuts))
 }
 
 /// The same in one piece and byte by byte.

@@ -12,10 +12,10 @@ use axum::http::StatusCode;
 use super::app::{AgentApp, agent_version, batch};
 use super::bad_body::BadBody;
 use super::body::BodyReader;
-use super::fields::Record;
+use super::body_permits::{BodyPermit, SMALL_BYTES};
+use super::fields::Object;
 use super::json::Reader;
 use super::reply::{self, Reply};
-use super::rooms::{Room, SMALL_BYTES};
 use super::wire::{AgentLogLine, LogLine, Many, Weight};
 use crate::appliance::hub::Identity;
 use crate::appliance::status::{AgentLogRecord, LogRecord, What};
@@ -29,33 +29,33 @@ const REVISIONS: usize = 64;
 /// Answers `logs`; `passes` says whether the target's budget allows it.
 pub(super) async fn deployments(app: &Arc<AgentApp>, identity: Arc<Identity>, request: Request, passes: bool) -> Reply {
     let known = HashMap::new();
-    take(app, &identity, request, passes, OfDeployments { known }).await
+    take(app, &identity, request, passes, ContainerLogs { known }).await
 }
 
 /// Answers `deployment-target-logs`.
 pub(super) async fn agent(app: &Arc<AgentApp>, identity: Arc<Identity>, request: Request, passes: bool) -> Reply {
-    take(app, &identity, request, passes, OfAgent).await
+    take(app, &identity, request, passes, AgentLog).await
 }
 
-/// Makes records of lines.
-trait Clerk: Send {
+/// Makes what the status buffer takes of the lines of one kind of log.
+trait Converter: Send {
     /// The lines of the body.
-    type Line: Record + Weight + Send;
+    type Line: Object + Weight + Send;
 
     /// Makes records of lines.
     fn convert(&mut self, sink: &Sink<'_>, lines: Vec<Self::Line>) -> impl Future<Output = Result<What, Error>> + Send;
 }
 
 /// Lines of containers, and the deployments of the revisions that they speak of.
-struct OfDeployments {
+struct ContainerLogs {
     known: HashMap<Uuid, Option<Uuid>>,
 }
 
-impl Clerk for OfDeployments {
+impl Converter for ContainerLogs {
     type Line = LogLine;
 
     async fn convert(&mut self, sink: &Sink<'_>, lines: Vec<LogLine>) -> Result<What, Error> {
-        sink.learn(&lines, &mut self.known).await?;
+        sink.look_up_revisions(&lines, &mut self.known).await?;
         let own = |line: LogLine| {
             let (deployment, revision) = (line.deployment?, line.revision?);
             // What belongs to another target, or to nobody, is dropped without a word.
@@ -77,9 +77,9 @@ impl Clerk for OfDeployments {
 }
 
 /// Lines of the agent's own log.
-struct OfAgent;
+struct AgentLog;
 
-impl Clerk for OfAgent {
+impl Converter for AgentLog {
     type Line = AgentLogLine;
 
     async fn convert(&mut self, _: &Sink<'_>, lines: Vec<AgentLogLine>) -> Result<What, Error> {
@@ -100,26 +100,26 @@ struct Sink<'a> {
 }
 
 /// Why a body was not taken.
-enum Stop {
+enum IntakeError {
     /// It will never be right.
-    Bad(BadBody),
+    BadBody(BadBody),
     /// The appliance cannot.
     Failed(Error),
 }
 
-impl From<BadBody> for Stop {
+impl From<BadBody> for IntakeError {
     fn from(bad: BadBody) -> Self {
-        Self::Bad(bad)
+        Self::BadBody(bad)
     }
 }
 
 /// Reads a body and hands its lines on in batches.
-async fn take<C: Clerk>(
+async fn take<C: Converter>(
     app: &Arc<AgentApp>,
     identity: &Arc<Identity>,
     request: Request,
     passes: bool,
-    mut clerk: C,
+    mut converter: C,
 ) -> Reply {
     let (parts, body) = request.into_parts();
     let mut body = match app.body(&parts.headers, body) {
@@ -133,16 +133,16 @@ async fn take<C: Clerk>(
     };
     let mut lines = Lines::<C::Line>::default();
     if !passes {
-        lines.throw_away();
+        lines.discard();
     }
-    let taken = sink.read(&mut body, &mut lines, &mut clerk).await;
+    let taken = sink.read(&mut body, &mut lines, &mut converter).await;
     // What came in before a refusal counts too.
     app.note_missed(identity, C::Line::IS_AGENT_LOG, lines.many.missed)
         .await;
     match taken {
         Ok(()) => reply::empty(StatusCode::NO_CONTENT),
-        Err(Stop::Bad(bad)) => app.refuse(&bad, body),
-        Err(Stop::Failed(error)) => app.failure(&error),
+        Err(IntakeError::BadBody(bad)) => app.refuse(&bad, body),
+        Err(IntakeError::Failed(error)) => app.failure(&error),
     }
 }
 
@@ -150,59 +150,59 @@ async fn take<C: Clerk>(
 struct Lines<R> {
     reader: Reader,
     many: Many<R>,
-    room: Option<Room>,
+    permit: Option<BodyPermit>,
 }
 
-impl<R: Record> Default for Lines<R> {
+impl<R: Object> Default for Lines<R> {
     fn default() -> Self {
         Self {
             reader: Reader::new(),
             many: Many::default(),
-            room: None,
+            permit: None,
         }
     }
 }
 
-impl<R: Record + Weight> Lines<R> {
-    fn throw_away(&mut self) {
-        self.many.throw_away();
-        self.reader.keep_no_texts();
-        self.room = None;
+impl<R: Object + Weight> Lines<R> {
+    fn discard(&mut self) {
+        self.many.discard();
+        self.reader.discard_texts();
+        self.permit = None;
     }
 }
 
 impl Sink<'_> {
-    async fn read<C: Clerk>(
+    async fn read<C: Converter>(
         &self,
         body: &mut BodyReader,
         lines: &mut Lines<C::Line>,
-        clerk: &mut C,
-    ) -> Result<(), Stop> {
+        converter: &mut C,
+    ) -> Result<(), IntakeError> {
         while let Some(bytes) = body.next().await? {
             lines.reader.feed(&bytes, &mut lines.many)?;
             let held = lines.many.weight.saturating_add(lines.reader.held());
-            if held > SMALL_BYTES && lines.room.is_none() && !lines.many.throws_away() {
-                lines.room = self.app.rooms.take(self.identity.target).await;
-                if lines.room.is_none() {
-                    lines.throw_away();
+            if held > SMALL_BYTES && lines.permit.is_none() && !lines.many.discards() {
+                lines.permit = self.app.body_permits.take(self.identity.target).await;
+                if lines.permit.is_none() {
+                    lines.discard();
                 }
             }
             if lines.many.weight >= BATCH_BYTES {
-                self.submit(lines, clerk).await?;
+                self.submit(lines, converter).await?;
             }
         }
         // The value of a reader that has ended is of no use to anybody.
         std::mem::replace(&mut lines.reader, Reader::new()).finish(&mut lines.many)?;
-        self.submit(lines, clerk).await
+        self.submit(lines, converter).await
     }
 
     /// Hands on what was read. When the buffer has no time for it, it is missing, and so is the rest.
-    async fn submit<C: Clerk>(&self, lines: &mut Lines<C::Line>, clerk: &mut C) -> Result<(), Stop> {
+    async fn submit<C: Converter>(&self, lines: &mut Lines<C::Line>, converter: &mut C) -> Result<(), IntakeError> {
         let taken = lines.many.take();
         if taken.is_empty() {
             return Ok(());
         }
-        let what = clerk.convert(self, taken).await.map_err(Stop::Failed)?;
+        let what = converter.convert(self, taken).await.map_err(IntakeError::Failed)?;
         let count = match &what {
             What::Logs(records) => records.len(),
             What::AgentLogs(records) => records.len(),
@@ -213,15 +213,15 @@ impl Sink<'_> {
             Ok(_) => Ok(()),
             Err(error) if error.class() == Class::Busy => {
                 lines.many.missed = lines.many.missed.saturating_add(count as u64);
-                lines.throw_away();
+                lines.discard();
                 Ok(())
             }
-            Err(error) => Err(Stop::Failed(error)),
+            Err(error) => Err(IntakeError::Failed(error)),
         }
     }
 
     /// Looks up the deployments of the revisions that lines speak of.
-    async fn learn(&self, lines: &[LogLine], known: &mut HashMap<Uuid, Option<Uuid>>) -> Result<(), Error> {
+    async fn look_up_revisions(&self, lines: &[LogLine], known: &mut HashMap<Uuid, Option<Uuid>>) -> Result<(), Error> {
         let mut asked = Vec::new();
         for revision in lines.iter().filter_map(|line| line.revision) {
             if known.len() < REVISIONS && !known.contains_key(&revision) {

@@ -1,4 +1,5 @@
 //! `/api/v1/…`: what unmodified agents ask, field for field as the hub that they were made for answers (distr-protocol 0 to 2).
+//! What stands on the wire is stated in [`crate::protocol::distr`]; here it is read within bounds and answered.
 //!
 //! # Rules
 //!
@@ -8,13 +9,15 @@
 //!   anything else with hundreds of repeats.
 //! - **401 is meant**: an agent without a token may hang for an hour (D11).
 //! - **No secret** leaves a request but into the hub's hands: queries are not logged, answers are not cached (A04).
-//! - **Bodies** are read as streams, with one record of at most 256 KiB and a batch of a few more in memory ([`json`], [`rooms`]).
+//! - **Bodies** are read as streams, with one record of at most 256 KiB and a batch of a few more in memory ([`json`],
+//!   [`body_permits`]).
 //! - **Fairness**: budgets per target; logs have their own, and their own share of memory.
 
 mod app;
 mod bad_body;
 mod body;
-mod enrol;
+mod body_permits;
+mod connect;
 mod fields;
 mod hosts;
 mod json;
@@ -23,8 +26,8 @@ mod logs;
 mod polls;
 mod reply;
 mod reports;
-mod rooms;
 mod routes;
+mod values;
 mod wire;
 
 pub(super) use app::AgentApp;

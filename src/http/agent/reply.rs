@@ -7,6 +7,7 @@ use axum::http::{HeaderName, HeaderValue, Response, StatusCode, header};
 
 use super::bad_body::BadBody;
 use super::limiter::Allowance;
+use crate::protocol::distr::{RATE_LIMIT, RATE_LIMIT_REMAINING, RATE_LIMIT_RESET};
 
 const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
 const YAML: HeaderValue = HeaderValue::from_static("application/yaml");
@@ -101,9 +102,9 @@ pub(super) fn with_allowance(mut reply: Reply, allowance: Allowance, now: i64) -
     let reset = now.saturating_add(i64::from(allowance.seconds));
     let headers = reply.headers_mut();
     let mut put = |name: &'static str, value: HeaderValue| headers.insert(HeaderName::from_static(name), value);
-    put("x-ratelimit-limit", allowance.limit.into());
-    put("x-ratelimit-remaining", allowance.remaining.into());
-    put("x-ratelimit-reset", reset.into());
+    put(RATE_LIMIT, allowance.limit.into());
+    put(RATE_LIMIT_REMAINING, allowance.remaining.into());
+    put(RATE_LIMIT_RESET, reset.into());
     reply
 }
 

@@ -136,16 +136,16 @@ fn without_room_lines_are_counted_and_not_kept() {
         let (first, rest) = text.split_at(at);
         let (mut reader, mut many) = (Reader::new(), Many::<LogLine>::default());
         reader.feed(first.as_bytes(), &mut many).unwrap();
-        many.throw_away();
-        reader.keep_no_texts();
+        many.discard();
+        reader.discard_texts();
         reader.feed(rest.as_bytes(), &mut many).unwrap();
         assert!(reader.held() < 40);
         reader.finish(&mut many).unwrap();
         assert_eq!((many.missed, many.take().len()), (3, 0), "{at}");
     }
     let (mut reader, mut many) = (Reader::new(), Many::<LogLine>::default());
-    many.throw_away();
-    reader.keep_no_texts();
+    many.discard();
+    reader.discard_texts();
     assert_eq!(reader.feed(b"[{\"body\":{}}]", &mut many), Err(BadBody::Shape("body")));
 }
 

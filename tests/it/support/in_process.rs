@@ -56,7 +56,9 @@ impl InProcessAppliance {
     pub(crate) fn import_with(&self, made: &Made, options: &Options) -> Result<()> {
         let path = self.folder.path().join("bundle");
         write(&path, &made.bytes);
-        let imported = self.appliance().import(|| airlock::media::open(&path, None), options, &self.clock, &mut |_| ());
+        let imported = self
+            .appliance()
+            .import(|| airlock::media::open(&path, None), options, &self.clock, &mut |_| ());
         imported.map(|_| ())
     }
 

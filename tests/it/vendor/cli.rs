@@ -353,8 +353,8 @@ fn a_failed_init_leaves_nothing_and_a_good_one_is_private() {
 }
 
 /// Class and code of a refusal.
-fn refusal(desk: &Desk, arguments: &[&str], extra: &[&str]) -> (String, String) {
-    let (class, code, event) = desk.refused(&[arguments, extra].concat());
+fn refusal(folder: &CommandFolder, arguments: &[&str], extra: &[&str]) -> (String, String) {
+    let (class, code, event) = folder.refused(&[arguments, extra].concat());
     assert!(event["remedy"].is_string(), "{event}");
     (class, code)
 }
@@ -373,13 +373,13 @@ const OVER: [&str; 4] = [
 
 #[test]
 fn a_release_of_the_future_needs_a_word_and_an_expired_one_is_not_made() {
-    let desk = Desk::new();
+    let folder = CommandFolder::new();
     let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/hello");
-    desk.release_file(&format!("oci:{}", fixtures.display()));
-    assert_eq!(refusal(&desk, &CREATE, &FUTURE), words("E-CLOCK", "issued-ahead"));
-    assert_eq!(refusal(&desk, &CREATE, &OVER), words("E-EXPIRED", "bundle"));
+    folder.release_file(&format!("oci:{}", fixtures.display()));
+    assert_eq!(refusal(&folder, &CREATE, &FUTURE), words("E-CLOCK", "issued-ahead"));
+    assert_eq!(refusal(&folder, &CREATE, &OVER), words("E-EXPIRED", "bundle"));
     let told = [&OVER[..], &["--allow-future"]].concat();
-    assert_eq!(refusal(&desk, &CREATE, &told), words("E-EXPIRED", "bundle"));
+    assert_eq!(refusal(&folder, &CREATE, &told), words("E-EXPIRED", "bundle"));
     // Beyond the end of the root no word helps.
     let after = [
         "--issued-at",
@@ -387,27 +387,27 @@ fn a_release_of_the_future_needs_a_word_and_an_expired_one_is_not_made() {
         "--expires",
         "2100-06-01T00:00:00Z",
     ];
-    assert_eq!(refusal(&desk, &CREATE, &after), words("E-CLOCK", "issued-ahead"));
+    assert_eq!(refusal(&folder, &CREATE, &after), words("E-CLOCK", "issued-ahead"));
     let told = [&after[..], &["--allow-future"]].concat();
-    assert_eq!(refusal(&desk, &CREATE, &told), words("E-CLOCK", "issued-after-root"));
-    assert!(!desk.path("out.airlock").exists());
+    assert_eq!(refusal(&folder, &CREATE, &told), words("E-CLOCK", "issued-after-root"));
+    assert!(!folder.path("out.airlock").exists());
 
     // The word changes no byte of what needs none.
-    let plain = desk.good(&CREATE);
-    let bytes = fs::read(desk.path("out.airlock")).unwrap();
-    let told = desk.good(&[&CREATE[..], &["--allow-future"]].concat());
+    let plain = folder.good(&CREATE);
+    let bytes = fs::read(folder.path("out.airlock")).unwrap();
+    let told = folder.good(&[&CREATE[..], &["--allow-future"]].concat());
     assert_eq!(plain["head_digest"], told["head_digest"]);
-    assert!(bytes == fs::read(desk.path("out.airlock")).unwrap());
+    assert!(bytes == fs::read(folder.path("out.airlock")).unwrap());
     // A number is not used up by what was refused, nor by the day.
     let told = [&CREATE[..], &FUTURE, &["--allow-future", "--sequence", "2"]].concat();
-    assert_eq!(desk.good(&told)["sequence"], 2);
+    assert_eq!(folder.good(&told)["sequence"], 2);
 }
 
 #[test]
 fn a_release_under_an_expired_root_is_not_made_until_the_root_is_renewed() {
-    let desk = Desk::new();
+    let folder = CommandFolder::new();
     let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/hello");
-    desk.release_file(&format!("oci:{}", fixtures.display()));
+    folder.release_file(&format!("oci:{}", fixtures.display()));
     // A root that was good when it was made.
     let init = Init {
         products: vec!["app".parse().unwrap()],
@@ -418,7 +418,7 @@ fn a_release_under_an_expired_root_is_not_made_until_the_root_is_renewed() {
         issued_at: "2026-01-01T00:00:00Z".parse().unwrap(),
         expires: "2026-02-01T00:00:00Z".parse().unwrap(),
     };
-    Workspace::init(&desk.path("old"), &init, None).unwrap();
+    Workspace::init(&folder.path("old"), &init, None).unwrap();
     let create = [
         "bundle",
         "create",
@@ -429,62 +429,65 @@ fn a_release_under_an_expired_root_is_not_made_until_the_root_is_renewed() {
         "-o",
         "out.airlock",
     ];
-    assert_eq!(refusal(&desk, &create, &[]), words("E-EXPIRED", "root"));
-    assert_eq!(refusal(&desk, &create, &["--allow-future"]), words("E-EXPIRED", "root"));
+    assert_eq!(refusal(&folder, &create, &[]), words("E-EXPIRED", "root"));
+    assert_eq!(
+        refusal(&folder, &create, &["--allow-future"]),
+        words("E-EXPIRED", "root")
+    );
     // The new root would live as long as the old one did: from a day long past, that is over too.
     let set = ["vendor", "trust", "set", "-w", "old"];
     let threshold = ["--threshold", "release=2"];
-    assert_eq!(refusal(&desk, &set, &threshold), words("E-EXPIRED", "root"));
-    desk.good(&[&set[..], &["--expires-years", "90"]].concat());
-    desk.good(&create);
+    assert_eq!(refusal(&folder, &set, &threshold), words("E-EXPIRED", "root"));
+    folder.good(&[&set[..], &["--expires-years", "90"]].concat());
+    folder.good(&create);
 }
 
 #[test]
 fn a_signing_room_refuses_the_same_dates() {
-    let desk = Desk::new();
+    let folder = CommandFolder::new();
     let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/hello");
-    desk.release_file(&format!("oci:{}", fixtures.display()));
-    desk.good(&[&CREATE[..], &FUTURE, &["--unsigned", "--allow-future"]].concat());
-    let before = fs::read(desk.path("out.airlock")).unwrap();
+    folder.release_file(&format!("oci:{}", fixtures.display()));
+    folder.good(&[&CREATE[..], &FUTURE, &["--unsigned", "--allow-future"]].concat());
+    let before = fs::read(folder.path("out.airlock")).unwrap();
     let sign = ["bundle", "sign", "out.airlock", "--key", "w/keys/release-1.pem"];
-    assert_eq!(refusal(&desk, &sign, &[]), words("E-CLOCK", "issued-ahead"));
+    assert_eq!(refusal(&folder, &sign, &[]), words("E-CLOCK", "issued-ahead"));
     assert_eq!(
-        refusal(&desk, &sign, &["--detached", "out.sig"]),
+        refusal(&folder, &sign, &["--detached", "out.sig"]),
         words("E-CLOCK", "issued-ahead")
     );
-    assert!(!desk.path("out.sig").exists());
-    assert!(before == fs::read(desk.path("out.airlock")).unwrap());
-    assert_eq!(desk.good(&[&sign[..], &["--allow-future"]].concat())["signatures"], 1);
+    assert!(!folder.path("out.sig").exists());
+    assert!(before == fs::read(folder.path("out.airlock")).unwrap());
+    assert_eq!(folder.good(&[&sign[..], &["--allow-future"]].concat())["signatures"], 1);
 
     // Made in time, carried to the signing room too late.
-    let text = fs::read_to_string(desk.path("release.yaml")).unwrap();
+    let text = fs::read_to_string(folder.path("release.yaml")).unwrap();
     let text = text.replace("expires: 2099-01-01T00:00:00Z", "expires: 2026-01-02T00:00:00Z");
-    fs::write(desk.path("late.yaml"), &text).unwrap();
-    let workspace = Workspace::open(&desk.path("w")).unwrap();
+    fs::write(folder.path("late.yaml"), &text).unwrap();
+    let workspace = Workspace::open(&folder.path("w")).unwrap();
     let overrides = Overrides {
         sequence: Some(2),
         issued_at: Some("2026-01-01T00:00:00Z".parse().unwrap()),
         ..Overrides::default()
     };
     let inputs = Build {
-        file: &ReleaseFile::parse(&desk.path("late.yaml"), &text).unwrap(),
+        file: &ReleaseFile::parse(&folder.path("late.yaml"), &text).unwrap(),
         overrides: &overrides,
         registries: &RegistryOptions::default(),
         keys: &[],
         time: SigningTime::at("2026-01-01T12:00:00Z".parse().unwrap()),
     };
-    let late = desk.path("late.airlock");
+    let late = folder.path("late.airlock");
     build(&workspace, &inputs, Destination::File(&late), &mut |_| ()).unwrap();
     let sign = ["bundle", "sign", "late.airlock", "--key", "w/keys/release-1.pem"];
     for extra in [&[][..], &["--allow-future"]] {
-        assert_eq!(refusal(&desk, &sign, extra), words("E-EXPIRED", "bundle"));
+        assert_eq!(refusal(&folder, &sign, extra), words("E-EXPIRED", "bundle"));
     }
 }
 
 #[test]
 fn a_root_of_the_future_needs_a_word_and_an_expired_one_is_not_made() {
-    let desk = Desk::new();
-    let chain = || fs::read(desk.path("w/root.json")).unwrap();
+    let folder = CommandFolder::new();
+    let chain = || fs::read(folder.path("w/root.json")).unwrap();
     let before = chain();
     let init = ["vendor", "init", "--product", "app", "--vendor", "Test", "x"];
     let set = ["vendor", "trust", "set", "-w", "w", "--epoch", "app/stable=1"];
@@ -497,13 +500,13 @@ fn a_root_of_the_future_needs_a_word_and_an_expired_one_is_not_made() {
         "2020-01-01T00:00:00Z",
     ];
     for command in [&init[..], &set, &rotate, &propose] {
-        assert_eq!(refusal(&desk, command, &FUTURE), words("E-CLOCK", "issued-ahead"));
-        assert_eq!(refusal(&desk, command, &OVER), words("E-EXPIRED", "root"));
-        assert_eq!(refusal(&desk, command, &turned), words("E-TRUST", "times"));
+        assert_eq!(refusal(&folder, command, &FUTURE), words("E-CLOCK", "issued-ahead"));
+        assert_eq!(refusal(&folder, command, &OVER), words("E-EXPIRED", "root"));
+        assert_eq!(refusal(&folder, command, &turned), words("E-TRUST", "times"));
     }
     assert!(before == chain());
-    assert!(!desk.path("x").exists() && !desk.path("root-2.json").exists());
-    let acks = fs::read_dir(desk.path("w/keys")).unwrap().filter(|entry| {
+    assert!(!folder.path("x").exists() && !folder.path("root-2.json").exists());
+    let acks = fs::read_dir(folder.path("w/keys")).unwrap().filter(|entry| {
         let name = entry.as_ref().unwrap().file_name();
         name.to_string_lossy().starts_with("ack-")
     });
@@ -511,37 +514,37 @@ fn a_root_of_the_future_needs_a_word_and_an_expired_one_is_not_made() {
 
     // A proposal that was told so is refused again by each one who signs it and by the workspace that takes it.
     let told = [&propose[..], &FUTURE, &["--allow-future"]].concat();
-    desk.good(&told);
+    folder.good(&told);
     for key in ["w/keys/root-1.pem", "w/keys/root-2.pem"] {
         let sign = ["vendor", "trust", "sign", "root-2.json", "--key", key];
-        assert_eq!(refusal(&desk, &sign, &[]), words("E-CLOCK", "issued-ahead"));
-        desk.good(&[&sign[..], &["--allow-future"]].concat());
+        assert_eq!(refusal(&folder, &sign, &[]), words("E-CLOCK", "issued-ahead"));
+        folder.good(&[&sign[..], &["--allow-future"]].concat());
     }
     let adopt = ["vendor", "trust", "adopt", "root-2.json", "-w", "w"];
-    assert_eq!(refusal(&desk, &adopt, &[]), words("E-CLOCK", "issued-ahead"));
+    assert_eq!(refusal(&folder, &adopt, &[]), words("E-CLOCK", "issued-ahead"));
     assert!(before == chain());
-    let shown = desk.good(&[&adopt[..], &["--allow-future"]].concat());
+    let shown = folder.good(&[&adopt[..], &["--allow-future"]].concat());
     assert_eq!(shown["issued_at"], "2098-01-01T00:00:00Z");
 }
 
 #[test]
 fn a_root_that_resets_time_is_made_shown_and_not_repeated() {
-    let desk = Desk::new();
+    let folder = CommandFolder::new();
     let show = ["vendor", "trust", "show", "-w", "w"];
     let set = ["vendor", "trust", "set", "-w", "w"];
-    assert_eq!(desk.good(&show)["time_reset"], false);
-    assert_eq!(desk.refused(&set).1, "no-change");
-    let made = desk.good(&[&set[..], &["--time-reset"]].concat());
+    assert_eq!(folder.good(&show)["time_reset"], false);
+    assert_eq!(folder.refused(&set).1, "no-change");
+    let made = folder.good(&[&set[..], &["--time-reset"]].concat());
     assert_eq!((&made["version"], &made["time_reset"]), (&json!(2), &json!(true)));
-    assert_eq!(desk.good(&show)["time_reset"], true);
+    assert_eq!(folder.good(&show)["time_reset"], true);
     let human = |arguments: &[&str]| {
-        let output = desk.run_as("human", arguments);
+        let output = folder.run_as("human", arguments);
         assert_eq!(output.status.code(), Some(0));
         String::from_utf8(output.stdout).unwrap()
     };
     assert!(human(&show).contains("\ntime reset   "), "{}", human(&show));
 
-    let next = desk.good(&[&set[..], &["--epoch", "app/stable=1"]].concat());
+    let next = folder.good(&[&set[..], &["--epoch", "app/stable=1"]].concat());
     assert_eq!((&next["version"], &next["time_reset"]), (&json!(3), &json!(false)));
     assert!(!human(&show).contains("time reset"));
 
@@ -556,11 +559,11 @@ fn a_root_that_resets_time_is_made_shown_and_not_repeated() {
         "root-4.json",
         "--time-reset",
     ];
-    assert_eq!(desk.good(&propose)["root"]["time_reset"], true);
+    assert_eq!(folder.good(&propose)["root"]["time_reset"], true);
     let sign = ["vendor", "trust", "sign", "root-4.json", "--key"];
     assert!(human(&[&sign[..], &["w/keys/root-1.pem"]].concat()).contains("time reset"));
-    let signed = desk.good(&[&sign[..], &["w/keys/root-2.pem"]].concat());
+    let signed = folder.good(&[&sign[..], &["w/keys/root-2.pem"]].concat());
     assert_eq!(signed["root"]["time_reset"], true);
     let adopt = ["vendor", "trust", "adopt", "root-4.json", "-w", "w"];
-    assert_eq!(desk.good(&adopt)["time_reset"], true);
+    assert_eq!(folder.good(&adopt)["time_reset"], true);
 }

@@ -14,7 +14,12 @@ fn source(path: &Path, rest: &str) -> String {
 }
 
 /// Writes a layout that lists these manifests, collects from it and packs it.
-fn collect_from(image_set: &ImageSet, listed: &[Value], rest: &str, platforms: &[&str]) -> airlock::bundle::BundleContent {
+fn collect_from(
+    image_set: &ImageSet,
+    listed: &[Value],
+    rest: &str,
+    platforms: &[&str],
+) -> airlock::bundle::BundleContent {
     let folder = tempfile::tempdir().unwrap();
     image_set.write_folder(folder.path(), listed);
     let (content, sources) = take(&source(folder.path(), rest), platforms).unwrap();

@@ -1,6 +1,7 @@
 //! The head and the root that the tests of these decisions judge.
 
-use crate::bundle::{Builder, Head, Totals};
+use crate::bundle::Head;
+use crate::container::{Builder, Totals};
 use crate::crypto::{EpochRule, Roles, RootDocument};
 use crate::domain::{Audience, Hash, Timestamp, Version};
 

@@ -12,22 +12,14 @@ use crate::appliance::hub::{Check, Login};
 use crate::domain::Uuid;
 use crate::http::access::basic;
 use crate::http::query::decode;
+use crate::protocol::distr::{Endpoint, LoginAnswer, QUERY_TARGET_ID, QUERY_TARGET_SECRET};
 
 /// The hub says `not found` of targets that it does not know; here nobody learns which there are.
 const REFUSED: &str = "unauthorized: failed to verify access: invalid accessKey";
 const NO_UUID: &str = "targetId is not a valid UUID";
 
-/// Which of the two.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Enrolling {
-    /// The manifest.
-    Connect,
-    /// The script that gets and applies it.
-    PreConnect,
-}
-
 /// Answers `/connect` and `/pre-connect`. Every call counts, as on the hub.
-pub(super) async fn connect(app: &Arc<AgentApp>, what: Enrolling, query: Option<&str>, peer: IpAddr) -> Reply {
+pub(super) async fn connect(app: &Arc<AgentApp>, endpoint: Endpoint, query: Option<&str>, peer: IpAddr) -> Reply {
     let parameter = |name: &str| {
         let pairs = query
             .unwrap_or_default()
@@ -36,24 +28,22 @@ pub(super) async fn connect(app: &Arc<AgentApp>, what: Enrolling, query: Option<
         let value = pairs.filter(|(key, _)| *key == name).map(|(_, value)| value).next();
         value.and_then(|value| decode(value).ok()).unwrap_or_default()
     };
-    let Ok(target) = Uuid::parse_lenient(&parameter("targetId")) else {
+    let Ok(target) = Uuid::parse_lenient(&parameter(QUERY_TARGET_ID)) else {
         return reply::error(StatusCode::BAD_REQUEST, NO_UUID);
     };
-    let limiter = match what {
-        Enrolling::Connect => &app.connects,
-        Enrolling::PreConnect => &app.pre_connects,
-    };
+    let connects = endpoint == Endpoint::Connect;
+    let limiter = if connects { &app.connects } else { &app.pre_connects };
     let allowance = limiter.take((target, peer));
     if !allowance.passes {
         return app.limited(reply::too_many(), allowance);
     }
-    let secret = Zeroizing::new(parameter("targetSecret"));
+    let secret = Zeroizing::new(parameter(QUERY_TARGET_SECRET));
     let answered = app
         .ask_about_secret(move |hub| {
             Ok(match hub.check_secret(&target, &secret)? {
                 Check::Wrong => reply::error(StatusCode::UNAUTHORIZED, REFUSED),
                 Check::Busy => reply::too_many(),
-                Check::Good if what == Enrolling::Connect => reply::yaml(hub.connect_manifest(&target, &secret)?),
+                Check::Good if connects => reply::yaml(hub.connect_manifest(&target, &secret)?),
                 Check::Good => reply::text(hub.pre_connect(&target, &secret)?),
             })
         })
@@ -81,9 +71,12 @@ pub(super) async fn login(app: &Arc<AgentApp>, headers: &HeaderMap, peer: IpAddr
     }
     match app.ask_about_secret(move |hub| hub.login(&target, &secret)).await {
         Ok(Login::Token(token)) => {
-            // The form of a token needs no escapes.
-            let body = format!("{{\"token\":\"{}\",\"requiresMfa\":false}}\n", token.as_str());
-            app.limited(reply::text(body), allowance)
+            let answer = LoginAnswer {
+                token: token.as_str(),
+                requires_mfa: false,
+            };
+            let body = serde_json::to_string(&answer).expect("a token has a JSON form");
+            app.limited(reply::text(body + "\n"), allowance)
         }
         Ok(Login::Refused) => {
             let allowance = app.failed_logins.take((target, peer));

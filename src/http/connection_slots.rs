@@ -1,4 +1,4 @@
-//! Places for connections: so many in all, so many for one address (threat model R12).
+//! Slots for connections: a bound in all, and one for each address (threat model R12).
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -8,7 +8,7 @@ use super::settings::Limits;
 
 /// Connections at present, in all and by address.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Seats(Arc<Mutex<Taken>>);
+pub(super) struct ConnectionSlots(Arc<Mutex<Taken>>);
 
 #[derive(Debug, Default)]
 struct Taken {
@@ -16,16 +16,16 @@ struct Taken {
     by_address: HashMap<IpAddr, usize>,
 }
 
-/// One connection's place; given back when dropped.
+/// The slot of one connection; free again when dropped.
 #[derive(Debug)]
-pub(super) struct Seat {
-    seats: Seats,
+pub(super) struct ConnectionSlot {
+    slots: ConnectionSlots,
     address: IpAddr,
 }
 
-impl Seats {
-    /// Takes a place, while there is one for this address.
-    pub(super) fn take(&self, address: IpAddr, limits: &Limits) -> Option<Seat> {
+impl ConnectionSlots {
+    /// Takes a slot, while there is one for this address.
+    pub(super) fn take(&self, address: IpAddr, limits: &Limits) -> Option<ConnectionSlot> {
         let address = address.to_canonical();
         let mut taken = self.lock();
         let own = taken.by_address.get(&address).copied().unwrap_or(0);
@@ -34,8 +34,8 @@ impl Seats {
         }
         taken.total = taken.total.saturating_add(1);
         taken.by_address.insert(address, own.saturating_add(1));
-        Some(Seat {
-            seats: self.clone(),
+        Some(ConnectionSlot {
+            slots: self.clone(),
             address,
         })
     }
@@ -45,9 +45,9 @@ impl Seats {
     }
 }
 
-impl Drop for Seat {
+impl Drop for ConnectionSlot {
     fn drop(&mut self) {
-        let mut taken = self.seats.lock();
+        let mut taken = self.slots.lock();
         taken.total = taken.total.saturating_sub(1);
         if let Some(own) = taken.by_address.get_mut(&self.address) {
             *own = own.saturating_sub(1);
@@ -63,24 +63,24 @@ mod tests {
     use super::*;
 
     #[test]
-    fn seats_are_bounded_in_all_and_by_address() {
+    fn slots_are_bounded_in_all_and_by_address() {
         let limits = Limits {
             connections: 3,
             connections_per_address: 2,
             ..Limits::default()
         };
-        let seats = Seats::default();
+        let slots = ConnectionSlots::default();
         let one: IpAddr = "10.0.0.1".parse().unwrap();
         let two: IpAddr = "10.0.0.2".parse().unwrap();
         let three: IpAddr = "10.0.0.3".parse().unwrap();
-        let held = [seats.take(one, &limits).unwrap(), seats.take(one, &limits).unwrap()];
-        assert!(seats.take("::ffff:10.0.0.1".parse().unwrap(), &limits).is_none());
-        let other = seats.take(two, &limits).unwrap();
-        assert!(seats.take(three, &limits).is_none());
+        let held = [slots.take(one, &limits).unwrap(), slots.take(one, &limits).unwrap()];
+        assert!(slots.take("::ffff:10.0.0.1".parse().unwrap(), &limits).is_none());
+        let other = slots.take(two, &limits).unwrap();
+        assert!(slots.take(three, &limits).is_none());
         drop(other);
-        assert!(seats.take(three, &limits).is_some());
+        assert!(slots.take(three, &limits).is_some());
         drop(held);
-        assert_eq!(seats.lock().total, 0);
-        assert!(seats.lock().by_address.is_empty());
+        assert_eq!(slots.lock().total, 0);
+        assert!(slots.lock().by_address.is_empty());
     }
 }
