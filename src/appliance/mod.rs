@@ -12,6 +12,8 @@ pub mod hub;
 mod import;
 mod init;
 mod intake;
+mod keys;
+pub mod live;
 mod marks;
 mod pinning;
 mod pins;
@@ -20,6 +22,7 @@ mod publication;
 pub mod registry;
 mod release;
 mod reserve;
+mod set_aside;
 mod state;
 pub mod status;
 

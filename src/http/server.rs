@@ -26,9 +26,10 @@ use tower::ServiceExt as _;
 use super::connection::{Connection, FileQueue, Socket};
 use super::router::{Local, Peer};
 use super::seats::{Seat, Seats};
-use super::services::{Services, Watchers};
+use super::services::Services;
 use super::settings::{AgentsAddress, Limits, Settings};
 use super::tls::Certificates;
+use crate::appliance::live::Watcher;
 use crate::domain::{Class, Error, Result};
 
 /// Longest head of a request (threat model 2.8).
@@ -66,7 +67,7 @@ pub struct Running {
     stopping: CancellationToken,
     cut_off: CancellationToken,
     patience: Duration,
-    watcher: Option<Watchers>,
+    watcher: Option<Watcher>,
 }
 
 impl Server {

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use airlock::appliance::hub::{Check, Hub, HubWatcher, Login, Removal, SecretView};
+use airlock::appliance::hub::{Check, Hub, Login, Removal, SecretView};
+use airlock::appliance::live::Watcher;
 use airlock::domain::{Class, FixedClock, Uuid};
 
 use super::support::appliance::{read, wait_for};
@@ -288,7 +289,7 @@ fn a_running_server_notices_what_other_processes_decide() {
     let plant = Plant::new();
     plant.release(1, 2, "a");
     let running = Arc::new(plant.hub());
-    let watcher = HubWatcher::start(&running).unwrap();
+    let watcher = Watcher::start(running.live()).unwrap();
     let secret = plant.hub().issue_secret(&target_id("edge-0"), false).unwrap();
     wait_for("the secret", || {
         login(&running, &target_id("edge-0"), secret.as_str()).is_some()

@@ -38,8 +38,11 @@ fn revision(plant: &Plant, target: &str) -> Uuid {
 }
 
 fn report(plant: &Plant, target: &str, revision: Uuid, kind: StatusKind, message: &str) {
-    let site = Appliance::open(&plant.state()).unwrap().site().clone();
-    let buffer = StatusBuffer::open(&plant.state(), Quota::default(), &site, Arc::new(SystemClock)).unwrap();
+    let buffer = StatusBuffer::open(
+        &Appliance::open(&plant.state(), Arc::new(SystemClock)).unwrap(),
+        Quota::default(),
+    )
+    .unwrap();
     let what = What::Status {
         deployment: deployment_id(target),
         revision,

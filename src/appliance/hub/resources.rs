@@ -9,14 +9,14 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::Serialize;
 
-use super::documents::Documents;
+use super::assignment::{AssignedDeployment, Assignment};
 use super::site_view::SiteView;
 use super::substitute::{substitute, substitute_compose};
-use super::world::{Plan, Planned};
 use crate::bundle::desired::{
     ChartSource, Deployment, DockerDeployment, DockerMode, HelmDeployment, HelmOptions, TargetKind,
 };
-use crate::domain::{Class, Digest, Error, Result, Timestamp, Uuid};
+use crate::domain::{Class, Digest, Error, Result, Timestamp, Uuid, limits};
+use crate::store::Store;
 
 #[derive(Serialize)]
 struct Version<'a> {
@@ -38,10 +38,10 @@ struct Options<'a> {
 }
 
 /// Returns every document that the answer stands on.
-pub(super) fn documents_of(plan: &Plan) -> Result<Vec<Digest>> {
-    let mut digests = vec![plan.document.digest];
-    for planned in &plan.deployments {
-        let deployment = plan.deployment(planned)?;
+pub(super) fn documents_of(assignment: &Assignment) -> Result<Vec<Digest>> {
+    let mut digests = vec![assignment.document.digest];
+    for assigned in &assignment.deployments {
+        let deployment = assignment.deployment(assigned)?;
         if let Some(docker) = &deployment.docker {
             digests.push(docker.compose);
             digests.extend(docker.env);
@@ -56,11 +56,11 @@ pub(super) fn documents_of(plan: &Plan) -> Result<Vec<Digest>> {
 /// # Errors
 ///
 /// `E-STATE` when a document is gone, changed, or no JSON object where one must be; `E-IO`.
-pub(super) fn render(plan: &Plan, documents: &Documents, site: &SiteView) -> Result<Vec<u8>> {
-    let target = plan.target()?;
-    let agent = plan.agent()?;
-    // The plan was made from this document; that it is still what was signed is part of the answer.
-    documents.verify(&plan.document.digest)?;
+pub(super) fn render(assignment: &Assignment, store: &Store, site: &SiteView) -> Result<Vec<u8>> {
+    let target = assignment.target()?;
+    let agent = assignment.agent()?;
+    // The assignment was made from this document; that it is still what was signed is part of the answer.
+    store.verify(&assignment.document.digest, limits::MANIFEST_BYTES)?;
     let version = Version {
         id: agent.id,
         created_at: agent.created_at,
@@ -79,13 +79,13 @@ pub(super) fn render(plan: &Plan, documents: &Documents, site: &SiteView) -> Res
     if let Some(after) = &target.logs_after {
         write!(out, ",\"deploymentLogsAfter\":{}", json(after)).expect("a string takes all");
     }
-    let mut planned: Vec<(&Planned, &Deployment)> = Vec::new();
-    for item in plan.deployments.iter().filter(|item| !item.removed) {
-        planned.push((item, plan.deployment(item)?));
+    let mut assigned: Vec<(&AssignedDeployment, &Deployment)> = Vec::new();
+    for item in assignment.deployments.iter().filter(|item| !item.removed) {
+        assigned.push((item, assignment.deployment(item)?));
     }
-    planned.sort_by_key(|(item, deployment)| (deployment.created_at, item.id));
+    assigned.sort_by_key(|(item, deployment)| (deployment.created_at, item.id));
     // Left out only where the signed document, or a local act, says that there is nothing to run.
-    for (place, (item, deployment)) in planned.iter().enumerate() {
+    for (place, (item, deployment)) in assigned.iter().enumerate() {
         out.push_str(if place == 0 { ",\"deployments\":[" } else { "," });
         write!(
             out,
@@ -95,14 +95,14 @@ pub(super) fn render(plan: &Plan, documents: &Documents, site: &SiteView) -> Res
         .expect("a string takes all");
         match (target.kind, &deployment.docker, &deployment.helm) {
             (TargetKind::Docker, Some(docker), _) => {
-                add_docker(&mut out, item.id, docker, target.image_cleanup, documents, site)?;
+                add_docker(&mut out, item.id, docker, target.image_cleanup, store, site)?;
             }
-            (TargetKind::Kubernetes, _, Some(helm)) => add_helm(&mut out, helm, documents, site)?,
+            (TargetKind::Kubernetes, _, Some(helm)) => add_helm(&mut out, helm, store, site)?,
             _ => return Err(damaged("a deployment does not fit the kind of its target")),
         }
         out.push('}');
     }
-    if !planned.is_empty() {
+    if !assigned.is_empty() {
         out.push(']');
     }
     out.push_str("}\n");
@@ -114,17 +114,17 @@ fn add_docker(
     deployment: Uuid,
     docker: &DockerDeployment,
     image_cleanup: bool,
-    documents: &Documents,
+    store: &Store,
     site: &SiteView,
 ) -> Result<()> {
     out.push_str(",\"composeFile\":\"");
-    let compose = substitute_compose(&documents.read(&docker.compose)?, deployment, site);
+    let compose = substitute_compose(&store.read(&docker.compose, limits::MANIFEST_BYTES)?, deployment, site);
     STANDARD.encode_string(compose, out);
     out.push_str("\",\"envFile\":");
     match &docker.env {
         Some(env) => {
             out.push('"');
-            STANDARD.encode_string(substitute(&documents.read(env)?, site), out);
+            STANDARD.encode_string(substitute(&store.read(env, limits::MANIFEST_BYTES)?, site), out);
             out.push('"');
         }
         None => out.push_str("null"),
@@ -142,7 +142,7 @@ fn add_docker(
     Ok(())
 }
 
-fn add_helm(out: &mut String, helm: &HelmDeployment, documents: &Documents, site: &SiteView) -> Result<()> {
+fn add_helm(out: &mut String, helm: &HelmDeployment, store: &Store, site: &SiteView) -> Result<()> {
     let (url, name) = match helm.source {
         ChartSource::Oci => (format!("oci://{}/{}", site.address(), helm.chart), ""),
         ChartSource::Repository => (
@@ -150,7 +150,7 @@ fn add_helm(out: &mut String, helm: &HelmDeployment, documents: &Documents, site
             helm.chart_name.as_str(),
         ),
     };
-    let values = substitute(&documents.read(&helm.values)?, site);
+    let values = substitute(&store.read(&helm.values, limits::MANIFEST_BYTES)?, site);
     let values = std::str::from_utf8(&values).map_err(|_| damaged("values are not UTF-8"))?;
     let values = values.trim();
     if !values.starts_with('{') || serde_json::from_str::<serde::de::IgnoredAny>(values).is_err() {
