@@ -8,7 +8,9 @@ use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
+use airlock::appliance::Appliance;
 use airlock::appliance::hub::{Hub, SiteView};
+use airlock::appliance::live::Live;
 use airlock::domain::{SystemClock, Uuid};
 use base64::Engine as _;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -67,7 +69,8 @@ impl Server {
     /// Issues a secret to every target and logs all of them in.
     pub(crate) fn log_in(&self, runtime: &tokio::runtime::Runtime, state: &Path, enrolled: &[Enrolled]) -> Vec<Agent> {
         let view = SiteView::new(&self.address.to_string(), false, "5.37s", None).unwrap();
-        let hub = Hub::open(state, view, Arc::new(SystemClock)).unwrap();
+        let appliance = Arc::new(Appliance::open(state, Arc::new(SystemClock)).unwrap());
+        let hub = Hub::new(&Live::load(&appliance, Duration::ZERO).unwrap(), view).unwrap();
         let targets: Vec<Uuid> = enrolled.iter().map(|enrolled| enrolled.target).collect();
         let secrets: Vec<String> = hub
             .issue_secrets(&targets, false)

@@ -59,7 +59,7 @@ pub(crate) fn make(folder: &Path, targets: usize) -> Vec<Enrolled> {
         },
     )
     .unwrap();
-    let appliance = Appliance::open(&state).unwrap();
+    let appliance = Appliance::open(&state, std::sync::Arc::new(SystemClock)).unwrap();
     let mut enrolled = Vec::new();
     for (number, product) in products.iter().enumerate() {
         let count = PER_RELEASE.min(targets - number * PER_RELEASE);

@@ -31,7 +31,7 @@ pub(crate) fn verify(set: &Path) -> Vec<Taken> {
 /// In the child: imports the bundle of a set.
 pub(crate) fn ours(set: &Path, state: &Path) -> Vec<Taken> {
     timed(|| {
-        let appliance = Appliance::open(state).unwrap();
+        let appliance = Appliance::open(state, std::sync::Arc::new(SystemClock)).unwrap();
         let bundle = set.join("bundle.airlock");
         let imported = appliance
             .import(

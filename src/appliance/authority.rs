@@ -24,9 +24,9 @@ use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
 
 use super::present::effective_now;
-use super::state::open_database;
+use super::state::Appliance;
 use crate::crypto::{CertificateFacts, KeyFile};
-use crate::db::site::appliance;
+use crate::db::site::appliance::time_floor;
 use crate::domain::{Class, Clock, Error, Hash, Result, SiteId, Timestamp};
 use crate::stream::{read_bounded, write_atomically};
 
@@ -65,21 +65,20 @@ pub struct Leaf {
 }
 
 impl Authority {
-    /// Opens the authority of a state folder, and makes it where there is none yet.
+    /// Opens the authority of an appliance, and makes it where there is none yet.
     ///
     /// # Errors
     ///
-    /// `E-STATE authority` when it is damaged; `E-STATE` for the state folder, `E-IO`, `E-SPACE`.
-    pub fn open(state: &Path, clock: Arc<dyn Clock>) -> Result<Self> {
-        let db = open_database(state)?;
-        let (site, floor) =
-            db.read(|connection| Ok((appliance::get(connection)?.site, appliance::time_floor(connection)?)))?;
+    /// `E-STATE authority` when it is damaged; `E-STATE` for the database, `E-IO`, `E-SPACE`.
+    pub fn open(appliance: &Appliance) -> Result<Self> {
+        let (state, site, clock) = (appliance.folder(), appliance.site(), appliance.clock.clone());
+        let floor = appliance.db.read(time_floor)?;
         let certificate = state.join(CERTIFICATE);
         if !certificate
             .try_exists()
             .map_err(|e| Error::io("look for", &certificate, e))?
         {
-            create(state, &site, clock.now(), floor)?;
+            create(state, site, clock.now(), floor)?;
         }
         let file = File::open(&certificate).map_err(|e| Error::io("open", &certificate, e))?;
         let pem = String::from_utf8(read_bounded(file, CERTIFICATE_BYTES, "the authority's certificate")?)
@@ -95,7 +94,7 @@ impl Authority {
         Ok(Self {
             fingerprint: Hash(Sha256::digest(&der).into()),
             pem,
-            issuer: Issuer::new(authority_parameters(&site, facts.from, facts.until), key),
+            issuer: Issuer::new(authority_parameters(site, facts.from, facts.until), key),
             facts,
             clock,
             floor,

@@ -11,6 +11,8 @@ mod desired;
 pub mod hub;
 mod import;
 mod init;
+mod keys;
+pub mod live;
 mod marks;
 mod pinning;
 mod pins;
@@ -18,6 +20,7 @@ mod present;
 pub mod registry;
 mod release;
 mod reserve;
+mod set_aside;
 mod state;
 pub mod status;
 

@@ -1,15 +1,19 @@
-//! The state folder of an appliance (design, section 7): open it, lock it, find its keys.
+//! The state folder of an appliance (design, section 7) and its one owner in a process: security database, store, clock and keys
+//! are opened here, once; everything else is a view of it.
 
+use std::fmt;
 use std::fs::{File, OpenOptions};
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use rustix::fs::FlockOperation;
 
-use super::{pins, reserve};
+use super::keys::Keys;
+use super::{pins, reserve, set_aside};
 use crate::crypto::{Chain, KeyFile, SigningKey};
 use crate::db::site::trust;
 use crate::db::{self, Db, Schema};
-use crate::domain::{Class, Error, Hash, Result, SiteId, Step};
+use crate::domain::{Class, Clock, Error, Hash, Result, SiteId, Step};
 use crate::store::Store;
 
 /// Name of the security database.
@@ -30,14 +34,16 @@ pub(super) const OUTBOX: &str = "outbox";
 const LOCK: &str = "lock";
 
 /// An appliance whose state was opened.
-#[derive(Debug)]
 pub struct Appliance {
     folder: PathBuf,
     /// Trust, content, names, evidence.
-    pub db: Db,
+    pub db: Arc<Db>,
     /// Content.
     pub store: Store,
+    /// This machine's time.
+    pub clock: Arc<dyn Clock>,
     identity: db::site::appliance::ApplianceRow,
+    keys: Mutex<Option<Arc<Keys>>>,
 }
 
 /// Held while an import runs; the system takes it back when the process ends, however it ends.
@@ -52,21 +58,31 @@ impl Appliance {
     /// # Errors
     ///
     /// `E-STATE` when there is none or it is damaged.
-    pub fn open(folder: &Path) -> Result<Self> {
-        let store = Store::open(folder)?;
-        let db = open_database(folder)?;
+    pub fn open(folder: &Path, clock: Arc<dyn Clock>) -> Result<Self> {
+        let db = Arc::new(open_database(folder)?);
+        let store = {
+            let (db, clock) = (db.clone(), clock.clone());
+            Store::open(folder, move |aside| set_aside::record(&db, aside, clock.now()))?
+        };
         let identity = db.read(db::site::appliance::get)?;
         Ok(Self {
             folder: folder.to_owned(),
             db,
             store,
+            clock,
             identity,
+            keys: Mutex::default(),
         })
     }
 
     /// Returns the state folder.
     pub fn folder(&self) -> &Path {
         &self.folder
+    }
+
+    /// Returns where the status database stands.
+    pub(super) fn status_database(&self) -> PathBuf {
+        self.folder.join(STATUS_DATABASE)
     }
 
     /// Returns the site id.
@@ -85,7 +101,7 @@ impl Appliance {
     ///
     /// `E-STATE` when a pin or link is damaged.
     pub fn chains(&self) -> Result<Vec<Chain>> {
-        let pins = pins::read(&self.folder.join(ROOTS))?;
+        let pins = self.pins()?;
         self.db
             .read(|connection| pins.iter().map(|pin| trust::load_chain(connection, pin)).collect())
     }
@@ -127,6 +143,30 @@ impl Appliance {
         }
     }
 
+    /// Returns the pinned chains, as they were pinned.
+    ///
+    /// # Errors
+    ///
+    /// `E-STATE` when a pin is damaged; `E-IO`.
+    pub(super) fn pins(&self) -> Result<Vec<Chain>> {
+        pins::read(&self.folder.join(ROOTS))
+    }
+
+    /// Returns the keys of tokens and secrets. They are read when they are first needed: who serves no agents needs none.
+    ///
+    /// # Errors
+    ///
+    /// `E-STATE token-key` when the key is damaged or others may read it; `E-IO`, `E-SPACE`.
+    pub(super) fn keys(&self) -> Result<Arc<Keys>> {
+        let mut keys = self.keys.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(keys) = &*keys {
+            return Ok(keys.clone());
+        }
+        let read = Arc::new(Keys::open(&self.folder)?);
+        *keys = Some(read.clone());
+        Ok(read)
+    }
+
     /// Returns the key that signs receipts.
     ///
     /// # Errors
@@ -139,13 +179,22 @@ impl Appliance {
     }
 }
 
+impl fmt::Debug for Appliance {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Appliance")
+            .field("folder", &self.folder)
+            .field("identity", &self.identity)
+            .finish_non_exhaustive()
+    }
+}
+
 /// Opens the security database. On a disk without a byte left even that fails, and the reserve makes room for it: so that what is
 /// live is served, and a refusal is recorded.
 ///
 /// # Errors
 ///
 /// Those of [`Db::open`].
-pub(super) fn open_database(folder: &Path) -> Result<Db> {
+fn open_database(folder: &Path) -> Result<Db> {
     let open = || Db::open(&folder.join(DATABASE), &Schema::SITE);
     match open() {
         Err(error) if error.class() == Class::Space => {

@@ -17,6 +17,7 @@ use super::demo_agent::{Account, Agent, VERSION};
 use super::ui::bytes;
 use super::{Ui, demo_fixture};
 use crate::appliance::hub::{Hub, SiteView};
+use crate::appliance::live::Live;
 use crate::appliance::registry::Registry;
 use crate::appliance::status::{Quota, StatusBuffer};
 use crate::appliance::{Appliance, Event, NewAppliance, Options, Outcome, init};
@@ -137,10 +138,9 @@ struct Site {
 }
 
 impl Site {
-    fn open(appliance: &Appliance, asked: Option<SocketAddr>) -> Result<Self> {
-        let state = appliance.folder();
-        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        let registry = Arc::new(Registry::open(state, Duration::from_secs(3600), clock.clone())?);
+    fn open(appliance: &Arc<Appliance>, asked: Option<SocketAddr>) -> Result<Self> {
+        let live = Live::load(appliance, Duration::from_secs(3600))?;
+        let registry = Arc::new(Registry::new(&live)?);
         let bound = listen(asked)?;
         let address = bound
             .addresses()
@@ -148,14 +148,9 @@ impl Site {
             .copied()
             .unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 0)));
         let view = SiteView::new(&address.to_string(), false, SiteView::INTERVAL, None)?;
-        let hub = Arc::new(Hub::open(state, view, clock.clone())?);
-        let status = Arc::new(StatusBuffer::open(
-            state,
-            Quota::from_mib(QUOTA_MIB),
-            appliance.site(),
-            clock.clone(),
-        )?);
-        let services = Services::registry(&registry).with_agents(&hub, &status, clock);
+        let hub = Arc::new(Hub::new(&live, view)?);
+        let status = Arc::new(StatusBuffer::open(appliance, Quota::from_mib(QUOTA_MIB))?);
+        let services = Services::registry(&registry).with_agents(&hub, &status, appliance.clock.clone());
         Ok(Self {
             hub,
             status,
@@ -269,10 +264,10 @@ fn vendor(folder: &Path, ui: &mut Ui) -> Result<Workspace> {
 }
 
 /// An appliance that trusts the vendor, enrolled there; used again when it is there.
-fn site(folder: &Path, workspace: &Workspace, ui: &mut Ui) -> Result<Appliance> {
+fn site(folder: &Path, workspace: &Workspace, ui: &mut Ui) -> Result<Arc<Appliance>> {
     let path = folder.join("site");
     if path.try_exists().map_err(|e| Error::io("look for", &path, e))? {
-        let appliance = Appliance::open(&path)?;
+        let appliance = Arc::new(Appliance::open(&path, Arc::new(SystemClock))?);
         ui.say(format_args!("2. site      {} is used again", path.display()));
         return Ok(appliance);
     }
@@ -291,7 +286,7 @@ fn site(folder: &Path, workspace: &Workspace, ui: &mut Ui) -> Result<Appliance> 
         made.site,
         path.display()
     ));
-    Appliance::open(&path)
+    Appliance::open(&path, Arc::new(SystemClock)).map(Arc::new)
 }
 
 /// A signed bundle made from the fixture, with the next number.

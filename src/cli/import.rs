@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::state_folder::StateArgs;
 use super::{Ui, bundle};
-use crate::appliance::{Appliance, Event, Imported, Options, Outcome};
+use crate::appliance::{Event, Imported, Options, Outcome};
 use crate::config::{Activation, Config};
 use crate::db::site::release::Activated;
 use crate::domain::{Result, SystemClock, Timestamp};
@@ -53,7 +53,7 @@ pub(super) struct ImportArgs {
 pub(super) fn run(args: &ImportArgs, ui: &mut Ui) -> Result<()> {
     let config = Config::read(args.config.as_deref())?;
     let manual = config.activation == Activation::Manual && !args.activate;
-    let appliance = Appliance::open(&args.state.state)?;
+    let appliance = args.state.open()?;
     let mut signatures = Vec::new();
     for path in &args.signatures {
         signatures.extend(bundle::read_signatures(path)?);

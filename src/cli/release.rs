@@ -6,7 +6,6 @@ use serde_json::json;
 use super::Ui;
 use super::state_folder::StateArgs;
 use super::ui::escape;
-use crate::appliance::Appliance;
 use crate::db::site::release::{Activated, ReleaseRow};
 use crate::db::site::targets::{DeploymentRow, TargetSet, Undeploy};
 use crate::domain::{Clock as _, Result, SystemClock, Uuid};
@@ -54,7 +53,7 @@ pub(super) enum ReleaseCommand {
 pub(super) fn run(command: &ReleaseCommand, ui: &mut Ui) -> Result<()> {
     match command {
         ReleaseCommand::List { state } => {
-            let releases = Appliance::open(&state.state)?.releases()?;
+            let releases = state.open()?.releases()?;
             let lines: Vec<String> = releases.iter().map(line).collect();
             let human = if lines.is_empty() {
                 "no release was imported yet".to_owned()
@@ -71,7 +70,7 @@ pub(super) fn run(command: &ReleaseCommand, ui: &mut Ui) -> Result<()> {
             product,
             state,
         } => {
-            let appliance = Appliance::open(&state.state)?;
+            let appliance = state.open()?;
             let release = appliance.find_release(release, product.as_deref())?;
             let content = appliance.release_content(&release)?;
             let mut value = to_json(&release);
@@ -101,7 +100,7 @@ pub(super) fn run(command: &ReleaseCommand, ui: &mut Ui) -> Result<()> {
             undeploy,
             state,
         } => {
-            let appliance = Appliance::open(&state.state)?;
+            let appliance = state.open()?;
             let release = appliance.find_release(release, product.as_deref())?;
             let undeploy = if *undeploy {
                 Undeploy::Everything

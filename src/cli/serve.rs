@@ -18,11 +18,12 @@ use super::state_folder::StateArgs;
 use super::ui::{Format, Ui};
 use crate::appliance::Authority;
 use crate::appliance::hub::Hub;
+use crate::appliance::live::Live;
 use crate::appliance::registry::Registry;
 use crate::appliance::status::StatusBuffer;
 use crate::config::Config;
 use crate::confine;
-use crate::domain::{Class, Clock, Error, Result, SystemClock};
+use crate::domain::{Class, Error, Result};
 use crate::http::{AgentsAddress, Server, Services};
 
 /// Serve the live releases: registry, agents, health
@@ -46,21 +47,21 @@ pub(super) fn run(args: ServeArgs, ui: &mut Ui) -> Result<()> {
     }
     config.server.check()?;
     start_log(ui.format())?;
-    let registry = Arc::new(Registry::open(&args.state.state, config.grace, Arc::new(SystemClock))?);
+    let appliance = args.state.open()?;
+    let live = Live::load(&appliance, config.grace)?;
+    let registry = Arc::new(Registry::new(&live)?);
     raise_descriptor_limit(config.server.limits.connections);
-    let state = &args.state.state;
     let bound = Server::bind(config.server.clone())?;
     let agents = bound.agents_address();
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let authority = if bound.tls_addresses().is_empty() {
         None
     } else {
-        Some(Arc::new(Authority::open(state, clock.clone())?))
+        Some(Arc::new(Authority::open(&appliance)?))
     };
-    let view = site_view(&config.server, &agents, state)?;
-    let hub = Arc::new(Hub::open(state, view, clock.clone())?);
-    let status = Arc::new(StatusBuffer::open(state, config.status, hub.site(), clock.clone())?);
-    let mut services = Services::registry(&registry).with_agents(&hub, &status, clock);
+    let view = site_view(&config.server, &agents, &appliance)?;
+    let hub = Arc::new(Hub::new(&live, view)?);
+    let status = Arc::new(StatusBuffer::open(&appliance, config.status)?);
+    let mut services = Services::registry(&registry).with_agents(&hub, &status, appliance.clock.clone());
     if let Some(authority) = &authority {
         services = services.with_authority(authority);
     }

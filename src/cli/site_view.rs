@@ -1,15 +1,14 @@
 //! How agents reach this appliance, as the configuration says.
 
 use std::fs::File;
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::path::PathBuf;
 
 use clap::Args;
 
-use crate::appliance::Authority;
 use crate::appliance::hub::SiteView;
+use crate::appliance::{Appliance, Authority};
 use crate::config::Config;
-use crate::domain::{Error, Result, SystemClock};
+use crate::domain::{Error, Result};
 use crate::http::{AgentsAddress, Settings};
 use crate::stream::read_bounded;
 
@@ -25,15 +24,15 @@ pub(super) struct ConfigArgs {
 }
 
 impl ConfigArgs {
-    /// Returns what agents are told of the appliance in a state folder, without starting it.
+    /// Returns what agents are told of an appliance, without starting it.
     ///
     /// # Errors
     ///
     /// `E-USAGE` for the configuration; those of [`site_view`].
-    pub(super) fn site_view(&self, state: &Path) -> Result<SiteView> {
+    pub(super) fn site_view(&self, appliance: &Appliance) -> Result<SiteView> {
         let settings = Config::read(self.config.as_deref())?.server;
         let agents = settings.agents_address(&settings.listen, &settings.tls.listen);
-        site_view(&settings, &agents, state)
+        site_view(&settings, &agents, appliance)
     }
 }
 
@@ -42,7 +41,7 @@ impl ConfigArgs {
 /// # Errors
 ///
 /// `E-USAGE agents`; `E-STATE` for the appliance's authority; `E-IO`.
-pub(super) fn site_view(settings: &Settings, agents: &AgentsAddress, state: &Path) -> Result<SiteView> {
+pub(super) fn site_view(settings: &Settings, agents: &AgentsAddress, appliance: &Appliance) -> Result<SiteView> {
     let authority = match &settings.tls.own {
         Some(own) => match &own.authority {
             Some(path) => {
@@ -55,7 +54,7 @@ pub(super) fn site_view(settings: &Settings, agents: &AgentsAddress, state: &Pat
         // Whoever speaks TLS for this appliance instead of itself has a certificate that agents know.
         None if settings.tls.listen.is_empty() => None,
         None => {
-            let authority = Authority::open(state, Arc::new(SystemClock))?;
+            let authority = Authority::open(appliance)?;
             Some(authority.certificate_pem().to_owned())
         }
     };

@@ -1,6 +1,6 @@
 //! `airlock target …`: agents of this site, their secrets, and what they shall run.
 
-use std::sync::Arc;
+use std::time::Duration;
 
 use clap::{Args, Subcommand, ValueEnum};
 use serde_json::json;
@@ -13,7 +13,8 @@ use super::{Ui, target_list, target_watch};
 use crate::appliance::hub::{
     Check, DeploymentView, Hub, MirrorFile, Removal, Runtime, SecretView, TargetChoice, TargetView,
 };
-use crate::domain::{Class, Error, Result, SystemClock, Uuid, nearest};
+use crate::appliance::live::Live;
+use crate::domain::{Class, Error, Result, Uuid, nearest};
 use crate::stream::read_bounded;
 
 /// Bytes of standard input that may hold a secret.
@@ -161,8 +162,9 @@ pub(super) struct Place {
 
 impl Place {
     fn hub(&self) -> Result<Hub> {
-        let state = &self.state.state;
-        Hub::open(state, self.config.site_view(state)?, Arc::new(SystemClock))
+        let appliance = self.state.open()?;
+        let view = self.config.site_view(&appliance)?;
+        Hub::new(&Live::load(&appliance, Duration::ZERO)?, view)
     }
 }
 
@@ -176,12 +178,12 @@ pub(super) fn run(command: &TargetCommand, ui: &mut Ui) -> Result<()> {
                     escape(&name)
                 ));
             }
-            target_list::print(&hub, &place.state.state, ui)
+            target_list::print(&hub, ui)
         }
         TargetCommand::Watch { target, once, place } => {
             let hub = place.hub()?;
             let only = target.as_ref().map(|name| find(&hub, name)).transpose()?;
-            target_watch::run(&hub, &place.state.state, only.as_ref(), *once, ui.format())
+            target_watch::run(&hub, only.as_ref(), *once, ui.format())
         }
         TargetCommand::Add { name, like, place } => {
             let hub = place.hub()?;

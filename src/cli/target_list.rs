@@ -1,18 +1,16 @@
 //! The list of targets, as a table or as JSON.
 
-use std::path::Path;
-
 use serde_json::json;
 
 use super::Ui;
 use super::target_state::{self, TargetState};
 use super::ui::escape;
 use crate::appliance::hub::{Hub, SecretView};
-use crate::domain::{Clock as _, Result, SystemClock, Timestamp};
+use crate::domain::{Result, Timestamp};
 
 /// Prints targets to stdout. That their status cannot be read hides nothing else of them.
-pub(super) fn print(hub: &Hub, state: &Path, ui: &mut Ui) -> Result<()> {
-    let (now, targets) = match target_state::read(hub, state) {
+pub(super) fn print(hub: &Hub, ui: &mut Ui) -> Result<()> {
+    let (now, targets) = match target_state::read(hub) {
         Ok((now, targets)) => (now, targets),
         Err(error) => {
             ui.warn(format_args!(
@@ -24,7 +22,10 @@ pub(super) fn print(hub: &Hub, state: &Path, ui: &mut Ui) -> Result<()> {
                 status: None,
                 deployments: Vec::new(),
             };
-            (SystemClock.now(), hub.targets().into_iter().map(alone).collect())
+            (
+                hub.live().appliance().clock.now(),
+                hub.targets().into_iter().map(alone).collect(),
+            )
         }
     };
     let human = if targets.is_empty() {

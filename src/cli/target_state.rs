@@ -3,14 +3,13 @@
 //! Texts of agents are hostile (threat model A08): everything that is made for people here is escaped.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 
 use serde_json::json;
 
 use super::ui::escape;
 use crate::appliance::hub::{DeploymentView, Hub, TargetView};
 use crate::appliance::status::{DeploymentStatus, Dot, LatestStatus, Running, TargetStatus, overview};
-use crate::domain::{Clock as _, Result, SystemClock, Timestamp, Uuid};
+use crate::domain::{Result, Timestamp, Uuid};
 
 /// Characters of a message that a line has room for.
 const MESSAGE: usize = 120;
@@ -41,15 +40,16 @@ pub(super) struct DeploymentState {
 /// # Errors
 ///
 /// `E-STATE` when the status database cannot be read; those of the hub.
-pub(super) fn read(hub: &Hub, state: &Path) -> Result<(Timestamp, Vec<TargetState>)> {
-    let now = SystemClock.now();
+pub(super) fn read(hub: &Hub) -> Result<(Timestamp, Vec<TargetState>)> {
+    let appliance = hub.live().appliance();
+    let now = appliance.clock.now();
     let views = hub.targets();
     let desired: BTreeMap<Uuid, Uuid> = views
         .iter()
         .flat_map(|target| &target.deployments)
         .map(|deployment| (deployment.id, deployment.revision))
         .collect();
-    let statuses = overview(state, now, &|deployment| desired.get(deployment).copied())?;
+    let statuses = overview(appliance, now, &|deployment| desired.get(deployment).copied())?;
     let mut statuses: BTreeMap<Uuid, TargetStatus> =
         statuses.into_iter().map(|status| (status.target, status)).collect();
     let mut targets = Vec::with_capacity(views.len());

@@ -5,7 +5,6 @@
 
 use std::collections::BTreeMap;
 use std::io::{self, IsTerminal as _, Write as _};
-use std::path::Path;
 use std::time::Duration;
 
 use serde_json::json;
@@ -21,13 +20,13 @@ const PAUSE: Duration = Duration::from_secs(2);
 const SIZE: (usize, usize) = (100, 40);
 
 /// Watches until it is interrupted, or looks once.
-pub(super) fn run(hub: &Hub, state: &Path, only: Option<&TargetView>, once: bool, format: Format) -> Result<()> {
+pub(super) fn run(hub: &Hub, only: Option<&TargetView>, once: bool, format: Format) -> Result<()> {
     let terminal = io::stdout().is_terminal() && format == Format::Human && !once;
     let mut before = BTreeMap::new();
     let mut drawn = 0;
     loop {
         hub.refresh()?;
-        let (now, mut targets) = target_state::read(hub, state)?;
+        let (now, mut targets) = target_state::read(hub)?;
         targets.retain(|target| only.is_none_or(|only| only.id == target.view.id));
         let text = if format == Format::Json {
             let targets: Vec<_> = targets.iter().map(TargetState::to_json).collect();

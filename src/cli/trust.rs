@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::state_folder::StateArgs;
 use super::{Ui, trust_file};
-use crate::appliance::{Appliance, Pinned};
+use crate::appliance::Pinned;
 use crate::domain::{Class, Clock as _, Error, Hash, Result, SystemClock};
 
 /// Show or pin trust roots
@@ -36,7 +36,7 @@ pub(super) enum TrustCommand {
 pub(super) fn run(command: &TrustCommand, ui: &mut Ui) -> Result<()> {
     match command {
         TrustCommand::Show { state } => {
-            let chains = Appliance::open(&state.state)?.chains()?;
+            let chains = state.open()?.chains()?;
             let human: Vec<String> = chains.iter().map(trust_file::describe).collect();
             ui.result(
                 &json!({"roots": chains.iter().map(trust_file::to_json).collect::<Vec<_>>()}),
@@ -65,7 +65,7 @@ pub(super) fn run(command: &TrustCommand, ui: &mut Ui) -> Result<()> {
                 .expected(told.spoken())
                 .remedy("do not trust the file; ask the vendor for the right one"));
             }
-            let pinned = Appliance::open(&state.state)?.pin(&chain, SystemClock.now())?;
+            let pinned = state.open()?.pin(&chain, SystemClock.now())?;
             let (word, human) = match pinned {
                 Pinned::Added => ("added", "pinned"),
                 Pinned::Extended { .. } => ("extended", "newer links taken"),

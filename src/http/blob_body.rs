@@ -84,9 +84,9 @@ impl BlobBody {
         };
         let length = usize::try_from(checked.saturating_sub(offset)).map_or(most, |left| left.min(most));
         if length == 0 {
-            let (registry, found) = (self.registry.clone(), self.found.clone());
+            let registry = self.registry.clone();
             self.work = Some(tokio::task::spawn_blocking(move || {
-                registry.check_piece(&found, &reader, offset)?;
+                registry.check_piece(&reader, offset)?;
                 Ok(Step::Again)
             }));
             return None;

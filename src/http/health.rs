@@ -24,7 +24,7 @@ pub(super) async fn ready(State(app): State<App>, request: Request) -> Response<
     if !matches!(*request.method(), Method::GET | Method::HEAD) {
         return OciError::UNSUPPORTED.response();
     }
-    let health = app.registry.health();
+    let health = app.registry.live().health();
     let snapshot = app.registry.snapshot();
     let releases: Vec<_> = snapshot
         .active()

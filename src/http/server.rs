@@ -27,9 +27,10 @@ use tower::ServiceExt as _;
 use super::connection::{Connection, ConnectionControl, FileQueue, Socket};
 use super::connection_slots::{ConnectionSlot, ConnectionSlots};
 use super::router::{Local, Peer};
-use super::services::{Services, Watchers};
+use super::services::Services;
 use super::settings::{AgentsAddress, Limits, Settings};
 use super::tls::Certificates;
+use crate::appliance::live::Watcher;
 use crate::domain::{Class, Error, Result};
 
 /// Longest head of a request (threat model 2.8).
@@ -67,7 +68,7 @@ pub struct Running {
     stopping: CancellationToken,
     cut_off: CancellationToken,
     drain_timeout: Duration,
-    watcher: Option<Watchers>,
+    watcher: Option<Watcher>,
 }
 
 impl Server {

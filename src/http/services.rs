@@ -10,8 +10,9 @@ use super::router::{App, routes};
 use super::settings::{AgentsAddress, Settings};
 use super::tls::Certificates;
 use crate::appliance::Authority;
-use crate::appliance::hub::{Hub, HubWatcher};
-use crate::appliance::registry::{Registry, Watcher};
+use crate::appliance::hub::Hub;
+use crate::appliance::live::Watcher;
+use crate::appliance::registry::Registry;
 use crate::appliance::status::StatusBuffer;
 use crate::domain::{Clock, Result};
 
@@ -30,13 +31,6 @@ struct Agents {
     clock: Arc<dyn Clock>,
 }
 
-/// What looks after the state beside the server; it ends when this is dropped.
-#[derive(Debug)]
-pub(super) struct Watchers {
-    _registry: Watcher,
-    _hub: Option<HubWatcher>,
-}
-
 impl Services {
     /// A registry alone.
     pub fn registry(registry: &Arc<Registry>) -> Self {
@@ -50,7 +44,6 @@ impl Services {
     /// With agents: what they shall run, and where what they report is kept.
     #[must_use]
     pub fn with_agents(mut self, hub: &Arc<Hub>, status: &Arc<StatusBuffer>, clock: Arc<dyn Clock>) -> Self {
-        hub.follow(&self.registry);
         self.agents = Some(Agents {
             hub: hub.clone(),
             status: status.clone(),
@@ -70,16 +63,9 @@ impl Services {
         self.authority.clone()
     }
 
-    /// Starts looking after the state.
-    pub(super) fn watch(&self) -> Result<Watchers> {
-        Ok(Watchers {
-            _registry: Watcher::start(&self.registry)?,
-            _hub: self
-                .agents
-                .as_ref()
-                .map(|agents| HubWatcher::start(&agents.hub))
-                .transpose()?,
-        })
+    /// Starts looking after what is live; it ends when that is dropped.
+    pub(super) fn watch(&self) -> Result<Watcher> {
+        Watcher::start(self.registry.live())
     }
 
     /// Makes the routes.

@@ -1,19 +1,51 @@
-//! The blob store: open, check, set aside.
+//! The blob store: where blobs stand, what is there, and reading small ones.
 
+use std::fmt;
 use std::fs::{self, File};
 use std::io::{self, Read as _};
+use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use rustix::fs::{Mode, OFlags};
+use rustix::fs::{FileType, Mode, OFlags};
+use rustix::io::Errno;
 use sha2::{Digest as _, Sha256};
 
+use super::checked::{Checked, CheckedFiles, FileIdentity};
+use super::failure::Failure;
 use crate::domain::{Class, Digest, Error, Hash, Result};
-use crate::stream::{create_folder, read_bounded, sync_folder, write_atomically};
+use crate::stream::{create_folder, read_bounded, sync_folder};
 
-/// The blobs of an appliance.
-#[derive(Debug, Clone)]
-pub struct Store {
+/// Where blobs stand in the state folder.
+const BLOBS: &str = "blobs/sha256";
+/// Where running imports work.
+const INCOMING: &str = "incoming";
+/// Where proof is kept.
+const EVIDENCE: &str = "evidence";
+
+/// Who is told of a blob that was set aside.
+type Witness = Box<dyn Fn(&SetAside) + Send + Sync>;
+
+/// The blobs of an appliance. Clones are the same store: what one has checked, all know.
+#[derive(Clone)]
+pub struct Store(Arc<Opened>);
+
+struct Opened {
     state: PathBuf,
+    handle: OwnedFd,
+    checked: CheckedFiles,
+    witness: Witness,
+}
+
+/// A damaged blob that was taken out of the store.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SetAside {
+    /// What it should have been.
+    pub digest: Digest,
+    /// Its name in `evidence/`.
+    pub evidence: String,
+    /// What was found in its place.
+    pub found: String,
 }
 
 impl Store {
@@ -22,56 +54,80 @@ impl Store {
     /// # Errors
     ///
     /// `E-IO` and `E-SPACE`.
-    pub fn create(state: &Path) -> Result<Self> {
-        let store = Self {
-            state: state.to_owned(),
-        };
+    pub fn create(state: &Path) -> Result<()> {
+        let folder = state.join(BLOBS);
         // All 256 at once: an import never has to make a folder, and so never has to make one durable.
         for byte in 0..=255_u8 {
-            create_folder(&store.folder().join(format!("{byte:02x}")))?;
+            create_folder(&folder.join(format!("{byte:02x}")))?;
         }
-        create_folder(&store.incoming())?;
-        create_folder(&store.evidence())?;
-        sync_folder(&store.folder())?;
-        sync_folder(state)?;
-        Ok(store)
+        create_folder(&state.join(INCOMING))?;
+        create_folder(&state.join(EVIDENCE))?;
+        sync_folder(&folder)?;
+        sync_folder(state)
     }
 
-    /// Opens the store of a state folder.
+    /// Opens the store of a state folder. `witness` is told of every blob that is set aside, whoever met the damage.
     ///
     /// # Errors
     ///
     /// `E-STATE` when it is not there.
-    pub fn open(state: &Path) -> Result<Self> {
-        let store = Self {
-            state: state.to_owned(),
-        };
-        match fs::metadata(store.folder()) {
-            Ok(metadata) if metadata.is_dir() => Ok(store),
-            _ => Err(Error::new(
+    pub fn open(state: &Path, witness: impl Fn(&SetAside) + Send + Sync + 'static) -> Result<Self> {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        match rustix::fs::open(state.join(BLOBS), flags, Mode::empty()) {
+            Ok(handle) => Ok(Self(Arc::new(Opened {
+                state: state.to_owned(),
+                handle,
+                checked: CheckedFiles::default(),
+                witness: Box::new(witness),
+            }))),
+            Err(errno) => Err(Error::new(
                 Class::State,
                 "no-store",
                 format!("{} holds no blob store", state.display()),
             )
-            .remedy("make the appliance with `airlock init`, or give its --state folder")),
+            .remedy("make the appliance with `airlock init`, or give its --state folder")
+            .with_source(io::Error::from(errno))),
         }
     }
 
     pub(super) fn folder(&self) -> PathBuf {
-        self.state.join("blobs/sha256")
+        self.0.state.join(BLOBS)
     }
 
     pub(super) fn incoming(&self) -> PathBuf {
-        self.state.join("incoming")
+        self.0.state.join(INCOMING)
     }
 
-    fn evidence(&self) -> PathBuf {
-        self.state.join("evidence")
+    pub(super) fn evidence(&self) -> PathBuf {
+        self.0.state.join(EVIDENCE)
     }
 
     pub(super) fn path(&self, digest: &Digest) -> PathBuf {
-        let hex = digest.0.to_hex();
-        self.folder().join(hex.get(..2).unwrap_or_default()).join(hex)
+        self.folder().join(place(digest))
+    }
+
+    pub(super) fn handle(&self) -> BorrowedFd<'_> {
+        self.0.handle.as_fd()
+    }
+
+    pub(super) fn checked(&self) -> &CheckedFiles {
+        &self.0.checked
+    }
+
+    pub(super) fn testify(&self, aside: &SetAside) {
+        (self.0.witness)(aside);
+    }
+
+    /// Opens whatever stands under a blob's name, without following links and without waiting for it.
+    pub(super) fn open_entry(&self, digest: &Digest) -> Result<File, Failure> {
+        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
+        rustix::fs::openat(self.handle(), place(digest), flags, Mode::empty())
+            .map(File::from)
+            .map_err(|errno| match errno {
+                Errno::NOENT => Failure::Gone,
+                Errno::LOOP => Failure::Damaged("it is a link".into()),
+                errno => Failure::Io(errno.into()),
+            })
     }
 
     /// Opens a blob, without following links.
@@ -79,16 +135,13 @@ impl Store {
     /// # Errors
     ///
     /// `E-IO`; a blob that is not there is no error.
-    pub fn open_blob(&self, digest: &Digest) -> Result<Option<File>> {
-        let path = self.path(digest);
-        match rustix::fs::open(
-            &path,
-            OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC,
-            Mode::empty(),
-        ) {
-            Ok(fd) => Ok(Some(File::from(fd))),
-            Err(rustix::io::Errno::NOENT) => Ok(None),
-            Err(error) => Err(Error::io("open", &path, error.into())),
+    pub(super) fn open_blob(&self, digest: &Digest) -> Result<Option<File>> {
+        match self.open_entry(digest) {
+            Ok(file) => Ok(Some(file)),
+            Err(Failure::Gone) => Ok(None),
+            Err(Failure::Io(error)) => Err(Error::io("open", &self.path(digest), error)),
+            Err(Failure::Damaged(_)) => Err(Error::io("open", &self.path(digest), Errno::LOOP.into())),
+            Err(Failure::Caller(error)) => Err(error),
         }
     }
 
@@ -107,30 +160,15 @@ impl Store {
         }
     }
 
-    /// Returns what the file system says of a blob's file, where it is a regular file.
-    ///
-    /// # Errors
-    ///
-    /// `E-IO`.
-    pub fn stat(&self, digest: &Digest) -> Result<Option<rustix::fs::Stat>> {
-        let path = self.path(digest);
-        match rustix::fs::lstat(&path) {
-            Ok(stat) => {
-                let regular = rustix::fs::FileType::from_raw_mode(stat.st_mode).is_file();
-                Ok(regular.then_some(stat))
-            }
-            Err(rustix::io::Errno::NOENT) => Ok(None),
-            Err(error) => Err(Error::io("look at", &path, error.into())),
-        }
-    }
-
-    /// Reads a small blob whole and compares its digest.
+    /// Reads a small blob whole and compares its digest; nothing is set aside.
     ///
     /// # Errors
     ///
     /// `E-STATE` when it is missing or its bytes changed; `E-LIMIT`; `E-IO`.
     pub fn read(&self, digest: &Digest, limit: u64) -> Result<Vec<u8>> {
         let file = self.open_blob(digest)?.ok_or_else(|| missing(digest))?;
+        // Looked at before it is read: a change under the reading makes the next look fail, not this one pass for later ones.
+        let stat = rustix::fs::fstat(&file).map_err(|e| Error::io("look at", &self.path(digest), e.into()))?;
         let bytes = read_bounded(file, limit, "a stored blob")?;
         if Digest(Hash(Sha256::digest(&bytes).into())) != *digest {
             return Err(Error::new(
@@ -140,7 +178,34 @@ impl Store {
             )
             .remedy("import the bundle again"));
         }
+        if FileType::from_raw_mode(stat.st_mode).is_file() {
+            self.checked().keep(*digest, FileIdentity::from(&stat), Checked::Whole);
+        }
         Ok(bytes)
+    }
+
+    /// Whether a blob is, to the file's identity, what was read whole and checked before. Reads nothing.
+    pub fn is_unchanged(&self, digest: &Digest) -> bool {
+        let path = place(digest);
+        match rustix::fs::statat(self.handle(), path, rustix::fs::AtFlags::SYMLINK_NOFOLLOW) {
+            Ok(stat) => matches!(
+                self.checked().get(digest, FileIdentity::from(&stat)),
+                Some(Checked::Whole)
+            ),
+            Err(_) => false,
+        }
+    }
+
+    /// Makes sure that a small blob is what its digest says; reads it only when its file is another one than the checked one.
+    ///
+    /// # Errors
+    ///
+    /// As [`Store::read`].
+    pub fn verify(&self, digest: &Digest, limit: u64) -> Result<()> {
+        if self.is_unchanged(digest) {
+            return Ok(());
+        }
+        self.read(digest, limit).map(|_| ())
     }
 
     /// Hands the first `length` bytes of a file to `take`.
@@ -210,34 +275,18 @@ impl Store {
             _ => Ok(()),
         }
     }
+}
 
-    /// Keeps a document as evidence under a hash; one that is kept already stays.
-    ///
-    /// # Errors
-    ///
-    /// `E-IO` and `E-SPACE`.
-    pub fn keep_evidence(&self, name: Hash, kind: &str, bytes: &[u8]) -> Result<()> {
-        let path = self.evidence().join(format!("{name}.{kind}"));
-        if path.try_exists().map_err(|e| Error::io("look for", &path, e))? {
-            return Ok(());
-        }
-        write_atomically(&path, bytes, 0o400)
+impl fmt::Debug for Store {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Store").field(&self.0.state).finish()
     }
+}
 
-    /// Takes a damaged blob out of the store and keeps it as evidence.
-    ///
-    /// # Errors
-    ///
-    /// `E-IO`; a blob that is not there any more is no error.
-    pub fn quarantine(&self, digest: &Digest) -> Result<()> {
-        let path = self.path(digest);
-        #[expect(clippy::disallowed_methods, reason = "moves a file as it is; nothing is written")]
-        match fs::rename(&path, self.evidence().join(format!("{}.corrupt", digest.0))) {
-            Ok(()) => sync_folder(path.parent().unwrap_or(&self.state)),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-            Err(error) => Err(Error::io("set aside", &path, error)),
-        }
-    }
+/// Returns the place of a blob below the store's folder: from a checked digest alone, never from a request's text.
+pub(super) fn place(digest: &Digest) -> PathBuf {
+    let hex = digest.0.to_hex();
+    PathBuf::from(format!("{}/{hex}", hex.get(..2).unwrap_or_default()))
 }
 
 fn missing(digest: &Digest) -> Error {

@@ -27,6 +27,8 @@ const BATCH_BYTES: u64 = 256 << 20;
 const BATCH_TIME: Duration = Duration::from_secs(5);
 /// Files of a batch: each holds a descriptor until it is linked.
 const BATCH_FILES: usize = 8192;
+/// What is found in a blob that an import meets and has to write again.
+const CHANGED: &str = "it has other bytes";
 /// Up to so many files or folders are synced one by one; more go by one `syncfs`.
 const FEW: usize = 8;
 
@@ -188,7 +190,7 @@ impl Staging {
             if same {
                 return Ok(());
             }
-            self.store.quarantine(digest)?;
+            self.store.set_aside(digest, CHANGED)?;
         }
         let folder = self.store.folder();
         let fd = rustix::fs::open(
@@ -236,7 +238,7 @@ impl Staging {
                 self.part = Some(Part::Held);
                 return Ok(());
             }
-            self.store.quarantine(digest)?;
+            self.store.set_aside(digest, CHANGED)?;
         }
         let file = File::options()
             .write(true)
@@ -477,7 +479,8 @@ mod tests {
 
     fn store() -> (tempfile::TempDir, Store) {
         let folder = tempfile::tempdir().unwrap();
-        let store = Store::create(folder.path()).unwrap();
+        Store::create(folder.path()).unwrap();
+        let store = Store::open(folder.path(), |_| ()).unwrap();
         (folder, store)
     }
 

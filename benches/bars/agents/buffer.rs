@@ -4,9 +4,12 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use airlock::appliance::Appliance;
 use airlock::appliance::status::{Batch, Quota, StatusBuffer, What};
-use airlock::db::status::create;
-use airlock::domain::{SiteId, StatusKind, SystemClock, Uuid};
+use airlock::db::site::appliance;
+use airlock::db::{Db, Schema};
+use airlock::domain::{SiteId, StatusKind, SystemClock, Timestamp, Uuid};
+use airlock::store::Store;
 
 use super::load::{INTERVAL, Taken, sync_times};
 use crate::Bench;
@@ -33,14 +36,28 @@ pub(crate) fn bars(bench: &Bench, report: &mut Report) {
     );
 }
 
+/// Makes a state folder with no more in it than its owner needs, and an empty status database.
+fn make_state(folder: &Path, site: SiteId) {
+    Store::create(folder).unwrap();
+    airlock::db::status::create(&folder.join("status.db"), &site).unwrap();
+    let site = appliance::ApplianceRow {
+        site,
+        name: "bench".into(),
+        created_at: Timestamp::EPOCH,
+    };
+    let db = Db::create(&folder.join("airlock.db"), &Schema::SITE).unwrap();
+    db.write(|tx| appliance::insert(tx, &site, Timestamp::EPOCH)).unwrap();
+}
+
 fn run(folder: &Path, agents: usize, time: Duration) -> Taken {
     if folder.try_exists().unwrap() {
         std::fs::remove_dir_all(folder).unwrap();
     }
     std::fs::create_dir_all(folder).unwrap();
     let site: SiteId = "0123456789abcdef0123456789abcdef".parse().unwrap();
-    create(&folder.join("status.db"), &site).unwrap();
-    let buffer = Arc::new(StatusBuffer::open(folder, Quota::default(), &site, Arc::new(SystemClock)).unwrap());
+    make_state(folder, site);
+    let appliance = Appliance::open(folder, Arc::new(SystemClock)).unwrap();
+    let buffer = Arc::new(StatusBuffer::open(&appliance, Quota::default()).unwrap());
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)
         .enable_all()

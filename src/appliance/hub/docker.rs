@@ -4,8 +4,8 @@
 //! their secret in, and hand it to compose. Images are named by digest under this appliance; engines read them without
 //! credentials. The authority's certificate travels within, as a config with its content, which docker compose has known since 2.23.1.
 
+use super::assignment::Assignment;
 use super::site_view::SiteView;
-use super::world::Plan;
 use super::yaml::{block, quoted};
 use crate::bundle::desired::{ImageName, TargetKind};
 use crate::domain::{Class, Error, Result, Uuid};
@@ -21,8 +21,8 @@ const NO_SECRET: &str = "<nil>";
 /// # Errors
 ///
 /// None in fact: the document was checked.
-pub(super) fn render(target: &Uuid, plan: &Plan, site: &SiteView, secret: Option<&str>) -> Result<String> {
-    let (stated, version) = (plan.target()?, plan.agent()?);
+pub(super) fn render(target: &Uuid, assignment: &Assignment, site: &SiteView, secret: Option<&str>) -> Result<String> {
+    let (stated, version) = (assignment.target()?, assignment.agent()?);
     let agent = version.image(TargetKind::Docker).ok_or_else(no_image)?;
     let autoheal = version.autoheal.as_ref().ok_or_else(no_image)?;
     let socket = stated.docker_socket.as_deref().unwrap_or("/var/run/docker.sock");

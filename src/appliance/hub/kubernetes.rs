@@ -7,9 +7,9 @@
 
 use sha2::{Digest as _, Sha256};
 
+use super::assignment::Assignment;
 use super::docker::{environment, image, no_image};
 use super::site_view::SiteView;
-use super::world::Plan;
 use super::yaml::{block, quoted};
 use crate::bundle::desired::{KubernetesScope, TargetKind};
 use crate::domain::{Hash, Result, Uuid};
@@ -47,8 +47,8 @@ const CONTAINER: &str = "          imagePullPolicy: IfNotPresent
 /// # Errors
 ///
 /// None in fact: the document was checked.
-pub(super) fn render(target: &Uuid, plan: &Plan, site: &SiteView, secret: Option<&str>) -> Result<String> {
-    let (stated, version) = (plan.target()?, plan.agent()?);
+pub(super) fn render(target: &Uuid, assignment: &Assignment, site: &SiteView, secret: Option<&str>) -> Result<String> {
+    let (stated, version) = (assignment.target()?, assignment.agent()?);
     let agent = version.image(TargetKind::Kubernetes).ok_or_else(no_image)?;
     let kubernetes = stated.kubernetes.as_ref().ok_or_else(no_image)?;
     let mut out = object("v1", "ConfigMap", "distr-agent-env");

@@ -4,16 +4,16 @@
 //! hub's, one hash of the expensive kind, also for ids that nobody knows. A secret that was tried in vain is remembered, so that
 //! an agent with a wrong one, which tries again every few seconds for ever, costs one expensive hash in all.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use subtle::ConstantTimeEq as _;
 
+use super::fleet::{Fleet, FleetTarget};
 use super::hashing::Hashing;
-use super::keys::Keys;
 use super::secret::is_secret;
 use super::token::Token;
-use super::world::{TargetState, World};
+use crate::appliance::keys::Keys;
 use crate::domain::{Hash, Result, Uuid};
 
 /// Attempts remembered; when they are used up, all are forgotten.
@@ -55,13 +55,11 @@ pub(super) enum Verdict {
     Busy,
 }
 
-/// What was learnt from logins since the present generation began.
+/// Where secrets are checked. What was learnt from those that were good is the fleet's: the next one knows it from the database.
 #[derive(Debug, Default)]
 pub(super) struct Logins {
     hashing: Hashing,
     failed: Mutex<HashSet<[u8; 32]>>,
-    /// Under the edition of targets in which they were let in: what was issued since counts more.
-    adopted: Mutex<HashMap<Uuid, (u64, Hash)>>,
 }
 
 impl Logins {
@@ -70,22 +68,21 @@ impl Logins {
     /// # Errors
     ///
     /// `E-STATE` when the document that could tell is not usable.
-    pub(super) fn check(&self, world: &World, keys: &Keys, target: &Uuid, secret: &str) -> Result<Verdict> {
-        let state = world.targets.get(target).map(AsRef::as_ref);
+    pub(super) fn check(&self, fleet: &Fleet, keys: &Keys, target: &Uuid, secret: &str) -> Result<Verdict> {
+        let state = fleet.targets.get(target).map(AsRef::as_ref);
         let fits = is_secret(secret);
         let secret = if fits { secret } else { NO_SECRET };
         let mac = keys.secret_mac(target, secret);
         let known = state.and_then(|state| state.credential.mac);
-        let adopted = lock(&self.adopted).get(target).copied();
-        let adopted = adopted.filter(|(edition, _)| *edition == world.edition);
+        let adopted = lock(&fleet.adopted).get(target).copied();
         let equal = |other: Option<Hash>| bool::from(other.unwrap_or(Hash([0; 32])).0.ct_eq(&mac.0)) && other.is_some();
-        if equal(known) | equal(adopted.map(|(_, mac)| mac)) {
+        if equal(known) | equal(adopted) {
             return Ok(Verdict::Good);
         }
         if let Some(state) = state.filter(|state| cannot_tell(state)) {
-            state.plan()?;
+            state.assignment()?;
         }
-        if !world.verifiers {
+        if !fleet.verifiers {
             return Ok(Verdict::Wrong);
         }
         let verifier = state.and_then(|state| state.credential.verifier.as_ref());
@@ -98,7 +95,7 @@ impl Logins {
         match self.hashing.check(verifier.map(|(verifier, _)| verifier), secret)? {
             None => Ok(Verdict::Busy),
             Some(true) => {
-                lock(&self.adopted).insert(*target, (world.edition, mac));
+                lock(&fleet.adopted).insert(*target, mac);
                 Ok(Verdict::First { mac, verifier: hash })
             }
             Some(false) => {
@@ -111,16 +108,11 @@ impl Logins {
             }
         }
     }
-
-    /// A new generation knows what the one before has learnt from the database.
-    pub(super) fn forget_adopted(&self) {
-        lock(&self.adopted).clear();
-    }
 }
 
 /// Whether only a document that cannot be used knows the target's secret: refusing it then would be a guess.
-fn cannot_tell(state: &TargetState) -> bool {
-    let unread = state.plan.as_ref().is_err_and(|fault| fault.hides_the_document());
+fn cannot_tell(state: &FleetTarget) -> bool {
+    let unread = state.assignment.as_ref().is_err_and(|fault| fault.hides_the_document());
     unread && !state.credential.issued_here && state.template.is_none()
 }
 

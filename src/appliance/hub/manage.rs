@@ -44,7 +44,7 @@ impl Hub {
 
     /// Finds a target of a release that was taken away here.
     pub fn find_removed(&self, text: &str) -> TargetChoice {
-        choose(self.world().removed_views(), text)
+        choose(self.fleet().removed_views(), text)
     }
 
     /// Issues a secret for a target, in the place of any other. Tokens that are out stay good, unless they are revoked too.
@@ -65,12 +65,12 @@ impl Hub {
     ///
     /// As [`Hub::issue_secret`]; nothing is issued then.
     pub fn issue_secrets(&self, of: &[Uuid], revoke: bool) -> Result<Vec<Secret>> {
-        let world = self.world();
-        let now = self.clock.now();
+        let fleet = self.fleet();
+        let now = self.clock().now();
         let mut issued = Vec::with_capacity(of.len());
-        self.db.write(|transaction| {
+        self.db().write(|transaction| {
             for target in of {
-                known(&world, target)?;
+                known(&fleet, target)?;
                 let secret = Secret::generate()?;
                 let mac = self.keys.secret_mac(target, secret.as_str());
                 let generation = target_secrets::set(transaction, target, mac, revoke, now)?;
@@ -94,8 +94,8 @@ impl Hub {
     ///
     /// `E-USAGE target-name` when the name is taken or unfit; `E-USAGE template` when that target follows another one itself.
     pub fn add_target(&self, name: &str, like: &Uuid) -> Result<Uuid> {
-        let world = self.world();
-        let template = known(&world, like)?;
+        let fleet = self.fleet();
+        let template = known(&fleet, like)?;
         if template.template.is_some() {
             return Err(Error::new(
                 Class::Usage,
@@ -110,7 +110,7 @@ impl Hub {
                     .expected("1 to 128 bytes without control characters"),
             );
         }
-        let now = self.clock.now();
+        let now = self.clock().now();
         let mut bytes = [0; 16];
         random(&mut bytes)?;
         let local = LocalTarget {
@@ -118,8 +118,8 @@ impl Hub {
             name: name.to_owned(),
             template: *like,
         };
-        let taken = world.targets.values().any(|target| target.identity.name == name);
-        self.db.write(|transaction| {
+        let taken = fleet.targets.values().any(|target| target.identity.name == name);
+        self.db().write(|transaction| {
             if taken
                 || targets::local_targets(transaction)?
                     .iter()
@@ -152,8 +152,8 @@ impl Hub {
     ///
     /// `E-USAGE template` when targets made here follow it; `E-STATE`, `E-IO`, `E-SPACE`.
     pub fn remove_target(&self, target: &Uuid, removal: Removal) -> Result<bool> {
-        let now = self.clock.now();
-        let changed = self.db.write(|transaction| {
+        let now = self.clock().now();
+        let changed = self.db().write(|transaction| {
             let locals = targets::local_targets(transaction)?;
             if let Some(follower) = locals.iter().find(|local| local.template == *target)
                 && removal == Removal::Remove
@@ -193,8 +193,8 @@ impl Hub {
     ///
     /// `E-STATE`, `E-IO`, `E-SPACE`.
     pub fn undeploy(&self, target: &Uuid, deployment: &DeploymentView, removal: Removal) -> Result<bool> {
-        let now = self.clock.now();
-        let changed = self.db.write(|transaction| {
+        let now = self.clock().now();
+        let changed = self.db().write(|transaction| {
             let changed = targets::set_removed(transaction, &deployment.id, removal == Removal::Remove, now)?;
             if changed {
                 targets::raise_edition(transaction)?;
@@ -221,7 +221,7 @@ impl Hub {
     ///
     /// `E-STATE` when it is not.
     pub fn check_installable(&self, target: &Uuid) -> Result<()> {
-        known(&self.world(), target)?.plan().map(|_| ())
+        known(&self.fleet(), target)?.assignment().map(|_| ())
     }
 
     /// Returns the command that installs a target's agent, in one line.
@@ -236,12 +236,12 @@ impl Hub {
                     .expected("32 lower-case hex digits"),
             );
         }
-        let world = self.world();
-        let state = known(&world, target)?;
+        let fleet = self.fleet();
+        let state = known(&fleet, target)?;
         Ok(connect::command(
             self.site_view(),
             target,
-            state.plan()?.target()?,
+            state.assignment()?.target()?,
             secret,
         ))
     }
@@ -252,8 +252,8 @@ impl Hub {
     ///
     /// `E-STATE` when what the target runs is not known.
     pub fn mirror_files(&self, target: &Uuid, runtime: Runtime) -> Result<Vec<MirrorFile>> {
-        let world = self.world();
-        let hosts = hosts(known(&world, target)?.plan()?)?;
+        let fleet = self.fleet();
+        let hosts = hosts(known(&fleet, target)?.assignment()?)?;
         Ok(files(runtime, self.site_view(), &hosts))
     }
 }

@@ -5,8 +5,8 @@
 
 use std::collections::BTreeSet;
 
+use super::assignment::Assignment;
 use super::site_view::SiteView;
-use super::world::Plan;
 use crate::domain::Result;
 
 /// What runs containers.
@@ -30,14 +30,14 @@ pub struct MirrorFile {
 }
 
 /// Returns the hosts that what a target runs was published under.
-pub(super) fn hosts(plan: &Plan) -> Result<BTreeSet<String>> {
-    let mut hosts: BTreeSet<String> = plan
+pub(super) fn hosts(assignment: &Assignment) -> Result<BTreeSet<String>> {
+    let mut hosts: BTreeSet<String> = assignment
         .agent()?
         .images()
         .map(|image| image.repository.host().to_owned())
         .collect();
-    for planned in &plan.deployments {
-        let images = &plan.deployment(planned)?.images;
+    for assigned in &assignment.deployments {
+        let images = &assignment.deployment(assigned)?.images;
         hosts.extend(images.iter().map(|image| image.repository.host().to_owned()));
     }
     Ok(hosts)

@@ -4,7 +4,7 @@
 //!
 //! - **Agents are never harmed** (D11). An empty list of deployments means "uninstall everything", so it is only ever answered when a
 //!   signed document, or a local act in the audit log, says exactly that. Whatever cannot be read or does not re-hash is
-//!   `E-STATE` ([`world`], [`documents`]).
+//!   `E-STATE` ([`fleet`]).
 //! - **401 is answered only when it is meant**: agents that cannot log in may hang for an hour. A target that is known, and
 //!   whose desired state is not, logs in and gets `E-STATE` for the rest.
 //! - **Secrets** are random, shown once, and kept as keyed hashes ([`secret`]). Hub verifiers cost 64 MiB each and are checked
@@ -13,11 +13,13 @@
 //! - **Nothing comes from a request** but ids and secrets: addresses in manifests and scripts come from the configuration
 //!   ([`SiteView`]), everything else from signed documents.
 
+mod assignment;
 mod connect;
+mod credential;
 mod docker;
-mod documents;
+mod fault;
+mod fleet;
 mod hashing;
-mod keys;
 mod kubernetes;
 mod login;
 mod manage;
@@ -29,11 +31,9 @@ mod site_view;
 mod substitute;
 mod token;
 mod view;
-mod watch;
-mod world;
 mod yaml;
 
-pub(super) use keys::create as create_token_key;
+pub use fleet::Identity;
 pub use login::{Check, Login};
 pub use manage::{Removal, TargetChoice};
 pub use mirrors::{MirrorFile, Runtime};
@@ -42,5 +42,3 @@ pub use service::Hub;
 pub use site_view::SiteView;
 pub use token::Token;
 pub use view::{DeploymentView, SecretView, TargetView};
-pub use watch::HubWatcher;
-pub use world::Identity;

@@ -4,21 +4,21 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::value::RawValue;
 
-use super::documents::Documents;
+use super::assignment::{AssignedDeployment, Assignment};
 use super::site_view::SiteView;
 use super::substitute::{substitute, substitute_compose};
-use super::world::{Plan, Planned};
 use crate::bundle::desired::{
     ChartSource, Deployment, DockerDeployment, DockerMode, HelmDeployment, HelmOptions, TargetKind, WaitStrategy,
 };
-use crate::domain::{Class, Digest, Error, Result};
+use crate::domain::{Class, Digest, Error, Result, limits};
 use crate::protocol::distr;
+use crate::store::Store;
 
 /// Returns every document that the answer stands on.
-pub(super) fn documents_of(plan: &Plan) -> Result<Vec<Digest>> {
-    let mut digests = vec![plan.document.digest];
-    for planned in &plan.deployments {
-        let deployment = plan.deployment(planned)?;
+pub(super) fn documents_of(assignment: &Assignment) -> Result<Vec<Digest>> {
+    let mut digests = vec![assignment.document.digest];
+    for assigned in &assignment.deployments {
+        let deployment = assignment.deployment(assigned)?;
         if let Some(docker) = &deployment.docker {
             digests.push(docker.compose);
             digests.extend(docker.env);
@@ -33,25 +33,25 @@ pub(super) fn documents_of(plan: &Plan) -> Result<Vec<Digest>> {
 /// # Errors
 ///
 /// `E-STATE` when a document is gone, changed, or no JSON object where one must be; `E-IO`.
-pub(super) fn render(plan: &Plan, documents: &Documents, site: &SiteView) -> Result<Vec<u8>> {
-    let target = plan.target()?;
-    let agent = plan.agent()?;
-    // The plan was made from this document; that it is still what was signed is part of the answer.
-    documents.verify(&plan.document.digest)?;
-    let mut planned: Vec<(&Planned, &Deployment)> = Vec::new();
-    for item in plan.deployments.iter().filter(|item| !item.removed) {
-        planned.push((item, plan.deployment(item)?));
+pub(super) fn render(assignment: &Assignment, store: &Store, site: &SiteView) -> Result<Vec<u8>> {
+    let target = assignment.target()?;
+    let agent = assignment.agent()?;
+    // The assignment was made from this document; that it is still what was signed is part of the answer.
+    store.verify(&assignment.document.digest, limits::MANIFEST_BYTES)?;
+    let mut assigned: Vec<(&AssignedDeployment, &Deployment)> = Vec::new();
+    for item in assignment.deployments.iter().filter(|item| !item.removed) {
+        assigned.push((item, assignment.deployment(item)?));
     }
-    planned.sort_by_key(|(item, deployment)| (deployment.created_at, item.id));
+    assigned.sort_by_key(|(item, deployment)| (deployment.created_at, item.id));
     let mut deployments = Vec::new();
-    for (item, deployment) in planned {
+    for (item, deployment) in assigned {
         let stated = bare(item, deployment, target.logs);
         deployments.push(match (target.kind, &deployment.docker, &deployment.helm) {
             (TargetKind::Docker, Some(docker), _) => distr::Deployment {
                 image_cleanup_enabled: target.image_cleanup,
-                ..with_docker(stated, docker, documents, site)?
+                ..with_docker(stated, docker, store, site)?
             },
-            (TargetKind::Kubernetes, _, Some(helm)) => with_helm(stated, helm, documents, site)?,
+            (TargetKind::Kubernetes, _, Some(helm)) => with_helm(stated, helm, store, site)?,
             _ => return Err(damaged("a deployment does not fit the kind of its target")),
         });
     }
@@ -74,7 +74,7 @@ pub(super) fn render(plan: &Plan, documents: &Documents, site: &SiteView) -> Res
 }
 
 /// What agents of either kind are told of a deployment.
-fn bare(item: &Planned, deployment: &Deployment, logs_enabled: bool) -> distr::Deployment {
+fn bare(item: &AssignedDeployment, deployment: &Deployment, logs_enabled: bool) -> distr::Deployment {
     distr::Deployment {
         id: item.id,
         revision_id: item.revision,
@@ -98,11 +98,15 @@ fn bare(item: &Planned, deployment: &Deployment, logs_enabled: bool) -> distr::D
 fn with_docker(
     stated: distr::Deployment,
     docker: &DockerDeployment,
-    documents: &Documents,
+    store: &Store,
     site: &SiteView,
 ) -> Result<distr::Deployment> {
-    let compose = substitute_compose(&documents.read(&docker.compose)?, stated.id, site);
-    let env = docker.env.as_ref().map(|env| documents.read(env)).transpose()?;
+    let compose = substitute_compose(&store.read(&docker.compose, limits::MANIFEST_BYTES)?, stated.id, site);
+    let env = docker
+        .env
+        .as_ref()
+        .map(|env| store.read(env, limits::MANIFEST_BYTES))
+        .transpose()?;
     Ok(distr::Deployment {
         compose_file: Some(STANDARD.encode(compose)),
         env_file: env.map(|env| STANDARD.encode(substitute(&env, site))),
@@ -117,7 +121,7 @@ fn with_docker(
 fn with_helm(
     stated: distr::Deployment,
     helm: &HelmDeployment,
-    documents: &Documents,
+    store: &Store,
     site: &SiteView,
 ) -> Result<distr::Deployment> {
     let (chart_url, chart_name) = match helm.source {
@@ -127,7 +131,7 @@ fn with_helm(
             helm.chart_name.clone(),
         ),
     };
-    let values = substitute(&documents.read(&helm.values)?, site);
+    let values = substitute(&store.read(&helm.values, limits::MANIFEST_BYTES)?, site);
     let values = std::str::from_utf8(&values).map_err(|_| damaged("values are not UTF-8"))?;
     // The bytes that the vendor signed, so that numbers stay numbers.
     let values: Option<Box<RawValue>> = serde_json::from_str(values.trim()).ok();

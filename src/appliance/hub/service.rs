@@ -1,124 +1,83 @@
 //! The hub: questions of agents, answered from one generation.
 
-use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
 
 use serde_json::json;
 
-use super::documents::Documents;
-use super::keys::Keys;
+use super::assignment::{local_deployment, local_revision};
+use super::fleet::{Fleet, FleetTarget, Identity, Site};
 use super::login::{Check, Login, Logins, Verdict};
 use super::site_view::SiteView;
 use super::token::{self, Bearer, Token};
 use super::view::TargetView;
-use super::world::{Identity, TargetState, World, local_deployment, local_revision};
 use super::{connect, docker, kubernetes, resources};
-use crate::appliance::registry::Registry;
-use crate::appliance::{pins, state};
+use crate::appliance::keys::Keys;
+use crate::appliance::live::{Live, Order, Projection};
 use crate::bundle::desired::TargetKind;
+use crate::db::Db;
 use crate::db::site::targets::{self, KnownRevision};
-use crate::db::site::{appliance, audit, target_secrets};
-use crate::db::{Db, Watch};
+use crate::db::site::{audit, target_secrets};
 use crate::domain::{Class, Clock, Error, Hash, RepositoryName, Result, SiteId, Timestamp, Uuid};
 use crate::store::Store;
 
 /// Bytes of rendered answers that are kept: those of 10,000 targets of the usual size. What came first stays.
 const ANSWER_BYTES: usize = 64 << 20;
 
-/// The hub over one state folder. Everything but [`Hub::identify`], [`Hub::is_public`], [`Hub::is_classic_chart`] and
-/// [`Hub::site_view`] may wait for a disk.
+/// The hub of an appliance. Everything but [`Hub::identify`], [`Hub::is_public`], [`Hub::is_classic_chart`] and [`Hub::site_view`]
+/// may wait for a disk.
 pub struct Hub {
-    pub(super) db: Db,
-    roots: PathBuf,
-    documents: Documents,
-    pub(super) keys: Keys,
-    pub(super) site: SiteId,
+    live: Arc<Live>,
+    current: Arc<Projection<Fleet>>,
+    pub(super) keys: Arc<Keys>,
     view: SiteView,
-    pub(super) clock: Arc<dyn Clock>,
     logins: Logins,
-    current: RwLock<Arc<World>>,
-    /// Held while a generation is loaded: an older one never takes the place of a newer one.
-    loading: Mutex<()>,
-    answer_bytes: AtomicUsize,
-    /// The registry that serves what is advertised here.
-    registry: OnceLock<Arc<Registry>>,
 }
 
 impl Hub {
-    /// Opens the hub of a state folder.
+    /// Makes the hub of what is live.
     ///
     /// What is wrong with one release concerns its targets alone: they get `E-STATE`, the others are answered.
     ///
     /// # Errors
     ///
-    /// `E-STATE` when the state is damaged, `E-IO`, `E-SPACE`.
-    pub fn open(state: &Path, view: SiteView, clock: Arc<dyn Clock>) -> Result<Self> {
-        let db = state::open_database(state)?;
-        let site = db.read(appliance::get)?.site;
-        let documents = Documents::new(Store::open(state)?);
-        let keys = Keys::open(state)?;
-        let roots = state.join(state::ROOTS);
-        let world = World::load(&db, &documents, &pins::read(&roots)?, &site, None)?;
+    /// `E-STATE token-key`, `E-IO`, `E-SPACE`.
+    pub fn new(live: &Arc<Live>, view: SiteView) -> Result<Self> {
+        let appliance = live.appliance().clone();
+        let keys = appliance.keys()?;
+        let current = live.project(Order::Advertised, move |generation, before| {
+            let site = Site {
+                id: appliance.site(),
+                store: &appliance.store,
+            };
+            Ok(Fleet::of(generation, before, &site))
+        })?;
         Ok(Self {
-            db,
-            roots,
-            documents,
+            live: live.clone(),
+            current,
             keys,
-            site,
             view,
-            clock,
             logins: Logins::default(),
-            current: RwLock::new(Arc::new(world)),
-            loading: Mutex::default(),
-            answer_bytes: AtomicUsize::new(0),
-            registry: OnceLock::new(),
         })
     }
 
-    /// Names the registry from which agents get what is advertised here: it switches to a new generation first, because nothing is
-    /// advertised before it can be pulled (D11). Only the first one counts.
-    pub fn follow(&self, registry: &Arc<Registry>) {
-        self.registry.get_or_init(|| registry.clone());
+    /// Returns what is live.
+    pub fn live(&self) -> &Arc<Live> {
+        &self.live
     }
 
     /// Looks whether anything changed that agents are told, and switches.
     ///
     /// # Errors
     ///
-    /// As [`Hub::open`]; the generation before stays in use then.
+    /// As [`Live::refresh`]; the generation before stays in use then.
     pub fn refresh(&self) -> Result<bool> {
-        let _loading = self.loading.lock().unwrap_or_else(PoisonError::into_inner);
-        let current = self.world();
-        let found = self.db.read(|connection| {
-            Ok((
-                appliance::generation(connection)?,
-                targets::edition(connection)?,
-                appliance::time_floor(connection)?,
-            ))
-        })?;
-        if found == (current.generation, current.edition, current.floor) {
-            return Ok(false);
-        }
-        if let Some(registry) = self.registry.get() {
-            registry.refresh()?;
-        }
-        let world = World::load(
-            &self.db,
-            &self.documents,
-            &pins::read(&self.roots)?,
-            &self.site,
-            Some(&current),
-        )?;
-        *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(world);
-        self.answer_bytes.store(0, Ordering::Relaxed);
-        self.logins.forget_adopted();
-        Ok(true)
+        self.live.refresh()
     }
 
     /// Returns the site id.
     pub fn site(&self) -> &SiteId {
-        &self.site
+        self.live.appliance().site()
     }
 
     /// Returns how agents reach this appliance.
@@ -132,19 +91,19 @@ impl Hub {
     ///
     /// `E-STATE` when what could tell is not usable: to be answered 503, not 401.
     pub fn login(&self, target: &Uuid, secret: &str) -> Result<Login> {
-        let (world, check) = self.judge(target, secret)?;
+        let (fleet, check) = self.judge(target, secret)?;
         match check {
             Check::Wrong => Ok(Login::Refused),
             Check::Busy => Ok(Login::Busy),
             Check::Good => {
-                let Some(state) = world.targets.get(target) else {
+                let Some(state) = fleet.targets.get(target) else {
                     return Ok(Login::Refused);
                 };
                 let bearer = Bearer {
                     target: *target,
                     generation: state.credential.generation,
                 };
-                let token = Token::issue(&self.keys, &self.site, bearer, world.floor, self.now(&world));
+                let token = Token::issue(&self.keys, self.site(), bearer, fleet.mark.time_floor, self.now(&fleet));
                 Ok(Login::Token(token))
             }
         }
@@ -162,9 +121,9 @@ impl Hub {
     /// Returns who a token stands for; nothing when it is none, or when its target or its credential generation is gone. Touches
     /// neither disk nor database.
     pub fn identify(&self, token: &str) -> Option<Arc<Identity>> {
-        let world = self.world();
-        let bearer = token::verify(&self.keys, &self.site, token, self.now(&world))?;
-        let state = world.targets.get(&bearer.target)?;
+        let fleet = self.fleet();
+        let bearer = token::verify(&self.keys, self.site(), token, self.now(&fleet))?;
+        let state = fleet.targets.get(&bearer.target)?;
         (state.credential.generation == bearer.generation).then(|| state.identity.clone())
     }
 
@@ -174,18 +133,18 @@ impl Hub {
     ///
     /// `E-STATE` whenever that cannot be said for sure; never an empty list in its place.
     pub fn resources(&self, identity: &Identity) -> Result<Arc<[u8]>> {
-        let world = self.world();
-        let state = known(&world, &identity.target)?;
-        let plan = state.plan()?;
+        let fleet = self.fleet();
+        let state = known(&fleet, &identity.target)?;
+        let assignment = state.assignment()?;
         let kept = state.answer.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let documents = resources::documents_of(plan)?;
+        let documents = resources::documents_of(assignment)?;
         if let Some(answer) = kept
-            && documents.iter().all(|digest| self.documents.is_unchanged(digest))
+            && documents.iter().all(|digest| self.store().is_unchanged(digest))
         {
             return Ok(answer);
         }
-        let answer: Arc<[u8]> = resources::render(plan, &self.documents, &self.view)?.into();
-        let bytes = self.answer_bytes.fetch_add(answer.len(), Ordering::Relaxed);
+        let answer: Arc<[u8]> = resources::render(assignment, self.store(), &self.view)?.into();
+        let bytes = fleet.answer_bytes.fetch_add(answer.len(), Ordering::Relaxed);
         if bytes.saturating_add(answer.len()) <= ANSWER_BYTES {
             *state.answer.lock().unwrap_or_else(PoisonError::into_inner) = Some(answer.clone());
         }
@@ -198,8 +157,8 @@ impl Hub {
     ///
     /// `E-STATE` when what the target runs is not known.
     pub fn connect_manifest(&self, target: &Uuid, secret: &str) -> Result<String> {
-        let world = self.world();
-        self.manifest(known(&world, target)?, Some(secret))
+        let fleet = self.fleet();
+        self.manifest(known(&fleet, target)?, Some(secret))
     }
 
     /// Returns the manifest without a secret, for an agent that updates itself.
@@ -208,8 +167,8 @@ impl Hub {
     ///
     /// As [`Hub::connect_manifest`].
     pub fn agent_manifest(&self, identity: &Identity) -> Result<String> {
-        let world = self.world();
-        self.manifest(known(&world, &identity.target)?, None)
+        let fleet = self.fleet();
+        self.manifest(known(&fleet, &identity.target)?, None)
     }
 
     /// Returns the script that installs an agent, with the secret that the caller has checked.
@@ -218,8 +177,8 @@ impl Hub {
     ///
     /// As [`Hub::connect_manifest`].
     pub fn pre_connect(&self, target: &Uuid, secret: &str) -> Result<String> {
-        let world = self.world();
-        known(&world, target)?.plan()?;
+        let fleet = self.fleet();
+        known(&fleet, target)?.assignment()?;
         Ok(connect::script(&self.view, target, secret))
     }
 
@@ -229,7 +188,7 @@ impl Hub {
     ///
     /// Those of the database.
     pub fn revision(&self, identity: &Identity, revision: &Uuid) -> Result<Option<Uuid>> {
-        if let Some(deployment) = self.world().revisions.get(&(identity.target, *revision)) {
+        if let Some(deployment) = self.fleet().revisions.get(&(identity.target, *revision)) {
             return Ok(Some(*deployment));
         }
         Ok(self
@@ -244,9 +203,9 @@ impl Hub {
     ///
     /// Those of the database.
     pub fn known_revision(&self, target: &Uuid, revision: &Uuid) -> Result<Option<KnownRevision>> {
-        let world = self.world();
-        let template = world.targets.get(target).and_then(|state| state.template);
-        self.db.read(|connection| match template {
+        let fleet = self.fleet();
+        let template = fleet.targets.get(target).and_then(|state| state.template);
+        self.db().read(|connection| match template {
             None => targets::known_revision(connection, target, revision),
             Some(template) => {
                 let known = targets::known_revisions(connection, &template)?;
@@ -264,65 +223,73 @@ impl Hub {
 
     /// Whether a repository holds agent images, which may be read without credentials in every mode (D19).
     pub fn is_public(&self, repository: &RepositoryName) -> bool {
-        self.world().public.contains(repository)
+        self.fleet().public.contains(repository)
     }
 
     /// Whether agents fetch charts of a repository as from a classic chart repository: without credentials.
     pub fn is_classic_chart(&self, repository: &RepositoryName) -> bool {
-        self.world().charts.contains(repository)
+        self.fleet().charts.contains(repository)
     }
 
     /// Returns every target, by scope and name.
     pub fn targets(&self) -> Vec<TargetView> {
-        self.world().views()
+        self.fleet().views()
     }
 
     /// Returns the targets made here whose template no release has any more: they are not answered, and wait for it or for
     /// [`Hub::remove_target`].
     pub fn orphans(&self) -> Vec<(Uuid, String)> {
-        self.world().orphans.clone()
+        self.fleet().orphans.clone()
     }
 
-    pub(super) fn world(&self) -> Arc<World> {
-        self.current.read().unwrap_or_else(PoisonError::into_inner).clone()
+    pub(super) fn db(&self) -> &Db {
+        &self.live.appliance().db
     }
 
-    pub(super) fn watch(&self) -> Result<Watch> {
-        self.db.watch()
+    pub(super) fn clock(&self) -> &dyn Clock {
+        &*self.live.appliance().clock
+    }
+
+    fn store(&self) -> &Store {
+        &self.live.appliance().store
+    }
+
+    pub(super) fn fleet(&self) -> Arc<Fleet> {
+        self.current.get()
     }
 
     /// Never before what signed statements have proven: a machine that starts in 1970 keeps its agents.
-    fn now(&self, world: &World) -> Timestamp {
-        self.clock.now().max(world.floor)
+    fn now(&self, fleet: &Fleet) -> Timestamp {
+        self.clock().now().max(fleet.mark.time_floor)
     }
 
-    pub(super) fn manifest(&self, state: &TargetState, secret: Option<&str>) -> Result<String> {
-        let (id, plan) = (state.identity.target, state.plan()?);
+    pub(super) fn manifest(&self, state: &FleetTarget, secret: Option<&str>) -> Result<String> {
+        let (id, assignment) = (state.identity.target, state.assignment()?);
         match state.kind {
-            TargetKind::Docker => docker::render(&id, plan, &self.view, secret),
-            TargetKind::Kubernetes => kubernetes::render(&id, plan, &self.view, secret),
+            TargetKind::Docker => docker::render(&id, assignment, &self.view, secret),
+            TargetKind::Kubernetes => kubernetes::render(&id, assignment, &self.view, secret),
         }
     }
 
     /// Checks a secret. Nobody is refused for what another process changed a moment ago: then the database is looked at first.
-    fn judge(&self, target: &Uuid, secret: &str) -> Result<(Arc<World>, Check)> {
-        let world = self.world();
-        let check = self.verdict(&world, target, secret)?;
+    fn judge(&self, target: &Uuid, secret: &str) -> Result<(Arc<Fleet>, Check)> {
+        let fleet = self.fleet();
+        let check = self.verdict(&fleet, target, secret)?;
         if check != Check::Wrong {
-            return Ok((world, check));
+            return Ok((fleet, check));
         }
         self.refresh()?;
         // Not by what that returns: the watcher may have been faster.
-        let now = self.world();
-        if Arc::ptr_eq(&world, &now) {
-            return Ok((world, check));
+        let now = self.fleet();
+        if Arc::ptr_eq(&fleet, &now) {
+            return Ok((fleet, check));
         }
         let check = self.verdict(&now, target, secret)?;
         Ok((now, check))
     }
 
-    fn verdict(&self, world: &World, target: &Uuid, secret: &str) -> Result<Check> {
-        Ok(match self.logins.check(world, &self.keys, target, secret)? {
+    fn verdict(&self, fleet: &Fleet, target: &Uuid, secret: &str) -> Result<Check> {
+        Ok(match self.logins.check(fleet, &self.keys, target, secret)? {
             Verdict::Good => Check::Good,
             Verdict::Wrong => Check::Wrong,
             Verdict::Busy => Check::Busy,
@@ -337,8 +304,8 @@ impl Hub {
     }
 
     fn adopt(&self, target: &Uuid, mac: Hash, verifier: Hash) -> Result<()> {
-        let now = self.clock.now();
-        self.db.write(|transaction| {
+        let now = self.clock().now();
+        self.db().write(|transaction| {
             if target_secrets::adopt(transaction, target, mac, verifier, now)? {
                 audit::append(
                     transaction,
@@ -352,8 +319,8 @@ impl Hub {
     }
 }
 
-pub(super) fn known<'a>(world: &'a World, target: &Uuid) -> Result<&'a Arc<TargetState>> {
-    world.targets.get(target).ok_or_else(|| {
+pub(super) fn known<'a>(fleet: &'a Fleet, target: &Uuid) -> Result<&'a Arc<FleetTarget>> {
+    fleet.targets.get(target).ok_or_else(|| {
         Error::new(
             Class::State,
             "no-target",
@@ -364,6 +331,6 @@ pub(super) fn known<'a>(world: &'a World, target: &Uuid) -> Result<&'a Arc<Targe
 
 impl std::fmt::Debug for Hub {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Hub").field("site", &self.site).finish_non_exhaustive()
+        f.debug_struct("Hub").field("site", self.site()).finish_non_exhaustive()
     }
 }

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use subtle::ConstantTimeEq as _;
 use zeroize::Zeroizing;
 
-use super::keys::Keys;
+use crate::appliance::keys::Keys;
 use crate::domain::{SiteId, Timestamp, Uuid};
 
 /// How long a token lives: five years.

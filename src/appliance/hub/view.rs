@@ -1,6 +1,6 @@
 //! Targets as people see them in lists.
 
-use super::world::{TargetState, World};
+use super::fleet::{Fleet, FleetTarget};
 use crate::appliance::desired;
 use crate::domain::{Counter, Scope, Timestamp, Uuid};
 
@@ -59,7 +59,7 @@ pub struct DeploymentView {
     pub removed: bool,
 }
 
-impl World {
+impl Fleet {
     /// Returns every target, by scope and name.
     pub(super) fn views(&self) -> Vec<TargetView> {
         sorted(self.targets.values().map(|target| target.view()))
@@ -77,9 +77,9 @@ fn sorted(views: impl Iterator<Item = TargetView>) -> Vec<TargetView> {
     views
 }
 
-impl TargetState {
+impl FleetTarget {
     pub(super) fn view(&self) -> TargetView {
-        let plan = self.plan.as_ref().ok();
+        let assignment = self.assignment.as_ref().ok();
         let credential = &self.credential;
         let secret = match (credential.mac, credential.issued_at, &credential.verifier) {
             (Some(_), Some(at), _) if credential.issued_here => SecretView::Issued(at),
@@ -87,17 +87,18 @@ impl TargetState {
             (_, _, Some(_)) => SecretView::Hub,
             _ => SecretView::None,
         };
-        let deployments = plan.map_or_else(Vec::new, |plan| {
-            plan.deployments
+        let deployments = assignment.map_or_else(Vec::new, |assignment| {
+            assignment
+                .deployments
                 .iter()
-                .filter_map(|planned| {
-                    let deployment = plan.deployment(planned).ok()?;
+                .filter_map(|assigned| {
+                    let deployment = assignment.deployment(assigned).ok()?;
                     Some(DeploymentView {
-                        id: planned.id,
+                        id: assigned.id,
                         application: deployment.application.to_string(),
                         version: deployment.version.clone(),
-                        revision: planned.revision,
-                        removed: planned.removed,
+                        revision: assigned.revision,
+                        removed: assigned.removed,
                     })
                 })
                 .collect()
@@ -110,10 +111,12 @@ impl TargetState {
             counter: self.release.counter,
             release_version: self.release.version.clone(),
             template: self.template,
-            agent: plan.and_then(|plan| plan.agent().ok()).map(|agent| agent.name.clone()),
+            agent: assignment
+                .and_then(|assignment| assignment.agent().ok())
+                .map(|agent| agent.name.clone()),
             secret,
             deployments,
-            fault: self.plan.as_ref().err().map(|fault| fault.found.clone()),
+            fault: self.assignment.as_ref().err().map(|fault| fault.found.clone()),
         }
     }
 }

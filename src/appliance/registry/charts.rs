@@ -3,8 +3,10 @@
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::service::{Found, Reference, Registry};
-use super::snapshot::{Asked, Snapshot};
+use super::content::Found;
+use super::names::{Asked, Reference};
+use super::service::Registry;
+use super::snapshot::Snapshot;
 use crate::domain::{Digest, RepositoryName, Result, Tag};
 
 /// Media type of a chart's configuration: `Chart.yaml` as JSON.

@@ -8,38 +8,28 @@ use std::hash::Hash;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
-use super::service::{Found, Missing};
+use super::content::Found;
+use super::names::Asked;
+use crate::appliance::live::Generation;
 use crate::db::site::names::{ReleaseSet, RepositorySet};
 use crate::db::site::release::{ReleaseId, ReleaseRow, State};
-use crate::domain::{Digest, Scope, Tag, Timestamp};
+use crate::domain::{Digest, Error, Result, Scope, Tag};
 
 /// Answers kept per generation: about 10 MiB when full.
 const ANSWERS: usize = 1 << 16;
 
-/// A repository as a request names it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Asked {
-    /// The name in the path.
-    pub name: String,
-    /// The host of `?ns=`.
-    pub namespace: Option<String>,
-}
-
 /// The releases that answer requests, as one activation left them.
 #[derive(Debug)]
 pub struct Snapshot {
-    pub(super) generation: u64,
-    pub(super) releases: Vec<ReleaseRow>,
+    generation: u64,
+    releases: Vec<Arc<ReleaseRow>>,
     pub(super) live: ReleaseSet,
     pub(super) readable: ReleaseSet,
     pub(super) homes: Vec<String>,
     /// Home hosts by the live release that states them.
     stated_homes: Vec<(ReleaseId, String)>,
-    grace_seconds: i64,
     /// What holders of credentials see of it, by their scope.
     views: RwLock<HashMap<Scope, Arc<Self>>>,
-    /// When the first of the replaced releases can no longer be read.
-    pub(super) shrinks_at: Option<Timestamp>,
     repositories: RwLock<HashMap<Box<str>, Arc<Repository>>>,
     kept: AtomicUsize,
 }
@@ -53,13 +43,42 @@ pub(super) struct Repository {
 }
 
 impl Snapshot {
+    /// Makes the registry's form of a generation: the one before, where the same releases answer.
+    ///
+    /// # Errors
+    ///
+    /// `E-STATE release-damaged` when a release that would begin to answer is not signed.
+    pub(super) fn of(generation: &Generation, before: Option<&Arc<Self>>) -> Result<Arc<Self>> {
+        let known = before.map_or(&[] as &[_], |before| &before.releases);
+        for readable in &generation.readable {
+            if let Err(error) = &readable.head
+                && !known.iter().any(|known| known.head == readable.release.head)
+            {
+                return Err(again(error));
+            }
+        }
+        let releases = || generation.readable.iter().map(|readable| &readable.release);
+        if let Some(before) = before
+            && before.generation == generation.mark.number
+            && releases()
+                .map(|release| release.id)
+                .eq(known.iter().map(|known| known.id))
+        {
+            return Ok(before.clone());
+        }
+        let homes = generation.readable.iter().flat_map(|readable| {
+            let id = readable.release.id;
+            readable.home_hosts.iter().map(move |host| (id, host.clone()))
+        });
+        Ok(Arc::new(Self::new(
+            generation.mark.number,
+            releases().cloned().collect(),
+            homes.collect(),
+        )))
+    }
+
     /// Takes releases, and the home hosts of the live ones among them.
-    pub(super) fn new(
-        generation: u64,
-        releases: Vec<ReleaseRow>,
-        stated_homes: Vec<(ReleaseId, String)>,
-        grace_seconds: i64,
-    ) -> Self {
+    fn new(generation: u64, releases: Vec<Arc<ReleaseRow>>, stated_homes: Vec<(ReleaseId, String)>) -> Self {
         let mut homes: Vec<String> = stated_homes.iter().map(|(_, host)| host.clone()).collect();
         homes.sort();
         homes.dedup();
@@ -71,15 +90,9 @@ impl Snapshot {
                 .map(|release| release.id)
                 .collect(),
             readable: releases.iter().map(|release| release.id).collect(),
-            shrinks_at: releases
-                .iter()
-                .filter(|release| release.state == State::Retired)
-                .filter_map(|release| Some(release.retired_at?.plus_seconds(grace_seconds)))
-                .min(),
             releases,
             homes,
             stated_homes,
-            grace_seconds,
             views: RwLock::default(),
             repositories: RwLock::default(),
             kept: AtomicUsize::new(0),
@@ -91,7 +104,7 @@ impl Snapshot {
         if let Some(view) = read(&self.views).get(scope) {
             return view.clone();
         }
-        let releases: Vec<ReleaseRow> = self
+        let releases: Vec<Arc<ReleaseRow>> = self
             .releases
             .iter()
             .filter(|release| release.scope == *scope)
@@ -104,7 +117,7 @@ impl Snapshot {
             .cloned()
             .collect();
         let known = !releases.is_empty();
-        let view = Arc::new(Self::new(self.generation, releases, homes, self.grace_seconds));
+        let view = Arc::new(Self::new(self.generation, releases, homes));
         if !known {
             // Scopes without a release are never kept, so that views are as many as products.
             return view;
@@ -119,7 +132,8 @@ impl Snapshot {
 
     /// Returns the live releases.
     pub fn active(&self) -> impl Iterator<Item = &ReleaseRow> {
-        self.releases.iter().filter(|release| release.state == State::Active)
+        let releases = self.releases.iter().map(AsRef::as_ref);
+        releases.filter(|release: &&ReleaseRow| release.state == State::Active)
     }
 
     pub(super) fn repository(&self, asked: &Asked) -> Option<Arc<Repository>> {
@@ -172,6 +186,18 @@ impl Repository {
     }
 }
 
+/// The error of a check, for one more who meets it.
+fn again(error: &Error) -> Error {
+    let mut repeated = Error::new(error.class(), error.code(), error.found());
+    if let Some(expected) = error.expectation() {
+        repeated = repeated.expected(expected);
+    }
+    match error.advice() {
+        Some(remedy) => repeated.remedy(remedy),
+        None => repeated,
+    }
+}
+
 /// NUL stands in neither part, so no two requests share a key.
 fn key(asked: &Asked) -> std::borrow::Cow<'_, str> {
     match &asked.namespace {
@@ -187,6 +213,3 @@ fn read<T>(lock: &RwLock<T>) -> std::sync::RwLockReadGuard<'_, T> {
 fn write<T>(lock: &RwLock<T>) -> std::sync::RwLockWriteGuard<'_, T> {
     lock.write().unwrap_or_else(PoisonError::into_inner)
 }
-
-/// What a question about content came to.
-pub(super) type Answer = Result<Found, Missing>;

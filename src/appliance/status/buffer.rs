@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::thread::JoinHandle;
@@ -15,10 +14,10 @@ use super::overview::{self, TargetStatus};
 use super::queue::{Job, Queue};
 use super::quota::Quota;
 use super::writer::{Contact, Shared, Writer, closed};
-use crate::appliance::state::STATUS_DATABASE;
+use crate::appliance::Appliance;
 use crate::db::status::{self, Gap, Listed};
 use crate::db::{Connection, Interrupt};
-use crate::domain::{Class, Clock, Error, Result, SiteId, Uuid};
+use crate::domain::{Class, Error, Result, Uuid};
 
 /// Where everything goes that agents report.
 ///
@@ -46,7 +45,7 @@ pub struct BufferHealth {
 }
 
 impl StatusBuffer {
-    /// Opens the buffer of a state folder and starts its writer.
+    /// Opens the buffer of an appliance and starts its writer.
     ///
     /// A status database that is missing, damaged, of another appliance or written by a newer airlock is set aside, and a new one begins
     /// with a gap record. One that cannot be opened at all (disk full) is tried again with every batch.
@@ -54,12 +53,12 @@ impl StatusBuffer {
     /// # Errors
     ///
     /// `E-IO` when no thread can be started.
-    pub fn open(state: &Path, quota: Quota, site: &SiteId, clock: Arc<dyn Clock>) -> Result<Self> {
+    pub fn open(appliance: &Appliance, quota: Quota) -> Result<Self> {
         let shared = Arc::new(Shared {
-            state: state.to_owned(),
-            path: state.join(STATUS_DATABASE),
-            site: site.clone(),
-            clock,
+            state: appliance.folder().to_owned(),
+            path: appliance.status_database(),
+            site: appliance.site().clone(),
+            clock: appliance.clock.clone(),
             quota,
             queue: Queue::default(),
             db: RwLock::new(None),

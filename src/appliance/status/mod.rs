@@ -19,14 +19,14 @@
 mod batch;
 mod buffer;
 mod damage;
-mod intake;
+mod group_commit;
 mod mark;
-mod memory;
 mod overview;
 mod queue;
 mod quota;
 mod runs;
 mod shed;
+mod working_set;
 mod writer;
 
 pub use batch::{Accepted, AgentLogRecord, Batch, DiskMetrics, LogRecord, Metrics, TEXT_BYTES, What};

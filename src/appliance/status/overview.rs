@@ -1,11 +1,11 @@
 //! What a site looks like: every target and its deployments as Distr's own console shows them, and what really runs.
 
-use super::memory::{Deployment, Memory};
 use super::runs::{Doubt, Running};
+use super::working_set::{Deployment, WorkingSet};
+use crate::appliance::Appliance;
 use crate::db::status::{self};
 use crate::db::{Connection, Reader, Schema};
 use crate::domain::{Result, StatusKind, Timestamp, Uuid};
-use std::path::Path;
 
 /// After this many seconds without a status a deployment is stale; a status from so far ahead is stale too, as in Distr's console.
 const STALE_SECONDS: u64 = 60;
@@ -101,7 +101,7 @@ impl Dot {
     }
 }
 
-/// Reads the overview from the state folder of an appliance, also while another process serves; nothing is changed.
+/// Reads the overview of an appliance, also while another process serves; nothing is changed.
 ///
 /// `desired` names the revision that a deployment shall run, where that is known: it is the newest one then, also after an earlier
 /// release went live again.
@@ -109,8 +109,12 @@ impl Dot {
 /// # Errors
 ///
 /// `E-STATE` when there is no status database or it is damaged; `E-IO`.
-pub fn overview(state: &Path, now: Timestamp, desired: &dyn Fn(&Uuid) -> Option<Uuid>) -> Result<Vec<TargetStatus>> {
-    let reader = Reader::open(&state.join(crate::appliance::state::STATUS_DATABASE), &Schema::STATUS)?;
+pub fn overview(
+    appliance: &Appliance,
+    now: Timestamp,
+    desired: &dyn Fn(&Uuid) -> Option<Uuid>,
+) -> Result<Vec<TargetStatus>> {
+    let reader = Reader::open(&appliance.status_database(), &Schema::STATUS)?;
     reader.read(|connection| read(connection, now, desired))
 }
 
@@ -119,12 +123,12 @@ pub(super) fn read(
     now: Timestamp,
     desired: &dyn Fn(&Uuid) -> Option<Uuid>,
 ) -> Result<Vec<TargetStatus>> {
-    let memory = Memory::load(connection)?;
-    let mut targets = Vec::with_capacity(memory.targets.len());
-    for (id, target) in &memory.targets {
+    let working_set = WorkingSet::load(connection)?;
+    let mut targets = Vec::with_capacity(working_set.targets.len());
+    for (id, target) in &working_set.targets {
         let mut deployments = Vec::with_capacity(target.deployments.len());
         for (deployment, source) in &target.deployments {
-            let known = memory.deployments.get(source);
+            let known = working_set.deployments.get(source);
             deployments.push(view(connection, *deployment, known, now, desired(deployment))?);
         }
         targets.push(TargetStatus {

@@ -4,14 +4,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::intake::{Intake, Missing};
+use super::group_commit::{GroupCommit, Missing};
 use crate::db::status::{self, Dropped, Reason, RecordClass, Span};
 use crate::domain::{Result, Uuid};
 
 /// Records that one statement drops.
 const SLICE: usize = 256;
 
-impl Intake<'_> {
+impl GroupCommit<'_> {
     /// Drops what is too much, in the transaction that made it so.
     pub(super) fn shed(&mut self) -> Result<()> {
         for target in std::mem::take(&mut self.touched) {
@@ -31,7 +31,7 @@ impl Intake<'_> {
         }
         while self.all() > self.quota.total {
             let largest = self
-                .memory
+                .working_set
                 .used
                 .iter()
                 .filter(|((_, class), bytes)| *class == RecordClass::Detail && **bytes > 0)
@@ -48,7 +48,7 @@ impl Intake<'_> {
 
     fn shed_target(&mut self, target: &Uuid) -> Result<()> {
         let Some(sources) = self
-            .memory
+            .working_set
             .targets
             .get(target)
             .map(|target| target.sources().collect::<Vec<i64>>())
@@ -66,7 +66,7 @@ impl Intake<'_> {
                             RecordClass::Detail,
                             RecordClass::Transition,
                         ]
-                        .map(|class| self.memory.used_by(*source, class))
+                        .map(|class| self.working_set.used_by(*source, class))
                     })
                     .fold(0, u64::saturating_add);
                 if held <= self.quota.target {
@@ -75,8 +75,8 @@ impl Intake<'_> {
                 let largest = sources
                     .iter()
                     .copied()
-                    .max_by_key(|source| self.memory.used_by(*source, class))
-                    .filter(|source| self.memory.used_by(*source, class) > 0);
+                    .max_by_key(|source| self.working_set.used_by(*source, class))
+                    .filter(|source| self.working_set.used_by(*source, class) > 0);
                 let Some(source) = largest else { break };
                 let went = if class == RecordClass::Detail {
                     self.drop_details(source)?
@@ -94,23 +94,23 @@ impl Intake<'_> {
 
     fn drop_details(&mut self, source: i64) -> Result<bool> {
         let keep = self
-            .memory
+            .working_set
             .deployments
             .get(&source)
             .and_then(|deployment| deployment.open())
             .map_or(0, |open| open.number);
         let dropped = status::drop_details(self.tx, source, keep, SLICE)?;
         for one in &dropped {
-            self.memory.dirty.repeats.remove(&one.number);
+            self.working_set.dirty.repeats.remove(&one.number);
         }
         self.dropped(RecordClass::Detail, &dropped)
     }
 
     fn drop_oldest(&mut self, class: RecordClass) -> Result<bool> {
-        let from = self.memory.floor.get(&class).copied().unwrap_or(0);
+        let from = self.working_set.floor.get(&class).copied().unwrap_or(0);
         let dropped = status::drop_class(self.tx, class, Span { from, limit: SLICE })?;
         if let Some(last) = dropped.iter().map(|one| one.number).max() {
-            self.memory.floor.insert(class, last.saturating_add(1));
+            self.working_set.floor.insert(class, last.saturating_add(1));
         }
         self.dropped(class, &dropped)
     }
@@ -120,7 +120,7 @@ impl Intake<'_> {
         let mut by_target = BTreeMap::<i64, Missing>::new();
         let mut recounted = BTreeSet::new();
         for one in dropped {
-            self.memory.remove_bytes(one.source, class, one.size);
+            self.working_set.remove_bytes(one.source, class, one.size);
             let counted = if class == RecordClass::Metrics { 0 } else { one.source };
             if recounted.insert(counted) {
                 status::put_recount(self.tx, counted, class)?;
@@ -148,17 +148,17 @@ impl Intake<'_> {
     }
 
     fn target_of(&self, source: i64) -> i64 {
-        let target = self.memory.owners.get(&source);
+        let target = self.working_set.owners.get(&source);
         target
-            .and_then(|target| self.memory.targets.get(target))
+            .and_then(|target| self.working_set.targets.get(target))
             .map_or(0, |target| target.source)
     }
 
     fn total(&self, class: RecordClass) -> u64 {
-        self.memory.totals.get(&class).copied().unwrap_or(0)
+        self.working_set.totals.get(&class).copied().unwrap_or(0)
     }
 
     fn all(&self) -> u64 {
-        self.memory.totals.values().copied().fold(0, u64::saturating_add)
+        self.working_set.totals.values().copied().fold(0, u64::saturating_add)
     }
 }

@@ -11,10 +11,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use super::batch::{Accepted, Batch, What};
-use super::intake::{Intake, Missing};
-use super::memory::Memory;
+use super::group_commit::{GroupCommit, Missing};
 use super::queue::{Job, Queue, Woken};
 use super::quota::Quota;
+use super::working_set::WorkingSet;
 use super::{damage, mark};
 use crate::db::Db;
 use crate::db::status::{self, Reason};
@@ -72,7 +72,7 @@ pub(super) struct Contact {
 /// The thread's own things.
 pub(super) struct Writer {
     shared: Arc<Shared>,
-    memory: Memory,
+    working_set: WorkingSet,
     /// Numbers below this one may be given.
     mark: u64,
     folded: Instant,
@@ -106,7 +106,7 @@ impl Writer {
     pub(super) fn open(shared: Arc<Shared>) -> Self {
         let mut writer = Self {
             shared,
-            memory: Memory::default(),
+            working_set: WorkingSet::default(),
             mark: 0,
             folded: Instant::now(),
             folded_next: 0,
@@ -139,7 +139,7 @@ impl Writer {
 
     fn patience(&self) -> Option<Duration> {
         let now = Instant::now();
-        let fold = (!self.memory.dirty.is_empty()).then(|| FOLD.saturating_sub(now.duration_since(self.folded)));
+        let fold = (!self.working_set.dirty.is_empty()).then(|| FOLD.saturating_sub(now.duration_since(self.folded)));
         let contact = self.contact_due.map(|due| due.saturating_duration_since(now));
         let closed = self.is_closed().then_some(RETRY);
         [fold, contact, closed].into_iter().flatten().min()
@@ -192,37 +192,37 @@ impl Writer {
         let records: usize = batches.iter().map(|batch| batch.what.records()).sum();
         self.raise_mark(records)?;
         let fold = fold
-            || self.memory.next.saturating_sub(self.folded_next) > FOLD_RECORDS
-            || self.memory.dirty.journal_bytes > FOLD_BYTES;
+            || self.working_set.next.saturating_sub(self.folded_next) > FOLD_RECORDS
+            || self.working_set.dirty.journal_bytes > FOLD_BYTES;
         let (result, reloaded) = {
             let db = shared.db.read().unwrap_or_else(PoisonError::into_inner);
             let Some(db) = db.as_ref() else {
                 return Err(closed());
             };
-            let memory = &mut self.memory;
+            let working_set = &mut self.working_set;
             let result = db.write(|tx| {
-                let mut intake = Intake::new(tx, memory, shared.quota, now);
+                let mut commit = GroupCommit::new(tx, working_set, shared.quota, now);
                 let accepted = batches
                     .iter()
-                    .map(|batch| intake.take(batch))
+                    .map(|batch| commit.take(batch))
                     .collect::<Result<Vec<_>>>()?;
-                intake.shed()?;
-                intake.finish()?;
+                commit.shed()?;
+                commit.finish()?;
                 if fold {
-                    write_fold(tx, memory)?;
+                    write_fold(tx, working_set)?;
                 }
                 Ok(accepted)
             });
-            // After a failure memory is ahead of the database.
-            let reloaded = result.is_err().then(|| db.read(Memory::load));
+            // After a failure the working set is ahead of the database.
+            let reloaded = result.is_err().then(|| db.read(WorkingSet::load));
             (result, reloaded)
         };
         match (result, reloaded) {
             (Ok(accepted), _) => {
                 if fold {
-                    self.memory.dirty = super::memory::Dirty::default();
+                    self.working_set.dirty = super::working_set::Dirty::default();
                     self.folded = Instant::now();
-                    self.folded_next = self.memory.next;
+                    self.folded_next = self.working_set.next;
                 }
                 self.shared.trouble().take();
                 Ok(accepted)
@@ -230,7 +230,7 @@ impl Writer {
             (Err(error), reloaded) => {
                 // After a failed sync nobody knows what of the file is on the disk: only opening it anew tells (F04).
                 match reloaded {
-                    Some(Ok(memory)) if error.class() != Class::Io => self.memory = memory,
+                    Some(Ok(working_set)) if error.class() != Class::Io => self.working_set = working_set,
                     Some(Err(second)) if second.class() == Class::State => return Err(second),
                     _ => self.close(),
                 }
@@ -244,7 +244,7 @@ impl Writer {
     fn raise_mark(&mut self, records: usize) -> Result<()> {
         // Every record may drop others, and those take a gap record at most.
         let most = self
-            .memory
+            .working_set
             .next
             .saturating_add((records as u64).saturating_mul(2))
             .saturating_add(16_384);
@@ -280,7 +280,7 @@ impl Writer {
             self.contact_due = Some(Instant::now() + CONTACT);
         }
         let contact = self.contact_due.is_some_and(|due| due <= Instant::now());
-        let due = !self.memory.dirty.is_empty() && self.folded.elapsed() >= FOLD;
+        let due = !self.working_set.dirty.is_empty() && self.folded.elapsed() >= FOLD;
         if !(contact || due || last) {
             return;
         }
@@ -301,7 +301,7 @@ impl Writer {
                 }
             })
             .collect();
-        if contacts.is_empty() && self.memory.dirty.is_empty() {
+        if contacts.is_empty() && self.working_set.dirty.is_empty() {
             return;
         }
         let result = self.transact(&contacts.iter().collect::<Vec<_>>(), true);
@@ -331,9 +331,9 @@ impl Writer {
             &self.shared.site,
             self.shared.clock.now(),
         )?;
-        self.memory = new.read(Memory::load)?;
+        self.working_set = new.read(WorkingSet::load)?;
         self.mark = mark::read(&self.shared.state).unwrap_or(0);
-        self.folded_next = self.memory.next;
+        self.folded_next = self.working_set.next;
         self.shared.set_aside.fetch_add(1, Ordering::SeqCst);
         *db = Some(new);
         Ok(())
@@ -341,22 +341,23 @@ impl Writer {
 
     fn reopen(&mut self) -> Result<()> {
         let opened = damage::open(&self.shared.path, &self.shared.site).and_then(|db| {
-            let memory = db.read(Memory::load)?;
-            Ok((db, memory))
+            let working_set = db.read(WorkingSet::load)?;
+            Ok((db, working_set))
         });
-        let (db, memory) = match opened {
+        let (db, working_set) = match opened {
             Err(error) if error.class() == Class::State => {
                 self.replace(&error)?;
                 return Ok(());
             }
             opened => opened?,
         };
-        self.memory = memory;
-        self.folded_next = self.memory.next;
+        self.working_set = working_set;
+        self.folded_next = self.working_set.next;
         self.folded = Instant::now();
         let mark = mark::read(&self.shared.state);
         self.mark = mark.unwrap_or(0);
-        if let Some(mark) = mark.filter(|mark| *mark > self.memory.next.saturating_add(2 * mark::BLOCK + 100_000)) {
+        if let Some(mark) = mark.filter(|mark| *mark > self.working_set.next.saturating_add(2 * mark::BLOCK + 100_000))
+        {
             self.skip(&db, mark)?;
         }
         *self.shared.db.write().unwrap_or_else(PoisonError::into_inner) = Some(db);
@@ -367,7 +368,7 @@ impl Writer {
     /// The file is an older copy of itself: the numbers that it does not know were given.
     fn skip(&mut self, db: &Db, mark: u64) -> Result<()> {
         let now = self.shared.clock.now();
-        let first = self.memory.next;
+        let first = self.working_set.next;
         tracing::error!(
             first,
             mark,
@@ -375,8 +376,8 @@ impl Writer {
         );
         mark::write(&self.shared.state, mark.saturating_add(mark::BLOCK))?;
         self.mark = mark.saturating_add(mark::BLOCK);
-        self.memory.next = mark;
-        let (memory, quota) = (&mut self.memory, self.shared.quota);
+        self.working_set.next = mark;
+        let (working_set, quota) = (&mut self.working_set, self.shared.quota);
         db.write(|tx| {
             let missing = Missing {
                 count: mark.saturating_sub(first),
@@ -386,7 +387,7 @@ impl Writer {
                 since: Timestamp::EPOCH,
                 until: now,
             };
-            Intake::new(tx, memory, quota, now).note(0, Reason::Restored, None, &missing)
+            GroupCommit::new(tx, working_set, quota, now).note(0, Reason::Restored, None, &missing)
         })
     }
 
@@ -408,12 +409,12 @@ impl Writer {
     }
 }
 
-fn write_fold(tx: &crate::db::Transaction<'_>, memory: &Memory) -> Result<()> {
-    for (number, repeat) in &memory.dirty.repeats {
+fn write_fold(tx: &crate::db::Transaction<'_>, working_set: &WorkingSet) -> Result<()> {
+    for (number, repeat) in &working_set.dirty.repeats {
         status::put_repeat(tx, *number, *repeat)?;
     }
-    for source in &memory.dirty.latest {
-        if let Some(deployment) = memory.deployments.get(source) {
+    for source in &working_set.dirty.latest {
+        if let Some(deployment) = working_set.deployments.get(source) {
             let state = serde_json::to_string(deployment).map_err(|error| {
                 Error::new(
                     Class::Internal,
@@ -424,17 +425,17 @@ fn write_fold(tx: &crate::db::Transaction<'_>, memory: &Memory) -> Result<()> {
             status::put_latest(tx, *source, &state)?;
         }
     }
-    for (source, class) in &memory.dirty.used {
-        status::put_usage(tx, *source, *class, memory.used_by(*source, *class))?;
+    for (source, class) in &working_set.dirty.used {
+        status::put_usage(tx, *source, *class, working_set.used_by(*source, *class))?;
     }
-    for target in &memory.dirty.contacts {
-        if let Some(target) = memory.targets.get(target) {
+    for target in &working_set.dirty.contacts {
+        if let Some(target) = working_set.targets.get(target) {
             status::put_contact(tx, target.source, target.last)?;
         }
     }
     status::clear(tx)?;
     status::clear_recounts(tx)?;
-    status::put_fold(tx, memory.next)
+    status::put_fold(tx, working_set.next)
 }
 
 /// The same refusal for the next one who waits.

@@ -37,7 +37,7 @@ impl Setup {
             ..Options::default()
         };
         let clock = FixedClock(clock.parse::<Timestamp>().unwrap());
-        let appliance = Appliance::open(&self.made.path()).unwrap();
+        let appliance = Appliance::open(&self.made.path(), std::sync::Arc::new(airlock::domain::SystemClock)).unwrap();
         let bundle = self.folder.path().join(number.to_string());
         appliance
             .import(|| airlock::media::open(&bundle, None), &options, &clock, &mut |_| ())

@@ -39,7 +39,7 @@ fn digests_of_a_replaced_release_live_on_for_the_grace_period() {
         format!("{A}/manifests/{}", digest(b"{\"n\":1}")),
     );
     site.release("erp", 2).tag(A, "v2", b"{\"n\":2}").live();
-    registry.refresh().unwrap();
+    registry.live().refresh().unwrap();
     // Lists and tags switch at once, digests stay.
     assert_eq!(
         get(address, &format!("/v2/{A}/tags/list")).json()["tags"],
@@ -49,15 +49,15 @@ fn digests_of_a_replaced_release_live_on_for_the_grace_period() {
     assert_eq!(status("quay.io/gone/tags/list"), 404);
     assert_eq!((status(&blob), status(&manifest)), (200, 200));
     site.clock.set(2_000_000 + 3599);
-    registry.refresh().unwrap();
+    registry.live().refresh().unwrap();
     assert_eq!((status(&blob), status(&manifest)), (200, 200));
     site.clock.set(2_000_000 + 3600);
-    registry.refresh().unwrap();
+    registry.live().refresh().unwrap();
     assert_eq!((status(&blob), status(&manifest)), (404, 404));
     assert_eq!(status(&format!("quay.io/gone/blobs/{}", digest(b"x"))), 404);
     // Back again, by a local act.
     site.activate(old);
-    registry.refresh().unwrap();
+    registry.live().refresh().unwrap();
     assert_eq!((status(&blob), status(&format!("{A}/manifests/v1"))), (200, 200));
 }
 

@@ -31,7 +31,7 @@ fn site() -> Site {
 }
 
 fn authority(site: &Site) -> Arc<Authority> {
-    Arc::new(Authority::open(site.path(), Arc::new(site.clock.clone())).unwrap())
+    Arc::new(Authority::open(&site.appliance().unwrap()).unwrap())
 }
 
 fn settings(own: Option<OwnCertificate>) -> Settings {
@@ -82,7 +82,7 @@ fn the_authority_signs_for_this_appliance_and_bytes_come_whole() {
     assert_eq!(ready["checks"]["certificate"], "ok");
     // Another appliance's authority says nothing here.
     let other = Site::new();
-    let other = Authority::open(other.path(), Arc::new(site.clock.clone())).unwrap();
+    let other = Authority::open(&other.appliance().unwrap()).unwrap();
     assert!(tls::shown(&tls::trusting(other.certificate_pem()), address, "localhost").is_err());
 }
 
@@ -94,7 +94,7 @@ fn the_authority_is_made_once_and_damage_is_refused() {
     let key = site.path().join("identity/ca.key");
     assert_eq!(fs::metadata(&key).unwrap().permissions().mode() & 0o777, 0o600);
     let refused = || {
-        let error = Authority::open(site.path(), Arc::new(site.clock.clone())).unwrap_err();
+        let error = Authority::open(&site.appliance().unwrap()).unwrap_err();
         assert_eq!((error.class(), error.code()), (Class::State, "authority"), "{error}");
         assert!(!error.to_string().contains("PRIVATE"), "{error}");
     };

@@ -210,7 +210,7 @@ fn the_overview_is_the_consoles() {
     assert_eq!(desired[0].deployments[0].latest.as_ref().unwrap().revision, id("r1"));
     drop(open);
     let now = airlock::domain::Timestamp::from_unix(1_000_120).unwrap();
-    let read = airlock::appliance::status::overview(buffer.path(), now, &|_| None).unwrap();
+    let read = airlock::appliance::status::overview(&buffer.appliance(), now, &|_| None).unwrap();
     assert_eq!(read[0].deployments[0].latest.as_ref().unwrap().revision, id("r2"));
 }
 
@@ -221,7 +221,7 @@ fn another_process_sees_what_was_acknowledged() {
     let now = airlock::domain::Timestamp::from_unix(1_000_000).unwrap();
     for n in 1..=20 {
         submit(&open, report("a", "r1", Healthy, "well")).unwrap();
-        let read = airlock::appliance::status::overview(buffer.path(), now, &|_| None).unwrap();
+        let read = airlock::appliance::status::overview(&buffer.appliance(), now, &|_| None).unwrap();
         assert_eq!(read[0].deployments[0].latest.as_ref().unwrap().count, n);
     }
 }

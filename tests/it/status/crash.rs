@@ -10,13 +10,12 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 
 use airlock::appliance::status::{Quota, StatusBuffer, overview};
-use airlock::db::status::create;
 use airlock::db::{Db, Schema, status};
 use airlock::domain::StatusKind::{Error, Healthy};
 use airlock::domain::{SystemClock, Timestamp};
 
 use crate::support::appliance::read;
-use crate::support::status::{id, logs, site, status as report, wait};
+use crate::support::status::{id, logs, make_state, opened, status as report, wait};
 use crate::support::strace;
 
 const FOLDER: &str = "AIRLOCK_TEST_STATUS_CHILD";
@@ -30,7 +29,7 @@ fn child() -> bool {
     };
     let rounds: u64 = std::env::var(ROUNDS).map_or(u64::MAX, |text| text.parse().unwrap());
     let folder = PathBuf::from(folder);
-    let buffer = StatusBuffer::open(&folder, Quota::default(), &site(), Arc::new(SystemClock)).unwrap();
+    let buffer = StatusBuffer::open(&opened(&folder, Arc::new(SystemClock)), Quota::default()).unwrap();
     std::thread::scope(|scope| {
         for target in 0..TARGETS {
             let (buffer, name) = (&buffer, format!("t{target}"));
@@ -58,7 +57,7 @@ fn child() -> bool {
 }
 
 fn start(test: &str, folder: &Path) -> Command {
-    create(&folder.join("status.db"), &site()).unwrap();
+    make_state(folder);
     let mut command = Command::new(std::env::current_exe().unwrap());
     command.args(["--exact", test, "--nocapture"]).env(FOLDER, folder);
     command
@@ -96,7 +95,7 @@ fn nothing_acknowledged_is_lost_by_a_kill() {
         }
         assert!(statuses.values().sum::<u64>() > 50, "{heard:?}");
         // Opened as after a restart, it is complete.
-        let open = StatusBuffer::open(folder.path(), Quota::default(), &site(), Arc::new(SystemClock)).unwrap();
+        let open = StatusBuffer::open(&opened(folder.path(), Arc::new(SystemClock)), Quota::default()).unwrap();
         let (kept, count): (Vec<_>, BTreeMap<_, u64>) = {
             let entries = open.tail(0, 1_000_000).unwrap();
             drop(open);
@@ -124,7 +123,10 @@ fn nothing_acknowledged_is_lost_by_a_kill() {
                 "{name}: {kept} of {acknowledged}"
             );
         }
-        let overview = overview(folder.path(), Timestamp::EPOCH, &|_| None).unwrap();
+        let overview = overview(&opened(folder.path(), Arc::new(SystemClock)), Timestamp::EPOCH, &|_| {
+            None
+        })
+        .unwrap();
         assert_eq!(overview.len(), TARGETS);
     }
 }

@@ -3,14 +3,13 @@
 use std::sync::Arc;
 
 use airlock::appliance::status::{Quota, StatusBuffer};
-use airlock::db::status::create;
 use airlock::db::{Db, Schema, status};
 use airlock::domain::Class;
 use airlock::domain::StatusKind::{Error, Healthy};
 
 use crate::import::disk_full::{Disk, in_namespace};
 use crate::support::site::TestClock;
-use crate::support::status::{batch, logs, site, status as report, submit};
+use crate::support::status::{batch, logs, make_state, opened, status as report, submit};
 
 #[test]
 fn a_full_disk_refuses_statuses_until_there_is_room() {
@@ -25,9 +24,9 @@ fn a_full_disk_refuses_statuses_until_there_is_room() {
         };
         let state = disk.path().join("state");
         std::fs::create_dir(&state).unwrap();
-        create(&state.join("status.db"), &site()).unwrap();
+        make_state(&state);
         let clock = TestClock::at(1_000_000);
-        let start = || StatusBuffer::open(&state, Quota::default(), &site(), Arc::new(clock.clone())).unwrap();
+        let start = || StatusBuffer::open(&opened(&state, Arc::new(clock.clone())), Quota::default()).unwrap();
         let open = start();
         let mut kept = 0_u64;
         for _ in 0..5 {

@@ -4,10 +4,11 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use airlock::appliance::Authority;
 use airlock::appliance::hub::{Hub, SiteView};
+use airlock::appliance::live::Live;
 use airlock::appliance::registry::Registry;
 use airlock::appliance::status::{Quota, RecordClass, StatusBuffer};
+use airlock::appliance::{Appliance, Authority};
 use airlock::domain::{Clock, Uuid};
 use airlock::http::{ReadPolicy, Running, Server, Services, Settings, TlsSettings};
 use base64::Engine as _;
@@ -73,16 +74,17 @@ impl Serving {
             ..settings
         };
         let bound = Server::bind(settings).unwrap();
-        let state = instance.state();
-        let authority =
-            (!bound.tls_addresses().is_empty()).then(|| Arc::new(Authority::open(&state, clock.clone()).unwrap()));
+        let appliance = Arc::new(Appliance::open(&instance.state(), clock).unwrap());
+        let authority = (!bound.tls_addresses().is_empty()).then(|| Arc::new(Authority::open(&appliance).unwrap()));
         let agents = bound.agents_address();
         let pem = authority.as_ref().map(|authority| authority.certificate_pem());
         let view = SiteView::new(&agents.host, agents.https, SiteView::INTERVAL, pem).unwrap();
-        let hub = Arc::new(Hub::open(&state, view, clock.clone()).unwrap());
-        let status = StatusBuffer::open(&state, quota, hub.site(), clock.clone()).unwrap();
+        let live = Live::load(&appliance, Duration::from_secs(3600)).unwrap();
+        let hub = Arc::new(Hub::new(&live, view).unwrap());
+        let status = StatusBuffer::open(&appliance, quota).unwrap();
         let status = Arc::new(status);
-        let registry = Registry::open(&state, Duration::from_secs(3600), clock.clone()).unwrap();
+        let registry = Registry::new(&live).unwrap();
+        let clock = appliance.clock.clone();
         let mut services = Services::registry(&Arc::new(registry)).with_agents(&hub, &status, clock);
         if let Some(authority) = &authority {
             services = services.with_authority(authority);

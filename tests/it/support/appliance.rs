@@ -10,6 +10,7 @@ use std::process::{Child, Command, Output, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use airlock::appliance::live::Live;
 use airlock::appliance::registry::Registry;
 use airlock::crypto::Receipt;
 use airlock::db::site::release::{self, State};
@@ -260,7 +261,8 @@ fn check_blobs(state: &Path) {
 
 /// A server that starts now serves exactly the live release, whole, and nothing of a later one.
 fn check_served(state: &Path, releases: &[&Made], live: u64) {
-    let registry = Registry::open(state, Duration::ZERO, Arc::new(SystemClock)).unwrap();
+    let appliance = Arc::new(airlock::appliance::Appliance::open(state, Arc::new(SystemClock)).unwrap());
+    let registry = Registry::new(&Live::load(&appliance, Duration::ZERO).unwrap()).unwrap();
     let settings = Settings {
         listen: vec![([127, 0, 0, 1], 0).into()],
         ..Settings::default()

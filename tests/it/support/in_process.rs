@@ -2,8 +2,10 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use airlock::appliance::hub::{Hub, Identity, Login, SiteView};
+use airlock::appliance::live::Live;
 use airlock::appliance::{Appliance, NewAppliance, Options, init};
 use airlock::crypto::Chain;
 use airlock::domain::{Clock as _, Digest, FixedClock, Result, Uuid};
@@ -41,7 +43,7 @@ impl InProcessAppliance {
     }
 
     pub(crate) fn appliance(&self) -> Appliance {
-        Appliance::open(&self.state()).unwrap()
+        Appliance::open(&self.state(), Arc::new(self.clock)).unwrap()
     }
 
     /// Imports a bundle; it goes live unless `keep_inactive`.
@@ -76,7 +78,8 @@ impl InProcessAppliance {
 
     pub(crate) fn hub_as(&self, address: &str, secure: bool, authority: Option<&str>) -> Hub {
         let view = SiteView::new(address, secure, SiteView::INTERVAL, authority).unwrap();
-        Hub::open(&self.state(), view, Arc::new(self.clock)).unwrap()
+        let live = Live::load(&Arc::new(self.appliance()), Duration::ZERO).unwrap();
+        Hub::new(&live, view).unwrap()
     }
 
     /// Where a blob stands.

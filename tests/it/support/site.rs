@@ -7,13 +7,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
+use airlock::appliance::Appliance;
+use airlock::appliance::live::Live;
 use airlock::appliance::registry::Registry;
 use airlock::crypto::{Chain, Envelope, Key, PayloadType, Roles, RootDocument, Rule, Scheme, Signature, SigningKey};
 use airlock::db::site::release::ReleaseId;
 use airlock::db::site::targets::{TargetSet, Undeploy};
 use airlock::db::site::{BlobRow, NameRow, Publication, appliance, publish, release, trust};
 use airlock::db::{Db, Schema, SqlResult as _};
-use airlock::domain::{Clock, Counter, Digest, Hash, Scope, Timestamp, Version, oci};
+use airlock::domain::{Clock, Counter, Digest, Hash, Result, Scope, Timestamp, Version, oci};
 use airlock::http::{Running, Server, Settings};
 use sha2::{Digest as _, Sha256};
 use tempfile::TempDir;
@@ -136,8 +138,16 @@ impl Site {
 
     /// Opens the registry with a grace period of an hour.
     pub(crate) fn registry(&self) -> Arc<Registry> {
-        let registry = Registry::open(self.path(), Duration::from_secs(3600), Arc::new(self.clock.clone()));
-        Arc::new(registry.unwrap())
+        Arc::new(self.try_registry().unwrap())
+    }
+
+    pub(crate) fn try_registry(&self) -> Result<Registry> {
+        let live = Live::load(&Arc::new(self.appliance()?), Duration::from_secs(3600))?;
+        Registry::new(&live)
+    }
+
+    pub(crate) fn appliance(&self) -> Result<Appliance> {
+        Appliance::open(self.path(), Arc::new(self.clock.clone()))
     }
 
     /// Starts a server on a free port of this machine.

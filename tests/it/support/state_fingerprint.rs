@@ -21,7 +21,7 @@ pub(crate) struct StateFingerprint {
 impl StateFingerprint {
     /// Every row but the audit log's and the roots', every file that content or trust is in.
     pub(crate) fn of(state: &Path) -> Self {
-        let appliance = Appliance::open(state).unwrap();
+        let appliance = Appliance::open(state, std::sync::Arc::new(airlock::domain::SystemClock)).unwrap();
         let (rows, roots, audit) = appliance
             .db
             .read(|connection| {

@@ -6,16 +6,18 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::Thread;
 
+use airlock::appliance::Appliance;
 use airlock::appliance::status::{Accepted, AgentLogRecord, Batch, LogRecord, Quota, StatusBuffer, What};
-use airlock::db::status;
+use airlock::db::site::appliance;
 use airlock::db::{Db, Schema};
-use airlock::domain::{Result, SiteId, StatusKind, Uuid};
+use airlock::domain::{Clock, Result, SiteId, StatusKind, Timestamp, Uuid};
+use airlock::store::Store;
 use tempfile::TempDir;
 
 use super::appliance::scratch;
 use super::site::TestClock;
 
-/// A state folder with nothing but a status database.
+/// A state folder for a status buffer.
 pub(crate) struct Buffer {
     pub(crate) scratch: TempDir,
     pub(crate) clock: TestClock,
@@ -24,6 +26,24 @@ pub(crate) struct Buffer {
 
 pub(crate) fn site() -> SiteId {
     "0123456789abcdef0123456789abcdef".parse().unwrap()
+}
+
+/// Makes a state folder with no more in it than its owner needs, and an empty status database.
+pub(crate) fn make_state(folder: &Path) {
+    Store::create(folder).unwrap();
+    let site = appliance::ApplianceRow {
+        site: site(),
+        name: "plant".into(),
+        created_at: Timestamp::EPOCH,
+    };
+    let db = Db::create(&folder.join("airlock.db"), &Schema::SITE).unwrap();
+    db.write(|tx| appliance::insert(tx, &site, Timestamp::EPOCH)).unwrap();
+    airlock::db::status::create(&folder.join("status.db"), &site.site).unwrap();
+}
+
+/// Opens a state folder.
+pub(crate) fn opened(folder: &Path, clock: Arc<dyn Clock>) -> Appliance {
+    Appliance::open(folder, clock).unwrap()
 }
 
 /// A UUID for a name.
@@ -38,7 +58,7 @@ impl Buffer {
             clock: TestClock::at(1_000_000),
             quota: Quota::default(),
         };
-        status::create(&buffer.database(), &site()).unwrap();
+        make_state(buffer.path());
         buffer
     }
 
@@ -51,7 +71,11 @@ impl Buffer {
     }
 
     pub(crate) fn open(&self) -> StatusBuffer {
-        StatusBuffer::open(self.path(), self.quota, &site(), Arc::new(self.clock.clone())).unwrap()
+        StatusBuffer::open(&self.appliance(), self.quota).unwrap()
+    }
+
+    pub(crate) fn appliance(&self) -> Appliance {
+        opened(self.path(), Arc::new(self.clock.clone()))
     }
 
     /// Opens the database itself, which nobody else has open.

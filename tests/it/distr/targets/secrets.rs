@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use airlock::appliance::hub::{Check, Hub, HubWatcher, Login, Removal, SecretView};
+use airlock::appliance::hub::{Check, Hub, Login, Removal, SecretView};
+use airlock::appliance::live::Watcher;
 use airlock::domain::{Class, FixedClock, Uuid};
 
 use super::rules::{log, one};
@@ -288,7 +289,7 @@ fn a_running_server_notices_what_other_processes_decide() {
     let instance = InProcessAppliance::new();
     instance.release(1, 2, "a");
     let running = Arc::new(instance.hub());
-    let watcher = HubWatcher::start(&running).unwrap();
+    let watcher = Watcher::start(running.live()).unwrap();
     let secret = instance.hub().issue_secret(&target_id("edge-0"), false).unwrap();
     wait_for("the secret", || {
         login(&running, &target_id("edge-0"), secret.as_str()).is_some()

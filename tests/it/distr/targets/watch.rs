@@ -42,8 +42,11 @@ fn revision(instance: &InProcessAppliance, target: &str) -> Uuid {
 }
 
 fn report(instance: &InProcessAppliance, target: &str, revision: Uuid, kind: StatusKind, message: &str) {
-    let site = Appliance::open(&instance.state()).unwrap().site().clone();
-    let buffer = StatusBuffer::open(&instance.state(), Quota::default(), &site, Arc::new(SystemClock)).unwrap();
+    let buffer = StatusBuffer::open(
+        &Appliance::open(&instance.state(), Arc::new(SystemClock)).unwrap(),
+        Quota::default(),
+    )
+    .unwrap();
     let what = What::Status {
         deployment: deployment_id(target),
         revision,

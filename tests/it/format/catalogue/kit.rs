@@ -42,7 +42,7 @@ impl Site {
             now,
         };
         init(&site.state(), &new).unwrap();
-        let appliance = Appliance::open(&site.state()).unwrap();
+        let appliance = Appliance::open(&site.state(), std::sync::Arc::new(airlock::domain::SystemClock)).unwrap();
         if let Some(id) = vector.text["site"].as_str() {
             let set = |transaction: &rusqlite::Transaction<'_>| {
                 transaction.execute("UPDATE appliance SET site = ?", [id]).unwrap();
@@ -80,7 +80,7 @@ impl Site {
     }
 
     pub(crate) fn open(&self) -> Appliance {
-        Appliance::open(&self.state()).unwrap()
+        Appliance::open(&self.state(), std::sync::Arc::new(airlock::domain::SystemClock)).unwrap()
     }
 
     pub(crate) fn import(&self, bundle: &[u8], options: &Options) -> Result<Imported> {

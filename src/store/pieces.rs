@@ -7,7 +7,7 @@ use std::sync::{Mutex, PoisonError};
 
 use sha2::{Digest as _, Sha256};
 
-use super::blob::Failure;
+use super::failure::Failure;
 use crate::domain::Hash;
 
 /// Bytes hashed at once.
@@ -15,7 +15,7 @@ const BUFFER: usize = 256 << 10;
 
 /// Kept hashes of a blob's pieces, and which of them were found right.
 #[derive(Debug)]
-pub(in crate::appliance) struct Pieces {
+pub(super) struct Pieces {
     size: u64,
     piece_size: u64,
     hashes: Vec<Hash>,

@@ -12,11 +12,11 @@ use super::pieces::Pieces;
 use crate::domain::Digest;
 
 /// Files remembered; a forgotten one is hashed again when it is asked for.
-const FILES: usize = 1 << 16;
+const FILES: usize = 1 << 17;
 
 /// What tells one state of a file from another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::appliance) struct Identity {
+pub(super) struct FileIdentity {
     device: u64,
     inode: u64,
     size: i64,
@@ -24,7 +24,7 @@ pub(in crate::appliance) struct Identity {
     changed: (i64, i64),
 }
 
-impl From<&Stat> for Identity {
+impl From<&Stat> for FileIdentity {
     fn from(stat: &Stat) -> Self {
         // The field types differ between architectures.
         #[allow(
@@ -45,7 +45,7 @@ impl From<&Stat> for Identity {
 
 /// How far a file was checked.
 #[derive(Debug, Clone)]
-pub(in crate::appliance) enum Checked {
+pub(super) enum Checked {
     /// Every byte.
     Whole,
     /// By pieces, which remember it themselves.
@@ -54,22 +54,24 @@ pub(in crate::appliance) enum Checked {
 
 /// The files that were checked.
 #[derive(Debug, Default)]
-pub(in crate::appliance) struct Identities(Mutex<HashMap<Digest, (Identity, Checked)>>);
+pub(super) struct CheckedFiles(Mutex<HashMap<Digest, (FileIdentity, Checked)>>);
 
-impl Identities {
+impl CheckedFiles {
     /// Returns how far a file was checked, if it is the same file still.
-    pub(in crate::appliance) fn get(&self, digest: &Digest, identity: Identity) -> Option<Checked> {
+    pub(super) fn get(&self, digest: &Digest, identity: FileIdentity) -> Option<Checked> {
         match self.lock().get(digest) {
             Some((known, checked)) if *known == identity => Some(checked.clone()),
             _ => None,
         }
     }
 
-    /// Remembers how far a file was checked. Where another request was first, its pieces are used by both.
-    pub(in crate::appliance) fn keep(&self, digest: Digest, identity: Identity, checked: Checked) -> Checked {
+    /// Remembers how far a file was checked. Where another caller was first, its pieces are used by both; one that has checked every
+    /// byte settles it for all.
+    pub(super) fn keep(&self, digest: Digest, identity: FileIdentity, checked: Checked) -> Checked {
         let mut files = self.lock();
         if let Some((known, earlier)) = files.get(&digest)
             && *known == identity
+            && matches!(checked, Checked::Pieces(_))
         {
             return earlier.clone();
         }
@@ -80,11 +82,11 @@ impl Identities {
         checked
     }
 
-    pub(in crate::appliance) fn forget(&self, digest: &Digest) {
+    pub(super) fn forget(&self, digest: &Digest) {
         self.lock().remove(digest);
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<Digest, (Identity, Checked)>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<Digest, (FileIdentity, Checked)>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

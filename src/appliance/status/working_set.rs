@@ -1,4 +1,4 @@
-//! What the writer knows without asking the database: numbers, newest statuses, bytes held. Found again after any end of the process.
+//! What the writer has at hand without asking the database: numbers, newest statuses, bytes held. Found again after any end of the process.
 //!
 //! The tables hold this as of the last fold; records numbered since then and the journal of repeats are replayed over it. Readers
 //! of other processes do the same, so both see one thing.
@@ -18,7 +18,7 @@ const REVISIONS: usize = 5;
 
 /// See the module.
 #[derive(Debug, Default)]
-pub(super) struct Memory {
+pub(super) struct WorkingSet {
     /// The number that the next record gets.
     pub(super) next: u64,
     /// Records up to this number change no more.
@@ -213,26 +213,26 @@ impl Deployment {
     }
 }
 
-impl Memory {
+impl WorkingSet {
     /// Reads everything: the last fold, and what came after it.
     pub(super) fn load(connection: &Connection) -> Result<Self> {
         let fold = status::fold(connection)?;
-        let mut memory = Self {
+        let mut working_set = Self {
             next: status::highest_number(connection)?.saturating_add(1),
             exported: fold.exported,
             next_source: 1,
             ..Self::default()
         };
         for source in status::sources(connection)? {
-            memory.next_source = memory.next_source.max(source.id.saturating_add(1));
-            memory.owners.insert(source.id, source.target);
+            working_set.next_source = working_set.next_source.max(source.id.saturating_add(1));
+            working_set.owners.insert(source.id, source.target);
             if let Some(deployment) = source.deployment {
-                memory.deployments.insert(source.id, Deployment::default());
-                if let Some(target) = memory.targets.get_mut(&source.target) {
+                working_set.deployments.insert(source.id, Deployment::default());
+                if let Some(target) = working_set.targets.get_mut(&source.target) {
                     target.deployments.insert(deployment, source.id);
                 }
             } else {
-                memory.targets.insert(
+                working_set.targets.insert(
                     source.target,
                     Target {
                         source: source.id,
@@ -248,33 +248,33 @@ impl Memory {
         }
         for (source, text) in status::latest(connection)? {
             let deployment: Deployment = serde_json::from_str(&text).map_err(|error| damaged(&error))?;
-            memory.deployments.insert(source, deployment);
+            working_set.deployments.insert(source, deployment);
         }
-        memory.read_repeats(connection)?;
+        working_set.read_repeats(connection)?;
         for (source, class, bytes) in status::usage(connection)? {
-            memory.used.insert((source, class), bytes);
+            working_set.used.insert((source, class), bytes);
         }
         for gap in status::open_gaps(connection, fold.exported)? {
-            memory.gaps.insert((gap.source, gap.reason, gap.class), gap);
+            working_set.gaps.insert((gap.source, gap.reason, gap.class), gap);
         }
-        memory.replay(connection, fold.next)?;
-        memory.read_contacts(connection)?;
+        working_set.replay(connection, fold.next)?;
+        working_set.read_contacts(connection)?;
         for (source, class) in status::recounts(connection)? {
             // Measurements are dropped whoever's they are.
             if class == RecordClass::Metrics {
-                memory.used.retain(|(_, class), _| *class != RecordClass::Metrics);
+                working_set.used.retain(|(_, class), _| *class != RecordClass::Metrics);
             }
             for (source, bytes) in status::count_bytes(connection, source, class)? {
-                memory.used.insert((source, class), bytes);
-                memory.dirty.used.insert((source, class));
+                working_set.used.insert((source, class), bytes);
+                working_set.dirty.used.insert((source, class));
             }
         }
-        memory.totals.clear();
-        for ((_, class), bytes) in &memory.used {
-            let total = memory.totals.entry(*class).or_default();
+        working_set.totals.clear();
+        for ((_, class), bytes) in &working_set.used {
+            let total = working_set.totals.entry(*class).or_default();
             *total = total.saturating_add(*bytes);
         }
-        Ok(memory)
+        Ok(working_set)
     }
 
     fn read_repeats(&mut self, connection: &Connection) -> Result<()> {

@@ -4,8 +4,8 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::batch::{Accepted, AgentLogRecord, Batch, LogRecord, Metrics, TEXT_BYTES, What, clean};
-use super::memory::{Memory, Report, Target, content_hash};
 use super::quota::Quota;
+use super::working_set::{Report, Target, WorkingSet, content_hash};
 use crate::db::Transaction;
 use crate::db::status::{self, Entry, Gap, NewRecord, Reason, RecordClass, Repeat, Row, Source};
 use crate::domain::{AgentTime, Class, Error, Result, StatusKind, Timestamp, Uuid};
@@ -18,9 +18,9 @@ const NAME_BYTES: usize = 1024;
 const METRICS_SECONDS: i64 = 10;
 
 /// The transaction of a group commit.
-pub(super) struct Intake<'a> {
+pub(super) struct GroupCommit<'a> {
     pub(super) tx: &'a Transaction<'a>,
-    pub(super) memory: &'a mut Memory,
+    pub(super) working_set: &'a mut WorkingSet,
     pub(super) quota: Quota,
     pub(super) now: Timestamp,
     /// Records that were repeated in this commit: count so far, and whether their deployment came back to them.
@@ -29,11 +29,11 @@ pub(super) struct Intake<'a> {
     pub(super) touched: BTreeSet<Uuid>,
 }
 
-impl<'a> Intake<'a> {
-    pub(super) fn new(tx: &'a Transaction<'a>, memory: &'a mut Memory, quota: Quota, now: Timestamp) -> Self {
+impl<'a> GroupCommit<'a> {
+    pub(super) fn new(tx: &'a Transaction<'a>, working_set: &'a mut WorkingSet, quota: Quota, now: Timestamp) -> Self {
         Self {
             tx,
-            memory,
+            working_set,
             quota,
             now,
             repeated: BTreeMap::new(),
@@ -92,7 +92,7 @@ impl<'a> Intake<'a> {
         if accepted.stored > 0 {
             self.touched.insert(batch.target);
         }
-        accepted.number = self.memory.next.saturating_sub(1);
+        accepted.number = self.working_set.next.saturating_sub(1);
         Ok(accepted)
     }
 
@@ -109,26 +109,26 @@ impl<'a> Intake<'a> {
                 count: *count,
                 // What the deployment left again within this commit needs no mark: the record that it went to says so.
                 entered: entered
-                    .and_then(|source| self.memory.deployments.get(&source))
+                    .and_then(|source| self.working_set.deployments.get(&source))
                     .and_then(|deployment| deployment.open())
                     .is_some_and(|open| open.number == *number),
             })
             .collect();
         let row = Row {
             time: self.now,
-            next: self.memory.next,
+            next: self.working_set.next,
             entries,
         };
         let bytes = status::append(self.tx, &row)?;
-        self.memory.dirty.journal_bytes = self.memory.dirty.journal_bytes.saturating_add(bytes);
+        self.working_set.dirty.journal_bytes = self.working_set.dirty.journal_bytes.saturating_add(bytes);
         Ok(())
     }
 
     fn target(&mut self, batch: &Batch) -> Result<i64> {
         let now = self.now;
-        if let Some(target) = self.memory.targets.get_mut(&batch.target) {
+        if let Some(target) = self.working_set.targets.get_mut(&batch.target) {
             target.last = now;
-            self.memory.dirty.contacts.insert(batch.target);
+            self.working_set.dirty.contacts.insert(batch.target);
             let renamed = target.name != batch.target_name;
             let updated = batch.agent.is_some() && batch.agent != target.agent;
             if renamed || updated {
@@ -141,7 +141,7 @@ impl<'a> Intake<'a> {
             return Ok(target.source);
         }
         let source = Source {
-            id: self.memory.next_source,
+            id: self.working_set.next_source,
             target: batch.target,
             deployment: None,
             name: clean(&batch.target_name, NAME_BYTES).into_owned(),
@@ -152,9 +152,9 @@ impl<'a> Intake<'a> {
             since: now,
         };
         status::insert_source(self.tx, &source)?;
-        self.memory.next_source = source.id.saturating_add(1);
-        self.memory.owners.insert(source.id, batch.target);
-        self.memory.targets.insert(
+        self.working_set.next_source = source.id.saturating_add(1);
+        self.working_set.owners.insert(source.id, batch.target);
+        self.working_set.targets.insert(
             batch.target,
             Target {
                 source: source.id,
@@ -166,13 +166,13 @@ impl<'a> Intake<'a> {
                 deployments: BTreeMap::new(),
             },
         );
-        self.memory.dirty.contacts.insert(batch.target);
+        self.working_set.dirty.contacts.insert(batch.target);
         Ok(source.id)
     }
 
     fn deployment(&mut self, batch: &Batch, deployment: Uuid) -> Result<i64> {
-        let next = self.memory.next_source;
-        let Some(target) = self.memory.targets.get_mut(&batch.target) else {
+        let next = self.working_set.next_source;
+        let Some(target) = self.working_set.targets.get_mut(&batch.target) else {
             return Err(Error::new(
                 Class::Internal,
                 "status",
@@ -192,9 +192,9 @@ impl<'a> Intake<'a> {
         };
         status::insert_source(self.tx, &source)?;
         target.deployments.insert(deployment, next);
-        self.memory.owners.insert(next, batch.target);
-        self.memory.deployments.entry(next).or_default();
-        self.memory.next_source = next.saturating_add(1);
+        self.working_set.owners.insert(next, batch.target);
+        self.working_set.deployments.entry(next).or_default();
+        self.working_set.next_source = next.saturating_add(1);
         Ok(next)
     }
 
@@ -213,13 +213,13 @@ impl<'a> Intake<'a> {
             message,
             at: self.now,
         };
-        let exported = self.memory.exported;
-        let deployment = self.memory.deployments.entry(source).or_default();
+        let exported = self.working_set.exported;
+        let deployment = self.working_set.deployments.entry(source).or_default();
         if deployment.repeats(&report)
             && deployment.open().is_some_and(|open| open.number > exported)
             && let Some((number, repeat)) = deployment.count(self.now)
         {
-            self.memory.dirty.repeats.insert(number, repeat);
+            self.working_set.dirty.repeats.insert(number, repeat);
             let entered = self.repeated.get(&number).and_then(|(_, entered)| *entered);
             self.repeated.insert(number, (repeat.count, entered));
             accepted.repeated = accepted.repeated.saturating_add(1);
@@ -238,7 +238,7 @@ impl<'a> Intake<'a> {
             RecordClass::Detail
         };
         let size = OVERHEAD.saturating_add(message.len() as u64);
-        let number = self.memory.take_number();
+        let number = self.working_set.take_number();
         status::insert(
             self.tx,
             &NewRecord {
@@ -256,30 +256,35 @@ impl<'a> Intake<'a> {
                 text: message,
             },
         )?;
-        self.memory.add_bytes(source, class, size);
-        if let Some(deployment) = self.memory.deployments.get_mut(&source) {
+        self.working_set.add_bytes(source, class, size);
+        if let Some(deployment) = self.working_set.deployments.get_mut(&source) {
             deployment.enter(&report, number, None, self.now);
         }
-        self.memory.dirty.latest.insert(source);
+        self.working_set.dirty.latest.insert(source);
         accepted.stored = accepted.stored.saturating_add(1);
         Ok(())
     }
 
     /// Whether the transitions of a target have used up their room.
     fn is_flapping(&self, source: i64, target: i64) -> bool {
-        let all = self.memory.totals.get(&RecordClass::Transition).copied().unwrap_or(0);
+        let all = self
+            .working_set
+            .totals
+            .get(&RecordClass::Transition)
+            .copied()
+            .unwrap_or(0);
         let own = self
-            .memory
+            .working_set
             .owners
             .get(&target)
-            .and_then(|target| self.memory.targets.get(target));
+            .and_then(|target| self.working_set.targets.get(target));
         let own = own.map_or(0, |found| {
             found
                 .sources()
-                .map(|source| self.memory.used_by(source, RecordClass::Transition))
+                .map(|source| self.working_set.used_by(source, RecordClass::Transition))
                 .fold(0, u64::saturating_add)
         });
-        self.memory.used_by(source, RecordClass::Transition) > 0
+        self.working_set.used_by(source, RecordClass::Transition) > 0
             && (own > self.quota.transitions() || all > self.quota.total / 4 * 3)
     }
 
@@ -299,7 +304,7 @@ impl<'a> Intake<'a> {
                 "a status is missing that its index names",
             ));
         };
-        let before = match self.memory.dirty.repeats.get(&number) {
+        let before = match self.working_set.dirty.repeats.get(&number) {
             Some(before) => Some(*before),
             None => status::repeat_of(self.tx, number)?,
         };
@@ -318,11 +323,11 @@ impl<'a> Intake<'a> {
             message: &record.text,
             ..*report
         };
-        if let Some(deployment) = self.memory.deployments.get_mut(&source) {
+        if let Some(deployment) = self.working_set.deployments.get_mut(&source) {
             deployment.enter(&report, number, Some(before), record.received);
         }
-        self.memory.dirty.latest.insert(source);
-        self.memory.dirty.repeats.insert(number, repeat);
+        self.working_set.dirty.latest.insert(source);
+        self.working_set.dirty.repeats.insert(number, repeat);
         self.repeated.insert(number, (repeat.count, Some(source)));
         accepted.repeated = accepted.repeated.saturating_add(1);
         self.note(
@@ -335,14 +340,18 @@ impl<'a> Intake<'a> {
 
     fn metrics(&mut self, target: &Uuid, own: i64, metrics: &Metrics, accepted: &mut Accepted) -> Result<()> {
         let now = self.now;
-        let last = self.memory.targets.get(target).and_then(|target| target.last_metrics);
+        let last = self
+            .working_set
+            .targets
+            .get(target)
+            .and_then(|target| target.last_metrics);
         // A clock that was set back does not stop measurements.
         let fresh = last.is_none_or(|last| now.unix().abs_diff(last.unix()) >= METRICS_SECONDS.unsigned_abs());
         if !fresh {
             accepted.dropped = accepted.dropped.saturating_add(1);
             return self.note(own, Reason::Rate, Some(RecordClass::Metrics), &Missing::one(now, 0));
         }
-        if let Some(target) = self.memory.targets.get_mut(target) {
+        if let Some(target) = self.working_set.targets.get_mut(target) {
             target.last_metrics = Some(now);
         }
         let text = serde_json::to_string(metrics).unwrap_or_default();
@@ -418,7 +427,7 @@ impl<'a> Intake<'a> {
                 .saturating_add(line.severity.len())
         });
         let size = OVERHEAD.saturating_add(text.len() as u64).saturating_add(names as u64);
-        let number = self.memory.take_number();
+        let number = self.working_set.take_number();
         status::insert(
             self.tx,
             &NewRecord {
@@ -436,7 +445,7 @@ impl<'a> Intake<'a> {
                 text,
             },
         )?;
-        self.memory.add_bytes(source, class, size);
+        self.working_set.add_bytes(source, class, size);
         Ok(())
     }
 
@@ -450,10 +459,10 @@ impl<'a> Intake<'a> {
     ) -> Result<()> {
         let key = (source, reason, class);
         if let Some(gap) = self
-            .memory
+            .working_set
             .gaps
             .get_mut(&key)
-            .filter(|gap| gap.number > self.memory.exported)
+            .filter(|gap| gap.number > self.working_set.exported)
         {
             gap.count = gap.count.saturating_add(missing.count);
             gap.bytes = gap.bytes.saturating_add(missing.bytes);
@@ -470,7 +479,7 @@ impl<'a> Intake<'a> {
             return status::put_gap(self.tx, gap);
         }
         let gap = Gap {
-            number: self.memory.take_number(),
+            number: self.working_set.take_number(),
             source,
             reason,
             class,
@@ -483,7 +492,7 @@ impl<'a> Intake<'a> {
             until: missing.until,
         };
         status::insert_gap(self.tx, &gap, self.now)?;
-        self.memory.gaps.insert(key, gap);
+        self.working_set.gaps.insert(key, gap);
         Ok(())
     }
 }

@@ -1,4 +1,4 @@
-//! What is checked before a generation answers its first request: trust chains, and the signatures of live releases.
+//! What is checked of a release before a generation answers its first request: its trust chain, and the signatures of its head.
 //!
 //! A head is checked under the root version it was accepted with (threat model 2.5): after a key rotation the newest root
 //! does not know the old key any more. Only heads are read, so the time does not grow with the content.
@@ -6,12 +6,11 @@
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use super::snapshot::Snapshot;
 use crate::crypto::{Chain, PayloadType, RoleName, Signature, canonical, verify_role};
-use crate::db::site::release::{self, ReleaseRow, State};
-use crate::db::site::{appliance, trust};
-use crate::db::{Connection, Db};
-use crate::domain::{Class, Error, Hash, Result, Timestamp};
+use crate::db::Connection;
+use crate::db::site::release::{self, ReleaseRow};
+use crate::db::site::trust;
+use crate::domain::{Class, Error, Hash, Result};
 
 /// Entry 01 of a bundle, as it was kept.
 #[derive(Serialize, Deserialize)]
@@ -20,38 +19,12 @@ struct Signatures {
     signatures: Vec<Signature>,
 }
 
-/// Takes the present generation; heads that the one before has checked are not checked again.
-pub(super) fn take_snapshot(
-    db: &Db,
-    pins: &[Chain],
-    before: Option<&Snapshot>,
-    now: Timestamp,
-    grace_seconds: i64,
-) -> Result<Snapshot> {
-    db.read(|connection| {
-        let generation = appliance::generation(connection)?;
-        let releases = release::readable(connection, now.plus_seconds(grace_seconds.saturating_neg()))?;
-        let mut homes = Vec::new();
-        for release in &releases {
-            let checked = before.is_some_and(|before| before.releases.iter().any(|known| known.head == release.head));
-            if !checked {
-                check_head(connection, pins, release)?;
-            }
-            if release.state == State::Active {
-                let hosts = release::home_hosts(connection, release.id)?;
-                homes.extend(hosts.into_iter().map(|host| (release.id, host)));
-            }
-        }
-        Ok(Snapshot::new(generation, releases, homes, grace_seconds))
-    })
-}
-
-/// Checks that the recorded head of a release is the signed one.
+/// Checks that the recorded head of a release is the signed one, and returns it.
 ///
 /// # Errors
 ///
 /// `E-STATE release-damaged`; those of the database.
-pub(in crate::appliance) fn check_head(connection: &Connection, pins: &[Chain], release: &ReleaseRow) -> Result<()> {
+pub(super) fn signed_head(connection: &Connection, pins: &[Chain], release: &ReleaseRow) -> Result<Vec<u8>> {
     let damaged = |found: String| {
         Error::new(
             Class::State,
@@ -89,5 +62,6 @@ pub(in crate::appliance) fn check_head(connection: &Connection, pins: &[Chain], 
         &signed.head,
         &signatures.signatures,
     )
-    .map_err(|error| damaged(format!("is not signed any more: {error}")).with_source(error))
+    .map_err(|error| damaged(format!("is not signed any more: {error}")).with_source(error))?;
+    Ok(signed.head)
 }

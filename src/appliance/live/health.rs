@@ -14,8 +14,6 @@ pub enum Check {
 /// How the appliance is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Health {
-    /// The generation that answers.
-    pub generation: u64,
     /// Trust chains and signatures of the live releases.
     pub releases: Check,
     /// Structure of the database.
@@ -28,7 +26,6 @@ impl Health {
     /// What holds right after the start: requests are only answered once the releases were checked.
     pub(super) fn started() -> Self {
         Self {
-            generation: 0,
             releases: Check::Good,
             database: Check::Running,
             index: Check::Running,

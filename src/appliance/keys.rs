@@ -29,7 +29,7 @@ pub(super) struct Keys {
 /// # Errors
 ///
 /// `E-IO`, `E-SPACE`.
-pub(in crate::appliance) fn create(state: &Path) -> Result<()> {
+pub(super) fn create(state: &Path) -> Result<()> {
     let mut key = Zeroizing::new([0; 32]);
     random(key.as_mut())?;
     write_secret_file(&state.join(PATH), &key)

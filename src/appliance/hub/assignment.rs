@@ -1,0 +1,110 @@
+//! What a target shall run: its part of the signed document, under the ids that its agent knows.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use crate::appliance::live::DesiredDocument;
+use crate::bundle::desired::{AgentVersion, Deployment, Target};
+use crate::domain::{Class, Error, Result, Uuid};
+
+/// What a target shall run.
+#[derive(Debug, Clone)]
+pub(super) struct Assignment {
+    pub(super) document: Arc<DesiredDocument>,
+    place: usize,
+    pub(super) deployments: Vec<AssignedDeployment>,
+}
+
+/// A deployment under the ids that the agent knows.
+#[derive(Debug, Clone)]
+pub(super) struct AssignedDeployment {
+    place: usize,
+    pub(super) id: Uuid,
+    pub(super) revision: Uuid,
+    /// Taken away here.
+    pub(super) removed: bool,
+}
+
+impl Assignment {
+    /// Takes the target at a place of the document; `removals` are what was taken away here.
+    pub(super) fn new(
+        document: &Arc<DesiredDocument>,
+        place: usize,
+        target: &Target,
+        removals: &BTreeSet<Uuid>,
+    ) -> Self {
+        Self {
+            document: document.clone(),
+            place,
+            deployments: target
+                .deployments
+                .iter()
+                .enumerate()
+                .map(|(place, deployment)| AssignedDeployment {
+                    place,
+                    id: deployment.id,
+                    revision: deployment.revision,
+                    removed: removals.contains(&deployment.id),
+                })
+                .collect(),
+        }
+    }
+
+    /// Returns the same under the ids that a target made here knows, which follows this one.
+    pub(super) fn for_local(&self, target: &Uuid, removals: &BTreeSet<Uuid>) -> Self {
+        let mut local = self.clone();
+        for assigned in &mut local.deployments {
+            assigned.id = local_deployment(target, &assigned.id);
+            assigned.revision = local_revision(target, &assigned.revision);
+            assigned.removed = removals.contains(&assigned.id);
+        }
+        local
+    }
+
+    /// Returns the target as the document states it. For a local one that is the target that it follows.
+    ///
+    /// # Errors
+    ///
+    /// None in fact: the place was taken from this very document.
+    pub(super) fn target(&self) -> Result<&Target> {
+        self.document.state.targets.get(self.place).ok_or_else(out_of_place)
+    }
+
+    /// Returns a deployment as the document states it.
+    ///
+    /// # Errors
+    ///
+    /// None in fact, as above.
+    pub(super) fn deployment(&self, assigned: &AssignedDeployment) -> Result<&Deployment> {
+        self.target()?.deployments.get(assigned.place).ok_or_else(out_of_place)
+    }
+
+    /// Returns the version of the agent.
+    ///
+    /// # Errors
+    ///
+    /// None in fact: the document was checked.
+    pub(super) fn agent(&self) -> Result<&AgentVersion> {
+        let id = self.target()?.agent;
+        let agent = self.document.state.agents.iter().find(|agent| agent.id == id);
+        agent.ok_or_else(out_of_place)
+    }
+}
+
+/// Returns the id under which a target made here knows a deployment of the one that it follows.
+pub(super) fn local_deployment(target: &Uuid, template: &Uuid) -> Uuid {
+    Uuid::derived("local-deployment", &[&target.to_string(), &template.to_string()])
+}
+
+/// Returns the revision under which a target made here knows a revision of the one that it follows.
+pub(super) fn local_revision(target: &Uuid, template: &Uuid) -> Uuid {
+    Uuid::derived("local-revision", &[&target.to_string(), &template.to_string()])
+}
+
+fn out_of_place() -> Error {
+    Error::new(
+        Class::Internal,
+        "desired-state",
+        "a target was looked for in another document",
+    )
+}

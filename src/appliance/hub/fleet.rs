@@ -1,0 +1,254 @@
+//! The fleet of a generation: every target of this site, from the signed documents of the releases that speak for it.
+//!
+//! A document is used only after its head was found signed and its bytes were found to be what the head names. Where that fails, the
+//! targets of the release stay known from the database, and everything about them is `E-STATE`: an agent must neither be
+//! refused (it may hang) nor be told that it has nothing to run (it would remove everything). The same holds for a product that
+//! was imported and is not live yet.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::atomic::AtomicUsize;
+use std::sync::{Arc, Mutex};
+
+use super::assignment::Assignment;
+use super::credential::Credential;
+use super::fault::Fault;
+use crate::appliance::desired;
+use crate::appliance::live::{Generation, GoverningRelease, LocalDecisions, Mark};
+use crate::bundle::desired::{AgentVersion, ChartSource, DesiredState, TargetKind};
+use crate::db::site::release::{ReleaseRow, State};
+use crate::db::site::targets::LocalTarget;
+use crate::domain::{Error, Hash, RepositoryName, Result, Scope, SiteId, Uuid, limits};
+use crate::store::Store;
+
+/// Who asks, as a good token says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Identity {
+    /// The target.
+    pub target: Uuid,
+    /// Whose releases it follows: it may read what they name.
+    pub scope: Scope,
+    /// Its name, for people.
+    pub name: String,
+}
+
+/// The targets of one generation.
+#[derive(Debug)]
+pub(super) struct Fleet {
+    pub(super) mark: Mark,
+    pub(super) targets: HashMap<Uuid, Arc<FleetTarget>>,
+    /// Targets of releases that were taken away here.
+    pub(super) removed: Vec<Arc<FleetTarget>>,
+    /// Targets made here whose template is in no release any more.
+    pub(super) orphans: Vec<(Uuid, String)>,
+    /// Repositories of agent images, which every engine reads without credentials.
+    pub(super) public: HashSet<RepositoryName>,
+    /// Repositories whose charts agents fetch as from a classic chart repository.
+    pub(super) charts: HashSet<RepositoryName>,
+    /// Deployments of what is advertised now, by target and revision.
+    pub(super) revisions: HashMap<(Uuid, Uuid), Uuid>,
+    /// Whether any target waits for the first login with a secret of the hub's.
+    pub(super) verifiers: bool,
+    /// Secrets of the hub's that let somebody in since it was made.
+    pub(super) adopted: Mutex<HashMap<Uuid, Hash>>,
+    /// Bytes of the answers that its targets keep.
+    pub(super) answer_bytes: AtomicUsize,
+}
+
+/// A target.
+#[derive(Debug)]
+pub(super) struct FleetTarget {
+    pub(super) identity: Arc<Identity>,
+    pub(super) kind: TargetKind,
+    /// For one made here: what it follows.
+    pub(super) template: Option<Uuid>,
+    pub(super) release: Arc<ReleaseRow>,
+    pub(super) credential: Credential,
+    pub(super) assignment: std::result::Result<Assignment, Arc<Fault>>,
+    /// The answer to its agent, when it was made before.
+    pub(super) answer: Mutex<Option<Arc<[u8]>>>,
+}
+
+/// How what was signed becomes targets here.
+pub(super) struct Site<'a> {
+    pub(super) id: &'a SiteId,
+    pub(super) store: &'a Store,
+}
+
+impl Fleet {
+    /// Makes the fleet of a generation: the one before, where nothing was decided about targets since.
+    pub(super) fn of(generation: &Generation, before: Option<&Arc<Self>>, site: &Site<'_>) -> Arc<Self> {
+        if let Some(before) = before.filter(|before| before.mark == generation.mark) {
+            return before.clone();
+        }
+        let mut fleet = Self {
+            mark: generation.mark,
+            targets: HashMap::new(),
+            removed: Vec::new(),
+            orphans: Vec::new(),
+            public: HashSet::new(),
+            charts: HashSet::new(),
+            revisions: HashMap::new(),
+            verifiers: false,
+            adopted: Mutex::default(),
+            answer_bytes: AtomicUsize::new(0),
+        };
+        let decided = &generation.local;
+        for release in &generation.governing {
+            fleet.add_release(release, decided, site);
+        }
+        for local in &decided.targets {
+            fleet.add_local(local, decided);
+        }
+        for id in &decided.removals {
+            fleet.removed.extend(fleet.targets.remove(id));
+        }
+        for (id, target) in &fleet.targets {
+            fleet.verifiers |= target.credential.verifier.is_some();
+            for assigned in target.assignment.iter().flat_map(|assignment| &assignment.deployments) {
+                fleet.revisions.insert((*id, assigned.revision), assigned.id);
+            }
+        }
+        Arc::new(fleet)
+    }
+
+    fn add_release(&mut self, governing: &GoverningRelease, decided: &LocalDecisions, site: &Site<'_>) {
+        let release = &governing.release;
+        let document = match &governing.desired {
+            Ok(Some(document)) => document,
+            Ok(None) => return,
+            Err(error) => {
+                self.add_unread(governing, error, decided);
+                return;
+            }
+        };
+        let images = agent_images(&document.state, site.store);
+        let inactive = (release.state != State::Active).then(|| Arc::new(Fault::not_live(&release.scope)));
+        for (place, target) in document.state.targets.iter().enumerate() {
+            if target.site.as_ref().is_some_and(|at| at != site.id) {
+                continue;
+            }
+            let credential = Credential::new(decided.secrets.get(&target.id), target.verifier.as_ref());
+            let fault = inactive
+                .clone()
+                .or_else(|| images.get(&target.agent).cloned().flatten());
+            let assignment = match fault {
+                Some(fault) => Err(fault),
+                None => Ok(Assignment::new(document, place, target, &decided.removals)),
+            };
+            self.insert(
+                target.id,
+                &target.name,
+                target.kind,
+                release,
+                credential,
+                assignment,
+                None,
+            );
+        }
+        if release.state == State::Active {
+            let images = document.state.agents.iter().flat_map(AgentVersion::images);
+            self.public.extend(images.map(|image| image.repository.clone()));
+            let charts = document
+                .state
+                .deployments()
+                .filter_map(|(_, deployment)| deployment.helm.as_ref());
+            let classic = charts.filter(|helm| helm.source == ChartSource::Repository);
+            self.charts.extend(classic.map(|helm| helm.chart.clone()));
+        }
+    }
+
+    /// Targets of a release whose document cannot be used, as far as the database knows them.
+    fn add_unread(&mut self, governing: &GoverningRelease, error: &Error, decided: &LocalDecisions) {
+        let release = &governing.release;
+        if !governing.rows.targets.is_empty() {
+            tracing::error!(%error, scope = %release.scope, "the desired state cannot be used");
+        }
+        let fault = Arc::new(Fault::unread(release, error));
+        for row in &governing.rows.targets {
+            let kind = if row.kind == desired::kind(TargetKind::Kubernetes) {
+                TargetKind::Kubernetes
+            } else {
+                TargetKind::Docker
+            };
+            let credential = Credential::new(decided.secrets.get(&row.id), None);
+            self.insert(row.id, &row.name, kind, release, credential, Err(fault.clone()), None);
+        }
+    }
+
+    /// A target made here exists for as long as the one that it follows.
+    fn add_local(&mut self, local: &LocalTarget, decided: &LocalDecisions) {
+        let Some(template) = self.targets.get(&local.template).cloned() else {
+            self.orphans.push((local.id, local.name.clone()));
+            return;
+        };
+        let assignment = template
+            .assignment
+            .as_ref()
+            .map(|assignment| assignment.for_local(&local.id, &decided.removals))
+            .map_err(Clone::clone);
+        let credential = Credential::new(decided.secrets.get(&local.id), None);
+        let Identity { scope, .. } = &*template.identity;
+        debug_assert_eq!(*scope, template.release.scope);
+        self.insert(
+            local.id,
+            &local.name,
+            template.kind,
+            &template.release,
+            credential,
+            assignment,
+            Some(local.template),
+        );
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "the parts of one value")]
+    fn insert(
+        &mut self,
+        id: Uuid,
+        name: &str,
+        kind: TargetKind,
+        release: &Arc<ReleaseRow>,
+        credential: Credential,
+        assignment: std::result::Result<Assignment, Arc<Fault>>,
+        template: Option<Uuid>,
+    ) {
+        let identity = Arc::new(Identity {
+            target: id,
+            scope: release.scope.clone(),
+            name: name.to_owned(),
+        });
+        // What was imported first keeps its UUID; activations that would need this are refused.
+        self.targets.entry(id).or_insert_with(|| {
+            Arc::new(FleetTarget {
+                identity,
+                kind,
+                template,
+                release: release.clone(),
+                credential,
+                assignment,
+                answer: Mutex::default(),
+            })
+        });
+    }
+}
+
+impl FleetTarget {
+    /// Returns what the target shall run.
+    ///
+    /// # Errors
+    ///
+    /// `E-STATE` when that is not known.
+    pub(super) fn assignment(&self) -> Result<&Assignment> {
+        self.assignment.as_ref().map_err(|fault| fault.error())
+    }
+}
+
+/// Looks, for each agent version, whether its images are in the store: an agent that is told of another version pulls it at once.
+fn agent_images(state: &DesiredState, store: &Store) -> HashMap<Uuid, Option<Arc<Fault>>> {
+    let fault = |agent: &AgentVersion| {
+        agent.images().find_map(|image| {
+            let error = store.read(&image.digest, limits::MANIFEST_BYTES).err()?;
+            Some(Arc::new(Fault::agent_image(agent, image, &error)))
+        })
+    };
+    state.agents.iter().map(|agent| (agent.id, fault(agent))).collect()
+}

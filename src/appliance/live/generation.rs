@@ -1,0 +1,209 @@
+//! One generation: what is live and readable, what was signed about targets, and what this site decided about them, read in one moment.
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
+
+use super::document::{self, DesiredDocument};
+use super::head::signed_head;
+use crate::appliance::Appliance;
+use crate::db::Connection;
+use crate::db::site::appliance;
+use crate::db::site::release::{self, ReleaseId, ReleaseRow, State};
+use crate::db::site::target_secrets::{self, SecretRow};
+use crate::db::site::targets::{self, LocalTarget, TargetSet};
+use crate::domain::{Error, Result, Scope, Timestamp, Uuid};
+
+/// One generation. What is wrong with one release is kept with it: whoever makes something of it decides what that means.
+#[derive(Debug)]
+pub(in crate::appliance) struct Generation {
+    pub(in crate::appliance) mark: Mark,
+    /// How long content of a replaced release stays readable.
+    pub(in crate::appliance) grace_seconds: i64,
+    /// Live releases, and those that were replaced less than a grace period ago.
+    pub(in crate::appliance) readable: Vec<ReadableRelease>,
+    /// The release that speaks for each scope: the live one, or the newest where none is live yet.
+    pub(in crate::appliance) governing: Vec<GoverningRelease>,
+    pub(in crate::appliance) local: LocalDecisions,
+}
+
+/// What tells one generation from another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::appliance) struct Mark {
+    /// Counts activations.
+    pub(in crate::appliance) number: u64,
+    /// Counts what this site decides about targets.
+    pub(in crate::appliance) edition: u64,
+    /// What signed statements have proven to be past.
+    pub(in crate::appliance) time_floor: Timestamp,
+}
+
+/// A release whose content may be read.
+#[derive(Debug)]
+pub(in crate::appliance) struct ReadableRelease {
+    pub(in crate::appliance) release: Arc<ReleaseRow>,
+    /// Whether its head is the signed one.
+    pub(in crate::appliance) head: Result<(), Arc<Error>>,
+    /// The home hosts that it states, while it is live.
+    pub(in crate::appliance) home_hosts: Vec<String>,
+}
+
+/// A release that says what targets shall run.
+#[derive(Debug)]
+pub(in crate::appliance) struct GoverningRelease {
+    pub(in crate::appliance) release: Arc<ReleaseRow>,
+    /// What the database says of its targets, should the document not be usable.
+    pub(in crate::appliance) rows: TargetSet,
+    /// Its signed document, where it has one.
+    pub(in crate::appliance) desired: Result<Option<Arc<DesiredDocument>>, Arc<Error>>,
+}
+
+/// What this site decided about targets.
+#[derive(Debug)]
+pub(in crate::appliance) struct LocalDecisions {
+    /// Targets of its own.
+    pub(in crate::appliance) targets: Vec<LocalTarget>,
+    /// What lets agents in.
+    pub(in crate::appliance) secrets: HashMap<Uuid, SecretRow>,
+    /// Targets and deployments that were taken away.
+    pub(in crate::appliance) removals: BTreeSet<Uuid>,
+}
+
+/// Heads as they were found, each checked once.
+type Heads = HashMap<ReleaseId, Result<Vec<u8>, Arc<Error>>>;
+
+impl Mark {
+    /// Reads the present one.
+    ///
+    /// # Errors
+    ///
+    /// Those of the database.
+    pub(super) fn read(connection: &Connection) -> Result<Self> {
+        Ok(Self {
+            number: appliance::generation(connection)?,
+            edition: targets::edition(connection)?,
+            time_floor: appliance::time_floor(connection)?,
+        })
+    }
+}
+
+impl Generation {
+    /// Loads the present generation; documents that the one before has parsed, and that are the same files still, are not parsed
+    /// again.
+    ///
+    /// # Errors
+    ///
+    /// `E-STATE pin-damaged`; those of the database.
+    pub(super) fn load(appliance: &Appliance, grace_seconds: i64, before: Option<&Self>) -> Result<Self> {
+        // Another vendor may have been pinned since the generation before.
+        let pins = appliance.pins()?;
+        let retired_after = appliance.clock.now().plus_seconds(grace_seconds.saturating_neg());
+        let (mark, readable, governing, local, heads) = appliance.db.read(|connection| {
+            let readable = readable(connection, retired_after)?;
+            let governing = governing(connection)?;
+            let mut heads = Heads::new();
+            let releases = readable.iter().map(|(release, _)| release);
+            for release in releases.chain(governing.iter().map(|(release, _)| release)) {
+                heads
+                    .entry(release.id)
+                    .or_insert_with(|| signed_head(connection, &pins, release).map_err(Arc::new));
+            }
+            let local = LocalDecisions {
+                targets: targets::local_targets(connection)?,
+                secrets: target_secrets::list(connection)?
+                    .into_iter()
+                    .map(|row| (row.target, row))
+                    .collect(),
+                removals: targets::local_removals(connection)?,
+            };
+            Ok((Mark::read(connection)?, readable, governing, local, heads))
+        })?;
+        let known = before.map_or(&[] as &[_], |before| &before.governing);
+        let known = || {
+            known
+                .iter()
+                .filter_map(|release| release.desired.as_ref().ok()?.as_ref())
+        };
+        let head = |release: &ReleaseRow| heads.get(&release.id).map_or(Ok(&[] as &[u8]), found);
+        let desired = |release: &ReleaseRow| {
+            let head = head(release)?;
+            document::load(head, release, &appliance.store, known()).map_err(Arc::new)
+        };
+        Ok(Self {
+            mark,
+            grace_seconds,
+            readable: readable
+                .into_iter()
+                .map(|(release, home_hosts)| ReadableRelease {
+                    head: head(&release).map(|_| ()),
+                    release,
+                    home_hosts,
+                })
+                .collect(),
+            governing: governing
+                .into_iter()
+                .map(|(release, rows)| GoverningRelease {
+                    desired: desired(&release),
+                    release,
+                    rows,
+                })
+                .collect(),
+            local,
+        })
+    }
+
+    /// Returns when the first of the replaced releases can no longer be read.
+    pub(super) fn shrinks_at(&self) -> Option<Timestamp> {
+        self.readable
+            .iter()
+            .map(|readable| &readable.release)
+            .filter(|release| release.state == State::Retired)
+            .filter_map(|release| Some(release.retired_at?.plus_seconds(self.grace_seconds)))
+            .min()
+    }
+
+    /// Returns the live releases.
+    pub(super) fn live(&self) -> impl Iterator<Item = &ReleaseRow> {
+        self.readable
+            .iter()
+            .map(|readable| &*readable.release)
+            .filter(|release| release.state == State::Active)
+    }
+}
+
+fn found(head: &Result<Vec<u8>, Arc<Error>>) -> Result<&[u8], Arc<Error>> {
+    head.as_deref().map_err(Clone::clone)
+}
+
+fn readable(connection: &Connection, retired_after: Timestamp) -> Result<Vec<(Arc<ReleaseRow>, Vec<String>)>> {
+    release::readable(connection, retired_after)?
+        .into_iter()
+        .map(|release| {
+            let hosts = if release.state == State::Active {
+                release::home_hosts(connection, release.id)?
+            } else {
+                Vec::new()
+            };
+            Ok((Arc::new(release), hosts))
+        })
+        .collect()
+}
+
+fn governing(connection: &Connection) -> Result<Vec<(Arc<ReleaseRow>, TargetSet)>> {
+    let all = release::list(connection)?;
+    let live: HashSet<&Scope> = all
+        .iter()
+        .filter(|release| release.state == State::Active)
+        .map(|release| &release.scope)
+        .collect();
+    let mut seen = HashSet::new();
+    let mut chosen: Vec<&ReleaseRow> = all
+        .iter()
+        .filter(|release| release.state == State::Active || !live.contains(&release.scope))
+        .filter(|release| seen.insert(&release.scope))
+        .collect();
+    chosen.sort_by_key(|release| (release.state != State::Active, release.id));
+    chosen
+        .into_iter()
+        .map(|release| Ok((Arc::new(release.clone()), targets::of_release(connection, release.id)?)))
+        .collect()
+}

@@ -1,0 +1,121 @@
+//! The owner of the generations: one is live at a time, and all that answer from it switch together.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, Weak};
+use std::time::Duration;
+
+use super::generation::{Generation, Mark};
+use super::health::{Check, Health};
+use super::projection::{Order, Project, Projection};
+use crate::appliance::Appliance;
+use crate::domain::Result;
+
+/// What is live on an appliance.
+///
+/// Loading it reads heads and desired-state documents only, so it takes milliseconds, whatever the number of blobs; the rest of the
+/// state is checked in the background ([`super::Watcher`]).
+pub struct Live {
+    appliance: Arc<Appliance>,
+    grace_seconds: i64,
+    current: RwLock<Arc<Generation>>,
+    /// Held while a generation is loaded: an older one never takes the place of a newer one.
+    projections: Mutex<Vec<(Order, Weak<dyn Project>)>>,
+    health: Mutex<Health>,
+}
+
+impl Live {
+    /// Loads the present generation of an appliance.
+    ///
+    /// `grace` is how long content of a replaced release stays readable by digest.
+    ///
+    /// # Errors
+    ///
+    /// `E-STATE` when the state is damaged, `E-IO`, `E-SPACE`.
+    pub fn load(appliance: &Arc<Appliance>, grace: Duration) -> Result<Arc<Self>> {
+        let grace_seconds = i64::try_from(grace.as_secs()).unwrap_or(i64::MAX);
+        let generation = Generation::load(appliance, grace_seconds, None)?;
+        Ok(Arc::new(Self {
+            appliance: appliance.clone(),
+            grace_seconds,
+            health: Mutex::new(Health::started()),
+            current: RwLock::new(Arc::new(generation)),
+            projections: Mutex::default(),
+        }))
+    }
+
+    /// Returns the appliance.
+    pub fn appliance(&self) -> &Arc<Appliance> {
+        &self.appliance
+    }
+
+    /// Looks whether another generation became live, this site decided something about its targets, or a grace period ended; then
+    /// everything that answers from it switches, content before what is advertised of it. Waits for the disk.
+    ///
+    /// # Errors
+    ///
+    /// As [`Live::load`], and `E-STATE release-damaged` when content of the new generation must not be served; the generation before
+    /// stays in use everywhere then.
+    pub fn refresh(&self) -> Result<bool> {
+        let mut projections = lock(&self.projections);
+        let current = self.generation();
+        let shrinks = current.shrinks_at().is_some_and(|at| at <= self.appliance.clock.now());
+        if self.appliance.db.read(Mark::read)? == current.mark && !shrinks {
+            return Ok(false);
+        }
+        let next = Generation::load(&self.appliance, self.grace_seconds, Some(&current))?;
+        projections.retain(|(_, projection)| projection.strong_count() > 0);
+        let switches = projections
+            .iter()
+            .filter_map(|(_, projection)| projection.upgrade())
+            .map(|projection| projection.prepare(&next))
+            .collect::<Result<Vec<_>>>()?;
+        for switch in switches {
+            switch();
+        }
+        *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(next);
+        Ok(true)
+    }
+
+    /// Returns how the appliance is.
+    pub fn health(&self) -> Health {
+        lock(&self.health).clone()
+    }
+
+    /// Makes a form of the generation that follows it for as long as it is held.
+    ///
+    /// # Errors
+    ///
+    /// Those of `make`.
+    pub(in crate::appliance) fn project<T: Send + Sync + 'static>(
+        &self,
+        order: Order,
+        make: impl Fn(&Generation, Option<&Arc<T>>) -> Result<Arc<T>> + Send + Sync + 'static,
+    ) -> Result<Arc<Projection<T>>> {
+        let mut projections = lock(&self.projections);
+        let projection = Arc::new(Projection::new(&self.generation(), Box::new(make))?);
+        let held: Arc<dyn Project> = projection.clone();
+        projections.push((order, Arc::downgrade(&held)));
+        projections.sort_by_key(|(order, _)| *order);
+        Ok(projection)
+    }
+
+    pub(super) fn generation(&self) -> Arc<Generation> {
+        self.current.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(super) fn note(&self, check: impl FnOnce(&mut Health) -> &mut Check, state: Check) {
+        *check(&mut lock(&self.health)) = state;
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl std::fmt::Debug for Live {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Live")
+            .field("appliance", &self.appliance)
+            .field("mark", &self.generation().mark)
+            .finish_non_exhaustive()
+    }
+}

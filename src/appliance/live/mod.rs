@@ -1,0 +1,26 @@
+//! What is live: one generation, loaded once, that registry and hub answer from, and that one thread watches.
+//!
+//! # Rules
+//!
+//! - **One moment.** A generation is read in one transaction: releases, home hosts, desired state, what this site decided.
+//! - **Checked before the first answer**: the trust chains from their pinned roots, and the signature of every live and readable
+//!   release under the root it was accepted with. What is wrong with one release is kept with it ([`generation`]): the registry
+//!   does not switch to content that is not signed, targets of that release get `E-STATE`, the others are answered.
+//! - **Switched together**, content before what is advertised of it (D11, [`projection`]): everybody makes its form of the next
+//!   generation first, and only when all could do so, all switch.
+
+mod check;
+mod document;
+mod generation;
+mod head;
+mod health;
+mod live_state;
+mod projection;
+mod watch;
+
+pub(super) use document::DesiredDocument;
+pub(super) use generation::{Generation, GoverningRelease, LocalDecisions, Mark};
+pub use health::{Check, Health};
+pub use live_state::Live;
+pub(super) use projection::{Order, Projection};
+pub use watch::Watcher;

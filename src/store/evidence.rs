@@ -1,0 +1,78 @@
+//! What is kept as evidence: documents that prove something, and blobs whose bytes changed under us.
+
+use std::fs::File;
+use std::os::fd::AsFd as _;
+
+use rustix::fs::RenameFlags;
+use rustix::io::Errno;
+
+use super::blobs::{SetAside, Store, place};
+use crate::domain::{Class, Digest, Error, Hash, Result};
+use crate::stream::{create_folder, sync_folder, write_atomically};
+
+/// Damaged files kept of one digest.
+const KEPT: u32 = 1000;
+
+impl Store {
+    /// Keeps a document as evidence under a hash; one that is kept already stays.
+    ///
+    /// # Errors
+    ///
+    /// `E-IO` and `E-SPACE`.
+    pub fn keep_evidence(&self, name: Hash, kind: &str, bytes: &[u8]) -> Result<()> {
+        let path = self.evidence().join(format!("{name}.{kind}"));
+        if path.try_exists().map_err(|e| Error::io("look for", &path, e))? {
+            return Ok(());
+        }
+        write_atomically(&path, bytes, 0o400)
+    }
+
+    /// Takes a damaged blob out of the store, keeps it as evidence under the first free number, and tells the witness. One that is
+    /// not there any more is no error: another caller was first, and its word is enough.
+    ///
+    /// # Errors
+    ///
+    /// `E-IO`, `E-SPACE`; `E-STATE evidence-full` when the same blob was damaged a thousand times.
+    pub(super) fn set_aside(&self, digest: &Digest, found: &str) -> Result<()> {
+        self.checked().forget(digest);
+        if let Some(evidence) = self.move_to_evidence(digest)? {
+            self.testify(&SetAside {
+                digest: *digest,
+                evidence,
+                found: found.to_owned(),
+            });
+        }
+        Ok(())
+    }
+
+    fn move_to_evidence(&self, digest: &Digest) -> Result<Option<String>> {
+        let folder = self.evidence();
+        create_folder(&folder)?;
+        let evidence = File::open(&folder).map_err(|e| Error::io("open", &folder, e))?;
+        for number in 1..KEPT {
+            let name = format!("{}.blob-{number}", digest.0);
+            let moved = rustix::fs::renameat_with(
+                self.handle(),
+                place(digest),
+                evidence.as_fd(),
+                name.as_str(),
+                RenameFlags::NOREPLACE,
+            );
+            match moved {
+                Ok(()) => {
+                    sync_folder(&folder)?;
+                    sync_folder(self.path(digest).parent().unwrap_or(&self.folder()))?;
+                    return Ok(Some(name));
+                }
+                Err(Errno::EXIST) => {}
+                Err(Errno::NOENT) => return Ok(None),
+                Err(errno) => return Err(Error::io("set aside", &self.path(digest), errno.into())),
+            }
+        }
+        Err(Error::new(
+            Class::State,
+            "evidence-full",
+            format!("{digest} was damaged a thousand times"),
+        ))
+    }
+}
