@@ -26,7 +26,8 @@ fn a_full_disk_refuses_statuses_until_there_is_room() {
         std::fs::create_dir(&state).unwrap();
         make_state(&state);
         let clock = TestClock::at(1_000_000);
-        let start = || StatusBuffer::open(&opened(&state, Arc::new(clock.clone())), Quota::default()).unwrap();
+        let appliance = opened(&state, Arc::new(clock.clone()));
+        let start = || StatusBuffer::open(&appliance, Quota::default()).unwrap();
         let open = start();
         let mut kept = 0_u64;
         for _ in 0..5 {
