@@ -60,3 +60,4 @@ mod vendor_registry;
 mod vendor_removals;
 #[cfg(feature = "vendor")]
 mod vendor_secrets;
+mod walls;
