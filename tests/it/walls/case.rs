@@ -142,7 +142,7 @@ impl Theatre {
         let world = self.look(stage, Depth::Names, ground, ground.next());
         let allowed = |question: &str| question == SHOWN || allowed(question);
         let differences = self.after[&ground].differences(&world, allowed);
-        told("after A's next release", differences)
+        told("after A's next release", &differences)
     }
 
     /// Plays a case: everything that is wrong.
@@ -159,7 +159,7 @@ impl Theatre {
         let issue = ground.issue().expect("A is there");
         let stage = self.stage(ground);
         // What a running server remembers must not outlive an import: this is where it begins to remember.
-        let warm = self.look(&stage, Depth::Names, ground, issue);
+        let warm = self.look(&stage, Depth::Clients, ground, issue);
         let before = &self.before[&ground];
         let mut wrong = Vec::new();
         for act in acts {
@@ -171,7 +171,7 @@ impl Theatre {
         }
         let after = self.look(&stage, Depth::Whole, ground, issue);
         let differences = before.differences(&after, |question| question == SHOWN || allowed(question));
-        wrong.extend(told("after the import", differences));
+        wrong.extend(told("after the import", &differences));
         if warm.answer(SHOWN) != after.answer(SHOWN) {
             wrong.push("another certificate is shown after the import".to_owned());
         }
@@ -180,7 +180,7 @@ impl Theatre {
         {
             let token = token_of(&stage, target);
             let found = trespasses(&stage, &self.questions, &token, |digest| goods.carries(digest));
-            wrong.extend(told("after the import", found));
+            wrong.extend(told("after the import", &found));
         }
         wrong.extend(self.check_next(&stage, ground, allowed));
         wrong
@@ -188,7 +188,7 @@ impl Theatre {
 }
 
 /// The first of many differences, and how many there are.
-fn told(when: &str, differences: Vec<String>) -> Vec<String> {
+fn told(when: &str, differences: &[String]) -> Vec<String> {
     let Some(first) = differences.first() else {
         return Vec::new();
     };

@@ -3,7 +3,7 @@
 use airlock::appliance::Options;
 use airlock::domain::Uuid;
 
-use super::case::{Case, Expect, Theatre, What, word};
+use super::case::{Case, Expect, Story, Theatre, What, word};
 use super::fleet::deployment_id;
 use super::forge::Goods;
 use super::guest::{self, Scene, own};
@@ -16,7 +16,7 @@ use crate::support::desired::HUB_SECRET;
 use crate::support::site::digest;
 
 pub(super) fn cases() -> Vec<Case> {
-    let stories: [(&str, fn(&Theatre) -> Vec<String>); 6] = [
+    let stories: [(&str, Story); 6] = [
         ("squats a target of the hub before A comes", |theatre| {
             squatted(theatre, words(Neighbour::hub_target()), false)
         }),
@@ -34,7 +34,7 @@ pub(super) fn cases() -> Vec<Case> {
         ("names A's targets as removed before A comes", removed_before),
         ("has A's tag before A comes", tag_before),
     ];
-    let case = |(name, story): (&str, fn(&Theatre) -> Vec<String>)| Case {
+    let case = |(name, story): (&str, Story)| Case {
         name: name.to_owned(),
         ground: Ground::Empty,
         slow: false,

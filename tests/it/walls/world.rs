@@ -60,6 +60,8 @@ pub(super) enum Depth {
     Whole,
     /// What can follow from names alone: content by digest and bundles to come are left out.
     Names,
+    /// Of that, what clients ask for themselves: no lists.
+    Clients,
 }
 
 /// One look at a running appliance.
@@ -134,11 +136,13 @@ impl World {
             answers: BTreeMap::new(),
         };
         look.content();
-        look.lists();
-        look.charts();
         look.agents(a);
-        look.program();
         look.certificates();
+        if depth != Depth::Clients {
+            look.lists();
+            look.charts();
+            look.program();
+        }
         if depth == Depth::Whole {
             look.verdicts(a, issue);
         }
@@ -240,7 +244,7 @@ impl Look<'_> {
             let headers: Vec<(&str, &str)> = credentials.iter().map(|value| ("Authorization", &value[..])).collect();
             for (repository, rest) in &self.questions.content {
                 let blob = rest.starts_with("blobs/");
-                if self.depth == Depth::Names && rest.contains("sha256:") {
+                if self.depth != Depth::Whole && rest.contains("sha256:") {
                     continue;
                 }
                 for (form, path) in forms(repository, rest) {
