@@ -10,6 +10,7 @@
 //! | `server` | the server as a process, and HTTPS |
 //! | `vendor` | collecting, release files, compose files, charts |
 //! | `attacks` | cases of the threat model, and that each case has its tests |
+//! | `walls` | several vendors on one appliance: whatever another brings in changes nothing |
 //! | `support` | what they share |
 #![allow(
     clippy::unwrap_used,
@@ -33,3 +34,4 @@ mod status;
 mod support;
 #[cfg(feature = "vendor")]
 mod vendor;
+mod walls;
