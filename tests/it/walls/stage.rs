@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use airlock::appliance::hub::{Hub, SiteView};
+use airlock::appliance::live::Live;
 use airlock::appliance::registry::Registry;
 use airlock::appliance::status::{Quota, StatusBuffer};
 use airlock::appliance::{Appliance, Authority, NewAppliance, Options, Outcome, init};
@@ -183,14 +184,14 @@ impl Stage {
         assert!(copy.status().unwrap().success());
         let (state, clock) = (state_in(&folder), TestClock::at(now().unix()));
         let shared: Arc<dyn Clock> = Arc::new(clock.clone());
-        let authority = Arc::new(Authority::open(&state, shared.clone()).unwrap());
+        let appliance = Arc::new(Appliance::open(&state, shared.clone()).unwrap());
+        let authority = Arc::new(Authority::open(&appliance).unwrap());
         let pem = Some(authority.certificate_pem());
         let view = SiteView::new(ADDRESS, true, SiteView::INTERVAL, pem).unwrap();
-        let hub = Arc::new(Hub::open(&state, view, shared.clone()).unwrap());
-        let status = StatusBuffer::open(&state, Quota::default(), hub.site(), shared.clone()).unwrap();
-        let status = Arc::new(status);
-        let registry = Registry::open(&state, Duration::from_secs(3600), shared.clone()).unwrap();
-        let registry = Arc::new(registry);
+        let live = Live::load(&appliance, Duration::from_secs(3600)).unwrap();
+        let hub = Arc::new(Hub::new(&live, view).unwrap());
+        let status = Arc::new(StatusBuffer::open(&appliance, Quota::default()).unwrap());
+        let registry = Arc::new(Registry::new(&live).unwrap());
         let serve = |read: ReadPolicy, https: bool| {
             let free = SocketAddr::from(([127, 0, 0, 1], 0));
             let settings = Settings {
@@ -252,18 +253,17 @@ impl Stage {
         let path = self.folder.path().join("bundle");
         write(&path, bundle);
         let clock = FixedClock(at);
-        let appliance = Appliance::open(&self.state()).unwrap();
-        let mut imported = appliance.import(&path, options, &clock, &mut |_| ());
+        let appliance = Appliance::open(&self.state(), Arc::new(clock)).unwrap();
+        let mut imported = appliance.import(|| airlock::media::open(&path, None), options, &clock, &mut |_| ());
         // A program that another thread is about to start holds every open file, and so the lock of the import before, for a moment.
         wait_for("the lock of the import before", || {
             let busy = imported.as_ref().is_err_and(|error| error.class() == Class::Busy);
             if busy {
-                imported = appliance.import(&path, options, &clock, &mut |_| ());
+                imported = appliance.import(|| airlock::media::open(&path, None), options, &clock, &mut |_| ());
             }
             !busy
         });
-        self.registry.refresh().unwrap();
-        self.hub.refresh().unwrap();
+        self.hub.live().refresh().unwrap();
         imported.map(|imported| imported.result)
     }
 

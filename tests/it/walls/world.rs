@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use airlock::appliance::{Authority, Options};
+use airlock::appliance::{Appliance, Authority, Options};
 use airlock::domain::{Digest, Timestamp};
 use airlock::http::TlsSettings;
 use base64::Engine as _;
@@ -445,7 +445,8 @@ impl Look<'_> {
         let config = tls::trusting(authority.certificate_pem());
         let shown = tls::shown(&config, self.stage.tls_address(), "localhost").unwrap();
         self.note("the certificate shown".into(), digest(&shown).to_string());
-        let fresh = Authority::open(&self.stage.state(), self.stage.shared_clock()).unwrap();
+        let appliance = Appliance::open(&self.stage.state(), self.stage.shared_clock()).unwrap();
+        let fresh = Authority::open(&appliance).unwrap();
         let leaf = fresh.issue(&TlsSettings::default().names).unwrap();
         self.note("the last day of a certificate made now".into(), leaf.until.to_string());
         self.note("the authority".into(), fresh.fingerprint().to_string());
