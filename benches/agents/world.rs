@@ -97,7 +97,9 @@ fn release(product: &Name, count: usize) -> (Content, Blobs, Vec<Enrolled>) {
     let mut enrolled = Vec::new();
     for number in 0..count {
         let name = format!("{product}-{number}");
-        let id = Uuid::derived("bench-target", &[&name]);
+        // As a hub's: what is derived would have to follow from the release.
+        let random = |kind| Uuid::from_random(*Uuid::derived(kind, &[&name]).as_bytes());
+        let id = random("bench-target");
         let revision = Uuid::derived("bench-revision", &[&name]);
         enrolled.push(Enrolled { target: id, revision });
         targets.push(Target {
@@ -114,7 +116,7 @@ fn release(product: &Name, count: usize) -> (Content, Blobs, Vec<Enrolled>) {
                 }),
                 force_restart: false,
                 helm: None,
-                id: Uuid::derived("bench-deployment", &[&name]),
+                id: random("bench-deployment"),
                 images: vec![image.clone()],
                 revision,
                 version: "1.0".into(),

@@ -3,7 +3,9 @@
 use crate::bundle::Head;
 use crate::crypto::RootDocument;
 use crate::db::release::Mark;
-use crate::domain::{Audience, Class, Error, Hash, Name, Result, SiteId, Step, Timestamp, Version, limits};
+use crate::domain::{
+    Audience, Class, Error, Hash, Name, Result, SiteId, Step, Timestamp, Version, latest_issue, limits,
+};
 
 /// Time before which this version of airlock did not exist: the lowest floor.
 const BUILT: &str = "2026-11-01T00:00:00Z";
@@ -156,6 +158,17 @@ pub(super) fn check_time(
         )
         .expected(format!("a time before {}", root.expires))
         .remedy("ask the vendor for a bundle with the right date")
+        .at(Step::X8));
+    }
+    let latest = latest_issue(clock, effective_now(Timestamp::EPOCH, floor)).max(now);
+    if head.issued_at > latest {
+        return Err(Error::new(
+            Class::Clock,
+            "issued-ahead",
+            format!("the bundle says it was issued at {}, and it is {now}", head.issued_at),
+        )
+        .expected(format!("a time up to {latest}"))
+        .remedy("correct the clock, or ask the vendor whether the date is right and confirm it with --date YYYY-MM-DDTHH:MM:SSZ")
         .at(Step::X8));
     }
     let (expired, what) = if root.expires <= now {

@@ -123,7 +123,7 @@ impl VerifiedBundle {
             index,
             ..
         } = self;
-        let graph = GraphBuilder::new(&index, &head.documents, head.totals.early_blobs).map_err(|e| e.at(Step::X13))?;
+        let graph = GraphBuilder::new(&index, &head).map_err(|e| e.at(Step::X13))?;
         let early = usize::try_from(head.totals.early_blobs).unwrap_or(usize::MAX);
         let workers = worker_count();
         let pool = BufferPool::new(usize::try_from(head.chunk_bytes).unwrap_or(usize::MAX));
