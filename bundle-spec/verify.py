@@ -51,7 +51,7 @@ class NonCanonical(ValueError):
 
 
 TOKENS = re.compile(rb'"(?:[^"\\]|\\.)*(?:"|\Z)|[\[{]|[\]}]', re.DOTALL)
-IN_STRING = re.compile(rb"[\x00-\x1f\x7f]|\\[^\"\\/]")
+IN_STRING = re.compile(rb"(?:[^\x00-\x1f\x7f\\]|\\[^bfnrtu])*\\?", re.DOTALL)
 
 
 def parse_canonical(data, shape, what, string_bytes=4 * KIB):
@@ -77,7 +77,7 @@ def bound_json(data, what, string_bytes):
         token = match[0]
         if token[:1] == b'"':
             body = token[1:-1] if len(token) > 1 and token.endswith(b'"') else token[1:]
-            if IN_STRING.search(body):
+            if not IN_STRING.fullmatch(body[:string_bytes + 2]):
                 raise Refusal("E-FORMAT", "non-canonical", f"{what} is not in canonical form")
             if len(body) > string_bytes:
                 raise Refusal("E-LIMIT", "string-length", f"{what} holds a string of more than {string_bytes} bytes")
@@ -118,6 +118,12 @@ def integer(value):
         raise Grammar(f"{value!r:.40} is not an integer of 0 to 2^53-1")
 
 
+def count(value):
+    """A number of 64 bits, where one that is too large is told as the wrong one."""
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 2**64:
+        raise Grammar(f"{value!r:.40} is not an integer")
+
+
 def boolean_true(value):
     if value is False:
         raise NonCanonical  # left out when it has nothing to say
@@ -150,9 +156,19 @@ def record(required, optional=None):
     """An object with exactly these members; optional ones are left out, never null."""
     shapes = {**required, **(optional or {})}
 
+    def positional(value):
+        """Some parsers take members by position: understood, and not the one form."""
+        names = sorted(shapes)
+        if len(value) > len(names) or any(name in required for name in names[len(value):]):
+            raise Grammar("not an object")
+        for name, member in zip(names, value):
+            if member is not None or name in required:
+                shapes[name](member)
+        raise NonCanonical
+
     def check(value):
         if isinstance(value, list):
-            raise NonCanonical  # some parsers take the members by position
+            positional(value)
         if not isinstance(value, dict):
             raise Grammar("not an object")
         for name, member in value.items():
@@ -515,7 +531,7 @@ class Source:
 
     def zeros(self, count, code):
         while count:
-            step = min(count, 64 * KIB)
+            step = min(count, 4 * KIB)
             if self.read(step).strip(b"\0"):
                 raise Refusal("E-FORMAT", code, f"bytes other than zero stand before byte {self.position}")
             count -= step
@@ -560,7 +576,7 @@ HEAD = record({
     "index": list_of(record({"sha256": HEX64, "size": integer})),
     "issued_at": time, "minimum_appliance": version, "payload_offset": integer, "product": NAME, "reader": version,
     "requires": list_of(text()), "root_version": integer, "sequence": integer,
-    "totals": record({name: integer for name in TOTALS}), "version": text(), "volumes": list_of(integer),
+    "totals": record({name: integer for name in TOTALS}), "version": text(), "volumes": list_of(count),
 })
 
 
@@ -653,8 +669,8 @@ class Index:
         self.page_bytes = len(data)
 
     def line(self, raw):
-        kind = re.search(rb'"kind":"(tag|absent|need|blob|chunk)"', raw)
-        if not kind:
+        kind = re.search(rb'"kind":"([^"]*)', raw)
+        if not kind or kind[1] not in (b"tag", b"absent", b"need", b"blob", b"chunk"):
             raise Refusal("E-FORMAT", "grammar", "an index line is of no known kind")
         kind = kind[1].decode()
         line = parse_canonical(raw, LINES[kind], "an index line")
@@ -1354,7 +1370,6 @@ class Verifier:
             if hashlib.sha256(data).hexdigest() != page["sha256"]:
                 raise Refusal("E-INTEGRITY", "page-hash", f"index page {number} is not the one the head names")
             index.page(data)
-        index.finish()
         fill = head["payload_offset"] - source.position - 512
         if fill < 0:
             raise Refusal("E-FORMAT", "payload-offset", "the payload begins before the index ends")
@@ -1362,6 +1377,7 @@ class Verifier:
             raise Refusal("E-LIMIT", "fill", f"the fill has {fill} bytes")
         source.expected("06-fill", fill)
         source.zeros(fill, "fill")
+        index.finish()
         return index
 
     def read_chunks(self, head, index):

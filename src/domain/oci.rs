@@ -345,7 +345,7 @@ mod tests {
             manifest(
                 &EMPTY
                     .replace(r#"{"mediaType":"application/vnd.oci.empty.v1+json","#, "{")
-                    .replace(r#":2"#, ":2}"),
+                    .replace(r":2", ":2}"),
             ),
             manifest("").replace(&format!("{EMPTY}}}"), list),
             layer(r#","urls":"""#),

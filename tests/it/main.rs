@@ -21,6 +21,7 @@ mod clocks;
 #[cfg(feature = "vendor")]
 mod compose;
 mod crash;
+mod differential;
 mod disk_full;
 #[cfg(all(feature = "vendor", feature = "site"))]
 mod distr;

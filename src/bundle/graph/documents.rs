@@ -88,7 +88,7 @@ impl<'a> Documents<'a> {
                 .fold(0, |sum: u64, size| sum.saturating_add(*size));
             if size > limits::TARGET_RENDERED_BYTES {
                 return Err(rendered(
-                    format!("the deployments of target {:?} ({}) name", target.name, target.id),
+                    &format!("the deployments of target {:?} ({}) name", target.name, target.id),
                     size,
                     limits::TARGET_RENDERED_BYTES,
                 ));
@@ -97,7 +97,7 @@ impl<'a> Documents<'a> {
         }
         if whole > limits::RENDERED_BYTES {
             return Err(rendered(
-                "the deployments of all targets name".into(),
+                "the deployments of all targets name",
                 whole,
                 limits::RENDERED_BYTES,
             ));
@@ -218,7 +218,7 @@ fn chart(walk: &Walk<'_>, helm: &HelmDeployment) -> Result<ImageName> {
         })
 }
 
-fn rendered(whose: String, size: u64, most: u64) -> Error {
+fn rendered(whose: &str, size: u64, most: u64) -> Error {
     Error::new(
         Class::Limit,
         "rendered",
