@@ -96,7 +96,10 @@ def load_json(data):
     def refuse(text):
         raise Grammar(f"the number {text[:40]} is not an integer")
 
-    return json.loads(data.decode("utf-8"), object_pairs_hook=members, parse_float=refuse, parse_constant=refuse)
+    def integer_of(text):
+        return refuse(text) if text == "-0" else int(text)
+
+    return json.loads(data.decode("utf-8"), object_pairs_hook=members, parse_int=integer_of, parse_float=refuse, parse_constant=refuse)
 
 
 def text(pattern=None, least=0, most=None):
