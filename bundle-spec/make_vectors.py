@@ -208,6 +208,13 @@ def simple(layers=None):
     return content
 
 
+def references(document, member):
+    """The digests that a member of a document refers to by descriptors in good form."""
+    value = document.get(member)
+    items = value if isinstance(value, list) else [value]
+    return [item["digest"] for item in items if isinstance(item, dict) and isinstance(item.get("digest"), str)]
+
+
 def order_blobs(content):
     """Payload order: documents, each name's graph depth first; then layers the same way."""
     early, late, done = [], [], set()
@@ -233,15 +240,15 @@ def order_blobs(content):
             document = document if isinstance(document, dict) else {}
             if not layers:
                 place(early, name)
-                if "config" in document and document["config"]["digest"] in content.blobs:
-                    place(early, document["config"]["digest"])
+                for config in references(document, "config"):
+                    if config in content.blobs:
+                        place(early, config)
             else:
-                for layer in document.get("layers") or []:
-                    if layer["digest"] in content.blobs and layer["digest"] not in content.needs:
-                        place(late, layer["digest"])
-            for child in document.get("manifests") or []:
-                if isinstance(child, dict):
-                    walk(child["digest"])
+                for layer in references(document, "layers"):
+                    if layer in content.blobs and layer not in content.needs:
+                        place(late, layer)
+            for child in references(document, "manifests"):
+                walk(child)
 
         for line in sorted(content.tags, key=verify.ORDER["tag"]):
             walk(line["digest"])
@@ -315,6 +322,10 @@ class Recipe:
         self.signers = ["release"]
         self.threshold = 1
         self.hooks = {}
+
+    def with_root(self, document):
+        self.root, self.first = document, envelope(document, ["root"])
+        return self
 
     def on(self, stage, change):
         """Stages: lines, chunk, stored, head, head_bytes, signatures, trust, approvals, first, entries, archive."""

@@ -3,6 +3,7 @@
 Names begin with the case of the attack catalogue that they belong to; `desired-` where none fits.
 """
 
+import base64
 import copy
 
 import verify
@@ -16,8 +17,8 @@ HELM_LAYER = "application/vnd.cncf.helm.chart.content.v1.tar+gzip"
 
 
 def uuid(kind, number):
-    """Readable, ascending by kind and number."""
-    return f"{kind:08x}-0000-8000-8000-{number:012x}"
+    """Readable, ascending by kind and number; of version 4, as a hub's."""
+    return f"{kind:08x}-0000-4000-8000-{number:012x}"
 
 
 AGENTS, TARGETS, DEPLOYMENTS, REVISIONS, REMOVED = 0xa, 0x7a, 0xde, 0x4e, 0x90
@@ -75,6 +76,11 @@ class Scene:
                                                       "memory_request": "128Mi"}, "scope": "namespace"},
                 "logs": False, "metrics": False, "name": "cluster", "site": "0123456789abcdef0123456789abcdef"}
 
+    @staticmethod
+    def domain():
+        """The trust domain of every recipe that is left as it is."""
+        return digest(base64.b64decode(Recipe(Content()).first["payload"]))[7:]
+
     def recipe(self):
         """Put everything in: documents stand in the order of the head."""
         state = canonical(self.state) if self.state_bytes is None else self.state_bytes
@@ -112,11 +118,65 @@ def good(vectors):
     second.update(id=uuid(DEPLOYMENTS, 3), revision=uuid(REVISIONS, 3))
     second["docker"].update(compose=digest(shared.env), env=digest(shared.compose))
     shared.state["targets"][0]["deployments"].append(second)
+    own = Scene()
+    for target in own.state["targets"]:
+        target["id"] = verify.derived("target", own.domain(), "acme-web", "stable", target["name"])
+        for one in target["deployments"]:
+            one["id"] = verify.derived("deployment", target["id"], one["application"])
+    own.state["targets"].sort(key=lambda target: target["id"])
+    own.state["removed"] = ["0000007a-0000-8000-8000-000000000001"]
+    own.state["agents"][0]["id"] = "0000000a-0000-8000-8000-000000000001"
+    for target in own.state["targets"]:
+        target["agent"] = own.state["agents"][0]["id"]
+    vectors.good("desired-derived", own.recipe(), "UUIDs that follow from the release's words; agent versions and removals need not")
+    vectors.good("j16-rendered", rendered(Scene(), [16] * 64).recipe(), "16 MiB of documents a target, 1 GiB in all", make=False)
     vectors.good("desired-one-digest-two-types", shared.recipe(), "the same bytes as two types of document, each named as both")
+
+
+def rendered(scene, counts):
+    """Docker targets with so many deployments each, all of one compose file of 1 MiB."""
+    docker = scene.state["targets"][0]
+    compose = b"#" * (verify.MIB - 1) + b"\n"
+    one = {**docker["deployments"][0], "docker": {"compose": digest(compose), "mode": "compose"}}
+    numbers = iter(range(1, 1 << 16))
+    scene.state["targets"] = [{**docker, "id": uuid(TARGETS, place), "name": f"press {place}", "deployments": [
+        {**one, "id": uuid(DEPLOYMENTS, number), "revision": uuid(REVISIONS, number)}
+        for number, _ in zip(numbers, range(count))]} for place, count in enumerate(counts)]
+    scene.documents = {("compose", compose)}
+    return scene
 
 
 def bad(vectors):
     """One mistake each."""
+    vectors.bad("j16-target", rendered(Scene(), [17]).recipe(), "17 MiB of documents for one target", "E-LIMIT", "rendered", "X13")
+    vectors.bad("j16-release", rendered(Scene(), [16] * 64 + [1]).recipe(), "1,025 MiB of documents for all targets", "E-LIMIT",
+                "rendered", "X13")
+
+    def derivation(name, says, change):
+        """A UUID of version 8 that is not what follows from the words of the release."""
+        scene = Scene()
+        change(scene, scene.state["targets"][0], scene.domain())
+        scene.state["targets"].sort(key=lambda target: target["id"])
+        vectors.bad(f"k23-{name}", scene.recipe(), says, "E-CONTENT", "derived-uuid", "X13")
+
+    def of_target(name, says, kind="target", domain=None, product="acme-web", channel="stable", word="Druckerei Süd"):
+        derivation(name, says, lambda scene, target, own: target.update(
+            id=verify.derived(kind, domain or own, product, channel, word)))
+
+    of_target("other-domain", "a target's UUID of another vendor", domain="ab" * 32)
+    of_target("other-product", "a target's UUID of another product", product="acme-erp")
+    of_target("other-channel", "a target's UUID of another channel", channel="beta")
+    of_target("renamed", "a target's UUID under its former name", word="Druckerei Nord")
+    of_target("other-kind", "a target's UUID made as a revision's", kind="revision")
+    derivation("made-up", "a UUID of version 8 from nowhere", lambda scene, target, _: target.update(
+        id="0000007a-0000-8000-8000-000000000001"))
+    derivation("other-variant", "version 8 of another variant", lambda scene, target, _: target.update(
+        id="0000007a-0000-8000-0000-000000000001"))
+    derivation("other-application", "a deployment's UUID of another application", lambda scene, target, _: target[
+        "deployments"][0].update(id=verify.derived("deployment", target["id"], "erp")))
+    derivation("other-target", "a deployment's UUID of another target", lambda scene, target, _: target[
+        "deployments"][0].update(id=verify.derived("deployment", uuid(TARGETS, 9), "press")))
+
     def case(name, says, change, code="desired-state", kind="E-CONTENT", step="X13", hook=None):
         scene = Scene()
         docker, kubernetes = scene.state["targets"]

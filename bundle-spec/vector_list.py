@@ -51,6 +51,10 @@ def good(vectors):
     untyped = Content()
     untyped.tag(untyped.manifest((noise("u", 99),), stated=False), "untyped")
     vectors.good("no-media-type", Recipe(untyped), "a manifest that does not state its media type")
+    free = Content()
+    free.tag(free.manifest((noise("free", 99),), artifactType="application/vnd.example", annotations={"Layers": "1", "digest": "x"}, later={
+        "of": [1.5, -0.0, 1e99, None, True, "\U0001f600"]}, subject=None), "free")
+    vectors.good("j18-free-members", Recipe(free), "members that nobody names, of any type; annotations of any name; null for a member left out")
     vectors.good("k12-three-roots", rotated(), "pinned at root 1, made under root 3, two of three release keys")
     surplus = Recipe()
     surplus.signers, surplus.threshold = ["release", "stranger"], 1
@@ -66,6 +70,8 @@ def good(vectors):
     vectors.good("two-pins", Recipe(), "two vendors are pinned", pins=[chain_file(rotated().first), chain_file(Recipe().first)])
     vectors.good("for-one-site", Recipe(audience=[SITE, OTHER_SITE]), "for two sites, judged as one of them, first import", site=SITE)
     newer = Recipe(sequence=8)
+    vectors.good("k20-issued-48-hours-ahead", Recipe(issued_at="2026-12-03T00:00:00Z"), "issued 48 hours after the time of judgement",
+                 at="2026-12-01T00:00:00Z")
     vectors.good("newer", newer, "newer than what the site has", site=SITE, mark="0:7:" + "ab" * 32)
     again = Recipe()
     again.build()
@@ -299,6 +305,8 @@ def bad_trust(vectors):
     new = [rule(["root-new"])]
     chain("k02-two-ids-one-key", "one key under two ids", "key-id", alias(root(2)), ["root"])
     chain("k02-twice-in-role", "a key twice in a role", "role-keys", with_rule(root(2), keys=[key("release").id] * 2), ["root"])
+    chain("k20-root-expires-first", "a root that expires before it was issued", "times", root(2, expires="2025-12-31T23:59:59Z"), ["root"])
+    chain("k20-root-expires-at-once", "a root that expires when it was issued", "times", root(2, expires="2026-01-01T00:00:00Z"), ["root"])
     chain("k03-threshold-zero", "a threshold of 0", "threshold", with_rule(root(2), threshold=0), ["root"])
     chain("k03-threshold-high", "a threshold above the number of keys", "threshold", with_rule(root(2), threshold=2), ["root"])
     chain("k03-threshold-negative", "a negative threshold", "grammar", with_rule(root(2), threshold=-1), ["root"])
@@ -663,6 +671,7 @@ def bad_content(vectors):
     for name, text in (("md5", "md5:d41d8cd98f00b204e9800998ecf8427e"), ("upper", "sha256:" + "AB" * 32), ("short", "sha256:abcd")):
         bad(f"j08-descriptor-{name}", tagged({**good, "layers": [{**good["layers"][0], "digest": text}]}), f"a descriptor's digest: {name}",
             "digest")
+    bad_types(bad, tagged, good)
     bad("j08-negative", tagged({**good, "layers": [{**good["layers"][0], "size": -5}]}), "a negative size", "manifest")
 
     def named(name, tag, repository, says, code="name"):
@@ -695,6 +704,63 @@ def bad_content(vectors):
     both.tag(both.document({**good, "layers": [descriptor(manifest, LAYER)]}, MANIFEST), "2.0")
     both.blob(b"{}")
     bad("j05-manifest-as-layer", both, "a manifest used as a layer", "ambiguous")
+
+
+def bad_types(bad, tagged, good):
+    """J18: what one parser reads and another does not, and members of another type than the specification's."""
+    config, layer = good["config"], good["layers"][0]
+    listed = [layer["mediaType"], layer["digest"], layer["size"], None, None, None, None, None]
+
+    def text(name, says, more, code="manifest"):
+        bad(f"j18-text-{name}", tagged(canonical(good)[:-1] + b',"x":' + more + b"}"), says, code)
+
+    def kind(name, says, document):
+        bad(f"j18-type-{name}", tagged(document, stated=False), says, "manifest")
+
+    def of_layer(name, says, **members):
+        kind(f"layer-{name}", says, {**good, "layers": [{**layer, **members}]})
+
+    text("surrogate", "half of a surrogate pair", b'"\\ud800"')
+    text("surrogates-swapped", "a surrogate pair the wrong way round", b'"\\udc00\\ud800"')
+    text("surrogate-name", "half of a surrogate pair in a name", b'{"\\ud800":1}')
+    text("exponent", "a number that 64 bits do not hold", b"1e400")
+    text("digits", "a number of 310 digits", b"1" * 310)
+    text("escaped-name-twice", "a name twice, once with an escape", b'{"ab":1,"\\u0061b":2}')
+    text("deep", "arrays 128 deep", b"[" * 127 + b"]" * 127)
+    text("below-annotations", "a member that differs by case only, below an annotation of an unknown member",
+         b'{"annotations":{"y":{"Layers":1}}}', "ambiguous")
+    for name, version in (("float", 2.0), ("string", "2"), ("array", [2]), ("negative", -2), ("true", True)):
+        kind(f"schema-version-{name}", f"schemaVersion: {name}", {**good, "schemaVersion": version})
+    kind("whole-array", "a manifest as array of its members", canonical([2, MANIFEST, None, config, [layer], None, None]))
+    kind("config-array", "a config as array of its members", {**good, "config": listed})
+    kind("layer-array", "a layer as array of its members", {**good, "layers": [listed]})
+    kind("layer-null", "null for a layer", {**good, "layers": [None]})
+    kind("layers-object", "layers as object", {**good, "layers": {"0": layer}})
+    kind("layers-null", "null for the layers", {**good, "layers": None})
+    kind("media-type", "a number for the media type", {**good, "mediaType": 7})
+    kind("artifact-type", "a number for the artifact type", {**good, "artifactType": 5})
+    kind("annotations-array", "annotations as array", {**good, "annotations": []})
+    kind("annotations-number", "an annotation that is a number", {**good, "annotations": {"a": 1}})
+    kind("annotations-null", "an annotation that is null", {**good, "annotations": {"a": None}})
+    kind("subject-empty", "a subject without members", {**good, "subject": {}})
+    kind("subject-false", "false for a subject", {**good, "subject": False})
+    of_layer("size-float", "5.0 bytes", size=5.0)
+    of_layer("size-string", "a size in quotes", size="5")
+    of_layer("size-2-53", "a size of 2^53", size=1 << 53)
+    of_layer("size-2-64", "a size of 2^64", size=1 << 64)
+    of_layer("size-null", "no size", size=None)
+    of_layer("digest", "a number for the digest", digest=7)
+    of_layer("media-type", "a number for the media type", mediaType=7)
+    of_layer("urls-string", "urls as string", urls="")
+    of_layer("urls-object", "urls as object", urls={})
+    of_layer("data", "a number for the data", data=0)
+    of_layer("artifact-type", "an array for the artifact type", artifactType=[])
+    of_layer("annotations", "annotations as string", annotations="x")
+    of_layer("platform-string", "a platform as string", platform="linux/amd64")
+    of_layer("platform-array", "a platform as array of its members", platform=["amd64", "linux", None, None, None])
+    of_layer("platform-no-architecture", "a platform without architecture", platform={"os": "linux"})
+    of_layer("platform-os", "a number for the operating system", platform={"os": 1, "architecture": "amd64"})
+    of_layer("platform-features", "features as string", platform={"os": "linux", "architecture": "amd64", "os.features": "x"})
 
 
 def drop_unused(order):
@@ -740,6 +806,10 @@ def bad_site(vectors):
     site("k16-epoch-passed", passed, "an epoch that the root has left behind", "E-ROLLBACK", "older", "X7")
     vectors.bad("k20-issued-after-root", Recipe(issued_at="2031-01-01T00:00:00Z", expires="2032-01-01T00:00:00Z"),
                 "issued after its root expires", "E-CLOCK", "issued-after-root", "X8")
+    vectors.bad("k20-issued-49-hours-ahead", Recipe(issued_at="2026-12-03T01:00:00Z"), "issued 49 hours after the time of judgement",
+                "E-CLOCK", "issued-ahead", "X8", at="2026-12-01T00:00:00Z")
+    vectors.bad("k20-issued-9999", Recipe(issued_at="9999-01-01T00:00:00Z", expires="9999-06-01T00:00:00Z").with_root(
+        root(expires="9999-12-31T00:00:00Z")), "issued in the year 9999", "E-CLOCK", "issued-ahead", "X8")
     vectors.bad("k13-expired", Recipe(), "past its expiry", "E-EXPIRED", "bundle", "X8", at="2027-01-01T00:00:00Z")
     vectors.bad("k13-expired-root", expired_root(), "the root has expired", "E-EXPIRED", "root", "X8", at="2026-07-01T00:00:00Z")
 

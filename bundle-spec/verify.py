@@ -10,7 +10,7 @@ chunks, 7 content, 8 order of checks, 11 desired state. Where the two differ, SP
 
 Without --site, what only a site can judge is skipped and reported: audience, sequence, approvals, needed content.
 With --site and without --mark the bundle is judged as the first one of its product and channel. Expiry is judged with
---at only. Prints one line; exit codes: 0 good, 2 usage, 10 to 27 the class of the refusal, 70 a bug in this file.
+--at only; whether the bundle was issued too far ahead, by that time or the clock. Prints one line; exit codes: 0 good, 2 usage, 10 to 27 the class of the refusal, 70 a bug in this file.
 """
 
 import argparse
@@ -51,7 +51,7 @@ class NonCanonical(ValueError):
 
 
 TOKENS = re.compile(rb'"(?:[^"\\]|\\.)*(?:"|\Z)|[\[{]|[\]}]', re.DOTALL)
-IN_STRING = re.compile(rb"[\x00-\x1f\x7f]|\\[^\"\\/]")
+IN_STRING = re.compile(rb"(?:[^\x00-\x1f\x7f\\]|\\[^bfnrtu])*\\?", re.DOTALL)
 
 
 def parse_canonical(data, shape, what, string_bytes=4 * KIB):
@@ -77,7 +77,7 @@ def bound_json(data, what, string_bytes):
         token = match[0]
         if token[:1] == b'"':
             body = token[1:-1] if len(token) > 1 and token.endswith(b'"') else token[1:]
-            if IN_STRING.search(body):
+            if not IN_STRING.fullmatch(body[:string_bytes + 2]):
                 raise Refusal("E-FORMAT", "non-canonical", f"{what} is not in canonical form")
             if len(body) > string_bytes:
                 raise Refusal("E-LIMIT", "string-length", f"{what} holds a string of more than {string_bytes} bytes")
@@ -96,7 +96,10 @@ def load_json(data):
     def refuse(text):
         raise Grammar(f"the number {text[:40]} is not an integer")
 
-    return json.loads(data.decode("utf-8"), object_pairs_hook=members, parse_float=refuse, parse_constant=refuse)
+    def integer_of(text):
+        return refuse(text) if text == "-0" else int(text)
+
+    return json.loads(data.decode("utf-8"), object_pairs_hook=members, parse_int=integer_of, parse_float=refuse, parse_constant=refuse)
 
 
 def text(pattern=None, least=0, most=None):
@@ -116,6 +119,12 @@ def text(pattern=None, least=0, most=None):
 def integer(value):
     if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= INTEGER_MAX:
         raise Grammar(f"{value!r:.40} is not an integer of 0 to 2^53-1")
+
+
+def count(value):
+    """A number of 64 bits, where one that is too large is told as the wrong one."""
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 2**64:
+        raise Grammar(f"{value!r:.40} is not an integer")
 
 
 def boolean_true(value):
@@ -150,9 +159,19 @@ def record(required, optional=None):
     """An object with exactly these members; optional ones are left out, never null."""
     shapes = {**required, **(optional or {})}
 
+    def positional(value):
+        """Some parsers take members by position: understood, and not the one form."""
+        names = sorted(shapes)
+        if len(value) > len(names) or any(name in required for name in names[len(value):]):
+            raise Grammar("not an object")
+        for name, member in zip(names, value):
+            if member is not None or name in required:
+                shapes[name](member)
+        raise NonCanonical
+
     def check(value):
         if isinstance(value, list):
-            raise NonCanonical  # some parsers take the members by position
+            positional(value)
         if not isinstance(value, dict):
             raise Grammar("not an object")
         for name, member in value.items():
@@ -170,10 +189,14 @@ def record(required, optional=None):
 def time(value):
     text(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-5][0-9]Z")(value)
     try:
-        if datetime.datetime.strptime(value, "%Y-%m-%dT%H:%M:%SZ").year < 1970:
+        if moment(value).year < 1970:
             raise ValueError
     except ValueError:
         raise Grammar(f"{value!r} is not a time of the years 1970 to 9999") from None
+
+
+def moment(value):
+    return datetime.datetime.strptime(value, "%Y-%m-%dT%H:%M:%SZ")
 
 
 def base64_text(value):
@@ -511,7 +534,7 @@ class Source:
 
     def zeros(self, count, code):
         while count:
-            step = min(count, 64 * KIB)
+            step = min(count, 4 * KIB)
             if self.read(step).strip(b"\0"):
                 raise Refusal("E-FORMAT", code, f"bytes other than zero stand before byte {self.position}")
             count -= step
@@ -556,7 +579,7 @@ HEAD = record({
     "index": list_of(record({"sha256": HEX64, "size": integer})),
     "issued_at": time, "minimum_appliance": version, "payload_offset": integer, "product": NAME, "reader": version,
     "requires": list_of(text()), "root_version": integer, "sequence": integer,
-    "totals": record({name: integer for name in TOTALS}), "version": text(), "volumes": list_of(integer),
+    "totals": record({name: integer for name in TOTALS}), "version": text(), "volumes": list_of(count),
 })
 
 
@@ -649,8 +672,8 @@ class Index:
         self.page_bytes = len(data)
 
     def line(self, raw):
-        kind = re.search(rb'"kind":"(tag|absent|need|blob|chunk)"', raw)
-        if not kind:
+        kind = re.search(rb'"kind":"([^"]*)', raw)
+        if not kind or kind[1] not in (b"tag", b"absent", b"need", b"blob", b"chunk"):
             raise Refusal("E-FORMAT", "grammar", "an index line is of no known kind")
         kind = kind[1].decode()
         line = parse_canonical(raw, LINES[kind], "an index line")
@@ -768,21 +791,19 @@ def parse_document(data, media_type):
     """Return (descriptors by role, subject) of a manifest or index that was referred to as `media_type`."""
     try:
         document = load_oci(data)
+        OCI_DOCUMENT(document)
     except (ValueError, RecursionError) as error:
         raise content("manifest", f"a manifest does not parse: {str(error)[:200]}") from None
-    if not isinstance(document, dict):
-        raise content("manifest", "a manifest is not an object")
     stated = document.get("mediaType")
     if stated is not None and stated != media_type:
         raise content("ambiguous", f"a manifest says it is {stated!r:.80} but is referred to as {media_type!r}")
     has = {name for name in ("config", "layers", "manifests", "fsLayers") if document.get(name) is not None}
     fits = has == {"manifests"} if MANIFESTS[media_type] == "index" else has and has <= {"config", "layers"}
-    if document.get("schemaVersion") != 2 or isinstance(document["schemaVersion"], bool) or not fits:
+    if document.get("schemaVersion") != 2 or not fits:
         raise content("ambiguous", f"a document referred to as {media_type} does not have that shape")
-    lists = {name: document.get(name) for name in ("layers", "manifests") if name in has}
-    if MANIFESTS[media_type] == "manifest" and has != {"config", "layers"} or not all(
-            isinstance(value, list) for value in lists.values()):
-        raise content("manifest", "a manifest lacks its config or list")
+    if MANIFESTS[media_type] == "manifest" and has != {"config", "layers"}:
+        raise content("manifest", "a manifest lacks its config or its layers")
+    lists = {name: document[name] for name in ("layers", "manifests") if name in has}
     for value in lists.values():
         if len(value) > 10_000:
             raise Refusal("E-LIMIT", "descriptors", f"a document refers to {len(value)} others")
@@ -796,6 +817,34 @@ def parse_document(data, media_type):
     return edges, None if subject is None else check_descriptor(subject)
 
 
+def typed(required, optional):
+    """An object whose members, where they stand, have these types; others may stand too, and null is a member left out."""
+    shapes = {**required, **optional}
+
+    def check(value):
+        if not isinstance(value, dict):
+            raise Grammar(f"{value!r:.40} is not an object")
+        for name in required:
+            if value.get(name) is None:
+                raise Grammar(f"the member {name!r} is missing")
+        for name, shape in shapes.items():
+            if value.get(name) is not None:
+                shape(value[name])
+    return check
+
+
+def texts(value):
+    if not isinstance(value, dict) or not all(isinstance(member, str) for member in value.values()):
+        raise Grammar(f"{value!r:.40} is not an object of strings")
+
+
+PLATFORM = typed({"architecture": text(), "os": text()}, {
+    "features": list_of(text()), "os.features": list_of(text()), "os.version": text(), "variant": text()})
+DESCRIPTOR = typed({"digest": text(), "mediaType": text(), "size": integer}, {
+    "annotations": texts, "artifactType": text(), "data": text(), "platform": PLATFORM, "urls": list_of(text())})
+OCI_DOCUMENT = typed({}, {
+    "annotations": texts, "artifactType": text(), "config": DESCRIPTOR, "layers": list_of(DESCRIPTOR),
+    "manifests": list_of(DESCRIPTOR), "mediaType": text(), "schemaVersion": integer, "subject": DESCRIPTOR})
 KNOWN = ("annotations", "architecture", "artifactType", "config", "data", "digest", "features", "fsLayers", "layers",
          "manifests", "mediaType", "os", "os.features", "os.version", "platform", "schemaVersion", "size", "subject",
          "urls", "variant")
@@ -810,38 +859,45 @@ FOLDED = {fold(name): name for name in KNOWN}
 
 
 def load_oci(data):
-    """JSON that every parser reads alike: no member twice, none that differs from a known one by case only."""
+    """JSON that every parser reads alike: first the text as a whole, then the names of members, then digests."""
     def members(pairs):
         if len({name for name, _ in pairs}) != len(pairs):
             raise Grammar("a member stands twice")
         return dict(pairs)
 
-    document = json.loads(data.decode("utf-8"), object_pairs_hook=members, parse_constant=members)
-    stack = [(document, 1)]
+    def number(text):
+        if len(text) > 32 or len(re.sub(r"[^0-9]", "", re.split("[eE]", text + "e")[1])) > 2:
+            raise Grammar(f"parsers read the number {text[:40]} differently")
+        return int(text) if re.fullmatch("0|-?[1-9][0-9]*", text, re.ASCII) else float(text)
+
+    def refuse(text):
+        raise Grammar(f"{text} is not JSON")
+
+    document = json.loads(data.decode("utf-8"), object_pairs_hook=members, parse_int=number, parse_float=number, parse_constant=refuse)
+    ambiguous, wrong_digest, stack = None, None, [(document, 1, False)]
     while stack:
-        value, depth = stack.pop()
+        value, depth, free = stack.pop()
+        if isinstance(value, str) and re.search("[\ud800-\udfff]", value):
+            raise Grammar("a string holds half of a surrogate pair")
         if depth > 127 and isinstance(value, (dict, list)):
             raise Grammar("nested too deep")
         for name, member in value.items() if isinstance(value, dict) else ():
-            if FOLDED.get(fold(name), name) != name:
-                raise content("ambiguous", f"the member {name!r:.80} differs from {FOLDED[fold(name)]!r} by case only")
-            if name == "digest" and isinstance(member, str) and not re.fullmatch(r"sha256:[0-9a-f]{64}", member, re.ASCII):
-                raise content("digest", f"a descriptor names content by {member!r:.80}")
-            if name != "annotations":
-                stack.append((member, depth + 1))
+            stack += [(name, depth, False), (member, depth + 1, not free and name == "annotations")]
+            if not free and FOLDED.get(fold(name), name) != name:
+                ambiguous = name
+            if not free and name == "digest" and isinstance(member, str) and not re.fullmatch(r"sha256:[0-9a-f]{64}", member, re.ASCII):
+                wrong_digest = member
         for member in value if isinstance(value, list) else ():
-            stack.append((member, depth + 1))
+            stack.append((member, depth + 1, False))
+    if ambiguous is not None:
+        raise content("ambiguous", f"the member {ambiguous!r:.80} differs from {FOLDED[fold(ambiguous)]!r} by case only")
+    if wrong_digest is not None:
+        raise content("digest", f"a descriptor names content by {wrong_digest!r:.80}")
     return document
 
 
 def check_descriptor(value):
-    if not isinstance(value, dict) or not all(isinstance(value.get(name), str) for name in ("mediaType", "digest")):
-        raise content("manifest", "a descriptor lacks its media type or digest")
-    digest, size, kind = value["digest"], value.get("size"), value["mediaType"]
-    if isinstance(size, bool) or not isinstance(size, int) or size < 0:
-        raise content("manifest", f"the size of {digest!r:.80} is no integer")
-    if size > INTEGER_MAX:
-        raise content("size", f"{digest} has a stated size of {size} bytes")
+    digest, size, kind = value["digest"], value["size"], value["mediaType"]
     if value.get("urls"):
         raise content("urls", f"the descriptor of {digest} sends clients to other addresses")
     if "nondistributable" in kind or "foreign" in kind:
@@ -859,9 +915,9 @@ def check_descriptor(value):
 
 def platform_of(descriptor):
     platform = descriptor.get("platform")
-    if not isinstance(platform, dict):
+    if platform is None:
         return None
-    return "/".join(str(platform[name]) for name in ("os", "architecture", "variant") if platform.get(name) is not None)
+    return "/".join(platform[name] for name in ("os", "architecture", "variant") if platform.get(name) is not None)
 
 
 class Content:
@@ -896,22 +952,22 @@ class Content:
         """Take the bytes of a blob that `reads` asks for, whose digest was compared before; of manifests keep the references only."""
         if self.is_state(line):
             self.state = parse_state(data)
+            check_derived(self.state, self.head)
+            check_rendered(self.state, self.head)
         if "media_type" not in line:
             return
         edges, subject = parse_document(data, line["media_type"])
         kept = []
         for role, descriptor in edges:
-            kept.append((role, descriptor["digest"], descriptor["size"], descriptor["mediaType"], platform_of(descriptor)))
-        self.nodes[line["digest"]] = (kept, subject and (subject["digest"], subject["size"], subject["mediaType"]))
+            self.edge(role, descriptor["digest"], descriptor["size"], descriptor["mediaType"], platform_of(descriptor))
+            kept.append((role, descriptor["digest"]))
+        if subject:
+            kind, _, target = self.place.get(subject["digest"]) or self.unlisted("subject", subject["digest"])
+            if kind != "blob" or (target["size"], target.get("media_type")) != (subject["size"], subject["mediaType"]):
+                raise content("subject", f"the subject {subject['digest']} is not carried as the manifest it is said to be")
+        self.nodes[line["digest"]] = (kept, subject and subject["digest"])
 
     def check(self):
-        for edges, subject in self.nodes.values():
-            for edge in edges:
-                self.edge(*edge)
-            if subject:
-                kind, _, line = self.place.get(subject[0]) or self.unlisted("subject", subject[0])
-                if kind != "blob" or (line["size"], line.get("media_type")) != subject[1:]:
-                    raise content("subject", f"the subject {subject[0]} is not carried as the manifest it is said to be")
         early, late = set(), set()
         for document in self.head["documents"]:
             kind, number, line = self.place.get(document["digest"], (None, None, {}))
@@ -936,8 +992,7 @@ class Content:
             raise content("desired-state", "the desired state was not carried as a document")
         state = self.state or {"agents": [], "targets": []}
         deployments = [one for target in state["targets"] for one in target["deployments"]]
-        named = {(kind, one[member][kind]) for one in deployments for member, kind in
-                 (("docker", "compose"), ("docker", "env"), ("helm", "values")) if kind in one.get(member, {})}
+        named = {name for one in deployments for name in documents_of(one)}
         carried = {(entry["type"], entry["digest"]) for entry in self.head["documents"]
                    if entry["type"] in ("compose", "env", "values")}
         for kind, digest in named ^ carried:
@@ -1002,7 +1057,7 @@ class Content:
                     levels[digest] = level
                     manifests.add(digest)
                     early.add(digest)
-                    for role, target, _, _, _ in self.nodes[digest][0]:
+                    for role, target in self.nodes[digest][0]:
                         kind = self.place[target][0]
                         if kind != "blob":
                             used.add(target)
@@ -1026,8 +1081,7 @@ class Content:
             fits = subject in manifests
         else:
             fits = MANIFESTS[tag["media_type"]] == "index" and all(
-                target in self.nodes and (self.nodes[target][1] or [None])[0] == subject
-                for _, target, _, _, _ in self.nodes[tag["digest"]][0])
+                target in self.nodes and self.nodes[target][1] == subject for _, target in self.nodes[tag["digest"]][0])
         if not fits:
             raise content("referrer-tag", f"the tag {tag['tag']} of {tag['repository']} does not keep what its name says")
 
@@ -1130,6 +1184,43 @@ def check_verifier(verifier, where):
         raise content("verifier", f"{where}: other parameters than the hub's")
 
 
+def derived(kind, *parts):
+    """The UUID of version 8 that follows from words."""
+    words = [word.encode() for word in (kind, *parts)]
+    made = bytearray(hashlib.sha256(b"".join(len(word).to_bytes(8, "big") + word for word in words)).digest()[:16])
+    made[6], made[8] = made[6] & 0x0f | 0x80, made[8] & 0x3f | 0x80
+    digits = made.hex()
+    return "-".join((digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:]))
+
+
+def check_derived(state, head):
+    """What is derived is derived from this release's own words, so that nobody states another's."""
+    for target in state["targets"]:
+        made = [(target["id"], derived("target", head["domain"], head["product"], head["channel"], target["name"]))]
+        made += [(one["id"], derived("deployment", target["id"], one["application"])) for one in target["deployments"]]
+        for stated, follows in made:
+            if stated[14] == "8" and stated != follows:
+                raise content("derived-uuid", f"{stated} is of version 8 and does not follow from the release's words, {follows} does")
+
+
+def check_rendered(state, head):
+    """What agents get is made of these documents, once for each deployment that names them."""
+    sizes = {(entry["type"], entry["digest"]): entry["size"] for entry in head["documents"]}
+    whole = 0
+    for target in state["targets"]:
+        size = sum(sizes.get(named, 0) for one in target["deployments"] for named in documents_of(one))
+        if size > 16 * MIB:
+            raise Refusal("E-LIMIT", "rendered", f"the deployments of target {target['id']} name {size} bytes of documents")
+        whole += size
+    if whole > 1024 * MIB:
+        raise Refusal("E-LIMIT", "rendered", f"the deployments of all targets name {whole} bytes of documents")
+
+
+def documents_of(deployment):
+    return [(kind, deployment[member][kind]) for member, kind in (("docker", "compose"), ("docker", "env"), ("helm", "values"))
+            if kind in deployment.get(member, {})]
+
+
 # --- 8. Order of checks -------------------------------------------------------------------------------------------
 
 class Verifier:
@@ -1193,9 +1284,12 @@ class Verifier:
             if self.sequence(head, root) == "already":
                 return "already"
         self.step = "X8"
+        if head["issued_at"] > root["expires"]:
+            raise Refusal("E-CLOCK", "issued-after-root", "the bundle says it was issued after its root expires")
+        now = self.at or datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+        if moment(head["issued_at"]) - moment(now) > datetime.timedelta(hours=48):
+            raise Refusal("E-CLOCK", "issued-ahead", f"the bundle says it was issued at {head['issued_at']}, and it is {now}")
         if self.at:
-            if head["issued_at"] > root["expires"]:
-                raise Refusal("E-CLOCK", "issued-after-root", "the bundle says it was issued after its root expires")
             if self.at >= root["expires"]:
                 raise Refusal("E-EXPIRED", "root", f"root {root['version']} expired at {root['expires']}")
             if self.at >= head["expires"]:
@@ -1279,7 +1373,6 @@ class Verifier:
             if hashlib.sha256(data).hexdigest() != page["sha256"]:
                 raise Refusal("E-INTEGRITY", "page-hash", f"index page {number} is not the one the head names")
             index.page(data)
-        index.finish()
         fill = head["payload_offset"] - source.position - 512
         if fill < 0:
             raise Refusal("E-FORMAT", "payload-offset", "the payload begins before the index ends")
@@ -1287,6 +1380,7 @@ class Verifier:
             raise Refusal("E-LIMIT", "fill", f"the fill has {fill} bytes")
         source.expected("06-fill", fill)
         source.zeros(fill, "fill")
+        index.finish()
         return index
 
     def read_chunks(self, head, index):

@@ -103,7 +103,9 @@ fn release(product: &Name, count: usize) -> (BundleContent, Blobs, Vec<Enrolled>
     let mut enrolled = Vec::new();
     for number in 0..count {
         let name = format!("{product}-{number}");
-        let id = Uuid::derived("bench-target", &[&name]);
+        // As a hub's: what is derived would have to follow from the release.
+        let random = |kind| Uuid::from_random(*Uuid::derived(kind, &[&name]).as_bytes());
+        let id = random("bench-target");
         let revision = Uuid::derived("bench-revision", &[&name]);
         enrolled.push(Enrolled { target: id, revision });
         targets.push(Target {
@@ -120,7 +122,7 @@ fn release(product: &Name, count: usize) -> (BundleContent, Blobs, Vec<Enrolled>
                 }),
                 force_restart: false,
                 helm: None,
-                id: Uuid::derived("bench-deployment", &[&name]),
+                id: random("bench-deployment"),
                 images: vec![image.clone()],
                 revision,
                 version: "1.0".into(),

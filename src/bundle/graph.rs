@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, HashMap};
 use self::documents::Documents;
 use self::walk::Walk;
 use super::desired::DesiredState;
-use super::head::DocumentEntry;
+use super::head::Head;
 use super::index::{Blob, Index, TagLine};
 use crate::domain::oci::{Descriptor, Document, Kind};
 use crate::domain::{Class, Digest, Error, RepositoryName, Result};
@@ -145,12 +145,12 @@ pub(super) struct GraphBuilder<'a> {
 }
 
 impl<'a> GraphBuilder<'a> {
-    /// Starts with an index.
+    /// Starts with an index and the head that it belongs to.
     ///
     /// # Errors
     ///
     /// `E-CONTENT repeated-digest` when a digest stands in more than one line; `desired-state` when there are two of them.
-    pub(super) fn new(index: &'a Index, documents: &'a [DocumentEntry], early: u64) -> Result<Self> {
+    pub(super) fn new(index: &'a Index, head: &'a Head) -> Result<Self> {
         let number = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
         let blobs = index
             .blobs
@@ -178,8 +178,8 @@ impl<'a> GraphBuilder<'a> {
         }
         Ok(Self {
             index,
-            documents: Documents::new(documents)?,
-            early: usize::try_from(early).unwrap_or(usize::MAX),
+            documents: Documents::new(head)?,
+            early: usize::try_from(head.totals.early_blobs).unwrap_or(usize::MAX),
             lookup,
             nodes: BTreeMap::new(),
             edges: 0,

@@ -261,7 +261,7 @@ fn payload_offset(head: &Head, head_bytes: u64, widest: &Index, trust: u64, sign
 }
 
 fn check_graph(index: &Index, head: &Head, content: &BundleContent) -> Result<Graph> {
-    let mut builder = GraphBuilder::new(index, &head.documents, head.totals.early_blobs)?;
+    let mut builder = GraphBuilder::new(index, head)?;
     let documents: HashMap<Digest, &Vec<u8>> = content
         .documents
         .iter()

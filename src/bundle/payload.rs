@@ -95,7 +95,7 @@ impl VerifiedBundle {
             index,
             ..
         } = self;
-        let graph = GraphBuilder::new(&index, &head.documents, head.totals.early_blobs).map_err(|e| e.at(Step::X13))?;
+        let graph = GraphBuilder::new(&index, &head).map_err(|e| e.at(Step::X13))?;
         let payload = index.payload(&head);
         let mut gate = GraphGate {
             early: payload.early,

@@ -313,7 +313,7 @@ fn large_state(image: desired::ImageName) -> desired::DesiredState {
             created_at: "2026-01-01T00:00:00Z".parse().unwrap(),
             deployments: Vec::new(),
             docker_socket: None,
-            id: Uuid::derived("target", &[&number.to_string()]),
+            id: Uuid::from_random(*Uuid::derived("target", &[&number.to_string()]).as_bytes()),
             image_cleanup: true,
             kind: desired::TargetKind::Docker,
             kubernetes: None,

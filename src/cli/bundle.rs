@@ -10,7 +10,9 @@ use super::ui::{bytes, escape};
 use super::{Ui, bundle_desired, trust_file};
 use crate::bundle::{CheckOnly, Head, OpenedBundle};
 use crate::crypto::{Chain, RootDocument, Signature, canonical};
-use crate::domain::{Audience, Class, Error, Hash, Result, Step, Timestamp, limits};
+use crate::domain::{
+    Audience, Class, Clock as _, Error, Hash, Result, Step, SystemClock, Timestamp, latest_issue, limits,
+};
 use crate::media;
 use crate::stream::read_bounded;
 
@@ -33,7 +35,8 @@ pub(super) enum BundleCommand {
     /// Check every signature, every byte and every reference; no state, no network
     ///
     /// What only a site can judge is skipped and reported: audience, sequence, approvals, content it must hold already. Expiry is
-    /// reported, and refused only with --at.
+    /// reported, and refused only with --at. A bundle that says it was issued more than 48 hours ahead of that time, or else of
+    /// the clock, is refused.
     #[command(after_help = "Example:\n  airlock bundle verify release-7.airlock --trust root.json")]
     Verify {
         /// Bundle file, folder with one bundle, named pipe, or - for standard input
@@ -266,8 +269,8 @@ fn opened_under(opened: OpenedBundle, pinned: &Chain) -> Result<(crate::bundle::
     Ok((opened.verify(&step.chain)?, step.chain))
 }
 
-/// Expiry at a time that the person gave (X8): of the newest root first, then of the bundle.
-fn check_expiry(head: &Head, root: &RootDocument, at: Timestamp) -> Result<()> {
+/// When the bundle says that it was issued (X8), by the time that the person gave or the clock.
+fn check_issued(head: &Head, root: &RootDocument, now: Timestamp) -> Result<()> {
     if head.issued_at > root.expires {
         return Err(Error::new(
             Class::Clock,
@@ -280,6 +283,21 @@ fn check_expiry(head: &Head, root: &RootDocument, at: Timestamp) -> Result<()> {
         .expected(format!("a time before {}", root.expires))
         .remedy("ask the vendor for a bundle with the right date"));
     }
+    let latest = latest_issue(now, Timestamp::EPOCH);
+    if head.issued_at > latest {
+        return Err(Error::new(
+            Class::Clock,
+            "issued-ahead",
+            format!("the bundle says it was issued at {}, and it is {now}", head.issued_at),
+        )
+        .expected(format!("a time up to {latest}"))
+        .remedy("correct the clock, or ask the vendor whether the date is right and give it with --at"));
+    }
+    Ok(())
+}
+
+/// Expiry at a time that the person gave (X8): of the newest root first, then of the bundle.
+fn check_expiry(head: &Head, root: &RootDocument, at: Timestamp) -> Result<()> {
     let (code, what, expired) = if root.expires <= at {
         ("root", "the vendor's root", root.expires)
     } else if head.expires <= at {
@@ -311,6 +329,7 @@ fn verify(file: &Path, trust: &[PathBuf], detached: &[PathBuf], at: Option<Times
     let chain = chain.ok_or_else(|| Error::new(Class::Usage, "trust", "no chain file was given"))?;
     let (signed, chain) = opened_under(opened, chain)?;
     let (head, digest) = (signed.head().clone(), signed.head_digest());
+    check_issued(&head, chain.newest(), at.unwrap_or_else(|| SystemClock.now())).map_err(|error| error.at(Step::X8))?;
     if let Some(at) = at {
         check_expiry(&head, chain.newest(), at).map_err(|error| error.at(Step::X8))?;
     }

@@ -50,6 +50,15 @@ pub const MANIFEST_NESTING: usize = 4;
 pub const DESCRIPTORS: usize = 10_000;
 /// Largest step of a sequence number (threat model 2.7: fast-forward).
 pub const SEQUENCE_JUMP: u64 = 1_000_000;
+/// Bytes of the documents that one target's deployments name, each counted as often as it is named: what its agents may be
+/// answered with.
+pub const TARGET_RENDERED_BYTES: u64 = 16 << 20;
+/// The same for all targets of a desired state.
+pub const RENDERED_BYTES: u64 = 1 << 30;
+/// How far ahead of the judging clock a release may say that it was issued (2 days).
+pub const ISSUED_AHEAD_SECONDS: i64 = 48 * 60 * 60;
+/// The same ahead of the domain's floor, where the clock is behind it and proves nothing (366 days).
+pub const ISSUED_AHEAD_OF_FLOOR_SECONDS: i64 = 366 * 24 * 60 * 60;
 /// Longest list that one page of a registry answer holds.
 pub const REGISTRY_PAGE: usize = 1000;
 

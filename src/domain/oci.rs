@@ -8,12 +8,10 @@
 use std::collections::BTreeMap;
 
 use base64::Engine as _;
-use oci_spec::image::{Descriptor as SpecDescriptor, ImageIndex, ImageManifest};
-use serde::Deserialize;
-use serde::de::IgnoredAny;
 use sha2::{Digest as _, Sha256};
 
-use super::{Class, Digest, Error, Hash, Result, limits};
+use super::oci_types::{self, Object, RawDescriptor, RawDocument};
+use super::{Class, Digest, Error, Hash, Result, limits, oci_members};
 
 /// OCI image manifest.
 pub const OCI_MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
@@ -23,6 +21,9 @@ pub const OCI_INDEX: &str = "application/vnd.oci.image.index.v1+json";
 pub const DOCKER_MANIFEST: &str = "application/vnd.docker.distribution.manifest.v2+json";
 /// Docker manifest list.
 pub const DOCKER_INDEX: &str = "application/vnd.docker.distribution.manifest.list.v2+json";
+
+/// The one version of both specifications.
+const SCHEMA_VERSION: oci_types::Integer = oci_types::Integer(2);
 
 /// What a media type says a document is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -82,18 +83,6 @@ pub struct Document {
     pub annotations: BTreeMap<String, String>,
 }
 
-/// The members whose presence decides what a document is.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Shape {
-    schema_version: Option<u64>,
-    media_type: Option<String>,
-    config: Option<IgnoredAny>,
-    layers: Option<IgnoredAny>,
-    manifests: Option<IgnoredAny>,
-    fs_layers: Option<IgnoredAny>,
-}
-
 impl Document {
     /// Parses a document that was referred to as `media_type`.
     ///
@@ -114,9 +103,9 @@ impl Document {
             content("media-type", format!("a manifest has the media type {media_type:?}"))
                 .expected("an OCI or Docker schema 2 manifest or index")
         })?;
-        super::oci_members::check(bytes)?;
-        let shape: Shape = parse_json(bytes)?;
-        if let Some(stated) = &shape.media_type
+        oci_members::check(bytes)?;
+        let raw = oci_types::read(bytes).map_err(|error| unreadable(&error))?;
+        if let Some(stated) = &raw.media_type
             && stated != media_type
         {
             return Err(content(
@@ -124,15 +113,12 @@ impl Document {
                 format!("a manifest says it is {stated:?} but is referred to as {media_type:?}"),
             ));
         }
-        let (image, list) = (
-            shape.layers.is_some() || shape.config.is_some(),
-            shape.manifests.is_some(),
-        );
+        let (image, list) = (raw.layers.is_some() || raw.config.is_some(), raw.manifests.is_some());
         let fits = match kind {
             Kind::Manifest => image && !list,
             Kind::Index => list && !image,
         };
-        if shape.schema_version != Some(2) || shape.fs_layers.is_some() || !fits {
+        if raw.schema_version != Some(SCHEMA_VERSION) || raw.fs_layers.is_some() || !fits {
             return Err(content(
                 "ambiguous",
                 format!("a document referred to as {media_type} does not have that shape"),
@@ -140,38 +126,33 @@ impl Document {
             .expected("schemaVersion 2 and either config with layers, or manifests"));
         }
         match kind {
-            Kind::Manifest => Self::manifest(&parse_json(bytes)?, media_type),
-            Kind::Index => Self::index(&parse_json(bytes)?, media_type),
+            Kind::Manifest => Self::manifest(raw, media_type),
+            Kind::Index => Self::index(raw, media_type),
         }
     }
 
-    fn manifest(manifest: &ImageManifest, media_type: &str) -> Result<Self> {
-        check_count(manifest.layers().len())?;
-        let config = Descriptor::check(manifest.config())?;
+    fn manifest(raw: RawDocument, media_type: &str) -> Result<Self> {
+        let (Some(config), Some(layers)) = (raw.config, raw.layers) else {
+            return Err(content("manifest", "a manifest lacks its config or its layers".into()));
+        };
+        check_count(layers.len())?;
+        let config = Descriptor::check(config)?;
         Ok(Self {
             kind: Kind::Manifest,
             media_type: media_type.to_owned(),
-            artifact_type: Some(
-                manifest
-                    .artifact_type()
-                    .as_ref()
-                    .map_or_else(|| config.media_type.clone(), ToString::to_string),
-            ),
+            artifact_type: Some(raw.artifact_type.unwrap_or_else(|| config.media_type.clone())),
             config: Some(config),
-            layers: manifest.layers().iter().map(Descriptor::check).collect::<Result<_>>()?,
+            layers: checked(layers)?,
             manifests: Vec::new(),
-            subject: manifest.subject().as_ref().map(Descriptor::check).transpose()?,
-            annotations: sorted(manifest.annotations().as_ref()),
+            subject: raw.subject.map(Descriptor::check).transpose()?,
+            annotations: raw.annotations.unwrap_or_default(),
         })
     }
 
-    fn index(index: &ImageIndex, media_type: &str) -> Result<Self> {
-        check_count(index.manifests().len())?;
-        let manifests = index
-            .manifests()
-            .iter()
-            .map(Descriptor::check)
-            .collect::<Result<Vec<_>>>()?;
+    fn index(raw: RawDocument, media_type: &str) -> Result<Self> {
+        let manifests = raw.manifests.unwrap_or_default();
+        check_count(manifests.len())?;
+        let manifests = checked(manifests)?;
         if let Some(child) = manifests.iter().find(|child| Kind::of(&child.media_type).is_none()) {
             return Err(content(
                 "media-type",
@@ -185,31 +166,22 @@ impl Document {
             config: None,
             layers: Vec::new(),
             manifests,
-            subject: index.subject().as_ref().map(Descriptor::check).transpose()?,
-            artifact_type: index.artifact_type().as_ref().map(ToString::to_string),
-            annotations: sorted(index.annotations().as_ref()),
+            subject: raw.subject.map(Descriptor::check).transpose()?,
+            artifact_type: raw.artifact_type,
+            annotations: raw.annotations.unwrap_or_default(),
         })
     }
 }
 
 impl Descriptor {
-    fn check(spec: &SpecDescriptor) -> Result<Self> {
-        let digest: Digest = spec.digest().to_string().parse().map_err(|error| {
-            content(
-                "digest",
-                format!("a descriptor names content by {:?}", spec.digest().to_string()),
-            )
-            .expected("sha256: and 64 lower-case hex digits")
-            .with_source(error)
+    fn check(Object(raw): Object<RawDescriptor>) -> Result<Self> {
+        let digest: Digest = raw.digest.parse().map_err(|error| {
+            content("digest", format!("a descriptor names content by {:?}", raw.digest))
+                .expected("sha256: and 64 lower-case hex digits")
+                .with_source(error)
         })?;
-        let media_type = spec.media_type().to_string();
-        if spec.size() > limits::JSON_INTEGER_MAX {
-            return Err(content(
-                "size",
-                format!("{digest} has a stated size of {} bytes", spec.size()),
-            ));
-        }
-        if spec.urls().as_ref().is_some_and(|urls| !urls.is_empty()) {
+        let (media_type, size) = (raw.media_type, raw.size.0);
+        if raw.urls.is_some_and(|urls| !urls.is_empty()) {
             return Err(content(
                 "urls",
                 format!("the descriptor of {digest} sends clients to other addresses"),
@@ -219,16 +191,14 @@ impl Descriptor {
         if media_type.contains("nondistributable") || media_type.contains("foreign") {
             return Err(content(
                 "nondistributable",
-                format!("{digest} is a non-distributable layer ({media_type})"),
+                format!("{digest} is a non-distributable layer ({media_type:?})"),
             )
             .remedy("rebuild the image with ordinary layers"));
         }
-        if let Some(data) = spec.data() {
+        if let Some(data) = raw.data {
             let matches = base64::engine::general_purpose::STANDARD
                 .decode(data)
-                .is_ok_and(|bytes| {
-                    bytes.len() as u64 == spec.size() && Digest(Hash(Sha256::digest(&bytes).into())) == digest
-                });
+                .is_ok_and(|bytes| bytes.len() as u64 == size && Digest(Hash(Sha256::digest(&bytes).into())) == digest);
             if !matches {
                 return Err(content(
                     "data",
@@ -239,27 +209,23 @@ impl Descriptor {
         Ok(Self {
             media_type,
             digest,
-            size: spec.size(),
-            platform: spec.platform().as_ref().map(|platform| {
-                let mut text = format!("{}/{}", platform.os(), platform.architecture());
-                if let Some(variant) = platform.variant() {
+            size,
+            platform: raw.platform.map(|Object(platform)| {
+                let mut text = format!("{}/{}", platform.os, platform.architecture);
+                if let Some(variant) = platform.variant {
                     text.push('/');
-                    text.push_str(variant);
+                    text.push_str(&variant);
                 }
                 text
             }),
-            artifact_type: spec.artifact_type().as_ref().map(ToString::to_string),
-            annotations: sorted(spec.annotations().as_ref()),
+            artifact_type: raw.artifact_type,
+            annotations: raw.annotations.unwrap_or_default(),
         })
     }
 }
 
-fn sorted<'a>(annotations: Option<impl IntoIterator<Item = (&'a String, &'a String)>>) -> BTreeMap<String, String> {
-    annotations
-        .into_iter()
-        .flatten()
-        .map(|(key, value)| (key.clone(), value.clone()))
-        .collect()
+fn checked(descriptors: Vec<Object<RawDescriptor>>) -> Result<Vec<Descriptor>> {
+    descriptors.into_iter().map(Descriptor::check).collect()
 }
 
 fn check_count(count: usize) -> Result<()> {
@@ -274,13 +240,9 @@ fn check_count(count: usize) -> Result<()> {
     Ok(())
 }
 
-fn parse_json<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T> {
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "OCI documents are not canonical; their digest was checked before"
-    )]
-    serde_json::from_slice(bytes)
-        .map_err(|error| content("manifest", format!("a manifest does not parse: {error}")).with_source(error))
+fn unreadable(error: &serde_json::Error) -> Error {
+    content("manifest", format!("a manifest does not parse: {error}"))
+        .expected("every member of the type that the image specification gives it")
 }
 
 fn content(code: &'static str, found: String) -> Error {
@@ -329,7 +291,7 @@ mod tests {
             ),
             (manifest(&format!(r#"{EMPTY},"data":"e31="}}"#)), OCI_MANIFEST, "data"),
             (
-                manifest(&EMPTY.replace("44136f", "44136F")).replace("F\"}", "\"}"),
+                manifest(&format!("{}}}", EMPTY.replace("44136f", "44136F"))),
                 OCI_MANIFEST,
                 "digest",
             ),
@@ -337,6 +299,80 @@ mod tests {
         ] {
             let error = Document::parse(text.as_bytes(), media_type).unwrap_err();
             assert_eq!((error.class(), error.code()), (Class::Content, code), "{text}");
+        }
+    }
+
+    #[test]
+    fn every_member_is_of_the_type_of_the_specification() {
+        let layer = |more: &str| manifest(&format!("{EMPTY}{more}}}"));
+        let whole = |more: &str| manifest("").replace(r#""layers":[]"#, &format!(r#""layers":[]{more}"#));
+        for good in [
+            layer(
+                r#","platform":{"os":"linux","architecture":"arm64","variant":"v8","os.features":[],"features":["sse4"]}"#,
+            ),
+            layer(r#","urls":null,"platform":null,"data":null,"annotations":null,"artifactType":null,"x":[1.5]"#),
+            whole(
+                r#","artifactType":"a/b","annotations":{"a":"b"},"subject":null,"manifests":null,"fsLayers":null,"blobs":{}"#,
+            ),
+        ] {
+            Document::parse(good.as_bytes(), OCI_MANIFEST).unwrap_or_else(|error| panic!("{good}: {error}"));
+        }
+        let size = |text: &str| {
+            manifest(&format!(
+                "{}}}",
+                EMPTY.replace(r#""size":2"#, &format!(r#""size":{text}"#))
+            ))
+        };
+        let version = |text: &str| manifest("").replace(r#"n":2"#, &format!(r#"n":{text}"#));
+        let list = r#"["a/b","sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a",2,null,null,null,null,null]"#;
+        for bad in [
+            size("2.0"),
+            size("2e0"),
+            size("-2"),
+            size("-0"),
+            size("\"2\""),
+            size("9007199254740992"),
+            size("18446744073709551616"),
+            size("null"),
+            size("true"),
+            version("2.0"),
+            version("\"2\""),
+            version("[2]"),
+            version("-2"),
+            version("true"),
+            manifest(list),
+            manifest("null"),
+            manifest(
+                &EMPTY
+                    .replace(r#"{"mediaType":"application/vnd.oci.empty.v1+json","#, "{")
+                    .replace(r":2", ":2}"),
+            ),
+            manifest("").replace(&format!("{EMPTY}}}"), list),
+            layer(r#","urls":"""#),
+            layer(r#","urls":{}"#),
+            layer(r#","urls":[1]"#),
+            layer(r#","data":0"#),
+            layer(r#","platform":"linux/amd64""#),
+            layer(r#","platform":["amd64","linux",null,null,null]"#),
+            layer(r#","platform":{"os":"linux"}"#),
+            layer(r#","platform":{"os":1,"architecture":"amd64"}"#),
+            layer(r#","platform":{"os":"linux","architecture":"amd64","os.features":"x"}"#),
+            layer(r#","platform":{"os":"linux","architecture":"amd64","features":[1]}"#),
+            layer(r#","artifactType":[]"#),
+            layer(r#","annotations":["a"]"#),
+            layer(r#","annotations":{"a":1}"#),
+            whole(r#","annotations":[]"#),
+            whole(r#","annotations":{"a":null}"#),
+            whole(r#","artifactType":5"#),
+            whole(r#","subject":{}"#),
+            whole(r#","subject":false"#),
+            whole(r#","manifests":{}"#),
+            manifest("").replace(r#""layers":[]"#, r#""layers":{}"#),
+            manifest("").replace(r#""layers":[]"#, r#""layers":null"#),
+            manifest("").replace(&format!("\"{OCI_MANIFEST}\""), "7"),
+        ] {
+            let error = Document::parse(bad.as_bytes(), OCI_MANIFEST).unwrap_err();
+            assert_eq!((error.class(), error.code()), (Class::Content, "manifest"), "{bad}");
         }
     }
 }

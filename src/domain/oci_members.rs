@@ -1,9 +1,9 @@
-//! Members of OCI documents: a text that two parsers could read differently is refused before any typed reading.
+//! Members of OCI documents: a text that two parsers could read differently is refused before any typed reading (SPEC M-53).
 //!
-//! Parsers differ in three ways that matter: which of two members of one name they keep, whether `Layers` is `layers` (Go's
-//! parser says yes, and folds U+017F and U+212A too), and what they take for a digest. So no object may hold a name twice, no
-//! name may equal one of the image specification but for its case, and every `digest` is `sha256:` and 64 lower-case hex
-//! digits. Annotations may have any names.
+//! Parsers differ in what they take: which of two members of one name they keep, half of a surrogate pair, numbers that no
+//! 64 bits hold, whether `Layers` is `layers` (Go's parser says yes, and folds U+017F and U+212A too), and what they call a
+//! digest. So no object may hold a name twice, numbers are short, no name may equal one of the image specification but for
+//! its case, and every `digest` is `sha256:` and 64 lower-case hex digits. Annotations may have any names.
 
 use std::collections::HashSet;
 use std::fmt;
@@ -36,28 +36,66 @@ const KNOWN: [&str; 20] = [
     "variant",
 ];
 
+/// Most characters of a number.
+const NUMBER_CHARS: usize = 32;
+/// Most digits of its exponent: what is shorter, every parser holds.
+const EXPONENT_DIGITS: usize = 2;
+
 /// Checks the members of a document.
 ///
 /// # Errors
 ///
-/// `E-CONTENT manifest` for what is no JSON or repeats a name, `ambiguous` for a name that differs by case only, `digest` for
-/// a digest in another form.
+/// `E-CONTENT manifest` for what is no JSON, repeats a name or has a number that parsers read differently; then `ambiguous` for
+/// a name that differs by case only; then `digest` for a digest in another form.
 pub(super) fn check(bytes: &[u8]) -> Result<()> {
-    let mut found = None;
+    let mut findings = Findings::default();
     let mut parser = serde_json::Deserializer::from_slice(bytes);
-    let checked = Members {
-        found: &mut found,
+    Members {
+        findings: &mut findings,
         name: Name::Other,
     }
     .deserialize(&mut parser)
-    .and_then(|()| parser.end());
-    match (found, checked) {
-        (Some(refusal), _) => Err(refusal),
-        (None, Ok(())) => Ok(()),
-        (None, Err(error)) => {
-            Err(content("manifest", format!("a manifest does not parse: {error}")).with_source(error))
+    .and_then(|()| parser.end())
+    .map_err(|error| content("manifest", format!("a manifest does not parse: {error}")).with_source(error))?;
+    if !numbers_are_short(bytes) {
+        return Err(content(
+            "manifest",
+            "a manifest has a number that parsers read differently".into(),
+        )
+        .expected("at most 32 characters, and two digits of exponent"));
+    }
+    findings.ambiguous.or(findings.digest).map_or(Ok(()), Err)
+}
+
+/// Judges the numbers of a text that is JSON.
+fn numbers_are_short(text: &[u8]) -> bool {
+    let (mut rest, mut in_string) = (text, false);
+    while let Some((&byte, after)) = rest.split_first() {
+        rest = after;
+        match byte {
+            b'"' => in_string = !in_string,
+            b'\\' if in_string => rest = after.get(1..).unwrap_or_default(),
+            b'-' | b'0'..=b'9' if !in_string => {
+                let is_part = |byte: &u8| byte.is_ascii_digit() || b"+-.eE".contains(byte);
+                let length = after.iter().take_while(|byte| is_part(byte)).count();
+                let (more, following) = after.split_at(length);
+                let exponent = more.iter().skip_while(|byte| !byte.eq_ignore_ascii_case(&b'e'));
+                if length >= NUMBER_CHARS || exponent.filter(|byte| byte.is_ascii_digit()).count() > EXPONENT_DIGITS {
+                    return false;
+                }
+                rest = following;
+            }
+            _ => {}
         }
     }
+    true
+}
+
+/// Why a text that is JSON is refused all the same: the first of each kind.
+#[derive(Default)]
+struct Findings {
+    ambiguous: Option<Error>,
+    digest: Option<Error>,
 }
 
 /// What the member is called whose value comes next.
@@ -69,8 +107,7 @@ enum Name {
 }
 
 struct Members<'a> {
-    /// Why the document is refused, where that is not the parser's own error.
-    found: &'a mut Option<Error>,
+    findings: &'a mut Findings,
     name: Name,
 }
 
@@ -97,11 +134,10 @@ impl<'de> Visitor<'de> for Members<'_> {
                 .into_iter()
                 .find(|known| !free && *known != name && folded(&name) == folded(known))
             {
-                *self.found = Some(
+                self.findings.ambiguous.get_or_insert_with(|| {
                     content("ambiguous", format!("a manifest has a member {name:?}"))
-                        .expected(format!("{known:?}, which some clients take it for, or another name")),
-                );
-                return Err(A::Error::custom("ambiguous"));
+                        .expected(format!("{known:?}, which some clients take it for, or another name"))
+                });
             }
             let next = match name.as_str() {
                 _ if free => Name::Other,
@@ -113,7 +149,7 @@ impl<'de> Visitor<'de> for Members<'_> {
                 return Err(A::Error::custom("a member stands twice"));
             }
             map.next_value_seed(Members {
-                found: &mut *self.found,
+                findings: &mut *self.findings,
                 name: next,
             })?;
         }
@@ -123,7 +159,7 @@ impl<'de> Visitor<'de> for Members<'_> {
     fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<(), A::Error> {
         while list
             .next_element_seed(Members {
-                found: &mut *self.found,
+                findings: &mut *self.findings,
                 name: Name::Other,
             })?
             .is_some()
@@ -135,8 +171,9 @@ impl<'de> Visitor<'de> for Members<'_> {
         if self.name == Name::Digest
             && let Err(error) = text.parse::<Digest>()
         {
-            *self.found = Some(content("digest", format!("a descriptor names content by: {error}")));
-            return Err(E::custom("digest"));
+            self.findings
+                .digest
+                .get_or_insert_with(|| content("digest", format!("a descriptor names content by: {error}")));
         }
         Ok(())
     }
@@ -190,6 +227,7 @@ mod tests {
             ),
             "{}".into(),
             r#"{"config":{"digest":7}}"#.into(),
+            r#"{"x":[-0,1E+99,11111111111111111111111111111111,"\\",1],"y":"1e4000\"111111111111111111111111111111111"}"#.into(),
         ] {
             check(good.as_bytes()).unwrap_or_else(|error| panic!("{good}: {error:?}"));
         }
@@ -205,6 +243,14 @@ mod tests {
                 r#"{"subject":{"digest":"md5:d41d8cd98f00b204e9800998ecf8427e"}}"#,
                 "digest",
             ),
+            (r#"{"digest":"x","Layers":[]}"#, "ambiguous"),
+            (r#"{"Layers":[],"a":1,"a":1}"#, "manifest"),
+            (r#"{"x":"\ud800"}"#, "manifest"),
+            (r#"{"\udc00\ud800":1}"#, "manifest"),
+            (r#"{"x":1e400}"#, "manifest"),
+            (r#"{"x":[-0.1,1e-100]}"#, "manifest"),
+            (r#"{"x":111111111111111111111111111111111}"#, "manifest"),
+            (r#"{"annotations":{"x":{"Layers":[]}}}"#, "ambiguous"),
             ("{} {}", "manifest"),
             ("", "manifest"),
         ] {

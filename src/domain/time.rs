@@ -8,6 +8,7 @@ use jiff::civil::{DateTime, date};
 use serde::{Deserialize, Serialize};
 
 use super::digest::string_conversions;
+use super::limits;
 use super::names::ParseNameError;
 
 /// A time in whole seconds, 1970 to 9999, written `YYYY-MM-DDTHH:MM:SSZ` (TUF 4.2.3).
@@ -38,6 +39,17 @@ impl Timestamp {
     #[must_use]
     pub fn plus_seconds(self, seconds: i64) -> Self {
         Self(self.0.saturating_add(seconds).clamp(0, END - 1))
+    }
+}
+
+/// Returns the last `issued_at` that a release may state without a person who confirms the date (SPEC M-40).
+///
+/// A clock behind the floor is known to be wrong and judges nothing; then the floor does, generously.
+pub fn latest_issue(clock: Timestamp, floor: Timestamp) -> Timestamp {
+    if clock < floor {
+        floor.plus_seconds(limits::ISSUED_AHEAD_OF_FLOOR_SECONDS)
+    } else {
+        clock.plus_seconds(limits::ISSUED_AHEAD_SECONDS)
     }
 }
 
@@ -102,6 +114,21 @@ impl Clock for FixedClock {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_clock_judges_what_is_issued_ahead_and_a_wrong_one_does_not() {
+        let time = |text: &str| -> Timestamp { text.parse().unwrap() };
+        let (floor, clock) = (time("2026-11-01T00:00:00Z"), time("2026-12-01T00:00:00Z"));
+        assert_eq!(latest_issue(clock, floor), time("2026-12-03T00:00:00Z"));
+        assert_eq!(latest_issue(floor, floor), time("2026-11-03T00:00:00Z"));
+        assert_eq!(
+            latest_issue(floor.plus_seconds(-1), floor),
+            time("2027-11-02T00:00:00Z")
+        );
+        assert_eq!(latest_issue(Timestamp::EPOCH, floor), time("2027-11-02T00:00:00Z"));
+        let end = time("9999-12-31T23:59:59Z");
+        assert_eq!(latest_issue(end, floor), end);
+    }
 
     #[test]
     fn only_one_form_of_a_time_parses() {

@@ -6,8 +6,8 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use super::ParseNameError;
 use super::digest::string_conversions;
+use super::{Name, ParseNameError, Scope};
 
 /// A UUID, written in the lower-case canonical form 8-4-4-4-12: no other form is read.
 ///
@@ -35,6 +35,26 @@ impl Uuid {
             *to = from;
         }
         Self::with_version(bytes, 8)
+    }
+
+    /// Returns the UUID of a target that a scope's releases state under a name: theirs alone, because the name of the trust
+    /// domain is in it (SPEC M-81).
+    pub fn of_target(scope: &Scope, name: &str) -> Self {
+        let domain = scope.domain.to_string();
+        Self::derived(
+            "target",
+            &[&domain, scope.product.as_str(), scope.channel.as_str(), name],
+        )
+    }
+
+    /// Returns the UUID of an application's deployment on a target.
+    pub fn of_deployment(target: Self, application: &Name) -> Self {
+        Self::derived("deployment", &[&target.to_string(), application.as_str()])
+    }
+
+    /// Whether it is of version 8, as what [`Uuid::derived`] makes, whatever its variant.
+    pub fn is_derived(&self) -> bool {
+        self.0[6] >> 4 == 8
     }
 
     /// Makes a random UUID (version 4) from 16 random bytes.
@@ -142,6 +162,21 @@ mod tests {
         ] {
             assert!(Uuid::parse_lenient(bad).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn a_targets_uuid_follows_from_its_scope_and_name() {
+        let scope = Scope {
+            domain: super::super::Hash([0xab; 32]),
+            product: "acme-web".parse().unwrap(),
+            channel: "stable".parse().unwrap(),
+        };
+        let target = Uuid::of_target(&scope, "Druckerei Süd");
+        // The numbers are those of the vector writer.
+        assert_eq!(target.to_string(), "754d2cb6-34e8-8934-abff-cf4d388fdd79");
+        let deployment = Uuid::of_deployment(target, &"press".parse().unwrap());
+        assert_eq!(deployment.to_string(), "1f480480-37b9-856e-90c1-0c42479a7328");
+        assert!(target.is_derived() && !Uuid::from_random([0x88; 16]).is_derived());
     }
 
     #[test]

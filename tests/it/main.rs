@@ -25,6 +25,7 @@
 #[path = "../agent/mod.rs"]
 mod agent;
 mod attacks;
+mod differential;
 mod distr;
 mod format;
 mod import;

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::grammar::{is_go_duration, is_label, is_text, wrong};
 use super::{ImageName, TargetKind};
-use crate::domain::{Digest, Name, RepositoryName, Result, Tag, Timestamp, Uuid};
+use crate::domain::{Digest, DocumentType, Name, RepositoryName, Result, Tag, Timestamp, Uuid};
 
 /// An application on a target.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -117,6 +117,15 @@ pub enum WaitStrategy {
 }
 
 impl Deployment {
+    /// Returns the documents that it names, with the type each must have.
+    pub fn documents(&self) -> impl Iterator<Item = (DocumentType, Digest)> {
+        let docker = self.docker.as_ref();
+        let compose = docker.map(|docker| (DocumentType::Compose, docker.compose));
+        let env = docker.and_then(|docker| Some((DocumentType::Env, docker.env?)));
+        let values = self.helm.as_ref().map(|helm| (DocumentType::Values, helm.values));
+        [compose, env, values].into_iter().flatten()
+    }
+
     pub(super) fn check(&self, kind: TargetKind) -> Result<()> {
         let at = |what: &str| Err(wrong(format!("deployment {}: {what}", self.id)));
         if !is_text(&self.version) {

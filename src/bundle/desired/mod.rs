@@ -16,6 +16,7 @@
 
 mod agent;
 mod deployment;
+mod derivation;
 mod grammar;
 mod state;
 mod target;

@@ -3,14 +3,14 @@
 //! The appliance parses no compose file and unpacks no chart. It believes the signed document that lists their images, and makes
 //! sure that every one of these is there: a site that activates the release has all of it, or refuses the bundle.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::walk::Walk;
 use super::{Place, Reached};
-use crate::bundle::desired::{AgentVersion, DesiredState, HelmDeployment, ImageName};
-use crate::bundle::head::DocumentEntry;
+use crate::bundle::desired::{AgentVersion, Deployment, DesiredState, HelmDeployment, ImageName};
+use crate::bundle::head::{DocumentEntry, Head};
 use crate::bundle::index::Blob;
-use crate::domain::{Class, Digest, DocumentType, Error, Result};
+use crate::domain::{Class, Digest, DocumentType, Error, Result, limits};
 
 /// Most absent images that an error names.
 const NAMED: usize = 10;
@@ -18,7 +18,7 @@ const NAMED: usize = 10;
 /// The documents of a head, and the desired state once its bytes passed.
 #[derive(Debug)]
 pub(super) struct Documents<'a> {
-    entries: &'a [DocumentEntry],
+    head: &'a Head,
     /// The entry that is the desired state.
     place: Option<&'a DocumentEntry>,
     desired: Option<DesiredState>,
@@ -30,14 +30,17 @@ impl<'a> Documents<'a> {
     /// # Errors
     ///
     /// `E-CONTENT desired-state` when two of them are one.
-    pub(super) fn new(entries: &'a [DocumentEntry]) -> Result<Self> {
-        let mut desired = entries.iter().filter(|entry| entry.kind == DocumentType::DesiredState);
+    pub(super) fn new(head: &'a Head) -> Result<Self> {
+        let mut desired = head
+            .documents
+            .iter()
+            .filter(|entry| entry.kind == DocumentType::DesiredState);
         let place = desired.next();
         if desired.next().is_some() {
             return Err(wrong("the release has two desired states".into()).expected("at most one"));
         }
         Ok(Self {
-            entries,
+            head,
             place,
             desired: None,
         })
@@ -45,7 +48,7 @@ impl<'a> Documents<'a> {
 
     /// Returns the documents of the head.
     pub(super) fn entries(&self) -> &'a [DocumentEntry] {
-        self.entries
+        &self.head.documents
     }
 
     /// Whether the bytes of a blob are needed to check the release. One of another size than the head states, which bounds it,
@@ -59,9 +62,46 @@ impl<'a> Documents<'a> {
     ///
     /// # Errors
     ///
-    /// As [`DesiredState::parse`].
+    /// As [`DesiredState::parse`] and [`DesiredState::check_derived`]; `E-LIMIT rendered`.
     pub(super) fn take(&mut self, bytes: &[u8]) -> Result<()> {
-        self.desired = Some(DesiredState::parse(bytes)?);
+        let desired = DesiredState::parse(bytes)?;
+        desired.check_derived(&self.head.scope())?;
+        self.check_rendered(&desired)?;
+        self.desired = Some(desired);
+        Ok(())
+    }
+
+    /// Bounds what agents are answered with: small documents named often make large answers.
+    fn check_rendered(&self, desired: &DesiredState) -> Result<()> {
+        let sizes: BTreeMap<(DocumentType, Digest), u64> = self
+            .entries()
+            .iter()
+            .map(|entry| ((entry.kind, entry.digest), entry.size))
+            .collect();
+        let mut whole: u64 = 0;
+        for target in &desired.targets {
+            let size = target
+                .deployments
+                .iter()
+                .flat_map(Deployment::documents)
+                .filter_map(|named| sizes.get(&named))
+                .fold(0, |sum: u64, size| sum.saturating_add(*size));
+            if size > limits::TARGET_RENDERED_BYTES {
+                return Err(rendered(
+                    &format!("the deployments of target {:?} ({}) name", target.name, target.id),
+                    size,
+                    limits::TARGET_RENDERED_BYTES,
+                ));
+            }
+            whole = whole.saturating_add(size);
+        }
+        if whole > limits::RENDERED_BYTES {
+            return Err(rendered(
+                "the deployments of all targets name",
+                whole,
+                limits::RENDERED_BYTES,
+            ));
+        }
         Ok(())
     }
 
@@ -116,19 +156,10 @@ impl<'a> Documents<'a> {
     fn same_documents(&self, desired: &DesiredState) -> Result<()> {
         let named: BTreeSet<(DocumentType, Digest)> = desired
             .deployments()
-            .flat_map(|(_, deployment)| {
-                let docker = deployment.docker.as_ref();
-                let helm = deployment.helm.as_ref();
-                [
-                    docker.map(|docker| (DocumentType::Compose, docker.compose)),
-                    docker.and_then(|docker| Some((DocumentType::Env, docker.env?))),
-                    helm.map(|helm| (DocumentType::Values, helm.values)),
-                ]
-            })
-            .flatten()
+            .flat_map(|(_, deployment)| deployment.documents())
             .collect();
         let carried: BTreeSet<(DocumentType, Digest)> = self
-            .entries
+            .entries()
             .iter()
             .map(|entry| (entry.kind, entry.digest))
             .filter(|(kind, _)| matches!(kind, DocumentType::Compose | DocumentType::Env | DocumentType::Values))
@@ -185,6 +216,16 @@ fn chart(walk: &Walk<'_>, helm: &HelmDeployment) -> Result<ImageName> {
                 helm.chart, helm.tag
             ))
         })
+}
+
+fn rendered(whose: &str, size: u64, most: u64) -> Error {
+    Error::new(
+        Class::Limit,
+        "rendered",
+        format!("{whose} {size} bytes of documents, each counted as often as it is named"),
+    )
+    .expected(format!("at most {most}"))
+    .remedy("have the vendor make these documents smaller, or share them out over more targets and releases")
 }
 
 fn wrong(found: String) -> Error {

@@ -16,7 +16,9 @@ use crate::db::ledger::Site;
 use crate::domain::{Audience, Class, Digest, DocumentType, Error, Hash, Result, Uuid};
 use crate::vendor_side::collect::Stored;
 use crate::vendor_side::release::find_site;
-use crate::vendor_side::release_file::{ApplicationEntry, ApplicationKind, DeploymentEntry, ReleaseFile, TargetEntry};
+use crate::vendor_side::release_file::{
+    ApplicationEntry, ApplicationKind, DeploymentEntry, Located, ReleaseFile, TargetEntry,
+};
 use crate::vendor_side::suggest::nearest;
 
 /// The desired state of the whole fleet, and its documents.
@@ -122,7 +124,11 @@ impl Assembly<'_> {
         sites: &[Site],
         agents: &[AgentVersion],
     ) -> Result<Target> {
-        let id = entry.id.unwrap_or_else(|| ids.target(&entry.name.value));
+        let derived = ids.target(&entry.name.value);
+        let id = entry.id.unwrap_or(derived);
+        if id.is_derived() && id != derived {
+            return Err(self.not_derived(&entry.name, id, derived, "trust domain, product, channel and name"));
+        }
         let site = entry
             .site
             .as_ref()
@@ -208,9 +214,11 @@ impl Assembly<'_> {
             .iter()
             .find(|known| known.entry.name.value == entry.application.value)
             .ok_or_else(gone)?;
-        let id = entry
-            .id
-            .unwrap_or_else(|| Ids::deployment(target, &application.entry.name.value));
+        let derived = Ids::deployment(target, &application.entry.name.value);
+        let id = entry.id.unwrap_or(derived);
+        if id.is_derived() && id != derived {
+            return Err(self.not_derived(&entry.application, id, derived, "target and application"));
+        }
         let mut images: Vec<ImageName> = Vec::new();
         let (mut docker, mut helm) = (None, None);
         match (&application.kind, &application.entry.kind) {
@@ -260,6 +268,20 @@ impl Assembly<'_> {
         };
         deployment.revision = Ids::revision(&deployment);
         Ok(deployment)
+    }
+
+    /// An `id` of version 8 that every appliance would refuse.
+    fn not_derived<T>(&self, of: &Located<T>, stated: Uuid, derived: Uuid, words: &str) -> Error {
+        self.file
+            .mistake(
+                of.place,
+                format!("the id {stated} is a UUID of version 8 and does not follow from {words}"),
+            )
+            .expected(format!("no id, or {derived}"))
+            .remedy(
+                "leave id out; a target that was renamed, or moved to another product or channel, is another target: \
+                 name the old one under removed: where it was, and connect its agents again",
+            )
     }
 
     fn release_name(&self, entry: &DeploymentEntry, application: &ApplicationEntry) -> Result<String> {

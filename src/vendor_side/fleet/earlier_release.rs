@@ -154,7 +154,17 @@ impl EarlierRelease {
                 ),
             )
             .expected("everything that runs at sites, or an instruction to remove it")
-            .remedy("add it again, or name it under removed:"));
+            .remedy(format!(
+                "add it again, or name it under removed:{}",
+                renamed(new, before)
+            )));
+        }
+        let gone = |target: &&Target| given.contains(&target.id);
+        if before.targets.iter().any(|target| gone(&target)) {
+            let renamed = renamed(new, before);
+            if let Some(text) = renamed.strip_prefix("; ") {
+                warnings.push(text.to_owned());
+            }
         }
         let removed: Vec<Uuid> = removed.into_iter().collect();
         let remembered = remember(new, before, &removed);
@@ -234,6 +244,25 @@ impl EarlierRelease {
             None => error,
         })
     }
+}
+
+/// What to think of where targets go and others come: nothing when none comes.
+fn renamed(new: &DesiredState, before: &DesiredState) -> String {
+    let names: Vec<String> = new
+        .targets
+        .iter()
+        .filter(|target| !before.targets.iter().any(|old| old.id == target.id))
+        .map(|target| format!("{:?}", target.name))
+        .collect();
+    if names.is_empty() {
+        return String::new();
+    }
+    format!(
+        "; a target that is renamed, or moved here from another product or channel, is another target with another UUID, and \
+         its agents are connected again: new here {} {}",
+        if names.len() == 1 { "is" } else { "are" },
+        names.join(", ")
+    )
 }
 
 /// The new state, and what the audience does not see of the one before.

@@ -24,16 +24,12 @@ struct Applied<'a> {
 impl Ids<'_> {
     /// Returns the UUID of a target.
     pub(in super::super) fn target(&self, name: &str) -> Uuid {
-        let domain = self.scope.domain.to_string();
-        Uuid::derived(
-            "target",
-            &[&domain, self.scope.product.as_str(), self.scope.channel.as_str(), name],
-        )
+        Uuid::of_target(self.scope, name)
     }
 
     /// Returns the UUID of an application on a target.
     pub(in super::super) fn deployment(target: Uuid, application: &Name) -> Uuid {
-        Uuid::derived("deployment", &[&target.to_string(), application.as_str()])
+        Uuid::of_deployment(target, application)
     }
 
     /// Returns the UUID of an agent version: the same in every product.

@@ -56,6 +56,11 @@ impl Vendor {
         Self { key, chain }
     }
 
+    /// The key that signs releases: for what this maker would not sign.
+    pub(crate) fn key(&self) -> &SigningKey {
+        &self.key
+    }
+
     /// The file that a site pins.
     pub(crate) fn chain_file(&self) -> Vec<u8> {
         self.chain.to_file()

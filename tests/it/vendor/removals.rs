@@ -31,6 +31,46 @@ fn folder() -> VendorFolder {
 }
 
 #[test]
+fn a_renamed_target_is_another_one_and_create_says_so() {
+    let mut folder = folder();
+    let (built, _) = folder.build(&fleet(&["press-1"], ""), 1).unwrap();
+    let old = desired(&built).targets[0].clone();
+    let (class, code, text) = folder.refused(&fleet(&["press-9"], ""), 2);
+    assert_eq!((class, code), ("E-POLICY", "undeploy"), "{text}");
+    assert!(
+        text.contains("is another target") && text.contains("\"press-9\""),
+        "{text}"
+    );
+    // Its former UUID would be refused by every appliance; so would that of another application.
+    let with_id = |id: Uuid| format!("press-9|id: {id}, deployments: [{{application: one}}]");
+    let (class, code, text) = folder.refused(&fleet(&[&with_id(old.id)], ""), 2);
+    assert_eq!((class, code), ("E-USAGE", "value"), "{text}");
+    assert!(text.contains("version 8") && text.contains("leave id out"), "{text}");
+    let deployment = format!(
+        "press-1|deployments: [{{application: two, id: {}}}]",
+        old.deployments[0].id
+    );
+    let (class, code, text) = folder.refused(&fleet(&[&deployment], ""), 2);
+    assert_eq!((class, code), ("E-USAGE", "value"), "{text}");
+    assert!(text.contains("target and application"), "{text}");
+    // What the message says works: without the id, the old one removed.
+    let (built, _) = folder.build(&fleet(&["press-9"], "removed: [press-1]\n"), 2).unwrap();
+    assert_ne!(desired(&built).targets[0].id, old.id);
+    // The derivation itself may be written down, and a hub's UUID too.
+    let mut folder = self::folder();
+    let same = format!("press-1|id: {}, deployments: [{{application: one}}]", old.id);
+    let hub = "press-2|id: 7b1c0a52-0d1e-4f5a-9c3b-2a1f0e9d8c7b, deployments: [{application: one}]";
+    let (built, _) = folder.build(&fleet(&["press-1"], ""), 1).unwrap();
+    let derived = desired(&built).targets[0].id;
+    folder
+        .build(
+            &fleet(&[&same.replace(&old.id.to_string(), &derived.to_string()), hub], ""),
+            2,
+        )
+        .unwrap();
+}
+
+#[test]
 fn a_dropped_target_or_deployment_is_refused_with_the_list() {
     let mut folder = folder();
     let both = "press-2|deployments: [{application: one}, {application: two}]";
