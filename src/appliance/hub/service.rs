@@ -20,7 +20,7 @@ use crate::bundle::desired::TargetKind;
 use crate::db::site::targets::{self, KnownRevision};
 use crate::db::site::{appliance, audit, target_secrets};
 use crate::db::{Db, Watch};
-use crate::domain::{Class, Clock, Error, Hash, RepositoryName, Result, SiteId, Timestamp, Uuid};
+use crate::domain::{Class, Clock, Error, Hash, RepositoryName, Result, SiteId, Uuid};
 use crate::store::Store;
 
 /// Bytes of rendered answers that are kept: those of 10,000 targets of the usual size. What came first stays.
@@ -90,14 +90,10 @@ impl Hub {
     pub fn refresh(&self) -> Result<bool> {
         let _loading = self.loading.lock().unwrap_or_else(PoisonError::into_inner);
         let current = self.world();
-        let found = self.db.read(|connection| {
-            Ok((
-                appliance::generation(connection)?,
-                targets::edition(connection)?,
-                appliance::time_floor(connection)?,
-            ))
-        })?;
-        if found == (current.generation, current.edition, current.floor) {
+        let found = self
+            .db
+            .read(|connection| Ok((appliance::generation(connection)?, targets::edition(connection)?)))?;
+        if found == (current.generation, current.edition) {
             return Ok(false);
         }
         if let Some(registry) = self.registry.get() {
@@ -144,7 +140,7 @@ impl Hub {
                     target: *target,
                     generation: state.credential.generation,
                 };
-                let token = Token::issue(&self.keys, &self.site, bearer, world.floor, self.now(&world));
+                let token = Token::issue(&self.keys, &self.site, bearer, self.clock.now());
                 Ok(Login::Token(token))
             }
         }
@@ -163,7 +159,7 @@ impl Hub {
     /// neither disk nor database.
     pub fn identify(&self, token: &str) -> Option<Arc<Identity>> {
         let world = self.world();
-        let bearer = token::verify(&self.keys, &self.site, token, self.now(&world))?;
+        let bearer = token::verify(&self.keys, &self.site, token, self.clock.now())?;
         let state = world.targets.get(&bearer.target)?;
         (state.credential.generation == bearer.generation).then(|| state.identity.clone())
     }
@@ -289,11 +285,6 @@ impl Hub {
 
     pub(super) fn watch(&self) -> Result<Watch> {
         self.db.watch()
-    }
-
-    /// Never before what signed statements have proven: a machine that starts in 1970 keeps its agents.
-    fn now(&self, world: &World) -> Timestamp {
-        self.clock.now().max(world.floor)
     }
 
     pub(super) fn manifest(&self, state: &TargetState, secret: Option<&str>) -> Result<String> {

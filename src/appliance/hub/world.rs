@@ -42,7 +42,6 @@ pub struct Identity {
 pub(super) struct World {
     pub(super) generation: u64,
     pub(super) edition: u64,
-    pub(super) floor: Timestamp,
     pub(super) targets: HashMap<Uuid, Arc<TargetState>>,
     /// The documents that all of it stands on.
     documents: Vec<Arc<Loaded>>,
@@ -145,7 +144,6 @@ impl World {
             let world = Self {
                 generation: appliance::generation(connection)?,
                 edition: targets::edition(connection)?,
-                floor: appliance::time_floor(connection)?,
                 targets: HashMap::new(),
                 documents: Vec::new(),
                 removed: Vec::new(),

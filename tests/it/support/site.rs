@@ -11,7 +11,7 @@ use airlock::appliance::registry::Registry;
 use airlock::crypto::{Chain, Envelope, Key, PayloadType, Roles, RootDocument, Rule, Scheme, Signature, SigningKey};
 use airlock::db::site::release::ReleaseId;
 use airlock::db::site::targets::{TargetSet, Undeploy};
-use airlock::db::site::{BlobRow, NameRow, Publication, appliance, publish, release, trust};
+use airlock::db::site::{BlobRow, NameRow, Publication, appliance, publish, release, time_floor, trust};
 use airlock::db::{Db, Schema, SqlResult as _};
 use airlock::domain::{Clock, Counter, Digest, Hash, Scope, Timestamp, Version, oci};
 use airlock::http::{Running, Server, Settings};
@@ -84,7 +84,8 @@ impl Site {
             created_at: Timestamp::EPOCH,
         };
         db.write(|tx| {
-            appliance::insert(tx, &site, Timestamp::EPOCH)?;
+            appliance::insert(tx, &site)?;
+            time_floor::raise(tx, chain.domain(), Timestamp::EPOCH)?;
             trust::store_chain(tx, &chain, Timestamp::EPOCH)
         })
         .unwrap();
