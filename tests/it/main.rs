@@ -44,6 +44,7 @@ mod target_rules;
 mod target_secrets;
 mod target_serving;
 mod target_watch;
+mod time_floors;
 mod tls;
 mod vectors;
 #[cfg(feature = "vendor")]

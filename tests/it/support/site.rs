@@ -274,6 +274,13 @@ fn write(path: &Path, bytes: &[u8]) {
 
 /// A vendor's root 1, with one key for every role but `release`, and one for that.
 pub(crate) fn chain(release: &SigningKey) -> (Chain, Hash) {
+    let chain = chain_under(&SigningKey::generate().unwrap(), release);
+    let domain = chain.domain();
+    (chain, domain)
+}
+
+/// As [`chain`], with a root key of the caller.
+pub(crate) fn chain_under(root: &SigningKey, release: &SigningKey) -> Chain {
     let rule = |key: &SigningKey| {
         vec![Rule {
             keys: vec![key.public().id()],
@@ -281,10 +288,10 @@ pub(crate) fn chain(release: &SigningKey) -> (Chain, Hash) {
             threshold: 1,
         }]
     };
-    let keys: Vec<_> = (0..4).map(|_| SigningKey::generate().unwrap()).collect();
+    let keys: Vec<_> = (0..3).map(|_| SigningKey::generate().unwrap()).collect();
     let mut listed: Vec<Key> = keys
         .iter()
-        .chain([release])
+        .chain([release, root])
         .map(|key| Key {
             id: key.public().id(),
             public: key.public(),
@@ -303,15 +310,13 @@ pub(crate) fn chain(release: &SigningKey) -> (Chain, Hash) {
             ack: rule(&keys[0]),
             licence: rule(&keys[1]),
             release: rule(release),
-            root: rule(&keys[2]),
-            withdrawal: rule(&keys[3]),
+            root: rule(root),
+            withdrawal: rule(&keys[2]),
         },
         time_reset: false,
         vendor: "Test".into(),
         version: 1,
     };
-    let envelope = Envelope::sign(PayloadType::TrustRoot, document.to_payload(), &[&keys[2]]);
-    let chain = Chain::start(envelope).unwrap();
-    let domain = chain.domain();
-    (chain, domain)
+    let envelope = Envelope::sign(PayloadType::TrustRoot, document.to_payload(), &[root]);
+    Chain::start(envelope).unwrap()
 }
