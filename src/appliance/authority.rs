@@ -5,9 +5,9 @@
 //!
 //! # Clocks
 //!
-//! Neither this machine's clock nor an agent's can be trusted (threat model 2.6). So every certificate begins a day before the time
-//! that signed statements prove, whatever the clock says, and its end counts from the clock or that time, the later one: a clock
-//! that stands at 1970 or 2099 makes no certificate that is good for nobody.
+//! Neither this machine's clock nor an agent's can be trusted, and no vendor's date is asked (threat model 2.6). So every certificate
+//! begins a day before this version of airlock was built, and its end counts from the clock, but never from before the birth of the
+//! authority: a clock that stands at 1970 or 2099 makes no certificate that is good for nobody.
 
 use std::fs::File;
 use std::net::IpAddr;
@@ -23,10 +23,9 @@ use rustix::fs::FlockOperation;
 use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
 
-use super::present::effective_now;
+use super::present::built;
 use super::state::Appliance;
 use crate::crypto::{CertificateFacts, KeyFile};
-use crate::db::site::appliance::time_floor;
 use crate::domain::{Class, Clock, Error, Hash, Result, SiteId, Timestamp};
 use crate::stream::{read_bounded, write_atomically};
 
@@ -49,7 +48,6 @@ pub struct Authority {
     facts: CertificateFacts,
     issuer: Issuer<'static, KeyPair>,
     clock: Arc<dyn Clock>,
-    floor: Timestamp,
 }
 
 /// A certificate for the appliance, and its key.
@@ -72,13 +70,12 @@ impl Authority {
     /// `E-STATE authority` when it is damaged; `E-STATE` for the database, `E-IO`, `E-SPACE`.
     pub fn open(appliance: &Appliance) -> Result<Self> {
         let (state, site, clock) = (appliance.folder(), appliance.site(), appliance.clock.clone());
-        let floor = appliance.db.read(time_floor)?;
         let certificate = state.join(CERTIFICATE);
         if !certificate
             .try_exists()
             .map_err(|e| Error::io("look for", &certificate, e))?
         {
-            create(state, site, clock.now(), floor)?;
+            create(state, site, clock.now())?;
         }
         let file = File::open(&certificate).map_err(|e| Error::io("open", &certificate, e))?;
         let pem = String::from_utf8(read_bounded(file, CERTIFICATE_BYTES, "the authority's certificate")?)
@@ -97,7 +94,6 @@ impl Authority {
             issuer: Issuer::new(authority_parameters(site, facts.from, facts.until), key),
             facts,
             clock,
-            floor,
         })
     }
 
@@ -116,9 +112,20 @@ impl Authority {
         self.facts.until
     }
 
-    /// Returns the present, no earlier than signed statements prove.
+    /// Returns the present for what it signs: the clock, but never before the birth of the authority.
     pub fn now(&self) -> Timestamp {
-        effective_now(self.clock.now(), self.floor)
+        self.clock.now().max(self.birth())
+    }
+
+    /// Returns what the clock says; nothing when that is before this version of airlock was built: such a clock is wrong, and judges
+    /// nothing.
+    pub fn clock(&self) -> Option<Timestamp> {
+        Some(self.clock.now()).filter(|clock| *clock >= built())
+    }
+
+    /// When it was made, by the clock of that time.
+    fn birth(&self) -> Timestamp {
+        self.facts.until.plus_seconds(-AUTHORITY_SECONDS)
     }
 
     /// Signs a certificate for host names and addresses, with a new key.
@@ -161,7 +168,7 @@ impl Authority {
 }
 
 /// Makes the authority of an appliance. The key is written first: a certificate is never there without it.
-pub(super) fn create(state: &Path, site: &SiteId, clock: Timestamp, floor: Timestamp) -> Result<()> {
+pub(super) fn create(state: &Path, site: &SiteId, clock: Timestamp) -> Result<()> {
     // Two processes may need it for the first time at once.
     let identity = state.join("identity");
     let folder = File::open(&identity).map_err(|e| Error::io("open", &identity, e))?;
@@ -170,10 +177,9 @@ pub(super) fn create(state: &Path, site: &SiteId, clock: Timestamp, floor: Times
     if path.try_exists().map_err(|e| Error::io("look for", &path, e))? {
         return Ok(());
     }
-    let proven = effective_now(Timestamp::EPOCH, floor);
-    let until = effective_now(clock, floor).plus_seconds(AUTHORITY_SECONDS);
+    let until = clock.max(built()).plus_seconds(AUTHORITY_SECONDS);
     let key = KeyPair::generate().map_err(|e| not_made(&e))?;
-    let certificate = authority_parameters(site, proven.plus_seconds(-DAY), until)
+    let certificate = authority_parameters(site, built().plus_seconds(-DAY), until)
         .self_signed(&key)
         .map_err(|e| not_made(&e))?;
     let key = Zeroizing::new(key.serialize_pem());
@@ -260,18 +266,18 @@ mod tests {
     use super::*;
     use crate::domain::FixedClock;
 
-    /// A folder with an identity, and an authority in it.
-    fn made(clock: &str, floor: &str) -> (tempfile::TempDir, CertificateFacts) {
+    /// A folder with an identity, and an authority in it that was made by a clock.
+    fn made(clock: &str) -> (tempfile::TempDir, CertificateFacts) {
         let folder = tempfile::tempdir().unwrap();
         std::fs::create_dir(folder.path().join("identity")).unwrap();
         let site = "0123456789abcdef0123456789abcdef".parse().unwrap();
-        create(folder.path(), &site, clock.parse().unwrap(), floor.parse().unwrap()).unwrap();
+        create(folder.path(), &site, clock.parse().unwrap()).unwrap();
         let file = File::open(folder.path().join(CERTIFICATE)).unwrap();
         let pem = String::from_utf8(read_bounded(file, CERTIFICATE_BYTES, "").unwrap()).unwrap();
         (folder, CertificateFacts::read(&from_pem(&pem).unwrap()).unwrap())
     }
 
-    fn opened(folder: &Path, clock: &str, floor: &str) -> Authority {
+    fn opened(folder: &Path, clock: &str) -> Authority {
         let file = File::open(folder.join(CERTIFICATE)).unwrap();
         let pem = String::from_utf8(read_bounded(file, CERTIFICATE_BYTES, "").unwrap()).unwrap();
         let facts = CertificateFacts::read(&from_pem(&pem).unwrap()).unwrap();
@@ -283,39 +289,55 @@ mod tests {
             issuer: Issuer::new(authority_parameters(&site, facts.from, facts.until), key),
             facts,
             clock: Arc::new(FixedClock(clock.parse().unwrap())),
-            floor: floor.parse().unwrap(),
+        }
+    }
+
+    /// Whatever the clock said at the birth and says now, the certificates are good for an agent whose clock was right at both times.
+    #[test]
+    fn whatever_the_clock_says_certificates_are_good_at_the_birth_and_now() {
+        let built = built();
+        let clocks = [
+            "1970-01-01T00:00:00Z",
+            "2016-06-01T00:00:00Z",
+            "2027-06-01T00:00:00Z",
+            "2040-01-01T00:00:00Z",
+        ];
+        for birth in clocks {
+            let (folder, facts) = made(birth);
+            let born = birth.parse::<Timestamp>().unwrap().max(built);
+            assert_eq!(
+                (facts.from, facts.until),
+                (built.plus_seconds(-DAY), born.plus_seconds(AUTHORITY_SECONDS))
+            );
+            for clock in clocks {
+                let authority = opened(folder.path(), clock);
+                let now = clock.parse::<Timestamp>().unwrap().max(born);
+                assert_eq!(authority.now(), now, "{birth} {clock}");
+                let leaf = authority.issue(&["a.example".into(), "10.0.0.1".into()]).unwrap();
+                let leaf_facts = CertificateFacts::read(&leaf.certificate).unwrap();
+                assert_eq!(leaf_facts.from, facts.from, "{birth} {clock}");
+                assert_eq!(leaf_facts.until, now.plus_seconds(LEAF_SECONDS), "{birth} {clock}");
+                assert!(leaf.renew_at < leaf.until && leaf.renew_at > now, "{birth} {clock}");
+                assert_ne!(leaf_facts.public_key, facts.public_key);
+            }
         }
     }
 
     #[test]
-    fn whatever_the_clock_says_certificates_are_good_at_the_proven_time() {
-        let floor = "2090-01-01T00:00:00Z";
-        for clock in ["1970-01-01T00:00:00Z", "2090-06-01T00:00:00Z", "2199-01-01T00:00:00Z"] {
-            let (folder, facts) = made(clock, floor);
-            let proven: Timestamp = floor.parse().unwrap();
-            assert!(
-                facts.from < proven && facts.until >= proven.plus_seconds(AUTHORITY_SECONDS),
-                "{clock}"
-            );
-            let leaf = opened(folder.path(), clock, floor)
-                .issue(&["a.example".into(), "10.0.0.1".into()])
-                .unwrap();
-            let leaf_facts = CertificateFacts::read(&leaf.certificate).unwrap();
-            assert!(
-                leaf_facts.from < proven && leaf_facts.until >= proven.plus_seconds(LEAF_SECONDS),
-                "{clock}"
-            );
-            assert!(leaf.renew_at < leaf.until && leaf.renew_at > proven);
-            assert_ne!(leaf_facts.public_key, facts.public_key);
+    fn a_clock_before_the_build_judges_nothing() {
+        let (folder, _) = made("2027-06-01T00:00:00Z");
+        assert_eq!(opened(folder.path(), "2026-10-31T23:59:59Z").clock(), None);
+        for clock in ["2026-11-01T00:00:00Z", "2027-01-01T00:00:00Z", "2099-01-01T00:00:00Z"] {
+            assert_eq!(opened(folder.path(), clock).clock(), Some(clock.parse().unwrap()));
         }
     }
 
     #[test]
     fn it_is_made_once_and_names_are_checked() {
-        let (folder, facts) = made("2026-11-21T10:00:00Z", "2026-11-21T10:00:00Z");
+        let (folder, facts) = made("2026-11-21T10:00:00Z");
         let site = "0123456789abcdef0123456789abcdef".parse().unwrap();
-        create(folder.path(), &site, Timestamp::EPOCH, Timestamp::EPOCH).unwrap();
-        let authority = opened(folder.path(), "2026-11-21T10:00:00Z", "2026-11-21T10:00:00Z");
+        create(folder.path(), &site, Timestamp::EPOCH).unwrap();
+        let authority = opened(folder.path(), "2026-11-21T10:00:00Z");
         assert_eq!(authority.facts, facts);
         let error = authority.issue(&["hôte".into()]).unwrap_err();
         assert_eq!((error.class(), error.code()), (Class::Usage, "tls-name"));

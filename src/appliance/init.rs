@@ -11,9 +11,9 @@ use serde_json::json;
 
 use super::keys::create as create_token_key;
 use super::state::{DATABASE, OUTBOX, RECEIPTS, RECIPIENT_KEY, ROOTS, STATUS_DATABASE, STATUS_KEY};
-use super::{authority, marks, reserve};
+use super::{authority, marks, present, reserve};
 use crate::crypto::{Chain, Enrolment, RecipientKey, SigningKey, random, write_secret_file, write_signing_key};
-use crate::db::site::{audit, trust};
+use crate::db::site::audit;
 use crate::db::{self, Db, Schema};
 use crate::domain::{Class, Error, Hash, Result, SiteId, Timestamp};
 use crate::store::Store;
@@ -84,7 +84,7 @@ pub fn init(folder: &Path, new: &NewAppliance<'_>) -> Result<Initialised> {
     );
     let enrolment_path = folder.join(OUTBOX).join("enrolment.json");
     write_atomically(&enrolment_path, &enrolment, 0o600)?;
-    authority::create(folder, &site, new.now, Timestamp::EPOCH)?;
+    authority::create(folder, &site, new.now)?;
     marks::create(folder)?;
     reserve::fill(folder)?;
     db::status::create(&folder.join(STATUS_DATABASE), &site)?;
@@ -95,9 +95,9 @@ pub fn init(folder: &Path, new: &NewAppliance<'_>) -> Result<Initialised> {
         created_at: new.now,
     };
     db.write(|transaction| {
-        db::site::appliance::insert(transaction, &identity, Timestamp::EPOCH)?;
+        db::site::appliance::insert(transaction, &identity)?;
         for chain in new.pins {
-            trust::store_chain(transaction, chain, new.now)?;
+            present::keep_links(transaction, chain, 1, new.now)?;
         }
         let roots: Vec<_> = new.pins.iter().map(describe).collect();
         audit::append(

@@ -4,8 +4,9 @@ use serde_json::json;
 
 use super::Appliance;
 use super::init::{describe, pin_path};
+use super::present;
 use crate::crypto::Chain;
-use crate::db::site::{audit, trust};
+use crate::db::site::audit;
 use crate::domain::{Class, Error, Result, Timestamp};
 use crate::stream::write_atomically;
 
@@ -50,7 +51,7 @@ impl Appliance {
         }
         let Some(held) = chains.iter().find(|held| held.domain() == chain.domain()) else {
             write_atomically(&pin_path(self.folder(), chain), &chain.to_file(), 0o600)?;
-            self.keep_chain(chain, now)?;
+            self.keep_chain(chain, 1, now)?;
             return Ok(Pinned::Added);
         };
         let links: Vec<_> = chain.links().cloned().collect();
@@ -61,13 +62,13 @@ impl Appliance {
         if step.added == 0 {
             return Ok(Pinned::Already);
         }
-        self.keep_chain(&step.chain, now)?;
+        self.keep_chain(&step.chain, held.newest().version.saturating_add(1), now)?;
         Ok(Pinned::Extended { links: step.added })
     }
 
-    fn keep_chain(&self, chain: &Chain, now: Timestamp) -> Result<()> {
+    fn keep_chain(&self, chain: &Chain, first: u64, now: Timestamp) -> Result<()> {
         self.db.write(|transaction| {
-            trust::store_chain(transaction, chain, now)?;
+            present::keep_links(transaction, chain, first, now)?;
             audit::append(transaction, now, "pin", &json!({"root": describe(chain)})).map(|_| ())
         })
     }

@@ -9,11 +9,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use rustix::fs::FlockOperation;
 
 use super::keys::Keys;
-use super::{pins, reserve, set_aside};
+use super::{pins, present, reserve, set_aside};
 use crate::crypto::{Chain, KeyFile, SigningKey};
 use crate::db::site::trust;
 use crate::db::{self, Db, Schema};
-use crate::domain::{Class, Clock, Error, Hash, Result, SiteId, Step};
+use crate::domain::{Class, Clock, Error, Hash, Result, SiteId, Step, Timestamp};
 use crate::store::Store;
 
 /// Name of the security database.
@@ -119,6 +119,15 @@ impl Appliance {
                 .expected(format!("a bundle of a pinned vendor: {}", known.join(", ")))
                 .remedy("check where it comes from; a new vendor's root is pinned with `airlock trust add`, after comparing its fingerprint by voice")
         })
+    }
+
+    /// Returns the time floor of a trust domain: what its signed statements, or the age of this version of airlock, prove to be past.
+    ///
+    /// # Errors
+    ///
+    /// `E-STATE`.
+    pub fn floor(&self, domain: Hash) -> Result<Timestamp> {
+        self.db.read(|connection| present::floor(connection, domain))
     }
 
     /// Takes the lock of an import.

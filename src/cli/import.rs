@@ -40,7 +40,7 @@ pub(super) struct ImportArgs {
     /// Detached signature file that belongs to the bundle; may repeat
     #[arg(long, value_name = "FILE")]
     signatures: Vec<PathBuf>,
-    /// Confirm today's date on a machine whose clock is wrong, YYYY-MM-DDTHH:MM:SSZ
+    /// Confirm today's date, where the clock is wrong or a bundle's date lies ahead of it, YYYY-MM-DDTHH:MM:SSZ
     #[arg(long, value_name = "TIME")]
     date: Option<Timestamp>,
     /// Seconds in which a pipe must bring 64 KiB

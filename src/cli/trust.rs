@@ -36,12 +36,21 @@ pub(super) enum TrustCommand {
 pub(super) fn run(command: &TrustCommand, ui: &mut Ui) -> Result<()> {
     match command {
         TrustCommand::Show { state } => {
-            let chains = state.open()?.chains()?;
-            let human: Vec<String> = chains.iter().map(trust_file::describe).collect();
-            ui.result(
-                &json!({"roots": chains.iter().map(trust_file::to_json).collect::<Vec<_>>()}),
-                human.join("\n\n"),
-            )
+            let appliance = state.open()?;
+            let (mut roots, mut human) = (Vec::new(), Vec::new());
+            for chain in appliance.chains()? {
+                let floor = appliance.floor(chain.domain())?;
+                let mut root = trust_file::to_json(&chain);
+                if let Some(members) = root.as_object_mut() {
+                    members.insert("time_floor".into(), json!(floor));
+                }
+                roots.push(root);
+                human.push(format!(
+                    "{}\ntime floor   {floor} (newest signed statement of this vendor, or when this airlock was built)",
+                    trust_file::describe(&chain)
+                ));
+            }
+            ui.result(&json!({"roots": roots}), human.join("\n\n"))
         }
         TrustCommand::Add {
             root,

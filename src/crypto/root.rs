@@ -135,7 +135,7 @@ pub struct RootDocument {
     pub reader: Version,
     /// Who may sign what.
     pub roles: Roles,
-    /// Whether the appliance's time floor starts again at `issued_at`.
+    /// Whether the time floor of this trust domain starts again at `issued_at`.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub time_reset: bool,
     /// The vendor's name, for people.

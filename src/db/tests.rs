@@ -5,7 +5,7 @@ use std::path::Path;
 use crate::db::site::names::{ReleaseSet, RepositorySet};
 use crate::db::site::release::{Activated, State};
 use crate::db::site::{BlobRow, NameRow, Page, Publication, PublishedRows};
-use crate::db::site::{appliance, audit, names, receipts, release, targets};
+use crate::db::site::{appliance, audit, names, receipts, release, targets, time_floor};
 use crate::db::{Db, Schema, SqlResult as _};
 use crate::domain::{Class, Counter, Digest, Hash, RepositoryName, Result, Scope, Timestamp};
 
@@ -34,7 +34,7 @@ fn fresh(folder: &Path) -> Db {
         name: "plant".into(),
         created_at: Timestamp::EPOCH,
     };
-    db.write(|tx| appliance::insert(tx, &site, Timestamp::EPOCH)).unwrap();
+    db.write(|tx| appliance::insert(tx, &site)).unwrap();
     db
 }
 
@@ -203,7 +203,11 @@ fn publishing_is_all_or_nothing() {
         assert_eq!(release::list(c)?.len(), 1);
         assert_eq!(release::mark(c, &scope("erp"))?.unwrap().counter.sequence, 5);
         assert_eq!(appliance::generation(c)?, 1);
-        assert_eq!(appliance::time_floor(c)?, Timestamp::EPOCH.plus_seconds(1));
+        assert_eq!(
+            time_floor::get(c, Hash([1; 32]))?,
+            Some(Timestamp::EPOCH.plus_seconds(1))
+        );
+        assert_eq!(time_floor::get(c, Hash([2; 32]))?, None);
         assert_eq!(receipts::list(c, 0, 9)?.len(), 1);
         assert_eq!(audit::verify(c)?, 2);
         assert_eq!(release::retained_blob(c, Hash([1; 32]), &digest(2))?, Some(2));

@@ -4,7 +4,8 @@
 //! at every start, and when a third of its life is left. With files of its own, the site replaces them and they are read again within
 //! seconds: a pair that does not fit, perhaps half of a replacement, is not taken, and the one before stays. A certificate that is
 //! expired or for other names stops the start; one that expires later is shown on, with a warning and a bad word in `/readyz`, because
-//! agents of a closed network are better served late than never.
+//! agents of a closed network are better served late than never. Files of the site's own are judged by the machine's clock alone; one
+//! that stands before this version of airlock was built is wrong, and judges nothing.
 
 use std::fs::File;
 use std::os::unix::fs::MetadataExt as _;
@@ -70,7 +71,7 @@ impl Certificates {
             None => (sign(&authority, &names, &provider)?, None),
             Some(own) => {
                 let look = look(own);
-                (load(own, &names, authority.now(), &provider)?, Some(look))
+                (load(own, &names, authority.clock(), &provider)?, Some(look))
             }
         };
         Ok(Arc::new(Self {
@@ -96,13 +97,14 @@ impl Certificates {
 
     /// Replaces the certificate when it is time, or when its files changed. Waits for the disk.
     pub(super) fn refresh(&self) {
-        let now = self.authority.now();
         let replaced = match &self.own {
-            None => (now >= self.served().renew_at).then(|| sign(&self.authority, &self.names, &self.provider)),
+            None => self
+                .is_due()
+                .then(|| sign(&self.authority, &self.names, &self.provider)),
             Some(own) => {
                 let look = Some(look(own));
                 let before = std::mem::replace(&mut *self.tried.lock().unwrap_or_else(PoisonError::into_inner), look);
-                (before != look).then(|| load(own, &self.names, now, &self.provider))
+                (before != look).then(|| load(own, &self.names, self.authority.clock(), &self.provider))
             }
         };
         match replaced {
@@ -114,7 +116,7 @@ impl Certificates {
             Some(Err(error)) => tracing::warn!(%error, "the certificate was not replaced; the one before stays"),
         }
         let mut served = self.served.write().unwrap_or_else(PoisonError::into_inner);
-        if now > served.until && !served.warned {
+        if self.is_past(served.until) && !served.warned {
             tracing::warn!(until = %served.until, "the certificate has expired: clients that check it turn away");
             served.warned = true;
         }
@@ -122,8 +124,24 @@ impl Certificates {
 
     /// Returns how the certificate is: a stable word for `/readyz`.
     pub(super) fn health(&self) -> &'static str {
-        let (now, served) = (self.authority.now(), self.served());
-        if now > served.until { "expired" } else { "ok" }
+        if self.is_past(self.served().until) {
+            "expired"
+        } else {
+            "ok"
+        }
+    }
+
+    /// Whether the authority shall sign another one. Never because the clock went back, and not when the next would end no later.
+    fn is_due(&self) -> bool {
+        let served = self.served();
+        self.authority.now() >= served.renew_at && served.until < self.authority.until()
+    }
+
+    fn is_past(&self, until: Timestamp) -> bool {
+        match &self.own {
+            None => self.authority.now() > until,
+            Some(_) => self.authority.clock().is_some_and(|now| now > until),
+        }
     }
 
     fn served(&self) -> Served {
@@ -157,7 +175,7 @@ fn sign(authority: &Authority, names: &[String], provider: &CryptoProvider) -> R
     })
 }
 
-fn load(own: &OwnCertificate, names: &[String], now: Timestamp, provider: &CryptoProvider) -> Result<Served> {
+fn load(own: &OwnCertificate, names: &[String], clock: Option<Timestamp>, provider: &CryptoProvider) -> Result<Served> {
     let wrong =
         |path: &Path, what: String| Error::new(Class::Usage, "tls-certificate", format!("{} {what}", path.display()));
     let unread = |path: &Path, error: Error| wrong(path, format!("cannot be read: {error}")).with_source(error);
@@ -182,7 +200,9 @@ fn load(own: &OwnCertificate, names: &[String], now: Timestamp, provider: &Crypt
             .with_source(e)
     })?;
     let facts = CertificateFacts::read(&first).map_err(|e| unread(&own.certificate, e))?;
-    if now > facts.until || now < facts.from {
+    if let Some(now) = clock
+        && (now > facts.until || now < facts.from)
+    {
         return Err(wrong(
             &own.certificate,
             format!("is good from {} to {}, and it is {now}", facts.from, facts.until),

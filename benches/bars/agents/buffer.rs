@@ -46,7 +46,7 @@ fn make_state(folder: &Path, site: SiteId) {
         created_at: Timestamp::EPOCH,
     };
     let db = Db::create(&folder.join("airlock.db"), &Schema::SITE).unwrap();
-    db.write(|tx| appliance::insert(tx, &site, Timestamp::EPOCH)).unwrap();
+    db.write(|tx| appliance::insert(tx, &site)).unwrap();
 }
 
 fn run(folder: &Path, agents: usize, time: Duration) -> Taken {

@@ -18,7 +18,7 @@ use crate::bundle::desired::TargetKind;
 use crate::db::Db;
 use crate::db::site::targets::{self, KnownRevision};
 use crate::db::site::{audit, target_secrets};
-use crate::domain::{Class, Clock, Error, Hash, RepositoryName, Result, SiteId, Timestamp, Uuid};
+use crate::domain::{Class, Clock, Error, Hash, RepositoryName, Result, SiteId, Uuid};
 use crate::store::Store;
 
 /// Bytes of rendered answers that are kept: those of 10,000 targets of the usual size. What came first stays.
@@ -103,7 +103,7 @@ impl Hub {
                     target: *target,
                     generation: state.credential.generation,
                 };
-                let token = Token::issue(&self.keys, self.site(), bearer, fleet.mark.time_floor, self.now(&fleet));
+                let token = Token::issue(&self.keys, self.site(), bearer, self.clock().now());
                 Ok(Login::Token(token))
             }
         }
@@ -122,7 +122,7 @@ impl Hub {
     /// neither disk nor database.
     pub fn identify(&self, token: &str) -> Option<Arc<Identity>> {
         let fleet = self.fleet();
-        let bearer = token::verify(&self.keys, self.site(), token, self.now(&fleet))?;
+        let bearer = token::verify(&self.keys, self.site(), token, self.clock().now())?;
         let state = fleet.targets.get(&bearer.target)?;
         (state.credential.generation == bearer.generation).then(|| state.identity.clone())
     }
@@ -256,11 +256,6 @@ impl Hub {
 
     pub(super) fn fleet(&self) -> Arc<Fleet> {
         self.current.get()
-    }
-
-    /// Never before what signed statements have proven: a machine that starts in 1970 keeps its agents.
-    fn now(&self, fleet: &Fleet) -> Timestamp {
-        self.clock().now().max(fleet.mark.time_floor)
     }
 
     pub(super) fn manifest(&self, state: &FleetTarget, secret: Option<&str>) -> Result<String> {

@@ -2,6 +2,15 @@
 //!
 //! Algorithm and key are fixed in code. Every claim is required and typed, and a token of another appliance, of another kind, or
 //! of an earlier credential generation is none. Tokens live for years: agents that must log in while nobody answers may hang (D11).
+//!
+//! # Clocks
+//!
+//! What ends a token is its key and the credential generation of its target. Its times go by this machine's clock, which may be wrong,
+//! and by no vendor's date (threat model 2.6):
+//!
+//! - `nbf` is 0: nothing here issues a token for later, and one must count after the clock went back, or was set right.
+//! - `exp` is five years after the clock, or after this version of airlock was built where the clock stands before that: an agent, which
+//!   compares it with its own clock, can then use what a dead clock issued. A clock that has passed `exp` has the agent log in again.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -10,6 +19,7 @@ use subtle::ConstantTimeEq as _;
 use zeroize::Zeroizing;
 
 use crate::appliance::keys::Keys;
+use crate::appliance::present::built;
 use crate::domain::{SiteId, Timestamp, Uuid};
 
 /// How long a token lives: five years.
@@ -57,15 +67,16 @@ fn organisation(site: &SiteId) -> Uuid {
 }
 
 impl Token {
-    /// Issues a token. `floor` is what signed statements have proven to be past, `now` is never before it.
-    pub(super) fn issue(keys: &Keys, site: &SiteId, bearer: Bearer, floor: Timestamp, now: Timestamp) -> Self {
+    /// Issues a token by the clock.
+    pub(super) fn issue(keys: &Keys, site: &SiteId, bearer: Bearer, clock: Timestamp) -> Self {
+        let now = clock.max(built());
         let claims = Claims {
             aud: vec![AUDIENCE.to_owned()],
             exp: now.plus_seconds(LIFE_SECONDS).unix(),
             r#gen: bearer.generation,
             iat: now.unix(),
             iss: site.to_string(),
-            nbf: floor.unix(),
+            nbf: 0,
             org: organisation(site),
             sub: bearer.target,
         };

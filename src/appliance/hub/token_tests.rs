@@ -27,13 +27,7 @@ fn at(time: &str) -> Timestamp {
 
 fn issued(keys: &Keys) -> Token {
     let site = SITE.parse().unwrap();
-    Token::issue(
-        keys,
-        &site,
-        bearer(),
-        at("2026-11-01T00:00:00Z"),
-        at("2026-11-21T10:00:00Z"),
-    )
+    Token::issue(keys, &site, bearer(), at("2026-11-21T10:00:00Z"))
 }
 
 fn check(keys: &Keys, token: &str, now: &str) -> Option<Bearer> {
@@ -65,7 +59,7 @@ fn a_token_says_what_agents_read_and_lives_for_years() {
     assert_eq!(
         said,
         json!({"aud": ["agent"], "exp": at("2031-11-20T10:00:00Z").unix(), "gen": 3, "iat": at("2026-11-21T10:00:00Z").unix(),
-            "iss": SITE, "nbf": at("2026-11-01T00:00:00Z").unix(), "org": organisation(&SITE.parse().unwrap()).to_string(),
+            "iss": SITE, "nbf": 0, "org": organisation(&SITE.parse().unwrap()).to_string(),
             "sub": "07070707-0707-0707-0707-070707070707"})
     );
     let header = URL_SAFE_NO_PAD
@@ -77,8 +71,28 @@ fn a_token_says_what_agents_read_and_lives_for_years() {
     let again = Keys::open(folder.path()).unwrap();
     assert_eq!(check(&again, token.as_str(), "2031-11-20T09:59:59Z"), Some(bearer()));
     assert_eq!(check(&again, token.as_str(), "2031-11-20T10:00:00Z"), None);
-    assert_eq!(check(&again, token.as_str(), "2026-10-31T23:59:59Z"), None);
+    // A clock that went back ends nothing.
+    assert_eq!(check(&again, token.as_str(), "1970-01-01T00:00:00Z"), Some(bearer()));
     assert_eq!(format!("{token:?}"), "Token");
+}
+
+#[test]
+fn f10_a09_whatever_the_clock_said_a_token_counts_until_its_end() {
+    let (_folder, keys) = keys();
+    let site = SITE.parse().unwrap();
+    for (clock, end) in [
+        ("1970-01-01T00:00:00Z", "2031-10-31T00:00:00Z"),
+        ("2016-11-21T10:00:00Z", "2031-10-31T00:00:00Z"),
+        ("2026-11-21T10:00:00Z", "2031-11-20T10:00:00Z"),
+        ("2099-01-01T00:00:00Z", "2104-01-01T00:00:00Z"),
+    ] {
+        let token = Token::issue(&keys, &site, bearer(), at(clock));
+        assert_eq!(claims(&token)["exp"], at(end).unix(), "{clock}");
+        for now in ["1970-01-01T00:00:00Z", "2026-11-21T09:00:00Z", "2031-10-30T23:59:59Z"] {
+            assert_eq!(check(&keys, token.as_str(), now), Some(bearer()), "{clock} {now}");
+        }
+        assert_eq!(check(&keys, token.as_str(), end), None, "{clock}");
+    }
 }
 
 #[test]

@@ -1,17 +1,16 @@
 //! Whether a bundle may come in, from its first megabyte alone (X0 to X9). Nothing of its content was read yet.
 
 use super::event::Event;
-use super::links;
+use super::links::{self, Followed};
 use super::options::Options;
-use super::policy::{self, Sequence};
-use crate::appliance::present::effective_now;
+use super::policy::{self, Present, Sequence};
 use crate::appliance::state::{Appliance, ImportLock};
 use crate::appliance::{marks, reserve};
 use crate::bundle::{OpenedBundle, SignedBundle};
 use crate::container::Input;
 use crate::crypto::{Chain, canonical};
+use crate::db::site::release;
 use crate::db::site::release::Mark;
-use crate::db::site::{appliance as identity, release};
 use crate::domain::{Class, Error, Hash, Result, Step, Timestamp};
 
 /// A bundle that may come in: what the checks up to X9 have established.
@@ -49,15 +48,18 @@ pub(super) fn admit(
     events: &mut dyn FnMut(Event<'_>),
 ) -> Result<Admission> {
     let opened = OpenedBundle::open(input)?.with_signatures(options.signatures.clone());
-    let chain = links::follow(appliance, &opened, !options.dry_run, started)?;
+    let Followed { chain, floor } = links::follow(appliance, &opened, !options.dry_run, started)?;
     let bundle = opened.verify(&chain)?;
     events(Event::Head(&bundle));
-    let floor = appliance.db.read(identity::time_floor)?;
-    let clock = options.confirmed_date.unwrap_or(started);
-    let now = effective_now(clock, floor);
-    if clock < floor {
+    let present = Present {
+        clock: started,
+        confirmed: options.confirmed_date,
+        floor,
+    };
+    if present.clock < floor {
         events(Event::Note(format!(
-            "CLOCK_BEHIND: the clock says {clock}, but signed statements prove that it is {floor} or later"
+            "CLOCK_BEHIND: the clock says {started}, but what {:?} has signed, or the age of this program, proves that it is {floor} or later",
+            chain.newest().vendor
         )));
     }
     policy::check_scope(bundle.head(), &options.accept)?;
@@ -66,13 +68,7 @@ pub(super) fn admit(
         check_still_here(appliance, bundle.head_digest())?;
         return Ok(Admission::Already(bundle));
     }
-    // A date that a person confirmed is not doubted.
-    let doubted = if options.confirmed_date.is_some() {
-        Timestamp::EPOCH
-    } else {
-        clock
-    };
-    policy::check_time(bundle.head(), chain.newest(), now, doubted, floor)?;
+    policy::check_time(bundle.head(), chain.newest(), &present)?;
     bundle.approvals()?;
     Ok(Admission::New(Admitted {
         bundle,

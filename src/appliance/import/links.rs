@@ -1,39 +1,49 @@
 //! X3: root links of a bundle move trust forward, in a transaction of their own (TX-T), whatever becomes of the rest.
+//!
+//! They move the floor of their own domain with it, never beyond the clock (threat model 2.6).
 
 use serde_json::json;
 
+use crate::appliance::present;
 use crate::appliance::state::Appliance;
 use crate::bundle::OpenedBundle;
 use crate::crypto::Chain;
-use crate::db::site::{appliance as identity, audit, trust};
+use crate::db::site::audit;
 use crate::domain::{Result, Step, Timestamp};
 
-/// Returns the chain that the bundle is judged by: the held one, and every valid link that the bundle adds to it.
+/// What the bundle is judged by.
+pub(super) struct Followed {
+    /// The held chain, and every valid link that the bundle adds to it.
+    pub(super) chain: Chain,
+    /// The floor of its domain, after these links.
+    pub(super) floor: Timestamp,
+}
+
+/// Follows the links of a bundle.
 ///
-/// With `keep` the new links are stored, also those before one that is refused.
+/// With `keep` the new ones are stored, also those before one that is refused.
 ///
 /// # Errors
 ///
 /// At X3: `E-TRUST`, `E-STATE`, `E-IO` and `E-SPACE`.
-pub(super) fn follow(appliance: &Appliance, opened: &OpenedBundle, keep: bool, now: Timestamp) -> Result<Chain> {
+pub(super) fn follow(appliance: &Appliance, opened: &OpenedBundle, keep: bool, clock: Timestamp) -> Result<Followed> {
     let (domain, links) = opened.links()?;
     let held = appliance.chain(domain).map_err(|error| error.at(Step::X3))?;
     let step = held.extend(&links);
+    let first = held.newest().version.saturating_add(1);
+    let floor = appliance
+        .db
+        .read(|connection| present::floor_with(connection, &step.chain, first, clock))
+        .map_err(|error| error.at(Step::X3))?;
     if step.added > 0 && keep {
         appliance
             .db
             .write(|transaction| {
-                trust::store_chain(transaction, &step.chain, now)?;
+                present::keep_links(transaction, &step.chain, first, clock)?;
                 let newest = step.chain.newest();
-                let floor = newest.issued_at.min(newest.expires);
-                if newest.time_reset {
-                    identity::reset_time_floor(transaction, floor)?;
-                } else {
-                    identity::raise_time_floor(transaction, floor)?;
-                }
                 audit::append(
                     transaction,
-                    now,
+                    clock,
                     "trust",
                     &json!({"domain": domain, "fingerprint": step.chain.fingerprint(), "from": held.newest().version, "to": newest.version}),
                 )
@@ -42,6 +52,9 @@ pub(super) fn follow(appliance: &Appliance, opened: &OpenedBundle, keep: bool, n
     }
     match step.refusal {
         Some(refusal) => Err(refusal.at(Step::X3)),
-        None => Ok(step.chain),
+        None => Ok(Followed {
+            chain: step.chain,
+            floor,
+        }),
     }
 }

@@ -116,7 +116,7 @@ pub(super) fn publish(appliance: &Appliance, taken: Taken) -> Result<Published> 
                     imported_at: started,
                     home_hosts: &head.home_hosts,
                     pages: &pages,
-                    // A date far ahead proves nothing beyond the life of the root that vouches for it.
+                    // A date far ahead proves nothing beyond the life of the root that vouches for it, and nothing to other domains.
                     time_floor: head.issued_at.min(chain.newest().expires),
                     targets: &targets,
                     activate: goes_live,

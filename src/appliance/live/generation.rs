@@ -33,8 +33,6 @@ pub(in crate::appliance) struct Mark {
     pub(in crate::appliance) number: u64,
     /// Counts what this site decides about targets.
     pub(in crate::appliance) edition: u64,
-    /// What signed statements have proven to be past.
-    pub(in crate::appliance) time_floor: Timestamp,
 }
 
 /// A release whose content may be read.
@@ -81,7 +79,6 @@ impl Mark {
         Ok(Self {
             number: appliance::generation(connection)?,
             edition: targets::edition(connection)?,
-            time_floor: appliance::time_floor(connection)?,
         })
     }
 }

@@ -1,4 +1,4 @@
-//! The appliance itself: whose state this is, the time floor, and the generation that a running server watches.
+//! The appliance itself: whose state this is, and the generation that a running server watches.
 
 use rusqlite::{Connection, Transaction, params};
 
@@ -21,12 +21,12 @@ pub struct ApplianceRow {
 /// # Errors
 ///
 /// Those of [`SqlResult::sql`].
-pub fn insert(transaction: &Transaction<'_>, appliance: &ApplianceRow, time_floor: Timestamp) -> Result<()> {
+pub fn insert(transaction: &Transaction<'_>, appliance: &ApplianceRow) -> Result<()> {
     transaction
         .execute(
-            "INSERT INTO appliance (one, site, name, created_at, time_floor, generation, agents)
-             VALUES (1, ?, ?, ?, ?, 0, 0)",
-            params![appliance.site, appliance.name, appliance.created_at, time_floor],
+            "INSERT INTO appliance (one, site, name, created_at, generation, agents)
+             VALUES (1, ?, ?, ?, 0, 0)",
+            params![appliance.site, appliance.name, appliance.created_at],
         )
         .sql("record the appliance")?;
     Ok(())
@@ -47,41 +47,6 @@ pub fn get(connection: &Connection) -> Result<ApplianceRow> {
             })
         })
         .sql("read the appliance's identity")
-}
-
-/// Returns the time that signed statements have proven to be past (threat model 2.6).
-///
-/// # Errors
-///
-/// Those of [`SqlResult::sql`].
-pub fn time_floor(connection: &Connection) -> Result<Timestamp> {
-    connection
-        .query_row("SELECT time_floor FROM appliance", [], |row| row.get(0))
-        .sql("read the time floor")
-}
-
-/// Moves the time floor forward; an earlier time changes nothing.
-///
-/// # Errors
-///
-/// Those of [`SqlResult::sql`].
-pub fn raise_time_floor(transaction: &Transaction<'_>, to: Timestamp) -> Result<()> {
-    transaction
-        .execute("UPDATE appliance SET time_floor = max(time_floor, ?)", [to])
-        .sql("raise the time floor")?;
-    Ok(())
-}
-
-/// Starts the time floor again, for a root document with `time_reset`.
-///
-/// # Errors
-///
-/// Those of [`SqlResult::sql`].
-pub fn reset_time_floor(transaction: &Transaction<'_>, to: Timestamp) -> Result<()> {
-    transaction
-        .execute("UPDATE appliance SET time_floor = ?", [to])
-        .sql("reset the time floor")?;
-    Ok(())
 }
 
 /// Returns the number that grows with every activation.

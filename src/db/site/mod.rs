@@ -9,6 +9,7 @@ pub mod receipts;
 pub mod release;
 pub mod target_secrets;
 pub mod targets;
+pub mod time_floor;
 pub mod trust;
 
 pub use publish::{BlobRow, NameRow, Page, Publication, PublishedRows, publish};

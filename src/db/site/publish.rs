@@ -10,7 +10,7 @@ use serde_json::json;
 
 use super::release::{Activated, ReleaseId, activate};
 use super::targets::{self, TargetSet, Undeploy};
-use super::{appliance, audit, receipts};
+use super::{audit, receipts, time_floor};
 use crate::db::SqlResult as _;
 use crate::domain::{Class, Counter, Digest, Error, Hash, RepositoryName, Result, Scope, Step, Tag, Timestamp};
 
@@ -39,7 +39,7 @@ pub struct Publication<'a> {
     pub home_hosts: &'a [String],
     /// Index pages, in order.
     pub pages: &'a [Page],
-    /// What the verified documents prove to be past; an earlier time than the floor changes nothing.
+    /// What the release proves to be past; a time before its domain's floor changes nothing.
     pub time_floor: Timestamp,
     /// What it says of the targets of this site.
     pub targets: &'a TargetSet,
@@ -145,8 +145,8 @@ pub fn publish(transaction: &Transaction<'_>, publication: Publication<'_>) -> R
         names.insert(&name?)?;
     }
     targets::insert(transaction, release, publication.targets)?;
-    appliance::raise_time_floor(transaction, publication.time_floor)?;
     let scope = &publication.scope;
+    time_floor::raise(transaction, scope.domain, publication.time_floor)?;
     let at = publication.imported_at;
     let receipt_number = receipts::next_number(transaction)?;
     let hash = audit::append(

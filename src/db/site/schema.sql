@@ -6,7 +6,6 @@ CREATE TABLE appliance (
   site       TEXT    NOT NULL,          -- site id, 32 hex digits
   name       TEXT    NOT NULL,          -- local name, never exported
   created_at INTEGER NOT NULL,
-  time_floor INTEGER NOT NULL,          -- threat model 2.6: moved by signed statements only
   generation INTEGER NOT NULL,          -- grows with every activation; a running server watches it
   agents     INTEGER NOT NULL           -- grows with every change of targets and their credentials; watched too
 ) STRICT;
@@ -17,6 +16,12 @@ CREATE TABLE trust_root (
   envelope    BLOB    NOT NULL,         -- the DSSE envelope as accepted
   accepted_at INTEGER NOT NULL,
   PRIMARY KEY (domain, version)
+) STRICT, WITHOUT ROWID;
+
+-- What the signed statements of a domain have proven to be past (threat model 2.6). It judges that domain's documents alone.
+CREATE TABLE time_floor (
+  domain BLOB    PRIMARY KEY,
+  floor  INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE scope (

@@ -5,3 +5,4 @@ mod crash;
 pub(crate) mod disk_full;
 mod medium;
 mod outbound;
+mod time_floors;

@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::io::{Cursor, Read};
 
 use airlock::bundle::{BlobSource, BundleContent, BundleLayout, Packing, ReleaseStatement, TagLine};
-use airlock::crypto::{Chain, SigningKey};
+use airlock::crypto::{Chain, Envelope, PayloadType, RootDocument, SigningKey};
 use airlock::domain::{Audience, Class, Digest, DocumentType, Error, Result, Version, oci};
 
 use super::desired::{self, Desired};
-use super::site::{chain, digest};
+use super::site::{chain_under, digest};
 
 /// The repository of every image that is made here.
 pub(crate) const REPOSITORY: &str = "registry.test/crm/web";
@@ -26,6 +26,7 @@ pub(crate) const CHART: &[u8] = b"the archive of a chart";
 /// Who signs.
 pub(crate) struct Vendor {
     key: SigningKey,
+    root: SigningKey,
     chain: Chain,
 }
 
@@ -52,8 +53,26 @@ impl BlobSource for Blobs {
 impl Vendor {
     pub(crate) fn new() -> Self {
         let key = SigningKey::generate().unwrap();
-        let (chain, _) = chain(&key);
-        Self { key, chain }
+        let root = SigningKey::generate().unwrap();
+        let chain = chain_under(&root, &key);
+        Self { key, root, chain }
+    }
+
+    pub(crate) fn chain(&self) -> &Chain {
+        &self.chain
+    }
+
+    /// Adds a root to the chain, from the next bundle on: the newest one, changed.
+    pub(crate) fn rotate(&mut self, change: impl FnOnce(&mut RootDocument)) {
+        let mut next = self.chain.newest().clone();
+        next.version += 1;
+        next.time_reset = false;
+        change(&mut next);
+        let link = Envelope::sign(PayloadType::TrustRoot, next.to_payload(), &[&self.root]);
+        let links: Vec<Envelope> = self.chain.links().cloned().chain([link]).collect();
+        let step = self.chain.extend(&links);
+        assert!(step.refusal.is_none(), "{:?}", step.refusal);
+        self.chain = step.chain;
     }
 
     /// The key that signs releases: for what this maker would not sign.
@@ -148,6 +167,16 @@ impl Vendor {
         self.pack(product, sequence, (content, blobs, manifest, digests), SMALL_CHUNKS)
     }
 
+    /// As [`Vendor::bundle_of`], with one small layer and a head that the caller changes.
+    pub(crate) fn bundle_as(&self, product: &str, sequence: u64, change: impl FnOnce(&mut ReleaseStatement)) -> Made {
+        let (mut content, blobs, manifest, digests) = image(sequence, &[b"a layer".to_vec()]);
+        for line in &mut content.tags {
+            line.repository = format!("registry.test/{product}/dated").parse().unwrap();
+        }
+        let made = (content, blobs, manifest, digests);
+        self.pack_as(product, sequence, made, SMALL_CHUNKS, change)
+    }
+
     fn pack(
         &self,
         product: &str,
@@ -155,8 +184,19 @@ impl Vendor {
         made: (BundleContent, Blobs, Digest, Vec<Digest>),
         packing: Packing,
     ) -> Made {
+        self.pack_as(product, sequence, made, packing, |_| ())
+    }
+
+    fn pack_as(
+        &self,
+        product: &str,
+        sequence: u64,
+        made: (BundleContent, Blobs, Digest, Vec<Digest>),
+        packing: Packing,
+        change: impl FnOnce(&mut ReleaseStatement),
+    ) -> Made {
         let (content, blobs, manifest, layers) = made;
-        let release = ReleaseStatement {
+        let mut release = ReleaseStatement {
             product: product.parse().unwrap(),
             channel: "stable".parse().unwrap(),
             version: format!("{sequence}.0"),
@@ -168,6 +208,7 @@ impl Vendor {
             home_hosts: vec!["registry.test".into()],
             minimum_appliance: Version::new(0, 1, 0),
         };
+        change(&mut release);
         let plan = BundleLayout::new(&release, &content, &self.chain, packing).unwrap();
         let mut payload = Vec::new();
         let unsigned = plan.write_payload(content, &blobs, &mut payload, |_| ()).unwrap();

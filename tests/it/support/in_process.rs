@@ -25,9 +25,14 @@ pub(crate) struct InProcessAppliance {
 
 impl InProcessAppliance {
     pub(crate) fn new() -> Self {
+        Self::made_at("2026-11-21T10:00:00Z")
+    }
+
+    /// Made by a clock, which stands still.
+    pub(crate) fn made_at(clock: &str) -> Self {
         let folder = scratch();
         let vendor = Vendor::new();
-        let clock = FixedClock("2026-11-21T10:00:00Z".parse().unwrap());
+        let clock = FixedClock(clock.parse().unwrap());
         let pins = [Chain::parse(&vendor.chain_file()).unwrap()];
         let new = NewAppliance {
             name: "plant",

@@ -13,7 +13,7 @@ use airlock::appliance::registry::Registry;
 use airlock::crypto::{Chain, Envelope, Key, PayloadType, Roles, RootDocument, Rule, Scheme, Signature, SigningKey};
 use airlock::db::site::release::ReleaseId;
 use airlock::db::site::targets::{TargetSet, Undeploy};
-use airlock::db::site::{BlobRow, NameRow, Publication, appliance, publish, release, trust};
+use airlock::db::site::{BlobRow, NameRow, Publication, appliance, publish, release, time_floor, trust};
 use airlock::db::{Db, Schema, SqlResult as _};
 use airlock::domain::{Clock, Counter, Digest, Hash, Result, Scope, Timestamp, Version, oci};
 use airlock::http::{Running, Server, Settings};
@@ -86,7 +86,8 @@ impl Site {
             created_at: Timestamp::EPOCH,
         };
         db.write(|tx| {
-            appliance::insert(tx, &site, Timestamp::EPOCH)?;
+            appliance::insert(tx, &site)?;
+            time_floor::raise(tx, chain.domain(), Timestamp::EPOCH)?;
             trust::store_chain(tx, &chain, Timestamp::EPOCH)
         })
         .unwrap();
@@ -283,6 +284,13 @@ fn write(path: &Path, bytes: &[u8]) {
 
 /// A vendor's root 1, with one key for every role but `release`, and one for that.
 pub(crate) fn chain(release: &SigningKey) -> (Chain, Hash) {
+    let chain = chain_under(&SigningKey::generate().unwrap(), release);
+    let domain = chain.domain();
+    (chain, domain)
+}
+
+/// As [`chain`], with a root key of the caller.
+pub(crate) fn chain_under(root: &SigningKey, release: &SigningKey) -> Chain {
     let rule = |key: &SigningKey| {
         vec![Rule {
             keys: vec![key.public().id()],
@@ -290,10 +298,10 @@ pub(crate) fn chain(release: &SigningKey) -> (Chain, Hash) {
             threshold: 1,
         }]
     };
-    let keys: Vec<_> = (0..4).map(|_| SigningKey::generate().unwrap()).collect();
+    let keys: Vec<_> = (0..3).map(|_| SigningKey::generate().unwrap()).collect();
     let mut listed: Vec<Key> = keys
         .iter()
-        .chain([release])
+        .chain([release, root])
         .map(|key| Key {
             id: key.public().id(),
             public: key.public(),
@@ -312,15 +320,13 @@ pub(crate) fn chain(release: &SigningKey) -> (Chain, Hash) {
             ack: rule(&keys[0]),
             licence: rule(&keys[1]),
             release: rule(release),
-            root: rule(&keys[2]),
-            withdrawal: rule(&keys[3]),
+            root: rule(root),
+            withdrawal: rule(&keys[2]),
         },
         time_reset: false,
         vendor: "Test".into(),
         version: 1,
     };
-    let envelope = Envelope::sign(PayloadType::TrustRoot, document.to_payload(), &[&keys[2]]);
-    let chain = Chain::start(envelope).unwrap();
-    let domain = chain.domain();
-    (chain, domain)
+    let envelope = Envelope::sign(PayloadType::TrustRoot, document.to_payload(), &[root]);
+    Chain::start(envelope).unwrap()
 }

@@ -15,14 +15,16 @@ pub(crate) struct StateFingerprint {
     rows: Hash,
     files: BTreeMap<PathBuf, Hash>,
     roots: i64,
+    /// The time floor of every domain.
+    floors: Vec<String>,
     audit: i64,
 }
 
 impl StateFingerprint {
-    /// Every row but the audit log's and the roots', every file that content or trust is in.
+    /// Every row but the audit log's, the roots' and the floors', every file that content or trust is in.
     pub(crate) fn of(state: &Path) -> Self {
         let appliance = Appliance::open(state, std::sync::Arc::new(airlock::domain::SystemClock)).unwrap();
-        let (rows, roots, audit) = appliance
+        let (rows, roots, floors, audit) = appliance
             .db
             .read(|connection| {
                 let mut hasher = Sha256::new();
@@ -30,9 +32,8 @@ impl StateFingerprint {
                     .prepare("SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%' ORDER BY name")
                     .unwrap();
                 let tables: Vec<String> = tables.query_map([], |row| row.get(0)).unwrap().map(|name| name.unwrap()).collect();
-                for table in tables.iter().filter(|table| !matches!(table.as_str(), "audit" | "trust_root")) {
-                    let columns = if table == "appliance" { "one, site, name, created_at, generation, agents" } else { "*" };
-                    let mut statement = connection.prepare(&format!("SELECT {columns} FROM {table}")).unwrap();
+                for table in tables.iter().filter(|table| !matches!(table.as_str(), "audit" | "trust_root" | "time_floor")) {
+                    let mut statement = connection.prepare(&format!("SELECT * FROM {table}")).unwrap();
                     let count = statement.column_count();
                     let mut lines: Vec<String> = Vec::new();
                     let mut rows = statement.query([]).unwrap();
@@ -43,10 +44,13 @@ impl StateFingerprint {
                     lines.sort();
                     hasher.update(format!("{table}\n{}\n", lines.join("\n")));
                 }
+                let mut statement = connection.prepare("SELECT hex(domain) || ' ' || floor FROM time_floor ORDER BY 1").unwrap();
+                let floors = statement.query_map([], |row| row.get(0)).unwrap().map(|floor| floor.unwrap()).collect();
                 let count = |sql: &str| connection.query_row(sql, [], |row| row.get::<_, i64>(0)).unwrap();
                 Ok((
                     Hash(hasher.finalize().into()),
                     count("SELECT count(*) FROM trust_root"),
+                    floors,
                     count("SELECT count(*) FROM audit"),
                 ))
             })
@@ -69,6 +73,7 @@ impl StateFingerprint {
             rows,
             files,
             roots,
+            floors,
             audit,
         }
     }
@@ -110,6 +115,9 @@ impl StateFingerprint {
         let moved = self.roots - before.roots;
         if moved < 0 || (moved > 0 && !links) {
             return Some("trust moved".into());
+        }
+        if moved == 0 && self.floors != before.floors {
+            return Some(format!("floors moved from {:?} to {:?}", before.floors, self.floors));
         }
         let rows = self.audit - before.audit;
         if rows != 1 + i64::from(moved > 0) {

@@ -37,7 +37,7 @@ pub(crate) fn make_state(folder: &Path) {
         created_at: Timestamp::EPOCH,
     };
     let db = Db::create(&folder.join("airlock.db"), &Schema::SITE).unwrap();
-    db.write(|tx| appliance::insert(tx, &site, Timestamp::EPOCH)).unwrap();
+    db.write(|tx| appliance::insert(tx, &site)).unwrap();
     airlock::db::status::create(&folder.join("status.db"), &site.site).unwrap();
 }
 

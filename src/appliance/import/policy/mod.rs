@@ -2,10 +2,10 @@
 
 mod audience;
 #[cfg(test)]
-mod fixtures;
+pub(in crate::appliance) mod fixtures;
 mod sequence;
 mod time;
 
 pub(super) use audience::{check_audience, check_scope};
 pub(super) use sequence::{Sequence, check_sequence};
-pub(super) use time::check_time;
+pub(super) use time::{Present, check_time};
