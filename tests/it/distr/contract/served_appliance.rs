@@ -42,7 +42,7 @@ impl Drop for Serving {
 }
 
 impl ServedAppliance {
-    /// Makes one that trusts the works, with a configuration; it does not serve yet.
+    /// Makes one that trusts the signer, with a configuration; it does not serve yet.
     pub(super) fn new(configuration: &str) -> Self {
         let folder = scratch();
         let signer = Signer::new();
