@@ -17,7 +17,7 @@ use super::client::{Reply, raw};
 use super::desired::target_id;
 use crate::support::in_process::InProcessAppliance;
 
-/// A server over a plant. Fields end in this order: the server before what it answers from.
+/// A server over an appliance. Fields end in this order: the server before what it answers from.
 pub(crate) struct Serving {
     pub(crate) running: Running,
     pub(crate) address: SocketAddr,

@@ -42,7 +42,7 @@ impl ImageSet {
         json!({"mediaType": media_type, "digest": digest, "size": bytes.len()})
     }
 
-    /// Puts a manifest or index on the shelf.
+    /// Puts a manifest or index into the set.
     pub(crate) fn manifest(&mut self, document: &Value) -> Value {
         let media_type = document["mediaType"].as_str().unwrap_or(MANIFEST).to_owned();
         let descriptor = self.blob(&media_type, document.to_string().as_bytes());

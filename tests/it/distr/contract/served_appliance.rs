@@ -42,7 +42,7 @@ impl Drop for Serving {
 }
 
 impl ServedAppliance {
-    /// Makes one that trusts the works, with a configuration; it does not serve yet.
+    /// Makes one that trusts the signer, with a configuration; it does not serve yet.
     pub(super) fn new(configuration: &str) -> Self {
         let folder = scratch();
         let signer = Signer::new();
@@ -215,7 +215,6 @@ impl ServedAppliance {
     pub(super) fn token(&self, target: &str) -> String {
         let reply = self.login(target, &self.secret(target));
         assert_eq!(reply.status, 200, "{}", String::from_utf8_lossy(&reply.body));
-        assert_eq!(reply.header("content-type"), Some("application/json"));
         reply.json()["token"].as_str().unwrap().to_owned()
     }
 
@@ -240,6 +239,7 @@ impl ServedAppliance {
     pub(super) fn resources(&self, token: &str) -> Value {
         let reply = self.agent("GET", "resources", token, None);
         assert_eq!(reply.status, 200, "{}", String::from_utf8_lossy(&reply.body));
+        assert_eq!(reply.header("content-type"), Some("application/json"));
         reply.json()
     }
 
