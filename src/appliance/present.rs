@@ -3,7 +3,7 @@
 //! The floor of a domain judges the expiry of that domain's documents and nothing else. Tokens, certificates and audit rows go by the
 //! clock, so that no vendor's date reaches them.
 
-use crate::crypto::{Chain, RootDocument};
+use crate::crypto::Chain;
 use crate::db::Connection;
 use crate::db::site::{time_floor, trust};
 use crate::domain::{Hash, Result, Timestamp};
@@ -32,18 +32,22 @@ pub(super) fn floor(connection: &Connection, domain: Hash) -> Result<Timestamp> 
         .max(built()))
 }
 
+/// What a root link says of time.
+#[derive(Debug, Clone, Copy)]
+struct LinkTime {
+    issued_at: Timestamp,
+    /// Whether the floor starts anew.
+    reset: bool,
+}
+
 /// Returns the floor after new root links of the domain, in order, under the clock that accepted them.
 ///
 /// A link proves no more than the clock confirms: it moves trust, and whoever signs it must not move time. One with `time_reset` starts
 /// the floor anew, also backwards.
-pub(super) fn floor_after<'a>(
-    floor: Timestamp,
-    links: impl IntoIterator<Item = &'a RootDocument>,
-    clock: Timestamp,
-) -> Timestamp {
+fn floor_after(floor: Timestamp, links: impl IntoIterator<Item = LinkTime>, clock: Timestamp) -> Timestamp {
     links.into_iter().fold(floor.max(built()), |floor, link| {
         let proven = link.issued_at.min(clock).max(built());
-        if link.time_reset { proven } else { floor.max(proven) }
+        if link.reset { proven } else { floor.max(proven) }
     })
 }
 
@@ -70,7 +74,11 @@ pub(super) fn keep_links(
 ///
 /// As [`floor`].
 pub(super) fn floor_with(connection: &Connection, chain: &Chain, first: u64, clock: Timestamp) -> Result<Timestamp> {
-    let links = (first..=chain.newest().version).filter_map(|version| chain.document(version));
+    let documents = (first..=chain.newest().version).filter_map(|version| chain.document(version));
+    let links = documents.map(|root| LinkTime {
+        issued_at: root.issued_at,
+        reset: root.time_reset,
+    });
     Ok(floor_after(floor(connection, chain.domain())?, links, clock))
 }
 
@@ -79,14 +87,9 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::appliance::import::fixtures::root;
 
-    fn link(issued_at: Timestamp, time_reset: bool) -> RootDocument {
-        RootDocument {
-            issued_at,
-            time_reset,
-            ..root(0)
-        }
+    fn link(issued_at: Timestamp, reset: bool) -> LinkTime {
+        LinkTime { issued_at, reset }
     }
 
     #[test]
@@ -109,11 +112,15 @@ mod tests {
             (at(2040), vec![plain(2029), reset(2027)], at(2027)),
             (at(2040), vec![reset(2028), reset(2027), plain(2026)], at(2027)),
         ] {
-            assert_eq!(floor_after(floor, &links, clock), expected, "{floor} {links:?}");
+            assert_eq!(
+                floor_after(floor, links.iter().copied(), clock),
+                expected,
+                "{floor} {links:?}"
+            );
         }
         // A dead clock accepts links and learns nothing from them.
-        assert_eq!(floor_after(at(2028), &[plain(2029)], Timestamp::EPOCH), at(2028));
-        assert_eq!(floor_after(at(2028), &[reset(2029)], Timestamp::EPOCH), built());
+        assert_eq!(floor_after(at(2028), [plain(2029)], Timestamp::EPOCH), at(2028));
+        assert_eq!(floor_after(at(2028), [reset(2029)], Timestamp::EPOCH), built());
     }
 
     proptest! {
@@ -130,10 +137,10 @@ mod tests {
             let time = |seconds| Timestamp::from_unix(seconds).unwrap();
             let (floor, clock) = (time(floor), time(clock));
             let links: Vec<_> = issued.iter().map(|(at, reset)| link(time(*at), *reset)).collect();
-            let after = floor_after(floor, &links, clock);
+            let after = floor_after(floor, links.iter().copied(), clock);
             prop_assert!(after >= built());
             prop_assert!(after <= floor.max(clock).max(built()));
-            if links.iter().any(|link| link.time_reset) {
+            if links.iter().any(|link| link.reset) {
                 prop_assert!(after <= clock.max(built()));
             } else {
                 prop_assert!(after >= floor);

@@ -28,9 +28,6 @@ mod settle;
 mod stages;
 mod take_in;
 
-#[cfg(test)]
-pub(super) use policy::fixtures;
-
 pub use event::Event;
 pub use options::Options;
 pub use outcome::{Imported, Outcome};

@@ -5,16 +5,16 @@ use crate::container::{Builder, Totals};
 use crate::crypto::{EpochRule, Roles, RootDocument};
 use crate::domain::{Audience, Hash, Timestamp, Version};
 
-pub(in crate::appliance) fn time(text: &str) -> Timestamp {
+pub(super) fn time(text: &str) -> Timestamp {
     text.parse().unwrap()
 }
 
-pub(in crate::appliance) fn year(year: u32) -> Timestamp {
+pub(super) fn year(year: u32) -> Timestamp {
     time(&format!("{year}-06-01T00:00:00Z"))
 }
 
 /// Of product `crm`, channel `stable`, issued in the middle of 2026 and good until 2028.
-pub(in crate::appliance) fn head(epoch: u64, sequence: u64) -> Head {
+pub(super) fn head(epoch: u64, sequence: u64) -> Head {
     Head {
         audience: Audience::ANY,
         builder: Builder {
@@ -51,7 +51,7 @@ pub(in crate::appliance) fn head(epoch: u64, sequence: u64) -> Head {
 }
 
 /// Good from 2025 to 2036; names an epoch for `crm` on `stable` alone.
-pub(in crate::appliance) fn root(epoch: u64) -> RootDocument {
+pub(super) fn root(epoch: u64) -> RootDocument {
     RootDocument {
         epochs: vec![EpochRule {
             channel: "stable".parse().unwrap(),

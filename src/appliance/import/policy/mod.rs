@@ -2,7 +2,7 @@
 
 mod audience;
 #[cfg(test)]
-pub(in crate::appliance) mod fixtures;
+mod fixtures;
 mod sequence;
 mod time;
 
