@@ -1,10 +1,13 @@
 //! airlock carries software, and the truth about what runs, across a gap that no network crosses.
 //!
-//! # The journey of a bundle
+//! How a bundle travels, how a pull is answered, how a status is kept, and where new parts go: [`architecture`], ten minutes to read.
+//!
+//! # The loop
 //!
 //! ```text
-//! VENDOR     collect ─> pack (bundle + sign) ─> media ──────────────────────────┐ carried by hand
-//! APPLIANCE  media ─> import (verify ─> store + db) ─> activate ─> registry    <┘
+//! VENDOR     collect ─> pack (bundle + sign) ─> media ────────────┐ carried by hand        ┌─> verify ─> ledger (to come)
+//! APPLIANCE  media ─> import (verify ─> store + db) ─> live ─> registry, fleet ─> clients  │
+//!                                                                 status <── reports ──────┘
 //! ```
 //!
 //! # Modules, lowest first: each may use only what stands above it in this table
@@ -20,6 +23,9 @@
 //! | 4 | `vendor_side` \| `appliance` | make bundles \| take them in and serve them; never one another |
 //! | 5 | `http` | the only axum: `/v2/`, `/api/v1/` for agents, charts, health; TLS |
 //! | 6 | `cli` | the only clap, the only printing |
+
+#[doc = include_str!("architecture.md")]
+pub mod architecture {}
 
 #[cfg(feature = "site")]
 pub mod appliance;
