@@ -43,7 +43,7 @@ const BORDERS: &[(&str, &[&str])] = &[
     ("hyper", &["src/http/"]),
     ("hyper_util", &["src/http/"]),
     ("reqwest", &["src/vendor_side/collect/", "src/cli/demo_agent.rs"]),
-    ("argon2", &["src/appliance/hub/"]),
+    ("argon2", &["src/appliance/fleet/"]),
     ("rcgen", &["src/appliance/authority.rs"]),
     ("tokio_rustls", &["src/http/"]),
     ("zstd", &["src/container/"]),

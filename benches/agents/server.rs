@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use airlock::appliance::Appliance;
-use airlock::appliance::hub::{Hub, SiteView};
+use airlock::appliance::fleet::{Hub, SiteView};
 use airlock::appliance::live::Live;
 use airlock::domain::{SystemClock, Uuid};
 use base64::Engine as _;

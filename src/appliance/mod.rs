@@ -8,7 +8,8 @@
 
 mod authority;
 mod desired;
-pub mod hub;
+mod distr;
+pub mod fleet;
 mod import;
 mod init;
 mod keys;

@@ -16,7 +16,7 @@ use zeroize::Zeroizing;
 use super::demo_agent::{Account, Agent, VERSION};
 use super::ui::bytes;
 use super::{Ui, demo_fixture};
-use crate::appliance::hub::{Hub, SiteView};
+use crate::appliance::fleet::{Hub, SiteView};
 use crate::appliance::live::Live;
 use crate::appliance::registry::Registry;
 use crate::appliance::status::{Quota, StatusBuffer};

@@ -17,7 +17,7 @@ use super::site_view::site_view;
 use super::state_folder::StateArgs;
 use super::ui::{Format, Ui};
 use crate::appliance::Authority;
-use crate::appliance::hub::Hub;
+use crate::appliance::fleet::Hub;
 use crate::appliance::live::Live;
 use crate::appliance::registry::Registry;
 use crate::appliance::status::StatusBuffer;

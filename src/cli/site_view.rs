@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use crate::appliance::hub::SiteView;
+use crate::appliance::fleet::SiteView;
 use crate::appliance::{Appliance, Authority};
 use crate::config::Config;
 use crate::domain::{Error, Result};

@@ -10,7 +10,7 @@ use super::site_view::ConfigArgs;
 use super::state_folder::StateArgs;
 use super::ui::escape;
 use super::{Ui, target_list, target_watch};
-use crate::appliance::hub::{
+use crate::appliance::fleet::{
     Check, DeploymentView, Hub, MirrorFile, Removal, Runtime, SecretView, TargetChoice, TargetView,
 };
 use crate::appliance::live::Live;

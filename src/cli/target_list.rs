@@ -5,7 +5,7 @@ use serde_json::json;
 use super::Ui;
 use super::target_state::{self, TargetState};
 use super::ui::escape;
-use crate::appliance::hub::{Hub, SecretView};
+use crate::appliance::fleet::{Hub, SecretView};
 use crate::domain::{Result, Timestamp};
 
 /// Prints targets to stdout. That their status cannot be read hides nothing else of them.

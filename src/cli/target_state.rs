@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use serde_json::json;
 
 use super::ui::escape;
-use crate::appliance::hub::{DeploymentView, Hub, TargetView};
+use crate::appliance::fleet::{DeploymentView, Hub, TargetView};
 use crate::appliance::status::{DeploymentStatus, Dot, LatestStatus, Running, TargetStatus, overview};
 use crate::domain::{Result, Timestamp, Uuid};
 

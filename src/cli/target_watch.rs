@@ -11,7 +11,7 @@ use serde_json::json;
 
 use super::target_state::{self, TargetState};
 use super::ui::{Format, escape};
-use crate::appliance::hub::{Hub, TargetView};
+use crate::appliance::fleet::{Hub, TargetView};
 use crate::domain::{Class, Error, Result, Timestamp};
 
 /// Pause between two pictures.

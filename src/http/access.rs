@@ -16,7 +16,7 @@ use base64::Engine as _;
 use super::oci_error::OciError;
 use super::router::{App, Peer};
 use super::token;
-use crate::appliance::hub::Identity;
+use crate::appliance::fleet::Identity;
 use crate::appliance::registry::{Asked, Snapshot};
 
 /// Who asks.

@@ -16,7 +16,7 @@ use super::registry_route::{self, Route};
 use super::settings::ReadPolicy;
 use super::tls::Certificates;
 use super::{blobs, charts, health, lists, manifests, query, token};
-use crate::appliance::hub::Hub;
+use crate::appliance::fleet::Hub;
 use crate::appliance::registry::{Asked, Registry};
 
 /// Longest address of a request (threat model 2.8).

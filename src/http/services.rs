@@ -10,7 +10,7 @@ use super::router::{App, routes};
 use super::settings::{AgentsAddress, Settings};
 use super::tls::Certificates;
 use crate::appliance::Authority;
-use crate::appliance::hub::Hub;
+use crate::appliance::fleet::Hub;
 use crate::appliance::live::Watcher;
 use crate::appliance::registry::Registry;
 use crate::appliance::status::StatusBuffer;

@@ -14,7 +14,7 @@ use super::body_permits::BodyPermits;
 use super::hosts::Hosts;
 use super::limiter::{Allowance, Limiter};
 use super::reply::{self, Reply};
-use crate::appliance::hub::{Hub, Identity};
+use crate::appliance::fleet::{Hub, Identity};
 use crate::appliance::status::{Batch, StatusBuffer, What};
 use crate::domain::{Class, Clock, Error, Result, Uuid};
 use crate::protocol::distr;

@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 
 use super::app::AgentApp;
 use super::reply::{self, Reply};
-use crate::appliance::hub::{Check, Login};
+use crate::appliance::fleet::{Check, Login};
 use crate::domain::Uuid;
 use crate::http::access::basic;
 use crate::http::query::decode;

@@ -17,7 +17,7 @@ use super::fields::Object;
 use super::json::Reader;
 use super::reply::{self, Reply};
 use super::wire::{AgentLogLine, LogLine, Many, Weight};
-use crate::appliance::hub::Identity;
+use crate::appliance::fleet::Identity;
 use crate::appliance::status::{AgentLogRecord, LogRecord, What};
 use crate::domain::{Class, Error, Uuid};
 

@@ -7,7 +7,7 @@ use axum::http::HeaderMap;
 
 use super::app::{AgentApp, agent_version};
 use super::reply::{self, Reply};
-use crate::appliance::hub::Identity;
+use crate::appliance::fleet::Identity;
 
 /// Answers `manifest`: what an agent that updates itself applies.
 pub(super) async fn manifest(app: &Arc<AgentApp>, identity: Arc<Identity>) -> Reply {

@@ -11,7 +11,7 @@ use super::body::BodyReader;
 use super::json::{Reader, Visitor};
 use super::reply::{self, Reply};
 use super::wire::{MetricsReader, One, StatusReport};
-use crate::appliance::hub::Identity;
+use crate::appliance::fleet::Identity;
 use crate::appliance::status::{DiskMetrics, Metrics, What};
 use crate::domain::StatusKind;
 

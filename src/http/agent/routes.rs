@@ -11,7 +11,7 @@ use axum::routing::any;
 use super::app::{AgentApp, unauthorized};
 use super::reply::{self, Reply};
 use super::{connect, logs, polls, reports};
-use crate::appliance::hub::Identity;
+use crate::appliance::fleet::Identity;
 use crate::http::router::{Local, Peer, URI_BYTES, uri_bytes};
 use crate::protocol::distr::{API_PREFIX, Endpoint};
 

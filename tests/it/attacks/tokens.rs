@@ -1,6 +1,6 @@
 //! Tokens that nobody issued (R09), tokens that say something else (R10), and tokens of targets that are gone (A02).
 
-use airlock::appliance::hub::Removal;
+use airlock::appliance::fleet::Removal;
 use airlock::domain::{Clock as _, Uuid};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;

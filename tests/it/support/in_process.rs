@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use airlock::appliance::hub::{Hub, Identity, Login, SiteView};
+use airlock::appliance::fleet::{Hub, Identity, Login, SiteView};
 use airlock::appliance::live::Live;
 use airlock::appliance::{Appliance, NewAppliance, Options, init};
 use airlock::crypto::Chain;

@@ -7,7 +7,7 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
-use airlock::appliance::hub::{Hub, SiteView};
+use airlock::appliance::fleet::{Hub, SiteView};
 use airlock::appliance::live::Live;
 use airlock::appliance::registry::Registry;
 use airlock::appliance::status::{Quota, StatusBuffer};

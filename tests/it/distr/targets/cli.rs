@@ -168,7 +168,7 @@ fn engines_get_ready_made_files() {
         Some("-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n"),
     );
     let files = hub
-        .mirror_files(&target_id("cluster"), airlock::appliance::hub::Runtime::Containerd)
+        .mirror_files(&target_id("cluster"), airlock::appliance::fleet::Runtime::Containerd)
         .unwrap();
     assert_eq!(files[0].path, "/etc/containerd/certs.d/appliance.example_5443_/ca.crt");
     assert_eq!(

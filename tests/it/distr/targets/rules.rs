@@ -1,6 +1,6 @@
 //! What may take an agent's work away: rules of imports, activations and local acts, and what stays known of earlier releases.
 
-use airlock::appliance::hub::{Hub, Removal, TargetChoice, TargetView};
+use airlock::appliance::fleet::{Hub, Removal, TargetChoice, TargetView};
 use airlock::appliance::{Appliance, Options};
 use airlock::db::site::audit;
 use airlock::db::site::release::{Activated, State};
@@ -288,8 +288,8 @@ fn a02_a_target_that_is_gone_is_refused_and_others_are_not() {
     let hub = instance.hub();
     let secret = |name| hub.issue_secret(&target_id(name), false).unwrap();
     let (by_bundle, by_operator) = (secret("edge-0"), secret("edge-1"));
-    let token = |name, secret: &airlock::appliance::hub::Secret| match hub.login(&target_id(name), secret.as_str()) {
-        Ok(airlock::appliance::hub::Login::Token(token)) => token,
+    let token = |name, secret: &airlock::appliance::fleet::Secret| match hub.login(&target_id(name), secret.as_str()) {
+        Ok(airlock::appliance::fleet::Login::Token(token)) => token,
         other => panic!("{other:?}"),
     };
     let tokens = [token("edge-0", &by_bundle), token("edge-1", &by_operator)];

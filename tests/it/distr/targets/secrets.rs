@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use airlock::appliance::hub::{Check, Hub, Login, Removal, SecretView};
+use airlock::appliance::fleet::{Check, Hub, Login, Removal, SecretView};
 use airlock::appliance::live::Watcher;
 use airlock::domain::{Class, FixedClock, Uuid};
 
@@ -26,7 +26,7 @@ fn with_verifier() -> InProcessAppliance {
     instance
 }
 
-fn token(hub: &Hub, name: &str, secret: &str) -> airlock::appliance::hub::Token {
+fn token(hub: &Hub, name: &str, secret: &str) -> airlock::appliance::fleet::Token {
     match hub.login(&target_id(name), secret).unwrap() {
         Login::Token(token) => token,
         other => panic!("{other:?}"),

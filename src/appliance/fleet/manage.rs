@@ -3,9 +3,8 @@
 
 use serde_json::json;
 
-use super::connect;
 use super::mirrors::{MirrorFile, Runtime, files, hosts};
-use super::secret::{Secret, is_secret};
+use super::secret::Secret;
 use super::service::{Hub, known};
 use super::view::{DeploymentView, TargetView};
 use crate::crypto::random;
@@ -222,28 +221,6 @@ impl Hub {
     /// `E-STATE` when it is not.
     pub fn check_installable(&self, target: &Uuid) -> Result<()> {
         known(&self.fleet(), target)?.assignment().map(|_| ())
-    }
-
-    /// Returns the command that installs a target's agent, in one line.
-    ///
-    /// # Errors
-    ///
-    /// `E-USAGE secret` for what is no secret; `E-STATE` when what the target runs is not known.
-    pub fn install_command(&self, target: &Uuid, secret: &str) -> Result<String> {
-        if !is_secret(secret) {
-            return Err(
-                Error::new(Class::Usage, "secret", "what was given is no secret of a target")
-                    .expected("32 lower-case hex digits"),
-            );
-        }
-        let fleet = self.fleet();
-        let state = known(&fleet, target)?;
-        Ok(connect::command(
-            self.site_view(),
-            target,
-            state.assignment()?.target()?,
-            secret,
-        ))
     }
 
     /// Returns the files that make an engine trust this appliance and find in it what a target's images are called elsewhere.

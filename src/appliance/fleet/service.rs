@@ -1,35 +1,29 @@
 //! The hub: questions of agents, answered from one generation.
 
-use std::sync::atomic::Ordering;
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 
 use serde_json::json;
 
 use super::assignment::{local_deployment, local_revision};
-use super::fleet::{Fleet, FleetTarget, Identity, Site};
 use super::login::{Check, Login, Logins, Verdict};
 use super::site_view::SiteView;
+use super::targets::{Fleet, FleetTarget, Identity, Site};
 use super::token::{self, Bearer, Token};
 use super::view::TargetView;
-use super::{connect, docker, kubernetes, resources};
 use crate::appliance::keys::Keys;
 use crate::appliance::live::{Live, Order, Projection};
-use crate::bundle::desired::TargetKind;
 use crate::db::Db;
 use crate::db::site::targets::{self, KnownRevision};
 use crate::db::site::{audit, target_secrets};
 use crate::domain::{Class, Clock, Error, Hash, RepositoryName, Result, SiteId, Uuid};
 use crate::store::Store;
 
-/// Bytes of rendered answers that are kept: those of 10,000 targets of the usual size. What came first stays.
-const ANSWER_BYTES: usize = 64 << 20;
-
 /// The hub of an appliance. Everything but [`Hub::identify`], [`Hub::is_public`], [`Hub::is_classic_chart`] and [`Hub::site_view`]
 /// may wait for a disk.
 pub struct Hub {
     live: Arc<Live>,
     current: Arc<Projection<Fleet>>,
-    pub(super) keys: Arc<Keys>,
+    pub(in crate::appliance) keys: Arc<Keys>,
     view: SiteView,
     logins: Logins,
 }
@@ -127,61 +121,6 @@ impl Hub {
         (state.credential.generation == bearer.generation).then(|| state.identity.clone())
     }
 
-    /// Returns what an agent shall run, as JSON. Every document was hashed, in the very file that is there now.
-    ///
-    /// # Errors
-    ///
-    /// `E-STATE` whenever that cannot be said for sure; never an empty list in its place.
-    pub fn resources(&self, identity: &Identity) -> Result<Arc<[u8]>> {
-        let fleet = self.fleet();
-        let state = known(&fleet, &identity.target)?;
-        let assignment = state.assignment()?;
-        let kept = state.answer.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let documents = resources::documents_of(assignment)?;
-        if let Some(answer) = kept
-            && documents.iter().all(|digest| self.store().is_unchanged(digest))
-        {
-            return Ok(answer);
-        }
-        let answer: Arc<[u8]> = resources::render(assignment, self.store(), &self.view)?.into();
-        let bytes = fleet.answer_bytes.fetch_add(answer.len(), Ordering::Relaxed);
-        if bytes.saturating_add(answer.len()) <= ANSWER_BYTES {
-            *state.answer.lock().unwrap_or_else(PoisonError::into_inner) = Some(answer.clone());
-        }
-        Ok(answer)
-    }
-
-    /// Returns the manifest with the secret that the caller has checked.
-    ///
-    /// # Errors
-    ///
-    /// `E-STATE` when what the target runs is not known.
-    pub fn connect_manifest(&self, target: &Uuid, secret: &str) -> Result<String> {
-        let fleet = self.fleet();
-        self.manifest(known(&fleet, target)?, Some(secret))
-    }
-
-    /// Returns the manifest without a secret, for an agent that updates itself.
-    ///
-    /// # Errors
-    ///
-    /// As [`Hub::connect_manifest`].
-    pub fn agent_manifest(&self, identity: &Identity) -> Result<String> {
-        let fleet = self.fleet();
-        self.manifest(known(&fleet, &identity.target)?, None)
-    }
-
-    /// Returns the script that installs an agent, with the secret that the caller has checked.
-    ///
-    /// # Errors
-    ///
-    /// As [`Hub::connect_manifest`].
-    pub fn pre_connect(&self, target: &Uuid, secret: &str) -> Result<String> {
-        let fleet = self.fleet();
-        known(&fleet, target)?.assignment()?;
-        Ok(connect::script(&self.view, target, secret))
-    }
-
     /// Returns the deployment that a revision is of: one that is advertised now, or an earlier one of the same target.
     ///
     /// # Errors
@@ -242,28 +181,20 @@ impl Hub {
         self.fleet().orphans.clone()
     }
 
-    pub(super) fn db(&self) -> &Db {
+    pub(in crate::appliance) fn db(&self) -> &Db {
         &self.live.appliance().db
     }
 
-    pub(super) fn clock(&self) -> &dyn Clock {
+    pub(in crate::appliance) fn clock(&self) -> &dyn Clock {
         &*self.live.appliance().clock
     }
 
-    fn store(&self) -> &Store {
+    pub(in crate::appliance) fn store(&self) -> &Store {
         &self.live.appliance().store
     }
 
-    pub(super) fn fleet(&self) -> Arc<Fleet> {
+    pub(in crate::appliance) fn fleet(&self) -> Arc<Fleet> {
         self.current.get()
-    }
-
-    pub(super) fn manifest(&self, state: &FleetTarget, secret: Option<&str>) -> Result<String> {
-        let (id, assignment) = (state.identity.target, state.assignment()?);
-        match state.kind {
-            TargetKind::Docker => docker::render(&id, assignment, &self.view, secret),
-            TargetKind::Kubernetes => kubernetes::render(&id, assignment, &self.view, secret),
-        }
     }
 
     /// Checks a secret. Nobody is refused for what another process changed a moment ago: then the database is looked at first.
@@ -314,7 +245,7 @@ impl Hub {
     }
 }
 
-pub(super) fn known<'a>(fleet: &'a Fleet, target: &Uuid) -> Result<&'a Arc<FleetTarget>> {
+pub(in crate::appliance) fn known<'a>(fleet: &'a Fleet, target: &Uuid) -> Result<&'a Arc<FleetTarget>> {
     fleet.targets.get(target).ok_or_else(|| {
         Error::new(
             Class::State,

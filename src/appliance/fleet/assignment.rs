@@ -9,25 +9,25 @@ use crate::domain::{Class, Error, Result, Uuid};
 
 /// What a target shall run.
 #[derive(Debug, Clone)]
-pub(super) struct Assignment {
-    pub(super) document: Arc<DesiredDocument>,
+pub(in crate::appliance) struct Assignment {
+    pub(in crate::appliance) document: Arc<DesiredDocument>,
     place: usize,
-    pub(super) deployments: Vec<AssignedDeployment>,
+    pub(in crate::appliance) deployments: Vec<AssignedDeployment>,
 }
 
 /// A deployment under the ids that the agent knows.
 #[derive(Debug, Clone)]
-pub(super) struct AssignedDeployment {
+pub(in crate::appliance) struct AssignedDeployment {
     place: usize,
-    pub(super) id: Uuid,
-    pub(super) revision: Uuid,
+    pub(in crate::appliance) id: Uuid,
+    pub(in crate::appliance) revision: Uuid,
     /// Taken away here.
-    pub(super) removed: bool,
+    pub(in crate::appliance) removed: bool,
 }
 
 impl Assignment {
     /// Takes the target at a place of the document; `removals` are what was taken away here.
-    pub(super) fn new(
+    pub(in crate::appliance) fn new(
         document: &Arc<DesiredDocument>,
         place: usize,
         target: &Target,
@@ -51,7 +51,7 @@ impl Assignment {
     }
 
     /// Returns the same under the ids that a target made here knows, which follows this one.
-    pub(super) fn for_local(&self, target: &Uuid, removals: &BTreeSet<Uuid>) -> Self {
+    pub(in crate::appliance) fn for_local(&self, target: &Uuid, removals: &BTreeSet<Uuid>) -> Self {
         let mut local = self.clone();
         for assigned in &mut local.deployments {
             assigned.id = local_deployment(target, &assigned.id);
@@ -66,7 +66,7 @@ impl Assignment {
     /// # Errors
     ///
     /// None in fact: the place was taken from this very document.
-    pub(super) fn target(&self) -> Result<&Target> {
+    pub(in crate::appliance) fn target(&self) -> Result<&Target> {
         self.document.state.targets.get(self.place).ok_or_else(out_of_place)
     }
 
@@ -75,7 +75,7 @@ impl Assignment {
     /// # Errors
     ///
     /// None in fact, as above.
-    pub(super) fn deployment(&self, assigned: &AssignedDeployment) -> Result<&Deployment> {
+    pub(in crate::appliance) fn deployment(&self, assigned: &AssignedDeployment) -> Result<&Deployment> {
         self.target()?.deployments.get(assigned.place).ok_or_else(out_of_place)
     }
 
@@ -84,7 +84,7 @@ impl Assignment {
     /// # Errors
     ///
     /// None in fact: the document was checked.
-    pub(super) fn agent(&self) -> Result<&AgentVersion> {
+    pub(in crate::appliance) fn agent(&self) -> Result<&AgentVersion> {
         let id = self.target()?.agent;
         let agent = self.document.state.agents.iter().find(|agent| agent.id == id);
         agent.ok_or_else(out_of_place)
@@ -92,12 +92,12 @@ impl Assignment {
 }
 
 /// Returns the id under which a target made here knows a deployment of the one that it follows.
-pub(super) fn local_deployment(target: &Uuid, template: &Uuid) -> Uuid {
+pub(in crate::appliance) fn local_deployment(target: &Uuid, template: &Uuid) -> Uuid {
     Uuid::derived("local-deployment", &[&target.to_string(), &template.to_string()])
 }
 
 /// Returns the revision under which a target made here knows a revision of the one that it follows.
-pub(super) fn local_revision(target: &Uuid, template: &Uuid) -> Uuid {
+pub(in crate::appliance) fn local_revision(target: &Uuid, template: &Uuid) -> Uuid {
     Uuid::derived("local-revision", &[&target.to_string(), &template.to_string()])
 }
 

@@ -10,7 +10,7 @@ pub struct Secret(Zeroizing<String>);
 
 impl Secret {
     /// Makes a random one.
-    pub(super) fn generate() -> Result<Self> {
+    pub(in crate::appliance) fn generate() -> Result<Self> {
         let mut bytes = Zeroizing::new([0_u8; 16]);
         random(bytes.as_mut())?;
         let mut text = Zeroizing::new(String::with_capacity(32));
@@ -28,7 +28,7 @@ impl Secret {
 }
 
 /// Whether a text may be a secret. What is none is refused like a wrong one, and is never hashed at length.
-pub(super) fn is_secret(text: &str) -> bool {
+pub(in crate::appliance) fn is_secret(text: &str) -> bool {
     text.len() == 32 && text.bytes().all(|c| matches!(c, b'0'..=b'9' | b'a'..=b'f'))
 }
 

@@ -33,50 +33,50 @@ pub struct Identity {
 
 /// The targets of one generation.
 #[derive(Debug)]
-pub(super) struct Fleet {
-    pub(super) mark: Mark,
-    pub(super) targets: HashMap<Uuid, Arc<FleetTarget>>,
+pub(in crate::appliance) struct Fleet {
+    pub(in crate::appliance) mark: Mark,
+    pub(in crate::appliance) targets: HashMap<Uuid, Arc<FleetTarget>>,
     /// Targets of releases that were taken away here.
-    pub(super) removed: Vec<Arc<FleetTarget>>,
+    pub(in crate::appliance) removed: Vec<Arc<FleetTarget>>,
     /// Targets made here whose template is in no release any more.
-    pub(super) orphans: Vec<(Uuid, String)>,
+    pub(in crate::appliance) orphans: Vec<(Uuid, String)>,
     /// Repositories of agent images, which every engine reads without credentials.
-    pub(super) public: HashSet<RepositoryName>,
+    pub(in crate::appliance) public: HashSet<RepositoryName>,
     /// Repositories whose charts agents fetch as from a classic chart repository.
-    pub(super) charts: HashSet<RepositoryName>,
+    pub(in crate::appliance) charts: HashSet<RepositoryName>,
     /// Deployments of what is advertised now, by target and revision.
-    pub(super) revisions: HashMap<(Uuid, Uuid), Uuid>,
+    pub(in crate::appliance) revisions: HashMap<(Uuid, Uuid), Uuid>,
     /// Whether any target waits for the first login with a secret of the hub's.
-    pub(super) verifiers: bool,
+    pub(in crate::appliance) verifiers: bool,
     /// Secrets of the hub's that let somebody in since it was made.
-    pub(super) adopted: Mutex<HashMap<Uuid, Hash>>,
+    pub(in crate::appliance) adopted: Mutex<HashMap<Uuid, Hash>>,
     /// Bytes of the answers that its targets keep.
-    pub(super) answer_bytes: AtomicUsize,
+    pub(in crate::appliance) answer_bytes: AtomicUsize,
 }
 
 /// A target.
 #[derive(Debug)]
-pub(super) struct FleetTarget {
-    pub(super) identity: Arc<Identity>,
-    pub(super) kind: TargetKind,
+pub(in crate::appliance) struct FleetTarget {
+    pub(in crate::appliance) identity: Arc<Identity>,
+    pub(in crate::appliance) kind: TargetKind,
     /// For one made here: what it follows.
-    pub(super) template: Option<Uuid>,
-    pub(super) release: Arc<ReleaseRow>,
+    pub(in crate::appliance) template: Option<Uuid>,
+    pub(in crate::appliance) release: Arc<ReleaseRow>,
     pub(super) credential: Credential,
     pub(super) assignment: std::result::Result<Assignment, Arc<Fault>>,
     /// The answer to its agent, when it was made before.
-    pub(super) answer: Mutex<Option<Arc<[u8]>>>,
+    pub(in crate::appliance) answer: Mutex<Option<Arc<[u8]>>>,
 }
 
 /// How what was signed becomes targets here.
-pub(super) struct Site<'a> {
-    pub(super) id: &'a SiteId,
-    pub(super) store: &'a Store,
+pub(in crate::appliance) struct Site<'a> {
+    pub(in crate::appliance) id: &'a SiteId,
+    pub(in crate::appliance) store: &'a Store,
 }
 
 impl Fleet {
     /// Makes the fleet of a generation: the one before, where nothing was decided about targets since.
-    pub(super) fn of(generation: &Generation, before: Option<&Arc<Self>>, site: &Site<'_>) -> Arc<Self> {
+    pub(in crate::appliance) fn of(generation: &Generation, before: Option<&Arc<Self>>, site: &Site<'_>) -> Arc<Self> {
         if let Some(before) = before.filter(|before| before.mark == generation.mark) {
             return before.clone();
         }
@@ -237,7 +237,7 @@ impl FleetTarget {
     /// # Errors
     ///
     /// `E-STATE` when that is not known.
-    pub(super) fn assignment(&self) -> Result<&Assignment> {
+    pub(in crate::appliance) fn assignment(&self) -> Result<&Assignment> {
         self.assignment.as_ref().map_err(|fault| fault.error())
     }
 }

@@ -1,6 +1,6 @@
 //! Targets as people see them in lists.
 
-use super::fleet::{Fleet, FleetTarget};
+use super::targets::{Fleet, FleetTarget};
 use crate::appliance::desired;
 use crate::domain::{Counter, Scope, Timestamp, Uuid};
 

@@ -4,9 +4,8 @@
 //! their secret in, and hand it to compose. Images are named by digest under this appliance; engines read them without
 //! credentials. The authority's certificate travels within, as a config with its content, which docker compose has known since 2.23.1.
 
-use super::assignment::Assignment;
-use super::site_view::SiteView;
 use super::yaml::{block, quoted};
+use crate::appliance::fleet::{Assignment, SiteView};
 use crate::bundle::desired::{ImageName, TargetKind};
 use crate::domain::{Class, Error, Result, Uuid};
 use crate::protocol::distr::Endpoint;

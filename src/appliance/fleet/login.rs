@@ -9,9 +9,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use subtle::ConstantTimeEq as _;
 
-use super::fleet::{Fleet, FleetTarget};
 use super::hashing::Hashing;
 use super::secret::is_secret;
+use super::targets::{Fleet, FleetTarget};
 use super::token::Token;
 use crate::appliance::keys::Keys;
 use crate::domain::{Hash, Result, Uuid};

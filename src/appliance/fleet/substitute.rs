@@ -9,7 +9,7 @@ use crate::domain::Uuid;
 const SECURE: &str = "https://";
 
 /// Returns the document as agents get it.
-pub(super) fn substitute(document: &[u8], site: &SiteView) -> Vec<u8> {
+pub(in crate::appliance) fn substitute(document: &[u8], site: &SiteView) -> Vec<u8> {
     let placeholder = PLACEHOLDER_HOST.as_bytes();
     let mut out = Vec::with_capacity(document.len());
     let mut rest = document;
@@ -30,7 +30,7 @@ pub(super) fn substitute(document: &[u8], site: &SiteView) -> Vec<u8> {
 
 /// Returns a compose file as agents get it: with the name of the deployment's project or stack, which is the hub's, so that an agent
 /// that changes over from the hub finds what runs already.
-pub(super) fn substitute_compose(document: &[u8], deployment: Uuid, site: &SiteView) -> Vec<u8> {
+pub(in crate::appliance) fn substitute_compose(document: &[u8], deployment: Uuid, site: &SiteView) -> Vec<u8> {
     let id: String = deployment.to_string().chars().take(8).collect();
     let name = format!("distr-{id}");
     let placeholder = PLACEHOLDER_PROJECT.as_bytes();

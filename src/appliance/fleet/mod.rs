@@ -1,10 +1,11 @@
-//! The hub that agents see: who they are, what they shall run, and how they are installed. Nothing here waits for a network.
+//! The fleet: targets, what each shall run, who may log in, and what this site decided, whatever protocol an agent speaks. How a
+//! protocol words it stands beside this ([`super::distr`]). Nothing here waits for a network.
 //!
 //! # Rules
 //!
 //! - **Agents are never harmed** (D11). An empty list of deployments means "uninstall everything", so it is only ever answered when a
 //!   signed document, or a local act in the audit log, says exactly that. Whatever cannot be read or does not re-hash is
-//!   `E-STATE` ([`fleet`]).
+//!   `E-STATE` ([`targets`]).
 //! - **401 is answered only when it is meant**: agents that cannot log in may hang for an hour. A target that is known, and
 //!   whose desired state is not, logs in and gets `E-STATE` for the rest.
 //! - **Secrets** are random, shown once, and kept as keyed hashes ([`secret`]). Hub verifiers cost 64 MiB each and are checked
@@ -14,31 +15,31 @@
 //!   ([`SiteView`]), everything else from signed documents.
 
 mod assignment;
-mod connect;
 mod credential;
-mod docker;
 mod fault;
-mod fleet;
 mod hashing;
-mod kubernetes;
 mod login;
 mod manage;
 mod mirrors;
-mod resources;
 mod secret;
 mod service;
 mod site_view;
 mod substitute;
+mod targets;
 mod token;
 mod view;
-mod yaml;
 
-pub use fleet::Identity;
+pub(super) use assignment::{AssignedDeployment, Assignment};
 pub use login::{Check, Login};
 pub use manage::{Removal, TargetChoice};
 pub use mirrors::{MirrorFile, Runtime};
 pub use secret::Secret;
+pub(super) use secret::is_secret;
 pub use service::Hub;
+pub(super) use service::known;
 pub use site_view::SiteView;
+pub(super) use substitute::{substitute, substitute_compose};
+pub(super) use targets::FleetTarget;
+pub use targets::Identity;
 pub use token::Token;
 pub use view::{DeploymentView, SecretView, TargetView};

@@ -4,9 +4,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::value::RawValue;
 
-use super::assignment::{AssignedDeployment, Assignment};
-use super::site_view::SiteView;
-use super::substitute::{substitute, substitute_compose};
+use crate::appliance::fleet::{AssignedDeployment, Assignment, SiteView, substitute, substitute_compose};
 use crate::bundle::desired::{
     ChartSource, Deployment, DockerDeployment, DockerMode, HelmDeployment, HelmOptions, TargetKind, WaitStrategy,
 };

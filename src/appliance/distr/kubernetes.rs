@@ -7,10 +7,9 @@
 
 use sha2::{Digest as _, Sha256};
 
-use super::assignment::Assignment;
 use super::docker::{environment, image, no_image};
-use super::site_view::SiteView;
 use super::yaml::{block, quoted};
+use crate::appliance::fleet::{Assignment, SiteView};
 use crate::bundle::desired::{KubernetesScope, TargetKind};
 use crate::domain::{Hash, Result, Uuid};
 

@@ -6,7 +6,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use super::site_view::SiteView;
+use crate::appliance::fleet::SiteView;
 use crate::bundle::desired::{Target, TargetKind};
 use crate::domain::Uuid;
 use crate::protocol::distr::Endpoint;

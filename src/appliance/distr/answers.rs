@@ -1,0 +1,99 @@
+//! What Distr's agents ask of the hub, in the words of their protocol: resources, manifests, and how they are installed.
+
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
+
+use super::{connect, docker, kubernetes, resources};
+use crate::appliance::fleet::{FleetTarget, Hub, Identity, is_secret, known};
+use crate::bundle::desired::TargetKind;
+use crate::domain::{Class, Error, Result, Uuid};
+
+/// Bytes of rendered answers that are kept: those of 10,000 targets of the usual size. What came first stays.
+const ANSWER_BYTES: usize = 64 << 20;
+
+impl Hub {
+    /// Returns what an agent shall run, as JSON. Every document was hashed, in the very file that is there now.
+    ///
+    /// # Errors
+    ///
+    /// `E-STATE` whenever that cannot be said for sure; never an empty list in its place.
+    pub fn resources(&self, identity: &Identity) -> Result<Arc<[u8]>> {
+        let fleet = self.fleet();
+        let state = known(&fleet, &identity.target)?;
+        let assignment = state.assignment()?;
+        let kept = state.answer.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let documents = resources::documents_of(assignment)?;
+        if let Some(answer) = kept
+            && documents.iter().all(|digest| self.store().is_unchanged(digest))
+        {
+            return Ok(answer);
+        }
+        let answer: Arc<[u8]> = resources::render(assignment, self.store(), self.site_view())?.into();
+        let bytes = fleet.answer_bytes.fetch_add(answer.len(), Ordering::Relaxed);
+        if bytes.saturating_add(answer.len()) <= ANSWER_BYTES {
+            *state.answer.lock().unwrap_or_else(PoisonError::into_inner) = Some(answer.clone());
+        }
+        Ok(answer)
+    }
+
+    /// Returns the manifest with the secret that the caller has checked.
+    ///
+    /// # Errors
+    ///
+    /// `E-STATE` when what the target runs is not known.
+    pub fn connect_manifest(&self, target: &Uuid, secret: &str) -> Result<String> {
+        let fleet = self.fleet();
+        self.manifest(known(&fleet, target)?, Some(secret))
+    }
+
+    /// Returns the manifest without a secret, for an agent that updates itself.
+    ///
+    /// # Errors
+    ///
+    /// As [`Hub::connect_manifest`].
+    pub fn agent_manifest(&self, identity: &Identity) -> Result<String> {
+        let fleet = self.fleet();
+        self.manifest(known(&fleet, &identity.target)?, None)
+    }
+
+    /// Returns the script that installs an agent, with the secret that the caller has checked.
+    ///
+    /// # Errors
+    ///
+    /// As [`Hub::connect_manifest`].
+    pub fn pre_connect(&self, target: &Uuid, secret: &str) -> Result<String> {
+        let fleet = self.fleet();
+        known(&fleet, target)?.assignment()?;
+        Ok(connect::script(self.site_view(), target, secret))
+    }
+
+    /// Returns the command that installs a target's agent, in one line.
+    ///
+    /// # Errors
+    ///
+    /// `E-USAGE secret` for what is no secret; `E-STATE` when what the target runs is not known.
+    pub fn install_command(&self, target: &Uuid, secret: &str) -> Result<String> {
+        if !is_secret(secret) {
+            return Err(
+                Error::new(Class::Usage, "secret", "what was given is no secret of a target")
+                    .expected("32 lower-case hex digits"),
+            );
+        }
+        let fleet = self.fleet();
+        let state = known(&fleet, target)?;
+        Ok(connect::command(
+            self.site_view(),
+            target,
+            state.assignment()?.target()?,
+            secret,
+        ))
+    }
+
+    fn manifest(&self, state: &FleetTarget, secret: Option<&str>) -> Result<String> {
+        let (id, assignment) = (state.identity.target, state.assignment()?);
+        match state.kind {
+            TargetKind::Docker => docker::render(&id, assignment, self.site_view(), secret),
+            TargetKind::Kubernetes => kubernetes::render(&id, assignment, self.site_view(), secret),
+        }
+    }
+}
