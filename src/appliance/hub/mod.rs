@@ -16,6 +16,7 @@
 mod connect;
 mod docker;
 mod documents;
+mod free;
 mod hashing;
 mod keys;
 mod kubernetes;
@@ -33,6 +34,7 @@ mod watch;
 mod world;
 mod yaml;
 
+pub use free::ClaimView;
 pub(super) use keys::create as create_token_key;
 pub use login::{Check, Login};
 pub use manage::{Removal, TargetChoice};

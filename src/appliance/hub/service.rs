@@ -18,7 +18,7 @@ use crate::appliance::registry::Registry;
 use crate::appliance::{pins, state};
 use crate::bundle::desired::TargetKind;
 use crate::db::site::targets::{self, KnownRevision};
-use crate::db::site::{appliance, audit, target_secrets};
+use crate::db::site::{Owner, appliance, audit, target_secrets};
 use crate::db::{Db, Watch};
 use crate::domain::{Class, Clock, Error, Hash, RepositoryName, Result, SiteId, Timestamp, Uuid};
 use crate::store::Store;
@@ -328,7 +328,11 @@ impl Hub {
             Verdict::Busy => Check::Busy,
             Verdict::First { mac, verifier } => {
                 // The agent is let in whether or not that can be kept: the next start would hash once more.
-                if let Err(error) = self.adopt(target, mac, verifier) {
+                let adopted = match world.targets.get(target) {
+                    Some(state) => self.adopt(&state.identity, mac, verifier),
+                    None => Ok(()),
+                };
+                if let Err(error) = adopted {
                     tracing::warn!(%error, %target, "the first login could not be recorded");
                 }
                 Check::Good
@@ -336,10 +340,11 @@ impl Hub {
         })
     }
 
-    fn adopt(&self, target: &Uuid, mac: Hash, verifier: Hash) -> Result<()> {
-        let now = self.clock.now();
+    fn adopt(&self, identity: &Identity, mac: Hash, verifier: Hash) -> Result<()> {
+        let (now, target) = (self.clock.now(), &identity.target);
+        let owner = Owner::of(&identity.scope);
         self.db.write(|transaction| {
-            if target_secrets::adopt(transaction, target, mac, verifier, now)? {
+            if target_secrets::adopt(transaction, &owner, target, mac, verifier, now)? {
                 audit::append(
                     transaction,
                     now,
@@ -353,13 +358,15 @@ impl Hub {
 }
 
 pub(super) fn known<'a>(world: &'a World, target: &Uuid) -> Result<&'a Arc<TargetState>> {
-    world.targets.get(target).ok_or_else(|| {
-        Error::new(
-            Class::State,
-            "no-target",
-            format!("the target {target} is not here any more"),
-        )
-    })
+    world.targets.get(target).ok_or_else(|| gone(target))
+}
+
+pub(super) fn gone(target: &Uuid) -> Error {
+    Error::new(
+        Class::State,
+        "no-target",
+        format!("the target {target} is not here any more"),
+    )
 }
 
 impl std::fmt::Debug for Hub {

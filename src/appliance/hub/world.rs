@@ -5,7 +5,7 @@
 //! refused (it may hang) nor be told that it has nothing to run (it would remove everything). The same holds for a product that
 //! was imported and is not live yet.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex};
 
 use sha2::{Digest as _, Sha256};
@@ -17,9 +17,11 @@ use crate::bundle::Head;
 use crate::bundle::desired::{AgentVersion, ChartSource, Deployment, DesiredState, Target, TargetKind, Verifier};
 use crate::crypto::{Chain, canonical};
 use crate::db::site::appliance;
+use crate::db::site::local_targets::{self, LocalTarget};
+use crate::db::site::owners::Owners;
 use crate::db::site::release::{self, ReleaseRow, State};
 use crate::db::site::target_secrets::{self, SecretRow};
-use crate::db::site::targets::{self, LocalTarget, TargetSet};
+use crate::db::site::targets::{self, TargetSet};
 use crate::db::{Connection, Db};
 use crate::domain::{Class, Digest, Error, Hash, RepositoryName, Result, Scope, SiteId, Timestamp, Uuid, limits};
 
@@ -141,7 +143,7 @@ impl World {
         site: &SiteId,
         before: Option<&Self>,
     ) -> Result<Self> {
-        let (mut world, voices, locals, mut secrets, removals) = db.read(|connection| {
+        let (mut world, voices, locals, mut secrets, owners) = db.read(|connection| {
             let world = Self {
                 generation: appliance::generation(connection)?,
                 edition: targets::edition(connection)?,
@@ -162,20 +164,22 @@ impl World {
             Ok((
                 world,
                 voices(connection, pins)?,
-                targets::local_targets(connection)?,
+                local_targets::list(connection)?,
                 secrets,
-                targets::local_removals(connection)?,
+                Owners::read(connection)?,
             ))
         })?;
         for voice in voices {
-            world.add_release(voice, documents, site, before, &mut secrets, &removals);
+            world.add_release(voice, documents, site, before, &mut secrets, &owners);
         }
         for local in &locals {
-            world.add_local(local, &mut secrets, &removals);
+            world.add_local(local, &mut secrets, &owners);
         }
-        for id in &removals {
-            world.removed.extend(world.targets.remove(id));
-        }
+        let is_removed = |_: &Uuid, target: &mut Arc<TargetState>| {
+            owners.removed_here(&target.identity.scope, &target.identity.target)
+        };
+        let removed = world.targets.extract_if(is_removed).map(|(_, target)| target);
+        world.removed.extend(removed);
         for (id, target) in &world.targets {
             world.verifiers |= target.credential.verifier.is_some();
             for planned in target.plan.iter().flat_map(|plan| &plan.deployments) {
@@ -192,7 +196,7 @@ impl World {
         site: &SiteId,
         before: Option<&Self>,
         secrets: &mut HashMap<Uuid, SecretRow>,
-        removals: &BTreeSet<Uuid>,
+        owners: &Owners,
     ) {
         let release = voice.release;
         let known = before.map_or(&[] as &[_], |before| &before.documents);
@@ -214,13 +218,18 @@ impl World {
                     ),
                     remedy: "restore the state folder, or import a newer release",
                 });
-                for row in &voice.rows.targets {
+                for row in voice
+                    .rows
+                    .targets
+                    .iter()
+                    .filter(|row| owners.admits(&release.scope, &row.id))
+                {
                     let kind = if row.kind == desired::kind(TargetKind::Kubernetes) {
                         TargetKind::Kubernetes
                     } else {
                         TargetKind::Docker
                     };
-                    let credential = Credential::new(secrets.remove(&row.id), None);
+                    let credential = Credential::new(owners.generation(&row.id), secrets.remove(&row.id), None);
                     self.insert(row.id, &row.name, kind, &release, credential, Err(fault.clone()), None);
                 }
                 return;
@@ -236,10 +245,12 @@ impl World {
             })
         });
         for (place, target) in loaded.state.targets.iter().enumerate() {
-            if target.site.as_ref().is_some_and(|at| at != site) {
+            let elsewhere = target.site.as_ref().is_some_and(|at| at != site);
+            if elsewhere || !owners.admits(&release.scope, &target.id) {
                 continue;
             }
-            let credential = Credential::new(secrets.remove(&target.id), target.verifier.as_ref());
+            let generation = owners.generation(&target.id);
+            let credential = Credential::new(generation, secrets.remove(&target.id), target.verifier.as_ref());
             let fault = inactive
                 .clone()
                 .or_else(|| images.get(&target.agent).cloned().flatten());
@@ -256,7 +267,8 @@ impl World {
                             place,
                             id: deployment.id,
                             revision: deployment.revision,
-                            removed: removals.contains(&deployment.id),
+                            removed: owners.removed_here(&release.scope, &deployment.id)
+                                || !owners.admits(&release.scope, &deployment.id),
                         })
                         .collect(),
                 }),
@@ -275,9 +287,11 @@ impl World {
         }
     }
 
-    /// A target made here exists for as long as the one that it follows.
-    fn add_local(&mut self, local: &LocalTarget, secrets: &mut HashMap<Uuid, SecretRow>, removals: &BTreeSet<Uuid>) {
-        let Some(template) = self.targets.get(&local.template).cloned() else {
+    /// A target made here exists for as long as the one that it follows, and as that is its product's.
+    fn add_local(&mut self, local: &LocalTarget, secrets: &mut HashMap<Uuid, SecretRow>, owners: &Owners) {
+        let template = self.targets.get(&local.template).cloned();
+        let template = template.filter(|template| owners.admits(&template.identity.scope, &local.id));
+        let Some(template) = template else {
             self.orphans.push((local.id, local.name.clone()));
             return;
         };
@@ -285,11 +299,11 @@ impl World {
             for planned in &mut plan.deployments {
                 planned.id = local_deployment(&local.id, &planned.id);
                 planned.revision = local_revision(&local.id, &planned.revision);
-                planned.removed = removals.contains(&planned.id);
+                planned.removed = owners.removed_here(&template.identity.scope, &planned.id);
             }
             plan
         });
-        let credential = Credential::new(secrets.remove(&local.id), None);
+        let credential = Credential::new(owners.generation(&local.id), secrets.remove(&local.id), None);
         let Identity { scope, .. } = &*template.identity;
         debug_assert_eq!(*scope, template.release.scope);
         self.insert(
@@ -377,13 +391,14 @@ impl Plan {
 }
 
 impl Credential {
-    fn new(row: Option<SecretRow>, verifier: Option<&Verifier>) -> Self {
+    fn new(generation: u64, row: Option<SecretRow>, verifier: Option<&Verifier>) -> Self {
         let verifier = verifier.map(|verifier| {
             let hash = Hash(Sha256::digest(canonical::to_vec(verifier)).into());
             (verifier.clone(), hash)
         });
         let Some(row) = row else {
             return Self {
+                generation,
                 verifier,
                 ..Self::default()
             };
@@ -392,7 +407,7 @@ impl Credential {
         // verifier says nothing against the agent that is here.
         let outdated = row.verifier.is_some() && verifier.as_ref().is_some_and(|(_, hash)| row.verifier != Some(*hash));
         Self {
-            generation: row.generation,
+            generation,
             mac: (!outdated).then_some(row.mac),
             issued_here: row.verifier.is_none(),
             verifier: verifier.filter(|_| outdated),

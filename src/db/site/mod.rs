@@ -3,7 +3,11 @@
 
 pub mod appliance;
 pub mod audit;
+pub mod local_removals;
+pub mod local_targets;
 pub mod names;
+mod owner;
+pub mod owners;
 mod publish;
 pub mod receipts;
 pub mod release;
@@ -11,6 +15,7 @@ pub mod target_secrets;
 pub mod targets;
 pub mod trust;
 
+pub use owner::Owner;
 pub use publish::{BlobRow, NameRow, Page, Publication, PublishedRows, publish};
 
 use super::Schema;

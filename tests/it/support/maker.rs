@@ -63,7 +63,7 @@ impl Vendor {
 
     /// Makes the bundle of a release of the product `crm`, channel `stable`.
     pub(crate) fn bundle(&self, sequence: u64, layers: &[Vec<u8>], packing: Packing) -> Made {
-        self.pack("crm", sequence, image(sequence, layers), packing)
+        self.pack(("crm", "stable"), sequence, image(sequence, layers), packing)
     }
 
     /// Makes the bundle of a release with targets. The image stands in every repository that a desired state of the tests names
@@ -77,10 +77,30 @@ impl Vendor {
         self.with_layers_of(product, sequence, &[b"a layer".to_vec()], make)
     }
 
+    /// As [`Vendor::with_targets_of`], in another channel than `stable`.
+    pub(crate) fn with_targets_in(
+        &self,
+        (product, channel): (&str, &str),
+        sequence: u64,
+        make: impl FnOnce(Digest) -> Desired,
+    ) -> Made {
+        self.with_layers_in((product, channel), sequence, &[b"a layer".to_vec()], make)
+    }
+
     /// As [`Vendor::with_targets_of`], with other layers.
     pub(crate) fn with_layers_of(
         &self,
         product: &str,
+        sequence: u64,
+        layers: &[Vec<u8>],
+        make: impl FnOnce(Digest) -> Desired,
+    ) -> Made {
+        self.with_layers_in((product, "stable"), sequence, layers, make)
+    }
+
+    fn with_layers_in(
+        &self,
+        scope: (&str, &str),
         sequence: u64,
         layers: &[Vec<u8>],
         make: impl FnOnce(Digest) -> Desired,
@@ -95,7 +115,7 @@ impl Vendor {
             });
         }
         content.documents.extend(make(manifest).into_documents());
-        self.pack(product, sequence, (content, blobs, manifest, layers), SMALL_CHUNKS)
+        self.pack(scope, sequence, (content, blobs, manifest, layers), SMALL_CHUNKS)
     }
 
     /// As [`Vendor::with_targets`], with a real chart `shop` of version `1.0.0+a` in `registry.test/charts/shop`; `make` gets the
@@ -131,7 +151,12 @@ impl Vendor {
         }
         content.manifests.insert(chart_digest, chart.into_bytes());
         content.documents.extend(make(manifest, chart_digest).into_documents());
-        self.pack("crm", sequence, (content, blobs, manifest, layers), SMALL_CHUNKS)
+        self.pack(
+            ("crm", "stable"),
+            sequence,
+            (content, blobs, manifest, layers),
+            SMALL_CHUNKS,
+        )
     }
 
     /// Makes the bundle of a release of another product (`erp`), whose image stands in a repository of its own.
@@ -140,12 +165,17 @@ impl Vendor {
         for line in &mut content.tags {
             line.repository = repository.parse().unwrap();
         }
-        self.pack(product, sequence, (content, blobs, manifest, digests), SMALL_CHUNKS)
+        self.pack(
+            (product, "stable"),
+            sequence,
+            (content, blobs, manifest, digests),
+            SMALL_CHUNKS,
+        )
     }
 
     fn pack(
         &self,
-        product: &str,
+        (product, channel): (&str, &str),
         sequence: u64,
         made: (Content, Blobs, Digest, Vec<Digest>),
         packing: Packing,
@@ -153,7 +183,7 @@ impl Vendor {
         let (content, blobs, manifest, layers) = made;
         let release = Release {
             product: product.parse().unwrap(),
-            channel: "stable".parse().unwrap(),
+            channel: channel.parse().unwrap(),
             version: format!("{sequence}.0"),
             epoch: 0,
             sequence,
