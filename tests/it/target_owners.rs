@@ -447,6 +447,31 @@ fn between_products_a_uuid_goes_over_once_the_live_release_lets_it_go() {
 }
 
 #[test]
+fn a_target_that_goes_over_takes_its_deployments_along_and_no_others() {
+    let wall = Wall::new();
+    let vendor = &wall.a.vendor;
+    wall.import(&vendor.with_targets(1, |image| Desired::docker(image, 2, "a")));
+    let gone = vendor.with_targets(2, |image| {
+        Desired::docker(image, 2, "a")
+            .without(&["edge-0"])
+            .removing(&[target_id("edge-0")])
+    });
+    wall.import(&gone);
+    let moved = vendor.with_targets_of("erp", 1, |image| {
+        let mut desired = Desired::docker(image, 1, "b");
+        desired.target("edge-0").deployments[0].id = deployment_id("edge-1");
+        desired
+    });
+    wall.refused(
+        &moved,
+        &[&deployment_id("edge-1").to_string(), "belongs to the product crm"],
+    );
+    wall.import(&stating(vendor, ERP, 1, "b"));
+    let hub = wall.a.hub();
+    Agent::enrol(&hub, target_id("edge-0")).assert_runs(&hub, "b");
+}
+
+#[test]
 fn of_two_channels_the_one_that_had_it_live_first_has_it() {
     let wall = Wall::new();
     let vendor = &wall.a.vendor;

@@ -190,13 +190,17 @@ fn standing(connection: &Connection, scope: &Scope, id: &Uuid) -> Result<Standin
     })
 }
 
-/// Whether a live release of a product names a UUID as removed.
+/// Whether a live release of a product names a UUID as removed, or for a deployment the target on which that product had it: a removed
+/// target covers its deployments.
 fn is_let_go(connection: &Connection, owner: &Owner, id: &Uuid) -> Result<bool> {
     connection
         .prepare_cached(
             "SELECT EXISTS (SELECT 1 FROM scope s JOIN release r ON r.scope = s.id AND r.state = 'active'
-                            JOIN release_removal m ON m.release = r.id AND m.id = ?1
-                            WHERE s.domain = ?2 AND s.product = ?3)",
+                            JOIN release_removal m ON m.release = r.id
+                            WHERE s.domain = ?2 AND s.product = ?3 AND m.id IN (
+                              SELECT ?1 UNION ALL SELECT d.target FROM scope o JOIN release a ON a.scope = o.id
+                              JOIN release_deployment d ON d.release = a.id AND d.deployment = ?1
+                              WHERE o.domain = ?2 AND o.product = ?3))",
         )
         .and_then(|mut select| select.query_row(params![id, owner.domain, owner.product], |row| row.get(0)))
         .sql("look for a removal")
