@@ -84,7 +84,7 @@ impl Appliance {
     /// # Errors
     ///
     /// `E-POLICY undeploy` when it lacks targets or deployments of the live one without saying so, unless everything may go;
-    /// `E-POLICY foreign-target`; `E-STATE blob-missing` when a blob of it is not in the store any more; `E-BUSY`, `E-IO` and `E-SPACE`.
+    /// `E-POLICY foreign-target` when it states what is not its product's any more, or what another channel has live; `E-STATE blob-missing` when a blob of it is not in the store any more; `E-BUSY`, `E-IO` and `E-SPACE`.
     pub fn activate(&self, head: Hash, undeploy: Undeploy, now: Timestamp) -> Result<Activated> {
         let _lock = self.lock()?;
         let release = self

@@ -87,22 +87,36 @@ fn report(imported: &Imported, ui: &mut Ui) -> Result<()> {
         super::ui::escape(&imported.version),
         imported.scope
     );
-    let (result, live, human) = match &imported.result {
-        Outcome::Already => ("already", None, format!("{name} was imported before; nothing to do")),
-        Outcome::DryRun => (
-            "dry-run",
+    let (result, live, held, human) = match &imported.result {
+        Outcome::Already => (
+            "already",
             None,
-            format!("{name} would be imported: every check passed, nothing was kept"),
+            None,
+            format!("{name} was imported before; nothing to do"),
         ),
-        Outcome::Published { receipt, activated, .. } => {
-            let live = match activated {
-                Some(Activated::Now { .. }) => "and is live",
-                Some(Activated::Already) => "and was live already",
-                None => "and is available; make it live with `airlock release activate`",
+        Outcome::DryRun { held } => {
+            let human = match held {
+                None => format!("{name} would be imported: every check passed, nothing was kept"),
+                Some(held) => format!("{name} would be imported and not go live, nothing was kept: {held}"),
+            };
+            ("dry-run", None, held.as_ref(), human)
+        }
+        Outcome::Published {
+            receipt,
+            activated,
+            held,
+            ..
+        } => {
+            let live = match (activated, held) {
+                (Some(Activated::Now { .. }), _) => "and is live".to_owned(),
+                (Some(Activated::Already), _) => "and was live already".to_owned(),
+                (None, None) => "and is available; make it live with `airlock release activate`".to_owned(),
+                (None, Some(held)) => format!("and is available: {held}"),
             };
             (
                 "imported",
                 Some(activated.is_some()),
+                held.as_ref(),
                 format!("{name} is imported {live}; receipt {receipt}"),
             )
         }
@@ -121,6 +135,9 @@ fn report(imported: &Imported, ui: &mut Ui) -> Result<()> {
         members.insert("receipt".into(), (*receipt).into());
         members.insert("resumed_bytes".into(), (*resumed_bytes).into());
         members.insert("active".into(), live.into());
+    }
+    if let (Some(members), Some(held)) = (value.as_object_mut(), held) {
+        members.insert("held".into(), held.to_json());
     }
     ui.result(&value, human)
 }

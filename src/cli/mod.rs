@@ -34,6 +34,8 @@ mod state_folder;
 #[cfg(feature = "site")]
 mod target;
 #[cfg(feature = "site")]
+mod target_free;
+#[cfg(feature = "site")]
 mod target_list;
 #[cfg(feature = "site")]
 mod target_state;

@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 use super::site_view::ConfigArgs;
 use super::state_folder::StateArgs;
 use super::ui::escape;
-use super::{Ui, target_list, target_watch};
+use super::{Ui, target_free, target_list, target_watch};
 use crate::appliance::fleet::{
     Check, DeploymentView, Hub, MirrorFile, Removal, Runtime, SecretView, TargetChoice, TargetView,
 };
@@ -106,7 +106,7 @@ pub(super) enum TargetCommand {
     },
     /// Take a target away: its agent is refused from now on
     ///
-    /// What the agent deployed goes on running, and nobody looks after it. A target that was made here is gone for good; one of a
+    /// Its tokens are dead for good; its secret counts again when it is back. What the agent deployed goes on running, and nobody looks after it. A target that was made here is gone for good; one of a
     /// release comes back with `airlock target restore`.
     Remove {
         /// Name or UUID
@@ -115,9 +115,27 @@ pub(super) enum TargetCommand {
         place: Place,
     },
     /// Bring a target of a release back that was taken away with `remove`
+    ///
+    /// Its agent logs in again with the secret that it has. One that was let go with `free` comes back only while no release of another
+    /// product has stated it.
     Restore {
         /// Name or UUID
         target: String,
+        #[command(flatten)]
+        place: Place,
+    },
+    /// Let the UUID of a target or deployment go that the wrong product has claimed
+    ///
+    /// A UUID belongs to the first product that stated it, for good: releases of others that state it are refused. This is the way out.
+    /// Secret and tokens of the target end, it counts as removed here for the product that had it, whatever that states, and the next
+    /// one whose release states it has it.
+    #[command(after_help = "Example:\n  airlock target free 4b2c81de-3c54-4f0e-9f0d-2a6a4a5b7f11")]
+    Free {
+        /// The UUID, as the refusal names it
+        uuid: String,
+        /// Do not ask
+        #[arg(long)]
+        yes: bool,
         #[command(flatten)]
         place: Place,
     },
@@ -247,6 +265,7 @@ pub(super) fn run(command: &TargetCommand, ui: &mut Ui) -> Result<()> {
             let changed = hub.remove_target(&target.id, Removal::Restore)?;
             report_target(&target.id, &target.name, changed, "restored", "is back", ui)
         }
+        TargetCommand::Free { uuid, yes, place } => target_free::run(&place.hub()?, uuid, *yes, ui),
     }
 }
 

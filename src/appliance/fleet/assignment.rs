@@ -1,11 +1,11 @@
 //! What a target shall run: its part of the signed document, under the ids that its agent knows.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::appliance::live::DesiredDocument;
 use crate::bundle::desired::{AgentVersion, Deployment, Target};
-use crate::domain::{Class, Error, Result, Uuid};
+use crate::db::site::owners::Owners;
+use crate::domain::{Class, Error, Result, Scope, Uuid};
 
 /// What a target shall run.
 #[derive(Debug, Clone)]
@@ -26,12 +26,13 @@ pub(in crate::appliance) struct AssignedDeployment {
 }
 
 impl Assignment {
-    /// Takes the target at a place of the document; `removals` are what was taken away here.
+    /// Takes the target at a place of the document; `owners` know what was taken away here, and what is another product's.
     pub(in crate::appliance) fn new(
         document: &Arc<DesiredDocument>,
         place: usize,
         target: &Target,
-        removals: &BTreeSet<Uuid>,
+        scope: &Scope,
+        owners: &Owners,
     ) -> Self {
         Self {
             document: document.clone(),
@@ -44,19 +45,19 @@ impl Assignment {
                     place,
                     id: deployment.id,
                     revision: deployment.revision,
-                    removed: removals.contains(&deployment.id),
+                    removed: owners.removed_here(scope, &deployment.id) || !owners.admits(scope, &deployment.id),
                 })
                 .collect(),
         }
     }
 
     /// Returns the same under the ids that a target made here knows, which follows this one.
-    pub(in crate::appliance) fn for_local(&self, target: &Uuid, removals: &BTreeSet<Uuid>) -> Self {
+    pub(in crate::appliance) fn for_local(&self, target: &Uuid, scope: &Scope, owners: &Owners) -> Self {
         let mut local = self.clone();
         for assigned in &mut local.deployments {
             assigned.id = local_deployment(target, &assigned.id);
             assigned.revision = local_revision(target, &assigned.revision);
-            assigned.removed = removals.contains(&assigned.id);
+            assigned.removed = owners.removed_here(scope, &assigned.id);
         }
         local
     }

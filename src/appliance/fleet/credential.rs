@@ -20,13 +20,14 @@ pub(super) struct Credential {
 }
 
 impl Credential {
-    pub(super) fn new(row: Option<&SecretRow>, verifier: Option<&Verifier>) -> Self {
+    pub(super) fn new(generation: u64, row: Option<&SecretRow>, verifier: Option<&Verifier>) -> Self {
         let verifier = verifier.map(|verifier| {
             let hash = Hash(Sha256::digest(canonical::to_vec(verifier)).into());
             (verifier.clone(), hash)
         });
         let Some(row) = row else {
             return Self {
+                generation,
                 verifier,
                 ..Self::default()
             };
@@ -35,7 +36,7 @@ impl Credential {
         // verifier says nothing against the agent that is here.
         let outdated = row.verifier.is_some() && verifier.as_ref().is_some_and(|(_, hash)| row.verifier != Some(*hash));
         Self {
-            generation: row.generation,
+            generation,
             mac: (!outdated).then_some(row.mac),
             issued_here: row.verifier.is_none(),
             verifier: verifier.filter(|_| outdated),

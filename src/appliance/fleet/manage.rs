@@ -5,11 +5,11 @@ use serde_json::json;
 
 use super::mirrors::{MirrorFile, Runtime, files, hosts};
 use super::secret::Secret;
-use super::service::{Hub, known};
+use super::service::{Hub, gone, known};
 use super::view::{DeploymentView, TargetView};
 use crate::crypto::random;
-use crate::db::site::targets::{self, LocalTarget};
-use crate::db::site::{audit, target_secrets};
+use crate::db::site::local_targets::{self, LocalTarget};
+use crate::db::site::{Owner, audit, local_removals, owners, target_secrets, targets};
 use crate::domain::{Class, Error, Result, Uuid};
 
 /// Bytes that the name of a target may have.
@@ -69,10 +69,10 @@ impl Hub {
         let mut issued = Vec::with_capacity(of.len());
         self.db().write(|transaction| {
             for target in of {
-                known(&fleet, target)?;
+                let owner = Owner::of(&known(&fleet, target)?.identity.scope);
                 let secret = Secret::generate()?;
                 let mac = self.keys.secret_mac(target, secret.as_str());
-                let generation = target_secrets::set(transaction, target, mac, revoke, now)?;
+                let generation = target_secrets::set(transaction, &owner, target, mac, revoke, now)?;
                 audit::append(
                     transaction,
                     now,
@@ -119,11 +119,7 @@ impl Hub {
         };
         let taken = fleet.targets.values().any(|target| target.identity.name == name);
         self.db().write(|transaction| {
-            if taken
-                || targets::local_targets(transaction)?
-                    .iter()
-                    .any(|other| other.name == name)
-            {
+            if taken || local_targets::list(transaction)?.iter().any(|other| other.name == name) {
                 return Err(Error::new(
                     Class::Usage,
                     "target-name",
@@ -131,7 +127,7 @@ impl Hub {
                 )
                 .expected("a name of its own"));
             }
-            targets::add_local(transaction, &local, now)?;
+            local_targets::add(transaction, &local, now)?;
             targets::raise_edition(transaction)?;
             audit::append(
                 transaction,
@@ -145,15 +141,21 @@ impl Hub {
     }
 
     /// Takes a target away from this site, or brings one of a release back. Its agent is refused from then on (A02); what it
-    /// deployed stays as it is. A target made here is gone for good.
+    /// deployed stays as it is. Its tokens are dead for good; its secret counts again once it is back, also when the vendor removed it
+    /// and states it again. A target made here is gone for good. One that was let go comes back only while it is nobody's.
     ///
     /// # Errors
     ///
-    /// `E-USAGE template` when targets made here follow it; `E-STATE`, `E-IO`, `E-SPACE`.
+    /// `E-USAGE template` when targets made here follow it; `E-POLICY foreign-target` when it is another product's by now; `E-STATE`,
+    /// `E-IO`, `E-SPACE`.
     pub fn remove_target(&self, target: &Uuid, removal: Removal) -> Result<bool> {
         let now = self.clock().now();
+        let fleet = self.fleet();
+        let mut all = fleet.targets.values().chain(&fleet.removed);
+        let owner = all.find(|state| state.identity.target == *target);
+        let owner = owner.map(|state| Owner::of(&state.identity.scope));
         let changed = self.db().write(|transaction| {
-            let locals = targets::local_targets(transaction)?;
+            let locals = local_targets::list(transaction)?;
             if let Some(follower) = locals.iter().find(|local| local.template == *target)
                 && removal == Removal::Remove
             {
@@ -166,10 +168,17 @@ impl Hub {
             }
             let local = locals.iter().any(|local| local.id == *target);
             let changed = if local && removal == Removal::Remove {
-                targets::forget_local(transaction, target)?;
+                local_targets::forget(transaction, target)?;
                 true
             } else {
-                targets::set_removed(transaction, target, removal == Removal::Remove, now)?
+                let owner = owner.as_ref().ok_or_else(|| gone(target))?;
+                let changed = local_removals::set(transaction, owner, target, removal == Removal::Remove, now)?;
+                match removal {
+                    Removal::Remove if changed => owners::end_tokens(transaction, target)?,
+                    Removal::Remove => {}
+                    Removal::Restore => owners::take_back(transaction, owner, target)?,
+                }
+                changed
             };
             if changed {
                 targets::raise_edition(transaction)?;
@@ -193,8 +202,13 @@ impl Hub {
     /// `E-STATE`, `E-IO`, `E-SPACE`.
     pub fn undeploy(&self, target: &Uuid, deployment: &DeploymentView, removal: Removal) -> Result<bool> {
         let now = self.clock().now();
+        let owner = Owner::of(&known(&self.fleet(), target)?.identity.scope);
         let changed = self.db().write(|transaction| {
-            let changed = targets::set_removed(transaction, &deployment.id, removal == Removal::Remove, now)?;
+            let id = &deployment.id;
+            let changed = local_removals::set(transaction, &owner, id, removal == Removal::Remove, now)?;
+            if removal == Removal::Restore {
+                owners::take_back(transaction, &owner, id)?;
+            }
             if changed {
                 targets::raise_edition(transaction)?;
                 let action = match removal {

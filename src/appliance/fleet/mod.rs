@@ -17,6 +17,7 @@
 mod assignment;
 mod credential;
 mod fault;
+mod free;
 mod hashing;
 mod login;
 mod manage;
@@ -30,6 +31,7 @@ mod token;
 mod view;
 
 pub(super) use assignment::{AssignedDeployment, Assignment};
+pub use free::ClaimView;
 pub use login::{Check, Login};
 pub use manage::{Removal, TargetChoice};
 pub use mirrors::{MirrorFile, Runtime};

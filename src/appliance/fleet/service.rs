@@ -14,7 +14,7 @@ use crate::appliance::keys::Keys;
 use crate::appliance::live::{Live, Order, Projection};
 use crate::db::Db;
 use crate::db::site::targets::{self, KnownRevision};
-use crate::db::site::{audit, target_secrets};
+use crate::db::site::{Owner, audit, target_secrets};
 use crate::domain::{Class, Clock, Error, Hash, RepositoryName, Result, SiteId, Uuid};
 use crate::store::Store;
 
@@ -221,7 +221,11 @@ impl Hub {
             Verdict::Busy => Check::Busy,
             Verdict::First { mac, verifier } => {
                 // The agent is let in whether or not that can be kept: the next start would hash once more.
-                if let Err(error) = self.adopt(target, mac, verifier) {
+                let adopted = match fleet.targets.get(target) {
+                    Some(state) => self.adopt(&state.identity, mac, verifier),
+                    None => Ok(()),
+                };
+                if let Err(error) = adopted {
                     tracing::warn!(%error, %target, "the first login could not be recorded");
                 }
                 Check::Good
@@ -229,10 +233,11 @@ impl Hub {
         })
     }
 
-    fn adopt(&self, target: &Uuid, mac: Hash, verifier: Hash) -> Result<()> {
-        let now = self.clock().now();
+    fn adopt(&self, identity: &Identity, mac: Hash, verifier: Hash) -> Result<()> {
+        let (now, target) = (self.clock().now(), &identity.target);
+        let owner = Owner::of(&identity.scope);
         self.db().write(|transaction| {
-            if target_secrets::adopt(transaction, target, mac, verifier, now)? {
+            if target_secrets::adopt(transaction, &owner, target, mac, verifier, now)? {
                 audit::append(
                     transaction,
                     now,
@@ -246,13 +251,15 @@ impl Hub {
 }
 
 pub(in crate::appliance) fn known<'a>(fleet: &'a Fleet, target: &Uuid) -> Result<&'a Arc<FleetTarget>> {
-    fleet.targets.get(target).ok_or_else(|| {
-        Error::new(
-            Class::State,
-            "no-target",
-            format!("the target {target} is not here any more"),
-        )
-    })
+    fleet.targets.get(target).ok_or_else(|| gone(target))
+}
+
+pub(super) fn gone(target: &Uuid) -> Error {
+    Error::new(
+        Class::State,
+        "no-target",
+        format!("the target {target} is not here any more"),
+    )
 }
 
 impl std::fmt::Debug for Hub {

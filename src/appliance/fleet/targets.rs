@@ -15,8 +15,9 @@ use super::fault::Fault;
 use crate::appliance::desired;
 use crate::appliance::live::{Generation, GoverningRelease, LocalDecisions, Mark};
 use crate::bundle::desired::{AgentVersion, ChartSource, DesiredState, TargetKind};
+use crate::db::site::local_targets::LocalTarget;
 use crate::db::site::release::{ReleaseRow, State};
-use crate::db::site::targets::LocalTarget;
+use crate::db::site::targets::TargetRow;
 use crate::domain::{Error, Hash, RepositoryName, Result, Scope, SiteId, Uuid, limits};
 use crate::store::Store;
 
@@ -99,9 +100,12 @@ impl Fleet {
         for local in &decided.targets {
             fleet.add_local(local, decided);
         }
-        for id in &decided.removals {
-            fleet.removed.extend(fleet.targets.remove(id));
-        }
+        let is_removed = |_: &Uuid, target: &mut Arc<FleetTarget>| {
+            let identity = &target.identity;
+            decided.owners.removed_here(&identity.scope, &identity.target)
+        };
+        let removed = fleet.targets.extract_if(is_removed).map(|(_, target)| target);
+        fleet.removed.extend(removed);
         for (id, target) in &fleet.targets {
             fleet.verifiers |= target.credential.verifier.is_some();
             for assigned in target.assignment.iter().flat_map(|assignment| &assignment.deployments) {
@@ -124,16 +128,27 @@ impl Fleet {
         let images = agent_images(&document.state, site.store);
         let inactive = (release.state != State::Active).then(|| Arc::new(Fault::not_live(&release.scope)));
         for (place, target) in document.state.targets.iter().enumerate() {
-            if target.site.as_ref().is_some_and(|at| at != site.id) {
+            let elsewhere = target.site.as_ref().is_some_and(|at| at != site.id);
+            if elsewhere || !decided.owners.admits(&release.scope, &target.id) {
                 continue;
             }
-            let credential = Credential::new(decided.secrets.get(&target.id), target.verifier.as_ref());
+            let credential = Credential::new(
+                decided.owners.generation(&target.id),
+                decided.secrets.get(&target.id),
+                target.verifier.as_ref(),
+            );
             let fault = inactive
                 .clone()
                 .or_else(|| images.get(&target.agent).cloned().flatten());
             let assignment = match fault {
                 Some(fault) => Err(fault),
-                None => Ok(Assignment::new(document, place, target, &decided.removals)),
+                None => Ok(Assignment::new(
+                    document,
+                    place,
+                    target,
+                    &release.scope,
+                    &decided.owners,
+                )),
             };
             self.insert(
                 target.id,
@@ -164,29 +179,36 @@ impl Fleet {
             tracing::error!(%error, scope = %release.scope, "the desired state cannot be used");
         }
         let fault = Arc::new(Fault::unread(release, error));
-        for row in &governing.rows.targets {
+        let admitted = |row: &&TargetRow| decided.owners.admits(&release.scope, &row.id);
+        for row in governing.rows.targets.iter().filter(admitted) {
             let kind = if row.kind == desired::kind(TargetKind::Kubernetes) {
                 TargetKind::Kubernetes
             } else {
                 TargetKind::Docker
             };
-            let credential = Credential::new(decided.secrets.get(&row.id), None);
+            let credential = Credential::new(decided.owners.generation(&row.id), decided.secrets.get(&row.id), None);
             self.insert(row.id, &row.name, kind, release, credential, Err(fault.clone()), None);
         }
     }
 
-    /// A target made here exists for as long as the one that it follows.
+    /// A target made here exists for as long as the one that it follows, and as that is its product's.
     fn add_local(&mut self, local: &LocalTarget, decided: &LocalDecisions) {
-        let Some(template) = self.targets.get(&local.template).cloned() else {
+        let template = self.targets.get(&local.template).cloned();
+        let template = template.filter(|template| decided.owners.admits(&template.identity.scope, &local.id));
+        let Some(template) = template else {
             self.orphans.push((local.id, local.name.clone()));
             return;
         };
         let assignment = template
             .assignment
             .as_ref()
-            .map(|assignment| assignment.for_local(&local.id, &decided.removals))
+            .map(|assignment| assignment.for_local(&local.id, &template.identity.scope, &decided.owners))
             .map_err(Clone::clone);
-        let credential = Credential::new(decided.secrets.get(&local.id), None);
+        let credential = Credential::new(
+            decided.owners.generation(&local.id),
+            decided.secrets.get(&local.id),
+            None,
+        );
         let Identity { scope, .. } = &*template.identity;
         debug_assert_eq!(*scope, template.release.scope);
         self.insert(

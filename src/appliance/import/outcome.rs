@@ -1,6 +1,7 @@
 //! What an import came to.
 
 use crate::bundle::Head;
+use crate::db::site::owners::Held;
 use crate::db::site::release::Activated;
 use crate::domain::{Counter, Error, Hash, Scope};
 
@@ -30,13 +31,18 @@ pub enum Outcome {
         receipt: u64,
         /// Whether it went live.
         activated: Option<Activated>,
+        /// Why it is available and cannot go live now.
+        held: Option<Held>,
         /// Bytes of the bundle that an earlier try had read already.
         resumed_bytes: u64,
     },
     /// This very release was imported before; nothing was done.
     Already,
     /// Every check passed; nothing was kept.
-    DryRun,
+    DryRun {
+        /// Why it would be available and not go live.
+        held: Option<Held>,
+    },
 }
 
 impl Imported {

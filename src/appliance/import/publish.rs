@@ -4,6 +4,7 @@ use super::take_in::{StoredContent, Taken};
 use crate::appliance::state::Appliance;
 use crate::bundle::Head;
 use crate::crypto::{Receipt, ReceiptResult};
+use crate::db::site::owners::Held;
 use crate::db::site::release::Activated;
 use crate::db::site::{self, BlobRow, NameRow, Page, Publication};
 use crate::domain::{Hash, Result, Step, limits};
@@ -18,6 +19,8 @@ pub(super) struct Published {
     pub(super) receipt: Vec<u8>,
     /// Whether it went live.
     pub(super) activated: Option<Activated>,
+    /// Why it cannot go live now.
+    pub(super) held: Option<Held>,
     pub(super) staging: Staging,
     pub(super) resumed_bytes: u64,
 }
@@ -133,6 +136,7 @@ pub(super) fn publish(appliance: &Appliance, taken: Taken) -> Result<Published> 
         receipt_number: published.receipt_number,
         receipt: published.receipt,
         activated: published.activated,
+        held: published.held,
         staging,
         resumed_bytes,
     })

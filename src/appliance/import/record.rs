@@ -6,6 +6,7 @@ use crate::appliance::reserve;
 use crate::appliance::state::Appliance;
 use crate::bundle::Head;
 use crate::db::site::audit;
+use crate::db::site::owners::Held;
 use crate::domain::{Class, Error, Hash, Result, Timestamp};
 
 /// The bundle is here already.
@@ -14,8 +15,18 @@ pub(super) fn already(appliance: &Appliance, head: &Head, digest: Hash, at: Time
 }
 
 /// Every check passed, and nothing was kept.
-pub(super) fn dry_run(appliance: &Appliance, head: &Head, digest: Hash, at: Timestamp) -> Result<()> {
-    append(appliance, "dry-run", &describe(head, digest), at)
+pub(super) fn dry_run(
+    appliance: &Appliance,
+    head: &Head,
+    digest: Hash,
+    held: Option<&Held>,
+    at: Timestamp,
+) -> Result<()> {
+    let mut detail = describe(head, digest);
+    if let (Some(held), Some(members)) = (held, detail.as_object_mut()) {
+        members.insert("held".into(), held.to_json());
+    }
+    append(appliance, "dry-run", &detail, at)
 }
 
 /// The bundle was refused; on a full disk the reserve makes room for the row.

@@ -5,12 +5,15 @@ use super::event::Event;
 use super::{claims, preconditions};
 use crate::appliance::state::Appliance;
 use crate::bundle::{Blob, CheckOnly, Graph, Head, Sink};
+use crate::db::site::owners::Held;
 use crate::domain::{Hash, Result, Scope, Step};
 
 /// A bundle that passed every check of a dry run.
 pub(super) struct Rehearsed {
     pub(super) head: Head,
     pub(super) head_digest: Hash,
+    /// Why it could not go live now.
+    pub(super) held: Option<Held>,
 }
 
 /// Runs every remaining check and stores nothing.
@@ -23,13 +26,20 @@ pub(super) fn rehearse(
     let bundle = admitted.bundle.read_index(|_, _| Ok(()))?;
     preconditions::check(appliance, &bundle, 0).map_err(|error| error.at(Step::X10))?;
     let total = bundle.total_bytes();
-    bundle.read_payload(&mut CheckingSink {
+    let mut sink = CheckingSink {
         appliance,
         scope: head.scope(),
         goes_live: admitted.goes_live,
+        held: None,
         check: CheckOnly(|done| events(Event::Progress { done, total })),
-    })?;
-    Ok(Rehearsed { head, head_digest })
+    };
+    bundle.read_payload(&mut sink)?;
+    let held = sink.held;
+    Ok(Rehearsed {
+        head,
+        head_digest,
+        held,
+    })
 }
 
 /// Runs every check of an import and keeps nothing.
@@ -37,6 +47,7 @@ struct CheckingSink<'a, F> {
     appliance: &'a Appliance,
     scope: Scope,
     goes_live: bool,
+    held: Option<Held>,
     check: CheckOnly<F>,
 }
 
@@ -62,6 +73,7 @@ impl<F: FnMut(u64)> Sink for CheckingSink<'_, F> {
     }
 
     fn graph(&mut self, graph: Graph) -> Result<()> {
-        claims::judge(self.appliance, &self.scope, &graph, self.goes_live).map(|_| ())
+        self.held = claims::judge(self.appliance, &self.scope, &graph, self.goes_live)?.held;
+        Ok(())
     }
 }

@@ -6,6 +6,7 @@ use super::options::Options;
 use super::outcome::{Imported, Outcome};
 use super::{publish, record, rehearse, settle, take_in};
 use crate::appliance::state::Appliance;
+use crate::db::site::owners::Held;
 use crate::domain::{Clock, Error, Result, Timestamp};
 use crate::media::BundleSource;
 
@@ -75,22 +76,27 @@ fn run(
     };
     if options.dry_run {
         let rehearsed = rehearse::rehearse(appliance, admitted, events)?;
-        record::dry_run(appliance, &rehearsed.head, rehearsed.head_digest, started)?;
-        return Ok(Imported::new(
-            &rehearsed.head,
-            rehearsed.head_digest,
-            Outcome::DryRun,
-            Vec::new(),
-        ));
+        let (head, digest, held) = (rehearsed.head, rehearsed.head_digest, rehearsed.held);
+        record::dry_run(appliance, &head, digest, held.as_ref(), started)?;
+        tell(held.as_ref(), events);
+        return Ok(Imported::new(&head, digest, Outcome::DryRun { held }, Vec::new()));
     }
     let taken = take_in::take_in(appliance, admitted, events)?;
     let published = publish::publish(appliance, taken)?;
+    tell(published.held.as_ref(), events);
     let result = Outcome::Published {
         receipt: published.receipt_number,
         activated: published.activated.clone(),
+        held: published.held.clone(),
         resumed_bytes: published.resumed_bytes,
     };
     let (head, digest) = (published.head.clone(), published.head_digest);
     let warnings = settle::settle(appliance, published);
     Ok(Imported::new(&head, digest, result, warnings))
+}
+
+fn tell(held: Option<&Held>, events: &mut dyn FnMut(Event<'_>)) {
+    if let Some(held) = held {
+        events(Event::Note(held.to_string()));
+    }
 }

@@ -252,9 +252,10 @@ impl Sink for StoringSink<'_> {
     }
 
     fn graph(&mut self, graph: Graph) -> Result<()> {
-        let targets = claims::judge(self.appliance, &self.scope, &graph, self.goes_live)?;
+        // What keeps it from going live is decided, and told, where it is published.
+        let claimed = claims::judge(self.appliance, &self.scope, &graph, self.goes_live)?;
         self.graph = Some(graph);
-        self.targets = Some(targets);
+        self.targets = Some(claimed.targets);
         Ok(())
     }
 }

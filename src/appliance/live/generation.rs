@@ -1,6 +1,6 @@
 //! One generation: what is live and readable, what was signed about targets, and what this site decided about them, read in one moment.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use super::document::{self, DesiredDocument};
@@ -8,9 +8,11 @@ use super::head::signed_head;
 use crate::appliance::Appliance;
 use crate::db::Connection;
 use crate::db::site::appliance;
+use crate::db::site::local_targets::{self, LocalTarget};
+use crate::db::site::owners::Owners;
 use crate::db::site::release::{self, ReleaseId, ReleaseRow, State};
 use crate::db::site::target_secrets::{self, SecretRow};
-use crate::db::site::targets::{self, LocalTarget, TargetSet};
+use crate::db::site::targets::{self, TargetSet};
 use crate::domain::{Error, Result, Scope, Timestamp, Uuid};
 
 /// One generation. What is wrong with one release is kept with it: whoever makes something of it decides what that means.
@@ -62,8 +64,8 @@ pub(in crate::appliance) struct LocalDecisions {
     pub(in crate::appliance) targets: Vec<LocalTarget>,
     /// What lets agents in.
     pub(in crate::appliance) secrets: HashMap<Uuid, SecretRow>,
-    /// Targets and deployments that were taken away.
-    pub(in crate::appliance) removals: BTreeSet<Uuid>,
+    /// Whose targets and deployments are, and which were taken away.
+    pub(in crate::appliance) owners: Owners,
 }
 
 /// Heads as they were found, each checked once.
@@ -105,12 +107,12 @@ impl Generation {
                     .or_insert_with(|| signed_head(connection, &pins, release).map_err(Arc::new));
             }
             let local = LocalDecisions {
-                targets: targets::local_targets(connection)?,
+                targets: local_targets::list(connection)?,
                 secrets: target_secrets::list(connection)?
                     .into_iter()
                     .map(|row| (row.target, row))
                     .collect(),
-                removals: targets::local_removals(connection)?,
+                owners: Owners::read(connection)?,
             };
             Ok((Mark::read(connection)?, readable, governing, local, heads))
         })?;

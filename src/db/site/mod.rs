@@ -3,7 +3,11 @@
 
 pub mod appliance;
 pub mod audit;
+pub mod local_removals;
+pub mod local_targets;
 pub mod names;
+mod owner;
+pub mod owners;
 mod publish;
 pub mod receipts;
 pub mod release;
@@ -12,6 +16,7 @@ pub mod targets;
 pub mod time_floor;
 pub mod trust;
 
+pub use owner::Owner;
 pub use publish::{BlobRow, NameRow, Page, Publication, PublishedRows, publish};
 
 use super::Schema;

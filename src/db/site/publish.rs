@@ -8,9 +8,10 @@ use std::fmt;
 use rusqlite::{OptionalExtension as _, Transaction, params};
 use serde_json::json;
 
+use super::owners::Held;
 use super::release::{Activated, ReleaseId, activate};
 use super::targets::{self, TargetSet, Undeploy};
-use super::{audit, receipts, time_floor};
+use super::{audit, owners, receipts, time_floor};
 use crate::db::SqlResult as _;
 use crate::domain::{Class, Counter, Digest, Error, Hash, RepositoryName, Result, Scope, Step, Tag, Timestamp};
 
@@ -43,7 +44,7 @@ pub struct Publication<'a> {
     pub time_floor: Timestamp,
     /// What it says of the targets of this site.
     pub targets: &'a TargetSet,
-    /// Whether it goes live in the same transaction.
+    /// Whether it goes live in the same transaction, unless another channel of its product has live what it states.
     pub activate: bool,
     /// Every blob of the release: those it carries and those it needs.
     pub blobs: &'a mut dyn Iterator<Item = Result<BlobRow>>,
@@ -122,6 +123,8 @@ pub struct PublishedRows {
     pub receipt: Vec<u8>,
     /// Whether it went live.
     pub activated: Option<Activated>,
+    /// Why it cannot go live now.
+    pub held: Option<Held>,
 }
 
 /// Publishes a release inside a transaction of the caller.
@@ -130,7 +133,7 @@ pub struct PublishedRows {
 ///
 /// `E-ROLLBACK` when the scope's mark is not below (the import has checked that before); `E-INTERNAL unknown-blob` for a name of
 /// a blob that is not in `blobs`; `E-STATE blob-size` when the store knows a digest with another size; `E-POLICY` as
-/// [`targets::check_activation`]; those of the iterators, of `receipt` and of [`SqlResult::sql`].
+/// [`owners::judge`] and [`targets::check_undeploy`]; those of the iterators, of `receipt` and of [`SqlResult::sql`].
 pub fn publish(transaction: &Transaction<'_>, publication: Publication<'_>) -> Result<PublishedRows> {
     let release = insert_release(transaction, &publication)?;
     for blob in publication.blobs {
@@ -144,22 +147,21 @@ pub fn publish(transaction: &Transaction<'_>, publication: Publication<'_>) -> R
     for name in publication.names {
         names.insert(&name?)?;
     }
+    let claims = owners::judge(transaction, &publication.scope, publication.targets)?;
+    owners::record(transaction, &publication.scope, &claims)?;
     targets::insert(transaction, release, publication.targets)?;
     let scope = &publication.scope;
     time_floor::raise(transaction, scope.domain, publication.time_floor)?;
     let at = publication.imported_at;
     let receipt_number = receipts::next_number(transaction)?;
-    let hash = audit::append(
-        transaction,
-        at,
-        ACTION,
-        &json!({
-            "channel": scope.channel, "domain": scope.domain, "epoch": publication.counter.epoch,
-            "head": publication.head, "product": scope.product, "receipt": receipt_number,
-            "root_version": publication.root_version, "sequence": publication.counter.sequence,
-            "version": publication.version,
-        }),
-    )?;
+    let mut detail = json!({
+        "channel": scope.channel, "domain": scope.domain, "epoch": publication.counter.epoch,
+        "head": publication.head, "product": scope.product, "receipt": receipt_number,
+        "root_version": publication.root_version, "sequence": publication.counter.sequence,
+        "version": publication.version,
+    });
+    claims.write_to(&mut detail);
+    let hash = audit::append(transaction, at, ACTION, &detail)?;
     let receipt = (publication.receipt)(receipt_number, hash)?;
     receipts::append(
         transaction,
@@ -170,7 +172,7 @@ pub fn publish(transaction: &Transaction<'_>, publication: Publication<'_>) -> R
             envelope: receipt.clone(),
         },
     )?;
-    let activated = if publication.activate {
+    let activated = if publication.activate && claims.held.is_none() {
         Some(activate(transaction, release, at, Undeploy::AsSigned)?)
     } else {
         None
@@ -180,6 +182,7 @@ pub fn publish(transaction: &Transaction<'_>, publication: Publication<'_>) -> R
         receipt_number,
         receipt,
         activated,
+        held: claims.held,
     })
 }
 

@@ -7,7 +7,7 @@ use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
 use serde_json::json;
 
 use super::targets::{self, Undeploy};
-use super::{Page, audit};
+use super::{Page, audit, owners};
 use crate::db::SqlResult as _;
 use crate::domain::{Class, Counter, Digest, Error, Hash, Result, Scope, Timestamp};
 
@@ -356,7 +356,8 @@ pub fn names(connection: &Connection, id: ReleaseId) -> Result<Vec<String>> {
 ///
 /// # Errors
 ///
-/// Those of [`targets::check_activation`] and of [`SqlResult::sql`].
+/// `E-POLICY foreign-target` when it states what is not its product's any more, or what another channel has live; those of
+/// [`targets::check_undeploy`] and of [`SqlResult::sql`].
 pub fn activate(transaction: &Transaction<'_>, id: ReleaseId, at: Timestamp, undeploy: Undeploy) -> Result<Activated> {
     let release = query(transaction, "WHERE r.id = ?", [id.0])?.pop().ok_or_else(|| {
         Error::new(
@@ -370,7 +371,8 @@ pub fn activate(transaction: &Transaction<'_>, id: ReleaseId, at: Timestamp, und
         return Ok(Activated::Already);
     }
     let set = targets::of_release(transaction, id)?;
-    targets::check_activation(transaction, &release.scope, &set, undeploy)?;
+    owners::check_activation(transaction, id, &release.scope, &set)?;
+    targets::check_undeploy(transaction, &release.scope, &set, undeploy)?;
     let previous: Option<(i64, Hash)> = transaction
         .query_row(
             "SELECT id, head FROM release WHERE state = 'active' AND scope = (SELECT scope FROM release WHERE id = ?)",
@@ -401,6 +403,7 @@ pub fn activate(transaction: &Transaction<'_>, id: ReleaseId, at: Timestamp, und
         )
         .sql("raise the generation")?;
     let before = previous.map(|(id, _)| ReleaseId(id));
+    owners::go_live(transaction, id, &release.scope)?;
     let changes = targets::go_live(transaction, id, before, at)?;
     let previous = previous.map(|(_, head)| head);
     let mut detail = json!({

@@ -169,15 +169,39 @@ CREATE TABLE local_target (
   created_at INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
--- Targets and deployments that were taken away here, whatever releases say.
-CREATE TABLE local_removal (
-  id BLOB    PRIMARY KEY,
-  at INTEGER NOT NULL
+-- Whose a UUID of a target or deployment is (D18 b): the first product that stated it in an imported release, live or not, for good.
+-- Rows never go; one without an owner was freed here, and the next that states it has it.
+CREATE TABLE owner (
+  id         BLOB    PRIMARY KEY,
+  domain     BLOB,
+  product    TEXT,
+  live_in    INTEGER REFERENCES scope (id), -- the channel that had it live first, for as long as its live release states it
+  generation INTEGER NOT NULL,          -- tokens of an earlier one are dead; grows over owners
+  CHECK ((domain IS NULL) = (product IS NULL)),
+  CHECK (live_in IS NULL OR domain IS NOT NULL)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX owner_live_in ON owner (live_in) WHERE live_in IS NOT NULL;
+
+-- Releases that state what their product lost since: none of them can be made live again.
+CREATE TABLE lost_claim (
+  release INTEGER NOT NULL REFERENCES release (id),
+  id      BLOB    NOT NULL REFERENCES owner (id),
+  why     TEXT    NOT NULL CHECK (why IN ('freed', 'gone-over')),
+  PRIMARY KEY (release, id)
 ) STRICT, WITHOUT ROWID;
 
+-- Targets and deployments of a product that were taken away here, whatever its releases say.
+CREATE TABLE local_removal (
+  domain  BLOB    NOT NULL,
+  product TEXT    NOT NULL,
+  id      BLOB    NOT NULL,
+  at      INTEGER NOT NULL,
+  PRIMARY KEY (domain, product, id)
+) STRICT, WITHOUT ROWID;
+
+-- Secrets are the owner's: they go when the UUID changes hands.
 CREATE TABLE target_secret (
-  target     BLOB    PRIMARY KEY,
-  generation INTEGER NOT NULL,          -- tokens of an earlier one are dead
+  target     BLOB    PRIMARY KEY REFERENCES owner (id),
   mac        BLOB    NOT NULL,          -- HMAC-SHA-256 of the secret, never the secret
   verifier   BLOB,                      -- for a secret that the hub issued: hash of the verifier that let it in
   issued_at  INTEGER NOT NULL

@@ -7,12 +7,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
 
+use super::local_removals::LocalRemovals;
+use super::owner::Owner;
 use super::release::ReleaseId;
 use crate::db::SqlResult as _;
 use crate::domain::{Class, Counter, Error, Result, Scope, Timestamp, Uuid};
 
 /// How many ids an error or an audit row names.
-const NAMED: usize = 100;
+pub(super) const NAMED: usize = 100;
 
 /// A target of a release.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -79,17 +81,6 @@ pub struct KnownRevision {
     pub first_at: Timestamp,
 }
 
-/// A target made here.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LocalTarget {
-    /// Its random UUID.
-    pub id: Uuid,
-    /// For people.
-    pub name: String,
-    /// The target of a release that it follows.
-    pub template: Uuid,
-}
-
 /// What an activation changed for agents; lists are cut at 100.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(super) struct Changes {
@@ -135,6 +126,12 @@ impl TargetSet {
             }
         }
         lost
+    }
+
+    /// Returns every UUID that it claims: those of targets and deployments, not of what shall go.
+    pub(super) fn stated(&self) -> impl Iterator<Item = Uuid> {
+        let targets = self.targets.iter().map(|target| target.id);
+        targets.chain(self.deployments.iter().map(|deployment| deployment.id))
     }
 
     /// Returns the ids of targets and deployments.
@@ -246,45 +243,21 @@ fn rows<T>(
         .sql("read the targets of the release")
 }
 
-/// Checks that a release may become the live one of its scope: no other product has a target or deployment of it, and nothing that
-/// runs is lost without being named.
+/// Checks that a release may become the live one of its scope: that nothing that runs is lost without being named.
 ///
 /// # Errors
 ///
-/// `E-POLICY foreign-target`, `E-POLICY undeploy` with what would be lost; those of [`SqlResult::sql`](crate::db::SqlResult::sql).
-pub fn check_activation(connection: &Connection, scope: &Scope, next: &TargetSet, undeploy: Undeploy) -> Result<()> {
-    let mut live = None;
-    let mut foreign: BTreeMap<Uuid, String> = BTreeMap::new();
-    for release in super::release::active(connection)? {
-        if release.scope == *scope {
-            live = Some(of_release(connection, release.id)?);
-        } else {
-            let (targets, deployments) = of_release(connection, release.id)?.ids();
-            let ids = targets.into_iter().chain(deployments);
-            foreign.extend(ids.map(|id| (id, release.scope.to_string())));
-        }
-    }
-    for local in local_targets(connection)? {
-        foreign.insert(local.id, "this appliance itself".to_owned());
-    }
-    let (targets, deployments) = next.ids();
-    if let Some((id, owner)) = targets
+/// `E-POLICY undeploy` with what would be lost; those of [`SqlResult::sql`](crate::db::SqlResult::sql).
+pub fn check_undeploy(connection: &Connection, scope: &Scope, next: &TargetSet, undeploy: Undeploy) -> Result<()> {
+    let releases = super::release::active(connection)?;
+    let live = releases
         .iter()
-        .chain(&deployments)
-        .find_map(|id| Some((id, foreign.get(id)?)))
-    {
-        return Err(Error::new(
-            Class::Policy,
-            "foreign-target",
-            format!("the release of {scope} states {id}, which belongs to {owner}"),
-        )
-        .expected("targets and deployments of one product only")
-        .remedy("ask the vendor for other UUIDs"));
-    }
-    let Some(live) = live.filter(|_| undeploy == Undeploy::AsSigned) else {
+        .find(|release| release.scope == *scope && undeploy == Undeploy::AsSigned);
+    let Some(live) = live else {
         return Ok(());
     };
-    let mut lost = live.lost_in(next, &local_removals(connection)?);
+    let removed_here = LocalRemovals::read(connection)?.of(&Owner::of(scope));
+    let mut lost = of_release(connection, live.id)?.lost_in(next, &removed_here);
     if lost.is_empty() {
         return Ok(());
     }
@@ -359,7 +332,7 @@ impl Changes {
     }
 }
 
-/// Returns a revision of a target that was live once.
+/// Returns a revision of a target that was live once; those of a former owner of its UUID are not its own.
 ///
 /// # Errors
 ///
@@ -368,13 +341,15 @@ pub fn known_revision(connection: &Connection, target: &Uuid, revision: &Uuid) -
     connection
         .prepare_cached(
             "SELECT deployment, revision, application, version, epoch, sequence, release_version, first_at
-             FROM known_revision WHERE target = ? AND revision = ? LIMIT 1",
+             FROM known_revision k WHERE target = ? AND revision = ? AND EXISTS (
+               SELECT 1 FROM owner o JOIN scope s ON s.domain = o.domain AND s.product = o.product
+               WHERE o.id = k.target AND s.id = k.scope) LIMIT 1",
         )
         .and_then(|mut select| select.query_row([target, revision], known).optional())
         .sql("look for a revision")
 }
 
-/// Returns every revision of a target that was live once, the newest first.
+/// Returns every revision of a target that was live once, the newest first; as for [`known_revision`], only its owner's.
 ///
 /// # Errors
 ///
@@ -383,7 +358,9 @@ pub fn known_revisions(connection: &Connection, target: &Uuid) -> Result<Vec<Kno
     let mut select = connection
         .prepare_cached(
             "SELECT deployment, revision, application, version, epoch, sequence, release_version, first_at
-             FROM known_revision WHERE target = ? ORDER BY last_at DESC, epoch DESC, sequence DESC, revision",
+             FROM known_revision k WHERE target = ? AND EXISTS (
+               SELECT 1 FROM owner o JOIN scope s ON s.domain = o.domain AND s.product = o.product
+               WHERE o.id = k.target AND s.id = k.scope) ORDER BY last_at DESC, epoch DESC, sequence DESC, revision",
         )
         .sql("read the revisions")?;
     let rows = select.query_map([target], known).sql("read the revisions")?;
@@ -403,89 +380,6 @@ fn known(row: &rusqlite::Row<'_>) -> rusqlite::Result<KnownRevision> {
         release_version: row.get(6)?,
         first_at: row.get(7)?,
     })
-}
-
-/// Returns the targets that were made here.
-///
-/// # Errors
-///
-/// Those of [`SqlResult::sql`](crate::db::SqlResult::sql).
-pub fn local_targets(connection: &Connection) -> Result<Vec<LocalTarget>> {
-    let mut select = connection
-        .prepare_cached("SELECT target, name, template FROM local_target ORDER BY name")
-        .sql("read the local targets")?;
-    let rows = select
-        .query_map([], |row| {
-            Ok(LocalTarget {
-                id: row.get(0)?,
-                name: row.get(1)?,
-                template: row.get(2)?,
-            })
-        })
-        .sql("read the local targets")?;
-    rows.collect::<rusqlite::Result<_>>().sql("read the local targets")
-}
-
-/// Keeps a new local target.
-///
-/// # Errors
-///
-/// Those of [`SqlResult::sql`](crate::db::SqlResult::sql).
-pub fn add_local(transaction: &Transaction<'_>, target: &LocalTarget, at: Timestamp) -> Result<()> {
-    transaction
-        .execute(
-            "INSERT INTO local_target (target, name, template, created_at) VALUES (?, ?, ?, ?)",
-            params![target.id, target.name, target.template, at],
-        )
-        .sql("record the local target")?;
-    Ok(())
-}
-
-/// Forgets a local target, with its secret.
-///
-/// # Errors
-///
-/// Those of [`SqlResult::sql`](crate::db::SqlResult::sql).
-pub fn forget_local(transaction: &Transaction<'_>, target: &Uuid) -> Result<()> {
-    for statement in [
-        "DELETE FROM local_target WHERE target = ?",
-        "DELETE FROM target_secret WHERE target = ?",
-    ] {
-        transaction
-            .execute(statement, [target])
-            .sql("forget the local target")?;
-    }
-    Ok(())
-}
-
-/// Returns the targets and deployments that were taken away here.
-///
-/// # Errors
-///
-/// Those of [`SqlResult::sql`](crate::db::SqlResult::sql).
-pub fn local_removals(connection: &Connection) -> Result<BTreeSet<Uuid>> {
-    let mut select = connection
-        .prepare_cached("SELECT id FROM local_removal")
-        .sql("read the local removals")?;
-    let rows = select.query_map([], |row| row.get(0)).sql("read the local removals")?;
-    rows.collect::<rusqlite::Result<_>>().sql("read the local removals")
-}
-
-/// Takes a target or deployment away, or takes that back; says whether anything changed.
-///
-/// # Errors
-///
-/// Those of [`SqlResult::sql`](crate::db::SqlResult::sql).
-pub fn set_removed(transaction: &Transaction<'_>, id: &Uuid, removed: bool, at: Timestamp) -> Result<bool> {
-    let changed = if removed {
-        transaction.execute(
-            "INSERT INTO local_removal (id, at) VALUES (?, ?) ON CONFLICT DO NOTHING",
-            params![id, at],
-        )
-    } else {
-        transaction.execute("DELETE FROM local_removal WHERE id = ?", [id])
-    };
-    Ok(changed.sql("record the local removal")? > 0)
 }
 
 /// Returns the number that grows with every change of targets and credentials.

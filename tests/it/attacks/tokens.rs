@@ -184,11 +184,13 @@ fn a02_a_removed_target_is_nobody_from_the_next_request_on() {
         for path in ["resources", "manifest"] {
             assert_eq!(serving.agent(&stays, "GET", path, "").status, 200);
         }
-        // By the operator, and back again: the token counts as long as the target is there.
+        // By the operator, and back again: the token is dead for good, and the agent logs in anew.
         let other = target_id("edge-1");
         serving.hub.remove_target(&other, Removal::Remove).unwrap();
         assert_shut(&serving, &stays, "removed by the operator");
         serving.hub.remove_target(&other, Removal::Restore).unwrap();
+        assert_shut(&serving, &stays, "restored");
+        let stays = serving.token("edge-1");
         for path in ["resources", "manifest"] {
             assert_eq!(serving.agent(&stays, "GET", path, "").status, 200);
         }

@@ -87,7 +87,7 @@ impl Vendor {
 
     /// Makes the bundle of a release of the product `crm`, channel `stable`.
     pub(crate) fn bundle(&self, sequence: u64, layers: &[Vec<u8>], packing: Packing) -> Made {
-        self.pack("crm", sequence, image(sequence, layers), packing)
+        self.pack(("crm", "stable"), sequence, image(sequence, layers), packing)
     }
 
     /// Makes the bundle of a release with targets. The image stands in every repository that a desired state of the tests names
@@ -101,10 +101,30 @@ impl Vendor {
         self.with_layers_of(product, sequence, &[b"a layer".to_vec()], make)
     }
 
+    /// As [`Vendor::with_targets_of`], in another channel than `stable`.
+    pub(crate) fn with_targets_in(
+        &self,
+        (product, channel): (&str, &str),
+        sequence: u64,
+        make: impl FnOnce(Digest) -> Desired,
+    ) -> Made {
+        self.with_layers_in((product, channel), sequence, &[b"a layer".to_vec()], make)
+    }
+
     /// As [`Vendor::with_targets_of`], with other layers.
     pub(crate) fn with_layers_of(
         &self,
         product: &str,
+        sequence: u64,
+        layers: &[Vec<u8>],
+        make: impl FnOnce(Digest) -> Desired,
+    ) -> Made {
+        self.with_layers_in((product, "stable"), sequence, layers, make)
+    }
+
+    fn with_layers_in(
+        &self,
+        scope: (&str, &str),
         sequence: u64,
         layers: &[Vec<u8>],
         make: impl FnOnce(Digest) -> Desired,
@@ -119,7 +139,7 @@ impl Vendor {
             });
         }
         content.documents.extend(make(manifest).into_documents());
-        self.pack(product, sequence, (content, blobs, manifest, layers), SMALL_CHUNKS)
+        self.pack(scope, sequence, (content, blobs, manifest, layers), SMALL_CHUNKS)
     }
 
     /// As [`Vendor::with_targets`], with a real chart `shop` of version `1.0.0+a` in `registry.test/charts/shop`; `make` gets the
@@ -155,7 +175,12 @@ impl Vendor {
         }
         content.manifests.insert(chart_digest, chart.into_bytes());
         content.documents.extend(make(manifest, chart_digest).into_documents());
-        self.pack("crm", sequence, (content, blobs, manifest, layers), SMALL_CHUNKS)
+        self.pack(
+            ("crm", "stable"),
+            sequence,
+            (content, blobs, manifest, layers),
+            SMALL_CHUNKS,
+        )
     }
 
     /// Makes the bundle of a release of another product (`erp`), whose image stands in a repository of its own.
@@ -164,7 +189,12 @@ impl Vendor {
         for line in &mut content.tags {
             line.repository = repository.parse().unwrap();
         }
-        self.pack(product, sequence, (content, blobs, manifest, digests), SMALL_CHUNKS)
+        self.pack(
+            (product, "stable"),
+            sequence,
+            (content, blobs, manifest, digests),
+            SMALL_CHUNKS,
+        )
     }
 
     /// As [`Vendor::bundle_of`], with one small layer and a head that the caller changes.
@@ -174,22 +204,22 @@ impl Vendor {
             line.repository = format!("registry.test/{product}/dated").parse().unwrap();
         }
         let made = (content, blobs, manifest, digests);
-        self.pack_as(product, sequence, made, SMALL_CHUNKS, change)
+        self.pack_as((product, "stable"), sequence, made, SMALL_CHUNKS, change)
     }
 
     fn pack(
         &self,
-        product: &str,
+        scope: (&str, &str),
         sequence: u64,
         made: (BundleContent, Blobs, Digest, Vec<Digest>),
         packing: Packing,
     ) -> Made {
-        self.pack_as(product, sequence, made, packing, |_| ())
+        self.pack_as(scope, sequence, made, packing, |_| ())
     }
 
     fn pack_as(
         &self,
-        product: &str,
+        (product, channel): (&str, &str),
         sequence: u64,
         made: (BundleContent, Blobs, Digest, Vec<Digest>),
         packing: Packing,
@@ -198,7 +228,7 @@ impl Vendor {
         let (content, blobs, manifest, layers) = made;
         let mut release = ReleaseStatement {
             product: product.parse().unwrap(),
-            channel: "stable".parse().unwrap(),
+            channel: channel.parse().unwrap(),
             version: format!("{sequence}.0"),
             epoch: 0,
             sequence,

@@ -76,7 +76,7 @@ pub(super) fn word(result: &Result<Outcome>) -> String {
     match result {
         Ok(Outcome::Published { activated: Some(_), .. }) => format!("{:?}", Expect::Live),
         Ok(Outcome::Published { activated: None, .. }) => format!("{:?}", Expect::Available),
-        Ok(Outcome::DryRun) => format!("{:?}", Expect::Passes),
+        Ok(Outcome::DryRun { .. }) => format!("{:?}", Expect::Passes),
         Ok(other) => format!("{other:?}"),
         Err(error) => {
             let step = error.step().map(|step| step.to_string()).unwrap_or_default();

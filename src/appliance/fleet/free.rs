@@ -1,0 +1,60 @@
+//! The way out when a UUID was claimed by the wrong product: a local, audited act lets it go, and the next that states it has it (D18 b).
+
+use serde_json::json;
+
+use super::service::Hub;
+use crate::db::site::{Owner, audit, owners};
+use crate::domain::{Name, Result, Uuid};
+
+/// Whose a UUID is, and what would end with that.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClaimView {
+    /// Whose it is; nobody's when it was let go already.
+    pub owner: Option<Owner>,
+    /// The channel whose live release has it.
+    pub channel: Option<Name>,
+    /// Name of the target that agents log in to under it.
+    pub target: Option<String>,
+}
+
+impl Hub {
+    /// Returns whose a UUID is, as [`Hub::free`] would let it go; changes nothing.
+    ///
+    /// # Errors
+    ///
+    /// As [`Hub::free`].
+    pub fn claim(&self, id: &Uuid) -> Result<ClaimView> {
+        let row = self.db().read(|connection| owners::check_free(connection, id))?;
+        let target = self.fleet().targets.get(id).map(|state| state.identity.name.clone());
+        Ok(ClaimView {
+            owner: row.owner,
+            channel: row.channel,
+            target,
+        })
+    }
+
+    /// Lets the UUID of a target or deployment go: its secret is deleted, its tokens are dead, it counts as removed here for the product
+    /// that had it, whatever that states, and the next that states it has it. Returns whose it was; nothing when it was nobody's.
+    ///
+    /// # Errors
+    ///
+    /// `E-USAGE uuid` when no release ever stated it, or for a target made here; `E-USAGE template` when targets made here follow it;
+    /// `E-STATE`, `E-IO`, `E-SPACE`.
+    pub fn free(&self, id: &Uuid) -> Result<Option<Owner>> {
+        let now = self.clock().now();
+        let owner = self.db().write(|transaction| {
+            let owner = owners::free(transaction, id, now)?;
+            if let Some(owner) = &owner {
+                audit::append(
+                    transaction,
+                    now,
+                    "target-free",
+                    &json!({"domain": owner.domain, "id": id, "product": owner.product}),
+                )?;
+            }
+            Ok(owner)
+        })?;
+        self.refresh()?;
+        Ok(owner)
+    }
+}
