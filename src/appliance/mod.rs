@@ -8,6 +8,7 @@
 
 mod authority;
 mod desired;
+mod hidden;
 pub mod hub;
 mod import;
 mod init;
@@ -21,12 +22,15 @@ pub mod registry;
 mod release;
 mod reserve;
 mod set_aside;
+mod shared_hosts;
 mod state;
 pub mod status;
 
 pub use authority::{Authority, Leaf};
+pub use hidden::{Hidden, HiddenHost, HiddenTag, Owner};
 pub use import::{Event, Imported, Options, Outcome};
 pub use init::{Initialised, NewAppliance, init};
 pub use pinning::Pinned;
 pub use release::ReleaseContent;
+pub use shared_hosts::SharedHosts;
 pub use state::{Appliance, ImportLock};

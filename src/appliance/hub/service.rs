@@ -18,14 +18,13 @@ use crate::bundle::desired::TargetKind;
 use crate::db::Db;
 use crate::db::site::targets::{self, KnownRevision};
 use crate::db::site::{audit, target_secrets};
-use crate::domain::{Class, Clock, Error, Hash, RepositoryName, Result, SiteId, Timestamp, Uuid};
+use crate::domain::{Class, Clock, Error, Hash, Result, SiteId, Timestamp, Uuid};
 use crate::store::Store;
 
 /// Bytes of rendered answers that are kept: those of 10,000 targets of the usual size. What came first stays.
 const ANSWER_BYTES: usize = 64 << 20;
 
-/// The hub of an appliance. Everything but [`Hub::identify`], [`Hub::is_public`], [`Hub::is_classic_chart`] and [`Hub::site_view`]
-/// may wait for a disk.
+/// The hub of an appliance. Everything but [`Hub::identify`] and [`Hub::site_view`] may wait for a disk.
 pub struct Hub {
     live: Arc<Live>,
     current: Arc<Projection<Fleet>>,
@@ -219,16 +218,6 @@ impl Hub {
                     }))
             }
         })
-    }
-
-    /// Whether a repository holds agent images, which may be read without credentials in every mode (D19).
-    pub fn is_public(&self, repository: &RepositoryName) -> bool {
-        self.fleet().public.contains(repository)
-    }
-
-    /// Whether agents fetch charts of a repository as from a classic chart repository: without credentials.
-    pub fn is_classic_chart(&self, repository: &RepositoryName) -> bool {
-        self.fleet().charts.contains(repository)
     }
 
     /// Returns every target, by scope and name.

@@ -3,6 +3,7 @@
 use super::admit::Admitted;
 use super::event::Event;
 use super::{claims, preconditions};
+use crate::appliance::hidden::Hidden;
 use crate::appliance::state::Appliance;
 use crate::bundle::{Blob, CheckOnly, Graph, Head, Sink};
 use crate::domain::{Hash, Result, Scope, Step};
@@ -11,6 +12,8 @@ use crate::domain::{Hash, Result, Scope, Step};
 pub(super) struct Rehearsed {
     pub(super) head: Head,
     pub(super) head_digest: Hash,
+    /// What of it only its own clients would see.
+    pub(super) hidden: Hidden,
 }
 
 /// Runs every remaining check and stores nothing.
@@ -23,19 +26,28 @@ pub(super) fn rehearse(
     let bundle = admitted.bundle.read_index(|_, _| Ok(()))?;
     preconditions::check(appliance, &bundle, 0).map_err(|error| error.at(Step::X10))?;
     let total = bundle.total_bytes();
+    let mut hidden = Hidden::default();
     bundle.read_payload(&mut CheckingSink {
         appliance,
         scope: head.scope(),
+        home_hosts: &head.home_hosts,
+        hidden: &mut hidden,
         goes_live: admitted.goes_live,
         check: CheckOnly(|done| events(Event::Progress { done, total })),
     })?;
-    Ok(Rehearsed { head, head_digest })
+    Ok(Rehearsed {
+        head,
+        head_digest,
+        hidden,
+    })
 }
 
 /// Runs every check of an import and keeps nothing.
 struct CheckingSink<'a, F> {
     appliance: &'a Appliance,
     scope: Scope,
+    home_hosts: &'a [String],
+    hidden: &'a mut Hidden,
     goes_live: bool,
     check: CheckOnly<F>,
 }
@@ -62,6 +74,8 @@ impl<F: FnMut(u64)> Sink for CheckingSink<'_, F> {
     }
 
     fn graph(&mut self, graph: Graph) -> Result<()> {
-        claims::judge(self.appliance, &self.scope, &graph, self.goes_live).map(|_| ())
+        claims::judge(self.appliance, &self.scope, &graph, self.goes_live)?;
+        *self.hidden = self.appliance.hidden_of_graph(&self.scope, self.home_hosts, &graph)?;
+        Ok(())
     }
 }

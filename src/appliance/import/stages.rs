@@ -5,8 +5,10 @@ use super::event::Event;
 use super::options::Options;
 use super::outcome::{Imported, Outcome};
 use super::{publish, record, rehearse, settle, take_in};
+use crate::appliance::hidden::Hidden;
 use crate::appliance::state::Appliance;
-use crate::domain::{Clock, Error, Result, Timestamp};
+use crate::db::site::release;
+use crate::domain::{Clock, Error, Hash, Result, Timestamp};
 use crate::media::BundleSource;
 
 impl Appliance {
@@ -70,7 +72,8 @@ fn run(
                 settle::again(appliance, head, digest)?
             };
             record::already(appliance, head, digest, started)?;
-            return Ok(Imported::new(head, digest, Outcome::Already, warnings));
+            let hidden = hidden(appliance, digest)?;
+            return Ok(Imported::new(head, digest, Outcome::Already, hidden, warnings));
         }
     };
     if options.dry_run {
@@ -80,6 +83,7 @@ fn run(
             &rehearsed.head,
             rehearsed.head_digest,
             Outcome::DryRun,
+            rehearsed.hidden,
             Vec::new(),
         ));
     }
@@ -91,6 +95,19 @@ fn run(
         resumed_bytes: published.resumed_bytes,
     };
     let (head, digest) = (published.head.clone(), published.head_digest);
-    let warnings = settle::settle(appliance, published);
-    Ok(Imported::new(&head, digest, result, warnings))
+    let mut warnings = settle::settle(appliance, published);
+    // The release is imported, whether or not this can be told.
+    let hidden = hidden(appliance, digest).unwrap_or_else(|error| {
+        warnings.push(error);
+        Hidden::default()
+    });
+    Ok(Imported::new(&head, digest, result, hidden, warnings))
+}
+
+/// Returns what of a release that is here only its own clients see.
+fn hidden(appliance: &Appliance, head: Hash) -> Result<Hidden> {
+    match appliance.db.read(|connection| release::find(connection, head))? {
+        Some(release) => appliance.hidden(&release),
+        None => Ok(Hidden::default()),
+    }
 }

@@ -3,6 +3,7 @@
 
 pub mod appliance;
 pub mod audit;
+pub mod name_claims;
 pub mod names;
 mod publish;
 pub mod receipts;
