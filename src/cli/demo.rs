@@ -24,7 +24,7 @@ use crate::appliance::{Appliance, Event, NewAppliance, Options, Outcome, init};
 use crate::bundle::{BlobSource as _, BundleContent};
 use crate::db::ledger;
 use crate::domain::oci::Document;
-use crate::domain::{Class, Clock, Digest, Error, Hash, Name, ParseNameError, Result, Scope, SystemClock};
+use crate::domain::{Class, Clock as _, Digest, Error, Hash, Name, ParseNameError, Result, Scope, SystemClock};
 use crate::http::{Running, Server, Services, Settings};
 use crate::media;
 use crate::stream::{create_folder, write_atomically};

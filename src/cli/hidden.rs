@@ -11,10 +11,10 @@ const SHOWN: usize = 20;
 pub(super) fn lines(hidden: &Hidden) -> String {
     let hosts = hidden.hosts.iter().map(ToString::to_string);
     let tags = hidden.tags.iter().take(SHOWN).map(ToString::to_string);
-    let mut out: String = hosts
-        .chain(tags)
-        .map(|line| format!("\nhidden: {line}; only its own clients see it"))
-        .collect();
+    let mut out = String::new();
+    for line in hosts.chain(tags) {
+        out += &format!("\nhidden: {line}; only its own clients see it");
+    }
     let more = hidden.tags.len().saturating_sub(SHOWN);
     if more > 0 {
         out += &format!("\nhidden: {more} more tags (`airlock release show --format json` names them)");

@@ -123,7 +123,7 @@ impl Charts {
     }
 }
 
-fn classic<'a, T>((_, deployment): (T, &'a Deployment)) -> Option<(&'a Deployment, &'a HelmDeployment)> {
+fn classic<T>((_, deployment): (T, &Deployment)) -> Option<(&Deployment, &HelmDeployment)> {
     let helm = deployment.helm.as_ref()?;
     (helm.source == ChartSource::Repository).then_some((deployment, helm))
 }

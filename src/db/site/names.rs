@@ -122,7 +122,7 @@ impl<'a> FromIterator<&'a Candidate> for Candidates {
                 };
                 json!({
                     "name": candidate.repository, "scope": scope, "alone": alone,
-                    "domain": candidate.host_owner.map(|domain| domain.to_hex()),
+                    "domain": candidate.host_owner.map(Hash::to_hex),
                 })
             })
             .collect();

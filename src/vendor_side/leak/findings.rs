@@ -84,7 +84,7 @@ impl Findings {
                     match value {
                         Value::String(text) => self.key(&format!("{file}: {path}"), key, text, declared),
                         Value::Number(number) => {
-                            self.key(&format!("{file}: {path}"), key, &number.to_string(), declared)
+                            self.key(&format!("{file}: {path}"), key, &number.to_string(), declared);
                         }
                         other => self.tree(file, &path, other, declared),
                     }

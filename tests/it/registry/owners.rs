@@ -7,12 +7,17 @@ use std::time::Duration;
 use airlock::appliance::live::Live;
 use airlock::appliance::registry::{Asked, Reference, Registry};
 use airlock::appliance::{Owner, SharedHosts};
+use airlock::bundle::desired::ChartSource;
 use airlock::db::site::release::ReleaseId;
-use airlock::domain::{Scope, oci};
+use airlock::domain::{Digest, Scope, Uuid, oci};
 use airlock::http::Settings;
 use serde_json::{Value, json};
 
+use crate::support::agents::{Serving, basic, credentials};
+use crate::support::bundles::{CHART, REPOSITORY};
 use crate::support::client::{Reply, get};
+use crate::support::desired::Desired;
+use crate::support::in_process::InProcessAppliance;
 use crate::support::site::{Draft, Site, digest};
 
 /// Nobody's host: a tag there is of who had it first.
@@ -54,12 +59,7 @@ fn scope(site: &Site, id: ReleaseId) -> Scope {
 }
 
 /// What a client with credentials of the scope gets.
-fn own(
-    registry: &Registry,
-    scope: &Scope,
-    name: &str,
-    reference: Reference,
-) -> Option<(airlock::domain::Digest, String)> {
+fn own(registry: &Registry, scope: &Scope, name: &str, reference: Reference) -> Option<(Digest, String)> {
     let asked = Asked {
         name: name.to_owned(),
         namespace: None,
@@ -372,4 +372,120 @@ fn referrers_are_those_of_the_scope_that_had_their_subject_first() {
             assert_eq!(digests, [&json!(digest(format!("{{\"by\":{by}}}").as_bytes()))]);
         }
     }
+}
+
+/// The product `crm`, whose private repository the product `erp` calls that of its docker agent.
+#[test]
+fn a_repository_is_not_public_because_another_scope_names_it_as_its_agents() {
+    let instance = InProcessAppliance::new();
+    let crm = instance
+        .vendor
+        .with_targets_of("crm", 1, |image| Desired::docker(image, 2, "a").without(&["edge-1"]));
+    instance.import(&crm, false).unwrap();
+    let erp = instance.vendor.with_targets_of("erp", 2, |image| {
+        let mut desired = Desired::docker(image, 2, "b").without(&["edge-0"]);
+        let docker = desired.state.agents[0].docker.as_mut().unwrap();
+        docker.repository = REPOSITORY.parse().unwrap();
+        desired
+    });
+    instance.import(&erp, false).unwrap();
+    let serving = Serving::start(instance, credentials());
+    let token = basic("-", &serving.token("edge-1"));
+    let ask = |path: &str, shown: bool| {
+        let headers = [("Authorization", token.as_str())];
+        serving.send(
+            "GET",
+            &format!("/v2/{REPOSITORY}/{path}"),
+            if shown { &headers } else { &[] },
+            b"",
+        )
+    };
+    let config = {
+        let shown = basic("-", &serving.token("edge-0"));
+        let path = format!("/v2/{REPOSITORY}/manifests/{}", crm.manifest);
+        let manifest = serving.send("GET", &path, &[("Authorization", &shown)], b"");
+        assert_eq!(manifest.status, 200);
+        manifest.json()["config"]["digest"].as_str().unwrap().to_owned()
+    };
+    for path in [format!("manifests/{}", crm.manifest), format!("blobs/{config}")] {
+        let nobody = ask(&path, false);
+        assert_eq!((nobody.status, nobody.code().as_str()), (401, "UNAUTHORIZED"), "{path}");
+        assert_eq!(ask(&path, true).status, 404, "{path}");
+    }
+    for path in ["manifests/latest", "manifests/v1", "tags/list"] {
+        let nobody = ask(path, false);
+        assert_eq!((nobody.status, nobody.code().as_str()), (401, "UNAUTHORIZED"), "{path}");
+    }
+    assert_eq!(ask("manifests/v1", true).code(), "MANIFEST_UNKNOWN");
+    // What it does name is everybody's, as far as the image goes.
+    let image = ask(&format!("manifests/{}", erp.manifest), false);
+    assert_bytes(&image, &ask("manifests/v2", true).body);
+    let theirs = image.json()["config"]["digest"].as_str().unwrap().to_owned();
+    assert_eq!(ask(&format!("blobs/{theirs}"), false).status, 200);
+}
+
+/// Two products sign the version `1.0.0+a` of one chart with other bytes.
+#[test]
+fn a_chart_is_served_as_it_was_signed() {
+    const OTHER: &[u8] = b"another archive";
+    const BASE: &str = "/charts/registry.test/charts/shop";
+    let signed = |image: Digest, chart: Digest| {
+        let mut desired = Desired::both(image, 1, "a");
+        let deployment = &mut desired.target("cluster").deployments[0];
+        for named in &mut deployment.images {
+            if named.repository.as_str() == "registry.test/charts/shop" {
+                named.digest = chart;
+            }
+        }
+        deployment.images.sort();
+        let helm = deployment.helm.as_mut().unwrap();
+        helm.source = ChartSource::Repository;
+        helm.chart_version = "1.0.0+a".into();
+        helm.tag = "1.0.0_a".parse().unwrap();
+        desired
+    };
+    let index = |serving: &Serving, headers: &[(&str, &str)]| {
+        let reply = serving.send("GET", &format!("{BASE}/index.yaml"), headers, b"");
+        assert_eq!(reply.status, 200);
+        reply.json()["entries"]["shop"].clone()
+    };
+    let archive = |serving: &Serving, headers: &[(&str, &str)]| {
+        serving.send("GET", &format!("{BASE}/shop-1.0.0+a.tgz"), headers, b"")
+    };
+    let instance = InProcessAppliance::new();
+    instance.import(&instance.vendor.with_chart(1, signed), false).unwrap();
+    let second = instance.vendor.with_chart_of("erp", 1, OTHER, |image, chart| {
+        let mut desired = signed(image, chart).without(&["edge-0"]);
+        // Targets of its own.
+        for target in &mut desired.state.targets {
+            target.id = Uuid::derived("test", &["other"]);
+            target.deployments[0].id = Uuid::derived("test", &["other", "shop"]);
+        }
+        desired
+    });
+    instance.import(&second, false).unwrap();
+    let serving = Serving::start(instance, credentials());
+    assert_bytes(&archive(&serving, &[]), CHART);
+    let list = index(&serving, &[]);
+    assert_eq!(list.as_array().unwrap().len(), 1);
+    assert_eq!(list[0]["digest"], digest(CHART).0.to_hex());
+    let token = basic("-", &serving.token("cluster"));
+    assert_bytes(&archive(&serving, &[("Authorization", &token)]), CHART);
+    let other = Uuid::derived("test", &["other"]);
+    let secret = serving.hub.issue_secret(&other, false).unwrap();
+    serving.hub.refresh().unwrap();
+    let reply = serving.login(&other, secret.as_str());
+    let token = basic("-", reply.json()["token"].as_str().unwrap());
+    assert_bytes(&archive(&serving, &[("Authorization", &token)]), OTHER);
+    assert_eq!(
+        index(&serving, &[("Authorization", &token)])[0]["digest"],
+        digest(OTHER).0.to_hex()
+    );
+    // Credentials that are none change nothing: agents show here whatever they have.
+    assert_bytes(&archive(&serving, &[("Authorization", "Basic eDp5")]), CHART);
+    // What the release tags beside it is no chart of the repository.
+    assert_eq!(
+        serving.send("GET", &format!("{BASE}/shop-1.0.0.tgz"), &[], b"").status,
+        404
+    );
 }
