@@ -17,6 +17,7 @@
 //! read = "loopback"                     # or "networks", or "credentials": whoever shows an agent's token
 //! networks = []                         # who may read then, as in ["10.0.0.0/8"]
 //! grace_seconds = 3600                  # how long digests of a replaced release can still be pulled
+//! shared_hosts = ["docker.io", "ghcr.io", "quay.io", "registry.k8s.io"]  # many publish there: nobody's home
 //!
 //! [status]
 //! quota_mib = 1024                      # what agents' statuses, metrics and logs may take; oldest text goes first
@@ -49,8 +50,9 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
+use crate::appliance::SharedHosts;
 use crate::appliance::status::Quota;
-use crate::domain::{Class, Error, Name, Result};
+use crate::domain::{Class, Error, Name, Result, is_host};
 use crate::http::{AgentSettings, Limits, Network, OwnCertificate, ReadPolicy, Settings, TlsSettings};
 use crate::stream::read_bounded;
 
@@ -68,6 +70,8 @@ pub struct Config {
     pub status: Quota,
     /// How long content of a replaced release stays readable by digest.
     pub grace: Duration,
+    /// Hosts on which many publish: what is below them belongs to no vendor as a whole.
+    pub shared_hosts: SharedHosts,
     /// Whether an import goes live by itself (D16).
     pub activation: Activation,
     /// Products and channels that may be imported; empty: all that the pinned vendors may sign for.
@@ -134,6 +138,7 @@ struct RegistryTable {
     read: Read,
     networks: Vec<String>,
     grace_seconds: u64,
+    shared_hosts: Vec<String>,
 }
 
 #[derive(Deserialize, PartialEq)]
@@ -254,6 +259,12 @@ impl Config {
             },
             status: Quota::from_mib(file.status.quota_mib),
             grace: Duration::from_secs(file.registry.grace_seconds),
+            shared_hosts: file
+                .registry
+                .shared_hosts
+                .into_iter()
+                .map(|host| shared(host, place))
+                .collect::<Result<_>>()?,
             activation: file.activation,
             accept: file
                 .accept
@@ -298,6 +309,7 @@ impl Default for RegistryTable {
             read: Read::Loopback,
             networks: Vec::new(),
             grace_seconds: 3600,
+            shared_hosts: SharedHosts::DEFAULT.map(str::to_owned).into(),
         }
     }
 }
@@ -321,6 +333,13 @@ fn accepted(text: &str, place: &Path) -> Result<(Name, Name)> {
         .ok_or_else(|| {
             wrong(place, &format!("accepts {text:?}")).expected("PRODUCT/CHANNEL, as in \"acme-erp/stable\"")
         })
+}
+
+fn shared(host: String, place: &Path) -> Result<String> {
+    if is_host(&host) {
+        return Ok(host);
+    }
+    Err(wrong(place, &format!("has the shared host {host:?}")).expected("a registry host, as in \"ghcr.io\""))
 }
 
 fn position(text: &str, offset: usize) -> String {
@@ -366,7 +385,7 @@ mod tests {
     fn everything_can_be_said() {
         let config = parse(
             "listen = [\"0.0.0.0:5000\", \"[::]:5000\"]\nplain_http_beyond_loopback = true\nactivation = \"manual\"\naccept = [\"erp/stable\"]\n
-             [registry]\nread = \"networks\"\nnetworks = [\"10.0.0.0/8\"]\ngrace_seconds = 5\n[limits]\nconnections = 7\n",
+             [registry]\nread = \"networks\"\nnetworks = [\"10.0.0.0/8\"]\ngrace_seconds = 5\nshared_hosts = [\"a.example\"]\n[limits]\nconnections = 7\n",
         )
         .unwrap();
         assert_eq!(config.server.listen.len(), 2);
@@ -376,6 +395,7 @@ mod tests {
             (7, Activation::Manual)
         );
         assert_eq!(config.accept.len(), 1);
+        assert!(config.shared_hosts.contains("a.example") && !config.shared_hosts.contains("docker.io"));
         config.server.check().unwrap();
     }
 
@@ -403,6 +423,7 @@ mod tests {
                 "[registry]\nread = \"networks\"\nnetworks = [\"10.0.0.1/8\"]",
                 "is no network",
             ),
+            ("[registry]\nshared_hosts = [\"GHCR.io/x\"]", "has the shared host"),
             ("listen = []", "nothing to serve with"),
             ("[tls]\ncertificate = \"a.pem\"", "a part of a certificate"),
             ("[tls]\nauthority = \"a.pem\"", "a part of a certificate"),

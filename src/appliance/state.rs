@@ -1,6 +1,7 @@
 //! The state folder of an appliance (design, section 7) and its one owner in a process: security database, store, clock and keys
 //! are opened here, once; everything else is a view of it.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::fs::{File, OpenOptions};
 use std::path::{Path, PathBuf};
@@ -9,10 +10,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use rustix::fs::FlockOperation;
 
 use super::keys::Keys;
+use super::shared_hosts::SharedHosts;
 use super::{pins, present, reserve, set_aside};
 use crate::crypto::{Chain, KeyFile, SigningKey};
-use crate::db::site::trust;
-use crate::db::{self, Db, Schema};
+use crate::db::site::{name_claims, trust};
+use crate::db::{self, Connection, Db, Schema};
 use crate::domain::{Class, Clock, Error, Hash, Result, SiteId, Step, Timestamp};
 use crate::store::Store;
 
@@ -42,6 +44,7 @@ pub struct Appliance {
     pub store: Store,
     /// This machine's time.
     pub clock: Arc<dyn Clock>,
+    shared_hosts: SharedHosts,
     identity: db::site::appliance::ApplianceRow,
     keys: Mutex<Option<Arc<Keys>>>,
 }
@@ -70,9 +73,27 @@ impl Appliance {
             db,
             store,
             clock,
+            shared_hosts: SharedHosts::default(),
             identity,
             keys: Mutex::default(),
         })
+    }
+
+    /// Says which hosts belong to nobody here, in place of the defaults.
+    #[must_use]
+    pub fn with_shared_hosts(self, shared_hosts: SharedHosts) -> Self {
+        Self { shared_hosts, ..self }
+    }
+
+    /// Returns the domains that hosts belong to (D18 c); those on which many publish belong to nobody.
+    ///
+    /// # Errors
+    ///
+    /// Those of the database.
+    pub(super) fn host_owners(&self, connection: &Connection) -> Result<BTreeMap<String, Hash>> {
+        let mut owners = name_claims::host_owners(connection)?;
+        owners.retain(|host, _| !self.shared_hosts.contains(host));
+        Ok(owners)
     }
 
     /// Returns the state folder.

@@ -7,7 +7,7 @@ use clap::Args;
 use serde_json::json;
 
 use super::state_folder::StateArgs;
-use super::{Ui, bundle};
+use super::{Ui, bundle, hidden};
 use crate::appliance::{Event, Imported, Options, Outcome};
 use crate::config::{Activation, Config};
 use crate::db::site::release::Activated;
@@ -53,7 +53,7 @@ pub(super) struct ImportArgs {
 pub(super) fn run(args: &ImportArgs, ui: &mut Ui) -> Result<()> {
     let config = Config::read(args.config.as_deref())?;
     let manual = config.activation == Activation::Manual && !args.activate;
-    let appliance = args.state.open()?;
+    let appliance = args.state.open_as(&config)?;
     let mut signatures = Vec::new();
     for path in &args.signatures {
         signatures.extend(bundle::read_signatures(path)?);
@@ -136,8 +136,11 @@ fn report(imported: &Imported, ui: &mut Ui) -> Result<()> {
         members.insert("resumed_bytes".into(), (*resumed_bytes).into());
         members.insert("active".into(), live.into());
     }
-    if let (Some(members), Some(held)) = (value.as_object_mut(), held) {
-        members.insert("held".into(), held.to_json());
+    if let Some(members) = value.as_object_mut() {
+        if let Some(held) = held {
+            members.insert("held".into(), held.to_json());
+        }
+        members.insert("hidden".into(), hidden::to_json(&imported.hidden));
     }
-    ui.result(&value, human)
+    ui.result(&value, human + &hidden::lines(&imported.hidden))
 }

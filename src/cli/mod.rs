@@ -16,6 +16,7 @@ mod demo_agent;
 #[cfg(all(feature = "site", feature = "vendor"))]
 mod demo_fixture;
 #[cfg(feature = "site")]
+mod hidden;
 mod import;
 #[cfg(feature = "site")]
 mod init;

@@ -3,10 +3,12 @@
 use clap::Subcommand;
 use serde_json::json;
 
-use super::Ui;
+use super::site_view::ConfigArgs;
 use super::state_folder::StateArgs;
 use super::ui::escape;
-use crate::db::site::release::{Activated, ReleaseRow};
+use super::{Ui, hidden};
+use crate::appliance::Hidden;
+use crate::db::site::release::{Activated, ReleaseRow, State};
 use crate::db::site::targets::{DeploymentRow, TargetSet, Undeploy};
 use crate::domain::{Clock as _, Result, SystemClock, Uuid};
 
@@ -15,6 +17,8 @@ use crate::domain::{Clock as _, Result, SystemClock, Uuid};
 pub(super) enum ReleaseCommand {
     /// List every imported release
     List {
+        #[command(flatten)]
+        config: ConfigArgs,
         #[command(flatten)]
         state: StateArgs,
     },
@@ -25,6 +29,8 @@ pub(super) enum ReleaseCommand {
         /// Product or PRODUCT/CHANNEL, where several match
         #[arg(long)]
         product: Option<String>,
+        #[command(flatten)]
+        config: ConfigArgs,
         #[command(flatten)]
         state: StateArgs,
     },
@@ -46,34 +52,44 @@ pub(super) enum ReleaseCommand {
         #[arg(long)]
         undeploy: bool,
         #[command(flatten)]
+        config: ConfigArgs,
+        #[command(flatten)]
         state: StateArgs,
     },
 }
 
 pub(super) fn run(command: &ReleaseCommand, ui: &mut Ui) -> Result<()> {
     match command {
-        ReleaseCommand::List { state } => {
-            let releases = state.open()?.releases()?;
-            let lines: Vec<String> = releases.iter().map(line).collect();
+        ReleaseCommand::List { config, state } => {
+            let appliance = state.open_as(&config.read()?)?;
+            let (mut lines, mut values) = (Vec::new(), Vec::new());
+            for release in appliance.releases()? {
+                // Nothing of one that was replaced has a name any more.
+                let hidden = match release.state {
+                    State::Retired => Hidden::default(),
+                    _ => appliance.hidden(&release)?,
+                };
+                lines.push(line(&release) + &hidden::word(&hidden));
+                values.push(to_json(&release, &hidden));
+            }
             let human = if lines.is_empty() {
                 "no release was imported yet".to_owned()
             } else {
                 lines.join("\n")
             };
-            ui.result(
-                &json!({"releases": releases.iter().map(to_json).collect::<Vec<_>>()}),
-                human,
-            )
+            ui.result(&json!({ "releases": values }), human)
         }
         ReleaseCommand::Show {
             release,
             product,
+            config,
             state,
         } => {
-            let appliance = state.open()?;
+            let appliance = state.open_as(&config.read()?)?;
             let release = appliance.find_release(release, product.as_deref())?;
             let content = appliance.release_content(&release)?;
-            let mut value = to_json(&release);
+            let hidden = appliance.hidden(&release)?;
+            let mut value = to_json(&release, &hidden);
             if let Some(members) = value.as_object_mut() {
                 members.insert("blobs".into(), content.blobs.into());
                 members.insert("bytes".into(), content.bytes.into());
@@ -82,7 +98,7 @@ pub(super) fn run(command: &ReleaseCommand, ui: &mut Ui) -> Result<()> {
                 members.insert("removed".into(), json!(content.targets.removed));
             }
             let human = format!(
-                "{}\nhead         {}\nroot         {}\nimported     {}\ncontent      {} in {} blobs\n{}{}",
+                "{}\nhead         {}\nroot         {}\nimported     {}\ncontent      {} in {} blobs\n{}{}{}",
                 line(&release),
                 release.head,
                 release.root_version,
@@ -91,6 +107,7 @@ pub(super) fn run(command: &ReleaseCommand, ui: &mut Ui) -> Result<()> {
                 content.blobs,
                 content.names.join("\n"),
                 targets_human(&content.targets),
+                hidden::lines(&hidden),
             );
             ui.result(&value, human)
         }
@@ -98,9 +115,10 @@ pub(super) fn run(command: &ReleaseCommand, ui: &mut Ui) -> Result<()> {
             release,
             product,
             undeploy,
+            config,
             state,
         } => {
-            let appliance = state.open()?;
+            let appliance = state.open_as(&config.read()?)?;
             let release = appliance.find_release(release, product.as_deref())?;
             let undeploy = if *undeploy {
                 Undeploy::Everything
@@ -118,7 +136,9 @@ pub(super) fn run(command: &ReleaseCommand, ui: &mut Ui) -> Result<()> {
                 Activated::Already => ("already", format!("{name} is live already")),
                 Activated::Now { .. } => ("activated", format!("{name} is live now")),
             };
-            ui.result(&json!({"result": word, "head": release.head}), human)
+            let hidden = appliance.hidden(&release)?;
+            let value = json!({"result": word, "head": release.head, "hidden": hidden::to_json(&hidden)});
+            ui.result(&value, human + &hidden::lines(&hidden))
         }
     }
 }
@@ -173,11 +193,12 @@ fn runs_on(set: &TargetSet, target: Uuid) -> impl Iterator<Item = &DeploymentRow
         .filter(move |deployment| deployment.target == target)
 }
 
-fn to_json(release: &ReleaseRow) -> serde_json::Value {
+fn to_json(release: &ReleaseRow, hidden: &Hidden) -> serde_json::Value {
     json!({
         "state": release.state.as_str(), "product": release.scope.product, "channel": release.scope.channel,
         "domain": release.scope.domain, "epoch": release.counter.epoch, "sequence": release.counter.sequence,
         "version": release.version, "head": release.head, "root_version": release.root_version,
         "imported_at": release.imported_at, "activated_at": release.activated_at, "retired_at": release.retired_at,
+        "hidden": hidden::to_json(hidden),
     })
 }

@@ -47,7 +47,7 @@ pub(super) fn run(args: ServeArgs, ui: &mut Ui) -> Result<()> {
     }
     config.server.check()?;
     start_log(ui.format())?;
-    let appliance = args.state.open()?;
+    let appliance = args.state.open_as(&config)?;
     let live = Live::load(&appliance, config.grace)?;
     let registry = Arc::new(Registry::new(&live)?);
     raise_descriptor_limit(config.server.limits.connections);

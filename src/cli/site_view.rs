@@ -24,13 +24,22 @@ pub(super) struct ConfigArgs {
 }
 
 impl ConfigArgs {
+    /// Reads the configuration.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Config::read`].
+    pub(super) fn read(&self) -> Result<Config> {
+        Config::read(self.config.as_deref())
+    }
+
     /// Returns what agents are told of an appliance, without starting it.
     ///
     /// # Errors
     ///
     /// `E-USAGE` for the configuration; those of [`site_view`].
     pub(super) fn site_view(&self, appliance: &Appliance) -> Result<SiteView> {
-        let settings = Config::read(self.config.as_deref())?.server;
+        let settings = self.read()?.server;
         let agents = settings.agents_address(&settings.listen, &settings.tls.listen);
         site_view(&settings, &agents, appliance)
     }

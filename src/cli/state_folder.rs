@@ -6,6 +6,7 @@ use std::sync::Arc;
 use clap::Args;
 
 use crate::appliance::Appliance;
+use crate::config::Config;
 use crate::domain::{Result, SystemClock};
 
 /// Where the appliance lives.
@@ -24,5 +25,15 @@ impl StateArgs {
     /// Those of [`Appliance::open`].
     pub(super) fn open(&self) -> Result<Arc<Appliance>> {
         Appliance::open(&self.state, Arc::new(SystemClock)).map(Arc::new)
+    }
+
+    /// Opens the appliance as the configuration of the site says.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Appliance::open`].
+    pub(super) fn open_as(&self, config: &Config) -> Result<Arc<Appliance>> {
+        let appliance = Appliance::open(&self.state, Arc::new(SystemClock))?;
+        Ok(Arc::new(appliance.with_shared_hosts(config.shared_hosts.clone())))
     }
 }

@@ -1,13 +1,14 @@
 //! Tests of the database as its users see it: opening, publishing, activating, asking.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
-use crate::db::site::names::{ReleaseSet, RepositorySet};
+use crate::db::site::names::{Answers, Candidate, Candidates, Moment};
 use crate::db::site::release::{Activated, State};
 use crate::db::site::{BlobRow, NameRow, Page, Publication, PublishedRows};
-use crate::db::site::{appliance, audit, names, receipts, release, targets, time_floor};
+use crate::db::site::{appliance, audit, name_claims, names, receipts, release, targets, time_floor};
 use crate::db::{Db, Schema, SqlResult as _};
-use crate::domain::{Class, Counter, Digest, Hash, RepositoryName, Result, Scope, Timestamp};
+use crate::domain::{Class, Counter, Digest, Hash, RepositoryName, Result, Scope, Tag, Timestamp};
 
 fn digest(n: u32) -> Digest {
     let mut bytes = [0; 32];
@@ -215,7 +216,7 @@ fn publishing_is_all_or_nothing() {
         assert_eq!(release::retained_blob(c, Hash([2; 32]), &digest(2))?, None);
         assert_eq!(names::pieces(c, &digest(200))?.unwrap().1.len(), 2);
         assert_eq!(release::pages(c, first.id)?.len(), 1);
-        assert_eq!(release::home_hosts(c, first.id)?, ["docker.io"]);
+        assert_eq!(name_claims::homes_of(c, first.id)?, ["docker.io"]);
         assert_eq!(release::totals(c, first.id)?, (3, 203));
         Ok(())
     })
@@ -308,20 +309,37 @@ fn names_stay_inside_the_releases_asked_for() {
     let mut second = tagged("docker.io/a", "v1", 3);
     second.extend(tagged("docker.io/a", "same", 1));
     let second = publish(&db, "crm", 1, 2, true, &[1, 3], second).unwrap().id;
-    let one: ReleaseSet = [first].into_iter().collect();
-    let both: ReleaseSet = [first, second].into_iter().collect();
-    let a = repository("docker.io/a");
-    let a: RepositorySet = [&a].into_iter().collect();
+    let none = BTreeMap::new();
+    let one = Moment::new(1, [first], [first], &none);
+    let both = Moment::new(2, [first, second], [first, second], &none);
+    let name = |answers| Candidate {
+        repository: repository("docker.io/a"),
+        answers,
+        host_owner: None,
+    };
+    let a: Candidates = [&name(Answers::Owner)].into_iter().collect();
+    let scope = |id| db.read(|c| Ok(release::list(c)?.into_iter().find(|r| r.id == id).unwrap().scope_id));
+    let crm: Candidates = [&name(Answers::Alone(scope(second).unwrap()))].into_iter().collect();
     let v1 = "v1".parse().unwrap();
+    let (same_and_v1, only_v1): (Vec<Tag>, Vec<Tag>) = (
+        vec!["same".parse().unwrap(), "v1".parse().unwrap()],
+        vec!["v1".parse().unwrap()],
+    );
     db.read(|c| {
-        assert_eq!(names::tag(c, &one, &a, &v1)?, [digest(1)]);
-        assert_eq!(names::tag(c, &both, &a, &v1)?.len(), 2);
+        let tag = |moment: &Moment, asked: &Candidates| {
+            names::tag(c, moment, asked, &v1).map(|found| found.map(|found| found.digest))
+        };
+        assert_eq!(tag(&one, &a)?, Some(digest(1)));
+        // The second scope takes nothing from the first, and has its own for itself.
+        assert_eq!(tag(&both, &a)?, Some(digest(1)));
+        assert_eq!(tag(&both, &crm)?, Some(digest(3)));
         assert_eq!(names::content(c, &one, &a, &digest(1))?.unwrap().size, 1);
         assert_eq!(names::content(c, &one, &a, &digest(3))?, None);
+        assert_eq!(names::content(c, &both, &a, &digest(3))?.unwrap().size, 3);
         assert_eq!(names::content(c, &both, &a, &digest(2))?, None);
-        assert_eq!(names::tags(c, &one, &a, "", 9)?, ["same".parse().unwrap(), v1.clone()]);
-        assert_eq!(names::tags(c, &both, &a, "", 9)?, ["same".parse().unwrap()]);
-        assert_eq!(names::tags(c, &one, &a, "same", 9)?, ["v1".parse().unwrap()]);
+        assert_eq!(names::tags(c, &one, &a, "", 9)?, same_and_v1);
+        assert_eq!(names::tags(c, &both, &a, "", 9)?, same_and_v1);
+        assert_eq!(names::tags(c, &one, &a, "same", 9)?, only_v1);
         assert_eq!(names::catalogue(c, &both, "", 9)?.len(), 2);
         assert_eq!(names::catalogue(c, &both, "docker.io/a", 9)?, [repository("quay.io/b")]);
         let referrers = |artifact_type: Option<&str>, last: Option<Digest>, limit| -> Result<Vec<Digest>> {

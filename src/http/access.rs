@@ -2,7 +2,8 @@
 //!
 //! - Who shows an agent's token sees what that agent's product holds, in every mode and from anywhere.
 //! - Who shows nothing sees everything where the policy names its address, and nothing elsewhere.
-//! - Agent and autoheal images are for everybody: engines pull them before there is a token.
+//! - Agent and autoheal images are for everybody, by digest: engines pull them before there is a token. Neither tags nor lists of their
+//!   repositories are.
 //!
 //! Every client asks once without credentials before it asks with them: that 401 is no event. Its body is always the same, and tells
 //! nothing of what is here.
@@ -33,10 +34,10 @@ pub(super) enum Access {
 /// The content that a request is answered from.
 #[derive(Debug, Clone)]
 pub(super) struct VisibleContent {
-    /// Asked first.
-    pub(super) primary: Arc<Snapshot>,
-    /// Asked when the primary has nothing.
-    pub(super) fallback: Option<Arc<Snapshot>>,
+    /// Asked first; nothing for who may read only what is public.
+    pub(super) own: Option<Arc<Snapshot>>,
+    /// Where public content is looked for when that has nothing.
+    pub(super) public: Option<Arc<Snapshot>>,
 }
 
 /// Credentials of a request, as far as they are of a kind that counts here.
@@ -80,22 +81,24 @@ impl App {
     /// [`OciError::UNAUTHORIZED`] when credentials must come first.
     pub(super) fn visible_content(&self, access: &Access, asked: &Asked) -> Result<VisibleContent, OciError> {
         let whole = self.registry.snapshot();
-        let alone = |primary| VisibleContent {
-            primary,
-            fallback: None,
+        let own = match access {
+            Access::Everything => {
+                return Ok(VisibleContent {
+                    own: Some(whole),
+                    public: None,
+                });
+            }
+            Access::Agent(identity) => Some(whole.view(&identity.scope)),
+            Access::Public => None,
         };
-        match access {
-            Access::Everything => Ok(alone(whole)),
-            Access::Agent(identity) => Ok(VisibleContent {
-                primary: whole.view(&identity.scope),
-                fallback: self.is_public(&whole, asked).then_some(whole),
-            }),
-            Access::Public if self.is_public(&whole, asked) => Ok(alone(whole)),
-            Access::Public => Err(OciError::UNAUTHORIZED),
+        let public = self.registry.may_be_public(&whole, asked).then_some(whole);
+        if own.is_none() && public.is_none() {
+            return Err(OciError::UNAUTHORIZED);
         }
+        Ok(VisibleContent { own, public })
     }
 
-    /// Returns what lists of repositories are made from.
+    /// Returns what lists are made from: of repositories, tags, referrers.
     ///
     /// # Errors
     ///
@@ -106,14 +109,6 @@ impl App {
             Access::Agent(identity) => Ok(self.registry.snapshot().view(&identity.scope)),
             Access::Public => Err(OciError::UNAUTHORIZED),
         }
-    }
-
-    /// Whether a name can only mean repositories of agent images.
-    fn is_public(&self, snapshot: &Snapshot, asked: &Asked) -> bool {
-        let Some(hub) = &self.hub else { return false };
-        self.registry
-            .candidates(snapshot, asked)
-            .is_some_and(|names| !names.is_empty() && names.iter().all(|name| hub.is_public(name)))
     }
 }
 

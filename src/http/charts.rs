@@ -2,17 +2,18 @@
 //! fetches from one.
 //!
 //! Agents fetch these without credentials, whatever they have (distr-protocol 2.9), so these charts are for everybody in every mode.
-//! Only repositories that a desired state lists this way are here; all others are 404, and the same 404 as what does not exist.
+//! Only charts that a live desired state signs this way are here, each as the digest that it signs; all others are 404, and the same
+//! 404 as what does not exist. An agent that shows its token gets its own where others sign the same version.
 
-use axum::body::Body;
+use axum::body::{Body, Bytes};
 use axum::extract::{Request, State};
 use axum::http::{HeaderValue, Method, Response, header};
-use serde_json::{Map, Value, json};
 
+use super::access::Access;
 use super::blobs;
 use super::oci_error::OciError;
 use super::router::{App, blocking};
-use crate::appliance::registry::Chart;
+use crate::appliance::registry::ChartIndex;
 use crate::domain::RepositoryName;
 
 /// Longest path that is looked at.
@@ -36,46 +37,43 @@ async fn serve(app: App, request: Request) -> Result<Response<Body>, OciError> {
     let repository: RepositoryName = repository.parse().map_err(|_| OciError::UNKNOWN)?;
     // A version may hold a plus sign, which some clients write in the other way.
     let file = file.replace("%2B", "+").replace("%2b", "+");
-    let listed = app.hub.as_ref().is_some_and(|hub| hub.is_classic_chart(&repository));
-    if !listed {
+    if app.hub.is_none() {
         return Err(OciError::UNKNOWN);
     }
-    let registry = app.registry.clone();
-    let charts = blocking(move || registry.charts(&registry.snapshot(), &repository)).await?;
+    let asker = match app.access(&request) {
+        Ok(Access::Agent(identity)) => Some(identity.scope.clone()),
+        _ => None,
+    };
+    let snapshot = app.registry.snapshot();
+    let index = if let Some(index) = app.registry.charts_cached(&snapshot, &repository, asker.as_ref()) {
+        index
+    } else {
+        let registry = app.registry.clone();
+        blocking(move || registry.charts(&snapshot, &repository, asker.as_ref()))
+            .await?
+            .ok_or(OciError::UNKNOWN)?
+    };
     let (parts, _) = request.into_parts();
     if file == "index.yaml" {
-        return Ok(index(charts, parts.method == Method::HEAD));
+        return Ok(write_index(&index, parts.method == Method::HEAD));
     }
-    let chart = charts
-        .into_iter()
-        .find(|chart| chart.file == file)
-        .ok_or(OciError::UNKNOWN)?;
-    let mut response = blobs::send(app, chart.archive, &parts).await?;
+    let archive = index.archives.get(&file).cloned().ok_or(OciError::UNKNOWN)?;
+    let mut response = blobs::send(app, archive, &parts).await?;
     response
         .headers_mut()
         .insert(header::CONTENT_TYPE, HeaderValue::from_static("application/gzip"));
     Ok(response)
 }
 
-/// Writes the index. JSON is YAML too.
-fn index(charts: Vec<Chart>, head_only: bool) -> Response<Body> {
-    let mut entries: Map<String, Value> = Map::new();
-    for chart in charts {
-        let name = chart
-            .entry
-            .get("name")
-            .and_then(Value::as_str)
-            .unwrap_or_default()
-            .to_owned();
-        if let Value::Array(versions) = entries.entry(name).or_insert_with(|| json!([])) {
-            versions.push(chart.entry);
-        }
-    }
-    let text = json!({ "apiVersion": "v1", "entries": entries }).to_string();
-    let length = text.len();
-    let mut response = Response::new(if head_only { Body::empty() } else { Body::from(text) });
+fn write_index(index: &ChartIndex, head_only: bool) -> Response<Body> {
+    let body = if head_only {
+        Body::empty()
+    } else {
+        Body::from(Bytes::from_owner(index.text.clone()))
+    };
+    let mut response = Response::new(body);
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/yaml"));
-    headers.insert(header::CONTENT_LENGTH, length.into());
+    headers.insert(header::CONTENT_LENGTH, index.text.len().into());
     response
 }

@@ -6,7 +6,6 @@ use axum::body::Body;
 use axum::http::{HeaderValue, Response, header};
 use serde_json::{Value, json};
 
-use super::access::VisibleContent;
 use super::oci_error::{Content, OciError};
 use super::query::{Query, encode};
 use super::router::{App, blocking, json as json_response};
@@ -27,23 +26,15 @@ pub(super) async fn catalogue(snapshot: Arc<Snapshot>, app: App, query: Query) -
 
 /// Answers `/v2/<name>/tags/list`.
 pub(super) async fn tags(
-    visible: VisibleContent,
+    snapshot: Arc<Snapshot>,
     app: App,
     asked: Asked,
     query: Query,
 ) -> Result<Response<Body>, OciError> {
     let (limit, last, name) = (query.limit, query.last.clone(), asked.name.clone());
-    let mut tags = blocking(move || {
-        let tags = app
-            .registry
-            .tags(&visible.primary, &asked, &last, limit.saturating_add(1))?;
-        match (tags, &visible.fallback) {
-            (Err(_), Some(second)) => app.registry.tags(second, &asked, &last, limit.saturating_add(1)),
-            (tags, _) => Ok(tags),
-        }
-    })
-    .await?
-    .map_err(|missing| OciError::missing(missing, Content::Manifest))?;
+    let mut tags = blocking(move || app.registry.tags(&snapshot, &asked, &last, limit.saturating_add(1)))
+        .await?
+        .map_err(|missing| OciError::missing(&missing, Content::Manifest))?;
     let next = cut(&mut tags, limit).map(|last| last.as_str().to_owned());
     let response = json_response(json!({ "name": name, "tags": tags }).to_string());
     Ok(with_link(
@@ -56,7 +47,7 @@ pub(super) async fn tags(
 
 /// Answers `/v2/<name>/referrers/<digest>`: an index, empty when nothing refers to the digest.
 pub(super) async fn referrers(
-    visible: VisibleContent,
+    snapshot: Arc<Snapshot>,
     app: App,
     asked: Asked,
     subject: Digest,
@@ -70,19 +61,12 @@ pub(super) async fn referrers(
     };
     let (name, artifact_type) = (asked.name.clone(), query.artifact_type.clone());
     let mut found = blocking(move || {
-        let list = |snapshot| {
-            let (filter, limit) = (artifact_type.as_deref(), limit.saturating_add(1));
-            app.registry
-                .referrers(snapshot, &asked, &subject, filter, last.as_ref(), limit)
-        };
-        let found = list(&visible.primary)?;
-        match (&found, &visible.fallback) {
-            (Ok(list_of_first), Some(second)) if list_of_first.is_empty() => list(second),
-            _ => Ok(found),
-        }
+        let (filter, limit) = (artifact_type.as_deref(), limit.saturating_add(1));
+        app.registry
+            .referrers(&snapshot, &asked, &subject, filter, last.as_ref(), limit)
     })
     .await?
-    .map_err(|missing| OciError::missing(missing, Content::Manifest))?;
+    .map_err(|missing| OciError::missing(&missing, Content::Manifest))?;
     let mut bytes = 0_usize;
     let fit = found
         .iter()

@@ -51,19 +51,35 @@ pub(super) async fn find(
     reference: Reference,
     content: Content,
 ) -> Result<Found, OciError> {
-    if let Some(found) = app.registry.find_cached(&visible.primary, &asked, &reference) {
+    let registry = &app.registry;
+    let (own, public) = (visible.own.as_ref(), visible.public.as_ref());
+    let kept = own.and_then(|own| registry.find_cached(own, &asked, &reference));
+    if let Some(found) = kept {
         return Ok(found);
     }
-    let (registry, visible) = (Arc::clone(&app.registry), visible.clone());
+    if own.is_none()
+        && let Some(found) = public.and_then(|whole| registry.find_public_cached(whole, &asked, &reference))
+    {
+        return Ok(found);
+    }
+    let (registry, visible) = (Arc::clone(registry), visible.clone());
     blocking(move || {
-        let found = registry.find(&visible.primary, &asked, &reference)?;
-        match (found, &visible.fallback) {
-            (Err(_), Some(second)) => registry.find(second, &asked, &reference),
-            (found, _) => Ok(found),
-        }
+        let own = match &visible.own {
+            Some(own) => Some(registry.find(own, &asked, &reference)?),
+            None => None,
+        };
+        let missing = match own {
+            Some(Ok(found)) => return Ok(Ok(found)),
+            Some(Err(missing)) => OciError::missing(&missing, content),
+            None => OciError::UNAUTHORIZED,
+        };
+        let public = match &visible.public {
+            Some(whole) => registry.find_public(whole, &asked, &reference)?,
+            None => None,
+        };
+        Ok(public.ok_or(missing))
     })
     .await?
-    .map_err(|missing| OciError::missing(missing, content))
 }
 
 /// Writes the digest: content under it never changes.

@@ -1,7 +1,7 @@
 //! Error bodies of the registry (OCI distribution-spec, error codes): `{"errors":[{"code","message"}]}`.
 //!
 //! Messages are fixed texts: nothing of the request comes back, nothing of other repositories shows, and what went wrong
-//! inside stands in the log.
+//! inside stands in the log. Who may read everything is told whose a tag is that is hidden.
 
 use std::borrow::Cow;
 
@@ -83,8 +83,20 @@ impl OciError {
     }
 
     /// What is missing, in the words of the endpoint that was asked.
-    pub(super) fn missing(missing: Missing, content: Content) -> Self {
+    pub(super) fn missing(missing: &Missing, content: Content) -> Self {
         match (missing, content) {
+            // Said only to who may read everything.
+            (Missing::Hidden { listed, tag }, _) => Self {
+                message: Cow::Owned(format!(
+                    "no such manifest for everybody: {tag}; that of {} is for its own clients",
+                    tag.stated_by
+                )),
+                ..if *listed {
+                    Self::MANIFEST_UNKNOWN
+                } else {
+                    Self::NAME_UNKNOWN
+                }
+            },
             (Missing::BadName, _) => Self::NAME_INVALID,
             (Missing::Repository, _) => Self::NAME_UNKNOWN,
             (Missing::Content, Content::Manifest) => Self::MANIFEST_UNKNOWN,

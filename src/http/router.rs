@@ -135,13 +135,9 @@ async fn answer(app: App, request: Request) -> Result<Response<Body>, OciError> 
             let asked = asked(name);
             blobs::get(app.visible_content(&access, &asked)?, app, asked, digest, &parts).await
         }
-        Route::Tags(name) => {
-            let asked = asked(name);
-            lists::tags(app.visible_content(&access, &asked)?, app, asked, query).await
-        }
+        Route::Tags(name) => lists::tags(app.overview(&access)?, app, asked(name), query).await,
         Route::Referrers(name, digest) => {
-            let asked = asked(name);
-            lists::referrers(app.visible_content(&access, &asked)?, app, asked, digest, query).await
+            lists::referrers(app.overview(&access)?, app, asked(name), digest, query).await
         }
     }
 }

@@ -15,11 +15,10 @@ use crate::appliance::live::{Live, Order, Projection};
 use crate::db::Db;
 use crate::db::site::targets::{self, KnownRevision};
 use crate::db::site::{Owner, audit, target_secrets};
-use crate::domain::{Class, Clock, Error, Hash, RepositoryName, Result, SiteId, Uuid};
+use crate::domain::{Class, Clock, Error, Hash, Result, SiteId, Uuid};
 use crate::store::Store;
 
-/// The hub of an appliance. Everything but [`Hub::identify`], [`Hub::is_public`], [`Hub::is_classic_chart`] and [`Hub::site_view`]
-/// may wait for a disk.
+/// The hub of an appliance. Everything but [`Hub::identify`] and [`Hub::site_view`] may wait for a disk.
 pub struct Hub {
     live: Arc<Live>,
     current: Arc<Projection<Fleet>>,
@@ -158,16 +157,6 @@ impl Hub {
                     }))
             }
         })
-    }
-
-    /// Whether a repository holds agent images, which may be read without credentials in every mode (D19).
-    pub fn is_public(&self, repository: &RepositoryName) -> bool {
-        self.fleet().public.contains(repository)
-    }
-
-    /// Whether agents fetch charts of a repository as from a classic chart repository: without credentials.
-    pub fn is_classic_chart(&self, repository: &RepositoryName) -> bool {
-        self.fleet().charts.contains(repository)
     }
 
     /// Returns every target, by scope and name.

@@ -5,7 +5,7 @@
 //! refused (it may hang) nor be told that it has nothing to run (it would remove everything). The same holds for a product that
 //! was imported and is not live yet.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex};
 
@@ -14,11 +14,11 @@ use super::credential::Credential;
 use super::fault::Fault;
 use crate::appliance::desired;
 use crate::appliance::live::{Generation, GoverningRelease, LocalDecisions, Mark};
-use crate::bundle::desired::{AgentVersion, ChartSource, DesiredState, TargetKind};
+use crate::bundle::desired::{AgentVersion, DesiredState, TargetKind};
 use crate::db::site::local_targets::LocalTarget;
 use crate::db::site::release::{ReleaseRow, State};
 use crate::db::site::targets::TargetRow;
-use crate::domain::{Error, Hash, RepositoryName, Result, Scope, SiteId, Uuid, limits};
+use crate::domain::{Error, Hash, Result, Scope, SiteId, Uuid, limits};
 use crate::store::Store;
 
 /// Who asks, as a good token says.
@@ -41,10 +41,6 @@ pub(in crate::appliance) struct Fleet {
     pub(in crate::appliance) removed: Vec<Arc<FleetTarget>>,
     /// Targets made here whose template is in no release any more.
     pub(in crate::appliance) orphans: Vec<(Uuid, String)>,
-    /// Repositories of agent images, which every engine reads without credentials.
-    pub(in crate::appliance) public: HashSet<RepositoryName>,
-    /// Repositories whose charts agents fetch as from a classic chart repository.
-    pub(in crate::appliance) charts: HashSet<RepositoryName>,
     /// Deployments of what is advertised now, by target and revision.
     pub(in crate::appliance) revisions: HashMap<(Uuid, Uuid), Uuid>,
     /// Whether any target waits for the first login with a secret of the hub's.
@@ -86,8 +82,6 @@ impl Fleet {
             targets: HashMap::new(),
             removed: Vec::new(),
             orphans: Vec::new(),
-            public: HashSet::new(),
-            charts: HashSet::new(),
             revisions: HashMap::new(),
             verifiers: false,
             adopted: Mutex::default(),
@@ -159,16 +153,6 @@ impl Fleet {
                 assignment,
                 None,
             );
-        }
-        if release.state == State::Active {
-            let images = document.state.agents.iter().flat_map(AgentVersion::images);
-            self.public.extend(images.map(|image| image.repository.clone()));
-            let charts = document
-                .state
-                .deployments()
-                .filter_map(|(_, deployment)| deployment.helm.as_ref());
-            let classic = charts.filter(|helm| helm.source == ChartSource::Repository);
-            self.charts.extend(classic.map(|helm| helm.chart.clone()));
         }
     }
 

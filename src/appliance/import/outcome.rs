@@ -1,5 +1,6 @@
 //! What an import came to.
 
+use crate::appliance::hidden::Hidden;
 use crate::bundle::Head;
 use crate::db::site::owners::Held;
 use crate::db::site::release::Activated;
@@ -18,6 +19,8 @@ pub struct Imported {
     pub head: Hash,
     /// What became of it.
     pub result: Outcome,
+    /// What of it only its own clients see, or would see.
+    pub hidden: Hidden,
     /// What went wrong after everything that matters was done.
     pub warnings: Vec<Error>,
 }
@@ -46,13 +49,14 @@ pub enum Outcome {
 }
 
 impl Imported {
-    pub(super) fn new(head: &Head, digest: Hash, result: Outcome, warnings: Vec<Error>) -> Self {
+    pub(super) fn new(head: &Head, digest: Hash, result: Outcome, hidden: Hidden, warnings: Vec<Error>) -> Self {
         Self {
             scope: head.scope(),
             counter: head.counter(),
             version: head.version.clone(),
             head: digest,
             result,
+            hidden,
             warnings,
         }
     }

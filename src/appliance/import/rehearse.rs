@@ -3,6 +3,7 @@
 use super::admit::Admitted;
 use super::event::Event;
 use super::{claims, preconditions};
+use crate::appliance::hidden::Hidden;
 use crate::appliance::state::Appliance;
 use crate::bundle::{Blob, CheckOnly, Graph, Head, Sink};
 use crate::db::site::owners::Held;
@@ -14,6 +15,8 @@ pub(super) struct Rehearsed {
     pub(super) head_digest: Hash,
     /// Why it could not go live now.
     pub(super) held: Option<Held>,
+    /// What of it only its own clients would see.
+    pub(super) hidden: Hidden,
 }
 
 /// Runs every remaining check and stores nothing.
@@ -26,9 +29,12 @@ pub(super) fn rehearse(
     let bundle = admitted.bundle.read_index(|_, _| Ok(()))?;
     preconditions::check(appliance, &bundle, 0).map_err(|error| error.at(Step::X10))?;
     let total = bundle.total_bytes();
+    let mut hidden = Hidden::default();
     let mut sink = CheckingSink {
         appliance,
         scope: head.scope(),
+        home_hosts: &head.home_hosts,
+        hidden: &mut hidden,
         goes_live: admitted.goes_live,
         held: None,
         check: CheckOnly(|done| events(Event::Progress { done, total })),
@@ -39,6 +45,7 @@ pub(super) fn rehearse(
         head,
         head_digest,
         held,
+        hidden,
     })
 }
 
@@ -46,6 +53,8 @@ pub(super) fn rehearse(
 struct CheckingSink<'a, F> {
     appliance: &'a Appliance,
     scope: Scope,
+    home_hosts: &'a [String],
+    hidden: &'a mut Hidden,
     goes_live: bool,
     held: Option<Held>,
     check: CheckOnly<F>,
@@ -74,6 +83,7 @@ impl<F: FnMut(u64)> Sink for CheckingSink<'_, F> {
 
     fn graph(&mut self, graph: Graph) -> Result<()> {
         self.held = claims::judge(self.appliance, &self.scope, &graph, self.goes_live)?.held;
+        *self.hidden = self.appliance.hidden_of_graph(&self.scope, self.home_hosts, &graph)?;
         Ok(())
     }
 }

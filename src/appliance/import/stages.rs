@@ -5,9 +5,11 @@ use super::event::Event;
 use super::options::Options;
 use super::outcome::{Imported, Outcome};
 use super::{publish, record, rehearse, settle, take_in};
+use crate::appliance::hidden::Hidden;
 use crate::appliance::state::Appliance;
 use crate::db::site::owners::Held;
-use crate::domain::{Clock, Error, Result, Timestamp};
+use crate::db::site::release;
+use crate::domain::{Clock, Error, Hash, Result, Timestamp};
 use crate::media::BundleSource;
 
 impl Appliance {
@@ -71,7 +73,8 @@ fn run(
                 settle::again(appliance, head, digest)?
             };
             record::already(appliance, head, digest, started)?;
-            return Ok(Imported::new(head, digest, Outcome::Already, warnings));
+            let hidden = hidden(appliance, digest)?;
+            return Ok(Imported::new(head, digest, Outcome::Already, hidden, warnings));
         }
     };
     if options.dry_run {
@@ -79,7 +82,8 @@ fn run(
         let (head, digest, held) = (rehearsed.head, rehearsed.head_digest, rehearsed.held);
         record::dry_run(appliance, &head, digest, held.as_ref(), started)?;
         tell(held.as_ref(), events);
-        return Ok(Imported::new(&head, digest, Outcome::DryRun { held }, Vec::new()));
+        let outcome = Outcome::DryRun { held };
+        return Ok(Imported::new(&head, digest, outcome, rehearsed.hidden, Vec::new()));
     }
     let taken = take_in::take_in(appliance, admitted, events)?;
     let published = publish::publish(appliance, taken)?;
@@ -91,8 +95,21 @@ fn run(
         resumed_bytes: published.resumed_bytes,
     };
     let (head, digest) = (published.head.clone(), published.head_digest);
-    let warnings = settle::settle(appliance, published);
-    Ok(Imported::new(&head, digest, result, warnings))
+    let mut warnings = settle::settle(appliance, published);
+    // The release is imported, whether or not this can be told.
+    let hidden = hidden(appliance, digest).unwrap_or_else(|error| {
+        warnings.push(error);
+        Hidden::default()
+    });
+    Ok(Imported::new(&head, digest, result, hidden, warnings))
+}
+
+/// Returns what of a release that is here only its own clients see.
+fn hidden(appliance: &Appliance, head: Hash) -> Result<Hidden> {
+    match appliance.db.read(|connection| release::find(connection, head))? {
+        Some(release) => appliance.hidden(&release),
+        None => Ok(Hidden::default()),
+    }
 }
 
 fn tell(held: Option<&Held>, events: &mut dyn FnMut(Event<'_>)) {

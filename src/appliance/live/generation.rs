@@ -1,6 +1,6 @@
 //! One generation: what is live and readable, what was signed about targets, and what this site decided about them, read in one moment.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use super::document::{self, DesiredDocument};
@@ -9,11 +9,12 @@ use crate::appliance::Appliance;
 use crate::db::Connection;
 use crate::db::site::appliance;
 use crate::db::site::local_targets::{self, LocalTarget};
+use crate::db::site::name_claims::{self, HomeRow};
 use crate::db::site::owners::Owners;
 use crate::db::site::release::{self, ReleaseId, ReleaseRow, State};
 use crate::db::site::target_secrets::{self, SecretRow};
 use crate::db::site::targets::{self, TargetSet};
-use crate::domain::{Error, Result, Scope, Timestamp, Uuid};
+use crate::domain::{Error, Hash, Result, Scope, Timestamp, Uuid};
 
 /// One generation. What is wrong with one release is kept with it: whoever makes something of it decides what that means.
 #[derive(Debug)]
@@ -23,6 +24,10 @@ pub(in crate::appliance) struct Generation {
     pub(in crate::appliance) grace_seconds: i64,
     /// Live releases, and those that were replaced less than a grace period ago.
     pub(in crate::appliance) readable: Vec<ReadableRelease>,
+    /// Home hosts of the live releases, in the order in which their scopes first had them live.
+    pub(in crate::appliance) homes: Vec<HomeRow>,
+    /// The domains that hosts belong to; hosts on which many publish are not among them.
+    pub(in crate::appliance) host_owners: BTreeMap<String, Hash>,
     /// The release that speaks for each scope: the live one, or the newest where none is live yet.
     pub(in crate::appliance) governing: Vec<GoverningRelease>,
     pub(in crate::appliance) local: LocalDecisions,
@@ -43,8 +48,6 @@ pub(in crate::appliance) struct ReadableRelease {
     pub(in crate::appliance) release: Arc<ReleaseRow>,
     /// Whether its head is the signed one.
     pub(in crate::appliance) head: Result<(), Arc<Error>>,
-    /// The home hosts that it states, while it is live.
-    pub(in crate::appliance) home_hosts: Vec<String>,
 }
 
 /// A release that says what targets shall run.
@@ -96,12 +99,16 @@ impl Generation {
         // Another vendor may have been pinned since the generation before.
         let pins = appliance.pins()?;
         let retired_after = appliance.clock.now().plus_seconds(grace_seconds.saturating_neg());
-        let (mark, readable, governing, local, heads) = appliance.db.read(|connection| {
-            let readable = readable(connection, retired_after)?;
+        let (mark, readable, homes, host_owners, governing, local, heads) = appliance.db.read(|connection| {
+            let readable: Vec<Arc<ReleaseRow>> = release::readable(connection, retired_after)?
+                .into_iter()
+                .map(Arc::new)
+                .collect();
+            let homes = name_claims::homes(connection)?;
+            let host_owners = appliance.host_owners(connection)?;
             let governing = governing(connection)?;
             let mut heads = Heads::new();
-            let releases = readable.iter().map(|(release, _)| release);
-            for release in releases.chain(governing.iter().map(|(release, _)| release)) {
+            for release in readable.iter().chain(governing.iter().map(|(release, _)| release)) {
                 heads
                     .entry(release.id)
                     .or_insert_with(|| signed_head(connection, &pins, release).map_err(Arc::new));
@@ -114,7 +121,8 @@ impl Generation {
                     .collect(),
                 owners: Owners::read(connection)?,
             };
-            Ok((Mark::read(connection)?, readable, governing, local, heads))
+            let mark = Mark::read(connection)?;
+            Ok((mark, readable, homes, host_owners, governing, local, heads))
         })?;
         let known = before.map_or(&[] as &[_], |before| &before.governing);
         let known = || {
@@ -132,12 +140,13 @@ impl Generation {
             grace_seconds,
             readable: readable
                 .into_iter()
-                .map(|(release, home_hosts)| ReadableRelease {
+                .map(|release| ReadableRelease {
                     head: head(&release).map(|_| ()),
                     release,
-                    home_hosts,
                 })
                 .collect(),
+            homes,
+            host_owners,
             governing: governing
                 .into_iter()
                 .map(|(release, rows)| GoverningRelease {
@@ -171,20 +180,6 @@ impl Generation {
 
 fn found(head: &Result<Vec<u8>, Arc<Error>>) -> Result<&[u8], Arc<Error>> {
     head.as_deref().map_err(Clone::clone)
-}
-
-fn readable(connection: &Connection, retired_after: Timestamp) -> Result<Vec<(Arc<ReleaseRow>, Vec<String>)>> {
-    release::readable(connection, retired_after)?
-        .into_iter()
-        .map(|release| {
-            let hosts = if release.state == State::Active {
-                release::home_hosts(connection, release.id)?
-            } else {
-                Vec::new()
-            };
-            Ok((Arc::new(release), hosts))
-        })
-        .collect()
 }
 
 fn governing(connection: &Connection) -> Result<Vec<(Arc<ReleaseRow>, TargetSet)>> {

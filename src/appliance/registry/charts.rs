@@ -1,32 +1,78 @@
-//! Charts of a repository as helm's classic repositories list them: made from tags, manifests and chart configurations.
+//! Charts as helm's classic repositories list them (D18 d): those that live desired states fetch from one, each as the digest that was
+//! signed, under the version that was signed.
+//!
+//! A chart whose configuration says another name or version is listed under the signed ones all the same: they are what agents ask
+//! for. Where scopes sign one version with other bytes, an agent gets its own, and anybody else that of the scope which had the
+//! version's tag live first; below a home host only the domain counts that it belongs to. An index is made once per generation.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::content::Found;
+use super::homes::Homes;
 use super::names::{Asked, Reference};
 use super::service::Registry;
 use super::snapshot::Snapshot;
-use crate::domain::{Digest, RepositoryName, Result, Tag};
+use crate::appliance::live::Generation;
+use crate::bundle::desired::{ChartSource, Deployment, HelmDeployment};
+use crate::db::site::name_claims;
+use crate::db::site::release::{ScopeId, State};
+use crate::domain::{Digest, RepositoryName, Result, Scope, Tag};
 
 /// Media type of a chart's configuration: `Chart.yaml` as JSON.
 const CONFIG: &str = "application/vnd.cncf.helm.config.v1+json";
 /// Media type of a chart's archive.
 const CONTENT: &str = "application/vnd.cncf.helm.chart.content.v1.tar+gzip";
-/// Charts in one index.
+/// Versions of one release in one repository.
 const CHARTS: usize = 1000;
 /// Longest configuration that is read.
 const CONFIG_BYTES: u64 = 1 << 20;
 
+/// The classic chart repositories of a generation.
+#[derive(Debug, Default)]
+pub(super) struct Charts(HashMap<RepositoryName, ChartRepository>);
+
+/// The charts that were signed for one repository, and the indexes that were made of them.
+#[derive(Debug, Default)]
+struct ChartRepository {
+    signed: Vec<SignedChart>,
+    /// By the scope that gets it; nothing for everybody else.
+    indexes: RwLock<HashMap<Option<Scope>, Arc<ChartIndex>>>,
+    /// Held while an index is made, so that it is made once.
+    making: Mutex<()>,
+}
+
+/// A chart that a live desired state fetches.
+#[derive(Debug)]
+struct SignedChart {
+    scope: Scope,
+    scope_id: ScopeId,
+    name: String,
+    version: String,
+    tag: Tag,
+    /// What the desired state names in the repository of the chart: the chart, and what else there may be.
+    digests: Vec<Digest>,
+    /// Whether the host belongs to another domain: then it is for the scope's own agents alone.
+    hidden: bool,
+}
+
+/// What a classic chart repository holds.
+#[derive(Debug)]
+pub struct ChartIndex {
+    /// `index.yaml`.
+    pub text: Arc<[u8]>,
+    /// Archives by file name: `<name>-<version>.tgz`.
+    pub archives: HashMap<String, Found>,
+}
+
 /// One version of a chart.
-#[derive(Debug, Clone)]
-pub struct Chart {
-    /// File name of its archive: `<name>-<version>.tgz`.
-    pub file: String,
-    /// Its archive.
-    pub archive: Found,
-    /// Its entry in the index.
-    pub entry: Value,
+struct Chart {
+    file: String,
+    archive: Found,
+    entry: Value,
 }
 
 #[derive(Deserialize)]
@@ -42,40 +88,169 @@ struct Descriptor {
     digest: Digest,
 }
 
+impl Charts {
+    /// Takes the charts of the live desired states.
+    pub(super) fn of(generation: &Generation, homes: &Homes) -> Self {
+        let mut repositories: HashMap<RepositoryName, ChartRepository> = HashMap::new();
+        for governing in &generation.governing {
+            let (release, Ok(Some(document))) = (&governing.release, &governing.desired) else {
+                continue;
+            };
+            if release.state != State::Active {
+                continue;
+            }
+            let mut seen: HashMap<&RepositoryName, HashSet<&Tag>> = HashMap::new();
+            for (deployment, helm) in document.state.deployments().filter_map(classic) {
+                let versions = seen.entry(&helm.chart).or_default();
+                if versions.len() >= CHARTS || !versions.insert(&helm.tag) {
+                    continue;
+                }
+                let owner = homes.owner(&helm.chart);
+                let images = deployment.images.iter().filter(|image| image.repository == helm.chart);
+                let signed = SignedChart {
+                    scope: release.scope.clone(),
+                    scope_id: release.scope_id,
+                    name: helm.chart_name.clone(),
+                    version: helm.chart_version.clone(),
+                    tag: helm.tag.clone(),
+                    digests: images.map(|image| image.digest).collect(),
+                    hidden: owner.is_some_and(|owner| owner != release.scope.domain),
+                };
+                repositories.entry(helm.chart.clone()).or_default().signed.push(signed);
+            }
+        }
+        Self(repositories)
+    }
+}
+
+fn classic<T>((_, deployment): (T, &Deployment)) -> Option<(&Deployment, &HelmDeployment)> {
+    let helm = deployment.helm.as_ref()?;
+    (helm.source == ChartSource::Repository).then_some((deployment, helm))
+}
+
 impl Registry {
-    /// Lists the charts that live releases tag in a repository: at most 1,000. Tags of anything else are left out. Waits for the disk.
+    /// Returns the index of a classic chart repository, for agents of a scope or for anybody else, when it was made before.
+    pub fn charts_cached(
+        &self,
+        snapshot: &Snapshot,
+        repository: &RepositoryName,
+        asker: Option<&Scope>,
+    ) -> Option<Arc<ChartIndex>> {
+        let charts = snapshot.charts.0.get(repository)?;
+        let indexes = charts.indexes.read().unwrap_or_else(PoisonError::into_inner);
+        indexes.get(&charts.asker(asker)).cloned()
+    }
+
+    /// Returns the index of a classic chart repository, for agents of a scope or for anybody else; nothing when no live desired state
+    /// that counts for them fetches charts from there. Waits for the disk.
     ///
     /// # Errors
     ///
-    /// Those of the database; `E-STATE blob-damaged`, `E-IO`.
-    pub fn charts(&self, snapshot: &Snapshot, repository: &RepositoryName) -> Result<Vec<Chart>> {
+    /// Those of the database. A chart that cannot be read is left out and logged, and the index made again next time.
+    pub fn charts(
+        &self,
+        snapshot: &Snapshot,
+        repository: &RepositoryName,
+        asker: Option<&Scope>,
+    ) -> Result<Option<Arc<ChartIndex>>> {
+        let Some(charts) = snapshot.charts.0.get(repository) else {
+            return Ok(None);
+        };
+        let _making = charts.making.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(index) = self.charts_cached(snapshot, repository, asker) {
+            return Ok(Some(index));
+        }
+        let asker = charts.asker(asker);
+        let chosen = self.choose(charts, repository, asker.as_ref())?;
+        if chosen.is_empty() {
+            return Ok(None);
+        }
+        let (mut archives, mut entries, mut whole) = (HashMap::new(), BTreeMap::<String, Vec<Value>>::new(), true);
+        for signed in chosen {
+            match self.chart(snapshot, repository, signed) {
+                Ok(None) => {}
+                Ok(Some(chart)) => {
+                    archives.insert(chart.file, chart.archive);
+                    entries.entry(signed.name.clone()).or_default().push(chart.entry);
+                }
+                Err(error) => {
+                    tracing::error!(%error, scope = %signed.scope, version = %signed.version, "a chart cannot be read");
+                    whole = false;
+                }
+            }
+        }
+        // JSON is YAML too.
+        let text = json!({ "apiVersion": "v1", "entries": entries }).to_string();
+        let index = Arc::new(ChartIndex {
+            text: text.into_bytes().into(),
+            archives,
+        });
+        if whole {
+            let mut indexes = charts.indexes.write().unwrap_or_else(PoisonError::into_inner);
+            indexes.insert(asker, index.clone());
+        }
+        Ok(Some(index))
+    }
+
+    /// Chooses one chart for each version.
+    fn choose<'a>(
+        &self,
+        charts: &'a ChartRepository,
+        repository: &RepositoryName,
+        asker: Option<&Scope>,
+    ) -> Result<Vec<&'a SignedChart>> {
+        let mut versions: BTreeMap<&str, Vec<&SignedChart>> = BTreeMap::new();
+        for signed in &charts.signed {
+            if !signed.hidden || Some(&signed.scope) == asker {
+                versions.entry(&signed.version).or_default().push(signed);
+            }
+        }
+        let mut chosen = Vec::new();
+        for signed in versions.into_values() {
+            let own = signed.iter().copied().find(|chart| Some(&chart.scope) == asker);
+            chosen.extend(match (own, signed.as_slice()) {
+                (Some(own), _) => Some(own),
+                (None, [only]) => Some(*only),
+                (None, [first, ..]) => {
+                    let claimants = self
+                        .db()
+                        .read(|connection| name_claims::claimants(connection, repository, &first.tag))?;
+                    let place = |chart: &SignedChart| claimants.iter().position(|scope| *scope == chart.scope_id);
+                    signed
+                        .iter()
+                        .copied()
+                        .min_by_key(|chart| place(chart).unwrap_or(usize::MAX))
+                }
+                (None, []) => None,
+            });
+        }
+        Ok(chosen)
+    }
+
+    fn chart(&self, snapshot: &Snapshot, repository: &RepositoryName, signed: &SignedChart) -> Result<Option<Chart>> {
+        // What the scope itself has: nobody else's rows say anything about its charts.
+        let view = snapshot.view(&signed.scope);
         let asked = Asked {
             name: repository.as_str().to_owned(),
             namespace: None,
         };
-        let Ok(tags) = self.tags(snapshot, &asked, "", CHARTS)? else {
-            return Ok(Vec::new());
+        let find = |reference| self.find(&view, &asked, &reference);
+        // Where more than the chart has a digest in its repository, the tag says which: that was checked by the import.
+        let found = match signed.digests.as_slice() {
+            [digest] => find(Reference::Digest(*digest))?,
+            _ => find(Reference::Tag(signed.tag.clone()))?,
         };
-        let mut charts = Vec::new();
-        for tag in tags {
-            charts.extend(self.chart(snapshot, &asked, tag)?);
-        }
-        Ok(charts)
-    }
-
-    fn chart(&self, snapshot: &Snapshot, asked: &Asked, tag: Tag) -> Result<Option<Chart>> {
-        let Ok(found) = self.find(snapshot, asked, &Reference::Tag(tag))? else {
+        let Some(found) = found.ok().filter(|found| signed.digests.contains(&found.digest)) else {
             return Ok(None);
         };
-        let bytes = self.manifest(&found)?;
-        let Some(manifest) = read::<Manifest>(&bytes) else {
+        let Some(manifest) = read::<Manifest>(&self.manifest(&found)?) else {
             return Ok(None);
         };
         let archive = manifest.layers.iter().find(|layer| layer.media_type == CONTENT);
         let (Some(archive), true) = (archive, manifest.config.media_type == CONFIG) else {
             return Ok(None);
         };
-        let content = |digest| self.find(snapshot, asked, &Reference::Digest(digest));
+        let content = |digest| find(Reference::Digest(digest));
         let (Ok(config), Ok(archive)) = (content(manifest.config.digest)?, content(archive.digest)?) else {
             return Ok(None);
         };
@@ -85,15 +260,9 @@ impl Registry {
         let Some(mut entry) = read::<Map<String, Value>>(&self.manifest(&config)?) else {
             return Ok(None);
         };
-        let text = |name: &str| entry.get(name).and_then(Value::as_str);
-        let (Some(name), Some(version)) = (text("name"), text("version")) else {
-            return Ok(None);
-        };
-        let file = format!("{name}-{version}.tgz");
-        // The name becomes a path and an address.
-        if !file.chars().all(|c| c.is_ascii_alphanumeric() || "._-+".contains(c)) || file.starts_with('.') {
-            return Ok(None);
-        }
+        let file = format!("{}-{}.tgz", signed.name, signed.version);
+        entry.insert("name".into(), signed.name.as_str().into());
+        entry.insert("version".into(), signed.version.as_str().into());
         entry.insert("urls".into(), json!([file]));
         entry.insert("digest".into(), archive.digest.0.to_hex().into());
         Ok(Some(Chart {
@@ -104,11 +273,20 @@ impl Registry {
     }
 }
 
-/// Reads a document of a chart; what is none is no error, because anything may be tagged.
+impl ChartRepository {
+    /// Returns whose index an asker gets: its own only where it signs charts here.
+    fn asker(&self, asker: Option<&Scope>) -> Option<Scope> {
+        asker
+            .filter(|asker| self.signed.iter().any(|chart| chart.scope == **asker))
+            .cloned()
+    }
+}
+
+/// Reads a document of an image or chart; what is none is no error, because anything may be tagged.
 #[expect(
     clippy::disallowed_methods,
     reason = "bytes that were checked against a signed digest, in other people's formats, and bounded before"
 )]
-fn read<T: for<'a> Deserialize<'a>>(bytes: &[u8]) -> Option<T> {
+pub(super) fn read<T: for<'a> Deserialize<'a>>(bytes: &[u8]) -> Option<T> {
     serde_json::from_slice(bytes).ok()
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::appliance::hidden::HiddenTag;
 use crate::domain::Digest;
 
 /// Content that a client may have.
@@ -17,8 +18,8 @@ pub struct Found {
     pub piece_size: Option<u64>,
 }
 
-/// Why there is no answer; none of them tells what other repositories hold.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Why there is no answer; none of them tells what other repositories hold, but for [`Missing::Hidden`].
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Missing {
     /// The name follows no grammar.
     BadName,
@@ -26,6 +27,13 @@ pub enum Missing {
     Repository,
     /// No such content in it.
     Content,
+    /// No such tag for everybody: somebody states it, and it belongs to somebody else. Only for who may read everything.
+    Hidden {
+        /// Whether the repository has anything for everybody.
+        listed: bool,
+        /// Whose it is.
+        tag: Box<HiddenTag>,
+    },
 }
 
 /// What a question about content came to.

@@ -7,10 +7,14 @@
 //! # Rules
 //!
 //! - **Names** (D8): a repository is found by `?ns=HOST`, by a first segment that looks like a host, or, without either, under
-//!   the home hosts of the active releases ([`resolve`]).
-//! - **Visibility**: tags, lists and referrers come from active releases; a digest is answered through a repository that
-//!   reaches it in an active release or in one that was replaced less than a grace period ago, so that a pull in progress
-//!   ends well. A tag that stands for two digests is answered with neither (D18).
+//!   the home hosts of the live releases, in the order in which their scopes first had them live ([`resolve`]).
+//! - **Owners** (D18 c): a tag is answered from the live release of the scope that had it live first, or not at all; below the home host
+//!   of a domain, others have neither tags nor referrers; a scope's own clients see its own releases alone. Lists hold what is
+//!   answered.
+//! - **Visibility**: tags, lists and referrers come from live releases; a digest is answered through a repository that
+//!   reaches it in a live release or in one that was replaced less than a grace period ago, so that a pull in progress
+//!   ends well.
+//! - **Public** (D18 d): agent images by repository and digest ([`public`]), charts as they were signed ([`charts`]).
 //! - **One generation per request**: a request keeps one [`Snapshot`] from its first to its last question.
 //! - **Bytes** (threat model R05): content is hashed before it is sent, whole or by pieces, again whenever its file moved; what
 //!   does not match is never sent completely, goes to `evidence/`, and leaves an audit row: all that is the store's ([`bytes`]).
@@ -20,14 +24,16 @@
 mod bytes;
 mod charts;
 mod content;
+mod homes;
 mod manifests;
 mod names;
+mod public;
 mod resolve;
 mod service;
 mod snapshot;
 mod visible;
 
-pub use charts::Chart;
+pub use charts::ChartIndex;
 pub use content::{Found, Missing};
 pub use names::{Asked, Reference};
 pub use service::Registry;

@@ -1,32 +1,36 @@
-//! Which repositories a request may mean (D8). Pure.
+//! Which repositories a request may mean, and for whom (D8, D18 c). Pure.
 
+use super::homes::Homes;
+use crate::db::site::names::{Answers, Candidate};
 use crate::domain::RepositoryName;
 
 /// The registry that engines mean when a name has no host, and the prefix that it gives to names of one segment.
 const DOCKER_HUB: &str = "docker.io";
 
-/// Returns the repositories that a name may stand for, or nothing when it is no repository name.
+/// Returns the repositories that a name may stand for, in the order in which they are asked, or nothing when it is no repository name.
 ///
-/// `namespace` is the host that a mirror request states (`?ns=`); `homes` are the home hosts of the active releases.
-pub(super) fn candidates(name: &str, namespace: Option<&str>, homes: &[String]) -> Option<Vec<RepositoryName>> {
+/// `namespace` is the host that a mirror request states (`?ns=`): the same as that host in the name.
+pub(super) fn candidates(name: &str, namespace: Option<&str>, homes: &Homes) -> Option<Vec<Candidate>> {
+    let explicit = |repository: RepositoryName| Some(vec![homes.candidate(repository, Answers::Owner)]);
     if let Some(host) = namespace {
         // A slash would move the border between host and path.
         if host.contains('/') {
             return None;
         }
-        return Some(vec![RepositoryName::under(host, name).ok()?]);
+        return explicit(RepositoryName::under(host, name).ok()?);
     }
     let first = name.split('/').next().unwrap_or_default();
     if first.contains(['.', ':']) || first == "localhost" {
-        return Some(vec![name.parse().ok()?]);
+        return explicit(name.parse().ok()?);
     }
     // Checked under a host of its own, so that a bad name is bad with any home host or none.
     RepositoryName::under("a.b", name).ok()?;
     let mut found = Vec::new();
-    for home in homes {
-        found.extend(RepositoryName::under(home, name).ok());
-        if home == DOCKER_HUB && !name.contains('/') {
-            found.extend(RepositoryName::under(home, &format!("library/{name}")).ok());
+    for home in &homes.stated {
+        let short = (home.host == DOCKER_HUB && !name.contains('/')).then(|| format!("library/{name}"));
+        for path in [Some(name.to_owned()), short].into_iter().flatten() {
+            let repository = RepositoryName::under(&home.host, &path).ok();
+            found.extend(repository.map(|repository| homes.candidate(repository, Answers::OwnerIf(home.scope))));
         }
     }
     Some(found)
@@ -36,23 +40,27 @@ pub(super) fn candidates(name: &str, namespace: Option<&str>, homes: &[String]) 
 mod tests {
     use super::*;
 
+    use std::collections::BTreeMap;
+
+    /// Nobody's homes, as no row of a database is needed to look at names.
+    fn nowhere() -> Homes {
+        Homes::new(Vec::new(), BTreeMap::new(), None)
+    }
+
     #[test]
-    fn a_name_is_found_by_namespace_by_host_or_under_a_home() {
-        let homes = ["docker.io".to_owned(), "registry.distr.sh".to_owned()];
+    fn a_name_is_found_by_namespace_or_by_host() {
         for (name, namespace, expected) in [
             ("library/postgres", Some("docker.io"), "docker.io/library/postgres"),
             ("docker.io/library/postgres", None, "docker.io/library/postgres"),
             ("localhost/a", None, "localhost/a"),
             ("localhost:5000/a/b", None, "localhost:5000/a/b"),
-            ("acme/web", None, "docker.io/acme/web registry.distr.sh/acme/web"),
-            ("web", None, "docker.io/web docker.io/library/web registry.distr.sh/web"),
             ("quay.io/a", Some("docker.io"), "docker.io/quay.io/a"),
         ] {
-            let found = candidates(name, namespace, &homes).unwrap();
-            let found: Vec<_> = found.iter().map(RepositoryName::as_str).collect();
-            assert_eq!(found.join(" "), expected, "{name} {namespace:?}");
+            let found = candidates(name, namespace, &nowhere()).unwrap();
+            let found: Vec<_> = found.iter().map(|candidate| candidate.repository.as_str()).collect();
+            assert_eq!(found, [expected], "{name} {namespace:?}");
         }
-        assert_eq!(candidates("acme/web", None, &[]), Some(vec![]));
+        assert_eq!(candidates("acme/web", None, &nowhere()), Some(vec![]));
     }
 
     #[test]
@@ -72,7 +80,7 @@ mod tests {
             ("a\0", None),
             (&"x".repeat(256), None),
         ] {
-            assert_eq!(candidates(name, namespace, &[]), None, "{name} {namespace:?}");
+            assert_eq!(candidates(name, namespace, &nowhere()), None, "{name} {namespace:?}");
         }
     }
 }

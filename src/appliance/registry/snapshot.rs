@@ -3,17 +3,21 @@
 //! Rows of a published release never change, so an answer stays right for as long as the snapshot lives, and is kept in
 //! memory up to a bound. Only names that exist are kept: asking for others fills nothing.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::hash::Hash;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
+use super::charts::Charts;
 use super::content::Found;
+use super::homes::Homes;
 use super::names::Asked;
+use super::public::PublicImages;
 use crate::appliance::live::Generation;
-use crate::db::site::names::{ReleaseSet, RepositorySet};
-use crate::db::site::release::{ReleaseId, ReleaseRow, State};
+use crate::db::site::names::{Candidates, Moment};
+use crate::db::site::release::{ReleaseRow, State};
 use crate::domain::{Digest, Error, Result, Scope, Tag};
+use crate::store::Store;
 
 /// Answers kept per generation: about 10 MiB when full.
 const ANSWERS: usize = 1 << 16;
@@ -23,11 +27,14 @@ const ANSWERS: usize = 1 << 16;
 pub struct Snapshot {
     generation: u64,
     releases: Vec<Arc<ReleaseRow>>,
-    pub(super) live: ReleaseSet,
-    pub(super) readable: ReleaseSet,
-    pub(super) homes: Vec<String>,
-    /// Home hosts by the live release that states them.
-    stated_homes: Vec<(ReleaseId, String)>,
+    pub(super) moment: Moment,
+    pub(super) homes: Homes,
+    /// Whether this is what a scope sees of its own.
+    is_view: bool,
+    /// What everybody may read; views have none, as it is the same for all.
+    pub(super) public: PublicImages,
+    /// What classic chart repositories serve; views have none.
+    pub(super) charts: Charts,
     /// What holders of credentials see of it, by their scope.
     views: RwLock<HashMap<Scope, Arc<Self>>>,
     repositories: RwLock<HashMap<Box<str>, Arc<Repository>>>,
@@ -37,9 +44,10 @@ pub struct Snapshot {
 /// What a name stands for in this generation, and the answers found under it.
 #[derive(Debug)]
 pub(super) struct Repository {
-    pub(super) names: RepositorySet,
+    pub(super) names: Candidates,
     content: RwLock<HashMap<Digest, Found>>,
-    tags: RwLock<HashMap<Tag, Digest>>,
+    /// A tag keeps the media type of the release that answers it.
+    tags: RwLock<HashMap<Tag, Found>>,
 }
 
 impl Snapshot {
@@ -48,7 +56,7 @@ impl Snapshot {
     /// # Errors
     ///
     /// `E-STATE release-damaged` when a release that would begin to answer is not signed.
-    pub(super) fn of(generation: &Generation, before: Option<&Arc<Self>>) -> Result<Arc<Self>> {
+    pub(super) fn of(generation: &Generation, before: Option<&Arc<Self>>, store: &Store) -> Result<Arc<Self>> {
         let known = before.map_or(&[] as &[_], |before| &before.releases);
         for readable in &generation.readable {
             if let Err(error) = &readable.head
@@ -66,33 +74,30 @@ impl Snapshot {
         {
             return Ok(before.clone());
         }
-        let homes = generation.readable.iter().flat_map(|readable| {
-            let id = readable.release.id;
-            readable.home_hosts.iter().map(move |host| (id, host.clone()))
-        });
-        Ok(Arc::new(Self::new(
-            generation.mark.number,
-            releases().cloned().collect(),
-            homes.collect(),
-        )))
+        let homes = Homes::new(generation.homes.clone(), generation.host_owners.clone(), None);
+        let known = before.map(|before| &before.public);
+        let public = PublicImages::of(generation, &homes, known, store);
+        let charts = Charts::of(generation, &homes);
+        let mut snapshot = Self::new(generation.mark.number, releases().cloned().collect(), homes, false);
+        (snapshot.public, snapshot.charts) = (public, charts);
+        Ok(Arc::new(snapshot))
     }
 
-    /// Takes releases, and the home hosts of the live ones among them.
-    fn new(generation: u64, releases: Vec<Arc<ReleaseRow>>, stated_homes: Vec<(ReleaseId, String)>) -> Self {
-        let mut homes: Vec<String> = stated_homes.iter().map(|(_, host)| host.clone()).collect();
-        homes.sort();
-        homes.dedup();
+    fn new(generation: u64, releases: Vec<Arc<ReleaseRow>>, homes: Homes, is_view: bool) -> Self {
+        let live = releases.iter().filter(|release| release.state == State::Active);
         Self {
             generation,
-            live: releases
-                .iter()
-                .filter(|release| release.state == State::Active)
-                .map(|release| release.id)
-                .collect(),
-            readable: releases.iter().map(|release| release.id).collect(),
+            moment: Moment::new(
+                generation,
+                live.map(|release| release.id),
+                releases.iter().map(|release| release.id),
+                homes.owners(),
+            ),
             releases,
             homes,
-            stated_homes,
+            is_view,
+            public: PublicImages::default(),
+            charts: Charts::default(),
             views: RwLock::default(),
             repositories: RwLock::default(),
             kept: AtomicUsize::new(0),
@@ -110,19 +115,18 @@ impl Snapshot {
             .filter(|release| release.scope == *scope)
             .cloned()
             .collect();
-        let homes = self
-            .stated_homes
-            .iter()
-            .filter(|(id, _)| releases.iter().any(|release| release.id == *id))
-            .cloned()
-            .collect();
-        let known = !releases.is_empty();
-        let view = Arc::new(Self::new(self.generation, releases, homes));
-        if !known {
+        let Some(id) = releases.first().map(|release| release.scope_id) else {
             // Scopes without a release are never kept, so that views are as many as products.
-            return view;
-        }
+            let homes = Homes::new(Vec::new(), BTreeMap::new(), None);
+            return Arc::new(Self::new(self.generation, releases, homes, true));
+        };
+        let view = Arc::new(Self::new(self.generation, releases, self.homes.of_scope(id), true));
         write(&self.views).entry(scope.clone()).or_insert(view).clone()
+    }
+
+    /// Whether everything here may be told to who asks, and not only what is its own.
+    pub(super) fn is_whole(&self) -> bool {
+        !self.is_view
     }
 
     /// Returns the number of the generation.
@@ -141,7 +145,7 @@ impl Snapshot {
     }
 
     /// Returns the repository and keeps it, when it is known to exist; otherwise the caller's own is as good.
-    pub(super) fn keep_repository(&self, asked: &Asked, names: RepositorySet) -> Arc<Repository> {
+    pub(super) fn keep_repository(&self, asked: &Asked, names: Candidates) -> Arc<Repository> {
         let repository = Arc::new(Repository {
             names,
             content: RwLock::default(),
@@ -160,8 +164,8 @@ impl Snapshot {
         self.keep(&repository.content, found.digest, found.clone());
     }
 
-    pub(super) fn keep_tag(&self, repository: &Repository, tag: &Tag, digest: Digest) {
-        self.keep(&repository.tags, tag.clone(), digest);
+    pub(super) fn keep_tag(&self, repository: &Repository, tag: &Tag, found: &Found) {
+        self.keep(&repository.tags, tag.clone(), found.clone());
     }
 
     fn keep<K: Eq + Hash, V>(&self, map: &RwLock<HashMap<K, V>>, key: K, value: V) {
@@ -181,8 +185,8 @@ impl Repository {
         read(&self.content).get(digest).cloned()
     }
 
-    pub(super) fn tag(&self, tag: &Tag) -> Option<Digest> {
-        read(&self.tags).get(tag).copied()
+    pub(super) fn tag(&self, tag: &Tag) -> Option<Found> {
+        read(&self.tags).get(tag).cloned()
     }
 }
 

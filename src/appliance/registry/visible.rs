@@ -1,5 +1,5 @@
 //! What a generation shows under a name: content, tags, lists and referrers. Lists and tags come from live releases, digests also from
-//! those replaced less than a grace period ago.
+//! those replaced less than a grace period ago. Who owns a name decides who answers (D18 c).
 
 use std::sync::Arc;
 
@@ -7,67 +7,105 @@ use super::content::{Answer, Found, Missing};
 use super::names::{Asked, Reference};
 use super::resolve::candidates;
 use super::service::Registry;
-use super::snapshot::{Repository, Snapshot};
-use crate::db::site::names::{self, Referrer, RepositorySet};
+use super::snapshot::Snapshot;
+use crate::appliance::hidden::HiddenTag;
+use crate::db::Connection;
+use crate::db::site::names::{self, Candidate, Candidates, NamedContent, Referrer};
 use crate::domain::{Digest, RepositoryName, Result, Tag};
 
 impl Registry {
-    /// Returns the repositories that a request may mean in this generation; nothing when it names none.
-    pub fn candidates(&self, snapshot: &Snapshot, asked: &Asked) -> Option<Vec<RepositoryName>> {
-        candidates(&asked.name, asked.namespace.as_deref(), &snapshot.homes)
-    }
-
     /// Looks content up in memory alone; nothing when the answer needs [`Registry::find`].
     pub fn find_cached(&self, snapshot: &Snapshot, asked: &Asked, reference: &Reference) -> Option<Found> {
         let repository = snapshot.repository(asked)?;
         match reference {
-            Reference::Tag(tag) => repository.content(&repository.tag(tag)?),
+            Reference::Tag(tag) => repository.tag(tag),
             Reference::Digest(digest) => repository.content(digest),
         }
     }
 
     /// Looks content up. Waits for the disk.
     ///
-    /// A tag is answered from the live releases, when all of them agree; a digest also from releases replaced less than
-    /// the grace period ago.
+    /// A tag is answered from the live release of the scope that owns it; a digest from every live release and from those replaced
+    /// less than the grace period ago.
     ///
     /// # Errors
     ///
     /// Those of the database.
     pub fn find(&self, snapshot: &Snapshot, asked: &Asked, reference: &Reference) -> Result<Answer> {
-        let repository = match self.repository(snapshot, asked)? {
-            Ok(repository) => repository,
+        let kept = snapshot.repository(asked);
+        let candidates = candidates(&asked.name, asked.namespace.as_deref(), &snapshot.homes);
+        let Some(candidates) = candidates else {
+            return Ok(Err(Missing::BadName));
+        };
+        let names = match &kept {
+            Some(repository) => repository.names.clone(),
+            None => candidates.iter().collect(),
+        };
+        let moment = &snapshot.moment;
+        let content = self.db().read(|connection| {
+            let found = match reference {
+                Reference::Digest(digest) => names::content(connection, moment, &names, digest)?,
+                Reference::Tag(tag) => names::tag(connection, moment, &names, tag)?,
+            };
+            match found {
+                Some(content) => Ok(Ok(content)),
+                None => missing(connection, snapshot, &candidates, &names, reference).map(Err),
+            }
+        })?;
+        let found = match content {
+            Ok(content) => Found::from(content),
             Err(missing) => return Ok(Err(missing)),
         };
-        self.db().read(|connection| {
-            let digest = match reference {
-                Reference::Digest(digest) => *digest,
-                Reference::Tag(tag) => {
-                    match names::tag(connection, &snapshot.live, &repository.names, tag)?.as_slice() {
-                        [digest] => *digest,
-                        _ => return Ok(Err(Missing::Content)),
-                    }
-                }
-            };
-            let content = names::content(connection, &snapshot.readable, &repository.names, &digest)?;
-            let Some(content) = content else {
-                return Ok(Err(Missing::Content));
-            };
-            let found = Found {
-                digest,
-                size: content.size,
-                media_type: content.media_type.map(Arc::from),
-                piece_size: content.piece_size,
-            };
-            snapshot.keep_content(&repository, &found);
-            if let Reference::Tag(tag) = reference {
-                snapshot.keep_tag(&repository, tag, digest);
-            }
-            Ok(Ok(found))
-        })
+        let repository = kept.unwrap_or_else(|| snapshot.keep_repository(asked, names));
+        match reference {
+            Reference::Digest(_) => snapshot.keep_content(&repository, &found),
+            Reference::Tag(tag) => snapshot.keep_tag(&repository, tag, &found),
+        }
+        Ok(Ok(found))
     }
 
-    /// Lists tags of the live releases after `last`, in byte order: at most `limit`. Waits for the disk.
+    /// Whether everybody may ask here for something: whether a name may stand for a repository of agent images.
+    pub fn may_be_public(&self, snapshot: &Snapshot, asked: &Asked) -> bool {
+        repositories(snapshot, asked)
+            .iter()
+            .any(|repository| snapshot.public.has(repository))
+    }
+
+    /// Looks public content up in memory alone; nothing when the answer needs [`Registry::find_public`].
+    pub fn find_public_cached(&self, snapshot: &Snapshot, asked: &Asked, reference: &Reference) -> Option<Found> {
+        let Reference::Digest(digest) = reference else {
+            return None;
+        };
+        let mut repositories = repositories(snapshot, asked).into_iter();
+        let repository = repositories.find(|repository| snapshot.public.holds(repository, digest))?;
+        self.find_cached(snapshot, &exactly(&repository), reference)
+    }
+
+    /// Looks up what everybody may read: agent images by digest; nothing else is anything. Waits for the disk.
+    ///
+    /// # Errors
+    ///
+    /// Those of the database.
+    pub fn find_public(&self, snapshot: &Snapshot, asked: &Asked, reference: &Reference) -> Result<Option<Found>> {
+        let Reference::Digest(digest) = reference else {
+            return Ok(None);
+        };
+        for repository in repositories(snapshot, asked) {
+            if !snapshot.public.has(&repository) {
+                continue;
+            }
+            if !snapshot.public.holds(&repository, digest) {
+                snapshot.public.complete(&repository, self.store());
+            }
+            if snapshot.public.holds(&repository, digest) {
+                return Ok(self.find(snapshot, &exactly(&repository), reference)?.ok());
+            }
+        }
+        Ok(None)
+    }
+
+    /// Lists tags of the live releases after `last`, in byte order: at most `limit`, and exactly those that are answered. Waits for the
+    /// disk.
     ///
     /// # Errors
     ///
@@ -79,14 +117,14 @@ impl Registry {
         last: &str,
         limit: usize,
     ) -> Result<std::result::Result<Vec<Tag>, Missing>> {
-        let Some(repositories) = resolve(snapshot, asked) else {
+        let Some(names) = resolve(snapshot, asked) else {
             return Ok(Err(Missing::BadName));
         };
         self.db().read(|connection| {
-            if !names::is_known(connection, &snapshot.live, &repositories)? {
+            if !names::is_listed(connection, &snapshot.moment, &names)? {
                 return Ok(Err(Missing::Repository));
             }
-            names::tags(connection, &snapshot.live, &repositories, last, limit).map(Ok)
+            names::tags(connection, &snapshot.moment, &names, last, limit).map(Ok)
         })
     }
 
@@ -98,11 +136,11 @@ impl Registry {
     /// Those of the database.
     pub fn catalogue(&self, snapshot: &Snapshot, last: &str, limit: usize) -> Result<Vec<RepositoryName>> {
         self.db()
-            .read(|connection| names::catalogue(connection, &snapshot.live, last, limit))
+            .read(|connection| names::catalogue(connection, &snapshot.moment, last, limit))
     }
 
-    /// Lists what refers to a digest in the live releases, after the referrer `last`: at most `limit`. A repository or
-    /// subject that is not here has none. Waits for the disk.
+    /// Lists what refers to a digest in the live release of the scope that had it first, after the referrer `last`: at most `limit`.
+    /// A repository or subject that is not here has none. Waits for the disk.
     ///
     /// # Errors
     ///
@@ -116,21 +154,12 @@ impl Registry {
         last: Option<&Digest>,
         limit: usize,
     ) -> Result<std::result::Result<Vec<Referrer>, Missing>> {
-        let Some(repositories) = resolve(snapshot, asked) else {
+        let Some(names) = resolve(snapshot, asked) else {
             return Ok(Err(Missing::BadName));
         };
+        let moment = &snapshot.moment;
         self.db()
-            .read(|connection| {
-                names::referrers(
-                    connection,
-                    &snapshot.live,
-                    &repositories,
-                    subject,
-                    artifact_type,
-                    last,
-                    limit,
-                )
-            })
+            .read(|connection| names::referrers(connection, moment, &names, subject, artifact_type, last, limit))
             .map(Ok)
     }
 
@@ -140,28 +169,86 @@ impl Registry {
     ///
     /// Those of the database.
     pub fn example(&self, snapshot: &Snapshot) -> Result<Option<(RepositoryName, Tag)>> {
-        self.db().read(|connection| names::example(connection, &snapshot.live))
-    }
-
-    fn repository(&self, snapshot: &Snapshot, asked: &Asked) -> Result<std::result::Result<Arc<Repository>, Missing>> {
-        if let Some(repository) = snapshot.repository(asked) {
-            return Ok(Ok(repository));
-        }
-        let Some(repositories) = resolve(snapshot, asked) else {
-            return Ok(Err(Missing::BadName));
-        };
-        let known = self
-            .db()
-            .read(|connection| names::is_known(connection, &snapshot.readable, &repositories))?;
-        Ok(if known {
-            Ok(snapshot.keep_repository(asked, repositories))
-        } else {
-            Err(Missing::Repository)
-        })
+        self.db()
+            .read(|connection| names::example(connection, &snapshot.moment))
     }
 }
 
-fn resolve(snapshot: &Snapshot, asked: &Asked) -> Option<RepositorySet> {
+impl From<NamedContent> for Found {
+    fn from(content: NamedContent) -> Self {
+        Self {
+            digest: content.digest,
+            size: content.size,
+            media_type: content.media_type.map(Arc::from),
+            piece_size: content.piece_size,
+        }
+    }
+}
+
+fn repositories(snapshot: &Snapshot, asked: &Asked) -> Vec<RepositoryName> {
+    let candidates = candidates(&asked.name, asked.namespace.as_deref(), &snapshot.homes).unwrap_or_default();
+    candidates.into_iter().map(|candidate| candidate.repository).collect()
+}
+
+/// Asks for a repository with its host.
+fn exactly(repository: &RepositoryName) -> Asked {
+    Asked {
+        name: repository.as_str().to_owned(),
+        namespace: None,
+    }
+}
+
+fn resolve(snapshot: &Snapshot, asked: &Asked) -> Option<Candidates> {
     let candidates = candidates(&asked.name, asked.namespace.as_deref(), &snapshot.homes)?;
     Some(candidates.iter().collect())
+}
+
+/// Finds out why there is nothing.
+fn missing(
+    connection: &Connection,
+    snapshot: &Snapshot,
+    candidates: &[Candidate],
+    names: &Candidates,
+    reference: &Reference,
+) -> Result<Missing> {
+    let moment = &snapshot.moment;
+    let Reference::Tag(tag) = reference else {
+        return Ok(if names::is_known(connection, moment, names)? {
+            Missing::Content
+        } else {
+            Missing::Repository
+        });
+    };
+    let listed = names::is_listed(connection, moment, names)?;
+    let hidden = if snapshot.is_whole() {
+        hidden(connection, snapshot, candidates, names, tag)?
+    } else {
+        None
+    };
+    Ok(match hidden {
+        Some(tag) => Missing::Hidden {
+            listed,
+            tag: Box::new(tag),
+        },
+        None if listed => Missing::Content,
+        None => Missing::Repository,
+    })
+}
+
+/// Finds a release that states the tag for nobody but its own clients.
+fn hidden(
+    connection: &Connection,
+    snapshot: &Snapshot,
+    candidates: &[Candidate],
+    names: &Candidates,
+    tag: &Tag,
+) -> Result<Option<HiddenTag>> {
+    let Some(stated) = names::stated_tag(connection, &snapshot.moment, names, tag)? else {
+        return Ok(None);
+    };
+    let candidate = candidates
+        .iter()
+        .find(|candidate| candidate.repository == stated.repository);
+    let host_owner = candidate.and_then(|candidate| candidate.host_owner);
+    HiddenTag::find(connection, &stated.scope, (&stated.repository, tag, None), host_owner)
 }

@@ -5,6 +5,7 @@ pub mod appliance;
 pub mod audit;
 pub mod local_removals;
 pub mod local_targets;
+pub mod name_claims;
 pub mod names;
 mod owner;
 pub mod owners;

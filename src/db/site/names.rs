@@ -1,45 +1,66 @@
 //! What the registry asks: tags, content, referrers, lists.
 //!
-//! Every question names the releases it may be answered from. Their rows never change, so a caller that keeps its list of
-//! releases stays inside one generation without holding a transaction.
+//! Every question carries who asks and which releases it may be answered from. Rows of a release never change and claims are only
+//! added, later ones, so a caller that keeps its [`Moment`] stays inside one generation without holding a transaction.
+//!
+//! Who is answered what (D18 c): [`Candidate`] says for whom a name stands, and the SQL of [`owner_of_tag`] and
+//! [`owner_of_subject`] which scope has it there.
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use rusqlite::{Connection, OptionalExtension as _, params};
+use serde_json::json;
 
-use super::release::ReleaseId;
+use super::release::{ReleaseId, ScopeId};
 use crate::db::SqlResult as _;
-use crate::domain::{Digest, Hash, RepositoryName, Result, Tag};
+use crate::domain::{Digest, Hash, RepositoryName, Result, Scope, Tag};
 
-/// Releases that a question may be answered from, in the form that queries take.
+/// One generation: what is live, what is readable, and whose hosts are, in the form that queries take.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ReleaseSet(String);
-
-impl FromIterator<ReleaseId> for ReleaseSet {
-    fn from_iter<I: IntoIterator<Item = ReleaseId>>(ids: I) -> Self {
-        Self(json_list(ids.into_iter().map(|id| id.0.to_string())))
-    }
+pub struct Moment {
+    generation: u64,
+    live: String,
+    readable: String,
+    hosts: String,
 }
 
-/// Repositories that a name may stand for, in the form that queries take.
+/// A repository that a name may stand for, and for whom.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RepositorySet(String);
-
-impl<'a> FromIterator<&'a RepositoryName> for RepositorySet {
-    fn from_iter<I: IntoIterator<Item = &'a RepositoryName>>(names: I) -> Self {
-        // The grammar of names has no character that JSON escapes.
-        Self(json_list(names.into_iter().map(|name| format!("\"{name}\""))))
-    }
+pub struct Candidate {
+    /// The repository.
+    pub repository: RepositoryName,
+    /// Who answers.
+    pub answers: Answers,
+    /// Whose its host is: others have neither tags nor referrers below it.
+    pub host_owner: Option<Hash>,
 }
 
-fn json_list(items: impl Iterator<Item = String>) -> String {
-    format!("[{}]", items.collect::<Vec<_>>().join(","))
+/// Which scopes may answer under a name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Answers {
+    /// The one that owns what is asked for.
+    Owner,
+    /// This one, where it owns what is asked for: it calls the host of the repository its home.
+    OwnerIf(ScopeId),
+    /// This one: it is its own that asks.
+    Alone(ScopeId),
+}
+
+/// Repositories that a name may stand for, in the order in which they are asked, in the form that queries take.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Candidates {
+    json: String,
+    count: usize,
 }
 
 /// Content under a repository.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NamedContent {
+    /// Its digest.
+    pub digest: Digest,
     /// Its size.
     pub size: u64,
-    /// For manifests and indexes.
+    /// For manifests and indexes: as the release states it that answers.
     pub media_type: Option<String>,
     /// Bytes per piece, when hashes of its pieces are kept.
     pub piece_size: Option<u64>,
@@ -60,61 +81,179 @@ pub struct Referrer {
     pub annotations: String,
 }
 
-/// Returns what a tag stands for: one digest, or several where releases or repositories disagree.
+/// A tag that a live release states and nobody is answered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StatedTag {
+    /// Where.
+    pub repository: RepositoryName,
+    /// Whose release states it.
+    pub scope: Scope,
+}
+
+impl Moment {
+    /// Takes the generation's number, its live releases, those whose digests may be read (the live ones among them), and whose hosts
+    /// are.
+    pub fn new(
+        generation: u64,
+        live: impl IntoIterator<Item = ReleaseId>,
+        readable: impl IntoIterator<Item = ReleaseId>,
+        hosts: &BTreeMap<String, Hash>,
+    ) -> Self {
+        let list = |ids: &mut dyn Iterator<Item = ReleaseId>| json!(ids.map(|id| id.0).collect::<Vec<_>>()).to_string();
+        let hosts: BTreeMap<&String, String> = hosts.iter().map(|(host, owner)| (host, owner.to_hex())).collect();
+        Self {
+            generation,
+            live: list(&mut live.into_iter()),
+            readable: list(&mut readable.into_iter()),
+            hosts: json!(hosts).to_string(),
+        }
+    }
+}
+
+impl<'a> FromIterator<&'a Candidate> for Candidates {
+    fn from_iter<I: IntoIterator<Item = &'a Candidate>>(candidates: I) -> Self {
+        let list: Vec<_> = candidates
+            .into_iter()
+            .map(|candidate| {
+                let (scope, alone) = match candidate.answers {
+                    Answers::Owner => (None, None),
+                    Answers::OwnerIf(scope) => (Some(scope.0), None),
+                    Answers::Alone(scope) => (Some(scope.0), Some(1)),
+                };
+                json!({
+                    "name": candidate.repository, "scope": scope, "alone": alone,
+                    "domain": candidate.host_owner.map(Hash::to_hex),
+                })
+            })
+            .collect();
+        Self {
+            count: list.len(),
+            json: json!(list).to_string(),
+        }
+    }
+}
+
+/// The candidates of parameter 1 that exist here, as `k`.
+const CANDIDATES: &str = "k AS MATERIALIZED (
+    SELECT j.key AS place, r.id AS repository, j.value ->> 'scope' AS scope, j.value ->> 'alone' AS alone,
+           j.value ->> 'domain' AS domain
+    FROM json_each(?1) j CROSS JOIN repository r ON r.name = j.value ->> 'name')";
+
+/// Whether a scope `s` counts under a candidate, before it is asked whether it owns anything there.
+fn counts(k: &str) -> String {
+    format!("({k}.domain IS NULL OR lower(hex(s.domain)) = {k}.domain) AND ({k}.alone IS NULL OR s.id = {k}.scope)")
+}
+
+/// Whether an owner is the one that may answer under a candidate.
+fn fits(k: &str, owner: &str) -> String {
+    format!("{owner} IS NOT NULL AND ({k}.scope IS NULL OR {k}.scope = {owner})")
+}
+
+/// The scope that owns a tag under a candidate, in the generation of parameter 3.
+fn owner_of_tag(k: &str, tag: &str) -> String {
+    format!(
+        "(SELECT c.scope FROM tag_claim c JOIN scope s ON s.id = c.scope
+          WHERE c.repository = {k}.repository AND c.tag = {tag} AND c.since <= ?3 AND {} ORDER BY c.since LIMIT 1)",
+        counts(k)
+    )
+}
+
+/// The scope that had a subject (parameter 4) live first under a candidate; where nobody had it, the first that refers to it.
+fn owner_of_subject(k: &str) -> String {
+    let first = |from: &str| {
+        format!(
+            "(SELECT l.scope FROM {from} JOIN release l ON l.id = o.release JOIN scope s ON s.id = l.scope
+              WHERE o.repository = {k}.repository AND l.first_live <= ?3 AND {} ORDER BY l.first_live LIMIT 1)",
+            counts(k)
+        )
+    };
+    format!(
+        "coalesce({}, {})",
+        first("blob b JOIN content o ON b.digest = ?4 AND o.blob = b.id"),
+        first("(SELECT * FROM referrer WHERE subject = ?4) o")
+    )
+}
+
+/// Returns what a tag stands for: in the live release of the scope that owns it, under the first candidate where that one answers.
+/// Nothing where nobody owns it, and where the owner does not state it any more.
 ///
 /// # Errors
 ///
 /// Those of [`SqlResult::sql`].
 pub fn tag(
     connection: &Connection,
-    releases: &ReleaseSet,
-    repositories: &RepositorySet,
+    moment: &Moment,
+    candidates: &Candidates,
     tag: &Tag,
-) -> Result<Vec<Digest>> {
-    let mut select = connection
-        .prepare_cached(
-            "SELECT DISTINCT b.digest FROM repository r JOIN tag t ON t.repository = r.id JOIN blob b ON b.id = t.blob
-             WHERE r.name IN (SELECT value FROM json_each(?1)) AND t.tag = ?2
-               AND t.release IN (SELECT value FROM json_each(?3)) LIMIT 2",
-        )
-        .sql("look up a tag")?;
-    let rows = select
-        .query_map(params![repositories.0, tag, releases.0], |row| row.get(0))
-        .sql("look up a tag")?;
-    rows.collect::<rusqlite::Result<_>>().sql("look up a tag")
+) -> Result<Option<NamedContent>> {
+    connection
+        .prepare_cached(&format!(
+            "WITH {CANDIDATES},
+             o AS MATERIALIZED (SELECT k.place, k.repository, k.scope, {} AS owner FROM k),
+             w AS MATERIALIZED (SELECT repository, owner FROM o WHERE {} ORDER BY place LIMIT 1)
+             SELECT b.digest, b.size, c.media_type, b.piece_size
+             FROM w CROSS JOIN release l ON l.scope = w.owner AND l.id IN (SELECT value FROM json_each(?2))
+             CROSS JOIN tag t ON t.repository = w.repository AND t.tag = ?4 AND t.release = l.id
+             CROSS JOIN blob b ON b.id = t.blob
+             CROSS JOIN content c ON c.repository = t.repository AND c.blob = t.blob AND c.release = l.id",
+            owner_of_tag("k", "?4"),
+            fits("o", "o.owner"),
+        ))
+        .and_then(|mut select| {
+            select
+                .query_row(
+                    params![candidates.json, moment.live, moment.generation, tag],
+                    named_content,
+                )
+                .optional()
+        })
+        .sql("look up a tag")
 }
 
-/// Returns content that a repository reaches; where releases state different media types, the newest counts.
+/// Returns content that a repository reaches, whoever has it there. Where scopes state different media types, that of the scope
+/// counts that had it there first.
 ///
 /// # Errors
 ///
 /// Those of [`SqlResult::sql`].
 pub fn content(
     connection: &Connection,
-    releases: &ReleaseSet,
-    repositories: &RepositorySet,
+    moment: &Moment,
+    candidates: &Candidates,
     digest: &Digest,
 ) -> Result<Option<NamedContent>> {
     connection
-        .prepare_cached(
-            "SELECT b.size, c.media_type, b.piece_size FROM blob b JOIN content c ON c.blob = b.id
-             WHERE b.digest = ?2 AND c.repository IN
-                   (SELECT id FROM repository WHERE name IN (SELECT value FROM json_each(?1)))
-               AND c.release IN (SELECT value FROM json_each(?3))
-             ORDER BY c.media_type IS NULL, c.release DESC LIMIT 1",
-        )
+        .prepare_cached(&format!(
+            "WITH {CANDIDATES}
+             SELECT b.digest, b.size, c.media_type, b.piece_size
+             FROM blob b CROSS JOIN k
+             CROSS JOIN content c ON c.repository = k.repository AND c.blob = b.id AND c.release IN (SELECT value FROM json_each(?2))
+             CROSS JOIN release l ON l.id = c.release CROSS JOIN scope s ON s.id = l.scope
+             WHERE b.digest = ?3 AND (k.alone IS NULL OR s.id = k.scope)
+             ORDER BY c.media_type IS NULL, k.domain IS NOT NULL AND lower(hex(s.domain)) <> k.domain, k.place,
+                 (SELECT min(f.first_live) FROM content o JOIN release f ON f.id = o.release
+                  WHERE o.repository = c.repository AND o.blob = c.blob AND f.scope = l.scope),
+                 c.release NOT IN (SELECT value FROM json_each(?4)), c.release DESC
+             LIMIT 1"
+        ))
         .and_then(|mut select| {
             select
-                .query_row(params![repositories.0, digest, releases.0], |row| {
-                    Ok(NamedContent {
-                        size: row.get(0)?,
-                        media_type: row.get(1)?,
-                        piece_size: row.get(2)?,
-                    })
-                })
+                .query_row(
+                    params![candidates.json, moment.readable, digest, moment.live],
+                    named_content,
+                )
                 .optional()
         })
         .sql("look up content")
+}
+
+fn named_content(row: &rusqlite::Row<'_>) -> rusqlite::Result<NamedContent> {
+    Ok(NamedContent {
+        digest: row.get(0)?,
+        size: row.get(1)?,
+        media_type: row.get(2)?,
+        piece_size: row.get(3)?,
+    })
 }
 
 /// Returns the hashes of a blob's pieces and their size, where they are kept.
@@ -146,100 +285,146 @@ pub fn pieces(connection: &Connection, digest: &Digest) -> Result<Option<(u64, V
     Ok(Some((size, hashes.iter().copied().map(Hash).collect())))
 }
 
-/// Returns up to `limit` tags after `last`, in byte order. Tags that stand for several digests are left out (D18).
+/// Returns up to `limit` tags after `last`, in byte order: exactly those that [`tag`] answers.
 ///
 /// # Errors
 ///
 /// Those of [`SqlResult::sql`].
 pub fn tags(
     connection: &Connection,
-    releases: &ReleaseSet,
-    repositories: &RepositorySet,
+    moment: &Moment,
+    candidates: &Candidates,
     last: &str,
     limit: usize,
 ) -> Result<Vec<Tag>> {
+    // One candidate after another, each in the order of its index, so that a page costs what it holds.
     let mut select = connection
-        .prepare_cached(
-            "SELECT t.tag FROM tag t
-             WHERE t.repository IN (SELECT id FROM repository WHERE name IN (SELECT value FROM json_each(?1)))
-               AND t.tag > ?2 AND t.release IN (SELECT value FROM json_each(?3))
-             GROUP BY t.tag HAVING min(t.blob) = max(t.blob) ORDER BY t.tag LIMIT ?4",
-        )
+        .prepare_cached(&format!(
+            "WITH {CANDIDATES}
+             SELECT DISTINCT t.tag FROM tag t CROSS JOIN k ON k.place = ?6 CROSS JOIN release l ON l.id = t.release
+             WHERE t.repository = (SELECT repository FROM k WHERE place = ?6) AND t.tag > ?4
+               AND t.release IN (SELECT value FROM json_each(?2)) AND l.scope = {}
+               AND (k.scope IS NULL OR k.scope = l.scope)
+               AND NOT EXISTS (SELECT 1 FROM k q WHERE q.place < k.place AND {})
+             ORDER BY t.tag LIMIT ?5",
+            owner_of_tag("k", "t.tag"),
+            fits("q", &owner_of_tag("q", "t.tag")),
+        ))
         .sql("list tags")?;
-    let rows = select
-        .query_map(params![repositories.0, last, releases.0, limit], |row| row.get(0))
-        .sql("list tags")?;
-    rows.collect::<rusqlite::Result<_>>().sql("list tags")
+    let mut found = BTreeSet::new();
+    for place in 0..candidates.count {
+        let rows = select
+            .query_map(
+                params![candidates.json, moment.live, moment.generation, last, limit, place],
+                |row| row.get::<_, Tag>(0),
+            )
+            .sql("list tags")?;
+        for tag in rows {
+            found.insert(tag.sql("list tags")?);
+        }
+    }
+    Ok(found.into_iter().take(limit).collect())
 }
 
-/// Whether a repository has any content.
+/// Whether anybody has content in a repository that can be read by digest.
 ///
 /// # Errors
 ///
 /// Those of [`SqlResult::sql`].
-pub fn is_known(connection: &Connection, releases: &ReleaseSet, repositories: &RepositorySet) -> Result<bool> {
+pub fn is_known(connection: &Connection, moment: &Moment, candidates: &Candidates) -> Result<bool> {
     connection
-        .prepare_cached(
-            "SELECT EXISTS (SELECT 1 FROM repository r JOIN content c ON c.repository = r.id
-             WHERE r.name IN (SELECT value FROM json_each(?1)) AND c.release IN (SELECT value FROM json_each(?2)))",
-        )
-        .and_then(|mut select| select.query_row(params![repositories.0, releases.0], |row| row.get(0)))
+        .prepare_cached(&format!(
+            "WITH {CANDIDATES} SELECT EXISTS (
+                 SELECT 1 FROM k JOIN release_repository rr ON rr.repository = k.repository
+                 JOIN release l ON l.id = rr.release
+                 WHERE rr.release IN (SELECT value FROM json_each(?2)) AND (k.alone IS NULL OR l.scope = k.scope))"
+        ))
+        .and_then(|mut select| select.query_row(params![candidates.json, moment.readable], |row| row.get(0)))
         .sql("look up a repository")
 }
 
-/// Returns up to `limit` repositories after `last`, in byte order.
+/// Whether those who may have tags in a repository have it live.
 ///
 /// # Errors
 ///
 /// Those of [`SqlResult::sql`].
-pub fn catalogue(
-    connection: &Connection,
-    releases: &ReleaseSet,
-    last: &str,
-    limit: usize,
-) -> Result<Vec<RepositoryName>> {
+pub fn is_listed(connection: &Connection, moment: &Moment, candidates: &Candidates) -> Result<bool> {
+    connection
+        .prepare_cached(&format!(
+            "WITH {CANDIDATES} SELECT EXISTS (
+                 SELECT 1 FROM k JOIN release_repository rr ON rr.repository = k.repository
+                 JOIN release l ON l.id = rr.release JOIN scope s ON s.id = l.scope
+                 WHERE rr.release IN (SELECT value FROM json_each(?2)) AND {} AND (k.scope IS NULL OR k.scope = s.id))",
+            counts("k")
+        ))
+        .and_then(|mut select| select.query_row(params![candidates.json, moment.live], |row| row.get(0)))
+        .sql("look up a repository")
+}
+
+/// Returns up to `limit` repositories after `last`, in byte order. Below a host that belongs to a domain, others have none.
+///
+/// # Errors
+///
+/// Those of [`SqlResult::sql`].
+pub fn catalogue(connection: &Connection, moment: &Moment, last: &str, limit: usize) -> Result<Vec<RepositoryName>> {
     let mut select = connection
         .prepare_cached(
-            "SELECT r.name FROM repository r WHERE r.name > ?1 AND EXISTS (SELECT 1 FROM content c
-             WHERE c.repository = r.id AND c.release IN (SELECT value FROM json_each(?2)))
+            "SELECT r.name FROM repository r WHERE r.name > ?1 AND EXISTS (
+                 SELECT 1 FROM release_repository rr JOIN release l ON l.id = rr.release JOIN scope s ON s.id = l.scope
+                 WHERE rr.repository = r.id AND rr.release IN (SELECT value FROM json_each(?2))
+                   AND NOT EXISTS (SELECT 1 FROM json_each(?4) h WHERE h.key = substr(r.name, 1, instr(r.name, '/') - 1)
+                                   AND h.value <> lower(hex(s.domain))))
              ORDER BY r.name LIMIT ?3",
         )
         .sql("list repositories")?;
     let rows = select
-        .query_map(params![last, releases.0, limit], |row| row.get(0))
+        .query_map(params![last, moment.live, limit, moment.hosts], |row| row.get(0))
         .sql("list repositories")?;
     rows.collect::<rusqlite::Result<_>>().sql("list repositories")
 }
 
 /// Returns up to `limit` manifests that refer to a subject, after the one with digest `last`; only those of an artifact
-/// type, where one is given.
+/// type, where one is given. They are those of the scope that had the subject live first.
 ///
 /// # Errors
 ///
 /// Those of [`SqlResult::sql`].
 pub fn referrers(
     connection: &Connection,
-    releases: &ReleaseSet,
-    repositories: &RepositorySet,
+    moment: &Moment,
+    candidates: &Candidates,
     subject: &Digest,
     artifact_type: Option<&str>,
     last: Option<&Digest>,
     limit: usize,
 ) -> Result<Vec<Referrer>> {
     let mut select = connection
-        .prepare_cached(
-            "SELECT b.digest, b.size, f.media_type, f.artifact_type, f.annotations, max(f.release)
-             FROM referrer f JOIN blob b ON b.id = f.blob
-             WHERE f.repository IN (SELECT id FROM repository WHERE name IN (SELECT value FROM json_each(?1)))
-               AND f.subject = ?2 AND f.release IN (SELECT value FROM json_each(?3))
-               AND (?4 IS NULL OR f.artifact_type = ?4)
-               AND f.blob > coalesce((SELECT id FROM blob WHERE digest = ?5), 0)
-             GROUP BY f.blob ORDER BY f.blob LIMIT ?6",
-        )
+        .prepare_cached(&format!(
+            "WITH {CANDIDATES},
+             o AS MATERIALIZED (SELECT k.place, k.repository, k.scope, {} AS owner FROM k),
+             w AS MATERIALIZED (SELECT repository, owner FROM o WHERE {} ORDER BY place LIMIT 1)
+             SELECT b.digest, b.size, f.media_type, f.artifact_type, f.annotations
+             FROM w CROSS JOIN release l ON l.scope = w.owner AND l.id IN (SELECT value FROM json_each(?2))
+             CROSS JOIN referrer f ON f.repository = w.repository AND f.subject = ?4 AND f.release = l.id
+             CROSS JOIN blob b ON b.id = f.blob
+             WHERE (?5 IS NULL OR f.artifact_type = ?5)
+               AND f.blob > coalesce((SELECT id FROM blob WHERE digest = ?6), 0)
+             ORDER BY f.blob LIMIT ?7",
+            owner_of_subject("k"),
+            fits("o", "o.owner"),
+        ))
         .sql("list referrers")?;
     let rows = select
         .query_map(
-            params![repositories.0, subject, releases.0, artifact_type, last, limit],
+            params![
+                candidates.json,
+                moment.live,
+                moment.generation,
+                subject,
+                artifact_type,
+                last,
+                limit
+            ],
             |row| {
                 Ok(Referrer {
                     digest: row.get(0)?,
@@ -254,21 +439,63 @@ pub fn referrers(
     rows.collect::<rusqlite::Result<_>>().sql("list referrers")
 }
 
-/// Returns a repository and tag to show as an example, the first in byte order.
+/// Returns the first live release, in the order of the candidates, that states a tag which [`tag`] does not answer.
 ///
 /// # Errors
 ///
 /// Those of [`SqlResult::sql`].
-pub fn example(connection: &Connection, releases: &ReleaseSet) -> Result<Option<(RepositoryName, Tag)>> {
+pub fn stated_tag(
+    connection: &Connection,
+    moment: &Moment,
+    candidates: &Candidates,
+    tag: &Tag,
+) -> Result<Option<StatedTag>> {
+    connection
+        .prepare_cached(&format!(
+            "WITH {CANDIDATES}
+             SELECT r.name, s.domain, s.product, s.channel
+             FROM k JOIN tag t ON t.repository = k.repository AND t.tag = ?3 JOIN repository r ON r.id = k.repository
+             JOIN release l ON l.id = t.release JOIN scope s ON s.id = l.scope
+             WHERE t.release IN (SELECT value FROM json_each(?2)) ORDER BY k.place, l.id LIMIT 1"
+        ))
+        .and_then(|mut select| {
+            select
+                .query_row(params![candidates.json, moment.live, tag], |row| {
+                    Ok(StatedTag {
+                        repository: row.get(0)?,
+                        scope: Scope {
+                            domain: row.get(1)?,
+                            product: row.get(2)?,
+                            channel: row.get(3)?,
+                        },
+                    })
+                })
+                .optional()
+        })
+        .sql("look for a hidden tag")
+}
+
+/// Returns a repository and tag to show as an example, the first in byte order that everybody is answered.
+///
+/// # Errors
+///
+/// Those of [`SqlResult::sql`].
+pub fn example(connection: &Connection, moment: &Moment) -> Result<Option<(RepositoryName, Tag)>> {
     connection
         .prepare_cached(
-            "SELECT r.name, t.tag FROM repository r JOIN tag t ON t.repository = r.id
+            "SELECT r.name, t.tag FROM repository r JOIN tag t ON t.repository = r.id JOIN release l ON l.id = t.release
              WHERE t.release IN (SELECT value FROM json_each(?1)) AND t.tag NOT LIKE 'sha256-%'
+               AND l.scope = (SELECT c.scope FROM tag_claim c JOIN scope s ON s.id = c.scope
+                              WHERE c.repository = r.id AND c.tag = t.tag
+                                AND NOT EXISTS (SELECT 1 FROM json_each(?2) h
+                                                WHERE h.key = substr(r.name, 1, instr(r.name, '/') - 1)
+                                                  AND h.value <> lower(hex(s.domain)))
+                              ORDER BY c.since LIMIT 1)
              ORDER BY r.name, t.tag LIMIT 1",
         )
         .and_then(|mut select| {
             select
-                .query_row([&releases.0], |row| Ok((row.get(0)?, row.get(1)?)))
+                .query_row([&moment.live, &moment.hosts], |row| Ok((row.get(0)?, row.get(1)?)))
                 .optional()
         })
         .sql("look for an example")

@@ -388,10 +388,16 @@ impl Names<'_> {
                 [name],
             )
             .sql("record a repository")?;
-        let id = self
+        let id: i64 = self
             .transaction
             .query_row("SELECT id FROM repository WHERE name = ?", [name], |row| row.get(0))
             .sql("read a repository")?;
+        self.transaction
+            .execute(
+                "INSERT INTO release_repository (repository, release) VALUES (?, ?)",
+                params![id, self.release.0],
+            )
+            .sql("record a repository of the release")?;
         self.repositories.insert(name.clone(), id);
         Ok(id)
     }

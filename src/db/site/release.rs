@@ -7,13 +7,17 @@ use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
 use serde_json::json;
 
 use super::targets::{self, Undeploy};
-use super::{Page, audit, owners};
+use super::{Page, audit, name_claims, owners};
 use crate::db::SqlResult as _;
 use crate::domain::{Class, Counter, Digest, Error, Hash, Result, Scope, Timestamp};
 
 /// Key of a release inside this database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ReleaseId(pub(super) i64);
+
+/// Key of a scope inside this database.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ScopeId(pub(super) i64);
 
 /// Where a release stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,6 +37,8 @@ pub struct ReleaseRow {
     pub id: ReleaseId,
     /// Trust domain, product and channel.
     pub scope: Scope,
+    /// Key of that.
+    pub scope_id: ScopeId,
     /// Head digest: the bundle's identity.
     pub head: Hash,
     /// Its number.
@@ -84,7 +90,7 @@ pub enum Activated {
 }
 
 const COLUMNS: &str = "SELECT r.id, s.domain, s.product, s.channel, r.head, r.epoch, r.sequence, r.root_version, r.version, \
-     r.state, r.imported_at, r.activated_at, r.retired_at FROM release r JOIN scope s ON s.id = r.scope";
+     r.state, r.imported_at, r.activated_at, r.retired_at, s.id FROM release r JOIN scope s ON s.id = r.scope";
 
 /// Returns every release, by scope, newest first.
 ///
@@ -143,6 +149,7 @@ fn query(connection: &Connection, rest: &str, parameters: impl rusqlite::Params)
                     product: row.get(2)?,
                     channel: row.get(3)?,
                 },
+                scope_id: ScopeId(row.get(13)?),
                 head: row.get(4)?,
                 counter: Counter {
                     epoch: row.get(5)?,
@@ -198,19 +205,6 @@ pub fn pages(connection: &Connection, id: ReleaseId) -> Result<Vec<Page>> {
         })
         .sql("read the index pages")?;
     rows.collect::<rusqlite::Result<_>>().sql("read the index pages")
-}
-
-/// Returns the registry hosts whose repositories a release answers without a host in the name.
-///
-/// # Errors
-///
-/// Those of [`SqlResult::sql`].
-pub fn home_hosts(connection: &Connection, id: ReleaseId) -> Result<Vec<String>> {
-    let mut select = connection
-        .prepare_cached("SELECT host FROM home_host WHERE release = ? ORDER BY host")
-        .sql("read the home hosts")?;
-    let rows = select.query_map([id.0], |row| row.get(0)).sql("read the home hosts")?;
-    rows.collect::<rusqlite::Result<_>>().sql("read the home hosts")
 }
 
 /// Returns how many blobs a release has, and the sum of their sizes.
@@ -395,13 +389,14 @@ pub fn activate(transaction: &Transaction<'_>, id: ReleaseId, at: Timestamp, und
             params![at, id.0],
         )
         .sql("activate the release")?;
-    let generation = transaction
+    let generation: u64 = transaction
         .query_row(
             "UPDATE appliance SET generation = generation + 1 RETURNING generation",
             [],
             |row| row.get(0),
         )
         .sql("raise the generation")?;
+    name_claims::record(transaction, &release, generation)?;
     let before = previous.map(|(id, _)| ReleaseId(id));
     owners::go_live(transaction, id, &release.scope)?;
     let changes = targets::go_live(transaction, id, before, at)?;

@@ -51,6 +51,7 @@ CREATE TABLE release (
   version      TEXT    NOT NULL,
   state        TEXT    NOT NULL CHECK (state IN ('available', 'active', 'retired')),
   imported_at  INTEGER NOT NULL,
+  first_live   INTEGER,                 -- generation that it was first live in; tells which scope had content first (D18)
   activated_at INTEGER,
   retired_at   INTEGER,
   UNIQUE (scope, epoch, sequence)
@@ -69,6 +70,21 @@ CREATE TABLE home_host (
   release INTEGER NOT NULL REFERENCES release (id),
   host    TEXT    NOT NULL,
   PRIMARY KEY (release, host)
+) STRICT, WITHOUT ROWID;
+
+-- Which scope had which host live as its home, and since which generation: the order in which names without host are looked for.
+-- Rows of these three tables stay for as long as a release of the scope (of the domain) is retained.
+CREATE TABLE home_claim (
+  scope INTEGER NOT NULL REFERENCES scope (id),
+  host  TEXT    NOT NULL,
+  since INTEGER NOT NULL,
+  PRIMARY KEY (scope, host)
+) STRICT, WITHOUT ROWID;
+
+-- Whose a home host is: of the domain that first had it live as one while no other domain had a repository under it live.
+CREATE TABLE host_owner (
+  host   TEXT    PRIMARY KEY,
+  domain BLOB    NOT NULL
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE blob (
@@ -90,6 +106,12 @@ CREATE TABLE repository (
   name TEXT NOT NULL UNIQUE             -- with its host: docker.io/library/postgres
 ) STRICT;
 
+CREATE TABLE release_repository (
+  repository INTEGER NOT NULL REFERENCES repository (id),
+  release    INTEGER NOT NULL REFERENCES release (id),
+  PRIMARY KEY (repository, release)
+) STRICT, WITHOUT ROWID;
+
 -- What can be fetched by digest under a repository name.
 CREATE TABLE content (
   repository INTEGER NOT NULL REFERENCES repository (id),
@@ -105,6 +127,15 @@ CREATE TABLE tag (
   release    INTEGER NOT NULL REFERENCES release (id),
   blob       INTEGER NOT NULL REFERENCES blob (id),
   PRIMARY KEY (repository, tag, release)
+) STRICT, WITHOUT ROWID;
+
+-- Which scopes had a tag live, and since which generation: it belongs to the first (D18), also while that one does not state it.
+CREATE TABLE tag_claim (
+  repository INTEGER NOT NULL REFERENCES repository (id),
+  tag        TEXT    NOT NULL,
+  since      INTEGER NOT NULL,
+  scope      INTEGER NOT NULL REFERENCES scope (id),
+  PRIMARY KEY (repository, tag, since)
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE referrer (

@@ -222,31 +222,6 @@ fn a_name_is_found_by_namespace_by_host_and_under_a_home() {
 }
 
 #[test]
-fn a_tag_that_two_products_use_differently_is_answered_by_digest_only() {
-    let site = Site::new();
-    site.release("erp", 1)
-        .tag(A, "v1", b"{\"n\":1}")
-        .tag(A, "same", b"{}")
-        .live();
-    site.release("crm", 1)
-        .tag(A, "v1", b"{\"n\":2}")
-        .tag(A, "same", b"{}")
-        .live();
-    let (_server, address) = site.serve();
-    let reply = get(address, &format!("/v2/{A}/manifests/v1"));
-    assert_eq!((reply.status, reply.code().as_str()), (404, "MANIFEST_UNKNOWN"));
-    assert_eq!(get(address, &format!("/v2/{A}/manifests/same")).status, 200);
-    for body in [b"{\"n\":1}", b"{\"n\":2}"] {
-        let reply = get(address, &format!("/v2/{A}/manifests/{}", digest(body)));
-        assert_eq!((reply.status, reply.body.as_slice()), (200, body.as_slice()));
-    }
-    assert_eq!(
-        get(address, &format!("/v2/{A}/tags/list")).json()["tags"],
-        serde_json::json!(["same"])
-    );
-}
-
-#[test]
 fn a_blob_is_reached_through_its_own_repositories_only() {
     let site = Site::new();
     let draft = site.release("erp", 1).tag(A, "v1", b"{}").blob(A, b"mine");

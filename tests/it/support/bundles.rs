@@ -145,6 +145,17 @@ impl Vendor {
     /// As [`Vendor::with_targets`], with a real chart `shop` of version `1.0.0+a` in `registry.test/charts/shop`; `make` gets the
     /// digests of the image and of the chart.
     pub(crate) fn with_chart(&self, sequence: u64, make: impl FnOnce(Digest, Digest) -> Desired) -> Made {
+        self.with_chart_of("crm", sequence, CHART, make)
+    }
+
+    /// As [`Vendor::with_chart`], for another product, with another archive.
+    pub(crate) fn with_chart_of(
+        &self,
+        product: &str,
+        sequence: u64,
+        archive: &[u8],
+        make: impl FnOnce(Digest, Digest) -> Desired,
+    ) -> Made {
         let (mut content, mut blobs, manifest, layers) = image(sequence, &[b"a layer".to_vec()]);
         let config = br#"{"apiVersion":"v2","name":"shop","version":"1.0.0+a","description":"a \"shop\""}"#;
         let mut described = |bytes: &[u8], media_type: &str| {
@@ -156,7 +167,7 @@ impl Vendor {
             )
         };
         let config = described(config, "application/vnd.cncf.helm.config.v1+json");
-        let archive = described(CHART, "application/vnd.cncf.helm.chart.content.v1.tar+gzip");
+        let archive = described(archive, "application/vnd.cncf.helm.chart.content.v1.tar+gzip");
         let chart = format!(
             r#"{{"schemaVersion":2,"mediaType":"{}","config":{config},"layers":[{archive}]}}"#,
             oci::OCI_MANIFEST
@@ -176,7 +187,7 @@ impl Vendor {
         content.manifests.insert(chart_digest, chart.into_bytes());
         content.documents.extend(make(manifest, chart_digest).into_documents());
         self.pack(
-            ("crm", "stable"),
+            (product, "stable"),
             sequence,
             (content, blobs, manifest, layers),
             SMALL_CHUNKS,

@@ -43,13 +43,12 @@ impl TestClock {
     }
 }
 
-/// An appliance's state folder and the vendor whose root is pinned in it.
+/// An appliance's state folder and the vendors whose roots are pinned in it.
 pub(crate) struct Site {
     folder: TempDir,
     pub(crate) db: Db,
     pub(crate) clock: TestClock,
-    key: SigningKey,
-    domain: Hash,
+    vendors: Vec<(SigningKey, Hash)>,
 }
 
 pub(crate) fn digest(bytes: &[u8]) -> Digest {
@@ -72,32 +71,40 @@ pub(crate) fn noise(length: usize, seed: u64) -> Vec<u8> {
 
 impl Site {
     pub(crate) fn new() -> Self {
+        Self::of_vendors(1)
+    }
+
+    /// An appliance of several vendors.
+    pub(crate) fn of_vendors(count: usize) -> Self {
         let folder = tempfile::tempdir().unwrap();
         for name in ["blobs/sha256", "roots", "identity"] {
             fs::create_dir_all(folder.path().join(name)).unwrap();
         }
-        let key = SigningKey::generate().unwrap();
-        let (chain, domain) = chain(&key);
-        write(&folder.path().join(format!("roots/{domain}.json")), &chain.to_file());
         let db = Db::create(&folder.path().join("airlock.db"), &Schema::SITE).unwrap();
         let site = appliance::ApplianceRow {
             site: "0123456789abcdef0123456789abcdef".parse().unwrap(),
             name: "plant".into(),
             created_at: Timestamp::EPOCH,
         };
-        db.write(|tx| {
-            appliance::insert(tx, &site)?;
-            time_floor::raise(tx, chain.domain(), Timestamp::EPOCH)?;
-            trust::store_chain(tx, &chain, Timestamp::EPOCH)
-        })
-        .unwrap();
+        db.write(|tx| appliance::insert(tx, &site)).unwrap();
+        let vendors = (0..count).map(|_| {
+            let key = SigningKey::generate().unwrap();
+            let (chain, domain) = chain(&key);
+            write(&folder.path().join(format!("roots/{domain}.json")), &chain.to_file());
+            db.write(|tx| {
+                time_floor::raise(tx, domain, Timestamp::EPOCH)?;
+                trust::store_chain(tx, &chain, Timestamp::EPOCH)
+            })
+            .unwrap();
+            (key, domain)
+        });
+        let vendors = vendors.collect();
         Self {
             folder,
             db,
             // Far enough from 1970 that there is time before it.
             clock: TestClock(Arc::new(AtomicI64::new(1_000_000))),
-            key,
-            domain,
+            vendors,
         }
     }
 
@@ -112,10 +119,16 @@ impl Site {
 
     /// Starts a release; nothing is visible before it is published.
     pub(crate) fn release(&self, product: &str, sequence: u64) -> Draft<'_> {
+        self.release_of(0, product, sequence)
+    }
+
+    /// Starts a release of one of the vendors.
+    pub(crate) fn release_of(&self, vendor: usize, product: &str, sequence: u64) -> Draft<'_> {
         Draft {
             site: self,
+            vendor,
             scope: Scope {
-                domain: self.domain,
+                domain: self.vendors[vendor].1,
                 product: product.parse().unwrap(),
                 channel: "stable".parse().unwrap(),
             },
@@ -171,6 +184,7 @@ impl Site {
 /// A release in the making.
 pub(crate) struct Draft<'a> {
     site: &'a Site,
+    vendor: usize,
     scope: Scope,
     sequence: u64,
     homes: Vec<String>,
@@ -181,6 +195,23 @@ pub(crate) struct Draft<'a> {
 impl Draft<'_> {
     pub(crate) fn home(mut self, host: &str) -> Self {
         self.homes.push(host.into());
+        self
+    }
+
+    /// On another channel than `stable`.
+    pub(crate) fn on(mut self, channel: &str) -> Self {
+        self.scope.channel = channel.parse().unwrap();
+        self
+    }
+
+    /// Adds a manifest of some type, under a tag or none.
+    pub(crate) fn typed(mut self, repository: &str, tag: Option<&str>, media_type: &str, manifest: &[u8]) -> Self {
+        let digest = self.put(repository, manifest, Some(media_type));
+        self.names.extend(tag.map(|tag| NameRow::Tag {
+            repository: repository.parse().unwrap(),
+            tag: tag.parse().unwrap(),
+            digest,
+        }));
         self
     }
 
@@ -243,8 +274,9 @@ impl Draft<'_> {
     }
 
     pub(crate) fn publish(self, activate: bool) -> ReleaseId {
-        let head = format!("{{\"release\":\"{} {}\"}}", self.scope, self.sequence);
-        let signature = Signature::make(&self.site.key, PayloadType::BundleHead, head.as_bytes());
+        let (key, domain) = &self.site.vendors[self.vendor];
+        let head = format!("{{\"release\":\"{domain} {} {}\"}}", self.scope, self.sequence);
+        let signature = Signature::make(key, PayloadType::BundleHead, head.as_bytes());
         let signatures = airlock::crypto::canonical::to_vec(&serde_json::json!({ "signatures": [signature] }));
         let published = self.site.db.write(|tx| {
             publish(

@@ -212,18 +212,33 @@ fn agent_images_are_for_everybody_in_every_mode() {
         };
         let (serving, manifest) = serving(settings);
         for path in [
-            format!("/v2/{AGENT}/manifests/3.1.0"),
             format!("/v2/{AGENT}/manifests/{manifest}"),
             format!("/v2/registry.test/distr/docker-autoheal/manifests/{manifest}"),
-            format!("/v2/{AGENT}/tags/list"),
             format!("/v2/distr/docker-agent/manifests/{manifest}?ns=registry.test"),
         ] {
             assert_eq!(get(&serving, &path, &[]).status, 200, "{path}");
         }
     }
+    // Exactly their manifests, configurations and layers: by digest, in their own repositories.
     let (serving, manifest) = serving(credentials());
-    assert_challenge(&get(&serving, &format!("/v2/{REPOSITORY}/manifests/{manifest}"), &[]));
-    assert_challenge(&get(&serving, "/v2/_catalog", &[]));
+    let document = get(&serving, &format!("/v2/{AGENT}/manifests/{manifest}"), &[]).json();
+    for part in [&document["config"], &document["layers"][0]] {
+        let digest = part["digest"].as_str().unwrap();
+        let blob = get(&serving, &format!("/v2/distr/docker-agent/blobs/{digest}"), &[]);
+        assert_eq!(blob.status, 200);
+        assert_challenge(&get(&serving, &format!("/v2/{REPOSITORY}/blobs/{digest}"), &[]));
+    }
+    let none = format!("sha256:{}", "0".repeat(64));
+    for path in [
+        format!("/v2/{REPOSITORY}/manifests/{manifest}"),
+        format!("/v2/{AGENT}/manifests/3.1.0"),
+        format!("/v2/{AGENT}/manifests/{none}"),
+        format!("/v2/{AGENT}/tags/list"),
+        format!("/v2/{AGENT}/referrers/{manifest}"),
+        "/v2/_catalog".to_owned(),
+    ] {
+        assert_challenge(&get(&serving, &path, &[]));
+    }
 }
 
 #[test]
@@ -296,12 +311,10 @@ fn r02_d18_a_token_sees_its_own_product_and_nothing_else() {
     // Agent images are everybody's, whichever product brought them.
     let agent = format!("/v2/{AGENT}/manifests/{}", manifests[1]);
     assert_eq!(get(&serving, &agent, &show(0)).status, 200);
-    // Who is no agent gets a tag only where all agree (D18).
+    // Who is no agent gets a tag of the product that had it live first (D18).
     let (open, manifests) = two_products(Settings::default());
-    assert_eq!(
-        get(&open, &format!("/v2/{REPOSITORY}/manifests/latest"), &[]).status,
-        404
-    );
+    let latest = get(&open, &format!("/v2/{REPOSITORY}/manifests/latest"), &[]);
+    assert_eq!(latest.header("docker-content-digest"), Some(manifests[0].as_str()));
     for manifest in &manifests {
         assert_eq!(
             get(&open, &format!("/v2/{REPOSITORY}/manifests/{manifest}"), &[]).status,
