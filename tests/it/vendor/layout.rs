@@ -215,7 +215,7 @@ fn the_whole_list_of_what_cannot_be_carried_is_the_error() {
         image_set.manifest(&json!({"schemaVersion": 2, "mediaType": MANIFEST, "config": config, "layers": [layer]}))
     };
     let urls = layer(&mut image_set, &|layer| {
-        layer["urls"] = json!(["https://elsewhere.test/x"])
+        layer["urls"] = json!(["https://elsewhere.test/x"]);
     });
     let sha512 = layer(&mut image_set, &|layer| {
         layer["digest"] = json!(format!("sha512:{}", "a".repeat(128)));
@@ -224,7 +224,7 @@ fn the_whole_list_of_what_cannot_be_carried_is_the_error() {
         layer["mediaType"] = json!("application/vnd.docker.image.rootfs.foreign.diff.tar.gzip");
     });
     let missing = layer(&mut image_set, &|layer| {
-        layer["digest"] = json!(digest_of(b"not there"))
+        layer["digest"] = json!(digest_of(b"not there"));
     });
     let good = layer(&mut image_set, &|_| {});
     let problems = [
