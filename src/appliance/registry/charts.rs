@@ -2,8 +2,9 @@
 //! signed, under the version that was signed.
 //!
 //! A chart whose configuration says another name or version is listed under the signed ones all the same: they are what agents ask
-//! for. Where scopes sign one version with other bytes, an agent gets its own, and anybody else that of the scope which had the
-//! version's tag live first; below a home host only the domain counts that it belongs to. An index is made once per generation.
+//! for. A version is its tag, and belongs to whom the tag belongs to: where scopes sign one version with other bytes, an agent gets its
+//! own, and anybody else that of the scope which had the tag live first, or none where that signs it no more. Below a home host only
+//! the domain counts that it belongs to. An index is made once per generation.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
@@ -19,8 +20,8 @@ use super::snapshot::Snapshot;
 use crate::appliance::live::Generation;
 use crate::bundle::desired::{ChartSource, Deployment, HelmDeployment};
 use crate::db::site::name_claims;
-use crate::db::site::release::{ScopeId, State};
-use crate::domain::{Digest, RepositoryName, Result, Scope, Tag};
+use crate::db::site::release::State;
+use crate::domain::{Digest, Hash, RepositoryName, Result, Scope, Tag};
 
 /// Media type of a chart's configuration: `Chart.yaml` as JSON.
 const CONFIG: &str = "application/vnd.cncf.helm.config.v1+json";
@@ -39,6 +40,8 @@ pub(super) struct Charts(HashMap<RepositoryName, ChartRepository>);
 #[derive(Debug, Default)]
 struct ChartRepository {
     signed: Vec<SignedChart>,
+    /// The domain that its host belongs to.
+    host_owner: Option<Hash>,
     /// By the scope that gets it; nothing for everybody else.
     indexes: RwLock<HashMap<Option<Scope>, Arc<ChartIndex>>>,
     /// Held while an index is made, so that it is made once.
@@ -49,7 +52,6 @@ struct ChartRepository {
 #[derive(Debug)]
 struct SignedChart {
     scope: Scope,
-    scope_id: ScopeId,
     name: String,
     version: String,
     tag: Tag,
@@ -109,14 +111,15 @@ impl Charts {
                 let images = deployment.images.iter().filter(|image| image.repository == helm.chart);
                 let signed = SignedChart {
                     scope: release.scope.clone(),
-                    scope_id: release.scope_id,
                     name: helm.chart_name.clone(),
                     version: helm.chart_version.clone(),
                     tag: helm.tag.clone(),
                     digests: images.map(|image| image.digest).collect(),
                     hidden: owner.is_some_and(|owner| owner != release.scope.domain),
                 };
-                repositories.entry(helm.chart.clone()).or_default().signed.push(signed);
+                let repository = repositories.entry(helm.chart.clone()).or_default();
+                repository.host_owner = owner;
+                repository.signed.push(signed);
             }
         }
         Self(repositories)
@@ -207,22 +210,20 @@ impl Registry {
         }
         let mut chosen = Vec::new();
         for signed in versions.into_values() {
-            let own = signed.iter().copied().find(|chart| Some(&chart.scope) == asker);
-            chosen.extend(match (own, signed.as_slice()) {
-                (Some(own), _) => Some(own),
-                (None, [only]) => Some(*only),
-                (None, [first, ..]) => {
-                    let claimants = self
-                        .db()
-                        .read(|connection| name_claims::claimants(connection, repository, &first.tag))?;
-                    let place = |chart: &SignedChart| claimants.iter().position(|scope| *scope == chart.scope_id);
-                    signed
-                        .iter()
-                        .copied()
-                        .min_by_key(|chart| place(chart).unwrap_or(usize::MAX))
-                }
-                (None, []) => None,
-            });
+            if let Some(own) = signed.iter().copied().find(|chart| Some(&chart.scope) == asker) {
+                chosen.push(own);
+                continue;
+            }
+            let Some(tag) = signed.first().map(|chart| &chart.tag) else {
+                continue;
+            };
+            let owner = self
+                .db()
+                .read(|connection| name_claims::tag_owner(connection, repository, tag, charts.host_owner))?;
+            let Some(owner) = owner else { continue };
+            let same = |chart: &&SignedChart| owner.digest.is_some_and(|digest| chart.digests == [digest]);
+            let of_owner = signed.iter().copied().find(|chart| chart.scope == owner.scope);
+            chosen.extend(of_owner.or_else(|| signed.iter().copied().find(same)));
         }
         Ok(chosen)
     }

@@ -146,24 +146,6 @@ pub fn tag_owner(
         .sql("look up whose a tag is")
 }
 
-/// Returns the scopes that had a tag live, the first of them first.
-///
-/// # Errors
-///
-/// Those of [`SqlResult::sql`].
-pub fn claimants(connection: &Connection, repository: &RepositoryName, tag: &Tag) -> Result<Vec<ScopeId>> {
-    let mut select = connection
-        .prepare_cached(
-            "SELECT c.scope FROM repository r JOIN tag_claim c ON c.repository = r.id AND c.tag = ?2
-             WHERE r.name = ?1 ORDER BY c.since",
-        )
-        .sql("look up who had a tag")?;
-    let rows = select
-        .query_map(params![repository, tag], |row| Ok(ScopeId(row.get(0)?)))
-        .sql("look up who had a tag")?;
-    rows.collect::<rusqlite::Result<_>>().sql("look up who had a tag")
-}
-
 /// Returns the hosts that a release calls its home.
 ///
 /// # Errors

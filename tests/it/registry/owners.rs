@@ -59,13 +59,13 @@ fn scope(site: &Site, id: ReleaseId) -> Scope {
 }
 
 /// What a client with credentials of the scope gets.
-fn own(registry: &Registry, scope: &Scope, name: &str, reference: Reference) -> Option<(Digest, String)> {
+fn own(registry: &Registry, scope: &Scope, name: &str, reference: &Reference) -> Option<(Digest, String)> {
     let asked = Asked {
         name: name.to_owned(),
         namespace: None,
     };
     let view = registry.snapshot().view(scope);
-    let found = registry.find(&view, &asked, &reference).unwrap().ok()?;
+    let found = registry.find(&view, &asked, reference).unwrap().ok()?;
     Some((found.digest, found.media_type.unwrap_or_default().to_string()))
 }
 
@@ -99,13 +99,13 @@ fn a_tag_is_answered_by_the_scope_that_had_it_live_first_and_by_nobody_else() {
         assert_eq!(tags(address, SHARED), json!(["gone", "own", "v1"]));
         let (ours, theirs) = (scope(&site, first), scope(&site, rival));
         let v1 = || Reference::Tag("v1".parse().unwrap());
-        assert_eq!(own(&registry, &ours, SHARED, v1()).unwrap().0, digest(OURS));
-        assert_eq!(own(&registry, &theirs, SHARED, v1()).unwrap().0, digest(THEIRS));
+        assert_eq!(own(&registry, &ours, SHARED, &v1()).unwrap().0, digest(OURS));
+        assert_eq!(own(&registry, &theirs, SHARED, &v1()).unwrap().0, digest(THEIRS));
         assert_eq!(
-            own(&registry, &ours, SHARED, Reference::Tag("own".parse().unwrap())),
+            own(&registry, &ours, SHARED, &Reference::Tag("own".parse().unwrap())),
             None
         );
-        assert_eq!(own(&registry, &ours, SHARED, Reference::Digest(digest(THEIRS))), None);
+        assert_eq!(own(&registry, &ours, SHARED, &Reference::Digest(digest(THEIRS))), None);
         // What A no longer states is 404, never another's; the words name both.
         site.release("erp", 2).tag(SHARED, "v1", b"{\"n\":3}").live();
         registry.live().refresh().unwrap();
@@ -187,7 +187,7 @@ fn below_a_home_host_there_are_no_tags_and_no_referrers_of_other_domains() {
     assert_bytes(&manifest(address, SHARED, "v1"), THEIRS);
     let theirs = scope(&site, rival);
     for (name, tag) in [(WEB, "v1"), ("erp/web", "latest"), (never, "1")] {
-        let found = own(&registry, &theirs, name, Reference::Tag(tag.parse().unwrap()));
+        let found = own(&registry, &theirs, name, &Reference::Tag(tag.parse().unwrap()));
         assert_eq!(found.unwrap().0, digest(THEIRS), "{name}:{tag}");
     }
     // All of it is said by name.
@@ -262,7 +262,7 @@ fn a_host_belongs_to_nobody_where_many_publish_or_another_was_there_before() {
     assert_bytes(&manifest(address, WEB, "v3"), OURS);
     let v1 = Reference::Tag("v1".parse().unwrap());
     assert_eq!(
-        own(&registry, &scope(&site, second), "erp/web", v1).unwrap().0,
+        own(&registry, &scope(&site, second), "erp/web", &v1).unwrap().0,
         digest(OURS)
     );
 
@@ -334,7 +334,7 @@ fn a_media_type_is_stated_by_who_answers() {
             }
         }
         for (id, media_type) in [(first, oci::OCI_MANIFEST), (rival, DOCKER_MANIFEST)] {
-            let found = own(&registry, &scope(&site, id), SHARED, Reference::Digest(digest(OURS))).unwrap();
+            let found = own(&registry, &scope(&site, id), SHARED, &Reference::Digest(digest(OURS))).unwrap();
             assert_eq!(found.1, media_type);
         }
         // It was there first, whichever of its releases is live.
@@ -481,8 +481,31 @@ fn a_chart_is_served_as_it_was_signed() {
         index(&serving, &[("Authorization", &token)])[0]["digest"],
         digest(OTHER).0.to_hex()
     );
+    // Its import said so.
+    let releases = serving.instance.appliance().releases().unwrap();
+    let erp = releases
+        .iter()
+        .find(|release| release.scope.product.as_str() == "erp")
+        .unwrap();
+    let hidden = serving.instance.appliance().hidden(erp).unwrap();
+    let tags: Vec<String> = hidden.tags.iter().map(ToString::to_string).collect();
+    let of_crm = |name: &str| {
+        tags.iter()
+            .any(|tag| tag.starts_with(&format!("{name} belongs to crm/stable of domain ")))
+    };
+    assert!(of_crm("registry.test/charts/shop:1.0.0_a"), "{tags:?}");
+    assert!(hidden.hosts.is_empty());
     // Credentials that are none change nothing: agents show here whatever they have.
     assert_bytes(&archive(&serving, &[("Authorization", "Basic eDp5")]), CHART);
+    // A version that the first does not sign any more is nobody else's.
+    let next = serving
+        .instance
+        .vendor
+        .with_targets_of("crm", 2, |image| Desired::both(image, 1, "b"));
+    serving.instance.import(&next, false).unwrap();
+    serving.hub.refresh().unwrap();
+    assert_eq!(archive(&serving, &[]).status, 404);
+    assert_bytes(&archive(&serving, &[("Authorization", &token)]), OTHER);
     // What the release tags beside it is no chart of the repository.
     assert_eq!(
         serving.send("GET", &format!("{BASE}/shop-1.0.0.tgz"), &[], b"").status,
