@@ -396,3 +396,26 @@ pub(crate) fn wait_for(what: &str, mut happened: impl FnMut() -> bool) {
         std::thread::sleep(Duration::from_millis(10));
     }
 }
+
+/// Imports a file in this process.
+///
+/// A program that another test is about to start holds every open file of this process for a moment, and so the lock of an import that
+/// has ended: that alone is waited for.
+pub(crate) fn import_here(
+    appliance: &airlock::appliance::Appliance,
+    bundle: &Path,
+    options: &airlock::appliance::Options,
+    clock: &dyn airlock::domain::Clock,
+) -> airlock::domain::Result<airlock::appliance::Imported> {
+    let mut imported = None;
+    wait_for("the lock of the import before", || {
+        let open = || airlock::media::open(bundle, None);
+        let result = appliance.import(open, options, clock, &mut |_| ());
+        let busy = result
+            .as_ref()
+            .is_err_and(|error| error.class() == airlock::domain::Class::Busy);
+        imported = Some(result);
+        !busy
+    });
+    imported.unwrap()
+}

@@ -12,7 +12,7 @@ use airlock::domain::{Clock as _, Digest, FixedClock, Result, Uuid};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use super::appliance::{scratch, write};
+use super::appliance::{import_here, scratch, write};
 use super::bundles::{Made, Vendor};
 use super::desired::{Desired, target_id};
 
@@ -63,10 +63,7 @@ impl InProcessAppliance {
     pub(crate) fn import_with(&self, made: &Made, options: &Options) -> Result<()> {
         let path = self.folder.path().join("bundle");
         write(&path, &made.bytes);
-        let imported = self
-            .appliance()
-            .import(|| airlock::media::open(&path, None), options, &self.clock, &mut |_| ());
-        imported.map(|_| ())
+        import_here(&self.appliance(), &path, options, &self.clock).map(|_| ())
     }
 
     /// Imports a release with `count` docker targets, which goes live.

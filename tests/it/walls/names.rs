@@ -42,6 +42,7 @@ impl List<'_> {
                 }],
                 intruder: intruder.map(|target| (target, Box::new(goods))),
                 allowed: |_| false,
+                allowed_later: |_| false,
             },
         });
     }

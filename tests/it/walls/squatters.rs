@@ -82,7 +82,7 @@ fn squatted(theatre: &Theatre, ids: (Uuid, Uuid), keep_inactive: bool) -> Vec<St
     if !said.contains(&taken.to_string()) {
         wrong.push(format!("the refusal does not name {taken}: {said}"));
     }
-    let (good, _, said) = stage.program(&["target", "free", &taken.to_string()]);
+    let (good, _, said) = stage.program(&["target", "free", &taken.to_string(), "--yes"]);
     if !good {
         wrong.push(format!("target free: {}", said.lines().next().unwrap_or_default()));
     }

@@ -12,14 +12,14 @@ use airlock::appliance::live::Live;
 use airlock::appliance::registry::Registry;
 use airlock::appliance::status::{Quota, StatusBuffer};
 use airlock::appliance::{Appliance, Authority, NewAppliance, Options, Outcome, init};
-use airlock::domain::{Class, Clock, FixedClock, Result, Timestamp, Uuid};
+use airlock::domain::{Clock, FixedClock, Result, Timestamp, Uuid};
 use airlock::http::{AgentSettings, ReadPolicy, Running, Server, Services, Settings, TlsSettings};
 use tempfile::TempDir;
 
 use super::neighbour::{Issue, NOW, Neighbour};
 use super::wire::Wire;
 use crate::support::agents::basic;
-use crate::support::appliance::{AIRLOCK, scratch, wait_for, write};
+use crate::support::appliance::{AIRLOCK, import_here, scratch, write};
 use crate::support::desired::HUB_SECRET;
 use crate::support::site::TestClock;
 
@@ -254,15 +254,7 @@ impl Stage {
         write(&path, bundle);
         let clock = FixedClock(at);
         let appliance = Appliance::open(&self.state(), Arc::new(clock)).unwrap();
-        let mut imported = appliance.import(|| airlock::media::open(&path, None), options, &clock, &mut |_| ());
-        // A program that another thread is about to start holds every open file, and so the lock of the import before, for a moment.
-        wait_for("the lock of the import before", || {
-            let busy = imported.as_ref().is_err_and(|error| error.class() == Class::Busy);
-            if busy {
-                imported = appliance.import(|| airlock::media::open(&path, None), options, &clock, &mut |_| ());
-            }
-            !busy
-        });
+        let imported = import_here(&appliance, &path, options, &clock);
         self.hub.live().refresh().unwrap();
         imported.map(|imported| imported.result)
     }

@@ -44,6 +44,7 @@ fn case(name: String, acts: Vec<Act>) -> Case {
             acts,
             intruder: None,
             allowed: |_| false,
+            allowed_later: |_| false,
         },
     }
 }

@@ -13,6 +13,7 @@ use airlock::domain::{Audience, Digest, Error, FixedClock, Hash, Result, Timesta
 use sha2::{Digest as _, Sha256};
 
 use crate::format::vectors::Vector;
+use crate::support::appliance::import_here;
 use crate::support::state_fingerprint::StateFingerprint;
 
 /// When cases are judged that do not say when.
@@ -90,12 +91,7 @@ impl Site {
     fn import_at(&self, bundle: &[u8], options: &Options, now: Timestamp) -> Result<Imported> {
         let path = self.folder.path().join("bundle.airlock");
         write(&path, bundle);
-        self.open().import(
-            || airlock::media::open(&path, None),
-            options,
-            &FixedClock(now),
-            &mut |_| (),
-        )
+        import_here(&self.open(), &path, options, &FixedClock(now))
     }
 
     /// The world fingerprint.
