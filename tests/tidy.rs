@@ -196,6 +196,158 @@ fn folders_have_one_door_without_logic() {
     report("logic or globs in mod.rs", &findings);
 }
 
+/// Folders whose files may not use one another in a circle.
+const WITHOUT_CIRCLES: &[&str] = &["src/appliance", "src/cli", "src/container", "src/http", "src/store"];
+
+/// The file that a path of the code leads to, if it is one of ours: the longest part of the path that names a file; a name that a
+/// folder's `mod.rs` passes on leads to the file that has it.
+fn leads_to(path: &[String], files: &BTreeMap<Vec<String>, &Source>) -> Option<Vec<String>> {
+    let found = (1..=path.len()).rev().find_map(|length| {
+        let module = path[..length].to_vec();
+        files.contains_key(&module).then_some(module)
+    })?;
+    let source = files[&found];
+    let Some(name) = path.get(found.len()).filter(|_| source.path.ends_with("/mod.rs")) else {
+        return Some(found);
+    };
+    let passed_on = uses(source, &found);
+    let from = passed_on
+        .iter()
+        .find(|used| used.last() == Some(name) && used.len() > found.len() + 1)?;
+    leads_to(from, files)
+}
+
+/// Every path that a file's code takes from this crate, absolute and without the crate's name.
+fn uses(source: &Source, module: &[String]) -> Vec<Vec<String>> {
+    let lines: Vec<&str> = source.code().map(|(_, line)| line).collect();
+    let code = lines.join("\n");
+    let mut found = Vec::new();
+    let is_folder = source.path.ends_with("/mod.rs");
+    let word = |c: char| c.is_alphanumeric() || c == '_';
+    for (at, _) in code.match_indices("::") {
+        let start = code[..at].rfind(|c| !word(c)).map_or(0, |place| place + 1);
+        let mut base = module.to_vec();
+        match &code[start..at] {
+            // Only where a path begins.
+            _ if code[..start].ends_with("::") => continue,
+            "crate" => base.clear(),
+            "super" => {
+                if !is_folder || base.len() > 1 {
+                    base.pop();
+                }
+            }
+            "self" => {}
+            first if is_folder && code[..start].trim_end().ends_with("use") && !first.is_empty() => {
+                base.push(first.to_owned());
+            }
+            _ => continue,
+        }
+        expand(&code[at + 2..], base, &mut found);
+    }
+    found
+}
+
+/// Adds the paths that a text begins with: names, and groups in braces.
+fn expand(text: &str, mut base: Vec<String>, found: &mut Vec<Vec<String>>) -> usize {
+    let mut at = 0;
+    loop {
+        let rest = &text[at..];
+        if rest.starts_with('{') {
+            at += 1;
+            loop {
+                at += text[at..].len() - text[at..].trim_start_matches([' ', '\n', ',']).len();
+                if text[at..].starts_with('}') {
+                    return at + 1;
+                }
+                if text[at..].is_empty() {
+                    return at;
+                }
+                at += expand(&text[at..], base.clone(), found);
+            }
+        }
+        let length = rest
+            .find(|c: char| !c.is_alphanumeric() && c != '_')
+            .unwrap_or(rest.len());
+        match &rest[..length] {
+            "" => return at + 1,
+            "super" => {
+                base.pop();
+            }
+            "self" => {}
+            name => base.push(name.to_owned()),
+        }
+        at += length;
+        if text[at..].starts_with("::") {
+            at += 2;
+            continue;
+        }
+        found.push(base);
+        // `Name as Other` is one entry of a group.
+        let alias = text[at..].strip_prefix(" as ").map_or(0, |rest| {
+            4 + rest
+                .find(|c: char| !c.is_alphanumeric() && c != '_')
+                .unwrap_or(rest.len())
+        });
+        return at + alias;
+    }
+}
+
+#[test]
+fn no_files_use_one_another_in_a_circle() {
+    let all = sources("src");
+    let module = |source: &Source| -> Vec<String> {
+        let path = source.path.trim_start_matches("src/").trim_end_matches(".rs");
+        path.trim_end_matches("/mod")
+            .split('/')
+            .map(ToOwned::to_owned)
+            .collect()
+    };
+    let files: BTreeMap<Vec<String>, &Source> = all.iter().map(|source| (module(source), source)).collect();
+    let mut edges: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for (module, source) in &files {
+        // What a folder passes on is nobody's use of it; tests may use what they like.
+        if source.path.ends_with("/mod.rs") || source.path.contains("tests") {
+            continue;
+        }
+        for used in uses(source, module) {
+            if let Some(target) = leads_to(&used, &files) {
+                let target = files[&target].path.as_str();
+                if target != source.path && !target.ends_with("/mod.rs") {
+                    edges.entry(&source.path).or_default().push(target);
+                }
+            }
+        }
+    }
+    let count: usize = edges.values().map(Vec::len).sum();
+    assert!(count > 1000, "only {count} uses were seen: the check would be empty");
+    let mut findings = Vec::new();
+    for start in edges.keys().copied() {
+        let within = WITHOUT_CIRCLES.iter().find(|folder| start.starts_with(**folder));
+        let Some(folder) = within else { continue };
+        // The way back to the start, within the folder.
+        let (mut seen, mut open) = (BTreeMap::from([(start, start)]), vec![start]);
+        while let Some(file) = open.pop() {
+            for next in edges.get(file).into_iter().flatten().copied() {
+                if next == start {
+                    let mut way = vec![file];
+                    while let Some(before) = way.last().filter(|last| **last != start) {
+                        way.push(seen[before]);
+                    }
+                    way.reverse();
+                    findings.push(format!("{} -> {start}", way.join(" -> ")));
+                    open.clear();
+                    break;
+                }
+                if next.starts_with(folder) && !seen.contains_key(next) {
+                    seen.insert(next, file);
+                    open.push(next);
+                }
+            }
+        }
+    }
+    report("files that use one another in a circle", &findings);
+}
+
 #[test]
 fn no_decision_compares_the_words_of_sub_codes() {
     let mut findings = Vec::new();

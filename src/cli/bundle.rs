@@ -1,20 +1,18 @@
 //! `airlock bundle inspect|verify`: look at bundles; making and signing them are files of their own.
 
-use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
 use serde_json::json;
 
-use super::ui::{bytes, escape};
+use super::head_view::{describe, headline};
+use super::signature_file::read_signatures;
+use super::ui::escape;
 use super::{Ui, bundle_desired, trust_file};
 use crate::bundle::{CheckOnly, Head, OpenedBundle};
-use crate::crypto::{Chain, RootDocument, Signature, canonical};
-use crate::domain::{
-    Audience, Class, Clock as _, Error, Hash, Result, Step, SystemClock, Timestamp, latest_issue, limits,
-};
+use crate::crypto::{Chain, RootDocument};
+use crate::domain::{Class, Clock as _, Error, Result, Step, SystemClock, Timestamp, latest_issue};
 use crate::media;
-use crate::stream::read_bounded;
 
 /// Make, inspect, verify and sign bundles
 #[derive(Debug, Subcommand)]
@@ -113,21 +111,6 @@ pub(super) fn run(command: &BundleCommand, ui: &mut Ui) -> Result<()> {
     }
 }
 
-/// Returns one line about a head.
-pub(super) fn headline(head: &Head) -> String {
-    format!(
-        "{}/{} {} (release {}), {} in {} blobs, made {}, expires {}",
-        head.product,
-        head.channel,
-        escape(&head.version),
-        head.counter(),
-        bytes(head.totals.content_bytes),
-        head.totals.blobs,
-        head.issued_at,
-        head.expires,
-    )
-}
-
 fn inspect(file: &Path, trust: Option<&Path>, list: bool, ui: &mut Ui) -> Result<()> {
     let source = media::open(file, None)?;
     let opened = OpenedBundle::open(source.input)?;
@@ -183,70 +166,6 @@ fn names(bundle: &crate::bundle::VerifiedBundle) -> Vec<String> {
             None => format!("{}  {digest}", escape(repository)),
         })
         .collect()
-}
-
-pub(super) fn describe(
-    head: &Head,
-    digest: Hash,
-    signatures: &[Signature],
-    verified: bool,
-    size: Option<u64>,
-    names: Option<&[String]>,
-) -> String {
-    let audience = match &head.audience {
-        Audience::Any(_) => "any site that trusts the vendor".to_owned(),
-        Audience::Sites(sites) => sites.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
-    };
-    let keys: Vec<String> = signatures.iter().map(|signature| signature.keyid.to_hex()).collect();
-    let documents: Vec<String> = head
-        .documents
-        .iter()
-        .map(|document| format!("{} ({})", document.kind, bytes(document.size)))
-        .collect();
-    let mut lines = vec![
-        format!(
-            "release      {}/{} {} (number {})",
-            head.product,
-            head.channel,
-            escape(&head.version),
-            head.counter()
-        ),
-        format!("head         {digest}"),
-        format!(
-            "signatures   {}{}",
-            if verified { "good: " } else { "NOT VERIFIED: " },
-            if keys.is_empty() {
-                "none".into()
-            } else {
-                keys.join(", ")
-            }
-        ),
-        format!("domain       {} (root {})", head.domain, head.root_version),
-        format!("audience     {audience}"),
-        format!("issued       {}, expires {}", head.issued_at, head.expires),
-        format!(
-            "content      {} in {} blobs, {} as stored in {} chunks",
-            bytes(head.totals.content_bytes),
-            head.totals.blobs,
-            bytes(head.totals.stored_bytes),
-            head.totals.chunks
-        ),
-        format!("needs        {} blobs of earlier bundles", head.totals.needs),
-        format!(
-            "made by      {} {}, for airlock {} or newer",
-            escape(&head.builder.name),
-            escape(&head.builder.version),
-            head.minimum_appliance
-        ),
-    ];
-    if !documents.is_empty() {
-        lines.push(format!("documents    {}", documents.join(", ")));
-    }
-    if let Some(size) = size {
-        lines.push(format!("file         {}", bytes(size)));
-    }
-    lines.extend(names.unwrap_or_default().iter().map(|name| format!("  {name}")));
-    lines.join("\n")
 }
 
 /// Walks the links that a bundle carries from a pinned chain and verifies its head under the newest root.
@@ -347,18 +266,4 @@ fn verify(file: &Path, trust: &[PathBuf], detached: &[PathBuf], at: Option<Times
         headline(&head),
     );
     ui.result(&value, human)
-}
-
-/// Reads a detached signature file.
-pub(super) fn read_signatures(path: &Path) -> Result<Vec<Signature>> {
-    #[derive(serde::Serialize, serde::Deserialize)]
-    #[serde(deny_unknown_fields)]
-    struct Signatures {
-        signatures: Vec<Signature>,
-    }
-    let file = File::open(path).map_err(|e| Error::io("open the signature file", path, e))?;
-    let bytes = read_bounded(file, limits::SIGNATURES_BYTES, "the signature file")?;
-    let document: Signatures =
-        canonical::from_slice(&bytes, "the signature file").map_err(|error| error.into_class(Class::Signature))?;
-    Ok(document.signatures)
 }

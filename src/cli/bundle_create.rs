@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::passphrase::PassphraseArgs;
 use super::times::{SigningTimeArgs, source_date_epoch};
 use super::ui::{Format, Ui, bytes, escape};
-use super::vendor::WorkspaceArgs;
+use super::workspace_folder::WorkspaceArgs;
 use crate::bundle::desired::{DesiredState, Target};
 use crate::domain::{Class, Error, Result, Timestamp};
 use crate::stream::read_bounded;
@@ -142,7 +142,7 @@ pub(super) fn run(args: &CreateArgs, ui: &mut Ui) -> Result<()> {
     let mut human = format!(
         "{}\n{}\nhead         {}\nsize         {} for {} of content in {} blobs, {} names\nsignatures   {}",
         escape(&output),
-        super::bundle::headline(head),
+        super::head_view::headline(head),
         packed.head_digest,
         bytes(packed.bytes),
         bytes(head.totals.content_bytes),

@@ -6,8 +6,9 @@ use clap::Args;
 use serde_json::json;
 
 use super::Ui;
-use super::bundle::{describe, read_signatures};
+use super::head_view::describe;
 use super::passphrase::PassphraseArgs;
+use super::signature_file::read_signatures;
 use super::times::SigningTimeArgs;
 use crate::bundle::OpenedBundle;
 use crate::crypto::{KeyFile, canonical};

@@ -7,7 +7,7 @@ use clap::Args;
 use serde_json::json;
 
 use super::state_folder::StateArgs;
-use super::{Ui, bundle, hidden};
+use super::{Ui, head_view, hidden, signature_file};
 use crate::appliance::{Event, Imported, Options, Outcome};
 use crate::config::{Activation, Config};
 use crate::db::site::release::Activated;
@@ -56,7 +56,7 @@ pub(super) fn run(args: &ImportArgs, ui: &mut Ui) -> Result<()> {
     let appliance = args.state.open_as(&config)?;
     let mut signatures = Vec::new();
     for path in &args.signatures {
-        signatures.extend(bundle::read_signatures(path)?);
+        signatures.extend(signature_file::read_signatures(path)?);
     }
     let options = Options {
         dry_run: args.dry_run,
@@ -70,7 +70,7 @@ pub(super) fn run(args: &ImportArgs, ui: &mut Ui) -> Result<()> {
     #[cfg(feature = "site")]
     crate::confine::no_network()?;
     let imported = appliance.import(open, &options, &SystemClock, &mut |event| match event {
-        Event::Head(signed) => ui.say(bundle::headline(signed.head())),
+        Event::Head(signed) => ui.say(head_view::headline(signed.head())),
         Event::Note(note) => ui.say(super::ui::escape(&note)),
         Event::Progress { done, total } => ui.progress("import", done, total),
     })?;

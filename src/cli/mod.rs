@@ -15,6 +15,7 @@ mod demo;
 mod demo_agent;
 #[cfg(all(feature = "site", feature = "vendor"))]
 mod demo_fixture;
+mod head_view;
 #[cfg(feature = "site")]
 mod hidden;
 mod import;
@@ -28,6 +29,7 @@ mod passphrase;
 mod release;
 #[cfg(feature = "site")]
 mod serve;
+mod signature_file;
 #[cfg(feature = "site")]
 mod site_view;
 #[cfg(feature = "site")]
@@ -52,6 +54,8 @@ mod ui;
 mod vendor;
 #[cfg(feature = "vendor")]
 mod vendor_trust;
+#[cfg(feature = "vendor")]
+mod workspace_folder;
 
 use std::panic::{self, AssertUnwindSafe};
 use std::process::ExitCode;

@@ -10,6 +10,7 @@ use super::passphrase::PassphraseArgs;
 use super::times::{RootTimes, in_years};
 use super::ui::{Ui, escape};
 use super::vendor_trust::{self, TrustCommand};
+use super::workspace_folder::WorkspaceArgs;
 use crate::crypto::ENROLMENT_BYTES;
 use crate::db::ledger::{self, Recorded};
 use crate::domain::{Clock as _, Error, Name, Result, SystemClock};
@@ -43,21 +44,6 @@ pub(super) enum VendorCommand {
     /// Show and change who may sign: root documents
     #[command(subcommand)]
     Trust(Box<TrustCommand>),
-}
-
-/// The option that names the workspace.
-#[derive(Debug, Clone, Args)]
-pub(super) struct WorkspaceArgs {
-    /// The vendor's workspace, made by `airlock vendor init`
-    #[arg(short, long, value_name = "DIR", env = "AIRLOCK_WORKSPACE")]
-    pub(super) workspace: PathBuf,
-}
-
-impl WorkspaceArgs {
-    /// Opens it.
-    pub(super) fn open(&self) -> Result<Workspace> {
-        Workspace::open(&self.workspace)
-    }
 }
 
 #[derive(Debug, Args)]

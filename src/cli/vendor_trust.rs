@@ -9,7 +9,7 @@ use serde_json::json;
 use super::passphrase::PassphraseArgs;
 use super::times::{RootTimes, SigningTimeArgs};
 use super::ui::{Ui, escape};
-use super::vendor::WorkspaceArgs;
+use super::workspace_folder::WorkspaceArgs;
 use crate::crypto::{KeyId, PublicKey, RoleName, RootDocument, SigningKey};
 use crate::domain::{Class, Error, Name, Result, limits};
 use crate::stream::{read_bounded, write_atomically};

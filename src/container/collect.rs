@@ -6,8 +6,9 @@ use sha2::{Digest as _, Sha256};
 
 use super::blob_hasher::{BlobHasher, digest_of};
 use super::cut::{ChunkSpan, Payload, PayloadBlob};
-use super::decode::{DecodedChunk, PayloadSink, check_digest};
 use super::kind::Kind;
+use super::signed_digest::check_digest;
+use super::sink::{DecodedChunk, PayloadSink};
 use crate::domain::{Class, Error, Hash, Result};
 use crate::stream::PooledBuffer;
 

@@ -33,6 +33,8 @@ mod pages;
 mod prologue;
 mod pump;
 mod read_back;
+mod signed_digest;
+mod sink;
 mod source;
 
 #[cfg(test)]
@@ -41,7 +43,7 @@ mod tests;
 pub(crate) use blob_hasher::digest_of;
 pub(crate) use chunk::{Chunk, check_chunks};
 pub(crate) use cut::{Payload, PayloadBlob};
-pub(crate) use decode::{PayloadSink, check_digest, read_payload};
+pub(crate) use decode::read_payload;
 pub(crate) use encode::write_payload;
 pub(crate) use entry::{END_BYTES, entry_bytes};
 pub(crate) use format_lines::format_lines;
@@ -51,5 +53,7 @@ pub(crate) use outline::{check_features, check_outline};
 pub(crate) use pages::{PageReader, PageWriter, page_entries, read_fill, read_pages};
 pub(crate) use prologue::{EMPTY_APPROVALS, Prologue, bytes_before_payload, room_for_signatures, signatures_bytes};
 pub(crate) use read_back::read_back;
+pub(crate) use signed_digest::check_digest;
+pub(crate) use sink::PayloadSink;
 pub use source::Input;
 pub(crate) use source::Source;

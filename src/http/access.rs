@@ -11,12 +11,10 @@
 use std::sync::Arc;
 
 use axum::extract::Request;
-use axum::http::{HeaderMap, header};
-use base64::Engine as _;
 
+use super::app::{App, Peer};
+use super::credentials::{Credentials, credentials};
 use super::oci_error::OciError;
-use super::router::{App, Peer};
-use super::token;
 use crate::appliance::fleet::Identity;
 use crate::appliance::registry::{Asked, Snapshot};
 
@@ -38,14 +36,6 @@ pub(super) struct VisibleContent {
     pub(super) own: Option<Arc<Snapshot>>,
     /// Where public content is looked for when that has nothing.
     pub(super) public: Option<Arc<Snapshot>>,
-}
-
-/// Credentials of a request, as far as they are of a kind that counts here.
-#[derive(Debug, PartialEq, Eq)]
-enum Credentials {
-    Absent,
-    Password(String),
-    Malformed,
 }
 
 impl App {
@@ -110,80 +100,13 @@ impl App {
             Access::Public => Err(OciError::UNAUTHORIZED),
         }
     }
-}
 
-/// Reads `Authorization`. Any user name will do; the password is the token. Another scheme than Basic, or no password, is as good as
-/// nothing; dockerd alone may show as a bearer what it got from the token service.
-fn credentials(headers: &HeaderMap) -> Credentials {
-    let mut values = headers.get_all(header::AUTHORIZATION).iter();
-    let Some(value) = values.next() else {
-        return Credentials::Absent;
-    };
-    if values.next().is_some() {
-        return Credentials::Malformed;
-    }
-    match token::bearer(headers, value.as_bytes()) {
-        Some(word) if word == token::ANONYMOUS => return Credentials::Absent,
-        Some(token) => return Credentials::Password(token),
-        None => {}
-    }
-    let Some(password) = basic(value.as_bytes()) else {
-        return Credentials::Absent;
-    };
-    match password {
-        Ok((_, password)) if password.is_empty() => Credentials::Absent,
-        Ok((_, password)) => Credentials::Password(password),
-        Err(()) => Credentials::Malformed,
-    }
-}
-
-/// Reads user and password of HTTP Basic; nothing when the scheme is another one.
-pub(super) fn basic(value: &[u8]) -> Option<Result<(String, String), ()>> {
-    let (scheme, rest) = value.split_at_checked(6)?;
-    if !scheme.eq_ignore_ascii_case(b"basic ") {
-        return None;
-    }
-    let read = || {
-        let bytes = base64::engine::general_purpose::STANDARD
-            .decode(rest.trim_ascii())
-            .ok()?;
-        let text = String::from_utf8(bytes).ok()?;
-        let (user, password) = text.split_once(':')?;
-        Some((user.to_owned(), password.to_owned()))
-    };
-    Some(read().ok_or(()))
-}
-
-#[cfg(test)]
-mod tests {
-    use axum::http::HeaderValue;
-
-    use super::*;
-
-    #[test]
-    fn only_basic_with_a_password_shows_something() {
-        let encode = |text: &str| base64::engine::general_purpose::STANDARD.encode(text);
-        let password = |text: &str| Credentials::Password(text.into());
-        for (values, expected) in [
-            (vec![], Credentials::Absent),
-            (vec![format!("Basic {}", encode("-:a:b"))], password("a:b")),
-            (vec![format!("bAsIc  {}", encode("user:t"))], password("t")),
-            (vec![format!("Basic {}", encode("-:"))], Credentials::Absent),
-            (vec![format!("Basic {}", encode("-"))], Credentials::Malformed),
-            (vec!["Basic %%%".into()], Credentials::Malformed),
-            (vec!["Basic ".into()], Credentials::Malformed),
-            (vec!["Basic".into()], Credentials::Absent),
-            (vec!["Bearer abc".into()], Credentials::Absent),
-            (
-                vec![format!("Basic {}", encode("-:a")), "Bearer x".into()],
-                Credentials::Malformed,
-            ),
-        ] {
-            let mut headers = HeaderMap::new();
-            for value in &values {
-                headers.append(header::AUTHORIZATION, HeaderValue::from_str(value).unwrap());
-            }
-            assert_eq!(credentials(&headers), expected, "{values:?}");
-        }
+    /// Whether the peer of a request may see how the appliance is: whoever may read without credentials, this machine, and agents.
+    pub(super) fn may_look(&self, request: &Request) -> bool {
+        let local = request
+            .extensions()
+            .get::<Peer>()
+            .is_some_and(|Peer(address)| address.ip().to_canonical().is_loopback());
+        local || matches!(self.access(request), Ok(Access::Everything | Access::Agent(_)))
     }
 }

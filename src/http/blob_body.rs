@@ -16,9 +16,9 @@ use http_body::{Frame, SizeHint};
 use rustix::io::ReadWriteFlags;
 use tokio::task::JoinHandle;
 
+use super::app::blocking;
 use super::connection::{FileQueue, PIECE_BYTES};
 use super::oci_error::OciError;
-use super::router::blocking;
 use crate::appliance::registry::{BlobReader, Found, Registry};
 use crate::domain::{Class, Error, Result};
 

@@ -7,12 +7,12 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
 
 use super::access::VisibleContent;
+use super::app::{App, blocking};
 use super::blob_body::{self, BlobBody};
 use super::connection::FileQueue;
 use super::manifests::{find, identify, matches_etag, not_modified};
 use super::oci_error::{Content, OciError};
 use super::range::{self, Wanted};
-use super::router::{App, blocking};
 use crate::appliance::registry::{Asked, BlobReader, Found, Reference};
 use crate::domain::Digest;
 

@@ -10,9 +10,9 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderValue, Method, Response, header};
 
 use super::access::Access;
+use super::app::{App, blocking};
 use super::blobs;
 use super::oci_error::OciError;
-use super::router::{App, blocking};
 use crate::appliance::registry::ChartIndex;
 use crate::domain::RepositoryName;
 

@@ -4,8 +4,8 @@ use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::{Method, Response, StatusCode};
 
+use super::app::{App, json};
 use super::oci_error::OciError;
-use super::router::{App, json};
 
 /// Says that the process answers; the same for everybody.
 pub(super) async fn alive(request: Request) -> Response<Body> {

@@ -6,9 +6,9 @@ use axum::body::Body;
 use axum::http::{HeaderValue, Response, header};
 use serde_json::{Value, json};
 
+use super::app::{App, blocking, json as json_response};
 use super::oci_error::{Content, OciError};
 use super::query::{Query, encode};
-use super::router::{App, blocking, json as json_response};
 use crate::appliance::registry::{Asked, Snapshot};
 use crate::domain::{Digest, oci};
 

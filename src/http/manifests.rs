@@ -10,8 +10,8 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 
 use super::access::VisibleContent;
+use super::app::{App, blocking};
 use super::oci_error::{Content, OciError};
-use super::router::{App, blocking};
 use crate::appliance::registry::{Asked, Found, Reference};
 use crate::domain::Digest;
 

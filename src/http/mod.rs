@@ -10,11 +10,13 @@
 
 mod access;
 mod agent;
+mod app;
 mod blob_body;
 mod blobs;
 mod charts;
 mod connection;
 mod connection_slots;
+mod credentials;
 mod health;
 mod lists;
 mod manifests;
@@ -24,12 +26,15 @@ mod range;
 mod registry_route;
 mod router;
 mod server;
+mod server_name;
 mod services;
 mod settings;
 mod tls;
 mod token;
+mod uri;
 
-pub use router::{Peer, router};
+pub use app::Peer;
+pub use router::router;
 pub use server::{Bound, Running, Server};
 pub use services::Services;
 pub use settings::{AgentSettings, AgentsAddress, Limits, Network, OwnCertificate, ReadPolicy, Settings, TlsSettings};

@@ -6,7 +6,8 @@ use axum::Router;
 use tokio_util::task::TaskTracker;
 
 use super::agent::{AgentApp, Hosts};
-use super::router::{App, routes};
+use super::app::App;
+use super::router::routes;
 use super::settings::{AgentsAddress, Settings};
 use super::tls::Certificates;
 use crate::appliance::Authority;

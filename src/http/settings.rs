@@ -183,7 +183,7 @@ impl Settings {
     /// `E-USAGE tls-name` and `agents-address` for what is no name; `E-USAGE plain-http`: an address that other machines reach, without TLS and without saying so.
     pub fn check(&self) -> Result<()> {
         for name in &self.tls.names {
-            super::tls::server_name(name)?;
+            super::server_name::server_name(name)?;
         }
         if let Some(address) = &self.agents.address {
             check_host(address)?;
@@ -253,7 +253,7 @@ fn check_host(address: &str) -> Result<()> {
                     .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || b"-.".contains(&c))
         }
     };
-    if good && good_name && super::tls::server_name(name).is_ok() {
+    if good && good_name && super::server_name::server_name(name).is_ok() {
         return Ok(());
     }
     Err(Error::new(

@@ -14,12 +14,13 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, ServerName};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::server::{ClientHello, ParsedCertificate, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use rustls::{InconsistentKeys, ServerConfig};
 use tokio_rustls::TlsAcceptor;
 
+use super::server_name::server_name;
 use super::settings::OwnCertificate;
 use crate::appliance::Authority;
 use crate::crypto::{CertificateFacts, KeyFile};
@@ -232,19 +233,6 @@ fn load(own: &OwnCertificate, names: &[String], clock: Option<Timestamp>, provid
         renew_at: facts.until,
         until: facts.until,
         warned: false,
-    })
-}
-
-/// Reads a host name or an address.
-pub(super) fn server_name(name: &str) -> Result<ServerName<'static>> {
-    ServerName::try_from(name.to_owned()).map_err(|e| {
-        Error::new(
-            Class::Usage,
-            "tls-name",
-            format!("{name:?} is no name for a certificate"),
-        )
-        .expected("a host name or an address, without port")
-        .with_source(e)
     })
 }
 

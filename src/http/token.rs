@@ -8,14 +8,13 @@
 
 use axum::body::Body;
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, HeaderValue, Method, Response, header};
+use axum::http::{HeaderValue, Method, Response, header};
 
 use super::access::Access;
+use super::app::{App, json};
+use super::credentials::{ANONYMOUS, password};
 use super::oci_error::OciError;
-use super::router::{App, json};
 
-/// What nobody in particular shows in place of a token.
-pub(super) const ANONYMOUS: &str = "public";
 /// Path of the service.
 pub(super) const PATH: &str = "/v2/token";
 /// Seconds after which engines ask again.
@@ -42,27 +41,8 @@ fn token(app: &App, request: &Request) -> Result<Response<Body>, OciError> {
     Ok(response)
 }
 
-fn password(headers: &HeaderMap) -> Option<String> {
-    let (_, password) = super::access::basic(headers.get(header::AUTHORIZATION)?.as_bytes())?.ok()?;
-    Some(password)
-}
-
-/// Whether dockerd asks.
-pub(super) fn is_dockerd(headers: &HeaderMap) -> bool {
-    headers
-        .get(header::USER_AGENT)
-        .is_some_and(|agent| agent.as_bytes().starts_with(b"docker/"))
-}
-
 /// The challenge for dockerd: its address comes from the configuration (R11).
 pub(super) fn challenge(app: &App) -> Option<HeaderValue> {
     let base = app.hub.as_ref()?.site_view().base();
     HeaderValue::try_from(format!("Bearer realm=\"{base}{PATH}\",service=\"airlock\"")).ok()
-}
-
-/// The token that dockerd shows as a bearer; nothing when there is none.
-pub(super) fn bearer(headers: &HeaderMap, value: &[u8]) -> Option<String> {
-    let (scheme, token) = value.split_at_checked(7)?;
-    (is_dockerd(headers) && scheme.eq_ignore_ascii_case(b"bearer "))
-        .then(|| String::from_utf8_lossy(token.trim_ascii()).into_owned())
 }

@@ -6,69 +6,27 @@
 //! own, and anybody else that of the scope which had the tag live first, or none where that signs it no more. Below a home host only
 //! the domain counts that it belongs to. An index is made once per generation.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, PoisonError};
 
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::content::Found;
-use super::homes::Homes;
+use super::foreign_json::read;
 use super::names::{Asked, Reference};
 use super::service::Registry;
+use super::signed_charts::{ChartIndex, ChartRepository, SignedChart};
 use super::snapshot::Snapshot;
-use crate::appliance::live::Generation;
-use crate::bundle::desired::{ChartSource, Deployment, HelmDeployment};
 use crate::db::site::name_claims;
-use crate::db::site::release::State;
-use crate::domain::{Digest, Hash, RepositoryName, Result, Scope, Tag};
+use crate::domain::{Digest, RepositoryName, Result, Scope};
 
 /// Media type of a chart's configuration: `Chart.yaml` as JSON.
 const CONFIG: &str = "application/vnd.cncf.helm.config.v1+json";
 /// Media type of a chart's archive.
 const CONTENT: &str = "application/vnd.cncf.helm.chart.content.v1.tar+gzip";
-/// Versions of one release in one repository.
-const CHARTS: usize = 1000;
 /// Longest configuration that is read.
 const CONFIG_BYTES: u64 = 1 << 20;
-
-/// The classic chart repositories of a generation.
-#[derive(Debug, Default)]
-pub(super) struct Charts(HashMap<RepositoryName, ChartRepository>);
-
-/// The charts that were signed for one repository, and the indexes that were made of them.
-#[derive(Debug, Default)]
-struct ChartRepository {
-    signed: Vec<SignedChart>,
-    /// The domain that its host belongs to.
-    host_owner: Option<Hash>,
-    /// By the scope that gets it; nothing for everybody else.
-    indexes: RwLock<HashMap<Option<Scope>, Arc<ChartIndex>>>,
-    /// Held while an index is made, so that it is made once.
-    making: Mutex<()>,
-}
-
-/// A chart that a live desired state fetches.
-#[derive(Debug)]
-struct SignedChart {
-    scope: Scope,
-    name: String,
-    version: String,
-    tag: Tag,
-    /// What the desired state names in the repository of the chart: the chart, and what else there may be.
-    digests: Vec<Digest>,
-    /// Whether the host belongs to another domain: then it is for the scope's own agents alone.
-    hidden: bool,
-}
-
-/// What a classic chart repository holds.
-#[derive(Debug)]
-pub struct ChartIndex {
-    /// `index.yaml`.
-    pub text: Arc<[u8]>,
-    /// Archives by file name: `<name>-<version>.tgz`.
-    pub archives: HashMap<String, Found>,
-}
 
 /// One version of a chart.
 struct Chart {
@@ -90,47 +48,6 @@ struct Descriptor {
     digest: Digest,
 }
 
-impl Charts {
-    /// Takes the charts of the live desired states.
-    pub(super) fn of(generation: &Generation, homes: &Homes) -> Self {
-        let mut repositories: HashMap<RepositoryName, ChartRepository> = HashMap::new();
-        for governing in &generation.governing {
-            let (release, Ok(Some(document))) = (&governing.release, &governing.desired) else {
-                continue;
-            };
-            if release.state != State::Active {
-                continue;
-            }
-            let mut seen: HashMap<&RepositoryName, HashSet<&Tag>> = HashMap::new();
-            for (deployment, helm) in document.state.deployments().filter_map(classic) {
-                let versions = seen.entry(&helm.chart).or_default();
-                if versions.len() >= CHARTS || !versions.insert(&helm.tag) {
-                    continue;
-                }
-                let owner = homes.owner(&helm.chart);
-                let images = deployment.images.iter().filter(|image| image.repository == helm.chart);
-                let signed = SignedChart {
-                    scope: release.scope.clone(),
-                    name: helm.chart_name.clone(),
-                    version: helm.chart_version.clone(),
-                    tag: helm.tag.clone(),
-                    digests: images.map(|image| image.digest).collect(),
-                    hidden: owner.is_some_and(|owner| owner != release.scope.domain),
-                };
-                let repository = repositories.entry(helm.chart.clone()).or_default();
-                repository.host_owner = owner;
-                repository.signed.push(signed);
-            }
-        }
-        Self(repositories)
-    }
-}
-
-fn classic<T>((_, deployment): (T, &Deployment)) -> Option<(&Deployment, &HelmDeployment)> {
-    let helm = deployment.helm.as_ref()?;
-    (helm.source == ChartSource::Repository).then_some((deployment, helm))
-}
-
 impl Registry {
     /// Returns the index of a classic chart repository, for agents of a scope or for anybody else, when it was made before.
     pub fn charts_cached(
@@ -139,7 +56,7 @@ impl Registry {
         repository: &RepositoryName,
         asker: Option<&Scope>,
     ) -> Option<Arc<ChartIndex>> {
-        let charts = snapshot.charts.0.get(repository)?;
+        let charts = snapshot.charts.of_repository(repository)?;
         let indexes = charts.indexes.read().unwrap_or_else(PoisonError::into_inner);
         indexes.get(&charts.asker(asker)).cloned()
     }
@@ -156,7 +73,7 @@ impl Registry {
         repository: &RepositoryName,
         asker: Option<&Scope>,
     ) -> Result<Option<Arc<ChartIndex>>> {
-        let Some(charts) = snapshot.charts.0.get(repository) else {
+        let Some(charts) = snapshot.charts.of_repository(repository) else {
             return Ok(None);
         };
         let _making = charts.making.lock().unwrap_or_else(PoisonError::into_inner);
@@ -272,22 +189,4 @@ impl Registry {
             entry: Value::Object(entry),
         }))
     }
-}
-
-impl ChartRepository {
-    /// Returns whose index an asker gets: its own only where it signs charts here.
-    fn asker(&self, asker: Option<&Scope>) -> Option<Scope> {
-        asker
-            .filter(|asker| self.signed.iter().any(|chart| chart.scope == **asker))
-            .cloned()
-    }
-}
-
-/// Reads a document of an image or chart; what is none is no error, because anything may be tagged.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "bytes that were checked against a signed digest, in other people's formats, and bounded before"
-)]
-pub(super) fn read<T: for<'a> Deserialize<'a>>(bytes: &[u8]) -> Option<T> {
-    serde_json::from_slice(bytes).ok()
 }

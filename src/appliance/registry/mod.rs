@@ -24,19 +24,21 @@
 mod bytes;
 mod charts;
 mod content;
+mod foreign_json;
 mod homes;
 mod manifests;
 mod names;
 mod public;
 mod resolve;
 mod service;
+mod signed_charts;
 mod snapshot;
 mod visible;
 
-pub use charts::ChartIndex;
 pub use content::{Found, Missing};
 pub use names::{Asked, Reference};
 pub use service::Registry;
+pub use signed_charts::ChartIndex;
 pub use snapshot::Snapshot;
 
 pub use crate::store::BlobReader;

@@ -9,7 +9,7 @@ use std::sync::{Arc, OnceLock};
 
 use serde::Deserialize;
 
-use super::charts::read;
+use super::foreign_json::read;
 use super::homes::Homes;
 use crate::appliance::live::Generation;
 use crate::bundle::desired::AgentVersion;

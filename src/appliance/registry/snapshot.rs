@@ -8,11 +8,11 @@ use std::hash::Hash;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
-use super::charts::Charts;
 use super::content::Found;
 use super::homes::Homes;
 use super::names::Asked;
 use super::public::PublicImages;
+use super::signed_charts::Charts;
 use crate::appliance::live::Generation;
 use crate::db::site::names::{Candidates, Moment};
 use crate::db::site::release::{ReleaseRow, State};

@@ -10,7 +10,7 @@ use super::app::AgentApp;
 use super::reply::{self, Reply};
 use crate::appliance::fleet::{Check, Login};
 use crate::domain::Uuid;
-use crate::http::access::basic;
+use crate::http::credentials::basic;
 use crate::http::query::decode;
 use crate::protocol::distr::{Endpoint, LoginAnswer, QUERY_TARGET_ID, QUERY_TARGET_SECRET};
 

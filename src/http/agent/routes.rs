@@ -12,7 +12,8 @@ use super::app::{AgentApp, unauthorized};
 use super::reply::{self, Reply};
 use super::{connect, logs, polls, reports};
 use crate::appliance::fleet::Identity;
-use crate::http::router::{Local, Peer, URI_BYTES, uri_bytes};
+use crate::http::app::{Local, Peer};
+use crate::http::uri::{URI_BYTES, uri_bytes};
 use crate::protocol::distr::{API_PREFIX, Endpoint};
 
 /// Makes the agents' routes.

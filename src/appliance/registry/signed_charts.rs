@@ -1,0 +1,106 @@
+//! Charts that live desired states fetch as from a classic chart repository: what of a generation they are made from.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex, RwLock};
+
+use super::content::Found;
+use super::homes::Homes;
+use crate::appliance::live::Generation;
+use crate::bundle::desired::{ChartSource, Deployment, HelmDeployment};
+use crate::db::site::release::State;
+use crate::domain::{Digest, Hash, RepositoryName, Scope, Tag};
+
+/// Versions of one release in one repository.
+const CHARTS: usize = 1000;
+
+/// The classic chart repositories of a generation.
+#[derive(Debug, Default)]
+pub(super) struct Charts(HashMap<RepositoryName, ChartRepository>);
+
+/// The charts that were signed for one repository, and the indexes that were made of them.
+#[derive(Debug, Default)]
+pub(super) struct ChartRepository {
+    pub(super) signed: Vec<SignedChart>,
+    /// The domain that its host belongs to.
+    pub(super) host_owner: Option<Hash>,
+    /// By the scope that gets it; nothing for everybody else.
+    pub(super) indexes: RwLock<HashMap<Option<Scope>, Arc<ChartIndex>>>,
+    /// Held while an index is made, so that it is made once.
+    pub(super) making: Mutex<()>,
+}
+
+/// A chart that a live desired state fetches.
+#[derive(Debug)]
+pub(super) struct SignedChart {
+    pub(super) scope: Scope,
+    pub(super) name: String,
+    pub(super) version: String,
+    pub(super) tag: Tag,
+    /// What the desired state names in the repository of the chart: the chart, and what else there may be.
+    pub(super) digests: Vec<Digest>,
+    /// Whether the host belongs to another domain: then it is for the scope's own agents alone.
+    pub(super) hidden: bool,
+}
+
+/// What a classic chart repository holds.
+#[derive(Debug)]
+pub struct ChartIndex {
+    /// `index.yaml`.
+    pub text: Arc<[u8]>,
+    /// Archives by file name: `<name>-<version>.tgz`.
+    pub archives: HashMap<String, Found>,
+}
+
+impl Charts {
+    /// Takes the charts of the live desired states.
+    pub(super) fn of(generation: &Generation, homes: &Homes) -> Self {
+        let mut repositories: HashMap<RepositoryName, ChartRepository> = HashMap::new();
+        for governing in &generation.governing {
+            let (release, Ok(Some(document))) = (&governing.release, &governing.desired) else {
+                continue;
+            };
+            if release.state != State::Active {
+                continue;
+            }
+            let mut seen: HashMap<&RepositoryName, HashSet<&Tag>> = HashMap::new();
+            for (deployment, helm) in document.state.deployments().filter_map(classic) {
+                let versions = seen.entry(&helm.chart).or_default();
+                if versions.len() >= CHARTS || !versions.insert(&helm.tag) {
+                    continue;
+                }
+                let owner = homes.owner(&helm.chart);
+                let images = deployment.images.iter().filter(|image| image.repository == helm.chart);
+                let signed = SignedChart {
+                    scope: release.scope.clone(),
+                    name: helm.chart_name.clone(),
+                    version: helm.chart_version.clone(),
+                    tag: helm.tag.clone(),
+                    digests: images.map(|image| image.digest).collect(),
+                    hidden: owner.is_some_and(|owner| owner != release.scope.domain),
+                };
+                let repository = repositories.entry(helm.chart.clone()).or_default();
+                repository.host_owner = owner;
+                repository.signed.push(signed);
+            }
+        }
+        Self(repositories)
+    }
+
+    pub(super) fn of_repository(&self, repository: &RepositoryName) -> Option<&ChartRepository> {
+        self.0.get(repository)
+    }
+}
+
+fn classic<T>((_, deployment): (T, &Deployment)) -> Option<(&Deployment, &HelmDeployment)> {
+    let helm = deployment.helm.as_ref()?;
+    (helm.source == ChartSource::Repository).then_some((deployment, helm))
+}
+
+impl ChartRepository {
+    /// Returns whose index an asker gets: its own only where it signs charts here.
+    pub(super) fn asker(&self, asker: Option<&Scope>) -> Option<Scope> {
+        asker
+            .filter(|asker| self.signed.iter().any(|chart| chart.scope == **asker))
+            .cloned()
+    }
+}
