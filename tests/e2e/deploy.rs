@@ -256,7 +256,8 @@ pub(crate) fn engine_needs_trust_and_credentials(world: &World) -> Outcome {
     let settings = crate::agent::settings::Settings::read(&plant.connect(crate::shop::TARGET)?)?;
     let trusted = plant.authority()?;
     let anonymous = |name: &str| {
-        let inspect = skopeo().args(["inspect", "--no-creds", "--cert-dir"]);
+        // Only digests are public: a list of the tags beside them is not.
+        let inspect = skopeo().args(["inspect", "--raw", "--no-creds", "--cert-dir"]);
         inspect
             .arg(trusted.parent().unwrap_or(&trusted))
             .arg(format!("docker://{name}"))

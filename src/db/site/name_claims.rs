@@ -110,7 +110,8 @@ pub fn host_owners(connection: &Connection) -> Result<BTreeMap<String, Hash>> {
     rows.collect::<rusqlite::Result<_>>().sql("read whose the hosts are")
 }
 
-/// Returns whose a tag is now; below a host that belongs to a domain, scopes of others do not count.
+/// Returns whose a tag is now; below a host that belongs to a domain, scopes of others do not count, and a tag about an image is of the
+/// scope that had the image live first.
 ///
 /// # Errors
 ///
@@ -123,11 +124,20 @@ pub fn tag_owner(
 ) -> Result<Option<TagOwner>> {
     connection
         .prepare_cached(
-            "SELECT s.domain, s.product, s.channel,
-                    (SELECT b.digest FROM release l JOIN tag t ON t.repository = c.repository AND t.tag = c.tag AND t.release = l.id
-                     JOIN blob b ON b.id = t.blob WHERE l.scope = c.scope AND l.state = 'active')
-             FROM repository r JOIN tag_claim c ON c.repository = r.id AND c.tag = ?2 JOIN scope s ON s.id = c.scope
-             WHERE r.name = ?1 AND (?3 IS NULL OR s.domain = ?3) ORDER BY c.since LIMIT 1",
+            "WITH w AS MATERIALIZED (
+                 SELECT r.id AS repository, coalesce(
+                     (SELECT l.scope FROM blob b JOIN content o ON o.blob = b.id AND o.repository = r.id
+                      JOIN release l ON l.id = o.release JOIN scope s ON s.id = l.scope
+                      WHERE ?2 LIKE 'sha256-%' AND b.digest = unhex(substr(?2, 8, 64)) AND l.first_live IS NOT NULL
+                        AND (?3 IS NULL OR s.domain = ?3) ORDER BY l.first_live LIMIT 1),
+                     (SELECT c.scope FROM tag_claim c JOIN scope s ON s.id = c.scope
+                      WHERE c.repository = r.id AND c.tag = ?2 AND (?3 IS NULL OR s.domain = ?3)
+                      ORDER BY c.since LIMIT 1)) AS scope
+                 FROM repository r WHERE r.name = ?1)
+             SELECT s.domain, s.product, s.channel,
+                    (SELECT b.digest FROM release l JOIN tag t ON t.repository = w.repository AND t.tag = ?2 AND t.release = l.id
+                     JOIN blob b ON b.id = t.blob WHERE l.scope = w.scope AND l.state = 'active')
+             FROM w JOIN scope s ON s.id = w.scope",
         )
         .and_then(|mut select| {
             select

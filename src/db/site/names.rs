@@ -149,12 +149,18 @@ fn fits(k: &str, owner: &str) -> String {
     format!("{owner} IS NOT NULL AND ({k}.scope IS NULL OR {k}.scope = {owner})")
 }
 
-/// The scope that owns a tag under a candidate, in the generation of parameter 3.
+/// The scope that owns a tag under a candidate, in the generation of parameter 3. A tag about an image (`sha256-<hex>`, with or
+/// without a suffix: how signatures and referrers are found by tag) is of the scope that had the image live first.
 fn owner_of_tag(k: &str, tag: &str) -> String {
     format!(
-        "(SELECT c.scope FROM tag_claim c JOIN scope s ON s.id = c.scope
-          WHERE c.repository = {k}.repository AND c.tag = {tag} AND c.since <= ?3 AND {} ORDER BY c.since LIMIT 1)",
-        counts(k)
+        "coalesce(
+           (SELECT l.scope FROM blob b JOIN content o ON o.blob = b.id AND o.repository = {k}.repository
+            JOIN release l ON l.id = o.release JOIN scope s ON s.id = l.scope
+            WHERE {tag} LIKE 'sha256-%' AND b.digest = unhex(substr({tag}, 8, 64)) AND l.first_live <= ?3 AND {counts}
+            ORDER BY l.first_live LIMIT 1),
+           (SELECT c.scope FROM tag_claim c JOIN scope s ON s.id = c.scope
+            WHERE c.repository = {k}.repository AND c.tag = {tag} AND c.since <= ?3 AND {counts} ORDER BY c.since LIMIT 1))",
+        counts = counts(k)
     )
 }
 

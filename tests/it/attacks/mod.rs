@@ -1,4 +1,4 @@
-//! Cases A, J, R and F12 of the attack catalogue: what is tried against agents' routes, documents and the registry from outside.
+//! Cases A, F, J, K and R of the attack catalogue: what is tried against agents' routes, documents and the registry from outside.
 //!
 //! Each test is named by its case, says the exact status or class, compares the world with the one before (`snapshot`), and has its
 //! positive twin beside it. [`CASES`] says which tests belong to which case, wherever they stand; a test makes sure that they are there.
@@ -19,7 +19,7 @@ use std::path::Path;
 use crate::format::vectors::vectors;
 
 /// Case, tests of `tests/` and `src/` that show it, and vectors of `bundle-spec/vectors/bad` by the beginning of their names.
-const CASES: [(&str, &[&str], &[&str]); 23] = [
+const CASES: [(&str, &[&str], &[&str]); 33] = [
     (
         "A01: nobody speaks for another target",
         &[
@@ -211,6 +211,89 @@ const CASES: [(&str, &[&str], &[&str]); 23] = [
         &[
             "every_place_gets_the_address_and_nothing_else_changes",
             "a_rewritten_file_is_equivalent",
+        ],
+        &[],
+    ),
+    (
+        "F10: clocks that are wrong",
+        &[
+            "f10_wrong_clocks_stop_no_import",
+            "f10_an_appliance_born_at_1970_serves_agents",
+            "f10_a_dead_clock_asks_when_a_release_is_more_than_a_year_away",
+        ],
+        &[],
+    ),
+    (
+        "J16: answers out of proportion to a bundle",
+        &["every_bad_vector_changes_nothing_and_a_newer_bundle_imports_afterwards"],
+        &["j16-"],
+    ),
+    (
+        "J18: members of another type than the specification's",
+        &[
+            "every_bad_vector_changes_nothing_and_a_newer_bundle_imports_afterwards",
+            "the_product_and_the_independent_verifier_agree_on_forged_bundles",
+        ],
+        &["j18-"],
+    ),
+    (
+        "K13: an expired root is its own vendor's matter",
+        &["k13_an_expired_root_is_its_own_vendors_matter"],
+        &["k13-"],
+    ),
+    (
+        "K16: what was there before",
+        &["every_bad_vector_changes_nothing_and_a_newer_bundle_imports_afterwards"],
+        &["k16-"],
+    ),
+    (
+        "K18: a floor that is gone",
+        &["k18_a_floor_that_is_gone_is_damage"],
+        &[],
+    ),
+    (
+        "K20: dates ahead of the clock",
+        &[
+            "k20_a_release_from_the_future_waits_for_a_person",
+            "k20_a_date_after_the_root_is_confirmed_by_nobody",
+            "k20_k22_k23_k24_nothing_that_others_bring_in_changes_anything_for_a",
+        ],
+        &["k20-"],
+    ),
+    (
+        "K22: dates of another vendor, and everything else of it",
+        &[
+            "k22_no_date_of_another_vendor_moves_anything",
+            "k22_a_time_reset_is_for_its_own_domain",
+            "k20_k22_k23_k24_nothing_that_others_bring_in_changes_anything_for_a",
+        ],
+        &[],
+    ),
+    (
+        "K23: UUIDs of others",
+        &[
+            "k23_a_uuid_is_its_first_vendors_before_it_is_live_while_it_is_and_after",
+            "k23_anothers_uuid_in_removed_imports_and_nothing_of_its_owner_changes",
+            "a_squatter_is_sent_away_and_takes_nothing_along",
+            "between_products_a_uuid_goes_over_once_the_live_release_lets_it_go",
+            "of_two_channels_the_one_that_had_it_live_first_has_it",
+            "removal_ends_tokens_and_keeps_the_secret_for_the_same_owner",
+        ],
+        &["k23-"],
+    ),
+    (
+        "K24: names of others",
+        &[
+            "a_tag_is_answered_by_the_scope_that_had_it_live_first_and_by_nobody_else",
+            "below_a_home_host_there_are_no_tags_and_no_referrers_of_other_domains",
+            "a_host_belongs_to_nobody_where_many_publish_or_another_was_there_before",
+            "names_without_host_are_asked_in_the_order_in_which_homes_were_first_live",
+            "a_tag_about_an_image_belongs_to_whom_the_image_belongs_to",
+            "a_media_type_is_stated_by_who_answers",
+            "referrers_are_those_of_the_scope_that_had_their_subject_first",
+            "a_repository_is_not_public_because_another_scope_names_it_as_its_agents",
+            "a_chart_is_served_as_it_was_signed",
+            "k20_k22_k23_k24_nothing_that_others_bring_in_changes_anything_for_a",
         ],
         &[],
     ),

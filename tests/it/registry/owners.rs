@@ -424,6 +424,53 @@ fn a_repository_is_not_public_because_another_scope_names_it_as_its_agents() {
     assert_eq!(ask(&format!("blobs/{theirs}"), false).status, 200);
 }
 
+/// What is found by a tag about an image is of the scope that had the image first, also where nobody calls the host its home; a rival
+/// that was there before the image changes nothing.
+#[test]
+fn a_tag_about_an_image_belongs_to_whom_the_image_belongs_to() {
+    let about = |suffix: &str| format!("sha256-{}{suffix}", digest(OURS).0.to_hex());
+    for which in 0..3 {
+        for rival_first in [false, true] {
+            let site = Site::of_vendors(2);
+            let rival = || {
+                let rival = rivals(&site).into_iter().nth(which).unwrap();
+                rival
+                    .tag(SHARED, &about(""), THEIRS)
+                    .tag(SHARED, &about(".sig"), THEIRS)
+                    .live()
+            };
+            let planted = rival_first.then(rival);
+            site.release("erp", 1).tag(SHARED, "v1", OURS).live();
+            let planted = planted.unwrap_or_else(rival);
+            let registry = site.registry();
+            let (_server, address) = site.serve_with(Settings::default(), &registry);
+            for suffix in ["", ".sig"] {
+                assert_eq!(manifest(address, SHARED, &about(suffix)).status, 404, "{suffix:?}");
+                let own = own(
+                    &registry,
+                    &scope(&site, planted),
+                    SHARED,
+                    &Reference::Tag(about(suffix).parse().unwrap()),
+                );
+                assert_eq!(own.unwrap().0, digest(THEIRS));
+            }
+            assert_eq!(tags(address, SHARED), json!(["v1"]));
+            let said = message(&manifest(address, SHARED, &about(".sig")));
+            assert!(said.contains("belongs to erp/stable"), "{said}");
+            // The positive twin: its own signature is everybody's to read.
+            let next = site.release("erp", 2).tag(SHARED, "v1", OURS);
+            next.tag(SHARED, &about(".sig"), b"{\"n\":4}").live();
+            registry.live().refresh().unwrap();
+            assert_bytes(&manifest(address, SHARED, &about(".sig")), b"{\"n\":4}");
+        }
+    }
+}
+
+/// As a hub makes them.
+fn other_target() -> Uuid {
+    "5f0d6d0a-9c0e-4c49-8d0e-0a4f3a1c7b01".parse().unwrap()
+}
+
 /// Two products sign the version `1.0.0+a` of one chart with other bytes.
 #[test]
 fn a_chart_is_served_as_it_was_signed() {
@@ -458,8 +505,8 @@ fn a_chart_is_served_as_it_was_signed() {
         let mut desired = signed(image, chart).without(&["edge-0"]);
         // Targets of its own.
         for target in &mut desired.state.targets {
-            target.id = Uuid::derived("test", &["other"]);
-            target.deployments[0].id = Uuid::derived("test", &["other", "shop"]);
+            target.id = other_target();
+            target.deployments[0].id = "5f0d6d0a-9c0e-4c49-8d0e-0a4f3a1c7b02".parse().unwrap();
         }
         desired
     });
@@ -471,7 +518,7 @@ fn a_chart_is_served_as_it_was_signed() {
     assert_eq!(list[0]["digest"], digest(CHART).0.to_hex());
     let token = basic("-", &serving.token("cluster"));
     assert_bytes(&archive(&serving, &[("Authorization", &token)]), CHART);
-    let other = Uuid::derived("test", &["other"]);
+    let other = other_target();
     let secret = serving.hub.issue_secret(&other, false).unwrap();
     serving.hub.refresh().unwrap();
     let reply = serving.login(&other, secret.as_str());
