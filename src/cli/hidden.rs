@@ -13,7 +13,7 @@ pub(super) fn lines(hidden: &Hidden) -> String {
     let tags = hidden.tags.iter().take(SHOWN).map(ToString::to_string);
     let mut out = String::new();
     for line in hosts.chain(tags) {
-        out += &format!("\nhidden: {line}; only its own clients see it");
+        out += &format!("\nhidden: {line}; what this release has there reaches its own agents alone");
     }
     let more = hidden.tags.len().saturating_sub(SHOWN);
     if more > 0 {
@@ -31,9 +31,15 @@ pub(super) fn word(hidden: &Hidden) -> String {
     let below = if hosts.is_empty() {
         String::new()
     } else {
-        format!(", everything below {}", hosts.join(", "))
+        format!("everything below {}", hosts.join(", "))
     };
-    format!("  hidden: {} tags{below}", hidden.tags.len())
+    let tags = match hidden.tags.len() {
+        0 => String::new(),
+        1 => "1 tag".to_owned(),
+        count => format!("{count} tags"),
+    };
+    let parts: Vec<String> = [tags, below].into_iter().filter(|part| !part.is_empty()).collect();
+    format!("  hidden: {}", parts.join(", "))
 }
 
 pub(super) fn to_json(hidden: &Hidden) -> Value {

@@ -159,9 +159,12 @@ fn targets_human(set: &TargetSet) -> String {
     let mut out = String::new();
     for target in &set.targets {
         let runs: Vec<String> = runs_on(set, target.id)
-            .map(|deployment| format!("{} {}", deployment.application, escape(&deployment.version)))
+            .map(|deployment| {
+                let version = escape(&deployment.version);
+                format!("{} {version} ({})", deployment.application, deployment.id)
+            })
             .collect();
-        out += &format!("\ntarget {}: {}", escape(&target.name), runs.join(", "));
+        out += &format!("\ntarget {} ({}): {}", escape(&target.name), target.id, runs.join(", "));
     }
     if !set.removed.is_empty() {
         out += &format!(

@@ -261,7 +261,11 @@ pub(super) fn run(command: &TargetCommand, ui: &mut Ui) -> Result<()> {
         }
         TargetCommand::Restore { target, place } => {
             let hub = place.hub()?;
-            let target = chosen(hub.find_removed(target), target)?;
+            let removed = hub.find_removed(target);
+            if let (TargetChoice::None(_), TargetChoice::One(here)) = (&removed, hub.find(target)) {
+                return report_target(&here.id, &here.name, false, "restored", "is back", ui);
+            }
+            let target = chosen(removed, target)?;
             let changed = hub.remove_target(&target.id, Removal::Restore)?;
             report_target(&target.id, &target.name, changed, "restored", "is back", ui)
         }

@@ -121,7 +121,7 @@ impl Chain {
             {
                 return Err(
                     trust("other-root", format!("root {version} differs from the one held here"))
-                        .remedy("compare the fingerprints with the vendor over a second channel"),
+                        .remedy("copy the bundle again; where that changes nothing, compare the fingerprints with the vendor over a second channel"),
                 );
             }
             verify_root(&previous, envelope)?;
