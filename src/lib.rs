@@ -18,9 +18,11 @@
 //! | 1 | [`stream`], [`crypto`] | byte plumbing; who may sign, and how it is checked |
 //! | 1 | [`container`] | what every airlock file is made of: entries, pages, chunks; uses both |
 //! | 1 | [`protocol`] | the wire of Distr's agents and hub, for whoever sends or reads it |
+//! | 1 | `confine` | gives up, for good, what a process never needs |
 //! | 2 | [`bundle`], `store`, `db` | what a bundle says and carries; content on disk; SQL. None of them knows another |
 //! | 3 | `media` | files, folders and pipes that bundles come from and go to |
 //! | 4 | `vendor_side` \| `appliance` | make bundles \| take them in and serve them; never one another |
+//! | 5 | `config` | the configuration file |
 //! | 5 | `http` | the only axum: `/v2/`, `/api/v1/` for agents, charts, health; TLS |
 //! | 6 | `cli` | the only clap, the only printing |
 
