@@ -5,7 +5,7 @@
 //! refused (it may hang) nor be told that it has nothing to run (it would remove everything). The same holds for a product that
 //! was imported and is not live yet.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex};
 
@@ -18,7 +18,7 @@ use crate::bundle::desired::{AgentVersion, DesiredState, TargetKind};
 use crate::db::site::local_targets::LocalTarget;
 use crate::db::site::release::{ReleaseRow, State};
 use crate::db::site::targets::TargetRow;
-use crate::domain::{Error, Hash, Result, Scope, SiteId, Uuid, limits};
+use crate::domain::{Digest, Error, Hash, Result, Scope, SiteId, Uuid, limits};
 use crate::store::Store;
 
 /// Who asks, as a good token says.
@@ -119,7 +119,7 @@ impl Fleet {
                 return;
             }
         };
-        let images = agent_images(&document.state, site.store);
+        let images = agent_images(&document.state, site);
         let inactive = (release.state != State::Active).then(|| Arc::new(Fault::not_live(&release.scope)));
         for (place, target) in document.state.targets.iter().enumerate() {
             let elsewhere = target.site.as_ref().is_some_and(|at| at != site.id);
@@ -248,13 +248,24 @@ impl FleetTarget {
     }
 }
 
-/// Looks, for each agent version, whether its images are in the store: an agent that is told of another version pulls it at once.
-fn agent_images(state: &DesiredState, store: &Store) -> HashMap<Uuid, Option<Arc<Fault>>> {
-    let fault = |agent: &AgentVersion| {
+/// Looks, for each agent version that a target of this site shall run, whether its images are in the store: an agent that is told of
+/// another version pulls it at once. Each image is looked at once, however often it is named.
+fn agent_images(state: &DesiredState, site: &Site<'_>) -> HashMap<Uuid, Option<Arc<Fault>>> {
+    let here = state
+        .targets
+        .iter()
+        .filter(|target| target.site.as_ref().is_none_or(|at| at == site.id));
+    let used: HashSet<Uuid> = here.map(|target| target.agent).collect();
+    let mut looked: HashMap<Digest, Option<Error>> = HashMap::new();
+    let mut fault = |agent: &AgentVersion| {
         agent.images().find_map(|image| {
-            let error = store.read(&image.digest, limits::MANIFEST_BYTES).err()?;
-            Some(Arc::new(Fault::agent_image(agent, image, &error)))
+            let looked = looked
+                .entry(image.digest)
+                .or_insert_with(|| site.store.read(&image.digest, limits::MANIFEST_BYTES).err());
+            let error = looked.as_ref()?;
+            Some(Arc::new(Fault::agent_image(agent, image, error)))
         })
     };
-    state.agents.iter().map(|agent| (agent.id, fault(agent))).collect()
+    let versions = state.agents.iter().filter(|agent| used.contains(&agent.id));
+    versions.map(|agent| (agent.id, fault(agent))).collect()
 }

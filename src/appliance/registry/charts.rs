@@ -25,8 +25,10 @@ use crate::domain::{Digest, RepositoryName, Result, Scope};
 const CONFIG: &str = "application/vnd.cncf.helm.config.v1+json";
 /// Media type of a chart's archive.
 const CONTENT: &str = "application/vnd.cncf.helm.chart.content.v1.tar+gzip";
-/// Longest configuration that is read.
-const CONFIG_BYTES: u64 = 1 << 20;
+/// Longest configuration that is read: what a `Chart.yaml` of people's is, many times over.
+const CONFIG_BYTES: u64 = 64 << 10;
+/// Longest index. What comes later in the order of versions is left out.
+const INDEX_BYTES: usize = 8 << 20;
 
 /// One version of a chart.
 struct Chart {
@@ -86,10 +88,16 @@ impl Registry {
             return Ok(None);
         }
         let (mut archives, mut entries, mut whole) = (HashMap::new(), BTreeMap::<String, Vec<Value>>::new(), true);
+        let mut size = 0_usize;
         for signed in chosen {
             match self.chart(snapshot, repository, signed) {
                 Ok(None) => {}
                 Ok(Some(chart)) => {
+                    size = size.saturating_add(chart.entry.to_string().len());
+                    if size > INDEX_BYTES {
+                        tracing::warn!(%repository, "the index of charts is longer than {INDEX_BYTES} bytes; the rest is left out");
+                        break;
+                    }
                     archives.insert(chart.file, chart.archive);
                     entries.entry(signed.name.clone()).or_default().push(chart.entry);
                 }

@@ -24,9 +24,8 @@ impl Registry {
     ///
     /// `E-STATE release-damaged` when a release that would answer is not the signed one.
     pub fn new(live: &Arc<Live>) -> Result<Self> {
-        let appliance = live.appliance().clone();
         let current = live.project(Order::Content, move |generation, before| {
-            Snapshot::of(generation, before, &appliance.store)
+            Snapshot::of(generation, before)
         })?;
         Ok(Self {
             live: live.clone(),

@@ -17,7 +17,6 @@ use crate::appliance::live::Generation;
 use crate::db::site::names::{Candidates, Moment};
 use crate::db::site::release::{ReleaseRow, State};
 use crate::domain::{Digest, Error, Result, Scope, Tag};
-use crate::store::Store;
 
 /// Answers kept per generation: about 10 MiB when full.
 const ANSWERS: usize = 1 << 16;
@@ -56,7 +55,7 @@ impl Snapshot {
     /// # Errors
     ///
     /// `E-STATE release-damaged` when a release that would begin to answer is not signed.
-    pub(super) fn of(generation: &Generation, before: Option<&Arc<Self>>, store: &Store) -> Result<Arc<Self>> {
+    pub(super) fn of(generation: &Generation, before: Option<&Arc<Self>>) -> Result<Arc<Self>> {
         let known = before.map_or(&[] as &[_], |before| &before.releases);
         for readable in &generation.readable {
             if let Err(error) = &readable.head
@@ -76,7 +75,7 @@ impl Snapshot {
         }
         let homes = Homes::new(generation.homes.clone(), generation.host_owners.clone(), None);
         let known = before.map(|before| &before.public);
-        let public = PublicImages::of(generation, &homes, known, store);
+        let public = PublicImages::of(generation, &homes, known);
         let charts = Charts::of(generation, &homes);
         let mut snapshot = Self::new(generation.mark.number, releases().cloned().collect(), homes, false);
         (snapshot.public, snapshot.charts) = (public, charts);

@@ -3,15 +3,35 @@
 
 use std::sync::Arc;
 
+use serde::Deserialize;
+
 use super::content::{Answer, Found, Missing};
+use super::foreign_json::read;
 use super::names::{Asked, Reference};
+use super::public::References;
 use super::resolve::candidates;
 use super::service::Registry;
 use super::snapshot::Snapshot;
 use crate::appliance::hidden::HiddenTag;
 use crate::db::Connection;
 use crate::db::site::names::{self, Candidate, Candidates, NamedContent, Referrer};
-use crate::domain::{Digest, RepositoryName, Result, Tag};
+use crate::domain::{Digest, RepositoryName, Result, Scope, Tag, limits};
+
+/// What manifests and indexes refer to. They were checked when they were imported.
+#[derive(Deserialize)]
+struct Document {
+    #[serde(default)]
+    config: Option<Descriptor>,
+    #[serde(default)]
+    layers: Vec<Descriptor>,
+    #[serde(default)]
+    manifests: Vec<Descriptor>,
+}
+
+#[derive(Deserialize)]
+struct Descriptor {
+    digest: Digest,
+}
 
 impl Registry {
     /// Looks content up in memory alone; nothing when the answer needs [`Registry::find`].
@@ -76,12 +96,15 @@ impl Registry {
         let Reference::Digest(digest) = reference else {
             return None;
         };
-        let mut repositories = repositories(snapshot, asked).into_iter();
-        let repository = repositories.find(|repository| snapshot.public.holds(repository, digest))?;
-        self.find_cached(snapshot, &exactly(&repository), reference)
+        let repositories = repositories(snapshot, asked);
+        let (repository, scope) = repositories
+            .iter()
+            .find_map(|repository| Some((repository, snapshot.public.holder(repository, digest)?)))?;
+        self.find_cached(&snapshot.view(scope), &exactly(repository), reference)
     }
 
-    /// Looks up what everybody may read: agent images by digest; nothing else is anything. Waits for the disk.
+    /// Looks up what everybody may read: agent images by digest, from what the scope that names them has itself; nothing else is
+    /// anything. Waits for the disk.
     ///
     /// # Errors
     ///
@@ -94,14 +117,42 @@ impl Registry {
             if !snapshot.public.has(&repository) {
                 continue;
             }
-            if !snapshot.public.holds(&repository, digest) {
-                snapshot.public.complete(&repository, self.store());
+            if snapshot.public.holder(&repository, digest).is_none() {
+                let of_scope =
+                    |scope: &Scope, manifest: &Digest| self.references(snapshot, scope, &repository, manifest);
+                snapshot.public.complete(&repository, &of_scope);
             }
-            if snapshot.public.holds(&repository, digest) {
-                return Ok(self.find(snapshot, &exactly(&repository), reference)?.ok());
+            if let Some(scope) = snapshot.public.holder(&repository, digest) {
+                return Ok(self.find(&snapshot.view(scope), &exactly(&repository), reference)?.ok());
             }
         }
         Ok(None)
+    }
+
+    /// Returns what a manifest refers to, where a scope has it in a repository.
+    fn references(
+        &self,
+        snapshot: &Snapshot,
+        scope: &Scope,
+        repository: &RepositoryName,
+        manifest: &Digest,
+    ) -> Result<Option<References>> {
+        let reference = Reference::Digest(*manifest);
+        let Ok(found) = self.find(&snapshot.view(scope), &exactly(repository), &reference)? else {
+            return Ok(None);
+        };
+        if found.size > limits::MANIFEST_BYTES {
+            return Ok(None);
+        }
+        let Some(document) = read::<Document>(&self.manifest(&found)?) else {
+            return Ok(None);
+        };
+        let digests = |list: Vec<Descriptor>| list.into_iter().map(|descriptor| descriptor.digest).collect();
+        let blobs = document.config.into_iter().chain(document.layers).collect();
+        Ok(Some(References {
+            blobs: digests(blobs),
+            manifests: digests(document.manifests),
+        }))
     }
 
     /// Lists tags of the live releases after `last`, in byte order: at most `limit`, and exactly those that are answered. Waits for the

@@ -58,12 +58,13 @@ pub(super) fn record(transaction: &Transaction<'_>, release: &ReleaseRow, genera
         .sql("record the home hosts")?;
     transaction
         .execute(
-            // The path of a repository begins after the slash, whose successor is the digit zero.
+            // A repository of another domain counts while a release that was live with it is retained, as the claim to its tags does. The
+            // path of a repository begins after the slash, whose successor is the digit zero.
             "INSERT INTO host_owner (host, domain) SELECT h.host, ?1 FROM home_host h
              WHERE h.release = ?2 AND NOT EXISTS (
                  SELECT 1 FROM repository r JOIN release_repository rr ON rr.repository = r.id
                  JOIN release l ON l.id = rr.release JOIN scope s ON s.id = l.scope
-                 WHERE r.name > h.host || '/' AND r.name < h.host || '0' AND l.state = 'active' AND s.domain <> ?1)
+                 WHERE r.name > h.host || '/' AND r.name < h.host || '0' AND l.first_live IS NOT NULL AND s.domain <> ?1)
              ON CONFLICT DO NOTHING",
             params![release.scope.domain, id],
         )

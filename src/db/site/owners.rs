@@ -190,17 +190,27 @@ fn standing(connection: &Connection, scope: &Scope, id: &Uuid) -> Result<Standin
     })
 }
 
-/// Whether a live release of a product names a UUID as removed, or for a deployment the target on which that product had it: a removed
-/// target covers its deployments.
+/// Whether a live release of a product lets a UUID go: of a channel that stated it, which names it as removed, or for a deployment the
+/// target on which that product had it (a removed target covers its deployments); and no other channel has it in the release that
+/// speaks for it.
 fn is_let_go(connection: &Connection, owner: &Owner, id: &Uuid) -> Result<bool> {
     connection
         .prepare_cached(
-            "SELECT EXISTS (SELECT 1 FROM scope s JOIN release r ON r.scope = s.id AND r.state = 'active'
-                            JOIN release_removal m ON m.release = r.id
-                            WHERE s.domain = ?2 AND s.product = ?3 AND m.id IN (
-                              SELECT ?1 UNION ALL SELECT d.target FROM scope o JOIN release a ON a.scope = o.id
-                              JOIN release_deployment d ON d.release = a.id AND d.deployment = ?1
-                              WHERE o.domain = ?2 AND o.product = ?3))",
+            "WITH own AS (
+                 SELECT s.id AS scope, r.id AS release, r.state FROM scope s JOIN release r ON r.scope = s.id
+                 WHERE s.domain = ?2 AND s.product = ?3),
+             stating AS (
+                 SELECT o.scope, o.release, o.state FROM own o WHERE EXISTS (
+                     SELECT 1 FROM release_target t WHERE t.release = o.release AND t.target = ?1)
+                 OR EXISTS (SELECT 1 FROM release_deployment d WHERE d.release = o.release AND d.deployment = ?1)),
+             letting AS (
+                 SELECT o.scope FROM own o JOIN release_removal m ON m.release = o.release
+                 WHERE o.state = 'active' AND o.scope IN (SELECT scope FROM stating) AND m.id IN (
+                     SELECT ?1 UNION ALL SELECT d.target FROM own a JOIN release_deployment d
+                     ON d.release = a.release AND d.deployment = ?1))
+             SELECT EXISTS (SELECT 1 FROM letting) AND NOT EXISTS (
+                 SELECT 1 FROM stating t WHERE t.scope NOT IN (SELECT scope FROM letting) AND (t.state = 'active'
+                   OR t.state = 'available' AND NOT EXISTS (SELECT 1 FROM own a WHERE a.scope = t.scope AND a.state = 'active')))",
         )
         .and_then(|mut select| select.query_row(params![id, owner.domain, owner.product], |row| row.get(0)))
         .sql("look for a removal")
@@ -333,7 +343,9 @@ pub(super) fn go_live(transaction: &Transaction<'_>, release: ReleaseId, scope: 
         .execute(
             "WITH gone (id) AS (
                SELECT o.id FROM release_removal m JOIN owner o ON o.id = m.id
-               WHERE m.release = ?1 AND o.domain = ?2 AND o.product = ?3 AND (o.live_in IS NULL OR o.live_in = ?4))
+               WHERE m.release = ?1 AND o.domain = ?2 AND o.product = ?3 AND (o.live_in = ?4 OR o.live_in IS NULL AND o.id IN (
+                 SELECT t.target FROM release l JOIN release_target t ON t.release = l.id WHERE l.scope = ?4
+                 UNION ALL SELECT d.deployment FROM release l JOIN release_deployment d ON d.release = l.id WHERE l.scope = ?4)))
              UPDATE owner SET generation = generation + 1
              WHERE id IN (SELECT id FROM gone UNION SELECT target FROM local_target WHERE template IN (SELECT id FROM gone))",
             params![release.0, scope.domain, scope.product, scope_id],

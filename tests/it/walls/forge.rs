@@ -53,6 +53,8 @@ pub(super) struct Goods {
     configs: BTreeMap<Digest, Vec<u8>>,
     layers: BTreeMap<Digest, Vec<u8>>,
     documents: BTreeMap<(DocumentType, Digest), Vec<u8>>,
+    /// Children of indexes that are left out, with their platform.
+    absent: BTreeMap<Digest, &'static str>,
     /// Repository, tag, digest.
     names: Vec<(String, Option<String>, Digest)>,
 }
@@ -243,6 +245,21 @@ impl Goods {
         self.manifest(oci::OCI_MANIFEST, text, &more)
     }
 
+    /// Adds an index of an image that is carried and one, of other goods, that is left out.
+    pub(super) fn index_without(&mut self, carried: Digest, other: &Self, left_out: Digest) -> Digest {
+        const LEFT_OUT: &str = "linux/arm64";
+        let of = |goods: &Self, digest: &Digest, architecture: &str| {
+            let (bytes, kind) = &goods.manifests[digest];
+            let mut described = descriptor(bytes, kind);
+            described["platform"] = json!({"architecture": architecture, "os": "linux"});
+            described
+        };
+        let children = [of(self, &carried, "amd64"), of(other, &left_out, "arm64")];
+        self.absent.insert(left_out, LEFT_OUT);
+        let index = json!({"schemaVersion": 2, "mediaType": oci::OCI_INDEX, "manifests": children});
+        self.put_manifest(canonical::to_vec(&index), oci::OCI_INDEX)
+    }
+
     /// Adds an index of manifests which are carried, too.
     pub(super) fn index(&mut self, children: &[Digest]) -> Digest {
         let children: Vec<Value> = children
@@ -374,6 +391,9 @@ fn index<'a>(
             line["tag"] = tag.into();
         }
         lines.push(line);
+    }
+    for (digest, platform) in &goods.absent {
+        lines.push(json!({"digest": digest, "kind": "absent", "platform": platform}));
     }
     for (digest, bytes, kind) in blobs {
         let mut line = json!({"digest": digest, "kind": "blob", "size": bytes.len()});

@@ -16,6 +16,7 @@ mod names;
 mod neighbour;
 mod squatters;
 mod stage;
+mod stories;
 mod times;
 mod wire;
 mod world;
