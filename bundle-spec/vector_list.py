@@ -458,6 +458,7 @@ def bad_head(vectors):
     head("j02-root-version-0", member("root_version", 0), "root_version is 0", "payload-offset")
     head("j02-document-type", member("documents", [{"digest": digest(b""), "size": 0, "type": "licence"}]), "an unknown document type")
     head("j02-home-host", member("home_hosts", ["web"]), "a home host that is no host", "home-hosts")
+    head("b05-home-hosts", member("home_hosts", [f"r{n:02}.example.com" for n in range(65)]), "65 home hosts", "home-hosts", kind="E-LIMIT")
     head("b05-chunks", lambda document: totals(document, chunks=10**7), "ten million chunks", "totals", kind="E-LIMIT")
     head("b10-ten-terabytes", lambda document: totals(document, content_bytes=2**53 - 1), "2^53-1 bytes of content", "totals",
          kind="E-LIMIT")

@@ -614,6 +614,8 @@ def parse_head(data):
         raise wrong("home-hosts", str(error)) from None
     if not ascending(head["home_hosts"]):
         raise wrong("home-hosts", "home_hosts are repeated or out of order")
+    if len(head["home_hosts"]) > 64:
+        raise Refusal("E-LIMIT", "home-hosts", f"the release has {len(head['home_hosts'])} home hosts, more than 64")
     if not ascending([(entry["type"], entry["digest"]) for entry in head["documents"]]):
         raise wrong("documents", "documents are repeated or out of order")
     for entry in head["documents"]:

@@ -117,6 +117,16 @@ impl Head {
         if !ascending(&self.home_hosts) || self.home_hosts.iter().any(|host| !crate::domain::is_host(host)) {
             return format("home-hosts", "home_hosts are repeated, out of order or no hosts");
         }
+        if self.home_hosts.len() > limits::HOME_HOSTS {
+            return limit(
+                "home-hosts",
+                format!(
+                    "the release has {} home hosts, more than {}",
+                    self.home_hosts.len(),
+                    limits::HOME_HOSTS
+                ),
+            );
+        }
         let documents: Vec<_> = self
             .documents
             .iter()

@@ -55,6 +55,8 @@ pub const SEQUENCE_JUMP: u64 = 1_000_000;
 pub const TARGET_RENDERED_BYTES: u64 = 16 << 20;
 /// The same for all targets of a desired state.
 pub const RENDERED_BYTES: u64 = 1 << 30;
+/// Home hosts of a release: a name without host is looked for under each of everybody's.
+pub const HOME_HOSTS: usize = 64;
 /// How far ahead of the judging clock a release may say that it was issued (2 days).
 pub const ISSUED_AHEAD_SECONDS: i64 = 48 * 60 * 60;
 /// The same ahead of the domain's floor, where the clock is behind it and proves nothing (366 days).
