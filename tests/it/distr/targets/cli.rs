@@ -60,7 +60,9 @@ fn an_operator_enrols_rotates_and_takes_away() {
         .arg(instance.state())
         .output()
         .unwrap();
-    assert!(String::from_utf8_lossy(&output.stdout).contains("\ntarget edge-0: web version a\n"));
+    let (target, deployment) = (target_id("edge-0"), deployment_id("edge-0"));
+    let line = format!("\ntarget edge-0 ({target}): web version a ({deployment})\n");
+    assert!(String::from_utf8_lossy(&output.stdout).contains(&line));
 
     // The secret, and nothing else, on stdout.
     let secret = good(&instance, &["secret", "edge-0"]).trim().to_owned();
@@ -134,7 +136,8 @@ fn mistakes_are_told_with_a_guess() {
         &["add", "edge-1", "--like", "edge-0"],
         "there is a target \"edge-1\" already",
     );
-    refused(&instance, &["restore", "edge-0"], "there is no target \"edge-0\"");
+    assert!(good(&instance, &["restore", "edge-0"]).contains("target edge-0 is so already"));
+    refused(&instance, &["restore", "press"], "there is no target \"press\"");
     refused(
         &instance,
         &["connect", "edge-0", "--mirrors", "podman"],
