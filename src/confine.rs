@@ -1,29 +1,93 @@
-//! Gives up powers that a process of the appliance never needs (D15, D20): reaching out, and starting programs.
+//! Gives up powers that a process of the appliance never needs (D15, D20): reaching out, starting programs, and reaching into the
+//! machine.
 //!
-//! `serve` and `import` call [`no_network`] once their sockets are bound and before threads start. From then on `connect(2)`, new
-//! sockets of any family but local ones, `execve(2)` and `execveat(2)` fail with `EPERM`, for this process and all it could
-//! become; `io_uring` too, which would do the same on another way. Programs under another system call convention are killed.
-//! Sockets bound before go on accepting.
+//! `serve` and `import` call [`no_network`] once their sockets are bound and before threads start. From then on these fail with
+//! `EPERM`, for this process and all it could become:
+//!
+//! - `connect`, every new socket, and sending to an address. A filter sees numbers, not what pointers lead to, so `sendto` is left
+//!   only without an address, which needs a connection, and without `MSG_FASTOPEN`, which makes one; `sendmsg` and `sendmmsg`, whose
+//!   address stands in memory, are not left at all. Nothing here needs them: answers go out by `write`, `writev`, `sendto` and
+//!   `sendfile`, and the service manager is told over a socket that was connected before. Sockets bound before go on accepting.
+//! - `io_uring`, which would do all of that on another way.
+//! - starting programs; tracing other processes, reading or writing their memory, taking their descriptors.
+//! - leaving its own view of the machine: mounts, other roots, namespaces, files by handle.
+//! - parts of the kernel that programs are rarely meant to use, and that were ways into it before: `bpf`, `userfaultfd`,
+//!   `perf_event_open`, modules, another kernel.
+//!
+//! `clone3`, whose flags a filter cannot see, is answered as by a kernel that does not have it; threads then start by `clone`. Calls of
+//! another convention (32 bits; x32, whose numbers have bit 30) end the process.
 
 use std::collections::BTreeMap;
 
 use seccompiler::{
-    BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter, SeccompRule, TargetArch,
+    BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter, SeccompRule,
+    TargetArch, sock_filter,
 };
 
 use crate::domain::{Class, Error, Result};
 
-/// `AF_UNIX`: the only family that stays, for the service manager's notification socket.
-const LOCAL: u64 = 1;
+/// `MSG_FASTOPEN`: a connection that is made by sending.
+const FASTOPEN: u64 = 0x2000_0000;
+/// The `CLONE_NEW…` flags of `clone`: namespaces of mounts, control groups, host names, IPC, users, processes, networks.
+const NAMESPACES: u64 = 0x2_0000 | 0x200_0000 | 0x400_0000 | 0x800_0000 | 0x1000_0000 | 0x2000_0000 | 0x4000_0000;
 
-/// System calls by number: `socket`, and those refused whatever their arguments (`connect`, `execve`, `execveat`,
-/// `io_uring_setup`).
+/// `clone3`, on every architecture.
+const CLONE3: u32 = 435;
+/// Bit of the numbers of x32.
+const X32: u32 = 0x4000_0000;
+/// What a tracer puts in the place of a call that is not to be made.
+const NO_CALL: u32 = u32::MAX;
+
+/// Numbers of system calls.
+struct Calls {
+    architecture: TargetArch,
+    /// Refused where they name an address or `MSG_FASTOPEN`.
+    sendto: i64,
+    /// Refused where it makes a namespace.
+    clone: i64,
+    /// Refused whatever their arguments.
+    always: [i64; 37],
+}
+
 #[cfg(target_arch = "x86_64")]
-const CALLS: (i64, [i64; 4], TargetArch) = (41, [42, 59, 322, 425], TargetArch::x86_64);
+const CALLS: Calls = Calls {
+    architecture: TargetArch::x86_64,
+    sendto: 44,
+    clone: 56,
+    always: [
+        41, 42, 46, 307, // socket, connect, sendmsg, sendmmsg
+        425, 426, 427, // io_uring_setup, io_uring_enter, io_uring_register
+        59, 322, // execve, execveat
+        101, 310, 311, 438, // ptrace, process_vm_readv, process_vm_writev, pidfd_getfd
+        165, 166, 155, 161, 272, 308,
+        304, // mount, umount2, pivot_root, chroot, unshare, setns, open_by_handle_at
+        428, 429, 430, 431, 432, 433,
+        442, // open_tree, move_mount, fsopen, fsconfig, fsmount, fspick, mount_setattr
+        321, 323, 298, // bpf, userfaultfd, perf_event_open
+        175, 313, 176, 246, 320, // init_module, finit_module, delete_module, kexec_load, kexec_file_load
+        250, 248, // keyctl, add_key
+    ],
+};
 #[cfg(target_arch = "aarch64")]
-const CALLS: (i64, [i64; 4], TargetArch) = (198, [203, 221, 281, 425], TargetArch::aarch64);
+const CALLS: Calls = Calls {
+    architecture: TargetArch::aarch64,
+    sendto: 206,
+    clone: 220,
+    always: [
+        198, 203, 211, 269, // socket, connect, sendmsg, sendmmsg
+        425, 426, 427, // io_uring_setup, io_uring_enter, io_uring_register
+        221, 281, // execve, execveat
+        117, 270, 271, 438, // ptrace, process_vm_readv, process_vm_writev, pidfd_getfd
+        40, 39, 41, 51, 97, 268, 265, // mount, umount2, pivot_root, chroot, unshare, setns, open_by_handle_at
+        428, 429, 430, 431, 432, 433,
+        442, // open_tree, move_mount, fsopen, fsconfig, fsmount, fspick, mount_setattr
+        280, 282, 241, // bpf, userfaultfd, perf_event_open
+        105, 273, 106, 104, 294, // init_module, finit_module, delete_module, kexec_load, kexec_file_load
+        219, 217, // keyctl, add_key
+    ],
+};
 
-/// Gives up outbound connections and starting programs, for every thread of the process, for good.
+/// Gives up outbound connections, starting programs and the rest, for every thread of the process, for good.
 ///
 /// # Errors
 ///
@@ -42,78 +106,51 @@ pub fn no_network() -> Result<()> {
 }
 
 fn filter() -> std::result::Result<BpfProgram, seccompiler::BackendError> {
-    let (socket, always, architecture) = CALLS;
-    let foreign = SeccompCondition::new(0, SeccompCmpArgLen::Dword, SeccompCmpOp::Ne, LOCAL)?;
-    let mut rules = BTreeMap::from([(socket, vec![SeccompRule::new(vec![foreign])?])]);
-    rules.extend(always.map(|call| (call, Vec::new())));
-    let refuse = SeccompAction::Errno(rustix::io::Errno::PERM.raw_os_error().unsigned_abs());
-    SeccompFilter::new(rules, SeccompAction::Allow, refuse, architecture)?.try_into()
+    use SeccompCmpArgLen::{Dword, Qword};
+    let when = |argument, length, operator, value| {
+        SeccompCondition::new(argument, length, operator, value).and_then(|condition| SeccompRule::new(vec![condition]))
+    };
+    let sends = vec![
+        when(4, Qword, SeccompCmpOp::Ne, 0)?,
+        when(3, Dword, SeccompCmpOp::MaskedEq(FASTOPEN), FASTOPEN)?,
+    ];
+    // One rule a flag: what is masked is compared as a whole.
+    let flags = (0..u32::BITS)
+        .map(|bit| 1_u64 << bit)
+        .filter(|flag| NAMESPACES & flag != 0);
+    let namespaces = flags
+        .map(|flag| when(0, Qword, SeccompCmpOp::MaskedEq(flag), flag))
+        .collect::<std::result::Result<_, _>>()?;
+    let mut rules = BTreeMap::from([(CALLS.sendto, sends), (CALLS.clone, namespaces)]);
+    rules.extend(CALLS.always.map(|call| (call, Vec::new())));
+    let refuse = SeccompAction::Errno(number(rustix::io::Errno::PERM));
+    let rest: BpfProgram = SeccompFilter::new(rules, SeccompAction::Allow, refuse, CALLS.architecture)?.try_into()?;
+    Ok(by_number().into_iter().chain(rest).collect())
+}
+
+/// The beginning of the filter, which judges numbers alone: what the crate has no words for.
+fn by_number() -> [sock_filter; 6] {
+    // Load the number; jump where it is not below, or is equal; return (`linux/bpf_common.h`, `linux/seccomp.h`).
+    const LOAD: u16 = 0x20;
+    const NOT_BELOW: u16 = 0x35;
+    const EQUAL: u16 = 0x15;
+    const RETURN: u16 = 0x06;
+    const KILL_PROCESS: u32 = 0x8000_0000;
+    const ERRNO: u32 = 0x0005_0000;
+    let step = |code, k, jt, jf| sock_filter { code, jt, jf, k };
+    [
+        step(LOAD, 0, 0, 0),
+        step(NOT_BELOW, X32, 0, 2),
+        step(EQUAL, NO_CALL, 1, 0),
+        step(RETURN, KILL_PROCESS, 0, 0),
+        step(EQUAL, CLONE3, 0, 1),
+        step(RETURN, ERRNO | number(rustix::io::Errno::NOSYS), 0, 0),
+    ]
+}
+
+fn number(errno: rustix::io::Errno) -> u32 {
+    errno.raw_os_error().unsigned_abs()
 }
 
 #[cfg(test)]
-mod tests {
-    use std::io::ErrorKind;
-    use std::net::{TcpListener, TcpStream, UdpSocket};
-    use std::os::unix::net::{UnixDatagram, UnixStream};
-    use std::process::Command;
-
-    use super::*;
-
-    const CHILD: &str = "AIRLOCK_TEST_CONFINED";
-
-    /// A filter cannot be taken off again, so the test runs itself once more as a process of its own.
-    #[test]
-    fn a_confined_process_accepts_but_does_not_reach_out() {
-        if std::env::var_os(CHILD).is_some() {
-            confined();
-            return;
-        }
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        assert!(TcpStream::connect(listener.local_addr().unwrap()).is_ok());
-        let child = Command::new(std::env::current_exe().unwrap())
-            .args([
-                "--exact",
-                "confine::tests::a_confined_process_accepts_but_does_not_reach_out",
-            ])
-            .env(CHILD, "1")
-            .output()
-            .unwrap();
-        assert!(child.status.success(), "{}", String::from_utf8_lossy(&child.stdout));
-    }
-
-    fn confined() {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = listener.local_addr().unwrap();
-        let early = TcpStream::connect(address).unwrap();
-        let thread_before = std::thread::spawn(move || {
-            std::thread::park();
-            TcpStream::connect(address).unwrap_err().kind()
-        });
-        no_network().unwrap();
-        assert_eq!(
-            TcpStream::connect(address).unwrap_err().kind(),
-            ErrorKind::PermissionDenied
-        );
-        assert_eq!(
-            UdpSocket::bind("127.0.0.1:0").unwrap_err().kind(),
-            ErrorKind::PermissionDenied
-        );
-        assert_eq!(
-            UdpSocket::bind("[::1]:0").unwrap_err().kind(),
-            ErrorKind::PermissionDenied
-        );
-        assert_eq!(
-            Command::new("/bin/true").spawn().unwrap_err().kind(),
-            ErrorKind::PermissionDenied
-        );
-        assert_eq!(
-            UnixStream::connect("/nowhere").unwrap_err().kind(),
-            ErrorKind::PermissionDenied
-        );
-        thread_before.thread().unpark();
-        assert_eq!(thread_before.join().unwrap(), ErrorKind::PermissionDenied);
-        UnixDatagram::unbound().unwrap();
-        assert!(listener.accept().is_ok());
-        drop(early);
-    }
-}
+mod tests;

@@ -23,16 +23,13 @@ use rustix::fs::FlockOperation;
 use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
 
+use super::folder::{AUTHORITY_CERTIFICATE as CERTIFICATE, AUTHORITY_KEY as KEY, IDENTITY};
 use super::present::built;
 use super::state::Appliance;
 use crate::crypto::{CertificateFacts, KeyFile};
 use crate::domain::{Class, Clock, Error, Hash, Result, SiteId, Timestamp};
-use crate::stream::{read_bounded, write_atomically};
+use crate::stream::{Expected, look, open_plain, read_bounded, write_atomically};
 
-/// Its certificate, for everybody to see.
-const CERTIFICATE: &str = "identity/ca.pem";
-/// Its key.
-const KEY: &str = "identity/ca.key";
 const CERTIFICATE_BYTES: u64 = 64 << 10;
 
 const DAY: i64 = 24 * 3600;
@@ -71,18 +68,16 @@ impl Authority {
     pub fn open(appliance: &Appliance) -> Result<Self> {
         let (state, site, clock) = (appliance.folder(), appliance.site(), appliance.clock.clone());
         let certificate = state.join(CERTIFICATE);
-        if !certificate
-            .try_exists()
-            .map_err(|e| Error::io("look for", &certificate, e))?
-        {
+        if look(&certificate, Expected::File)?.is_none() {
             create(state, site, clock.now())?;
         }
-        let file = File::open(&certificate).map_err(|e| Error::io("open", &certificate, e))?;
+        let file = open_plain(&certificate)?.ok_or_else(|| damaged("its certificate is gone"))?;
         let pem = String::from_utf8(read_bounded(file, CERTIFICATE_BYTES, "the authority's certificate")?)
             .map_err(|e| damaged("its certificate is no PEM file").with_source(e))?;
         let der = from_pem(&pem).ok_or_else(|| damaged("its certificate is no PEM file"))?;
         let facts =
             CertificateFacts::read(&der).map_err(|e| damaged("its certificate cannot be read").with_source(e))?;
+        look(&state.join(KEY), Expected::File)?;
         let file = KeyFile::read(&state.join(KEY)).map_err(|e| e.reclassified(Class::State, "authority"))?;
         let key = KeyPair::from_pem(file.pem()).map_err(|e| damaged("its key cannot be read").with_source(e))?;
         if rcgen::PublicKeyData::subject_public_key_info(&key) != facts.public_key {
@@ -170,11 +165,11 @@ impl Authority {
 /// Makes the authority of an appliance. The key is written first: a certificate is never there without it.
 pub(super) fn create(state: &Path, site: &SiteId, clock: Timestamp) -> Result<()> {
     // Two processes may need it for the first time at once.
-    let identity = state.join("identity");
+    let identity = state.join(IDENTITY);
     let folder = File::open(&identity).map_err(|e| Error::io("open", &identity, e))?;
     rustix::fs::flock(&folder, FlockOperation::LockExclusive).map_err(|e| Error::io("lock", &identity, e.into()))?;
     let path = state.join(CERTIFICATE);
-    if path.try_exists().map_err(|e| Error::io("look for", &path, e))? {
+    if look(&path, Expected::File)?.is_some() {
         return Ok(());
     }
     let until = clock.max(built()).plus_seconds(AUTHORITY_SECONDS);
@@ -213,7 +208,7 @@ fn subject(name: &str) -> DistinguishedName {
 /// Returns the fingerprint of the authority of a state folder that is being made.
 pub(super) fn fingerprint(state: &Path) -> Result<Hash> {
     let path = state.join(CERTIFICATE);
-    let file = File::open(&path).map_err(|e| Error::io("open", &path, e))?;
+    let file = open_plain(&path)?.ok_or_else(|| damaged("its certificate is gone"))?;
     let pem = read_bounded(file, CERTIFICATE_BYTES, "the authority's certificate")?;
     let der = from_pem(&String::from_utf8_lossy(&pem)).ok_or_else(|| damaged("its certificate is no PEM file"))?;
     Ok(Hash(Sha256::digest(&der).into()))

@@ -1,23 +1,25 @@
 //! Makes an appliance: identity, databases, store, pinned roots, enrolment file.
 //!
-//! The row of the appliance in `airlock.db` is written last: a folder without it is no appliance, and what an interrupted
-//! attempt left there is made again.
+//! It begins in a folder that is new or empty, and removes nothing, ever: what stands in a folder may be the only copy of a site's
+//! keys. The row of the appliance in `airlock.db` is written last, so what an interrupted attempt leaves is no appliance; no
+//! command works with it, and the next `init` refuses it like every other folder that is not empty.
 
-use std::fs;
-use std::io;
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
 use serde_json::json;
 
+use super::folder::{
+    DATABASE, IDENTITY, OUTBOX, RECEIPTS, RECIPIENT_KEY, ROOTS, STATUS_DATABASE, STATUS_KEY, take_empty,
+};
 use super::keys::create as create_token_key;
-use super::state::{DATABASE, OUTBOX, RECEIPTS, RECIPIENT_KEY, ROOTS, STATUS_DATABASE, STATUS_KEY};
 use super::{authority, marks, present, reserve};
 use crate::crypto::{Chain, Enrolment, RecipientKey, SigningKey, random, write_secret_file, write_signing_key};
 use crate::db::site::audit;
 use crate::db::{self, Db, Schema};
 use crate::domain::{Class, Error, Hash, Result, SiteId, Timestamp};
 use crate::store::Store;
-use crate::stream::{create_folder, sync_folder, write_atomically};
+use crate::stream::{create_own_folder, sync_folder, write_atomically};
 
 /// What a new appliance is called and trusts.
 #[derive(Debug)]
@@ -45,21 +47,51 @@ pub struct Initialised {
     pub authority: Hash,
 }
 
-/// Makes an appliance in a folder that is new, empty, or left over from an interrupted attempt.
+/// Makes an appliance in a folder that is new or empty.
 ///
 /// # Errors
 ///
-/// `E-USAGE already` when an appliance lives there; `E-USAGE not-empty` when something else does; `E-IO` and `E-SPACE`.
+/// `E-STATE` when the folder holds anything (`already`, `part-of-state`, `not-empty`) or is not this user's; nothing was touched then.
+/// `E-IO` and `E-SPACE`: what was made so far stays, and the remedy says so.
 pub fn init(folder: &Path, new: &NewAppliance<'_>) -> Result<Initialised> {
     if new.pins.is_empty() {
         return Err(Error::new(Class::Usage, "no-root", "no root was given to pin")
             .remedy("give the vendor's root.json with --trust"));
     }
-    create_folder(folder)?;
-    make_empty(folder)?;
-    create_folder(&folder.join("identity"))?;
+    let folder = take_empty(folder)?;
+    // Of two attempts at the same time one makes this folder, and the other one ends here.
+    let identity = folder.join(IDENTITY);
+    std::fs::DirBuilder::new()
+        .mode(0o700)
+        .create(&identity)
+        .map_err(|error| {
+            if error.kind() == std::io::ErrorKind::AlreadyExists {
+                Error::new(
+                    Class::State,
+                    "part-of-state",
+                    format!(
+                        "{} was made while this began: another `airlock init` is at work",
+                        identity.display()
+                    ),
+                )
+                .remedy("give another --state folder")
+            } else {
+                Error::io("create the folder", &identity, error)
+            }
+        })?;
+    make(&folder, new).map_err(|error| {
+        let advice = format!(
+            "then run `airlock init` with another --state folder, or once you have moved away what this attempt left in {}: it was never used",
+            folder.display()
+        );
+        let first = error.advice().map_or_else(|| "mend that".to_owned(), ToOwned::to_owned);
+        error.remedy(format!("{first}; {advice}"))
+    })
+}
+
+fn make(folder: &Path, new: &NewAppliance<'_>) -> Result<Initialised> {
     for name in [ROOTS, OUTBOX, RECEIPTS] {
-        create_folder(&folder.join(name))?;
+        create_own_folder(&folder.join(name))?;
     }
     Store::create(folder)?;
     for chain in new.pins {
@@ -72,7 +104,7 @@ pub fn init(folder: &Path, new: &NewAppliance<'_>) -> Result<Initialised> {
     write_secret_file(&folder.join(RECIPIENT_KEY), &secret)?;
     let recipient = x25519_dalek::PublicKey::from(&x25519_dalek::StaticSecret::from(*secret));
     create_token_key(folder)?;
-    sync_folder(&folder.join("identity"))?;
+    sync_folder(&folder.join(IDENTITY))?;
     let site = new_site_id()?;
     let domains: Vec<Hash> = new.pins.iter().map(Chain::domain).collect();
     let enrolment = Enrolment::sign(
@@ -89,13 +121,13 @@ pub fn init(folder: &Path, new: &NewAppliance<'_>) -> Result<Initialised> {
     reserve::fill(folder)?;
     db::status::create(&folder.join(STATUS_DATABASE), &site)?;
     let db = Db::create(&folder.join(DATABASE), &Schema::SITE)?;
-    let identity = db::site::appliance::ApplianceRow {
+    let row = db::site::appliance::ApplianceRow {
         site: site.clone(),
         name: new.name.to_owned(),
         created_at: new.now,
     };
     db.write(|transaction| {
-        db::site::appliance::insert(transaction, &identity)?;
+        db::site::appliance::insert(transaction, &row)?;
         for chain in new.pins {
             present::keep_links(transaction, chain, 1, new.now)?;
         }
@@ -139,66 +171,4 @@ fn new_site_id() -> Result<SiteId> {
         .unwrap_or_default()
         .parse()
         .expect("hex digits fit the grammar"))
-}
-
-/// Refuses a folder in use, and clears what an interrupted attempt left.
-fn make_empty(folder: &Path) -> Result<()> {
-    const OURS: [&str; 11] = [
-        "blobs",
-        "incoming",
-        "evidence",
-        "identity",
-        ROOTS,
-        OUTBOX,
-        RECEIPTS,
-        "marks",
-        "reserve",
-        DATABASE,
-        STATUS_DATABASE,
-    ];
-    let database = folder.join(DATABASE);
-    if database.try_exists().map_err(|e| Error::io("look for", &database, e))? {
-        let lives = Db::open(&database, &Schema::SITE).and_then(|db| db.read(db::site::appliance::get));
-        if lives.is_ok() {
-            return Err(Error::new(
-                Class::Usage,
-                "already",
-                format!("an appliance lives in {} already", folder.display()),
-            )
-            .remedy("give another --state folder; pin a further vendor with `airlock trust add`"));
-        }
-    }
-    for entry in fs::read_dir(folder).map_err(|e| Error::io("list", folder, e))? {
-        let entry = entry.map_err(|e| Error::io("list", folder, e))?;
-        let name = entry.file_name();
-        let name = name.to_string_lossy();
-        let ours = OURS.iter().any(|ours| {
-            name == *ours
-                || name
-                    .strip_prefix(ours)
-                    .is_some_and(|rest| rest == "-wal" || rest == "-shm")
-        });
-        if name != "lost+found" && !ours {
-            return Err(Error::new(
-                Class::Usage,
-                "not-empty",
-                format!("{} holds {name:?}", folder.display()),
-            )
-            .expected("a new or empty folder")
-            .remedy("give another --state folder"));
-        }
-        if ours {
-            let path = entry.path();
-            let removed = if path.is_dir() {
-                fs::remove_dir_all(&path)
-            } else {
-                fs::remove_file(&path)
-            };
-            match removed {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(Error::io("remove", &path, error)),
-                _ => {}
-            }
-        }
-    }
-    Ok(())
 }

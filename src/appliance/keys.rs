@@ -10,11 +10,10 @@ use rustix::fs::{CWD, RenameFlags};
 use sha2::Sha256;
 use zeroize::Zeroizing;
 
+use super::folder::TOKEN_KEY;
 use crate::crypto::{KeyFile, random, write_secret_file};
 use crate::domain::{Class, Error, Hash, Result, Uuid};
-
-/// Where the key stands in the state folder.
-const PATH: &str = "identity/token.key";
+use crate::stream::{Expected, look};
 
 /// The keys of an appliance.
 pub(super) struct Keys {
@@ -32,7 +31,7 @@ pub(super) struct Keys {
 pub(super) fn create(state: &Path) -> Result<()> {
     let mut key = Zeroizing::new([0; 32]);
     random(key.as_mut())?;
-    write_secret_file(&state.join(PATH), &key)
+    write_secret_file(&state.join(TOKEN_KEY), &key)
 }
 
 impl Keys {
@@ -42,8 +41,8 @@ impl Keys {
     ///
     /// `E-STATE token-key` when others may read it or it is damaged; `E-IO`, `E-SPACE`.
     pub(super) fn open(state: &Path) -> Result<Self> {
-        let path = state.join(PATH);
-        if !path.try_exists().map_err(|e| Error::io("look for", &path, e))? {
+        let path = state.join(TOKEN_KEY);
+        if look(&path, Expected::File)?.is_none() {
             create_late(state)?;
         }
         let key = KeyFile::read(&path)
@@ -82,7 +81,7 @@ fn create_late(state: &Path) -> Result<()> {
     let mut key = Zeroizing::new([0; 32]);
     random(key.as_mut())?;
     write_secret_file(&fresh, &key)?;
-    let path = state.join(PATH);
+    let path = state.join(TOKEN_KEY);
     match rustix::fs::renameat_with(CWD, &fresh, CWD, &path, RenameFlags::NOREPLACE) {
         Ok(()) => crate::stream::sync_folder(&state.join("identity")),
         Err(rustix::io::Errno::EXIST) => {

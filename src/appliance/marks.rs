@@ -3,17 +3,16 @@
 //! A database restored from yesterday would let yesterday's bundles in again. The file is written after every import; that it is
 //! missing is damage, never "no mark".
 
-use std::fs::File;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+use super::folder::MARKS;
 use crate::crypto::canonical::{self, integer};
 use crate::db::site::release::Mark;
 use crate::domain::{Class, Counter, Error, Hash, Name, Result, Scope};
-use crate::stream::{read_bounded, write_atomically};
+use crate::stream::{open_plain, read_bounded, write_atomically};
 
-const NAME: &str = "marks";
 /// Room for thousands of scopes.
 const BYTES: u64 = 4 << 20;
 
@@ -95,18 +94,20 @@ pub(super) fn raise(state: &Path, scope: &Scope, mark: Mark) -> Result<()> {
 }
 
 fn read(state: &Path) -> Result<Marks> {
-    let path = state.join(NAME);
+    let path = state.join(MARKS);
     let damaged = |what: String| {
         Error::new(Class::State, "marks-file", format!("{} {what}", path.display()))
             .expected("the highest numbers that were imported")
-            .remedy("restore the state folder; without it an older release could come back")
+            .remedy(
+                "put a whole copy of the state folder in its place; without the marks an older release could come back",
+            )
     };
-    let file = File::open(&path).map_err(|error| damaged(format!("cannot be opened: {error}")).with_source(error))?;
+    let file = open_plain(&path)?.ok_or_else(|| damaged("is missing".into()))?;
     let bytes = read_bounded(file, BYTES, "the marks file")?;
     canonical::from_slice(&bytes, "the marks file")
         .map_err(|error| damaged(format!("is damaged: {error}")).with_source(error))
 }
 
 fn write(state: &Path, marks: &Marks) -> Result<()> {
-    write_atomically(&state.join(NAME), &canonical::to_vec(marks), 0o600)
+    write_atomically(&state.join(MARKS), &canonical::to_vec(marks), 0o600)
 }

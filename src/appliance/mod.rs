@@ -10,6 +10,7 @@ mod authority;
 mod desired;
 mod distr;
 pub mod fleet;
+mod folder;
 mod hidden;
 mod import;
 mod init;

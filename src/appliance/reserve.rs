@@ -1,25 +1,25 @@
 //! A few MiB on disk that are given up when it is full, so that a refusal can still be recorded.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io;
 use std::path::Path;
 
 use rustix::fs::FallocateFlags;
 
+use super::folder::RESERVE;
 use crate::domain::{Class, Error, Result};
+use crate::stream::{Expected, look, open_or_create};
 
-const NAME: &str = "reserve";
 const BYTES: u64 = 4 << 20;
 
 /// Makes the reserve, unless it is there; that the disk is too full for it is no error here.
 ///
 /// # Errors
 ///
-/// `E-IO`.
+/// `E-STATE planted`, `E-IO`.
 pub(super) fn fill(state: &Path) -> Result<()> {
-    let path = state.join(NAME);
-    let opened = File::options().write(true).create(true).truncate(false).open(&path);
-    let file = match opened.map_err(|e| Error::io("create", &path, e)) {
+    let path = state.join(RESERVE);
+    let file = match open_or_create(&path, 0o600) {
         Err(error) if error.class() == Class::Space => return Ok(()),
         opened => opened?,
     };
@@ -40,9 +40,10 @@ pub(super) fn fill(state: &Path) -> Result<()> {
 ///
 /// # Errors
 ///
-/// `E-IO`.
+/// `E-STATE planted`, `E-IO`.
 pub(super) fn give_up(state: &Path) -> Result<()> {
-    let path = state.join(NAME);
+    let path = state.join(RESERVE);
+    look(&path, Expected::File)?;
     match fs::remove_file(&path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(Error::io("remove", &path, error)),
         _ => Ok(()),

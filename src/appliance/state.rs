@@ -3,12 +3,13 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rustix::fs::FlockOperation;
 
+use super::folder::{self, DATABASE, LOCK, ROOTS, STATUS_DATABASE, STATUS_KEY};
 use super::keys::Keys;
 use super::shared_hosts::SharedHosts;
 use super::{pins, present, reserve, set_aside};
@@ -17,23 +18,7 @@ use crate::db::site::{name_claims, trust};
 use crate::db::{self, Connection, Db, Schema};
 use crate::domain::{Class, Clock, Error, Hash, Result, SiteId, Step, Timestamp};
 use crate::store::Store;
-
-/// Name of the security database.
-pub(super) const DATABASE: &str = "airlock.db";
-/// Name of the status database.
-pub(super) const STATUS_DATABASE: &str = "status.db";
-/// The key that signs receipts and status packages.
-pub(super) const STATUS_KEY: &str = "identity/status.pem";
-/// The key that secrets are encrypted to.
-pub(super) const RECIPIENT_KEY: &str = "identity/recipient.key";
-/// Folder of the pinned roots.
-pub(super) const ROOTS: &str = "roots";
-/// Where signed receipts are laid out.
-pub(super) const RECEIPTS: &str = "receipts";
-/// What may leave.
-pub(super) const OUTBOX: &str = "outbox";
-/// File whose lock means that an import runs.
-const LOCK: &str = "lock";
+use crate::stream::{Expected, look, open_or_create};
 
 /// An appliance whose state was opened.
 pub struct Appliance {
@@ -56,20 +41,21 @@ pub struct ImportLock {
 }
 
 impl Appliance {
-    /// Opens the state folder of an appliance.
+    /// Opens the state folder of an appliance; its owner is compared before anything in it is opened ([`folder`]).
     ///
     /// # Errors
     ///
-    /// `E-STATE` when there is none or it is damaged.
+    /// `E-STATE` when there is none, it is another user's, others may write it, a name in it leads elsewhere, or it is damaged.
     pub fn open(folder: &Path, clock: Arc<dyn Clock>) -> Result<Self> {
-        let db = Arc::new(open_database(folder)?);
+        let folder = folder::check(folder)?;
+        let db = Arc::new(open_database(&folder)?);
         let store = {
             let (db, clock) = (db.clone(), clock.clone());
-            Store::open(folder, move |aside| set_aside::record(&db, aside, clock.now()))?
+            Store::open(&folder, move |aside| set_aside::record(&db, aside, clock.now()))?
         };
         let identity = db.read(db::site::appliance::get)?;
         Ok(Self {
-            folder: folder.to_owned(),
+            folder,
             db,
             store,
             clock,
@@ -158,12 +144,7 @@ impl Appliance {
     /// `E-BUSY` at X0 when another import runs.
     pub fn lock(&self) -> Result<ImportLock> {
         let path = self.folder.join(LOCK);
-        let file = OpenOptions::new()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .open(&path)
-            .map_err(|e| Error::io("open", &path, e).at(Step::X0))?;
+        let file = open_or_create(&path, 0o600).map_err(|error| error.at(Step::X0))?;
         match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => Ok(ImportLock { _file: file }),
             Err(rustix::io::Errno::WOULDBLOCK) => Err(Error::new(Class::Busy, "import", "another import is running")
@@ -203,7 +184,9 @@ impl Appliance {
     ///
     /// `E-STATE` when it is missing, readable by others, or no key.
     pub fn status_key(&self) -> Result<SigningKey> {
-        KeyFile::read(&self.folder.join(STATUS_KEY))
+        let path = self.folder.join(STATUS_KEY);
+        look(&path, Expected::File)?;
+        KeyFile::read(&path)
             .and_then(|file| file.signing_key(None))
             .map_err(|error| error.reclassified(Class::State, "status-key"))
     }

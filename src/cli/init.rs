@@ -37,17 +37,20 @@ pub(super) fn run(args: &InitArgs, ui: &mut Ui) -> Result<()> {
         .iter()
         .map(|path| trust_file::read(path))
         .collect::<Result<Vec<_>>>()?;
-    let made = init(
-        &args.state.state,
-        &NewAppliance {
-            name: &args.site,
-            pins: &pins,
-            now: SystemClock.now(),
-        },
-    )?;
+    let new = NewAppliance {
+        name: &args.site,
+        pins: &pins,
+        now: SystemClock.now(),
+    };
+    let made = init(&args.state.state, &new).map_err(|error| args.state.advise(error))?;
     let mut enrolment = made.enrolment_path;
     if let Some(copy) = &args.enrolment {
-        write_atomically(copy, &made.enrolment, 0o644)?;
+        write_atomically(copy, &made.enrolment, 0o644).map_err(|error| {
+            error.remedy(format!(
+                "the appliance is made; copy its enrolment file from {}",
+                enrolment.display()
+            ))
+        })?;
         enrolment.clone_from(copy);
     }
     let roots: Vec<String> = pins.iter().map(trust_file::describe).collect();

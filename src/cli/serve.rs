@@ -12,7 +12,7 @@ use clap::Args;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tracing_subscriber::EnvFilter;
 
-use super::notify::notify;
+use super::notify::ServiceManager;
 use super::site_view::site_view;
 use super::state_folder::StateArgs;
 use super::ui::{Format, Ui};
@@ -65,6 +65,7 @@ pub(super) fn run(args: ServeArgs, ui: &mut Ui) -> Result<()> {
     if let Some(authority) = &authority {
         services = services.with_authority(authority);
     }
+    let manager = ServiceManager::from_environment()?;
     confine::no_network()?;
     let running = bound.start(services)?;
     for address in running.tls_addresses() {
@@ -82,10 +83,10 @@ pub(super) fn run(args: ServeArgs, ui: &mut Ui) -> Result<()> {
     }
     introduce(&registry, &agents, ui)?;
     running.run_until_signal(
-        || notify("READY=1"),
+        || manager.notify("READY=1"),
         || {
             tracing::info!("stopping: answers in progress may end");
-            notify("STOPPING=1")
+            manager.notify("STOPPING=1")
         },
     )
 }

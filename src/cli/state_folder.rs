@@ -1,13 +1,20 @@
-//! The option that names the state folder of an appliance.
+//! The option that names the state folder of an appliance, and what to say to whoever is not its owner.
 
-use std::path::PathBuf;
+use std::ffi::OsStr;
+use std::fs::File;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::Args;
 
 use crate::appliance::Appliance;
 use crate::config::Config;
-use crate::domain::{Result, SystemClock};
+use crate::domain::{Error, Result, SystemClock};
+use crate::stream::{OTHER_USER, read_bounded};
+
+/// More than any file of local users has.
+const USERS_BYTES: u64 = 4 << 20;
 
 /// Where the appliance lives.
 #[derive(Debug, Clone, Args)]
@@ -24,7 +31,7 @@ impl StateArgs {
     ///
     /// Those of [`Appliance::open`].
     pub(super) fn open(&self) -> Result<Arc<Appliance>> {
-        Appliance::open(&self.state, Arc::new(SystemClock)).map(Arc::new)
+        self.open_with(Arc::new)
     }
 
     /// Opens the appliance as the configuration of the site says.
@@ -33,7 +40,95 @@ impl StateArgs {
     ///
     /// Those of [`Appliance::open`].
     pub(super) fn open_as(&self, config: &Config) -> Result<Arc<Appliance>> {
-        let appliance = Appliance::open(&self.state, Arc::new(SystemClock))?;
-        Ok(Arc::new(appliance.with_shared_hosts(config.shared_hosts.clone())))
+        self.open_with(|appliance| Arc::new(appliance.with_shared_hosts(config.shared_hosts.clone())))
+    }
+
+    fn open_with(&self, finish: impl FnOnce(Appliance) -> Arc<Appliance>) -> Result<Arc<Appliance>> {
+        let opened = Appliance::open(&self.state, Arc::new(SystemClock));
+        opened.map(finish).map_err(|error| self.advise(error))
+    }
+
+    /// Adds, to the refusal of another user's state folder, the same command as its owner would give it.
+    pub(super) fn advise(&self, error: Error) -> Error {
+        // Without a slash at its end, which would follow a link.
+        let folder: PathBuf = self.state.components().collect();
+        match std::fs::symlink_metadata(folder) {
+            // Something inside the folder may be another user's too; that has a remedy of its own.
+            Ok(found) if error.is(OTHER_USER) && found.uid() != rustix::process::geteuid().as_raw() => {
+                let command: Vec<String> = std::env::args_os().map(|word| quoted(&word)).collect();
+                error.remedy(as_owner(found.uid(), found.gid(), &command.join(" ")))
+            }
+            _ => error,
+        }
+    }
+}
+
+/// Returns what to do to run a command as the owner of a folder.
+fn as_owner(uid: u32, gid: u32, command: &str) -> String {
+    if uid == 0 {
+        return format!("run it as root: {command}");
+    }
+    let prefix = match name_of(uid) {
+        Some(name) => format!("runuser -u {name} --"),
+        None => format!("setpriv --reuid {uid} --regid {gid} --clear-groups --"),
+    };
+    let who = if rustix::process::geteuid().is_root() {
+        ""
+    } else {
+        "as root, "
+    };
+    format!("{who}run it as the user that the folder belongs to: {prefix} {command}")
+}
+
+/// Returns the name of a local user, if it is one that needs no quoting.
+fn name_of(uid: u32) -> Option<String> {
+    let file = File::open(Path::new("/etc/passwd")).ok()?;
+    let users = read_bounded(file, USERS_BYTES, "the list of users").ok()?;
+    let users = String::from_utf8_lossy(&users);
+    users.lines().find_map(|line| {
+        let mut fields = line.split(':');
+        let (name, found) = (fields.next()?, fields.nth(1)?);
+        let plain = !name.is_empty() && !name.starts_with('-') && name.bytes().all(is_plain);
+        (found.parse() == Ok(uid) && plain).then(|| name.to_owned())
+    })
+}
+
+/// Returns a word as a shell reads it back.
+fn quoted(word: &OsStr) -> String {
+    let word = word.to_string_lossy();
+    if !word.is_empty() && word.bytes().all(is_plain) {
+        return word.into_owned();
+    }
+    format!("'{}'", word.replace('\'', "'\\''"))
+}
+
+fn is_plain(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"-_./=:,+@%".contains(&byte)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_command_is_repeated_as_it_was_given() {
+        for (word, expected) in [
+            ("--state=/var/lib/airlock", "--state=/var/lib/airlock"),
+            ("", "''"),
+            ("two words", "'two words'"),
+            ("it's $HOME;", "'it'\\''s $HOME;'"),
+            ("~", "'~'"),
+        ] {
+            assert_eq!(quoted(OsStr::new(word)), expected);
+        }
+    }
+
+    #[test]
+    fn the_owner_is_named_where_it_has_a_name() {
+        assert_eq!(as_owner(0, 0, "airlock serve"), "run it as root: airlock serve");
+        assert!(as_owner(4_000_000_000, 7, "airlock serve").ends_with(
+            "run it as the user that the folder belongs to: setpriv --reuid 4000000000 --regid 7 --clear-groups -- airlock serve"
+        ));
+        assert_eq!(name_of(0).as_deref(), Some("root"));
     }
 }

@@ -35,9 +35,11 @@ fn refuse(what: &'static str, error: rusqlite::Error) -> Error {
                 "database-io",
                 Some("check the disk and the permissions of the state folder"),
             ),
-            ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase => {
-                (Class::State, "database-damaged", Some("restore the state folder"))
-            }
+            ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase => (
+                Class::State,
+                "database-damaged",
+                Some("put a whole copy of the state folder in its place"),
+            ),
             ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked | ErrorCode::FileLockingProtocolFailed => {
                 (Class::Busy, "database-busy", Some("try again"))
             }
@@ -48,7 +50,11 @@ fn refuse(what: &'static str, error: rusqlite::Error) -> Error {
         | Sql::InvalidColumnType(..)
         | Sql::IntegralValueOutOfRange(..)
         | Sql::Utf8Error(..)
-        | Sql::QueryReturnedNoRows => (Class::State, "database-damaged", Some("restore the state folder")),
+        | Sql::QueryReturnedNoRows => (
+            Class::State,
+            "database-damaged",
+            Some("put a whole copy of the state folder in its place"),
+        ),
         _ => (Class::Internal, "database", None),
     };
     let refusal = Error::new(class, code, format!("cannot {what}: {error}")).with_source(error);

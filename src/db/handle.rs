@@ -1,8 +1,6 @@
 //! The database file: one writer, a few readers, and the settings that keep hostile files and power cuts harmless.
 
 use std::fmt;
-use std::fs::OpenOptions;
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -11,8 +9,10 @@ use rusqlite::config::DbConfig;
 use rusqlite::limits::Limit;
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 
+use super::header::side_file;
 use super::{Schema, SqlResult as _};
 use crate::domain::{Class, Error, Result};
+use crate::stream::{Expected, create_new, look};
 
 /// How long a connection waits for another process's transaction.
 const BUSY: Duration = Duration::from_secs(10);
@@ -39,23 +39,15 @@ impl Db {
     ///
     /// # Errors
     ///
-    /// `E-STATE exists` when there is a file already; `E-IO`, `E-SPACE`.
+    /// `E-STATE exists` when there is a file already, `planted` when it is no plain file; `E-IO`, `E-SPACE`.
     pub fn create(path: &Path, schema: &Schema) -> Result<Self> {
         // SQLite gives its side files the mode of the main file, so this one decides for all three.
-        OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .mode(0o600)
-            .open(path)
-            .map_err(|error| {
-                if error.kind() == std::io::ErrorKind::AlreadyExists {
-                    Error::new(Class::State, "exists", format!("{} exists already", path.display()))
-                        .expected("a state folder without a database")
-                        .with_source(error)
-                } else {
-                    Error::io("make", path, error)
-                }
-            })?;
+        create_new(path, 0o600).map_err(|error| match look(path, Expected::File) {
+            Ok(Some(_)) => Error::new(Class::State, "exists", format!("{} exists already", path.display()))
+                .expected("a folder without this database")
+                .with_source(error),
+            _ => error,
+        })?;
         Self::start(path, schema, true)
     }
 
@@ -64,31 +56,10 @@ impl Db {
     /// # Errors
     ///
     /// `E-STATE` when it is missing (`database-missing`), damaged (`database-damaged`), of another kind
-    /// (`other-database`), or written by a newer airlock (`schema-too-new`): the file is left as it is. `E-IO`, `E-SPACE`.
+    /// (`other-database`), no plain file (`planted`), or written by a newer airlock ([`SCHEMA_TOO_NEW`](super::SCHEMA_TOO_NEW)): the
+    /// file is left as it is. `E-IO`, `E-SPACE`.
     pub fn open(path: &Path, schema: &Schema) -> Result<Self> {
-        let length = std::fs::metadata(path)
-            .map_err(|error| {
-                if error.kind() == std::io::ErrorKind::NotFound {
-                    Error::new(
-                        Class::State,
-                        "database-missing",
-                        format!("there is no {}", path.display()),
-                    )
-                    .expected("an appliance's state folder")
-                    .remedy("run `airlock init`, or point --state at the right folder")
-                    .with_source(error)
-                } else {
-                    Error::io("open", path, error)
-                }
-            })?
-            .len();
-        // SQLite would take an empty file for a new database.
-        if length == 0 {
-            return Err(
-                Error::new(Class::State, "database-damaged", format!("{} is empty", path.display()))
-                    .remedy("restore the state folder"),
-            );
-        }
+        examine(path, schema)?;
         Self::start(path, schema, false)
     }
 
@@ -204,7 +175,7 @@ impl Db {
             "database-damaged",
             format!("the database is damaged: {verdict}"),
         )
-        .remedy("restore the state folder"))
+        .remedy("put a whole copy of the state folder in its place"))
     }
 
     fn reader(&self) -> Result<Connection> {
@@ -245,14 +216,7 @@ impl Reader {
     ///
     /// As [`Db::open`].
     pub fn open(path: &Path, schema: &Schema) -> Result<Self> {
-        let length = std::fs::metadata(path).map_err(|e| Error::io("open", path, e))?.len();
-        if length == 0 {
-            return Err(Error::new(
-                Class::State,
-                "database-damaged",
-                format!("{} is empty", path.display()),
-            ));
-        }
+        examine(path, schema)?;
         let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY, READER_CACHE_KIB)?;
         schema.check(&connection)?;
         Ok(Self(connection))
@@ -292,8 +256,37 @@ impl Watch {
     }
 }
 
+/// Checks what can be checked of a database before SQLite opens it; nothing in it changes.
+fn examine(path: &Path, schema: &Schema) -> Result<()> {
+    let damaged = |found: String| {
+        Err(Error::new(Class::State, "database-damaged", found)
+            .remedy("put a whole copy of the folder that it stands in, its side files included, in its place"))
+    };
+    match look(path, Expected::File)? {
+        None => Err(Error::new(
+            Class::State,
+            "database-missing",
+            format!("there is no {}", path.display()),
+        )
+        .remedy("put a whole copy of the folder that it stood in in its place, or name the right folder")),
+        // SQLite would take an empty file for a new database.
+        Some(metadata) if metadata.len() == 0 => damaged(format!("{} is empty", path.display())),
+        Some(_) => schema.refuse_newer(path),
+    }
+}
+
 fn connect(path: &Path, access: OpenFlags, cache_kib: i64) -> Result<Connection> {
-    let flags = access | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_EXRESCODE;
+    // SQLite follows no links to its files, but it would share the bytes of another name of theirs, and wait for a pipe.
+    for suffix in ["", "-wal", "-shm"] {
+        look(&side_file(path, suffix), Expected::File)?;
+    }
+    // It allows links in no part of the path then, so those above the file are resolved first.
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let folder = folder.unwrap_or(Path::new("."));
+    let folder = folder.canonicalize().map_err(|e| Error::io("look at", folder, e))?;
+    let path = folder.join(path.file_name().unwrap_or_default());
+    let flags =
+        access | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_EXRESCODE | OpenFlags::SQLITE_OPEN_NOFOLLOW;
     let connection = Connection::open_with_flags(path, flags).sql("open the database")?;
     connection.busy_timeout(BUSY).sql("set up the database")?;
     // A damaged or hostile file shall neither run code of its own nor reach outside.

@@ -15,6 +15,7 @@
 
 mod failure;
 mod handle;
+mod header;
 pub mod ledger;
 mod schema;
 pub mod site;
@@ -25,5 +26,6 @@ mod tests;
 
 pub use failure::SqlResult;
 pub use handle::{Db, Interrupt, Reader, Watch};
+pub use header::side_file;
 pub use rusqlite::{Connection, Transaction};
-pub use schema::Schema;
+pub use schema::{SCHEMA_TOO_NEW, Schema};

@@ -3,13 +3,19 @@
 //! `application_id` tells the kinds of files apart, `user_version` those of a newer airlock. A new file gets all of it in one
 //! transaction, or none.
 
+use std::path::Path;
+
 use rusqlite::{Connection, TransactionBehavior};
 
 use super::SqlResult as _;
-use crate::domain::{Class, Error, Result};
+use super::header::Header;
+use crate::domain::{Class, Code, Error, Result};
 
 /// The version that this program writes.
 const VERSION: i64 = 1;
+
+/// A newer airlock wrote the database. Nobody writes to it, sets it aside or takes it for damaged.
+pub const SCHEMA_TOO_NEW: Code = Code::new("schema-too-new");
 
 /// A kind of database.
 #[derive(Debug, Clone, Copy)]
@@ -42,16 +48,53 @@ impl Schema {
         let found: i64 = connection
             .pragma_query_value(None, "user_version", |row| row.get(0))
             .sql("read the database header")?;
-        if found == VERSION {
-            return Ok(());
+        match found {
+            VERSION => Ok(()),
+            newer if newer > VERSION => Err(self.too_new(newer)),
+            // No airlock ever wrote a lower one.
+            other => Err(Error::new(
+                Class::State,
+                "other-schema",
+                format!("{} has schema version {other}", self.name),
+            )
+            .expected(VERSION.to_string())
+            .remedy("put a whole copy of the folder that it stands in in its place")),
         }
-        Err(Error::new(
+    }
+
+    /// Checks, before SQLite opens a file of this kind, that no newer airlock wrote it; reads only. That there is no such file, or one
+    /// that cannot be understood, is no error here.
+    ///
+    /// # Errors
+    ///
+    /// `E-STATE` [`SCHEMA_TOO_NEW`], `planted`; `E-IO`.
+    pub fn refuse_newer(&self, path: &Path) -> Result<()> {
+        let Some(header) = Header::read(path)? else {
+            return Ok(());
+        };
+        let ours = i64::from(header.application_id) == i64::from(self.application_id);
+        let version = i64::from(header.version);
+        // The version is a signed number; airlock writes no negative one.
+        if ours && version > VERSION && version <= i64::from(i32::MAX) {
+            return Err(self.too_new(version));
+        }
+        Ok(())
+    }
+
+    fn too_new(&self, found: i64) -> Error {
+        Error::new(
             Class::State,
-            "schema-too-new",
-            format!("{} has schema version {found}", self.name),
+            SCHEMA_TOO_NEW,
+            format!(
+                "{} was made by a newer airlock: it has schema version {found}",
+                self.name
+            ),
         )
-        .expected(VERSION.to_string())
-        .remedy("use the airlock that wrote it, or a newer one"))
+        .expected(format!(
+            "at most version {VERSION}, which airlock {} writes",
+            env!("CARGO_PKG_VERSION")
+        ))
+        .remedy("use the airlock that wrote it, or a newer one; nothing in it was changed")
     }
 
     /// Checks that a database has the tables, columns and indexes that its version has: the version alone is a number that anybody can
@@ -73,7 +116,7 @@ impl Schema {
             "other-schema",
             format!("{} has other tables than its version has", self.name),
         )
-        .remedy("restore the state folder"))
+        .remedy("put a whole copy of the state folder in its place"))
     }
 
     /// Makes the tables of a new file.

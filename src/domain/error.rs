@@ -264,6 +264,24 @@ impl Error {
         self
     }
 
+    /// Puts words before what was found: what was being done.
+    #[must_use]
+    pub fn context(mut self, words: &str) -> Self {
+        self.0.found = format!("{words}: {}", self.0.found);
+        self
+    }
+
+    /// Adds what went wrong afterwards, while something was tidied up. Class, sub-code, step and remedy stay those of the first.
+    #[must_use]
+    pub fn and_then(mut self, later: &Self) -> Self {
+        self.0.found = format!("{}; after that, {}", self.0.found, later.0.found);
+        self.0.remedy = match (self.0.remedy.take(), &later.0.remedy) {
+            (Some(first), Some(second)) if first != *second => Some(format!("{first}; {second}")),
+            (first, second) => first.or_else(|| second.clone()),
+        };
+        self
+    }
+
     /// Says at which step of the import it happened, unless that is known already.
     #[must_use]
     pub fn at(mut self, step: Step) -> Self {

@@ -14,7 +14,7 @@ use sha2::{Digest as _, Sha256};
 use super::checked::{Checked, CheckedFiles, FileIdentity};
 use super::failure::Failure;
 use crate::domain::{Class, Digest, Error, Hash, Result};
-use crate::stream::{create_folder, read_bounded, sync_folder};
+use crate::stream::{Expected, create_own_folder, look_at_own, read_bounded, sync_folder};
 
 /// Where blobs stand in the state folder.
 const BLOBS: &str = "blobs/sha256";
@@ -22,6 +22,9 @@ const BLOBS: &str = "blobs/sha256";
 const INCOMING: &str = "incoming";
 /// Where proof is kept.
 const EVIDENCE: &str = "evidence";
+
+/// The store's folders in the state folder.
+pub const FOLDERS: [&str; 3] = ["blobs", INCOMING, EVIDENCE];
 
 /// Who is told of a blob that was set aside.
 type Witness = Box<dyn Fn(&SetAside) + Send + Sync>;
@@ -57,11 +60,9 @@ impl Store {
     pub fn create(state: &Path) -> Result<()> {
         let folder = state.join(BLOBS);
         // All 256 at once: an import never has to make a folder, and so never has to make one durable.
-        for byte in 0..=255_u8 {
-            create_folder(&folder.join(format!("{byte:02x}")))?;
+        for folder in folders(state) {
+            create_own_folder(&folder)?;
         }
-        create_folder(&state.join(INCOMING))?;
-        create_folder(&state.join(EVIDENCE))?;
         sync_folder(&folder)?;
         sync_folder(state)
     }
@@ -70,9 +71,12 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// `E-STATE` when it is not there.
+    /// `E-STATE` when it is not there, or a folder of it is none, leads elsewhere, or others may write it.
     pub fn open(state: &Path, witness: impl Fn(&SetAside) + Send + Sync + 'static) -> Result<Self> {
-        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        for folder in folders(state) {
+            look_at_own(&folder, Expected::Folder)?;
+        }
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::NOFOLLOW;
         match rustix::fs::open(state.join(BLOBS), flags, Mode::empty()) {
             Ok(handle) => Ok(Self(Arc::new(Opened {
                 state: state.to_owned(),
@@ -85,7 +89,7 @@ impl Store {
                 "no-store",
                 format!("{} holds no blob store", state.display()),
             )
-            .remedy("make the appliance with `airlock init`, or give its --state folder")
+            .remedy("put a whole copy of the state folder in its place, or point --state at the right one")
             .with_source(io::Error::from(errno))),
         }
     }
@@ -157,6 +161,15 @@ impl Store {
             Ok(_) => Ok(None),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(Error::io("look at", &path, error)),
+        }
+    }
+
+    /// Whether anything at all stands under a blob's name.
+    pub(super) fn is_taken(&self, digest: &Digest) -> Result<bool> {
+        match fs::symlink_metadata(self.path(digest)) {
+            Ok(_) => Ok(true),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(Error::io("look at", &self.path(digest), error)),
         }
     }
 
@@ -281,6 +294,14 @@ impl fmt::Debug for Store {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Store").field(&self.0.state).finish()
     }
+}
+
+/// Returns every folder of a store, those that hold others first.
+fn folders(state: &Path) -> impl Iterator<Item = PathBuf> {
+    let blobs = state.join(BLOBS);
+    let by_byte = (0..=255_u8).map(move |byte| blobs.join(format!("{byte:02x}")));
+    let above = FOLDERS.into_iter().chain([BLOBS]).map(|name| state.join(name));
+    above.collect::<Vec<_>>().into_iter().chain(by_byte)
 }
 
 /// Returns the place of a blob below the store's folder: from a checked digest alone, never from a request's text.

@@ -8,7 +8,7 @@ use rustix::io::Errno;
 
 use super::blobs::{SetAside, Store, place};
 use crate::domain::{Class, Digest, Error, Hash, Result};
-use crate::stream::{create_folder, sync_folder, write_atomically};
+use crate::stream::{Expected, create_own_folder, look, sync_folder, write_atomically};
 
 /// Damaged files kept of one digest.
 const KEPT: u32 = 1000;
@@ -18,10 +18,10 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// `E-IO` and `E-SPACE`.
+    /// `E-STATE planted`, `E-IO` and `E-SPACE`.
     pub fn keep_evidence(&self, name: Hash, kind: &str, bytes: &[u8]) -> Result<()> {
         let path = self.evidence().join(format!("{name}.{kind}"));
-        if path.try_exists().map_err(|e| Error::io("look for", &path, e))? {
+        if look(&path, Expected::File)?.is_some() {
             return Ok(());
         }
         write_atomically(&path, bytes, 0o400)
@@ -47,7 +47,7 @@ impl Store {
 
     fn move_to_evidence(&self, digest: &Digest) -> Result<Option<String>> {
         let folder = self.evidence();
-        create_folder(&folder)?;
+        create_own_folder(&folder)?;
         let evidence = File::open(&folder).map_err(|e| Error::io("open", &folder, e))?;
         for number in 1..KEPT {
             let name = format!("{}.blob-{number}", digest.0);

@@ -22,7 +22,7 @@ mod reader;
 mod space;
 mod staging;
 
-pub use blobs::{SetAside, Store};
+pub use blobs::{FOLDERS, SetAside, Store};
 pub use reader::BlobReader;
 pub use space::{Space, space};
 pub use staging::Staging;

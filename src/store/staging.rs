@@ -19,7 +19,9 @@ use serde::{Deserialize, Serialize};
 use super::Store;
 use crate::crypto::canonical;
 use crate::domain::{Class, Digest, Error, Hash, Result, limits};
-use crate::stream::{create_folder, read_bounded, sync_folder, write_atomically};
+use crate::stream::{
+    Expected, create_own_folder, look, open_or_create, open_plain, read_bounded, sync_folder, write_atomically,
+};
 
 /// Bytes after which a batch is made durable.
 const BATCH_BYTES: u64 = 256 << 20;
@@ -90,12 +92,13 @@ impl Staging {
         let incoming = store.incoming();
         for entry in fs::read_dir(&incoming).map_err(|e| Error::io("list", &incoming, e))? {
             let entry = entry.map_err(|e| Error::io("list", &incoming, e))?;
+            look(&entry.path(), Expected::Folder)?;
             if entry.file_name().to_str() != Some(&name) {
                 fs::remove_dir_all(entry.path()).map_err(|e| Error::io("remove", &entry.path(), e))?;
             }
         }
         let folder = incoming.join(name);
-        create_folder(&folder)?;
+        create_own_folder(&folder)?;
         sync_folder(&incoming)?;
         let mut staging = Self {
             store: store.clone(),
@@ -126,10 +129,8 @@ impl Staging {
     fn read_journal(&self) -> Result<Journal> {
         let none = Journal { chunks: 0, part: None };
         let path = self.folder.join("journal");
-        let file = match File::open(&path) {
-            Ok(file) => file,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(none),
-            Err(error) => return Err(Error::io("open", &path, error)),
+        let Some(file) = open_plain(&path)? else {
+            return Ok(none);
         };
         let bytes = read_bounded(file, limits::FORMAT_BYTES * 8, "the journal")?;
         let Ok(journal) = canonical::from_slice::<Journal>(&bytes, "the journal") else {
@@ -137,7 +138,7 @@ impl Staging {
         };
         if let Some(part) = &journal.part {
             let path = self.part_path(&part.digest);
-            let in_part = fs::metadata(&path).is_ok_and(|metadata| metadata.len() >= part.bytes);
+            let in_part = look(&path, Expected::File)?.is_some_and(|metadata| metadata.len() >= part.bytes);
             let in_store = self.store.size_of(&part.digest)?.is_some_and(|size| size >= part.bytes);
             if !in_part && !in_store {
                 return Ok(none);
@@ -157,16 +158,15 @@ impl Staging {
     /// `E-STATE` and `E-IO`.
     pub fn prefix(&mut self, digest: &Digest, length: u64, take: &mut dyn FnMut(&[u8])) -> Result<()> {
         let path = self.part_path(digest);
-        match File::open(&path) {
-            Ok(mut file) => Store::read_prefix(&mut file, &path, length, take),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+        match open_plain(&path)? {
+            Some(mut file) => Store::read_prefix(&mut file, &path, length, take),
+            None => {
                 let mut file = self.store.open_blob(digest)?.ok_or_else(|| {
                     Error::new(Class::State, "staging", format!("the beginning of {digest} is gone"))
                         .remedy("import the bundle again")
                 })?;
                 Store::read_prefix(&mut file, &self.store.path(digest), length, take)
             }
-            Err(error) => Err(Error::io("open", &path, error)),
         }
     }
 
@@ -181,15 +181,15 @@ impl Staging {
     }
 
     fn try_put(&mut self, digest: &Digest, bytes: &[u8]) -> Result<()> {
-        if let Some(size) = self.store.size_of(digest)? {
-            let same = size == bytes.len() as u64
-                && self
-                    .store
-                    .open_blob(digest)?
-                    .is_some_and(|file| read_bounded(file, size, "a stored blob").is_ok_and(|stored| stored == bytes));
-            if same {
+        if self.store.is_taken(digest)? {
+            let size = bytes.len() as u64;
+            if self.store.size_of(digest)? == Some(size)
+                && let Some(file) = self.store.open_blob(digest)?
+                && read_bounded(file, size, "a stored blob").is_ok_and(|stored| stored == bytes)
+            {
                 return Ok(());
             }
+            // Also a link or a folder, which would be taken for the blob when this one gets its name.
             self.store.set_aside(digest, CHANGED)?;
         }
         let folder = self.store.folder();
@@ -233,18 +233,14 @@ impl Staging {
             .filter(|part| part.digest == *digest)
             .map_or(0, |part| part.bytes);
         // Named already: either another release carries it, or the last try ended between name and journal.
-        if self.store.size_of(digest)?.is_some() {
+        if self.store.is_taken(digest)? {
             if self.store.is_intact(digest, size)? {
                 self.part = Some(Part::Held);
                 return Ok(());
             }
             self.store.set_aside(digest, CHANGED)?;
         }
-        let file = File::options()
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .open(&path)
+        let file = Ok(open_or_create(&path, 0o600)?)
             .and_then(|file| {
                 if file.metadata()?.len() < journalled {
                     return Err(io::Error::other("it is shorter than its journal says"));

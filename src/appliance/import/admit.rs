@@ -88,13 +88,15 @@ fn check_sequence(appliance: &Appliance, bundle: &SignedBundle, chain: &Chain) -
     let mark: Option<Mark> =
         marks::highest(appliance.folder(), &scope, in_database).map_err(|error| error.at(Step::X7))?;
     let sequence = policy::check_sequence(bundle.head(), bundle.head_digest(), mark, chain.newest());
-    if sequence
-        .as_ref()
-        .is_err_and(|error| error.class() == Class::Equivocation)
-    {
-        keep_evidence(appliance, bundle).map_err(|error| error.at(Step::X7))?;
-    }
-    sequence
+    sequence.map_err(|error| {
+        if error.class() == Class::Equivocation
+            && let Err(lost) = keep_evidence(appliance, bundle)
+        {
+            // That there are two heads is the alarm, also where the proof of it cannot be kept.
+            return error.and_then(&lost);
+        }
+        error
+    })
 }
 
 /// Two heads under one number prove that something is wrong at the vendor: the one that is refused is kept with its

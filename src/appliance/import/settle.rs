@@ -1,8 +1,9 @@
 //! Lays out the copies of what the transaction decided, and tidies up (X16). What goes wrong here undoes nothing.
 
 use super::publish::Published;
+use crate::appliance::folder::RECEIPTS;
 use crate::appliance::marks;
-use crate::appliance::state::{Appliance, RECEIPTS};
+use crate::appliance::state::Appliance;
 use crate::bundle::Head;
 use crate::db::site::receipts;
 use crate::db::site::release::Mark;

@@ -9,7 +9,7 @@ use crate::appliance::hidden::Hidden;
 use crate::appliance::state::Appliance;
 use crate::db::site::owners::Held;
 use crate::db::site::release;
-use crate::domain::{Clock, Error, Hash, Result, Timestamp};
+use crate::domain::{Clock, Hash, Result, Timestamp};
 use crate::media::BundleSource;
 
 impl Appliance {
@@ -39,14 +39,8 @@ impl Appliance {
         let Err(error) = result else { return result };
         match record::refusal(self, &error, head, started) {
             Ok(()) => Err(error),
-            // The log must not lose a refusal in silence; what could not be recorded is worse than what was refused.
-            Err(unrecorded) => Err(Error::new(
-                unrecorded.class(),
-                unrecorded.code(),
-                format!("the import was refused ({error}) and that could not be recorded: {unrecorded}"),
-            )
-            .remedy("free space or repair the state folder")
-            .with_source(error)),
+            // It is refused for what it was refused for; that the log lost it is said beside that.
+            Err(unrecorded) => Err(error.and_then(&unrecorded.context("the refusal could not be recorded"))),
         }
     }
 }

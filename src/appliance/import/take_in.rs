@@ -63,12 +63,11 @@ pub(super) fn take_in(appliance: &Appliance, admitted: Admitted, events: &mut dy
             started,
             goes_live,
         }),
-        Err(error) => {
-            if !error.class().keeps_incoming() {
-                clear(appliance, staging, &stored)?;
-            }
-            Err(error)
-        }
+        Err(error) if error.class().keeps_incoming() => Err(error),
+        Err(error) => Err(match clear(appliance, staging, &stored) {
+            Ok(()) => error,
+            Err(left) => error.and_then(&left),
+        }),
     }
 }
 

@@ -10,6 +10,7 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 
 use super::batch::{Accepted, Batch, What};
+use super::damage::is_damage;
 use super::overview::{self, TargetStatus};
 use super::queue::{Job, Queue};
 use super::quota::Quota;
@@ -47,8 +48,9 @@ pub struct BufferHealth {
 impl StatusBuffer {
     /// Opens the buffer of an appliance and starts its writer.
     ///
-    /// A status database that is missing, damaged, of another appliance or written by a newer airlock is set aside, and a new one begins
-    /// with a gap record. One that cannot be opened at all (disk full) is tried again with every batch.
+    /// A status database that is missing, damaged or of another appliance is set aside, and a new one begins with a gap record. One that
+    /// cannot be opened at all (disk full) is tried again with every batch. One that a newer airlock wrote stays as it is: until that
+    /// airlock is back, what agents report is refused and they keep it, [`Self::health`] says why, and everything else is served.
     ///
     /// # Errors
     ///
@@ -193,7 +195,7 @@ impl StatusBuffer {
             (result, self.shared.generation())
         };
         if let Err(error) = &result
-            && error.class() == Class::State
+            && is_damage(error)
         {
             self.shared.suspect(generation);
         }
@@ -219,7 +221,7 @@ impl Check {
                 (result, shared.generation())
             };
             if let Err(error) = result
-                && error.class() == Class::State
+                && is_damage(&error)
             {
                 tracing::error!(
                     class = error.class().name(),

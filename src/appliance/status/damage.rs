@@ -3,19 +3,23 @@
 //! Damage of the write-ahead log is looked for before SQLite opens the file: SQLite ends at the first frame that does not fit and would
 //! take statuses that were acknowledged for never written.
 
-use std::fs::File;
 use std::io::{BufReader, Read as _};
 use std::path::{Path, PathBuf};
 
+use rustix::fs::{CWD, RenameFlags};
+use rustix::io::Errno;
+
 use crate::db::status::{self, Gap, Reason};
-use crate::db::{Db, Schema};
+use crate::db::{Db, SCHEMA_TOO_NEW, Schema, side_file};
 use crate::domain::{Class, Error, Result, SiteId, Timestamp};
-use crate::stream::sync_folder;
+use crate::stream::{Expected, PLANTED, look, open_plain, sync_folder};
 
 use super::mark;
 
-/// Set-aside files that are kept; a disk that damages one after the other does not fill up with them.
-const KEPT: u32 = 8;
+/// How often a database is set aside before that ends; what was set aside is never replaced.
+const KEPT: u32 = 100;
+/// The files of a database; the one that makes it a database is moved last.
+const SUFFIXES: [&str; 3] = ["-shm", "-wal", ""];
 const WAL_HEADER: usize = 32;
 const FRAME_HEADER: usize = 24;
 /// Largest page of SQLite.
@@ -23,6 +27,8 @@ const PAGE_MAX: usize = 65_536;
 
 /// Opens the database and reads it; whatever is wrong with it.
 pub(super) fn open(path: &Path, site: &SiteId) -> Result<Db> {
+    // Before its log is judged: a newer airlock may write one that this one does not understand.
+    Schema::STATUS.refuse_newer(path)?;
     check_wal(path)?;
     let db = Db::open(path, &Schema::STATUS)?;
     db.read(|connection| Schema::STATUS.check_tables(connection))?;
@@ -38,34 +44,45 @@ pub(super) fn open(path: &Path, site: &SiteId) -> Result<Db> {
     Ok(db)
 }
 
-/// Moves the database and its side files away under the first free name and returns that.
+/// Whether what is wrong with a database is damage: then another one may begin in its place. One that a newer airlock wrote is good, and
+/// what stands under its name without being a plain file is nobody's database: neither is touched.
+pub(super) fn is_damage(error: &Error) -> bool {
+    error.class() == Class::State && !error.is(SCHEMA_TOO_NEW) && !error.is(PLANTED)
+}
+
+/// Moves the database and its side files away under the first number that none of them has yet, and returns the new name. Nothing that
+/// was set aside before is ever replaced.
 ///
 /// # Errors
 ///
-/// `E-IO`.
+/// `E-STATE set-aside-full` when so many were set aside already; `planted`; `E-IO`.
 pub(super) fn set_aside(path: &Path) -> Result<PathBuf> {
-    let named = |number: u32, suffix: &str| {
-        let mut name = path.as_os_str().to_owned();
-        name.push(format!(".damaged-{number}{suffix}"));
-        PathBuf::from(name)
+    let named = |number: u32, suffix: &str| side_file(path, &format!(".damaged-{number}{suffix}"));
+    for suffix in SUFFIXES {
+        look(&side_file(path, suffix), Expected::File)?;
+    }
+    let taken = |number: u32| {
+        SUFFIXES
+            .iter()
+            .any(|suffix| named(number, suffix).symlink_metadata().is_ok())
     };
-    let free = (1..KEPT)
-        .find(|number| matches!(named(*number, "").try_exists(), Ok(false)))
-        .unwrap_or(KEPT);
-    for suffix in ["-shm", "-wal", ""] {
-        let mut from = path.as_os_str().to_owned();
-        from.push(suffix);
-        let to = named(free, suffix);
-        #[expect(
-            clippy::disallowed_methods,
-            reason = "moves a file that nobody reads again; nothing good is replaced"
-        )]
-        let moved = std::fs::rename(&from, &to);
-        match moved {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                return Err(Error::io("set aside", Path::new(&from), error));
-            }
-            _ => {}
+    let free = (1..=KEPT).find(|number| !taken(*number)).ok_or_else(|| {
+        Error::new(
+            Class::State,
+            "set-aside-full",
+            format!("{} was set aside {KEPT} times already", path.display()),
+        )
+        .expected("a disk that damages no files")
+        .remedy(format!(
+            "find out what damages the disk, and move {}.damaged-* away",
+            path.display()
+        ))
+    })?;
+    for suffix in SUFFIXES {
+        let (from, to) = (side_file(path, suffix), named(free, suffix));
+        match rustix::fs::renameat_with(CWD, &from, CWD, &to, RenameFlags::NOREPLACE) {
+            Ok(()) | Err(Errno::NOENT) => {}
+            Err(errno) => return Err(Error::io("set aside", &from, errno.into())),
         }
     }
     if let Some(folder) = path.parent() {
@@ -83,18 +100,15 @@ pub(super) fn begin_anew(state: &Path, path: &Path, site: &SiteId, now: Timestam
     let below = mark::read(state);
     let number = below.unwrap_or_else(|| mark::guess(now));
     mark::write(state, number.saturating_add(mark::BLOCK))?;
-    // What an interrupted attempt left has no record.
-    for suffix in ["", "-wal", "-shm"] {
-        let mut name = path.as_os_str().to_owned();
-        name.push(suffix);
-        match std::fs::remove_file(&name) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                return Err(Error::io("remove", Path::new(&name), error));
-            }
-            _ => {}
+    // Under a name of its own until it is whole: an attempt that a full disk ends leaves nothing that would be set aside.
+    let fresh = side_file(path, ".new");
+    for suffix in SUFFIXES {
+        let name = side_file(&fresh, suffix);
+        if look(&name, Expected::File)?.is_some() {
+            std::fs::remove_file(&name).map_err(|e| Error::io("remove", &name, e))?;
         }
     }
-    let db = status::create(path, site)?;
+    let db = status::create(&fresh, site)?;
     db.write(|tx| {
         let missing = number.saturating_sub(1);
         let gap = Gap {
@@ -113,10 +127,14 @@ pub(super) fn begin_anew(state: &Path, path: &Path, site: &SiteId, now: Timestam
         status::insert_gap(tx, &gap, now)?;
         status::put_fold(tx, number)
     })?;
+    // The last connection moves the log into the file.
+    drop(db);
+    rustix::fs::renameat_with(CWD, &fresh, CWD, path, RenameFlags::NOREPLACE)
+        .map_err(|errno| Error::io("put in place", path, errno.into()))?;
     if let Some(folder) = path.parent() {
         sync_folder(folder)?;
     }
-    Ok(db)
+    Db::open(path, &Schema::STATUS)
 }
 
 /// Says whether frames of the write-ahead log that were committed cannot be read any more.
@@ -124,12 +142,9 @@ pub(super) fn begin_anew(state: &Path, path: &Path, site: &SiteId, now: Timestam
 /// A power cut can only tear what was not synced yet: at most the last transaction. A frame that does not fit, with whole transactions of
 /// the same log behind it, was damaged later.
 fn check_wal(path: &Path) -> Result<()> {
-    let mut name = path.as_os_str().to_owned();
-    name.push("-wal");
-    let name = PathBuf::from(name);
-    let file = match File::open(&name) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
-        opened => opened.map_err(|e| Error::io("open", &name, e))?,
+    let name = side_file(path, "-wal");
+    let Some(file) = open_plain(&name)? else {
+        return Ok(());
     };
     let length = file.metadata().map_err(|e| Error::io("look at", &name, e))?.len();
     if length <= WAL_HEADER as u64 {

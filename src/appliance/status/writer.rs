@@ -169,7 +169,7 @@ impl Writer {
     /// Commits, and once more on a new database when the old one turns out to be damaged.
     fn commit(&mut self, jobs: &[Job]) -> Result<Vec<Accepted>> {
         match self.try_commit(jobs) {
-            Err(error) if error.class() == Class::State => {
+            Err(error) if damage::is_damage(&error) => {
                 self.replace(&error)?;
                 self.try_commit(jobs)
             }
@@ -306,7 +306,7 @@ impl Writer {
         }
         let result = self.transact(&contacts.iter().collect::<Vec<_>>(), true);
         if let Err(error) = result
-            && error.class() == Class::State
+            && damage::is_damage(&error)
             && let Err(error) = self.replace(&error)
         {
             self.report(&error);
@@ -345,7 +345,7 @@ impl Writer {
             Ok((db, working_set))
         });
         let (db, working_set) = match opened {
-            Err(error) if error.class() == Class::State => {
+            Err(error) if damage::is_damage(&error) => {
                 self.replace(&error)?;
                 return Ok(());
             }

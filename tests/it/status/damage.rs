@@ -154,18 +154,44 @@ fn a_damaged_database_is_set_aside_and_a_new_one_begins_with_a_gap() {
 }
 
 #[test]
-fn damage_after_damage_fills_no_disk() {
+fn damage_after_damage_replaces_nothing_that_was_set_aside() {
     let (buffer, _) = killed();
     let mut highest = 0;
+    let garbage = |round: u32| format!("garbage of round {round}").into_bytes();
+    // What an interrupted attempt left under a number: a log without its database. It stays, and the number is not taken.
+    write(&buffer.path().join("status.db.damaged-3-wal"), b"somebody's log");
+    let number = |round: u32| if round < 3 { round } else { round + 1 };
     for round in 1..=12 {
-        write(&buffer.database(), b"garbage");
+        write(&buffer.database(), &garbage(round));
         let open = buffer.open();
         assert_works(&open);
         assert!(open.highest_number().unwrap() > highest, "{round}");
         highest = open.highest_number().unwrap();
-        assert!(aside(&buffer, round.min(8)).is_file());
+        for earlier in 1..=round {
+            assert_eq!(read(&aside(&buffer, number(earlier))), garbage(earlier), "{round}");
+        }
     }
-    assert!(!aside(&buffer, 9).is_file());
+    assert_eq!(read(&buffer.path().join("status.db.damaged-3-wal")), b"somebody's log");
+}
+
+#[test]
+fn a_hundred_damages_later_nothing_is_written_and_nothing_replaced() {
+    let (buffer, _) = killed();
+    for number in 1..=100 {
+        write(&aside(&buffer, number), b"aside");
+    }
+    write(&buffer.database(), b"garbage");
+    let open = buffer.open();
+    assert_eq!(open.health().trouble.as_deref(), Some("E-STATE set-aside-full"));
+    assert_eq!(read(&buffer.database()), b"garbage");
+    drop(open);
+    for number in 1..=100 {
+        assert_eq!(read(&aside(&buffer, number)), b"aside");
+    }
+    // The remedy, to the letter: they are moved away.
+    std::fs::remove_file(aside(&buffer, 7)).unwrap();
+    assert_works(&buffer.open());
+    assert_eq!(read(&aside(&buffer, 7)), b"garbage");
 }
 
 #[test]

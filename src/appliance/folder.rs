@@ -1,0 +1,235 @@
+//! The state folder as a place (design, section 7): what its parts are called, whose it is, and that no name in it leads elsewhere.
+//!
+//! # Who may use it
+//!
+//! It belongs to one user, and no other works in it, root neither: what root writes the server could not read, and what the user of
+//! the server put there would lead root's writing wherever it likes (D22). So its owner is compared before anything else, then
+//! every name that is fixed is looked at, and each file once more when it is opened ([`crate::stream::look`]).
+//!
+//! # Why that look is enough
+//!
+//! Between a look and an opening only somebody who may write into the folder can exchange what stands there. That is nobody but
+//! its owner, as whom this process runs: the folder and every folder in it belong to that user, and nobody else may write them.
+//! Nor can the folder itself be exchanged under root: every folder above it must be root's. Its path is resolved once.
+
+use std::fs;
+use std::io;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+
+use crate::domain::{Class, Code, Error, Result};
+use crate::stream::{Expected, OTHER_USER, look, look_at_own};
+
+/// The security database.
+pub(super) const DATABASE: &str = "airlock.db";
+/// The status database.
+pub(super) const STATUS_DATABASE: &str = "status.db";
+/// The second copy of the highest number in the status database.
+pub(super) const STATUS_MARK: &str = "status-mark";
+/// The second copy of the marks.
+pub(super) const MARKS: &str = "marks";
+/// Space that is given up so that a full disk can still record a refusal.
+pub(super) const RESERVE: &str = "reserve";
+/// File whose lock means that an import runs.
+pub(super) const LOCK: &str = "lock";
+/// Folder of the keys.
+pub(super) const IDENTITY: &str = "identity";
+/// The key that signs receipts and status packages.
+pub(super) const STATUS_KEY: &str = "identity/status.pem";
+/// The key that secrets are encrypted to.
+pub(super) const RECIPIENT_KEY: &str = "identity/recipient.key";
+/// The key of tokens and target secrets.
+pub(super) const TOKEN_KEY: &str = "identity/token.key";
+/// The certificate of the appliance's authority, for everybody to see.
+pub(super) const AUTHORITY_CERTIFICATE: &str = "identity/ca.pem";
+/// The key of the authority.
+pub(super) const AUTHORITY_KEY: &str = "identity/ca.key";
+/// Folder of the pinned roots.
+pub(super) const ROOTS: &str = "roots";
+/// Where signed receipts are laid out.
+pub(super) const RECEIPTS: &str = "receipts";
+/// What may leave.
+pub(super) const OUTBOX: &str = "outbox";
+
+/// Parts of a state folder, beside the store's.
+const FOLDERS: [&str; 4] = [IDENTITY, ROOTS, RECEIPTS, OUTBOX];
+/// Files with fixed names. Those that are written anew are looked at under their temporary names when that happens.
+const FILES: [&str; 15] = [
+    DATABASE,
+    "airlock.db-wal",
+    "airlock.db-shm",
+    STATUS_DATABASE,
+    "status.db-wal",
+    "status.db-shm",
+    STATUS_MARK,
+    MARKS,
+    RESERVE,
+    LOCK,
+    STATUS_KEY,
+    RECIPIENT_KEY,
+    TOKEN_KEY,
+    AUTHORITY_CERTIFICATE,
+    AUTHORITY_KEY,
+];
+/// The folder of a file system's own repairs, which a mounted state folder may hold.
+const NOT_OURS: &str = "lost+found";
+
+/// There is no security database.
+const DATABASE_MISSING: Code = Code::new("database-missing");
+
+/// Checks the state folder of an appliance before anything in it is opened, and returns its resolved path.
+///
+/// # Errors
+///
+/// `E-STATE other-user` when it belongs to another user, before anything else is looked at; `planted`, `writable`,
+/// `database-missing`; `E-IO`.
+pub(super) fn check(folder: &Path) -> Result<PathBuf> {
+    let Some(folder) = resolve(folder)? else {
+        return Err(
+            missing(folder).remedy("make an appliance with `airlock init`, or point --state at the right folder")
+        );
+    };
+    for name in FOLDERS {
+        look_at_own(&folder.join(name), Expected::Folder)?;
+    }
+    for name in FILES {
+        look_at_own(&folder.join(name), Expected::File)?;
+    }
+    if look(&folder.join(DATABASE), Expected::File)?.is_none() {
+        let remedy = if names(&folder)?.is_empty() {
+            "make an appliance with `airlock init`, or point --state at the right folder"
+        } else {
+            "put a whole copy of this folder in its place, point --state at the right folder, or make a new appliance in another one with `airlock init`"
+        };
+        return Err(missing(&folder).remedy(remedy));
+    }
+    Ok(folder)
+}
+
+/// Makes an empty folder for a new appliance, or takes one that is empty; returns its resolved path.
+///
+/// # Errors
+///
+/// `E-STATE` when anything is in it, whatever that is: `already` an appliance, `part-of-state` something of one, `not-empty`
+/// something else; those of [`check`]. Nothing was touched then. `E-IO`, `E-SPACE`.
+pub(super) fn take_empty(folder: &Path) -> Result<PathBuf> {
+    let resolved = if let Some(resolved) = resolve(folder)? {
+        resolved
+    } else {
+        let there = folder
+            .ancestors()
+            .skip(1)
+            .find(|above| above.symlink_metadata().is_ok());
+        check_above(there.unwrap_or(Path::new(".")))?;
+        crate::stream::create_folder(folder)?;
+        resolve(folder)?.ok_or_else(|| missing(folder))?
+    };
+    let held = names(&resolved)?;
+    if held.is_empty() {
+        return Ok(resolved);
+    }
+    let place = resolved.display();
+    let whole = "give another --state folder; if this one is damaged, put a whole copy of it in its place";
+    let part = |name: &String| is_part(name);
+    Err(if held.iter().any(|name| name == DATABASE) {
+        Error::new(
+            Class::State,
+            "already",
+            format!("an appliance lives in {place} already"),
+        )
+        .remedy(format!(
+            "to pin a further vendor, use `airlock trust add`; to make another appliance, {whole}"
+        ))
+    } else if let Some(name) = held.iter().find(|name| part(name)) {
+        Error::new(
+            Class::State,
+            "part-of-state",
+            format!("{place} holds {name:?}, a part of an appliance's state, and no {DATABASE}"),
+        )
+        .remedy(format!(
+            "{whole}; what an interrupted `airlock init` left, and nobody ever used, may be moved away by hand"
+        ))
+    } else {
+        let name = held.first().cloned().unwrap_or_default();
+        Error::new(Class::State, "not-empty", format!("{place} holds {name:?}")).remedy("give another --state folder")
+    }
+    .expected("a new or empty folder"))
+}
+
+/// Resolves the path of a folder that belongs to this user alone, and that nobody can exchange; none where there is nothing.
+fn resolve(folder: &Path) -> Result<Option<PathBuf>> {
+    // Without a slash or dot at its end, which would follow a link.
+    let given: PathBuf = folder.components().collect();
+    let whose = look_at_own(&given, Expected::Folder).map_err(|error| {
+        if error.is(OTHER_USER) {
+            error
+                .expected("the user that the state folder belongs to: no other may write in it")
+                .remedy("run this command as the user that the folder belongs to")
+        } else {
+            error
+        }
+    })?;
+    if whose.is_none() {
+        return Ok(None);
+    }
+    let resolved = given.canonicalize().map_err(|e| Error::io("look at", &given, e))?;
+    check_above(resolved.parent().unwrap_or(Path::new("/")))?;
+    look_at_own(&resolved, Expected::Folder).map(|found| found.map(|_| resolved))
+}
+
+/// Root works in no folder that somebody else could exchange for another one.
+fn check_above(folder: &Path) -> Result<()> {
+    if !rustix::process::geteuid().is_root() {
+        return Ok(());
+    }
+    let resolved = folder.canonicalize().map_err(|e| Error::io("look at", folder, e))?;
+    for above in resolved.ancestors() {
+        let metadata = fs::symlink_metadata(above).map_err(|e| Error::io("look at", above, e))?;
+        let mode = metadata.mode();
+        let shared = mode & 0o002 != 0 || (mode & 0o020 != 0 && metadata.gid() != 0);
+        // In a folder with the sticky bit nobody renames what belongs to another.
+        if metadata.uid() != 0 || (shared && mode & 0o1000 == 0) {
+            return Err(Error::new(
+                Class::State,
+                "parent-writable",
+                format!(
+                    "others than root may exchange what is in {} (user {}, mode {:o}), above the state folder",
+                    above.display(),
+                    metadata.uid(),
+                    mode & 0o7777
+                ),
+            )
+            .expected("folders of root's alone above a state folder that root works in")
+            .remedy("move the state folder below folders that only root may write, or let another user own and run the appliance"));
+        }
+    }
+    Ok(())
+}
+
+/// Returns the names in a folder, sorted.
+fn names(folder: &Path) -> Result<Vec<String>> {
+    let entries = fs::read_dir(folder).and_then(Iterator::collect::<io::Result<Vec<_>>>);
+    let entries = entries.map_err(|e| Error::io("list", folder, e))?;
+    let mut names: Vec<String> = entries
+        .iter()
+        .map(|entry| entry.file_name().to_string_lossy().into_owned())
+        .filter(|name| name != NOT_OURS)
+        .collect();
+    names.sort();
+    Ok(names)
+}
+
+/// Whether a name in the state folder is one of an appliance's.
+fn is_part(name: &str) -> bool {
+    let fixed = FOLDERS.iter().chain(&FILES).chain(&crate::store::FOLDERS);
+    fixed.into_iter().any(|part| *part == name) || name.starts_with(STATUS_DATABASE) || name.starts_with(DATABASE)
+}
+
+fn missing(folder: &Path) -> Error {
+    Error::new(
+        Class::State,
+        DATABASE_MISSING,
+        format!("there is no {}", folder.join(DATABASE).display()),
+    )
+    .expected("an appliance's state folder")
+}
