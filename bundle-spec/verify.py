@@ -40,6 +40,43 @@ class Refusal(Exception):
         self.kind, self.code, self.found, self.step = kind, code, found, step
 
 
+# --- What people see ----------------------------------------------------------------------------------------------
+
+# First and last of what a terminal may misread: control characters, separators of lines, halves of surrogate pairs, and all that is
+# invisible or turns the direction of writing. They are shown as \uXXXX, as JSON writes them; airlock and audit.sh have the same table.
+HOSTILE = ((0x00, 0x1f), (0x7f, 0x9f), (0xad, 0xad), (0x34f, 0x34f), (0x61c, 0x61c), (0x115f, 0x1160), (0x17b4, 0x17b5),
+           (0x180b, 0x180f), (0x200b, 0x200f), (0x2028, 0x202e), (0x2060, 0x206f), (0x3164, 0x3164), (0xd800, 0xdfff),
+           (0xfe00, 0xfe0f), (0xfeff, 0xfeff), (0xffa0, 0xffa0), (0xfff0, 0xfffb), (0x1bca0, 0x1bca3), (0x1d173, 0x1d17a),
+           (0xe0000, 0xe0fff))
+
+
+def hostile(character):
+    return any(first <= ord(character) <= last for first, last in HOSTILE)
+
+
+def escaped(character):
+    number = ord(character)
+    units = [number] if number < 0x10000 else [0xd800 + (number - 0x10000 >> 10), 0xdc00 + (number & 0x3ff)]
+    return "".join(f"\\u{unit:04x}" for unit in units)
+
+
+def shown(words):
+    """Words as they may stand on a terminal; a JSON text keeps its value."""
+    return "".join(escaped(character) if hostile(character) else character for character in words)
+
+
+def quoted(value, most=None):
+    """A value inside a sentence; what is hostile in it is escaped where the sentence is printed."""
+    return (f'"{value}"' if isinstance(value, str) else repr(value))[:most]
+
+
+class Parser(argparse.ArgumentParser):
+    """Arguments come from outside too."""
+
+    def _print_message(self, message, file=None):
+        super()._print_message("\n".join(map(shown, message.split("\n"))), file)
+
+
 # --- 1. Canonical JSON --------------------------------------------------------------------------------------------
 
 class Grammar(ValueError):
@@ -108,23 +145,23 @@ def text(pattern=None, least=0, most=None):
 
     def check(value):
         if not isinstance(value, str):
-            raise Grammar(f"{value!r:.40} is not a string")
+            raise Grammar(f"{quoted(value, 40)} is not a string")
         if compiled and not compiled.fullmatch(value):
-            raise Grammar(f"{value!r:.80} does not fit {pattern}")
+            raise Grammar(f"{quoted(value, 80)} does not fit {pattern}")
         if not least <= len(value.encode()) <= (most or INTEGER_MAX):
-            raise Grammar(f"{value!r:.40} is too short or too long")
+            raise Grammar(f"{quoted(value, 40)} is too short or too long")
     return check
 
 
 def integer(value):
     if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= INTEGER_MAX:
-        raise Grammar(f"{value!r:.40} is not an integer of 0 to 2^53-1")
+        raise Grammar(f"{quoted(value, 40)} is not an integer of 0 to 2^53-1")
 
 
 def count(value):
     """A number of 64 bits, where one that is too large is told as the wrong one."""
     if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 2**64:
-        raise Grammar(f"{value!r:.40} is not an integer")
+        raise Grammar(f"{quoted(value, 40)} is not an integer")
 
 
 def boolean_true(value):
@@ -136,13 +173,13 @@ def boolean_true(value):
 
 def boolean(value):
     if not isinstance(value, bool):
-        raise Grammar(f"{value!r:.40} is neither true nor false")
+        raise Grammar(f"{quoted(value, 40)} is neither true nor false")
 
 
 def one_of(*words):
     def check(value):
         if not isinstance(value, str) or value not in words:
-            raise Grammar(f"{value!r:.40} is not one of {words}")
+            raise Grammar(f"{quoted(value, 40)} is not one of {words}")
     return check
 
 
@@ -176,13 +213,13 @@ def record(required, optional=None):
             raise Grammar("not an object")
         for name, member in value.items():
             if name not in shapes:
-                raise Grammar(f"unknown member {name!r:.80}")
+                raise Grammar(f"unknown member {quoted(name, 80)}")
             if member is None and name not in required:
                 raise NonCanonical
             shapes[name](member)
         for name in required:
             if name not in value:
-                raise Grammar(f"the member {name!r} is missing")
+                raise Grammar(f"the member {quoted(name)} is missing")
     return check
 
 
@@ -192,7 +229,7 @@ def time(value):
         if moment(value).year < 1970:
             raise ValueError
     except ValueError:
-        raise Grammar(f"{value!r} is not a time of the years 1970 to 9999") from None
+        raise Grammar(f"{quoted(value)} is not a time of the years 1970 to 9999") from None
 
 
 def moment(value):
@@ -211,7 +248,7 @@ def base64_text(value):
 def version(value):
     text(r"(0|[1-9][0-9]{0,9})\.(0|[1-9][0-9]{0,9})\.(0|[1-9][0-9]{0,9})")(value)
     if any(number >= 2**32 for number in version_numbers(value)):
-        raise Grammar(f"{value!r} is not a version")
+        raise Grammar(f"{quoted(value)} is not a version")
 
 
 def version_numbers(value):
@@ -223,7 +260,7 @@ def host(value):
     label = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
     match = re.fullmatch(rf"({label}(\.{label})*)(:[0-9]{{1,5}})?", value, re.ASCII)
     if not match or not ("." in match[1] or match[5] or match[1] == "localhost"):
-        raise Grammar(f"{value!r:.80} is not a registry host")
+        raise Grammar(f"{quoted(value, 80)} is not a registry host")
 
 
 HEX64 = text(r"[0-9a-f]{64}")
@@ -592,7 +629,7 @@ def parse_head(data):
     except Grammar as error:
         raise Refusal("E-FORMAT", "grammar", f"the head does not parse: {error}") from None
     if requires:
-        raise Refusal("E-FORMAT", "needs-newer-reader", f"the bundle needs {requires[0]!r:.80}; airlock {reader} reads it")
+        raise Refusal("E-FORMAT", "needs-newer-reader", f"the bundle needs {quoted(requires[0], 80)}; airlock {reader} reads it")
     head = parse_canonical(data, HEAD, "the head")
 
     def wrong(code, found):
@@ -689,7 +726,7 @@ class Index:
             raise Refusal("E-FORMAT", "index-order", f"{kind} lines are repeated or out of order")
         self.last = (kind, key)
         if kind == "blob" and "media_type" in line and line["media_type"] not in MANIFESTS:
-            raise Refusal("E-FORMAT", "media-type", f"a blob line states the media type {line['media_type']!r:.80}")
+            raise Refusal("E-FORMAT", "media-type", f"a blob line states the media type {quoted(line['media_type'], 80)}")
         if kind == "chunk" and line["size"] > 16 * MIB:
             raise Refusal("E-LIMIT", "chunk-size", f"a chunk has {line['size']} stored bytes")
         self.lines[kind].append(line)
@@ -798,7 +835,7 @@ def parse_document(data, media_type):
         raise content("manifest", f"a manifest does not parse: {str(error)[:200]}") from None
     stated = document.get("mediaType")
     if stated is not None and stated != media_type:
-        raise content("ambiguous", f"a manifest says it is {stated!r:.80} but is referred to as {media_type!r}")
+        raise content("ambiguous", f"a manifest says it is {quoted(stated, 80)} but is referred to as {quoted(media_type)}")
     has = {name for name in ("config", "layers", "manifests", "fsLayers") if document.get(name) is not None}
     fits = has == {"manifests"} if MANIFESTS[media_type] == "index" else has and has <= {"config", "layers"}
     if document.get("schemaVersion") != 2 or not fits:
@@ -814,7 +851,7 @@ def parse_document(data, media_type):
     edges += [("child", check_descriptor(item)) for item in lists.get("manifests", [])]
     for role, descriptor in edges:
         if role == "child" and descriptor["mediaType"] not in MANIFESTS:
-            raise content("media-type", f"an index refers to {descriptor['digest']} as {descriptor['mediaType']!r:.80}")
+            raise content("media-type", f"an index refers to {descriptor['digest']} as {quoted(descriptor['mediaType'], 80)}")
     subject = document.get("subject")
     return edges, None if subject is None else check_descriptor(subject)
 
@@ -825,10 +862,10 @@ def typed(required, optional):
 
     def check(value):
         if not isinstance(value, dict):
-            raise Grammar(f"{value!r:.40} is not an object")
+            raise Grammar(f"{quoted(value, 40)} is not an object")
         for name in required:
             if value.get(name) is None:
-                raise Grammar(f"the member {name!r} is missing")
+                raise Grammar(f"the member {quoted(name)} is missing")
         for name, shape in shapes.items():
             if value.get(name) is not None:
                 shape(value[name])
@@ -837,7 +874,7 @@ def typed(required, optional):
 
 def texts(value):
     if not isinstance(value, dict) or not all(isinstance(member, str) for member in value.values()):
-        raise Grammar(f"{value!r:.40} is not an object of strings")
+        raise Grammar(f"{quoted(value, 40)} is not an object of strings")
 
 
 PLATFORM = typed({"architecture": text(), "os": text()}, {
@@ -892,9 +929,9 @@ def load_oci(data):
         for member in value if isinstance(value, list) else ():
             stack.append((member, depth + 1, False))
     if ambiguous is not None:
-        raise content("ambiguous", f"the member {ambiguous!r:.80} differs from {FOLDED[fold(ambiguous)]!r} by case only")
+        raise content("ambiguous", f"the member {quoted(ambiguous, 80)} differs from {quoted(FOLDED[fold(ambiguous)])} by case only")
     if wrong_digest is not None:
-        raise content("digest", f"a descriptor names content by {wrong_digest!r:.80}")
+        raise content("digest", f"a descriptor names content by {quoted(wrong_digest, 80)}")
     return document
 
 
@@ -903,7 +940,7 @@ def check_descriptor(value):
     if value.get("urls"):
         raise content("urls", f"the descriptor of {digest} sends clients to other addresses")
     if "nondistributable" in kind or "foreign" in kind:
-        raise content("nondistributable", f"{digest} is a non-distributable layer ({kind!r:.80})")
+        raise content("nondistributable", f"{digest} is a non-distributable layer ({quoted(kind, 80)})")
     if value.get("data") is not None:
         try:
             base64_text(value["data"])
@@ -1024,7 +1061,7 @@ class Content:
         elif line["size"] != size:
             raise content("size", f"{digest} has {line['size']} bytes but is referred to with {size}")
         elif role == "child" and line.get("media_type") != media_type:
-            raise content("ambiguous", f"{digest} is referred to as {media_type!r:.80} but carried as something else")
+            raise content("ambiguous", f"{digest} is referred to as {quoted(media_type, 80)} but carried as something else")
         elif role != "child" and "media_type" in line:
             raise content("ambiguous", f"{digest} is used both as a manifest and as a {role}")
 
@@ -1443,7 +1480,8 @@ def judge(bundle, trust, site=None, mark=None, at=None):
                 "exit": EXIT[refusal.kind], **({"step": refusal.step} if refusal.step else {}),
                 **(verifier.report if verifier else {})}
     except OSError as error:
-        return {"verdict": "refused", "class": "E-IO", "code": "io", "step": "X1", "found": str(error), "exit": EXIT["E-IO"]}
+        return {"verdict": "refused", "class": "E-IO", "code": "io", "step": "X1", "found": f"cannot open {quoted(str(error.filename))}: {error.strerror}",
+                "exit": EXIT["E-IO"]}
 
 
 def parse_mark(value):
@@ -1462,7 +1500,7 @@ def parse_time(value):
 
 
 def main():
-    parser = argparse.ArgumentParser(description="Verify an airlock bundle without airlock.")
+    parser = Parser(description="Verify an airlock bundle without airlock.")
     parser.add_argument("bundle", nargs="?", help="the bundle, or - for a pipe")
     parser.add_argument("--trust", action="append", default=[], metavar="FILE", help="a pinned chain file; may repeat")
     parser.add_argument("--site", metavar="ID", help="judge as this site")
@@ -1473,13 +1511,14 @@ def main():
     if not options.bundle or not options.trust or (options.mark and not options.site):
         parser.error("BUNDLE and --trust are needed; --mark needs --site")
     found = judge(options.bundle, options.trust, options.site, options.mark, options.at)
+    sys.stdout.reconfigure(errors="backslashreplace")  # where the terminal has not every letter
     if options.json:
-        print(json.dumps(found, sort_keys=True))
+        print(shown(json.dumps(found, sort_keys=True, ensure_ascii=False)))
     elif found["verdict"] == "refused":
-        print(f"refused: {found['class']} {found['code']} at {found.get('step', 'the pin')}: {found['found']}")
+        print(shown(f"refused: {found['class']} {found['code']} at {found.get('step', 'the pin')}: {found['found']}"))
     else:
-        print(f"{found['verdict']}: {found['product']} {found['channel']} {found['version']} number {found['sequence']}, "
-              f"head {found['head']}, not judged: {', '.join(found['skipped'])}")
+        print(shown(f"{found['verdict']}: {found['product']} {found['channel']} {found['version']} number {found['sequence']}, "
+                    f"head {found['head']}, not judged: {', '.join(found['skipped'])}"))
     return found["exit"]
 
 

@@ -115,7 +115,11 @@ impl Head {
             return format("labels", "the version label or the builder is empty or too long");
         }
         if !ascending(&self.home_hosts) || self.home_hosts.iter().any(|host| !crate::domain::is_host(host)) {
-            return format("home-hosts", "home_hosts are repeated, out of order or no hosts");
+            return format("home-hosts", "home_hosts are repeated, out of order or no hosts").map_err(|error| {
+                error
+                    .expected("registry hosts such as registry.example.com, each once, in the order of their bytes")
+                    .remedy("correct home_hosts where the release is made; at a site, ask the vendor for a corrected bundle")
+            });
         }
         if self.home_hosts.len() > limits::HOME_HOSTS {
             return limit(

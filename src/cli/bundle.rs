@@ -11,7 +11,7 @@ use super::ui::escape;
 use super::{Ui, bundle_desired, trust_file};
 use crate::bundle::{CheckOnly, Head, OpenedBundle};
 use crate::crypto::{Chain, RootDocument};
-use crate::domain::{Class, Clock as _, Error, Result, Step, SystemClock, Timestamp, latest_issue};
+use crate::domain::{Class, Clock as _, Error, Result, Step, SystemClock, Timestamp, counted, latest_issue};
 use crate::media;
 
 /// Make, inspect, verify and sign bundles
@@ -262,8 +262,9 @@ fn verify(file: &Path, trust: &[PathBuf], detached: &[PathBuf], at: Option<Times
         "skipped": ["audience", "sequence", "approvals", "needs"],
     });
     let human = format!(
-        "good: {}\nhead {digest}\nnot judged without a site: audience, sequence, approvals, {needs} blobs it must hold already",
+        "good: {}\nhead {digest}\nnot judged without a site: audience, sequence, approvals, {} it must hold already",
         headline(&head),
+        counted(needs, "blob"),
     );
     ui.result(&value, human)
 }

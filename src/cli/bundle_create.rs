@@ -12,7 +12,7 @@ use super::times::{SigningTimeArgs, source_date_epoch};
 use super::ui::{Format, Ui, bytes, escape};
 use super::workspace_folder::WorkspaceArgs;
 use crate::bundle::desired::{DesiredState, Target};
-use crate::domain::{Class, Error, Result, Timestamp};
+use crate::domain::{Class, Error, Result, Timestamp, counted};
 use crate::stream::read_bounded;
 use crate::vendor_side::collect::{Platform, RegistryOptions};
 use crate::vendor_side::release::Overrides;
@@ -140,14 +140,14 @@ pub(super) fn run(args: &CreateArgs, ui: &mut Ui) -> Result<()> {
         "removed": built.desired.iter().flat_map(|desired| &desired.removed).collect::<Vec<_>>(),
     });
     let mut human = format!(
-        "{}\n{}\nhead         {}\nsize         {} for {} of content in {} blobs, {} names\nsignatures   {}",
+        "{}\n{}\nhead         {}\nsize         {} for {} of content in {}, {}\nsignatures   {}",
         escape(&output),
         super::head_view::headline(head),
         packed.head_digest,
         bytes(packed.bytes),
         bytes(head.totals.content_bytes),
-        head.totals.blobs,
-        built.names,
+        counted(head.totals.blobs, "blob"),
+        counted(built.names, "name"),
         packed.signatures,
     );
     for (target, deployment) in built.desired.iter().flat_map(DesiredState::deployments) {
@@ -170,8 +170,11 @@ pub(super) fn run(args: &CreateArgs, ui: &mut Ui) -> Result<()> {
     }
     if built.signatures_missing > 0 {
         ui.warn(format_args!(
-            "{} more signatures are needed before a site takes it: `airlock bundle sign`",
-            built.signatures_missing
+            "{} needed before a site takes it: `airlock bundle sign`",
+            match built.signatures_missing {
+                1 => "1 more signature is".to_owned(),
+                missing => format!("{missing} more signatures are"),
+            }
         ));
     }
     Ok(())

@@ -12,7 +12,7 @@ use super::signature_file::read_signatures;
 use super::times::SigningTimeArgs;
 use crate::bundle::OpenedBundle;
 use crate::crypto::{KeyFile, canonical};
-use crate::domain::Result;
+use crate::domain::{Result, counted, shown};
 use crate::media;
 use crate::stream::write_atomically;
 
@@ -74,7 +74,10 @@ pub(super) fn run(args: &SignArgs, ui: &mut Ui) -> Result<()> {
         write_atomically(out, &canonical::to_vec(&json!({"signatures": new})), 0o644)?;
         return ui.result(
             &json!({"head_digest": bundle.head_digest(), "key": id, "detached": out}),
-            format!("signed with key {id}; the signature is in {}", out.display()),
+            format!(
+                "signed with key {id}; the signature is in {}",
+                shown(&out.display().to_string())
+            ),
         );
     }
     let old = bundle.prologue(&signatures)?;
@@ -86,8 +89,8 @@ pub(super) fn run(args: &SignArgs, ui: &mut Ui) -> Result<()> {
     ui.result(
         &json!({"head_digest": bundle.head_digest(), "key": id, "signatures": signatures.len()}),
         format!(
-            "signed with key {id}; the bundle carries {} signatures",
-            signatures.len()
+            "signed with key {id}; the bundle carries {}",
+            counted(signatures.len(), "signature")
         ),
     )
 }

@@ -3,18 +3,18 @@
 use super::ui::{bytes, escape};
 use crate::bundle::Head;
 use crate::crypto::Signature;
-use crate::domain::{Audience, Hash};
+use crate::domain::{Audience, Hash, counted};
 
 /// Returns one line about a head.
 pub(super) fn headline(head: &Head) -> String {
     format!(
-        "{}/{} {} (release {}), {} in {} blobs, made {}, expires {}",
+        "{}/{} {} (release {}), {} in {}, made {}, expires {}",
         head.product,
         head.channel,
         escape(&head.version),
         head.counter(),
         bytes(head.totals.content_bytes),
-        head.totals.blobs,
+        counted(head.totals.blobs, "blob"),
         head.issued_at,
         head.expires,
     )
@@ -61,13 +61,13 @@ pub(super) fn describe(
         format!("audience     {audience}"),
         format!("issued       {}, expires {}", head.issued_at, head.expires),
         format!(
-            "content      {} in {} blobs, {} as stored in {} chunks",
+            "content      {} in {}, {} as stored in {}",
             bytes(head.totals.content_bytes),
-            head.totals.blobs,
+            counted(head.totals.blobs, "blob"),
             bytes(head.totals.stored_bytes),
-            head.totals.chunks
+            counted(head.totals.chunks, "chunk")
         ),
-        format!("needs        {} blobs of earlier bundles", head.totals.needs),
+        format!("needs        {} of earlier bundles", counted(head.totals.needs, "blob")),
         format!(
             "made by      {} {}, for airlock {} or newer",
             escape(&head.builder.name),

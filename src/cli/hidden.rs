@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::appliance::{Hidden, Owner};
+use crate::domain::counted;
 
 /// Tags that people are shown; the rest is counted.
 const SHOWN: usize = 20;
@@ -35,8 +36,7 @@ pub(super) fn word(hidden: &Hidden) -> String {
     };
     let tags = match hidden.tags.len() {
         0 => String::new(),
-        1 => "1 tag".to_owned(),
-        count => format!("{count} tags"),
+        count => counted(count, "tag"),
     };
     let parts: Vec<String> = [tags, below].into_iter().filter(|part| !part.is_empty()).collect();
     format!("  hidden: {}", parts.join(", "))

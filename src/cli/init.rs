@@ -8,7 +8,7 @@ use serde_json::json;
 use super::state_folder::StateArgs;
 use super::{Ui, trust_file};
 use crate::appliance::{NewAppliance, init};
-use crate::domain::{Clock as _, Result, SystemClock};
+use crate::domain::{Clock as _, Result, SystemClock, shown};
 use crate::stream::write_atomically;
 
 /// Make this machine an appliance: identity, databases, pinned roots, enrolment file
@@ -56,11 +56,11 @@ pub(super) fn run(args: &InitArgs, ui: &mut Ui) -> Result<()> {
     let roots: Vec<String> = pins.iter().map(trust_file::describe).collect();
     let human = format!(
         "appliance in {}\nsite id      {}\nstatus key   {}\nauthority    {} (SHA-256 of identity/ca.pem, for HTTPS)\nenrolment    {}\n\npinned roots; compare each fingerprint with the vendor by voice before you import:\n\n{}",
-        args.state.state.display(),
+        shown(&args.state.state.display().to_string()),
         made.site,
         made.status_key.spoken(),
         made.authority,
-        enrolment.display(),
+        shown(&enrolment.display().to_string()),
         roots.join("\n\n"),
     );
     ui.result(

@@ -110,8 +110,8 @@ pub fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
-            // Help and version go to stdout with exit 0, mistakes to stderr with exit 2; a closed pipe is no news.
-            error.print().ok();
+            // Help and version go to stdout with exit 0, mistakes to stderr with exit 2, and quote what they do not understand.
+            Ui::usage(&error);
             return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
         }
     };
@@ -127,6 +127,7 @@ pub fn main() -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
+            let error = error.with_a_remedy();
             ui.refuse(&error);
             ExitCode::from(error.class().exit_code())
         }

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use zeroize::Zeroizing;
 
-use crate::domain::{Class, Error, Result};
+use crate::domain::{Class, Error, Result, shown};
 use crate::stream::read_bounded;
 
 /// Longest passphrase, in bytes.
@@ -83,7 +83,7 @@ fn prompt(key_file: &Path) -> Result<Zeroizing<String>> {
         )
         .remedy("give --passphrase-file FILE"));
     }
-    rpassword::prompt_password(format!("passphrase of {}: ", key_file.display()))
+    rpassword::prompt_password(format!("passphrase of {}: ", shown(&key_file.display().to_string())))
         .map(Zeroizing::new)
         .map_err(|error| {
             Error::new(

@@ -10,7 +10,7 @@ use super::{Ui, hidden};
 use crate::appliance::Hidden;
 use crate::db::site::release::{Activated, ReleaseRow, State};
 use crate::db::site::targets::{DeploymentRow, TargetSet, Undeploy};
-use crate::domain::{Clock as _, Result, SystemClock, Uuid};
+use crate::domain::{Clock as _, Result, SystemClock, Uuid, counted};
 
 /// Look at releases and choose which one is live
 #[derive(Debug, Subcommand)]
@@ -98,13 +98,13 @@ pub(super) fn run(command: &ReleaseCommand, ui: &mut Ui) -> Result<()> {
                 members.insert("removed".into(), json!(content.targets.removed));
             }
             let human = format!(
-                "{}\nhead         {}\nroot         {}\nimported     {}\ncontent      {} in {} blobs\n{}{}{}",
+                "{}\nhead         {}\nroot         {}\nimported     {}\ncontent      {} in {}\n{}{}{}",
                 line(&release),
                 release.head,
                 release.root_version,
                 release.imported_at,
                 super::ui::bytes(content.bytes),
-                content.blobs,
+                counted(content.blobs, "blob"),
                 content.names.join("\n"),
                 targets_human(&content.targets),
                 hidden::lines(&hidden),
@@ -168,8 +168,9 @@ fn targets_human(set: &TargetSet) -> String {
     }
     if !set.removed.is_empty() {
         out += &format!(
-            "\nremoves {} targets and deployments of earlier releases",
-            set.removed.len()
+            "\nremoves {} of earlier releases",
+            counted(set.removed.len(), "target or deployment")
+                .replace("target or deployments", "targets and deployments")
         );
     }
     out

@@ -23,7 +23,7 @@ use crate::appliance::registry::Registry;
 use crate::appliance::status::StatusBuffer;
 use crate::config::Config;
 use crate::confine;
-use crate::domain::{Class, Error, Result};
+use crate::domain::{Class, Error, Result, shown};
 use crate::http::{AgentsAddress, Server, Services};
 
 /// Serve the live releases: registry, agents, health
@@ -131,12 +131,31 @@ fn start_log(format: Format) -> Result<()> {
         .with_env_filter(filter)
         // A reader of the log that went away is no reason to stop serving.
         .log_internal_errors(false)
-        .with_writer(std::io::stderr);
+        // Lines are made safe as a whole below, in one style.
+        .with_ansi(false)
+        .with_ansi_sanitization(false)
+        .with_writer(|| SafeLines);
     match format {
         Format::Human => log.with_target(false).try_init(),
         Format::Json => log.json().flatten_event(true).try_init(),
     }
     .map_err(|error| Error::new(Class::Internal, "log", format!("the log cannot be started: {error}")))
+}
+
+/// Standard error for whole lines of the log: values from outside may neither break a line nor speak to a terminal.
+struct SafeLines;
+
+impl std::io::Write for SafeLines {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        let text = String::from_utf8_lossy(bytes);
+        let line = shown(text.strip_suffix('\n').unwrap_or(&text));
+        writeln!(std::io::stderr().lock(), "{line}")?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        std::io::stderr().flush()
+    }
 }
 
 /// A connection takes up to two descriptors. Where the limit cannot be raised, accepting waits when it is reached.

@@ -13,10 +13,7 @@ pub(super) fn print(hub: &Hub, ui: &mut Ui) -> Result<()> {
     let (now, targets) = match target_state::read(hub) {
         Ok((now, targets)) => (now, targets),
         Err(error) => {
-            ui.warn(format_args!(
-                "what agents report cannot be read: {}",
-                escape(&error.to_string())
-            ));
+            ui.warn(format_args!("what agents report cannot be read: {error}"));
             let alone = |view| TargetState {
                 view,
                 status: None,

@@ -12,7 +12,7 @@ use serde_json::json;
 use super::target_state::{self, TargetState};
 use super::ui::{Format, escape};
 use crate::appliance::fleet::{Hub, TargetView};
-use crate::domain::{Class, Error, Result, Timestamp};
+use crate::domain::{Class, Error, Result, Timestamp, counted, shown, shown_lines};
 
 /// Pause between two pictures.
 const PAUSE: Duration = Duration::from_secs(2);
@@ -30,7 +30,10 @@ pub(super) fn run(hub: &Hub, only: Option<&TargetView>, once: bool, format: Form
         targets.retain(|target| only.is_none_or(|only| only.id == target.view.id));
         let text = if format == Format::Json {
             let targets: Vec<_> = targets.iter().map(TargetState::to_json).collect();
-            format!("{}\n", json!({"time": now, "targets": targets}))
+            format!(
+                "{}\n",
+                shown_lines(&json!({"time": now, "targets": targets}).to_string())
+            )
         } else if terminal {
             let (text, lines) = picture(now, &targets, size());
             let text = format!("{}{text}", back(drawn));
@@ -85,7 +88,11 @@ fn picture(now: Timestamp, targets: &[TargetState], (columns, rows): (usize, usi
         .filter(|word| count(word) > 0)
         .map(|word| format!("{} {word}", count(word)))
         .collect();
-    lines.push(format!("{now}  {} targets: {}", targets.len(), counts.join(", ")));
+    lines.push(format!(
+        "{now}  {}: {}",
+        counted(targets.len(), "target"),
+        counts.join(", ")
+    ));
     for target in targets {
         let agent = target.agent().map_or_else(|| "-".to_owned(), escape);
         lines.push(format!(
@@ -108,9 +115,9 @@ fn picture(now: Timestamp, targets: &[TargetState], (columns, rows): (usize, usi
             let message = deployment.message();
             if let Some(latest) = deployment.latest.as_ref().filter(|_| !message.is_empty()) {
                 lines.push(format!(
-                    "        {} ({} times, last {})",
+                    "        {} ({}, last {})",
                     message,
-                    latest.count,
+                    counted(latest.count, "time"),
                     target_state::ago(now, latest.last)
                 ));
             }
@@ -126,7 +133,7 @@ fn picture(now: Timestamp, targets: &[TargetState], (columns, rows): (usize, usi
     }
     let mut text = String::new();
     for line in &lines {
-        text.extend(line.chars().take(columns));
+        text.extend(shown(line).chars().take(columns));
         text.push('\n');
     }
     (text, lines.len())
@@ -137,7 +144,8 @@ fn changes(now: Timestamp, targets: &[TargetState], before: &mut BTreeMap<String
     let mut text = String::new();
     let mut say = |key: String, state: String| {
         if before.get(&key) != Some(&state) {
-            text += &format!("{now} {key}: {state}\n");
+            text += &shown(&format!("{now} {key}: {state}"));
+            text.push('\n');
             before.insert(key, state);
         }
     };

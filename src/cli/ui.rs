@@ -1,4 +1,8 @@
 //! What a person or a machine sees: results on stdout, talk and progress on stderr.
+//!
+//! Everything passes through [`shown_lines`] here: no control character, nothing that turns the direction of writing and nothing
+//! invisible reaches a terminal, in text or in JSON. What may hold line breaks of others is escaped where it joins a sentence
+//! ([`escape`]; an [`Error`] does so itself). Only [`Ui::script`] writes bytes as they are: for files, pipes and shells.
 
 use std::fmt::Display;
 use std::io::{self, IsTerminal as _, Write as _};
@@ -7,7 +11,9 @@ use std::time::{Duration, Instant};
 use clap::ValueEnum;
 use serde::Serialize;
 
-use crate::domain::{Class, Error, Result};
+/// Makes text from outside a safe part of a line.
+pub(super) use crate::domain::shown as escape;
+use crate::domain::{Class, Error, Result, shown_lines};
 
 /// How results are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -64,7 +70,7 @@ impl Ui {
             Format::Json => serde_json::to_string_pretty(value)
                 .map_err(|e| Error::new(Class::Internal, "json", format!("a result has no JSON form: {e}")))?,
         };
-        self.script(format!("{text}\n").as_bytes())
+        self.script(format!("{}\n", shown_lines(&text)).as_bytes())
     }
 
     /// Writes bytes to stdout as they are.
@@ -173,7 +179,7 @@ impl Ui {
                 if let Some(step) = error.step() {
                     text += &format!(" at {step}");
                 }
-                text + &format!(": {}", escape(&error.to_string()))
+                text + &format!(": {error}")
             }
             Format::Json => serde_json::json!({
                 "event": "refused", "class": error.class().name(), "code": error.code(),
@@ -184,6 +190,16 @@ impl Ui {
             .to_string(),
         };
         self.talk(&text);
+    }
+
+    /// Says what is wrong with the command line, or the help that it asks for; a closed pipe is no news.
+    pub(super) fn usage(error: &clap::Error) {
+        let text = shown_lines(&error.render().to_string());
+        if error.use_stderr() {
+            write!(io::stderr().lock(), "{text}").ok();
+        } else {
+            write!(io::stdout().lock(), "{text}").ok();
+        }
     }
 
     fn clear_line(&mut self) {
@@ -198,7 +214,7 @@ impl Ui {
     #[expect(clippy::unused_self, reason = "talking is what a Ui does")]
     fn talk(&self, line: &str) {
         // Nobody is left to tell when stderr is gone.
-        writeln!(io::stderr().lock(), "{line}").ok();
+        writeln!(io::stderr().lock(), "{}", shown_lines(line)).ok();
     }
 }
 
@@ -216,19 +232,4 @@ pub(crate) fn bytes(count: u64) -> String {
         unit += 1;
     }
     format!("{value:.1} {}", UNITS[unit])
-}
-
-/// Makes text from outside safe for a terminal: control and direction-changing characters become escapes.
-pub(crate) fn escape(text: &str) -> String {
-    text.chars()
-        .flat_map(|c| {
-            let unsafe_character = c.is_control()
-                || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-            if unsafe_character {
-                c.escape_unicode().collect::<Vec<_>>()
-            } else {
-                vec![c]
-            }
-        })
-        .collect()
 }

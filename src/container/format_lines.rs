@@ -70,6 +70,10 @@ fn other_kind(kind: &Kind, first: &str) -> Error {
             kind.no_such_file,
             format!("the format line is not that of a {}", kind.noun),
         )
-        .expected(format!("{} 1", kind.word)),
+        .expected(format!("{} 1", kind.word))
+        .remedy(format!(
+            "check that it is the right file, or copy the {} again",
+            kind.noun
+        )),
     }
 }

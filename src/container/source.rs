@@ -162,6 +162,18 @@ impl Source {
 
     fn truncated(&self, class: Class) -> Error {
         let Kind { noun, arrival, .. } = self.kind;
+        if class == Class::Format {
+            // Not even the entries before the signed head are whole: there was nothing to verify.
+            return Error::new(
+                class,
+                "truncated",
+                format!("the file ends after {} bytes and is no {noun}", self.position),
+            )
+            .expected(format!("a whole {noun}"))
+            .remedy(format!(
+                "check that it is the right file, or copy the {noun} again; nothing of it was kept"
+            ));
+        }
         Error::new(
             class,
             "truncated",

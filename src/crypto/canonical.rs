@@ -80,9 +80,14 @@ fn parse<T: DeserializeOwned>(bytes: &[u8], what: &str) -> Result<T> {
     serde_json::from_slice(bytes).map_err(|error| {
         Error::new(Class::Format, "grammar", format!("{what} does not parse: {error}"))
             .expected("the document that the specification describes")
+            .remedy(DAMAGED)
             .with_source(error)
     })
 }
+
+/// What to do about a document that nobody would have written like this: mostly it was damaged on its way.
+const DAMAGED: &str = "copy the file again, or use another copy, and compare its SHA-256 with the sender's; if it is the same, the document \
+    must be made again with airlock or another tool that follows the specification";
 
 fn non_canonical(what: &str) -> Error {
     Error::new(
@@ -91,7 +96,7 @@ fn non_canonical(what: &str) -> Error {
         format!("{what} is not in canonical form"),
     )
     .expected("canonical JSON: sorted keys, no white space, no duplicates, nothing unknown, nothing after the end")
-    .remedy("make the document again with airlock or another tool that follows the specification")
+    .remedy(DAMAGED)
 }
 
 /// Bounds depth and strings before any parser allocates for them, and refuses control characters inside strings.

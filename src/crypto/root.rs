@@ -199,7 +199,7 @@ impl RootDocument {
     ///
     /// As [`Self::parse`].
     pub fn check(&self) -> Result<()> {
-        if !(1..=200).contains(&self.vendor.len()) {
+        if !(1..=limits::VENDOR_BYTES).contains(&self.vendor.len()) {
             return Err(wrong("vendor", "the vendor's name is empty or longer than 200 bytes"));
         }
         if self.version == 0 {

@@ -1,7 +1,8 @@
 //! One error type for everything that can be refused: class, sub-code, step, and a sentence for people.
 //!
 //! The classes and exit codes are the contract of the command line, of receipts and of audit rows; they
-//! never change their meaning. A refusal says what was found, what was expected and what to do.
+//! never change their meaning. A refusal says what was found, what was expected and what to do. Its parts are kept as they came, for
+//! machines; the sentence (`Display`) is safe for a terminal and a log, whatever of it came from outside.
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -9,6 +10,7 @@ use std::io;
 use std::path::Path;
 
 use super::code::Code;
+use super::shown::{shown, shown_lines};
 
 /// Result of everything below the command line.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -140,6 +142,29 @@ impl Class {
         }
     }
 
+    /// Returns what to do about a refusal of this class where nothing more exact is known.
+    pub fn remedy(self) -> Option<&'static str> {
+        Some(match self {
+            Self::Usage => "see the command's `--help`",
+            Self::Format | Self::Signature | Self::Trust => {
+                "copy the file again and compare its SHA-256 with the sender's; if it is the same, the sender must make it again"
+            }
+            Self::Limit => "it must be made smaller where it comes from; nothing on this side raises the bound",
+            Self::Integrity => "use another copy: this one, or what it stands on, is damaged",
+            Self::Content => "correct it where the release is made; at a site, ask the vendor for a corrected bundle",
+            Self::Audience | Self::Rollback | Self::Expired | Self::Dependency => {
+                "ask the vendor for the bundle that is meant for this site now"
+            }
+            Self::Policy => "ask who made the rule that forbids it",
+            Self::Equivocation => "keep both files and tell the vendor: two releases have one number",
+            Self::Clock => "set the clock of this machine right",
+            Self::Incomplete | Self::Io => "put the medium back or use another copy, and try again",
+            Self::Busy => "wait until the other command has ended, and try again",
+            Self::Space => "free space and try again",
+            Self::State | Self::Internal | Self::Other => return None,
+        })
+    }
+
     /// Whether what was already verified stays in `incoming/` for the next try (format.md 7).
     pub fn keeps_incoming(self) -> bool {
         matches!(self, Self::Io | Self::Incomplete | Self::Space)
@@ -202,6 +227,9 @@ impl fmt::Display for Step {
     }
 }
 
+/// Longest list that is written out.
+const LISTED: usize = 50;
+
 /// What went wrong, in one sentence and in stable words for machines.
 pub struct Error(Box<Inner>);
 
@@ -210,6 +238,8 @@ struct Inner {
     code: Code,
     step: Option<Step>,
     found: String,
+    /// Whether the line breaks in `found` are our own.
+    list: bool,
     expected: Option<String>,
     remedy: Option<String>,
     source: Option<Box<dyn StdError + Send + Sync>>,
@@ -223,10 +253,62 @@ impl Error {
             code: code.into(),
             step: None,
             found: found.into(),
+            list: false,
             expected: None,
             remedy: None,
             source: None,
         }))
+    }
+
+    /// Makes an error of many things, one a line below the sentence that says what they are; long lists are cut and say so.
+    pub fn listing(
+        class: Class,
+        code: impl Into<Code>,
+        found: impl Into<String>,
+        things: &[impl fmt::Display],
+    ) -> Self {
+        let lines = things.iter().map(|thing| shown(&thing.to_string()));
+        Self::lines(class, code, &found.into(), lines)
+    }
+
+    /// As [`Self::listing`], of errors: what each of them found, and below it what it lists itself.
+    pub fn listing_errors(class: Class, code: impl Into<Code>, found: impl Into<String>, errors: &[Self]) -> Self {
+        let lines = errors.iter().map(|error| match &*error.0 {
+            Inner { list: true, found, .. } => found.replace('\n', "\n  "),
+            Inner { found, .. } => shown(found),
+        });
+        Self::lines(class, code, &found.into(), lines)
+    }
+
+    fn lines(
+        class: Class,
+        code: impl Into<Code>,
+        found: &str,
+        mut lines: impl ExactSizeIterator<Item = String>,
+    ) -> Self {
+        let mut text = shown(found);
+        for line in lines.by_ref().take(LISTED) {
+            text += &format!("\n  {line}");
+        }
+        if lines.len() > 0 {
+            text += &format!("\n  and {} more", lines.len());
+        }
+        let mut error = Self::new(class, code, text);
+        error.0.list = true;
+        error
+    }
+
+    /// Makes an error of the same class and code that says something before and after what this one found.
+    pub fn retold(&self, before: &str, after: &str) -> Self {
+        let list = self.0.list;
+        let part = |text: &str| if list { shown(text) } else { text.to_owned() };
+        let mut error = Self::new(
+            self.0.class,
+            self.0.code,
+            format!("{}{}{}", part(before), self.0.found, part(after)),
+        );
+        error.0.list = list;
+        error
     }
 
     /// Makes an error of the operating system; a full disk and missing descriptors are `E-SPACE`, the rest `E-IO`.
@@ -243,9 +325,31 @@ impl Error {
             );
         let found = format!("cannot {verb} {}: {source}", path.display());
         let error = if full {
-            Self::new(Class::Space, "no-space", found).remedy("free space and try again")
+            Self::new(Class::Space, "no-space", found)
+                .expected("room on that file system, and descriptors left to this process")
+                .remedy("free space and try again")
         } else {
-            Self::new(Class::Io, "io", found)
+            let (expected, remedy) = match source.kind() {
+                io::ErrorKind::NotFound => ("something there", "check the path, and that the medium is mounted"),
+                io::ErrorKind::PermissionDenied => (
+                    "the permission for it",
+                    "run the command as the user that owns it, or change its owner or mode",
+                ),
+                io::ErrorKind::AlreadyExists => {
+                    ("nothing there yet", "name another path, or move away what stands there")
+                }
+                io::ErrorKind::IsADirectory => ("a file, and no folder", "name the file"),
+                io::ErrorKind::NotADirectory => ("a folder", "check the path"),
+                io::ErrorKind::ReadOnlyFilesystem => (
+                    "a file system to write on",
+                    "mount it for writing, or name another place",
+                ),
+                _ => (
+                    "a medium or disk without errors",
+                    "look at what the kernel says of it (`dmesg`), and try again",
+                ),
+            };
+            Self::new(Class::Io, "io", found).expected(expected).remedy(remedy)
         };
         error.with_source(source)
     }
@@ -313,6 +417,15 @@ impl Error {
         self
     }
 
+    /// Gives it the remedy of its class where nothing more exact is known.
+    #[must_use]
+    pub fn with_a_remedy(self) -> Self {
+        match self.0.class.remedy() {
+            Some(remedy) if self.0.remedy.is_none() => self.remedy(remedy),
+            _ => self,
+        }
+    }
+
     /// Returns the class.
     pub fn class(&self) -> Class {
         self.0.class
@@ -356,12 +469,18 @@ impl Error {
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0.found)?;
+        let (found, mut separator) = if self.0.list {
+            (shown_lines(&self.0.found), "\n")
+        } else {
+            (shown(&self.0.found), "; ")
+        };
+        f.write_str(&found)?;
         if let Some(expected) = &self.0.expected {
-            write!(f, "; expected {expected}")?;
+            write!(f, "{separator}expected {}", shown(expected))?;
+            separator = "; ";
         }
         if let Some(remedy) = &self.0.remedy {
-            write!(f, "; {remedy}")?;
+            write!(f, "{separator}{}", shown(remedy))?;
         }
         Ok(())
     }
@@ -410,5 +529,41 @@ mod tests {
             "3 bytes follow the end blocks; expected end of file; fetch the bundle again"
         );
         assert_eq!(error.at(Step::X2).step(), Some(Step::X12));
+    }
+
+    #[test]
+    fn what_came_from_outside_cannot_break_the_line_and_a_list_has_lines() {
+        let error = Error::new(Class::Io, "io", "cannot open a\nairlock: all is well\u{1b}[2K")
+            .expected("b\u{202e}")
+            .remedy("c\u{2028}d");
+        assert_eq!(
+            error.to_string(),
+            "cannot open a\\u000aairlock: all is well\\u001b[2K; expected b\\u202e; c\\u2028d"
+        );
+        assert_eq!(error.found(), "cannot open a\nairlock: all is well\u{1b}[2K");
+        let list = Error::listing(
+            Class::Content,
+            "problems",
+            "2 things stand here:",
+            &["one\ntwo", "three"],
+        )
+        .remedy("leave them out");
+        assert_eq!(
+            list.to_string(),
+            "2 things stand here:\n  one\\u000atwo\n  three\nleave them out"
+        );
+        let nested = list.retold("the application \n: ", "");
+        let nested = Error::listing_errors(
+            Class::Content,
+            "problems",
+            "2 things:",
+            &[nested, Error::new(Class::Io, "io", "b\nc")],
+        );
+        assert_eq!(
+            nested.to_string(),
+            "2 things:\n  the application \\u000a: 2 things stand here:\n    one\\u000atwo\n    three\n  b\\u000ac"
+        );
+        let long = Error::listing(Class::Content, "problems", "many:", &vec!["x"; LISTED + 2]);
+        assert!(long.to_string().ends_with("\n  x\n  and 2 more") && long.to_string().lines().count() == LISTED + 2);
     }
 }

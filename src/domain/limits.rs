@@ -4,6 +4,8 @@ use super::DocumentType;
 
 /// Signatures over one document, and approvals in one bundle.
 pub const SIGNATURES: usize = 32;
+/// Bytes of a vendor's name.
+pub const VENDOR_BYTES: usize = 200;
 /// Bytes of a root document's payload.
 pub const ROOT_BYTES: usize = 64 << 10;
 /// Root links in one bundle (TUF suggests 2^10).

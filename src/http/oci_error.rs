@@ -11,7 +11,7 @@ use axum::http::{HeaderValue, Response, StatusCode, header};
 use super::query::BadQuery;
 use super::registry_route::NoRoute;
 use crate::appliance::registry::Missing;
-use crate::domain::{Class, Error};
+use crate::domain::{Class, Error, shown};
 
 /// An answer that is an error.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -107,7 +107,7 @@ impl OciError {
     /// Makes the answer.
     pub(super) fn response(&self) -> Response<Body> {
         let body = serde_json::json!({"errors": [{"code": self.code, "message": self.message}]}).to_string();
-        let mut response = Response::new(Body::from(body));
+        let mut response = Response::new(Body::from(shown(&body)));
         *response.status_mut() = self.status;
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));

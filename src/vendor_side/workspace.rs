@@ -63,6 +63,15 @@ impl Workspace {
                 limits::SIGNATURES
             )));
         }
+        if !(1..=limits::VENDOR_BYTES).contains(&init.vendor.len()) || init.vendor.chars().any(|c| c.is_ascii_control())
+        {
+            return Err(usage("vendor", format!("{:?} cannot be a vendor's name", init.vendor))
+                .expected(format!(
+                    "1 to {} bytes of text without line breaks and control characters",
+                    limits::VENDOR_BYTES
+                ))
+                .remedy("name the vendor in one line with --vendor"));
+        }
         let target = free_folder(folder)?;
         let parent = target
             .parent()

@@ -9,6 +9,7 @@
 //! | `status` | the buffer of what agents report |
 //! | `server` | the server as a process, and HTTPS |
 //! | `vendor` | collecting, release files, compose files, charts |
+//! | `display` | text from outside on terminals and in JSON |
 //! | `attacks` | cases of the threat model, and that each case has its tests |
 //! | `walls` | several vendors on one appliance: whatever another brings in changes nothing |
 //! | `support` | what they share |
@@ -26,6 +27,8 @@
 mod agent;
 mod attacks;
 mod differential;
+#[cfg(feature = "vendor")]
+mod display;
 mod distr;
 mod format;
 mod import;

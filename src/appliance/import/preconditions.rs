@@ -3,7 +3,7 @@
 use crate::appliance::state::Appliance;
 use crate::bundle::VerifiedBundle;
 use crate::db::site::release;
-use crate::domain::{Class, Error, Result};
+use crate::domain::{Class, Error, Result, counted};
 use crate::store::space;
 
 /// Bytes that stay free beside what a bundle needs: the database grows too.
@@ -35,7 +35,8 @@ pub(super) fn check(appliance: &Appliance, bundle: &VerifiedBundle, part_bytes: 
             Class::Dependency,
             "needs",
             format!(
-                "the bundle builds on {count} blobs that this appliance does not hold: {}",
+                "the bundle builds on {} that this appliance does not hold: {}",
+                counted(count, "blob"),
                 missing.join(", ")
             ),
         )

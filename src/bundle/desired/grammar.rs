@@ -49,4 +49,6 @@ pub(super) fn ascending(mut ids: impl Iterator<Item = Uuid>) -> bool {
 
 pub(super) fn wrong(found: String) -> Error {
     Error::new(Class::Content, "desired-state", found)
+        .expected("a desired state as section 11 of the bundle's specification describes it")
+        .remedy("correct it where the release is made; at a site, ask the vendor for a corrected bundle")
 }

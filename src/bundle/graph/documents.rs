@@ -230,6 +230,8 @@ fn rendered(whose: &str, size: u64, most: u64) -> Error {
 
 fn wrong(found: String) -> Error {
     Error::new(Class::Content, "desired-state", found)
+        .expected("a desired state and documents that name each other, each carried once")
+        .remedy("correct it where the release is made; at a site, ask the vendor for a corrected bundle")
 }
 
 fn image(found: String) -> Error {

@@ -7,6 +7,7 @@ use axum::http::{HeaderName, HeaderValue, Response, StatusCode, header};
 
 use super::bad_body::BadBody;
 use super::limiter::Allowance;
+use crate::domain::shown;
 use crate::protocol::distr::{RATE_LIMIT, RATE_LIMIT_REMAINING, RATE_LIMIT_RESET};
 
 const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
@@ -30,7 +31,7 @@ pub(super) fn empty(status: StatusCode) -> Reply {
 
 /// An error: one line of text.
 pub(super) fn error(status: StatusCode, line: &str) -> Reply {
-    let mut reply = with_type(Body::from(format!("{line}\n")), TEXT);
+    let mut reply = with_type(Body::from(shown(line) + "\n"), TEXT);
     *reply.status_mut() = status;
     let nosniff = HeaderValue::from_static("nosniff");
     reply.headers_mut().insert(header::X_CONTENT_TYPE_OPTIONS, nosniff);

@@ -2,9 +2,6 @@
 
 use crate::domain::{Class, Error};
 
-/// Longest list that is written out.
-const LISTED: usize = 50;
-
 /// Problems found so far.
 #[derive(Debug, Default)]
 pub(in crate::vendor_side) struct Problems(Vec<Error>);
@@ -12,27 +9,25 @@ pub(in crate::vendor_side) struct Problems(Vec<Error>);
 impl Problems {
     /// Notes a problem of an image.
     pub(in crate::vendor_side) fn note(&mut self, image: &str, error: &Error) {
-        self.take(format!("{image}: {}", error.found()), error);
+        self.take(&format!("{image}: "), error);
     }
 
     /// Notes a problem that says itself what it is about.
     pub(in crate::vendor_side) fn add(&mut self, error: &Error) {
-        self.take(error.found().to_owned(), error);
+        self.take("", error);
     }
 
-    fn take(&mut self, mut sentence: String, error: &Error) {
-        if let Some(expected) = error.expectation() {
-            sentence += &format!(" (expected {expected})");
-        }
+    fn take(&mut self, about: &str, error: &Error) {
+        let expected = error.expectation().map(|expected| format!(" (expected {expected})"));
+        let noted = error.retold(about, &expected.unwrap_or_default());
         // Shared content is met once for every image that has it.
         if self
             .0
             .iter()
-            .any(|known| known.found() == sentence && known.is_like(error))
+            .any(|known| known.found() == noted.found() && known.is_like(error))
         {
             return;
         }
-        let noted = Error::new(error.class(), error.code(), sentence);
         self.0.push(match error.advice() {
             Some(advice) => noted.remedy(advice),
             None => noted,
@@ -56,14 +51,8 @@ impl Problems {
         } else {
             (Class::Content, "problems")
         };
-        let mut text = format!("{} things cannot be carried:", self.0.len());
-        for error in self.0.iter().take(LISTED) {
-            text += &format!("\n  {}", error.found());
-        }
-        if self.0.len() > LISTED {
-            text += &format!("\n  and {} more", self.0.len().saturating_sub(LISTED));
-        }
-        let refusal = Error::new(class, code, text);
+        let found = format!("{} things cannot be carried:", self.0.len());
+        let refusal = Error::listing_errors(class, code, found, &self.0);
         Err(match first.advice() {
             Some(advice) if same => refusal.remedy(advice),
             _ => refusal,

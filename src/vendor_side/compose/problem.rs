@@ -5,9 +5,6 @@ use std::fmt;
 use super::place::Place;
 use crate::domain::{Class, Code, Error, Result};
 
-/// Longest list that is written out.
-const LISTED: usize = 50;
-
 /// Something that compose would refuse or fetch from outside, or that a site's agent does not have.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
@@ -92,14 +89,8 @@ pub(super) fn refuse(problems: &[Problem]) -> Result<()> {
     } else {
         (Class::Content, Code::new("problems"))
     };
-    let mut text = format!("{} things stand against this application:", problems.len());
-    for problem in problems.iter().take(LISTED) {
-        text += &format!("\n  {problem}");
-    }
-    if problems.len() > LISTED {
-        text += &format!("\n  and {} more", problems.len().saturating_sub(LISTED));
-    }
-    Err(Error::new(class, code, text))
+    let found = format!("{} things stand against this application:", problems.len());
+    Err(Error::listing(class, code, found, problems))
 }
 
 /// Makes the error of a file that cannot be read as YAML, or not as a compose file.

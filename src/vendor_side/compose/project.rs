@@ -110,10 +110,11 @@ impl Project {
             }
         }
         if !missing.is_empty() {
-            return Err(Error::new(
+            return Err(Error::listing(
                 Class::Content,
                 "image",
-                format!("images are not in the bundle:\n  {}", missing.join("\n  ")),
+                "images are not in the bundle:",
+                &missing,
             ));
         }
         if let Some((_, service)) = self.services().next() {

@@ -145,13 +145,11 @@ impl EarlierRelease {
             }
         }
         if !dropped.is_empty() {
-            return Err(Error::new(
+            return Err(Error::listing(
                 Class::Policy,
                 "undeploy",
-                format!(
-                    "the release before had what this one drops:\n  {}",
-                    dropped.join("\n  ")
-                ),
+                "the release before had what this one drops:",
+                &dropped,
             )
             .expected("everything that runs at sites, or an instruction to remove it")
             .remedy(format!(

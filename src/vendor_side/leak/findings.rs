@@ -6,9 +6,6 @@ use super::keys::looks_secret;
 use super::text::{assignments, has_password, private_key, template_secrets};
 use crate::domain::{Class, Error, Result};
 
-/// Longest list that is written out.
-const LISTED: usize = 50;
-
 /// What an author says about the keys of an application.
 #[derive(Debug, Clone, Copy)]
 pub(in super::super) struct DeclaredKeys<'a> {
@@ -128,26 +125,26 @@ impl Findings {
     ///
     /// `E-POLICY secret`.
     pub(in super::super) fn into_result(self) -> Result<()> {
-        let found = match self.list.as_slice() {
+        let refusal = match self.list.as_slice() {
             [] => return Ok(()),
-            [one] => format!("a secret would travel in clear: {one}"),
-            several => {
-                let mut text = format!("{} secrets would travel in clear:", several.len());
-                for finding in several.iter().take(LISTED) {
-                    text += &format!("\n  {finding}");
-                }
-                if several.len() > LISTED {
-                    text += &format!("\n  and {} more", several.len().saturating_sub(LISTED));
-                }
-                text
-            }
+            [one] => Error::new(
+                Class::Policy,
+                "secret",
+                format!("a secret would travel in clear: {one}"),
+            ),
+            several => Error::listing(
+                Class::Policy,
+                "secret",
+                format!("{} secrets would travel in clear:", several.len()),
+                several,
+            ),
         };
         let remedy = if self.by_look {
             "take it out and enter it at the site; a value that is no secret is named in the application's allow_plain: [KEY]"
         } else {
             "take it out and enter it at the site"
         };
-        Err(Error::new(Class::Policy, "secret", found)
+        Err(refusal
             .expected("no secret in a bundle: this version encrypts nothing")
             .remedy(remedy))
     }

@@ -35,7 +35,11 @@ pub(in crate::appliance::import) fn check_audience(head: &Head, site: &SiteId) -
         return Err(Error::new(
             Class::Audience,
             "site",
-            format!("the bundle is for {count} sites and this one is not among them"),
+            match count {
+                0 => "the bundle is for no site at all".to_owned(),
+                1 => "the bundle is for one site, and it is not this one".to_owned(),
+                several => format!("the bundle is for {several} sites and this one is not among them"),
+            },
         )
         .expected(format!("the site id {site}"))
         .remedy("ask the vendor for this site's bundle")

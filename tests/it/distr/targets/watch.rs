@@ -80,7 +80,7 @@ fn what_agents_report_is_shown_and_cannot_touch_the_terminal() {
 
     let text = output(&instance, &["watch", "--once"]);
     assert!(text.contains("1 error, 1 not connected"), "{text}");
-    assert!(text.contains("compose up failed: no such image \\u{1b}[2J"), "{text}");
+    assert!(text.contains("compose up failed: no such image \\u001b[2J"), "{text}");
     let list = output(&instance, &["list"]);
     for text in [&text, &list] {
         assert!(text.chars().all(|c| c == '\n' || !c.is_control()), "{text:?}");
