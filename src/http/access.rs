@@ -12,9 +12,10 @@ use std::sync::Arc;
 
 use axum::extract::Request;
 
-use super::app::{App, Remote};
+use super::app::App;
 use super::credentials::{Credentials, credentials};
 use super::oci_error::OciError;
+use super::peer::Remote;
 use crate::appliance::fleet::Identity;
 use crate::appliance::registry::{Asked, Snapshot};
 

@@ -1,4 +1,5 @@
-//! Who is at the other end, for shares of what is bounded: an address, or the IPv6 /64 that it lies in.
+//! Who is at the other end: the address of a connection, and the peer that shares of what is bounded are counted for: an address, or
+//! the IPv6 /64 that it lies in.
 //!
 //! One host has a whole /64 for the asking, so that its addresses are one peer; an IPv4 address that came in over an IPv6 socket is the
 //! IPv4 address. A port is never part of it: that would make every connection a peer of its own.
@@ -8,6 +9,14 @@ use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 /// Bits of an IPv6 address that tell one host's network from another.
 const NETWORK: u128 = !0 << 64;
+
+/// The other end of the connection, put into the extensions of every request by the server.
+#[derive(Debug, Clone, Copy)]
+pub struct Remote(pub SocketAddr);
+
+/// This end of the connection.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Local(pub(super) SocketAddr);
 
 /// A peer: the key under which shares are counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -24,9 +24,9 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt as _;
 
-use super::app::{Local, Remote};
 use super::connection::{Connection, ConnectionControl, FileQueue, Socket};
 use super::connection_slots::{ConnectionSlot, ConnectionSlots};
+use super::peer::{Local, Remote};
 use super::services::Services;
 use super::settings::{AgentsAddress, Limits, Settings};
 use super::tls::Certificates;
