@@ -217,6 +217,7 @@ impl Config {
             head: Duration::from_secs(file.limits.head_seconds),
             stall: Duration::from_secs(file.limits.stall_seconds),
             shutdown: Duration::from_secs(file.limits.shutdown_seconds),
+            ..Limits::default()
         };
         if limits.connections == 0
             || limits.connections_per_address == 0

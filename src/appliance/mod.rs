@@ -8,7 +8,7 @@
 
 mod authority;
 mod desired;
-mod distr;
+pub mod distr;
 pub mod fleet;
 mod folder;
 mod hidden;

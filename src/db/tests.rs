@@ -343,7 +343,14 @@ fn names_stay_inside_the_releases_asked_for() {
         assert_eq!(names::catalogue(c, &both, "", 9)?.len(), 2);
         assert_eq!(names::catalogue(c, &both, "docker.io/a", 9)?, [repository("quay.io/b")]);
         let referrers = |artifact_type: Option<&str>, last: Option<Digest>, limit| -> Result<Vec<Digest>> {
-            let found = names::referrers(c, &both, &a, &digest(1), artifact_type, last.as_ref(), limit)?;
+            let page = names::ReferrersPage {
+                artifact_type,
+                last: last.as_ref(),
+                entries: limit,
+                annotation_bytes: 1 << 20,
+            };
+            let (found, more) = names::referrers(c, &both, &a, &digest(1), &page)?;
+            assert_eq!(more, limit == 2);
             Ok(found.into_iter().map(|r| r.digest).collect())
         };
         assert_eq!(referrers(None, None, 2)?, [digest(10), digest(11)]);
@@ -352,6 +359,17 @@ fn names_stay_inside_the_releases_asked_for() {
             [digest(12), digest(13), digest(14)]
         );
         assert_eq!(referrers(Some("odd"), None, 9)?, [digest(11), digest(13)]);
+        // Annotations bound a page too, and each page has at least one entry.
+        for (annotation_bytes, count) in [(0, 1), (4, 2), (5, 2), (6, 3), (100, 5)] {
+            let page = names::ReferrersPage {
+                artifact_type: None,
+                last: None,
+                entries: 9,
+                annotation_bytes,
+            };
+            let (found, more) = names::referrers(c, &both, &a, &digest(1), &page)?;
+            assert_eq!((found.len(), more), (count, count < 5), "{annotation_bytes}");
+        }
         assert_eq!(names::example(c, &both)?.unwrap().0, repository("docker.io/a"));
         Ok(())
     })

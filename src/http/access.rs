@@ -12,9 +12,10 @@ use std::sync::Arc;
 
 use axum::extract::Request;
 
-use super::app::{App, Peer};
+use super::app::App;
 use super::credentials::{Credentials, credentials};
 use super::oci_error::OciError;
+use super::peer::Remote;
 use crate::appliance::fleet::Identity;
 use crate::appliance::registry::{Asked, Snapshot};
 
@@ -47,8 +48,8 @@ impl App {
     pub(super) fn access(&self, request: &Request) -> Result<Access, OciError> {
         let allowed = request
             .extensions()
-            .get::<Peer>()
-            .is_some_and(|Peer(address)| self.read.allows(address.ip()));
+            .get::<Remote>()
+            .is_some_and(|Remote(address)| self.read.allows(address.ip()));
         let Some(hub) = &self.hub else {
             return if allowed {
                 Ok(Access::Everything)
@@ -105,8 +106,8 @@ impl App {
     pub(super) fn may_look(&self, request: &Request) -> bool {
         let local = request
             .extensions()
-            .get::<Peer>()
-            .is_some_and(|Peer(address)| address.ip().to_canonical().is_loopback());
+            .get::<Remote>()
+            .is_some_and(|Remote(address)| address.ip().to_canonical().is_loopback());
         local || matches!(self.access(request), Ok(Access::Everything | Access::Agent(_)))
     }
 }

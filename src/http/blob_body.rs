@@ -1,10 +1,10 @@
-//! The body of a blob's answer: pieces of a file, each checked before it goes out, with bounded memory.
+//! The body of a blob's answer: pieces of a file, each checked before it goes out, with bounded memory: nothing where the kernel sends
+//! the file, else what the account of the peer allows.
 //!
 //! When a piece turns out to be other content the body fails; hyper then ends the connection short of the promised length, so
 //! no client takes what it got for the whole (threat model R05).
 
 use std::fs::File;
-use std::future::Future as _;
 use std::io::{self, IoSliceMut};
 use std::os::unix::fs::FileExt as _;
 use std::pin::Pin;
@@ -14,127 +14,129 @@ use std::task::{Context, Poll, ready};
 use axum::body::{Bytes, HttpBody};
 use http_body::{Frame, SizeHint};
 use rustix::io::ReadWriteFlags;
-use tokio::task::JoinHandle;
 
-use super::app::blocking;
 use super::connection::{FileQueue, PIECE_BYTES};
-use super::oci_error::OciError;
+use super::in_flight::{Account, Permit, SMALL_BYTES};
+use super::sending::Sending;
+use super::single_flight::Outcome;
 use crate::appliance::registry::{BlobReader, Found, Registry};
 use crate::domain::{Class, Error, Result};
 
 /// Bytes held in memory at once where they cannot go from file to socket by themselves.
 const BUFFER_BYTES: usize = 256 << 10;
 
-/// Bytes of a blob from one offset to another.
+/// What a body reads, and what its answer shares with others.
 #[derive(Debug)]
-pub(super) struct BlobBody {
-    registry: Arc<Registry>,
-    found: Found,
-    reader: BlobReader,
-    offset: u64,
-    end: u64,
+pub(super) struct Source {
+    pub(super) sending: Arc<Sending>,
+    pub(super) account: Account,
+    pub(super) registry: Arc<Registry>,
+    pub(super) found: Found,
+    pub(super) reader: BlobReader,
     /// Where the connection sends files from; without one the bytes are read into memory.
-    queue: Option<FileQueue>,
-    /// Work beside the runtime's threads: what it yields is sent next.
-    work: Option<JoinHandle<Result<Step>>>,
+    pub(super) queue: Option<FileQueue>,
 }
 
-#[derive(Debug)]
+/// Bytes of a blob from one offset to another.
+pub(super) struct BlobBody {
+    source: Source,
+    offset: u64,
+    end: u64,
+    /// Work beside the runtime's threads: what it yields is sent next.
+    work: Option<Work>,
+}
+
+type Work = Pin<Box<dyn Future<Output = Outcome<Step>> + Send>>;
+
 enum Step {
-    /// The piece is checked, or is in the page cache now: look again.
+    /// The piece is checked: look again.
     Again,
+    /// So many bytes are in the page cache, and come next. Under memory pressure they may be gone again before anyone looks, so what
+    /// was read is not asked for twice.
+    SendFile(usize),
     /// These bytes come next.
     Send(Bytes),
 }
 
 impl BlobBody {
     /// Makes the body of an answer with `end - start` bytes.
-    pub(super) fn new(
-        registry: Arc<Registry>,
-        found: Found,
-        reader: BlobReader,
-        start: u64,
-        end: u64,
-        queue: Option<FileQueue>,
-    ) -> Self {
+    pub(super) fn new(source: Source, start: u64, end: u64) -> Self {
         Self {
-            registry,
-            found,
-            reader,
+            source,
             offset: start,
             end,
-            queue,
             work: None,
         }
     }
 
-    fn advance(&mut self, bytes: Bytes) -> Poll<Option<Result<Frame<Bytes>>>> {
+    fn advance(&mut self, bytes: Bytes) -> Poll<Option<Outcome<Frame<Bytes>>>> {
         self.offset = self.offset.saturating_add(bytes.len() as u64);
         Poll::Ready(Some(Ok(Frame::data(bytes))))
     }
 
+    fn send_file(&mut self, length: usize) -> Option<Bytes> {
+        let queue = self.source.queue.as_ref()?;
+        Some(queue.push(self.source.reader.file(), self.offset, length))
+    }
+
     /// Takes the next piece without waiting, or starts the work that it takes.
     fn next_piece(&mut self) -> Option<Bytes> {
-        let (offset, reader) = (self.offset, self.reader.clone());
-        let checked = reader.checked_until(offset).min(self.end);
-        let most = if self.queue.is_some() {
-            PIECE_BYTES
-        } else {
-            BUFFER_BYTES
-        };
-        let length = usize::try_from(checked.saturating_sub(offset)).map_or(most, |left| left.min(most));
-        if length == 0 {
-            let registry = self.registry.clone();
-            self.work = Some(tokio::task::spawn_blocking(move || {
-                registry.check_piece(&reader, offset)?;
-                Ok(Step::Again)
+        let (offset, source) = (self.offset, &self.source);
+        let checked = source.reader.checked_until(offset).min(self.end);
+        let left = |most: usize| usize::try_from(checked.saturating_sub(offset)).map_or(most, |left| left.min(most));
+        if left(1) == 0 {
+            let checking = source
+                .sending
+                .check(&source.registry, &source.found, &source.reader, offset);
+            self.work = Some(Box::pin(async move { checking.await.map(|_| Step::Again) }));
+            return None;
+        }
+        let file = source.reader.file().clone();
+        if source.queue.is_some() {
+            let length = left(PIECE_BYTES);
+            if is_cached(&file, offset, length) {
+                return self.send_file(length);
+            }
+            let warming = source.sending.disk(move || warm(&file, offset, length));
+            self.work = Some(Box::pin(async move {
+                warming.await?;
+                Ok(Step::SendFile(length))
             }));
             return None;
         }
-        let file = self.reader.file();
-        if let Some(queue) = &self.queue {
-            if is_cached(file, offset, length) {
-                return Some(queue.push(file, offset, length));
-            }
-        } else if let Some(bytes) = read_now(file, offset, length) {
-            return Some(bytes);
+        // Who has no room for more goes on with what every connection may hold.
+        let permit = source.account.take(left(BUFFER_BYTES)).ok();
+        let length = left(if permit.is_some() { BUFFER_BYTES } else { SMALL_BYTES });
+        if let Some(bytes) = read_now(&file, offset, length) {
+            return Some(held(permit, bytes));
         }
-        let (file, queue) = (file.clone(), self.queue.clone());
-        self.work = Some(tokio::task::spawn_blocking(move || {
-            // Under memory pressure pages may be gone again before anyone looks, so what was read is not asked for twice.
-            Ok(match queue {
-                Some(queue) => {
-                    warm(&file, offset, length)?;
-                    Step::Send(queue.push(&file, offset, length))
-                }
-                None => Step::Send(read_waiting(&file, offset, length)?),
-            })
-        }));
+        let reading = source
+            .sending
+            .disk(move || Ok(held(permit, read_waiting(&file, offset, length)?)));
+        self.work = Some(Box::pin(async move { Ok(Step::Send(reading.await?)) }));
         None
     }
 }
 
 impl HttpBody for BlobBody {
     type Data = Bytes;
-    type Error = Error;
+    type Error = Arc<Error>;
 
-    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>>>> {
+    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Outcome<Frame<Bytes>>>> {
         loop {
             if let Some(work) = &mut self.work {
-                let done = ready!(Pin::new(work).poll(context));
+                let done = ready!(work.as_mut().poll(context));
                 self.work = None;
-                let step = done.unwrap_or_else(|failure| {
-                    Err(Error::new(
-                        Class::Internal,
-                        "panic",
-                        format!("reading a blob ended by a panic: {failure}"),
-                    ))
-                });
-                match step {
+                match done {
                     Ok(Step::Again) => {}
                     Ok(Step::Send(bytes)) => return self.advance(bytes),
+                    Ok(Step::SendFile(length)) => {
+                        if let Some(bytes) = self.send_file(length) {
+                            return self.advance(bytes);
+                        }
+                    }
                     Err(error) => {
-                        tracing::error!(%error, digest = %self.found.digest, "an answer was broken off");
+                        tracing::error!(%error, digest = %self.source.found.digest, "an answer was broken off");
                         return Poll::Ready(Some(Err(error)));
                     }
                 }
@@ -157,21 +159,40 @@ impl HttpBody for BlobBody {
     }
 }
 
-/// Reads a small range at once: from the page cache on this thread, else beside it.
-pub(super) async fn read_at_once(reader: &BlobReader, offset: u64, length: u64) -> Result<Bytes, OciError> {
-    let length = usize::try_from(length).unwrap_or(usize::MAX);
-    if let Some(bytes) = read_now(reader.file(), offset, length) {
-        return Ok(bytes);
+/// Reads a small range at once, from the page cache on this thread, else beside it; nothing where there is no room for it.
+pub(super) async fn read_at_once(
+    sending: &Sending,
+    account: &Account,
+    reader: &BlobReader,
+    start: u64,
+    end: u64,
+) -> Result<Option<Bytes>> {
+    let length = usize::try_from(end.saturating_sub(start)).unwrap_or(usize::MAX);
+    let permit = match account.take(length) {
+        Ok(permit) => Some(permit),
+        Err(_) if length <= SMALL_BYTES => None,
+        Err(_) => return Ok(None),
+    };
+    if let Some(bytes) = read_now(reader.file(), start, length) {
+        return Ok(Some(held(permit, bytes)));
     }
     let file = reader.file().clone();
-    blocking(move || read_waiting(&file, offset, length)).await
+    let reading = sending.disk(move || Ok(held(permit, read_waiting(&file, start, length)?)));
+    reading.await.map(Some)
+}
+
+fn held(permit: Option<Permit>, bytes: Vec<u8>) -> Bytes {
+    match permit {
+        Some(permit) => permit.hold(bytes),
+        None => bytes.into(),
+    }
 }
 
 /// Reads from the page cache alone; nothing when a disk would have to be waited for.
-fn read_now(file: &File, offset: u64, length: usize) -> Option<Bytes> {
+fn read_now(file: &File, offset: u64, length: usize) -> Option<Vec<u8>> {
     let mut bytes = vec![0; length];
     let count = rustix::io::preadv2(file, &mut [IoSliceMut::new(&mut bytes)], offset, ReadWriteFlags::NOWAIT);
-    (count == Ok(length)).then(|| bytes.into())
+    (count == Ok(length)).then_some(bytes)
 }
 
 /// Whether both ends of a range are in the page cache; read-ahead keeps what lies between with them.
@@ -195,10 +216,10 @@ fn warm(file: &File, offset: u64, length: usize) -> Result<()> {
     Ok(())
 }
 
-fn read_waiting(file: &File, offset: u64, length: usize) -> Result<Bytes> {
+fn read_waiting(file: &File, offset: u64, length: usize) -> Result<Vec<u8>> {
     let mut bytes = vec![0; length];
     file.read_exact_at(&mut bytes, offset).map_err(|error: io::Error| {
         Error::new(Class::Io, "io", format!("cannot read a blob: {error}")).with_source(error)
     })?;
-    Ok(bytes.into())
+    Ok(bytes)
 }

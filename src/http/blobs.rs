@@ -1,14 +1,12 @@
 //! `/v2/<name>/blobs/<digest>`: bytes of a blob, whole or from somewhere on.
 
-use std::sync::Arc;
-
 use axum::body::Body;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
 
 use super::access::VisibleContent;
-use super::app::{App, blocking};
-use super::blob_body::{self, BlobBody};
+use super::app::App;
+use super::blob_body::{self, BlobBody, Source};
 use super::connection::FileQueue;
 use super::manifests::{find, identify, matches_etag, not_modified};
 use super::oci_error::{Content, OciError};
@@ -16,7 +14,7 @@ use super::range::{self, Wanted};
 use crate::appliance::registry::{Asked, BlobReader, Found, Reference};
 use crate::domain::Digest;
 
-/// Blobs up to this size are read at once; longer ones are streamed.
+/// Blobs up to this size are read at once, where there is room for it; longer ones are streamed.
 const AT_ONCE: u64 = 64 << 10;
 
 /// Answers `GET` and `HEAD`.
@@ -55,16 +53,8 @@ pub(super) async fn send(app: App, found: Found, request: &Parts) -> Result<Resp
             return Ok(response);
         }
     };
-    let reader = open(&app, &found, start).await?;
     let length = end.saturating_sub(start);
-    let body = if request.method == Method::HEAD {
-        Body::empty()
-    } else if length <= AT_ONCE && reader.checked_until(start) >= end {
-        Body::from(blob_body::read_at_once(&reader, start, length).await?)
-    } else {
-        let queue = request.extensions.get::<FileQueue>().cloned();
-        Body::new(BlobBody::new(app.registry, found.clone(), reader, start, end, queue))
-    };
+    let body = body(&app, &found, start, end, request).await?;
     let mut response = Response::new(body);
     *response.status_mut() = status;
     let headers = response.headers_mut();
@@ -85,6 +75,34 @@ pub(super) async fn send(app: App, found: Found, request: &Parts) -> Result<Resp
     Ok(response)
 }
 
+/// Makes the body of an answer with bytes of a blob. A question about its head alone reads none of them.
+pub(super) async fn body(app: &App, found: &Found, start: u64, end: u64, request: &Parts) -> Result<Body, OciError> {
+    if request.method == Method::HEAD && app.registry.has_blob(found) {
+        return Ok(Body::empty());
+    }
+    let reader = open(app, found, start).await?;
+    if request.method == Method::HEAD {
+        return Ok(Body::empty());
+    }
+    let account = app.sending.in_flight.account(&request.extensions);
+    if end.saturating_sub(start) <= AT_ONCE
+        && reader.checked_until(start) >= end
+        && let Some(bytes) = blob_body::read_at_once(&app.sending, &account, &reader, start, end).await?
+    {
+        return Ok(Body::from(bytes));
+    }
+    let queue = request.extensions.get::<FileQueue>().cloned();
+    let source = Source {
+        sending: app.sending.clone(),
+        account,
+        registry: app.registry.clone(),
+        found: found.clone(),
+        reader,
+        queue,
+    };
+    Ok(Body::new(BlobBody::new(source, start, end)))
+}
+
 /// Opens the blob, checked as far as the first bytes to send.
 async fn open(app: &App, found: &Found, start: u64) -> Result<BlobReader, OciError> {
     if let Some(reader) = app.registry.open_blob_cached(found)
@@ -92,8 +110,7 @@ async fn open(app: &App, found: &Found, start: u64) -> Result<BlobReader, OciErr
     {
         return Ok(reader);
     }
-    let (registry, found) = (Arc::clone(&app.registry), found.clone());
-    blocking(move || registry.open_blob(&found, start)).await
+    Ok(app.sending.open(&app.registry, found, start).await?)
 }
 
 /// Whether `Range` counts: `If-Range` asks for it only while the content is the same (RFC 9110 section 13.1.5).

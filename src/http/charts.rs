@@ -5,13 +5,14 @@
 //! Only charts that a live desired state signs this way are here, each as the digest that it signs; all others are 404, and the same
 //! 404 as what does not exist. An agent that shows its token gets its own where others sign the same version.
 
-use axum::body::{Body, Bytes};
+use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::{HeaderValue, Method, Response, header};
 
 use super::access::Access;
-use super::app::{App, blocking};
+use super::app::App;
 use super::blobs;
+use super::in_flight::Account;
 use super::oci_error::OciError;
 use crate::appliance::registry::ChartIndex;
 use crate::domain::RepositoryName;
@@ -48,14 +49,15 @@ async fn serve(app: App, request: Request) -> Result<Response<Body>, OciError> {
     let index = if let Some(index) = app.registry.charts_cached(&snapshot, &repository, asker.as_ref()) {
         index
     } else {
-        let registry = app.registry.clone();
-        blocking(move || registry.charts(&snapshot, &repository, asker.as_ref()))
+        app.sending
+            .charts(&app.registry, snapshot, repository, asker)
             .await?
             .ok_or(OciError::UNKNOWN)?
     };
     let (parts, _) = request.into_parts();
     if file == "index.yaml" {
-        return Ok(write_index(&index, parts.method == Method::HEAD));
+        let account = app.sending.in_flight.account(&parts.extensions);
+        return write_index(&index, parts.method == Method::HEAD, &account);
     }
     let archive = index.archives.get(&file).cloned().ok_or(OciError::UNKNOWN)?;
     let mut response = blobs::send(app, archive, &parts).await?;
@@ -65,15 +67,15 @@ async fn serve(app: App, request: Request) -> Result<Response<Body>, OciError> {
     Ok(response)
 }
 
-fn write_index(index: &ChartIndex, head_only: bool) -> Response<Body> {
+fn write_index(index: &ChartIndex, head_only: bool, account: &Account) -> Result<Response<Body>, OciError> {
     let body = if head_only {
         Body::empty()
     } else {
-        Body::from(Bytes::from_owner(index.text.clone()))
+        Body::from(account.share(&index.text)?)
     };
     let mut response = Response::new(body);
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/yaml"));
     headers.insert(header::CONTENT_LENGTH, index.text.len().into());
-    response
+    Ok(response)
 }

@@ -1,54 +1,111 @@
 //! Lists: repositories, tags, referrers. At most 1,000 entries a page, whatever is asked (threat model R08).
+//!
+//! A list has no source that could be read piece by piece while its client takes it, so room for a page is taken before it is made, and
+//! who has none is asked to come again (R14).
 
 use std::sync::Arc;
 
 use axum::body::Body;
 use axum::http::{HeaderValue, Response, header};
-use serde_json::{Value, json};
+use serde::Serialize;
+use serde_json::value::RawValue;
 
-use super::app::{App, blocking, json as json_response};
+use super::app::{App, json as json_response};
+use super::in_flight::{Account, Permit};
 use super::oci_error::{Content, OciError};
 use super::query::{Query, encode};
-use crate::appliance::registry::{Asked, Snapshot};
-use crate::domain::{Digest, oci};
+use crate::appliance::registry::{Asked, Referrer, ReferrersPage, Snapshot};
+use crate::domain::{Digest, RepositoryName, Tag, oci};
 
 /// Bytes of annotations on one page of referrers; a single entry may be longer.
 const ANNOTATION_BYTES: usize = 1 << 20;
 
+/// Room for a page and for making it. Only where one entry is longer than all others may be is a page longer.
+const PAGE_BYTES: usize = 2 << 20;
+
+#[derive(Serialize)]
+struct Repositories {
+    repositories: Vec<RepositoryName>,
+}
+
+#[derive(Serialize)]
+struct Tags {
+    name: String,
+    tags: Vec<Tag>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Index<'a> {
+    schema_version: u8,
+    media_type: &'static str,
+    manifests: Vec<Descriptor<'a>>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Descriptor<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    annotations: Option<&'a RawValue>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    artifact_type: Option<&'a str>,
+    digest: Digest,
+    media_type: &'a str,
+    size: u64,
+}
+
+/// A page, and the last entry of it where there are more.
+type Page = (Vec<u8>, Option<String>);
+
 /// Answers `/v2/_catalog`.
-pub(super) async fn catalogue(snapshot: Arc<Snapshot>, app: App, query: Query) -> Result<Response<Body>, OciError> {
+pub(super) async fn catalogue(
+    snapshot: Arc<Snapshot>,
+    app: App,
+    account: &Account,
+    query: Query,
+) -> Result<Response<Body>, OciError> {
     let (limit, last) = (query.limit, query.last.clone());
-    let mut names = blocking(move || app.registry.catalogue(&snapshot, &last, limit.saturating_add(1))).await?;
-    let next = cut(&mut names, limit).map(|last| last.as_str().to_owned());
-    let response = json_response(json!({ "repositories": names }).to_string());
-    Ok(with_link(response, "/v2/_catalog", &query, next.as_deref()))
+    let room = account.wait(PAGE_BYTES).await?;
+    let registry = app.registry.clone();
+    let making = app.sending.list(move || {
+        let mut repositories = registry.catalogue(&snapshot, &last, limit.saturating_add(1))?;
+        let next = cut(&mut repositories, limit).map(|last| last.as_str().to_owned());
+        Ok((written(&Repositories { repositories }), next))
+    });
+    Ok(answer(room, making.await?, "/v2/_catalog", &query))
 }
 
 /// Answers `/v2/<name>/tags/list`.
 pub(super) async fn tags(
     snapshot: Arc<Snapshot>,
     app: App,
+    account: &Account,
     asked: Asked,
     query: Query,
 ) -> Result<Response<Body>, OciError> {
-    let (limit, last, name) = (query.limit, query.last.clone(), asked.name.clone());
-    let mut tags = blocking(move || app.registry.tags(&snapshot, &asked, &last, limit.saturating_add(1)))
+    let (limit, last) = (query.limit, query.last.clone());
+    let path = format!("/v2/{}/tags/list", asked.name);
+    let room = account.wait(PAGE_BYTES).await?;
+    let registry = app.registry.clone();
+    let making = app.sending.list(move || {
+        let listed = registry.tags(&snapshot, &asked, &last, limit.saturating_add(1))?;
+        Ok(listed.map(|mut tags| {
+            let next = cut(&mut tags, limit).map(|last| last.as_str().to_owned());
+            let name = asked.name;
+            (written(&Tags { name, tags }), next)
+        }))
+    });
+    let page = making
         .await?
         .map_err(|missing| OciError::missing(&missing, Content::Manifest))?;
-    let next = cut(&mut tags, limit).map(|last| last.as_str().to_owned());
-    let response = json_response(json!({ "name": name, "tags": tags }).to_string());
-    Ok(with_link(
-        response,
-        &format!("/v2/{name}/tags/list"),
-        &query,
-        next.as_deref(),
-    ))
+    Ok(answer(room, page, &path, &query))
 }
 
 /// Answers `/v2/<name>/referrers/<digest>`: an index, empty when nothing refers to the digest.
 pub(super) async fn referrers(
     snapshot: Arc<Snapshot>,
     app: App,
+    account: &Account,
     asked: Asked,
     subject: Digest,
     query: Query,
@@ -59,51 +116,66 @@ pub(super) async fn referrers(
     } else {
         Some(query.last.parse::<Digest>().map_err(|_| super::query::BadQuery::Form)?)
     };
-    let (name, artifact_type) = (asked.name.clone(), query.artifact_type.clone());
-    let mut found = blocking(move || {
-        let (filter, limit) = (artifact_type.as_deref(), limit.saturating_add(1));
-        app.registry
-            .referrers(&snapshot, &asked, &subject, filter, last.as_ref(), limit)
-    })
-    .await?
-    .map_err(|missing| OciError::missing(&missing, Content::Manifest))?;
-    let mut bytes = 0_usize;
-    let fit = found
-        .iter()
-        .position(|referrer| {
-            bytes = bytes.saturating_add(referrer.annotations.len());
-            bytes > ANNOTATION_BYTES
-        })
-        .unwrap_or(found.len());
-    let next = cut(&mut found, limit.min(fit.max(1))).map(|last| last.digest.to_string());
-    let manifests: Vec<Value> = found
-        .iter()
-        .map(|referrer| {
-            let mut descriptor = json!({
-                "mediaType": referrer.media_type, "digest": referrer.digest, "size": referrer.size,
-            });
-            if let Some(members) = descriptor.as_object_mut() {
-                if let Some(artifact_type) = &referrer.artifact_type {
-                    members.insert("artifactType".into(), artifact_type.as_str().into());
-                }
-                let annotations: Option<Value> = referrer.annotations.parse().ok();
-                if let Some(annotations) = annotations.filter(|value| value.as_object().is_some_and(|o| !o.is_empty()))
-                {
-                    members.insert("annotations".into(), annotations);
-                }
-            }
-            descriptor
-        })
-        .collect();
-    let index = json!({ "schemaVersion": 2, "mediaType": oci::OCI_INDEX, "manifests": manifests });
-    let mut response = json_response(index.to_string());
+    let path = format!("/v2/{}/referrers/{subject}", asked.name);
+    let artifact_type = query.artifact_type.clone();
+    let room = account.wait(PAGE_BYTES).await?;
+    let registry = app.registry.clone();
+    let making = app.sending.list(move || {
+        let page = ReferrersPage {
+            artifact_type: artifact_type.as_deref(),
+            last: last.as_ref(),
+            entries: limit,
+            annotation_bytes: ANNOTATION_BYTES,
+        };
+        let listed = registry.referrers(&snapshot, &asked, &subject, &page)?;
+        Ok(listed.map(|(found, more)| {
+            let next = found.last().filter(|_| more).map(|last| last.digest.to_string());
+            let index = Index {
+                schema_version: 2,
+                media_type: oci::OCI_INDEX,
+                manifests: found.iter().map(Descriptor::from).collect(),
+            };
+            (written(&index), next)
+        }))
+    });
+    let page = making
+        .await?
+        .map_err(|missing| OciError::missing(&missing, Content::Manifest))?;
+    let mut response = answer(room, page, &path, &query);
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(oci::OCI_INDEX));
     if query.artifact_type.is_some() {
         headers.insert("oci-filters-applied", HeaderValue::from_static("artifactType"));
     }
-    let path = format!("/v2/{name}/referrers/{subject}");
-    Ok(with_link(response, &path, &query, next.as_deref()))
+    Ok(response)
+}
+
+impl<'a> From<&'a Referrer> for Descriptor<'a> {
+    fn from(referrer: &'a Referrer) -> Self {
+        // The text that was imported, without making values of it: a thousand small ones take many times its room.
+        let annotations: Option<&RawValue> = serde_json::from_str(&referrer.annotations).ok();
+        Self {
+            annotations: annotations.filter(|annotations| is_filled(annotations.get())),
+            artifact_type: referrer.artifact_type.as_deref(),
+            digest: referrer.digest,
+            media_type: &referrer.media_type,
+            size: referrer.size,
+        }
+    }
+}
+
+/// Whether JSON text is an object with members.
+fn is_filled(text: &str) -> bool {
+    text.strip_prefix('{')
+        .is_some_and(|members| !members.trim_start().starts_with('}'))
+}
+
+fn written(page: &impl Serialize) -> Vec<u8> {
+    serde_json::to_vec(page).expect("these values have a JSON form")
+}
+
+fn answer(room: Permit, (page, next): Page, path: &str, query: &Query) -> Response<Body> {
+    with_link(json_response(room.hold(page)), path, query, next.as_deref())
 }
 
 /// Cuts a list to its page and returns the last entry when there are more. A page of nothing leads nowhere.

@@ -7,12 +7,13 @@ use std::sync::Arc;
 
 use axum::body::{Body, Bytes};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderValue, Response, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
 
 use super::access::VisibleContent;
-use super::app::{App, blocking};
+use super::app::App;
+use super::blobs;
 use super::oci_error::{Content, OciError};
-use crate::appliance::registry::{Asked, Found, Reference};
+use crate::appliance::registry::{Asked, Found, Reference, Registry};
 use crate::domain::Digest;
 
 /// Answers `GET` and `HEAD`.
@@ -29,18 +30,31 @@ pub(super) async fn get(
     if matches_etag(&request.headers, &found.digest) {
         return Ok(not_modified(&found.digest));
     }
-    let bytes = if let Some(bytes) = app.registry.manifest_cached(&found) {
-        bytes
-    } else {
-        let (registry, found) = (app.registry.clone(), found.clone());
-        blocking(move || registry.manifest(&found)).await?
+    let body = match in_memory(&app, &found, request).await? {
+        Some(bytes) => Body::from(bytes),
+        None => blobs::body(&app, &found, 0, found.size, request).await?,
     };
-    let mut response = Response::new(Body::from(Bytes::from_owner(bytes)));
+    let mut response = Response::new(body);
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, media_type);
     headers.insert(header::CONTENT_LENGTH, found.size.into());
     identify(headers, &found.digest);
     Ok(response)
+}
+
+/// Returns a manifest that is short enough to be in memory, one buffer for all who send it; nothing for a longer one, where there is no
+/// room at present, and where the head alone was asked for and must be looked up: then the file is the source.
+async fn in_memory(app: &App, found: &Found, request: &Parts) -> Result<Option<Bytes>, OciError> {
+    let kept = app.registry.manifest_cached(found);
+    let bytes = match kept {
+        Some(bytes) => bytes,
+        None if !Registry::is_kept_in_memory(found) || request.method == Method::HEAD => return Ok(None),
+        None => app.sending.manifest(&app.registry, found).await?,
+    };
+    if request.method == Method::HEAD {
+        return Ok(Some(Bytes::new()));
+    }
+    Ok(app.sending.in_flight.account(&request.extensions).share(&bytes).ok())
 }
 
 /// Looks content up: in memory, or beside the runtime's threads.
@@ -63,23 +77,24 @@ pub(super) async fn find(
         return Ok(found);
     }
     let (registry, visible) = (Arc::clone(registry), visible.clone());
-    blocking(move || {
-        let own = match &visible.own {
-            Some(own) => Some(registry.find(own, &asked, &reference)?),
-            None => None,
-        };
-        let missing = match own {
-            Some(Ok(found)) => return Ok(Ok(found)),
-            Some(Err(missing)) => OciError::missing(&missing, content),
-            None => OciError::UNAUTHORIZED,
-        };
-        let public = match &visible.public {
-            Some(whole) => registry.find_public(whole, &asked, &reference)?,
-            None => None,
-        };
-        Ok(public.ok_or(missing))
-    })
-    .await?
+    app.sending
+        .disk(move || {
+            let own = match &visible.own {
+                Some(own) => Some(registry.find(own, &asked, &reference)?),
+                None => None,
+            };
+            let missing = match own {
+                Some(Ok(found)) => return Ok(Ok(found)),
+                Some(Err(missing)) => OciError::missing(&missing, content),
+                None => OciError::UNAUTHORIZED,
+            };
+            let public = match &visible.public {
+                Some(whole) => registry.find_public(whole, &asked, &reference)?,
+                None => None,
+            };
+            Ok(public.ok_or(missing))
+        })
+        .await?
 }
 
 /// Writes the digest: content under it never changes.

@@ -4,10 +4,12 @@
 //! inside stands in the log. Who may read everything is told whose a tag is that is hidden.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use axum::body::Body;
 use axum::http::{HeaderValue, Response, StatusCode, header};
 
+use super::in_flight::Full;
 use super::query::BadQuery;
 use super::registry_route::NoRoute;
 use crate::appliance::registry::Missing;
@@ -57,6 +59,18 @@ impl OciError {
         StatusCode::NOT_FOUND,
         "MANIFEST_UNKNOWN",
         "no such manifest in this repository",
+    );
+    /// This peer has as many answers in memory as it may.
+    const TOO_MANY: Self = Self::fixed(
+        StatusCode::TOO_MANY_REQUESTS,
+        "TOOMANYREQUESTS",
+        "answers of this address wait to be taken; take them, then ask again",
+    );
+    /// All peers together have as many as there is room for.
+    const NO_ROOM: Self = Self::fixed(
+        StatusCode::SERVICE_UNAVAILABLE,
+        "TOOMANYREQUESTS",
+        "too many answers wait to be taken; ask again",
     );
     const BLOB_UNKNOWN: Self = Self::fixed(StatusCode::NOT_FOUND, "BLOB_UNKNOWN", "no such blob in this repository");
     const NAME_UNKNOWN: Self = Self::fixed(StatusCode::NOT_FOUND, "NAME_UNKNOWN", "no such repository");
@@ -114,6 +128,9 @@ impl OciError {
         if self.status == StatusCode::METHOD_NOT_ALLOWED {
             headers.insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
         }
+        if self.code == Self::TOO_MANY.code {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+        }
         if self.status == StatusCode::UNAUTHORIZED {
             headers.insert(
                 header::WWW_AUTHENTICATE,
@@ -153,10 +170,32 @@ impl From<BadQuery> for OciError {
     }
 }
 
+impl From<Full> for OciError {
+    fn from(full: Full) -> Self {
+        match full {
+            Full::Share => Self::TOO_MANY,
+            Full::Total => Self::NO_ROOM,
+        }
+    }
+}
+
 /// A failure of the appliance itself: logged here, once, and answered with class and code alone.
 impl From<Error> for OciError {
     fn from(error: Error) -> Self {
         tracing::error!(class = error.class().name(), code = error.code(), %error, "a request failed");
+        Self::of(&error)
+    }
+}
+
+/// A failure that all who waited for the same work are told; it was logged where it was met.
+impl From<Arc<Error>> for OciError {
+    fn from(error: Arc<Error>) -> Self {
+        Self::of(&error)
+    }
+}
+
+impl OciError {
+    fn of(error: &Error) -> Self {
         Self {
             status: if error.class() == Class::Busy {
                 StatusCode::SERVICE_UNAVAILABLE

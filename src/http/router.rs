@@ -13,7 +13,8 @@ use super::agent;
 use super::app::{App, json};
 use super::oci_error::OciError;
 use super::registry_route::{self, Route};
-use super::settings::ReadPolicy;
+use super::sending::Sending;
+use super::settings::{Limits, ReadPolicy};
 use super::uri::{URI_BYTES, uri_bytes};
 use super::{blobs, charts, credentials, health, lists, manifests, query, token};
 use crate::appliance::registry::{Asked, Registry};
@@ -23,6 +24,7 @@ pub fn router(registry: Arc<Registry>, read: ReadPolicy) -> Router {
     routes(App {
         registry,
         read: Arc::new(read),
+        sending: Arc::new(Sending::new(&Limits::default())),
         hub: None,
         agents: None,
         certificates: None,
@@ -90,10 +92,11 @@ async fn answer(app: App, request: Request) -> Result<Response<Body>, OciError> 
         name,
         namespace: query.namespace.clone(),
     };
+    let account = app.sending.in_flight.account(&parts.extensions);
     match route {
         Route::Base if matches!(access, Access::Public) => Err(OciError::UNAUTHORIZED),
         Route::Base => Ok(json("{}".to_owned())),
-        Route::Catalogue => lists::catalogue(app.overview(&access)?, app, query).await,
+        Route::Catalogue => lists::catalogue(app.overview(&access)?, app, &account, query).await,
         Route::Manifest(name, reference) => {
             let asked = asked(name);
             manifests::get(app.visible_content(&access, &asked)?, app, asked, reference, &parts).await
@@ -102,9 +105,9 @@ async fn answer(app: App, request: Request) -> Result<Response<Body>, OciError> 
             let asked = asked(name);
             blobs::get(app.visible_content(&access, &asked)?, app, asked, digest, &parts).await
         }
-        Route::Tags(name) => lists::tags(app.overview(&access)?, app, asked(name), query).await,
+        Route::Tags(name) => lists::tags(app.overview(&access)?, app, &account, asked(name), query).await,
         Route::Referrers(name, digest) => {
-            lists::referrers(app.overview(&access)?, app, asked(name), digest, query).await
+            lists::referrers(app.overview(&access)?, app, &account, asked(name), digest, query).await
         }
     }
 }

@@ -24,9 +24,9 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt as _;
 
-use super::app::{Local, Peer};
 use super::connection::{Connection, ConnectionControl, FileQueue, Socket};
 use super::connection_slots::{ConnectionSlot, ConnectionSlots};
+use super::peer::{Local, Remote};
 use super::services::Services;
 use super::settings::{AgentsAddress, Limits, Settings};
 use super::tls::Certificates;
@@ -386,7 +386,7 @@ impl Acceptor {
             .map_request(move |request: hyper::Request<Incoming>| {
                 start.store(true, Ordering::Relaxed);
                 let mut request = request.map(Body::new);
-                request.extensions_mut().insert(Peer(peer));
+                request.extensions_mut().insert(Remote(peer));
                 if let Some(local) = local {
                     request.extensions_mut().insert(local);
                 }

@@ -8,6 +8,7 @@ use tokio_util::task::TaskTracker;
 use super::agent::{AgentApp, Hosts};
 use super::app::App;
 use super::router::routes;
+use super::sending::Sending;
 use super::settings::{AgentsAddress, Settings};
 use super::tls::Certificates;
 use crate::appliance::Authority;
@@ -78,16 +79,26 @@ impl Services {
         tracker: TaskTracker,
     ) -> Router {
         let hosts = Hosts::new(settings, address);
+        let sending = Arc::new(Sending::new(&settings.limits));
         let (hub, agents) = match self.agents {
             None => (None, None),
             Some(Agents { hub, status, clock }) => {
-                let app = AgentApp::new(hub.clone(), status, clock, hosts, settings.limits.stall, tracker);
+                let app = AgentApp::new(
+                    hub.clone(),
+                    status,
+                    clock,
+                    hosts,
+                    sending.clone(),
+                    settings.limits.stall,
+                    tracker,
+                );
                 (Some(hub), Some(Arc::new(app)))
             }
         };
         routes(App {
             registry: self.registry,
             read: Arc::new(settings.read.clone()),
+            sending,
             hub,
             agents,
             certificates,

@@ -84,6 +84,10 @@ pub struct Limits {
     pub connections: usize,
     /// Connections of one address at one time.
     pub connections_per_address: usize,
+    /// Bytes of answers in memory that clients have not taken yet.
+    pub bytes_in_flight: usize,
+    /// The same, of one address (IPv6: one /64).
+    pub bytes_in_flight_per_peer: usize,
     /// How long a connection may take from its start, or from the end of an answer, to the end of a request's head.
     pub head: Duration,
     /// How long a client may take for 64 KiB of an answer.
@@ -117,6 +121,8 @@ impl Default for Limits {
         Self {
             connections: 4096,
             connections_per_address: 512,
+            bytes_in_flight: 64 << 20,
+            bytes_in_flight_per_peer: 16 << 20,
             head: Duration::from_secs(30),
             stall: Duration::from_secs(60),
             shutdown: Duration::from_secs(30),

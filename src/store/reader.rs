@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use sha2::{Digest as _, Sha256};
 
-use super::blobs::Store;
+use super::blobs::{Store, place};
 use super::checked::{Checked, FileIdentity};
 use super::failure::Failure;
 use super::pieces::{Pieces, hash_range};
@@ -49,6 +49,14 @@ impl BlobReader {
 }
 
 impl Store {
+    /// Whether a regular file of this size stands in a blob's place. Touches the file's entry, never its content.
+    pub fn is_sized(&self, digest: &Digest, size: u64) -> bool {
+        let flags = rustix::fs::AtFlags::SYMLINK_NOFOLLOW;
+        rustix::fs::statat(self.handle(), place(digest), flags).is_ok_and(|stat| {
+            rustix::fs::FileType::from_raw_mode(stat.st_mode).is_file() && u64::try_from(stat.st_size) == Ok(size)
+        })
+    }
+
     /// Opens a blob whose bytes were checked before and whose file has not moved since; nothing when [`Store::open_checked`] must
     /// look. Touches the file's entry, never its content.
     pub fn open_verified(&self, digest: &Digest, size: u64) -> Option<BlobReader> {

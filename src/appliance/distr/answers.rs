@@ -3,37 +3,80 @@
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 
+use super::pieces::ResourcesPieces;
 use super::{connect, docker, kubernetes, resources};
 use crate::appliance::fleet::{FleetTarget, Hub, Identity, is_secret, known};
 use crate::bundle::desired::TargetKind;
 use crate::domain::{Class, Error, Result, Uuid};
 
-/// Bytes of rendered answers that are kept: those of 10,000 targets of the usual size. What came first stays.
+/// Longest answer that is kept, or made at once. Longer ones are made as they are sent.
+const KEPT_BYTES: usize = 64 << 10;
+/// Bytes of answers that are kept: those of 10,000 targets of the usual size. What came first stays.
 const ANSWER_BYTES: usize = 64 << 20;
 
 impl Hub {
-    /// Returns what an agent shall run, as JSON. Every document was hashed, in the very file that is there now.
+    /// Returns what an agent shall run, as JSON, where that was made before and every document is still the very file that was hashed for
+    /// it.
     ///
     /// # Errors
     ///
-    /// `E-STATE` whenever that cannot be said for sure; never an empty list in its place.
-    pub fn resources(&self, identity: &Identity) -> Result<Arc<[u8]>> {
+    /// `E-STATE` when what the target runs is not known.
+    pub fn kept_resources(&self, identity: &Identity) -> Result<Option<Arc<[u8]>>> {
         let fleet = self.fleet();
         let state = known(&fleet, &identity.target)?;
         let assignment = state.assignment()?;
         let kept = state.answer.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let Some(kept) = kept else { return Ok(None) };
         let documents = resources::documents_of(assignment)?;
-        if let Some(answer) = kept
-            && documents.iter().all(|digest| self.store().is_unchanged(digest))
-        {
-            return Ok(answer);
+        let unchanged = documents.iter().all(|digest| self.store().is_unchanged(digest));
+        Ok(unchanged.then_some(kept))
+    }
+
+    /// Returns what an agent shall run, as JSON, and keeps it; nothing where that is longer than what is made at once
+    /// ([`Hub::resources_pieces`]). Every document was hashed, in the very file that is there now.
+    ///
+    /// # Errors
+    ///
+    /// `E-STATE` whenever that cannot be said for sure; never an empty list in its place.
+    pub fn resources(&self, identity: &Identity) -> Result<Option<Arc<[u8]>>> {
+        let fleet = self.fleet();
+        let state = known(&fleet, &identity.target)?;
+        let mut pieces = ResourcesPieces::begin(state, self.store())?;
+        let mut answer = Vec::new();
+        while !pieces.fill(self.store(), self.site_view(), KEPT_BYTES, &mut answer)? {
+            if answer.len() >= KEPT_BYTES {
+                return Ok(None);
+            }
         }
-        let answer: Arc<[u8]> = resources::render(assignment, self.store(), self.site_view())?.into();
+        let answer: Arc<[u8]> = answer.into();
         let bytes = fleet.answer_bytes.fetch_add(answer.len(), Ordering::Relaxed);
         if bytes.saturating_add(answer.len()) <= ANSWER_BYTES {
             *state.answer.lock().unwrap_or_else(PoisonError::into_inner) = Some(answer.clone());
         }
-        Ok(answer)
+        Ok(Some(answer))
+    }
+
+    /// Begins what an agent shall run, as JSON, once every document was found to be there as it was signed.
+    ///
+    /// # Errors
+    ///
+    /// As [`Hub::resources`].
+    pub fn resources_pieces(&self, identity: &Identity) -> Result<ResourcesPieces> {
+        let fleet = self.fleet();
+        let pieces = ResourcesPieces::begin(known(&fleet, &identity.target)?, self.store())?;
+        pieces.check(self.store(), self.site_view())?;
+        Ok(pieces)
+    }
+
+    /// Returns what comes next, about `room` bytes of it, and whether that was all.
+    ///
+    /// # Errors
+    ///
+    /// `E-STATE` when a document changed since: then what was sent is no answer, and must not end like one.
+    pub fn next_resources(&self, pieces: &mut ResourcesPieces, room: usize) -> Result<(Vec<u8>, bool)> {
+        let mut out = Vec::with_capacity(room);
+        let done = pieces.fill(self.store(), self.site_view(), room, &mut out)?;
+        Ok((out, done))
     }
 
     /// Returns the manifest with the secret that the caller has checked.

@@ -1,16 +1,11 @@
 //! The answer to an agent that asks what it shall run (distr-protocol 2.2).
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-use serde_json::value::RawValue;
-
-use crate::appliance::fleet::{AssignedDeployment, Assignment, SiteView, substitute, substitute_compose};
+use crate::appliance::fleet::{AssignedDeployment, Assignment, SiteView};
 use crate::bundle::desired::{
     ChartSource, Deployment, DockerDeployment, DockerMode, HelmDeployment, HelmOptions, TargetKind, WaitStrategy,
 };
-use crate::domain::{Class, Digest, Error, Result, limits};
+use crate::domain::{Class, Digest, Error, Result, Uuid};
 use crate::protocol::distr;
-use crate::store::Store;
 
 /// Returns every document that the answer stands on.
 pub(super) fn documents_of(assignment: &Assignment) -> Result<Vec<Digest>> {
@@ -26,34 +21,14 @@ pub(super) fn documents_of(assignment: &Assignment) -> Result<Vec<Digest>> {
     Ok(digests)
 }
 
-/// Renders the answer; every document that goes into it is read and hashed for it.
+/// Returns the answer around its deployments: what stands before them, and what after.
 ///
 /// # Errors
 ///
-/// `E-STATE` when a document is gone, changed, or no JSON object where one must be; `E-IO`.
-pub(super) fn render(assignment: &Assignment, store: &Store, site: &SiteView) -> Result<Vec<u8>> {
-    let target = assignment.target()?;
-    let agent = assignment.agent()?;
-    // The assignment was made from this document; that it is still what was signed is part of the answer.
-    store.verify(&assignment.document.digest, limits::MANIFEST_BYTES)?;
-    let mut assigned: Vec<(&AssignedDeployment, &Deployment)> = Vec::new();
-    for item in assignment.deployments.iter().filter(|item| !item.removed) {
-        assigned.push((item, assignment.deployment(item)?));
-    }
-    assigned.sort_by_key(|(item, deployment)| (deployment.created_at, item.id));
-    let mut deployments = Vec::new();
-    for (item, deployment) in assigned {
-        let stated = bare(item, deployment, target.logs);
-        deployments.push(match (target.kind, &deployment.docker, &deployment.helm) {
-            (TargetKind::Docker, Some(docker), _) => distr::Deployment {
-                image_cleanup_enabled: target.image_cleanup,
-                ..with_docker(stated, docker, store, site)?
-            },
-            (TargetKind::Kubernetes, _, Some(helm)) => with_helm(stated, helm, store, site)?,
-            _ => return Err(damaged("a deployment does not fit the kind of its target")),
-        });
-    }
-    let answer = distr::Resources {
+/// None in fact: the document was checked.
+pub(super) fn frame(assignment: &Assignment, any: bool) -> Result<(String, &'static str)> {
+    let (target, agent) = (assignment.target()?, assignment.agent()?);
+    let answer = distr::Resources::<()> {
         version: distr::AgentVersion {
             id: agent.id,
             created_at: agent.created_at,
@@ -64,11 +39,103 @@ pub(super) fn render(assignment: &Assignment, store: &Store, site: &SiteView) ->
         deployment_logs_enabled: target.logs,
         deployment_logs_after: target.logs_after,
         // Left out only where the signed document, or a local act, says that there is nothing to run.
-        deployments,
+        deployments: any.then_some(()).into_iter().collect(),
     };
-    let mut out = serde_json::to_vec(&answer).expect("these values have a JSON form");
-    out.push(b'\n');
-    Ok(out)
+    let mut text = serde_json::to_string(&answer).expect("these values have a JSON form");
+    if !any {
+        return Ok((text, "\n"));
+    }
+    // The list is the last member, and the mark stands in it alone.
+    let before = text.strip_suffix("null]}").map(str::len);
+    text.truncate(before.ok_or_else(|| damaged("the answer has another form"))?);
+    Ok((text, "]}\n"))
+}
+
+/// A part of the answer.
+#[derive(Debug)]
+pub(super) enum Part {
+    /// Text.
+    Text(String),
+    /// A document.
+    Document(Wanted),
+}
+
+/// A document as it stands in the answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Wanted {
+    pub(super) digest: Digest,
+    pub(super) role: Role,
+}
+
+/// What a document is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Role {
+    /// The compose file of a deployment.
+    Compose(Uuid),
+    /// The environment file beside it.
+    Environment,
+    /// Values of a chart.
+    Values,
+}
+
+/// Returns the documents of a deployment, as they stand in the answer.
+///
+/// # Errors
+///
+/// `E-STATE` where the deployment does not fit its target.
+pub(super) fn documents(assignment: &Assignment, assigned: &AssignedDeployment) -> Result<Vec<Wanted>> {
+    let (target, deployment) = (assignment.target()?, assignment.deployment(assigned)?);
+    Ok(match (target.kind, &deployment.docker, &deployment.helm) {
+        (TargetKind::Docker, Some(docker), _) => {
+            let compose = (docker.compose, Role::Compose(assigned.id));
+            let env = docker.env.map(|env| (env, Role::Environment));
+            let all = [Some(compose), env].into_iter().flatten();
+            all.map(|(digest, role)| Wanted { digest, role }).collect()
+        }
+        (TargetKind::Kubernetes, _, Some(helm)) => vec![Wanted {
+            digest: helm.values,
+            role: Role::Values,
+        }],
+        _ => return Err(damaged("a deployment does not fit the kind of its target")),
+    })
+}
+
+/// Returns a deployment with the places of its documents.
+///
+/// # Errors
+///
+/// As [`documents`].
+pub(super) fn parts(assignment: &Assignment, assigned: &AssignedDeployment, site: &SiteView) -> Result<Vec<Part>> {
+    let (target, deployment) = (assignment.target()?, assignment.deployment(assigned)?);
+    let wanted = documents(assignment, assigned)?;
+    let stated = bare(assigned, deployment, target.logs);
+    let stated = match (&deployment.docker, &deployment.helm) {
+        (Some(docker), _) if target.kind == TargetKind::Docker => distr::Deployment {
+            image_cleanup_enabled: target.image_cleanup,
+            ..with_docker(stated, docker)
+        },
+        (_, Some(helm)) => with_helm(stated, helm, site),
+        _ => return Err(damaged("a deployment does not fit the kind of its target")),
+    };
+    let text = serde_json::to_string(&stated).expect("these values have a JSON form");
+    let (mut parts, mut rest) = (Vec::new(), text.as_str());
+    for wanted in wanted {
+        // No text holds such a mark: its quotes would be escaped there.
+        let (mark, empty) = match wanted.role {
+            Role::Compose(_) => ("\"composeFile\":\"", ""),
+            Role::Environment => ("\"envFile\":\"", ""),
+            Role::Values => ("\"values\":", "null"),
+        };
+        let at = rest.find(mark).map(|at| at.saturating_add(mark.len()));
+        let (before, after) = at
+            .and_then(|at| rest.split_at_checked(at))
+            .ok_or_else(|| damaged("the answer has another form"))?;
+        parts.push(Part::Text(before.to_owned()));
+        parts.push(Part::Document(wanted));
+        rest = after.strip_prefix(empty).unwrap_or(after);
+    }
+    parts.push(Part::Text(rest.to_owned()));
+    Ok(parts)
 }
 
 /// What agents of either kind are told of a deployment.
@@ -93,35 +160,19 @@ fn bare(item: &AssignedDeployment, deployment: &Deployment, logs_enabled: bool) 
     }
 }
 
-fn with_docker(
-    stated: distr::Deployment,
-    docker: &DockerDeployment,
-    store: &Store,
-    site: &SiteView,
-) -> Result<distr::Deployment> {
-    let compose = substitute_compose(&store.read(&docker.compose, limits::MANIFEST_BYTES)?, stated.id, site);
-    let env = docker
-        .env
-        .as_ref()
-        .map(|env| store.read(env, limits::MANIFEST_BYTES))
-        .transpose()?;
-    Ok(distr::Deployment {
-        compose_file: Some(STANDARD.encode(compose)),
-        env_file: env.map(|env| STANDARD.encode(substitute(&env, site))),
+fn with_docker(stated: distr::Deployment, docker: &DockerDeployment) -> distr::Deployment {
+    distr::Deployment {
+        compose_file: Some(String::new()),
+        env_file: docker.env.map(|_| String::new()),
         docker_type: Some(match docker.mode {
             DockerMode::Compose => distr::DockerType::Compose,
             DockerMode::Swarm => distr::DockerType::Swarm,
         }),
         ..stated
-    })
+    }
 }
 
-fn with_helm(
-    stated: distr::Deployment,
-    helm: &HelmDeployment,
-    store: &Store,
-    site: &SiteView,
-) -> Result<distr::Deployment> {
+fn with_helm(stated: distr::Deployment, helm: &HelmDeployment, site: &SiteView) -> distr::Deployment {
     let (chart_url, chart_name) = match helm.source {
         ChartSource::Oci => (format!("oci://{}/{}", site.address(), helm.chart), String::new()),
         ChartSource::Repository => (
@@ -129,21 +180,15 @@ fn with_helm(
             helm.chart_name.clone(),
         ),
     };
-    let values = substitute(&store.read(&helm.values, limits::MANIFEST_BYTES)?, site);
-    let values = std::str::from_utf8(&values).map_err(|_| damaged("values are not UTF-8"))?;
-    // The bytes that the vendor signed, so that numbers stay numbers.
-    let values: Option<Box<RawValue>> = serde_json::from_str(values.trim()).ok();
-    let values = values.filter(|values| values.get().starts_with('{'));
-    Ok(distr::Deployment {
+    distr::Deployment {
         release_name: helm.release_name.clone(),
         chart_url,
         chart_name,
         chart_version: helm.chart_version.clone(),
-        values: Some(values.ok_or_else(|| damaged("values are no JSON object"))?),
         ignore_revision_skew: helm.ignore_revision_skew,
         helm_options: helm.options.as_ref().map(complete),
         ..stated
-    })
+    }
 }
 
 fn complete(options: &HelmOptions) -> distr::HelmOptions {
@@ -160,6 +205,6 @@ fn complete(options: &HelmOptions) -> distr::HelmOptions {
     }
 }
 
-fn damaged(what: &str) -> Error {
+pub(super) fn damaged(what: &str) -> Error {
     Error::new(Class::State, "desired-state", what.to_owned()).remedy("import a newer release")
 }

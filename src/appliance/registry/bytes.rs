@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::content::Found;
+use super::manifests::Manifests;
 use super::service::Registry;
 use crate::db::site::names;
 use crate::domain::Result;
@@ -12,6 +13,11 @@ impl Registry {
     /// Returns the bytes of a manifest, when they are in memory.
     pub fn manifest_cached(&self, found: &Found) -> Option<Arc<[u8]>> {
         self.manifests().get(&found.digest)
+    }
+
+    /// Whether a manifest is short enough to be answered from memory; a longer one is sent as blobs are.
+    pub fn is_kept_in_memory(found: &Found) -> bool {
+        Manifests::keeps(found.size)
     }
 
     /// Returns the bytes of a manifest, checked against its digest. Waits for the disk.
@@ -26,6 +32,11 @@ impl Registry {
         let bytes: Arc<[u8]> = self.store().read_sized(&found.digest, found.size)?.into();
         self.manifests().keep(found.digest, &bytes);
         Ok(bytes)
+    }
+
+    /// Whether a file of a blob's size stands in its place. Reads nothing of it: one that was found damaged was set aside, and is not there.
+    pub fn has_blob(&self, found: &Found) -> bool {
+        self.store().is_sized(&found.digest, found.size)
     }
 
     /// Opens a blob whose bytes were checked before and whose file has not moved since; nothing when

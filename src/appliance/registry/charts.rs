@@ -4,12 +4,14 @@
 //! A chart whose configuration says another name or version is listed under the signed ones all the same: they are what agents ask
 //! for. A version is its tag, and belongs to whom the tag belongs to: where scopes sign one version with other bytes, an agent gets its
 //! own, and anybody else that of the scope which had the tag live first, or none where that signs it no more. Below a home host only
-//! the domain counts that it belongs to. An index is made once per generation.
+//! the domain counts that it belongs to. An index is made once per generation, as far as there is room to keep them: one configuration of
+//! 64 KiB may stand in the indexes of thousands of repositories.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, PoisonError};
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 
 use super::content::Found;
@@ -34,7 +36,15 @@ const INDEX_BYTES: usize = 8 << 20;
 struct Chart {
     file: String,
     archive: Found,
-    entry: Value,
+    /// As JSON text: as values, hostile configurations would take twenty times the room.
+    entry: Box<RawValue>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Index {
+    api_version: &'static str,
+    entries: BTreeMap<String, Vec<Box<RawValue>>>,
 }
 
 #[derive(Deserialize)]
@@ -78,7 +88,7 @@ impl Registry {
         let Some(charts) = snapshot.charts.of_repository(repository) else {
             return Ok(None);
         };
-        let _making = charts.making.lock().unwrap_or_else(PoisonError::into_inner);
+        // Made meanwhile, perhaps.
         if let Some(index) = self.charts_cached(snapshot, repository, asker) {
             return Ok(Some(index));
         }
@@ -87,13 +97,14 @@ impl Registry {
         if chosen.is_empty() {
             return Ok(None);
         }
-        let (mut archives, mut entries, mut whole) = (HashMap::new(), BTreeMap::<String, Vec<Value>>::new(), true);
+        let (mut archives, mut entries, mut whole) =
+            (HashMap::new(), BTreeMap::<String, Vec<Box<RawValue>>>::new(), true);
         let mut size = 0_usize;
         for signed in chosen {
             match self.chart(snapshot, repository, signed) {
                 Ok(None) => {}
                 Ok(Some(chart)) => {
-                    size = size.saturating_add(chart.entry.to_string().len());
+                    size = size.saturating_add(chart.entry.get().len());
                     if size > INDEX_BYTES {
                         tracing::warn!(%repository, "the index of charts is longer than {INDEX_BYTES} bytes; the rest is left out");
                         break;
@@ -108,12 +119,16 @@ impl Registry {
             }
         }
         // JSON is YAML too.
-        let text = json!({ "apiVersion": "v1", "entries": entries }).to_string();
+        let text = serde_json::to_vec(&Index {
+            api_version: "v1",
+            entries,
+        })
+        .expect("these values have a JSON form");
         let index = Arc::new(ChartIndex {
-            text: text.into_bytes().into(),
+            text: text.into(),
             archives,
         });
-        if whole {
+        if whole && snapshot.charts.take_room(index.text.len()) {
             let mut indexes = charts.indexes.write().unwrap_or_else(PoisonError::into_inner);
             indexes.insert(asker, index.clone());
         }
@@ -191,10 +206,7 @@ impl Registry {
         entry.insert("version".into(), signed.version.as_str().into());
         entry.insert("urls".into(), json!([file]));
         entry.insert("digest".into(), archive.digest.0.to_hex().into());
-        Ok(Some(Chart {
-            file,
-            archive,
-            entry: Value::Object(entry),
-        }))
+        let entry = serde_json::value::to_raw_value(&entry).expect("these values have a JSON form");
+        Ok(Some(Chart { file, archive, entry }))
     }
 }

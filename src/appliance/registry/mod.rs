@@ -41,4 +41,5 @@ pub use service::Registry;
 pub use signed_charts::ChartIndex;
 pub use snapshot::Snapshot;
 
+pub use crate::db::site::names::{Referrer, ReferrersPage};
 pub use crate::store::BlobReader;

@@ -1,7 +1,8 @@
 //! Charts that live desired states fetch as from a classic chart repository: what of a generation they are made from.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::{Arc, Mutex, RwLock};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, RwLock};
 
 use super::content::Found;
 use super::homes::Homes;
@@ -12,10 +13,16 @@ use crate::domain::{Digest, Hash, RepositoryName, Scope, Tag};
 
 /// Versions of one release in one repository.
 const CHARTS: usize = 1000;
+/// Bytes of indexes that a generation keeps: thousands of ordinary ones.
+const INDEXES_BYTES: usize = 16 << 20;
 
 /// The classic chart repositories of a generation.
 #[derive(Debug, Default)]
-pub(super) struct Charts(HashMap<RepositoryName, ChartRepository>);
+pub(super) struct Charts {
+    repositories: HashMap<RepositoryName, ChartRepository>,
+    /// Bytes of the indexes that are kept.
+    kept: AtomicUsize,
+}
 
 /// The charts that were signed for one repository, and the indexes that were made of them.
 #[derive(Debug, Default)]
@@ -25,8 +32,6 @@ pub(super) struct ChartRepository {
     pub(super) host_owner: Option<Hash>,
     /// By the scope that gets it; nothing for everybody else.
     pub(super) indexes: RwLock<HashMap<Option<Scope>, Arc<ChartIndex>>>,
-    /// Held while an index is made, so that it is made once.
-    pub(super) making: Mutex<()>,
 }
 
 /// A chart that a live desired state fetches.
@@ -83,11 +88,22 @@ impl Charts {
                 repository.signed.push(signed);
             }
         }
-        Self(repositories)
+        Self {
+            repositories,
+            kept: AtomicUsize::new(0),
+        }
+    }
+
+    /// Takes room to keep an index. When it is used up, what was made first stays.
+    pub(super) fn take_room(&self, bytes: usize) -> bool {
+        let taken = self.kept.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |kept| {
+            kept.checked_add(bytes).filter(|kept| *kept <= INDEXES_BYTES)
+        });
+        taken.is_ok()
     }
 
     pub(super) fn of_repository(&self, repository: &RepositoryName) -> Option<&ChartRepository> {
-        self.0.get(repository)
+        self.repositories.get(repository)
     }
 }
 

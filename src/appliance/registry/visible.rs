@@ -14,7 +14,7 @@ use super::service::Registry;
 use super::snapshot::Snapshot;
 use crate::appliance::hidden::HiddenTag;
 use crate::db::Connection;
-use crate::db::site::names::{self, Candidate, Candidates, NamedContent, Referrer};
+use crate::db::site::names::{self, Candidate, Candidates, NamedContent, Referrer, ReferrersPage};
 use crate::domain::{Digest, RepositoryName, Result, Scope, Tag, limits};
 
 /// What manifests and indexes refer to. They were checked when they were imported.
@@ -190,8 +190,8 @@ impl Registry {
             .read(|connection| names::catalogue(connection, &snapshot.moment, last, limit))
     }
 
-    /// Lists what refers to a digest in the live release of the scope that had it first, after the referrer `last`: at most `limit`.
-    /// A repository or subject that is not here has none. Waits for the disk.
+    /// Lists what refers to a digest in the live release of the scope that had it first: a page, and whether there is more. A repository
+    /// or subject that is not here has none. Waits for the disk.
     ///
     /// # Errors
     ///
@@ -201,16 +201,14 @@ impl Registry {
         snapshot: &Snapshot,
         asked: &Asked,
         subject: &Digest,
-        artifact_type: Option<&str>,
-        last: Option<&Digest>,
-        limit: usize,
-    ) -> Result<std::result::Result<Vec<Referrer>, Missing>> {
+        page: &ReferrersPage<'_>,
+    ) -> Result<std::result::Result<(Vec<Referrer>, bool), Missing>> {
         let Some(names) = resolve(snapshot, asked) else {
             return Ok(Err(Missing::BadName));
         };
         let moment = &snapshot.moment;
         self.db()
-            .read(|connection| names::referrers(connection, moment, &names, subject, artifact_type, last, limit))
+            .read(|connection| names::referrers(connection, moment, &names, subject, page))
             .map(Ok)
     }
 

@@ -81,6 +81,19 @@ pub struct Referrer {
     pub annotations: String,
 }
 
+/// What part of a list of referrers is wanted.
+#[derive(Debug, Clone, Copy)]
+pub struct ReferrersPage<'a> {
+    /// Only those of an artifact type.
+    pub artifact_type: Option<&'a str>,
+    /// Only those after this one.
+    pub last: Option<&'a Digest>,
+    /// Entries at most.
+    pub entries: usize,
+    /// Bytes of annotations at most, but that of a single entry.
+    pub annotation_bytes: usize,
+}
+
 /// A tag that a live release states and nobody is answered.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StatedTag {
@@ -389,8 +402,8 @@ pub fn catalogue(connection: &Connection, moment: &Moment, last: &str, limit: us
     rows.collect::<rusqlite::Result<_>>().sql("list repositories")
 }
 
-/// Returns up to `limit` manifests that refer to a subject, after the one with digest `last`; only those of an artifact
-/// type, where one is given. They are those of the scope that had the subject live first.
+/// Returns a page of the manifests that refer to a subject, and whether there are more. They are those of the scope that had the subject
+/// live first.
 ///
 /// # Errors
 ///
@@ -400,19 +413,17 @@ pub fn referrers(
     moment: &Moment,
     candidates: &Candidates,
     subject: &Digest,
-    artifact_type: Option<&str>,
-    last: Option<&Digest>,
-    limit: usize,
-) -> Result<Vec<Referrer>> {
+    page: &ReferrersPage<'_>,
+) -> Result<(Vec<Referrer>, bool)> {
+    // Keys first: sorting must not hold annotations, of which one may be as long as a manifest.
     let mut select = connection
         .prepare_cached(&format!(
             "WITH {CANDIDATES},
              o AS MATERIALIZED (SELECT k.place, k.repository, k.scope, {} AS owner FROM k),
              w AS MATERIALIZED (SELECT repository, owner FROM o WHERE {} ORDER BY place LIMIT 1)
-             SELECT b.digest, b.size, f.media_type, f.artifact_type, f.annotations
+             SELECT f.repository, f.blob, f.release
              FROM w CROSS JOIN release l ON l.scope = w.owner AND l.id IN (SELECT value FROM json_each(?2))
              CROSS JOIN referrer f ON f.repository = w.repository AND f.subject = ?4 AND f.release = l.id
-             CROSS JOIN blob b ON b.id = f.blob
              WHERE (?5 IS NULL OR f.artifact_type = ?5)
                AND f.blob > coalesce((SELECT id FROM blob WHERE digest = ?6), 0)
              ORDER BY f.blob LIMIT ?7",
@@ -420,18 +431,37 @@ pub fn referrers(
             fits("o", "o.owner"),
         ))
         .sql("list referrers")?;
-    let rows = select
+    let wanted = page.entries.saturating_add(1);
+    let keys: Vec<(i64, i64, i64)> = select
         .query_map(
             params![
                 candidates.json,
                 moment.live,
                 moment.generation,
                 subject,
-                artifact_type,
-                last,
-                limit
+                page.artifact_type,
+                page.last,
+                wanted
             ],
-            |row| {
+            |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
+        )
+        .sql("list referrers")?
+        .collect::<rusqlite::Result<_>>()
+        .sql("list referrers")?;
+    let mut read = connection
+        .prepare_cached(
+            "SELECT b.digest, b.size, f.media_type, f.artifact_type, f.annotations
+             FROM referrer f JOIN blob b ON b.id = f.blob
+             WHERE f.repository = ?1 AND f.subject = ?2 AND f.blob = ?3 AND f.release = ?4",
+        )
+        .sql("read a referrer")?;
+    let (mut found, mut bytes) = (Vec::new(), 0_usize);
+    for (repository, blob, release) in &keys {
+        if found.len() >= page.entries {
+            return Ok((found, true));
+        }
+        let referrer = read
+            .query_row(params![repository, subject, blob, release], |row| {
                 Ok(Referrer {
                     digest: row.get(0)?,
                     size: row.get(1)?,
@@ -439,10 +469,15 @@ pub fn referrers(
                     artifact_type: row.get(3)?,
                     annotations: row.get(4)?,
                 })
-            },
-        )
-        .sql("list referrers")?;
-    rows.collect::<rusqlite::Result<_>>().sql("list referrers")
+            })
+            .sql("read a referrer")?;
+        bytes = bytes.saturating_add(referrer.annotations.len());
+        if bytes > page.annotation_bytes && !found.is_empty() {
+            return Ok((found, true));
+        }
+        found.push(referrer);
+    }
+    Ok((found, false))
 }
 
 /// Returns the first live release, in the order of the candidates, that states a tag which [`tag`] does not answer.

@@ -17,6 +17,7 @@ use super::reply::{self, Reply};
 use crate::appliance::fleet::{Hub, Identity};
 use crate::appliance::status::{Batch, StatusBuffer, What};
 use crate::domain::{Class, Clock, Error, Result, Uuid};
+use crate::http::sending::{Sending, in_turn};
 use crate::protocol::distr;
 
 /// Requests of one target a minute, but for logs: the hub's number.
@@ -27,6 +28,8 @@ const LOGS: u32 = 500;
 const ATTEMPTS: u32 = 5;
 /// Secrets that are checked at one time. The hub lets fewer wait for an expensive check, so that cheap ones always go on.
 const SECRETS: usize = 48;
+/// Answers that are made at one time: each holds a document while it is, and hashes it when it is new.
+const RENDERS: usize = 4;
 /// Longest version of an agent that is taken down.
 const VERSION_BYTES: usize = 64;
 
@@ -42,6 +45,9 @@ pub(in crate::http) struct AgentApp {
     pub(super) logs: Limiter<Uuid>,
     pub(super) body_permits: BodyPermits,
     secrets: Semaphore,
+    pub(super) sending: Arc<Sending>,
+    /// Turns to make what targets shall run.
+    renders: Arc<Semaphore>,
     /// Lines that could not be taken and that no gap record says yet: of containers, of the agent.
     missed: Mutex<HashMap<Uuid, [u64; 2]>>,
     /// Failures that were logged; the same one once a minute.
@@ -60,6 +66,7 @@ impl AgentApp {
         status: Arc<StatusBuffer>,
         clock: Arc<dyn Clock>,
         hosts: Hosts,
+        sending: Arc<Sending>,
         stall: Duration,
         tracker: TaskTracker,
     ) -> Self {
@@ -74,6 +81,8 @@ impl AgentApp {
             logs: Limiter::new(LOGS),
             body_permits: BodyPermits::new(),
             secrets: Semaphore::new(SECRETS),
+            sending,
+            renders: Arc::new(Semaphore::new(RENDERS)),
             missed: Mutex::default(),
             logged_failures: Limiter::new(1),
             clock,
@@ -116,6 +125,15 @@ impl AgentApp {
                 format!("a request ended by a panic: {failure}"),
             ))
         })
+    }
+
+    /// As [`AgentApp::ask`], for what is made of documents: what was made before does not wait behind it.
+    pub(super) fn render<T: Send + 'static, Q: FnOnce(&Hub) -> Result<T> + Send + 'static>(
+        &self,
+        question: Q,
+    ) -> impl Future<Output = Result<T>> + Send + use<T, Q> + 'static {
+        let hub = self.hub.clone();
+        in_turn(self.renders.clone(), move || question(&hub))
     }
 
     /// As [`AgentApp::ask`], for questions about secrets: these may wait for each other, and must leave threads to the rest.

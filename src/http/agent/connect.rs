@@ -11,6 +11,7 @@ use super::reply::{self, Reply};
 use crate::appliance::fleet::{Check, Login};
 use crate::domain::Uuid;
 use crate::http::credentials::basic;
+use crate::http::in_flight::Account;
 use crate::http::query::decode;
 use crate::protocol::distr::{Endpoint, LoginAnswer, QUERY_TARGET_ID, QUERY_TARGET_SECRET};
 
@@ -19,7 +20,13 @@ const REFUSED: &str = "unauthorized: failed to verify access: invalid accessKey"
 const NO_UUID: &str = "targetId is not a valid UUID";
 
 /// Answers `/connect` and `/pre-connect`. Every call counts, as on the hub.
-pub(super) async fn connect(app: &Arc<AgentApp>, endpoint: Endpoint, query: Option<&str>, peer: IpAddr) -> Reply {
+pub(super) async fn connect(
+    app: &Arc<AgentApp>,
+    endpoint: Endpoint,
+    query: Option<&str>,
+    peer: IpAddr,
+    account: Account,
+) -> Reply {
     let parameter = |name: &str| {
         let pairs = query
             .unwrap_or_default()
@@ -43,8 +50,8 @@ pub(super) async fn connect(app: &Arc<AgentApp>, endpoint: Endpoint, query: Opti
             Ok(match hub.check_secret(&target, &secret)? {
                 Check::Wrong => reply::error(StatusCode::UNAUTHORIZED, REFUSED),
                 Check::Busy => reply::too_many(),
-                Check::Good if connects => reply::yaml(hub.connect_manifest(&target, &secret)?),
-                Check::Good => reply::text(hub.pre_connect(&target, &secret)?),
+                Check::Good if connects => reply::yaml(hub.connect_manifest(&target, &secret)?, &account),
+                Check::Good => reply::text(hub.pre_connect(&target, &secret)?, &account),
             })
         })
         .await;
@@ -53,7 +60,7 @@ pub(super) async fn connect(app: &Arc<AgentApp>, endpoint: Endpoint, query: Opti
 }
 
 /// Answers `login`. Only failed attempts count: an agent whose clock is wrong logs in before every request (threat model A09).
-pub(super) async fn login(app: &Arc<AgentApp>, headers: &HeaderMap, peer: IpAddr) -> Reply {
+pub(super) async fn login(app: &Arc<AgentApp>, headers: &HeaderMap, peer: IpAddr, account: &Account) -> Reply {
     let mut values = headers.get_all(header::AUTHORIZATION).iter();
     let (Some(value), None) = (values.next(), values.next()) else {
         return reply::empty(StatusCode::UNAUTHORIZED);
@@ -76,7 +83,7 @@ pub(super) async fn login(app: &Arc<AgentApp>, headers: &HeaderMap, peer: IpAddr
                 requires_mfa: false,
             };
             let body = serde_json::to_string(&answer).expect("a token has a JSON form");
-            app.limited(reply::text(body + "\n"), allowance)
+            app.limited(reply::text(body + "\n", account), allowance)
         }
         Ok(Login::Refused) => {
             let allowance = app.failed_logins.take((target, peer));

@@ -26,6 +26,7 @@ mod logs;
 mod polls;
 mod reply;
 mod reports;
+mod resources_body;
 mod routes;
 mod values;
 mod wire;

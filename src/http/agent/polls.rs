@@ -2,27 +2,52 @@
 
 use std::sync::Arc;
 
-use axum::body::Bytes;
+use axum::body::Body;
 use axum::http::HeaderMap;
 
 use super::app::{AgentApp, agent_version};
 use super::reply::{self, Reply};
+use super::resources_body::ResourcesBody;
 use crate::appliance::fleet::Identity;
+use crate::domain::Result;
+use crate::http::in_flight::Account;
 
 /// Answers `manifest`: what an agent that updates itself applies.
-pub(super) async fn manifest(app: &Arc<AgentApp>, identity: Arc<Identity>) -> Reply {
+pub(super) async fn manifest(app: &Arc<AgentApp>, identity: Arc<Identity>, account: &Account) -> Reply {
     match app.ask(move |hub| hub.agent_manifest(&identity)).await {
-        Ok(text) => reply::yaml(text),
+        Ok(text) => reply::yaml(text, account),
         Err(error) => app.failure(&error),
     }
 }
 
 /// Answers `resources`: what an agent shall run.
-pub(super) async fn resources(app: &Arc<AgentApp>, identity: Arc<Identity>, headers: &HeaderMap) -> Reply {
+pub(super) async fn resources(
+    app: &Arc<AgentApp>,
+    identity: Arc<Identity>,
+    headers: &HeaderMap,
+    account: &Account,
+) -> Reply {
     let version = agent_version(headers);
     app.status.contact(identity.target, &identity.name, version.as_deref());
-    match app.ask(move |hub| hub.resources(&identity)).await {
-        Ok(bytes) => reply::json(Bytes::from_owner(bytes)),
+    match resources_body(app, identity, account).await {
+        Ok(body) => reply::json(body),
         Err(error) => app.failure(&error),
     }
+}
+
+/// Short answers are one buffer for all who ask; a long one, or one for which there is no room at present, is made as it is sent.
+async fn resources_body(app: &Arc<AgentApp>, identity: Arc<Identity>, account: &Account) -> Result<Body> {
+    let asked = identity.clone();
+    let short = match app.ask(move |hub| hub.kept_resources(&asked)).await? {
+        Some(kept) => Some(kept),
+        None => {
+            let asked = identity.clone();
+            app.render(move |hub| hub.resources(&asked)).await?
+        }
+    };
+    if let Some(bytes) = short.and_then(|short| account.share(&short).ok()) {
+        return Ok(bytes.into());
+    }
+    let pieces = app.render(move |hub| hub.resources_pieces(&identity)).await?;
+    Ok(Body::new(ResourcesBody::new(app.clone(), account.clone(), pieces)))
 }

@@ -8,6 +8,7 @@ use axum::http::{HeaderName, HeaderValue, Response, StatusCode, header};
 use super::bad_body::BadBody;
 use super::limiter::Allowance;
 use crate::domain::shown;
+use crate::http::in_flight::Account;
 use crate::protocol::distr::{RATE_LIMIT, RATE_LIMIT_REMAINING, RATE_LIMIT_RESET};
 
 const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
@@ -71,13 +72,21 @@ pub(super) fn wrong_method(allowed: &'static str) -> Reply {
 }
 
 /// A document in YAML.
-pub(super) fn yaml(text: String) -> Reply {
-    with_type(Body::from(text), YAML)
+pub(super) fn yaml(text: String, account: &Account) -> Reply {
+    held(text, YAML, account)
 }
 
 /// Text for a shell or a person.
-pub(super) fn text(text: String) -> Reply {
-    with_type(Body::from(text), TEXT)
+pub(super) fn text(text: String, account: &Account) -> Reply {
+    held(text, TEXT, account)
+}
+
+/// A text, as far as its peer has room for it: it may hold certificates of the site's own, of any length.
+fn held(text: String, media_type: HeaderValue, account: &Account) -> Reply {
+    match account.hold(text.into_bytes()) {
+        Ok(bytes) => with_type(bytes.into(), media_type),
+        Err(_) => too_many(),
+    }
 }
 
 /// A document in JSON.

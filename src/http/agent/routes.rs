@@ -12,7 +12,8 @@ use super::app::{AgentApp, unauthorized};
 use super::reply::{self, Reply};
 use super::{connect, logs, polls, reports};
 use crate::appliance::fleet::Identity;
-use crate::http::app::{Local, Peer};
+use crate::http::in_flight::Account;
+use crate::http::peer::{Local, Remote};
 use crate::http::uri::{URI_BYTES, uri_bytes};
 use crate::protocol::distr::{API_PREFIX, Endpoint};
 
@@ -47,19 +48,28 @@ async fn dispatch(app: &Arc<AgentApp>, request: Request) -> Reply {
         return reply::wrong_method(endpoint.method());
     }
     // Without a peer the request did not come through a socket; such ones share what they may do.
-    let peer = request.extensions().get::<Peer>().map(|Peer(address)| address.ip());
+    let peer = request.extensions().get::<Remote>().map(|Remote(address)| address.ip());
     let peer = peer.unwrap_or(IpAddr::from([0, 0, 0, 0])).to_canonical();
+    let account = app.sending.in_flight.account(request.extensions());
     match endpoint {
-        Endpoint::Connect | Endpoint::PreConnect => connect::connect(app, endpoint, request.uri().query(), peer).await,
-        Endpoint::Login => connect::login(app, request.headers(), peer).await,
+        Endpoint::Connect | Endpoint::PreConnect => {
+            connect::connect(app, endpoint, request.uri().query(), peer, account).await
+        }
+        Endpoint::Login => connect::login(app, request.headers(), peer, &account).await,
         _ => match app.identify(request.headers()) {
-            Some(identity) => authenticated(app, identity, endpoint, request).await,
+            Some(identity) => authenticated(app, identity, endpoint, request, &account).await,
             None => unauthorized(),
         },
     }
 }
 
-async fn authenticated(app: &Arc<AgentApp>, identity: Arc<Identity>, endpoint: Endpoint, request: Request) -> Reply {
+async fn authenticated(
+    app: &Arc<AgentApp>,
+    identity: Arc<Identity>,
+    endpoint: Endpoint,
+    request: Request,
+    account: &Account,
+) -> Reply {
     let logs = matches!(endpoint, Endpoint::Logs | Endpoint::AgentLogs);
     let limiter = if logs { &app.logs } else { &app.requests };
     let allowance = limiter.take(identity.target);
@@ -67,8 +77,8 @@ async fn authenticated(app: &Arc<AgentApp>, identity: Arc<Identity>, endpoint: E
         Endpoint::Logs => logs::deployments(app, identity, request, allowance.passes).await,
         Endpoint::AgentLogs => logs::agent(app, identity, request, allowance.passes).await,
         _ if !allowance.passes => reply::too_many(),
-        Endpoint::Manifest => polls::manifest(app, identity).await,
-        Endpoint::Resources => polls::resources(app, identity, request.headers()).await,
+        Endpoint::Manifest => polls::manifest(app, identity, account).await,
+        Endpoint::Resources => polls::resources(app, identity, request.headers(), account).await,
         Endpoint::Status => reports::status(app, identity, request).await,
         Endpoint::Metrics => reports::metrics(app, identity, request).await,
         // They need no token, and were answered before.

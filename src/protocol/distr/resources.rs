@@ -9,10 +9,10 @@ use serde_json::value::RawValue;
 
 use crate::domain::{Timestamp, Uuid};
 
-/// Body of the answer.
+/// Body of the answer; whoever writes it piece by piece puts its own marks for the deployments.
 #[derive(Debug, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Resources {
+#[serde(rename_all = "camelCase", bound(deserialize = "D: Deserialize<'de>"))]
+pub struct Resources<D = Deployment> {
     /// The version that the agent shall have.
     pub version: AgentVersion,
     /// Kubernetes alone: where the agent works.
@@ -27,7 +27,7 @@ pub struct Resources {
     pub deployment_logs_after: Option<Timestamp>,
     /// What to run. Without any the member is left out, and agents remove everything.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub deployments: Vec<Deployment>,
+    pub deployments: Vec<D>,
 }
 
 /// A version of the agent.

@@ -107,7 +107,7 @@ pub(crate) fn login(hub: &Hub, target: &Uuid, secret: &str) -> Option<Arc<Identi
 }
 
 pub(crate) fn resources(hub: &Hub, identity: &Identity) -> Value {
-    let bytes = hub.resources(identity).unwrap();
+    let bytes = hub.resources(identity).unwrap().expect("a short answer");
     serde_json::from_str(std::str::from_utf8(&bytes).unwrap()).unwrap()
 }
 

@@ -26,7 +26,7 @@ fn resources_are_byte_for_byte_the_hubs() {
     instance.import(&made, false).unwrap();
     let hub = instance.hub();
     let edge = enrol(&hub, "edge-0");
-    let text = String::from_utf8(hub.resources(&edge).unwrap().to_vec()).unwrap();
+    let text = String::from_utf8(hub.resources(&edge).unwrap().unwrap().to_vec()).unwrap();
     let id = deployment_id("edge-0");
     let compose = format!(
         "name: distr-{}\nservices:\n  web:\n    image: \"127.0.0.1:5000/registry.test/crm/web@{}\"\n    labels:\n      text: \"a\"\n",
@@ -48,7 +48,7 @@ fn resources_are_byte_for_byte_the_hubs() {
     assert_eq!(text, expected);
 
     let cluster = enrol(&hub, "cluster");
-    let text = String::from_utf8(hub.resources(&cluster).unwrap().to_vec()).unwrap();
+    let text = String::from_utf8(hub.resources(&cluster).unwrap().unwrap().to_vec()).unwrap();
     let expected = format!(
         "{{\"version\":{{\"id\":\"{}\",\"createdAt\":\"2026-08-03T09:00:00Z\",\"name\":\"3.1.0\"}},\"namespace\":\"shop\",\
          \"metricsEnabled\":false,\"deploymentLogsEnabled\":true,\"deployments\":[{{\"id\":\"{}\",\"revisionId\":\"{}\",\
@@ -123,7 +123,7 @@ fn order_modes_options_and_numbers_of_resources() {
     }
 
     let cluster = enrol(&hub, "cluster");
-    let text = String::from_utf8(hub.resources(&cluster).unwrap().to_vec()).unwrap();
+    let text = String::from_utf8(hub.resources(&cluster).unwrap().unwrap().to_vec()).unwrap();
     for part in [
         "\"namespace\":\"shop\"",
         "\"chartUrl\":\"https://appliance.example:5443/charts/registry.test/charts/shop\",\"chartName\":\"shop\",\"chartVersion\":\"1.0.0\"",

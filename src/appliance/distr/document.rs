@@ -1,0 +1,109 @@
+//! A document of an answer: read from its file piece by piece, with this site's values in it, in the form in which the answer holds it.
+
+use std::os::unix::fs::FileExt as _;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::value::RawValue;
+
+use super::resources::{Role, Wanted, damaged};
+use crate::appliance::fleet::{SiteView, Substitution};
+use crate::domain::{Class, Error, Result, limits};
+use crate::store::{BlobReader, Store};
+
+/// Fewest bytes that are read at once: longer than any place that a value is put into.
+const PART_BYTES: usize = 256;
+
+/// An open document, and how far it was read.
+#[derive(Debug)]
+pub(super) struct Document {
+    reader: BlobReader,
+    substitution: Substitution,
+    base64: bool,
+    at: u64,
+    end: u64,
+    /// Bytes that wait for others: base64 takes three at a time.
+    carried: Vec<u8>,
+}
+
+impl Document {
+    /// Opens a document. It was hashed, in the very file that is there now; values of a chart are a JSON object.
+    ///
+    /// # Errors
+    ///
+    /// `E-STATE` when it is gone, changed, or no JSON object where one must be; `E-IO`.
+    pub(super) fn open(wanted: &Wanted, store: &Store, site: &SiteView) -> Result<Self> {
+        let digest = &wanted.digest;
+        store.verify(digest, limits::MANIFEST_BYTES)?;
+        let size = store.size_of(digest)?;
+        let reader = size.and_then(|size| Some((size, store.open_verified(digest, size)?)));
+        let (size, reader) = reader.ok_or_else(|| damaged("a document changed while it was looked at"))?;
+        let mut document = Self {
+            reader,
+            substitution: match wanted.role {
+                Role::Compose(deployment) => Substitution::of_compose(site, deployment),
+                Role::Environment | Role::Values => Substitution::of_site(site),
+            },
+            base64: wanted.role != Role::Values,
+            at: 0,
+            end: size,
+            carried: Vec::new(),
+        };
+        if wanted.role == Role::Values {
+            (document.at, document.end) = document.object()?;
+        }
+        Ok(document)
+    }
+
+    /// Returns where the JSON object of the document begins and ends: the bytes that the vendor signed, so that numbers stay numbers.
+    fn object(&self) -> Result<(u64, u64)> {
+        let bytes = self.bytes(usize::try_from(self.end).unwrap_or(usize::MAX))?;
+        let text = std::str::from_utf8(&bytes).map_err(|_| damaged("values are not UTF-8"))?;
+        let rendered = self.substitution.whole(text.trim().as_bytes());
+        let value: Option<&RawValue> = serde_json::from_slice(&rendered).ok();
+        if !value.is_some_and(|value| value.get().starts_with('{')) {
+            return Err(damaged("values are no JSON object"));
+        }
+        let start = text.len().saturating_sub(text.trim_start().len());
+        Ok((start as u64, text.trim_end().len() as u64))
+    }
+
+    /// Adds what comes next, about `room` bytes of it.
+    ///
+    /// # Errors
+    ///
+    /// `E-IO`.
+    pub(super) fn read(&mut self, room: usize, out: &mut Vec<u8>) -> Result<()> {
+        let grown = self.substitution.growth().saturating_mul(4);
+        let part = room.saturating_mul(3).checked_div(grown).unwrap_or(0).max(PART_BYTES);
+        let bytes = self.bytes(part)?;
+        let last = self.at.saturating_add(bytes.len() as u64) >= self.end;
+        if !self.base64 {
+            let taken = self.substitution.apply(&bytes, last, out);
+            self.at = self.at.saturating_add(taken as u64);
+            return Ok(());
+        }
+        let mut plain = std::mem::take(&mut self.carried);
+        let taken = self.substitution.apply(&bytes, last, &mut plain);
+        self.at = self.at.saturating_add(taken as u64);
+        if !last {
+            self.carried = plain.split_off(plain.len().saturating_sub(plain.len() % 3));
+        }
+        out.extend_from_slice(STANDARD.encode(plain).as_bytes());
+        Ok(())
+    }
+
+    /// Whether everything was read.
+    pub(super) fn is_done(&self) -> bool {
+        self.at >= self.end
+    }
+
+    fn bytes(&self, most: usize) -> Result<Vec<u8>> {
+        let left = usize::try_from(self.end.saturating_sub(self.at)).unwrap_or(usize::MAX);
+        let mut bytes = vec![0; left.min(most)];
+        self.reader.file().read_exact_at(&mut bytes, self.at).map_err(|error| {
+            Error::new(Class::Io, "io", format!("cannot read a document: {error}")).with_source(error)
+        })?;
+        Ok(bytes)
+    }
+}

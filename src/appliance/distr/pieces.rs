@@ -1,0 +1,124 @@
+//! The answer to `resources`, made piece by piece: what a slow agent has not taken yet exists nowhere (threat model J16, R14).
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use super::document::Document;
+use super::resources::{self, Part};
+use crate::appliance::fleet::{Assignment, FleetTarget, SiteView};
+use crate::domain::{Result, limits};
+use crate::store::Store;
+
+/// An answer on its way: of one generation to its end.
+#[derive(Debug)]
+pub struct ResourcesPieces {
+    target: Arc<FleetTarget>,
+    /// Deployments that come yet, by their place.
+    deployments: VecDeque<u32>,
+    waiting: VecDeque<Piece>,
+    after: &'static str,
+}
+
+#[derive(Debug)]
+enum Piece {
+    Part(Part),
+    Open(Box<Document>),
+}
+
+impl ResourcesPieces {
+    /// Begins the answer.
+    ///
+    /// # Errors
+    ///
+    /// `E-STATE` when what the target runs is not known, or its document is not what was signed; `E-IO`.
+    pub(super) fn begin(target: &Arc<FleetTarget>, store: &Store) -> Result<Self> {
+        let assignment = target.assignment()?;
+        // The assignment was made from this document; that it is still what was signed is part of the answer.
+        store.verify(&assignment.document.digest, limits::MANIFEST_BYTES)?;
+        let deployments = order(assignment)?;
+        let (before, after) = resources::frame(assignment, !deployments.is_empty())?;
+        Ok(Self {
+            target: target.clone(),
+            deployments,
+            waiting: VecDeque::from([Piece::Part(Part::Text(before))]),
+            after,
+        })
+    }
+
+    /// Makes sure, before anything is sent, that every document is there as it was signed.
+    ///
+    /// # Errors
+    ///
+    /// `E-STATE` when one is gone, changed, or no JSON object where one must be; `E-IO`.
+    pub(super) fn check(&self, store: &Store, site: &SiteView) -> Result<()> {
+        let assignment = self.target.assignment()?;
+        for place in &self.deployments {
+            let assigned = assigned(assignment, *place)?;
+            for wanted in resources::documents(assignment, assigned)? {
+                Document::open(&wanted, store, site)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Adds what comes next to `out`, until that holds `room` bytes or a little more; whether that was all.
+    ///
+    /// # Errors
+    ///
+    /// As [`ResourcesPieces::check`]: then what was sent is no answer, and must not end like one.
+    pub(super) fn fill(&mut self, store: &Store, site: &SiteView, room: usize, out: &mut Vec<u8>) -> Result<bool> {
+        while out.len() < room {
+            match self.waiting.pop_front() {
+                Some(Piece::Part(Part::Text(text))) => out.extend_from_slice(text.as_bytes()),
+                Some(Piece::Part(Part::Document(wanted))) => {
+                    let document = Document::open(&wanted, store, site)?;
+                    self.waiting.push_front(Piece::Open(Box::new(document)));
+                }
+                Some(Piece::Open(mut document)) => {
+                    document.read(room.saturating_sub(out.len()), out)?;
+                    if !document.is_done() {
+                        self.waiting.push_front(Piece::Open(document));
+                    }
+                }
+                None => {
+                    if let Some(place) = self.deployments.pop_front() {
+                        self.add_deployment(place, site)?;
+                    } else {
+                        out.extend_from_slice(std::mem::take(&mut self.after).as_bytes());
+                        return Ok(true);
+                    }
+                }
+            }
+        }
+        Ok(false)
+    }
+
+    fn add_deployment(&mut self, place: u32, site: &SiteView) -> Result<()> {
+        let assignment = self.target.assignment()?;
+        let parts = resources::parts(assignment, assigned(assignment, place)?, site)?;
+        self.waiting.extend(parts.into_iter().map(Piece::Part));
+        if !self.deployments.is_empty() {
+            self.waiting.push_back(Piece::Part(Part::Text(",".to_owned())));
+        }
+        Ok(())
+    }
+}
+
+/// Returns the places of the deployments that are told, in the order of the answer.
+fn order(assignment: &Assignment) -> Result<VecDeque<u32>> {
+    let mut told = Vec::new();
+    for (place, item) in (0_u32..).zip(&assignment.deployments) {
+        if !item.removed {
+            told.push((assignment.deployment(item)?.created_at, item.id, place));
+        }
+    }
+    told.sort_unstable();
+    Ok(told.into_iter().map(|(_, _, place)| place).collect())
+}
+
+fn assigned(assignment: &Assignment, place: u32) -> Result<&crate::appliance::fleet::AssignedDeployment> {
+    let assigned = usize::try_from(place)
+        .ok()
+        .and_then(|place| assignment.deployments.get(place));
+    assigned.ok_or_else(|| resources::damaged("a deployment was looked for in another document"))
+}

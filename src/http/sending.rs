@@ -1,0 +1,151 @@
+//! What answers share while they are made and sent: turns at the disk, work that is done once, and the accounts of bytes in flight.
+//!
+//! Threads that wait belong to nobody for long: content is hashed on as many as there are cores, lists are made on a few, files are read
+//! on some more, and what is left is the agents' ([`super::server`] has enough for all of them). Whoever waits for a turn is a task.
+
+use std::sync::Arc;
+
+use tokio::sync::Semaphore;
+
+use super::in_flight::InFlight;
+use super::settings::Limits;
+use super::single_flight::{Outcome, SingleFlight};
+use crate::appliance::registry::{BlobReader, ChartIndex, Found, Registry, Snapshot};
+use crate::domain::{Class, Digest, Error, RepositoryName, Result, Scope};
+
+/// Threads that read files and look content up for the registry.
+const DISK_TURNS: usize = 16;
+/// Lists and indexes that are made at one time: each holds a few MiB while it is.
+const LIST_TURNS: usize = 2;
+/// Most threads that hash content; as many as there are cores, and no more than this.
+const HASH_TURNS: usize = 8;
+
+/// A chart index: of which generation, which repository, for whom.
+type IndexKey = (u64, RepositoryName, Option<Scope>);
+
+/// What answers share.
+#[derive(Debug)]
+pub(super) struct Sending {
+    /// Bytes that clients have not taken yet.
+    pub(super) in_flight: InFlight,
+    disk: Arc<Semaphore>,
+    lists: Arc<Semaphore>,
+    pieces: SingleFlight<(Digest, u64), BlobReader>,
+    manifests: SingleFlight<Digest, Arc<[u8]>>,
+    indexes: SingleFlight<IndexKey, Option<Arc<ChartIndex>>>,
+}
+
+impl Sending {
+    /// Makes what a server's answers share.
+    pub(super) fn new(limits: &Limits) -> Self {
+        let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get().min(HASH_TURNS));
+        let hashing = Arc::new(Semaphore::new(cores));
+        let lists = Arc::new(Semaphore::new(LIST_TURNS));
+        Self {
+            in_flight: InFlight::new(limits.bytes_in_flight, limits.bytes_in_flight_per_peer),
+            disk: Arc::new(Semaphore::new(DISK_TURNS)),
+            pieces: SingleFlight::new(&hashing),
+            manifests: SingleFlight::new(&hashing),
+            indexes: SingleFlight::new(&lists),
+            lists,
+        }
+    }
+
+    /// Runs work that waits for a disk beside the runtime's threads.
+    pub(super) fn disk<T: Send + 'static, W: FnOnce() -> Result<T> + Send + 'static>(
+        &self,
+        work: W,
+    ) -> impl Future<Output = Result<T>> + Send + use<T, W> + 'static {
+        in_turn(self.disk.clone(), work)
+    }
+
+    /// Runs work that makes a list.
+    pub(super) fn list<T: Send + 'static, W: FnOnce() -> Result<T> + Send + 'static>(
+        &self,
+        work: W,
+    ) -> impl Future<Output = Result<T>> + Send + use<T, W> + 'static {
+        in_turn(self.lists.clone(), work)
+    }
+
+    /// Opens a blob whose piece at `offset` was not checked yet, once for all who want it.
+    pub(super) fn open(
+        &self,
+        registry: &Arc<Registry>,
+        found: &Found,
+        offset: u64,
+    ) -> impl Future<Output = Outcome<BlobReader>> + Send + use<> + 'static {
+        let (registry, key, found) = (registry.clone(), piece(found, offset), found.clone());
+        self.pieces.run(key, move || registry.open_blob(&found, offset))
+    }
+
+    /// Checks the piece at `offset` of an open blob, once for all who want it. Where another client's file was checked meanwhile, the
+    /// piece of this one may be unchecked still.
+    pub(super) fn check(
+        &self,
+        registry: &Arc<Registry>,
+        found: &Found,
+        reader: &BlobReader,
+        offset: u64,
+    ) -> impl Future<Output = Outcome<BlobReader>> + Send + use<> + 'static {
+        let (registry, reader) = (registry.clone(), reader.clone());
+        self.pieces.run(piece(found, offset), move || {
+            registry.check_piece(&reader, offset)?;
+            Ok(reader)
+        })
+    }
+
+    /// Reads a manifest that is not in memory, once for all who want it.
+    pub(super) fn manifest(
+        &self,
+        registry: &Arc<Registry>,
+        found: &Found,
+    ) -> impl Future<Output = Outcome<Arc<[u8]>>> + Send + use<> + 'static {
+        let (registry, found) = (registry.clone(), found.clone());
+        self.manifests.run(found.digest, move || registry.manifest(&found))
+    }
+
+    /// Makes the index of a classic chart repository, once for all who want it.
+    pub(super) fn charts(
+        &self,
+        registry: &Arc<Registry>,
+        snapshot: Arc<Snapshot>,
+        repository: RepositoryName,
+        asker: Option<Scope>,
+    ) -> impl Future<Output = Outcome<Option<Arc<ChartIndex>>>> + Send + use<> + 'static {
+        let registry = registry.clone();
+        let key = (snapshot.generation(), repository.clone(), asker.clone());
+        self.indexes
+            .run(key, move || registry.charts(&snapshot, &repository, asker.as_ref()))
+    }
+}
+
+/// Waits for a turn, and then works on a thread that may wait.
+pub(super) fn in_turn<T: Send + 'static, W: FnOnce() -> Result<T> + Send + 'static>(
+    turns: Arc<Semaphore>,
+    work: W,
+) -> impl Future<Output = Result<T>> + Send + use<T, W> + 'static {
+    let work = move |turn| {
+        let done = work();
+        drop(turn);
+        done
+    };
+    async move {
+        // It is never closed. The turn goes along, for the work goes on when nobody waits for it any more.
+        let turn = turns.acquire_owned().await.ok();
+        tokio::task::spawn_blocking(move || work(turn))
+            .await
+            .unwrap_or_else(|failure| {
+                Err(Error::new(
+                    Class::Internal,
+                    "panic",
+                    format!("a request ended by a panic: {failure}"),
+                ))
+            })
+    }
+}
+
+/// What is checked together: one piece where pieces have hashes, else the whole blob.
+fn piece(found: &Found, offset: u64) -> (Digest, u64) {
+    let number = found.piece_size.and_then(|size| offset.checked_div(size));
+    (found.digest, number.unwrap_or(0))
+}
