@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::head::Head;
 use crate::container::{Chunk, PageReader, PageWriter, Payload, PayloadBlob, check_chunks};
 use crate::crypto::canonical::{self, integer};
-use crate::domain::{Class, Digest, Error, RepositoryName, Result, Tag, oci};
+use crate::domain::{Class, Digest, Error, RepositoryName, Result, Tag, limits, oci};
 
 /// A name and what it stands for, its grammar checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -324,6 +324,15 @@ impl<'a> IndexReader<'a> {
                 let chunk = Chunk::parse(line)?;
                 self.stored_bytes = self.stored_bytes.saturating_add(u64::from(chunk.size));
                 self.index.chunks.push(chunk);
+            }
+        }
+        for (count, kind) in [(self.index.tags.len(), "tag"), (self.index.absent.len(), "absent")] {
+            if count > limits::NAME_LINES {
+                return Err(
+                    Error::new(Class::Limit, "lines", format!("the index has {count} {kind} lines or more"))
+                        .expected(format!("at most {}", limits::NAME_LINES))
+                        .remedy("have the vendor make several releases of it"),
+                );
             }
         }
         let totals = &self.head.totals;

@@ -294,11 +294,14 @@ fn names_stay_inside_the_releases_asked_for() {
     first.extend(tagged("docker.io/a", "same", 1));
     first.extend(tagged("quay.io/b", "v1", 2));
     for n in 10..15 {
-        first.push(NameRow::Referrer {
+        first.push(NameRow::Content {
             repository: repository("docker.io/a"),
+            digest: digest(n),
+            media_type: Some("m".into()),
+        });
+        first.push(NameRow::Referrer {
             subject: digest(1),
             digest: digest(n),
-            media_type: "m".into(),
             artifact_type: Some(if n % 2 == 0 { "even" } else { "odd" }.into()),
             annotations: "{}".into(),
         });

@@ -98,7 +98,9 @@ impl Target {
         if !is_text(&self.name) {
             return at("its name is empty, too long or not printable");
         }
-        let Some(agent) = state.agents.iter().find(|agent| agent.id == self.agent) else {
+        // They are in order by now.
+        let agent = state.agents.binary_search_by_key(&self.agent, |agent| agent.id);
+        let Some(agent) = agent.ok().and_then(|at| state.agents.get(at)) else {
             return at("its agent version is not listed");
         };
         if agent.image(self.kind).is_none() || (self.kind == TargetKind::Docker && agent.autoheal.is_none()) {

@@ -176,7 +176,9 @@ fn owner_of_subject(k: &str) -> String {
     format!(
         "coalesce({}, {})",
         first("blob b JOIN content o ON b.digest = ?4 AND o.blob = b.id"),
-        first("(SELECT * FROM referrer WHERE subject = ?4) o")
+        first(&format!(
+            "referrer f CROSS JOIN content o ON f.subject = ?4 AND o.repository = {k}.repository AND o.blob = f.blob AND o.release = f.release"
+        ))
     )
 }
 
@@ -409,9 +411,10 @@ pub fn referrers(
             "WITH {CANDIDATES},
              o AS MATERIALIZED (SELECT k.place, k.repository, k.scope, {} AS owner FROM k),
              w AS MATERIALIZED (SELECT repository, owner FROM o WHERE {} ORDER BY place LIMIT 1)
-             SELECT b.digest, b.size, f.media_type, f.artifact_type, f.annotations
+             SELECT b.digest, b.size, c.media_type, f.artifact_type, f.annotations
              FROM w CROSS JOIN release l ON l.scope = w.owner AND l.id IN (SELECT value FROM json_each(?2))
-             CROSS JOIN referrer f ON f.repository = w.repository AND f.subject = ?4 AND f.release = l.id
+             CROSS JOIN referrer f ON f.subject = ?4 AND f.release = l.id
+             CROSS JOIN content c ON c.repository = w.repository AND c.blob = f.blob AND c.release = l.id
              CROSS JOIN blob b ON b.id = f.blob
              WHERE (?5 IS NULL OR f.artifact_type = ?5)
                AND f.blob > coalesce((SELECT id FROM blob WHERE digest = ?6), 0)
