@@ -140,6 +140,24 @@ impl Index {
         &self.absent
     }
 
+    /// Checks the numbers of lines that the totals of the head do not state.
+    ///
+    /// # Errors
+    ///
+    /// `E-LIMIT lines`.
+    pub(super) fn check_lines(&self) -> Result<()> {
+        for (count, kind) in [(self.tags.len(), "tag"), (self.absent.len(), "absent")] {
+            if count > limits::NAME_LINES {
+                return Err(
+                    Error::new(Class::Limit, "lines", format!("the index has {count} {kind} lines or more"))
+                        .expected(format!("at most {}", limits::NAME_LINES))
+                        .remedy("have the vendor make several releases of it"),
+                );
+            }
+        }
+        Ok(())
+    }
+
     /// Returns every name as `(repository, tag, digest)`; texts from outside.
     pub fn names(&self) -> impl Iterator<Item = (&str, Option<&str>, Digest)> {
         self.tags
@@ -326,15 +344,7 @@ impl<'a> IndexReader<'a> {
                 self.index.chunks.push(chunk);
             }
         }
-        for (count, kind) in [(self.index.tags.len(), "tag"), (self.index.absent.len(), "absent")] {
-            if count > limits::NAME_LINES {
-                return Err(
-                    Error::new(Class::Limit, "lines", format!("the index has {count} {kind} lines or more"))
-                        .expected(format!("at most {}", limits::NAME_LINES))
-                        .remedy("have the vendor make several releases of it"),
-                );
-            }
-        }
+        self.index.check_lines()?;
         let totals = &self.head.totals;
         if self.index.blobs.len() as u64 > totals.blobs || self.index.chunks.len() as u64 > totals.chunks {
             return Err(wrong("totals", "the index has more lines than the head states"));

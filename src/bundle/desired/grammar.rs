@@ -47,6 +47,9 @@ pub(super) fn ascending(mut ids: impl Iterator<Item = Uuid>) -> bool {
     ids.all(|id| std::mem::replace(&mut last, id) < id)
 }
 
-pub(super) fn wrong(found: String) -> Error {
+/// Something is said that cannot be so.
+pub(in crate::bundle) fn wrong(found: String, expected: &str) -> Error {
     Error::new(Class::Content, "desired-state", found)
+        .expected(expected)
+        .remedy("have the vendor make the release again; `airlock bundle create` writes the desired state as it must be")
 }

@@ -31,6 +31,7 @@ pub use deployment::{
 };
 #[cfg(feature = "vendor")]
 pub(crate) use grammar::{is_go_duration, is_label};
+pub(in crate::bundle) use grammar::wrong;
 pub use state::{DesiredState, PLACEHOLDER_HOST, PLACEHOLDER_PROJECT};
 pub use target::{Kubernetes, KubernetesScope, Resources, Target, TargetKind};
 pub use verifier::Verifier;
