@@ -243,11 +243,7 @@ impl<'a> GraphBuilder<'a> {
     }
 
     /// Writes annotations down as they are kept and listed, beside the artifact type.
-    fn annotations(
-        &mut self,
-        annotations: &BTreeMap<String, String>,
-        artifact_type: Option<&str>,
-    ) -> Result<String> {
+    fn annotations(&mut self, annotations: &BTreeMap<String, String>, artifact_type: Option<&str>) -> Result<String> {
         let text = serde_json::to_string(annotations).expect("a map of strings has a JSON form");
         let bytes = text.len().saturating_add(artifact_type.map_or(0, str::len));
         self.annotation_bytes = self.annotation_bytes.saturating_add(bytes);

@@ -148,11 +148,13 @@ impl Index {
     pub(super) fn check_lines(&self) -> Result<()> {
         for (count, kind) in [(self.tags.len(), "tag"), (self.absent.len(), "absent")] {
             if count > limits::NAME_LINES {
-                return Err(
-                    Error::new(Class::Limit, "lines", format!("the index has {count} {kind} lines or more"))
-                        .expected(format!("at most {}", limits::NAME_LINES))
-                        .remedy("have the vendor make several releases of it"),
-                );
+                return Err(Error::new(
+                    Class::Limit,
+                    "lines",
+                    format!("the index has {count} {kind} lines or more"),
+                )
+                .expected(format!("at most {}", limits::NAME_LINES))
+                .remedy("have the vendor make several releases of it"));
             }
         }
         Ok(())

@@ -388,3 +388,27 @@ fn a_full_file_is_no_space() {
     assert_eq!(refused.unwrap_err().class(), Class::Space);
     db.quick_check().unwrap();
 }
+
+/// What is asked once for each blob of a bundle never walks through a table (J17).
+#[test]
+fn questions_asked_for_every_blob_are_looked_up() {
+    let folder = tempfile::tempdir().unwrap();
+    let db = fresh(folder.path());
+    for query in [release::IS_REFERENCED, release::RETAINED_BLOB] {
+        let plan: Vec<String> = db
+            .read(|connection| {
+                let mut explain = connection
+                    .prepare(&format!("EXPLAIN QUERY PLAN {query}"))
+                    .sql("explain")?;
+                let steps = explain
+                    .query_map([None::<i64>, None], |row| row.get(3))
+                    .sql("explain")?;
+                steps.collect::<rusqlite::Result<_>>().sql("explain")
+            })
+            .unwrap();
+        let scans = plan
+            .iter()
+            .filter(|step| step.starts_with("SCAN") && *step != "SCAN CONSTANT ROW");
+        assert_eq!(scans.count(), 0, "{plan:?}");
+    }
+}

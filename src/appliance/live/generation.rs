@@ -138,7 +138,9 @@ impl Generation {
             document::load(head, release, &appliance.store, known()).map_err(Arc::new)
         };
         let signed = readable.iter().chain(governing.iter().map(|(release, _)| release));
-        let signed = signed.filter(|release| head(release).is_ok()).map(|release| release.head);
+        let signed = signed
+            .filter(|release| head(release).is_ok())
+            .map(|release| release.head);
         Ok(Self {
             signed: signed.collect(),
             mark,

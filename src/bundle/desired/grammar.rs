@@ -51,5 +51,7 @@ pub(super) fn ascending(mut ids: impl Iterator<Item = Uuid>) -> bool {
 pub(in crate::bundle) fn wrong(found: String, expected: &str) -> Error {
     Error::new(Class::Content, "desired-state", found)
         .expected(expected)
-        .remedy("have the vendor make the release again; `airlock bundle create` writes the desired state as it must be")
+        .remedy(
+            "have the vendor make the release again; `airlock bundle create` writes the desired state as it must be",
+        )
 }

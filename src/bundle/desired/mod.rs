@@ -29,9 +29,9 @@ pub use agent::{AgentVersion, ImageName};
 pub use deployment::{
     ChartSource, Deployment, DockerDeployment, DockerMode, HelmDeployment, HelmOptions, WaitStrategy,
 };
+pub(in crate::bundle) use grammar::wrong;
 #[cfg(feature = "vendor")]
 pub(crate) use grammar::{is_go_duration, is_label};
-pub(in crate::bundle) use grammar::wrong;
 pub use state::{DesiredState, PLACEHOLDER_HOST, PLACEHOLDER_PROJECT};
 pub use target::{Kubernetes, KubernetesScope, Resources, Target, TargetKind};
 pub use verifier::Verifier;

@@ -67,13 +67,11 @@ impl DesiredState {
             .max(self.removed.len())
             > ITEMS
         {
-            return Err(
-                Error::new(Class::Limit, "items", "the desired state lists too much")
-                    .expected(format!(
-                        "at most {ITEMS} targets, deployments, agent versions and removals each"
-                    ))
-                    .remedy("have the vendor make several products of it, or releases for fewer sites each"),
-            );
+            return Err(Error::new(Class::Limit, "items", "the desired state lists too much")
+                .expected(format!(
+                    "at most {ITEMS} targets, deployments, agent versions and removals each"
+                ))
+                .remedy("have the vendor make several products of it, or releases for fewer sites each"));
         }
         if !ascending(self.agents.iter().map(|agent| agent.id))
             || !ascending(self.targets.iter().map(|target| target.id))

@@ -96,7 +96,10 @@ impl Target {
     pub(super) fn check(&self, state: &DesiredState) -> Result<()> {
         let at = |what: &str, expected: &str| Err(wrong(format!("target {}: {what}", self.id), expected));
         if !is_text(&self.name) {
-            return at("its name is empty, too long or not printable", "1 to 128 bytes without control characters");
+            return at(
+                "its name is empty, too long or not printable",
+                "1 to 128 bytes without control characters",
+            );
         }
         // They are in order by now.
         let agent = state.agents.binary_search_by_key(&self.agent, |agent| agent.id);
