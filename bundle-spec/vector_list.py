@@ -7,6 +7,7 @@ import base64
 import json
 
 import vector_desired
+import vector_proportion
 import verify
 from make_vectors import (CONFIG, DOCKER, INDEX, LAYER, MANIFEST, OTHER_SITE, REPOSITORY, SITE, Content, Recipe, canonical,
                           chain_file, descriptor, digest, envelope, key, noise, root, rule, simple)
@@ -16,6 +17,7 @@ def fill(vectors):
     """Add every vector."""
     good(vectors)
     vector_desired.good(vectors)
+    vector_proportion.good(vectors)
     bad_container(vectors)
     bad_trust(vectors)
     bad_head(vectors)
@@ -24,6 +26,7 @@ def fill(vectors):
     bad_content(vectors)
     bad_site(vectors)
     vector_desired.bad(vectors)
+    vector_proportion.bad(vectors)
 
 
 # --- Good ---------------------------------------------------------------------------------------------------------

@@ -730,6 +730,8 @@ class Index:
         if kind == "chunk" and line["size"] > 16 * MIB:
             raise Refusal("E-LIMIT", "chunk-size", f"a chunk has {line['size']} stored bytes")
         self.lines[kind].append(line)
+        if kind in ("tag", "absent") and len(self.lines[kind]) > 100_000:
+            raise Refusal("E-LIMIT", "lines", f"the index has more than 100,000 {kind} lines")
         for kind, total in (("blob", "blobs"), ("chunk", "chunks"), ("need", "needs")):
             if len(self.lines[kind]) > self.head["totals"][total]:
                 raise Refusal("E-FORMAT", "totals", "the index has more lines than the head states")
@@ -827,7 +829,7 @@ def content(code, found):
 
 
 def parse_document(data, media_type):
-    """Return (descriptors by role, subject) of a manifest or index that was referred to as `media_type`."""
+    """Return (descriptors by role, subject, bytes of annotations) of a document that was referred to as `media_type`."""
     try:
         document = load_oci(data)
         OCI_DOCUMENT(document)
@@ -853,7 +855,11 @@ def parse_document(data, media_type):
         if role == "child" and descriptor["mediaType"] not in MANIFESTS:
             raise content("media-type", f"an index refers to {descriptor['digest']} as {quoted(descriptor['mediaType'], 80)}")
     subject = document.get("subject")
-    return edges, None if subject is None else check_descriptor(subject)
+    kind = document.get("artifactType")
+    if kind is None and "config" in has:
+        kind = document["config"]["mediaType"]
+    about = json.dumps(document.get("annotations") or {}, ensure_ascii=False, separators=(",", ":")) + (kind or "")
+    return edges, None if subject is None else check_descriptor(subject), len(about.encode())
 
 
 def typed(required, optional):
@@ -966,6 +972,7 @@ class Content:
         self.tags, self.absent = index.lines["tag"], index.lines["absent"]
         self.blobs, self.needs, self.head = index.lines["blob"], index.lines["need"], head
         self.place, self.nodes, self.reached = {}, {}, {}
+        self.held = self.followed = self.annotation_bytes = 0
         for kind in ("blob", "need", "absent"):
             for number, line in enumerate(index.lines[kind]):
                 if line["digest"] in self.place:
@@ -995,16 +1002,26 @@ class Content:
             check_rendered(self.state, self.head)
         if "media_type" not in line:
             return
-        edges, subject = parse_document(data, line["media_type"])
-        kept = []
+        edges, subject, about = parse_document(data, line["media_type"])
+        self.held = self.count_edges(self.held, 1 + sum(role != "config" for role, _ in edges))
+        kept = {}
         for role, descriptor in edges:
             self.edge(role, descriptor["digest"], descriptor["size"], descriptor["mediaType"], platform_of(descriptor))
-            kept.append((role, descriptor["digest"]))
+            kept[role, descriptor["digest"]] = None
         if subject:
             kind, _, target = self.place.get(subject["digest"]) or self.unlisted("subject", subject["digest"])
             if kind != "blob" or (target["size"], target.get("media_type")) != (subject["size"], subject["mediaType"]):
                 raise content("subject", f"the subject {subject['digest']} is not carried as the manifest it is said to be")
-        self.nodes[line["digest"]] = (kept, subject and subject["digest"])
+            self.annotation_bytes += about
+            if self.annotation_bytes > 16 * MIB:
+                raise Refusal("E-LIMIT", "annotations", "the annotations of what has a subject are larger than 16 MiB")
+        self.nodes[line["digest"]] = (list(kept), subject and subject["digest"])
+
+    @staticmethod
+    def count_edges(edges, more):
+        if edges + more > 4_000_000:
+            raise Refusal("E-LIMIT", "edges", "the release has more than 4,000,000 references")
+        return edges + more
 
     def check(self):
         early, late = set(), set()
@@ -1036,13 +1053,13 @@ class Content:
                    if entry["type"] in ("compose", "env", "values")}
         for kind, digest in named ^ carried:
             raise content("desired-state", f"the {kind} document {digest} is not both named and carried")
+        charts = {(line["repository"], line["tag"]): line["digest"] for line in self.tags if "tag" in line}
         images = [agent[kind] for agent in state["agents"] for kind in ("autoheal", "docker", "kubernetes") if kind in agent]
         for one in deployments:
             images += one["images"]
             if "helm" in one:
-                chart = [line["digest"] for line in self.tags
-                         if (line["repository"], line.get("tag")) == (one["helm"]["chart"], one["helm"]["tag"])]
-                if not chart or {"digest": chart[0], "repository": one["helm"]["chart"]} not in one["images"]:
+                chart = charts.get((one["helm"]["chart"], one["helm"]["tag"]))
+                if chart is None or {"digest": chart, "repository": one["helm"]["chart"]} not in one["images"]:
                     raise content("image", f"the chart {one['helm']['chart']}:{one['helm']['tag']} is not carried or not listed")
         for image in images:
             if image["digest"] not in self.reached.get(image["repository"], ()):
@@ -1079,35 +1096,45 @@ class Content:
             if name[1] is not None and name in seen_names:
                 raise content("tag-twice", f"{name[0]}:{name[1]} stands for two digests")
             seen_names.add(name)
+            kind, _, target = self.place.get(line["digest"], (None, None, {}))
+            if kind != "blob" or (target["size"], target.get("media_type")) != (line["size"], line["media_type"]):
+                raise content("name-target", f"{line['digest']} is named but not carried as the manifest it is said to be")
             repositories.setdefault(line["repository"], []).append(line)
+        level = {line["digest"] for line in self.tags}
+        for depth in range(1, 6):  # all names at once, each document once a level
+            if level and depth == 5:
+                raise Refusal("E-LIMIT", "nesting", "documents are nested deeper than 4")
+            early |= level
+            if level - self.nodes.keys():
+                raise content("unlisted", "a manifest stands behind the early blobs and was not read")
+            edges = [edge for digest in level for edge in self.nodes[digest][0]]
+            level = {target for role, target in edges if role == "child" and self.place[target][0] == "blob"}
+            early.update(target for role, target in edges if role == "config")
+            late.update(target for role, target in edges if role == "layer" and self.place[target][0] == "blob")
+            used.update(target for _, target in edges if self.place[target][0] != "blob")
+        lines, pairs = len(self.tags) + len(self.needs) + len(self.blobs), 0
         for name, of_one in repositories.items():
-            levels, manifests = {}, set()
+            found, absent, stack = set(), set(), [line["digest"] for line in of_one]
+            while stack:
+                digest = stack.pop()
+                if digest in found:
+                    continue
+                found.add(digest)
+                edges = self.nodes[digest][0]
+                self.followed = self.count_edges(self.followed, 1 + len(edges))
+                for role, target in edges:
+                    if role != "child":
+                        found.add(target)
+                    elif self.place[target][0] == "blob":
+                        stack.append(target)
+                    else:
+                        absent.add(target)
+                if pairs + len(found) > 100_000 + 4 * lines:
+                    raise Refusal("E-LIMIT", "names", f"the release has {pairs + len(found)} pairs of repository and content or more")
+            pairs += len(found)
+            self.reached[name] = found & self.nodes.keys()
             for tag in of_one:
-                kind, _, line = self.place.get(tag["digest"], (None, None, {}))
-                if kind != "blob" or (line["size"], line.get("media_type")) != (tag["size"], tag["media_type"]):
-                    raise content("name-target", f"{tag['digest']} is named but not carried as the manifest it is said to be")
-                stack = [(tag["digest"], 1)]
-                while stack:
-                    digest, level = stack.pop()
-                    if level > 4:
-                        raise Refusal("E-LIMIT", "nesting", "documents are nested deeper than 4")
-                    if levels.get(digest, 0) >= level:
-                        continue
-                    levels[digest] = level
-                    manifests.add(digest)
-                    early.add(digest)
-                    for role, target in self.nodes[digest][0]:
-                        kind = self.place[target][0]
-                        if kind != "blob":
-                            used.add(target)
-                            manifests.update([target] if role == "child" else [])
-                        elif role == "child":
-                            stack.append((target, level + 1))
-                        else:
-                            (early if role == "config" else late).add(target)
-            self.reached[name] = manifests & set(self.nodes)
-            for tag in of_one:
-                self.convention(tag, manifests)
+                self.convention(tag, self.reached[name] | absent)
         return used
 
     def convention(self, tag, manifests):
@@ -1186,10 +1213,11 @@ def parse_state(data):
         demand(len(set(values)) == len(values), "an id, a name or a revision stands twice")
     for agent in agents:
         demand(fits(text(r"[A-Za-z0-9._+-]{1,128}"), agent["name"]), f"the agent version {agent['id']} has no usable name")
+    versions = {agent["id"]: agent for agent in agents}
     for target in targets:
         where, docker = f"target {target['id']}", target["kind"] == "docker"
         demand(fits(PEOPLE, target["name"]), f"{where}: name")
-        agent = next((agent for agent in agents if agent["id"] == target["agent"]), {})
+        agent = versions.get(target["agent"], {})
         demand(target["kind"] in agent and (not docker or "autoheal" in agent), f"{where}: agent version")
         demand(("kubernetes" in target) != docker, f"{where}: kubernetes")
         if not docker:

@@ -1,7 +1,8 @@
 //! The reference graph: every name, manifest, config and layer of a release, checked as one whole (SPEC section 7).
 //!
-//! The same check runs when a bundle is planned, verified and imported. Documents are parsed as they come and reduced to edges
-//! of a few bytes, so that a release of 100,000 blobs is checked in a few MiB and nothing is read twice.
+//! The same check runs when a bundle is planned, verified and imported. Documents are parsed as they come and reduced to distinct
+//! edges of a few bytes, so that a release of 100,000 blobs is checked in a few MiB and nothing is read twice. What is kept, walked and
+//! named is bounded: small documents that name each other often must not make much work or many rows (threat model J17).
 
 mod documents;
 mod walk;
@@ -14,12 +15,7 @@ use super::desired::DesiredState;
 use super::head::Head;
 use super::index::{Blob, Index, TagLine};
 use crate::domain::oci::{Descriptor, Document, Kind};
-use crate::domain::{Class, Digest, Error, RepositoryName, Result};
-
-/// Edges of all documents, and pairs of repository and content, that one release may have.
-const EDGES: usize = 4_000_000;
-/// Bytes of annotations of referrers that are kept for serving.
-const REFERRER_BYTES: usize = 16 << 20;
+use crate::domain::{Class, Digest, Error, RepositoryName, Result, limits};
 
 /// A checked graph: what can be fetched under which name.
 #[derive(Debug)]
@@ -32,7 +28,7 @@ pub struct Graph {
     pub repositories: Vec<RepositoryName>,
     /// What each repository reaches.
     reached: Vec<Reached>,
-    /// Manifests and indexes with a subject.
+    /// Manifests and indexes with a subject, each once, whatever number of repositories reaches it.
     pub referrers: Vec<Referrer>,
     /// Digest, size and media type by place.
     places: Vec<(Digest, u64, Option<&'static str>)>,
@@ -60,8 +56,6 @@ pub struct NamedBlob<'a> {
 /// A manifest that is about another one.
 #[derive(Debug, Clone)]
 pub struct Referrer {
-    /// Repository that holds it.
-    pub repository: RepositoryName,
     /// What it is about.
     pub subject: Digest,
     /// The referrer.
@@ -72,8 +66,8 @@ pub struct Referrer {
     pub media_type: &'static str,
     /// Its artifact type.
     pub artifact_type: Option<String>,
-    /// Its annotations.
-    pub annotations: BTreeMap<String, String>,
+    /// Its annotations as a JSON object.
+    pub annotations: String,
 }
 
 impl Graph {
@@ -103,11 +97,12 @@ enum Place {
 #[derive(Debug)]
 struct Node {
     kind: Kind,
-    edges: Vec<Edge>,
+    /// Each once, however often the document holds it.
+    edges: Box<[Edge]>,
     about: Option<Box<About>>,
 }
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Edge {
     Config(u32),
     /// A layer that is carried.
@@ -122,7 +117,7 @@ enum Edge {
 struct About {
     subject: Digest,
     artifact_type: Option<String>,
-    annotations: BTreeMap<String, String>,
+    annotations: String,
 }
 
 /// What a blob turned out to be used as.
@@ -141,7 +136,7 @@ pub(super) struct GraphBuilder<'a> {
     lookup: HashMap<Digest, Place>,
     nodes: BTreeMap<u32, Node>,
     edges: usize,
-    referrer_bytes: usize,
+    annotation_bytes: usize,
 }
 
 impl<'a> GraphBuilder<'a> {
@@ -183,7 +178,7 @@ impl<'a> GraphBuilder<'a> {
             lookup,
             nodes: BTreeMap::new(),
             edges: 0,
-            referrer_bytes: 0,
+            annotation_bytes: 0,
         })
     }
 
@@ -214,11 +209,7 @@ impl<'a> GraphBuilder<'a> {
             .len()
             .saturating_add(document.manifests.len())
             .saturating_add(1);
-        self.edges = self.edges.saturating_add(count);
-        if self.edges > EDGES {
-            return Err(Error::new(Class::Limit, "edges", "the release has too many references")
-                .expected(format!("at most {EDGES}")));
-        }
+        count_edges(&mut self.edges, count)?;
         let mut edges = Vec::with_capacity(count);
         if let Some(config) = &document.config {
             edges.push(Edge::Config(self.plain_blob(config, "config")?));
@@ -229,39 +220,46 @@ impl<'a> GraphBuilder<'a> {
         for child in &document.manifests {
             edges.push(self.child(child)?);
         }
+        edges.sort_unstable();
+        edges.dedup();
         if let Some(subject) = &document.subject {
             self.subject(subject)?;
         }
-        let about = document.subject.map(|subject| About {
-            subject: subject.digest,
-            artifact_type: document.artifact_type,
-            annotations: document.annotations,
-        });
-        if let Some(about) = &about {
-            let bytes: usize = about
-                .annotations
-                .iter()
-                .map(|(key, value)| key.len().saturating_add(value.len()))
-                .sum();
-            self.referrer_bytes = self.referrer_bytes.saturating_add(bytes);
-            if self.referrer_bytes > REFERRER_BYTES {
-                return Err(Error::new(
-                    Class::Limit,
-                    "annotations",
-                    "the annotations of referrers are larger than 16 MiB",
-                ));
-            }
-        }
-        let blob = u32::try_from(blob).unwrap_or(u32::MAX);
-        self.nodes.insert(
-            blob,
-            Node {
-                kind: document.kind,
-                edges,
-                about: about.map(Box::new),
-            },
-        );
+        let about = match document.subject {
+            Some(subject) => Some(Box::new(About {
+                subject: subject.digest,
+                annotations: self.annotations(&document.annotations, document.artifact_type.as_deref())?,
+                artifact_type: document.artifact_type,
+            })),
+            None => None,
+        };
+        let node = Node {
+            kind: document.kind,
+            edges: edges.into(),
+            about,
+        };
+        self.nodes.insert(u32::try_from(blob).unwrap_or(u32::MAX), node);
         Ok(())
+    }
+
+    /// Writes annotations down as they are kept and listed, beside the artifact type.
+    fn annotations(&mut self, annotations: &BTreeMap<String, String>, artifact_type: Option<&str>) -> Result<String> {
+        let text = serde_json::to_string(annotations).expect("a map of strings has a JSON form");
+        let bytes = text.len().saturating_add(artifact_type.map_or(0, str::len));
+        self.annotation_bytes = self.annotation_bytes.saturating_add(bytes);
+        if self.annotation_bytes > limits::ANNOTATIONS_BYTES {
+            return Err(Error::new(
+                Class::Limit,
+                "annotations",
+                format!(
+                    "annotations and artifact types of what refers to images have {} bytes or more",
+                    self.annotation_bytes
+                ),
+            )
+            .expected(format!("at most {}", limits::ANNOTATIONS_BYTES))
+            .remedy("have the vendor leave some of these documents out, or move what they say into their layers"));
+        }
+        Ok(text)
     }
 
     fn place(&self, descriptor: &Descriptor, role: &str) -> Result<Place> {
@@ -381,7 +379,7 @@ impl<'a> GraphBuilder<'a> {
                         .get(*n as usize)
                         .is_some_and(|blob| blob.size == document.size) =>
                 {
-                    walk.uses.entry(*n).or_default().early = true;
+                    walk.use_early(*n);
                 }
                 _ => {
                     return Err(content(
@@ -417,6 +415,21 @@ impl<'a> GraphBuilder<'a> {
             places,
         })
     }
+}
+
+/// Counts references that are kept or followed.
+fn count_edges(edges: &mut usize, more: usize) -> Result<()> {
+    *edges = edges.saturating_add(more);
+    if *edges > limits::EDGES {
+        return Err(Error::new(
+            Class::Limit,
+            "edges",
+            format!("the release has {edges} references or more, each counted for every repository that leads to it"),
+        )
+        .expected(format!("at most {}", limits::EDGES))
+        .remedy("have the vendor make several releases of it, or name its images in fewer repositories"));
+    }
+    Ok(())
 }
 
 /// A line of the index by a number from the lookup.

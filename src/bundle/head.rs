@@ -115,21 +115,22 @@ impl Head {
             return format("labels", "the version label or the builder is empty or too long");
         }
         if !ascending(&self.home_hosts) || self.home_hosts.iter().any(|host| !crate::domain::is_host(host)) {
-            return format("home-hosts", "home_hosts are repeated, out of order or no hosts").map_err(|error| {
-                error
-                    .expected("registry hosts such as registry.example.com, each once, in the order of their bytes")
-                    .remedy("correct home_hosts where the release is made; at a site, ask the vendor for a corrected bundle")
-            });
+            return Err(Error::new(
+                Class::Format,
+                "home-hosts",
+                "home_hosts are repeated, out of order or no hosts",
+            )
+            .expected("registry hosts such as registry.example.com or localhost:5000, each once, ascending")
+            .remedy("have the vendor correct `home_hosts` in the release file and make the release again"));
         }
         if self.home_hosts.len() > limits::HOME_HOSTS {
-            return limit(
+            return Err(Error::new(
+                Class::Limit,
                 "home-hosts",
-                format!(
-                    "the release has {} home hosts, more than {}",
-                    self.home_hosts.len(),
-                    limits::HOME_HOSTS
-                ),
-            );
+                format!("the release has {} home hosts", self.home_hosts.len()),
+            )
+            .expected(format!("at most {}", limits::HOME_HOSTS))
+            .remedy("have the vendor name fewer `home_hosts` in the release file; images keep their names with host"));
         }
         let documents: Vec<_> = self
             .documents

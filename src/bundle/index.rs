@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::head::Head;
 use crate::container::{Chunk, PageReader, PageWriter, Payload, PayloadBlob, check_chunks};
 use crate::crypto::canonical::{self, integer};
-use crate::domain::{Class, Digest, Error, RepositoryName, Result, Tag, oci};
+use crate::domain::{Class, Digest, Error, RepositoryName, Result, Tag, limits, oci};
 
 /// A name and what it stands for, its grammar checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -138,6 +138,26 @@ impl Index {
     /// Returns the children left out of carried indexes.
     pub fn absent(&self) -> &[Absent] {
         &self.absent
+    }
+
+    /// Checks the numbers of lines that the totals of the head do not state.
+    ///
+    /// # Errors
+    ///
+    /// `E-LIMIT lines`.
+    pub(super) fn check_lines(&self) -> Result<()> {
+        for (count, kind) in [(self.tags.len(), "tag"), (self.absent.len(), "absent")] {
+            if count > limits::NAME_LINES {
+                return Err(Error::new(
+                    Class::Limit,
+                    "lines",
+                    format!("the index has {count} {kind} lines or more"),
+                )
+                .expected(format!("at most {}", limits::NAME_LINES))
+                .remedy("have the vendor make several releases of it"));
+            }
+        }
+        Ok(())
     }
 
     /// Returns every name as `(repository, tag, digest)`; texts from outside.
@@ -326,6 +346,7 @@ impl<'a> IndexReader<'a> {
                 self.index.chunks.push(chunk);
             }
         }
+        self.index.check_lines()?;
         let totals = &self.head.totals;
         if self.index.blobs.len() as u64 > totals.blobs || self.index.chunks.len() as u64 > totals.chunks {
             return Err(wrong("totals", "the index has more lines than the head states"));

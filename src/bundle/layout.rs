@@ -124,6 +124,7 @@ impl BundleLayout {
             blobs: early.into_iter().chain(late).collect(),
             chunks: Vec::new(),
         };
+        index.check_lines().map_err(|error| error.at(Step::X9a))?;
         let mut home_hosts = release.home_hosts.clone();
         home_hosts.sort();
         home_hosts.dedup();

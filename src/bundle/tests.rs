@@ -417,3 +417,30 @@ fn damage_is_named_by_its_place() {
         );
     }
 }
+
+#[test]
+fn index_lines_are_bounded() {
+    let (mut content, _) = content(&[b"layer".to_vec()]);
+    let line = content.tags[0].clone();
+    let tagged = |number: usize| TagLine {
+        tag: Some(format!("v{number:06}").parse().unwrap()),
+        ..line.clone()
+    };
+    let plan = BundleLayout::new(&release(), &content, &chain(), Packing::default()).unwrap();
+    content.tags = (0..=100_000).map(tagged).collect();
+    let refused = BundleLayout::new(&release(), &content, &chain(), Packing::default()).unwrap_err();
+    assert_eq!((refused.class(), refused.code()), (Class::Limit, "lines"));
+    // What another writer made all the same is refused at the first line that is too much, whatever follows it.
+    let lines = Index {
+        tags: content.tags.iter().map(Index::raw_tag).collect(),
+        ..Index::default()
+    };
+    let mut reader = index::IndexReader::new(&plan.head);
+    let refused = lines
+        .to_pages()
+        .iter()
+        .try_for_each(|page| reader.page(page))
+        .unwrap_err();
+    assert_eq!((refused.class(), refused.code()), (Class::Limit, "lines"));
+    assert!(refused.found().contains(" 100001 tag lines"), "{refused}");
+}

@@ -294,11 +294,14 @@ fn names_stay_inside_the_releases_asked_for() {
     first.extend(tagged("docker.io/a", "same", 1));
     first.extend(tagged("quay.io/b", "v1", 2));
     for n in 10..15 {
-        first.push(NameRow::Referrer {
+        first.push(NameRow::Content {
             repository: repository("docker.io/a"),
+            digest: digest(n),
+            media_type: Some("m".into()),
+        });
+        first.push(NameRow::Referrer {
             subject: digest(1),
             digest: digest(n),
-            media_type: "m".into(),
             artifact_type: Some(if n % 2 == 0 { "even" } else { "odd" }.into()),
             annotations: "{}".into(),
         });
@@ -402,4 +405,28 @@ fn a_full_file_is_no_space() {
     });
     assert_eq!(refused.unwrap_err().class(), Class::Space);
     db.quick_check().unwrap();
+}
+
+/// What is asked once for each blob of a bundle never walks through a table (J17).
+#[test]
+fn questions_asked_for_every_blob_are_looked_up() {
+    let folder = tempfile::tempdir().unwrap();
+    let db = fresh(folder.path());
+    for query in [release::IS_REFERENCED, release::RETAINED_BLOB] {
+        let plan: Vec<String> = db
+            .read(|connection| {
+                let mut explain = connection
+                    .prepare(&format!("EXPLAIN QUERY PLAN {query}"))
+                    .sql("explain")?;
+                let steps = explain
+                    .query_map([None::<i64>, None], |row| row.get(3))
+                    .sql("explain")?;
+                steps.collect::<rusqlite::Result<_>>().sql("explain")
+            })
+            .unwrap();
+        let scans = plan
+            .iter()
+            .filter(|step| step.starts_with("SCAN") && *step != "SCAN CONSTANT ROW");
+        assert_eq!(scans.count(), 0, "{plan:?}");
+    }
 }

@@ -34,6 +34,8 @@ pub const CHUNK_BYTES_DEFAULT: u64 = 4 << 20;
 pub const CHUNKS: u64 = 1_000_000;
 /// Blobs in a bundle.
 pub const BLOBS: u64 = 500_000;
+/// Tags in a bundle, and children that its indexes are said to lack, each.
+pub const NAME_LINES: usize = 100_000;
 /// Depth of a JSON document: the outermost value is 1.
 pub const JSON_DEPTH: usize = 8;
 /// Bytes of a JSON string, before escapes are taken away.
@@ -50,6 +52,15 @@ pub const APPLICATION_DOCUMENT_BYTES: u64 = 1 << 20;
 pub const MANIFEST_NESTING: usize = 4;
 /// Descriptors in one OCI document.
 pub const DESCRIPTORS: usize = 10_000;
+/// References of a release: those that its documents hold, and those that its names lead to, each document's once for every
+/// repository that reaches it.
+pub const EDGES: usize = 4_000_000;
+/// Pairs of repository and content that a release may have whatever it carries: each is a row of every site's database.
+pub const NAMES: usize = 100_000;
+/// Pairs that it may have beside these for each tag, need and blob of its index.
+pub const NAMES_PER_LINE: usize = 4;
+/// Bytes of the annotations, each written as a JSON object, and artifact types of everything in a release that has a subject.
+pub const ANNOTATIONS_BYTES: usize = 16 << 20;
 /// Largest step of a sequence number (threat model 2.7: fast-forward).
 pub const SEQUENCE_JUMP: u64 = 1_000_000;
 /// Bytes of the documents that one target's deployments name, each counted as often as it is named: what its agents may be

@@ -39,7 +39,7 @@ pub(super) fn publish(appliance: &Appliance, taken: Taken) -> Result<Published> 
         goes_live,
     } = taken;
     let StoredContent {
-        graph,
+        mut graph,
         targets,
         blobs,
         mut pieces,
@@ -63,6 +63,7 @@ pub(super) fn publish(appliance: &Appliance, taken: Taken) -> Result<Published> 
             pieces: pieces.remove(digest).map(|hashes| (chunk_bytes, hashes)),
         })
     });
+    let referrers = std::mem::take(&mut graph.referrers);
     let contents = graph.contents().map(|content| NameRow::Content {
         repository: content.repository.clone(),
         digest: content.digest,
@@ -76,13 +77,11 @@ pub(super) fn publish(appliance: &Appliance, taken: Taken) -> Result<Published> 
             digest: line.digest,
         })
     });
-    let referrers = graph.referrers.iter().map(|referrer| NameRow::Referrer {
-        repository: referrer.repository.clone(),
+    let referrers = referrers.into_iter().map(|referrer| NameRow::Referrer {
         subject: referrer.subject,
         digest: referrer.digest,
-        media_type: referrer.media_type.to_owned(),
-        artifact_type: referrer.artifact_type.clone(),
-        annotations: serde_json::to_string(&referrer.annotations).expect("a map of strings has a JSON form"),
+        artifact_type: referrer.artifact_type,
+        annotations: referrer.annotations,
     });
     let mut names = contents.chain(tags).chain(referrers).map(Ok);
     let mut receipt = |number, audit| {

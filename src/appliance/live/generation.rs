@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use super::document::{self, DesiredDocument};
-use super::head::signed_head;
+use super::head::Heads;
 use crate::appliance::Appliance;
 use crate::db::Connection;
 use crate::db::site::appliance;
@@ -31,6 +31,8 @@ pub(in crate::appliance) struct Generation {
     /// The release that speaks for each scope: the live one, or the newest where none is live yet.
     pub(in crate::appliance) governing: Vec<GoverningRelease>,
     pub(in crate::appliance) local: LocalDecisions,
+    /// Heads of these releases whose signatures hold: they are not checked again for the next generation.
+    signed: HashSet<Hash>,
 }
 
 /// What tells one generation from another.
@@ -71,9 +73,6 @@ pub(in crate::appliance) struct LocalDecisions {
     pub(in crate::appliance) owners: Owners,
 }
 
-/// Heads as they were found, each checked once.
-type Heads = HashMap<ReleaseId, Result<Vec<u8>, Arc<Error>>>;
-
 impl Mark {
     /// Reads the present one.
     ///
@@ -98,6 +97,8 @@ impl Generation {
     pub(super) fn load(appliance: &Appliance, grace_seconds: i64, before: Option<&Self>) -> Result<Self> {
         // Another vendor may have been pinned since the generation before.
         let pins = appliance.pins()?;
+        let nothing = HashSet::new();
+        let known = before.map_or(&nothing, |before| &before.signed);
         let retired_after = appliance.clock.now().plus_seconds(grace_seconds.saturating_neg());
         let (mark, readable, homes, host_owners, governing, local, heads) = appliance.db.read(|connection| {
             let readable: Vec<Arc<ReleaseRow>> = release::readable(connection, retired_after)?
@@ -107,11 +108,12 @@ impl Generation {
             let homes = name_claims::homes(connection)?;
             let host_owners = appliance.host_owners(connection)?;
             let governing = governing(connection)?;
-            let mut heads = Heads::new();
+            let mut reader = Heads::new(&pins, known);
+            let mut heads: HashMap<ReleaseId, Result<Vec<u8>, Arc<Error>>> = HashMap::new();
             for release in readable.iter().chain(governing.iter().map(|(release, _)| release)) {
                 heads
                     .entry(release.id)
-                    .or_insert_with(|| signed_head(connection, &pins, release).map_err(Arc::new));
+                    .or_insert_with(|| reader.signed_head(connection, release));
             }
             let local = LocalDecisions {
                 targets: local_targets::list(connection)?,
@@ -135,7 +137,12 @@ impl Generation {
             let head = head(release)?;
             document::load(head, release, &appliance.store, known()).map_err(Arc::new)
         };
+        let signed = readable.iter().chain(governing.iter().map(|(release, _)| release));
+        let signed = signed
+            .filter(|release| head(release).is_ok())
+            .map(|release| release.head);
         Ok(Self {
+            signed: signed.collect(),
             mark,
             grace_seconds,
             readable: readable

@@ -1,14 +1,18 @@
 //! What is checked of a release before a generation answers its first request: its trust chain, and the signatures of its head.
 //!
 //! A head is checked under the root version it was accepted with (threat model 2.5): after a key rotation the newest root
-//! does not know the old key any more. Only heads are read, so the time does not grow with the content.
+//! does not know the old key any more. Only heads are read, so the time does not grow with the content; a chain, of up to a thousand
+//! links that a vendor chooses, is walked once a generation, and only where a release is met whose head this process has not checked.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use crate::crypto::{Chain, PayloadType, RoleName, Signature, canonical, verify_role};
 use crate::db::Connection;
-use crate::db::site::release::{self, ReleaseRow};
+use crate::db::site::release::{self, ReleaseRow, Signed};
 use crate::db::site::trust;
 use crate::domain::{Class, Error, Hash, Result};
 
@@ -19,49 +23,79 @@ struct Signatures {
     signatures: Vec<Signature>,
 }
 
-/// Checks that the recorded head of a release is the signed one, and returns it.
-///
-/// # Errors
-///
-/// `E-STATE release-damaged`; those of the database.
-pub(super) fn signed_head(connection: &Connection, pins: &[Chain], release: &ReleaseRow) -> Result<Vec<u8>> {
-    let damaged = |found: String| {
-        Error::new(
-            Class::State,
-            "release-damaged",
-            format!("release {} of {} {found}", release.counter, release.scope),
-        )
-        .expected("the signed head that was imported")
-        .remedy("restore the state folder")
-    };
-    let pin = pins
-        .iter()
-        .find(|pin| pin.domain() == release.scope.domain)
-        .ok_or_else(|| {
-            damaged(format!(
-                "belongs to domain {}, which is not pinned",
-                release.scope.domain
-            ))
-        })?;
-    let chain = trust::load_chain(connection, pin)?;
-    let root = chain.document(release.root_version).ok_or_else(|| {
-        damaged(format!(
-            "was accepted under root {}, which is missing",
-            release.root_version
-        ))
-    })?;
-    let signed = release::signed(connection, release.id)?;
-    if Hash(Sha256::digest(&signed.head).into()) != release.head {
-        return Err(damaged("has another head than the one recorded".into()));
+/// Reads heads for one generation.
+pub(super) struct Heads<'a> {
+    pins: &'a [Chain],
+    /// Heads whose signatures were checked for the generation before.
+    known: &'a HashSet<Hash>,
+    chains: HashMap<Hash, Result<Chain, Arc<Error>>>,
+}
+
+impl<'a> Heads<'a> {
+    pub(super) fn new(pins: &'a [Chain], known: &'a HashSet<Hash>) -> Self {
+        Self {
+            pins,
+            known,
+            chains: HashMap::new(),
+        }
     }
+
+    /// Checks that the recorded head of a release is the signed one, and returns it.
+    ///
+    /// # Errors
+    ///
+    /// `E-STATE release-damaged` or `trust-damaged`; those of the database.
+    pub(super) fn signed_head(&mut self, connection: &Connection, release: &ReleaseRow) -> Result<Vec<u8>, Arc<Error>> {
+        let pin = self
+            .pins
+            .iter()
+            .find(|pin| pin.domain() == release.scope.domain)
+            .ok_or_else(|| {
+                damaged(
+                    release,
+                    format!("belongs to domain {}, which is not pinned", release.scope.domain),
+                )
+            })?;
+        let signed = release::signed(connection, release.id)?;
+        if Hash(Sha256::digest(&signed.head).into()) != release.head {
+            return Err(damaged(release, "has another head than the one recorded".into()).into());
+        }
+        if !self.known.contains(&release.head) {
+            let chain = self
+                .chains
+                .entry(pin.domain())
+                .or_insert_with(|| trust::load_chain(connection, pin).map_err(Arc::new));
+            check(chain.as_ref().map_err(Arc::clone)?, release, &signed)?;
+        }
+        Ok(signed.head)
+    }
+}
+
+fn damaged(release: &ReleaseRow, found: String) -> Error {
+    Error::new(
+        Class::State,
+        "release-damaged",
+        format!("release {} of {} {found}", release.counter, release.scope),
+    )
+    .expected("the signed head that was imported")
+    .remedy("restore the state folder")
+}
+
+/// Checks the signatures of a head, by the root under which it was accepted.
+fn check(chain: &Chain, release: &ReleaseRow, signed: &Signed) -> Result<()> {
+    let root = chain.document(release.root_version).ok_or_else(|| {
+        damaged(
+            release,
+            format!("was accepted under root {}, which is missing", release.root_version),
+        )
+    })?;
     let signatures: Signatures = canonical::from_slice(&signed.signatures, "the kept signatures")
-        .map_err(|error| damaged(format!("has damaged signatures: {error}")).with_source(error))?;
+        .map_err(|error| damaged(release, format!("has damaged signatures: {error}")).with_source(error))?;
     verify_role(
         &root.role(RoleName::Release),
         PayloadType::BundleHead,
         &signed.head,
         &signatures.signatures,
     )
-    .map_err(|error| damaged(format!("is not signed any more: {error}")).with_source(error))?;
-    Ok(signed.head)
+    .map_err(|error| damaged(release, format!("is not signed any more: {error}")).with_source(error))
 }

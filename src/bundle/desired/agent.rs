@@ -41,7 +41,10 @@ impl AgentVersion {
     pub(super) fn check(&self) -> Result<()> {
         let fits = |c: char| c.is_ascii_alphanumeric() || "._+-".contains(c);
         if !(1..=TEXT_BYTES).contains(&self.name.len()) || !self.name.chars().all(fits) {
-            return Err(wrong(format!("the agent version {} has no usable name", self.id)));
+            return Err(wrong(
+                format!("the agent version {} has no usable name", self.id),
+                "1 to 128 ASCII letters, digits and . _ + -",
+            ));
         }
         Ok(())
     }

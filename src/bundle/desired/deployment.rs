@@ -127,22 +127,34 @@ impl Deployment {
     }
 
     pub(super) fn check(&self, kind: TargetKind) -> Result<()> {
-        let at = |what: &str| Err(wrong(format!("deployment {}: {what}", self.id)));
+        let at = |what: &str, expected: &str| Err(wrong(format!("deployment {}: {what}", self.id), expected));
         if !is_text(&self.version) {
-            return at("its version label is empty, too long or not printable");
+            return at(
+                "its version label is empty, too long or not printable",
+                "1 to 128 bytes without control characters",
+            );
         }
         if self.docker.is_some() != (kind == TargetKind::Docker)
             || self.helm.is_some() != (kind == TargetKind::Kubernetes)
         {
-            return at("docker targets take compose files, kubernetes targets take charts");
+            return at(
+                "it is of another kind than its target",
+                "compose files for docker targets, charts for kubernetes targets",
+            );
         }
         if !self.images.is_sorted_by(|a, b| a < b) {
-            return at("its images are repeated or out of order");
+            return at(
+                "its images are repeated or out of order",
+                "each once, ascending by digest and repository",
+            );
         }
         if let Some(helm) = &self.helm {
             let version = |c: char| c.is_ascii_alphanumeric() || ".+-".contains(c);
             if !is_label(&helm.release_name) || helm.release_name.len() > 53 {
-                return at("its helm release has no usable name");
+                return at(
+                    "its helm release has no usable name",
+                    "a label of RFC 1123 of at most 53 bytes",
+                );
             }
             if !is_text(&helm.chart_name)
                 || helm.chart.as_str().rsplit('/').next() != Some(helm.chart_name.as_str())
@@ -150,14 +162,20 @@ impl Deployment {
                 || !helm.chart_version.chars().all(version)
                 || helm.chart_version.replace('+', "_") != helm.tag.as_str()
             {
-                return at("chart, name, version and tag do not fit together");
+                return at(
+                    "chart, name, version and tag do not fit together",
+                    "the chart's last part as name, and the version with _ for + as tag",
+                );
             }
             if helm
                 .options
                 .as_ref()
                 .is_some_and(|options| !is_go_duration(&options.timeout))
             {
-                return at("the timeout of helm is no duration like 5m0s");
+                return at(
+                    "the timeout of helm is no duration",
+                    "one like 5m0s, of at most 1,000 hours",
+                );
             }
         }
         Ok(())

@@ -47,8 +47,11 @@ pub(super) fn ascending(mut ids: impl Iterator<Item = Uuid>) -> bool {
     ids.all(|id| std::mem::replace(&mut last, id) < id)
 }
 
-pub(super) fn wrong(found: String) -> Error {
+/// Something is said that cannot be so.
+pub(in crate::bundle) fn wrong(found: String, expected: &str) -> Error {
     Error::new(Class::Content, "desired-state", found)
-        .expected("a desired state as section 11 of the bundle's specification describes it")
-        .remedy("correct it where the release is made; at a site, ask the vendor for a corrected bundle")
+        .expected(expected)
+        .remedy(
+            "have the vendor make the release again; `airlock bundle create` writes the desired state as it must be",
+        )
 }

@@ -29,6 +29,7 @@ pub use agent::{AgentVersion, ImageName};
 pub use deployment::{
     ChartSource, Deployment, DockerDeployment, DockerMode, HelmDeployment, HelmOptions, WaitStrategy,
 };
+pub(in crate::bundle) use grammar::wrong;
 #[cfg(feature = "vendor")]
 pub(crate) use grammar::{is_go_duration, is_label};
 pub use state::{DesiredState, PLACEHOLDER_HOST, PLACEHOLDER_PROJECT};

@@ -67,11 +67,11 @@ impl DesiredState {
             .max(self.removed.len())
             > ITEMS
         {
-            return Err(
-                Error::new(Class::Limit, "items", "the desired state lists too much").expected(format!(
+            return Err(Error::new(Class::Limit, "items", "the desired state lists too much")
+                .expected(format!(
                     "at most {ITEMS} targets, deployments, agent versions and removals each"
-                )),
-            );
+                ))
+                .remedy("have the vendor make several products of it, or releases for fewer sites each"));
         }
         if !ascending(self.agents.iter().map(|agent| agent.id))
             || !ascending(self.targets.iter().map(|target| target.id))
@@ -79,6 +79,7 @@ impl DesiredState {
         {
             return Err(wrong(
                 "agent versions, targets or removals are repeated or out of order".into(),
+                "each list ascending by UUID",
             ));
         }
         let mut ids: Vec<Uuid> = self.targets.iter().map(|target| target.id).collect();
@@ -89,6 +90,7 @@ impl DesiredState {
         if repeated(&mut ids) || repeated(&mut names) || repeated(&mut revisions) {
             return Err(wrong(
                 "two targets, deployments, removals or revisions share a UUID, or two targets a name".into(),
+                "a UUID of its own for everything, and a name of its own for each target",
             ));
         }
         for agent in &self.agents {

@@ -94,18 +94,29 @@ pub struct Resources {
 
 impl Target {
     pub(super) fn check(&self, state: &DesiredState) -> Result<()> {
-        let at = |what: &str| Err(wrong(format!("target {}: {what}", self.id)));
+        let at = |what: &str, expected: &str| Err(wrong(format!("target {}: {what}", self.id), expected));
         if !is_text(&self.name) {
-            return at("its name is empty, too long or not printable");
+            return at(
+                "its name is empty, too long or not printable",
+                "1 to 128 bytes without control characters",
+            );
         }
-        let Some(agent) = state.agents.iter().find(|agent| agent.id == self.agent) else {
-            return at("its agent version is not listed");
+        // They are in order by now.
+        let agent = state.agents.binary_search_by_key(&self.agent, |agent| agent.id);
+        let Some(agent) = agent.ok().and_then(|at| state.agents.get(at)) else {
+            return at("its agent version is not listed", "the id of one of the agent versions");
         };
         if agent.image(self.kind).is_none() || (self.kind == TargetKind::Docker && agent.autoheal.is_none()) {
-            return at("its agent version has no image for it");
+            return at(
+                "its agent version has no image for it",
+                "the image of its kind, and for docker that of autoheal",
+            );
         }
         if self.kubernetes.is_some() != (self.kind == TargetKind::Kubernetes) {
-            return at("the member kubernetes belongs to kubernetes targets, and to all of them");
+            return at(
+                "the member kubernetes is missing, or stands at a docker target",
+                "it at kubernetes targets, at all of them and at no other",
+            );
         }
         if let Some(kubernetes) = &self.kubernetes {
             let quantity = |text: &String| {
@@ -123,7 +134,10 @@ impl Target {
                     .all(quantity)
                 })
             {
-                return at("its namespace or its agent's resources follow no grammar");
+                return at(
+                    "its namespace or its agent's resources follow no grammar",
+                    "a label of RFC 1123, and quantities of 1 to 32 letters, digits and points",
+                );
             }
         }
         if let Some(socket) = &self.docker_socket {
@@ -133,14 +147,17 @@ impl Target {
                 || !socket.starts_with('/')
                 || !socket.chars().all(fits)
             {
-                return at("its docker socket is no plain absolute path, or it is no docker target");
+                return at(
+                    "its docker socket is no plain absolute path, or it is no docker target",
+                    "at docker targets an absolute path of 2 to 128 letters, digits and / . _ -",
+                );
             }
         }
         if let Some(verifier) = &self.verifier {
             verifier.check(self.id)?;
         }
         if !ascending(self.deployments.iter().map(|deployment| deployment.id)) {
-            return at("its deployments are out of order");
+            return at("its deployments are out of order", "each once, ascending by UUID");
         }
         for deployment in &self.deployments {
             deployment.check(self.kind)?;

@@ -7,12 +7,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::walk::Walk;
 use super::{Place, Reached};
-use crate::bundle::desired::{AgentVersion, Deployment, DesiredState, HelmDeployment, ImageName};
+use crate::bundle::desired::{AgentVersion, Deployment, DesiredState, HelmDeployment, ImageName, wrong};
 use crate::bundle::head::{DocumentEntry, Head};
 use crate::bundle::index::Blob;
 use crate::domain::{Class, Digest, DocumentType, Error, Result, limits};
 
-/// Most absent images that an error names.
+/// Most absent images, or large deployments, that an error names.
 const NAMED: usize = 10;
 
 /// The documents of a head, and the desired state once its bytes passed.
@@ -37,7 +37,7 @@ impl<'a> Documents<'a> {
             .filter(|entry| entry.kind == DocumentType::DesiredState);
         let place = desired.next();
         if desired.next().is_some() {
-            return Err(wrong("the release has two desired states".into()).expected("at most one"));
+            return Err(wrong("the release has two desired states".into(), "at most one"));
         }
         Ok(Self {
             head,
@@ -78,29 +78,36 @@ impl<'a> Documents<'a> {
             .iter()
             .map(|entry| ((entry.kind, entry.digest), entry.size))
             .collect();
-        let mut whole: u64 = 0;
+        let size_of = |deployment: &Deployment| {
+            let sizes = deployment.documents().filter_map(|named| sizes.get(&named));
+            sizes.fold(0, |sum: u64, size| sum.saturating_add(*size))
+        };
+        let (mut whole, mut over): (u64, Vec<Large<'_>>) = (0, Vec::new());
         for target in &desired.targets {
             let size = target
                 .deployments
                 .iter()
-                .flat_map(Deployment::documents)
-                .filter_map(|named| sizes.get(&named))
-                .fold(0, |sum: u64, size| sum.saturating_add(*size));
+                .map(size_of)
+                .fold(0, |sum: u64, size| sum.saturating_add(size));
             if size > limits::TARGET_RENDERED_BYTES {
-                return Err(rendered(
-                    &format!("the deployments of target {:?} ({}) name", target.name, target.id),
-                    size,
-                    limits::TARGET_RENDERED_BYTES,
-                ));
+                over.extend(target.deployments.iter().map(|deployment| Large {
+                    size: size_of(deployment),
+                    target: &target.name,
+                    deployment,
+                }));
             }
             whole = whole.saturating_add(size);
         }
+        if !over.is_empty() {
+            return Err(rendered(over, "one target", limits::TARGET_RENDERED_BYTES));
+        }
         if whole > limits::RENDERED_BYTES {
-            return Err(rendered(
-                "the deployments of all targets name",
-                whole,
-                limits::RENDERED_BYTES,
-            ));
+            let all = desired.deployments().map(|(target, deployment)| Large {
+                size: size_of(deployment),
+                target: &target.name,
+                deployment,
+            });
+            return Err(rendered(all.collect(), "all targets", limits::RENDERED_BYTES));
         }
         Ok(())
     }
@@ -112,7 +119,10 @@ impl<'a> Documents<'a> {
     /// `E-CONTENT desired-state` or `image`.
     pub(super) fn check(&self, walk: &Walk<'_>) -> Result<()> {
         if self.place.is_some() && self.desired.is_none() {
-            return Err(wrong("the desired state was not carried as a document".into()));
+            return Err(wrong(
+                "the desired state was not carried as a document".into(),
+                "it among the first blobs, with the size that the head states",
+            ));
         }
         let nothing = DesiredState::default();
         let desired = self.desired.as_ref().unwrap_or(&nothing);
@@ -165,12 +175,16 @@ impl<'a> Documents<'a> {
             .filter(|(kind, _)| matches!(kind, DocumentType::Compose | DocumentType::Env | DocumentType::Values))
             .collect();
         if let Some((kind, digest)) = named.difference(&carried).next() {
-            return Err(wrong(format!(
-                "a deployment names {digest}, which is no document of type {kind} of this release"
-            )));
+            return Err(wrong(
+                format!("a deployment names {digest}, which is no document of type {kind} of this release"),
+                "a document of that type for every one that is named",
+            ));
         }
         if let Some((kind, digest)) = carried.difference(&named).next() {
-            return Err(wrong(format!("no deployment names the {kind} document {digest}")));
+            return Err(wrong(
+                format!("no deployment names the {kind} document {digest}"),
+                "only documents that deployments name",
+            ));
         }
         Ok(())
     }
@@ -218,20 +232,37 @@ fn chart(walk: &Walk<'_>, helm: &HelmDeployment) -> Result<ImageName> {
         })
 }
 
-fn rendered(whose: &str, size: u64, most: u64) -> Error {
+/// A deployment among those whose documents are too large together.
+struct Large<'a> {
+    size: u64,
+    target: &'a str,
+    deployment: &'a Deployment,
+}
+
+/// Lists the deployments, those with the largest documents first.
+fn rendered(mut over: Vec<Large<'_>>, whose: &str, most: u64) -> Error {
+    over.sort_by_key(|large| (std::cmp::Reverse(large.size), large.deployment.id));
+    let mut list: Vec<String> = over
+        .iter()
+        .take(NAMED)
+        .map(|large| {
+            let Deployment { application, id, .. } = large.deployment;
+            format!("{application} on {:?} ({id}) with {} bytes", large.target, large.size)
+        })
+        .collect();
+    if let Some(more) = over.len().checked_sub(NAMED).filter(|more| *more > 0) {
+        list.push(format!("{more} more"));
+    }
     Error::new(
         Class::Limit,
         "rendered",
-        format!("{whose} {size} bytes of documents, each counted as often as it is named"),
+        format!(
+            "the documents of these deployments, each counted as often as it is named, are too much to answer agents with: {}",
+            list.join(", ")
+        ),
     )
-    .expected(format!("at most {most}"))
-    .remedy("have the vendor make these documents smaller, or share them out over more targets and releases")
-}
-
-fn wrong(found: String) -> Error {
-    Error::new(Class::Content, "desired-state", found)
-        .expected("a desired state and documents that name each other, each carried once")
-        .remedy("correct it where the release is made; at a site, ask the vendor for a corrected bundle")
+    .expected(format!("at most {most} bytes for the deployments of {whose}"))
+    .remedy("make these documents smaller, or share the deployments out over more targets and releases, at the vendor")
 }
 
 fn image(found: String) -> Error {

@@ -1,9 +1,12 @@
 //! The walk from the names down: grammar, reachability, nesting, and the tags by which tools find what refers to an image.
+//!
+//! What belongs to a document whoever names it (nesting, uses, subject) is found level by level over all names together, each document
+//! once a level. What each repository reaches is found for each by itself, and counted.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashSet};
 
-use super::{EDGES, Edge, GraphBuilder, Node, Place, Reached, Referrer, Uses, content};
-use crate::bundle::index::TagLine;
+use super::{Edge, GraphBuilder, Node, Place, Reached, Referrer, Uses, content, count_edges};
+use crate::bundle::index::{RawTag, TagLine};
 use crate::domain::oci::Kind;
 use crate::domain::{Class, Digest, Error, RepositoryName, Result, Tag, limits};
 
@@ -15,9 +18,12 @@ pub(super) struct Walk<'a> {
     /// Ascending: repositories come in order, and the places of each are sorted.
     pub(super) reached: Vec<Reached>,
     pub(super) referrers: Vec<Referrer>,
-    pub(super) uses: HashMap<u32, Uses>,
+    /// By place in the index.
+    uses: Vec<Uses>,
     used_needs: HashSet<u32>,
     used_absent: HashSet<u32>,
+    /// References followed, over all repositories.
+    followed: usize,
 }
 
 impl<'a> Walk<'a> {
@@ -28,107 +34,185 @@ impl<'a> Walk<'a> {
             repositories: Vec::new(),
             reached: Vec::new(),
             referrers: Vec::new(),
-            uses: HashMap::with_capacity(builder.index.blobs.len()),
+            uses: vec![Uses::default(); builder.index.blobs.len()],
             used_needs: HashSet::new(),
             used_absent: HashSet::new(),
+            followed: 0,
         }
     }
 
-    /// Parses names and walks each repository's graph.
-    pub(super) fn names(&mut self) -> Result<()> {
-        for raw in &self.builder.index.tags {
-            let name = |error: crate::domain::ParseNameError| content("name", error.to_string()).with_source(error);
-            let repository: RepositoryName = raw.repository.parse().map_err(name)?;
-            let tag: Option<Tag> = raw.tag.as_deref().map(str::parse).transpose().map_err(name)?;
-            if let Some(last) = self.tags.last()
-                && tag.is_some()
-                && (&last.repository, &last.tag) == (&repository, &tag)
-            {
-                return Err(content(
-                    "tag-twice",
-                    format!(
-                        "{repository}:{} stands for two digests",
-                        raw.tag.as_deref().unwrap_or("")
-                    ),
-                ));
-            }
-            self.tags.push(TagLine {
-                digest: raw.digest,
-                media_type: raw.media_type.clone(),
-                repository,
-                size: raw.size,
-                tag,
-            });
+    /// Says that a blob is used as a document, manifest or config.
+    pub(super) fn use_early(&mut self, n: u32) {
+        if let Some(uses) = self.uses.get_mut(n as usize) {
+            uses.early = true;
         }
+    }
+
+    /// Parses names, and follows them down: all together, then repository by repository.
+    pub(super) fn names(&mut self) -> Result<()> {
+        let mut places = Vec::with_capacity(self.builder.index.tags.len());
+        for raw in &self.builder.index.tags {
+            let line = self.line(raw)?;
+            places.push(self.target(&line)?);
+            self.tags.push(line);
+        }
+        self.levels(places.iter().copied().collect())?;
         let tags = std::mem::take(&mut self.tags);
+        let mut rest = places.as_slice();
         for of_one in tags.chunk_by(|a, b| a.repository == b.repository) {
-            self.repository(of_one)?;
+            let (roots, more) = rest.split_at(of_one.len());
+            rest = more;
+            self.repository(of_one, roots)?;
         }
         self.tags = tags;
         Ok(())
     }
 
-    fn repository(&mut self, tags: &[TagLine]) -> Result<()> {
+    fn line(&self, raw: &RawTag) -> Result<TagLine> {
+        let name = |error: crate::domain::ParseNameError| content("name", error.to_string()).with_source(error);
+        let repository: RepositoryName = raw.repository.parse().map_err(name)?;
+        let tag: Option<Tag> = raw.tag.as_deref().map(str::parse).transpose().map_err(name)?;
+        if let Some(last) = self.tags.last()
+            && tag.is_some()
+            && (&last.repository, &last.tag) == (&repository, &tag)
+        {
+            return Err(content(
+                "tag-twice",
+                format!(
+                    "{repository}:{} stands for two digests",
+                    raw.tag.as_deref().unwrap_or("")
+                ),
+            ));
+        }
+        Ok(TagLine {
+            digest: raw.digest,
+            media_type: raw.media_type.clone(),
+            repository,
+            size: raw.size,
+            tag,
+        })
+    }
+
+    /// Finds the manifest that a name stands for.
+    fn target(&self, line: &TagLine) -> Result<u32> {
+        let blob = match self.builder.lookup.get(&line.digest) {
+            Some(Place::Blob(n)) => self.builder.index.blobs.get(*n as usize).map(|blob| (*n, blob)),
+            _ => None,
+        };
+        blob.filter(|(_, blob)| blob.size == line.size && blob.media_type == Some(line.media_type.as_str()))
+            .map(|(n, _)| n)
+            .ok_or_else(|| {
+                content(
+                    "name-target",
+                    format!(
+                        "{} names {}, which is not carried as the manifest it is said to be",
+                        line.repository, line.digest
+                    ),
+                )
+            })
+    }
+
+    /// Follows all names at once. A document may stand on several levels; only the deepest can break the limit.
+    fn levels(&mut self, roots: BTreeSet<u32>) -> Result<()> {
+        let mut seen: HashSet<u32> = HashSet::with_capacity(self.builder.nodes.len());
+        let mut level = roots;
+        let mut depth = 1;
+        while let Some(first) = level.first() {
+            if depth > limits::MANIFEST_NESTING {
+                let blob = self.builder.index.blobs.get(*first as usize);
+                let which = blob.map_or_else(String::new, |blob| format!(", {} among them", blob.digest));
+                return Err(Error::new(
+                    Class::Limit,
+                    "nesting",
+                    format!("documents are nested deeper than {}{which}", limits::MANIFEST_NESTING),
+                )
+                .expected(format!("at most {} levels below a name", limits::MANIFEST_NESTING))
+                .remedy("have the vendor name the inner indexes themselves"));
+            }
+            let mut next = BTreeSet::new();
+            for n in level {
+                let node = self.node(n)?;
+                if seen.insert(n) {
+                    self.visit(n, node);
+                }
+                next.extend(children(node));
+            }
+            level = next;
+            depth += 1;
+        }
+        Ok(())
+    }
+
+    /// Takes note of what a document is, and of what it uses.
+    fn visit(&mut self, n: u32, node: &Node) {
+        self.use_early(n);
+        let blob = self.builder.index.blobs.get(n as usize);
+        if let (Some(about), Some(blob)) = (&node.about, blob)
+            && let Some(media_type) = blob.media_type
+        {
+            self.referrers.push(Referrer {
+                subject: about.subject,
+                digest: blob.digest,
+                size: blob.size,
+                media_type,
+                artifact_type: about.artifact_type.clone(),
+                annotations: about.annotations.clone(),
+            });
+        }
+        for edge in &node.edges {
+            match edge {
+                Edge::Config(n) => self.use_early(*n),
+                Edge::Layer(n) => {
+                    if let Some(uses) = self.uses.get_mut(*n as usize) {
+                        uses.layer = true;
+                    }
+                }
+                Edge::NeededLayer(n) => {
+                    self.used_needs.insert(*n);
+                }
+                Edge::Child(_) => {}
+                Edge::AbsentChild(n) => {
+                    self.used_absent.insert(*n);
+                }
+            }
+        }
+    }
+
+    /// Finds what a repository reaches.
+    fn repository(&mut self, tags: &[TagLine], roots: &[u32]) -> Result<()> {
         let Some(repository) = tags.first().map(|tag| tag.repository.clone()) else {
             return Ok(());
         };
-        let number = u32::try_from(self.repositories.len()).unwrap_or(u32::MAX);
-        let mut levels: HashMap<u32, usize> = HashMap::new();
+        let index = self.builder.index;
+        let needs_start = u32::try_from(index.blobs.len()).unwrap_or(u32::MAX);
         let mut manifests: HashSet<Digest> = HashSet::new();
         let mut found: HashSet<u32> = HashSet::new();
-        for tag in tags {
-            let blob = match self.builder.lookup.get(&tag.digest) {
-                Some(Place::Blob(n)) => self.builder.index.blobs.get(*n as usize).map(|blob| (*n, blob)),
-                _ => None,
-            };
-            let named =
-                blob.filter(|(_, blob)| blob.size == tag.size && blob.media_type == Some(tag.media_type.as_str()));
-            let Some((n, _)) = named else {
-                return Err(content(
-                    "name-target",
-                    format!(
-                        "{repository} names {}, which is not carried as the manifest it is said to be",
-                        tag.digest
-                    ),
-                ));
-            };
-            let mut stack = vec![(n, 1)];
-            while let Some((n, level)) = stack.pop() {
-                if level > limits::MANIFEST_NESTING {
-                    return Err(Error::new(
-                        Class::Limit,
-                        "nesting",
-                        format!("{repository} nests documents deeper than {}", limits::MANIFEST_NESTING),
-                    ));
-                }
-                // A document may be reached on several ways; only a deeper one can still break the limit.
-                if levels.get(&n).is_some_and(|seen| *seen >= level) {
-                    continue;
-                }
-                let first_visit = levels.insert(n, level).is_none();
-                let node = self
-                    .builder
-                    .nodes
-                    .get(&n)
-                    .ok_or_else(|| content("unlisted", format!("a manifest of {repository} was not read")))?;
-                if first_visit {
-                    found.insert(n);
-                    self.visit(n, node, &repository, &mut manifests, &mut found);
-                }
-                stack.extend(node.edges.iter().filter_map(|edge| match edge {
-                    Edge::Child(child) => Some((*child, level.saturating_add(1))),
-                    _ => None,
-                }));
+        let mut stack = roots.to_vec();
+        while let Some(n) = stack.pop() {
+            if !found.insert(n) {
+                continue;
             }
+            let node = self.node(n)?;
+            count_edges(&mut self.followed, node.edges.len().saturating_add(1))?;
+            manifests.extend(index.blobs.get(n as usize).map(|blob| blob.digest));
+            for edge in &node.edges {
+                match edge {
+                    Edge::Config(n) | Edge::Layer(n) => {
+                        found.insert(*n);
+                    }
+                    Edge::NeededLayer(n) => {
+                        found.insert(needs_start.saturating_add(*n));
+                    }
+                    Edge::Child(child) => stack.push(*child),
+                    Edge::AbsentChild(n) => {
+                        manifests.extend(index.absent.get(*n as usize).map(|absent| absent.digest));
+                    }
+                }
+            }
+            self.check_names(found.len())?;
         }
         self.check_conventions(tags, &manifests)?;
-        if self.reached.len().saturating_add(found.len()) > EDGES {
-            return Err(Error::new(
-                Class::Limit,
-                "names",
-                "the release has too many pairs of repository and content",
-            ));
-        }
+        let number = u32::try_from(self.repositories.len()).unwrap_or(u32::MAX);
         let mut places: Vec<u32> = found.into_iter().collect();
         places.sort_unstable();
         self.reached.extend(places.into_iter().map(|place| Reached {
@@ -139,54 +223,32 @@ impl<'a> Walk<'a> {
         Ok(())
     }
 
-    fn visit(
-        &mut self,
-        n: u32,
-        node: &Node,
-        repository: &RepositoryName,
-        manifests: &mut HashSet<Digest>,
-        found: &mut HashSet<u32>,
-    ) {
-        self.uses.entry(n).or_default().early = true;
-        let blobs = &self.builder.index.blobs;
-        let needs_start = u32::try_from(blobs.len()).unwrap_or(u32::MAX);
-        if let Some(blob) = blobs.get(n as usize) {
-            manifests.insert(blob.digest);
-            if let (Some(about), Some(media_type)) = (&node.about, blob.media_type) {
-                self.referrers.push(Referrer {
-                    repository: repository.clone(),
-                    subject: about.subject,
-                    digest: blob.digest,
-                    size: blob.size,
-                    media_type,
-                    artifact_type: about.artifact_type.clone(),
-                    annotations: about.annotations.clone(),
-                });
-            }
+    /// Bounds the pairs of repository and content by what the release carries.
+    fn check_names(&self, more: usize) -> Result<()> {
+        let index = self.builder.index;
+        let lines = index.tags.len() + index.needs.len() + index.blobs.len();
+        let most = limits::NAMES.saturating_add(lines.saturating_mul(limits::NAMES_PER_LINE));
+        let pairs = self.reached.len().saturating_add(more);
+        if pairs > most {
+            return Err(Error::new(
+                Class::Limit,
+                "names",
+                format!("the release has {pairs} pairs of repository and content or more"),
+            )
+            .expected(format!(
+                "at most {most} for the {lines} tags, needs and blobs of its index"
+            ))
+            .remedy("have the vendor name the same images in fewer repositories"));
         }
-        for edge in &node.edges {
-            match edge {
-                Edge::Config(n) => {
-                    self.uses.entry(*n).or_default().early = true;
-                    found.insert(*n);
-                }
-                Edge::Layer(n) => {
-                    self.uses.entry(*n).or_default().layer = true;
-                    found.insert(*n);
-                }
-                Edge::NeededLayer(n) => {
-                    self.used_needs.insert(*n);
-                    found.insert(needs_start.saturating_add(*n));
-                }
-                Edge::Child(_) => {}
-                Edge::AbsentChild(n) => {
-                    self.used_absent.insert(*n);
-                    if let Some(absent) = self.builder.index.absent.get(*n as usize) {
-                        manifests.insert(absent.digest);
-                    }
-                }
-            }
-        }
+        Ok(())
+    }
+
+    fn node(&self, n: u32) -> Result<&'a Node> {
+        let builder = self.builder;
+        builder
+            .nodes
+            .get(&n)
+            .ok_or_else(|| content("unlisted", "a manifest was not read".into()))
     }
 
     /// Tags by which tools find what refers to an image must really do so: nothing else may hide behind them.
@@ -241,7 +303,7 @@ impl<'a> Walk<'a> {
     pub(super) fn everything_is_used(&self) -> Result<()> {
         let index = self.builder.index;
         for (n, blob) in (0_u32..).zip(&index.blobs) {
-            let uses = self.uses.get(&n).copied().unwrap_or_default();
+            let uses = self.uses.get(n as usize).copied().unwrap_or_default();
             if !uses.early && !uses.layer {
                 return Err(content(
                     "unreachable",
@@ -274,4 +336,12 @@ impl<'a> Walk<'a> {
         }
         Ok(())
     }
+}
+
+/// Returns the documents that an index carries.
+fn children(node: &Node) -> impl Iterator<Item = u32> {
+    node.edges.iter().filter_map(|edge| match edge {
+        Edge::Child(child) => Some(*child),
+        _ => None,
+    })
 }

@@ -189,7 +189,9 @@ fn owner_of_subject(k: &str) -> String {
     format!(
         "coalesce({}, {})",
         first("blob b JOIN content o ON b.digest = ?4 AND o.blob = b.id"),
-        first("(SELECT * FROM referrer WHERE subject = ?4) o")
+        first(&format!(
+            "referrer f CROSS JOIN content o ON f.subject = ?4 AND o.repository = {k}.repository AND o.blob = f.blob AND o.release = f.release"
+        ))
     )
 }
 
@@ -421,9 +423,10 @@ pub fn referrers(
             "WITH {CANDIDATES},
              o AS MATERIALIZED (SELECT k.place, k.repository, k.scope, {} AS owner FROM k),
              w AS MATERIALIZED (SELECT repository, owner FROM o WHERE {} ORDER BY place LIMIT 1)
-             SELECT f.repository, f.blob, f.release
+             SELECT c.repository, f.blob, f.release
              FROM w CROSS JOIN release l ON l.scope = w.owner AND l.id IN (SELECT value FROM json_each(?2))
-             CROSS JOIN referrer f ON f.repository = w.repository AND f.subject = ?4 AND f.release = l.id
+             CROSS JOIN referrer f ON f.subject = ?4 AND f.release = l.id
+             CROSS JOIN content c ON c.repository = w.repository AND c.blob = f.blob AND c.release = l.id
              WHERE (?5 IS NULL OR f.artifact_type = ?5)
                AND f.blob > coalesce((SELECT id FROM blob WHERE digest = ?6), 0)
              ORDER BY f.blob LIMIT ?7",
@@ -450,9 +453,10 @@ pub fn referrers(
         .sql("list referrers")?;
     let mut read = connection
         .prepare_cached(
-            "SELECT b.digest, b.size, f.media_type, f.artifact_type, f.annotations
+            "SELECT b.digest, b.size, c.media_type, f.artifact_type, f.annotations
              FROM referrer f JOIN blob b ON b.id = f.blob
-             WHERE f.repository = ?1 AND f.subject = ?2 AND f.blob = ?3 AND f.release = ?4",
+             JOIN content c ON c.repository = ?1 AND c.blob = f.blob AND c.release = f.release
+             WHERE f.subject = ?2 AND f.blob = ?3 AND f.release = ?4",
         )
         .sql("read a referrer")?;
     let (mut found, mut bytes) = (Vec::new(), 0_usize);

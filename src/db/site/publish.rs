@@ -95,16 +95,12 @@ pub enum NameRow {
         /// Its manifest or index.
         digest: Digest,
     },
-    /// A manifest that refers to another one. It needs a [`NameRow::Content`] row too.
+    /// A manifest that refers to another one. Those repositories list it that have a [`NameRow::Content`] row for it.
     Referrer {
-        /// The repository.
-        repository: RepositoryName,
         /// What it is about; that may be absent.
         subject: Digest,
         /// The manifest that refers.
         digest: Digest,
-        /// Its media type.
-        media_type: String,
         /// Its artifact type.
         artifact_type: Option<String>,
         /// Its annotations as a JSON object.
@@ -348,29 +344,19 @@ impl Names<'_> {
                     .sql("record a tag")?;
             }
             NameRow::Referrer {
-                repository,
                 subject,
                 digest,
-                media_type,
                 artifact_type,
                 annotations,
             } => {
-                let (repository, blob) = (self.repository(repository)?, self.blob(digest)?);
+                let blob = self.blob(digest)?;
                 self.transaction
                     .prepare_cached(
-                        "INSERT INTO referrer (repository, subject, blob, release, media_type, artifact_type, annotations)
-                         VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+                        "INSERT INTO referrer (subject, release, blob, artifact_type, annotations)
+                         VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
                     )
                     .and_then(|mut insert| {
-                        insert.execute(params![
-                            repository,
-                            subject,
-                            blob,
-                            self.release.0,
-                            media_type,
-                            artifact_type,
-                            annotations
-                        ])
+                        insert.execute(params![subject, self.release.0, blob, artifact_type, annotations])
                     })
                     .sql("record a referrer")?;
             }

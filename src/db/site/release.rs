@@ -286,14 +286,20 @@ pub fn mark(connection: &Connection, scope: &Scope) -> Result<Option<Mark>> {
 /// Those of [`SqlResult::sql`].
 pub fn retained_blob(connection: &Connection, domain: Hash, digest: &Digest) -> Result<Option<u64>> {
     connection
-        .prepare_cached(
-            "SELECT b.size FROM blob b WHERE b.digest = ?1 AND EXISTS (
-                 SELECT 1 FROM scope s JOIN release r ON r.scope = s.id
-                 JOIN release_blob rb ON rb.release = r.id AND rb.blob = b.id WHERE s.domain = ?2)",
-        )
+        .prepare_cached(RETAINED_BLOB)
         .and_then(|mut select| select.query_row(params![digest, domain], |row| row.get(0)).optional())
         .sql("look for needed content")
 }
+
+/// Asked for each blob of a refused bundle, so both parts look it up by an index.
+pub(in crate::db) const IS_REFERENCED: &str =
+    "SELECT EXISTS (SELECT 1 FROM blob b JOIN release_blob rb ON rb.blob = b.id WHERE b.digest = ?1)
+         OR EXISTS (SELECT 1 FROM release_page WHERE sha256 = ?2)";
+
+/// Asked for each thing that a bundle needs.
+pub(in crate::db) const RETAINED_BLOB: &str = "SELECT b.size FROM blob b WHERE b.digest = ?1 AND EXISTS (
+         SELECT 1 FROM scope s JOIN release r ON r.scope = s.id
+         JOIN release_blob rb ON rb.release = r.id AND rb.blob = b.id WHERE s.domain = ?2)";
 
 /// Whether any release refers to content: as a blob or as an index page.
 ///
@@ -302,10 +308,7 @@ pub fn retained_blob(connection: &Connection, domain: Hash, digest: &Digest) -> 
 /// Those of [`SqlResult::sql`].
 pub fn is_referenced(connection: &Connection, digest: &Digest) -> Result<bool> {
     connection
-        .prepare_cached(
-            "SELECT EXISTS (SELECT 1 FROM blob b JOIN release_blob rb ON rb.blob = b.id WHERE b.digest = ?1)
-                 OR EXISTS (SELECT 1 FROM release_page WHERE sha256 = ?2)",
-        )
+        .prepare_cached(IS_REFERENCED)
         .and_then(|mut select| select.query_row(params![digest, digest.0], |row| row.get(0)))
         .sql("look for references")
 }

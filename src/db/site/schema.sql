@@ -65,6 +65,7 @@ CREATE TABLE release_page (
   size    INTEGER NOT NULL,
   PRIMARY KEY (release, number)
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX release_of_page ON release_page (sha256);
 
 CREATE TABLE home_host (
   release INTEGER NOT NULL REFERENCES release (id),
@@ -100,6 +101,8 @@ CREATE TABLE release_blob (
   blob    INTEGER NOT NULL REFERENCES blob (id),
   PRIMARY KEY (release, blob)
 ) STRICT, WITHOUT ROWID;
+-- Whether anybody else has a blob: asked for each one of a refused bundle.
+CREATE INDEX release_of_blob ON release_blob (blob);
 
 CREATE TABLE repository (
   id   INTEGER PRIMARY KEY,
@@ -138,15 +141,14 @@ CREATE TABLE tag_claim (
   PRIMARY KEY (repository, tag, since)
 ) STRICT, WITHOUT ROWID;
 
+-- What is about other content, once a release: which repositories have it, `content` says.
 CREATE TABLE referrer (
-  repository    INTEGER NOT NULL REFERENCES repository (id),
   subject       BLOB    NOT NULL,       -- digest of the subject
-  blob          INTEGER NOT NULL REFERENCES blob (id),
   release       INTEGER NOT NULL REFERENCES release (id),
-  media_type    TEXT    NOT NULL,
+  blob          INTEGER NOT NULL REFERENCES blob (id),
   artifact_type TEXT,
   annotations   TEXT    NOT NULL,       -- JSON object
-  PRIMARY KEY (repository, subject, blob, release)
+  PRIMARY KEY (subject, release, blob)
 ) STRICT, WITHOUT ROWID;
 
 -- What the desired state of a release says: whose agents are answered also when the document itself is damaged.

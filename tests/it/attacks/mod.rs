@@ -7,6 +7,7 @@ mod bodies;
 mod documents;
 mod floods;
 mod logins;
+mod proportion;
 mod registry;
 mod secrets;
 mod snapshot;
@@ -19,7 +20,7 @@ use std::path::Path;
 use crate::format::vectors::vectors;
 
 /// Case, tests of `tests/` and `src/` that show it, and vectors of `bundle-spec/vectors/bad` by the beginning of their names.
-const CASES: [(&str, &[&str], &[&str]); 33] = [
+const CASES: [(&str, &[&str], &[&str]); 34] = [
     (
         "A01: nobody speaks for another target",
         &[
@@ -225,7 +226,12 @@ const CASES: [(&str, &[&str], &[&str]); 33] = [
     ),
     (
         "J16: answers out of proportion to a bundle",
-        &["every_bad_vector_changes_nothing_and_a_newer_bundle_imports_afterwards"],
+        &[
+            "every_bad_vector_changes_nothing_and_a_newer_bundle_imports_afterwards",
+            "a_dry_run_says_the_same_and_writes_one_row",
+            "the_program_refuses_every_bad_vector_with_its_exit_code",
+            "j16_the_vendor_is_told_which_deployments_before_anything_is_packed",
+        ],
         &["j16-"],
     ),
     (
@@ -296,6 +302,20 @@ const CASES: [(&str, &[&str], &[&str]); 33] = [
             "k20_k22_k23_k24_nothing_that_others_bring_in_changes_anything_for_a",
         ],
         &[],
+    ),
+    (
+        "J17: work out of proportion to a bundle",
+        &[
+            "every_bad_vector_changes_nothing_and_a_newer_bundle_imports_afterwards",
+            "a_dry_run_says_the_same_and_writes_one_row",
+            "every_twin_imports",
+            "j17_what_refers_to_an_image_is_kept_once_whatever_names_it",
+            "j17_rows_follow_the_lines_of_the_index",
+            "j17_the_vendor_is_refused_what_sites_would_refuse",
+            "index_lines_are_bounded",
+            "questions_asked_for_every_blob_are_looked_up",
+        ],
+        &["j17-"],
     ),
 ];
 

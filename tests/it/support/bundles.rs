@@ -218,6 +218,23 @@ impl Vendor {
         self.pack_as((product, "stable"), sequence, made, SMALL_CHUNKS, change)
     }
 
+    /// Makes the bundle of a release of any content: manifests are in it, every other blob is in `blobs`.
+    pub(crate) fn bundle_with(
+        &self,
+        sequence: u64,
+        content: BundleContent,
+        blobs: BTreeMap<Digest, Vec<u8>>,
+    ) -> Vec<u8> {
+        let manifest = content.tags[0].digest;
+        let made = (content, Blobs(blobs), manifest, Vec::new());
+        self.pack(("crm", "stable"), sequence, made, SMALL_CHUNKS).bytes
+    }
+
+    /// Lays out a release of any content, as `create` does before it packs.
+    pub(crate) fn layout(&self, content: &BundleContent) -> Result<BundleLayout> {
+        BundleLayout::new(&statement(("crm", "stable"), 1), content, &self.chain, SMALL_CHUNKS)
+    }
+
     fn pack(
         &self,
         scope: (&str, &str),
@@ -230,25 +247,14 @@ impl Vendor {
 
     fn pack_as(
         &self,
-        (product, channel): (&str, &str),
+        scope: (&str, &str),
         sequence: u64,
         made: (BundleContent, Blobs, Digest, Vec<Digest>),
         packing: Packing,
         change: impl FnOnce(&mut ReleaseStatement),
     ) -> Made {
         let (content, blobs, manifest, layers) = made;
-        let mut release = ReleaseStatement {
-            product: product.parse().unwrap(),
-            channel: channel.parse().unwrap(),
-            version: format!("{sequence}.0"),
-            epoch: 0,
-            sequence,
-            issued_at: "2026-11-01T00:00:00Z".parse().unwrap(),
-            expires: "2090-01-01T00:00:00Z".parse().unwrap(),
-            audience: Audience::ANY,
-            home_hosts: vec!["registry.test".into()],
-            minimum_appliance: Version::new(0, 1, 0),
-        };
+        let mut release = statement(scope, sequence);
         change(&mut release);
         let plan = BundleLayout::new(&release, &content, &self.chain, packing).unwrap();
         let mut payload = Vec::new();
@@ -260,6 +266,21 @@ impl Vendor {
             manifest,
             layers,
         }
+    }
+}
+
+fn statement((product, channel): (&str, &str), sequence: u64) -> ReleaseStatement {
+    ReleaseStatement {
+        product: product.parse().unwrap(),
+        channel: channel.parse().unwrap(),
+        version: format!("{sequence}.0"),
+        epoch: 0,
+        sequence,
+        issued_at: "2026-11-01T00:00:00Z".parse().unwrap(),
+        expires: "2090-01-01T00:00:00Z".parse().unwrap(),
+        audience: Audience::ANY,
+        home_hosts: vec!["registry.test".into()],
+        minimum_appliance: Version::new(0, 1, 0),
     }
 }
 

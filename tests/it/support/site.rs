@@ -236,10 +236,8 @@ impl Draft<'_> {
     pub(crate) fn referrer(mut self, repository: &str, subject: &Digest, artifact_type: &str, manifest: &[u8]) -> Self {
         let digest = self.put(repository, manifest, Some(oci::OCI_MANIFEST));
         self.names.push(NameRow::Referrer {
-            repository: repository.parse().unwrap(),
             subject: *subject,
             digest,
-            media_type: oci::OCI_MANIFEST.into(),
             artifact_type: Some(artifact_type.into()),
             annotations: r#"{"by":"test"}"#.into(),
         });
