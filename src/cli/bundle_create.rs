@@ -1,6 +1,5 @@
 //! `airlock bundle create`: a signed bundle from a release file.
 
-use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -13,7 +12,7 @@ use super::ui::{Format, Ui, bytes, escape};
 use super::workspace_folder::WorkspaceArgs;
 use crate::bundle::desired::{DesiredState, Target};
 use crate::domain::{Class, Error, Result, Timestamp};
-use crate::stream::read_bounded;
+use crate::stream::{open_named, read_bounded};
 use crate::vendor_side::collect::{Platform, RegistryOptions};
 use crate::vendor_side::release::Overrides;
 use crate::vendor_side::release_file::{RELEASE_FILE_BYTES, ReleaseFile};
@@ -193,7 +192,7 @@ fn target_json(target: &Target) -> Value {
 }
 
 fn read_release_file(path: &Path) -> Result<ReleaseFile> {
-    let file = File::open(path).map_err(|e| Error::io("open the release file", path, e))?;
+    let file = open_named(path, "open the release file")?;
     let bytes = read_bounded(file, RELEASE_FILE_BYTES, "the release file")?;
     let text = String::from_utf8(bytes)
         .map_err(|_| Error::new(Class::Usage, "yaml", format!("{} is no UTF-8 text", path.display())))?;

@@ -10,6 +10,7 @@ use super::fleet::{EarlierRelease, Ids, Prepared, Removals, assemble, prepare};
 use super::pack::{Destination, PackEvent, Packed, pack};
 use super::release::{Overrides, resolve};
 use super::release_file::ReleaseFile;
+use super::release_signers::other_role;
 use super::signing_time::SigningTime;
 use super::workspace::Workspace;
 use crate::bundle::desired::DesiredState;
@@ -90,13 +91,8 @@ pub fn release_keys(
     for path in named {
         let key = super::key_ring::open_key(path, ask)?;
         if role.key(key.public().id()).is_none() {
-            return Err(Error::new(
-                Class::Trust,
-                "other-role",
-                format!("the key in {} does not sign releases", path.display()),
-            )
-            .expected("a key of the release role of the newest root")
-            .remedy("look at the key ids with `airlock vendor trust show`"));
+            let what = format!("the key in {}", path.display());
+            return Err(other_role(&role, root.version, &what));
         }
         keys.push(key);
     }

@@ -22,6 +22,7 @@ mod leak;
 mod pack;
 pub mod release;
 pub mod release_file;
+mod release_signers;
 mod root_change;
 mod signing_time;
 mod suggest;
@@ -32,8 +33,9 @@ mod yaml;
 
 pub use build::{Build, BuildEvent, Built, build, release_keys};
 pub use enrol::{Enrolled, enrol};
-pub use key_ring::{AskPassphrase, KeyRing, PUBLIC_SUFFIX};
+pub use key_ring::{AskPassphrase, KeyRing, PUBLIC_SUFFIX, open_key};
 pub use pack::{Destination, PackEvent, Packed, pack};
+pub use release_signers::{ReleaseSigners, chain_beside};
 pub use root_change::{NewRoot, RootChange};
 pub use signing_time::SigningTime;
 pub use trust::{adopt, apply, propose, sign_proposal};
