@@ -166,7 +166,9 @@ impl UnsignedBundle {
             &self.approvals,
         ];
         bytes_before_payload(entries, &self.pages, self.head.payload_offset).map_err(|error| {
-            error.remedy("keep the signature in a file beside the bundle: `airlock bundle sign --detached`, then --signatures")
+            error.remedy(
+                "keep the signature in a file beside the bundle: `airlock bundle sign --detached`, then --signatures",
+            )
         })
     }
 

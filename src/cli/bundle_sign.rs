@@ -96,7 +96,10 @@ pub(super) fn run(args: &SignArgs, ui: &mut Ui) -> Result<()> {
         write_atomically(out, &canonical::to_vec(&json!({"signatures": new})), 0o644)?;
         return ui.result(
             &json!({"head_digest": bundle.head_digest(), "key": id, "detached": out}),
-            format!("signed with key {id}; the signature is in {}", escape(&out.display().to_string())),
+            format!(
+                "signed with key {id}; the signature is in {}",
+                escape(&out.display().to_string())
+            ),
         );
     }
     for signature in new {

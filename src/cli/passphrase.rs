@@ -37,8 +37,10 @@ impl PassphraseArgs {
     pub(super) fn for_new_keys(&self) -> Result<Option<Zeroizing<String>>> {
         match self.in_file()? {
             Some(passphrase) => Ok(Some(passphrase)),
-            None if io::stdin().is_terminal() => Ok(Some(ask_twice("passphrase for the new keys (nothing for none): ")?)
-                .filter(|passphrase| !passphrase.is_empty())),
+            None if io::stdin().is_terminal() => {
+                Ok(Some(ask_twice("passphrase for the new keys (nothing for none): ")?)
+                    .filter(|passphrase| !passphrase.is_empty()))
+            }
             None => Ok(None),
         }
     }

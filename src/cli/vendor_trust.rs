@@ -12,9 +12,7 @@ use super::workspace_folder::WorkspaceArgs;
 use crate::crypto::{KeyId, PublicKey, RoleName, RootDocument, SigningKey, replace_signing_key};
 use crate::domain::{Class, Error, Name, Result, limits};
 use crate::stream::{open_named, read_bounded, write_atomically};
-use crate::vendor_side::{
-    KeyRing, NewRoot, RootChange, Workspace, adopt, apply, open_key, propose, sign_proposal,
-};
+use crate::vendor_side::{KeyRing, NewRoot, RootChange, Workspace, adopt, apply, open_key, propose, sign_proposal};
 
 /// Show and change the trust root.
 #[derive(Debug, Subcommand)]
@@ -253,7 +251,11 @@ fn change_passphrase(args: &PassphraseChangeArgs, ui: &mut Ui) -> Result<()> {
         replace_signing_key(path, key, new.as_ref().map(|new| new.as_str()))?;
     }
     let ids: Vec<KeyId> = keys.iter().map(|key| key.public().id()).collect();
-    let what = if args.remove { "without a passphrase" } else { "has the new passphrase" };
+    let what = if args.remove {
+        "without a passphrase"
+    } else {
+        "has the new passphrase"
+    };
     let lines: Vec<String> = args
         .keys
         .iter()

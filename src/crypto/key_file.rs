@@ -58,11 +58,7 @@ impl KeyFile {
             return Err(Error::new(
                 Class::Trust,
                 "key-file",
-                format!(
-                    "the key file {} has mode {:o}",
-                    path.display(),
-                    looked.mode()
-                ),
+                format!("the key file {} has mode {:o}", path.display(), looked.mode()),
             )
             .expected("a regular file that only its owner may read")
             .remedy(format!(
@@ -126,8 +122,9 @@ impl KeyFile {
             (true, None) => return Err(wrong(PASSPHRASE, "needs a passphrase").remedy("give --passphrase-file FILE")),
             (true, Some(passphrase)) => ed25519_dalek::SigningKey::from_pkcs8_encrypted_pem(&self.pem, passphrase)
                 .map_err(|_| wrong(PASSPHRASE, "does not open with this passphrase"))?,
-            (false, _) => ed25519_dalek::SigningKey::from_pkcs8_pem(&self.pem)
-                .map_err(|_| wrong(Code::new("key-file"), "holds no Ed25519 private key").expected("PKCS#8 in PEM form"))?,
+            (false, _) => ed25519_dalek::SigningKey::from_pkcs8_pem(&self.pem).map_err(|_| {
+                wrong(Code::new("key-file"), "holds no Ed25519 private key").expected("PKCS#8 in PEM form")
+            })?,
         };
         Ok(SigningKey::from_secret(key.as_bytes()))
     }
@@ -158,7 +155,10 @@ pub fn replace_signing_key(path: &Path, key: &SigningKey, passphrase: Option<&st
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(Error::io("remove", &draft, error)),
         _ => {}
     }
-    #[expect(clippy::disallowed_methods, reason = "written whole and synced, with a mode of its own")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "written whole and synced, with a mode of its own"
+    )]
     let replaced = write_new(&draft, bytes.as_bytes())
         .and_then(|()| std::fs::rename(&draft, path).map_err(|e| Error::io("replace the key file", path, e)));
     if let Err(error) = replaced {

@@ -87,10 +87,7 @@ impl BundleInPlace {
     ///
     /// `E-IO`.
     pub fn input(&self) -> Result<Box<dyn Input>> {
-        let file = self
-            .file
-            .try_clone()
-            .map_err(|e| Error::io("read", &self.path, e))?;
+        let file = self.file.try_clone().map_err(|e| Error::io("read", &self.path, e))?;
         Ok(Box::new(Seekable::new(file, self.size)))
     }
 
@@ -146,4 +143,5 @@ impl BundleInPlace {
 }
 
 /// What to do where a medium cannot be written.
-const DETACHED: &str = "write the signature into a file of its own with --detached FILE, or copy the bundle to where it can be written";
+const DETACHED: &str =
+    "write the signature into a file of its own with --detached FILE, or copy the bundle to where it can be written";

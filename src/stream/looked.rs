@@ -245,7 +245,10 @@ mod tests {
         std::os::unix::fs::symlink("../own", inner.join("deep/up")).unwrap();
         let held = Looked::at(&inner).unwrap().open_with(OFlags::PATH).unwrap();
         for good in ["own", "deep/up", "deep/../own"] {
-            assert!(Looked::below(held.as_fd(), Path::new(good)).unwrap().is_file(), "{good}");
+            assert!(
+                Looked::below(held.as_fd(), Path::new(good)).unwrap().is_file(),
+                "{good}"
+            );
         }
         for bad in ["out", "../secret", "deep/../../secret", "/etc/hostname"] {
             let error = Looked::below(held.as_fd(), Path::new(bad)).unwrap_err();

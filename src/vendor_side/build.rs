@@ -5,11 +5,12 @@
 
 use std::path::PathBuf;
 
-use super::collect::{RegistryOptions, Stored, collect_all};
-use super::fleet::{EarlierRelease, Ids, Prepared, Removals, assemble, prepare};
+use super::collect::{EXPANDED_BYTES, LocalLayouts, RegistryOptions, Stored, collect_all};
+use super::fleet::{EarlierRelease, Ids, Prepared, Removals, assemble, check_walls, prepare};
 use super::pack::{Destination, PackEvent, Packed, pack};
 use super::release::{Overrides, resolve};
 use super::release_file::ReleaseFile;
+use super::release_folder::ReleaseFolder;
 use super::release_signers::other_role;
 use super::signing_time::SigningTime;
 use super::workspace::Workspace;
@@ -116,7 +117,10 @@ pub fn build(
     let ledger = workspace.ledger()?;
     let chain = workspace.chain();
     let sites = ledger.read(ledger::sites)?;
-    let resolved = resolve(build.file, build.overrides, chain.newest(), &sites)?;
+    let allowed: Vec<PathBuf> = [&build.overrides.allow_outside[..], &build.file.allow_outside].concat();
+    let folder = ReleaseFolder::new(build.file.folder(), &allowed)?;
+    check_walls(build.file, &folder)?;
+    let resolved = resolve(build.file, &folder, build.overrides, chain.newest(), &sites)?;
     let release = resolved.release;
     build.time.check_release(release.issued_at, release.expires)?;
     build.time.check_vouching(chain.newest(), release.issued_at)?;
@@ -143,7 +147,7 @@ pub fn build(
         .iter()
         .map(|(name, text)| (name.as_str(), text.as_str()))
         .collect();
-    let mut prepared = prepare(build.file, &texts, build.registries, &mut |what| {
+    let mut prepared = prepare(build.file, &folder, &texts, build.registries, &mut |what| {
         events(BuildEvent::Collecting(what));
     })?;
     for warning in std::mem::take(&mut prepared.warnings) {
@@ -154,6 +158,10 @@ pub fn build(
         prepared.requests(),
         &resolved.platforms,
         build.registries,
+        &LocalLayouts {
+            folder,
+            expanded: build.overrides.expanded.unwrap_or(EXPANDED_BYTES),
+        },
         problems,
         |image| events(BuildEvent::Collecting(image)),
     )?;

@@ -4,9 +4,7 @@ use std::path::Path;
 
 use super::workspace::Workspace;
 use crate::bundle::OpenedBundle;
-use crate::crypto::{
-    BELOW_THRESHOLD, Chain, KeyId, PayloadType, Role, RoleName, RootDocument, Signature, verify_role,
-};
+use crate::crypto::{BELOW_THRESHOLD, Chain, KeyId, PayloadType, Role, RoleName, RootDocument, Signature, verify_role};
 use crate::domain::{Class, Error, Result};
 
 /// The newest root that is known of a bundle's vendor.
@@ -100,6 +98,9 @@ pub(super) fn other_role(role: &Role<'_>, version: u64, what: &str) -> Error {
         .map(ToString::to_string)
         .collect();
     Error::new(Class::Trust, "other-role", format!("{what} does not sign releases"))
-        .expected(format!("a key of the release role of root {version}: {}", keys.join(", ")))
+        .expected(format!(
+            "a key of the release role of root {version}: {}",
+            keys.join(", ")
+        ))
         .remedy("look at the key ids and their files with `airlock vendor trust show`")
 }

@@ -44,6 +44,11 @@ impl Problems {
         self.note(image, &Error::new(Class::Content, "missing", what));
     }
 
+    /// Whether there is none.
+    pub(in crate::vendor_side) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Ends with one error that lists every problem: of their class and code when they agree, else `E-CONTENT problems`.
     pub(in crate::vendor_side) fn into_result(self) -> Result<(), Error> {
         let Some(first) = self.0.first() else { return Ok(()) };
@@ -56,16 +61,21 @@ impl Problems {
         } else {
             (Class::Content, "problems")
         };
+        // One remedy for all is said once, at the end.
+        let common = self.0.iter().all(|error| error.advice() == first.advice());
         let mut text = format!("{} things cannot be carried:", self.0.len());
         for error in self.0.iter().take(LISTED) {
             text += &format!("\n  {}", error.found());
+            if let Some(advice) = error.advice().filter(|_| !common) {
+                text += &format!("; {advice}");
+            }
         }
         if self.0.len() > LISTED {
             text += &format!("\n  and {} more", self.0.len().saturating_sub(LISTED));
         }
         let refusal = Error::new(class, code, text);
         Err(match first.advice() {
-            Some(advice) if same => refusal.remedy(advice),
+            Some(advice) if common => refusal.remedy(advice),
             _ => refusal,
         })
     }
