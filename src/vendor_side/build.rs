@@ -106,8 +106,9 @@ pub fn release_keys(
 ///
 /// # Errors
 ///
-/// Those of each step; `E-EQUIVOCATION number-used` when the number belongs to another content; `E-CLOCK` and `E-EXPIRED` for
-/// dates that a vendor does not sign, before anything is collected. Nothing is left behind at the destination then.
+/// Those of each step; `E-EQUIVOCATION number-used` when the number belongs to another content; `E-ROLLBACK lower-number` when the
+/// release file has a new number below one that was signed; `E-USAGE outside` for what is read from outside its folder; `E-CLOCK` and
+/// `E-EXPIRED` for dates that a vendor does not sign, before anything is collected. Nothing is left behind at the destination then.
 pub fn build(
     workspace: &Workspace,
     build: &Build<'_>,
@@ -130,13 +131,19 @@ pub fn build(
         channel: release.channel.clone(),
     };
     let newest = ledger.read(|connection| ledger::newest_release(connection, &scope))?;
-    if let Some(newest) =
-        newest.filter(|known| (known.counter.epoch, known.counter.sequence) > (release.epoch, release.sequence))
-    {
-        events(BuildEvent::Warning(format!(
-            "release {} of {scope} was signed already: a site that has it will refuse this lower number",
-            newest.counter
-        )));
+    let counter = Counter {
+        epoch: release.epoch,
+        sequence: release.sequence,
+    };
+    let known = ledger.read(|connection| ledger::signed_release(connection, &scope, counter))?;
+    if let Some(newest) = newest.filter(|newest| {
+        (newest.counter.epoch, newest.counter.sequence) > (counter.epoch, counter.sequence) && known.is_none()
+    }) {
+        let said = lower_number(&newest, counter, &scope);
+        if build.overrides.sequence.is_none() {
+            return Err(said);
+        }
+        events(BuildEvent::Warning(said.found().to_owned()));
     }
     let texts: Vec<(String, String)> = resolved
         .documents
@@ -167,10 +174,6 @@ pub fn build(
     )?;
     let mut content = collection.content;
     content.documents = resolved.documents;
-    let counter = Counter {
-        epoch: release.epoch,
-        sequence: release.sequence,
-    };
     let before = ledger.read(|connection| ledger::fleet_before(connection, &scope, counter))?;
     let fleet = desired_state(
         build,
@@ -237,6 +240,27 @@ pub fn build(
         signatures_missing,
         desired: fleet.desired,
     })
+}
+
+/// A number that no site would import which has the newest release. Making a known release again is something else.
+fn lower_number(newest: &ledger::SignedRelease, counter: Counter, scope: &Scope) -> Error {
+    let next = Counter {
+        sequence: newest.counter.sequence.saturating_add(1),
+        ..newest.counter
+    };
+    Error::new(
+        Class::Rollback,
+        "lower-number",
+        format!(
+            "release {} of {scope} was signed already: a site that has it will refuse the lower number {counter}",
+            newest.counter
+        ),
+    )
+    .expected(format!("a number from {next} on"))
+    .remedy(format!(
+        "raise sequence to {}, the next free number; or say that you mean the lower one with --sequence {}",
+        next.sequence, counter.sequence
+    ))
 }
 
 /// What a release tells targets.

@@ -8,3 +8,4 @@ mod layout;
 mod registry;
 mod removals;
 mod secrets;
+mod walls;
