@@ -2,10 +2,12 @@
 //! other users could read.
 
 use std::collections::BTreeSet;
+use std::fs::File;
 use std::io::{self, IsTerminal as _};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
 use zeroize::Zeroizing;
 
 use super::ui::escape;
@@ -144,9 +146,34 @@ fn wrong(found: String) -> Error {
     Error::new(Class::Trust, PASSPHRASE, found)
 }
 
-/// Reads a line from the terminal without an echo.
+/// A terminal that shows nothing of what is typed, until this is dropped.
+struct WithoutEcho {
+    terminal: File,
+    before: Termios,
+}
+
+impl WithoutEcho {
+    fn begin() -> io::Result<Self> {
+        let terminal = File::options().read(true).write(true).open("/dev/tty")?;
+        let before = tcgetattr(&terminal)?;
+        let mut quiet = before.clone();
+        quiet.local_modes.remove(LocalModes::ECHO);
+        tcsetattr(&terminal, OptionalActions::Now, &quiet)?;
+        Ok(Self { terminal, before })
+    }
+}
+
+impl Drop for WithoutEcho {
+    fn drop(&mut self) {
+        // A terminal that is gone shows nothing anyway.
+        tcsetattr(&self.terminal, OptionalActions::Now, &self.before).ok();
+    }
+}
+
+/// Reads a line from the terminal without an echo. The echo ends before the question is asked: some type faster than they read.
 fn type_in(question: &str) -> Result<Zeroizing<String>> {
-    rpassword::prompt_password(question)
+    WithoutEcho::begin()
+        .and_then(|_quiet| rpassword::prompt_password(question))
         .map(Zeroizing::new)
         .map_err(|error| {
             Error::new(
