@@ -116,6 +116,7 @@ impl OpenedBundle {
     pub fn into_unsigned(mut self) -> Result<(UnsignedBundle, Vec<Signature>)> {
         let (head, _) = self.unverified_head()?;
         let signatures = self.signatures()?;
+        self.prologue.approvals().map_err(|error| error.at(Step::X9))?;
         let mut pages = Vec::new();
         read_pages(&mut self.source, &head.index, |_, page| {
             pages.push(page);
@@ -128,6 +129,7 @@ impl OpenedBundle {
                 self.prologue.head().to_vec(),
                 self.prologue.trust().to_vec(),
                 pages,
+                self.prologue.approvals_bytes().to_vec(),
             ),
             signatures,
         ))

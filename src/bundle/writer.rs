@@ -23,6 +23,8 @@ pub struct UnsignedBundle {
     head_bytes: Vec<u8>,
     trust: Vec<u8>,
     pages: Vec<Vec<u8>>,
+    /// Entry 04 as it stands.
+    approvals: Vec<u8>,
     /// Chunks as written; nothing for a bundle that was only opened to be signed.
     chunks: Vec<Chunk>,
 }
@@ -75,6 +77,7 @@ impl BundleLayout {
             head,
             trust,
             pages,
+            approvals: EMPTY_APPROVALS.to_vec(),
             chunks: index.chunks,
         })
     }
@@ -106,12 +109,19 @@ impl HeldBlobs<'_> {
 
 impl UnsignedBundle {
     /// Takes apart a bundle that was written before, to sign it again.
-    pub(super) fn from_parts(head: Head, head_bytes: Vec<u8>, trust: Vec<u8>, pages: Vec<Vec<u8>>) -> Self {
+    pub(super) fn from_parts(
+        head: Head,
+        head_bytes: Vec<u8>,
+        trust: Vec<u8>,
+        pages: Vec<Vec<u8>>,
+        approvals: Vec<u8>,
+    ) -> Self {
         Self {
             head,
             head_bytes,
             trust,
             pages,
+            approvals,
             chunks: Vec::new(),
         }
     }
@@ -141,7 +151,7 @@ impl UnsignedBundle {
         Signature::make(key, BUNDLE.head_type, &self.head_bytes)
     }
 
-    /// Returns every byte before the payload, with the signatures given.
+    /// Returns every byte before the payload, with the signatures given and the approvals that are there.
     ///
     /// # Errors
     ///
@@ -153,10 +163,12 @@ impl UnsignedBundle {
             &signatures_bytes(signatures),
             &self.trust,
             &self.head_bytes,
-            EMPTY_APPROVALS,
+            &self.approvals,
         ];
         bytes_before_payload(entries, &self.pages, self.head.payload_offset).map_err(|error| {
-            error.remedy("keep detached signature files beside the bundle, or create it with a larger --reserve")
+            error.remedy(
+                "keep the signature in a file beside the bundle: `airlock bundle sign --detached`, then --signatures",
+            )
         })
     }
 

@@ -113,6 +113,7 @@ pub(super) fn run(command: &BundleCommand, ui: &mut Ui) -> Result<()> {
 
 fn inspect(file: &Path, trust: Option<&Path>, list: bool, ui: &mut Ui) -> Result<()> {
     let source = media::open(file, None)?;
+    warn_unfinished(&source, ui);
     let opened = OpenedBundle::open(source.input)?;
     let signatures = opened.signatures()?;
     let (head, digest, list) = if let Some(trust) = trust {
@@ -155,6 +156,16 @@ fn inspect(file: &Path, trust: Option<&Path>, list: bool, ui: &mut Ui) -> Result
         members.insert("desired".into(), json!(desired));
     }
     ui.result(&value, human)
+}
+
+/// Says that a bundle is read as it was before a signing that did not end.
+fn warn_unfinished(source: &media::BundleSource, ui: &mut Ui) {
+    if let Some(old) = &source.old_head {
+        ui.warn(format_args!(
+            "signing was cut off: the bundle is read as it was before, from {}; sign it again before it is copied anywhere",
+            escape(&old.display().to_string())
+        ));
+    }
 }
 
 fn names(bundle: &crate::bundle::VerifiedBundle) -> Vec<String> {
@@ -242,6 +253,7 @@ fn verify(file: &Path, trust: &[PathBuf], detached: &[PathBuf], at: Option<Times
     #[cfg(feature = "site")]
     crate::confine::no_network()?;
     let source = media::open(file, None)?;
+    warn_unfinished(&source, ui);
     let opened = OpenedBundle::open(source.input)?.with_signatures(signatures);
     let (domain, _) = opened.links()?;
     let chain = chains.iter().find(|chain| chain.domain() == domain).or(chains.first());

@@ -1,6 +1,5 @@
 //! `airlock bundle create`: a signed bundle from a release file.
 
-use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -13,7 +12,7 @@ use super::ui::{Format, Ui, bytes, escape};
 use super::workspace_folder::WorkspaceArgs;
 use crate::bundle::desired::{DesiredState, Target};
 use crate::domain::{Class, Error, Result, Timestamp, counted};
-use crate::stream::read_bounded;
+use crate::stream::{open_named, read_bounded};
 use crate::vendor_side::collect::{Platform, RegistryOptions};
 use crate::vendor_side::release::Overrides;
 use crate::vendor_side::release_file::{RELEASE_FILE_BYTES, ReleaseFile};
@@ -67,6 +66,15 @@ pub(super) struct CreateArgs {
     /// Registry host, with its port, that is reached by plain HTTP (may repeat); this machine always is
     #[arg(long = "plain-http", value_name = "HOST")]
     plain_http: Vec<String>,
+    /// Host of a token service that gets the credentials for a registry, where it is another host than the registry's (may repeat)
+    #[arg(long = "token-realm", value_name = "HOST=REALM", value_parser = realm)]
+    token_realms: Vec<(String, String)>,
+    /// File or folder outside the folder of the release file that it, its compose files and charts may read (may repeat)
+    #[arg(long = "allow-outside", value_name = "PATH")]
+    allow_outside: Vec<PathBuf>,
+    /// Most bytes that a gzipped OCI layout may have when it is expanded, like 64GiB [default: 32GiB]
+    #[arg(long, value_name = "SIZE", value_parser = size)]
+    expand_limit: Option<u64>,
     /// Folder with room for the whole payload, used only with `-o -`: the head comes first and is known last
     #[arg(long, value_name = "DIR", default_value = "/var/tmp")]
     work: PathBuf,
@@ -84,10 +92,13 @@ pub(super) fn run(args: &CreateArgs, ui: &mut Ui) -> Result<()> {
         sites: args.sites.clone(),
         platforms: args.platforms.clone(),
         source_date_epoch: source_date_epoch()?,
+        allow_outside: args.allow_outside.clone(),
+        expanded: args.expand_limit,
     };
     let registries = RegistryOptions {
         ca_files: args.ca_files.clone(),
         plain_http: args.plain_http.clone(),
+        token_realms: args.token_realms.clone(),
         ..RegistryOptions::default()
     };
     // Before anything is fetched: a forgotten passphrase is noticed at once.
@@ -180,6 +191,29 @@ pub(super) fn run(args: &CreateArgs, ui: &mut Ui) -> Result<()> {
     Ok(())
 }
 
+/// Reads `registry.example.com=login.example.com`.
+fn realm(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((host, realm)) if !host.is_empty() && !realm.is_empty() && !text.contains('/') => {
+            Ok((host.to_owned(), realm.to_owned()))
+        }
+        _ => Err(format!("{text:?} is not two hosts with = between them")),
+    }
+}
+
+/// Reads `64GiB`, `500MiB` or a number of bytes.
+fn size(text: &str) -> Result<u64, String> {
+    let units = [("KiB", 10), ("MiB", 20), ("GiB", 30), ("TiB", 40)];
+    let (number, shift) = units
+        .into_iter()
+        .find_map(|(unit, shift)| Some((text.strip_suffix(unit)?, shift)))
+        .unwrap_or((text, 0));
+    let number: Option<u64> = number.trim_end().parse().ok();
+    number
+        .and_then(|number| number.checked_mul(1 << shift))
+        .ok_or_else(|| format!("{text:?} is no size like 64GiB"))
+}
+
 /// What scripts need to know of a target: every UUID.
 fn target_json(target: &Target) -> Value {
     let deployments: Vec<Value> = target
@@ -196,7 +230,7 @@ fn target_json(target: &Target) -> Value {
 }
 
 fn read_release_file(path: &Path) -> Result<ReleaseFile> {
-    let file = File::open(path).map_err(|e| Error::io("open the release file", path, e))?;
+    let file = open_named(path, "open the release file")?;
     let bytes = read_bounded(file, RELEASE_FILE_BYTES, "the release file")?;
     let text = String::from_utf8(bytes)
         .map_err(|_| Error::new(Class::Usage, "yaml", format!("{} is no UTF-8 text", path.display())))?;

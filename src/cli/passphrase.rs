@@ -7,13 +7,17 @@ use std::io::{self, IsTerminal as _};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
 use zeroize::Zeroizing;
 
+use crate::crypto::PASSPHRASE;
 use crate::domain::{Class, Error, Result, shown};
-use crate::stream::read_bounded;
+use crate::stream::{open_named, read_bounded};
 
 /// Longest passphrase, in bytes.
 const PASSPHRASE_BYTES: u64 = 4096;
+/// How often a new passphrase is asked for that was typed differently the second time.
+const TRIES: usize = 3;
 
 /// The option that every command with key files has.
 #[derive(Debug, Clone, Args)]
@@ -29,12 +33,26 @@ impl PassphraseArgs {
         self.passphrase_file.as_deref().map(read_file).transpose()
     }
 
+    /// Returns the passphrase for new keys: that of the file, else what the person at the terminal gives, twice. Nothing when that is
+    /// nothing, or when nobody is there.
+    pub(super) fn for_new_keys(&self) -> Result<Option<Zeroizing<String>>> {
+        match self.in_file()? {
+            Some(passphrase) => Ok(Some(passphrase)),
+            None if io::stdin().is_terminal() => {
+                Ok(Some(ask_twice("passphrase for the new keys (nothing for none): ")?)
+                    .filter(|passphrase| !passphrase.is_empty()))
+            }
+            None => Ok(None),
+        }
+    }
+
     /// Returns who is asked for the passphrases of key files. At the terminal, one answer is tried for every file.
     pub(super) fn asker(&self) -> Asker {
         Asker {
             file: self.passphrase_file.clone(),
             answer: None,
             asked: BTreeSet::new(),
+            tried_before: false,
         }
     }
 }
@@ -44,22 +62,36 @@ pub(super) struct Asker {
     file: Option<PathBuf>,
     answer: Option<Zeroizing<String>>,
     asked: BTreeSet<PathBuf>,
+    /// Whether the last answer was one that the person gave for another file.
+    tried_before: bool,
 }
 
 impl Asker {
-    /// Returns the passphrase of a key file.
+    /// Returns the passphrase of a key file. Asked for the same file again, the answer before was wrong.
     ///
     /// # Errors
     ///
-    /// `E-TRUST passphrase` when there is neither a file nor a terminal; `E-IO`.
+    /// `E-TRUST passphrase` when there is neither a file nor a terminal, or what the file holds is wrong; `E-IO`.
     pub(super) fn ask(&mut self, key_file: &Path) -> Result<Zeroizing<String>> {
         let first = self.asked.insert(key_file.to_owned());
         if let (true, Some(answer)) = (first, &self.answer) {
+            // What opened one file is tried with the next; when it does not open that, a person is asked.
+            self.tried_before = self.file.is_none();
             return Ok(answer.clone());
         }
         let answer = match &self.file {
-            Some(file) => read_file(file)?,
-            None => prompt(key_file)?,
+            Some(file) if first => read_file(file)?,
+            Some(file) => {
+                return Err(wrong(format!(
+                    "the passphrase in {} does not open {}",
+                    file.display(),
+                    key_file.display()
+                )));
+            }
+            None => {
+                let again = !first && !std::mem::take(&mut self.tried_before);
+                prompt(key_file, again)?
+            }
         };
         self.answer = Some(answer.clone());
         Ok(answer)
@@ -74,16 +106,73 @@ impl std::fmt::Debug for Asker {
     }
 }
 
-fn prompt(key_file: &Path) -> Result<Zeroizing<String>> {
+/// Asks for the passphrase of a key file, without an echo.
+fn prompt(key_file: &Path, again: bool) -> Result<Zeroizing<String>> {
+    let path = shown(&key_file.display().to_string());
     if !io::stdin().is_terminal() {
-        return Err(Error::new(
-            Class::Trust,
-            "passphrase",
-            format!("the key file {} needs a passphrase", key_file.display()),
-        )
-        .remedy("give --passphrase-file FILE"));
+        return Err(wrong(format!("the key file {path} needs a passphrase"))
+            .expected("a terminal to ask for it, or a file that holds it")
+            .remedy("give --passphrase-file FILE"));
     }
-    rpassword::prompt_password(format!("passphrase of {}: ", shown(&key_file.display().to_string())))
+    type_in(&format!(
+        "{}passphrase of {path}: ",
+        if again { "that was wrong; " } else { "" }
+    ))
+}
+
+/// Asks for a new passphrase until both answers are the same.
+///
+/// # Errors
+///
+/// `E-TRUST passphrase` when nobody is there to be asked, or the answers stay different; `E-IO`.
+pub(super) fn ask_twice(question: &str) -> Result<Zeroizing<String>> {
+    if !io::stdin().is_terminal() {
+        return Err(wrong("there is no terminal to ask for the new passphrase".to_owned())
+            .remedy("give --new-passphrase-file FILE"));
+    }
+    let mut before = "";
+    for _ in 0..TRIES {
+        let passphrase = type_in(&format!("{before}{question}"))?;
+        if passphrase.is_empty() || passphrase == type_in("the same again: ")? {
+            return Ok(passphrase);
+        }
+        before = "the two differ; ";
+    }
+    Err(wrong("the two passphrases differ".to_owned()).expected("the same passphrase twice"))
+}
+
+fn wrong(found: String) -> Error {
+    Error::new(Class::Trust, PASSPHRASE, found)
+}
+
+/// A terminal that shows nothing of what is typed, until this is dropped.
+struct WithoutEcho {
+    terminal: File,
+    before: Termios,
+}
+
+impl WithoutEcho {
+    fn begin() -> io::Result<Self> {
+        let terminal = File::options().read(true).write(true).open("/dev/tty")?;
+        let before = tcgetattr(&terminal)?;
+        let mut quiet = before.clone();
+        quiet.local_modes.remove(LocalModes::ECHO);
+        tcsetattr(&terminal, OptionalActions::Now, &quiet)?;
+        Ok(Self { terminal, before })
+    }
+}
+
+impl Drop for WithoutEcho {
+    fn drop(&mut self) {
+        // A terminal that is gone shows nothing anyway.
+        tcsetattr(&self.terminal, OptionalActions::Now, &self.before).ok();
+    }
+}
+
+/// Reads a line from the terminal without an echo. The echo ends before the question is asked: some type faster than they read.
+fn type_in(question: &str) -> Result<Zeroizing<String>> {
+    WithoutEcho::begin()
+        .and_then(|_quiet| rpassword::prompt_password(question))
         .map(Zeroizing::new)
         .map_err(|error| {
             Error::new(
@@ -95,18 +184,14 @@ fn prompt(key_file: &Path) -> Result<Zeroizing<String>> {
         })
 }
 
-fn read_file(path: &Path) -> Result<Zeroizing<String>> {
-    let file = File::open(path).map_err(|e| Error::io("open the passphrase file", path, e))?;
+/// Reads the first line of a file with a passphrase.
+pub(super) fn read_file(path: &Path) -> Result<Zeroizing<String>> {
+    let file = open_named(path, "open the passphrase file")?;
     let bytes = Zeroizing::new(read_bounded(file, PASSPHRASE_BYTES, "the passphrase file")?);
     let line = bytes.split(|byte| *byte == b'\n').next().unwrap_or_default();
     let text = std::str::from_utf8(line).unwrap_or_default().trim_end_matches('\r');
     if text.is_empty() {
-        return Err(Error::new(
-            Class::Trust,
-            "passphrase",
-            format!("the first line of {} is no passphrase", path.display()),
-        )
-        .expected("UTF-8 text"));
+        return Err(wrong(format!("the first line of {} is no passphrase", path.display())).expected("UTF-8 text"));
     }
     Ok(Zeroizing::new(text.to_owned()))
 }

@@ -1,6 +1,5 @@
 //! How agents reach this appliance, as the configuration says.
 
-use std::fs::File;
 use std::path::PathBuf;
 
 use clap::Args;
@@ -8,9 +7,9 @@ use clap::Args;
 use crate::appliance::fleet::SiteView;
 use crate::appliance::{Appliance, Authority};
 use crate::config::Config;
-use crate::domain::{Error, Result};
+use crate::domain::Result;
 use crate::http::{AgentsAddress, Settings};
-use crate::stream::read_bounded;
+use crate::stream::{open_named, read_bounded};
 
 /// Bytes of a file with certificates.
 const PEM_BYTES: u64 = 64 << 10;
@@ -54,7 +53,7 @@ pub(super) fn site_view(settings: &Settings, agents: &AgentsAddress, appliance: 
     let authority = match &settings.tls.own {
         Some(own) => match &own.authority {
             Some(path) => {
-                let file = File::open(path).map_err(|error| Error::io("open", path, error))?;
+                let file = open_named(path, "open")?;
                 let bytes = read_bounded(file, PEM_BYTES, "the authority's certificate")?;
                 Some(String::from_utf8_lossy(&bytes).into_owned())
             }

@@ -1,18 +1,17 @@
 //! Reads chain files (`root.json`) and shows their fingerprints in a form that two people can compare by voice.
 
-use std::fs::File;
 use std::path::Path;
 
 use crate::crypto::Chain;
-use crate::domain::{Error, Result, limits};
-use crate::stream::read_bounded;
+use crate::domain::{Result, limits};
+use crate::stream::{open_named, read_bounded};
 
 #[cfg(feature = "site")]
 use super::ui::escape;
 
 /// Reads a chain file.
 pub(super) fn read(path: &Path) -> Result<Chain> {
-    let file = File::open(path).map_err(|e| Error::io("open the trust root", path, e))?;
+    let file = open_named(path, "open the trust root")?;
     Chain::parse(&read_bounded(file, limits::TRUST_BYTES, "the trust root")?)
 }
 

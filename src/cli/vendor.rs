@@ -1,6 +1,5 @@
 //! `airlock vendor`: a vendor's workspace, the sites it knows, its trust.
 
-use std::fs::File;
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
@@ -13,8 +12,8 @@ use super::vendor_trust::{self, TrustCommand};
 use super::workspace_folder::WorkspaceArgs;
 use crate::crypto::ENROLMENT_BYTES;
 use crate::db::ledger::{self, Recorded};
-use crate::domain::{Clock as _, Error, Name, Result, SystemClock};
-use crate::stream::read_bounded;
+use crate::domain::{Clock as _, Name, Result, SystemClock};
+use crate::stream::{open_named, read_bounded};
 use crate::vendor_side::{Init, Workspace, enrol};
 
 /// Years that root 1 holds unless said otherwise.
@@ -26,7 +25,8 @@ pub(super) enum VendorCommand {
     /// Make a workspace: keys, trust root 1, ledger
     ///
     /// DIR must be new or empty. It gets keys/ (readable by you alone), root.json (the trust root that sites pin) and ledger.db.
-    /// Keep copies of keys/root-*.pem in different safe places, and take them off this machine once it is set up.
+    /// On a terminal a passphrase for the keys is asked for; nothing means none, and one can be added later with `vendor trust
+    /// passphrase`. Keep copies of keys/root-*.pem in different safe places, and take them off this machine once it is set up.
     #[command(
         after_help = "Examples:\n  airlock vendor init --product acme-erp --vendor 'Acme Ltd' acme\n  \
                             airlock vendor init --product erp --product web --vendor Acme --root-keys 5 --threshold 3 \
@@ -98,7 +98,7 @@ pub(super) fn run(command: VendorCommand, ui: &mut Ui) -> Result<()> {
 
 fn init(args: &InitArgs, ui: &mut Ui) -> Result<()> {
     let issued_at = args.times.issued_at()?;
-    let passphrase = args.passphrase.in_file()?;
+    let passphrase = args.passphrase.for_new_keys()?;
     let init = Init {
         products: args.products.clone(),
         vendor: args.vendor.clone(),
@@ -133,7 +133,10 @@ fn init(args: &InitArgs, ui: &mut Ui) -> Result<()> {
     )?;
     ui.say("sites pin root.json; read the fingerprint to them over a second channel");
     if passphrase.is_none() {
-        ui.say("the key files have no passphrase: keep keys/ where nobody else reads it");
+        ui.say(
+            "the key files have no passphrase: keep keys/ where nobody else reads it, or give them one with \
+             `airlock vendor trust passphrase`",
+        );
     }
     Ok(())
 }
@@ -141,7 +144,7 @@ fn init(args: &InitArgs, ui: &mut Ui) -> Result<()> {
 fn enroll(args: &EnrollArgs, ui: &mut Ui) -> Result<()> {
     let workspace = args.workspace.open()?;
     let path = &args.enrolment;
-    let file = File::open(path).map_err(|e| Error::io("open the enrolment file", path, e))?;
+    let file = open_named(path, "open the enrolment file")?;
     let bytes = read_bounded(file, ENROLMENT_BYTES, "an enrolment file")?;
     let enrolled = enrol(&workspace, &bytes, args.name.as_deref(), SystemClock.now())?;
     let site = &enrolled.enrolment;

@@ -1,19 +1,18 @@
 //! `airlock vendor trust`: who may sign, and how that changes.
 
-use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 use serde_json::json;
 
-use super::passphrase::PassphraseArgs;
+use super::passphrase::{self, PassphraseArgs};
 use super::times::{RootTimes, SigningTimeArgs};
 use super::ui::{Ui, escape};
 use super::workspace_folder::WorkspaceArgs;
-use crate::crypto::{KeyId, PublicKey, RoleName, RootDocument, SigningKey};
+use crate::crypto::{KeyId, PublicKey, RoleName, RootDocument, SigningKey, replace_signing_key};
 use crate::domain::{Class, Error, Name, Result, limits};
-use crate::stream::{read_bounded, write_atomically};
-use crate::vendor_side::{KeyRing, NewRoot, RootChange, Workspace, adopt, apply, propose, sign_proposal};
+use crate::stream::{open_named, read_bounded, write_atomically};
+use crate::vendor_side::{KeyRing, NewRoot, RootChange, Workspace, adopt, apply, open_key, propose, sign_proposal};
 
 /// Show and change the trust root.
 #[derive(Debug, Subcommand)]
@@ -55,6 +54,13 @@ pub(super) enum TrustCommand {
     Sign(SignArgs),
     /// Take a proposed root that enough root keys have signed
     Adopt(AdoptArgs),
+    /// Give key files a passphrase, another one, or none
+    ///
+    /// The keys stay the same, and so do roots and bundles. Each file is replaced as a whole; what it held before may still be found on
+    /// the disk, so a key that lay open where others could read it is better rotated.
+    #[command(after_help = "Examples:\n  airlock vendor trust passphrase acme/keys/*.pem\n  \
+                            airlock vendor trust passphrase --remove acme/keys/release-1.pem")]
+    Passphrase(PassphraseChangeArgs),
 }
 
 #[derive(Debug, Args)]
@@ -173,6 +179,21 @@ pub(super) struct AdoptArgs {
     signing: SigningTimeArgs,
 }
 
+#[derive(Debug, Args)]
+pub(super) struct PassphraseChangeArgs {
+    /// Private key files
+    #[arg(value_name = "PEM", required = true)]
+    keys: Vec<PathBuf>,
+    /// File whose first line is the new passphrase; without it the terminal is asked, twice
+    #[arg(long, value_name = "FILE")]
+    new_passphrase_file: Option<PathBuf>,
+    /// Leave the files without a passphrase
+    #[arg(long, conflicts_with = "new_passphrase_file")]
+    remove: bool,
+    #[command(flatten)]
+    passphrase: PassphraseArgs,
+}
+
 /// Runs a trust command.
 pub(super) fn run(command: TrustCommand, ui: &mut Ui) -> Result<()> {
     match command {
@@ -204,7 +225,50 @@ pub(super) fn run(command: TrustCommand, ui: &mut Ui) -> Result<()> {
             adopt(&mut workspace, &read_proposal(&args.file)?, args.signing.signing_time())?;
             show(&workspace, ui)
         }
+        TrustCommand::Passphrase(args) => change_passphrase(&args, ui),
     }
+}
+
+fn change_passphrase(args: &PassphraseChangeArgs, ui: &mut Ui) -> Result<()> {
+    let mut asker = args.passphrase.asker();
+    // What is wrong with the files is said before anybody thinks of a new passphrase, and before the first is written.
+    let keys = args
+        .keys
+        .iter()
+        .map(|path| open_key(path, &mut |path| asker.ask(path)))
+        .collect::<Result<Vec<_>>>()?;
+    let new = match &args.new_passphrase_file {
+        _ if args.remove => None,
+        Some(file) => Some(passphrase::read_file(file)?),
+        None => Some(passphrase::ask_twice("new passphrase: ")?),
+    };
+    if new.as_ref().is_some_and(|new| new.is_empty()) {
+        return Err(Error::new(Class::Usage, "passphrase", "the new passphrase is empty")
+            .expected("a passphrase; nothing was changed")
+            .remedy("give --remove to leave the files without one"));
+    }
+    for (path, key) in args.keys.iter().zip(&keys) {
+        replace_signing_key(path, key, new.as_ref().map(|new| new.as_str()))?;
+    }
+    let ids: Vec<KeyId> = keys.iter().map(|key| key.public().id()).collect();
+    let what = if args.remove {
+        "without a passphrase"
+    } else {
+        "has the new passphrase"
+    };
+    let lines: Vec<String> = args
+        .keys
+        .iter()
+        .zip(&ids)
+        .map(|(path, id)| format!("{id}  {}  {what}", escape(&path.display().to_string())))
+        .collect();
+    let list: Vec<_> = args
+        .keys
+        .iter()
+        .zip(&ids)
+        .map(|(path, id)| json!({"file": path.display().to_string(), "key": id, "passphrase": !args.remove}))
+        .collect();
+    ui.result(&list, lines.join("\n"))
 }
 
 impl CommonArgs {
@@ -420,7 +484,7 @@ fn only_key(root: &RootDocument, role: RoleName) -> Result<KeyId> {
 }
 
 fn read_proposal(path: &Path) -> Result<Vec<u8>> {
-    let file = File::open(path).map_err(|e| Error::io("open the proposed root", path, e))?;
+    let file = open_named(path, "open the proposed root")?;
     read_bounded(file, limits::TRUST_BYTES, "a root proposal")
 }
 

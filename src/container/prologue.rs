@@ -104,6 +104,11 @@ impl Prologue {
         &self.head
     }
 
+    /// Returns entry 04.
+    pub(crate) fn approvals_bytes(&self) -> &[u8] {
+        &self.approvals
+    }
+
     /// Returns the approvals of entry 04. Those by keys that nobody asks for are ignored later.
     ///
     /// # Errors

@@ -6,16 +6,18 @@
 use std::fs::File;
 use std::io::Write as _;
 use std::os::fd::OwnedFd;
-use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use ed25519_dalek::pkcs8::{DecodePrivateKey as _, EncodePrivateKey as _, spki::der::pem::LineEnding};
-use rustix::fs::{Mode, OFlags};
+use rustix::fs::{CWD, FileType, Mode, OFlags};
 use zeroize::Zeroizing;
 
 use super::key::SigningKey;
-use crate::domain::{Class, Error, Result};
-use crate::stream::read_bounded;
+use crate::domain::{Class, Code, Error, Result};
+use crate::stream::{Looked, read_bounded, sync_folder};
+
+/// Sub-code of a key file that does not open without another passphrase.
+pub const PASSPHRASE: Code = Code::new("passphrase");
 
 /// More than any key file that this program writes.
 const KEY_FILE_BYTES: u64 = 16 << 10;
@@ -39,22 +41,24 @@ impl KeyFile {
     ///
     /// `E-IO` when it cannot be read; `E-TRUST key-file` when others may read it, or it is no regular file.
     pub fn read(path: &Path) -> Result<Self> {
-        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
-        let fd =
-            rustix::fs::open(path, flags, Mode::empty()).map_err(|e| Error::io("open the key file", path, e.into()))?;
-        let file = File::from(fd);
-        let metadata = file
-            .metadata()
-            .map_err(|e| Error::io("look at the key file", path, e))?;
-        if !metadata.is_file() || metadata.mode() & 0o077 != 0 {
+        let failed = |error| Error::io("open the key file", path, error);
+        let looked = Looked::in_folder(CWD, path).map_err(failed)?;
+        if looked.kind() == FileType::Symlink {
+            return Err(failed(rustix::io::Errno::LOOP.into()));
+        }
+        if !looked.is_file() {
             return Err(Error::new(
                 Class::Trust,
                 "key-file",
-                format!(
-                    "the key file {} has mode {:o}",
-                    path.display(),
-                    metadata.mode() & 0o7777
-                ),
+                format!("the key file {} is {}", path.display(), looked.what()),
+            )
+            .expected("a regular file that only its owner may read"));
+        }
+        if looked.mode() & 0o077 != 0 {
+            return Err(Error::new(
+                Class::Trust,
+                "key-file",
+                format!("the key file {} has mode {:o}", path.display(), looked.mode()),
             )
             .expected("a regular file that only its owner may read")
             .remedy(format!(
@@ -62,6 +66,7 @@ impl KeyFile {
                 path.display()
             )));
         }
+        let file = File::from(looked.open().map_err(failed)?);
         let bytes = Zeroizing::new(
             read_bounded(file, KEY_FILE_BYTES, "a key file").map_err(|e| e.reclassified(Class::Trust, "key-file"))?,
         );
@@ -106,7 +111,7 @@ impl KeyFile {
     ///
     /// `E-TRUST passphrase` or `key-file`.
     pub fn signing_key(&self, passphrase: Option<&str>) -> Result<SigningKey> {
-        let wrong = |code, what: &str| {
+        let wrong = |code: Code, what: &str| {
             Error::new(
                 Class::Trust,
                 code,
@@ -114,11 +119,12 @@ impl KeyFile {
             )
         };
         let key = match (self.is_encrypted(), passphrase) {
-            (true, None) => return Err(wrong("passphrase", "needs a passphrase").remedy("give --passphrase-file FILE")),
+            (true, None) => return Err(wrong(PASSPHRASE, "needs a passphrase").remedy("give --passphrase-file FILE")),
             (true, Some(passphrase)) => ed25519_dalek::SigningKey::from_pkcs8_encrypted_pem(&self.pem, passphrase)
-                .map_err(|_| wrong("passphrase", "does not open with this passphrase"))?,
-            (false, _) => ed25519_dalek::SigningKey::from_pkcs8_pem(&self.pem)
-                .map_err(|_| wrong("key-file", "holds no Ed25519 private key").expected("PKCS#8 in PEM form"))?,
+                .map_err(|_| wrong(PASSPHRASE, "does not open with this passphrase"))?,
+            (false, _) => ed25519_dalek::SigningKey::from_pkcs8_pem(&self.pem).map_err(|_| {
+                wrong(Code::new("key-file"), "holds no Ed25519 private key").expected("PKCS#8 in PEM form")
+            })?,
         };
         Ok(SigningKey::from_secret(key.as_bytes()))
     }
@@ -130,12 +136,46 @@ impl KeyFile {
 ///
 /// `E-IO` and `E-SPACE`; `E-INTERNAL` when the key cannot be encoded.
 pub fn write_signing_key(path: &Path, key: &SigningKey, passphrase: Option<&str>) -> Result<()> {
+    write_new(path, encode(key, passphrase)?.as_bytes())
+}
+
+/// Writes a signing key in place of an existing file, whole or not at all, mode 0600: with another passphrase, or none.
+///
+/// # Errors
+///
+/// `E-IO` and `E-SPACE`, the old file is untouched then; `E-INTERNAL` when the key cannot be encoded.
+pub fn replace_signing_key(path: &Path, key: &SigningKey, passphrase: Option<&str>) -> Result<()> {
+    let bytes = encode(key, passphrase)?;
+    let mut name = std::ffi::OsString::from(".");
+    name.push(path.file_name().unwrap_or_default());
+    name.push(".new");
+    let draft = path.with_file_name(name);
+    // What an earlier change that was cut off has left was never the key file.
+    match std::fs::remove_file(&draft) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(Error::io("remove", &draft, error)),
+        _ => {}
+    }
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "written whole and synced, with a mode of its own"
+    )]
+    let replaced = write_new(&draft, bytes.as_bytes())
+        .and_then(|()| std::fs::rename(&draft, path).map_err(|e| Error::io("replace the key file", path, e)));
+    if let Err(error) = replaced {
+        // The first error is the one that matters.
+        std::fs::remove_file(&draft).ok();
+        return Err(error);
+    }
+    sync_folder(path.parent().unwrap_or(Path::new(".")))
+}
+
+fn encode(key: &SigningKey, passphrase: Option<&str>) -> Result<Zeroizing<String>> {
     // Without the public half: the form that OpenSSL of every age reads (RFC 8410 section 7).
     let pair = ed25519_dalek::pkcs8::KeypairBytes {
         secret_key: *key.secret(),
         public_key: None,
     };
-    let pem = match passphrase {
+    match passphrase {
         Some(passphrase) => pair.to_pkcs8_encrypted_pem(passphrase, LineEnding::LF),
         None => pair.to_pkcs8_pem(LineEnding::LF),
     }
@@ -145,8 +185,7 @@ pub fn write_signing_key(path: &Path, key: &SigningKey, passphrase: Option<&str>
             "key-encoding",
             format!("a key cannot be encoded: {error}"),
         )
-    })?;
-    write_new(path, pem.as_bytes())
+    })
 }
 
 /// Writes 32 secret bytes, such as an X25519 recipient key, as one line of hex, mode 0600; an existing file is never replaced.

@@ -1,13 +1,16 @@
 //! Writes a bundle file: under a partial name, synced, read back from the medium, and only then under its own name.
 
-use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Seek as _, SeekFrom};
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 
+use super::old_head::{SUFFIX, beside};
 use crate::domain::{Error, Result};
 use crate::stream::sync_folder;
+
+/// What is appended to the name of a bundle while it is written.
+pub(super) const PARTIAL: &str = ".partial";
 
 /// A bundle on its way to its name. Dropped before [`BundleFile::publish`], it leaves nothing behind.
 #[derive(Debug)]
@@ -25,7 +28,7 @@ impl BundleFile {
     ///
     /// `E-IO` and `E-SPACE`.
     pub fn create(path: &Path, payload_offset: u64) -> Result<Self> {
-        let partial = beside(path, ".partial");
+        let partial = beside(path, PARTIAL);
         let mut file = OpenOptions::new()
             .write(true)
             .create(true)
@@ -68,6 +71,13 @@ impl BundleFile {
         #[expect(clippy::disallowed_methods, reason = "the file was synced by seal and read back")]
         fs::rename(&self.partial, &self.path).map_err(|e| Error::io("name", &self.path, e))?;
         self.published = true;
+        // What a signing left of an earlier bundle of this name belongs to none any more.
+        match fs::remove_file(beside(&self.path, SUFFIX)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                return Err(Error::io("remove", &beside(&self.path, SUFFIX), error));
+            }
+            _ => {}
+        }
         sync_folder(self.path.parent().unwrap_or(Path::new(".")))
     }
 }
@@ -89,29 +99,4 @@ impl Drop for BundleFile {
             fs::remove_file(&self.partial).ok();
         }
     }
-}
-
-/// Replaces the bytes before the payload in place. The old ones stand beside the file until the new ones are durable, so that
-/// a power cut leaves a bundle that can be repaired by copying them back.
-///
-/// # Errors
-///
-/// `E-IO` and `E-SPACE`.
-pub fn replace_prologue(path: &Path, old: &[u8], new: &[u8]) -> Result<()> {
-    let backup = beside(path, ".old-head");
-    crate::stream::write_atomically(&backup, old, 0o644)?;
-    let file = OpenOptions::new()
-        .write(true)
-        .open(path)
-        .map_err(|e| Error::io("open", path, e))?;
-    file.write_all_at(new, 0)
-        .and_then(|()| file.sync_all())
-        .map_err(|e| Error::io("write", path, e))?;
-    fs::remove_file(&backup).map_err(|e| Error::io("remove", &backup, e))
-}
-
-fn beside(path: &Path, suffix: &str) -> PathBuf {
-    let mut name = OsString::from(path.file_name().unwrap_or_default());
-    name.push(suffix);
-    path.with_file_name(name)
 }

@@ -1,16 +1,23 @@
-//! Opens what a bundle is read from: without following links, without blocking on a device, regular files and pipes only.
+//! Opens what a bundle is read from: a plain file, a folder with one in it, a pipe.
+//!
+//! What a medium holds is looked at before it is opened (`stream::Looked`): in a folder nothing but plain files is ever opened. Of
+//! what a person names, links are followed, and a pipe is read as well; devices and sockets are refused unopened.
 
 use std::fs::File;
-use std::io::{self, Read, Seek as _, SeekFrom};
+use std::io::{self, Read};
 use std::os::fd::{AsFd as _, OwnedFd};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::fs::{FileType, Mode, OFlags};
+use rustix::fs::FileType;
 
+use super::old_head::{OldHead, Restored, SUFFIX};
+use super::output::PARTIAL;
+use super::seekable::Seekable;
 use crate::container::Input;
 use crate::domain::{Class, Error, Result, Step};
+use crate::stream::Looked;
 
 /// Names looked at in a folder before giving up.
 const FOLDER_ENTRIES: usize = 10_000;
@@ -29,6 +36,8 @@ pub struct BundleSource {
     pub size: Option<u64>,
     /// Entries of a folder that were passed over, with the reason.
     pub skipped: Vec<String>,
+    /// The old head that is read in place of the file's own, because signing the bundle was cut off.
+    pub old_head: Option<PathBuf>,
 }
 
 impl std::fmt::Debug for BundleSource {
@@ -59,40 +68,52 @@ fn open_any(path: &Path, stall: Duration) -> Result<BundleSource> {
             label: "standard input".into(),
             size: None,
             skipped: Vec::new(),
+            old_head: None,
         });
     }
-    // Non-blocking, so that a pipe nobody writes to or a strange device does not hang the import.
-    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC | OFlags::NOCTTY;
-    let fd = rustix::fs::open(path, flags, Mode::empty()).map_err(|e| Error::io("open", path, e.into()))?;
-    let stat = rustix::fs::fstat(&fd).map_err(|e| Error::io("look at", path, e.into()))?;
-    match FileType::from_raw_mode(stat.st_mode) {
-        FileType::RegularFile => regular(fd, path, Vec::new()),
-        FileType::Directory => folder(&fd, path),
+    let failed = |error| Error::io("open", path, error);
+    let looked = Looked::at(path).map_err(failed)?;
+    match looked.kind() {
+        FileType::RegularFile => {
+            let own = looked.real_path().map_err(failed)?;
+            regular(looked.open().map_err(failed)?, path, &own, Vec::new())
+        }
+        FileType::Directory => folder(&looked.open().map_err(failed)?, path),
         FileType::Fifo => Ok(BundleSource {
-            input: Box::new(Pipe::new(fd, stall)),
+            input: Box::new(Pipe::new(looked.open().map_err(failed)?, stall)),
             label: path.display().to_string(),
             size: None,
             skipped: Vec::new(),
+            old_head: None,
         }),
         _ => Err(Error::new(
             Class::Format,
             "source",
-            format!("{} is a device or socket", path.display()),
+            format!("{} is {}", path.display(), looked.what()),
         )
         .expected("a bundle file, a folder with one bundle in it, a named pipe, or - for standard input")),
     }
 }
 
-fn regular(fd: OwnedFd, path: &Path, skipped: Vec<String>) -> Result<BundleSource> {
+/// Makes a source of a file; `own` is its path without links.
+fn regular(fd: OwnedFd, path: &Path, own: &Path, skipped: Vec<String>) -> Result<BundleSource> {
     let file = File::from(fd);
     let size = file.metadata().map_err(|e| Error::io("look at", path, e))?.len();
     // Only a hint to the system's read-ahead; the import is as right without it.
     rustix::fs::fadvise(&file, 0, None, rustix::fs::Advice::Sequential).ok();
+    let (input, old_head): (Box<dyn Input>, _) = match OldHead::find(&file, size, own)? {
+        Some(old) => {
+            let path = old.path.clone();
+            (Box::new(Restored::new(old, file, size)), Some(path))
+        }
+        None => (Box::new(Seekable::new(file, size)), None),
+    };
     Ok(BundleSource {
-        input: Box::new(Seekable { file, size }),
+        input,
         label: path.display().to_string(),
         size: Some(size),
         skipped,
+        old_head,
     })
 }
 
@@ -115,20 +136,27 @@ fn folder(fd: &OwnedFd, path: &Path) -> Result<BundleSource> {
             continue;
         }
         let label = name.to_string_lossy().into_owned();
+        // Parts of bundles that were not finished are no bundles of their own.
+        if label.ends_with(SUFFIX) || label.ends_with(PARTIAL) {
+            skipped.push(format!("{label}: part of a bundle that was not finished"));
+            continue;
+        }
         // A link, pipe or device that is called like a bundle is nothing to open.
-        let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::NOCTTY;
-        let opened = match rustix::fs::openat(fd, name, flags, Mode::empty()) {
+        let opened = match Looked::in_folder(fd.as_fd(), name) {
+            Ok(looked) if !looked.is_file() => {
+                skipped.push(format!("{label}: {}, no plain file", looked.what()));
+                continue;
+            }
+            Ok(looked) => looked.open(),
+            Err(error) => Err(error),
+        };
+        let opened = match opened {
             Ok(opened) => opened,
             Err(error) => {
                 skipped.push(format!("{label}: {error}"));
                 continue;
             }
         };
-        let stat = rustix::fs::fstat(&opened).map_err(|e| Error::io("look at", path, e.into()))?;
-        if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
-            skipped.push(format!("{label}: no regular file"));
-            continue;
-        }
         if !begins_like_a_bundle(&opened) {
             skipped.push(format!("{label}: not a bundle"));
             continue;
@@ -147,7 +175,10 @@ fn folder(fd: &OwnedFd, path: &Path) -> Result<BundleSource> {
         }
     }
     match found {
-        Some((fd, label)) => regular(fd, &path.join(label), skipped),
+        Some((fd, label)) => {
+            let path = path.join(label);
+            regular(fd, &path, &path, skipped)
+        }
         None => Err(
             Error::new(Class::Format, "source", format!("{} holds no bundle", path.display()))
                 .expected("exactly one bundle file")
@@ -160,30 +191,6 @@ fn folder(fd: &OwnedFd, path: &Path) -> Result<BundleSource> {
 fn begins_like_a_bundle(fd: &OwnedFd) -> bool {
     let mut start = [0; 10];
     rustix::io::pread(fd, &mut start, 0).is_ok_and(|count| count == 10 && &start == b"00-format\0")
-}
-
-/// A file: skipping seeks.
-struct Seekable {
-    file: File,
-    size: u64,
-}
-
-impl Read for Seekable {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.file.read(buffer)
-    }
-}
-
-impl Input for Seekable {
-    fn skip(&mut self, count: u64) -> io::Result<()> {
-        let step = i64::try_from(count).map_err(|_| io::ErrorKind::UnexpectedEof)?;
-        let position = self.file.seek(SeekFrom::Current(step))?;
-        if position > self.size {
-            Err(io::ErrorKind::UnexpectedEof.into())
-        } else {
-            Ok(())
-        }
-    }
 }
 
 /// A pipe or diode feed: bounded patience.

@@ -1,14 +1,16 @@
-//! Byte plumbing over `std::io`: bounded reads, an ordered parallel map, and files that appear complete or not at all, under names
-//! that lead nowhere else.
+//! Byte plumbing over `std::io`: bounded reads, an ordered parallel map, files that are looked at before they are opened, and files
+//! that appear complete or not at all, under names that lead nowhere else.
 
 mod atomic;
 mod bounded;
+mod looked;
 mod ordered;
 mod plain;
 mod pool;
 
 pub use atomic::{create_folder, create_own_folder, sync_folder, write_atomically};
 pub use bounded::{read_bounded, read_exact_or_end};
+pub use looked::{Looked, NOT_A_FILE, open_beside, open_named};
 pub use ordered::{ordered_map, worker_count};
 pub use plain::{Expected, OTHER_USER, PLANTED, create_new, look, look_at_own, open_or_create, open_plain};
 pub use pool::{BufferPool, PooledBuffer};

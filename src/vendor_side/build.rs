@@ -5,11 +5,13 @@
 
 use std::path::PathBuf;
 
-use super::collect::{RegistryOptions, Stored, collect_all};
-use super::fleet::{EarlierRelease, Ids, Prepared, Removals, assemble, prepare};
+use super::collect::{EXPANDED_BYTES, LocalLayouts, RegistryOptions, Stored, collect_all};
+use super::fleet::{EarlierRelease, Ids, Prepared, Removals, assemble, check_walls, prepare};
 use super::pack::{Destination, PackEvent, Packed, pack};
 use super::release::{Overrides, resolve};
 use super::release_file::ReleaseFile;
+use super::release_folder::ReleaseFolder;
+use super::release_signers::other_role;
 use super::signing_time::SigningTime;
 use super::workspace::Workspace;
 use crate::bundle::desired::DesiredState;
@@ -90,13 +92,8 @@ pub fn release_keys(
     for path in named {
         let key = super::key_ring::open_key(path, ask)?;
         if role.key(key.public().id()).is_none() {
-            return Err(Error::new(
-                Class::Trust,
-                "other-role",
-                format!("the key in {} does not sign releases", path.display()),
-            )
-            .expected("a key of the release role of the newest root")
-            .remedy("look at the key ids with `airlock vendor trust show`"));
+            let what = format!("the key in {}", path.display());
+            return Err(other_role(&role, root.version, &what));
         }
         keys.push(key);
     }
@@ -109,8 +106,9 @@ pub fn release_keys(
 ///
 /// # Errors
 ///
-/// Those of each step; `E-EQUIVOCATION number-used` when the number belongs to another content; `E-CLOCK` and `E-EXPIRED` for
-/// dates that a vendor does not sign, before anything is collected. Nothing is left behind at the destination then.
+/// Those of each step; `E-EQUIVOCATION number-used` when the number belongs to another content; `E-ROLLBACK lower-number` when the
+/// release file has a new number below one that was signed; `E-USAGE outside` for what is read from outside its folder; `E-CLOCK` and
+/// `E-EXPIRED` for dates that a vendor does not sign, before anything is collected. Nothing is left behind at the destination then.
 pub fn build(
     workspace: &Workspace,
     build: &Build<'_>,
@@ -120,7 +118,10 @@ pub fn build(
     let ledger = workspace.ledger()?;
     let chain = workspace.chain();
     let sites = ledger.read(ledger::sites)?;
-    let resolved = resolve(build.file, build.overrides, chain.newest(), &sites)?;
+    let allowed: Vec<PathBuf> = [&build.overrides.allow_outside[..], &build.file.allow_outside].concat();
+    let folder = ReleaseFolder::new(build.file.folder(), &allowed)?;
+    check_walls(build.file, &folder)?;
+    let resolved = resolve(build.file, &folder, build.overrides, chain.newest(), &sites)?;
     let release = resolved.release;
     build.time.check_release(release.issued_at, release.expires)?;
     build.time.check_vouching(chain.newest(), release.issued_at)?;
@@ -130,13 +131,19 @@ pub fn build(
         channel: release.channel.clone(),
     };
     let newest = ledger.read(|connection| ledger::newest_release(connection, &scope))?;
-    if let Some(newest) =
-        newest.filter(|known| (known.counter.epoch, known.counter.sequence) > (release.epoch, release.sequence))
-    {
-        events(BuildEvent::Warning(format!(
-            "release {} of {scope} was signed already: a site that has it will refuse this lower number",
-            newest.counter
-        )));
+    let counter = Counter {
+        epoch: release.epoch,
+        sequence: release.sequence,
+    };
+    let known = ledger.read(|connection| ledger::signed_release(connection, &scope, counter))?;
+    if let Some(newest) = newest.filter(|newest| {
+        (newest.counter.epoch, newest.counter.sequence) > (counter.epoch, counter.sequence) && known.is_none()
+    }) {
+        let said = lower_number(&newest, counter, &scope);
+        if build.overrides.sequence.is_none() {
+            return Err(said);
+        }
+        events(BuildEvent::Warning(said.found().to_owned()));
     }
     let texts: Vec<(String, String)> = resolved
         .documents
@@ -147,7 +154,7 @@ pub fn build(
         .iter()
         .map(|(name, text)| (name.as_str(), text.as_str()))
         .collect();
-    let mut prepared = prepare(build.file, &texts, build.registries, &mut |what| {
+    let mut prepared = prepare(build.file, &folder, &texts, build.registries, &mut |what| {
         events(BuildEvent::Collecting(what));
     })?;
     for warning in std::mem::take(&mut prepared.warnings) {
@@ -158,15 +165,15 @@ pub fn build(
         prepared.requests(),
         &resolved.platforms,
         build.registries,
+        &LocalLayouts {
+            folder,
+            expanded: build.overrides.expanded.unwrap_or(EXPANDED_BYTES),
+        },
         problems,
         |image| events(BuildEvent::Collecting(image)),
     )?;
     let mut content = collection.content;
     content.documents = resolved.documents;
-    let counter = Counter {
-        epoch: release.epoch,
-        sequence: release.sequence,
-    };
     let before = ledger.read(|connection| ledger::fleet_before(connection, &scope, counter))?;
     let fleet = desired_state(
         build,
@@ -233,6 +240,27 @@ pub fn build(
         signatures_missing,
         desired: fleet.desired,
     })
+}
+
+/// A number that no site would import which has the newest release. Making a known release again is something else.
+fn lower_number(newest: &ledger::SignedRelease, counter: Counter, scope: &Scope) -> Error {
+    let next = Counter {
+        sequence: newest.counter.sequence.saturating_add(1),
+        ..newest.counter
+    };
+    Error::new(
+        Class::Rollback,
+        "lower-number",
+        format!(
+            "release {} of {scope} was signed already: a site that has it will refuse the lower number {counter}",
+            newest.counter
+        ),
+    )
+    .expected(format!("a number from {next} on"))
+    .remedy(format!(
+        "raise sequence to {}, the next free number; or say that you mean the lower one with --sequence {}",
+        next.sequence, counter.sequence
+    ))
 }
 
 /// What a release tells targets.

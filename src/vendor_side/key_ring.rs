@@ -4,20 +4,22 @@
 //! holds. The public file only chooses which private file is opened; what is inside is compared afterwards.
 
 use std::collections::BTreeSet;
-use std::fs::{self, File};
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
 
-use crate::crypto::{KeyFile, KeyId, PublicKey, RoleName, SigningKey, write_signing_key};
+use crate::crypto::{KeyFile, KeyId, PASSPHRASE, PublicKey, RoleName, SigningKey, write_signing_key};
 use crate::domain::{Class, Error, Result};
-use crate::stream::{read_bounded, sync_folder, write_atomically};
+use crate::stream::{open_beside, read_bounded, sync_folder, write_atomically};
 
 /// Ending of the files with public keys.
 pub const PUBLIC_SUFFIX: &str = "pub";
 const PRIVATE_SUFFIX: &str = "pem";
+/// How often a passphrase is asked for; the first answer may be one that was given for another file.
+const TRIES: usize = 4;
 
-/// Where passphrases come from: asked with the file that needs one.
+/// Where passphrases come from: asked with the file that needs one, and again with the same file when the answer was wrong.
 pub type AskPassphrase<'a> = dyn FnMut(&Path) -> Result<Zeroizing<String>> + 'a;
 
 /// A folder of key files.
@@ -145,25 +147,28 @@ impl KeyRing {
     }
 }
 
-/// Opens one key file, asking for its passphrase when it has one.
+/// Opens one key file, asking for its passphrase when it has one: a few times, since people mistype.
 ///
 /// # Errors
 ///
 /// Those of [`KeyFile::read`], [`KeyFile::signing_key`] and of the one who is asked.
-pub(super) fn open_key(path: &Path, ask: &mut AskPassphrase<'_>) -> Result<SigningKey> {
+pub fn open_key(path: &Path, ask: &mut AskPassphrase<'_>) -> Result<SigningKey> {
     let file = KeyFile::read(path)?;
-    if file.is_encrypted() {
-        file.signing_key(Some(&ask(path)?))
-    } else {
-        file.signing_key(None)
+    if !file.is_encrypted() {
+        return file.signing_key(None);
     }
+    for _ in 1..TRIES {
+        match file.signing_key(Some(&ask(path)?)) {
+            Err(error) if error.is(PASSPHRASE) => {}
+            opened => return opened,
+        }
+    }
+    file.signing_key(Some(&ask(path)?))
 }
 
 fn read_public(path: &Path) -> Result<Option<PublicKey>> {
-    let file = match File::open(path) {
-        Ok(file) => file,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(Error::io("open", path, error)),
+    let Some(file) = open_beside(path, "open")? else {
+        return Ok(None);
     };
     let bytes = read_bounded(file, 1024, "a public key file")?;
     let text = String::from_utf8_lossy(&bytes);

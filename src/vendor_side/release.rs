@@ -2,10 +2,11 @@
 //!
 //! Nothing is taken from the clock in passing: the same inputs give the same release on any day.
 
-use std::fs::File;
+use std::path::PathBuf;
 
 use super::collect::Platform;
 use super::release_file::{AudienceText, Expiry, Notes, ReleaseFile, check_label};
+use super::release_folder::ReleaseFolder;
 use super::suggest::nearest;
 use crate::bundle::ReleaseStatement;
 use crate::crypto::RootDocument;
@@ -33,6 +34,10 @@ pub struct Overrides {
     pub platforms: Vec<Platform>,
     /// `SOURCE_DATE_EPOCH`: gives the time of issue when neither file nor option does.
     pub source_date_epoch: Option<Timestamp>,
+    /// `--allow-outside`: what may be read outside the folder of the release file, besides what the file itself allows.
+    pub allow_outside: Vec<PathBuf>,
+    /// `--expand-limit`: most bytes that a compressed layout may have when it is expanded.
+    pub expanded: Option<u64>,
 }
 
 /// Everything that goes into a bundle besides content.
@@ -54,6 +59,7 @@ pub struct ResolvedRelease {
 /// that the root does not name; `E-IO` and `E-LIMIT` for the notes.
 pub fn resolve(
     file: &ReleaseFile,
+    folder: &ReleaseFolder,
     overrides: &Overrides,
     root: &RootDocument,
     sites: &[Site],
@@ -140,7 +146,7 @@ pub fn resolve(
         } else {
             overrides.platforms.clone()
         },
-        documents: notes(file)?
+        documents: notes(file, folder)?
             .into_iter()
             .map(|notes| (DocumentType::Notes, notes))
             .collect(),
@@ -196,14 +202,15 @@ pub(super) fn find_site(text: &str, sites: &[Site]) -> Result<SiteId, (String, S
     })
 }
 
-fn notes(file: &ReleaseFile) -> Result<Option<Vec<u8>>> {
+fn notes(file: &ReleaseFile, folder: &ReleaseFolder) -> Result<Option<Vec<u8>>> {
     let bytes = match &file.notes {
         None => return Ok(None),
         Some(Notes::Text(text)) => text.clone().into_bytes(),
-        Some(Notes::File(path)) => {
-            let notes = File::open(path).map_err(|e| Error::io("open the notes", path, e))?;
-            read_bounded(notes, limits::MANIFEST_BYTES, "the notes")?
-        }
+        Some(Notes::File(path)) => read_bounded(
+            folder.file(path, "open the notes")?,
+            limits::MANIFEST_BYTES,
+            "the notes",
+        )?,
     };
     if bytes.is_empty() || std::str::from_utf8(&bytes).is_err() {
         return Err(
@@ -243,7 +250,7 @@ mod tests {
 
     fn attempt(text: &str, overrides: &Overrides) -> Result<ResolvedRelease> {
         let file = ReleaseFile::parse(Path::new("release.yaml"), text)?;
-        resolve(&file, overrides, &root(), &[plant()])
+        resolve(&file, &ReleaseFolder::anywhere(), overrides, &root(), &[plant()])
     }
 
     #[test]

@@ -8,7 +8,7 @@ use super::signing_time::SigningTime;
 use crate::crypto::{Chain, Envelope, Key, PayloadType, RoleName, Roles, RootDocument, Rule, Scheme, SigningKey};
 use crate::db::{Db, Schema};
 use crate::domain::{Class, Error, Name, Result, Timestamp, Version, limits};
-use crate::stream::{create_folder, read_bounded, sync_folder, write_atomically};
+use crate::stream::{create_folder, open_beside, read_bounded, sync_folder, write_atomically};
 
 const KEYS: &str = "keys";
 const CHAIN: &str = "root.json";
@@ -104,21 +104,23 @@ impl Workspace {
     ///
     /// `E-USAGE no-workspace`; `E-TRUST` when the chain does not hold; `E-IO`.
     pub fn open(folder: &Path) -> Result<Self> {
-        let path = folder.join(CHAIN);
-        let file = fs::File::open(&path).map_err(|error| {
-            if error.kind() == std::io::ErrorKind::NotFound {
-                usage("no-workspace", format!("{} holds no {CHAIN}", folder.display()))
-                    .expected("a vendor's workspace")
-                    .remedy("make one with `airlock vendor init`, or point -w at the right folder")
-            } else {
-                Error::io("open", &path, error)
-            }
+        let chain = Self::chain_in(folder)?.ok_or_else(|| {
+            usage("no-workspace", format!("{} holds no {CHAIN}", folder.display()))
+                .expected("a vendor's workspace")
+                .remedy("make one with `airlock vendor init`, or point -w at the right folder")
         })?;
-        let chain = Chain::parse(&read_bounded(file, limits::TRUST_BYTES, "the chain file")?)?;
         Ok(Self {
             folder: folder.to_owned(),
             chain,
         })
+    }
+
+    /// Reads the trust chain of a folder, if it has one.
+    pub(super) fn chain_in(folder: &Path) -> Result<Option<Chain>> {
+        let Some(file) = open_beside(&folder.join(CHAIN), "open")? else {
+            return Ok(None);
+        };
+        Chain::parse(&read_bounded(file, limits::TRUST_BYTES, "the chain file")?).map(Some)
     }
 
     /// Returns the folder.

@@ -173,7 +173,7 @@ pub(crate) fn bundle_for_one_enrolled_site(world: &World) -> Outcome {
         .ok()?;
     let bundle = dir.join("addressed.airlock");
     let images = format!(
-        "audience: [plant-7]\nhome_hosts: [registry.acme.example]\nimages:\n  - source: oci:{}:1.0\n    name: registry.acme.example/acme/hello:1.0\n",
+        "audience: [plant-7]\nhome_hosts: [registry.acme.example]\nallow_outside: [{0}]\nimages:\n  - source: oci:{0}:1.0\n    name: registry.acme.example/acme/hello:1.0\n",
         fixture("hello").display()
     );
     vendor.create(3, &images, &bundle)?.ok()?;

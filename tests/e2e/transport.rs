@@ -16,7 +16,7 @@ const STICK_SECTORS: u64 = 2 * 64 * 1024;
 /// A bundle of `fixtures/hello` for any site.
 fn images() -> String {
     format!(
-        "audience: any\nhome_hosts: [registry.acme.example]\nimages:\n  - source: oci:{}:1.0\n    name: registry.acme.example/acme/hello:1.0\n",
+        "audience: any\nhome_hosts: [registry.acme.example]\nallow_outside: [{0}]\nimages:\n  - source: oci:{0}:1.0\n    name: registry.acme.example/acme/hello:1.0\n",
         fixture("hello").display()
     )
 }

@@ -23,4 +23,4 @@ mod scan;
 pub(super) use archive::CHART_BYTES;
 pub(super) use artifact::{CHART_LAYER, artifact};
 pub(super) use contents::{Chart, overlay};
-pub(super) use pack::{chart_name, pack};
+pub(super) use pack::{ChartFolder, pack};

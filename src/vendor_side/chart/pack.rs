@@ -1,16 +1,19 @@
 //! Packs a chart's folder as `helm package` does, the same bytes each time: names sorted, no times, no owners.
 
 use std::fs::{self, File};
-use std::path::Path;
+use std::io::ErrorKind;
+use std::os::fd::{AsFd as _, OwnedFd};
+use std::path::{Path, PathBuf};
 
 use flate2::{Compression, GzBuilder};
+use rustix::fs::OFlags;
 use tar::{Builder, EntryType, Header};
 
 use super::archive::wrong;
 use super::ignore::Ignore;
 use super::metadata::Metadata;
 use crate::domain::{Class, Error, Result};
-use crate::stream::read_bounded;
+use crate::stream::{Looked, read_bounded};
 
 /// File with the patterns of what stays out.
 const IGNORE: &str = ".helmignore";
@@ -21,23 +24,62 @@ const FOLDER_BYTES: u64 = 64 << 20;
 /// Folders inside folders.
 const DEPTH: usize = 32;
 
-/// Returns the archive of a chart's folder; `name` is the chart's own.
+/// A chart's folder, held open: its files are opened below it and nowhere else.
+#[derive(Debug)]
+pub(in super::super) struct ChartFolder {
+    handle: OwnedFd,
+    path: PathBuf,
+}
+
+impl ChartFolder {
+    /// Opens a folder that was looked at; `path` is what it is called.
+    ///
+    /// # Errors
+    ///
+    /// `E-IO`.
+    pub(in super::super) fn open(looked: &Looked, path: &Path) -> Result<Self> {
+        let handle = looked
+            .open_with(OFlags::RDONLY | OFlags::DIRECTORY)
+            .map_err(|e| Error::io("open the chart", path, e))?;
+        Ok(Self {
+            handle,
+            path: path.to_owned(),
+        })
+    }
+
+    fn label(&self) -> String {
+        self.path.display().to_string()
+    }
+
+    /// Reads a file of the chart; nothing when there is none.
+    fn read(&self, name: &str) -> Result<Option<Vec<u8>>> {
+        let path = self.path.join(name);
+        let failed = |error| Error::io("open", &path, error);
+        let looked = match Looked::below(self.handle.as_fd(), Path::new(name)) {
+            Ok(looked) => looked,
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+            Err(error) if error.kind() == ErrorKind::CrossesDevices => {
+                return Err(wrong(&self.label(), &format!("{name:?} leads out of it")).expected("files and folders"));
+            }
+            Err(error) => return Err(failed(error)),
+        };
+        if !looked.is_file() {
+            return Err(wrong(&self.label(), &format!("{name:?} is {}", looked.what())).expected("files and folders"));
+        }
+        let file = File::from(looked.open().map_err(failed)?);
+        read_bounded(file, FILE_BYTES, name).map(Some)
+    }
+}
+
+/// Returns the archive of a chart's folder.
 ///
 /// # Errors
 ///
 /// `E-CONTENT chart` for links and other things that are no files; `E-LIMIT`; `E-IO`.
-pub(in super::super) fn pack(folder: &Path, name: &str) -> Result<Vec<u8>> {
-    let label = folder.display().to_string();
-    let ignore = match File::open(folder.join(IGNORE)) {
-        Ok(file) => {
-            let bytes = read_bounded(file, FILE_BYTES, IGNORE)?;
-            Ignore::parse(&String::from_utf8_lossy(&bytes)).map_err(|what| wrong(&label, &what))?
-        }
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            Ignore::parse("").map_err(|what| wrong(&label, &what))?
-        }
-        Err(error) => return Err(Error::io("open", &folder.join(IGNORE), error)),
-    };
+pub(in super::super) fn pack(chart: &ChartFolder) -> Result<Vec<u8>> {
+    let (folder, label, name) = (chart.path.as_path(), chart.label(), chart_name(chart)?);
+    let patterns = chart.read(IGNORE)?.unwrap_or_default();
+    let ignore = Ignore::parse(&String::from_utf8_lossy(&patterns)).map_err(|what| wrong(&label, &what))?;
     let mut files = Vec::new();
     list(folder, "", &ignore, &mut files, &label, 0)?;
     files.sort();
@@ -49,9 +91,9 @@ pub(in super::super) fn pack(folder: &Path, name: &str) -> Result<Vec<u8>> {
     let mut tar = Builder::new(gzip);
     let failed = |error| Error::io("pack", folder, error);
     for file in files {
-        let path = folder.join(&file);
-        let opened = File::open(&path).map_err(|e| Error::io("open", &path, e))?;
-        let bytes = read_bounded(opened, FILE_BYTES, &file)?;
+        let bytes = chart
+            .read(&file)?
+            .ok_or_else(|| Error::io("open", &folder.join(&file), ErrorKind::NotFound.into()))?;
         total = total.saturating_add(bytes.len() as u64);
         if total > FOLDER_BYTES {
             return Err(
@@ -75,18 +117,12 @@ pub(in super::super) fn pack(folder: &Path, name: &str) -> Result<Vec<u8>> {
 }
 
 /// Returns the name of the chart in a folder.
-///
-/// # Errors
-///
-/// `E-CONTENT chart`; `E-IO`.
-pub(in super::super) fn chart_name(folder: &Path) -> Result<String> {
-    let path = folder.join("Chart.yaml");
-    let file = File::open(&path).map_err(|error| match error.kind() {
-        std::io::ErrorKind::NotFound => wrong(&folder.display().to_string(), "it has no Chart.yaml"),
-        _ => Error::io("open", &path, error),
-    })?;
-    let bytes = read_bounded(file, FILE_BYTES, "Chart.yaml")?;
-    Metadata::parse(&folder.display().to_string(), &bytes, None).map(|metadata| metadata.name)
+fn chart_name(chart: &ChartFolder) -> Result<String> {
+    let label = chart.label();
+    let bytes = chart
+        .read("Chart.yaml")?
+        .ok_or_else(|| wrong(&label, "it has no Chart.yaml"))?;
+    Metadata::parse(&label, &bytes, None).map(|metadata| metadata.name)
 }
 
 /// Lists the files that are no patterns' business, relative to the chart's folder.

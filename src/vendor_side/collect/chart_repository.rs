@@ -3,8 +3,6 @@
 //! The archive must have the digest that the index names. The index itself is believed as far as HTTPS goes: its charts become
 //! part of a signed bundle, and whoever signs answers for it.
 
-use std::path::Path;
-
 use reqwest::Url;
 use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
@@ -177,14 +175,4 @@ pub(in crate::vendor_side) fn pull_chart(
         .expected("content that matches its digest"));
     }
     Ok((line.digest, archive))
-}
-
-/// Reads a local archive.
-///
-/// # Errors
-///
-/// `E-IO`, `E-LIMIT`.
-pub(in crate::vendor_side) fn read_chart(path: &Path, limit: u64) -> Result<Vec<u8>> {
-    let file = std::fs::File::open(path).map_err(|e| Error::io("open the chart", path, e))?;
-    read_bounded(file, limit, "a chart")
 }

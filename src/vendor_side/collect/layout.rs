@@ -9,23 +9,44 @@ use std::sync::{Arc, OnceLock};
 use serde::Deserialize;
 
 use super::blob_range::BlobRange;
-use super::layout_tar::TarLayout;
+use super::layout_tar::{EXPANDED_BYTES, TarLayout};
 use super::origin::{Found, Origin};
 use super::reference::ImageReference;
 use super::source::Pick;
 use crate::domain::oci::{Document, Kind};
 use crate::domain::{Class, Digest, Error, Result, Tag, limits};
-use crate::stream::read_bounded;
+use crate::stream::{Looked, read_bounded};
+use crate::vendor_side::ReleaseFolder;
 
 /// Annotation with the reference name of an entry.
 const REF_NAME: &str = "org.opencontainers.image.ref.name";
 /// Annotation with the full name, as containerd and `BuildKit` write it.
 const FULL_NAME: &str = "io.containerd.image.name";
 
+/// How layouts on this machine are read.
+#[derive(Debug, Clone)]
+pub(in crate::vendor_side) struct LocalLayouts {
+    /// Where they may lie.
+    pub(in crate::vendor_side) folder: ReleaseFolder,
+    /// Most bytes that a compressed one may have when it is expanded.
+    pub(in crate::vendor_side) expanded: u64,
+}
+
+impl LocalLayouts {
+    /// Layouts that the caller has chosen itself.
+    pub(super) fn anywhere() -> Self {
+        Self {
+            folder: ReleaseFolder::anywhere(),
+            expanded: EXPANDED_BYTES,
+        }
+    }
+}
+
 /// An open layout.
 #[derive(Debug)]
 pub(super) struct Layout {
     path: PathBuf,
+    folder: ReleaseFolder,
     files: Files,
     entries: Vec<Entry>,
     /// Which entry is about which manifest; worked out when first asked for.
@@ -87,16 +108,17 @@ impl Layout {
     ///
     /// # Errors
     ///
-    /// `E-FORMAT layout` for what is no layout; `E-LIMIT`; `E-IO`; `E-SPACE`.
-    pub(super) fn open(path: &Path) -> Result<Self> {
-        let metadata = std::fs::metadata(path).map_err(|e| Error::io("open", path, e))?;
-        let files = if metadata.is_dir() {
+    /// `E-FORMAT layout` for what is no layout; `E-USAGE outside` and `not-a-file`; `E-LIMIT`; `E-IO`; `E-SPACE`.
+    pub(super) fn open(path: &Path, local: &LocalLayouts) -> Result<Self> {
+        let looked = local.folder.look(path)?;
+        let files = if looked.is_some_and(|looked| looked.is_folder()) {
             Files::Folder(path.to_owned())
         } else {
-            Files::Tar(TarLayout::open(path)?)
+            Files::Tar(TarLayout::open(path, local.folder.file(path, "open")?, local.expanded)?)
         };
         let mut layout = Self {
             path: path.to_owned(),
+            folder: local.folder.clone(),
             files,
             entries: Vec::new(),
             subjects: OnceLock::new(),
@@ -278,11 +300,8 @@ impl Layout {
             Files::Tar(tar) => Ok(tar.size(&name)),
             Files::Folder(folder) => {
                 let path = folder.join(name);
-                match std::fs::metadata(&path) {
-                    Ok(metadata) => Ok(metadata.is_file().then_some(metadata.len())),
-                    Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-                    Err(error) => Err(Error::io("look at", &path, error)),
-                }
+                let looked = self.folder.look(&path)?;
+                Ok(looked.filter(Looked::is_file).map(|looked| looked.size()))
             }
         }
     }
@@ -293,15 +312,11 @@ impl Layout {
             Files::Tar(tar) => Ok(tar.get(name)),
             Files::Folder(folder) => {
                 let path = folder.join(name);
-                let file = match File::open(&path) {
-                    Ok(file) => file,
-                    Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-                    Err(error) => return Err(Error::io("open", &path, error)),
+                let Some(looked) = self.folder.look(&path)?.filter(Looked::is_file) else {
+                    return Ok(None);
                 };
-                let metadata = file.metadata().map_err(|e| Error::io("look at", &path, e))?;
-                Ok(metadata
-                    .is_file()
-                    .then(|| (BlobRange::new(Arc::new(file), 0, metadata.len()), metadata.len())))
+                let file = File::from(looked.open().map_err(|e| Error::io("open", &path, e))?);
+                Ok(Some((BlobRange::new(Arc::new(file), 0, looked.size()), looked.size())))
             }
         }
     }

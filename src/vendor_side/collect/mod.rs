@@ -22,11 +22,14 @@ mod registry;
 mod registry_auth;
 mod registry_blob;
 mod registry_client;
+mod registry_host;
 mod source;
 mod sources;
 mod walk;
 
-pub(in crate::vendor_side) use chart_repository::{fetch_chart, pull_chart, read_chart};
+pub(in crate::vendor_side) use chart_repository::{fetch_chart, pull_chart};
+pub(in crate::vendor_side) use layout::LocalLayouts;
+pub(in crate::vendor_side) use layout_tar::EXPANDED_BYTES;
 pub use made::MadeArtifact;
 pub(in crate::vendor_side) use problem::Problems;
 pub use reference::{ImageReference, Platform};

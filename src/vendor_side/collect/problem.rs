@@ -39,6 +39,11 @@ impl Problems {
         self.note(image, &Error::new(Class::Content, "missing", what));
     }
 
+    /// Whether there is none.
+    pub(in crate::vendor_side) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Ends with one error that lists every problem: of their class and code when they agree, else `E-CONTENT problems`.
     pub(in crate::vendor_side) fn into_result(self) -> Result<(), Error> {
         let Some(first) = self.0.first() else { return Ok(()) };
@@ -51,10 +56,17 @@ impl Problems {
         } else {
             (Class::Content, "problems")
         };
+        // One remedy for all is said once, at the end.
+        let common = self.0.iter().all(|error| error.advice() == first.advice());
+        let with_advice = |error: &Error| match error.advice().filter(|_| !common) {
+            Some(advice) => error.retold("", &format!("; {advice}")),
+            None => error.retold("", ""),
+        };
+        let problems: Vec<Error> = self.0.iter().map(with_advice).collect();
         let found = format!("{} things cannot be carried:", self.0.len());
-        let refusal = Error::listing_errors(class, code, found, &self.0);
+        let refusal = Error::listing_errors(class, code, found, &problems);
         Err(match first.advice() {
-            Some(advice) if same => refusal.remedy(advice),
+            Some(advice) if common => refusal.remedy(advice),
             _ => refusal,
         })
     }

@@ -1,15 +1,50 @@
 //! Challenges of registries, and the credentials that answer them (RFC 9110 section 11, Docker token authentication).
 //!
 //! Credentials come from Docker's `config.json` (`$DOCKER_CONFIG`, else `~/.docker`) and its helpers, are read when a registry
-//! first asks, and go to that registry or to the token service that it names, never in clear unless the registry itself is
-//! reached in clear.
+//! first asks, and go to that registry and to its token service, never in clear unless the registry itself is reached in clear.
+//!
+//! Where the token service is, the registry says (`realm`), and anybody who can answer for a registry could name a host of his own. So a
+//! password goes to a realm on the registry's own host, on the host that belongs to a well-known registry, or on one that the person
+//! named (`--token-realm HOST=REALM`). Without credentials any realm may be asked: there is nothing to lose.
 
 use docker_credential::{CredentialRetrievalError, DockerCredential};
 
+use super::registry_host::name_of;
 use crate::domain::{Class, Code, Error, Result};
 
 /// Sub-code of a registry that cannot be read with the credentials that are here.
 pub(super) const REGISTRY_CREDENTIALS: Code = Code::new("registry-credentials");
+
+/// Sub-code of a registry that wants its credentials sent to a host that nobody allowed.
+pub(super) const TOKEN_REALM: Code = Code::new("token-realm");
+
+/// Registries whose token service has a host of its own, known to everybody.
+const KNOWN_REALMS: [(&str, &str); 1] = [("docker.io", "auth.docker.io")];
+
+/// Checks that the credentials of a registry may go to a token service. Both are hosts, with their ports unless those are the scheme's
+/// own; `allowed` are pairs of registry and token service.
+///
+/// # Errors
+///
+/// `E-USAGE token-realm`.
+pub(super) fn check_realm(registry: &str, realm: &str, allowed: &[(String, String)]) -> Result<()> {
+    let is_known = KNOWN_REALMS.contains(&(registry, realm));
+    if name_of(registry) == name_of(realm)
+        || is_known
+        || allowed.iter().any(|pair| (&*pair.0, &*pair.1) == (registry, realm))
+    {
+        return Ok(());
+    }
+    Err(Error::new(
+        Class::Usage,
+        TOKEN_REALM,
+        format!("{registry} wants the credentials for it sent to {realm}"),
+    )
+    .expected(format!("a token service on {}", name_of(registry)))
+    .remedy(format!(
+        "find out whether that host belongs to the registry; if so, allow it with --token-realm {registry}={realm}"
+    )))
+}
 
 /// Key of Docker Hub in Docker's configuration.
 const DOCKER_HUB: &str = "https://index.docker.io/v1/";
@@ -173,6 +208,40 @@ pub(super) fn credential(host: &str) -> Result<Credential> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn credentials_stay_with_the_registry() {
+        let allowed = [("hub.example.com".to_owned(), "login.example.com:8443".to_owned())];
+        for (registry, realm) in [
+            ("docker.io", "auth.docker.io"),
+            ("a.example.com", "a.example.com"),
+            ("a.example.com:5000", "a.example.com:5001"),
+            ("[::1]:5000", "[::1]:5001"),
+            ("hub.example.com", "login.example.com:8443"),
+        ] {
+            check_realm(registry, realm, &allowed).unwrap();
+        }
+        for (registry, realm) in [
+            ("docker.io", "auth.docker.io.example.com"),
+            ("a.example.com", "auth.docker.io"),
+            ("a.example.com", "evil.example.com"),
+            ("a.example.com", "xa.example.com"),
+            ("a.example.com", "example.com"),
+            ("hub.example.com", "login.example.com"),
+            ("other.example.com", "login.example.com:8443"),
+            ("[::1]:5000", "[::2]:5000"),
+            ("localhost", "127.0.0.1"),
+        ] {
+            let error = check_realm(registry, realm, &allowed).unwrap_err();
+            assert_eq!(
+                (error.class(), error.code()),
+                (Class::Usage, "token-realm"),
+                "{registry} {realm}"
+            );
+            let said = error.advice().unwrap();
+            assert!(said.ends_with(&format!("--token-realm {registry}={realm}")), "{said}");
+        }
+    }
 
     #[test]
     fn challenges_of_real_registries_are_read() {

@@ -12,23 +12,25 @@
 //! # Rules
 //!
 //! - HTTPS, unless the registry was named with `--plain-http`, or is on this machine and speaks no TLS. A redirect never leads from HTTPS to HTTP.
-//! - `Authorization` goes to the registry and its token service only; `reqwest` drops it on a redirect to another host.
+//! - `Authorization` goes to the registry and its token service only; `reqwest` drops it on a redirect to another host. What a token
+//!   service is sent never follows a redirect to another origin: a form would be sent along whole.
 //! - 429, 500, 502, 503, 504 and connections that break are tried again, later and later, with chance; `Retry-After` is obeyed.
 
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use reqwest::header::{ACCEPT, AUTHORIZATION, HeaderMap, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
+use reqwest::redirect::Attempt;
 use reqwest::{Method, Response, StatusCode, Url};
 use serde::Deserialize;
 use tokio::runtime::Runtime;
 
-use super::registry_auth::{Challenge, Credential, REGISTRY_CREDENTIALS, credential};
+use super::registry_auth::{Challenge, Credential, REGISTRY_CREDENTIALS, check_realm, credential};
+use super::registry_host::{host_of, is_this_machine};
 use crate::domain::{Class, Clock as _, Code, Error, Result, SystemClock};
-use crate::stream::read_bounded;
+use crate::stream::{open_named, read_bounded};
 
 /// Sub-code of a registry that as a whole cannot be read.
 pub(super) const REGISTRY: Code = Code::new("registry");
@@ -54,6 +56,8 @@ pub struct RegistryOptions {
     pub ca_files: Vec<PathBuf>,
     /// Hosts (with port) that are reached by plain HTTP.
     pub plain_http: Vec<String>,
+    /// Registries, and hosts of their token services (with port) that get their credentials besides those of their own host.
+    pub token_realms: Vec<(String, String)>,
     /// Pause before the second try; doubled before each further one.
     pub first_pause: Duration,
 }
@@ -63,16 +67,26 @@ impl Default for RegistryOptions {
         Self {
             ca_files: Vec::new(),
             plain_http: Vec::new(),
+            token_realms: Vec::new(),
             first_pause: Duration::from_millis(500),
         }
     }
 }
 
-/// The HTTP client and its threads, made when the first registry is met.
+/// The threads and HTTP clients of all registries.
+#[derive(Debug, Clone)]
+struct Made {
+    runtime: Arc<Runtime>,
+    http: reqwest::Client,
+    /// Follows no redirect to another origin.
+    tokens: reqwest::Client,
+}
+
+/// The HTTP clients and their threads, made when the first registry is met.
 #[derive(Debug)]
 pub(super) struct Connections {
     options: RegistryOptions,
-    made: Option<(Arc<Runtime>, reqwest::Client)>,
+    made: Option<Made>,
     /// Hosts of this machine, and whether they are reached by plain HTTP.
     plain: BTreeMap<String, bool>,
 }
@@ -92,7 +106,7 @@ impl Connections {
     ///
     /// `E-USAGE ca-file`, `E-IO`.
     pub(super) fn repository(&mut self, host: &str, path: &str) -> Result<RegistryClient> {
-        let (runtime, http) = self.made()?;
+        let made = self.made()?;
         let plain = self.options.plain_http.iter().any(|known| known == host)
             || (is_this_machine(host) && self.answers_plainly(host)?);
         // Docker Hub's registry has another name than its images.
@@ -104,15 +118,7 @@ impl Connections {
         let base = format!("{}://{address}/v2/{path}/", if plain { "http" } else { "https" });
         let base = Url::parse(&base)
             .map_err(|error| Error::new(Class::Usage, REGISTRY, format!("{host:?} is no registry host: {error}")))?;
-        Ok(RegistryClient {
-            runtime,
-            http,
-            base,
-            host: host.to_owned(),
-            path: path.to_owned(),
-            first_pause: self.options.first_pause,
-            authorization: Mutex::new(None),
-        })
+        Ok(self.client(made, base, host.to_owned(), path.to_owned()))
     }
 
     /// Fetches a file of a web site, at most `limit` bytes; nothing when it is not there. Nothing is sent along but what
@@ -122,9 +128,8 @@ impl Connections {
     ///
     /// `E-USAGE plain-http` for an address without TLS that nobody allowed; those of [`RegistryClient::get`].
     pub(super) fn get(&mut self, url: &Url, limit: u64, what: &str) -> Result<Option<Vec<u8>>> {
-        let (runtime, http) = self.made()?;
-        let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
-        let host = format!("{}{port}", url.host_str().unwrap_or_default());
+        let made = self.made()?;
+        let host = host_of(url);
         if url.scheme() != "https" && !self.options.plain_http.contains(&host) && !is_this_machine(&host) {
             return Err(
                 Error::new(Class::Usage, "plain-http", format!("{host} is addressed without TLS"))
@@ -132,17 +137,22 @@ impl Connections {
                     .remedy(format!("allow it with --plain-http {host}")),
             );
         }
-        let client = RegistryClient {
-            runtime,
-            http,
-            base: url.clone(),
-            path: url.path().trim_start_matches('/').to_owned(),
-            host,
-            first_pause: self.options.first_pause,
-            authorization: Mutex::new(None),
-        };
+        let path = url.path().trim_start_matches('/').to_owned();
+        let client = self.client(made, url.clone(), host, path);
         let answer = client.wait(client.get(url.clone(), "*/*", limit, what))?;
         Ok(answer.map(|(bytes, _)| bytes))
+    }
+
+    fn client(&self, made: Made, base: Url, host: String, path: String) -> RegistryClient {
+        RegistryClient {
+            made,
+            base,
+            host,
+            path,
+            token_realms: self.options.token_realms.clone(),
+            first_pause: self.options.first_pause,
+            authorization: Mutex::new(None),
+        }
     }
 
     /// Whether a registry on this machine speaks no TLS: asked once, as Docker does.
@@ -150,17 +160,19 @@ impl Connections {
         if let Some(plain) = self.plain.get(host) {
             return Ok(*plain);
         }
-        let (runtime, http) = self.made()?;
+        let made = self.made()?;
         let address = format!("https://{host}/v2/");
         // Inside the runtime, because a timeout starts when the request is made.
-        let asked = runtime.block_on(async { http.head(address).timeout(PROBE_TIMEOUT).send().await });
+        let asked = made
+            .runtime
+            .block_on(async { made.http.head(address).timeout(PROBE_TIMEOUT).send().await });
         // A certificate that is not trusted is TLS all the same.
         let plain = asked.is_err_and(|error| !is_about_certificate(&error));
         self.plain.insert(host.to_owned(), plain);
         Ok(plain)
     }
 
-    fn made(&mut self) -> Result<(Arc<Runtime>, reqwest::Client)> {
+    fn made(&mut self) -> Result<Made> {
         if let Some(made) = &self.made {
             return Ok(made.clone());
         }
@@ -170,17 +182,22 @@ impl Connections {
             .enable_all()
             .build()
             .map_err(|error| Error::new(Class::Io, "io", format!("cannot start a thread: {error}")))?;
-        let made = (Arc::new(runtime), self.http()?);
+        let made = Made {
+            runtime: Arc::new(runtime),
+            http: self.http(|_| true)?,
+            tokens: self.http(is_same_origin)?,
+        };
         self.made = Some(made.clone());
         Ok(made)
     }
 
-    fn http(&self) -> Result<reqwest::Client> {
+    /// Makes a client that follows those redirects that `may` allows.
+    fn http(&self, may: fn(&Attempt<'_>) -> bool) -> Result<reqwest::Client> {
         // Another part of the process may have chosen a provider; one is as good as the other.
         rustls::crypto::ring::default_provider().install_default().ok();
         let mut certificates = Vec::new();
         for path in &self.options.ca_files {
-            let file = File::open(path).map_err(|e| Error::io("open the CA file", path, e))?;
+            let file = open_named(path, "open the CA file")?;
             let pem = read_bounded(file, CA_BYTES, "the CA file")?;
             let found = reqwest::Certificate::from_pem_bundle(&pem).unwrap_or_default();
             if found.is_empty() {
@@ -193,12 +210,14 @@ impl Connections {
             }
             certificates.extend(found);
         }
-        let redirect = reqwest::redirect::Policy::custom(|attempt| {
+        let redirect = reqwest::redirect::Policy::custom(move |attempt| {
             let secure = attempt.previous().iter().any(|url| url.scheme() == "https");
             if secure && attempt.url().scheme() != "https" {
                 attempt.error("a redirect leads from HTTPS to plain HTTP")
             } else if attempt.previous().len() > 10 {
                 attempt.error("too many redirects")
+            } else if !may(&attempt) {
+                attempt.error("a redirect leads to another host than the one that credentials were sent to")
             } else {
                 attempt.follow()
             }
@@ -224,11 +243,11 @@ impl Connections {
 /// One repository.
 #[derive(Debug)]
 pub(super) struct RegistryClient {
-    runtime: Arc<Runtime>,
-    http: reqwest::Client,
+    made: Made,
     base: Url,
     host: String,
     path: String,
+    token_realms: Vec<(String, String)>,
     first_pause: Duration,
     authorization: Mutex<Option<HeaderValue>>,
 }
@@ -236,7 +255,7 @@ pub(super) struct RegistryClient {
 impl RegistryClient {
     /// Waits for a future on this thread.
     pub(super) fn wait<T>(&self, future: impl Future<Output = T>) -> T {
-        self.runtime.block_on(future)
+        self.made.runtime.block_on(future)
     }
 
     /// Returns what the repository is called in messages.
@@ -266,7 +285,11 @@ impl RegistryClient {
         let mut answered_challenge = false;
         let mut attempt = 0;
         loop {
-            let mut request = self.http.request(method.clone(), url.clone()).headers(headers.clone());
+            let mut request = self
+                .made
+                .http
+                .request(method.clone(), url.clone())
+                .headers(headers.clone());
             let authorization = self.authorization();
             if let Some(value) = &authorization {
                 request = request.header(AUTHORIZATION, value.clone());
@@ -381,6 +404,9 @@ impl RegistryClient {
         if !secure {
             return Err(self.failed("its token service is not reached by HTTPS"));
         }
+        if !matches!(credential, Credential::Anonymous) {
+            check_realm(&self.host, &host_of(&url), &self.token_realms)?;
+        }
         let scope = scope.unwrap_or_else(|| format!("repository:{}:pull", self.path));
         let mut parameters = vec![("scope", scope)];
         parameters.extend(service.map(|service| ("service", service)));
@@ -395,7 +421,8 @@ impl RegistryClient {
                         .append_pair("grant_type", "refresh_token")
                         .append_pair("client_id", "airlock")
                         .append_pair("refresh_token", token);
-                    self.http
+                    self.made
+                        .tokens
                         .post(url.clone())
                         .header("Content-Type", "application/x-www-form-urlencoded")
                         .body(form.query().unwrap_or_default().to_owned())
@@ -404,7 +431,7 @@ impl RegistryClient {
                     if attempt == 1 {
                         url.query_pairs_mut().extend_pairs(&parameters);
                     }
-                    let request = self.http.get(url.clone());
+                    let request = self.made.tokens.get(url.clone());
                     match credential {
                         Credential::Password(user, password) => request.basic_auth(user, Some(password)),
                         _ => request,
@@ -496,6 +523,13 @@ impl RegistryClient {
     }
 }
 
+fn is_same_origin(attempt: &Attempt<'_>) -> bool {
+    attempt
+        .previous()
+        .last()
+        .is_some_and(|before| before.origin() == attempt.url().origin())
+}
+
 /// Whether a status may pass: the registry is busy or its parts are.
 fn is_passing(status: StatusCode) -> bool {
     matches!(status.as_u16(), 429 | 500 | 502 | 503 | 504)
@@ -510,17 +544,6 @@ fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let date = jiff::fmt::rfc2822::parse(text).ok()?.timestamp().as_second();
     let seconds = date.saturating_sub(SystemClock.now().unix());
     Some(Duration::from_secs(u64::try_from(seconds).unwrap_or(0)))
-}
-
-/// Whether a host is this machine, so that plain HTTP leaves nothing to listen to.
-fn is_this_machine(host: &str) -> bool {
-    let name = if host.starts_with('[') {
-        host.split_once(']')
-            .map_or(host, |(name, _)| name.trim_start_matches('['))
-    } else {
-        host.split_once(':').map_or(host, |(name, _)| name)
-    };
-    matches!(name, "localhost" | "127.0.0.1" | "::1")
 }
 
 fn basic(user: &str, password: &str) -> String {
@@ -551,22 +574,6 @@ pub(super) fn chain(error: &reqwest::Error) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn plain_http_is_for_this_machine_only() {
-        for host in ["localhost", "localhost:5000", "127.0.0.1:80", "[::1]", "[::1]:5000"] {
-            assert!(is_this_machine(host), "{host}");
-        }
-        for host in [
-            "docker.io",
-            "localhost.example.com",
-            "127.0.0.1.example.com",
-            "[::2]:80",
-            "10.0.0.1",
-        ] {
-            assert!(!is_this_machine(host), "{host}");
-        }
-    }
 
     #[test]
     fn retry_after_is_seconds_or_a_date() {

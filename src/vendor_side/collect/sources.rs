@@ -6,13 +6,13 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::layout::Layout;
+use super::layout::{Layout, LocalLayouts};
 use super::made::{Made, MadeArtifact};
 use super::origin::{Found, Origin};
 use super::problem::Problems;
 use super::reference::{ImageReference, Platform};
 use super::registry::Registry;
-use super::registry_auth::REGISTRY_CREDENTIALS;
+use super::registry_auth::{REGISTRY_CREDENTIALS, TOKEN_REALM};
 use super::registry_client::{Connections, REGISTRY, RegistryOptions};
 use super::source::{Pick, Source};
 use super::walk::{Blob, Collected, Walk};
@@ -92,7 +92,14 @@ pub fn collect(
     options: &RegistryOptions,
     progress: impl FnMut(&str),
 ) -> Result<(BundleContent, Sources)> {
-    let mut collection = collect_all(images, platforms, options, Problems::default(), progress)?;
+    let mut collection = collect_all(
+        images,
+        platforms,
+        options,
+        &LocalLayouts::anywhere(),
+        Problems::default(),
+        progress,
+    )?;
     collection.content.documents = documents;
     Ok((collection.content, collection.sources))
 }
@@ -108,10 +115,11 @@ pub(in crate::vendor_side) fn collect_all(
     images: &[ImageRequest],
     platforms: &[Platform],
     options: &RegistryOptions,
+    local: &LocalLayouts,
     problems: Problems,
     mut progress: impl FnMut(&str),
 ) -> Result<Collection> {
-    let mut origins = Origins::new(options);
+    let mut origins = Origins::new(options, local);
     let mut tags: BTreeMap<(usize, Tag), Option<Found>> = BTreeMap::new();
     let mut stored = Vec::new();
     let mut collected = Collected::default();
@@ -205,6 +213,7 @@ pub(in crate::vendor_side) fn collect_all(
 
 /// The places that images come from, each opened once for all its images.
 struct Origins {
+    local: LocalLayouts,
     connections: Connections,
     list: Vec<Box<dyn Origin>>,
     layouts: BTreeMap<PathBuf, (usize, Arc<Layout>)>,
@@ -212,8 +221,9 @@ struct Origins {
 }
 
 impl Origins {
-    fn new(options: &RegistryOptions) -> Self {
+    fn new(options: &RegistryOptions, local: &LocalLayouts) -> Self {
         Self {
+            local: local.clone(),
             connections: Connections::new(options.clone()),
             list: Vec::new(),
             layouts: BTreeMap::new(),
@@ -237,7 +247,7 @@ impl Origins {
         if let Some((number, layout)) = self.layouts.get(path) {
             return Ok((*number, Arc::clone(layout)));
         }
-        let layout = Arc::new(Layout::open(path)?);
+        let layout = Arc::new(Layout::open(path, &self.local)?);
         let number = self.add(Box::new(Arc::clone(&layout)));
         self.layouts.insert(path.to_owned(), (number, Arc::clone(&layout)));
         Ok((number, layout))
@@ -352,7 +362,7 @@ struct Silent {
 
 /// Whether an error says that a registry as a whole cannot be read.
 pub(in crate::vendor_side) fn is_of_registry(error: &Error) -> bool {
-    error.is(REGISTRY) || error.is(REGISTRY_CREDENTIALS)
+    error.is(REGISTRY) || error.is(REGISTRY_CREDENTIALS) || error.is(TOKEN_REALM)
 }
 
 fn check_blobs(origins: &[Box<dyn Origin>], silent: &BTreeSet<usize>, collected: &mut Collected) -> Result<()> {

@@ -69,7 +69,7 @@ impl Loader {
         let Some(extends) = entries.remove("extends").filter(|extends| !extends.is_null()) else {
             return Ok(());
         };
-        let Some(extends) = self.understand(&extends, context.folder) else {
+        let Some(extends) = self.understand(&extends, context.folder)? else {
             return Ok(());
         };
         let step = (context.file.to_owned(), name.to_owned());
@@ -139,7 +139,7 @@ impl Loader {
     }
 
     /// Reads what a service says about another one; what cannot be is noted.
-    fn understand(&mut self, extends: &Node, folder: &Path) -> Option<Extends> {
+    fn understand(&mut self, extends: &Node, folder: &Path) -> Result<Option<Extends>> {
         let service = extends.text().or_else(|| extends.get_text("service"));
         let Some(service) = service else {
             self.findings.problems.push(Problem::usage(
@@ -148,20 +148,25 @@ impl Loader {
                 "extends names no service",
                 "write extends: {service: NAME}, and a file: where it stands in another one",
             ));
-            return None;
+            return Ok(None);
         };
         let file = extends.get("file").and_then(Node::text);
         if let Some(remote) = file.filter(|file| is_remote(file)) {
             self.findings
                 .problems
                 .push(remote_problem(&extends.place, "extends", remote));
-            return None;
+            return Ok(None);
         }
-        Some(Extends {
+        if let Some(file) = file
+            && self.is_outside(file, &folder.join(file), &extends.place)?
+        {
+            return Ok(None);
+        }
+        Ok(Some(Extends {
             service: service.to_owned(),
             file: file.map(|file| folder.join(file)),
             place: extends.place.clone(),
-        })
+        }))
     }
 
     /// Reads the services of another file: every document of it merged, nothing included; and those of the last one as written.

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use super::environment::{ENVIRONMENT_BYTES, Environment};
 use super::extends::remote_problem;
 use super::interpolation::Scope;
-use super::loader::Loader;
+use super::loader::{Loader, named_by};
 use super::merge::merge;
 use super::merge_tags;
 use super::node::{Map, Node, Value};
@@ -89,6 +89,13 @@ impl Loader {
             ));
             return Ok(Map::new());
         };
+        let mut outside = false;
+        for (text, file) in paths.iter().zip(&files) {
+            outside |= self.is_outside(text, file, &item.place)?;
+        }
+        if outside {
+            return Ok(Map::new());
+        }
         if trail.contains(first) {
             return Err(mistake(
                 &item.place,
@@ -100,39 +107,43 @@ impl Loader {
             Some(directory) => folder.join(directory),
             None => first.parent().unwrap_or(Path::new("")).to_owned(),
         };
-        let scope = Self::scope_of(item, folder, &directory, scope)?;
+        let scope = self.scope_of(item, folder, &directory, scope)?;
         self.model(&files, Some(&item.place), &directory, &scope, trail)
     }
 
     /// Reads the environment files of an included file: those named, or `.env` in its folder where there is one.
-    fn scope_of(item: &Node, folder: &Path, directory: &Path, outer: &Scope) -> Result<Scope> {
-        let named: Vec<PathBuf> = item
+    fn scope_of(&mut self, item: &Node, folder: &Path, directory: &Path, outer: &Scope) -> Result<Scope> {
+        let named: Vec<(&str, PathBuf)> = item
             .get("env_file")
             .map(Node::texts)
             .unwrap_or_default()
             .into_iter()
             .filter(|path| *path != "/dev/null")
-            .map(|path| folder.join(path))
+            .map(|path| (path, folder.join(path)))
             .collect();
         let files = if item.get("env_file").is_some_and(|node| !node.texts().is_empty()) {
             named
         } else {
             let default = directory.join(".env");
-            if default.is_file() { vec![default] } else { Vec::new() }
+            if default.is_file() {
+                vec![(".env", default)]
+            } else {
+                Vec::new()
+            }
         };
         let mut known = outer.main.clone();
         known.fill_from(outer.own.clone());
         let mut found = Environment::default();
-        for file in files {
+        for (text, file) in files {
+            if self.is_outside(text, &file, &item.place)? {
+                continue;
+            }
             let mut outside = known.clone();
             outside.fill_from(found.clone());
-            let handle = std::fs::File::open(&file).map_err(|error| {
-                mistake(
-                    &item.place,
-                    "include",
-                    format!("cannot read {}: {error}", file.display()),
-                )
-            })?;
+            let handle = self
+                .folder
+                .file(&file, "read")
+                .map_err(|error| named_by(&item.place, "include", &error))?;
             let bytes = read_bounded(handle, ENVIRONMENT_BYTES, &file.display().to_string())?;
             // A later file comes before an earlier one.
             let mut later = Environment::parse_within(&file, &bytes, &outside)?;

@@ -1,7 +1,6 @@
 //! Files to one project: read, variables replaced, merged, services chosen, everything checked.
 
 use std::collections::BTreeSet;
-use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use super::check;
@@ -12,7 +11,7 @@ use super::merge::merge;
 use super::merge_tags;
 use super::node::{Map, Node, Value};
 use super::place::Place;
-use super::problem::mistake;
+use super::problem::{Problem, cut, mistake};
 use super::profiles;
 use super::project::Project;
 use super::reader::{self, COMPOSE_BYTES};
@@ -22,6 +21,8 @@ use super::unique;
 use crate::bundle::desired::DockerMode;
 use crate::domain::{Class, Error, Result};
 use crate::stream::read_bounded;
+use crate::vendor_side::release_folder::is_foreign;
+use crate::vendor_side::{OUTSIDE, ReleaseFolder};
 
 /// Most files of a project, and deepest nesting of includes.
 const FILES: usize = 200;
@@ -32,6 +33,8 @@ const PROFILES: &str = "COMPOSE_PROFILES";
 /// What a compose application is made of.
 #[derive(Debug, Clone, Copy)]
 pub struct ComposeInput<'a> {
+    /// Where files are read from.
+    pub folder: &'a ReleaseFolder,
     /// Compose files, later ones merged over earlier ones; relative paths in all of them are relative to the folder of the first.
     pub files: &'a [PathBuf],
     /// Profiles to activate; `*` activates all. Where there is none, `COMPOSE_PROFILES` of the environment counts.
@@ -54,7 +57,11 @@ pub fn load(input: &ComposeInput<'_>) -> Result<Project> {
                 .expected("at least one compose file"),
         );
     };
-    let mut loader = Loader::default();
+    let mut loader = Loader {
+        folder: input.folder.clone(),
+        findings: Findings::default(),
+        files: 0,
+    };
     let scope = Scope {
         main: input.env.clone(),
         own: Environment::default(),
@@ -90,8 +97,8 @@ pub fn load(input: &ComposeInput<'_>) -> Result<Project> {
 }
 
 /// Reads and merges, and gathers what stands against it.
-#[derive(Default)]
 pub(super) struct Loader {
+    pub(super) folder: ReleaseFolder,
     pub(super) findings: Findings,
     files: usize,
 }
@@ -143,6 +150,34 @@ impl Loader {
         Ok(whole)
     }
 
+    /// Whether what a file names lies outside the folder of the release; that is noted then, and the file is not read.
+    ///
+    /// # Errors
+    ///
+    /// `E-IO`.
+    pub(super) fn is_outside(&mut self, text: &str, path: &Path, place: &Place) -> Result<bool> {
+        if is_foreign(text) {
+            self.findings.problems.push(Problem::usage(
+                OUTSIDE.as_str(),
+                place,
+                format!("{:?} is a path of a home folder or of Windows", cut(text)),
+                "write a path relative to the file, or one from the root",
+            ));
+            return Ok(true);
+        }
+        match self.folder.look(path) {
+            Err(error) if error.is(OUTSIDE) => {
+                let remedy = error.advice().unwrap_or_default();
+                self.findings
+                    .problems
+                    .push(Problem::usage(OUTSIDE.as_str(), place, error.found(), remedy));
+                Ok(true)
+            }
+            Err(error) => Err(error),
+            Ok(_) => Ok(false),
+        }
+    }
+
     /// Reads every document of a file, variables replaced. `from` is what names the file.
     pub(super) fn read(&mut self, path: &Path, from: Option<&Place>, scope: &Scope) -> Result<Vec<Node>> {
         let at = from.cloned().unwrap_or_else(|| Place::start(path));
@@ -150,9 +185,9 @@ impl Loader {
         if self.files > FILES {
             return Err(limit(&at, "the application is made of too many files", FILES));
         }
-        let file = File::open(path).map_err(|error| match from {
-            Some(place) => mistake(place, "file", format!("cannot read {}: {error}", path.display())),
-            None => Error::io("read", path, error),
+        let file = self.folder.file(path, "read").map_err(|error| match from {
+            Some(place) => named_by(place, "file", &error),
+            None => error,
         })?;
         let bytes = read_bounded(file, COMPOSE_BYTES, &path.display().to_string())?;
         let mut documents = reader::read(path, &bytes)?;
@@ -167,6 +202,11 @@ impl Loader {
         }
         Ok(documents)
     }
+}
+
+/// The error of a file that another one names.
+pub(super) fn named_by(place: &Place, code: &'static str, error: &Error) -> Error {
+    mistake(place, code, error.found())
 }
 
 fn limit(place: &Place, found: &str, most: usize) -> Error {

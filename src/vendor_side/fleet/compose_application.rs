@@ -1,7 +1,6 @@
 //! A compose application with one environment file: its images, and the file that agents get.
 
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::path::Path;
 
 use super::closure::{Wanted, get};
@@ -9,6 +8,7 @@ use super::gathered::Gathered;
 use crate::bundle::desired::{DockerMode, PLACEHOLDER_HOST, PLACEHOLDER_PROJECT};
 use crate::domain::{Class, Digest, Error, Hash, RepositoryName, Result, limits};
 use crate::stream::read_bounded;
+use crate::vendor_side::ReleaseFolder;
 use crate::vendor_side::collect::Stored;
 use crate::vendor_side::compose::{ComposeInput, Environment, Project, load};
 use crate::vendor_side::leak::DeclaredKeys;
@@ -45,7 +45,7 @@ impl ComposeVariant {
         };
         let findings_before = gathered.findings.count();
         for path in &application.files {
-            let text = text_of(path)?;
+            let text = text_of(&gathered.folder, path)?;
             let file = path.display().to_string();
             no_placeholder(&file, &text)?;
             match crate::vendor_side::yaml::mapping(&file, text.as_bytes()) {
@@ -61,7 +61,7 @@ impl ComposeVariant {
         let environment = match env_file {
             None => Environment::default(),
             Some(path) => {
-                let text = text_of(path)?;
+                let text = text_of(&gathered.folder, path)?;
                 let file = path.display().to_string();
                 no_placeholder(&file, &text)?;
                 gathered.findings.lines(&file, &text, declared);
@@ -70,7 +70,9 @@ impl ComposeVariant {
                 parsed
             }
         };
+        let folder = gathered.folder.clone();
         let input = ComposeInput {
+            folder: &folder,
             files: &application.files,
             profiles: &application.profiles,
             env: &environment,
@@ -163,10 +165,13 @@ fn merged(project: &Project) -> Result<String> {
 ///
 /// # Errors
 ///
-/// `E-IO`, `E-LIMIT`, `E-USAGE yaml` for what is no text.
-pub(super) fn text_of(path: &Path) -> Result<String> {
-    let file = File::open(path).map_err(|e| Error::io("open", path, e))?;
-    let bytes = read_bounded(file, limits::MANIFEST_BYTES, &path.display().to_string())?;
+/// `E-IO`, `E-LIMIT`; `E-USAGE outside`, `not-a-file`, and `yaml` for what is no text.
+pub(super) fn text_of(folder: &ReleaseFolder, path: &Path) -> Result<String> {
+    let bytes = read_bounded(
+        folder.file(path, "open")?,
+        limits::MANIFEST_BYTES,
+        &path.display().to_string(),
+    )?;
     String::from_utf8(bytes)
         .map_err(|_| Error::new(Class::Usage, "yaml", format!("{} is no UTF-8 text", path.display())))
 }

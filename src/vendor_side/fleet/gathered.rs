@@ -1,12 +1,15 @@
 //! Where everything goes that reading a release finds.
 
 use super::closure::Closure;
+use crate::vendor_side::ReleaseFolder;
 use crate::vendor_side::collect::Problems;
 use crate::vendor_side::leak::Findings;
 
 /// Images, problems, secrets and warnings so far.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Gathered {
+    /// Where files are read from.
+    pub(super) folder: ReleaseFolder,
     /// Images that are needed.
     pub(super) closure: Closure,
     /// What cannot be carried.
@@ -18,6 +21,17 @@ pub(super) struct Gathered {
 }
 
 impl Gathered {
+    /// Begins with the images that the release lists.
+    pub(super) fn new(folder: ReleaseFolder, closure: Closure) -> Self {
+        Self {
+            folder,
+            closure,
+            problems: Problems::default(),
+            findings: Findings::default(),
+            warnings: Vec::new(),
+        }
+    }
+
     /// Notes a warning once.
     pub(super) fn warn(&mut self, text: String) {
         if !self.warnings.contains(&text) {

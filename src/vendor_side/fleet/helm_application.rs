@@ -114,7 +114,7 @@ impl HelmVariant {
         };
         let mut merged = Value::Object(serde_json::Map::new());
         for path in application.values.iter().chain(more) {
-            let (file, text) = (path.display().to_string(), text_of(path)?);
+            let (file, text) = (path.display().to_string(), text_of(&gathered.folder, path)?);
             no_placeholder(&file, &text)?;
             gathered.findings.text(&file, &text);
             let tree = mapping(&file, text.as_bytes())?;

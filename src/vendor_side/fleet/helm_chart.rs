@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use super::closure::{Closure, Wanted};
 use crate::domain::{Class, Error, Name, RepositoryName, Result, Tag};
-use crate::vendor_side::chart::{CHART_BYTES, CHART_LAYER, Chart, artifact, chart_name, pack};
-use crate::vendor_side::collect::{
-    ImageReference, ImageRequest, RegistryOptions, Source, fetch_chart, pull_chart, read_chart,
-};
+use crate::stream::read_bounded;
+use crate::vendor_side::ReleaseFolder;
+use crate::vendor_side::chart::{CHART_BYTES, CHART_LAYER, Chart, ChartFolder, artifact, pack};
+use crate::vendor_side::collect::{ImageReference, ImageRequest, RegistryOptions, Source, fetch_chart, pull_chart};
 use crate::vendor_side::release_file::ChartLocation;
 
 /// Host of charts that come from files here, when the author names no repository.
@@ -30,17 +30,21 @@ impl WantedChart {
     pub(super) fn prepare(
         location: &ChartLocation,
         product: &Name,
+        folder: &ReleaseFolder,
         options: &RegistryOptions,
         closure: &mut Closure,
     ) -> Result<Self> {
         match location {
             ChartLocation::Local(path, name) => {
                 let label = path.display().to_string();
-                let metadata = std::fs::metadata(path).map_err(|e| Error::io("open the chart", path, e))?;
-                let archive = if metadata.is_dir() {
-                    pack(path, &chart_name(path)?)?
+                let failed = |error| Error::io("open the chart", path, error);
+                let looked = folder
+                    .look(path)?
+                    .ok_or_else(|| failed(std::io::ErrorKind::NotFound.into()))?;
+                let archive = if looked.is_folder() {
+                    pack(&ChartFolder::open(&looked, path)?)?
                 } else {
-                    read_chart(path, CHART_BYTES)?
+                    read_bounded(folder.file(path, "open the chart")?, CHART_BYTES, "a chart")?
                 };
                 let chart = Chart::read(&archive, &label)?;
                 let repository = match name {

@@ -16,9 +16,11 @@ mod gathered;
 mod helm_application;
 mod helm_chart;
 mod ids;
+mod outside;
 mod prepare;
 
 pub(super) use assemble::assemble;
 pub(super) use earlier_release::{EarlierRelease, Removals};
 pub(super) use ids::Ids;
+pub(super) use outside::check_walls;
 pub(super) use prepare::{Prepared, prepare};

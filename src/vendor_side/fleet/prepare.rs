@@ -13,6 +13,7 @@ use super::helm_application::{HelmBase, HelmVariant};
 use super::helm_chart::WantedChart;
 use crate::bundle::desired::DockerMode;
 use crate::domain::{Class, Result};
+use crate::vendor_side::ReleaseFolder;
 use crate::vendor_side::collect::{ImageRequest, Problems, RegistryOptions, is_of_registry};
 use crate::vendor_side::release_file::{
     ApplicationEntry, ApplicationKind, ComposeApplication, DeploymentEntry, HelmApplication, ReleaseFile,
@@ -54,14 +55,12 @@ pub(super) enum PreparedKind {
 /// parsed.
 pub(in super::super) fn prepare<'a>(
     file: &'a ReleaseFile,
+    folder: &ReleaseFolder,
     documents: &[(&str, &str)],
     options: &RegistryOptions,
     progress: &mut dyn FnMut(&str),
 ) -> Result<Prepared<'a>> {
-    let mut gathered = Gathered {
-        closure: Closure::new(&file.images),
-        ..Gathered::default()
-    };
+    let mut gathered = Gathered::new(folder.clone(), Closure::new(&file.images));
     for (name, text) in documents {
         gathered.findings.text(name, text);
     }
@@ -98,7 +97,13 @@ pub(in super::super) fn prepare<'a>(
             ApplicationKind::Compose(application) => compose(entry, application, &deployments, &mut gathered)?,
             ApplicationKind::Helm(application) => {
                 progress(&format!("the chart of {}", entry.name.value));
-                match WantedChart::prepare(&application.chart, &file.product, options, &mut gathered.closure) {
+                match WantedChart::prepare(
+                    &application.chart,
+                    &file.product,
+                    folder,
+                    options,
+                    &mut gathered.closure,
+                ) {
                     Ok(chart) => {
                         let base = HelmBase::prepare(entry, application, chart, &mut gathered);
                         helm(entry, application, base, &deployments, &mut gathered)?

@@ -202,7 +202,11 @@ impl Mistakes<'_> {
                 .flat_map(|profiles| &profiles.value)
                 .map(|profile| profile.value.clone())
                 .collect(),
-            env_file: raw.env_file.as_ref().map(|path| base.join(&path.value)),
+            env_file: raw
+                .env_file
+                .as_ref()
+                .map(|path| self.local(&path.value, place(path), base))
+                .transpose()?,
             images,
         })
     }
@@ -267,7 +271,10 @@ impl Mistakes<'_> {
                 "a local file: what a bundle is made of is read here",
             ));
         }
-        Ok(names.into_iter().map(|name| base.join(name)).collect())
+        names
+            .into_iter()
+            .map(|name| self.local(name, place(list), base))
+            .collect()
     }
 
     /// Keys that belong to something else than the entry is.

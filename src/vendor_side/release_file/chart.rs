@@ -150,7 +150,7 @@ impl Mistakes<'_> {
                 )
                 .expected("a folder, a .tgz, oci://HOST/PATH/CHART:VERSION, or {repository, name, version}"));
         }
-        Ok(ChartLocation::Local(base.join(text), name))
+        Ok(ChartLocation::Local(self.local(text, at, base)?, name))
     }
 
     pub(super) fn image_value(&self, entry: &Spanned<TextOr<RawImageValue>>) -> Result<ImageValue> {

@@ -57,6 +57,10 @@ pub struct ReleaseFile {
     pub targets: Vec<TargetEntry>,
     /// Targets, deployments (`TARGET/APPLICATION`) and UUIDs that shall go.
     pub removed: Vec<Located<String>>,
+    /// Files and folders outside the folder of the release file that may be read all the same.
+    pub allow_outside: Vec<PathBuf>,
+    /// Every path that the file names, and where.
+    pub named: Vec<Located<PathBuf>>,
 }
 
 /// Until when.
@@ -114,6 +118,8 @@ struct Raw {
     targets: Vec<RawTarget>,
     #[serde(default)]
     removed: Vec<Spanned<String>>,
+    #[serde(default)]
+    allow_outside: Vec<Spanned<String>>,
 }
 
 impl ReleaseFile {
@@ -123,7 +129,7 @@ impl ReleaseFile {
     ///
     /// `E-USAGE` with file, line and column: `yaml`, `unknown-key`, `missing-key`, `value`.
     pub fn parse(path: &Path, text: &str) -> Result<Self> {
-        let mistakes = Mistakes { path };
+        let mistakes = Mistakes::new(path);
         let options = serde_saphyr::options! { with_snippet: false };
         let raw: Raw =
             serde_saphyr::from_str_with_options(text, options).map_err(|error| mistakes.of_parser(&error))?;
@@ -147,7 +153,7 @@ impl ReleaseFile {
                 return Err(mistakes.value(&also, "notes and notes_file are both given", "one of them"));
             }
             (Some(text), None) => Some(Notes::Text(text.value)),
-            (None, Some(file)) => Some(Notes::File(base.join(file.value))),
+            (None, Some(file)) => Some(Notes::File(mistakes.local(&file.value, place(&file), base)?)),
             (None, None) => None,
         };
         let audience = match raw.audience {
@@ -225,13 +231,27 @@ impl ReleaseFile {
             applications,
             targets,
             removed: raw.removed.into_iter().map(located).collect(),
+            allow_outside: raw
+                .allow_outside
+                .iter()
+                .map(|path| {
+                    mistakes.no_foreign_path(&path.value, place(path))?;
+                    Ok(base.join(&path.value))
+                })
+                .collect::<Result<_>>()?,
             path: path.to_owned(),
+            named: mistakes.into_named(),
         })
+    }
+
+    /// Returns the folder that paths in this file are relative to.
+    pub fn folder(&self) -> &Path {
+        self.path.parent().unwrap_or(Path::new(""))
     }
 
     /// Makes an error about a place in this file.
     pub fn mistake(&self, place: (u64, u64), found: impl fmt::Display) -> Error {
-        Mistakes { path: &self.path }.at(place, "value", found)
+        Mistakes::new(&self.path).at(place, "value", found)
     }
 }
 

@@ -47,8 +47,7 @@ impl Mistakes<'_> {
     pub(super) fn image(&self, entry: &RawEntry, base: &Path) -> Result<ImageEntry> {
         match &entry.value {
             TextOr::Text(text) => {
-                let source = Source::parse(text, base).map_err(|error| self.at(place(entry), "value", error))?;
-                self.no_placeholder(&source, place(entry))?;
+                let source = self.source(text, place(entry), base)?;
                 Ok(ImageEntry {
                     source,
                     name: None,
@@ -56,9 +55,7 @@ impl Mistakes<'_> {
                 })
             }
             TextOr::Map(image) => {
-                let source = Source::parse(&image.source.value, base)
-                    .map_err(|error| self.at(place(&image.source), "value", error))?;
-                self.no_placeholder(&source, place(&image.source))?;
+                let source = self.source(&image.source.value, place(&image.source), base)?;
                 Ok(ImageEntry {
                     source,
                     name: image.name.as_ref().map(|name| self.stored_name(name)).transpose()?,
@@ -66,6 +63,16 @@ impl Mistakes<'_> {
                 })
             }
         }
+    }
+
+    fn source(&self, text: &str, at: (u64, u64), base: &Path) -> Result<Source> {
+        self.no_foreign_path(text.strip_prefix("oci:").unwrap_or_default(), at)?;
+        let source = Source::parse(text, base).map_err(|error| self.at(at, "value", error))?;
+        if let Source::Layout { path, .. } = &source {
+            self.names(path, at);
+        }
+        self.no_placeholder(&source, at)?;
+        Ok(source)
     }
 
     /// Repository and perhaps tag that something is stored under.

@@ -1,11 +1,13 @@
 //! Errors that name file, line and column, and guess what was meant.
 
+use std::cell::RefCell;
 use std::fmt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use serde_saphyr::{Location, Spanned};
 
+use super::super::release_folder::is_foreign;
 use super::super::suggest::nearest;
 use crate::domain::{Class, Error, Result, limits};
 
@@ -21,12 +23,57 @@ pub struct Located<T> {
     pub place: (u64, u64),
 }
 
-/// Makes errors that name the place.
+/// Makes errors that name the place, and keeps every path that the file names.
 pub(super) struct Mistakes<'a> {
-    pub(super) path: &'a Path,
+    path: &'a Path,
+    named: RefCell<Vec<Located<PathBuf>>>,
+}
+
+impl<'a> Mistakes<'a> {
+    pub(super) fn new(path: &'a Path) -> Self {
+        Self {
+            path,
+            named: RefCell::default(),
+        }
+    }
+
+    /// Returns the paths that were named.
+    pub(super) fn into_named(self) -> Vec<Located<PathBuf>> {
+        self.named.into_inner()
+    }
 }
 
 impl Mistakes<'_> {
+    /// A path that the file names, relative to its folder. Whether it leads out of there is judged when all are known.
+    pub(super) fn local(&self, text: &str, place: (u64, u64), base: &Path) -> Result<PathBuf> {
+        self.no_foreign_path(text, place)?;
+        let path = base.join(text);
+        self.names(&path, place);
+        Ok(path)
+    }
+
+    /// Keeps a path that was found in a longer text.
+    pub(super) fn names(&self, path: &Path, place: (u64, u64)) {
+        self.named.borrow_mut().push(Located {
+            value: path.to_owned(),
+            place,
+        });
+    }
+
+    /// A home folder is nothing that a path here could mean, nor is a drive.
+    pub(super) fn no_foreign_path(&self, text: &str, place: (u64, u64)) -> Result<()> {
+        if is_foreign(text) {
+            return Err(self
+                .at(
+                    place,
+                    "value",
+                    format!("{:?} is a path of a home folder or of Windows", cut(text)),
+                )
+                .expected("a path relative to the release file, or one from the root"));
+        }
+        Ok(())
+    }
+
     pub(super) fn at(&self, (line, column): (u64, u64), code: &'static str, found: impl fmt::Display) -> Error {
         Error::new(
             Class::Usage,

@@ -373,7 +373,11 @@ impl Mistakes<'_> {
             id: self.parse_some(raw.id.as_ref())?,
             created_at: self.parse_some(raw.created_at.as_ref())?.unwrap_or(Timestamp::EPOCH),
             force_restart: raw.force_restart,
-            env_file: raw.env_file.as_ref().map(|path| base.join(&path.value)),
+            env_file: raw
+                .env_file
+                .as_ref()
+                .map(|path| self.local(&path.value, place(path), base))
+                .transpose()?,
             mode: match &raw.mode {
                 None => DockerMode::Compose,
                 Some(word) => self.word(word, &[("compose", DockerMode::Compose), ("swarm", DockerMode::Swarm)])?,

@@ -3,6 +3,7 @@
 mod clocks;
 mod crash;
 pub(crate) mod disk_full;
+mod kinds;
 mod medium;
 mod outbound;
 mod time_floors;

@@ -52,6 +52,10 @@ pub(crate) struct Behaviour {
     pub(crate) files: BTreeMap<String, Vec<u8>>,
     /// Bytes sent in place of what a digest names.
     pub(crate) false_bytes: BTreeMap<String, Vec<u8>>,
+    /// Name under which the token endpoint is announced, if not that of the registry.
+    pub(crate) realm_host: Option<String>,
+    /// Where the token endpoint sends those who ask it.
+    pub(crate) token_redirect: Option<String>,
 }
 
 /// A running registry with one repository, `acme/app`.
@@ -195,6 +199,9 @@ impl Shared {
         );
         let shown = request.headers.get("authorization").map(String::as_str);
         if request.target.starts_with("/token") {
+            if let Some(place) = &behaviour.token_redirect {
+                return (307, vec![header("Location", place)], Vec::new());
+            }
             let good = match behaviour.access {
                 Access::Identity => {
                     request.method == "POST"
@@ -209,12 +216,16 @@ impl Shared {
                 (401, Vec::new(), Vec::new())
             };
         }
+        let realm = match &behaviour.realm_host {
+            Some(name) => format!("{name}:{}", address.port()),
+            None => address.to_string(),
+        };
         let wanted = match behaviour.access {
             Access::Open => None,
             Access::Basic => Some((basic, "Basic realm=\"test\"".to_owned())),
             Access::Bearer | Access::Identity => Some((
                 "Bearer good-token".to_owned(),
-                format!("Bearer realm=\"http://{address}/token\",service=\"test\",scope=\"repository:acme/app:pull\""),
+                format!("Bearer realm=\"http://{realm}/token\",service=\"test\",scope=\"repository:acme/app:pull\""),
             )),
             Access::Closed => Some(("nothing".to_owned(), "Basic realm=\"test\"".to_owned())),
         };

@@ -102,6 +102,7 @@ fn uuids_stay_and_revisions_change_exactly_with_what_is_applied() {
         if to.contains("hello2") {
             std::fs::create_dir(folder.path("hello2")).unwrap();
             other_image(&folder);
+            folder.edit(FIXTURE, "[../hello]", "[../hello, ../hello2]");
         }
         folder.edit(file, from, to);
         let revision = next(&mut folder);

@@ -80,8 +80,13 @@ impl CommandFolder {
     }
 
     fn release_file(&self, source: &str) {
+        let fixtures = Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("fixtures")
+            .display()
+            .to_string();
         let text = format!(
-            "product: app\nchannel: stable\nversion: \"1\"\nsequence: 1\nexpires: 2099-01-01T00:00:00Z\naudience: any\nimages:\n  \
+            "product: app\nchannel: stable\nversion: \"1\"\nsequence: 1\nexpires: 2099-01-01T00:00:00Z\naudience: any\n\
+             allow_outside: [{fixtures}]\nimages:\n  \
              - source: {source}\n    name: registry.test/acme/app:1.0\n"
         );
         fs::write(self.path("release.yaml"), text).unwrap();
@@ -231,7 +236,8 @@ fn create_and_inspect_say_what_targets_run() {
     let text = text
         .replace("oci:../hello", &format!("oci:{fixtures}/../hello"))
         .replace(": compose.yaml", &format!(": {fixtures}/compose.yaml"))
-        .replace(": shop.env", &format!(": {fixtures}/shop.env"));
+        .replace(": shop.env", &format!(": {fixtures}/shop.env"))
+        .replace("[../hello]", &format!("[{fixtures}/..]"));
     fs::write(folder.path("release.yaml"), text).unwrap();
     let made = folder.good(&CREATE);
     let target = &made["targets"][0];

@@ -21,6 +21,7 @@ use std::path::{Path, PathBuf};
 use crate::support::image_set::digest_of;
 use airlock::bundle::desired::DockerMode;
 use airlock::domain::{Digest, RepositoryName};
+use airlock::vendor_side::ReleaseFolder;
 use airlock::vendor_side::collect::ImageReference;
 use airlock::vendor_side::compose::{ComposeInput, Environment, Project, load};
 
@@ -65,6 +66,7 @@ pub(crate) fn load_from(folder: &Path, case: &Case, mode: DockerMode) -> airlock
     let profiles: Vec<String> = case.profiles.iter().map(|&profile| profile.to_owned()).collect();
     let env = Environment::parse(Path::new("app.env"), case.env.as_bytes()).unwrap();
     load(&ComposeInput {
+        folder: &ReleaseFolder::anywhere(),
         files: &files,
         profiles: &profiles,
         env: &env,
