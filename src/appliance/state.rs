@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use rustix::fs::FlockOperation;
 
 use super::keys::Keys;
+use super::pins::Pins;
 use super::shared_hosts::SharedHosts;
 use super::{pins, present, reserve, set_aside};
 use crate::crypto::{Chain, KeyFile, SigningKey};
@@ -180,6 +181,15 @@ impl Appliance {
     /// `E-STATE` when a pin is damaged; `E-IO`.
     pub(super) fn pins(&self) -> Result<Vec<Chain>> {
         pins::read(&self.folder.join(ROOTS))
+    }
+
+    /// As [`Appliance::pins`]; damaged ones are told beside the good ones.
+    ///
+    /// # Errors
+    ///
+    /// `E-IO`; `E-STATE pins`.
+    pub(super) fn good_pins(&self) -> Result<Pins> {
+        pins::read_good(&self.folder.join(ROOTS))
     }
 
     /// Returns the keys of tokens and secrets. They are read when they are first needed: who serves no agents needs none.

@@ -6,7 +6,8 @@
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use crate::crypto::{Chain, PayloadType, RoleName, Signature, canonical, verify_role};
+use crate::appliance::pins::Pins;
+use crate::crypto::{PayloadType, RoleName, Signature, canonical, verify_role};
 use crate::db::Connection;
 use crate::db::site::release::{self, ReleaseRow};
 use crate::db::site::trust;
@@ -24,7 +25,7 @@ struct Signatures {
 /// # Errors
 ///
 /// `E-STATE release-damaged`; those of the database.
-pub(super) fn signed_head(connection: &Connection, pins: &[Chain], release: &ReleaseRow) -> Result<Vec<u8>> {
+pub(in crate::appliance) fn signed_head(connection: &Connection, pins: &Pins, release: &ReleaseRow) -> Result<Vec<u8>> {
     let damaged = |found: String| {
         Error::new(
             Class::State,
@@ -32,17 +33,15 @@ pub(super) fn signed_head(connection: &Connection, pins: &[Chain], release: &Rel
             format!("release {} of {} {found}", release.counter, release.scope),
         )
         .expected("the signed head that was imported")
-        .remedy("restore the state folder")
+        .remedy("import the bundle of this release again: `airlock import FILE`")
     };
-    let pin = pins
-        .iter()
-        .find(|pin| pin.domain() == release.scope.domain)
-        .ok_or_else(|| {
-            damaged(format!(
-                "belongs to domain {}, which is not pinned",
-                release.scope.domain
-            ))
-        })?;
+    let domain = release.scope.domain;
+    let Some(pin) = pins.chains.iter().find(|pin| pin.domain() == domain) else {
+        let file = pins.damaged.iter().find(|(name, _)| *name == domain.to_hex());
+        let why = file.map_or_else(String::new, |(_, error)| format!(": {}", error.found()));
+        return Err(damaged(format!("belongs to domain {domain}, which is not pinned{why}"))
+            .remedy("pin the vendor's root again with `airlock trust add`"));
+    };
     let chain = trust::load_chain(connection, pin)?;
     let root = chain.document(release.root_version).ok_or_else(|| {
         damaged(format!(

@@ -173,6 +173,7 @@ impl Registry {
         };
         self.db().read(|connection| {
             if !names::is_listed(connection, &snapshot.moment, &names)? {
+                snapshot.check_signed(connection, &names)?;
                 return Ok(Err(Missing::Repository));
             }
             names::tags(connection, &snapshot.moment, &names, last, limit).map(Ok)
@@ -210,7 +211,13 @@ impl Registry {
         };
         let moment = &snapshot.moment;
         self.db()
-            .read(|connection| names::referrers(connection, moment, &names, subject, artifact_type, last, limit))
+            .read(|connection| {
+                let found = names::referrers(connection, moment, &names, subject, artifact_type, last, limit)?;
+                if found.is_empty() {
+                    snapshot.check_signed(connection, &names)?;
+                }
+                Ok(found)
+            })
             .map(Ok)
     }
 
@@ -263,6 +270,7 @@ fn missing(
     reference: &Reference,
 ) -> Result<Missing> {
     let moment = &snapshot.moment;
+    snapshot.check_signed(connection, names)?;
     let Reference::Tag(tag) = reference else {
         return Ok(if names::is_known(connection, moment, names)? {
             Missing::Content
