@@ -24,6 +24,6 @@ pub mod status;
 mod tests;
 
 pub use failure::SqlResult;
-pub use handle::{Db, Interrupt, Reader, Watch};
+pub use handle::{Checker, Db, Interrupt, Reader, Watch};
 pub use rusqlite::{Connection, Transaction};
 pub use schema::Schema;

@@ -316,16 +316,11 @@ impl Staging {
         self.unsynced >= BATCH_BYTES || self.batch.len() >= self.batch_files || self.since.elapsed() >= BATCH_TIME
     }
 
-    /// As [`Staging::chunk_done`], for one that picks chunks out: nothing is journalled, another try begins anew.
-    ///
-    /// # Errors
-    ///
-    /// `E-IO` and `E-SPACE`.
+    /// As [`Staging::chunk_done`], for one that picks chunks out: nothing is journalled, another try begins anew. `E-IO`, `E-SPACE`.
     pub fn picked(&mut self) -> Result<()> {
         if self.is_due() {
             self.flush()?;
-            self.unsynced = 0;
-            self.since = Instant::now();
+            (self.unsynced, self.since) = (0, Instant::now());
         }
         Ok(())
     }

@@ -11,6 +11,7 @@
 //! | `vendor` | collecting, release files, compose files, charts |
 //! | `attacks` | cases of the threat model, and that each case has its tests |
 //! | `walls` | several vendors on one appliance: whatever another brings in changes nothing |
+//! | `healing` | damage of what is stored: told, and healed by the same bundle |
 //! | `support` | what they share |
 #![allow(
     clippy::unwrap_used,
@@ -28,6 +29,7 @@ mod attacks;
 mod differential;
 mod distr;
 mod format;
+mod healing;
 mod import;
 mod registry;
 mod server;

@@ -156,11 +156,15 @@ fn a_damaged_head_or_pin_concerns_its_own_vendor() {
     const B: &str = "registry.other/b";
     let pin = |site: &Site, vendor: usize| site.path().join(format!("roots/{}.json", site.domain(vendor)));
     let damages: [(&str, &dyn Fn(&Site)); 5] = [
-        ("head", &|site| site.damage("UPDATE release SET head_bytes = CAST('{}' AS BLOB) WHERE id = 1")),
+        ("head", &|site| {
+            site.damage("UPDATE release SET head_bytes = CAST('{}' AS BLOB) WHERE id = 1")
+        }),
         ("signatures", &|site| {
             site.damage("UPDATE release SET signatures = CAST('{\"signatures\":[]}' AS BLOB) WHERE id = 1");
         }),
-        ("root version", &|site| site.damage("UPDATE release SET root_version = 2 WHERE id = 1")),
+        ("root version", &|site| {
+            site.damage("UPDATE release SET root_version = 2 WHERE id = 1")
+        }),
         ("pin", &|site| {
             let file = fs::OpenOptions::new().write(true).open(pin(site, 0)).unwrap();
             file.write_all_at(b"x", 40).unwrap();
@@ -173,12 +177,24 @@ fn a_damaged_head_or_pin_concerns_its_own_vendor() {
         site.release_of(1, "crm", 1).tag(B, "v1", b"{\"b\":1}").live();
         damage(&site);
         let (_server, address) = site.serve();
-        for path in [format!("/v2/{A}/manifests/v1"), path(&digest(b"{}")), format!("/v2/{A}/tags/list")] {
+        for path in [
+            format!("/v2/{A}/manifests/v1"),
+            path(&digest(b"{}")),
+            format!("/v2/{A}/tags/list"),
+        ] {
             let reply = get(address, &path);
             assert_eq!(reply.status, 500, "{what}: {path}");
-            assert_eq!(reply.json()["errors"][0]["message"], "E-STATE release-damaged", "{what}");
+            assert_eq!(
+                reply.json()["errors"][0]["message"],
+                "E-STATE release-damaged",
+                "{what}"
+            );
         }
-        assert_eq!(get(address, &format!("/v2/{B}/manifests/v1")).body, b"{\"b\":1}", "{what}");
+        assert_eq!(
+            get(address, &format!("/v2/{B}/manifests/v1")).body,
+            b"{\"b\":1}",
+            "{what}"
+        );
         let ready = get(address, "/readyz");
         assert_eq!(ready.status, 503, "{what}");
         let told = &ready.json()["damage"];
