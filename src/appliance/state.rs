@@ -134,7 +134,14 @@ impl Appliance {
     ///
     /// `E-TRUST unknown-domain` when nobody pinned it; `E-STATE`.
     pub fn chain(&self, domain: Hash) -> Result<Chain> {
-        let chains = self.chains()?;
+        let pins = self.good_pins()?;
+        if let Some((_, error)) = pins.damaged.into_iter().find(|(name, _)| *name == domain.to_hex()) {
+            return Err(error);
+        }
+        let chains = self.db.read(|connection| {
+            let chains = pins.chains.iter().map(|pin| trust::load_chain(connection, pin));
+            chains.collect::<Result<Vec<_>>>()
+        })?;
         let known: Vec<String> = chains.iter().map(|chain| chain.newest().vendor.clone()).collect();
         chains.into_iter().find(|chain| chain.domain() == domain).ok_or_else(|| {
             Error::new(Class::Trust, "unknown-domain", format!("the bundle belongs to the trust domain {domain}, which is not pinned here"))

@@ -191,7 +191,12 @@ impl Db {
     ///
     /// Those of [`SqlResult::sql`].
     pub fn checker(&self) -> Result<Checker> {
-        self.reader().map(Checker)
+        let reader = self.reader()?;
+        // Its log is opened now: once the file is moved away, another one may have the log's name.
+        reader
+            .execute_batch("BEGIN; SELECT count(*) FROM sqlite_schema")
+            .sql("begin reading")?;
+        Ok(Checker(reader))
     }
 
     fn reader(&self) -> Result<Connection> {

@@ -430,8 +430,10 @@ fn a_check_of_a_large_database_keeps_nobody_waiting() {
     // And while one is open, the database is closed, moved and made anew.
     let checker = db.checker().unwrap();
     drop(db);
-    let moved = folder.path().join("moved.db");
-    std::fs::rename(&path, &moved).unwrap();
+    for side in ["airlock.db-shm", "airlock.db-wal", "airlock.db"] {
+        let moved = folder.path().join(side.replace("airlock", "moved"));
+        std::fs::rename(folder.path().join(side), moved).unwrap();
+    }
     let anew = Db::create(&path, &Schema::SITE).unwrap();
     checker.check().unwrap();
     anew.write(|tx| {

@@ -12,6 +12,7 @@
 //! | `attacks` | cases of the threat model, and that each case has its tests |
 //! | `walls` | several vendors on one appliance: whatever another brings in changes nothing |
 //! | `healing` | damage of what is stored: told, and healed by the same bundle |
+//! | `remedies` | what every message says to do, done to the letter |
 //! | `support` | what they share |
 #![allow(
     clippy::unwrap_used,
@@ -32,6 +33,7 @@ mod format;
 mod healing;
 mod import;
 mod registry;
+mod remedies;
 mod server;
 mod status;
 mod support;
