@@ -81,6 +81,12 @@ pub(super) fn highest(state: &Path, scope: &Scope, in_database: Option<Mark>) ->
 /// `E-STATE`, `E-IO` and `E-SPACE`.
 pub(super) fn raise(state: &Path, scope: &Scope, mark: Mark) -> Result<()> {
     let mut marks = read(state)?;
+    let held = marks.marks.iter().find(|entry| entry.is_of(scope));
+    let held = held.map(|entry| (entry.epoch, entry.sequence));
+    if held > Some((mark.counter.epoch, mark.counter.sequence)) {
+        // An earlier release that was healed lowers nothing.
+        return Ok(());
+    }
     marks.marks.retain(|entry| !entry.is_of(scope));
     marks.marks.push(Entry {
         channel: scope.channel.clone(),

@@ -7,6 +7,7 @@
 //! ```
 
 mod authority;
+mod damage;
 mod desired;
 pub mod distr;
 pub mod fleet;
@@ -29,8 +30,9 @@ mod state;
 pub mod status;
 
 pub use authority::{Authority, Leaf};
+pub use damage::ReleaseDamage;
 pub use hidden::{Hidden, HiddenHost, HiddenTag, Owner};
-pub use import::{Event, Imported, Options, Outcome};
+pub use import::{Event, Imported, Options, Outcome, Restored};
 pub use init::{Initialised, NewAppliance, init};
 pub use pinning::Pinned;
 pub use release::ReleaseContent;

@@ -6,7 +6,7 @@ use super::Appliance;
 use super::init::{describe, pin_path};
 use super::present;
 use crate::crypto::Chain;
-use crate::db::site::audit;
+use crate::db::site::{audit, damage, trust};
 use crate::domain::{Class, Error, Result, Timestamp};
 use crate::stream::write_atomically;
 
@@ -20,6 +20,8 @@ pub enum Pinned {
         /// How many.
         links: usize,
     },
+    /// The pin was damaged, and is whole again.
+    Restored,
     /// Nothing was new.
     Already,
 }
@@ -33,7 +35,18 @@ impl Appliance {
     /// `E-BUSY`, `E-STATE`, `E-IO` and `E-SPACE`.
     pub fn pin(&self, chain: &Chain, now: Timestamp) -> Result<Pinned> {
         let _lock = self.lock()?;
-        let chains = self.chains()?;
+        let pins = self.good_pins()?;
+        let domain = chain.domain();
+        let is_damaged = pins.damaged.iter().any(|(name, _)| *name == domain.to_hex());
+        let mut chains = self.db.read(|connection| {
+            let chains = pins.chains.iter().map(|pin| trust::load_chain(connection, pin));
+            chains.collect::<Result<Vec<_>>>()
+        })?;
+        if is_damaged {
+            // A domain is the hash of its root 1, so no other vendor's chain can take the place; kept links must go on from it.
+            chains.push(self.db.read(|connection| trust::load_chain(connection, chain))?);
+            write_atomically(&pin_path(self.folder(), chain), &chain.to_file(), 0o600)?;
+        }
         let foreign = chains.iter().filter(|held| held.domain() != chain.domain());
         for held in foreign {
             if let Some(key) = chain.newest().keys.iter().find(|key| held.newest().keys.contains(key)) {
@@ -58,6 +71,11 @@ impl Appliance {
         let step = held.extend(&links);
         if let Some(refusal) = step.refusal {
             return Err(refusal);
+        }
+        if is_damaged {
+            self.keep_chain(&step.chain, held.newest().version.saturating_add(1), now)?;
+            self.db.write(damage::raise_repairs)?;
+            return Ok(Pinned::Restored);
         }
         if step.added == 0 {
             return Ok(Pinned::Already);

@@ -16,32 +16,67 @@ const PINS: usize = 256;
 ///
 /// `E-STATE pin-damaged` when a file does not hold the chain that its name says, `planted` when it is no plain file; `E-IO`.
 pub(super) fn read(folder: &Path) -> Result<Vec<Chain>> {
+    let Pins { chains, damaged } = read_good(folder)?;
+    match damaged.into_iter().next() {
+        Some((_, error)) => Err(error),
+        None => Ok(chains),
+    }
+}
+
+/// The pins of an appliance. What is wrong with one vendor's concerns that vendor.
+#[derive(Debug, Default)]
+pub(super) struct Pins {
+    /// The chains, as they were pinned.
+    pub(super) chains: Vec<Chain>,
+    /// Files that do not hold the chain that their name says, by that name.
+    pub(super) damaged: Vec<(String, Error)>,
+}
+
+/// As [`read`]; damaged files are told beside the good ones.
+///
+/// # Errors
+///
+/// `E-IO`; `E-STATE pins`.
+pub(super) fn read_good(folder: &Path) -> Result<Pins> {
     let entries = fs::read_dir(folder).map_err(|e| Error::io("read the folder", folder, e))?;
-    let mut pins = Vec::new();
+    let mut pins = Pins::default();
     for entry in entries {
         let path = entry.map_err(|e| Error::io("read the folder", folder, e))?.path();
         if path.extension().is_none_or(|extension| extension != "json") {
             continue;
         }
-        let Some(file) = open_plain(&path)? else { continue };
-        let bytes = read_bounded(file, limits::TRUST_BYTES, "a pinned root")?;
-        let damaged = |found: String| {
-            Error::new(Class::State, "pin-damaged", format!("{} {found}", path.display()))
-                .expected("the chain file that was pinned")
-                .remedy("put the vendor's chain file there again under this name, or a whole copy of the state folder in its place")
-        };
-        let chain = Chain::parse(&bytes).map_err(|e| damaged(format!("does not hold: {e}")).with_source(e))?;
-        if path.file_stem().and_then(|stem| stem.to_str()) != Some(chain.domain().to_hex().as_str()) {
-            return Err(damaged(format!("holds the root of domain {}", chain.domain())));
-        }
-        if pins.len() == PINS {
+        if pins.chains.len() + pins.damaged.len() == PINS {
             return Err(Error::new(
                 Class::State,
                 "pins",
                 format!("{} holds more than {PINS} roots", folder.display()),
             ));
         }
-        pins.push(chain);
+        match read_one(&path) {
+            Ok(chain) => pins.chains.push(chain),
+            Err(error) if error.class() == Class::State => {
+                let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+                pins.damaged.push((name, error));
+            }
+            Err(error) => return Err(error),
+        }
     }
     Ok(pins)
+}
+
+fn read_one(path: &Path) -> Result<Chain> {
+    let damaged = |found: String| {
+        Error::new(Class::State, "pin-damaged", format!("{} {found}", path.display()))
+            .expected("the chain file that was pinned")
+            .remedy("pin the vendor's root again with `airlock trust add`")
+    };
+    let gone = || Error::io("open", path, std::io::ErrorKind::NotFound.into());
+    let file = open_plain(path)?.ok_or_else(gone)?;
+    let bytes = read_bounded(file, limits::TRUST_BYTES, "a pinned root")
+        .map_err(|e| damaged(format!("does not hold: {e}")).with_source(e))?;
+    let chain = Chain::parse(&bytes).map_err(|e| damaged(format!("does not hold: {e}")).with_source(e))?;
+    if path.file_stem().and_then(|stem| stem.to_str()) != Some(chain.domain().to_hex().as_str()) {
+        return Err(damaged(format!("holds the root of domain {}", chain.domain())));
+    }
+    Ok(chain)
 }

@@ -1,5 +1,7 @@
 //! Releases that are here: list, show, and the local choice of which one is live (D16).
 
+use super::damage::import_again;
+use super::live::signed_head;
 use super::state::Appliance;
 use crate::db::site::release::{self, Activated, ReleaseRow, State};
 use crate::db::site::targets::{self, TargetSet, Undeploy};
@@ -83,7 +85,7 @@ impl Appliance {
     ///
     /// # Errors
     ///
-    /// `E-POLICY undeploy` when it lacks targets or deployments of the live one without saying so, unless everything may go;
+    /// `E-STATE release-damaged` when its kept head is not the signed one; `E-POLICY undeploy` when it lacks targets or deployments of the live one without saying so, unless everything may go;
     /// `E-POLICY foreign-target` when it states what is not its product's any more, or what another channel has live; `E-STATE blob-missing` when a blob of it is not in the store any more; `E-BUSY`, `E-IO` and `E-SPACE`.
     pub fn activate(&self, head: Hash, undeploy: Undeploy, now: Timestamp) -> Result<Activated> {
         let _lock = self.lock()?;
@@ -95,11 +97,19 @@ impl Appliance {
                     .remedy("look at `airlock release list`")
             })?;
         if release.state != State::Active {
+            self.check_head(&release)?;
             self.check_blobs(&release)?;
         }
         self.db
             .write(|transaction| release::activate(transaction, release.id, now, undeploy))
             .map_err(|error| error.at(Step::X15))
+    }
+
+    /// What is not signed is not made live.
+    fn check_head(&self, release: &ReleaseRow) -> Result<()> {
+        let pins = self.good_pins()?;
+        let head = self.db.read(|connection| signed_head(connection, &pins, release));
+        head.map(|_| ()).map_err(|error| error.at(Step::X15))
     }
 
     fn check_blobs(&self, release: &ReleaseRow) -> Result<()> {
@@ -111,7 +121,8 @@ impl Appliance {
                     "blob-missing",
                     format!("{digest} of release {} is not in the store any more", release.counter),
                 )
-                .remedy("import a bundle that carries it")
+                .expected("everything that was imported")
+                .remedy(import_again(release))
                 .at(Step::X15));
             }
         }

@@ -1,22 +1,40 @@
-//! What is written down when the store sets a damaged blob aside, whoever met the damage: a server, an import.
+//! What is written down of damage that the store meets, whoever met it: a server, an import, a list.
 
 use serde_json::json;
 
 use crate::db::Db;
-use crate::db::site::audit;
+use crate::db::site::{audit, damage};
 use crate::domain::Timestamp;
-use crate::store::SetAside;
+use crate::store::Damage;
 
-/// Writes the audit row. That it cannot be written is only logged: the blob is out of the way all the same.
-pub(super) fn record(db: &Db, aside: &SetAside, now: Timestamp) {
-    let SetAside {
+/// Writes down what is damaged, and an audit row for what was not known; says whether it could. That it cannot be written is only logged:
+/// the blob is out of the way all the same.
+pub(super) fn record(db: &Db, met: &Damage, now: Timestamp) -> bool {
+    let Damage {
         digest,
-        evidence,
         found,
-    } = aside;
-    let detail = json!({"digest": digest, "evidence": evidence, "found": found});
-    if let Err(error) = db.write(|transaction| audit::append(transaction, now, "set-aside", &detail)) {
-        tracing::error!(%error, %digest, "no audit row could be written");
+        evidence,
+    } = met;
+    let written = db.write(|transaction| {
+        let fresh = damage::note(transaction, digest, found, now)?;
+        match evidence {
+            Some(evidence) => {
+                let detail = json!({"digest": digest, "evidence": evidence, "found": found});
+                audit::append(transaction, now, "set-aside", &detail)?;
+            }
+            None if fresh => {
+                audit::append(transaction, now, "missing", &json!({"digest": digest}))?;
+            }
+            None => {}
+        }
+        Ok(())
+    });
+    if let Err(error) = &written {
+        tracing::error!(%error, %digest, "damage could not be written down");
     }
-    tracing::error!(%digest, found, evidence, "damaged content was set aside");
+    match evidence {
+        Some(evidence) => tracing::error!(%digest, found, evidence, "damaged content was set aside"),
+        None => tracing::error!(%digest, "content is missing"),
+    }
+    written.is_ok()
 }

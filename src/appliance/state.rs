@@ -11,6 +11,7 @@ use rustix::fs::FlockOperation;
 
 use super::folder::{self, DATABASE, LOCK, ROOTS, STATUS_DATABASE, STATUS_KEY};
 use super::keys::Keys;
+use super::pins::Pins;
 use super::shared_hosts::SharedHosts;
 use super::{pins, present, reserve, set_aside};
 use crate::crypto::{Chain, KeyFile, SigningKey};
@@ -119,7 +120,14 @@ impl Appliance {
     ///
     /// `E-TRUST unknown-domain` when nobody pinned it; `E-STATE`.
     pub fn chain(&self, domain: Hash) -> Result<Chain> {
-        let chains = self.chains()?;
+        let pins = self.good_pins()?;
+        if let Some((_, error)) = pins.damaged.into_iter().find(|(name, _)| *name == domain.to_hex()) {
+            return Err(error);
+        }
+        let chains = self.db.read(|connection| {
+            let chains = pins.chains.iter().map(|pin| trust::load_chain(connection, pin));
+            chains.collect::<Result<Vec<_>>>()
+        })?;
         let known: Vec<String> = chains.iter().map(|chain| chain.newest().vendor.clone()).collect();
         chains.into_iter().find(|chain| chain.domain() == domain).ok_or_else(|| {
             Error::new(Class::Trust, "unknown-domain", format!("the bundle belongs to the trust domain {domain}, which is not pinned here"))
@@ -161,6 +169,15 @@ impl Appliance {
     /// `E-STATE` when a pin is damaged; `E-IO`.
     pub(super) fn pins(&self) -> Result<Vec<Chain>> {
         pins::read(&self.folder.join(ROOTS))
+    }
+
+    /// As [`Appliance::pins`]; damaged ones are told beside the good ones.
+    ///
+    /// # Errors
+    ///
+    /// `E-IO`; `E-STATE pins`.
+    pub(super) fn good_pins(&self) -> Result<Pins> {
+        pins::read_good(&self.folder.join(ROOTS))
     }
 
     /// Returns the keys of tokens and secrets. They are read when they are first needed: who serves no agents needs none.

@@ -17,6 +17,7 @@
 )]
 
 mod check_only;
+mod chosen;
 mod content;
 pub mod desired;
 mod graph;

@@ -20,7 +20,7 @@ use super::writer::UnsignedBundle;
 use crate::container::{
     END_BYTES, Input, Prologue, Source, entry_bytes, format_lines, read_fill, read_pages, signatures_bytes,
 };
-use crate::crypto::{Chain, Envelope, RoleName, Signature};
+use crate::crypto::{Chain, Envelope, RoleName, RootDocument, Signature};
 use crate::domain::{Class, Error, Hash, Result, Step};
 
 /// A bundle whose first five entries were read (X2). Nothing in it is verified.
@@ -89,7 +89,12 @@ impl OpenedBundle {
     /// `E-FORMAT` and `E-LIMIT` at X5.
     pub fn unverified_head(&self) -> Result<(Head, Hash)> {
         let head = Head::parse(self.prologue.head()).map_err(|error| error.at(Step::X5))?;
-        Ok((head, Hash(Sha256::digest(self.prologue.head()).into())))
+        Ok((head, self.head_digest()))
+    }
+
+    /// Returns the hash of the head's bytes, which are not looked at otherwise.
+    pub fn head_digest(&self) -> Hash {
+        Hash(Sha256::digest(self.prologue.head()).into())
     }
 
     /// Returns the signatures carried, unverified.
@@ -105,6 +110,19 @@ impl OpenedBundle {
             }
         }
         Ok(signatures)
+    }
+
+    /// Whether a root of the chain vouches for the head, as far as its signatures go.
+    ///
+    /// # Errors
+    ///
+    /// `E-SIGNATURE` and `E-LIMIT` at X4 when the signatures cannot be read.
+    pub fn is_signed_under(&self, chain: &Chain, root_version: u64) -> Result<bool> {
+        let signatures = self.signatures()?;
+        Ok(chain.document(root_version).is_some_and(|root| {
+            let role = root.role(RoleName::Release);
+            BUNDLE.verify(&role, self.prologue.head(), &signatures).is_ok()
+        }))
     }
 
     /// Reads the index pages too and takes the bundle apart, so that its head can be signed: nothing is verified but
@@ -141,13 +159,22 @@ impl OpenedBundle {
     ///
     /// `E-SIGNATURE` at X4; `E-FORMAT`, `E-LIMIT` and `E-TRUST` at X5; `E-AUDIENCE product` at X6.
     pub fn verify(self, chain: &Chain) -> Result<SignedBundle> {
+        self.verify_under(chain, chain.newest())
+    }
+
+    /// As [`Self::verify`], by an earlier root of the chain: for a head that was accepted under it.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::verify`].
+    pub fn verify_under(self, chain: &Chain, root: &RootDocument) -> Result<SignedBundle> {
         let signatures = self.signatures()?;
-        let role = chain.newest().role(RoleName::Release);
+        let role = root.role(RoleName::Release);
         BUNDLE
             .verify(&role, self.prologue.head(), &signatures)
             .map_err(|error| error.at(Step::X4))?;
         let head = self.check_head(chain).map_err(|error| error.at(Step::X5))?;
-        if !chain.newest().products.contains(&head.product) {
+        if !root.products.contains(&head.product) {
             return Err(Error::new(
                 Class::Audience,
                 "product",

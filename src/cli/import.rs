@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::state_folder::StateArgs;
 use super::{Ui, head_view, hidden, signature_file};
-use crate::appliance::{Event, Imported, Options, Outcome};
+use crate::appliance::{Event, Imported, Options, Outcome, Restored};
 use crate::config::{Activation, Config};
 use crate::db::site::release::Activated;
 use crate::domain::{Result, SystemClock, Timestamp};
@@ -17,7 +17,8 @@ use crate::media;
 /// Verify a bundle, store it, and make its release live
 ///
 /// Everything is checked in a fixed order, from signatures to the last byte; a refusal changes nothing and is recorded. An
-/// interrupted import goes on where it stopped. Importing the same bundle twice is harmless.
+/// interrupted import goes on where it stopped. Importing a
+/// bundle again is harmless: what is missing or damaged of its release, live or not, is restored from it, also when it expired.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:\n  airlock import /media/usb\n  airlock import release-7.airlock --dry-run\n  diode-receive | airlock import -"
@@ -72,15 +73,16 @@ pub(super) fn run(args: &ImportArgs, ui: &mut Ui) -> Result<()> {
     let imported = appliance.import(open, &options, &SystemClock, &mut |event| match event {
         Event::Head(signed) => ui.say(head_view::headline(signed.head())),
         Event::Note(note) => ui.say(super::ui::escape(&note)),
+        Event::Checked { done, total } => ui.progress("check", done, total),
         Event::Progress { done, total } => ui.progress("import", done, total),
     })?;
     for warning in &imported.warnings {
         ui.warn(warning);
     }
-    report(&imported, ui)
+    report(&imported, args.dry_run, ui)
 }
 
-fn report(imported: &Imported, ui: &mut Ui) -> Result<()> {
+fn report(imported: &Imported, dry_run: bool, ui: &mut Ui) -> Result<()> {
     let name = format!(
         "release {} ({}) of {}",
         imported.counter,
@@ -88,11 +90,11 @@ fn report(imported: &Imported, ui: &mut Ui) -> Result<()> {
         imported.scope
     );
     let (result, live, held, human) = match &imported.result {
-        Outcome::Already => (
+        Outcome::Already(restored) => (
             "already",
             None,
             None,
-            format!("{name} was imported before; nothing to do"),
+            format!("{name} was imported before; {}", restored_human(restored, dry_run)),
         ),
         Outcome::DryRun { held } => {
             let human = match held {
@@ -136,6 +138,15 @@ fn report(imported: &Imported, ui: &mut Ui) -> Result<()> {
         members.insert("resumed_bytes".into(), (*resumed_bytes).into());
         members.insert("active".into(), live.into());
     }
+    if let (Some(members), Outcome::Already(restored)) = (value.as_object_mut(), &imported.result) {
+        members.insert("dry_run".into(), dry_run.into());
+        members.insert("restored_blobs".into(), restored.blobs.into());
+        members.insert("restored_head".into(), restored.signed_head.into());
+        members.insert("still_damaged".into(), restored.lost.into());
+        if let Some(receipt) = restored.receipt {
+            members.insert("receipt".into(), receipt.into());
+        }
+    }
     if let Some(members) = value.as_object_mut() {
         if let Some(held) = held {
             members.insert("held".into(), held.to_json());
@@ -143,4 +154,30 @@ fn report(imported: &Imported, ui: &mut Ui) -> Result<()> {
         members.insert("hidden".into(), hidden::to_json(&imported.hidden));
     }
     ui.result(&value, human + &hidden::lines(&imported.hidden))
+}
+
+/// Says what of a release that is here was, or would be, restored.
+fn restored_human(restored: &Restored, dry_run: bool) -> String {
+    let mut what = Vec::new();
+    if restored.blobs > 0 {
+        let noun = if restored.blobs == 1 { "blob" } else { "blobs" };
+        what.push(format!("{} {noun}", restored.blobs));
+    }
+    if restored.signed_head {
+        what.push("its signed head".to_owned());
+    }
+    let what = what.join(" and ");
+    let mut text = match (what.is_empty(), dry_run, restored.receipt) {
+        (true, ..) => "nothing to do".to_owned(),
+        (false, true, _) => format!("would restore {what}, nothing was kept"),
+        (false, false, Some(receipt)) => format!("restored {what}; receipt {receipt}"),
+        (false, false, None) => format!("restored {what}"),
+    };
+    if restored.lost > 0 {
+        text += &format!(
+            "; {} blobs that this bundle does not carry are still damaged",
+            restored.lost
+        );
+    }
+    text
 }

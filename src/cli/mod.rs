@@ -9,6 +9,8 @@ mod bundle_desired;
 #[cfg(feature = "vendor")]
 mod bundle_sign;
 mod completion;
+#[cfg(feature = "site")]
+mod damage_view;
 #[cfg(all(feature = "site", feature = "vendor"))]
 mod demo;
 #[cfg(all(feature = "site", feature = "vendor"))]

@@ -3,11 +3,12 @@
 use clap::Subcommand;
 use serde_json::json;
 
+use super::damage_view::{self, DamageView};
 use super::site_view::ConfigArgs;
 use super::state_folder::StateArgs;
 use super::ui::escape;
 use super::{Ui, hidden};
-use crate::appliance::Hidden;
+use crate::appliance::{Hidden, ReleaseDamage};
 use crate::db::site::release::{Activated, ReleaseRow, State};
 use crate::db::site::targets::{DeploymentRow, TargetSet, Undeploy};
 use crate::domain::{Clock as _, Result, SystemClock, Uuid, counted};
@@ -62,22 +63,25 @@ pub(super) fn run(command: &ReleaseCommand, ui: &mut Ui) -> Result<()> {
     match command {
         ReleaseCommand::List { config, state } => {
             let appliance = state.open_as(&config.read()?)?;
-            let (mut lines, mut values) = (Vec::new(), Vec::new());
+            let damage = DamageView::read(&appliance)?;
+            let (mut lines, mut notes, mut values) = (Vec::new(), Vec::new(), Vec::new());
             for release in appliance.releases()? {
                 // Nothing of one that was replaced has a name any more.
                 let hidden = match release.state {
                     State::Retired => Hidden::default(),
                     _ => appliance.hidden(&release)?,
                 };
-                lines.push(line(&release) + &hidden::word(&hidden));
-                values.push(to_json(&release, &hidden));
+                let is_damaged = damage.of(&release).map_or("", |_| "  DAMAGED");
+                notes.push(is_damaged.to_owned() + &hidden::word(&hidden));
+                lines.push(cells(&release));
+                values.push(to_json(&release, &hidden, damage.of(&release)));
             }
             let human = if lines.is_empty() {
                 "no release was imported yet".to_owned()
             } else {
-                lines.join("\n")
+                table(&lines, &notes) + &damage.lines()
             };
-            ui.result(&json!({ "releases": values }), human)
+            ui.result(&json!({ "releases": values, "damage": damage.to_json() }), human)
         }
         ReleaseCommand::Show {
             release,
@@ -89,7 +93,9 @@ pub(super) fn run(command: &ReleaseCommand, ui: &mut Ui) -> Result<()> {
             let release = appliance.find_release(release, product.as_deref())?;
             let content = appliance.release_content(&release)?;
             let hidden = appliance.hidden(&release)?;
-            let mut value = to_json(&release, &hidden);
+            let damage = DamageView::read(&appliance)?;
+            let damage = damage.of(&release);
+            let mut value = to_json(&release, &hidden, damage);
             if let Some(members) = value.as_object_mut() {
                 members.insert("blobs".into(), content.blobs.into());
                 members.insert("bytes".into(), content.bytes.into());
@@ -98,7 +104,7 @@ pub(super) fn run(command: &ReleaseCommand, ui: &mut Ui) -> Result<()> {
                 members.insert("removed".into(), json!(content.targets.removed));
             }
             let human = format!(
-                "{}\nhead         {}\nroot         {}\nimported     {}\ncontent      {} in {}\n{}{}{}",
+                "{}\nhead         {}\nroot         {}\nimported     {}\ncontent      {} in {}\n{}{}{}{}",
                 line(&release),
                 release.head,
                 release.root_version,
@@ -108,6 +114,7 @@ pub(super) fn run(command: &ReleaseCommand, ui: &mut Ui) -> Result<()> {
                 content.names.join("\n"),
                 targets_human(&content.targets),
                 hidden::lines(&hidden),
+                damage.map_or_else(String::new, damage_view::line),
             );
             ui.result(&value, human)
         }
@@ -143,15 +150,43 @@ pub(super) fn run(command: &ReleaseCommand, ui: &mut Ui) -> Result<()> {
     }
 }
 
-fn line(release: &ReleaseRow) -> String {
-    format!(
-        "{:<9}  {}  {}  {}  {}",
-        release.state,
-        release.scope,
-        release.counter,
+/// Names of the columns of a list.
+const HEADER: [&str; 5] = ["STATE", "PRODUCT", "NUMBER", "VERSION", "HEAD"];
+
+fn cells(release: &ReleaseRow) -> [String; 5] {
+    [
+        release.state.to_string(),
+        release.scope.to_string(),
+        release.counter.to_string(),
         escape(&release.version),
-        release.head.to_hex().get(..16).unwrap_or_default(),
-    )
+        release.head.to_hex().get(..16).unwrap_or_default().to_owned(),
+    ]
+}
+
+fn line(release: &ReleaseRow) -> String {
+    cells(release).join("  ")
+}
+
+/// Returns the rows below their header, in columns, each with its notes.
+fn table(rows: &[[String; 5]], notes: &[String]) -> String {
+    let rows: Vec<[String; 5]> = std::iter::once(HEADER.map(ToOwned::to_owned))
+        .chain(rows.iter().cloned())
+        .collect();
+    let width = |column: usize| {
+        let cells = rows.iter().filter_map(|row| row.get(column));
+        cells.map(|cell| cell.chars().count()).max().unwrap_or(0)
+    };
+    let widths: Vec<usize> = (0..HEADER.len()).map(width).collect();
+    let notes = std::iter::once("").chain(notes.iter().map(String::as_str));
+    let lines = rows.iter().zip(notes).map(|(row, note)| {
+        let cells: Vec<String> = row
+            .iter()
+            .zip(&widths)
+            .map(|(cell, width)| format!("{cell:width$}"))
+            .collect();
+        cells.join("  ").trim_end().to_owned() + note
+    });
+    lines.collect::<Vec<_>>().join("\n")
 }
 
 /// One line for each target of this site, with what it runs.
@@ -197,12 +232,12 @@ fn runs_on(set: &TargetSet, target: Uuid) -> impl Iterator<Item = &DeploymentRow
         .filter(move |deployment| deployment.target == target)
 }
 
-fn to_json(release: &ReleaseRow, hidden: &Hidden) -> serde_json::Value {
+fn to_json(release: &ReleaseRow, hidden: &Hidden, damage: Option<&ReleaseDamage>) -> serde_json::Value {
     json!({
         "state": release.state.as_str(), "product": release.scope.product, "channel": release.scope.channel,
         "domain": release.scope.domain, "epoch": release.counter.epoch, "sequence": release.counter.sequence,
         "version": release.version, "head": release.head, "root_version": release.root_version,
         "imported_at": release.imported_at, "activated_at": release.activated_at, "retired_at": release.retired_at,
-        "hidden": hidden::to_json(hidden),
+        "hidden": hidden::to_json(hidden), "damage": damage.map(ReleaseDamage::to_json),
     })
 }

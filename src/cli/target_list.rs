@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use super::Ui;
+use super::damage_view::DamageView;
 use super::target_state::{self, TargetState};
 use super::ui::escape;
 use crate::appliance::fleet::{Hub, SecretView};
@@ -30,9 +31,10 @@ pub(super) fn print(hub: &Hub, ui: &mut Ui) -> Result<()> {
     } else {
         table(now, &targets)
     };
+    let damage = DamageView::read(hub.live().appliance())?;
     ui.result(
-        &json!({"targets": targets.iter().map(to_json).collect::<Vec<_>>()}),
-        human,
+        &json!({"targets": targets.iter().map(to_json).collect::<Vec<_>>(), "damage": damage.to_json()}),
+        human + &damage.lines(),
     )
 }
 

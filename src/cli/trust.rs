@@ -78,6 +78,7 @@ pub(super) fn run(command: &TrustCommand, ui: &mut Ui) -> Result<()> {
             let (word, human) = match pinned {
                 Pinned::Added => ("added", "pinned"),
                 Pinned::Extended { .. } => ("extended", "newer links taken"),
+                Pinned::Restored => ("restored", "its damaged pin is whole again"),
                 Pinned::Already => ("already", "already pinned"),
             };
             ui.result(

@@ -49,6 +49,17 @@ impl<'a, B: PayloadBlob> Payload<'a, B> {
             .is_some_and(|blob| blob.travel_size() > span.plain)
     }
 
+    /// Returns the numbers of the blobs that a chunk holds, or holds a piece of.
+    pub(super) fn numbers_in(self, span: ChunkSpan) -> std::ops::Range<usize> {
+        let (mut end, mut held) = (span.blob, 0_u64);
+        while held < span.plain {
+            let Some(blob) = self.blobs.get(end) else { break };
+            held = held.saturating_add(blob.travel_size());
+            end = end.saturating_add(1);
+        }
+        span.blob..end
+    }
+
     /// Returns the whole blobs that a chunk holds, with their bytes.
     pub(super) fn blobs_in<'p>(
         self,

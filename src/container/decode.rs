@@ -68,7 +68,12 @@ pub(crate) fn read_payload<B: PayloadBlob>(
     })
 }
 
-fn decode<B: PayloadBlob>(
+/// Decodes a chunk whose hash was compared, and compares the digests of the whole blobs in it.
+///
+/// # Errors
+///
+/// `E-FORMAT`, `E-LIMIT` and `E-INTEGRITY`.
+pub(super) fn decode<B: PayloadBlob>(
     kind: &'static Kind,
     payload: Payload<'_, B>,
     pool: &BufferPool,

@@ -19,6 +19,7 @@
 
 mod blob_hasher;
 mod blob_reader;
+mod chosen;
 mod chunk;
 mod collect;
 mod cut;
@@ -41,6 +42,7 @@ mod source;
 mod tests;
 
 pub(crate) use blob_hasher::digest_of;
+pub(crate) use chosen::{ChosenSink, read_chosen};
 pub(crate) use chunk::{Chunk, check_chunks};
 pub(crate) use cut::{Payload, PayloadBlob};
 pub(crate) use decode::read_payload;

@@ -92,7 +92,18 @@ where
     )
 }
 
-fn read_chunk<S>(source: &mut Source, pool: &BufferPool, number: u64, chunk: Chunk, span: S) -> Result<StoredChunk<S>> {
+/// Reads a stored chunk, at whose header the source stands.
+///
+/// # Errors
+///
+/// `E-FORMAT`, `E-INCOMPLETE` and `E-IO`.
+pub(super) fn read_chunk<S>(
+    source: &mut Source,
+    pool: &BufferPool,
+    number: u64,
+    chunk: Chunk,
+    span: S,
+) -> Result<StoredChunk<S>> {
     source.header(&chunk_name(number), u64::from(chunk.size))?;
     // The index reader made sure that no stored size is above its plain size, and that is at most chunk_bytes.
     let mut bytes = pool.take(usize::try_from(chunk.size).unwrap_or(usize::MAX));
@@ -107,7 +118,12 @@ fn read_chunk<S>(source: &mut Source, pool: &BufferPool, number: u64, chunk: Chu
     })
 }
 
-fn compare_hash<S>(noun: &str, stored: &StoredChunk<S>) -> Result<()> {
+/// Compares a stored chunk with its signed hash.
+///
+/// # Errors
+///
+/// `E-INTEGRITY stored-hash`.
+pub(super) fn compare_hash<S>(noun: &str, stored: &StoredChunk<S>) -> Result<()> {
     let StoredChunk {
         number, chunk, bytes, ..
     } = stored;

@@ -153,18 +153,52 @@ impl Db {
     ///
     /// `E-STATE database-damaged`.
     pub fn quick_check(&self) -> Result<()> {
-        self.quick_check_with(|_| ())
+        self.checker()?.check()
     }
 
-    /// As [`Self::quick_check`]; `begun` is given what ends it early, with an error that is not `E-STATE`.
+    /// Returns what checks the structure on its own: the database may be written, closed and moved away meanwhile.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`SqlResult::sql`].
+    pub fn checker(&self) -> Result<Checker> {
+        let reader = self.reader()?;
+        // Its log is opened now: once the file is moved away, another one may have the log's name.
+        reader
+            .execute_batch("BEGIN; SELECT count(*) FROM sqlite_schema")
+            .sql("begin reading")?;
+        Ok(Checker(reader))
+    }
+
+    fn reader(&self) -> Result<Connection> {
+        connect(&self.path, OpenFlags::SQLITE_OPEN_READ_ONLY, READER_CACHE_KIB)
+    }
+}
+
+impl fmt::Debug for Db {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Db").field("path", &self.path).finish_non_exhaustive()
+    }
+}
+
+/// Checks the structure of a database through a connection of its own.
+#[derive(Debug)]
+pub struct Checker(Connection);
+
+impl Checker {
+    /// Returns what ends the check early, with an error that is not `E-STATE`.
+    pub fn interrupt(&self) -> Interrupt {
+        Interrupt(self.0.get_interrupt_handle())
+    }
+
+    /// Reads every page; takes seconds on a large file, and blocks nobody.
     ///
     /// # Errors
     ///
     /// `E-STATE database-damaged`.
-    pub fn quick_check_with(&self, begun: impl FnOnce(Interrupt)) -> Result<()> {
-        let reader = self.reader()?;
-        begun(Interrupt(reader.get_interrupt_handle()));
-        let verdict: String = reader
+    pub fn check(self) -> Result<()> {
+        let verdict: String = self
+            .0
             .query_row("PRAGMA quick_check(1)", [], |row| row.get(0))
             .sql("check the database")?;
         if verdict == "ok" {
@@ -176,16 +210,6 @@ impl Db {
             format!("the database is damaged: {verdict}"),
         )
         .remedy("put a whole copy of the state folder in its place"))
-    }
-
-    fn reader(&self) -> Result<Connection> {
-        connect(&self.path, OpenFlags::SQLITE_OPEN_READ_ONLY, READER_CACHE_KIB)
-    }
-}
-
-impl fmt::Debug for Db {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Db").field("path", &self.path).finish_non_exhaustive()
     }
 }
 

@@ -25,7 +25,7 @@ pub mod status;
 mod tests;
 
 pub use failure::SqlResult;
-pub use handle::{Db, Interrupt, Reader, Watch};
+pub use handle::{Checker, Db, Interrupt, Reader, Watch};
 pub use header::side_file;
 pub use rusqlite::{Connection, Transaction};
 pub use schema::{SCHEMA_TOO_NEW, Schema};

@@ -430,3 +430,62 @@ fn questions_asked_for_every_blob_are_looked_up() {
         assert_eq!(scans.count(), 0, "{plan:?}");
     }
 }
+
+/// The background check holds nothing that anybody waits for: neither a reader, nor a writer, nor who closes the file and moves it away.
+#[test]
+fn a_check_of_a_large_database_keeps_nobody_waiting() {
+    use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("airlock.db");
+    let db = Db::create(&path, &Schema::SITE).unwrap();
+    for number in 1..=24_i64 {
+        db.write(|tx| {
+            tx.execute(
+                "INSERT INTO receipt (number, at, head, envelope) VALUES (?, 0, zeroblob(32), randomblob(8000000))",
+                [number],
+            )
+            .sql("fill")
+        })
+        .unwrap();
+    }
+    let checker = db.checker().unwrap();
+    let (ended, answered) = (AtomicBool::new(false), AtomicUsize::new(0));
+    std::thread::scope(|scope| {
+        let check = scope.spawn(|| {
+            let verdict = checker.check();
+            ended.store(true, Ordering::SeqCst);
+            verdict
+        });
+        while !ended.load(Ordering::SeqCst) {
+            db.write(|tx| tx.execute("UPDATE appliance SET agents = agents + 1", []).sql("write"))
+                .unwrap();
+            db.read(|c| {
+                c.query_row("SELECT count(*) FROM receipt", [], |row| row.get::<_, i64>(0))
+                    .sql("read")
+            })
+            .unwrap();
+            answered.fetch_add(usize::from(!ended.load(Ordering::SeqCst)), Ordering::SeqCst);
+        }
+        check.join().unwrap().unwrap();
+    });
+    assert!(
+        answered.load(Ordering::SeqCst) > 0,
+        "nobody was answered while the check ran"
+    );
+    // And while one is open, the database is closed, moved and made anew.
+    let checker = db.checker().unwrap();
+    drop(db);
+    for side in ["airlock.db-shm", "airlock.db-wal", "airlock.db"] {
+        let moved = folder.path().join(side.replace("airlock", "moved"));
+        std::fs::rename(folder.path().join(side), moved).unwrap();
+    }
+    let anew = Db::create(&path, &Schema::SITE).unwrap();
+    checker.check().unwrap();
+    anew.write(|tx| {
+        tx.execute("UPDATE appliance SET agents = 1", [])
+            .sql("write")
+            .map(|_| ())
+    })
+    .unwrap();
+    anew.quick_check().unwrap();
+}

@@ -6,6 +6,7 @@ use axum::http::{Method, Response, StatusCode};
 
 use super::app::{App, json};
 use super::oci_error::OciError;
+use crate::appliance::ReleaseDamage;
 
 /// Says that the process answers; the same for everybody.
 pub(super) async fn alive(request: Request) -> Response<Body> {
@@ -40,6 +41,7 @@ pub(super) async fn ready(State(app): State<App>, request: Request) -> Response<
     let good = health.is_good() && certificate.is_none_or(|word| word == "ok");
     let mut checks = serde_json::json!({
         "releases": health.releases.as_str(), "database": health.database.as_str(), "index": health.index.as_str(),
+        "content": health.content.as_str(),
     });
     if let (Some(word), Some(checks)) = (certificate, checks.as_object_mut()) {
         checks.insert("certificate".into(), word.into());
@@ -51,12 +53,20 @@ pub(super) async fn ready(State(app): State<App>, request: Request) -> Response<
         // What was set aside is over: statuses are taken again, and a gap record says what is missing.
         checks.insert("status_set_aside".into(), set_aside.into());
     }
+    let damage: Vec<_> = app
+        .registry
+        .live()
+        .damage()
+        .iter()
+        .map(ReleaseDamage::to_json)
+        .collect();
     let mut response = json(
         serde_json::json!({
             "status": if good { "ready" } else { "degraded" },
             "generation": snapshot.generation(),
             "checks": checks,
             "releases": releases,
+            "damage": damage,
         })
         .to_string(),
     );

@@ -1,11 +1,13 @@
 //! The blob store: where blobs stand, what is there, and reading small ones.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::fs::{self, File};
 use std::io::{self, Read as _};
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use rustix::fs::{FileType, Mode, OFlags};
 use rustix::io::Errno;
@@ -22,12 +24,19 @@ const BLOBS: &str = "blobs/sha256";
 const INCOMING: &str = "incoming";
 /// Where proof is kept.
 const EVIDENCE: &str = "evidence";
+/// What is found where nothing is.
+pub(super) const GONE: &str = "it is gone";
+/// What heals damage of the store.
+pub(super) const IMPORT_AGAIN: &str =
+    "`airlock release list` names the release that is damaged; import its bundle again: `airlock import FILE`";
 
 /// The store's folders in the state folder.
 pub const FOLDERS: [&str; 3] = ["blobs", INCOMING, EVIDENCE];
 
-/// Who is told of a blob that was set aside.
-type Witness = Box<dyn Fn(&SetAside) + Send + Sync>;
+/// Who is told of damage; says whether that is written down.
+type Witness = Box<dyn Fn(&Damage) -> bool + Send + Sync>;
+/// How long nobody is told again of a blob that is still missing, however often it is asked for.
+const SILENCE: Duration = Duration::from_secs(10);
 
 /// The blobs of an appliance. Clones are the same store: what one has checked, all know.
 #[derive(Clone)]
@@ -38,17 +47,19 @@ struct Opened {
     handle: OwnedFd,
     checked: CheckedFiles,
     witness: Witness,
+    /// Missing blobs that the witness knows of, and since when.
+    missed: Mutex<HashMap<Digest, Instant>>,
 }
 
-/// A damaged blob that was taken out of the store.
+/// A blob that is not usable any more: what stood in its place was taken out of the store, or nothing stands there.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SetAside {
+pub struct Damage {
     /// What it should have been.
     pub digest: Digest,
-    /// Its name in `evidence/`.
-    pub evidence: String,
     /// What was found in its place.
     pub found: String,
+    /// Its name in `evidence/`; nothing when there was nothing to keep.
+    pub evidence: Option<String>,
 }
 
 impl Store {
@@ -67,12 +78,13 @@ impl Store {
         sync_folder(state)
     }
 
-    /// Opens the store of a state folder. `witness` is told of every blob that is set aside, whoever met the damage.
+    /// Opens the store of a state folder. `witness` is told of every blob that is found damaged or missing, whoever
+    /// met that; it says whether it could write it down.
     ///
     /// # Errors
     ///
     /// `E-STATE` when it is not there, or a folder of it is none, leads elsewhere, or others may write it.
-    pub fn open(state: &Path, witness: impl Fn(&SetAside) + Send + Sync + 'static) -> Result<Self> {
+    pub fn open(state: &Path, witness: impl Fn(&Damage) -> bool + Send + Sync + 'static) -> Result<Self> {
         for folder in folders(state) {
             look_at_own(&folder, Expected::Folder)?;
         }
@@ -83,6 +95,7 @@ impl Store {
                 handle,
                 checked: CheckedFiles::default(),
                 witness: Box::new(witness),
+                missed: Mutex::default(),
             }))),
             Err(errno) => Err(Error::new(
                 Class::State,
@@ -118,8 +131,35 @@ impl Store {
         &self.0.checked
     }
 
-    pub(super) fn testify(&self, aside: &SetAside) {
-        (self.0.witness)(aside);
+    pub(super) fn testify(&self, damage: &Damage) {
+        (self.0.witness)(damage);
+    }
+
+    /// Tells the witness that a blob is missing, unless it was told a moment ago: asking for it a thousand times costs one row.
+    pub(super) fn miss(&self, digest: &Digest) {
+        let mut missed = self.0.missed.lock().unwrap_or_else(PoisonError::into_inner);
+        if missed.get(digest).is_some_and(|since| since.elapsed() < SILENCE) {
+            return;
+        }
+        let told = (self.0.witness)(&Damage {
+            digest: *digest,
+            found: GONE.into(),
+            evidence: None,
+        });
+        if told {
+            missed.retain(|_, since| since.elapsed() < SILENCE);
+            missed.insert(*digest, Instant::now());
+        }
+    }
+
+    /// Makes the folder that a blob is about to be named in, should it be gone with all that stood in it.
+    pub(super) fn make_place(&self, blob: &Path) -> Result<()> {
+        let Some(folder) = blob.parent() else { return Ok(()) };
+        if folder.try_exists().map_err(|e| Error::io("look for", folder, e))? {
+            return Ok(());
+        }
+        create_folder(folder)?;
+        sync_folder(&self.folder())
     }
 
     /// Opens whatever stands under a blob's name, without following links and without waiting for it.
@@ -164,36 +204,48 @@ impl Store {
         }
     }
 
-    /// Whether anything at all stands under a blob's name.
-    pub(super) fn is_taken(&self, digest: &Digest) -> Result<bool> {
-        match fs::symlink_metadata(self.path(digest)) {
-            Ok(_) => Ok(true),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
-            Err(error) => Err(Error::io("look at", &self.path(digest), error)),
-        }
-    }
-
-    /// Reads a small blob whole and compares its digest; nothing is set aside.
+    /// Reads a small blob whole and compares its digest; what is damaged is set aside.
     ///
     /// # Errors
     ///
-    /// `E-STATE` when it is missing or its bytes changed; `E-LIMIT`; `E-IO`.
+    /// `E-STATE blob-missing`, `E-STATE blob-damaged`; `E-LIMIT`; `E-IO`.
     pub fn read(&self, digest: &Digest, limit: u64) -> Result<Vec<u8>> {
-        let file = self.open_blob(digest)?.ok_or_else(|| missing(digest))?;
-        // Looked at before it is read: a change under the reading makes the next look fail, not this one pass for later ones.
-        let stat = rustix::fs::fstat(&file).map_err(|e| Error::io("look at", &self.path(digest), e.into()))?;
-        let bytes = read_bounded(file, limit, "a stored blob")?;
-        if Digest(Hash(Sha256::digest(&bytes).into())) != *digest {
-            return Err(Error::new(
+        let damaged = |found: &str| {
+            if let Err(error) = self.set_aside(digest, found) {
+                tracing::error!(%error, %digest, "damaged content could not be set aside");
+            }
+            Error::new(
                 Class::State,
                 "blob-damaged",
-                format!("the stored bytes of {digest} have changed"),
+                format!("the stored bytes of {digest} are not usable: {found}"),
             )
-            .remedy("import the bundle again"));
+            .expected("the bytes that were imported")
+            .remedy(IMPORT_AGAIN)
+        };
+        let file = match self.open_entry(digest) {
+            Ok(file) => file,
+            Err(Failure::Gone) => {
+                self.miss(digest);
+                return Err(missing(digest));
+            }
+            Err(Failure::Damaged(found)) => return Err(damaged(&found)),
+            Err(Failure::Io(error)) => return Err(Error::io("open", &self.path(digest), error)),
+            Err(Failure::Caller(error)) => return Err(error),
+        };
+        // Looked at before it is read: a change under the reading makes the next look fail, not this one pass for later ones.
+        let stat = rustix::fs::fstat(&file).map_err(|e| Error::io("look at", &self.path(digest), e.into()))?;
+        if !FileType::from_raw_mode(stat.st_mode).is_file() {
+            return Err(damaged("it is no file"));
         }
-        if FileType::from_raw_mode(stat.st_mode).is_file() {
-            self.checked().keep(*digest, FileIdentity::from(&stat), Checked::Whole);
+        if u64::try_from(stat.st_size).unwrap_or(0) > limit {
+            // Nothing of that size was imported as such a document.
+            return Err(damaged(&format!("it has {} bytes", stat.st_size)));
         }
+        let bytes = read_bounded(file, limit, "a stored blob")?;
+        if Digest(Hash(Sha256::digest(&bytes).into())) != *digest {
+            return Err(damaged("it has another hash"));
+        }
+        self.checked().keep(*digest, FileIdentity::from(&stat), Checked::Whole);
         Ok(bytes)
     }
 
@@ -236,25 +288,12 @@ impl Store {
                     "staging",
                     format!("{} is shorter than its journal says", path.display()),
                 )
-                .remedy("import the bundle again"));
+                .remedy("import the same bundle once more: `airlock import FILE`"));
             }
             take(&buffer[..count]);
             left -= count as u64;
         }
         Ok(())
-    }
-
-    /// Whether the stored bytes of a blob are those of its digest.
-    pub(super) fn is_intact(&self, digest: &Digest, size: u64) -> Result<bool> {
-        if self.size_of(digest)? != Some(size) {
-            return Ok(false);
-        }
-        let Some(mut file) = self.open_blob(digest)? else {
-            return Ok(false);
-        };
-        let mut hasher = Sha256::new();
-        Self::read_prefix(&mut file, &self.path(digest), size, &mut |bytes| hasher.update(bytes))?;
-        Ok(Digest(Hash(hasher.finalize().into())) == *digest)
     }
 
     /// Returns the hashes of the pieces of a blob.
@@ -316,5 +355,5 @@ fn missing(digest: &Digest) -> Error {
         "blob-missing",
         format!("{digest} is not in the blob store"),
     )
-    .remedy("import the bundle that carries it again")
+    .remedy(IMPORT_AGAIN)
 }

@@ -6,7 +6,7 @@ use std::os::fd::AsFd as _;
 use rustix::fs::RenameFlags;
 use rustix::io::Errno;
 
-use super::blobs::{SetAside, Store, place};
+use super::blobs::{Damage, Store, place};
 use crate::domain::{Class, Digest, Error, Hash, Result};
 use crate::stream::{Expected, create_own_folder, look, sync_folder, write_atomically};
 
@@ -36,10 +36,10 @@ impl Store {
     pub(super) fn set_aside(&self, digest: &Digest, found: &str) -> Result<()> {
         self.checked().forget(digest);
         if let Some(evidence) = self.move_to_evidence(digest)? {
-            self.testify(&SetAside {
+            self.testify(&Damage {
                 digest: *digest,
-                evidence,
                 found: found.to_owned(),
+                evidence: Some(evidence),
             });
         }
         Ok(())
@@ -73,6 +73,12 @@ impl Store {
             Class::State,
             "evidence-full",
             format!("{digest} was damaged a thousand times"),
-        ))
+        )
+        .expected("room for what is set aside")
+        .remedy(format!(
+            "look at the disk; then move the files {}.blob-* out of {} and try again",
+            digest.0,
+            folder.display()
+        )))
     }
 }

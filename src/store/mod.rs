@@ -15,6 +15,7 @@
 
 mod blobs;
 mod checked;
+mod condition;
 mod evidence;
 mod failure;
 mod pieces;
@@ -22,7 +23,8 @@ mod reader;
 mod space;
 mod staging;
 
-pub use blobs::{FOLDERS, SetAside, Store};
+pub use blobs::{Damage, FOLDERS, Store};
+pub use condition::Condition;
 pub use reader::BlobReader;
 pub use space::{Space, space};
 pub use staging::Staging;

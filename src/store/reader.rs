@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use sha2::{Digest as _, Sha256};
 
-use super::blobs::{Store, place};
+use super::blobs::{GONE, IMPORT_AGAIN, Store, place};
 use super::checked::{Checked, FileIdentity};
 use super::failure::Failure;
 use super::pieces::{Pieces, hash_range};
@@ -186,7 +186,10 @@ impl Store {
         let why = match failure {
             Failure::Caller(error) => return error,
             Failure::Io(error) => return Error::io("read", &self.path(digest), error),
-            Failure::Gone => "it is gone".to_owned(),
+            Failure::Gone => {
+                self.miss(digest);
+                GONE.to_owned()
+            }
             Failure::Damaged(why) => {
                 if let Err(error) = self.set_aside(digest, &why) {
                     tracing::error!(%error, %digest, "damaged content could not be set aside");
@@ -200,6 +203,6 @@ impl Store {
             format!("the stored content of {digest} is not usable: {why}"),
         )
         .expected("the bytes that were imported")
-        .remedy("import the release again, or restore the state folder")
+        .remedy(IMPORT_AGAIN)
     }
 }

@@ -29,8 +29,6 @@ const BATCH_BYTES: u64 = 256 << 20;
 const BATCH_TIME: Duration = Duration::from_secs(5);
 /// Files of a batch: each holds a descriptor until it is linked.
 const BATCH_FILES: usize = 8192;
-/// What is found in a blob that an import meets and has to write again.
-const CHANGED: &str = "it has other bytes";
 /// Up to so many files or folders are synced one by one; more go by one `syncfs`.
 const FEW: usize = 8;
 
@@ -163,7 +161,7 @@ impl Staging {
             None => {
                 let mut file = self.store.open_blob(digest)?.ok_or_else(|| {
                     Error::new(Class::State, "staging", format!("the beginning of {digest} is gone"))
-                        .remedy("import the bundle again")
+                        .remedy("import the same bundle once more: `airlock import FILE`")
                 })?;
                 Store::read_prefix(&mut file, &self.store.path(digest), length, take)
             }
@@ -181,16 +179,8 @@ impl Staging {
     }
 
     fn try_put(&mut self, digest: &Digest, bytes: &[u8]) -> Result<()> {
-        if self.store.is_taken(digest)? {
-            let size = bytes.len() as u64;
-            if self.store.size_of(digest)? == Some(size)
-                && let Some(file) = self.store.open_blob(digest)?
-                && read_bounded(file, size, "a stored blob").is_ok_and(|stored| stored == bytes)
-            {
-                return Ok(());
-            }
-            // Also a link or a folder, which would be taken for the blob when this one gets its name.
-            self.store.set_aside(digest, CHANGED)?;
+        if self.store.is_here(digest, bytes.len() as u64)? {
+            return Ok(());
         }
         let folder = self.store.folder();
         let fd = rustix::fs::open(
@@ -233,12 +223,9 @@ impl Staging {
             .filter(|part| part.digest == *digest)
             .map_or(0, |part| part.bytes);
         // Named already: either another release carries it, or the last try ended between name and journal.
-        if self.store.is_taken(digest)? {
-            if self.store.is_intact(digest, size)? {
-                self.part = Some(Part::Held);
-                return Ok(());
-            }
-            self.store.set_aside(digest, CHANGED)?;
+        if self.store.is_here(digest, size)? {
+            self.part = Some(Part::Held);
+            return Ok(());
         }
         let file = Ok(open_or_create(&path, 0o600)?)
             .and_then(|file| {
@@ -303,6 +290,7 @@ impl Staging {
             .map_err(|e| Error::io("protect", &path, e.into()))?;
         file.sync_all().map_err(|e| Error::io("sync", &path, e))?;
         let target = self.store.path(&digest);
+        self.store.make_place(&target)?;
         #[expect(
             clippy::disallowed_methods,
             reason = "the file was synced; the folder is synced below"
@@ -317,9 +305,20 @@ impl Staging {
     ///
     /// `E-IO` and `E-SPACE`.
     pub fn chunk_done(&mut self, chunks: u64) -> Result<()> {
-        let due =
-            self.unsynced >= BATCH_BYTES || self.batch.len() >= self.batch_files || self.since.elapsed() >= BATCH_TIME;
-        if due { self.checkpoint(chunks) } else { Ok(()) }
+        if self.is_due() { self.checkpoint(chunks) } else { Ok(()) }
+    }
+
+    fn is_due(&self) -> bool {
+        self.unsynced >= BATCH_BYTES || self.batch.len() >= self.batch_files || self.since.elapsed() >= BATCH_TIME
+    }
+
+    /// As [`Staging::chunk_done`], for one that picks chunks out: nothing is journalled, another try begins anew. `E-IO`, `E-SPACE`.
+    pub fn picked(&mut self) -> Result<()> {
+        if self.is_due() {
+            self.flush()?;
+            (self.unsynced, self.since) = (0, Instant::now());
+        }
+        Ok(())
     }
 
     /// Makes durable what a stopped import has handed over, for the next try; after a failure of the disk itself the journal
@@ -406,8 +405,9 @@ impl Staging {
         for (digest, fd) in self.batch.drain(..) {
             let target = self.store.path(&digest);
             let unnamed = format!("/proc/self/fd/{}", fd.as_raw_fd());
+            self.store.make_place(&target)?;
             match rustix::fs::linkat(CWD, &unnamed, CWD, &target, AtFlags::SYMLINK_FOLLOW) {
-                // Linked by an earlier blob of the same digest: the same verified bytes.
+                // Linked by an earlier blob of the same digest: the same verified bytes, for whatever else stood there was set aside.
                 Ok(()) | Err(rustix::io::Errno::EXIST) => {}
                 Err(error) => return Err(Error::io("name", &target, error.into())),
             }
@@ -476,7 +476,7 @@ mod tests {
     fn store() -> (tempfile::TempDir, Store) {
         let folder = tempfile::tempdir().unwrap();
         Store::create(folder.path()).unwrap();
-        let store = Store::open(folder.path(), |_| ()).unwrap();
+        let store = Store::open(folder.path(), |_| true).unwrap();
         (folder, store)
     }
 
@@ -542,10 +542,12 @@ mod tests {
         staging.put(&digest(b"one"), b"one").unwrap();
         staging.checkpoint(1).unwrap();
         staging.put(&digest(b"two"), b"two").unwrap();
-        // A folder that is gone stands for any failure while the batch is named.
+        // A file in the place of its folder stands for any failure while the batch is named.
         let folder = store.path(&digest(b"two")).parent().unwrap().to_owned();
         fs::remove_dir(&folder).unwrap();
+        File::create(&folder).unwrap();
         assert_eq!(staging.checkpoint(2).unwrap_err().class(), Class::Io);
+        fs::remove_file(&folder).unwrap();
         fs::create_dir(&folder).unwrap();
         staging.keep(2).unwrap();
         drop(staging);

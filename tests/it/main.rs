@@ -12,6 +12,8 @@
 //! | `display` | text from outside on terminals and in JSON |
 //! | `attacks` | cases of the threat model, and that each case has its tests |
 //! | `walls` | several vendors on one appliance: whatever another brings in changes nothing |
+//! | `healing` | damage of what is stored: told, and healed by the same bundle |
+//! | `remedies` | what every message says to do, done to the letter |
 //! | `support` | what they share |
 #![allow(
     clippy::unwrap_used,
@@ -31,8 +33,10 @@ mod differential;
 mod display;
 mod distr;
 mod format;
+mod healing;
 mod import;
 mod registry;
+mod remedies;
 mod server;
 mod status;
 mod support;

@@ -24,7 +24,7 @@ impl Fault {
                 "what release {} of {} shall run is not known: {error}",
                 release.counter, release.scope
             ),
-            remedy: "restore the state folder, or import a newer release",
+            remedy: "import the bundle of this release again: `airlock import FILE`; `airlock release list` names it",
         }
     }
 
@@ -45,7 +45,7 @@ impl Fault {
                 "the image {}@{} of agent {} cannot be served: {error}",
                 image.repository, image.digest, agent.name
             ),
-            remedy: "import a release that carries it",
+            remedy: "import the bundle of this release again: `airlock import FILE`; `airlock release list` names it",
         }
     }
 

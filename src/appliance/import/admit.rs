@@ -10,8 +10,8 @@ use crate::bundle::{OpenedBundle, SignedBundle};
 use crate::container::Input;
 use crate::crypto::{Chain, canonical};
 use crate::db::site::release;
-use crate::db::site::release::Mark;
-use crate::domain::{Class, Error, Hash, Result, Step, Timestamp};
+use crate::db::site::release::{Mark, ReleaseRow};
+use crate::domain::{Class, Error, Result, Step, Timestamp};
 
 /// A bundle that may come in: what the checks up to X9 have established.
 pub(super) struct Admitted {
@@ -23,12 +23,20 @@ pub(super) struct Admitted {
     pub(super) goes_live: bool,
 }
 
+/// A bundle of a release that is here.
+pub(super) struct Here {
+    pub(super) bundle: SignedBundle,
+    pub(super) release: ReleaseRow,
+    /// The root that vouches for it.
+    pub(super) root_version: u64,
+}
+
 /// What the checks came to.
 pub(super) enum Admission {
     /// Its content is to be read.
     New(Admitted),
     /// This very release is here.
-    Already(SignedBundle),
+    Already(Here),
 }
 
 /// X0: nobody else imports, a refusal can be recorded, and there is a key for the receipt, which is signed at the very end.
@@ -49,7 +57,11 @@ pub(super) fn admit(
 ) -> Result<Admission> {
     let opened = OpenedBundle::open(input)?.with_signatures(options.signatures.clone());
     let Followed { chain, floor } = links::follow(appliance, &opened, !options.dry_run, started)?;
-    let bundle = opened.verify(&chain)?;
+    let digest = opened.head_digest();
+    let release = appliance.db.read(|connection| release::find(connection, digest))?;
+    let root_version = judging_root(&opened, &chain, release.as_ref())?;
+    let root = chain.document(root_version).unwrap_or(chain.newest());
+    let bundle = opened.verify_under(&chain, root)?;
     events(Event::Head(&bundle));
     let present = Present {
         clock: started,
@@ -65,9 +77,14 @@ pub(super) fn admit(
     }
     policy::check_scope(bundle.head(), &options.accept)?;
     policy::check_audience(bundle.head(), appliance.site())?;
-    if check_sequence(appliance, &bundle, &chain)? == Sequence::Already {
-        check_still_here(appliance, bundle.head_digest())?;
-        return Ok(Admission::Already(bundle));
+    if check_sequence(appliance, &bundle, &chain, release.is_some())? == Sequence::Already {
+        // No rule of time (X8) concerns what was accepted before.
+        let release = release.ok_or_else(gone)?;
+        return Ok(Admission::Already(Here {
+            bundle,
+            release,
+            root_version,
+        }));
     }
     policy::check_time(bundle.head(), chain.newest(), &present)?;
     bundle.approvals()?;
@@ -79,8 +96,18 @@ pub(super) fn admit(
     }))
 }
 
+/// Returns the root that judges a bundle: the newest, or, for a release that is here, the one that it was accepted under. After a change
+/// of keys its bundle is still the one that heals it; nothing that was not accepted then comes in by it.
+fn judging_root(opened: &OpenedBundle, chain: &Chain, release: Option<&ReleaseRow>) -> Result<u64> {
+    let newest = chain.newest().version;
+    match release {
+        Some(release) if opened.is_signed_under(chain, release.root_version)? => Ok(release.root_version),
+        _ => Ok(newest),
+    }
+}
+
 /// X7, by the higher of the two copies of the mark.
-fn check_sequence(appliance: &Appliance, bundle: &SignedBundle, chain: &Chain) -> Result<Sequence> {
+fn check_sequence(appliance: &Appliance, bundle: &SignedBundle, chain: &Chain, is_here: bool) -> Result<Sequence> {
     let scope = bundle.head().scope();
     let in_database = appliance
         .db
@@ -88,7 +115,7 @@ fn check_sequence(appliance: &Appliance, bundle: &SignedBundle, chain: &Chain) -
         .map_err(|error| error.at(Step::X7))?;
     let mark: Option<Mark> =
         marks::highest(appliance.folder(), &scope, in_database).map_err(|error| error.at(Step::X7))?;
-    let sequence = policy::check_sequence(bundle.head(), bundle.head_digest(), mark, chain.newest());
+    let sequence = policy::check_sequence(bundle.head(), bundle.head_digest(), mark, chain.newest(), is_here);
     sequence.map_err(|error| {
         if error.class() == Class::Equivocation
             && let Err(lost) = keep_evidence(appliance, bundle)
@@ -110,15 +137,12 @@ fn keep_evidence(appliance: &Appliance, bundle: &SignedBundle) -> Result<()> {
 }
 
 /// The mark says that this release is here; after a restored database it may not be.
-fn check_still_here(appliance: &Appliance, head: Hash) -> Result<()> {
-    match appliance.db.read(|connection| release::find(connection, head))? {
-        Some(_) => Ok(()),
-        None => Err(Error::new(
-            Class::State,
-            "release-missing",
-            "the marks say that this release was imported, but the database does not have it",
-        )
-        .remedy("restore the state folder; its database is older than its marks")
-        .at(Step::X7)),
-    }
+fn gone() -> Error {
+    Error::new(
+        Class::State,
+        "release-missing",
+        "the marks say that this release was imported, but the database does not have it",
+    )
+    .remedy("restore the state folder; its database is older than its marks")
+    .at(Step::X7)
 }

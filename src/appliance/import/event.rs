@@ -9,6 +9,13 @@ pub enum Event<'a> {
     Head(&'a SignedBundle),
     /// A line for the person who watches.
     Note(String),
+    /// Bytes of what is here already that were hashed, of how many.
+    Checked {
+        /// Done.
+        done: u64,
+        /// Of what the store holds of the release.
+        total: u64,
+    },
     /// Bytes of the bundle that were read, of how many.
     Progress {
         /// Done, including what an earlier try had read.

@@ -4,7 +4,7 @@
 //! source ─> admit ──────────────> take_in ──> publish ──> settle
 //!           X0–X9                 X9a–X13     X14, X15    X16
 //!           links, policy         preconditions, claims
-//!             └─ Already ─> settle again        └─ --dry-run: rehearse
+//!             └─ Already ─> heal, settle again  └─ --dry-run: rehearse
 //! ```
 //!
 //! Each stage owns the type that it makes, and the next one consumes it; [`stages`] alone knows them all.
@@ -16,6 +16,7 @@
 mod admit;
 mod claims;
 mod event;
+mod heal;
 mod links;
 mod options;
 mod outcome;
@@ -30,4 +31,4 @@ mod take_in;
 
 pub use event::Event;
 pub use options::Options;
-pub use outcome::{Imported, Outcome};
+pub use outcome::{Imported, Outcome, Restored};

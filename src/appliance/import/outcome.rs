@@ -39,13 +39,26 @@ pub enum Outcome {
         /// Bytes of the bundle that an earlier try had read already.
         resumed_bytes: u64,
     },
-    /// This very release was imported before; nothing was done.
-    Already,
+    /// This very release was imported before.
+    Already(Restored),
     /// Every check passed; nothing was kept.
     DryRun {
         /// Why it would be available and not go live.
         held: Option<Held>,
     },
+}
+
+/// What of a release that is here was missing or damaged and came from its bundle; in a dry run, what would.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Restored {
+    /// Blobs, release documents and index pages.
+    pub blobs: u64,
+    /// Whether the signed head that the database keeps was restored.
+    pub signed_head: bool,
+    /// What of it is damaged still, because this bundle does not carry it; a warning each.
+    pub lost: u64,
+    /// Number of the signed receipt; nothing where all was whole, or in a dry run.
+    pub receipt: Option<u64>,
 }
 
 impl Imported {

@@ -1,5 +1,6 @@
 //! X10: what must be here already is here, and what comes fits on the disk.
 
+use crate::appliance::damage::{carrier, import_again};
 use crate::appliance::state::Appliance;
 use crate::bundle::VerifiedBundle;
 use crate::db::site::release;
@@ -25,7 +26,10 @@ pub(super) fn check(appliance: &Appliance, bundle: &VerifiedBundle, part_bytes: 
                 "base-damaged",
                 format!("{} was imported but is not in the store any more", need.digest),
             )
-            .remedy("ask the vendor for a full bundle"));
+            .remedy(match appliance.db.read(|c| carrier(c, domain, &need.digest))? {
+                Some(release) => import_again(&release),
+                None => "ask the vendor for a full bundle".to_owned(),
+            }));
         }
     }
     if !missing.is_empty() {
@@ -51,8 +55,13 @@ pub(super) fn check(appliance: &Appliance, bundle: &VerifiedBundle, part_bytes: 
             files = files.saturating_add(1);
         }
     }
+    check_space(appliance, bytes.saturating_sub(part_bytes), files)
+}
+
+/// Checks that so many bytes in so many files fit on the disk.
+pub(super) fn check_space(appliance: &Appliance, bytes: u64, files: u64) -> Result<()> {
     let free = space(appliance.folder())?;
-    let wanted = bytes.saturating_sub(part_bytes).saturating_add(MARGIN_BYTES);
+    let wanted = bytes.saturating_add(MARGIN_BYTES);
     if wanted > free.bytes || files.saturating_add(16) > free.inodes {
         return Err(Error::new(
             Class::Space,

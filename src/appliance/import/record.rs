@@ -9,9 +9,19 @@ use crate::db::site::audit;
 use crate::db::site::owners::Held;
 use crate::domain::{Class, Error, Hash, Result, Timestamp};
 
-/// The bundle is here already.
-pub(super) fn already(appliance: &Appliance, head: &Head, digest: Hash, at: Timestamp) -> Result<()> {
-    append(appliance, "import-already", &describe(head, digest), at)
+/// The bundle is here already, and whole; or a dry run found what would be restored.
+pub(super) fn already(
+    appliance: &Appliance,
+    head: &Head,
+    digest: Hash,
+    would_restore: Option<u64>,
+    at: Timestamp,
+) -> Result<()> {
+    let mut detail = describe(head, digest);
+    if let (Some(count), Some(members)) = (would_restore, detail.as_object_mut()) {
+        members.insert("would_restore".into(), count.into());
+    }
+    append(appliance, "import-already", &detail, at)
 }
 
 /// Every check passed, and nothing was kept.
@@ -58,7 +68,7 @@ fn append(appliance: &Appliance, action: &str, detail: &Value, at: Timestamp) ->
         .write(|transaction| audit::append(transaction, at, action, detail).map(|_| ()))
 }
 
-fn describe(head: &Head, digest: Hash) -> Value {
+pub(super) fn describe(head: &Head, digest: Hash) -> Value {
     json!({
         "channel": head.channel, "domain": head.domain, "epoch": head.epoch, "head": digest,
         "product": head.product, "sequence": head.sequence, "version": head.version,

@@ -1,10 +1,10 @@
 //! The one way in, from the first check to the last copy.
 
-use super::admit::{self, Admission};
+use super::admit::{self, Admission, Here};
 use super::event::Event;
 use super::options::Options;
-use super::outcome::{Imported, Outcome};
-use super::{publish, record, rehearse, settle, take_in};
+use super::outcome::{Imported, Outcome, Restored};
+use super::{heal, publish, record, rehearse, settle, take_in};
 use crate::appliance::hidden::Hidden;
 use crate::appliance::state::Appliance;
 use crate::db::site::owners::Held;
@@ -59,17 +59,7 @@ fn run(
     }
     let admitted = match admit::admit(appliance, source.input, options, started, events)? {
         Admission::New(admitted) => admitted,
-        Admission::Already(bundle) => {
-            let (head, digest) = (bundle.head(), bundle.head_digest());
-            let warnings = if options.dry_run {
-                Vec::new()
-            } else {
-                settle::again(appliance, head, digest)?
-            };
-            record::already(appliance, head, digest, started)?;
-            let hidden = hidden(appliance, digest)?;
-            return Ok(Imported::new(head, digest, Outcome::Already, hidden, warnings));
-        }
+        Admission::Already(here) => return again(appliance, here, options, started, events),
     };
     if options.dry_run {
         let rehearsed = rehearse::rehearse(appliance, admitted, events)?;
@@ -90,11 +80,41 @@ fn run(
     };
     let (head, digest) = (published.head.clone(), published.head_digest);
     let mut warnings = settle::settle(appliance, published);
+    // What it brought may be what was missing of others.
+    warnings.extend(appliance.settle_damage().err());
     // The release is imported, whether or not this can be told.
     let hidden = hidden(appliance, digest).unwrap_or_else(|error| {
         warnings.push(error);
         Hidden::default()
     });
+    Ok(Imported::new(&head, digest, result, hidden, warnings))
+}
+
+/// A release that is here: what of it is missing or damaged is restored.
+fn again(
+    appliance: &Appliance,
+    here: Here,
+    options: &Options,
+    started: Timestamp,
+    events: &mut dyn FnMut(Event<'_>),
+) -> Result<Imported> {
+    let healed = heal::heal(appliance, here, options.dry_run, started, events)?;
+    let (head, digest) = (healed.head, healed.head_digest);
+    let result = Outcome::Already(Restored {
+        blobs: healed.blobs,
+        signed_head: healed.signed_head,
+        lost: healed.lost.len() as u64,
+        receipt: healed.receipt.as_ref().map(|(number, _)| *number),
+    });
+    let mut warnings = healed.lost;
+    if !options.dry_run {
+        warnings.extend(settle::again(appliance, &head, digest)?);
+    }
+    if healed.receipt.is_none() {
+        let would = (options.dry_run && healed.blobs > 0).then_some(healed.blobs);
+        record::already(appliance, &head, digest, would, started)?;
+    }
+    let hidden = hidden(appliance, digest)?;
     Ok(Imported::new(&head, digest, result, hidden, warnings))
 }
 

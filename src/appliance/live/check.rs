@@ -1,19 +1,28 @@
-//! What the start leaves out, checked in the background: index pages of the live releases, and the structure of the database.
+//! What the start leaves out, checked in the background: whether every blob of every release is there, index pages and documents of the
+//! live releases, and the structure of the database.
+//!
+//! Nothing here holds what requests wait for: files are read without a lock, and the database through a connection of its own.
 
 use super::generation::Generation;
 use super::health::Check;
 use super::live_state::Live;
 use crate::appliance::Appliance;
-use crate::db::site::{Page, release};
-use crate::domain::{Class, Digest, Error, Result, limits};
+use crate::bundle::Head;
+use crate::db::site::{damage, release};
+use crate::domain::{Class, Digest, Result};
 
-/// Checks everything once; ends early when `stop` says so.
+/// Checks everything once; ends early when `stop` says so. What is damaged is written down by the store, and told from there.
 pub(super) fn check(live: &Live, stop: impl Fn() -> bool) {
-    let pages = check_pages(live.appliance(), &live.generation(), &stop);
+    let pages = check_documents(live.appliance(), &live.generation(), &stop);
     if let Err(error) = &pages {
-        tracing::error!(%error, "an index page is damaged");
+        tracing::error!(%error, "index pages and documents cannot be checked");
     }
     live.note(|health| &mut health.index, Check::from(pages));
+    let content = check_content(live.appliance(), &stop);
+    if let Err(error) = &content {
+        tracing::error!(%error, "the store cannot be checked");
+    }
+    live.note(|health| &mut health.content, Check::from(content));
     if stop() {
         return;
     }
@@ -24,25 +33,41 @@ pub(super) fn check(live: &Live, stop: impl Fn() -> bool) {
     live.note(|health| &mut health.database, Check::from(database));
 }
 
-fn check_pages(appliance: &Appliance, generation: &Generation, stop: &impl Fn() -> bool) -> Result<()> {
+/// Hashes index pages and documents of the live releases.
+fn check_documents(appliance: &Appliance, generation: &Generation, stop: &impl Fn() -> bool) -> Result<()> {
     for live in generation.live() {
-        for Page { sha256, size } in appliance.db.read(|c| release::pages(c, live.id))? {
+        let pages = appliance.db.read(|connection| release::pages(connection, live.id))?;
+        let head = appliance
+            .db
+            .read(|connection| release::signed(connection, live.id))?
+            .head;
+        // What is wrong with the head itself is told by who loads the generation.
+        let documents = Head::parse(&head).map(|head| head.documents).unwrap_or_default();
+        let pages = pages.iter().map(|page| (Digest(page.sha256), page.size));
+        let documents = documents.iter().map(|document| (document.digest, document.size));
+        for (digest, size) in pages.chain(documents) {
             if stop() {
                 return Ok(());
             }
-            let damaged = |found: &str| {
-                Error::new(
-                    Class::State,
-                    "page-damaged",
-                    format!("index page {sha256} of release {} {found}", live.counter),
-                )
-                .expected("the page that was imported")
-                .remedy("restore the state folder")
-            };
-            let read = appliance.store.read(&Digest(sha256), limits::PAGE_BYTES as u64);
-            let bytes = read.map_err(|error| damaged("cannot be read").with_source(error))?;
-            if bytes.len() as u64 != size {
-                return Err(damaged("has another size"));
+            appliance.store.check(&digest, size)?;
+        }
+    }
+    Ok(())
+}
+
+/// Looks whether every blob is there and has its size.
+fn check_content(appliance: &Appliance, stop: &impl Fn() -> bool) -> Result<()> {
+    for content in appliance.db.read(damage::contents)? {
+        if stop() {
+            return Ok(());
+        }
+        match appliance.store.check_size(&content.digest, content.size) {
+            // The blob cannot even be set aside; the others can be looked at all the same.
+            Err(error) if error.class() == Class::State => {
+                tracing::error!(%error, digest = %content.digest, "damaged content could not be set aside");
+            }
+            other => {
+                other?;
             }
         }
     }

@@ -38,7 +38,8 @@ pub(super) fn load<'a>(
                 head.counter(),
                 head.scope()
             ),
-        ));
+        )
+        .remedy("import the bundle of this release again: `airlock import FILE`"));
     }
     let Some(entry) = desired::document(&head.documents) else {
         return Ok(None);

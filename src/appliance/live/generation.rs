@@ -8,6 +8,7 @@ use super::head::Heads;
 use crate::appliance::Appliance;
 use crate::db::Connection;
 use crate::db::site::appliance;
+use crate::db::site::damage;
 use crate::db::site::local_targets::{self, LocalTarget};
 use crate::db::site::name_claims::{self, HomeRow};
 use crate::db::site::owners::Owners;
@@ -42,6 +43,8 @@ pub(in crate::appliance) struct Mark {
     pub(in crate::appliance) number: u64,
     /// Counts what this site decides about targets.
     pub(in crate::appliance) edition: u64,
+    /// Counts ends of damage.
+    pub(in crate::appliance) repairs: u64,
 }
 
 /// A release whose content may be read.
@@ -83,6 +86,7 @@ impl Mark {
         Ok(Self {
             number: appliance::generation(connection)?,
             edition: targets::edition(connection)?,
+            repairs: damage::repairs(connection)?,
         })
     }
 }
@@ -93,10 +97,10 @@ impl Generation {
     ///
     /// # Errors
     ///
-    /// `E-STATE pin-damaged`; those of the database.
+    /// Those of the database and of the folder of pins. What is wrong with one pin is kept with the releases of its vendor.
     pub(super) fn load(appliance: &Appliance, grace_seconds: i64, before: Option<&Self>) -> Result<Self> {
         // Another vendor may have been pinned since the generation before.
-        let pins = appliance.pins()?;
+        let pins = appliance.good_pins()?;
         let nothing = HashSet::new();
         let known = before.map_or(&nothing, |before| &before.signed);
         let retired_after = appliance.clock.now().plus_seconds(grace_seconds.saturating_neg());

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
+use crate::appliance::pins::Pins;
 use crate::crypto::{Chain, PayloadType, RoleName, Signature, canonical, verify_role};
 use crate::db::Connection;
 use crate::db::site::release::{self, ReleaseRow, Signed};
@@ -23,16 +24,28 @@ struct Signatures {
     signatures: Vec<Signature>,
 }
 
-/// Reads heads for one generation.
+/// Checks that the recorded head of a release is the signed one, and returns it.
+///
+/// # Errors
+///
+/// `E-STATE release-damaged`; those of the database.
+pub(in crate::appliance) fn signed_head(connection: &Connection, pins: &Pins, release: &ReleaseRow) -> Result<Vec<u8>> {
+    let pin = pin_of(pins, release)?;
+    let signed = kept_head(connection, release)?;
+    check(&trust::load_chain(connection, pin)?, release, &signed)?;
+    Ok(signed.head)
+}
+
+/// Reads heads for one generation: each chain is walked once, and what the generation before has checked is compared by digest alone.
 pub(super) struct Heads<'a> {
-    pins: &'a [Chain],
+    pins: &'a Pins,
     /// Heads whose signatures were checked for the generation before.
     known: &'a HashSet<Hash>,
     chains: HashMap<Hash, Result<Chain, Arc<Error>>>,
 }
 
 impl<'a> Heads<'a> {
-    pub(super) fn new(pins: &'a [Chain], known: &'a HashSet<Hash>) -> Self {
+    pub(super) fn new(pins: &'a Pins, known: &'a HashSet<Hash>) -> Self {
         Self {
             pins,
             known,
@@ -40,26 +53,14 @@ impl<'a> Heads<'a> {
         }
     }
 
-    /// Checks that the recorded head of a release is the signed one, and returns it.
+    /// As [`signed_head`].
     ///
     /// # Errors
     ///
     /// `E-STATE release-damaged` or `trust-damaged`; those of the database.
     pub(super) fn signed_head(&mut self, connection: &Connection, release: &ReleaseRow) -> Result<Vec<u8>, Arc<Error>> {
-        let pin = self
-            .pins
-            .iter()
-            .find(|pin| pin.domain() == release.scope.domain)
-            .ok_or_else(|| {
-                damaged(
-                    release,
-                    format!("belongs to domain {}, which is not pinned", release.scope.domain),
-                )
-            })?;
-        let signed = release::signed(connection, release.id)?;
-        if Hash(Sha256::digest(&signed.head).into()) != release.head {
-            return Err(damaged(release, "has another head than the one recorded".into()).into());
-        }
+        let pin = pin_of(self.pins, release)?;
+        let signed = kept_head(connection, release)?;
         if !self.known.contains(&release.head) {
             let chain = self
                 .chains
@@ -71,6 +72,27 @@ impl<'a> Heads<'a> {
     }
 }
 
+fn pin_of<'a>(pins: &'a Pins, release: &ReleaseRow) -> Result<&'a Chain> {
+    let domain = release.scope.domain;
+    pins.chains.iter().find(|pin| pin.domain() == domain).ok_or_else(|| {
+        let file = pins.damaged.iter().find(|(name, _)| *name == domain.to_hex());
+        let why = file.map_or_else(String::new, |(_, error)| format!(": {}", error.found()));
+        damaged(
+            release,
+            format!("belongs to domain {domain}, which is not pinned{why}"),
+        )
+        .remedy("pin the vendor's root again with `airlock trust add`")
+    })
+}
+
+fn kept_head(connection: &Connection, release: &ReleaseRow) -> Result<Signed> {
+    let signed = release::signed(connection, release.id)?;
+    if Hash(Sha256::digest(&signed.head).into()) != release.head {
+        return Err(damaged(release, "has another head than the one recorded".into()));
+    }
+    Ok(signed)
+}
+
 fn damaged(release: &ReleaseRow, found: String) -> Error {
     Error::new(
         Class::State,
@@ -78,7 +100,7 @@ fn damaged(release: &ReleaseRow, found: String) -> Error {
         format!("release {} of {} {found}", release.counter, release.scope),
     )
     .expected("the signed head that was imported")
-    .remedy("restore the state folder")
+    .remedy("import the bundle of this release again: `airlock import FILE`")
 }
 
 /// Checks the signatures of a head, by the root under which it was accepted.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::generation::{Generation, Mark};
 use super::health::{Check, Health};
 use super::projection::{Order, Project, Projection};
-use crate::appliance::Appliance;
+use crate::appliance::{Appliance, ReleaseDamage};
 use crate::domain::Result;
 
 /// What is live on an appliance.
@@ -20,6 +20,8 @@ pub struct Live {
     /// Held while a generation is loaded: an older one never takes the place of a newer one.
     projections: Mutex<Vec<(Order, Weak<dyn Project>)>>,
     health: Mutex<Health>,
+    /// What of the releases is not whole, as far as it was met.
+    damage: Mutex<Arc<[ReleaseDamage]>>,
 }
 
 impl Live {
@@ -37,6 +39,8 @@ impl Live {
             appliance: appliance.clone(),
             grace_seconds,
             health: Mutex::new(Health::started()),
+            // What is damaged is told from the first answer on.
+            damage: Mutex::new(appliance.known_damage()?.into()),
             current: RwLock::new(Arc::new(generation)),
             projections: Mutex::default(),
         }))
@@ -77,7 +81,27 @@ impl Live {
 
     /// Returns how the appliance is.
     pub fn health(&self) -> Health {
-        lock(&self.health).clone()
+        lock(&self.health).clone().with(&self.damage())
+    }
+
+    /// Returns what of the releases is not whole, live or not, as far as anybody met it.
+    pub fn damage(&self) -> Arc<[ReleaseDamage]> {
+        lock(&self.damage).clone()
+    }
+
+    /// Looks again at what is damaged: what is whole by now is forgotten, whoever restored it. Waits for the disk, and holds nothing that
+    /// requests wait for.
+    ///
+    /// # Errors
+    ///
+    /// `E-STATE`, `E-IO`, `E-SPACE`.
+    pub(super) fn look_at_damage(&self) -> Result<()> {
+        if !self.damage().is_empty() {
+            self.appliance.settle_damage()?;
+        }
+        let damage = self.appliance.known_damage()?;
+        *lock(&self.damage) = damage.into();
+        Ok(())
     }
 
     /// Makes a form of the generation that follows it for as long as it is held.

@@ -19,7 +19,8 @@ mod projection;
 mod watch;
 
 pub(super) use document::DesiredDocument;
-pub(super) use generation::{Generation, GoverningRelease, LocalDecisions, Mark};
+pub(super) use generation::{Generation, GoverningRelease, LocalDecisions, Mark, ReadableRelease};
+pub(super) use head::signed_head;
 pub use health::{Check, Health};
 pub use live_state::Live;
 pub(super) use projection::{Order, Projection};

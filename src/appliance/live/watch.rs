@@ -92,6 +92,14 @@ fn follow(live: &Live, mut watch: Watch, stop: &Stop) {
             continue;
         }
         looks = 0;
+        // Heads are checked when something changed; what is damaged is looked at again until it is whole, whoever restores it.
+        let due = !matches!(changed, Ok(false)) || !live.damage().is_empty();
+        if due
+            && let Err(error) = live.look_at_damage()
+            && !failing
+        {
+            tracing::error!(%error, "what is damaged cannot be told");
+        }
         let before = live.generation().mark.number;
         let refreshed = live.refresh();
         if let Err(error) = &refreshed

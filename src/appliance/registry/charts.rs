@@ -19,8 +19,9 @@ use super::foreign_json::read;
 use super::names::{Asked, Reference};
 use super::service::Registry;
 use super::signed_charts::{ChartIndex, ChartRepository, SignedChart};
-use super::snapshot::Snapshot;
+use super::snapshot::{Snapshot, again};
 use crate::db::site::name_claims;
+use crate::db::site::names::{self, Answers, Candidates};
 use crate::domain::{Digest, RepositoryName, Result, Scope};
 
 /// Media type of a chart's configuration: `Chart.yaml` as JSON.
@@ -86,7 +87,16 @@ impl Registry {
         asker: Option<&Scope>,
     ) -> Result<Option<Arc<ChartIndex>>> {
         let Some(charts) = snapshot.charts.of_repository(repository) else {
-            return Ok(None);
+            let names = [snapshot.homes.candidate(repository.clone(), Answers::Owner)];
+            let names: Candidates = names.iter().collect();
+            return self.db().read(|connection| {
+                snapshot.check_signed(connection, &names)?;
+                // What a document that cannot be read says of it is not known: that is no reason to say that there is nothing.
+                match snapshot.charts.unread() {
+                    Some(error) if names::is_known(connection, &snapshot.moment, &names)? => Err(again(error)),
+                    _ => Ok(None),
+                }
+            });
         };
         // Made meanwhile, perhaps.
         if let Some(index) = self.charts_cached(snapshot, repository, asker) {

@@ -22,10 +22,10 @@ impl Registry {
     ///
     /// # Errors
     ///
-    /// `E-STATE release-damaged` when a release that would answer is not the signed one.
+    /// None but those of a projection: what is wrong with one release concerns its own content.
     pub fn new(live: &Arc<Live>) -> Result<Self> {
         let current = live.project(Order::Content, move |generation, before| {
-            Snapshot::of(generation, before)
+            Ok(Snapshot::of(generation, before))
         })?;
         Ok(Self {
             live: live.clone(),

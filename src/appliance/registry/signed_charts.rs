@@ -9,7 +9,7 @@ use super::homes::Homes;
 use crate::appliance::live::Generation;
 use crate::bundle::desired::{ChartSource, Deployment, HelmDeployment};
 use crate::db::site::release::State;
-use crate::domain::{Digest, Hash, RepositoryName, Scope, Tag};
+use crate::domain::{Digest, Error, Hash, RepositoryName, Scope, Tag};
 
 /// Versions of one release in one repository.
 const CHARTS: usize = 1000;
@@ -22,6 +22,8 @@ pub(super) struct Charts {
     repositories: HashMap<RepositoryName, ChartRepository>,
     /// Bytes of the indexes that are kept.
     kept: AtomicUsize,
+    /// Why the document of a live release cannot be read.
+    unread: Option<Arc<Error>>,
 }
 
 /// The charts that were signed for one repository, and the indexes that were made of them.
@@ -60,13 +62,17 @@ impl Charts {
     /// Takes the charts of the live desired states.
     pub(super) fn of(generation: &Generation, homes: &Homes) -> Self {
         let mut repositories: HashMap<RepositoryName, ChartRepository> = HashMap::new();
-        for governing in &generation.governing {
+        let live = || {
+            generation
+                .governing
+                .iter()
+                .filter(|governing| governing.release.state == State::Active)
+        };
+        let unread = live().find_map(|governing| governing.desired.as_ref().err()).cloned();
+        for governing in live() {
             let (release, Ok(Some(document))) = (&governing.release, &governing.desired) else {
                 continue;
             };
-            if release.state != State::Active {
-                continue;
-            }
             let mut seen: HashMap<&RepositoryName, HashSet<&Tag>> = HashMap::new();
             for (deployment, helm) in document.state.deployments().filter_map(classic) {
                 let versions = seen.entry(&helm.chart).or_default();
@@ -90,6 +96,7 @@ impl Charts {
         }
         Self {
             repositories,
+            unread,
             kept: AtomicUsize::new(0),
         }
     }
@@ -104,6 +111,11 @@ impl Charts {
 
     pub(super) fn of_repository(&self, repository: &RepositoryName) -> Option<&ChartRepository> {
         self.repositories.get(repository)
+    }
+
+    /// Returns why the charts of a live release are not known, if there is such a one.
+    pub(super) fn unread(&self) -> Option<&Error> {
+        self.unread.as_deref()
     }
 }
 

@@ -13,8 +13,9 @@ use super::homes::Homes;
 use super::names::Asked;
 use super::public::PublicImages;
 use super::signed_charts::Charts;
-use crate::appliance::live::Generation;
-use crate::db::site::names::{Candidates, Moment};
+use crate::appliance::live::{Generation, ReadableRelease};
+use crate::db::Connection;
+use crate::db::site::names::{self, Candidates, Moment};
 use crate::db::site::release::{ReleaseRow, State};
 use crate::domain::{Digest, Error, Result, Scope, Tag};
 
@@ -25,6 +26,8 @@ const ANSWERS: usize = 1 << 16;
 #[derive(Debug)]
 pub struct Snapshot {
     generation: u64,
+    /// Counts ends of damage: what could not be read may be readable.
+    repairs: u64,
     releases: Vec<Arc<ReleaseRow>>,
     pub(super) moment: Moment,
     pub(super) homes: Homes,
@@ -34,10 +37,19 @@ pub struct Snapshot {
     pub(super) public: PublicImages,
     /// What classic chart repositories serve; views have none.
     pub(super) charts: Charts,
+    /// Releases that would answer and must not; views have none.
+    unsigned: Option<Unsigned>,
     /// What holders of credentials see of it, by their scope.
     views: RwLock<HashMap<Scope, Arc<Self>>>,
     repositories: RwLock<HashMap<Box<str>, Arc<Repository>>>,
     kept: AtomicUsize,
+}
+
+/// Releases that would answer, were their kept heads the signed ones.
+#[derive(Debug)]
+struct Unsigned {
+    moment: Moment,
+    releases: Vec<(Arc<ReleaseRow>, Arc<Error>)>,
 }
 
 /// What a name stands for in this generation, and the answers found under it.
@@ -52,26 +64,28 @@ pub(super) struct Repository {
 impl Snapshot {
     /// Makes the registry's form of a generation: the one before, where the same releases answer.
     ///
-    /// # Errors
-    ///
-    /// `E-STATE release-damaged` when a release that would begin to answer is not signed.
-    pub(super) fn of(generation: &Generation, before: Option<&Arc<Self>>) -> Result<Arc<Self>> {
+    /// A release whose kept head is not the signed one does not begin to answer, and what asks for its content is told so; the others
+    /// are answered. One that answered before goes on.
+    pub(super) fn of(generation: &Generation, before: Option<&Arc<Self>>) -> Arc<Self> {
         let known = before.map_or(&[] as &[_], |before| &before.releases);
-        for readable in &generation.readable {
-            if let Err(error) = &readable.head
-                && !known.iter().any(|known| known.head == readable.release.head)
-            {
-                return Err(again(error));
-            }
-        }
-        let releases = || generation.readable.iter().map(|readable| &readable.release);
+        let is_good = |readable: &&ReadableRelease| {
+            readable.head.is_ok() || known.iter().any(|known| known.head == readable.release.head)
+        };
+        let releases = || {
+            generation
+                .readable
+                .iter()
+                .filter(is_good)
+                .map(|readable| &readable.release)
+        };
         if let Some(before) = before
             && before.generation == generation.mark.number
+            && before.repairs == generation.mark.repairs
             && releases()
                 .map(|release| release.id)
                 .eq(known.iter().map(|known| known.id))
         {
-            return Ok(before.clone());
+            return before.clone();
         }
         let homes = Homes::new(generation.homes.clone(), generation.host_owners.clone(), None);
         let known = before.map(|before| &before.public);
@@ -79,13 +93,18 @@ impl Snapshot {
         let charts = Charts::of(generation, &homes);
         let mut snapshot = Self::new(generation.mark.number, releases().cloned().collect(), homes, false);
         (snapshot.public, snapshot.charts) = (public, charts);
-        Ok(Arc::new(snapshot))
+        snapshot.repairs = generation.mark.repairs;
+        let bad = generation.readable.iter().filter(|readable| !is_good(readable));
+        let bad = bad.filter_map(|readable| Some((readable.release.clone(), readable.head.as_ref().err()?.clone())));
+        snapshot.unsigned = Unsigned::of(bad.collect(), &snapshot);
+        Arc::new(snapshot)
     }
 
     fn new(generation: u64, releases: Vec<Arc<ReleaseRow>>, homes: Homes, is_view: bool) -> Self {
         let live = releases.iter().filter(|release| release.state == State::Active);
         Self {
             generation,
+            repairs: 0,
             moment: Moment::new(
                 generation,
                 live.map(|release| release.id),
@@ -97,6 +116,7 @@ impl Snapshot {
             is_view,
             public: PublicImages::default(),
             charts: Charts::default(),
+            unsigned: None,
             views: RwLock::default(),
             repositories: RwLock::default(),
             kept: AtomicUsize::new(0),
@@ -114,12 +134,21 @@ impl Snapshot {
             .filter(|release| release.scope == *scope)
             .cloned()
             .collect();
-        let Some(id) = releases.first().map(|release| release.scope_id) else {
+        let unsigned = |release: &&(Arc<ReleaseRow>, Arc<Error>)| release.0.scope == *scope;
+        let unsigned: Vec<_> = self
+            .unsigned
+            .iter()
+            .flat_map(|all| all.releases.iter().filter(unsigned))
+            .collect();
+        let first = releases.first().or(unsigned.first().map(|(release, _)| release));
+        let Some(id) = first.map(|release| release.scope_id) else {
             // Scopes without a release are never kept, so that views are as many as products.
             let homes = Homes::new(Vec::new(), BTreeMap::new(), None);
             return Arc::new(Self::new(self.generation, releases, homes, true));
         };
-        let view = Arc::new(Self::new(self.generation, releases, self.homes.of_scope(id), true));
+        let mut view = Self::new(self.generation, releases, self.homes.of_scope(id), true);
+        view.unsigned = Unsigned::of(unsigned.into_iter().cloned().collect(), &view);
+        let view = Arc::new(view);
         write(&self.views).entry(scope.clone()).or_insert(view).clone()
     }
 
@@ -137,6 +166,22 @@ impl Snapshot {
     pub fn active(&self) -> impl Iterator<Item = &ReleaseRow> {
         let releases = self.releases.iter().map(AsRef::as_ref);
         releases.filter(|release: &&ReleaseRow| release.state == State::Active)
+    }
+
+    /// Refuses names that a release has which must not answer: nobody is told that there is no such thing when it only cannot be answered
+    /// for now (D11).
+    ///
+    /// # Errors
+    ///
+    /// `E-STATE release-damaged`; those of the database.
+    pub(super) fn check_signed(&self, connection: &Connection, names: &Candidates) -> Result<()> {
+        let Some(Unsigned { moment, releases }) = &self.unsigned else {
+            return Ok(());
+        };
+        match releases.first() {
+            Some((_, error)) if names::is_known(connection, moment, names)? => Err(again(error)),
+            _ => Ok(()),
+        }
     }
 
     pub(super) fn repository(&self, asked: &Asked) -> Option<Arc<Repository>> {
@@ -189,8 +234,19 @@ impl Repository {
     }
 }
 
+impl Unsigned {
+    fn of(releases: Vec<(Arc<ReleaseRow>, Arc<Error>)>, snapshot: &Snapshot) -> Option<Self> {
+        if releases.is_empty() {
+            return None;
+        }
+        let ids = || releases.iter().map(|(release, _)| release.id);
+        let moment = Moment::new(snapshot.generation, ids(), ids(), snapshot.homes.owners());
+        Some(Self { moment, releases })
+    }
+}
+
 /// The error of a check, for one more who meets it.
-fn again(error: &Error) -> Error {
+pub(super) fn again(error: &Error) -> Error {
     let mut repeated = Error::new(error.class(), error.code(), error.found());
     if let Some(expected) = error.expectation() {
         repeated = repeated.expected(expected);

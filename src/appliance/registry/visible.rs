@@ -173,6 +173,7 @@ impl Registry {
         };
         self.db().read(|connection| {
             if !names::is_listed(connection, &snapshot.moment, &names)? {
+                snapshot.check_signed(connection, &names)?;
                 return Ok(Err(Missing::Repository));
             }
             names::tags(connection, &snapshot.moment, &names, last, limit).map(Ok)
@@ -208,7 +209,13 @@ impl Registry {
         };
         let moment = &snapshot.moment;
         self.db()
-            .read(|connection| names::referrers(connection, moment, &names, subject, page))
+            .read(|connection| {
+                let found = names::referrers(connection, moment, &names, subject, page)?;
+                if found.0.is_empty() {
+                    snapshot.check_signed(connection, &names)?;
+                }
+                Ok(found)
+            })
             .map(Ok)
     }
 
@@ -261,6 +268,7 @@ fn missing(
     reference: &Reference,
 ) -> Result<Missing> {
     let moment = &snapshot.moment;
+    snapshot.check_signed(connection, names)?;
     let Reference::Tag(tag) = reference else {
         return Ok(if names::is_known(connection, moment, names)? {
             Missing::Content

@@ -17,7 +17,7 @@ use super::quota::Quota;
 use super::writer::{Contact, Shared, Writer, closed};
 use crate::appliance::Appliance;
 use crate::db::status::{self, Gap, Listed};
-use crate::db::{Connection, Interrupt};
+use crate::db::{Connection, Db, Interrupt};
 use crate::domain::{Class, Error, Result, Uuid};
 
 /// Where everything goes that agents report.
@@ -210,15 +210,21 @@ impl Check {
         let running = Arc::new(Mutex::new(None));
         let (shared, stopped, handle) = (shared.clone(), stop.clone(), running.clone());
         let work = move || {
-            let (result, generation) = {
+            // Opened under the lock and read without it: who sets the database aside would wait for it, and all readers for that one.
+            let (checker, generation) = {
                 let db = shared.db.read().unwrap_or_else(PoisonError::into_inner);
-                let result = match db.as_ref().filter(|_| !stopped.load(Ordering::SeqCst)) {
-                    Some(db) => db.quick_check_with(|interrupt| {
-                        *handle.lock().unwrap_or_else(PoisonError::into_inner) = Some(interrupt);
-                    }),
-                    None => Ok(()),
-                };
-                (result, shared.generation())
+                (db.as_ref().map(Db::checker), shared.generation())
+            };
+            let result = match checker {
+                Some(Ok(checker)) => {
+                    *handle.lock().unwrap_or_else(PoisonError::into_inner) = Some(checker.interrupt());
+                    if stopped.load(Ordering::SeqCst) {
+                        return;
+                    }
+                    checker.check()
+                }
+                Some(Err(error)) => Err(error),
+                None => Ok(()),
             };
             if let Err(error) = result
                 && is_damage(&error)

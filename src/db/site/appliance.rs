@@ -24,8 +24,8 @@ pub struct ApplianceRow {
 pub fn insert(transaction: &Transaction<'_>, appliance: &ApplianceRow) -> Result<()> {
     transaction
         .execute(
-            "INSERT INTO appliance (one, site, name, created_at, generation, agents)
-             VALUES (1, ?, ?, ?, 0, 0)",
+            "INSERT INTO appliance (one, site, name, created_at, generation, agents, repairs)
+             VALUES (1, ?, ?, ?, 0, 0, 0)",
             params![appliance.site, appliance.name, appliance.created_at],
         )
         .sql("record the appliance")?;

@@ -3,6 +3,7 @@
 
 pub mod appliance;
 pub mod audit;
+pub mod damage;
 pub mod local_removals;
 pub mod local_targets;
 pub mod name_claims;

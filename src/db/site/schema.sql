@@ -7,7 +7,8 @@ CREATE TABLE appliance (
   name       TEXT    NOT NULL,          -- local name, never exported
   created_at INTEGER NOT NULL,
   generation INTEGER NOT NULL,          -- grows with every activation; a running server watches it
-  agents     INTEGER NOT NULL           -- grows with every change of targets and their credentials; watched too
+  agents     INTEGER NOT NULL,          -- grows with every change of targets and their credentials; watched too
+  repairs    INTEGER NOT NULL           -- grows whenever damage ended; watched too
 ) STRICT;
 
 CREATE TABLE trust_root (
@@ -149,6 +150,13 @@ CREATE TABLE referrer (
   artifact_type TEXT,
   annotations   TEXT    NOT NULL,       -- JSON object
   PRIMARY KEY (subject, release, blob)
+) STRICT, WITHOUT ROWID;
+
+-- Content of releases that was found missing or damaged and is not known to be whole again (design D23): what lists and health tell.
+CREATE TABLE damage (
+  digest BLOB    PRIMARY KEY,
+  found  TEXT    NOT NULL,
+  at     INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
 -- What the desired state of a release says: whose agents are answered also when the document itself is damaged.

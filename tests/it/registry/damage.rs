@@ -152,42 +152,56 @@ fn truncated_missing_and_linked_files_are_refused() {
 }
 
 #[test]
-fn a_damaged_head_or_pin_stops_the_start() {
-    use airlock::domain::Class;
-    let open = |site: &Site| {
-        site.try_registry()
-            .map(|_| ())
-            .map_err(|error| (error.class(), error.code()))
-    };
-    let release = |site: &Site| site.release("erp", 1).tag(A, "v1", b"{}").live();
-    let site = Site::new();
-    release(&site);
-    open(&site).unwrap();
-    site.damage("UPDATE release SET head_bytes = CAST('{}' AS BLOB)");
-    assert_eq!(open(&site), Err((Class::State, "release-damaged")));
-    let site = Site::new();
-    release(&site);
-    site.damage("UPDATE release SET signatures = CAST('{\"signatures\":[]}' AS BLOB)");
-    assert_eq!(open(&site), Err((Class::State, "release-damaged")));
-    let site = Site::new();
-    release(&site);
-    site.damage("UPDATE release SET root_version = 2");
-    assert_eq!(open(&site), Err((Class::State, "release-damaged")));
-    let site = Site::new();
-    release(&site);
-    let pin = fs::read_dir(site.path().join("roots"))
-        .unwrap()
-        .next()
-        .unwrap()
-        .unwrap()
-        .path();
-    fs::OpenOptions::new()
-        .write(true)
-        .open(&pin)
-        .unwrap()
-        .write_all_at(b"x", 40)
-        .unwrap();
-    assert_eq!(open(&site), Err((Class::State, "pin-damaged")));
-    fs::remove_file(pin).unwrap();
-    assert_eq!(open(&site), Err((Class::State, "release-damaged")));
+fn a_damaged_head_or_pin_concerns_its_own_vendor() {
+    const B: &str = "registry.other/b";
+    let pin = |site: &Site, vendor: usize| site.path().join(format!("roots/{}.json", site.domain(vendor)));
+    let damages: [(&str, &dyn Fn(&Site)); 5] = [
+        ("head", &|site| {
+            site.damage("UPDATE release SET head_bytes = CAST('{}' AS BLOB) WHERE id = 1")
+        }),
+        ("signatures", &|site| {
+            site.damage("UPDATE release SET signatures = CAST('{\"signatures\":[]}' AS BLOB) WHERE id = 1");
+        }),
+        ("root version", &|site| {
+            site.damage("UPDATE release SET root_version = 2 WHERE id = 1")
+        }),
+        ("pin", &|site| {
+            let file = fs::OpenOptions::new().write(true).open(pin(site, 0)).unwrap();
+            file.write_all_at(b"x", 40).unwrap();
+        }),
+        ("no pin", &|site| fs::remove_file(pin(site, 0)).unwrap()),
+    ];
+    for (what, damage) in damages {
+        let site = Site::of_vendors(2);
+        site.release_of(0, "erp", 1).tag(A, "v1", b"{}").live();
+        site.release_of(1, "crm", 1).tag(B, "v1", b"{\"b\":1}").live();
+        damage(&site);
+        let (_server, address) = site.serve();
+        for path in [
+            format!("/v2/{A}/manifests/v1"),
+            path(&digest(b"{}")),
+            format!("/v2/{A}/tags/list"),
+        ] {
+            let reply = get(address, &path);
+            assert_eq!(reply.status, 500, "{what}: {path}");
+            assert_eq!(
+                reply.json()["errors"][0]["message"],
+                "E-STATE release-damaged",
+                "{what}"
+            );
+        }
+        assert_eq!(
+            get(address, &format!("/v2/{B}/manifests/v1")).body,
+            b"{\"b\":1}",
+            "{what}"
+        );
+        let ready = get(address, "/readyz");
+        assert_eq!(ready.status, 503, "{what}");
+        let told = &ready.json()["damage"];
+        assert_eq!(told.as_array().unwrap().len(), 1, "{what}: {told}");
+        assert_eq!(told[0]["product"], "erp", "{what}");
+        assert_eq!(ready.json()["checks"]["releases"], "E-STATE release-damaged", "{what}");
+        // Nobody else's name is answered otherwise than before.
+        assert_eq!(get(address, "/v2/registry.none/x/manifests/v1").status, 404, "{what}");
+    }
 }

@@ -75,6 +75,20 @@ impl Vendor {
         self.chain = step.chain;
     }
 
+    /// Issues a root in which another key signs releases, and signs with it from now on.
+    pub(crate) fn replace_release_key(&mut self) {
+        let (old, new) = (self.key.public().id(), SigningKey::generate().unwrap());
+        let public = new.public();
+        self.rotate(|root| {
+            for key in root.keys.iter_mut().filter(|key| key.id == old) {
+                (key.id, key.public) = (public.id(), public);
+            }
+            root.keys.sort_by_key(|key| key.id);
+            root.roles.release[0].keys = vec![public.id()];
+        });
+        self.key = new;
+    }
+
     /// The key that signs releases: for what this maker would not sign.
     pub(crate) fn key(&self) -> &SigningKey {
         &self.key

@@ -113,6 +113,9 @@ pub(crate) fn resources(hub: &Hub, identity: &Identity) -> Value {
 
 /// Writes over a read-only file of the store.
 pub(crate) fn overwrite(path: &Path, bytes: &[u8]) {
-    std::fs::remove_file(path).unwrap();
-    write(path, bytes);
+    match std::fs::remove_file(path) {
+        // What was found damaged was set aside.
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => panic!("{error}"),
+        _ => write(path, bytes),
+    }
 }

@@ -108,6 +108,11 @@ impl Site {
         }
     }
 
+    /// Trust domain of a vendor.
+    pub(crate) fn domain(&self, vendor: usize) -> Hash {
+        self.vendors[vendor].1
+    }
+
     pub(crate) fn path(&self) -> &Path {
         self.folder.path()
     }

@@ -10,16 +10,18 @@ use crate::domain::{Class, Error, Hash, Result, Step, limits};
 pub(in crate::appliance::import) enum Sequence {
     /// Newer than everything imported.
     New,
-    /// Exactly what was imported last.
+    /// A release that is here: the last one imported, or an earlier one that is retained.
     Already,
 }
 
-/// X7: is it newer than everything imported from this scope?
+/// X7: is it newer than everything imported from this scope? One that `is_here` is what it was when it was newer: taking from its bundle
+/// what is damaged lowers nothing.
 pub(in crate::appliance::import) fn check_sequence(
     head: &Head,
     digest: Hash,
     mark: Option<Mark>,
     root: &RootDocument,
+    is_here: bool,
 ) -> Result<Sequence> {
     let counter = head.counter();
     let named = root.epoch(&head.product, &head.channel);
@@ -48,6 +50,9 @@ pub(in crate::appliance::import) fn check_sequence(
             "one content for one number".into(),
             "keep both media and ask the vendor: two different releases were signed under one number",
         );
+    }
+    if is_here {
+        return Ok(Sequence::Already);
     }
     if counter.epoch < epoch || counter.epoch < named || (counter.epoch == epoch && counter.sequence <= sequence) {
         return refuse(
@@ -98,7 +103,7 @@ mod tests {
     /// What becomes of a number: `new`, `already`, or class and code.
     fn judge(head: &Head, same_content: bool, mark: Option<Mark>, named: u64) -> String {
         let digest = Hash([if same_content { 9 } else { 8 }; 32]);
-        match check_sequence(head, digest, mark, &root(named)) {
+        match check_sequence(head, digest, mark, &root(named), false) {
             Ok(Sequence::New) => "new".into(),
             Ok(Sequence::Already) => "already".into(),
             Err(error) => {
@@ -157,6 +162,29 @@ mod tests {
                 expected,
                 "{held:?} {named} {epoch}/{sequence}"
             );
+        }
+    }
+
+    #[test]
+    fn what_is_here_is_already_here_whatever_its_number() {
+        let one = Hash([7; 32]);
+        for (held, number) in [((0, 5), (0, 3)), ((0, 5), (0, 5)), ((1, 1), (0, 9))] {
+            let head = head(number.0, number.1);
+            let held = Some(mark(held.0, held.1));
+            let here = check_sequence(&head, one, held, &root(1), true);
+            if held.is_some_and(|mark| mark.counter == head.counter()) {
+                assert_eq!(
+                    here.unwrap_err().class(),
+                    Class::Equivocation,
+                    "one number, one content"
+                );
+            } else {
+                assert_eq!(here.unwrap(), Sequence::Already);
+                assert_eq!(
+                    check_sequence(&head, one, held, &root(1), false).unwrap_err().class(),
+                    Class::Rollback
+                );
+            }
         }
     }
 

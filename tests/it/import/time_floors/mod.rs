@@ -385,7 +385,7 @@ fn k20_a_release_from_the_future_waits_for_a_person() {
     assert_eq!(floor(&instance, domain), time("2027-12-01T00:00:00Z"));
     // The same bundle once more needs nobody.
     let again = import_at(&instance, &made, time("2027-01-01T00:00:00Z"), None).0;
-    assert_eq!(verdict(&again), "Already");
+    assert!(verdict(&again).starts_with("Already("));
 }
 
 #[test]

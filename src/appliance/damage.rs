@@ -1,0 +1,262 @@
+//! What of the releases is missing or damaged, told alike by every process, and what heals it (design D23).
+//!
+//! What is met is written down by whoever meets it; who tells of it looks at the store again, so that a list never calls damaged what is
+//! whole again. Content that is gone is found by looking, whether or not anybody asked for it.
+
+use std::collections::{BTreeMap, HashSet};
+
+use serde_json::json;
+
+use super::live::signed_head;
+use super::state::Appliance;
+use crate::bundle::Head;
+use crate::db::Connection;
+use crate::db::site::damage;
+use crate::db::site::release::{self, ReleaseId, ReleaseRow, State};
+use crate::domain::{Digest, Hash, Result};
+use crate::store::Condition;
+
+/// What of a release is not whole.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReleaseDamage {
+    /// The release.
+    pub release: ReleaseRow,
+    /// Blobs, documents and index pages that are not there.
+    pub missing: u64,
+    /// Those that are there and hold something else.
+    pub damaged: u64,
+    /// How many of both are release documents.
+    pub documents: u64,
+    /// How many of both are index pages.
+    pub pages: u64,
+    /// What is wrong with the signed head that is kept: what was found, and what heals it.
+    pub head: Option<(String, String)>,
+    /// What to do.
+    pub remedy: String,
+}
+
+impl ReleaseDamage {
+    /// Returns it for machines: which release, how much of it, what to do.
+    pub fn to_json(&self) -> serde_json::Value {
+        let release = &self.release;
+        json!({
+            "state": release.state.as_str(), "product": release.scope.product, "channel": release.scope.channel,
+            "domain": release.scope.domain, "epoch": release.counter.epoch, "sequence": release.counter.sequence,
+            "version": release.version, "head": release.head, "missing": self.missing, "damaged": self.damaged,
+            "documents": self.documents, "index_pages": self.pages,
+            "signed_head": self.head.as_ref().map(|(found, _)| found), "remedy": self.remedy,
+        })
+    }
+
+    /// How many blobs, documents and index pages are concerned.
+    pub fn count(&self) -> u64 {
+        self.missing.saturating_add(self.damaged)
+    }
+}
+
+impl std::fmt::Display for ReleaseDamage {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let mut parts = Vec::new();
+        if self.missing > 0 {
+            parts.push(format!("{} missing", self.missing));
+        }
+        if self.damaged > 0 {
+            parts.push(format!("{} damaged", self.damaged));
+        }
+        let mut text = if parts.is_empty() {
+            String::new()
+        } else {
+            format!("blobs: {}", parts.join(", "))
+        };
+        let of = [(self.documents, "release documents"), (self.pages, "index pages")];
+        let of: Vec<String> = of
+            .iter()
+            .filter(|(count, _)| *count > 0)
+            .map(|(count, what)| format!("{what}: {count}"))
+            .collect();
+        if !of.is_empty() {
+            text += &format!(" (of them {})", of.join(", "));
+        }
+        if let Some((found, _)) = &self.head {
+            if !text.is_empty() {
+                text += "; ";
+            }
+            text += &format!("signed head: {found}");
+        }
+        f.write_str(&text)
+    }
+}
+
+impl Appliance {
+    /// Returns what is not whole of any release, live or not, by scope. Looks whether every file is there and has its size, and hashes
+    /// what was damaged before; what nobody has met yet of changed bytes is not known.
+    ///
+    /// # Errors
+    ///
+    /// `E-STATE` and `E-IO`.
+    pub fn damage(&self) -> Result<Vec<ReleaseDamage>> {
+        let mut bad = self.met()?;
+        for content in self.db.read(damage::contents)? {
+            if self.store.size_of(&content.digest)? != Some(content.size) {
+                bad.entry(content.digest)
+                    .or_insert(self.store.examine(&content.digest, content.size)?);
+            }
+        }
+        self.by_release(&bad, |_| true)
+    }
+
+    /// As [`Appliance::damage`], of what was met so far, and of the heads of live releases.
+    ///
+    /// # Errors
+    ///
+    /// As [`Appliance::damage`].
+    pub(super) fn known_damage(&self) -> Result<Vec<ReleaseDamage>> {
+        self.by_release(&self.met()?, |release| release.state == State::Active)
+    }
+
+    /// Looks again at what was met missing or damaged, and forgets what is whole by now; says whether there was any.
+    ///
+    /// # Errors
+    ///
+    /// `E-STATE`, `E-IO` and `E-SPACE`.
+    pub(super) fn settle_damage(&self) -> Result<bool> {
+        let mut whole = Vec::new();
+        for row in self.db.read(damage::list)? {
+            let size = self.size_of(&row.digest)?;
+            match size {
+                Some(size) if !self.store.examine(&row.digest, size)?.is_whole() => {}
+                // Whole again, or nobody's any more.
+                _ => whole.push(row.digest),
+            }
+        }
+        if whole.is_empty() {
+            return Ok(false);
+        }
+        self.db.write(|transaction| {
+            for digest in &whole {
+                damage::end(transaction, digest)?;
+            }
+            damage::raise_repairs(transaction)
+        })?;
+        Ok(true)
+    }
+
+    fn size_of(&self, digest: &Digest) -> Result<Option<u64>> {
+        let holders = self.db.read(|connection| damage::holders(connection, digest))?;
+        Ok(holders.first().map(|(_, size)| *size))
+    }
+
+    /// What was met and is not whole.
+    fn met(&self) -> Result<BTreeMap<Digest, Condition>> {
+        let mut bad = BTreeMap::new();
+        for row in self.db.read(damage::list)? {
+            if let Some(size) = self.size_of(&row.digest)? {
+                let condition = self.store.examine(&row.digest, size)?;
+                if !condition.is_whole() {
+                    bad.insert(row.digest, condition);
+                }
+            }
+        }
+        Ok(bad)
+    }
+
+    fn by_release(
+        &self,
+        bad: &BTreeMap<Digest, Condition>,
+        is_head_checked: impl Fn(&ReleaseRow) -> bool,
+    ) -> Result<Vec<ReleaseDamage>> {
+        let pins = self.good_pins()?;
+        let mut told = Vec::new();
+        for release in self.releases()? {
+            let head = self.db.read(|connection| {
+                if !is_head_checked(&release) {
+                    return Ok(None);
+                }
+                Ok(match signed_head(connection, &pins, &release) {
+                    Ok(_) => None,
+                    Err(error) => {
+                        let advice = error.advice().unwrap_or_default().to_owned();
+                        Some((error.found().to_owned(), advice))
+                    }
+                })
+            })?;
+            let mut damage = ReleaseDamage {
+                missing: 0,
+                damaged: 0,
+                documents: 0,
+                pages: 0,
+                head,
+                remedy: String::new(),
+                release,
+            };
+            self.count(&mut damage, bad)?;
+            if damage.head.is_some() || damage.count() > 0 {
+                told.push(damage);
+            }
+        }
+        Ok(told)
+    }
+
+    /// Counts what of a release is bad, and says what heals it.
+    fn count(&self, damage: &mut ReleaseDamage, bad: &BTreeMap<Digest, Condition>) -> Result<()> {
+        let id = damage.release.id;
+        self.db.read(|connection| {
+            let pages: HashSet<Hash> = release::pages(connection, id)?.iter().map(|page| page.sha256).collect();
+            let documents = documents(connection, id)?;
+            for (digest, condition) in bad {
+                let holders = damage::holders(connection, digest)?;
+                if !holders.iter().any(|(holder, _)| *holder == id) {
+                    continue;
+                }
+                match condition {
+                    Condition::Missing => damage.missing = damage.missing.saturating_add(1),
+                    _ => damage.damaged = damage.damaged.saturating_add(1),
+                }
+                damage.documents = damage.documents.saturating_add(u64::from(documents.contains(digest)));
+                damage.pages = damage.pages.saturating_add(u64::from(pages.contains(&digest.0)));
+            }
+            Ok(())
+        })?;
+        damage.remedy = match &damage.head {
+            Some((_, advice)) if damage.count() == 0 => advice.clone(),
+            _ => import_again(&damage.release),
+        };
+        Ok(())
+    }
+}
+
+/// Says which bundle heals a release.
+pub(super) fn import_again(release: &ReleaseRow) -> String {
+    format!(
+        "import the bundle of release {} ({}) of {}, head {}, again: `airlock import FILE`",
+        release.counter, release.version, release.scope, release.head
+    )
+}
+
+/// Digests of the documents of a release, as far as its kept head can be read.
+fn documents(connection: &Connection, id: ReleaseId) -> Result<HashSet<Digest>> {
+    let signed = release::signed(connection, id)?;
+    let head = Head::parse(&signed.head);
+    Ok(head.map_or_else(
+        |_| HashSet::new(),
+        |head| head.documents.iter().map(|document| document.digest).collect(),
+    ))
+}
+
+/// Returns the release whose bundle carried content: of those of a domain that hold it, the first.
+///
+/// # Errors
+///
+/// Those of the database.
+pub(super) fn carrier(connection: &Connection, domain: Hash, digest: &Digest) -> Result<Option<ReleaseRow>> {
+    let holders = damage::holders(connection, digest)?;
+    let all = release::list(connection)?;
+    Ok(holders
+        .iter()
+        .filter_map(|(id, _)| {
+            all.iter()
+                .find(|release| release.id == *id && release.scope.domain == domain)
+        })
+        .next()
+        .cloned())
+}

@@ -1,0 +1,366 @@
+//! A release that is here is imported once more: what of it is missing or damaged is taken from its bundle (design D23, X11 once more).
+//!
+//! Everything that the store holds of the release is hashed: blobs, release documents, index pages; and its kept head is checked. What
+//! is damaged is set aside, what comes in is durable before the rows say so, and nothing that is live changes but that damage ends. A stop
+//! at any point leaves less damage than before, and the next try restores the rest.
+
+use std::collections::{HashMap, HashSet};
+
+use super::admit::Here;
+use super::event::Event;
+use super::preconditions;
+use crate::appliance::damage::{carrier, import_again};
+use crate::appliance::live::signed_head;
+use crate::appliance::state::Appliance;
+use crate::bundle::{Blob, Head, VerifiedBundle};
+use crate::container::ChosenSink;
+use crate::crypto::{Receipt, ReceiptResult};
+use crate::db::site::release::ReleaseRow;
+use crate::db::site::{audit, damage, receipts};
+use crate::domain::{Class, Digest, Error, Hash, Result, Step, Timestamp, limits};
+use crate::store::{Condition, Staging, Store};
+use crate::stream::{ordered_map, worker_count};
+
+/// What healing a release came to.
+#[derive(Debug)]
+pub(super) struct Healed {
+    pub(super) head: Head,
+    pub(super) head_digest: Hash,
+    /// Blobs, documents and index pages that were restored, or, in a dry run, would be.
+    pub(super) blobs: u64,
+    /// Whether the kept head or its signatures were.
+    pub(super) signed_head: bool,
+    /// Number and bytes of the receipt, when anything was restored.
+    pub(super) receipt: Option<(u64, Vec<u8>)>,
+    /// Damage that this bundle cannot heal, for an earlier one carried the content.
+    pub(super) lost: Vec<Error>,
+}
+
+/// Looks what of a release is not whole, and restores it unless it is a dry run.
+pub(super) fn heal(
+    appliance: &Appliance,
+    here: Here,
+    dry_run: bool,
+    started: Timestamp,
+    events: &mut dyn FnMut(Event<'_>),
+) -> Result<Healed> {
+    let (head, head_digest) = (here.bundle.head().clone(), here.bundle.head_digest());
+    let (head_bytes, signatures) = (here.bundle.head_bytes().to_vec(), here.bundle.signatures_bytes());
+    let signed_head = is_head_damaged(appliance, &here.release)?;
+    let mut patient = Patient {
+        appliance,
+        head: head_digest,
+        dry_run,
+        known: appliance
+            .db
+            .read(damage::list)?
+            .into_iter()
+            .map(|row| row.digest)
+            .collect(),
+        staging: None,
+        restored: HashSet::new(),
+        pieces: HashMap::new(),
+        chunk_bytes: head.chunk_bytes.max(limits::CHUNK_BYTES_MIN),
+        total: 0,
+        events,
+    };
+    let bundle = here.bundle.read_index(|hash, page| patient.page(hash, page))?;
+    patient.total = bundle.total_bytes();
+    let lost = patient.blobs(bundle)?;
+    let Patient {
+        staging,
+        restored,
+        pieces,
+        chunk_bytes,
+        ..
+    } = patient;
+    let mut healed = Healed {
+        head,
+        head_digest,
+        blobs: restored.len() as u64,
+        signed_head,
+        receipt: None,
+        lost,
+    };
+    if !dry_run && (signed_head || !restored.is_empty()) {
+        let record = Record {
+            appliance,
+            release: &here.release,
+            root_version: here.root_version,
+            started,
+        };
+        let row = signed_head.then_some((head_bytes.as_slice(), signatures.as_slice()));
+        let receipt = record.keep(&healed, row, &restored, &pieces, chunk_bytes);
+        healed.receipt = Some(receipt.map_err(|error| error.at(Step::X14))?);
+    }
+    if let Some(staging) = staging {
+        staging.remove().map_err(|error| error.at(Step::X16))?;
+    }
+    Ok(healed)
+}
+
+/// Whether what the database keeps of the signed head is not what was signed.
+fn is_head_damaged(appliance: &Appliance, release: &ReleaseRow) -> Result<bool> {
+    let pins = appliance.good_pins()?;
+    match appliance.db.read(|connection| signed_head(connection, &pins, release)) {
+        Ok(_) => Ok(false),
+        Err(error) if error.class() == Class::State => Ok(true),
+        Err(error) => Err(error),
+    }
+}
+
+/// A release under examination, and what is restored of it.
+struct Patient<'a> {
+    appliance: &'a Appliance,
+    head: Hash,
+    dry_run: bool,
+    /// Damage that was known before: of it, what is whole by now was restored by a try that was stopped.
+    known: HashSet<Digest>,
+    /// Opened when the first damage is met.
+    staging: Option<Staging>,
+    restored: HashSet<Digest>,
+    /// Hashes of the pieces of large blobs that were restored.
+    pieces: HashMap<Digest, Vec<Hash>>,
+    chunk_bytes: u64,
+    total: u64,
+    events: &'a mut dyn FnMut(Event<'_>),
+}
+
+impl Patient<'_> {
+    fn store(&self) -> &Store {
+        &self.appliance.store
+    }
+
+    /// An index page, whose bytes are at hand.
+    fn page(&mut self, hash: Hash, bytes: &[u8]) -> Result<()> {
+        let digest = Digest(hash);
+        let condition = look(self.store(), self.dry_run, &digest, bytes.len() as u64)?;
+        if self.judge(digest, &condition) && !self.dry_run {
+            self.staging()?.put(&digest, bytes)?;
+        }
+        Ok(())
+    }
+
+    /// Counts what is to be restored, or was by a try before; says whether there is work left.
+    fn judge(&mut self, digest: Digest, condition: &Condition) -> bool {
+        let whole = condition.is_whole();
+        if !whole || self.known.contains(&digest) {
+            self.restored.insert(digest);
+        }
+        !whole
+    }
+
+    fn staging(&mut self) -> Result<&mut Staging> {
+        let staging = match self.staging.take() {
+            Some(staging) => staging,
+            None => {
+                // What an import of it left says nothing of what is missing now.
+                Staging::discard(self.store(), self.head)?;
+                Staging::open(self.store(), self.head)?
+            }
+        };
+        Ok(self.staging.insert(staging))
+    }
+
+    /// Every blob of the release; returns the damage that the bundle cannot heal.
+    fn blobs(&mut self, bundle: VerifiedBundle) -> Result<Vec<Error>> {
+        let carried: Vec<(Digest, u64)> = bundle
+            .index()
+            .blobs()
+            .iter()
+            .map(|blob| (blob.digest, blob.size))
+            .collect();
+        let needed: Vec<(Digest, u64)> = bundle
+            .index()
+            .needs()
+            .iter()
+            .map(|need| (need.digest, need.size))
+            .collect();
+        let domain = bundle.head().domain;
+        let mut lost = Vec::new();
+        for (digest, condition) in self.look_at_all(&needed)? {
+            if !condition.is_whole() {
+                lost.push(unrestorable(self.appliance, domain, &digest, &condition)?);
+            }
+        }
+        let mut wanted: HashMap<Digest, u64> = HashMap::new();
+        let sizes: HashMap<Digest, u64> = carried.iter().copied().collect();
+        for (digest, condition) in self.look_at_all(&carried)? {
+            if self.judge(digest, &condition) {
+                wanted.insert(digest, sizes.get(&digest).copied().unwrap_or(0));
+            }
+        }
+        if self.dry_run || wanted.is_empty() {
+            if let Some(staging) = &mut self.staging {
+                staging.flush()?;
+            }
+            return Ok(lost);
+        }
+        let bytes = wanted.values().copied().fold(0, u64::saturating_add);
+        preconditions::check_space(self.appliance, bytes, wanted.len() as u64).map_err(|error| error.at(Step::X10))?;
+        (self.events)(Event::Note(format!(
+            "{} of {} blobs are missing or damaged: they are taken from the bundle",
+            wanted.len(),
+            carried.len()
+        )));
+        self.staging()?;
+        let read = bundle.read_chosen(&|blob| wanted.contains_key(&blob.digest), self);
+        // What was verified is good whatever became of the rest; the first error is the one to report.
+        let kept = self.staging()?.flush().map_err(|error| error.at(Step::X11));
+        read.and(kept)?;
+        Ok(lost)
+    }
+
+    /// Looks at content over all cores, and tells how far it is.
+    fn look_at_all(&mut self, content: &[(Digest, u64)]) -> Result<Vec<(Digest, Condition)>> {
+        let total = content.iter().map(|(_, size)| *size).fold(0, u64::saturating_add);
+        let (mut waiting, mut done, mut looked) = (content.iter().copied(), 0_u64, Vec::with_capacity(content.len()));
+        let (appliance, dry_run) = (self.appliance, self.dry_run);
+        let look = |(digest, size): (Digest, u64)| {
+            let condition = look(&appliance.store, dry_run, &digest, size)?;
+            Ok::<_, Error>((digest, size, condition))
+        };
+        let workers = worker_count();
+        ordered_map(
+            workers,
+            workers.saturating_mul(4),
+            || waiting.next(),
+            || look,
+            |out: Result<(Digest, u64, Condition)>| {
+                let (digest, size, condition) = out?;
+                looked.push((digest, condition));
+                done = done.saturating_add(size);
+                (self.events)(Event::Checked { done, total });
+                Ok(())
+            },
+        )
+        .map_err(|error: Error| error.at(Step::X10))?;
+        Ok(looked)
+    }
+}
+
+/// Looks how content is; what is damaged is set aside, but for a dry run.
+fn look(store: &Store, dry_run: bool, digest: &Digest, size: u64) -> Result<Condition> {
+    if dry_run {
+        store.examine(digest, size)
+    } else {
+        store.check(digest, size)
+    }
+}
+
+/// Says what heals content that the bundle does not carry.
+fn unrestorable(appliance: &Appliance, domain: Hash, digest: &Digest, condition: &Condition) -> Result<Error> {
+    let carrier = appliance.db.read(|connection| carrier(connection, domain, digest))?;
+    let error = Error::new(
+        Class::Dependency,
+        "base-damaged",
+        format!("{digest} is needed and not carried by this bundle: {condition}"),
+    )
+    .expected("content that an earlier bundle brought");
+    Ok(match carrier {
+        Some(release) => error.remedy(import_again(&release)),
+        None => error.remedy("ask the vendor for a full bundle"),
+    })
+}
+
+impl ChosenSink<Blob> for Patient<'_> {
+    fn blob(&mut self, blob: &Blob, bytes: &[u8]) -> Result<()> {
+        if blob.size > limits::CHUNK_BYTES_DEFAULT {
+            self.pieces.insert(blob.digest, vec![blob.digest.0]);
+        }
+        self.staging()?.put(&blob.digest, bytes)
+    }
+
+    fn begin(&mut self, blob: &Blob) -> Result<()> {
+        self.staging()?.begin(&blob.digest, blob.size)
+    }
+
+    fn piece(&mut self, bytes: &[u8]) -> Result<()> {
+        self.staging()?.append(bytes)
+    }
+
+    fn end(&mut self, blob: &Blob, pieces: &[Hash]) -> Result<()> {
+        if blob.size > limits::CHUNK_BYTES_DEFAULT {
+            self.pieces.insert(blob.digest, pieces.to_vec());
+        }
+        self.staging()?.end()
+    }
+
+    fn chunk_done(&mut self, position: u64) -> Result<()> {
+        self.staging()?.picked()?;
+        (self.events)(Event::Progress {
+            done: position,
+            total: self.total,
+        });
+        Ok(())
+    }
+}
+
+/// Writes down that a release was healed.
+struct Record<'a> {
+    appliance: &'a Appliance,
+    release: &'a ReleaseRow,
+    root_version: u64,
+    started: Timestamp,
+}
+
+impl Record<'_> {
+    /// One transaction: the signed head where it was damaged, hashes of pieces, the end of the damage, receipt and audit row.
+    fn keep(
+        &self,
+        healed: &Healed,
+        signed_head: Option<(&[u8], &[u8])>,
+        restored: &HashSet<Digest>,
+        pieces: &HashMap<Digest, Vec<Hash>>,
+        chunk_bytes: u64,
+    ) -> Result<(u64, Vec<u8>)> {
+        let key = self.appliance.status_key()?;
+        let head = &healed.head;
+        self.appliance.db.write(|transaction| {
+            if let Some((bytes, signatures)) = signed_head {
+                damage::restore_head(transaction, self.release.id, bytes, signatures, self.root_version)?;
+            }
+            for (digest, pieces) in pieces {
+                damage::restore_pieces(transaction, digest, chunk_bytes, pieces)?;
+            }
+            for digest in restored {
+                damage::end(transaction, digest)?;
+            }
+            damage::raise_repairs(transaction)?;
+            let number = receipts::next_number(transaction)?;
+            let mut detail = super::record::describe(head, healed.head_digest);
+            if let Some(members) = detail.as_object_mut() {
+                members.insert("receipt".into(), number.into());
+                members.insert("restored".into(), healed.blobs.into());
+                if healed.signed_head {
+                    members.insert("restored_head".into(), true.into());
+                }
+            }
+            let audit = audit::append(transaction, self.started, "restore", &detail)?;
+            let receipt = Receipt {
+                at: self.started,
+                audit,
+                channel: head.channel.clone(),
+                domain: head.domain,
+                epoch: head.epoch,
+                head: healed.head_digest,
+                number,
+                product: head.product.clone(),
+                result: ReceiptResult::Imported,
+                root_version: self.root_version,
+                sequence: head.sequence,
+                site: self.appliance.site().clone(),
+                version: head.version.clone(),
+            };
+            let envelope = receipt.sign(&key);
+            let row = receipts::ReceiptRow {
+                number,
+                at: self.started,
+                head: healed.head_digest,
+                envelope: envelope.clone(),
+            };
+            receipts::append(transaction, &row)?;
+            Ok((number, envelope))
+        })
+    }
+}

@@ -1,0 +1,170 @@
+//! Reads chosen blobs of a payload: chunks that hold none of them are passed over, neither hashed nor decoded.
+//!
+//! Each chunk that is read is compared and decoded as in a whole reading, so what is handed over is as good. The file is read to its end:
+//! one that ends too early, or goes on behind it, is not the one that was signed.
+
+use std::sync::Arc;
+use std::thread;
+
+use super::blob_hasher::{BlobHasher, digest_of};
+use super::chunk::Chunk;
+use super::cut::{ChunkSpan, Payload, PayloadBlob};
+use super::decode::decode;
+use super::entry::entry_bytes;
+use super::kind::Kind;
+use super::pump::{StoredChunk, compare_hash, pump, read_chunk};
+use super::signed_digest::check_digest;
+use super::sink::DecodedChunk;
+use super::source::Source;
+use crate::domain::{Class, Hash, Result};
+use crate::stream::BufferPool;
+
+/// Takes chosen blobs in payload order. Every method may fail with any error; it ends the reading.
+pub(crate) trait ChosenSink<B> {
+    /// A blob that lies in one chunk or in none: its digest was compared.
+    fn blob(&mut self, blob: &B, bytes: &[u8]) -> Result<()>;
+
+    /// A blob larger than a chunk begins.
+    fn begin(&mut self, blob: &B) -> Result<()>;
+
+    /// The next piece of the blob that began: not verified yet.
+    fn piece(&mut self, bytes: &[u8]) -> Result<()>;
+
+    /// The blob that began is complete and its digest was compared. `pieces` are the hashes of its chunks.
+    fn end(&mut self, blob: &B, pieces: &[Hash]) -> Result<()>;
+
+    /// Everything chosen of a chunk was handed over. `position` is where the file stands behind it.
+    fn chunk_done(&mut self, position: u64) -> Result<()>;
+}
+
+/// A chunk that is to be read, and the bytes of the file before it that are not.
+struct Chosen {
+    number: u64,
+    chunk: Chunk,
+    span: ChunkSpan,
+    gap: u64,
+}
+
+/// Reads the chosen blobs of a payload, at whose first header the source stands.
+///
+/// # Errors
+///
+/// `E-FORMAT`, `E-LIMIT`, `E-INTEGRITY`, `E-INCOMPLETE` and `E-IO`; those of the sink.
+pub(crate) fn read_chosen<B: PayloadBlob>(
+    source: &mut Source,
+    payload: Payload<'_, B>,
+    chunks: &[Chunk],
+    is_chosen: &(dyn Fn(&B) -> bool + Sync),
+    sink: &mut dyn ChosenSink<B>,
+) -> Result<()> {
+    let kind = source.kind();
+    let empty = payload.blobs.iter().filter(|blob| blob.travel_size() == 0);
+    for blob in empty.filter(|blob| is_chosen(blob)) {
+        check_digest(kind, blob.digest(), digest_of(b""))?;
+        sink.blob(blob, b"")?;
+    }
+    let (chosen, rest) = choose(payload, chunks, is_chosen);
+    let pool = BufferPool::new(usize::try_from(payload.chunk_bytes).unwrap_or(usize::MAX));
+    let mut left = chosen.into_iter();
+    thread::scope(|scope| {
+        let mut collector = Collector {
+            kind,
+            payload,
+            is_chosen,
+            hasher: BlobHasher::start(scope),
+            pieces: Vec::new(),
+            sink,
+        };
+        pump(
+            || {
+                let Chosen {
+                    number,
+                    chunk,
+                    span,
+                    gap,
+                } = left.next()?;
+                let passed = source.skip(gap, Class::Incomplete);
+                Some(passed.and_then(|()| read_chunk(source, &pool, number, chunk, span)))
+            },
+            || {
+                let mut decoder = None;
+                let pool = pool.clone();
+                move |stored: StoredChunk<ChunkSpan>| {
+                    compare_hash(kind.noun, &stored)?;
+                    decode(kind, payload, &pool, &mut decoder, stored)
+                }
+            },
+            |decoded: DecodedChunk| collector.chunk(&decoded),
+        )
+    })?;
+    source.skip(rest, Class::Incomplete)
+}
+
+/// Returns the chunks to read, and the bytes behind the last of them.
+fn choose<B: PayloadBlob>(
+    payload: Payload<'_, B>,
+    chunks: &[Chunk],
+    is_chosen: &dyn Fn(&B) -> bool,
+) -> (Vec<Chosen>, u64) {
+    let (mut chosen, mut gap) = (Vec::new(), 0_u64);
+    for ((number, chunk), span) in (1..).zip(chunks).zip(payload.cut()) {
+        let blobs = payload.blobs.get(payload.numbers_in(span)).unwrap_or_default();
+        if blobs.iter().any(is_chosen) {
+            chosen.push(Chosen {
+                number,
+                chunk: *chunk,
+                span,
+                gap,
+            });
+            gap = 0;
+        } else {
+            gap = gap.saturating_add(entry_bytes(u64::from(chunk.size)));
+        }
+    }
+    (chosen, gap)
+}
+
+/// Cuts decoded chunks into chosen blobs.
+struct Collector<'a, 's, 'scope, B> {
+    kind: &'static Kind,
+    payload: Payload<'a, B>,
+    is_chosen: &'a (dyn Fn(&B) -> bool + Sync),
+    hasher: BlobHasher<'scope>,
+    /// Of the large blob under way.
+    pieces: Vec<Hash>,
+    sink: &'s mut dyn ChosenSink<B>,
+}
+
+impl<B: PayloadBlob> Collector<'_, '_, '_, B> {
+    fn chunk(&mut self, decoded: &DecodedChunk) -> Result<()> {
+        let span = decoded.span;
+        match (decoded.piece, self.payload.blobs.get(span.blob).copied()) {
+            (Some(hash), Some(blob)) => self.piece(&blob, decoded, hash)?,
+            _ => {
+                for (blob, bytes) in self.payload.blobs_in(span, &decoded.plain) {
+                    if (self.is_chosen)(&blob) {
+                        self.sink.blob(&blob, bytes)?;
+                    }
+                }
+            }
+        }
+        self.sink.chunk_done(decoded.position)
+    }
+
+    fn piece(&mut self, blob: &B, decoded: &DecodedChunk, hash: Hash) -> Result<()> {
+        let span = decoded.span;
+        if span.offset == 0 {
+            self.hasher.begin();
+            self.pieces.clear();
+            self.sink.begin(blob)?;
+        }
+        self.hasher.update(Arc::clone(&decoded.plain));
+        self.sink.piece(&decoded.plain)?;
+        self.pieces.push(hash);
+        if span.offset.saturating_add(span.plain) < blob.travel_size() {
+            return Ok(());
+        }
+        check_digest(self.kind, blob.digest(), self.hasher.finish()?)?;
+        self.sink.end(blob, &self.pieces)
+    }
+}

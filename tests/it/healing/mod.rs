@@ -1,0 +1,8 @@
+//! Damage of what the store holds (case F23): told by everybody alike, and healed by importing the same bundle again.
+
+mod pulls;
+mod sources;
+mod stops;
+mod store;
+mod truth;
+mod ward;

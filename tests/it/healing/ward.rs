@@ -1,0 +1,177 @@
+//! A release with everything that a release can hold, and ways to damage what an appliance stores of it.
+
+use std::fs;
+use std::os::unix::fs::FileExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use airlock::crypto::Receipt;
+use airlock::db::site::{audit, receipts};
+use airlock::db::{Db, Schema};
+use base64::Engine as _;
+use serde_json::Value;
+
+use crate::support::appliance::{AIRLOCK, read};
+use crate::support::bundles::{Made, Vendor};
+use crate::support::desired::Desired;
+use crate::support::site::{digest, noise};
+
+/// What may stand in the place of a blob.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Damage {
+    Flipped,
+    Shorter,
+    Longer,
+    Empty,
+    Link,
+    Folder,
+    Pipe,
+    Gone,
+    FolderGone,
+}
+
+impl Damage {
+    pub(super) const ALL: [Self; 9] = [
+        Self::Flipped,
+        Self::Shorter,
+        Self::Longer,
+        Self::Empty,
+        Self::Link,
+        Self::Folder,
+        Self::Pipe,
+        Self::Gone,
+        Self::FolderGone,
+    ];
+
+    /// Whether something is left to be set aside.
+    pub(super) fn leaves_evidence(self) -> bool {
+        !matches!(self, Self::Gone | Self::FolderGone)
+    }
+
+    /// Does it to a file.
+    pub(super) fn strike(self, path: &Path) {
+        let bytes = read(path);
+        let open = || {
+            use std::os::unix::fs::PermissionsExt as _;
+            fs::set_permissions(path, fs::Permissions::from_mode(0o644)).unwrap();
+            fs::OpenOptions::new().write(true).open(path).unwrap()
+        };
+        match self {
+            Self::Flipped => {
+                let at = bytes.len() / 2;
+                open().write_all_at(&[bytes[at] ^ 1], at as u64).unwrap();
+            }
+            Self::Shorter => open().set_len(bytes.len() as u64 - 1).unwrap(),
+            Self::Longer => open().set_len(bytes.len() as u64 + 1).unwrap(),
+            Self::Empty => open().set_len(0).unwrap(),
+            _ => fs::remove_file(path).unwrap(),
+        }
+        match self {
+            // To the very same bytes: a link is damage whatever it leads to.
+            Self::Link => {
+                let elsewhere = path.with_extension("elsewhere");
+                crate::support::appliance::write(&elsewhere, &bytes);
+                std::os::unix::fs::symlink(elsewhere, path).unwrap();
+            }
+            Self::Folder => fs::create_dir(path).unwrap(),
+            Self::Pipe => {
+                let made = Command::new("mkfifo").arg(path).status().unwrap();
+                assert!(made.success());
+            }
+            Self::FolderGone => fs::remove_dir_all(path.parent().unwrap()).unwrap(),
+            _ => {}
+        }
+    }
+}
+
+/// A release with an image of small and large layers, documents, a chart, targets.
+pub(super) fn release(vendor: &Vendor, sequence: u64) -> Made {
+    let mut layers: Vec<Vec<u8>> = (0..6).map(|n| noise(3000 + 7 * n, sequence * 100 + n as u64)).collect();
+    layers.push(noise(1 << 20, sequence * 100 + 50));
+    layers.push(noise((5 << 20) + 11, sequence * 100 + 51));
+    vendor.with_layers_of("crm", sequence, &layers, |image| Desired::both(image, 2, "a"))
+}
+
+/// Every file of the store, and nothing else: all belong to a release.
+pub(super) fn stored(state: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for folder in fs::read_dir(state.join("blobs/sha256")).unwrap() {
+        for file in fs::read_dir(folder.unwrap().path()).unwrap() {
+            found.push(file.unwrap().path());
+        }
+    }
+    found.retain(|path| path.extension().is_none());
+    found.sort();
+    found
+}
+
+/// Asserts that the store holds exactly these files, each under the hash of its bytes.
+#[track_caller]
+pub(super) fn assert_whole(state: &Path, files: &[PathBuf]) {
+    assert_eq!(stored(state), files);
+    for path in files {
+        assert!(fs::symlink_metadata(path).unwrap().is_file(), "{}", path.display());
+        let hex = digest(&read(path)).0.to_hex();
+        assert_eq!(path.file_name().unwrap().to_str(), Some(hex.as_str()));
+    }
+}
+
+pub(super) fn blob_path(state: &Path, digest: &airlock::domain::Digest) -> PathBuf {
+    let hex = digest.0.to_hex();
+    state.join("blobs/sha256").join(&hex[..2]).join(hex)
+}
+
+/// The rows of the audit log: action and detail.
+pub(super) fn audited(state: &Path) -> Vec<(String, Value)> {
+    let db = Db::open(&state.join("airlock.db"), &Schema::SITE).unwrap();
+    db.read(audit::verify).unwrap();
+    let rows = db.read(|connection| audit::list(connection, 0, 10_000)).unwrap();
+    rows.into_iter()
+        .map(|row| (row.action, serde_json::from_str(&row.detail).unwrap()))
+        .collect()
+}
+
+/// The receipts, each bound to the audit row that was written with it.
+pub(super) fn receipts(state: &Path) -> Vec<Receipt> {
+    let db = Db::open(&state.join("airlock.db"), &Schema::SITE).unwrap();
+    let log = db.read(|connection| audit::list(connection, 0, 10_000)).unwrap();
+    let kept = db.read(|connection| receipts::list(connection, 0, 1000)).unwrap();
+    let said = kept.into_iter().map(|kept| {
+        let envelope: Value = serde_json::from_slice(&kept.envelope).unwrap();
+        let payload = base64::engine::general_purpose::STANDARD
+            .decode(envelope["payload"].as_str().unwrap())
+            .unwrap();
+        let receipt: Receipt = serde_json::from_slice(&payload).unwrap();
+        assert!(
+            log.iter()
+                .any(|row| row.hash == receipt.audit && ["import", "restore"].contains(&row.action.as_str()))
+        );
+        let laid_out = read(&state.join(format!("receipts/{}.json", kept.number)));
+        assert_eq!(laid_out, kept.envelope);
+        receipt
+    });
+    said.collect()
+}
+
+/// Runs the program over a state folder.
+pub(super) fn airlock(state: &Path, arguments: &[&str]) -> Output {
+    let mut command = Command::new(AIRLOCK);
+    command.args(arguments).arg("--state").arg(state);
+    command.output().unwrap()
+}
+
+/// Its JSON document.
+#[track_caller]
+pub(super) fn json(state: &Path, arguments: &[&str]) -> Value {
+    let output = airlock(state, &[&["--format", "json"], arguments].concat());
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+/// What it says to people.
+#[track_caller]
+pub(super) fn human(state: &Path, arguments: &[&str]) -> String {
+    let output = airlock(state, arguments);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}

@@ -1,0 +1,274 @@
+//! Which test follows which remedy.
+//!
+//! One line for each: what [`source`](super::source) calls it, and the tests that follow it. What nobody follows yet says why; their
+//! number may only fall.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use Row::{Followed, NotYet};
+
+use super::source::remedies;
+
+/// What becomes of a remedy.
+enum Row {
+    /// Tests bring the error about, do what is said, and see that it helps.
+    Followed(&'static [&'static str]),
+    /// Not yet, and why.
+    NotYet(&'static str),
+}
+
+/// The vendor's messages: their tests see the words, and build the corrected release beside them.
+const VENDOR: &str = "the vendor's side: its tests compare the words, and do not yet do what they say";
+/// Somebody else makes another bundle, image or root; that good ones pass is what the good vectors show.
+const OTHERS: &str = "an act of the vendor: that the good bundle passes is tested, but not from the message";
+/// Another copy of a file.
+const MEDIUM: &str = "another copy: tested for the remedies of its kind, not for this very error";
+/// Nobody has written it.
+const LATER: &str = "no test follows it yet";
+/// Repeats an error that was made elsewhere.
+const PASSED_ON: &str = "passed on: the text stands where the error is made, and is followed there";
+
+/// Remedies that no test follows.
+const OPEN: usize = 115;
+
+#[rustfmt::skip]
+const ROWS: &[(&str, Row)] = &[
+    (r#"?: add a line {key}: …"#, NotYet(VENDOR)),
+    (r#"?: add {} to image_values, or to unused_image_values"#, NotYet(VENDOR)),
+    (r#"?: choose another folder"#, NotYet(VENDOR)),
+    (r#"?: did you mean {meant}?"#, NotYet(VENDOR)),
+    (r#"?: free space or repair the state folder"#, NotYet(LATER)),
+    (r#"?: give it one under images: {source: where it comes from, name: registry.example.com/app:1.0}"#, NotYet(VENDOR)),
+    (r#"?: keep detached signature files beside the bundle, or create it with a larger --reserve"#, NotYet(LATER)),
+    (r#"?: keep the state folder on a file system that has such files: ext4, xfs, btrfs or tmpfs"#, NotYet(LATER)),
+    (r#"?: leave id out; a target that was renamed, or moved to another product or channel, is another target: name the old one under removed: where it was, and connect its agents again"#, NotYet(VENDOR)),
+    (r#"?: leave it empty: images are rewritten one by one"#, NotYet(VENDOR)),
+    (r#"?: look at the key ids with `airlock vendor trust show`"#, NotYet(VENDOR)),
+    (r#"?: make a release of {} live that has it no more, then this one"#, Followed(&["of_two_channels_the_one_that_had_it_live_first_has_it"])),
+    (r#"?: make another release live, or ask the vendor for one without it"#, NotYet(OTHERS)),
+    (r#"?: make one with `airlock vendor init`, or point -w at the right folder"#, NotYet(VENDOR)),
+    (r#"?: put a copy in its place, or leave it out with .helmignore"#, NotYet(VENDOR)),
+    (r#"?: put it in quotes"#, NotYet(VENDOR)),
+    (r#"?: rebuild the image with ordinary layers"#, NotYet(LATER)),
+    (r#"?: rebuild the image without foreign layers"#, NotYet(LATER)),
+    (r#"?: renew it, or take certificate and key out of [tls]: then the appliance's own authority signs one"#, NotYet(LATER)),
+    (r#"?: take {key} out"#, NotYet(VENDOR)),
+    (r#"?: update airlock to {} and try again"#, NotYet(LATER)),
+    (r#"?: {renew}; or set the clock"#, NotYet(VENDOR)),
+    (r#"Audience appliance-version: update airlock on this appliance first"#, NotYet(LATER)),
+    (r#"Audience product: have the vendor issue a root that names it"#, NotYet(OTHERS)),
+    (r#"Audience scope: use a bundle of these, or name its product and channel under `accept` in the configuration"#, Followed(&["a_product_is_accepted_in_the_configuration"])),
+    (r#"Audience site: ask the vendor for this site's bundle"#, Followed(&["what_the_vendor_is_asked_for_helps"])),
+    (r#"Busy import: wait for it to end"#, Followed(&["an_import_that_meets_another_waits_for_its_end"])),
+    (r#"Busy secret: try again"#, NotYet(LATER)),
+    (r#"Busy status-queue: try again"#, NotYet(LATER)),
+    (r#"Busy stopping: try again"#, NotYet(LATER)),
+    (r#"Clock clock-ahead: correct the clock, or confirm today's date with --date YYYY-MM-DDTHH:MM:SSZ"#, Followed(&["a_runaway_clock_leaves_nothing_behind"])),
+    (r#"Clock issued-after-root: ask the vendor for a bundle with the right date"#, Followed(&["what_the_vendor_is_asked_for_helps"])),
+    (r#"Clock issued-after-root: make it with a later --expires or with --expires-years, or set the clock"#, NotYet(VENDOR)),
+    (r#"Clock issued-after-root: put the date right; or {renew}"#, NotYet(VENDOR)),
+    (r#"Clock issued-ahead: correct the clock, or ask the vendor whether the date is right and give it with --at"#, NotYet(OTHERS)),
+    (r#"Clock issued-ahead: find out today's date: if it is {issued_at} or later, correct the clock or import with --date {issued_at}; if not, ask the vendor for a bundle with the right date"#, Followed(&["a_date_ahead_is_confirmed_as_the_message_says"])),
+    (r#"Clock issued-ahead: put the date or the clock right; --allow-future takes it as it is: {outcome}"#, NotYet(VENDOR)),
+    (r#"Content chart: fetch the archive and name it: chart: {source: FILE.tgz, name: HOST/PATH/CHART}"#, NotYet(VENDOR)),
+    (r#"Content closure: add the images they belong to"#, NotYet(VENDOR)),
+    (r#"Content derived-uuid: have the vendor build the bundle again without this id"#, NotYet(OTHERS)),
+    (r#"Content image: have the vendor build the bundle again; it must carry everything that its targets need"#, NotYet(OTHERS)),
+    (r#"Content missing: run `helm dependency build` and pack the chart again"#, NotYet(VENDOR)),
+    (r#"Content name: add name: HOST/REPOSITORY:TAG to the image"#, NotYet(VENDOR)),
+    (r#"Content pin: correct the reference, or where images: says that it comes from"#, NotYet(VENDOR)),
+    (r#"Content reference: give it one: {source: where it comes from, name: registry.example.com/docker-agent:3.1.0}"#, NotYet(VENDOR)),
+    (r#"Content referrers-tag: delete that tag in the source"#, NotYet(VENDOR)),
+    (r#"Content tag-twice: give one of the images another name"#, NotYet(VENDOR)),
+    (r#"Content which-image: add :TAG or @DIGEST to the source"#, NotYet(VENDOR)),
+    (r#"Content written-image: take it from the values, or list it under images and set the appliance as a mirror"#, NotYet(VENDOR)),
+    (r#"Dependency base-damaged: ask the vendor for a full bundle"#, NotYet(OTHERS)),
+    (r#"Dependency needs: import the base bundle first, or ask the vendor for a full one"#, NotYet(OTHERS)),
+    (r#"Equivocation number-used: raise the sequence number"#, NotYet(VENDOR)),
+    (r#"Equivocation site-keys: ask the site which appliance is the real one before anything is sent there"#, NotYet(VENDOR)),
+    (r#"Expired bundle: give it a later expiry (expires, expires_in or --expires) and make it again, or set the clock"#, NotYet(VENDOR)),
+    (r#"Expired code: ask the vendor for a newer bundle"#, NotYet(OTHERS)),
+    (r#"Expired code: ask the vendor for a newer bundle; what is live here goes on being served"#, Followed(&["what_the_vendor_is_asked_for_helps"])),
+    (r#"Format header: check that it is the right file, or copy it again"#, NotYet(MEDIUM)),
+    (r#"Format header: copy the {noun} again, or ask {} for it: something changed it or it is no airlock {noun}"#, NotYet(MEDIUM)),
+    (r#"Format layout: write the tar again"#, NotYet(VENDOR)),
+    (r#"Format needs-newer-reader: update airlock to {} and try again"#, NotYet(LATER)),
+    (r#"Format non-canonical: make the document again with airlock or another tool that follows the specification"#, NotYet(LATER)),
+    (r#"Format source: check that the right medium is mounted"#, Followed(&["a_folder_is_answered_with_what_to_name"])),
+    (r#"Format source: name the bundle file itself"#, Followed(&["a_folder_is_answered_with_what_to_name"])),
+    (r#"Format trailing-data: copy it again and {arrival} it again; what was verified is kept"#, Followed(&["a_damaged_copy_is_copied_again"])),
+    (r#"Format trailing-data: copy the {noun} again; if it stays so, do not use this medium"#, Followed(&["a_damaged_copy_is_copied_again"])),
+    (r#"Format unsupported-version: update airlock"#, NotYet(LATER)),
+    (r#"Format volumes: {arrival} it with a version of airlock that reads sets of volumes"#, NotYet(LATER)),
+    (r#"Format what: copy the {} again: something changed it"#, Followed(&["a_damaged_copy_is_copied_again"])),
+    (r#"Incomplete stall: start the feed and the {} again; what was verified is kept"#, Followed(&["a_feed_that_fell_silent_is_started_again"])),
+    (r#"Integrity content-digest: tell {}: the {} was built wrong, although its signature is good"#, NotYet(LATER)),
+    (r#"Integrity frame: ask {} for a {} made by another builder"#, NotYet(LATER)),
+    (r#"Integrity page-hash: copy the {} again"#, Followed(&["a_damaged_copy_is_copied_again"])),
+    (r#"Integrity source: check the registry, and what stands between it and here"#, NotYet(VENDOR)),
+    (r#"Integrity source: check the repository, and what stands between it and here"#, NotYet(VENDOR)),
+    (r#"Integrity source: check the source; it changed or is damaged"#, NotYet(LATER)),
+    (r#"Integrity stored-hash: copy the {noun} again: the medium or the copy is damaged"#, Followed(&["a_damaged_copy_is_copied_again"])),
+    (r#"Internal panic: keep the input and report it; nothing half done was made visible"#, NotYet(LATER)),
+    (r#"Io REGISTRY: check the name, the network and --ca-file, and try again"#, NotYet(VENDOR)),
+    (r#"Io bind: choose another address, or end the program that uses it"#, Followed(&["an_address_in_use_is_answered_with_another"])),
+    (r#"Io read-back: use another medium; this one cannot be trusted"#, NotYet(LATER)),
+    (r#"Io read: put the medium back or use another copy, and {} again; what was verified is kept"#, Followed(&["every_read_of_the_medium_may_fail"])),
+    (r#"Io status-closed: see the log; it is tried again by itself"#, NotYet(LATER)),
+    (r#"Limit annotations: have the vendor build the bundle again; it must carry everything it refers to"#, NotYet(OTHERS)),
+    (r#"Limit chart: leave out what is no part of the chart with .helmignore"#, NotYet(VENDOR)),
+    (r#"Limit folder: name the bundle file itself"#, NotYet(LATER)),
+    (r#"Limit head-size: make several releases, for fewer targets and sites each"#, NotYet(VENDOR)),
+    (r#"Limit links: copy the bundle again; where that changes nothing, compare the fingerprints with the vendor over a second channel"#, NotYet(MEDIUM)),
+    (r#"Limit rendered: have the vendor make these documents smaller, or share them out over more targets and releases"#, NotYet(OTHERS)),
+    (r#"Limit window: have {} make the {} with airlock"#, NotYet(LATER)),
+    (r#"Policy FOREIGN: ask the vendor for another UUID, or remove that target here"#, NotYet(OTHERS)),
+    (r#"Policy FOREIGN: ask the vendor for another UUID; or, when that claim is wrong, let it go here with `airlock target free {id}`"#, Followed(&["a_uuid_of_somebody_else_is_freed_as_the_message_says"])),
+    (r#"Policy identity: keep it, or name {old} under removed: and give the new one another id"#, NotYet(VENDOR)),
+    (r#"Policy undeploy: add it again, or name it under removed:{}"#, NotYet(VENDOR)),
+    (r#"Policy undeploy: ask the vendor for a release that names what is removed; or import it with --no-activate and decide here, with `airlock release activate … --undeploy`"#, Followed(&["an_unsaid_removal_is_decided_here"])),
+    (r#"Signature BELOW_THRESHOLD: have it signed with the vendor's keys, or check that the pinned root is the vendor's"#, Followed(&["signatures_that_do_not_hold_are_fetched_or_made_again"])),
+    (r#"Signature bad-signature: fetch the document again; if it stays so, somebody changed it"#, Followed(&["signatures_that_do_not_hold_are_fetched_or_made_again"])),
+    (r#"Signature wrong-type: take the enrolment file that `airlock init` wrote"#, NotYet(LATER)),
+    (r#"Space no-space: free space and try again"#, Followed(&["a_disk_that_fills_up_meanwhile_stops_the_import_and_nothing_else"])),
+    (r#"Space no-space: free space on that file system and import again"#, Followed(&["f23_a_full_disk_stops_healing_and_loses_nothing"])),
+    (r#"State agent-image: import a release that carries it"#, NotYet(LATER)),
+    (r#"State audit-broken: keep the state folder as evidence and compare with exported copies of the log"#, NotYet(LATER)),
+    (r#"State authority: restore both files; or remove both, start again, and run `airlock target connect` for every target once more"#, NotYet(LATER)),
+    (r#"State base-damaged: ask the vendor for a full bundle"#, NotYet(OTHERS)),
+    (r#"State database-damaged: restore the state folder"#, Followed(&["a_whole_copy_of_the_state_folder_in_its_place_helps"])),
+    (r#"State database-missing: put it back from your backup: it knows which release numbers were signed"#, NotYet(VENDOR)),
+    (r#"State database-missing: run `airlock init`, or point --state at the right folder"#, NotYet(LATER)),
+    (r#"State desired-state: import a newer release"#, NotYet(LATER)),
+    (r#"State evidence-full: look at the disk; then move the files {}.blob-* out of {} and try again"#, Followed(&["evidence_that_is_full_is_moved_away"])),
+    (r#"State floor-missing: restore the state folder"#, Followed(&["a_whole_copy_of_the_state_folder_in_its_place_helps"])),
+    (r#"State ledger: put the workspace back from your backup"#, NotYet(VENDOR)),
+    (r#"State mark-missing: restore the state folder"#, Followed(&["a_whole_copy_of_the_state_folder_in_its_place_helps"])),
+    (r#"State marks-file: restore the state folder; without it an older release could come back"#, Followed(&["a_whole_copy_of_the_state_folder_in_its_place_helps"])),
+    (r#"State no-store: make the appliance with `airlock init`, or give its --state folder"#, Followed(&["a_wrong_state_folder_is_answered_with_the_right_one"])),
+    (r#"State other-database: point --state at the appliance's state folder"#, Followed(&["a_wrong_state_folder_is_answered_with_the_right_one"])),
+    (r#"State other-root: restore the state folder"#, NotYet(LATER)),
+    (r#"State other-schema: restore the state folder"#, NotYet(LATER)),
+    (r#"State owner-missing: restore the state folder"#, Followed(&["a_whole_copy_of_the_state_folder_in_its_place_helps"])),
+    (r#"State pin-damaged: pin the vendor's root again with `airlock trust add`"#, Followed(&["a_damaged_pin_is_pinned_again"])),
+    (r#"State release-damaged: import the bundle of this release again: `airlock import FILE`"#, Followed(&["a_release_with_missing_or_damaged_content_is_imported_again_and_goes_live", "f23_the_kept_head_and_the_hashes_of_pieces_come_back"])),
+    (r#"State release-damaged: pin the vendor's root again with `airlock trust add`"#, Followed(&["a_damaged_pin_is_pinned_again"])),
+    (r#"State release-missing: look at `airlock release list`"#, NotYet(LATER)),
+    (r#"State release-missing: restore the state folder; its database is older than its marks"#, NotYet(LATER)),
+    (r#"State schema-too-new: use the airlock that wrote it, or a newer one"#, NotYet(LATER)),
+    (r#"State staging: import the bundle again"#, NotYet(LATER)),
+    (r#"State staging: import the same bundle once more: `airlock import FILE`"#, NotYet(LATER)),
+    (r#"State trust-damaged: restore the state folder"#, Followed(&["a_whole_copy_of_the_state_folder_in_its_place_helps"])),
+    (r#"Trust code: give --passphrase-file FILE"#, NotYet(LATER)),
+    (r#"Trust code: have the vendor issue a correct root"#, NotYet(OTHERS)),
+    (r#"Trust fingerprint: do not trust the file; ask the vendor for the right one"#, Followed(&["a_wrong_fingerprint_is_answered_with_the_right_file"])),
+    (r#"Trust key-file: find out who read it; then chmod 600 {}, or replace the key"#, Followed(&["a_key_that_others_may_read_is_protected_as_the_message_says"])),
+    (r#"Trust key-file: put the right pair of files back from your backup"#, NotYet(VENDOR)),
+    (r#"Trust missing-link: get the bundle again from the vendor: its root links were removed"#, NotYet(LATER)),
+    (r#"Trust no-key: give --key FILE, or --unsigned and sign elsewhere with `airlock bundle sign`"#, NotYet(VENDOR)),
+    (r#"Trust other-role: look at the key ids with `airlock vendor trust show`"#, NotYet(VENDOR)),
+    (r#"Trust passphrase: give --passphrase-file FILE"#, NotYet(LATER)),
+    (r#"Trust product: add it with `airlock vendor trust set --product`"#, NotYet(VENDOR)),
+    (r#"Trust product: issue a new root that names it, or correct the product"#, NotYet(VENDOR)),
+    (r#"Trust threshold: add a key first, rotate instead, or lower the threshold with --threshold"#, NotYet(VENDOR)),
+    (r#"Trust unknown-domain: check where it comes from; a new vendor's root is pinned with `airlock trust add`, after comparing its fingerprint by voice"#, Followed(&["a_new_vendor_is_pinned_and_its_bundle_comes_in"])),
+    (r#"Trust unknown-domain: give the chain file of the vendor who made it"#, Followed(&["a_bundle_is_looked_at_with_the_chain_of_its_vendor"])),
+    (r#"Trust version: bring the missing root keys into keys/, or carry the root to them: `airlock vendor trust propose`, `sign`, `adopt`"#, NotYet(VENDOR)),
+    (r#"Usage REGISTRY_CREDENTIALS: log in again with `docker login {host}`"#, NotYet(VENDOR)),
+    (r#"Usage REGISTRY_CREDENTIALS: log in with `docker login {}`"#, NotYet(VENDOR)),
+    (r#"Usage already: give another --state folder; pin a further vendor with `airlock trust add`"#, Followed(&["init_is_answered_with_another_folder"])),
+    (r#"Usage application: did you mean {meant:?}?"#, Followed(&["what_was_mistyped_is_guessed"])),
+    (r#"Usage application: name the deployment by its UUID: `airlock target list --format json`"#, NotYet(LATER)),
+    (r#"Usage confirm: say --yes when all of this is meant"#, Followed(&["freeing_is_confirmed_by_a_word"])),
+    (r#"Usage list: give --trust ROOT.JSON too"#, Followed(&["a_bundle_is_looked_at_with_the_chain_of_its_vendor"])),
+    (r#"Usage missing-key: add {key} to the file, or give {options}"#, NotYet(VENDOR)),
+    (r#"Usage no-root: give the vendor's root.json with --trust"#, NotYet(LATER)),
+    (r#"Usage not-empty: give another --state folder"#, Followed(&["init_is_answered_with_another_folder"])),
+    (r#"Usage plain-http: allow it with --plain-http {host}"#, NotYet(VENDOR)),
+    (r#"Usage plain-http: listen there with [tls], put a TLS proxy in front, or set plain_http_beyond_loopback = true in the configuration"#, NotYet(LATER)),
+    (r#"Usage release: look at `airlock release list`"#, NotYet(LATER)),
+    (r#"Usage release: look at `airlock release list` and name it by its head digest, or add --product PRODUCT/CHANNEL"#, Followed(&["a_release_is_named_as_the_list_has_it"])),
+    (r#"Usage secret: issue a new one with `airlock target secret`"#, Followed(&["a_wrong_secret_is_issued_anew"])),
+    (r#"Usage secret: or let a new one take its place with --new-secret"#, Followed(&["a_wrong_secret_is_issued_anew"])),
+    (r#"Usage site-name: choose another one with --name"#, NotYet(VENDOR)),
+    (r#"Usage site-name: use --name {}"#, NotYet(VENDOR)),
+    (r#"Usage target: did you mean {meant:?}?"#, Followed(&["a_target_is_named_as_the_list_has_it"])),
+    (r#"Usage target: look at `airlock target list`"#, Followed(&["a_target_is_named_as_the_list_has_it"])),
+    (r#"Usage template: remove that one first"#, Followed(&["what_follows_a_target_goes_first"])),
+    (r#"Usage tls: install ca-certificates, or check --ca-file"#, NotYet(VENDOR)),
+    (r#"Usage uuid: take it away with `airlock target remove`"#, Followed(&["what_follows_a_target_goes_first"])),
+    (r#"Usage value: leave epoch out, or raise it with `airlock vendor trust set --epoch`"#, NotYet(VENDOR)),
+    (r#"Usage which-key: look at the key ids with `airlock vendor trust show`"#, NotYet(VENDOR)),
+    (r#"appliance/fleet/fault.rs ?: <self.remedy>"#, Followed(&["a_damaged_desired_state_is_imported_again", "a_target_whose_release_is_not_live_is_answered_after_activation"])),
+    (r#"appliance/import/heal.rs Dependency base-damaged: <import_again(&release)>"#, NotYet(LATER)),
+    (r#"appliance/import/policy/sequence.rs ?: <remedy>"#, Followed(&["an_earlier_release_is_brought_back_by_activation"])),
+    (r#"appliance/registry/snapshot.rs ?: <remedy>"#, NotYet(PASSED_ON)),
+    (r#"appliance/release.rs State blob-missing: <import_again(release)>"#, Followed(&["a_release_with_missing_or_damaged_content_is_imported_again_and_goes_live"])),
+    (r#"appliance/status/writer.rs Internal json: <advice>"#, NotYet(PASSED_ON)),
+    (r#"container/format_lines.rs Format wrong-type: <other.remedy>"#, NotYet(PASSED_ON)),
+    (r#"db/failure.rs Internal database: <remedy>"#, NotYet(PASSED_ON)),
+    (r#"store/blobs.rs State blob-damaged: <IMPORT_AGAIN>"#, Followed(&["a_blob_that_a_request_finds_damaged_is_imported_again"])),
+    (r#"store/blobs.rs State blob-missing: <IMPORT_AGAIN>"#, Followed(&["a_blob_that_a_request_finds_damaged_is_imported_again", "f23_files_that_are_gone_at_the_start_and_repairs_by_hand_are_told"])),
+    (r#"store/reader.rs State blob-damaged: <IMPORT_AGAIN>"#, Followed(&["a_blob_that_a_request_finds_damaged_is_imported_again"])),
+    (r#"vendor_side/collect/problem.rs ?: <advice>"#, NotYet(PASSED_ON)),
+    (r#"vendor_side/compose/problem.rs ?: <self.remedy.clone()>"#, NotYet(PASSED_ON)),
+    (r#"vendor_side/fleet/assemble.rs ?: <remedy>"#, NotYet(PASSED_ON)),
+    (r#"vendor_side/leak/findings.rs Policy secret: <remedy>"#, NotYet(PASSED_ON)),
+    (r#"vendor_side/release.rs ?: <remedy>"#, NotYet(PASSED_ON)),
+    (r#"vendor_side/release.rs Usage value: <remedy>"#, NotYet(PASSED_ON)),
+];
+
+#[test]
+fn every_remedy_is_followed_by_a_test_or_says_why_not() {
+    let found = remedies();
+    assert!(
+        found.len() > 100,
+        "only {} remedies were seen: the check would be empty",
+        found.len()
+    );
+    let rows: BTreeSet<&str> = ROWS.iter().map(|(remedy, _)| *remedy).collect();
+    assert_eq!(rows.len(), ROWS.len(), "a remedy has two rows");
+    let missing: Vec<&String> = found.iter().filter(|remedy| !rows.contains(remedy.as_str())).collect();
+    let stale: Vec<&&str> = rows.iter().filter(|row| !found.contains(**row)).collect();
+    assert!(missing.is_empty(), "remedies without a row: {missing:#?}");
+    assert!(stale.is_empty(), "rows without their remedy: {stale:#?}");
+}
+
+#[test]
+fn what_follows_a_remedy_is_a_test() {
+    let mut sources = String::new();
+    gather(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it"), &mut sources);
+    for (remedy, row) in ROWS {
+        match row {
+            Followed(tests) => {
+                assert!(!tests.is_empty(), "{remedy}");
+                for test in *tests {
+                    assert!(
+                        sources.contains(&format!("#[test]\nfn {test}(")),
+                        "{remedy}: there is no test {test}"
+                    );
+                }
+            }
+            NotYet(why) => assert!(!why.is_empty(), "{remedy}"),
+        }
+    }
+    let open = ROWS
+        .iter()
+        .filter(|(_, row)| matches!(row, NotYet(why) if *why != PASSED_ON))
+        .count();
+    assert!(open <= OPEN, "{open} remedies are followed by nobody");
+    println!("{} remedies, {open} of them followed by nobody", ROWS.len());
+}
+
+#[expect(clippy::disallowed_methods, reason = "committed files of the project")]
+fn gather(folder: &Path, sources: &mut String) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            gather(&path, sources);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            sources.push_str(&std::fs::read_to_string(&path).unwrap());
+        }
+    }
+}
