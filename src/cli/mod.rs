@@ -9,12 +9,16 @@ mod bundle_desired;
 #[cfg(feature = "vendor")]
 mod bundle_sign;
 mod completion;
+#[cfg(feature = "site")]
+mod confirm;
 #[cfg(all(feature = "site", feature = "vendor"))]
 mod demo;
 #[cfg(all(feature = "site", feature = "vendor"))]
 mod demo_agent;
 #[cfg(all(feature = "site", feature = "vendor"))]
 mod demo_fixture;
+#[cfg(feature = "site")]
+mod deployment_state;
 mod head_view;
 #[cfg(feature = "site")]
 mod hidden;
@@ -37,6 +41,8 @@ mod state_folder;
 #[cfg(feature = "site")]
 mod target;
 #[cfg(feature = "site")]
+mod target_away;
+#[cfg(feature = "site")]
 mod target_free;
 #[cfg(feature = "site")]
 mod target_list;
@@ -56,6 +62,8 @@ mod vendor;
 mod vendor_trust;
 #[cfg(feature = "vendor")]
 mod workspace_folder;
+#[cfg(feature = "site")]
+mod wrap;
 
 use std::panic::{self, AssertUnwindSafe};
 use std::process::ExitCode;

@@ -218,6 +218,12 @@ pub(crate) fn bytes(count: u64) -> String {
     format!("{value:.1} {}", UNITS[unit])
 }
 
+/// Returns a number of things for people: `1 target`, `2 targets`.
+pub(crate) fn count(number: impl TryInto<u64>, thing: &str) -> String {
+    let number = number.try_into().unwrap_or(u64::MAX);
+    format!("{number} {thing}{}", if number == 1 { "" } else { "s" })
+}
+
 /// Makes text from outside safe for a terminal: control and direction-changing characters become escapes.
 pub(crate) fn escape(text: &str) -> String {
     text.chars()

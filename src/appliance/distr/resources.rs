@@ -40,7 +40,6 @@ pub(super) fn render(assignment: &Assignment, store: &Store, site: &SiteView) ->
     for item in assignment.deployments.iter().filter(|item| !item.removed) {
         assigned.push((item, assignment.deployment(item)?));
     }
-    assigned.sort_by_key(|(item, deployment)| (deployment.created_at, item.id));
     let mut deployments = Vec::new();
     for (item, deployment) in assigned {
         let stated = bare(item, deployment, target.logs);
