@@ -15,11 +15,13 @@ pub(super) fn confirm(ui: &mut Ui, yes: bool, command: &str) -> Result<()> {
         return Ok(());
     }
     if !io::stdin().is_terminal() {
-        return Err(
-            Error::new(Class::Usage, "confirm", "nobody is there to be asked; nothing was changed")
-                .expected("a terminal, or --yes")
-                .remedy(format!("when all of this is meant: `{command} --yes`")),
-        );
+        return Err(Error::new(
+            Class::Usage,
+            "confirm",
+            "nobody is there to be asked; nothing was changed",
+        )
+        .expected("a terminal, or --yes")
+        .remedy(format!("when all of this is meant: `{command} --yes`")));
     }
     ui.say("go on? [y/N]");
     let mut answer = String::new();

@@ -168,8 +168,7 @@ impl DeploymentState {
     /// What really runs, on one line.
     pub(super) fn running(&self) -> String {
         match (self.runs, self.fit) {
-            (Some(_), _) => format!("runs {}", self.runs_text),
-            (None, Fit::Nothing) => format!("runs {}", self.runs_text),
+            (Some(_), _) | (None, Fit::Nothing) => format!("runs {}", self.runs_text),
             (None, _) => format!("runs ? ({})", self.runs_text),
         }
     }
@@ -182,9 +181,9 @@ impl DeploymentState {
                 "first": latest.first, "last": latest.last, "count": latest.count,
             })
         });
-        let told = self.told.map(|told| {
-            json!({"revision": told.revision, "at": told.at, "confirmed": told.confirmed})
-        });
+        let told = self
+            .told
+            .map(|told| json!({"revision": told.revision, "at": told.at, "confirmed": told.confirmed}));
         json!({
             "id": self.view.id, "application": self.view.application, "version": self.view.version,
             "revision": self.view.revision, "engine": self.view.engine, "undeployed_here": self.taken == Some(Taken::Here),

@@ -43,6 +43,8 @@ mod target;
 #[cfg(feature = "site")]
 mod target_away;
 #[cfg(feature = "site")]
+mod target_find;
+#[cfg(feature = "site")]
 mod target_free;
 #[cfg(feature = "site")]
 mod target_list;

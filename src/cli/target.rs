@@ -8,13 +8,12 @@ use zeroize::Zeroizing;
 
 use super::site_view::ConfigArgs;
 use super::state_folder::StateArgs;
+use super::target_find::{chosen, find, report_target};
 use super::ui::escape;
 use super::{Ui, target_away, target_free, target_list, target_watch};
-use crate::appliance::fleet::{
-    Check, Hub, MirrorFile, Removal, Runtime, SecretView, TargetChoice, TargetView,
-};
+use crate::appliance::fleet::{Check, Hub, MirrorFile, Removal, Runtime, SecretView, TargetChoice, TargetView};
 use crate::appliance::live::Live;
-use crate::domain::{Class, Error, Result, Uuid, nearest};
+use crate::domain::{Class, Error, Result};
 use crate::stream::read_bounded;
 
 /// Bytes of standard input that may hold a secret.
@@ -362,47 +361,5 @@ fn here_document(file: &MirrorFile) -> String {
     format!(
         "mkdir -p '{folder}'\ncat > '{}' <<'AIRLOCK_FILE'\n{}AIRLOCK_FILE\n",
         file.path, file.content
-    )
-}
-
-/// Finds a target by name or UUID.
-pub(super) fn find(hub: &Hub, text: &str) -> Result<TargetView> {
-    chosen(hub.find(text), text)
-}
-
-fn chosen(choice: TargetChoice, text: &str) -> Result<TargetView> {
-    match choice {
-        TargetChoice::One(target) => Ok(*target),
-        TargetChoice::Several(targets) => {
-            let ids: Vec<String> = targets
-                .iter()
-                .map(|target| format!("{} ({})", target.id, target.scope))
-                .collect();
-            Err(Error::new(
-                Class::Usage,
-                "target",
-                format!("{} targets are called {text:?}", targets.len()),
-            )
-            .expected(format!("one of their UUIDs: {}", ids.join(", "))))
-        }
-        TargetChoice::None(names) => {
-            let error = Error::new(Class::Usage, "target", format!("there is no target {text:?}"));
-            Err(match nearest(text, names.iter().map(String::as_str)) {
-                Some(meant) => error.remedy(format!("did you mean {meant:?}?")),
-                None => error.remedy("look at `airlock target list`"),
-            })
-        }
-    }
-}
-
-pub(super) fn report_target(id: &Uuid, name: &str, changed: bool, word: &str, human: &str, ui: &mut Ui) -> Result<()> {
-    let (word, human) = if changed {
-        (word, human)
-    } else {
-        ("already", "is so already")
-    };
-    ui.result(
-        &json!({"result": word, "target": id, "name": name}),
-        format!("target {} {human}", escape(name)),
     )
 }

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::Ui;
 use super::confirm::{confirm, quoted};
-use super::target::{find, report_target};
+use super::target_find::{find, report_target};
 use super::ui::escape;
 use crate::appliance::fleet::{DeploymentView, Hub, Removal, TargetView};
 use crate::domain::{Class, Error, Result, nearest};

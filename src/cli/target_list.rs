@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use super::confirm::quoted;
+use super::deployment_state::DeploymentState;
 use super::target_state::{self, TargetState};
 use super::ui::escape;
 use super::{Ui, wrap};
@@ -56,12 +57,16 @@ fn table(now: Timestamp, targets: &[TargetState], removed: &[RemovedTarget]) -> 
     for state in targets {
         let target = &state.view;
         let mut runs: Vec<String> = if state.deployments.is_empty() {
-            target.deployments.iter().map(|deployment| {
-                let gone = if deployment.removed { " (taken away here)" } else { "" };
-                format!("{} {}{gone}", deployment.application, escape(&deployment.version))
-            }).collect()
+            target
+                .deployments
+                .iter()
+                .map(|deployment| {
+                    let gone = if deployment.removed { " (taken away here)" } else { "" };
+                    format!("{} {}{gone}", deployment.application, escape(&deployment.version))
+                })
+                .collect()
         } else {
-            state.deployments.iter().map(|deployment| deployment.wanted()).collect()
+            state.deployments.iter().map(DeploymentState::wanted).collect()
         };
         runs.extend(target.fault.as_ref().map(|fault| format!("unknown: {}", escape(fault))));
         if target.template.is_some() {
@@ -121,7 +126,9 @@ fn row(target: &TargetView, [agent, state, seen, runs]: [String; 4]) -> [String;
 fn way_back(one: &RemovedTarget) -> String {
     let command = restore_command(one);
     if one.freed {
-        format!("nothing: it is nobody's, and the next release that states it has it; `{command}` gives it back until then")
+        format!(
+            "nothing: it is nobody's, and the next release that states it has it; `{command}` gives it back until then"
+        )
     } else {
         format!("nothing: `{command}` brings it back")
     }

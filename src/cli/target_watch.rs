@@ -98,7 +98,10 @@ fn picture(now: Timestamp, targets: &[TargetState], columns: Option<usize>, rows
         .filter(|word| of(word) > 0)
         .map(|word| format!("{} {word}", of(word)))
         .collect();
-    say(4, format!("{now}  {}: {}", count(targets.len(), "target"), counts.join(", ")));
+    say(
+        4,
+        format!("{now}  {}: {}", count(targets.len(), "target"), counts.join(", ")),
+    );
     for target in targets {
         say(
             4,
@@ -142,7 +145,10 @@ fn picture(now: Timestamp, targets: &[TargetState], columns: Option<usize>, rows
         if lines.len() > room {
             let hidden = lines.len().saturating_sub(room.saturating_sub(1));
             lines.truncate(room.saturating_sub(1));
-            let more = format!("{} below: name one target, or use a larger terminal", count(hidden, "line"));
+            let more = format!(
+                "{} below: name one target, or use a larger terminal",
+                count(hidden, "line")
+            );
             lines.push(more.chars().take(columns.unwrap_or(usize::MAX)).collect());
         }
     }

@@ -18,7 +18,11 @@ pub(super) fn columns() -> Option<usize> {
 
 /// Breaks a line so that no part is wider than `columns`; every part but the first is indented.
 pub(super) fn wrap(line: &str, columns: usize, indent: usize) -> Vec<String> {
-    let indent = if columns.saturating_sub(indent) < LEAST { 0 } else { indent };
+    let indent = if columns.saturating_sub(indent) < LEAST {
+        0
+    } else {
+        indent
+    };
     let columns = columns.max(1);
     let (mut parts, mut rest, mut begin) = (Vec::new(), line, String::new());
     loop {
@@ -33,7 +37,9 @@ pub(super) fn wrap(line: &str, columns: usize, indent: usize) -> Vec<String> {
         let at = if fits {
             end
         } else {
-            head.rfind(' ').filter(|at| !head.get(..*at).unwrap_or_default().trim().is_empty()).unwrap_or(end)
+            head.rfind(' ')
+                .filter(|at| !head.get(..*at).unwrap_or_default().trim().is_empty())
+                .unwrap_or(end)
         };
         let (head, after) = rest.split_at(at);
         parts.push(begin + head.trim_end());
@@ -55,7 +61,10 @@ mod tests {
         for columns in 1..130 {
             for indent in [0, 8, 200] {
                 let parts = wrap(text, columns, indent);
-                assert!(parts.iter().all(|part| part.chars().count() <= columns), "{columns} {parts:?}");
+                assert!(
+                    parts.iter().all(|part| part.chars().count() <= columns),
+                    "{columns} {parts:?}"
+                );
                 let bare = |text: &str| text.chars().filter(|c| *c != ' ').collect::<String>();
                 assert_eq!(bare(&parts.concat()), bare(text), "{columns}");
             }

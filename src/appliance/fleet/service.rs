@@ -169,11 +169,16 @@ impl Hub {
         })
     }
 
-    /// Returns what stands for the secret that a target has now: another one after a new secret was issued. Tells nothing of it.
+    /// Returns what stands for the secret that was issued here for a target: another one after a new secret was issued, 0 without one.
+    /// Tells nothing of it.
     pub fn secret_mark(&self, target: &Uuid) -> u64 {
         let fleet = self.fleet();
-        let mac = fleet.targets.get(target).and_then(|state| state.credential.mac);
-        mac.and_then(|mac| mac.0.first_chunk().copied()).map_or(0, u64::from_be_bytes)
+        let credential = fleet.targets.get(target).map(|state| &state.credential);
+        let mac = credential
+            .filter(|credential| credential.issued_here)
+            .and_then(|credential| credential.mac);
+        mac.and_then(|mac| mac.0.first_chunk().copied())
+            .map_or(0, u64::from_be_bytes)
     }
 
     /// Says of somebody who was not let in as a target what that is called here, and why not, for the log.

@@ -73,7 +73,11 @@ pub(super) fn without_ages(text: &str) -> Cow<'_, str> {
 /// Returns the exit codes, healths and counts that a text names.
 pub(super) fn states(text: &str) -> Vec<&str> {
     let text = if text.len() > BYTES { "" } else { text };
-    let ends = |rest: &str| rest.bytes().take_while(|c| c.is_ascii_alphanumeric() || *c == b'-').count();
+    let ends = |rest: &str| {
+        rest.bytes()
+            .take_while(|c| c.is_ascii_alphanumeric() || *c == b'-')
+            .count()
+    };
     let mut found = Vec::new();
     for (at, _) in text.char_indices() {
         let Some(rest) = text.get(at..) else { continue };
@@ -98,7 +102,9 @@ fn age(rest: &str) -> Option<(usize, usize)> {
     let length = duration(rest.get(start..)?)?;
     let end = start + length;
     let after = rest.get(end..)?;
-    let ago = after.strip_prefix(" ago").is_some_and(|after| !begins_with_letter(after));
+    let ago = after
+        .strip_prefix(" ago")
+        .is_some_and(|after| !begins_with_letter(after));
     (ago || (start > 0 && !begins_with_letter(after))).then_some((start, end))
 }
 
@@ -153,11 +159,27 @@ mod tests {
                 "status=Exited (3) About a minute ago, exitCode=3",
                 "status=Exited (3) 2 weeks ago, exitCode=3",
             ][..],
-            &["Up 59 seconds (unhealthy)", "Up About a minute (unhealthy)", "Up 3 hours (unhealthy)"],
-            &["Up Less than a second", "Up 1 second", "Up About an hour", "Up 5 months"],
+            &[
+                "Up 59 seconds (unhealthy)",
+                "Up About a minute (unhealthy)",
+                "Up 3 hours (unhealthy)",
+            ],
+            &[
+                "Up Less than a second",
+                "Up 1 second",
+                "Up About an hour",
+                "Up 5 months",
+            ],
             &["Restarting (1) 3 seconds ago", "Restarting (1) 1 second ago"],
-            &["back-off, last seen 5m32s ago", "back-off, last seen 17s ago", "back-off, last seen 2d3h ago"],
-            &["a: Up 2 days, b: Exited (0) 4 hours ago", "a: Up 3 days, b: Exited (0) 28 hours ago"],
+            &[
+                "back-off, last seen 5m32s ago",
+                "back-off, last seen 17s ago",
+                "back-off, last seen 2d3h ago",
+            ],
+            &[
+                "a: Up 2 days, b: Exited (0) 4 hours ago",
+                "a: Up 3 days, b: Exited (0) 28 hours ago",
+            ],
         ] {
             let first = without_ages(same[0]);
             for text in same {

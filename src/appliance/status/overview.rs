@@ -155,7 +155,14 @@ pub(super) fn read(
         let mut deployments = Vec::with_capacity(target.deployments.len());
         for (deployment, source) in &target.deployments {
             let known = working_set.deployments.get(source);
-            deployments.push(view(connection, &working_set, *deployment, known, now, desired(deployment))?);
+            deployments.push(view(
+                connection,
+                &working_set,
+                *deployment,
+                known,
+                now,
+                desired(deployment),
+            )?);
         }
         targets.push(TargetStatus {
             target: *id,
@@ -194,7 +201,10 @@ fn view(
             Some(told) => of(told.revision),
         }
     });
-    let standing = Standing::of(status.is_some(), told, desired);
+    let (standing, wanted) = (
+        Standing::of(status.is_some(), told),
+        told.is_none_or(|told| is_wanted(&told, desired)),
+    );
     let latest = match status {
         None => None,
         Some(status) => Some(LatestStatus {
@@ -210,12 +220,13 @@ fn view(
     let runs = known.map_or(Running::Unknown(Doubt::NoStatus), |known| known.runs.running());
     let (dot, runs) = match standing {
         Standing::Reported => (Dot::of(status.map(|status| (status.kind, status.last)), now), runs),
-        Standing::NotAsked => (Dot::Waiting, runs),
         Standing::Silent => (Dot::Waiting, Running::Unknown(Doubt::Waiting)),
         Standing::Removing => (Dot::Undeploying, Running::Unknown(Doubt::Removing)),
         Standing::StillReported => (Dot::Undeploying, runs),
         Standing::Gone => (Dot::Undeployed, Running::Nothing),
     };
+    // Its agent has not asked since it shall run something else: what it says is about what it was told before.
+    let dot = if wanted { dot } else { Dot::Waiting };
     Ok(DeploymentStatus {
         deployment: id,
         dot,
@@ -234,8 +245,6 @@ fn view(
 enum Standing {
     /// They are about what it shall run.
     Reported,
-    /// The agent has not asked since it shall run something else: they are about what it was told before.
-    NotAsked,
     /// There is none since it was told.
     Silent,
     /// It was told that the deployment is gone, and has not asked again.
@@ -248,23 +257,33 @@ enum Standing {
 
 impl Standing {
     /// `heard` says whether there is a status since it was told.
-    fn of(heard: bool, told: Option<Advertised>, desired: Option<Uuid>) -> Self {
-        let Some(told) = told else { return Self::Reported };
-        match (told.gone, desired) {
-            (false, Some(desired)) if told.revision != Some(desired) => Self::NotAsked,
-            (true, Some(_)) => Self::NotAsked,
-            (true, None) if heard => Self::StillReported,
-            (true, None) if told.confirmed.is_some() => Self::Gone,
-            (true, None) => Self::Removing,
-            (false, _) if !heard => Self::Silent,
-            (false, _) => Self::Reported,
+    fn of(heard: bool, told: Option<Advertised>) -> Self {
+        match told {
+            None => Self::Reported,
+            Some(told) if told.gone && heard => Self::StillReported,
+            Some(told) if told.gone && told.confirmed.is_some() => Self::Gone,
+            Some(told) if told.gone => Self::Removing,
+            Some(_) if heard => Self::Reported,
+            Some(_) => Self::Silent,
         }
+    }
+}
+
+/// Whether an agent was told what is desired now, as far as that is known.
+fn is_wanted(told: &Advertised, desired: Option<Uuid>) -> bool {
+    match desired {
+        Some(desired) => !told.gone && told.revision == Some(desired),
+        None => true,
     }
 }
 
 /// The text of a status as it came last.
 fn last_words(connection: &Connection, working_set: &WorkingSet, number: u64) -> Result<String> {
-    let fresh = working_set.dirty.repeats.get(&number).and_then(|repeat| repeat.text.clone());
+    let fresh = working_set
+        .dirty
+        .repeats
+        .get(&number)
+        .and_then(|repeat| repeat.text.clone());
     let last = match fresh {
         Some(text) => Some(text),
         None => status::repeat_of(connection, number)?.and_then(|repeat| repeat.text),

@@ -216,7 +216,10 @@ impl Deployment {
 
     /// Takes in a report that got a number, or came back to the record with that number.
     pub(super) fn enter(&mut self, report: &Report<'_>, number: u64, before: Option<&Repeat>, first: Timestamp) {
-        if let Some(told) = self.advertised.filter(|told| self.reset < told.reset && number >= told.reset) {
+        if let Some(told) = self
+            .advertised
+            .filter(|told| self.reset < told.reset && number >= told.reset)
+        {
             self.runs = Runs::default();
             self.reset = told.reset;
         }

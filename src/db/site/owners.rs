@@ -561,7 +561,11 @@ fn not_its_own(scope: &Scope, foreign: &[(Uuid, Option<Owner>)]) -> Error {
         0 => String::new(),
         more => format!("; and {more} more that are not its own either"),
     };
-    let another = if foreign.len() == 1 { "another UUID" } else { "other UUIDs" };
+    let another = if foreign.len() == 1 {
+        "another UUID"
+    } else {
+        "other UUIDs"
+    };
     let (claim, free) = match free.as_slice() {
         [one] => ("that claim is wrong, let it", one.clone()),
         _ => ("those claims are wrong, let each", free.join(", ")),

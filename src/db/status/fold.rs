@@ -68,8 +68,8 @@ pub fn put_fold(transaction: &Transaction<'_>, next: u64) -> Result<()> {
 pub fn put_repeat(transaction: &Transaction<'_>, number: u64, repeat: &Repeat) -> Result<()> {
     transaction
         .prepare_cached(
-            "INSERT INTO repeats (number, count, last, entered, text) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET \
-             count = excluded.count, last = excluded.last, entered = excluded.entered, text = coalesce(excluded.text, text)",
+            "INSERT INTO repeats (number, count, last, entered, said) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET \
+             count = excluded.count, last = excluded.last, entered = excluded.entered, said = coalesce(excluded.said, said)",
         )
         .and_then(|mut statement| {
             statement.execute(params![number, repeat.count, repeat.last, repeat.entered, repeat.text])
@@ -85,7 +85,7 @@ pub fn put_repeat(transaction: &Transaction<'_>, number: u64, repeat: &Repeat) -
 /// Those of [`SqlResult::sql`](crate::db::SqlResult::sql).
 pub fn repeat_of(connection: &Connection, number: u64) -> Result<Option<Repeat>> {
     let mut statement = connection
-        .prepare_cached("SELECT count, last, entered, text FROM repeats WHERE number = ?")
+        .prepare_cached("SELECT count, last, entered, said FROM repeats WHERE number = ?")
         .sql("read the repeats")?;
     let mut rows = statement.query([number]).sql("read the repeats")?;
     match rows.next().sql("read the repeats")? {

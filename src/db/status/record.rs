@@ -313,7 +313,7 @@ pub fn since_fold(connection: &Connection, from: u64, mut each: impl FnMut(Recor
 pub fn tail(connection: &Connection, above: u64, limit: usize) -> Result<Vec<Listed>> {
     let mut statement = connection
         .prepare_cached(&format!(
-            "SELECT {COLUMNS}, s.id, s.target, s.owner, s.deployment, s.name, s.agent, s.since, p.count, p.last, p.entered, p.text \
+            "SELECT {COLUMNS}, s.id, s.target, s.owner, s.deployment, s.name, s.agent, s.since, p.count, p.last, p.entered, p.said \
              FROM (SELECT * FROM record WHERE number > ? ORDER BY number LIMIT ?) r \
              LEFT JOIN source s ON s.id = r.source LEFT JOIN repeats p USING (number) ORDER BY number"
         ))

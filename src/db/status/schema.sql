@@ -49,7 +49,7 @@ CREATE TABLE repeats (
   count   INTEGER NOT NULL,
   last    INTEGER NOT NULL,               -- received
   entered INTEGER NOT NULL,               -- how often the deployment came into this state
-  text    TEXT                            -- the last text as it came, where its ages differ from the record's
+  said    TEXT                            -- the last text as it came, where its ages differ from the record's
 ) STRICT;
 
 -- Repeats since the last fold: time, then for each record its number, its count so far, whether it was entered again, and the text

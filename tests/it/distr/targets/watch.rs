@@ -117,7 +117,12 @@ fn without_a_terminal_every_change_is_a_line() {
     instance.import(&made, false).unwrap();
     let mut child = command(&instance, &["watch"]).stdout(Stdio::piped()).spawn().unwrap();
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
-    assert!(lines.next().unwrap().ends_with("edge-0: not connected, agent -, advertised 3.1.0"));
+    assert!(
+        lines
+            .next()
+            .unwrap()
+            .ends_with("edge-0: not connected, agent -, advertised 3.1.0")
+    );
     assert!(lines.next().unwrap().contains("edge-0 web: no status, wanted"));
     report(
         &instance,
@@ -126,7 +131,12 @@ fn without_a_terminal_every_change_is_a_line() {
         Healthy,
         "status check results: 1 healthy",
     );
-    assert!(lines.next().unwrap().ends_with("edge-0: connected, agent 3.1.0, advertised 3.1.0"));
+    assert!(
+        lines
+            .next()
+            .unwrap()
+            .ends_with("edge-0: connected, agent 3.1.0, advertised 3.1.0")
+    );
     let line = lines.next().unwrap();
     assert!(
         line.contains("healthy, wanted") && line.ends_with("status check results: 1 healthy"),
