@@ -28,7 +28,7 @@ pub(super) fn of_site(state: &DesiredState, site: &SiteId) -> TargetSet {
             })
             .collect(),
         deployments: here
-            .flat_map(|target| target.deployments.iter().map(move |deployment| (target, deployment)))
+            .flat_map(|target| target.in_order().map(move |(_, deployment)| (target, deployment)))
             .map(|(target, deployment)| DeploymentRow {
                 id: deployment.id,
                 target: target.id,

@@ -47,7 +47,7 @@ pub(super) fn lines(state: &DesiredState) -> Vec<String> {
             target.id,
             agent.map(|agent| escape(&agent.name)).unwrap_or_default(),
         ));
-        for deployment in &target.deployments {
+        for (_, deployment) in target.in_order() {
             lines.push(format!(
                 "  runs       {} {}, deployment {}, revision {}",
                 deployment.application,

@@ -10,6 +10,8 @@ mod bundle_desired;
 mod bundle_sign;
 mod completion;
 #[cfg(feature = "site")]
+mod confirm;
+#[cfg(feature = "site")]
 mod damage_view;
 #[cfg(all(feature = "site", feature = "vendor"))]
 mod demo;
@@ -17,6 +19,8 @@ mod demo;
 mod demo_agent;
 #[cfg(all(feature = "site", feature = "vendor"))]
 mod demo_fixture;
+#[cfg(feature = "site")]
+mod deployment_state;
 mod head_view;
 #[cfg(feature = "site")]
 mod hidden;
@@ -39,6 +43,10 @@ mod state_folder;
 #[cfg(feature = "site")]
 mod target;
 #[cfg(feature = "site")]
+mod target_away;
+#[cfg(feature = "site")]
+mod target_find;
+#[cfg(feature = "site")]
 mod target_free;
 #[cfg(feature = "site")]
 mod target_list;
@@ -58,6 +66,8 @@ mod vendor;
 mod vendor_trust;
 #[cfg(feature = "vendor")]
 mod workspace_folder;
+#[cfg(feature = "site")]
+mod wrap;
 
 use std::panic::{self, AssertUnwindSafe};
 use std::process::ExitCode;

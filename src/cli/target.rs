@@ -8,13 +8,12 @@ use zeroize::Zeroizing;
 
 use super::site_view::ConfigArgs;
 use super::state_folder::StateArgs;
+use super::target_find::{chosen, find, report_target};
 use super::ui::escape;
-use super::{Ui, target_free, target_list, target_watch};
-use crate::appliance::fleet::{
-    Check, DeploymentView, Hub, MirrorFile, Removal, Runtime, SecretView, TargetChoice, TargetView,
-};
+use super::{Ui, target_away, target_free, target_list, target_watch};
+use crate::appliance::fleet::{Check, Hub, MirrorFile, Removal, Runtime, SecretView, TargetChoice, TargetView};
 use crate::appliance::live::Live;
-use crate::domain::{Class, Error, Result, Uuid, nearest};
+use crate::domain::{Class, Error, Result};
 use crate::stream::read_bounded;
 
 /// Bytes of standard input that may hold a secret.
@@ -85,13 +84,22 @@ pub(super) enum TargetCommand {
     Connect(ConnectArgs),
     /// Take an application away from a target, whatever releases say
     ///
-    /// Its agent removes the application with its volumes at the next look. This lasts until `airlock target deploy`.
-    #[command(after_help = "Example:\n  airlock target undeploy press-1 reports")]
+    /// Its agent removes the application at its next look: containers and images, and with compose its volumes and all data in them.
+    /// What goes is said first, and asked on a terminal. This lasts until `airlock target deploy`.
+    ///
+    /// Agents report no removal. `airlock target list` says "undeploying" until the agent has been told and asks again: then it is done
+    /// with it. Whether something went wrong stands in the agent's own log.
+    #[command(
+        after_help = "Examples:\n  airlock target undeploy press-1 reports\n  airlock target undeploy press-1 reports --yes   # in scripts: nobody is asked"
+    )]
     Undeploy {
         /// Name or UUID
         target: String,
         /// The application
         application: String,
+        /// Do not ask
+        #[arg(long)]
+        yes: bool,
         #[command(flatten)]
         place: Place,
     },
@@ -106,11 +114,18 @@ pub(super) enum TargetCommand {
     },
     /// Take a target away: its agent is refused from now on
     ///
-    /// Its tokens are dead for good; its secret counts again when it is back. What the agent deployed goes on running, and nobody looks after it. A target that was made here is gone for good; one of a
-    /// release comes back with `airlock target restore`.
+    /// Its tokens are dead for good; its secret counts again when it is back. What the agent deployed goes on running with its volumes, and
+    /// nobody looks after it: `airlock target undeploy` first lets the agent remove it. A target that was made here is gone for good; one
+    /// of a release comes back with `airlock target restore`. What happens is said first, and asked on a terminal.
+    #[command(
+        after_help = "Examples:\n  airlock target remove press-1\n  airlock target remove press-1 --yes   # in scripts: nobody is asked"
+    )]
     Remove {
         /// Name or UUID
         target: String,
+        /// Do not ask
+        #[arg(long)]
+        yes: bool,
         #[command(flatten)]
         place: Place,
     },
@@ -235,30 +250,15 @@ pub(super) fn run(command: &TargetCommand, ui: &mut Ui) -> Result<()> {
         TargetCommand::Undeploy {
             target,
             application,
+            yes,
             place,
-        } => undeploy(&place.hub()?, target, application, Removal::Remove, ui),
+        } => target_away::undeploy(&place.hub()?, target, application, *yes, ui),
         TargetCommand::Deploy {
             target,
             application,
             place,
-        } => undeploy(&place.hub()?, target, application, Removal::Restore, ui),
-        TargetCommand::Remove { target, place } => {
-            let hub = place.hub()?;
-            let orphan = hub.orphans().into_iter().find(|(_, name)| name == target);
-            let (id, name) = match orphan {
-                Some(orphan) => orphan,
-                None => find(&hub, target).map(|target| (target.id, target.name))?,
-            };
-            let changed = hub.remove_target(&id, Removal::Remove)?;
-            report_target(
-                &id,
-                &name,
-                changed,
-                "removed",
-                "is gone: its agent is refused from now on",
-                ui,
-            )
-        }
+        } => target_away::deploy(&place.hub()?, target, application, ui),
+        TargetCommand::Remove { target, yes, place } => target_away::remove(&place.hub()?, target, *yes, ui),
         TargetCommand::Restore { target, place } => {
             let hub = place.hub()?;
             let removed = hub.find_removed(target);
@@ -361,104 +361,5 @@ fn here_document(file: &MirrorFile) -> String {
     format!(
         "mkdir -p '{folder}'\ncat > '{}' <<'AIRLOCK_FILE'\n{}AIRLOCK_FILE\n",
         file.path, file.content
-    )
-}
-
-fn undeploy(hub: &Hub, target: &str, application: &str, removal: Removal, ui: &mut Ui) -> Result<()> {
-    let target = find(hub, target)?;
-    let deployment = deployment(&target, application)?;
-    let changed = hub.undeploy(&target.id, deployment, removal)?;
-    let (word, human) = match (removal, changed) {
-        (_, false) => ("already", "nothing to do: it is so already".to_owned()),
-        (Removal::Remove, true) => (
-            "undeployed",
-            format!(
-                "{application} goes from target {} at its agent's next look",
-                escape(&target.name)
-            ),
-        ),
-        (Removal::Restore, true) => (
-            "deployed",
-            format!("{application} comes back to target {}", escape(&target.name)),
-        ),
-    };
-    ui.result(
-        &json!({"result": word, "target": target.id, "deployment": deployment.id}),
-        human,
-    )
-}
-
-fn deployment<'a>(target: &'a TargetView, application: &str) -> Result<&'a DeploymentView> {
-    let mut found = target
-        .deployments
-        .iter()
-        .filter(|deployment| deployment.application == application || deployment.id.to_string() == application);
-    match (found.next(), found.next()) {
-        (Some(deployment), None) => Ok(deployment),
-        (Some(_), Some(_)) => Err(Error::new(
-            Class::Usage,
-            "application",
-            format!("target {:?} has {application} more than once", target.name),
-        )
-        .remedy("name the deployment by its UUID: `airlock target list --format json`")),
-        (None, _) => {
-            let known: Vec<&str> = target
-                .deployments
-                .iter()
-                .map(|deployment| deployment.application.as_str())
-                .collect();
-            let error = Error::new(
-                Class::Usage,
-                "application",
-                format!("target {:?} has no application {application:?}", target.name),
-            )
-            .expected(format!("one of: {}", known.join(", ")));
-            Err(match nearest(application, known.iter().copied()) {
-                Some(meant) => error.remedy(format!("did you mean {meant:?}?")),
-                None => error,
-            })
-        }
-    }
-}
-
-/// Finds a target by name or UUID.
-pub(super) fn find(hub: &Hub, text: &str) -> Result<TargetView> {
-    chosen(hub.find(text), text)
-}
-
-fn chosen(choice: TargetChoice, text: &str) -> Result<TargetView> {
-    match choice {
-        TargetChoice::One(target) => Ok(*target),
-        TargetChoice::Several(targets) => {
-            let ids: Vec<String> = targets
-                .iter()
-                .map(|target| format!("{} ({})", target.id, target.scope))
-                .collect();
-            Err(Error::new(
-                Class::Usage,
-                "target",
-                format!("{} targets are called {text:?}", targets.len()),
-            )
-            .expected(format!("one of their UUIDs: {}", ids.join(", "))))
-        }
-        TargetChoice::None(names) => {
-            let error = Error::new(Class::Usage, "target", format!("there is no target {text:?}"));
-            Err(match nearest(text, names.iter().map(String::as_str)) {
-                Some(meant) => error.remedy(format!("did you mean {meant:?}?")),
-                None => error.remedy("look at `airlock target list`"),
-            })
-        }
-    }
-}
-
-fn report_target(id: &Uuid, name: &str, changed: bool, word: &str, human: &str, ui: &mut Ui) -> Result<()> {
-    let (word, human) = if changed {
-        (word, human)
-    } else {
-        ("already", "is so already")
-    };
-    ui.result(
-        &json!({"result": word, "target": id, "name": name}),
-        format!("target {} {human}", escape(name)),
     )
 }

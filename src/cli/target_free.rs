@@ -1,10 +1,9 @@
 //! `airlock target free`: lets a UUID go that the wrong product claimed.
 
-use std::io::{self, IsTerminal as _};
-
 use serde_json::json;
 
 use super::Ui;
+use super::confirm::confirm;
 use super::ui::escape;
 use crate::appliance::fleet::{ClaimView, Hub};
 use crate::domain::{Class, Error, Result, Uuid};
@@ -25,13 +24,15 @@ pub(super) fn run(hub: &Hub, text: &str, yes: bool, ui: &mut Ui) -> Result<()> {
     for line in consequences(&id, &claim) {
         ui.say(line);
     }
-    if !yes {
-        confirm(ui)?;
-    }
+    confirm(ui, yes, &format!("airlock target free {id}"))?;
     hub.free(&id)?;
+    let back = match claim.target {
+        Some(_) => format!("; until then `airlock target restore {id}` takes that back"),
+        None => String::new(),
+    };
     ui.result(
         &json!({"result": "freed", "id": id, "domain": owner.domain, "product": owner.product}),
-        format!("{id} is nobody's now: import the release that shall have it"),
+        format!("{id} is nobody's now: import the release that shall have it{back}"),
     )
 }
 
@@ -55,22 +56,4 @@ fn consequences(id: &Uuid, claim: &ClaimView) -> Vec<String> {
     }
     lines.push("earlier releases that state it cannot be made live again".to_owned());
     lines
-}
-
-fn confirm(ui: &mut Ui) -> Result<()> {
-    if !io::stdin().is_terminal() {
-        return Err(Error::new(Class::Usage, "confirm", "nobody is there to be asked")
-            .expected("a terminal")
-            .remedy("say --yes when all of this is meant"));
-    }
-    ui.say("type yes to go on");
-    let mut answer = String::new();
-    io::stdin().read_line(&mut answer).map_err(|error| {
-        Error::new(Class::Io, "terminal", format!("cannot read from the terminal: {error}")).with_source(error)
-    })?;
-    if answer.trim() == "yes" {
-        Ok(())
-    } else {
-        Err(Error::new(Class::Usage, "confirm", "the answer was not yes").expected("yes; nothing was changed"))
-    }
 }

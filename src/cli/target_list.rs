@@ -1,13 +1,29 @@
-//! The list of targets, as a table or as JSON.
+//! The list of targets, as a table or as JSON: what each shall run, how it is, and what was taken away here.
 
 use serde_json::json;
 
-use super::Ui;
+use super::confirm::quoted;
 use super::damage_view::DamageView;
+use super::deployment_state::DeploymentState;
 use super::target_state::{self, TargetState};
 use super::ui::escape;
-use crate::appliance::fleet::{Hub, SecretView};
+use super::{Ui, wrap};
+use crate::appliance::fleet::{Hub, RemovedTarget, SecretView, TargetView};
 use crate::domain::{Result, Timestamp};
+
+/// Columns of the table.
+const COLUMNS: [&str; 10] = [
+    "TARGET",
+    "KIND",
+    "PRODUCT",
+    "RELEASE",
+    "AGENT",
+    "ADVERTISED",
+    "SECRET",
+    "STATE",
+    "SEEN",
+    "SHALL RUN",
+];
 
 /// Prints targets to stdout. That their status cannot be read hides nothing else of them.
 pub(super) fn print(hub: &Hub, ui: &mut Ui) -> Result<()> {
@@ -15,113 +31,144 @@ pub(super) fn print(hub: &Hub, ui: &mut Ui) -> Result<()> {
         Ok((now, targets)) => (now, targets),
         Err(error) => {
             ui.warn(format_args!("what agents report cannot be read: {error}"));
-            let alone = |view| TargetState {
-                view,
-                status: None,
-                deployments: Vec::new(),
-            };
-            (
-                hub.live().appliance().clock.now(),
-                hub.targets().into_iter().map(alone).collect(),
-            )
+            let targets = hub.targets().into_iter().map(TargetState::without_status);
+            (hub.live().appliance().clock.now(), targets.collect())
         }
     };
-    let human = if targets.is_empty() {
+    let removed = hub.removed()?;
+    let human = if targets.is_empty() && removed.is_empty() {
         "no live release has targets for this site".to_owned()
     } else {
-        table(now, &targets)
+        table(now, &targets, &removed)
     };
     let damage = DamageView::read(hub.live().appliance())?;
     ui.result(
-        &json!({"targets": targets.iter().map(to_json).collect::<Vec<_>>(), "damage": damage.to_json()}),
+        &json!({
+            "targets": targets.iter().map(to_json).collect::<Vec<_>>(),
+            "removed": removed.iter().map(removed_json).collect::<Vec<_>>(),
+            "damage": damage.to_json(),
+        }),
         human + &damage.lines(),
     )
 }
 
-fn table(now: Timestamp, targets: &[TargetState]) -> String {
-    let mut rows = vec![
-        [
-            "TARGET",
-            "KIND",
-            "PRODUCT",
-            "RELEASE",
-            "AGENT",
-            "SECRET",
-            "STATE",
-            "SEEN",
-            "SHALL RUN",
-        ]
-        .map(ToOwned::to_owned),
-    ];
+fn table(now: Timestamp, targets: &[TargetState], removed: &[RemovedTarget]) -> String {
+    let mut rows = vec![COLUMNS.map(ToOwned::to_owned)];
     for state in targets {
         let target = &state.view;
-        let mut runs: Vec<String> = target
-            .deployments
-            .iter()
-            .map(|deployment| {
-                let gone = if deployment.removed { " (undeployed here)" } else { "" };
-                format!("{} {}{gone}", deployment.application, escape(&deployment.version))
-            })
-            .collect();
+        let mut runs: Vec<String> = if state.deployments.is_empty() {
+            target
+                .deployments
+                .iter()
+                .map(|deployment| {
+                    let gone = if deployment.removed { " (taken away here)" } else { "" };
+                    format!("{} {}{gone}", deployment.application, escape(&deployment.version))
+                })
+                .collect()
+        } else {
+            state.deployments.iter().map(DeploymentState::wanted).collect()
+        };
         runs.extend(target.fault.as_ref().map(|fault| format!("unknown: {}", escape(fault))));
         if target.template.is_some() {
             runs.push("(made here)".to_owned());
         }
-        rows.push([
-            escape(&target.name),
-            target.kind.to_owned(),
-            target.scope.to_string(),
-            format!("{} ({})", target.counter, escape(&target.release_version)),
-            target.agent.clone().unwrap_or_else(|| "-".to_owned()),
-            secret(target.secret).0.to_owned(),
-            state.word().to_owned(),
-            state.seen(now),
-            runs.join(", "),
-        ]);
+        let agent = state.agent().map_or_else(|| "-".to_owned(), escape);
+        rows.push(row(target, [agent, state.phrase(), state.seen(now), runs.join(", ")]));
     }
-    let width = |column: usize| {
-        let cells = rows.iter().filter_map(|row| row.get(column));
-        cells.map(|cell| cell.chars().count()).max().unwrap_or(0)
-    };
-    let widths: Vec<usize> = (0..9).map(width).collect();
+    for one in removed {
+        let state = if one.freed { "let go here" } else { "removed here" };
+        let dash = || "-".to_owned();
+        rows.push(row(&one.target, [dash(), state.to_owned(), dash(), way_back(one)]));
+    }
+    let last = COLUMNS.len() - 1;
+    let widths: Vec<usize> = (0..last)
+        .map(|column| {
+            let cells = rows.iter().filter_map(|row| row.get(column));
+            cells.map(|cell| cell.chars().count()).max().unwrap_or(0)
+        })
+        .collect();
+    let before: usize = widths.iter().map(|width| width + 2).sum();
+    let columns = wrap::columns();
     let lines: Vec<String> = rows
         .iter()
-        .map(|row| {
-            let cells: Vec<String> = row
-                .iter()
-                .zip(&widths)
-                .map(|(cell, width)| format!("{cell:width$}"))
-                .collect();
-            cells.join("  ").trim_end().to_owned()
+        .flat_map(|row| {
+            let cells = row.iter().enumerate().map(|(column, cell)| {
+                let width = widths.get(column).copied().unwrap_or(0);
+                format!("{cell:width$}")
+            });
+            let line = cells.collect::<Vec<_>>().join("  ").trim_end().to_owned();
+            match columns {
+                None => vec![line],
+                // Where the table itself is wider than the terminal, what follows is indented a little.
+                Some(columns) => wrap::wrap(&line, columns, if before + 24 <= columns { before } else { 4 }),
+            }
         })
         .collect();
     lines.join("\n")
 }
 
+fn row(target: &TargetView, [agent, state, seen, runs]: [String; 4]) -> [String; 10] {
+    [
+        escape(&target.name),
+        target.kind.to_owned(),
+        target.scope.to_string(),
+        format!("{} ({})", target.counter, escape(&target.release_version)),
+        agent,
+        target.agent.as_deref().map_or_else(|| "-".to_owned(), escape),
+        secret(target.secret).0.to_owned(),
+        state,
+        seen,
+        runs,
+    ]
+}
+
+/// How a target that was taken away comes back.
+fn way_back(one: &RemovedTarget) -> String {
+    let command = restore_command(one);
+    if one.freed {
+        format!(
+            "nothing: it is nobody's, and the next release that states it has it; `{command}` gives it back until then"
+        )
+    } else {
+        format!("nothing: `{command}` brings it back")
+    }
+}
+
+fn restore_command(one: &RemovedTarget) -> String {
+    format!("airlock target restore {}", quoted(&escape(&one.target.name)))
+}
+
+fn removed_json(one: &RemovedTarget) -> serde_json::Value {
+    let target = &one.target;
+    json!({
+        "id": target.id, "name": target.name, "kind": target.kind, "product": target.scope.product,
+        "channel": target.scope.channel, "domain": target.scope.domain, "state": if one.freed { "freed" } else { "removed" },
+        "restore": format!("airlock target restore {}", target.id),
+    })
+}
+
 fn to_json(state: &TargetState) -> serde_json::Value {
     let target = &state.view;
     let (word, at) = secret(target.secret);
-    let deployments: Vec<_> = target
-        .deployments
-        .iter()
-        .map(|deployment| {
-            let known = state.deployments.iter().find(|known| known.view.id == deployment.id);
-            json!({
-                "id": deployment.id, "application": deployment.application, "version": deployment.version,
-                "revision": deployment.revision, "undeployed_here": deployment.removed,
-                "state": known.map(|known| known.dot.as_str()), "runs": known.map(|known| &known.runs_text),
-                "runs_revision": known.and_then(|known| known.runs),
-            })
-        })
-        .collect();
-    json!({
-        "id": target.id, "name": target.name, "kind": target.kind, "product": target.scope.product,
+    let mut value = json!({
+        "kind": target.kind, "product": target.scope.product,
         "channel": target.scope.channel, "domain": target.scope.domain, "epoch": target.counter.epoch,
         "sequence": target.counter.sequence, "release": target.release_version, "agent": target.agent,
-        "like": target.template, "secret": word, "secret_at": at, "deployments": deployments, "fault": target.fault,
-        "state": state.word(), "connected": state.status.is_some(), "agent_reported": state.agent(),
-        "last_contact": state.status.as_ref().map(|status| status.last_contact),
-    })
+        "like": target.template, "secret": word, "secret_at": at, "fault": target.fault,
+    });
+    if let (Some(members), serde_json::Value::Object(reported)) = (value.as_object_mut(), state.to_json()) {
+        members.extend(reported);
+        if state.deployments.is_empty() {
+            let known = target.deployments.iter().map(|deployment| {
+                json!({
+                    "id": deployment.id, "application": deployment.application, "version": deployment.version,
+                    "revision": deployment.revision, "engine": deployment.engine, "undeployed_here": deployment.removed,
+                })
+            });
+            members.insert("deployments".into(), known.collect());
+        }
+    }
+    value
 }
 
 /// Returns the stable word, and since when.

@@ -6,33 +6,23 @@ use std::collections::BTreeMap;
 
 use serde_json::json;
 
+use super::deployment_state::{DeploymentState, Taken};
 use super::ui::escape;
 use crate::appliance::fleet::{DeploymentView, Hub, TargetView};
-use crate::appliance::status::{DeploymentStatus, Dot, LatestStatus, Running, TargetStatus, overview};
+use crate::appliance::status::{DeploymentStatus, TargetStatus, overview, owner_mark};
 use crate::domain::{Result, Timestamp, Uuid};
 
-/// Characters of a message that a line has room for.
-const MESSAGE: usize = 120;
+/// How long something that a release has no more is listed after its agent was done with it.
+const FORMER_SECONDS: i64 = 86_400;
 
 /// A target and its deployments.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct TargetState {
     pub(super) view: TargetView,
-    /// None when its agent never came.
+    /// None when its agent never came; what a former owner's agent said is not its own.
     pub(super) status: Option<TargetStatus>,
+    /// In the order of the release; then what the release has no more.
     pub(super) deployments: Vec<DeploymentState>,
-}
-
-/// A deployment.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct DeploymentState {
-    pub(super) view: DeploymentView,
-    pub(super) dot: Dot,
-    pub(super) latest: Option<LatestStatus>,
-    /// The revision that really runs, where it is known.
-    pub(super) runs: Option<Uuid>,
-    /// The same for people; else why it is not known.
-    pub(super) runs_text: String,
 }
 
 /// Reads every target of an appliance.
@@ -47,6 +37,7 @@ pub(super) fn read(hub: &Hub) -> Result<(Timestamp, Vec<TargetState>)> {
     let desired: BTreeMap<Uuid, Uuid> = views
         .iter()
         .flat_map(|target| &target.deployments)
+        .filter(|deployment| !deployment.removed)
         .map(|deployment| (deployment.id, deployment.revision))
         .collect();
     let statuses = overview(appliance, now, &|deployment| desired.get(deployment).copied())?;
@@ -55,13 +46,20 @@ pub(super) fn read(hub: &Hub) -> Result<(Timestamp, Vec<TargetState>)> {
     let mut targets = Vec::with_capacity(views.len());
     for view in views {
         let status = statuses.remove(&view.id);
+        let status = status.filter(|status| status.owner == owner_mark(&view.scope));
+        let known = status.as_ref().map_or(&[][..], |status| &status.deployments);
         let mut deployments = Vec::with_capacity(view.deployments.len());
         for deployment in &view.deployments {
-            let known = status
-                .iter()
-                .flat_map(|status| &status.deployments)
-                .find(|status| status.deployment == deployment.id);
-            deployments.push(deployment_state(hub, &view, deployment, known)?);
+            let known = known.iter().find(|status| status.deployment == deployment.id);
+            let taken = deployment.removed.then_some(Taken::Here);
+            deployments.push(DeploymentState::new(hub, &view, deployment.clone(), known, taken)?);
+        }
+        // Of a target that nothing can be said of now, it is not known what is no more.
+        for status in known.iter().filter(|_| view.fault.is_none()) {
+            let listed = view.deployments.iter().any(|listed| listed.id == status.deployment);
+            if !listed && let Some(former) = former(hub, &view, status, now)? {
+                deployments.push(former);
+            }
         }
         targets.push(TargetState {
             view,
@@ -72,50 +70,58 @@ pub(super) fn read(hub: &Hub) -> Result<(Timestamp, Vec<TargetState>)> {
     Ok((now, targets))
 }
 
-fn deployment_state(
-    hub: &Hub,
-    target: &TargetView,
-    view: &DeploymentView,
-    known: Option<&DeploymentStatus>,
-) -> Result<DeploymentState> {
-    let (runs, runs_text) = match known.map(|known| known.runs) {
-        None => (None, "nothing was reported yet".to_owned()),
-        Some(Running::Unknown(doubt)) => (None, doubt.as_str().to_owned()),
-        Some(Running::Revision(revision)) if revision == view.revision => (Some(revision), escape(&view.version)),
-        Some(Running::Revision(revision)) => {
-            let text = match hub.known_revision(&target.id, &revision)? {
-                Some(known) => format!(
-                    "{} of release {} ({})",
-                    escape(&known.version),
-                    known.counter,
-                    escape(&known.release_version)
-                ),
-                None => format!("revision {revision}, which no release here had"),
-            };
-            (Some(revision), text)
-        }
+/// What the release of a target has no more, until its agent is done with it, and a day longer.
+fn former(hub: &Hub, view: &TargetView, status: &DeploymentStatus, now: Timestamp) -> Result<Option<DeploymentState>> {
+    let Some(told) = status.told else { return Ok(None) };
+    let done = |at: Timestamp| now.unix().saturating_sub(at.unix()) > FORMER_SECONDS;
+    let revision = told.revision.or(told.former);
+    let Some(revision) = revision.filter(|_| !told.confirmed.is_some_and(done)) else {
+        return Ok(None);
     };
-    Ok(DeploymentState {
-        view: view.clone(),
-        dot: known.map_or(Dot::NoStatus, |known| known.dot),
-        latest: known.and_then(|known| known.latest.clone()),
-        runs,
-        runs_text,
-    })
+    let Some(known) = hub.known_revision(&view.id, &revision)? else {
+        return Ok(None);
+    };
+    let deployment = DeploymentView {
+        id: status.deployment,
+        application: known.application,
+        version: known.version,
+        revision,
+        removed: false,
+        engine: if view.kind == "kubernetes" { "helm" } else { "docker" },
+    };
+    DeploymentState::new(hub, view, deployment, Some(status), Some(Taken::Release)).map(Some)
 }
 
 impl TargetState {
-    /// One word for all of it: the worst of its deployments.
-    pub(super) fn word(&self) -> &'static str {
-        if self.status.is_none() {
-            return "not connected";
+    /// Of what the hub knows alone, where the status cannot be read.
+    pub(super) fn without_status(view: TargetView) -> Self {
+        Self {
+            view,
+            status: None,
+            deployments: Vec::new(),
         }
-        self.deployments
-            .iter()
-            .map(|deployment| deployment.dot)
-            // An error says more than that another deployment said nothing.
-            .min_by_key(|dot| (*dot != Dot::Error, *dot))
-            .map_or("connected", Dot::as_str)
+    }
+
+    /// The worst of its deployments.
+    fn worst(&self) -> Option<&DeploymentState> {
+        self.deployments.iter().min_by_key(|deployment| deployment.rank())
+    }
+
+    /// One stable word for all of it.
+    pub(super) fn word(&self) -> &'static str {
+        match (&self.status, self.worst()) {
+            (None, _) => "not connected",
+            (Some(_), None) => "connected",
+            (Some(_), Some(worst)) => worst.word(),
+        }
+    }
+
+    /// The same for people.
+    pub(super) fn phrase(&self) -> String {
+        match (&self.status, self.worst()) {
+            (Some(_), Some(worst)) => worst.phrase(),
+            _ => self.word().to_owned(),
+        }
     }
 
     /// Time since the last contact, for people.
@@ -130,53 +136,21 @@ impl TargetState {
         self.status.as_ref().and_then(|status| status.agent.as_deref())
     }
 
+    /// The version that the agent states, and the one that it is told to run.
+    pub(super) fn agents(&self) -> String {
+        let reported = self.agent().map_or_else(|| "-".to_owned(), escape);
+        let advertised = self.view.agent.as_deref().map_or_else(|| "-".to_owned(), escape);
+        format!("agent {reported}, advertised {advertised}")
+    }
+
     /// The members that say what its agent reports.
     pub(super) fn to_json(&self) -> serde_json::Value {
-        let deployments: Vec<_> = self
-            .deployments
-            .iter()
-            .map(|deployment| {
-                let latest = deployment.latest.as_ref().map(|latest| {
-                    json!({
-                        "number": latest.number, "revision": latest.revision, "type": latest.kind, "message": latest.message,
-                        "first": latest.first, "last": latest.last, "count": latest.count,
-                    })
-                });
-                json!({
-                    "id": deployment.view.id, "application": deployment.view.application, "version": deployment.view.version,
-                    "revision": deployment.view.revision, "state": deployment.dot.as_str(), "latest": latest,
-                    "runs_revision": deployment.runs, "runs": deployment.runs_text,
-                })
-            })
-            .collect();
+        let deployments: Vec<_> = self.deployments.iter().map(DeploymentState::to_json).collect();
         json!({
-            "id": self.view.id, "name": self.view.name, "state": self.word(), "connected": self.status.is_some(),
-            "agent_reported": self.agent(), "last_contact": self.status.as_ref().map(|status| status.last_contact),
-            "deployments": deployments,
+            "id": self.view.id, "name": self.view.name, "state": self.word(), "state_text": self.phrase(),
+            "connected": self.status.is_some(), "agent_reported": self.agent(), "agent_advertised": self.view.agent,
+            "last_contact": self.status.as_ref().map(|status| status.last_contact), "deployments": deployments,
         })
-    }
-}
-
-impl DeploymentState {
-    /// What the agent says, on one line.
-    pub(super) fn message(&self) -> String {
-        let Some(latest) = &self.latest else {
-            return String::new();
-        };
-        let line = escape(latest.message.trim_end());
-        if line.chars().count() <= MESSAGE {
-            line
-        } else {
-            line.chars().take(MESSAGE).chain(['…']).collect()
-        }
-    }
-
-    /// What really runs, on one line.
-    pub(super) fn running(&self) -> String {
-        match self.runs {
-            Some(_) => format!("runs {}", self.runs_text),
-            None => format!("runs ? ({})", self.runs_text),
-        }
     }
 }
 

@@ -9,15 +9,33 @@ use std::time::Duration;
 
 use serde_json::json;
 
+use super::deployment_state::DeploymentState;
 use super::target_state::{self, TargetState};
 use super::ui::{Format, escape};
+use super::wrap::{self, wrap};
 use crate::appliance::fleet::{Hub, TargetView};
 use crate::domain::{Class, Error, Result, Timestamp, counted, shown, shown_lines};
 
 /// Pause between two pictures.
 const PAUSE: Duration = Duration::from_secs(2);
-/// Size of a terminal that does not say.
-const SIZE: (usize, usize) = (100, 40);
+/// Rows of a terminal that does not say.
+const ROWS: usize = 40;
+/// States of targets, in the order in which they are counted.
+const WORDS: [&str; 13] = [
+    "healthy",
+    "running",
+    "progressing",
+    "waiting",
+    "other-revision",
+    "unknown-revision",
+    "undeploying",
+    "undeployed",
+    "stale",
+    "error",
+    "no status",
+    "connected",
+    "not connected",
+];
 
 /// Watches until it is interrupted, or looks once.
 pub(super) fn run(hub: &Hub, only: Option<&TargetView>, once: bool, format: Format) -> Result<()> {
@@ -35,12 +53,12 @@ pub(super) fn run(hub: &Hub, only: Option<&TargetView>, once: bool, format: Form
                 shown_lines(&json!({"time": now, "targets": targets}).to_string())
             )
         } else if terminal {
-            let (text, lines) = picture(now, &targets, size());
+            let (text, lines) = picture(now, &targets, wrap::columns(), Some(rows()));
             let text = format!("{}{text}", back(drawn));
             drawn = lines;
             text
         } else if once {
-            picture(now, &targets, (usize::MAX, usize::MAX)).0
+            picture(now, &targets, wrap::columns(), None).0
         } else {
             changes(now, &targets, &mut before)
         };
@@ -69,74 +87,84 @@ fn back(lines: usize) -> String {
     }
 }
 
-/// One picture, and how many lines it has. Lines are cut, so that none takes two rows of the terminal.
-fn picture(now: Timestamp, targets: &[TargetState], (columns, rows): (usize, usize)) -> (String, usize) {
+/// One picture, and how many lines it has. Lines that are wider than the terminal go on in the next one; where there is no terminal, each
+/// stays whole.
+fn picture(now: Timestamp, targets: &[TargetState], columns: Option<usize>, rows: Option<usize>) -> (String, usize) {
     let mut lines = Vec::new();
-    let count = |word: &str| targets.iter().filter(|target| target.word() == word).count();
-    let words = [
-        "healthy",
-        "running",
-        "progressing",
-        "stale",
-        "error",
-        "no status",
-        "connected",
-        "not connected",
-    ];
-    let counts: Vec<String> = words
+    let mut say = |indent: usize, line: String| match columns {
+        Some(columns) => lines.extend(wrap(&line, columns, indent)),
+        None => lines.push(line),
+    };
+    let of = |word: &str| targets.iter().filter(|target| target.word() == word).count();
+    let counts: Vec<String> = WORDS
         .iter()
-        .filter(|word| count(word) > 0)
-        .map(|word| format!("{} {word}", count(word)))
+        .filter(|word| of(word) > 0)
+        .map(|word| format!("{} {word}", of(word)))
         .collect();
-    lines.push(format!(
-        "{now}  {}: {}",
-        counted(targets.len(), "target"),
-        counts.join(", ")
-    ));
+    say(
+        4,
+        format!("{now}  {}: {}", counted(targets.len(), "target"), counts.join(", ")),
+    );
     for target in targets {
-        let agent = target.agent().map_or_else(|| "-".to_owned(), escape);
-        lines.push(format!(
-            "{:<24} {:<13} agent {agent}, {}",
-            escape(&target.view.name),
-            target.word(),
-            target.seen(now)
-        ));
+        say(
+            4,
+            format!(
+                "{:<24} {:<13} {}, {}",
+                escape(&target.view.name),
+                target.phrase(),
+                target.agents(),
+                target.seen(now)
+            ),
+        );
         if let Some(fault) = &target.view.fault {
-            lines.push(format!("    {}", escape(fault)));
+            say(8, format!("    {}", escape(fault)));
         }
         for deployment in &target.deployments {
-            lines.push(format!(
-                "    {:<20} {:<11} wanted {}, {}",
-                deployment.view.application,
-                deployment.dot.as_str(),
-                escape(&deployment.view.version),
-                deployment.running(),
-            ));
+            say(
+                8,
+                format!(
+                    "    {:<20} {:<11} {}, {}",
+                    deployment.view.application,
+                    deployment.phrase(),
+                    shall(deployment),
+                    deployment.running(),
+                ),
+            );
             let message = deployment.message();
             if let Some(latest) = deployment.latest.as_ref().filter(|_| !message.is_empty()) {
-                lines.push(format!(
-                    "        {} ({}, last {})",
-                    message,
-                    counted(latest.count, "time"),
-                    target_state::ago(now, latest.last)
-                ));
+                say(
+                    8,
+                    format!(
+                        "        {message} ({}, last {})",
+                        counted(latest.count, "time"),
+                        target_state::ago(now, latest.last)
+                    ),
+                );
             }
         }
     }
-    let room = rows.saturating_sub(1).max(2);
-    if lines.len() > room {
-        let hidden = lines.len().saturating_sub(room.saturating_sub(1));
-        lines.truncate(room.saturating_sub(1));
-        lines.push(format!(
-            "… {hidden} more lines: name one target, or use a larger terminal"
-        ));
+    if let Some(rows) = rows {
+        let room = rows.saturating_sub(1).max(2);
+        if lines.len() > room {
+            let hidden = lines.len().saturating_sub(room.saturating_sub(1));
+            lines.truncate(room.saturating_sub(1));
+            let more = format!(
+                "{} below: name one target, or use a larger terminal",
+                counted(hidden, "line")
+            );
+            lines.push(more.chars().take(columns.unwrap_or(usize::MAX)).collect());
+        }
     }
-    let mut text = String::new();
-    for line in &lines {
-        text.extend(shown(line).chars().take(columns));
-        text.push('\n');
-    }
+    let text = lines.iter().fold(String::new(), |text, line| text + &shown(line) + "\n");
     (text, lines.len())
+}
+
+/// What a deployment shall be.
+fn shall(deployment: &DeploymentState) -> String {
+    match deployment.mark() {
+        None => format!("wanted {}", escape(&deployment.view.version)),
+        Some(mark) => format!("{} ({mark})", escape(&deployment.view.version)),
+    }
 }
 
 /// A line for every target or deployment that is not as it was.
@@ -151,20 +179,19 @@ fn changes(now: Timestamp, targets: &[TargetState], before: &mut BTreeMap<String
     };
     for target in targets {
         let name = escape(&target.view.name);
-        let agent = target.agent().map_or_else(|| "-".to_owned(), escape);
         let connected = if target.status.is_some() {
             "connected"
         } else {
             "not connected"
         };
-        say(name.clone(), format!("{connected}, agent {agent}"));
+        say(name.clone(), format!("{connected}, {}", target.agents()));
         for deployment in &target.deployments {
             say(
                 format!("{name} {}", deployment.view.application),
                 format!(
-                    "{}, wanted {}, {}: {}",
-                    deployment.dot.as_str(),
-                    escape(&deployment.view.version),
+                    "{}, {}, {}: {}",
+                    deployment.phrase(),
+                    shall(deployment),
                     deployment.running(),
                     deployment.message()
                 ),
@@ -174,9 +201,9 @@ fn changes(now: Timestamp, targets: &[TargetState], before: &mut BTreeMap<String
     text
 }
 
-fn size() -> (usize, usize) {
+fn rows() -> usize {
     match rustix::termios::tcgetwinsize(io::stdout()) {
-        Ok(size) if size.ws_col > 0 && size.ws_row > 0 => (usize::from(size.ws_col), usize::from(size.ws_row)),
-        _ => SIZE,
+        Ok(size) if size.ws_row > 0 => usize::from(size.ws_row),
+        _ => ROWS,
     }
 }

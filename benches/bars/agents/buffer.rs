@@ -8,7 +8,7 @@ use airlock::appliance::Appliance;
 use airlock::appliance::status::{Batch, Quota, StatusBuffer, What};
 use airlock::db::site::appliance;
 use airlock::db::{Db, Schema};
-use airlock::domain::{SiteId, StatusKind, SystemClock, Timestamp, Uuid};
+use airlock::domain::{Hash, SiteId, StatusKind, SystemClock, Timestamp, Uuid};
 use airlock::store::Store;
 
 use super::load::{INTERVAL, Taken, sync_times};
@@ -106,6 +106,7 @@ async fn agent(
 ) -> (Vec<f64>, usize) {
     let batch = Batch {
         target: Uuid::derived("bench", &["target", &n.to_string()]),
+        owner: Hash([0; 32]),
         target_name: format!("target-{n}"),
         agent: Some("3.1.0".into()),
         what: What::Status {
@@ -119,7 +120,7 @@ async fn agent(
     let mut due = first;
     while due < end {
         tokio::time::sleep_until(due).await;
-        buffer.contact(batch.target, &batch.target_name, batch.agent.as_deref());
+        buffer.contact(batch.target, batch.owner, &batch.target_name, batch.agent.as_deref());
         let start = Instant::now();
         let answer = buffer.submit(batch.clone()).await;
         if due >= measured {

@@ -35,7 +35,7 @@ impl ResourcesPieces {
         let assignment = target.assignment()?;
         // The assignment was made from this document; that it is still what was signed is part of the answer.
         store.verify(&assignment.document.digest, limits::MANIFEST_BYTES)?;
-        let deployments = order(assignment)?;
+        let deployments = order(assignment);
         let (before, after) = resources::frame(assignment, !deployments.is_empty())?;
         Ok(Self {
             target: target.clone(),
@@ -104,16 +104,10 @@ impl ResourcesPieces {
     }
 }
 
-/// Returns the places of the deployments that are told, in the order of the answer.
-fn order(assignment: &Assignment) -> Result<VecDeque<u32>> {
-    let mut told = Vec::new();
-    for (place, item) in (0_u32..).zip(&assignment.deployments) {
-        if !item.removed {
-            told.push((assignment.deployment(item)?.created_at, item.id, place));
-        }
-    }
-    told.sort_unstable();
-    Ok(told.into_iter().map(|(_, _, place)| place).collect())
+/// Returns the places of the deployments that are told, in the order of the answer: that of the release.
+fn order(assignment: &Assignment) -> VecDeque<u32> {
+    let placed = (0_u32..).zip(&assignment.deployments);
+    placed.filter(|(_, item)| !item.removed).map(|(place, _)| place).collect()
 }
 
 fn assigned(assignment: &Assignment, place: u32) -> Result<&crate::appliance::fleet::AssignedDeployment> {

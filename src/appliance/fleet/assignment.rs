@@ -12,7 +12,10 @@ use crate::domain::{Class, Error, Result, Scope, Uuid};
 pub(in crate::appliance) struct Assignment {
     pub(in crate::appliance) document: Arc<DesiredDocument>,
     place: usize,
+    /// In the order of the release.
     pub(in crate::appliance) deployments: Vec<AssignedDeployment>,
+    /// What its agent is told to run: deployments with revisions.
+    pub(in crate::appliance) stated: Arc<[(Uuid, Uuid)]>,
 }
 
 /// A deployment under the ids that the agent knows.
@@ -34,20 +37,20 @@ impl Assignment {
         scope: &Scope,
         owners: &Owners,
     ) -> Self {
+        let deployments: Vec<_> = target
+            .in_order()
+            .map(|(place, deployment)| AssignedDeployment {
+                place,
+                id: deployment.id,
+                revision: deployment.revision,
+                removed: owners.removed_here(scope, &deployment.id) || !owners.admits(scope, &deployment.id),
+            })
+            .collect();
         Self {
             document: document.clone(),
             place,
-            deployments: target
-                .deployments
-                .iter()
-                .enumerate()
-                .map(|(place, deployment)| AssignedDeployment {
-                    place,
-                    id: deployment.id,
-                    revision: deployment.revision,
-                    removed: owners.removed_here(scope, &deployment.id) || !owners.admits(scope, &deployment.id),
-                })
-                .collect(),
+            stated: stated(&deployments),
+            deployments,
         }
     }
 
@@ -59,6 +62,7 @@ impl Assignment {
             assigned.revision = local_revision(target, &assigned.revision);
             assigned.removed = owners.removed_here(scope, &assigned.id);
         }
+        local.stated = stated(&local.deployments);
         local
     }
 
@@ -100,6 +104,11 @@ pub(in crate::appliance) fn local_deployment(target: &Uuid, template: &Uuid) -> 
 /// Returns the revision under which a target made here knows a revision of the one that it follows.
 pub(in crate::appliance) fn local_revision(target: &Uuid, template: &Uuid) -> Uuid {
     Uuid::derived("local-revision", &[&target.to_string(), &template.to_string()])
+}
+
+fn stated(deployments: &[AssignedDeployment]) -> Arc<[(Uuid, Uuid)]> {
+    let here = deployments.iter().filter(|assigned| !assigned.removed);
+    here.map(|assigned| (assigned.id, assigned.revision)).collect()
 }
 
 fn out_of_place() -> Error {

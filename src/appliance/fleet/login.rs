@@ -1,8 +1,10 @@
 //! What an agent's secret is worth (D12, A03, A09).
 //!
-//! Whatever fails takes the same way: a keyed hash, and, for as long as any target waits for the first login with a secret of the
-//! hub's, one hash of the expensive kind, also for ids that nobody knows. A secret that was tried in vain is remembered, so that
-//! an agent with a wrong one, which tries again every few seconds for ever, costs one expensive hash in all.
+//! Whatever fails takes one of two ways: a keyed hash alone, or one hash of the expensive kind after it. The expensive one is that of
+//! targets which wait for the first login with a secret of the hub's; a target whose secret was issued or used here takes the cheap one.
+//! An id that nobody knows, or that has no secret, is of one kind or the other by a keyed hash of itself, always the same, for as long
+//! as any target waits: so neither time says that an id is known. A secret that was tried in vain is remembered, so that an agent with
+//! a wrong one, which tries again every few seconds for ever, costs one expensive hash in all.
 
 use std::collections::HashSet;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -18,6 +20,8 @@ use crate::domain::{Hash, Result, Uuid};
 
 /// Attempts remembered; when they are used up, all are forgotten.
 const FAILED: usize = 1 << 14;
+/// What the kind of an id that nobody knows follows from, under a key; no secret reads so.
+const KIND: &str = "kind";
 /// Stands for what cannot be a secret.
 const NO_SECRET: &str = "-";
 
@@ -82,10 +86,15 @@ impl Logins {
         if let Some(state) = state.filter(|state| cannot_tell(state)) {
             state.assignment()?;
         }
-        if !fleet.verifiers {
+        let verifier = state.and_then(|state| state.credential.verifier.as_ref());
+        let cheap = match (verifier, known.or(adopted)) {
+            (Some(_), _) => false,
+            (None, Some(_)) => true,
+            (None, None) => !fleet.verifiers || keys.secret_mac(target, KIND).0[0] & 1 == 0,
+        };
+        if cheap {
             return Ok(Verdict::Wrong);
         }
-        let verifier = state.and_then(|state| state.credential.verifier.as_ref());
         // A verifier that changes makes an earlier failure worth nothing.
         let hash = verifier.map_or(Hash([0; 32]), |(_, hash)| *hash);
         let attempt = keys.attempt_mac(target, &format!("{hash}{secret}"));

@@ -6,7 +6,7 @@ use serde_json::json;
 use super::mirrors::{MirrorFile, Runtime, files, hosts};
 use super::secret::Secret;
 use super::service::{Hub, gone, known};
-use super::view::{DeploymentView, TargetView};
+use super::view::{DeploymentView, RemovedTarget, TargetView};
 use crate::crypto::random;
 use crate::db::site::local_targets::{self, LocalTarget};
 use crate::db::site::{Owner, audit, local_removals, owners, target_secrets, targets};
@@ -44,6 +44,22 @@ impl Hub {
     /// Finds a target of a release that was taken away here.
     pub fn find_removed(&self, text: &str) -> TargetChoice {
         choose(self.fleet().removed_views(), text)
+    }
+
+    /// Returns the targets of releases that were taken away here, or let go.
+    ///
+    /// # Errors
+    ///
+    /// Those of the database.
+    pub fn removed(&self) -> Result<Vec<RemovedTarget>> {
+        let views = self.fleet().removed_views();
+        self.db().read(|connection| {
+            let removed = views.into_iter().map(|target| {
+                let freed = owners::find(connection, &target.id)?.is_some_and(|row| row.owner.is_none());
+                Ok(RemovedTarget { target, freed })
+            });
+            removed.collect()
+        })
     }
 
     /// Issues a secret for a target, in the place of any other. Tokens that are out stay good, unless they are revoked too.

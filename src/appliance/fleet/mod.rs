@@ -44,4 +44,4 @@ pub(super) use substitute::Substitution;
 pub(super) use targets::FleetTarget;
 pub use targets::Identity;
 pub use token::Token;
-pub use view::{DeploymentView, SecretView, TargetView};
+pub use view::{DeploymentView, RemovedTarget, SecretView, TargetView};

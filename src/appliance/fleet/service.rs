@@ -134,6 +134,16 @@ impl Hub {
             .map(|known| known.deployment))
     }
 
+    /// Returns what a target's agent is told to run: deployments with revisions, as [`Hub::resources`] words it.
+    ///
+    /// # Errors
+    ///
+    /// `E-STATE` when that is not known.
+    pub fn advertised(&self, identity: &Identity) -> Result<Arc<[(Uuid, Uuid)]>> {
+        let fleet = self.fleet();
+        Ok(known(&fleet, &identity.target)?.assignment()?.stated.clone())
+    }
+
     /// Returns what is known of a revision that was live on a target at any time: the release that really runs there when the agent
     /// reports about it. Ids are those that the target knows.
     ///
@@ -157,6 +167,34 @@ impl Hub {
                     }))
             }
         })
+    }
+
+    /// Returns what stands for the secret that was issued here for a target: another one after a new secret was issued, 0 without one.
+    /// Tells nothing of it.
+    pub fn secret_mark(&self, target: &Uuid) -> u64 {
+        let fleet = self.fleet();
+        let credential = fleet.targets.get(target).map(|state| &state.credential);
+        let mac = credential
+            .filter(|credential| credential.issued_here)
+            .and_then(|credential| credential.mac);
+        mac.and_then(|mac| mac.0.first_chunk().copied())
+            .map_or(0, u64::from_be_bytes)
+    }
+
+    /// Says of somebody who was not let in as a target what that is called here, and why not, for the log.
+    pub fn stranger(&self, target: &Uuid) -> (Option<String>, &'static str) {
+        let fleet = self.fleet();
+        if let Some(state) = fleet.targets.get(target) {
+            let credential = &state.credential;
+            let has_secret = credential.mac.is_some() || credential.verifier.is_some();
+            let reason = if has_secret { "wrong-secret" } else { "no-secret-issued" };
+            return (Some(state.identity.name.clone()), reason);
+        }
+        let removed = fleet.removed.iter().find(|state| state.identity.target == *target);
+        match removed {
+            Some(state) => (Some(state.identity.name.clone()), "removed-here"),
+            None => (None, "unknown-target"),
+        }
     }
 
     /// Returns every target, by scope and name.

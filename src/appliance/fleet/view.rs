@@ -2,6 +2,7 @@
 
 use super::targets::{Fleet, FleetTarget};
 use crate::appliance::desired;
+use crate::bundle::desired::DockerMode;
 use crate::domain::{Counter, Scope, Timestamp, Uuid};
 
 /// A target.
@@ -57,6 +58,17 @@ pub struct DeploymentView {
     pub revision: Uuid,
     /// Taken away here with `airlock target undeploy`.
     pub removed: bool,
+    /// What runs it: `compose`, `swarm` or `helm`.
+    pub engine: &'static str,
+}
+
+/// A target of a release that was taken away here.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RemovedTarget {
+    /// The target.
+    pub target: TargetView,
+    /// It was let go: it is nobody's, and the next that states it has it.
+    pub freed: bool,
 }
 
 impl Fleet {
@@ -99,6 +111,11 @@ impl FleetTarget {
                         version: deployment.version.clone(),
                         revision: assigned.revision,
                         removed: assigned.removed,
+                        engine: match &deployment.docker {
+                            Some(docker) if docker.mode == DockerMode::Swarm => "swarm",
+                            Some(_) => "compose",
+                            None => "helm",
+                        },
                     })
                 })
                 .collect()

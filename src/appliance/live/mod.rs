@@ -9,6 +9,7 @@
 //! - **Switched together**, content before what is advertised of it (D11, [`projection`]): everybody makes its form of the next
 //!   generation first, and only when all could do so, all switch.
 
+mod announce;
 mod check;
 mod document;
 mod generation;

@@ -4,6 +4,7 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use super::announce::announce;
 use super::check::check;
 use super::live_state::Live;
 use crate::db::Watch;
@@ -100,7 +101,7 @@ fn follow(live: &Live, mut watch: Watch, stop: &Stop) {
         {
             tracing::error!(%error, "what is damaged cannot be told");
         }
-        let before = live.generation().mark.number;
+        let before = live.generation();
         let refreshed = live.refresh();
         if let Err(error) = &refreshed
             && !failing
@@ -112,9 +113,10 @@ fn follow(live: &Live, mut watch: Watch, stop: &Stop) {
             failing = refreshed.is_err();
             live.note(|health| &mut health.releases, refreshed.map(|_| ()).into());
         }
-        let generation = live.generation().mark.number;
-        if generation != before {
-            tracing::info!(generation, "another generation answers now");
+        let now = live.generation();
+        if now.mark.number != before.mark.number {
+            announce(&before, &now);
+            tracing::info!(generation = now.mark.number, "another generation answers now");
         }
     }
 }

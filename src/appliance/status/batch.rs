@@ -1,8 +1,10 @@
 //! What an agent hands in, and what it is told.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
-use crate::domain::{AgentTime, StatusKind, Uuid};
+use crate::domain::{AgentTime, Hash, StatusKind, Uuid};
 
 /// Longest text of one record, in bytes; the rest is cut off. Callers cut before, so that they do not hold more either.
 pub const TEXT_BYTES: usize = 256 << 10;
@@ -12,6 +14,8 @@ pub const TEXT_BYTES: usize = 256 << 10;
 pub struct Batch {
     /// The target.
     pub target: Uuid,
+    /// Whose target it is ([`owner_mark`](super::owner_mark)): what is known of a former owner's agent is not this one's.
+    pub owner: Hash,
     /// Its name, for people.
     pub target_name: String,
     /// Version that the agent states (`User-Agent: DistrAgentClient/<version>`).
@@ -25,6 +29,8 @@ pub struct Batch {
 pub enum What {
     /// That it is there.
     Contact,
+    /// That it asked, and was told to run these deployments in these revisions, and no other.
+    Advertised(Arc<[(Uuid, Uuid)]>),
     /// The state of a deployment.
     Status {
         /// The deployment.
@@ -128,6 +134,7 @@ impl What {
     pub(super) fn bytes(&self) -> usize {
         match self {
             Self::Contact | Self::Missed { .. } => 0,
+            Self::Advertised(stated) => stated.len().saturating_mul(32),
             Self::Status { message, .. } => message.len().saturating_add(256),
             Self::Metrics(metrics) => metrics.disk_metrics.len().saturating_mul(256).saturating_add(256),
             Self::Logs(records) => records
@@ -157,16 +164,16 @@ impl What {
     /// Numbers that it may need.
     pub(super) fn records(&self) -> usize {
         match self {
-            Self::Contact => 0,
+            Self::Contact | Self::Advertised(_) => 0,
             Self::Status { .. } | Self::Metrics(_) | Self::Missed { .. } => 1,
             Self::Logs(records) => records.len(),
             Self::AgentLogs(records) => records.len(),
         }
     }
 
-    /// Whether statuses shall not wait for it.
+    /// Whether statuses shall not wait for it. What an agent was told stays in order with what it says of it.
     pub(super) fn is_bulk(&self) -> bool {
-        !matches!(self, Self::Status { .. })
+        !matches!(self, Self::Status { .. } | Self::Advertised(_))
     }
 }
 

@@ -18,7 +18,7 @@ use super::writer::{Contact, Shared, Writer, closed};
 use crate::appliance::Appliance;
 use crate::db::status::{self, Gap, Listed};
 use crate::db::{Connection, Db, Interrupt};
-use crate::domain::{Class, Error, Result, Uuid};
+use crate::domain::{Class, Error, Hash, Result, Uuid};
 
 /// Where everything goes that agents report.
 ///
@@ -90,9 +90,12 @@ impl StatusBuffer {
     /// `E-BUSY` when too much waits; `E-SPACE` when the disk is full; `E-IO`, `E-STATE`. Nothing is kept then.
     pub fn submit(&self, batch: Batch) -> impl Future<Output = Result<Accepted>> + Send + 'static {
         let waiting = if matches!(batch.what, What::Contact) {
-            self.contact(batch.target, &batch.target_name, batch.agent.as_deref());
+            self.contact(batch.target, batch.owner, &batch.target_name, batch.agent.as_deref());
             Ok(None)
         } else {
+            if let What::Status { deployment, .. } = &batch.what {
+                self.hear(&batch.target, deployment);
+            }
             let (answer, receiver) = oneshot::channel();
             self.shared.queue.put(Job { batch, answer }).map(|()| Some(receiver))
         };
@@ -104,11 +107,53 @@ impl StatusBuffer {
         }
     }
 
+    /// Notes that an agent asked what to run, and what it was told. Statuses that are handed in later are known to come after that.
+    /// Cheap while it is told the same.
+    pub fn told(&self, target: Uuid, owner: Hash, name: &str, agent: Option<&str>, stated: &Arc<[(Uuid, Uuid)]>) {
+        self.contact(target, owner, name, agent);
+        {
+            let mut contacts = self.shared.contacts();
+            let Some(contact) = contacts.get_mut(&target) else {
+                return;
+            };
+            let same = contact.told.as_ref().is_some_and(|told| told == stated);
+            if same && contact.settled {
+                return;
+            }
+            contact.settled = same;
+            contact.told = Some(stated.clone());
+        }
+        let batch = Batch {
+            target,
+            owner,
+            target_name: name.to_owned(),
+            agent: agent.map(ToOwned::to_owned),
+            what: What::Advertised(stated.clone()),
+        };
+        // Nobody waits for it. When it could not be written, the writer lets it be handed in again; so does this.
+        let (answer, _) = oneshot::channel();
+        if self.shared.queue.put(Job { batch, answer }).is_err() {
+            self.shared.forget_told(Some(&target));
+        }
+    }
+
+    /// A status of something that its agent was told to remove: whether it is gone is asked anew.
+    fn hear(&self, target: &Uuid, deployment: &Uuid) {
+        let mut contacts = self.shared.contacts();
+        let Some(contact) = contacts.get_mut(target) else {
+            return;
+        };
+        let stated = |told: &Arc<[(Uuid, Uuid)]>| told.iter().any(|(stated, _)| stated == deployment);
+        if contact.told.as_ref().is_some_and(|told| !stated(told)) {
+            contact.forget_told();
+        }
+    }
+
     /// Notes that a target's agent was there. Cheap: it is written down later, together with others.
-    pub fn contact(&self, target: Uuid, name: &str, agent: Option<&str>) {
+    pub fn contact(&self, target: Uuid, owner: Hash, name: &str, agent: Option<&str>) {
         let mut contacts = self.shared.contacts();
         let (fresh, waiting) = match contacts.get_mut(&target) {
-            Some(contact) if agent.is_none() || contact.agent.as_deref() == agent => {
+            Some(contact) if contact.owner == owner && (agent.is_none() || contact.agent.as_deref() == agent) => {
                 let waiting = std::mem::replace(&mut contact.seen, true);
                 (contact.fresh, waiting)
             }
@@ -116,10 +161,13 @@ impl StatusBuffer {
                 contacts.insert(
                     target,
                     Contact {
+                        owner,
                         name: name.to_owned(),
                         agent: agent.map(ToOwned::to_owned),
                         fresh: true,
                         seen: true,
+                        told: None,
+                        settled: false,
                     },
                 );
                 (true, false)

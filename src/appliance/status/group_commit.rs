@@ -23,10 +23,21 @@ pub(super) struct GroupCommit<'a> {
     pub(super) working_set: &'a mut WorkingSet,
     pub(super) quota: Quota,
     pub(super) now: Timestamp,
-    /// Records that were repeated in this commit: count so far, and whether their deployment came back to them.
-    repeated: BTreeMap<u64, (u64, Option<i64>)>,
+    /// Records that were repeated in this commit.
+    repeated: BTreeMap<u64, Repeated>,
     /// Targets that wrote something that counts against their quota.
     pub(super) touched: BTreeSet<Uuid>,
+}
+
+/// A record that was repeated in a commit.
+#[derive(Debug, Default)]
+struct Repeated {
+    /// How often it came so far.
+    count: u64,
+    /// The deployment that came back to it.
+    entered: Option<i64>,
+    /// Its last text, where that changed.
+    text: Option<String>,
 }
 
 impl<'a> GroupCommit<'a> {
@@ -47,6 +58,7 @@ impl<'a> GroupCommit<'a> {
         let mut accepted = Accepted::default();
         match &batch.what {
             What::Contact => {}
+            What::Advertised(stated) => self.advertise(batch, stated)?,
             What::Status {
                 deployment,
                 revision,
@@ -103,15 +115,17 @@ impl<'a> GroupCommit<'a> {
         }
         let entries = self
             .repeated
-            .iter()
-            .map(|(number, (count, entered))| Entry {
-                number: *number,
-                count: *count,
+            .into_iter()
+            .map(|(number, repeated)| Entry {
+                number,
+                count: repeated.count,
                 // What the deployment left again within this commit needs no mark: the record that it went to says so.
-                entered: entered
+                entered: repeated
+                    .entered
                     .and_then(|source| self.working_set.deployments.get(&source))
                     .and_then(|deployment| deployment.open())
-                    .is_some_and(|open| open.number == *number),
+                    .is_some_and(|open| open.number == number),
+                text: repeated.text,
             })
             .collect();
         let row = Row {
@@ -126,7 +140,9 @@ impl<'a> GroupCommit<'a> {
 
     fn target(&mut self, batch: &Batch) -> Result<i64> {
         let now = self.now;
-        if let Some(target) = self.working_set.targets.get_mut(&batch.target) {
+        let known = self.working_set.targets.get_mut(&batch.target);
+        // What the agent of a former owner said is not this one's: it begins anew.
+        if let Some(target) = known.filter(|target| target.owner == batch.owner) {
             target.last = now;
             self.working_set.dirty.contacts.insert(batch.target);
             let renamed = target.name != batch.target_name;
@@ -143,6 +159,7 @@ impl<'a> GroupCommit<'a> {
         let source = Source {
             id: self.working_set.next_source,
             target: batch.target,
+            owner: batch.owner,
             deployment: None,
             name: clean(&batch.target_name, NAME_BYTES).into_owned(),
             agent: batch
@@ -158,6 +175,7 @@ impl<'a> GroupCommit<'a> {
             batch.target,
             Target {
                 source: source.id,
+                owner: source.owner,
                 name: source.name,
                 agent: source.agent,
                 since: now,
@@ -170,7 +188,7 @@ impl<'a> GroupCommit<'a> {
         Ok(source.id)
     }
 
-    fn deployment(&mut self, batch: &Batch, deployment: Uuid) -> Result<i64> {
+    pub(super) fn deployment(&mut self, batch: &Batch, deployment: Uuid) -> Result<i64> {
         let next = self.working_set.next_source;
         let Some(target) = self.working_set.targets.get_mut(&batch.target) else {
             return Err(Error::new(
@@ -185,6 +203,7 @@ impl<'a> GroupCommit<'a> {
         let source = Source {
             id: next,
             target: batch.target,
+            owner: batch.owner,
             deployment: Some(deployment),
             name: target.name.clone(),
             agent: None,
@@ -213,21 +232,23 @@ impl<'a> GroupCommit<'a> {
             message,
             at: self.now,
         };
+        self.hear(source)?;
         let exported = self.working_set.exported;
         let deployment = self.working_set.deployments.entry(source).or_default();
         if deployment.repeats(&report)
             && deployment.open().is_some_and(|open| open.number > exported)
-            && let Some((number, repeat)) = deployment.count(self.now)
+            && let Some((number, repeat)) = deployment.count(&report)
         {
-            self.working_set.dirty.repeats.insert(number, repeat);
-            let entered = self.repeated.get(&number).and_then(|(_, entered)| *entered);
-            self.repeated.insert(number, (repeat.count, entered));
+            self.repeat(number, None, &repeat);
+            self.working_set.note_repeat(number, repeat);
             accepted.repeated = accepted.repeated.saturating_add(1);
             return Ok(());
         }
         let transition = deployment.is_transition(&report);
+        let deployment_floor = deployment.floor();
         if transition && self.is_flapping(source, target) {
-            let earlier = status::last_of(self.tx, source, &revision, kind, exported)?;
+            let above = exported.max(deployment_floor.saturating_sub(1));
+            let earlier = status::last_of(self.tx, source, &revision, kind, above)?;
             if let Some(number) = earlier {
                 return self.flap(source, target, &report, number, accepted);
             }
@@ -237,7 +258,7 @@ impl<'a> GroupCommit<'a> {
         } else {
             RecordClass::Detail
         };
-        let size = OVERHEAD.saturating_add(message.len() as u64);
+        let size = OVERHEAD.saturating_add(report.text_bytes());
         let number = self.working_set.take_number();
         status::insert(
             self.tx,
@@ -263,6 +284,16 @@ impl<'a> GroupCommit<'a> {
         self.working_set.dirty.latest.insert(source);
         accepted.stored = accepted.stored.saturating_add(1);
         Ok(())
+    }
+
+    /// Keeps for the journal that a record was repeated.
+    fn repeat(&mut self, number: u64, entered: Option<i64>, repeat: &Repeat) {
+        let repeated = self.repeated.entry(number).or_default();
+        repeated.count = repeat.count;
+        repeated.entered = entered.or(repeated.entered);
+        if repeat.text.is_some() {
+            repeated.text.clone_from(&repeat.text);
+        }
     }
 
     /// Whether the transitions of a target have used up their room.
@@ -305,18 +336,21 @@ impl<'a> GroupCommit<'a> {
             ));
         };
         let before = match self.working_set.dirty.repeats.get(&number) {
-            Some(before) => Some(*before),
+            Some(before) => Some(before.clone()),
             None => status::repeat_of(self.tx, number)?,
         };
         let before = before.unwrap_or(Repeat {
             count: 1,
             last: record.received,
             entered: 1,
+            text: None,
         });
         let repeat = Repeat {
             count: before.count.saturating_add(1),
             last: self.now,
             entered: before.entered.saturating_add(1),
+            // Where the ages of the earlier one changed meanwhile, its first text stands again.
+            text: before.text.is_some().then(|| record.text.clone()),
         };
         // The message of the earlier one stands for this one as well.
         let report = Report {
@@ -324,11 +358,11 @@ impl<'a> GroupCommit<'a> {
             ..*report
         };
         if let Some(deployment) = self.working_set.deployments.get_mut(&source) {
-            deployment.enter(&report, number, Some(before), record.received);
+            deployment.enter(&report, number, Some(&before), record.received);
         }
         self.working_set.dirty.latest.insert(source);
-        self.working_set.dirty.repeats.insert(number, repeat);
-        self.repeated.insert(number, (repeat.count, Some(source)));
+        self.repeat(number, Some(source), &repeat);
+        self.working_set.note_repeat(number, repeat);
         accepted.repeated = accepted.repeated.saturating_add(1);
         self.note(
             target,

@@ -16,12 +16,15 @@
 //! - **A flood stays small**: queue, rows and files have bounds; statuses neither wait for logs nor give way to them.
 //! - **Text is hostile** (A08): it is stored as it came, less NULs, and whoever shows it escapes it.
 
+mod advertise;
 mod batch;
 mod buffer;
+mod condition;
 mod damage;
 mod group_commit;
 mod mark;
 mod overview;
+mod owner;
 mod queue;
 mod quota;
 mod runs;
@@ -31,7 +34,8 @@ mod writer;
 
 pub use batch::{Accepted, AgentLogRecord, Batch, DiskMetrics, LogRecord, Metrics, TEXT_BYTES, What};
 pub use buffer::{BufferHealth, StatusBuffer};
-pub use overview::{DeploymentStatus, Dot, LatestStatus, TargetStatus, overview};
+pub use overview::{DeploymentStatus, Dot, LatestStatus, TargetStatus, Told, overview};
+pub use owner::owner_mark;
 pub use quota::Quota;
 pub use runs::{Doubt, Running};
 

@@ -3,9 +3,9 @@
 use super::runs::{Doubt, Running};
 use super::working_set::{Deployment, WorkingSet};
 use crate::appliance::Appliance;
-use crate::db::status::{self};
+use crate::db::status::{self, Advertised};
 use crate::db::{Connection, Reader, Schema};
-use crate::domain::{Result, StatusKind, Timestamp, Uuid};
+use crate::domain::{Hash, Result, StatusKind, Timestamp, Uuid};
 
 /// After this many seconds without a status a deployment is stale; a status from so far ahead is stale too, as in Distr's console.
 const STALE_SECONDS: u64 = 60;
@@ -15,6 +15,8 @@ const STALE_SECONDS: u64 = 60;
 pub struct TargetStatus {
     /// Its UUID.
     pub target: Uuid,
+    /// Whose it was then.
+    pub owner: Hash,
     /// Its name.
     pub name: String,
     /// Version that the agent stated last.
@@ -23,7 +25,7 @@ pub struct TargetStatus {
     pub since: Timestamp,
     /// Last contact; may lag by a minute for a target without deployments.
     pub last_contact: Timestamp,
-    /// Its deployments that ever reported.
+    /// Its deployments that its agent was told of, or ever reported.
     pub deployments: Vec<DeploymentStatus>,
 }
 
@@ -34,10 +36,25 @@ pub struct DeploymentStatus {
     pub deployment: Uuid,
     /// What the console shows.
     pub dot: Dot,
-    /// Latest status of the newest revision that has one.
+    /// Latest status of the newest revision that has one; only of what came since its agent was told what it shall run.
     pub latest: Option<LatestStatus>,
     /// What really runs.
     pub runs: Running,
+    /// What its agent was told last; none where it did not ask yet.
+    pub told: Option<Told>,
+}
+
+/// What an agent was told of a deployment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Told {
+    /// The revision that it shall run; none when the deployment is gone.
+    pub revision: Option<Uuid>,
+    /// The revision before, of one that is gone and where that is known.
+    pub former: Option<Uuid>,
+    /// When it was told first.
+    pub at: Timestamp,
+    /// Of one that is gone: when the agent asked again, having done what it was told before.
+    pub confirmed: Option<Timestamp>,
 }
 
 /// A status that came, perhaps many times.
@@ -49,7 +66,7 @@ pub struct LatestStatus {
     pub revision: Uuid,
     /// The state.
     pub kind: StatusKind,
-    /// In the agent's words; never to be shown without escaping.
+    /// In the agent's words, as they came last; never to be shown without escaping.
     pub message: String,
     /// First time, by the appliance's clock.
     pub first: Timestamp,
@@ -68,12 +85,18 @@ pub enum Dot {
     Error,
     /// No status for a minute, or one from the future.
     Stale,
+    /// It was taken away, and its agent has not confirmed that yet.
+    Undeploying,
+    /// Its agent has not asked, or not reported, since it shall run what it shall run now.
+    Waiting,
     /// Under way.
     Progressing,
     /// Running.
     Running,
     /// Healthy.
     Healthy,
+    /// It was taken away, and its agent is done with that.
+    Undeployed,
 }
 
 impl Dot {
@@ -83,9 +106,12 @@ impl Dot {
             Self::NoStatus => "no status",
             Self::Error => "error",
             Self::Stale => "stale",
+            Self::Undeploying => "undeploying",
+            Self::Waiting => "waiting",
             Self::Progressing => "progressing",
             Self::Running => "running",
             Self::Healthy => "healthy",
+            Self::Undeployed => "undeployed",
         }
     }
 
@@ -129,10 +155,18 @@ pub(super) fn read(
         let mut deployments = Vec::with_capacity(target.deployments.len());
         for (deployment, source) in &target.deployments {
             let known = working_set.deployments.get(source);
-            deployments.push(view(connection, *deployment, known, now, desired(deployment))?);
+            deployments.push(view(
+                connection,
+                &working_set,
+                *deployment,
+                known,
+                now,
+                desired(deployment),
+            )?);
         }
         targets.push(TargetStatus {
             target: *id,
+            owner: target.owner,
             name: target.name.clone(),
             agent: target.agent.clone(),
             since: target.since,
@@ -145,34 +179,117 @@ pub(super) fn read(
 
 fn view(
     connection: &Connection,
+    working_set: &WorkingSet,
     id: Uuid,
     known: Option<&Deployment>,
     now: Timestamp,
     desired: Option<Uuid>,
 ) -> Result<DeploymentStatus> {
+    let told = known.and_then(|known| known.advertised);
     let status = known.and_then(|known| {
-        let of = |revision: Option<Uuid>| {
+        let mut current = known.statuses.iter().filter(|status| status.number >= known.floor());
+        let mut of = |revision: Option<Uuid>| {
             let revision = revision?;
-            known.statuses.iter().find(|status| status.revision == revision)
+            current.find(|status| status.revision == revision)
         };
-        of(desired).or_else(|| of(known.newest))
+        match told {
+            None => {
+                let latest = |revision: Uuid| known.statuses.iter().find(|status| status.revision == revision);
+                desired.and_then(latest).or_else(|| known.newest.and_then(latest))
+            }
+            Some(told) if told.gone => of(known.open),
+            Some(told) => of(told.revision),
+        }
     });
+    let (standing, wanted) = (
+        Standing::of(status.is_some(), told),
+        told.is_none_or(|told| is_wanted(&told, desired)),
+    );
     let latest = match status {
         None => None,
         Some(status) => Some(LatestStatus {
             number: status.number,
             revision: status.revision,
             kind: status.kind,
-            message: status::get(connection, status.number)?.map_or_else(String::new, |record| record.text),
+            message: last_words(connection, working_set, status.number)?,
             first: status.first,
             last: status.last,
             count: status.count,
         }),
     };
+    let runs = known.map_or(Running::Unknown(Doubt::NoStatus), |known| known.runs.running());
+    let (dot, runs) = match standing {
+        Standing::Reported => (Dot::of(status.map(|status| (status.kind, status.last)), now), runs),
+        Standing::Silent => (Dot::Waiting, Running::Unknown(Doubt::Waiting)),
+        Standing::Removing => (Dot::Undeploying, Running::Unknown(Doubt::Removing)),
+        Standing::StillReported => (Dot::Undeploying, runs),
+        Standing::Gone => (Dot::Undeployed, Running::Nothing),
+    };
+    // Its agent has not asked since it shall run something else: what it says is about what it was told before.
+    let dot = if wanted { dot } else { Dot::Waiting };
     Ok(DeploymentStatus {
         deployment: id,
-        dot: Dot::of(status.map(|status| (status.kind, status.last)), now),
+        dot,
         latest,
-        runs: known.map_or(Running::Unknown(Doubt::NoStatus), |known| known.runs.running()),
+        runs,
+        told: told.map(|told| Told {
+            revision: told.revision.filter(|_| !told.gone),
+            former: told.revision.filter(|_| told.gone),
+            at: told.at,
+            confirmed: told.confirmed,
+        }),
+    })
+}
+
+/// What a deployment's statuses are worth, by what its agent was told.
+enum Standing {
+    /// They are about what it shall run.
+    Reported,
+    /// There is none since it was told.
+    Silent,
+    /// It was told that the deployment is gone, and has not asked again.
+    Removing,
+    /// It was told that the deployment is gone, and reports it all the same.
+    StillReported,
+    /// It was told that the deployment is gone, and asked again.
+    Gone,
+}
+
+impl Standing {
+    /// `heard` says whether there is a status since it was told.
+    fn of(heard: bool, told: Option<Advertised>) -> Self {
+        match told {
+            None => Self::Reported,
+            Some(told) if told.gone && heard => Self::StillReported,
+            Some(told) if told.gone && told.confirmed.is_some() => Self::Gone,
+            Some(told) if told.gone => Self::Removing,
+            Some(_) if heard => Self::Reported,
+            Some(_) => Self::Silent,
+        }
+    }
+}
+
+/// Whether an agent was told what is desired now, as far as that is known.
+fn is_wanted(told: &Advertised, desired: Option<Uuid>) -> bool {
+    match desired {
+        Some(desired) => !told.gone && told.revision == Some(desired),
+        None => true,
+    }
+}
+
+/// The text of a status as it came last.
+fn last_words(connection: &Connection, working_set: &WorkingSet, number: u64) -> Result<String> {
+    let fresh = working_set
+        .dirty
+        .repeats
+        .get(&number)
+        .and_then(|repeat| repeat.text.clone());
+    let last = match fresh {
+        Some(text) => Some(text),
+        None => status::repeat_of(connection, number)?.and_then(|repeat| repeat.text),
+    };
+    Ok(match last {
+        Some(text) => text,
+        None => status::get(connection, number)?.map_or_else(String::new, |record| record.text),
     })
 }

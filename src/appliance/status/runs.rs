@@ -15,6 +15,8 @@ use crate::domain::{StatusKind, Uuid};
 pub enum Running {
     /// This revision.
     Revision(Uuid),
+    /// It was taken away, and its agent is done with that.
+    Nothing,
     /// It cannot be known.
     Unknown(Doubt),
 }
@@ -25,6 +27,10 @@ pub enum Running {
 pub enum Doubt {
     /// Nothing was reported yet.
     NoStatus,
+    /// Its agent was told what to run, and has reported nothing since.
+    Waiting,
+    /// Its agent was told that it is gone, and has not asked again since.
+    Removing,
     /// An apply is under way and replaces what ran.
     Applying,
     /// An apply failed before it changed anything, and what ran before is not known here.
@@ -42,6 +48,8 @@ impl Doubt {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::NoStatus => "no status yet",
+            Self::Waiting => "waiting for the agent: it has reported nothing since it was told",
+            Self::Removing => "the agent was told to remove it, and has not confirmed that yet",
             Self::Applying => "it is being applied",
             Self::Before => "the apply failed before it changed anything, and what ran before was not reported here",
             Self::HalfApplied => "the apply failed half way",

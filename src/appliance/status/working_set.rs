@@ -8,10 +8,11 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
+use super::condition::{states, without_ages};
 use super::runs::Runs;
 use crate::db::Connection;
-use crate::db::status::{self, Gap, Reason, Record, RecordClass, Repeat};
-use crate::domain::{Class, Error, Result, StatusKind, Timestamp, Uuid};
+use crate::db::status::{self, Advertised, Gap, Reason, Record, RecordClass, Repeat};
+use crate::domain::{Class, Error, Hash, Result, StatusKind, Timestamp, Uuid};
 
 /// Revisions of a deployment whose latest status is kept at hand.
 const REVISIONS: usize = 5;
@@ -60,6 +61,8 @@ impl Dirty {
 #[derive(Debug)]
 pub(super) struct Target {
     pub(super) source: i64,
+    /// Whose it is; what another owner's agent said is not its own.
+    pub(super) owner: Hash,
     pub(super) name: String,
     pub(super) agent: Option<String>,
     pub(super) since: Timestamp,
@@ -88,6 +91,11 @@ pub(super) struct Deployment {
     /// How many statuses in a row came for another known revision.
     strays: u8,
     pub(super) runs: Runs,
+    /// What was reported below this number is not in `runs`.
+    reset: u64,
+    /// What its agent was told last; from a table of its own.
+    #[serde(skip)]
+    pub(super) advertised: Option<Advertised>,
 }
 
 /// The latest status of a revision.
@@ -96,7 +104,12 @@ pub(super) struct Status {
     pub(super) revision: Uuid,
     pub(super) number: u64,
     pub(super) kind: StatusKind,
+    /// Over what it says, without ages.
     hash: i64,
+    /// Over the states of containers in it.
+    states: i64,
+    /// Over the last text as it came.
+    pub(super) said: i64,
     pub(super) first: Timestamp,
     pub(super) last: Timestamp,
     pub(super) count: u64,
@@ -117,8 +130,23 @@ impl Report<'_> {
         content_hash(&[
             self.revision.as_bytes(),
             self.kind.as_str().as_bytes(),
-            self.message.as_bytes(),
+            without_ages(self.message).as_bytes(),
         ])
+    }
+
+    fn states(&self) -> i64 {
+        let parts: Vec<&[u8]> = states(self.message).into_iter().map(str::as_bytes).collect();
+        content_hash(&parts)
+    }
+
+    /// Bytes that its text may take: twice where the last one is kept beside the first.
+    pub(super) fn text_bytes(&self) -> u64 {
+        let copies = if matches!(without_ages(self.message), std::borrow::Cow::Owned(_)) {
+            2
+        } else {
+            1
+        };
+        (self.message.len() as u64).saturating_mul(copies)
     }
 }
 
@@ -143,36 +171,58 @@ impl Deployment {
         self.statuses.iter().find(|status| status.revision == open)
     }
 
-    /// Whether a report says just what the one before it said.
-    pub(super) fn repeats(&self, report: &Report<'_>) -> bool {
-        self.open()
-            .is_some_and(|open| open.revision == report.revision && open.hash == report.hash())
+    /// Statuses in records below this number are not about what its agent is told now.
+    pub(super) fn floor(&self) -> u64 {
+        self.advertised.map_or(0, |told| told.number)
     }
 
-    /// Whether a report is of another kind or revision than the one before it.
+    /// Whether a report says just what the one before it said, but for ages.
+    pub(super) fn repeats(&self, report: &Report<'_>) -> bool {
+        self.open().is_some_and(|open| {
+            open.number >= self.floor() && open.revision == report.revision && open.hash == report.hash()
+        })
+    }
+
+    /// Whether a report is of another kind or revision than the one before it, names other states of containers, or is the first since
+    /// its agent was told something else.
     pub(super) fn is_transition(&self, report: &Report<'_>) -> bool {
-        self.open()
-            .is_none_or(|open| open.revision != report.revision || open.kind != report.kind)
+        self.open().is_none_or(|open| {
+            open.number < self.floor()
+                || open.revision != report.revision
+                || open.kind != report.kind
+                || open.states != report.states()
+        })
     }
 
     /// Takes in one more of the same; returns how often it came.
-    pub(super) fn count(&mut self, at: Timestamp) -> Option<(u64, Repeat)> {
+    pub(super) fn count(&mut self, report: &Report<'_>) -> Option<(u64, Repeat)> {
         let open = self.open?;
         let status = self.statuses.iter_mut().find(|status| status.revision == open)?;
         status.count = status.count.saturating_add(1);
-        status.last = at;
+        status.last = report.at;
+        let said = content_hash(&[report.message.as_bytes()]);
+        let text = (said != status.said).then(|| report.message.to_owned());
+        status.said = said;
         Some((
             status.number,
             Repeat {
                 count: status.count,
-                last: at,
+                last: report.at,
                 entered: status.entered,
+                text,
             },
         ))
     }
 
     /// Takes in a report that got a number, or came back to the record with that number.
-    pub(super) fn enter(&mut self, report: &Report<'_>, number: u64, before: Option<Repeat>, first: Timestamp) {
+    pub(super) fn enter(&mut self, report: &Report<'_>, number: u64, before: Option<&Repeat>, first: Timestamp) {
+        if let Some(told) = self
+            .advertised
+            .filter(|told| self.reset < told.reset && number >= told.reset)
+        {
+            self.runs = Runs::default();
+            self.reset = told.reset;
+        }
         self.runs.step(report.revision, report.kind, report.message);
         let known = self.statuses.iter().any(|status| status.revision == report.revision);
         self.strays = match self.newest {
@@ -192,6 +242,8 @@ impl Deployment {
             number,
             kind: report.kind,
             hash: report.hash(),
+            states: report.states(),
+            said: content_hash(&[report.message.as_bytes()]),
             first,
             last: report.at,
             count,
@@ -236,6 +288,7 @@ impl WorkingSet {
                     source.target,
                     Target {
                         source: source.id,
+                        owner: source.owner,
                         name: source.name,
                         agent: source.agent,
                         since: source.since,
@@ -249,6 +302,9 @@ impl WorkingSet {
         for (source, text) in status::latest(connection)? {
             let deployment: Deployment = serde_json::from_str(&text).map_err(|error| damaged(&error))?;
             working_set.deployments.insert(source, deployment);
+        }
+        for (source, told) in status::advertised(connection)? {
+            working_set.deployments.entry(source).or_default().advertised = Some(told);
         }
         working_set.read_repeats(connection)?;
         for (source, class, bytes) in status::usage(connection)? {
@@ -284,6 +340,9 @@ impl WorkingSet {
                     status.count = repeat.count;
                     status.last = repeat.last;
                     status.entered = repeat.entered;
+                    if let Some(text) = repeat.text {
+                        status.said = content_hash(&[text.as_bytes()]);
+                    }
                 }
             }
         }
@@ -329,13 +388,14 @@ impl WorkingSet {
         at_hand: &mut HashMap<u64, i64>,
     ) -> Result<()> {
         let before = match self.dirty.repeats.get(&entry.number) {
-            Some(before) => Some(*before),
+            Some(before) => Some(before.clone()),
             None => status::repeat_of(connection, entry.number)?,
         };
         let mut repeat = Repeat {
             count: entry.count,
             last: time,
-            entered: before.map_or(1, |before| before.entered),
+            entered: before.as_ref().map_or(1, |before| before.entered),
+            text: entry.text.or_else(|| before.and_then(|before| before.text)),
         };
         let known = at_hand.get(&entry.number).copied();
         let source = if let (Some(source), false) = (known, entry.entered) {
@@ -347,7 +407,7 @@ impl WorkingSet {
             };
             if entry.entered {
                 repeat.entered = repeat.entered.saturating_add(1);
-                self.enter_record(&record, time, Some(repeat));
+                self.enter_record(&record, time, Some(&repeat));
                 at_hand.insert(record.number, record.source);
             }
             record.source
@@ -362,12 +422,23 @@ impl WorkingSet {
             status.count = repeat.count;
             status.last = time;
             status.entered = repeat.entered;
+            if let Some(text) = &repeat.text {
+                status.said = content_hash(&[text.as_bytes()]);
+            }
         }
         self.dirty.repeats.insert(entry.number, repeat);
         Ok(())
     }
 
-    fn enter_record(&mut self, record: &Record, at: Timestamp, before: Option<Repeat>) {
+    /// Notes that a status was repeated; a text that did not change stays.
+    pub(super) fn note_repeat(&mut self, number: u64, mut repeat: Repeat) {
+        if let Some(before) = self.dirty.repeats.remove(&number) {
+            repeat.text = repeat.text.or(before.text);
+        }
+        self.dirty.repeats.insert(number, repeat);
+    }
+
+    fn enter_record(&mut self, record: &Record, at: Timestamp, before: Option<&Repeat>) {
         if let (Some(revision), Some(kind)) = (record.revision, record.kind) {
             let report = Report {
                 revision,

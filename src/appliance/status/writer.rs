@@ -18,7 +18,7 @@ use super::working_set::WorkingSet;
 use super::{damage, mark};
 use crate::db::Db;
 use crate::db::status::{self, Reason};
-use crate::domain::{Class, Clock, Error, Result, SiteId, Timestamp, Uuid};
+use crate::domain::{Class, Clock, Error, Hash, Result, SiteId, Timestamp, Uuid};
 
 /// How long batches are collected.
 const WINDOW: Duration = Duration::from_millis(10);
@@ -61,12 +61,24 @@ impl std::fmt::Debug for Shared {
 /// Somebody was there.
 #[derive(Debug, Clone)]
 pub(super) struct Contact {
+    pub(super) owner: Hash,
     pub(super) name: String,
     pub(super) agent: Option<String>,
     /// Never written down like this.
     pub(super) fresh: bool,
     /// Seen since the last fold.
     pub(super) seen: bool,
+    /// What it was told last, where that was handed to the writer.
+    pub(super) told: Option<Arc<[(Uuid, Uuid)]>>,
+    /// It asked again since.
+    pub(super) settled: bool,
+}
+
+impl Contact {
+    pub(super) fn forget_told(&mut self) {
+        self.told = None;
+        self.settled = false;
+    }
 }
 
 /// The thread's own things.
@@ -94,6 +106,15 @@ impl Shared {
 
     pub(super) fn trouble(&self) -> MutexGuard<'_, Option<String>> {
         self.trouble.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Lets what agents were told be handed in again when they ask next: of one target, or of all.
+    pub(super) fn forget_told(&self, target: Option<&Uuid>) {
+        let mut contacts = self.contacts();
+        match target {
+            Some(target) => contacts.get_mut(target).into_iter().for_each(Contact::forget_told),
+            None => contacts.values_mut().for_each(Contact::forget_told),
+        }
     }
 
     pub(super) fn contacts(&self) -> MutexGuard<'_, HashMap<Uuid, Contact>> {
@@ -160,6 +181,9 @@ impl Writer {
             }
             Err(error) => {
                 for job in jobs {
+                    if matches!(job.batch.what, What::Advertised(_)) {
+                        self.shared.forget_told(Some(&job.batch.target));
+                    }
                     job.answer.send(Err(again(&error))).ok();
                 }
             }
@@ -295,6 +319,7 @@ impl Writer {
                 contact.seen = false;
                 Batch {
                     target: *target,
+                    owner: contact.owner,
                     target_name: contact.name.clone(),
                     agent: contact.agent.clone(),
                     what: What::Contact,
@@ -336,6 +361,8 @@ impl Writer {
         self.folded_next = self.working_set.next;
         self.shared.set_aside.fetch_add(1, Ordering::SeqCst);
         *db = Some(new);
+        drop(db);
+        self.shared.forget_told(None);
         Ok(())
     }
 
@@ -411,7 +438,7 @@ impl Writer {
 
 fn write_fold(tx: &crate::db::Transaction<'_>, working_set: &WorkingSet) -> Result<()> {
     for (number, repeat) in &working_set.dirty.repeats {
-        status::put_repeat(tx, *number, *repeat)?;
+        status::put_repeat(tx, *number, repeat)?;
     }
     for source in &working_set.dirty.latest {
         if let Some(deployment) = working_set.deployments.get(source) {

@@ -93,6 +93,14 @@ pub struct Resources {
 }
 
 impl Target {
+    /// Returns its deployments, each with its place in [`Target::deployments`], in the order that the release gives them: by their
+    /// times of creation.
+    pub fn in_order(&self) -> impl Iterator<Item = (usize, &Deployment)> {
+        let mut ordered: Vec<(usize, &Deployment)> = self.deployments.iter().enumerate().collect();
+        ordered.sort_by_key(|(_, deployment)| (deployment.created_at, deployment.id));
+        ordered.into_iter()
+    }
+
     pub(super) fn check(&self, state: &DesiredState) -> Result<()> {
         let at = |what: &str, expected: &str| Err(wrong(format!("target {}: {what}", self.id), expected));
         if !is_text(&self.name) {

@@ -158,10 +158,9 @@ pub fn judge(connection: &Connection, scope: &Scope, set: &TargetSet) -> Result<
             Standing::Foreign(owner) => foreign.push((id, Some(owner))),
         }
     }
-    match foreign.first() {
-        None => Ok(claims),
-        Some((id, None)) => Err(made_here(scope, id)),
-        Some((id, Some(owner))) => Err(belongs_to(scope, id, owner, foreign.len().saturating_sub(1))),
+    match foreign.as_slice() {
+        [] => Ok(claims),
+        foreign => Err(not_its_own(scope, foreign)),
     }
 }
 
@@ -285,6 +284,7 @@ pub(super) fn check_activation(
     scope: &Scope,
     set: &TargetSet,
 ) -> Result<()> {
+    let mut foreign = Vec::new();
     for id in set.stated() {
         if let Some(why) = lost_since(connection, release, &id)? {
             let now = find(connection, &id)?
@@ -306,8 +306,8 @@ pub(super) fn check_activation(
                 };
                 return Err(Held { id, by }.error(scope));
             }
-            Standing::MadeHere => return Err(made_here(scope, &id)),
-            Standing::Foreign(owner) => return Err(belongs_to(scope, &id, &owner, 0)),
+            Standing::MadeHere => foreign.push((id, None)),
+            Standing::Foreign(owner) => foreign.push((id, Some(owner))),
             // A release that was published has claimed what it states.
             Standing::New | Standing::GoesOver => {
                 return Err(Error::new(
@@ -319,7 +319,11 @@ pub(super) fn check_activation(
             }
         }
     }
-    Ok(())
+    if foreign.is_empty() {
+        Ok(())
+    } else {
+        Err(not_its_own(scope, &foreign))
+    }
 }
 
 fn lost_since(connection: &Connection, release: ReleaseId, id: &Uuid) -> Result<Option<&'static str>> {
@@ -535,18 +539,45 @@ fn refusal(found: String) -> Error {
     Error::new(Class::Policy, FOREIGN, found)
 }
 
-fn belongs_to(scope: &Scope, id: &Uuid, owner: &Owner, more: usize) -> Error {
-    let more = match more {
+/// The refusal of what belongs to others, all of it at once, each with its way out: who asks a vendor asks once.
+fn not_its_own(scope: &Scope, foreign: &[(Uuid, Option<Owner>)]) -> Error {
+    if let [(id, None)] = foreign {
+        return made_here(scope, id);
+    }
+    let named = foreign.get(..NAMED).unwrap_or(foreign);
+    let whose: Vec<String> = named
+        .iter()
+        .map(|(id, owner)| match owner {
+            Some(owner) => format!("{id}, which belongs to {owner}"),
+            None => format!("{id}, which is a target made here"),
+        })
+        .collect();
+    let free: Vec<String> = named
+        .iter()
+        .filter(|(_, owner)| owner.is_some())
+        .map(|(id, _)| format!("`airlock target free {id}`"))
+        .collect();
+    let more = match foreign.len().saturating_sub(named.len()) {
         0 => String::new(),
-        more => format!(", and {more} more that are not its own either"),
+        more => format!("; and {more} more that are not its own either"),
     };
-    refusal(format!(
-        "the release of {scope} states {id}, which belongs to {owner}{more}"
-    ))
-    .expected("targets and deployments under UUIDs that are its product's or nobody's")
-    .remedy(format!(
-        "ask the vendor for another UUID; or, when that claim is wrong, let it go here with `airlock target free {id}`"
-    ))
+    let another = if foreign.len() == 1 {
+        "another UUID"
+    } else {
+        "other UUIDs"
+    };
+    let (claim, free) = match free.as_slice() {
+        [one] => ("that claim is wrong, let it", one.clone()),
+        _ => ("those claims are wrong, let each", free.join(", ")),
+    };
+    let remedy = if free.is_empty() {
+        format!("ask the vendor for {another}")
+    } else {
+        format!("ask the vendor for {another}; or, when {claim} go here with {free}")
+    };
+    refusal(format!("the release of {scope} states {}{more}", whose.join("; ")))
+        .expected("targets and deployments under UUIDs that are its product's or nobody's")
+        .remedy(remedy)
 }
 
 fn made_here(scope: &Scope, id: &Uuid) -> Error {

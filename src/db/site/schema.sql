@@ -175,6 +175,7 @@ CREATE TABLE release_deployment (
   application TEXT    NOT NULL,
   version     TEXT    NOT NULL,         -- label of the application, for people
   revision    BLOB    NOT NULL,
+  place       INTEGER NOT NULL,         -- in the order of the release, target by target
   PRIMARY KEY (release, deployment)
 ) STRICT, WITHOUT ROWID;
 

@@ -155,11 +155,11 @@ pub(super) fn insert(transaction: &Transaction<'_>, release: ReleaseId, set: &Ta
             .and_then(|mut insert| insert.execute(params![release.0, target.id, target.name, target.kind]))
             .sql("record a target")?;
     }
-    for deployment in &set.deployments {
+    for (place, deployment) in set.deployments.iter().enumerate() {
         transaction
             .prepare_cached(
-                "INSERT INTO release_deployment (release, deployment, target, application, version, revision)
-                 VALUES (?, ?, ?, ?, ?, ?)",
+                "INSERT INTO release_deployment (release, deployment, target, application, version, revision, place)
+                 VALUES (?, ?, ?, ?, ?, ?, ?)",
             )
             .and_then(|mut insert| {
                 insert.execute(params![
@@ -168,7 +168,8 @@ pub(super) fn insert(transaction: &Transaction<'_>, release: ReleaseId, set: &Ta
                     deployment.target,
                     deployment.application,
                     deployment.version,
-                    deployment.revision
+                    deployment.revision,
+                    place
                 ])
             })
             .sql("record a deployment")?;
@@ -202,7 +203,7 @@ pub fn of_release(connection: &Connection, release: ReleaseId) -> Result<TargetS
     )?;
     let deployments = rows(
         connection,
-        "SELECT deployment, target, application, version, revision FROM release_deployment WHERE release = ? ORDER BY deployment",
+        "SELECT deployment, target, application, version, revision FROM release_deployment WHERE release = ? ORDER BY place, deployment",
         release,
         |row| {
             Ok(DeploymentRow {

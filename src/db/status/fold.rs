@@ -16,7 +16,7 @@ pub struct Fold {
 }
 
 /// How often a status came.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Repeat {
     /// In all.
     pub count: u64,
@@ -24,6 +24,8 @@ pub struct Repeat {
     pub last: Timestamp,
     /// How often the deployment came into this state.
     pub entered: u64,
+    /// The last text as it came, where that is not the record's; none where it is, or to be written: where it did not change.
+    pub text: Option<String>,
 }
 
 /// Returns how far the last fold went.
@@ -58,15 +60,20 @@ pub fn put_fold(transaction: &Transaction<'_>, next: u64) -> Result<()> {
     Ok(())
 }
 
-/// Records how often a status came.
+/// Records how often a status came; a text that did not change stays.
 ///
 /// # Errors
 ///
 /// Those of [`SqlResult::sql`](crate::db::SqlResult::sql).
-pub fn put_repeat(transaction: &Transaction<'_>, number: u64, repeat: Repeat) -> Result<()> {
+pub fn put_repeat(transaction: &Transaction<'_>, number: u64, repeat: &Repeat) -> Result<()> {
     transaction
-        .prepare_cached("INSERT OR REPLACE INTO repeats (number, count, last, entered) VALUES (?, ?, ?, ?)")
-        .and_then(|mut statement| statement.execute(params![number, repeat.count, repeat.last, repeat.entered]))
+        .prepare_cached(
+            "INSERT INTO repeats (number, count, last, entered, said) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET \
+             count = excluded.count, last = excluded.last, entered = excluded.entered, said = coalesce(excluded.said, said)",
+        )
+        .and_then(|mut statement| {
+            statement.execute(params![number, repeat.count, repeat.last, repeat.entered, repeat.text])
+        })
         .sql("record repeats")?;
     Ok(())
 }
@@ -78,7 +85,7 @@ pub fn put_repeat(transaction: &Transaction<'_>, number: u64, repeat: Repeat) ->
 /// Those of [`SqlResult::sql`](crate::db::SqlResult::sql).
 pub fn repeat_of(connection: &Connection, number: u64) -> Result<Option<Repeat>> {
     let mut statement = connection
-        .prepare_cached("SELECT count, last, entered FROM repeats WHERE number = ?")
+        .prepare_cached("SELECT count, last, entered, said FROM repeats WHERE number = ?")
         .sql("read the repeats")?;
     let mut rows = statement.query([number]).sql("read the repeats")?;
     match rows.next().sql("read the repeats")? {
@@ -86,6 +93,7 @@ pub fn repeat_of(connection: &Connection, number: u64) -> Result<Option<Repeat>>
             count: row.get(0).sql("read the repeats")?,
             last: row.get(1).sql("read the repeats")?,
             entered: row.get(2).sql("read the repeats")?,
+            text: row.get(3).sql("read the repeats")?,
         })),
         None => Ok(None),
     }

@@ -1,8 +1,8 @@
 //! Repeats of one group commit as one short row.
 //!
 //! A row holds, as variable-length numbers: the time of the commit, the number that the next record will get, then for each record
-//! the step from the number before it, and its count so far with one bit more for "the deployment came into this state again". Counts are absolute, so that a row may be
-//! read twice.
+//! the step from the number before it, and its count so far with two bits more: whether a text follows, and whether the deployment came
+//! into this state again. Counts are absolute, so that a row may be read twice. A text is there only when it is not the one before.
 
 use rusqlite::{Connection, Transaction, params};
 
@@ -10,7 +10,7 @@ use crate::db::SqlResult as _;
 use crate::domain::{Class, Error, Result, Timestamp};
 
 /// A record that was repeated.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
     /// Number of the record.
     pub number: u64,
@@ -18,6 +18,8 @@ pub struct Entry {
     pub count: u64,
     /// Whether the deployment was in another state before.
     pub entered: bool,
+    /// The text as it came, where it is not the one before.
+    pub text: Option<String>,
 }
 
 /// The repeats of one commit.
@@ -39,7 +41,12 @@ pub fn pack(row: &Row) -> Vec<u8> {
     let mut before = 0;
     for entry in &row.entries {
         put(&mut bytes, entry.number.wrapping_sub(before));
-        put(&mut bytes, (entry.count << 1) | u64::from(entry.entered));
+        let flags = u64::from(entry.text.is_some()) << 1 | u64::from(entry.entered);
+        put(&mut bytes, (entry.count << 2) | flags);
+        if let Some(text) = &entry.text {
+            put(&mut bytes, text.len() as u64);
+            bytes.extend_from_slice(text.as_bytes());
+        }
         before = entry.number;
     }
     bytes
@@ -63,10 +70,16 @@ pub fn unpack(bytes: &[u8]) -> Result<Row> {
     while !rest.is_empty() {
         number = number.wrapping_add(take(&mut rest)?);
         let word = take(&mut rest)?;
+        let text = if word & 2 == 2 {
+            Some(take_text(&mut rest)?)
+        } else {
+            None
+        };
         entries.push(Entry {
             number,
-            count: word >> 1,
+            count: word >> 2,
             entered: word & 1 == 1,
+            text,
         });
     }
     Ok(Row { time, next, entries })
@@ -95,6 +108,13 @@ fn take(rest: &mut &[u8]) -> Result<u64> {
         }
     }
     Err(damaged())
+}
+
+fn take_text(rest: &mut &[u8]) -> Result<String> {
+    let length = usize::try_from(take(rest)?).map_err(|_| damaged())?;
+    let (text, after) = rest.split_at_checked(length).ok_or_else(damaged)?;
+    *rest = after;
+    String::from_utf8(text.to_vec()).map_err(|_| damaged())
 }
 
 fn damaged() -> Error {
@@ -160,6 +180,7 @@ mod tests {
                 number: 1_000_000 + n * 700,
                 count: 17_280,
                 entered: n == 3,
+                text: (n == 4).then(|| "Exited (3) 17 seconds ago".to_owned()),
             })
             .collect();
         let row = Row {
@@ -168,7 +189,7 @@ mod tests {
             entries,
         };
         let bytes = pack(&row);
-        assert!(bytes.len() < 120, "{}", bytes.len());
+        assert!(bytes.len() < 146, "{}", bytes.len());
         assert_eq!(unpack(&bytes).unwrap(), row);
         for cut in [&bytes[..bytes.len() - 1], &[], &[0xff; 12]] {
             assert_eq!(unpack(cut).unwrap_err().code(), "database-damaged");

@@ -3,6 +3,7 @@
 //! These are the statements; who numbers, folds and drops is the appliance's status buffer. Times are the appliance's own
 //! except where a column says otherwise.
 
+mod advertised;
 mod create;
 mod fold;
 mod gap;
@@ -10,6 +11,7 @@ mod journal;
 mod record;
 mod source;
 
+pub use advertised::{Advertised, advertised, put_advertised};
 pub use create::create;
 pub use fold::{
     Fold, Repeat, clear_recounts, contacts, count_bytes, fold, latest, put_contact, put_fold, put_latest, put_recount,

@@ -313,7 +313,7 @@ pub fn since_fold(connection: &Connection, from: u64, mut each: impl FnMut(Recor
 pub fn tail(connection: &Connection, above: u64, limit: usize) -> Result<Vec<Listed>> {
     let mut statement = connection
         .prepare_cached(&format!(
-            "SELECT {COLUMNS}, s.id, s.target, s.deployment, s.name, s.agent, s.since, p.count, p.last, p.entered \
+            "SELECT {COLUMNS}, s.id, s.target, s.owner, s.deployment, s.name, s.agent, s.since, p.count, p.last, p.entered, p.said \
              FROM (SELECT * FROM record WHERE number > ? ORDER BY number LIMIT ?) r \
              LEFT JOIN source s ON s.id = r.source LEFT JOIN repeats p USING (number) ORDER BY number"
         ))
@@ -324,18 +324,20 @@ pub fn tail(connection: &Connection, above: u64, limit: usize) -> Result<Vec<Lis
                 Some(id) => Some(Source {
                     id,
                     target: row.get(13)?,
-                    deployment: row.get(14)?,
-                    name: row.get(15)?,
-                    agent: row.get(16)?,
-                    since: row.get(17)?,
+                    owner: row.get(14)?,
+                    deployment: row.get(15)?,
+                    name: row.get(16)?,
+                    agent: row.get(17)?,
+                    since: row.get(18)?,
                 }),
                 None => None,
             };
-            let repeat = match row.get::<_, Option<u64>>(18)? {
+            let repeat = match row.get::<_, Option<u64>>(19)? {
                 Some(count) => Some(Repeat {
                     count,
-                    last: row.get(19)?,
-                    entered: row.get(20)?,
+                    last: row.get(20)?,
+                    entered: row.get(21)?,
+                    text: row.get(22)?,
                 }),
                 None => None,
             };

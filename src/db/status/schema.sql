@@ -14,6 +14,7 @@ CREATE TABLE meta (
 CREATE TABLE source (
   id         INTEGER PRIMARY KEY,
   target     BLOB    NOT NULL,            -- UUID
+  owner      BLOB    NOT NULL,            -- hash of the trust domain and product whose target it was: another owner begins anew
   deployment BLOB,                        -- UUID
   name       TEXT    NOT NULL,            -- of the target, for people
   agent      TEXT,                        -- version that the agent states; of targets
@@ -47,10 +48,12 @@ CREATE TABLE repeats (
   number  INTEGER PRIMARY KEY,
   count   INTEGER NOT NULL,
   last    INTEGER NOT NULL,               -- received
-  entered INTEGER NOT NULL                -- how often the deployment came into this state
+  entered INTEGER NOT NULL,               -- how often the deployment came into this state
+  said    TEXT                            -- the last text as it came, where its ages differ from the record's
 ) STRICT;
 
--- Repeats since the last fold: time, then for each record its number, its count so far and whether it was entered again.
+-- Repeats since the last fold: time, then for each record its number, its count so far, whether it was entered again, and the text
+-- as it came, where that is not the one before.
 CREATE TABLE journal (
   id   INTEGER PRIMARY KEY,
   body BLOB NOT NULL
@@ -60,6 +63,17 @@ CREATE TABLE journal (
 CREATE TABLE latest (
   source INTEGER PRIMARY KEY,
   state  TEXT NOT NULL
+) STRICT;
+
+-- What an agent was told last of a deployment, and from which record number on its statuses are about that.
+CREATE TABLE advertised (
+  source    INTEGER PRIMARY KEY,
+  revision  BLOB,                         -- UUID; of one that is gone the last one, where that is known
+  gone      INTEGER NOT NULL,             -- 1: told that it shall not run any more
+  number    INTEGER NOT NULL,             -- records below this one came before
+  reset     INTEGER NOT NULL,             -- what was reported below this number says nothing of what runs
+  at        INTEGER NOT NULL,             -- told first
+  confirmed INTEGER                       -- gone: when the agent asked again, having done what it was told before
 ) STRICT;
 
 -- Last contact of a target as of the last fold.

@@ -3,7 +3,7 @@
 use rusqlite::{Connection, Transaction, params};
 
 use crate::db::SqlResult as _;
-use crate::domain::{Result, SiteId, Timestamp, Uuid};
+use crate::domain::{Hash, Result, SiteId, Timestamp, Uuid};
 
 /// A target, or a deployment of one.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -12,6 +12,8 @@ pub struct Source {
     pub id: i64,
     /// The target.
     pub target: Uuid,
+    /// Whose target it was then.
+    pub owner: Hash,
     /// The deployment; none for the target itself.
     pub deployment: Option<Uuid>,
     /// Name of the target, for people.
@@ -40,17 +42,18 @@ pub fn site(connection: &Connection) -> Result<SiteId> {
 /// Those of [`SqlResult::sql`](crate::db::SqlResult::sql).
 pub fn sources(connection: &Connection) -> Result<Vec<Source>> {
     let mut statement = connection
-        .prepare_cached("SELECT id, target, deployment, name, agent, since FROM source ORDER BY id")
+        .prepare_cached("SELECT id, target, owner, deployment, name, agent, since FROM source ORDER BY id")
         .sql("read the sources")?;
     let rows = statement
         .query_map([], |row| {
             Ok(Source {
                 id: row.get(0)?,
                 target: row.get(1)?,
-                deployment: row.get(2)?,
-                name: row.get(3)?,
-                agent: row.get(4)?,
-                since: row.get(5)?,
+                owner: row.get(2)?,
+                deployment: row.get(3)?,
+                name: row.get(4)?,
+                agent: row.get(5)?,
+                since: row.get(6)?,
             })
         })
         .sql("read the sources")?;
@@ -64,11 +67,14 @@ pub fn sources(connection: &Connection) -> Result<Vec<Source>> {
 /// Those of [`SqlResult::sql`](crate::db::SqlResult::sql).
 pub fn insert_source(transaction: &Transaction<'_>, source: &Source) -> Result<()> {
     transaction
-        .prepare_cached("INSERT INTO source (id, target, deployment, name, agent, since) VALUES (?, ?, ?, ?, ?, ?)")
+        .prepare_cached(
+            "INSERT INTO source (id, target, owner, deployment, name, agent, since) VALUES (?, ?, ?, ?, ?, ?, ?)",
+        )
         .and_then(|mut statement| {
             statement.execute(params![
                 source.id,
                 source.target,
+                source.owner,
                 source.deployment,
                 source.name,
                 source.agent,

@@ -13,9 +13,10 @@ use super::body::BodyReader;
 use super::body_permits::BodyPermits;
 use super::hosts::Hosts;
 use super::limiter::{Allowance, Limiter};
+use super::refusals::Refusals;
 use super::reply::{self, Reply};
 use crate::appliance::fleet::{Hub, Identity};
-use crate::appliance::status::{Batch, StatusBuffer, What};
+use crate::appliance::status::{Batch, StatusBuffer, What, owner_mark};
 use crate::domain::{Class, Clock, Error, Result, Uuid};
 use crate::http::sending::{Sending, in_turn};
 use crate::protocol::distr;
@@ -41,6 +42,7 @@ pub(in crate::http) struct AgentApp {
     pub(super) connects: Limiter<Attempt>,
     pub(super) pre_connects: Limiter<Attempt>,
     pub(super) failed_logins: Limiter<Attempt>,
+    pub(super) refusals: Refusals,
     pub(super) requests: Limiter<Uuid>,
     pub(super) logs: Limiter<Uuid>,
     pub(super) body_permits: BodyPermits,
@@ -57,8 +59,9 @@ pub(in crate::http) struct AgentApp {
     tracker: TaskTracker,
 }
 
-/// Who tries to get in, and as whom: a guesser elsewhere does not use up an agent's own tries.
-pub(super) type Attempt = (Uuid, IpAddr);
+/// Who tries to get in, as whom, and against which secret: a guesser elsewhere does not use up an agent's own tries, and what was tried
+/// in vain before a new secret was issued does not keep that from letting its agent in.
+pub(super) type Attempt = (Uuid, IpAddr, u64);
 
 impl AgentApp {
     pub(in crate::http) fn new(
@@ -77,6 +80,7 @@ impl AgentApp {
             connects: Limiter::new(ATTEMPTS),
             pre_connects: Limiter::new(ATTEMPTS),
             failed_logins: Limiter::new(ATTEMPTS),
+            refusals: Refusals::new(),
             requests: Limiter::new(REQUESTS),
             logs: Limiter::new(LOGS),
             body_permits: BodyPermits::new(),
@@ -205,6 +209,7 @@ impl AgentApp {
 pub(super) fn batch(identity: &Identity, agent: Option<String>, what: What) -> Batch {
     Batch {
         target: identity.target,
+        owner: owner_mark(&identity.scope),
         target_name: identity.name.clone(),
         agent,
         what,

@@ -17,6 +17,9 @@ use crate::protocol::distr::{Endpoint, LoginAnswer, QUERY_TARGET_ID, QUERY_TARGE
 
 /// The hub says `not found` of targets that it does not know; here nobody learns which there are.
 const REFUSED: &str = "unauthorized: failed to verify access: invalid accessKey";
+/// Why nobody looked at a secret, for the log.
+const TOO_MANY: &str = "too-many-attempts";
+const BUSY: &str = "too-many-at-once";
 const NO_UUID: &str = "targetId is not a valid UUID";
 
 /// Answers `/connect` and `/pre-connect`. Every call counts, as on the hub.
@@ -40,16 +43,24 @@ pub(super) async fn connect(
     };
     let connects = endpoint == Endpoint::Connect;
     let limiter = if connects { &app.connects } else { &app.pre_connects };
-    let allowance = limiter.take((target, peer));
+    let allowance = limiter.take((target, peer, app.hub.secret_mark(&target)));
     if !allowance.passes {
+        app.refusals.note(&app.hub, &target, peer, Some(TOO_MANY));
         return app.limited(reply::too_many(), allowance);
     }
     let secret = Zeroizing::new(parameter(QUERY_TARGET_SECRET));
+    let noting = app.clone();
     let answered = app
         .ask_about_secret(move |hub| {
             Ok(match hub.check_secret(&target, &secret)? {
-                Check::Wrong => reply::error(StatusCode::UNAUTHORIZED, REFUSED),
-                Check::Busy => reply::too_many(),
+                Check::Wrong => {
+                    noting.refusals.note(hub, &target, peer, None);
+                    reply::error(StatusCode::UNAUTHORIZED, REFUSED)
+                }
+                Check::Busy => {
+                    noting.refusals.note(hub, &target, peer, Some(BUSY));
+                    reply::too_many()
+                }
                 Check::Good if connects => reply::yaml(hub.connect_manifest(&target, &secret)?, &account),
                 Check::Good => reply::text(hub.pre_connect(&target, &secret)?, &account),
             })
@@ -72,8 +83,10 @@ pub(super) async fn login(app: &Arc<AgentApp>, headers: &HeaderMap, peer: IpAddr
     let Ok(target) = Uuid::parse_lenient(&user) else {
         return reply::error(StatusCode::BAD_REQUEST, NO_UUID);
     };
-    let allowance = app.failed_logins.look((target, peer));
+    let attempt = (target, peer, app.hub.secret_mark(&target));
+    let allowance = app.failed_logins.look(attempt);
     if !allowance.passes {
+        app.refusals.note(&app.hub, &target, peer, Some(TOO_MANY));
         return app.limited(reply::too_many(), allowance);
     }
     match app.ask_about_secret(move |hub| hub.login(&target, &secret)).await {
@@ -86,10 +99,14 @@ pub(super) async fn login(app: &Arc<AgentApp>, headers: &HeaderMap, peer: IpAddr
             app.limited(reply::text(body + "\n", account), allowance)
         }
         Ok(Login::Refused) => {
-            let allowance = app.failed_logins.take((target, peer));
+            let allowance = app.failed_logins.take(attempt);
+            app.refusals.note(&app.hub, &target, peer, None);
             app.limited(reply::error(StatusCode::UNAUTHORIZED, REFUSED), allowance)
         }
-        Ok(Login::Busy) => app.limited(reply::too_many(), allowance),
+        Ok(Login::Busy) => {
+            app.refusals.note(&app.hub, &target, peer, Some(BUSY));
+            app.limited(reply::too_many(), allowance)
+        }
         Err(error) => app.limited(app.failure(&error), allowance),
     }
 }

@@ -24,6 +24,7 @@ mod json;
 mod limiter;
 mod logs;
 mod polls;
+mod refusals;
 mod reply;
 mod reports;
 mod resources_body;

@@ -9,6 +9,7 @@ use super::app::{AgentApp, agent_version};
 use super::reply::{self, Reply};
 use super::resources_body::ResourcesBody;
 use crate::appliance::fleet::Identity;
+use crate::appliance::status::owner_mark;
 use crate::domain::Result;
 use crate::http::in_flight::Account;
 
@@ -28,8 +29,22 @@ pub(super) async fn resources(
     account: &Account,
 ) -> Reply {
     let version = agent_version(headers);
-    app.status.contact(identity.target, &identity.name, version.as_deref());
-    match resources_body(app, identity, account).await {
+    let owner = owner_mark(&identity.scope);
+    let before = app.hub.advertised(&identity).ok();
+    let answered = resources_body(app, identity.clone(), account).await;
+    // Another generation may have come in between: then what was told is noted at the next look.
+    let after = app.hub.advertised(&identity).ok();
+    let told = after.filter(|after| answered.is_ok() && before.as_ref() == Some(after));
+    // Before the agent has the answer: what it reports of it comes later.
+    match &told {
+        Some(told) => app
+            .status
+            .told(identity.target, owner, &identity.name, version.as_deref(), told),
+        None => app
+            .status
+            .contact(identity.target, owner, &identity.name, version.as_deref()),
+    }
+    match answered {
         Ok(body) => reply::json(body),
         Err(error) => app.failure(&error),
     }

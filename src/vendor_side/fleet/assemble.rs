@@ -13,7 +13,7 @@ use crate::bundle::desired::{
     TargetKind, is_label,
 };
 use crate::db::ledger::Site;
-use crate::domain::{Audience, Class, Digest, DocumentType, Error, Hash, Result, Uuid};
+use crate::domain::{Audience, Class, Digest, DocumentType, Error, Hash, Result, Timestamp, Uuid};
 use crate::vendor_side::collect::Stored;
 use crate::vendor_side::release::find_site;
 use crate::vendor_side::release_file::{
@@ -146,6 +146,12 @@ impl Assembly<'_> {
             .iter()
             .map(|deployment| self.deployment(deployment, id))
             .collect::<Result<_>>()?;
+        // Agents deploy by time of creation: so that carries the order of the file, whatever it states.
+        let mut next = Timestamp::EPOCH;
+        for deployment in &mut deployments {
+            deployment.created_at = deployment.created_at.max(next);
+            next = deployment.created_at.plus_seconds(1);
+        }
         deployments.sort_by_key(|deployment| deployment.id);
         Ok(Target {
             agent: self.agent(entry, agents)?,

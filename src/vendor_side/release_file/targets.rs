@@ -60,7 +60,7 @@ pub struct DeploymentEntry {
     pub application: Located<Name>,
     /// Its UUID; derived when left out.
     pub id: Option<Uuid>,
-    /// As the hub states it.
+    /// As the hub states it. In the release it is at least a second after that of the one before: the file's order is the agents'.
     pub created_at: Timestamp,
     /// Restart after the revision was applied.
     pub force_restart: bool,

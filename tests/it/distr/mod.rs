@@ -4,3 +4,4 @@ mod agents;
 #[cfg(all(feature = "vendor", feature = "site"))]
 mod contract;
 mod targets;
+mod truth;

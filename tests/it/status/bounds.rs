@@ -102,13 +102,13 @@ fn words_go_before_transitions_and_transitions_never() {
         submit(&open, report("a", &format!("r{n}"), Healthy, "well")).unwrap();
     }
     for n in 0..400 {
-        let message = format!("Up {n} seconds (unhealthy) {}", "x".repeat(1000));
+        let message = format!("attempt {n} was in vain {}", "x".repeat(1000));
         submit(&open, report("a", "r20", Error, &message)).unwrap();
     }
     assert!(held(&open, "a") <= 100_000);
     assert_eq!(count(&open, RecordClass::Transition), 21);
     let latest = open.overview().unwrap()[0].deployments[0].latest.clone().unwrap();
-    assert!(latest.message.starts_with("Up 399 "), "the newest words stay");
+    assert!(latest.message.starts_with("attempt 399 "), "the newest words stay");
     let gaps = open.gaps().unwrap();
     assert_eq!(
         (gaps[0].reason, gaps[0].class),

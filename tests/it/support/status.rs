@@ -10,7 +10,7 @@ use airlock::appliance::Appliance;
 use airlock::appliance::status::{Accepted, AgentLogRecord, Batch, LogRecord, Quota, StatusBuffer, What};
 use airlock::db::site::appliance;
 use airlock::db::{Db, Schema};
-use airlock::domain::{Clock, Result, SiteId, StatusKind, Timestamp, Uuid};
+use airlock::domain::{Clock, Hash, Result, SiteId, StatusKind, Timestamp, Uuid};
 use airlock::store::Store;
 use tempfile::TempDir;
 
@@ -87,6 +87,7 @@ impl Buffer {
 pub(crate) fn batch(target: &str, what: What) -> Batch {
     Batch {
         target: id(target),
+        owner: Hash([0; 32]),
         target_name: target.to_owned(),
         agent: Some("3.1.0".to_owned()),
         what,

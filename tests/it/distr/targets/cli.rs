@@ -97,15 +97,15 @@ fn an_operator_enrols_rotates_and_takes_away() {
     // Local life.
     assert!(good(&instance, &["add", "spare", "--like", "edge-0"]).contains("follows edge-0"));
     assert_eq!(list(&instance).last().unwrap()["like"], target_id("edge-0").to_string());
-    good(&instance, &["undeploy", "edge-0", "web"]);
+    good(&instance, &["undeploy", "edge-0", "web", "--yes"]);
     assert_eq!(list(&instance)[1]["deployments"][0]["undeployed_here"], true);
-    assert!(good(&instance, &["undeploy", "edge-0", "web"]).contains("already"));
+    assert!(good(&instance, &["undeploy", "edge-0", "web", "--yes"]).contains("already"));
     good(&instance, &["deploy", "edge-0", &deployment_id("edge-0").to_string()]);
     assert_eq!(list(&instance)[1]["deployments"][0]["undeployed_here"], false);
-    good(&instance, &["remove", "edge-1"]);
+    good(&instance, &["remove", "edge-1", "--yes"]);
     assert_eq!(list(&instance).len(), 3);
     good(&instance, &["restore", "edge-1"]);
-    good(&instance, &["remove", "spare"]);
+    good(&instance, &["remove", "spare", "--yes"]);
     assert_eq!(list(&instance).len(), 3);
 
     let actions: Vec<String> = log(&instance).into_iter().map(|(action, _)| action).collect();

@@ -230,7 +230,16 @@ fn k23_a_uuid_is_its_first_vendors_before_it_is_live_while_it_is_and_after() {
     let owner = format!("belongs to the product crm of the trust domain {}", wall.domain_of_a());
     let remedy = format!("`airlock target free {target}`");
     let check = || {
-        wall.refused(&whole, &[&target, &owner, &remedy, "and 1 more that are not its own"]);
+        wall.refused(
+            &whole,
+            &[
+                &target,
+                &owner,
+                &remedy,
+                &deployment,
+                &format!("`airlock target free {deployment}`"),
+            ],
+        );
         wall.refused(&only_deployment, &[&deployment, &owner]);
         // Under another name of a product as well.
         wall.refused(&stating(&wall.b, ERP, 1, "b"), &[&target, &owner]);

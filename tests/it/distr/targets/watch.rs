@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 
 use airlock::appliance::Appliance;
-use airlock::appliance::status::{Batch, Quota, StatusBuffer, What};
+use airlock::appliance::status::{Batch, Quota, StatusBuffer, What, owner_mark};
 use airlock::domain::StatusKind::{self, Error, Healthy};
 use airlock::domain::{SystemClock, Uuid};
 use serde_json::Value;
@@ -42,6 +42,8 @@ fn revision(instance: &InProcessAppliance, target: &str) -> Uuid {
 }
 
 fn report(instance: &InProcessAppliance, target: &str, revision: Uuid, kind: StatusKind, message: &str) {
+    let views = instance.hub().targets();
+    let scope = views.iter().find(|view| view.name == target).unwrap().scope.clone();
     let buffer = StatusBuffer::open(
         &Appliance::open(&instance.state(), Arc::new(SystemClock)).unwrap(),
         Quota::default(),
@@ -55,6 +57,7 @@ fn report(instance: &InProcessAppliance, target: &str, revision: Uuid, kind: Sta
     };
     wait(buffer.submit(Batch {
         target: target_id(target),
+        owner: owner_mark(&scope),
         target_name: target.to_owned(),
         agent: Some("3.1.0".to_owned()),
         what,
@@ -114,7 +117,12 @@ fn without_a_terminal_every_change_is_a_line() {
     instance.import(&made, false).unwrap();
     let mut child = command(&instance, &["watch"]).stdout(Stdio::piped()).spawn().unwrap();
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
-    assert!(lines.next().unwrap().ends_with("edge-0: not connected, agent -"));
+    assert!(
+        lines
+            .next()
+            .unwrap()
+            .ends_with("edge-0: not connected, agent -, advertised 3.1.0")
+    );
     assert!(lines.next().unwrap().contains("edge-0 web: no status, wanted"));
     report(
         &instance,
@@ -123,7 +131,12 @@ fn without_a_terminal_every_change_is_a_line() {
         Healthy,
         "status check results: 1 healthy",
     );
-    assert!(lines.next().unwrap().ends_with("edge-0: connected, agent 3.1.0"));
+    assert!(
+        lines
+            .next()
+            .unwrap()
+            .ends_with("edge-0: connected, agent 3.1.0, advertised 3.1.0")
+    );
     let line = lines.next().unwrap();
     assert!(
         line.contains("healthy, wanted") && line.ends_with("status check results: 1 healthy"),

@@ -1,0 +1,46 @@
+//! Asks before something is taken away that does not come back.
+
+use std::io::{self, IsTerminal as _};
+
+use super::Ui;
+use crate::domain::{Class, Error, Result};
+
+/// Asks the person at the terminal whether to go on, unless `yes` was said before. `command` is what says it.
+///
+/// # Errors
+///
+/// `E-USAGE confirm` when the answer is no, or nobody is there to be asked; `E-IO terminal`.
+pub(super) fn confirm(ui: &mut Ui, yes: bool, command: &str) -> Result<()> {
+    if yes {
+        return Ok(());
+    }
+    if !io::stdin().is_terminal() {
+        return Err(Error::new(
+            Class::Usage,
+            "confirm",
+            "nobody is there to be asked; nothing was changed",
+        )
+        .expected("a terminal, or --yes")
+        .remedy(format!("when all of this is meant: `{command} --yes`")));
+    }
+    ui.say("go on? [y/N]");
+    let mut answer = String::new();
+    io::stdin().read_line(&mut answer).map_err(|error| {
+        Error::new(Class::Io, "terminal", format!("cannot read from the terminal: {error}")).with_source(error)
+    })?;
+    if matches!(answer.trim(), "y" | "Y" | "yes") {
+        Ok(())
+    } else {
+        Err(Error::new(Class::Usage, "confirm", "the answer was not yes").expected("y; nothing was changed"))
+    }
+}
+
+/// Quotes a word for a shell, where it needs that.
+pub(super) fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "._-/:@+".contains(c);
+    if !word.is_empty() && !word.starts_with('-') && word.chars().all(plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', "'\\''"))
+    }
+}
