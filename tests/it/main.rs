@@ -8,6 +8,7 @@
 //! | `distr` | targets, their agents, and the checklist and recordings of the wire contract |
 //! | `status` | the buffer of what agents report |
 //! | `server` | the server as a process, and HTTPS |
+//! | `state` | the state folder: whose it is, what may stand in it, what `init` takes |
 //! | `vendor` | collecting, release files, compose files, charts |
 //! | `attacks` | cases of the threat model, and that each case has its tests |
 //! | `walls` | several vendors on one appliance: whatever another brings in changes nothing |
@@ -31,6 +32,7 @@ mod format;
 mod import;
 mod registry;
 mod server;
+mod state;
 mod status;
 mod support;
 #[cfg(feature = "vendor")]

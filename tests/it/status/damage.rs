@@ -189,7 +189,7 @@ fn a_hundred_damages_later_nothing_is_written_and_nothing_replaced() {
         assert_eq!(read(&aside(&buffer, number)), b"aside");
     }
     // The remedy, to the letter: they are moved away.
-    std::fs::remove_file(aside(&buffer, 7)).unwrap();
+    fs::remove_file(aside(&buffer, 7)).unwrap();
     assert_works(&buffer.open());
     assert_eq!(read(&aside(&buffer, 7)), b"garbage");
 }
