@@ -18,7 +18,8 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use crate::domain::{Class, Code, Error, Result};
-use crate::stream::{Expected, OTHER_USER, look, look_at_own};
+use crate::store::Store;
+use crate::stream::{Expected, OTHER_USER, look, look_at_own, look_to_write};
 
 /// The security database.
 pub(super) const DATABASE: &str = "airlock.db";
@@ -53,14 +54,19 @@ pub(super) const OUTBOX: &str = "outbox";
 
 /// Parts of a state folder, beside the store's.
 const FOLDERS: [&str; 4] = [IDENTITY, ROOTS, RECEIPTS, OUTBOX];
-/// Files with fixed names. Those that are written anew are looked at under their temporary names when that happens.
-const FILES: [&str; 15] = [
+/// Files with fixed names.
+const FILES: [&str; 20] = [
     DATABASE,
     "airlock.db-wal",
     "airlock.db-shm",
+    "airlock.db-journal",
     STATUS_DATABASE,
     "status.db-wal",
     "status.db-shm",
+    "status.db-journal",
+    "status.db.new",
+    "status.db.new-wal",
+    "status.db.new-shm",
     STATUS_MARK,
     MARKS,
     RESERVE,
@@ -71,6 +77,8 @@ const FILES: [&str; 15] = [
     AUTHORITY_CERTIFICATE,
     AUTHORITY_KEY,
 ];
+/// Those that are written anew under a temporary name.
+const REWRITTEN: [&str; 4] = [STATUS_MARK, MARKS, AUTHORITY_CERTIFICATE, AUTHORITY_KEY];
 /// The folder of a file system's own repairs, which a mounted state folder may hold.
 const NOT_OURS: &str = "lost+found";
 
@@ -92,8 +100,12 @@ pub(super) fn check(folder: &Path) -> Result<PathBuf> {
     for name in FOLDERS {
         look_at_own(&folder.join(name), Expected::Folder)?;
     }
+    Store::examine_folders(&folder)?;
     for name in FILES {
         look_at_own(&folder.join(name), Expected::File)?;
+    }
+    for name in REWRITTEN {
+        look_to_write(&folder.join(name))?;
     }
     if look(&folder.join(DATABASE), Expected::File)?.is_none() {
         let remedy = if names(&folder)?.is_empty() {

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use rustix::fs::FlockOperation;
 
-use super::folder::{self, DATABASE, LOCK, ROOTS, STATUS_DATABASE, STATUS_KEY};
+use super::folder::{self, DATABASE, LOCK, RECEIPTS, ROOTS, STATUS_DATABASE, STATUS_KEY};
 use super::keys::Keys;
 use super::pins::Pins;
 use super::shared_hosts::SharedHosts;
@@ -91,6 +91,11 @@ impl Appliance {
     /// Returns where the status database stands.
     pub(super) fn status_database(&self) -> PathBuf {
         self.folder.join(STATUS_DATABASE)
+    }
+
+    /// Returns where the receipt of a number is laid out.
+    pub(super) fn receipt_path(&self, number: u64) -> PathBuf {
+        self.folder.join(RECEIPTS).join(format!("{number}.json"))
     }
 
     /// Returns the site id.

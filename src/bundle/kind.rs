@@ -30,6 +30,6 @@ pub(super) static BUNDLE: Kind = Kind {
     others: &[OtherKind {
         word: "airlock-status",
         noun: "status package",
-        remedy: "give a status package to `airlock status verify` at the vendor",
+        remedy: "a status package goes back to the vendor; take the bundle that came from there",
     }],
 };

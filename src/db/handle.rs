@@ -301,7 +301,7 @@ fn examine(path: &Path, schema: &Schema) -> Result<()> {
 
 fn connect(path: &Path, access: OpenFlags, cache_kib: i64) -> Result<Connection> {
     // SQLite follows no links to its files, but it would share the bytes of another name of theirs, and wait for a pipe.
-    for suffix in ["", "-wal", "-shm"] {
+    for suffix in ["", "-wal", "-shm", "-journal"] {
         look(&side_file(path, suffix), Expected::File)?;
     }
     // It allows links in no part of the path then, so those above the file are resolved first.

@@ -78,16 +78,25 @@ impl Store {
         sync_folder(state)
     }
 
+    /// Looks at the folders of a store before anything is opened: each is a folder of this user's alone, where it is there.
+    ///
+    /// # Errors
+    ///
+    /// `E-STATE planted`, `other-user`, `writable`; `E-IO`.
+    pub fn examine_folders(state: &Path) -> Result<()> {
+        for folder in folders(state) {
+            look_at_own(&folder, Expected::Folder)?;
+        }
+        Ok(())
+    }
+
     /// Opens the store of a state folder. `witness` is told of every blob that is found damaged or missing, whoever
     /// met that; it says whether it could write it down.
     ///
     /// # Errors
     ///
-    /// `E-STATE` when it is not there, or a folder of it is none, leads elsewhere, or others may write it.
+    /// `E-STATE` when it is not there.
     pub fn open(state: &Path, witness: impl Fn(&Damage) -> bool + Send + Sync + 'static) -> Result<Self> {
-        for folder in folders(state) {
-            look_at_own(&folder, Expected::Folder)?;
-        }
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::NOFOLLOW;
         match rustix::fs::open(state.join(BLOBS), flags, Mode::empty()) {
             Ok(handle) => Ok(Self(Arc::new(Opened {

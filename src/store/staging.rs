@@ -156,16 +156,14 @@ impl Staging {
     /// `E-STATE` and `E-IO`.
     pub fn prefix(&mut self, digest: &Digest, length: u64, take: &mut dyn FnMut(&[u8])) -> Result<()> {
         let path = self.part_path(digest);
-        match open_plain(&path)? {
-            Some(mut file) => Store::read_prefix(&mut file, &path, length, take),
-            None => {
-                let mut file = self.store.open_blob(digest)?.ok_or_else(|| {
-                    Error::new(Class::State, "staging", format!("the beginning of {digest} is gone"))
-                        .remedy("import the same bundle once more: `airlock import FILE`")
-                })?;
-                Store::read_prefix(&mut file, &self.store.path(digest), length, take)
-            }
+        if let Some(mut file) = open_plain(&path)? {
+            return Store::read_prefix(&mut file, &path, length, take);
         }
+        let mut file = self.store.open_blob(digest)?.ok_or_else(|| {
+            Error::new(Class::State, "staging", format!("the beginning of {digest} is gone"))
+                .remedy("import the same bundle once more: `airlock import FILE`")
+        })?;
+        Store::read_prefix(&mut file, &self.store.path(digest), length, take)
     }
 
     /// Stores a small blob whose digest was compared.

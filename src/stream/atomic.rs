@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io::{self, Write as _};
 use std::os::unix::fs::DirBuilderExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::plain::{Expected, create_new, look};
 use crate::domain::{Error, Result};
@@ -16,10 +16,7 @@ use crate::domain::{Error, Result};
 /// `E-STATE planted` when one of the two names leads to anything but a plain file; `E-IO` and `E-SPACE`. The old file, if any, is
 /// untouched then.
 pub fn write_atomically(path: &Path, bytes: &[u8], mode: u32) -> Result<()> {
-    let mut name = OsString::from(".");
-    name.push(path.file_name().unwrap_or_default());
-    name.push(".new");
-    let temporary = path.with_file_name(name);
+    let temporary = temporary(path);
     look(path, Expected::File)?;
     if look(&temporary, Expected::File)?.is_some() {
         // An interrupted try left it.
@@ -35,6 +32,23 @@ pub fn write_atomically(path: &Path, bytes: &[u8], mode: u32) -> Result<()> {
         return Err(Error::io("write", path, error));
     }
     sync_folder(path.parent().unwrap_or(Path::new(".")))
+}
+
+/// Looks at both names that [`write_atomically`] would use, before it is too late to refuse.
+///
+/// # Errors
+///
+/// `E-STATE planted`, `E-IO`.
+pub fn look_to_write(path: &Path) -> Result<()> {
+    look(path, Expected::File)?;
+    look(&temporary(path), Expected::File).map(|_| ())
+}
+
+fn temporary(path: &Path) -> PathBuf {
+    let mut name = OsString::from(".");
+    name.push(path.file_name().unwrap_or_default());
+    name.push(".new");
+    path.with_file_name(name)
 }
 
 /// Makes a folder and its parents with mode 0700; an existing folder is fine.

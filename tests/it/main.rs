@@ -8,6 +8,7 @@
 //! | `distr` | targets, their agents, and the checklist and recordings of the wire contract |
 //! | `status` | the buffer of what agents report |
 //! | `server` | the server as a process, and HTTPS |
+//! | `state` | the state folder: whose it is, what may stand in it, what `init` takes |
 //! | `vendor` | collecting, release files, compose files, charts |
 //! | `display` | text from outside on terminals and in JSON |
 //! | `attacks` | cases of the threat model, and that each case has its tests |
@@ -38,6 +39,7 @@ mod import;
 mod registry;
 mod remedies;
 mod server;
+mod state;
 mod status;
 mod support;
 #[cfg(feature = "vendor")]

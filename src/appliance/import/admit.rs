@@ -9,9 +9,10 @@ use crate::appliance::{marks, reserve};
 use crate::bundle::{OpenedBundle, SignedBundle};
 use crate::container::Input;
 use crate::crypto::{Chain, canonical};
-use crate::db::site::release;
 use crate::db::site::release::{Mark, ReleaseRow};
+use crate::db::site::{receipts, release};
 use crate::domain::{Class, Error, Result, Step, Timestamp};
+use crate::stream::look_to_write;
 
 /// A bundle that may come in: what the checks up to X9 have established.
 pub(super) struct Admitted {
@@ -39,9 +40,13 @@ pub(super) enum Admission {
     Already(Here),
 }
 
-/// X0: nobody else imports, a refusal can be recorded, and there is a key for the receipt, which is signed at the very end.
+/// X0: nobody else imports, a refusal can be recorded, and there is a key and a place for the receipt, which is signed at the very end.
 pub(super) fn begin(appliance: &Appliance) -> Result<ImportLock> {
     let lock = appliance.lock()?;
+    let number = appliance.db.read(receipts::next_number);
+    number
+        .and_then(|number| look_to_write(&appliance.receipt_path(number)))
+        .map_err(|error| error.at(Step::X0))?;
     reserve::fill(appliance.folder()).map_err(|error| error.at(Step::X0))?;
     appliance.status_key().map_err(|error| error.at(Step::X0))?;
     Ok(lock)

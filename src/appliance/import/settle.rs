@@ -1,7 +1,6 @@
 //! Lays out the copies of what the transaction decided, and tidies up (X16). What goes wrong here undoes nothing.
 
 use super::publish::Published;
-use crate::appliance::folder::RECEIPTS;
 use crate::appliance::marks;
 use crate::appliance::state::Appliance;
 use crate::bundle::Head;
@@ -42,10 +41,9 @@ fn lay_out(appliance: &Appliance, head: &Head, digest: Hash, receipt: u64, envel
         counter: head.counter(),
         head: digest,
     };
-    let path = appliance.folder().join(RECEIPTS).join(format!("{receipt}.json"));
     [
         marks::raise(appliance.folder(), &head.scope(), mark),
-        write_atomically(&path, envelope, 0o600),
+        write_atomically(&appliance.receipt_path(receipt), envelope, 0o600),
     ]
     .into_iter()
     .filter_map(Result::err)

@@ -19,7 +19,7 @@ use super::mark;
 /// How often a database is set aside before that ends; what was set aside is never replaced.
 const KEPT: u32 = 100;
 /// The files of a database; the one that makes it a database is moved last.
-const SUFFIXES: [&str; 3] = ["-shm", "-wal", ""];
+const SUFFIXES: [&str; 4] = ["-journal", "-shm", "-wal", ""];
 const WAL_HEADER: usize = 32;
 const FRAME_HEADER: usize = 24;
 /// Largest page of SQLite.

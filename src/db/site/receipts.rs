@@ -18,13 +18,13 @@ pub struct ReceiptRow {
     pub envelope: Vec<u8>,
 }
 
-/// Returns the number that the next receipt gets; hold the transaction until it is appended.
+/// Returns the number that the next receipt gets; who appends it holds the transaction meanwhile.
 ///
 /// # Errors
 ///
 /// Those of [`SqlResult::sql`].
-pub fn next_number(transaction: &Transaction<'_>) -> Result<u64> {
-    transaction
+pub fn next_number(connection: &Connection) -> Result<u64> {
+    connection
         .query_row("SELECT coalesce(max(number), 0) + 1 FROM receipt", [], |row| row.get(0))
         .sql("number the receipt")
 }

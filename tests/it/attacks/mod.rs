@@ -20,7 +20,10 @@ use std::path::Path;
 use crate::format::vectors::vectors;
 
 /// Case, tests of `tests/` and `src/` that show it, and vectors of `bundle-spec/vectors/bad` by the beginning of their names.
-const CASES: [(&str, &[&str], &[&str]); 34] = [
+type Case = (&'static str, &'static [&'static str], &'static [&'static str]);
+
+/// Which tests show which case.
+const CASES: &[Case] = &[
     (
         "A01: nobody speaks for another target",
         &[
@@ -317,6 +320,61 @@ const CASES: [(&str, &[&str], &[&str]); 34] = [
         ],
         &["j17-"],
     ),
+    (
+        "F14: what others may write, and links to a state folder",
+        &[
+            "f14_what_others_may_write_is_refused",
+            "f14_a_link_to_a_state_folder_is_none",
+        ],
+        &[],
+    ),
+    (
+        "F15: a newer schema",
+        &[
+            "f15_a_newer_database_of_any_kind_is_left_as_it_is",
+            "f15_no_command_touches_a_newer_security_database",
+            "f12_a_newer_status_database_stops_no_pull_and_is_not_touched",
+            "f12_agents_keep_what_they_report_until_the_newer_airlock_is_back",
+        ],
+        &[],
+    ),
+    (
+        "F19: a planted state folder, and another user than its owner",
+        &[
+            "f19_nothing_that_was_planted_is_followed_written_or_waited_for_by_an_import",
+            "f19_what_stands_in_a_blobs_place_is_set_aside",
+            "f19_no_command_works_in_a_state_with_something_planted",
+            "f19_a_server_starts_on_nothing_that_was_planted",
+            "f19_root_works_in_no_folder_of_a_service_user_and_is_told_the_command",
+            "f19_the_command_that_is_named_works",
+            "f19_the_owner_is_compared_before_anything_is_opened",
+            "f19_another_user_is_told_to_become_the_owner",
+            "f19_nothing_inside_belongs_to_another_user",
+            "f19_the_folders_above_are_roots_where_root_works",
+        ],
+        &[],
+    ),
+    (
+        "F20: sending to addresses, io_uring, x32, and what else a confined process never needs",
+        &[
+            "a_confined_process_accepts_but_does_not_reach_out",
+            "f20_no_raw_call_reaches_out_and_what_a_server_does_goes_on",
+        ],
+        &[],
+    ),
+    (
+        "F22: init over any part of a state",
+        &[
+            "f22_over_every_subset_of_a_state_nothing_is_touched",
+            "f22_what_is_not_airlocks_is_refused_and_untouched",
+            "f22_new_and_empty_folders_are_taken",
+            "f22_an_interrupted_init_is_refused_or_whole",
+            "f22_an_init_that_failed_says_what_it_left",
+            "f22_a_whole_copy_in_its_place_works",
+            "every_command_that_a_message_names_exists",
+        ],
+        &[],
+    ),
 ];
 
 #[test]
@@ -328,12 +386,12 @@ fn every_case_has_its_tests() {
     }
     let bad = vectors("bad");
     for (case, tests, prefixes) in CASES {
-        for test in tests {
+        for test in *tests {
             let found = sources.contains(&format!("#[test]\nfn {test}("))
                 || sources.contains(&format!("#[test]\n    fn {test}("));
             assert!(found, "{case}: there is no test {test}");
         }
-        for prefix in prefixes {
+        for prefix in *prefixes {
             let count = bad.iter().filter(|vector| vector.name.starts_with(prefix)).count();
             assert!(count > 1, "{case}: {count} vectors {prefix}*");
         }

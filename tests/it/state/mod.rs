@@ -1,0 +1,9 @@
+//! The state folder: whose it is, what may stand in it, what `init` takes, and what messages send people to.
+
+mod commands;
+mod init;
+mod newer;
+mod owner;
+mod planted;
+mod refusals;
+mod workshop;
