@@ -35,8 +35,9 @@ use crate::domain::{Class, Error, Result};
 
 /// Longest head of a request (threat model 2.8).
 const HEAD_BYTES: usize = 16 << 10;
-/// Threads that wait for disks, and for turns to check the hub's verifiers: the agents' routes leave 16 of them to disks.
-const BLOCKING_THREADS: usize = 64;
+/// Threads that wait for disks, and for turns to check the hub's verifiers. Those take 48 at most, what the registry sends and what is
+/// made of documents 30 ([`super::sending`]): the rest is for everything else that agents ask and report.
+const BLOCKING_THREADS: usize = 96;
 /// Threads that serve.
 const WORKERS: usize = 8;
 /// Pause after a failed accept: out of descriptors, most likely.

@@ -3,7 +3,6 @@
 use std::fs::File;
 use std::os::unix::fs::FileExt as _;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, PoisonError};
 
 use sha2::{Digest as _, Sha256};
 
@@ -20,8 +19,6 @@ pub(super) struct Pieces {
     piece_size: u64,
     hashes: Vec<Hash>,
     good: Vec<AtomicBool>,
-    /// Held while a piece is hashed: of a hundred clients that want it first, one pays.
-    busy: Vec<Mutex<()>>,
 }
 
 impl Pieces {
@@ -32,7 +29,6 @@ impl Pieces {
             size,
             piece_size,
             good: hashes.iter().map(|_| AtomicBool::new(false)).collect(),
-            busy: hashes.iter().map(|_| Mutex::new(())).collect(),
             hashes,
         })
     }
@@ -48,17 +44,15 @@ impl Pieces {
         end
     }
 
-    /// Hashes the piece that holds `offset`, unless that was done. Waits for the disk.
+    /// Hashes the piece that holds `offset`, unless that was done. Waits for the disk; that many clients want it at once is the caller's
+    /// matter.
     pub(super) fn check(&self, file: &File, offset: u64) -> Result<(), Failure> {
         let Some(number) = self.number(offset) else {
             return Ok(());
         };
-        let (Some(good), Some(expected), Some(busy)) =
-            (self.good.get(number), self.hashes.get(number), self.busy.get(number))
-        else {
+        let (Some(good), Some(expected)) = (self.good.get(number), self.hashes.get(number)) else {
             return Ok(());
         };
-        let _turn = busy.lock().unwrap_or_else(PoisonError::into_inner);
         if good.load(Ordering::Acquire) {
             return Ok(());
         }

@@ -12,7 +12,7 @@ use crate::support::site::Site;
 
 const A: &str = "docker.io/library/a";
 
-fn airlock(state: &Path) -> Command {
+pub(super) fn airlock(state: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_airlock"));
     command.env_clear().args(["serve", "--state"]).arg(state);
     command
@@ -23,7 +23,7 @@ fn airlock(state: &Path) -> Command {
 }
 
 /// Reads what the process says until it says where it serves.
-fn address(child: &mut Child) -> (SocketAddr, Vec<String>) {
+pub(super) fn address(child: &mut Child) -> (SocketAddr, Vec<String>) {
     let mut said = Vec::new();
     for line in BufReader::new(child.stderr.take().unwrap()).lines() {
         said.push(line.unwrap());

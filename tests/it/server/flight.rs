@@ -1,0 +1,377 @@
+//! What is in flight (R14, J16): many slow readers of anything long, in a process whose memory is looked at; others are served meanwhile.
+
+use std::io::{BufReader, Read as _, Write as _};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};
+use std::path::Path;
+use std::process::Child;
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
+
+use airlock::bundle::desired::{Deployment, DockerDeployment, DockerMode};
+use airlock::domain::{DocumentType, Uuid};
+use rustix::net::{AddressFamily, SocketAddrV4, SocketType};
+
+use super::process::{address, airlock};
+use crate::support::client::{Reply, get, head, read_head, read_reply};
+use crate::support::desired::{Desired, target_id};
+use crate::support::in_process::InProcessAppliance;
+use crate::support::site::{Site, digest, noise};
+use crate::support::strace;
+
+const A: &str = "docker.io/library/a";
+/// Slow readers of one thing.
+const READERS: usize = 200;
+/// What the process may have held at most, far below `READERS` times what each of them asks for.
+const MOST: u64 = 200 << 20;
+
+/// A server process; it ends with the test.
+struct Serving {
+    child: Child,
+    address: SocketAddr,
+}
+
+impl Serving {
+    fn start(state: &Path) -> Self {
+        let mut child = airlock(state).args(["--listen", "127.0.0.1:0"]).spawn().unwrap();
+        let (address, _) = address(&mut child);
+        Self { child, address }
+    }
+
+    /// A number of the kernel's about the process: `VmHWM` in bytes, `Threads`.
+    fn status(&self, name: &str) -> u64 {
+        let text = read(&Path::new("/proc").join(self.child.id().to_string()).join("status"));
+        let line = text.lines().find_map(|line| line.strip_prefix(&format!("{name}:")));
+        let mut words = line.unwrap().split_whitespace();
+        let number: u64 = words.next().unwrap().parse().unwrap();
+        if words.next() == Some("kB") {
+            number << 10
+        } else {
+            number
+        }
+    }
+}
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        self.child.kill().ok();
+        self.child.wait().ok();
+    }
+}
+
+/// Sends a request from an address of this machine, over a connection that takes in as little as the kernel allows.
+fn ask_from(from: Ipv4Addr, server: SocketAddr, path: &str, more: &str) -> TcpStream {
+    let IpAddr::V4(ip) = server.ip() else { unreachable!() };
+    let socket = rustix::net::socket(AddressFamily::INET, SocketType::STREAM, None).unwrap();
+    rustix::net::sockopt::set_socket_recv_buffer_size(&socket, 4096).unwrap();
+    rustix::net::bind(&socket, &SocketAddrV4::new(from, 0)).unwrap();
+    rustix::net::connect(&socket, &SocketAddrV4::new(ip, server.port())).unwrap();
+    let mut stream = TcpStream::from(socket);
+    stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+    stream
+        .write_all(format!("GET {path} HTTP/1.1\r\nHost: {server}\r\nConnection: close\r\n{more}\r\n").as_bytes())
+        .unwrap();
+    stream
+}
+
+/// Asks as many times as there are readers, reads every answer's head, and leaves the bodies where they are.
+fn slow_readers(server: SocketAddr, path: &str, more: &str) -> Vec<(Reply, BufReader<TcpStream>)> {
+    let asked: Vec<TcpStream> = (0..READERS)
+        .map(|_| ask_from(Ipv4Addr::LOCALHOST, server, path, more))
+        .collect();
+    let read = asked.into_iter().map(|stream| {
+        let mut stream = BufReader::with_capacity(1 << 10, stream);
+        (read_head(&mut stream).unwrap(), stream)
+    });
+    read.collect()
+}
+
+/// An answer to somebody at another address.
+fn elsewhere(server: SocketAddr, path: &str, more: &str) -> Reply {
+    let stream = ask_from(Ipv4Addr::new(127, 0, 0, 9), server, path, more);
+    read_reply(&mut BufReader::new(stream), false).unwrap()
+}
+
+/// A manifest of a length.
+fn manifest(length: usize, seed: &str) -> Vec<u8> {
+    let start = format!("{{\"schemaVersion\":2,\"annotations\":{{\"{seed}\":\"");
+    let end = "\"}}";
+    let filling = length - start.len() - end.len();
+    format!("{start}{}{end}", "x".repeat(filling)).into_bytes()
+}
+
+#[test]
+fn r14_slow_readers_of_long_manifests_hold_nothing_and_others_are_served() {
+    let site = Site::new();
+    let long = manifest(4 << 20, "long");
+    let middle = manifest(60 << 10, "middle");
+    site.release("erp", 1)
+        .tag(A, "long", &long)
+        .tag(A, "middle", &middle)
+        .live();
+    let serving = Serving::start(site.path());
+    let server = serving.address;
+    for (tag, body) in [("long", &long), ("middle", &middle)] {
+        let path = format!("/v2/{A}/manifests/{tag}");
+        let mut held = slow_readers(server, &path, "");
+        assert!(held.iter().all(|(head, _)| head.status == 200));
+        let other = elsewhere(server, &path, "");
+        assert!(other.status == 200 && other.body == *body, "{tag}");
+        assert!(serving.status("VmHWM") < MOST, "{} bytes", serving.status("VmHWM"));
+        // They are slow, and get everything all the same.
+        let (_, mut stream) = held.swap_remove(0);
+        let mut got = Vec::new();
+        stream.read_to_end(&mut got).unwrap();
+        assert!(got == *body, "{tag}");
+    }
+}
+
+#[test]
+fn r14_lists_that_nobody_takes_are_bounded_for_each_address() {
+    let site = Site::new();
+    let subject = manifest(100, "subject");
+    let mut draft = site.release("erp", 1).tag(A, "v1", &subject);
+    for number in 0..900 {
+        let repository = format!("docker.io/{}/{number}", "r".repeat(200));
+        draft = draft.tag(&repository, "v1", &subject);
+    }
+    draft.live();
+    let serving = Serving::start(site.path());
+    let path = "/v2/_catalog";
+    let held = slow_readers(serving.address, path, "");
+    let page = elsewhere(serving.address, path, "");
+    assert_eq!(page.json()["repositories"].as_array().unwrap().len(), 901);
+    let (answered, refused): (Vec<_>, Vec<_>) = held.iter().partition(|(head, _)| head.status == 200);
+    // What one address may have in memory, in pages of this length; the pages that the kernel has taken are not there any more.
+    assert!(answered.len() >= (16 << 20) / page.body.len() - 8, "{}", answered.len());
+    for (head, _) in &refused {
+        assert_eq!((head.status, head.header("retry-after")), (429, Some("1")));
+    }
+    assert!(!refused.is_empty() && serving.status("VmHWM") < MOST);
+    // Nothing is refused but lists, and nothing any more when they are gone.
+    assert_eq!(get(serving.address, &format!("/v2/{A}/manifests/v1")).body, subject);
+    drop((answered, refused));
+    drop(held);
+    let until = Instant::now() + Duration::from_secs(30);
+    while get(serving.address, path).status != 200 {
+        assert!(Instant::now() < until, "the room is given back");
+    }
+}
+
+/// An appliance with a target whose answer is as long as an import allows, one of the usual length, and their tokens.
+fn with_long_answer() -> (InProcessAppliance, [String; 2]) {
+    let instance = InProcessAppliance::new();
+    let made = instance.vendor.with_targets(1, |image| {
+        let mut desired = Desired::docker(image, 2, "as usual");
+        let compose = format!("services: {{}}\n# {}\n", "x".repeat((1 << 20) - 17));
+        let compose = desired.put(DocumentType::Compose, compose.as_bytes());
+        let target = desired.target("edge-0");
+        let one = target.deployments.remove(0);
+        target.deployments = (0..15_u32)
+            .map(|number| Deployment {
+                docker: Some(DockerDeployment {
+                    compose,
+                    env: None,
+                    mode: DockerMode::Compose,
+                }),
+                id: Uuid::derived("test-deployment", &[&number.to_string()]),
+                revision: Uuid::derived("test-revision", &[&number.to_string()]),
+                ..one.clone()
+            })
+            .collect();
+        target.deployments.sort_by_key(|deployment| deployment.id);
+        desired
+    });
+    instance.import(&made, false).unwrap();
+    let hub = instance.hub();
+    let tokens = ["edge-0", "edge-1"].map(|name| {
+        let secret = hub.issue_secret(&target_id(name), false).unwrap();
+        match hub.login(&target_id(name), secret.as_str()).unwrap() {
+            airlock::appliance::fleet::Login::Token(token) => token.as_str().to_owned(),
+            _ => panic!("the secret was just issued"),
+        }
+    });
+    drop(hub);
+    (instance, tokens)
+}
+
+#[test]
+fn r14_j16_what_a_target_shall_run_is_made_as_its_agent_takes_it() {
+    let (instance, [long, usual]) = with_long_answer();
+    let serving = Serving::start(&instance.state());
+    let server = serving.address;
+    let path = "/api/v1/agent/resources";
+    let bearer = |token: &str| format!("Authorization: Bearer {token}\r\n");
+    let mut held = slow_readers(server, path, &bearer(&long));
+    assert!(held.iter().all(|(head, _)| head.status == 200), "nobody is refused");
+    let other = elsewhere(server, path, &bearer(&usual));
+    assert_eq!(
+        (other.status, other.json()["deployments"].as_array().unwrap().len()),
+        (200, 1)
+    );
+    assert!(serving.status("VmHWM") < MOST, "{} bytes", serving.status("VmHWM"));
+    // The whole of it, though it was made in pieces.
+    let (head, mut stream) = held.swap_remove(0);
+    assert_eq!(head.header("transfer-encoding"), Some("chunked"));
+    let answer: serde_json::Value = serde_json::from_slice(&chunks(&mut stream)).unwrap();
+    let deployments = answer["deployments"].as_array().unwrap();
+    assert_eq!(deployments.len(), 15);
+    for deployment in deployments {
+        use base64::Engine as _;
+        let compose = base64::engine::general_purpose::STANDARD
+            .decode(deployment["composeFile"].as_str().unwrap())
+            .unwrap();
+        assert!(compose.len() == 1 << 20 && compose.ends_with(b"x\n"));
+        assert!(deployment["envFile"].is_null() && deployment["dockerType"] == "compose");
+    }
+}
+
+#[test]
+fn r14_a_long_answer_of_changed_documents_is_503_and_never_half_a_list() {
+    let (instance, [long, _]) = with_long_answer();
+    let serving = Serving::start(&instance.state());
+    let ask = || {
+        let more = format!("Authorization: Bearer {long}\r\n");
+        let stream = ask_from(Ipv4Addr::LOCALHOST, serving.address, "/api/v1/agent/resources", &more);
+        read_head(&mut BufReader::new(stream)).unwrap().status
+    };
+    assert_eq!(ask(), 200);
+    let compose = format!("services: {{}}\n# {}\n", "x".repeat((1 << 20) - 17));
+    let other = format!("services: {{}}\n# {}\n", "y".repeat((1 << 20) - 17));
+    crate::support::in_process::overwrite(&instance.blob(&digest(compose.as_bytes())), other.as_bytes());
+    assert_eq!(ask(), 503);
+}
+
+#[test]
+fn r14_a_hundred_first_readers_of_a_layer_take_no_thread_each() {
+    let site = Site::new();
+    let layer = noise(64 << 20, 7);
+    site.release("erp", 1).tag(A, "v1", b"{}").blob(A, &layer).live();
+    let serving = Serving::start(site.path());
+    let server = serving.address;
+    let path = format!("/v2/{A}/blobs/{}", digest(&layer));
+    let before = serving.status("Threads");
+    let last: Vec<u8> = layer[(12 << 20) - 1000..12 << 20].to_vec();
+    let (done, all) = mpsc::channel();
+    for _ in 0..100 {
+        let (done, path, last) = (done.clone(), path.clone(), last.clone());
+        std::thread::spawn(move || {
+            let mut stream = ask_from(Ipv4Addr::LOCALHOST, server, &path, "Range: bytes=0-12582911\r\n");
+            let mut got = Vec::new();
+            stream.read_to_end(&mut got).unwrap();
+            done.send(got.ends_with(&last)).unwrap();
+        });
+    }
+    drop(done);
+    assert_eq!(elsewhere(server, &format!("/v2/{A}/manifests/v1"), "").body, b"{}");
+    assert_eq!(all.iter().filter(|right| *right).count(), 100);
+    // Whoever waits for a piece is a task. Threads stay for a while when they are done: there never were a hundred.
+    let after = serving.status("Threads");
+    assert!(after < before + 40, "{before} threads, then {after}");
+}
+
+#[test]
+fn r14_a_question_about_the_head_reads_no_blob() {
+    if !strace::available() {
+        return;
+    }
+    let site = Site::new();
+    let layer = noise(8 << 20, 8);
+    let small = noise(1 << 20, 9);
+    let gone = noise(20_000, 10);
+    let long = manifest(1 << 20, "long");
+    site.release("erp", 1)
+        .tag(A, "v1", &long)
+        .blob(A, &layer)
+        .blob(A, &small)
+        .blob(A, &gone)
+        .live();
+    std::fs::remove_file(site.blob_path(&digest(&gone))).unwrap();
+    let log = tempfile::NamedTempFile::new().unwrap();
+    let arguments = [
+        "serve",
+        "--state",
+        site.path().to_str().unwrap(),
+        "--listen",
+        "127.0.0.1:0",
+    ];
+    let arguments: Vec<_> = arguments.iter().map(Into::into).collect();
+    let trace = ["-e".to_owned(), "trace=pread64,preadv2,read,sendfile".to_owned()];
+    let mut child = strace::command(&trace, log.path(), &arguments)
+        .env_clear()
+        .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+        .stdout(std::process::Stdio::null())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let (server, _) = address(&mut child);
+    let blob = |bytes: &[u8]| format!("/v2/{A}/blobs/{}", digest(bytes));
+    for (path, length) in [
+        (blob(&layer), layer.len()),
+        (blob(&small), small.len()),
+        (format!("/v2/{A}/manifests/v1"), long.len()),
+    ] {
+        for _ in 0..20 {
+            let reply = head(server, &path);
+            assert_eq!(
+                (reply.status, reply.header("content-length")),
+                (200, Some(&*length.to_string()))
+            );
+        }
+    }
+    let missing = head(server, &blob(&gone));
+    assert_eq!(missing.status, get(server, &blob(&gone)).status);
+    assert_eq!(missing.status, 500);
+    let traced = || {
+        let text = read(log.path());
+        let of = |line: &str| {
+            line.rsplit_once(" = ")
+                .and_then(|(_, count)| count.trim().parse::<u64>().ok())
+        };
+        let calls = text
+            .lines()
+            .filter(|line| line.contains("pread") || line.contains("sendfile"));
+        calls
+            .filter(|line| line.contains(", 262144"))
+            .filter_map(of)
+            .sum::<u64>()
+    };
+    assert_eq!(traced(), 0, "content was hashed for a head");
+    // The twin: who wants the bytes makes the server read them.
+    assert!(get(server, &blob(&small)).body == small);
+    let until = Instant::now() + Duration::from_secs(30);
+    while traced() < small.len() as u64 {
+        assert!(Instant::now() < until, "the trace shows what is read");
+    }
+    // strace ends with what it traces.
+    let task = Path::new("/proc").join(child.id().to_string()).join("task");
+    let traced = read(&task.join(child.id().to_string()).join("children"));
+    for id in traced.split_whitespace() {
+        let id = rustix::process::Pid::from_raw(id.parse().unwrap()).unwrap();
+        rustix::process::kill_process(id, rustix::process::Signal::KILL).unwrap();
+    }
+    child.wait().unwrap();
+}
+
+/// Reads the chunks of a body to the last one.
+fn chunks(stream: &mut BufReader<TcpStream>) -> Vec<u8> {
+    use std::io::BufRead as _;
+    let mut body = Vec::new();
+    loop {
+        let mut line = String::new();
+        stream.read_line(&mut line).unwrap();
+        let length = usize::from_str_radix(line.trim(), 16).unwrap();
+        let start = body.len();
+        body.resize(start + length, 0);
+        stream.read_exact(&mut body[start..]).unwrap();
+        line.clear();
+        stream.read_line(&mut line).unwrap();
+        if length == 0 {
+            return body;
+        }
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "files of the kernel and a trace")]
+fn read(path: &Path) -> String {
+    std::fs::read_to_string(path).unwrap()
+}
