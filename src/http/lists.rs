@@ -32,11 +32,11 @@ pub(super) async fn tags(
     query: Query,
 ) -> Result<Response<Body>, OciError> {
     let (limit, last, name) = (query.limit, query.last.clone(), asked.name.clone());
-    let mut tags = blocking(move || app.registry.tags(&snapshot, &asked, &last, limit.saturating_add(1)))
+    let page = blocking(move || app.registry.tags(&snapshot, &asked, &last, limit))
         .await?
         .map_err(|missing| OciError::missing(&missing, Content::Manifest))?;
-    let next = cut(&mut tags, limit).map(|last| last.as_str().to_owned());
-    let response = json_response(json!({ "name": name, "tags": tags }).to_string());
+    let next = page.next.filter(|_| limit > 0).map(|last| last.as_str().to_owned());
+    let response = json_response(json!({ "name": name, "tags": page.tags }).to_string());
     Ok(with_link(
         response,
         &format!("/v2/{name}/tags/list"),
