@@ -340,9 +340,15 @@ fn names_stay_inside_the_releases_asked_for() {
         assert_eq!(names::content(c, &one, &a, &digest(3))?, None);
         assert_eq!(names::content(c, &both, &a, &digest(3))?.unwrap().size, 3);
         assert_eq!(names::content(c, &both, &a, &digest(2))?, None);
-        assert_eq!(names::tags(c, &one, &a, "", 9)?, same_and_v1);
-        assert_eq!(names::tags(c, &both, &a, "", 9)?, same_and_v1);
-        assert_eq!(names::tags(c, &one, &a, "same", 9)?, only_v1);
+        let tags = |moment: &Moment, last: &str, limit| -> Result<(Vec<Tag>, Option<String>)> {
+            let page = names::tags(c, moment, &a, last, limit)?;
+            Ok((page.tags, page.next.map(|next| next.to_string())))
+        };
+        assert_eq!(tags(&one, "", 9)?, (same_and_v1.clone(), None));
+        assert_eq!(tags(&both, "", 9)?, (same_and_v1.clone(), None));
+        assert_eq!(tags(&both, "", 2)?, (same_and_v1.clone(), None));
+        assert_eq!(tags(&both, "", 1)?.1.as_deref(), Some("same"));
+        assert_eq!(tags(&one, "same", 9)?, (only_v1.clone(), None));
         assert_eq!(names::catalogue(c, &both, "", 9)?.len(), 2);
         assert_eq!(names::catalogue(c, &both, "docker.io/a", 9)?, [repository("quay.io/b")]);
         let referrers = |artifact_type: Option<&str>, last: Option<Digest>, limit| -> Result<Vec<Digest>> {
@@ -488,4 +494,46 @@ fn a_check_of_a_large_database_keeps_nobody_waiting() {
     })
     .unwrap();
     anew.quick_check().unwrap();
+}
+
+/// Thousands of tags that a second scope states in vain make pages shorter, not slower: each page looks at so many and says where it
+/// goes on.
+#[test]
+fn hidden_tags_are_passed_over_page_by_page() {
+    let folder = tempfile::tempdir().unwrap();
+    let db = fresh(folder.path());
+    let name = |number: usize| format!("t{number:05}");
+    let many = |blob: u32| -> Vec<NameRow> {
+        let mut rows = tagged("docker.io/a", "t99999", blob);
+        rows.extend((0..5000).map(|number| NameRow::Tag {
+            repository: repository("docker.io/a"),
+            tag: name(number).parse().unwrap(),
+            digest: digest(blob),
+        }));
+        rows
+    };
+    // The first scope claims them all, and states one of them still.
+    publish(&db, "erp", 1, 1, true, &[1], many(1)).unwrap();
+    let first = publish(&db, "erp", 2, 2, true, &[1], tagged("docker.io/a", "t99999", 1))
+        .unwrap()
+        .id;
+    let second = publish(&db, "crm", 1, 3, true, &[3], many(3)).unwrap().id;
+    let moment = Moment::new(3, [first, second], [first, second], &BTreeMap::new());
+    let asked: Candidates = [&Candidate {
+        repository: repository("docker.io/a"),
+        answers: Answers::Owner,
+        host_owner: None,
+    }]
+    .into_iter()
+    .collect();
+    let (mut pages, mut listed, mut last) = (0, Vec::new(), String::new());
+    loop {
+        let page = db.read(|c| names::tags(c, &moment, &asked, &last, 10)).unwrap();
+        pages += 1;
+        listed.extend(page.tags);
+        let Some(next) = page.next else { break };
+        assert!(next.as_str() > last.as_str(), "{next} after {last}");
+        last = next.to_string();
+    }
+    assert_eq!((pages, listed), (3, vec!["t99999".parse::<Tag>().unwrap()]));
 }

@@ -88,10 +88,10 @@ pub(super) async fn tags(
     let room = account.wait(PAGE_BYTES).await?;
     let registry = app.registry.clone();
     let making = app.sending.list(move || {
-        let listed = registry.tags(&snapshot, &asked, &last, limit.saturating_add(1))?;
-        Ok(listed.map(|mut tags| {
-            let next = cut(&mut tags, limit).map(|last| last.as_str().to_owned());
-            let name = asked.name;
+        let listed = registry.tags(&snapshot, &asked, &last, limit)?;
+        Ok(listed.map(|page| {
+            let next = page.next.filter(|_| limit > 0).map(|last| last.as_str().to_owned());
+            let (name, tags) = (asked.name, page.tags);
             (written(&Tags { name, tags }), next)
         }))
     });

@@ -14,7 +14,7 @@ use super::service::Registry;
 use super::snapshot::Snapshot;
 use crate::appliance::hidden::HiddenTag;
 use crate::db::Connection;
-use crate::db::site::names::{self, Candidate, Candidates, NamedContent, Referrer, ReferrersPage};
+use crate::db::site::names::{self, Candidate, Candidates, NamedContent, Referrer, ReferrersPage, TagPage};
 use crate::domain::{Digest, RepositoryName, Result, Scope, Tag, limits};
 
 /// What manifests and indexes refer to. They were checked when they were imported.
@@ -155,8 +155,8 @@ impl Registry {
         }))
     }
 
-    /// Lists tags of the live releases after `last`, in byte order: at most `limit`, and exactly those that are answered. Waits for the
-    /// disk.
+    /// Lists tags of the live releases after `last`, in byte order: at most `limit`, and exactly those that are answered. A page may be
+    /// short and still have a next. Waits for the disk.
     ///
     /// # Errors
     ///
@@ -167,7 +167,7 @@ impl Registry {
         asked: &Asked,
         last: &str,
         limit: usize,
-    ) -> Result<std::result::Result<Vec<Tag>, Missing>> {
+    ) -> Result<std::result::Result<TagPage, Missing>> {
         let Some(names) = resolve(snapshot, asked) else {
             return Ok(Err(Missing::BadName));
         };

@@ -15,6 +15,9 @@ use super::release::{ReleaseId, ScopeId};
 use crate::db::SqlResult as _;
 use crate::domain::{Digest, Hash, RepositoryName, Result, Scope, Tag};
 
+/// Tags that a page of them may pass over because they are not answered.
+const PASSED_OVER: usize = 2000;
+
 /// One generation: what is live, what is readable, and whose hosts are, in the form that queries take.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Moment {
@@ -64,6 +67,15 @@ pub struct NamedContent {
     pub media_type: Option<String>,
     /// Bytes per piece, when hashes of its pieces are kept.
     pub piece_size: Option<u64>,
+}
+
+/// Some tags of a repository.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TagPage {
+    /// In byte order.
+    pub tags: Vec<Tag>,
+    /// After which tag it goes on; nothing where this was the last page.
+    pub next: Option<Tag>,
 }
 
 /// A manifest that refers to another one.
@@ -308,6 +320,9 @@ pub fn pieces(connection: &Connection, digest: &Digest) -> Result<Option<(u64, V
 
 /// Returns up to `limit` tags after `last`, in byte order: exactly those that [`tag`] answers.
 ///
+/// A page looks at a bounded number of tags. What others state in vain, or stated once, therefore makes pages shorter and none slower:
+/// one may be empty and still have a next.
+///
 /// # Errors
 ///
 /// Those of [`SqlResult::sql`].
@@ -317,34 +332,55 @@ pub fn tags(
     candidates: &Candidates,
     last: &str,
     limit: usize,
-) -> Result<Vec<Tag>> {
-    // One candidate after another, each in the order of its index, so that a page costs what it holds.
+) -> Result<TagPage> {
+    // One candidate after another, each from tag to tag in the order of its index, whatever number of releases has a tag.
     let mut select = connection
         .prepare_cached(&format!(
-            "WITH {CANDIDATES}
-             SELECT DISTINCT t.tag FROM tag t CROSS JOIN k ON k.place = ?6 CROSS JOIN release l ON l.id = t.release
-             WHERE t.repository = (SELECT repository FROM k WHERE place = ?6) AND t.tag > ?4
-               AND t.release IN (SELECT value FROM json_each(?2)) AND l.scope = {}
-               AND (k.scope IS NULL OR k.scope = l.scope)
+            "WITH RECURSIVE {CANDIDATES},
+             w (number, tag) AS (
+                 SELECT 1, (SELECT min(t.tag) FROM tag t WHERE t.repository = k.repository AND t.tag > ?4) FROM k WHERE k.place = ?6
+                 UNION ALL
+                 SELECT w.number + 1, (SELECT min(t.tag) FROM tag t
+                                       WHERE t.repository = (SELECT repository FROM k WHERE place = ?6) AND t.tag > w.tag)
+                 FROM w WHERE w.tag IS NOT NULL AND w.number < ?5)
+             SELECT w.tag, EXISTS (
+                 SELECT 1 FROM release l CROSS JOIN tag t ON t.repository = k.repository AND t.tag = w.tag AND t.release = l.id
+                 WHERE l.scope = {} AND l.id IN (SELECT value FROM json_each(?2)) AND (k.scope IS NULL OR k.scope = l.scope))
                AND NOT EXISTS (SELECT 1 FROM k q WHERE q.place < k.place AND {})
-             ORDER BY t.tag LIMIT ?5",
-            owner_of_tag("k", "t.tag"),
-            fits("q", &owner_of_tag("q", "t.tag")),
+             FROM w CROSS JOIN k ON k.place = ?6 WHERE w.tag IS NOT NULL ORDER BY w.number",
+            owner_of_tag("k", "w.tag"),
+            fits("q", &owner_of_tag("q", "w.tag")),
         ))
         .sql("list tags")?;
-    let mut found = BTreeSet::new();
+    let looked_at = limit.saturating_add(PASSED_OVER);
+    let (mut found, mut end): (BTreeSet<Tag>, Option<Tag>) = (BTreeSet::new(), None);
     for place in 0..candidates.count {
         let rows = select
             .query_map(
-                params![candidates.json, moment.live, moment.generation, last, limit, place],
-                |row| row.get::<_, Tag>(0),
+                params![candidates.json, moment.live, moment.generation, last, looked_at, place],
+                |row| Ok((row.get::<_, Tag>(0)?, row.get::<_, bool>(1)?)),
             )
             .sql("list tags")?;
-        for tag in rows {
-            found.insert(tag.sql("list tags")?);
+        let rows: Vec<(Tag, bool)> = rows.collect::<rusqlite::Result<_>>().sql("list tags")?;
+        if rows.len() >= looked_at
+            && let Some((tag, _)) = rows.last()
+            && end.as_ref().is_none_or(|end| tag < end)
+        {
+            end = Some(tag.clone());
         }
+        found.extend(rows.into_iter().filter(|(_, served)| *served).map(|(tag, _)| tag));
     }
-    Ok(found.into_iter().take(limit).collect())
+    let mut tags: Vec<Tag> = found
+        .into_iter()
+        .filter(|tag| end.as_ref().is_none_or(|end| tag <= end))
+        .collect();
+    let next = if tags.len() > limit {
+        tags.truncate(limit);
+        tags.last().cloned()
+    } else {
+        end
+    };
+    Ok(TagPage { tags, next })
 }
 
 /// Whether anybody has content in a repository that can be read by digest.
