@@ -3,6 +3,7 @@
 //! Each test is named by its case, says the exact status or class, compares the world with the one before (`snapshot`), and has its
 //! positive twin beside it. [`CASES`] says which tests belong to which case, wherever they stand; a test makes sure that they are there.
 
+mod auditor;
 mod bodies;
 mod documents;
 mod floods;
@@ -19,7 +20,7 @@ use std::path::Path;
 use crate::format::vectors::vectors;
 
 /// Case, tests of `tests/` and `src/` that show it, and vectors of `bundle-spec/vectors/bad` by the beginning of their names.
-const CASES: [(&str, &[&str], &[&str]); 33] = [
+const CASES: [(&str, &[&str], &[&str]); 34] = [
     (
         "A01: nobody speaks for another target",
         &[
@@ -295,6 +296,11 @@ const CASES: [(&str, &[&str], &[&str]); 33] = [
             "a_chart_is_served_as_it_was_signed",
             "k20_k22_k23_k24_nothing_that_others_bring_in_changes_anything_for_a",
         ],
+        &[],
+    ),
+    (
+        "F24: the auditor's shell page",
+        &["f24_the_auditors_page_follows_no_link_and_believes_no_forgery"],
         &[],
     ),
 ];
