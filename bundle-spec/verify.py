@@ -73,8 +73,8 @@ def quoted(value, most=None):
 class Parser(argparse.ArgumentParser):
     """Arguments come from outside too."""
 
-    def _print_message(self, message, file=None):
-        super()._print_message("\n".join(map(shown, message.split("\n"))), file)
+    def error(self, message):
+        super().error(shown(message))
 
 
 # --- 1. Canonical JSON --------------------------------------------------------------------------------------------

@@ -123,8 +123,9 @@ pub fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => {
             // Help and version go to stdout with exit 0, mistakes to stderr with exit 2, and quote what they do not understand.
-            Ui::usage(&error);
-            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
+            let code = ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
+            Ui::usage(error);
+            return code;
         }
     };
     let mut ui = Ui::new(cli.format);

@@ -193,7 +193,24 @@ impl Ui {
     }
 
     /// Says what is wrong with the command line, or the help that it asks for; a closed pipe is no news.
-    pub(super) fn usage(error: &clap::Error) {
+    pub(super) fn usage(mut error: clap::Error) {
+        use clap::error::ContextValue;
+
+        // What the message quotes came from outside; the rest of it has line breaks of its own.
+        let quoted: Vec<_> = error
+            .context()
+            .filter_map(|(kind, value)| match value {
+                ContextValue::String(text) => Some((kind, ContextValue::String(escape(text)))),
+                ContextValue::Strings(texts) => Some((
+                    kind,
+                    ContextValue::Strings(texts.iter().map(|text| escape(text)).collect()),
+                )),
+                _ => None,
+            })
+            .collect();
+        for (kind, value) in quoted {
+            error.insert(kind, value);
+        }
         let text = shown_lines(&error.render().to_string());
         if error.use_stderr() {
             write!(io::stderr().lock(), "{text}").ok();

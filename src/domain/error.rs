@@ -299,6 +299,7 @@ impl Error {
     }
 
     /// Makes an error of the same class and code that says something before and after what this one found.
+    #[must_use]
     pub fn retold(&self, before: &str, after: &str) -> Self {
         let list = self.0.list;
         let part = |text: &str| if list { shown(text) } else { text.to_owned() };

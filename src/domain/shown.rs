@@ -1,7 +1,7 @@
 //! Text from outside, as it may stand on a terminal, in a log line and in an error body.
 //!
 //! A vendor's name, a file's name, an agent's message: none of them may move the cursor, turn the direction of writing, hide a part of
-//! itself or pretend to be the next line. What could is shown as `\uXXXX`, the way JSON writes it, here and in the two programs of
+//! itself or pretend to be the next line. What could is shown as `\u` and four hex digits, the way JSON writes it, here and in the two programs of
 //! `bundle-spec` that share nothing else with this crate. [`Error`](super::Error) and the places that print hold it.
 
 /// First and last of what a terminal may misread: control characters, separators of lines, and all that is invisible or turns the
@@ -36,7 +36,7 @@ fn is_hostile(c: char) -> bool {
 
 /// Returns one piece of text from outside as part of a line: whatever is hostile in it is escaped, line breaks too.
 pub fn shown(text: &str) -> String {
-    escape(text, |c| is_hostile(c))
+    escape(text, is_hostile)
 }
 
 /// Returns our own text as it may be printed: its line breaks stay, everything else that is hostile is escaped.
@@ -47,7 +47,7 @@ pub fn shown_lines(text: &str) -> String {
 }
 
 /// Returns a number of things: `1 blob`, `3 blobs`.
-pub fn counted<N: std::fmt::Display + PartialEq + From<u8>>(number: N, thing: &str) -> String {
+pub fn counted<N: std::fmt::Display + PartialEq + From<u8> + Copy>(number: N, thing: &str) -> String {
     let plural = if number == N::from(1) { "" } else { "s" };
     format!("{number} {thing}{plural}")
 }
@@ -137,7 +137,7 @@ mod tests {
 
     #[test]
     fn the_table_is_the_one_of_the_independent_verifier() {
-        let python = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/bundle-spec/verify.py")).unwrap();
+        let python = include_str!("../../bundle-spec/verify.py");
         let table = python
             .split("HOSTILE = (")
             .nth(1)

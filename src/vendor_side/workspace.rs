@@ -350,7 +350,7 @@ pub(super) mod tests {
                     vendor: String::new(),
                     ..sample()
                 },
-                Class::Trust,
+                Class::Usage,
                 "vendor",
             ),
             (

@@ -3,6 +3,7 @@
 //! Each test is named by its case, says the exact status or class, compares the world with the one before (`snapshot`), and has its
 //! positive twin beside it. [`CASES`] says which tests belong to which case, wherever they stand; a test makes sure that they are there.
 
+mod auditor;
 mod bodies;
 mod documents;
 mod floods;
@@ -373,6 +374,10 @@ const CASES: &[Case] = &[
             "f22_a_whole_copy_in_its_place_works",
             "every_command_that_a_message_names_exists",
         ],
+    ),
+    (
+        "F24: the auditor's shell page",
+        &["f24_the_auditors_page_follows_no_link_and_believes_no_forgery"],
         &[],
     ),
 ];
