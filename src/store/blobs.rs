@@ -167,7 +167,7 @@ impl Store {
         if folder.try_exists().map_err(|e| Error::io("look for", folder, e))? {
             return Ok(());
         }
-        create_folder(folder)?;
+        create_own_folder(folder)?;
         sync_folder(&self.folder())
     }
 

@@ -374,6 +374,7 @@ const CASES: &[Case] = &[
             "f22_a_whole_copy_in_its_place_works",
             "every_command_that_a_message_names_exists",
         ],
+        &[],
     ),
     (
         "F24: the auditor's shell page",
