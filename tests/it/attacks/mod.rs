@@ -19,7 +19,7 @@ use std::path::Path;
 use crate::format::vectors::vectors;
 
 /// Case, tests of `tests/` and `src/` that show it, and vectors of `bundle-spec/vectors/bad` by the beginning of their names.
-const CASES: [(&str, &[&str], &[&str]); 33] = [
+const CASES: [(&str, &[&str], &[&str]); 34] = [
     (
         "A01: nobody speaks for another target",
         &[
@@ -113,6 +113,11 @@ const CASES: [(&str, &[&str], &[&str]); 33] = [
             "everything_missing_is_one_list",
             "hostile_archives_are_refused_by_name",
             "a_plan_refuses_what_its_desired_state_lacks",
+            "j10_what_a_release_names_stays_in_its_folder_unless_allowed_by_name",
+            "j10_one_list_of_everything_outside_with_a_remedy_for_each",
+            "j10_paths_of_home_folders_and_windows_are_no_paths_here",
+            "j10_pipes_and_devices_in_a_release_are_refused_unopened",
+            "gzipped_layouts_expand_under_a_bound",
         ],
         &["j10-"],
     ),
@@ -294,6 +299,16 @@ const CASES: [(&str, &[&str], &[&str]); 33] = [
             "a_repository_is_not_public_because_another_scope_names_it_as_its_agents",
             "a_chart_is_served_as_it_was_signed",
             "k20_k22_k23_k24_nothing_that_others_bring_in_changes_anything_for_a",
+        ],
+        &[],
+    ),
+    (
+        "F07: pipes, devices, links and folders that are called like bundles",
+        &[
+            "f07_nothing_but_plain_files_of_a_medium_is_opened",
+            "f07_devices_and_folders_are_no_trust_no_signatures_no_keys",
+            "kinds_are_told_apart_and_only_files_are_opened",
+            "what_was_looked_at_is_what_is_opened",
         ],
         &[],
     ),
