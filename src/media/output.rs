@@ -2,8 +2,10 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Seek as _, SeekFrom};
-use std::os::unix::fs::FileExt as _;
+use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
+
+use rustix::fs::OFlags;
 
 use super::old_head::{SUFFIX, beside};
 use crate::domain::{Error, Result};
@@ -33,6 +35,8 @@ impl BundleFile {
             .write(true)
             .create(true)
             .truncate(true)
+            // What somebody put under this name is neither followed nor waited for.
+            .custom_flags((OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed())
             .open(&partial)
             .map_err(|e| Error::io("create", &partial, e))?;
         file.seek(SeekFrom::Start(payload_offset))

@@ -118,6 +118,11 @@ const CASES: &[Case] = &[
             "everything_missing_is_one_list",
             "hostile_archives_are_refused_by_name",
             "a_plan_refuses_what_its_desired_state_lacks",
+            "j10_what_a_release_names_stays_in_its_folder_unless_allowed_by_name",
+            "j10_one_list_of_everything_outside_with_a_remedy_for_each",
+            "j10_paths_of_home_folders_and_windows_are_no_paths_here",
+            "j10_pipes_and_devices_in_a_release_are_refused_unopened",
+            "gzipped_layouts_expand_under_a_bound",
         ],
         &["j10-"],
     ),
@@ -379,6 +384,17 @@ const CASES: &[Case] = &[
     (
         "F24: the auditor's shell page",
         &["f24_the_auditors_page_follows_no_link_and_believes_no_forgery"],
+        &[],
+    ),
+    ),
+    (
+        "F07: pipes, devices, links and folders that are called like bundles",
+        &[
+            "f07_nothing_but_plain_files_of_a_medium_is_opened",
+            "f07_devices_and_folders_are_no_trust_no_signatures_no_keys",
+            "kinds_are_told_apart_and_only_files_are_opened",
+            "what_was_looked_at_is_what_is_opened",
+        ],
         &[],
     ),
 ];
