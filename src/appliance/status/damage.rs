@@ -129,6 +129,15 @@ pub(super) fn begin_anew(state: &Path, path: &Path, site: &SiteId, now: Timestam
     })?;
     // The last connection moves the log into the file.
     drop(db);
+    let log = side_file(&fresh, "-wal");
+    if look(&log, Expected::File)?.is_some() {
+        return Err(Error::new(
+            Class::Io,
+            "database-io",
+            format!("{} could not be moved into its database", log.display()),
+        )
+        .remedy("check the disk, and that it is not full"));
+    }
     rustix::fs::renameat_with(CWD, &fresh, CWD, path, RenameFlags::NOREPLACE)
         .map_err(|errno| Error::io("put in place", path, errno.into()))?;
     if let Some(folder) = path.parent() {

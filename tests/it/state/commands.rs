@@ -92,8 +92,8 @@ fn help(words: &[&str]) -> Option<String> {
         .then(|| String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
-#[test]
 #[cfg(all(feature = "vendor", feature = "site"))]
+#[test]
 fn every_command_that_a_message_names_exists() {
     let mut sources = Vec::new();
     files(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut sources);

@@ -40,7 +40,10 @@ fn raise_in_log(database: &Path) {
     fs::remove_file(side("-shm")).ok();
 }
 
-const RAISES: [(&str, fn(&Path)); 2] = [("in the file", raise), ("in the log", raise_in_log)];
+/// Raises the version of a database.
+type Raise = fn(&Path);
+
+const RAISES: [(&str, Raise); 2] = [("in the file", raise), ("in the log", raise_in_log)];
 
 #[test]
 fn f15_a_newer_database_of_any_kind_is_left_as_it_is() {
@@ -108,7 +111,7 @@ fn f15_no_command_touches_a_newer_security_database() {
         }
         let init = run(&[], &workshop.init(&state));
         assert_eq!(verdict(&init), ("E-STATE".into(), "already".into()));
-        assert_same(&everything(&state), &before, &format!("{how}"));
+        assert_same(&everything(&state), &before, how);
     }
 }
 

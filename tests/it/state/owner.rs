@@ -274,7 +274,7 @@ fn f14_what_others_may_write_is_refused() {
                 "{name}: {}",
                 ended.stderr
             );
-            assert_same(&everything(&copy.path()), &before, &format!("{name}"));
+            assert_same(&everything(&copy.path()), &before, name);
             // The remedy, to the letter.
             let remedy = said(&ended, "remedy");
             let (_, command) = remedy.split_once("then ").unwrap();

@@ -54,10 +54,9 @@ impl Plant {
         match self {
             Self::Link => symlink(&victim, name).unwrap(),
             Self::Dangling => symlink(outside.join("free"), name).unwrap(),
-            Self::HardLink if was_folder => return false,
+            Self::HardLink | Self::Folder if was_folder => return false,
             Self::HardLink => fs::hard_link(&victim, name).unwrap(),
             Self::Pipe => rustix::fs::mknodat(CWD, name, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap(),
-            Self::Folder if was_folder => return false,
             Self::Folder => fs::create_dir(name).unwrap(),
             Self::Device => {
                 let full = rustix::fs::makedev(1, 7);
