@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use axum::extract::Request;
 
-use super::app::{App, Peer};
+use super::app::{App, Remote};
 use super::credentials::{Credentials, credentials};
 use super::oci_error::OciError;
 use crate::appliance::fleet::Identity;
@@ -47,8 +47,8 @@ impl App {
     pub(super) fn access(&self, request: &Request) -> Result<Access, OciError> {
         let allowed = request
             .extensions()
-            .get::<Peer>()
-            .is_some_and(|Peer(address)| self.read.allows(address.ip()));
+            .get::<Remote>()
+            .is_some_and(|Remote(address)| self.read.allows(address.ip()));
         let Some(hub) = &self.hub else {
             return if allowed {
                 Ok(Access::Everything)
@@ -105,8 +105,8 @@ impl App {
     pub(super) fn may_look(&self, request: &Request) -> bool {
         let local = request
             .extensions()
-            .get::<Peer>()
-            .is_some_and(|Peer(address)| address.ip().to_canonical().is_loopback());
+            .get::<Remote>()
+            .is_some_and(|Remote(address)| address.ip().to_canonical().is_loopback());
         local || matches!(self.access(request), Ok(Access::Everything | Access::Agent(_)))
     }
 }

@@ -25,7 +25,7 @@ pub(super) struct App {
 
 /// The other end of the connection, put into the extensions of every request by the server.
 #[derive(Debug, Clone, Copy)]
-pub struct Peer(pub SocketAddr);
+pub struct Remote(pub SocketAddr);
 
 /// This end of the connection.
 #[derive(Debug, Clone, Copy)]

@@ -21,6 +21,7 @@ mod health;
 mod lists;
 mod manifests;
 mod oci_error;
+mod peer;
 mod query;
 mod range;
 mod registry_route;
@@ -33,7 +34,7 @@ mod tls;
 mod token;
 mod uri;
 
-pub use app::Peer;
+pub use app::Remote;
 pub use router::router;
 pub use server::{Bound, Running, Server};
 pub use services::Services;

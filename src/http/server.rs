@@ -24,7 +24,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt as _;
 
-use super::app::{Local, Peer};
+use super::app::{Local, Remote};
 use super::connection::{Connection, ConnectionControl, FileQueue, Socket};
 use super::connection_slots::{ConnectionSlot, ConnectionSlots};
 use super::services::Services;
@@ -386,7 +386,7 @@ impl Acceptor {
             .map_request(move |request: hyper::Request<Incoming>| {
                 start.store(true, Ordering::Relaxed);
                 let mut request = request.map(Body::new);
-                request.extensions_mut().insert(Peer(peer));
+                request.extensions_mut().insert(Remote(peer));
                 if let Some(local) = local {
                     request.extensions_mut().insert(local);
                 }

@@ -12,7 +12,7 @@ use super::app::{AgentApp, unauthorized};
 use super::reply::{self, Reply};
 use super::{connect, logs, polls, reports};
 use crate::appliance::fleet::Identity;
-use crate::http::app::{Local, Peer};
+use crate::http::app::{Local, Remote};
 use crate::http::uri::{URI_BYTES, uri_bytes};
 use crate::protocol::distr::{API_PREFIX, Endpoint};
 
@@ -47,7 +47,7 @@ async fn dispatch(app: &Arc<AgentApp>, request: Request) -> Reply {
         return reply::wrong_method(endpoint.method());
     }
     // Without a peer the request did not come through a socket; such ones share what they may do.
-    let peer = request.extensions().get::<Peer>().map(|Peer(address)| address.ip());
+    let peer = request.extensions().get::<Remote>().map(|Remote(address)| address.ip());
     let peer = peer.unwrap_or(IpAddr::from([0, 0, 0, 0])).to_canonical();
     match endpoint {
         Endpoint::Connect | Endpoint::PreConnect => connect::connect(app, endpoint, request.uri().query(), peer).await,

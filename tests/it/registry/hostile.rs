@@ -3,7 +3,7 @@
 use std::io::{BufReader, Read, Write as _};
 use std::time::{Duration, Instant};
 
-use airlock::http::{Limits, Network, Peer, ReadPolicy, Settings, router};
+use airlock::http::{Limits, Network, ReadPolicy, Remote, Settings, router};
 use axum::body::Body;
 use axum::http::Request;
 use tower::ServiceExt as _;
@@ -237,7 +237,7 @@ fn only_named_networks_may_read() {
         if let Some(peer) = peer {
             request
                 .extensions_mut()
-                .insert(Peer(format!("{peer}:1000").parse().unwrap()));
+                .insert(Remote(format!("{peer}:1000").parse().unwrap()));
         }
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         runtime.block_on(app.oneshot(request)).unwrap().status().as_u16()
