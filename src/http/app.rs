@@ -12,6 +12,7 @@ use super::settings::ReadPolicy;
 use super::tls::Certificates;
 use crate::appliance::fleet::Hub;
 use crate::appliance::registry::Registry;
+use crate::panics;
 
 /// What handlers share.
 #[derive(Debug, Clone)]
@@ -44,13 +45,9 @@ pub(super) fn json(text: String) -> Response<Body> {
 pub(super) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> crate::domain::Result<T> + Send + 'static,
 ) -> Result<T, OciError> {
-    match tokio::task::spawn_blocking(work).await {
-        Ok(result) => Ok(result?),
-        Err(failure) => Err(crate::domain::Error::new(
-            crate::domain::Class::Internal,
-            "panic",
-            format!("a request ended by a panic: {failure}"),
-        )
-        .into()),
-    }
+    let worked = tokio::task::spawn_blocking(|| {
+        panics::point("disk");
+        work()
+    });
+    Ok(worked.await.unwrap_or_else(|_| Err(panics::note("disk")))?)
 }

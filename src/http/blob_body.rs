@@ -21,6 +21,7 @@ use super::connection::{FileQueue, PIECE_BYTES};
 use super::oci_error::OciError;
 use crate::appliance::registry::{BlobReader, Found, Registry};
 use crate::domain::{Class, Error, Result};
+use crate::panics;
 
 /// Bytes held in memory at once where they cannot go from file to socket by themselves.
 const BUFFER_BYTES: usize = 256 << 10;
@@ -86,6 +87,7 @@ impl BlobBody {
         if length == 0 {
             let registry = self.registry.clone();
             self.work = Some(tokio::task::spawn_blocking(move || {
+                panics::point("blob");
                 registry.check_piece(&reader, offset)?;
                 Ok(Step::Again)
             }));
@@ -123,13 +125,7 @@ impl HttpBody for BlobBody {
             if let Some(work) = &mut self.work {
                 let done = ready!(Pin::new(work).poll(context));
                 self.work = None;
-                let step = done.unwrap_or_else(|failure| {
-                    Err(Error::new(
-                        Class::Internal,
-                        "panic",
-                        format!("reading a blob ended by a panic: {failure}"),
-                    ))
-                });
+                let step = done.unwrap_or_else(|_| Err(panics::note("blob")));
                 match step {
                     Ok(Step::Again) => {}
                     Ok(Step::Send(bytes)) => return self.advance(bytes),

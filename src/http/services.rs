@@ -5,8 +5,9 @@ use std::sync::Arc;
 use axum::Router;
 use tokio_util::task::TaskTracker;
 
-use super::agent::{AgentApp, Hosts};
+use super::agent::AgentApp;
 use super::app::App;
+use super::hosts::Hosts;
 use super::router::routes;
 use super::settings::{AgentsAddress, Settings};
 use super::tls::Certificates;
@@ -81,17 +82,18 @@ impl Services {
         let (hub, agents) = match self.agents {
             None => (None, None),
             Some(Agents { hub, status, clock }) => {
-                let app = AgentApp::new(hub.clone(), status, clock, hosts, settings.limits.stall, tracker);
+                let app = AgentApp::new(hub.clone(), status, clock, settings.limits.stall, tracker);
                 (Some(hub), Some(Arc::new(app)))
             }
         };
-        routes(App {
+        let app = App {
             registry: self.registry,
             read: Arc::new(settings.read.clone()),
             hub,
             agents,
             certificates,
-        })
+        };
+        routes(app, hosts)
     }
 }
 

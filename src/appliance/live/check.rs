@@ -1,27 +1,36 @@
 //! What the start leaves out, checked in the background: index pages of the live releases, and the structure of the database.
 
 use super::generation::Generation;
-use super::health::Check;
+use super::health::{Check, Health};
 use super::live_state::Live;
 use crate::appliance::Appliance;
 use crate::db::site::{Page, release};
 use crate::domain::{Class, Digest, Error, Result, limits};
+use crate::panics::{self, caught};
 
 /// Checks everything once; ends early when `stop` says so.
 pub(super) fn check(live: &Live, stop: impl Fn() -> bool) {
-    let pages = check_pages(live.appliance(), &live.generation(), &stop);
-    if let Err(error) = &pages {
-        tracing::error!(%error, "an index page is damaged");
-    }
-    live.note(|health| &mut health.index, Check::from(pages));
+    let index = caught("index", || {
+        panics::point("index");
+        check_pages(live.appliance(), &live.generation(), &stop)
+    });
+    note(live, "index", |health| &mut health.index, index.flatten());
     if stop() {
         return;
     }
-    let database = live.appliance().db.quick_check();
-    if let Err(error) = &database {
-        tracing::error!(%error, "the database is damaged");
+    let database = caught("database", || {
+        panics::point("database");
+        live.appliance().db.quick_check()
+    });
+    note(live, "database", |health| &mut health.database, database.flatten());
+}
+
+/// Says what a check came to. One that ended by a panic has found nothing, and is not taken for passed.
+fn note(live: &Live, part: &'static str, check: impl FnOnce(&mut Health) -> &mut Check, result: Result<()>) {
+    if let Err(error) = &result {
+        tracing::error!(part, %error, "a check of what is served failed");
     }
-    live.note(|health| &mut health.database, Check::from(database));
+    live.note(check, Check::of(part, result.as_ref().map(|()| ())));
 }
 
 fn check_pages(appliance: &Appliance, generation: &Generation, stop: &impl Fn() -> bool) -> Result<()> {

@@ -1,5 +1,7 @@
 //! How the appliance is, for machines: what was checked at the start, what is being checked, what is broken.
 
+use crate::domain::{Error, Problem};
+
 /// State of one check.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Check {
@@ -7,14 +9,14 @@ pub enum Check {
     Running,
     /// Passed.
     Good,
-    /// Failed: class and sub-code. The sentence is in the log.
-    Failed(String),
+    /// Failed.
+    Failed(Problem),
 }
 
-/// How the appliance is.
+/// How the appliance is. A check that is added here is added to [`Health::checks`], and everybody sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Health {
-    /// Trust chains and signatures of the live releases.
+    /// Trust chains and signatures of the live releases, and whether the thread that watches for new ones does.
     pub releases: Check,
     /// Structure of the database.
     pub database: Check,
@@ -32,30 +34,39 @@ impl Health {
         }
     }
 
-    /// Whether nothing is known to be broken.
-    pub fn is_good(&self) -> bool {
-        [&self.releases, &self.database, &self.index]
-            .iter()
-            .all(|check| !matches!(check, Check::Failed(_)))
+    /// Returns every check under its stable name.
+    pub fn checks(&self) -> [(&'static str, &Check); 3] {
+        [
+            ("releases", &self.releases),
+            ("database", &self.database),
+            ("index", &self.index),
+        ]
+    }
+
+    /// Returns what is known to be broken.
+    pub fn problems(&self) -> impl Iterator<Item = &Problem> {
+        self.checks().into_iter().filter_map(|(_, check)| match check {
+            Check::Failed(problem) => Some(problem),
+            Check::Running | Check::Good => None,
+        })
     }
 }
 
 impl Check {
+    /// What a check of a part came to.
+    pub(super) fn of(part: &'static str, result: Result<(), &Error>) -> Self {
+        match result {
+            Ok(()) => Self::Good,
+            Err(error) => Self::Failed(Problem::of(part, error, "see the log, and start the server again")),
+        }
+    }
+
     /// Returns the stable word, or class and code of the failure.
     pub fn as_str(&self) -> &str {
         match self {
             Self::Running => "running",
             Self::Good => "ok",
-            Self::Failed(why) => why,
-        }
-    }
-}
-
-impl From<crate::domain::Result<()>> for Check {
-    fn from(result: crate::domain::Result<()>) -> Self {
-        match result {
-            Ok(()) => Self::Good,
-            Err(error) => Self::Failed(format!("{} {}", error.class(), error.code())),
+            Self::Failed(problem) => &problem.error,
         }
     }
 }
