@@ -215,8 +215,8 @@ fn deploy(site: &Site, agent: &mut Agent, ui: &mut Ui) -> Result<Vec<String>> {
 
 /// The agent's rounds until the demo ends; then what it deployed is taken down.
 fn keep_reporting(mut agent: Agent, address: SocketAddr, stopped: &mpsc::Receiver<()>) -> Result<()> {
+    panics::point("agent");
     while let Err(mpsc::RecvTimeoutError::Timeout) = stopped.recv_timeout(ROUND) {
-        panics::point("agent");
         if let Err(error) = agent.round(&mut |reference| pull_one(reference)) {
             tracing::warn!(%error, %address, "a round of the demo's agent failed");
         }

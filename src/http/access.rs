@@ -51,10 +51,10 @@ impl App {
     pub(super) fn access(&self, request: &Request) -> Result<Access, OciError> {
         let allowed = asks_from(request).is_some_and(|address| self.read.allows(address));
         let Some(hub) = &self.hub else {
-            return match request.extensions().get::<Forwarded>() {
-                _ if allowed => Ok(Access::Everything),
-                Some(_) => Err(OciError::FORWARDED),
-                None => Err(OciError::DENIED),
+            return if allowed {
+                Ok(Access::Everything)
+            } else {
+                Err(turned_away(request))
             };
         };
         match credentials(request.headers()) {
@@ -112,6 +112,14 @@ impl App {
     pub(super) fn may_look(&self, request: &Request) -> bool {
         let local = asks_from(request).is_some_and(|address| address.to_canonical().is_loopback());
         local || matches!(self.access(request), Ok(Access::Everything | Access::Agent(_)))
+    }
+}
+
+/// What somebody is told whom an address does not let in.
+pub(super) fn turned_away(request: &Request) -> OciError {
+    match request.extensions().get::<Forwarded>() {
+        Some(_) => OciError::FORWARDED,
+        None => OciError::DENIED,
     }
 }
 

@@ -5,6 +5,7 @@ use axum::extract::{Request, State};
 use axum::http::{Method, Response, StatusCode};
 use serde_json::{Map, Value};
 
+use super::access::turned_away;
 use super::app::{App, json};
 use super::oci_error::OciError;
 use crate::domain::Problem;
@@ -23,7 +24,7 @@ pub(super) async fn alive(request: Request) -> Response<Body> {
 /// who may look.
 pub(super) async fn ready(State(app): State<App>, request: Request) -> Response<Body> {
     if !app.may_look(&request) {
-        return OciError::DENIED.response();
+        return turned_away(&request).response();
     }
     if !matches!(*request.method(), Method::GET | Method::HEAD) {
         return OciError::UNSUPPORTED.response();

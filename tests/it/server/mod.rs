@@ -1,4 +1,8 @@
-//! `airlock serve` as a process, and its HTTPS.
+//! `airlock serve` as a process, its HTTPS, and what it withstands.
 
+mod host;
+mod panics;
 mod process;
+mod seats;
+mod served;
 mod tls;
