@@ -15,6 +15,7 @@
 //! | Level | Module | What it is |
 //! |---|---|---|
 //! | 0 | [`domain`] | words of the field as pure values; no IO |
+//! | 0 | [`panics`] | panics caught, counted, and turned into errors |
 //! | 1 | [`stream`], [`crypto`] | byte plumbing; who may sign, and how it is checked |
 //! | 1 | [`container`] | what every airlock file is made of: entries, pages, chunks; uses both |
 //! | 1 | [`protocol`] | the wire of Distr's agents and hub, for whoever sends or reads it |
@@ -44,6 +45,7 @@ pub mod domain;
 #[cfg(feature = "site")]
 pub mod http;
 pub mod media;
+pub mod panics;
 pub mod protocol;
 pub mod store;
 pub mod stream;

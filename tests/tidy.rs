@@ -17,6 +17,7 @@ const LINES: usize = 600;
 /// neighbours. The table of `src/lib.rs`.
 const LEVELS: &[(&str, u8)] = &[
     ("domain", 0),
+    ("panics", 0),
     ("stream", 1),
     ("crypto", 1),
     ("container", 1),

@@ -36,7 +36,7 @@ pub(crate) fn get(address: SocketAddr, path: &str) -> io::Result<u64> {
     let mut stream = TcpStream::connect(address)?;
     write!(
         stream,
-        "GET {path} HTTP/1.1\r\nHost: registry\r\nAccept: {ACCEPT}\r\nConnection: close\r\n\r\n"
+        "GET {path} HTTP/1.1\r\nHost: {address}\r\nAccept: {ACCEPT}\r\nConnection: close\r\n\r\n"
     )?;
     let mut block = vec![0; 256 << 10];
     let mut head = Vec::new();

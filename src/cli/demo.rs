@@ -27,6 +27,7 @@ use crate::domain::oci::Document;
 use crate::domain::{Class, Clock as _, Digest, Error, Hash, Name, ParseNameError, Result, Scope, SystemClock};
 use crate::http::{Running, Server, Services, Settings};
 use crate::media;
+use crate::panics::{self, caught};
 use crate::stream::{create_folder, write_atomically};
 use crate::vendor_side::collect::{ImageRequest, RegistryOptions, Source, Sources, collect};
 use crate::vendor_side::release::Overrides;
@@ -117,15 +118,19 @@ pub(super) fn run(args: &DemoArgs, ui: &mut Ui) -> Result<()> {
         state = appliance.folder().display()
     ));
     let (stop, stopped) = mpsc::channel::<()>();
+    let stopper = site.running.stopper();
     let rounds = std::thread::Builder::new()
         .name("agent".into())
-        .spawn(move || keep_reporting(agent, address, &stopped))
+        .spawn(move || {
+            let ended = caught("agent", || keep_reporting(agent, address, &stopped));
+            // Without its agent there is no demo: whatever ended it ends the rest.
+            stopper.stop();
+            ended.flatten()
+        })
         .map_err(|e| Error::new(Class::Io, "thread", format!("the agent cannot start: {e}")).with_source(e))?;
     let served = site.running.run_until_signal(|| Ok(()), || Ok(()));
     drop(stop);
-    let ended = rounds
-        .join()
-        .map_err(|_| Error::new(Class::Internal, "panic", "the demo's agent ended by a panic"))?;
+    let ended = rounds.join().map_err(|_| panics::note("agent"))?;
     served.and(ended)
 }
 
@@ -210,6 +215,7 @@ fn deploy(site: &Site, agent: &mut Agent, ui: &mut Ui) -> Result<Vec<String>> {
 
 /// The agent's rounds until the demo ends; then what it deployed is taken down.
 fn keep_reporting(mut agent: Agent, address: SocketAddr, stopped: &mpsc::Receiver<()>) -> Result<()> {
+    panics::point("agent");
     while let Err(mpsc::RecvTimeoutError::Timeout) = stopped.recv_timeout(ROUND) {
         if let Err(error) = agent.round(&mut |reference| pull_one(reference)) {
             tracing::warn!(%error, %address, "a round of the demo's agent failed");

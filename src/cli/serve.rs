@@ -9,7 +9,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use clap::Args;
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tracing_subscriber::EnvFilter;
 
 use super::notify::ServiceManager;
@@ -50,7 +49,6 @@ pub(super) fn run(args: ServeArgs, ui: &mut Ui) -> Result<()> {
     let appliance = args.state.open_as(&config)?;
     let live = Live::load(&appliance, config.grace)?;
     let registry = Arc::new(Registry::new(&live)?);
-    raise_descriptor_limit(config.server.limits.connections);
     let bound = Server::bind(config.server.clone())?;
     let agents = bound.agents_address();
     let authority = if bound.tls_addresses().is_empty() {
@@ -155,24 +153,5 @@ impl std::io::Write for SafeLines {
 
     fn flush(&mut self) -> std::io::Result<()> {
         std::io::stderr().flush()
-    }
-}
-
-/// A connection takes up to two descriptors. Where the limit cannot be raised, accepting waits when it is reached.
-fn raise_descriptor_limit(connections: usize) {
-    let wanted = (connections as u64).saturating_mul(2).saturating_add(256);
-    let limit = getrlimit(Resource::Nofile);
-    let (Some(current), maximum) = (limit.current, limit.maximum) else {
-        return;
-    };
-    if current >= wanted {
-        return;
-    }
-    let raised = Rlimit {
-        current: Some(maximum.map_or(wanted, |maximum| maximum.min(wanted))),
-        maximum,
-    };
-    if let Err(errno) = setrlimit(Resource::Nofile, raised) {
-        tracing::warn!(%errno, wanted, "the limit of open files could not be raised");
     }
 }

@@ -6,12 +6,13 @@ use std::thread;
 use sha2::{Digest as _, Sha256};
 
 use crate::domain::{Class, Digest, Error, Hash, Result};
+use crate::panics::{self, caught};
 use crate::stream::PooledBuffer;
 
 /// Hashes blobs that span chunks on a thread of its own, beside whoever writes them.
 pub(super) struct BlobHasher<'scope> {
     commands: mpsc::SyncSender<HashCommand>,
-    results: mpsc::Receiver<Digest>,
+    results: mpsc::Receiver<Result<Digest>>,
     _thread: thread::ScopedJoinHandle<'scope, ()>,
 }
 
@@ -29,19 +30,9 @@ impl<'scope> BlobHasher<'scope> {
         let (commands, work) = mpsc::sync_channel(2);
         let (answer, results) = mpsc::channel();
         let thread = scope.spawn(move || {
-            let mut hasher = Sha256::new();
-            for command in work {
-                match command {
-                    HashCommand::Begin => hasher = Sha256::new(),
-                    HashCommand::Buffer(bytes) => hasher.update(&**bytes),
-                    HashCommand::Bytes(bytes) => hasher.update(&bytes),
-                    HashCommand::Finish => {
-                        let digest = Digest(Hash(std::mem::take(&mut hasher).finalize().into()));
-                        if answer.send(digest).is_err() {
-                            break;
-                        }
-                    }
-                }
+            if let Err(error) = caught("hasher", || hash(work, &answer)) {
+                // For who waits for a digest; nobody does when the other side has ended.
+                answer.send(Err(error)).ok();
             }
         });
         Self {
@@ -51,7 +42,7 @@ impl<'scope> BlobHasher<'scope> {
         }
     }
 
-    // The thread ends only after this side does, so a command always finds it.
+    // A command that finds no thread is one after a panic, which the next `finish` says.
     pub(super) fn begin(&self) {
         self.commands.send(HashCommand::Begin).ok();
     }
@@ -66,10 +57,32 @@ impl<'scope> BlobHasher<'scope> {
 
     pub(super) fn finish(&self) -> Result<Digest> {
         self.commands.send(HashCommand::Finish).ok();
-        self.results
-            .recv()
-            .map_err(|_| Error::new(Class::Internal, "hasher", "the hashing thread ended too early"))
+        self.results.recv().unwrap_or_else(|_| Err(gone()))
     }
+}
+
+/// Hashes what comes, until nothing can come any more or nobody waits.
+fn hash(work: mpsc::Receiver<HashCommand>, answer: &mpsc::Sender<Result<Digest>>) {
+    let mut hasher = Sha256::new();
+    for command in work {
+        panics::point("hasher");
+        match command {
+            HashCommand::Begin => hasher = Sha256::new(),
+            HashCommand::Buffer(bytes) => hasher.update(&**bytes),
+            HashCommand::Bytes(bytes) => hasher.update(&bytes),
+            HashCommand::Finish => {
+                let digest = Digest(Hash(std::mem::take(&mut hasher).finalize().into()));
+                if answer.send(Ok(digest)).is_err() {
+                    break;
+                }
+            }
+        }
+    }
+}
+
+/// The panic was told already, to an earlier caller.
+fn gone() -> Error {
+    Error::new(Class::Internal, "panic", "the hashing thread has ended by a panic")
 }
 
 /// Returns the digest of bytes that are at hand.

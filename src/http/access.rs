@@ -1,21 +1,25 @@
 //! What a request may read from the registry (D18, D19; threat model R07 to R10, R13).
 //!
 //! - Who shows an agent's token sees what that agent's product holds, in every mode and from anywhere.
-//! - Who shows nothing sees everything where the policy names its address, and nothing elsewhere.
+//! - Who shows nothing sees everything where the policy names its address, and nothing elsewhere. What a proxy passed on comes from
+//!   nowhere that a policy could name, whatever the proxy says (R15).
 //! - Agent and autoheal images are for everybody, by digest: engines pull them before there is a token. Neither tags nor lists of their
 //!   repositories are.
 //!
 //! Every client asks once without credentials before it asks with them: that 401 is no event. Its body is always the same, and tells
 //! nothing of what is here.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::extract::Request;
 
 use super::app::App;
 use super::credentials::{Credentials, credentials};
+use super::gate::Forwarded;
 use super::oci_error::OciError;
 use super::peer::Remote;
+use super::seats::Acquaintance;
 use crate::appliance::fleet::Identity;
 use crate::appliance::registry::{Asked, Snapshot};
 
@@ -46,19 +50,22 @@ impl App {
     ///
     /// [`OciError::UNAUTHORIZED`] for credentials that are not good; [`OciError::DENIED`] where credentials would not help.
     pub(super) fn access(&self, request: &Request) -> Result<Access, OciError> {
-        let allowed = request
-            .extensions()
-            .get::<Remote>()
-            .is_some_and(|Remote(address)| self.read.allows(address.ip()));
+        let allowed = asks_from(request).is_some_and(|address| self.read.allows(address));
         let Some(hub) = &self.hub else {
             return if allowed {
                 Ok(Access::Everything)
             } else {
-                Err(OciError::DENIED)
+                Err(turned_away(request))
             };
         };
         match credentials(request.headers()) {
-            Credentials::Password(token) => hub.identify(&token).map(Access::Agent).ok_or(OciError::UNAUTHORIZED),
+            Credentials::Password(token) => {
+                let identity = hub.identify(&token).ok_or(OciError::UNAUTHORIZED)?;
+                if let Some(acquaintance) = request.extensions().get::<Acquaintance>() {
+                    acquaintance.note();
+                }
+                Ok(Access::Agent(identity))
+            }
             Credentials::Malformed => Err(OciError::UNAUTHORIZED),
             Credentials::Absent if allowed => Ok(Access::Everything),
             Credentials::Absent => Ok(Access::Public),
@@ -104,10 +111,23 @@ impl App {
 
     /// Whether the peer of a request may see how the appliance is: whoever may read without credentials, this machine, and agents.
     pub(super) fn may_look(&self, request: &Request) -> bool {
-        let local = request
-            .extensions()
-            .get::<Remote>()
-            .is_some_and(|Remote(address)| address.ip().to_canonical().is_loopback());
+        let local = asks_from(request).is_some_and(|address| address.to_canonical().is_loopback());
         local || matches!(self.access(request), Ok(Access::Everything | Access::Agent(_)))
     }
+}
+
+/// What somebody is told whom an address does not let in.
+pub(super) fn turned_away(request: &Request) -> OciError {
+    match request.extensions().get::<Forwarded>() {
+        Some(_) => OciError::FORWARDED,
+        None => OciError::DENIED,
+    }
+}
+
+/// From where somebody asks; nothing where that is not known, as behind a proxy: the other end of the connection is then only where the
+/// proxy runs.
+fn asks_from(request: &Request) -> Option<IpAddr> {
+    let extensions = request.extensions();
+    let Remote(address) = extensions.get::<Remote>()?;
+    extensions.get::<Forwarded>().is_none().then(|| address.ip())
 }

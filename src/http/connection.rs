@@ -41,6 +41,8 @@ use tokio::sync::oneshot;
 use tokio::time::{Instant, Sleep};
 use tokio_rustls::server::TlsStream;
 
+use super::seats::SeatActivity;
+
 /// Longest piece of a file that is queued at once: long enough that the turns through hyper cost nothing beside the kernel's
 /// work.
 pub(super) const PIECE_BYTES: usize = 1 << 20;
@@ -102,6 +104,9 @@ pub(super) struct Connection {
     /// Runs while the client has yet to take something.
     timer: Option<Pin<Box<Sleep>>>,
     sent: u64,
+    /// Told whether something waits to be sent.
+    activity: SeatActivity,
+    unsent: bool,
     /// Nothing more is read once this arrived; taken out then.
     read_end: Option<oneshot::Receiver<()>>,
     /// Dropped with the connection, which tells its control.
@@ -133,7 +138,12 @@ impl ConnectionControl {
 
 impl Connection {
     /// Takes a connected socket; `queue` is shared with the bodies of its answers.
-    pub(super) fn new(socket: Socket, queue: FileQueue, stall: Duration) -> (Self, ConnectionControl) {
+    pub(super) fn new(
+        socket: Socket,
+        queue: FileQueue,
+        stall: Duration,
+        activity: SeatActivity,
+    ) -> (Self, ConnectionControl) {
         let (end_sender, end_receiver) = oneshot::channel();
         let (drop_sender, drop_receiver) = oneshot::channel();
         let connection = Self {
@@ -142,6 +152,8 @@ impl Connection {
             stall,
             timer: None,
             sent: 0,
+            activity,
+            unsent: false,
             read_end: Some(end_receiver),
             _dropped: drop_sender,
         };
@@ -193,6 +205,13 @@ impl Connection {
                 Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => {}
                 Err(error) => return Poll::Ready(Err(error)),
             }
+        }
+    }
+
+    fn set_unsent(&mut self, unsent: bool) {
+        if self.unsent != unsent {
+            self.unsent = unsent;
+            self.activity.set_unsent(unsent);
         }
     }
 
@@ -248,6 +267,7 @@ impl AsyncWrite for Connection {
         context: &mut Context<'_>,
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        self.set_unsent(true);
         let first = slices.iter().position(|slice| !slice.is_empty()).unwrap_or(0);
         let slices = slices.get(first..).unwrap_or_default();
         let written = match slices.first() {
@@ -276,6 +296,7 @@ impl AsyncWrite for Connection {
         };
         if flushed.is_ready() {
             self.timer = None;
+            self.set_unsent(false);
             return flushed;
         }
         self.watch(context, Poll::Pending).map(|result| result.map(drop))

@@ -1,12 +1,16 @@
-//! `/healthz`: the process answers. `/readyz`: what it serves holds.
+//! `/healthz`: the process answers. `/readyz`: what it serves holds, and what to do where it does not.
 
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::{Method, Response, StatusCode};
+use serde_json::{Map, Value};
 
+use super::access::turned_away;
 use super::app::{App, json};
 use super::oci_error::OciError;
 use crate::appliance::ReleaseDamage;
+use crate::domain::Problem;
+use crate::panics;
 
 /// Says that the process answers; the same for everybody.
 pub(super) async fn alive(request: Request) -> Response<Body> {
@@ -17,15 +21,15 @@ pub(super) async fn alive(request: Request) -> Response<Body> {
     }
 }
 
-/// Says how the appliance is: 200 while nothing is known to be broken, else 503. For those who may look.
+/// Says how the appliance is: 200 while nothing is known to be broken, else 503 and a list of problems, each with its remedy. For those
+/// who may look.
 pub(super) async fn ready(State(app): State<App>, request: Request) -> Response<Body> {
     if !app.may_look(&request) {
-        return OciError::DENIED.response();
+        return turned_away(&request).response();
     }
     if !matches!(*request.method(), Method::GET | Method::HEAD) {
         return OciError::UNSUPPORTED.response();
     }
-    let health = app.registry.live().health();
     let snapshot = app.registry.snapshot();
     let releases: Vec<_> = snapshot
         .active()
@@ -37,22 +41,6 @@ pub(super) async fn ready(State(app): State<App>, request: Request) -> Response<
             })
         })
         .collect();
-    let certificate = app.certificates.as_ref().map(|certificates| certificates.health());
-    let good = health.is_good() && certificate.is_none_or(|word| word == "ok");
-    let mut checks = serde_json::json!({
-        "releases": health.releases.as_str(), "database": health.database.as_str(), "index": health.index.as_str(),
-        "content": health.content.as_str(),
-    });
-    if let (Some(word), Some(checks)) = (certificate, checks.as_object_mut()) {
-        checks.insert("certificate".into(), word.into());
-    }
-    let status = app.agents.as_ref().map(|agents| agents.status_trouble());
-    let good = good && status.as_ref().is_none_or(|(trouble, _)| trouble.is_none());
-    if let (Some((trouble, set_aside)), Some(checks)) = (status, checks.as_object_mut()) {
-        checks.insert("status".into(), trouble.unwrap_or_else(|| "ok".into()).into());
-        // What was set aside is over: statuses are taken again, and a gap record says what is missing.
-        checks.insert("status_set_aside".into(), set_aside.into());
-    }
     let damage: Vec<_> = app
         .registry
         .live()
@@ -60,18 +48,59 @@ pub(super) async fn ready(State(app): State<App>, request: Request) -> Response<
         .iter()
         .map(ReleaseDamage::to_json)
         .collect();
+    let (checks, problems) = look(&app);
     let mut response = json(
         serde_json::json!({
-            "status": if good { "ready" } else { "degraded" },
+            "status": if problems.is_empty() { "ready" } else { "degraded" },
             "generation": snapshot.generation(),
             "checks": checks,
+            "problems": problems.iter().map(problem).collect::<Vec<_>>(),
+            "panics": panics::count_by_part().iter().map(panic).collect::<Vec<_>>(),
             "releases": releases,
             "damage": damage,
         })
         .to_string(),
     );
-    if !good {
+    if !problems.is_empty() {
         *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
     }
     response
+}
+
+/// Asks every part: a word for each check, and what is wrong at present.
+fn look(app: &App) -> (Map<String, Value>, Vec<Problem>) {
+    let health = app.registry.live().health();
+    let mut checks: Map<String, Value> = health
+        .checks()
+        .into_iter()
+        .map(|(part, check)| (part.to_owned(), check.as_str().into()))
+        .collect();
+    let mut problems: Vec<Problem> = health.problems().cloned().collect();
+    if let Some(certificates) = &app.certificates {
+        checks.insert("certificate".into(), certificates.health().into());
+        problems.extend(certificates.problem());
+    }
+    if let Some(agents) = &app.agents {
+        let status = agents.status_health();
+        checks.insert("status".into(), status.trouble.unwrap_or_else(|| "ok".into()).into());
+        // What was set aside is over: statuses are taken again, and a gap record says what is missing.
+        checks.insert("status_set_aside".into(), status.set_aside.into());
+        problems.extend(status.problems);
+    }
+    (checks, problems)
+}
+
+fn problem(problem: &Problem) -> Value {
+    let Problem {
+        part,
+        error,
+        what,
+        remedy,
+    } = problem;
+    serde_json::json!({"part": part, "error": error, "what": what, "remedy": remedy})
+}
+
+/// A panic that is over is no problem any more, but a bug that somebody should hear of.
+fn panic((part, count): (&&'static str, &u64)) -> Value {
+    serde_json::json!({"part": part, "count": count, "remedy": "report it with the log; the part goes on by itself unless it is among the problems"})
 }

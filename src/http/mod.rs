@@ -3,11 +3,13 @@
 //!
 //! A handler extracts typed values, asks [`crate::appliance`], and writes the answer; what a path or a range means is decided by
 //! pure functions with tables of tests. Bodies are read on the agents' routes alone, as bounded streams. `Host` is compared with the
-//! configuration there, and never comes back; forwarding headers are never looked at.
+//! configuration before anything is routed ([`gate`]), and never comes back; of forwarding headers it counts that they are there, and
+//! nothing that they say.
 //!
 //! HTTP/1 only, on hyper's own connection builder: it has the timers that `axum::serve` does not set (threat model,
 //! appendix B 5), and one protocol less to be flooded through.
 
+mod acceptor;
 mod access;
 mod agent;
 mod app;
@@ -15,10 +17,13 @@ mod blob_body;
 mod blobs;
 mod charts;
 mod connection;
-mod connection_slots;
 mod credentials;
+mod descriptors;
+mod gate;
 mod health;
+mod hosts;
 mod in_flight;
+mod known_peers;
 mod lists;
 mod manifests;
 mod oci_error;
@@ -27,7 +32,9 @@ mod query;
 mod range;
 mod registry_route;
 mod router;
+mod seats;
 mod sending;
+mod sent_body;
 mod server;
 mod server_name;
 mod services;
@@ -39,6 +46,6 @@ mod uri;
 
 pub use peer::Remote;
 pub use router::router;
-pub use server::{Bound, Running, Server};
+pub use server::{Bound, Running, Server, Stopper};
 pub use services::Services;
 pub use settings::{AgentSettings, AgentsAddress, Limits, Network, OwnCertificate, ReadPolicy, Settings, TlsSettings};

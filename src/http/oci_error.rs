@@ -35,6 +35,25 @@ impl OciError {
         "UNAUTHORIZED",
         "credentials are needed: any user, and an agent's token as password",
     );
+    /// The request came under a name that is not this appliance's.
+    pub(super) const UNKNOWN_HOST: Self = Self::fixed(
+        StatusCode::MISDIRECTED_REQUEST,
+        "DENIED",
+        "this appliance does not answer under that name; ask under one of tls.names or agents.address in its configuration, or under \
+         the address that you connect to",
+    );
+    /// The request names no host, several, or something that is none.
+    pub(super) const BAD_HOST: Self = Self::fixed(
+        StatusCode::BAD_REQUEST,
+        "DENIED",
+        "the request does not name exactly one host; a client or proxy between sends a Host header that is none",
+    );
+    /// The request came through a proxy, and needs more than an address.
+    pub(super) const FORWARDED: Self = Self::fixed(
+        StatusCode::FORBIDDEN,
+        "DENIED",
+        "a proxy passed this request on, so nobody knows from where; ask directly, or with credentials where the site wants them",
+    );
     pub(super) const UNSUPPORTED: Self = Self::fixed(
         StatusCode::METHOD_NOT_ALLOWED,
         "UNSUPPORTED",

@@ -6,33 +6,39 @@ use axum::Router;
 use axum::body::{Body, HttpBody as _};
 use axum::extract::{Request, State};
 use axum::http::{HeaderValue, Method, Response, StatusCode, header};
+use axum::middleware::from_fn_with_state;
 use axum::routing::any;
 
 use super::access::Access;
 use super::agent;
 use super::app::{App, json};
+use super::hosts::Hosts;
 use super::oci_error::OciError;
 use super::registry_route::{self, Route};
 use super::sending::Sending;
-use super::settings::{Limits, ReadPolicy};
+use super::settings::{Limits, ReadPolicy, Settings};
 use super::uri::{URI_BYTES, uri_bytes};
-use super::{blobs, charts, credentials, health, lists, manifests, query, token};
+use super::{blobs, charts, credentials, gate, health, lists, manifests, query, token};
 use crate::appliance::registry::{Asked, Registry};
 
-/// Makes the routes of a registry. A request without a known peer is refused as from nowhere.
+/// Makes the routes of a registry, which answers under the names of the default settings. A request without a known peer is refused as
+/// from nowhere.
 pub fn router(registry: Arc<Registry>, read: ReadPolicy) -> Router {
-    routes(App {
+    let settings = Settings::default();
+    let hosts = Hosts::new(&settings, &settings.agents_address(&settings.listen, &[]));
+    let app = App {
         registry,
         read: Arc::new(read),
         sending: Arc::new(Sending::new(&Limits::default())),
         hub: None,
         agents: None,
         certificates: None,
-    })
+    };
+    routes(app, hosts)
 }
 
-/// Makes all routes.
-pub(super) fn routes(app: App) -> Router {
+/// Makes all routes; nothing reaches one but through the gate.
+pub(super) fn routes(app: App, hosts: Hosts) -> Router {
     let agents = app.agents.clone().map(agent::routes).unwrap_or_default();
     Router::new()
         .route("/healthz", any(health::alive))
@@ -45,6 +51,7 @@ pub(super) fn routes(app: App) -> Router {
         .fallback(nothing)
         .with_state(app)
         .merge(agents)
+        .layer(from_fn_with_state(Arc::new(hosts), gate::pass))
 }
 
 async fn registry_api(State(app): State<App>, request: Request) -> Response<Body> {

@@ -11,7 +11,8 @@ use super::in_flight::InFlight;
 use super::settings::Limits;
 use super::single_flight::{Outcome, SingleFlight};
 use crate::appliance::registry::{BlobReader, ChartIndex, Found, Registry, Snapshot};
-use crate::domain::{Class, Digest, Error, RepositoryName, Result, Scope};
+use crate::domain::{Digest, RepositoryName, Result, Scope};
+use crate::panics;
 
 /// Threads that read files and look content up for the registry.
 const DISK_TURNS: usize = 16;
@@ -56,7 +57,7 @@ impl Sending {
         &self,
         work: W,
     ) -> impl Future<Output = Result<T>> + Send + use<T, W> + 'static {
-        in_turn(self.disk.clone(), work)
+        in_turn("disk", self.disk.clone(), work)
     }
 
     /// Runs work that makes a list.
@@ -64,7 +65,7 @@ impl Sending {
         &self,
         work: W,
     ) -> impl Future<Output = Result<T>> + Send + use<T, W> + 'static {
-        in_turn(self.lists.clone(), work)
+        in_turn("list", self.lists.clone(), work)
     }
 
     /// Opens a blob whose piece at `offset` was not checked yet, once for all who want it.
@@ -119,12 +120,14 @@ impl Sending {
     }
 }
 
-/// Waits for a turn, and then works on a thread that may wait.
+/// Waits for a turn, and then does a part's work on a thread that may wait.
 pub(super) fn in_turn<T: Send + 'static, W: FnOnce() -> Result<T> + Send + 'static>(
+    part: &'static str,
     turns: Arc<Semaphore>,
     work: W,
 ) -> impl Future<Output = Result<T>> + Send + use<T, W> + 'static {
     let work = move |turn| {
+        panics::point(part);
         let done = work();
         drop(turn);
         done
@@ -132,15 +135,8 @@ pub(super) fn in_turn<T: Send + 'static, W: FnOnce() -> Result<T> + Send + 'stat
     async move {
         // It is never closed. The turn goes along, for the work goes on when nobody waits for it any more.
         let turn = turns.acquire_owned().await.ok();
-        tokio::task::spawn_blocking(move || work(turn))
-            .await
-            .unwrap_or_else(|failure| {
-                Err(Error::new(
-                    Class::Internal,
-                    "panic",
-                    format!("a request ended by a panic: {failure}"),
-                ))
-            })
+        let worked = tokio::task::spawn_blocking(move || work(turn)).await;
+        worked.unwrap_or_else(|_| Err(panics::note(part)))
     }
 }
 

@@ -5,43 +5,28 @@
 //! read their end, the rest is cut off.
 
 use std::net::{SocketAddr, TcpListener};
-use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use axum::Router;
-use axum::body::Body;
-use hyper::body::Incoming;
-use hyper::server::conn::http1;
-use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::service::TowerToHyperService;
-use tokio::net::TcpStream;
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use tower::ServiceExt as _;
 
-use super::connection::{Connection, ConnectionControl, FileQueue, Socket};
-use super::connection_slots::{ConnectionSlot, ConnectionSlots};
-use super::peer::{Local, Remote};
+use super::acceptor::Acceptor;
+use super::descriptors;
+use super::seats::Seats;
 use super::services::Services;
-use super::settings::{AgentsAddress, Limits, Settings};
+use super::settings::{AgentsAddress, Settings};
 use super::tls::Certificates;
 use crate::appliance::live::Watcher;
 use crate::domain::{Class, Error, Result};
 
-/// Longest head of a request (threat model 2.8).
-const HEAD_BYTES: usize = 16 << 10;
 /// Threads that wait for disks, and for turns to check the hub's verifiers. Those take 48 at most, what the registry sends and what is
 /// made of documents 30 ([`super::sending`]): the rest is for everything else that agents ask and report.
 const BLOCKING_THREADS: usize = 96;
 /// Threads that serve.
 const WORKERS: usize = 8;
-/// Pause after a failed accept: out of descriptors, most likely.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// Pause between two looks at the certificate.
 const CERTIFICATE_PAUSE: Duration = Duration::from_secs(1);
 
@@ -72,14 +57,27 @@ pub struct Running {
     watcher: Option<Watcher>,
 }
 
+/// Ends a server from another thread.
+#[derive(Debug, Clone)]
+pub struct Stopper(CancellationToken);
+
+impl Stopper {
+    /// Makes the server end as a signal does.
+    pub fn stop(&self) {
+        self.0.cancel();
+    }
+}
+
 impl Server {
-    /// Binds every address of the settings.
+    /// Binds every address of the settings. The process' limit of open files is raised as far as it goes, and connections are bounded
+    /// by what it leaves.
     ///
     /// # Errors
     ///
-    /// `E-USAGE` for settings that do not fit together, `E-IO` when an address cannot be bound.
-    pub fn bind(settings: Settings) -> Result<Bound> {
+    /// `E-USAGE` for settings that do not fit together and `E-USAGE descriptors` for too low a limit of open files, `E-IO` when an address cannot be bound.
+    pub fn bind(mut settings: Settings) -> Result<Bound> {
         settings.check()?;
+        descriptors::fit(&mut settings.limits)?;
         let (listeners, addresses) = bind_all(&settings.listen)?;
         let (tls_listeners, tls_addresses) = bind_all(&settings.tls.listen)?;
         Ok(Bound {
@@ -159,7 +157,7 @@ impl Bound {
         let acceptor = Acceptor {
             router: services.router(&self.settings, &agents_address, certificates.clone(), tracker.clone()),
             tls: None,
-            slots: ConnectionSlots::default(),
+            seats: Seats::new(&self.settings.limits),
             limits: self.settings.limits.clone(),
             tracker: tracker.clone(),
             stopping: stopping.clone(),
@@ -219,12 +217,8 @@ async fn keep_certificates(certificates: Arc<Certificates>, stopping: Cancellati
             () = tokio::time::sleep(CERTIFICATE_PAUSE) => {}
         }
         let certificates = certificates.clone();
-        if tokio::task::spawn_blocking(move || certificates.refresh())
-            .await
-            .is_err()
-        {
-            tracing::error!("looking after the certificate ended by a panic");
-        }
+        // Panics end inside; else the work fails only when the runtime ends, and with it this.
+        tokio::task::spawn_blocking(move || certificates.refresh()).await.ok();
     }
 }
 
@@ -239,7 +233,12 @@ impl Running {
         &self.tls_addresses
     }
 
-    /// Answers until SIGTERM or SIGINT arrives. `ready` is called once signals are caught, `stopping` when one came.
+    /// Returns what ends [`Running::run_until_signal`] from another thread.
+    pub fn stopper(&self) -> Stopper {
+        Stopper(self.stopping.clone())
+    }
+
+    /// Answers until SIGTERM or SIGINT arrives, or a [`Stopper`] is told. `ready` is called once signals are caught, `stopping` when one came.
     ///
     /// # Errors
     ///
@@ -259,6 +258,7 @@ impl Running {
                 tokio::select! {
                     _ = terminate.recv() => {}
                     _ = interrupt.recv() => {}
+                    () = self.stopping.cancelled() => {}
                 }
                 stopping()
             })?;
@@ -295,151 +295,3 @@ impl Drop for Running {
         self.end();
     }
 }
-
-#[derive(Clone)]
-struct Acceptor {
-    router: Router,
-    /// For a listener of HTTPS.
-    tls: Option<TlsAcceptor>,
-    slots: ConnectionSlots,
-    limits: Limits,
-    tracker: TaskTracker,
-    stopping: CancellationToken,
-    cut_off: CancellationToken,
-}
-
-impl Acceptor {
-    async fn run(self, listener: tokio::net::TcpListener) {
-        loop {
-            let accepted = tokio::select! {
-                () = self.stopping.cancelled() => return,
-                accepted = listener.accept() => accepted,
-            };
-            match accepted {
-                Ok((socket, peer)) => {
-                    // Beyond the bounds a connection is closed at once: that costs the client more than the server.
-                    if let Some(slot) = self.slots.take(peer.ip(), &self.limits) {
-                        self.tracker.spawn(self.clone().serve(socket, peer, slot));
-                    }
-                }
-                Err(error) => {
-                    tracing::warn!(%error, "a connection could not be accepted");
-                    tokio::time::sleep(ACCEPT_PAUSE).await;
-                }
-            }
-        }
-    }
-
-    /// Agrees on keys where the listener wants that; a client has as long for it as for a request's head.
-    async fn open(&self, socket: TcpStream, peer: SocketAddr) -> Option<Socket> {
-        let Some(tls) = &self.tls else {
-            return Some(Socket::Plain(socket));
-        };
-        let opened = tokio::select! {
-            () = self.stopping.cancelled() => return None,
-            opened = tokio::time::timeout(self.limits.head, tls.accept(socket)) => opened,
-        };
-        match opened {
-            Ok(Ok(stream)) => Some(Socket::Tls(Box::new(stream))),
-            Ok(Err(error)) => {
-                tracing::debug!(%error, %peer, "a TLS handshake failed");
-                None
-            }
-            Err(_) => {
-                tracing::debug!(%peer, "a TLS handshake took too long");
-                None
-            }
-        }
-    }
-
-    /// Serves a connection to its end. Its slot is free again only then, also when a handler took the connection over.
-    async fn serve(self, socket: TcpStream, peer: SocketAddr, slot: ConnectionSlot) {
-        if let Err(error) = socket.set_nodelay(true) {
-            tracing::debug!(%error, "a connection ended before it began");
-            return;
-        }
-        let local = socket.local_addr().ok().map(Local);
-        let Some(socket) = self.open(socket, peer).await else {
-            return;
-        };
-        let queue = FileQueue::default();
-        // Files go from disk to socket by themselves only where nothing has to be encrypted.
-        let files = matches!(socket, Socket::Plain(_)).then(|| queue.clone());
-        let (connection, control) = Connection::new(socket, queue, self.limits.stall);
-        self.serve_http(connection, peer, local, files).await;
-        self.wait_for_end(control).await;
-        drop(slot);
-    }
-
-    /// Answers requests until the client or the server ends that, or a handler takes the connection over.
-    async fn serve_http(
-        &self,
-        connection: Connection,
-        peer: SocketAddr,
-        local: Option<Local>,
-        files: Option<FileQueue>,
-    ) {
-        let started = Arc::new(AtomicBool::new(false));
-        let start = started.clone();
-        let service = self
-            .router
-            .clone()
-            .map_request(move |request: hyper::Request<Incoming>| {
-                start.store(true, Ordering::Relaxed);
-                let mut request = request.map(Body::new);
-                request.extensions_mut().insert(Remote(peer));
-                if let Some(local) = local {
-                    request.extensions_mut().insert(local);
-                }
-                if let Some(files) = &files {
-                    request.extensions_mut().insert(files.clone());
-                }
-                request
-            });
-        let mut connection = pin!(
-            http1::Builder::new()
-                .timer(TokioTimer::new())
-                .header_read_timeout(self.limits.head)
-                .max_buf_size(HEAD_BYTES)
-                .serve_connection(TokioIo::new(connection), TowerToHyperService::new(service))
-                .with_upgrades()
-        );
-        let mut ending = false;
-        loop {
-            tokio::select! {
-                ended = connection.as_mut() => {
-                    if let Err(error) = ended {
-                        tracing::debug!(%error, %peer, "a connection ended early");
-                    }
-                    return;
-                }
-                () = self.cut_off.cancelled() => return,
-                () = self.stopping.cancelled(), if !ending => {
-                    // hyper waits for the first request of a connection; when the server ends there need not be one.
-                    if !started.load(Ordering::Relaxed) {
-                        return;
-                    }
-                    ending = true;
-                    connection.as_mut().graceful_shutdown();
-                }
-            }
-        }
-    }
-
-    /// Waits until a connection is gone that HTTP is done with: at once, but where a handler took it over. Such a connection reads its
-    /// end when the server stops, and is cut off with the rest.
-    async fn wait_for_end(&self, mut control: ConnectionControl) {
-        tokio::select! {
-            () = control.dropped() => return,
-            () = self.stopping.cancelled() => control.end_reading(),
-        }
-        tokio::select! {
-            () = control.dropped() => {}
-            () = self.cut_off.cancelled() => {}
-        }
-    }
-}
-
-#[cfg(test)]
-#[path = "server_tests.rs"]
-mod tests;

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use axum::Router;
 use tokio_util::task::TaskTracker;
 
-use super::agent::{AgentApp, Hosts};
+use super::agent::AgentApp;
 use super::app::App;
+use super::hosts::Hosts;
 use super::router::routes;
 use super::sending::Sending;
 use super::settings::{AgentsAddress, Settings};
@@ -87,7 +88,6 @@ impl Services {
                     hub.clone(),
                     status,
                     clock,
-                    hosts,
                     sending.clone(),
                     settings.limits.stall,
                     tracker,
@@ -95,14 +95,15 @@ impl Services {
                 (Some(hub), Some(Arc::new(app)))
             }
         };
-        routes(App {
+        let app = App {
             registry: self.registry,
             read: Arc::new(settings.read.clone()),
             sending,
             hub,
             agents,
             certificates,
-        })
+        };
+        routes(app, hosts)
     }
 }
 

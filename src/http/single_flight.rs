@@ -12,6 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::{Semaphore, watch};
 
 use crate::domain::{Class, Error, Result};
+use crate::panics;
 
 /// What shared work came to.
 pub(super) type Outcome<V> = std::result::Result<V, Arc<Error>>;
@@ -76,14 +77,11 @@ where
         tokio::spawn(async move {
             // It is never closed.
             let turn = turns.acquire_owned().await.ok();
-            let outcome = match tokio::task::spawn_blocking(work).await {
-                Ok(outcome) => outcome,
-                Err(failure) => Err(Error::new(
-                    Class::Internal,
-                    "panic",
-                    format!("work of the server ended by a panic: {failure}"),
-                )),
-            };
+            let worked = tokio::task::spawn_blocking(|| {
+                panics::point("blob");
+                work()
+            });
+            let outcome = worked.await.unwrap_or_else(|_| Err(panics::note("blob")));
             if let Err(error) = &outcome {
                 tracing::error!(class = error.class().name(), code = error.code(), %error, "content could not be made ready");
             }

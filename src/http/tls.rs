@@ -24,7 +24,8 @@ use super::server_name::server_name;
 use super::settings::OwnCertificate;
 use crate::appliance::Authority;
 use crate::crypto::{CertificateFacts, KeyFile};
-use crate::domain::{Class, Error, Result, Timestamp};
+use crate::domain::{Class, Error, Problem, Result, Timestamp};
+use crate::panics::{self, caught};
 use crate::stream::read_bounded;
 
 /// A chain of certificates with room to spare.
@@ -41,6 +42,8 @@ pub(super) struct Certificates {
     served: RwLock<Served>,
     /// What the files looked like when they were last tried.
     tried: Mutex<Option<Look>>,
+    /// Why the certificate is not looked after, for as long as it is not.
+    neglected: Mutex<Option<Problem>>,
     provider: Arc<CryptoProvider>,
 }
 
@@ -81,6 +84,7 @@ impl Certificates {
             own,
             served: RwLock::new(served),
             tried: Mutex::new(tried),
+            neglected: Mutex::new(None),
             provider,
         }))
     }
@@ -96,8 +100,21 @@ impl Certificates {
         Ok(TlsAcceptor::from(Arc::new(config)))
     }
 
-    /// Replaces the certificate when it is time, or when its files changed. Waits for the disk.
+    /// Replaces the certificate when it is time, or when its files changed. Waits for the disk. After a panic the one before is shown on,
+    /// and the next call tries again.
     pub(super) fn refresh(&self) {
+        let looked = caught("certificate", || {
+            panics::point("certificate");
+            self.look_after();
+        });
+        let neglected = looked.err().map(|error| {
+            *self.tried.lock().unwrap_or_else(PoisonError::into_inner) = None;
+            Problem::of("certificate", &error, "start the server again")
+        });
+        *self.neglected.lock().unwrap_or_else(PoisonError::into_inner) = neglected;
+    }
+
+    fn look_after(&self) {
         let replaced = match &self.own {
             None => self
                 .is_due()
@@ -130,6 +147,26 @@ impl Certificates {
         } else {
             "ok"
         }
+    }
+
+    /// Returns what is wrong with it.
+    pub(super) fn problem(&self) -> Option<Problem> {
+        let until = self.served().until;
+        if self.is_past(until) {
+            return Some(Problem {
+                part: "certificate",
+                error: "expired".into(),
+                what: format!("the certificate ended at {until}: clients that check it turn away"),
+                remedy: match &self.own {
+                    Some(own) => format!(
+                        "put one that is good at present into {}, with its key",
+                        own.certificate.display()
+                    ),
+                    None => "look at the machine's clock, and start the server again".into(),
+                },
+            });
+        }
+        self.neglected.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Whether the authority shall sign another one. Never because the clock went back, and not when the next would end no later.

@@ -2,12 +2,15 @@
 //!
 //! Results are consumed in the order in which jobs were produced, so the first error in that order is the one
 //! reported, however the threads were scheduled. The number of jobs between producer and consumer is bounded, and
-//! with it the memory that they hold.
+//! with it the memory that they hold. A panic is the error of the job that met it: no side ever waits for another that is gone.
 
 use std::collections::BTreeMap;
 use std::num::NonZero;
 use std::sync::{Mutex, PoisonError, mpsc};
 use std::thread;
+
+use crate::domain::Result;
+use crate::panics::{self, caught};
 
 /// Returns how many workers use all cores.
 pub fn worker_count() -> usize {
@@ -17,18 +20,18 @@ pub fn worker_count() -> usize {
 /// Runs jobs from `produce` on `workers` threads and hands the results to `consume` in order.
 ///
 /// At most `in_flight` jobs exist at once. Each worker makes its own state with `start_worker`. The run ends when `produce`
-/// returns nothing or `consume` fails.
+/// returns nothing or `consume` fails. A panic in `produce` or in a worker ends it too, in the place of the job that met it.
 ///
 /// # Errors
 ///
-/// The first error of `consume`.
-pub fn ordered_map<Job, Out, Work, E>(
+/// The first error of `consume`; `E-INTERNAL panic`.
+pub fn ordered_map<Job, Out, Work>(
     workers: usize,
     in_flight: usize,
     mut produce: impl FnMut() -> Option<Job> + Send,
     start_worker: impl Fn() -> Work + Sync,
-    mut consume: impl FnMut(Out) -> Result<(), E>,
-) -> Result<(), E>
+    mut consume: impl FnMut(Out) -> Result<()>,
+) -> Result<()>
 where
     Job: Send,
     Out: Send,
@@ -40,13 +43,26 @@ where
     }
     let (job_sender, jobs) = mpsc::channel::<(u64, Job)>();
     let jobs = Mutex::new(jobs);
-    let (result_sender, results) = mpsc::channel::<(u64, Out)>();
+    let (result_sender, results) = mpsc::channel::<(u64, Result<Out>)>();
     thread::scope(|scope| {
+        let failure_sender = result_sender.clone();
         scope.spawn(move || {
             let mut number: u64 = 0;
             // A missing permit sender means that the consumer has ended.
             while permits.recv().is_ok() {
-                let Some(job) = produce() else { break };
+                let produced = caught("reader", || {
+                    panics::point("reader");
+                    produce()
+                });
+                let job = match produced {
+                    Ok(Some(job)) => job,
+                    Ok(None) => break,
+                    Err(error) => {
+                        // Whoever has ended already has an error of its own.
+                        failure_sender.send((number, Err(error))).ok();
+                        break;
+                    }
+                };
                 if job_sender.send((number, job)).is_err() {
                     break;
                 }
@@ -56,11 +72,17 @@ where
         for _ in 0..workers.max(1) {
             let (jobs, start_worker, result_sender) = (&jobs, &start_worker, result_sender.clone());
             scope.spawn(move || {
-                let mut work = start_worker();
+                let mut work = None;
                 loop {
                     let next = jobs.lock().unwrap_or_else(PoisonError::into_inner).recv();
                     let Ok((number, job)) = next else { break };
-                    if result_sender.send((number, work(job))).is_err() {
+                    let result = caught("worker", || {
+                        panics::point("worker");
+                        work.get_or_insert_with(start_worker)(job)
+                    });
+                    // After a panic nobody knows what the worker's state is worth.
+                    let failed = result.is_err();
+                    if result_sender.send((number, result)).is_err() || failed {
                         break;
                     }
                 }
@@ -74,7 +96,7 @@ where
         for (number, result) in results {
             waiting.insert(number, result);
             while let Some(result) = waiting.remove(&next) {
-                consume(result)?;
+                consume(result?)?;
                 next = next.saturating_add(1);
                 permit_sender.send(()).ok();
             }
@@ -86,6 +108,7 @@ where
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::{Class, Error};
 
     #[test]
     fn results_keep_the_order_of_jobs() {
@@ -98,7 +121,7 @@ mod tests {
             || |job: u32| job * 2,
             |out| {
                 seen.push(out);
-                Ok::<_, ()>(())
+                Ok(())
             },
         )
         .unwrap();
@@ -113,8 +136,68 @@ mod tests {
             8,
             || jobs.next(),
             || |job: u32| job,
-            |out| if out < 17 { Ok(()) } else { Err(out) },
+            |out| {
+                if out < 17 {
+                    return Ok(());
+                }
+                Err(Error::new(Class::Content, "test", out.to_string()))
+            },
         );
-        assert_eq!(result, Err(17));
+        assert_eq!(result.unwrap_err().found(), "17");
+    }
+
+    /// Runs over numbers without end; each of the three may panic when it meets one.
+    fn run(produced: u32, started: bool, worked: u32) -> (Vec<u32>, Error) {
+        let mut jobs = 0_u32..;
+        let mut seen = Vec::new();
+        let error = ordered_map(
+            4,
+            8,
+            || {
+                let job = jobs.next()?;
+                assert_ne!(job, produced);
+                Some(job)
+            },
+            || {
+                assert!(started);
+                |job: u32| {
+                    assert_ne!(job, worked);
+                    job
+                }
+            },
+            |out| {
+                seen.push(out);
+                Ok(())
+            },
+        );
+        (seen, error.unwrap_err())
+    }
+
+    #[test]
+    fn a_panic_ends_the_run_in_the_place_of_its_job() {
+        for (produced, started, worked, done) in [(17, true, u32::MAX, 17), (u32::MAX, true, 17, 17), (9, false, 9, 0)]
+        {
+            let (seen, error) = run(produced, started, worked);
+            assert_eq!((error.class(), error.code()), (Class::Internal, "panic"));
+            assert_eq!(seen, (0..done).collect::<Vec<_>>());
+        }
+    }
+
+    #[test]
+    fn a_panic_of_the_consumer_is_the_callers() {
+        let mut jobs = 0_u32..;
+        let run = || {
+            ordered_map(
+                4,
+                8,
+                || jobs.next(),
+                || |job: u32| job,
+                |out| {
+                    assert_ne!(out, 17);
+                    Ok(())
+                },
+            )
+        };
+        caught("test-consumer", run).unwrap_err();
     }
 }

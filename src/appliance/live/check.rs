@@ -4,33 +4,42 @@
 //! Nothing here holds what requests wait for: files are read without a lock, and the database through a connection of its own.
 
 use super::generation::Generation;
-use super::health::Check;
+use super::health::{Check, Health};
 use super::live_state::Live;
 use crate::appliance::Appliance;
 use crate::bundle::Head;
 use crate::db::site::{damage, release};
 use crate::domain::{Class, Digest, Result};
+use crate::panics::{self, caught};
 
 /// Checks everything once; ends early when `stop` says so. What is damaged is written down by the store, and told from there.
 pub(super) fn check(live: &Live, stop: impl Fn() -> bool) {
-    let pages = check_documents(live.appliance(), &live.generation(), &stop);
-    if let Err(error) = &pages {
-        tracing::error!(%error, "index pages and documents cannot be checked");
-    }
-    live.note(|health| &mut health.index, Check::from(pages));
-    let content = check_content(live.appliance(), &stop);
-    if let Err(error) = &content {
-        tracing::error!(%error, "the store cannot be checked");
-    }
-    live.note(|health| &mut health.content, Check::from(content));
+    let documents = caught("index", || {
+        panics::point("index");
+        check_documents(live.appliance(), &live.generation(), &stop)
+    });
+    note(live, "index", |health| &mut health.index, documents.flatten());
+    let content = caught("content", || {
+        panics::point("content");
+        check_content(live.appliance(), &stop)
+    });
+    note(live, "content", |health| &mut health.content, content.flatten());
     if stop() {
         return;
     }
-    let database = live.appliance().db.quick_check();
-    if let Err(error) = &database {
-        tracing::error!(%error, "the database is damaged");
+    let database = caught("database", || {
+        panics::point("database");
+        live.appliance().db.quick_check()
+    });
+    note(live, "database", |health| &mut health.database, database.flatten());
+}
+
+/// Says what a check came to. One that ended by a panic has found nothing, and is not taken for passed.
+fn note(live: &Live, part: &'static str, check: impl FnOnce(&mut Health) -> &mut Check, result: Result<()>) {
+    if let Err(error) = &result {
+        tracing::error!(part, %error, "a check of what is served failed");
     }
-    live.note(|health| &mut health.database, Check::from(database));
+    live.note(check, Check::of(part, result.as_ref().map(|()| ())));
 }
 
 /// Hashes index pages and documents of the live releases.

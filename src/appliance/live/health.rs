@@ -2,7 +2,7 @@
 
 use crate::appliance::ReleaseDamage;
 use crate::db::site::release::State;
-use crate::domain::Class;
+use crate::domain::{Class, Error, Problem};
 
 /// State of one check.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -11,14 +11,14 @@ pub enum Check {
     Running,
     /// Passed.
     Good,
-    /// Failed: class and sub-code. The sentence is in the log.
-    Failed(String),
+    /// Failed.
+    Failed(Problem),
 }
 
-/// How the appliance is.
+/// How the appliance is. A check that is added here is added to [`Health::checks`], and everybody sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Health {
-    /// Trust chains and signatures of the live releases.
+    /// Trust chains and signatures of the live releases, and whether the thread that watches for new ones does.
     pub releases: Check,
     /// Structure of the database.
     pub database: Check,
@@ -42,42 +42,62 @@ impl Health {
     /// Adds what is known of damage to live releases; it ends when that does.
     pub(super) fn with(mut self, damage: &[ReleaseDamage]) -> Self {
         let live = || damage.iter().filter(|damage| damage.release.state == State::Active);
-        if live().any(|damage| damage.head.is_some()) {
-            self.releases = Check::Failed(format!("{} release-damaged", Class::State.name()));
+        let first = |part, code: &str, found: &dyn Fn(&&ReleaseDamage) -> bool| {
+            live().find(found).map(|damage| {
+                Check::Failed(Problem {
+                    part,
+                    error: format!("{} {code}", Class::State.name()),
+                    what: format!("release {} of {}: {damage}", damage.release.counter, damage.release.scope),
+                    remedy: damage.remedy.clone(),
+                })
+            })
+        };
+        if let Some(failed) = first("releases", "release-damaged", &|damage| damage.head.is_some()) {
+            self.releases = failed;
         }
-        if live().any(|damage| damage.pages > 0) {
-            self.index = Check::Failed(format!("{} page-damaged", Class::State.name()));
+        if let Some(failed) = first("index", "page-damaged", &|damage| damage.pages > 0) {
+            self.index = failed;
         }
-        if live().any(|damage| damage.count() > 0) {
-            self.content = Check::Failed(format!("{} content-damaged", Class::State.name()));
+        if let Some(failed) = first("content", "content-damaged", &|damage| damage.count() > 0) {
+            self.content = failed;
         }
         self
     }
 
-    /// Whether nothing is known to be broken.
-    pub fn is_good(&self) -> bool {
-        [&self.releases, &self.database, &self.index, &self.content]
-            .iter()
-            .all(|check| !matches!(check, Check::Failed(_)))
+    /// Returns every check under its stable name.
+    pub fn checks(&self) -> [(&'static str, &Check); 4] {
+        [
+            ("releases", &self.releases),
+            ("database", &self.database),
+            ("index", &self.index),
+            ("content", &self.content),
+        ]
+    }
+
+    /// Returns what is known to be broken.
+    pub fn problems(&self) -> impl Iterator<Item = &Problem> {
+        self.checks().into_iter().filter_map(|(_, check)| match check {
+            Check::Failed(problem) => Some(problem),
+            Check::Running | Check::Good => None,
+        })
     }
 }
 
 impl Check {
+    /// What a check of a part came to.
+    pub(super) fn of(part: &'static str, result: Result<(), &Error>) -> Self {
+        match result {
+            Ok(()) => Self::Good,
+            Err(error) => Self::Failed(Problem::of(part, error, "see the log, and start the server again")),
+        }
+    }
+
     /// Returns the stable word, or class and code of the failure.
     pub fn as_str(&self) -> &str {
         match self {
             Self::Running => "running",
             Self::Good => "ok",
-            Self::Failed(why) => why,
-        }
-    }
-}
-
-impl From<crate::domain::Result<()>> for Check {
-    fn from(result: crate::domain::Result<()>) -> Self {
-        match result {
-            Ok(()) => Self::Good,
-            Err(error) => Self::Failed(format!("{} {}", error.class(), error.code())),
+            Self::Failed(problem) => &problem.error,
         }
     }
 }

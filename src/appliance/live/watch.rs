@@ -6,14 +6,18 @@ use std::time::Duration;
 
 use super::announce::announce;
 use super::check::check;
+use super::health::Check;
 use super::live_state::Live;
 use crate::db::Watch;
 use crate::domain::{Class, Error, Result};
+use crate::panics::{self, caught};
 
 /// How long a change by another process may stay unseen: an activation, a new secret, a target that was taken away.
 const PAUSE: Duration = Duration::from_millis(100);
 /// Looks between two reads of the generation itself, should a commit go unnoticed or a grace period end.
 const LOOKS: u32 = 10;
+/// Pause after a look that ended by a panic. The generation before goes on answering, and `/readyz` says so.
+const AFTER_PANIC: Duration = Duration::from_secs(1);
 
 /// The threads; they end when this is dropped.
 #[derive(Debug)]
@@ -58,7 +62,7 @@ impl Drop for Watcher {
         self.stop.bell.notify_all();
         for thread in self.threads.drain(..) {
             if thread.join().is_err() {
-                tracing::error!("a thread beside the server ended by a panic");
+                panics::note("watcher");
             }
         }
     }
@@ -85,38 +89,70 @@ fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> Result<JoinHandle<
 }
 
 fn follow(live: &Live, mut watch: Watch, stop: &Stop) {
-    let (mut looks, mut failing) = (0, false);
-    while !stop.wait(PAUSE) {
-        looks += 1;
+    let (mut follower, mut pause) = (Follower::default(), PAUSE);
+    while !stop.wait(pause) {
+        // Everything switches behind what may panic, and what is current is noted last: the next look does it all again.
+        let looked = caught("generation", || {
+            panics::point("generation");
+            follower.look(live, &mut watch);
+        });
+        pause = match looked {
+            Ok(()) => PAUSE,
+            Err(error) => {
+                follower.broke_off(live, &error);
+                AFTER_PANIC
+            }
+        };
+    }
+}
+
+/// What a look remembers for the next one.
+#[derive(Default)]
+struct Follower {
+    looks: u32,
+    failing: bool,
+}
+
+impl Follower {
+    fn look(&mut self, live: &Live, watch: &mut Watch) {
+        self.looks += 1;
         let changed = watch.changed();
-        if matches!(changed, Ok(false)) && looks < LOOKS {
-            continue;
+        if matches!(changed, Ok(false)) && self.looks < LOOKS {
+            return;
         }
-        looks = 0;
+        self.looks = 0;
         // Heads are checked when something changed; what is damaged is looked at again until it is whole, whoever restores it.
         let due = !matches!(changed, Ok(false)) || !live.damage().is_empty();
         if due
             && let Err(error) = live.look_at_damage()
-            && !failing
+            && !self.failing
         {
             tracing::error!(%error, "what is damaged cannot be told");
         }
         let before = live.generation();
         let refreshed = live.refresh();
         if let Err(error) = &refreshed
-            && !failing
+            && !self.failing
         {
             // Once per failure, not ten times a second.
             tracing::error!(%error, "the new generation does not hold; the one before goes on answering");
         }
-        if failing || !matches!(refreshed, Ok(false)) {
-            failing = refreshed.is_err();
-            live.note(|health| &mut health.releases, refreshed.map(|_| ()).into());
+        if self.failing || !matches!(refreshed, Ok(false)) {
+            self.failing = refreshed.is_err();
+            let check = Check::of("releases", refreshed.as_ref().map(|_| ()));
+            live.note(|health| &mut health.releases, check);
         }
         let now = live.generation();
         if now.mark.number != before.mark.number {
             announce(&before, &now);
             tracing::info!(generation = now.mark.number, "another generation answers now");
         }
+    }
+
+    /// A look ended by a panic: the next one reads the generation whatever it is told, and only when that holds all is well again.
+    fn broke_off(&mut self, live: &Live, error: &Error) {
+        self.looks = LOOKS;
+        self.failing = true;
+        live.note(|health| &mut health.releases, Check::of("releases", Err(error)));
     }
 }

@@ -18,7 +18,8 @@ use super::writer::{Contact, Shared, Writer, closed};
 use crate::appliance::Appliance;
 use crate::db::status::{self, Gap, Listed};
 use crate::db::{Connection, Db, Interrupt};
-use crate::domain::{Class, Error, Hash, Result, Uuid};
+use crate::domain::{Class, Error, Hash, Problem, Result, Uuid};
+use crate::panics::{self, caught};
 
 /// Where everything goes that agents report.
 ///
@@ -41,6 +42,8 @@ struct Check {
 pub struct BufferHealth {
     /// Class and sub-code of what keeps statuses from being written; none while they are.
     pub trouble: Option<String>,
+    /// What is wrong: that, and a check that did not come to its end.
+    pub problems: Vec<Problem>,
     /// Databases that were found damaged and set aside since the start.
     pub set_aside: u64,
 }
@@ -68,6 +71,7 @@ impl StatusBuffer {
             suspect: AtomicU64::new(0),
             set_aside: AtomicU64::new(0),
             trouble: Mutex::new(None),
+            unchecked: Mutex::new(None),
         });
         let writer = Writer::open(shared.clone());
         let thread = std::thread::Builder::new()
@@ -227,8 +231,10 @@ impl StatusBuffer {
 
     /// Says how the buffer is.
     pub fn health(&self) -> BufferHealth {
+        let trouble = self.shared.trouble().clone();
         BufferHealth {
-            trouble: self.shared.trouble().clone(),
+            trouble: trouble.as_ref().map(|problem| problem.error.clone()),
+            problems: trouble.into_iter().chain(self.shared.unchecked().clone()).collect(),
             set_aside: self.shared.set_aside.load(Ordering::SeqCst),
         }
     }
@@ -257,32 +263,41 @@ impl Check {
         let stop = Arc::new(AtomicBool::new(false));
         let running = Arc::new(Mutex::new(None));
         let (shared, stopped, handle) = (shared.clone(), stop.clone(), running.clone());
-        let work = move || {
-            // Opened under the lock and read without it: who sets the database aside would wait for it, and all readers for that one.
-            let (checker, generation) = {
-                let db = shared.db.read().unwrap_or_else(PoisonError::into_inner);
-                (db.as_ref().map(Db::checker), shared.generation())
-            };
-            let result = match checker {
-                Some(Ok(checker)) => {
-                    *handle.lock().unwrap_or_else(PoisonError::into_inner) = Some(checker.interrupt());
-                    if stopped.load(Ordering::SeqCst) {
-                        return;
+        let check = {
+            let shared = shared.clone();
+            move || {
+                panics::point("status-check");
+                // Opened under the lock and read without it: who sets the database aside would wait for it, and all readers for that one.
+                let (checker, generation) = {
+                    let db = shared.db.read().unwrap_or_else(PoisonError::into_inner);
+                    (db.as_ref().map(Db::checker), shared.generation())
+                };
+                let result = match checker {
+                    Some(Ok(checker)) => {
+                        *handle.lock().unwrap_or_else(PoisonError::into_inner) = Some(checker.interrupt());
+                        if stopped.load(Ordering::SeqCst) {
+                            return;
+                        }
+                        checker.check()
                     }
-                    checker.check()
+                    Some(Err(error)) => Err(error),
+                    None => Ok(()),
+                };
+                if let Err(error) = result
+                    && is_damage(&error)
+                {
+                    tracing::error!(
+                        class = error.class().name(),
+                        code = error.code(),
+                        "the status database: {error}"
+                    );
+                    shared.suspect(generation);
                 }
-                Some(Err(error)) => Err(error),
-                None => Ok(()),
-            };
-            if let Err(error) = result
-                && is_damage(&error)
-            {
-                tracing::error!(
-                    class = error.class().name(),
-                    code = error.code(),
-                    "the status database: {error}"
-                );
-                shared.suspect(generation);
+            }
+        };
+        let work = move || {
+            if let Err(error) = caught("status-check", check) {
+                *shared.unchecked() = Some(Problem::of("status-check", &error, "start the server again"));
             }
         };
         let thread = std::thread::Builder::new()
@@ -312,7 +327,7 @@ impl Drop for StatusBuffer {
         if let Some(writer) = self.writer.take()
             && writer.join().is_err()
         {
-            tracing::error!("the writer of the status database ended by a panic");
+            panics::note("status");
         }
     }
 }

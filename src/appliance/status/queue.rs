@@ -101,6 +101,11 @@ impl Queue {
         self.changed.notify_one();
     }
 
+    /// Whether nothing more may be put in.
+    pub(super) fn is_closed(&self) -> bool {
+        self.lock().closed
+    }
+
     /// Waits for a batch, a nudge, the end, or for a time.
     pub(super) fn wait(&self, patience: Option<Duration>) -> Woken {
         let until = patience.map(|patience| Instant::now() + patience);
@@ -148,6 +153,15 @@ impl Queue {
             jobs.push(job);
         }
         jobs
+    }
+
+    /// Takes everything that waits.
+    pub(super) fn take_all(&self) -> Vec<Job> {
+        let mut inner = self.lock();
+        (inner.bytes, inner.bulk_bytes) = (0, 0);
+        let first = std::mem::take(&mut inner.first);
+        let bulk = std::mem::take(&mut inner.bulk);
+        first.into_iter().chain(bulk).collect()
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {

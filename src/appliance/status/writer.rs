@@ -18,7 +18,8 @@ use super::working_set::WorkingSet;
 use super::{damage, mark};
 use crate::db::Db;
 use crate::db::status::{self, Reason};
-use crate::domain::{Class, Clock, Error, Hash, Result, SiteId, Timestamp, Uuid};
+use crate::domain::{Class, Clock, Error, Hash, Problem, Result, SiteId, Timestamp, Uuid};
+use crate::panics::{self, caught};
 
 /// How long batches are collected.
 const WINDOW: Duration = Duration::from_millis(10);
@@ -47,7 +48,10 @@ pub(super) struct Shared {
     /// Somebody who reads met damage: in the database of this number (those that were set aside, and one); 0 for nobody.
     pub(super) suspect: AtomicU64,
     pub(super) set_aside: AtomicU64,
-    pub(super) trouble: Mutex<Option<String>>,
+    /// What keeps statuses from being written.
+    pub(super) trouble: Mutex<Option<Problem>>,
+    /// Why not every page was read since the start, if that check did not come to its end.
+    pub(super) unchecked: Mutex<Option<Problem>>,
 }
 
 impl std::fmt::Debug for Shared {
@@ -104,7 +108,7 @@ impl Shared {
         self.queue.nudge();
     }
 
-    pub(super) fn trouble(&self) -> MutexGuard<'_, Option<String>> {
+    pub(super) fn trouble(&self) -> MutexGuard<'_, Option<Problem>> {
         self.trouble.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -115,6 +119,10 @@ impl Shared {
             Some(target) => contacts.get_mut(target).into_iter().for_each(Contact::forget_told),
             None => contacts.values_mut().for_each(Contact::forget_told),
         }
+    }
+
+    pub(super) fn unchecked(&self) -> MutexGuard<'_, Option<Problem>> {
+        self.unchecked.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn contacts(&self) -> MutexGuard<'_, HashMap<Uuid, Contact>> {
@@ -139,22 +147,49 @@ impl Writer {
         writer
     }
 
-    /// Works until the queue is closed.
+    /// Works until the queue is closed; also after a panic, which answers those who wait with an error.
     pub(super) fn run(mut self) {
         loop {
-            match self.shared.queue.wait(self.patience()) {
-                Woken::Jobs => {
-                    std::thread::sleep(WINDOW);
-                    let jobs = self.shared.queue.take();
-                    self.serve(jobs);
-                }
-                Woken::Time => {}
-                Woken::Closed => {
-                    self.maintain(true);
-                    return;
+            match caught("status", || self.turn()) {
+                Ok(true) => {}
+                Ok(false) => return,
+                Err(error) => {
+                    self.broke_off(&error);
+                    if self.shared.queue.is_closed() {
+                        return;
+                    }
+                    std::thread::sleep(RETRY);
                 }
             }
-            self.maintain(false);
+        }
+    }
+
+    /// One round of work; whether there is another one.
+    fn turn(&mut self) -> bool {
+        match self.shared.queue.wait(self.patience()) {
+            Woken::Jobs => {
+                std::thread::sleep(WINDOW);
+                panics::point("status");
+                let jobs = self.shared.queue.take();
+                self.serve(jobs);
+            }
+            Woken::Time => {}
+            Woken::Closed => {
+                self.maintain(true);
+                return false;
+            }
+        }
+        self.maintain(false);
+        true
+    }
+
+    /// A round ended by a panic: its transaction was rolled back, its own batches went with it, and what is in memory may be ahead of
+    /// the database. Only opening that anew tells; until then nobody waits in vain.
+    fn broke_off(&mut self, error: &Error) {
+        self.close();
+        self.report(error);
+        for job in self.shared.queue.take_all() {
+            job.answer.send(Err(closed())).ok();
         }
     }
 
@@ -423,16 +458,16 @@ impl Writer {
     }
 
     fn report(&self, error: &Error) {
-        let text = format!("{} {}", error.class(), error.code());
+        let problem = Problem::of("status", error, "see the log; it is tried again by itself");
         let mut trouble = self.shared.trouble();
-        if trouble.as_deref() != Some(text.as_str()) {
+        if trouble.as_ref().is_none_or(|before| before.error != problem.error) {
             tracing::error!(
                 class = error.class().name(),
                 code = error.code(),
                 "status cannot be written: {error}"
             );
         }
-        *trouble = Some(text);
+        *trouble = Some(problem);
     }
 }
 

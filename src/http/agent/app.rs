@@ -11,14 +11,14 @@ use tokio_util::task::TaskTracker;
 
 use super::body::BodyReader;
 use super::body_permits::BodyPermits;
-use super::hosts::Hosts;
 use super::limiter::{Allowance, Limiter};
 use super::refusals::Refusals;
 use super::reply::{self, Reply};
 use crate::appliance::fleet::{Hub, Identity};
-use crate::appliance::status::{Batch, StatusBuffer, What, owner_mark};
-use crate::domain::{Class, Clock, Error, Result, Uuid};
+use crate::appliance::status::{Batch, BufferHealth, StatusBuffer, What, owner_mark};
+use crate::domain::{Clock, Error, Result, Uuid};
 use crate::http::sending::{Sending, in_turn};
+use crate::panics;
 use crate::protocol::distr;
 
 /// Requests of one target a minute, but for logs: the hub's number.
@@ -38,7 +38,6 @@ const VERSION_BYTES: usize = 64;
 pub(in crate::http) struct AgentApp {
     pub(super) hub: Arc<Hub>,
     pub(super) status: Arc<StatusBuffer>,
-    pub(super) hosts: Hosts,
     pub(super) connects: Limiter<Attempt>,
     pub(super) pre_connects: Limiter<Attempt>,
     pub(super) failed_logins: Limiter<Attempt>,
@@ -68,7 +67,6 @@ impl AgentApp {
         hub: Arc<Hub>,
         status: Arc<StatusBuffer>,
         clock: Arc<dyn Clock>,
-        hosts: Hosts,
         sending: Arc<Sending>,
         stall: Duration,
         tracker: TaskTracker,
@@ -76,7 +74,6 @@ impl AgentApp {
         Self {
             hub,
             status,
-            hosts,
             connects: Limiter::new(ATTEMPTS),
             pre_connects: Limiter::new(ATTEMPTS),
             failed_logins: Limiter::new(ATTEMPTS),
@@ -95,11 +92,9 @@ impl AgentApp {
         }
     }
 
-    /// Returns what keeps statuses from being written, if anything does: class and code; and how many databases were found
-    /// damaged and set aside since the start.
-    pub(in crate::http) fn status_trouble(&self) -> (Option<String>, u64) {
-        let health = self.status.health();
-        (health.trouble, health.set_aside)
+    /// Says how the buffer of statuses is.
+    pub(in crate::http) fn status_health(&self) -> BufferHealth {
+        self.status.health()
     }
 
     /// Finds out who asks: from the token, and nothing else.
@@ -121,14 +116,11 @@ impl AgentApp {
         question: impl FnOnce(&Hub) -> Result<T> + Send + 'static,
     ) -> Result<T> {
         let hub = self.hub.clone();
-        let answered = tokio::task::spawn_blocking(move || question(&hub)).await;
-        answered.unwrap_or_else(|failure| {
-            Err(Error::new(
-                Class::Internal,
-                "panic",
-                format!("a request ended by a panic: {failure}"),
-            ))
-        })
+        let answered = tokio::task::spawn_blocking(move || {
+            panics::point("question");
+            question(&hub)
+        });
+        answered.await.unwrap_or_else(|_| Err(panics::note("question")))
     }
 
     /// As [`AgentApp::ask`], for what is made of documents: what was made before does not wait behind it.
@@ -137,7 +129,7 @@ impl AgentApp {
         question: Q,
     ) -> impl Future<Output = Result<T>> + Send + use<T, Q> + 'static {
         let hub = self.hub.clone();
-        in_turn(self.renders.clone(), move || question(&hub))
+        in_turn("question", self.renders.clone(), move || question(&hub))
     }
 
     /// As [`AgentApp::ask`], for questions about secrets: these may wait for each other, and must leave threads to the rest.

@@ -19,7 +19,6 @@ mod body;
 mod body_permits;
 mod connect;
 mod fields;
-mod hosts;
 mod json;
 mod limiter;
 mod logs;
@@ -33,5 +32,5 @@ mod values;
 mod wire;
 
 pub(super) use app::AgentApp;
-pub(super) use hosts::Hosts;
+pub(super) use reply::error;
 pub(super) use routes::routes;

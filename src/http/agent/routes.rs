@@ -13,7 +13,8 @@ use super::reply::{self, Reply};
 use super::{connect, logs, polls, reports};
 use crate::appliance::fleet::Identity;
 use crate::http::in_flight::Account;
-use crate::http::peer::{Local, Remote};
+use crate::http::peer::Remote;
+use crate::http::seats::Acquaintance;
 use crate::http::uri::{URI_BYTES, uri_bytes};
 use crate::protocol::distr::{API_PREFIX, Endpoint};
 
@@ -37,10 +38,6 @@ async fn dispatch(app: &Arc<AgentApp>, request: Request) -> Reply {
     if uri_bytes(request.uri()) > URI_BYTES {
         return reply::error(StatusCode::URI_TOO_LONG, "URI Too Long");
     }
-    let local = request.extensions().get::<Local>().map(|Local(address)| address.ip());
-    if !app.hosts.know(request.uri(), request.headers(), local) {
-        return reply::error(StatusCode::MISDIRECTED_REQUEST, "Misdirected Request");
-    }
     let Some(endpoint) = Endpoint::of_path(request.uri().path()) else {
         return reply::error(StatusCode::NOT_FOUND, "404 page not found");
     };
@@ -51,16 +48,29 @@ async fn dispatch(app: &Arc<AgentApp>, request: Request) -> Reply {
     let peer = request.extensions().get::<Remote>().map(|Remote(address)| address.ip());
     let peer = peer.unwrap_or(IpAddr::from([0, 0, 0, 0])).to_canonical();
     let account = app.sending.in_flight.account(request.extensions());
-    match endpoint {
+    let acquaintance = request.extensions().get::<Acquaintance>().cloned();
+    let (shown, reply) = match endpoint {
         Endpoint::Connect | Endpoint::PreConnect => {
-            connect::connect(app, endpoint, request.uri().query(), peer, account).await
+            let reply = connect::connect(app, endpoint, request.uri().query(), peer, account).await;
+            (reply.status().is_success(), reply)
         }
-        Endpoint::Login => connect::login(app, request.headers(), peer, &account).await,
+        Endpoint::Login => {
+            let reply = connect::login(app, request.headers(), peer, &account).await;
+            (reply.status().is_success(), reply)
+        }
         _ => match app.identify(request.headers()) {
-            Some(identity) => authenticated(app, identity, endpoint, request, &account).await,
-            None => unauthorized(),
+            Some(identity) => {
+                // Before the answer: it may take long, and the next connection may need its seat now.
+                acquaintance.iter().for_each(Acquaintance::note);
+                return authenticated(app, identity, endpoint, request, &account).await;
+            }
+            None => (false, unauthorized()),
         },
+    };
+    if let Some(acquaintance) = acquaintance.filter(|_| shown) {
+        acquaintance.note();
     }
+    reply
 }
 
 async fn authenticated(

@@ -386,7 +386,6 @@ const CASES: &[Case] = &[
         &["f24_the_auditors_page_follows_no_link_and_believes_no_forgery"],
         &[],
     ),
-    ),
     (
         "F07: pipes, devices, links and folders that are called like bundles",
         &[

@@ -119,7 +119,10 @@ fn a_download_in_progress_ends_well_when_the_server_stops() {
     let (server, address) = site.serve();
     let mut idle = connect(address);
     let mut stream = connect(address);
-    let request = format!("GET /v2/{A}/blobs/{} HTTP/1.1\r\nHost: x\r\n\r\n", digest(&large));
+    let request = format!(
+        "GET /v2/{A}/blobs/{} HTTP/1.1\r\nHost: localhost\r\n\r\n",
+        digest(&large)
+    );
     stream.write_all(request.as_bytes()).unwrap();
     let mut stream = BufReader::new(stream);
     assert_eq!(read_head(&mut stream).unwrap().status, 200);
@@ -153,7 +156,7 @@ fn one_connection_answers_many_requests() {
     // Sent before the first answer was read: answers come in the same order, and files where they belong.
     for _ in 0..4 {
         for (path, _) in &bodies {
-            let request = format!("GET {path} HTTP/1.1\r\nHost: x\r\n\r\n");
+            let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n");
             stream.get_mut().write_all(request.as_bytes()).unwrap();
         }
     }

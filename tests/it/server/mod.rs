@@ -1,5 +1,9 @@
-//! `airlock serve` as a process, and its HTTPS.
+//! `airlock serve` as a process, its HTTPS, and what it withstands.
 
 mod flight;
+mod host;
+mod panics;
 mod process;
+mod seats;
+mod served;
 mod tls;

@@ -279,7 +279,10 @@ fn clients_that_do_not_finish_a_handshake_or_do_not_read_are_closed() {
     let mut wrong = connect(address);
     wrong.write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
     let mut lazy = tls::open(&config, address, "localhost").unwrap();
-    let request = format!("GET /v2/{A}/blobs/{} HTTP/1.1\r\nHost: x\r\n\r\n", digest(&large));
+    let request = format!(
+        "GET /v2/{A}/blobs/{} HTTP/1.1\r\nHost: localhost\r\n\r\n",
+        digest(&large)
+    );
     lazy.write_all(request.as_bytes()).unwrap();
     let mut lazy = BufReader::with_capacity(1024, lazy);
     assert_eq!(read_head(&mut lazy).unwrap().status, 200);

@@ -1,7 +1,7 @@
 //! Connections that a handler takes over: they keep their slot, and the server's end is theirs.
 
 use axum::extract::Request;
-use axum::http::{HeaderValue, Response, StatusCode, header};
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::routing::get;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::time::timeout;
@@ -29,18 +29,19 @@ impl Served {
             stopping: CancellationToken::new(),
             cut_off: CancellationToken::new(),
         };
+        let limits = Limits {
+            connections: 1,
+            // Far shorter than the tests hold an upgraded connection: it is a bound of HTTP.
+            head: Duration::from_millis(100),
+            ..Limits::default()
+        };
         let acceptor = Acceptor {
             router: Router::new()
                 .route("/echo", get(echo))
                 .route("/plain", get(async || "plain")),
             tls: None,
-            slots: ConnectionSlots::default(),
-            limits: Limits {
-                connections: 1,
-                // Far shorter than the tests hold an upgraded connection: it is a bound of HTTP.
-                head: Duration::from_millis(100),
-                ..Limits::default()
-            },
+            seats: Seats::new(&limits),
+            limits,
             tracker: served.tracker.clone(),
             stopping: served.stopping.clone(),
             cut_off: served.cut_off.clone(),

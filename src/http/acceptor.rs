@@ -1,0 +1,234 @@
+//! Accepting, and serving one connection from its first byte to its last (threat model R12, R14).
+//!
+//! A panic ends what met it and no more: the request, which is answered with 500; the connection, whose seat is free again; or one turn
+//! of the accept loop, which goes on.
+
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+use std::{convert::Infallible, net::SocketAddr};
+
+use axum::Router;
+use axum::body::Body;
+use axum::http::Response;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsAcceptor;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tower::ServiceExt as _;
+
+use super::peer::{Local, Remote};
+use super::connection::{Connection, ConnectionControl, FileQueue, Socket};
+use super::oci_error::OciError;
+use super::peer::Peer;
+use super::seats::{Acquaintance, Seat, SeatActivity, Seats};
+use super::sent_body::SentBody;
+use super::settings::Limits;
+use crate::panics::{self, caught_future};
+
+/// Longest head of a request (threat model 2.8).
+const HEAD_BYTES: usize = 16 << 10;
+/// Pause after a failed accept: out of descriptors, most likely.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// What a listener accepts with.
+#[derive(Clone)]
+pub(super) struct Acceptor {
+    pub(super) router: Router,
+    /// For a listener of HTTPS.
+    pub(super) tls: Option<TlsAcceptor>,
+    pub(super) seats: Seats,
+    pub(super) limits: Limits,
+    pub(super) tracker: TaskTracker,
+    pub(super) stopping: CancellationToken,
+    pub(super) cut_off: CancellationToken,
+}
+
+/// What is known of a connection when its first request comes.
+struct Arrival {
+    remote: SocketAddr,
+    local: Option<Local>,
+    acquaintance: Acquaintance,
+    activity: SeatActivity,
+    /// Where bodies may queue pieces of files.
+    files: Option<FileQueue>,
+    /// Whether a request came.
+    started: AtomicBool,
+}
+
+impl Acceptor {
+    /// Accepts until the server stops.
+    pub(super) async fn run(self, listener: tokio::net::TcpListener) {
+        while caught_future("accept", self.accept(&listener)).await.is_err() {
+            tokio::time::sleep(ACCEPT_PAUSE).await;
+        }
+    }
+
+    async fn accept(&self, listener: &tokio::net::TcpListener) {
+        loop {
+            let accepted = tokio::select! {
+                () = self.stopping.cancelled() => return,
+                accepted = listener.accept() => accepted,
+            };
+            match accepted {
+                Ok((socket, remote)) => {
+                    panics::point("accept");
+                    // Without a seat a connection is closed at once: that costs the client more than the server.
+                    if let Some(seat) = self.seats.take(Peer::of(remote)) {
+                        let served = caught_future("connection", self.clone().serve(socket, remote, seat));
+                        self.tracker.spawn(served);
+                    }
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "a connection could not be accepted");
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                }
+            }
+        }
+    }
+
+    /// Agrees on keys where the listener wants that; a client has as long for it as for a request's head.
+    async fn open(&self, socket: TcpStream, remote: SocketAddr) -> Option<Socket> {
+        let Some(tls) = &self.tls else {
+            return Some(Socket::Plain(socket));
+        };
+        match tokio::time::timeout(self.limits.head, tls.accept(socket)).await {
+            Ok(Ok(stream)) => Some(Socket::Tls(Box::new(stream))),
+            Ok(Err(error)) => {
+                tracing::debug!(%error, peer = %remote, "a TLS handshake failed");
+                None
+            }
+            Err(_) => {
+                tracing::debug!(peer = %remote, "a TLS handshake took too long");
+                None
+            }
+        }
+    }
+
+    /// Serves a connection to its end. Its seat is free again only then, also when a handler took the connection over.
+    async fn serve(self, socket: TcpStream, remote: SocketAddr, seat: Seat) {
+        panics::point("connection");
+        if let Err(error) = socket.set_nodelay(true) {
+            tracing::debug!(%error, "a connection ended before it began");
+            return;
+        }
+        let local = socket.local_addr().ok().map(Local);
+        let socket = tokio::select! {
+            () = self.stopping.cancelled() => return,
+            () = seat.give_way() => return,
+            opened = self.open(socket, remote) => opened,
+        };
+        let Some(socket) = socket else { return };
+        let queue = FileQueue::default();
+        // Files go from disk to socket by themselves only where nothing has to be encrypted.
+        let files = matches!(socket, Socket::Plain(_)).then(|| queue.clone());
+        let (connection, control) = Connection::new(socket, queue, self.limits.stall, seat.activity());
+        let arrival = Arrival {
+            remote,
+            local,
+            acquaintance: seat.acquaintance(),
+            activity: seat.activity(),
+            files,
+            started: AtomicBool::new(false),
+        };
+        self.serve_http(connection, Arc::new(arrival), &seat).await;
+        // A handler that took the connection over may be silent for long, and is at work all the same.
+        let _at_work = seat.activity().begin();
+        self.wait_for_end(control).await;
+        drop(seat);
+    }
+
+    /// Answers requests until the client or the server ends that, a handler takes the connection over, or it is to give way.
+    async fn serve_http(&self, connection: Connection, arrival: Arc<Arrival>, seat: &Seat) {
+        let service = service_fn(|request: hyper::Request<Incoming>| {
+            let (router, arrival) = (self.router.clone(), arrival.clone());
+            async move { Ok::<_, Infallible>(arrival.answer(router, request).await) }
+        });
+        let mut connection = pin!(
+            http1::Builder::new()
+                .timer(TokioTimer::new())
+                .header_read_timeout(self.limits.head)
+                .max_buf_size(HEAD_BYTES)
+                .serve_connection(TokioIo::new(connection), service)
+                .with_upgrades()
+        );
+        let (mut ending, mut giving_way) = (false, false);
+        loop {
+            tokio::select! {
+                ended = connection.as_mut() => {
+                    if let Err(error) = ended {
+                        tracing::debug!(%error, peer = %arrival.remote, "a connection ended early");
+                    }
+                    return;
+                }
+                () = self.cut_off.cancelled() => return,
+                () = self.stopping.cancelled(), if !ending => {
+                    // hyper waits for the first request of a connection; when the server ends there need not be one.
+                    if !arrival.started.load(Ordering::Relaxed) {
+                        return;
+                    }
+                    ending = true;
+                    connection.as_mut().graceful_shutdown();
+                }
+                () = seat.give_way(), if !giving_way => {
+                    // A request may have come since it was chosen.
+                    if !arrival.activity.is_at_work() {
+                        return;
+                    }
+                    giving_way = true;
+                    connection.as_mut().graceful_shutdown();
+                }
+            }
+        }
+    }
+
+    /// Waits until a connection is gone that HTTP is done with: at once, but where a handler took it over. Such a connection reads its
+    /// end when the server stops, and is cut off with the rest.
+    async fn wait_for_end(&self, mut control: ConnectionControl) {
+        tokio::select! {
+            () = control.dropped() => return,
+            () = self.stopping.cancelled() => control.end_reading(),
+        }
+        tokio::select! {
+            () = control.dropped() => {}
+            () = self.cut_off.cancelled() => {}
+        }
+    }
+}
+
+impl Arrival {
+    /// Answers one request.
+    async fn answer(&self, router: Router, request: hyper::Request<Incoming>) -> Response<Body> {
+        self.started.store(true, Ordering::Relaxed);
+        let at_work = self.activity.begin();
+        let mut request = request.map(Body::new);
+        let extensions = request.extensions_mut();
+        extensions.insert(Remote(self.remote));
+        extensions.insert(self.acquaintance.clone());
+        if let Some(local) = self.local {
+            extensions.insert(local);
+        }
+        if let Some(files) = &self.files {
+            extensions.insert(files.clone());
+        }
+        let answered = caught_future("request", async {
+            panics::point("request");
+            router.oneshot(request).await
+        });
+        let response = match answered.await {
+            Ok(Ok(response)) => response,
+            Ok(Err(never)) => match never {},
+            Err(error) => OciError::from(error).response(),
+        };
+        response.map(|body| Body::new(SentBody::new(body, at_work)))
+    }
+}
+
+#[cfg(test)]
+#[path = "acceptor_tests.rs"]
+mod tests;

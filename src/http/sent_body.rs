@@ -1,0 +1,45 @@
+//! The body of an answer, with what says that its connection is at work until it is sent.
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use axum::body::{Body, Bytes, HttpBody};
+use http_body::{Frame, SizeHint};
+
+use super::seats::AtWork;
+
+/// A body as the handler made it.
+#[derive(Debug)]
+pub(super) struct SentBody {
+    body: Body,
+    _at_work: AtWork,
+}
+
+impl SentBody {
+    pub(super) fn new(body: Body, at_work: AtWork) -> Self {
+        Self {
+            body,
+            _at_work: at_work,
+        }
+    }
+}
+
+impl HttpBody for SentBody {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        Pin::new(&mut self.body).poll_frame(context)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
