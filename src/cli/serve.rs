@@ -132,7 +132,7 @@ fn start_log(format: Format) -> Result<()> {
         // Lines are made safe as a whole below, in one style.
         .with_ansi(false)
         .with_ansi_sanitization(false)
-        .with_writer(|| SafeLines);
+        .with_writer(|| SafeLines(std::io::stderr()));
     match format {
         Format::Human => log.with_target(false).try_init(),
         Format::Json => log.json().flatten_event(true).try_init(),
@@ -140,18 +140,37 @@ fn start_log(format: Format) -> Result<()> {
     .map_err(|error| Error::new(Class::Internal, "log", format!("the log cannot be started: {error}")))
 }
 
-/// Standard error for whole lines of the log: values from outside may neither break a line nor speak to a terminal.
-struct SafeLines;
+/// A writer of whole lines of the log: values from outside may neither break a line nor speak to a terminal.
+struct SafeLines<W>(W);
 
-impl std::io::Write for SafeLines {
+impl<W: std::io::Write> std::io::Write for SafeLines<W> {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
         let text = String::from_utf8_lossy(bytes);
         let line = shown(text.strip_suffix('\n').unwrap_or(&text));
-        writeln!(std::io::stderr().lock(), "{line}")?;
+        self.0.write_all(format!("{line}\n").as_bytes())?;
         Ok(bytes.len())
     }
 
     fn flush(&mut self) -> std::io::Result<()> {
-        std::io::stderr().flush()
+        self.0.flush()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use super::*;
+
+    #[test]
+    fn a_line_of_the_log_stays_one_line_of_plain_text() {
+        let mut log = SafeLines(Vec::new());
+        log.write_all("INFO Z\u{fc}rich\nERROR forged\u{1b}[2K\u{9b}m\u{202e}\n".as_bytes())
+            .unwrap();
+        log.write_all(b"{\"level\":\"INFO\"}\n").unwrap();
+        assert_eq!(
+            String::from_utf8(log.0).unwrap(),
+            "INFO Z\u{fc}rich\\u000aERROR forged\\u001b[2K\\u009bm\\u202e\n{\"level\":\"INFO\"}\n"
+        );
     }
 }

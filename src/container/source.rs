@@ -181,7 +181,7 @@ impl Source {
         )
         .expected(format!("the whole {noun}"))
         .remedy(format!(
-            "copy it again and {arrival} it again; what was verified is kept"
+            "copy it again and {arrival} it again; what the {arrival} verified is kept"
         ))
     }
 
@@ -194,7 +194,7 @@ impl Source {
             )
             .expected("at least 64 KiB in 120 seconds")
             .remedy(format!(
-                "start the feed and the {} again; what was verified is kept",
+                "start the feed and the {0} again; what the {0} verified is kept",
                 self.kind.arrival
             ))
             .with_source(error);
@@ -205,7 +205,7 @@ impl Source {
             format!("the source cannot be read after {} bytes: {error}", self.position),
         )
         .remedy(format!(
-            "put the medium back or use another copy, and {} again; what was verified is kept",
+            "put the medium back or use another copy, and {0} again; what the {0} verified is kept",
             self.kind.arrival
         ))
         .with_source(error)

@@ -128,3 +128,17 @@ pub(super) fn failure(found: &crate::domain::Error) -> Reply {
         _ => error(StatusCode::INTERNAL_SERVER_ERROR, &line),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use http_body_util::BodyExt as _;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn an_error_is_one_line_whatever_it_quotes() {
+        let reply = error(StatusCode::BAD_REQUEST, "no \u{1b}[2K\nHTTP/1.1 200\u{202e}");
+        let body = reply.into_body().collect().await.unwrap().to_bytes();
+        assert_eq!(body, "no \\u001b[2K\\u000aHTTP/1.1 200\\u202e\n".as_bytes());
+    }
+}
