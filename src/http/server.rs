@@ -24,7 +24,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt as _;
 
-use super::connection::{Connection, ConnectionControl, FileQueue, Socket};
+use super::connection::{Connection, ConnectionControl, FileQueue, Socket, set_up};
 use super::connection_slots::{ConnectionSlot, ConnectionSlots};
 use super::peer::{Local, Remote};
 use super::services::Services;
@@ -354,7 +354,7 @@ impl Acceptor {
 
     /// Serves a connection to its end. Its slot is free again only then, also when a handler took the connection over.
     async fn serve(self, socket: TcpStream, peer: SocketAddr, slot: ConnectionSlot) {
-        if let Err(error) = socket.set_nodelay(true) {
+        if let Err(error) = set_up(&socket) {
             tracing::debug!(%error, "a connection ended before it began");
             return;
         }

@@ -19,7 +19,7 @@ use std::path::Path;
 use crate::format::vectors::vectors;
 
 /// Case, tests of `tests/` and `src/` that show it, and vectors of `bundle-spec/vectors/bad` by the beginning of their names.
-const CASES: [(&str, &[&str], &[&str]); 33] = [
+const CASES: [(&str, &[&str], &[&str]); 34] = [
     (
         "A01: nobody speaks for another target",
         &[
@@ -294,6 +294,18 @@ const CASES: [(&str, &[&str], &[&str]); 33] = [
             "a_repository_is_not_public_because_another_scope_names_it_as_its_agents",
             "a_chart_is_served_as_it_was_signed",
             "k20_k22_k23_k24_nothing_that_others_bring_in_changes_anything_for_a",
+        ],
+        &[],
+    ),
+    (
+        "R14: what is in flight",
+        &[
+            "r14_slow_readers_of_long_manifests_hold_nothing_and_others_are_served",
+            "r14_lists_that_nobody_takes_are_bounded_for_each_address",
+            "r14_j16_what_a_target_shall_run_is_made_as_its_agent_takes_it",
+            "r14_a_long_answer_of_changed_documents_is_503_and_never_half_a_list",
+            "r14_a_hundred_first_readers_of_a_layer_take_no_thread_each_and_agents_poll",
+            "r14_a_question_about_the_head_reads_no_blob",
         ],
         &[],
     ),
