@@ -23,7 +23,7 @@ use tokio_util::task::TaskTracker;
 use tower::ServiceExt as _;
 
 use super::peer::{Local, Remote};
-use super::connection::{Connection, ConnectionControl, FileQueue, Socket};
+use super::connection::{Connection, ConnectionControl, FileQueue, Socket, set_up};
 use super::oci_error::OciError;
 use super::peer::Peer;
 use super::seats::{Acquaintance, Seat, SeatActivity, Seats};
@@ -113,7 +113,7 @@ impl Acceptor {
     /// Serves a connection to its end. Its seat is free again only then, also when a handler took the connection over.
     async fn serve(self, socket: TcpStream, remote: SocketAddr, seat: Seat) {
         panics::point("connection");
-        if let Err(error) = socket.set_nodelay(true) {
+        if let Err(error) = set_up(&socket) {
             tracing::debug!(%error, "a connection ended before it began");
             return;
         }

@@ -14,6 +14,7 @@ use std::time::Duration;
 use axum::body::Bytes;
 use axum::http::Extensions;
 use tokio::sync::Notify;
+use tokio::sync::futures::Notified;
 use tokio::time::Instant;
 
 use super::peer::{Peer, Remote};
@@ -67,6 +68,13 @@ pub(super) struct Account {
 pub(super) struct Permit {
     account: Account,
     bytes: usize,
+}
+
+/// How long an answer waits for room.
+#[derive(Debug)]
+pub(super) struct Patience {
+    length: Duration,
+    end: Option<Instant>,
 }
 
 /// Bytes that hold their permit until they were sent.
@@ -167,20 +175,17 @@ impl Account {
         })
     }
 
-    /// Takes room, and waits a moment for it.
-    pub(super) async fn wait(&self, bytes: usize) -> Result<Permit, Full> {
-        let until = Instant::now() + self.in_flight.0.patience;
-        loop {
-            // Made before the books are looked at, so that nothing is given back unseen.
-            let given_back = self.in_flight.0.given_back.notified();
-            let full = match self.take(bytes) {
-                Ok(permit) => return Ok(permit),
-                Err(full) => full,
-            };
-            if tokio::time::timeout_at(until, given_back).await.is_err() {
-                return Err(full);
-            }
+    /// Returns how long an answer waits that has no room.
+    pub(super) fn patience(&self) -> Patience {
+        Patience {
+            length: self.in_flight.0.patience,
+            end: None,
         }
+    }
+
+    /// Is ready when room was given back since this was called.
+    pub(super) fn given_back(&self) -> Notified<'_> {
+        self.in_flight.0.given_back.notified()
     }
 
     /// Returns bytes to send that only this answer holds.
@@ -230,6 +235,14 @@ impl Account {
         books.remove(self.peer, bytes.len(), if last { bytes.len() } else { 0 });
         drop(books);
         self.in_flight.given_back();
+    }
+}
+
+impl Patience {
+    /// Waits for room that is given back; nothing when it took too long, from the first time on.
+    pub(super) async fn wait(&mut self, given_back: Notified<'_>) -> Option<()> {
+        let end = *self.end.get_or_insert_with(|| Instant::now() + self.length);
+        tokio::time::timeout_at(end, given_back).await.ok()
     }
 }
 
@@ -366,20 +379,18 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn who_waits_is_served_when_others_are_done_or_refused_in_time() {
+    async fn who_waits_is_told_when_others_are_done_or_gives_up_in_time() {
         let in_flight = InFlight::with_patience(100 * KIB, 60 * KIB, Duration::from_millis(20));
         let one = account(&in_flight, 1);
+        let mut patience = one.patience();
         let held = one.take(60 * KIB).unwrap();
-        assert_eq!(one.wait(20 * KIB).await.unwrap_err(), Full::Share);
+        assert_eq!(patience.wait(one.given_back()).await, None);
         let patient = InFlight::with_patience(100 * KIB, 60 * KIB, Duration::from_secs(3600));
         let one = account(&patient, 1);
         let other = one.take(60 * KIB).unwrap();
-        let mut waiting = std::pin::pin!(one.wait(20 * KIB));
-        assert!(tokio::select! { biased; _ = &mut waiting => false, () = std::future::ready(()) => true });
-        drop(other);
-        drop(waiting.await.unwrap());
-        drop(held);
-        assert!(is_empty(&patient));
-        assert!(is_empty(&in_flight));
+        let (mut patience, given_back) = (one.patience(), one.given_back());
+        drop((other, held));
+        assert_eq!(patience.wait(given_back).await, Some(()));
+        assert!(is_empty(&patient) && is_empty(&in_flight));
     }
 }

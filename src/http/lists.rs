@@ -65,14 +65,14 @@ pub(super) async fn catalogue(
     query: Query,
 ) -> Result<Response<Body>, OciError> {
     let (limit, last) = (query.limit, query.last.clone());
-    let room = account.wait(PAGE_BYTES).await?;
     let registry = app.registry.clone();
-    let making = app.sending.list(move || {
+    let making = app.sending.list(account, PAGE_BYTES, move || {
         let mut repositories = registry.catalogue(&snapshot, &last, limit.saturating_add(1))?;
         let next = cut(&mut repositories, limit).map(|last| last.as_str().to_owned());
         Ok((written(&Repositories { repositories }), next))
     });
-    Ok(answer(room, making.await?, "/v2/_catalog", &query))
+    let (room, page) = making.await??;
+    Ok(answer(room, page, "/v2/_catalog", &query))
 }
 
 /// Answers `/v2/<name>/tags/list`.
@@ -85,9 +85,8 @@ pub(super) async fn tags(
 ) -> Result<Response<Body>, OciError> {
     let (limit, last) = (query.limit, query.last.clone());
     let path = format!("/v2/{}/tags/list", asked.name);
-    let room = account.wait(PAGE_BYTES).await?;
     let registry = app.registry.clone();
-    let making = app.sending.list(move || {
+    let making = app.sending.list(account, PAGE_BYTES, move || {
         let listed = registry.tags(&snapshot, &asked, &last, limit)?;
         Ok(listed.map(|page| {
             let next = page.next.filter(|_| limit > 0).map(|last| last.as_str().to_owned());
@@ -95,9 +94,8 @@ pub(super) async fn tags(
             (written(&Tags { name, tags }), next)
         }))
     });
-    let page = making
-        .await?
-        .map_err(|missing| OciError::missing(&missing, Content::Manifest))?;
+    let (room, listed) = making.await??;
+    let page = listed.map_err(|missing| OciError::missing(&missing, Content::Manifest))?;
     Ok(answer(room, page, &path, &query))
 }
 
@@ -118,9 +116,8 @@ pub(super) async fn referrers(
     };
     let path = format!("/v2/{}/referrers/{subject}", asked.name);
     let artifact_type = query.artifact_type.clone();
-    let room = account.wait(PAGE_BYTES).await?;
     let registry = app.registry.clone();
-    let making = app.sending.list(move || {
+    let making = app.sending.list(account, PAGE_BYTES, move || {
         let page = ReferrersPage {
             artifact_type: artifact_type.as_deref(),
             last: last.as_ref(),
@@ -138,9 +135,8 @@ pub(super) async fn referrers(
             (written(&index), next)
         }))
     });
-    let page = making
-        .await?
-        .map_err(|missing| OciError::missing(&missing, Content::Manifest))?;
+    let (room, listed) = making.await??;
+    let page = listed.map_err(|missing| OciError::missing(&missing, Content::Manifest))?;
     let mut response = answer(room, page, &path, &query);
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(oci::OCI_INDEX));

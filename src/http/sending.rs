@@ -5,9 +5,9 @@
 
 use std::sync::Arc;
 
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::in_flight::InFlight;
+use super::in_flight::{Account, Full, InFlight, Permit};
 use super::settings::Limits;
 use super::single_flight::{Outcome, SingleFlight};
 use crate::appliance::registry::{BlobReader, ChartIndex, Found, Registry, Snapshot};
@@ -60,12 +60,28 @@ impl Sending {
         in_turn("disk", self.disk.clone(), work)
     }
 
-    /// Runs work that makes a list.
-    pub(super) fn list<T: Send + 'static, W: FnOnce() -> Result<T> + Send + 'static>(
+    /// Makes a list, in a turn and with room for so many bytes of the account; returns the room with what was made.
+    ///
+    /// Who has no room gives its turn to others, and is refused when it has none for a moment.
+    pub(super) async fn list<T: Send + 'static, W: FnOnce() -> Result<T> + Send + 'static>(
         &self,
+        account: &Account,
+        bytes: usize,
         work: W,
-    ) -> impl Future<Output = Result<T>> + Send + use<T, W> + 'static {
-        in_turn("list", self.lists.clone(), work)
+    ) -> std::result::Result<Result<(Permit, T)>, Full> {
+        let mut patience = account.patience();
+        loop {
+            let given_back = account.given_back();
+            // It is never closed.
+            let turn = self.lists.clone().acquire_owned().await.ok();
+            match account.take(bytes) {
+                Ok(room) => return Ok(on_thread("list", turn, work).await.map(|made| (room, made))),
+                Err(full) => {
+                    drop(turn);
+                    patience.wait(given_back).await.ok_or(full)?;
+                }
+            }
+        }
     }
 
     /// Opens a blob whose piece at `offset` was not checked yet, once for all who want it.
@@ -126,18 +142,26 @@ pub(super) fn in_turn<T: Send + 'static, W: FnOnce() -> Result<T> + Send + 'stat
     turns: Arc<Semaphore>,
     work: W,
 ) -> impl Future<Output = Result<T>> + Send + use<T, W> + 'static {
-    let work = move |turn| {
+    async move {
+        // It is never closed.
+        let turn = turns.acquire_owned().await.ok();
+        on_thread(part, turn, work).await
+    }
+}
+
+/// Does a part's work on a thread that may wait. The turn goes along, for the work goes on when nobody waits for it any more.
+async fn on_thread<T: Send + 'static>(
+    part: &'static str,
+    turn: Option<OwnedSemaphorePermit>,
+    work: impl FnOnce() -> Result<T> + Send + 'static,
+) -> Result<T> {
+    let done = tokio::task::spawn_blocking(move || {
         panics::point(part);
         let done = work();
         drop(turn);
         done
-    };
-    async move {
-        // It is never closed. The turn goes along, for the work goes on when nobody waits for it any more.
-        let turn = turns.acquire_owned().await.ok();
-        let worked = tokio::task::spawn_blocking(move || work(turn)).await;
-        worked.unwrap_or_else(|_| Err(panics::note(part)))
-    }
+    });
+    done.await.unwrap_or_else(|_| Err(panics::note(part)))
 }
 
 /// What is checked together: one piece where pieces have hashes, else the whole blob.

@@ -7,11 +7,13 @@ use std::process::Child;
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
+use airlock::appliance::fleet::Login;
 use airlock::bundle::desired::{Deployment, DockerDeployment, DockerMode};
 use airlock::domain::{DocumentType, Uuid};
 use rustix::net::{AddressFamily, SocketAddrV4, SocketType};
 
 use super::process::{address, airlock};
+use crate::support::bundles::REPOSITORY;
 use crate::support::client::{Reply, get, head, read_head, read_reply};
 use crate::support::desired::{Desired, target_id};
 use crate::support::in_process::InProcessAppliance;
@@ -141,8 +143,9 @@ fn r14_lists_that_nobody_takes_are_bounded_for_each_address() {
     let page = elsewhere(serving.address, path, "");
     assert_eq!(page.json()["repositories"].as_array().unwrap().len(), 901);
     let (answered, refused): (Vec<_>, Vec<_>) = held.iter().partition(|(head, _)| head.status == 200);
-    // What one address may have in memory, in pages of this length; the pages that the kernel has taken are not there any more.
-    assert!(answered.len() >= (16 << 20) / page.body.len() - 8, "{}", answered.len());
+    // What one address may have in memory, in pages of this length, but for the last ones that would not fit while they are made.
+    let fit = (14 << 20) / page.body.len();
+    assert!((fit..READERS).contains(&answered.len()), "{} of {fit}", answered.len());
     for (head, _) in &refused {
         assert_eq!((head.status, head.header("retry-after")), (429, Some("1")));
     }
@@ -157,6 +160,24 @@ fn r14_lists_that_nobody_takes_are_bounded_for_each_address() {
     }
 }
 
+/// A UUID as a hub would choose one.
+fn random(number: u8) -> Uuid {
+    let mut bytes = [number; 16];
+    bytes[6] = 0x40;
+    bytes[8] = 0x80;
+    Uuid::from_bytes(bytes)
+}
+
+/// Issues a secret for a target's agent, and logs it in.
+fn token(instance: &InProcessAppliance, name: &str) -> String {
+    let hub = instance.hub();
+    let secret = hub.issue_secret(&target_id(name), false).unwrap();
+    match hub.login(&target_id(name), secret.as_str()).unwrap() {
+        Login::Token(token) => token.as_str().to_owned(),
+        Login::Refused | Login::Busy => panic!("the secret was just issued"),
+    }
+}
+
 /// An appliance with a target whose answer is as long as an import allows, one of the usual length, and their tokens.
 fn with_long_answer() -> (InProcessAppliance, [String; 2]) {
     let instance = InProcessAppliance::new();
@@ -166,14 +187,14 @@ fn with_long_answer() -> (InProcessAppliance, [String; 2]) {
         let compose = desired.put(DocumentType::Compose, compose.as_bytes());
         let target = desired.target("edge-0");
         let one = target.deployments.remove(0);
-        target.deployments = (0..15_u32)
+        target.deployments = (1..=15_u8)
             .map(|number| Deployment {
                 docker: Some(DockerDeployment {
                     compose,
                     env: None,
                     mode: DockerMode::Compose,
                 }),
-                id: Uuid::derived("test-deployment", &[&number.to_string()]),
+                id: random(number),
                 revision: Uuid::derived("test-revision", &[&number.to_string()]),
                 ..one.clone()
             })
@@ -182,15 +203,7 @@ fn with_long_answer() -> (InProcessAppliance, [String; 2]) {
         desired
     });
     instance.import(&made, false).unwrap();
-    let hub = instance.hub();
-    let tokens = ["edge-0", "edge-1"].map(|name| {
-        let secret = hub.issue_secret(&target_id(name), false).unwrap();
-        match hub.login(&target_id(name), secret.as_str()).unwrap() {
-            airlock::appliance::fleet::Login::Token(token) => token.as_str().to_owned(),
-            _ => panic!("the secret was just issued"),
-        }
-    });
-    drop(hub);
+    let tokens = ["edge-0", "edge-1"].map(|name| token(&instance, name));
     (instance, tokens)
 }
 
@@ -242,13 +255,16 @@ fn r14_a_long_answer_of_changed_documents_is_503_and_never_half_a_list() {
 }
 
 #[test]
-fn r14_a_hundred_first_readers_of_a_layer_take_no_thread_each() {
-    let site = Site::new();
-    let layer = noise(64 << 20, 7);
-    site.release("erp", 1).tag(A, "v1", b"{}").blob(A, &layer).live();
-    let serving = Serving::start(site.path());
+fn r14_a_hundred_first_readers_of_a_layer_take_no_thread_each_and_agents_poll() {
+    let instance = InProcessAppliance::new();
+    let layer = noise(24 << 20, 7);
+    let desired = |image| Desired::docker(image, 1, "as usual");
+    let made = instance.vendor.with_layers_of("crm", 1, &[layer.clone()], desired);
+    instance.import(&made, false).unwrap();
+    let bearer = format!("Authorization: Bearer {}\r\n", token(&instance, "edge-0"));
+    let serving = Serving::start(&instance.state());
     let server = serving.address;
-    let path = format!("/v2/{A}/blobs/{}", digest(&layer));
+    let path = format!("/v2/{REPOSITORY}/blobs/{}", digest(&layer));
     let before = serving.status("Threads");
     let last: Vec<u8> = layer[(12 << 20) - 1000..12 << 20].to_vec();
     let (done, all) = mpsc::channel();
@@ -262,7 +278,9 @@ fn r14_a_hundred_first_readers_of_a_layer_take_no_thread_each() {
         });
     }
     drop(done);
-    assert_eq!(elsewhere(server, &format!("/v2/{A}/manifests/v1"), "").body, b"{}");
+    for _ in 0..20 {
+        assert_eq!(elsewhere(server, "/api/v1/agent/resources", &bearer).status, 200);
+    }
     assert_eq!(all.iter().filter(|right| *right).count(), 100);
     // Whoever waits for a piece is a task. Threads stay for a while when they are done: there never were a hundred.
     let after = serving.status("Threads");
