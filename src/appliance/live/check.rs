@@ -14,7 +14,7 @@ pub(super) fn check(live: &Live, stop: impl Fn() -> bool) {
         panics::point("index");
         check_pages(live.appliance(), &live.generation(), &stop)
     });
-    note(live, "index", |health| &mut health.index, index.flatten());
+    note(live, "index", |health| &mut health.index, &index.flatten());
     if stop() {
         return;
     }
@@ -22,15 +22,15 @@ pub(super) fn check(live: &Live, stop: impl Fn() -> bool) {
         panics::point("database");
         live.appliance().db.quick_check()
     });
-    note(live, "database", |health| &mut health.database, database.flatten());
+    note(live, "database", |health| &mut health.database, &database.flatten());
 }
 
 /// Says what a check came to. One that ended by a panic has found nothing, and is not taken for passed.
-fn note(live: &Live, part: &'static str, check: impl FnOnce(&mut Health) -> &mut Check, result: Result<()>) {
-    if let Err(error) = &result {
+fn note(live: &Live, part: &'static str, check: impl FnOnce(&mut Health) -> &mut Check, result: &Result<()>) {
+    if let Err(error) = result {
         tracing::error!(part, %error, "a check of what is served failed");
     }
-    live.note(check, Check::of(part, result.as_ref().map(|()| ())));
+    live.note(check, Check::of(part, result.as_ref().err()));
 }
 
 fn check_pages(appliance: &Appliance, generation: &Generation, stop: &impl Fn() -> bool) -> Result<()> {
