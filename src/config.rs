@@ -8,7 +8,8 @@
 //!
 //! [tls]                                 # HTTPS beside it
 //! listen = []                           # as in ["0.0.0.0:5443"]
-//! names = []                            # host names and addresses that clients use, as in ["airlock.plant.example"]
+//! names = []                            # host names and addresses that clients use, as in ["airlock.plant.example"]; requests under
+//!                                       # other names are refused, plain ones too
 //!
 //! [agents]
 //! interval = "5.37s"                    # how often they ask; not a divisor of 30 s (an agent may hang then)
@@ -23,8 +24,9 @@
 //! quota_mib = 1024                      # what agents' statuses, metrics and logs may take; oldest text goes first
 //!
 //! [limits]
-//! connections = 4096                    # at one time; an agent keeps one or two
-//! connections_per_address = 512
+//! connections = 4096                    # at one time; an agent keeps one or two. A quarter is kept for addresses that showed a target's
+//!                                       # credentials lately; fewer where the limit of open files leaves no room
+//! connections_per_address = 512         # of an address, or of an IPv6 /64; an idle one closes for one more
 //! head_seconds = 30                     # for a request's head, and for an idle connection
 //! stall_seconds = 60                    # for a client to take 64 KiB
 //! shutdown_seconds = 30                 # for answers in progress when the server ends
@@ -39,7 +41,8 @@
 //! authority = "/etc/airlock/ca.pem"     # what agents are told to trust then; left out: what their system trusts
 //!
 //! [agents]
-//! address = "airlock.plant.example:5443"  # where agents and engines find this appliance: follows from the addresses to listen on
+//! address = "airlock.plant.example:5443"  # where agents and engines find this appliance, and a name that requests may come
+//!                                       # under: follows from the addresses to listen on
 //! plain_http = false                    # whether they use plain HTTP: follows from whether HTTPS is served
 //! ```
 

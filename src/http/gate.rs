@@ -45,7 +45,7 @@ fn refuse(bad: BadHost, path: &str) -> Response<Body> {
             BadHost::Malformed => (StatusCode::BAD_REQUEST, "Bad Request"),
             BadHost::Unknown => (StatusCode::MISDIRECTED_REQUEST, "Misdirected Request"),
         };
-        return agent::error(status, line);
+        return agent::refused(status, line);
     }
     error.response()
 }

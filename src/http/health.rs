@@ -1,4 +1,14 @@
 //! `/healthz`: the process answers. `/readyz`: what it serves holds, and what to do where it does not.
+//!
+//! ```json
+//! {"status": "degraded", "generation": 7, "releases": [],
+//!  "checks": {"releases": "ok", "database": "running", "status": "E-SPACE disk-full"},
+//!  "problems": [{"part": "status", "error": "E-SPACE disk-full", "what": "one sentence", "remedy": "another one"}],
+//!  "panics": [{"part": "status", "count": 1, "remedy": "report it"}]}
+//! ```
+//!
+//! `problems` are what holds at present; `panics` were survived, and are counted from the start of the process. A part that can have a
+//! problem returns it as a [`Problem`] to [`look`], and needs nothing else to be seen.
 
 use axum::body::Body;
 use axum::extract::{Request, State};

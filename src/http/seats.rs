@@ -167,9 +167,9 @@ impl Seats {
                 .map(|(peer, holders)| (holders.len(), *peer))
                 .collect();
             peers.sort_unstable();
-            let most = peers.into_iter().rev();
-            most.filter_map(|(_, peer)| Some((peer, taken.longest_idle(peer, self.0.idle)?)))
-                .next()
+            let most = peers.into_iter().rev().map(|(_, peer)| peer);
+            most.filter(|peer| *peer != newcomer)
+                .find_map(|peer| Some((peer, taken.longest_idle(peer, self.0.idle)?)))
         };
         if newcomer_is_known {
             among(false, 0).or_else(|| among(true, own))

@@ -80,9 +80,9 @@ pub enum ReadPolicy {
 /// Bounds of a server (threat model R12).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {
-    /// Connections at one time.
+    /// Connections at one time; a quarter of them is for peers that showed credentials lately.
     pub connections: usize,
-    /// Connections of one address at one time.
+    /// Connections at one time of one peer: an address, or an IPv6 /64.
     pub connections_per_address: usize,
     /// Bytes of answers in memory that clients have not taken yet.
     pub bytes_in_flight: usize,
@@ -215,7 +215,7 @@ impl Settings {
                 format!("{address} can be reached from other machines, and would be served without TLS"),
             )
             .expected("a loopback address")
-            .remedy("listen there with [tls], put a TLS proxy in front, or set plain_http_beyond_loopback = true in the configuration")),
+            .remedy("listen there with [tls], put a TLS proxy in front (behind it everybody needs credentials), or set plain_http_beyond_loopback = true in the configuration")),
             _ => Ok(()),
         }
     }

@@ -18,12 +18,12 @@ pub(super) fn check(live: &Live, stop: impl Fn() -> bool) {
         panics::point("index");
         check_documents(live.appliance(), &live.generation(), &stop)
     });
-    note(live, "index", |health| &mut health.index, documents.flatten());
+    note(live, "index", |health| &mut health.index, &documents.flatten());
     let content = caught("content", || {
         panics::point("content");
         check_content(live.appliance(), &stop)
     });
-    note(live, "content", |health| &mut health.content, content.flatten());
+    note(live, "content", |health| &mut health.content, &content.flatten());
     if stop() {
         return;
     }
@@ -31,15 +31,15 @@ pub(super) fn check(live: &Live, stop: impl Fn() -> bool) {
         panics::point("database");
         live.appliance().db.quick_check()
     });
-    note(live, "database", |health| &mut health.database, database.flatten());
+    note(live, "database", |health| &mut health.database, &database.flatten());
 }
 
 /// Says what a check came to. One that ended by a panic has found nothing, and is not taken for passed.
-fn note(live: &Live, part: &'static str, check: impl FnOnce(&mut Health) -> &mut Check, result: Result<()>) {
-    if let Err(error) = &result {
+fn note(live: &Live, part: &'static str, check: impl FnOnce(&mut Health) -> &mut Check, result: &Result<()>) {
+    if let Err(error) = result {
         tracing::error!(part, %error, "a check of what is served failed");
     }
-    live.note(check, Check::of(part, result.as_ref().map(|()| ())));
+    live.note(check, Check::of(part, result.as_ref().err()));
 }
 
 /// Hashes index pages and documents of the live releases.

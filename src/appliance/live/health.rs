@@ -84,11 +84,11 @@ impl Health {
 }
 
 impl Check {
-    /// What a check of a part came to.
-    pub(super) fn of(part: &'static str, result: Result<(), &Error>) -> Self {
-        match result {
-            Ok(()) => Self::Good,
-            Err(error) => Self::Failed(Problem::of(part, error, "see the log, and start the server again")),
+    /// What a check of a part came to: the error that it found, or none.
+    pub(super) fn of(part: &'static str, found: Option<&Error>) -> Self {
+        match found {
+            None => Self::Good,
+            Some(error) => Self::Failed(Problem::of(part, error, "see the log, and start the server again")),
         }
     }
 

@@ -139,7 +139,7 @@ impl Follower {
         }
         if self.failing || !matches!(refreshed, Ok(false)) {
             self.failing = refreshed.is_err();
-            let check = Check::of("releases", refreshed.as_ref().map(|_| ()));
+            let check = Check::of("releases", refreshed.as_ref().err());
             live.note(|health| &mut health.releases, check);
         }
         let now = live.generation();
@@ -153,6 +153,6 @@ impl Follower {
     fn broke_off(&mut self, live: &Live, error: &Error) {
         self.looks = LOOKS;
         self.failing = true;
-        live.note(|health| &mut health.releases, Check::of("releases", Err(error)));
+        live.note(|health| &mut health.releases, Check::of("releases", Some(error)));
     }
 }

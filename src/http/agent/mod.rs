@@ -32,5 +32,4 @@ mod values;
 mod wire;
 
 pub(super) use app::AgentApp;
-pub(super) use reply::error;
-pub(super) use routes::routes;
+pub(super) use routes::{refused, routes};

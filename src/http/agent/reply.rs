@@ -16,7 +16,7 @@ const YAML: HeaderValue = HeaderValue::from_static("application/yaml");
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
 /// An answer.
-pub(in crate::http) type Reply = Response<Body>;
+pub(super) type Reply = Response<Body>;
 
 /// An answer without a body.
 pub(super) fn empty(status: StatusCode) -> Reply {
@@ -31,7 +31,7 @@ pub(super) fn empty(status: StatusCode) -> Reply {
 }
 
 /// An error: one line of text.
-pub(in crate::http) fn error(status: StatusCode, line: &str) -> Reply {
+pub(super) fn error(status: StatusCode, line: &str) -> Reply {
     let mut reply = with_type(Body::from(shown(line) + "\n"), TEXT);
     *reply.status_mut() = status;
     let nosniff = HeaderValue::from_static("nosniff");

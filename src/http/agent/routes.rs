@@ -26,9 +26,17 @@ pub(in crate::http) fn routes(app: Arc<AgentApp>) -> Router {
 }
 
 async fn answer(State(app): State<Arc<AgentApp>>, request: Request) -> Reply {
-    let mut reply = dispatch(&app, request).await;
+    kept_nowhere(dispatch(&app, request).await)
+}
+
+/// Refuses a request before it is looked at.
+pub(in crate::http) fn refused(status: StatusCode, line: &str) -> Reply {
+    kept_nowhere(reply::error(status, line))
+}
+
+/// Secrets stand in queries and bodies here (threat model A04).
+fn kept_nowhere(mut reply: Reply) -> Reply {
     let headers = reply.headers_mut();
-    // Secrets stand in queries and bodies here (threat model A04).
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
     reply

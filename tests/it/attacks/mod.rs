@@ -408,6 +408,48 @@ const CASES: &[Case] = &[
         ],
         &[],
     ),
+    (
+        "F21: panics in long-lived threads and tasks",
+        &[
+            "f21_the_watcher_goes_on_and_is_not_ready_until_it_does",
+            "f21_a_check_that_panics_is_not_a_check_that_passed",
+            "f21_the_writer_of_statuses_answers_who_waits_and_goes_on",
+            "f21_a_writer_that_panics_at_the_end_does_not_keep_the_server",
+            "f21_accepting_and_connections_go_on_and_seats_come_back",
+            "f21_a_request_that_panics_is_answered_and_the_next_is_served",
+            "f21_a_piece_that_panics_breaks_one_answer_off",
+            "f21_an_expensive_login_that_panics_gives_its_place_back",
+            "f21_a_certificate_is_shown_on_while_nobody_can_look_after_it",
+            "f21_an_import_whose_threads_panic_ends_as_after_any_error",
+            "f21_a_verification_whose_threads_panic_ends_with_its_code",
+            "f21_a_creation_whose_threads_panic_leaves_no_file",
+            "f21_the_demo_ends_with_its_agent",
+            "a_panic_ends_the_run_in_the_place_of_its_job",
+        ],
+        &[],
+    ),
+    (
+        "R14: all seats taken",
+        &[
+            "r14_idle_connections_give_way_to_whoever_has_a_request",
+            "r14_peers_with_tokens_keep_seats_that_nobody_at_work_can_take",
+            "r14_who_is_told_an_answer_is_never_cut_off_for_another",
+            "r14_connections_leave_files_for_everything_else",
+            "r14_too_few_files_stop_the_start_and_say_what_to_do",
+            "one_ipv6_network_and_one_mapped_address_are_one_peer",
+            "the_peer_with_most_gives_way_and_its_longest_idle_connection_first",
+        ],
+        &[],
+    ),
+    (
+        "R15: names that were made to lead here, and proxies",
+        &[
+            "r15_a_name_that_was_made_to_lead_here_gets_nothing_on_any_path",
+            "r15_every_way_that_clients_name_this_appliance_is_known",
+            "r15_what_a_proxy_passed_on_is_nobody_of_this_machine",
+        ],
+        &[],
+    ),
 ];
 
 #[test]

@@ -104,6 +104,7 @@ fn r14_who_is_told_an_answer_is_never_cut_off_for_another() {
         until("a pull", || ask_from(20, &served, &pull()));
     }
     let mut rest = Vec::new();
+    #[expect(clippy::disallowed_methods, reason = "bounded")]
     slow.take(64 << 20).read_to_end(&mut rest).unwrap();
     let head = rest.windows(4).position(|bytes| bytes == b"\r\n\r\n").unwrap();
     assert_eq!(digest(&rest[head + 4..]), served.made.layers[0]);
@@ -148,6 +149,7 @@ fn r14_connections_leave_files_for_everything_else() {
 #[test]
 fn r14_too_few_files_stop_the_start_and_say_what_to_do() {
     let instance = crate::support::in_process::InProcessAppliance::new();
+    instance.release(1, 1, "a");
     let mut command = limited(200);
     command
         .args(["--listen", "127.0.0.1:0", "--state"])

@@ -78,7 +78,7 @@ impl Served {
 
     /// Whether it did.
     pub(crate) fn panicked(&self, part: &str) -> bool {
-        !self.part(part).exists()
+        !self.part(part).try_exists().unwrap()
     }
 
     /// Makes a part panic until the end of what `meanwhile` does.
