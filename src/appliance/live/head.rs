@@ -53,12 +53,12 @@ impl<'a> Heads<'a> {
             .ok_or_else(|| {
                 damaged(
                     release,
-                    format!("belongs to domain {}, which is not pinned", release.scope.domain),
+                    &format!("belongs to domain {}, which is not pinned", release.scope.domain),
                 )
             })?;
         let signed = release::signed(connection, release.id)?;
         if Hash(Sha256::digest(&signed.head).into()) != release.head {
-            return Err(damaged(release, "has another head than the one recorded".into()).into());
+            return Err(damaged(release, "has another head than the one recorded").into());
         }
         if !self.known.contains(&release.head) {
             let chain = self
@@ -71,7 +71,7 @@ impl<'a> Heads<'a> {
     }
 }
 
-fn damaged(release: &ReleaseRow, found: String) -> Error {
+fn damaged(release: &ReleaseRow, found: &str) -> Error {
     Error::new(
         Class::State,
         "release-damaged",
@@ -86,16 +86,16 @@ fn check(chain: &Chain, release: &ReleaseRow, signed: &Signed) -> Result<()> {
     let root = chain.document(release.root_version).ok_or_else(|| {
         damaged(
             release,
-            format!("was accepted under root {}, which is missing", release.root_version),
+            &format!("was accepted under root {}, which is missing", release.root_version),
         )
     })?;
     let signatures: Signatures = canonical::from_slice(&signed.signatures, "the kept signatures")
-        .map_err(|error| damaged(release, format!("has damaged signatures: {error}")).with_source(error))?;
+        .map_err(|error| damaged(release, &format!("has damaged signatures: {error}")).with_source(error))?;
     verify_role(
         &root.role(RoleName::Release),
         PayloadType::BundleHead,
         &signed.head,
         &signatures.signatures,
     )
-    .map_err(|error| damaged(release, format!("is not signed any more: {error}")).with_source(error))
+    .map_err(|error| damaged(release, &format!("is not signed any more: {error}")).with_source(error))
 }
