@@ -79,7 +79,7 @@ fn pin_of<'a>(pins: &'a Pins, release: &ReleaseRow) -> Result<&'a Chain> {
         let why = file.map_or_else(String::new, |(_, error)| format!(": {}", error.found()));
         damaged(
             release,
-            format!("belongs to domain {domain}, which is not pinned{why}"),
+            &format!("belongs to domain {domain}, which is not pinned{why}"),
         )
         .remedy("pin the vendor's root again with `airlock trust add`")
     })
@@ -88,12 +88,12 @@ fn pin_of<'a>(pins: &'a Pins, release: &ReleaseRow) -> Result<&'a Chain> {
 fn kept_head(connection: &Connection, release: &ReleaseRow) -> Result<Signed> {
     let signed = release::signed(connection, release.id)?;
     if Hash(Sha256::digest(&signed.head).into()) != release.head {
-        return Err(damaged(release, "has another head than the one recorded".into()));
+        return Err(damaged(release, "has another head than the one recorded"));
     }
     Ok(signed)
 }
 
-fn damaged(release: &ReleaseRow, found: String) -> Error {
+fn damaged(release: &ReleaseRow, found: &str) -> Error {
     Error::new(
         Class::State,
         "release-damaged",
@@ -108,16 +108,16 @@ fn check(chain: &Chain, release: &ReleaseRow, signed: &Signed) -> Result<()> {
     let root = chain.document(release.root_version).ok_or_else(|| {
         damaged(
             release,
-            format!("was accepted under root {}, which is missing", release.root_version),
+            &format!("was accepted under root {}, which is missing", release.root_version),
         )
     })?;
     let signatures: Signatures = canonical::from_slice(&signed.signatures, "the kept signatures")
-        .map_err(|error| damaged(release, format!("has damaged signatures: {error}")).with_source(error))?;
+        .map_err(|error| damaged(release, &format!("has damaged signatures: {error}")).with_source(error))?;
     verify_role(
         &root.role(RoleName::Release),
         PayloadType::BundleHead,
         &signed.head,
         &signatures.signatures,
     )
-    .map_err(|error| damaged(release, format!("is not signed any more: {error}")).with_source(error))
+    .map_err(|error| damaged(release, &format!("is not signed any more: {error}")).with_source(error))
 }

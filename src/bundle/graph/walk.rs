@@ -116,8 +116,8 @@ impl<'a> Walk<'a> {
     fn levels(&mut self, roots: BTreeSet<u32>) -> Result<()> {
         let mut seen: HashSet<u32> = HashSet::with_capacity(self.builder.nodes.len());
         let mut level = roots;
-        let mut depth = 1;
-        while let Some(first) = level.first() {
+        for depth in 1_usize.. {
+            let Some(first) = level.first() else { break };
             if depth > limits::MANIFEST_NESTING {
                 let blob = self.builder.index.blobs.get(*first as usize);
                 let which = blob.map_or_else(String::new, |blob| format!(", {} among them", blob.digest));
@@ -138,7 +138,6 @@ impl<'a> Walk<'a> {
                 next.extend(children(node));
             }
             level = next;
-            depth += 1;
         }
         Ok(())
     }
@@ -226,7 +225,9 @@ impl<'a> Walk<'a> {
     /// Bounds the pairs of repository and content by what the release carries.
     fn check_names(&self, more: usize) -> Result<()> {
         let index = self.builder.index;
-        let lines = index.tags.len() + index.needs.len() + index.blobs.len();
+        let lines = [index.tags.len(), index.needs.len(), index.blobs.len()]
+            .into_iter()
+            .fold(0, usize::saturating_add);
         let most = limits::NAMES.saturating_add(lines.saturating_mul(limits::NAMES_PER_LINE));
         let pairs = self.reached.len().saturating_add(more);
         if pairs > most {
