@@ -112,7 +112,7 @@ impl ReleaseFolder {
                 }
             }
             Err(error) => {
-                let meant = plain(&std::path::absolute(path).unwrap_or_else(|_| path.to_owned()));
+                let meant = meant(path);
                 if walls.allows(&meant) {
                     there(path, Err(error))
                 } else {
@@ -185,7 +185,17 @@ fn leads_out(error: &io::Error) -> bool {
         .any(|errno| error.raw_os_error() == Some(errno.raw_os_error()))
 }
 
-/// A path without `.` and `..`, for what is not there to be asked.
+/// Where a path leads of which the end is not there: what is there of it with links followed, the rest as it is written.
+fn meant(path: &Path) -> PathBuf {
+    let whole = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    let resolved = whole.ancestors().find_map(|there| {
+        let real = there.canonicalize().ok()?;
+        Some(real.join(whole.strip_prefix(there).ok()?))
+    });
+    plain(&resolved.unwrap_or(whole))
+}
+
+/// A path without `.` and `..`.
 fn plain(path: &Path) -> PathBuf {
     let mut plain = PathBuf::new();
     for part in path.components() {
