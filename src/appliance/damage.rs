@@ -251,12 +251,9 @@ fn documents(connection: &Connection, id: ReleaseId) -> Result<HashSet<Digest>> 
 pub(super) fn carrier(connection: &Connection, domain: Hash, digest: &Digest) -> Result<Option<ReleaseRow>> {
     let holders = damage::holders(connection, digest)?;
     let all = release::list(connection)?;
-    Ok(holders
-        .iter()
-        .filter_map(|(id, _)| {
-            all.iter()
-                .find(|release| release.id == *id && release.scope.domain == domain)
-        })
-        .next()
-        .cloned())
+    let of_domain = |id: &ReleaseId| {
+        all.iter()
+            .find(|release| release.id == *id && release.scope.domain == domain)
+    };
+    Ok(holders.iter().find_map(|(id, _)| of_domain(id)).cloned())
 }

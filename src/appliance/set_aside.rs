@@ -32,9 +32,10 @@ pub(super) fn record(db: &Db, met: &Damage, now: Timestamp) -> bool {
     if let Err(error) = &written {
         tracing::error!(%error, %digest, "damage could not be written down");
     }
-    match evidence {
-        Some(evidence) => tracing::error!(%digest, found, evidence, "damaged content was set aside"),
-        None => tracing::error!(%digest, "content is missing"),
+    if let Some(evidence) = evidence {
+        tracing::error!(%digest, found, evidence, "damaged content was set aside");
+    } else {
+        tracing::error!(%digest, "content is missing");
     }
     written.is_ok()
 }

@@ -483,7 +483,7 @@ fn a_check_of_a_large_database_keeps_nobody_waiting() {
     drop(db);
     for side in ["airlock.db-shm", "airlock.db-wal", "airlock.db"] {
         let moved = folder.path().join(side.replace("airlock", "moved"));
-        std::fs::rename(folder.path().join(side), moved).unwrap();
+        rustix::fs::rename(folder.path().join(side), moved).unwrap();
     }
     let anew = Db::create(&path, &Schema::SITE).unwrap();
     checker.check().unwrap();

@@ -151,13 +151,12 @@ impl Patient<'_> {
     }
 
     fn staging(&mut self) -> Result<&mut Staging> {
-        let staging = match self.staging.take() {
-            Some(staging) => staging,
-            None => {
-                // What an import of it left says nothing of what is missing now.
-                Staging::discard(self.store(), self.head)?;
-                Staging::open(self.store(), self.head)?
-            }
+        let staging = if let Some(staging) = self.staging.take() {
+            staging
+        } else {
+            // What an import of it left says nothing of what is missing now.
+            Staging::discard(self.store(), self.head)?;
+            Staging::open(self.store(), self.head)?
         };
         Ok(self.staging.insert(staging))
     }

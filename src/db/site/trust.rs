@@ -99,8 +99,11 @@ fn envelopes(connection: &Connection, domain: Hash) -> Result<Vec<Envelope>> {
             .remedy("restore the state folder"));
         }
         envelopes.push(
-            canonical::envelopes_from_slice(&bytes, "a kept root link")
-                .map_err(|error| error.reclassified(Class::State, "trust-damaged"))?,
+            canonical::envelopes_from_slice(&bytes, "a kept root link").map_err(|error| {
+                error
+                    .reclassified(Class::State, "trust-damaged")
+                    .remedy("restore the state folder")
+            })?,
         );
     }
     Ok(envelopes)

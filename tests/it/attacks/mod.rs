@@ -450,6 +450,24 @@ const CASES: &[Case] = &[
         ],
         &[],
     ),
+    (
+        "F23: damage heals by the same bundle, and is told meanwhile",
+        &[
+            "f23_every_file_in_every_state_comes_back",
+            "f23_the_kept_head_and_the_hashes_of_pieces_come_back",
+            "f23_twenty_clients_pull_while_blobs_are_damaged_and_healed",
+            "f23_everybody_tells_of_damage_until_it_is_healed",
+            "f23_a_release_that_is_not_live_is_told_and_harms_nobody",
+            "f23_an_expired_bundle_heals_what_is_here_and_brings_in_nothing_new",
+            "f23_an_earlier_release_is_healed_and_no_mark_moves",
+            "f23_bytes_of_several_vendors_are_healed_by_either",
+            "f23_healing_that_is_killed_anywhere_is_finished_by_the_next",
+            "f23_a_full_disk_stops_healing_and_loses_nothing",
+            "a_damaged_head_or_pin_concerns_its_own_vendor",
+            "every_remedy_is_followed_by_a_test_or_says_why_not",
+        ],
+        &[],
+    ),
 ];
 
 #[test]

@@ -13,11 +13,11 @@ use crate::support::bundles::{Made, SMALL_CHUNKS, Vendor};
 use crate::support::in_process::InProcessAppliance;
 use crate::support::site::noise;
 
-fn import_at(instance: &InProcessAppliance, made: &Made, clock: &FixedClock) -> airlock::domain::Result<Outcome> {
+fn import_at(instance: &InProcessAppliance, made: &Made, clock: FixedClock) -> airlock::domain::Result<Outcome> {
     let path = instance.state().join("../bundle");
     write(&path, &made.bytes);
     let appliance: Appliance = instance.appliance();
-    import_here(&appliance, &path, &Options::default(), clock).map(|imported| imported.result)
+    import_here(&appliance, &path, &Options::default(), &clock).map(|imported| imported.result)
 }
 
 #[track_caller]
@@ -42,10 +42,10 @@ fn f23_an_expired_bundle_heals_what_is_here_and_brings_in_nothing_new() {
     let late = FixedClock("2031-01-01T00:00:00Z".parse().unwrap());
     for damage in [Damage::Gone, Damage::Flipped] {
         damage.strike(&files[0]);
-        assert_eq!(restored(import_at(&instance, &made, &late)), 1);
+        assert_eq!(restored(import_at(&instance, &made, late)), 1);
         assert_whole(&instance.state(), &files);
     }
-    assert_eq!(import_at(&instance, &next, &late).unwrap_err().class(), Class::Expired);
+    assert_eq!(import_at(&instance, &next, late).unwrap_err().class(), Class::Expired);
 }
 
 #[test]
@@ -74,7 +74,7 @@ fn f23_an_earlier_release_is_healed_and_no_mark_moves() {
         for layer in &made.layers {
             Damage::Flipped.strike(&blob_path(&state, layer));
         }
-        assert_eq!(restored(import_at(&instance, made, &instance.clock)), 2);
+        assert_eq!(restored(import_at(&instance, made, instance.clock)), 2);
         assert_whole(&state, &files);
     }
     assert_eq!(crate::support::appliance::read(&state.join("marks")), marks);
@@ -82,7 +82,7 @@ fn f23_an_earlier_release_is_healed_and_no_mark_moves() {
     // What was never here is older for good.
     let never = made(4);
     assert_eq!(
-        import_at(&instance, &never, &instance.clock).unwrap_err().class(),
+        import_at(&instance, &never, instance.clock).unwrap_err().class(),
         Class::Rollback
     );
     let rows = audited(&state);
@@ -100,9 +100,9 @@ fn f23_a_bundle_of_a_key_that_was_replaced_heals_its_release() {
     instance.import(&newer, false).unwrap();
     let files = stored(&instance.state());
     Damage::Gone.strike(&blob_path(&instance.state(), &old.layers[0]));
-    assert_eq!(restored(import_at(&instance, &old, &instance.clock)), 1);
+    assert_eq!(restored(import_at(&instance, &old, instance.clock)), 1);
     assert_whole(&instance.state(), &files);
-    let refused = import_at(&instance, &unseen, &instance.clock).unwrap_err();
+    let refused = import_at(&instance, &unseen, instance.clock).unwrap_err();
     assert_eq!(
         refused.class(),
         Class::Signature,
@@ -217,7 +217,7 @@ fn f23_a_damaged_bundle_restores_nothing_wrong() {
     let mut bad = made.clone();
     bad.bytes[at] ^= 1;
     assert_eq!(
-        import_at(&instance, &bad, &instance.clock).unwrap_err().class(),
+        import_at(&instance, &bad, instance.clock).unwrap_err().class(),
         Class::Integrity
     );
     assert!(!blob_path(&state, &made.layers[1]).try_exists().unwrap());
@@ -229,6 +229,6 @@ fn f23_a_damaged_bundle_restores_nothing_wrong() {
         .unwrap();
     let mut other = made.clone();
     other.bytes[elsewhere] ^= 1;
-    assert_eq!(restored(import_at(&instance, &other, &instance.clock)), 1);
+    assert_eq!(restored(import_at(&instance, &other, instance.clock)), 1);
     assert_whole(&state, &files);
 }

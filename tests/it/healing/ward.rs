@@ -137,11 +137,11 @@ pub(super) fn receipts(state: &Path) -> Vec<Receipt> {
     let log = db.read(|connection| audit::list(connection, 0, 10_000)).unwrap();
     let kept = db.read(|connection| receipts::list(connection, 0, 1000)).unwrap();
     let said = kept.into_iter().map(|kept| {
-        let envelope: Value = serde_json::from_slice(&kept.envelope).unwrap();
+        let envelope: Value = serde_json::from_str(std::str::from_utf8(&kept.envelope).unwrap()).unwrap();
         let payload = base64::engine::general_purpose::STANDARD
             .decode(envelope["payload"].as_str().unwrap())
             .unwrap();
-        let receipt: Receipt = serde_json::from_slice(&payload).unwrap();
+        let receipt: Receipt = serde_json::from_str(std::str::from_utf8(&payload).unwrap()).unwrap();
         assert!(
             log.iter()
                 .any(|row| row.hash == receipt.audit && ["import", "restore"].contains(&row.action.as_str()))
@@ -165,7 +165,7 @@ pub(super) fn airlock(state: &Path, arguments: &[&str]) -> Output {
 pub(super) fn json(state: &Path, arguments: &[&str]) -> Value {
     let output = airlock(state, &[&["--format", "json"], arguments].concat());
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    serde_json::from_slice(&output.stdout).unwrap()
+    serde_json::from_str(std::str::from_utf8(&output.stdout).unwrap()).unwrap()
 }
 
 /// What it says to people.

@@ -151,19 +151,22 @@ fn truncated_missing_and_linked_files_are_refused() {
     assert_eq!(audited(&site).len(), 3);
 }
 
+/// Damages something of an appliance.
+type Strike<'a> = &'a dyn Fn(&Site);
+
 #[test]
 fn a_damaged_head_or_pin_concerns_its_own_vendor() {
     const B: &str = "registry.other/b";
     let pin = |site: &Site, vendor: usize| site.path().join(format!("roots/{}.json", site.domain(vendor)));
-    let damages: [(&str, &dyn Fn(&Site)); 5] = [
+    let damages: [(&str, Strike<'_>); 5] = [
         ("head", &|site| {
-            site.damage("UPDATE release SET head_bytes = CAST('{}' AS BLOB) WHERE id = 1")
+            site.damage("UPDATE release SET head_bytes = CAST('{}' AS BLOB) WHERE id = 1");
         }),
         ("signatures", &|site| {
             site.damage("UPDATE release SET signatures = CAST('{\"signatures\":[]}' AS BLOB) WHERE id = 1");
         }),
         ("root version", &|site| {
-            site.damage("UPDATE release SET root_version = 2 WHERE id = 1")
+            site.damage("UPDATE release SET root_version = 2 WHERE id = 1");
         }),
         ("pin", &|site| {
             let file = fs::OpenOptions::new().write(true).open(pin(site, 0)).unwrap();

@@ -1,5 +1,7 @@
 //! Remedies of the site's side that are acts of a person: another copy, another name, a set clock, free space.
 
+use airlock::db::{Db, Schema};
+
 use super::follow::Operator;
 use crate::support::appliance::{read, write};
 use crate::support::bundles::SMALL_CHUNKS;
@@ -110,16 +112,15 @@ fn a_wrong_state_folder_is_answered_with_the_right_one() {
     // A store that is gone is no appliance any more; the right folder is one.
     let store = operator.state().join("blobs");
     let aside = operator.state().join("elsewhere");
-    std::fs::rename(&store, &aside).unwrap();
+    rustix::fs::rename(&store, &aside).unwrap();
     let remedy = list(&operator.state()).remedy("E-STATE", "no-store");
     assert!(remedy.contains("--state folder"), "{remedy}");
     list(&operator.fresh().state()).succeeded();
-    std::fs::rename(&aside, &store).unwrap();
-    std::fs::rename(operator.state().join("status.db"), empty.path().join("airlock.db")).ok();
-    if empty.path().join("airlock.db").exists() {
-        let remedy = list(empty.path()).remedy("E-STATE", "other-database");
-        assert_eq!(remedy, "point --state at the appliance's state folder");
-    }
+    rustix::fs::rename(&aside, &store).unwrap();
+    drop(Db::create(&empty.path().join("airlock.db"), &Schema::STATUS).unwrap());
+    let remedy = list(empty.path()).remedy("E-STATE", "other-database");
+    assert_eq!(remedy, "point --state at the appliance's state folder");
+    list(&operator.state()).succeeded();
 }
 
 /// What the vendor is asked for: the bundle as it should have been comes in where the other one was refused.

@@ -116,10 +116,10 @@ pub(super) struct Ran {
 impl Ran {
     fn of(output: &Output) -> Self {
         let stderr = String::from_utf8_lossy(&output.stderr);
-        let events = stderr
+        let mut events = stderr
             .lines()
             .filter_map(|line| serde_json::from_str::<Value>(line).ok());
-        let refused = events.filter(|event| event["event"] == "refused").last();
+        let refused = events.rfind(|event| event["event"] == "refused");
         Self {
             ended: Ended::of(output),
             refused: refused.unwrap_or_default(),

@@ -13,11 +13,7 @@ type Case = (&'static str, &'static [&'static str], &'static str);
 const CASES: [Case; 6] = [
     ("DELETE FROM mark", &["import", "NEXT"], "mark-missing"),
     ("DELETE FROM time_floor", &["import", "NEXT"], "floor-missing"),
-    (
-        "DELETE FROM trust_root WHERE version = 1",
-        &["trust", "show"],
-        "trust-damaged",
-    ),
+    ("UPDATE trust_root SET version = 2", &["trust", "show"], "trust-damaged"),
     (
         "UPDATE trust_root SET envelope = x'00'",
         &["trust", "show"],

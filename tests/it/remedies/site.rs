@@ -3,7 +3,7 @@
 use airlock::db::{Db, Schema, SqlResult as _};
 
 use super::follow::{Operator, commands};
-use crate::support::appliance::{Serving, read, wait_for, write};
+use crate::support::appliance::{read, wait_for, write};
 use crate::support::bundles::{REPOSITORY, SMALL_CHUNKS, Vendor};
 use crate::support::client::get;
 use crate::support::desired::{Desired, target_id};
@@ -19,6 +19,9 @@ fn blob(operator: &Operator, digest: &airlock::domain::Digest) -> std::path::Pat
     operator.state().join("blobs/sha256").join(&hex[..2]).join(hex)
 }
 
+/// Damages something.
+type Strike<'a> = &'a dyn Fn();
+
 /// Of a release that is not live, activation tells; the words are followed and it goes live.
 #[test]
 fn a_release_with_missing_or_damaged_content_is_imported_again_and_goes_live() {
@@ -28,7 +31,6 @@ fn a_release_with_missing_or_damaged_content_is_imported_again_and_goes_live() {
     operator
         .run(&["import", file.to_str().unwrap(), "--no-activate"])
         .succeeded();
-    type Strike<'a> = &'a dyn Fn();
     let gone = || std::fs::remove_file(blob(&operator, &made.layers[0])).unwrap();
     let longer = || {
         let path = blob(&operator, &made.layers[0]);
@@ -95,7 +97,7 @@ fn a_blob_that_a_request_finds_damaged_is_imported_again() {
     let operator = Operator::new();
     let made = operator.vendor.bundle(1, &[noise(4000, 1)], SMALL_CHUNKS);
     operator.import(&made).succeeded();
-    let serving = Serving::start(&operator.state());
+    let serving = Logged::start(&operator);
     let ask = || get(serving.address, &format!("/v2/{REPOSITORY}/blobs/{}", made.layers[0])).status;
     for damage in 0..2 {
         let path = blob(&operator, &made.layers[0]);
@@ -105,15 +107,64 @@ fn a_blob_that_a_request_finds_damaged_is_imported_again() {
         }
         assert_eq!(ask(), 500);
         let file = operator.bundle(&made);
-        let remedy =
-            "`airlock release list` names the release that is damaged; import its bundle again: `airlock import FILE`";
-        let commands = commands(remedy);
+        let remedy = serving.last_error("is not usable");
+        let commands = commands(&remedy);
         let list = operator.follow(&commands[0], &[]);
         assert_eq!(list.succeeded()["damage"].as_array().unwrap().len(), 1);
         operator
             .follow(&commands[1], &[("FILE", file.to_str().unwrap())])
             .succeeded();
         assert_eq!(ask(), 200);
+    }
+}
+
+/// A server whose log is read.
+struct Logged {
+    child: std::process::Child,
+    log: std::path::PathBuf,
+    address: std::net::SocketAddr,
+}
+
+impl Logged {
+    fn start(operator: &Operator) -> Self {
+        let log = operator.file("log", b"");
+        let mut command = std::process::Command::new(crate::support::appliance::AIRLOCK);
+        command
+            .args(["serve", "--listen", "127.0.0.1:0"])
+            .env("AIRLOCK_STATE", operator.state());
+        let child = command.stderr(std::fs::File::create(&log).unwrap()).spawn().unwrap();
+        let mut address = None;
+        wait_for("the address", || {
+            let text = String::from_utf8(read(&log)).unwrap();
+            let line = text
+                .lines()
+                .find_map(|line| line.strip_prefix("serving http://")?.strip_suffix("/v2/"));
+            address = line.and_then(|line| line.parse().ok());
+            address.is_some()
+        });
+        Self {
+            child,
+            log,
+            address: address.unwrap(),
+        }
+    }
+
+    /// The newest line with these words.
+    fn last_error(&self, words: &str) -> String {
+        let mut found = None;
+        wait_for("the line of the log", || {
+            let text = String::from_utf8(read(&self.log)).unwrap();
+            found = text.lines().rfind(|line| line.contains(words)).map(ToOwned::to_owned);
+            found.is_some()
+        });
+        found.unwrap()
+    }
+}
+
+impl Drop for Logged {
+    fn drop(&mut self) {
+        self.child.kill().ok();
+        self.child.wait().ok();
     }
 }
 
