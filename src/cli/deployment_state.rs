@@ -150,7 +150,7 @@ impl DeploymentState {
     }
 
     /// Who took it away, and how far that is; none of what shall run.
-    pub(super) fn mark(&self) -> Option<&'static str> {
+    fn mark(&self) -> Option<&'static str> {
         match (self.taken?, self.dot) {
             (Taken::Here, Dot::Undeployed) => Some("undeployed here"),
             (Taken::Here, _) => Some("undeploying here, not yet confirmed"),

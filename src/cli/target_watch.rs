@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::deployment_state::DeploymentState;
+use super::deployment_state::{DeploymentState, Taken};
 use super::target_state::{self, TargetState};
 use super::ui::{Format, escape};
 use super::wrap::{self, wrap};
@@ -101,9 +101,10 @@ fn picture(now: Timestamp, targets: &[TargetState], columns: Option<usize>, rows
         .filter(|word| of(word) > 0)
         .map(|word| format!("{} {word}", of(word)))
         .collect();
+    let colon = if counts.is_empty() { "" } else { ": " };
     say(
         4,
-        format!("{now}  {}: {}", counted(targets.len(), "target"), counts.join(", ")),
+        format!("{now}  {}{colon}{}", counted(targets.len(), "target"), counts.join(", ")),
     );
     for target in targets {
         say(
@@ -161,9 +162,11 @@ fn picture(now: Timestamp, targets: &[TargetState], columns: Option<usize>, rows
 
 /// What a deployment shall be.
 fn shall(deployment: &DeploymentState) -> String {
-    match deployment.mark() {
-        None => format!("wanted {}", escape(&deployment.view.version)),
-        Some(mark) => format!("{} ({mark})", escape(&deployment.view.version)),
+    let version = escape(&deployment.view.version);
+    match deployment.taken {
+        None => format!("wanted {version}"),
+        Some(Taken::Here) => format!("{version} was taken away here"),
+        Some(Taken::Release) => format!("{version} is in the release no more"),
     }
 }
 

@@ -460,9 +460,13 @@ impl WorkingSet {
             }
             // A status is a contact too, and it may be newer than the last fold.
             for source in target.deployments.values() {
-                for status in self.deployments.get(source).iter().flat_map(|found| &found.statuses) {
-                    target.last = target.last.max(status.last);
-                }
+                let Some(found) = self.deployments.get(source) else {
+                    continue;
+                };
+                // So is what it was told, and that it asked again.
+                let asked = found.advertised.iter().flat_map(|told| [Some(told.at), told.confirmed]);
+                let said = found.statuses.iter().map(|status| status.last);
+                target.last = said.chain(asked.flatten()).fold(target.last, Timestamp::max);
             }
         }
         Ok(())

@@ -1,7 +1,8 @@
 //! Statuses that differ only by an age are one condition, with its first and last time, its count and its last words; another exit
 //! code or health is another one, kept for good.
 
-use airlock::appliance::status::{Accepted, RecordClass};
+use airlock::appliance::status::Accepted;
+use airlock::appliance::status::RecordClass::{self, Detail, Transition};
 use airlock::domain::Clock as _;
 use airlock::domain::StatusKind::{Error, Healthy};
 
@@ -88,7 +89,6 @@ fn another_exit_code_or_health_is_a_transition_and_other_words_are_not() {
         .iter()
         .map(|listed| listed.record.class)
         .collect();
-    use RecordClass::{Detail, Transition};
     assert_eq!(
         classes,
         [

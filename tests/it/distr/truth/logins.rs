@@ -4,14 +4,16 @@ use std::io::{BufRead as _, BufReader};
 use std::net::SocketAddr;
 use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
+use std::time::Instant;
 
+use airlock::appliance::fleet::Check;
 use airlock::domain::Uuid;
 
 use super::Plant;
 use crate::support::agents::{basic, request};
 use crate::support::appliance::{AIRLOCK, wait_for};
 use crate::support::client::raw;
-use crate::support::desired::target_id;
+use crate::support::desired::{Desired, HUB_SECRET, hub_verifier, target_id};
 use crate::support::in_process::InProcessAppliance;
 
 const WRONG: &str = "ffffffffffffffffffffffffffffffff";
@@ -59,7 +61,7 @@ impl Served {
         std::thread::spawn(move || {
             lines
                 .map_while(Result::ok)
-                .for_each(|line| kept.lock().unwrap().push(line))
+                .for_each(|line| kept.lock().unwrap().push(line));
         });
         let address = |log: &Vec<String>| {
             let line = log.iter().find_map(|line| line.strip_prefix("serving http://"))?;
@@ -149,4 +151,38 @@ fn refused_logins_and_a_release_that_goes_live_are_lines_of_the_log() {
         log.iter()
             .all(|line| !line.contains(WRONG) && !line.contains(secret.as_str()))
     );
+}
+
+/// A target whose secret was issued here is checked by a keyed hash alone, whatever other targets wait for.
+#[test]
+fn a_wrong_secret_is_expensive_only_where_a_verifier_waits() {
+    let instance = InProcessAppliance::new();
+    let made = instance.vendor.with_targets(1, |image| {
+        let mut desired = Desired::docker(image, 2, "a");
+        desired.target("edge-0").verifier = Some(hub_verifier());
+        desired
+    });
+    instance.import(&made, false).unwrap();
+    let hub = instance.hub();
+    let secret = hub.issue_secret(&target_id("edge-1"), false).unwrap();
+    let wrong = |n: u32| format!("{n:032x}");
+    let time = |target: &str, attempts: std::ops::Range<u32>| {
+        let start = Instant::now();
+        for n in attempts {
+            assert_eq!(hub.check_secret(&target_id(target), &wrong(n)).unwrap(), Check::Wrong);
+        }
+        start.elapsed()
+    };
+    let expensive = time("edge-0", 0..3);
+    let cheap = time("edge-1", 0..30);
+    assert!(
+        cheap < expensive,
+        "thirty took {cheap:?}, three with a verifier {expensive:?}"
+    );
+    // The right ones count.
+    assert_eq!(
+        hub.check_secret(&target_id("edge-1"), secret.as_str()).unwrap(),
+        Check::Good
+    );
+    assert_eq!(hub.check_secret(&target_id("edge-0"), HUB_SECRET).unwrap(), Check::Good);
 }

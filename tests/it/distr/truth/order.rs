@@ -7,7 +7,10 @@ use super::Plant;
 use crate::support::desired::Desired;
 use crate::support::in_process::InProcessAppliance;
 #[cfg(feature = "vendor")]
-use crate::support::vendor_folder::{VendorFolder, desired};
+use crate::support::{
+    appliance::read,
+    vendor_folder::{VendorFolder, desired},
+};
 use airlock::domain::Uuid;
 
 /// Applications in an order that is neither that of their names nor that of their UUIDs.
@@ -27,7 +30,7 @@ fn a_release_keeps_the_order_of_its_file() {
         ],
     ] {
         let mut folder = VendorFolder::new();
-        let text = std::fs::read_to_string(folder.path("shop/release.yaml")).unwrap();
+        let text = String::from_utf8(read(&folder.path("shop/release.yaml"))).unwrap();
         let (head, rest) = text.split_once("applications:\n").unwrap();
         let (application, _) = rest.split_once("targets:\n").unwrap();
         let mut file = format!("{head}applications:\n");

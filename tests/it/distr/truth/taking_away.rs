@@ -47,7 +47,7 @@ fn nothing_is_taken_away_without_a_yes_and_the_plan_comes_first() {
 
     // The command that the refusal names works, and says the same.
     let output = plant.airlock(&["target", "undeploy", "edge-0", "web", "--yes", "--format", "json"]);
-    let value: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let value: Value = serde_json::from_str(&String::from_utf8_lossy(&output.stdout)).unwrap();
     assert_eq!(
         (&value["result"], &value["plan"][0]),
         (&"undeployed".into(), &VOLUMES.into())
