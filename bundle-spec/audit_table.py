@@ -300,6 +300,21 @@ def check_display():
     return [] if shown == verify.shown(text) else ["audit.sh and verify.py escape otherwise"]
 
 
+def check_curve(folder):
+    """What the page asks of a signature (not weak, then openssl) comes out as the strict equation of verify.py, at every edge."""
+    weak, faults = re.search(r"^weak='(.*)'$", PAGE.read_text(), re.MULTILINE)[1], []
+    for case in json.loads((HERE / "vectors/ed25519.json").read_text()):
+        for name, data in (("key", "302a300506032b6570032100" + case["public"]), ("message", case["message"]), ("signature", case["signature"])):
+            (folder / name).write_bytes(bytes.fromhex(data))
+        strong = not re.fullmatch(weak, case["public"]) and not re.fullmatch(weak, case["signature"][:64]) and len(case["signature"]) == 128
+        holds = strong and subprocess.run(
+            ["openssl", "pkeyutl", "-verify", "-pubin", "-keyform", "DER", "-inkey", "key", "-rawin", "-in", "message", "-sigfile", "signature"],
+            cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False).returncode == 0
+        if holds != case["valid"]:
+            faults.append(f"ed25519.json: {case['says']}: the page says {holds}")
+    return faults
+
+
 def main():
     parser = argparse.ArgumentParser(description="The auditor's page beside the verifier.")
     parser.add_argument("--all", action="store_true", help="every vector and every tar")
@@ -315,7 +330,7 @@ def main():
             print(f"{verify.shown(name)[:58]:58} {python:34}{f' {product:34}' if product else ''} {says}")
             counts[("accepted" if python == "accepted" else "refused", "not refused" if says == "as far as it checks" else "refused")] += 1
             wrong += [f"{name}: {fault}" for fault in faults]
-        wrong += check_inputs(folder)
+        wrong += check_inputs(folder) + check_curve(folder)
         if (folder / "victim").read_text() != "the auditor's own\n":
             wrong.append("a file outside was changed")
     print(f"\n{sum(counts.values())} cases, {'every write traced' if traced else 'writes NOT traced: strace does not work here'}")
