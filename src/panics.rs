@@ -82,7 +82,7 @@ pub(crate) fn point(part: &str) {
 
 /// Nothing, outside tests.
 #[cfg(not(debug_assertions))]
-#[inline(always)]
+#[inline]
 pub(crate) fn point(_: &str) {}
 
 #[cfg(test)]
