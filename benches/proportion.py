@@ -126,7 +126,7 @@ def small_annotations():
     """Six manifests of 3.9 MiB of annotations of a few bytes each, about an image."""
     content = Content()
     image = content.manifest((b"layer",))
-    many = {f"{number:x}": "" for number in range(400_000)}
+    many = {f"{number:x}": "" for number in range(350_000)}
     about = [content.document(canonical({**many_about(image, many), "x": number}), MANIFEST) for number in range(6)]
     content.tag(image, "image")
     for number, one in enumerate(about):
