@@ -87,8 +87,12 @@ impl BundleInPlace {
     ///
     /// `E-IO`.
     pub fn input(&self) -> Result<Box<dyn Input>> {
-        let file = self.file.try_clone().map_err(|e| Error::io("read", &self.path, e))?;
-        Ok(Box::new(Seekable::new(file, self.size)))
+        let input = self
+            .file
+            .try_clone()
+            .and_then(|file| Seekable::new(file, self.size))
+            .map_err(|e| Error::io("read", &self.path, e))?;
+        Ok(Box::new(input))
     }
 
     /// Puts new bytes in place of those before the payload. The old ones stand beside the file, synced, until the new ones are.

@@ -59,8 +59,11 @@ impl OldHead {
         }
         let file = File::from(looked.open().map_err(failed)?);
         let head = |file: &File, length| -> Result<_> {
-            let file = file.try_clone().map_err(failed)?;
-            OpenedBundle::open(Box::new(Seekable::new(file, length)))?.unverified_head()
+            let input = file
+                .try_clone()
+                .and_then(|file| Seekable::new(file, length))
+                .map_err(failed)?;
+            OpenedBundle::open(Box::new(input))?.unverified_head()
         };
         let Ok((old, digest)) = head(&file, length) else {
             return Ok(None);

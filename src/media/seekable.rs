@@ -1,43 +1,38 @@
-//! A bundle in a plain file: skipping moves on without reading.
+//! A bundle in a plain file: skipping seeks.
 
 use std::fs::File;
-use std::io::{self, Read};
-use std::os::unix::fs::FileExt as _;
+use std::io::{self, Read, Seek as _, SeekFrom};
 
 use crate::container::Input;
 
-/// A file, read from its beginning whatever the position of the handle is.
+/// A file, read from its beginning.
 pub(super) struct Seekable {
     file: File,
     size: u64,
-    position: u64,
 }
 
 impl Seekable {
-    pub(super) fn new(file: File, size: u64) -> Self {
-        Self {
-            file,
-            size,
-            position: 0,
-        }
+    /// Begins at the beginning, wherever the handle stood; nobody else moves it meanwhile.
+    pub(super) fn new(mut file: File, size: u64) -> io::Result<Self> {
+        file.rewind()?;
+        Ok(Self { file, size })
     }
 }
 
 impl Read for Seekable {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let count = self.file.read_at(buffer, self.position)?;
-        self.position = self.position.saturating_add(count as u64);
-        Ok(count)
+        self.file.read(buffer)
     }
 }
 
 impl Input for Seekable {
     fn skip(&mut self, count: u64) -> io::Result<()> {
-        self.position = self
-            .position
-            .checked_add(count)
-            .filter(|position| *position <= self.size)
-            .ok_or(io::ErrorKind::UnexpectedEof)?;
-        Ok(())
+        let step = i64::try_from(count).map_err(|_| io::ErrorKind::UnexpectedEof)?;
+        let position = self.file.seek(SeekFrom::Current(step))?;
+        if position > self.size {
+            Err(io::ErrorKind::UnexpectedEof.into())
+        } else {
+            Ok(())
+        }
     }
 }

@@ -106,7 +106,10 @@ fn regular(fd: OwnedFd, path: &Path, own: &Path, skipped: Vec<String>) -> Result
             let path = old.path.clone();
             (Box::new(Restored::new(old, file, size)), Some(path))
         }
-        None => (Box::new(Seekable::new(file, size)), None),
+        None => {
+            let input = Seekable::new(file, size).map_err(|e| Error::io("read", path, e))?;
+            (Box::new(input), None)
+        }
     };
     Ok(BundleSource {
         input,

@@ -131,6 +131,8 @@ const CASES: &[Case] = &[
         &[
             "every_secret_is_refused_by_name_and_its_twin_is_built",
             "a_secret_is_refused_by_policy_and_never_shown",
+            "j11_credentials_go_to_the_registrys_own_token_service_or_to_one_by_name",
+            "j11_what_a_token_service_is_sent_follows_no_redirect_to_another_host",
         ],
         &["j11-"],
     ),

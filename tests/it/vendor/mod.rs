@@ -6,6 +6,7 @@ mod cli;
 mod compose;
 mod layout;
 mod passphrases;
+mod realms;
 mod registry;
 mod removals;
 mod secrets;

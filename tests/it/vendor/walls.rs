@@ -1,5 +1,5 @@
-//! The walls of the vendor side: what a release may read, how much a compressed layout may become, where credentials go (J10, J11), and
-//! that every remedy these refusals name works when it is followed to the letter.
+//! The walls of the vendor side: what a release may read, how much a compressed layout may become (J10), and that every
+//! remedy these refusals name works when it is followed to the letter.
 #![allow(clippy::disallowed_methods, reason = "tests write what they read")]
 
 use std::fs;
@@ -8,23 +8,21 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use base64::Engine as _;
 use rustix::fs::{CWD, Mode, mkfifoat};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::support::image_set::ImageSet;
-use crate::support::registry::{Access, Behaviour, TestRegistry};
 
 /// What must never travel: it lies outside the folder of the release.
 const CANARY: &str = "canary-4711";
 
 /// A workspace, and the folder of a release beside what it must not read.
-struct Around {
+pub(super) struct Around {
     folder: tempfile::TempDir,
 }
 
 impl Around {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let around = Self {
             folder: tempfile::tempdir().unwrap(),
         };
@@ -54,14 +52,14 @@ impl Around {
         self.path(name).canonicalize().unwrap().display().to_string()
     }
 
-    fn write(&self, name: &str, text: &str) {
+    pub(super) fn write(&self, name: &str, text: &str) {
         let path = self.path(name);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, text).unwrap();
     }
 
     /// Writes the release file: one application of `compose.yaml`, and more lines for it and for the whole.
-    fn release(&self, application: &str, whole: &str) {
+    pub(super) fn release(&self, application: &str, whole: &str) {
         let text = format!(
             "product: shop\nchannel: stable\nversion: \"1\"\nsequence: 1\nexpires: 2099-01-01T00:00:00Z\naudience: any\n{whole}\
              applications:\n- name: shop\n  version: \"1\"\n{application}  images: {{'example.com/web:2': 'oci:hello:1.0'}}\n\
@@ -99,14 +97,14 @@ impl Around {
 
     /// Creates the bundle, and returns what travels in it as a whole: nothing in it is compressed.
     #[track_caller]
-    fn created(&self, more: &[&str]) -> Value {
+    pub(super) fn created(&self, more: &[&str]) -> Value {
         fs::remove_file(self.path("out.airlock")).ok();
         self.good(&[&CREATE[..], more].concat())
     }
 
     /// A creation that must be refused: class and code, and the whole event; nothing is left.
     #[track_caller]
-    fn refused(&self, more: &[&str]) -> (String, String, Value) {
+    pub(super) fn refused(&self, more: &[&str]) -> (String, String, Value) {
         fs::remove_file(self.path("out.airlock")).ok();
         let output = self.create(more);
         let text = String::from_utf8_lossy(&output.stderr).into_owned();
@@ -156,7 +154,7 @@ fn copy(from: &Path, to: &Path) {
 }
 
 /// The words after an option in a remedy.
-fn advised(event: &Value, option: &str) -> Vec<String> {
+pub(super) fn advised(event: &Value, option: &str) -> Vec<String> {
     let said = format!("{} {}", event["found"], event["remedy"]);
     said.split(&format!("{option} "))
         .skip(1)
@@ -497,94 +495,6 @@ fn gzip(bytes: &[u8]) -> Vec<u8> {
     let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
     gzip.write_all(bytes).unwrap();
     gzip.finish().unwrap()
-}
-
-#[test]
-fn j11_credentials_go_to_the_registrys_own_token_service_or_to_one_by_name() {
-    let pair = base64::engine::general_purpose::STANDARD.encode("user:secret");
-    for access in [Access::Bearer, Access::Identity] {
-        let mut image_set = ImageSet::default();
-        let image = image_set.image("linux/amd64", b"layer");
-        image_set.tag("1.0", &image);
-        // The same machine under another name: for a client, another host.
-        let registry = TestRegistry::start(
-            image_set,
-            Behaviour {
-                access,
-                realm_host: Some("localhost".to_owned()),
-                ..Behaviour::default()
-            },
-        );
-        let around = Around::new();
-        around.release(
-            "  compose: [compose.yaml]\n",
-            &format!(
-                "images: [{{source: '{}', name: 'b.example.com/x:1'}}]\n",
-                registry.image(":1.0")
-            ),
-        );
-        let auth = match access {
-            Access::Identity => json!({"auth": pair, "identitytoken": "re/fresh"}),
-            _ => json!({"auth": pair}),
-        };
-        around.write(
-            "docker/config.json",
-            &json!({"auths": {registry.host(): auth}}).to_string(),
-        );
-        let (class, code, event) = around.refused(&[]);
-        assert_eq!((class.as_str(), code.as_str()), ("E-USAGE", "token-realm"), "{event}");
-        assert!(
-            registry.log().iter().all(|line| !line.contains("/token")),
-            "nobody was asked for a token: {:?}",
-            registry.log()
-        );
-        let advice = advised(&event, "--token-realm");
-        let (_, code, _) = around.refused(&["--token-realm", "other.example.com=localhost"]);
-        assert_eq!(code, "token-realm");
-        around.created(&["--token-realm", &advice[0]]);
-        assert!(registry.log().iter().any(|line| line.contains("/token")));
-    }
-}
-
-#[test]
-fn j11_what_a_token_service_is_sent_follows_no_redirect_to_another_host() {
-    let pair = base64::engine::general_purpose::STANDARD.encode("user:secret");
-    for access in [Access::Bearer, Access::Identity] {
-        let thief = TestRegistry::start(ImageSet::default(), Behaviour::default());
-        let registry = TestRegistry::start(
-            ImageSet::default(),
-            Behaviour {
-                access,
-                token_redirect: Some(format!("http://{}/token", thief.host())),
-                ..Behaviour::default()
-            },
-        );
-        let around = Around::new();
-        around.release(
-            "  compose: [compose.yaml]\n",
-            &format!(
-                "images: [{{source: '{}', name: 'b.example.com/x:1'}}]\n",
-                registry.image(":1.0")
-            ),
-        );
-        let auth = match access {
-            Access::Identity => json!({"auth": pair, "identitytoken": "re/fresh"}),
-            _ => json!({"auth": pair}),
-        };
-        around.write(
-            "docker/config.json",
-            &json!({"auths": {registry.host(): auth}}).to_string(),
-        );
-        let (class, code, event) = around.refused(&[]);
-        assert_eq!(code, "registry", "{event}");
-        assert_eq!(class, "E-IO");
-        assert!(
-            thief.log().iter().all(|line| !line.contains("/token")),
-            "{:?}",
-            thief.log()
-        );
-        assert!(registry.log().iter().any(|line| line.contains("/token")));
-    }
 }
 
 /// A number below one that was signed is refused unless it is said on the command line; the remedy names the next free one.
