@@ -21,7 +21,7 @@ const CASES: [Case; 6] = [
     ),
     ("DELETE FROM owner", &["release", "activate", "1.0"], "owner-missing"),
     (
-        "UPDATE release SET head = x'00'",
+        "UPDATE release SET head = x'00' WHERE id = 1",
         &["release", "list"],
         "database-damaged",
     ),
