@@ -219,6 +219,7 @@ pub(crate) fn bytes(count: u64) -> String {
 }
 
 /// Returns a number of things for people: `1 target`, `2 targets`.
+#[cfg(feature = "site")]
 pub(crate) fn count(number: impl TryInto<u64>, thing: &str) -> String {
     let number = number.try_into().unwrap_or(u64::MAX);
     format!("{number} {thing}{}", if number == 1 { "" } else { "s" })
