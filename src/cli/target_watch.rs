@@ -104,7 +104,11 @@ fn picture(now: Timestamp, targets: &[TargetState], columns: Option<usize>, rows
     let colon = if counts.is_empty() { "" } else { ": " };
     say(
         4,
-        format!("{now}  {}{colon}{}", counted(targets.len(), "target"), counts.join(", ")),
+        format!(
+            "{now}  {}{colon}{}",
+            counted(targets.len(), "target"),
+            counts.join(", ")
+        ),
     );
     for target in targets {
         say(
@@ -156,7 +160,9 @@ fn picture(now: Timestamp, targets: &[TargetState], columns: Option<usize>, rows
             lines.push(more.chars().take(columns.unwrap_or(usize::MAX)).collect());
         }
     }
-    let text = lines.iter().fold(String::new(), |text, line| text + &shown(line) + "\n");
+    let text = lines
+        .iter()
+        .fold(String::new(), |text, line| text + &shown(line) + "\n");
     (text, lines.len())
 }
 

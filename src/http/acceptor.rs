@@ -22,10 +22,10 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt as _;
 
-use super::peer::{Local, Remote};
 use super::connection::{Connection, ConnectionControl, FileQueue, Socket, set_up};
 use super::oci_error::OciError;
 use super::peer::Peer;
+use super::peer::{Local, Remote};
 use super::seats::{Acquaintance, Seat, SeatActivity, Seats};
 use super::sent_body::SentBody;
 use super::settings::Limits;

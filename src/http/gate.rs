@@ -10,9 +10,9 @@ use axum::http::{HeaderMap, Response, StatusCode};
 use axum::middleware::Next;
 
 use super::agent;
-use super::peer::Local;
 use super::hosts::{BadHost, Hosts};
 use super::oci_error::OciError;
+use super::peer::Local;
 use crate::protocol::distr::API_PREFIX;
 
 /// Headers that a proxy adds, beside everything that begins with `x-forwarded-`.

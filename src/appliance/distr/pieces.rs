@@ -107,7 +107,10 @@ impl ResourcesPieces {
 /// Returns the places of the deployments that are told, in the order of the answer: that of the release.
 fn order(assignment: &Assignment) -> VecDeque<u32> {
     let placed = (0_u32..).zip(&assignment.deployments);
-    placed.filter(|(_, item)| !item.removed).map(|(place, _)| place).collect()
+    placed
+        .filter(|(_, item)| !item.removed)
+        .map(|(place, _)| place)
+        .collect()
 }
 
 fn assigned(assignment: &Assignment, place: u32) -> Result<&crate::appliance::fleet::AssignedDeployment> {

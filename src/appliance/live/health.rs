@@ -47,7 +47,10 @@ impl Health {
                 Check::Failed(Problem {
                     part,
                     error: format!("{} {code}", Class::State.name()),
-                    what: format!("release {} of {}: {damage}", damage.release.counter, damage.release.scope),
+                    what: format!(
+                        "release {} of {}: {damage}",
+                        damage.release.counter, damage.release.scope
+                    ),
                     remedy: damage.remedy.clone(),
                 })
             })
