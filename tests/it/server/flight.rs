@@ -183,7 +183,7 @@ fn with_long_answer() -> (InProcessAppliance, [String; 2]) {
     let instance = InProcessAppliance::new();
     let made = instance.vendor.with_targets(1, |image| {
         let mut desired = Desired::docker(image, 2, "as usual");
-        let compose = format!("services: {{}}\n# {}\n", "x".repeat((1 << 20) - 17));
+        let compose = format!("services: {{}}\n# {}\n", "x".repeat((1 << 20) - 16));
         let compose = desired.put(DocumentType::Compose, compose.as_bytes());
         let target = desired.target("edge-0");
         let one = target.deployments.remove(0);
@@ -250,8 +250,8 @@ fn r14_a_long_answer_of_changed_documents_is_503_and_never_half_a_list() {
         read_head(&mut BufReader::new(stream)).unwrap().status
     };
     assert_eq!(ask(), 200);
-    let compose = format!("services: {{}}\n# {}\n", "x".repeat((1 << 20) - 17));
-    let other = format!("services: {{}}\n# {}\n", "y".repeat((1 << 20) - 17));
+    let compose = format!("services: {{}}\n# {}\n", "x".repeat((1 << 20) - 16));
+    let other = format!("services: {{}}\n# {}\n", "y".repeat((1 << 20) - 16));
     crate::support::in_process::overwrite(&instance.blob(&digest(compose.as_bytes())), other.as_bytes());
     assert_eq!(ask(), 503);
 }
