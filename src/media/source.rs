@@ -101,15 +101,12 @@ fn regular(fd: OwnedFd, path: &Path, own: &Path, skipped: Vec<String>) -> Result
     let size = file.metadata().map_err(|e| Error::io("look at", path, e))?.len();
     // Only a hint to the system's read-ahead; the import is as right without it.
     rustix::fs::fadvise(&file, 0, None, rustix::fs::Advice::Sequential).ok();
-    let (input, old_head): (Box<dyn Input>, _) = match OldHead::find(&file, size, own)? {
-        Some(old) => {
-            let path = old.path.clone();
-            (Box::new(Restored::new(old, file, size)), Some(path))
-        }
-        None => {
-            let input = Seekable::new(file, size).map_err(|e| Error::io("read", path, e))?;
-            (Box::new(input), None)
-        }
+    let (input, old_head): (Box<dyn Input>, _) = if let Some(old) = OldHead::find(&file, size, own)? {
+        let path = old.path.clone();
+        (Box::new(Restored::new(old, file, size)), Some(path))
+    } else {
+        let input = Seekable::new(file, size).map_err(|e| Error::io("read", path, e))?;
+        (Box::new(input), None)
     };
     Ok(BundleSource {
         input,
