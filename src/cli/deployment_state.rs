@@ -8,6 +8,9 @@ use crate::appliance::fleet::{DeploymentView, Hub, TargetView};
 use crate::appliance::status::{DeploymentStatus, Dot, LatestStatus, Running, Told};
 use crate::domain::{Result, Uuid};
 
+/// Characters of a message that people are shown: no agent's real one is so long, and a hostile one has up to 256 KiB.
+const MESSAGE: usize = 4000;
+
 /// A deployment.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct DeploymentState {
@@ -159,10 +162,16 @@ impl DeploymentState {
         }
     }
 
-    /// What the agent says, whole, on one line.
+    /// What the agent says, on one line: whole, but where it would flood a screen. Then it says how much more there is, and where.
     pub(super) fn message(&self) -> String {
         let latest = self.latest.as_ref();
-        latest.map_or_else(String::new, |latest| escape(latest.message.trim_end()))
+        let line = latest.map_or_else(String::new, |latest| escape(latest.message.trim_end()));
+        let more = line.chars().count().saturating_sub(MESSAGE);
+        if more == 0 {
+            return line;
+        }
+        let head: String = line.chars().take(MESSAGE).collect();
+        format!("{head} [{more} more characters: `airlock target list --format json` has all of it]")
     }
 
     /// What really runs, on one line.

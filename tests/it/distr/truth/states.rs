@@ -113,7 +113,7 @@ fn both_versions_of_the_agent_are_shown() {
 fn messages_come_whole_and_one_target_is_one_line_where_there_is_no_terminal() {
     let plant = Plant::new();
     plant.poll();
-    let long = format!("compose up failed: {}the end", "a word of many ".repeat(400));
+    let long = format!("compose up failed: {}the end", "a word of many ".repeat(250));
     plant.report(revision_id("edge-0", "a"), "error", &long);
     plant.becomes("error");
     let watch = plant.good(&["target", "watch", "--once"]);
