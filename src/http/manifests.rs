@@ -11,8 +11,8 @@ use axum::http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
 
 use super::access::VisibleContent;
 use super::app::App;
-use super::blobs;
 use super::oci_error::{Content, OciError};
+use super::stored;
 use crate::appliance::registry::{Asked, Found, Reference, Registry};
 use crate::domain::Digest;
 
@@ -32,7 +32,7 @@ pub(super) async fn get(
     }
     let body = match in_memory(&app, &found, request).await? {
         Some(bytes) => Body::from(bytes),
-        None => blobs::body(&app, &found, 0, found.size, request).await?,
+        None => stored::body(&app, &found, 0, found.size, request).await?,
     };
     let mut response = Response::new(body);
     let headers = response.headers_mut();

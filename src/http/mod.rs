@@ -40,6 +40,7 @@ mod server_name;
 mod services;
 mod settings;
 mod single_flight;
+mod stored;
 mod tls;
 mod token;
 mod uri;

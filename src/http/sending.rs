@@ -137,16 +137,14 @@ impl Sending {
 }
 
 /// Waits for a turn, and then does a part's work on a thread that may wait.
-pub(super) fn in_turn<T: Send + 'static, W: FnOnce() -> Result<T> + Send + 'static>(
+pub(super) async fn in_turn<T: Send + 'static, W: FnOnce() -> Result<T> + Send + 'static>(
     part: &'static str,
     turns: Arc<Semaphore>,
     work: W,
-) -> impl Future<Output = Result<T>> + Send + use<T, W> + 'static {
-    async move {
-        // It is never closed.
-        let turn = turns.acquire_owned().await.ok();
-        on_thread(part, turn, work).await
-    }
+) -> Result<T> {
+    // It is never closed.
+    let turn = turns.acquire_owned().await.ok();
+    on_thread(part, turn, work).await
 }
 
 /// Does a part's work on a thread that may wait. The turn goes along, for the work goes on when nobody waits for it any more.

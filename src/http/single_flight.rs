@@ -74,6 +74,10 @@ where
             key,
         };
         let turns = self.turns.clone();
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "it ends by itself, and who waits is told when the runtime ends it"
+        )]
         tokio::spawn(async move {
             // It is never closed.
             let turn = turns.acquire_owned().await.ok();

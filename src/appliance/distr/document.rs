@@ -60,7 +60,9 @@ impl Document {
         let bytes = self.bytes(usize::try_from(self.end).unwrap_or(usize::MAX))?;
         let text = std::str::from_utf8(&bytes).map_err(|_| damaged("values are not UTF-8"))?;
         let rendered = self.substitution.whole(text.trim().as_bytes());
-        let value: Option<&RawValue> = serde_json::from_slice(&rendered).ok();
+        let value: Option<&RawValue> = std::str::from_utf8(&rendered)
+            .ok()
+            .and_then(|rendered| serde_json::from_str(rendered).ok());
         if !value.is_some_and(|value| value.get().starts_with('{')) {
             return Err(damaged("values are no JSON object"));
         }

@@ -53,13 +53,11 @@ pub(super) async fn resources(
 /// Short answers are one buffer for all who ask; a long one, or one for which there is no room at present, is made as it is sent.
 async fn resources_body(app: &Arc<AgentApp>, identity: Arc<Identity>, account: &Account) -> Result<Body> {
     let asked = identity.clone();
-    let short = match app.ask(move |hub| hub.kept_resources(&asked)).await? {
-        Some(kept) => Some(kept),
-        None => {
-            let asked = identity.clone();
-            app.render(move |hub| hub.resources(&asked)).await?
-        }
-    };
+    let mut short = app.ask(move |hub| hub.kept_resources(&asked)).await?;
+    if short.is_none() {
+        let asked = identity.clone();
+        short = app.render(move |hub| hub.resources(&asked)).await?;
+    }
     if let Some(bytes) = short.and_then(|short| account.share(&short).ok()) {
         return Ok(bytes.into());
     }

@@ -43,7 +43,8 @@ fn f23_twenty_clients_pull_while_blobs_are_damaged_and_healed() {
     let stop = AtomicBool::new(false);
     let pull = |wanted: &Digest, seen: &Seen| {
         let kind = if *wanted == made.manifest { "manifests" } else { "blobs" };
-        let text = format!("GET /v2/{REPOSITORY}/{kind}/{wanted} HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n");
+        let text =
+            format!("GET /v2/{REPOSITORY}/{kind}/{wanted} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
         match raw(address, text.as_bytes(), false) {
             Ok(reply) if reply.status == 200 => {
                 assert_eq!(digest(&reply.body), *wanted, "wrong bytes came whole");

@@ -1,5 +1,10 @@
 //! What is in flight (R14, J16): many slow readers of anything long, in a process whose memory is looked at; others are served meanwhile.
 
+#![allow(
+    clippy::disallowed_methods,
+    reason = "a client that reads whatever this server sends"
+)]
+
 use std::io::{BufReader, Read as _, Write as _};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};
 use std::path::Path;
@@ -261,7 +266,9 @@ fn r14_a_hundred_first_readers_of_a_layer_take_no_thread_each_and_agents_poll() 
     let instance = InProcessAppliance::new();
     let layer = noise(24 << 20, 7);
     let desired = |image| Desired::docker(image, 1, "as usual");
-    let made = instance.vendor.with_layers_of("crm", 1, &[layer.clone()], desired);
+    let made = instance
+        .vendor
+        .with_layers_of("crm", 1, std::slice::from_ref(&layer), desired);
     instance.import(&made, false).unwrap();
     let bearer = format!("Authorization: Bearer {}\r\n", token(&instance, "edge-0"));
     let serving = Serving::start(&instance.state());
@@ -391,7 +398,6 @@ fn chunks(stream: &mut BufReader<TcpStream>) -> Vec<u8> {
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "files of the kernel and a trace")]
 fn read(path: &Path) -> String {
     std::fs::read_to_string(path).unwrap()
 }
