@@ -46,10 +46,11 @@ pub(super) fn run(args: ServeArgs, ui: &mut Ui) -> Result<()> {
     }
     config.server.check()?;
     start_log(ui.format())?;
+    // First of all the limit of open files is raised: the databases take some too.
+    let bound = Server::bind(config.server.clone())?;
     let appliance = args.state.open_as(&config)?;
     let live = Live::load(&appliance, config.grace)?;
     let registry = Arc::new(Registry::new(&live)?);
-    let bound = Server::bind(config.server.clone())?;
     let agents = bound.agents_address();
     let authority = if bound.tls_addresses().is_empty() {
         None

@@ -422,8 +422,12 @@ impl Look<'_> {
                     target.as_object_mut().unwrap().remove(member);
                 }
                 for deployment in target["deployments"].as_array_mut().unwrap() {
-                    for member in ["state", "runs", "runs_revision"] {
+                    for member in ["state", "state_text", "reported", "runs", "runs_revision"] {
                         deployment.as_object_mut().unwrap().remove(member);
+                    }
+                    // How often it said so: every time it is asked here.
+                    if let Some(latest) = deployment["latest"].as_object_mut() {
+                        latest.remove("count");
                     }
                 }
                 self.note(format!("target list: {id}"), target.to_string());
