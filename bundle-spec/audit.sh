@@ -327,6 +327,7 @@ jq -r -n --slurpfile head head --slurpfile lines index '$head[0].totals as $tota
   | def ascending: . == unique;
     if ([$lines[].kind | {"tag": 1, "absent": 2, "need": 3, "blob": 4, "chunk": 5}[.]] | . == sort)
       and (of("tag") | map([.repository, .tag // "", .digest]) | ascending)
+      and (of("tag") | length <= 100000) and (of("absent") | length <= 100000)
       and (of("absent") | map(.digest) | ascending) and (of("need") | map(.digest) | ascending)
       and ([$totals | .blobs, .chunks, .needs, .content_bytes, .stored_bytes] == [($blobs | length), ($chunks | length), (of("need") | length),
         ([$blobs[].size] | add // 0), ([$chunks[].size] | add // 0)])

@@ -46,7 +46,6 @@
 //! plain_http = false                    # whether they use plain HTTP: follows from whether HTTPS is served
 //! ```
 
-use std::fs::File;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -57,7 +56,7 @@ use crate::appliance::SharedHosts;
 use crate::appliance::status::Quota;
 use crate::domain::{Class, Error, Name, Result, is_host};
 use crate::http::{AgentSettings, Limits, Network, OwnCertificate, ReadPolicy, Settings, TlsSettings};
-use crate::stream::read_bounded;
+use crate::stream::{open_named, read_bounded};
 
 /// Where the configuration is when nothing else is said.
 pub const DEFAULT_PATH: &str = "/etc/airlock/airlock.toml";
@@ -170,13 +169,15 @@ impl Config {
     /// `E-USAGE config` with line and column, `E-IO`.
     pub fn read(path: Option<&Path>) -> Result<Self> {
         let place = path.unwrap_or(Path::new(DEFAULT_PATH));
-        let file = match File::open(place) {
-            Ok(file) => file,
-            Err(error) if path.is_none() && error.kind() == std::io::ErrorKind::NotFound => {
-                return Self::parse("", place);
-            }
-            Err(error) => return Err(Error::io("read the configuration", place, error)),
+        let missing = || {
+            place
+                .symlink_metadata()
+                .is_err_and(|error| error.kind() == std::io::ErrorKind::NotFound)
         };
+        if path.is_none() && missing() {
+            return Self::parse("", place);
+        }
+        let file = open_named(place, "read the configuration")?;
         let bytes = read_bounded(file, BYTES, "the configuration")?;
         let text = String::from_utf8(bytes).map_err(|e| wrong(place, "is not UTF-8").with_source(e))?;
         Self::parse(&text, place)

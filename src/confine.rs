@@ -11,8 +11,12 @@
 //! - `io_uring`, which would do all of that on another way.
 //! - starting programs; tracing other processes, reading or writing their memory, taking their descriptors.
 //! - leaving its own view of the machine: mounts, other roots, namespaces, files by handle.
+//! - typing into the terminal that it was started from, which would start programs when it has ended (`TIOCSTI`, `TIOCLINUX`).
 //! - parts of the kernel that programs are rarely meant to use, and that were ways into it before: `bpf`, `userfaultfd`,
-//!   `perf_event_open`, modules, another kernel.
+//!   `perf_event_open`, modules, another kernel, keys, for which the kernel starts a program of its own (`request_key`).
+//!
+//! What stays is what a filter cannot see: files by name. Where another process of the same user is to be safe from this one
+//! (`/proc/PID/mem`), the kernel's Yama and the unit's `ProtectProc=` say so.
 //!
 //! `clone3`, whose flags a filter cannot see, is answered as by a kernel that does not have it; threads then start by `clone`. Calls of
 //! another convention (32 bits; x32, whose numbers have bit 30) end the process.
@@ -31,6 +35,9 @@ const FASTOPEN: u64 = 0x2000_0000;
 /// The `CLONE_NEW…` flags of `clone`: namespaces of mounts, control groups, host names, IPC, users, processes, networks.
 const NAMESPACES: u64 = 0x2_0000 | 0x200_0000 | 0x400_0000 | 0x800_0000 | 0x1000_0000 | 0x2000_0000 | 0x4000_0000;
 
+/// `TIOCSTI` and `TIOCLINUX`: typing into a terminal, and pasting into one.
+const TYPING: [u64; 2] = [0x5412, 0x541c];
+
 /// `clone3`, on every architecture.
 const CLONE3: u32 = 435;
 /// Bit of the numbers of x32.
@@ -45,8 +52,10 @@ struct Calls {
     sendto: i64,
     /// Refused where it makes a namespace.
     clone: i64,
+    /// Refused where it types into a terminal.
+    ioctl: i64,
     /// Refused whatever their arguments.
-    always: [i64; 37],
+    always: [i64; 42],
 }
 
 #[cfg(target_arch = "x86_64")]
@@ -54,6 +63,7 @@ const CALLS: Calls = Calls {
     architecture: TargetArch::x86_64,
     sendto: 44,
     clone: 56,
+    ioctl: 16,
     always: [
         41, 42, 46, 307, // socket, connect, sendmsg, sendmmsg
         425, 426, 427, // io_uring_setup, io_uring_enter, io_uring_register
@@ -65,7 +75,8 @@ const CALLS: Calls = Calls {
         442, // open_tree, move_mount, fsopen, fsconfig, fsmount, fspick, mount_setattr
         321, 323, 298, // bpf, userfaultfd, perf_event_open
         175, 313, 176, 246, 320, // init_module, finit_module, delete_module, kexec_load, kexec_file_load
-        250, 248, // keyctl, add_key
+        250, 248, 249, // keyctl, add_key, request_key
+        167, 168, 163, 440, // swapon, swapoff, acct, process_madvise
     ],
 };
 #[cfg(target_arch = "aarch64")]
@@ -73,6 +84,7 @@ const CALLS: Calls = Calls {
     architecture: TargetArch::aarch64,
     sendto: 206,
     clone: 220,
+    ioctl: 29,
     always: [
         198, 203, 211, 269, // socket, connect, sendmsg, sendmmsg
         425, 426, 427, // io_uring_setup, io_uring_enter, io_uring_register
@@ -83,7 +95,8 @@ const CALLS: Calls = Calls {
         442, // open_tree, move_mount, fsopen, fsconfig, fsmount, fspick, mount_setattr
         280, 282, 241, // bpf, userfaultfd, perf_event_open
         105, 273, 106, 104, 294, // init_module, finit_module, delete_module, kexec_load, kexec_file_load
-        219, 217, // keyctl, add_key
+        219, 217, 218, // keyctl, add_key, request_key
+        224, 225, 89, 440, // swapon, swapoff, acct, process_madvise
     ],
 };
 
@@ -121,7 +134,10 @@ fn filter() -> std::result::Result<BpfProgram, seccompiler::BackendError> {
     let namespaces = flags
         .map(|flag| when(0, Qword, SeccompCmpOp::MaskedEq(flag), flag))
         .collect::<std::result::Result<_, _>>()?;
-    let mut rules = BTreeMap::from([(CALLS.sendto, sends), (CALLS.clone, namespaces)]);
+    // The kernel looks at the lower half of the command alone.
+    let typing = TYPING.map(|command| when(1, Dword, SeccompCmpOp::Eq, command));
+    let typing = typing.into_iter().collect::<std::result::Result<_, _>>()?;
+    let mut rules = BTreeMap::from([(CALLS.sendto, sends), (CALLS.clone, namespaces), (CALLS.ioctl, typing)]);
     rules.extend(CALLS.always.map(|call| (call, Vec::new())));
     let refuse = SeccompAction::Errno(number(rustix::io::Errno::PERM));
     let rest: BpfProgram = SeccompFilter::new(rules, SeccompAction::Allow, refuse, CALLS.architecture)?.try_into()?;

@@ -198,7 +198,8 @@ fn check_above(folder: &Path) -> Result<()> {
     for above in resolved.ancestors() {
         let metadata = fs::symlink_metadata(above).map_err(|e| Error::io("look at", above, e))?;
         let mode = metadata.mode();
-        let shared = mode & 0o002 != 0 || (mode & 0o020 != 0 && metadata.gid() != 0);
+        // The group of root may have other members, and an access list shows as what the group may.
+        let shared = mode & 0o022 != 0;
         // In a folder with the sticky bit nobody renames what belongs to another.
         if metadata.uid() != 0 || (shared && mode & 0o1000 == 0) {
             return Err(Error::new(

@@ -26,6 +26,8 @@ NUMBERS = {
     "bpf": (321, 280), "userfaultfd": (323, 282), "perf_event_open": (298, 241),
     "init_module": (175, 105), "finit_module": (313, 273), "delete_module": (176, 106),
     "kexec_load": (246, 104), "kexec_file_load": (320, 294), "keyctl": (250, 219), "add_key": (248, 217),
+    "request_key": (249, 218), "swapon": (167, 224), "swapoff": (168, 225), "acct": (163, 89), "process_madvise": (440, 440),
+    "ioctl": (16, 29),
     "clone": (56, 220), "clone3": (435, 435), "getpid": (39, 172),
 }
 COLUMN = {"x86_64": 0, "aarch64": 1}[platform.machine()]
@@ -140,9 +142,15 @@ for name, arguments in [
     ("bpf", (-1, 0, 0)), ("userfaultfd", (-1,)), ("perf_event_open", (0, 0, 0, -1, 0)),
     ("init_module", (0, 0, 0)), ("finit_module", (-1, 0, 0)), ("delete_module", (0, 0)),
     ("kexec_load", (0, 0, 0, -1)), ("kexec_file_load", (-1, -1, 0, 0, -1)), ("keyctl", (-1,)), ("add_key", (0, 0, 0, 0, 0)),
+    ("request_key", (0, 0, 0, 0)), ("swapon", (b"/nowhere", 0)), ("swapoff", (b"/nowhere",)), ("acct", (b"/nowhere",)),
+    ("process_madvise", (-1, 0, 0, 0, 0)),
 ]:
     words = [ctypes.c_char_p(a) if isinstance(a, bytes) else a for a in arguments]
     say(name, call(number(name), *words))
+# Into no terminal; the upper half of the command is nothing to the kernel.
+for name, command in [("ioctl-sti", 0x5412), ("ioctl-linux", 0x541C), ("ioctl-sti-upper", 0x1_0000_5412)]:
+    say(name, call(number("ioctl"), -1, command, empty))
+say("ioctl-else", call(number("ioctl"), -1, 0x5413, empty))
 for name, flag in [("mounts", 0x20000), ("cgroups", 0x2000000), ("names", 0x4000000), ("ipc", 0x8000000), ("users", 0x10000000),
                    ("processes", 0x20000000), ("network", 0x40000000)]:
     # Two flags that do not go together: never a child, whoever allows it.

@@ -105,6 +105,7 @@ fn f20_no_raw_call_reaches_out_and_what_a_server_does_goes_on() {
             "accept" | "send" | "writev" | "manager" | "pair" | "thread" => "ok",
             "fork" => "exit 0",
             "clone3" => "ENOSYS",
+            "ioctl-else" => "EBADF",
             "x32-getpid" | "x32-sendto" => "SIGSYS",
             _ => "EPERM",
         };
