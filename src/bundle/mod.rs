@@ -17,6 +17,7 @@
 )]
 
 mod check_only;
+#[cfg(feature = "site")]
 mod chosen;
 mod content;
 pub mod desired;

@@ -68,7 +68,6 @@ pub(super) fn run(args: &ImportArgs, ui: &mut Ui) -> Result<()> {
     };
     let open = || media::open(&args.source, Some(Duration::from_secs(args.stall_secs)));
     // Whatever a bundle may do to this process, it opens no connection and starts no program.
-    #[cfg(feature = "site")]
     crate::confine::no_network()?;
     let imported = appliance.import(open, &options, &SystemClock, &mut |event| match event {
         Event::Head(signed) => ui.say(head_view::headline(signed.head())),

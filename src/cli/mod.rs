@@ -24,6 +24,7 @@ mod deployment_state;
 mod head_view;
 #[cfg(feature = "site")]
 mod hidden;
+#[cfg(feature = "site")]
 mod import;
 #[cfg(feature = "site")]
 mod init;

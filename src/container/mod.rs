@@ -19,6 +19,8 @@
 
 mod blob_hasher;
 mod blob_reader;
+// A site's healing alone picks blobs out of a payload.
+#[cfg(feature = "site")]
 mod chosen;
 mod chunk;
 mod collect;
@@ -42,6 +44,7 @@ mod source;
 mod tests;
 
 pub(crate) use blob_hasher::digest_of;
+#[cfg(feature = "site")]
 pub(crate) use chosen::{ChosenSink, read_chosen};
 pub(crate) use chunk::{Chunk, check_chunks};
 pub(crate) use cut::{Payload, PayloadBlob};

@@ -67,9 +67,13 @@ fn a05_broken_bodies_leave_no_trace() {
 /// A05: thousands of bodies that are nearly good: always 200, 204 or 400, one answer each, and the connection stays usable.
 #[test]
 fn a05_thousands_of_nearly_good_bodies() {
-    const TARGETS: usize = 8;
+    let targets = if std::env::var_os("AIRLOCK_SLOW").is_some() {
+        8
+    } else {
+        4
+    };
     let instance = InProcessAppliance::new();
-    instance.release(1, TARGETS, "a");
+    instance.release(1, targets, "a");
     let serving = Serving::start(instance, Settings::default());
     let mut random: u64 = 0x9e37_79b9_7f4a_7c15;
     let mut next = move |below: usize| {
@@ -82,7 +86,7 @@ fn a05_thousands_of_nearly_good_bodies() {
         b"{", b"}", b"[", b"]", b"\"", b",", b":", b"\\", b"\\u0000", b"null", b"1e99", b"\xff", b"\0", b"\r\n",
     ];
     let mut counts = std::collections::BTreeMap::new();
-    for target in 0..TARGETS {
+    for target in 0..targets {
         let name = format!("edge-{target}");
         let bearer = format!("Bearer {}", serving.token(&name));
         let metrics = r#"{"cpuCoresMillis":4000,"cpuUsage":0.5,"diskMetrics":[{"device":"/dev/sda","path":"/"}]}"#;
@@ -130,14 +134,14 @@ fn a05_thousands_of_nearly_good_bodies() {
                 "{path} {:?} {reply:?}",
                 String::from_utf8_lossy(&body)
             );
-            *counts.entry(reply.status).or_insert(0_u32) += 1;
+            *counts.entry(reply.status).or_insert(0_usize) += 1;
             if reply.header("connection") == Some("close") {
                 stream = BufReader::new(connect(serving.address));
             }
         }
     }
     println!("{counts:?}");
-    assert!(counts[&400] > 1000, "{counts:?}");
+    assert!(counts[&400] > targets * 125, "{counts:?}");
     // What a broken body says never ends up at another target.
     for listed in records(&serving) {
         assert!(listed.source.unwrap().name.starts_with("edge-"));

@@ -143,13 +143,13 @@ fn j17_rows_follow_the_lines_of_the_index() {
 
     let mut odd = Odd::default();
     let image = odd.manifest(&layers(3), "");
-    for number in 0..3000 {
+    for number in 0..1000 {
         odd.name("registry.test/tags", &format!("v{number}"), image);
     }
     shapes.push(("many tags of one image", odd));
 
     let mut odd = Odd::default();
-    let image = odd.manifest(&layers(1000), "");
+    let image = odd.manifest(&layers(300), "");
     for number in 0..50 {
         odd.name(&format!("registry.test/{number}"), "v1", image);
     }
@@ -157,17 +157,17 @@ fn j17_rows_follow_the_lines_of_the_index() {
 
     let mut odd = Odd::default();
     let image = odd.manifest(&layers(1), "");
-    let inner = odd.index(&[image; 10_000]);
-    let outer = odd.index(&[inner; 10_000]);
+    let inner = odd.index(&[image; 4000]);
+    let outer = odd.index(&[inner; 4000]);
     for number in 0..50 {
         odd.name(&format!("registry.test/{number}"), "v1", outer);
     }
-    shapes.push(("one child 10^8 times", odd));
+    shapes.push(("one child sixteen million times", odd));
 
     let mut odd = Odd::default();
     let image = odd.manifest(&layers(1), "");
     let subject = format!(r#","subject":{}"#, odd.descriptor(&image));
-    let about: Vec<Digest> = (0..500)
+    let about: Vec<Digest> = (0..200)
         .map(|number| odd.manifest(&layers(1), &format!(r#"{subject},"x":{number}"#)))
         .collect();
     let about = odd.index(&about);

@@ -32,7 +32,7 @@ fn f23_healing_that_is_killed_anywhere_is_finished_by_the_next() {
     let slow = std::env::var_os("AIRLOCK_SLOW").is_some();
     let mut killed = 0;
     for call in calls {
-        let counts: &[usize] = if slow { &[1, 2, 3, 5, 8, 13, 21] } else { &[1, 4] };
+        let counts: &[usize] = if slow { &[1, 2, 3, 5, 8, 13, 21] } else { &[2] };
         for nth in counts {
             let copy = appliance.copy();
             let state = copy.path();
@@ -59,7 +59,7 @@ fn f23_healing_that_is_killed_anywhere_is_finished_by_the_next() {
             assert_eq!(fs::read_dir(state.join("incoming")).unwrap().count(), 0);
         }
     }
-    assert!(killed > 5, "{killed} kills");
+    assert!(killed >= 4, "{killed} kills");
 }
 
 #[test]

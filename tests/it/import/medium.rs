@@ -205,7 +205,7 @@ fn every_read_of_the_medium_may_fail() {
     assert!(reads > 28, "every chunk has a header and a body: {reads}");
     let slow = std::env::var_os("AIRLOCK_SLOW").is_some();
     let (mut fired, mut resumed) = (0, 0);
-    for nth in (1..=reads).step_by(if slow { 1 } else { 3 }) {
+    for nth in (1..=reads).step_by(if slow { 1 } else { 7 }) {
         let setup = Setup {
             appliance: setup.appliance.copy(),
             folder: appliance::scratch(),

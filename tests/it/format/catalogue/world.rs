@@ -7,11 +7,10 @@ use std::thread;
 use airlock::appliance::{Options, Outcome};
 
 use super::kit::{Site, verdict};
-use crate::format::vectors::{Vector, vectors};
+use crate::format::vectors::{Vector, telling, vectors};
 
-/// Runs a check of every vector over all cores and reports what is wrong.
-fn check_all(kind: &str, check: impl Fn(&Vector) -> Result<(), String> + Sync) -> usize {
-    let all = vectors(kind);
+/// Runs a check of every one of these vectors over all cores and reports what is wrong.
+fn check_all(all: &[Vector], check: impl Fn(&Vector) -> Result<(), String> + Sync) -> usize {
     let (next, wrong) = (Mutex::new(all.iter()), Mutex::new(Vec::new()));
     thread::scope(|scope| {
         for _ in 0..thread::available_parallelism().map_or(2, usize::from) {
@@ -81,7 +80,11 @@ fn attack(vector: &Vector) -> Result<(), String> {
 
 #[test]
 fn every_bad_vector_changes_nothing_and_a_newer_bundle_imports_afterwards() {
-    let judged = check_all("bad", attack);
+    // Those whose order the links decide have a check of their own.
+    let mut vectors = vectors("bad");
+    let telling: BTreeSet<String> = telling().into_iter().map(|vector| vector.name).collect();
+    vectors.retain(|vector| telling.contains(&vector.name) || vector.name.starts_with("k10-"));
+    let judged = check_all(&vectors, attack);
     println!("{judged} attacks refused");
 }
 
@@ -104,11 +107,11 @@ const SAMPLE: [&str; 13] = [
 
 #[test]
 fn a_dry_run_says_the_same_and_writes_one_row() {
-    check_all("bad", |vector| {
-        // It takes the same path as the import up to X9a: one of every step is enough.
-        if vector.pins().is_err() || !SAMPLE.contains(&vector.name.as_str()) {
-            return Ok(());
-        }
+    // It takes the same path as the import up to X9a: one of every step is enough.
+    let mut sample = vectors("bad");
+    sample.retain(|vector| SAMPLE.contains(&vector.name.as_str()));
+    assert_eq!(sample.len(), SAMPLE.len());
+    check_all(&sample, |vector| {
         let site = Site::of(vector);
         let before = site.world();
         let options = Options {
@@ -134,7 +137,7 @@ fn every_twin_imports() {
         .collect();
     let good: BTreeSet<String> = vectors("good").into_iter().map(|vector| vector.name).collect();
     assert!(twins.is_subset(&good), "{twins:?}");
-    check_all("good", |vector| {
+    check_all(&vectors("good"), |vector| {
         let site = Site::of(vector);
         let imported = site.import(&vector.bundle(), &Options::default());
         match (vector.name.as_str(), imported) {

@@ -228,7 +228,7 @@ fn point_34_400_is_for_good_and_too_much_is_429_with_a_time() {
     let seconds: u64 = refused.header("retry-after").unwrap().parse().unwrap();
     assert!((1..=60).contains(&seconds), "{seconds}");
     // Logs are never refused for their number: agents answer that with hundreds of repeats.
-    for _ in 0..700 {
+    for _ in 0..520 {
         assert_eq!(
             served.agent("PUT", "deployment-target-logs", &token, Some("[]")).status,
             204
@@ -341,12 +341,10 @@ fn point_38_a_burst_of_logs_does_not_starve_another_target() {
     let (over, polled) = (AtomicBool::new(false), AtomicBool::new(false));
     std::thread::scope(|scope| {
         let burst = scope.spawn(|| {
-            for _ in 0..4 {
-                for _ in 0..250 {
-                    let reply = served.agent("PUT", "logs", &noisy, Some(&batch));
-                    let said = String::from_utf8_lossy(&reply.body);
-                    assert!(matches!(reply.status, 204 | 503), "{} {said}", reply.status);
-                }
+            for _ in 0..200 {
+                let reply = served.agent("PUT", "logs", &noisy, Some(&batch));
+                let said = String::from_utf8_lossy(&reply.body);
+                assert!(matches!(reply.status, 204 | 503), "{} {said}", reply.status);
             }
             over.store(true, Ordering::SeqCst);
         });
