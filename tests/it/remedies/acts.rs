@@ -114,7 +114,7 @@ fn a_wrong_state_folder_is_answered_with_the_right_one() {
     let aside = operator.state().join("elsewhere");
     rustix::fs::rename(&store, &aside).unwrap();
     let remedy = list(&operator.state()).remedy("E-STATE", "no-store");
-    assert!(remedy.contains("--state folder"), "{remedy}");
+    assert!(remedy.contains("point --state at the right one"), "{remedy}");
     list(&operator.fresh().state()).succeeded();
     rustix::fs::rename(&aside, &store).unwrap();
     drop(Db::create(&empty.path().join("airlock.db"), &Schema::STATUS).unwrap());
