@@ -223,3 +223,35 @@ fn an_address_in_use_is_answered_with_another() {
     Serving::start(&operator.state());
     assert!(!read(&operator.state().join("marks")).is_empty());
 }
+
+/// A command of a shell that a remedy names, done.
+fn shell(command: &str) {
+    let ended = std::process::Command::new("sh").args(["-c", command]).status().unwrap();
+    assert!(ended.success(), "{command}");
+}
+
+#[test]
+fn what_others_put_or_wrote_into_the_state_folder_is_undone_as_the_message_says() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let operator = Operator::new();
+    let made = |n| operator.vendor.bundle(n, &[noise(100, n)], SMALL_CHUNKS);
+    let lock = operator.state().join("lock");
+    std::fs::remove_file(&lock).ok();
+    std::os::unix::fs::symlink("/dev/null", &lock).unwrap();
+    let remedy = operator.import(&made(1)).remedy("E-STATE", "planted");
+    let away = tempfile::tempdir().unwrap();
+    let command = remedy.split(['(', ')']).nth(1).unwrap();
+    shell(&command.replace('…', away.path().to_str().unwrap()));
+    operator.import(&made(1)).succeeded();
+    let marks = operator.state().join("marks");
+    std::fs::set_permissions(&marks, std::fs::Permissions::from_mode(0o666)).unwrap();
+    let remedy = operator.import(&made(2)).remedy("E-STATE", "writable");
+    shell(remedy.split("then ").nth(1).unwrap());
+    operator.import(&made(2)).succeeded();
+    // A release that is not there is looked up.
+    let none = format!("sha256:{}", "ab".repeat(32));
+    let remedy = operator.run(&["release", "show", &none]).remedy("E-USAGE", "release");
+    let list = operator.follow(&commands(&remedy)[0], &[]);
+    let head = list.succeeded()["releases"][0]["head"].as_str().unwrap().to_owned();
+    operator.run(&["release", "show", &head]).succeeded();
+}
