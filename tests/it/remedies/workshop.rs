@@ -32,7 +32,6 @@ impl Workshop {
     }
 
     pub(super) fn write(&self, name: &str, text: &str) {
-        #[expect(clippy::disallowed_methods, reason = "a folder of the test")]
         std::fs::create_dir_all(self.path(name).parent().unwrap()).unwrap();
         write(&self.path(name), text.as_bytes());
     }
