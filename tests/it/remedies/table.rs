@@ -56,7 +56,7 @@ const ROWS: &[(&str, Row)] = &[
     ("?: make another release live, or ask the vendor for one without it", NotYet(OTHERS)),
     ("?: make one with `airlock vendor init`, or point -w at the right folder", Followed(&["folders_of_workspaces_are_chosen_as_the_message_says"])),
     ("?: name the bundle file in the folder itself | name the bundle file itself, or copy the bundle to a file first", NotYet(VENDOR)),
-    ("?: pin the vendor's root again with `airlock trust add`", Followed(&["a_damaged_pin_is_pinned_again"])),
+    ("?: pin the vendor's root again with `airlock trust add`", Followed(&["a_damaged_pin_is_pinned_again", "a_server_without_a_pin_answers_again_once_it_is_pinned"])),
     ("?: put a copy in its place, or leave it out with .helmignore", Followed(&["charts_are_packed_after_what_the_message_says"])),
     ("?: put a whole copy of the state folder in its place", Followed(&["a_whole_copy_of_the_state_folder_in_its_place_helps"])),
     ("?: put it in quotes", NotYet(VENDOR)),
