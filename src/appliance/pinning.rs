@@ -65,6 +65,8 @@ impl Appliance {
         let Some(held) = chains.iter().find(|held| held.domain() == chain.domain()) else {
             write_atomically(&pin_path(self.folder(), chain), &chain.to_file(), 0o600)?;
             self.keep_chain(chain, 1, now)?;
+            // The file of a vendor that was pinned before may have been lost: what is served looks again.
+            self.db.write(damage::raise_repairs)?;
             return Ok(Pinned::Added);
         };
         let links: Vec<_> = chain.links().cloned().collect();

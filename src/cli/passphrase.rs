@@ -10,7 +10,7 @@ use clap::Args;
 use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
 use zeroize::Zeroizing;
 
-use crate::crypto::PASSPHRASE;
+use crate::crypto::{LOST_PASSPHRASE, PASSPHRASE};
 use crate::domain::{Class, Error, Result, shown};
 use crate::stream::{open_named, read_bounded};
 
@@ -86,7 +86,8 @@ impl Asker {
                     "the passphrase in {} does not open {}",
                     file.display(),
                     key_file.display()
-                )));
+                ))
+                .remedy(LOST_PASSPHRASE));
             }
             None => {
                 let again = !first && !std::mem::take(&mut self.tried_before);
@@ -191,7 +192,9 @@ pub(super) fn read_file(path: &Path) -> Result<Zeroizing<String>> {
     let line = bytes.split(|byte| *byte == b'\n').next().unwrap_or_default();
     let text = std::str::from_utf8(line).unwrap_or_default().trim_end_matches('\r');
     if text.is_empty() {
-        return Err(wrong(format!("the first line of {} is no passphrase", path.display())).expected("UTF-8 text"));
+        return Err(wrong(format!("the first line of {} is no passphrase", path.display()))
+            .expected("UTF-8 text")
+            .remedy("put the passphrase on the first line of that file"));
     }
     Ok(Zeroizing::new(text.to_owned()))
 }

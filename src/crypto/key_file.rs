@@ -16,6 +16,8 @@ use super::key::SigningKey;
 use crate::domain::{Class, Code, Error, Result};
 use crate::stream::{Looked, read_bounded, sync_folder};
 
+/// What to do where a passphrase does not open a key file.
+pub const LOST_PASSPHRASE: &str = "give the passphrase that it was saved with; where it is lost, move that file out of keys/ and replace the key with `airlock vendor trust rotate`";
 /// Sub-code of a key file that does not open without another passphrase.
 pub const PASSPHRASE: Code = Code::new("passphrase");
 
@@ -121,7 +123,7 @@ impl KeyFile {
         let key = match (self.is_encrypted(), passphrase) {
             (true, None) => return Err(wrong(PASSPHRASE, "needs a passphrase").remedy("give --passphrase-file FILE")),
             (true, Some(passphrase)) => ed25519_dalek::SigningKey::from_pkcs8_encrypted_pem(&self.pem, passphrase)
-                .map_err(|_| wrong(PASSPHRASE, "does not open with this passphrase"))?,
+                .map_err(|_| wrong(PASSPHRASE, "does not open with this passphrase").remedy(LOST_PASSPHRASE))?,
             (false, _) => ed25519_dalek::SigningKey::from_pkcs8_pem(&self.pem).map_err(|_| {
                 wrong(Code::new("key-file"), "holds no Ed25519 private key").expected("PKCS#8 in PEM form")
             })?,

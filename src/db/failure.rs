@@ -33,12 +33,12 @@ fn refuse(what: &'static str, error: rusqlite::Error) -> Error {
             ErrorCode::SystemIoFailure | ErrorCode::CannotOpen | ErrorCode::ReadOnly | ErrorCode::PermissionDenied => (
                 Class::Io,
                 "database-io",
-                Some("check the disk and the permissions of the state folder"),
+                Some("check the disk and the permissions of the folder"),
             ),
             ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase => (
                 Class::State,
                 "database-damaged",
-                Some("put a whole copy of the state folder in its place"),
+                Some("put a whole copy of its folder in the folder's place"),
             ),
             ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked | ErrorCode::FileLockingProtocolFailed => {
                 (Class::Busy, "database-busy", Some("try again"))
@@ -53,7 +53,7 @@ fn refuse(what: &'static str, error: rusqlite::Error) -> Error {
         | Sql::QueryReturnedNoRows => (
             Class::State,
             "database-damaged",
-            Some("put a whole copy of the state folder in its place"),
+            Some("put a whole copy of its folder in the folder's place"),
         ),
         _ => (Class::Internal, "database", None),
     };

@@ -209,7 +209,7 @@ impl Checker {
             "database-damaged",
             format!("the database is damaged: {verdict}"),
         )
-        .remedy("put a whole copy of the state folder in its place"))
+        .remedy("put a whole copy of its folder in the folder's place"))
     }
 }
 
@@ -284,7 +284,7 @@ impl Watch {
 fn examine(path: &Path, schema: &Schema) -> Result<()> {
     let damaged = |found: String| {
         Err(Error::new(Class::State, "database-damaged", found)
-            .remedy("put a whole copy of the folder that it stands in, its side files included, in its place"))
+            .remedy("put a whole copy of its folder in the folder's place, side files and all"))
     };
     match look(path, Expected::File)? {
         None => Err(Error::new(
@@ -292,7 +292,7 @@ fn examine(path: &Path, schema: &Schema) -> Result<()> {
             "database-missing",
             format!("there is no {}", path.display()),
         )
-        .remedy("put a whole copy of the folder that it stood in in its place, or name the right folder")),
+        .remedy("put a whole copy of its folder in the folder's place, or name the right folder")),
         // SQLite would take an empty file for a new database.
         Some(metadata) if metadata.len() == 0 => damaged(format!("{} is empty", path.display())),
         Some(_) => schema.refuse_newer(path),

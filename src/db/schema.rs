@@ -58,7 +58,7 @@ impl Schema {
                 format!("{} has schema version {other}", self.name),
             )
             .expected(VERSION.to_string())
-            .remedy("put a whole copy of the folder that it stands in in its place")),
+            .remedy("put a whole copy of its folder in the folder's place")),
         }
     }
 
@@ -116,7 +116,7 @@ impl Schema {
             "other-schema",
             format!("{} has other tables than its version has", self.name),
         )
-        .remedy("put a whole copy of the state folder in its place"))
+        .remedy("put a whole copy of its folder in the folder's place"))
     }
 
     /// Makes the tables of a new file.

@@ -148,6 +148,6 @@ fn gone() -> Error {
         "release-missing",
         "the marks say that this release was imported, but the database does not have it",
     )
-    .remedy("restore the state folder; its database is older than its marks")
+    .remedy("put a whole copy of the state folder in its place; its database is older than its marks")
     .at(Step::X7)
 }

@@ -513,5 +513,5 @@ fn damaged(error: &serde_json::Error) -> Error {
         "database-damaged",
         format!("what is known of a deployment cannot be read: {error}"),
     )
-    .remedy("restore the state folder")
+    .remedy("put a whole copy of the state folder in its place")
 }

@@ -123,7 +123,7 @@ fn damaged() -> Error {
         "database-damaged",
         "a row of the journal of repeats is damaged",
     )
-    .remedy("restore the state folder")
+    .remedy("put a whole copy of the state folder in its place")
 }
 
 /// Appends a row and returns its length in bytes.

@@ -2,7 +2,7 @@
 
 use airlock::db::{Db, Schema};
 
-use super::follow::Operator;
+use super::follow::{Operator, commands};
 use crate::support::appliance::{read, write};
 use crate::support::bundles::SMALL_CHUNKS;
 use crate::support::site::noise;
@@ -109,12 +109,20 @@ fn a_wrong_state_folder_is_answered_with_the_right_one() {
     let remedy = list(empty.path()).remedy("E-STATE", "database-missing");
     assert!(remedy.contains("--state"), "{remedy}");
     list(&operator.state()).succeeded();
+    // Nothing is in it: the appliance is made there.
+    let root = operator.file("root.json", &operator.vendor.chain_file());
+    let made = tempfile::tempdir().unwrap();
+    let words = format!(" --site x --trust {} --state {}", root.display(), made.path().display());
+    for command in commands(&list(made.path()).remedy("E-STATE", "database-missing")) {
+        operator.follow(&(command + &words), &[]).succeeded();
+    }
+    list(made.path()).succeeded();
     // A store that is gone is no appliance any more; the right folder is one.
     let store = operator.state().join("blobs");
     let aside = operator.state().join("elsewhere");
     rustix::fs::rename(&store, &aside).unwrap();
     let remedy = list(&operator.state()).remedy("E-STATE", "no-store");
-    assert!(remedy.contains("--state folder"), "{remedy}");
+    assert!(remedy.contains("point --state at the right one"), "{remedy}");
     list(&operator.fresh().state()).succeeded();
     rustix::fs::rename(&aside, &store).unwrap();
     drop(Db::create(&empty.path().join("airlock.db"), &Schema::STATUS).unwrap());

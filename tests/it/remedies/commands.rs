@@ -39,7 +39,7 @@ fn what_follows_a_target_goes_first() {
     let operator = with_target();
     operator.run(&["target", "add", "mine", "--like", "edge-0"]).succeeded();
     let id = target_id("edge-0").to_string();
-    let remove = || operator.run(&["target", "remove", "edge-0"]);
+    let remove = || operator.run(&["target", "remove", "edge-0", "--yes"]);
     let free = || operator.run(&["target", "free", &id, "--yes"]);
     for refused in [remove(), free()] {
         assert_eq!(refused.remedy("E-USAGE", "template"), "remove that one first");
@@ -52,7 +52,7 @@ fn what_follows_a_target_goes_first() {
         .run(&["target", "free", mine["id"].as_str().unwrap(), "--yes"])
         .remedy("E-USAGE", "uuid");
     for command in commands(&remedy) {
-        operator.follow(&format!("{command} mine"), &[]).succeeded();
+        operator.follow(&format!("{command} mine --yes"), &[]).succeeded();
     }
     remove().succeeded();
     free().succeeded();
@@ -61,11 +61,11 @@ fn what_follows_a_target_goes_first() {
 #[test]
 fn what_was_mistyped_is_guessed() {
     let operator = with_target();
-    let remedy = operator
-        .run(&["target", "undeploy", "edge-0", "wed"])
-        .remedy("E-USAGE", "application");
+    let undeploy = |application: &str| operator.run(&["target", "undeploy", "edge-0", application]);
+    let remedy = undeploy("wed").remedy("E-USAGE", "application");
     let meant = remedy.split('"').nth(1).unwrap();
-    operator.run(&["target", "undeploy", "edge-0", meant]).succeeded();
+    let remedy = undeploy(meant).remedy("E-USAGE", "confirm");
+    operator.follow(&commands(&remedy)[0], &[]).succeeded();
 }
 
 #[test]
@@ -73,8 +73,7 @@ fn freeing_is_confirmed_by_a_word() {
     let operator = with_target();
     let id = target_id("edge-0").to_string();
     let remedy = operator.run(&["target", "free", &id]).remedy("E-USAGE", "confirm");
-    let option = remedy.split_whitespace().find(|word| word.starts_with("--")).unwrap();
-    operator.run(&["target", "free", &id, option]).succeeded();
+    operator.follow(&commands(&remedy)[0], &[]).succeeded();
 }
 
 #[test]
@@ -94,9 +93,9 @@ fn init_is_answered_with_another_folder() {
         ];
         operator.run(&words)
     };
-    let remedy = init(&operator.state()).remedy("E-USAGE", "already");
-    assert!(remedy.starts_with("give another --state folder"), "{remedy}");
-    // The other half: a further vendor is pinned where the appliance is.
+    let remedy = init(&operator.state()).remedy("E-STATE", "already");
+    assert!(remedy.contains("give another --state folder"), "{remedy}");
+    // One half: a further vendor is pinned where the appliance is.
     let other = Vendor::new();
     let further = operator.file("other.json", &other.chain_file());
     let words = format!(
@@ -108,7 +107,7 @@ fn init_is_answered_with_another_folder() {
         .follow(&(commands(&remedy)[0].clone() + &words), &[])
         .succeeded();
     write(&folder.path().join("something"), b"");
-    let remedy = init(folder.path()).remedy("E-USAGE", "not-empty");
+    let remedy = init(folder.path()).remedy("E-STATE", "not-empty");
     assert!(remedy.contains("another --state folder"), "{remedy}");
     init(&folder.path().join("new")).succeeded();
 }
@@ -223,4 +222,36 @@ fn an_address_in_use_is_answered_with_another() {
     // Another address: one that the system chooses.
     Serving::start(&operator.state());
     assert!(!read(&operator.state().join("marks")).is_empty());
+}
+
+/// A command of a shell that a remedy names, done.
+fn shell(command: &str) {
+    let ended = std::process::Command::new("sh").args(["-c", command]).status().unwrap();
+    assert!(ended.success(), "{command}");
+}
+
+#[test]
+fn what_others_put_or_wrote_into_the_state_folder_is_undone_as_the_message_says() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let operator = Operator::new();
+    let made = |n| operator.vendor.bundle(n, &[noise(100, n)], SMALL_CHUNKS);
+    let lock = operator.state().join("lock");
+    std::fs::remove_file(&lock).ok();
+    std::os::unix::fs::symlink("/dev/null", &lock).unwrap();
+    let remedy = operator.import(&made(1)).remedy("E-STATE", "planted");
+    let away = tempfile::tempdir().unwrap();
+    let command = remedy.split(['(', ')']).nth(1).unwrap();
+    shell(&command.replace('…', away.path().to_str().unwrap()));
+    operator.import(&made(1)).succeeded();
+    let marks = operator.state().join("marks");
+    std::fs::set_permissions(&marks, std::fs::Permissions::from_mode(0o666)).unwrap();
+    let remedy = operator.import(&made(2)).remedy("E-STATE", "writable");
+    shell(remedy.split("then ").nth(1).unwrap());
+    operator.import(&made(2)).succeeded();
+    // A release that is not there is looked up.
+    let none = format!("sha256:{}", "ab".repeat(32));
+    let remedy = operator.run(&["release", "show", &none]).remedy("E-USAGE", "release");
+    let list = operator.follow(&commands(&remedy)[0], &[]);
+    let head = list.succeeded()["releases"][0]["head"].as_str().unwrap().to_owned();
+    operator.run(&["release", "show", &head]).succeeded();
 }

@@ -114,7 +114,7 @@ pub(super) struct Ran {
 }
 
 impl Ran {
-    fn of(output: &Output) -> Self {
+    pub(super) fn of(output: &Output) -> Self {
         let stderr = String::from_utf8_lossy(&output.stderr);
         let mut events = stderr
             .lines()

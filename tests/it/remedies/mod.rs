@@ -8,7 +8,15 @@
 mod acts;
 mod commands;
 mod follow;
+#[cfg(feature = "vendor")]
+mod key_files;
+#[cfg(feature = "vendor")]
+mod release_file;
 mod restore;
 mod site;
 mod source;
 mod table;
+#[cfg(feature = "vendor")]
+mod trust;
+#[cfg(feature = "vendor")]
+mod workshop;

@@ -1,4 +1,4 @@
-//! "Restore the state folder": whatever it is said of, a whole copy in its place helps, and keeps everything that was in it.
+//! "Put a whole copy of the state folder in its place": whatever it is said of, a whole copy in its place helps, and keeps everything that was in it.
 
 use airlock::db::{Db, Schema, SqlResult as _};
 
@@ -53,7 +53,7 @@ fn a_whole_copy_of_the_state_folder_in_its_place_helps() {
         db.write(|tx| tx.execute_batch(damage).sql("damage")).unwrap();
         drop(db);
         let remedy = operator.run(&words).remedy("E-STATE", code);
-        assert!(remedy.contains("restore the state folder"), "{damage}: {remedy}");
+        assert!(remedy.starts_with("put a whole copy of "), "{damage}: {remedy}");
         restore();
         operator.run(&words).succeeded();
         restore();
@@ -81,7 +81,7 @@ fn a_whole_copy_of_the_state_folder_in_its_place_helps() {
         }
         write(&state.join(name), bytes);
         let remedy = operator.run(&words).remedy("E-STATE", code);
-        assert!(remedy.contains("restore the state folder"), "{name}: {remedy}");
+        assert!(remedy.starts_with("put a whole copy of "), "{name}: {remedy}");
         restore();
         operator.run(&words).succeeded();
         restore();

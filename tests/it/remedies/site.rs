@@ -244,6 +244,27 @@ fn a_damaged_pin_is_pinned_again() {
         .succeeded();
 }
 
+/// A server that starts without a pin answers again once the root is pinned as its log says.
+#[test]
+fn a_server_without_a_pin_answers_again_once_it_is_pinned() {
+    let operator = Operator::new();
+    let made = operator.vendor.bundle(1, &[noise(4000, 1)], SMALL_CHUNKS);
+    operator.import(&made).succeeded();
+    let domain = operator.vendor.chain().domain();
+    std::fs::remove_file(operator.state().join(format!("roots/{domain}.json"))).unwrap();
+    let serving = Logged::start(&operator);
+    let ask = || get(serving.address, &format!("/v2/{REPOSITORY}/blobs/{}", made.layers[0])).status;
+    assert_ne!(ask(), 200);
+    let remedy = serving.last_error("is not pinned");
+    let root = operator.file("root.json", &operator.vendor.chain_file());
+    let told = operator.vendor.chain().fingerprint().to_hex();
+    for command in commands(&remedy) {
+        let words = format!("{command} {} --fingerprint {told}", root.display());
+        operator.follow(&words, &[]).succeeded();
+    }
+    wait_for("the release", || ask() == 200);
+}
+
 /// A vendor that is new here is pinned after its fingerprint was compared.
 #[test]
 fn a_new_vendor_is_pinned_and_its_bundle_comes_in() {

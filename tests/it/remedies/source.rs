@@ -37,6 +37,10 @@ fn of_file(file: &str, code: &str, found: &mut BTreeSet<String>) {
             continue;
         }
         let (texts, expression) = argument(&code[at + call.len()..]);
+        // What reads a remedy takes nothing.
+        if expression.is_empty() {
+            continue;
+        }
         let start = (at.saturating_sub(BEFORE)..at)
             .find(|place| code.is_char_boundary(*place))
             .unwrap_or(at);

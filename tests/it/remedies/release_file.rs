@@ -1,0 +1,286 @@
+//! Remedies about a release file: the author changes it as the message says, and the same command makes the bundle.
+
+use super::follow::commands;
+use super::workshop::{HEAD, IMAGES, Workshop};
+
+/// A release file that is refused: class and sub-code, words of the remedy, and what of the file becomes what.
+type Case<'a> = (&'a str, &'a str, &'a str, &'a str, &'a str);
+
+/// Builds a file, which is refused, then the file as the remedy says.
+fn corrected(shop: &Workshop, text: &str, (class, code, says, from, to): Case<'_>) {
+    let remedy = shop.build(text).remedy(class, code);
+    assert!(remedy.contains(says), "{code}: {remedy}");
+    assert!(text.contains(from), "{from:?} is not in {text}");
+    shop.build(&text.replacen(from, to, 1)).succeeded();
+}
+
+#[test]
+fn what_a_release_file_lacks_or_mistypes_is_put_right_as_the_message_says() {
+    let shop = Workshop::new();
+    let whole = format!("{HEAD}{IMAGES}");
+    // Without one of its keys; the remedy names the line.
+    let remedy = shop
+        .build(&whole.replace("product: shop\n", ""))
+        .remedy("E-USAGE", "missing-key");
+    let line = remedy.strip_prefix("add a line ").unwrap().replace('…', "shop");
+    shop.build(&format!("{line}\n{}", whole.replace("product: shop\n", "")))
+        .succeeded();
+    // A key that is none.
+    let typed = whole.replace("channel", "chanel");
+    let remedy = shop.build(&typed).remedy("E-USAGE", "unknown-key");
+    let meant = remedy.strip_prefix("did you mean ").unwrap().trim_end_matches('?');
+    shop.build(&typed.replace("chanel", meant)).succeeded();
+    // A key that options can give too: both ways.
+    for (line, key, value) in [("version: v1\n", "version", "v1"), ("sequence: 1\n", "sequence", "1")] {
+        let without = whole.replace(line, "");
+        let remedy = shop.build(&without).remedy("E-USAGE", "missing-key");
+        let (to_the_file, option) = remedy.split_once(" to the file, or give ").unwrap();
+        assert_eq!(to_the_file, format!("add {key}"));
+        shop.create(&format!("{option} {value}")).succeeded();
+        shop.build(&format!("{key}: {value}\n{without}")).succeeded();
+    }
+    // An epoch that the root does not name: left out, or raised.
+    let raised = format!("epoch: 3\n{whole}");
+    let remedy = shop.build(&raised).remedy("E-USAGE", "value");
+    assert!(remedy.starts_with("leave epoch out"), "{remedy}");
+    shop.build(&whole).succeeded();
+    shop.follow(&commands(&remedy)[0], "shop/stable=3").succeeded();
+    shop.build(&raised).succeeded();
+}
+
+#[test]
+fn images_are_named_as_the_message_says() {
+    let shop = Workshop::new();
+    let image = |text: &str| format!("{HEAD}images:\n{text}\n");
+    let cases: [(String, Case<'_>); 2] = [
+        (
+            image("- {source: 'oci:hello:1.0'}"),
+            (
+                "E-CONTENT",
+                "name",
+                "add name: HOST/REPOSITORY:TAG",
+                "1.0'}",
+                "1.0', name: 'registry.test/shop/web:1.0'}",
+            ),
+        ),
+        (
+            format!(
+                "{HEAD}agents:\n- name: 3.1.0\n  autoheal: {{source: 'oci:hello:1.0', name: 'a.example.com/h:1'}}\n  docker: {{source: 'oci:hello:1.0', name: 'a.example.com:5000/d:1'}}\n{IMAGES}"
+            ),
+            (
+                "E-CONTENT",
+                "reference",
+                "name: registry.example.com/docker-agent:3.1.0}",
+                "a.example.com:5000/d:1",
+                "registry.example.com/docker-agent:3.1.0",
+            ),
+        ),
+    ];
+    for ((text, case), n) in cases.into_iter().zip(1..) {
+        corrected(&shop, &text.replace("sequence: 1", &format!("sequence: {n}")), case);
+    }
+    // A file outside: a copy of it inside, or the option, or the line, with the path that the message gives.
+    let elsewhere = tempfile::tempdir().unwrap();
+    super::follow::copy(&shop.path("hello"), &elsewhere.path().join("hello"));
+    let outside = image(&format!(
+        "- {{source: 'oci:{}/hello:1.0', name: 'registry.test/shop/web:1.0'}}",
+        elsewhere.path().display()
+    ))
+    .replace("sequence: 1", "sequence: 3");
+    let remedy = shop.build(&outside).remedy("E-USAGE", "outside");
+    let (option, line) = remedy
+        .split_once("or allow it: ")
+        .unwrap()
+        .1
+        .trim_end_matches(" in the release file")
+        .split_once(", or ")
+        .unwrap();
+    shop.create(option).succeeded();
+    shop.build(&format!("{line}\n{outside}")).succeeded();
+    shop.build(&outside.replace(&format!("{}/", elsewhere.path().display()), ""))
+        .succeeded();
+}
+
+const AGENTS: &str = "agents:\n- name: 3.1.0\n  docker: {source: 'oci:hello:1.0', name: 'a.example.com/d:1'}\n  \
+                      autoheal: {source: 'oci:hello:1.0', name: 'a.example.com/h:1'}\n";
+
+/// A release with one compose application on the targets.
+fn fleet(image: &str, targets: &str) -> String {
+    format!(
+        "{HEAD}{AGENTS}applications:\n- {{name: one, version: \"1\", compose: one.yaml, images: {{'{image}': 'oci:hello:1.0'}}}}\n{targets}"
+    )
+}
+
+#[test]
+fn compose_files_are_corrected_as_the_message_says() {
+    let shop = Workshop::new();
+    let target = "targets:\n- {name: press-1, kind: docker, deployments: [{application: one}]}\n";
+    // The digest of another image.
+    let pinned = format!("example.com/web@sha256:{}", "ab".repeat(32));
+    shop.write("one.yaml", &format!("services:\n  a:\n    image: {pinned}\n"));
+    let remedy = shop.build(&fleet(&pinned, target)).remedy("E-CONTENT", "pin");
+    assert!(remedy.starts_with("correct the reference"), "{remedy}");
+    shop.write("one.yaml", "services:\n  a:\n    image: example.com/web:2\n");
+    shop.build(&fleet("example.com/web:2", target)).succeeded();
+    // A name with a port is given another one.
+    shop.write("one.yaml", "services:\n  a:\n    image: example.com:5000/web:2\n");
+    let ported = fleet("example.com:5000/web:2", target);
+    let refused = shop.build(&ported);
+    let remedy = refused.remedy("E-CONTENT", "reference");
+    let entry = remedy
+        .strip_prefix("give it one under images: ")
+        .unwrap()
+        .replace("where it comes from", "'oci:hello:1.0'");
+    let named = ported.replace("sequence: 1", "sequence: 2");
+    shop.build(&named.replace("'oci:hello:1.0'}}\n", &format!("{entry}}}}}\n")))
+        .succeeded();
+}
+
+#[test]
+fn what_a_release_before_told_targets_is_kept_or_named_as_the_message_says() {
+    let shop = Workshop::new();
+    shop.write("one.yaml", "services:\n  a:\n    image: example.com/web:2\n");
+    let target = |name: &str, more: &str| {
+        format!("- {{name: {name}, kind: docker, deployments: [{{application: one}}]{more}}}\n")
+    };
+    let release = |n: u64, targets: &str| {
+        fleet("example.com/web:2", &format!("targets:\n{targets}")).replace("sequence: 1", &format!("sequence: {n}"))
+    };
+    let both = target("press-1", "") + &target("press-2", "");
+    shop.build(&release(1, &both)).succeeded();
+    // Dropped in silence: added again, or named under `removed`.
+    let dropped = release(2, &target("press-1", ""));
+    let remedy = shop.build(&dropped).remedy("E-POLICY", "undeploy");
+    assert!(
+        remedy.starts_with("add it again, or name it under removed:"),
+        "{remedy}"
+    );
+    shop.build(&release(2, &both)).succeeded();
+    shop.build(&release(3, &(target("press-1", "") + "removed: [press-2]\n")))
+        .succeeded();
+    // Another id under a name that was there.
+    let hub = ", id: 7b1c0a52-0d1e-4f5a-9c3b-2a1f0e9d8c7b";
+    let remedy = shop
+        .build(&release(4, &target("press-1", hub)))
+        .remedy("E-POLICY", "identity");
+    assert!(remedy.starts_with("keep it, or name "), "{remedy}");
+    shop.build(&release(4, &target("press-1", ""))).succeeded();
+    // A mistyped name under `removed` is guessed.
+    let mistyped = release(5, "") + "removed: [pres-1]\n";
+    let mistyped = mistyped.replace("targets:\n", "");
+    let remedy = shop.build(&mistyped).remedy("E-USAGE", "value");
+    let meant = remedy
+        .strip_prefix("did you mean ")
+        .unwrap()
+        .trim_end_matches('?')
+        .trim_matches('"');
+    shop.build(&mistyped.replace("pres-1", meant)).succeeded();
+}
+
+#[test]
+fn numbers_and_dates_are_put_right_as_the_message_says() {
+    let shop = Workshop::new();
+    let whole = format!("{HEAD}{IMAGES}");
+    let numbered = |n: &str| whole.replace("sequence: 1", &format!("sequence: {n}"));
+    shop.build(&numbered("5")).succeeded();
+    // Lower than one that was signed.
+    let remedy = shop.build(&numbered("3")).remedy("E-ROLLBACK", "lower-number");
+    let next = remedy
+        .strip_prefix("raise sequence to ")
+        .unwrap()
+        .split(',')
+        .next()
+        .unwrap();
+    let option = &remedy[remedy.find("--sequence").unwrap()..];
+    shop.create(option).succeeded();
+    shop.build(&numbered(next)).succeeded();
+    // The same number for something else.
+    let remedy = shop
+        .build(&numbered(next).replace("version: v1", "version: v2"))
+        .remedy("E-EQUIVOCATION", "number-used");
+    assert_eq!(remedy, "raise the sequence number");
+    shop.build(&numbered("7").replace("version: v1", "version: v2"))
+        .succeeded();
+    // Issued in the future: the date, or the word that takes it.
+    let ahead = numbered("8") + "issued_at: 2098-01-01T00:00:00Z\n";
+    let remedy = shop.build(&ahead).remedy("E-CLOCK", "issued-ahead");
+    let option = remedy.split_whitespace().find(|word| word.starts_with("--")).unwrap();
+    shop.create(option).succeeded();
+    shop.build(&numbered("9")).succeeded();
+    // Expired when it is made.
+    let old = numbered("10").replace("2099-01-01", "2026-01-02");
+    let remedy = shop.build(&old).remedy("E-EXPIRED", "bundle");
+    assert!(remedy.contains("--expires"), "{remedy}");
+    shop.create("--expires 2099-01-01T00:00:00Z").succeeded();
+    // Issued after its root has expired.
+    let late = numbered("11").replace("2099-01-01", "2199-01-01") + "issued_at: 2101-01-01T00:00:00Z\n";
+    shop.write("release.yaml", &late);
+    let remedy = shop.create("--allow-future").remedy("E-CLOCK", "issued-after-root");
+    assert!(remedy.starts_with("put the date right; or "), "{remedy}");
+    shop.create("--issued-at 2026-01-01T00:00:00Z").succeeded();
+}
+
+#[test]
+fn charts_are_packed_after_what_the_message_says() {
+    let shop = Workshop::new();
+    let release = |n: u64, more: &str| {
+        format!(
+            "{HEAD}agents:\n- name: 3.1.0\n  kubernetes: {{source: 'oci:hello:1.0', name: 'a.example.com/k:1'}}\n\
+             images:\n- {{source: 'oci:hello:1.0', name: 'registry.example.com/shop/web:1.0'}}\n\
+             applications:\n- name: hello\n  version: \"1\"\n  chart: chart\n{more}\
+             targets:\n- name: hall\n  kind: kubernetes\n  namespace: shop\n  deployments:\n  - application: hello\n"
+        )
+        .replace("sequence: 1", &format!("sequence: {n}"))
+    };
+    // An image among the values that nobody listed: the path, under either key that the message gives.
+    let refused = shop.build(&release(1, ""));
+    let remedy = refused.remedy("E-CONTENT", "image-value");
+    let path = remedy.strip_prefix("add ").unwrap().split(' ').next().unwrap();
+    let listed = format!("  image_values: [{path}]\n");
+    shop.build(&release(1, &listed)).succeeded();
+    shop.build(&release(2, &format!("  unused_image_values: [{path}]\n")))
+        .succeeded();
+    // A template that names an image itself: listed, or taken from the values.
+    shop.write(
+        "chart/templates/job.yaml",
+        "kind: Job\n  image: registry.example.com/shop/web:1.0\n",
+    );
+    let remedy = shop.build(&release(3, &listed)).remedy("E-CONTENT", "written-image");
+    assert!(
+        remedy.starts_with("take it from the values, or list it under images"),
+        "{remedy}"
+    );
+    let under = format!("{listed}  images: [{{source: 'oci:hello:1.0', name: 'registry.example.com/shop/web:1.0'}}]\n");
+    shop.build(&release(3, &under)).succeeded();
+    shop.write(
+        "chart/templates/job.yaml",
+        "kind: Job\n  image: {{ .Values.image.repository }}\n",
+    );
+    shop.build(&release(4, &listed)).succeeded();
+    let release = |n: u64, more: &str| release(n + 2, more);
+    // A link: a copy in its place, or left out.
+    std::os::unix::fs::symlink("values.yaml", shop.path("chart/link.yaml")).unwrap();
+    let remedy = shop.build(&release(3, &listed)).remedy("E-CONTENT", "chart");
+    let file = remedy.rsplit(' ').next().unwrap();
+    let ignored = String::from_utf8(crate::support::appliance::read(&shop.path("chart").join(file))).unwrap();
+    shop.write("chart/.helmignore", &format!("{ignored}\nlink.yaml\n"));
+    shop.build(&release(3, &listed)).succeeded();
+    shop.write("chart/.helmignore", &ignored);
+    std::fs::remove_file(shop.path("chart/link.yaml")).unwrap();
+    shop.write("chart/link.yaml", "a copy");
+    shop.build(&release(4, &listed)).succeeded();
+    // A registry over all images is left empty.
+    let chart = String::from_utf8(crate::support::appliance::read(&shop.path("chart/values.yaml"))).unwrap();
+    shop.write(
+        "chart/values.yaml",
+        &format!("{chart}\nglobal:\n  imageRegistry: r.example.com\n"),
+    );
+    let remedy = shop.build(&release(5, &listed)).remedy("E-CONTENT", "image-value");
+    assert!(remedy.starts_with("leave it empty"), "{remedy}");
+    shop.edit(
+        "chart/values.yaml",
+        "imageRegistry: r.example.com",
+        "imageRegistry: \"\"",
+    );
+    shop.build(&release(5, &listed)).succeeded();
+}
