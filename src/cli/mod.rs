@@ -34,6 +34,8 @@ mod passphrase;
 #[cfg(feature = "site")]
 mod release;
 #[cfg(feature = "site")]
+mod removal_plan;
+#[cfg(feature = "site")]
 mod serve;
 mod signature_file;
 #[cfg(feature = "site")]
