@@ -2,6 +2,7 @@
 //!
 //! Data goes to stdout (`--format human|json`), talk to stderr. Every subcommand is a file with its `Args` and its `run`.
 
+mod advice;
 mod bundle;
 #[cfg(feature = "vendor")]
 mod bundle_create;

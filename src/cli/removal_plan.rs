@@ -1,9 +1,13 @@
 //! What agents delete, in words: the same wherever something is taken away from them.
 
-use crate::appliance::fleet::{DeploymentView, TargetView};
+use serde_json::json;
 
-use super::confirm::quoted;
+use super::Ui;
+use super::advice::quoted;
 use super::ui::escape;
+use crate::appliance::fleet::{DeploymentView, Leaving, TargetView, leaving};
+use crate::db::site::targets::TargetSet;
+use crate::domain::{Result, Scope};
 
 /// What an agent deletes with a deployment, and what it keeps, as unmodified agents do it (distr-protocol 2.3).
 pub(super) fn deleted(engine: &str) -> [&'static str; 2] {
@@ -48,20 +52,81 @@ pub(super) fn what_goes(target: &TargetView, deployment: &DeploymentView) -> Vec
     lines
 }
 
-/// What an agent that is refused leaves as it is, and the way to let it delete that first. `word` names the target on a command line.
-pub(super) fn left_behind(target: &TargetView, word: &str) -> Vec<String> {
-    let word = quoted(&escape(word));
+/// What an agent that is refused leaves as it is. `word` names the target on the command line that lets it delete that first, where
+/// there is time for that.
+pub(super) fn left_behind(target: &TargetView, word: Option<&str>) -> Vec<String> {
     let mut lines = vec![
         "nothing is deleted on its host: containers and volumes stay, what runs goes on running, and nobody looks after it".to_owned(),
     ];
     let runs = target.deployments.iter().filter(|deployment| !deployment.removed);
     lines.extend(runs.map(|deployment| {
-        format!(
-            "left behind: {} {}; `airlock target undeploy {word} {}` first lets the agent delete it",
-            deployment.application,
-            escape(&deployment.version),
-            deployment.application
-        )
+        let (application, version) = (&deployment.application, escape(&deployment.version));
+        let before = word.map_or_else(String::new, |word| {
+            let word = quoted(&escape(word));
+            format!("; `airlock target undeploy {word} {application}` first lets the agent delete it")
+        });
+        format!("left behind: {application} {version}{before}")
     }));
     lines
+}
+
+/// What goes with a release that goes live.
+#[derive(Debug)]
+pub(super) struct ReleasePlan(Vec<Leaving>);
+
+impl ReleasePlan {
+    /// Compares what runs with what a release says; that what runs cannot be told stops nothing.
+    pub(super) fn new(now: &Result<Vec<TargetView>>, scope: &Scope, next: &TargetSet, ui: &mut Ui) -> Self {
+        match now {
+            Ok(now) => Self(leaving(now, scope, next)),
+            Err(error) => {
+                ui.warn(format_args!("what agents delete cannot be said: {error}"));
+                Self(Vec::new())
+            }
+        }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The lines of it, below each of the things that go.
+    pub(super) fn lines(&self) -> Vec<String> {
+        let mut lines = Vec::new();
+        for one in &self.0 {
+            let (headline, plan) = worded(one);
+            lines.push(format!("{headline}:"));
+            lines.extend(plan.iter().map(|line| format!("  {line}")));
+        }
+        lines
+    }
+
+    /// Everything, for machines.
+    pub(super) fn to_json(&self) -> serde_json::Value {
+        let all = self.0.iter().map(|one| {
+            let (target, deployment) = match one {
+                Leaving::Deployment(target, deployment) => (target, Some(deployment)),
+                Leaving::Target(target) | Leaving::Unknown(target) => (target, None),
+            };
+            json!({
+                "target": target.id, "name": target.name, "deployment": deployment.map(|one| one.id),
+                "application": deployment.map(|one| &one.application), "plan": worded(one).1,
+            })
+        });
+        all.collect()
+    }
+}
+
+fn worded(one: &Leaving) -> (String, Vec<String>) {
+    match one {
+        Leaving::Deployment(target, deployment) => (headline(target, deployment), what_goes(target, deployment)),
+        Leaving::Target(target) => (
+            format!("target {} goes: its agent is refused", escape(&target.name)),
+            left_behind(target, None),
+        ),
+        Leaving::Unknown(target) => (
+            format!("target {}: what its agent deletes is not known", escape(&target.name)),
+            target.fault.iter().map(|fault| escape(fault)).collect(),
+        ),
+    }
 }

@@ -3,7 +3,8 @@
 use serde_json::json;
 
 use super::Ui;
-use super::confirm::{confirm, quoted};
+use super::advice::quoted;
+use super::confirm::confirm;
 use super::removal_plan::{headline, left_behind, what_goes};
 use super::target_find::{find, report_target};
 use super::ui::escape;
@@ -19,7 +20,7 @@ pub(super) fn undeploy(hub: &Hub, word: &str, application: &str, yes: bool, ui: 
     let target = find(hub, word)?;
     let deployment = deployment(&target, application)?;
     if deployment.removed {
-        return already(&target, deployment, ui);
+        return already(&target, deployment, "was taken away already from", ui);
     }
     let plan = what_goes(&target, deployment);
     ui.say(format_args!("{}:", headline(&target, deployment)));
@@ -30,7 +31,7 @@ pub(super) fn undeploy(hub: &Hub, word: &str, application: &str, yes: bool, ui: 
     let named = format!("{} {}", quoted(&escape(word)), quoted(&escape(application)));
     confirm(ui, yes, &format!("airlock target undeploy {named}"))?;
     if !hub.undeploy(&target.id, deployment, Removal::Remove)? {
-        return already(&target, deployment, ui);
+        return already(&target, deployment, "was taken away from", ui);
     }
     ui.say(format_args!(
         "`airlock target list` says when it is gone; `airlock target deploy {named}` gives it back, without its data"
@@ -50,7 +51,7 @@ pub(super) fn deploy(hub: &Hub, target: &str, application: &str, ui: &mut Ui) ->
     let target = find(hub, target)?;
     let deployment = deployment(&target, application)?;
     if !hub.undeploy(&target.id, deployment, Removal::Restore)? {
-        return already(&target, deployment, ui);
+        return already(&target, deployment, "was not taken away from", ui);
     }
     ui.result(
         &json!({"result": "deployed", "target": target.id, "deployment": deployment.id}),
@@ -76,6 +77,7 @@ pub(super) fn remove(hub: &Hub, word: &str, yes: bool, ui: &mut Ui) -> Result<()
         Some((id, name)) => (id, name, None),
         None => find(hub, word).map(|target| (target.id, target.name.clone(), Some(target)))?,
     };
+    hub.check_removable(&id)?;
     let made_here = known.as_ref().is_none_or(|target| target.template.is_some());
     let plan = what_stays(known.as_ref(), made_here, word);
     ui.say(format_args!("target {} goes:", escape(&name)));
@@ -89,7 +91,7 @@ pub(super) fn remove(hub: &Hub, word: &str, yes: bool, ui: &mut Ui) -> Result<()
         &name,
         changed,
         "removed",
-        "is gone: its agent is refused from now on",
+        ["is gone: its agent is refused from now on", "was taken away before"],
         ui,
     )
 }
@@ -98,7 +100,7 @@ pub(super) fn remove(hub: &Hub, word: &str, yes: bool, ui: &mut Ui) -> Result<()
 fn what_stays(target: Option<&TargetView>, made_here: bool, word: &str) -> Vec<String> {
     let mut lines = vec!["its agent is refused from now on, its tokens are dead for good".to_owned()];
     match target {
-        Some(target) => lines.extend(left_behind(target, word)),
+        Some(target) => lines.extend(left_behind(target, Some(word))),
         None => lines
             .push("nothing is deleted on its host: what runs goes on running, and nobody looks after it".to_owned()),
     }
@@ -111,10 +113,14 @@ fn what_stays(target: Option<&TargetView>, made_here: bool, word: &str) -> Vec<S
     lines
 }
 
-fn already(target: &TargetView, deployment: &DeploymentView, ui: &mut Ui) -> Result<()> {
+fn already(target: &TargetView, deployment: &DeploymentView, how: &str, ui: &mut Ui) -> Result<()> {
     ui.result(
         &json!({"result": "already", "target": target.id, "deployment": deployment.id}),
-        "nothing to do: it is so already",
+        format!(
+            "nothing to do: {} {how} target {}",
+            deployment.application,
+            escape(&target.name)
+        ),
     )
 }
 

@@ -67,7 +67,7 @@ fn consequences(id: &Uuid, claim: &ClaimView) -> Vec<String> {
             "target {} is refused from then on: its secret is deleted, its tokens are dead",
             escape(&target.name)
         ));
-        lines.extend(left_behind(target, &id.to_string()));
+        lines.extend(left_behind(target, Some(&id.to_string())));
     }
     if let Some((target, deployment)) = &claim.deployment {
         lines.push(headline(target, deployment));

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::confirm::quoted;
+use super::advice::quoted;
 use super::damage_view::DamageView;
 use super::deployment_state::DeploymentState;
 use super::target_state::{self, TargetState};
@@ -69,11 +69,12 @@ fn table(now: Timestamp, targets: &[TargetState], removed: &[RemovedTarget]) -> 
             state.deployments.iter().map(DeploymentState::wanted).collect()
         };
         runs.extend(target.fault.as_ref().map(|fault| format!("unknown: {}", escape(fault))));
+        let mut runs = runs.join(", ");
         if target.template.is_some() {
-            runs.push("(made here)".to_owned());
+            runs = format!("{runs} (made here)").trim_start().to_owned();
         }
         let agent = state.agent().map_or_else(|| "-".to_owned(), escape);
-        rows.push(row(target, [agent, state.phrase(), state.seen(now), runs.join(", ")]));
+        rows.push(row(target, [agent, state.phrase(), state.seen(now), runs]));
     }
     for one in removed {
         let state = if one.freed { "let go here" } else { "removed here" };
