@@ -31,7 +31,7 @@ pub(super) fn undeploy(hub: &Hub, word: &str, application: &str, yes: bool, ui: 
     let named = format!("{} {}", quoted(&escape(word)), quoted(&escape(application)));
     confirm(ui, yes, &format!("airlock target undeploy {named}"))?;
     if !hub.undeploy(&target.id, deployment, Removal::Remove)? {
-        return already(&target, deployment, "was taken away from", ui);
+        return already(&target, deployment, "was taken away already from", ui);
     }
     ui.say(format_args!(
         "`airlock target list` says when it is gone; `airlock target deploy {named}` gives it back, without its data"

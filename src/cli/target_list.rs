@@ -79,7 +79,10 @@ fn table(now: Timestamp, targets: &[TargetState], removed: &[RemovedTarget]) -> 
     for one in removed {
         let state = if one.freed { "let go here" } else { "removed here" };
         let dash = || "-".to_owned();
-        rows.push(row(&one.target, [dash(), state.to_owned(), dash(), way_back(one)]));
+        rows.push(row(
+            &one.target,
+            [dash(), state.to_owned(), dash(), way_back(one, removed)],
+        ));
     }
     let last = COLUMNS.len() - 1;
     let widths: Vec<usize> = (0..last)
@@ -124,8 +127,8 @@ fn row(target: &TargetView, [agent, state, seen, runs]: [String; 4]) -> [String;
 }
 
 /// How a target that was taken away comes back.
-fn way_back(one: &RemovedTarget) -> String {
-    let command = restore_command(one);
+fn way_back(one: &RemovedTarget, all: &[RemovedTarget]) -> String {
+    let command = restore_command(one, all);
     if one.freed {
         format!(
             "nothing: it is nobody's, and the next release that states it has it; `{command}` gives it back until then"
@@ -135,8 +138,16 @@ fn way_back(one: &RemovedTarget) -> String {
     }
 }
 
-fn restore_command(one: &RemovedTarget) -> String {
-    format!("airlock target restore {}", quoted(&escape(&one.target.name)))
+/// By its name, unless several that were taken away have that.
+fn restore_command(one: &RemovedTarget, all: &[RemovedTarget]) -> String {
+    let name = &one.target.name;
+    let is_one_of_several = all.iter().filter(|other| other.target.name == *name).nth(1).is_some();
+    let word = if is_one_of_several {
+        one.target.id.to_string()
+    } else {
+        quoted(&escape(name))
+    };
+    format!("airlock target restore {word}")
 }
 
 fn removed_json(one: &RemovedTarget) -> serde_json::Value {

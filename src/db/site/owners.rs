@@ -446,10 +446,8 @@ pub fn check_unfollowed(connection: &Connection, id: &Uuid) -> Result<()> {
         .prepare_cached("SELECT name FROM local_target WHERE template = ? ORDER BY name")
         .sql(SQL)?;
     let names = select.query_map([id], |row| row.get::<_, String>(0)).sql(SQL)?;
-    let names: Vec<String> = names
-        .map(|name| name.map(|name| format!("{name:?}")))
-        .collect::<rusqlite::Result<_>>()
-        .sql(SQL)?;
+    let names: rusqlite::Result<Vec<String>> = names.map(|name| Ok(format!("{:?}", name?))).collect();
+    let names = names.sql(SQL)?;
     if names.is_empty() {
         return Ok(());
     }
