@@ -4,7 +4,7 @@ use super::damage::import_again;
 use super::live::signed_head;
 use super::state::Appliance;
 use crate::db::site::release::{self, Activated, ReleaseRow, State};
-use crate::db::site::targets::{self, TargetSet, Undeploy};
+use crate::db::site::targets::{self, TargetSet, UNDEPLOY, Undeploy};
 use crate::domain::{Class, Error, Hash, Result, Step, Timestamp};
 
 /// What a release holds.
@@ -18,6 +18,8 @@ pub struct ReleaseContent {
     pub names: Vec<String>,
     /// What it says of the targets of this site.
     pub targets: TargetSet,
+    /// What it says shall go, in words, in the order of its removals.
+    pub removed: Vec<String>,
 }
 
 impl Appliance {
@@ -29,11 +31,17 @@ impl Appliance {
     pub fn release_content(&self, release: &ReleaseRow) -> Result<ReleaseContent> {
         self.db.read(|connection| {
             let (blobs, bytes) = release::totals(connection, release.id)?;
+            let targets = targets::of_release(connection, release.id)?;
+            let removed = targets.removed.iter().map(|id| {
+                let described = targets::described(connection, id)?;
+                Ok(described.unwrap_or_else(|| format!("{id}, which no release here stated")))
+            });
             Ok(ReleaseContent {
                 blobs,
                 bytes,
                 names: release::names(connection, release.id)?,
-                targets: targets::of_release(connection, release.id)?,
+                removed: removed.collect::<Result<_>>()?,
+                targets,
             })
         })
     }
@@ -71,6 +79,16 @@ impl Appliance {
             .collect();
         match <[ReleaseRow; 1]>::try_from(found) {
             Ok([release]) => Ok(release),
+            Err(found) if found.is_empty() => Err(Error::new(
+                Class::Usage,
+                "release",
+                match product {
+                    None => format!("no release matches {text:?}"),
+                    Some(product) => format!("no release of {product:?} matches {text:?}"),
+                },
+            )
+            .expected("a head digest, a number or a version label of a release that was imported")
+            .remedy("look at `airlock release list`")),
             Err(found) => Err(Error::new(
                 Class::Usage,
                 "release",
@@ -102,6 +120,11 @@ impl Appliance {
         }
         self.db
             .write(|transaction| release::activate(transaction, release.id, now, undeploy))
+            .map_err(|error| match error {
+                // It is imported already, so how to do that says nothing here.
+                error if error.is(UNDEPLOY) => error.remedy("ask the vendor for a release that names what is removed; or, when agents shall delete it, give the same command with --undeploy"),
+                error => error,
+            })
             .map_err(|error| error.at(Step::X15))
     }
 

@@ -23,6 +23,22 @@ pub(super) fn confirm(ui: &mut Ui, yes: bool, command: &str) -> Result<()> {
         .expected("a terminal, or --yes")
         .remedy(format!("when all of this is meant: `{command} --yes`")));
     }
+    ask(ui)
+}
+
+/// Asks as [`confirm`] does where there is a terminal; elsewhere the command line says enough.
+///
+/// # Errors
+///
+/// As [`confirm`].
+pub(super) fn confirm_at_terminal(ui: &mut Ui, yes: bool) -> Result<()> {
+    if yes || !io::stdin().is_terminal() {
+        return Ok(());
+    }
+    ask(ui)
+}
+
+fn ask(ui: &mut Ui) -> Result<()> {
     ui.say("go on? [y/N]");
     let mut answer = String::new();
     io::stdin().read_line(&mut answer).map_err(|error| {
@@ -32,15 +48,5 @@ pub(super) fn confirm(ui: &mut Ui, yes: bool, command: &str) -> Result<()> {
         Ok(())
     } else {
         Err(Error::new(Class::Usage, "confirm", "the answer was not yes").expected("y; nothing was changed"))
-    }
-}
-
-/// Quotes a word for a shell, where it needs that.
-pub(super) fn quoted(word: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "._-/:@+".contains(c);
-    if !word.is_empty() && !word.starts_with('-') && word.chars().all(plain) {
-        word.to_owned()
-    } else {
-        format!("'{}'", word.replace('\'', "'\\''"))
     }
 }

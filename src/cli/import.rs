@@ -6,8 +6,10 @@ use std::time::Duration;
 use clap::Args;
 use serde_json::json;
 
+use super::removal_plan::ReleasePlan;
 use super::state_folder::StateArgs;
 use super::{Ui, head_view, hidden, signature_file};
+use crate::appliance::fleet::targets_now;
 use crate::appliance::{Event, Imported, Options, Outcome, Restored};
 use crate::config::{Activation, Config};
 use crate::db::site::release::Activated;
@@ -69,6 +71,7 @@ pub(super) fn run(args: &ImportArgs, ui: &mut Ui) -> Result<()> {
     let open = || media::open(&args.source, Some(Duration::from_secs(args.stall_secs)));
     // Whatever a bundle may do to this process, it opens no connection and starts no program.
     crate::confine::no_network()?;
+    let now = targets_now(&appliance);
     let imported = appliance.import(open, &options, &SystemClock, &mut |event| match event {
         Event::Head(signed) => ui.say(head_view::headline(signed.head())),
         Event::Note(note) => ui.say(super::ui::escape(&note)),
@@ -78,10 +81,14 @@ pub(super) fn run(args: &ImportArgs, ui: &mut Ui) -> Result<()> {
     for warning in &imported.warnings {
         ui.warn(warning);
     }
-    report(&imported, args.dry_run, ui)
+    let plan = match &imported.result {
+        Outcome::Already(_) => None,
+        _ => Some(ReleasePlan::new(&now, &imported.scope, &imported.targets, ui)),
+    };
+    report(&imported, args.dry_run, plan.as_ref(), ui)
 }
 
-fn report(imported: &Imported, dry_run: bool, ui: &mut Ui) -> Result<()> {
+fn report(imported: &Imported, dry_run: bool, plan: Option<&ReleasePlan>, ui: &mut Ui) -> Result<()> {
     let name = format!(
         "release {} ({}) of {}",
         imported.counter,
@@ -151,8 +158,18 @@ fn report(imported: &Imported, dry_run: bool, ui: &mut Ui) -> Result<()> {
             members.insert("held".into(), held.to_json());
         }
         members.insert("hidden".into(), hidden::to_json(&imported.hidden));
+        if let Some(plan) = plan {
+            members.insert("removes".into(), plan.to_json());
+        }
     }
-    ui.result(&value, human + &hidden::lines(&imported.hidden))
+    let mut human = human + &hidden::lines(&imported.hidden);
+    for (place, line) in plan.iter().flat_map(|plan| plan.lines()).enumerate() {
+        if place == 0 && live != Some(true) {
+            human += "\nwhat goes once it is live:";
+        }
+        human += &format!("\n{line}");
+    }
+    ui.result(&value, human)
 }
 
 /// Says what of a release that is here was, or would be, restored.

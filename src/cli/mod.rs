@@ -2,6 +2,7 @@
 //!
 //! Data goes to stdout (`--format human|json`), talk to stderr. Every subcommand is a file with its `Args` and its `run`.
 
+mod advice;
 mod bundle;
 #[cfg(feature = "vendor")]
 mod bundle_create;
@@ -34,6 +35,8 @@ mod notify;
 mod passphrase;
 #[cfg(feature = "site")]
 mod release;
+#[cfg(feature = "site")]
+mod removal_plan;
 #[cfg(feature = "site")]
 mod serve;
 mod signature_file;

@@ -3,12 +3,15 @@
 use clap::Subcommand;
 use serde_json::json;
 
+use super::confirm::confirm_at_terminal;
 use super::damage_view::{self, DamageView};
+use super::removal_plan::ReleasePlan;
 use super::site_view::ConfigArgs;
 use super::state_folder::StateArgs;
 use super::ui::escape;
 use super::{Ui, hidden};
-use crate::appliance::{Hidden, ReleaseDamage};
+use crate::appliance::fleet::targets_now;
+use crate::appliance::{Hidden, ReleaseContent, ReleaseDamage};
 use crate::db::site::release::{Activated, ReleaseRow, State};
 use crate::db::site::targets::{DeploymentRow, TargetSet, Undeploy};
 use crate::domain::{Clock as _, Result, SystemClock, Uuid, counted};
@@ -41,7 +44,8 @@ pub(super) enum ReleaseCommand {
     /// pulls under way end well. Importing something older stays impossible.
     ///
     /// Agents remove what their target no longer has, volumes included. So a release that lacks targets or deployments of the
-    /// live one, without naming them as removed, goes live only with --undeploy.
+    /// live one, without naming them as removed, goes live only with --undeploy. What goes is said first, and with --undeploy asked on
+    /// a terminal.
     #[command(after_help = "Examples:\n  airlock release activate 1.4.2\n  airlock release activate 1.4.2 --undeploy")]
     Activate {
         /// Head digest (or its first 8 digits or more), number, or version label
@@ -52,6 +56,9 @@ pub(super) enum ReleaseCommand {
         /// Let agents remove what the live release has and this one lacks
         #[arg(long)]
         undeploy: bool,
+        /// Do not ask
+        #[arg(long)]
+        yes: bool,
         #[command(flatten)]
         config: ConfigArgs,
         #[command(flatten)]
@@ -102,6 +109,7 @@ pub(super) fn run(command: &ReleaseCommand, ui: &mut Ui) -> Result<()> {
                 members.insert("names".into(), json!(content.names));
                 members.insert("targets".into(), targets_json(&content.targets));
                 members.insert("removed".into(), json!(content.targets.removed));
+                members.insert("removed_named".into(), json!(content.removed));
             }
             let human = format!(
                 "{}\nhead         {}\nroot         {}\nimported     {}\ncontent      {} in {}\n{}{}{}{}",
@@ -112,7 +120,7 @@ pub(super) fn run(command: &ReleaseCommand, ui: &mut Ui) -> Result<()> {
                 super::ui::bytes(content.bytes),
                 counted(content.blobs, "blob"),
                 content.names.join("\n"),
-                targets_human(&content.targets),
+                targets_human(&content),
                 hidden::lines(&hidden),
                 damage.map_or_else(String::new, damage_view::line),
             );
@@ -122,11 +130,21 @@ pub(super) fn run(command: &ReleaseCommand, ui: &mut Ui) -> Result<()> {
             release,
             product,
             undeploy,
+            yes,
             config,
             state,
         } => {
             let appliance = state.open_as(&config.read()?)?;
             let release = appliance.find_release(release, product.as_deref())?;
+            let next = appliance.release_content(&release)?.targets;
+            let plan = ReleasePlan::new(&targets_now(&appliance), &release.scope, &next, ui);
+            for line in plan.lines() {
+                ui.say(line);
+            }
+            // Without a terminal, --undeploy is the word that was asked for.
+            if *undeploy && !plan.is_empty() {
+                confirm_at_terminal(ui, *yes)?;
+            }
             let undeploy = if *undeploy {
                 Undeploy::Everything
             } else {
@@ -144,7 +162,7 @@ pub(super) fn run(command: &ReleaseCommand, ui: &mut Ui) -> Result<()> {
                 Activated::Now { .. } => ("activated", format!("{name} is live now")),
             };
             let hidden = appliance.hidden(&release)?;
-            let value = json!({"result": word, "head": release.head, "hidden": hidden::to_json(&hidden)});
+            let value = json!({"result": word, "head": release.head, "hidden": hidden::to_json(&hidden), "removes": plan.to_json()});
             ui.result(&value, human + &hidden::lines(&hidden))
         }
     }
@@ -190,7 +208,8 @@ fn table(rows: &[[String; 5]], notes: &[String]) -> String {
 }
 
 /// One line for each target of this site, with what it runs.
-fn targets_human(set: &TargetSet) -> String {
+fn targets_human(content: &ReleaseContent) -> String {
+    let set = &content.targets;
     let mut out = String::new();
     for target in &set.targets {
         let runs: Vec<String> = runs_on(set, target.id)
@@ -201,12 +220,8 @@ fn targets_human(set: &TargetSet) -> String {
             .collect();
         out += &format!("\ntarget {} ({}): {}", escape(&target.name), target.id, runs.join(", "));
     }
-    if !set.removed.is_empty() {
-        out += &format!(
-            "\nremoves {} of earlier releases",
-            counted(set.removed.len(), "target or deployment")
-                .replace("target or deployments", "targets and deployments")
-        );
+    for one in &content.removed {
+        out += &format!("\nremoves {}", escape(one));
     }
     out
 }

@@ -177,6 +177,9 @@ pub(super) struct ConnectArgs {
     place: Place,
 }
 
+/// What became of a target that shall come back.
+const RESTORED: [&str; 2] = ["is back", "is here: it was not taken away"];
+
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum RuntimeName {
     Docker,
@@ -263,11 +266,11 @@ pub(super) fn run(command: &TargetCommand, ui: &mut Ui) -> Result<()> {
             let hub = place.hub()?;
             let removed = hub.find_removed(target);
             if let (TargetChoice::None(_), TargetChoice::One(here)) = (&removed, hub.find(target)) {
-                return report_target(&here.id, &here.name, false, "restored", "is back", ui);
+                return report_target(&here.id, &here.name, false, "restored", RESTORED, ui);
             }
             let target = chosen(removed, target)?;
             let changed = hub.remove_target(&target.id, Removal::Restore)?;
-            report_target(&target.id, &target.name, changed, "restored", "is back", ui)
+            report_target(&target.id, &target.name, changed, "restored", RESTORED, ui)
         }
         TargetCommand::Free { uuid, yes, place } => target_free::run(&place.hub()?, uuid, *yes, ui),
     }

@@ -3,7 +3,9 @@
 use serde_json::json;
 
 use super::Ui;
-use super::confirm::{confirm, quoted};
+use super::advice::quoted;
+use super::confirm::confirm;
+use super::removal_plan::{headline, left_behind, what_goes};
 use super::target_find::{find, report_target};
 use super::ui::escape;
 use crate::appliance::fleet::{DeploymentView, Hub, Removal, TargetView};
@@ -14,43 +16,29 @@ use crate::domain::{Class, Error, Result, nearest};
 /// # Errors
 ///
 /// `E-USAGE` for names and an answer that is no; those of the hub.
-pub(super) fn undeploy(hub: &Hub, target: &str, application: &str, yes: bool, ui: &mut Ui) -> Result<()> {
-    let target = find(hub, target)?;
+pub(super) fn undeploy(hub: &Hub, word: &str, application: &str, yes: bool, ui: &mut Ui) -> Result<()> {
+    let target = find(hub, word)?;
     let deployment = deployment(&target, application)?;
     if deployment.removed {
-        return already(&target, deployment, ui);
+        return already(&target, deployment, "was taken away already from", ui);
     }
     let plan = what_goes(&target, deployment);
-    ui.say(format_args!(
-        "{} {} goes from target {} at its agent's next look:",
-        deployment.application,
-        escape(&deployment.version),
-        escape(&target.name)
-    ));
+    ui.say(format_args!("{}:", headline(&target, deployment)));
     for line in &plan {
         ui.say(format_args!("  {line}"));
     }
-    let again = format!(
-        "airlock target undeploy {} {}",
-        quoted(&escape(&target.name)),
-        quoted(application)
-    );
-    confirm(ui, yes, &again)?;
+    // By the word that was typed: several products may have a target of one name.
+    let named = format!("{} {}", quoted(&escape(word)), quoted(&escape(application)));
+    confirm(ui, yes, &format!("airlock target undeploy {named}"))?;
     if !hub.undeploy(&target.id, deployment, Removal::Remove)? {
-        return already(&target, deployment, ui);
+        return already(&target, deployment, "was taken away already from", ui);
     }
     ui.say(format_args!(
-        "`airlock target list` says when it is gone; `airlock target deploy {} {}` gives it back, without its data",
-        quoted(&escape(&target.name)),
-        quoted(application)
+        "`airlock target list` says when it is gone; `airlock target deploy {named}` gives it back, without its data"
     ));
     ui.result(
         &json!({"result": "undeployed", "target": target.id, "deployment": deployment.id, "plan": plan}),
-        format!(
-            "{} goes from target {} at its agent's next look",
-            deployment.application,
-            escape(&target.name)
-        ),
+        headline(&target, deployment),
     )
 }
 
@@ -63,7 +51,7 @@ pub(super) fn deploy(hub: &Hub, target: &str, application: &str, ui: &mut Ui) ->
     let target = find(hub, target)?;
     let deployment = deployment(&target, application)?;
     if !hub.undeploy(&target.id, deployment, Removal::Restore)? {
-        return already(&target, deployment, ui);
+        return already(&target, deployment, "was not taken away from", ui);
     }
     ui.result(
         &json!({"result": "deployed", "target": target.id, "deployment": deployment.id}),
@@ -80,87 +68,59 @@ pub(super) fn deploy(hub: &Hub, target: &str, application: &str, ui: &mut Ui) ->
 /// # Errors
 ///
 /// As [`undeploy`].
-pub(super) fn remove(hub: &Hub, target: &str, yes: bool, ui: &mut Ui) -> Result<()> {
-    let orphan = hub.orphans().into_iter().find(|(_, name)| name == target);
+pub(super) fn remove(hub: &Hub, word: &str, yes: bool, ui: &mut Ui) -> Result<()> {
+    let orphan = hub
+        .orphans()
+        .into_iter()
+        .find(|(id, name)| name == word || id.to_string() == word);
     let (id, name, known) = match orphan {
         Some((id, name)) => (id, name, None),
-        None => find(hub, target).map(|target| (target.id, target.name.clone(), Some(target)))?,
+        None => find(hub, word).map(|target| (target.id, target.name.clone(), Some(target)))?,
     };
+    hub.check_removable(&id)?;
     let made_here = known.as_ref().is_none_or(|target| target.template.is_some());
-    let plan = what_stays(known.as_ref(), made_here, &name);
+    let plan = what_stays(known.as_ref(), made_here, word);
     ui.say(format_args!("target {} goes:", escape(&name)));
     for line in &plan {
         ui.say(format_args!("  {line}"));
     }
-    confirm(ui, yes, &format!("airlock target remove {}", quoted(target)))?;
+    confirm(ui, yes, &format!("airlock target remove {}", quoted(&escape(word))))?;
     let changed = hub.remove_target(&id, Removal::Remove)?;
     report_target(
         &id,
         &name,
         changed,
         "removed",
-        "is gone: its agent is refused from now on",
+        ["is gone: its agent is refused from now on", "was taken away before"],
         ui,
     )
 }
 
-/// What an agent deletes, as unmodified agents do it (distr-protocol 2.3).
-fn what_goes(target: &TargetView, deployment: &DeploymentView) -> Vec<String> {
-    let deletes = match deployment.engine {
-        "helm" => vec![
-            "deleted: everything that its chart made in the cluster, volume claims of the chart with their data among it (helm uninstall)",
-            "kept: claims that a StatefulSet made from its templates, and what the chart says to keep",
-        ],
-        "swarm" => vec![
-            "deleted: the services, networks, configs and secrets of its stack, and its images",
-            "kept: its volumes, on the nodes where they are",
-        ],
-        _ => vec![
-            "deleted: its containers and networks, its VOLUMES with all data in them (docker compose down --volumes), and its images",
-            "kept: nothing but bind mounts and volumes that the compose file calls external",
-        ],
-    };
-    let others: Vec<&str> = target
-        .deployments
-        .iter()
-        .filter(|other| other.id != deployment.id && !other.removed)
-        .map(|other| other.application.as_str())
-        .collect();
-    let mut lines: Vec<String> = deletes.into_iter().map(ToOwned::to_owned).collect();
-    if !others.is_empty() {
-        lines.push(format!("untouched on this target: {}", others.join(", ")));
-    }
-    lines
-}
-
 /// What becomes of a target that is taken away: its agent gets nothing any more, so it deletes nothing.
-fn what_stays(target: Option<&TargetView>, made_here: bool, name: &str) -> Vec<String> {
-    let name = quoted(&escape(name));
-    let mut lines = vec![
-        "its agent is refused from now on, its tokens are dead for good".to_owned(),
-        "nothing is deleted on its host: containers and volumes stay, what runs goes on running, and nobody looks after it".to_owned(),
-    ];
-    let here = target.iter().flat_map(|target| &target.deployments);
-    for deployment in here.filter(|deployment| !deployment.removed) {
-        lines.push(format!(
-            "left behind: {} {}; `airlock target undeploy {name} {}` first lets the agent delete it",
-            deployment.application,
-            escape(&deployment.version),
-            deployment.application
-        ));
+fn what_stays(target: Option<&TargetView>, made_here: bool, word: &str) -> Vec<String> {
+    let mut lines = vec!["its agent is refused from now on, its tokens are dead for good".to_owned()];
+    match target {
+        Some(target) => lines.extend(left_behind(target, Some(word))),
+        None => lines
+            .push("nothing is deleted on its host: what runs goes on running, and nobody looks after it".to_owned()),
     }
     lines.push(if made_here {
         "it was made here and is gone for good: `airlock target add` makes another one, under another UUID".to_owned()
     } else {
-        format!("`airlock target restore {name}` brings it back, and its secret counts again")
+        let word = quoted(&escape(word));
+        format!("`airlock target restore {word}` brings it back, and its secret counts again")
     });
     lines
 }
 
-fn already(target: &TargetView, deployment: &DeploymentView, ui: &mut Ui) -> Result<()> {
+fn already(target: &TargetView, deployment: &DeploymentView, how: &str, ui: &mut Ui) -> Result<()> {
     ui.result(
         &json!({"result": "already", "target": target.id, "deployment": deployment.id}),
-        "nothing to do: it is so already",
+        format!(
+            "nothing to do: {} {how} target {}",
+            deployment.application,
+            escape(&target.name)
+        ),
     )
 }
 

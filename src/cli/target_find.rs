@@ -46,16 +46,23 @@ pub(super) fn chosen(choice: TargetChoice, text: &str) -> Result<TargetView> {
     }
 }
 
-/// Says what became of a target, or that it is so already.
+/// Says what became of a target; the second word where nothing changed.
 ///
 /// # Errors
 ///
 /// Those of writing to stdout.
-pub(super) fn report_target(id: &Uuid, name: &str, changed: bool, word: &str, human: &str, ui: &mut Ui) -> Result<()> {
+pub(super) fn report_target(
+    id: &Uuid,
+    name: &str,
+    changed: bool,
+    word: &str,
+    human: [&str; 2],
+    ui: &mut Ui,
+) -> Result<()> {
     let (word, human) = if changed {
-        (word, human)
+        (word, human[0])
     } else {
-        ("already", "is so already")
+        ("already", human[1])
     };
     ui.result(
         &json!({"result": word, "target": id, "name": name}),

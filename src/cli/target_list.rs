@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::confirm::quoted;
+use super::advice::quoted;
 use super::damage_view::DamageView;
 use super::deployment_state::DeploymentState;
 use super::target_state::{self, TargetState};
@@ -69,16 +69,20 @@ fn table(now: Timestamp, targets: &[TargetState], removed: &[RemovedTarget]) -> 
             state.deployments.iter().map(DeploymentState::wanted).collect()
         };
         runs.extend(target.fault.as_ref().map(|fault| format!("unknown: {}", escape(fault))));
+        let mut runs = runs.join(", ");
         if target.template.is_some() {
-            runs.push("(made here)".to_owned());
+            runs = format!("{runs} (made here)").trim_start().to_owned();
         }
         let agent = state.agent().map_or_else(|| "-".to_owned(), escape);
-        rows.push(row(target, [agent, state.phrase(), state.seen(now), runs.join(", ")]));
+        rows.push(row(target, [agent, state.phrase(), state.seen(now), runs]));
     }
     for one in removed {
         let state = if one.freed { "let go here" } else { "removed here" };
         let dash = || "-".to_owned();
-        rows.push(row(&one.target, [dash(), state.to_owned(), dash(), way_back(one)]));
+        rows.push(row(
+            &one.target,
+            [dash(), state.to_owned(), dash(), way_back(one, removed)],
+        ));
     }
     let last = COLUMNS.len() - 1;
     let widths: Vec<usize> = (0..last)
@@ -123,8 +127,8 @@ fn row(target: &TargetView, [agent, state, seen, runs]: [String; 4]) -> [String;
 }
 
 /// How a target that was taken away comes back.
-fn way_back(one: &RemovedTarget) -> String {
-    let command = restore_command(one);
+fn way_back(one: &RemovedTarget, all: &[RemovedTarget]) -> String {
+    let command = restore_command(one, all);
     if one.freed {
         format!(
             "nothing: it is nobody's, and the next release that states it has it; `{command}` gives it back until then"
@@ -134,8 +138,16 @@ fn way_back(one: &RemovedTarget) -> String {
     }
 }
 
-fn restore_command(one: &RemovedTarget) -> String {
-    format!("airlock target restore {}", quoted(&escape(&one.target.name)))
+/// By its name, unless several that were taken away have that.
+fn restore_command(one: &RemovedTarget, all: &[RemovedTarget]) -> String {
+    let name = &one.target.name;
+    let is_one_of_several = all.iter().filter(|other| other.target.name == *name).nth(1).is_some();
+    let word = if is_one_of_several {
+        one.target.id.to_string()
+    } else {
+        quoted(&escape(name))
+    };
+    format!("airlock target restore {word}")
 }
 
 fn removed_json(one: &RemovedTarget) -> serde_json::Value {

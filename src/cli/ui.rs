@@ -11,6 +11,8 @@ use std::time::{Duration, Instant};
 use clap::ValueEnum;
 use serde::Serialize;
 
+use super::advice::Advice;
+
 /// Makes text from outside a safe part of a line.
 pub(super) use crate::domain::shown as escape;
 use crate::domain::{Class, Error, Result, shown_lines};
@@ -30,6 +32,7 @@ pub struct Ui {
     format: Format,
     terminal: bool,
     progress: Option<Progress>,
+    advice: Advice,
 }
 
 #[derive(Debug)]
@@ -51,6 +54,7 @@ impl Ui {
             format,
             terminal: io::stderr().is_terminal(),
             progress: None,
+            advice: Advice::of(std::env::args_os()),
         }
     }
 
@@ -66,8 +70,12 @@ impl Ui {
     /// `E-IO` when stdout cannot be written; a closed pipe ends quietly.
     pub fn result(&mut self, value: &impl Serialize, human: impl Display) -> Result<()> {
         let text = match self.format {
-            Format::Human => human.to_string(),
-            Format::Json => serde_json::to_string_pretty(value)
+            Format::Human => self.advice.text(&human.to_string()),
+            Format::Json => serde_json::to_value(value)
+                .and_then(|mut value| {
+                    self.advice.value(&mut value);
+                    serde_json::to_string_pretty(&value)
+                })
                 .map_err(|e| Error::new(Class::Internal, "json", format!("a result has no JSON form: {e}")))?,
         };
         self.script(format!("{}\n", shown_lines(&text)).as_bytes())
@@ -94,18 +102,20 @@ impl Ui {
     /// Says one line to the person at the terminal.
     pub fn say(&mut self, line: impl Display) {
         self.clear_line();
+        let line = self.advice.text(&line.to_string());
         match self.format {
-            Format::Human => self.talk(&line.to_string()),
-            Format::Json => self.talk(&serde_json::json!({"event": "message", "text": line.to_string()}).to_string()),
+            Format::Human => self.talk(&line),
+            Format::Json => self.talk(&serde_json::json!({"event": "message", "text": line}).to_string()),
         }
     }
 
     /// Warns about something that does not stop the command.
     pub fn warn(&mut self, line: impl Display) {
         self.clear_line();
+        let line = self.advice.text(&line.to_string());
         match self.format {
             Format::Human => self.talk(&format!("warning: {line}")),
-            Format::Json => self.talk(&serde_json::json!({"event": "warning", "text": line.to_string()}).to_string()),
+            Format::Json => self.talk(&serde_json::json!({"event": "warning", "text": line}).to_string()),
         }
     }
 
@@ -179,12 +189,12 @@ impl Ui {
                 if let Some(step) = error.step() {
                     text += &format!(" at {step}");
                 }
-                text + &format!(": {error}")
+                text + &format!(": {}", self.advice.text(&error.to_string()))
             }
             Format::Json => serde_json::json!({
                 "event": "refused", "class": error.class().name(), "code": error.code(),
                 "step": error.step().map(|step| step.to_string()), "found": error.found(),
-                "expected": error.expectation(), "remedy": error.advice(),
+                "expected": error.expectation().map(|text| self.advice.text(text)), "remedy": error.advice().map(|advice| self.advice.text(advice)),
                 "exit": error.class().exit_code(),
             })
             .to_string(),

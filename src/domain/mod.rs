@@ -28,7 +28,7 @@ pub use names::{Name, ParseNameError, RepositoryName, SiteId, Tag};
 pub use problem::Problem;
 pub use release::{Audience, Codec, Counter, DocumentType, Scope};
 pub use report::{AgentTime, StatusKind};
-pub use shown::{counted, shown, shown_lines};
+pub use shown::{counted, is_plain, shown, shown_lines};
 pub(crate) use suggest::nearest;
 pub use time::{Clock, FixedClock, SystemClock, Timestamp, latest_issue};
 pub use uuid::Uuid;

@@ -34,6 +34,11 @@ fn is_hostile(c: char) -> bool {
     HOSTILE.iter().any(|&(first, last)| (first..=last).contains(&number))
 }
 
+/// Whether nothing in a text is hostile: it looks like what it is.
+pub fn is_plain(text: &str) -> bool {
+    !text.contains(is_hostile)
+}
+
 /// Returns one piece of text from outside as part of a line: whatever is hostile in it is escaped, line breaks too.
 pub fn shown(text: &str) -> String {
     escape(text, is_hostile)

@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use super::service::Hub;
+use super::view::{DeploymentView, TargetView};
 use crate::db::site::{Owner, audit, owners};
 use crate::domain::{Name, Result, Uuid};
 
@@ -13,8 +14,10 @@ pub struct ClaimView {
     pub owner: Option<Owner>,
     /// The channel whose live release has it.
     pub channel: Option<Name>,
-    /// Name of the target that agents log in to under it.
-    pub target: Option<String>,
+    /// The target that agents log in to under it.
+    pub target: Option<TargetView>,
+    /// The deployment that it is, with the target whose agent is told of it.
+    pub deployment: Option<(TargetView, DeploymentView)>,
 }
 
 impl Hub {
@@ -25,11 +28,17 @@ impl Hub {
     /// As [`Hub::free`].
     pub fn claim(&self, id: &Uuid) -> Result<ClaimView> {
         let row = self.db().read(|connection| owners::check_free(connection, id))?;
-        let target = self.fleet().targets.get(id).map(|state| state.identity.name.clone());
+        let targets = self.targets();
+        let deployment = targets.iter().find_map(|target| {
+            let mut told = target.deployments.iter().filter(|deployment| !deployment.removed);
+            Some((target.clone(), told.find(|deployment| deployment.id == *id)?.clone()))
+        });
+        let target = targets.into_iter().find(|target| target.id == *id);
         Ok(ClaimView {
             owner: row.owner,
             channel: row.channel,
             target,
+            deployment,
         })
     }
 

@@ -10,7 +10,7 @@ use super::view::{DeploymentView, RemovedTarget, TargetView};
 use crate::crypto::random;
 use crate::db::site::local_targets::{self, LocalTarget};
 use crate::db::site::{Owner, audit, local_removals, owners, target_secrets, targets};
-use crate::domain::{Class, Error, Result, Uuid};
+use crate::domain::{Class, Error, Result, Uuid, is_plain};
 
 /// Bytes that the name of a target may have.
 const NAME_BYTES: usize = 128;
@@ -119,10 +119,10 @@ impl Hub {
             )
             .expected("a target of a release"));
         }
-        if !(1..=NAME_BYTES).contains(&name.len()) || name.chars().any(char::is_control) {
+        if !(1..=NAME_BYTES).contains(&name.len()) || !is_plain(name) {
             return Err(
                 Error::new(Class::Usage, "target-name", format!("{name:?} is no name for a target"))
-                    .expected("1 to 128 bytes without control characters"),
+                    .expected("1 to 128 bytes without control characters, and nothing that is invisible or turns the direction of writing"),
             );
         }
         let now = self.clock().now();
@@ -156,6 +156,16 @@ impl Hub {
         Ok(local.id)
     }
 
+    /// Checks that a target can be taken away: that no target made here follows it.
+    ///
+    /// # Errors
+    ///
+    /// `E-USAGE template`; those of the database.
+    pub fn check_removable(&self, target: &Uuid) -> Result<()> {
+        self.db()
+            .read(|connection| owners::check_unfollowed(connection, target))
+    }
+
     /// Takes a target away from this site, or brings one of a release back. Its agent is refused from then on (A02); what it
     /// deployed stays as it is. Its tokens are dead for good; its secret counts again once it is back, also when the vendor removed it
     /// and states it again. A target made here is gone for good. One that was let go comes back only while it is nobody's.
@@ -172,15 +182,8 @@ impl Hub {
         let owner = owner.map(|state| Owner::of(&state.identity.scope));
         let changed = self.db().write(|transaction| {
             let locals = local_targets::list(transaction)?;
-            if let Some(follower) = locals.iter().find(|local| local.template == *target)
-                && removal == Removal::Remove
-            {
-                return Err(Error::new(
-                    Class::Usage,
-                    "template",
-                    format!("target {:?} follows it", follower.name),
-                )
-                .remedy("remove that one first"));
+            if removal == Removal::Remove {
+                owners::check_unfollowed(transaction, target)?;
             }
             let local = locals.iter().any(|local| local.id == *target);
             let changed = if local && removal == Removal::Remove {

@@ -19,6 +19,7 @@ mod credential;
 mod fault;
 mod free;
 mod hashing;
+mod leaving;
 mod login;
 mod manage;
 mod mirrors;
@@ -32,6 +33,7 @@ mod view;
 
 pub(super) use assignment::{AssignedDeployment, Assignment};
 pub use free::ClaimView;
+pub use leaving::{Leaving, leaving, targets_now};
 pub use login::{Check, Login};
 pub use manage::{Removal, TargetChoice};
 pub use mirrors::{MirrorFile, Runtime};

@@ -36,18 +36,10 @@ impl Hub {
     ///
     /// `E-STATE token-key`, `E-IO`, `E-SPACE`.
     pub fn new(live: &Arc<Live>, view: SiteView) -> Result<Self> {
-        let appliance = live.appliance().clone();
-        let keys = appliance.keys()?;
-        let current = live.project(Order::Advertised, move |generation, before| {
-            let site = Site {
-                id: appliance.site(),
-                store: &appliance.store,
-            };
-            Ok(Fleet::of(generation, before, &site))
-        })?;
+        let keys = live.appliance().keys()?;
         Ok(Self {
             live: live.clone(),
-            current,
+            current: project(live)?,
             keys,
             view,
             logins: Logins::default(),
@@ -275,6 +267,18 @@ impl Hub {
             Ok(())
         })
     }
+}
+
+/// Makes the fleet of what is live, and of what goes live after it.
+pub(super) fn project(live: &Arc<Live>) -> Result<Arc<Projection<Fleet>>> {
+    let appliance = live.appliance().clone();
+    live.project(Order::Advertised, move |generation, before| {
+        let site = Site {
+            id: appliance.site(),
+            store: &appliance.store,
+        };
+        Ok(Fleet::of(generation, before, &site))
+    })
 }
 
 pub(in crate::appliance) fn known<'a>(fleet: &'a Fleet, target: &Uuid) -> Result<&'a Arc<FleetTarget>> {

@@ -4,6 +4,7 @@ use crate::appliance::hidden::Hidden;
 use crate::bundle::Head;
 use crate::db::site::owners::Held;
 use crate::db::site::release::Activated;
+use crate::db::site::targets::TargetSet;
 use crate::domain::{Counter, Error, Hash, Scope};
 
 /// What an import came to.
@@ -19,6 +20,8 @@ pub struct Imported {
     pub head: Hash,
     /// What became of it.
     pub result: Outcome,
+    /// What it says of the targets of this site; nothing where it was here before.
+    pub targets: TargetSet,
     /// What of it only its own clients see, or would see.
     pub hidden: Hidden,
     /// What went wrong after everything that matters was done.
@@ -62,13 +65,21 @@ pub struct Restored {
 }
 
 impl Imported {
-    pub(super) fn new(head: &Head, digest: Hash, result: Outcome, hidden: Hidden, warnings: Vec<Error>) -> Self {
+    pub(super) fn new(
+        head: &Head,
+        digest: Hash,
+        result: Outcome,
+        targets: TargetSet,
+        hidden: Hidden,
+        warnings: Vec<Error>,
+    ) -> Self {
         Self {
             scope: head.scope(),
             counter: head.counter(),
             version: head.version.clone(),
             head: digest,
             result,
+            targets,
             hidden,
             warnings,
         }

@@ -6,6 +6,7 @@ use crate::bundle::Head;
 use crate::crypto::{Receipt, ReceiptResult};
 use crate::db::site::owners::Held;
 use crate::db::site::release::Activated;
+use crate::db::site::targets::TargetSet;
 use crate::db::site::{self, BlobRow, NameRow, Page, Publication};
 use crate::domain::{Hash, Result, Step, limits};
 use crate::store::Staging;
@@ -21,6 +22,8 @@ pub(super) struct Published {
     pub(super) activated: Option<Activated>,
     /// Why it cannot go live now.
     pub(super) held: Option<Held>,
+    /// What it says of the targets of this site.
+    pub(super) targets: TargetSet,
     pub(super) staging: Staging,
     pub(super) resumed_bytes: u64,
 }
@@ -136,6 +139,7 @@ pub(super) fn publish(appliance: &Appliance, taken: Taken) -> Result<Published> 
         receipt: published.receipt,
         activated: published.activated,
         held: published.held,
+        targets,
         staging,
         resumed_bytes,
     })

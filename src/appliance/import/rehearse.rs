@@ -7,6 +7,7 @@ use crate::appliance::hidden::Hidden;
 use crate::appliance::state::Appliance;
 use crate::bundle::{Blob, CheckOnly, Graph, Head, Sink};
 use crate::db::site::owners::Held;
+use crate::db::site::targets::TargetSet;
 use crate::domain::{Hash, Result, Scope, Step};
 
 /// A bundle that passed every check of a dry run.
@@ -15,6 +16,8 @@ pub(super) struct Rehearsed {
     pub(super) head_digest: Hash,
     /// Why it could not go live now.
     pub(super) held: Option<Held>,
+    /// What it says of the targets of this site.
+    pub(super) targets: TargetSet,
     /// What of it only its own clients would see.
     pub(super) hidden: Hidden,
 }
@@ -37,14 +40,16 @@ pub(super) fn rehearse(
         hidden: &mut hidden,
         goes_live: admitted.goes_live,
         held: None,
+        targets: TargetSet::default(),
         check: CheckOnly(|done| events(Event::Progress { done, total })),
     };
     bundle.read_payload(&mut sink)?;
-    let held = sink.held;
+    let (held, targets) = (sink.held, sink.targets);
     Ok(Rehearsed {
         head,
         head_digest,
         held,
+        targets,
         hidden,
     })
 }
@@ -57,6 +62,7 @@ struct CheckingSink<'a, F> {
     hidden: &'a mut Hidden,
     goes_live: bool,
     held: Option<Held>,
+    targets: TargetSet,
     check: CheckOnly<F>,
 }
 
@@ -82,7 +88,8 @@ impl<F: FnMut(u64)> Sink for CheckingSink<'_, F> {
     }
 
     fn graph(&mut self, graph: Graph) -> Result<()> {
-        self.held = claims::judge(self.appliance, &self.scope, &graph, self.goes_live)?.held;
+        let claimed = claims::judge(self.appliance, &self.scope, &graph, self.goes_live)?;
+        (self.held, self.targets) = (claimed.held, claimed.targets);
         *self.hidden = self.appliance.hidden_of_graph(&self.scope, self.home_hosts, &graph)?;
         Ok(())
     }

@@ -9,6 +9,7 @@ use crate::appliance::hidden::Hidden;
 use crate::appliance::state::Appliance;
 use crate::db::site::owners::Held;
 use crate::db::site::release;
+use crate::db::site::targets::TargetSet;
 use crate::domain::{Clock, Hash, Result, Timestamp};
 use crate::media::BundleSource;
 
@@ -67,7 +68,14 @@ fn run(
         record::dry_run(appliance, &head, digest, held.as_ref(), started)?;
         tell(held.as_ref(), events);
         let outcome = Outcome::DryRun { held };
-        return Ok(Imported::new(&head, digest, outcome, rehearsed.hidden, Vec::new()));
+        return Ok(Imported::new(
+            &head,
+            digest,
+            outcome,
+            rehearsed.targets,
+            rehearsed.hidden,
+            Vec::new(),
+        ));
     }
     let taken = take_in::take_in(appliance, admitted, events)?;
     let published = publish::publish(appliance, taken)?;
@@ -78,7 +86,7 @@ fn run(
         held: published.held.clone(),
         resumed_bytes: published.resumed_bytes,
     };
-    let (head, digest) = (published.head.clone(), published.head_digest);
+    let (head, digest, targets) = (published.head.clone(), published.head_digest, published.targets.clone());
     let mut warnings = settle::settle(appliance, published);
     // What it brought may be what was missing of others.
     warnings.extend(appliance.settle_damage().err());
@@ -87,7 +95,7 @@ fn run(
         warnings.push(error);
         Hidden::default()
     });
-    Ok(Imported::new(&head, digest, result, hidden, warnings))
+    Ok(Imported::new(&head, digest, result, targets, hidden, warnings))
 }
 
 /// A release that is here: what of it is missing or damaged is restored.
@@ -115,7 +123,14 @@ fn again(
         record::already(appliance, &head, digest, would, started)?;
     }
     let hidden = hidden(appliance, digest)?;
-    Ok(Imported::new(&head, digest, result, hidden, warnings))
+    Ok(Imported::new(
+        &head,
+        digest,
+        result,
+        TargetSet::default(),
+        hidden,
+        warnings,
+    ))
 }
 
 /// Returns what of a release that is here only its own clients see.

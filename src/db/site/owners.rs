@@ -431,23 +431,33 @@ pub fn check_free(connection: &Connection, id: &Uuid) -> Result<OwnerRow> {
         return Err(Error::new(Class::Usage, "uuid", format!("{id} is a target made here"))
             .remedy("take it away with `airlock target remove`"));
     }
-    let follower: Option<String> = connection
-        .query_row(
-            "SELECT name FROM local_target WHERE template = ? LIMIT 1",
-            [id],
-            |row| row.get(0),
-        )
-        .optional()
-        .sql("look for targets that follow it")?;
-    match follower {
-        None => Ok(row),
-        Some(name) => Err(Error::new(
-            Class::Usage,
-            "template",
-            format!("target {name:?}, made here, follows {id}"),
-        )
-        .remedy("remove that one first")),
+    check_unfollowed(connection, id)?;
+    Ok(row)
+}
+
+/// Checks that no target made here follows a target.
+///
+/// # Errors
+///
+/// `E-USAGE template` with the names of all that do; those of [`SqlResult::sql`](crate::db::SqlResult::sql).
+pub fn check_unfollowed(connection: &Connection, id: &Uuid) -> Result<()> {
+    const SQL: &str = "look for targets that follow it";
+    let mut select = connection
+        .prepare_cached("SELECT name FROM local_target WHERE template = ? ORDER BY name")
+        .sql(SQL)?;
+    let names = select.query_map([id], |row| row.get::<_, String>(0)).sql(SQL)?;
+    let names: rusqlite::Result<Vec<String>> = names.map(|name| Ok(format!("{:?}", name?))).collect();
+    let names = names.sql(SQL)?;
+    if names.is_empty() {
+        return Ok(());
     }
+    let noun = if names.len() == 1 { "target" } else { "targets" };
+    Err(Error::new(
+        Class::Usage,
+        "template",
+        format!("{id} is followed by the {noun} {}, made here", names.join(", ")),
+    )
+    .remedy("remove what follows it first: `airlock target remove NAME`"))
 }
 
 /// Gives a UUID that was let go, and that nobody stated since, back to the product from which it was taken. One that is that product's

@@ -11,7 +11,10 @@ use super::local_removals::LocalRemovals;
 use super::owner::Owner;
 use super::release::ReleaseId;
 use crate::db::SqlResult as _;
-use crate::domain::{Class, Counter, Error, Result, Scope, Timestamp, Uuid};
+use crate::domain::{Class, Code, Counter, Error, Result, Scope, Timestamp, Uuid};
+
+/// Sub-code of a release that would take away what it does not name.
+pub const UNDEPLOY: Code = Code::new("undeploy");
 
 /// How many ids an error or an audit row names.
 pub(super) const NAMED: usize = 100;
@@ -244,6 +247,35 @@ fn rows<T>(
         .sql("read the targets of the release")
 }
 
+/// Returns, in words, what a UUID stood for in the newest release here that stated it; nothing when none did.
+///
+/// # Errors
+///
+/// Those of [`SqlResult::sql`](crate::db::SqlResult::sql).
+pub fn described(connection: &Connection, id: &Uuid) -> Result<Option<String>> {
+    let target: Option<String> = connection
+        .prepare_cached("SELECT name FROM release_target WHERE target = ? ORDER BY release DESC LIMIT 1")
+        .and_then(|mut select| select.query_row([id], |row| row.get(0)).optional())
+        .sql("look for the name of a target")?;
+    if let Some(name) = target {
+        return Ok(Some(format!("target {name:?} ({id})")));
+    }
+    connection
+        .prepare_cached(
+            "SELECT d.application, t.name FROM release_deployment d
+             JOIN release_target t ON t.release = d.release AND t.target = d.target
+             WHERE d.deployment = ? ORDER BY d.release DESC LIMIT 1",
+        )
+        .and_then(|mut select| {
+            let described = |row: &rusqlite::Row<'_>| {
+                let (application, target): (String, String) = (row.get(0)?, row.get(1)?);
+                Ok(format!("{application} on target {target:?} ({id})"))
+            };
+            select.query_row([id], described).optional()
+        })
+        .sql("look for the name of a deployment")
+}
+
 /// Checks that a release may become the live one of its scope: that nothing that runs is lost without being named.
 ///
 /// # Errors
@@ -269,7 +301,7 @@ pub fn check_undeploy(connection: &Connection, scope: &Scope, next: &TargetSet, 
     }
     Err(Error::new(
         Class::Policy,
-        "undeploy",
+        UNDEPLOY,
         format!(
             "the release would take away {count} that the live one of {scope} has, without saying that they shall go: {}",
             lost.join(", ")

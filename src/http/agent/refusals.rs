@@ -36,13 +36,14 @@ impl Refusals {
             self.unsaid.fetch_add(1, Ordering::Relaxed);
             return;
         }
+        let unsaid = self.unsaid.swap(0, Ordering::Relaxed);
         let (name, reason) = hub.stranger(target);
         tracing::warn!(
             %target,
             name = name.as_deref().unwrap_or("-"),
             %address,
             reason = why.unwrap_or(reason),
-            unsaid = self.unsaid.swap(0, Ordering::Relaxed),
+            unsaid = (unsaid > 0).then_some(unsaid),
             "a login was refused"
         );
     }

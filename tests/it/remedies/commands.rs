@@ -42,7 +42,8 @@ fn what_follows_a_target_goes_first() {
     let remove = || operator.run(&["target", "remove", "edge-0", "--yes"]);
     let free = || operator.run(&["target", "free", &id, "--yes"]);
     for refused in [remove(), free()] {
-        assert_eq!(refused.remedy("E-USAGE", "template"), "remove that one first");
+        let remedy = refused.remedy("E-USAGE", "template");
+        assert_eq!(commands(&remedy), ["airlock target remove NAME"]);
     }
     // One made here is nobody's to be freed.
     let list = operator.run(&["target", "list"]);

@@ -381,6 +381,11 @@ fn an_unsaid_removal_is_decided_here() {
         .run(&["import", file.to_str().unwrap(), "--no-activate"])
         .succeeded();
     let command = commands(&remedy).pop().unwrap();
+    // Who asks without that word is not sent back to the import.
+    let remedy = operator
+        .run(&["release", "activate", "2.0"])
+        .remedy("E-POLICY", "undeploy");
+    assert!(remedy.ends_with("the same command with --undeploy"), "{remedy}");
     operator.follow(&command.replace('…', "2.0"), &[]).succeeded();
 }
 

@@ -129,14 +129,14 @@ fn mistakes_are_told_with_a_guess() {
     let instance = InProcessAppliance::new();
     instance.release(1, 2, "a");
     refused(&instance, &["secret", "egde-0"], "did you mean \"edge-0\"?");
-    refused(&instance, &["secret", "press"], "look at `airlock target list`");
+    refused(&instance, &["secret", "press"], "look at `airlock target list --state ");
     refused(&instance, &["undeploy", "edge-0", "wbe"], "did you mean \"web\"?");
     refused(
         &instance,
         &["add", "edge-1", "--like", "edge-0"],
         "there is a target \"edge-1\" already",
     );
-    assert!(good(&instance, &["restore", "edge-0"]).contains("target edge-0 is so already"));
+    assert!(good(&instance, &["restore", "edge-0"]).contains("target edge-0 is here: it was not taken away"));
     refused(&instance, &["restore", "press"], "there is no target \"press\"");
     refused(
         &instance,

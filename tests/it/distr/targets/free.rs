@@ -61,7 +61,7 @@ fn an_operator_is_told_what_freeing_does_and_asked() {
     for (arguments, part) in [
         (&["edge-0", "--yes"][..], "is no UUID"),
         (&[nobody.as_str(), "--yes"][..], "ever stated"),
-        (&[id.as_str()][..], "--yes`"),
+        (&[id.as_str()][..], " --yes --state "),
     ] {
         let before = StateFingerprint::of(&instance.state());
         let (code, out, talk) = run(arguments);

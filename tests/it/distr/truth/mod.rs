@@ -4,6 +4,7 @@ mod folding;
 mod logins;
 mod order;
 mod owners;
+mod plans;
 mod states;
 mod taking_away;
 mod undeployed;

@@ -37,6 +37,14 @@ fn nothing_is_taken_away_without_a_yes_and_the_plan_comes_first() {
         let talk = String::from_utf8_lossy(&output.stderr);
         assert_eq!(output.status.code(), Some(2), "{talk}");
         assert!(output.stdout.is_empty(), "{talk}");
+        // Every command that is advised says where the appliance is, as the one before it did.
+        let place = format!(" --state {}`", plant.serving.instance.state().display());
+        assert_eq!(
+            talk.matches("`airlock ").count(),
+            talk.matches(&place).count(),
+            "{talk}"
+        );
+        let talk = talk.replace(&place, "`");
         assert!(talk.contains("E-USAGE confirm") && talk.contains(command), "{talk}");
         for line in plan {
             assert!(talk.contains(line), "{line} in {talk}");
@@ -55,14 +63,14 @@ fn nothing_is_taken_away_without_a_yes_and_the_plan_comes_first() {
     assert!(
         plant
             .good(&["target", "undeploy", "edge-0", "web"])
-            .contains("it is so already"),
+            .contains("nothing to do: web was taken away already from target edge-0"),
         "nothing to ask"
     );
     assert_eq!(plant.poll(), []);
     plant.good(&["target", "remove", "edge-0", "--yes"]);
     let line = plant.line("edge-0");
     assert!(
-        line.contains("removed here") && line.ends_with("nothing: `airlock target restore edge-0` brings it back"),
+        line.contains("removed here") && line.contains("nothing: `airlock target restore edge-0 --state "),
         "{line}"
     );
     let removed = plant.list()["removed"][0].clone();
@@ -71,7 +79,9 @@ fn nothing_is_taken_away_without_a_yes_and_the_plan_comes_first() {
         (&"removed".into(), &"edge-0".into())
     );
     let command = removed["restore"].as_str().unwrap().to_owned();
-    let words: Vec<&str> = command.split(' ').skip(1).collect();
+    // It says where the appliance is, as `good` does once more.
+    let words: Vec<&str> = command.split(' ').skip(1).take(3).collect();
+    assert!(command.ends_with(&format!(" --state {}", plant.serving.instance.state().display())));
     plant.good(&words);
     assert_eq!(plant.list()["targets"][0]["name"], "edge-0");
     assert_eq!(plant.list()["removed"], Value::Array(Vec::new()));
@@ -112,12 +122,12 @@ fn a_target_that_was_let_go_is_listed_with_the_way_back() {
     let id = target_id("edge-0").to_string();
     let said = plant.good(&["target", "free", &id, "--yes"]);
     assert!(
-        said.contains(&format!("until then `airlock target restore {id}` takes that back")),
+        said.contains(&format!("until then `airlock target restore {id} --state ")),
         "{said}"
     );
     let line = plant.line("edge-0");
     assert!(
-        line.contains("let go here") && line.contains("`airlock target restore edge-0` gives it back until then"),
+        line.contains("let go here") && line.contains("`airlock target restore edge-0 --state "),
         "{line}"
     );
     assert_eq!(plant.list()["removed"][0]["state"], "freed");
