@@ -31,7 +31,7 @@ pub(super) fn confirm(ui: &mut Ui, yes: bool, command: &str) -> Result<()> {
     if matches!(answer.trim(), "y" | "Y" | "yes") {
         Ok(())
     } else {
-        Err(Error::new(Class::Usage, "confirm", "the answer was not yes").expected("y; nothing was changed"))
+        Err(Error::new(Class::Usage, "confirm", "the answer was not yes; nothing was changed").settled())
     }
 }
 

@@ -86,7 +86,8 @@ impl Asker {
                     "the passphrase in {} does not open {}",
                     file.display(),
                     key_file.display()
-                )));
+                ))
+                .remedy("give the file with the right passphrase"));
             }
             None => {
                 let again = !first && !std::mem::take(&mut self.tried_before);
@@ -138,7 +139,9 @@ pub(super) fn ask_twice(question: &str) -> Result<Zeroizing<String>> {
         }
         before = "the two differ; ";
     }
-    Err(wrong("the two passphrases differ".to_owned()).expected("the same passphrase twice"))
+    Err(wrong("the two passphrases differ".to_owned())
+        .expected("the same passphrase twice")
+        .remedy("start again; nothing was changed"))
 }
 
 fn wrong(found: String) -> Error {
@@ -191,7 +194,9 @@ pub(super) fn read_file(path: &Path) -> Result<Zeroizing<String>> {
     let line = bytes.split(|byte| *byte == b'\n').next().unwrap_or_default();
     let text = std::str::from_utf8(line).unwrap_or_default().trim_end_matches('\r');
     if text.is_empty() {
-        return Err(wrong(format!("the first line of {} is no passphrase", path.display())).expected("UTF-8 text"));
+        return Err(wrong(format!("the first line of {} is no passphrase", path.display()))
+            .expected("UTF-8 text")
+            .remedy("write the passphrase into its first line, or name the right file"));
     }
     Ok(Zeroizing::new(text.to_owned()))
 }
