@@ -2,7 +2,7 @@
 """The auditor's page beside the verifier, over every vector and over hostile tars: one table, and what must hold of it.
 
     audit_table.py                  a sample, about a minute on two cores: a vector for each class and step, some of the tars
-    audit_table.py --all            every vector and every tar, several minutes; .ci/run does this
+    audit_table.py --all            every vector and every tar, about ten minutes; .ci/run does this
     audit_table.py --airlock PATH   with the product's `bundle verify` as another column
 
 Must hold: what verify.py accepts, audit.sh does not refuse; what verify.py refuses, audit.sh refuses with one line that begins

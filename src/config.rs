@@ -356,6 +356,7 @@ fn position(text: &str, offset: usize) -> String {
 
 fn wrong(place: &Path, found: &str) -> Error {
     Error::new(Class::Usage, "config", format!("{} {found}", place.display()))
+        .remedy("correct that key in the file; the README shows what a configuration says")
 }
 
 #[cfg(test)]

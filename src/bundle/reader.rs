@@ -112,6 +112,15 @@ impl OpenedBundle {
         Ok(signatures)
     }
 
+    /// Returns the site approvals carried, unverified.
+    ///
+    /// # Errors
+    ///
+    /// `E-SIGNATURE` and `E-LIMIT` at X9.
+    pub fn approvals(&self) -> Result<Vec<Signature>> {
+        self.prologue.approvals().map_err(|error| error.at(Step::X9))
+    }
+
     /// Whether a root of the chain vouches for the head, as far as its signatures go.
     ///
     /// # Errors

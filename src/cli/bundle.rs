@@ -268,14 +268,23 @@ fn verify(file: &Path, trust: &[PathBuf], detached: &[PathBuf], at: Option<Times
     let bundle = signed.read_index(|_, _| Ok(()))?;
     let (total, needs) = (bundle.total_bytes(), bundle.index().needs().len());
     bundle.read_payload(&mut CheckOnly(|done| ui.progress("verify", done, total)))?;
+    // Without a time that the person gave, it is for the site to judge; who reads the verdict is told all the same.
+    let now = at.unwrap_or_else(|| SystemClock.now());
+    let expired = head.expires <= now;
     let value = json!({
-        "result": "good", "head_digest": digest, "product": head.product, "channel": head.channel, "epoch": head.epoch,
+        "result": "good", "expired": expired, "head_digest": digest, "product": head.product, "channel": head.channel, "epoch": head.epoch,
         "sequence": head.sequence, "version": head.version, "expires": head.expires, "audience": head.audience, "needs": needs,
         "skipped": ["audience", "sequence", "approvals", "needs"],
     });
     let human = format!(
-        "good: {}\nhead {digest}\nnot judged without a site: audience, sequence, approvals, {} it must hold already",
+        "good: {}{}\nhead {digest}\nnot judged without a site: audience, sequence, {}approvals, {} it must hold already",
         headline(&head),
+        if expired {
+            format!("\nEXPIRED at {}: no site imports it", head.expires)
+        } else {
+            String::new()
+        },
+        if at.is_some() { "" } else { "expiry, " },
         counted(needs, "blob"),
     );
     ui.result(&value, human)

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use serde_json::{Value, json};
 
+use super::output_place::{self, Makes};
 use super::passphrase::PassphraseArgs;
 use super::times::{SigningTimeArgs, source_date_epoch};
 use super::ui::{Format, Ui, bytes, escape};
@@ -32,6 +33,9 @@ pub(super) struct CreateArgs {
     /// The bundle to write, or - for a pipe
     #[arg(short, long, value_name = "FILE")]
     output: PathBuf,
+    /// Replace a bundle at --output even where others have signed or approved it
+    #[arg(long)]
+    replace: bool,
     /// Number of the release, higher than every one before
     #[arg(long, value_name = "N")]
     sequence: Option<u64>,
@@ -82,6 +86,12 @@ pub(super) struct CreateArgs {
 
 /// Runs `airlock bundle create`.
 pub(super) fn run(args: &CreateArgs, ui: &mut Ui) -> Result<()> {
+    let to_pipe = args.output == Path::new(STDOUT);
+    if !to_pipe {
+        let read = args.keys.iter().chain(&args.ca_files).chain(&args.allow_outside);
+        let inputs = read.chain(&args.passphrase.passphrase_file).chain([&args.file]);
+        output_place::check(&args.output, Makes::Bundle, inputs.map(PathBuf::as_path))?;
+    }
     let workspace = args.workspace.open()?;
     let file = read_release_file(&args.file)?;
     let overrides = Overrides {
@@ -108,7 +118,10 @@ pub(super) fn run(args: &CreateArgs, ui: &mut Ui) -> Result<()> {
         let mut asker = args.passphrase.asker();
         release_keys(&workspace, &args.keys, &mut |path| asker.ask(path))?
     };
-    let to_pipe = args.output == Path::new(STDOUT);
+    if !to_pipe && !args.replace {
+        let keys: Vec<_> = keys.iter().map(|key| key.public().id()).collect();
+        output_place::check_replaced(&args.output, &keys)?;
+    }
     let mut stdout = io::stdout().lock();
     let destination = if to_pipe {
         Destination::Pipe {

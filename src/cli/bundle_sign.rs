@@ -6,6 +6,7 @@ use clap::Args;
 use serde_json::json;
 
 use super::head_view::describe;
+use super::output_place::{self, Makes};
 use super::passphrase::PassphraseArgs;
 use super::signature_file::read_signatures;
 use super::times::SigningTimeArgs;
@@ -50,6 +51,15 @@ pub(super) struct SignArgs {
 }
 
 pub(super) fn run(args: &SignArgs, ui: &mut Ui) -> Result<()> {
+    if let Some(out) = &args.detached {
+        let read = args
+            .signatures
+            .iter()
+            .chain(&args.trust)
+            .chain(&args.passphrase.passphrase_file);
+        let inputs = read.chain([&args.file, &args.key]);
+        output_place::check(out, Makes::Signatures, inputs.map(PathBuf::as_path))?;
+    }
     let (mut in_place, input, size) = if args.detached.is_some() {
         let source = media::open(&args.file, None)?;
         (None, source.input, source.size)

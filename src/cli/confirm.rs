@@ -47,6 +47,6 @@ fn ask(ui: &mut Ui) -> Result<()> {
     if matches!(answer.trim(), "y" | "Y" | "yes") {
         Ok(())
     } else {
-        Err(Error::new(Class::Usage, "confirm", "the answer was not yes").expected("y; nothing was changed"))
+        Err(Error::new(Class::Usage, "confirm", "the answer was not yes; nothing was changed").settled())
     }
 }

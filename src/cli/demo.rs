@@ -56,6 +56,7 @@ pub(super) struct DemoArgs {
 /// Where the demo's image lives.
 const REPOSITORY: &str = "registry.demo.example/hello";
 const PRODUCT: &str = "demo";
+const VENDOR: &str = "Demo vendor";
 /// The target of the demo, and its application.
 const TARGET: &str = "press-1";
 const COMPOSE: &str = "services:\n  greeter:\n    image: registry.demo.example/hello:1.0\n    entrypoint: [/stay]\n    \
@@ -77,6 +78,7 @@ pub(super) fn run(args: &DemoArgs, ui: &mut Ui) -> Result<()> {
         (None, Some(temporary)) => temporary.0.clone(),
         (None, None) => PathBuf::new(),
     };
+    check_free(&folder)?;
     create_folder(&folder)?;
     let workspace = vendor(&folder, ui)?;
     let appliance = site(&folder, &workspace, ui)?;
@@ -239,6 +241,28 @@ fn pull_one(reference: &str) -> Result<u64> {
     Ok(total.bytes)
 }
 
+/// Takes a folder that is new or empty, or that a demo made: one that holds the demo's vendor.
+fn check_free(folder: &Path) -> Result<()> {
+    let failed = |e| Error::io("look at", folder, e);
+    let mut entries = match std::fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(failed(error)),
+    };
+    let is_empty = entries.next().transpose().map_err(failed)?.is_none();
+    let is_own = || Workspace::open(&folder.join("vendor")).is_ok_and(|own| own.chain().newest().vendor == VENDOR);
+    if is_empty || is_own() {
+        return Ok(());
+    }
+    Err(Error::new(
+        Class::Usage,
+        "folder-in-use",
+        format!("{} holds something that no demo made", folder.display()),
+    )
+    .expected("a new or empty folder, or that of an earlier demo")
+    .remedy("name another folder with --dir; nothing was written"))
+}
+
 /// A vendor with keys and a trust root; used again when it is there.
 fn vendor(folder: &Path, ui: &mut Ui) -> Result<Workspace> {
     let path = folder.join("vendor");
@@ -250,7 +274,7 @@ fn vendor(folder: &Path, ui: &mut Ui) -> Result<Workspace> {
     let now = SystemClock.now();
     let new = Init {
         products: vec![name(PRODUCT)?],
-        vendor: "Demo vendor".into(),
+        vendor: VENDOR.into(),
         root_keys: 3,
         threshold: 2,
         time: SigningTime::at(now),

@@ -1,10 +1,11 @@
 //! `airlock init`: make an appliance.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use serde_json::json;
 
+use super::output_place::{self, Makes};
 use super::state_folder::StateArgs;
 use super::{Ui, trust_file};
 use crate::appliance::{NewAppliance, init};
@@ -32,6 +33,10 @@ pub(super) struct InitArgs {
 }
 
 pub(super) fn run(args: &InitArgs, ui: &mut Ui) -> Result<()> {
+    let may_write = |copy: &Path| output_place::check(copy, Makes::Enrolment, args.trust.iter().map(PathBuf::as_path));
+    if let Some(copy) = &args.enrolment {
+        may_write(copy)?;
+    }
     let pins = args
         .trust
         .iter()
@@ -45,7 +50,9 @@ pub(super) fn run(args: &InitArgs, ui: &mut Ui) -> Result<()> {
     let made = init(&args.state.state, &new).map_err(|error| args.state.advise(error))?;
     let mut enrolment = made.enrolment_path;
     if let Some(copy) = &args.enrolment {
-        write_atomically(copy, &made.enrolment, 0o644).map_err(|error| {
+        // Once more: the copy may have been meant for a place that now is the appliance's own.
+        let written = may_write(copy).and_then(|()| write_atomically(copy, &made.enrolment, 0o644));
+        written.map_err(|error| {
             error.remedy(format!(
                 "the appliance is made; copy its enrolment file from {}",
                 enrolment.display()

@@ -31,6 +31,7 @@ mod import;
 mod init;
 #[cfg(feature = "site")]
 mod notify;
+mod output_place;
 #[cfg(feature = "vendor")]
 mod passphrase;
 #[cfg(feature = "site")]

@@ -139,7 +139,9 @@ pub(super) fn ask_twice(question: &str) -> Result<Zeroizing<String>> {
         }
         before = "the two differ; ";
     }
-    Err(wrong("the two passphrases differ".to_owned()).expected("the same passphrase twice"))
+    Err(wrong("the two passphrases differ".to_owned())
+        .expected("the same passphrase twice")
+        .remedy("start again; nothing was changed"))
 }
 
 fn wrong(found: String) -> Error {

@@ -34,7 +34,8 @@ pub(super) fn chosen(choice: TargetChoice, text: &str) -> Result<TargetView> {
                 "target",
                 format!("{} targets are called {text:?}", targets.len()),
             )
-            .expected(format!("one of their UUIDs: {}", ids.join(", "))))
+            .expected("one of them")
+            .remedy(format!("name it by its UUID: {}", ids.join(", "))))
         }
         TargetChoice::None(names) => {
             let error = Error::new(Class::Usage, "target", format!("there is no target {text:?}"));

@@ -12,7 +12,9 @@ use super::ui::escape;
 /// Reads a chain file.
 pub(super) fn read(path: &Path) -> Result<Chain> {
     let file = open_named(path, "open the trust root")?;
-    Chain::parse(&read_bounded(file, limits::TRUST_BYTES, "the trust root")?)
+    let named = |error: crate::domain::Error| error.context(&path.display().to_string());
+    let bytes = read_bounded(file, limits::TRUST_BYTES, "the trust root").map_err(named)?;
+    Chain::parse(&bytes).map_err(named)
 }
 
 #[cfg(feature = "site")]

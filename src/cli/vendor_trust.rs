@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::{Args, Subcommand};
 use serde_json::json;
 
+use super::output_place::{self, Makes};
 use super::passphrase::{self, PassphraseArgs};
 use super::times::{RootTimes, SigningTimeArgs};
 use super::ui::{Ui, escape};
@@ -353,6 +354,7 @@ fn take(common: &CommonArgs, changes: &[RootChange], ui: &mut Ui) -> Result<()> 
 }
 
 fn write_proposal(args: &ProposeArgs, ui: &mut Ui) -> Result<()> {
+    output_place::check(&args.output, Makes::Proposal, [])?;
     let workspace = args.common.workspace.open()?;
     let mut changes = args.common.changes();
     changes.extend(

@@ -161,7 +161,7 @@ impl Source {
     }
 
     fn truncated(&self, class: Class) -> Error {
-        let Kind { noun, arrival, .. } = self.kind;
+        let noun = self.kind.noun;
         if class == Class::Format {
             // Not even the entries before the signed head are whole: there was nothing to verify.
             return Error::new(
@@ -180,9 +180,18 @@ impl Source {
             format!("the {noun} ends after {} bytes", self.position),
         )
         .expected(format!("the whole {noun}"))
-        .remedy(format!(
-            "copy it again and {arrival} it again; what the {arrival} verified is kept"
-        ))
+        .remedy(format!("copy it again, and try again{}", self.kept()))
+    }
+
+    /// Says what a next try need not do again, where anything came at all. Who else reads such a file keeps nothing.
+    fn kept(&self) -> String {
+        match self.position {
+            0 => String::new(),
+            _ => format!(
+                "; an {} goes on from what the one before it verified",
+                self.kind.arrival
+            ),
+        }
     }
 
     fn failed(&self, error: io::Error) -> Error {
@@ -192,11 +201,9 @@ impl Source {
                 "stall",
                 format!("the source fell silent after {} bytes", self.position),
             )
-            .expected("at least 64 KiB in 120 seconds")
-            .remedy(format!(
-                "start the feed and the {0} again; what the {0} verified is kept",
-                self.kind.arrival
-            ))
+            // A pipe says here what it waited for.
+            .expected(error.to_string())
+            .remedy(format!("start the feed again, and try again{}", self.kept()))
             .with_source(error);
         }
         Error::new(
@@ -205,8 +212,8 @@ impl Source {
             format!("the source cannot be read after {} bytes: {error}", self.position),
         )
         .remedy(format!(
-            "put the medium back or use another copy, and {0} again; what the {0} verified is kept",
-            self.kind.arrival
+            "put the medium back or use another copy, and try again{}",
+            self.kept()
         ))
         .with_source(error)
     }

@@ -21,6 +21,9 @@ pub const LOST_PASSPHRASE: &str = "give the passphrase that it was saved with; w
 /// Sub-code of a key file that does not open without another passphrase.
 pub const PASSPHRASE: Code = Code::new("passphrase");
 
+/// What to do about a file that holds no private key.
+const NAME_KEY: &str = "name the private key file: one that ends in .pem lies in keys/ of the workspace";
+
 /// More than any key file that this program writes.
 const KEY_FILE_BYTES: u64 = 16 << 10;
 
@@ -54,9 +57,14 @@ impl KeyFile {
                 "key-file",
                 format!("the key file {} is {}", path.display(), looked.what()),
             )
-            .expected("a regular file that only its owner may read"));
+            .expected("a regular file that only its owner may read")
+            .remedy(NAME_KEY));
         }
-        if looked.mode() & 0o077 != 0 {
+        let file = File::from(looked.open().map_err(failed)?);
+        let bytes = read_bounded(file, KEY_FILE_BYTES, "a key file").map(Zeroizing::new);
+        // What holds no secret may be read by everybody: that it is the wrong file is what is wrong with it.
+        let holds_none = bytes.as_ref().is_ok_and(|bytes| !may_hold_a_secret(path, bytes));
+        if looked.mode() & 0o077 != 0 && !holds_none {
             return Err(Error::new(
                 Class::Trust,
                 "key-file",
@@ -68,10 +76,16 @@ impl KeyFile {
                 path.display()
             )));
         }
-        let file = File::from(looked.open().map_err(failed)?);
-        let bytes = Zeroizing::new(
-            read_bounded(file, KEY_FILE_BYTES, "a key file").map_err(|e| e.reclassified(Class::Trust, "key-file"))?,
-        );
+        let bytes = bytes.map_err(|e| e.reclassified(Class::Trust, "key-file").remedy(NAME_KEY))?;
+        if holds_none {
+            return Err(Error::new(
+                Class::Trust,
+                "key-file",
+                format!("{} holds no private key", path.display()),
+            )
+            .expected("a private key file")
+            .remedy(NAME_KEY));
+        }
         let pem = std::str::from_utf8(&bytes)
             .map(|text| Zeroizing::new(text.to_owned()))
             .map_err(|_| Error::new(Class::Trust, "key-file", format!("{} is no PEM file", path.display())))?;
@@ -125,11 +139,21 @@ impl KeyFile {
             (true, Some(passphrase)) => ed25519_dalek::SigningKey::from_pkcs8_encrypted_pem(&self.pem, passphrase)
                 .map_err(|_| wrong(PASSPHRASE, "does not open with this passphrase").remedy(LOST_PASSPHRASE))?,
             (false, _) => ed25519_dalek::SigningKey::from_pkcs8_pem(&self.pem).map_err(|_| {
-                wrong(Code::new("key-file"), "holds no Ed25519 private key").expected("PKCS#8 in PEM form")
+                wrong(Code::new("key-file"), "holds no Ed25519 private key")
+                    .expected("PKCS#8 in PEM form")
+                    .remedy(NAME_KEY)
             })?,
         };
         Ok(SigningKey::from_secret(key.as_bytes()))
     }
+}
+
+/// Whether a file may hold a secret: a PEM block of a private key, or a line of hex that is not called a public key.
+fn may_hold_a_secret(path: &Path, bytes: &[u8]) -> bool {
+    let block = b"PRIVATE KEY";
+    let is_hex = bytes.trim_ascii().iter().all(u8::is_ascii_hexdigit) && !bytes.trim_ascii().is_empty();
+    bytes.windows(block.len()).any(|window| window == block)
+        || (is_hex && path.extension().is_none_or(|ending| ending != "pub"))
 }
 
 /// Writes a signing key as a new file with mode 0600; an existing file is never replaced.

@@ -242,6 +242,8 @@ struct Inner {
     list: bool,
     expected: Option<String>,
     remedy: Option<String>,
+    /// Whether there is nothing to do about it.
+    settled: bool,
     source: Option<Box<dyn StdError + Send + Sync>>,
 }
 
@@ -256,6 +258,7 @@ impl Error {
             list: false,
             expected: None,
             remedy: None,
+            settled: false,
             source: None,
         }))
     }
@@ -369,6 +372,13 @@ impl Error {
         self
     }
 
+    /// Says that there is nothing to do: it is what the person wanted.
+    #[must_use]
+    pub fn settled(mut self) -> Self {
+        self.0.settled = true;
+        self
+    }
+
     /// Puts words before what was found: what was being done.
     #[must_use]
     pub fn context(mut self, words: &str) -> Self {
@@ -422,7 +432,7 @@ impl Error {
     #[must_use]
     pub fn with_a_remedy(self) -> Self {
         match self.0.class.remedy() {
-            Some(remedy) if self.0.remedy.is_none() => self.remedy(remedy),
+            Some(remedy) if self.0.remedy.is_none() && !self.0.settled => self.remedy(remedy),
             _ => self,
         }
     }

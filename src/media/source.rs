@@ -215,7 +215,8 @@ impl Pipe {
     fn wait(&mut self) -> io::Result<()> {
         let start = *self.window_start.get_or_insert_with(Instant::now);
         let left = self.stall.saturating_sub(start.elapsed());
-        let stalled = || io::Error::new(io::ErrorKind::TimedOut, "less than 64 KiB came in the time allowed");
+        let seconds = self.stall.as_secs_f64();
+        let stalled = || io::Error::new(io::ErrorKind::TimedOut, format!("at least 64 KiB in {seconds} seconds"));
         if left.is_zero() {
             return Err(stalled());
         }

@@ -146,6 +146,7 @@ impl Looked {
             format!("{} is {}", path.display(), self.what()),
         )
         .expected("a plain file")
+        .remedy("name the file itself")
     }
 
     fn again(&self) -> PathBuf {

@@ -117,12 +117,14 @@ impl Hub {
                 "template",
                 format!("target {:?} follows another one itself", template.identity.name),
             )
-            .expected("a target of a release"));
+            .expected("a target of a release")
+            .remedy("name the target that it follows itself: `airlock target list`"));
         }
         if !(1..=NAME_BYTES).contains(&name.len()) || !is_plain(name) {
             return Err(
                 Error::new(Class::Usage, "target-name", format!("{name:?} is no name for a target"))
-                    .expected("1 to 128 bytes without control characters, and nothing that is invisible or turns the direction of writing"),
+                    .expected("1 to 128 bytes without control characters, and nothing that is invisible or turns the direction of writing")
+                    .remedy("choose another name"),
             );
         }
         let now = self.clock().now();
@@ -141,7 +143,8 @@ impl Hub {
                     "target-name",
                     format!("there is a target {name:?} already"),
                 )
-                .expected("a name of its own"));
+                .expected("a name of its own")
+                .remedy("choose another name; `airlock target list` shows those that are taken"));
             }
             local_targets::add(transaction, &local, now)?;
             targets::raise_edition(transaction)?;

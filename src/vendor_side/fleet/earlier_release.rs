@@ -11,6 +11,10 @@ use crate::domain::{Audience, Class, Error, Result, Uuid};
 use crate::vendor_side::release_file::{Located, ReleaseFile};
 use crate::vendor_side::suggest::nearest;
 
+/// What names a thing that only releases before the last one had.
+const OLDER: &str = "what only an older release had is removed by its UUID, which `airlock bundle inspect --trust ROOT.JSON --list` of its \
+    bundle shows";
+
 /// The state after the newest release before this one.
 #[derive(Debug, Default)]
 pub(in super::super) struct EarlierRelease {
@@ -235,11 +239,14 @@ impl EarlierRelease {
             })
             .collect();
         let error = file
-            .mistake(entry.place, format!("no earlier release had {:?}", entry.value))
+            .mistake(
+                entry.place,
+                format!("the release before this one did not have {:?}", entry.value),
+            )
             .expected("a target, TARGET/APPLICATION, or a UUID");
         Err(match nearest(&entry.value, names.iter().map(String::as_str)) {
-            Some(meant) => error.remedy(format!("did you mean {meant}?")),
-            None => error,
+            Some(meant) => error.remedy(format!("did you mean {meant}? {OLDER}")),
+            None => error.remedy(OLDER),
         })
     }
 }

@@ -217,7 +217,7 @@ fn one_number_has_one_content_and_the_same_inputs_give_the_same_bytes() {
     let next = folder.good(&[&other[..], &["--sequence", "2"]].concat());
     assert_eq!((&next["sequence"], &next["absent"]), (&json!(2), &json!(1)));
 
-    let unsigned = folder.good(&[&CREATE[..], &["--unsigned"]].concat());
+    let unsigned = folder.good(&[&CREATE[..], &["--unsigned", "--replace"]].concat());
     assert_eq!(
         (&unsigned["signatures"], &unsigned["signatures_missing"]),
         (&json!(0), &json!(1))
@@ -453,7 +453,7 @@ fn a_signing_room_refuses_the_same_dates() {
     let folder = CommandFolder::new();
     let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/hello");
     folder.release_file(&format!("oci:{}", fixtures.display()));
-    folder.good(&[&CREATE[..], &FUTURE, &["--unsigned", "--allow-future"]].concat());
+    folder.good(&[&CREATE[..], &FUTURE, &["--unsigned", "--replace", "--allow-future"]].concat());
     let before = fs::read(folder.path("out.airlock")).unwrap();
     let sign = ["bundle", "sign", "out.airlock", "--key", "w/keys/release-1.pem"];
     assert_eq!(refusal(&folder, &sign, &[]), words("E-CLOCK", "issued-ahead"));

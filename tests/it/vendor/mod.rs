@@ -5,6 +5,7 @@ mod charts;
 mod cli;
 mod compose;
 mod layout;
+mod outputs;
 mod passphrases;
 mod realms;
 mod registry;

@@ -251,7 +251,14 @@ fn the_links_of_a_bundle_say_who_may_sign_it() {
     room.good(
         &[
             &CREATE[..],
-            &["--sequence", "2", "--unsigned", "--issued-at", "2026-03-01T00:00:00Z"],
+            &[
+                "--sequence",
+                "2",
+                "--unsigned",
+                "--replace",
+                "--issued-at",
+                "2026-03-01T00:00:00Z",
+            ],
         ]
         .concat(),
     );

@@ -1,0 +1,182 @@
+//! Where an output option may write: a free name, or a file of the kind that the command itself writes.
+//!
+//! Everything else that stands there is somebody's, and is refused before any work: a key, a chain file, a release file, a pipe, what the
+//! command reads. A bundle that others have signed or approved holds what the command cannot make again, and is replaced only when
+//! that is said.
+
+use std::fs::{self, File};
+use std::io::{self, Read as _};
+use std::os::unix::fs::MetadataExt as _;
+use std::path::Path;
+
+#[cfg(feature = "vendor")]
+use super::signature_file::read_signatures;
+#[cfg(feature = "vendor")]
+use crate::bundle::OpenedBundle;
+#[cfg(feature = "vendor")]
+use crate::crypto::KeyId;
+use crate::crypto::{Envelope, PayloadType, canonical};
+use crate::domain::{Class, Error, Result, counted};
+#[cfg(feature = "vendor")]
+use crate::media;
+use crate::stream::Looked;
+
+/// No small file that airlock writes is longer.
+const SMALL_FILE_BYTES: u64 = 1 << 20;
+/// How a bundle begins: the name in the first header, padded with zeros.
+const BUNDLE_NAME: &[u8] = b"00-format\0";
+/// Where the first format line stands, and its first word.
+const BUNDLE_WORD: (usize, &[u8]) = (512, b"airlock-bundle ");
+
+/// What a command writes.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Makes {
+    /// A bundle.
+    #[cfg(feature = "vendor")]
+    Bundle,
+    /// A file of detached signatures.
+    #[cfg(feature = "vendor")]
+    Signatures,
+    /// A proposed root.
+    #[cfg(feature = "vendor")]
+    Proposal,
+    /// A copy of an enrolment file.
+    #[cfg(feature = "site")]
+    Enrolment,
+}
+
+impl Makes {
+    fn noun(self) -> &'static str {
+        match self {
+            #[cfg(feature = "vendor")]
+            Self::Bundle => "a bundle",
+            #[cfg(feature = "vendor")]
+            Self::Signatures => "a detached signature file",
+            #[cfg(feature = "vendor")]
+            Self::Proposal => "a proposed root",
+            #[cfg(feature = "site")]
+            Self::Enrolment => "an enrolment file",
+        }
+    }
+
+    /// Whether a file that begins with these bytes is of this kind.
+    fn is_one(self, path: &Path, bytes: &[u8]) -> bool {
+        let envelope = |of: PayloadType| {
+            canonical::envelopes_from_slice::<Envelope>(bytes, "it").is_ok_and(|envelope| envelope.payload_type == of)
+        };
+        match self {
+            #[cfg(feature = "vendor")]
+            Self::Bundle => is_bundle(bytes),
+            #[cfg(feature = "vendor")]
+            Self::Signatures => read_signatures(path).is_ok(),
+            #[cfg(feature = "vendor")]
+            Self::Proposal => envelope(PayloadType::TrustRoot),
+            #[cfg(feature = "site")]
+            Self::Enrolment => envelope(PayloadType::Enrolment),
+        }
+    }
+}
+
+/// Checks that an output may be written at `path`; `inputs` are the files that the command reads.
+///
+/// # Errors
+///
+/// `E-USAGE output`, which says what stands there; `E-IO`.
+pub(super) fn check<'a>(path: &Path, makes: Makes, inputs: impl IntoIterator<Item = &'a Path>) -> Result<()> {
+    if is_of_a_workspace(path) {
+        return Err(refusal(path, makes, "is where a workspace keeps its own files"));
+    }
+    let looked = match Looked::in_folder(rustix::fs::CWD, path) {
+        Ok(looked) => looked,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(Error::io("look at", path, error)),
+    };
+    if !looked.is_file() {
+        return Err(refusal(path, makes, &format!("is {}", looked.what())));
+    }
+    if inputs.into_iter().any(|input| is_same(path, input)) {
+        return Err(refusal(path, makes, "is a file that this command reads"));
+    }
+    let failed = |error| Error::io("look at", path, error);
+    let mut bytes = Vec::new();
+    File::from(looked.open().map_err(failed)?)
+        .take(SMALL_FILE_BYTES)
+        .read_to_end(&mut bytes)
+        .map_err(failed)?;
+    if makes.is_one(path, &bytes) {
+        return Ok(());
+    }
+    let what = if is_bundle(&bytes) {
+        "is a bundle".to_owned()
+    } else {
+        format!("is another file than {}", makes.noun())
+    };
+    Err(refusal(path, makes, &what))
+}
+
+/// Checks that a bundle that stands at `path` holds nothing that is lost when one that `keys` sign takes its place. A bundle that cannot
+/// be read holds nothing.
+///
+/// # Errors
+///
+/// `E-USAGE output`.
+#[cfg(feature = "vendor")]
+pub(super) fn check_replaced(path: &Path, keys: &[KeyId]) -> Result<()> {
+    let Ok(bundle) = media::open(path, None).and_then(|source| OpenedBundle::open(source.input)) else {
+        return Ok(());
+    };
+    let signatures = bundle.signatures().unwrap_or_default();
+    let others = signatures
+        .iter()
+        .filter(|signature| !keys.contains(&signature.keyid))
+        .count();
+    let approvals = bundle.approvals().unwrap_or_default().len();
+    if others == 0 && approvals == 0 {
+        return Ok(());
+    }
+    Err(Error::new(
+        Class::Usage,
+        "output",
+        format!(
+            "{} is a bundle with {} that this command does not make, and {}",
+            path.display(),
+            counted(others, "signature"),
+            counted(approvals, "approval"),
+        ),
+    )
+    .expected("a free name, or a bundle that loses nothing")
+    .remedy("give another name, or move it away; where they may be lost, --replace"))
+}
+
+fn refusal(path: &Path, makes: Makes, what: &str) -> Error {
+    Error::new(Class::Usage, "output", format!("{} {what}", path.display()))
+        .expected(format!("a free name, or {} to replace", makes.noun()))
+        .remedy("give another name, or move away what stands there; nothing was written")
+}
+
+fn is_bundle(bytes: &[u8]) -> bool {
+    let (at, word) = BUNDLE_WORD;
+    bytes.starts_with(BUNDLE_NAME) && bytes.get(at..).is_some_and(|rest| rest.starts_with(word))
+}
+
+/// Whether a name is one that a vendor's workspace uses, whether or not anything stands there now.
+fn is_of_a_workspace(path: &Path) -> bool {
+    let parent = match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let Ok(folder) = fs::canonicalize(parent) else {
+        return false;
+    };
+    let is_workspace = |folder: &Path| folder.join("ledger.db").is_file();
+    let own = name == "root.json" || name.starts_with("ledger.db");
+    (own && is_workspace(&folder)) || (folder.ends_with("keys") && folder.parent().is_some_and(is_workspace))
+}
+
+fn is_same(one: &Path, other: &Path) -> bool {
+    match (fs::metadata(one), fs::metadata(other)) {
+        (Ok(one), Ok(other)) => (one.dev(), one.ino()) == (other.dev(), other.ino()),
+        _ => false,
+    }
+}
