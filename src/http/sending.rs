@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::Semaphore;
 
 use super::in_flight::{Account, Full, InFlight, Permit};
 use super::settings::Limits;
@@ -137,7 +137,7 @@ impl Sending {
 }
 
 /// Waits for a turn, and then does a part's work on a thread that may wait.
-pub(super) async fn in_turn<T: Send + 'static, W: FnOnce() -> Result<T> + Send + 'static>(
+async fn in_turn<T: Send + 'static, W: FnOnce() -> Result<T> + Send + 'static>(
     part: &'static str,
     turns: Arc<Semaphore>,
     work: W,
@@ -148,9 +148,9 @@ pub(super) async fn in_turn<T: Send + 'static, W: FnOnce() -> Result<T> + Send +
 }
 
 /// Does a part's work on a thread that may wait. The turn goes along, for the work goes on when nobody waits for it any more.
-async fn on_thread<T: Send + 'static>(
+pub(super) async fn on_thread<T: Send + 'static>(
     part: &'static str,
-    turn: Option<OwnedSemaphorePermit>,
+    turn: impl Send + 'static,
     work: impl FnOnce() -> Result<T> + Send + 'static,
 ) -> Result<T> {
     let done = tokio::task::spawn_blocking(move || {
