@@ -46,7 +46,9 @@ async fn serve(app: App, request: Request) -> Result<Response<Body>, OciError> {
         _ => None,
     };
     let snapshot = app.registry.snapshot();
-    let index = if let Some(index) = app.registry.charts_cached(&snapshot, &repository, asker.as_ref()) {
+    let wants_text = file == "index.yaml" && *request.method() == Method::GET;
+    let cached = app.registry.charts_cached(&snapshot, &repository, asker.as_ref());
+    let index = if let Some(index) = cached.filter(|index| index.text.is_some() || !wants_text) {
         index
     } else {
         app.sending
@@ -68,14 +70,13 @@ async fn serve(app: App, request: Request) -> Result<Response<Body>, OciError> {
 }
 
 fn write_index(index: &ChartIndex, head_only: bool, account: &Account) -> Result<Response<Body>, OciError> {
-    let body = if head_only {
-        Body::empty()
-    } else {
-        Body::from(account.share(&index.text)?)
+    let body = match &index.text {
+        Some(text) if !head_only => Body::from(account.share(text)?),
+        _ => Body::empty(),
     };
     let mut response = Response::new(body);
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/yaml"));
-    headers.insert(header::CONTENT_LENGTH, index.text.len().into());
+    headers.insert(header::CONTENT_LENGTH, index.length.into());
     Ok(response)
 }

@@ -175,6 +175,11 @@ impl Account {
         })
     }
 
+    /// Returns whose account it is.
+    pub(super) fn peer(&self) -> Peer {
+        self.peer
+    }
+
     /// Returns how long an answer waits that has no room.
     pub(super) fn patience(&self) -> Patience {
         Patience {

@@ -43,6 +43,7 @@ mod single_flight;
 mod stored;
 mod tls;
 mod token;
+mod turns;
 mod uri;
 
 pub use peer::Remote;

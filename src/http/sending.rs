@@ -5,19 +5,22 @@
 
 use std::sync::Arc;
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::Semaphore;
 
 use super::in_flight::{Account, Full, InFlight, Permit};
 use super::settings::Limits;
 use super::single_flight::{Outcome, SingleFlight};
+use super::turns::{FairTurns, Party};
 use crate::appliance::registry::{BlobReader, ChartIndex, Found, Registry, Snapshot};
 use crate::domain::{Digest, RepositoryName, Result, Scope};
 use crate::panics;
 
 /// Threads that read files and look content up for the registry.
 const DISK_TURNS: usize = 16;
-/// Lists and indexes that are made at one time: each holds a few MiB while it is.
-const LIST_TURNS: usize = 2;
+/// Lists that are made at one time, one for a peer: each holds a few MiB while it is.
+const LIST_TURNS: usize = 4;
+/// Chart indexes that are made at one time, one of the charts of a trust domain.
+const INDEX_TURNS: usize = 4;
 /// Most threads that hash content; as many as there are cores, and no more than this.
 const HASH_TURNS: usize = 8;
 
@@ -30,7 +33,8 @@ pub(super) struct Sending {
     /// Bytes that clients have not taken yet.
     pub(super) in_flight: InFlight,
     disk: Arc<Semaphore>,
-    lists: Arc<Semaphore>,
+    lists: FairTurns,
+    charts: FairTurns,
     pieces: SingleFlight<(Digest, u64), BlobReader>,
     manifests: SingleFlight<Digest, Arc<[u8]>>,
     indexes: SingleFlight<IndexKey, Option<Arc<ChartIndex>>>,
@@ -41,14 +45,15 @@ impl Sending {
     pub(super) fn new(limits: &Limits) -> Self {
         let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get().min(HASH_TURNS));
         let hashing = Arc::new(Semaphore::new(cores));
-        let lists = Arc::new(Semaphore::new(LIST_TURNS));
         Self {
             in_flight: InFlight::new(limits.bytes_in_flight, limits.bytes_in_flight_per_peer),
             disk: Arc::new(Semaphore::new(DISK_TURNS)),
             pieces: SingleFlight::new(&hashing),
             manifests: SingleFlight::new(&hashing),
-            indexes: SingleFlight::new(&lists),
-            lists,
+            // Its work takes turns of `charts`.
+            indexes: SingleFlight::new(&hashing),
+            lists: FairTurns::new(LIST_TURNS),
+            charts: FairTurns::new(INDEX_TURNS),
         }
     }
 
@@ -72,8 +77,7 @@ impl Sending {
         let mut patience = account.patience();
         loop {
             let given_back = account.given_back();
-            // It is never closed.
-            let turn = self.lists.clone().acquire_owned().await.ok();
+            let turn = self.lists.take([(Party::Peer(account.peer()), 1)]).await;
             match account.take(bytes) {
                 Ok(room) => return Ok(on_thread("list", turn, work).await.map(|made| (room, made))),
                 Err(full) => {
@@ -121,7 +125,8 @@ impl Sending {
         self.manifests.run(found.digest, move || registry.manifest(&found))
     }
 
-    /// Makes the index of a classic chart repository, once for all who want it.
+    /// Makes the index of a classic chart repository, once for all who want it: those of one trust domain after each other, so that one
+    /// domain's keep no other's waiting.
     pub(super) fn charts(
         &self,
         registry: &Arc<Registry>,
@@ -131,13 +136,16 @@ impl Sending {
     ) -> impl Future<Output = Outcome<Option<Arc<ChartIndex>>>> + Send + use<> + 'static {
         let registry = registry.clone();
         let key = (snapshot.generation(), repository.clone(), asker.clone());
-        self.indexes
-            .run(key, move || registry.charts(&snapshot, &repository, asker.as_ref()))
+        let domain = Party::Domain(registry.charts_domain(&snapshot, &repository, asker.as_ref()));
+        let turn = self.charts.take([(domain, 1)]);
+        self.indexes.run_in(key, turn, move || {
+            registry.charts(&snapshot, &repository, asker.as_ref())
+        })
     }
 }
 
 /// Waits for a turn, and then does a part's work on a thread that may wait.
-pub(super) async fn in_turn<T: Send + 'static, W: FnOnce() -> Result<T> + Send + 'static>(
+async fn in_turn<T: Send + 'static, W: FnOnce() -> Result<T> + Send + 'static>(
     part: &'static str,
     turns: Arc<Semaphore>,
     work: W,
@@ -148,9 +156,9 @@ pub(super) async fn in_turn<T: Send + 'static, W: FnOnce() -> Result<T> + Send +
 }
 
 /// Does a part's work on a thread that may wait. The turn goes along, for the work goes on when nobody waits for it any more.
-async fn on_thread<T: Send + 'static>(
+pub(super) async fn on_thread<T: Send + 'static>(
     part: &'static str,
-    turn: Option<OwnedSemaphorePermit>,
+    turn: impl Send + 'static,
     work: impl FnOnce() -> Result<T> + Send + 'static,
 ) -> Result<T> {
     let done = tokio::task::spawn_blocking(move || {

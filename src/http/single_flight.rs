@@ -51,7 +51,24 @@ where
         key: K,
         work: W,
     ) -> impl Future<Output = Outcome<V>> + Send + use<K, V, W> + 'static {
-        let mut receiver = self.join(key, work);
+        // They are never closed.
+        let turn = self.turns.clone().acquire_owned();
+        self.run_in(key, turn, work)
+    }
+
+    /// As [`SingleFlight::run`], in a turn of other turns than its own.
+    pub(super) fn run_in<T, F, W>(
+        &self,
+        key: K,
+        turn: F,
+        work: W,
+    ) -> impl Future<Output = Outcome<V>> + Send + use<K, V, T, F, W> + 'static
+    where
+        T: Send + 'static,
+        F: Future<Output = T> + Send + 'static,
+        W: FnOnce() -> Result<V> + Send + 'static,
+    {
+        let mut receiver = self.join(key, turn, work);
         async move {
             match receiver.wait_for(Option::is_some).await {
                 Ok(outcome) => outcome.clone().unwrap_or_else(|| Err(Arc::new(ended()))),
@@ -61,7 +78,12 @@ where
         }
     }
 
-    fn join(&self, key: K, work: impl FnOnce() -> Result<V> + Send + 'static) -> watch::Receiver<Option<Outcome<V>>> {
+    fn join<T: Send + 'static>(
+        &self,
+        key: K,
+        turn: impl Future<Output = T> + Send + 'static,
+        work: impl FnOnce() -> Result<V> + Send + 'static,
+    ) -> watch::Receiver<Option<Outcome<V>>> {
         let mut running = lock(&self.running);
         if let Some(receiver) = running.get(&key) {
             return receiver.clone();
@@ -73,14 +95,12 @@ where
             running: self.running.clone(),
             key,
         };
-        let turns = self.turns.clone();
         #[expect(
             clippy::disallowed_methods,
             reason = "it ends by itself, and who waits is told when the runtime ends it"
         )]
         tokio::spawn(async move {
-            // It is never closed.
-            let turn = turns.acquire_owned().await.ok();
+            let turn = turn.await;
             let worked = tokio::task::spawn_blocking(|| {
                 panics::point("blob");
                 work()

@@ -14,19 +14,25 @@ use crate::store::{BlobReader, Store};
 /// Fewest bytes that are read at once: longer than any place that a value is put into.
 const PART_BYTES: usize = 256;
 
+/// The file of a document, open, and which part of it is the document.
+#[derive(Debug, Clone)]
+pub(super) struct Source {
+    reader: BlobReader,
+    at: u64,
+    end: u64,
+}
+
 /// An open document, and how far it was read.
 #[derive(Debug)]
 pub(super) struct Document {
-    reader: BlobReader,
+    source: Source,
     substitution: Substitution,
     base64: bool,
-    at: u64,
-    end: u64,
     /// Bytes that wait for others: base64 takes three at a time.
     carried: Vec<u8>,
 }
 
-impl Document {
+impl Source {
     /// Opens a document. It was hashed, in the very file that is there now; values of a chart are a JSON object.
     ///
     /// # Errors
@@ -37,29 +43,19 @@ impl Document {
         store.verify(digest, limits::MANIFEST_BYTES)?;
         let size = store.size_of(digest)?;
         let reader = size.and_then(|size| Some((size, store.open_verified(digest, size)?)));
-        let (size, reader) = reader.ok_or_else(|| damaged("a document changed while it was looked at"))?;
-        let mut document = Self {
-            reader,
-            substitution: match wanted.role {
-                Role::Compose(deployment) => Substitution::of_compose(site, deployment),
-                Role::Environment | Role::Values => Substitution::of_site(site),
-            },
-            base64: wanted.role != Role::Values,
-            at: 0,
-            end: size,
-            carried: Vec::new(),
-        };
+        let (end, reader) = reader.ok_or_else(|| damaged("a document changed while it was looked at"))?;
+        let mut source = Self { reader, at: 0, end };
         if wanted.role == Role::Values {
-            (document.at, document.end) = document.object()?;
+            (source.at, source.end) = source.object(&Substitution::of_site(site))?;
         }
-        Ok(document)
+        Ok(source)
     }
 
     /// Returns where the JSON object of the document begins and ends: the bytes that the vendor signed, so that numbers stay numbers.
-    fn object(&self) -> Result<(u64, u64)> {
+    fn object(&self, substitution: &Substitution) -> Result<(u64, u64)> {
         let bytes = self.bytes(usize::try_from(self.end).unwrap_or(usize::MAX))?;
         let text = std::str::from_utf8(&bytes).map_err(|_| damaged("values are not UTF-8"))?;
-        let rendered = self.substitution.whole(text.trim().as_bytes());
+        let rendered = substitution.whole(text.trim().as_bytes());
         let value: Option<&RawValue> = std::str::from_utf8(&rendered)
             .ok()
             .and_then(|rendered| serde_json::from_str(rendered).ok());
@@ -70,6 +66,30 @@ impl Document {
         Ok((start as u64, text.trim_end().len() as u64))
     }
 
+    fn bytes(&self, most: usize) -> Result<Vec<u8>> {
+        let left = usize::try_from(self.end.saturating_sub(self.at)).unwrap_or(usize::MAX);
+        let mut bytes = vec![0; left.min(most)];
+        self.reader.file().read_exact_at(&mut bytes, self.at).map_err(|error| {
+            Error::new(Class::Io, "io", format!("cannot read a document: {error}")).with_source(error)
+        })?;
+        Ok(bytes)
+    }
+}
+
+impl Document {
+    /// Begins a document, as it is wanted, from its beginning.
+    pub(super) fn of(source: Source, wanted: &Wanted, site: &SiteView) -> Self {
+        Self {
+            source,
+            substitution: match wanted.role {
+                Role::Compose(deployment) => Substitution::of_compose(site, deployment),
+                Role::Environment | Role::Values => Substitution::of_site(site),
+            },
+            base64: wanted.role != Role::Values,
+            carried: Vec::new(),
+        }
+    }
+
     /// Adds what comes next, about `room` bytes of it.
     ///
     /// # Errors
@@ -78,16 +98,16 @@ impl Document {
     pub(super) fn read(&mut self, room: usize, out: &mut Vec<u8>) -> Result<()> {
         let grown = self.substitution.growth().saturating_mul(4);
         let part = room.saturating_mul(3).checked_div(grown).unwrap_or(0).max(PART_BYTES);
-        let bytes = self.bytes(part)?;
-        let last = self.at.saturating_add(bytes.len() as u64) >= self.end;
+        let bytes = self.source.bytes(part)?;
+        let last = self.source.at.saturating_add(bytes.len() as u64) >= self.source.end;
         if !self.base64 {
             let taken = self.substitution.apply(&bytes, last, out);
-            self.at = self.at.saturating_add(taken as u64);
+            self.source.at = self.source.at.saturating_add(taken as u64);
             return Ok(());
         }
         let mut plain = std::mem::take(&mut self.carried);
         let taken = self.substitution.apply(&bytes, last, &mut plain);
-        self.at = self.at.saturating_add(taken as u64);
+        self.source.at = self.source.at.saturating_add(taken as u64);
         if !last {
             self.carried = plain.split_off(plain.len().saturating_sub(plain.len() % 3));
         }
@@ -97,15 +117,6 @@ impl Document {
 
     /// Whether everything was read.
     pub(super) fn is_done(&self) -> bool {
-        self.at >= self.end
-    }
-
-    fn bytes(&self, most: usize) -> Result<Vec<u8>> {
-        let left = usize::try_from(self.end.saturating_sub(self.at)).unwrap_or(usize::MAX);
-        let mut bytes = vec![0; left.min(most)];
-        self.reader.file().read_exact_at(&mut bytes, self.at).map_err(|error| {
-            Error::new(Class::Io, "io", format!("cannot read a document: {error}")).with_source(error)
-        })?;
-        Ok(bytes)
+        self.source.at >= self.source.end
     }
 }

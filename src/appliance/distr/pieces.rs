@@ -1,13 +1,16 @@
 //! The answer to `resources`, made piece by piece: what a slow agent has not taken yet exists nowhere (threat model J16, R14).
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
-use super::document::Document;
-use super::resources::{self, Part};
+use super::document::{Document, Source};
+use super::resources::{self, Part, Role, Wanted};
 use crate::appliance::fleet::{Assignment, FleetTarget, SiteView};
-use crate::domain::{Result, limits};
+use crate::domain::{Digest, Result, limits};
 use crate::store::Store;
+
+/// Files of documents that stay open while a piece is made.
+const OPEN: usize = 16;
 
 /// An answer on its way: of one generation to its end.
 #[derive(Debug)]
@@ -52,10 +55,14 @@ impl ResourcesPieces {
     /// `E-STATE` when one is gone, changed, or no JSON object where one must be; `E-IO`.
     pub(super) fn check(&self, store: &Store, site: &SiteView) -> Result<()> {
         let assignment = self.target.assignment()?;
+        // Thousands of deployments may name one document.
+        let mut checked = HashSet::new();
         for place in &self.deployments {
             let assigned = assigned(assignment, *place)?;
             for wanted in resources::documents(assignment, assigned)? {
-                Document::open(&wanted, store, site)?;
+                if checked.insert(file(&wanted)) {
+                    Source::open(&wanted, store, site)?;
+                }
             }
         }
         Ok(())
@@ -67,11 +74,19 @@ impl ResourcesPieces {
     ///
     /// As [`ResourcesPieces::check`]: then what was sent is no answer, and must not end like one.
     pub(super) fn fill(&mut self, store: &Store, site: &SiteView, room: usize, out: &mut Vec<u8>) -> Result<bool> {
+        let mut open: HashMap<(Digest, bool), Source> = HashMap::new();
         while out.len() < room {
             match self.waiting.pop_front() {
                 Some(Piece::Part(Part::Text(text))) => out.extend_from_slice(text.as_bytes()),
                 Some(Piece::Part(Part::Document(wanted))) => {
-                    let document = Document::open(&wanted, store, site)?;
+                    let source = match open.get(&file(&wanted)) {
+                        Some(source) => source.clone(),
+                        None => Source::open(&wanted, store, site)?,
+                    };
+                    if open.len() < OPEN {
+                        open.insert(file(&wanted), source.clone());
+                    }
+                    let document = Document::of(source, &wanted, site);
                     self.waiting.push_front(Piece::Open(Box::new(document)));
                 }
                 Some(Piece::Open(mut document)) => {
@@ -111,6 +126,11 @@ fn order(assignment: &Assignment) -> VecDeque<u32> {
         .filter(|(_, item)| !item.removed)
         .map(|(place, _)| place)
         .collect()
+}
+
+/// What is opened for a document, whichever deployments want it: its digest, and whether it must be values.
+fn file(wanted: &Wanted) -> (Digest, bool) {
+    (wanted.digest, wanted.role == Role::Values)
 }
 
 fn assigned(assignment: &Assignment, place: u32) -> Result<&crate::appliance::fleet::AssignedDeployment> {

@@ -4,8 +4,8 @@
 //! A chart whose configuration says another name or version is listed under the signed ones all the same: they are what agents ask
 //! for. A version is its tag, and belongs to whom the tag belongs to: where scopes sign one version with other bytes, an agent gets its
 //! own, and anybody else that of the scope which had the tag live first, or none where that signs it no more. Below a home host only
-//! the domain counts that it belongs to. An index is made once per generation, as far as there is room to keep them: one configuration of
-//! 64 KiB may stand in the indexes of thousands of repositories.
+//! the domain counts that it belongs to. An index is made once per generation, as far as its domain has room to keep them: one
+//! configuration of 64 KiB may stand in the indexes of thousands of repositories.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, PoisonError};
@@ -22,7 +22,7 @@ use super::signed_charts::{ChartIndex, ChartRepository, SignedChart};
 use super::snapshot::{Snapshot, again};
 use crate::db::site::name_claims;
 use crate::db::site::names::{self, Answers, Candidates};
-use crate::domain::{Digest, RepositoryName, Result, Scope};
+use crate::domain::{Digest, Hash, RepositoryName, Result, Scope};
 
 /// Media type of a chart's configuration: `Chart.yaml` as JSON.
 const CONFIG: &str = "application/vnd.cncf.helm.config.v1+json";
@@ -62,7 +62,8 @@ struct Descriptor {
 }
 
 impl Registry {
-    /// Returns the index of a classic chart repository, for agents of a scope or for anybody else, when it was made before.
+    /// Returns the index of a classic chart repository, for agents of a scope or for anybody else, when it was made before; without its text
+    /// where there was no room to keep that.
     pub fn charts_cached(
         &self,
         snapshot: &Snapshot,
@@ -74,7 +75,17 @@ impl Registry {
         indexes.get(&charts.asker(asker)).cloned()
     }
 
-    /// Returns the index of a classic chart repository, for agents of a scope or for anybody else; nothing when no live desired state
+    /// Returns the trust domain whose charts make the index that an asker gets; nothing where that is not one.
+    pub fn charts_domain(
+        &self,
+        snapshot: &Snapshot,
+        repository: &RepositoryName,
+        asker: Option<&Scope>,
+    ) -> Option<Hash> {
+        snapshot.charts.of_repository(repository)?.domain(asker)
+    }
+
+    /// Returns the index of a classic chart repository, with its text, for agents of a scope or for anybody else; nothing when no live desired state
     /// that counts for them fetches charts from there. Waits for the disk.
     ///
     /// # Errors
@@ -99,9 +110,11 @@ impl Registry {
             });
         };
         // Made meanwhile, perhaps.
-        if let Some(index) = self.charts_cached(snapshot, repository, asker) {
-            return Ok(Some(index));
+        let cached = self.charts_cached(snapshot, repository, asker);
+        if let Some(index) = cached.as_ref().filter(|index| index.text.is_some()) {
+            return Ok(Some(index.clone()));
         }
+        let domain = charts.domain(asker);
         let asker = charts.asker(asker);
         let chosen = self.choose(charts, repository, asker.as_ref())?;
         if chosen.is_empty() {
@@ -135,12 +148,16 @@ impl Registry {
         })
         .expect("these values have a JSON form");
         let index = Arc::new(ChartIndex {
-            text: text.into(),
+            length: text.len(),
+            text: Some(text.into()),
             archives,
         });
-        if whole && snapshot.charts.take_room(index.text.len()) {
+        if whole
+            && cached.is_none()
+            && let Some(kept) = snapshot.charts.keep(domain, &index)
+        {
             let mut indexes = charts.indexes.write().unwrap_or_else(PoisonError::into_inner);
-            indexes.insert(asker, index.clone());
+            indexes.insert(asker, kept);
         }
         Ok(Some(index))
     }

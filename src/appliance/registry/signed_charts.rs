@@ -13,15 +13,17 @@ use crate::domain::{Digest, Error, Hash, RepositoryName, Scope, Tag};
 
 /// Versions of one release in one repository.
 const CHARTS: usize = 1000;
-/// Bytes of indexes that a generation keeps: thousands of ordinary ones.
-const INDEXES_BYTES: usize = 16 << 20;
+/// Bytes of indexes that a generation keeps: thousands of ordinary ones. Every trust domain has the same share of it.
+const INDEXES_BYTES: usize = 32 << 20;
+/// What a kept archive takes beside its name.
+const ARCHIVE_BYTES: usize = 256;
 
 /// The classic chart repositories of a generation.
 #[derive(Debug, Default)]
 pub(super) struct Charts {
     repositories: HashMap<RepositoryName, ChartRepository>,
-    /// Bytes of the indexes that are kept.
-    kept: AtomicUsize,
+    /// Bytes of the indexes that are kept, by the domain that they are counted for ([`ChartRepository::domain`]).
+    kept: HashMap<Option<Hash>, AtomicUsize>,
     /// Why the document of a live release cannot be read.
     unread: Option<Arc<Error>>,
 }
@@ -50,10 +52,12 @@ pub(super) struct SignedChart {
 }
 
 /// What a classic chart repository holds.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct ChartIndex {
-    /// `index.yaml`.
-    pub text: Arc<[u8]>,
+    /// `index.yaml`; nothing where there was no room to keep it.
+    pub text: Option<Arc<[u8]>>,
+    /// Bytes of `index.yaml`.
+    pub length: usize,
     /// Archives by file name: `<name>-<version>.tgz`.
     pub archives: HashMap<String, Found>,
 }
@@ -94,19 +98,39 @@ impl Charts {
                 repository.signed.push(signed);
             }
         }
+        let signed = repositories.values().flat_map(|repository| &repository.signed);
+        let domains = signed.map(|chart| Some(chart.scope.domain)).chain([None]);
         Self {
+            kept: domains.map(|domain| (domain, AtomicUsize::new(0))).collect(),
             repositories,
             unread,
-            kept: AtomicUsize::new(0),
         }
     }
 
-    /// Takes room to keep an index. When it is used up, what was made first stays.
-    pub(super) fn take_room(&self, bytes: usize) -> bool {
-        let taken = self.kept.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |kept| {
-            kept.checked_add(bytes).filter(|kept| *kept <= INDEXES_BYTES)
-        });
-        taken.is_ok()
+    /// Takes room to keep an index, and returns what of it can be kept: the text as long as a quarter of the domain's share is left for
+    /// what asks for little, else what archives and heads need of it. Nobody's indexes take room of another domain's.
+    pub(super) fn keep(&self, domain: Option<Hash>, index: &Arc<ChartIndex>) -> Option<Arc<ChartIndex>> {
+        let share = INDEXES_BYTES.checked_div(self.kept.len())?;
+        let kept = self.kept.get(&domain)?;
+        let take = |bytes: usize, most: usize| {
+            let add = |kept: usize| kept.checked_add(bytes).filter(|kept| *kept <= most);
+            kept.fetch_update(Ordering::Relaxed, Ordering::Relaxed, add).is_ok()
+        };
+        let archives = index
+            .archives
+            .keys()
+            .map(|name| name.len().saturating_add(ARCHIVE_BYTES));
+        let archives = archives.fold(ARCHIVE_BYTES, usize::saturating_add);
+        if take(archives.saturating_add(index.length), share.saturating_sub(share / 4)) {
+            return Some(index.clone());
+        }
+        take(archives, share).then(|| {
+            Arc::new(ChartIndex {
+                text: None,
+                length: index.length,
+                archives: index.archives.clone(),
+            })
+        })
     }
 
     pub(super) fn of_repository(&self, repository: &RepositoryName) -> Option<&ChartRepository> {
@@ -130,5 +154,45 @@ impl ChartRepository {
         asker
             .filter(|asker| self.signed.iter().any(|chart| chart.scope == **asker))
             .cloned()
+    }
+
+    /// Returns the domain that an asker's index is counted for: that of the asker where it signs charts here, else that of the host, else
+    /// that of all who sign here; nothing where these are several.
+    pub(super) fn domain(&self, asker: Option<&Scope>) -> Option<Hash> {
+        let own = self.asker(asker).map(|scope| scope.domain);
+        own.or(self.host_owner).or_else(|| {
+            let mut domains = self.signed.iter().map(|chart| chart.scope.domain);
+            let first = domains.next();
+            first.filter(|first| domains.all(|domain| domain == *first))
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn index(length: usize) -> Arc<ChartIndex> {
+        Arc::new(ChartIndex {
+            text: Some(vec![b' '; length].into()),
+            length,
+            archives: HashMap::new(),
+        })
+    }
+
+    #[test]
+    fn long_indexes_of_one_domain_leave_room_for_anothers_and_for_what_heads_need() {
+        let [a, b] = [1, 2].map(|byte| Some(Hash([byte; 32])));
+        let charts = Charts {
+            kept: [a, b, None].map(|domain| (domain, AtomicUsize::new(0))).into(),
+            ..Charts::default()
+        };
+        let kept: Vec<_> = (0..50).map(|_| charts.keep(b, &index(7 << 20)).unwrap()).collect();
+        assert_eq!(kept.iter().filter(|index| index.text.is_some()).count(), 1);
+        assert!(kept.iter().all(|index| index.length == 7 << 20), "its length is known");
+        assert!(charts.keep(a, &index(7 << 20)).unwrap().text.is_some());
+        assert!(charts.keep(a, &index(200)).unwrap().text.is_some());
+        let taken: usize = charts.kept.values().map(|kept| kept.load(Ordering::Relaxed)).sum();
+        assert!(taken <= INDEXES_BYTES);
     }
 }

@@ -17,7 +17,8 @@ use super::reply::{self, Reply};
 use crate::appliance::fleet::{Hub, Identity};
 use crate::appliance::status::{Batch, BufferHealth, StatusBuffer, What, owner_mark};
 use crate::domain::{Clock, Error, Result, Uuid};
-use crate::http::sending::{Sending, in_turn};
+use crate::http::sending::{Sending, on_thread};
+use crate::http::turns::{FairTurns, Party};
 use crate::panics;
 use crate::protocol::distr;
 
@@ -29,8 +30,10 @@ const LOGS: u32 = 500;
 const ATTEMPTS: u32 = 5;
 /// Secrets that are checked at one time. The hub lets fewer wait for an expensive check, so that cheap ones always go on.
 const SECRETS: usize = 48;
-/// Answers that are made at one time: each holds a document while it is, and hashes it when it is new.
+/// Answers that are made at one time: each holds a document while it is, and hashes it when it is new. As many short ones again.
 const RENDERS: usize = 4;
+/// Of these, for the targets of one trust domain; one for a target.
+const RENDERS_PER_DOMAIN: usize = 2;
 /// Longest version of an agent that is taken down.
 const VERSION_BYTES: usize = 64;
 
@@ -47,8 +50,8 @@ pub(in crate::http) struct AgentApp {
     pub(super) body_permits: BodyPermits,
     secrets: Semaphore,
     pub(super) sending: Arc<Sending>,
-    /// Turns to make what targets shall run.
-    renders: Arc<Semaphore>,
+    /// Turns to make what targets shall run: short answers, and pieces of long ones.
+    renders: [FairTurns; 2],
     /// Lines that could not be taken and that no gap record says yet: of containers, of the agent.
     missed: Mutex<HashMap<Uuid, [u64; 2]>>,
     /// Failures that were logged; the same one once a minute.
@@ -83,7 +86,7 @@ impl AgentApp {
             body_permits: BodyPermits::new(),
             secrets: Semaphore::new(SECRETS),
             sending,
-            renders: Arc::new(Semaphore::new(RENDERS)),
+            renders: [FairTurns::new(RENDERS), FairTurns::new(RENDERS)],
             missed: Mutex::default(),
             logged_failures: Limiter::new(1),
             clock,
@@ -123,13 +126,37 @@ impl AgentApp {
         answered.await.unwrap_or_else(|_| Err(panics::note("question")))
     }
 
-    /// As [`AgentApp::ask`], for what is made of documents: what was made before does not wait behind it.
+    /// As [`AgentApp::ask`], for short answers that are made of documents: what was made before does not wait behind it, nor does another
+    /// target.
     pub(super) fn render<T: Send + 'static, Q: FnOnce(&Hub) -> Result<T> + Send + 'static>(
         &self,
+        identity: &Identity,
+        question: Q,
+    ) -> impl Future<Output = Result<T>> + Send + use<T, Q> + 'static {
+        let [short, _] = &self.renders;
+        self.render_in(short, identity, question)
+    }
+
+    /// As [`AgentApp::render`], for a piece of a long answer: short ones do not wait behind it.
+    pub(super) fn render_piece<T: Send + 'static, Q: FnOnce(&Hub) -> Result<T> + Send + 'static>(
+        &self,
+        identity: &Identity,
+        question: Q,
+    ) -> impl Future<Output = Result<T>> + Send + use<T, Q> + 'static {
+        let [_, long] = &self.renders;
+        self.render_in(long, identity, question)
+    }
+
+    fn render_in<T: Send + 'static, Q: FnOnce(&Hub) -> Result<T> + Send + 'static>(
+        &self,
+        turns: &FairTurns,
+        identity: &Identity,
         question: Q,
     ) -> impl Future<Output = Result<T>> + Send + use<T, Q> + 'static {
         let hub = self.hub.clone();
-        in_turn("question", self.renders.clone(), move || question(&hub))
+        let domain = Party::Domain(Some(identity.scope.domain));
+        let turn = turns.take([(Party::Target(identity.target), 1), (domain, RENDERS_PER_DOMAIN)]);
+        async move { on_thread("question", turn.await, move || question(&hub)).await }
     }
 
     /// As [`AgentApp::ask`], for questions about secrets: these may wait for each other, and must leave threads to the rest.

@@ -182,7 +182,8 @@ impl Sink<'_> {
             lines.reader.feed(&bytes, &mut lines.many)?;
             let held = lines.many.weight.saturating_add(lines.reader.held());
             if held > SMALL_BYTES && lines.permit.is_none() && !lines.many.discards() {
-                lines.permit = self.app.body_permits.take(self.identity.target).await;
+                let (domain, target) = (self.identity.scope.domain, self.identity.target);
+                lines.permit = self.app.body_permits.take(domain, target).await;
                 if lines.permit.is_none() {
                     lines.discard();
                 }

@@ -56,11 +56,19 @@ async fn resources_body(app: &Arc<AgentApp>, identity: Arc<Identity>, account: &
     let mut short = app.ask(move |hub| hub.kept_resources(&asked)).await?;
     if short.is_none() {
         let asked = identity.clone();
-        short = app.render(move |hub| hub.resources(&asked)).await?;
+        short = app.render(&identity, move |hub| hub.resources(&asked)).await?;
     }
     if let Some(bytes) = short.and_then(|short| account.share(&short).ok()) {
         return Ok(bytes.into());
     }
-    let pieces = app.render(move |hub| hub.resources_pieces(&identity)).await?;
-    Ok(Body::new(ResourcesBody::new(app.clone(), account.clone(), pieces)))
+    let asked = identity.clone();
+    let pieces = app
+        .render_piece(&identity, move |hub| hub.resources_pieces(&asked))
+        .await?;
+    Ok(Body::new(ResourcesBody::new(
+        app.clone(),
+        identity,
+        account.clone(),
+        pieces,
+    )))
 }

@@ -12,6 +12,7 @@ use http_body::Frame;
 
 use super::app::AgentApp;
 use crate::appliance::distr::ResourcesPieces;
+use crate::appliance::fleet::Identity;
 use crate::domain::{Error, Result};
 use crate::http::in_flight::{Account, SMALL_BYTES};
 
@@ -21,6 +22,7 @@ const PIECE_BYTES: usize = 64 << 10;
 /// What an agent shall run, on its way.
 pub(super) struct ResourcesBody {
     app: Arc<AgentApp>,
+    identity: Arc<Identity>,
     account: Account,
     next: Next,
 }
@@ -41,9 +43,10 @@ struct Made {
 }
 
 impl ResourcesBody {
-    pub(super) fn new(app: Arc<AgentApp>, account: Account, pieces: ResourcesPieces) -> Self {
+    pub(super) fn new(app: Arc<AgentApp>, identity: Arc<Identity>, account: Account, pieces: ResourcesPieces) -> Self {
         Self {
             app,
+            identity,
             account,
             next: Next::Begin(pieces),
         }
@@ -53,7 +56,7 @@ impl ResourcesBody {
         // Who has no room for more goes on with what every connection may hold.
         let permit = self.account.take(PIECE_BYTES).ok();
         let room = if permit.is_some() { PIECE_BYTES } else { SMALL_BYTES };
-        Next::Work(Box::pin(self.app.render(move |hub| {
+        Next::Work(Box::pin(self.app.render_piece(&self.identity, move |hub| {
             let (bytes, done) = hub.next_resources(&mut pieces, room)?;
             Ok(Made {
                 bytes: match permit {

@@ -65,6 +65,43 @@ impl Drop for Serving {
     }
 }
 
+/// A server process under strace; both end with the test.
+struct TracedServing {
+    child: Child,
+    address: SocketAddr,
+    log: tempfile::NamedTempFile,
+}
+
+impl TracedServing {
+    fn start(state: &Path, calls: &str) -> Self {
+        let log = tempfile::NamedTempFile::new().unwrap();
+        let arguments = ["serve", "--state", state.to_str().unwrap(), "--listen", "127.0.0.1:0"];
+        let trace = ["-e".to_owned(), format!("trace={calls}")];
+        let mut child = strace::command(&trace, log.path(), &arguments.map(Into::into))
+            .env_clear()
+            .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+            .stdout(std::process::Stdio::null())
+            .stderr(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        let (address, _) = address(&mut child);
+        Self { child, address, log }
+    }
+}
+
+impl Drop for TracedServing {
+    fn drop(&mut self) {
+        // strace ends with what it traces.
+        let task = Path::new("/proc").join(self.child.id().to_string()).join("task");
+        let traced = read(&task.join(self.child.id().to_string()).join("children"));
+        for id in traced.split_whitespace() {
+            let id = rustix::process::Pid::from_raw(id.parse().unwrap()).unwrap();
+            rustix::process::kill_process(id, rustix::process::Signal::KILL).unwrap();
+        }
+        self.child.wait().unwrap();
+    }
+}
+
 /// Sends a request from an address of this machine, over a connection that takes in as little as the kernel allows.
 fn ask_from(from: Ipv4Addr, server: SocketAddr, path: &str, more: &str) -> TcpStream {
     let IpAddr::V4(ip) = server.ip() else { unreachable!() };
@@ -166,8 +203,10 @@ fn r14_lists_that_nobody_takes_are_bounded_for_each_address() {
 }
 
 /// A UUID as a hub would choose one.
-fn random(number: u8) -> Uuid {
-    let mut bytes = [number; 16];
+fn random(number: u16) -> Uuid {
+    let [high, low] = number.to_be_bytes();
+    let mut bytes = [low; 16];
+    bytes[0] = high;
     bytes[6] = 0x40;
     bytes[8] = 0x80;
     Uuid::from_bytes(bytes)
@@ -185,15 +224,20 @@ fn token(instance: &InProcessAppliance, name: &str) -> String {
 
 /// An appliance with a target whose answer is as long as an import allows, one of the usual length, and their tokens.
 fn with_long_answer() -> (InProcessAppliance, [String; 2]) {
+    let compose = format!("services: {{}}\n# {}\n", "x".repeat((1 << 20) - 16));
+    with_deployments(15, compose.as_bytes())
+}
+
+/// An appliance with a target that has so many deployments of one document, one as usual, and their tokens.
+fn with_deployments(count: u16, compose: &[u8]) -> (InProcessAppliance, [String; 2]) {
     let instance = InProcessAppliance::new();
     let made = instance.vendor.with_targets(1, |image| {
         let mut desired = Desired::docker(image, 2, "as usual");
-        let compose = format!("services: {{}}\n# {}\n", "x".repeat((1 << 20) - 16));
-        let compose = desired.put(DocumentType::Compose, compose.as_bytes());
+        let compose = desired.put(DocumentType::Compose, compose);
         let target = desired.target("edge-0");
         let one = target.deployments.remove(0);
         let replaced = one.docker.as_ref().unwrap().compose;
-        target.deployments = (1..=15_u8)
+        target.deployments = (1..=count)
             .map(|number| Deployment {
                 docker: Some(DockerDeployment {
                     compose,
@@ -313,24 +357,8 @@ fn r14_a_question_about_the_head_reads_no_blob() {
         .blob(A, &gone)
         .live();
     std::fs::remove_file(site.blob_path(&digest(&gone))).unwrap();
-    let log = tempfile::NamedTempFile::new().unwrap();
-    let arguments = [
-        "serve",
-        "--state",
-        site.path().to_str().unwrap(),
-        "--listen",
-        "127.0.0.1:0",
-    ];
-    let arguments: Vec<_> = arguments.iter().map(Into::into).collect();
-    let trace = ["-e".to_owned(), "trace=pread64,preadv2,read,sendfile".to_owned()];
-    let mut child = strace::command(&trace, log.path(), &arguments)
-        .env_clear()
-        .env("PATH", std::env::var_os("PATH").unwrap_or_default())
-        .stdout(std::process::Stdio::null())
-        .stderr(std::process::Stdio::piped())
-        .spawn()
-        .unwrap();
-    let (server, _) = address(&mut child);
+    let serving = TracedServing::start(site.path(), "pread64,preadv2,read,sendfile");
+    let server = serving.address;
     let blob = |bytes: &[u8]| format!("/v2/{A}/blobs/{}", digest(bytes));
     for (path, length) in [
         (blob(&layer), layer.len()),
@@ -349,7 +377,7 @@ fn r14_a_question_about_the_head_reads_no_blob() {
     assert_eq!(missing.status, get(server, &blob(&gone)).status);
     assert_eq!(missing.status, 500);
     let traced = || {
-        let text = read(log.path());
+        let text = read(serving.log.path());
         let of = |line: &str| {
             line.rsplit_once(" = ")
                 .and_then(|(_, count)| count.trim().parse::<u64>().ok())
@@ -369,14 +397,30 @@ fn r14_a_question_about_the_head_reads_no_blob() {
     while traced() < small.len() as u64 {
         assert!(Instant::now() < until, "the trace shows what is read");
     }
-    // strace ends with what it traces.
-    let task = Path::new("/proc").join(child.id().to_string()).join("task");
-    let traced = read(&task.join(child.id().to_string()).join("children"));
-    for id in traced.split_whitespace() {
-        let id = rustix::process::Pid::from_raw(id.parse().unwrap()).unwrap();
-        rustix::process::kill_process(id, rustix::process::Signal::KILL).unwrap();
+}
+
+#[test]
+fn r14_a_document_that_many_deployments_name_is_opened_once_for_each_piece() {
+    if !strace::available() {
+        return;
     }
-    child.wait().unwrap();
+    let compose = b"services: {}\n";
+    let (instance, [long, _]) = with_deployments(1000, compose);
+    let serving = TracedServing::start(&instance.state(), "open,openat,openat2");
+    let more = format!("Authorization: Bearer {long}\r\n");
+    let stream = ask_from(Ipv4Addr::LOCALHOST, serving.address, "/api/v1/agent/resources", &more);
+    let mut stream = BufReader::new(stream);
+    assert_eq!(read_head(&mut stream).unwrap().status, 200);
+    let answer = chunks(&mut stream);
+    let told: serde_json::Value = serde_json::from_slice(&answer).unwrap();
+    assert_eq!(told["deployments"].as_array().unwrap().len(), 1000);
+    let name = digest(compose).to_string();
+    let name = name.get(name.len() - 32..).unwrap();
+    let text = read(serving.log.path());
+    let opened = text.lines().filter(|line| line.contains(name)).count();
+    // Hashed, looked at before anything is sent, and opened for each piece; those of an agent without room for more are 16 KiB.
+    let most = 10 + 3 * answer.len().div_ceil(16 << 10);
+    assert!((1..=most).contains(&opened), "{opened} of {most}");
 }
 
 /// Reads the chunks of a body to the last one.
