@@ -37,7 +37,7 @@ pub(in crate::appliance) fn signed_head(connection: &Connection, pins: &Pins, re
 }
 
 /// Reads heads for one generation: each chain is walked once, and what the generation before has checked is compared by digest alone.
-pub(super) struct Heads<'a> {
+pub(in crate::appliance) struct Heads<'a> {
     pins: &'a Pins,
     /// Heads whose signatures were checked for the generation before.
     known: &'a HashSet<Hash>,
@@ -45,7 +45,7 @@ pub(super) struct Heads<'a> {
 }
 
 impl<'a> Heads<'a> {
-    pub(super) fn new(pins: &'a Pins, known: &'a HashSet<Hash>) -> Self {
+    pub(in crate::appliance) fn new(pins: &'a Pins, known: &'a HashSet<Hash>) -> Self {
         Self {
             pins,
             known,
@@ -58,7 +58,11 @@ impl<'a> Heads<'a> {
     /// # Errors
     ///
     /// `E-STATE release-damaged` or `trust-damaged`; those of the database.
-    pub(super) fn signed_head(&mut self, connection: &Connection, release: &ReleaseRow) -> Result<Vec<u8>, Arc<Error>> {
+    pub(in crate::appliance) fn signed_head(
+        &mut self,
+        connection: &Connection,
+        release: &ReleaseRow,
+    ) -> Result<Vec<u8>, Arc<Error>> {
         let pin = pin_of(self.pins, release)?;
         let signed = kept_head(connection, release)?;
         if !self.known.contains(&release.head) {
@@ -81,7 +85,7 @@ fn pin_of<'a>(pins: &'a Pins, release: &ReleaseRow) -> Result<&'a Chain> {
             release,
             &format!("belongs to domain {domain}, which is not pinned{why}"),
         )
-        .remedy("pin the vendor's root again with `airlock trust add`")
+        .remedy("pin the vendor's root again with `airlock trust add ROOT --fingerprint HEX`")
     })
 }
 

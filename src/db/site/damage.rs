@@ -43,6 +43,18 @@ pub fn note(transaction: &Transaction<'_>, digest: &Digest, found: &str, at: Tim
         .sql("write damage down")
 }
 
+/// Whether damage of this content is written down.
+///
+/// # Errors
+///
+/// Those of [`SqlResult::sql`].
+pub fn is_known(connection: &Connection, digest: &Digest) -> Result<bool> {
+    connection
+        .prepare_cached("SELECT EXISTS (SELECT 1 FROM damage WHERE digest = ?)")
+        .and_then(|mut select| select.query_row([digest], |row| row.get(0)))
+        .sql("look for damage")
+}
+
 /// Forgets damage that ended; says whether it was known. Running servers notice ([`repairs`]).
 ///
 /// # Errors

@@ -5,4 +5,5 @@ mod sources;
 mod stops;
 mod store;
 mod truth;
+mod unseen;
 mod ward;
