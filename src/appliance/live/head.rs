@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use crate::appliance::pins::Pins;
+use crate::bundle::Head;
 use crate::crypto::{Chain, PayloadType, RoleName, Signature, canonical, verify_role};
 use crate::db::Connection;
 use crate::db::site::release::{self, ReleaseRow, Signed};
@@ -93,6 +94,22 @@ fn kept_head(connection: &Connection, release: &ReleaseRow) -> Result<Signed> {
     let signed = release::signed(connection, release.id)?;
     if Hash(Sha256::digest(&signed.head).into()) != release.head {
         return Err(damaged(release, "has another head than the one recorded"));
+    }
+    let head = Head::parse(&signed.head)
+        .map_err(|error| damaged(release, "has a head that cannot be read").with_source(error))?;
+    if head.scope() != release.scope {
+        // Importing it again goes by its own scope, and leaves this row as it is.
+        return Err(
+            damaged(release, &format!("is one of {}, says its signed head", head.scope()))
+                .remedy("put a whole copy of the state folder in its place"),
+        );
+    }
+    if (head.counter(), &head.version) != (release.counter, &release.version) {
+        let (counter, version) = (head.counter(), &head.version);
+        return Err(damaged(
+            release,
+            &format!("is {counter} ({version}), says its signed head"),
+        ));
     }
     Ok(signed)
 }

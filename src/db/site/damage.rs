@@ -6,7 +6,7 @@ use rusqlite::{Connection, Transaction, params};
 
 use super::release::ReleaseId;
 use crate::db::SqlResult as _;
-use crate::domain::{Digest, Hash, Result, Timestamp};
+use crate::domain::{Counter, Digest, Hash, Result, Timestamp};
 
 /// Content that was met missing or damaged.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -155,7 +155,8 @@ pub fn raise_repairs(transaction: &Transaction<'_>) -> Result<()> {
     Ok(())
 }
 
-/// Puts the signed bytes of a release right: those of its own bundle, checked under the root that is named.
+/// Puts the signed bytes of a release right, and what its row repeats of them: those of its own bundle, checked under the root that is
+/// named.
 ///
 /// # Errors
 ///
@@ -166,11 +167,13 @@ pub fn restore_head(
     head: &[u8],
     signatures: &[u8],
     root_version: u64,
+    counter: Counter,
+    version: &str,
 ) -> Result<()> {
     transaction
         .execute(
-            "UPDATE release SET head_bytes = ?, signatures = ?, root_version = ? WHERE id = ?",
-            params![head, signatures, root_version, id.0],
+            "UPDATE release SET head_bytes = ?, signatures = ?, root_version = ?, epoch = ?, sequence = ?, version = ? WHERE id = ?",
+            params![head, signatures, root_version, counter.epoch, counter.sequence, version, id.0],
         )
         .sql("restore the signed head")?;
     Ok(())

@@ -7,6 +7,7 @@ use super::ward::{Damage, audited, blob_path, human, json, release};
 use crate::support::appliance::{Appliance, Serving, wait_for, write};
 use crate::support::bundles::{REPOSITORY, Vendor};
 use crate::support::client::get;
+use crate::support::site::noise;
 
 fn assert_told(state: &Path, serving: &Serving, path: &str) {
     assert_eq!(get(serving.address, path).status, 500);
@@ -73,4 +74,45 @@ fn f23_what_stands_in_the_place_of_a_folder_is_set_aside_too() {
             .any(|entry| fs::read(entry.unwrap().path()).unwrap() == b"no folder")
     );
     serving.assert_serves(&made);
+}
+
+#[test]
+fn f23_every_damaged_live_release_is_a_problem_with_its_own_remedy() {
+    let vendor = Vendor::new();
+    let appliance = Appliance::init(&vendor);
+    let state = appliance.path();
+    let made = [
+        vendor.bundle_of("crm", "registry.one/a", 1, &[noise(3000, 1)]),
+        vendor.bundle_of("erp", "registry.two/b", 1, &[noise(3000, 2)]),
+    ];
+    let bundle = state.join("../bundle");
+    for made in &made {
+        write(&bundle, &made.bytes);
+        appliance.import(&bundle).assert_imported();
+    }
+    for made in &made {
+        Damage::Gone.strike(&blob_path(&state, &made.layers[0]));
+    }
+    let serving = Serving::start(&state);
+    let problems = || {
+        let ready = get(serving.address, "/readyz").json();
+        let problems = ready["problems"].as_array().unwrap().clone();
+        problems
+            .iter()
+            .map(|problem| problem["remedy"].as_str().unwrap().to_owned())
+            .collect::<Vec<_>>()
+    };
+    wait_for("both", || problems().len() == 2);
+    let told = problems();
+    for product in ["crm", "erp"] {
+        let named = told.iter().filter(|remedy| remedy.contains(product)).count();
+        assert_eq!(named, 1, "{product}: {told:?}");
+    }
+    // One is healed, the other one is still told.
+    human(&state, &["import", bundle.to_str().unwrap()]);
+    wait_for("one", || problems().len() == 1);
+    assert!(problems()[0].contains("crm"), "{:?}", problems());
+    write(&bundle, &made[0].bytes);
+    human(&state, &["import", bundle.to_str().unwrap()]);
+    wait_for("none", || get(serving.address, "/readyz").status == 200);
 }
