@@ -3,17 +3,17 @@
 //! What is met is written down by whoever meets it; who tells of it looks at the store again, so that a list never calls damaged what is
 //! whole again. Content that is gone is found by looking, whether or not anybody asked for it.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use serde_json::json;
 
-use super::live::signed_head;
+use super::live::Heads;
 use super::state::Appliance;
 use crate::bundle::Head;
 use crate::db::Connection;
 use crate::db::site::damage;
 use crate::db::site::release::{self, ReleaseId, ReleaseRow, State};
-use crate::domain::{Digest, Hash, Result};
+use crate::domain::{Digest, Error, Hash, Result};
 use crate::store::Condition;
 
 /// What of a release is not whole.
@@ -166,69 +166,75 @@ impl Appliance {
         is_head_checked: impl Fn(&ReleaseRow) -> bool,
     ) -> Result<Vec<ReleaseDamage>> {
         let pins = self.good_pins()?;
-        let mut told = Vec::new();
-        for release in self.releases()? {
-            let head = self.db.read(|connection| {
-                if !is_head_checked(&release) {
-                    return Ok(None);
-                }
-                Ok(match signed_head(connection, &pins, &release) {
-                    Ok(_) => None,
-                    Err(error) => {
-                        let advice = error.advice().unwrap_or_default().to_owned();
-                        Some((error.found().to_owned(), advice))
-                    }
-                })
-            })?;
-            let mut damage = ReleaseDamage {
-                missing: 0,
-                damaged: 0,
-                documents: 0,
-                pages: 0,
-                head,
-                remedy: String::new(),
-                release,
-            };
-            self.count(&mut damage, bad)?;
-            if damage.head.is_some() || damage.count() > 0 {
-                told.push(damage);
-            }
-        }
-        Ok(told)
-    }
-
-    /// Counts what of a release is bad, and says what heals it.
-    fn count(&self, damage: &mut ReleaseDamage, bad: &BTreeMap<Digest, Condition>) -> Result<()> {
-        let id = damage.release.id;
+        let nothing = HashSet::new();
         self.db.read(|connection| {
-            let pages: HashSet<Hash> = release::pages(connection, id)?.iter().map(|page| page.sha256).collect();
-            let documents = documents(connection, id)?;
+            let mut of: HashMap<ReleaseId, Vec<(&Digest, &Condition)>> = HashMap::new();
             for (digest, condition) in bad {
-                let holders = damage::holders(connection, digest)?;
-                if !holders.iter().any(|(holder, _)| *holder == id) {
-                    continue;
+                for (holder, _) in damage::holders(connection, digest)? {
+                    of.entry(holder).or_default().push((digest, condition));
                 }
-                match condition {
-                    Condition::Missing => damage.missing = damage.missing.saturating_add(1),
-                    _ => damage.damaged = damage.damaged.saturating_add(1),
-                }
-                damage.documents = damage.documents.saturating_add(u64::from(documents.contains(digest)));
-                damage.pages = damage.pages.saturating_add(u64::from(pages.contains(&digest.0)));
             }
-            Ok(())
-        })?;
-        damage.remedy = match &damage.head {
-            Some((_, advice)) if damage.count() == 0 => advice.clone(),
-            _ => import_again(&damage.release),
-        };
-        Ok(())
+            let mut heads = Heads::new(&pins, &nothing);
+            let mut told = Vec::new();
+            for release in release::list(connection)? {
+                let head = if is_head_checked(&release) {
+                    heads.signed_head(connection, &release).err()
+                } else {
+                    None
+                };
+                let bad = of.remove(&release.id).unwrap_or_default();
+                if head.is_some() || !bad.is_empty() {
+                    told.push(tell(connection, release, head.as_deref(), &bad)?);
+                }
+            }
+            Ok(told)
+        })
     }
 }
+
+/// Counts what of a release is bad, and says what heals it.
+fn tell(
+    connection: &Connection,
+    release: ReleaseRow,
+    head: Option<&Error>,
+    bad: &[(&Digest, &Condition)],
+) -> Result<ReleaseDamage> {
+    let pages: HashSet<Hash> = release::pages(connection, release.id)?
+        .iter()
+        .map(|page| page.sha256)
+        .collect();
+    let documents = documents(connection, release.id)?;
+    let count = |is: &dyn Fn(&Digest, &Condition) -> bool| {
+        bad.iter().filter(|(digest, condition)| is(digest, condition)).count() as u64
+    };
+    let missing = count(&|_, condition| *condition == Condition::Missing);
+    let again = import_again(&release);
+    Ok(ReleaseDamage {
+        missing,
+        damaged: (bad.len() as u64).saturating_sub(missing),
+        documents: count(&|digest, _| documents.contains(digest)),
+        pages: count(&|digest, _| pages.contains(&digest.0)),
+        remedy: match head.and_then(Error::advice) {
+            // The head first: nothing is imported under a root that is not pinned.
+            Some(advice) if bad.is_empty() => advice.to_owned(),
+            Some(advice) if !advice.contains(IMPORT) => format!("{advice}; then {again}"),
+            _ => again,
+        },
+        head: head.map(|error| {
+            let advice = error.advice().unwrap_or_default().to_owned();
+            (error.found().to_owned(), advice)
+        }),
+        release,
+    })
+}
+
+/// The command that heals.
+const IMPORT: &str = "airlock import FILE";
 
 /// Says which bundle heals a release.
 pub(super) fn import_again(release: &ReleaseRow) -> String {
     format!(
-        "import the bundle of release {} ({}) of {}, head {}, again: `airlock import FILE`",
+        "import the bundle of release {} ({}) of {}, head {}, again: `{IMPORT}`",
         release.counter, release.version, release.scope, release.head
     )
 }

@@ -69,7 +69,7 @@ fn read_one(path: &Path) -> Result<Chain> {
     let damaged = |found: String| {
         Error::new(Class::State, "pin-damaged", format!("{} {found}", path.display()))
             .expected("the chain file that was pinned")
-            .remedy("pin the vendor's root again with `airlock trust add`")
+            .remedy("pin the vendor's root again with `airlock trust add ROOT --fingerprint HEX`")
     };
     let gone = || Error::io("open", path, std::io::ErrorKind::NotFound.into());
     let file = open_plain(path)?.ok_or_else(gone)?;

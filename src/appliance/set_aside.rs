@@ -4,17 +4,20 @@ use serde_json::json;
 
 use crate::db::Db;
 use crate::db::site::{audit, damage};
-use crate::domain::Timestamp;
+use crate::domain::{Digest, Result, Timestamp};
 use crate::store::Damage;
 
-/// Writes down what is damaged, and an audit row for what was not known; says whether it could. That it cannot be written is only logged:
-/// the blob is out of the way all the same.
-pub(super) fn record(db: &Db, met: &Damage, now: Timestamp) -> bool {
+/// Writes down what is damaged, and an audit row for what was not known. That it cannot be written is only logged: the blob is not used
+/// all the same. What is known and left nothing behind is read and not written: asking for it a thousand times costs one row.
+pub(super) fn record(db: &Db, met: &Damage, now: Timestamp) {
     let Damage {
         digest,
         found,
         evidence,
     } = met;
+    if evidence.is_none() && is_known(db, digest).unwrap_or(false) {
+        return;
+    }
     let written = db.write(|transaction| {
         let fresh = damage::note(transaction, digest, found, now)?;
         match evidence {
@@ -23,7 +26,8 @@ pub(super) fn record(db: &Db, met: &Damage, now: Timestamp) -> bool {
                 audit::append(transaction, now, "set-aside", &detail)?;
             }
             None if fresh => {
-                audit::append(transaction, now, "missing", &json!({"digest": digest}))?;
+                let detail = json!({"digest": digest, "found": found});
+                audit::append(transaction, now, "missing", &detail)?;
             }
             None => {}
         }
@@ -35,7 +39,10 @@ pub(super) fn record(db: &Db, met: &Damage, now: Timestamp) -> bool {
     if let Some(evidence) = evidence {
         tracing::error!(%digest, found, evidence, "damaged content was set aside");
     } else {
-        tracing::error!(%digest, "content is missing");
+        tracing::error!(%digest, found, "content is not usable");
     }
-    written.is_ok()
+}
+
+fn is_known(db: &Db, digest: &Digest) -> Result<bool> {
+    db.read(|connection| damage::is_known(connection, digest))
 }

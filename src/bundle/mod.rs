@@ -24,6 +24,8 @@ pub mod desired;
 mod graph;
 mod head;
 mod index;
+#[cfg(feature = "site")]
+mod kept;
 mod kind;
 mod layout;
 mod payload;
@@ -39,6 +41,8 @@ pub use content::{BlobSource, BundleContent};
 pub use graph::{Graph, Referrer};
 pub use head::{DocumentEntry, Head};
 pub use index::{Absent, Blob, Index, Need, TagLine};
+#[cfg(feature = "site")]
+pub(crate) use kept::kept_graph;
 pub use layout::{BundleLayout, Packing, ReleaseStatement};
 pub use payload::Sink;
 pub use reader::{OpenedBundle, SignedBundle, VerifiedBundle};

@@ -147,6 +147,7 @@ fn report(imported: &Imported, dry_run: bool, plan: Option<&ReleasePlan>, ui: &m
     if let (Some(members), Outcome::Already(restored)) = (value.as_object_mut(), &imported.result) {
         members.insert("dry_run".into(), dry_run.into());
         members.insert("restored_blobs".into(), restored.blobs.into());
+        members.insert("restored_rows".into(), restored.rows.into());
         members.insert("restored_head".into(), restored.signed_head.into());
         members.insert("still_damaged".into(), restored.lost.into());
         if let Some(receipt) = restored.receipt {
@@ -182,6 +183,10 @@ fn restored_human(restored: &Restored, dry_run: bool) -> String {
     if restored.signed_head {
         what.push("its signed head".to_owned());
     }
+    if restored.rows > 0 {
+        let noun = if restored.rows == 1 { "row" } else { "rows" };
+        what.push(format!("{} {noun} of the database", restored.rows));
+    }
     let what = what.join(" and ");
     let mut text = match (what.is_empty(), dry_run, restored.receipt) {
         (true, ..) => "nothing to do".to_owned(),
@@ -190,10 +195,10 @@ fn restored_human(restored: &Restored, dry_run: bool) -> String {
         (false, false, None) => format!("restored {what}"),
     };
     if restored.lost > 0 {
-        text += &format!(
-            "; {} blobs that this bundle does not carry are still damaged",
-            restored.lost
-        );
+        text += &match restored.lost {
+            1 => "; 1 blob that this bundle does not carry is still damaged".to_owned(),
+            lost => format!("; {lost} blobs that this bundle does not carry are still damaged"),
+        };
     }
     text
 }

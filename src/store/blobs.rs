@@ -1,16 +1,13 @@
 //! The blob store: where blobs stand, what is there, and reading small ones.
 
-use std::collections::HashMap;
 use std::fmt;
 use std::fs::{self, File};
 use std::io::{self, Read as _};
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::sync::Arc;
 
 use rustix::fs::{FileType, Mode, OFlags};
-use rustix::io::Errno;
 use sha2::{Digest as _, Sha256};
 
 use super::checked::{Checked, CheckedFiles, FileIdentity};
@@ -33,10 +30,8 @@ pub(super) const IMPORT_AGAIN: &str =
 /// The store's folders in the state folder.
 pub const FOLDERS: [&str; 3] = ["blobs", INCOMING, EVIDENCE];
 
-/// Who is told of damage; says whether that is written down.
-type Witness = Box<dyn Fn(&Damage) -> bool + Send + Sync>;
-/// How long nobody is told again of a blob that is still missing, however often it is asked for.
-const SILENCE: Duration = Duration::from_secs(10);
+/// Who is told of damage, and writes it down.
+type Witness = Box<dyn Fn(&Damage) + Send + Sync>;
 
 /// The blobs of an appliance. Clones are the same store: what one has checked, all know.
 #[derive(Clone)]
@@ -47,8 +42,6 @@ struct Opened {
     handle: OwnedFd,
     checked: CheckedFiles,
     witness: Witness,
-    /// Missing blobs that the witness knows of, and since when.
-    missed: Mutex<HashMap<Digest, Instant>>,
 }
 
 /// A blob that is not usable any more: what stood in its place was taken out of the store, or nothing stands there.
@@ -91,12 +84,12 @@ impl Store {
     }
 
     /// Opens the store of a state folder. `witness` is told of every blob that is found damaged or missing, whoever
-    /// met that; it says whether it could write it down.
+    /// met that, as often as it is met.
     ///
     /// # Errors
     ///
     /// `E-STATE` when it is not there.
-    pub fn open(state: &Path, witness: impl Fn(&Damage) -> bool + Send + Sync + 'static) -> Result<Self> {
+    pub fn open(state: &Path, witness: impl Fn(&Damage) + Send + Sync + 'static) -> Result<Self> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::NOFOLLOW;
         match rustix::fs::open(state.join(BLOBS), flags, Mode::empty()) {
             Ok(handle) => Ok(Self(Arc::new(Opened {
@@ -104,7 +97,6 @@ impl Store {
                 handle,
                 checked: CheckedFiles::default(),
                 witness: Box::new(witness),
-                missed: Mutex::default(),
             }))),
             Err(errno) => Err(Error::new(
                 Class::State,
@@ -144,21 +136,14 @@ impl Store {
         (self.0.witness)(damage);
     }
 
-    /// Tells the witness that a blob is missing, unless it was told a moment ago: asking for it a thousand times costs one row.
+    /// Tells the witness that a blob is missing, each time anybody asks for it: another process may have restored it and lost it again
+    /// since the last time, and what is known already costs the witness no row.
     pub(super) fn miss(&self, digest: &Digest) {
-        let mut missed = self.0.missed.lock().unwrap_or_else(PoisonError::into_inner);
-        if missed.get(digest).is_some_and(|since| since.elapsed() < SILENCE) {
-            return;
-        }
-        let told = (self.0.witness)(&Damage {
+        self.testify(&Damage {
             digest: *digest,
             found: GONE.into(),
             evidence: None,
         });
-        if told {
-            missed.retain(|_, since| since.elapsed() < SILENCE);
-            missed.insert(*digest, Instant::now());
-        }
     }
 
     /// Makes the folder that a blob is about to be named in, should it be gone with all that stood in it.
@@ -176,29 +161,25 @@ impl Store {
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
         rustix::fs::openat(self.handle(), place(digest), flags, Mode::empty())
             .map(File::from)
-            .map_err(|errno| match errno {
-                Errno::NOENT => Failure::Gone,
-                Errno::LOOP => Failure::Damaged("it is a link".into()),
-                errno => Failure::Io(errno.into()),
-            })
+            .map_err(|errno| Failure::of("opened", errno.into()))
     }
 
     /// Opens a blob, without following links.
     ///
     /// # Errors
     ///
-    /// `E-IO`; a blob that is not there is no error.
+    /// `E-STATE blob-damaged`, `E-IO`; a blob that is not there is no error.
     pub(super) fn open_blob(&self, digest: &Digest) -> Result<Option<File>> {
         match self.open_entry(digest) {
             Ok(file) => Ok(Some(file)),
             Err(Failure::Gone) => Ok(None),
             Err(Failure::Io(error)) => Err(Error::io("open", &self.path(digest), error)),
-            Err(Failure::Damaged(_)) => Err(Error::io("open", &self.path(digest), Errno::LOOP.into())),
+            Err(Failure::Damaged(found)) => Err(damaged(digest, &found)),
             Err(Failure::Caller(error)) => Err(error),
         }
     }
 
-    /// Returns the size of a blob's file, where it is a regular file.
+    /// Returns the size of a blob's file, where it is a regular file that can be looked at.
     ///
     /// # Errors
     ///
@@ -208,8 +189,10 @@ impl Store {
         match fs::symlink_metadata(&path) {
             Ok(metadata) if metadata.is_file() => Ok(Some(metadata.len())),
             Ok(_) => Ok(None),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(Error::io("look at", &path, error)),
+            Err(error) => match Failure::of("looked at", error) {
+                Failure::Io(error) => Err(Error::io("look at", &path, error)),
+                _ => Ok(None),
+            },
         }
     }
 
@@ -219,17 +202,11 @@ impl Store {
     ///
     /// `E-STATE blob-missing`, `E-STATE blob-damaged`; `E-LIMIT`; `E-IO`.
     pub fn read(&self, digest: &Digest, limit: u64) -> Result<Vec<u8>> {
-        let damaged = |found: &str| {
+        let set_aside = |found: &str| {
             if let Err(error) = self.set_aside(digest, found) {
                 tracing::error!(%error, %digest, "damaged content could not be set aside");
             }
-            Error::new(
-                Class::State,
-                "blob-damaged",
-                format!("the stored bytes of {digest} are not usable: {found}"),
-            )
-            .expected("the bytes that were imported")
-            .remedy(IMPORT_AGAIN)
+            damaged(digest, found)
         };
         let file = match self.open_entry(digest) {
             Ok(file) => file,
@@ -237,22 +214,22 @@ impl Store {
                 self.miss(digest);
                 return Err(missing(digest));
             }
-            Err(Failure::Damaged(found)) => return Err(damaged(&found)),
+            Err(Failure::Damaged(found)) => return Err(set_aside(&found)),
             Err(Failure::Io(error)) => return Err(Error::io("open", &self.path(digest), error)),
             Err(Failure::Caller(error)) => return Err(error),
         };
         // Looked at before it is read: a change under the reading makes the next look fail, not this one pass for later ones.
         let stat = rustix::fs::fstat(&file).map_err(|e| Error::io("look at", &self.path(digest), e.into()))?;
         if !FileType::from_raw_mode(stat.st_mode).is_file() {
-            return Err(damaged("it is no file"));
+            return Err(set_aside("it is no file"));
         }
         if u64::try_from(stat.st_size).unwrap_or(0) > limit {
             // Nothing of that size was imported as such a document.
-            return Err(damaged(&format!("it has {} bytes", stat.st_size)));
+            return Err(set_aside(&format!("it has {} bytes", stat.st_size)));
         }
         let bytes = read_bounded(file, limit, "a stored blob")?;
         if Digest(Hash(Sha256::digest(&bytes).into())) != *digest {
-            return Err(damaged("it has another hash"));
+            return Err(set_aside("it has another hash"));
         }
         self.checked().keep(*digest, FileIdentity::from(&stat), Checked::Whole);
         Ok(bytes)
@@ -364,5 +341,15 @@ fn missing(digest: &Digest) -> Error {
         "blob-missing",
         format!("{digest} is not in the blob store"),
     )
+    .remedy(IMPORT_AGAIN)
+}
+
+fn damaged(digest: &Digest, found: &str) -> Error {
+    Error::new(
+        Class::State,
+        "blob-damaged",
+        format!("the stored bytes of {digest} are not usable: {found}"),
+    )
+    .expected("the bytes that were imported")
     .remedy(IMPORT_AGAIN)
 }

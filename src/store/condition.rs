@@ -1,9 +1,6 @@
 //! How a blob is: every byte of it hashed, whatever stands in its place.
 
-use std::io;
-
 use rustix::fs::FileType;
-use rustix::io::Errno;
 
 use super::blobs::{GONE, Store};
 use super::failure::Failure;
@@ -53,9 +50,6 @@ impl Store {
             Ok(_) => Ok(Condition::Damaged("it has another hash".into())),
             Err(Failure::Gone) => Ok(Condition::Missing),
             Err(Failure::Damaged(found)) => Ok(Condition::Damaged(found)),
-            Err(Failure::Io(error)) if is_of_the_file(&error) => {
-                Ok(Condition::Damaged(format!("it cannot be read: {error}")))
-            }
             Err(Failure::Io(error)) => Err(Error::io("read", &self.path(digest), error)),
             Err(Failure::Caller(error)) => Err(error),
         }
@@ -115,12 +109,4 @@ impl std::fmt::Display for Condition {
             Self::Damaged(found) => found,
         })
     }
-}
-
-/// Whether a failure is about the file, and not about this process or the machine.
-fn is_of_the_file(error: &io::Error) -> bool {
-    matches!(
-        Errno::from_io_error(error),
-        Some(Errno::IO | Errno::ACCESS | Errno::PERM | Errno::NXIO | Errno::NODEV | Errno::NOTDIR)
-    )
 }

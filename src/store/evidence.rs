@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::os::fd::AsFd as _;
+use std::path::Path;
 
 use rustix::fs::RenameFlags;
 use rustix::io::Errno;
@@ -35,12 +36,21 @@ impl Store {
     /// `E-IO`, `E-SPACE`; `E-STATE evidence-full` when the same blob was damaged a thousand times.
     pub(super) fn set_aside(&self, digest: &Digest, found: &str) -> Result<()> {
         self.checked().forget(digest);
-        if let Some(evidence) = self.move_to_evidence(digest)? {
+        let tell = |evidence| {
             self.testify(&Damage {
                 digest: *digest,
                 found: found.to_owned(),
-                evidence: Some(evidence),
+                evidence,
             });
+        };
+        match self.move_to_evidence(digest) {
+            Ok(Some(evidence)) => tell(Some(evidence)),
+            Ok(None) => {}
+            // It is damaged, wherever it stands.
+            Err(error) => {
+                tell(None);
+                return Err(error);
+            }
         }
         Ok(())
     }
@@ -51,17 +61,25 @@ impl Store {
         let evidence = File::open(&folder).map_err(|e| Error::io("open", &folder, e))?;
         for number in 1..KEPT {
             let name = format!("{}.blob-{number}", digest.0);
-            let moved = rustix::fs::renameat_with(
-                self.handle(),
-                place(digest),
-                evidence.as_fd(),
-                name.as_str(),
-                RenameFlags::NOREPLACE,
-            );
+            let place = place(digest);
+            let away = |from: &Path| {
+                rustix::fs::renameat_with(
+                    self.handle(),
+                    from,
+                    evidence.as_fd(),
+                    name.as_str(),
+                    RenameFlags::NOREPLACE,
+                )
+            };
+            let moved = match away(&place) {
+                // Something else stands in the place of the folder that it belongs in.
+                Err(Errno::NOTDIR) => away(place.parent().unwrap_or(&place)).map(|()| self.folder()),
+                moved => moved.map(|()| self.path(digest).parent().map_or_else(|| self.folder(), Path::to_owned)),
+            };
             match moved {
-                Ok(()) => {
+                Ok(left) => {
                     sync_folder(&folder)?;
-                    sync_folder(self.path(digest).parent().unwrap_or(&self.folder()))?;
+                    sync_folder(&left)?;
                     return Ok(Some(name));
                 }
                 Err(Errno::EXIST) => {}

@@ -92,7 +92,7 @@ pub(super) fn hash_range(file: &File, mut offset: u64, end: u64) -> Result<Hash,
                 offset = offset.saturating_add(count as u64);
             }
             Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(Failure::Io(error)),
+            Err(error) => return Err(Failure::of("read", error)),
         }
     }
     Ok(Hash(hasher.finalize().into()))

@@ -157,7 +157,7 @@ impl Store {
             if error.kind() == io::ErrorKind::UnexpectedEof {
                 Failure::Damaged("the file is shorter".into())
             } else {
-                Failure::Io(error)
+                Failure::of("read", error)
             }
         })?;
         if Hash(Sha256::digest(&bytes).into()) != digest.0 {

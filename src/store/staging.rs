@@ -474,7 +474,7 @@ mod tests {
     fn store() -> (tempfile::TempDir, Store) {
         let folder = tempfile::tempdir().unwrap();
         Store::create(folder.path()).unwrap();
-        let store = Store::open(folder.path(), |_| true).unwrap();
+        let store = Store::open(folder.path(), |_| {}).unwrap();
         (folder, store)
     }
 

@@ -9,6 +9,7 @@ use std::collections::{HashMap, HashSet};
 use super::admit::Here;
 use super::event::Event;
 use super::preconditions;
+use super::rows::Rows;
 use crate::appliance::damage::{carrier, import_again};
 use crate::appliance::live::signed_head;
 use crate::appliance::state::Appliance;
@@ -16,7 +17,7 @@ use crate::bundle::{Blob, Head, VerifiedBundle};
 use crate::container::ChosenSink;
 use crate::crypto::{Receipt, ReceiptResult};
 use crate::db::site::release::ReleaseRow;
-use crate::db::site::{audit, damage, receipts};
+use crate::db::site::{audit, damage, receipts, rows};
 use crate::domain::{Class, Digest, Error, Hash, Result, Step, Timestamp, limits};
 use crate::store::{Condition, Staging, Store};
 use crate::stream::{ordered_map, worker_count};
@@ -30,6 +31,8 @@ pub(super) struct Healed {
     pub(super) blobs: u64,
     /// Whether the kept head or its signatures were.
     pub(super) signed_head: bool,
+    /// Rows of the database that said nothing of it, or something else.
+    pub(super) rows: u64,
     /// Number and bytes of the receipt, when anything was restored.
     pub(super) receipt: Option<(u64, Vec<u8>)>,
     /// Damage that this bundle cannot heal, for an earlier one carried the content.
@@ -66,6 +69,7 @@ pub(super) fn heal(
     };
     let bundle = here.bundle.read_index(|hash, page| patient.page(hash, page))?;
     patient.total = bundle.total_bytes();
+    let index = bundle.index().clone();
     let lost = patient.blobs(bundle)?;
     let Patient {
         staging,
@@ -74,7 +78,20 @@ pub(super) fn heal(
         chunk_bytes,
         ..
     } = patient;
+    // Names come from documents, and in a dry run those that are damaged stay so.
+    let rows = if dry_run && !restored.is_empty() {
+        None
+    } else {
+        Some(Rows::of(&head, &index, &appliance.store)?)
+    };
+    let wrong = match &rows {
+        Some(rows) => appliance
+            .db
+            .read(|connection| rows::count_wrong(connection, here.release.id, &rows.expected()))?,
+        None => 0,
+    };
     let mut healed = Healed {
+        rows: wrong,
         head,
         head_digest,
         blobs: restored.len() as u64,
@@ -82,15 +99,21 @@ pub(super) fn heal(
         receipt: None,
         lost,
     };
-    if !dry_run && (signed_head || !restored.is_empty()) {
+    if !dry_run && (signed_head || wrong > 0 || !restored.is_empty()) {
         let record = Record {
             appliance,
             release: &here.release,
             root_version: here.root_version,
             started,
         };
-        let row = signed_head.then_some((head_bytes.as_slice(), signatures.as_slice()));
-        let receipt = record.keep(&healed, row, &restored, &pieces, chunk_bytes);
+        let put_right = PutRight {
+            signed_head: signed_head.then_some((head_bytes.as_slice(), signatures.as_slice())),
+            rows: rows.filter(|_| wrong > 0),
+            restored,
+            pieces,
+            chunk_bytes,
+        };
+        let receipt = record.keep(&healed, &put_right);
         healed.receipt = Some(receipt.map_err(|error| error.at(Step::X14))?);
     }
     if let Some(staging) = staging {
@@ -197,11 +220,12 @@ impl Patient<'_> {
         }
         let bytes = wanted.values().copied().fold(0, u64::saturating_add);
         preconditions::check_space(self.appliance, bytes, wanted.len() as u64).map_err(|error| error.at(Step::X10))?;
-        (self.events)(Event::Note(format!(
-            "{} of {} blobs are missing or damaged: they are taken from the bundle",
-            wanted.len(),
-            carried.len()
-        )));
+        // The same count as the outcome's: with index pages, and with what a try that was stopped had restored.
+        let all = carried.len().saturating_add(bundle.head().index.len());
+        (self.events)(Event::Note(match self.restored.len() {
+            1 => format!("1 of {all} blobs is to be restored: it is taken from the bundle"),
+            count => format!("{count} of {all} blobs are to be restored: they are taken from the bundle"),
+        }));
         self.staging()?;
         let read = bundle.read_chosen(&|blob| wanted.contains_key(&blob.digest), self);
         // What was verified is good whatever became of the rest; the first error is the one to report.
@@ -295,6 +319,17 @@ impl ChosenSink<Blob> for Patient<'_> {
     }
 }
 
+/// What changes in the database.
+struct PutRight<'a> {
+    /// Head and signatures, where they were damaged.
+    signed_head: Option<(&'a [u8], &'a [u8])>,
+    /// What the rows of the release shall say, where they say something else.
+    rows: Option<Rows>,
+    restored: HashSet<Digest>,
+    pieces: HashMap<Digest, Vec<Hash>>,
+    chunk_bytes: u64,
+}
+
 /// Writes down that a release was healed.
 struct Record<'a> {
     appliance: &'a Appliance,
@@ -304,25 +339,23 @@ struct Record<'a> {
 }
 
 impl Record<'_> {
-    /// One transaction: the signed head where it was damaged, hashes of pieces, the end of the damage, receipt and audit row.
-    fn keep(
-        &self,
-        healed: &Healed,
-        signed_head: Option<(&[u8], &[u8])>,
-        restored: &HashSet<Digest>,
-        pieces: &HashMap<Digest, Vec<Hash>>,
-        chunk_bytes: u64,
-    ) -> Result<(u64, Vec<u8>)> {
+    /// One transaction: the signed head and rows where they were damaged, hashes of pieces, the end of the damage, receipt and audit row.
+    fn keep(&self, healed: &Healed, put_right: &PutRight<'_>) -> Result<(u64, Vec<u8>)> {
         let key = self.appliance.status_key()?;
         let head = &healed.head;
         self.appliance.db.write(|transaction| {
-            if let Some((bytes, signatures)) = signed_head {
-                damage::restore_head(transaction, self.release.id, bytes, signatures, self.root_version)?;
+            let id = self.release.id;
+            if let Some((bytes, signatures)) = put_right.signed_head {
+                let (counter, version) = (head.counter(), &head.version);
+                damage::restore_head(transaction, id, bytes, signatures, self.root_version, counter, version)?;
             }
-            for (digest, pieces) in pieces {
-                damage::restore_pieces(transaction, digest, chunk_bytes, pieces)?;
+            if let Some(rows) = &put_right.rows {
+                rows::restore(transaction, id, &rows.expected())?;
             }
-            for digest in restored {
+            for (digest, pieces) in &put_right.pieces {
+                damage::restore_pieces(transaction, digest, put_right.chunk_bytes, pieces)?;
+            }
+            for digest in &put_right.restored {
                 damage::end(transaction, digest)?;
             }
             damage::raise_repairs(transaction)?;
@@ -331,6 +364,9 @@ impl Record<'_> {
             if let Some(members) = detail.as_object_mut() {
                 members.insert("receipt".into(), number.into());
                 members.insert("restored".into(), healed.blobs.into());
+                if healed.rows > 0 {
+                    members.insert("restored_rows".into(), healed.rows.into());
+                }
                 if healed.signed_head {
                     members.insert("restored_head".into(), true.into());
                 }

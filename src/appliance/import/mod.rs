@@ -25,6 +25,7 @@ mod preconditions;
 mod publish;
 mod record;
 mod rehearse;
+mod rows;
 mod settle;
 mod stages;
 mod take_in;

@@ -58,6 +58,8 @@ pub struct Restored {
     pub blobs: u64,
     /// Whether the signed head that the database keeps was restored.
     pub signed_head: bool,
+    /// Rows of the database about it that were missing or said something else.
+    pub rows: u64,
     /// What of it is damaged still, because this bundle does not carry it; a warning each.
     pub lost: u64,
     /// Number of the signed receipt; nothing where all was whole, or in a dry run.

@@ -2,7 +2,7 @@
 
 use super::take_in::{StoredContent, Taken};
 use crate::appliance::state::Appliance;
-use crate::bundle::Head;
+use crate::bundle::{Graph, Head};
 use crate::crypto::{Receipt, ReceiptResult};
 use crate::db::site::owners::Held;
 use crate::db::site::release::Activated;
@@ -42,7 +42,7 @@ pub(super) fn publish(appliance: &Appliance, taken: Taken) -> Result<Published> 
         goes_live,
     } = taken;
     let StoredContent {
-        mut graph,
+        graph,
         targets,
         blobs,
         mut pieces,
@@ -50,14 +50,7 @@ pub(super) fn publish(appliance: &Appliance, taken: Taken) -> Result<Published> 
     } = content;
     let key = appliance.status_key().map_err(|error| error.at(Step::X14))?;
     let scope = head.scope();
-    let pages: Vec<Page> = head
-        .index
-        .iter()
-        .map(|page| Page {
-            sha256: page.sha256,
-            size: page.size,
-        })
-        .collect();
+    let pages = pages(&head);
     let chunk_bytes = head.chunk_bytes.max(limits::CHUNK_BYTES_MIN);
     let mut rows = blobs.iter().map(|(digest, size)| {
         Ok(BlobRow {
@@ -66,27 +59,7 @@ pub(super) fn publish(appliance: &Appliance, taken: Taken) -> Result<Published> 
             pieces: pieces.remove(digest).map(|hashes| (chunk_bytes, hashes)),
         })
     });
-    let referrers = std::mem::take(&mut graph.referrers);
-    let contents = graph.contents().map(|content| NameRow::Content {
-        repository: content.repository.clone(),
-        digest: content.digest,
-        media_type: content.media_type.map(ToOwned::to_owned),
-    });
-    let tags = graph.tags.iter().filter_map(|line| {
-        let tag = line.tag.clone()?;
-        Some(NameRow::Tag {
-            repository: line.repository.clone(),
-            tag,
-            digest: line.digest,
-        })
-    });
-    let referrers = referrers.into_iter().map(|referrer| NameRow::Referrer {
-        subject: referrer.subject,
-        digest: referrer.digest,
-        artifact_type: referrer.artifact_type,
-        annotations: referrer.annotations,
-    });
-    let mut names = contents.chain(tags).chain(referrers).map(Ok);
+    let mut names = names(&graph).map(Ok);
     let mut receipt = |number, audit| {
         let receipt = Receipt {
             at: started,
@@ -143,4 +116,39 @@ pub(super) fn publish(appliance: &Appliance, taken: Taken) -> Result<Published> 
         staging,
         resumed_bytes,
     })
+}
+
+/// Returns everything that a client may ask for, and what refers to it.
+pub(super) fn names(graph: &Graph) -> impl Iterator<Item = NameRow> {
+    let contents = graph.contents().map(|content| NameRow::Content {
+        repository: content.repository.clone(),
+        digest: content.digest,
+        media_type: content.media_type.map(ToOwned::to_owned),
+    });
+    let tags = graph.tags.iter().filter_map(|line| {
+        let tag = line.tag.clone()?;
+        Some(NameRow::Tag {
+            repository: line.repository.clone(),
+            tag,
+            digest: line.digest,
+        })
+    });
+    let referrers = graph.referrers.iter().map(|referrer| NameRow::Referrer {
+        subject: referrer.subject,
+        digest: referrer.digest,
+        artifact_type: referrer.artifact_type.clone(),
+        annotations: referrer.annotations.clone(),
+    });
+    contents.chain(tags).chain(referrers)
+}
+
+/// Returns the index pages of a release.
+pub(super) fn pages(head: &Head) -> Vec<Page> {
+    head.index
+        .iter()
+        .map(|page| Page {
+            sha256: page.sha256,
+            size: page.size,
+        })
+        .collect()
 }

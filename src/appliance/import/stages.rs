@@ -111,6 +111,7 @@ fn again(
     let result = Outcome::Already(Restored {
         blobs: healed.blobs,
         signed_head: healed.signed_head,
+        rows: healed.rows,
         lost: healed.lost.len() as u64,
         receipt: healed.receipt.as_ref().map(|(number, _)| *number),
     });

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use crate::appliance::pins::Pins;
+use crate::bundle::Head;
 use crate::crypto::{Chain, PayloadType, RoleName, Signature, canonical, verify_role};
 use crate::db::Connection;
 use crate::db::site::release::{self, ReleaseRow, Signed};
@@ -37,7 +38,7 @@ pub(in crate::appliance) fn signed_head(connection: &Connection, pins: &Pins, re
 }
 
 /// Reads heads for one generation: each chain is walked once, and what the generation before has checked is compared by digest alone.
-pub(super) struct Heads<'a> {
+pub(in crate::appliance) struct Heads<'a> {
     pins: &'a Pins,
     /// Heads whose signatures were checked for the generation before.
     known: &'a HashSet<Hash>,
@@ -45,7 +46,7 @@ pub(super) struct Heads<'a> {
 }
 
 impl<'a> Heads<'a> {
-    pub(super) fn new(pins: &'a Pins, known: &'a HashSet<Hash>) -> Self {
+    pub(in crate::appliance) fn new(pins: &'a Pins, known: &'a HashSet<Hash>) -> Self {
         Self {
             pins,
             known,
@@ -58,7 +59,11 @@ impl<'a> Heads<'a> {
     /// # Errors
     ///
     /// `E-STATE release-damaged` or `trust-damaged`; those of the database.
-    pub(super) fn signed_head(&mut self, connection: &Connection, release: &ReleaseRow) -> Result<Vec<u8>, Arc<Error>> {
+    pub(in crate::appliance) fn signed_head(
+        &mut self,
+        connection: &Connection,
+        release: &ReleaseRow,
+    ) -> Result<Vec<u8>, Arc<Error>> {
         let pin = pin_of(self.pins, release)?;
         let signed = kept_head(connection, release)?;
         if !self.known.contains(&release.head) {
@@ -81,7 +86,7 @@ fn pin_of<'a>(pins: &'a Pins, release: &ReleaseRow) -> Result<&'a Chain> {
             release,
             &format!("belongs to domain {domain}, which is not pinned{why}"),
         )
-        .remedy("pin the vendor's root again with `airlock trust add`")
+        .remedy("pin the vendor's root again with `airlock trust add ROOT --fingerprint HEX`")
     })
 }
 
@@ -89,6 +94,22 @@ fn kept_head(connection: &Connection, release: &ReleaseRow) -> Result<Signed> {
     let signed = release::signed(connection, release.id)?;
     if Hash(Sha256::digest(&signed.head).into()) != release.head {
         return Err(damaged(release, "has another head than the one recorded"));
+    }
+    let head = Head::parse(&signed.head)
+        .map_err(|error| damaged(release, "has a head that cannot be read").with_source(error))?;
+    if head.scope() != release.scope {
+        // Importing it again goes by its own scope, and leaves this row as it is.
+        return Err(
+            damaged(release, &format!("is one of {}, says its signed head", head.scope()))
+                .remedy("put a whole copy of the state folder in its place"),
+        );
+    }
+    if (head.counter(), &head.version) != (release.counter, &release.version) {
+        let (counter, version) = (head.counter(), &head.version);
+        return Err(damaged(
+            release,
+            &format!("is {counter} ({version}), says its signed head"),
+        ));
     }
     Ok(signed)
 }

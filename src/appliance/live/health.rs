@@ -11,8 +11,8 @@ pub enum Check {
     Running,
     /// Passed.
     Good,
-    /// Failed.
-    Failed(Problem),
+    /// Failed: each thing that is broken, with what heals it.
+    Failed(Vec<Problem>),
 }
 
 /// How the appliance is. A check that is added here is added to [`Health::checks`], and everybody sees it.
@@ -39,32 +39,41 @@ impl Health {
         }
     }
 
-    /// Adds what is known of damage to live releases; it ends when that does.
+    /// Adds what is known of damage to live releases, each its own problem with its own remedy; it ends when that does.
     pub(super) fn with(mut self, damage: &[ReleaseDamage]) -> Self {
-        let live = || damage.iter().filter(|damage| damage.release.state == State::Active);
-        let first = |part, code: &str, found: &dyn Fn(&&ReleaseDamage) -> bool| {
-            live().find(found).map(|damage| {
-                Check::Failed(Problem {
-                    part,
-                    error: format!("{} {code}", Class::State.name()),
-                    what: format!(
-                        "release {} of {}: {damage}",
-                        damage.release.counter, damage.release.scope
-                    ),
-                    remedy: damage.remedy.clone(),
-                })
-            })
-        };
-        if let Some(failed) = first("releases", "release-damaged", &|damage| damage.head.is_some()) {
-            self.releases = failed;
-        }
-        if let Some(failed) = first("index", "page-damaged", &|damage| damage.pages > 0) {
-            self.index = failed;
-        }
-        if let Some(failed) = first("content", "content-damaged", &|damage| damage.count() > 0) {
-            self.content = failed;
+        for damage in damage.iter().filter(|damage| damage.release.state == State::Active) {
+            if damage.head.is_some() {
+                self.fail("releases", "release-damaged", damage);
+            }
+            if damage.pages > 0 {
+                self.fail("index", "page-damaged", damage);
+            }
+            if damage.count() > 0 {
+                self.fail("content", "content-damaged", damage);
+            }
         }
         self
+    }
+
+    fn fail(&mut self, part: &'static str, code: &str, damage: &ReleaseDamage) {
+        let check = match part {
+            "releases" => &mut self.releases,
+            "index" => &mut self.index,
+            _ => &mut self.content,
+        };
+        let problem = Problem {
+            part,
+            error: format!("{} {code}", Class::State.name()),
+            what: format!(
+                "release {} of {}: {damage}",
+                damage.release.counter, damage.release.scope
+            ),
+            remedy: damage.remedy.clone(),
+        };
+        match check {
+            Check::Failed(problems) => problems.push(problem),
+            _ => *check = Check::Failed(vec![problem]),
+        }
     }
 
     /// Returns every check under its stable name.
@@ -79,9 +88,9 @@ impl Health {
 
     /// Returns what is known to be broken.
     pub fn problems(&self) -> impl Iterator<Item = &Problem> {
-        self.checks().into_iter().filter_map(|(_, check)| match check {
-            Check::Failed(problem) => Some(problem),
-            Check::Running | Check::Good => None,
+        self.checks().into_iter().flat_map(|(_, check)| match check {
+            Check::Failed(problems) => problems.as_slice(),
+            Check::Running | Check::Good => &[],
         })
     }
 }
@@ -91,16 +100,20 @@ impl Check {
     pub(super) fn of(part: &'static str, found: Option<&Error>) -> Self {
         match found {
             None => Self::Good,
-            Some(error) => Self::Failed(Problem::of(part, error, "see the log, and start the server again")),
+            Some(error) => Self::Failed(vec![Problem::of(
+                part,
+                error,
+                "see the log, and start the server again",
+            )]),
         }
     }
 
-    /// Returns the stable word, or class and code of the failure.
+    /// Returns the stable word, or class and code of the first failure.
     pub fn as_str(&self) -> &str {
         match self {
             Self::Running => "running",
             Self::Good => "ok",
-            Self::Failed(problem) => &problem.error,
+            Self::Failed(problems) => problems.first().map_or("failed", |problem| &problem.error),
         }
     }
 }

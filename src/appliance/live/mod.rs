@@ -21,7 +21,7 @@ mod watch;
 
 pub(super) use document::DesiredDocument;
 pub(super) use generation::{Generation, GoverningRelease, LocalDecisions, Mark, ReadableRelease};
-pub(super) use head::signed_head;
+pub(super) use head::{Heads, signed_head};
 pub use health::{Check, Health};
 pub use live_state::Live;
 pub(super) use projection::{Order, Projection};

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::announce::announce;
 use super::check::check;
@@ -16,6 +16,10 @@ use crate::panics::{self, caught};
 const PAUSE: Duration = Duration::from_millis(100);
 /// Looks between two reads of the generation itself, should a commit go unnoticed or a grace period end.
 const LOOKS: u32 = 10;
+/// Of the time of a thread, a look at damage takes no more than one part in this and one.
+const REST: u32 = 9;
+/// The longest that damage is not looked at for that.
+const REST_MAX: Duration = Duration::from_secs(60);
 /// Pause after a look that ended by a panic. The generation before goes on answering, and `/readyz` says so.
 const AFTER_PANIC: Duration = Duration::from_secs(1);
 
@@ -111,6 +115,10 @@ fn follow(live: &Live, mut watch: Watch, stop: &Stop) {
 struct Follower {
     looks: u32,
     failing: bool,
+    /// Whether something changed since damage was looked at.
+    changed: bool,
+    /// When damage may be looked at next.
+    rest_until: Option<Instant>,
 }
 
 impl Follower {
@@ -121,14 +129,7 @@ impl Follower {
             return;
         }
         self.looks = 0;
-        // Heads are checked when something changed; what is damaged is looked at again until it is whole, whoever restores it.
-        let due = !matches!(changed, Ok(false)) || !live.damage().is_empty();
-        if due
-            && let Err(error) = live.look_at_damage()
-            && !self.failing
-        {
-            tracing::error!(%error, "what is damaged cannot be told");
-        }
+        let failed_before = self.failing;
         let before = live.generation();
         let refreshed = live.refresh();
         if let Err(error) = &refreshed
@@ -147,6 +148,26 @@ impl Follower {
             announce(&before, &now);
             tracing::info!(generation = now.mark.number, "another generation answers now");
         }
+        // After what is live has switched: however long this takes, no activation waits for it but once.
+        self.changed |= !matches!(changed, Ok(false));
+        self.look_at_damage(live, failed_before);
+    }
+
+    /// Heads are checked when something changed; what is damaged is looked at again until it is whole, whoever restores it, and the more
+    /// seldom the longer a look takes.
+    fn look_at_damage(&mut self, live: &Live, is_told: bool) {
+        let start = Instant::now();
+        if !(self.changed || !live.damage().is_empty()) || self.rest_until.is_some_and(|until| start < until) {
+            return;
+        }
+        self.changed = false;
+        if let Err(error) = live.look_at_damage()
+            && !is_told
+        {
+            tracing::error!(%error, "what is damaged cannot be told");
+        }
+        let rest = start.elapsed().saturating_mul(REST).min(REST_MAX);
+        self.rest_until = Instant::now().checked_add(rest);
     }
 
     /// A look ended by a panic: the next one reads the generation whatever it is told, and only when that holds all is well again.

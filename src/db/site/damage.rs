@@ -6,7 +6,7 @@ use rusqlite::{Connection, Transaction, params};
 
 use super::release::ReleaseId;
 use crate::db::SqlResult as _;
-use crate::domain::{Digest, Hash, Result, Timestamp};
+use crate::domain::{Counter, Digest, Hash, Result, Timestamp};
 
 /// Content that was met missing or damaged.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,6 +41,18 @@ pub fn note(transaction: &Transaction<'_>, digest: &Digest, found: &str, at: Tim
         )
         .map(|rows| rows > 0)
         .sql("write damage down")
+}
+
+/// Whether damage of this content is written down.
+///
+/// # Errors
+///
+/// Those of [`SqlResult::sql`].
+pub fn is_known(connection: &Connection, digest: &Digest) -> Result<bool> {
+    connection
+        .prepare_cached("SELECT EXISTS (SELECT 1 FROM damage WHERE digest = ?)")
+        .and_then(|mut select| select.query_row([digest], |row| row.get(0)))
+        .sql("look for damage")
 }
 
 /// Forgets damage that ended; says whether it was known. Running servers notice ([`repairs`]).
@@ -143,7 +155,8 @@ pub fn raise_repairs(transaction: &Transaction<'_>) -> Result<()> {
     Ok(())
 }
 
-/// Puts the signed bytes of a release right: those of its own bundle, checked under the root that is named.
+/// Puts the signed bytes of a release right, and what its row repeats of them: those of its own bundle, checked under the root that is
+/// named.
 ///
 /// # Errors
 ///
@@ -154,11 +167,13 @@ pub fn restore_head(
     head: &[u8],
     signatures: &[u8],
     root_version: u64,
+    counter: Counter,
+    version: &str,
 ) -> Result<()> {
     transaction
         .execute(
-            "UPDATE release SET head_bytes = ?, signatures = ?, root_version = ? WHERE id = ?",
-            params![head, signatures, root_version, id.0],
+            "UPDATE release SET head_bytes = ?, signatures = ?, root_version = ?, epoch = ?, sequence = ?, version = ? WHERE id = ?",
+            params![head, signatures, root_version, counter.epoch, counter.sequence, version, id.0],
         )
         .sql("restore the signed head")?;
     Ok(())

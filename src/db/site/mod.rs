@@ -13,6 +13,7 @@ pub mod owners;
 mod publish;
 pub mod receipts;
 pub mod release;
+pub mod rows;
 pub mod target_secrets;
 pub mod targets;
 pub mod time_floor;

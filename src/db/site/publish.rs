@@ -135,11 +135,7 @@ pub fn publish(transaction: &Transaction<'_>, publication: Publication<'_>) -> R
     for blob in publication.blobs {
         insert_blob(transaction, release, &blob?)?;
     }
-    let mut names = Names {
-        transaction,
-        release,
-        repositories: HashMap::new(),
-    };
+    let mut names = Names::new(transaction, release);
     for name in publication.names {
         names.insert(&name?)?;
     }
@@ -234,22 +230,33 @@ fn insert_release(transaction: &Transaction<'_>, publication: &Publication<'_>) 
             |row| row.get(0),
         )
         .sql("record the release")?;
-    for (number, page) in publication.pages.iter().enumerate() {
-        transaction
-            .prepare_cached("INSERT INTO release_page (release, number, sha256, size) VALUES (?, ?, ?, ?)")
-            .and_then(|mut insert| insert.execute(params![id, number.saturating_add(1), page.sha256, page.size]))
-            .sql("record the index pages")?;
-    }
-    for host in publication.home_hosts {
-        transaction
-            .prepare_cached("INSERT INTO home_host (release, host) VALUES (?, ?)")
-            .and_then(|mut insert| insert.execute(params![id, host]))
-            .sql("record the home hosts")?;
-    }
-    Ok(ReleaseId(id))
+    let id = ReleaseId(id);
+    insert_pages(transaction, id, publication.pages)?;
+    insert_home_hosts(transaction, id, publication.home_hosts)?;
+    Ok(id)
 }
 
-fn insert_blob(transaction: &Transaction<'_>, release: ReleaseId, blob: &BlobRow) -> Result<()> {
+pub(super) fn insert_pages(transaction: &Transaction<'_>, release: ReleaseId, pages: &[Page]) -> Result<()> {
+    for (number, page) in pages.iter().enumerate() {
+        transaction
+            .prepare_cached("INSERT INTO release_page (release, number, sha256, size) VALUES (?, ?, ?, ?)")
+            .and_then(|mut insert| insert.execute(params![release.0, number.saturating_add(1), page.sha256, page.size]))
+            .sql("record the index pages")?;
+    }
+    Ok(())
+}
+
+pub(super) fn insert_home_hosts(transaction: &Transaction<'_>, release: ReleaseId, hosts: &[String]) -> Result<()> {
+    for host in hosts {
+        transaction
+            .prepare_cached("INSERT INTO home_host (release, host) VALUES (?, ?)")
+            .and_then(|mut insert| insert.execute(params![release.0, host]))
+            .sql("record the home hosts")?;
+    }
+    Ok(())
+}
+
+pub(super) fn insert_blob(transaction: &Transaction<'_>, release: ReleaseId, blob: &BlobRow) -> Result<()> {
     let (piece_size, pieces) = match &blob.pieces {
         Some((size, hashes)) => (
             Some(*size),
@@ -309,14 +316,22 @@ fn known_blob(
 }
 
 /// Inserts names; repositories are few and looked up once each.
-struct Names<'a> {
+pub(super) struct Names<'a> {
     transaction: &'a Transaction<'a>,
     release: ReleaseId,
     repositories: HashMap<RepositoryName, i64>,
 }
 
-impl Names<'_> {
-    fn insert(&mut self, name: &NameRow) -> Result<()> {
+impl<'a> Names<'a> {
+    pub(super) fn new(transaction: &'a Transaction<'a>, release: ReleaseId) -> Self {
+        Self {
+            transaction,
+            release,
+            repositories: HashMap::new(),
+        }
+    }
+
+    pub(super) fn insert(&mut self, name: &NameRow) -> Result<()> {
         match name {
             NameRow::Content {
                 repository,

@@ -1,8 +1,10 @@
 //! Damage of what the store holds (case F23): told by everybody alike, and healed by importing the same bundle again.
 
 mod pulls;
+mod rows;
 mod sources;
 mod stops;
 mod store;
 mod truth;
+mod unseen;
 mod ward;

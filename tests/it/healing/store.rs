@@ -134,6 +134,9 @@ fn f23_the_kept_head_and_the_hashes_of_pieces_come_back() {
         "UPDATE release SET head_bytes = CAST('{}' AS BLOB)",
         "UPDATE release SET signatures = CAST('{\"signatures\":[]}' AS BLOB)",
         "UPDATE release SET root_version = 9",
+        "UPDATE release SET sequence = 9",
+        "UPDATE release SET epoch = 9",
+        "UPDATE release SET version = '9.9'",
     ] {
         change(sql);
         let told = instance.appliance().damage().unwrap();

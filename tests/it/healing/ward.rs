@@ -26,12 +26,13 @@ pub(super) enum Damage {
     Link,
     Folder,
     Pipe,
+    Socket,
     Gone,
     FolderGone,
 }
 
 impl Damage {
-    pub(super) const ALL: [Self; 9] = [
+    pub(super) const ALL: [Self; 10] = [
         Self::Flipped,
         Self::Shorter,
         Self::Longer,
@@ -39,6 +40,7 @@ impl Damage {
         Self::Link,
         Self::Folder,
         Self::Pipe,
+        Self::Socket,
         Self::Gone,
         Self::FolderGone,
     ];
@@ -77,6 +79,12 @@ impl Damage {
             Self::Pipe => {
                 let made = Command::new("mkfifo").arg(path).status().unwrap();
                 assert!(made.success());
+            }
+            // Nobody can open one. Its own name may be too long for one to be made under.
+            Self::Socket => {
+                let made = path.with_file_name("s");
+                std::os::unix::net::UnixListener::bind(&made).unwrap();
+                fs::rename(made, path).unwrap();
             }
             Self::FolderGone => fs::remove_dir_all(path.parent().unwrap()).unwrap(),
             _ => {}

@@ -203,9 +203,9 @@ fn a_damaged_pin_is_pinned_again() {
     let root = |vendor: &Vendor| operator.file("root.json", &vendor.chain_file());
     let pin = |command: &str, vendor: &Vendor| {
         let (path, told) = (root(vendor), vendor.chain().fingerprint().to_hex());
-        operator.follow(&format!("{command} {} --fingerprint {told}", path.display()), &[])
+        operator.follow(command, &[("ROOT", path.to_str().unwrap()), ("HEX", &told)])
     };
-    pin("airlock trust add", &other).succeeded();
+    pin("airlock trust add ROOT --fingerprint HEX", &other).succeeded();
     operator
         .import(&operator.vendor.bundle(1, &[noise(100, 1)], SMALL_CHUNKS))
         .succeeded();
@@ -228,7 +228,7 @@ fn a_damaged_pin_is_pinned_again() {
     operator.import(&next).succeeded();
     activate().succeeded();
     assert_eq!(
-        pin("airlock trust add", &operator.vendor).succeeded()["result"],
+        pin("airlock trust add ROOT --fingerprint HEX", &operator.vendor).succeeded()["result"],
         "already"
     );
     // A pin that is gone altogether is pinned anew.
