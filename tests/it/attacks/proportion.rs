@@ -157,8 +157,8 @@ fn j17_rows_follow_the_lines_of_the_index() {
 
     let mut odd = Odd::default();
     let image = odd.manifest(&layers(1), "");
-    let inner = odd.index(&[image; 4000]);
-    let outer = odd.index(&[inner; 4000]);
+    let inner = odd.index(&vec![image; 4000]);
+    let outer = odd.index(&vec![inner; 4000]);
     for number in 0..50 {
         odd.name(&format!("registry.test/{number}"), "v1", outer);
     }
@@ -215,7 +215,7 @@ fn j17_the_vendor_is_refused_what_sites_would_refuse() {
 fn j16_the_vendor_is_told_which_deployments_before_anything_is_packed() {
     let mut folder = VendorFolder::new();
     let line = format!("{}\n", "x".repeat(1000));
-    let environment: String = (0..1040).map(|n| format!("X{n:04}={line}")).collect();
+    let environment = (0..1040).fold(String::new(), |text, n| text + &format!("X{n:04}={line}"));
     folder.write("shop.env", environment);
     folder.write(
         "compose.yaml",
