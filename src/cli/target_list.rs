@@ -69,12 +69,14 @@ fn table(now: Timestamp, targets: &[TargetState], removed: &[RemovedTarget]) -> 
             state.deployments.iter().map(DeploymentState::wanted).collect()
         };
         runs.extend(target.fault.as_ref().map(|fault| format!("unknown: {}", escape(fault))));
-        let mut runs = runs.join(", ");
-        if target.template.is_some() {
-            runs = format!("{runs} (made here)").trim_start().to_owned();
-        }
+        let made_here = target.template.map(|_| "(made here)".to_owned());
+        let runs: Vec<String> = Some(runs.join(", "))
+            .filter(|runs| !runs.is_empty())
+            .into_iter()
+            .chain(made_here)
+            .collect();
         let agent = state.agent().map_or_else(|| "-".to_owned(), escape);
-        rows.push(row(target, [agent, state.phrase(), state.seen(now), runs]));
+        rows.push(row(target, [agent, state.phrase(), state.seen(now), runs.join(" ")]));
     }
     for one in removed {
         let state = if one.freed { "let go here" } else { "removed here" };
