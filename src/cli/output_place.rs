@@ -5,7 +5,7 @@
 //! that is said.
 
 use std::fs::{self, File};
-use std::io::{self, Read as _};
+use std::io;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
@@ -19,7 +19,7 @@ use crate::crypto::{Envelope, PayloadType, canonical};
 use crate::domain::{Class, Error, Result, counted};
 #[cfg(feature = "vendor")]
 use crate::media;
-use crate::stream::Looked;
+use crate::stream::{Looked, read_exact_or_end};
 
 /// No small file that airlock writes is longer.
 const SMALL_FILE_BYTES: u64 = 1 << 20;
@@ -98,11 +98,11 @@ pub(super) fn check<'a>(path: &Path, makes: Makes, inputs: impl IntoIterator<Ite
         return Err(refusal(path, makes, "is a file that this command reads"));
     }
     let failed = |error| Error::io("look at", path, error);
-    let mut bytes = Vec::new();
-    File::from(looked.open().map_err(failed)?)
-        .take(SMALL_FILE_BYTES)
-        .read_to_end(&mut bytes)
-        .map_err(failed)?;
+    let size = usize::try_from(looked.size().min(SMALL_FILE_BYTES)).unwrap_or(0);
+    let mut bytes = vec![0; size];
+    let mut file = File::from(looked.open().map_err(failed)?);
+    let count = read_exact_or_end(&mut file, &mut bytes).map_err(failed)?;
+    bytes.truncate(count);
     if makes.is_one(path, &bytes) {
         return Ok(());
     }
