@@ -95,23 +95,30 @@ fn kept_head(connection: &Connection, release: &ReleaseRow) -> Result<Signed> {
     if Hash(Sha256::digest(&signed.head).into()) != release.head {
         return Err(damaged(release, "has another head than the one recorded"));
     }
-    let head = Head::parse(&signed.head)
-        .map_err(|error| damaged(release, "has a head that cannot be read").with_source(error))?;
-    if head.scope() != release.scope {
-        // Importing it again goes by its own scope, and leaves this row as it is.
-        return Err(
-            damaged(release, &format!("is one of {}, says its signed head", head.scope()))
-                .remedy("put a whole copy of the state folder in its place"),
-        );
-    }
-    if (head.counter(), &head.version) != (release.counter, &release.version) {
-        let (counter, version) = (head.counter(), &head.version);
-        return Err(damaged(
-            release,
-            &format!("is {counter} ({version}), says its signed head"),
-        ));
+    // One that this version cannot read says nothing here: that it is the signed one, hash and signatures say.
+    if let Ok(head) = Head::parse(&signed.head) {
+        compare(release, &head)?;
     }
     Ok(signed)
+}
+
+/// The row of a release repeats its signed head, and says nothing else.
+fn compare(release: &ReleaseRow, head: &Head) -> Result<()> {
+    let other = || {
+        let (counter, scope, version) = (head.counter(), head.scope(), &head.version);
+        damaged(
+            release,
+            &format!("has the signed head of release {counter} of {scope}, version {version:?}"),
+        )
+    };
+    if head.scope() != release.scope {
+        // Importing it again goes by its own scope, and leaves this row as it is.
+        return Err(other().remedy("put a whole copy of the state folder in its place"));
+    }
+    if (head.counter(), &head.version) != (release.counter, &release.version) {
+        return Err(other());
+    }
+    Ok(())
 }
 
 fn damaged(release: &ReleaseRow, found: &str) -> Error {

@@ -157,7 +157,8 @@ impl Follower {
     /// seldom the longer a look takes.
     fn look_at_damage(&mut self, live: &Live, is_told: bool) {
         let start = Instant::now();
-        if !(self.changed || !live.damage().is_empty()) || self.rest_until.is_some_and(|until| start < until) {
+        let is_due = self.changed || !live.damage().is_empty();
+        if !is_due || self.rest_until.is_some_and(|until| start < until) {
             return;
         }
         self.changed = false;
