@@ -5,7 +5,7 @@ mod charts;
 mod cli;
 mod compose;
 mod layout;
-mod passphrases;
+pub(crate) mod passphrases;
 mod realms;
 mod registry;
 mod removals;
