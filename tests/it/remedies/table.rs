@@ -18,8 +18,9 @@ enum Row {
     NotYet(&'static str),
 }
 
-/// The vendor's messages: their tests see the words, and build the corrected release beside them.
-const VENDOR: &str = "the vendor's side: its tests compare the words, and do not yet do what they say";
+/// Out of reach of the commands, or only for very large fleets.
+const VENDOR: &str =
+    "only another builder on the library, or a release for thousands of targets or sites, brings it about";
 /// Somebody else makes another bundle, image or root; that good ones pass is what the good vectors show.
 const OTHERS: &str = "an act of the vendor: that the good bundle passes is tested, but not from the message";
 /// Nobody has written it.

@@ -42,7 +42,7 @@ fn root_keys_are_brought_or_the_root_is_carried_to_them() {
     for entry in std::fs::read_dir(shop.path("w/keys")).unwrap() {
         let path = entry.unwrap().path();
         let name = path.file_name().unwrap().to_str().unwrap().to_owned();
-        if name.starts_with("root-") && name.ends_with(".pem") && name != "root-1.pem" {
+        if name.starts_with("root-") && path.extension().is_some_and(|word| word == "pem") && name != "root-1.pem" {
             copy(&path, &away.path().join(&name));
             std::fs::remove_file(&path).unwrap();
         }
