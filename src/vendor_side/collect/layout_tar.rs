@@ -69,7 +69,9 @@ impl TarLayout {
             return Err(
                 Error::new(Class::Format, "layout", format!("{name} is compressed with zstd"))
                     .expected("a tar, plain or gzipped, with index.json and blobs/")
-                    .remedy(format!("expand it with `zstd -d {name}` and name the plain tar")),
+                    .remedy(format!(
+                        "expand it with `zstd -d {name} -o {name}.tar` and name the plain tar"
+                    )),
             );
         }
         let entries = index(path, &file)?;

@@ -198,7 +198,9 @@ pub(super) fn credential(host: &str) -> Result<Credential> {
                     format!("the credentials for {host} cannot be read: {what}"),
                 )
                 .expected("Docker's config.json with a login for this registry, or none")
-                .remedy(format!("log in again with `docker login {host}`")));
+                .remedy(format!(
+                    "put that file and its credential helper right, then log in again with `docker login {host}`"
+                )));
             }
         }
     }

@@ -11,6 +11,11 @@ mod follow;
 #[cfg(feature = "vendor")]
 mod key_files;
 #[cfg(feature = "vendor")]
+mod layouts;
+mod media;
+#[cfg(feature = "vendor")]
+mod registry;
+#[cfg(feature = "vendor")]
 mod release_file;
 mod restore;
 mod site;
@@ -20,3 +25,5 @@ mod table;
 mod trust;
 #[cfg(feature = "vendor")]
 mod workshop;
+#[cfg(feature = "vendor")]
+mod workspace;

@@ -52,8 +52,12 @@ pub(crate) struct Behaviour {
     pub(crate) files: BTreeMap<String, Vec<u8>>,
     /// Bytes sent in place of what a digest names.
     pub(crate) false_bytes: BTreeMap<String, Vec<u8>>,
+    /// Digest that is said of every manifest, whatever it holds.
+    pub(crate) said_digest: Option<String>,
     /// Name under which the token endpoint is announced, if not that of the registry.
     pub(crate) realm_host: Option<String>,
+    /// Another address of this machine to listen on than 127.0.0.1.
+    pub(crate) listens_on: Option<&'static str>,
     /// Where the token endpoint sends those who ask it.
     pub(crate) token_redirect: Option<String>,
 }
@@ -79,7 +83,7 @@ struct Request {
 
 impl TestRegistry {
     pub(crate) fn start(image_set: ImageSet, behaviour: Behaviour) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let listener = TcpListener::bind((behaviour.listens_on.unwrap_or("127.0.0.1"), 0)).unwrap();
         let address = listener.local_addr().unwrap();
         let tls = behaviour.tls.then(tls_config);
         let shared = Arc::new(Shared {
@@ -122,6 +126,11 @@ impl TestRegistry {
     /// Lets more go wrong.
     pub(crate) fn add_faults(&self, faults: impl IntoIterator<Item = Fault>) {
         self.shared.behaviour.lock().unwrap().faults.extend(faults);
+    }
+
+    /// Behaves differently from now on.
+    pub(crate) fn change(&self, change: impl FnOnce(&mut Behaviour)) {
+        change(&mut self.shared.behaviour.lock().unwrap());
     }
 
     /// How many faults did not happen yet.
@@ -257,7 +266,9 @@ impl Shared {
                     .false_bytes
                     .get(&found.to_string())
                     .unwrap_or(&self.image_set.blobs[&found]);
-                let headers = vec![header("Content-Type", known["mediaType"].as_str().unwrap())];
+                let mut headers = vec![header("Content-Type", known["mediaType"].as_str().unwrap())];
+                let said = behaviour.said_digest.as_deref();
+                headers.extend(said.map(|said| header("Docker-Content-Digest", said)));
                 (200, headers, bytes.clone())
             }
             Some(("blobs", name)) => {

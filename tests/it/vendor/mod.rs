@@ -6,7 +6,7 @@ mod cli;
 mod compose;
 mod layout;
 mod outputs;
-mod passphrases;
+pub(crate) mod passphrases;
 mod realms;
 mod registry;
 mod removals;

@@ -92,7 +92,7 @@ impl Desk {
 }
 
 /// Whether there is a python3 to make a terminal with; says so and returns false where not. In CI that is a failure.
-fn terminal() -> bool {
+pub(crate) fn terminal() -> bool {
     let works = Command::new("python3")
         .arg("--version")
         .output()
