@@ -75,9 +75,9 @@ fn f23_twenty_clients_pull_while_blobs_are_damaged_and_healed() {
         // Whatever fails here must not leave the clients running for ever.
         let told = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
             let of = |digest: &Digest| &all.iter().find(|(known, _)| known == digest).unwrap().1;
-            Damage::Flipped.strike(&blob_path(&state, &struck[0]));
+            flip(&blob_path(&state, &struck[0]));
             Damage::Gone.strike(&blob_path(&state, &struck[1]));
-            Damage::Flipped.strike(&blob_path(&state, &struck[2]));
+            flip(&blob_path(&state, &struck[2]));
             for blob in &struck[..3] {
                 wait_for("the damage", || of(blob).refused.load(Ordering::SeqCst) > 0);
             }
@@ -103,4 +103,13 @@ fn f23_twenty_clients_pull_while_blobs_are_damaged_and_healed() {
             assert_eq!(refused, 0, "{digest} was whole throughout");
         }
     }
+}
+
+/// Puts a damaged file in the place of a good one, in one step: what is being sent was checked, and nobody can check what changes while
+/// it is sent.
+fn flip(path: &std::path::Path) {
+    let struck = path.with_extension("struck");
+    std::fs::copy(path, &struck).unwrap();
+    Damage::Flipped.strike(&struck);
+    std::fs::rename(struck, path).unwrap();
 }

@@ -22,8 +22,6 @@ enum Row {
 const VENDOR: &str = "the vendor's side: its tests compare the words, and do not yet do what they say";
 /// Somebody else makes another bundle, image or root; that good ones pass is what the good vectors show.
 const OTHERS: &str = "an act of the vendor: that the good bundle passes is tested, but not from the message";
-/// Another copy of a file.
-const MEDIUM: &str = "another copy: tested for the remedies of its kind, not for this very error";
 /// Nobody has written it.
 const LATER: &str = "no test follows it yet";
 /// Repeats an error that was made elsewhere.
