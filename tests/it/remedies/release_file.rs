@@ -169,11 +169,8 @@ fn what_a_release_before_told_targets_is_kept_or_named_as_the_message_says() {
     let mistyped = release(5, "") + "removed: [pres-1]\n";
     let mistyped = mistyped.replace("targets:\n", "");
     let remedy = shop.build(&mistyped).remedy("E-USAGE", "value");
-    let meant = remedy
-        .strip_prefix("did you mean ")
-        .unwrap()
-        .trim_end_matches('?')
-        .trim_matches('"');
+    let meant = remedy.strip_prefix("did you mean ").unwrap();
+    let meant = meant.split('?').next().unwrap();
     shop.build(&mistyped.replace("pres-1", meant)).succeeded();
 }
 

@@ -259,8 +259,8 @@ fn a_server_without_a_pin_answers_again_once_it_is_pinned() {
     let root = operator.file("root.json", &operator.vendor.chain_file());
     let told = operator.vendor.chain().fingerprint().to_hex();
     for command in commands(&remedy) {
-        let words = format!("{command} {} --fingerprint {told}", root.display());
-        operator.follow(&words, &[]).succeeded();
+        let at_hand = [("ROOT", root.to_str().unwrap()), ("HEX", &*told)];
+        operator.follow(&command, &at_hand).succeeded();
     }
     wait_for("the release", || ask() == 200);
 }
