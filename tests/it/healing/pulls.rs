@@ -111,5 +111,5 @@ fn flip(path: &std::path::Path) {
     let struck = path.with_extension("struck");
     std::fs::copy(path, &struck).unwrap();
     Damage::Flipped.strike(&struck);
-    std::fs::rename(struck, path).unwrap();
+    rustix::fs::rename(struck, path).unwrap();
 }

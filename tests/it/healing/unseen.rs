@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use super::ward::{Damage, audited, blob_path, human, json, release};
-use crate::support::appliance::{Appliance, Serving, wait_for, write};
+use crate::support::appliance::{Appliance, Serving, read, wait_for, write};
 use crate::support::bundles::{REPOSITORY, Vendor};
 use crate::support::client::get;
 use crate::support::site::noise;
@@ -71,7 +71,7 @@ fn f23_what_stands_in_the_place_of_a_folder_is_set_aside_too() {
     let kept = fs::read_dir(state.join("evidence")).unwrap();
     assert!(
         kept.into_iter()
-            .any(|entry| fs::read(entry.unwrap().path()).unwrap() == b"no folder")
+            .any(|entry| read(&entry.unwrap().path()) == b"no folder")
     );
     serving.assert_serves(&made);
 }

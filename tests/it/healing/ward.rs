@@ -84,7 +84,7 @@ impl Damage {
             Self::Socket => {
                 let made = path.with_file_name("s");
                 std::os::unix::net::UnixListener::bind(&made).unwrap();
-                fs::rename(made, path).unwrap();
+                rustix::fs::rename(made, path).unwrap();
             }
             Self::FolderGone => fs::remove_dir_all(path.parent().unwrap()).unwrap(),
             _ => {}
