@@ -16,7 +16,9 @@ use crate::bundle::OpenedBundle;
 #[cfg(feature = "vendor")]
 use crate::crypto::KeyId;
 use crate::crypto::{Envelope, PayloadType, canonical};
-use crate::domain::{Class, Error, Result, counted};
+#[cfg(feature = "vendor")]
+use crate::domain::counted;
+use crate::domain::{Class, Error, Result};
 #[cfg(feature = "vendor")]
 use crate::media;
 use crate::stream::{Looked, read_exact_or_end};
@@ -60,6 +62,10 @@ impl Makes {
     }
 
     /// Whether a file that begins with these bytes is of this kind.
+    #[cfg_attr(
+        not(feature = "vendor"),
+        expect(unused_variables, reason = "only the vendor's files are read again")
+    )]
     fn is_one(self, path: &Path, bytes: &[u8]) -> bool {
         let envelope = |of: PayloadType| {
             canonical::envelopes_from_slice::<Envelope>(bytes, "it").is_ok_and(|envelope| envelope.payload_type == of)
