@@ -6,7 +6,9 @@
 //! written in capitals put in ([`follow`]).
 
 mod acts;
+mod by_hand;
 mod commands;
+mod corrected;
 mod follow;
 #[cfg(feature = "vendor")]
 mod key_files;

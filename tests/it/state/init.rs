@@ -212,6 +212,11 @@ fn f22_an_init_that_failed_says_what_it_left() {
     );
     let refused = run(&[], &workshop.init(&state));
     assert_eq!(verdict(&refused), ("E-STATE".into(), "part-of-state".into()));
+    assert!(
+        said(&refused, "remedy").ends_with("may be moved away by hand"),
+        "{}",
+        refused.stderr
+    );
     // Another folder, as it says; or this one, once what was left is moved away by hand.
     assert_eq!(run(&[], &workshop.init(&folder.path().join("other"))).code, Some(0));
     #[expect(clippy::disallowed_methods, reason = "a test's own files")]
