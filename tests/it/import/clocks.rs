@@ -3,7 +3,7 @@
 use airlock::appliance::{Appliance, Options, Outcome};
 use airlock::domain::{Class, Error, FixedClock, Step, Timestamp};
 
-use crate::support::appliance::{self, check, scratch, write};
+use crate::support::appliance::{self, check, import_here, scratch, write};
 use crate::support::bundles::{Made, SMALL_CHUNKS, Vendor};
 use crate::support::site::noise;
 
@@ -39,9 +39,7 @@ impl Setup {
         let clock = FixedClock(clock.parse::<Timestamp>().unwrap());
         let appliance = Appliance::open(&self.made.path(), std::sync::Arc::new(airlock::domain::SystemClock)).unwrap();
         let bundle = self.folder.path().join(number.to_string());
-        appliance
-            .import(|| airlock::media::open(&bundle, None), &options, &clock, &mut |_| ())
-            .map(|imported| imported.result)
+        import_here(&appliance, &bundle, &options, &clock).map(|imported| imported.result)
     }
 
     fn live(&self) -> u64 {

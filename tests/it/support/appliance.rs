@@ -407,10 +407,21 @@ pub(crate) fn import_here(
     options: &airlock::appliance::Options,
     clock: &dyn airlock::domain::Clock,
 ) -> airlock::domain::Result<airlock::appliance::Imported> {
+    import_here_telling(appliance, bundle, options, clock, &mut |_| ())
+}
+
+/// As [`import_here`], for who wants to know what is told meanwhile.
+pub(crate) fn import_here_telling(
+    appliance: &airlock::appliance::Appliance,
+    bundle: &Path,
+    options: &airlock::appliance::Options,
+    clock: &dyn airlock::domain::Clock,
+    events: &mut dyn FnMut(airlock::appliance::Event<'_>),
+) -> airlock::domain::Result<airlock::appliance::Imported> {
     let mut imported = None;
     wait_for("the lock of the import before", || {
         let open = || airlock::media::open(bundle, None);
-        let result = appliance.import(open, options, clock, &mut |_| ());
+        let result = appliance.import(open, options, clock, events);
         let busy = result
             .as_ref()
             .is_err_and(|error| error.class() == airlock::domain::Class::Busy);

@@ -11,7 +11,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use super::rules::{log, one};
-use crate::support::appliance::{scratch, write};
+use crate::support::appliance::{import_here_telling, scratch, write};
 use crate::support::bundles::{Made, Vendor};
 use crate::support::desired::{Desired, deployment_id, revision_id, target_id};
 use crate::support::in_process::{InProcessAppliance, login, resources};
@@ -46,16 +46,11 @@ impl Wall {
         let path = self.folder.path().join("bundle");
         write(&path, &made.bytes);
         let mut notes = Vec::new();
-        let imported = self.a.appliance().import(
-            || airlock::media::open(&path, None),
-            options,
-            &self.a.clock,
-            &mut |event| {
-                if let Event::Note(note) = event {
-                    notes.push(note);
-                }
-            },
-        )?;
+        let imported = import_here_telling(&self.a.appliance(), &path, options, &self.a.clock, &mut |event| {
+            if let Event::Note(note) = event {
+                notes.push(note);
+            }
+        })?;
         Ok(Told { imported, notes })
     }
 

@@ -7,7 +7,7 @@ use airlock::domain::{Audience, Class, Clock as _, Error, FixedClock, Hash, Resu
 use serde_json::Value;
 
 use crate::support::agents::{Serving, basic, credentials, text};
-use crate::support::appliance::{AIRLOCK, Ended, import_command, write};
+use crate::support::appliance::{AIRLOCK, Ended, import_command, import_here_telling, write};
 use crate::support::bundles::{Made, REPOSITORY, Vendor};
 use crate::support::desired::{Desired, target_id};
 use crate::support::in_process::InProcessAppliance;
@@ -46,15 +46,13 @@ fn import_with(
 ) -> (Result<Outcome>, Vec<String>) {
     let bundle = tempfile::NamedTempFile::new().unwrap();
     write(bundle.path(), &made.bytes);
-    let open = || airlock::media::open(bundle.path(), None);
     let mut notes = Vec::new();
-    let imported = instance
-        .appliance()
-        .import(open, options, &FixedClock(clock), &mut |event| {
-            if let Event::Note(note) = event {
-                notes.push(note);
-            }
-        });
+    let (appliance, clock) = (instance.appliance(), FixedClock(clock));
+    let imported = import_here_telling(&appliance, bundle.path(), options, &clock, &mut |event| {
+        if let Event::Note(note) = event {
+            notes.push(note);
+        }
+    });
     (imported.map(|imported| imported.result), notes)
 }
 
