@@ -6,7 +6,7 @@ use super::Appliance;
 use super::init::{describe, pin_path};
 use super::present;
 use crate::crypto::Chain;
-use crate::db::site::{audit, damage, trust};
+use crate::db::site::{audit, damage, release, trust};
 use crate::domain::{Class, Error, Result, Timestamp};
 use crate::stream::write_atomically;
 
@@ -65,8 +65,11 @@ impl Appliance {
         let Some(held) = chains.iter().find(|held| held.domain() == chain.domain()) else {
             write_atomically(&pin_path(self.folder(), chain), &chain.to_file(), 0o600)?;
             self.keep_chain(chain, 1, now)?;
-            // The file of a vendor that was pinned before may have been lost: what is served looks again.
-            self.db.write(damage::raise_repairs)?;
+            // The file of a vendor that was pinned before was lost, when it has releases here: what is served looks again.
+            let releases = self.db.read(release::list)?;
+            if releases.iter().any(|release| release.scope.domain == chain.domain()) {
+                self.db.write(damage::raise_repairs)?;
+            }
             return Ok(Pinned::Added);
         };
         let links: Vec<_> = chain.links().cloned().collect();
