@@ -91,9 +91,9 @@ fn a_state_folder_is_moved_below_folders_of_roots() {
         .succeeded();
 }
 
-/// An enrolment file that could not be copied: the appliance is made, and the file stands where the message says.
+/// What stands where an enrolment file is to go is nothing that it may replace: another name is given, and nothing was made before.
 #[test]
-fn an_enrolment_file_is_copied_from_where_the_message_says() {
+fn an_output_is_named_otherwise_as_the_message_says() {
     let operator = Operator::new();
     let root = operator.file("root.json", &operator.vendor.chain_file());
     let folder = scratch();
@@ -111,10 +111,12 @@ fn an_enrolment_file_is_copied_from_where_the_message_says() {
         "--enrolment",
         taken,
     ];
-    let remedy = operator.run(&init).remedy("E-STATE", "planted");
-    let from = remedy.split("copy its enrolment file from ").nth(1).unwrap();
-    let copied = folder.path().join("x.json");
-    copy(Path::new(from), &copied);
-    assert!(!read(&copied).is_empty());
+    let remedy = operator.run(&init).remedy("E-USAGE", "output");
+    assert!(remedy.starts_with("give another name"), "{remedy}");
+    let named = folder.path().join("x.json");
+    let mut again = init;
+    again[8] = named.to_str().unwrap();
+    operator.run(&again).succeeded();
+    assert!(!read(&named).is_empty());
     operator.run(&["release", "list", "--state", state]).succeeded();
 }
