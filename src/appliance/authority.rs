@@ -77,7 +77,7 @@ impl Authority {
         let der = from_pem(&pem).ok_or_else(|| damaged("its certificate is no PEM file"))?;
         let facts =
             CertificateFacts::read(&der).map_err(|e| damaged("its certificate cannot be read").with_source(e))?;
-        look(&state.join(KEY), Expected::File)?;
+        look(&state.join(KEY), Expected::File)?.ok_or_else(|| damaged("its key is gone"))?;
         let file = KeyFile::read(&state.join(KEY)).map_err(|e| e.reclassified(Class::State, "authority"))?;
         let key = KeyPair::from_pem(file.pem()).map_err(|e| damaged("its key cannot be read").with_source(e))?;
         if rcgen::PublicKeyData::subject_public_key_info(&key) != facts.public_key {
@@ -171,6 +171,10 @@ pub(super) fn create(state: &Path, site: &SiteId, clock: Timestamp) -> Result<()
     let path = state.join(CERTIFICATE);
     if look(&path, Expected::File)?.is_some() {
         return Ok(());
+    }
+    // Whoever trusts the one before would be cut off: another one is made only where nothing of it is left.
+    if look(&state.join(KEY), Expected::File)?.is_some() {
+        return Err(damaged("its certificate is gone"));
     }
     let until = clock.max(built()).plus_seconds(AUTHORITY_SECONDS);
     let key = KeyPair::generate().map_err(|e| not_made(&e))?;

@@ -104,8 +104,24 @@ fn the_authority_is_made_once_and_damage_is_refused() {
     authority(&site);
     let other = self::site();
     authority(&other);
+    fs::copy(&key, site.path().join("kept")).unwrap();
     fs::copy(other.path().join("identity/ca.key"), &key).unwrap();
     refused();
+    // One half alone is damage, never a reason to make another authority.
+    fs::remove_file(&key).unwrap();
+    refused();
+    fs::copy(site.path().join("kept"), &key).unwrap();
+    let certificate = site.path().join("identity/ca.pem");
+    fs::copy(&certificate, site.path().join("kept.pem")).unwrap();
+    fs::remove_file(&certificate).unwrap();
+    refused();
+    assert!(!certificate.exists());
+    fs::copy(site.path().join("kept.pem"), &certificate).unwrap();
+    assert_eq!(authority(&site).fingerprint(), first.fingerprint());
+    // Where both were removed, as the message says, there is a new one.
+    fs::remove_file(&certificate).unwrap();
+    fs::remove_file(&key).unwrap();
+    assert_ne!(authority(&site).fingerprint(), first.fingerprint());
 }
 
 /// Waits until a server shows another certificate than before.
