@@ -4,9 +4,9 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use airlock::domain::Digest;
 
-use super::ward::{Damage, blob_path, release};
-use crate::support::appliance::{Appliance, Serving, wait_for, write};
-use crate::support::bundles::{REPOSITORY, Vendor};
+use super::ward::{Damage, Ward, blob_path};
+use crate::support::appliance::{Serving, wait_for};
+use crate::support::bundles::REPOSITORY;
 use crate::support::client::{get, raw};
 use crate::support::site::digest;
 
@@ -21,15 +21,16 @@ struct Seen {
 
 #[test]
 fn f23_twenty_clients_pull_while_blobs_are_damaged_and_healed() {
-    let vendor = Vendor::new();
-    let appliance = Appliance::init(&vendor);
-    let state = appliance.path();
-    let made = release(&vendor, 1);
-    let bundle = state.join("../bundle");
-    write(&bundle, &made.bytes);
-    appliance.import(&bundle).assert_imported();
-    let serving = Serving::start(&state);
-    serving.assert_serves(&made);
+    let ward = Ward::new();
+    let Ward {
+        appliance,
+        state,
+        made,
+        bundle,
+        ..
+    } = &ward;
+    let serving = Serving::start(state);
+    serving.assert_serves(made);
     let address = serving.address;
     // One damaged, one missing, one large, the manifest; the others are whole throughout.
     let last = made.layers.len() - 1;
@@ -75,14 +76,14 @@ fn f23_twenty_clients_pull_while_blobs_are_damaged_and_healed() {
         // Whatever fails here must not leave the clients running for ever.
         let told = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
             let of = |digest: &Digest| &all.iter().find(|(known, _)| known == digest).unwrap().1;
-            flip(&blob_path(&state, &struck[0]));
-            Damage::Gone.strike(&blob_path(&state, &struck[1]));
-            flip(&blob_path(&state, &struck[2]));
+            flip(&blob_path(state, &struck[0]));
+            Damage::Gone.strike(&blob_path(state, &struck[1]));
+            flip(&blob_path(state, &struck[2]));
             for blob in &struck[..3] {
                 wait_for("the damage", || of(blob).refused.load(Ordering::SeqCst) > 0);
             }
             wait_for("/readyz", || get(address, "/readyz").status == 503);
-            let healed = appliance.import(&bundle);
+            let healed = appliance.import(bundle);
             assert_eq!(healed.code, Some(0), "{}", healed.stderr);
             assert_eq!(healed.result["restored_blobs"], 3, "{}", healed.stderr);
             for blob in &struck {

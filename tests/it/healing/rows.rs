@@ -2,9 +2,9 @@
 
 use airlock::db::{Db, Schema, SqlResult as _};
 
-use super::ward::{audited, human, json, receipts, release};
-use crate::support::appliance::{Appliance, Serving, wait_for, write};
-use crate::support::bundles::{REPOSITORY, Vendor};
+use super::ward::{Ward, audited, human, json, receipts};
+use crate::support::appliance::{Serving, wait_for};
+use crate::support::bundles::REPOSITORY;
 use crate::support::client::get;
 
 /// What the database says of releases, by meaning.
@@ -36,15 +36,11 @@ fn change(state: &std::path::Path, sql: &str) {
 
 #[test]
 fn f23_rows_that_are_gone_or_wrong_come_back_from_the_bundle() {
-    let vendor = Vendor::new();
-    let appliance = Appliance::init(&vendor);
-    let state = appliance.path();
-    let bundle = state.join("../bundle");
-    write(&bundle, &release(&vendor, 1).bytes);
-    appliance.import(&bundle).assert_imported();
-    let whole = dump(&state);
+    let ward = Ward::new();
+    let Ward { state, bundle, .. } = &ward;
+    let whole = dump(state);
     assert!(whole[2].is_some() && whole[3].is_some());
-    let import = |arguments: &[&str]| json(&state, &[&["import", bundle.to_str().unwrap()], arguments].concat());
+    let import = |arguments: &[&str]| json(state, &[&["import", bundle.to_str().unwrap()], arguments].concat());
     assert_eq!(import(&[])["restored_rows"], 0);
     for sql in [
         "UPDATE blob SET size = size + 1",
@@ -61,8 +57,8 @@ fn f23_rows_that_are_gone_or_wrong_come_back_from_the_bundle() {
         "DELETE FROM release_repository",
         "INSERT INTO home_host (release, host) VALUES (1, 'elsewhere.test')",
     ] {
-        change(&state, sql);
-        assert_ne!(dump(&state), whole, "{sql}");
+        change(state, sql);
+        assert_ne!(dump(state), whole, "{sql}");
         let would = import(&["--dry-run"]);
         let rows = would["restored_rows"].as_u64().unwrap();
         assert!(rows > 0 && would["receipt"].is_null(), "{sql}: {would}");
@@ -72,62 +68,55 @@ fn f23_rows_that_are_gone_or_wrong_come_back_from_the_bundle() {
             (&rows.into(), &0.into()),
             "{sql}"
         );
-        assert_eq!(dump(&state), whole, "{sql}");
-        let (action, detail) = audited(&state).pop().unwrap();
+        assert_eq!(dump(state), whole, "{sql}");
+        let (action, detail) = audited(state).pop().unwrap();
         assert_eq!(
             (action.as_str(), &detail["restored_rows"]),
             ("restore", &rows.into()),
             "{sql}"
         );
-        assert_eq!(healed["receipt"], receipts(&state).len(), "{sql}");
+        assert_eq!(healed["receipt"], receipts(state).len(), "{sql}");
         // The twin: all is whole.
         assert_eq!(import(&[])["restored_rows"], 0, "{sql}");
     }
-    let text = human(&state, &["import", bundle.to_str().unwrap()]);
+    let text = human(state, &["import", bundle.to_str().unwrap()]);
     assert!(text.contains("nothing to do"), "{text}");
 }
 
 #[test]
 fn f23_a_running_server_answers_again_after_rows_came_back() {
-    let vendor = Vendor::new();
-    let appliance = Appliance::init(&vendor);
-    let state = appliance.path();
-    let made = release(&vendor, 1);
-    let bundle = state.join("../bundle");
-    write(&bundle, &made.bytes);
-    appliance.import(&bundle).assert_imported();
+    let ward = Ward::new();
+    let Ward {
+        state, made, bundle, ..
+    } = &ward;
     let hex = made.layers[2].0.to_hex();
     change(
-        &state,
+        state,
         &format!("UPDATE blob SET size = size - 1 WHERE digest = x'{hex}'; DELETE FROM tag"),
     );
-    let serving = Serving::start(&state);
+    let serving = Serving::start(state);
     let path = format!("/v2/{REPOSITORY}/blobs/{}", made.layers[2]);
     assert_eq!(get(serving.address, &path).status, 500);
     wait_for("the damage", || get(serving.address, "/readyz").status == 503);
-    let healed = human(&state, &["import", bundle.to_str().unwrap()]);
+    let healed = human(state, &["import", bundle.to_str().unwrap()]);
     assert!(
         healed.contains("restored 1 blob and ") && healed.contains(" rows of the database;"),
         "{healed}"
     );
     wait_for("the end of it", || get(serving.address, "/readyz").status == 200);
     wait_for("the blob", || get(serving.address, &path).status == 200);
-    serving.assert_serves(&made);
-    let again = human(&state, &["import", bundle.to_str().unwrap()]);
+    serving.assert_serves(made);
+    let again = human(state, &["import", bundle.to_str().unwrap()]);
     assert!(again.contains("nothing to do"), "{again}");
 }
 
 #[test]
 fn f23_a_release_under_another_scope_than_its_own_is_told() {
-    let vendor = Vendor::new();
-    let appliance = Appliance::init(&vendor);
-    let state = appliance.path();
-    let bundle = state.join("../bundle");
-    write(&bundle, &release(&vendor, 1).bytes);
-    appliance.import(&bundle).assert_imported();
-    change(&state, "UPDATE scope SET channel = 'other'");
+    let ward = Ward::new();
+    let Ward { state, .. } = &ward;
+    change(state, "UPDATE scope SET channel = 'other'");
     // What is live is checked when it is served.
-    let serving = Serving::start(&state);
+    let serving = Serving::start(state);
     wait_for("the damage", || get(serving.address, "/readyz").status == 503);
     let ready = get(serving.address, "/readyz").json();
     assert_eq!(ready["problems"][0]["error"], "E-STATE release-damaged", "{ready}");
@@ -136,6 +125,6 @@ fn f23_a_release_under_another_scope_than_its_own_is_told() {
         remedy.starts_with("put a whole copy of the state folder in its place"),
         "{remedy}"
     );
-    change(&state, "UPDATE scope SET channel = 'stable'");
+    change(state, "UPDATE scope SET channel = 'stable'");
     wait_for("the end of it", || get(serving.address, "/readyz").status == 200);
 }

@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use airlock::appliance::{Appliance, Options, Outcome};
 use airlock::domain::{Class, FixedClock};
 
-use super::ward::{Damage, assert_whole, audited, blob_path, receipts, release, stored};
+use super::ward::{Damage, Ward, assert_whole, audited, blob_path, receipts, stored};
 use crate::support::appliance::{AIRLOCK, Ended, import_here, write};
 use crate::support::bundles::{Made, SMALL_CHUNKS, Vendor};
 use crate::support::in_process::InProcessAppliance;
@@ -172,19 +172,14 @@ fn f23_bytes_of_several_vendors_are_healed_by_either() {
 
 #[test]
 fn f23_a_pipe_heals_as_a_file_does() {
-    let vendor = Vendor::new();
-    let appliance = crate::support::appliance::Appliance::init(&vendor);
-    let state = appliance.path();
-    let made = release(&vendor, 1);
-    let bundle = state.join("../bundle");
-    write(&bundle, &made.bytes);
-    appliance.import(&bundle).assert_imported();
-    let files = stored(&state);
+    let ward = Ward::new();
+    let Ward { state, made, .. } = &ward;
+    let files = stored(state);
     for path in files.iter().step_by(3) {
         Damage::Flipped.strike(path);
     }
     let mut command = Command::new(AIRLOCK);
-    command.args(["--format", "json", "import", "-", "--state"]).arg(&state);
+    command.args(["--format", "json", "import", "-", "--state"]).arg(state);
     let command = command
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -197,7 +192,7 @@ fn f23_a_pipe_heals_as_a_file_does() {
     feed.join().unwrap().unwrap();
     assert_eq!(ended.code, Some(0), "{}", ended.stderr);
     assert_eq!(ended.result["restored_blobs"], files.len().div_ceil(3));
-    assert_whole(&state, &files);
+    assert_whole(state, &files);
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use super::ward::{Damage, assert_whole, json, receipts, release, stored};
+use super::ward::{Damage, Ward, assert_whole, json, receipts, release, stored};
 use crate::import::disk_full::{Disk, in_namespace};
 use crate::support::appliance::{Appliance, import_arguments, write};
 use crate::support::bundles::Vendor;
@@ -13,12 +13,8 @@ fn f23_healing_that_is_killed_anywhere_is_finished_by_the_next() {
     if !strace::available() {
         return;
     }
-    let vendor = Vendor::new();
-    let appliance = Appliance::init(&vendor);
-    let made = release(&vendor, 1);
-    let bundle = appliance.path().join("../bundle");
-    write(&bundle, &made.bytes);
-    appliance.import(&bundle).assert_imported();
+    let ward = Ward::new();
+    let Ward { appliance, bundle, .. } = &ward;
     let calls = [
         "renameat2",
         "linkat",
@@ -41,12 +37,12 @@ fn f23_healing_that_is_killed_anywhere_is_finished_by_the_next() {
                 Damage::Flipped.strike(path);
             }
             let inject = strace::inject(Fault::Kill, call, *nth);
-            let traced = strace::run(&inject, &import_arguments(&state, &bundle));
+            let traced = strace::run(&inject, &import_arguments(&state, bundle));
             if !traced.fired(Fault::Kill, call, *nth) {
                 continue;
             }
             killed += 1;
-            let healed = copy.import(&bundle);
+            let healed = copy.import(bundle);
             assert_eq!(healed.code, Some(0), "{call} {nth}: {}", healed.stderr);
             assert_whole(&state, &files);
             assert!(

@@ -1,6 +1,6 @@
 //! What is told of damage: by `/readyz`, `release list|show`, `target list`, before, during and after; from a process that did not meet it.
 
-use super::ward::{Damage, blob_path, human, json, release, stored};
+use super::ward::{Damage, Ward, blob_path, human, json, stored};
 use crate::support::appliance::{Appliance, Serving, wait_for, write};
 use crate::support::bundles::{REPOSITORY, SMALL_CHUNKS, Vendor};
 use crate::support::client::get;
@@ -20,32 +20,29 @@ fn told(state: &std::path::Path, serving: &Serving) -> (u16, [usize; 3]) {
 
 #[test]
 fn f23_everybody_tells_of_damage_until_it_is_healed() {
-    let vendor = Vendor::new();
-    let appliance = Appliance::init(&vendor);
-    let state = appliance.path();
-    let made = release(&vendor, 1);
-    let bundle = state.join("../bundle");
-    write(&bundle, &made.bytes);
-    appliance.import(&bundle).assert_imported();
-    let serving = Serving::start(&state);
+    let ward = Ward::new();
+    let Ward {
+        state, made, bundle, ..
+    } = &ward;
+    let serving = Serving::start(state);
     let ready = |status: u16| get(serving.address, "/readyz").status == status;
     wait_for("the checks of the start", || {
         let ready = get(serving.address, "/readyz").json();
         let done = |check: &str| ready["checks"][check] == "ok";
         done("database") && done("index") && done("content")
     });
-    assert_eq!(told(&state, &serving), (200, [0, 0, 0]));
-    let list = human(&state, &["release", "list"]);
+    assert_eq!(told(state, &serving), (200, [0, 0, 0]));
+    let list = human(state, &["release", "list"]);
     assert!(list.starts_with("STATE") && !list.contains("DAMAGED"), "{list}");
     // A bit changes that nobody has read yet: nobody can know, until somebody asks for it.
     let layer = &made.layers[2];
-    Damage::Flipped.strike(&blob_path(&state, layer));
+    Damage::Flipped.strike(&blob_path(state, layer));
     assert_eq!(
         get(serving.address, &format!("/v2/{REPOSITORY}/blobs/{layer}")).status,
         500
     );
     wait_for("the damage in /readyz", || ready(503));
-    assert_eq!(told(&state, &serving), (503, [1, 1, 1]));
+    assert_eq!(told(state, &serving), (503, [1, 1, 1]));
     let told_json = get(serving.address, "/readyz").json();
     assert_eq!(told_json["checks"]["content"], "E-STATE content-damaged");
     let damage = &told_json["damage"][0];
@@ -64,38 +61,33 @@ fn f23_everybody_tells_of_damage_until_it_is_healed() {
         &["target", "list"],
     ] {
         // The command line says its own state folder too.
-        let text = human(&state, command).replace(&format!(" --state {}", state.display()), "");
+        let text = human(state, command).replace(&format!(" --state {}", state.display()), "");
         assert!(
             text.contains("DAMAGED: release") && text.contains(remedy),
             "{command:?}: {text}"
         );
     }
     // Importing again is what it says, and what helps.
-    let healed = human(&state, &["import", bundle.to_str().unwrap()]);
+    let healed = human(state, &["import", bundle.to_str().unwrap()]);
     assert!(healed.contains("restored 1 blob; receipt 2"), "{healed}");
     wait_for("the end of the damage in /readyz", || ready(200));
-    assert_eq!(told(&state, &serving), (200, [0, 0, 0]));
+    assert_eq!(told(state, &serving), (200, [0, 0, 0]));
     let layer = get(serving.address, &format!("/v2/{REPOSITORY}/blobs/{layer}"));
     assert_eq!(layer.status, 200);
-    let again = human(&state, &["import", bundle.to_str().unwrap()]);
+    let again = human(state, &["import", bundle.to_str().unwrap()]);
     assert!(again.contains("nothing to do"), "{again}");
 }
 
 #[test]
 fn f23_files_that_are_gone_at_the_start_and_repairs_by_hand_are_told() {
-    let vendor = Vendor::new();
-    let appliance = Appliance::init(&vendor);
-    let state = appliance.path();
-    let made = release(&vendor, 1);
-    let bundle = state.join("../bundle");
-    write(&bundle, &made.bytes);
-    appliance.import(&bundle).assert_imported();
-    let files = stored(&state);
+    let ward = Ward::new();
+    let Ward { state, made, .. } = &ward;
+    let files = stored(state);
     let kept: Vec<Vec<u8>> = files.iter().map(|path| crate::support::appliance::read(path)).collect();
     for path in &files {
         Damage::Gone.strike(path);
     }
-    let serving = Serving::start(&state);
+    let serving = Serving::start(state);
     wait_for("the damage", || {
         let ready = get(serving.address, "/readyz").json();
         ready["damage"][0]["missing"] == files.len()
@@ -105,7 +97,7 @@ fn f23_files_that_are_gone_at_the_start_and_repairs_by_hand_are_told() {
         damage["documents"].as_u64().unwrap() >= 4 && damage["index_pages"].as_u64().unwrap() >= 1,
         "{damage}"
     );
-    let told = json(&state, &["release", "list"])["damage"][0].to_string();
+    let told = json(state, &["release", "list"])["damage"][0].to_string();
     let told = told.replace(&format!(" --state {}", state.display()), "");
     assert_eq!(told, damage.to_string());
     // Somebody puts them back, from a copy of the folder.
@@ -114,12 +106,12 @@ fn f23_files_that_are_gone_at_the_start_and_repairs_by_hand_are_told() {
     }
     wait_for("the repair", || get(serving.address, "/readyz").status == 200);
     assert!(
-        json(&state, &["release", "list"])["damage"]
+        json(state, &["release", "list"])["damage"]
             .as_array()
             .unwrap()
             .is_empty()
     );
-    serving.assert_serves(&made);
+    serving.assert_serves(made);
 }
 
 #[test]

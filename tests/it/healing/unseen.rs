@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use super::ward::{Damage, audited, blob_path, human, json, release};
+use super::ward::{Damage, Ward, audited, blob_path, human, json};
 use crate::support::appliance::{Appliance, Serving, read, wait_for, write};
 use crate::support::bundles::{REPOSITORY, Vendor};
 use crate::support::client::get;
@@ -21,26 +21,23 @@ fn assert_told(state: &Path, serving: &Serving, path: &str) {
 
 #[test]
 fn f23_what_is_lost_again_right_after_another_process_healed_it_is_told_again() {
-    let vendor = Vendor::new();
-    let appliance = Appliance::init(&vendor);
-    let state = appliance.path();
-    let made = release(&vendor, 1);
-    let bundle = state.join("../bundle");
-    write(&bundle, &made.bytes);
-    appliance.import(&bundle).assert_imported();
-    let serving = Serving::start(&state);
+    let ward = Ward::new();
+    let Ward {
+        state, made, bundle, ..
+    } = &ward;
+    let serving = Serving::start(state);
     let blob = made.layers[2];
-    let (file, path) = (blob_path(&state, &blob), format!("/v2/{REPOSITORY}/blobs/{blob}"));
+    let (file, path) = (blob_path(state, &blob), format!("/v2/{REPOSITORY}/blobs/{blob}"));
     for damage in [Damage::Gone, Damage::Gone, Damage::Socket, Damage::Pipe, Damage::Gone] {
         damage.strike(&file);
-        assert_told(&state, &serving, &path);
+        assert_told(state, &serving, &path);
         // Asking again writes nothing.
-        let rows = audited(&state).len();
+        let rows = audited(state).len();
         for _ in 0..20 {
             assert_eq!(get(serving.address, &path).status, 500);
         }
-        assert_eq!(audited(&state).len(), rows, "{damage:?}");
-        let healed = human(&state, &["import", bundle.to_str().unwrap()]);
+        assert_eq!(audited(state).len(), rows, "{damage:?}");
+        let healed = human(state, &["import", bundle.to_str().unwrap()]);
         assert!(healed.contains("restored 1 blob;"), "{damage:?}: {healed}");
         // At once: nothing of the server knows yet that it was whole.
         assert_eq!(get(serving.address, &path).status, 200, "{damage:?}");
@@ -50,22 +47,19 @@ fn f23_what_is_lost_again_right_after_another_process_healed_it_is_told_again() 
 
 #[test]
 fn f23_what_stands_in_the_place_of_a_folder_is_set_aside_too() {
-    let vendor = Vendor::new();
-    let appliance = Appliance::init(&vendor);
-    let state = appliance.path();
-    let made = release(&vendor, 1);
-    let bundle = state.join("../bundle");
-    write(&bundle, &made.bytes);
-    appliance.import(&bundle).assert_imported();
-    let serving = Serving::start(&state);
+    let ward = Ward::new();
+    let Ward {
+        state, made, bundle, ..
+    } = &ward;
+    let serving = Serving::start(state);
     let blob = made.layers[2];
-    let (file, path) = (blob_path(&state, &blob), format!("/v2/{REPOSITORY}/blobs/{blob}"));
+    let (file, path) = (blob_path(state, &blob), format!("/v2/{REPOSITORY}/blobs/{blob}"));
     let folder = file.parent().unwrap();
     fs::remove_dir_all(folder).unwrap();
     write(folder, b"no folder");
     // Whoever starts now is told to look; the server that runs takes it out of the way.
-    assert_told(&state, &serving, &path);
-    human(&state, &["import", bundle.to_str().unwrap()]);
+    assert_told(state, &serving, &path);
+    human(state, &["import", bundle.to_str().unwrap()]);
     wait_for("the end of it", || get(serving.address, "/readyz").status == 200);
     assert_eq!(get(serving.address, &path).status, 200);
     let kept = fs::read_dir(state.join("evidence")).unwrap();
@@ -73,7 +67,7 @@ fn f23_what_stands_in_the_place_of_a_folder_is_set_aside_too() {
         kept.into_iter()
             .any(|entry| read(&entry.unwrap().path()) == b"no folder")
     );
-    serving.assert_serves(&made);
+    serving.assert_serves(made);
 }
 
 #[test]

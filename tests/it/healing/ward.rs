@@ -11,7 +11,7 @@ use airlock::db::{Db, Schema};
 use base64::Engine as _;
 use serde_json::Value;
 
-use crate::support::appliance::{AIRLOCK, read};
+use crate::support::appliance::{AIRLOCK, Appliance, read, write};
 use crate::support::bundles::{Made, Vendor};
 use crate::support::desired::Desired;
 use crate::support::site::{digest, noise};
@@ -72,7 +72,7 @@ impl Damage {
             // To the very same bytes: a link is damage whatever it leads to.
             Self::Link => {
                 let elsewhere = path.with_extension("elsewhere");
-                crate::support::appliance::write(&elsewhere, &bytes);
+                write(&elsewhere, &bytes);
                 std::os::unix::fs::symlink(elsewhere, path).unwrap();
             }
             Self::Folder => fs::create_dir(path).unwrap(),
@@ -88,6 +88,32 @@ impl Damage {
             }
             Self::FolderGone => fs::remove_dir_all(path.parent().unwrap()).unwrap(),
             _ => {}
+        }
+    }
+}
+
+/// An appliance that has one [`release`], and the bundle that brought it.
+pub(super) struct Ward {
+    pub(super) appliance: Appliance,
+    pub(super) state: PathBuf,
+    pub(super) made: Made,
+    pub(super) bundle: PathBuf,
+}
+
+impl Ward {
+    pub(super) fn new() -> Self {
+        let vendor = Vendor::new();
+        let appliance = Appliance::init(&vendor);
+        let state = appliance.path();
+        let made = release(&vendor, 1);
+        let bundle = state.join("../bundle");
+        write(&bundle, &made.bytes);
+        appliance.import(&bundle).assert_imported();
+        Self {
+            appliance,
+            state,
+            made,
+            bundle,
         }
     }
 }
