@@ -2,7 +2,11 @@
 
 use rusqlite::ErrorCode;
 
-use crate::domain::{Class, Error, Result};
+use crate::domain::{Class, Code, Error, Result};
+
+/// Content of a database is damaged. What helps depends on whose database it is ([`Schema::damaged`](super::Schema::damaged)), so the
+/// failure of a statement names no remedy: [`Db`](super::Db) adds that of its kind.
+pub const DAMAGED: Code = Code::new("database-damaged");
 
 /// Turns results of SQLite into results of the project, with the words of the step that failed.
 pub trait SqlResult<T> {
@@ -35,11 +39,7 @@ fn refuse(what: &'static str, error: rusqlite::Error) -> Error {
                 "database-io",
                 Some("check the disk and the permissions of the folder"),
             ),
-            ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase => (
-                Class::State,
-                "database-damaged",
-                Some("put a whole copy of its folder in the folder's place"),
-            ),
+            ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase => (Class::State, DAMAGED.as_str(), None),
             ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked | ErrorCode::FileLockingProtocolFailed => {
                 (Class::Busy, "database-busy", Some("try again"))
             }
@@ -50,11 +50,7 @@ fn refuse(what: &'static str, error: rusqlite::Error) -> Error {
         | Sql::InvalidColumnType(..)
         | Sql::IntegralValueOutOfRange(..)
         | Sql::Utf8Error(..)
-        | Sql::QueryReturnedNoRows => (
-            Class::State,
-            "database-damaged",
-            Some("put a whole copy of its folder in the folder's place"),
-        ),
+        | Sql::QueryReturnedNoRows => (Class::State, DAMAGED.as_str(), None),
         _ => (Class::Internal, "database", None),
     };
     let refusal = Error::new(class, code, format!("cannot {what}: {error}")).with_source(error);

@@ -10,7 +10,7 @@ use rusqlite::limits::Limit;
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 
 use super::header::side_file;
-use super::{Schema, SqlResult as _};
+use super::{DAMAGED, Schema, SqlResult as _};
 use crate::domain::{Class, Error, Result};
 use crate::stream::{Expected, create_new, look};
 
@@ -29,6 +29,7 @@ const READER_CACHE_KIB: i64 = 512;
 /// files inside a transaction.
 pub struct Db {
     path: PathBuf,
+    schema: Schema,
     // Closed in this order: the last connection tidies up the side files, and only the writer may.
     readers: Mutex<Vec<Connection>>,
     writer: Mutex<Connection>,
@@ -48,7 +49,7 @@ impl Db {
                 .with_source(error),
             _ => error,
         })?;
-        Self::start(path, schema, true)
+        Self::start(path, schema, true).map_err(|error| schema.advise(error))
     }
 
     /// Opens a database file.
@@ -60,7 +61,7 @@ impl Db {
     /// file is left as it is. `E-IO`, `E-SPACE`.
     pub fn open(path: &Path, schema: &Schema) -> Result<Self> {
         examine(path, schema)?;
-        Self::start(path, schema, false)
+        Self::start(path, schema, false).map_err(|error| schema.advise(error))
     }
 
     fn start(path: &Path, schema: &Schema, fresh: bool) -> Result<Self> {
@@ -91,6 +92,7 @@ impl Db {
         }
         Ok(Self {
             path: path.to_owned(),
+            schema: *schema,
             writer: Mutex::new(writer),
             readers: Mutex::new(Vec::new()),
         })
@@ -100,32 +102,32 @@ impl Db {
     ///
     /// # Errors
     ///
-    /// Those of the closure, and those of [`SqlResult::sql`].
+    /// Those of the closure, and those of [`SqlResult::sql`](crate::db::SqlResult::sql).
     pub fn write<T>(&self, change: impl FnOnce(&Transaction<'_>) -> Result<T>) -> Result<T> {
-        let mut writer = lock(&self.writer);
-        let transaction = writer
-            .transaction_with_behavior(TransactionBehavior::Immediate)
-            .sql("begin a transaction")?;
-        let value = change(&transaction)?;
-        transaction.commit().sql("commit a transaction")?;
-        Ok(value)
+        let work = || {
+            let mut writer = lock(&self.writer);
+            let transaction = writer
+                .transaction_with_behavior(TransactionBehavior::Immediate)
+                .sql("begin a transaction")?;
+            let value = change(&transaction)?;
+            transaction.commit().sql("commit a transaction")?;
+            Ok(value)
+        };
+        work().map_err(|error| self.schema.advise(error))
     }
 
     /// Runs a closure that reads; everything it reads belongs to one moment.
     ///
     /// # Errors
     ///
-    /// Those of the closure, and those of [`SqlResult::sql`].
+    /// Those of the closure, and those of [`SqlResult::sql`](crate::db::SqlResult::sql).
     pub fn read<T>(&self, query: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
         let idle = lock(&self.readers).pop();
         let reader = match idle {
             Some(reader) => reader,
             None => self.reader()?,
         };
-        let value = {
-            let transaction = reader.unchecked_transaction().sql("begin reading")?;
-            query(&transaction)?
-        };
+        let value = look_into(&reader, &self.schema, query)?;
         let mut readers = lock(&self.readers);
         if readers.len() < IDLE_READERS {
             readers.push(reader);
@@ -137,7 +139,7 @@ impl Db {
     ///
     /// # Errors
     ///
-    /// Those of [`SqlResult::sql`].
+    /// Those of [`SqlResult::sql`](crate::db::SqlResult::sql).
     pub fn watch(&self) -> Result<Watch> {
         let mut watch = Watch {
             connection: self.reader()?,
@@ -160,18 +162,23 @@ impl Db {
     ///
     /// # Errors
     ///
-    /// Those of [`SqlResult::sql`].
+    /// Those of [`SqlResult::sql`](crate::db::SqlResult::sql).
     pub fn checker(&self) -> Result<Checker> {
         let reader = self.reader()?;
         // Its log is opened now: once the file is moved away, another one may have the log's name.
         reader
             .execute_batch("BEGIN; SELECT count(*) FROM sqlite_schema")
-            .sql("begin reading")?;
-        Ok(Checker(reader))
+            .sql("begin reading")
+            .map_err(|error| self.schema.advise(error))?;
+        Ok(Checker {
+            connection: reader,
+            schema: self.schema,
+        })
     }
 
     fn reader(&self) -> Result<Connection> {
         connect(&self.path, OpenFlags::SQLITE_OPEN_READ_ONLY, READER_CACHE_KIB)
+            .map_err(|error| self.schema.advise(error))
     }
 }
 
@@ -183,12 +190,15 @@ impl fmt::Debug for Db {
 
 /// Checks the structure of a database through a connection of its own.
 #[derive(Debug)]
-pub struct Checker(Connection);
+pub struct Checker {
+    connection: Connection,
+    schema: Schema,
+}
 
 impl Checker {
     /// Returns what ends the check early, with an error that is not `E-STATE`.
     pub fn interrupt(&self) -> Interrupt {
-        Interrupt(self.0.get_interrupt_handle())
+        Interrupt(self.connection.get_interrupt_handle())
     }
 
     /// Reads every page; takes seconds on a large file, and blocks nobody.
@@ -197,19 +207,16 @@ impl Checker {
     ///
     /// `E-STATE database-damaged`.
     pub fn check(self) -> Result<()> {
-        let verdict: String = self
-            .0
+        let verdict: Result<String> = self
+            .connection
             .query_row("PRAGMA quick_check(1)", [], |row| row.get(0))
-            .sql("check the database")?;
-        if verdict == "ok" {
-            return Ok(());
-        }
-        Err(Error::new(
-            Class::State,
-            "database-damaged",
-            format!("the database is damaged: {verdict}"),
-        )
-        .remedy("put a whole copy of its folder in the folder's place"))
+            .sql("check the database");
+        let error = match verdict {
+            Ok(verdict) if verdict == "ok" => return Ok(()),
+            Ok(verdict) => Error::new(Class::State, DAMAGED, format!("the database is damaged: {verdict}")),
+            Err(error) => error,
+        };
+        Err(self.schema.advise(error))
     }
 }
 
@@ -231,7 +238,10 @@ impl fmt::Debug for Interrupt {
 
 /// A database that another process writes, for reading only.
 #[derive(Debug)]
-pub struct Reader(Connection);
+pub struct Reader {
+    connection: Connection,
+    schema: Schema,
+}
 
 impl Reader {
     /// Opens a database file of exactly this schema; nothing in it changes.
@@ -241,19 +251,22 @@ impl Reader {
     /// As [`Db::open`].
     pub fn open(path: &Path, schema: &Schema) -> Result<Self> {
         examine(path, schema)?;
-        let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY, READER_CACHE_KIB)?;
-        schema.check(&connection)?;
-        Ok(Self(connection))
+        let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY, READER_CACHE_KIB)
+            .and_then(|connection| schema.check(&connection).map(|()| connection))
+            .map_err(|error| schema.advise(error))?;
+        Ok(Self {
+            connection,
+            schema: *schema,
+        })
     }
 
     /// Runs a closure that reads; everything it reads belongs to one moment.
     ///
     /// # Errors
     ///
-    /// Those of the closure, and those of [`SqlResult::sql`](super::SqlResult::sql).
+    /// Those of the closure, and those of [`SqlResult::sql`](crate::db::SqlResult::sql).
     pub fn read<T>(&self, query: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
-        let transaction = self.0.unchecked_transaction().sql("begin reading")?;
-        query(&transaction)
+        look_into(&self.connection, &self.schema, query)
     }
 }
 
@@ -269,7 +282,7 @@ impl Watch {
     ///
     /// # Errors
     ///
-    /// Those of [`SqlResult::sql`].
+    /// Those of [`SqlResult::sql`](crate::db::SqlResult::sql).
     pub fn changed(&mut self) -> Result<bool> {
         let now: i64 = self
             .connection
@@ -280,21 +293,30 @@ impl Watch {
     }
 }
 
+/// Runs a closure that reads, in a transaction.
+fn look_into<T>(connection: &Connection, schema: &Schema, query: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
+    let work = || {
+        let transaction = connection.unchecked_transaction().sql("begin reading")?;
+        query(&transaction)
+    };
+    work().map_err(|error| schema.advise(error))
+}
+
 /// Checks what can be checked of a database before SQLite opens it; nothing in it changes.
 fn examine(path: &Path, schema: &Schema) -> Result<()> {
-    let damaged = |found: String| {
-        Err(Error::new(Class::State, "database-damaged", found)
-            .remedy("put a whole copy of its folder in the folder's place, side files and all"))
-    };
     match look(path, Expected::File)? {
         None => Err(Error::new(
             Class::State,
             "database-missing",
             format!("there is no {}", path.display()),
         )
-        .remedy("put a whole copy of its folder in the folder's place, or name the right folder")),
+        .remedy(schema.damaged)),
         // SQLite would take an empty file for a new database.
-        Some(metadata) if metadata.len() == 0 => damaged(format!("{} is empty", path.display())),
+        Some(found) if found.size() == 0 => Err(schema.advise(Error::new(
+            Class::State,
+            DAMAGED,
+            format!("{} is empty", path.display()),
+        ))),
         Some(_) => schema.refuse_newer(path),
     }
 }

@@ -24,7 +24,7 @@ pub mod status;
 #[cfg(test)]
 mod tests;
 
-pub use failure::SqlResult;
+pub use failure::{DAMAGED, SqlResult};
 pub use handle::{Checker, Db, Interrupt, Reader, Watch};
 pub use header::side_file;
 pub use rusqlite::{Connection, Transaction};

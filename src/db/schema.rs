@@ -7,8 +7,8 @@ use std::path::Path;
 
 use rusqlite::{Connection, TransactionBehavior};
 
-use super::SqlResult as _;
 use super::header::Header;
+use super::{DAMAGED, SqlResult as _};
 use crate::domain::{Class, Code, Error, Result};
 
 /// The version that this program writes.
@@ -28,6 +28,8 @@ pub struct Schema {
     pub sql: &'static str,
     /// Bytes of a page in new files.
     pub page_bytes: u32,
+    /// What to do where a file of this kind is damaged, missing, or none of this kind.
+    pub damaged: &'static str,
 }
 
 impl Schema {
@@ -43,7 +45,7 @@ impl Schema {
                 format!("the database has application id {id:#x}"),
             )
             .expected(format!("{:#x}, airlock's {}", self.application_id, self.name))
-            .remedy("point --state at the appliance's state folder"));
+            .remedy(self.damaged));
         }
         let found: i64 = connection
             .pragma_query_value(None, "user_version", |row| row.get(0))
@@ -58,7 +60,7 @@ impl Schema {
                 format!("{} has schema version {other}", self.name),
             )
             .expected(VERSION.to_string())
-            .remedy("put a whole copy of its folder in the folder's place")),
+            .remedy(self.damaged)),
         }
     }
 
@@ -79,6 +81,14 @@ impl Schema {
             return Err(self.too_new(version));
         }
         Ok(())
+    }
+
+    /// Adds, to the failure of a statement that met damage, what to do about a file of this kind.
+    pub(super) fn advise(&self, error: Error) -> Error {
+        if error.is(DAMAGED) && error.advice().is_none() {
+            return error.remedy(self.damaged);
+        }
+        error
     }
 
     fn too_new(&self, found: i64) -> Error {
@@ -116,7 +126,7 @@ impl Schema {
             "other-schema",
             format!("{} has other tables than its version has", self.name),
         )
-        .remedy("put a whole copy of its folder in the folder's place"))
+        .remedy(self.damaged))
     }
 
     /// Makes the tables of a new file.

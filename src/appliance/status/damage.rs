@@ -10,7 +10,7 @@ use rustix::fs::{CWD, RenameFlags};
 use rustix::io::Errno;
 
 use crate::db::status::{self, Gap, Reason};
-use crate::db::{Db, SCHEMA_TOO_NEW, Schema, side_file};
+use crate::db::{DAMAGED, Db, SCHEMA_TOO_NEW, Schema, side_file};
 use crate::domain::{Class, Error, Result, SiteId, Timestamp};
 use crate::stream::{Expected, PLANTED, look, open_plain, sync_folder};
 
@@ -162,7 +162,7 @@ fn check_wal(path: &Path) -> Result<()> {
     let damaged = |what: &str| {
         Err(Error::new(
             Class::State,
-            "database-damaged",
+            DAMAGED,
             format!("the write-ahead log {} {what}", name.display()),
         ))
     };

@@ -6,8 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::batch::{Accepted, AgentLogRecord, Batch, LogRecord, Metrics, TEXT_BYTES, What, clean};
 use super::quota::Quota;
 use super::working_set::{Report, Target, WorkingSet, content_hash};
-use crate::db::Transaction;
 use crate::db::status::{self, Entry, Gap, NewRecord, Reason, RecordClass, Repeat, Row, Source};
+use crate::db::{DAMAGED, Transaction};
 use crate::domain::{AgentTime, Class, Error, Result, StatusKind, Timestamp, Uuid};
 
 /// What a record costs beside its text: row, index entries, fill of pages.
@@ -331,7 +331,7 @@ impl<'a> GroupCommit<'a> {
         let Some(record) = status::get(self.tx, number)? else {
             return Err(Error::new(
                 Class::State,
-                "database-damaged",
+                DAMAGED,
                 "a status is missing that its index names",
             ));
         };

@@ -10,8 +10,8 @@ use sha2::{Digest as _, Sha256};
 
 use super::condition::{states, without_ages};
 use super::runs::Runs;
-use crate::db::Connection;
 use crate::db::status::{self, Advertised, Gap, Reason, Record, RecordClass, Repeat};
+use crate::db::{Connection, DAMAGED};
 use crate::domain::{Class, Error, Hash, Result, StatusKind, Timestamp, Uuid};
 
 /// Revisions of a deployment whose latest status is kept at hand.
@@ -510,8 +510,7 @@ impl WorkingSet {
 fn damaged(error: &serde_json::Error) -> Error {
     Error::new(
         Class::State,
-        "database-damaged",
+        DAMAGED,
         format!("what is known of a deployment cannot be read: {error}"),
     )
-    .remedy("put a whole copy of the state folder in its place")
 }

@@ -16,9 +16,9 @@ use super::queue::{Job, Queue, Woken};
 use super::quota::Quota;
 use super::working_set::WorkingSet;
 use super::{damage, mark};
-use crate::db::Db;
 use crate::db::status::{self, Reason};
-use crate::domain::{Class, Clock, Error, Hash, Problem, Result, SiteId, Timestamp, Uuid};
+use crate::db::{DAMAGED, Db};
+use crate::domain::{Class, Clock, Error, Hash, Problem, Result, SiteId, Timestamp, Uuid, shown};
 use crate::panics::{self, caught};
 
 /// How long batches are collected.
@@ -293,7 +293,10 @@ impl Writer {
                     Some(Err(second)) if second.class() == Class::State => return Err(second),
                     _ => self.close(),
                 }
-                self.report(&error);
+                // Damage is no trouble unless setting the file aside fails.
+                if !damage::is_damage(&error) {
+                    self.report(&error);
+                }
                 Err(error)
             }
         }
@@ -319,14 +322,8 @@ impl Writer {
     fn maintain(&mut self, last: bool) {
         // What was replaced meanwhile is no concern any more.
         if self.shared.suspect.swap(0, Ordering::SeqCst) == self.shared.generation() {
-            let error = Error::new(
-                Class::State,
-                "database-damaged",
-                "a reader met damage in the status database",
-            );
-            if let Err(error) = self.replace(&error) {
-                self.report(&error);
-            }
+            let error = Error::new(Class::State, DAMAGED, "a reader met damage in the status database");
+            self.replace(&error).ok();
         }
         if self.is_closed()
             && let Err(error) = self.reopen()
@@ -367,14 +364,22 @@ impl Writer {
         let result = self.transact(&contacts.iter().collect::<Vec<_>>(), true);
         if let Err(error) = result
             && damage::is_damage(&error)
-            && let Err(error) = self.replace(&error)
         {
-            self.report(&error);
+            self.replace(&error).ok();
         }
     }
 
-    /// Sets the database aside and begins anew.
+    /// Sets the database aside and begins anew; that this fails is reported.
     fn replace(&mut self, why: &Error) -> Result<()> {
+        let replaced = self.begin_anew(why);
+        match &replaced {
+            Ok(()) => drop(self.shared.trouble().take()),
+            Err(error) => self.report(error),
+        }
+        replaced
+    }
+
+    fn begin_anew(&mut self, why: &Error) -> Result<()> {
         let mut db = self.shared.db.write().unwrap_or_else(PoisonError::into_inner);
         // Moved before its connections close: the last one would take the side files away, and by their names.
         let aside = damage::set_aside(&self.shared.path)?;
@@ -383,7 +388,8 @@ impl Writer {
             class = why.class().name(),
             code = why.code(),
             aside = %aside.display(),
-            "the status database is damaged and was set aside; a new one begins: {why}"
+            "the status database is damaged and was set aside; a new one begins, and a gap record in it says what is missing. Nothing is to be restored: look at the disk, then examine what was set aside or delete it. Found: {}",
+            shown(why.found())
         );
         let new = damage::begin_anew(
             &self.shared.state,

@@ -17,5 +17,6 @@ impl Schema {
         application_id: 0x4149_524D,
         sql: include_str!("schema.sql"),
         page_bytes: 4096,
+        damaged: "put a whole copy of the workspace folder in its place",
     };
 }

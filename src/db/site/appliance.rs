@@ -20,7 +20,7 @@ pub struct ApplianceRow {
 ///
 /// # Errors
 ///
-/// Those of [`SqlResult::sql`].
+/// Those of [`SqlResult::sql`](crate::db::SqlResult::sql).
 pub fn insert(transaction: &Transaction<'_>, appliance: &ApplianceRow) -> Result<()> {
     transaction
         .execute(
@@ -36,7 +36,7 @@ pub fn insert(transaction: &Transaction<'_>, appliance: &ApplianceRow) -> Result
 ///
 /// # Errors
 ///
-/// Those of [`SqlResult::sql`].
+/// Those of [`SqlResult::sql`](crate::db::SqlResult::sql).
 pub fn get(connection: &Connection) -> Result<ApplianceRow> {
     connection
         .query_row("SELECT site, name, created_at FROM appliance", [], |row| {
@@ -53,7 +53,7 @@ pub fn get(connection: &Connection) -> Result<ApplianceRow> {
 ///
 /// # Errors
 ///
-/// Those of [`SqlResult::sql`].
+/// Those of [`SqlResult::sql`](crate::db::SqlResult::sql).
 pub fn generation(connection: &Connection) -> Result<u64> {
     connection
         .query_row("SELECT generation FROM appliance", [], |row| row.get(0))

@@ -33,7 +33,7 @@ pub struct Row {
 ///
 /// # Errors
 ///
-/// Those of [`SqlResult::sql`].
+/// Those of [`SqlResult::sql`](crate::db::SqlResult::sql).
 pub fn append(transaction: &Transaction<'_>, at: Timestamp, action: &str, detail: &impl Serialize) -> Result<Hash> {
     let (number, previous) = newest(transaction)?;
     let number = number.saturating_add(1);
@@ -50,7 +50,7 @@ pub fn append(transaction: &Transaction<'_>, at: Timestamp, action: &str, detail
 ///
 /// # Errors
 ///
-/// Those of [`SqlResult::sql`].
+/// Those of [`SqlResult::sql`](crate::db::SqlResult::sql).
 pub fn newest(connection: &Connection) -> Result<(u64, Hash)> {
     let newest = connection
         .prepare_cached("SELECT number, hash FROM audit ORDER BY number DESC LIMIT 1")
@@ -63,7 +63,7 @@ pub fn newest(connection: &Connection) -> Result<(u64, Hash)> {
 ///
 /// # Errors
 ///
-/// Those of [`SqlResult::sql`].
+/// Those of [`SqlResult::sql`](crate::db::SqlResult::sql).
 pub fn list(connection: &Connection, after: u64, limit: usize) -> Result<Vec<Row>> {
     let mut select = connection
         .prepare_cached("SELECT number, at, action, detail, hash FROM audit WHERE number > ? ORDER BY number LIMIT ?")

@@ -32,7 +32,7 @@ pub struct Content {
 ///
 /// # Errors
 ///
-/// Those of [`SqlResult::sql`].
+/// Those of [`SqlResult::sql`](crate::db::SqlResult::sql).
 pub fn note(transaction: &Transaction<'_>, digest: &Digest, found: &str, at: Timestamp) -> Result<bool> {
     transaction
         .execute(
@@ -47,7 +47,7 @@ pub fn note(transaction: &Transaction<'_>, digest: &Digest, found: &str, at: Tim
 ///
 /// # Errors
 ///
-/// Those of [`SqlResult::sql`].
+/// Those of [`SqlResult::sql`](crate::db::SqlResult::sql).
 pub fn is_known(connection: &Connection, digest: &Digest) -> Result<bool> {
     connection
         .prepare_cached("SELECT EXISTS (SELECT 1 FROM damage WHERE digest = ?)")
@@ -59,7 +59,7 @@ pub fn is_known(connection: &Connection, digest: &Digest) -> Result<bool> {
 ///
 /// # Errors
 ///
-/// Those of [`SqlResult::sql`].
+/// Those of [`SqlResult::sql`](crate::db::SqlResult::sql).
 pub fn end(transaction: &Transaction<'_>, digest: &Digest) -> Result<bool> {
     transaction
         .prepare_cached("DELETE FROM damage WHERE digest = ?")
@@ -72,7 +72,7 @@ pub fn end(transaction: &Transaction<'_>, digest: &Digest) -> Result<bool> {
 ///
 /// # Errors
 ///
-/// Those of [`SqlResult::sql`].
+/// Those of [`SqlResult::sql`](crate::db::SqlResult::sql).
 pub fn list(connection: &Connection) -> Result<Vec<DamageRow>> {
     let mut select = connection
         .prepare_cached("SELECT digest, found, at FROM damage ORDER BY digest")
@@ -93,7 +93,7 @@ pub fn list(connection: &Connection) -> Result<Vec<DamageRow>> {
 ///
 /// # Errors
 ///
-/// Those of [`SqlResult::sql`].
+/// Those of [`SqlResult::sql`](crate::db::SqlResult::sql).
 pub fn contents(connection: &Connection) -> Result<Vec<Content>> {
     let mut select = connection
         .prepare_cached(
@@ -118,7 +118,7 @@ pub fn contents(connection: &Connection) -> Result<Vec<Content>> {
 ///
 /// # Errors
 ///
-/// Those of [`SqlResult::sql`].
+/// Those of [`SqlResult::sql`](crate::db::SqlResult::sql).
 pub fn holders(connection: &Connection, digest: &Digest) -> Result<Vec<(ReleaseId, u64)>> {
     let mut select = connection
         .prepare_cached(
@@ -136,7 +136,7 @@ pub fn holders(connection: &Connection, digest: &Digest) -> Result<Vec<(ReleaseI
 ///
 /// # Errors
 ///
-/// Those of [`SqlResult::sql`].
+/// Those of [`SqlResult::sql`](crate::db::SqlResult::sql).
 pub fn repairs(connection: &Connection) -> Result<u64> {
     connection
         .query_row("SELECT repairs FROM appliance", [], |row| row.get(0))
@@ -147,7 +147,7 @@ pub fn repairs(connection: &Connection) -> Result<u64> {
 ///
 /// # Errors
 ///
-/// Those of [`SqlResult::sql`].
+/// Those of [`SqlResult::sql`](crate::db::SqlResult::sql).
 pub fn raise_repairs(transaction: &Transaction<'_>) -> Result<()> {
     transaction
         .execute("UPDATE appliance SET repairs = repairs + 1", [])
@@ -160,7 +160,7 @@ pub fn raise_repairs(transaction: &Transaction<'_>) -> Result<()> {
 ///
 /// # Errors
 ///
-/// Those of [`SqlResult::sql`].
+/// Those of [`SqlResult::sql`](crate::db::SqlResult::sql).
 pub fn restore_head(
     transaction: &Transaction<'_>,
     id: ReleaseId,
@@ -183,7 +183,7 @@ pub fn restore_head(
 ///
 /// # Errors
 ///
-/// Those of [`SqlResult::sql`].
+/// Those of [`SqlResult::sql`](crate::db::SqlResult::sql).
 pub fn restore_pieces(transaction: &Transaction<'_>, digest: &Digest, piece_size: u64, pieces: &[Hash]) -> Result<()> {
     let bytes: Vec<u8> = pieces.iter().flat_map(|hash| hash.0).collect();
     transaction

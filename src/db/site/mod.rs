@@ -1,4 +1,4 @@
-//! `airlock.db`: trust, content, names, agents and evidence of a site. One transaction publishes a release ([`publish`]), one
+//! `airlock.db`: trust, content, names, agents and evidence of a site. One transaction publishes a release ([`publish()`]), one
 //! makes it live ([`release::activate`]).
 
 pub mod appliance;
@@ -31,5 +31,6 @@ impl Schema {
         application_id: 0x4149_524C,
         sql: include_str!("schema.sql"),
         page_bytes: 4096,
+        damaged: "put a whole copy of the state folder in its place, or point --state at the right one",
     };
 }

@@ -76,7 +76,7 @@ pub(super) fn record(transaction: &Transaction<'_>, release: &ReleaseRow, genera
 ///
 /// # Errors
 ///
-/// Those of [`SqlResult::sql`].
+/// Those of [`SqlResult::sql`](crate::db::SqlResult::sql).
 pub fn homes(connection: &Connection) -> Result<Vec<HomeRow>> {
     let mut select = connection
         .prepare_cached(
@@ -100,7 +100,7 @@ pub fn homes(connection: &Connection) -> Result<Vec<HomeRow>> {
 ///
 /// # Errors
 ///
-/// Those of [`SqlResult::sql`].
+/// Those of [`SqlResult::sql`](crate::db::SqlResult::sql).
 pub fn host_owners(connection: &Connection) -> Result<BTreeMap<String, Hash>> {
     let mut select = connection
         .prepare_cached("SELECT host, domain FROM host_owner")
@@ -116,7 +116,7 @@ pub fn host_owners(connection: &Connection) -> Result<BTreeMap<String, Hash>> {
 ///
 /// # Errors
 ///
-/// Those of [`SqlResult::sql`].
+/// Those of [`SqlResult::sql`](crate::db::SqlResult::sql).
 pub fn tag_owner(
     connection: &Connection,
     repository: &RepositoryName,
@@ -161,7 +161,7 @@ pub fn tag_owner(
 ///
 /// # Errors
 ///
-/// Those of [`SqlResult::sql`].
+/// Those of [`SqlResult::sql`](crate::db::SqlResult::sql).
 pub fn homes_of(connection: &Connection, id: ReleaseId) -> Result<Vec<String>> {
     let mut select = connection
         .prepare_cached("SELECT host FROM home_host WHERE release = ? ORDER BY host")
@@ -174,7 +174,7 @@ pub fn homes_of(connection: &Connection, id: ReleaseId) -> Result<Vec<String>> {
 ///
 /// # Errors
 ///
-/// Those of [`SqlResult::sql`].
+/// Those of [`SqlResult::sql`](crate::db::SqlResult::sql).
 pub fn tags_of(connection: &Connection, id: ReleaseId) -> Result<Vec<(RepositoryName, Tag, Digest)>> {
     let mut select = connection
         .prepare_cached(
@@ -194,7 +194,7 @@ pub fn tags_of(connection: &Connection, id: ReleaseId) -> Result<Vec<(Repository
 ///
 /// # Errors
 ///
-/// Those of [`SqlResult::sql`].
+/// Those of [`SqlResult::sql`](crate::db::SqlResult::sql).
 pub fn repositories_of(connection: &Connection, id: ReleaseId) -> Result<Vec<RepositoryName>> {
     let mut select = connection
         .prepare_cached(

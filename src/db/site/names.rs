@@ -212,7 +212,7 @@ fn owner_of_subject(k: &str) -> String {
 ///
 /// # Errors
 ///
-/// Those of [`SqlResult::sql`].
+/// Those of [`SqlResult::sql`](crate::db::SqlResult::sql).
 pub fn tag(
     connection: &Connection,
     moment: &Moment,
@@ -248,7 +248,7 @@ pub fn tag(
 ///
 /// # Errors
 ///
-/// Those of [`SqlResult::sql`].
+/// Those of [`SqlResult::sql`](crate::db::SqlResult::sql).
 pub fn content(
     connection: &Connection,
     moment: &Moment,
@@ -293,7 +293,7 @@ fn named_content(row: &rusqlite::Row<'_>) -> rusqlite::Result<NamedContent> {
 ///
 /// # Errors
 ///
-/// `E-STATE database-damaged` when they are not whole hashes; those of [`SqlResult::sql`].
+/// `E-STATE database-damaged` when they are not whole hashes; those of [`SqlResult::sql`](crate::db::SqlResult::sql).
 pub fn pieces(connection: &Connection, digest: &Digest) -> Result<Option<(u64, Vec<Hash>)>> {
     let row: Option<(Option<u64>, Option<Vec<u8>>)> = connection
         .prepare_cached("SELECT piece_size, pieces FROM blob WHERE digest = ?")
@@ -325,7 +325,7 @@ pub fn pieces(connection: &Connection, digest: &Digest) -> Result<Option<(u64, V
 ///
 /// # Errors
 ///
-/// Those of [`SqlResult::sql`].
+/// Those of [`SqlResult::sql`](crate::db::SqlResult::sql).
 pub fn tags(
     connection: &Connection,
     moment: &Moment,
@@ -387,7 +387,7 @@ pub fn tags(
 ///
 /// # Errors
 ///
-/// Those of [`SqlResult::sql`].
+/// Those of [`SqlResult::sql`](crate::db::SqlResult::sql).
 pub fn is_known(connection: &Connection, moment: &Moment, candidates: &Candidates) -> Result<bool> {
     connection
         .prepare_cached(&format!(
@@ -404,7 +404,7 @@ pub fn is_known(connection: &Connection, moment: &Moment, candidates: &Candidate
 ///
 /// # Errors
 ///
-/// Those of [`SqlResult::sql`].
+/// Those of [`SqlResult::sql`](crate::db::SqlResult::sql).
 pub fn is_listed(connection: &Connection, moment: &Moment, candidates: &Candidates) -> Result<bool> {
     connection
         .prepare_cached(&format!(
@@ -422,7 +422,7 @@ pub fn is_listed(connection: &Connection, moment: &Moment, candidates: &Candidat
 ///
 /// # Errors
 ///
-/// Those of [`SqlResult::sql`].
+/// Those of [`SqlResult::sql`](crate::db::SqlResult::sql).
 pub fn catalogue(connection: &Connection, moment: &Moment, last: &str, limit: usize) -> Result<Vec<RepositoryName>> {
     let mut select = connection
         .prepare_cached(
@@ -445,7 +445,7 @@ pub fn catalogue(connection: &Connection, moment: &Moment, last: &str, limit: us
 ///
 /// # Errors
 ///
-/// Those of [`SqlResult::sql`].
+/// Those of [`SqlResult::sql`](crate::db::SqlResult::sql).
 pub fn referrers(
     connection: &Connection,
     moment: &Moment,
@@ -524,7 +524,7 @@ pub fn referrers(
 ///
 /// # Errors
 ///
-/// Those of [`SqlResult::sql`].
+/// Those of [`SqlResult::sql`](crate::db::SqlResult::sql).
 pub fn stated_tag(
     connection: &Connection,
     moment: &Moment,
@@ -560,7 +560,7 @@ pub fn stated_tag(
 ///
 /// # Errors
 ///
-/// Those of [`SqlResult::sql`].
+/// Those of [`SqlResult::sql`](crate::db::SqlResult::sql).
 pub fn example(connection: &Connection, moment: &Moment) -> Result<Option<(RepositoryName, Tag)>> {
     connection
         .prepare_cached(

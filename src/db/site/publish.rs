@@ -129,7 +129,7 @@ pub struct PublishedRows {
 ///
 /// `E-ROLLBACK` when the scope's mark is not below (the import has checked that before); `E-INTERNAL unknown-blob` for a name of
 /// a blob that is not in `blobs`; `E-STATE blob-size` when the store knows a digest with another size; `E-POLICY` as
-/// [`owners::judge`] and [`targets::check_undeploy`]; those of the iterators, of `receipt` and of [`SqlResult::sql`].
+/// [`owners::judge`] and [`targets::check_undeploy`]; those of the iterators, of `receipt` and of [`SqlResult::sql`](crate::db::SqlResult::sql).
 pub fn publish(transaction: &Transaction<'_>, publication: Publication<'_>) -> Result<PublishedRows> {
     let release = insert_release(transaction, &publication)?;
     for blob in publication.blobs {

@@ -22,7 +22,7 @@ pub struct ReceiptRow {
 ///
 /// # Errors
 ///
-/// Those of [`SqlResult::sql`].
+/// Those of [`SqlResult::sql`](crate::db::SqlResult::sql).
 pub fn next_number(connection: &Connection) -> Result<u64> {
     connection
         .query_row("SELECT coalesce(max(number), 0) + 1 FROM receipt", [], |row| row.get(0))
@@ -33,7 +33,7 @@ pub fn next_number(connection: &Connection) -> Result<u64> {
 ///
 /// # Errors
 ///
-/// Those of [`SqlResult::sql`].
+/// Those of [`SqlResult::sql`](crate::db::SqlResult::sql).
 pub fn append(transaction: &Transaction<'_>, receipt: &ReceiptRow) -> Result<()> {
     transaction
         .execute(
@@ -48,7 +48,7 @@ pub fn append(transaction: &Transaction<'_>, receipt: &ReceiptRow) -> Result<()>
 ///
 /// # Errors
 ///
-/// Those of [`SqlResult::sql`].
+/// Those of [`SqlResult::sql`](crate::db::SqlResult::sql).
 pub fn of(connection: &Connection, head: Hash) -> Result<Option<ReceiptRow>> {
     connection
         .prepare_cached("SELECT number, at, head, envelope FROM receipt WHERE head = ? ORDER BY number DESC LIMIT 1")
@@ -60,7 +60,7 @@ pub fn of(connection: &Connection, head: Hash) -> Result<Option<ReceiptRow>> {
 ///
 /// # Errors
 ///
-/// Those of [`SqlResult::sql`].
+/// Those of [`SqlResult::sql`](crate::db::SqlResult::sql).
 pub fn list(connection: &Connection, after: u64, limit: usize) -> Result<Vec<ReceiptRow>> {
     let mut select = connection
         .prepare_cached("SELECT number, at, head, envelope FROM receipt WHERE number > ? ORDER BY number LIMIT ?")

@@ -96,7 +96,7 @@ const COLUMNS: &str = "SELECT r.id, s.domain, s.product, s.channel, r.head, r.ep
 ///
 /// # Errors
 ///
-/// Those of [`SqlResult::sql`].
+/// Those of [`SqlResult::sql`](crate::db::SqlResult::sql).
 pub fn list(connection: &Connection) -> Result<Vec<ReleaseRow>> {
     query(
         connection,
@@ -109,7 +109,7 @@ pub fn list(connection: &Connection) -> Result<Vec<ReleaseRow>> {
 ///
 /// # Errors
 ///
-/// Those of [`SqlResult::sql`].
+/// Those of [`SqlResult::sql`](crate::db::SqlResult::sql).
 pub fn find(connection: &Connection, head: Hash) -> Result<Option<ReleaseRow>> {
     Ok(query(connection, "WHERE r.head = ?", [head])?.pop())
 }
@@ -118,7 +118,7 @@ pub fn find(connection: &Connection, head: Hash) -> Result<Option<ReleaseRow>> {
 ///
 /// # Errors
 ///
-/// Those of [`SqlResult::sql`].
+/// Those of [`SqlResult::sql`](crate::db::SqlResult::sql).
 pub fn active(connection: &Connection) -> Result<Vec<ReleaseRow>> {
     query(connection, "WHERE r.state = 'active' ORDER BY r.id", [])
 }
@@ -127,7 +127,7 @@ pub fn active(connection: &Connection) -> Result<Vec<ReleaseRow>> {
 ///
 /// # Errors
 ///
-/// Those of [`SqlResult::sql`].
+/// Those of [`SqlResult::sql`](crate::db::SqlResult::sql).
 pub fn readable(connection: &Connection, retired_after: Timestamp) -> Result<Vec<ReleaseRow>> {
     query(
         connection,
@@ -171,7 +171,7 @@ fn query(connection: &Connection, rest: &str, parameters: impl rusqlite::Params)
 ///
 /// # Errors
 ///
-/// Those of [`SqlResult::sql`].
+/// Those of [`SqlResult::sql`](crate::db::SqlResult::sql).
 pub fn signed(connection: &Connection, id: ReleaseId) -> Result<Signed> {
     connection
         .query_row(
@@ -191,7 +191,7 @@ pub fn signed(connection: &Connection, id: ReleaseId) -> Result<Signed> {
 ///
 /// # Errors
 ///
-/// Those of [`SqlResult::sql`].
+/// Those of [`SqlResult::sql`](crate::db::SqlResult::sql).
 pub fn pages(connection: &Connection, id: ReleaseId) -> Result<Vec<Page>> {
     let mut select = connection
         .prepare_cached("SELECT sha256, size FROM release_page WHERE release = ? ORDER BY number")
@@ -211,7 +211,7 @@ pub fn pages(connection: &Connection, id: ReleaseId) -> Result<Vec<Page>> {
 ///
 /// # Errors
 ///
-/// Those of [`SqlResult::sql`].
+/// Those of [`SqlResult::sql`](crate::db::SqlResult::sql).
 pub fn totals(connection: &Connection, id: ReleaseId) -> Result<(u64, u64)> {
     connection
         .query_row(
@@ -228,7 +228,7 @@ pub fn totals(connection: &Connection, id: ReleaseId) -> Result<(u64, u64)> {
 /// # Errors
 ///
 /// `E-STATE mark-missing` when releases or audit rows show that there must be a mark (threat model 2.7: a missing mark is
-/// never zero); those of [`SqlResult::sql`].
+/// never zero); those of [`SqlResult::sql`](crate::db::SqlResult::sql).
 pub fn mark(connection: &Connection, scope: &Scope) -> Result<Option<Mark>> {
     let mark = connection
         .prepare_cached(
@@ -283,7 +283,7 @@ pub fn mark(connection: &Connection, scope: &Scope) -> Result<Option<Mark>> {
 ///
 /// # Errors
 ///
-/// Those of [`SqlResult::sql`].
+/// Those of [`SqlResult::sql`](crate::db::SqlResult::sql).
 pub fn retained_blob(connection: &Connection, domain: Hash, digest: &Digest) -> Result<Option<u64>> {
     connection
         .prepare_cached(RETAINED_BLOB)
@@ -305,7 +305,7 @@ pub(in crate::db) const RETAINED_BLOB: &str = "SELECT b.size FROM blob b WHERE b
 ///
 /// # Errors
 ///
-/// Those of [`SqlResult::sql`].
+/// Those of [`SqlResult::sql`](crate::db::SqlResult::sql).
 pub fn is_referenced(connection: &Connection, digest: &Digest) -> Result<bool> {
     connection
         .prepare_cached(IS_REFERENCED)
@@ -317,7 +317,7 @@ pub fn is_referenced(connection: &Connection, digest: &Digest) -> Result<bool> {
 ///
 /// # Errors
 ///
-/// Those of [`SqlResult::sql`].
+/// Those of [`SqlResult::sql`](crate::db::SqlResult::sql).
 pub fn blobs(connection: &Connection, id: ReleaseId) -> Result<Vec<(Digest, u64)>> {
     let mut select = connection
         .prepare_cached(
@@ -335,7 +335,7 @@ pub fn blobs(connection: &Connection, id: ReleaseId) -> Result<Vec<(Digest, u64)
 ///
 /// # Errors
 ///
-/// Those of [`SqlResult::sql`].
+/// Those of [`SqlResult::sql`](crate::db::SqlResult::sql).
 pub fn names(connection: &Connection, id: ReleaseId) -> Result<Vec<String>> {
     let mut select = connection
         .prepare_cached(
@@ -354,7 +354,7 @@ pub fn names(connection: &Connection, id: ReleaseId) -> Result<Vec<String>> {
 /// # Errors
 ///
 /// `E-POLICY foreign-target` when it states what is not its product's any more, or what another channel has live; those of
-/// [`targets::check_undeploy`] and of [`SqlResult::sql`].
+/// [`targets::check_undeploy`] and of [`SqlResult::sql`](crate::db::SqlResult::sql).
 pub fn activate(transaction: &Transaction<'_>, id: ReleaseId, at: Timestamp, undeploy: Undeploy) -> Result<Activated> {
     let release = query(transaction, "WHERE r.id = ?", [id.0])?.pop().ok_or_else(|| {
         Error::new(

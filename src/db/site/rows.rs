@@ -44,7 +44,7 @@ const QUERIES: [&str; 7] = [
 ///
 /// # Errors
 ///
-/// Those of [`SqlResult::sql`].
+/// Those of [`SqlResult::sql`](crate::db::SqlResult::sql).
 pub fn count_wrong(connection: &Connection, id: ReleaseId, expected: &ReleaseRows<'_>) -> Result<u64> {
     let mut missing = expected.marks();
     let mut other = 0_u64;
@@ -65,7 +65,7 @@ pub fn count_wrong(connection: &Connection, id: ReleaseId, expected: &ReleaseRow
 ///
 /// # Errors
 ///
-/// Those of [`SqlResult::sql`]; `E-INTERNAL unknown-blob` for a name of a blob that is not among the blobs.
+/// Those of [`SqlResult::sql`](crate::db::SqlResult::sql); `E-INTERNAL unknown-blob` for a name of a blob that is not among the blobs.
 pub fn restore(transaction: &Transaction<'_>, id: ReleaseId, expected: &ReleaseRows<'_>) -> Result<()> {
     for table in [
         "referrer",

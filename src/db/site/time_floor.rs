@@ -12,7 +12,7 @@ use crate::domain::{Class, Error, Hash, Result, Timestamp};
 /// # Errors
 ///
 /// `E-STATE floor-missing` when root links or releases of the domain are here, so that there must be one (a missing floor is never
-/// the lowest one); those of [`SqlResult::sql`].
+/// the lowest one); those of [`SqlResult::sql`](crate::db::SqlResult::sql).
 pub fn get(connection: &Connection, domain: Hash) -> Result<Option<Timestamp>> {
     let floor = connection
         .query_row("SELECT floor FROM time_floor WHERE domain = ?", [domain], |row| {
@@ -47,7 +47,7 @@ pub fn get(connection: &Connection, domain: Hash) -> Result<Option<Timestamp>> {
 ///
 /// # Errors
 ///
-/// Those of [`SqlResult::sql`].
+/// Those of [`SqlResult::sql`](crate::db::SqlResult::sql).
 pub fn raise(transaction: &Transaction<'_>, domain: Hash, to: Timestamp) -> Result<()> {
     transaction
         .execute(
@@ -63,7 +63,7 @@ pub fn raise(transaction: &Transaction<'_>, domain: Hash, to: Timestamp) -> Resu
 ///
 /// # Errors
 ///
-/// Those of [`SqlResult::sql`].
+/// Those of [`SqlResult::sql`](crate::db::SqlResult::sql).
 pub fn set(transaction: &Transaction<'_>, domain: Hash, to: Timestamp) -> Result<()> {
     transaction
         .execute(

@@ -11,7 +11,7 @@ use crate::domain::{Class, Error, Hash, Result, Timestamp};
 ///
 /// # Errors
 ///
-/// `E-STATE other-root` when a kept link of the same version has another payload; those of [`SqlResult::sql`].
+/// `E-STATE other-root` when a kept link of the same version has another payload; those of [`SqlResult::sql`](crate::db::SqlResult::sql).
 pub fn store_chain(transaction: &Transaction<'_>, chain: &Chain, at: Timestamp) -> Result<()> {
     let domain = chain.domain();
     let kept = envelopes(transaction, domain)?;
@@ -47,7 +47,7 @@ pub fn store_chain(transaction: &Transaction<'_>, chain: &Chain, at: Timestamp) 
 ///
 /// # Errors
 ///
-/// `E-STATE trust-damaged` when a kept link does not hold; those of [`SqlResult::sql`].
+/// `E-STATE trust-damaged` when a kept link does not hold; those of [`SqlResult::sql`](crate::db::SqlResult::sql).
 pub fn load_chain(connection: &Connection, pinned: &Chain) -> Result<Chain> {
     let kept = envelopes(connection, pinned.domain())?;
     let step = pinned.extend(kept.get(1..).unwrap_or_default());
@@ -71,7 +71,7 @@ pub fn load_chain(connection: &Connection, pinned: &Chain) -> Result<Chain> {
 ///
 /// # Errors
 ///
-/// Those of [`SqlResult::sql`].
+/// Those of [`SqlResult::sql`](crate::db::SqlResult::sql).
 pub fn domains(connection: &Connection) -> Result<Vec<Hash>> {
     let mut select = connection
         .prepare_cached("SELECT DISTINCT domain FROM trust_root ORDER BY domain")

@@ -6,7 +6,7 @@
 
 use rusqlite::{Connection, Transaction, params};
 
-use crate::db::SqlResult as _;
+use crate::db::{DAMAGED, SqlResult as _};
 use crate::domain::{Class, Error, Result, Timestamp};
 
 /// A record that was repeated.
@@ -118,12 +118,7 @@ fn take_text(rest: &mut &[u8]) -> Result<String> {
 }
 
 fn damaged() -> Error {
-    Error::new(
-        Class::State,
-        "database-damaged",
-        "a row of the journal of repeats is damaged",
-    )
-    .remedy("put a whole copy of the state folder in its place")
+    Error::new(Class::State, DAMAGED, "a row of the journal of repeats is damaged")
 }
 
 /// Appends a row and returns its length in bytes.

@@ -127,7 +127,7 @@ fn a_wrong_state_folder_is_answered_with_the_right_one() {
     rustix::fs::rename(&aside, &store).unwrap();
     drop(Db::create(&empty.path().join("airlock.db"), &Schema::STATUS).unwrap());
     let remedy = list(empty.path()).remedy("E-STATE", "other-database");
-    assert_eq!(remedy, "point --state at the appliance's state folder");
+    assert!(remedy.ends_with("or point --state at the right one"), "{remedy}");
     list(&operator.state()).succeeded();
 }
 

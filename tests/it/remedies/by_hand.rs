@@ -48,10 +48,10 @@ fn a_whole_copy_replaces_a_database_that_is_not_the_appliances() {
         connection.execute_batch("PRAGMA user_version = 0").unwrap();
     };
     let (empty, older) = (|| replace(b""), || replace(&before));
-    let folder = "put a whole copy of its folder in the folder's place";
+    let folder = "put a whole copy of the state folder in its place, or point --state at the right one";
     let cases: [(&dyn Fn(), &str, String); 3] = [
         (&no_version, "other-schema", folder.to_owned()),
-        (&empty, "database-damaged", format!("{folder}, side files and all")),
+        (&empty, "database-damaged", folder.to_owned()),
         (
             &older,
             "release-missing",

@@ -22,6 +22,7 @@ mod release_file;
 mod restore;
 mod site;
 mod source;
+mod status_database;
 mod table;
 #[cfg(feature = "vendor")]
 mod trust;
