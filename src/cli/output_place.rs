@@ -92,7 +92,7 @@ pub(super) fn check<'a>(path: &Path, makes: Makes, inputs: impl IntoIterator<Ite
     if is_of_a_workspace(path) {
         return Err(refusal(path, makes, "is where a workspace keeps its own files"));
     }
-    let looked = match Looked::in_folder(rustix::fs::CWD, path) {
+    let looked = match Looked::itself(path) {
         Ok(looked) => looked,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         Err(error) => return Err(Error::io("look at", path, error)),

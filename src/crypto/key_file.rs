@@ -9,7 +9,7 @@ use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
 use ed25519_dalek::pkcs8::{DecodePrivateKey as _, EncodePrivateKey as _, spki::der::pem::LineEnding};
-use rustix::fs::{CWD, FileType, Mode, OFlags};
+use rustix::fs::{FileType, Mode, OFlags};
 use zeroize::Zeroizing;
 
 use super::key::SigningKey;
@@ -47,7 +47,7 @@ impl KeyFile {
     /// `E-IO` when it cannot be read; `E-TRUST key-file` when others may read it, or it is no regular file.
     pub fn read(path: &Path) -> Result<Self> {
         let failed = |error| Error::io("open the key file", path, error);
-        let looked = Looked::in_folder(CWD, path).map_err(failed)?;
+        let looked = Looked::itself(path).map_err(failed)?;
         if looked.kind() == FileType::Symlink {
             return Err(failed(rustix::io::Errno::LOOP.into()));
         }

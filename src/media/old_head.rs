@@ -10,8 +10,6 @@ use std::io::{self, Read};
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::CWD;
-
 use super::seekable::Seekable;
 use crate::bundle::OpenedBundle;
 use crate::container::Input;
@@ -48,7 +46,7 @@ impl OldHead {
     pub(super) fn find(bundle: &File, size: u64, path: &Path) -> Result<Option<Self>> {
         let path = beside(path, SUFFIX);
         let failed = |error| Error::io("open", &path, error);
-        let looked = match Looked::in_folder(CWD, &path) {
+        let looked = match Looked::itself(&path) {
             Ok(looked) => looked,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(failed(error)),

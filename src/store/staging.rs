@@ -136,7 +136,7 @@ impl Staging {
         };
         if let Some(part) = &journal.part {
             let path = self.part_path(&part.digest);
-            let in_part = look(&path, Expected::File)?.is_some_and(|metadata| metadata.len() >= part.bytes);
+            let in_part = look(&path, Expected::File)?.is_some_and(|found| found.size() >= part.bytes);
             let in_store = self.store.size_of(&part.digest)?.is_some_and(|size| size >= part.bytes);
             if !in_part && !in_store {
                 return Ok(none);

@@ -4,13 +4,15 @@
 //! held by `O_PATH`, which touches nothing, and only what is of an expected kind is then opened: through that very handle, so that
 //! what was looked at is what is opened, whatever happens to the name in between.
 //!
+//! [`Looked`] is the one door. Who named the path decides what may be opened:
+//!
 //! | Who named it | Links | What may be opened |
 //! |---|---|---|
-//! | a person, on the command line: [`open_named`] | followed | a plain file, or a pipe (`<(…)`, `/dev/fd/N`) |
-//! | this program, in a folder of its own: [`open_beside`] | refused | a plain file |
+//! | a person, on the command line or in the configuration: [`open_named`](super::open_named) | followed | a plain file, or a pipe that somebody writes into (`<(…)`, `/dev/fd/N`, a named one) |
+//! | this program, in the state folder: [`open_plain`](super::open_plain) and its kin | refused, hard ones too | a plain file |
+//! | this program, in a vendor's workspace: [`open_beside`](super::open_beside) | refused | a plain file |
 //! | a medium, or a file that somebody else wrote | the caller's rule, by [`Looked`] | a plain file |
 
-use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd as _, AsRawFd as _, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
@@ -18,7 +20,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{CWD, FileType, Mode, OFlags, ResolveFlags, Stat};
 use rustix::path::Arg;
 
-use crate::domain::{Class, Code, Error, Result};
+use crate::domain::{Class, Code, Error};
 
 /// Sub-code of a path at which something else stands than a file.
 pub const NOT_A_FILE: Code = Code::new("not-a-file");
@@ -55,6 +57,15 @@ impl Looked {
             LOOK | OFlags::NOFOLLOW,
             Mode::empty(),
         )?)
+    }
+
+    /// Looks at a path. Links above its last name are followed; a link under that name is what it is.
+    ///
+    /// # Errors
+    ///
+    /// Those of the system.
+    pub fn itself(path: &Path) -> io::Result<Self> {
+        Self::in_folder(CWD, path)
     }
 
     /// Looks at a path below a folder. No part of it leads out: no link, no `..`, no path from the root.
@@ -97,6 +108,19 @@ impl Looked {
         self.stat.st_mode & 0o7777
     }
 
+    /// Returns the user it belongs to.
+    pub fn owner(&self) -> u32 {
+        self.stat.st_uid
+    }
+
+    /// Returns how many names it has (hard links).
+    pub fn names(&self) -> u64 {
+        // Its type differs between platforms.
+        #[allow(clippy::unnecessary_cast, reason = "32 bits on some platforms")]
+        let names = self.stat.st_nlink as u64;
+        names
+    }
+
     /// Returns the path that led here, every link of it followed.
     ///
     /// # Errors
@@ -130,7 +154,7 @@ impl Looked {
         match self.kind() {
             FileType::RegularFile => "a plain file",
             FileType::Directory => "a folder",
-            FileType::Symlink => "a link",
+            FileType::Symlink => "a symbolic link",
             FileType::Fifo => "a pipe",
             FileType::Socket => "a socket",
             FileType::BlockDevice | FileType::CharacterDevice => "a device",
@@ -154,42 +178,9 @@ impl Looked {
     }
 }
 
-/// Opens a file that a person named: links are followed, and a pipe is read as well as a plain file. `doing` is the verb of the
-/// message: "open the trust root".
-///
-/// # Errors
-///
-/// `E-USAGE not-a-file` for a device, folder or socket, which is not opened; `E-IO`.
-pub fn open_named(path: &Path, doing: &str) -> Result<File> {
-    let failed = |error| Error::io(doing, path, error);
-    let looked = Looked::at(path).map_err(failed)?;
-    match looked.kind() {
-        FileType::RegularFile => looked.open(),
-        // The person wants it read: its other end may come later.
-        FileType::Fifo => looked.open_with(OFlags::RDONLY),
-        _ => return Err(looked.refusal(path).expected("a plain file or a pipe")),
-    }
-    .map(File::from)
-    .map_err(failed)
-}
-
-/// Opens a file that this program keeps in a folder of its own, no link; nothing when there is none.
-///
-/// # Errors
-///
-/// `E-USAGE not-a-file` for anything else than a plain file, which is not opened; `E-IO`.
-pub fn open_beside(path: &Path, doing: &str) -> Result<Option<File>> {
-    let failed = |error| Error::io(doing, path, error);
-    match Looked::in_folder(CWD, path) {
-        Ok(looked) if looked.is_file() => looked.open().map(|file| Some(file.into())).map_err(failed),
-        Ok(looked) => Err(looked.refusal(path)),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(failed(error)),
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::fs::File;
     use std::io::{Read as _, Write as _};
 
     use super::*;
@@ -211,28 +202,6 @@ mod tests {
         rustix::fs::mkfifoat(CWD, &path, Mode::RWXU).unwrap();
         assert_eq!(text(looked.open().unwrap().into()), "first");
         assert_eq!(Looked::at(&path).unwrap().what(), "a pipe");
-    }
-
-    #[test]
-    fn kinds_are_told_apart_and_only_files_are_opened() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = |name: &str| folder.path().join(name);
-        File::create(path("file")).unwrap().write_all(b"x").unwrap();
-        std::os::unix::fs::symlink("file", path("link")).unwrap();
-        rustix::fs::mkfifoat(CWD, path("pipe"), Mode::RWXU).unwrap();
-        std::os::unix::net::UnixListener::bind(path("socket")).unwrap();
-        assert_eq!(text(open_named(&path("file"), "open").unwrap()), "x");
-        assert_eq!(text(open_named(&path("link"), "open").unwrap()), "x");
-        assert_eq!(text(open_beside(&path("file"), "open").unwrap().unwrap()), "x");
-        for name in ["link", "pipe", "socket", "."] {
-            let error = open_beside(&path(name), "open").unwrap_err();
-            assert_eq!((error.class(), error.code()), (Class::Usage, "not-a-file"), "{name}");
-        }
-        for other in [path("socket"), folder.path().to_owned(), "/dev/null".into()] {
-            let error = open_named(&other, "open").unwrap_err();
-            assert_eq!((error.class(), error.code()), (Class::Usage, "not-a-file"), "{other:?}");
-        }
-        assert!(open_beside(&path("none"), "open").unwrap().is_none());
     }
 
     #[test]

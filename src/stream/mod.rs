@@ -4,13 +4,17 @@
 mod atomic;
 mod bounded;
 mod looked;
+mod named;
 mod ordered;
 mod plain;
 mod pool;
 
 pub use atomic::{create_folder, create_own_folder, look_to_write, sync_folder, write_atomically};
 pub use bounded::{read_bounded, read_exact_or_end};
-pub use looked::{Looked, NOT_A_FILE, open_beside, open_named};
+pub use looked::{Looked, NOT_A_FILE};
+pub use named::open_named;
 pub use ordered::{ordered_map, worker_count};
-pub use plain::{Expected, OTHER_USER, PLANTED, create_new, look, look_at_own, open_or_create, open_plain};
+pub use plain::{
+    Expected, OTHER_USER, PLANTED, create_new, look, look_at_own, open_beside, open_or_create, open_plain,
+};
 pub use pool::{BufferPool, PooledBuffer};

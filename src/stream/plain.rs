@@ -1,17 +1,16 @@
 //! Plain files under names of ours: no link leads elsewhere, no second name shares the bytes, and opening waits for nobody.
 //!
-//! A name is looked at before it is opened, because opening a device does something to it, and the opened file is looked at once
-//! more. Between the two only somebody who may write into the folder can put another thing there: whose folder it is is the
-//! business of whoever opens the folder (the appliance: `appliance::folder`).
+//! What stands under a name is looked at by [`Looked`], and what was looked at is what is opened. Where a name is only looked at, for
+//! somebody else to open it (SQLite), nobody but who may write into the folder can put another thing there meanwhile: whose folder it
+//! is is the business of whoever opens the folder (the appliance: `appliance::folder`).
 
-use std::fs::{self, File, Metadata};
+use std::fs::File;
 use std::io;
-use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
 use std::path::Path;
 
-use rustix::fs::{Mode, OFlags};
-use rustix::io::Errno;
+use rustix::fs::{FileType, Mode, OFlags};
 
+use super::looked::Looked;
 use crate::domain::{Class, Code, Error, Result};
 
 /// Something stands under a name where only a plain file, or only a folder, of ours may stand.
@@ -34,9 +33,9 @@ pub enum Expected {
 /// # Errors
 ///
 /// `E-STATE planted` for anything but what is expected; `E-IO`.
-pub fn look(path: &Path, expected: Expected) -> Result<Option<Metadata>> {
-    match fs::symlink_metadata(path) {
-        Ok(metadata) => judge(path, &metadata, expected).map(|()| Some(metadata)),
+pub fn look(path: &Path, expected: Expected) -> Result<Option<Looked>> {
+    match Looked::itself(path) {
+        Ok(looked) => judge(path, &looked, expected).map(|()| Some(looked)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(Error::io("look at", path, error)),
     }
@@ -47,11 +46,11 @@ pub fn look(path: &Path, expected: Expected) -> Result<Option<Metadata>> {
 /// # Errors
 ///
 /// `E-STATE planted`; `E-STATE other-user` when it belongs to another user; `E-STATE writable` when others may write it; `E-IO`.
-pub fn look_at_own(path: &Path, expected: Expected) -> Result<Option<Metadata>> {
-    let Some(metadata) = look(path, expected)? else {
+pub fn look_at_own(path: &Path, expected: Expected) -> Result<Option<Looked>> {
+    let Some(looked) = look(path, expected)? else {
         return Ok(None);
     };
-    let (owner, user) = (metadata.uid(), rustix::process::geteuid().as_raw());
+    let (owner, user) = (looked.owner(), rustix::process::geteuid().as_raw());
     if owner != user {
         return Err(Error::new(
             Class::State,
@@ -67,7 +66,7 @@ pub fn look_at_own(path: &Path, expected: Expected) -> Result<Option<Metadata>> 
             path.display()
         )));
     }
-    let mode = metadata.mode() & 0o7777;
+    let mode = looked.mode();
     if mode & 0o022 != 0 {
         return Err(Error::new(
             Class::State,
@@ -77,7 +76,7 @@ pub fn look_at_own(path: &Path, expected: Expected) -> Result<Option<Metadata>> 
         .expected("what its owner alone may write")
         .remedy(format!("find out who did write it; then chmod go-w {}", path.display())));
     }
-    Ok(Some(metadata))
+    Ok(Some(looked))
 }
 
 /// Opens a plain file for reading. That there is none is no error.
@@ -86,10 +85,9 @@ pub fn look_at_own(path: &Path, expected: Expected) -> Result<Option<Metadata>> 
 ///
 /// `E-STATE planted`, `E-IO`, `E-SPACE`.
 pub fn open_plain(path: &Path) -> Result<Option<File>> {
-    if look(path, Expected::File)?.is_none() {
-        return Ok(None);
-    }
-    open(path, OFlags::RDONLY, Mode::empty())
+    look(path, Expected::File)?
+        .map(|looked| opened(path, looked.open()))
+        .transpose()
 }
 
 /// Opens a plain file for reading and writing in place, and makes it where there is none.
@@ -98,12 +96,10 @@ pub fn open_plain(path: &Path) -> Result<Option<File>> {
 ///
 /// `E-STATE planted`, `E-IO`, `E-SPACE`.
 pub fn open_or_create(path: &Path, mode: u32) -> Result<File> {
-    if look(path, Expected::File)?.is_some()
-        && let Some(file) = open(path, OFlags::RDWR, Mode::empty())?
-    {
-        return Ok(file);
+    match look(path, Expected::File)? {
+        Some(looked) => opened(path, looked.open_with(OFlags::RDWR | OFlags::NONBLOCK)),
+        None => create_new(path, mode),
     }
-    create_new(path, mode)
 }
 
 /// Makes a file whose name is free.
@@ -112,59 +108,45 @@ pub fn open_or_create(path: &Path, mode: u32) -> Result<File> {
 ///
 /// `E-STATE planted` when something stands there that is no plain file; `E-IO` when a plain file does; `E-SPACE`.
 pub fn create_new(path: &Path, mode: u32) -> Result<File> {
-    let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL;
-    match open(path, flags, Mode::from_raw_mode(mode)) {
-        Ok(Some(file)) => Ok(file),
-        Ok(None) => Err(Error::io("create", path, Errno::NOENT.into())),
-        Err(error) => match look(path, Expected::File) {
-            Err(planted) if planted.is(PLANTED) => Err(planted),
-            _ => Err(error),
-        },
+    let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    rustix::fs::open(path, flags, Mode::from_raw_mode(mode))
+        .map(File::from)
+        .map_err(|errno| match look(path, Expected::File) {
+            Err(planted) if planted.is(PLANTED) => planted,
+            _ => Error::io("create", path, errno.into()),
+        })
+}
+
+/// Opens, for reading, a file that this program keeps in a folder of a person's own, no link; nothing when there is none.
+///
+/// # Errors
+///
+/// `E-USAGE not-a-file` for anything else than a plain file, which is not opened; `E-IO`.
+pub fn open_beside(path: &Path, doing: &str) -> Result<Option<File>> {
+    let failed = |error| Error::io(doing, path, error);
+    match Looked::itself(path) {
+        Ok(looked) if looked.is_file() => looked.open().map(|file| Some(file.into())).map_err(failed),
+        Ok(looked) => Err(looked.refusal(path)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(failed(error)),
     }
 }
 
-fn open(path: &Path, flags: OFlags, mode: Mode) -> Result<Option<File>> {
-    let always = OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
-    let file = match rustix::fs::open(path, flags | always, mode) {
-        Ok(file) => File::from(file),
-        Err(Errno::NOENT) => return Ok(None),
-        Err(errno) => {
-            let verb = if flags.contains(OFlags::CREATE) {
-                "create"
-            } else {
-                "open"
-            };
-            return Err(Error::io(verb, path, errno.into()));
-        }
-    };
-    let metadata = file.metadata().map_err(|e| Error::io("look at", path, e))?;
-    judge(path, &metadata, Expected::File)?;
-    Ok(Some(file))
+fn opened(path: &Path, opened: io::Result<std::os::fd::OwnedFd>) -> Result<File> {
+    opened.map(File::from).map_err(|error| Error::io("open", path, error))
 }
 
-fn judge(path: &Path, metadata: &Metadata, expected: Expected) -> Result<()> {
-    let kind = metadata.file_type();
+fn judge(path: &Path, looked: &Looked, expected: Expected) -> Result<()> {
     let fits = match expected {
-        Expected::File => kind.is_file() && metadata.nlink() <= 1,
-        Expected::Folder => kind.is_dir(),
+        Expected::File => looked.is_file() && looked.names() <= 1,
+        Expected::Folder => looked.is_folder(),
     };
     if fits {
         return Ok(());
     }
-    let found = if kind.is_symlink() {
-        "a symbolic link".to_owned()
-    } else if kind.is_dir() {
-        "a folder".to_owned()
-    } else if kind.is_fifo() {
-        "a named pipe".to_owned()
-    } else if kind.is_socket() {
-        "a socket".to_owned()
-    } else if kind.is_file() && expected == Expected::File {
-        format!("a file with {} names (hard links)", metadata.nlink())
-    } else if kind.is_file() {
-        "a file".to_owned()
-    } else {
-        "a device".to_owned()
+    let found = match (looked.kind(), expected) {
+        (FileType::RegularFile, Expected::File) => format!("a file with {} names (hard links)", looked.names()),
+        _ => looked.what().to_owned(),
     };
     Err(
         Error::new(Class::State, PLANTED, format!("{} is {found}", path.display()))
@@ -181,7 +163,9 @@ fn judge(path: &Path, metadata: &Metadata, expected: Expected) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
     use std::io::Write as _;
+    use std::os::unix::fs::MetadataExt as _;
 
     use super::*;
 
@@ -203,7 +187,7 @@ mod tests {
         rustix::fs::mknodat(
             rustix::fs::CWD,
             path("pipe"),
-            rustix::fs::FileType::Fifo,
+            FileType::Fifo,
             Mode::RUSR | Mode::WUSR,
             0,
         )
