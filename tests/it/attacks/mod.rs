@@ -15,6 +15,7 @@ mod snapshot;
 mod status_database;
 mod strangers;
 mod tokens;
+mod unknown_ids;
 
 use std::path::Path;
 

@@ -3,7 +3,9 @@
 mod commands;
 mod init;
 mod newer;
+mod newer_commands;
 mod owner;
+mod pipes;
 mod planted;
 mod refusals;
 mod workshop;
