@@ -1,5 +1,6 @@
 //! Damage of releases, as people read it.
 
+use super::scope_names::ScopeNames;
 use super::ui::escape;
 use crate::appliance::{Appliance, ReleaseDamage};
 use crate::db::site::release::ReleaseRow;
@@ -21,8 +22,8 @@ impl DamageView {
     }
 
     /// Returns the lines about every release that is not whole; nothing when all are.
-    pub(super) fn lines(&self) -> String {
-        self.0.iter().map(line).collect()
+    pub(super) fn lines(&self, names: &ScopeNames) -> String {
+        self.0.iter().map(|damage| line(damage, names)).collect()
     }
 
     /// Returns it all for machines.
@@ -32,13 +33,13 @@ impl DamageView {
 }
 
 /// Returns two lines about a release that is not whole: what, and what to do.
-pub(super) fn line(damage: &ReleaseDamage) -> String {
+pub(super) fn line(damage: &ReleaseDamage, names: &ScopeNames) -> String {
     let release = &damage.release;
     format!(
         "\nDAMAGED: release {} ({}) of {}, {}: {}\n  what to do: {}",
         release.counter,
         escape(&release.version),
-        release.scope,
+        names.of(&release.scope),
         release.state,
         escape(&damage.to_string()),
         escape(&damage.remedy),

@@ -7,6 +7,7 @@ use clap::Args;
 use serde_json::json;
 
 use super::removal_plan::ReleasePlan;
+use super::scope_names::ScopeNames;
 use super::state_folder::StateArgs;
 use super::{Ui, head_view, hidden, signature_file};
 use crate::appliance::fleet::targets_now;
@@ -85,15 +86,16 @@ pub(super) fn run(args: &ImportArgs, ui: &mut Ui) -> Result<()> {
         Outcome::Already(_) => None,
         _ => Some(ReleasePlan::new(&now, &imported.scope, &imported.targets, ui)),
     };
-    report(&imported, args.dry_run, plan.as_ref(), ui)
+    let scope = ScopeNames::read(&appliance, [&imported.scope])?.of(&imported.scope);
+    report(&imported, &scope, args.dry_run, plan.as_ref(), ui)
 }
 
-fn report(imported: &Imported, dry_run: bool, plan: Option<&ReleasePlan>, ui: &mut Ui) -> Result<()> {
+fn report(imported: &Imported, scope: &str, dry_run: bool, plan: Option<&ReleasePlan>, ui: &mut Ui) -> Result<()> {
     let name = format!(
         "release {} ({}) of {}",
         imported.counter,
         super::ui::escape(&imported.version),
-        imported.scope
+        scope
     );
     let (result, live, held, human) = match &imported.result {
         Outcome::Already(restored) => (

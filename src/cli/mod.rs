@@ -39,6 +39,8 @@ mod release;
 #[cfg(feature = "site")]
 mod removal_plan;
 #[cfg(feature = "site")]
+mod scope_names;
+#[cfg(feature = "site")]
 mod serve;
 mod signature_file;
 #[cfg(feature = "site")]

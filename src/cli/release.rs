@@ -6,6 +6,7 @@ use serde_json::json;
 use super::confirm::confirm_at_terminal;
 use super::damage_view::{self, DamageView};
 use super::removal_plan::ReleasePlan;
+use super::scope_names::ScopeNames;
 use super::site_view::ConfigArgs;
 use super::state_folder::StateArgs;
 use super::ui::escape;
@@ -70,6 +71,7 @@ pub(super) fn run(command: &ReleaseCommand, ui: &mut Ui) -> Result<()> {
     match command {
         ReleaseCommand::List { config, state } => {
             let appliance = state.open_as(&config.read()?)?;
+            let names = ScopeNames::read(&appliance, [])?;
             let damage = DamageView::read(&appliance)?;
             let (mut lines, mut notes, mut values) = (Vec::new(), Vec::new(), Vec::new());
             for release in appliance.releases()? {
@@ -80,13 +82,13 @@ pub(super) fn run(command: &ReleaseCommand, ui: &mut Ui) -> Result<()> {
                 };
                 let is_damaged = damage.of(&release).map_or("", |_| "  DAMAGED");
                 notes.push(is_damaged.to_owned() + &hidden::word(&hidden));
-                lines.push(cells(&release));
+                lines.push(cells(&release, &names));
                 values.push(to_json(&release, &hidden, damage.of(&release)));
             }
             let human = if lines.is_empty() {
                 "no release was imported yet".to_owned()
             } else {
-                table(&lines, &notes) + &damage.lines()
+                table(&lines, &notes) + &damage.lines(&names)
             };
             ui.result(&json!({ "releases": values, "damage": damage.to_json() }), human)
         }
@@ -102,6 +104,7 @@ pub(super) fn run(command: &ReleaseCommand, ui: &mut Ui) -> Result<()> {
             let hidden = appliance.hidden(&release)?;
             let damage = DamageView::read(&appliance)?;
             let damage = damage.of(&release);
+            let names = ScopeNames::read(&appliance, [])?;
             let mut value = to_json(&release, &hidden, damage);
             if let Some(members) = value.as_object_mut() {
                 members.insert("blobs".into(), content.blobs.into());
@@ -113,7 +116,7 @@ pub(super) fn run(command: &ReleaseCommand, ui: &mut Ui) -> Result<()> {
             }
             let human = format!(
                 "{}\nhead         {}\nroot         {}\nimported     {}\ncontent      {} in {}\n{}{}{}{}",
-                line(&release),
+                cells(&release, &names).join("  "),
                 release.head,
                 release.root_version,
                 release.imported_at,
@@ -122,7 +125,7 @@ pub(super) fn run(command: &ReleaseCommand, ui: &mut Ui) -> Result<()> {
                 content.names.join("\n"),
                 targets_human(&content),
                 hidden::lines(&hidden),
-                damage.map_or_else(String::new, damage_view::line),
+                damage.map_or_else(String::new, |damage| damage_view::line(damage, &names)),
             );
             ui.result(&value, human)
         }
@@ -155,7 +158,7 @@ pub(super) fn run(command: &ReleaseCommand, ui: &mut Ui) -> Result<()> {
                 "release {} ({}) of {}",
                 release.counter,
                 escape(&release.version),
-                release.scope
+                ScopeNames::read(&appliance, [])?.of(&release.scope)
             );
             let (word, human) = match activated {
                 Activated::Already => ("already", format!("{name} is live already")),
@@ -171,18 +174,14 @@ pub(super) fn run(command: &ReleaseCommand, ui: &mut Ui) -> Result<()> {
 /// Names of the columns of a list.
 const HEADER: [&str; 5] = ["STATE", "PRODUCT", "NUMBER", "VERSION", "HEAD"];
 
-fn cells(release: &ReleaseRow) -> [String; 5] {
+fn cells(release: &ReleaseRow, names: &ScopeNames) -> [String; 5] {
     [
         release.state.to_string(),
-        release.scope.to_string(),
+        names.of(&release.scope),
         release.counter.to_string(),
         escape(&release.version),
         release.head.to_hex().get(..16).unwrap_or_default().to_owned(),
     ]
-}
-
-fn line(release: &ReleaseRow) -> String {
-    cells(release).join("  ")
 }
 
 /// Returns the rows below their header, in columns, each with its notes.

@@ -12,6 +12,7 @@ use clap::Args;
 use tracing_subscriber::EnvFilter;
 
 use super::notify::ServiceManager;
+use super::scope_names::ScopeNames;
 use super::site_view::site_view;
 use super::state_folder::StateArgs;
 use super::ui::{Format, Ui};
@@ -93,10 +94,13 @@ pub(super) fn run(args: ServeArgs, ui: &mut Ui) -> Result<()> {
 /// Says what is served and how to get it.
 fn introduce(registry: &Registry, agents: &AgentsAddress, ui: &mut Ui) -> Result<()> {
     let snapshot = registry.snapshot();
+    let names = ScopeNames::read(registry.live().appliance(), [])?;
     for release in snapshot.active() {
         ui.say(format_args!(
             "live: {} {} (release {})",
-            release.scope, release.version, release.counter
+            names.of(&release.scope),
+            release.version,
+            release.counter
         ));
     }
     match registry.example(&snapshot)? {

@@ -268,7 +268,7 @@ pub(super) fn run(command: &TargetCommand, ui: &mut Ui) -> Result<()> {
             if let (TargetChoice::None(_), TargetChoice::One(here)) = (&removed, hub.find(target)) {
                 return report_target(&here.id, &here.name, false, "restored", RESTORED, ui);
             }
-            let target = chosen(removed, target)?;
+            let target = chosen(&hub, removed, target)?;
             let changed = hub.remove_target(&target.id, Removal::Restore)?;
             report_target(&target.id, &target.name, changed, "restored", RESTORED, ui)
         }

@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use super::Ui;
+use super::scope_names::ScopeNames;
 use super::ui::escape;
 use crate::appliance::fleet::{Hub, TargetChoice, TargetView};
 use crate::domain::{Class, Error, Result, Uuid, nearest};
@@ -13,7 +14,7 @@ use crate::domain::{Class, Error, Result, Uuid, nearest};
 ///
 /// As [`chosen`].
 pub(super) fn find(hub: &Hub, text: &str) -> Result<TargetView> {
-    chosen(hub.find(text), text)
+    chosen(hub, hub.find(text), text)
 }
 
 /// Returns the one target that was found under a word.
@@ -21,13 +22,14 @@ pub(super) fn find(hub: &Hub, text: &str) -> Result<TargetView> {
 /// # Errors
 ///
 /// `E-USAGE target` when it is none, or not the only one.
-pub(super) fn chosen(choice: TargetChoice, text: &str) -> Result<TargetView> {
+pub(super) fn chosen(hub: &Hub, choice: TargetChoice, text: &str) -> Result<TargetView> {
     match choice {
         TargetChoice::One(target) => Ok(*target),
         TargetChoice::Several(targets) => {
+            let names = ScopeNames::read(hub.live().appliance(), [])?;
             let ids: Vec<String> = targets
                 .iter()
-                .map(|target| format!("{} ({})", target.id, target.scope))
+                .map(|target| format!("{} ({})", target.id, names.of(&target.scope)))
                 .collect();
             Err(Error::new(
                 Class::Usage,

@@ -5,6 +5,7 @@ use serde_json::json;
 use super::advice::quoted;
 use super::damage_view::DamageView;
 use super::deployment_state::DeploymentState;
+use super::scope_names::ScopeNames;
 use super::target_state::{self, TargetState};
 use super::ui::escape;
 use super::{Ui, wrap};
@@ -36,10 +37,11 @@ pub(super) fn print(hub: &Hub, ui: &mut Ui) -> Result<()> {
         }
     };
     let removed = hub.removed()?;
+    let names = ScopeNames::read(hub.live().appliance(), [])?;
     let human = if targets.is_empty() && removed.is_empty() {
         "no live release has targets for this site".to_owned()
     } else {
-        table(now, &targets, &removed)
+        table(now, &targets, &removed, &names)
     };
     let damage = DamageView::read(hub.live().appliance())?;
     ui.result(
@@ -48,11 +50,11 @@ pub(super) fn print(hub: &Hub, ui: &mut Ui) -> Result<()> {
             "removed": removed.iter().map(removed_json).collect::<Vec<_>>(),
             "damage": damage.to_json(),
         }),
-        human + &damage.lines(),
+        human + &damage.lines(&names),
     )
 }
 
-fn table(now: Timestamp, targets: &[TargetState], removed: &[RemovedTarget]) -> String {
+fn table(now: Timestamp, targets: &[TargetState], removed: &[RemovedTarget], names: &ScopeNames) -> String {
     let mut rows = vec![COLUMNS.map(ToOwned::to_owned)];
     for state in targets {
         let target = &state.view;
@@ -76,13 +78,15 @@ fn table(now: Timestamp, targets: &[TargetState], removed: &[RemovedTarget]) -> 
             .chain(made_here)
             .collect();
         let agent = state.agent().map_or_else(|| "-".to_owned(), escape);
-        rows.push(row(target, [agent, state.phrase(), state.seen(now), runs.join(" ")]));
+        let last = [agent, state.phrase(), state.seen(now), runs.join(" ")];
+        rows.push(row(target, names, last));
     }
     for one in removed {
         let state = if one.freed { "let go here" } else { "removed here" };
         let dash = || "-".to_owned();
         rows.push(row(
             &one.target,
+            names,
             [dash(), state.to_owned(), dash(), way_back(one, removed)],
         ));
     }
@@ -113,11 +117,11 @@ fn table(now: Timestamp, targets: &[TargetState], removed: &[RemovedTarget]) -> 
     lines.join("\n")
 }
 
-fn row(target: &TargetView, [agent, state, seen, runs]: [String; 4]) -> [String; 10] {
+fn row(target: &TargetView, names: &ScopeNames, [agent, state, seen, runs]: [String; 4]) -> [String; 10] {
     [
         escape(&target.name),
         target.kind.to_owned(),
-        target.scope.to_string(),
+        names.of(&target.scope),
         format!("{} ({})", target.counter, escape(&target.release_version)),
         agent,
         target.agent.as_deref().map_or_else(|| "-".to_owned(), escape),

@@ -12,6 +12,7 @@ pub(super) fn announce(before: &Generation, after: &Generation) {
         tracing::info!(
             product = %release.scope.product,
             channel = %release.scope.channel,
+            domain = %release.scope.domain,
             release = %release.counter,
             version = ?release.version,
             head = %release.head,

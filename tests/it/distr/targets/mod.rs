@@ -7,4 +7,5 @@ mod owners;
 mod rules;
 mod secrets;
 mod serving;
+mod vendors;
 mod watch;
