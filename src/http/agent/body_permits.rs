@@ -1,6 +1,10 @@
 //! Permits to hold large bodies in memory: a bound in all, one for each trust domain, and one for each target
 //! (threat model R12, A06).
 //!
+//! A trust domain may have as many permits as are left when it takes one: alone half of all, beside others less, and what it has given
+//! back is everybody's. So some are left whoever holds what they got, and bodies which the agents of some vendors leave half sent cost no
+//! other's logs.
+//!
 //! A body begins in a little memory of its own connection. When it needs more it takes a permit, and gives it back at its end. Where
 //! none becomes free in time the request is answered as if it had been, and its logs become a gap record.
 
@@ -8,15 +12,14 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use tokio::sync::Notify;
+
 use crate::domain::{Hash, Uuid};
-use crate::http::turns::{FairTurns, Party, Turn};
 
 /// Bytes that a body may hold without a permit.
 pub(super) const SMALL_BYTES: usize = 24 << 10;
 /// Permits in all; a body with one holds three times the longest text at most.
 const PERMITS: usize = 40;
-/// Permits of the targets of one trust domain: half, so that bodies which one vendor's agents leave half sent cost no other's logs.
-const PERMITS_PER_DOMAIN: usize = PERMITS / 2;
 /// Permits of one target.
 const PERMITS_PER_TARGET: usize = 2;
 /// How long a body waits for a permit; bodies with one end within milliseconds as a rule. Short, because an agent stands still while
@@ -26,16 +29,25 @@ const PERMIT_TIMEOUT: Duration = Duration::from_secs(1);
 /// The permits.
 #[derive(Debug, Clone)]
 pub(super) struct BodyPermits {
-    turns: FairTurns,
-    taken: Arc<Mutex<HashMap<Uuid, usize>>>,
+    held: Arc<Mutex<Held>>,
+    given_back: Arc<Notify>,
     timeout: Duration,
+}
+
+/// Who holds how many; nobody stands here with none.
+#[derive(Debug, Default)]
+struct Held {
+    all: usize,
+    by_domain: HashMap<Hash, usize>,
+    /// With those that wait for one.
+    by_target: HashMap<Uuid, usize>,
 }
 
 /// A permit; given back when dropped.
 #[derive(Debug)]
 pub(super) struct BodyPermit {
-    _turn: Turn,
-    _share: Share,
+    domain: Hash,
+    share: Share,
 }
 
 /// A part of what one target may have; given back when dropped.
@@ -52,48 +64,85 @@ impl BodyPermits {
 
     fn with_timeout(timeout: Duration) -> Self {
         Self {
+            held: Arc::default(),
+            given_back: Arc::default(),
             timeout,
-            turns: FairTurns::new(PERMITS),
-            taken: Arc::default(),
         }
     }
 
     /// Takes a permit; nothing when the target has its share, or none becomes free for its domain.
     pub(super) async fn take(&self, domain: Hash, target: Uuid) -> Option<BodyPermit> {
-        {
-            let mut taken = self.lock();
-            let own = taken.entry(target).or_insert(0);
-            if *own >= PERMITS_PER_TARGET {
-                return None;
+        let share = self.share(target)?;
+        let taken = async {
+            loop {
+                // From before the look: what is given back after it is not missed.
+                let given_back = self.given_back.notified();
+                if self.lock().give(domain) {
+                    return;
+                }
+                given_back.await;
             }
-            *own = own.saturating_add(1);
+        };
+        tokio::time::timeout(self.timeout, taken).await.ok()?;
+        Some(BodyPermit { domain, share })
+    }
+
+    fn share(&self, target: Uuid) -> Option<Share> {
+        let mut held = self.lock();
+        let own = held.by_target.entry(target).or_insert(0);
+        if *own >= PERMITS_PER_TARGET {
+            return None;
         }
-        let share = Share {
+        *own = own.saturating_add(1);
+        Some(Share {
             permits: self.clone(),
             target,
-        };
-        let turn = self.turns.take([(Party::Domain(Some(domain)), PERMITS_PER_DOMAIN)]);
-        let turn = tokio::time::timeout(self.timeout, turn).await.ok()?;
-        Some(BodyPermit {
-            _turn: turn,
-            _share: share,
         })
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<Uuid, usize>> {
-        self.taken.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Held> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Held {
+    /// Gives a domain one more permit, where it has fewer than are left.
+    fn give(&mut self, domain: Hash) -> bool {
+        let own = self.by_domain.get(&domain).copied().unwrap_or(0);
+        let gives = own < PERMITS.saturating_sub(self.all);
+        if gives {
+            self.all = self.all.saturating_add(1);
+            self.by_domain.insert(domain, own.saturating_add(1));
+        }
+        gives
+    }
+}
+
+/// Counts one less, and forgets who has none any more.
+fn one_less<K: Eq + std::hash::Hash>(counts: &mut HashMap<K, usize>, key: &K) {
+    if let Some(count) = counts.get_mut(key) {
+        *count = count.saturating_sub(1);
+        if *count == 0 {
+            counts.remove(key);
+        }
+    }
+}
+
+impl Drop for BodyPermit {
+    fn drop(&mut self) {
+        {
+            let mut held = self.share.permits.lock();
+            held.all = held.all.saturating_sub(1);
+            one_less(&mut held.by_domain, &self.domain);
+        }
+        // All of them: the one that a single bell wakes may be of a domain that has too many still.
+        self.share.permits.given_back.notify_waiters();
     }
 }
 
 impl Drop for Share {
     fn drop(&mut self) {
-        let mut taken = self.permits.lock();
-        if let Some(own) = taken.get_mut(&self.target) {
-            *own = own.saturating_sub(1);
-            if *own == 0 {
-                taken.remove(&self.target);
-            }
-        }
+        one_less(&mut self.permits.lock().by_target, &self.target);
     }
 }
 
@@ -111,19 +160,34 @@ mod tests {
             permits.take(a, target(0)).await.unwrap(),
         ];
         assert!(permits.take(a, target(0)).await.is_none());
-        for number in 1..=PERMITS_PER_DOMAIN - 2 {
-            held.push(permits.take(a, target(number)).await.unwrap());
+        // Alone it gets half, two others half of what is left, each as it comes; and something is left for whoever comes next.
+        let [d, e] = [4, 5].map(|byte| Hash([byte; 32]));
+        let mut number = 1;
+        for (domain, most) in [(a, 18), (b, 10), (c, 5), (d, 3), (e, 1)] {
+            for _ in 0..most {
+                held.push(permits.take(domain, target(number)).await.unwrap());
+                number += 1;
+            }
+            // Who waits in vain gives its share back too.
+            assert!(permits.take(domain, target(number)).await.is_none(), "{domain}");
+            assert!(!permits.lock().by_target.contains_key(&target(number)));
         }
-        // This vendor has its half; the others have theirs.
-        assert!(permits.take(a, target(98)).await.is_none());
-        for number in 100..100 + PERMITS - PERMITS_PER_DOMAIN {
-            held.push(permits.take(b, target(number)).await.unwrap());
-        }
-        // None is free: who waits in vain gives its share back too.
-        assert!(permits.take(c, target(99)).await.is_none());
-        assert!(!permits.lock().contains_key(&target(99)));
+        // What one gives back another gets while it waits, and with it more than it had.
+        let patient = BodyPermits {
+            timeout: Duration::from_secs(60),
+            ..permits.clone()
+        };
+        let waiting = tokio::spawn({
+            let target = target(number);
+            async move { patient.take(e, target).await }
+        });
+        tokio::task::yield_now().await;
+        assert!(!waiting.is_finished());
+        held.drain(..4);
+        assert!(waiting.await.unwrap().is_some());
         drop(held);
         assert!(permits.take(a, target(0)).await.is_some());
-        assert!(permits.lock().is_empty());
+        let held = permits.lock();
+        assert!(held.all == 0 && held.by_domain.is_empty() && held.by_target.is_empty());
     }
 }
