@@ -11,7 +11,7 @@ use std::{convert::Infallible, net::SocketAddr};
 
 use axum::Router;
 use axum::body::Body;
-use axum::http::Response;
+use axum::http::{HeaderValue, Response, header};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -206,6 +206,16 @@ impl Arrival {
     async fn answer(&self, router: Router, request: hyper::Request<Incoming>) -> Response<Body> {
         self.started.store(true, Ordering::Relaxed);
         let at_work = self.activity.begin();
+        let response = if self.acquaintance.is_guest() && !request.headers().contains_key(header::AUTHORIZATION) {
+            come_again()
+        } else {
+            self.route(router, request).await
+        };
+        response.map(|body| Body::new(SentBody::new(body, at_work)))
+    }
+
+    /// Asks the router. A guest that has shown nothing good by then is told nothing of what came of it.
+    async fn route(&self, router: Router, request: hyper::Request<Incoming>) -> Response<Body> {
         let mut request = request.map(Body::new);
         let extensions = request.extensions_mut();
         extensions.insert(Remote(self.remote));
@@ -225,8 +235,20 @@ impl Arrival {
             Ok(Err(never)) => match never {},
             Err(error) => OciError::from(error).response(),
         };
-        response.map(|body| Body::new(SentBody::new(body, at_work)))
+        if self.acquaintance.is_guest() {
+            return come_again();
+        }
+        response
     }
+}
+
+/// The answer for guests; the connection ends with it.
+fn come_again() -> Response<Body> {
+    let mut response = OciError::NO_SEAT.response();
+    response
+        .headers_mut()
+        .insert(header::CONNECTION, HeaderValue::from_static("close"));
+    response
 }
 
 #[cfg(test)]

@@ -1,4 +1,7 @@
 //! Peers that lately showed a target's credentials.
+//!
+//! Nothing of this outlasts the process: after a start nobody is known until credentials were shown, for which there are the seats of
+//! guests ([`super::seats`]).
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};

@@ -85,6 +85,12 @@ impl OciError {
         "TOOMANYREQUESTS",
         "answers of this address wait to be taken; take them, then ask again",
     );
+    /// Nobody else than peers that showed credentials has a seat now.
+    pub(super) const NO_SEAT: Self = Self::fixed(
+        StatusCode::SERVICE_UNAVAILABLE,
+        "TOOMANYREQUESTS",
+        "every connection for clients without a target's credentials is taken; come again",
+    );
     /// All peers together have as many as there is room for.
     const NO_ROOM: Self = Self::fixed(
         StatusCode::SERVICE_UNAVAILABLE,

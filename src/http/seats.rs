@@ -3,6 +3,9 @@
 //! - A bound in all, and one for each peer: an address, or the /64 of an IPv6 host ([`Peer`]).
 //! - A quarter of all seats is for **known** peers alone: those that showed a target's credentials within the last minutes. Whoever
 //!   fills everything else, agents and engines with tokens still find room.
+//! - A quarter of those is lent to **guests**: newcomers that are not known and find no other seat. A guest is asked for its credentials:
+//!   what shows none that are good is answered "come again" and closed, and nothing else is done for it. So a server that has just
+//!   started, and knows nobody, comes to know its agents, whoever fills everything else.
 //! - Where a newcomer finds no seat, an **idle** connection closes in its favour: one that waits for a request and owes nothing. It is
 //!   taken from the peer that has most, the one that is idle longest; never from a peer that has no more than the newcomer; never
 //!   from a known peer for an unknown one. A peer that has all it may have gives up an idle one of its own.
@@ -20,6 +23,8 @@ use super::settings::Limits;
 
 /// One part in so many of all seats is for known peers alone.
 const RESERVED: usize = 4;
+/// One part in so many of these is lent to guests.
+const LENT: usize = 4;
 /// How long a connection must have been idle to give way: a new one has time for its request.
 const IDLE: Duration = Duration::from_millis(500);
 /// Connections that were told to give way and are not gone yet, beside the seats.
@@ -33,6 +38,7 @@ pub(super) struct Seats(Arc<Shared>);
 struct Shared {
     all: usize,
     reserved: usize,
+    guests: usize,
     of_one_peer: usize,
     idle: Duration,
     taken: Mutex<Taken>,
@@ -70,6 +76,7 @@ pub(super) struct Seat {
     seats: Seats,
     peer: Peer,
     number: u64,
+    guest: bool,
     holder: Arc<Holder>,
 }
 
@@ -86,6 +93,7 @@ pub(super) struct AtWork(Arc<Holder>);
 pub(super) struct Acquaintance {
     seats: Seats,
     peer: Peer,
+    guest: bool,
 }
 
 impl Seats {
@@ -98,6 +106,7 @@ impl Seats {
         Self(Arc::new(Shared {
             all: limits.connections,
             reserved: limits.connections / RESERVED,
+            guests: limits.connections / RESERVED / LENT,
             of_one_peer: limits.connections_per_address,
             idle,
             taken: Mutex::default(),
@@ -108,10 +117,16 @@ impl Seats {
     pub(super) fn take(&self, peer: Peer) -> Option<Seat> {
         let mut taken = self.lock();
         let own = taken.of(peer);
+        let mut guest = false;
         let victim = if own >= self.0.of_one_peer {
             Some(taken.longest_idle(peer, self.0.idle).map(|number| (peer, number))?)
         } else if self.is_full(&taken, peer) {
-            Some(self.victim(&taken, peer, own)?)
+            let victim = self.victim(&taken, peer, own);
+            guest = victim.is_none() && self.lends(&taken, peer);
+            if victim.is_none() && !guest {
+                return None;
+            }
+            victim
         } else {
             None
         };
@@ -139,21 +154,28 @@ impl Seats {
             seats: self.clone(),
             peer,
             number,
+            guest,
             holder,
         })
     }
 
     /// Whether no seat is free for this peer.
     fn is_full(&self, taken: &Taken, peer: Peer) -> bool {
-        let open = self.0.all.saturating_sub(self.0.reserved);
-        if taken.count >= self.0.all {
-            return true;
-        }
+        let open = self.open();
         // Counted only when it matters.
-        taken.count >= open && !taken.known.contains(peer) && {
-            let unknown = taken.by_peer.iter().filter(|(peer, _)| !taken.known.contains(**peer));
-            unknown.map(|(_, holders)| holders.len()).sum::<usize>() >= open
-        }
+        taken.count >= self.0.all
+            || (taken.count >= open && !taken.known.contains(peer) && taken.of_unknown_peers() >= open)
+    }
+
+    /// Whether a seat can be lent to this peer.
+    fn lends(&self, taken: &Taken, peer: Peer) -> bool {
+        let most = self.open().saturating_add(self.0.guests);
+        taken.count < self.0.all && !taken.known.contains(peer) && taken.of_unknown_peers() < most
+    }
+
+    /// Seats that are not for known peers alone.
+    fn open(&self) -> usize {
+        self.0.all.saturating_sub(self.0.reserved)
     }
 
     /// Who gives way to a newcomer: of unknown peers first, and for an unknown newcomer of no others.
@@ -186,6 +208,11 @@ impl Seats {
 impl Taken {
     fn of(&self, peer: Peer) -> usize {
         self.by_peer.get(&peer).map_or(0, BTreeMap::len)
+    }
+
+    fn of_unknown_peers(&self) -> usize {
+        let unknown = self.by_peer.iter().filter(|(peer, _)| !self.known.contains(**peer));
+        unknown.map(|(_, holders)| holders.len()).sum()
     }
 
     /// The connection of a peer that has been idle longest, and long enough.
@@ -232,6 +259,7 @@ impl Seat {
         Acquaintance {
             seats: self.seats.clone(),
             peer: self.peer,
+            guest: self.guest,
         }
     }
 
@@ -281,6 +309,11 @@ impl Drop for AtWork {
 }
 
 impl Acquaintance {
+    /// Whether the connection has a seat that is only lent to it, and the peer has shown no credentials that are good.
+    pub(super) fn is_guest(&self) -> bool {
+        self.guest && !self.seats.lock().known.contains(self.peer)
+    }
+
     /// The peer showed credentials that are good.
     pub(super) fn note(&self) {
         self.seats.lock().known.note(self.peer);

@@ -75,6 +75,7 @@ fn known_peers_have_seats_of_their_own_and_give_way_only_to_each_other() {
     let agent = Acquaintance {
         seats: seats.clone(),
         peer: peer("10.0.0.9"),
+        guest: false,
     };
     agent.note();
     let known = many(&seats, "10.0.0.9", 2);
@@ -87,6 +88,7 @@ fn known_peers_have_seats_of_their_own_and_give_way_only_to_each_other() {
     Acquaintance {
         seats: seats.clone(),
         peer: peer("10.0.0.8"),
+        guest: false,
     }
     .note();
     let _second = seats.take(peer("10.0.0.8")).unwrap();
@@ -123,8 +125,10 @@ fn a_connection_has_time_for_its_request_and_few_may_be_leaving() {
     };
     let patient = Seats::with(&limits, Duration::from_secs(60));
     let held = many(&patient, "10.0.0.1", 150);
+    let guests = many(&patient, "10.0.0.2", 50 / LENT);
+    assert!(guests.iter().all(|seat| seat.acquaintance().is_guest()));
     assert!(patient.take(peer("10.0.0.2")).is_none(), "all are too new to give way");
-    drop(held);
+    drop((held, guests));
     let seats = Seats::with(&limits, Duration::ZERO);
     let _held = many(&seats, "10.0.0.1", 150);
     let newcomers: Vec<Seat> = (0..150).filter_map(|_| seats.take(peer("10.0.0.2"))).collect();
@@ -133,4 +137,32 @@ fn a_connection_has_time_for_its_request_and_few_may_be_leaving() {
         LEAVING,
         "connections that do not go are no room for others"
     );
+}
+
+#[test]
+fn a_guest_that_shows_credentials_is_none_any_more_and_the_others_leave_room() {
+    let limits = Limits {
+        connections: 32,
+        connections_per_address: 24,
+        ..Limits::default()
+    };
+    let seats = Seats::with(&limits, Duration::ZERO);
+    let strangers = many(&seats, "10.0.0.1", 24);
+    assert!(strangers.iter().all(|seat| !seat.acquaintance().is_guest()));
+    let work: Vec<AtWork> = strangers.iter().map(|seat| seat.activity().begin()).collect();
+    let guests = many(&seats, "10.0.0.2", 2);
+    assert!(guests.iter().all(|seat| seat.acquaintance().is_guest()));
+    let busy: Vec<AtWork> = guests.iter().map(|seat| seat.activity().begin()).collect();
+    assert!(seats.take(peer("10.0.0.3")).is_none(), "two are lent and no more");
+    // What one of them shows counts for its peer.
+    guests[0].acquaintance().note();
+    assert!(guests.iter().all(|seat| !seat.acquaintance().is_guest()));
+    let more = many(&seats, "10.0.0.2", 2);
+    assert!(
+        more.iter().all(|seat| !seat.acquaintance().is_guest()),
+        "these are its own"
+    );
+    let next = seats.take(peer("10.0.0.3")).unwrap();
+    assert!(next.acquaintance().is_guest(), "what was lent is free for the next");
+    drop((busy, work));
 }

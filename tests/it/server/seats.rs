@@ -34,6 +34,14 @@ fn ask_from(last: u8, served: &Served, bytes: &[u8]) -> Option<Reply> {
     read_reply(&mut BufReader::new(stream), false).ok()
 }
 
+/// Whether a pull from an address finds no seat: at once, or by the answer on one that is only lent.
+fn is_turned_away(last: u8, served: &Served) -> bool {
+    ask_from(last, served, &pull()).is_none_or(|reply| {
+        let says = String::from_utf8_lossy(&reply.body).into_owned();
+        reply.status == 503 && says.contains("without a target's credentials")
+    })
+}
+
 fn pull() -> Vec<u8> {
     request("GET", &format!("/v2/{REPOSITORY}/manifests/latest"), &[], b"")
 }
@@ -42,6 +50,20 @@ fn pull() -> Vec<u8> {
 fn take_all(served: &Served, of_each: usize) -> Vec<TcpStream> {
     let from = (2..10).flat_map(|last| std::iter::repeat_n(last, of_each));
     from.map(|last| connect_from(last, served.address)).collect()
+}
+
+/// Strangers that ask for the layer and do not read it, until no seat is left for others.
+fn fill_with_work(served: &Served) -> Vec<TcpStream> {
+    let line = request("GET", &served.layer_path(), &[], b"");
+    let mut held = Vec::new();
+    for last in [2, 3, 4, 5].into_iter().cycle().take(32) {
+        let mut stream = connect_from(last, served.address);
+        stream.write_all(&line).ok();
+        held.push(stream);
+    }
+    // None of them gives way, so another stranger is turned away, as soon as all are at work.
+    until("strangers are turned away", || is_turned_away(20, served).then_some(()));
+    held
 }
 
 #[test]
@@ -65,18 +87,7 @@ fn r14_peers_with_tokens_keep_seats_that_nobody_at_work_can_take() {
     let served = Served::with(FEW, &[]);
     let token = served.token();
     let resources = served.resources(&token).body;
-    // Strangers that ask for the layer and do not read it.
-    let line = request("GET", &served.layer_path(), &[], b"");
-    let mut held = Vec::new();
-    for last in [2, 3, 4, 5].into_iter().cycle().take(32) {
-        let mut stream = connect_from(last, served.address);
-        stream.write_all(&line).ok();
-        held.push(stream);
-    }
-    // None of them gives way, so another stranger is turned away, as soon as all are at work.
-    until("strangers are turned away", || {
-        ask_from(20, &served, &pull()).is_none().then_some(())
-    });
+    let held = fill_with_work(&served);
     // The agent's address is a known one, for the agent and for its engine.
     for _ in 0..20 {
         let reply = served.resources(&token);
@@ -84,10 +95,51 @@ fn r14_peers_with_tokens_keep_seats_that_nobody_at_work_can_take() {
         assert_eq!(served.report(&token).status, 200);
         assert_eq!(digest(&served.manifest().body), served.made.manifest);
     }
-    assert!(ask_from(20, &served, &pull()).is_none(), "they are at work still");
+    assert!(is_turned_away(20, &served), "they are at work still");
     drop(held);
-    let reply = until("strangers are served again", || ask_from(20, &served, &pull()));
+    let reply = until("strangers are served again", || {
+        ask_from(20, &served, &pull()).filter(|reply| reply.status == 200)
+    });
     assert_eq!(digest(&reply.body), served.made.manifest);
+}
+
+/// A server that has just started knows nobody; whoever fills it then, an agent that shows its secret or token gets in, and stays in.
+#[test]
+fn r14_after_a_start_agents_get_in_whoever_was_faster() {
+    let served = Served::with(FEW, &[]);
+    let login = |secret: &str| {
+        let login = basic(&target_id("edge-0").to_string(), secret);
+        request("POST", "/api/v1/agent/login", &[("Authorization", &login)], b"")
+    };
+    let held = fill_with_work(&served);
+    // Neither a stranger nor who guesses is answered anything but to come again, and neither keeps the seat that was lent.
+    let wrong = "f".repeat(32);
+    for _ in 0..3 {
+        assert!(is_turned_away(20, &served));
+        let guess = ask_from(21, &served, &login(&wrong));
+        assert!(guess.is_none_or(|reply| reply.status == 503 && reply.header("connection") == Some("close")));
+    }
+    let reply = until("a login", || {
+        ask_from(1, &served, &login(&served.secret)).filter(|reply| reply.status == 200)
+    });
+    let token = reply.json()["token"].as_str().unwrap().to_owned();
+    for _ in 0..10 {
+        assert_eq!(served.resources(&token).status, 200);
+        assert_eq!(digest(&served.manifest().body), served.made.manifest);
+    }
+    assert!(is_turned_away(20, &served), "they are at work still");
+    // Another agent of the same, from elsewhere, with the token alone.
+    let bearer = format!("Bearer {token}");
+    let resources = request("GET", "/api/v1/agent/resources", &[("Authorization", &bearer)], b"");
+    let reply = until("resources", || {
+        ask_from(30, &served, &resources).filter(|reply| reply.status == 200)
+    });
+    assert!(!reply.body.is_empty());
+    assert!(
+        !is_turned_away(30, &served),
+        "its address is a known one now, for its engine too"
+    );
+    drop(held);
 }
 
 #[test]
