@@ -4,6 +4,7 @@
     audit_table.py                  a sample, about a minute on two cores: a vector for each class and step, some of the tars
     audit_table.py --all            every vector and every tar, about ten minutes
     audit_table.py --all --tars 8   every vector and one tar in eight; .ci/run does this
+    audit_table.py --all --big      also bundles at and above the bounds of an index, which take the page minutes each
     audit_table.py --airlock PATH   with the product's `bundle verify` as another column
 
 Must hold: what verify.py accepts, audit.sh does not refuse; what verify.py refuses, audit.sh refuses with one line that begins
@@ -50,7 +51,7 @@ def can_trace():
 class Page:
     """One run: its code, its words, and what was wrong with how it behaved."""
 
-    def __init__(self, bundle, pin, traced, cwd=None):
+    def __init__(self, bundle, pin, traced, cwd=None, patience=300):
         self.faults = []
         with tempfile.TemporaryDirectory() as folder:
             place = pathlib.Path(folder).resolve()
@@ -60,7 +61,7 @@ class Page:
             if traced:
                 command = ["strace", "-f", "-qq", "-y", "--seccomp-bpf", "-s", "4096", "-o", place / "trace", "-e", "trace=" + WRITES, *command]
             done = subprocess.run(command, cwd=cwd or place / "here", env={**os.environ, "TMPDIR": str(place / "tmp")}, stdin=subprocess.DEVNULL,
-                                  stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=300, check=False)
+                                  stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=patience, check=False)
             if os.listdir(place / "tmp") or os.listdir(place / "here"):
                 self.faults.append("left something behind")
             if traced:
@@ -214,6 +215,22 @@ def signed_words():
     yield "signed by nobody", nobody.build(), made.chain_file(nobody.first), None
 
 
+def big_indexes():
+    """Bundles with the most lines of a kind that an index may have, and with one more: (name, bytes, pin, the refusal)."""
+    import make_vectors as made
+    most = 100_000
+    for kind, count, refusal in (("tag", most, None), ("tag", most + 1, "E-LIMIT lines"), ("absent", most + 1, "E-LIMIT lines")):
+        recipe = made.Recipe()
+        content = recipe.content
+        if kind == "tag":
+            image = content.blobs[content.tags[0]["digest"]]
+            for number in range(count - len(content.tags)):
+                content.tag(image, f"t{number}")
+        else:
+            content.absent = {made.digest(b"%d" % number): "linux/arm64" for number in range(count)}
+        yield f"{count} {kind} lines", recipe.build(), made.chain_file(recipe.first), refusal
+
+
 # --- The table -------------------------------------------------------------------------------------------------------
 
 def vectors(everything):
@@ -228,7 +245,7 @@ def vectors(everything):
                 yield f"{path.parent.parent.name}/{path.parent.name}", path.parent / vector["bundle"], path.parent / pin, set(vector["covers"])
 
 
-def cases(folder, everything, one_in):
+def cases(folder, everything, one_in, big):
     """(name, bundle, pin, requirements, words that must be shown)."""
     for name, bundle, pin, covered in vectors(everything):
         yield name, bundle, pin, covered, None
@@ -243,6 +260,14 @@ def cases(folder, everything, one_in):
         bundle.write_bytes(data)
         pin.write_bytes(chain)
         yield f"signed: {name}", bundle, pin, set(), words
+    for number, (name, data, chain, refusal) in enumerate(big_indexes() if big else ()):
+        bundle, pin = folder / f"big-{number}.airlock", folder / f"big-{number}.json"
+        bundle.write_bytes(data)
+        pin.write_bytes(chain)
+        judged = verify.judge(bundle, [pin])
+        found = f"{judged['class']} {judged['code']}" if judged["exit"] else None
+        assert found == refusal, f"{name}: {found}"
+        yield f"big: {name}", bundle, pin, set(), None
 
 
 def airlock_says(airlock, bundle, pin):
@@ -254,7 +279,7 @@ def airlock_says(airlock, bundle, pin):
 
 def judge_case(case, traced, airlock):
     name, bundle, pin, covered, words = case
-    page = Page(bundle, pin, traced)
+    page = Page(bundle, pin, traced, patience=3600 if name.startswith("big: ") else 300)
     judged = verify.judge(bundle, [pin])
     python = "accepted" if judged["exit"] == 0 else f"{judged['class']} {judged['code']}"
     if page.code == 0:
@@ -320,6 +345,7 @@ def main():
     parser = argparse.ArgumentParser(description="The auditor's page beside the verifier.")
     parser.add_argument("--all", action="store_true", help="every vector and every tar")
     parser.add_argument("--tars", type=int, metavar="N", help="of the tars one in N: 23 in the sample, 1 with --all")
+    parser.add_argument("--big", action="store_true", help="also indexes of 100,000 lines and one more")
     parser.add_argument("--airlock", metavar="PATH", help="the product, as a third column")
     options = parser.parse_args()
     one_in = options.tars or (1 if options.all else 23)
@@ -329,7 +355,7 @@ def main():
         (folder / "victim").write_text("the auditor's own\n")
         third = f" {'airlock':34}" if options.airlock else ""
         print(f"{'case':58} {'verify.py':34}{third} audit.sh")
-        for name, says, python, product, faults in pool.map(lambda case: judge_case(case, traced, options.airlock), cases(folder, options.all, one_in)):
+        for name, says, python, product, faults in pool.map(lambda case: judge_case(case, traced, options.airlock), cases(folder, options.all, one_in, options.big)):
             print(f"{verify.shown(name)[:58]:58} {python:34}{f' {product:34}' if product else ''} {says}")
             counts[("accepted" if python == "accepted" else "refused", "not refused" if says == "as far as it checks" else "refused")] += 1
             wrong += [f"{name}: {fault}" for fault in faults]

@@ -154,16 +154,16 @@ mod tests {
     async fn permits_are_bounded_in_all_and_by_domain_and_by_target() {
         let permits = BodyPermits::with_timeout(Duration::from_millis(1));
         let target = |number: usize| Uuid::derived("test", &[&number.to_string()]);
-        let [a, b, c] = [1, 2, 3].map(|byte| Hash([byte; 32]));
+        let vendors = [1, 2, 3, 4, 5].map(|byte| Hash([byte; 32]));
+        let a = vendors[0];
         let mut held = vec![
             permits.take(a, target(0)).await.unwrap(),
             permits.take(a, target(0)).await.unwrap(),
         ];
         assert!(permits.take(a, target(0)).await.is_none());
         // Alone it gets half, two others half of what is left, each as it comes; and something is left for whoever comes next.
-        let [d, e] = [4, 5].map(|byte| Hash([byte; 32]));
         let mut number = 1;
-        for (domain, most) in [(a, 18), (b, 10), (c, 5), (d, 3), (e, 1)] {
+        for (domain, most) in vendors.into_iter().zip([18, 10, 5, 3, 1]) {
             for _ in 0..most {
                 held.push(permits.take(domain, target(number)).await.unwrap());
                 number += 1;
@@ -177,14 +177,13 @@ mod tests {
             timeout: Duration::from_secs(60),
             ..permits.clone()
         };
-        let waiting = tokio::spawn({
-            let target = target(number);
-            async move { patient.take(e, target).await }
-        });
-        tokio::task::yield_now().await;
-        assert!(!waiting.is_finished());
-        held.drain(..4);
-        assert!(waiting.await.unwrap().is_some());
+        let given_back = async {
+            tokio::task::yield_now().await;
+            held.drain(..4);
+        };
+        let (one_more, ()) = tokio::join!(patient.take(vendors[4], target(number)), given_back);
+        assert!(one_more.is_some());
+        drop(one_more);
         drop(held);
         assert!(permits.take(a, target(0)).await.is_some());
         let held = permits.lock();
