@@ -25,6 +25,9 @@ mod source;
 mod table;
 #[cfg(feature = "vendor")]
 mod trust;
+mod vendor_answers;
+#[cfg(feature = "vendor")]
+mod vendor_files;
 #[cfg(feature = "vendor")]
 mod workshop;
 #[cfg(feature = "vendor")]
