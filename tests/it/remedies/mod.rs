@@ -8,8 +8,11 @@
 mod acts;
 mod by_hand;
 mod commands;
+#[cfg(feature = "vendor")]
+mod compose_files;
 mod corrected;
 mod follow;
+mod indirect;
 #[cfg(feature = "vendor")]
 mod key_files;
 #[cfg(feature = "vendor")]

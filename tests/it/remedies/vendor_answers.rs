@@ -113,7 +113,9 @@ fn bundles_of_other_formats_are_made_as_this_program_reads_them() {
 fn what_a_bundle_needs_comes_with_the_base_or_with_a_full_one() {
     let operator = Operator::new();
     let base = operator.vendor.bundle(1, &[noise(4000, 1)], SMALL_CHUNKS);
-    let full = operator.vendor.bundle(2, &[noise(4000, 1), noise(300, 2)], SMALL_CHUNKS);
+    let full = operator
+        .vendor
+        .bundle(2, &[noise(4000, 1), noise(300, 2)], SMALL_CHUNKS);
     let mut delta = Draft::of(&full.bytes);
     let layer = base.layers[0].to_string();
     let at = delta.find(|line, _| line["digest"] == layer.as_str());
@@ -124,10 +126,7 @@ fn what_a_bundle_needs_comes_with_the_base_or_with_a_full_one() {
     let delta = delta.build(operator.vendor.key(), Changes::default());
     // The base first, or a full one.
     let remedy = import(&operator, &delta).remedy("E-DEPENDENCY", "needs");
-    assert_eq!(
-        remedy,
-        "import the base bundle first, or ask the vendor for a full one"
-    );
+    assert_eq!(remedy, "import the base bundle first, or ask the vendor for a full one");
     let other = operator.fresh();
     import(&other, &delta).remedy("E-DEPENDENCY", "needs");
     other.import(&full).succeeded();
@@ -197,9 +196,7 @@ fn a_release_whose_target_was_let_go_gives_way_to_another() {
     let both = |image| Desired::docker(image, 2, "a");
     operator.import(&vendor.with_targets_of("crm", 1, both)).succeeded();
     for id in [deployment_id("edge-0"), target_id("edge-0")] {
-        operator
-            .run(&["target", "free", &id.to_string(), "--yes"])
-            .succeeded();
+        operator.run(&["target", "free", &id.to_string(), "--yes"]).succeeded();
     }
     let theirs = vendor.with_targets_of("erp", 1, |image| Desired::docker(image, 1, "b"));
     operator.import(&theirs).succeeded();
@@ -229,7 +226,10 @@ fn an_appliance_whose_key_does_not_open_is_put_back_whole() {
     super::follow::copy(&operator.state(), &kept);
     let key = operator.state().join("identity/status.pem");
     let locked = || {
-        let (whole, locked) = (airlock::crypto::KeyFile::read(&key).unwrap(), key.with_extension("locked"));
+        let (whole, locked) = (
+            airlock::crypto::KeyFile::read(&key).unwrap(),
+            key.with_extension("locked"),
+        );
         let secret = whole.signing_key(None).unwrap();
         airlock::crypto::write_signing_key(&locked, &secret, Some("correct horse battery staple")).unwrap();
         std::fs::rename(&locked, &key).unwrap();

@@ -84,7 +84,9 @@ fn signatures_that_do_not_fit_are_kept_beside_the_bundle() {
     // The one whose bytes before the payload end nearest to it.
     let bundles = (1..60).map(|hosts| {
         let made = tool.bundle_as("shop", 1, |release| {
-            release.home_hosts = (10..10 + hosts).map(|n| format!("{n}{}.test", "h".repeat(60))).collect();
+            release.home_hosts = (10..10 + hosts)
+                .map(|n| format!("{n}{}.test", "h".repeat(60)))
+                .collect();
         });
         made.bytes
     });
@@ -160,7 +162,8 @@ fn what_only_an_older_release_had_is_removed_by_its_uuid() {
         .replace("sequence: 1", &format!("sequence: {n}"))
     };
     // Its id came from elsewhere: it does not follow from the name.
-    let cellar = "- {name: cellar, kind: docker, id: 7b1c0a52-0d1e-4f5a-9c3b-2a1f0e9d8c7b, deployments: [{application: one}]}\n";
+    let cellar =
+        "- {name: cellar, kind: docker, id: 7b1c0a52-0d1e-4f5a-9c3b-2a1f0e9d8c7b, deployments: [{application: one}]}\n";
     shop.build(&release(1, cellar)).succeeded();
     copy(&shop.path("out.airlock"), &shop.path("old.airlock"));
     shop.build(&release(2, "removed: [cellar]\n")).succeeded();
