@@ -331,10 +331,11 @@ impl Error {
                     "the permission for it",
                     "run the command as the user that owns it, or change its owner or mode",
                 ),
-                io::ErrorKind::AlreadyExists => {
-                    ("nothing there yet", "name another path, or move away what stands there")
-                }
-                io::ErrorKind::IsADirectory => ("a file, and no folder", "name the file"),
+                io::ErrorKind::AlreadyExists => (
+                    "nothing there yet",
+                    "try again; where it stays, name another path, or move it away",
+                ),
+                io::ErrorKind::IsADirectory => ("a file, and no folder", "name another file, or move that folder away"),
                 io::ErrorKind::NotADirectory => ("a folder", "check the path"),
                 io::ErrorKind::ReadOnlyFilesystem => (
                     "a file system to write on",

@@ -16,6 +16,8 @@ const PROLOGUE: [&str; 5] = [
     "03-head.json",
     "04-approvals.json",
 ];
+/// Most bytes of an index page.
+const PAGE_BYTES: usize = 1 << 20;
 /// Plain bytes of a full chunk in every draft.
 const CHUNK_BYTES: usize = 1 << 20;
 
@@ -158,20 +160,30 @@ impl Draft {
         if let Some(change) = &mut changes.lines {
             change(&mut lines);
         }
-        let page: Vec<u8> = lines
-            .into_iter()
-            .flat_map(|line| [line, b"\n".to_vec()].concat())
-            .collect();
+        let mut pages: Vec<Vec<u8>> = vec![Vec::new()];
+        for line in lines {
+            if pages
+                .last()
+                .is_some_and(|page| page.len() + line.len() + 1 > PAGE_BYTES)
+            {
+                pages.push(Vec::new());
+            }
+            pages.last_mut().unwrap().extend([&line[..], b"\n"].concat());
+        }
         let content: usize = self.blobs.iter().map(|(_, bytes)| bytes.len()).sum();
         let stored: usize = chunks.iter().map(|(_, stored)| stored.len()).sum();
-        head["index"] = json!([{"sha256": hex(&page), "size": page.len()}]);
+        let entries = pages
+            .iter()
+            .map(|page| json!({"sha256": hex(page), "size": page.len()}));
+        head["index"] = entries.collect();
         head["chunk_bytes"] = json!(CHUNK_BYTES);
         head["volumes"] = json!([chunks.len()]);
         head["totals"] = json!({"blobs": self.blobs.len(), "chunks": chunks.len(), "content_bytes": content,
             "early_blobs": self.early, "needs": self.names.iter().filter(|line| line["kind"] == "need").count(),
             "stored_bytes": stored});
         // Room for whatever the head becomes.
-        let offset = (page.len() + self.trust.len() + written(&head).len() + 32 * BLOCK).next_multiple_of(4096);
+        let around: usize = pages.iter().map(|page| page.len() + 2 * BLOCK).sum();
+        let offset = (around + self.trust.len() + written(&head).len() + 32 * BLOCK).next_multiple_of(4096);
         head["payload_offset"] = json!(offset);
         let mut head = written(&head);
         if let Some(change) = &mut changes.head {
@@ -189,7 +201,9 @@ impl Draft {
         {
             push(&mut bundle, name, content);
         }
-        push(&mut bundle, "05-index/0001", &page);
+        for (number, page) in (1..).zip(&pages) {
+            push(&mut bundle, &format!("05-index/{number:04}"), page);
+        }
         let fill = offset.saturating_sub(bundle.len() + BLOCK);
         push(&mut bundle, "06-fill", &vec![0; fill]);
         for (number, (_, stored)) in (1..).zip(&chunks) {

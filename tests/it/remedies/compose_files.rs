@@ -385,3 +385,18 @@ fn secrets_and_reserved_names_are_taken_out_as_the_messages_say() {
     shop.edit("one.yaml", "registry.airlock.internal", "web.example.com");
     shop.build(&four).succeeded();
 }
+
+/// Values that are too long only together.
+#[test]
+fn values_that_are_too_long_together_are_made_shorter() {
+    let shop = Workshop::new();
+    shop.write("one.env", &format!("BIG={}\n", "b".repeat(900 << 10)));
+    let text = "'${BIG}', ".repeat(80);
+    shop.write("one.yaml", &format!("services:\n  a: {{{IMAGE}}}\nx-texts: [{text}]\n"));
+    let shorter: &[Fault<'_>] = &[("use shorter values", "${BIG}", "b")];
+    put_right(
+        &shop,
+        &release("compose: one.yaml, env_file: one.env", ""),
+        &[("one.yaml", shorter)],
+    );
+}

@@ -84,8 +84,8 @@ struct Frame {
     opened: char,
     /// What stands before it: the end of a name is that of a call.
     call: bool,
-    /// Of `format!`, whose value is its first text.
-    formats: bool,
+    /// Of `format!` and `Some`, whose value is the first text in them.
+    wraps: bool,
     first: Option<String>,
     /// The member that was begun last, where it is a text.
     member: Option<String>,
@@ -109,7 +109,7 @@ impl Values {
                 '(' | '[' | '{' => frames.push(Frame {
                     opened: c,
                     call: c == '(' && read.ends_with(|c: char| c.is_alphanumeric() || "_!>".contains(c)),
-                    formats: read.ends_with("format!"),
+                    wraps: read.ends_with("format!") || read.ends_with("Some"),
                     first: None,
                     member: None,
                 }),
@@ -151,7 +151,7 @@ impl Values {
     }
 
     fn close(&mut self, frames: &mut [Frame], frame: Frame) {
-        if frame.formats {
+        if frame.wraps {
             if let Some(text) = frame.first {
                 self.text(frames, text);
             }

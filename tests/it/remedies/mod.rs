@@ -12,11 +12,15 @@ mod commands;
 mod compose_files;
 mod corrected;
 mod follow;
+#[cfg(feature = "vendor")]
+mod general;
 mod indirect;
 #[cfg(feature = "vendor")]
 mod key_files;
 #[cfg(feature = "vendor")]
 mod layouts;
+#[cfg(feature = "vendor")]
+mod limits;
 mod media;
 #[cfg(feature = "vendor")]
 mod registry;

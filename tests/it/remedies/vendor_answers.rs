@@ -162,7 +162,7 @@ fn what_a_bundle_needs_comes_with_the_base_or_with_a_full_one() {
 
 #[test]
 fn who_looks_at_a_bundle_gives_the_date_or_gets_a_newer_one() {
-    let operator = Operator::new();
+    let mut operator = Operator::new();
     let root = operator.file("root.json", &operator.vendor.chain_file());
     let verify = |made: &Made, more: &[&str]| {
         let bundle = operator.bundle(made);
@@ -187,6 +187,20 @@ fn who_looks_at_a_bundle_gives_the_date_or_gets_a_newer_one() {
     let remedy = verify(&old, &at).remedy("E-EXPIRED", "bundle");
     assert_eq!(remedy, "ask the vendor for a newer bundle");
     verify(&dated("2026-12-20T00:00:00Z", "2090-01-01T00:00:00Z"), &at).succeeded();
+    // Of one whose root has expired too: one under the next root.
+    let last = operator.vendor.chain().newest().expires;
+    let at = ["--at", &last.to_string()];
+    let remedy = verify(&dated("2026-12-20T00:00:00Z", "2090-01-01T00:00:00Z"), &at).remedy("E-EXPIRED", "root");
+    assert_eq!(remedy, "ask the vendor for a newer bundle");
+    let late = "9999-01-01T00:00:00Z";
+    let vendor = std::rc::Rc::get_mut(&mut operator.vendor).unwrap();
+    vendor.rotate(|root| root.expires = late.parse().unwrap());
+    let newer = vendor.bundle_as("crm", 1, |release| release.expires = late.parse().unwrap());
+    let bundle = operator.bundle(&newer);
+    let words = ["bundle", "verify", bundle.to_str().unwrap(), "--trust"];
+    operator
+        .run(&[&words[..], &[root.to_str().unwrap()], &at].concat())
+        .succeeded();
 }
 
 #[test]
@@ -232,7 +246,7 @@ fn an_appliance_whose_key_does_not_open_is_put_back_whole() {
         );
         let secret = whole.signing_key(None).unwrap();
         airlock::crypto::write_signing_key(&locked, &secret, Some("correct horse battery staple")).unwrap();
-        std::fs::rename(&locked, &key).unwrap();
+        rustix::fs::rename(&locked, &key).unwrap();
     };
     let spoilt = || {
         let half = read(&key).len() / 2;
@@ -249,4 +263,78 @@ fn an_appliance_whose_key_does_not_open_is_put_back_whole() {
         super::follow::copy(&kept, &operator.state());
     }
     operator.import(&made).succeeded();
+}
+
+/// Numbers that a site does not take: the vendor says which bundle is right, and makes it.
+#[test]
+fn numbers_that_a_site_refuses_are_made_right_by_the_vendor() {
+    use airlock::crypto::EpochRule;
+    let mut operator = Operator::new();
+    operator
+        .import(&operator.vendor.bundle(1, &[noise(100, 1)], SMALL_CHUNKS))
+        .succeeded();
+    // Two releases under one number: both are kept, and the vendor gives one of them another.
+    let twice = operator.vendor.bundle(1, &[noise(100, 2)], SMALL_CHUNKS);
+    let remedy = operator.import(&twice).remedy("E-EQUIVOCATION", "same-number");
+    assert!(remedy.starts_with("keep both media and ask the vendor"), "{remedy}");
+    operator
+        .import(&operator.vendor.bundle(2, &[noise(100, 2)], SMALL_CHUNKS))
+        .succeeded();
+    // One that would lock out every later one.
+    let far = operator.vendor.bundle(9_000_000_000, &[noise(100, 3)], SMALL_CHUNKS);
+    let remedy = operator.import(&far).remedy("E-ROLLBACK", "fast-forward");
+    assert_eq!(remedy, "ask the vendor: such a jump would lock out every later release");
+    operator
+        .import(&operator.vendor.bundle(3, &[noise(100, 3)], SMALL_CHUNKS))
+        .succeeded();
+    // A new epoch, before a root names it.
+    let mut early = Draft::of(&operator.vendor.bundle(1, &[noise(100, 4)], SMALL_CHUNKS).bytes);
+    early.head["epoch"] = json!(1);
+    let early = early.build(operator.vendor.key(), Changes::default());
+    let remedy = import(&operator, &early).remedy("E-ROLLBACK", "epoch");
+    assert_eq!(
+        remedy,
+        "ask the vendor for a bundle under a root that names the new epoch"
+    );
+    let vendor = std::rc::Rc::get_mut(&mut operator.vendor).unwrap();
+    vendor.rotate(|root| {
+        root.epochs = vec![EpochRule {
+            channel: "stable".parse().unwrap(),
+            epoch: 1,
+            product: "crm".parse().unwrap(),
+        }];
+    });
+    let named = vendor.bundle_as("crm", 1, |release| release.epoch = 1);
+    operator.import(&named).succeeded();
+}
+
+/// Of targets made here the vendor names no UUID: what a release states gets others.
+#[test]
+fn uuids_of_targets_made_here_are_stated_by_no_vendor() {
+    let operator = Operator::new();
+    let first = operator.vendor.with_targets(1, |image| Desired::docker(image, 1, "a"));
+    operator.import(&first).succeeded();
+    for name in ["one", "two"] {
+        operator.run(&["target", "add", name, "--like", "edge-0"]).succeeded();
+    }
+    let list = operator.run(&["target", "list"]).succeeded().clone();
+    let made_here = |name: &str| -> airlock::domain::Uuid {
+        let all = list["targets"].as_array().unwrap();
+        let target = all.iter().find(|target| target["name"] == name).unwrap();
+        target["id"].as_str().unwrap().parse().unwrap()
+    };
+    let stating = |ids: &[airlock::domain::Uuid]| {
+        operator.vendor.with_targets(2, |image| {
+            let mut desired = Desired::docker(image, 3, "a");
+            for (number, id) in (1..).zip(ids) {
+                desired.target(&format!("edge-{number}")).id = *id;
+            }
+            desired.state.targets.sort_by_key(|target| target.id);
+            desired
+        })
+    };
+    let claims = stating(&[made_here("one"), made_here("two")]);
+    let remedy = operator.import(&claims).remedy("E-POLICY", "foreign-target");
+    assert_eq!(remedy, "ask the vendor for other UUIDs");
+    operator.import(&stating(&[])).succeeded();
 }
