@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::fs::File;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -14,7 +15,7 @@ use super::keys::Keys;
 use super::pins::Pins;
 use super::shared_hosts::SharedHosts;
 use super::{pins, present, reserve, set_aside};
-use crate::crypto::{Chain, KeyFile, SigningKey};
+use crate::crypto::{Chain, KeyFile, NAME_KEY, SigningKey};
 use crate::db::site::{name_claims, trust};
 use crate::db::{self, Connection, Db, Schema};
 use crate::domain::{Class, Clock, Error, Hash, Result, SiteId, Step, Timestamp};
@@ -207,10 +208,18 @@ impl Appliance {
     /// `E-STATE` when it is missing, readable by others, or no key.
     pub fn status_key(&self) -> Result<SigningKey> {
         let path = self.folder.join(STATUS_KEY);
-        look(&path, Expected::File)?;
+        let readable = look(&path, Expected::File)?.is_some_and(|metadata| metadata.mode() & 0o077 != 0);
         KeyFile::read(&path)
             .and_then(|file| file.signing_key(None))
-            .map_err(|error| error.reclassified(Class::State, "status-key"))
+            .map_err(|error| {
+                let error = error.reclassified(Class::State, "status-key");
+                // A mode is put right where it is. The rest is said for whoever names a key file, and nobody named this one.
+                if readable && error.advice() != Some(NAME_KEY) {
+                    error
+                } else {
+                    error.remedy("put a whole copy of the state folder in its place")
+                }
+            })
     }
 }
 

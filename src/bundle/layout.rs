@@ -79,8 +79,7 @@ impl BundleLayout {
                 "product",
                 format!("the trust root does not name the product {}", release.product),
             )
-            .expected("one of the root's products")
-            .remedy("issue a new root that names it, or correct the product"));
+            .expected("one of the root's products"));
         }
         if root.epoch(&release.product, &release.channel) != release.epoch {
             return Err(Error::new(
@@ -321,8 +320,7 @@ impl Order {
                 "the release refers to manifests that it does not carry: {}",
                 list.join(", ")
             ),
-        )
-        .remedy("add the images they belong to"))
+        ))
     }
 
     fn walk(

@@ -11,10 +11,10 @@ use serde_json::json;
 
 use super::deployment_state::{DeploymentState, Taken};
 use super::target_state::{self, TargetState};
-use super::ui::{Format, escape};
+use super::ui::{Format, escape, not_written};
 use super::wrap::{self, wrap};
 use crate::appliance::fleet::{Hub, TargetView};
-use crate::domain::{Class, Error, Result, Timestamp, counted, shown, shown_lines};
+use crate::domain::{Result, Timestamp, counted, shown, shown_lines};
 
 /// Pause between two pictures.
 const PAUSE: Duration = Duration::from_secs(2);
@@ -67,7 +67,7 @@ pub(super) fn run(hub: &Hub, only: Option<&TargetView>, once: bool, format: Form
             // Nobody looks any more.
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => return Ok(()),
             written => {
-                written.map_err(|error| Error::new(Class::Io, "stdout", format!("cannot write to stdout: {error}")))?;
+                written.map_err(|error| not_written(&error))?;
             }
         }
         drop(stdout);

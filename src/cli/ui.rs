@@ -90,11 +90,7 @@ impl Ui {
         let mut stdout = io::stdout().lock();
         match stdout.write_all(bytes).and_then(|()| stdout.flush()) {
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-            Err(error) => Err(Error::new(
-                Class::Io,
-                "stdout",
-                format!("cannot write to stdout: {error}"),
-            )),
+            Err(error) => Err(not_written(&error)),
             Ok(()) => Ok(()),
         }
     }
@@ -243,6 +239,12 @@ impl Ui {
         // Nobody is left to tell when stderr is gone.
         writeln!(io::stderr().lock(), "{}", shown_lines(line)).ok();
     }
+}
+
+/// Makes the error of an output that takes no more.
+pub(super) fn not_written(error: &io::Error) -> Error {
+    Error::new(Class::Io, "stdout", format!("cannot write to stdout: {error}"))
+        .remedy("send the output elsewhere, and try again")
 }
 
 /// Returns a number of bytes for people: `3.2 GiB`.

@@ -70,7 +70,7 @@ impl<'a, 'o, B: PayloadBlob> BlobReader<'a, 'o, B> {
         let wrong = |what: &str| {
             Error::new(Class::Integrity, "source", format!("the source of {digest} {what}"))
                 .expected(format!("{size} bytes with that digest"))
-                .remedy("check the source; it changed or is damaged")
+                .remedy(DAMAGED_SOURCE)
         };
         if offset == 0 {
             self.open = Some(Open {
@@ -100,6 +100,9 @@ impl<'a, 'o, B: PayloadBlob> BlobReader<'a, 'o, B> {
     }
 }
 
+/// What to do about a source that gives something else than it said.
+const DAMAGED_SOURCE: &str = "check the source; it changed or is damaged";
+
 /// A zero-length blob is in no chunk, so nothing is read for it: its digest must be that of nothing.
 ///
 /// # Errors
@@ -115,7 +118,8 @@ pub(super) fn check_empty_blobs<B: PayloadBlob>(blobs: &[B]) -> Result<()> {
             Class::Integrity,
             "source",
             format!("{} is stated to have no bytes", blob.digest()),
-        )),
+        )
+        .remedy(DAMAGED_SOURCE)),
         None => Ok(()),
     }
 }

@@ -30,7 +30,10 @@ pub(super) fn check_format(kind: &Kind, text: &[u8]) -> Result<()> {
             format!("the {noun} has format version {version:?}"),
         )
         .expected("version 1")
-        .remedy("update airlock"));
+        .remedy(format!(
+            "update airlock, or ask {} for a {noun} of version 1",
+            kind.maker
+        )));
     }
     let well_formed = lines
         .strip_prefix(word)

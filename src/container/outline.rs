@@ -88,9 +88,7 @@ pub(crate) fn check_features(kind: &Kind, head: &[u8]) -> Result<()> {
 pub(crate) fn check_outline(kind: &Kind, volumes: &[u64], index: &[PageEntry], totals: &Totals) -> Result<()> {
     let format = |code, found: &str| Err(Error::new(Class::Format, code, found.to_owned()));
     let limit = |code, found: String| Err(Error::new(Class::Limit, code, found));
-    let Kind {
-        noun, arrival, caps, ..
-    } = kind;
+    let Kind { noun, maker, caps, .. } = kind;
     if volumes.len() != 1 {
         return Err(Error::new(
             Class::Format,
@@ -98,9 +96,7 @@ pub(crate) fn check_outline(kind: &Kind, volumes: &[u64], index: &[PageEntry], t
             format!("the {noun} has {} volumes", volumes.len()),
         )
         .expected("one volume")
-        .remedy(format!(
-            "{arrival} it with a version of airlock that reads sets of volumes"
-        )));
+        .remedy(format!("ask {maker} for one {noun} in a single file")));
     }
     if volumes != [totals.chunks] {
         return format("volumes", "the volumes do not add up to the number of chunks");

@@ -22,7 +22,7 @@ pub const LOST_PASSPHRASE: &str = "give the passphrase that it was saved with; w
 pub const PASSPHRASE: Code = Code::new("passphrase");
 
 /// What to do about a file that holds no private key.
-const NAME_KEY: &str = "name the private key file: one that ends in .pem lies in keys/ of the workspace";
+pub const NAME_KEY: &str = "name the private key file: one that ends in .pem lies in keys/ of the workspace";
 
 /// More than any key file that this program writes.
 const KEY_FILE_BYTES: u64 = 16 << 10;
@@ -135,7 +135,7 @@ impl KeyFile {
             )
         };
         let key = match (self.is_encrypted(), passphrase) {
-            (true, None) => return Err(wrong(PASSPHRASE, "needs a passphrase").remedy("give --passphrase-file FILE")),
+            (true, None) => return Err(wrong(PASSPHRASE, "needs a passphrase")),
             (true, Some(passphrase)) => ed25519_dalek::SigningKey::from_pkcs8_encrypted_pem(&self.pem, passphrase)
                 .map_err(|_| wrong(PASSPHRASE, "does not open with this passphrase").remedy(LOST_PASSPHRASE))?,
             (false, _) => ed25519_dalek::SigningKey::from_pkcs8_pem(&self.pem).map_err(|_| {

@@ -18,6 +18,8 @@ pub use chain::{Chain, ChainStep};
 pub use enrolment::{ENROLMENT_BYTES, Enrolment, RecipientKey, RecipientScheme};
 pub use envelope::{BELOW_THRESHOLD, Envelope, PayloadType, Signature, pre_authentication, verify_role};
 pub use key::{KeyId, PublicKey, SigningKey, random};
-pub use key_file::{KeyFile, LOST_PASSPHRASE, PASSPHRASE, replace_signing_key, write_secret_file, write_signing_key};
+pub use key_file::{
+    KeyFile, LOST_PASSPHRASE, NAME_KEY, PASSPHRASE, replace_signing_key, write_secret_file, write_signing_key,
+};
 pub use receipt::{Receipt, ReceiptResult};
 pub use root::{EpochRule, Key, Role, RoleName, Roles, RootDocument, Rule, Scheme};

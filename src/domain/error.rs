@@ -150,18 +150,10 @@ impl Class {
                 "copy the file again and compare its SHA-256 with the sender's; if it is the same, the sender must make it again"
             }
             Self::Limit => "it must be made smaller where it comes from; nothing on this side raises the bound",
-            Self::Integrity => "use another copy: this one, or what it stands on, is damaged",
             Self::Content => "correct it where the release is made; at a site, ask the vendor for a corrected bundle",
-            Self::Audience | Self::Rollback | Self::Expired | Self::Dependency => {
-                "ask the vendor for the bundle that is meant for this site now"
-            }
-            Self::Policy => "ask who made the rule that forbids it",
-            Self::Equivocation => "keep both files and tell the vendor: two releases have one number",
-            Self::Clock => "set the clock of this machine right",
-            Self::Incomplete | Self::Io => "put the medium back or use another copy, and try again",
-            Self::Busy => "wait until the other command has ended, and try again",
-            Self::Space => "free space and try again",
-            Self::State | Self::Internal | Self::Other => return None,
+            Self::Io => "put the medium back or use another copy, and try again",
+            // Whoever refuses with another class says what to do.
+            _ => return None,
         })
     }
 
@@ -339,10 +331,11 @@ impl Error {
                     "the permission for it",
                     "run the command as the user that owns it, or change its owner or mode",
                 ),
-                io::ErrorKind::AlreadyExists => {
-                    ("nothing there yet", "name another path, or move away what stands there")
-                }
-                io::ErrorKind::IsADirectory => ("a file, and no folder", "name the file"),
+                io::ErrorKind::AlreadyExists => (
+                    "nothing there yet",
+                    "try again; where it stays, name another path, or move it away",
+                ),
+                io::ErrorKind::IsADirectory => ("a file, and no folder", "name another file, or move that folder away"),
                 io::ErrorKind::NotADirectory => ("a folder", "check the path"),
                 io::ErrorKind::ReadOnlyFilesystem => (
                     "a file system to write on",

@@ -282,7 +282,7 @@ fn unrestorable(appliance: &Appliance, domain: Hash, digest: &Digest, condition:
     .expected("content that an earlier bundle brought");
     Ok(match carrier {
         Some(release) => error.remedy(import_again(&release)),
-        None => error.remedy("ask the vendor for a full bundle"),
+        None => error,
     })
 }
 

@@ -21,15 +21,15 @@ pub(super) fn check(appliance: &Appliance, bundle: &VerifiedBundle, part_bytes: 
         if held != Some(need.size) {
             missing.push(need.digest.to_string());
         } else if appliance.store.size_of(&need.digest)? != Some(need.size) {
-            return Err(Error::new(
+            let error = Error::new(
                 Class::State,
                 "base-damaged",
                 format!("{} was imported but is not in the store any more", need.digest),
-            )
-            .remedy(match appliance.db.read(|c| carrier(c, domain, &need.digest))? {
-                Some(release) => import_again(&release),
-                None => "ask the vendor for a full bundle".to_owned(),
-            }));
+            );
+            return Err(match appliance.db.read(|c| carrier(c, domain, &need.digest))? {
+                Some(release) => error.remedy(import_again(&release)),
+                None => error,
+            });
         }
     }
     if !missing.is_empty() {

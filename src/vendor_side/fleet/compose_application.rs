@@ -192,7 +192,8 @@ pub(super) fn no_placeholder(file: &str, text: &str) -> Result<()> {
                 "placeholder",
                 format!("{file}:{number}: {placeholder} stands for something at the site"),
             )
-            .expected("the registries that images really come from, and names of your own"));
+            .expected("the registries that images really come from, and names of your own")
+            .remedy("name the registry that the image really comes from, or use another name"));
         }
     }
     Ok(())

@@ -16,20 +16,23 @@ const PROLOGUE: [&str; 5] = [
     "03-head.json",
     "04-approvals.json",
 ];
+/// Most bytes of an index page.
+const PAGE_BYTES: usize = 1 << 20;
 /// Plain bytes of a full chunk in every draft.
 const CHUNK_BYTES: usize = 1 << 20;
 
 /// What of a bundle can be changed before it is signed.
 #[derive(Clone)]
-pub(super) struct Draft {
+pub(crate) struct Draft {
     /// The head; what follows from the rest is worked out anew.
-    pub(super) head: Value,
+    pub(crate) head: Value,
     /// Lines `tag`, `absent` and `need`.
-    pub(super) names: Vec<Value>,
+    pub(crate) names: Vec<Value>,
     /// Lines `blob`, in payload order, with the bytes.
-    pub(super) blobs: Vec<(Value, Vec<u8>)>,
+    pub(crate) blobs: Vec<(Value, Vec<u8>)>,
+    /// The entry with the vendor's roots.
+    pub(crate) trust: Vec<u8>,
     early: usize,
-    trust: Vec<u8>,
 }
 
 type OnLines<'a> = &'a mut dyn FnMut(&mut Vec<Vec<u8>>);
@@ -38,18 +41,18 @@ type OnChunk<'a> = &'a mut dyn FnMut(usize, &[u8]) -> (&'static str, Vec<u8>);
 
 /// Changes that are made while a bundle is put together.
 #[derive(Default)]
-pub(super) struct Changes<'a> {
+pub(crate) struct Changes<'a> {
     /// The lines of the index page.
-    pub(super) lines: Option<OnLines<'a>>,
+    pub(crate) lines: Option<OnLines<'a>>,
     /// The bytes of the head, before they are signed.
-    pub(super) head: Option<OnHead<'a>>,
+    pub(crate) head: Option<OnHead<'a>>,
     /// The stored bytes of a chunk with its number from 0; a codec and other bytes.
-    pub(super) chunk: Option<OnChunk<'a>>,
+    pub(crate) chunk: Option<OnChunk<'a>>,
 }
 
 impl Draft {
     /// Takes a bundle apart.
-    pub(super) fn of(bundle: &[u8]) -> Self {
+    pub(crate) fn of(bundle: &[u8]) -> Self {
         let mut at = 0;
         let mut entry = || {
             let header = &bundle[at..at + BLOCK];
@@ -104,12 +107,12 @@ impl Draft {
     }
 
     /// The place of the first blob for which something holds.
-    pub(super) fn find(&self, holds: impl Fn(&Value, &[u8]) -> bool) -> usize {
+    pub(crate) fn find(&self, holds: impl Fn(&Value, &[u8]) -> bool) -> usize {
         self.blobs.iter().position(|(line, bytes)| holds(line, bytes)).unwrap()
     }
 
     /// Adds a manifest or index under a tag of the usual repository.
-    pub(super) fn add(&mut self, bytes: &[u8], media_type: &str, tag: &str) -> usize {
+    pub(crate) fn add(&mut self, bytes: &[u8], media_type: &str, tag: &str) -> usize {
         let (name, size) = (digest(bytes).to_string(), bytes.len());
         let repository = self.names[0]["repository"].clone();
         self.names.push(
@@ -126,7 +129,7 @@ impl Draft {
     }
 
     /// Gives a blob other bytes, and its new digest and size to every line and document that names it.
-    pub(super) fn replace(&mut self, place: usize, bytes: Vec<u8>) {
+    pub(crate) fn replace(&mut self, place: usize, bytes: Vec<u8>) {
         let old = self.blobs[place].0["digest"].clone();
         let (name, size) = (json!(digest(&bytes).to_string()), json!(bytes.len()));
         self.blobs[place].1 = bytes;
@@ -139,7 +142,7 @@ impl Draft {
     }
 
     /// Puts the bundle together and signs it.
-    pub(super) fn build(&self, key: &SigningKey, mut changes: Changes<'_>) -> Vec<u8> {
+    pub(crate) fn build(&self, key: &SigningKey, mut changes: Changes<'_>) -> Vec<u8> {
         let mut head = self.head.clone();
         let mut lines = self.names.clone();
         lines.extend(self.blobs.iter().map(|(line, _)| line.clone()));
@@ -157,20 +160,30 @@ impl Draft {
         if let Some(change) = &mut changes.lines {
             change(&mut lines);
         }
-        let page: Vec<u8> = lines
-            .into_iter()
-            .flat_map(|line| [line, b"\n".to_vec()].concat())
-            .collect();
+        let mut pages: Vec<Vec<u8>> = vec![Vec::new()];
+        for line in lines {
+            if pages
+                .last()
+                .is_some_and(|page| page.len() + line.len() + 1 > PAGE_BYTES)
+            {
+                pages.push(Vec::new());
+            }
+            pages.last_mut().unwrap().extend([&line[..], b"\n"].concat());
+        }
         let content: usize = self.blobs.iter().map(|(_, bytes)| bytes.len()).sum();
         let stored: usize = chunks.iter().map(|(_, stored)| stored.len()).sum();
-        head["index"] = json!([{"sha256": hex(&page), "size": page.len()}]);
+        let entries = pages
+            .iter()
+            .map(|page| json!({"sha256": hex(page), "size": page.len()}));
+        head["index"] = entries.collect();
         head["chunk_bytes"] = json!(CHUNK_BYTES);
         head["volumes"] = json!([chunks.len()]);
         head["totals"] = json!({"blobs": self.blobs.len(), "chunks": chunks.len(), "content_bytes": content,
             "early_blobs": self.early, "needs": self.names.iter().filter(|line| line["kind"] == "need").count(),
             "stored_bytes": stored});
         // Room for whatever the head becomes.
-        let offset = (page.len() + self.trust.len() + written(&head).len() + 32 * BLOCK).next_multiple_of(4096);
+        let around: usize = pages.iter().map(|page| page.len() + 2 * BLOCK).sum();
+        let offset = (around + self.trust.len() + written(&head).len() + 32 * BLOCK).next_multiple_of(4096);
         head["payload_offset"] = json!(offset);
         let mut head = written(&head);
         if let Some(change) = &mut changes.head {
@@ -188,7 +201,9 @@ impl Draft {
         {
             push(&mut bundle, name, content);
         }
-        push(&mut bundle, "05-index/0001", &page);
+        for (number, page) in (1..).zip(&pages) {
+            push(&mut bundle, &format!("05-index/{number:04}"), page);
+        }
         let fill = offset.saturating_sub(bundle.len() + BLOCK);
         push(&mut bundle, "06-fill", &vec![0; fill]);
         for (number, (_, stored)) in (1..).zip(&chunks) {
@@ -225,7 +240,7 @@ fn parsed(bytes: &[u8]) -> Value {
 }
 
 /// Canonical: members are sorted by the type that holds them.
-pub(super) fn written(value: &Value) -> Vec<u8> {
+pub(crate) fn written(value: &Value) -> Vec<u8> {
     value.to_string().into_bytes()
 }
 
@@ -254,7 +269,7 @@ fn push(bundle: &mut Vec<u8>, name: &str, content: &[u8]) {
 }
 
 /// An index over a manifest of a draft, and an artifact about it.
-pub(super) fn index_and_artifact(manifest: &[u8], config: &Value, layer: &Value) -> [(Value, &'static str); 2] {
+pub(crate) fn index_and_artifact(manifest: &[u8], config: &Value, layer: &Value) -> [(Value, &'static str); 2] {
     let described =
         json!({"mediaType": oci::OCI_MANIFEST, "digest": digest(manifest).to_string(), "size": manifest.len()});
     let mut child = described.clone();

@@ -4,7 +4,7 @@
 //! signature is reached. Class, sub-code and step must be the same. `AIRLOCK_SLOW=1` tries 10,000 of them;
 //! `AIRLOCK_DIFFERENTIAL_SEED` makes other ones than the default.
 
-mod draft;
+pub(crate) mod draft;
 mod mutation;
 mod verifier;
 

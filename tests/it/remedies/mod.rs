@@ -8,12 +8,19 @@
 mod acts;
 mod by_hand;
 mod commands;
+#[cfg(feature = "vendor")]
+mod compose_files;
 mod corrected;
 mod follow;
+#[cfg(feature = "vendor")]
+mod general;
+mod indirect;
 #[cfg(feature = "vendor")]
 mod key_files;
 #[cfg(feature = "vendor")]
 mod layouts;
+#[cfg(feature = "vendor")]
+mod limits;
 mod media;
 #[cfg(feature = "vendor")]
 mod registry;
@@ -26,6 +33,9 @@ mod status_database;
 mod table;
 #[cfg(feature = "vendor")]
 mod trust;
+mod vendor_answers;
+#[cfg(feature = "vendor")]
+mod vendor_files;
 #[cfg(feature = "vendor")]
 mod workshop;
 #[cfg(feature = "vendor")]

@@ -1,42 +1,55 @@
 //! The remedies as they stand in the source.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+
+use super::indirect;
 
 /// Characters before a remedy in which the class and sub-code of its error stand.
 const BEFORE: usize = 900;
 
-/// Every remedy of the program: `Class code: text`; where an expression stands for a text, `file Class code: <expression>`.
+/// Files of `src` by their path in it, without their tests.
+type Files = BTreeMap<String, String>;
+
+/// Every remedy of the program: `Class code: text`; where an expression stands for a text, `file Class code: <expression>`; and those
+/// of [`indirect`].
 pub(super) fn remedies() -> BTreeSet<String> {
-    let mut found = BTreeSet::new();
+    let mut files = Files::new();
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-    gather(&root, &root, &mut found);
+    gather(&root, &root, &mut files);
+    let mut found = BTreeSet::new();
+    for (file, code) in &files {
+        of_file(file, code, &files, &mut found);
+        indirect::of_file(file, code, &mut found);
+    }
     found
 }
 
 #[expect(clippy::disallowed_methods, reason = "committed files of the project")]
-fn gather(root: &Path, folder: &Path, found: &mut BTreeSet<String>) {
+fn gather(root: &Path, folder: &Path, files: &mut Files) {
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         if path.is_dir() {
-            gather(root, &path, found);
+            gather(root, &path, files);
         } else if path.extension().is_some_and(|extension| extension == "rs")
             && !path.to_str().unwrap().ends_with("tests.rs")
         {
             let text = std::fs::read_to_string(&path).unwrap();
             let code = text.split("#[cfg(test)]").next().unwrap();
-            of_file(path.strip_prefix(root).unwrap().to_str().unwrap(), code, found);
+            let name = path.strip_prefix(root).unwrap().to_str().unwrap();
+            files.insert(name.to_owned(), code.to_owned());
         }
     }
 }
 
-fn of_file(file: &str, code: &str, found: &mut BTreeSet<String>) {
+fn of_file(file: &str, code: &str, files: &Files, found: &mut BTreeSet<String>) {
     for (at, call) in code.match_indices("remedy(") {
         // Not its definition, and not the end of another word.
         if code[..at].ends_with("fn ") || code[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_') {
             continue;
         }
-        let (texts, expression) = argument(&code[at + call.len()..]);
+        let (mut texts, expression) = argument(&code[at + call.len()..]);
+        texts.extend(constant(&expression, files));
         // What reads a remedy takes nothing.
         if expression.is_empty() {
             continue;
@@ -51,6 +64,15 @@ fn of_file(file: &str, code: &str, found: &mut BTreeSet<String>) {
             format!("{kind}: {}", texts.join(" | "))
         });
     }
+}
+
+/// The text of a constant, where an expression is the name of one.
+fn constant(expression: &str, files: &Files) -> Option<String> {
+    let is_name = !expression.is_empty() && expression.chars().all(|c| c.is_ascii_uppercase() || c == '_');
+    let mut all = files.values().filter(|_| is_name);
+    let said = all.find_map(|code| code.split(&format!("const {expression}: &str =")).nth(1))?;
+    // An argument ends with a parenthesis.
+    argument(&said.replacen("\";", "\")", 1)).0.pop()
 }
 
 /// The texts in the argument of a call, and all of it.

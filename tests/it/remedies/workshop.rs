@@ -44,7 +44,11 @@ impl Workshop {
 
     /// Runs `airlock WORDS`, with this folder as its own.
     pub(super) fn run(&self, words: &str) -> Ran {
-        let mut command = Command::new(AIRLOCK);
+        self.run_as(Command::new(AIRLOCK), words)
+    }
+
+    /// As [`Workshop::run`], through a command that begins it.
+    pub(super) fn run_as(&self, mut command: Command, words: &str) -> Ran {
         command
             .args(["--format", "json"])
             .args(words.split_whitespace())

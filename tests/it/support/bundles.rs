@@ -58,6 +58,12 @@ impl Vendor {
         Self { key, root, chain }
     }
 
+    /// Another tool of a vendor that is there already: with a key of its releases and its roots.
+    pub(crate) fn holding(key: SigningKey, chain: Chain) -> Self {
+        let root = SigningKey::generate().unwrap();
+        Self { key, root, chain }
+    }
+
     pub(crate) fn chain(&self) -> &Chain {
         &self.chain
     }
@@ -87,6 +93,11 @@ impl Vendor {
             root.roles.release[0].keys = vec![public.id()];
         });
         self.key = new;
+    }
+
+    /// The root key: for links that this program does not read.
+    pub(crate) fn root_key(&self) -> &SigningKey {
+        &self.root
     }
 
     /// The key that signs releases: for what this maker would not sign.
