@@ -397,6 +397,7 @@ impl Writer {
         self.shared.set_aside.fetch_add(1, Ordering::SeqCst);
         *db = Some(new);
         drop(db);
+        self.shared.trouble().take();
         self.shared.forget_told(None);
         Ok(())
     }
