@@ -6,23 +6,30 @@
 //! written in capitals put in ([`follow`]).
 
 mod acts;
+#[cfg(feature = "vendor")]
+mod beside;
 mod by_hand;
 mod commands;
 mod corrected;
+mod disk;
 mod follow;
 #[cfg(feature = "vendor")]
 mod key_files;
 #[cfg(feature = "vendor")]
 mod layouts;
+mod logged;
 mod media;
 #[cfg(feature = "vendor")]
 mod registry;
 #[cfg(feature = "vendor")]
 mod release_file;
 mod restore;
+mod server;
 mod site;
 mod source;
+mod state_folder;
 mod table;
+mod targets;
 #[cfg(feature = "vendor")]
 mod trust;
 #[cfg(feature = "vendor")]

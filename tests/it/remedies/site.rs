@@ -3,6 +3,7 @@
 use airlock::db::{Db, Schema, SqlResult as _};
 
 use super::follow::{Operator, commands};
+use super::logged::Logged;
 use crate::support::appliance::{read, wait_for, write};
 use crate::support::bundles::{REPOSITORY, SMALL_CHUNKS, Vendor};
 use crate::support::client::get;
@@ -115,56 +116,6 @@ fn a_blob_that_a_request_finds_damaged_is_imported_again() {
             .follow(&commands[1], &[("FILE", file.to_str().unwrap())])
             .succeeded();
         assert_eq!(ask(), 200);
-    }
-}
-
-/// A server whose log is read.
-struct Logged {
-    child: std::process::Child,
-    log: std::path::PathBuf,
-    address: std::net::SocketAddr,
-}
-
-impl Logged {
-    fn start(operator: &Operator) -> Self {
-        let log = operator.file("log", b"");
-        let mut command = std::process::Command::new(crate::support::appliance::AIRLOCK);
-        command
-            .args(["serve", "--listen", "127.0.0.1:0"])
-            .env("AIRLOCK_STATE", operator.state());
-        let child = command.stderr(std::fs::File::create(&log).unwrap()).spawn().unwrap();
-        let mut address = None;
-        wait_for("the address", || {
-            let text = String::from_utf8(read(&log)).unwrap();
-            let line = text
-                .lines()
-                .find_map(|line| line.strip_prefix("serving http://")?.strip_suffix("/v2/"));
-            address = line.and_then(|line| line.parse().ok());
-            address.is_some()
-        });
-        Self {
-            child,
-            log,
-            address: address.unwrap(),
-        }
-    }
-
-    /// The newest line with these words.
-    fn last_error(&self, words: &str) -> String {
-        let mut found = None;
-        wait_for("the line of the log", || {
-            let text = String::from_utf8(read(&self.log)).unwrap();
-            found = text.lines().rfind(|line| line.contains(words)).map(ToOwned::to_owned);
-            found.is_some()
-        });
-        found.unwrap()
-    }
-}
-
-impl Drop for Logged {
-    fn drop(&mut self) {
-        self.child.kill().ok();
-        self.child.wait().ok();
     }
 }
 
