@@ -13,6 +13,8 @@ pub(super) struct Logged {
     child: Child,
     log: PathBuf,
     pub(super) address: SocketAddr,
+    /// Where it serves without TLS, if it does.
+    pub(super) plain: Option<SocketAddr>,
 }
 
 impl Logged {
@@ -38,17 +40,25 @@ impl Logged {
             child,
             log,
             address: ([127, 0, 0, 1], 0).into(),
+            plain: None,
         };
         wait_for("the address", || {
             let text = serving.text();
             if let Some(status) = serving.child.try_wait().unwrap() {
                 panic!("{status}: {text}");
             }
-            let address = text.lines().find_map(|line| {
-                let (_, address) = line.strip_prefix("serving ")?.split_once("://")?;
-                address.strip_suffix("/v2/")?.parse().ok()
-            });
-            address.map(|address| serving.address = address).is_some()
+            let address = |begins: &str| {
+                text.lines()
+                    .find_map(|line| line.strip_prefix(begins)?.strip_suffix("/v2/")?.parse().ok())
+            };
+            // The lines before the one about what is live are whole.
+            serving.plain = address("serving http://");
+            let found = serving.plain.or_else(|| address("serving https://"));
+            let complete = text.contains("\nlive: ") || text.contains("\nnothing is live");
+            found
+                .filter(|_| complete)
+                .map(|address| serving.address = address)
+                .is_some()
         });
         serving
     }

@@ -3,6 +3,7 @@
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::{Duration, SystemTime};
 
 use rcgen::{CertificateParams, KeyPair, date_time_ymd};
 use serde_json::Value;
@@ -15,6 +16,10 @@ use crate::support::client::{Reply, get, raw};
 use crate::support::desired::{Desired, HUB_SECRET, hub_verifier, revision_id, target_id};
 use crate::support::state_fingerprint::StateFingerprint;
 use crate::support::{client, tls};
+
+/// The first second of 2021, and that of 2200.
+const YEAR_2021: u64 = 1_609_459_200;
+const YEAR_2200: u64 = 7_258_118_400;
 
 /// An appliance with a release and the targets `edge-0` and `edge-1`.
 fn with_targets() -> Operator {
@@ -84,10 +89,11 @@ fn a_configuration_is_corrected_as_the_message_says() {
     assert_eq!(get(serving.address, "/v2/").status, 401);
 }
 
-/// Makes a certificate for `localhost`, good from the first day of one year to that of another, and its key.
-fn certificate(folder: &Path, from: i32, until: i32) -> (PathBuf, PathBuf) {
+/// Makes a certificate for `localhost`, good from 2020 until so many seconds after 1970, and its key.
+fn certificate(folder: &Path, until: u64) -> (PathBuf, PathBuf) {
     let mut parameters = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
-    (parameters.not_before, parameters.not_after) = (date_time_ymd(from, 1, 1), date_time_ymd(until, 1, 1));
+    parameters.not_before = date_time_ymd(2020, 1, 1);
+    parameters.not_after = date_time_ymd(1970, 1, 1) + Duration::from_secs(until);
     let key = KeyPair::generate().unwrap();
     let made = parameters.self_signed(&key).unwrap();
     let (certificate, private) = (folder.join("tls.pem"), folder.join("tls.key"));
@@ -101,7 +107,7 @@ fn certificate(folder: &Path, from: i32, until: i32) -> (PathBuf, PathBuf) {
 fn an_expired_certificate_is_renewed_or_taken_out_as_the_message_says() {
     let operator = Operator::new();
     let folder = tempfile::tempdir().unwrap();
-    let (certificate_file, key) = certificate(folder.path(), 2020, 2021);
+    let (certificate_file, key) = certificate(folder.path(), YEAR_2021);
     let without = "listen = []\n[tls]\nlisten = [\"127.0.0.1:0\"]\nnames = [\"localhost\"]\n";
     let with = format!(
         "{without}certificate = \"{}\"\nkey = \"{}\"\n",
@@ -119,8 +125,44 @@ fn an_expired_certificate_is_renewed_or_taken_out_as_the_message_says() {
         tls::shown(&client, serving.address, "localhost").unwrap();
     };
     shows(without, &read(&operator.state().join("identity/ca.pem")));
-    certificate(folder.path(), 2020, 2200);
+    certificate(folder.path(), YEAR_2200);
     shows(&with, &read(&certificate_file));
+}
+
+/// A certificate that ends while it is shown: one that is good takes its place, in the file that `/readyz` names, without a restart.
+#[test]
+fn a_certificate_that_ended_is_replaced_as_readyz_says() {
+    let operator = Operator::new();
+    let folder = tempfile::tempdir().unwrap();
+    let now = SystemTime::now()
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .unwrap()
+        .as_secs();
+    let (file, key) = certificate(folder.path(), now + 2);
+    let serving = Logged::configured(
+        &operator,
+        &format!(
+            "listen = [\"127.0.0.1:0\"]\n[tls]\nlisten = [\"127.0.0.1:0\"]\nnames = [\"localhost\"]\ncertificate = \"{}\"\nkey = \"{}\"\n",
+            file.display(),
+            key.display()
+        ),
+    );
+    let told = || {
+        let ready = get(serving.plain.unwrap(), "/readyz").json();
+        let problems = ready["problems"].as_array().unwrap().clone();
+        let found = problems.into_iter().find(|problem| problem["part"] == "certificate");
+        found.map(|problem| problem["remedy"].as_str().unwrap().to_owned())
+    };
+    let mut remedy = None;
+    wait_for("the end of the certificate", || {
+        remedy = told();
+        remedy.is_some()
+    });
+    let named = remedy.unwrap();
+    let named = named.strip_prefix("put one that is good at present into ").unwrap();
+    assert_eq!(named, format!("{}, with its key", file.display()));
+    certificate(folder.path(), YEAR_2200);
+    wait_for("the new certificate", || told().is_none());
 }
 
 /// Plain HTTP for other machines: HTTPS there, a proxy in front, or the word in the configuration. Each alone lets it start.
@@ -310,6 +352,15 @@ fn after_a_panic_it_goes_on_as_the_message_says() {
     );
     std::fs::remove_file(panics.path().join("status.always")).unwrap();
     wait_for("the writer", || report(&serving, &token) == 200);
+    // What panicked and went on is reported, and is no problem.
+    let ready = get(serving.address, "/readyz").json();
+    let panicked = ready["panics"].as_array().unwrap();
+    let told = panicked.iter().find(|panic| panic["part"] == "status").unwrap();
+    assert_eq!(
+        told["remedy"],
+        "report it with the log; the part goes on by itself unless it is among the problems"
+    );
+    assert!(ready["problems"].as_array().unwrap().is_empty(), "{ready}");
     drop(serving);
     assert_eq!(report(&Logged::start(&operator), &token), 200);
     // A command whose thread panicked is started again; nothing of it was visible.

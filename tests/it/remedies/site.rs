@@ -195,6 +195,37 @@ fn a_damaged_pin_is_pinned_again() {
         .succeeded();
 }
 
+/// Of a release whose root is not pinned and whose content is gone, a list says both, in the order in which they help.
+#[test]
+fn a_release_without_its_root_and_its_content_gets_both_back() {
+    let operator = Operator::new();
+    let made = operator.vendor.bundle(1, &[noise(4000, 1)], SMALL_CHUNKS);
+    operator.import(&made).succeeded();
+    let domain = operator.vendor.chain().domain();
+    std::fs::remove_file(operator.state().join(format!("roots/{domain}.json"))).unwrap();
+    std::fs::remove_file(blob(&operator, &made.layers[0])).unwrap();
+    let damage = || {
+        let list = operator.run(&["release", "list"]);
+        list.succeeded()["damage"].as_array().unwrap().clone()
+    };
+    let told = damage();
+    let remedy = told[0]["remedy"].as_str().unwrap().to_owned();
+    assert!(remedy.contains("; then "), "{remedy}");
+    let root = operator.file("root.json", &operator.vendor.chain_file());
+    let (file, hex) = (operator.bundle(&made), operator.vendor.chain().fingerprint().to_hex());
+    let at_hand = [
+        ("ROOT", root.to_str().unwrap()),
+        ("HEX", &*hex),
+        ("FILE", file.to_str().unwrap()),
+    ];
+    let commands = commands(&remedy);
+    assert_eq!(commands.len(), 2);
+    for command in commands {
+        operator.follow(&command, &at_hand).succeeded();
+    }
+    assert!(damage().is_empty());
+}
+
 /// A server that starts without a pin answers again once the root is pinned as its log says.
 #[test]
 fn a_server_without_a_pin_answers_again_once_it_is_pinned() {
