@@ -3,8 +3,9 @@
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
+use airlock::domain::{Clock as _, SystemClock};
 use rcgen::{CertificateParams, KeyPair, date_time_ymd};
 use serde_json::Value;
 
@@ -134,10 +135,7 @@ fn an_expired_certificate_is_renewed_or_taken_out_as_the_message_says() {
 fn a_certificate_that_ended_is_replaced_as_readyz_says() {
     let operator = Operator::new();
     let folder = tempfile::tempdir().unwrap();
-    let now = SystemTime::now()
-        .duration_since(SystemTime::UNIX_EPOCH)
-        .unwrap()
-        .as_secs();
+    let now = SystemClock.now().unix().unsigned_abs();
     let (file, key) = certificate(folder.path(), now + 2);
     let serving = Logged::configured(
         &operator,
