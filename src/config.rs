@@ -1,49 +1,7 @@
 //! The site's configuration, `/etc/airlock/airlock.toml`: read once, checked whole, unknown keys refused with their line.
 //!
 //! ```toml
-//! listen = ["127.0.0.1:5000"]           # addresses of `airlock serve`
-//! plain_http_beyond_loopback = false    # must be said before other machines are answered without TLS
-//! activation = "automatic"              # or "manual": an import makes a release available and no more
-//! accept = []                           # PRODUCT/CHANNEL that may be imported; nothing named: all of the pinned vendors
-//!
-//! [tls]                                 # HTTPS beside it
-//! listen = []                           # as in ["0.0.0.0:5443"]
-//! names = []                            # host names and addresses that clients use, as in ["airlock.plant.example"]; requests under
-//!                                       # other names are refused, plain ones too
-//!
-//! [agents]
-//! interval = "5.37s"                    # how often they ask; not a divisor of 30 s (an agent may hang then)
-//!
-//! [registry]
-//! read = "loopback"                     # or "networks", or "credentials": whoever shows an agent's token
-//! networks = []                         # who may read then, as in ["10.0.0.0/8"]
-//! grace_seconds = 3600                  # how long digests of a replaced release can still be pulled
-//! shared_hosts = ["docker.io", "ghcr.io", "quay.io", "registry.k8s.io"]  # many publish there: nobody's home
-//!
-//! [status]
-//! quota_mib = 1024                      # what agents' statuses, metrics and logs may take; oldest text goes first
-//!
-//! [limits]
-//! connections = 4096                    # at one time; an agent keeps one or two. A quarter is kept for addresses that showed a target's
-//!                                       # credentials lately; fewer where the limit of open files leaves no room
-//! connections_per_address = 512         # of an address, or of an IPv6 /64; an idle one closes for one more
-//! head_seconds = 30                     # for a request's head, and for an idle connection
-//! stall_seconds = 60                    # for a client to take 64 KiB
-//! shutdown_seconds = 30                 # for answers in progress when the server ends
-//! ```
-//!
-//! Every key may be left out; the values above are the defaults. These have none:
-//!
-//! ```text
-//! [tls]
-//! certificate = "/etc/airlock/tls.pem"  # the site's own, read again when it changes; else the appliance's authority signs one
-//! key = "/etc/airlock/tls.key"
-//! authority = "/etc/airlock/ca.pem"     # what agents are told to trust then; left out: what their system trusts
-//!
-//! [agents]
-//! address = "airlock.plant.example:5443"  # where agents and engines find this appliance, and a name that requests may come
-//!                                       # under: follows from the addresses to listen on
-//! plain_http = false                    # whether they use plain HTTP: follows from whether HTTPS is served
+#![doc = include_str!("config.toml")]
 //! ```
 
 use std::net::SocketAddr;
@@ -60,6 +18,8 @@ use crate::stream::{open_named, read_bounded};
 
 /// Where the configuration is when nothing else is said.
 pub const DEFAULT_PATH: &str = "/etc/airlock/airlock.toml";
+/// Every key with what it means: the defaults, and as comments the keys that have none.
+pub const DOCUMENTED: &str = include_str!("config.toml");
 
 const BYTES: u64 = 1 << 20;
 
@@ -356,7 +316,7 @@ fn position(text: &str, offset: usize) -> String {
 
 fn wrong(place: &Path, found: &str) -> Error {
     Error::new(Class::Usage, "config", format!("{} {found}", place.display()))
-        .remedy("correct that key in the file; the README shows what a configuration says")
+        .remedy("correct that key in the file; `airlock serve --help` shows all that it may say")
 }
 
 #[cfg(test)]
@@ -377,14 +337,16 @@ mod tests {
 
     #[test]
     fn the_documented_defaults_are_the_defaults() {
-        let documented: Vec<&str> = include_str!("config.rs")
-            .lines()
-            .skip_while(|line| !line.contains("```toml"))
-            .skip(1)
-            .take_while(|line| !line.contains("```"))
-            .map(|line| line.trim_start_matches("//!"))
-            .collect();
-        assert_eq!(parse(&documented.join("\n")).unwrap(), parse("").unwrap());
+        assert_eq!(parse(DOCUMENTED).unwrap(), parse("").unwrap());
+        // What has no default stands there as a comment, and can be said as it stands.
+        let (mut said, mut count) = (String::new(), 0);
+        for line in DOCUMENTED.lines() {
+            let key = line.strip_prefix("# ").filter(|rest| rest.contains(" = "));
+            count += usize::from(key.is_some());
+            said += &format!("{}\n", key.unwrap_or(line));
+        }
+        let config = parse(&said).unwrap();
+        assert!(count == 5 && config.server.tls.own.is_some() && config.server.agents.address.is_some());
     }
 
     #[test]

@@ -55,8 +55,7 @@ pub struct Initialised {
 /// `E-IO` and `E-SPACE`: what was made so far stays, and the remedy says so.
 pub fn init(folder: &Path, new: &NewAppliance<'_>) -> Result<Initialised> {
     if new.pins.is_empty() {
-        return Err(Error::new(Class::Usage, "no-root", "no root was given to pin")
-            .remedy("give the vendor's root.json with --trust"));
+        return Err(Error::new(Class::Usage, "no-root", "no root was given to pin"));
     }
     let folder = take_empty(folder)?;
     // Of two attempts at the same time one makes this folder, and the other one ends here.

@@ -28,6 +28,7 @@ use crate::http::{AgentsAddress, Server, Services};
 
 /// Serve the live releases: registry, agents, health
 #[derive(Debug, Args)]
+#[command(after_long_help = format!("The configuration file:\n\n{}", crate::config::DOCUMENTED.trim_end()))]
 pub(super) struct ServeArgs {
     /// Address to listen on, in place of those of the configuration; may repeat
     #[arg(long, value_name = "ADDR")]

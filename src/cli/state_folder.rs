@@ -55,7 +55,14 @@ impl StateArgs {
         match std::fs::symlink_metadata(folder) {
             // Something inside the folder may be another user's too; that has a remedy of its own.
             Ok(found) if error.is(OTHER_USER) && found.uid() != rustix::process::geteuid().as_raw() => {
-                let command: Vec<String> = std::env::args_os().map(|word| quoted(&word)).collect();
+                let mut command: Vec<String> = std::env::args_os().map(|word| quoted(&word)).collect();
+                // Another user's shell has another environment.
+                if !command
+                    .iter()
+                    .any(|word| word == "--state" || word.starts_with("--state="))
+                {
+                    command.push(format!("--state {}", quoted(self.state.as_os_str())));
+                }
                 error.remedy(as_owner(found.uid(), found.gid(), &command.join(" ")))
             }
             _ => error,

@@ -332,7 +332,12 @@ fn given(hub: &Hub, target: &TargetView) -> Result<Zeroizing<String>> {
             format!("what was given is not the secret of target {:?}", target.name),
         )
         .remedy("issue a new one with `airlock target secret`")),
-        Check::Busy => Err(Error::new(Class::Busy, "secret", "too many secrets are being checked").remedy("try again")),
+        // Nobody else checks one in this process.
+        Check::Busy => Err(Error::new(
+            Class::Internal,
+            "secret",
+            "too many secrets are being checked",
+        )),
     }
 }
 

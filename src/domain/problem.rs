@@ -16,8 +16,9 @@ pub struct Problem {
 }
 
 impl Problem {
-    /// Makes a problem of the error that a part met. `otherwise` is what to do where the error does not say so itself.
-    pub fn of(part: &'static str, error: &Error, otherwise: &str) -> Self {
+    /// Makes a problem of the error that a part met.
+    pub fn of(part: &'static str, error: &Error) -> Self {
+        let otherwise = "see the log, and start the server again";
         Self {
             part,
             error: format!("{} {}", error.class(), error.code()),

@@ -109,7 +109,7 @@ impl Certificates {
         });
         let neglected = looked.err().map(|error| {
             *self.tried.lock().unwrap_or_else(PoisonError::into_inner) = None;
-            Problem::of("certificate", &error, "start the server again")
+            Problem::of("certificate", &error)
         });
         *self.neglected.lock().unwrap_or_else(PoisonError::into_inner) = neglected;
     }

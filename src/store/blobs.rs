@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rustix::fs::{FileType, Mode, OFlags};
+use rustix::io::Errno;
 use sha2::{Digest as _, Sha256};
 
 use super::checked::{Checked, CheckedFiles, FileIdentity};
@@ -88,7 +89,7 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// `E-STATE` when it is not there.
+    /// `E-STATE no-store` when it is not there; `E-IO` and `E-SPACE`.
     pub fn open(state: &Path, witness: impl Fn(&Damage) + Send + Sync + 'static) -> Result<Self> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::NOFOLLOW;
         match rustix::fs::open(state.join(BLOBS), flags, Mode::empty()) {
@@ -98,13 +99,14 @@ impl Store {
                 checked: CheckedFiles::default(),
                 witness: Box::new(witness),
             }))),
-            Err(errno) => Err(Error::new(
+            Err(errno @ (Errno::NOENT | Errno::NOTDIR | Errno::LOOP)) => Err(Error::new(
                 Class::State,
                 "no-store",
                 format!("{} holds no blob store", state.display()),
             )
             .remedy("put a whole copy of the state folder in its place, or point --state at the right one")
             .with_source(io::Error::from(errno))),
+            Err(errno) => Err(Error::io("open", &state.join(BLOBS), errno.into())),
         }
     }
 

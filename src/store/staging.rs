@@ -13,6 +13,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use rustix::fs::{AtFlags, CWD, Mode, OFlags};
+use rustix::io::Errno;
 use rustix::process::Resource;
 use serde::{Deserialize, Serialize};
 
@@ -186,10 +187,13 @@ impl Staging {
             OFlags::TMPFILE | OFlags::WRONLY | OFlags::CLOEXEC,
             Mode::RUSR | Mode::RGRP | Mode::ROTH,
         )
-        .map_err(|error| {
-            let error = Error::io("create an unnamed file in", &folder, error.into());
-            if error.class() == Class::Io {
-                error.remedy("keep the state folder on a file system that has such files: ext4, xfs, btrfs or tmpfs")
+        .map_err(|errno| {
+            let error = Error::io("create an unnamed file in", &folder, errno.into());
+            // What file systems without such files answer; where it is something else, another folder helps nothing.
+            if matches!(errno, Errno::OPNOTSUPP | Errno::ISDIR) {
+                error
+                    .expected("a file system that has such files")
+                    .remedy("keep the state folder on a file system that has such files: ext4, xfs, btrfs or tmpfs")
             } else {
                 error
             }
@@ -406,7 +410,7 @@ impl Staging {
             self.store.make_place(&target)?;
             match rustix::fs::linkat(CWD, &unnamed, CWD, &target, AtFlags::SYMLINK_FOLLOW) {
                 // Linked by an earlier blob of the same digest: the same verified bytes, for whatever else stood there was set aside.
-                Ok(()) | Err(rustix::io::Errno::EXIST) => {}
+                Ok(()) | Err(Errno::EXIST) => {}
                 Err(error) => return Err(Error::io("name", &target, error.into())),
             }
             folders.insert(target.parent().unwrap_or(&folder).to_owned());

@@ -126,7 +126,10 @@ pub fn open_beside(path: &Path, doing: &str) -> Result<Option<File>> {
     let failed = |error| Error::io(doing, path, error);
     match Looked::itself(path) {
         Ok(looked) if looked.is_file() => looked.open().map(|file| Some(file.into())).map_err(failed),
-        Ok(looked) => Err(looked.refusal(path)),
+        // Nobody named it.
+        Ok(looked) => Err(looked
+            .refusal(path)
+            .remedy("move it away, and put the file back from your backup")),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(failed(error)),
     }

@@ -4,10 +4,11 @@
 //! their secret in, and hand it to compose. Images are named by digest under this appliance; engines read them without
 //! credentials. The authority's certificate travels within, as a config with its content, which docker compose has known since 2.23.1.
 
+use super::resources::misread;
 use super::yaml::{block, quoted};
 use crate::appliance::fleet::{Assignment, SiteView};
 use crate::bundle::desired::{ImageName, TargetKind};
-use crate::domain::{Class, Error, Result, Uuid};
+use crate::domain::{Error, Result, Uuid};
 use crate::protocol::distr::Endpoint;
 
 /// Where the agent finds the authority's certificate. The system's own stay in use.
@@ -97,10 +98,5 @@ pub(super) fn image(image: &ImageName, site: &SiteView) -> String {
 }
 
 pub(super) fn no_image() -> Error {
-    Error::new(
-        Class::State,
-        "agent-image",
-        "the agent version has no image for this kind of target",
-    )
-    .remedy("import a release that carries it")
+    misread("the agent version has no image for this kind of target")
 }

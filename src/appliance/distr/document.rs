@@ -6,7 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::value::RawValue;
 
-use super::resources::{Role, Wanted, damaged};
+use super::resources::{Role, Wanted};
 use crate::appliance::fleet::{SiteView, Substitution};
 use crate::domain::{Class, Error, Result, limits};
 use crate::store::{BlobReader, Store};
@@ -41,9 +41,12 @@ impl Source {
     pub(super) fn open(wanted: &Wanted, store: &Store, site: &SiteView) -> Result<Self> {
         let digest = &wanted.digest;
         store.verify(digest, limits::MANIFEST_BYTES)?;
-        let size = store.size_of(digest)?;
-        let reader = size.and_then(|size| Some((size, store.open_verified(digest, size)?)));
-        let (end, reader) = reader.ok_or_else(|| damaged("a document changed while it was looked at"))?;
+        // It may be gone since: what says so then says what helps.
+        let end = match store.size_of(digest)? {
+            Some(size) => size,
+            None => store.read(digest, limits::MANIFEST_BYTES)?.len() as u64,
+        };
+        let reader = store.open_checked(digest, end, 0, || Ok(None))?;
         let mut source = Self { reader, at: 0, end };
         if wanted.role == Role::Values {
             (source.at, source.end) = source.object(&Substitution::of_site(site))?;
@@ -54,13 +57,13 @@ impl Source {
     /// Returns where the JSON object of the document begins and ends: the bytes that the vendor signed, so that numbers stay numbers.
     fn object(&self, substitution: &Substitution) -> Result<(u64, u64)> {
         let bytes = self.bytes(usize::try_from(self.end).unwrap_or(usize::MAX))?;
-        let text = std::str::from_utf8(&bytes).map_err(|_| damaged("values are not UTF-8"))?;
+        let text = std::str::from_utf8(&bytes).map_err(|_| no_object("are not UTF-8"))?;
         let rendered = substitution.whole(text.trim().as_bytes());
         let value: Option<&RawValue> = std::str::from_utf8(&rendered)
             .ok()
             .and_then(|rendered| serde_json::from_str(rendered).ok());
         if !value.is_some_and(|value| value.get().starts_with('{')) {
-            return Err(damaged("values are no JSON object"));
+            return Err(no_object("are no JSON object"));
         }
         let start = text.len().saturating_sub(text.trim_start().len());
         Ok((start as u64, text.trim_end().len() as u64))
@@ -119,4 +122,11 @@ impl Document {
     pub(super) fn is_done(&self) -> bool {
         self.source.at >= self.source.end
     }
+}
+
+/// Values that the vendor signed and no agent can be told.
+fn no_object(found: &str) -> Error {
+    Error::new(Class::State, "desired-state", format!("values {found}"))
+        .expected("values that are a JSON object, as `airlock bundle create` writes them")
+        .remedy("ask the vendor for a newer release with such values, and import it")
 }

@@ -137,5 +137,5 @@ fn assigned(assignment: &Assignment, place: u32) -> Result<&crate::appliance::fl
     let assigned = usize::try_from(place)
         .ok()
         .and_then(|place| assignment.deployments.get(place));
-    assigned.ok_or_else(|| resources::damaged("a deployment was looked for in another document"))
+    assigned.ok_or_else(|| resources::misread("a deployment was looked for in another document"))
 }

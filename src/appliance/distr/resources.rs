@@ -47,7 +47,7 @@ pub(super) fn frame(assignment: &Assignment, any: bool) -> Result<(String, &'sta
     }
     // The list is the last member, and the mark stands in it alone.
     let before = text.strip_suffix("null]}").map(str::len);
-    text.truncate(before.ok_or_else(|| damaged("the answer has another form"))?);
+    text.truncate(before.ok_or_else(|| misread("the answer has another form"))?);
     Ok((text, "]}\n"))
 }
 
@@ -82,7 +82,7 @@ pub(super) enum Role {
 ///
 /// # Errors
 ///
-/// `E-STATE` where the deployment does not fit its target.
+/// None in fact: the document was checked.
 pub(super) fn documents(assignment: &Assignment, assigned: &AssignedDeployment) -> Result<Vec<Wanted>> {
     let (target, deployment) = (assignment.target()?, assignment.deployment(assigned)?);
     Ok(match (target.kind, &deployment.docker, &deployment.helm) {
@@ -96,7 +96,7 @@ pub(super) fn documents(assignment: &Assignment, assigned: &AssignedDeployment) 
             digest: helm.values,
             role: Role::Values,
         }],
-        _ => return Err(damaged("a deployment does not fit the kind of its target")),
+        _ => return Err(misread("a deployment does not fit the kind of its target")),
     })
 }
 
@@ -115,7 +115,7 @@ pub(super) fn parts(assignment: &Assignment, assigned: &AssignedDeployment, site
             ..with_docker(stated, docker)
         },
         (_, Some(helm)) => with_helm(stated, helm, site),
-        _ => return Err(damaged("a deployment does not fit the kind of its target")),
+        _ => return Err(misread("a deployment does not fit the kind of its target")),
     };
     let text = serde_json::to_string(&stated).expect("these values have a JSON form");
     let (mut parts, mut rest) = (Vec::new(), text.as_str());
@@ -129,7 +129,7 @@ pub(super) fn parts(assignment: &Assignment, assigned: &AssignedDeployment, site
         let at = rest.find(mark).map(|at| at.saturating_add(mark.len()));
         let (before, after) = at
             .and_then(|at| rest.split_at_checked(at))
-            .ok_or_else(|| damaged("the answer has another form"))?;
+            .ok_or_else(|| misread("the answer has another form"))?;
         parts.push(Part::Text(before.to_owned()));
         parts.push(Part::Document(wanted));
         rest = after.strip_prefix(empty).unwrap_or(after);
@@ -205,6 +205,7 @@ fn complete(options: &HelmOptions) -> distr::HelmOptions {
     }
 }
 
-pub(super) fn damaged(what: &str) -> Error {
-    Error::new(Class::State, "desired-state", what.to_owned()).remedy("import a newer release")
+/// What cannot be: the document was checked when it came in, and is read again only with the same hash.
+pub(super) fn misread(what: &str) -> Error {
+    Error::new(Class::Internal, "desired-state", what.to_owned())
 }

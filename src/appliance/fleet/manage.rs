@@ -111,14 +111,14 @@ impl Hub {
     pub fn add_target(&self, name: &str, like: &Uuid) -> Result<Uuid> {
         let fleet = self.fleet();
         let template = known(&fleet, like)?;
-        if template.template.is_some() {
+        if let Some(followed) = template.template {
             return Err(Error::new(
                 Class::Usage,
                 "template",
                 format!("target {:?} follows another one itself", template.identity.name),
             )
             .expected("a target of a release")
-            .remedy("name the target that it follows itself: `airlock target list`"));
+            .remedy(format!("name the one that it follows itself: --like {followed}")));
         }
         if !(1..=NAME_BYTES).contains(&name.len()) || !is_plain(name) {
             return Err(

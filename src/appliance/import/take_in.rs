@@ -161,7 +161,7 @@ fn complete(
                 "staging",
                 format!("{digest} was stored by an earlier try and is gone"),
             )
-            .remedy("import the bundle again"));
+            .remedy("import the same bundle once more: `airlock import FILE`"));
         }
         if *size > limits::CHUNK_BYTES_DEFAULT && !pieces.contains_key(digest) {
             let hashes = appliance.store.hash_pieces(digest, chunk_bytes)?;

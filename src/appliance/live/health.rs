@@ -100,11 +100,7 @@ impl Check {
     pub(super) fn of(part: &'static str, found: Option<&Error>) -> Self {
         match found {
             None => Self::Good,
-            Some(error) => Self::Failed(vec![Problem::of(
-                part,
-                error,
-                "see the log, and start the server again",
-            )]),
+            Some(error) => Self::Failed(vec![Problem::of(part, error)]),
         }
     }
 

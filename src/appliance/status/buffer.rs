@@ -297,7 +297,7 @@ impl Check {
         };
         let work = move || {
             if let Err(error) = caught("status-check", check) {
-                *shared.unchecked() = Some(Problem::of("status-check", &error, "start the server again"));
+                *shared.unchecked() = Some(Problem::of("status-check", &error));
             }
         };
         let thread = std::thread::Builder::new()

@@ -58,9 +58,6 @@ impl Queue {
         let bytes = job.batch.what.bytes();
         let bulk = job.batch.what.is_bulk();
         let mut inner = self.lock();
-        if inner.closed {
-            return Err(Error::new(Class::Busy, "stopping", "the appliance is stopping").remedy("try again"));
-        }
         // One that is larger than everything may wait alone.
         let full = if bulk {
             !inner.bulk.is_empty()

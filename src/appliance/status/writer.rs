@@ -403,6 +403,7 @@ impl Writer {
         self.shared.set_aside.fetch_add(1, Ordering::SeqCst);
         *db = Some(new);
         drop(db);
+        self.shared.trouble().take();
         self.shared.forget_told(None);
         Ok(())
     }
@@ -464,7 +465,7 @@ impl Writer {
     }
 
     fn report(&self, error: &Error) {
-        let problem = Problem::of("status", error, "see the log; it is tried again by itself");
+        let problem = Problem::of("status", error);
         let mut trouble = self.shared.trouble();
         if trouble.as_ref().is_none_or(|before| before.error != problem.error) {
             tracing::error!(

@@ -114,7 +114,7 @@ fn read_row(row: &rusqlite::Row<'_>) -> rusqlite::Result<Row> {
 fn broken(number: u64, how: &str) -> Error {
     Error::new(Class::State, "audit-broken", format!("audit row {number} {how}"))
         .expected("a log in which every row is sealed by the next")
-        .remedy("keep the state folder as evidence and compare with exported copies of the log")
+        .remedy("keep a copy of the state folder as evidence, then put a whole copy of it from before in its place")
 }
 
 /// Members in sorted order, and `detail` is canonical already: the text is canonical without another pass.

@@ -356,14 +356,10 @@ pub fn names(connection: &Connection, id: ReleaseId) -> Result<Vec<String>> {
 /// `E-POLICY foreign-target` when it states what is not its product's any more, or what another channel has live; those of
 /// [`targets::check_undeploy`] and of [`SqlResult::sql`](crate::db::SqlResult::sql).
 pub fn activate(transaction: &Transaction<'_>, id: ReleaseId, at: Timestamp, undeploy: Undeploy) -> Result<Activated> {
-    let release = query(transaction, "WHERE r.id = ?", [id.0])?.pop().ok_or_else(|| {
-        Error::new(
-            Class::State,
-            "release-missing",
-            "the release to activate is not in the database",
-        )
-        .remedy("look at `airlock release list`")
-    })?;
+    let release = query(transaction, "WHERE r.id = ?", [id.0])?
+        .pop()
+        .ok_or(rusqlite::Error::QueryReturnedNoRows)
+        .sql("find the release to activate")?;
     if release.state == State::Active {
         return Ok(Activated::Already);
     }

@@ -6,11 +6,14 @@
 //! written in capitals put in ([`follow`]).
 
 mod acts;
+#[cfg(feature = "vendor")]
+mod beside;
 mod by_hand;
 mod commands;
 #[cfg(feature = "vendor")]
 mod compose_files;
 mod corrected;
+mod disk;
 mod follow;
 #[cfg(feature = "vendor")]
 mod general;
@@ -21,16 +24,20 @@ mod key_files;
 mod layouts;
 #[cfg(feature = "vendor")]
 mod limits;
+mod logged;
 mod media;
 #[cfg(feature = "vendor")]
 mod registry;
 #[cfg(feature = "vendor")]
 mod release_file;
 mod restore;
+mod server;
 mod site;
 mod source;
+mod state_folder;
 mod status_database;
 mod table;
+mod targets;
 #[cfg(feature = "vendor")]
 mod trust;
 mod vendor_answers;

@@ -3,6 +3,7 @@
 use airlock::db::{Db, Schema, SqlResult as _};
 
 use super::follow::{Operator, commands};
+use super::logged::Logged;
 use crate::support::appliance::{read, wait_for, write};
 use crate::support::bundles::{REPOSITORY, SMALL_CHUNKS, Vendor};
 use crate::support::client::get;
@@ -118,56 +119,6 @@ fn a_blob_that_a_request_finds_damaged_is_imported_again() {
     }
 }
 
-/// A server whose log is read.
-struct Logged {
-    child: std::process::Child,
-    log: std::path::PathBuf,
-    address: std::net::SocketAddr,
-}
-
-impl Logged {
-    fn start(operator: &Operator) -> Self {
-        let log = operator.file("log", b"");
-        let mut command = std::process::Command::new(crate::support::appliance::AIRLOCK);
-        command
-            .args(["serve", "--listen", "127.0.0.1:0"])
-            .env("AIRLOCK_STATE", operator.state());
-        let child = command.stderr(std::fs::File::create(&log).unwrap()).spawn().unwrap();
-        let mut address = None;
-        wait_for("the address", || {
-            let text = String::from_utf8(read(&log)).unwrap();
-            let line = text
-                .lines()
-                .find_map(|line| line.strip_prefix("serving http://")?.strip_suffix("/v2/"));
-            address = line.and_then(|line| line.parse().ok());
-            address.is_some()
-        });
-        Self {
-            child,
-            log,
-            address: address.unwrap(),
-        }
-    }
-
-    /// The newest line with these words.
-    fn last_error(&self, words: &str) -> String {
-        let mut found = None;
-        wait_for("the line of the log", || {
-            let text = String::from_utf8(read(&self.log)).unwrap();
-            found = text.lines().rfind(|line| line.contains(words)).map(ToOwned::to_owned);
-            found.is_some()
-        });
-        found.unwrap()
-    }
-}
-
-impl Drop for Logged {
-    fn drop(&mut self) {
-        self.child.kill().ok();
-        self.child.wait().ok();
-    }
-}
-
 /// A desired state that is damaged: `target list` tells of it and of what helps, and its agents are answered again.
 #[test]
 fn a_damaged_desired_state_is_imported_again() {
@@ -242,6 +193,37 @@ fn a_damaged_pin_is_pinned_again() {
     operator
         .run(&["release", "activate", "2.0", "--product", "crm"])
         .succeeded();
+}
+
+/// Of a release whose root is not pinned and whose content is gone, a list says both, in the order in which they help.
+#[test]
+fn a_release_without_its_root_and_its_content_gets_both_back() {
+    let operator = Operator::new();
+    let made = operator.vendor.bundle(1, &[noise(4000, 1)], SMALL_CHUNKS);
+    operator.import(&made).succeeded();
+    let domain = operator.vendor.chain().domain();
+    std::fs::remove_file(operator.state().join(format!("roots/{domain}.json"))).unwrap();
+    std::fs::remove_file(blob(&operator, &made.layers[0])).unwrap();
+    let damage = || {
+        let list = operator.run(&["release", "list"]);
+        list.succeeded()["damage"].as_array().unwrap().clone()
+    };
+    let told = damage();
+    let remedy = told[0]["remedy"].as_str().unwrap().to_owned();
+    assert!(remedy.contains("; then "), "{remedy}");
+    let root = operator.file("root.json", &operator.vendor.chain_file());
+    let (file, hex) = (operator.bundle(&made), operator.vendor.chain().fingerprint().to_hex());
+    let at_hand = [
+        ("ROOT", root.to_str().unwrap()),
+        ("HEX", &*hex),
+        ("FILE", file.to_str().unwrap()),
+    ];
+    let commands = commands(&remedy);
+    assert_eq!(commands.len(), 2);
+    for command in commands {
+        operator.follow(&command, &at_hand).succeeded();
+    }
+    assert!(damage().is_empty());
 }
 
 /// A server that starts without a pin answers again once the root is pinned as its log says.

@@ -266,6 +266,31 @@ fn a_certificate_that_expires_later_is_shown_on_and_said_to_be_expired() {
     assert_eq!(client::get(plain, "/v2/").status, 200);
 }
 
+/// By a clock that ran away, even the authority has ended: once the clock is right and the server was started again, nothing is wrong.
+#[test]
+fn a_runaway_clock_ends_the_authority_until_it_is_put_right() {
+    let site = site();
+    let authority = authority(&site);
+    let begin = || start(&site, settings(None), &authority).unwrap().0;
+    let told = |running: &Running| {
+        let ready = client::get(running.addresses()[0], "/readyz").json();
+        let problems = ready["problems"].as_array().unwrap().clone();
+        let found = problems.into_iter().find(|problem| problem["part"] == "certificate");
+        found.map(|problem| problem["remedy"].as_str().unwrap().to_owned())
+    };
+    let running = begin();
+    assert_eq!(told(&running), None);
+    site.clock.set(NOW + 21 * 366 * DAY);
+    let remedy = told(&running);
+    assert_eq!(
+        remedy.as_deref(),
+        Some("look at the machine's clock, and start the server again")
+    );
+    site.clock.set(NOW);
+    drop(running);
+    assert_eq!(told(&begin()), None);
+}
+
 #[test]
 fn every_address_needs_names() {
     let mut settings = settings(None);

@@ -246,7 +246,9 @@ fn what_waits_is_bounded_and_statuses_do_not_wait_for_logs() {
                 }
             }
         });
-        assert_eq!(refused.unwrap().class(), Class::Busy);
+        let refused = refused.unwrap();
+        assert_eq!((refused.class(), refused.code()), (Class::Busy, "status-queue"));
+        assert_eq!(refused.advice(), Some("try again"));
         assert!((10..60).contains(&waiting.len()), "{} MB wait", waiting.len());
         let status = open.submit(report("a", "r1", Error, "ill"));
         hold.0.send(()).unwrap();
@@ -254,6 +256,8 @@ fn what_waits_is_bounded_and_statuses_do_not_wait_for_logs() {
         for answer in waiting {
             assert_eq!(wait(answer).unwrap().stored, 10);
         }
+        // Tried again, as it says.
+        assert_eq!(submit(&open, logs("loud", [(1_000_000, body)])).unwrap().stored, 1);
     });
     assert_eq!(count(&open, RecordClass::Transition), 2);
 }
