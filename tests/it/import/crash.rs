@@ -48,8 +48,8 @@ const CHANGING: [&str; 26] = [
 /// By default, beside the first and the last call of each name, every so manieth call gets its fault: up to the first number by the
 /// second one, and then, where calls repeat themselves chunk by chunk, by the third.
 const FIRST: usize = 200;
-const STRIDE: usize = 8;
-const LATER_STRIDE: usize = 40;
+const STRIDE: usize = 16;
+const LATER_STRIDE: usize = 80;
 
 /// Release 1 is live, and release 2 shall be imported.
 struct Setup {
@@ -215,7 +215,7 @@ fn every_changing_call_may_be_the_last() {
 #[test]
 fn every_changing_call_of_a_second_try_may_be_the_last() {
     if strace::available() {
-        sweep("crash sweep of a second try", Setup::begun(), 4);
+        sweep("crash sweep of a second try", Setup::begun(), 8);
     }
 }
 
