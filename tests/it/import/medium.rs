@@ -306,8 +306,8 @@ fn a_killed_import_reads_one_batch_again_at_most() {
     let (layers, files, batch, chunks) = if slow {
         (vec![layer(400, 1), layer(400, 2)], 1024, 256 << 20, 512)
     } else {
-        // A chunk holds 52 of them, and makes a batch.
-        ((0..160).map(|n| noise(20_000, n)).collect(), 96, 1 << 20, 2)
+        // A chunk holds 52 of them, and makes a batch; the first one is of small documents.
+        ((0..160).map(|n| noise(20_000, n)).collect(), 96, 1 << 20, 3)
     };
     let setup = Setup::with(&layers);
     let mut command = Command::new("prlimit");
