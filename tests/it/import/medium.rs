@@ -325,7 +325,8 @@ fn a_killed_import_reads_one_batch_again_at_most() {
         .unwrap();
     wait_for("the journal of what was fed", || {
         let journal = setup.journal().map(|path| appliance::read(&path));
-        let journal = journal.and_then(|bytes| serde_json::from_slice::<serde_json::Value>(&bytes).ok());
+        let journal = journal.and_then(|bytes| String::from_utf8(bytes).ok());
+        let journal = journal.and_then(|text| serde_json::from_str::<serde_json::Value>(&text).ok());
         journal.is_some_and(|journal| journal["chunks"].as_u64().unwrap() >= chunks)
     });
     child.kill().unwrap();
