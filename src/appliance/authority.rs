@@ -19,7 +19,6 @@ use rcgen::{
     BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
     KeyUsagePurpose, SanType,
 };
-use rustix::fs::FlockOperation;
 use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
 
@@ -28,7 +27,7 @@ use super::present::built;
 use super::state::Appliance;
 use crate::crypto::{CertificateFacts, KeyFile};
 use crate::domain::{Class, Clock, Error, Hash, Result, SiteId, Timestamp};
-use crate::stream::{Expected, look, open_plain, read_bounded, write_atomically};
+use crate::stream::{Expected, LockFile, look, open_plain, read_bounded, write_atomically};
 
 const CERTIFICATE_BYTES: u64 = 64 << 10;
 
@@ -166,8 +165,8 @@ impl Authority {
 pub(super) fn create(state: &Path, site: &SiteId, clock: Timestamp) -> Result<()> {
     // Two processes may need it for the first time at once.
     let identity = state.join(IDENTITY);
-    let folder = File::open(&identity).map_err(|e| Error::io("open", &identity, e))?;
-    rustix::fs::flock(&folder, FlockOperation::LockExclusive).map_err(|e| Error::io("lock", &identity, e.into()))?;
+    let folder = LockFile::new(File::open(&identity).map_err(|e| Error::io("open", &identity, e))?);
+    folder.lock().map_err(|e| Error::io("lock", &identity, e.into()))?;
     let path = state.join(CERTIFICATE);
     if look(&path, Expected::File)?.is_some() {
         return Ok(());

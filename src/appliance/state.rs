@@ -3,11 +3,8 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
-
-use rustix::fs::FlockOperation;
 
 use super::folder::{self, DATABASE, LOCK, RECEIPTS, ROOTS, STATUS_DATABASE, STATUS_KEY};
 use super::keys::Keys;
@@ -19,7 +16,7 @@ use crate::db::site::{name_claims, trust};
 use crate::db::{self, Connection, Db, Schema};
 use crate::domain::{Class, Clock, Error, Hash, Result, SiteId, Step, Timestamp};
 use crate::store::Store;
-use crate::stream::{Expected, look, open_or_create};
+use crate::stream::{Expected, LockFile, look, open_or_create};
 
 /// An appliance whose state was opened.
 pub struct Appliance {
@@ -38,7 +35,7 @@ pub struct Appliance {
 /// Held while an import runs; the system takes it back when the process ends, however it ends.
 #[derive(Debug)]
 pub struct ImportLock {
-    _file: File,
+    _file: LockFile,
 }
 
 impl Appliance {
@@ -157,8 +154,8 @@ impl Appliance {
     /// `E-BUSY` at X0 when another import runs.
     pub fn lock(&self) -> Result<ImportLock> {
         let path = self.folder.join(LOCK);
-        let file = open_or_create(&path, 0o600).map_err(|error| error.at(Step::X0))?;
-        match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
+        let file = LockFile::new(open_or_create(&path, 0o600).map_err(|error| error.at(Step::X0))?);
+        match file.try_lock() {
             Ok(()) => Ok(ImportLock { _file: file }),
             Err(rustix::io::Errno::WOULDBLOCK) => Err(Error::new(Class::Busy, "import", "another import is running")
                 .remedy("wait for it to end")

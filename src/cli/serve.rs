@@ -69,22 +69,26 @@ pub(super) fn run(args: ServeArgs, ui: &mut Ui) -> Result<()> {
     let manager = ServiceManager::from_environment()?;
     confine::no_network()?;
     let running = bound.start(services)?;
-    for address in running.tls_addresses() {
-        ui.say(format_args!("serving https://{address}/v2/"));
-    }
-    for address in running.addresses() {
-        ui.say(format_args!("serving http://{address}/v2/"));
-    }
-    ui.say(format_args!("agents: {}://{}", agents.scheme(), agents.host));
-    if let Some(authority) = &authority {
-        ui.say(format_args!(
-            "authority: {} (SHA-256 of identity/ca.pem)",
-            authority.fingerprint()
-        ));
-    }
-    introduce(&registry, &agents, ui)?;
+    let addresses = (running.tls_addresses().to_vec(), running.addresses().to_vec());
     running.run_until_signal(
-        || manager.notify("READY=1"),
+        || {
+            // Whoever reads these lines may end the server at once, and it ends as it should.
+            for address in addresses.0 {
+                ui.say(format_args!("serving https://{address}/v2/"));
+            }
+            for address in addresses.1 {
+                ui.say(format_args!("serving http://{address}/v2/"));
+            }
+            ui.say(format_args!("agents: {}://{}", agents.scheme(), agents.host));
+            if let Some(authority) = &authority {
+                ui.say(format_args!(
+                    "authority: {} (SHA-256 of identity/ca.pem)",
+                    authority.fingerprint()
+                ));
+            }
+            introduce(&registry, &agents, ui)?;
+            manager.notify("READY=1")
+        },
         || {
             tracing::info!("stopping: answers in progress may end");
             manager.notify("STOPPING=1")

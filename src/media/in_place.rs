@@ -5,13 +5,13 @@ use std::io;
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{FlockOperation, OFlags};
+use rustix::fs::OFlags;
 
 use super::old_head::{OldHead, SUFFIX, beside};
 use super::seekable::Seekable;
 use crate::container::Input;
 use crate::domain::{Class, Error, Result};
-use crate::stream::{Looked, sync_folder, write_atomically};
+use crate::stream::{LockFile, Looked, sync_folder, write_atomically};
 
 /// Bytes copied at a time.
 const COPY: usize = 1 << 20;
@@ -21,7 +21,7 @@ const COPY: usize = 1 << 20;
 pub struct BundleInPlace {
     /// The file's own path, links followed.
     path: PathBuf,
-    file: File,
+    file: LockFile,
     size: u64,
     /// Whether a signing that was cut off was undone first.
     restored: bool,
@@ -45,8 +45,8 @@ impl BundleInPlace {
             }));
         }
         let own = looked.real_path().map_err(failed)?;
-        let file = File::from(looked.open_with(OFlags::RDWR).map_err(failed)?);
-        match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
+        let file = LockFile::new(File::from(looked.open_with(OFlags::RDWR).map_err(failed)?));
+        match file.try_lock() {
             // Some network file systems have no locks; then people must take turns themselves.
             Ok(()) | Err(rustix::io::Errno::NOSYS | rustix::io::Errno::OPNOTSUPP | rustix::io::Errno::NOLCK) => {}
             Err(rustix::io::Errno::AGAIN) => {

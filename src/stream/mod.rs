@@ -1,8 +1,9 @@
-//! Byte plumbing over `std::io`: bounded reads, an ordered parallel map, files that are looked at before they are opened, and files
-//! that appear complete or not at all, under names that lead nowhere else.
+//! Byte plumbing over `std::io`: bounded reads, an ordered parallel map, files that are looked at before they are opened, files that
+//! appear complete or not at all, under names that lead nowhere else, and files that processes take turns with.
 
 mod atomic;
 mod bounded;
+mod lock;
 mod looked;
 mod named;
 mod ordered;
@@ -11,6 +12,7 @@ mod pool;
 
 pub use atomic::{create_folder, create_own_folder, look_to_write, sync_folder, write_atomically};
 pub use bounded::{read_bounded, read_exact_or_end};
+pub use lock::LockFile;
 pub use looked::{Looked, NOT_A_FILE};
 pub use named::open_named;
 pub use ordered::{ordered_map, worker_count};

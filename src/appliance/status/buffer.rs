@@ -21,6 +21,9 @@ use crate::db::{Connection, Db, Interrupt};
 use crate::domain::{Class, Error, Hash, Problem, Result, Uuid};
 use crate::panics::{self, caught};
 
+/// How long batches are collected.
+const WINDOW: Duration = Duration::from_millis(10);
+
 /// Where everything goes that agents report.
 ///
 /// Dropping it commits what still waits.
@@ -49,7 +52,16 @@ pub struct BufferHealth {
 }
 
 impl StatusBuffer {
-    /// Opens the buffer of an appliance and starts its writer.
+    /// As [`Self::open_collecting`], with a window that a disk's sync is short beside.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Self::open_collecting`].
+    pub fn open(appliance: &Appliance, quota: Quota) -> Result<Self> {
+        Self::open_collecting(appliance, quota, WINDOW)
+    }
+
+    /// Opens the buffer of an appliance and starts its writer, which collects for so long what goes into one commit.
     ///
     /// A status database that is missing, damaged or of another appliance is set aside, and a new one begins with a gap record. One that
     /// cannot be opened at all (disk full) is tried again with every batch. One that a newer airlock wrote stays as it is: until that
@@ -58,13 +70,14 @@ impl StatusBuffer {
     /// # Errors
     ///
     /// `E-IO` when no thread can be started.
-    pub fn open(appliance: &Appliance, quota: Quota) -> Result<Self> {
+    pub fn open_collecting(appliance: &Appliance, quota: Quota, window: Duration) -> Result<Self> {
         let shared = Arc::new(Shared {
             state: appliance.folder().to_owned(),
             path: appliance.status_database(),
             site: appliance.site().clone(),
             clock: appliance.clock.clone(),
             quota,
+            window,
             queue: Queue::default(),
             db: RwLock::new(None),
             contacts: Mutex::new(HashMap::new()),

@@ -21,8 +21,6 @@ use crate::db::{DAMAGED, Db};
 use crate::domain::{Class, Clock, Error, Hash, Problem, Result, SiteId, Timestamp, Uuid, shown};
 use crate::panics::{self, caught};
 
-/// How long batches are collected.
-const WINDOW: Duration = Duration::from_millis(10);
 /// How often repeats and contacts are folded in.
 const FOLD: Duration = Duration::from_secs(60);
 /// How soon a first contact is written down.
@@ -41,6 +39,8 @@ pub(super) struct Shared {
     pub(super) site: SiteId,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) quota: Quota,
+    /// How long batches are collected.
+    pub(super) window: Duration,
     pub(super) queue: Queue,
     /// None while it cannot be opened. Whoever reads holds the lock, so that no connection outlives a file that is set aside.
     pub(super) db: RwLock<Option<Db>>,
@@ -168,7 +168,7 @@ impl Writer {
     fn turn(&mut self) -> bool {
         match self.shared.queue.wait(self.patience()) {
             Woken::Jobs => {
-                std::thread::sleep(WINDOW);
+                std::thread::sleep(self.shared.window);
                 panics::point("status");
                 let jobs = self.shared.queue.take();
                 self.serve(jobs);

@@ -311,10 +311,7 @@ impl RegistryClient {
                     (format!("it answers {}", answer.status()), retry_after(answer.headers()))
                 }
                 Ok(answer) => return Ok(answer),
-                // Trying again changes neither an address nor a certificate.
-                Err(error) if error.is_redirect() || error.is_builder() || is_about_certificate(&error) => {
-                    return Err(self.failed(&chain(&error)));
-                }
+                Err(error) if is_final(&error) => return Err(self.failed(&chain(&error))),
                 Err(error) => (chain(&error), None),
             };
             if attempt >= ATTEMPTS {
@@ -448,10 +445,11 @@ impl RegistryClient {
                     return Err(self.denied(answer.status(), !matches!(credential, Credential::Anonymous)));
                 }
                 Ok(answer) => return Err(self.failed(&format!("its token service answers {}", answer.status()))),
+                Err(error) if is_final(&error) => return Err(self.failed(&chain(&error))),
                 Err(error) => (chain(&error), None),
             };
             if attempt >= ATTEMPTS {
-                return Err(self.failed(&failure));
+                return Err(self.failed(&format!("{failure}, {attempt} times")));
             }
             self.pause(attempt, pause).await;
         };
@@ -550,6 +548,11 @@ fn basic(user: &str, password: &str) -> String {
     use base64::Engine as _;
     let pair = base64::engine::general_purpose::STANDARD.encode(format!("{user}:{password}"));
     format!("Basic {pair}")
+}
+
+/// Whether trying again changes nothing: neither an address, nor where a redirect leads, nor a certificate.
+fn is_final(error: &reqwest::Error) -> bool {
+    error.is_redirect() || error.is_builder() || is_about_certificate(error)
 }
 
 /// Whether TLS failed because of whom the other side claims to be. The causes are private types; their text is all there is.

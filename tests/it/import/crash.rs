@@ -2,8 +2,9 @@
 //! which it changes anything.
 //!
 //! After each run the state is opened as after a restart and must be exactly old or exactly new; then the same import without a
-//! fault must succeed and leave nothing over. `AIRLOCK_SLOW=1` tries all three faults at every call; otherwise the first and
-//! the last call of each name and every so manieth of the others get a kill, and every second one of them an error, the two in turn.
+//! fault must succeed and leave nothing over. `AIRLOCK_SLOW=1` kills at every call, and lets every call fail: the two errors in turn, and
+//! in the second sweep the other way round. Otherwise the first and the last call of each name and every so manieth of the others get
+//! a kill, and every second one of them an error.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
@@ -48,8 +49,8 @@ const CHANGING: [&str; 26] = [
 /// By default, beside the first and the last call of each name, every so manieth call gets its fault: up to the first number by the
 /// second one, and then, where calls repeat themselves chunk by chunk, by the third.
 const FIRST: usize = 200;
-const STRIDE: usize = 8;
-const LATER_STRIDE: usize = 40;
+const STRIDE: usize = 16;
+const LATER_STRIDE: usize = 80;
 
 /// Release 1 is live, and release 2 shall be imported.
 struct Setup {
@@ -215,7 +216,7 @@ fn every_changing_call_may_be_the_last() {
 #[test]
 fn every_changing_call_of_a_second_try_may_be_the_last() {
     if strace::available() {
-        sweep("crash sweep of a second try", Setup::begun(), 4);
+        sweep("crash sweep of a second try", Setup::begun(), 8);
     }
 }
 
@@ -231,10 +232,12 @@ fn sweep(what: &str, mut setup: Setup, offset: usize) {
             continue;
         }
         taken += 1;
-        for (turn, fault) in [(0, Fault::Kill), (1, Fault::NoSpace), (3, Fault::Io)] {
-            if slow || fault == Fault::Kill || taken % 4 == turn {
-                jobs.push((fault, point));
-            }
+        jobs.push((Fault::Kill, point));
+        let errors = [Fault::NoSpace, Fault::Io];
+        if slow {
+            jobs.push((errors[(taken + usize::from(offset > 0)) % 2], point));
+        } else if taken % 2 == 1 {
+            jobs.push((errors[taken / 2 % 2], point));
         }
     }
     let (next, violations) = (AtomicUsize::new(0), Mutex::new(Vec::new()));

@@ -181,19 +181,23 @@ fn has_journal(state: &Path) -> bool {
 }
 
 /// Runs a test on every file system that can be mounted here.
-fn on_each_disk(test: &str, body: impl Fn(&Setup)) {
+fn on_each_disk(test: &str, body: impl Fn(&Setup) + Sync) {
     if !in_namespace(test) {
         return;
     }
-    for kind in ["tmpfs", "ext4"] {
-        match Disk::mount(kind) {
-            Some(disk) => {
-                body(&Setup::new(disk));
-                println!("{test} on {kind}: done");
-            }
-            None => println!("{test} on {kind}: skipped, it cannot be mounted here"),
+    // At the same time: what they do is mostly waiting.
+    std::thread::scope(|scope| {
+        for kind in ["tmpfs", "ext4"] {
+            let body = &body;
+            scope.spawn(move || match Disk::mount(kind) {
+                Some(disk) => {
+                    body(&Setup::new(disk));
+                    println!("{test} on {kind}: done");
+                }
+                None => println!("{test} on {kind}: skipped, it cannot be mounted here"),
+            });
         }
-    }
+    });
 }
 
 #[test]

@@ -291,7 +291,8 @@ fn a_file_that_shrinks_meanwhile_is_incomplete() {
 
 #[test]
 fn a_killed_import_reads_one_batch_again_at_most() {
-    // 5 seconds make a batch, or 256 MiB; the long form fills several of those.
+    // 256 MiB make a batch, or half as many blobs as the process may open files; the long form fills several of the former, and the
+    // short one several of the latter.
     let slow = std::env::var_os("AIRLOCK_SLOW").is_some();
     let block = noise(1 << 20, 9);
     let layer = |mebibytes: usize, seed: u8| -> Vec<u8> {
@@ -302,29 +303,32 @@ fn a_killed_import_reads_one_batch_again_at_most() {
         });
         parts.collect::<Vec<_>>().concat()
     };
-    let (layers, batch) = if slow {
-        (vec![layer(400, 1), layer(400, 2)], 256 << 20)
+    let (layers, files, batch, chunks) = if slow {
+        (vec![layer(400, 1), layer(400, 2)], 1024, 256 << 20, 512)
     } else {
-        (vec![layer(24, 1)], u64::MAX)
+        // A chunk holds 52 of them, and makes a batch; the first one is of small documents.
+        ((0..160).map(|n| noise(20_000, n)).collect(), 96, 1 << 20, 3)
     };
     let setup = Setup::with(&layers);
-    let mut child = start_feed(&setup.state());
+    let mut command = Command::new("prlimit");
+    command.arg(format!("--nofile={files}")).arg(appliance::AIRLOCK);
+    command.args(import_arguments(&setup.state(), Path::new("-")));
+    command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
     let mut feed = child.stdin.take().unwrap();
-    let mut fed: u64 = 0;
-    for chunk in setup.made.bytes.chunks(1 << 20) {
-        let left = setup.length() - fed;
-        // Enough was fed when a journal stands; before that the last chunks are held back, so that the import cannot end.
-        let enough = setup.journal().is_some() && (!slow || fed > 600 << 20);
-        if enough {
-            break;
-        }
-        if left < 16 << 20 || !slow {
-            std::thread::sleep(Duration::from_millis(400));
-        }
-        feed.write_all(chunk).unwrap();
-        fed += chunk.len() as u64;
-    }
-    assert!(fed < setup.length(), "a journal comes before the end");
+    // The end is held back, so that the import cannot end.
+    let fed = setup.length() * 3 / 4;
+    feed.write_all(&setup.made.bytes[..usize::try_from(fed).unwrap()])
+        .unwrap();
+    wait_for("the journal of what was fed", || {
+        let journal = setup.journal().map(|path| appliance::read(&path));
+        let journal = journal.and_then(|bytes| String::from_utf8(bytes).ok());
+        let journal = journal.and_then(|text| serde_json::from_str::<serde_json::Value>(&text).ok());
+        journal.is_some_and(|journal| journal["chunks"].as_u64().unwrap() >= chunks)
+    });
     child.kill().unwrap();
     drop(feed);
     assert_eq!(end(child).signal, Some(9));

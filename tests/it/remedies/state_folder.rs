@@ -11,7 +11,6 @@ use airlock::db::{Db, Schema, SqlResult as _};
 use super::follow::{Operator, Ran, commands, copy};
 use crate::support::appliance::{AIRLOCK, read};
 use crate::support::bundles::{SMALL_CHUNKS, Vendor};
-use crate::support::desired::Desired;
 use crate::support::site::noise;
 use crate::support::strace;
 
@@ -104,36 +103,6 @@ fn a_folder_without_its_database_is_answered_with_three_ways() {
     std::fs::remove_dir_all(&state).unwrap();
     copy(&kept, &state);
     list(&state).succeeded();
-}
-
-/// The status database is missing: a whole copy has it, or the right folder does.
-#[test]
-fn a_missing_status_database_comes_with_a_whole_copy_or_the_right_folder() {
-    let operator = Operator::new();
-    operator
-        .import(&operator.vendor.with_targets(1, |image| Desired::docker(image, 1, "a")))
-        .succeeded();
-    let state = operator.state();
-    let kept = state.with_extension("kept");
-    copy(&state, &kept);
-    for suffix in ["", "-wal", "-shm"] {
-        std::fs::remove_file(state.join(format!("status.db{suffix}"))).ok();
-    }
-    let told = |state: &Path| {
-        let list = operator.run(&["target", "list", "--state", state.to_str().unwrap()]);
-        list.succeeded();
-        let line = list.ended.stderr.lines().find(|line| line.contains("cannot be read"));
-        line.map(ToOwned::to_owned)
-    };
-    let remedy = told(&state).unwrap();
-    assert!(
-        remedy.contains("put a whole copy of its folder in the folder's place, or name the right folder"),
-        "{remedy}"
-    );
-    assert_eq!(told(&kept), None);
-    std::fs::remove_dir_all(&state).unwrap();
-    copy(&kept, &state);
-    assert_eq!(told(&state), None);
 }
 
 /// Two `airlock init` at once: one is given another folder.

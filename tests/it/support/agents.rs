@@ -16,6 +16,7 @@ use base64::Engine as _;
 use super::client::{Reply, raw};
 use super::desired::target_id;
 use crate::support::in_process::InProcessAppliance;
+use crate::support::status::AT_ONCE;
 
 /// A server over an appliance. Fields end in this order: the server before what it answers from.
 pub(crate) struct Serving {
@@ -81,7 +82,7 @@ impl Serving {
         let view = SiteView::new(&agents.host, agents.https, SiteView::INTERVAL, pem).unwrap();
         let live = Live::load(&appliance, Duration::from_secs(3600)).unwrap();
         let hub = Arc::new(Hub::new(&live, view).unwrap());
-        let status = StatusBuffer::open(&appliance, quota).unwrap();
+        let status = StatusBuffer::open_collecting(&appliance, quota, AT_ONCE).unwrap();
         let status = Arc::new(status);
         let registry = Registry::new(&live).unwrap();
         let clock = appliance.clock.clone();

@@ -398,9 +398,6 @@ pub(crate) fn wait_for(what: &str, mut happened: impl FnMut() -> bool) {
 }
 
 /// Imports a file in this process.
-///
-/// A program that another test is about to start holds every open file of this process for a moment, and so the lock of an import that
-/// has ended: that alone is waited for.
 pub(crate) fn import_here(
     appliance: &airlock::appliance::Appliance,
     bundle: &Path,
@@ -418,15 +415,5 @@ pub(crate) fn import_here_telling(
     clock: &dyn airlock::domain::Clock,
     events: &mut dyn FnMut(airlock::appliance::Event<'_>),
 ) -> airlock::domain::Result<airlock::appliance::Imported> {
-    let mut imported = None;
-    wait_for("the lock of the import before", || {
-        let open = || airlock::media::open(bundle, None);
-        let result = appliance.import(open, options, clock, events);
-        let busy = result
-            .as_ref()
-            .is_err_and(|error| error.class() == airlock::domain::Class::Busy);
-        imported = Some(result);
-        !busy
-    });
-    imported.unwrap()
+    appliance.import(|| airlock::media::open(bundle, None), options, clock, events)
 }

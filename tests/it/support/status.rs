@@ -5,6 +5,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::Thread;
+use std::time::Duration;
 
 use airlock::appliance::Appliance;
 use airlock::appliance::status::{Accepted, AgentLogRecord, Batch, LogRecord, Quota, StatusBuffer, What};
@@ -16,6 +17,9 @@ use tempfile::TempDir;
 
 use super::appliance::scratch;
 use super::site::TestClock;
+
+/// A window that does not let the one test wait that hands in batches.
+pub(crate) const AT_ONCE: Duration = Duration::ZERO;
 
 /// A state folder for a status buffer.
 pub(crate) struct Buffer {
@@ -71,7 +75,7 @@ impl Buffer {
     }
 
     pub(crate) fn open(&self) -> StatusBuffer {
-        StatusBuffer::open(&self.appliance(), self.quota).unwrap()
+        StatusBuffer::open_collecting(&self.appliance(), self.quota, AT_ONCE).unwrap()
     }
 
     pub(crate) fn appliance(&self) -> Appliance {

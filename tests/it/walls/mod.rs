@@ -1,7 +1,7 @@
 //! Several vendors on one appliance, and none can touch another (D18; K20, K22 to K24): a prepared appliance imports every hostile
 //! vendor of a long list, each alone, while it serves; then everything that anybody can ask about A is asked again.
-//! `AIRLOCK_SLOW=1` plays every date with every fate, and every rehearsal, and asks once more after A's next release in every case;
-//! otherwise in every third.
+//! `AIRLOCK_SLOW=1` plays all of them, with every date with every fate, and every rehearsal, and asks once more after A's next release
+//! in every case; otherwise every third one of those that are not one more of a kind is played, and asks so in every third of these.
 //!
 //! ```text
 //! forge ─> neighbour (A), guest (B) ─> times, claims, names, squatters: the list
@@ -27,7 +27,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use self::case::{Case, Theatre};
+use self::case::{Case, Theatre, What};
 
 /// Cases at one time.
 const WORKERS: usize = 2;
@@ -43,6 +43,11 @@ fn k20_k22_k23_k24_nothing_that_others_bring_in_changes_anything_for_a() {
     let slow = std::env::var_os("AIRLOCK_SLOW").is_some();
     if !slow {
         cases.retain(|case| !case.slow);
+        let mut number = 0;
+        cases.retain(|case| {
+            number += 1;
+            number % 3 == 0 || matches!(case.what, What::Story(_))
+        });
     }
     let wrong = play(&theatre, &cases, if slow { 1 } else { 3 });
     println!(

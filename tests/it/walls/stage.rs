@@ -22,6 +22,7 @@ use crate::support::agents::basic;
 use crate::support::appliance::{AIRLOCK, import_here, scratch, write};
 use crate::support::desired::HUB_SECRET;
 use crate::support::site::TestClock;
+use crate::support::status::AT_ONCE;
 
 /// Where agents find the appliance: the same for every copy, whatever its ports.
 const ADDRESS: &str = "airlock.plant.test";
@@ -190,7 +191,7 @@ impl Stage {
         let view = SiteView::new(ADDRESS, true, SiteView::INTERVAL, pem).unwrap();
         let live = Live::load(&appliance, Duration::from_secs(3600)).unwrap();
         let hub = Arc::new(Hub::new(&live, view).unwrap());
-        let status = Arc::new(StatusBuffer::open(&appliance, Quota::default()).unwrap());
+        let status = Arc::new(StatusBuffer::open_collecting(&appliance, Quota::default(), AT_ONCE).unwrap());
         let registry = Arc::new(Registry::new(&live).unwrap());
         let serve = |read: ReadPolicy, https: bool| {
             let free = SocketAddr::from(([127, 0, 0, 1], 0));

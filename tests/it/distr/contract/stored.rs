@@ -10,7 +10,7 @@ pub(super) fn logs(served: &ServedAppliance) -> String {
     text(served)
 }
 
-/// Every row of every table of `status.db`, as text; UUIDs as 32 hex digits.
+/// Every row of every table of `status.db`, as text; UUIDs and hashes, whose bytes say nothing, as hex digits.
 pub(super) fn text(served: &ServedAppliance) -> String {
     let path = served.state().join("status.db");
     // Written to only by SQLite itself: after a crash the reader has the log to recover.
@@ -27,17 +27,18 @@ pub(super) fn text(served: &ServedAppliance) -> String {
     let mut text = String::new();
     for name in names {
         let mut rows = connection.prepare(&format!("SELECT * FROM \"{name}\"")).unwrap();
-        let columns = rows.column_count();
+        // All other bytes are a text that agents sent, or hold some.
+        let columns: Vec<bool> = rows.column_names().map(|name| name == "body").collect();
         let mut rows = rows.query([]).unwrap();
         while let Some(row) = rows.next().unwrap() {
             text.push_str(&name);
-            for column in 0..columns {
+            for (column, holds_text) in columns.iter().enumerate() {
                 text.push('|');
                 match row.get_ref(column).unwrap() {
                     ValueRef::Null => {}
                     ValueRef::Integer(number) => text.push_str(&number.to_string()),
                     ValueRef::Real(number) => text.push_str(&number.to_string()),
-                    ValueRef::Blob(bytes) if bytes.len() == 16 => text.push_str(&hex(bytes)),
+                    ValueRef::Blob(bytes) if !holds_text => text.push_str(&hex(bytes)),
                     ValueRef::Text(bytes) | ValueRef::Blob(bytes) => text.push_str(&String::from_utf8_lossy(bytes)),
                 }
             }

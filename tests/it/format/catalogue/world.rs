@@ -129,6 +129,9 @@ fn a_dry_run_says_the_same_and_writes_one_row() {
     });
 }
 
+/// Good vectors of so many lines that two imports of them take seconds.
+const LARGE: [&str; 4] = ["j16-rendered", "j17-annotations", "j17-edges", "j17-names"];
+
 #[test]
 fn every_twin_imports() {
     let twins: BTreeSet<String> = vectors("bad")
@@ -137,7 +140,12 @@ fn every_twin_imports() {
         .collect();
     let good: BTreeSet<String> = vectors("good").into_iter().map(|vector| vector.name).collect();
     assert!(twins.is_subset(&good), "{twins:?}");
-    check_all(&vectors("good"), |vector| {
+    let mut imported = vectors("good");
+    // The largest come in by the program in `remedies::corrected`, too.
+    if std::env::var_os("AIRLOCK_SLOW").is_none() {
+        imported.retain(|vector| !LARGE.contains(&vector.name.as_str()));
+    }
+    check_all(&imported, |vector| {
         let site = Site::of(vector);
         let imported = site.import(&vector.bundle(), &Options::default());
         match (vector.name.as_str(), imported) {
