@@ -275,11 +275,9 @@ fn what_an_earlier_try_stored_and_is_gone_is_imported_once_more() {
     let hex = made.layers[0].0.to_hex();
     std::fs::remove_file(operator.state().join("blobs/sha256").join(&hex[..2]).join(hex)).unwrap();
     once_more(&operator.run(&import).remedy("E-STATE", "staging"));
-    // The beginning of the large one.
-    for fault in ["?open,openat,openat2:error=ENOENT:when=1", "read:retval=0:when=1"] {
-        let part = again();
-        once_more(&faulty(&operator, &part, &[fault], &import).remedy("E-STATE", "staging"));
-    }
+    // The beginning of the large one ends early.
+    let part = again();
+    once_more(&faulty(&operator, &part, &["read:retval=0:when=1"], &import).remedy("E-STATE", "staging"));
 }
 
 /// A new status database that could not be completed: the disk is checked, and it is tried again by itself.
