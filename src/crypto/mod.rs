@@ -12,6 +12,7 @@ mod key;
 mod key_file;
 mod receipt;
 mod root;
+mod stream_log;
 
 pub use certificate::CertificateFacts;
 pub use chain::{Chain, ChainStep};
@@ -21,3 +22,4 @@ pub use key::{KeyId, PublicKey, SigningKey, random};
 pub use key_file::{KeyFile, LOST_PASSPHRASE, PASSPHRASE, replace_signing_key, write_secret_file, write_signing_key};
 pub use receipt::{Receipt, ReceiptResult};
 pub use root::{EpochRule, Key, Role, RoleName, Roles, RootDocument, Rule, Scheme};
+pub use stream_log::{stream_seal, stream_start};

@@ -85,8 +85,38 @@ text_type!(
     /// Opaque id of a site: 32 lower-case hex digits, random, made once by `airlock init`.
     SiteId,
     "a site id of 32 lower-case hex digits",
-    |text| text.len() == 32 && text.bytes().all(|c| matches!(c, b'0'..=b'9' | b'a'..=b'f'))
+    is_hex_128
 );
+
+text_type!(
+    /// Instance: one life of an appliance's state folder, 32 random lower-case hex digits. A copied or restored folder begins another.
+    InstanceId,
+    "an instance of 32 lower-case hex digits",
+    is_hex_128
+);
+
+fn is_hex_128(text: &str) -> bool {
+    text.len() == 32 && text.bytes().all(|c| matches!(c, b'0'..=b'9' | b'a'..=b'f'))
+}
+
+impl SiteId {
+    /// Returns the 16 bytes that the digits stand for.
+    pub fn to_bytes(&self) -> [u8; 16] {
+        hex_128(&self.0)
+    }
+}
+
+impl InstanceId {
+    /// Returns the 16 bytes that the digits stand for.
+    pub fn to_bytes(&self) -> [u8; 16] {
+        hex_128(&self.0)
+    }
+}
+
+/// The grammar was checked when the value was made.
+fn hex_128(text: &str) -> [u8; 16] {
+    u128::from_str_radix(text, 16).unwrap_or_default().to_be_bytes()
+}
 
 text_type!(
     /// OCI tag: `[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}` (distribution-spec, pulling manifests).
