@@ -119,6 +119,17 @@ fn hex_128(text: &str) -> [u8; 16] {
 }
 
 text_type!(
+    /// What a release fixes: an id of the vendor's or the public's own, `[A-Z][A-Za-z0-9.-]{2,63}`, such as `CVE-2026-41234`.
+    FixId,
+    "an id [A-Z][A-Za-z0-9.-]{2,63}, such as CVE-2026-41234",
+    |text| {
+        (3..=64).contains(&text.len())
+            && text.bytes().next().is_some_and(|c| c.is_ascii_uppercase())
+            && text.bytes().all(|c| c.is_ascii_alphanumeric() || matches!(c, b'.' | b'-'))
+    }
+);
+
+text_type!(
     /// OCI tag: `[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}` (distribution-spec, pulling manifests).
     Tag,
     "a tag [a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}",
