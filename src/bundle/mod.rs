@@ -21,9 +21,11 @@ mod check_only;
 mod chosen;
 mod content;
 pub mod desired;
+mod desired_alone;
 mod graph;
 mod head;
 mod index;
+mod inventory;
 #[cfg(feature = "site")]
 mod kept;
 mod kind;
@@ -38,9 +40,11 @@ mod tests;
 
 pub use check_only::CheckOnly;
 pub use content::{BlobSource, BundleContent};
+pub use desired_alone::read_desired;
 pub use graph::{Graph, Referrer};
 pub use head::{DocumentEntry, Head};
 pub use index::{Absent, Blob, Index, Need, TagLine};
+pub use inventory::{content_hash, inventory};
 #[cfg(feature = "site")]
 pub(crate) use kept::kept_graph;
 pub use layout::{BundleLayout, Packing, ReleaseStatement};

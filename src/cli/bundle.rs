@@ -9,7 +9,7 @@ use super::head_view::{describe, headline};
 use super::signature_file::read_signatures;
 use super::ui::escape;
 use super::{Ui, bundle_desired, trust_file};
-use crate::bundle::{CheckOnly, Head, OpenedBundle};
+use crate::bundle::{CheckOnly, Head, OpenedBundle, read_desired};
 use crate::crypto::{Chain, RootDocument};
 use crate::domain::{Class, Clock as _, Error, Result, Step, SystemClock, Timestamp, counted, latest_issue};
 use crate::media;
@@ -121,7 +121,7 @@ fn inspect(file: &Path, trust: Option<&Path>, list: bool, ui: &mut Ui) -> Result
         let (head, digest) = (signed.head().clone(), signed.head_digest());
         let list = if list {
             let bundle = signed.read_index(|_, _| Ok(()))?;
-            Some((names(&bundle), bundle_desired::read(bundle)?))
+            Some((names(&bundle), read_desired(bundle)?))
         } else {
             None
         };

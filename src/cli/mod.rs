@@ -70,6 +70,8 @@ mod ui;
 #[cfg(feature = "vendor")]
 mod vendor;
 #[cfg(feature = "vendor")]
+mod vendor_ledger;
+#[cfg(feature = "vendor")]
 mod vendor_trust;
 #[cfg(feature = "vendor")]
 mod workspace_folder;

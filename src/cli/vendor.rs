@@ -8,6 +8,7 @@ use serde_json::json;
 use super::passphrase::PassphraseArgs;
 use super::times::{RootTimes, in_years};
 use super::ui::{Ui, escape};
+use super::vendor_ledger::{self, LedgerCommand};
 use super::vendor_trust::{self, TrustCommand};
 use super::workspace_folder::WorkspaceArgs;
 use crate::crypto::ENROLMENT_BYTES;
@@ -44,6 +45,9 @@ pub(super) enum VendorCommand {
     /// Show and change who may sign: root documents
     #[command(subcommand)]
     Trust(Box<TrustCommand>),
+    /// What was signed, and for whom
+    #[command(subcommand)]
+    Ledger(LedgerCommand),
 }
 
 #[derive(Debug, Args)]
@@ -93,6 +97,7 @@ pub(super) fn run(command: VendorCommand, ui: &mut Ui) -> Result<()> {
         VendorCommand::Enroll(args) => enroll(&args, ui),
         VendorCommand::Sites(args) => sites(&args, ui),
         VendorCommand::Trust(command) => vendor_trust::run(*command, ui),
+        VendorCommand::Ledger(command) => vendor_ledger::run(&command, ui),
     }
 }
 

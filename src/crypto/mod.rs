@@ -12,6 +12,7 @@ mod key;
 mod key_file;
 mod receipt;
 mod root;
+mod stream_log;
 
 pub use certificate::CertificateFacts;
 pub use chain::{Chain, ChainStep};
@@ -23,3 +24,4 @@ pub use key_file::{
 };
 pub use receipt::{Receipt, ReceiptResult};
 pub use root::{EpochRule, Key, Role, RoleName, Roles, RootDocument, Rule, Scheme};
+pub use stream_log::{stream_seal, stream_start};

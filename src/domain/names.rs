@@ -85,7 +85,48 @@ text_type!(
     /// Opaque id of a site: 32 lower-case hex digits, random, made once by `airlock init`.
     SiteId,
     "a site id of 32 lower-case hex digits",
-    |text| text.len() == 32 && text.bytes().all(|c| matches!(c, b'0'..=b'9' | b'a'..=b'f'))
+    is_hex_128
+);
+
+text_type!(
+    /// Instance: one life of an appliance's state folder, 32 random lower-case hex digits. A copied or restored folder begins another.
+    InstanceId,
+    "an instance of 32 lower-case hex digits",
+    is_hex_128
+);
+
+fn is_hex_128(text: &str) -> bool {
+    text.len() == 32 && text.bytes().all(|c| matches!(c, b'0'..=b'9' | b'a'..=b'f'))
+}
+
+impl SiteId {
+    /// Returns the 16 bytes that the digits stand for.
+    pub fn to_bytes(&self) -> [u8; 16] {
+        hex_128(&self.0)
+    }
+}
+
+impl InstanceId {
+    /// Returns the 16 bytes that the digits stand for.
+    pub fn to_bytes(&self) -> [u8; 16] {
+        hex_128(&self.0)
+    }
+}
+
+/// The grammar was checked when the value was made.
+fn hex_128(text: &str) -> [u8; 16] {
+    u128::from_str_radix(text, 16).unwrap_or_default().to_be_bytes()
+}
+
+text_type!(
+    /// What a release fixes: an id of the vendor's or the public's own, `[A-Z][A-Za-z0-9.-]{2,63}`, such as `CVE-2026-41234`.
+    FixId,
+    "an id [A-Z][A-Za-z0-9.-]{2,63}, such as CVE-2026-41234",
+    |text| {
+        (3..=64).contains(&text.len())
+            && text.bytes().next().is_some_and(|c| c.is_ascii_uppercase())
+            && text.bytes().all(|c| c.is_ascii_alphanumeric() || matches!(c, b'.' | b'-'))
+    }
 );
 
 text_type!(

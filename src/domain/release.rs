@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Hash, Name, SiteId};
+use super::{Digest, Hash, Name, SiteId};
 
 /// What a sequence of releases belongs to: counters, tags and desired state never cross it (D18).
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, std::hash::Hash)]
@@ -109,4 +109,15 @@ impl fmt::Display for DocumentType {
             Self::Values => f.write_str("values"),
         }
     }
+}
+
+/// A piece of content of a release.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ContentItem {
+    /// Its digest.
+    pub digest: Digest,
+    /// Its size in bytes.
+    pub size: u64,
+    /// Whether nothing is read in it to follow the release: a layer. Only such content may be left out of a bundle (SPEC M-57).
+    pub leaf: bool,
 }

@@ -12,6 +12,7 @@ use super::release::{Overrides, resolve};
 use super::release_file::ReleaseFile;
 use super::release_folder::ReleaseFolder;
 use super::release_signers::other_role;
+use super::signed_head::SignedHead;
 use super::signing_time::SigningTime;
 use super::workspace::Workspace;
 use crate::bundle::desired::DesiredState;
@@ -191,16 +192,24 @@ pub fn build(
     let layout = BundleLayout::new(&release, &content, chain, Packing::default())?;
     let (names, absent) = (content.tags.len(), content.absent.len());
     let remembered = fleet.removals.remembered.to_bytes();
-    let says_something = fleet.desired.is_some();
+    let items = layout.inventory();
     let mut sign = |bundle: &crate::bundle::UnsignedBundle| {
         let counter = bundle.head().counter();
         let (head, version) = (bundle.head_digest(), bundle.head().version.as_str());
         ledger.write(|transaction| {
             ledger::record_release(transaction, &scope, counter, head, version, build.time.now)?;
-            if says_something {
+            if fleet.desired.is_some() {
                 ledger::record_fleet(transaction, &scope, counter, &remembered)?;
             }
-            Ok(())
+            let signed = SignedHead {
+                head,
+                bytes: bundle.head_bytes(),
+                audience: &bundle.head().audience,
+                items: &items,
+                fixes: &build.file.fixes,
+                desired: fleet.desired.as_ref(),
+            };
+            signed.record(transaction)
         })?;
         Ok(build
             .keys

@@ -6,6 +6,7 @@
 //! compose     compose files ─> images they pull, one file for the site
 //! collect     images ─> BundleContent + BlobSource   what is carried
 //! pack        both, signed ─> a bundle on its medium
+//! ledger      what each head consists of, for whom it is, what it fixes; learned from a bundle signed elsewhere
 //! ```
 //!
 //! A workspace holds secrets. Everything that changes trust is checked through the same chain walk that appliances use, before
@@ -19,12 +20,14 @@ mod enrol;
 mod fleet;
 mod key_ring;
 mod leak;
+mod learn;
 mod pack;
 pub mod release;
 pub mod release_file;
 mod release_folder;
 mod release_signers;
 mod root_change;
+mod signed_head;
 mod signing_time;
 mod suggest;
 mod trust;
@@ -35,6 +38,7 @@ mod yaml;
 pub use build::{Build, BuildEvent, Built, build, release_keys};
 pub use enrol::{Enrolled, enrol};
 pub use key_ring::{AskPassphrase, KeyRing, PUBLIC_SUFFIX, open_key};
+pub use learn::{Learned, learn};
 pub use pack::{Destination, PackEvent, Packed, pack};
 pub use release_folder::{OUTSIDE, ReleaseFolder};
 pub use release_signers::{ReleaseSigners, chain_beside};

@@ -1,9 +1,11 @@
 //! `ledger.db`: the vendor's sites, and what was signed for them.
 
+mod contents;
 mod recorded;
 mod signed;
 mod site;
 
+pub use contents::{SignedContents, contents_of, record_contents};
 pub use recorded::Recorded;
 pub use signed::{SignedRelease, fleet_before, newest_release, record_fleet, record_release, signed_release};
 pub use site::{Site, enrol, site, site_by_name, sites};

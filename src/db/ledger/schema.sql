@@ -33,3 +33,42 @@ CREATE TABLE signed_fleet (
   FOREIGN KEY (domain, product, channel, epoch, sequence)
     REFERENCES signed_release (domain, product, channel, epoch, sequence)
 ) STRICT, WITHOUT ROWID;
+
+-- What was signed, head by head: what a site that retains the release holds, and what its reports speak of. Written before the first
+-- signature; a head that was signed elsewhere is learned from its bundle.
+CREATE TABLE signed_head (
+  id      INTEGER PRIMARY KEY,
+  head    BLOB    NOT NULL UNIQUE,      -- head digest; joins signed_release
+  bytes   BLOB    NOT NULL,             -- entry 03
+  content BLOB    NOT NULL,             -- SHA-256 over the ascending digests of signed_blob
+  blobs   INTEGER NOT NULL              -- how many they are
+) STRICT;
+
+CREATE TABLE signed_blob (
+  head   INTEGER NOT NULL REFERENCES signed_head (id),
+  digest BLOB    NOT NULL,
+  size   INTEGER NOT NULL,
+  leaf   INTEGER NOT NULL,              -- 1: a layer, which a bundle may leave out
+  PRIMARY KEY (head, digest)
+) STRICT, WITHOUT ROWID;
+
+-- For whom; site '' is any.
+CREATE TABLE signed_audience (
+  head INTEGER NOT NULL REFERENCES signed_head (id),
+  site TEXT    NOT NULL,
+  PRIMARY KEY (head, site)
+) STRICT, WITHOUT ROWID;
+
+-- What the release fixes, by the vendor's or the public's ids. It stands here alone and never travels.
+CREATE TABLE signed_fix (
+  id   TEXT    NOT NULL,
+  head INTEGER NOT NULL REFERENCES signed_head (id),
+  PRIMARY KEY (id, head)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE signed_revision (
+  revision   BLOB    NOT NULL,          -- UUID
+  deployment BLOB    NOT NULL,          -- UUID
+  head       INTEGER NOT NULL REFERENCES signed_head (id),
+  PRIMARY KEY (revision, deployment, head)
+) STRICT, WITHOUT ROWID;

@@ -12,7 +12,7 @@ use super::images::{ImageEntry, RawEntry};
 use super::mistakes::{Located, Mistakes, cut, located, place};
 use super::one_or_many::WordOrList;
 use super::targets::{RawTarget, TargetEntry};
-use crate::domain::{Error, Name, RepositoryName, Result, Timestamp, Version};
+use crate::domain::{Error, FixId, Name, RepositoryName, Result, Timestamp, Version};
 use crate::vendor_side::collect::Platform;
 
 /// Largest release file.
@@ -47,6 +47,8 @@ pub struct ReleaseFile {
     pub platforms: Vec<Platform>,
     /// Release notes.
     pub notes: Option<Notes>,
+    /// What the release fixes: kept in the ledger, and never in a bundle.
+    pub fixes: Vec<FixId>,
     /// Images to carry besides those of agents and applications.
     pub images: Vec<ImageEntry>,
     /// Versions of the agents.
@@ -109,6 +111,8 @@ struct Raw {
     platforms: Vec<Spanned<String>>,
     notes: Option<Spanned<String>>,
     notes_file: Option<Spanned<String>>,
+    #[serde(default)]
+    fixes: Vec<Spanned<String>>,
     images: Option<Spanned<Vec<RawEntry>>>,
     #[serde(default)]
     agents: Vec<RawAgent>,
@@ -226,6 +230,7 @@ impl ReleaseFile {
                 .map(|platform| mistakes.parse::<Platform>(platform))
                 .collect::<Result<_>>()?,
             notes,
+            fixes: raw.fixes.iter().map(|id| mistakes.parse(id)).collect::<Result<_>>()?,
             images,
             agents,
             applications,

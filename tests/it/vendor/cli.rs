@@ -19,12 +19,12 @@ use crate::support::image_set::ImageSet;
 use crate::support::registry::{Access, Behaviour, TestRegistry};
 
 /// A folder with a workspace, and an environment without anything else.
-struct CommandFolder {
+pub(super) struct CommandFolder {
     folder: tempfile::TempDir,
 }
 
 impl CommandFolder {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let folder = Self {
             folder: tempfile::tempdir().unwrap(),
         };
@@ -34,7 +34,7 @@ impl CommandFolder {
         folder
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub(super) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
@@ -57,7 +57,7 @@ impl CommandFolder {
     }
 
     /// Runs a command that must succeed and returns its result.
-    fn good(&self, arguments: &[&str]) -> Value {
+    pub(super) fn good(&self, arguments: &[&str]) -> Value {
         let output = self.run(arguments);
         let text = String::from_utf8_lossy(&output.stderr).into_owned();
         assert_eq!(output.status.code(), Some(0), "{arguments:?}\n{text}");
@@ -65,7 +65,7 @@ impl CommandFolder {
     }
 
     /// Runs a command that must be refused and returns class, code, and the whole event.
-    fn refused(&self, arguments: &[&str]) -> (String, String, Value) {
+    pub(super) fn refused(&self, arguments: &[&str]) -> (String, String, Value) {
         let output = self.run(arguments);
         let text = String::from_utf8_lossy(&output.stderr).into_owned();
         let event: Value = text
@@ -79,7 +79,7 @@ impl CommandFolder {
         (word("class"), word("code"), event.clone())
     }
 
-    fn release_file(&self, source: &str) {
+    pub(super) fn release_file(&self, source: &str) {
         let fixtures = Path::new(env!("CARGO_MANIFEST_DIR"))
             .join("fixtures")
             .display()

@@ -5,6 +5,7 @@ mod charts;
 mod cli;
 mod compose;
 mod layout;
+mod ledger;
 mod outputs;
 pub(crate) mod passphrases;
 mod realms;

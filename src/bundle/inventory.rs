@@ -1,0 +1,44 @@
+//! Everything that a release consists of, carried or needed: what a site that retains it holds.
+
+use sha2::{Digest as _, Sha256};
+
+use super::head::Head;
+use super::index::Index;
+use super::layout::BundleLayout;
+use crate::domain::{ContentItem, Digest, Hash};
+
+/// Returns the `blob` and `need` lines of a release, ascending by digest.
+pub fn inventory(head: &Head, index: &Index) -> Vec<ContentItem> {
+    let early = usize::try_from(head.totals.early_blobs).unwrap_or(usize::MAX);
+    let carried = index.blobs().iter().enumerate().map(|(n, blob)| ContentItem {
+        digest: blob.digest,
+        size: blob.size,
+        leaf: n >= early,
+    });
+    let needed = index.needs().iter().map(|need| ContentItem {
+        digest: need.digest,
+        size: need.size,
+        leaf: true,
+    });
+    let mut items: Vec<ContentItem> = carried.chain(needed).collect();
+    items.sort_unstable_by_key(|item| item.digest);
+    items
+}
+
+/// Returns the hash by which both sides know what a release consists of (SPEC M-95): SHA-256 over the 32 bytes of each digest.
+///
+/// `digests` come ascending.
+pub fn content_hash(digests: impl IntoIterator<Item = Digest>) -> Hash {
+    let mut hasher = Sha256::new();
+    for digest in digests {
+        hasher.update(digest.0.0);
+    }
+    Hash(hasher.finalize().into())
+}
+
+impl BundleLayout {
+    /// Returns the [`inventory`] of the bundle that is laid out.
+    pub fn inventory(&self) -> Vec<ContentItem> {
+        inventory(&self.head, &self.index)
+    }
+}

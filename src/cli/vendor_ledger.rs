@@ -1,0 +1,84 @@
+//! `airlock vendor ledger`: what this workspace knows of releases and sites.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+use serde_json::json;
+
+use super::head_view::headline;
+use super::ui::Ui;
+use super::workspace_folder::WorkspaceArgs;
+use crate::bundle::OpenedBundle;
+use crate::db::ledger::Recorded;
+use crate::domain::{Class, Clock as _, Error, FixId, Result, SystemClock};
+use crate::media;
+use crate::vendor_side::learn;
+
+/// What the ledger is asked and told.
+#[derive(Debug, Subcommand)]
+pub(super) enum LedgerCommand {
+    /// Take in a release that another workspace signed, from its bundle
+    ///
+    /// Afterwards its number is used here too, and what sites report of it is understood. The release role of the root under which it
+    /// was made must have signed it; it may have expired since. The same bundle again changes nothing but the ids of --fixes, which are
+    /// added.
+    #[command(after_help = "Example:\n  airlock vendor ledger learn release-7.airlock -w acme --fixes CVE-2026-41234")]
+    Learn(LearnArgs),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct LearnArgs {
+    /// Bundle files
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+    #[command(flatten)]
+    workspace: WorkspaceArgs,
+    /// What the release fixes, such as CVE-2026-41234 (may repeat); with one file only
+    #[arg(long = "fixes", value_name = "ID")]
+    fixes: Vec<FixId>,
+}
+
+/// Runs a ledger command.
+pub(super) fn run(command: &LedgerCommand, ui: &mut Ui) -> Result<()> {
+    match command {
+        LedgerCommand::Learn(args) => learn_all(args, ui),
+    }
+}
+
+fn learn_all(args: &LearnArgs, ui: &mut Ui) -> Result<()> {
+    if args.files.len() > 1 && !args.fixes.is_empty() {
+        return Err(Error::new(
+            Class::Usage,
+            "fixes",
+            format!("--fixes is given for {} bundles", args.files.len()),
+        )
+        .expected("one bundle, whose fixes they are")
+        .remedy("give the bundles of each list of fixes by themselves"));
+    }
+    let workspace = args.workspace.open()?;
+    let mut list = Vec::new();
+    let mut text = Vec::new();
+    for path in &args.files {
+        let source = media::open(path, None)?;
+        let learned = learn(
+            &workspace,
+            OpenedBundle::open(source.input)?,
+            &args.fixes,
+            SystemClock.now(),
+        )?;
+        let (result, word) = match learned.recorded {
+            Recorded::New => ("learned", "learned"),
+            Recorded::Already => ("already", "known already:"),
+        };
+        list.push(json!({
+            "result": result, "head_digest": learned.head_digest, "product": learned.head.product, "channel": learned.head.channel,
+            "epoch": learned.head.epoch, "sequence": learned.head.sequence, "version": learned.head.version, "blobs": learned.items,
+        }));
+        text.push(format!(
+            "{word} {}\nhead {}",
+            headline(&learned.head),
+            learned.head_digest
+        ));
+    }
+    ui.result(&list, text.join("\n"))
+}

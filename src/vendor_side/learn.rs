@@ -1,0 +1,74 @@
+//! Takes into the ledger what another workspace of the vendor signed, from the bundle itself.
+
+use super::Workspace;
+use super::signed_head::SignedHead;
+use crate::bundle::{Head, OpenedBundle, inventory, read_desired};
+use crate::db::ledger::{self, Recorded};
+use crate::domain::{Class, Error, FixId, Hash, Result, Step, Timestamp};
+
+/// A release that the ledger knows now.
+#[derive(Debug)]
+pub struct Learned {
+    /// Its head.
+    pub head: Head,
+    /// Head digest.
+    pub head_digest: Hash,
+    /// How many pieces of content it consists of.
+    pub items: usize,
+    /// Whether it was known before.
+    pub recorded: Recorded,
+}
+
+/// Verifies a bundle of this workspace's trust domain and records its number and what it consists of. The same again changes nothing.
+///
+/// It counts when the release role of the root under which it was made signed it: keys may have been replaced since, and it may have
+/// expired. Of its content only the documents that come first are read; every blob is known by the index that hangs on the head.
+///
+/// # Errors
+///
+/// `E-TRUST unknown-domain` and `missing-link`, those of reading a bundle up to its documents; `E-EQUIVOCATION number-used` when this
+/// workspace signed the number for other content; those of the ledger.
+pub fn learn(workspace: &Workspace, opened: OpenedBundle, fixes: &[FixId], at: Timestamp) -> Result<Learned> {
+    let chain = workspace.chain();
+    let (domain, _) = opened.links()?;
+    if domain != chain.domain() {
+        return Err(Error::new(
+            Class::Trust,
+            "unknown-domain",
+            format!("the bundle belongs to the trust domain {domain}"),
+        )
+        .expected(format!("{}, that of this workspace", chain.domain()))
+        .remedy("name the workspace of the vendor who made it")
+        .at(Step::X3));
+    }
+    let (unverified, _) = opened.unverified_head()?;
+    let signed = match chain.document(unverified.root_version) {
+        Some(root) => opened.verify_under(chain, root)?,
+        // Says which link is missing.
+        None => opened.verify(chain)?,
+    };
+    let bytes = signed.head_bytes().to_vec();
+    let bundle = signed.read_index(|_, _| Ok(()))?;
+    let (head, head_digest) = (bundle.head().clone(), bundle.head_digest());
+    let items = inventory(&head, bundle.index());
+    let desired = read_desired(bundle)?;
+    let record = SignedHead {
+        head: head_digest,
+        bytes: &bytes,
+        audience: &head.audience,
+        items: &items,
+        fixes,
+        desired: desired.as_ref(),
+    };
+    let recorded = workspace.ledger()?.write(|transaction| {
+        let scope = head.scope();
+        ledger::record_release(transaction, &scope, head.counter(), head_digest, &head.version, at)?;
+        record.record(transaction)
+    })?;
+    Ok(Learned {
+        items: items.len(),
+        head,
+        head_digest,
+        recorded,
+    })
+}

@@ -1,0 +1,42 @@
+//! What the ledger keeps of a head that is signed.
+
+use crate::bundle::content_hash;
+use crate::bundle::desired::DesiredState;
+use crate::db::Transaction;
+use crate::db::ledger::{self, Recorded, SignedContents};
+use crate::domain::{Audience, ContentItem, FixId, Hash, Result, Uuid};
+
+/// A head, what its release consists of, and what it tells targets.
+#[derive(Debug)]
+pub(super) struct SignedHead<'a> {
+    pub(super) head: Hash,
+    pub(super) bytes: &'a [u8],
+    pub(super) audience: &'a Audience,
+    pub(super) items: &'a [ContentItem],
+    pub(super) fixes: &'a [FixId],
+    pub(super) desired: Option<&'a DesiredState>,
+}
+
+impl SignedHead<'_> {
+    /// Writes it down.
+    pub(super) fn record(&self, transaction: &Transaction<'_>) -> Result<Recorded> {
+        let revisions: Vec<(Uuid, Uuid)> = self
+            .desired
+            .iter()
+            .flat_map(|desired| desired.deployments())
+            .map(|(_, deployment)| (deployment.id, deployment.revision))
+            .collect();
+        ledger::record_contents(
+            transaction,
+            &SignedContents {
+                head: self.head,
+                bytes: self.bytes,
+                audience: self.audience,
+                items: self.items,
+                content: content_hash(self.items.iter().map(|item| item.digest)),
+                fixes: self.fixes,
+                revisions: &revisions,
+            },
+        )
+    }
+}
