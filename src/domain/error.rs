@@ -177,7 +177,8 @@ impl fmt::Display for Class {
     }
 }
 
-/// Steps of the import state machine, in the order in which they happen (X13 runs inside X11).
+/// Steps of the import state machine, in the order in which they happen (X13 runs inside X11), and behind them those of taking in a
+/// status package.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Step {
     /// Lock and start time.
@@ -216,6 +217,34 @@ pub enum Step {
     X15,
     /// Clean up.
     X16,
+    /// Status package: lock, time, copy.
+    V0,
+    /// Entries 00–04 under caps.
+    V1,
+    /// Trust domain and site.
+    V2,
+    /// Head signature.
+    V3,
+    /// Head: features, strict parse, hints, format lines, ranges, lineage; form of the approvals.
+    V4,
+    /// Against what the ledger knows of the package.
+    V5,
+    /// Index page and fill.
+    V6,
+    /// Chunks and end of file.
+    V7,
+    /// Lines, counts, coverage.
+    V8,
+    /// Receipts.
+    V9,
+    /// The log of the stream.
+    V10,
+    /// Against what the ledger knows of records and receipts.
+    V11,
+    /// The file is kept.
+    V12,
+    /// The ledger takes it in.
+    V13,
 }
 
 impl fmt::Display for Step {

@@ -5,6 +5,7 @@
 
 mod code;
 mod digest;
+mod doubt;
 mod error;
 pub mod limits;
 mod names;
@@ -23,6 +24,7 @@ mod version;
 
 pub use code::Code;
 pub use digest::{Digest, Hash, ParseDigestError};
+pub use doubt::Doubt;
 pub use error::{Class, Error, Result, Step};
 pub(crate) use names::is_host;
 pub use names::{InstanceId, Name, ParseNameError, RepositoryName, SiteId, Tag};

@@ -1,0 +1,215 @@
+//! One line of any kind: which part it stands in, how it is read and written, and what it needs to be shown.
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::lines::{
+    AgentLog, AuditRow, Damaged, Deployment, Gap, Log, MetricsDay, Release, SignedReceipt, StatusRecord,
+    StatusRecordKind, Target,
+};
+use super::part::PartType;
+use super::switch::{Shows, Switch};
+use crate::crypto::canonical::{self, LongMember};
+use crate::domain::{Class, Error, Result, limits};
+
+/// A line of a package.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the types say it")]
+pub enum Line {
+    Release(Release),
+    Damaged(Damaged),
+    Target(Box<Target>),
+    Deployment(Box<Deployment>),
+    Receipt(Box<SignedReceipt>),
+    Audit(AuditRow),
+    Metrics(MetricsDay),
+    Status(StatusRecord),
+    Log(Box<Log>),
+    AgentLog(AgentLog),
+    Gap(Gap),
+}
+
+/// Texts of records may be long; the string of one has four bytes for each of its own.
+const TEXT: LongMember = LongMember {
+    name: "text",
+    bytes: limits::LINE_TEXT_BYTES,
+};
+
+impl Line {
+    /// Reads a line of a part that holds no receipts, and checks what holds within it.
+    ///
+    /// # Errors
+    ///
+    /// `E-FORMAT` and `E-LIMIT`.
+    pub(super) fn parse(part: PartType, bytes: &[u8]) -> Result<Self> {
+        let line = match part {
+            PartType::Releases => match kind_of(bytes) {
+                Some(b"release") => Self::Release(read(part, bytes)?),
+                Some(b"damaged") => Self::Damaged(read(part, bytes)?),
+                _ => return Err(unknown_kind(part)),
+            },
+            PartType::Targets => match kind_of(bytes) {
+                Some(b"target") => Self::Target(Box::new(read(part, bytes)?)),
+                Some(b"deployment") => Self::Deployment(Box::new(read(part, bytes)?)),
+                _ => return Err(unknown_kind(part)),
+            },
+            PartType::Receipts => Self::Receipt(Box::new(SignedReceipt::unverified(bytes)?)),
+            PartType::Audit => Self::Audit(read(part, bytes)?),
+            PartType::Metrics => Self::Metrics(read(part, bytes)?),
+            PartType::Records => match kind_of(bytes) {
+                Some(b"transition" | b"continued" | b"status") => Self::Status(read(part, bytes)?),
+                Some(b"log") => Self::Log(Box::new(read(part, bytes)?)),
+                Some(b"agent-log") => Self::AgentLog(read(part, bytes)?),
+                Some(b"gap") => Self::Gap(read(part, bytes)?),
+                _ => return Err(unknown_kind(part)),
+            },
+        };
+        line.check()?;
+        Ok(line)
+    }
+
+    /// Returns the line without its line feed.
+    ///
+    /// # Errors
+    ///
+    /// `E-INTERNAL line` for a number above 2^53−1, which no reader would take.
+    pub fn to_bytes(&self) -> Result<Vec<u8>> {
+        let written = match self {
+            Self::Release(line) => write(line),
+            Self::Damaged(line) => write(line),
+            Self::Target(line) => write(line),
+            Self::Deployment(line) => write(line),
+            Self::Receipt(line) => Ok(canonical::to_vec(&line.envelope)),
+            Self::Audit(line) => write(line),
+            Self::Metrics(line) => write(line),
+            Self::Status(line) => write(line),
+            Self::Log(line) => write(line),
+            Self::AgentLog(line) => write(line),
+            Self::Gap(line) => write(line),
+        };
+        written.map_err(|error| {
+            Error::new(
+                Class::Internal,
+                "line",
+                format!("a line of {} cannot be written: {error}", self.part()),
+            )
+        })
+    }
+
+    /// Returns the part that it stands in.
+    pub fn part(&self) -> PartType {
+        match self {
+            Self::Release(_) | Self::Damaged(_) => PartType::Releases,
+            Self::Target(_) | Self::Deployment(_) => PartType::Targets,
+            Self::Receipt(_) => PartType::Receipts,
+            Self::Audit(_) => PartType::Audit,
+            Self::Metrics(_) => PartType::Metrics,
+            Self::Status(_) | Self::Log(_) | Self::AgentLog(_) | Self::Gap(_) => PartType::Records,
+        }
+    }
+
+    /// Returns its number in its kind's range; nothing for lines of snapshots.
+    pub fn number(&self) -> Option<u64> {
+        match self {
+            Self::Release(_) | Self::Damaged(_) | Self::Target(_) | Self::Deployment(_) | Self::Metrics(_) => None,
+            Self::Receipt(line) => Some(line.receipt.number),
+            Self::Audit(line) => Some(line.number),
+            Self::Status(line) => Some(line.number),
+            Self::Log(line) => Some(line.number),
+            Self::AgentLog(line) => Some(line.number),
+            Self::Gap(line) => Some(line.number),
+        }
+    }
+
+    /// Checks what holds within the line.
+    ///
+    /// # Errors
+    ///
+    /// `E-FORMAT` and `E-LIMIT`.
+    pub(super) fn check(&self) -> Result<()> {
+        match self {
+            Self::Release(_) | Self::Damaged(_) | Self::Receipt(_) | Self::Metrics(_) => Ok(()),
+            Self::Target(line) => line.check(),
+            Self::Deployment(line) => line.check(),
+            Self::Audit(line) => line.check(),
+            Self::Status(line) => line.check(),
+            Self::Log(line) => line.check(),
+            Self::AgentLog(line) => line.check(),
+            Self::Gap(line) => line.check(),
+        }
+    }
+
+    /// Checks that everything in it may be shown, and that nothing is left out that is shown.
+    ///
+    /// # Errors
+    ///
+    /// `E-CONTENT shows`; `E-FORMAT line` for a status without its text where texts are shown.
+    pub(super) fn check_shows(&self, shows: &Shows) -> Result<()> {
+        match self {
+            Self::Release(_)
+            | Self::Damaged(_)
+            | Self::Deployment(_)
+            | Self::Receipt(_)
+            | Self::Audit(_)
+            | Self::Gap(_) => Ok(()),
+            Self::Target(line) => {
+                let members = [
+                    (line.agent.is_some(), Switch::Agents, "the version of an agent"),
+                    (line.name.is_some(), Switch::LocalNames, "a name of the site"),
+                    (line.metrics.is_some(), Switch::Metrics, "metrics of a target"),
+                ];
+                members
+                    .into_iter()
+                    .filter(|(there, ..)| *there)
+                    .try_for_each(|(_, switch, what)| shows.allow(switch, what))
+            }
+            Self::Metrics(_) => shows.allow(Switch::Metrics, "days of metrics"),
+            Self::Status(line) => {
+                if line.kind == StatusRecordKind::Status {
+                    shows.allow(Switch::StatusText, "a status that changed nothing")?;
+                }
+                match &line.text {
+                    Some(_) => shows.allow(Switch::StatusText, "the text of a status"),
+                    None if shows.has(Switch::StatusText) => Err(Error::new(
+                        Class::Format,
+                        "line",
+                        "a status lacks its text, and the head says that texts are shown",
+                    )),
+                    None => Ok(()),
+                }
+            }
+            Self::Log(_) => shows.allow(Switch::Logs, "a line of a container"),
+            Self::AgentLog(_) => shows.allow(Switch::AgentLogs, "a line of an agent"),
+        }
+    }
+}
+
+fn read<T: Serialize + DeserializeOwned>(part: PartType, bytes: &[u8]) -> Result<T> {
+    let what = format!("a line of {part}");
+    match part {
+        PartType::Records => canonical::line_from_slice(bytes, &what, TEXT),
+        _ => canonical::from_sorted_slice(bytes, &what),
+    }
+}
+
+fn write(line: &impl Serialize) -> Result<Vec<u8>, serde_json::Error> {
+    serde_json::to_vec(line)
+}
+
+/// Finds the word of a line's kind. What stands elsewhere under that name makes a line that does not parse.
+fn kind_of(line: &[u8]) -> Option<&[u8]> {
+    // Inside a JSON string the quotes would be escaped, so this text can only be the member itself.
+    const MEMBER: &[u8] = b"\"kind\":\"";
+    let at = line.windows(MEMBER.len()).position(|window| window == MEMBER)?;
+    line.get(at.saturating_add(MEMBER.len())..)?
+        .split(|byte| *byte == b'"')
+        .next()
+}
+
+fn unknown_kind(part: PartType) -> Error {
+    Error::new(
+        Class::Format,
+        "grammar",
+        format!("a line of {part} is of no known kind"),
+    )
+}
