@@ -37,10 +37,10 @@ def coverage():
     return rows
 
 
-def covers(folder):
-    """The requirements whose rows name a vector, by its folder."""
+def covers(folder, of=""):
+    """The requirements whose rows name a vector, by its folder; what comes back from a site is named `status/…`."""
     group, name = folder.split("/")
-    plain = name if group == "bad" else folder
+    plain = of + (name if group == "bad" else folder)
     return [number for number, names in coverage().items() if any(fits(pattern, plain) for pattern in names)]
 
 
