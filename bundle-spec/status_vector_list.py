@@ -495,7 +495,7 @@ def bad_head(vectors):
     head("v4-content", lambda made: made["totals"].update(content_bytes=made["totals"]["content_bytes"] + 1), "another sum of sizes than the parts'", "totals")
     head("v4-257-chunks", lambda made: (made["totals"].update(chunks=257), made.update(volumes=[257])) and None, "more than 256 chunks", "totals", "E-LIMIT")
     head("v4-257-parts", lambda made: made.update(parts=made["parts"] * 52), "more than 256 parts", "parts", "E-LIMIT")
-    head("v4-part-size", lambda made: made["parts"][0].update(size=PART_BYTES + 1), "a part above 4 MiB", "parts", "E-LIMIT")
+    head("v4-part-size", lambda made: made["parts"][0].update(size=PART_BYTES + 1), "a part above 4 MiB", "part-size", "E-LIMIT")
     head("v4-part-empty", lambda made: made["parts"][0].update(lines=0), "a part without a line", "parts")
     head("v4-part-order", lambda made: made.update(parts=made["parts"][::-1]), "records before releases", "parts")
     head("v4-part-type", lambda made: made["parts"][0].update(type="weather"), "a part of no known type")
@@ -503,17 +503,15 @@ def bad_head(vectors):
     head("v4-shows-order", with_member("shows", ["metrics", "agents"]), "switches out of order", "shows", twin="standard")
     head("v4-shows-unknown", with_member("shows", ["weather"]), "a switch that nobody knows")
     head("v4-number-0", with_member("number", 0), "packages are numbered from 1 on", "number")
-    head("v4-previous", with_member("previous", "ab" * 32), "a predecessor of package 1", "previous")
-    head("v4-no-previous", with_member("number", 2), "package 2 without a predecessor", "previous", twin="overlap")
+    head("v4-previous", with_member("previous", "ab" * 32), "a predecessor of package 1", "number")
+    head("v4-no-previous", with_member("number", 2), "package 2 without a predecessor", "number", twin="overlap")
     for kind in ("records", "receipts", "audit"):
         head(f"v4-range-{kind}", lambda made, kind=kind: made[kind].update(first=made[kind]["last"] + 2), f"a range of {kind} that is none", "ranges")
     head("v4-range-0", with_member("records", "first", 0), "a range that begins at 0", "ranges")
     head("v4-acknowledged", with_member("acknowledged", {"audit": 0, "number": 1, "receipts": 0, "records": 1}),
          "the range begins at what is acknowledged", "ranges", twin="empty-ranges")
-    head("v4-acknowledged-0", with_member("acknowledged", {"audit": 0, "number": 0, "receipts": 0, "records": 0}), "acknowledgement 0", "number",
-         twin="empty-ranges")
-    head("v4-receipts", with_member("receipts", "last", 10_001), "more receipts than 10,000", "receipts", "E-LIMIT")
-    head("v4-rows", with_member("audit", "last", 100_001), "more audit rows than 100,000", "audit", "E-LIMIT")
+    head("v4-receipts", with_member("receipts", "last", 10_001), "more receipts than 10,000", "lines", "E-LIMIT")
+    head("v4-rows", with_member("audit", "last", 100_001), "more audit rows than 100,000", "lines", "E-LIMIT")
     one = {"audit": 1, "instance": INSTANCE, "receipts": 1, "records": 1}
     other = {**one, "instance": SECOND}
     for name, lineage, says in (
@@ -546,8 +544,8 @@ def bad_payload(vectors):
     index("v6-tag", lambda raw: canonical({"digest": "sha256:" + "ab" * 32, "kind": "tag", "media_type": "x", "repository": "x", "size": 1}) + b"\n" + raw,
           "a line that only bundles have", "grammar")
     index("v6-media-type", lambda raw: raw.replace(b'"size"', b'"media_type":"x","size"', 1), "a blob with a media type", "grammar")
-    index("v6-order", lambda raw: b"".join(raw.splitlines(True)[-1:] + raw.splitlines(True)[:-1]), "the chunk before the blobs", "index-order")
-    index("v6-blobs", lambda raw: b"".join(raw.splitlines(True)[1:]), "a blob less than the head states", "totals")
+    index("v6-order", lambda raw: b"".join(raw.splitlines(True)[-1:] + raw.splitlines(True)[:-1]), "the chunk before the blobs", "grammar")
+    index("v6-blobs", lambda raw: b"".join(raw.splitlines(True)[1:]), "a blob less than the head states", "parts")
     index("v6-more-chunks", lambda raw: raw + raw.splitlines(True)[-1], "a chunk more than the head states", "totals")
     index("v6-parts", lambda raw: b"".join(raw.splitlines(True)[1::-1] + raw.splitlines(True)[2:]), "blobs in another order than the parts", "parts")
     index("v6-chunk-size", lambda raw: raw.replace(b'"zstd"', b'"none"'), "a chunk that is not as long as its blobs", "chunk-size")
@@ -614,20 +612,18 @@ def bad_lines(vectors):
     lines("v8-word-reason", "records", lambda made: made + [gap_line(3, reason="weather")], "a reason that is none")
     lines("v8-word-class", "records", lambda made: made + [gap_line(3, **{"class": "receipt"})], "a class that is none")
     lines("v8-word-release", "releases", update(0, state="live"), "a state of a release that is none")
-    lines("v8-action", "audit", lambda made: [made[0].replace(b'"init"', b'"Init"')] + made[1:], "an action in another form")
+    lines("v8-action", "audit", lambda made: [made[0].replace(b'"init"', b'"Init"')] + made[1:], "an action in another form", "line")
     lines("v8-day", "metrics", lambda _: [metrics_line("2026-02-30")], "a day that no year has", recipe=Recipe(shows=["metrics"]), twin="standard")
     lines("v8-three-numbers", "metrics", lambda _: [metrics_line("2026-02-20", cpu=[1, 2])], "two numbers in the place of three",
           recipe=Recipe(shows=["metrics"]), twin="standard")
-    lines("v8-count-1", "records", update(0, count=1, last="2026-11-21T11:00:00Z"), "what happened once is counted")
-    lines("v8-count-alone", "records", update(0, count=2), "a count without the last time")
-    lines("v8-entered-alone", "records", update(0, entered=2), "entered twice and counted once")
-    lines("v8-number-0", "records", update(0, number=0), "record 0")
-    lines("v8-deployment-part", "targets", update(1, signal=None), "a part of what a deployment reported")
-    lines("v8-runs-and-doubt", "targets", update(1, doubt="unseen"), "certain and in doubt at once")
-    lines("v8-neither", "targets", update(1, runs=None), "neither certain nor in doubt, and not taken away")
-    lines("v8-runs-unreported", "targets", lambda made: [made[0], {name: made[1][name] for name in ("deployment", "kind", "runs", "target", "wanted")}],
-          "runs what it never reported")
-    lines("v8-name-of-signed", "targets", update(0, name="hall 3"), "a name of a target that the release states", recipe=Recipe(shows=["local-names"]),
+    lines("v8-count-1", "records", update(0, count=1, last="2026-11-21T11:00:00Z"), "what happened once is counted", "line")
+    lines("v8-count-alone", "records", update(0, count=2), "a count without the last time", "line")
+    lines("v8-entered-1", "records", update(1, entered=1), "what was entered once is counted", "line")
+    lines("v8-number-0", "records", update(0, number=0), "record 0", "coverage", "E-CONTENT")
+    lines("v8-deployment-part", "targets", update(1, signal=None), "a part of what a deployment reported", "line")
+    lines("v8-runs-and-doubt", "targets", update(1, doubt="unseen"), "certain and in doubt at once", "line")
+    lines("v8-neither", "targets", update(1, runs=None), "neither certain nor in doubt, and not taken away", "line")
+    lines("v8-name-of-signed", "targets", update(0, name="hall 3"), "a name of a target that the release states", "line", recipe=Recipe(shows=["local-names"]),
           twin="full")
     for name, number, member, value in (("agent", 0, "agent", "2.1.0"), ("local-name", 0, "name", "hall 3"), ("metrics", 0, "metrics", {
             "cores": 1, "cpu": 1, "disks": [], "memory": 1, "memory_used": 1})):
@@ -644,7 +640,7 @@ def bad_lines(vectors):
     lines("v8-shows-agent-log", "records", lambda made: made + [{**log_line(3, "2026-11-21T11:00:01Z"), "kind": "agent-log"}],
           "a line of the agent, and its switch is off", "shows", "E-CONTENT", twin="full")
     lines("v8-shows-day", "metrics", lambda _: [metrics_line("2026-11-20")], "a day of metrics, and its switch is off", "shows", "E-CONTENT", twin="standard")
-    lines("v8-text-missing", "records", update(0, text=None), "no text, and texts are shown", recipe=with_text(), twin="full")
+    lines("v8-text-missing", "records", update(0, text=None), "no text, and texts are shown", "line", recipe=with_text(), twin="full")
     lines("v8-order-releases", "releases", lambda made: [release_line(sequence=8), made[0]], "releases out of order", "order", twin="full")
     lines("v8-order-damaged", "releases", lambda made: [{"digest": digest(b"damaged"), "kind": "damaged", "size": 7}, *made], "damage before the releases",
           "order", twin="full")
@@ -654,16 +650,15 @@ def bad_lines(vectors):
           recipe=Recipe(shows=["metrics"]), twin="standard")
     lines("v8-behind", "targets", lambda made: [made[0], {**made[1], "target": uuid(0xffffffff)}], "a deployment behind another target", "order")
     lines("v8-first", "targets", lambda made: made[1:], "a deployment without its target", "order")
-    lines("v8-gap-reversed", "records", lambda made: made + [gap_line(3, first=5, last=4)], "a gap that ends before it begins", "gap", twin="full")
-    lines("v8-gap-half", "records", lambda made: made + [gap_line(3, first=5)], "a gap with one end", twin="full")
+    lines("v8-gap-reversed", "records", lambda made: made + [gap_line(3, first=5, last=4)], "a gap that ends before it begins", "line", twin="full")
+    lines("v8-gap-half", "records", lambda made: made + [gap_line(3, first=5)], "a gap with one end", "line", twin="full")
     lines("v8-continued-without-of", "records", lambda made: made + [status_line(3, "continued")], "continued, and not what", twin="overlap")
-    lines("v8-of-later", "records", lambda made: made + [status_line(3, "continued", of=3)], "continues itself", "of", twin="overlap")
+    lines("v8-of-later", "records", lambda made: made + [status_line(3, "continued", of=3)], "continues itself", "line", twin="overlap")
     lines("v8-of-continued", "records", lambda made: made + [status_line(3, "continued", of=2), status_line(4, "continued", of=3)],
-          "continues a record that continues", "of", twin="overlap")
-    lines("v8-of-gap", "records", lambda made: made + [gap_line(3), status_line(4, "continued", of=3)], "continues a gap", "of", twin="overlap")
-    lines("v8-of-other", "records", lambda made: made + [{**status_line(3, "continued", of=2), "deployment": uuid(7)}],
-          "continues what another deployment reported", "of", twin="overlap")
+          "continues a record that continues", "line", twin="overlap")
     lines("v8-of-transition", "records", update(1, of=1), "a transition that continues")
+    lines("v8-time-zeros", "records", lambda made: made + [{**log_line(3, "2026-11-21T11:00:01.10Z"), "kind": "agent-log"}], "a fraction that ends with 0",
+          "non-canonical", recipe=with_switch("agent-logs"), twin="full")
     text("v8-quoted-raw", "turned \u202e round", "a character that turns the direction, as it is")
     text("v8-quoted-c1", "next\u0085line", "a control character of the second kind, as it is")
     text("v8-quoted-upper", "line\\0Aline", "digits of an escape in upper case")
@@ -674,14 +669,14 @@ def bad_lines(vectors):
     text("v8-quoted-long-form", "a\\c0\\8ab", "a line feed in two bytes")
     lines("v8-quoted-escape", "records", lambda made: [canonical(made[0]).replace(b'"text":""', b'"text":"\\u001b[2J"')] + made[1:],
           "a control character as an escape of JSON", "non-canonical", recipe=with_text(), twin="full")
-    text("v8-text-long", "x" * (verify_package.QUOTED_BYTES + 1), "a text above 262,144 bytes", "text-length", "E-LIMIT")
+    text("v8-text-long", "x" * (verify_package.QUOTED_BYTES + 1), "a text above 262,144 bytes", "text-size", "E-LIMIT")
     text("v8-text-escaped-long", "\\0a" * 2 + "x" * (verify_package.TEXT_BYTES - 8 + 1), "a text above 1,048,576 bytes between its quotes", "string-length", "E-LIMIT")
-    lines("v8-name-long", "targets", update(0, agent="x" * 1025), "the name of an agent above 1,024 bytes", "text-length", "E-LIMIT", Recipe(shows=["agents"]),
+    lines("v8-name-long", "targets", update(0, agent="x" * 1025), "the name of an agent above 1,024 bytes", "text-size", "E-LIMIT", Recipe(shows=["agents"]),
           twin="standard")
     lines("v8-string-long", "targets", update(0, agent="x" * 4097), "a string above 4,096 bytes", "string-length", "E-LIMIT", Recipe(shows=["agents"]),
           twin="standard")
     lines("v8-line-long", "records", lambda made: made + [b'{"text":"' + b"x" * verify_package.LINE_BYTES + b'"}'], "a line above 1,052,672 bytes",
-          "line-length", "E-LIMIT")
+          "line-size", "E-LIMIT")
     lines("v8-receipt-long", "receipts", lambda made: [canonical({**made[0], "signatures": made[0]["signatures"] * 60})] + made[1:],
           "a receipt above 8 KiB", "receipt-size", "E-LIMIT")
     lines("v8-detail-deep", "audit", lambda made: [made[0].replace(b'"root_version":1', b'"root_version":{"a":{"b":{}}}')] + made[1:],
@@ -689,6 +684,7 @@ def bad_lines(vectors):
     lines("v8-detail-large", "audit", lambda made: [made[0].replace(b'"root_version":1', b'"root_version":' + canonical(["x" * 2000] * 3))] + made[1:],
           "a detail above 4 KiB", "detail", "E-LIMIT", twin="full")
     lines("v8-detail-list", "audit", lambda made: [canonical({**json.loads(made[0]), "detail": []})] + made[1:], "a detail that is no object")
+    lines("v8-detail-null", "audit", lambda made: [canonical({**json.loads(made[0]), "detail": {"x": None}})] + made[1:], "null in a detail", "line")
     vectors.bad("v8-lines", Recipe().on("head", lambda head: head["parts"][0].update(lines=2)), "a line less than the head states", "E-CONTENT", "lines", "V8")
     vectors.bad("v8-shown", Recipe().on("head", lambda head: head["records"].update(shown=3, withheld=withheld(metrics=235, status=2))),
                 "a record less than the head states", "E-CONTENT", "coverage", "V8")
@@ -699,15 +695,19 @@ def bad_lines(vectors):
     vectors.bad("v8-below", outside(), "a record below the range", "E-CONTENT", "coverage", "V8", twin="empty-ranges")
     vectors.bad("v8-page-early", Recipe().on("pages", lambda pages: [
         (kind, piece) for kind, page in pages for piece in (page.splitlines(True) if kind == "records" else [page])]),
-        "a part begun before the one before it was full", "E-FORMAT", "parts", "V8", twin="two-pages")
+        "a part begun before the one before it was full", "E-FORMAT", "pages", "V8", twin="two-pages")
     vectors.bad("v8-no-newline", Recipe().on("pages", lambda pages: pages[:-1] + [(pages[-1][0], pages[-1][1][:-1])]).on(
-        "head", lambda head: head["parts"][-1].update(lines=2)), "a part that does not end with a line feed", "E-FORMAT", "parts", "V8")
+        "head", lambda head: head["parts"][-1].update(lines=2)), "a part that does not end with a line feed", "E-FORMAT", "pages", "V8")
 
 
 def with_text():
     recipe = Recipe(shows=["status-text"])
     recipe.lines["records"] = [{**line, "text": ""} for line in recipe.lines["records"]]
     return recipe
+
+
+def with_switch(switch):
+    return Recipe(shows=[switch])
 
 
 def outside():
@@ -833,15 +833,15 @@ def bad_acknowledgements(vectors):
     made = json.loads(acknowledgement())
     made["signatures"] = [key("ack").signature(TYPE["status-acknowledgement"], b"{}")]
     ack("ack-bad-signature", canonical(made), "a signature of another document", "E-SIGNATURE", "bad-signature", [])
-    ack("ack-type", acknowledgement(purpose="status-head"), "signed as the head of a package", "E-FORMAT", "wrong-type", [])
+    ack("ack-type", acknowledgement(purpose="status-head"), "signed as the head of a package", "E-SIGNATURE", "wrong-type", [])
     ack("ack-space", acknowledgement().replace(b":", b": ", 1), "not in canonical form", "E-FORMAT", "non-canonical", [])
     ack("ack-unknown-member", acknowledgement(weather="fair"), "a member that nobody knows", "E-FORMAT", "grammar", [])
     ack("ack-alarm", acknowledgement(alarms=[{"code": "weather", "number": 1}]), "an alarm that is none", "E-FORMAT", "grammar", [])
     ack("ack-requires", acknowledgement(requires=["echo"]), "needs what this version cannot read", "E-FORMAT", "needs-newer-reader", [])
-    ack("ack-number-0", acknowledgement(number=0), "acknowledgement 0", "E-FORMAT", "grammar", [])
+    ack("ack-number-0", acknowledgement(number=0), "acknowledgement 0", "E-FORMAT", "acknowledgement", [])
     heads = [{"head": "ab" * 32, "number": number} for number in range(1, 66)]
     ack("ack-65-packages", acknowledgement(packages=heads), "more packages than 64", "E-LIMIT", "items", [])
-    ack("ack-order", acknowledgement(packages=heads[1::-1]), "packages out of order", "E-FORMAT", "order", [])
+    ack("ack-order", acknowledgement(packages=heads[1::-1]), "packages out of order", "E-FORMAT", "acknowledgement", [])
     ack("ack-large", acknowledgement(change=lambda raw: raw + b" " * 49_152), "above 64 KiB", "E-LIMIT", "document-size", [])
     ack("ack-other-domain", acknowledgement(domain=OTHER_DOMAIN), "for another trust domain", "E-POLICY", "ack-other", [])
     ack("ack-other-site", acknowledgement(site=OTHER_SITE), "for another site", "E-POLICY", "ack-other")

@@ -28,8 +28,7 @@ PART_BYTES = CHUNK_BYTES = 4 * MIB
 PACKAGE_BYTES = 1280 * MIB
 TEXT_BYTES, QUOTED_BYTES, QUOTED_NAME = MIB, 256 * KIB, KIB
 LINE_BYTES = MIB + 4 * KIB
-RECEIPT_BYTES = DETAIL_BYTES = 4 * KIB
-RECEIPT_LINE = 8 * KIB
+DETAIL_BYTES, RECEIPT_LINE = 4 * KIB, 8 * KIB
 LINES, RECEIPTS, ROWS, TARGETS, DAMAGED, LINEAGE, PARTS = 4_000_000, 10_000, 100_000, 100_000, 100_000, 256, 256
 
 
@@ -48,13 +47,21 @@ ENROLMENT = record({"created_at": time, "domains": list_of(HEX64), "site": SITE,
                     "recipient": record({"public": HEX64, "scheme": one_of("x25519")})})
 
 
-def role_of(keys):
-    """A role of one rule that any of these keys meets."""
-    return {"keys": keys, "roles": {"status": [{"keys": [key["id"] for key in keys], "threshold": 1}]}}
+def role_of(key):
+    """A role of one rule that this key alone meets."""
+    return {"keys": [key], "roles": {"status": [{"keys": [key["id"]], "threshold": 1}]}}
 
 
 def verify_status(keys, payload_type, payload, signatures):
-    verify.verify_role(role_of(keys), "status", payload_type, payload, signatures)
+    """By one of these keys, the newest first; the refusal is that of the newest."""
+    refusal = None
+    for key in reversed(keys):
+        try:
+            verify.verify_role(role_of(key), "status", payload_type, payload, signatures)
+            return
+        except Refusal as found:
+            refusal = refusal or found
+    raise refusal
 
 
 class Sites:
@@ -118,6 +125,10 @@ HEAD = record({
 }, {"acknowledged": record({**NUMBERS, "number": integer}), "previous": HEX64})
 
 
+BLOB = record({"kind": one_of("blob"), "digest": DIGEST, "size": integer})
+CHUNK = record({"kind": one_of("chunk"), "codec": one_of("none", "zstd"), "sha256": HEX64, "size": integer})
+
+
 def parse_requires(data, what):
     """`requires` and `reader` are read leniently: what needs a newer reader is said before the strict parse."""
     peek = verify.lenient(data, what)
@@ -150,8 +161,10 @@ def parse_head(data):
         raise limit("totals", "the totals are above the limits")
     demand(totals["early_blobs"] == totals["blobs"] and totals["needs"] == 0 and totals["stored_bytes"] <= totals["content_bytes"],
            "totals", "the totals contradict each other")
-    if len(parts) > PARTS or any(part["size"] > PART_BYTES for part in parts):
-        raise limit("parts", "the package has more than 256 parts, or one above 4 MiB")
+    if len(parts) > PARTS:
+        raise limit("parts", "the package has more than 256 parts")
+    if any(part["size"] > PART_BYTES for part in parts):
+        raise limit("part-size", "a part is larger than 4 MiB")
     demand(all(part["size"] and part["lines"] for part in parts), "parts", "a part is empty")
     order = [TYPES.index(part["type"]) for part in parts]
     demand(order == sorted(order), "parts", "the parts are out of order")
@@ -161,16 +174,24 @@ def parse_head(data):
         raise limit("lines", "the package has more than 4,000,000 lines")
     demand(ascending(head["shows"]), "shows", "the list of what is shown is repeated or out of order")
     demand(head["number"] >= 1, "number", "packages are numbered from 1 on")
-    demand(("previous" in head) == (head["number"] > 1), "previous", "package 1 has no predecessor, every other one has one")
-    known = head.get("acknowledged", {"number": 1, "audit": 0, "receipts": 0, "records": 0})
-    demand(known["number"] >= 1, "number", "acknowledgements are numbered from 1 on")
+    demand(("previous" in head) == (head["number"] > 1), "number", "package 1 has no predecessor, every other one has one")
+    return head
+
+
+def check_ranges(head):
+    """Which numbers the package covers, and whose they are."""
+    def demand(holds, code, found):
+        if not holds:
+            raise format_fault(code, found)
+
+    lineage, known = head["lineage"], head.get("acknowledged", {"audit": 0, "receipts": 0, "records": 0})
     for kind in NUMBERS:
         first, last = head[kind]["first"], head[kind]["last"]
         demand(first >= 1 and last >= first - 1, "ranges", f"the range {first} to {last} of {kind} is none")
         demand(first > known[kind], "ranges", f"the range of {kind} begins at {first}, and {known[kind]} is acknowledged")
     for kind, most in (("receipts", RECEIPTS), ("audit", ROWS)):
         if head[kind]["last"] - head[kind]["first"] + 1 > most:
-            raise limit(kind, f"the package covers more than {most} numbers of {kind}")
+            raise limit("lines", f"the package covers more than {most} numbers of {kind}")
     if len(lineage) > LINEAGE:
         raise limit("lineage", "the lineage has more than 256 instances")
     instances = [one["instance"] for one in lineage]
@@ -180,7 +201,6 @@ def parse_head(data):
         begins = [one[kind] for one in lineage]
         demand(begins[0] == 1 and begins == sorted(begins) and begins[-1] <= head[kind]["first"], "lineage",
                f"the numbers at which the instances begin do not fit ({kind})")
-    return head
 
 
 def owner(head, kind, number):
@@ -201,7 +221,7 @@ def is_unseen(character):
 
 
 def unquote(value):
-    """The pieces of a quoted text: strings, and REDACTED between them. What is not written in the one form is refused."""
+    """The pieces of a quoted text: strings, and REDACTED between them, which counts as one byte. What is not written in the one form is refused."""
     pieces, at = [], 0
     while at < len(value):
         match = PIECE.match(value, at)
@@ -227,8 +247,8 @@ def unquote(value):
 def quoted_text(most):
     def check(value):
         text()(value)
-        if sum(len(piece.encode()) for piece in unquote(value) if piece is not REDACTED) > most:
-            raise limit("text-length", f"a text has more than {most} bytes")
+        if sum(1 if piece is REDACTED else len(piece.encode()) for piece in unquote(value)) > most:
+            raise limit("text-size", f"a text has more than {most} bytes")
     return check
 
 
@@ -238,20 +258,10 @@ def constant(word):
     return one_of(word)
 
 
-def positive(value):
-    integer(value)
-    if value < 1:
-        raise Grammar("0, where counting begins at 1")
-
-
-def repeated(value):
-    integer(value)
-    if value < 2:
-        raise Grammar("what happened once is left out")
-
-
 def agent_time(value):
     text(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-5][0-9](\.[0-9]{1,9})?Z")(value)
+    if re.search(r"\.[0-9]*0Z$", value):
+        raise verify.NonCanonical  # a fraction ends with a digit that says something
     try:
         datetime.datetime.strptime(value[:19], "%Y-%m-%dT%H:%M:%S")
     except ValueError:
@@ -271,6 +281,13 @@ def exactly(number, item):
     return check
 
 
+def is_plain(value):
+    """Whether JSON holds nothing but objects, lists, strings, booleans, and integers in range."""
+    if isinstance(value, (dict, list)):
+        return all(map(is_plain, value.values() if isinstance(value, dict) else value))
+    return isinstance(value, (bool, str)) or isinstance(value, int) and 0 <= value <= INTEGER_MAX
+
+
 def an_object(value):
     if not isinstance(value, dict):
         raise Grammar("not an object")
@@ -282,16 +299,16 @@ DOUBT = one_of("no-status", "waiting", "applying", "before", "half-applied", "fa
 REASON = one_of("quota", "rate", "flapping", "damaged", "restored", "folded")
 CLASS = one_of("any", "transition", "continued", "status", "metrics", "log", "agent-log", "gap")
 WORDS, NAMES = quoted_text(QUOTED_BYTES), quoted_text(QUOTED_NAME)
-STATUS = {"at": time, "deployment": UUID, "number": positive, "revision": UUID, "signal": SIGNAL, "state": STATE, "target": UUID}
-OFTEN = {"count": repeated, "last": time, "entered": repeated, "text": WORDS}
-LOG = {"at": time, "number": positive, "severity": NAMES, "target": UUID, "text": WORDS, "time": agent_time}
-REPORTED = {"count": positive, "entered": positive, "first": time, "last": time, "number": positive, "revision": UUID, "signal": SIGNAL,
+STATUS = {"at": time, "deployment": UUID, "number": integer, "revision": UUID, "signal": SIGNAL, "state": STATE, "target": UUID}
+OFTEN = {"count": integer, "last": time, "entered": integer, "text": WORDS}
+LOG = {"at": time, "number": integer, "severity": NAMES, "target": UUID, "text": WORDS, "time": agent_time}
+REPORTED = {"count": integer, "entered": integer, "first": time, "last": time, "number": integer, "revision": UUID, "signal": SIGNAL,
             "state": STATE}
 
 SHAPES = {
     "releases": {
         "release": record({"blobs": integer, "channel": NAME, "content": HEX64, "epoch": integer, "head": HEX64, "imported_at": time,
-                           "product": NAME, "root_version": positive, "sequence": integer,
+                           "product": NAME, "root_version": integer, "sequence": integer,
                            "state": one_of("active", "available", "retired"), "kind": constant("release")}, {"since": time}),
         "damaged": record({"digest": DIGEST, "size": integer, "kind": constant("damaged")}),
     },
@@ -303,17 +320,17 @@ SHAPES = {
             "wanted": UUID, "removed": time, "runs": UUID, "doubt": DOUBT, **REPORTED}),
     },
     "receipts": {None: ENVELOPE},
-    "audit": {None: record({"action": text(r"[a-z][a-z-]{0,31}"), "at": time, "detail": an_object, "number": positive})},
-    "metrics": {None: record({"cpu": exactly(3, integer), "day": day, "memory": exactly(3, integer), "samples": positive, "target": UUID},
+    "audit": {None: record({"action": text(), "at": time, "detail": an_object, "number": integer})},
+    "metrics": {None: record({"cpu": exactly(3, integer), "day": day, "memory": exactly(3, integer), "samples": integer, "target": UUID},
                              {"disk": integer})},
     "records": {
         "transition": record({**STATUS, "kind": constant("transition")}, OFTEN),
         "status": record({**STATUS, "kind": constant("status")}, OFTEN),
-        "continued": record({**STATUS, "of": positive, "kind": constant("continued")}, OFTEN),
+        "continued": record({**STATUS, "of": integer, "kind": constant("continued")}, OFTEN),
         "log": record({**LOG, "deployment": UUID, "resource": NAMES, "revision": UUID, "kind": constant("log")}),
         "agent-log": record({**LOG, "kind": constant("agent-log")}),
-        "gap": record({"at": time, "bytes": integer, "class": CLASS, "count": integer, "exact": boolean, "number": positive, "reason": REASON,
-                       "since": time, "until": time, "kind": constant("gap")}, {"first": positive, "last": positive, "target": UUID}),
+        "gap": record({"at": time, "bytes": integer, "class": CLASS, "count": integer, "exact": boolean, "number": integer, "reason": REASON,
+                       "since": time, "until": time, "kind": constant("gap")}, {"first": integer, "last": integer, "target": UUID}),
     },
 }
 ORDER = {
@@ -344,8 +361,8 @@ def bound_strings(raw):
 
 def parse_line(kind_of_part, raw):
     """A line by its kind, in the one form."""
-    if len(raw) + 1 > LINE_BYTES:
-        raise limit("line-length", f"a line has {len(raw) + 1} bytes")
+    if len(raw) > LINE_BYTES:
+        raise limit("line-size", f"a line has {len(raw)} bytes")
     shapes = SHAPES[kind_of_part]
     kind = None
     if None not in shapes:
@@ -353,8 +370,8 @@ def parse_line(kind_of_part, raw):
         kind = match[1].decode() if match else ""
         if kind not in shapes:
             raise format_fault("grammar", f"a line of {kind_of_part} is of no known kind")
-    if kind_of_part == "receipts" and len(raw) + 1 > RECEIPT_LINE:
-        raise limit("receipt-size", f"a receipt has {len(raw) + 1} bytes")
+    if kind_of_part == "receipts" and len(raw) > RECEIPT_LINE:
+        raise limit("receipt-size", f"a receipt has {len(raw)} bytes")
     if len(raw) > 4 * KIB:
         bound_strings(raw)
     return kind or kind_of_part, parse_canonical(raw, shapes[kind], f"a line of {kind_of_part}", TEXT_BYTES)
@@ -367,9 +384,9 @@ def depth_of(value):
 
 def check_line(kind, line, shows):
     """What one line must fulfil beyond its members' types."""
-    def demand(holds, code, found):
+    def demand(holds, found):
         if not holds:
-            raise format_fault(code, found)
+            raise format_fault("line", found)
 
     if kind in SWITCH_OF_LINE and SWITCH_OF_LINE[kind] not in shows:
         raise content("shows", f"a line of the kind {kind} stands in a package that does not show it")
@@ -377,32 +394,32 @@ def check_line(kind, line, shows):
         if name in line and switch not in shows:
             raise content("shows", f"a line of the kind {kind} has the member {name} in a package that does not show it")
     if kind in ("transition", "continued", "status"):
-        demand(("count" in line) == ("last" in line), "grammar", "count and last stand together")
-        demand("count" in line or "entered" not in line, "grammar", "what was entered twice was counted twice")
-        demand("text" in line or "status-text" not in shows, "grammar", "the text is missing, and texts are shown")
+        demand(("count" in line) == ("last" in line) and line.get("count", 2) > 1, "count and last stand where it came more than once")
+        demand(line.get("entered", 2) > 1, "what was entered once is not counted")
+        demand("text" in line or "status-text" not in shows, "the text is missing, and texts are shown")
     if kind == "continued":
-        demand(line["of"] < line["number"], "of", "a record continues a later one")
+        demand(0 < line["of"] < line["number"], "a record continues none that was before it")
     if kind == "gap":
-        demand(("first" in line) == ("last" in line), "grammar", "first and last stand together")
-        demand(line.get("first", 0) <= line.get("last", 0), "gap", "a gap ends before it begins")
+        demand(("first" in line) == ("last" in line) and 0 < line.get("first", 1) <= line.get("last", 1), "a gap ends before it begins")
     if kind == "target":
-        demand("name" not in line or "follows" in line, "grammar", "only what was made at the site has a name")
+        demand("name" not in line or "follows" in line, "only what was made at the site has a name")
     if kind == "deployment":
         reported = set(REPORTED) & set(line)
-        demand(not reported or reported == set(REPORTED), "grammar", "what a deployment reported is there in part")
+        demand(not reported or reported == set(REPORTED), "what a deployment reported is there in part")
         certain = ("runs" in line) + ("doubt" in line)
-        demand(certain == 1 or certain == 0 and "removed" in line, "grammar", "of runs and doubt one stands")
-        demand(reported or "runs" not in line, "grammar", "a deployment runs and never reported")
+        demand(certain == 1 or certain == 0 and "removed" in line, "of runs and doubt one stands")
     if kind == "audit":
+        demand(re.fullmatch(r"[a-z][a-z-]{0,31}", line["action"], re.ASCII), "an action is no word")
         if len(json.dumps(line["detail"], ensure_ascii=False, separators=(",", ":")).encode()) > DETAIL_BYTES or depth_of(line["detail"]) > 3:
             raise limit("detail", f"the detail of audit row {line['number']} is too large or nested too deep")
+        demand(is_plain(line["detail"]), "a detail holds null or a number that is none of this text")
 
 
 # --- Receipts and the stream log (SPEC 16) ------------------------------------------------------------------------
 
 RECEIPT = {"at": time, "audit": HEX64, "channel": NAME, "domain": HEX64, "epoch": integer, "head": HEX64, "instance": SITE,
-           "number": positive, "product": NAME, "root_version": positive, "sequence": integer, "site": SITE, "version": text(least=1, most=128)}
-REFUSED = {"class": text(r"E-[A-Z]{2,20}"), "code": text(r"[a-z0-9][a-z0-9-]{0,63}"), "step": text(r"[A-Z][0-9]{1,2}[a-z]?")}
+           "number": integer, "product": NAME, "root_version": integer, "sequence": integer, "site": SITE, "version": text(least=1, most=128)}
+REFUSED = {name: text(r"[A-Za-z0-9-]{1,64}") for name in ("class", "code", "step")}
 RECEIPTS_BY_RESULT = {
     "imported": record({**RECEIPT, "result": constant("imported")}),
     "activated": record({**RECEIPT, "result": constant("activated")}),
@@ -416,6 +433,8 @@ def receipt_shape(value):
     if not isinstance(result, str) or result not in RECEIPTS_BY_RESULT:
         raise Grammar("a receipt without a known result")
     RECEIPTS_BY_RESULT[result](value)
+    if not value["number"]:
+        raise Grammar("receipts are numbered from 1 on")
 
 
 def stream_start(site, domain):
@@ -435,7 +454,7 @@ class Package:
     def __init__(self, stream, sites, known=None):
         self.sites, self.known = sites, known
         self.step, self.findings, self.head = "V0", [], None
-        self.counts, self.numbers, self.gaps, self.statuses = {}, array.array("Q"), [], {}
+        self.counts, self.numbers, self.gaps, self.continued = {}, array.array("Q"), [], set()
         self.records, self.receipts, self.rows = {}, {}, {}
         self.envelopes, self.broken, self.verdict = [], None, "good"
         self.file = tempfile.SpooledTemporaryFile(64 * MIB)
@@ -487,6 +506,7 @@ class Package:
         chunks = head["totals"]["chunks"]
         if lines != f"airlock-status 1\nvolume 1/1 chunks {min(1, chunks)}-{chunks}\n".encode():
             raise format_fault("format-lines", "entry 00 does not say what the head says")
+        check_ranges(head)
         self.approvals = [one["keyid"] for one in approvals()]
 
         self.step = "V5"
@@ -525,17 +545,20 @@ class Package:
         try:
             verify_status(self.keys[-1:], TYPE["status-head"], head_bytes, signatures)
         except Refusal as refusal:
-            message = verify.pre_authentication(TYPE["status-head"], head_bytes)
-            earlier = {key["id"]: bytes.fromhex(key["public"]) for key in self.keys[:-1]}
-            if refusal.code == "below-threshold" and any(
-                    one["keyid"] in earlier and verify.signature_holds(earlier[one["keyid"]], message, base64.b64decode(one["sig"]))
-                    for one in signatures):
+            if refusal.code == "below-threshold" and self.by_earlier_key(head_bytes, signatures):
                 raise Refusal("E-SIGNATURE", "replaced-key", "the head is signed by a key of this site that was replaced") from None
             raise
 
+    def by_earlier_key(self, head_bytes, signatures):
+        try:
+            verify_status(self.keys[:-1], TYPE["status-head"], head_bytes, signatures) if self.keys[:-1] else None
+            return bool(self.keys[:-1])
+        except Refusal:
+            return False
+
     def read_index(self):
         source, head = self.source, self.head
-        blobs, self.chunks = [], []
+        self.chunks, listed = [], 0
         for number, page in enumerate(head["index"], start=1):
             source.expected(f"05-index/{number:04}", page["size"])
             data = source.content(page["size"])
@@ -543,8 +566,16 @@ class Package:
                 raise Refusal("E-INTEGRITY", "page-hash", f"index page {number} is not the one the head names")
             if not data.endswith(b"\n"):
                 raise format_fault("index", "an index page does not end with a line feed")
-            for raw in data[:-1].split(b"\n"):
-                self.index_line(raw, blobs)
+            lines = data[:-1].split(b"\n")
+            listed = min(len(lines), len(head["parts"]))
+            for raw, part in zip(lines, head["parts"]):
+                blob = parse_canonical(raw, BLOB, "an index line")
+                if (blob["digest"], blob["size"]) != (part["digest"], part["size"]):
+                    raise format_fault("parts", "the index lists other blobs than the parts of the head")
+            for raw in lines[listed:]:
+                if len(self.chunks) == head["totals"]["chunks"]:
+                    raise format_fault("totals", "the index has more lines than the head states")
+                self.chunks.append(parse_canonical(raw, CHUNK, "an index line"))
         fill = head["payload_offset"] - source.position - 512
         if fill < 0:
             raise format_fault("payload-offset", "the payload begins before the index ends")
@@ -553,33 +584,15 @@ class Package:
         source.expected("06-fill", fill)
         source.zeros(fill, "fill")
         totals = head["totals"]
-        if len(blobs) != totals["blobs"] or len(self.chunks) != totals["chunks"] or \
+        if listed != len(head["parts"]) or len(self.chunks) != totals["chunks"] or \
                 sum(line["size"] for line in self.chunks) != totals["stored_bytes"]:
             raise format_fault("totals", "the totals of the head are not those of the index")
-        if [(part["digest"], part["size"]) for part in head["parts"]] != [(line["digest"], line["size"]) for line in blobs]:
-            raise format_fault("parts", "the index lists other blobs than the head parts")
-        self.plain = list(verify.cut([line["size"] for line in blobs], len(blobs), CHUNK_BYTES))
+        self.plain = list(verify.cut([part["size"] for part in head["parts"]], len(head["parts"]), CHUNK_BYTES))
         for plain, chunk in zip(self.plain, self.chunks):
             if not (chunk["size"] == plain if chunk["codec"] == "none" else 0 < chunk["size"] < plain):
                 raise format_fault("chunk-size", "the stored size of a chunk does not fit its plain size and codec")
         if len(self.plain) != len(self.chunks):
             raise format_fault("cut", "the index lists another number of chunks than its blobs make")
-
-    def index_line(self, raw, blobs):
-        match = re.search(rb'"kind":"([^"]*)', raw)
-        kind = match[1].decode("ascii", "replace") if match else ""
-        if kind not in ("blob", "chunk"):
-            raise format_fault("grammar", "an index line is of no kind that a package has")
-        shape = verify.LINES["chunk"] if kind == "chunk" else record({"kind": text(), "digest": DIGEST, "size": integer})
-        line = parse_canonical(raw, shape, "an index line")
-        if line["kind"] != kind:
-            raise format_fault("grammar", "an index line is of no known kind")
-        if kind == "blob" and self.chunks:
-            raise format_fault("index-order", "the lines of the index are out of order")
-        (blobs if kind == "blob" else self.chunks).append(line)
-        totals = self.head["totals"]
-        if len(blobs) > totals["blobs"] or len(self.chunks) > totals["chunks"]:
-            raise format_fault("totals", "the index has more lines than the head states")
 
     def read_chunks(self):
         """Every chunk and every blob by its hash; where the chunks lie is kept for the second pass."""
@@ -619,11 +632,11 @@ class Package:
 
     def read_part(self, part, data, before):
         if not data.endswith(b"\n"):
-            raise format_fault("parts", "a part does not end with a line feed")
+            raise format_fault("pages", "a part does not end with a line feed")
         lines = data[:-1].split(b"\n")
         if before and before["type"] == part["type"]:
             if before["size"] + len(lines[0]) + 1 <= PART_BYTES:
-                raise format_fault("parts", "a part was begun before the one before it was full")
+                raise format_fault("pages", "a part was begun before the one before it was full")
         else:
             self.last = None
         for raw in lines:
@@ -646,7 +659,7 @@ class Package:
         self.counts[kind] = self.counts.get(kind, 0) + 1
         for name, most in (("damaged", DAMAGED), ("target", TARGETS)):
             if self.counts.get(name, 0) > most:
-                raise limit(f"{name}s" if name == "target" else name, f"the package has more than {most} lines of {name}")
+                raise limit("lines", f"the package has more than {most} lines of {name}")
         if kind == "target":
             self.under = line["target"]
         elif kind == "receipts":
@@ -667,22 +680,16 @@ class Package:
         number, covered = line["number"], self.head["records"]
         if not covered["first"] <= number <= covered["last"]:
             raise content("coverage", f"record {number} lies outside of the range of the package")
-        if kind in ("transition", "continued", "status"):
-            self.statuses[number] = (kind, line["deployment"])
-            if kind == "continued":
-                begun = self.statuses.get(line["of"])
-                if begun and (begun[0] == "continued" or begun[1] != line["deployment"]) or not begun and self.holds(line["of"]):
-                    raise format_fault("of", f"record {number} continues {line['of']}, which is not the beginning of its run")
+        if kind == "continued":
+            if line["of"] in self.continued:
+                raise format_fault("line", f"record {number} continues {line['of']}, which continues another one")
+            self.continued.add(number)
         elif kind == "gap" and "first" in line:
             self.gaps.append((line["first"], line["last"]))
         self.numbers.append(number)
         if self.known:
             same = {name: value for name, value in line.items() if name != "text"}
             self.records[number] = hashlib.sha256(json.dumps(same, sort_keys=True).encode()).digest()
-
-    def holds(self, number):
-        at = bisect.bisect_left(self.numbers, number)
-        return at < len(self.numbers) and self.numbers[at] == number
 
     def check_coverage(self):
         covered = self.head["records"]

@@ -9,7 +9,7 @@ import re
 import verify
 import verify_package
 from verify import ENVELOPE, HEX64, KIB, MIB, SITE, Refusal, as_class, content, integer, list_of, one_of, parse_canonical, record, text, time
-from verify_package import NUMBERS, TYPE, format_fault, limit, positive
+from verify_package import NUMBERS, TYPE, format_fault, limit
 from verify_summary import judge_summary
 
 # --- Acknowledgement ----------------------------------------------------------------------------------------------
@@ -17,9 +17,9 @@ from verify_summary import judge_summary
 ALARMS = ("audit-discontinuity", "branches", "foreign-release", "lineage", "package-number", "previous", "receipt", "record",
           "records-missing")
 ACKNOWLEDGEMENT = record({
-    "alarms": list_of(record({"code": one_of(*ALARMS), "number": positive})), "audit": record({"hash": HEX64, "number": integer}),
-    "domain": HEX64, "instance": SITE, "issued_at": time, "number": positive,
-    "packages": list_of(record({"head": HEX64, "number": positive})), "reader": verify.version, "receipts": integer, "records": integer,
+    "alarms": list_of(record({"code": one_of(*ALARMS), "number": integer})), "audit": record({"hash": HEX64, "number": integer}),
+    "domain": HEX64, "instance": SITE, "issued_at": time, "number": integer,
+    "packages": list_of(record({"head": HEX64, "number": integer})), "reader": verify.version, "receipts": integer, "records": integer,
     "requires": list_of(text()), "site": SITE})
 
 
@@ -30,7 +30,7 @@ def judge_acknowledgement(data, chains, packages):
     envelope = parse_canonical(data, ENVELOPE, "an acknowledgement", verify.ENVELOPE_STRINGS)
     payload = base64.b64decode(envelope["payload"])
     if envelope["payloadType"] != TYPE["status-acknowledgement"]:
-        raise format_fault("wrong-type", f"this is signed as {envelope['payloadType']}")
+        raise Refusal("E-SIGNATURE", "wrong-type", f"this is signed as {envelope['payloadType']}")
     refusal = None
     for chain in chains:
         try:
@@ -42,12 +42,11 @@ def judge_acknowledgement(data, chains, packages):
         raise refusal
     verify_package.parse_requires(payload, "the acknowledgement")
     made = parse_canonical(payload, ACKNOWLEDGEMENT, "an acknowledgement")
-    alarms = [(one["number"], one["code"]) for one in made["alarms"]]
     named = [one["number"] for one in made["packages"]]
-    if len(alarms) > 64 or len(named) > 64:
+    if len(made["alarms"]) > 64 or len(named) > 64:
         raise limit("items", "an acknowledgement lists more than 64 packages or alarms")
-    if not verify.ascending(alarms) or not verify.ascending(named):
-        raise format_fault("order", "packages or alarms are repeated or out of order")
+    if not made["number"] or 0 in named or not verify.ascending(named):
+        raise format_fault("acknowledgement", "the numbers of an acknowledgement and its packages do not begin at 1 and ascend")
     if made["domain"] != chain.domain:
         raise Refusal("E-POLICY", "ack-other", "the acknowledgement is for another trust domain than that of its root")
     if packages:
@@ -86,7 +85,7 @@ def compare_acknowledgement(made, packages):
 
 # --- Audit export -------------------------------------------------------------------------------------------------
 
-ROW = record({"action": text(), "at": time, "detail": verify_package.an_object, "number": positive})
+ROW = record({"action": text(), "at": time, "detail": verify_package.an_object, "number": integer})
 CHECKPOINT = record({"at": time, "hash": HEX64, "instance": SITE, "number": integer, "site": SITE})
 
 
