@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::kind::Kind;
 use crate::crypto::{self, canonical::integer};
-use crate::domain::{Class, Error, Hash, Result, limits};
+use crate::domain::{Class, Error, Hash, Result, Version, limits};
 
 /// What built a file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -14,6 +14,16 @@ pub struct Builder {
     pub name: String,
     /// Its version.
     pub version: String,
+}
+
+impl Builder {
+    /// Returns the running program.
+    pub fn current() -> Self {
+        Self {
+            name: "airlock".into(),
+            version: Version::current().to_string(),
+        }
+    }
 }
 
 /// An index page.

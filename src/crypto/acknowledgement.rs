@@ -243,7 +243,10 @@ mod tests {
             ),
             (said("\"records\":240,", ""), (Class::Format, "grammar")),
             (said("\"number\":7", "\"number\":6"), (Class::Format, "acknowledgement")),
-            (said("\"number\":6", "\"number\":0"), (Class::Format, "acknowledgement")),
+            (
+                said("\"number\":6}", "\"number\":0}"),
+                (Class::Format, "acknowledgement"),
+            ),
             (said(":240", ": 240"), (Class::Format, "non-canonical")),
         ] {
             assert_eq!(verdict(&bytes), expected);

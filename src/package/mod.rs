@@ -29,6 +29,7 @@
 
 mod check;
 mod coverage;
+mod enrolled;
 mod head;
 mod hints;
 mod index;
@@ -53,6 +54,7 @@ mod writer;
 
 pub use check::check;
 pub use coverage::{Acknowledged, AuditRange, Numbers, ReceiptRange, RecordCounts, RecordRange, Withheld};
+pub use enrolled::EnrolledSites;
 pub use head::Head;
 pub use hints::Hints;
 pub use keys::{REPLACED_KEY, StatusKeys};

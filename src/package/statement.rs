@@ -11,7 +11,7 @@ use super::part::PartEntry;
 use super::size::Sizes;
 use super::switch::Shows;
 use crate::container::{Builder, Chunk, PageEntry, Totals, format_lines, page_entries};
-use crate::domain::{Codec, Hash, InstanceId, Result, SiteId, Timestamp, Version, limits};
+use crate::domain::{Codec, Hash, InstanceId, Result, SiteId, Timestamp, limits};
 
 /// The facts of a head that are known before its lines are: the members of the same names.
 #[derive(Debug, Clone)]
@@ -20,6 +20,8 @@ pub struct Statement {
     pub acknowledged: Option<Acknowledged>,
     /// Seal of row `firsts.audit` − 1 of the stream's log.
     pub before: Hash,
+    /// What builds it: [`Builder::current`].
+    pub builder: Builder,
     pub domain: Hash,
     /// The first number of each range.
     pub firsts: Numbers,
@@ -154,10 +156,7 @@ impl Statement {
                 hash: *hash,
                 last: lasts.audit,
             },
-            builder: Builder {
-                name: "airlock".into(),
-                version: Version::current().to_string(),
-            },
+            builder: self.builder.clone(),
             chunk_bytes: limits::PART_BYTES,
             domain: self.domain,
             index,

@@ -144,9 +144,6 @@ impl<'a> PackageWriter<'a> {
         }
         line.check()?;
         self.judge.take(line)?;
-        if let Line::Audit(row) = line {
-            self.seal = row.seal(self.seal);
-        }
         let mut bytes = line.to_bytes()?;
         bytes.push(b'\n');
         if bytes.len() > limits::LINE_BYTES {
@@ -167,6 +164,10 @@ impl<'a> PackageWriter<'a> {
                 return Ok(Taken::Full);
             }
             return Err(too_large(&self.room, part));
+        }
+        // Only now: closing the page before took the seal up to there.
+        if let Line::Audit(row) = line {
+            self.seal = row.seal(self.seal);
         }
         self.packing.push(&bytes, line.number().unwrap_or(0), self.seal);
         Ok(Taken::Yes)
@@ -208,6 +209,7 @@ impl<'a> PackageWriter<'a> {
             None => {}
             Some(Cut { number, seal }) => {
                 self.hash = seal.unwrap_or(self.hash);
+                self.seal = self.hash;
                 match self.cut_of_stage() {
                     Some(cut) => *cut = Some(number),
                     None => return Err(too_large(&self.room, self.stage)),

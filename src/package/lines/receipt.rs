@@ -48,7 +48,7 @@ pub(in super::super) fn parse_envelope(bytes: &[u8]) -> Result<Envelope> {
 ///
 /// `E-CONTENT receipt`; `E-LIMIT`.
 pub(in super::super) fn parse_receipt(envelope: &Envelope) -> Result<Receipt> {
-    canonical::from_slice(&envelope.payload, "a receipt").map_err(|error| match error.class() {
+    Receipt::parse(&envelope.payload).map_err(|error| match error.class() {
         Class::Limit => error,
         _ => Error::new(Class::Content, "receipt", error.found().to_owned()).with_source(error),
     })

@@ -74,11 +74,17 @@ impl StatusRecord {
         if self.entered.is_some_and(|entered| entered < 2) {
             return wrong("a record says that it was entered once, which is left out");
         }
-        match (self.kind, self.of) {
-            (StatusRecordKind::Continued, Some(of)) if of > 0 && of < self.number => Ok(()),
-            (StatusRecordKind::Continued, _) => wrong("a record that goes on does not name an earlier one"),
-            (_, Some(_)) => wrong("a record that begins names one that it continues"),
-            (_, None) => Ok(()),
+        // A member of this kind alone: elsewhere it is an unknown one, here it may not be missing.
+        if (self.kind == StatusRecordKind::Continued) != self.of.is_some() {
+            return Err(Error::new(
+                Class::Format,
+                "grammar",
+                "`of` is missing in a record that goes on, or stands in one that begins",
+            ));
+        }
+        match self.of {
+            Some(of) if of == 0 || of >= self.number => wrong("a record that goes on does not name an earlier one"),
+            _ => Ok(()),
         }
     }
 }
