@@ -327,7 +327,7 @@ def summary_plain(recipe, releases, **more):
             + more.get("counts", bytes(3)) + releases)
 
 
-# The example of SPEC.md, section 19.
+# The example of SPEC.md, section 16.
 WORKED = bytes.fromhex("01012345671111222233334444" "01" "46b737424eea790b4cebcb5e4f0ad8ff" "6b0187c0" "f00102037adf68a3ad51667b" "000000"
                        "01efefefefefef012001041f00")
 

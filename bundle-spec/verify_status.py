@@ -1,4 +1,4 @@
-"""Which kind of file came back, and its verdict; acknowledgements and exports of the audit log (SPEC.md, sections 16 and 17)."""
+"""Which kind of file came back, and its verdict; acknowledgements and exports of the audit log (SPEC.md, sections 14 and 15)."""
 
 import base64
 import hashlib
