@@ -23,7 +23,6 @@ from verify import (DIGEST, ENVELOPE, HEX64, INTEGER_MAX, KIB, MIB, NAME, SIGNAT
 
 TYPE = {name: f"application/vnd.airlock.{name}.v1+json" for name in (
     "status-head", "import-receipt", "enrolment", "audit-checkpoint", "status-acknowledgement", "export-approval")}
-SUMMARY = "application/vnd.airlock.status-summary.v1"
 PART_BYTES = CHUNK_BYTES = 4 * MIB
 PACKAGE_BYTES = 1280 * MIB
 TEXT_BYTES, QUOTED_BYTES, QUOTED_NAME = MIB, 256 * KIB, KIB
@@ -550,11 +549,13 @@ class Package:
             raise
 
     def by_earlier_key(self, head_bytes, signatures):
+        if not self.keys[:-1]:
+            return False
         try:
-            verify_status(self.keys[:-1], TYPE["status-head"], head_bytes, signatures) if self.keys[:-1] else None
-            return bool(self.keys[:-1])
+            verify_status(self.keys[:-1], TYPE["status-head"], head_bytes, signatures)
         except Refusal:
             return False
+        return True
 
     def read_index(self):
         source, head = self.source, self.head
@@ -756,7 +757,7 @@ class Package:
         return {"head": self.digest, "domain": head["domain"], "site": head["site"], "instance": head["instance"], "number": head["number"],
                 "made_at": head["made_at"], "shows": head["shows"], "records": head["records"], "receipts": head["receipts"],
                 "audit": head["audit"], "bytes": self.size, "approvals": getattr(self, "approvals", []), "lines": self.counts,
-                "findings": self.findings}
+                "findings": self.findings, "skipped": ["foreign-release"] + ([] if self.known else ["V5", "V11"])}
 
 
 def check_format(lines):

@@ -218,5 +218,6 @@ def lines_of(found):
            f"{covered['unexplained']} unexplained")
     yield (f"  receipts {found['receipts']['first']} to {found['receipts']['last']}, audit rows {found['audit']['first']} to "
            f"{found['audit']['last']}, seal {found['audit']['hash']}")
+    yield f"  not judged: {', '.join(found['skipped'])}"
     for one in found["findings"]:
         yield f"  finding {one['code']}: {one['found']}"
