@@ -15,7 +15,6 @@ from make_status_vectors import (CHANNEL, DEPLOYMENT, DOMAIN, INSTANCE, NEWER, O
 from make_vectors import canonical, chain_file, digest, envelope, key, root, rule
 from verify_package import PART_BYTES, TYPE
 
-HOUR = 60 * 60
 LEAST = "good/least/1.airlock-status"
 LOCAL_TARGET = verify.derived("local-target", TARGET, "1")
 LOCAL_DEPLOYMENT = verify.derived("local-deployment", LOCAL_TARGET, DEPLOYMENT)
@@ -327,7 +326,7 @@ def summary_plain(recipe, releases, **more):
             + more.get("counts", bytes(3)) + releases)
 
 
-# The example of SPEC.md, section 19.
+# The example of SPEC.md, section 16.
 WORKED = bytes.fromhex("01012345671111222233334444" "01" "46b737424eea790b4cebcb5e4f0ad8ff" "6b0187c0" "f00102037adf68a3ad51667b" "000000"
                        "01efefefefefef012001041f00")
 
@@ -763,8 +762,6 @@ def bad_logs(vectors):
     def rewritten(made):
         return [made[0].replace(b"09:00:00", b"09:00:01"), *made[1:]]
 
-    def foreign(made):
-        return made
     rows("v10-rewritten", rewritten, "a row that was changed afterwards")
     rows("v10-hole", lambda made: [made[0], made[2].replace(b'"number":3', b'"number":4')], "a row is left out")
     rows("v10-fewer", lambda made: made[:2], "the last row is missing")

@@ -359,7 +359,7 @@ TRUST_ROOT = "application/vnd.airlock.trust-root.v1+json"
 BUNDLE_HEAD = "application/vnd.airlock.bundle-head.v1+json"
 PAYLOAD_TYPES = [f"application/vnd.airlock.{name}.v1+json" for name in (
     "trust-root", "bundle-head", "status-head", "site-approval", "withdrawal-list", "licence", "status-acknowledgement",
-    "import-receipt", "enrolment", "audit-checkpoint")]
+    "import-receipt", "enrolment", "audit-checkpoint", "export-approval")] + ["application/vnd.airlock.status-summary.v1"]
 
 
 def key_id(public):

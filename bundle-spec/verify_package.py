@@ -1,6 +1,6 @@
 """Verify what comes back from a site: status packages, their summaries, acknowledgements, and exports of the audit log.
 
-verify.py calls this; `verify.py --help` says how. The rules are those of SPEC.md, sections 14 to 19; where the two differ, SPEC.md is
+verify.py calls this; `verify.py --help` says how. The rules are those of SPEC.md, sections 14 to 16; where the two differ, SPEC.md is
 right. Of verify.py it uses what is the same for bundles: canonical JSON, Ed25519, headers of the container, frames of zstd. Needed are
 Python 3.9, its standard library, and the command `zstd`.
 
@@ -23,7 +23,6 @@ from verify import (DIGEST, ENVELOPE, HEX64, INTEGER_MAX, KIB, MIB, NAME, SIGNAT
 
 TYPE = {name: f"application/vnd.airlock.{name}.v1+json" for name in (
     "status-head", "import-receipt", "enrolment", "audit-checkpoint", "status-acknowledgement", "export-approval")}
-SUMMARY = "application/vnd.airlock.status-summary.v1"
 PART_BYTES = CHUNK_BYTES = 4 * MIB
 PACKAGE_BYTES = 1280 * MIB
 TEXT_BYTES, QUOTED_BYTES, QUOTED_NAME = MIB, 256 * KIB, KIB
@@ -40,7 +39,7 @@ def limit(code, found):
     return Refusal("E-LIMIT", code, found)
 
 
-# --- Enrolments (SPEC 9 and 14) -----------------------------------------------------------------------------------
+# --- Enrolments (SPEC 9, M-92) -----------------------------------------------------------------------------------
 
 KEY = record({"id": HEX64, "public": HEX64, "scheme": one_of("ed25519")})
 ENROLMENT = record({"created_at": time, "domains": list_of(HEX64), "site": SITE, "status": KEY,
@@ -105,7 +104,7 @@ class Sites:
         return self.keys[domain, site]
 
 
-# --- Head (SPEC 14) -----------------------------------------------------------------------------------------------
+# --- Head (M-91) -----------------------------------------------------------------------------------------------
 
 TYPES = ("releases", "targets", "receipts", "audit", "metrics", "records")
 SHOWS = ("agent-logs", "agents", "local-names", "logs", "metrics", "status-text")
@@ -208,7 +207,7 @@ def owner(head, kind, number):
     return [one["instance"] for one in head["lineage"] if one[kind] <= number][-1]
 
 
-# --- Quoted text (SPEC 15) ----------------------------------------------------------------------------------------
+# --- Quoted text (M-94) ----------------------------------------------------------------------------------------
 
 UNSEEN = ((0x00, 0x1f), (0x5c, 0x5c), (0x7f, 0x9f), (0x61c, 0x61c), (0x200b, 0x200f), (0x2028, 0x202e), (0x2060, 0x206f),
           (0xfeff, 0xfeff), (0xfff9, 0xfffb), (0xe0000, 0xe0fff))
@@ -252,7 +251,7 @@ def quoted_text(most):
     return check
 
 
-# --- Lines (SPEC 15) ----------------------------------------------------------------------------------------------
+# --- Lines (M-93, M-96) ----------------------------------------------------------------------------------------------
 
 def constant(word):
     return one_of(word)
@@ -415,7 +414,7 @@ def check_line(kind, line, shows):
         demand(is_plain(line["detail"]), "a detail holds null or a number that is none of this text")
 
 
-# --- Receipts and the stream log (SPEC 16) ------------------------------------------------------------------------
+# --- Receipts and the log of a stream (M-103 to M-106) ------------------------------------------------------------------------
 
 RECEIPT = {"at": time, "audit": HEX64, "channel": NAME, "domain": HEX64, "epoch": integer, "head": HEX64, "instance": SITE,
            "number": integer, "product": NAME, "root_version": integer, "sequence": integer, "site": SITE, "version": text(least=1, most=128)}
@@ -446,7 +445,7 @@ def stream_seal(before, row):
     return hashlib.sha256(b"airlock-stream-row-v1\n" + bytes.fromhex(before) + row).hexdigest()
 
 
-# --- Package: V0 to V10 (SPEC 18) ---------------------------------------------------------------------------------
+# --- Package: V0 to V11 (M-111) ---------------------------------------------------------------------------------
 
 class Package:
     """One pass over a copy of the file to V7, one over its parts for V8; then what they hold is compared."""
@@ -550,11 +549,13 @@ class Package:
             raise
 
     def by_earlier_key(self, head_bytes, signatures):
+        if not self.keys[:-1]:
+            return False
         try:
-            verify_status(self.keys[:-1], TYPE["status-head"], head_bytes, signatures) if self.keys[:-1] else None
-            return bool(self.keys[:-1])
+            verify_status(self.keys[:-1], TYPE["status-head"], head_bytes, signatures)
         except Refusal:
             return False
+        return True
 
     def read_index(self):
         source, head = self.source, self.head
@@ -756,7 +757,7 @@ class Package:
         return {"head": self.digest, "domain": head["domain"], "site": head["site"], "instance": head["instance"], "number": head["number"],
                 "made_at": head["made_at"], "shows": head["shows"], "records": head["records"], "receipts": head["receipts"],
                 "audit": head["audit"], "bytes": self.size, "approvals": getattr(self, "approvals", []), "lines": self.counts,
-                "findings": self.findings}
+                "findings": self.findings, "skipped": ["foreign-release"] + ([] if self.known else ["V5", "V11"])}
 
 
 def check_format(lines):

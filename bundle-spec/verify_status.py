@@ -1,4 +1,4 @@
-"""Which kind of file came back, and its verdict; acknowledgements and exports of the audit log (SPEC.md, sections 16 and 17)."""
+"""Which kind of file came back, and its verdict; acknowledgements and exports of the audit log (SPEC.md, sections 14 and 15)."""
 
 import base64
 import hashlib
@@ -218,5 +218,6 @@ def lines_of(found):
            f"{covered['unexplained']} unexplained")
     yield (f"  receipts {found['receipts']['first']} to {found['receipts']['last']}, audit rows {found['audit']['first']} to "
            f"{found['audit']['last']}, seal {found['audit']['hash']}")
+    yield f"  not judged: {', '.join(found['skipped'])}"
     for one in found["findings"]:
         yield f"  finding {one['code']}: {one['found']}"

@@ -1,4 +1,4 @@
-"""The tiny form: a signed summary of a status package, as text of QR codes, as dictated lines, or as bytes (SPEC.md, section 19)."""
+"""The tiny form: a signed summary of a status package, as text of QR codes, as dictated lines, or as bytes (SPEC.md, section 16)."""
 
 import base64
 import datetime
