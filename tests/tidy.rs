@@ -413,6 +413,8 @@ fn the_specification_and_the_code_name_the_same_format() {
         assert!(specification.contains(name) && entry.contains(name), "{name}");
     }
     assert!(specification.contains("airlock-bundle 1") && kind.contains("\"airlock-bundle\""));
+    let package = fs::read_to_string(root.join("src/package/kind.rs")).unwrap();
+    assert!(specification.contains("airlock-status 1") && package.contains("\"airlock-status\""));
     assert!(lines.contains("{} 1\\nvolume 1/1 chunks {first}-{chunks}\\n"));
     let envelope = fs::read_to_string(root.join("src/crypto/envelope.rs")).unwrap();
     let mut types = 0;

@@ -103,15 +103,12 @@ impl ChunkEncoder {
     /// Returns the chunk that plain bytes make, at most 16 MiB, and its stored bytes.
     pub(crate) fn encode(&mut self, plain: &[u8]) -> (Chunk, Vec<u8>) {
         let mut stored = vec![0; plain.len()];
-        let codec = match self.0.encode(plain, &mut stored) {
-            Some(length) => {
-                stored.truncate(length);
-                Codec::Zstd
-            }
-            None => {
-                stored.copy_from_slice(plain);
-                Codec::None
-            }
+        let codec = if let Some(length) = self.0.encode(plain, &mut stored) {
+            stored.truncate(length);
+            Codec::Zstd
+        } else {
+            stored.copy_from_slice(plain);
+            Codec::None
         };
         (Chunk::of(codec, &stored), stored)
     }

@@ -223,7 +223,6 @@ pub mod integer {
         /// # Errors
         ///
         /// When the number is out of range.
-        #[expect(clippy::ref_option, reason = "the form that serde calls")]
         pub fn serialize<S: Serializer>(value: &Option<u64>, serializer: S) -> Result<S::Ok, S::Error> {
             match value {
                 Some(value) => super::serialize(value, serializer),

@@ -196,7 +196,7 @@ pub struct Role<'a> {
     keys: BTreeMap<KeyId, PublicKey>,
 }
 
-impl<'a> Role<'a> {
+impl Role<'_> {
     /// Returns the rules, all of which must hold.
     pub fn rules(&self) -> &[Rule] {
         self.rules

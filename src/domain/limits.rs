@@ -77,7 +77,7 @@ pub const ISSUED_AHEAD_OF_FLOOR_SECONDS: i64 = 366 * 24 * 60 * 60;
 /// Parts of a status package, and chunks: at most 1 GiB of plain content.
 pub const PARTS: usize = 256;
 /// Bytes of a part, and of a full chunk of a status package.
-pub const PART_BYTES: u64 = 4 << 20;
+pub const PART_BYTES: usize = 4 << 20;
 /// Lines of all parts of a status package.
 pub const PACKAGE_LINES: u64 = 4_000_000;
 /// Bytes of a line without its line feed.

@@ -6,17 +6,13 @@ use crate::crypto::canonical::integer;
 use crate::domain::{Class, Error, Hash, Result};
 
 /// Numbers of each kind in a stream: up to which something is known, or where it begins.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Numbers {
     /// Of rows of the stream's log.
-    #[serde(with = "integer")]
     pub audit: u64,
     /// Of receipts.
-    #[serde(with = "integer")]
     pub receipts: u64,
     /// Of records.
-    #[serde(with = "integer")]
     pub records: u64,
 }
 

@@ -93,7 +93,7 @@ impl Head {
     ///
     /// `E-FORMAT` and `E-LIMIT`.
     pub(super) fn check(&self) -> Result<()> {
-        if self.chunk_bytes != limits::PART_BYTES {
+        if self.chunk_bytes != limits::PART_BYTES as u64 {
             return Err(format("chunk-bytes", "chunk_bytes is not 4,194,304"));
         }
         if !self.payload_offset.is_multiple_of(PACKAGE.offset_unit) {
@@ -129,7 +129,7 @@ impl Head {
         if self.parts.len() > limits::PARTS {
             return limit("parts", format!("the package has {} parts", self.parts.len()));
         }
-        if let Some(part) = self.parts.iter().find(|part| part.size > limits::PART_BYTES) {
+        if let Some(part) = self.parts.iter().find(|part| part.size > limits::PART_BYTES as u64) {
             return limit("part-size", format!("a part of {} has {} bytes", part.kind, part.size));
         }
         if self.parts.iter().any(|part| part.size == 0 || part.lines == 0) {

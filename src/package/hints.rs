@@ -13,6 +13,8 @@ pub struct Hints {
     pub domain: Hash,
     /// Site that it comes from.
     pub site: SiteId,
+    /// Links of a status key: room that nothing may stand in yet.
+    pub(super) links: usize,
 }
 
 /// Entry 02.
@@ -39,24 +41,31 @@ impl Hints {
     ///
     /// # Errors
     ///
-    /// `E-TRUST` for content that does not parse, and `enrolments` for links of a status key; `E-LIMIT`.
+    /// `E-TRUST` for content that does not parse; `E-LIMIT`.
     pub(super) fn parse(bytes: &[u8]) -> Result<Self> {
         let document: Document =
             canonical::from_slice(bytes, "the entry 02-trust.json").map_err(|error| error.into_class(Class::Trust))?;
-        if !document.enrolments.is_empty() {
-            return Err(Error::new(
-                Class::Trust,
-                "enrolments",
-                format!(
-                    "the package brings {} links of its status key",
-                    document.enrolments.len()
-                ),
-            )
-            .expected("none: a site's key is replaced by an enrolment file that people compare"));
-        }
         Ok(Self {
             domain: document.domain,
             site: document.site,
+            links: document.enrolments.len(),
         })
+    }
+
+    /// Refuses links of a status key, once it is known whose package it is.
+    ///
+    /// # Errors
+    ///
+    /// `E-TRUST enrolments`.
+    pub(super) fn check_links(&self) -> Result<()> {
+        if self.links == 0 {
+            return Ok(());
+        }
+        Err(Error::new(
+            Class::Trust,
+            "enrolments",
+            format!("the package brings {} links of its status key", self.links),
+        )
+        .expected("none: a site's key is replaced by an enrolment file that people compare"))
     }
 }

@@ -4,7 +4,6 @@ use serde::{Deserialize, Serialize};
 
 use super::head::Head;
 use super::part::PartEntry;
-use super::words::BlobWord;
 use crate::container::{Chunk, PageReader, PageWriter, Payload, check_chunks};
 use crate::crypto::canonical::{self, integer};
 use crate::domain::{Class, Digest, Error, Result, limits};
@@ -14,9 +13,15 @@ use crate::domain::{Class, Digest, Error, Result, limits};
 #[serde(deny_unknown_fields)]
 struct BlobLine {
     digest: Digest,
-    kind: BlobWord,
+    kind: BlobKind,
     #[serde(with = "integer")]
     size: u64,
+}
+
+#[derive(Serialize, Deserialize)]
+enum BlobKind {
+    #[serde(rename = "blob")]
+    Kind,
 }
 
 /// Returns the payload that parts make.
@@ -24,7 +29,7 @@ pub(super) fn payload(parts: &[PartEntry]) -> Payload<'_, PartEntry> {
     Payload {
         blobs: parts,
         early: parts.len(),
-        chunk_bytes: limits::PART_BYTES,
+        chunk_bytes: limits::PART_BYTES as u64,
     }
 }
 
@@ -37,7 +42,7 @@ pub(super) fn page(parts: &[PartEntry], chunks: &[Chunk]) -> Option<Vec<u8>> {
     for part in parts {
         pages.push(&BlobLine {
             digest: part.digest,
-            kind: BlobWord::Word,
+            kind: BlobKind::Kind,
             size: part.size,
         });
     }

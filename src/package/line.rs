@@ -213,3 +213,119 @@ fn unknown_kind(part: PartType) -> Error {
         format!("a line of {part} is of no known kind"),
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const UUID: &str = "00000001-0000-4000-8000-000000000000";
+
+    /// A line of each type, in the one form.
+    fn samples() -> Vec<(PartType, String)> {
+        let hash = "ab".repeat(32);
+        let at = "2026-11-21T10:00:00Z";
+        vec![
+            (
+                PartType::Releases,
+                format!(
+                    "{{\"blobs\":5,\"channel\":\"stable\",\"content\":\"{hash}\",\"epoch\":0,\"head\":\"{hash}\",\"imported_at\":\"{at}\",\
+                     \"kind\":\"release\",\"product\":\"erp\",\"root_version\":1,\"sequence\":7,\"state\":\"available\"}}"
+                ),
+            ),
+            (
+                PartType::Releases,
+                format!("{{\"digest\":\"sha256:{hash}\",\"kind\":\"damaged\",\"size\":7}}"),
+            ),
+            (
+                PartType::Targets,
+                format!(
+                    "{{\"agent\":\"2.1 \\\\1b\",\"kind\":\"target\",\"metrics\":{{\"cores\":4,\"cpu\":1,\"disks\":[[5,2]],\"memory\":3,\
+                     \"memory_used\":1}},\"target\":\"{UUID}\"}}"
+                ),
+            ),
+            (
+                PartType::Targets,
+                format!(
+                    "{{\"deployment\":\"{UUID}\",\"doubt\":\"no-status\",\"kind\":\"deployment\",\"target\":\"{UUID}\"}}"
+                ),
+            ),
+            (
+                PartType::Audit,
+                format!(
+                    "{{\"action\":\"init\",\"at\":\"{at}\",\"detail\":{{\"a\":{{\"b\":[1,true,\"c\"]}}}},\"number\":1}}"
+                ),
+            ),
+            (
+                PartType::Metrics,
+                format!(
+                    "{{\"cpu\":[1,2,3],\"day\":\"2026-11-20\",\"memory\":[1,2,3],\"samples\":9,\"target\":\"{UUID}\"}}"
+                ),
+            ),
+            (
+                PartType::Records,
+                format!(
+                    "{{\"at\":\"{at}\",\"deployment\":\"{UUID}\",\"kind\":\"continued\",\"number\":3,\"of\":2,\"revision\":\"{UUID}\",\
+                     \"signal\":\"applied\",\"state\":\"running\",\"target\":\"{UUID}\",\"text\":\"\\\\..x\\\\0a\"}}"
+                ),
+            ),
+            (
+                PartType::Records,
+                format!(
+                    "{{\"at\":\"{at}\",\"bytes\":0,\"class\":\"any\",\"count\":1,\"exact\":true,\"first\":1,\"kind\":\"gap\",\"last\":2,\
+                     \"number\":4,\"reason\":\"quota\",\"since\":\"{at}\",\"until\":\"{at}\"}}"
+                ),
+            ),
+            (
+                PartType::Records,
+                format!(
+                    "{{\"at\":\"{at}\",\"kind\":\"agent-log\",\"number\":5,\"severity\":\"info\",\"target\":\"{UUID}\",\"text\":\"\",\
+                     \"time\":\"2026-11-21T10:00:00.5Z\"}}"
+                ),
+            ),
+        ]
+    }
+
+    #[test]
+    fn samples_are_read_and_written_again_the_same() {
+        for (part, line) in samples() {
+            let read = Line::parse(part, line.as_bytes()).unwrap_or_else(|error| panic!("{line}: {error}"));
+            assert_eq!((read.part(), read.to_bytes().unwrap()), (part, line.into_bytes()));
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2000))]
+
+        /// Whatever a hostile site writes: it is refused, or it is the one form of what was understood.
+        #[test]
+        fn changed_lines_are_refused_or_are_the_one_form_of_what_they_say(
+            pick: prop::sample::Index,
+            other: prop::sample::Index,
+            changes in prop::collection::vec((any::<prop::sample::Index>(), 0..4_u8, any::<u8>()), 1..4),
+        ) {
+            let samples = samples();
+            let mut bytes = pick.get(&samples).1.clone().into_bytes();
+            for (place, kind, byte) in changes {
+                let at = place.index(bytes.len());
+                match kind {
+                    0 => bytes[at] = byte,
+                    1 => bytes[at] ^= 1 << (byte % 8),
+                    2 => bytes.insert(at, byte),
+                    _ => {
+                        bytes.remove(at);
+                    }
+                }
+                if bytes.is_empty() {
+                    bytes.push(byte);
+                }
+            }
+            for part in [pick.get(&samples).0, other.get(&samples).0] {
+                if let Ok(line) = Line::parse(part, &bytes) {
+                    prop_assert_eq!(line.to_bytes().unwrap(), bytes.clone());
+                }
+            }
+        }
+    }
+}

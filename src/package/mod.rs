@@ -72,5 +72,5 @@ pub use size::rounded;
 pub use statement::{Room, Statement};
 pub use switch::{Shows, Switch};
 pub use unsigned::UnsignedPackage;
-pub use words::{AgentLogWord, BlobWord, DamagedWord, DeploymentWord, GapWord, LogWord, ReleaseWord, TargetWord};
+pub use words::{AgentLogWord, DamagedWord, DeploymentWord, GapWord, LogWord, ReleaseWord, TargetWord};
 pub use writer::{PackageWriter, Taken, WrittenLines, WrittenPackage};

@@ -14,7 +14,7 @@ use crate::domain::{Digest, Error, Hash, Result, limits};
 /// zstd level of packages: between the ratios of 19 and the speed of 3.
 const LEVEL: i32 = 9;
 /// A page and a chunk have the same bound.
-const FULL: usize = limits::PART_BYTES as usize;
+const FULL: usize = limits::PART_BYTES;
 
 /// What is known of a line in the open page.
 #[derive(Debug, Clone, Copy)]
@@ -180,7 +180,7 @@ impl<'a> Packing<'a> {
             bytes = bytes.saturating_add(entry_bytes(self.stored(range)));
         }
         let before = self.parts.len();
-        self.parts.extend((size > 0).then(|| PartEntry {
+        self.parts.extend((size > 0).then_some(PartEntry {
             digest: Digest(Hash([0; 32])),
             lines: lines as u64,
             size: size as u64,

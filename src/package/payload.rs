@@ -284,11 +284,7 @@ impl<'a, 't> Lines<'a, 't> {
 }
 
 fn pages() -> PageReader {
-    PageReader::new(
-        "pages",
-        "part",
-        usize::try_from(limits::PART_BYTES).unwrap_or(usize::MAX),
-    )
+    PageReader::new("pages", "part", limits::PART_BYTES)
 }
 
 fn missing(number: u64) -> Error {

@@ -95,7 +95,7 @@ impl OpenedPackage {
     ///
     /// `E-TRUST` at V2; `E-SIGNATURE` at V3; `E-FORMAT`, `E-LIMIT`, `E-TRUST` and `E-POLICY` at V4.
     pub fn verify(self, keys: StatusKeys) -> Result<SignedPackage> {
-        self.hints()?;
+        self.linkless_hints()?;
         keys.check_head(&self.prologue).map_err(|error| error.at(Step::V3))?;
         self.judge(Signed(keys))
     }
@@ -109,8 +109,14 @@ impl OpenedPackage {
         self.judge(Draft(()))
     }
 
-    fn judge<P>(self, proof: P) -> Result<HeadedPackage<P>> {
+    fn linkless_hints(&self) -> Result<Hints> {
         let hints = self.hints()?;
+        hints.check_links().map_err(|error| error.at(Step::V2))?;
+        Ok(hints)
+    }
+
+    fn judge<P>(self, proof: P) -> Result<HeadedPackage<P>> {
+        let hints = self.linkless_hints()?;
         let head = judge_head(&self.prologue, &hints).map_err(|error| error.at(Step::V4))?;
         Ok(HeadedPackage {
             source: self.source,

@@ -71,6 +71,7 @@ impl Statement {
         let hints = Hints {
             domain: self.domain,
             site: self.site.clone(),
+            links: 0,
         };
         hints.to_bytes()
     }
@@ -157,7 +158,7 @@ impl Statement {
                 last: lasts.audit,
             },
             builder: self.builder.clone(),
-            chunk_bytes: limits::PART_BYTES,
+            chunk_bytes: limits::PART_BYTES as u64,
             domain: self.domain,
             index,
             instance: self.instance.clone(),

@@ -29,6 +29,4 @@ words!(
     AgentLogWord "agent-log",
     /// Records that were not kept.
     GapWord "gap",
-    /// A blob in the index.
-    BlobWord "blob",
 );

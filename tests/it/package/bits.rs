@@ -38,7 +38,7 @@ fn regions(bytes: &[u8]) -> Vec<(usize, Class)> {
 }
 
 #[test]
-fn every_flipped_bit_is_refused_with_the_class_of_its_region() {
+fn every_flipped_bit_of_a_package_is_refused_with_the_class_of_its_region() {
     let mut bytes = made::least_bytes();
     check(&bytes, key().public()).unwrap();
     let slow = std::env::var_os("AIRLOCK_SLOW").is_some();
@@ -73,7 +73,7 @@ fn every_flipped_bit_is_refused_with_the_class_of_its_region() {
 }
 
 #[test]
-fn every_cut_is_told_and_what_was_not_there_was_not_read() {
+fn every_cut_of_a_package_is_told_and_what_was_not_there_was_not_read() {
     let bytes = made::least_bytes();
     let regions = regions(&bytes);
     // Header, content and padding of five entries.
