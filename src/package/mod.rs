@@ -52,6 +52,9 @@ mod unsigned;
 mod words;
 mod writer;
 
+#[cfg(test)]
+mod tests;
+
 pub use check::check;
 pub use coverage::{Acknowledged, AuditRange, Numbers, ReceiptRange, RecordCounts, RecordRange, Withheld};
 pub use enrolled::EnrolledSites;
