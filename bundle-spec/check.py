@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Check that the specification, the vectors, the schemas and the verifier agree; needs Python 3.9 and `zstd`.
+"""Check that the specification, the vectors, the schemas and the verifier agree; needs Python 3.9 and `zstd`,
+and for the lines of AUDIT.md `jq`, `openssl` and `xxd`.
 
     check.py            check everything, print counts
     check.py --walk     print the lines of SPEC.md's hex walk
@@ -13,8 +14,11 @@ import re
 import subprocess
 import sys
 import tarfile
+import tempfile
 
 import verify
+import verify_package
+from run_status_vectors import run_status_vectors, stream_of
 from run_vectors import run_vectors
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -37,10 +41,10 @@ def coverage():
     return rows
 
 
-def covers(folder):
-    """The requirements whose rows name a vector, by its folder."""
+def covers(folder, of=""):
+    """The requirements whose rows name a vector, by its folder; what comes back from a site is named `status/…`."""
     group, name = folder.split("/")
-    plain = name if group == "bad" else folder
+    plain = of + (name if group == "bad" else folder)
     return [number for number, names in coverage().items() if any(fits(pattern, plain) for pattern in names)]
 
 
@@ -51,13 +55,15 @@ def fits(pattern, name):
 def check_requirements():
     text = (HERE / "SPEC.md").read_text()
     stated = re.findall(r"^- \*\*(M-[0-9]+)\*\* ", text, re.MULTILINE)
-    if stated != [f"M-{number}" for number in range(1, len(stated) + 1)]:
+    if sorted(stated, key=number_of) != [f"M-{number}" for number in range(1, len(stated) + 1)]:
         fail("requirements are not numbered 1, 2, 3 …")
-    rows = coverage()
-    if list(rows) != stated:
-        fail(f"section 13 has not exactly the stated requirements: {set(rows) ^ set(stated)}")
-    vectors = [str(path.parent.relative_to(HERE / "vectors")) for path in sorted((HERE / "vectors").glob("*/*/vector.json"))]
-    plain = {name[4:] if name.startswith("bad/") else name for name in vectors}
+    rows, unbuilt = coverage(), not_built(text)
+    if list(rows) != sorted(rows, key=number_of) or set(stated) - set(rows) - unbuilt or set(rows) - set(stated):
+        fail(f"section 13 has not exactly the stated requirements in order: {(set(rows) ^ set(stated)) - unbuilt}")
+    vectors = {str(path.parent.relative_to(HERE / "vectors")): "" for path in sorted((HERE / "vectors").glob("*/*/vector.json"))}
+    vectors.update({str(path.parent.relative_to(HERE / "status-vectors")) + "|": "status/"
+                    for path in sorted((HERE / "status-vectors").glob("*/*/vector.json"))})
+    plain = {of + name.rstrip("|").split("bad/")[-1] for name, of in vectors.items()}
     sources = "\n".join(path.read_text() for folder in ("src", "tests") for path in (HERE.parent / folder).glob("**/*.rs"))
     for number, names in rows.items():
         for name in names:
@@ -69,10 +75,23 @@ def check_requirements():
                     fail(f"{number}: there is no file {name}")
             elif not any(fits(name, vector) for vector in plain):
                 fail(f"{number}: there is no vector {name}")
-    idle = [name for name in vectors if not covers(name)]
+    idle = [name for name, of in vectors.items() if not covers(name.rstrip("|"), of)]
     if idle:
         fail(f"vectors that no requirement names: {idle}")
-    print(f"{len(stated)} requirements, each with a test")
+    print(f"{len(stated)} requirements, {len(rows)} with tests, {len(unbuilt)} not done by the program yet")
+
+
+def number_of(requirement):
+    return int(requirement[2:])
+
+
+def not_built(text):
+    """The requirements that section 17 names, by number or as `M-1 to M-9`."""
+    words = text.partition("## 17. Not in this version of the program")[2]
+    found = set()
+    for first, last in re.findall(r"M-([0-9]+)(?: to M-([0-9]+))?", words.partition(". ")[0]):
+        found.update(f"M-{number}" for number in range(int(first), int(last or first) + 1))
+    return found
 
 
 # --- The hex walk -------------------------------------------------------------------------------------------------
@@ -139,9 +158,12 @@ def violations(value, schema, root, path="$"):
     """A validator for the subset of JSON Schema 2020-12 that the schemas use; an unknown keyword is an error."""
     if schema is True:
         return
+    if schema is False:
+        yield f"{path}: may not stand"
+        return
     known = {"$schema", "$id", "$defs", "$ref", "title", "description", "type", "const", "enum", "pattern", "minLength", "maxLength",
              "minimum", "maximum", "multipleOf", "properties", "required", "additionalProperties", "items", "minItems", "maxItems",
-             "uniqueItems", "oneOf"}
+             "uniqueItems", "oneOf", "if", "then", "else"}
     if set(schema) - known:
         fail(f"a schema uses {set(schema) - known}, which this check does not know")
     if "$ref" in schema:
@@ -161,6 +183,9 @@ def violations(value, schema, root, path="$"):
         yield f"{path}: another value than allowed"
     if "oneOf" in schema and sum(not list(violations(value, one, root, path)) for one in schema["oneOf"]) != 1:
         yield f"{path}: not exactly one of the alternatives"
+    if "if" in schema:
+        branch = "else" if list(violations(value, schema["if"], root, path)) else "then"
+        yield from violations(value, schema.get(branch, True), root, path)
     if isinstance(value, str):
         if "pattern" in schema and not re.search(schema["pattern"], value, re.ASCII):
             yield f"{path}: does not fit {schema['pattern']}"
@@ -223,12 +248,55 @@ def documents(bundle):
         at += 512 + page["size"] + -page["size"] % 512
 
 
+def returned(package):
+    """The documents of a status package: (schema, value)."""
+    at, entries = 0, []
+    for _ in verify.PROLOGUE:
+        size = int(package[at + 124:at + 135], 8)
+        entries.append(package[at + 512:at + 512 + size])
+        at += 512 + size + -size % 512
+    head = json.loads(entries[3])
+    yield from zip(("signatures.schema.json", "status-hints.schema.json", "status-head.schema.json", "approvals.schema.json"),
+                   map(json.loads, entries[1:]))
+    chunks = []
+    for page in head["index"]:
+        for line in map(json.loads, package[at + 512:at + 512 + page["size"]].splitlines()):
+            yield "index-line.schema.json", line
+            chunks += [line] if line["kind"] == "chunk" else []
+    at, plain, sizes = head["payload_offset"], b"", [part["size"] for part in head["parts"]]
+    for chunk, size in zip(chunks, verify.cut(sizes, len(sizes), head["chunk_bytes"])):
+        stored = package[at + 512:at + 512 + chunk["size"]]
+        plain += stored if chunk["codec"] == "none" else verify.decompress(stored, size)
+        at += 512 + chunk["size"] + -chunk["size"] % 512
+    for line in plain.split(b"\n")[:-1]:
+        if len(line) < 100_000:  # the vectors' large ones are all alike
+            yield "status-line.schema.json", json.loads(line)
+        if line.startswith(b'{"payload":'):
+            yield "receipt.schema.json", json.loads(base64.b64decode(json.loads(line)["payload"]))
+
+
+def returned_otherwise(folder):
+    """Enrolments, acknowledgements and checkpoints of the vectors: (schema, value)."""
+    def payload(raw):
+        return json.loads(base64.b64decode(json.loads(raw)["payload"]))
+
+    for path in (folder / "enrolments").glob("*.json"):
+        yield "enrolment.schema.json", payload(path.read_bytes())
+    for path in (folder / "good").glob("*/acknowledgement.json"):
+        yield "acknowledgement.schema.json", payload(path.read_bytes())
+    for path in (folder / "good").glob("*/audit.jsonl"):
+        yield "audit-checkpoint.schema.json", payload(path.read_bytes().splitlines()[-1])
+
+
 def check_schemas():
     count, used = 0, set()
     found = [("chain.schema.json", json.loads(path.read_bytes())) for path in (HERE / "vectors/trust").glob("*.json")]
     found += [("root.schema.json", json.loads(base64.b64decode(chain["roots"][0]["payload"]))) for _, chain in list(found)]
     for path in (HERE / "vectors/good").glob("*/bundle.airlock"):
         found += documents(path.read_bytes())
+    for path in (HERE / "status-vectors/good").glob("*/*.airlock-status"):
+        found += returned(path.read_bytes())
+    found += returned_otherwise(HERE / "status-vectors")
     for path in (HERE / "vectors/good").glob("*/vector.json"):
         for document in json.loads(path.read_text()).get("make", {}).get("documents", []):
             if document["type"] == "desired-state":
@@ -241,7 +309,7 @@ def check_schemas():
             fail(f"{name}: {wrong[:3]}")
         used.add(name)
         count += 1
-        for spoiled in spoil(value):
+        for spoiled in spoil(name, value):
             if not matches(name, spoiled):
                 fail(f"{name} accepts {json.dumps(spoiled)[:200]}")
             count += 1
@@ -273,12 +341,24 @@ def check_refused_states():
     return len(refused)
 
 
-def spoil(value):
+# What may be left out, by the kind of line where it is not so everywhere.
+OPTIONAL = {
+    "": {"tag", "media_type", "epochs", "time_reset", "acknowledged", "previous"}, "release": {"since"},
+    "target": {"seen", "since", "removed", "agent", "metrics", "name"}, "deployment": {"wanted", "removed"},
+    "transition": {"entered", "text"}, "status": {"entered", "text"}, "continued": {"entered", "text"}, "gap": {"target"}}
+
+
+def spoil(name, value):
     """The same object without one member, and with one too many."""
-    optional = {"tag", "media_type", "epochs", "time_reset"}
-    for name in value:
-        if name not in optional:
-            yield {key: member for key, member in value.items() if key != name}
+    optional = OPTIONAL.get(value.get("kind", ""), set()) | ({"disk"} if "samples" in value else OPTIONAL[""])
+    optional |= {"follows"} if "name" not in value else set()
+    if value.get("kind") == "deployment" and "runs" not in value and "doubt" not in value:
+        optional = {"wanted"}
+    elif value.get("kind") == "deployment" and "removed" in value:
+        optional = optional | {"runs", "doubt"}
+    for member in value:
+        if member not in optional:
+            yield {key: other for key, other in value.items() if key != member}
     yield {**value, "novelty": 1}
 
 
@@ -330,6 +410,65 @@ def check_damage(step=211):
     print(f"{len(damaged)} damaged bundles refused")
 
 
+def check_damage_of_package(step=397):
+    """Every so many bits and cuts of the least package: refused, a flipped bit with the class of its region."""
+    folder = HERE / "status-vectors/good/least"
+    vector, data = json.loads((folder / "vector.json").read_text()), (folder / "1.airlock-status").read_bytes()
+    sites = verify_package.Sites([(folder / name).read_bytes() for name in vector["enrolments"]])
+    regions, at = [], 0
+    for name, _ in verify.PROLOGUE:
+        size = int(data[at + 124:at + 135], 8)
+        regions.append((at + 512, at + 512 + size, {"01": "E-SIGNATURE", "02": "E-TRUST", "03": "E-SIGNATURE", "04": "E-POLICY"}.get(name[:2])))
+        at += 512 + size + -size % 512
+    size = int(data[at + 124:at + 135], 8)
+    regions.append((at + 512, at + 512 + size, "E-INTEGRITY"))
+    opening = at
+    head = json.loads(data[regions[3][0]:regions[3][1]])
+    regions.append((head["payload_offset"] + 512, head["payload_offset"] + 512 + head["totals"]["stored_bytes"], "E-INTEGRITY"))
+
+    def verdict(package):
+        try:
+            return verify_package.Package(io.BytesIO(package), sites).run()
+        except verify.Refusal as refusal:
+            return refusal.kind
+
+    count = 0
+    for bit in range(0, len(data) * 8, step):
+        place = bit // 8
+        expected = next((kind for first, end, kind in regions if first <= place < end and kind), "E-FORMAT")
+        found = verdict(bytes([*data[:place], data[place] ^ 1 << bit % 8, *data[place + 1:]]))
+        if found != expected:
+            fail(f"bit {bit} of a package: {found} where {expected} is expected")
+        count += 1
+    for length in range(0, len(data), step):
+        found, expected = verdict(data[:length]), "E-FORMAT" if length < opening else "E-INCOMPLETE"
+        if found != expected:
+            fail(f"a package cut after {length} bytes: {found} where {expected} is expected")
+        count += 1
+    print(f"{count} damaged packages refused, each with the class of its region")
+
+
+def check_by_hand():
+    """The lines of AUDIT.md accept good packages, and refuse what they say they check."""
+    lines = (HERE / "AUDIT.md").read_text().partition("## A status package by hand")[2].partition("```sh\n")[2].partition("```")[0]
+    cases = {"good": ("least", "full", "empty", "two-pages", "approvals"), "bad": (
+        "v3-stranger", "v3-head-flipped", "v4-site", "v6-page-hash", "v7-stored-hash", "v7-digest", "v8-sum", "v8-shown", "v9-stranger",
+        "v9-bad-signature", "v10-rewritten", "v10-hash")}
+    for group, names in cases.items():
+        for name in names:
+            folder = HERE / "status-vectors" / group / name
+            vector = json.loads((folder / "vector.json").read_text())
+            with tempfile.NamedTemporaryFile() as package:
+                with stream_of(folder / vector["files"][-1]) as stream:
+                    package.write(stream.read())
+                package.flush()
+                ended = subprocess.run(["sh", "-c", lines, "package.sh", package.name, folder / vector["enrolments"][-1]], check=False,
+                                       stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+            if (ended.returncode == 0) != (group == "good"):
+                fail(f"the lines of AUDIT.md end with {ended.returncode} for {group}/{name}: {ended.stderr.decode()[-300:]}")
+    print(f"{sum(map(len, cases.values()))} packages judged by the lines of AUDIT.md")
+
+
 def main():
     if sys.argv[1:] == ["--walk"]:
         data, parts = walk()
@@ -344,9 +483,13 @@ def main():
     check_curve()
     check_listing()
     check_damage()
+    check_damage_of_package()
+    check_by_hand()
     if subprocess.run([sys.executable, HERE / "make_vectors.py", "--check", HERE / "vectors"], check=False).returncode:
         fail("the vectors are not what make_vectors.py makes")
-    if run_vectors(HERE / "vectors"):
+    if subprocess.run([sys.executable, HERE / "make_status_vectors.py", "--check", HERE / "status-vectors"], check=False).returncode:
+        fail("the vectors of packages are not what make_status_vectors.py makes")
+    if run_vectors(HERE / "vectors") or run_status_vectors(HERE / "status-vectors"):
         fail("verify.py judges vectors otherwise than expected")
 
 

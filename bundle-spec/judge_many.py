@@ -1,7 +1,10 @@
 #!/usr/bin/env python3
-"""Judge many bundles in one process: judge_many.py TIME ROOT.JSON…
+"""Judge many files in one process.
 
-Standard input holds, for each bundle, a line with its length in bytes and then these bytes; each is answered with one line of
+    judge_many.py TIME ROOT.JSON…              bundles
+    judge_many.py --enrolment ENROLMENT.JSON…  status packages, each by itself
+
+Standard input holds, for each file, a line with its length in bytes and then these bytes; each is answered with one line of
 JSON on standard output: verdict, and class, code and step of a refusal. The tests feed verify.py with what they forge.
 """
 
@@ -13,6 +16,7 @@ import pathlib
 import sys
 
 import verify
+import verify_package
 
 # The same few keys come again and again, and their points are pure functions of their bytes.
 verify.strict_point = functools.lru_cache(maxsize=1024)(verify.strict_point)
@@ -25,9 +29,13 @@ def fresh(chain):
     return made
 
 
-def judge(data, chains, at):
+def bundle(data, chains, at):
+    return verify.Verifier(verify.Source(io.BytesIO(data)), [fresh(chain) for chain in chains], at=at).run()
+
+
+def judge(verdict):
     try:
-        return {"verdict": verify.Verifier(verify.Source(io.BytesIO(data)), [fresh(chain) for chain in chains], at=at).run()}
+        return {"verdict": verdict()}
     except verify.Refusal as refusal:
         return {"verdict": "refused", "class": refusal.kind, "code": refusal.code, "step": refusal.step}
     except Exception as bug:  # a verifier that stumbles is told, not repaired: the feed must see it
@@ -35,10 +43,19 @@ def judge(data, chains, at):
 
 
 def main():
-    at, pins = sys.argv[1], sys.argv[2:]
-    chains = [verify.Chain(pathlib.Path(pin).read_bytes()) for pin in pins]
+    how, *files = sys.argv[1:]
+    files = [pathlib.Path(file).read_bytes() for file in files]
+    if how == "--enrolment":
+        sites = verify_package.Sites(files)
+    else:
+        chains = [verify.Chain(file) for file in files]
     while line := sys.stdin.buffer.readline():
-        print(json.dumps(judge(sys.stdin.buffer.read(int(line)), chains, at)), flush=True)
+        data = sys.stdin.buffer.read(int(line))
+        if how == "--enrolment":
+            found = judge(lambda data=data: verify_package.Package(io.BytesIO(data), sites).run())
+        else:
+            found = judge(lambda data=data: bundle(data, chains, how))
+        print(json.dumps(found), flush=True)
 
 
 if __name__ == "__main__":

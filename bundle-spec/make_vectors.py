@@ -40,11 +40,11 @@ def digest(data):
 # --- Keys and roots -----------------------------------------------------------------------------------------------
 
 class Key:
-    """An Ed25519 key whose secret is the hash of public words."""
+    """An Ed25519 key whose secret is the hash of public words, or given."""
 
-    def __init__(self, name):
+    def __init__(self, name, seed=None):
         self.name = name
-        self.seed = hashlib.sha256(f"NOT-A-SECRET airlock vector key {name}".encode()).digest()
+        self.seed = seed or hashlib.sha256(f"NOT-A-SECRET airlock vector key {name}".encode()).digest()
         expanded = hashlib.sha512(self.seed).digest()
         scalar = int.from_bytes(expanded[:32], "little")
         self.scalar = scalar & (2**254 - 8) | 2**254
@@ -257,12 +257,12 @@ def order_blobs(content):
 
 # --- Packing ------------------------------------------------------------------------------------------------------
 
-def zstd(plain):
+def zstd(plain, level=3):
     """One frame, made by the command; None when it is not smaller."""
     with tempfile.NamedTemporaryFile() as file:
         file.write(plain)
         file.flush()
-        frame = subprocess.run(["zstd", "-3", "--no-check", "-cq", file.name], stdout=subprocess.PIPE, check=True).stdout
+        frame = subprocess.run(["zstd", f"-{level}", "--no-check", "-cq", file.name], stdout=subprocess.PIPE, check=True).stdout
     return frame if len(frame) < len(plain) else None
 
 

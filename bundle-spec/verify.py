@@ -2,6 +2,11 @@
 """Verify an airlock bundle without airlock.
 
     verify.py BUNDLE --trust root.json [--site ID] [--mark EPOCH:SEQ:HEAD] [--at TIME] [--json]
+    verify.py FILE… --enrolment FILE… [--trust root.json] [--json]
+
+The second form judges what comes back from a site, with the key of its enrolment file (several where a key was replaced, the newest
+last): status packages, summaries (bytes, text of QR codes, dictated lines), exports of the audit log; with --trust also
+acknowledgements. Each file is compared with those before it. See verify_package.py, verify_summary.py and verify_status.py.
 
 BUNDLE is a file, or - for a pipe. It is read once, front to back, in memory for one chunk and the index. Needed are
 Python 3.9, its standard library, and the command `zstd`; nothing of the product. The rules are those of SPEC.md, whose
@@ -354,7 +359,7 @@ TRUST_ROOT = "application/vnd.airlock.trust-root.v1+json"
 BUNDLE_HEAD = "application/vnd.airlock.bundle-head.v1+json"
 PAYLOAD_TYPES = [f"application/vnd.airlock.{name}.v1+json" for name in (
     "trust-root", "bundle-head", "status-head", "site-approval", "withdrawal-list", "licence", "status-acknowledgement",
-    "import-receipt", "enrolment", "audit-checkpoint")]
+    "import-receipt", "enrolment", "audit-checkpoint", "export-approval")] + ["application/vnd.airlock.status-summary.v1"]
 
 
 def key_id(public):
@@ -551,10 +556,10 @@ def tar_header(name, size):
 
 
 class Source:
-    """The bundle's bytes, once, in order."""
+    """The file's bytes, once, in order."""
 
-    def __init__(self, stream):
-        self.stream, self.position, self.short = stream, 0, "E-FORMAT"  # from entry 05 on: E-INCOMPLETE
+    def __init__(self, stream, noun="bundle"):
+        self.stream, self.noun, self.position, self.short = stream, noun, 0, "E-FORMAT"  # from entry 05 on: E-INCOMPLETE
 
     def read(self, count):
         data = b""
@@ -562,9 +567,9 @@ class Source:
             try:
                 piece = self.stream.read(count - len(data))
             except OSError as error:
-                raise Refusal("E-IO", "io", f"cannot read the bundle: {error}") from None
+                raise Refusal("E-IO", "io", f"cannot read the {self.noun}: {error}") from None
             if not piece:
-                raise Refusal(self.short, "truncated", f"the bundle ends after {self.position + len(data)} bytes")
+                raise Refusal(self.short, "truncated", f"the {self.noun} ends after {self.position + len(data)} bytes")
             data = data + piece if data else piece
         self.position += count
         return data
@@ -1401,7 +1406,7 @@ class Verifier:
                 raise
             return postponed(as_class(kind, refusal))
         if len(document[name]) > 32:
-            raise Refusal("E-LIMIT", "signatures", f"the bundle carries {len(document[name])} {name}")
+            raise Refusal("E-LIMIT", "signatures", f"the file carries {len(document[name])} {name}")
         return lambda: document[name]
 
     def walk_links(self, data):
@@ -1528,18 +1533,21 @@ def parse_time(value):
 
 
 def main():
-    parser = Parser(description="Verify an airlock bundle without airlock.")
-    parser.add_argument("bundle", nargs="?", help="the bundle, or - for a pipe")
+    parser = Parser(description="Verify an airlock bundle, or what comes back from a site, without airlock.")
+    parser.add_argument("bundle", nargs="*", help="the bundle, or - for a pipe; with --enrolment files of a site")
+    parser.add_argument("--enrolment", action="append", default=[], metavar="FILE", help="judge files of this site; may repeat")
     parser.add_argument("--trust", action="append", default=[], metavar="FILE", help="a pinned chain file; may repeat")
     parser.add_argument("--site", metavar="ID", help="judge as this site")
     parser.add_argument("--mark", type=parse_mark, metavar="EPOCH:SEQ:HEAD", help="the newest release that the site has")
     parser.add_argument("--at", type=parse_time, metavar="TIME", help="judge expiry at this time")
     parser.add_argument("--json", action="store_true", help="print the verdict as JSON")
     options = parser.parse_args()
-    if not options.bundle or not options.trust or (options.mark and not options.site):
-        parser.error("BUNDLE and --trust are needed; --mark needs --site")
-    found = judge(options.bundle, options.trust, options.site, options.mark, options.at)
     sys.stdout.reconfigure(errors="backslashreplace")  # where the terminal has not every letter
+    if options.enrolment and options.bundle and not (options.site or options.mark or options.at):
+        return judge_returned(options)
+    if len(options.bundle) != 1 or options.enrolment or not options.trust or (options.mark and not options.site):
+        parser.error("BUNDLE and --trust are needed, and --mark needs --site; or files of a site and --enrolment")
+    found = judge(options.bundle[0], options.trust, options.site, options.mark, options.at)
     if options.json:
         print(shown(json.dumps(found, sort_keys=True, ensure_ascii=False)))
     elif found["verdict"] == "refused":
@@ -1548,6 +1556,16 @@ def main():
         print(shown(f"{found['verdict']}: {found['product']} {found['channel']} {found['version']} number {found['sequence']}, "
                     f"head {found['head']}, not judged: {', '.join(found['skipped'])}"))
     return found["exit"]
+
+
+def judge_returned(options):
+    """What comes back from a site; the exit code is that of the worst class."""
+    import verify_status  # which needs this file in turn
+    found = verify_status.judge(options.bundle, options.enrolment, options.trust)
+    for one in found:
+        print(shown(json.dumps(one, sort_keys=True, ensure_ascii=False)) if options.json
+              else "\n".join(map(shown, verify_status.lines_of(one))))
+    return max(one["exit"] for one in found)
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@
 //! | 1 | [`container`] | what every airlock file is made of: entries, pages, chunks; uses both |
 //! | 1 | [`protocol`] | the wire of Distr's agents and hub, for whoever sends or reads it |
 //! | 1 | `confine` | gives up, for good, what a process never needs |
-//! | 2 | [`bundle`], `store`, `db` | what a bundle says and carries; content on disk; SQL. None of them knows another |
+//! | 2 | [`bundle`], [`package`], `store`, `db` | what a bundle says and carries; what a status package does; content on disk; SQL. None of them knows another |
 //! | 3 | `media` | files, folders and pipes that bundles come from and go to |
 //! | 4 | `vendor_side` \| `appliance` | make bundles \| take them in and serve them; never one another |
 //! | 5 | `config` | the configuration file |
@@ -45,6 +45,7 @@ pub mod domain;
 #[cfg(feature = "site")]
 pub mod http;
 pub mod media;
+pub mod package;
 pub mod panics;
 pub mod protocol;
 pub mod store;

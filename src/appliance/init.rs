@@ -16,8 +16,9 @@ use super::keys::create as create_token_key;
 use super::{authority, marks, present, reserve};
 use crate::crypto::{Chain, Enrolment, RecipientKey, SigningKey, random, write_secret_file, write_signing_key};
 use crate::db::site::audit;
+use crate::db::site::instances::{self, Reason};
 use crate::db::{self, Db, Schema};
-use crate::domain::{Class, Error, Hash, Result, SiteId, Timestamp};
+use crate::domain::{Class, Error, Hash, InstanceId, Result, SiteId, Timestamp};
 use crate::store::Store;
 use crate::stream::{create_own_folder, sync_folder, write_atomically};
 
@@ -104,7 +105,8 @@ fn make(folder: &Path, new: &NewAppliance<'_>) -> Result<Initialised> {
     let recipient = x25519_dalek::PublicKey::from(&x25519_dalek::StaticSecret::from(*secret));
     create_token_key(folder)?;
     sync_folder(&folder.join(IDENTITY))?;
-    let site = new_site_id()?;
+    let site: SiteId = hex_128()?.parse().expect("hex digits fit the grammar");
+    let instance: InstanceId = hex_128()?.parse().expect("hex digits fit the grammar");
     let domains: Vec<Hash> = new.pins.iter().map(Chain::domain).collect();
     let enrolment = Enrolment::sign(
         site.clone(),
@@ -127,6 +129,7 @@ fn make(folder: &Path, new: &NewAppliance<'_>) -> Result<Initialised> {
     };
     db.write(|transaction| {
         db::site::appliance::insert(transaction, &row)?;
+        instances::begin(transaction, &instance, Reason::Init, new.now)?;
         for chain in new.pins {
             present::keep_links(transaction, chain, 1, new.now)?;
         }
@@ -161,13 +164,9 @@ pub(super) fn pin_path(folder: &Path, chain: &Chain) -> PathBuf {
     folder.join(ROOTS).join(format!("{}.json", chain.domain()))
 }
 
-fn new_site_id() -> Result<SiteId> {
-    let mut bytes = [0; 32];
+/// Returns 32 random hex digits.
+fn hex_128() -> Result<String> {
+    let mut bytes = [0; 16];
     random(&mut bytes)?;
-    let hex = Hash(bytes).to_hex();
-    Ok(hex
-        .get(..32)
-        .unwrap_or_default()
-        .parse()
-        .expect("hex digits fit the grammar"))
+    Ok(format!("{:032x}", u128::from_be_bytes(bytes)))
 }

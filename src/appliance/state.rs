@@ -12,9 +12,9 @@ use super::pins::Pins;
 use super::shared_hosts::SharedHosts;
 use super::{pins, present, reserve, set_aside};
 use crate::crypto::{Chain, KeyFile, NAME_KEY, SigningKey};
-use crate::db::site::{name_claims, trust};
+use crate::db::site::{instances, name_claims, trust};
 use crate::db::{self, Connection, Db, Schema};
-use crate::domain::{Class, Clock, Error, Hash, Result, SiteId, Step, Timestamp};
+use crate::domain::{Class, Clock, Error, Hash, InstanceId, Result, SiteId, Step, Timestamp};
 use crate::store::Store;
 use crate::stream::{Expected, LockFile, look, open_or_create};
 
@@ -195,6 +195,23 @@ impl Appliance {
         let read = Arc::new(Keys::open(&self.folder)?);
         *keys = Some(read.clone());
         Ok(read)
+    }
+
+    /// Returns the present life of the state folder.
+    ///
+    /// # Errors
+    ///
+    /// `E-STATE instance` when the database knows none.
+    pub fn instance(&self) -> Result<InstanceId> {
+        let newest = self.db.read(instances::newest)?.ok_or_else(|| {
+            Error::new(
+                Class::State,
+                "instance",
+                "the database knows no instance of this appliance",
+            )
+            .remedy("put a whole copy of the state folder in its place")
+        })?;
+        Ok(newest.instance)
     }
 
     /// Returns the key that signs receipts.

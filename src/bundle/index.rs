@@ -276,7 +276,7 @@ impl<'a> IndexReader<'a> {
             head,
             index: Index::default(),
             stage: Stage::Tag,
-            pages: PageReader::default(),
+            pages: PageReader::of_index(),
             content_bytes: 0,
             stored_bytes: 0,
         }

@@ -11,6 +11,7 @@ pub(super) static BUNDLE: Kind = Kind {
     maker: "the vendor",
     made_with: "airlock bundle create",
     arrival: "import",
+    goes_on: true,
     no_such_file: "not-a-bundle",
     head_type: PayloadType::BundleHead,
     offset_unit: 4096,

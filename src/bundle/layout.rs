@@ -129,10 +129,7 @@ impl BundleLayout {
         home_hosts.dedup();
         let mut head = Head {
             audience: release.audience.clone(),
-            builder: Builder {
-                name: "airlock".into(),
-                version: Version::current().to_string(),
-            },
+            builder: Builder::current(),
             channel: release.channel.clone(),
             chunk_bytes: packing.chunk_bytes,
             documents,

@@ -1,6 +1,7 @@
 //! A stored chunk, and the index line that states it.
 
 use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
 
 use super::cut::ChunkSpan;
 use crate::crypto::canonical::{self, integer};
@@ -35,6 +36,15 @@ enum ChunkKind {
 }
 
 impl Chunk {
+    /// Describes stored bytes, which are at most 16 MiB.
+    pub(super) fn of(codec: Codec, bytes: &[u8]) -> Self {
+        Self {
+            codec,
+            sha256: Hash(Sha256::digest(bytes).into()),
+            size: u32::try_from(bytes.len()).unwrap_or(u32::MAX),
+        }
+    }
+
     /// Returns the line that states it.
     pub(crate) fn line(self) -> ChunkLine {
         ChunkLine {

@@ -6,8 +6,6 @@
 use std::io::Write;
 use std::path::PathBuf;
 
-use sha2::{Digest as _, Sha256};
-
 use super::blob_reader::{BlobReader, OpenBlob, check_empty_blobs};
 use super::chunk::Chunk;
 use super::cut::{Payload, PayloadBlob};
@@ -15,7 +13,7 @@ use super::entry::{BLOCK, END_BYTES, chunk_name, header, padding};
 use super::frame::Encoder;
 use super::kind::Kind;
 use super::pump::pump;
-use crate::domain::{Codec, Error, Hash, Result};
+use crate::domain::{Codec, Error, Result};
 use crate::stream::{BufferPool, PooledBuffer};
 
 /// A chunk on its way to the medium.
@@ -81,19 +79,47 @@ fn encode(encoder: &mut Encoder, pool: &BufferPool, plain: PooledBuffer) -> Enco
         }
         None => (Codec::None, plain),
     };
-    let chunk = Chunk {
-        codec,
-        sha256: Hash(Sha256::digest(&*bytes).into()),
-        size: u32::try_from(bytes.len()).unwrap_or(u32::MAX),
-    };
     EncodedChunk {
-        chunk,
+        chunk: Chunk::of(codec, &bytes),
         bytes,
         plain: plain_bytes,
     }
 }
 
-fn write_chunk(out: &mut dyn Write, number: u64, bytes: &[u8]) -> std::io::Result<()> {
+/// Makes stored chunks one by one, for a writer that must know each one's size before it goes on.
+#[derive(Debug)]
+pub(crate) struct ChunkEncoder(Encoder);
+
+impl ChunkEncoder {
+    /// Starts at a compression level.
+    ///
+    /// # Errors
+    ///
+    /// `E-INTERNAL` when the library refuses the parameters.
+    pub(crate) fn new(level: i32) -> Result<Self> {
+        Encoder::new(level).map(Self)
+    }
+
+    /// Returns the chunk that plain bytes make, at most 16 MiB, and its stored bytes.
+    pub(crate) fn encode(&mut self, plain: &[u8]) -> (Chunk, Vec<u8>) {
+        let mut stored = vec![0; plain.len()];
+        let codec = if let Some(length) = self.0.encode(plain, &mut stored) {
+            stored.truncate(length);
+            Codec::Zstd
+        } else {
+            stored.copy_from_slice(plain);
+            Codec::None
+        };
+        (Chunk::of(codec, &stored), stored)
+    }
+}
+
+/// Writes a chunk of a number, counted from 1: header, stored bytes, padding.
+///
+/// # Errors
+///
+/// Those of `out`.
+pub(crate) fn write_chunk(out: &mut dyn Write, number: u64, bytes: &[u8]) -> std::io::Result<()> {
     let size = bytes.len() as u64;
     let zeros = [0_u8; BLOCK];
     let pad = zeros

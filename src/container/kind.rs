@@ -18,6 +18,8 @@ pub(crate) struct Kind {
     pub(crate) made_with: &'static str,
     /// What is done with it where it arrives: a verb.
     pub(crate) arrival: &'static str,
+    /// Whether a next try goes on from what the one before it verified.
+    pub(crate) goes_on: bool,
     /// Code of the refusal of a file whose format line is of no known kind.
     pub(crate) no_such_file: &'static str,
     /// Purpose of the head: what is signed.

@@ -49,14 +49,16 @@ pub(crate) use chosen::{ChosenSink, read_chosen};
 pub(crate) use chunk::{Chunk, check_chunks};
 pub(crate) use cut::{Payload, PayloadBlob};
 pub(crate) use decode::read_payload;
-pub(crate) use encode::write_payload;
+pub(crate) use encode::{ChunkEncoder, write_chunk, write_payload};
 pub(crate) use entry::{END_BYTES, entry_bytes};
 pub(crate) use format_lines::format_lines;
 pub(crate) use kind::{Caps, Kind, OtherKind};
 pub use outline::{Builder, PageEntry, Totals};
 pub(crate) use outline::{check_features, check_outline};
 pub(crate) use pages::{PageReader, PageWriter, page_entries, read_fill, read_pages};
-pub(crate) use prologue::{EMPTY_APPROVALS, Prologue, bytes_before_payload, room_for_signatures, signatures_bytes};
+pub(crate) use prologue::{
+    EMPTY_APPROVALS, Prologue, approvals_bytes, bytes_before_payload, room_for_signatures, signatures_bytes,
+};
 pub(crate) use read_back::read_back;
 pub(crate) use signed_digest::check_digest;
 pub(crate) use sink::PayloadSink;

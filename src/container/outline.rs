@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::kind::Kind;
-use crate::crypto::canonical::{self, integer};
+use crate::crypto::{self, canonical::integer};
 use crate::domain::{Class, Error, Hash, Result, Version, limits};
 
 /// What built a file.
@@ -14,6 +14,16 @@ pub struct Builder {
     pub name: String,
     /// Its version.
     pub version: String,
+}
+
+impl Builder {
+    /// Returns the running program.
+    pub fn current() -> Self {
+        Self {
+            name: "airlock".into(),
+            version: Version::current().to_string(),
+        }
+    }
 }
 
 /// An index page.
@@ -51,33 +61,13 @@ pub struct Totals {
     pub stored_bytes: u64,
 }
 
-/// The members that are read before a newer reader is ruled out.
-#[derive(Deserialize)]
-struct Peek {
-    reader: Version,
-    requires: Vec<String>,
-}
-
 /// Refuses a head that names a feature which this reader does not know, before its other members are looked at.
 ///
 /// # Errors
 ///
 /// `E-FORMAT needs-newer-reader`; `E-FORMAT` for what is no head at all.
 pub(crate) fn check_features(kind: &Kind, head: &[u8]) -> Result<()> {
-    let peek: Peek = canonical::lenient_from_slice(head, "the head")?;
-    match peek.requires.first() {
-        None => Ok(()),
-        Some(feature) => Err(Error::new(
-            Class::Format,
-            "needs-newer-reader",
-            format!(
-                "the {} needs the feature {feature:?}, which airlock {} does not know",
-                kind.noun,
-                Version::current()
-            ),
-        )
-        .remedy(format!("update airlock to {} and try again", peek.reader))),
-    }
+    crypto::check_features(head, "the head", kind.noun)
 }
 
 /// Checks volumes, index pages and totals of a head: that they hold together, and lie under the caps of the kind.

@@ -45,30 +45,54 @@ impl std::fmt::Debug for PageWriter<'_> {
 }
 
 /// Takes pages apart into lines, in order, and sees that none was begun too early.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct PageReader {
+    /// What a page is called; its code is that of refusals.
+    code: &'static str,
+    noun: &'static str,
+    /// Bytes of a full page.
+    most: usize,
     previous_page: Option<usize>,
 }
 
 impl PageReader {
+    /// Starts at the first page of an index.
+    pub(crate) fn of_index() -> Self {
+        Self::new("index", "index page", limits::PAGE_BYTES)
+    }
+
+    /// Starts at the first page of some kind. Its form is refused under `code`.
+    pub(crate) fn new(code: &'static str, noun: &'static str, most: usize) -> Self {
+        Self {
+            code,
+            noun,
+            most,
+            previous_page: None,
+        }
+    }
+
     /// Returns the lines of the next page, whose hash was compared before.
     ///
     /// # Errors
     ///
-    /// `E-FORMAT index`.
+    /// `E-FORMAT` with the code of the kind of pages.
     pub(crate) fn lines<'p>(&mut self, page: &'p [u8]) -> Result<impl Iterator<Item = &'p [u8]> + use<'p>> {
         let Some(text) = page.strip_suffix(b"\n") else {
-            return Err(wrong("an index page does not end with a line feed"));
+            return Err(self.wrong("does not end with a line feed"));
         };
         let lines = || text.split(|byte| *byte == b'\n');
         // Greedy filling: the first line of a page did not fit on the page before it.
         if let (Some(previous), Some(first)) = (self.previous_page, lines().next())
-            && previous.saturating_add(first.len()).saturating_add(1) <= limits::PAGE_BYTES
+            && previous.saturating_add(first.len()).saturating_add(1) <= self.most
         {
-            return Err(wrong("an index page was begun before the one before it was full"));
+            return Err(self.wrong("was begun before the one before it was full"));
         }
         self.previous_page = Some(page.len());
         Ok(lines())
+    }
+
+    fn wrong(&self, found: &str) -> Error {
+        Error::new(Class::Format, self.code, format!("one {} {found}", self.noun))
     }
 }
 
@@ -141,8 +165,4 @@ pub(crate) fn read_fill(source: &mut Source, payload_offset: u64) -> Result<()> 
         rest = rest.saturating_sub(count as u64);
     }
     Ok(())
-}
-
-fn wrong(found: &str) -> Error {
-    Error::new(Class::Format, "index", found)
 }

@@ -160,6 +160,13 @@ pub(crate) fn signatures_bytes(signatures: &[Signature]) -> Vec<u8> {
     canonical::to_vec(&Signatures { signatures })
 }
 
+/// Returns entry 04.
+pub(crate) fn approvals_bytes(approvals: &[Signature]) -> Vec<u8> {
+    let mut approvals = approvals.to_vec();
+    approvals.sort_by_key(|approval| approval.keyid);
+    canonical::to_vec(&Approvals { approvals })
+}
+
 /// Reads entry 01.
 ///
 /// # Errors

@@ -185,13 +185,13 @@ impl Source {
 
     /// Says what a next try need not do again, where anything came at all. Who else reads such a file keeps nothing.
     fn kept(&self) -> String {
-        match self.position {
-            0 => String::new(),
-            _ => format!(
-                "; an {} goes on from what the one before it verified",
-                self.kind.arrival
-            ),
+        if self.position == 0 || !self.kind.goes_on {
+            return String::new();
         }
+        format!(
+            "; an {} goes on from what the one before it verified",
+            self.kind.arrival
+        )
     }
 
     fn failed(&self, error: io::Error) -> Error {

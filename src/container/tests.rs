@@ -14,6 +14,7 @@ pub(super) static KIND: Kind = Kind {
     maker: "the site",
     made_with: "airlock crate make",
     arrival: "unpack",
+    goes_on: true,
     no_such_file: "not-a-crate",
     head_type: PayloadType::StatusHead,
     offset_unit: 512,
@@ -163,7 +164,7 @@ impl Made {
         assert_eq!((prologue.signatures()?.len(), prologue.approvals()?.len()), (1, 0));
         let mut seen = Vec::new();
         read_pages(&mut source, &page_entries(&self.pages), |_, page| {
-            for line in PageReader::default().lines(&page)? {
+            for line in PageReader::of_index().lines(&page)? {
                 seen.push(Chunk::parse(line)?);
             }
             Ok(())

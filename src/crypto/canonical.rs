@@ -4,8 +4,8 @@
 //! and trailing data. It is needed even with typed parsing: derived structs accept an array in place of an
 //! object.
 
-use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 
 use crate::domain::{Class, Error, Result, limits};
 
@@ -43,7 +43,7 @@ pub fn envelopes_from_slice<T: Serialize + DeserializeOwned>(bytes: &[u8], what:
 }
 
 fn bounded_from_slice<T: Serialize + DeserializeOwned>(bytes: &[u8], what: &str, string_bytes: usize) -> Result<T> {
-    scan(bytes, what, string_bytes)?;
+    scan(bytes, what, string_bytes, None)?;
     let value: T = parse(bytes, what)?;
     if to_vec(&value) != bytes {
         return Err(non_canonical(what));
@@ -57,7 +57,29 @@ fn bounded_from_slice<T: Serialize + DeserializeOwned>(bytes: &[u8], what: &str,
 ///
 /// As [`from_slice`].
 pub fn from_sorted_slice<T: Serialize + DeserializeOwned>(bytes: &[u8], what: &str) -> Result<T> {
-    scan(bytes, what, limits::JSON_STRING_BYTES)?;
+    sorted_from_slice(bytes, what, None)
+}
+
+/// As [`from_sorted_slice`], for lines of which one member may be a long text.
+///
+/// # Errors
+///
+/// As [`from_slice`].
+pub fn line_from_slice<T: Serialize + DeserializeOwned>(bytes: &[u8], what: &str, long: LongMember) -> Result<T> {
+    sorted_from_slice(bytes, what, Some(long))
+}
+
+/// A member whose string may have more bytes than others.
+#[derive(Debug, Clone, Copy)]
+pub struct LongMember {
+    /// Its name, in whichever object of the document it stands.
+    pub name: &'static str,
+    /// How many bytes it may have between its quotes.
+    pub bytes: usize,
+}
+
+fn sorted_from_slice<T: Serialize + DeserializeOwned>(bytes: &[u8], what: &str, long: Option<LongMember>) -> Result<T> {
+    scan(bytes, what, limits::JSON_STRING_BYTES, long)?;
     let value: T = parse(bytes, what)?;
     if serde_json::to_vec(&value).expect("documents have a JSON form") != bytes {
         return Err(non_canonical(what));
@@ -71,7 +93,7 @@ pub fn from_sorted_slice<T: Serialize + DeserializeOwned>(bytes: &[u8], what: &s
 ///
 /// `E-LIMIT` and `E-FORMAT grammar` as [`from_slice`].
 pub fn lenient_from_slice<T: DeserializeOwned>(bytes: &[u8], what: &str) -> Result<T> {
-    scan(bytes, what, limits::JSON_STRING_BYTES)?;
+    scan(bytes, what, limits::JSON_STRING_BYTES, None)?;
     parse(bytes, what)
 }
 
@@ -100,10 +122,13 @@ fn non_canonical(what: &str) -> Error {
 }
 
 /// Bounds depth and strings before any parser allocates for them, and refuses control characters inside strings.
-fn scan(bytes: &[u8], what: &str, string_bytes: usize) -> Result<()> {
+fn scan(bytes: &[u8], what: &str, string_bytes: usize, long: Option<LongMember>) -> Result<()> {
     let limit = |code, found: String, expected: String| Error::new(Class::Limit, code, found).expected(expected);
     let (mut depth, mut in_string, mut escaped, mut length) = (0_usize, false, false, 0_usize);
-    for &byte in bytes {
+    let mut most = string_bytes;
+    // Where the string that was closed last began and ended, and the byte before this one.
+    let (mut begun, mut last, mut before) = (0, (0, 0), b'\0');
+    for (at, &byte) in bytes.iter().enumerate() {
         if in_string {
             length = length.saturating_add(1);
             match byte {
@@ -115,20 +140,28 @@ fn scan(bytes: &[u8], what: &str, string_bytes: usize) -> Result<()> {
                     }
                 }
                 b'\\' => escaped = true,
-                b'"' => in_string = false,
+                b'"' => (in_string, last) = (false, (begun, at)),
                 0..=0x1f | 0x7f => return Err(non_canonical(what)),
                 _ => {}
             }
-            if length > string_bytes.saturating_add(1) {
+            if length > most.saturating_add(1) {
                 return Err(limit(
                     "string-length",
-                    format!("{what} holds a string of more than {string_bytes} bytes"),
+                    format!("{what} holds a string of more than {most} bytes"),
                     "shorter strings".into(),
                 ));
             }
         } else {
             match byte {
-                b'"' => (in_string, length) = (true, 0),
+                b'"' => {
+                    (in_string, length, begun) = (true, 0, at.saturating_add(1));
+                    most = match long {
+                        Some(long) if before == b':' && bytes.get(last.0..last.1) == Some(long.name.as_bytes()) => {
+                            long.bytes
+                        }
+                        _ => string_bytes,
+                    };
+                }
                 b'{' | b'[' => {
                     depth = depth.saturating_add(1);
                     if depth > limits::JSON_DEPTH {
@@ -143,6 +176,7 @@ fn scan(bytes: &[u8], what: &str, string_bytes: usize) -> Result<()> {
                 _ => {}
             }
         }
+        before = byte;
     }
     Ok(())
 }
@@ -177,7 +211,40 @@ pub mod integer {
         }
         Ok(value)
     }
+
+    /// The same for a member that may be left out.
+    pub mod optional {
+        use serde::{Deserialize as _, Deserializer, Serializer};
+
+        use super::super::Integer;
+
+        /// Writes the number.
+        ///
+        /// # Errors
+        ///
+        /// When the number is out of range.
+        pub fn serialize<S: Serializer>(value: &Option<u64>, serializer: S) -> Result<S::Ok, S::Error> {
+            match value {
+                Some(value) => super::serialize(value, serializer),
+                None => serializer.serialize_none(),
+            }
+        }
+
+        /// Reads a number.
+        ///
+        /// # Errors
+        ///
+        /// When it is no integer or out of range.
+        pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {
+            Ok(Option::<Integer>::deserialize(deserializer)?.map(|value| value.0))
+        }
+    }
 }
+
+/// An [`integer`] in a list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Integer(#[serde(with = "integer")] pub u64);
 
 #[cfg(test)]
 mod tests {
@@ -231,12 +298,21 @@ mod tests {
     #[test]
     fn depth_and_strings_are_bounded_at_exactly_the_limit() {
         let nested = |depth: usize| format!("{}{}", "[".repeat(depth), "]".repeat(depth));
-        assert!(scan(nested(limits::JSON_DEPTH).as_bytes(), "x", limits::JSON_STRING_BYTES).is_ok());
+        assert!(
+            scan(
+                nested(limits::JSON_DEPTH).as_bytes(),
+                "x",
+                limits::JSON_STRING_BYTES,
+                None
+            )
+            .is_ok()
+        );
         assert_eq!(
             scan(
                 nested(limits::JSON_DEPTH + 1).as_bytes(),
                 "x",
-                limits::JSON_STRING_BYTES
+                limits::JSON_STRING_BYTES,
+                None,
             )
             .unwrap_err()
             .class(),
@@ -247,7 +323,8 @@ mod tests {
             scan(
                 string(limits::JSON_STRING_BYTES).as_bytes(),
                 "x",
-                limits::JSON_STRING_BYTES
+                limits::JSON_STRING_BYTES,
+                None,
             )
             .is_ok()
         );
@@ -255,11 +332,35 @@ mod tests {
             scan(
                 string(limits::JSON_STRING_BYTES + 1).as_bytes(),
                 "x",
-                limits::JSON_STRING_BYTES
+                limits::JSON_STRING_BYTES,
+                None,
             )
             .unwrap_err()
             .class(),
             Class::Limit
         );
+    }
+
+    #[test]
+    fn one_member_alone_may_be_long() {
+        let long = LongMember {
+            name: "b",
+            bytes: limits::JSON_STRING_BYTES + 2,
+        };
+        let text =
+            |a: &str, b: usize, c: usize| format!("{{\"{a}\":\"{}\",\"c\":\"{}\"}}", "x".repeat(b), "y".repeat(c));
+        let most = limits::JSON_STRING_BYTES;
+        for (name, b, c, fits) in [
+            ("b", most + 2, most, true),
+            ("b", most + 3, 0, false),
+            ("b", 0, most + 1, false),
+            ("a", most + 1, 0, false),
+        ] {
+            let found = scan(text(name, b, c).as_bytes(), "x", most, Some(long));
+            assert_eq!(found.is_ok(), fits, "{name} {b} {c}");
+        }
+        // A value is no name.
+        let value = format!("[\"b\",\"{}\"]", "x".repeat(most + 1));
+        assert!(scan(value.as_bytes(), "x", most, Some(long)).is_err());
     }
 }

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::canonical;
 use super::envelope::{Envelope, PayloadType, verify_role};
 use super::key::SigningKey;
-use super::root::{Key, Role, Rule, Scheme};
+use super::root::{Key, Signers};
 use crate::domain::{Class, Error, Hash, Result, SiteId, Timestamp};
 
 /// Largest enrolment file: far above what any appliance with up to a thousand pinned vendors writes.
@@ -76,11 +76,7 @@ impl Enrolment {
             domains,
             recipient,
             site,
-            status: Key {
-                id: status.public().id(),
-                public: status.public(),
-                scheme: Scheme::Ed25519,
-            },
+            status: Key::of(status.public()),
         };
         let payload = canonical::to_vec(&enrolment);
         canonical::to_vec(&Envelope::sign(PayloadType::Enrolment, payload, &[status]))
@@ -122,13 +118,8 @@ impl Enrolment {
                 format!("the id {} does not follow from its key's bytes", claimed.status.id),
             ));
         }
-        let rules = [Rule {
-            keys: vec![claimed.status.id],
-            scheme: Scheme::Ed25519,
-            threshold: 1,
-        }];
         verify_role(
-            &Role::of_key(&rules, &claimed.status),
+            &Signers::one(claimed.status.public).role(),
             PayloadType::Enrolment,
             &envelope.payload,
             &envelope.signatures,

@@ -36,11 +36,15 @@ pub enum PayloadType {
     Enrolment,
     #[serde(rename = "application/vnd.airlock.audit-checkpoint.v1+json")]
     AuditCheckpoint,
+    #[serde(rename = "application/vnd.airlock.export-approval.v1+json")]
+    ExportApproval,
+    #[serde(rename = "application/vnd.airlock.status-summary.v1")]
+    StatusSummary,
 }
 
 impl PayloadType {
     /// Every purpose.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 12] = [
         Self::TrustRoot,
         Self::BundleHead,
         Self::StatusHead,
@@ -51,6 +55,8 @@ impl PayloadType {
         Self::ImportReceipt,
         Self::Enrolment,
         Self::AuditCheckpoint,
+        Self::ExportApproval,
+        Self::StatusSummary,
     ];
 
     /// Returns the string that is signed.
@@ -66,6 +72,8 @@ impl PayloadType {
             Self::ImportReceipt => "application/vnd.airlock.import-receipt.v1+json",
             Self::Enrolment => "application/vnd.airlock.enrolment.v1+json",
             Self::AuditCheckpoint => "application/vnd.airlock.audit-checkpoint.v1+json",
+            Self::ExportApproval => "application/vnd.airlock.export-approval.v1+json",
+            Self::StatusSummary => "application/vnd.airlock.status-summary.v1",
         }
     }
 }

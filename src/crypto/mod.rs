@@ -3,25 +3,31 @@
 //! The order is always bytes → signature → parse. [`envelope::verify_role`] is the one function that counts
 //! signatures, for every role and document; [`chain::Chain`] is the one place that moves trust forward.
 
+mod acknowledgement;
 pub mod canonical;
 mod certificate;
 mod chain;
 mod enrolment;
 mod envelope;
+mod export_approval;
+mod features;
 mod key;
 mod key_file;
 mod receipt;
 mod root;
 mod stream_log;
 
+pub use acknowledgement::{AcknowledgedAudit, AcknowledgedPackage, Acknowledgement, Alarm, AlarmCode};
 pub use certificate::CertificateFacts;
 pub use chain::{Chain, ChainStep};
 pub use enrolment::{ENROLMENT_BYTES, Enrolment, RecipientKey, RecipientScheme};
 pub use envelope::{BELOW_THRESHOLD, Envelope, PayloadType, Signature, pre_authentication, verify_role};
+pub use export_approval::ExportApproval;
+pub use features::check_features;
 pub use key::{KeyId, PublicKey, SigningKey, random};
 pub use key_file::{
     KeyFile, LOST_PASSPHRASE, NAME_KEY, PASSPHRASE, replace_signing_key, write_secret_file, write_signing_key,
 };
 pub use receipt::{Receipt, ReceiptResult};
-pub use root::{EpochRule, Key, Role, RoleName, Roles, RootDocument, Rule, Scheme};
+pub use root::{EpochRule, Key, Role, RoleName, Roles, RootDocument, Rule, Scheme, Signers};
 pub use stream_log::{stream_seal, stream_start};

@@ -145,6 +145,50 @@ pub struct RootDocument {
     pub version: u64,
 }
 
+impl Key {
+    /// Lists a key under its id.
+    pub fn of(public: PublicKey) -> Self {
+        Self {
+            id: public.id(),
+            public,
+            scheme: Scheme::Ed25519,
+        }
+    }
+}
+
+/// A role of keys that no root names: a site's status key, or those of its approvers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Signers {
+    rules: [Rule; 1],
+    keys: BTreeMap<KeyId, PublicKey>,
+}
+
+impl Signers {
+    /// Makes the role of a key that has it alone.
+    pub fn one(key: PublicKey) -> Self {
+        Self::of([key], 1)
+    }
+
+    /// Makes the role of keys of which so many must sign.
+    pub fn of(keys: impl IntoIterator<Item = PublicKey>, threshold: usize) -> Self {
+        let keys: BTreeMap<KeyId, PublicKey> = keys.into_iter().map(|key| (key.id(), key)).collect();
+        let rules = [Rule {
+            keys: keys.keys().copied().collect(),
+            scheme: Scheme::Ed25519,
+            threshold,
+        }];
+        Self { rules, keys }
+    }
+
+    /// Returns the role.
+    pub fn role(&self) -> Role<'_> {
+        Role {
+            rules: &self.rules,
+            keys: self.keys.clone(),
+        }
+    }
+}
+
 /// A role with its keys at hand: what [`super::verify_role`] needs.
 #[derive(Debug)]
 pub struct Role<'a> {
@@ -152,15 +196,7 @@ pub struct Role<'a> {
     keys: BTreeMap<KeyId, PublicKey>,
 }
 
-impl<'a> Role<'a> {
-    /// Makes the role of a single key: for documents that name the key that must have signed them.
-    pub(super) fn of_key(rules: &'a [Rule], key: &Key) -> Self {
-        Self {
-            rules,
-            keys: BTreeMap::from([(key.id, key.public)]),
-        }
-    }
-
+impl Role<'_> {
     /// Returns the rules, all of which must hold.
     pub fn rules(&self) -> &[Rule] {
         self.rules

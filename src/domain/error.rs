@@ -11,6 +11,7 @@ use std::path::Path;
 
 use super::code::Code;
 use super::shown::{shown, shown_lines};
+use super::step::Step;
 
 /// Result of everything below the command line.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -166,56 +167,6 @@ impl Class {
 impl fmt::Display for Class {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
-    }
-}
-
-/// Steps of the import state machine, in the order in which they happen (X13 runs inside X11).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Step {
-    /// Lock and start time.
-    X0,
-    /// Open the source.
-    X1,
-    /// Entries 00–04 under caps.
-    X2,
-    /// Trust links.
-    X3,
-    /// Head signatures.
-    X4,
-    /// Head: features, strict parse, domain, format lines.
-    X5,
-    /// Product, channel, audience, appliance version.
-    X6,
-    /// Sequence.
-    X7,
-    /// Expiry.
-    X8,
-    /// Approvals, withdrawals, floors.
-    X9,
-    /// Index pages.
-    X9a,
-    /// Needs and space.
-    X10,
-    /// Chunks.
-    X11,
-    /// End blocks and end of file.
-    X12,
-    /// Reference graph.
-    X13,
-    /// Publish.
-    X14,
-    /// Activate.
-    X15,
-    /// Clean up.
-    X16,
-}
-
-impl fmt::Display for Step {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::X9a => f.write_str("X9a"),
-            other => write!(f, "{other:?}"),
-        }
     }
 }
 

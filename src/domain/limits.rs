@@ -74,6 +74,46 @@ pub const HOME_HOSTS: usize = 64;
 pub const ISSUED_AHEAD_SECONDS: i64 = 48 * 60 * 60;
 /// The same ahead of the domain's floor, where the clock is behind it and proves nothing (366 days).
 pub const ISSUED_AHEAD_OF_FLOOR_SECONDS: i64 = 366 * 24 * 60 * 60;
+/// Parts of a status package, and chunks: at most 1 GiB of plain content.
+pub const PARTS: usize = 256;
+/// Bytes of a part, and of a full chunk of a status package.
+pub const PART_BYTES: usize = 4 << 20;
+/// Lines of all parts of a status package.
+pub const PACKAGE_LINES: u64 = 4_000_000;
+/// Bytes of a line without its line feed.
+pub const LINE_BYTES: usize = 1_052_672;
+/// Bytes of the text of a record between its quotes: as many as [`QUOTED_TEXT_BYTES`] can become.
+pub const LINE_TEXT_BYTES: usize = 1 << 20;
+/// Bytes of a quoted text when it is decoded.
+pub const QUOTED_TEXT_BYTES: usize = 256 << 10;
+/// Bytes of a quoted name when it is decoded.
+pub const QUOTED_NAME_BYTES: usize = 1024;
+/// Bytes of a receipt's envelope.
+pub const RECEIPT_BYTES: usize = 8 << 10;
+/// Bytes of the detail of a row of a stream's log.
+pub const DETAIL_BYTES: usize = 4 << 10;
+/// Depth of that detail: the object itself is 1.
+pub const DETAIL_DEPTH: usize = 3;
+/// Lines of a status package that name content which cannot be served.
+pub const DAMAGED: u64 = 100_000;
+/// Instances in a status package's lineage.
+pub const LINEAGE: usize = 256;
+/// Receipts in a status package.
+pub const RECEIPTS: u64 = 10_000;
+/// Rows of a stream's log in a status package.
+pub const AUDIT_ROWS: u64 = 100_000;
+/// Targets in a status package.
+pub const PACKAGE_TARGETS: u64 = 100_000;
+/// Bytes of a status package's fill that are there for its size to be a round number.
+pub const SIZE_UNIT_MAX: u64 = 8 << 20;
+/// Default of the largest status package in bytes.
+pub const PACKAGE_BYTES_DEFAULT: u64 = 64 << 20;
+/// Least that it may be set to.
+pub const PACKAGE_BYTES_MIN: u64 = 1 << 20;
+/// Bytes of an acknowledgement with its envelope.
+pub const ACKNOWLEDGEMENT_BYTES: usize = 64 << 10;
+/// Alarms, and packages, that an acknowledgement names, each.
+pub const ACKNOWLEDGEMENT_ITEMS: usize = 64;
 /// Longest list that one page of a registry answer holds.
 pub const REGISTRY_PAGE: usize = 1000;
 

@@ -5,6 +5,7 @@
 
 mod code;
 mod digest;
+mod doubt;
 mod error;
 pub mod limits;
 mod names;
@@ -16,6 +17,7 @@ mod release;
 mod report;
 mod shown;
 mod signal;
+mod step;
 mod suggest;
 mod time;
 mod uuid;
@@ -23,7 +25,8 @@ mod version;
 
 pub use code::Code;
 pub use digest::{Digest, Hash, ParseDigestError};
-pub use error::{Class, Error, Result, Step};
+pub use doubt::Doubt;
+pub use error::{Class, Error, Result};
 pub(crate) use names::is_host;
 pub use names::{FixId, InstanceId, Name, ParseNameError, RepositoryName, SiteId, Tag};
 pub use problem::Problem;
@@ -31,6 +34,7 @@ pub use release::{Audience, Codec, ContentItem, Counter, DocumentType, Scope};
 pub use report::{AgentTime, StatusKind};
 pub use shown::{counted, is_plain, shown, shown_lines};
 pub use signal::Signal;
+pub use step::Step;
 pub(crate) use suggest::nearest;
 pub use time::{Clock, FixedClock, SystemClock, Timestamp, latest_issue};
 pub use uuid::Uuid;

@@ -2,12 +2,15 @@
 
 use std::str::FromStr;
 
+use serde::{Deserialize, Serialize};
+
 use super::ParseNameError;
 
 /// The meaning of a known agent's text, fixed when the status is accepted: who never sees the text can still follow what runs.
 ///
 /// An unknown text is [`Self::Well`] or [`Self::Failed`], as its state says; it makes nothing certain that was not.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Signal {
     /// Not about this deployment.
     Nothing,
@@ -65,5 +68,18 @@ impl FromStr for Signal {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let known = Self::ALL.into_iter().find(|signal| signal.as_str() == text);
         known.ok_or_else(|| ParseNameError::new(text, "what a status says about an apply"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn documents_and_code_have_one_word_for_each() {
+        for signal in Signal::ALL {
+            assert_eq!(serde_json::to_value(signal).unwrap(), signal.as_str());
+            assert_eq!(signal.as_str().parse(), Ok(signal));
+        }
     }
 }

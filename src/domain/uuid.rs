@@ -38,7 +38,7 @@ impl Uuid {
     }
 
     /// Returns the UUID of a target that a scope's releases state under a name: theirs alone, because the name of the trust
-    /// domain is in it (SPEC M-81).
+    /// domain is in it (SPEC M-119).
     pub fn of_target(scope: &Scope, name: &str) -> Self {
         let domain = scope.domain.to_string();
         Self::derived(

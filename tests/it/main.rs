@@ -3,6 +3,7 @@
 //! | Folder | What is tested |
 //! |---|---|
 //! | `format` | the vectors of `bundle-spec` and the attack catalogue |
+//! | `package` | status packages: the vectors of `bundle-spec`, what is written and read again, every bit and cut |
 //! | `import` | crashes, full disks, media, clocks, and no way out |
 //! | `registry` | what the appliance serves to container engines |
 //! | `distr` | targets, their agents, and the checklist and recordings of the wire contract |
@@ -36,6 +37,7 @@ mod distr;
 mod format;
 mod healing;
 mod import;
+mod package;
 mod registry;
 mod remedies;
 mod server;

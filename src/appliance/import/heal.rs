@@ -342,6 +342,7 @@ impl Record<'_> {
     /// One transaction: the signed head and rows where they were damaged, hashes of pieces, the end of the damage, receipt and audit row.
     fn keep(&self, healed: &Healed, put_right: &PutRight<'_>) -> Result<(u64, Vec<u8>)> {
         let key = self.appliance.status_key()?;
+        let instance = self.appliance.instance()?;
         let head = &healed.head;
         self.appliance.db.write(|transaction| {
             let id = self.release.id;
@@ -376,15 +377,19 @@ impl Record<'_> {
                 at: self.started,
                 audit,
                 channel: head.channel.clone(),
+                class: None,
+                code: None,
                 domain: head.domain,
                 epoch: head.epoch,
                 head: healed.head_digest,
+                instance: instance.clone(),
                 number,
                 product: head.product.clone(),
                 result: ReceiptResult::Imported,
                 root_version: self.root_version,
                 sequence: head.sequence,
                 site: self.appliance.site().clone(),
+                step: None,
                 version: head.version.clone(),
             };
             let envelope = receipt.sign(&key);

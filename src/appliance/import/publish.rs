@@ -49,6 +49,7 @@ pub(super) fn publish(appliance: &Appliance, taken: Taken) -> Result<Published> 
         resumed_bytes,
     } = content;
     let key = appliance.status_key().map_err(|error| error.at(Step::X14))?;
+    let instance = appliance.instance().map_err(|error| error.at(Step::X14))?;
     let scope = head.scope();
     let pages = pages(&head);
     let chunk_bytes = head.chunk_bytes.max(limits::CHUNK_BYTES_MIN);
@@ -65,15 +66,19 @@ pub(super) fn publish(appliance: &Appliance, taken: Taken) -> Result<Published> 
             at: started,
             audit,
             channel: head.channel.clone(),
+            class: None,
+            code: None,
             domain: head.domain,
             epoch: head.epoch,
             head: head_digest,
+            instance: instance.clone(),
             number,
             product: head.product.clone(),
             result: ReceiptResult::Imported,
             root_version: chain.newest().version,
             sequence: head.sequence,
             site: appliance.site().clone(),
+            step: None,
             version: head.version.clone(),
         };
         Ok(receipt.sign(&key))

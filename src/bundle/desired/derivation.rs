@@ -1,4 +1,4 @@
-//! Whose UUIDs a release may state: those derived from its own words, and a hub's random ones (SPEC M-81).
+//! Whose UUIDs a release may state: those derived from its own words, and a hub's random ones (SPEC M-119).
 //!
 //! A derived UUID can be computed by everybody who knows the words. Without this rule another vendor could state it first and
 //! keep its owner out for good.

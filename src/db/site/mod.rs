@@ -4,6 +4,7 @@
 pub mod appliance;
 pub mod audit;
 pub mod damage;
+pub mod instances;
 pub mod local_removals;
 pub mod local_targets;
 pub mod name_claims;

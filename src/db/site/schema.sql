@@ -11,6 +11,14 @@ CREATE TABLE appliance (
   repairs    INTEGER NOT NULL           -- grows whenever damage ended; watched too
 ) STRICT;
 
+-- The lives of the state folder, oldest first; the last one is the present (SPEC section 15).
+CREATE TABLE instance (
+  number   INTEGER PRIMARY KEY,         -- 1, 2, 3 …
+  instance TEXT    NOT NULL UNIQUE,     -- 32 random hex digits
+  reason   TEXT    NOT NULL CHECK (reason IN ('init', 'copied', 'restored', 'cloned', 'status-key')),
+  at       INTEGER NOT NULL
+) STRICT;
+
 CREATE TABLE trust_root (
   domain      BLOB    NOT NULL,
   version     INTEGER NOT NULL,

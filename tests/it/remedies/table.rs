@@ -205,6 +205,7 @@ const ROWS: &[(&str, Row)] = &[
     ("Limit items: have the vendor make several products of it, or releases for fewer sites each", Followed(&["what_the_vendor_made_again_comes_in"])),
     ("Limit lines: have the vendor make several releases of it", Followed(&["names_that_are_too_many_get_several_releases"])),
     ("Limit links: copy the bundle again; where that changes nothing, compare the fingerprints with the vendor over a second channel", Followed(&["a_root_that_differs_is_answered_with_another_copy"])),
+    ("Limit max-size: raise max_size_mib under [export] in the configuration", Followed(&["a_snapshot_above_the_size_is_written_once_there_is_the_room_that_the_message_asks_for"])),
     ("Limit names: have the vendor name the same images in fewer repositories", Followed(&["what_the_vendor_made_again_comes_in"])),
     ("Limit nesting: have the vendor name the inner indexes themselves", Followed(&["what_the_vendor_made_again_comes_in"])),
     ("Limit rendered: make these documents smaller, or share the deployments out over more targets and releases, at the vendor", Followed(&["what_the_vendor_made_again_comes_in"])),

@@ -130,8 +130,15 @@ fn a_receipt_is_what_the_specification_says() {
     let payload = STANDARD.decode(envelope["payload"].as_str().unwrap()).unwrap();
     let receipt: Value = parse(&payload);
     let schema: Value = parse(&spec_file("schemas/receipt.schema.json"));
+    let required = schema["required"].as_array().unwrap().iter();
+    let required: BTreeSet<_> = required.map(|name| name.as_str().unwrap().to_owned()).collect();
     let members = |value: &Value| value.as_object().unwrap().keys().cloned().collect::<BTreeSet<_>>();
-    assert_eq!(members(&receipt), members(&schema["properties"]));
+    assert_eq!(members(&receipt), required);
+    let of_a_refusal = ["class", "code", "step"].map(str::to_owned);
+    assert_eq!(
+        members(&schema["properties"]),
+        required.into_iter().chain(of_a_refusal).collect()
+    );
     assert_eq!(
         (&receipt["number"], &receipt["sequence"], &receipt["result"]),
         (&1.into(), &7.into(), &"imported".into())

@@ -1,0 +1,8 @@
+//! Status packages: what is written comes back, and everything else is refused with its class.
+
+mod bits;
+mod made;
+mod round_trip;
+mod runs;
+mod vectors;
+mod verdicts;
