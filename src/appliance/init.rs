@@ -17,6 +17,7 @@ use super::{authority, marks, present, reserve};
 use crate::crypto::{Chain, Enrolment, RecipientKey, SigningKey, random, write_secret_file, write_signing_key};
 use crate::db::site::audit;
 use crate::db::site::instances::{self, Reason};
+use crate::db::site::stream_log::Told;
 use crate::db::{self, Db, Schema};
 use crate::domain::{Class, Error, Hash, InstanceId, Result, SiteId, Timestamp};
 use crate::store::Store;
@@ -135,11 +136,17 @@ fn make(folder: &Path, new: &NewAppliance<'_>) -> Result<Initialised> {
             present::keep_links(transaction, chain, 1, new.now)?;
         }
         let roots: Vec<_> = new.pins.iter().map(describe).collect();
+        let told: Vec<Told> = new
+            .pins
+            .iter()
+            .map(|chain| begin_stream(chain, &instance, status.public().id()))
+            .collect();
         audit::append(
             transaction,
             new.now,
             "init",
-            &json!({"roots": roots, "site": site, "status_key": status.public().id()}),
+            &json!({"instance": instance, "roots": roots, "site": site, "status_key": status.public().id()}),
+            &told,
         )
     })?;
     sync_folder(folder)?;
@@ -150,6 +157,14 @@ fn make(folder: &Path, new: &NewAppliance<'_>) -> Result<Initialised> {
         status_key: status.public().id(),
         authority: authority::fingerprint(folder)?,
     })
+}
+
+/// Returns the first row of a vendor's stream log.
+pub(super) fn begin_stream(chain: &Chain, instance: &InstanceId, status_key: Hash) -> Told {
+    Told {
+        domain: chain.domain(),
+        detail: json!({"instance": instance, "root_version": chain.newest().version, "status_key": status_key}),
+    }
 }
 
 /// Returns what an audit row says about a pinned chain.

@@ -3,10 +3,11 @@
 use serde_json::json;
 
 use super::Appliance;
-use super::init::{describe, pin_path};
+use super::init::{begin_stream, describe, pin_path};
 use super::present;
 use crate::crypto::Chain;
-use crate::db::site::{audit, damage, release, trust};
+use crate::db::site::stream_log::Told;
+use crate::db::site::{audit, damage, release, stream_log, trust};
 use crate::domain::{Class, Error, Result, Timestamp};
 use crate::stream::write_atomically;
 
@@ -63,8 +64,9 @@ impl Appliance {
             }
         }
         let Some(held) = chains.iter().find(|held| held.domain() == chain.domain()) else {
-            write_atomically(&pin_path(self.folder(), chain), &chain.to_file(), 0o600)?;
+            // Rows first: a stream begins with the act that pins, and nothing is trusted before its file is there.
             self.keep_chain(chain, 1, now)?;
+            write_atomically(&pin_path(self.folder(), chain), &chain.to_file(), 0o600)?;
             // The file of a vendor that was pinned before was lost, when it has releases here: what is served looks again.
             let releases = self.db.read(release::list)?;
             if releases.iter().any(|release| release.scope.domain == chain.domain()) {
@@ -90,9 +92,19 @@ impl Appliance {
     }
 
     fn keep_chain(&self, chain: &Chain, first: u64, now: Timestamp) -> Result<()> {
+        let (domain, newest) = (chain.domain(), chain.newest().version);
+        let (rows, _) = self.db.read(|connection| stream_log::newest(connection, domain))?;
+        let told = if rows == 0 {
+            let signer = self.signer()?;
+            begin_stream(chain, &signer.instance, signer.key.public().id())
+        } else {
+            let from = newest.min(first.saturating_sub(1).max(1));
+            let detail = json!({"fingerprint": chain.fingerprint(), "from": from, "to": newest});
+            Told { domain, detail }
+        };
         self.db.write(|transaction| {
             present::keep_links(transaction, chain, first, now)?;
-            audit::append(transaction, now, "pin", &json!({"root": describe(chain)})).map(|_| ())
+            audit::append(transaction, now, "pin", &json!({"root": describe(chain)}), &[told]).map(|_| ())
         })
     }
 }

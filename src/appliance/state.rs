@@ -15,6 +15,7 @@ use super::pins::Pins;
 use super::shared_hosts::SharedHosts;
 use super::{pins, present, reserve, set_aside};
 use crate::crypto::{Chain, KeyFile, SigningKey};
+use crate::db::site::receipts::Signer;
 use crate::db::site::{instances, name_claims, trust};
 use crate::db::{self, Connection, Db, Schema};
 use crate::domain::{Class, Clock, Error, Hash, InstanceId, Result, SiteId, Step, Timestamp};
@@ -93,9 +94,9 @@ impl Appliance {
         self.folder.join(STATUS_DATABASE)
     }
 
-    /// Returns where the receipt of a number is laid out.
-    pub(super) fn receipt_path(&self, number: u64) -> PathBuf {
-        self.folder.join(RECEIPTS).join(format!("{number}.json"))
+    /// Returns where a receipt is laid out: the n-th one of a trust domain's stream.
+    pub(super) fn receipt_path(&self, domain: Hash, number: u64) -> PathBuf {
+        self.folder.join(RECEIPTS).join(format!("{domain}-{number}.json"))
     }
 
     /// Returns the site id.
@@ -215,6 +216,19 @@ impl Appliance {
             .remedy("put a whole copy of the state folder in its place")
         })?;
         Ok(newest.instance)
+    }
+
+    /// Returns who signs receipts now.
+    ///
+    /// # Errors
+    ///
+    /// As [`Appliance::instance`] and [`Appliance::status_key`].
+    pub(super) fn signer(&self) -> Result<Signer> {
+        Ok(Signer {
+            site: self.site().clone(),
+            instance: self.instance()?,
+            key: self.status_key()?,
+        })
     }
 
     /// Returns the key that signs receipts.

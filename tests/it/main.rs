@@ -15,6 +15,7 @@
 //! | `walls` | several vendors on one appliance: whatever another brings in changes nothing |
 //! | `healing` | damage of what is stored: told, and healed by the same bundle |
 //! | `remedies` | what every message says to do, done to the letter |
+//! | `streams` | what a vendor may learn: stream logs, receipts, instances, enrolments |
 //! | `support` | what they share |
 #![allow(
     clippy::unwrap_used,
@@ -41,6 +42,7 @@ mod remedies;
 mod server;
 mod state;
 mod status;
+mod streams;
 mod support;
 #[cfg(feature = "vendor")]
 mod vendor;

@@ -2,12 +2,14 @@
 //!
 //! `hash = SHA-256("airlock-audit-row-v1" LF || previous hash (32 zero bytes for row 1) || canonical
 //! {"action","at","detail","number"})` (SPEC section 10). A row is written in the transaction of its effect, so there is neither
-//! an effect without a row nor a row without its effect.
+//! an effect without a row nor a row without its effect. What vendors may learn of it goes into their stream logs with it
+//! ([`stream_log`]).
 
 use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
+use super::stream_log::{self, Told};
 use crate::crypto::canonical;
 use crate::db::SqlResult as _;
 use crate::domain::{Class, Error, Hash, Result, Timestamp};
@@ -29,12 +31,18 @@ pub struct Row {
     pub hash: Hash,
 }
 
-/// Appends a row and returns its hash.
+/// Appends a row, and beside it what vendors learn of it; returns the seals of these, in their order.
 ///
 /// # Errors
 ///
 /// Those of [`SqlResult::sql`].
-pub fn append(transaction: &Transaction<'_>, at: Timestamp, action: &str, detail: &impl Serialize) -> Result<Hash> {
+pub fn append(
+    transaction: &Transaction<'_>,
+    at: Timestamp,
+    action: &str,
+    detail: &impl Serialize,
+    told: &[Told],
+) -> Result<Vec<Hash>> {
     let (number, previous) = newest(transaction)?;
     let number = number.saturating_add(1);
     let detail = String::from_utf8(canonical::to_vec(detail)).expect("canonical JSON is UTF-8");
@@ -43,7 +51,10 @@ pub fn append(transaction: &Transaction<'_>, at: Timestamp, action: &str, detail
         .prepare_cached("INSERT INTO audit (number, at, action, detail, hash) VALUES (?, ?, ?, ?, ?)")
         .and_then(|mut insert| insert.execute(params![number, at, action, detail, hash]))
         .sql("write the audit row")?;
-    Ok(hash)
+    let streams = told
+        .iter()
+        .map(|told| stream_log::append(transaction, told, number, at, action));
+    streams.collect()
 }
 
 /// Returns the number and hash of the last row; 0 and zeroes for an empty log.
@@ -139,7 +150,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let db = Db::create(&folder.path().join("airlock.db"), &Schema::SITE).unwrap();
         for n in 0..5 {
-            db.write(|tx| append(tx, Timestamp::EPOCH.plus_seconds(n), "import", &json!({"n": n})))
+            db.write(|tx| append(tx, Timestamp::EPOCH.plus_seconds(n), "import", &json!({"n": n}), &[]))
                 .unwrap();
         }
         (folder, db)
@@ -197,7 +208,7 @@ mod tests {
     fn a_failed_effect_leaves_no_row() {
         let (_folder, db) = log();
         let refused = db.write(|tx| {
-            append(tx, Timestamp::EPOCH, "import", &json!({}))?;
+            append(tx, Timestamp::EPOCH, "import", &json!({}), &[])?;
             Err::<(), _>(Error::new(Class::Other, "stop", "stop"))
         });
         assert_eq!(refused.unwrap_err().code(), "stop");

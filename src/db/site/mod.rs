@@ -4,6 +4,7 @@
 pub mod appliance;
 pub mod audit;
 pub mod damage;
+mod foreign;
 pub mod instances;
 pub mod local_removals;
 pub mod local_targets;
@@ -15,6 +16,7 @@ mod publish;
 pub mod receipts;
 pub mod release;
 pub mod rows;
+pub mod stream_log;
 pub mod target_secrets;
 pub mod targets;
 pub mod time_floor;

@@ -10,6 +10,8 @@ use std::path::Path;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use airlock::domain::Hash;
+
 use crate::support::appliance::{self, Appliance, read, write};
 use crate::support::bundles::{Made, SMALL_CHUNKS, Vendor};
 use crate::support::site::noise;
@@ -56,6 +58,7 @@ struct Setup {
     base: Appliance,
     folder: tempfile::TempDir,
     releases: [Made; 2],
+    domain: Hash,
     /// The marks file after an undisturbed import.
     marks: Vec<u8>,
 }
@@ -93,6 +96,7 @@ impl Setup {
             base,
             folder,
             releases,
+            domain: vendor.chain().domain(),
             marks: Vec::new(),
         }
     }
@@ -170,7 +174,9 @@ impl Setup {
     fn check_tidy(&self, state: &Path) {
         assert_eq!(appliance::incoming(state), Vec::<String>::new());
         assert_eq!(read(&state.join("marks")), self.marks);
-        assert!(!read(&state.join("receipts/2.json")).is_empty());
+        // One for the import and one for the activation of each release.
+        let receipt = format!("receipts/{}-3.json", self.domain);
+        assert!(!read(&state.join(receipt)).is_empty());
         for folder in [state.to_owned(), state.join("receipts")] {
             let mut names = std::fs::read_dir(folder)
                 .unwrap()

@@ -266,7 +266,7 @@ const ROWS: &[(&str, Row)] = &[
     ("crypto/key_file.rs Trust code: <NAME_KEY>", NotYet(PASSED_ON)),
     ("crypto/key_file.rs Trust key-file: <NAME_KEY>", NotYet(PASSED_ON)),
     ("db/failure.rs Internal database: <remedy>", NotYet(PASSED_ON)),
-    ("db/site/owners.rs ?: <remedy>", Followed(&["a_uuid_of_somebody_else_is_freed_as_the_message_says"])),
+    ("db/site/foreign.rs ?: <remedy>", Followed(&["a_uuid_of_somebody_else_is_freed_as_the_message_says"])),
     ("domain/error.rs ?: <remedy>", NotYet(PASSED_ON)),
     ("domain/error.rs Io io: <remedy>", NotYet(LATER)),
     ("media/in_place.rs ?: <DETACHED>", Followed(&["what_cannot_be_signed_in_place_is_signed_as_the_message_says"])),
