@@ -6,6 +6,7 @@
 pub mod canonical;
 mod certificate;
 mod chain;
+mod checkpoint;
 mod enrolment;
 mod envelope;
 mod key;
@@ -16,6 +17,7 @@ mod stream_log;
 
 pub use certificate::CertificateFacts;
 pub use chain::{Chain, ChainStep};
+pub use checkpoint::Checkpoint;
 pub use enrolment::{ENROLMENT_BYTES, Enrolment, RecipientKey, RecipientScheme};
 pub use envelope::{BELOW_THRESHOLD, Envelope, PayloadType, Signature, pre_authentication, verify_role};
 pub use key::{KeyId, PublicKey, SigningKey, random};

@@ -8,7 +8,7 @@ mod ordered;
 mod plain;
 mod pool;
 
-pub use atomic::{create_folder, create_own_folder, look_to_write, sync_folder, write_atomically};
+pub use atomic::{create_folder, create_own_folder, look_to_write, sync_folder, write_atomically, write_atomically_of};
 pub use bounded::{read_bounded, read_exact_or_end};
 pub use looked::{Looked, NOT_A_FILE, open_beside, open_named};
 pub use ordered::{ordered_map, worker_count};

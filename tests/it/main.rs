@@ -3,6 +3,7 @@
 //! | Folder | What is tested |
 //! |---|---|
 //! | `format` | the vectors of `bundle-spec` and the attack catalogue |
+//! | `identity` | lives of the state folder, enrolments, keys, the audit log |
 //! | `import` | crashes, full disks, media, clocks, and no way out |
 //! | `registry` | what the appliance serves to container engines |
 //! | `distr` | targets, their agents, and the checklist and recordings of the wire contract |
@@ -36,6 +37,7 @@ mod display;
 mod distr;
 mod format;
 mod healing;
+mod identity;
 mod import;
 mod registry;
 mod remedies;

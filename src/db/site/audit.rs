@@ -31,6 +31,13 @@ pub struct Row {
     pub hash: Hash,
 }
 
+impl Row {
+    /// Returns the canonical line that is sealed, and exported.
+    pub fn line(&self) -> String {
+        line(self.number, self.at, &self.action, &self.detail)
+    }
+}
+
 /// Appends a row, and beside it what vendors learn of it; returns the seals of these, in their order.
 ///
 /// # Errors
@@ -46,7 +53,7 @@ pub fn append(
     let (number, previous) = newest(transaction)?;
     let number = number.saturating_add(1);
     let detail = String::from_utf8(canonical::to_vec(detail)).expect("canonical JSON is UTF-8");
-    let hash = seal(previous, number, at, action, &detail);
+    let hash = seal(previous, line(number, at, action, &detail).as_bytes());
     transaction
         .prepare_cached("INSERT INTO audit (number, at, action, detail, hash) VALUES (?, ?, ?, ?, ?)")
         .and_then(|mut insert| insert.execute(params![number, at, action, detail, hash]))
@@ -68,6 +75,37 @@ pub fn newest(connection: &Connection) -> Result<(u64, Hash)> {
         .and_then(|mut select| select.query_row([], |row| Ok((row.get(0)?, row.get(1)?))).optional())
         .sql("read the audit log")?;
     Ok(newest.unwrap_or((0, Hash([0; 32]))))
+}
+
+/// Returns the hash of a row.
+///
+/// # Errors
+///
+/// Those of [`SqlResult::sql`].
+pub fn hash_of(connection: &Connection, number: u64) -> Result<Option<Hash>> {
+    connection
+        .prepare_cached("SELECT hash FROM audit WHERE number = ?")
+        .and_then(|mut select| select.query_row([number], |row| row.get(0)).optional())
+        .sql("read the audit log")
+}
+
+/// Returns the public halves of the status keys that the log names as this appliance's own, oldest first.
+///
+/// # Errors
+///
+/// Those of [`SqlResult::sql`].
+pub fn named_keys(connection: &Connection) -> Result<Vec<Hash>> {
+    let mut select = connection
+        .prepare_cached(
+            "SELECT detail ->> 'public' FROM audit WHERE action IN ('init', 'status-key') AND detail ->> 'public' IS NOT NULL
+             ORDER BY number",
+        )
+        .sql("read the audit log")?;
+    let rows = select
+        .query_map([], |row| row.get::<_, String>(0))
+        .sql("read the audit log")?;
+    let texts: Vec<String> = rows.collect::<rusqlite::Result<_>>().sql("read the audit log")?;
+    Ok(texts.iter().filter_map(|text| text.parse().ok()).collect())
 }
 
 /// Returns up to `limit` rows after a number, in order.
@@ -104,7 +142,7 @@ pub fn verify(connection: &Connection) -> Result<u64> {
         if row.number != expected {
             return Err(broken(expected, "is missing"));
         }
-        if seal(previous, row.number, row.at, &row.action, &row.detail) != row.hash {
+        if seal(previous, row.line().as_bytes()) != row.hash {
             return Err(broken(expected, "is not what was written"));
         }
         (count, previous) = (row.number, row.hash);
@@ -129,13 +167,17 @@ fn broken(number: u64, how: &str) -> Error {
 }
 
 /// Members in sorted order, and `detail` is canonical already: the text is canonical without another pass.
-fn seal(previous: Hash, number: u64, at: Timestamp, action: &str, detail: &str) -> Hash {
+fn line(number: u64, at: Timestamp, action: &str, detail: &str) -> String {
     let action = serde_json::Value::from(action);
-    let row = format!("{{\"action\":{action},\"at\":\"{at}\",\"detail\":{detail},\"number\":{number}}}");
+    format!("{{\"action\":{action},\"at\":\"{at}\",\"detail\":{detail},\"number\":{number}}}")
+}
+
+/// Returns the hash of a row from its canonical line and the hash before.
+pub fn seal(previous: Hash, line: &[u8]) -> Hash {
     let mut hasher = Sha256::new();
     hasher.update(LABEL);
     hasher.update(previous.0);
-    hasher.update(row.as_bytes());
+    hasher.update(line);
     Hash(hasher.finalize().into())
 }
 

@@ -1,9 +1,11 @@
 //! `airlock.db`: trust, content, names, agents and evidence of a site. One transaction publishes a release ([`publish`]), one
 //! makes it live ([`release::activate`]).
 
+pub mod acknowledgements;
 pub mod appliance;
 pub mod audit;
 pub mod damage;
+pub mod enrolments;
 mod foreign;
 pub mod instances;
 pub mod local_removals;

@@ -290,3 +290,31 @@ CREATE TABLE stream_audit (
   seal   BLOB    NOT NULL,              -- over the previous seal and this row
   PRIMARY KEY (domain, number)
 ) STRICT, WITHOUT ROWID;
+
+-- Where each instance begins in each stream: its first number of each kind, right after what was acknowledged.
+CREATE TABLE instance_start (
+  instance INTEGER NOT NULL REFERENCES instance (number),
+  domain   BLOB    NOT NULL,
+  records  INTEGER NOT NULL,
+  receipts INTEGER NOT NULL,
+  audit    INTEGER NOT NULL,
+  PRIMARY KEY (instance, domain)
+) STRICT, WITHOUT ROWID;
+
+-- What a vendor has acknowledged: everything up to these numbers is in its ledger.
+CREATE TABLE acknowledgement (
+  domain   BLOB    NOT NULL,
+  number   INTEGER NOT NULL,
+  envelope BLOB    NOT NULL,            -- as it came
+  records  INTEGER NOT NULL,
+  receipts INTEGER NOT NULL,
+  audit    INTEGER NOT NULL,
+  at       INTEGER NOT NULL,
+  PRIMARY KEY (domain, number)
+) STRICT, WITHOUT ROWID;
+
+-- How the appliance introduces itself, to each vendor alone; all are signed by the status key in force.
+CREATE TABLE enrolment (
+  domain   BLOB PRIMARY KEY,
+  envelope BLOB NOT NULL
+) STRICT, WITHOUT ROWID;

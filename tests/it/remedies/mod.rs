@@ -11,6 +11,8 @@ mod commands;
 mod corrected;
 mod follow;
 #[cfg(feature = "vendor")]
+mod identity;
+#[cfg(feature = "vendor")]
 mod key_files;
 #[cfg(feature = "vendor")]
 mod layouts;

@@ -2,9 +2,7 @@
 
 use airlock::appliance::Options;
 use airlock::appliance::fleet::Removal;
-use airlock::crypto::ReceiptResult;
-use airlock::db::site::targets::Undeploy;
-use airlock::domain::Clock as _;
+use airlock::crypto::ReceiptResult::{Activated, Imported};
 use serde_json::json;
 
 use super::site::{Site, head};
@@ -43,24 +41,18 @@ fn a_stream_says_what_was_done_and_nothing_that_may_not_leave() {
     };
     site.import_with(&two, &waits).unwrap();
     expected.push(("import", with(about(2, &two), json!({"receipt": 3}))));
-    site.appliance()
-        .activate(head(&two), Undeploy::AsSigned, site.clock.now())
-        .unwrap();
+    site.activate(head(&two));
     expected.push((
         "activate",
         with(about(2, &two), json!({"previous": head(&one), "receipt": 4})),
     ));
-    site.appliance()
-        .activate(head(&one), Undeploy::AsSigned, site.clock.now())
-        .unwrap();
+    site.activate(head(&one));
     expected.push((
         "activate",
         with(about(1, &one), json!({"previous": head(&two), "receipt": 5})),
     ));
     // What is live already, or here already, is no act.
-    site.appliance()
-        .activate(head(&one), Undeploy::AsSigned, site.clock.now())
-        .unwrap();
+    site.activate(head(&one));
     site.import(&one).unwrap();
 
     let hub = site.hub();
@@ -116,7 +108,6 @@ fn a_stream_says_what_was_done_and_nothing_that_may_not_leave() {
         .iter()
         .map(|receipt| (receipt.result, receipt.head, receipt.version.as_str()))
         .collect();
-    use ReceiptResult::{Activated, Imported};
     assert_eq!(
         results,
         [

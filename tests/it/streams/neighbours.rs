@@ -2,11 +2,11 @@
 
 use airlock::appliance::fleet::Removal;
 use airlock::crypto::Receipt;
-use airlock::db::site::targets::Undeploy;
 use airlock::domain::{Clock as _, Hash};
 use serde_json::Value;
 
 use super::site::{Site, head};
+use crate::support::appliance::undisturbed;
 use crate::support::bundles::{Made, Vendor};
 use crate::support::desired::{Desired, target_id};
 use crate::support::in_process::overwrite;
@@ -65,14 +65,13 @@ impl Acts {
     /// Does all of it, with something else after each act.
     fn perform(&self, site: &Site, between: &mut dyn FnMut()) {
         let [one, two, three] = &self.releases;
-        let at = site.clock.now();
         between();
         site.import(one).unwrap();
         between();
         assert_eq!(site.import(&self.older).unwrap_err().code(), "older");
         between();
         site.import(two).unwrap();
-        site.appliance().activate(head(one), Undeploy::AsSigned, at).unwrap();
+        site.activate(head(one));
         between();
         overwrite(&site.blob(&one.layers[0]), b"damage");
         site.import(one).unwrap();
@@ -82,8 +81,9 @@ impl Acts {
         hub.remove_target(&target_id("edge-1"), Removal::Remove).unwrap();
         drop(hub);
         between();
-        let chain = airlock::crypto::Chain::parse(&self.chain).unwrap();
-        site.appliance().pin(&chain, at).unwrap();
+        let (chain, appliance) = (airlock::crypto::Chain::parse(&self.chain).unwrap(), site.appliance());
+        undisturbed(|| appliance.pin(&chain, site.clock.now())).unwrap();
+        drop(appliance);
         between();
         site.import(three).unwrap();
         between();
@@ -107,10 +107,9 @@ fn visit(site: &Site, turn: u64, live: &mut Option<Made>) {
     assert_eq!(site.import(&make(1)).unwrap_err().code(), "older");
     overwrite(&site.blob(&made.layers[0]), b"damage");
     site.import(&made).unwrap();
-    let at = site.clock.now();
     if let Some(before) = live {
         for made in [before, &made] {
-            site.appliance().activate(head(made), Undeploy::AsSigned, at).unwrap();
+            site.activate(head(made));
         }
     }
     let hub = site.hub();

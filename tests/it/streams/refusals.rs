@@ -127,7 +127,7 @@ fn heads_that_are_refused_as_soon_as_they_are_read_are_told_too() {
         release.audience = airlock::domain::Audience::Sites(vec![other]);
     });
     let expired = site.a.bundle_as("crm", 1, |release| {
-        release.expires = "2026-11-02T00:00:00Z".parse().unwrap()
+        release.expires = "2026-11-02T00:00:00Z".parse().unwrap();
     });
     for (made, expected) in [
         (&nobody, ("E-AUDIENCE", "site", "X6")),

@@ -8,10 +8,11 @@ use airlock::appliance::fleet::{Hub, SiteView};
 use airlock::appliance::live::Live;
 use airlock::appliance::{Appliance, Imported, NewAppliance, Options, init};
 use airlock::crypto::Chain;
+use airlock::db::site::targets::Undeploy;
 use airlock::domain::{Clock as _, FixedClock, Hash, Result};
 use tempfile::TempDir;
 
-use crate::support::appliance::{import_here, scratch, write};
+use crate::support::appliance::{import_here, scratch, undisturbed, write};
 use crate::support::bundles::{Made, Vendor};
 
 /// The appliance. The second vendor is pinned by a later act, or never.
@@ -57,7 +58,8 @@ impl Site {
 
     pub(super) fn pin(&self, vendor: &Vendor) {
         let chain = Chain::parse(&vendor.chain_file()).unwrap();
-        self.appliance().pin(&chain, self.clock.now()).unwrap();
+        let appliance = self.appliance();
+        undisturbed(|| appliance.pin(&chain, self.clock.now())).unwrap();
     }
 
     pub(super) fn import(&self, made: &Made) -> Result<Imported> {
@@ -68,6 +70,11 @@ impl Site {
         let path = self.folder.path().join("bundle");
         write(&path, &made.bytes);
         import_here(&self.appliance(), &path, options, &self.clock)
+    }
+
+    pub(super) fn activate(&self, head: Hash) {
+        let appliance = self.appliance();
+        undisturbed(|| appliance.activate(head, Undeploy::AsSigned, self.clock.now())).unwrap();
     }
 
     pub(super) fn hub(&self) -> Hub {

@@ -137,6 +137,8 @@ impl Appliance {
                 .unwrap()
                 .success()
         );
+        // Another folder begins another instance by itself, with its own row of the log: here and now, so that tests see their own.
+        airlock::appliance::Appliance::open(&copy.path(), Arc::new(SystemClock)).unwrap();
         copy
     }
 
@@ -418,15 +420,19 @@ pub(crate) fn import_here_telling(
     clock: &dyn airlock::domain::Clock,
     events: &mut dyn FnMut(airlock::appliance::Event<'_>),
 ) -> airlock::domain::Result<airlock::appliance::Imported> {
-    let mut imported = None;
+    undisturbed(|| appliance.import(|| airlock::media::open(bundle, None), options, clock, events))
+}
+
+/// Does what takes the lock of an import in this process, and waits as [`import_here`] does.
+pub(crate) fn undisturbed<T>(mut act: impl FnMut() -> airlock::domain::Result<T>) -> airlock::domain::Result<T> {
+    let mut done = None;
     wait_for("the lock of the import before", || {
-        let open = || airlock::media::open(bundle, None);
-        let result = appliance.import(open, options, clock, events);
+        let result = act();
         let busy = result
             .as_ref()
             .is_err_and(|error| error.class() == airlock::domain::Class::Busy);
-        imported = Some(result);
+        done = Some(result);
         !busy
     });
-    imported.unwrap()
+    done.unwrap()
 }

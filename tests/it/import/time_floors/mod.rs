@@ -7,7 +7,7 @@ use airlock::domain::{Audience, Class, Clock as _, Error, FixedClock, Hash, Resu
 use serde_json::Value;
 
 use crate::support::agents::{Serving, basic, credentials, text};
-use crate::support::appliance::{AIRLOCK, Ended, import_command, import_here_telling, write};
+use crate::support::appliance::{AIRLOCK, Ended, import_command, import_here_telling, undisturbed, write};
 use crate::support::bundles::{Made, REPOSITORY, Vendor};
 use crate::support::desired::{Desired, target_id};
 use crate::support::in_process::InProcessAppliance;
@@ -75,7 +75,8 @@ fn dated(issued_at: &str, expires: &str) -> impl FnOnce(&mut ReleaseStatement) {
 }
 
 fn pin(instance: &InProcessAppliance, vendor: &Vendor) {
-    let pinned = instance.appliance().pin(vendor.chain(), instance.clock.now()).unwrap();
+    let appliance = instance.appliance();
+    let pinned = undisturbed(|| appliance.pin(vendor.chain(), instance.clock.now())).unwrap();
     assert_eq!(pinned, Pinned::Added);
 }
 
