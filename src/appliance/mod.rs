@@ -8,6 +8,7 @@
 
 mod audit_log;
 mod authority;
+mod clock_steps;
 mod damage;
 mod desired;
 pub mod distr;
