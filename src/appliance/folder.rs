@@ -39,6 +39,12 @@ pub(super) const IDENTITY: &str = "identity";
 pub(super) const STATUS_KEY: &str = "identity/status.pem";
 /// The key that secrets are encrypted to.
 pub(super) const RECIPIENT_KEY: &str = "identity/recipient.key";
+/// The status key that shall take its place.
+pub(super) const NEXT_STATUS_KEY: &str = "identity/status.next.pem";
+/// The recipient key that shall take its place.
+pub(super) const NEXT_RECIPIENT_KEY: &str = "identity/recipient.next.key";
+/// Which life of the state folder this is.
+pub(super) const INSTANCE: &str = "identity/instance.json";
 /// The key of tokens and target secrets.
 pub(super) const TOKEN_KEY: &str = "identity/token.key";
 /// The certificate of the appliance's authority, for everybody to see.
@@ -55,7 +61,7 @@ pub(super) const OUTBOX: &str = "outbox";
 /// Parts of a state folder, beside the store's.
 const FOLDERS: [&str; 4] = [IDENTITY, ROOTS, RECEIPTS, OUTBOX];
 /// Files with fixed names.
-const FILES: [&str; 20] = [
+const FILES: [&str; 23] = [
     DATABASE,
     "airlock.db-wal",
     "airlock.db-shm",
@@ -73,12 +79,15 @@ const FILES: [&str; 20] = [
     LOCK,
     STATUS_KEY,
     RECIPIENT_KEY,
+    NEXT_STATUS_KEY,
+    NEXT_RECIPIENT_KEY,
+    INSTANCE,
     TOKEN_KEY,
     AUTHORITY_CERTIFICATE,
     AUTHORITY_KEY,
 ];
 /// Those that are written anew under a temporary name.
-const REWRITTEN: [&str; 4] = [STATUS_MARK, MARKS, AUTHORITY_CERTIFICATE, AUTHORITY_KEY];
+const REWRITTEN: [&str; 5] = [STATUS_MARK, MARKS, INSTANCE, AUTHORITY_CERTIFICATE, AUTHORITY_KEY];
 /// The folder of a file system's own repairs, which a mounted state folder may hold.
 const NOT_OURS: &str = "lost+found";
 

@@ -1,4 +1,4 @@
-//! Makes an appliance: identity, databases, store, pinned roots, enrolment file.
+//! Makes an appliance: identity, databases, store, pinned roots, an enrolment file for each vendor.
 //!
 //! It begins in a folder that is new or empty, and removes nothing, ever: what stands in a folder may be the only copy of a site's
 //! keys. The row of the appliance in `airlock.db` is written last, so what an interrupted attempt leaves is no appliance; no
@@ -9,14 +9,16 @@ use std::path::{Path, PathBuf};
 
 use serde_json::json;
 
+use super::enrolment::{self, Introduction};
 use super::folder::{
     DATABASE, IDENTITY, OUTBOX, RECEIPTS, RECIPIENT_KEY, ROOTS, STATUS_DATABASE, STATUS_KEY, take_empty,
 };
 use super::keys::create as create_token_key;
-use super::{authority, marks, present, reserve};
-use crate::crypto::{Chain, Enrolment, RecipientKey, SigningKey, random, write_secret_file, write_signing_key};
+use super::{authority, instance, instance_file, marks, present, reserve};
+use crate::crypto::{Chain, RecipientKey, SigningKey, random, write_secret_file, write_signing_key};
 use crate::db::site::audit;
 use crate::db::site::instances::{self, Reason};
+use crate::db::site::stream_log::Told;
 use crate::db::{self, Db, Schema};
 use crate::domain::{Class, Error, Hash, InstanceId, Result, SiteId, Timestamp};
 use crate::store::Store;
@@ -38,14 +40,23 @@ pub struct NewAppliance<'a> {
 pub struct Initialised {
     /// Its random id.
     pub site: SiteId,
-    /// Its signed enrolment file.
-    pub enrolment: Vec<u8>,
-    /// Where a copy of that file stands.
-    pub enrolment_path: PathBuf,
+    /// Its signed enrolment files, one for each vendor, in the order of the pins.
+    pub enrolments: Vec<EnrolmentFile>,
     /// Fingerprint of its status key.
     pub status_key: Hash,
     /// Fingerprint of its certificate authority.
     pub authority: Hash,
+}
+
+/// An enrolment file: how the appliance introduces itself to one vendor.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EnrolmentFile {
+    /// Trust domain of the vendor.
+    pub domain: Hash,
+    /// The signed file.
+    pub bytes: Vec<u8>,
+    /// Where a copy of it stands.
+    pub path: PathBuf,
 }
 
 /// Makes an appliance in a folder that is new or empty.
@@ -102,21 +113,18 @@ fn make(folder: &Path, new: &NewAppliance<'_>) -> Result<Initialised> {
     let mut secret = zeroize::Zeroizing::new([0; 32]);
     random(secret.as_mut())?;
     write_secret_file(&folder.join(RECIPIENT_KEY), &secret)?;
-    let recipient = x25519_dalek::PublicKey::from(&x25519_dalek::StaticSecret::from(*secret));
     create_token_key(folder)?;
     sync_folder(&folder.join(IDENTITY))?;
-    let site: SiteId = hex_128()?.parse().expect("hex digits fit the grammar");
-    let instance: InstanceId = hex_128()?.parse().expect("hex digits fit the grammar");
-    let domains: Vec<Hash> = new.pins.iter().map(Chain::domain).collect();
-    let enrolment = Enrolment::sign(
-        site.clone(),
-        domains,
-        RecipientKey::x25519(recipient.to_bytes()),
-        new.now,
-        &status,
-    );
-    let enrolment_path = folder.join(OUTBOX).join("enrolment.json");
-    write_atomically(&enrolment_path, &enrolment, 0o600)?;
+    let site = new_site_id()?;
+    let instance = instance::new()?;
+    instance_file::write(folder, &instance)?;
+    let introduction = Introduction {
+        site: &site,
+        created_at: new.now,
+        recipient: RecipientKey::of_secret(&secret),
+        key: &status,
+    };
+    let enrolments = introduce(folder, &introduction, new.pins)?;
     authority::create(folder, &site, new.now)?;
     marks::create(folder)?;
     reserve::fill(folder)?;
@@ -133,22 +141,42 @@ fn make(folder: &Path, new: &NewAppliance<'_>) -> Result<Initialised> {
         for chain in new.pins {
             present::keep_links(transaction, chain, 1, new.now)?;
         }
+        for file in &enrolments {
+            db::site::enrolments::set(transaction, file.domain, &file.bytes)?;
+            instances::begin_stream(transaction, file.domain)?;
+        }
         let roots: Vec<_> = new.pins.iter().map(describe).collect();
+        let told: Vec<Told> = new
+            .pins
+            .iter()
+            .map(|chain| begin_stream(chain, &instance, status.public().id()))
+            .collect();
         audit::append(
             transaction,
             new.now,
             "init",
-            &json!({"roots": roots, "site": site, "status_key": status.public().id()}),
+            &json!({
+                "instance": instance, "public": Hash::from(status.public()), "roots": roots, "site": site,
+                "status_key": status.public().id(),
+            }),
+            &told,
         )
     })?;
     sync_folder(folder)?;
     Ok(Initialised {
         site,
-        enrolment,
-        enrolment_path,
+        enrolments,
         status_key: status.public().id(),
         authority: authority::fingerprint(folder)?,
     })
+}
+
+/// Returns the first row of a vendor's stream log.
+pub(super) fn begin_stream(chain: &Chain, instance: &InstanceId, status_key: Hash) -> Told {
+    Told {
+        domain: chain.domain(),
+        detail: json!({"instance": instance, "root_version": chain.newest().version, "status_key": status_key}),
+    }
 }
 
 /// Returns what an audit row says about a pinned chain.
@@ -164,9 +192,21 @@ pub(super) fn pin_path(folder: &Path, chain: &Chain) -> PathBuf {
     folder.join(ROOTS).join(format!("{}.json", chain.domain()))
 }
 
-/// Returns 32 random hex digits.
-fn hex_128() -> Result<String> {
+/// Lays out an enrolment file for each vendor.
+fn introduce(folder: &Path, introduction: &Introduction<'_>, pins: &[Chain]) -> Result<Vec<EnrolmentFile>> {
+    let files: Vec<(Hash, Vec<u8>)> = pins
+        .iter()
+        .map(|chain| (chain.domain(), introduction.to(chain.domain())))
+        .collect();
+    let places = enrolment::write(folder, &files)?;
+    let files = files.into_iter().zip(places);
+    Ok(files
+        .map(|((domain, bytes), (_, path))| EnrolmentFile { domain, bytes, path })
+        .collect())
+}
+
+fn new_site_id() -> Result<SiteId> {
     let mut bytes = [0; 16];
     random(&mut bytes)?;
-    Ok(format!("{:032x}", u128::from_be_bytes(bytes)))
+    Ok(SiteId::from_bytes(bytes))
 }

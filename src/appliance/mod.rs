@@ -6,21 +6,28 @@
 //!                                           └─> registry, hub
 //! ```
 
+mod audit_log;
 mod authority;
+mod clock_steps;
 mod damage;
 mod desired;
 pub mod distr;
+mod enrolment;
 pub mod fleet;
 mod folder;
 mod hidden;
+mod identity;
 mod import;
 mod init;
+mod instance;
+mod instance_file;
 mod keys;
 pub mod live;
 mod marks;
 mod pinning;
 mod pins;
 mod present;
+mod recovery;
 pub mod registry;
 mod release;
 mod reserve;
@@ -28,13 +35,16 @@ mod set_aside;
 mod shared_hosts;
 mod state;
 pub mod status;
+mod status_key;
 
+pub use audit_log::{AuditState, Compared};
 pub use authority::{Authority, Leaf};
 pub use damage::ReleaseDamage;
 pub use hidden::{Hidden, HiddenHost, HiddenTag, Owner};
 pub use import::{Event, Imported, Options, Outcome, Restored};
-pub use init::{Initialised, NewAppliance, init};
+pub use init::{EnrolmentFile, Initialised, NewAppliance, init};
 pub use pinning::Pinned;
+pub use recovery::{Recovery, Rotated};
 pub use release::ReleaseContent;
 pub use shared_hosts::SharedHosts;
 pub use state::{Appliance, ImportLock};

@@ -1,13 +1,17 @@
 //! Pins a further vendor's root on a running appliance: a local, audited act, never done by a bundle (no trust on first use).
 
+use std::path::PathBuf;
+
 use serde_json::json;
 
 use super::Appliance;
-use super::init::{describe, pin_path};
+use super::enrolment::{self, Introduction};
+use super::init::{begin_stream, describe, pin_path};
 use super::present;
 use crate::crypto::Chain;
-use crate::db::site::{audit, damage, release, trust};
-use crate::domain::{Class, Error, Result, Timestamp};
+use crate::db::site::stream_log::Told;
+use crate::db::site::{audit, damage, enrolments, instances, release, stream_log, trust};
+use crate::domain::{Class, Error, Hash, Result, Timestamp};
 use crate::stream::write_atomically;
 
 /// What pinning came to.
@@ -63,13 +67,15 @@ impl Appliance {
             }
         }
         let Some(held) = chains.iter().find(|held| held.domain() == chain.domain()) else {
-            write_atomically(&pin_path(self.folder(), chain), &chain.to_file(), 0o600)?;
+            // Rows first: a stream begins with the act that pins, and nothing is trusted before its file is there.
             self.keep_chain(chain, 1, now)?;
+            write_atomically(&pin_path(self.folder(), chain), &chain.to_file(), 0o600)?;
             // The file of a vendor that was pinned before was lost, when it has releases here: what is served looks again.
             let releases = self.db.read(release::list)?;
             if releases.iter().any(|release| release.scope.domain == chain.domain()) {
                 self.db.write(damage::raise_repairs)?;
             }
+            enrolment::lay_out(self.folder(), &self.db)?;
             return Ok(Pinned::Added);
         };
         let links: Vec<_> = chain.links().cloned().collect();
@@ -83,16 +89,50 @@ impl Appliance {
             return Ok(Pinned::Restored);
         }
         if step.added == 0 {
+            enrolment::lay_out(self.folder(), &self.db)?;
             return Ok(Pinned::Already);
         }
         self.keep_chain(&step.chain, held.newest().version.saturating_add(1), now)?;
         Ok(Pinned::Extended { links: step.added })
     }
 
+    /// Returns where the copy of the enrolment file of a vendor stands.
+    ///
+    /// # Errors
+    ///
+    /// Those of the database.
+    pub fn enrolment_path(&self, domain: Hash) -> Result<PathBuf> {
+        enrolment::path(self.folder(), &self.db, domain)
+    }
+
     fn keep_chain(&self, chain: &Chain, first: u64, now: Timestamp) -> Result<()> {
+        let (domain, newest) = (chain.domain(), chain.newest().version);
+        let (rows, _) = self.db.read(|connection| stream_log::newest(connection, domain))?;
+        let introduced = if rows == 0 {
+            let signer = self.signer()?;
+            let introduction = Introduction {
+                site: self.site(),
+                created_at: self.identity().created_at,
+                recipient: enrolment::recipient(self.folder())?,
+                key: &signer.key,
+            };
+            let told = begin_stream(chain, &signer.instance, signer.key.public().id());
+            Some((told, introduction.to(domain)))
+        } else {
+            None
+        };
         self.db.write(|transaction| {
             present::keep_links(transaction, chain, first, now)?;
-            audit::append(transaction, now, "pin", &json!({"root": describe(chain)})).map(|_| ())
+            let told = if let Some((told, envelope)) = introduced {
+                enrolments::set(transaction, domain, &envelope)?;
+                instances::begin_stream(transaction, domain)?;
+                told
+            } else {
+                let from = newest.min(first.saturating_sub(1).max(1));
+                let detail = json!({"fingerprint": chain.fingerprint(), "from": from, "to": newest});
+                Told { domain, detail }
+            };
+            audit::append(transaction, now, "pin", &json!({"root": describe(chain)}), &[told]).map(|_| ())
         })
     }
 }

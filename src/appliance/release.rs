@@ -118,8 +118,9 @@ impl Appliance {
             self.check_head(&release)?;
             self.check_blobs(&release)?;
         }
+        let signer = self.signer().map_err(|error| error.at(Step::X15))?;
         self.db
-            .write(|transaction| release::activate(transaction, release.id, now, undeploy))
+            .write(|transaction| release::activate(transaction, release.id, now, undeploy, &signer))
             .map_err(|error| match error {
                 // It is imported already, so how to do that says nothing here.
                 error if error.is(UNDEPLOY) => error.remedy("ask the vendor for a release that names what is removed; or, when agents shall delete it, give the same command with --undeploy"),

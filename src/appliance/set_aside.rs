@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use crate::db::Db;
+use crate::db::site::stream_log::Told;
 use crate::db::site::{audit, damage};
 use crate::domain::{Digest, Result, Timestamp};
 use crate::store::Damage;
@@ -23,11 +24,19 @@ pub(super) fn record(db: &Db, met: &Damage, now: Timestamp) {
         match evidence {
             Some(evidence) => {
                 let detail = json!({"digest": digest, "evidence": evidence, "found": found});
-                audit::append(transaction, now, "set-aside", &detail)?;
+                let domains = damage::domains(transaction, digest)?.into_iter();
+                let detail_told = json!({"digest": digest});
+                let told: Vec<Told> = domains
+                    .map(|domain| Told {
+                        domain,
+                        detail: detail_told.clone(),
+                    })
+                    .collect();
+                audit::append(transaction, now, "set-aside", &detail, &told)?;
             }
             None if fresh => {
                 let detail = json!({"digest": digest, "found": found});
-                audit::append(transaction, now, "missing", &detail)?;
+                audit::append(transaction, now, "missing", &detail, &[])?;
             }
             None => {}
         }

@@ -6,17 +6,19 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::folder::{self, DATABASE, LOCK, RECEIPTS, ROOTS, STATUS_DATABASE, STATUS_KEY};
+use super::folder::{self, DATABASE, LOCK, RECEIPTS, ROOTS, STATUS_DATABASE};
 use super::keys::Keys;
 use super::pins::Pins;
 use super::shared_hosts::SharedHosts;
-use super::{pins, present, reserve, set_aside};
-use crate::crypto::{Chain, KeyFile, NAME_KEY, SigningKey};
-use crate::db::site::{instances, name_claims, trust};
+use super::{identity, pins, present, reserve, set_aside, status_key};
+use crate::crypto::{Chain, SigningKey};
+use crate::db::site::appliance::ApplianceRow;
+use crate::db::site::receipts::Signer;
+use crate::db::site::{name_claims, trust};
 use crate::db::{self, Connection, Db, Schema};
 use crate::domain::{Class, Clock, Error, Hash, InstanceId, Result, SiteId, Step, Timestamp};
 use crate::store::Store;
-use crate::stream::{Expected, LockFile, look, open_or_create};
+use crate::stream::{LockFile, open_or_create};
 
 /// An appliance whose state was opened.
 pub struct Appliance {
@@ -28,7 +30,7 @@ pub struct Appliance {
     /// This machine's time.
     pub clock: Arc<dyn Clock>,
     shared_hosts: SharedHosts,
-    identity: db::site::appliance::ApplianceRow,
+    identity: ApplianceRow,
     keys: Mutex<Option<Arc<Keys>>>,
 }
 
@@ -51,14 +53,18 @@ impl Appliance {
             let (db, clock) = (db.clone(), clock.clone());
             Store::open(&folder, move |aside| set_aside::record(&db, aside, clock.now()))?
         };
-        let identity = db.read(db::site::appliance::get)?;
+        let row = db.read(db::site::appliance::get)?;
+        if let Err(error) = identity::settle(&folder, &db, clock.now()) {
+            // What is live is served all the same; imports and exports ask again, and are told.
+            tracing::warn!(%error, "which life of the state folder this is could not be settled");
+        }
         Ok(Self {
             folder,
             db,
             store,
             clock,
             shared_hosts: SharedHosts::default(),
-            identity,
+            identity: row,
             keys: Mutex::default(),
         })
     }
@@ -90,9 +96,9 @@ impl Appliance {
         self.folder.join(STATUS_DATABASE)
     }
 
-    /// Returns where the receipt of a number is laid out.
-    pub(super) fn receipt_path(&self, number: u64) -> PathBuf {
-        self.folder.join(RECEIPTS).join(format!("{number}.json"))
+    /// Returns where a receipt is laid out: the n-th one of a trust domain's stream.
+    pub(super) fn receipt_path(&self, domain: Hash, number: u64) -> PathBuf {
+        self.folder.join(RECEIPTS).join(format!("{domain}-{number}.json"))
     }
 
     /// Returns the site id.
@@ -197,42 +203,40 @@ impl Appliance {
         Ok(read)
     }
 
-    /// Returns the present life of the state folder.
+    /// Returns the present life of the state folder; in one that was copied or restored it begins now.
     ///
     /// # Errors
     ///
-    /// `E-STATE instance` when the database knows none.
+    /// `E-STATE instance` when database and file do not belong together; `E-STATE`, `E-IO` and `E-SPACE`.
     pub fn instance(&self) -> Result<InstanceId> {
-        let newest = self.db.read(instances::newest)?.ok_or_else(|| {
-            Error::new(
-                Class::State,
-                "instance",
-                "the database knows no instance of this appliance",
-            )
-            .remedy("put a whole copy of the state folder in its place")
-        })?;
-        Ok(newest.instance)
+        identity::settle(&self.folder, &self.db, self.clock.now())
     }
 
-    /// Returns the key that signs receipts.
+    /// Returns the key that signs receipts and status packages.
     ///
     /// # Errors
     ///
-    /// `E-STATE` when it is missing, readable by others, or no key.
+    /// `E-STATE status-key` when it is missing, readable by others, no key, or another one than vendors were given.
     pub fn status_key(&self) -> Result<SigningKey> {
-        let path = self.folder.join(STATUS_KEY);
-        let readable = look(&path, Expected::File)?.is_some_and(|metadata| metadata.mode() & 0o077 != 0);
-        KeyFile::read(&path)
-            .and_then(|file| file.signing_key(None))
-            .map_err(|error| {
-                let error = error.reclassified(Class::State, "status-key");
-                // A mode is put right where it is. The rest is said for whoever names a key file, and nobody named this one.
-                if readable && error.advice() != Some(NAME_KEY) {
-                    error
-                } else {
-                    error.remedy("put a whole copy of the state folder in its place")
-                }
-            })
+        status_key::read(&self.folder, &self.db)
+    }
+
+    /// Returns who signs receipts now.
+    ///
+    /// # Errors
+    ///
+    /// As [`Appliance::instance`] and [`Appliance::status_key`].
+    pub(super) fn signer(&self) -> Result<Signer> {
+        Ok(Signer {
+            site: self.site().clone(),
+            instance: self.instance()?,
+            key: self.status_key()?,
+        })
+    }
+
+    /// Returns site id, local name, and when the appliance was made.
+    pub(super) fn identity(&self) -> &ApplianceRow {
+        &self.identity
     }
 }
 

@@ -168,21 +168,27 @@ impl OpenedBundle {
     ///
     /// `E-SIGNATURE` at X4; `E-FORMAT`, `E-LIMIT` and `E-TRUST` at X5; `E-AUDIENCE product` at X6.
     pub fn verify(self, chain: &Chain) -> Result<SignedBundle> {
-        self.verify_under(chain, chain.newest())
+        self.verify_under(chain, chain.newest(), &mut |_, _| {})
     }
 
-    /// As [`Self::verify`], by an earlier root of the chain: for a head that was accepted under it.
+    /// As [`Self::verify`], by an earlier root of the chain: for a head that was accepted under it. `verified` is given the head and its
+    /// digest as soon as both are known to be its domain's, whatever is refused then.
     ///
     /// # Errors
     ///
     /// As [`Self::verify`].
-    pub fn verify_under(self, chain: &Chain, root: &RootDocument) -> Result<SignedBundle> {
+    pub fn verify_under(
+        self,
+        chain: &Chain,
+        root: &RootDocument,
+        verified: &mut dyn FnMut(&Head, Hash),
+    ) -> Result<SignedBundle> {
         let signatures = self.signatures()?;
         let role = root.role(RoleName::Release);
         BUNDLE
             .verify(&role, self.prologue.head(), &signatures)
             .map_err(|error| error.at(Step::X4))?;
-        let head = self.check_head(chain).map_err(|error| error.at(Step::X5))?;
+        let head = self.check_head(chain, verified).map_err(|error| error.at(Step::X5))?;
         if !root.products.contains(&head.product) {
             return Err(Error::new(
                 Class::Audience,
@@ -201,7 +207,7 @@ impl OpenedBundle {
         })
     }
 
-    fn check_head(&self, chain: &Chain) -> Result<Head> {
+    fn check_head(&self, chain: &Chain, verified: &mut dyn FnMut(&Head, Hash)) -> Result<Head> {
         let head = Head::parse(self.prologue.head())?;
         if head.domain != chain.domain() {
             return Err(Error::new(
@@ -211,6 +217,7 @@ impl OpenedBundle {
             )
             .expected(chain.domain().to_string()));
         }
+        verified(&head, self.head_digest());
         if head.root_version > chain.newest().version {
             return Err(Error::new(
                 Class::Trust,

@@ -310,7 +310,9 @@ fn site(folder: &Path, workspace: &Workspace, ui: &mut Ui) -> Result<Arc<Applian
             now,
         },
     )?;
-    vendor_side::enrol(workspace, &made.enrolment, Some("demo-site"), now)?;
+    for file in &made.enrolments {
+        vendor_side::enrol(workspace, &file.bytes, Some("demo-site"), now)?;
+    }
     ui.say(format_args!(
         "2. site      appliance {} in {}, root pinned, enrolled at the vendor",
         made.site,

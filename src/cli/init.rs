@@ -7,15 +7,17 @@ use serde_json::json;
 
 use super::output_place::{self, Makes};
 use super::state_folder::StateArgs;
+use super::ui::escape;
 use super::{Ui, trust_file};
 use crate::appliance::{NewAppliance, init};
-use crate::domain::{Clock as _, Result, SystemClock, shown};
+use crate::domain::{Class, Clock as _, Error, Result, SystemClock, shown};
 use crate::stream::write_atomically;
 
 /// Make this machine an appliance: identity, databases, pinned roots, enrolment file
 ///
 /// The root file comes from the vendor; its fingerprint is printed here and must be compared with the vendor's by voice or
-/// another second channel. Carry the enrolment file back: with it the vendor can address bundles to this site.
+/// another second channel. Carry the enrolment file back: with it the vendor can address bundles to this site. Each vendor gets a file of
+/// its own, which names no other.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  airlock init --trust root.json --site plant-7 --enrolment plant-7.json")]
 pub(super) struct InitArgs {
@@ -25,18 +27,31 @@ pub(super) struct InitArgs {
     /// Name of this site; it stays local
     #[arg(long, value_name = "NAME")]
     site: String,
-    /// Where to write a copy of the enrolment file
+    /// Where to write a copy of the enrolment file; of several vendors, once for each --trust, in their order
     #[arg(long, value_name = "FILE")]
-    enrolment: Option<PathBuf>,
+    enrolment: Vec<PathBuf>,
     #[command(flatten)]
     state: StateArgs,
 }
 
 pub(super) fn run(args: &InitArgs, ui: &mut Ui) -> Result<()> {
     let may_write = |copy: &Path| output_place::check(copy, Makes::Enrolment, args.trust.iter().map(PathBuf::as_path));
-    if let Some(copy) = &args.enrolment {
-        may_write(copy)?;
+    if !args.enrolment.is_empty() && args.enrolment.len() != args.trust.len() {
+        return Err(Error::new(
+            Class::Usage,
+            "enrolments",
+            format!(
+                "--enrolment was given {} times and --trust {} times",
+                args.enrolment.len(),
+                args.trust.len()
+            ),
+        )
+        .expected("a file for each vendor, or none")
+        .remedy(
+            "give --enrolment once for each --trust, in their order, or leave it out: the files are in outbox/ then",
+        ));
     }
+    args.enrolment.iter().try_for_each(|copy| may_write(copy))?;
     let pins = args
         .trust
         .iter()
@@ -48,31 +63,40 @@ pub(super) fn run(args: &InitArgs, ui: &mut Ui) -> Result<()> {
         now: SystemClock.now(),
     };
     let made = init(&args.state.state, &new).map_err(|error| args.state.advise(error))?;
-    let mut enrolment = made.enrolment_path;
-    if let Some(copy) = &args.enrolment {
+    let mut places: Vec<PathBuf> = made.enrolments.iter().map(|file| file.path.clone()).collect();
+    for ((copy, file), place) in args.enrolment.iter().zip(&made.enrolments).zip(&mut places) {
         // Once more: the copy may have been meant for a place that now is the appliance's own.
-        let written = may_write(copy).and_then(|()| write_atomically(copy, &made.enrolment, 0o644));
+        let written = may_write(copy).and_then(|()| write_atomically(copy, &file.bytes, 0o644));
         written.map_err(|error| {
             error.remedy(format!(
                 "the appliance is made; copy its enrolment file from {}",
-                enrolment.display()
+                place.display()
             ))
         })?;
-        enrolment.clone_from(copy);
+        place.clone_from(copy);
     }
+    let enrolments: Vec<String> = pins
+        .iter()
+        .zip(&places)
+        .map(|(pin, place)| {
+            let (place, vendor) = (shown(&place.display().to_string()), escape(&pin.newest().vendor));
+            format!("enrolment    {place} (for {vendor} alone)")
+        })
+        .collect();
     let roots: Vec<String> = pins.iter().map(trust_file::describe).collect();
     let human = format!(
-        "appliance in {}\nsite id      {}\nstatus key   {}\nauthority    {} (SHA-256 of identity/ca.pem, for HTTPS)\nenrolment    {}\n\npinned roots; compare each fingerprint with the vendor by voice before you import:\n\n{}",
+        "appliance in {}\nsite id      {}\nstatus key   {}\nauthority    {} (SHA-256 of identity/ca.pem, for HTTPS)\n{}\n\npinned roots; compare each fingerprint with the vendor by voice before you import:\n\n{}",
         shown(&args.state.state.display().to_string()),
         made.site,
         made.status_key.spoken(),
         made.authority,
-        shown(&enrolment.display().to_string()),
+        enrolments.join("\n"),
         roots.join("\n\n"),
     );
     ui.result(
         &json!({
-            "state": args.state.state, "site": made.site, "status_key": made.status_key, "authority": made.authority, "enrolment": enrolment,
+            "state": args.state.state, "site": made.site, "status_key": made.status_key, "authority": made.authority,
+            "enrolments": made.enrolments.iter().zip(&places).map(|(file, place)| json!({"domain": file.domain, "file": place})).collect::<Vec<_>>(),
             "roots": pins.iter().map(trust_file::to_json).collect::<Vec<_>>(),
         }),
         human,

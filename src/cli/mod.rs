@@ -3,6 +3,8 @@
 //! Data goes to stdout (`--format human|json`), talk to stderr. Every subcommand is a file with its `Args` and its `run`.
 
 mod advice;
+#[cfg(feature = "site")]
+mod audit;
 mod bundle;
 #[cfg(feature = "vendor")]
 mod bundle_create;
@@ -35,6 +37,8 @@ mod output_place;
 #[cfg(feature = "vendor")]
 mod passphrase;
 #[cfg(feature = "site")]
+mod recover;
+#[cfg(feature = "site")]
 mod release;
 #[cfg(feature = "site")]
 mod removal_plan;
@@ -47,6 +51,8 @@ mod signature_file;
 mod site_view;
 #[cfg(feature = "site")]
 mod state_folder;
+#[cfg(feature = "site")]
+mod status;
 #[cfg(feature = "site")]
 mod target;
 #[cfg(feature = "site")]
@@ -123,6 +129,14 @@ enum Command {
     Target(target::TargetCommand),
     #[cfg(feature = "site")]
     Serve(serve::ServeArgs),
+    #[cfg(feature = "site")]
+    #[command(subcommand)]
+    Status(status::StatusCommand),
+    #[cfg(feature = "site")]
+    #[command(subcommand)]
+    Audit(audit::AuditCommand),
+    #[cfg(feature = "site")]
+    Recover(recover::RecoverArgs),
     Completion(completion::CompletionArgs),
 }
 
@@ -175,6 +189,12 @@ fn run(command: Command, ui: &mut Ui) -> Result<()> {
         Command::Target(command) => target::run(&command, ui),
         #[cfg(feature = "site")]
         Command::Serve(args) => serve::run(args, ui),
+        #[cfg(feature = "site")]
+        Command::Status(command) => status::run(&command, ui),
+        #[cfg(feature = "site")]
+        Command::Audit(command) => audit::run(&command, ui),
+        #[cfg(feature = "site")]
+        Command::Recover(args) => recover::run(&args, ui),
         Command::Completion(args) => completion::run(&args, &mut Cli::command(), ui),
     }
 }

@@ -45,6 +45,9 @@ pub(super) enum Makes {
     /// A copy of an enrolment file.
     #[cfg(feature = "site")]
     Enrolment,
+    /// A copy of the audit log.
+    #[cfg(feature = "site")]
+    AuditLog,
 }
 
 impl Makes {
@@ -58,6 +61,8 @@ impl Makes {
             Self::Proposal => "a proposed root",
             #[cfg(feature = "site")]
             Self::Enrolment => "an enrolment file",
+            #[cfg(feature = "site")]
+            Self::AuditLog => "a copy of the audit log",
         }
     }
 
@@ -79,6 +84,8 @@ impl Makes {
             Self::Proposal => envelope(PayloadType::TrustRoot),
             #[cfg(feature = "site")]
             Self::Enrolment => envelope(PayloadType::Enrolment),
+            #[cfg(feature = "site")]
+            Self::AuditLog => bytes.starts_with(b"{\"action\":"),
         }
     }
 }

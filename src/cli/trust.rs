@@ -6,6 +6,7 @@ use clap::Subcommand;
 use serde_json::json;
 
 use super::state_folder::StateArgs;
+use super::ui::escape;
 use super::{Ui, trust_file};
 use crate::appliance::Pinned;
 use crate::domain::{Class, Clock as _, Error, Hash, Result, SystemClock};
@@ -20,7 +21,8 @@ pub(super) enum TrustCommand {
     },
     /// Pin a further vendor's root, or take newer links of a pinned one
     ///
-    /// There is no trust on first use: give the fingerprint that the vendor told you over a second channel.
+    /// There is no trust on first use: give the fingerprint that the vendor told you over a second channel. A new vendor gets an enrolment
+    /// file of its own, in outbox/.
     #[command(after_help = "Example:\n  airlock trust add root.json --fingerprint \"1a2b 3c4d …\"")]
     Add {
         /// Vendor's chain file
@@ -74,7 +76,9 @@ pub(super) fn run(command: &TrustCommand, ui: &mut Ui) -> Result<()> {
                 .expected(told.spoken())
                 .remedy("do not trust the file; ask the vendor for the right one"));
             }
-            let pinned = state.open()?.pin(&chain, SystemClock.now())?;
+            let appliance = state.open()?;
+            let pinned = appliance.pin(&chain, SystemClock.now())?;
+            let enrolment = appliance.enrolment_path(chain.domain())?;
             let (word, human) = match pinned {
                 Pinned::Added => ("added", "pinned"),
                 Pinned::Extended { .. } => ("extended", "newer links taken"),
@@ -82,8 +86,12 @@ pub(super) fn run(command: &TrustCommand, ui: &mut Ui) -> Result<()> {
                 Pinned::Already => ("already", "already pinned"),
             };
             ui.result(
-                &json!({"result": word, "root": trust_file::to_json(&chain)}),
-                format!("{human}\n\n{}", trust_file::describe(&chain)),
+                &json!({"result": word, "root": trust_file::to_json(&chain), "enrolment": enrolment}),
+                format!(
+                    "{human}\n\n{}\nenrolment    {} (carry it to this vendor, for `airlock vendor enroll`)",
+                    trust_file::describe(&chain),
+                    escape(&enrolment.display().to_string())
+                ),
             )
         }
     }

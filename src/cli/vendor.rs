@@ -12,10 +12,10 @@ use super::vendor_ledger::{self, LedgerCommand};
 use super::vendor_trust::{self, TrustCommand};
 use super::workspace_folder::WorkspaceArgs;
 use crate::crypto::ENROLMENT_BYTES;
-use crate::db::ledger::{self, Recorded};
+use crate::db::ledger::{self, Recorded, Replacement};
 use crate::domain::{Clock as _, Name, Result, SystemClock};
 use crate::stream::{open_named, read_bounded};
-use crate::vendor_side::{Init, Workspace, enrol};
+use crate::vendor_side::{Init, Replaced, Workspace, enrol, replace, withdraw};
 
 /// Years that root 1 holds unless said otherwise.
 const ROOT_YEARS: u16 = 5;
@@ -36,10 +36,19 @@ pub(super) enum VendorCommand {
     Init(InitArgs),
     /// Record a site's public keys from its enrolment file
     ///
-    /// The file comes from `airlock init` on the appliance. Its signature is checked; the same file again changes nothing.
-    /// A known site with other keys is refused.
-    #[command(after_help = "Example:\n  airlock vendor enroll plant-7.enrolment.json -w acme --name plant-7")]
+    /// The file comes from `airlock init` or `airlock trust add` on the appliance, and is meant for you alone. Its signature is checked;
+    /// the same file again changes nothing. A known site with other keys is refused: keys that the site replaced itself (`airlock
+    /// status rotate-key`) are taken with --replace, after you have compared the fingerprint with the site by voice.
+    #[command(
+        after_help = "Examples:\n  airlock vendor enroll plant-7.enrolment.json -w acme --name plant-7\n  \
+                            airlock vendor enroll plant-7.new.json -w acme --replace plant-7"
+    )]
     Enroll(EnrollArgs),
+    /// Withdraw a site: nothing of it counts any more, and no bundle is made for it
+    ///
+    /// `vendor enroll FILE --replace SITE` takes it back.
+    #[command(after_help = "Example:\n  airlock vendor withdraw-site plant-7 -w acme")]
+    WithdrawSite(WithdrawSiteArgs),
     /// List the sites that are enrolled
     Sites(SitesArgs),
     /// Show and change who may sign: root documents
@@ -80,8 +89,19 @@ pub(super) struct EnrollArgs {
     #[command(flatten)]
     workspace: WorkspaceArgs,
     /// A name for the site, used only here; without it the site goes by its id
-    #[arg(long)]
+    #[arg(long, conflicts_with = "replace")]
     name: Option<String>,
+    /// The site, by name or id, whose keys those of the file replace; also takes back a site that was withdrawn
+    #[arg(long, value_name = "SITE")]
+    replace: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct WithdrawSiteArgs {
+    /// Name or id of the site
+    site: String,
+    #[command(flatten)]
+    workspace: WorkspaceArgs,
 }
 
 #[derive(Debug, Args)]
@@ -95,6 +115,7 @@ pub(super) fn run(command: VendorCommand, ui: &mut Ui) -> Result<()> {
     match command {
         VendorCommand::Init(args) => init(&args, ui),
         VendorCommand::Enroll(args) => enroll(&args, ui),
+        VendorCommand::WithdrawSite(args) => withdraw_site(&args, ui),
         VendorCommand::Sites(args) => sites(&args, ui),
         VendorCommand::Trust(command) => vendor_trust::run(*command, ui),
         VendorCommand::Ledger(command) => vendor_ledger::run(&command, ui),
@@ -151,6 +172,9 @@ fn enroll(args: &EnrollArgs, ui: &mut Ui) -> Result<()> {
     let path = &args.enrolment;
     let file = open_named(path, "open the enrolment file")?;
     let bytes = read_bounded(file, ENROLMENT_BYTES, "an enrolment file")?;
+    if let Some(site) = &args.replace {
+        return replace_keys(&replace(&workspace, &bytes, site, SystemClock.now())?, ui);
+    }
     let enrolled = enrol(&workspace, &bytes, args.name.as_deref(), SystemClock.now())?;
     let site = &enrolled.enrolment;
     let result = match enrolled.recorded {
@@ -160,7 +184,7 @@ fn enroll(args: &EnrollArgs, ui: &mut Ui) -> Result<()> {
     ui.result(
         &json!({
             "result": result, "site": site.site, "name": enrolled.name, "status_key": site.status.id,
-            "created_at": site.created_at, "pinned_here": enrolled.pinned_here,
+            "created_at": site.created_at,
         }),
         format_args!(
             "{} {} (site {})\nstatus key   {}",
@@ -172,11 +196,47 @@ fn enroll(args: &EnrollArgs, ui: &mut Ui) -> Result<()> {
             site.site,
             site.status.id.spoken(),
         ),
+    )
+}
+
+fn replace_keys(replaced: &Replaced, ui: &mut Ui) -> Result<()> {
+    let site = &replaced.enrolment;
+    let (word, human) = match replaced.replacement {
+        Replacement::Keys => ("replaced", "keys replaced:"),
+        Replacement::TakenBack => ("taken-back", "taken back:"),
+        Replacement::Already => ("already", "has these keys already:"),
+    };
+    ui.result(
+        &json!({
+            "result": word, "site": site.site, "name": replaced.name, "status_key": site.status.id, "before": replaced.before,
+        }),
+        format_args!(
+            "{human} {} (site {})\nstatus key   {}\nbefore       {}",
+            escape(&replaced.name),
+            site.site,
+            site.status.id.spoken(),
+            replaced.before.spoken(),
+        ),
     )?;
-    if !enrolled.pinned_here {
-        ui.warn("this site has not pinned the trust root of this workspace, and will refuse its bundles");
+    if replaced.replacement == Replacement::Keys {
+        ui.say(
+            "compare the new status key with the site by voice; if it is not theirs: `airlock vendor withdraw-site`",
+        );
     }
     Ok(())
+}
+
+fn withdraw_site(args: &WithdrawSiteArgs, ui: &mut Ui) -> Result<()> {
+    let (site, withdrawn) = withdraw(&args.workspace.open()?, &args.site, SystemClock.now())?;
+    let (word, human) = if withdrawn {
+        ("withdrawn", "withdrawn:")
+    } else {
+        ("already", "was withdrawn already:")
+    };
+    ui.result(
+        &json!({"result": word, "site": site.site, "name": site.name}),
+        format_args!("{human} {} (site {})", escape(&site.name), site.site),
+    )
 }
 
 fn sites(args: &SitesArgs, ui: &mut Ui) -> Result<()> {
@@ -184,10 +244,14 @@ fn sites(args: &SitesArgs, ui: &mut Ui) -> Result<()> {
     let mut text = String::new();
     let mut list = Vec::new();
     for site in &sites {
-        text += &format!("{}  {}  since {}\n", site.site, escape(&site.name), site.enrolled_at);
+        text += &format!("{}  {}  since {}", site.site, escape(&site.name), site.enrolled_at);
+        if let Some(at) = site.withdrawn_at {
+            text += &format!(", withdrawn {at}");
+        }
+        text.push('\n');
         list.push(json!({
             "site": site.site, "name": site.name, "status_key": site.status, "recipient_key": site.recipient,
-            "enrolled_at": site.enrolled_at,
+            "enrolled_at": site.enrolled_at, "withdrawn_at": site.withdrawn_at,
         }));
     }
     if sites.is_empty() {

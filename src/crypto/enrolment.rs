@@ -11,7 +11,7 @@ use super::key::SigningKey;
 use super::root::{Key, Signers};
 use crate::domain::{Class, Error, Hash, Result, SiteId, Timestamp};
 
-/// Largest enrolment file: far above what any appliance with up to a thousand pinned vendors writes.
+/// Largest enrolment file: far above what any appliance writes.
 pub const ENROLMENT_BYTES: u64 = 256 << 10;
 
 /// What an appliance says about itself.
@@ -20,7 +20,7 @@ pub const ENROLMENT_BYTES: u64 = 256 << 10;
 pub struct Enrolment {
     /// When the appliance was made.
     pub created_at: Timestamp,
-    /// Trust domains it has pinned, strictly ascending.
+    /// The trust domain of the vendor to whom it introduces itself: exactly one, so that no vendor learns of another.
     pub domains: Vec<Hash>,
     /// Key to which secrets for the site are encrypted.
     pub recipient: RecipientKey,
@@ -49,6 +49,11 @@ pub enum RecipientScheme {
 }
 
 impl RecipientKey {
+    /// Returns the public half of a secret key.
+    pub fn of_secret(secret: &[u8; 32]) -> Self {
+        Self::x25519(x25519_dalek::PublicKey::from(&x25519_dalek::StaticSecret::from(*secret)).to_bytes())
+    }
+
     /// Names an X25519 key by its 32 bytes.
     pub fn x25519(public: [u8; 32]) -> Self {
         Self {
@@ -59,21 +64,17 @@ impl RecipientKey {
 }
 
 impl Enrolment {
-    /// Makes the enrolment file: the canonical DSSE envelope, signed by the status key.
-    ///
-    /// `domains` may come in any order and with repetitions.
+    /// Makes the enrolment file for the vendor of a trust domain: the canonical DSSE envelope, signed by the status key.
     pub fn sign(
         site: SiteId,
-        mut domains: Vec<Hash>,
+        domain: Hash,
         recipient: RecipientKey,
         created_at: Timestamp,
         status: &SigningKey,
     ) -> Vec<u8> {
-        domains.sort_unstable();
-        domains.dedup();
         let enrolment = Self {
             created_at,
-            domains,
+            domains: vec![domain],
             recipient,
             site,
             status: Key::of(status.public()),
@@ -124,14 +125,22 @@ impl Enrolment {
             &envelope.payload,
             &envelope.signatures,
         )?;
-        if !claimed.domains.is_sorted_by(|a, b| a < b) {
+        if claimed.domains.len() != 1 {
             return Err(Error::new(
                 Class::Format,
                 "domains",
-                "the trust domains of an enrolment are repeated or out of order",
-            ));
+                format!("an enrolment names {} trust domains", claimed.domains.len()),
+            )
+            .expected("exactly one: each vendor has a file of its own")
+            .remedy("take the file of this vendor: `airlock init` and `airlock trust add` write one for each"));
         }
         Ok(claimed)
+    }
+
+    /// Returns the trust domain of the vendor to whom it introduces itself.
+    pub fn domain(&self) -> Hash {
+        // One, as `parse` has checked.
+        self.domains.first().copied().unwrap_or(Hash([0; 32]))
     }
 }
 
@@ -146,7 +155,7 @@ mod tests {
     fn sign(status: &SigningKey) -> Vec<u8> {
         Enrolment::sign(
             site(),
-            vec![Hash([2; 32]), Hash([1; 32]), Hash([2; 32])],
+            Hash([1; 32]),
             RecipientKey::x25519([9; 32]),
             Timestamp::EPOCH,
             status,
@@ -160,12 +169,30 @@ mod tests {
         let file = sign(&status);
         let enrolment = Enrolment::parse(&file).unwrap();
         assert_eq!(enrolment.site, site());
-        assert_eq!(enrolment.domains, [Hash([1; 32]), Hash([2; 32])]);
+        assert_eq!(
+            (enrolment.domains.as_slice(), enrolment.domain()),
+            (&[Hash([1; 32])][..], Hash([1; 32]))
+        );
         assert_eq!(enrolment.status.public, status.public());
         for place in 0..file.len() {
             let mut bad = file.clone();
             bad[place] ^= 1;
             assert!(Enrolment::parse(&bad).is_err(), "byte {place}");
+        }
+    }
+
+    #[test]
+    fn a_file_is_for_one_vendor() {
+        let status = SigningKey::from_secret(&[7; 32]);
+        let good = Enrolment::parse(&sign(&status)).unwrap();
+        for domains in [vec![], vec![Hash([1; 32]), Hash([2; 32])], vec![Hash([1; 32]); 2]] {
+            let payload = canonical::to_vec(&Enrolment {
+                domains,
+                ..good.clone()
+            });
+            let file = canonical::to_vec(&Envelope::sign(PayloadType::Enrolment, payload, &[&status]));
+            let error = Enrolment::parse(&file).unwrap_err();
+            assert_eq!((error.class(), error.code()), (Class::Format, "domains"));
         }
     }
 

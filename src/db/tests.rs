@@ -3,10 +3,12 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use crate::crypto::{ReceiptResult, SigningKey};
 use crate::db::site::names::{Answers, Candidate, Candidates, Moment};
+use crate::db::site::receipts::Signer;
 use crate::db::site::release::{Activated, State};
 use crate::db::site::{BlobRow, NameRow, Page, Publication, PublishedRows};
-use crate::db::site::{appliance, audit, name_claims, names, receipts, release, targets, time_floor};
+use crate::db::site::{appliance, audit, name_claims, names, receipts, release, stream_log, targets, time_floor};
 use crate::db::{Db, Schema, SqlResult as _};
 use crate::domain::{Class, Counter, Digest, Hash, RepositoryName, Result, Scope, Tag, Timestamp};
 
@@ -94,10 +96,18 @@ fn publish(
                 activate: live,
                 blobs: &mut blobs,
                 names: &mut names,
-                receipt: &mut |number, _| Ok(vec![u8::try_from(number).unwrap()]),
+                signer: &signer(),
             },
         )
     })
+}
+
+fn signer() -> Signer {
+    Signer {
+        site: "0123456789abcdef0123456789abcdef".parse().unwrap(),
+        instance: "11112222333344445555666677778888".parse().unwrap(),
+        key: SigningKey::from_secret(&[7; 32]),
+    }
 }
 
 #[test]
@@ -183,7 +193,10 @@ fn publishing_is_all_or_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let db = fresh(folder.path());
     let first = publish(&db, "erp", 5, 1, true, &[1, 2, 200], tagged("docker.io/a", "v1", 1)).unwrap();
-    assert_eq!((first.receipt_number, first.receipt.as_slice()), (1, &[1][..]));
+    assert_eq!(
+        (first.receipt.number, first.receipt.result),
+        (1, ReceiptResult::Imported)
+    );
     assert_eq!(
         first.activated,
         Some(Activated::Now {
@@ -210,7 +223,13 @@ fn publishing_is_all_or_nothing() {
             Some(Timestamp::EPOCH.plus_seconds(1))
         );
         assert_eq!(time_floor::get(c, Hash([2; 32]))?, None);
-        assert_eq!(receipts::list(c, 0, 9)?.len(), 1);
+        let results: Vec<_> = receipts::list(c, Hash([1; 32]), 0, 9)?
+            .iter()
+            .map(|row| (row.number, row.result))
+            .collect();
+        assert_eq!(results, [(1, ReceiptResult::Imported), (2, ReceiptResult::Activated)]);
+        assert_eq!(receipts::list(c, Hash([2; 32]), 0, 9)?, []);
+        assert_eq!(stream_log::verify(c, Hash([1; 32]))?, 2);
         assert_eq!(audit::verify(c)?, 2);
         assert_eq!(release::retained_blob(c, Hash([1; 32]), &digest(2))?, Some(2));
         assert_eq!(release::retained_blob(c, Hash([1; 32]), &digest(3))?, None);
@@ -223,7 +242,7 @@ fn publishing_is_all_or_nothing() {
     })
     .unwrap();
     let second = publish(&db, "erp", 6, 2, false, &[2], tagged("docker.io/a", "v2", 2)).unwrap();
-    assert_eq!((second.receipt_number, second.activated), (2, None));
+    assert_eq!((second.receipt.number, second.activated), (3, None));
 }
 
 #[test]
@@ -234,7 +253,7 @@ fn an_earlier_release_can_go_live_again() {
     let second = publish(&db, "erp", 2, 2, true, &[1], vec![]).unwrap().id;
     let at = Timestamp::EPOCH.plus_seconds(3);
     let activated = db
-        .write(|tx| release::activate(tx, first, at, targets::Undeploy::AsSigned))
+        .write(|tx| release::activate(tx, first, at, targets::Undeploy::AsSigned, &signer()))
         .unwrap();
     assert_eq!(
         activated,
@@ -244,7 +263,7 @@ fn an_earlier_release_can_go_live_again() {
         }
     );
     assert_eq!(
-        db.write(|tx| release::activate(tx, first, at, targets::Undeploy::AsSigned))
+        db.write(|tx| release::activate(tx, first, at, targets::Undeploy::AsSigned, &signer()))
             .unwrap(),
         Activated::Already
     );
@@ -448,7 +467,8 @@ fn a_check_of_a_large_database_keeps_nobody_waiting() {
     for number in 1..=24_i64 {
         db.write(|tx| {
             tx.execute(
-                "INSERT INTO receipt (number, at, head, envelope) VALUES (?, 0, zeroblob(32), randomblob(8000000))",
+                "INSERT INTO receipt (domain, number, at, head, result, envelope)
+                 VALUES (zeroblob(32), ?, 0, zeroblob(32), 'imported', randomblob(8000000))",
                 [number],
             )
             .sql("fill")

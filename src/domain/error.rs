@@ -188,6 +188,8 @@ struct Inner {
     /// Whether there is nothing to do about it.
     settled: bool,
     source: Option<Box<dyn StdError + Send + Sync>>,
+    /// Class and sub-code for whoever must not learn why.
+    told: Option<(Class, Code)>,
 }
 
 impl Error {
@@ -203,6 +205,7 @@ impl Error {
             remedy: None,
             settled: false,
             source: None,
+            told: None,
         }))
     }
 
@@ -379,6 +382,18 @@ impl Error {
             Some(remedy) if self.0.remedy.is_none() && !self.0.settled => self.remedy(remedy),
             _ => self,
         }
+    }
+
+    /// Says as what those outside may know a refusal that follows from what others have here.
+    #[must_use]
+    pub fn told_as(mut self, class: Class, code: impl Into<Code>) -> Self {
+        self.0.told = Some((class, code.into()));
+        self
+    }
+
+    /// Returns class and sub-code for those outside.
+    pub fn told(&self) -> (Class, Code) {
+        self.0.told.unwrap_or((self.0.class, self.0.code))
     }
 
     /// Returns the class.

@@ -100,6 +100,11 @@ fn is_hex_128(text: &str) -> bool {
 }
 
 impl SiteId {
+    /// Makes the id of 16 random bytes.
+    pub fn from_bytes(bytes: [u8; 16]) -> Self {
+        Self(hex_of_128(bytes))
+    }
+
     /// Returns the 16 bytes that the digits stand for.
     pub fn to_bytes(&self) -> [u8; 16] {
         hex_128(&self.0)
@@ -107,10 +112,19 @@ impl SiteId {
 }
 
 impl InstanceId {
+    /// Makes the instance of 16 random bytes.
+    pub fn from_bytes(bytes: [u8; 16]) -> Self {
+        Self(hex_of_128(bytes))
+    }
+
     /// Returns the 16 bytes that the digits stand for.
     pub fn to_bytes(&self) -> [u8; 16] {
         hex_128(&self.0)
     }
+}
+
+fn hex_of_128(bytes: [u8; 16]) -> String {
+    format!("{:032x}", u128::from_be_bytes(bytes))
 }
 
 /// The grammar was checked when the value was made.

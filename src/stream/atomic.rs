@@ -16,6 +16,19 @@ use crate::domain::{Error, Result};
 /// `E-STATE planted` when one of the two names leads to anything but a plain file; `E-IO` and `E-SPACE`. The old file, if any, is
 /// untouched then.
 pub fn write_atomically(path: &Path, bytes: &[u8], mode: u32) -> Result<()> {
+    write_atomically_of(path, mode, |_| Ok(bytes))
+}
+
+/// As [`write_atomically`], where what is written follows from the new file itself.
+///
+/// # Errors
+///
+/// As [`write_atomically`], and those of `make`.
+pub fn write_atomically_of<B: AsRef<[u8]>>(
+    path: &Path,
+    mode: u32,
+    make: impl FnOnce(&File) -> Result<B>,
+) -> Result<()> {
     let temporary = temporary(path);
     look(path, Expected::File)?;
     if look(&temporary, Expected::File)?.is_some() {
@@ -23,13 +36,16 @@ pub fn write_atomically(path: &Path, bytes: &[u8], mode: u32) -> Result<()> {
         fs::remove_file(&temporary).map_err(|e| Error::io("remove", &temporary, e))?;
     }
     let mut file = create_new(&temporary, mode)?;
-    let written = file.write_all(bytes).and_then(|()| file.sync_all());
-    #[expect(clippy::disallowed_methods, reason = "the atomic helper itself")]
-    let renamed = written.and_then(|()| fs::rename(&temporary, path));
-    if let Err(error) = renamed {
+    let written = make(&file).and_then(|bytes| {
+        let written = file.write_all(bytes.as_ref()).and_then(|()| file.sync_all());
+        #[expect(clippy::disallowed_methods, reason = "the atomic helper itself")]
+        let renamed = written.and_then(|()| fs::rename(&temporary, path));
+        renamed.map_err(|error| Error::io("write", path, error))
+    });
+    if let Err(error) = written {
         // The temporary file is worthless now; the error that matters is the first one.
         fs::remove_file(&temporary).ok();
-        return Err(Error::io("write", path, error));
+        return Err(error);
     }
     sync_folder(path.parent().unwrap_or(Path::new(".")))
 }

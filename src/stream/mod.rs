@@ -10,7 +10,7 @@ mod ordered;
 mod plain;
 mod pool;
 
-pub use atomic::{create_folder, create_own_folder, look_to_write, sync_folder, write_atomically};
+pub use atomic::{create_folder, create_own_folder, look_to_write, sync_folder, write_atomically, write_atomically_of};
 pub use bounded::{read_bounded, read_exact_or_end};
 pub use lock::LockFile;
 pub use looked::{Looked, NOT_A_FILE};

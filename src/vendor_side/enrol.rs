@@ -1,8 +1,9 @@
-//! Takes a site's enrolment file into the ledger.
+//! Takes a site's enrolment file into the ledger, replaces its keys, and withdraws it.
 
 use super::Workspace;
-use crate::crypto::Enrolment;
-use crate::db::ledger::{self, Recorded};
+use crate::crypto::{Enrolment, KeyId};
+use crate::db::Connection;
+use crate::db::ledger::{self, Recorded, Replacement, Site};
 use crate::domain::{Class, Error, Result, SiteId, Timestamp};
 
 /// Longest local name of a site, in bytes.
@@ -17,8 +18,19 @@ pub struct Enrolled {
     pub name: String,
     /// Whether it was known before.
     pub recorded: Recorded,
-    /// Whether the site has pinned this workspace's trust domain.
-    pub pinned_here: bool,
+}
+
+/// A site with the keys of a later enrolment file.
+#[derive(Debug, Clone)]
+pub struct Replaced {
+    /// What the file says, verified.
+    pub enrolment: Enrolment,
+    /// The local name.
+    pub name: String,
+    /// The status key that it had.
+    pub before: KeyId,
+    /// What changed.
+    pub replacement: Replacement,
 }
 
 /// Verifies an enrolment file and records the site. The same file again changes nothing.
@@ -27,10 +39,10 @@ pub struct Enrolled {
 ///
 /// # Errors
 ///
-/// Those of [`Enrolment::parse`]; `E-EQUIVOCATION site-keys` for a known site with other keys; `E-USAGE site-name`;
-/// `E-STATE`, `E-IO`, `E-SPACE` of the ledger.
+/// Those of [`Enrolment::parse`]; `E-TRUST other-domain` for another vendor's file, `withdrawn-site`; `E-EQUIVOCATION site-keys` for a
+/// known site with other keys; `E-USAGE site-name`; `E-STATE`, `E-IO`, `E-SPACE` of the ledger.
 pub fn enrol(workspace: &Workspace, file: &[u8], name: Option<&str>, at: Timestamp) -> Result<Enrolled> {
-    let enrolment = Enrolment::parse(file)?;
+    let enrolment = own(workspace, file)?;
     if let Some(name) = name {
         check_name(name)?;
     }
@@ -45,10 +57,88 @@ pub fn enrol(workspace: &Workspace, file: &[u8], name: Option<&str>, at: Timesta
         Ok((name, recorded))
     })?;
     Ok(Enrolled {
-        pinned_here: enrolment.domains.contains(&workspace.chain().domain()),
         enrolment,
         name,
         recorded,
+    })
+}
+
+/// Verifies an enrolment file and puts its keys in the place of those that the site, named by id or name, had; a withdrawn one counts
+/// again. A person has compared the fingerprint.
+///
+/// # Errors
+///
+/// Those of [`Enrolment::parse`]; `E-TRUST other-domain`, `replaced-key`; `E-USAGE no-site` for a site that is not enrolled, `other-site`
+/// when the file is another one's; `E-STATE`, `E-IO`, `E-SPACE` of the ledger.
+pub fn replace(workspace: &Workspace, file: &[u8], site: &str, at: Timestamp) -> Result<Replaced> {
+    let enrolment = own(workspace, file)?;
+    let ledger = workspace.ledger()?;
+    let (known, replacement) = ledger.write(|transaction| {
+        let known = find(transaction, site)?;
+        if known.site != enrolment.site {
+            return Err(Error::new(
+                Class::Usage,
+                "other-site",
+                format!("the file is that of site {}", enrolment.site),
+            )
+            .expected(format!("the file of {}, site {}", known.name, known.site))
+            .remedy(
+                "take the file of this site; another appliance is another site, and is enrolled without --replace",
+            ));
+        }
+        let replacement = ledger::replace(transaction, &known, &enrolment, file, at)?;
+        Ok((known, replacement))
+    })?;
+    Ok(Replaced {
+        enrolment,
+        before: known.status_key_id()?,
+        name: known.name,
+        replacement,
+    })
+}
+
+/// Withdraws a site, named by id or name; says whether it counted before. Bundles for it are made no more, and nothing of it counts.
+///
+/// # Errors
+///
+/// `E-USAGE no-site`; `E-STATE`, `E-IO`, `E-SPACE` of the ledger.
+pub fn withdraw(workspace: &Workspace, site: &str, at: Timestamp) -> Result<(Site, bool)> {
+    workspace.ledger()?.write(|transaction| {
+        let known = find(transaction, site)?;
+        let withdrawn = ledger::withdraw(transaction, &known.site, at)?;
+        Ok((known, withdrawn))
+    })
+}
+
+/// Reads a file that is for the vendor of this workspace.
+fn own(workspace: &Workspace, file: &[u8]) -> Result<Enrolment> {
+    let enrolment = Enrolment::parse(file)?;
+    let domain = workspace.chain().domain();
+    if enrolment.domain() != domain {
+        return Err(Error::new(
+            Class::Trust,
+            "other-domain",
+            format!("the file introduces the site to the vendor of the trust domain {}", enrolment.domain()),
+        )
+        .expected(format!("a file for the trust domain {domain} of this workspace"))
+        .remedy("ask the site for the file that is meant for you: it has one for each vendor that it has pinned, in outbox/"));
+    }
+    Ok(enrolment)
+}
+
+fn find(connection: &Connection, text: &str) -> Result<Site> {
+    let by_id = match text.parse::<SiteId>() {
+        Ok(id) => ledger::site(connection, &id)?,
+        Err(_) => None,
+    };
+    let found = match by_id {
+        Some(site) => Some(site),
+        None => ledger::site_by_name(connection, text)?,
+    };
+    found.ok_or_else(|| {
+        Error::new(Class::Usage, "no-site", format!("no site {text:?} is enrolled"))
+            .expected("the name or id of a site that is enrolled")
+            .remedy("look at `airlock vendor sites`")
     })
 }
 
@@ -81,7 +171,7 @@ mod tests {
     fn file(site: u8, status: u8, domain: Hash) -> Vec<u8> {
         Enrolment::sign(
             format!("{site:032x}").parse().unwrap(),
-            vec![domain],
+            domain,
             RecipientKey::x25519([9; 32]),
             Timestamp::EPOCH,
             &SigningKey::from_secret(&[status; 32]),
@@ -95,7 +185,7 @@ mod tests {
         let domain = workspace.chain().domain();
         let take = |file: &[u8], name| enrol(&workspace, file, name, Timestamp::EPOCH);
         let first = take(&file(1, 1, domain), Some("plant")).unwrap();
-        assert_eq!((first.recorded, first.pinned_here), (Recorded::New, true));
+        assert_eq!(first.recorded, Recorded::New);
         let again = take(&file(1, 1, domain), None).unwrap();
         assert_eq!((again.recorded, again.name.as_str()), (Recorded::Already, "plant"));
         let error = take(&file(1, 2, domain), None).unwrap_err();
@@ -104,8 +194,48 @@ mod tests {
             let error = take(&file(3, 3, domain), Some(name)).unwrap_err();
             assert_eq!((error.class(), error.code()), (Class::Usage, "site-name"));
         }
-        let foreign = take(&file(3, 3, Hash([7; 32])), None).unwrap();
-        assert!(!foreign.pinned_here);
-        assert_eq!(workspace.ledger().unwrap().read(ledger::sites).unwrap().len(), 2);
+        // Another vendor's file is not ours to take, new or in a replacement.
+        let foreign = file(1, 2, Hash([7; 32]));
+        for error in [
+            take(&foreign, None).unwrap_err(),
+            replace(&workspace, &foreign, "plant", Timestamp::EPOCH).unwrap_err(),
+        ] {
+            assert_eq!((error.class(), error.code()), (Class::Trust, "other-domain"));
+        }
+        assert_eq!(workspace.ledger().unwrap().read(ledger::sites).unwrap().len(), 1);
+    }
+
+    #[test]
+    fn keys_are_replaced_for_the_site_that_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let workspace = Workspace::init(&folder.path().join("w"), &sample(), None).unwrap();
+        let domain = workspace.chain().domain();
+        let at = Timestamp::EPOCH;
+        enrol(&workspace, &file(1, 1, domain), Some("plant"), at).unwrap();
+        enrol(&workspace, &file(2, 2, domain), Some("mill"), at).unwrap();
+        for (file, site, code) in [
+            (file(1, 3, domain), "mill", "other-site"),
+            (file(1, 3, domain), "press", "no-site"),
+            (file(3, 3, domain), "00000000000000000000000000000003", "no-site"),
+        ] {
+            let error = replace(&workspace, &file, site, at).unwrap_err();
+            assert_eq!((error.class(), error.code()), (Class::Usage, code));
+        }
+        let replaced = replace(&workspace, &file(1, 3, domain), "plant", at).unwrap();
+        assert_eq!(
+            (replaced.replacement, replaced.name.as_str()),
+            (Replacement::Keys, "plant")
+        );
+        assert_eq!(replaced.before, SigningKey::from_secret(&[1; 32]).public().id());
+        let id = "00000000000000000000000000000001";
+        let again = replace(&workspace, &file(1, 3, domain), id, at).unwrap();
+        assert_eq!(again.replacement, Replacement::Already);
+        assert!(withdraw(&workspace, id, at).unwrap().1);
+        assert!(!withdraw(&workspace, "plant", at).unwrap().1);
+        let error = enrol(&workspace, &file(1, 3, domain), None, at).unwrap_err();
+        assert_eq!((error.class(), error.code()), (Class::Trust, "withdrawn-site"));
+        let back = replace(&workspace, &file(1, 3, domain), "plant", at).unwrap();
+        assert_eq!(back.replacement, Replacement::TakenBack);
+        assert_eq!(withdraw(&workspace, "press", at).unwrap_err().code(), "no-site");
     }
 }

@@ -43,7 +43,7 @@ pub fn learn(workspace: &Workspace, opened: OpenedBundle, fixes: &[FixId], at: T
     }
     let (unverified, _) = opened.unverified_head()?;
     let signed = match chain.document(unverified.root_version) {
-        Some(root) => opened.verify_under(chain, root)?,
+        Some(root) => opened.verify_under(chain, root, &mut |_, _| {})?,
         // Says which link is missing.
         None => opened.verify(chain)?,
     };

@@ -189,8 +189,22 @@ fn audience(file: &ReleaseFile, overrides: &Overrides, sites: &[Site]) -> Result
 ///
 /// What was found, and what to do.
 pub(super) fn find_site(text: &str, sites: &[Site]) -> Result<SiteId, (String, String)> {
-    if let Some(site) = sites.iter().find(|site| site.name == text) {
-        return Ok(site.site.clone());
+    let known = sites
+        .iter()
+        .find(|site| site.name == text)
+        .or_else(|| sites.iter().find(|site| site.site.as_str() == text));
+    match known {
+        Some(site) if site.withdrawn_at.is_some() => {
+            return Err((
+                format!("the site {} was withdrawn", site.name),
+                format!(
+                    "leave it out, or take it back with `airlock vendor enroll FILE --replace {}`",
+                    site.site
+                ),
+            ));
+        }
+        Some(site) => return Ok(site.site.clone()),
+        None => {}
     }
     text.parse().map_err(|_| {
         let found = format!("no site is called {:?}", text.chars().take(100).collect::<String>());
@@ -245,6 +259,7 @@ mod tests {
             status: Hash([1; 32]),
             recipient: Hash([2; 32]),
             enrolled_at: Timestamp::EPOCH,
+            withdrawn_at: None,
         }
     }
 

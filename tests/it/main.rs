@@ -3,6 +3,7 @@
 //! | Folder | What is tested |
 //! |---|---|
 //! | `format` | the vectors of `bundle-spec` and the attack catalogue |
+//! | `identity` | lives of the state folder, enrolments, keys, the audit log |
 //! | `package` | status packages: the vectors of `bundle-spec`, what is written and read again, every bit and cut |
 //! | `import` | crashes, full disks, media, clocks, and no way out |
 //! | `registry` | what the appliance serves to container engines |
@@ -16,6 +17,7 @@
 //! | `walls` | several vendors on one appliance: whatever another brings in changes nothing |
 //! | `healing` | damage of what is stored: told, and healed by the same bundle |
 //! | `remedies` | what every message says to do, done to the letter |
+//! | `streams` | what a vendor may learn: stream logs, receipts, instances, enrolments |
 //! | `support` | what they share |
 #![allow(
     clippy::unwrap_used,
@@ -36,6 +38,7 @@ mod display;
 mod distr;
 mod format;
 mod healing;
+mod identity;
 mod import;
 mod package;
 mod registry;
@@ -43,6 +46,7 @@ mod remedies;
 mod server;
 mod state;
 mod status;
+mod streams;
 mod support;
 #[cfg(feature = "vendor")]
 mod vendor;

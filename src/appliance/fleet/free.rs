@@ -59,6 +59,7 @@ impl Hub {
                     now,
                     "target-free",
                     &json!({"domain": owner.domain, "id": id, "product": owner.product}),
+                    &[],
                 )?;
             }
             Ok(owner)

@@ -9,6 +9,7 @@ use super::service::{Hub, gone, known};
 use super::view::{DeploymentView, RemovedTarget, TargetView};
 use crate::crypto::random;
 use crate::db::site::local_targets::{self, LocalTarget};
+use crate::db::site::stream_log::Told;
 use crate::db::site::{Owner, audit, local_removals, owners, target_secrets, targets};
 use crate::domain::{Class, Error, Result, Uuid, is_plain};
 
@@ -94,6 +95,7 @@ impl Hub {
                     now,
                     "target-secret",
                     &json!({"generation": generation, "result": "issued", "revoked": revoke, "target": target}),
+                    &[],
                 )?;
                 issued.push(secret);
             }
@@ -153,6 +155,10 @@ impl Hub {
                 now,
                 "target-add",
                 &json!({"name": name, "target": local.id, "template": like}),
+                &[Told {
+                    domain: template.identity.scope.domain,
+                    detail: json!({"follows": like, "target": local.id}),
+                }],
             )
         })?;
         self.refresh()?;
@@ -208,7 +214,12 @@ impl Hub {
                     Removal::Remove => "target-remove",
                     Removal::Restore => "target-restore",
                 };
-                audit::append(transaction, now, action, &json!({"target": target}))?;
+                let detail = json!({"target": target});
+                let told = owner.iter().map(|owner| Told {
+                    domain: owner.domain,
+                    detail: detail.clone(),
+                });
+                audit::append(transaction, now, action, &detail, &told.collect::<Vec<_>>())?;
             }
             Ok(changed)
         })?;
@@ -242,6 +253,10 @@ impl Hub {
                     now,
                     action,
                     &json!({"application": deployment.application, "deployment": deployment.id, "target": target}),
+                    &[Told {
+                        domain: owner.domain,
+                        detail: json!({"deployment": deployment.id, "target": target}),
+                    }],
                 )?;
             }
             Ok(changed)

@@ -262,6 +262,7 @@ impl Hub {
                     now,
                     "target-secret",
                     &json!({"result": "adopted", "target": target}),
+                    &[],
                 )?;
             }
             Ok(())

@@ -6,12 +6,12 @@ use super::options::Options;
 use super::policy::{self, Present, Sequence};
 use crate::appliance::state::{Appliance, ImportLock};
 use crate::appliance::{marks, reserve};
-use crate::bundle::{OpenedBundle, SignedBundle};
+use crate::bundle::{Head, OpenedBundle, SignedBundle};
 use crate::container::Input;
 use crate::crypto::{Chain, canonical};
 use crate::db::site::release::{Mark, ReleaseRow};
-use crate::db::site::{receipts, release};
-use crate::domain::{Class, Error, Result, Step, Timestamp};
+use crate::db::site::{receipts, release, stream_log};
+use crate::domain::{Class, Error, Hash, Result, Step, Timestamp};
 use crate::stream::look_to_write;
 
 /// A bundle that may come in: what the checks up to X9 have established.
@@ -32,6 +32,14 @@ pub(super) struct Here {
     pub(super) root_version: u64,
 }
 
+/// A release whose signed head was verified, whatever becomes of its bundle.
+pub(super) struct Judged {
+    pub(super) head: Head,
+    pub(super) head_digest: Hash,
+    /// The root that vouches for it.
+    pub(super) root_version: u64,
+}
+
 /// What the checks came to.
 pub(super) enum Admission {
     /// Its content is to be read.
@@ -40,24 +48,33 @@ pub(super) enum Admission {
     Already(Here),
 }
 
-/// X0: nobody else imports, a refusal can be recorded, and there is a key and a place for the receipt, which is signed at the very end.
+/// X0: nobody else imports, a refusal can be recorded, and there is a key and a place for the receipt, which is signed at the very end,
+/// whosever release it is.
 pub(super) fn begin(appliance: &Appliance) -> Result<ImportLock> {
     let lock = appliance.lock()?;
-    let number = appliance.db.read(receipts::next_number);
-    number
-        .and_then(|number| look_to_write(&appliance.receipt_path(number)))
-        .map_err(|error| error.at(Step::X0))?;
+    look_at_places(appliance).map_err(|error| error.at(Step::X0))?;
     reserve::fill(appliance.folder()).map_err(|error| error.at(Step::X0))?;
-    appliance.status_key().map_err(|error| error.at(Step::X0))?;
+    appliance.signer().map_err(|error| error.at(Step::X0))?;
     Ok(lock)
 }
 
-/// X2 to X9.
+fn look_at_places(appliance: &Appliance) -> Result<()> {
+    let next = appliance.db.read(|connection| {
+        let domains = stream_log::domains(connection)?.into_iter();
+        let next = domains.map(|domain| Ok((domain, receipts::next_number(connection, domain)?)));
+        next.collect::<Result<Vec<_>>>()
+    })?;
+    next.into_iter()
+        .try_for_each(|(domain, number)| look_to_write(&appliance.receipt_path(domain, number)))
+}
+
+/// X2 to X9. What was verified of the head stands in `judged`, also where the bundle is refused.
 pub(super) fn admit(
     appliance: &Appliance,
     input: Box<dyn Input>,
     options: &Options,
     started: Timestamp,
+    judged: &mut Option<Judged>,
     events: &mut dyn FnMut(Event<'_>),
 ) -> Result<Admission> {
     let opened = OpenedBundle::open(input)?.with_signatures(options.signatures.clone());
@@ -66,7 +83,13 @@ pub(super) fn admit(
     let release = appliance.db.read(|connection| release::find(connection, digest))?;
     let root_version = judging_root(&opened, &chain, release.as_ref())?;
     let root = chain.document(root_version).unwrap_or(chain.newest());
-    let bundle = opened.verify_under(&chain, root)?;
+    let bundle = opened.verify_under(&chain, root, &mut |head, head_digest| {
+        *judged = Some(Judged {
+            head: head.clone(),
+            head_digest,
+            root_version,
+        });
+    })?;
     events(Event::Head(&bundle));
     let present = Present {
         clock: started,

@@ -15,9 +15,10 @@ use crate::appliance::live::signed_head;
 use crate::appliance::state::Appliance;
 use crate::bundle::{Blob, Head, VerifiedBundle};
 use crate::container::ChosenSink;
-use crate::crypto::{Receipt, ReceiptResult};
+use crate::crypto::ReceiptResult;
+use crate::db::site::receipts::{self, About, Act, ReceiptRow};
 use crate::db::site::release::ReleaseRow;
-use crate::db::site::{audit, damage, receipts, rows};
+use crate::db::site::{damage, rows};
 use crate::domain::{Class, Digest, Error, Hash, Result, Step, Timestamp, limits};
 use crate::store::{Condition, Staging, Store};
 use crate::stream::{ordered_map, worker_count};
@@ -33,8 +34,8 @@ pub(super) struct Healed {
     pub(super) signed_head: bool,
     /// Rows of the database that said nothing of it, or something else.
     pub(super) rows: u64,
-    /// Number and bytes of the receipt, when anything was restored.
-    pub(super) receipt: Option<(u64, Vec<u8>)>,
+    /// The receipt, when anything was restored.
+    pub(super) receipt: Option<ReceiptRow>,
     /// Damage that this bundle cannot heal, for an earlier one carried the content.
     pub(super) lost: Vec<Error>,
 }
@@ -340,9 +341,8 @@ struct Record<'a> {
 
 impl Record<'_> {
     /// One transaction: the signed head and rows where they were damaged, hashes of pieces, the end of the damage, receipt and audit row.
-    fn keep(&self, healed: &Healed, put_right: &PutRight<'_>) -> Result<(u64, Vec<u8>)> {
-        let key = self.appliance.status_key()?;
-        let instance = self.appliance.instance()?;
+    fn keep(&self, healed: &Healed, put_right: &PutRight<'_>) -> Result<ReceiptRow> {
+        let signer = self.appliance.signer()?;
         let head = &healed.head;
         self.appliance.db.write(|transaction| {
             let id = self.release.id;
@@ -360,10 +360,20 @@ impl Record<'_> {
                 damage::end(transaction, digest)?;
             }
             damage::raise_repairs(transaction)?;
-            let number = receipts::next_number(transaction)?;
             let mut detail = super::record::describe(head, healed.head_digest);
+            let scope = head.scope();
+            let about = About {
+                scope: &scope,
+                counter: head.counter(),
+                head: healed.head_digest,
+                root_version: self.root_version,
+                version: &head.version,
+            };
+            let mut told = about.told();
+            if let Some(members) = told.as_object_mut() {
+                members.insert("restored".into(), healed.blobs.into());
+            }
             if let Some(members) = detail.as_object_mut() {
-                members.insert("receipt".into(), number.into());
                 members.insert("restored".into(), healed.blobs.into());
                 if healed.rows > 0 {
                     members.insert("restored_rows".into(), healed.rows.into());
@@ -372,35 +382,15 @@ impl Record<'_> {
                     members.insert("restored_head".into(), true.into());
                 }
             }
-            let audit = audit::append(transaction, self.started, "restore", &detail)?;
-            let receipt = Receipt {
+            let act = Act {
                 at: self.started,
-                audit,
-                channel: head.channel.clone(),
-                class: None,
-                code: None,
-                domain: head.domain,
-                epoch: head.epoch,
-                head: healed.head_digest,
-                instance: instance.clone(),
-                number,
-                product: head.product.clone(),
+                action: "restore",
                 result: ReceiptResult::Imported,
-                root_version: self.root_version,
-                sequence: head.sequence,
-                site: self.appliance.site().clone(),
-                step: None,
-                version: head.version.clone(),
+                refusal: None,
+                detail,
+                told,
             };
-            let envelope = receipt.sign(&key);
-            let row = receipts::ReceiptRow {
-                number,
-                at: self.started,
-                head: healed.head_digest,
-                envelope: envelope.clone(),
-            };
-            receipts::append(transaction, &row)?;
-            Ok((number, envelope))
+            receipts::issue(transaction, &signer, &about, act)
         })
     }
 }

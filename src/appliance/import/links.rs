@@ -9,6 +9,7 @@ use crate::appliance::state::Appliance;
 use crate::bundle::OpenedBundle;
 use crate::crypto::Chain;
 use crate::db::site::audit;
+use crate::db::site::stream_log::Told;
 use crate::domain::{Result, Step, Timestamp};
 
 /// What the bundle is judged by.
@@ -40,13 +41,11 @@ pub(super) fn follow(appliance: &Appliance, opened: &OpenedBundle, keep: bool, c
             .db
             .write(|transaction| {
                 present::keep_links(transaction, &step.chain, first, clock)?;
-                let newest = step.chain.newest();
-                audit::append(
-                    transaction,
-                    clock,
-                    "trust",
-                    &json!({"domain": domain, "fingerprint": step.chain.fingerprint(), "from": held.newest().version, "to": newest.version}),
-                )
+                let (from, to) = (held.newest().version, step.chain.newest().version);
+                let fingerprint = step.chain.fingerprint();
+                let detail = json!({"domain": domain, "fingerprint": fingerprint, "from": from, "to": to});
+                let told = json!({"fingerprint": fingerprint, "from": from, "to": to});
+                audit::append(transaction, clock, "trust", &detail, &[Told { domain, detail: told }])
             })
             .map_err(|error| error.at(Step::X3))?;
     }

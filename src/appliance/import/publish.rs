@@ -3,8 +3,8 @@
 use super::take_in::{StoredContent, Taken};
 use crate::appliance::state::Appliance;
 use crate::bundle::{Graph, Head};
-use crate::crypto::{Receipt, ReceiptResult};
 use crate::db::site::owners::Held;
+use crate::db::site::receipts::ReceiptRow;
 use crate::db::site::release::Activated;
 use crate::db::site::targets::TargetSet;
 use crate::db::site::{self, BlobRow, NameRow, Page, Publication};
@@ -15,9 +15,8 @@ use crate::store::Staging;
 pub(super) struct Published {
     pub(super) head: Head,
     pub(super) head_digest: Hash,
-    pub(super) receipt_number: u64,
-    /// The signed receipt, as kept.
-    pub(super) receipt: Vec<u8>,
+    /// The receipt of the import, as kept.
+    pub(super) receipt: ReceiptRow,
     /// Whether it went live.
     pub(super) activated: Option<Activated>,
     /// Why it cannot go live now.
@@ -48,8 +47,7 @@ pub(super) fn publish(appliance: &Appliance, taken: Taken) -> Result<Published> 
         mut pieces,
         resumed_bytes,
     } = content;
-    let key = appliance.status_key().map_err(|error| error.at(Step::X14))?;
-    let instance = appliance.instance().map_err(|error| error.at(Step::X14))?;
+    let signer = appliance.signer().map_err(|error| error.at(Step::X14))?;
     let scope = head.scope();
     let pages = pages(&head);
     let chunk_bytes = head.chunk_bytes.max(limits::CHUNK_BYTES_MIN);
@@ -61,28 +59,6 @@ pub(super) fn publish(appliance: &Appliance, taken: Taken) -> Result<Published> 
         })
     });
     let mut names = names(&graph).map(Ok);
-    let mut receipt = |number, audit| {
-        let receipt = Receipt {
-            at: started,
-            audit,
-            channel: head.channel.clone(),
-            class: None,
-            code: None,
-            domain: head.domain,
-            epoch: head.epoch,
-            head: head_digest,
-            instance: instance.clone(),
-            number,
-            product: head.product.clone(),
-            result: ReceiptResult::Imported,
-            root_version: chain.newest().version,
-            sequence: head.sequence,
-            site: appliance.site().clone(),
-            step: None,
-            version: head.version.clone(),
-        };
-        Ok(receipt.sign(&key))
-    };
     let published = appliance
         .db
         .write(|transaction| {
@@ -105,7 +81,7 @@ pub(super) fn publish(appliance: &Appliance, taken: Taken) -> Result<Published> 
                     activate: goes_live,
                     blobs: &mut rows,
                     names: &mut names,
-                    receipt: &mut receipt,
+                    signer: &signer,
                 },
             )
         })
@@ -113,7 +89,6 @@ pub(super) fn publish(appliance: &Appliance, taken: Taken) -> Result<Published> 
     Ok(Published {
         head,
         head_digest,
-        receipt_number: published.receipt_number,
         receipt: published.receipt,
         activated: published.activated,
         held: published.held,

@@ -2,11 +2,14 @@
 
 use serde_json::{Value, json};
 
+use super::admit::Judged;
 use crate::appliance::reserve;
 use crate::appliance::state::Appliance;
 use crate::bundle::Head;
+use crate::crypto::ReceiptResult;
 use crate::db::site::audit;
 use crate::db::site::owners::Held;
+use crate::db::site::receipts::{self, About, Act, Refusal, Signer};
 use crate::domain::{Class, Error, Hash, Result, Timestamp};
 
 /// The bundle is here already, and whole; or a dry run found what would be restored.
@@ -39,8 +42,15 @@ pub(super) fn dry_run(
     append(appliance, "dry-run", &detail, at)
 }
 
-/// The bundle was refused; on a full disk the reserve makes room for the row.
-pub(super) fn refusal(appliance: &Appliance, error: &Error, head: Option<Hash>, at: Timestamp) -> Result<()> {
+/// The bundle was refused; on a full disk the reserve makes room for the row. Where the verdict is about a release whose head was
+/// verified, its vendor gets a receipt of it.
+pub(super) fn refusal(
+    appliance: &Appliance,
+    error: &Error,
+    judged: Option<&Judged>,
+    dry_run: bool,
+    at: Timestamp,
+) -> Result<()> {
     let mut detail = json!({
         "class": error.class().name(), "code": error.code(), "found": printable(error.found()),
     });
@@ -48,11 +58,21 @@ pub(super) fn refusal(appliance: &Appliance, error: &Error, head: Option<Hash>, 
         if let Some(step) = error.step() {
             members.insert("step".into(), step.to_string().into());
         }
-        if let Some(head) = head {
-            members.insert("head".into(), head.to_hex().into());
+        if let Some(judged) = judged {
+            members.insert("head".into(), judged.head_digest.to_hex().into());
         }
     }
-    let write = || append(appliance, "refuse", &detail, at);
+    let told = judged.zip(told(error)).filter(|_| !dry_run);
+    let write = || match told {
+        Some((judged, refusal)) => match appliance.signer() {
+            Ok(signer) => tell(appliance, &signer, judged, refusal, &detail, at),
+            Err(error) => {
+                tracing::error!(%error, "a refusal has no receipt");
+                append(appliance, REFUSE, &detail, at)
+            }
+        },
+        None => append(appliance, REFUSE, &detail, at),
+    };
     match write() {
         Err(error) if error.class() == Class::Space => {
             reserve::give_up(appliance.folder())?;
@@ -62,10 +82,72 @@ pub(super) fn refusal(appliance: &Appliance, error: &Error, head: Option<Hash>, 
     }
 }
 
+const REFUSE: &str = "refuse";
+
+/// Returns what the vendor may know of a refusal; nothing where the verdict is none about its bundle.
+fn told(error: &Error) -> Option<Refusal> {
+    let (class, code) = error.told();
+    let step = error.step()?;
+    // Of the site: its disk and medium, its state, its people, its program.
+    let is_of_the_site = matches!(
+        class,
+        Class::Busy
+            | Class::Io
+            | Class::Space
+            | Class::Incomplete
+            | Class::State
+            | Class::Other
+            | Class::Usage
+            | Class::Internal
+    );
+    (!is_of_the_site).then_some(Refusal { class, code, step })
+}
+
+/// Writes the refusal down with its receipt, or, where the vendor has one of this day, without.
+fn tell(
+    appliance: &Appliance,
+    signer: &Signer,
+    judged: &Judged,
+    refusal: Refusal,
+    detail: &Value,
+    at: Timestamp,
+) -> Result<()> {
+    let Judged {
+        head,
+        head_digest,
+        root_version,
+    } = judged;
+    let scope = head.scope();
+    let about = About {
+        scope: &scope,
+        counter: head.counter(),
+        head: *head_digest,
+        root_version: *root_version,
+        version: &head.version,
+    };
+    let told = json!({
+        "class": refusal.class.name(), "code": refusal.code.as_str(), "head": head_digest, "step": refusal.step.to_string(),
+    });
+    appliance.db.write(|transaction| {
+        if receipts::is_told(transaction, scope.domain, *head_digest, &refusal, at)? {
+            return audit::append(transaction, at, REFUSE, detail, &[]).map(|_| ());
+        }
+        let act = Act {
+            at,
+            action: REFUSE,
+            result: ReceiptResult::Refused,
+            refusal: Some(refusal),
+            detail: detail.clone(),
+            told,
+        };
+        receipts::issue(transaction, signer, &about, act).map(|_| ())
+    })
+}
+
 fn append(appliance: &Appliance, action: &str, detail: &Value, at: Timestamp) -> Result<()> {
     appliance
         .db
-        .write(|transaction| audit::append(transaction, at, action, detail).map(|_| ()))
+        .write(|transaction| audit::append(transaction, at, action, detail, &[]).map(|_| ()))
 }
 
 pub(super) fn describe(head: &Head, digest: Hash) -> Value {

@@ -4,7 +4,7 @@ use super::publish::Published;
 use crate::appliance::marks;
 use crate::appliance::state::Appliance;
 use crate::bundle::Head;
-use crate::db::site::receipts;
+use crate::db::site::receipts::{self, ReceiptRow};
 use crate::db::site::release::Mark;
 use crate::domain::{Error, Hash, Result, Step};
 use crate::store::Staging;
@@ -13,22 +13,20 @@ use crate::stream::write_atomically;
 /// Settles a release that was just published; returns what went wrong.
 pub(super) fn settle(appliance: &Appliance, published: Published) -> Vec<Error> {
     let Published {
-        head,
-        head_digest,
-        receipt_number,
-        receipt,
-        staging,
-        ..
+        head, receipt, staging, ..
     } = published;
-    let mut warnings = lay_out(appliance, &head, head_digest, receipt_number, &receipt);
+    let mut warnings = lay_out(appliance, &head, &receipt);
     warnings.extend(staging.remove().err().map(|error| error.at(Step::X16)));
     warnings
 }
 
 /// X16 once more, for a release whose import was stopped between its transaction and the copies of what that decided.
 pub(super) fn again(appliance: &Appliance, head: &Head, digest: Hash) -> Result<Vec<Error>> {
-    let mut warnings = match appliance.db.read(|connection| receipts::of(connection, digest))? {
-        Some(receipt) => lay_out(appliance, head, digest, receipt.number, &receipt.envelope),
+    let mut warnings = match appliance
+        .db
+        .read(|connection| receipts::of_import(connection, digest))?
+    {
+        Some(receipt) => lay_out(appliance, head, &receipt),
         None => Vec::new(),
     };
     let discarded = Staging::discard(&appliance.store, digest);
@@ -36,14 +34,18 @@ pub(super) fn again(appliance: &Appliance, head: &Head, digest: Hash) -> Result<
     Ok(warnings)
 }
 
-fn lay_out(appliance: &Appliance, head: &Head, digest: Hash, receipt: u64, envelope: &[u8]) -> Vec<Error> {
+fn lay_out(appliance: &Appliance, head: &Head, receipt: &ReceiptRow) -> Vec<Error> {
     let mark = Mark {
         counter: head.counter(),
-        head: digest,
+        head: receipt.head,
     };
     [
         marks::raise(appliance.folder(), &head.scope(), mark),
-        write_atomically(&appliance.receipt_path(receipt), envelope, 0o600),
+        write_atomically(
+            &appliance.receipt_path(receipt.domain, receipt.number),
+            &receipt.envelope,
+            0o600,
+        ),
     ]
     .into_iter()
     .filter_map(Result::err)

@@ -1,6 +1,6 @@
 //! The one way in, from the first check to the last copy.
 
-use super::admit::{self, Admission, Here};
+use super::admit::{self, Admission, Here, Judged};
 use super::event::Event;
 use super::options::Options;
 use super::outcome::{Imported, Outcome, Restored};
@@ -30,15 +30,10 @@ impl Appliance {
         events: &mut dyn FnMut(Event<'_>),
     ) -> Result<Imported> {
         let started = clock.now();
-        let mut head = None;
-        let result = run(self, open, options, started, &mut |event| {
-            if let Event::Head(bundle) = &event {
-                head = Some(bundle.head_digest());
-            }
-            events(event);
-        });
+        let mut judged = None;
+        let result = run(self, open, options, started, &mut judged, events);
         let Err(error) = result else { return result };
-        match record::refusal(self, &error, head, started) {
+        match record::refusal(self, &error, judged.as_ref(), options.dry_run, started) {
             Ok(()) => Err(error),
             // It is refused for what it was refused for; that the log lost it is said beside that.
             Err(unrecorded) => Err(error.and_then(&unrecorded.context("the refusal could not be recorded"))),
@@ -51,6 +46,7 @@ fn run(
     open: impl FnOnce() -> Result<BundleSource>,
     options: &Options,
     started: Timestamp,
+    judged: &mut Option<Judged>,
     events: &mut dyn FnMut(Event<'_>),
 ) -> Result<Imported> {
     let _lock = admit::begin(appliance)?;
@@ -58,7 +54,7 @@ fn run(
     for skipped in &source.skipped {
         events(Event::Note(format!("passed over {skipped}")));
     }
-    let admitted = match admit::admit(appliance, source.input, options, started, events)? {
+    let admitted = match admit::admit(appliance, source.input, options, started, judged, events)? {
         Admission::New(admitted) => admitted,
         Admission::Already(here) => return again(appliance, here, options, started, events),
     };
@@ -81,7 +77,7 @@ fn run(
     let published = publish::publish(appliance, taken)?;
     tell(published.held.as_ref(), events);
     let result = Outcome::Published {
-        receipt: published.receipt_number,
+        receipt: published.receipt.number,
         activated: published.activated.clone(),
         held: published.held.clone(),
         resumed_bytes: published.resumed_bytes,
@@ -113,7 +109,7 @@ fn again(
         signed_head: healed.signed_head,
         rows: healed.rows,
         lost: healed.lost.len() as u64,
-        receipt: healed.receipt.as_ref().map(|(number, _)| *number),
+        receipt: healed.receipt.as_ref().map(|receipt| receipt.number),
     });
     let mut warnings = healed.lost;
     if !options.dry_run {

@@ -8,6 +8,7 @@ use super::announce::announce;
 use super::check::check;
 use super::health::Check;
 use super::live_state::Live;
+use crate::appliance::clock_steps::ClockSteps;
 use crate::db::Watch;
 use crate::domain::{Class, Error, Result};
 use crate::panics::{self, caught};
@@ -119,6 +120,9 @@ struct Follower {
     changed: bool,
     /// When damage may be looked at next.
     rest_until: Option<Instant>,
+    clock: ClockSteps,
+    /// Whether a step of the clock could not be written down the last time.
+    is_clock_failing: bool,
 }
 
 impl Follower {
@@ -129,6 +133,7 @@ impl Follower {
             return;
         }
         self.looks = 0;
+        self.look_at_clock(live);
         let failed_before = self.failing;
         let before = live.generation();
         let refreshed = live.refresh();
@@ -151,6 +156,18 @@ impl Follower {
         // After what is live has switched: however long this takes, no activation waits for it but once.
         self.changed |= !matches!(changed, Ok(false));
         self.look_at_damage(live, failed_before);
+    }
+
+    fn look_at_clock(&mut self, live: &Live) {
+        let appliance = live.appliance();
+        let looked = self.clock.look(&appliance.db, appliance.clock.now(), Instant::now());
+        if let Err(error) = &looked
+            && !self.is_clock_failing
+        {
+            // Once per failure, not once a second.
+            tracing::error!(%error, "a step of the clock could not be written down");
+        }
+        self.is_clock_failing = looked.is_err();
     }
 
     /// Heads are checked when something changed; what is damaged is looked at again until it is whole, whoever restores it, and the more

@@ -8,7 +8,7 @@ mod site;
 pub use contents::{SignedContents, contents_of, record_contents};
 pub use recorded::Recorded;
 pub use signed::{SignedRelease, fleet_before, newest_release, record_fleet, record_release, signed_release};
-pub use site::{Site, enrol, site, site_by_name, sites};
+pub use site::{Replacement, Site, earlier_keys, enrol, replace, site, site_by_name, sites, withdraw};
 
 use super::Schema;
 

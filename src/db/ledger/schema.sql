@@ -6,7 +6,17 @@ CREATE TABLE site (
   status      BLOB    NOT NULL,         -- Ed25519 public key of the appliance
   recipient   BLOB    NOT NULL,         -- X25519 public key of the appliance
   envelope    BLOB    NOT NULL,         -- the enrolment file as it came
-  enrolled_at INTEGER NOT NULL
+  enrolled_at INTEGER NOT NULL,
+  withdrawn_at INTEGER                  -- nothing of the site counts any more
+) STRICT, WITHOUT ROWID;
+
+-- Status keys that a site had before: they are good for receipts inside packages under the key in force, and for nothing else.
+CREATE TABLE earlier_key (
+  site     TEXT    NOT NULL REFERENCES site (site),
+  key      BLOB    NOT NULL,            -- Ed25519 public key
+  envelope BLOB    NOT NULL,            -- the enrolment file that named it
+  until    INTEGER NOT NULL,            -- when it was replaced
+  PRIMARY KEY (site, key)
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE signed_release (

@@ -3,7 +3,7 @@
 use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, params};
 
 use super::Recorded;
-use crate::crypto::Enrolment;
+use crate::crypto::{Enrolment, KeyId, PublicKey};
 use crate::db::SqlResult as _;
 use crate::domain::{Class, Error, Hash, Result, SiteId, Timestamp};
 
@@ -20,14 +20,38 @@ pub struct Site {
     pub recipient: Hash,
     /// When it was recorded here.
     pub enrolled_at: Timestamp,
+    /// When it was withdrawn.
+    pub withdrawn_at: Option<Timestamp>,
+}
+
+impl Site {
+    /// Returns the id of its status key.
+    ///
+    /// # Errors
+    ///
+    /// `E-TRUST` for a key that no enrolment could have named.
+    pub fn status_key_id(&self) -> Result<KeyId> {
+        Ok(PublicKey::from_bytes(&self.status.0)?.id())
+    }
+}
+
+/// What replacing an enrolment came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Replacement {
+    /// Other keys are in force now.
+    Keys,
+    /// The site counts again, with the keys it had.
+    TakenBack,
+    /// Nothing changed.
+    Already,
 }
 
 /// Records a verified enrolment under a local name.
 ///
 /// # Errors
 ///
-/// `E-EQUIVOCATION site-keys` when the site is known with other keys, `E-USAGE site-name` when it is known by another name or
-/// the name belongs to another site; those of [`SqlResult::sql`](crate::db::SqlResult::sql).
+/// `E-TRUST withdrawn-site`; `E-EQUIVOCATION site-keys` when the site is known with other keys, `E-USAGE site-name` when it is known by
+/// another name or the name belongs to another site; those of [`SqlResult::sql`](crate::db::SqlResult::sql).
 pub fn enrol(
     transaction: &Transaction<'_>,
     enrolment: &Enrolment,
@@ -37,6 +61,18 @@ pub fn enrol(
 ) -> Result<Recorded> {
     let status = Hash::from(enrolment.status.public);
     if let Some(known) = site(transaction, &enrolment.site)? {
+        if known.withdrawn_at.is_some() {
+            return Err(Error::new(
+                Class::Trust,
+                "withdrawn-site",
+                format!("site {} was withdrawn", enrolment.site),
+            )
+            .expected("a site that counts")
+            .remedy(format!(
+                "take it back, after comparing its fingerprint by voice, with `airlock vendor enroll FILE --replace {}`",
+                enrolment.site
+            )));
+        }
         if known.status != status || known.recipient != enrolment.recipient.public {
             return Err(Error::new(
                 Class::Equivocation,
@@ -44,7 +80,7 @@ pub fn enrol(
                 format!("site {} is already enrolled with other keys", enrolment.site),
             )
             .expected(format!("status key {}", known.status))
-            .remedy("ask the site which appliance is the real one before anything is sent there"));
+            .remedy("ask the site which appliance is the real one before anything is sent there; a key that the site itself replaced is taken, after comparing its fingerprint by voice, with --replace SITE"));
         }
         if known.name != name {
             return Err(Error::new(
@@ -73,6 +109,93 @@ pub fn enrol(
     Ok(Recorded::New)
 }
 
+/// Puts the keys of a verified enrolment in the place of those that the site had, and takes a withdrawn site back.
+///
+/// # Errors
+///
+/// `E-TRUST replaced-key` for a key that the site had before; those of [`SqlResult::sql`](crate::db::SqlResult::sql).
+pub fn replace(
+    transaction: &Transaction<'_>,
+    known: &Site,
+    enrolment: &Enrolment,
+    envelope: &[u8],
+    at: Timestamp,
+) -> Result<Replacement> {
+    let status = Hash::from(enrolment.status.public);
+    let had: bool = transaction
+        .query_row(
+            "SELECT EXISTS (SELECT 1 FROM earlier_key WHERE site = ? AND key = ?)",
+            params![known.site, status],
+            |row| row.get(0),
+        )
+        .sql("read the earlier keys")?;
+    if had {
+        return Err(Error::new(
+            Class::Trust,
+            "replaced-key",
+            format!(
+                "site {} had the status key {} before, and replaced it",
+                known.site, enrolment.status.id
+            ),
+        )
+        .expected("a key that the site never had")
+        .remedy("ask the site for the file that its last `airlock status rotate-key` wrote"));
+    }
+    let is_same = known.status == status && known.recipient == enrolment.recipient.public;
+    if is_same && known.withdrawn_at.is_none() {
+        return Ok(Replacement::Already);
+    }
+    if known.status != status {
+        transaction
+            .execute(
+                "INSERT INTO earlier_key (site, key, envelope, until) SELECT site, status, envelope, ? FROM site WHERE site = ?",
+                params![at, known.site],
+            )
+            .sql("keep the earlier key")?;
+    }
+    transaction
+        .execute(
+            "UPDATE site SET status = ?, recipient = ?, envelope = ?, withdrawn_at = NULL WHERE site = ?",
+            params![status, enrolment.recipient.public, envelope, known.site],
+        )
+        .sql("replace the keys of the site")?;
+    Ok(if is_same {
+        Replacement::TakenBack
+    } else {
+        Replacement::Keys
+    })
+}
+
+/// Withdraws a site; says whether it counted before.
+///
+/// # Errors
+///
+/// Those of [`SqlResult::sql`](crate::db::SqlResult::sql).
+pub fn withdraw(transaction: &Transaction<'_>, site: &SiteId, at: Timestamp) -> Result<bool> {
+    transaction
+        .execute(
+            "UPDATE site SET withdrawn_at = ? WHERE site = ? AND withdrawn_at IS NULL",
+            params![at, site],
+        )
+        .map(|rows| rows > 0)
+        .sql("withdraw the site")
+}
+
+/// Returns the status keys that a site had before, the last one first, with the time when each was replaced.
+///
+/// # Errors
+///
+/// Those of [`SqlResult::sql`](crate::db::SqlResult::sql).
+pub fn earlier_keys(connection: &Connection, site: &SiteId) -> Result<Vec<(Hash, Timestamp)>> {
+    let mut select = connection
+        .prepare_cached("SELECT key, until FROM earlier_key WHERE site = ? ORDER BY until DESC, key")
+        .sql("read the earlier keys")?;
+    let rows = select
+        .query_map([site], |row| Ok((row.get(0)?, row.get(1)?)))
+        .sql("read the earlier keys")?;
+    rows.collect::<rusqlite::Result<_>>().sql("read the earlier keys")
+}
+
 /// Returns every site, by name.
 ///
 /// # Errors
@@ -80,7 +203,7 @@ pub fn enrol(
 /// Those of [`SqlResult::sql`](crate::db::SqlResult::sql).
 pub fn sites(connection: &Connection) -> Result<Vec<Site>> {
     let mut select = connection
-        .prepare_cached("SELECT site, name, status, recipient, enrolled_at FROM site ORDER BY name")
+        .prepare_cached("SELECT site, name, status, recipient, enrolled_at, withdrawn_at FROM site ORDER BY name")
         .sql("read the sites")?;
     let rows = select.query_map([], read_site).sql("read the sites")?;
     rows.collect::<rusqlite::Result<_>>().sql("read the sites")
@@ -94,7 +217,7 @@ pub fn sites(connection: &Connection) -> Result<Vec<Site>> {
 pub fn site(connection: &Connection, id: &SiteId) -> Result<Option<Site>> {
     connection
         .query_row(
-            "SELECT site, name, status, recipient, enrolled_at FROM site WHERE site = ?",
+            "SELECT site, name, status, recipient, enrolled_at, withdrawn_at FROM site WHERE site = ?",
             [id],
             read_site,
         )
@@ -110,7 +233,7 @@ pub fn site(connection: &Connection, id: &SiteId) -> Result<Option<Site>> {
 pub fn site_by_name(connection: &Connection, name: &str) -> Result<Option<Site>> {
     connection
         .query_row(
-            "SELECT site, name, status, recipient, enrolled_at FROM site WHERE name = ?",
+            "SELECT site, name, status, recipient, enrolled_at, withdrawn_at FROM site WHERE name = ?",
             [name],
             read_site,
         )
@@ -125,6 +248,7 @@ fn read_site(row: &Row<'_>) -> rusqlite::Result<Site> {
         status: row.get(2)?,
         recipient: row.get(3)?,
         enrolled_at: row.get(4)?,
+        withdrawn_at: row.get(5)?,
     })
 }
 
@@ -143,7 +267,7 @@ mod tests {
     fn enrolment(site: u8, status: u8) -> (Enrolment, Vec<u8>) {
         let file = Enrolment::sign(
             format!("{site:032x}").parse().unwrap(),
-            vec![Hash([1; 32])],
+            Hash([1; 32]),
             RecipientKey::x25519([9; 32]),
             Timestamp::EPOCH,
             &SigningKey::from_secret(&[status; 32]),
@@ -170,5 +294,42 @@ mod tests {
         }
         assert_eq!(db.read(sites).unwrap().len(), 1);
         assert_eq!(enrol_as(2, 2, "mill").unwrap(), Recorded::New);
+    }
+
+    #[test]
+    fn a_replaced_key_stays_known_and_never_comes_back() {
+        let (_folder, db) = ledger();
+        let (first, file) = enrolment(1, 1);
+        let at = |seconds| Timestamp::EPOCH.plus_seconds(seconds);
+        db.write(|tx| enrol(tx, &first, &file, "plant", at(0))).unwrap();
+        let known = || db.read(|c| site(c, &first.site)).unwrap().unwrap();
+        let replace_by = |status, seconds| {
+            let (enrolment, file) = enrolment(1, status);
+            let known = known();
+            db.write(|tx| replace(tx, &known, &enrolment, &file, at(seconds)))
+        };
+        assert_eq!(replace_by(1, 1).unwrap(), Replacement::Already);
+        assert_eq!(replace_by(2, 2).unwrap(), Replacement::Keys);
+        assert_eq!(replace_by(3, 3).unwrap(), Replacement::Keys);
+        let key = |n: u8| Hash::from(SigningKey::from_secret(&[n; 32]).public());
+        assert_eq!((known().status, known().name.as_str()), (key(3), "plant"));
+        let earlier = db.read(|c| earlier_keys(c, &first.site)).unwrap();
+        assert_eq!(earlier, [(key(2), at(3)), (key(1), at(2))]);
+        for status in [1, 2] {
+            let error = replace_by(status, 4).unwrap_err();
+            assert_eq!((error.class(), error.code()), (Class::Trust, "replaced-key"));
+        }
+        assert_eq!(known().status, key(3));
+        // Withdrawn, and taken back with the same key or another one.
+        assert!(db.write(|tx| withdraw(tx, &first.site, at(5))).unwrap());
+        assert!(!db.write(|tx| withdraw(tx, &first.site, at(6))).unwrap());
+        assert_eq!(known().withdrawn_at, Some(at(5)));
+        let (third, file) = enrolment(1, 3);
+        let error = db.write(|tx| enrol(tx, &third, &file, "plant", at(6))).unwrap_err();
+        assert_eq!((error.class(), error.code()), (Class::Trust, "withdrawn-site"));
+        assert_eq!(replace_by(3, 7).unwrap(), Replacement::TakenBack);
+        db.write(|tx| withdraw(tx, &first.site, at(8))).unwrap();
+        assert_eq!(replace_by(4, 9).unwrap(), Replacement::Keys);
+        assert_eq!((known().status, known().withdrawn_at), (key(4), None));
     }
 }

@@ -2,12 +2,14 @@
 //!
 //! `hash = SHA-256("airlock-audit-row-v1" LF || previous hash (32 zero bytes for row 1) || canonical
 //! {"action","at","detail","number"})` (SPEC section 10). A row is written in the transaction of its effect, so there is neither
-//! an effect without a row nor a row without its effect.
+//! an effect without a row nor a row without its effect. What vendors may learn of it goes into their stream logs with it
+//! ([`stream_log`]).
 
 use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
+use super::stream_log::{self, Told};
 use crate::crypto::canonical;
 use crate::db::SqlResult as _;
 use crate::domain::{Class, Error, Hash, Result, Timestamp};
@@ -29,21 +31,37 @@ pub struct Row {
     pub hash: Hash,
 }
 
-/// Appends a row and returns its hash.
+impl Row {
+    /// Returns the canonical line that is sealed, and exported.
+    pub fn line(&self) -> String {
+        line(self.number, self.at, &self.action, &self.detail)
+    }
+}
+
+/// Appends a row, and beside it what vendors learn of it; returns the seals of these, in their order.
 ///
 /// # Errors
 ///
 /// Those of [`SqlResult::sql`](crate::db::SqlResult::sql).
-pub fn append(transaction: &Transaction<'_>, at: Timestamp, action: &str, detail: &impl Serialize) -> Result<Hash> {
+pub fn append(
+    transaction: &Transaction<'_>,
+    at: Timestamp,
+    action: &str,
+    detail: &impl Serialize,
+    told: &[Told],
+) -> Result<Vec<Hash>> {
     let (number, previous) = newest(transaction)?;
     let number = number.saturating_add(1);
     let detail = String::from_utf8(canonical::to_vec(detail)).expect("canonical JSON is UTF-8");
-    let hash = seal(previous, number, at, action, &detail);
+    let hash = seal(previous, line(number, at, action, &detail).as_bytes());
     transaction
         .prepare_cached("INSERT INTO audit (number, at, action, detail, hash) VALUES (?, ?, ?, ?, ?)")
         .and_then(|mut insert| insert.execute(params![number, at, action, detail, hash]))
         .sql("write the audit row")?;
-    Ok(hash)
+    let streams = told
+        .iter()
+        .map(|told| stream_log::append(transaction, told, number, at, action));
+    streams.collect()
 }
 
 /// Returns the number and hash of the last row; 0 and zeroes for an empty log.
@@ -57,6 +75,37 @@ pub fn newest(connection: &Connection) -> Result<(u64, Hash)> {
         .and_then(|mut select| select.query_row([], |row| Ok((row.get(0)?, row.get(1)?))).optional())
         .sql("read the audit log")?;
     Ok(newest.unwrap_or((0, Hash([0; 32]))))
+}
+
+/// Returns the hash of a row.
+///
+/// # Errors
+///
+/// Those of [`SqlResult::sql`].
+pub fn hash_of(connection: &Connection, number: u64) -> Result<Option<Hash>> {
+    connection
+        .prepare_cached("SELECT hash FROM audit WHERE number = ?")
+        .and_then(|mut select| select.query_row([number], |row| row.get(0)).optional())
+        .sql("read the audit log")
+}
+
+/// Returns the public halves of the status keys that the log names as this appliance's own, oldest first.
+///
+/// # Errors
+///
+/// Those of [`SqlResult::sql`].
+pub fn named_keys(connection: &Connection) -> Result<Vec<Hash>> {
+    let mut select = connection
+        .prepare_cached(
+            "SELECT detail ->> 'public' FROM audit WHERE action IN ('init', 'status-key') AND detail ->> 'public' IS NOT NULL
+             ORDER BY number",
+        )
+        .sql("read the audit log")?;
+    let rows = select
+        .query_map([], |row| row.get::<_, String>(0))
+        .sql("read the audit log")?;
+    let texts: Vec<String> = rows.collect::<rusqlite::Result<_>>().sql("read the audit log")?;
+    Ok(texts.iter().filter_map(|text| text.parse().ok()).collect())
 }
 
 /// Returns up to `limit` rows after a number, in order.
@@ -93,7 +142,7 @@ pub fn verify(connection: &Connection) -> Result<u64> {
         if row.number != expected {
             return Err(broken(expected, "is missing"));
         }
-        if seal(previous, row.number, row.at, &row.action, &row.detail) != row.hash {
+        if seal(previous, row.line().as_bytes()) != row.hash {
             return Err(broken(expected, "is not what was written"));
         }
         (count, previous) = (row.number, row.hash);
@@ -118,13 +167,17 @@ fn broken(number: u64, how: &str) -> Error {
 }
 
 /// Members in sorted order, and `detail` is canonical already: the text is canonical without another pass.
-fn seal(previous: Hash, number: u64, at: Timestamp, action: &str, detail: &str) -> Hash {
+fn line(number: u64, at: Timestamp, action: &str, detail: &str) -> String {
     let action = serde_json::Value::from(action);
-    let row = format!("{{\"action\":{action},\"at\":\"{at}\",\"detail\":{detail},\"number\":{number}}}");
+    format!("{{\"action\":{action},\"at\":\"{at}\",\"detail\":{detail},\"number\":{number}}}")
+}
+
+/// Returns the hash of a row from its canonical line and the hash before.
+pub fn seal(previous: Hash, line: &[u8]) -> Hash {
     let mut hasher = Sha256::new();
     hasher.update(LABEL);
     hasher.update(previous.0);
-    hasher.update(row.as_bytes());
+    hasher.update(line);
     Hash(hasher.finalize().into())
 }
 
@@ -139,7 +192,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let db = Db::create(&folder.path().join("airlock.db"), &Schema::SITE).unwrap();
         for n in 0..5 {
-            db.write(|tx| append(tx, Timestamp::EPOCH.plus_seconds(n), "import", &json!({"n": n})))
+            db.write(|tx| append(tx, Timestamp::EPOCH.plus_seconds(n), "import", &json!({"n": n}), &[]))
                 .unwrap();
         }
         (folder, db)
@@ -197,7 +250,7 @@ mod tests {
     fn a_failed_effect_leaves_no_row() {
         let (_folder, db) = log();
         let refused = db.write(|tx| {
-            append(tx, Timestamp::EPOCH, "import", &json!({}))?;
+            append(tx, Timestamp::EPOCH, "import", &json!({}), &[])?;
             Err::<(), _>(Error::new(Class::Other, "stop", "stop"))
         });
         assert_eq!(refused.unwrap_err().code(), "stop");

@@ -132,6 +132,25 @@ pub fn holders(connection: &Connection, digest: &Digest) -> Result<Vec<(ReleaseI
     rows.collect::<rusqlite::Result<_>>().sql("look for releases")
 }
 
+/// Returns the trust domains of the releases that content belongs to.
+///
+/// # Errors
+///
+/// Those of [`SqlResult::sql`].
+pub fn domains(connection: &Connection, digest: &Digest) -> Result<Vec<Hash>> {
+    let mut select = connection
+        .prepare_cached(
+            "SELECT DISTINCT s.domain FROM scope s JOIN release r ON r.scope = s.id WHERE r.id IN (
+               SELECT rb.release FROM blob b JOIN release_blob rb ON rb.blob = b.id WHERE b.digest = ?1
+               UNION SELECT release FROM release_page WHERE sha256 = ?1) ORDER BY s.domain",
+        )
+        .sql("look for trust domains")?;
+    let rows = select
+        .query_map([digest], |row| row.get(0))
+        .sql("look for trust domains")?;
+    rows.collect::<rusqlite::Result<_>>().sql("look for trust domains")
+}
+
 /// Returns the number that grows whenever damage ended.
 ///
 /// # Errors

@@ -1,9 +1,12 @@
 //! `airlock.db`: trust, content, names, agents and evidence of a site. One transaction publishes a release ([`publish()`]), one
 //! makes it live ([`release::activate`]).
 
+pub mod acknowledgements;
 pub mod appliance;
 pub mod audit;
 pub mod damage;
+pub mod enrolments;
+mod foreign;
 pub mod instances;
 pub mod local_removals;
 pub mod local_targets;
@@ -15,6 +18,7 @@ mod publish;
 pub mod receipts;
 pub mod release;
 pub mod rows;
+pub mod stream_log;
 pub mod target_secrets;
 pub mod targets;
 pub mod time_floor;

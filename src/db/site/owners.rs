@@ -10,6 +10,7 @@ use std::fmt;
 use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
 use serde_json::Value;
 
+use super::foreign::{self, FOREIGN};
 use super::local_removals::{self, LocalRemovals};
 use super::owner::Owner;
 use super::release::ReleaseId;
@@ -160,7 +161,7 @@ pub fn judge(connection: &Connection, scope: &Scope, set: &TargetSet) -> Result<
     }
     match foreign.as_slice() {
         [] => Ok(claims),
-        foreign => Err(not_its_own(scope, foreign)),
+        foreign => Err(foreign::not_its_own(scope, foreign)),
     }
 }
 
@@ -292,7 +293,7 @@ pub(super) fn check_activation(
                 .filter(|owner| !owner.is_of(scope));
             let now = now.map_or_else(String::new, |owner| format!(", and belongs to {owner} now"));
             return Err(
-                refusal(format!("the release of {scope} states {id}, which {why} since{now}"))
+                foreign::refusal(format!("the release of {scope} states {id}, which {why} since{now}"))
                     .expected("a release that states what is its product's")
                     .remedy("make another release live, or ask the vendor for one without it"),
             );
@@ -322,7 +323,7 @@ pub(super) fn check_activation(
     if foreign.is_empty() {
         Ok(())
     } else {
-        Err(not_its_own(scope, &foreign))
+        Err(foreign::not_its_own(scope, &foreign))
     }
 }
 
@@ -469,8 +470,10 @@ pub fn check_unfollowed(connection: &Connection, id: &Uuid) -> Result<()> {
 pub fn take_back(transaction: &Transaction<'_>, owner: &Owner, id: &Uuid) -> Result<()> {
     let now = find(transaction, id)?.and_then(|row| row.owner);
     if let Some(now) = now.filter(|now| now != owner) {
-        return Err(refusal(format!("{id} was let go here, and belongs to {now} now"))
-            .expected("a UUID that nobody stated since"));
+        return Err(
+            foreign::refusal(format!("{id} was let go here, and belongs to {now} now"))
+                .expected("a UUID that nobody stated since"),
+        );
     }
     let taken = transaction
         .execute(
@@ -516,7 +519,7 @@ impl Claims {
 impl Held {
     /// Returns it as the refusal of an activation.
     fn error(&self, scope: &Scope) -> Error {
-        refusal(format!(
+        foreign::refusal(format!(
             "the release of {scope} states {}, which the live release of {} has",
             self.id, self.by
         ))
@@ -541,59 +544,4 @@ impl fmt::Display for Held {
             self.id, self.by
         )
     }
-}
-
-const FOREIGN: &str = "foreign-target";
-
-fn refusal(found: String) -> Error {
-    Error::new(Class::Policy, FOREIGN, found)
-}
-
-/// The refusal of what belongs to others, all of it at once, each with its way out: who asks a vendor asks once.
-fn not_its_own(scope: &Scope, foreign: &[(Uuid, Option<Owner>)]) -> Error {
-    if let [(id, None)] = foreign {
-        return made_here(scope, id);
-    }
-    let named = foreign.get(..NAMED).unwrap_or(foreign);
-    let whose: Vec<String> = named
-        .iter()
-        .map(|(id, owner)| match owner {
-            Some(owner) => format!("{id}, which belongs to {owner}"),
-            None => format!("{id}, which is a target made here"),
-        })
-        .collect();
-    let free: Vec<String> = named
-        .iter()
-        .filter(|(_, owner)| owner.is_some())
-        .map(|(id, _)| format!("`airlock target free {id}`"))
-        .collect();
-    let more = match foreign.len().saturating_sub(named.len()) {
-        0 => String::new(),
-        more => format!("; and {more} more that are not its own either"),
-    };
-    let another = if foreign.len() == 1 {
-        "another UUID"
-    } else {
-        "other UUIDs"
-    };
-    let (claim, free) = match free.as_slice() {
-        [one] => ("that claim is wrong, let it", one.clone()),
-        _ => ("those claims are wrong, let each", free.join(", ")),
-    };
-    let remedy = if free.is_empty() {
-        format!("ask the vendor for {another}")
-    } else {
-        format!("ask the vendor for {another}; or, when {claim} go here with {free}")
-    };
-    refusal(format!("the release of {scope} states {}{more}", whose.join("; ")))
-        .expected("targets and deployments under UUIDs that are its product's or nobody's")
-        .remedy(remedy)
-}
-
-fn made_here(scope: &Scope, id: &Uuid) -> Error {
-    refusal(format!(
-        "the release of {scope} states {id}, which is a target made here"
-    ))
-    .expected("targets and deployments under UUIDs of its own")
-    .remedy("ask the vendor for another UUID, or remove that target here")
 }

@@ -9,9 +9,11 @@ use rusqlite::{OptionalExtension as _, Transaction, params};
 use serde_json::json;
 
 use super::owners::Held;
+use super::receipts::{self, About, Act, ReceiptRow, Signer};
 use super::release::{Activated, ReleaseId, activate};
 use super::targets::{self, TargetSet, Undeploy};
-use super::{audit, owners, receipts, time_floor};
+use super::{owners, time_floor};
+use crate::crypto::ReceiptResult;
 use crate::db::SqlResult as _;
 use crate::domain::{Class, Counter, Digest, Error, Hash, RepositoryName, Result, Scope, Step, Tag, Timestamp};
 
@@ -50,8 +52,8 @@ pub struct Publication<'a> {
     pub blobs: &'a mut dyn Iterator<Item = Result<BlobRow>>,
     /// Every name, after the blobs. Repeated rows are fine.
     pub names: &'a mut dyn Iterator<Item = Result<NameRow>>,
-    /// Makes the signed receipt from its number and the hash of the import's audit row.
-    pub receipt: &'a mut dyn FnMut(u64, Hash) -> Result<Vec<u8>>,
+    /// Who signs its receipts.
+    pub signer: &'a Signer,
 }
 
 /// An index page.
@@ -113,10 +115,8 @@ pub enum NameRow {
 pub struct PublishedRows {
     /// Key of the release.
     pub id: ReleaseId,
-    /// Number of the receipt.
-    pub receipt_number: u64,
-    /// The signed receipt, as kept.
-    pub receipt: Vec<u8>,
+    /// The receipt of the import.
+    pub receipt: ReceiptRow,
     /// Whether it went live.
     pub activated: Option<Activated>,
     /// Why it cannot go live now.
@@ -129,7 +129,7 @@ pub struct PublishedRows {
 ///
 /// `E-ROLLBACK` when the scope's mark is not below (the import has checked that before); `E-INTERNAL unknown-blob` for a name of
 /// a blob that is not in `blobs`; `E-STATE blob-size` when the store knows a digest with another size; `E-POLICY` as
-/// [`owners::judge`] and [`targets::check_undeploy`]; those of the iterators, of `receipt` and of [`SqlResult::sql`](crate::db::SqlResult::sql).
+/// [`owners::judge`] and [`targets::check_undeploy`]; those of the iterators and of [`SqlResult::sql`](crate::db::SqlResult::sql).
 pub fn publish(transaction: &Transaction<'_>, publication: Publication<'_>) -> Result<PublishedRows> {
     let release = insert_release(transaction, &publication)?;
     for blob in publication.blobs {
@@ -145,33 +145,36 @@ pub fn publish(transaction: &Transaction<'_>, publication: Publication<'_>) -> R
     let scope = &publication.scope;
     time_floor::raise(transaction, scope.domain, publication.time_floor)?;
     let at = publication.imported_at;
-    let receipt_number = receipts::next_number(transaction)?;
     let mut detail = json!({
         "channel": scope.channel, "domain": scope.domain, "epoch": publication.counter.epoch,
-        "head": publication.head, "product": scope.product, "receipt": receipt_number,
-        "root_version": publication.root_version, "sequence": publication.counter.sequence,
-        "version": publication.version,
+        "head": publication.head, "product": scope.product, "root_version": publication.root_version,
+        "sequence": publication.counter.sequence, "version": publication.version,
     });
     claims.write_to(&mut detail);
-    let hash = audit::append(transaction, at, ACTION, &detail)?;
-    let receipt = (publication.receipt)(receipt_number, hash)?;
-    receipts::append(
-        transaction,
-        &receipts::ReceiptRow {
-            number: receipt_number,
-            at,
-            head: publication.head,
-            envelope: receipt.clone(),
-        },
-    )?;
+    let about = About {
+        scope,
+        counter: publication.counter,
+        head: publication.head,
+        root_version: publication.root_version,
+        version: publication.version,
+    };
+    let act = Act {
+        at,
+        action: ACTION,
+        result: ReceiptResult::Imported,
+        refusal: None,
+        detail,
+        told: about.told(),
+    };
+    let receipt = receipts::issue(transaction, publication.signer, &about, act)?;
     let activated = if publication.activate && claims.held.is_none() {
-        Some(activate(transaction, release, at, Undeploy::AsSigned)?)
+        let signer = publication.signer;
+        Some(activate(transaction, release, at, Undeploy::AsSigned, signer)?)
     } else {
         None
     };
     Ok(PublishedRows {
         id: release,
-        receipt_number,
         receipt,
         activated,
         held: claims.held,

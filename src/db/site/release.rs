@@ -6,8 +6,10 @@ use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ValueRef};
 use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
 use serde_json::json;
 
+use super::receipts::{self, About, Act, Signer};
 use super::targets::{self, Undeploy};
-use super::{Page, audit, name_claims, owners};
+use super::{Page, name_claims, owners};
+use crate::crypto::ReceiptResult;
 use crate::db::SqlResult as _;
 use crate::domain::{Class, Counter, Digest, Error, Hash, Result, Scope, Timestamp};
 
@@ -349,13 +351,19 @@ pub fn names(connection: &Connection, id: ReleaseId) -> Result<Vec<String>> {
         .sql("read the names of the release")
 }
 
-/// Makes a release the live one of its scope (TX-B); the one before is retired. Works for every retained release.
+/// Makes a release the live one of its scope (TX-B), with a receipt; the one before is retired. Works for every retained release.
 ///
 /// # Errors
 ///
 /// `E-POLICY foreign-target` when it states what is not its product's any more, or what another channel has live; those of
 /// [`targets::check_undeploy`] and of [`SqlResult::sql`](crate::db::SqlResult::sql).
-pub fn activate(transaction: &Transaction<'_>, id: ReleaseId, at: Timestamp, undeploy: Undeploy) -> Result<Activated> {
+pub fn activate(
+    transaction: &Transaction<'_>,
+    id: ReleaseId,
+    at: Timestamp,
+    undeploy: Undeploy,
+    signer: &Signer,
+) -> Result<Activated> {
     let release = query(transaction, "WHERE r.id = ?", [id.0])?
         .pop()
         .ok_or(rusqlite::Error::QueryReturnedNoRows)
@@ -405,8 +413,18 @@ pub fn activate(transaction: &Transaction<'_>, id: ReleaseId, at: Timestamp, und
         "generation": generation, "head": release.head, "product": release.scope.product,
         "sequence": release.counter.sequence, "version": release.version,
     });
-    if let (Some(previous), Some(members)) = (previous, detail.as_object_mut()) {
-        members.insert("previous".into(), previous.to_hex().into());
+    let about = About {
+        scope: &release.scope,
+        counter: release.counter,
+        head: release.head,
+        root_version: release.root_version,
+        version: &release.version,
+    };
+    let mut told = about.told();
+    for detail in [&mut detail, &mut told] {
+        if let (Some(previous), Some(members)) = (previous, detail.as_object_mut()) {
+            members.insert("previous".into(), previous.to_hex().into());
+        }
     }
     if undeploy == Undeploy::Everything
         && let Some(members) = detail.as_object_mut()
@@ -414,7 +432,15 @@ pub fn activate(transaction: &Transaction<'_>, id: ReleaseId, at: Timestamp, und
         members.insert("undeploy".into(), true.into());
     }
     changes.write_to(&mut detail);
-    audit::append(transaction, at, "activate", &detail)?;
+    let act = Act {
+        at,
+        action: "activate",
+        result: ReceiptResult::Activated,
+        refusal: None,
+        detail,
+        told,
+    };
+    receipts::issue(transaction, signer, &about, act)?;
     Ok(Activated::Now { previous, generation })
 }
 

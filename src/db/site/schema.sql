@@ -257,12 +257,20 @@ CREATE TABLE target_secret (
   issued_at  INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
+-- One for each act of a release: what of it leaves. Numbered in the stream of its trust domain.
 CREATE TABLE receipt (
-  number   INTEGER PRIMARY KEY,         -- 1, 2, 3 … without gaps
+  domain   BLOB    NOT NULL,
+  number   INTEGER NOT NULL,            -- 1, 2, 3 … without gaps
   at       INTEGER NOT NULL,
   head     BLOB    NOT NULL,
-  envelope BLOB    NOT NULL             -- the signed receipt
-) STRICT;
+  result   TEXT    NOT NULL CHECK (result IN ('imported', 'activated', 'refused')),
+  class    TEXT,                        -- of a refusal, as it is told
+  code     TEXT,
+  envelope BLOB    NOT NULL,            -- the signed receipt
+  PRIMARY KEY (domain, number),
+  CHECK ((class IS NULL) = (result <> 'refused') AND (code IS NULL) = (class IS NULL))
+) STRICT, WITHOUT ROWID;
+CREATE INDEX receipt_of_head ON receipt (head);
 
 CREATE TABLE audit (
   number INTEGER PRIMARY KEY,           -- 1, 2, 3 … without gaps
@@ -271,3 +279,42 @@ CREATE TABLE audit (
   detail TEXT    NOT NULL,              -- canonical JSON
   hash   BLOB    NOT NULL               -- over the previous hash and this row (SPEC section 10)
 ) STRICT;
+
+-- The stream log of each trust domain: what its vendor may learn of the rows that concern it, sealed for itself (SPEC section 15).
+-- Action and time are those of the row of the whole log.
+CREATE TABLE stream_audit (
+  domain BLOB    NOT NULL,
+  number INTEGER NOT NULL,              -- 1, 2, 3 … without gaps
+  row    INTEGER NOT NULL REFERENCES audit (number),
+  detail TEXT    NOT NULL,              -- canonical JSON
+  seal   BLOB    NOT NULL,              -- over the previous seal and this row
+  PRIMARY KEY (domain, number)
+) STRICT, WITHOUT ROWID;
+
+-- Where each instance begins in each stream: its first number of each kind, right after what was acknowledged.
+CREATE TABLE instance_start (
+  instance INTEGER NOT NULL REFERENCES instance (number),
+  domain   BLOB    NOT NULL,
+  records  INTEGER NOT NULL,
+  receipts INTEGER NOT NULL,
+  audit    INTEGER NOT NULL,
+  PRIMARY KEY (instance, domain)
+) STRICT, WITHOUT ROWID;
+
+-- What a vendor has acknowledged: everything up to these numbers is in its ledger.
+CREATE TABLE acknowledgement (
+  domain   BLOB    NOT NULL,
+  number   INTEGER NOT NULL,
+  envelope BLOB    NOT NULL,            -- as it came
+  records  INTEGER NOT NULL,
+  receipts INTEGER NOT NULL,
+  audit    INTEGER NOT NULL,
+  at       INTEGER NOT NULL,
+  PRIMARY KEY (domain, number)
+) STRICT, WITHOUT ROWID;
+
+-- How the appliance introduces itself, to each vendor alone; all are signed by the status key in force.
+CREATE TABLE enrolment (
+  domain   BLOB PRIMARY KEY,
+  envelope BLOB NOT NULL
+) STRICT, WITHOUT ROWID;

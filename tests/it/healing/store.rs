@@ -56,7 +56,7 @@ fn f23_every_file_in_every_state_comes_back() {
             "{damage:?}: {told:?}"
         );
         let healed = again(&instance, &made, false);
-        assert_eq!((healed.blobs, healed.receipt), (count, Some(round + 1)), "{damage:?}");
+        assert_eq!((healed.blobs, healed.receipt), (count, Some(round + 2)), "{damage:?}");
         assert_whole(&state, &files);
         let set_aside = if damage.leaves_evidence() { files.len() } else { 0 };
         assert_eq!(evidence(), before + set_aside, "{damage:?}");

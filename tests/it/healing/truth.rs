@@ -69,7 +69,7 @@ fn f23_everybody_tells_of_damage_until_it_is_healed() {
     }
     // Importing again is what it says, and what helps.
     let healed = human(state, &["import", bundle.to_str().unwrap()]);
-    assert!(healed.contains("restored 1 blob; receipt 2"), "{healed}");
+    assert!(healed.contains("restored 1 blob; receipt 3"), "{healed}");
     wait_for("the end of the damage in /readyz", || ready(200));
     assert_eq!(told(state, &serving), (200, [0, 0, 0]));
     let layer = get(serving.address, &format!("/v2/{REPOSITORY}/blobs/{layer}"));

@@ -5,16 +5,16 @@ use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use airlock::crypto::Receipt;
-use airlock::db::site::{audit, receipts};
+use airlock::crypto::{Receipt, ReceiptResult};
+use airlock::db::site::audit;
 use airlock::db::{Db, Schema};
-use base64::Engine as _;
 use serde_json::Value;
 
 use crate::support::appliance::{AIRLOCK, Appliance, read, write};
 use crate::support::bundles::{Made, Vendor};
 use crate::support::desired::Desired;
 use crate::support::site::{digest, noise};
+use crate::support::streams;
 
 /// What may stand in the place of a blob.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -167,26 +167,19 @@ pub(super) fn audited(state: &Path) -> Vec<(String, Value)> {
         .collect()
 }
 
-/// The receipts, each bound to the audit row that was written with it.
+/// The receipts of imports, each laid out as it is kept.
 pub(super) fn receipts(state: &Path) -> Vec<Receipt> {
-    let db = Db::open(&state.join("airlock.db"), &Schema::SITE).unwrap();
-    let log = db.read(|connection| audit::list(connection, 0, 10_000)).unwrap();
-    let kept = db.read(|connection| receipts::list(connection, 0, 1000)).unwrap();
-    let said = kept.into_iter().map(|kept| {
-        let envelope: Value = serde_json::from_str(std::str::from_utf8(&kept.envelope).unwrap()).unwrap();
-        let payload = base64::engine::general_purpose::STANDARD
-            .decode(envelope["payload"].as_str().unwrap())
-            .unwrap();
-        let receipt: Receipt = serde_json::from_str(std::str::from_utf8(&payload).unwrap()).unwrap();
-        assert!(
-            log.iter()
-                .any(|row| row.hash == receipt.audit && ["import", "restore"].contains(&row.action.as_str()))
-        );
-        let laid_out = read(&state.join(format!("receipts/{}.json", kept.number)));
-        assert_eq!(laid_out, kept.envelope);
-        receipt
-    });
-    said.collect()
+    let mut imported = Vec::new();
+    for stream in streams::all(state) {
+        for (receipt, envelope) in stream.receipts.into_iter().zip(stream.envelopes) {
+            if receipt.result == ReceiptResult::Imported {
+                let name = format!("receipts/{}-{}.json", receipt.domain, receipt.number);
+                assert_eq!(read(&state.join(name)), envelope);
+                imported.push(receipt);
+            }
+        }
+    }
+    imported
 }
 
 /// Runs the program over a state folder.

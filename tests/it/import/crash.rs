@@ -11,40 +11,12 @@ use std::path::Path;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use airlock::domain::Hash;
+
 use crate::support::appliance::{self, Appliance, read, write};
 use crate::support::bundles::{Made, SMALL_CHUNKS, Vendor};
 use crate::support::site::noise;
-use crate::support::strace::{self, Call, Fault};
-
-/// Calls that change something, as far as the machine has them.
-const CHANGING: [&str; 26] = [
-    "chmod",
-    "creat",
-    "fallocate",
-    "fchmod",
-    "fchmodat",
-    "fchown",
-    "fdatasync",
-    "fsync",
-    "ftruncate",
-    "link",
-    "linkat",
-    "mkdir",
-    "mkdirat",
-    "open",
-    "openat",
-    "openat2",
-    "pwrite64",
-    "pwritev",
-    "rename",
-    "renameat",
-    "renameat2",
-    "rmdir",
-    "syncfs",
-    "unlink",
-    "unlinkat",
-    "write",
-];
+use crate::support::strace::{self, Fault, Point};
 
 /// By default, beside the first and the last call of each name, every so manieth call gets its fault: up to the first number by the
 /// second one, and then, where calls repeat themselves chunk by chunk, by the third.
@@ -57,15 +29,9 @@ struct Setup {
     base: Appliance,
     folder: tempfile::TempDir,
     releases: [Made; 2],
+    domain: Hash,
     /// The marks file after an undisturbed import.
     marks: Vec<u8>,
-}
-
-/// The n-th call of a name, as an undisturbed import makes it.
-#[derive(Debug, Clone)]
-struct Point {
-    name: String,
-    nth: usize,
 }
 
 impl Setup {
@@ -94,6 +60,7 @@ impl Setup {
             base,
             folder,
             releases,
+            domain: vendor.chain().domain(),
             marks: Vec::new(),
         }
     }
@@ -124,13 +91,14 @@ impl Setup {
     /// Runs the import undisturbed and returns every call with which it changes something, in order.
     fn count(&mut self) -> Vec<Point> {
         let copy = self.base.copy();
-        let traced: Vec<String> = CHANGING.iter().map(|name| format!("?{name}")).collect();
-        let strace = ["-e".to_owned(), format!("trace={}", traced.join(","))];
-        let run = strace::run(&strace, &appliance::import_arguments(&copy.path(), &self.bundle()));
+        let run = strace::run(
+            &strace::changing(),
+            &appliance::import_arguments(&copy.path(), &self.bundle()),
+        );
         run.ended.assert_imported();
         assert_eq!(self.check(&copy.path()), 2);
         self.marks = read(&copy.path().join("marks"));
-        let points = points(&run.calls);
+        let points = strace::points(&run.calls);
         for expected in ["linkat", "syncfs", "fsync", "rename", "pwrite64", "unlinkat", "mkdir"] {
             assert!(
                 points.iter().any(|point| point.name == expected),
@@ -171,7 +139,9 @@ impl Setup {
     fn check_tidy(&self, state: &Path) {
         assert_eq!(appliance::incoming(state), Vec::<String>::new());
         assert_eq!(read(&state.join("marks")), self.marks);
-        assert!(!read(&state.join("receipts/2.json")).is_empty());
+        // One for the import and one for the activation of each release.
+        let receipt = format!("receipts/{}-3.json", self.domain);
+        assert!(!read(&state.join(receipt)).is_empty());
         for folder in [state.to_owned(), state.join("receipts")] {
             let mut names = std::fs::read_dir(folder)
                 .unwrap()
@@ -179,31 +149,6 @@ impl Setup {
             assert!(names.all(|name| !name.to_string_lossy().ends_with(".new")));
         }
     }
-}
-
-fn points(calls: &[Call]) -> Vec<Point> {
-    assert!(
-        calls.iter().all(|call| call.thread == calls[0].thread),
-        "several threads change things: `when=` would count each for itself"
-    );
-    let mut seen = std::collections::HashMap::new();
-    let mut points = Vec::new();
-    for call in calls {
-        let nth: &mut usize = seen.entry(call.name.clone()).or_default();
-        *nth += 1;
-        let opens = call.name.starts_with("open");
-        if !opens
-            || ["O_CREAT", "O_TRUNC", "O_TMPFILE"]
-                .iter()
-                .any(|flag| call.rest.contains(flag))
-        {
-            points.push(Point {
-                name: call.name.clone(),
-                nth: *nth,
-            });
-        }
-    }
-    points
 }
 
 #[test]

@@ -17,6 +17,7 @@ mod disk;
 mod follow;
 #[cfg(feature = "vendor")]
 mod general;
+mod identity;
 mod indirect;
 #[cfg(feature = "vendor")]
 mod key_files;

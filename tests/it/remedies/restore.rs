@@ -10,7 +10,7 @@ use crate::support::desired::Desired;
 type Case = (&'static str, &'static [&'static str], &'static str);
 
 /// Statements that damage the database behind airlock's back.
-const CASES: [Case; 6] = [
+const CASES: [Case; 7] = [
     ("DELETE FROM mark", &["import", "NEXT"], "mark-missing"),
     ("DELETE FROM time_floor", &["import", "NEXT"], "floor-missing"),
     ("UPDATE trust_root SET version = 2", &["trust", "show"], "trust-damaged"),
@@ -18,6 +18,11 @@ const CASES: [Case; 6] = [
         "UPDATE trust_root SET envelope = x'00'",
         &["trust", "show"],
         "trust-damaged",
+    ),
+    (
+        "UPDATE enrolment SET envelope = x'00'",
+        &["import", "NEXT"],
+        "enrolment-damaged",
     ),
     ("DELETE FROM owner", &["release", "activate", "1.0"], "owner-missing"),
     (

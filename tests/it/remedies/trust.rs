@@ -109,8 +109,13 @@ fn without_a_key_it_is_signed_elsewhere_as_the_message_says() {
 #[test]
 fn sites_are_enrolled_under_the_name_that_the_message_gives() {
     let (shop, one, two) = (shop(), Operator::new(), Operator::new());
+    let chain = airlock::crypto::Chain::parse(&crate::support::appliance::read(&shop.path("w/root.json"))).unwrap();
     let enrol = |operator: &Operator, name: &str| {
-        let file = operator.state().join("outbox/enrolment.json");
+        let (root, fingerprint) = (shop.path("w/root.json"), chain.fingerprint().to_hex());
+        let pin = ["trust", "add", root.to_str().unwrap(), "--fingerprint", &fingerprint];
+        operator.run(&pin).succeeded();
+        let file = format!("outbox/enrolment-{}.json", &chain.domain().to_hex()[..8]);
+        let file = operator.state().join(file);
         shop.run(&format!("vendor enroll {} --name {name}", file.display()))
     };
     enrol(&one, "plant-a").succeeded();

@@ -131,14 +131,15 @@ fn what_cannot_be_signed_in_place_is_signed_as_the_message_says() {
 
 #[test]
 fn a_site_with_other_keys_is_asked_which_appliance_is_the_real_one() {
-    use airlock::crypto::{Enrolment, RecipientKey, SigningKey};
-    use airlock::domain::{Hash, Timestamp};
+    use airlock::crypto::{Chain, Enrolment, RecipientKey, SigningKey};
+    use airlock::domain::Timestamp;
     let shop = shop();
+    let domain = Chain::parse(&read(&shop.path("w/root.json"))).unwrap().domain();
     let enrol = |status: u8| {
         let status = SigningKey::from_secret(&[status; 32]);
         let site = "0123456789abcdef0123456789abcdef".parse().unwrap();
         let recipient = RecipientKey::x25519([9; 32]);
-        let file = Enrolment::sign(site, vec![Hash([1; 32])], recipient, Timestamp::EPOCH, &status);
+        let file = Enrolment::sign(site, domain, recipient, Timestamp::EPOCH, &status);
         write(&shop.path("plant.json"), &file);
         shop.run("vendor enroll plant.json --name plant")
     };

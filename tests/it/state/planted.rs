@@ -150,11 +150,13 @@ fn f19_nothing_that_was_planted_is_followed_written_or_waited_for_by_an_import()
     for base in [&workshop.base, &begun] {
         let copy = base.copy();
         let names = names(&copy.path(), &import_arguments(&copy.path(), &second));
+        // One receipt for the import and one for the activation of each release.
+        let receipt = format!("receipts/.{}-3.json.new", workshop.vendor.chain().domain());
         for expected in [
             "airlock.db-wal",
             "marks",
             ".marks.new",
-            "receipts/.2.json.new",
+            &receipt,
             "lock",
             "identity/status.pem",
         ] {

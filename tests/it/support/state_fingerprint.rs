@@ -18,13 +18,16 @@ pub(crate) struct StateFingerprint {
     /// The time floor of every domain.
     floors: Vec<String>,
     audit: i64,
+    /// Receipts, and rows of stream logs: what a vendor may learn of a refusal.
+    receipts: i64,
+    told: i64,
 }
 
 impl StateFingerprint {
-    /// Every row but the audit log's, the roots' and the floors', every file that content or trust is in.
+    /// Every row but those of the audit log and of what leaves of it, the roots' and the floors', every file that content or trust is in.
     pub(crate) fn of(state: &Path) -> Self {
         let appliance = Appliance::open(state, std::sync::Arc::new(airlock::domain::SystemClock)).unwrap();
-        let (rows, roots, floors, audit) = appliance
+        let (rows, roots, floors, [audit, receipts, told]) = appliance
             .db
             .read(|connection| {
                 let mut hasher = Sha256::new();
@@ -32,7 +35,7 @@ impl StateFingerprint {
                     .prepare("SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%' ORDER BY name")
                     .unwrap();
                 let tables: Vec<String> = tables.query_map([], |row| row.get(0)).unwrap().map(|name| name.unwrap()).collect();
-                for table in tables.iter().filter(|table| !matches!(table.as_str(), "audit" | "trust_root" | "time_floor")) {
+                for table in tables.iter().filter(|table| !matches!(table.as_str(), "audit" | "receipt" | "stream_audit" | "trust_root" | "time_floor")) {
                     let mut statement = connection.prepare(&format!("SELECT * FROM {table}")).unwrap();
                     let count = statement.column_count();
                     let mut lines: Vec<String> = Vec::new();
@@ -51,7 +54,11 @@ impl StateFingerprint {
                     Hash(hasher.finalize().into()),
                     count("SELECT count(*) FROM trust_root"),
                     floors,
-                    count("SELECT count(*) FROM audit"),
+                    [
+                        count("SELECT count(*) FROM audit"),
+                        count("SELECT count(*) FROM receipt"),
+                        count("SELECT count(*) FROM stream_audit"),
+                    ],
                 ))
             })
             .unwrap();
@@ -75,6 +82,8 @@ impl StateFingerprint {
             roots,
             floors,
             audit,
+            receipts,
+            told,
         }
     }
 
@@ -122,6 +131,12 @@ impl StateFingerprint {
         let rows = self.audit - before.audit;
         if rows != 1 + i64::from(moved > 0) {
             return Some(format!("{rows} audit rows for {moved} new roots"));
+        }
+        let (receipts, told) = (self.receipts - before.receipts, self.told - before.told);
+        if !(0..=1).contains(&receipts) || told != receipts + i64::from(moved > 0) {
+            return Some(format!(
+                "{receipts} receipts and {told} rows of streams for {moved} new roots"
+            ));
         }
         None
     }

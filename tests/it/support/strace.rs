@@ -11,6 +11,36 @@ use std::process::{Command, Output, Stdio};
 
 use super::appliance::{AIRLOCK, Ended, read};
 
+/// Calls that change something, as far as the machine has them.
+const CHANGING: [&str; 26] = [
+    "chmod",
+    "creat",
+    "fallocate",
+    "fchmod",
+    "fchmodat",
+    "fchown",
+    "fdatasync",
+    "fsync",
+    "ftruncate",
+    "link",
+    "linkat",
+    "mkdir",
+    "mkdirat",
+    "open",
+    "openat",
+    "openat2",
+    "pwrite64",
+    "pwritev",
+    "rename",
+    "renameat",
+    "renameat2",
+    "rmdir",
+    "syncfs",
+    "unlink",
+    "unlinkat",
+    "write",
+];
+
 /// What is done to one system call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Fault {
@@ -71,6 +101,13 @@ impl Traced {
                 }
         })
     }
+}
+
+/// The n-th call of a name, as an undisturbed run makes it.
+#[derive(Debug, Clone)]
+pub(crate) struct Point {
+    pub(crate) name: String,
+    pub(crate) nth: usize,
 }
 
 /// Whether strace can be used here; says so and returns false where not. In CI that is a failure.
@@ -144,4 +181,36 @@ fn parse(log: &str) -> Vec<Call> {
         }
     }
     calls
+}
+
+/// The arguments with which strace shows every call that changes something.
+pub(crate) fn changing() -> Vec<String> {
+    let traced: Vec<String> = CHANGING.iter().map(|name| format!("?{name}")).collect();
+    vec!["-e".to_owned(), format!("trace={}", traced.join(","))]
+}
+
+/// Every call of a run that changes something, in order.
+pub(crate) fn points(calls: &[Call]) -> Vec<Point> {
+    assert!(
+        calls.iter().all(|call| call.thread == calls[0].thread),
+        "several threads change things: `when=` would count each for itself"
+    );
+    let mut seen = HashMap::new();
+    let mut points = Vec::new();
+    for call in calls {
+        let nth: &mut usize = seen.entry(call.name.clone()).or_default();
+        *nth += 1;
+        let opens = call.name.starts_with("open");
+        if !opens
+            || ["O_CREAT", "O_TRUNC", "O_TMPFILE"]
+                .iter()
+                .any(|flag| call.rest.contains(flag))
+        {
+            points.push(Point {
+                name: call.name.clone(),
+                nth: *nth,
+            });
+        }
+    }
+    points
 }

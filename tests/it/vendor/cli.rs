@@ -6,8 +6,8 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use airlock::crypto::{Enrolment, RecipientKey, SigningKey};
-use airlock::domain::{Hash, Timestamp};
+use airlock::crypto::{Chain, Enrolment, RecipientKey, SigningKey};
+use airlock::domain::Timestamp;
 use airlock::vendor_side::collect::RegistryOptions;
 use airlock::vendor_side::release::Overrides;
 use airlock::vendor_side::release_file::ReleaseFile;
@@ -268,16 +268,13 @@ fn a_site_is_enrolled_and_named_in_a_release() {
     let (class, code, _) = folder.refused(&for_plant);
     assert_eq!((class.as_str(), code.as_str()), ("E-USAGE", "value"));
     let site = "0123456789abcdef0123456789abcdef";
+    let domain = Chain::parse(&fs::read(folder.path("w/root.json")).unwrap())
+        .unwrap()
+        .domain();
     let enrolment = |status: u8| {
         let status = SigningKey::from_secret(&[status; 32]);
         let recipient = RecipientKey::x25519([9; 32]);
-        Enrolment::sign(
-            site.parse().unwrap(),
-            vec![Hash([1; 32])],
-            recipient,
-            Timestamp::EPOCH,
-            &status,
-        )
+        Enrolment::sign(site.parse().unwrap(), domain, recipient, Timestamp::EPOCH, &status)
     };
     fs::write(folder.path("plant.json"), enrolment(1)).unwrap();
     let enroll = ["vendor", "enroll", "plant.json", "-w", "w", "--name", "plant"];

@@ -34,7 +34,8 @@ impl Wall {
     fn new() -> Self {
         let (a, b) = (InProcessAppliance::new(), Vendor::new());
         let chain = Chain::parse(&b.chain_file()).unwrap();
-        a.appliance().pin(&chain, a.clock.now()).unwrap();
+        let appliance = a.appliance();
+        appliance.pin(&chain, a.clock.now()).unwrap();
         Self {
             a,
             b,

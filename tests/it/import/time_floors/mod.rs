@@ -75,7 +75,8 @@ fn dated(issued_at: &str, expires: &str) -> impl FnOnce(&mut ReleaseStatement) {
 }
 
 fn pin(instance: &InProcessAppliance, vendor: &Vendor) {
-    let pinned = instance.appliance().pin(vendor.chain(), instance.clock.now()).unwrap();
+    let appliance = instance.appliance();
+    let pinned = appliance.pin(vendor.chain(), instance.clock.now()).unwrap();
     assert_eq!(pinned, Pinned::Added);
 }
 

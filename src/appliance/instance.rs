@@ -1,0 +1,117 @@
+//! The present life of the state folder: one that was copied or restored begins another by itself (SPEC section 15).
+//!
+//! The database row is written before the file. A file that still names the row's parent is brought up to date; any other difference
+//! means that parts of the folder come from different times, and stops imports and exports until somebody says what was done.
+//! Serving goes on.
+
+use std::path::Path;
+
+use serde_json::json;
+
+use super::instance_file::{self, DIFFERS};
+use crate::crypto::random;
+use crate::db::site::audit;
+use crate::db::site::instances::{self, Reason};
+use crate::db::site::stream_log::{self, Told};
+use crate::db::{Db, Transaction};
+use crate::domain::{Class, Error, InstanceId, Result, Timestamp};
+
+/// Returns the present instance; in a folder that was copied or restored it begins now.
+///
+/// # Errors
+///
+/// `E-STATE instance` when database and file do not belong together; `E-IO` and `E-SPACE`.
+pub(super) fn settle(state: &Path, db: &Db, now: Timestamp) -> Result<InstanceId> {
+    let (newest, parent) =
+        db.read(|connection| Ok((instances::newest(connection)?, instances::parent(connection)?)))?;
+    let newest = newest.ok_or_else(|| differs("the database knows no instance of this appliance".into()))?;
+    let file = instance_file::read(state)
+        .map_err(told)?
+        .ok_or_else(|| differs("the state folder has no identity/instance.json".into()))?;
+    if file.instance == newest.instance {
+        if file.is_original {
+            return Ok(file.instance);
+        }
+        return begin(state, db, Reason::Copied, now);
+    }
+    if parent.is_some_and(|parent| parent.instance == file.instance) {
+        instance_file::write(state, &newest.instance)?;
+        return Ok(newest.instance);
+    }
+    Err(differs(format!(
+        "identity/instance.json names the instance {}, and the database {}",
+        file.instance, newest.instance
+    )))
+}
+
+/// Begins an instance, whatever was before.
+///
+/// # Errors
+///
+/// `E-STATE`, `E-IO` and `E-SPACE`.
+pub(super) fn begin(state: &Path, db: &Db, reason: Reason, now: Timestamp) -> Result<InstanceId> {
+    let instance = new()?;
+    db.write(|transaction| record(transaction, &instance, reason, now))?;
+    instance_file::write(state, &instance)?;
+    Ok(instance)
+}
+
+/// Writes down that an instance begins, here and in every stream.
+///
+/// # Errors
+///
+/// Those of the database.
+pub(super) fn record(
+    transaction: &Transaction<'_>,
+    instance: &InstanceId,
+    reason: Reason,
+    now: Timestamp,
+) -> Result<()> {
+    let parent = instances::newest(transaction)?.map(|row| row.instance);
+    instances::begin(transaction, instance, reason, now)?;
+    let mut detail = json!({"instance": instance, "reason": reason.as_str()});
+    if let (Some(parent), Some(members)) = (parent, detail.as_object_mut()) {
+        members.insert("parent".into(), parent.as_str().into());
+    }
+    let told = in_every_stream(transaction, &detail)?;
+    audit::append(transaction, now, "instance", &detail, &told).map(|_| ())
+}
+
+/// Returns what every vendor learns: what concerns the appliance itself.
+///
+/// # Errors
+///
+/// Those of the database.
+pub(super) fn in_every_stream(transaction: &Transaction<'_>, detail: &serde_json::Value) -> Result<Vec<Told>> {
+    let domains = stream_log::domains(transaction)?.into_iter();
+    Ok(domains
+        .map(|domain| Told {
+            domain,
+            detail: detail.clone(),
+        })
+        .collect())
+}
+
+/// Returns a new random name.
+///
+/// # Errors
+///
+/// As [`random`].
+pub(super) fn new() -> Result<InstanceId> {
+    let mut bytes = [0; 16];
+    random(&mut bytes)?;
+    Ok(InstanceId::from_bytes(bytes))
+}
+
+fn differs(found: String) -> Error {
+    told(Error::new(Class::State, DIFFERS, found))
+}
+
+fn told(error: Error) -> Error {
+    if !error.is(DIFFERS) {
+        return error;
+    }
+    error
+        .expected("a state folder whose parts are of one time")
+        .remedy("say what was done: `airlock recover --as restored` where this folder was put back from a copy, or `airlock recover --as cloned` where another one like it is in use")
+}

@@ -1,0 +1,77 @@
+//! The two acts that begin another life of the state folder: somebody says what became of it, and somebody replaces its keys.
+
+use std::path::PathBuf;
+
+use super::identity::{hold, settle_held};
+use super::state::Appliance;
+use super::{enrolment, instance, status_key};
+use crate::db::site::instances::Reason;
+use crate::domain::{Hash, InstanceId, Result, Timestamp};
+
+/// Why somebody says that the state is not what it was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Recovery {
+    /// The folder, or a part of it, was put back from a copy.
+    Restored,
+    /// Another folder like it is in use.
+    Cloned,
+}
+
+/// A status key that was replaced.
+#[derive(Debug)]
+pub struct Rotated {
+    /// Fingerprint of the new key, to compare by voice.
+    pub status_key: Hash,
+    /// The new life of the folder.
+    pub instance: InstanceId,
+    /// The new enrolment files, by trust domain.
+    pub enrolments: Vec<(Hash, PathBuf)>,
+}
+
+impl Appliance {
+    /// Begins another life of the state folder, whatever its parts say; vendors learn the reason.
+    ///
+    /// # Errors
+    ///
+    /// `E-BUSY`, `E-STATE`, `E-IO` and `E-SPACE`.
+    pub fn recover(&self, recovery: Recovery, now: Timestamp) -> Result<InstanceId> {
+        let _lock = self.lock()?;
+        let _held = hold(self.folder())?;
+        status_key::finish(self.folder(), &self.db)?;
+        let reason = match recovery {
+            Recovery::Restored => Reason::Restored,
+            Recovery::Cloned => Reason::Cloned,
+        };
+        let instance = instance::begin(self.folder(), &self.db, reason, now)?;
+        enrolment::lay_out(self.folder(), &self.db)?;
+        Ok(instance)
+    }
+
+    /// Makes another status key and another recipient key; vendors take them only from the new enrolment files.
+    ///
+    /// # Errors
+    ///
+    /// `E-BUSY`; `E-STATE`, `E-IO` and `E-SPACE`: nothing has changed then, or the new keys count and the next command goes on.
+    pub fn rotate_status_key(&self, now: Timestamp) -> Result<Rotated> {
+        let _lock = self.lock()?;
+        let held = hold(self.folder())?;
+        settle_held(&held, self.folder(), &self.db, now)?;
+        let replaced = status_key::replace(self.folder(), &self.db, self.identity(), now);
+        let instance = replaced.map_err(|error| match status_key::finish(self.folder(), &self.db) {
+            Ok(()) => error,
+            Err(left) => error.and_then(&left),
+        })?;
+        let settled = status_key::settle(self.folder(), &self.db, &instance);
+        settled.map_err(|error| {
+            let first = error.advice().map_or_else(|| "mend that".to_owned(), ToOwned::to_owned);
+            error.remedy(format!(
+                "{first}; then `airlock release list` finishes the change: the new keys count already"
+            ))
+        })?;
+        Ok(Rotated {
+            status_key: self.status_key()?.public().id(),
+            instance,
+            enrolments: enrolment::lay_out(self.folder(), &self.db)?,
+        })
+    }
+}

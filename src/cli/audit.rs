@@ -1,0 +1,115 @@
+//! `airlock audit verify|export`: the log of everything that was done or refused here.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+use serde_json::json;
+
+use super::Ui;
+use super::output_place::{self, Makes};
+use super::state_folder::StateArgs;
+use super::ui::escape;
+use crate::appliance::Compared;
+use crate::domain::{Clock as _, Result, SystemClock};
+use crate::stream::open_named;
+
+/// Check and export the audit log
+#[derive(Debug, Subcommand)]
+pub(super) enum AuditCommand {
+    /// Walk the log, and what leaves of it for each vendor
+    ///
+    /// Every row is sealed by the next. A log that was rewritten as a whole holds in itself: compare it with what left before.
+    #[command(
+        after_help = "Examples:\n  airlock audit verify\n  airlock audit verify --against /media/usb/audit-november.jsonl"
+    )]
+    Verify(VerifyArgs),
+    /// Write the whole log as lines of canonical JSON, with a signed checkpoint as the last one
+    ///
+    /// Keep copies outside: `airlock audit verify --against FILE` says later whether the log still begins with them.
+    #[command(after_help = "Example:\n  airlock audit export -o audit-november.jsonl")]
+    Export(ExportArgs),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct VerifyArgs {
+    /// An earlier export, or an acknowledgement of a vendor (may repeat)
+    #[arg(long, value_name = "FILE")]
+    against: Vec<PathBuf>,
+    #[command(flatten)]
+    state: StateArgs,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ExportArgs {
+    /// Where to write
+    #[arg(short, long, value_name = "FILE")]
+    output: PathBuf,
+    #[command(flatten)]
+    state: StateArgs,
+}
+
+pub(super) fn run(command: &AuditCommand, ui: &mut Ui) -> Result<()> {
+    match command {
+        AuditCommand::Verify(args) => verify(args, ui),
+        AuditCommand::Export(args) => export(args, ui),
+    }
+}
+
+fn verify(args: &VerifyArgs, ui: &mut Ui) -> Result<()> {
+    let appliance = args.state.open()?;
+    let state = appliance.verify_audit()?;
+    let mut human = format!(
+        "audit log    {} rows hold\nlast hash    {}",
+        state.rows,
+        state.hash.spoken()
+    );
+    for (domain, rows, seal) in &state.streams {
+        human += &format!(
+            "\nstream       {rows} rows for the trust domain {domain} hold\nlast seal    {}",
+            seal.spoken()
+        );
+    }
+    let mut against = Vec::new();
+    for path in &args.against {
+        let file = open_named(path, "open the copy")?;
+        let shown = path.display().to_string();
+        let compared = appliance.compare_audit(file).map_err(|error| error.context(&shown))?;
+        let (kind, row, what) = match compared {
+            Compared::Export { rows } => ("export", rows, format!("the log begins with its {rows} rows")),
+            Compared::Acknowledgement { row, .. } => (
+                "acknowledgement",
+                row,
+                format!("the stream has the seal of row {row} that it names"),
+            ),
+        };
+        human += &format!("\n{}: {what}", escape(&shown));
+        against.push(json!({"file": shown, "kind": kind, "row": row}));
+    }
+    let streams: Vec<_> = state
+        .streams
+        .iter()
+        .map(|(domain, rows, seal)| json!({"domain": domain, "rows": rows, "seal": seal}))
+        .collect();
+    ui.result(
+        &json!({"rows": state.rows, "hash": state.hash, "streams": streams, "against": against}),
+        human,
+    )
+}
+
+fn export(args: &ExportArgs, ui: &mut Ui) -> Result<()> {
+    output_place::check(&args.output, Makes::AuditLog, [])?;
+    let checkpoint = args.state.open()?.export_audit(&args.output, SystemClock.now())?;
+    let path = args.output.display().to_string();
+    ui.result(
+        &json!({
+            "output": path, "rows": checkpoint.number, "hash": checkpoint.hash, "site": checkpoint.site,
+            "instance": checkpoint.instance, "at": checkpoint.at,
+        }),
+        format_args!(
+            "{} rows in {}\nlast hash    {}",
+            checkpoint.number,
+            escape(&path),
+            checkpoint.hash.spoken()
+        ),
+    )
+}

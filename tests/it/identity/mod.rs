@@ -1,0 +1,10 @@
+//! Who a site is for its vendors: lives of the state folder, enrolments, keys, and the log that says so.
+
+#[cfg(feature = "vendor")]
+mod audit;
+#[cfg(feature = "vendor")]
+mod bench;
+#[cfg(feature = "vendor")]
+mod enrolments;
+mod instances;
+mod rotation;
