@@ -12,13 +12,15 @@ use tokio::sync::oneshot;
 use super::batch::{Accepted, Batch, What};
 use super::damage::is_damage;
 use super::overview::{self, TargetStatus};
+use super::owner::Owner;
 use super::queue::{Job, Queue};
 use super::quota::Quota;
-use super::writer::{Contact, Shared, Writer, closed};
+use super::shared::{Contact, Shared, closed};
+use super::writer::Writer;
 use crate::appliance::Appliance;
-use crate::db::status::{self, Gap, Listed};
+use crate::db::status::{self, Gap, Listed, Stream};
 use crate::db::{Connection, Db, Interrupt};
-use crate::domain::{Class, Error, Hash, Problem, Result, Uuid};
+use crate::domain::{Class, Error, Problem, Result, Uuid};
 use crate::panics::{self, caught};
 
 /// Where everything goes that agents report.
@@ -113,7 +115,7 @@ impl StatusBuffer {
 
     /// Notes that an agent asked what to run, and what it was told. Statuses that are handed in later are known to come after that.
     /// Cheap while it is told the same.
-    pub fn told(&self, target: Uuid, owner: Hash, name: &str, agent: Option<&str>, stated: &Arc<[(Uuid, Uuid)]>) {
+    pub fn told(&self, target: Uuid, owner: Owner, name: &str, agent: Option<&str>, stated: &Arc<[(Uuid, Uuid)]>) {
         self.contact(target, owner, name, agent);
         {
             let mut contacts = self.shared.contacts();
@@ -154,7 +156,7 @@ impl StatusBuffer {
     }
 
     /// Notes that a target's agent was there. Cheap: it is written down later, together with others.
-    pub fn contact(&self, target: Uuid, owner: Hash, name: &str, agent: Option<&str>) {
+    pub fn contact(&self, target: Uuid, owner: Owner, name: &str, agent: Option<&str>) {
         let mut contacts = self.shared.contacts();
         let (fresh, waiting) = match contacts.get_mut(&target) {
             Some(contact) if contact.owner == owner && (agent.is_none() || contact.agent.as_deref() == agent) => {
@@ -202,7 +204,7 @@ impl StatusBuffer {
         self.read(|connection| overview::read(connection, now, desired))
     }
 
-    /// Returns up to `limit` records with numbers above `above`, ascending.
+    /// Returns up to `limit` records with row ids above `above`, ascending, whoever's they are.
     ///
     /// # Errors
     ///
@@ -220,13 +222,13 @@ impl StatusBuffer {
         self.read(status::gaps)
     }
 
-    /// Returns the highest number so far.
+    /// Returns every stream: how far each is.
     ///
     /// # Errors
     ///
     /// `E-STATE`, `E-IO`.
-    pub fn highest_number(&self) -> Result<u64> {
-        self.read(status::highest_number)
+    pub fn streams(&self) -> Result<Vec<Stream>> {
+        self.read(status::streams)
     }
 
     /// Says how the buffer is.

@@ -1,11 +1,13 @@
 //! What a site looks like: every target and its deployments as Distr's own console shows them, and what really runs.
 
+use super::deployment::Deployment;
+use super::owner::Owner;
 use super::runs::{Doubt, Running};
-use super::working_set::{Deployment, WorkingSet};
+use super::working_set::WorkingSet;
 use crate::appliance::Appliance;
 use crate::db::status::{self, Advertised};
 use crate::db::{Connection, Reader, Schema};
-use crate::domain::{Hash, Result, StatusKind, Timestamp, Uuid};
+use crate::domain::{Result, StatusKind, Timestamp, Uuid};
 
 /// After this many seconds without a status a deployment is stale; a status from so far ahead is stale too, as in Distr's console.
 const STALE_SECONDS: u64 = 60;
@@ -16,7 +18,7 @@ pub struct TargetStatus {
     /// Its UUID.
     pub target: Uuid,
     /// Whose it was then.
-    pub owner: Hash,
+    pub owner: Owner,
     /// Its name.
     pub name: String,
     /// Version that the agent stated last.
@@ -60,7 +62,7 @@ pub struct Told {
 /// A status that came, perhaps many times.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LatestStatus {
-    /// Number of its record.
+    /// Number of its record in the stream of the target's vendor.
     pub number: u64,
     /// The revision that it speaks of.
     pub revision: Uuid,
@@ -68,11 +70,11 @@ pub struct LatestStatus {
     pub kind: StatusKind,
     /// In the agent's words, as they came last; never to be shown without escaping.
     pub message: String,
-    /// First time, by the appliance's clock.
+    /// First time, by the appliance's clock; also where it stands in a later record by now, because the first one left.
     pub first: Timestamp,
     /// Last time.
     pub last: Timestamp,
-    /// How often.
+    /// How often since then.
     pub count: u64,
 }
 
@@ -208,13 +210,13 @@ fn view(
     let latest = match status {
         None => None,
         Some(status) => Some(LatestStatus {
-            number: status.number,
+            number: status.position,
             revision: status.revision,
             kind: status.kind,
             message: last_words(connection, working_set, status.number)?,
             first: status.first,
             last: status.last,
-            count: status.count,
+            count: status.earlier.saturating_add(status.count),
         }),
     };
     let runs = known.map_or(Running::Unknown(Doubt::NoStatus), |known| known.runs.running());

@@ -4,8 +4,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::group_commit::{GroupCommit, Missing};
-use crate::db::status::{self, Dropped, Reason, RecordClass, Span};
+use super::group_commit::GroupCommit;
+use super::missing::Missing;
+use crate::db::status::{self, Dropped, Reason, RecordClass, Span, StreamId};
 use crate::domain::{Result, Uuid};
 
 /// Records that one statement drops.
@@ -117,7 +118,7 @@ impl GroupCommit<'_> {
 
     /// Accounts for records that were dropped; false when there were none.
     fn dropped(&mut self, class: RecordClass, dropped: &[Dropped]) -> Result<bool> {
-        let mut by_target = BTreeMap::<i64, Missing>::new();
+        let mut by_target = BTreeMap::<(StreamId, i64), Missing>::new();
         let mut recounted = BTreeSet::new();
         for one in dropped {
             self.working_set.remove_bytes(one.source, class, one.size);
@@ -125,33 +126,20 @@ impl GroupCommit<'_> {
             if recounted.insert(counted) {
                 status::put_recount(self.tx, counted, class)?;
             }
-            let target = self.target_of(one.source);
-            let missing = by_target.entry(target).or_insert(Missing {
-                count: 0,
-                bytes: 0,
-                first: one.number,
-                last: one.number,
-                since: one.received,
-                until: one.received,
-            });
-            missing.count = missing.count.saturating_add(1);
-            missing.bytes = missing.bytes.saturating_add(one.size);
-            missing.first = missing.first.min(one.number);
-            missing.last = missing.last.max(one.number);
-            missing.since = missing.since.min(one.received);
-            missing.until = missing.until.max(one.received);
+            let target = self.working_set.home(one.source)?.target;
+            let missing = Missing {
+                bytes: one.size,
+                ..Missing::one(one.received, one.position)
+            };
+            by_target
+                .entry((one.stream, target))
+                .and_modify(|all| all.add(&missing))
+                .or_insert(missing);
         }
-        for (target, missing) in &by_target {
-            self.note(*target, Reason::Quota, Some(class), missing)?;
+        for ((stream, target), missing) in &by_target {
+            self.note(*stream, *target, Reason::Quota, Some(class), missing)?;
         }
         Ok(!dropped.is_empty())
-    }
-
-    fn target_of(&self, source: i64) -> i64 {
-        let target = self.working_set.owners.get(&source);
-        target
-            .and_then(|target| self.working_set.targets.get(target))
-            .map_or(0, |target| target.source)
     }
 
     fn total(&self, class: RecordClass) -> u64 {

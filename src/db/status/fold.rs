@@ -6,15 +6,6 @@ use super::RecordClass;
 use crate::db::SqlResult as _;
 use crate::domain::{Result, Timestamp};
 
-/// How far the last fold and the last export went.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Fold {
-    /// Records from this number on are not folded in.
-    pub next: u64,
-    /// Records up to this number left and change no more.
-    pub exported: u64,
-}
-
 /// How often a status came.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Repeat {
@@ -28,22 +19,15 @@ pub struct Repeat {
     pub text: Option<String>,
 }
 
-/// Returns how far the last fold went.
+/// Returns how far the last fold went: records from this number on are not folded in.
 ///
 /// # Errors
 ///
 /// Those of [`SqlResult::sql`](crate::db::SqlResult::sql).
-pub fn fold(connection: &Connection) -> Result<Fold> {
+pub fn fold(connection: &Connection) -> Result<u64> {
     connection
-        .prepare_cached("SELECT next, exported FROM fold")
-        .and_then(|mut statement| {
-            statement.query_row([], |row| {
-                Ok(Fold {
-                    next: row.get(0)?,
-                    exported: row.get(1)?,
-                })
-            })
-        })
+        .prepare_cached("SELECT next FROM fold")
+        .and_then(|mut statement| statement.query_row([], |row| row.get(0)))
         .sql("read how far the status was folded")
 }
 
@@ -229,8 +213,8 @@ pub fn count_bytes(connection: &Connection, source: i64, class: RecordClass) -> 
         RecordClass::Log | RecordClass::AgentLog => {
             "SELECT ?2, coalesce(sum(size), 0) FROM record WHERE class IN (4, 5) AND class = ?1 AND source = ?2"
         }
-        RecordClass::Transition | RecordClass::Detail => {
-            "SELECT ?2, coalesce(sum(size), 0) FROM record WHERE class <= 2 AND class = ?1 AND source = ?2"
+        RecordClass::Transition | RecordClass::Detail | RecordClass::Continued => {
+            "SELECT ?2, coalesce(sum(size), 0) FROM record WHERE class IN (1, 2, 7) AND class = ?1 AND source = ?2"
         }
         RecordClass::Metrics | RecordClass::Gap => {
             "SELECT source, sum(size) FROM record WHERE class = ?1 AND ?2 = ?2 GROUP BY source"

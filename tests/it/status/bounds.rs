@@ -7,7 +7,7 @@ use airlock::db::status::{self, RecordClass};
 use airlock::domain::Class;
 use airlock::domain::StatusKind::{Error, Healthy};
 
-use crate::support::status::{Buffer, agent_logs, batch, id, logs, status as report, submit, wait};
+use crate::support::status::{Buffer, agent_logs, batch, id, logs, numbers_missing, status as report, submit, wait};
 
 fn small(target: u64, total: u64) -> Buffer {
     Buffer {
@@ -33,7 +33,7 @@ fn held(open: &StatusBuffer, target: &str) -> u64 {
 /// Every number that is missing is accounted for, exactly.
 #[track_caller]
 fn assert_complete(buffer: &Buffer) {
-    let (missing, unexplained) = buffer.db().read(status::numbers_missing).unwrap();
+    let (missing, unexplained) = numbers_missing(&buffer.db());
     let gaps = buffer.db().read(status::gaps).unwrap();
     let named: u64 = gaps.iter().filter(|gap| gap.last > 0).map(|gap| gap.count).sum();
     assert_eq!((missing, unexplained), (named, 0), "{gaps:?}");

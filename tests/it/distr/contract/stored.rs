@@ -10,7 +10,7 @@ pub(super) fn logs(served: &ServedAppliance) -> String {
     text(served)
 }
 
-/// Every row of every table of `status.db`, as text; UUIDs as 32 hex digits.
+/// Every row of every table of `status.db`, as text; UUIDs and hashes as hex digits.
 pub(super) fn text(served: &ServedAppliance) -> String {
     let path = served.state().join("status.db");
     // Written to only by SQLite itself: after a crash the reader has the log to recover.
@@ -37,7 +37,7 @@ pub(super) fn text(served: &ServedAppliance) -> String {
                     ValueRef::Null => {}
                     ValueRef::Integer(number) => text.push_str(&number.to_string()),
                     ValueRef::Real(number) => text.push_str(&number.to_string()),
-                    ValueRef::Blob(bytes) if bytes.len() == 16 => text.push_str(&hex(bytes)),
+                    ValueRef::Blob(bytes) if matches!(bytes.len(), 16 | 32) => text.push_str(&hex(bytes)),
                     ValueRef::Text(bytes) | ValueRef::Blob(bytes) => text.push_str(&String::from_utf8_lossy(bytes)),
                 }
             }
