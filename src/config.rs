@@ -22,6 +22,7 @@
 //!
 //! [status]
 //! quota_mib = 1024                      # what agents' statuses, metrics and logs may take; oldest text goes first
+//! keep_days = 30                        # how long what a vendor acknowledged is kept, while there is room
 //!
 //! [limits]
 //! connections = 4096                    # at one time; an agent keeps one or two. A quarter is kept for addresses that showed a target's
@@ -108,11 +109,15 @@ struct Document {
 #[serde(default, deny_unknown_fields)]
 struct StatusTable {
     quota_mib: u64,
+    keep_days: u32,
 }
 
 impl Default for StatusTable {
     fn default() -> Self {
-        Self { quota_mib: 1024 }
+        Self {
+            quota_mib: 1024,
+            keep_days: 30,
+        }
     }
 }
 
@@ -262,7 +267,10 @@ impl Config {
                 plain_http_beyond_loopback: file.plain_http_beyond_loopback,
                 limits,
             },
-            status: Quota::from_mib(file.status.quota_mib),
+            status: Quota {
+                keep_days: file.status.keep_days,
+                ..Quota::from_mib(file.status.quota_mib)
+            },
             grace: Duration::from_secs(file.registry.grace_seconds),
             shared_hosts: file
                 .registry

@@ -1,9 +1,8 @@
 //! The buffer as the rest of the appliance uses it.
 
-use std::collections::HashMap;
 use std::fmt;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -13,7 +12,7 @@ use super::batch::{Accepted, Batch, What};
 use super::damage::is_damage;
 use super::overview::{self, TargetStatus};
 use super::owner::Owner;
-use super::queue::{Job, Queue};
+use super::queue::Job;
 use super::quota::Quota;
 use super::shared::{Contact, Shared, closed};
 use super::writer::Writer;
@@ -54,28 +53,15 @@ impl StatusBuffer {
     /// Opens the buffer of an appliance and starts its writer.
     ///
     /// A status database that is missing, damaged or of another appliance is set aside, and a new one begins with a gap record. One that
-    /// cannot be opened at all (disk full) is tried again with every batch. One that a newer airlock wrote stays as it is: until that
+    /// cannot be opened at all (disk full), or that another process writes, is tried again with every batch. One that a newer airlock wrote stays as it is: until that
     /// airlock is back, what agents report is refused and they keep it, [`Self::health`] says why, and everything else is served.
     ///
     /// # Errors
     ///
     /// `E-IO` when no thread can be started.
     pub fn open(appliance: &Appliance, quota: Quota) -> Result<Self> {
-        let shared = Arc::new(Shared {
-            state: appliance.folder().to_owned(),
-            path: appliance.status_database(),
-            site: appliance.site().clone(),
-            clock: appliance.clock.clone(),
-            quota,
-            queue: Queue::default(),
-            db: RwLock::new(None),
-            contacts: Mutex::new(HashMap::new()),
-            suspect: AtomicU64::new(0),
-            set_aside: AtomicU64::new(0),
-            trouble: Mutex::new(None),
-            unchecked: Mutex::new(None),
-        });
-        let writer = Writer::open(shared.clone());
+        let shared = Arc::new(Shared::of(appliance, quota));
+        let writer = Writer::open(shared.clone(), None);
         let thread = std::thread::Builder::new()
             .name("status".into())
             .spawn(move || writer.run())

@@ -2,7 +2,7 @@
 
 use super::working_set::WorkingSet;
 use crate::db::Transaction;
-use crate::db::status;
+use crate::db::status::{self, Contact};
 use crate::domain::{Class, Error, Result};
 
 /// Folds, in the transaction of a commit.
@@ -27,7 +27,12 @@ pub(super) fn write_fold(tx: &Transaction<'_>, working_set: &WorkingSet) -> Resu
     }
     for target in &working_set.dirty.contacts {
         if let Some(target) = working_set.targets.get(target) {
-            status::put_contact(tx, target.source, target.last)?;
+            let contact = Contact {
+                source: target.source,
+                last: target.last,
+                metrics: working_set.newest_samples.get(&target.source).copied(),
+            };
+            status::put_contact(tx, &contact)?;
         }
     }
     status::clear(tx)?;

@@ -1,6 +1,7 @@
 //! Gap records: what is missing stands in the stream that it is missing in, and in no other.
 
 use super::group_commit::GroupCommit;
+use super::mark::Marks;
 use super::missing::Missing;
 use crate::db::status::{self, Gap, Reason, RecordClass, Stream, StreamId};
 use crate::domain::{Hash, Result};
@@ -16,25 +17,59 @@ impl GroupCommit<'_> {
         self.begin(domain, start, Reason::Damaged)
     }
 
-    /// Begins a stream, or lets it go on, at a position that was never given: what lies below and is not there is missing.
+    /// Returns the streams that are to be frozen; those that were asked for before they had anything begin. One that nobody knew before
+    /// waits for the next commit, which sees to its mark.
+    pub(super) fn wanted(&mut self, marks: &Marks) -> Result<Vec<StreamId>> {
+        let start = self.working_set.streams.start();
+        let streams = self.working_set.streams.iter();
+        let wanted: Vec<Stream> = streams
+            .filter(|stream| stream.wanted && marks.covers(&stream.domain, stream.next.max(start)))
+            .copied()
+            .collect();
+        wanted.iter().map(|stream| self.stream(&stream.domain)).collect()
+    }
+
+    /// Begins a stream at a position that was never given: what lies below is missing.
     pub(super) fn begin(&mut self, domain: &Hash, position: u64, reason: Reason) -> Result<StreamId> {
-        let before = status::add_stream(self.tx, domain)?;
-        let (id, next) = (before.id, position.max(before.next));
-        let below = next.saturating_sub(1);
-        let mut row = Stream { next, ..before };
-        if below > 0 {
-            // What was said to be frozen in the file that is gone lies below.
-            status::put_frozen(self.tx, id, below, self.now)?;
-            (row.frozen, row.frozen_at, row.wanted) = (below, Some(self.now), false);
+        let row = status::add_stream(self.tx, domain)?;
+        let (id, below) = (row.id, position.saturating_sub(1));
+        let mut stream = Stream { next: position, ..row };
+        if below == 0 {
+            self.working_set.streams.put(stream);
+            status::put_next(self.tx, id, position, self.working_set.next)?;
+            return Ok(id);
         }
-        self.working_set.streams.put(row);
-        if before.next < next && below > 0 {
-            let missing = Missing::all(before.next.max(1), below, self.now);
-            self.note(id, id.everybody(), reason, None, &missing)?;
-        } else {
-            status::put_next(self.tx, id, next, self.working_set.next)?;
-        }
+        // What was said to be frozen in the file that is gone lies below.
+        status::put_frozen(self.tx, id, below, self.now)?;
+        (stream.frozen, stream.frozen_at, stream.wanted) = (below, Some(self.now), false);
+        self.working_set.streams.put(stream);
+        let missing = Missing::all(1, below, self.now);
+        self.note(id, id.everybody(), reason, None, &missing)?;
         Ok(id)
+    }
+
+    /// Lets a stream of an older copy go on at its mark. What the copy froze left as it stands there; what came later may have grown before
+    /// it left, and is told again under other numbers.
+    pub(super) fn resume(&mut self, domain: &Hash, mark: u64) -> Result<()> {
+        let Some(before) = self.working_set.streams.of(domain).copied() else {
+            return self.begin(domain, mark, Reason::Restored).map(|_| ());
+        };
+        let (id, frozen) = (before.id, before.frozen);
+        let mark = mark.max(before.next);
+        let by = mark.saturating_sub(frozen.saturating_add(1));
+        status::shift(self.tx, id, frozen, by)?;
+        self.working_set.shift(id, frozen, by);
+        let below = mark.saturating_sub(1);
+        status::put_frozen(self.tx, id, below, self.now)?;
+        self.working_set.streams.put(Stream {
+            next: before.next.saturating_add(by),
+            frozen: below,
+            frozen_at: Some(self.now),
+            wanted: false,
+            ..before
+        });
+        let missing = Missing::all(frozen.saturating_add(1), below, self.now);
+        self.note(id, id.everybody(), Reason::Restored, None, &missing)
     }
 
     /// Records that something of a stream is missing: in the gap record of its kind that is open, or in a new one.

@@ -335,7 +335,10 @@ impl<'a> GroupCommit<'a> {
         }
         let text = serde_json::to_string(metrics).unwrap_or_default();
         let text = clean(&text, TEXT_BYTES);
-        self.store(RecordClass::Metrics, own, None, None, &text)?;
+        let stream = self.working_set.home(own)?.stream;
+        self.fold_aged(stream)?;
+        let number = self.store(RecordClass::Metrics, own, None, None, &text)?;
+        self.working_set.newest_samples.insert(own, number);
         accepted.stored = accepted.stored.saturating_add(1);
         Ok(())
     }
@@ -397,7 +400,7 @@ impl<'a> GroupCommit<'a> {
         revision: Option<Uuid>,
         line: Option<(&Line<'_>, i64)>,
         text: &str,
-    ) -> Result<()> {
+    ) -> Result<u64> {
         let names = line.map_or(0, |(line, _)| {
             line.resource
                 .as_deref()
@@ -430,7 +433,7 @@ impl<'a> GroupCommit<'a> {
             },
         )?;
         self.working_set.add_bytes(source, class, size);
-        Ok(())
+        Ok(number)
     }
 }
 

@@ -18,7 +18,7 @@ use crate::stream::{open_plain, read_bounded, write_atomically};
 /// Room for thousands of vendors.
 const BYTES: u64 = 1 << 20;
 /// Positions that are set aside at a time.
-pub(super) const BLOCK: u64 = 100_000;
+const BLOCK: u64 = 100_000;
 
 /// The marks of every stream.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -84,10 +84,11 @@ impl Marks {
         self.below.get(domain).is_some_and(|below| next < *below)
     }
 
-    /// Sets positions of a stream aside, a block of them.
+    /// Sets positions of a stream aside, up to the end of a block: how far exactly is told by what was needed, and others' agents share
+    /// in that.
     pub(super) fn raise(&mut self, domain: Hash, next: u64) {
         let below = self.below.entry(domain).or_default();
-        *below = next.saturating_add(BLOCK).max(*below);
+        *below = (next / BLOCK).saturating_add(1).saturating_mul(BLOCK).max(*below);
     }
 }
 

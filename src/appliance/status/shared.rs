@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use super::owner::Owner;
 use super::queue::Queue;
 use super::quota::Quota;
+use crate::appliance::Appliance;
 use crate::db::Db;
 use crate::domain::{Class, Clock, Error, Problem, SiteId, Uuid};
 
@@ -63,6 +64,24 @@ impl Contact {
 }
 
 impl Shared {
+    /// Nothing is open yet.
+    pub(super) fn of(appliance: &Appliance, quota: Quota) -> Self {
+        Self {
+            state: appliance.folder().to_owned(),
+            path: appliance.status_database(),
+            site: appliance.site().clone(),
+            clock: appliance.clock.clone(),
+            quota,
+            queue: Queue::default(),
+            db: RwLock::new(None),
+            contacts: Mutex::new(HashMap::new()),
+            suspect: AtomicU64::new(0),
+            set_aside: AtomicU64::new(0),
+            trouble: Mutex::new(None),
+            unchecked: Mutex::new(None),
+        }
+    }
+
     /// Number of the database that is open; read it under the lock of that.
     pub(super) fn generation(&self) -> u64 {
         self.set_aside.load(Ordering::SeqCst).saturating_add(1)

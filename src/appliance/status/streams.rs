@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use crate::db::status::{self, Stream, StreamId};
 use crate::db::{Connection, Transaction};
-use crate::domain::{Class, Error, Hash, Result};
+use crate::domain::{Class, Error, Hash, Result, Timestamp};
 
 /// See the module.
 #[derive(Debug, Default)]
@@ -62,6 +62,45 @@ impl Streams {
     /// Records and gaps up to this position of a stream change no more.
     pub(super) fn frozen(&self, id: StreamId) -> u64 {
         self.get(id).map_or(0, |stream| stream.frozen)
+    }
+
+    /// Records up to this position of a stream may go without a word.
+    pub(super) fn acknowledged(&self, id: StreamId) -> u64 {
+        self.get(id).map_or(0, |stream| stream.acknowledged)
+    }
+
+    /// Every stream.
+    pub(super) fn ids(&self) -> Vec<StreamId> {
+        self.all.keys().copied().collect()
+    }
+
+    /// Takes in what others wrote: what was acknowledged, and what is to be frozen. Returns the streams of which more was acknowledged.
+    pub(super) fn look(&mut self, connection: &Connection) -> Result<Vec<StreamId>> {
+        let mut more = Vec::new();
+        for row in status::streams(connection)? {
+            let Some(known) = self.all.get_mut(&row.id) else {
+                self.put(row);
+                continue;
+            };
+            if row.acknowledged > known.row.acknowledged {
+                more.push(row.id);
+            }
+            known.row.acknowledged = row.acknowledged;
+            known.row.covered_at = row.covered_at;
+            known.row.wanted = row.wanted;
+        }
+        Ok(more)
+    }
+
+    /// Freezes a stream as far as it is.
+    pub(super) fn freeze(&mut self, tx: &Transaction<'_>, id: StreamId, at: Timestamp) -> Result<()> {
+        let Some(known) = self.all.get_mut(&id) else {
+            return Ok(());
+        };
+        let position = known.row.last().max(known.row.frozen);
+        status::put_frozen(tx, id, position, at)?;
+        (known.row.frozen, known.row.frozen_at, known.row.wanted) = (position, Some(at), false);
+        Ok(())
     }
 
     /// Returns the highest position of a domain's stream; 0 before the first.

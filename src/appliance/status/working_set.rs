@@ -34,6 +34,25 @@ pub(super) struct WorkingSet {
     pub(super) dirty: Dirty,
     /// Below this number there is no record of the class; a hint for dropping.
     pub(super) floor: HashMap<RecordClass, u64>,
+    /// Row id of the newest measurements of each target.
+    pub(super) newest_samples: HashMap<i64, u64>,
+    /// Where each stream's raw measurements begin.
+    sampled: HashMap<StreamId, Sampled>,
+    /// Up to this position everything of a stream that was acknowledged and may go has gone.
+    pub(super) freed: HashMap<StreamId, u64>,
+    /// Nothing of this source and class is left that was acknowledged up to this position.
+    pub(super) exhausted: HashMap<(i64, RecordClass), u64>,
+}
+
+/// What is known of a stream's raw measurements, and of its days.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Sampled {
+    /// None stands below this position.
+    pub(super) from: u64,
+    /// When the oldest came; none before somebody looked.
+    pub(super) oldest: Option<Timestamp>,
+    /// Rows of days; none before somebody counted.
+    pub(super) day_rows: Option<u64>,
 }
 
 /// What a source belongs to. It never changes: another owner's target is another source.
@@ -199,6 +218,9 @@ impl WorkingSet {
         let mut records = Vec::new();
         status::since_fold(connection, from, |record| {
             self.add_bytes(record.source, record.class, record.size);
+            if record.class == RecordClass::Metrics {
+                self.newest_samples.insert(record.source, record.number);
+            }
             if record.class.is_status() {
                 records.push(record);
             }
@@ -306,7 +328,14 @@ impl WorkingSet {
     }
 
     fn read_contacts(&mut self, connection: &Connection) -> Result<()> {
-        let contacts: HashMap<i64, Timestamp> = status::contacts(connection)?.into_iter().collect();
+        let mut contacts = HashMap::new();
+        for contact in status::contacts(connection)? {
+            contacts.insert(contact.source, contact.last);
+            if let Some(number) = contact.metrics {
+                let newest = self.newest_samples.entry(contact.source).or_default();
+                *newest = number.max(*newest);
+            }
+        }
         for target in self.targets.values_mut() {
             if let Some(last) = contacts.get(&target.source) {
                 target.last = target.last.max(*last);
@@ -331,6 +360,34 @@ impl WorkingSet {
         let number = self.next;
         self.next = self.next.saturating_add(1);
         Ok((number, position))
+    }
+
+    /// Takes in that everything of a stream above a position has other numbers, higher by as much.
+    pub(super) fn shift(&mut self, stream: StreamId, above: u64, by: u64) {
+        let moved = |position: &mut u64| {
+            if *position > above {
+                *position = position.saturating_add(by);
+            }
+        };
+        for (source, deployment) in &mut self.deployments {
+            if self.homes.get(source).is_some_and(|home| home.stream == stream) {
+                for status in &mut deployment.statuses {
+                    moved(&mut status.position);
+                    moved(&mut status.began);
+                }
+                self.dirty.latest.insert(*source);
+            }
+        }
+        for gap in self.gaps.values_mut().filter(|gap| gap.stream == stream) {
+            moved(&mut gap.position);
+            moved(&mut gap.first);
+            moved(&mut gap.last);
+        }
+    }
+
+    /// What is known of a stream's raw measurements.
+    pub(super) fn sampled(&mut self, stream: StreamId) -> &mut Sampled {
+        self.sampled.entry(stream).or_default()
     }
 
     /// Returns where a source is at home.

@@ -11,13 +11,14 @@ use std::time::{Duration, Instant};
 
 use super::batch::{Accepted, Batch, What};
 use super::group_commit::GroupCommit;
+use super::lock::{self, WriterLock};
 use super::mark::Marks;
 use super::queue::{Job, Woken};
 use super::shared::{Shared, closed};
 use super::working_set::WorkingSet;
 use super::{damage, fold};
 use crate::db::Db;
-use crate::db::status::{self, Reason};
+use crate::db::status::{self, Stream};
 use crate::domain::{Class, Error, Hash, Problem, Result};
 use crate::panics::{self, caught};
 
@@ -31,6 +32,10 @@ const CONTACT: Duration = Duration::from_secs(1);
 const FOLD_RECORDS: u64 = 20_000;
 /// The same for bytes of the journal.
 const FOLD_BYTES: usize = 4 << 20;
+/// How long the start waits for another process that writes.
+const OTHERS: Duration = Duration::from_secs(2);
+/// How often requests of other processes are looked for where nothing else is to be done.
+const LOOK: Duration = Duration::from_secs(1);
 /// How often a database that cannot be opened is tried again.
 const RETRY: Duration = Duration::from_secs(1);
 
@@ -45,11 +50,16 @@ pub(super) struct Writer {
     folded: Instant,
     folded_next: u64,
     contact_due: Option<Instant>,
+    looked: Instant,
+    /// Held from the first opening on.
+    lock: Option<WriterLock>,
+    /// How long the first opening waits for it: a command may be about to end.
+    patience: Duration,
 }
 
 impl Writer {
     /// Opens the database, setting a damaged one aside. That it cannot be opened at all is no error: it is tried again.
-    pub(super) fn open(shared: Arc<Shared>) -> Self {
+    pub(super) fn open(shared: Arc<Shared>, lock: Option<WriterLock>) -> Self {
         let mut writer = Self {
             shared,
             working_set: WorkingSet::default(),
@@ -58,6 +68,9 @@ impl Writer {
             folded: Instant::now(),
             folded_next: 0,
             contact_due: None,
+            looked: Instant::now(),
+            lock,
+            patience: OTHERS,
         };
         if let Err(error) = writer.reopen() {
             writer.report(&error);
@@ -116,7 +129,8 @@ impl Writer {
         let fold = (!self.working_set.dirty.is_empty()).then(|| FOLD.saturating_sub(now.duration_since(self.folded)));
         let contact = self.contact_due.map(|due| due.saturating_duration_since(now));
         let closed = self.is_closed().then_some(RETRY);
-        [fold, contact, closed].into_iter().flatten().min()
+        let look = (!self.is_closed()).then(|| LOOK.saturating_sub(now.duration_since(self.looked)));
+        [fold, contact, closed, look].into_iter().flatten().min()
     }
 
     fn is_closed(&self) -> bool {
@@ -182,25 +196,37 @@ impl Writer {
                 return Err(closed());
             };
             let working_set = &mut self.working_set;
+            let marks = &self.marks;
             let result = db.write(|tx| {
+                for stream in working_set.streams.look(tx)? {
+                    working_set.freed.remove(&stream);
+                }
                 let mut commit = GroupCommit::new(tx, working_set, shared.quota, now);
                 let accepted = batches
                     .iter()
                     .map(|batch| commit.take(batch))
                     .collect::<Result<Vec<_>>>()?;
                 commit.shed()?;
+                if fold {
+                    commit.free_old()?;
+                }
+                let wanted = commit.wanted(marks)?;
                 commit.finish()?;
+                let fold = fold || !wanted.is_empty();
                 if fold {
                     fold::write_fold(tx, working_set)?;
                 }
-                Ok(accepted)
+                for stream in wanted {
+                    working_set.streams.freeze(tx, stream, now)?;
+                }
+                Ok((accepted, fold))
             });
             // After a failure the working set is ahead of the database.
             let reloaded = result.is_err().then(|| db.read(WorkingSet::load));
             (result, reloaded)
         };
         match (result, reloaded) {
-            (Ok(accepted), _) => {
+            (Ok((accepted, fold)), _) => {
                 if fold {
                     self.working_set.dirty = super::working_set::Dirty::default();
                     self.folded = Instant::now();
@@ -230,8 +256,7 @@ impl Writer {
         let streams = &self.working_set.streams;
         let mut most: BTreeMap<Hash, u64> = streams
             .iter()
-            .filter(|stream| stream.next > 0)
-            .map(|stream| (stream.domain, stream.next.saturating_add(room)))
+            .map(|stream| (stream.domain, stream.next.max(streams.start()).saturating_add(room)))
             .collect();
         for batch in batches {
             most.entry(batch.owner.domain)
@@ -277,6 +302,9 @@ impl Writer {
             self.report(&error);
             return;
         }
+        if let Err(error) = self.look(last) {
+            self.report(&error);
+        }
         let fresh = self.shared.contacts().values().any(|contact| contact.fresh);
         if fresh && self.contact_due.is_none() {
             self.contact_due = Some(Instant::now() + CONTACT);
@@ -316,6 +344,47 @@ impl Writer {
         }
     }
 
+    /// Looks every second whether a stream is to be frozen, and does it.
+    fn look(&mut self, last: bool) -> Result<()> {
+        if self.looked.elapsed() < LOOK && !last {
+            return Ok(());
+        }
+        self.looked = Instant::now();
+        self.freeze_wanted().or_else(|error| {
+            if damage::is_damage(&error) {
+                return self.replace(&error);
+            }
+            Err(error)
+        })
+    }
+
+    fn freeze_wanted(&mut self) -> Result<()> {
+        // One that was not known before begins in the first round.
+        for _ in 0..2 {
+            let streams = self.on_db(|db| db.read(status::streams))?;
+            if !streams.iter().any(|stream| stream.wanted) {
+                return Ok(());
+            }
+            self.transact(&[], true)?;
+        }
+        Ok(())
+    }
+
+    /// Freezes the stream of a domain, where this process alone writes; returns how it stands then.
+    ///
+    /// # Errors
+    ///
+    /// Those of the opening that failed; `E-IO`, `E-SPACE`, `E-STATE`.
+    pub(super) fn freeze(mut self, domain: &Hash) -> Result<Stream> {
+        if self.is_closed() {
+            self.reopen()?;
+        }
+        self.on_db(|db| db.write(|tx| status::want(tx, domain)))?;
+        self.freeze_wanted()?;
+        let stream = self.on_db(|db| db.read(|connection| status::stream_of(connection, domain)))?;
+        stream.ok_or_else(closed)
+    }
+
     /// Sets the database aside and begins anew.
     fn replace(&mut self, why: &Error) -> Result<()> {
         let mut db = self.shared.db.write().unwrap_or_else(PoisonError::into_inner);
@@ -346,6 +415,17 @@ impl Writer {
     }
 
     fn reopen(&mut self) -> Result<()> {
+        if self.lock.is_none() {
+            self.lock = lock::take_within(&self.shared.state, std::mem::take(&mut self.patience))?;
+        }
+        if self.lock.is_none() {
+            return Err(Error::new(
+                Class::Busy,
+                "status-writer",
+                "another process writes the status database",
+            )
+            .remedy("wait for it to end: it is tried again by itself"));
+        }
         let opened = damage::open(&self.shared.path, &self.shared.site).and_then(|db| {
             let working_set = db.read(WorkingSet::load)?;
             Ok((db, working_set))
@@ -370,7 +450,7 @@ impl Writer {
         Ok(())
     }
 
-    /// The file is an older copy of itself: positions that it does not know of were given, and what it holds may have been frozen since.
+    /// The file is an older copy of itself: positions that it does not know of were given.
     fn skip(&mut self, db: &Db) -> Result<()> {
         let now = self.shared.clock.now();
         tracing::error!("the status database is older than its marks; gap records say so");
@@ -378,7 +458,9 @@ impl Writer {
         let mut raised = known.clone();
         raised.raises = known.raises.saturating_add(1);
         for (domain, below) in known.iter() {
-            raised.raise(*domain, below);
+            let stream = self.working_set.streams.of(domain);
+            let again = stream.map_or(0, |stream| stream.next.saturating_sub(stream.frozen));
+            raised.raise(*domain, below.saturating_add(again));
         }
         // First the file: what the database does not hold in the end is skipped once more.
         raised.write(&self.shared.state)?;
@@ -387,10 +469,13 @@ impl Writer {
             status::put_raises(tx, raised.raises)?;
             let mut commit = GroupCommit::new(tx, working_set, quota, now);
             for (domain, below) in known.iter() {
-                commit.begin(domain, below, Reason::Restored)?;
+                commit.resume(domain, below)?;
             }
-            commit.finish()
+            commit.finish()?;
+            fold::write_fold(tx, working_set)
         })?;
+        self.working_set.dirty = super::working_set::Dirty::default();
+        self.folded_next = self.working_set.next;
         (self.marks, self.raised) = (raised, true);
         Ok(())
     }

@@ -109,17 +109,36 @@ pub fn put_latest(transaction: &Transaction<'_>, source: i64, state: &str) -> Re
     Ok(())
 }
 
+/// The last contact of a target.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Contact {
+    /// The target.
+    pub source: i64,
+    /// When.
+    pub last: Timestamp,
+    /// Row id of its newest measurements, also where these are folded by now.
+    pub metrics: Option<u64>,
+}
+
 /// Returns the last contact of every target.
 ///
 /// # Errors
 ///
 /// Those of [`SqlResult::sql`](crate::db::SqlResult::sql).
-pub fn contacts(connection: &Connection) -> Result<Vec<(i64, Timestamp)>> {
-    pairs(
-        connection,
-        "SELECT source, last FROM contact ORDER BY source",
-        "read the contacts",
-    )
+pub fn contacts(connection: &Connection) -> Result<Vec<Contact>> {
+    let mut statement = connection
+        .prepare_cached("SELECT source, last, metrics FROM contact ORDER BY source")
+        .sql("read the contacts")?;
+    let rows = statement
+        .query_map([], |row| {
+            Ok(Contact {
+                source: row.get(0)?,
+                last: row.get(1)?,
+                metrics: row.get(2)?,
+            })
+        })
+        .sql("read the contacts")?;
+    rows.collect::<rusqlite::Result<_>>().sql("read the contacts")
 }
 
 /// Records the last contact of a target.
@@ -127,10 +146,10 @@ pub fn contacts(connection: &Connection) -> Result<Vec<(i64, Timestamp)>> {
 /// # Errors
 ///
 /// Those of [`SqlResult::sql`](crate::db::SqlResult::sql).
-pub fn put_contact(transaction: &Transaction<'_>, source: i64, last: Timestamp) -> Result<()> {
+pub fn put_contact(transaction: &Transaction<'_>, contact: &Contact) -> Result<()> {
     transaction
-        .prepare_cached("INSERT OR REPLACE INTO contact (source, last) VALUES (?, ?)")
-        .and_then(|mut statement| statement.execute(params![source, last]))
+        .prepare_cached("INSERT OR REPLACE INTO contact (source, last, metrics) VALUES (?, ?, ?)")
+        .and_then(|mut statement| statement.execute(params![contact.source, contact.last, contact.metrics]))
         .sql("record a contact")?;
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! What is missing and why: a record of its own, so that what is incomplete is visibly so (P21).
 
 use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSqlOutput, ValueRef};
-use rusqlite::{Connection, Row, ToSql, Transaction, params};
+use rusqlite::{Connection, OptionalExtension as _, Row, ToSql, Transaction, params};
 
 use super::{RecordClass, StreamId};
 use crate::db::SqlResult as _;
@@ -195,6 +195,18 @@ pub fn open_gaps(connection: &Connection) -> Result<Vec<Gap>> {
             "SELECT {COLUMNS} FROM gap WHERE position > (SELECT frozen FROM stream WHERE id = gap.stream) ORDER BY number"
         ),
     )
+}
+
+/// Returns the gap that a record stands for.
+///
+/// # Errors
+///
+/// Those of [`SqlResult::sql`](crate::db::SqlResult::sql).
+pub(super) fn gap_of(connection: &Connection, number: u64) -> Result<Option<Gap>> {
+    connection
+        .prepare_cached(&format!("SELECT {COLUMNS} FROM gap WHERE number = ?"))
+        .and_then(|mut statement| statement.query_row([number], Gap::read).optional())
+        .sql("read a gap")
 }
 
 fn list(connection: &Connection, sql: &str) -> Result<Vec<Gap>> {

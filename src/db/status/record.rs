@@ -196,8 +196,8 @@ pub struct Listed {
     pub repeat: Option<Repeat>,
 }
 
-pub(super) const COLUMNS: &str = "number, r.stream, position, class, source, received, size, revision, kind, signal, of, at, nanos, \
-    resource, severity, text";
+pub(super) const COLUMNS: &str = "r.number, r.stream, r.position, r.class, r.source, r.received, r.size, r.revision, r.kind, r.signal, \
+    r.of, r.at, r.nanos, r.resource, r.severity, r.text";
 /// How many those are.
 pub(super) const COLUMN_COUNT: usize = 16;
 
@@ -233,7 +233,7 @@ impl Record {
 pub(super) const LISTED: &str = "s.id, s.stream, s.target, s.owner, s.deployment, s.name, s.agent, s.since, p.count, p.last, \
     p.entered, p.said";
 /// Where that comes from.
-pub(super) const JOINED: &str = "LEFT JOIN source s ON s.id = r.source LEFT JOIN repeats p USING (number)";
+pub(super) const JOINED: &str = "LEFT JOIN source s ON s.id = r.source LEFT JOIN repeats p ON p.number = r.number";
 
 impl Listed {
     /// Reads what [`COLUMNS`] and [`LISTED`] name.
@@ -361,7 +361,7 @@ pub fn last_of(
 /// Those of [`SqlResult::sql`](crate::db::SqlResult::sql).
 pub fn get(connection: &Connection, number: u64) -> Result<Option<Record>> {
     let mut statement = connection
-        .prepare_cached(&format!("SELECT {COLUMNS} FROM record r WHERE number = ?"))
+        .prepare_cached(&format!("SELECT {COLUMNS} FROM record r WHERE r.number = ?"))
         .sql("read a record")?;
     let mut rows = statement.query([number]).sql("read a record")?;
     match rows.next().sql("read a record")? {
@@ -409,7 +409,7 @@ pub fn since_fold(connection: &Connection, from: u64, mut each: impl FnMut(Recor
 pub fn tail(connection: &Connection, above: u64, limit: usize) -> Result<Vec<Listed>> {
     let mut statement = connection
         .prepare_cached(&format!(
-            "SELECT {COLUMNS}, {LISTED} FROM (SELECT * FROM record WHERE number > ? ORDER BY number LIMIT ?) r {JOINED} ORDER BY number"
+            "SELECT {COLUMNS}, {LISTED} FROM (SELECT * FROM record WHERE number > ? ORDER BY number LIMIT ?) r {JOINED} ORDER BY r.number"
         ))
         .sql("read records")?;
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);

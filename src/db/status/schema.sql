@@ -99,9 +99,33 @@ CREATE TABLE advertised (
 
 -- Last contact of a target as of the last fold.
 CREATE TABLE contact (
-  source INTEGER PRIMARY KEY,
-  last   INTEGER NOT NULL
+  source  INTEGER PRIMARY KEY,
+  last    INTEGER NOT NULL,
+  metrics INTEGER                         -- row id of its newest measurements; where that is gone they stand in sample
 ) STRICT;
+
+-- The newest measurements of a target whose record was folded into its day.
+CREATE TABLE sample (
+  source   INTEGER PRIMARY KEY,
+  received INTEGER NOT NULL,
+  text     TEXT    NOT NULL
+) STRICT;
+
+-- What the measurements of a target on one day came to, in parts per million; raw ones of that day may still be there.
+CREATE TABLE metrics_day (
+  stream     INTEGER NOT NULL,
+  day        INTEGER NOT NULL,            -- since 1970, UTC
+  source     INTEGER NOT NULL,            -- target
+  samples    INTEGER NOT NULL,
+  cpu_min    INTEGER NOT NULL,
+  cpu_sum    INTEGER NOT NULL,
+  cpu_max    INTEGER NOT NULL,
+  memory_min INTEGER NOT NULL,
+  memory_sum INTEGER NOT NULL,
+  memory_max INTEGER NOT NULL,
+  disk       INTEGER,                     -- the fullest one at its fullest
+  PRIMARY KEY (stream, day, source)
+) STRICT, WITHOUT ROWID;
 
 -- Bytes held for a source as of the last fold.
 CREATE TABLE usage (

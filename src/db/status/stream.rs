@@ -150,3 +150,61 @@ pub fn put_frozen(transaction: &Transaction<'_>, stream: StreamId, position: u64
         .sql("freeze a stream")?;
     Ok(())
 }
+
+/// Asks for a stream to be frozen by whoever writes this database; returns how it stands.
+///
+/// # Errors
+///
+/// Those of [`SqlResult::sql`](crate::db::SqlResult::sql).
+pub fn want(transaction: &Transaction<'_>, domain: &Hash) -> Result<Stream> {
+    let stream = add_stream(transaction, domain)?;
+    transaction
+        .prepare_cached("UPDATE stream SET wanted = 1 WHERE id = ?")
+        .and_then(|mut statement| statement.execute([stream.id]))
+        .sql("ask for a stream to be frozen")?;
+    Ok(Stream { wanted: true, ..stream })
+}
+
+/// Records that a vendor has everything of its stream up to a position, and the days of metrics that were over at a time. Nothing that
+/// is not frozen is acknowledged, and nothing is taken back.
+///
+/// # Errors
+///
+/// Those of [`SqlResult::sql`](crate::db::SqlResult::sql).
+pub fn put_acknowledged(
+    transaction: &Transaction<'_>,
+    domain: &Hash,
+    position: u64,
+    covered_at: Timestamp,
+) -> Result<Stream> {
+    let stream = add_stream(transaction, domain)?;
+    let acknowledged = position.min(stream.frozen).max(stream.acknowledged);
+    let covered_at = stream.covered_at.map_or(covered_at, |before| before.max(covered_at));
+    transaction
+        .prepare_cached("UPDATE stream SET acknowledged = ?, covered_at = ? WHERE id = ?")
+        .and_then(|mut statement| statement.execute(params![acknowledged, covered_at, stream.id]))
+        .sql("record what was acknowledged")?;
+    Ok(Stream {
+        acknowledged,
+        covered_at: Some(covered_at),
+        ..stream
+    })
+}
+
+/// Gives everything of a stream above a position other numbers, higher by as much: those that it has may stand for something else.
+///
+/// # Errors
+///
+/// Those of [`SqlResult::sql`](crate::db::SqlResult::sql).
+pub fn shift(transaction: &Transaction<'_>, stream: StreamId, above: u64, by: u64) -> Result<()> {
+    for sql in [
+        "UPDATE record SET position = position + ?3, of = iif(of > ?2, of + ?3, of) WHERE stream = ?1 AND position > ?2",
+        "UPDATE gap SET position = position + ?3, first = iif(first > ?2, first + ?3, first), \
+         last = iif(last > ?2, last + ?3, last) WHERE stream = ?1 AND position > ?2",
+    ] {
+        transaction
+            .execute(sql, params![stream, above, by])
+            .sql("give records other numbers")?;
+    }
+    Ok(())
+}

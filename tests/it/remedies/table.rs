@@ -75,6 +75,8 @@ const ROWS: &[(&str, Row)] = &[
     ("Busy secret: try again", NotYet(LATER)),
     ("Busy signing: wait for the other signing to end, and try again", Followed(&["a_bundle_is_signed_in_place_after_what_the_message_says"])),
     ("Busy status-queue: try again", NotYet(LATER)),
+    ("Busy status-writer: try again; where that does not help, start the server again", Followed(&["a_writer_that_does_not_answer_is_busy_and_trying_again_helps"])),
+    ("Busy status-writer: wait for it to end: it is tried again by itself", Followed(&["a_buffer_waits_for_another_writer_to_end"])),
     ("Busy stopping: try again", NotYet(LATER)),
     ("Clock clock-ahead: correct the clock, or confirm today's date with --date YYYY-MM-DDTHH:MM:SSZ", Followed(&["a_runaway_clock_leaves_nothing_behind"])),
     ("Clock issued-after-root: ask the vendor for a bundle with the right date", Followed(&["what_the_vendor_is_asked_for_helps"])),

@@ -285,3 +285,18 @@ fn a_contact_alone_makes_a_target_known() {
     assert_eq!(overview[0].deployments, []);
     assert_eq!(last_number(&buffer.open()), 0, "it is no record");
 }
+
+/// What agents say every few seconds costs the disk one page of the log for a whole group of them, streams or no streams.
+#[test]
+fn a_commit_of_repeats_costs_one_page() {
+    let buffer = Buffer::new();
+    let open = buffer.open();
+    submit(&open, report("a", "r1", Healthy, "well")).unwrap();
+    let log = buffer.path().join("status.db-wal");
+    let length = || std::fs::metadata(&log).unwrap().len();
+    for _ in 0..5 {
+        let before = length();
+        submit(&open, report("a", "r1", Healthy, "well")).unwrap();
+        assert_eq!(length() - before, 24 + 1024);
+    }
+}

@@ -4,13 +4,13 @@ use std::fs;
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 
-use airlock::appliance::status::{Listed, Reason, StatusBuffer};
+use airlock::appliance::status::{Listed, Reason, StatusBuffer, freeze};
 use airlock::db::status::RecordClass;
 use airlock::db::{Db, Schema, SqlResult as _};
 use airlock::domain::StatusKind::{Error, Healthy};
 
 use crate::support::appliance::{read, write};
-use crate::support::status::{Buffer, id, last_number, logs, numbers_missing, status as report, submit};
+use crate::support::status::{Buffer, DOMAIN, id, last_number, logs, numbers_missing, status as report, submit};
 
 /// A state folder as a killed process left it: the newest commits stand in the write-ahead log alone.
 fn killed() -> (Buffer, u64) {
@@ -224,20 +224,41 @@ fn an_older_copy_of_the_database_is_noticed_by_its_mark() {
     let entries = assert_works(&open);
     assert_eq!(entries.len(), 3, "{entries:?}");
     let gap = open.gaps().unwrap().remove(0);
-    assert_eq!(
-        (gap.reason, gap.first, gap.last),
-        (Reason::Restored, 2, gap.position - 1)
-    );
+    assert_eq!((gap.reason, gap.first), (Reason::Restored, 1));
     assert!(gap.last >= highest, "{gap:?}");
-    // What the copy still has may have left since: a repeat of it is another record.
-    assert_eq!(submit(&open, report("a", "r1", Healthy, "well")).unwrap().stored, 1);
+    // What the copy has may have grown before it left: it is told again, under another number.
+    let numbers: Vec<u64> = entries.iter().map(|entry| entry.record.position).collect();
+    assert_eq!(numbers, [gap.last + 1, gap.last + 2, gap.last + 3]);
+    assert_eq!(submit(&open, report("a", "r1", Healthy, "well")).unwrap().repeated, 1);
+    let overview = open.overview().unwrap();
+    let target = overview.iter().find(|target| target.name == "a").unwrap();
+    let latest = target.deployments[0].latest.as_ref().unwrap();
+    assert_eq!((latest.number, latest.count), (gap.last + 1, 2));
     let number = last_number(&open);
     // It is noticed once.
     drop(open);
     let open = buffer.open();
     assert_eq!((open.gaps().unwrap().len(), last_number(&open)), (1, number));
     drop(open);
-    assert_eq!(numbers_missing(&buffer.db()), (gap.last - 1, 0));
+    // What the copy froze left just as it stands there, and stays.
+    let (buffer, number) = (Buffer::new(), 2);
+    let open = buffer.open();
+    submit(&open, logs("a", [(1, "left".into()), (2, "left too".into())])).unwrap();
+    let frozen = freeze(&buffer.appliance(), &DOMAIN).unwrap();
+    assert_eq!(frozen.position, number);
+    drop(open);
+    let yesterday = read(&buffer.database());
+    let open = buffer.open();
+    submit(&open, logs("a", [(3, "lost".into())])).unwrap();
+    drop(open);
+    write(&buffer.database(), &yesterday);
+    let open = buffer.open();
+    let entries = open.tail(0, 10).unwrap();
+    assert_eq!((entries[0].record.position, entries[1].record.position), (1, 2));
+    let gap = open.gaps().unwrap().remove(0);
+    assert_eq!((gap.first, gap.last), (3, gap.position - 1));
+    drop(open);
+    assert_eq!(numbers_missing(&buffer.db()), (gap.last - number, 0));
 }
 
 #[test]

@@ -101,6 +101,14 @@ pub(crate) fn batch(target: &str, what: What) -> Batch {
     }
 }
 
+/// The same of another vendor's target.
+pub(crate) fn of(domain: Hash, batch: Batch) -> Batch {
+    Batch {
+        owner: Owner { domain, ..batch.owner },
+        ..batch
+    }
+}
+
 /// A status of the one deployment of a target.
 pub(crate) fn status(target: &str, revision: &str, kind: StatusKind, message: &str) -> Batch {
     batch(
