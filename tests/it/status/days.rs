@@ -3,7 +3,7 @@
 use airlock::appliance::status::{
     DiskMetrics, Metrics, Reason, RecordClass, StatusBuffer, What, acknowledge, freeze, read_stream,
 };
-use airlock::domain::Clock as _;
+use airlock::domain::{Clock as _, Timestamp, Uuid};
 
 use crate::support::status::{Buffer, DOMAIN, batch, id, logs, numbers_missing, submit};
 
@@ -43,6 +43,16 @@ fn days(buffer: &Buffer) -> Vec<Told> {
     })
     .unwrap();
     all
+}
+
+fn newest(buffer: &Buffer) -> Vec<(Uuid, Timestamp, String)> {
+    let mut found = Vec::new();
+    read_stream(&buffer.appliance(), &DOMAIN, |view| {
+        found = view.newest_metrics()?;
+        Ok(())
+    })
+    .unwrap();
+    found
 }
 
 fn raw(open: &StatusBuffer) -> usize {
@@ -93,9 +103,7 @@ fn measurements_are_folded_into_days_when_they_are_a_day_old() {
         days(&buffer),
         [(0, 24, first, Some(230_000)), (1, 24, second, Some(470_000))]
     );
-    let newest = read_stream(&buffer.appliance(), &DOMAIN, |view| view.newest_metrics())
-        .unwrap()
-        .unwrap();
+    let newest = newest(&buffer);
     assert_eq!(
         (newest.len(), newest[0].0, newest[0].1.unix()),
         (1, id("a"), BEGIN + 74 * 3600)
@@ -134,9 +142,7 @@ fn measurements_that_fill_half_of_their_room_are_folded_earlier_and_the_newest_s
     );
     drop(open);
     freeze(&buffer.appliance(), &DOMAIN).unwrap();
-    let newest = read_stream(&buffer.appliance(), &DOMAIN, |view| view.newest_metrics())
-        .unwrap()
-        .unwrap();
+    let newest = newest(&buffer);
     assert_eq!(newest[0].1.unix(), BEGIN + 199 * 30);
     assert!(newest[0].2.contains("\"cpuUsage\":0.5"), "{newest:?}");
     assert_eq!(numbers_missing(&buffer.db()).1, 0);

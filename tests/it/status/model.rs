@@ -119,7 +119,7 @@ impl Model {
         // Targets of its own, and now and then one that changes hands.
         let own = format!("{} of {domain}", byte >> 7);
         let name = if more >> 4 == 15 { "shared" } else { &own };
-        let kind = if more & 7 == 0 { Error } else { Healthy };
+        let kind = if more.is_multiple_of(8) { Error } else { Healthy };
         let what = match byte >> 3 & 7 {
             0..3 => report(
                 name,
@@ -180,19 +180,19 @@ impl Model {
                 known.acknowledged = known.acknowledged.max(position);
                 open
             }
-            2 if byte & 7 == 0 => {
+            2 if byte.is_multiple_of(8) => {
                 drop(open);
                 self.copy = Some(read(&self.buffer.database()));
                 None
             }
-            2 if byte & 7 == 1 => {
+            2 if byte % 8 == 1 => {
                 drop(open);
                 if let Some(copy) = self.copy.take() {
                     write(&self.buffer.database(), &copy);
                 }
                 None
             }
-            2 if byte & 7 == 2 => {
+            2 if byte % 8 == 2 => {
                 drop(open);
                 write(&self.buffer.database(), b"garbage");
                 // Until it is opened there is nothing to look at.

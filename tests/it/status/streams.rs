@@ -1,6 +1,6 @@
 //! Streams: what goes to one vendor is numbered by itself and tells nothing of another (M-81, S12).
 
-use airlock::appliance::status::{Metrics, Reason, RecordClass, StreamRecord, What, freeze, read_stream};
+use airlock::appliance::status::{Metrics, Reason, RecordClass, StreamRecord, What, acknowledge, freeze, read_stream};
 use airlock::db::SqlResult as _;
 use airlock::domain::Hash;
 use airlock::domain::StatusKind::{Error, Healthy};
@@ -175,7 +175,7 @@ fn nothing_in_a_stream_tells_of_another_one() {
             let n = i64::try_from(n).unwrap();
             buffer.clock.set(1_000_000 + n * 700);
             let name = ["a", "aa"][usize::from(byte & 1)];
-            let kind = if byte & 14 == 0 { Error } else { Healthy };
+            let kind = if byte / 2 % 8 == 0 { Error } else { Healthy };
             let mine = match byte >> 4 {
                 0..6 => report(name, "r1", kind, "status check results: 1 healthy"),
                 6..10 => batch(name, What::Metrics(Metrics::default())),
@@ -202,7 +202,8 @@ fn nothing_in_a_stream_tells_of_another_one() {
             if n % 60 == 59 {
                 drop(open);
                 if both {
-                    freeze(&buffer.appliance(), &OTHER).unwrap();
+                    let frozen = freeze(&buffer.appliance(), &OTHER).unwrap();
+                    acknowledge(&buffer.appliance(), &OTHER, frozen.position, frozen.at).unwrap();
                 }
                 freeze(&buffer.appliance(), &DOMAIN).unwrap();
                 open = buffer.open();
