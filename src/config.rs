@@ -68,11 +68,15 @@ struct Document {
 #[serde(default, deny_unknown_fields)]
 struct StatusTable {
     quota_mib: u64,
+    keep_days: u32,
 }
 
 impl Default for StatusTable {
     fn default() -> Self {
-        Self { quota_mib: 1024 }
+        Self {
+            quota_mib: 1024,
+            keep_days: 30,
+        }
     }
 }
 
@@ -222,7 +226,10 @@ impl Config {
                 plain_http_beyond_loopback: file.plain_http_beyond_loopback,
                 limits,
             },
-            status: Quota::from_mib(file.status.quota_mib),
+            status: Quota {
+                keep_days: file.status.keep_days,
+                ..Quota::from_mib(file.status.quota_mib)
+            },
             grace: Duration::from_secs(file.registry.grace_seconds),
             shared_hosts: file
                 .registry

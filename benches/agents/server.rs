@@ -170,7 +170,7 @@ async fn login(address: SocketAddr, target: Uuid, secret: &str) -> Option<String
 pub(crate) fn kept(state: &Path) -> HashSet<(String, String)> {
     let connection = rusqlite::Connection::open(state.join("status.db")).unwrap();
     let mut select = connection
-        .prepare("SELECT source.target, record.text FROM record JOIN source ON source.id = record.source WHERE record.class <= 2")
+        .prepare("SELECT source.target, record.text FROM record JOIN source ON source.id = record.source WHERE record.class IN (1, 2, 7)")
         .unwrap();
     let rows = select
         .query_map([], |row| {

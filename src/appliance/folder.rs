@@ -25,7 +25,9 @@ use crate::stream::{Expected, OTHER_USER, look, look_at_own, look_to_write};
 pub(super) const DATABASE: &str = "airlock.db";
 /// The status database.
 pub(super) const STATUS_DATABASE: &str = "status.db";
-/// The second copy of the highest number in the status database.
+/// File whose lock means that a process may write the status database.
+pub(super) const STATUS_LOCK: &str = "status.lock";
+/// The second copy of the highest numbers in the status database.
 pub(super) const STATUS_MARK: &str = "status-mark";
 /// The second copy of the marks.
 pub(super) const MARKS: &str = "marks";
@@ -61,7 +63,7 @@ pub(super) const OUTBOX: &str = "outbox";
 /// Parts of a state folder, beside the store's.
 const FOLDERS: [&str; 4] = [IDENTITY, ROOTS, RECEIPTS, OUTBOX];
 /// Files with fixed names.
-const FILES: [&str; 23] = [
+const FILES: [&str; 24] = [
     DATABASE,
     "airlock.db-wal",
     "airlock.db-shm",
@@ -73,6 +75,7 @@ const FILES: [&str; 23] = [
     "status.db.new",
     "status.db.new-wal",
     "status.db.new-shm",
+    STATUS_LOCK,
     STATUS_MARK,
     MARKS,
     RESERVE,

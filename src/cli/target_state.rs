@@ -9,7 +9,7 @@ use serde_json::json;
 use super::deployment_state::{DeploymentState, Taken};
 use super::ui::escape;
 use crate::appliance::fleet::{DeploymentView, Hub, TargetView};
-use crate::appliance::status::{DeploymentStatus, TargetStatus, overview, owner_mark};
+use crate::appliance::status::{DeploymentStatus, Owner, TargetStatus, overview};
 use crate::domain::{Result, Timestamp, Uuid};
 
 /// How long something that a release has no more is listed after its agent was done with it.
@@ -46,7 +46,7 @@ pub(super) fn read(hub: &Hub) -> Result<(Timestamp, Vec<TargetState>)> {
     let mut targets = Vec::with_capacity(views.len());
     for view in views {
         let status = statuses.remove(&view.id);
-        let status = status.filter(|status| status.owner == owner_mark(&view.scope));
+        let status = status.filter(|status| status.owner == Owner::of(&view.scope));
         let known = status.as_ref().map_or(&[][..], |status| &status.deployments);
         let mut deployments = Vec::with_capacity(view.deployments.len());
         for deployment in &view.deployments {

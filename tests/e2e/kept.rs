@@ -33,7 +33,7 @@ fn rows(state: &Path) -> Outcome<BTreeMap<(String, String, String), u64>> {
     let connection = Connection::open_with_flags(state.join("status.db"), OpenFlags::SQLITE_OPEN_READ_WRITE)?;
     let mut statement = connection.prepare(
         "SELECT number, record.revision, record.kind, record.text, coalesce(repeats.count, 1)
-         FROM record LEFT JOIN repeats USING (number) WHERE class <= 2",
+         FROM record LEFT JOIN repeats USING (number) WHERE class IN (1, 2, 7)",
     )?;
     // Counts since the last fold stand in the journal; later rows say the same or more.
     let mut repeated: BTreeMap<u64, u64> = BTreeMap::new();

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use airlock::appliance::Appliance;
-use airlock::appliance::status::{Batch, Quota, StatusBuffer, What};
+use airlock::appliance::status::{Batch, Owner, Quota, StatusBuffer, What};
 use airlock::db::site::appliance;
 use airlock::db::{Db, Schema};
 use airlock::domain::{Hash, SiteId, StatusKind, SystemClock, Timestamp, Uuid};
@@ -106,7 +106,10 @@ async fn agent(
 ) -> (Vec<f64>, usize) {
     let batch = Batch {
         target: Uuid::derived("bench", &["target", &n.to_string()]),
-        owner: Hash([0; 32]),
+        owner: Owner {
+            domain: Hash([1; 32]),
+            mark: Hash([0; 32]),
+        },
         target_name: format!("target-{n}"),
         agent: Some("3.1.0".into()),
         what: What::Status {

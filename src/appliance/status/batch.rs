@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::domain::{AgentTime, Hash, StatusKind, Uuid};
+use super::owner::Owner;
+use crate::domain::{AgentTime, StatusKind, Uuid};
 
 /// Longest text of one record, in bytes; the rest is cut off. Callers cut before, so that they do not hold more either.
 pub const TEXT_BYTES: usize = 256 << 10;
@@ -14,8 +15,8 @@ pub const TEXT_BYTES: usize = 256 << 10;
 pub struct Batch {
     /// The target.
     pub target: Uuid,
-    /// Whose target it is ([`owner_mark`](super::owner_mark)): what is known of a former owner's agent is not this one's.
-    pub owner: Hash,
+    /// Whose target it is: what it reports goes into that vendor's stream, and what is known of a former owner's agent is not this one's.
+    pub owner: Owner,
     /// Its name, for people.
     pub target_name: String,
     /// Version that the agent states (`User-Agent: DistrAgentClient/<version>`).
@@ -125,7 +126,7 @@ pub struct Accepted {
     pub duplicates: u32,
     /// Records that are not kept, and that a gap record accounts for.
     pub dropped: u32,
-    /// Highest number so far.
+    /// Highest number so far in the stream of the target's vendor.
     pub number: u64,
 }
 

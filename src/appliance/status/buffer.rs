@@ -1,9 +1,8 @@
 //! The buffer as the rest of the appliance uses it.
 
-use std::collections::HashMap;
 use std::fmt;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -12,13 +11,15 @@ use tokio::sync::oneshot;
 use super::batch::{Accepted, Batch, What};
 use super::damage::is_damage;
 use super::overview::{self, TargetStatus};
-use super::queue::{Job, Queue};
+use super::owner::Owner;
+use super::queue::Job;
 use super::quota::Quota;
-use super::writer::{Contact, Shared, Writer, closed};
+use super::shared::{Contact, Shared, closed};
+use super::writer::Writer;
 use crate::appliance::Appliance;
-use crate::db::status::{self, Gap, Listed};
+use crate::db::status::{self, Gap, Listed, Stream};
 use crate::db::{Connection, Db, Interrupt};
-use crate::domain::{Class, Error, Hash, Problem, Result, Uuid};
+use crate::domain::{Class, Error, Problem, Result, Uuid};
 use crate::panics::{self, caught};
 
 /// How long batches are collected.
@@ -64,29 +65,15 @@ impl StatusBuffer {
     /// Opens the buffer of an appliance and starts its writer, which collects for so long what goes into one commit.
     ///
     /// A status database that is missing, damaged or of another appliance is set aside, and a new one begins with a gap record. One that
-    /// cannot be opened at all (disk full) is tried again with every batch. One that a newer airlock wrote stays as it is: until that
+    /// cannot be opened at all (disk full), or that another process writes, is tried again with every batch. One that a newer airlock wrote stays as it is: until that
     /// airlock is back, what agents report is refused and they keep it, [`Self::health`] says why, and everything else is served.
     ///
     /// # Errors
     ///
     /// `E-IO` when no thread can be started.
     pub fn open_collecting(appliance: &Appliance, quota: Quota, window: Duration) -> Result<Self> {
-        let shared = Arc::new(Shared {
-            state: appliance.folder().to_owned(),
-            path: appliance.status_database(),
-            site: appliance.site().clone(),
-            clock: appliance.clock.clone(),
-            quota,
-            window,
-            queue: Queue::default(),
-            db: RwLock::new(None),
-            contacts: Mutex::new(HashMap::new()),
-            suspect: AtomicU64::new(0),
-            set_aside: AtomicU64::new(0),
-            trouble: Mutex::new(None),
-            unchecked: Mutex::new(None),
-        });
-        let writer = Writer::open(shared.clone());
+        let shared = Arc::new(Shared::of(appliance, quota, window));
+        let writer = Writer::open(shared.clone(), None);
         let thread = std::thread::Builder::new()
             .name("status".into())
             .spawn(move || writer.run())
@@ -126,7 +113,7 @@ impl StatusBuffer {
 
     /// Notes that an agent asked what to run, and what it was told. Statuses that are handed in later are known to come after that.
     /// Cheap while it is told the same.
-    pub fn told(&self, target: Uuid, owner: Hash, name: &str, agent: Option<&str>, stated: &Arc<[(Uuid, Uuid)]>) {
+    pub fn told(&self, target: Uuid, owner: Owner, name: &str, agent: Option<&str>, stated: &Arc<[(Uuid, Uuid)]>) {
         self.contact(target, owner, name, agent);
         {
             let mut contacts = self.shared.contacts();
@@ -167,7 +154,7 @@ impl StatusBuffer {
     }
 
     /// Notes that a target's agent was there. Cheap: it is written down later, together with others.
-    pub fn contact(&self, target: Uuid, owner: Hash, name: &str, agent: Option<&str>) {
+    pub fn contact(&self, target: Uuid, owner: Owner, name: &str, agent: Option<&str>) {
         let mut contacts = self.shared.contacts();
         let (fresh, waiting) = match contacts.get_mut(&target) {
             Some(contact) if contact.owner == owner && (agent.is_none() || contact.agent.as_deref() == agent) => {
@@ -215,7 +202,7 @@ impl StatusBuffer {
         self.read(|connection| overview::read(connection, now, desired))
     }
 
-    /// Returns up to `limit` records with numbers above `above`, ascending.
+    /// Returns up to `limit` records with row ids above `above`, ascending, whoever's they are.
     ///
     /// # Errors
     ///
@@ -233,13 +220,13 @@ impl StatusBuffer {
         self.read(status::gaps)
     }
 
-    /// Returns the highest number so far.
+    /// Returns every stream: how far each is.
     ///
     /// # Errors
     ///
     /// `E-STATE`, `E-IO`.
-    pub fn highest_number(&self) -> Result<u64> {
-        self.read(status::highest_number)
+    pub fn streams(&self) -> Result<Vec<Stream>> {
+        self.read(status::streams)
     }
 
     /// Says how the buffer is.

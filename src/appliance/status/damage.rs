@@ -9,12 +9,14 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{CWD, RenameFlags};
 use rustix::io::Errno;
 
-use crate::db::status::{self, Gap, Reason};
+use super::group_commit::GroupCommit;
+use super::mark::{self, Marks};
+use super::quota::Quota;
+use super::working_set::WorkingSet;
+use crate::db::status::{self, Reason};
 use crate::db::{DAMAGED, Db, SCHEMA_TOO_NEW, Schema, side_file};
 use crate::domain::{Class, Error, Result, SiteId, Timestamp};
 use crate::stream::{Expected, PLANTED, look, open_plain, sync_folder};
-
-use super::mark;
 
 /// How often a database is set aside before that ends; what was set aside is never replaced.
 const KEPT: u32 = 100;
@@ -91,15 +93,23 @@ pub(super) fn set_aside(path: &Path) -> Result<PathBuf> {
     Ok(named(free, ""))
 }
 
-/// Makes a new database whose first record says that what was before is missing.
+/// Makes a new database in which every stream that the mark file names begins above everything that was ever given, with a record that
+/// says that what was before is missing. Without that file nobody knows which streams there were: each begins like that when it is
+/// first needed.
 ///
 /// # Errors
 ///
 /// `E-IO`, `E-SPACE`.
 pub(super) fn begin_anew(state: &Path, path: &Path, site: &SiteId, now: Timestamp) -> Result<Db> {
-    let below = mark::read(state);
-    let number = below.unwrap_or_else(|| mark::guess(now));
-    mark::write(state, number.saturating_add(mark::BLOCK))?;
+    let known = Marks::read(state);
+    let start = if known.is_some() { 1 } else { mark::guess(now) };
+    let known = known.unwrap_or_default();
+    let mut raised = known.clone();
+    raised.raises = known.raises.saturating_add(1);
+    for (domain, below) in known.iter() {
+        raised.raise(*domain, below);
+    }
+    raised.write(state)?;
     // Under a name of its own until it is whole: an attempt that a full disk ends leaves nothing that would be set aside.
     let fresh = side_file(path, ".new");
     for suffix in SUFFIXES {
@@ -110,22 +120,15 @@ pub(super) fn begin_anew(state: &Path, path: &Path, site: &SiteId, now: Timestam
     }
     let db = status::create(&fresh, site)?;
     db.write(|tx| {
-        let missing = number.saturating_sub(1);
-        let gap = Gap {
-            number,
-            source: 0,
-            reason: Reason::Damaged,
-            class: None,
-            count: missing,
-            exact: false,
-            bytes: 0,
-            first: u64::from(missing > 0),
-            last: missing,
-            since: Timestamp::EPOCH,
-            until: now,
-        };
-        status::insert_gap(tx, &gap, now)?;
-        status::put_fold(tx, number)
+        status::put_start(tx, start)?;
+        status::put_raises(tx, raised.raises)?;
+        let mut working_set = WorkingSet::load(tx)?;
+        let mut commit = GroupCommit::new(tx, &mut working_set, Quota::default(), now);
+        for (domain, below) in known.iter() {
+            commit.begin(domain, below, Reason::Damaged)?;
+        }
+        commit.finish()?;
+        status::put_fold(tx, working_set.next)
     })?;
     // The last connection moves the log into the file.
     drop(db);

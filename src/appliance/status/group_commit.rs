@@ -4,16 +4,19 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::batch::{Accepted, AgentLogRecord, Batch, LogRecord, Metrics, TEXT_BYTES, What, clean};
+use super::deployment::{Place, Report, content_hash};
+use super::missing::Missing;
 use super::quota::Quota;
-use super::working_set::{Report, Target, WorkingSet, content_hash};
-use crate::db::status::{self, Entry, Gap, NewRecord, Reason, RecordClass, Repeat, Row, Source};
+use super::runs;
+use super::working_set::WorkingSet;
+use crate::db::status::{self, After, Entry, NewRecord, Reason, RecordClass, Repeat, Row};
 use crate::db::{DAMAGED, Transaction};
 use crate::domain::{AgentTime, Class, Error, Result, StatusKind, Timestamp, Uuid};
 
 /// What a record costs beside its text: row, index entries, fill of pages.
 const OVERHEAD: u64 = 128;
 /// Longest name of a container, and of a severity.
-const NAME_BYTES: usize = 1024;
+pub(super) const NAME_BYTES: usize = 1024;
 /// Agents measure every 30 s; what comes faster is not kept.
 const METRICS_SECONDS: i64 = 10;
 
@@ -68,7 +71,7 @@ impl<'a> GroupCommit<'a> {
                 let source = self.deployment(batch, *deployment)?;
                 self.status(
                     source,
-                    own,
+                    &batch.target,
                     *revision,
                     *kind,
                     &clean(message, TEXT_BYTES),
@@ -97,19 +100,21 @@ impl<'a> GroupCommit<'a> {
                     count: *count,
                     ..Missing::one(self.now, 0)
                 };
-                self.note(own, Reason::Rate, Some(class), &missing)?;
+                let stream = self.working_set.home(own)?.stream;
+                self.note(stream, own, Reason::Rate, Some(class), &missing)?;
                 accepted.dropped = u32::try_from(*count).unwrap_or(u32::MAX);
             }
         }
         if accepted.stored > 0 {
             self.touched.insert(batch.target);
         }
-        accepted.number = self.working_set.next.saturating_sub(1);
+        accepted.number = self.working_set.streams.last(&batch.owner.domain);
         Ok(accepted)
     }
 
-    /// Writes what stands for the repeats of this commit.
+    /// Writes which positions were given, and what stands for the repeats of this commit.
     pub(super) fn finish(self) -> Result<()> {
+        self.working_set.streams.write(self.tx, self.working_set.next)?;
         if self.repeated.is_empty() {
             return Ok(());
         }
@@ -138,89 +143,10 @@ impl<'a> GroupCommit<'a> {
         Ok(())
     }
 
-    fn target(&mut self, batch: &Batch) -> Result<i64> {
-        let now = self.now;
-        let known = self.working_set.targets.get_mut(&batch.target);
-        // What the agent of a former owner said is not this one's: it begins anew.
-        if let Some(target) = known.filter(|target| target.owner == batch.owner) {
-            target.last = now;
-            self.working_set.dirty.contacts.insert(batch.target);
-            let renamed = target.name != batch.target_name;
-            let updated = batch.agent.is_some() && batch.agent != target.agent;
-            if renamed || updated {
-                target.name = clean(&batch.target_name, NAME_BYTES).into_owned();
-                if let Some(agent) = &batch.agent {
-                    target.agent = Some(clean(agent, NAME_BYTES).into_owned());
-                }
-                status::put_agent(self.tx, target.source, &target.name, target.agent.as_deref())?;
-            }
-            return Ok(target.source);
-        }
-        let source = Source {
-            id: self.working_set.next_source,
-            target: batch.target,
-            owner: batch.owner,
-            deployment: None,
-            name: clean(&batch.target_name, NAME_BYTES).into_owned(),
-            agent: batch
-                .agent
-                .as_deref()
-                .map(|agent| clean(agent, NAME_BYTES).into_owned()),
-            since: now,
-        };
-        status::insert_source(self.tx, &source)?;
-        self.working_set.next_source = source.id.saturating_add(1);
-        self.working_set.owners.insert(source.id, batch.target);
-        self.working_set.targets.insert(
-            batch.target,
-            Target {
-                source: source.id,
-                owner: source.owner,
-                name: source.name,
-                agent: source.agent,
-                since: now,
-                last: now,
-                last_metrics: None,
-                deployments: BTreeMap::new(),
-            },
-        );
-        self.working_set.dirty.contacts.insert(batch.target);
-        Ok(source.id)
-    }
-
-    pub(super) fn deployment(&mut self, batch: &Batch, deployment: Uuid) -> Result<i64> {
-        let next = self.working_set.next_source;
-        let Some(target) = self.working_set.targets.get_mut(&batch.target) else {
-            return Err(Error::new(
-                Class::Internal,
-                "status",
-                "a target is missing that was just added",
-            ));
-        };
-        if let Some(source) = target.deployments.get(&deployment) {
-            return Ok(*source);
-        }
-        let source = Source {
-            id: next,
-            target: batch.target,
-            owner: batch.owner,
-            deployment: Some(deployment),
-            name: target.name.clone(),
-            agent: None,
-            since: self.now,
-        };
-        status::insert_source(self.tx, &source)?;
-        target.deployments.insert(deployment, next);
-        self.working_set.owners.insert(next, batch.target);
-        self.working_set.deployments.entry(next).or_default();
-        self.working_set.next_source = next.saturating_add(1);
-        Ok(next)
-    }
-
     fn status(
         &mut self,
         source: i64,
-        target: i64,
+        target: &Uuid,
         revision: Uuid,
         kind: StatusKind,
         message: &str,
@@ -233,43 +159,56 @@ impl<'a> GroupCommit<'a> {
             at: self.now,
         };
         self.hear(source)?;
-        let exported = self.working_set.exported;
+        let stream = self.working_set.home(source)?.stream;
+        let frozen = self.working_set.streams.frozen(stream);
         let deployment = self.working_set.deployments.entry(source).or_default();
-        if deployment.repeats(&report)
-            && deployment.open().is_some_and(|open| open.number > exported)
-            && let Some((number, repeat)) = deployment.count(&report)
-        {
-            self.repeat(number, None, &repeat);
-            self.working_set.note_repeat(number, repeat);
-            accepted.repeated = accepted.repeated.saturating_add(1);
-            return Ok(());
-        }
-        let transition = deployment.is_transition(&report);
-        let deployment_floor = deployment.floor();
-        if transition && self.is_flapping(source, target) {
-            let above = exported.max(deployment_floor.saturating_sub(1));
-            let earlier = status::last_of(self.tx, source, &revision, kind, above)?;
-            if let Some(number) = earlier {
-                return self.flap(source, target, &report, number, accepted);
+        let mut began = None;
+        if deployment.repeats(&report) {
+            began = deployment
+                .open()
+                .filter(|open| open.position <= frozen)
+                .map(|open| open.began);
+            if began.is_none()
+                && let Some((number, repeat)) = deployment.count(&report)
+            {
+                self.repeat(number, None, &repeat);
+                self.working_set.note_repeat(number, repeat);
+                accepted.repeated = accepted.repeated.saturating_add(1);
+                return Ok(());
             }
         }
-        let class = if transition {
-            RecordClass::Transition
-        } else {
-            RecordClass::Detail
+        let transition = deployment.is_transition(&report);
+        let after = After {
+            row: deployment.floor(),
+            frozen,
+        };
+        if transition && self.is_flapping(source, target) {
+            let earlier = status::last_of(self.tx, source, &revision, kind, after)?;
+            if let Some(number) = earlier {
+                return self.flap(source, &report, number, accepted);
+            }
+        }
+        let class = match began {
+            Some(_) => RecordClass::Continued,
+            None if transition => RecordClass::Transition,
+            None => RecordClass::Detail,
         };
         let size = OVERHEAD.saturating_add(report.text_bytes());
-        let number = self.working_set.take_number();
+        let (number, position) = self.working_set.take_number(stream)?;
         status::insert(
             self.tx,
             &NewRecord {
                 number,
+                stream,
+                position,
                 class,
                 source,
                 received: self.now,
                 size,
                 revision: Some(revision),
                 kind: Some(kind),
+                signal: Some(runs::signal(kind, message)),
+                of: began,
                 at: None,
                 hash: None,
                 resource: None,
@@ -279,7 +218,12 @@ impl<'a> GroupCommit<'a> {
         )?;
         self.working_set.add_bytes(source, class, size);
         if let Some(deployment) = self.working_set.deployments.get_mut(&source) {
-            deployment.enter(&report, number, None, self.now);
+            let place = Place { number, position };
+            if began.is_some() {
+                deployment.go_on(&report, place);
+            } else {
+                deployment.enter(&report, place, None, self.now);
+            }
         }
         self.working_set.dirty.latest.insert(source);
         accepted.stored = accepted.stored.saturating_add(1);
@@ -297,19 +241,15 @@ impl<'a> GroupCommit<'a> {
     }
 
     /// Whether the transitions of a target have used up their room.
-    fn is_flapping(&self, source: i64, target: i64) -> bool {
+    fn is_flapping(&self, source: i64, target: &Uuid) -> bool {
         let all = self
             .working_set
             .totals
             .get(&RecordClass::Transition)
             .copied()
             .unwrap_or(0);
-        let own = self
-            .working_set
-            .owners
-            .get(&target)
-            .and_then(|target| self.working_set.targets.get(target));
-        let own = own.map_or(0, |found| {
+        let found = self.working_set.targets.get(target);
+        let own = found.map_or(0, |found| {
             found
                 .sources()
                 .map(|source| self.working_set.used_by(source, RecordClass::Transition))
@@ -320,14 +260,7 @@ impl<'a> GroupCommit<'a> {
     }
 
     /// Counts a return to an earlier state where it stands.
-    fn flap(
-        &mut self,
-        source: i64,
-        target: i64,
-        report: &Report<'_>,
-        number: u64,
-        accepted: &mut Accepted,
-    ) -> Result<()> {
+    fn flap(&mut self, source: i64, report: &Report<'_>, number: u64, accepted: &mut Accepted) -> Result<()> {
         let Some(record) = status::get(self.tx, number)? else {
             return Err(Error::new(
                 Class::State,
@@ -358,14 +291,19 @@ impl<'a> GroupCommit<'a> {
             ..*report
         };
         if let Some(deployment) = self.working_set.deployments.get_mut(&source) {
-            deployment.enter(&report, number, Some(&before), record.received);
+            let place = Place {
+                number,
+                position: record.position,
+            };
+            deployment.enter(&report, place, Some(&before), record.received);
         }
         self.working_set.dirty.latest.insert(source);
         self.repeat(number, Some(source), &repeat);
         self.working_set.note_repeat(number, repeat);
         accepted.repeated = accepted.repeated.saturating_add(1);
         self.note(
-            target,
+            record.stream,
+            self.working_set.home(source)?.target,
             Reason::Flapping,
             Some(RecordClass::Transition),
             &Missing::one(self.now, 0),
@@ -383,14 +321,24 @@ impl<'a> GroupCommit<'a> {
         let fresh = last.is_none_or(|last| now.unix().abs_diff(last.unix()) >= METRICS_SECONDS.unsigned_abs());
         if !fresh {
             accepted.dropped = accepted.dropped.saturating_add(1);
-            return self.note(own, Reason::Rate, Some(RecordClass::Metrics), &Missing::one(now, 0));
+            let stream = self.working_set.home(own)?.stream;
+            return self.note(
+                stream,
+                own,
+                Reason::Rate,
+                Some(RecordClass::Metrics),
+                &Missing::one(now, 0),
+            );
         }
         if let Some(target) = self.working_set.targets.get_mut(target) {
             target.last_metrics = Some(now);
         }
         let text = serde_json::to_string(metrics).unwrap_or_default();
         let text = clean(&text, TEXT_BYTES);
-        self.store(RecordClass::Metrics, own, None, None, &text)?;
+        let stream = self.working_set.home(own)?.stream;
+        self.fold_aged(stream)?;
+        let number = self.store(RecordClass::Metrics, own, None, None, &text)?;
+        self.working_set.newest_samples.insert(own, number);
         accepted.stored = accepted.stored.saturating_add(1);
         Ok(())
     }
@@ -452,7 +400,7 @@ impl<'a> GroupCommit<'a> {
         revision: Option<Uuid>,
         line: Option<(&Line<'_>, i64)>,
         text: &str,
-    ) -> Result<()> {
+    ) -> Result<u64> {
         let names = line.map_or(0, |(line, _)| {
             line.resource
                 .as_deref()
@@ -461,17 +409,22 @@ impl<'a> GroupCommit<'a> {
                 .saturating_add(line.severity.len())
         });
         let size = OVERHEAD.saturating_add(text.len() as u64).saturating_add(names as u64);
-        let number = self.working_set.take_number();
+        let stream = self.working_set.home(source)?.stream;
+        let (number, position) = self.working_set.take_number(stream)?;
         status::insert(
             self.tx,
             &NewRecord {
                 number,
+                stream,
+                position,
                 class,
                 source,
                 received: self.now,
                 size,
                 revision,
                 kind: None,
+                signal: None,
+                of: None,
                 at: line.map(|(line, _)| line.at),
                 hash: line.map(|(_, hash)| hash),
                 resource: line.and_then(|(line, _)| line.resource.as_deref()),
@@ -480,54 +433,7 @@ impl<'a> GroupCommit<'a> {
             },
         )?;
         self.working_set.add_bytes(source, class, size);
-        Ok(())
-    }
-
-    /// Records that something is missing: in the gap record of its kind that is open, or in a new one.
-    pub(super) fn note(
-        &mut self,
-        source: i64,
-        reason: Reason,
-        class: Option<RecordClass>,
-        missing: &Missing,
-    ) -> Result<()> {
-        let key = (source, reason, class);
-        if let Some(gap) = self
-            .working_set
-            .gaps
-            .get_mut(&key)
-            .filter(|gap| gap.number > self.working_set.exported)
-        {
-            gap.count = gap.count.saturating_add(missing.count);
-            gap.bytes = gap.bytes.saturating_add(missing.bytes);
-            if missing.last > 0 {
-                gap.first = if gap.last == 0 {
-                    missing.first
-                } else {
-                    gap.first.min(missing.first)
-                };
-                gap.last = gap.last.max(missing.last);
-            }
-            gap.since = gap.since.min(missing.since);
-            gap.until = gap.until.max(missing.until);
-            return status::put_gap(self.tx, gap);
-        }
-        let gap = Gap {
-            number: self.working_set.take_number(),
-            source,
-            reason,
-            class,
-            count: missing.count,
-            exact: true,
-            bytes: missing.bytes,
-            first: missing.first,
-            last: missing.last,
-            since: missing.since,
-            until: missing.until,
-        };
-        status::insert_gap(self.tx, &gap, self.now)?;
-        self.working_set.gaps.insert(key, gap);
-        Ok(())
+        Ok(number)
     }
 }
 
@@ -536,29 +442,4 @@ struct Line<'a> {
     at: AgentTime,
     resource: Option<Cow<'a, str>>,
     severity: Cow<'a, str>,
-}
-
-/// Things that are not kept.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Missing {
-    pub(super) count: u64,
-    pub(super) bytes: u64,
-    /// Numbers; 0 for things that never had one.
-    pub(super) first: u64,
-    pub(super) last: u64,
-    pub(super) since: Timestamp,
-    pub(super) until: Timestamp,
-}
-
-impl Missing {
-    fn one(at: Timestamp, number: u64) -> Self {
-        Self {
-            count: 1,
-            bytes: 0,
-            first: number,
-            last: number,
-            since: at,
-            until: at,
-        }
-    }
 }

@@ -1,11 +1,13 @@
 //! What a site looks like: every target and its deployments as Distr's own console shows them, and what really runs.
 
-use super::runs::{Doubt, Running};
-use super::working_set::{Deployment, WorkingSet};
+use super::deployment::Deployment;
+use super::owner::Owner;
+use super::runs::{self, Doubt, Running};
+use super::working_set::WorkingSet;
 use crate::appliance::Appliance;
 use crate::db::status::{self, Advertised};
 use crate::db::{Connection, Reader, Schema};
-use crate::domain::{Hash, Result, StatusKind, Timestamp, Uuid};
+use crate::domain::{Result, Signal, StatusKind, Timestamp, Uuid};
 
 /// After this many seconds without a status a deployment is stale; a status from so far ahead is stale too, as in Distr's console.
 const STALE_SECONDS: u64 = 60;
@@ -16,7 +18,7 @@ pub struct TargetStatus {
     /// Its UUID.
     pub target: Uuid,
     /// Whose it was then.
-    pub owner: Hash,
+    pub owner: Owner,
     /// Its name.
     pub name: String,
     /// Version that the agent stated last.
@@ -60,20 +62,24 @@ pub struct Told {
 /// A status that came, perhaps many times.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LatestStatus {
-    /// Number of its record.
+    /// Number of its record in the stream of the target's vendor.
     pub number: u64,
     /// The revision that it speaks of.
     pub revision: Uuid,
     /// The state.
     pub kind: StatusKind,
+    /// What it says of the apply.
+    pub signal: Signal,
     /// In the agent's words, as they came last; never to be shown without escaping.
     pub message: String,
-    /// First time, by the appliance's clock.
+    /// First time, by the appliance's clock; also where it stands in a later record by now, because the first one left.
     pub first: Timestamp,
     /// Last time.
     pub last: Timestamp,
-    /// How often.
+    /// How often since then.
     pub count: u64,
+    /// How often the deployment came into this state, as far as that record knows.
+    pub entered: u64,
 }
 
 /// What Distr's console shows for a deployment, by precedence.
@@ -207,15 +213,22 @@ fn view(
     );
     let latest = match status {
         None => None,
-        Some(status) => Some(LatestStatus {
-            number: status.number,
-            revision: status.revision,
-            kind: status.kind,
-            message: last_words(connection, working_set, status.number)?,
-            first: status.first,
-            last: status.last,
-            count: status.count,
-        }),
+        Some(status) => {
+            let record = status::get(connection, status.number)?;
+            let text = record.as_ref().map_or("", |record| &record.text);
+            let signal = record.as_ref().and_then(|record| record.signal);
+            Some(LatestStatus {
+                number: status.position,
+                revision: status.revision,
+                kind: status.kind,
+                signal: signal.unwrap_or_else(|| runs::signal(status.kind, text)),
+                message: last_words(connection, working_set, status.number)?.unwrap_or_else(|| text.to_owned()),
+                first: status.first,
+                last: status.last,
+                count: status.earlier.saturating_add(status.count),
+                entered: status.entered,
+            })
+        }
     };
     let runs = known.map_or(Running::Unknown(Doubt::NoStatus), |known| known.runs.running());
     let (dot, runs) = match standing {
@@ -277,19 +290,15 @@ fn is_wanted(told: &Advertised, desired: Option<Uuid>) -> bool {
     }
 }
 
-/// The text of a status as it came last.
-fn last_words(connection: &Connection, working_set: &WorkingSet, number: u64) -> Result<String> {
+/// The text of a status as it came last, where that is not the record's.
+fn last_words(connection: &Connection, working_set: &WorkingSet, number: u64) -> Result<Option<String>> {
     let fresh = working_set
         .dirty
         .repeats
         .get(&number)
         .and_then(|repeat| repeat.text.clone());
-    let last = match fresh {
-        Some(text) => Some(text),
-        None => status::repeat_of(connection, number)?.and_then(|repeat| repeat.text),
-    };
-    Ok(match last {
-        Some(text) => text,
-        None => status::get(connection, number)?.map_or_else(String::new, |record| record.text),
-    })
+    match fresh {
+        Some(text) => Ok(Some(text)),
+        None => Ok(status::repeat_of(connection, number)?.and_then(|repeat| repeat.text)),
+    }
 }

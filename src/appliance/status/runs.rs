@@ -9,7 +9,7 @@
 use serde::{Deserialize, Serialize};
 
 pub use crate::domain::Doubt;
-use crate::domain::{StatusKind, Uuid};
+use crate::domain::{Signal, StatusKind, Uuid};
 
 /// What runs for a deployment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,25 +51,24 @@ enum Phase {
 
 /// What one status says about it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Signal {
-    /// Not about this deployment.
-    Nothing,
-    /// The apply is done, or a check that is only made once it was.
-    Applied,
-    /// Work that changes nothing yet.
-    Preparing,
-    /// Work that replaces what runs.
-    Replacing,
-    /// Failed before anything was changed.
-    Untouched,
-    /// Failed, and helm went back.
-    RolledBack,
-    /// Failed somewhere.
-    Failed(Doubt),
-    /// A check of a cluster: made after a rollback too.
-    ClusterCheck,
-    /// Something well, in words that are not known.
-    Well,
+struct Said {
+    signal: Signal,
+    /// Of what failed somewhere: what is not known then.
+    doubt: Doubt,
+}
+
+impl From<Signal> for Said {
+    fn from(signal: Signal) -> Self {
+        Self {
+            signal,
+            doubt: Doubt::HalfApplied,
+        }
+    }
+}
+
+/// Returns what a status says of the apply that it speaks of: the one place that reads texts.
+pub(super) fn signal(kind: StatusKind, message: &str) -> Signal {
+    read(kind, message).signal
 }
 
 /// Pulls come before everything that changes containers, and these are their failures.
@@ -90,10 +89,10 @@ const PULL_FAILURES: [&str; 14] = [
     "x509:",
 ];
 
-fn read(kind: StatusKind, message: &str) -> Signal {
+fn read(kind: StatusKind, message: &str) -> Said {
     let starts = |words: &[&str]| words.iter().any(|word| message.starts_with(word));
     let says = |words: &[&str]| words.iter().any(|word| message.contains(word));
-    match kind {
+    let signal = match kind {
         StatusKind::Error if starts(&["error applying agent manifest"]) => Signal::Nothing,
         StatusKind::Error if says(&["has been rolled back", "been rolled back due to"]) => Signal::RolledBack,
         StatusKind::Error
@@ -114,8 +113,13 @@ fn read(kind: StatusKind, message: &str) -> Signal {
         StatusKind::Error if starts(&["compose up failed"]) && says(&PULL_FAILURES) && !says(&["container"]) => {
             Signal::Untouched
         }
-        StatusKind::Error if starts(&["upgrade error", "helm upgrade failed"]) => Signal::Failed(Doubt::FailedUpgrade),
-        StatusKind::Error => Signal::Failed(Doubt::HalfApplied),
+        StatusKind::Error if starts(&["upgrade error", "helm upgrade failed"]) => {
+            return Said {
+                signal: Signal::Failed,
+                doubt: Doubt::FailedUpgrade,
+            };
+        }
+        StatusKind::Error => Signal::Failed,
         _ if starts(&[
             "compose command executed successfully",
             "status check results:",
@@ -136,13 +140,14 @@ fn read(kind: StatusKind, message: &str) -> Signal {
         StatusKind::Progressing => Signal::Preparing,
         _ if starts(&["status check passed"]) => Signal::ClusterCheck,
         _ => Signal::Well,
-    }
+    };
+    signal.into()
 }
 
 impl Runs {
     /// Takes one status in.
     pub(super) fn step(&mut self, revision: Uuid, kind: StatusKind, message: &str) {
-        let signal = read(kind, message);
+        let Said { signal, doubt } = read(kind, message);
         if signal == Signal::Nothing {
             return;
         }
@@ -159,7 +164,7 @@ impl Runs {
             (Phase::New, Signal::ClusterCheck) if self.known == Some(revision) => Phase::Applied,
             (_, Signal::RolledBack) => Phase::RolledBack,
             (Phase::New | Phase::Kept, Signal::Untouched) => Phase::Kept,
-            (_, Signal::Failed(doubt)) => Phase::Unclear(doubt),
+            (_, Signal::Failed) => Phase::Unclear(doubt),
             (Phase::New | Phase::Touched | Phase::Kept, Signal::ClusterCheck) => Phase::Unclear(Doubt::Unseen),
             (Phase::New | Phase::Kept | Phase::Touched, Signal::Replacing) => Phase::Touched,
             // A failed apply that nobody reports as done is what it was, however well the check goes; an upgrade that failed and was

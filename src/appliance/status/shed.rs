@@ -1,15 +1,19 @@
 //! Keeps the buffer within its bounds: the oldest free text goes first, and a gap record says what went.
 //!
-//! Order: lines of containers, the agent's own log, measurements, statuses that only differ in words. Transitions are never dropped.
+//! Order: what was acknowledged, without a word; the agent's own log, lines of containers, measurements (these are folded into days),
+//! statuses that only differ in words. Transitions, and what continued, are never dropped.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::group_commit::{GroupCommit, Missing};
-use crate::db::status::{self, Dropped, Reason, RecordClass, Span};
+use super::group_commit::GroupCommit;
+use super::missing::Missing;
+use crate::db::status::{self, Dropped, Reason, RecordClass, Span, StreamId};
 use crate::domain::{Result, Uuid};
 
 /// Records that one statement drops.
 const SLICE: usize = 256;
+/// Wherever they stand.
+const EVERY: u64 = i64::MAX.unsigned_abs();
 
 impl GroupCommit<'_> {
     /// Drops what is too much, in the transaction that made it so.
@@ -18,11 +22,12 @@ impl GroupCommit<'_> {
             self.shed_target(&target)?;
         }
         while self.total(RecordClass::Metrics) > self.quota.metrics() {
-            if !self.drop_oldest(RecordClass::Metrics)? {
+            if !self.fold_oldest(SLICE)? {
                 break;
             }
         }
-        for class in [RecordClass::Log, RecordClass::AgentLog, RecordClass::Metrics] {
+        self.free_for_room()?;
+        for class in [RecordClass::AgentLog, RecordClass::Log] {
             while self.all() > self.quota.total {
                 if !self.drop_oldest(class)? {
                     break;
@@ -30,17 +35,25 @@ impl GroupCommit<'_> {
             }
         }
         while self.all() > self.quota.total {
+            if !self.fold_oldest(SLICE)? {
+                break;
+            }
+        }
+        let mut exhausted = BTreeSet::new();
+        while self.all() > self.quota.total {
             let largest = self
                 .working_set
                 .used
                 .iter()
-                .filter(|((_, class), bytes)| *class == RecordClass::Detail && **bytes > 0)
+                .filter(|((source, class), bytes)| {
+                    *class == RecordClass::Detail && **bytes > 0 && !exhausted.contains(source)
+                })
                 .max_by_key(|(_, bytes)| **bytes)
                 .map(|((source, _), _)| *source);
             let Some(source) = largest else { break };
-            if !self.drop_details(source)? {
-                // What is left is the newest status of a deployment.
-                break;
+            if !self.drop_details(source, EVERY)? {
+                // What is left are the newest statuses of its revisions.
+                exhausted.insert(source);
             }
         }
         Ok(())
@@ -55,51 +68,72 @@ impl GroupCommit<'_> {
         else {
             return Ok(());
         };
-        for class in [RecordClass::Log, RecordClass::AgentLog, RecordClass::Detail] {
-            loop {
-                let held = sources
-                    .iter()
-                    .flat_map(|source| {
-                        [
-                            RecordClass::Log,
-                            RecordClass::AgentLog,
-                            RecordClass::Detail,
-                            RecordClass::Transition,
-                        ]
-                        .map(|class| self.working_set.used_by(*source, class))
-                    })
-                    .fold(0, u64::saturating_add);
-                if held <= self.quota.target {
-                    return Ok(());
-                }
-                let largest = sources
-                    .iter()
-                    .copied()
+        let free = [RecordClass::AgentLog, RecordClass::Log, RecordClass::Detail];
+        // First what was acknowledged.
+        for (acknowledged, class) in free
+            .map(|class| (true, class))
+            .into_iter()
+            .chain(free.map(|class| (false, class)))
+        {
+            let mut exhausted = BTreeSet::new();
+            while self.held_by(&sources) > self.quota.target {
+                let left = sources.iter().copied().filter(|source| !exhausted.contains(source));
+                let largest = left
                     .max_by_key(|source| self.working_set.used_by(*source, class))
                     .filter(|source| self.working_set.used_by(*source, class) > 0);
                 let Some(source) = largest else { break };
-                let went = if class == RecordClass::Detail {
-                    self.drop_details(source)?
-                } else {
-                    let dropped = status::drop_text(self.tx, class, source, SLICE)?;
-                    self.dropped(class, &dropped)?
-                };
-                if !went {
-                    break;
+                if !self.drop_of(source, class, acknowledged)? {
+                    exhausted.insert(source);
                 }
             }
         }
         Ok(())
     }
 
-    fn drop_details(&mut self, source: i64) -> Result<bool> {
-        let keep = self
-            .working_set
-            .deployments
-            .get(&source)
-            .and_then(|deployment| deployment.open())
-            .map_or(0, |open| open.number);
-        let dropped = status::drop_details(self.tx, source, keep, SLICE)?;
+    fn held_by(&self, sources: &[i64]) -> u64 {
+        let classes = [
+            RecordClass::Log,
+            RecordClass::AgentLog,
+            RecordClass::Detail,
+            RecordClass::Transition,
+            RecordClass::Continued,
+        ];
+        let held = sources
+            .iter()
+            .flat_map(|source| classes.map(|class| self.working_set.used_by(*source, class)));
+        held.fold(0, u64::saturating_add)
+    }
+
+    /// Drops the oldest of a source and class, or of that what was acknowledged; false when there is none.
+    fn drop_of(&mut self, source: i64, class: RecordClass, acknowledged: bool) -> Result<bool> {
+        let stream = self.working_set.home(source)?.stream;
+        let upto = if acknowledged {
+            let upto = self.working_set.streams.acknowledged(stream);
+            // Looked for once after each acknowledgement.
+            if self.working_set.exhausted.get(&(source, class)).copied().unwrap_or(0) == upto {
+                return Ok(false);
+            }
+            upto
+        } else {
+            EVERY
+        };
+        let went = if class == RecordClass::Detail {
+            self.drop_details(source, upto)?
+        } else {
+            let dropped = status::drop_text(self.tx, class, source, upto, SLICE)?;
+            self.dropped(class, &dropped)?
+        };
+        if acknowledged && !went {
+            self.working_set.exhausted.insert((source, class), upto);
+        }
+        Ok(went)
+    }
+
+    fn drop_details(&mut self, source: i64, upto: u64) -> Result<bool> {
+        let deployment = self.working_set.deployments.get(&source);
+        let statuses = deployment.map_or(&[][..], |deployment| &deployment.statuses);
+        let keep: Vec<u64> = statuses.iter().map(|status| status.number).collect();
+        let dropped = status::drop_details(self.tx, source, &keep, upto, SLICE)?;
         for one in &dropped {
             self.working_set.dirty.repeats.remove(&one.number);
         }
@@ -117,48 +151,37 @@ impl GroupCommit<'_> {
 
     /// Accounts for records that were dropped; false when there were none.
     fn dropped(&mut self, class: RecordClass, dropped: &[Dropped]) -> Result<bool> {
-        let mut by_target = BTreeMap::<i64, Missing>::new();
+        let mut by_target = BTreeMap::<(StreamId, i64), Missing>::new();
         let mut recounted = BTreeSet::new();
         for one in dropped {
             self.working_set.remove_bytes(one.source, class, one.size);
-            let counted = if class == RecordClass::Metrics { 0 } else { one.source };
-            if recounted.insert(counted) {
-                status::put_recount(self.tx, counted, class)?;
+            if recounted.insert(one.source) {
+                status::put_recount(self.tx, one.source, class)?;
             }
-            let target = self.target_of(one.source);
-            let missing = by_target.entry(target).or_insert(Missing {
-                count: 0,
-                bytes: 0,
-                first: one.number,
-                last: one.number,
-                since: one.received,
-                until: one.received,
-            });
-            missing.count = missing.count.saturating_add(1);
-            missing.bytes = missing.bytes.saturating_add(one.size);
-            missing.first = missing.first.min(one.number);
-            missing.last = missing.last.max(one.number);
-            missing.since = missing.since.min(one.received);
-            missing.until = missing.until.max(one.received);
+            if one.position <= self.working_set.streams.acknowledged(one.stream) {
+                continue;
+            }
+            let target = self.working_set.home(one.source)?.target;
+            let missing = Missing {
+                bytes: one.size,
+                ..Missing::one(one.received, one.position)
+            };
+            by_target
+                .entry((one.stream, target))
+                .and_modify(|all| all.add(&missing))
+                .or_insert(missing);
         }
-        for (target, missing) in &by_target {
-            self.note(*target, Reason::Quota, Some(class), missing)?;
+        for ((stream, target), missing) in &by_target {
+            self.note(*stream, *target, Reason::Quota, Some(class), missing)?;
         }
         Ok(!dropped.is_empty())
-    }
-
-    fn target_of(&self, source: i64) -> i64 {
-        let target = self.working_set.owners.get(&source);
-        target
-            .and_then(|target| self.working_set.targets.get(target))
-            .map_or(0, |target| target.source)
     }
 
     fn total(&self, class: RecordClass) -> u64 {
         self.working_set.totals.get(&class).copied().unwrap_or(0)
     }
 
-    fn all(&self) -> u64 {
+    pub(super) fn all(&self) -> u64 {
         self.working_set.totals.values().copied().fold(0, u64::saturating_add)
     }
 }

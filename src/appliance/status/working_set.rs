@@ -5,30 +5,25 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
-use serde::{Deserialize, Serialize};
-use sha2::{Digest as _, Sha256};
-
-use super::condition::{states, without_ages};
-use super::runs::Runs;
-use crate::db::status::{self, Advertised, Gap, Reason, Record, RecordClass, Repeat};
+use super::deployment::{Deployment, Place, Report, content_hash};
+use super::owner::Owner;
+use super::streams::Streams;
+use crate::db::status::{self, Gap, Reason, Record, RecordClass, Repeat, StreamId};
 use crate::db::{Connection, DAMAGED};
-use crate::domain::{Class, Error, Hash, Result, StatusKind, Timestamp, Uuid};
-
-/// Revisions of a deployment whose latest status is kept at hand.
-const REVISIONS: usize = 5;
+use crate::domain::{Class, Error, Result, Timestamp, Uuid};
 
 /// See the module.
 #[derive(Debug, Default)]
 pub(super) struct WorkingSet {
-    /// The number that the next record gets.
+    /// The row id that the next record gets.
     pub(super) next: u64,
-    /// Records up to this number change no more.
-    pub(super) exported: u64,
+    /// Who is numbered how far.
+    pub(super) streams: Streams,
     pub(super) next_source: i64,
     pub(super) targets: BTreeMap<Uuid, Target>,
     pub(super) deployments: HashMap<i64, Deployment>,
-    /// The target of every source.
-    pub(super) owners: HashMap<i64, Uuid>,
+    /// Where every source is at home, those of former owners too.
+    pub(super) homes: HashMap<i64, Home>,
     /// Bytes held.
     pub(super) used: HashMap<(i64, RecordClass), u64>,
     /// The same over all sources.
@@ -39,6 +34,33 @@ pub(super) struct WorkingSet {
     pub(super) dirty: Dirty,
     /// Below this number there is no record of the class; a hint for dropping.
     pub(super) floor: HashMap<RecordClass, u64>,
+    /// Row id of the newest measurements of each target.
+    pub(super) newest_samples: HashMap<i64, u64>,
+    /// Where each stream's raw measurements begin.
+    sampled: HashMap<StreamId, Sampled>,
+    /// Up to this position everything of a stream that was acknowledged and may go has gone.
+    pub(super) freed: HashMap<StreamId, u64>,
+    /// Nothing of this source and class is left that was acknowledged up to this position.
+    pub(super) exhausted: HashMap<(i64, RecordClass), u64>,
+}
+
+/// What is known of a stream's raw measurements, and of its days.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Sampled {
+    /// None stands below this position.
+    pub(super) from: u64,
+    /// When the oldest came; none before somebody looked.
+    pub(super) oldest: Option<Timestamp>,
+    /// Rows of days; none before somebody counted.
+    pub(super) day_rows: Option<u64>,
+}
+
+/// What a source belongs to. It never changes: another owner's target is another source.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Home {
+    pub(super) stream: StreamId,
+    /// The source of its target.
+    pub(super) target: i64,
 }
 
 /// What changed since the last fold.
@@ -62,7 +84,7 @@ impl Dirty {
 pub(super) struct Target {
     pub(super) source: i64,
     /// Whose it is; what another owner's agent said is not its own.
-    pub(super) owner: Hash,
+    pub(super) owner: Owner,
     pub(super) name: String,
     pub(super) agent: Option<String>,
     pub(super) since: Timestamp,
@@ -79,228 +101,24 @@ impl Target {
     }
 }
 
-/// What is known of a deployment.
-#[derive(Debug, Default, Serialize, Deserialize)]
-pub(super) struct Deployment {
-    /// The latest status of each revision, oldest revision first.
-    pub(super) statuses: Vec<Status>,
-    /// The revision whose status came last.
-    pub(super) open: Option<Uuid>,
-    /// The newest revision.
-    pub(super) newest: Option<Uuid>,
-    /// How many statuses in a row came for another known revision.
-    strays: u8,
-    pub(super) runs: Runs,
-    /// What was reported below this number is not in `runs`.
-    reset: u64,
-    /// What its agent was told last; from a table of its own.
-    #[serde(skip)]
-    pub(super) advertised: Option<Advertised>,
-}
-
-/// The latest status of a revision.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub(super) struct Status {
-    pub(super) revision: Uuid,
-    pub(super) number: u64,
-    pub(super) kind: StatusKind,
-    /// Over what it says, without ages.
-    hash: i64,
-    /// Over the states of containers in it.
-    states: i64,
-    /// Over the last text as it came.
-    pub(super) said: i64,
-    pub(super) first: Timestamp,
-    pub(super) last: Timestamp,
-    pub(super) count: u64,
-    pub(super) entered: u64,
-}
-
-/// A status that came, before it is known where it goes.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Report<'a> {
-    pub(super) revision: Uuid,
-    pub(super) kind: StatusKind,
-    pub(super) message: &'a str,
-    pub(super) at: Timestamp,
-}
-
-impl Report<'_> {
-    fn hash(&self) -> i64 {
-        content_hash(&[
-            self.revision.as_bytes(),
-            self.kind.as_str().as_bytes(),
-            without_ages(self.message).as_bytes(),
-        ])
-    }
-
-    fn states(&self) -> i64 {
-        let parts: Vec<&[u8]> = states(self.message).into_iter().map(str::as_bytes).collect();
-        content_hash(&parts)
-    }
-
-    /// Bytes that its text may take: twice where the last one is kept beside the first.
-    pub(super) fn text_bytes(&self) -> u64 {
-        let copies = if matches!(without_ages(self.message), std::borrow::Cow::Owned(_)) {
-            2
-        } else {
-            1
-        };
-        (self.message.len() as u64).saturating_mul(copies)
-    }
-}
-
-/// Hashes parts, each with its length in front.
-pub(super) fn content_hash(parts: &[&[u8]]) -> i64 {
-    let mut hash = Sha256::new();
-    for part in parts {
-        hash.update((part.len() as u64).to_be_bytes());
-        hash.update(part);
-    }
-    let mut bytes = [0; 8];
-    for (to, from) in bytes.iter_mut().zip(hash.finalize()) {
-        *to = from;
-    }
-    i64::from_be_bytes(bytes)
-}
-
-impl Deployment {
-    /// Returns the status that came last.
-    pub(super) fn open(&self) -> Option<&Status> {
-        let open = self.open?;
-        self.statuses.iter().find(|status| status.revision == open)
-    }
-
-    /// Statuses in records below this number are not about what its agent is told now.
-    pub(super) fn floor(&self) -> u64 {
-        self.advertised.map_or(0, |told| told.number)
-    }
-
-    /// Whether a report says just what the one before it said, but for ages.
-    pub(super) fn repeats(&self, report: &Report<'_>) -> bool {
-        self.open().is_some_and(|open| {
-            open.number >= self.floor() && open.revision == report.revision && open.hash == report.hash()
-        })
-    }
-
-    /// Whether a report is of another kind or revision than the one before it, names other states of containers, or is the first since
-    /// its agent was told something else.
-    pub(super) fn is_transition(&self, report: &Report<'_>) -> bool {
-        self.open().is_none_or(|open| {
-            open.number < self.floor()
-                || open.revision != report.revision
-                || open.kind != report.kind
-                || open.states != report.states()
-        })
-    }
-
-    /// Takes in one more of the same; returns how often it came.
-    pub(super) fn count(&mut self, report: &Report<'_>) -> Option<(u64, Repeat)> {
-        let open = self.open?;
-        let status = self.statuses.iter_mut().find(|status| status.revision == open)?;
-        status.count = status.count.saturating_add(1);
-        status.last = report.at;
-        let said = content_hash(&[report.message.as_bytes()]);
-        let text = (said != status.said).then(|| report.message.to_owned());
-        status.said = said;
-        Some((
-            status.number,
-            Repeat {
-                count: status.count,
-                last: report.at,
-                entered: status.entered,
-                text,
-            },
-        ))
-    }
-
-    /// Takes in a report that got a number, or came back to the record with that number.
-    pub(super) fn enter(&mut self, report: &Report<'_>, number: u64, before: Option<&Repeat>, first: Timestamp) {
-        if let Some(told) = self
-            .advertised
-            .filter(|told| self.reset < told.reset && number >= told.reset)
-        {
-            self.runs = Runs::default();
-            self.reset = told.reset;
-        }
-        self.runs.step(report.revision, report.kind, report.message);
-        let known = self.statuses.iter().any(|status| status.revision == report.revision);
-        self.strays = match self.newest {
-            Some(newest) if newest != report.revision && known => self.strays.saturating_add(1),
-            _ => 0,
-        };
-        // One late status of an earlier revision changes nothing; several in a row mean that it is wanted again (D16).
-        if self.newest.is_none() || !known || self.strays >= 2 {
-            self.newest = Some(report.revision);
-            self.strays = 0;
-        }
-        let (count, entered) = before.map_or((1, 1), |before| {
-            (before.count.saturating_add(1), before.entered.saturating_add(1))
-        });
-        let status = Status {
-            revision: report.revision,
-            number,
-            kind: report.kind,
-            hash: report.hash(),
-            states: report.states(),
-            said: content_hash(&[report.message.as_bytes()]),
-            first,
-            last: report.at,
-            count,
-            entered,
-        };
-        let place = self
-            .statuses
-            .iter_mut()
-            .find(|status| status.revision == report.revision);
-        if let Some(place) = place {
-            *place = status;
-        } else {
-            self.statuses.push(status);
-            if self.statuses.len() > REVISIONS {
-                self.statuses.remove(0);
-            }
-        }
-        self.open = Some(report.revision);
-    }
-}
-
 impl WorkingSet {
     /// Reads everything: the last fold, and what came after it.
     pub(super) fn load(connection: &Connection) -> Result<Self> {
         let fold = status::fold(connection)?;
+        let streams = Streams::load(connection)?;
+        let given = streams.iter().map(|stream| stream.row).max().unwrap_or(0);
         let mut working_set = Self {
-            next: status::highest_number(connection)?.saturating_add(1),
-            exported: fold.exported,
+            next: status::highest_number(connection)?
+                .saturating_add(1)
+                .max(fold)
+                .max(given),
+            streams,
             next_source: 1,
             ..Self::default()
         };
-        for source in status::sources(connection)? {
-            working_set.next_source = working_set.next_source.max(source.id.saturating_add(1));
-            working_set.owners.insert(source.id, source.target);
-            if let Some(deployment) = source.deployment {
-                working_set.deployments.insert(source.id, Deployment::default());
-                if let Some(target) = working_set.targets.get_mut(&source.target) {
-                    target.deployments.insert(deployment, source.id);
-                }
-            } else {
-                working_set.targets.insert(
-                    source.target,
-                    Target {
-                        source: source.id,
-                        owner: source.owner,
-                        name: source.name,
-                        agent: source.agent,
-                        since: source.since,
-                        last: source.since,
-                        last_metrics: None,
-                        deployments: BTreeMap::new(),
-                    },
-                );
-            }
-        }
+        working_set.read_sources(connection)?;
         for (source, text) in status::latest(connection)? {
-            let deployment: Deployment = serde_json::from_str(&text).map_err(|error| damaged(&error))?;
+            let deployment: Deployment = serde_json::from_str(&text).map_err(|error| damaged(&error.to_string()))?;
             working_set.deployments.insert(source, deployment);
         }
         for (source, told) in status::advertised(connection)? {
@@ -310,10 +128,10 @@ impl WorkingSet {
         for (source, class, bytes) in status::usage(connection)? {
             working_set.used.insert((source, class), bytes);
         }
-        for gap in status::open_gaps(connection, fold.exported)? {
+        for gap in status::open_gaps(connection)? {
             working_set.gaps.insert((gap.source, gap.reason, gap.class), gap);
         }
-        working_set.replay(connection, fold.next)?;
+        working_set.replay(connection, fold)?;
         working_set.read_contacts(connection)?;
         for (source, class) in status::recounts(connection)? {
             // Measurements are dropped whoever's they are.
@@ -331,6 +149,52 @@ impl WorkingSet {
             *total = total.saturating_add(*bytes);
         }
         Ok(working_set)
+    }
+
+    fn read_sources(&mut self, connection: &Connection) -> Result<()> {
+        // The target of a deployment is the one of the same owner: a former owner's stays apart.
+        let mut targets = HashMap::new();
+        for source in status::sources(connection)? {
+            self.next_source = self.next_source.max(source.id.saturating_add(1));
+            let stream = source.stream;
+            let domain = self.streams.get(stream).map(|stream| stream.domain);
+            let domain = domain.ok_or_else(|| damaged("a target reports into a stream that is not there"))?;
+            let owner = Owner {
+                domain,
+                mark: source.owner,
+            };
+            let Some(deployment) = source.deployment else {
+                targets.insert(source.target, source.id);
+                let home = Home {
+                    stream,
+                    target: source.id,
+                };
+                self.homes.insert(source.id, home);
+                self.targets.insert(
+                    source.target,
+                    Target {
+                        source: source.id,
+                        owner,
+                        name: source.name,
+                        agent: source.agent,
+                        since: source.since,
+                        last: source.since,
+                        last_metrics: None,
+                        deployments: BTreeMap::new(),
+                    },
+                );
+                continue;
+            };
+            // A deployment comes after its target and before the next owner's.
+            let target = targets.get(&source.target).copied();
+            let target = target.ok_or_else(|| damaged("a deployment has no target"))?;
+            self.homes.insert(source.id, Home { stream, target });
+            self.deployments.insert(source.id, Deployment::default());
+            if let Some(target) = self.targets.get_mut(&source.target) {
+                target.deployments.insert(deployment, source.id);
+            }
+        }
+        Ok(())
     }
 
     fn read_repeats(&mut self, connection: &Connection) -> Result<()> {
@@ -354,7 +218,10 @@ impl WorkingSet {
         let mut records = Vec::new();
         status::since_fold(connection, from, |record| {
             self.add_bytes(record.source, record.class, record.size);
-            if matches!(record.class, RecordClass::Transition | RecordClass::Detail) {
+            if record.class == RecordClass::Metrics {
+                self.newest_samples.insert(record.source, record.number);
+            }
+            if record.class.is_status() {
                 records.push(record);
             }
             Ok(())
@@ -446,14 +313,29 @@ impl WorkingSet {
                 message: &record.text,
                 at,
             };
+            let place = Place {
+                number: record.number,
+                position: record.position,
+            };
             let deployment = self.deployments.entry(record.source).or_default();
-            deployment.enter(&report, record.number, before, record.received);
+            if record.class == RecordClass::Continued && before.is_none() {
+                deployment.go_on(&report, place);
+            } else {
+                deployment.enter(&report, place, before, record.received);
+            }
             self.dirty.latest.insert(record.source);
         }
     }
 
     fn read_contacts(&mut self, connection: &Connection) -> Result<()> {
-        let contacts: HashMap<i64, Timestamp> = status::contacts(connection)?.into_iter().collect();
+        let mut contacts = HashMap::new();
+        for contact in status::contacts(connection)? {
+            contacts.insert(contact.source, contact.last);
+            if let Some(number) = contact.metrics {
+                let newest = self.newest_samples.entry(contact.source).or_default();
+                *newest = number.max(*newest);
+            }
+        }
         for target in self.targets.values_mut() {
             if let Some(last) = contacts.get(&target.source) {
                 target.last = target.last.max(*last);
@@ -472,11 +354,46 @@ impl WorkingSet {
         Ok(())
     }
 
-    /// Takes the next number.
-    pub(super) fn take_number(&mut self) -> u64 {
+    /// Takes the next row id, and the next position of a stream.
+    pub(super) fn take_number(&mut self, stream: StreamId) -> Result<(u64, u64)> {
+        let position = self.streams.take(stream)?;
         let number = self.next;
         self.next = self.next.saturating_add(1);
-        number
+        Ok((number, position))
+    }
+
+    /// Takes in that everything of a stream above a position has other numbers, higher by as much.
+    pub(super) fn shift(&mut self, stream: StreamId, above: u64, by: u64) {
+        let moved = |position: &mut u64| {
+            if *position > above {
+                *position = position.saturating_add(by);
+            }
+        };
+        for (source, deployment) in &mut self.deployments {
+            if self.homes.get(source).is_some_and(|home| home.stream == stream) {
+                for status in &mut deployment.statuses {
+                    moved(&mut status.position);
+                    moved(&mut status.began);
+                }
+                self.dirty.latest.insert(*source);
+            }
+        }
+        for gap in self.gaps.values_mut().filter(|gap| gap.stream == stream) {
+            moved(&mut gap.position);
+            moved(&mut gap.first);
+            moved(&mut gap.last);
+        }
+    }
+
+    /// What is known of a stream's raw measurements.
+    pub(super) fn sampled(&mut self, stream: StreamId) -> &mut Sampled {
+        self.sampled.entry(stream).or_default()
+    }
+
+    /// Returns where a source is at home.
+    pub(super) fn home(&self, source: i64) -> Result<Home> {
+        let home = self.homes.get(&source).copied();
+        home.ok_or_else(|| damaged("a record belongs to nobody who is known"))
     }
 
     /// Counts bytes that are held.
@@ -507,10 +424,10 @@ impl WorkingSet {
     }
 }
 
-fn damaged(error: &serde_json::Error) -> Error {
+fn damaged(found: &str) -> Error {
     Error::new(
         Class::State,
         DAMAGED,
-        format!("what is known of a deployment cannot be read: {error}"),
+        format!("what is known of those who report cannot be read: {found}"),
     )
 }

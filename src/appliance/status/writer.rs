@@ -4,21 +4,22 @@
 //! (P21). A commit that fails answers everybody with its error, and what is known is read again from the database: nothing half done is
 //! left in memory.
 
-use std::collections::HashMap;
-use std::path::PathBuf;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::collections::BTreeMap;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::batch::{Accepted, Batch, What};
-use super::group_commit::{GroupCommit, Missing};
-use super::queue::{Job, Queue, Woken};
-use super::quota::Quota;
+use super::group_commit::GroupCommit;
+use super::lock::{self, WriterLock};
+use super::mark::Marks;
+use super::queue::{Job, Woken};
+use super::shared::{Shared, closed};
 use super::working_set::WorkingSet;
-use super::{damage, mark};
-use crate::db::status::{self, Reason};
+use super::{damage, fold};
+use crate::db::status::{self, Stream};
 use crate::db::{DAMAGED, Db};
-use crate::domain::{Class, Clock, Error, Hash, Problem, Result, SiteId, Timestamp, Uuid, shown};
+use crate::domain::{Class, Error, Hash, Problem, Result, shown};
 use crate::panics::{self, caught};
 
 /// How often repeats and contacts are folded in.
@@ -29,117 +30,45 @@ const CONTACT: Duration = Duration::from_secs(1);
 const FOLD_RECORDS: u64 = 20_000;
 /// The same for bytes of the journal.
 const FOLD_BYTES: usize = 4 << 20;
+/// How long the start waits for another process that writes.
+const OTHERS: Duration = Duration::from_secs(2);
+/// How often requests of other processes are looked for where nothing else is to be done.
+const LOOK: Duration = Duration::from_secs(1);
 /// How often a database that cannot be opened is tried again.
 const RETRY: Duration = Duration::from_secs(1);
-
-/// What the writer and those who ask share.
-pub(super) struct Shared {
-    pub(super) state: PathBuf,
-    pub(super) path: PathBuf,
-    pub(super) site: SiteId,
-    pub(super) clock: Arc<dyn Clock>,
-    pub(super) quota: Quota,
-    /// How long batches are collected.
-    pub(super) window: Duration,
-    pub(super) queue: Queue,
-    /// None while it cannot be opened. Whoever reads holds the lock, so that no connection outlives a file that is set aside.
-    pub(super) db: RwLock<Option<Db>>,
-    pub(super) contacts: Mutex<HashMap<Uuid, Contact>>,
-    /// Somebody who reads met damage: in the database of this number (those that were set aside, and one); 0 for nobody.
-    pub(super) suspect: AtomicU64,
-    pub(super) set_aside: AtomicU64,
-    /// What keeps statuses from being written.
-    pub(super) trouble: Mutex<Option<Problem>>,
-    /// Why not every page was read since the start, if that check did not come to its end.
-    pub(super) unchecked: Mutex<Option<Problem>>,
-}
-
-impl std::fmt::Debug for Shared {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Shared")
-            .field("path", &self.path)
-            .finish_non_exhaustive()
-    }
-}
-
-/// Somebody was there.
-#[derive(Debug, Clone)]
-pub(super) struct Contact {
-    pub(super) owner: Hash,
-    pub(super) name: String,
-    pub(super) agent: Option<String>,
-    /// Never written down like this.
-    pub(super) fresh: bool,
-    /// Seen since the last fold.
-    pub(super) seen: bool,
-    /// What it was told last, where that was handed to the writer.
-    pub(super) told: Option<Arc<[(Uuid, Uuid)]>>,
-    /// It asked again since.
-    pub(super) settled: bool,
-}
-
-impl Contact {
-    pub(super) fn forget_told(&mut self) {
-        self.told = None;
-        self.settled = false;
-    }
-}
 
 /// The thread's own things.
 pub(super) struct Writer {
     shared: Arc<Shared>,
     working_set: WorkingSet,
-    /// Numbers below this one may be given.
-    mark: u64,
+    /// Positions below these may be given.
+    marks: Marks,
+    /// Whether the marks were raised since the database was opened.
+    raised: bool,
     folded: Instant,
     folded_next: u64,
     contact_due: Option<Instant>,
-}
-
-impl Shared {
-    /// Number of the database that is open; read it under the lock of that.
-    pub(super) fn generation(&self) -> u64 {
-        self.set_aside.load(Ordering::SeqCst).saturating_add(1)
-    }
-
-    /// Says that the database of a number is damaged.
-    pub(super) fn suspect(&self, generation: u64) {
-        self.suspect.store(generation, Ordering::SeqCst);
-        self.queue.nudge();
-    }
-
-    pub(super) fn trouble(&self) -> MutexGuard<'_, Option<Problem>> {
-        self.trouble.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Lets what agents were told be handed in again when they ask next: of one target, or of all.
-    pub(super) fn forget_told(&self, target: Option<&Uuid>) {
-        let mut contacts = self.contacts();
-        match target {
-            Some(target) => contacts.get_mut(target).into_iter().for_each(Contact::forget_told),
-            None => contacts.values_mut().for_each(Contact::forget_told),
-        }
-    }
-
-    pub(super) fn unchecked(&self) -> MutexGuard<'_, Option<Problem>> {
-        self.unchecked.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    pub(super) fn contacts(&self) -> MutexGuard<'_, HashMap<Uuid, Contact>> {
-        self.contacts.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+    looked: Instant,
+    /// Held from the first opening on.
+    lock: Option<WriterLock>,
+    /// How long the first opening waits for it: a command may be about to end.
+    patience: Duration,
 }
 
 impl Writer {
     /// Opens the database, setting a damaged one aside. That it cannot be opened at all is no error: it is tried again.
-    pub(super) fn open(shared: Arc<Shared>) -> Self {
+    pub(super) fn open(shared: Arc<Shared>, lock: Option<WriterLock>) -> Self {
         let mut writer = Self {
             shared,
             working_set: WorkingSet::default(),
-            mark: 0,
+            marks: Marks::default(),
+            raised: false,
             folded: Instant::now(),
             folded_next: 0,
             contact_due: None,
+            looked: Instant::now(),
+            lock,
+            patience: OTHERS,
         };
         if let Err(error) = writer.reopen() {
             writer.report(&error);
@@ -198,7 +127,8 @@ impl Writer {
         let fold = (!self.working_set.dirty.is_empty()).then(|| FOLD.saturating_sub(now.duration_since(self.folded)));
         let contact = self.contact_due.map(|due| due.saturating_duration_since(now));
         let closed = self.is_closed().then_some(RETRY);
-        [fold, contact, closed].into_iter().flatten().min()
+        let look = (!self.is_closed()).then(|| LOOK.saturating_sub(now.duration_since(self.looked)));
+        [fold, contact, closed, look].into_iter().flatten().min()
     }
 
     fn is_closed(&self) -> bool {
@@ -248,8 +178,13 @@ impl Writer {
     fn transact(&mut self, batches: &[&Batch], fold: bool) -> Result<Vec<Accepted>> {
         let shared = self.shared.clone();
         let now = shared.clock.now();
-        let records: usize = batches.iter().map(|batch| batch.what.records()).sum();
-        self.raise_mark(records)?;
+        if let Err(error) = self.raise_marks(batches) {
+            if error.class() == Class::Io {
+                self.close();
+            }
+            self.report(&error);
+            return Err(error);
+        }
         let fold = fold
             || self.working_set.next.saturating_sub(self.folded_next) > FOLD_RECORDS
             || self.working_set.dirty.journal_bytes > FOLD_BYTES;
@@ -259,25 +194,37 @@ impl Writer {
                 return Err(closed());
             };
             let working_set = &mut self.working_set;
+            let marks = &self.marks;
             let result = db.write(|tx| {
+                for stream in working_set.streams.look(tx)? {
+                    working_set.freed.remove(&stream);
+                }
                 let mut commit = GroupCommit::new(tx, working_set, shared.quota, now);
                 let accepted = batches
                     .iter()
                     .map(|batch| commit.take(batch))
                     .collect::<Result<Vec<_>>>()?;
                 commit.shed()?;
-                commit.finish()?;
                 if fold {
-                    write_fold(tx, working_set)?;
+                    commit.free_old()?;
                 }
-                Ok(accepted)
+                let wanted = commit.wanted(marks)?;
+                commit.finish()?;
+                let fold = fold || !wanted.is_empty();
+                if fold {
+                    fold::write_fold(tx, working_set)?;
+                }
+                for stream in wanted {
+                    working_set.streams.freeze(tx, stream, now)?;
+                }
+                Ok((accepted, fold))
             });
             // After a failure the working set is ahead of the database.
             let reloaded = result.is_err().then(|| db.read(WorkingSet::load));
             (result, reloaded)
         };
         match (result, reloaded) {
-            (Ok(accepted), _) => {
+            (Ok((accepted, fold)), _) => {
                 if fold {
                     self.working_set.dirty = super::working_set::Dirty::default();
                     self.folded = Instant::now();
@@ -302,20 +249,39 @@ impl Writer {
         }
     }
 
-    /// Sees to it that the numbers of a commit lie below the mark.
-    fn raise_mark(&mut self, records: usize) -> Result<()> {
-        // Every record may drop others, and those take a gap record at most.
-        let most = self
-            .working_set
-            .next
-            .saturating_add((records as u64).saturating_mul(2))
-            .saturating_add(16_384);
-        if most >= self.mark {
-            let mark = most.saturating_add(mark::BLOCK);
-            mark::write(&self.shared.state, mark)?;
-            self.mark = mark;
+    /// Sees to it that the positions of a commit lie below the marks of their streams.
+    fn raise_marks(&mut self, batches: &[&Batch]) -> Result<()> {
+        let records: usize = batches.iter().map(|batch| batch.what.records()).sum();
+        // Every record may drop others, whoever's they are, and those take a gap record at most.
+        let room = (records as u64).saturating_mul(2).saturating_add(16_384);
+        let streams = &self.working_set.streams;
+        let mut most: BTreeMap<Hash, u64> = streams
+            .iter()
+            .map(|stream| (stream.domain, stream.next.max(streams.start()).saturating_add(room)))
+            .collect();
+        for batch in batches {
+            most.entry(batch.owner.domain)
+                .or_insert(streams.start().saturating_add(room));
         }
+        if self.raised && most.iter().all(|(domain, next)| self.marks.covers(domain, *next)) {
+            return Ok(());
+        }
+        let mut marks = self.marks.clone();
+        let known = self.on_db(|db| db.read(status::raises))?;
+        marks.raises = marks.raises.max(known).saturating_add(1);
+        for (domain, next) in most {
+            marks.raise(domain, next);
+        }
+        // First the database: what it does not know of was raised for a later copy of it.
+        self.on_db(|db| db.write(|tx| status::put_raises(tx, marks.raises)))?;
+        marks.write(&self.shared.state)?;
+        (self.marks, self.raised) = (marks, true);
         Ok(())
+    }
+
+    fn on_db<T>(&self, act: impl FnOnce(&Db) -> Result<T>) -> Result<T> {
+        let db = self.shared.db.read().unwrap_or_else(PoisonError::into_inner);
+        db.as_ref().ok_or_else(closed).and_then(act)
     }
 
     /// Folds, writes contacts, and opens what could not be opened before.
@@ -330,6 +296,9 @@ impl Writer {
         {
             self.report(&error);
             return;
+        }
+        if let Err(error) = self.look(last) {
+            self.report(&error);
         }
         let fresh = self.shared.contacts().values().any(|contact| contact.fresh);
         if fresh && self.contact_due.is_none() {
@@ -369,6 +338,47 @@ impl Writer {
         }
     }
 
+    /// Looks every second whether a stream is to be frozen, and does it.
+    fn look(&mut self, last: bool) -> Result<()> {
+        if self.looked.elapsed() < LOOK && !last {
+            return Ok(());
+        }
+        self.looked = Instant::now();
+        self.freeze_wanted().or_else(|error| {
+            if damage::is_damage(&error) {
+                return self.replace(&error);
+            }
+            Err(error)
+        })
+    }
+
+    fn freeze_wanted(&mut self) -> Result<()> {
+        // One that was not known before begins in the first round.
+        for _ in 0..2 {
+            let streams = self.on_db(|db| db.read(status::streams))?;
+            if !streams.iter().any(|stream| stream.wanted) {
+                return Ok(());
+            }
+            self.transact(&[], true)?;
+        }
+        Ok(())
+    }
+
+    /// Freezes the stream of a domain, where this process alone writes; returns how it stands then.
+    ///
+    /// # Errors
+    ///
+    /// Those of the opening that failed; `E-IO`, `E-SPACE`, `E-STATE`.
+    pub(super) fn freeze(mut self, domain: &Hash) -> Result<Stream> {
+        if self.is_closed() {
+            self.reopen()?;
+        }
+        self.on_db(|db| db.write(|tx| status::want(tx, domain)))?;
+        self.freeze_wanted()?;
+        let stream = self.on_db(|db| db.read(|connection| status::stream_of(connection, domain)))?;
+        stream.ok_or_else(closed)
+    }
+
     /// Sets the database aside and begins anew; that this fails is reported.
     fn replace(&mut self, why: &Error) -> Result<()> {
         let replaced = self.begin_anew(why);
@@ -398,7 +408,8 @@ impl Writer {
             self.shared.clock.now(),
         )?;
         self.working_set = new.read(WorkingSet::load)?;
-        self.mark = mark::read(&self.shared.state).unwrap_or(0);
+        self.marks = Marks::read(&self.shared.state).unwrap_or_default();
+        self.raised = true;
         self.folded_next = self.working_set.next;
         self.shared.set_aside.fetch_add(1, Ordering::SeqCst);
         *db = Some(new);
@@ -409,6 +420,17 @@ impl Writer {
     }
 
     fn reopen(&mut self) -> Result<()> {
+        if self.lock.is_none() {
+            self.lock = lock::take_within(&self.shared.state, std::mem::take(&mut self.patience))?;
+        }
+        if self.lock.is_none() {
+            return Err(Error::new(
+                Class::Busy,
+                "status-writer",
+                "another process writes the status database",
+            )
+            .remedy("wait for it to end: it is tried again by itself"));
+        }
         let opened = damage::open(&self.shared.path, &self.shared.site).and_then(|db| {
             let working_set = db.read(WorkingSet::load)?;
             Ok((db, working_set))
@@ -423,41 +445,44 @@ impl Writer {
         self.working_set = working_set;
         self.folded_next = self.working_set.next;
         self.folded = Instant::now();
-        let mark = mark::read(&self.shared.state);
-        self.mark = mark.unwrap_or(0);
-        if let Some(mark) = mark.filter(|mark| *mark > self.working_set.next.saturating_add(2 * mark::BLOCK + 100_000))
-        {
-            self.skip(&db, mark)?;
+        self.marks = Marks::read(&self.shared.state).unwrap_or_default();
+        self.raised = false;
+        if self.marks.raises > db.read(status::raises)? {
+            self.skip(&db)?;
         }
         *self.shared.db.write().unwrap_or_else(PoisonError::into_inner) = Some(db);
         self.shared.trouble().take();
         Ok(())
     }
 
-    /// The file is an older copy of itself: the numbers that it does not know were given.
-    fn skip(&mut self, db: &Db, mark: u64) -> Result<()> {
+    /// The file is an older copy of itself: positions that it does not know of were given.
+    fn skip(&mut self, db: &Db) -> Result<()> {
         let now = self.shared.clock.now();
-        let first = self.working_set.next;
-        tracing::error!(
-            first,
-            mark,
-            "the status database is older than its mark; a gap record says so"
-        );
-        mark::write(&self.shared.state, mark.saturating_add(mark::BLOCK))?;
-        self.mark = mark.saturating_add(mark::BLOCK);
-        self.working_set.next = mark;
+        tracing::error!("the status database is older than its marks; gap records say so");
+        let known = self.marks.clone();
+        let mut raised = known.clone();
+        raised.raises = known.raises.saturating_add(1);
+        for (domain, below) in known.iter() {
+            let stream = self.working_set.streams.of(domain);
+            let again = stream.map_or(0, |stream| stream.next.saturating_sub(stream.frozen));
+            raised.raise(*domain, below.saturating_add(again));
+        }
+        // First the file: what the database does not hold in the end is skipped once more.
+        raised.write(&self.shared.state)?;
         let (working_set, quota) = (&mut self.working_set, self.shared.quota);
         db.write(|tx| {
-            let missing = Missing {
-                count: mark.saturating_sub(first),
-                bytes: 0,
-                first,
-                last: mark.saturating_sub(1),
-                since: Timestamp::EPOCH,
-                until: now,
-            };
-            GroupCommit::new(tx, working_set, quota, now).note(0, Reason::Restored, None, &missing)
-        })
+            status::put_raises(tx, raised.raises)?;
+            let mut commit = GroupCommit::new(tx, working_set, quota, now);
+            for (domain, below) in known.iter() {
+                commit.resume(domain, below)?;
+            }
+            commit.finish()?;
+            fold::write_fold(tx, working_set)
+        })?;
+        self.working_set.dirty = super::working_set::Dirty::default();
+        self.folded_next = self.working_set.next;
+        (self.marks, self.raised) = (raised, true);
+        Ok(())
     }
 
     fn close(&self) {
@@ -478,35 +503,6 @@ impl Writer {
     }
 }
 
-fn write_fold(tx: &crate::db::Transaction<'_>, working_set: &WorkingSet) -> Result<()> {
-    for (number, repeat) in &working_set.dirty.repeats {
-        status::put_repeat(tx, *number, repeat)?;
-    }
-    for source in &working_set.dirty.latest {
-        if let Some(deployment) = working_set.deployments.get(source) {
-            let state = serde_json::to_string(deployment).map_err(|error| {
-                Error::new(
-                    Class::Internal,
-                    "json",
-                    format!("a deployment has no JSON form: {error}"),
-                )
-            })?;
-            status::put_latest(tx, *source, &state)?;
-        }
-    }
-    for (source, class) in &working_set.dirty.used {
-        status::put_usage(tx, *source, *class, working_set.used_by(*source, *class))?;
-    }
-    for target in &working_set.dirty.contacts {
-        if let Some(target) = working_set.targets.get(target) {
-            status::put_contact(tx, target.source, target.last)?;
-        }
-    }
-    status::clear(tx)?;
-    status::clear_recounts(tx)?;
-    status::put_fold(tx, working_set.next)
-}
-
 /// The same refusal for the next one who waits.
 fn again(error: &Error) -> Error {
     let copy = Error::new(error.class(), error.code(), error.found());
@@ -514,9 +510,4 @@ fn again(error: &Error) -> Error {
         Some(advice) => copy.remedy(advice),
         None => copy,
     }
-}
-
-pub(super) fn closed() -> Error {
-    Error::new(Class::Io, "status-closed", "the status database is not open")
-        .remedy("see the log; it is tried again by itself")
 }

@@ -6,15 +6,6 @@ use super::RecordClass;
 use crate::db::SqlResult as _;
 use crate::domain::{Result, Timestamp};
 
-/// How far the last fold and the last export went.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Fold {
-    /// Records from this number on are not folded in.
-    pub next: u64,
-    /// Records up to this number left and change no more.
-    pub exported: u64,
-}
-
 /// How often a status came.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Repeat {
@@ -28,22 +19,15 @@ pub struct Repeat {
     pub text: Option<String>,
 }
 
-/// Returns how far the last fold went.
+/// Returns how far the last fold went: records from this number on are not folded in.
 ///
 /// # Errors
 ///
 /// Those of [`SqlResult::sql`](crate::db::SqlResult::sql).
-pub fn fold(connection: &Connection) -> Result<Fold> {
+pub fn fold(connection: &Connection) -> Result<u64> {
     connection
-        .prepare_cached("SELECT next, exported FROM fold")
-        .and_then(|mut statement| {
-            statement.query_row([], |row| {
-                Ok(Fold {
-                    next: row.get(0)?,
-                    exported: row.get(1)?,
-                })
-            })
-        })
+        .prepare_cached("SELECT next FROM fold")
+        .and_then(|mut statement| statement.query_row([], |row| row.get(0)))
         .sql("read how far the status was folded")
 }
 
@@ -125,17 +109,36 @@ pub fn put_latest(transaction: &Transaction<'_>, source: i64, state: &str) -> Re
     Ok(())
 }
 
+/// The last contact of a target.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Contact {
+    /// The target.
+    pub source: i64,
+    /// When.
+    pub last: Timestamp,
+    /// Row id of its newest measurements, also where these are folded by now.
+    pub metrics: Option<u64>,
+}
+
 /// Returns the last contact of every target.
 ///
 /// # Errors
 ///
 /// Those of [`SqlResult::sql`](crate::db::SqlResult::sql).
-pub fn contacts(connection: &Connection) -> Result<Vec<(i64, Timestamp)>> {
-    pairs(
-        connection,
-        "SELECT source, last FROM contact ORDER BY source",
-        "read the contacts",
-    )
+pub fn contacts(connection: &Connection) -> Result<Vec<Contact>> {
+    let mut statement = connection
+        .prepare_cached("SELECT source, last, metrics FROM contact ORDER BY source")
+        .sql("read the contacts")?;
+    let rows = statement
+        .query_map([], |row| {
+            Ok(Contact {
+                source: row.get(0)?,
+                last: row.get(1)?,
+                metrics: row.get(2)?,
+            })
+        })
+        .sql("read the contacts")?;
+    rows.collect::<rusqlite::Result<_>>().sql("read the contacts")
 }
 
 /// Records the last contact of a target.
@@ -143,10 +146,10 @@ pub fn contacts(connection: &Connection) -> Result<Vec<(i64, Timestamp)>> {
 /// # Errors
 ///
 /// Those of [`SqlResult::sql`](crate::db::SqlResult::sql).
-pub fn put_contact(transaction: &Transaction<'_>, source: i64, last: Timestamp) -> Result<()> {
+pub fn put_contact(transaction: &Transaction<'_>, contact: &Contact) -> Result<()> {
     transaction
-        .prepare_cached("INSERT OR REPLACE INTO contact (source, last) VALUES (?, ?)")
-        .and_then(|mut statement| statement.execute(params![source, last]))
+        .prepare_cached("INSERT OR REPLACE INTO contact (source, last, metrics) VALUES (?, ?, ?)")
+        .and_then(|mut statement| statement.execute(params![contact.source, contact.last, contact.metrics]))
         .sql("record a contact")?;
     Ok(())
 }
@@ -229,8 +232,8 @@ pub fn count_bytes(connection: &Connection, source: i64, class: RecordClass) -> 
         RecordClass::Log | RecordClass::AgentLog => {
             "SELECT ?2, coalesce(sum(size), 0) FROM record WHERE class IN (4, 5) AND class = ?1 AND source = ?2"
         }
-        RecordClass::Transition | RecordClass::Detail => {
-            "SELECT ?2, coalesce(sum(size), 0) FROM record WHERE class <= 2 AND class = ?1 AND source = ?2"
+        RecordClass::Transition | RecordClass::Detail | RecordClass::Continued => {
+            "SELECT ?2, coalesce(sum(size), 0) FROM record WHERE class IN (1, 2, 7) AND class = ?1 AND source = ?2"
         }
         RecordClass::Metrics | RecordClass::Gap => {
             "SELECT source, sum(size) FROM record WHERE class = ?1 AND ?2 = ?2 GROUP BY source"

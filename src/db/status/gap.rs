@@ -1,9 +1,9 @@
 //! What is missing and why: a record of its own, so that what is incomplete is visibly so (P21).
 
 use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSqlOutput, ValueRef};
-use rusqlite::{Connection, Row, ToSql, Transaction, params};
+use rusqlite::{Connection, OptionalExtension as _, Row, ToSql, Transaction, params};
 
-use super::RecordClass;
+use super::{RecordClass, StreamId};
 use crate::db::SqlResult as _;
 use crate::domain::{Result, Timestamp};
 
@@ -20,9 +20,20 @@ pub enum Reason {
     Damaged,
     /// The file is an older copy of itself.
     Restored,
+    /// Measurements that were folded into a row a day.
+    Folded,
 }
 
 impl Reason {
+    const ALL: [Self; 6] = [
+        Self::Quota,
+        Self::Rate,
+        Self::Flapping,
+        Self::Damaged,
+        Self::Restored,
+        Self::Folded,
+    ];
+
     /// Returns the stable word.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -31,6 +42,7 @@ impl Reason {
             Self::Flapping => "flapping",
             Self::Damaged => "damaged",
             Self::Restored => "restored",
+            Self::Folded => "folded",
         }
     }
 }
@@ -44,7 +56,7 @@ impl ToSql for Reason {
 impl FromSql for Reason {
     fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
         let text = value.as_str()?;
-        [Self::Quota, Self::Rate, Self::Flapping, Self::Damaged, Self::Restored]
+        Self::ALL
             .into_iter()
             .find(|reason| reason.as_str() == text)
             .ok_or(FromSqlError::InvalidType)
@@ -54,9 +66,13 @@ impl FromSql for Reason {
 /// What is missing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Gap {
-    /// Number of the record that stands for it.
+    /// Row id of the record that stands for it.
     pub number: u64,
-    /// The target's source; 0 for all.
+    /// The stream that it is missing in.
+    pub stream: StreamId,
+    /// Number of that record in the stream.
+    pub position: u64,
+    /// The target's source; [`StreamId::everybody`] for all of the stream.
     pub source: i64,
     /// Why.
     pub reason: Reason,
@@ -68,7 +84,7 @@ pub struct Gap {
     pub exact: bool,
     /// How much, in bytes of the quota.
     pub bytes: u64,
-    /// Lowest number that may be missing; 0 where nothing had a number.
+    /// Lowest position that may be missing; 0 where nothing had one.
     pub first: u64,
     /// Highest one.
     pub last: u64,
@@ -78,23 +94,26 @@ pub struct Gap {
     pub until: Timestamp,
 }
 
-const COLUMNS: &str = "number, source, reason, class, count, exact, bytes, first, last, since, until";
+const COLUMNS: &str = "number, stream, position, source, reason, class, count, exact, bytes, first, last, since, until";
 
 impl Gap {
+    /// Reads what [`COLUMNS`] names.
     fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
-        let class: i64 = row.get(3)?;
+        let class: i64 = row.get(5)?;
         Ok(Self {
             number: row.get(0)?,
-            source: row.get(1)?,
-            reason: row.get(2)?,
-            class: if class == 0 { None } else { Some(row.get(3)?) },
-            count: row.get(4)?,
-            exact: row.get(5)?,
-            bytes: row.get(6)?,
-            first: row.get(7)?,
-            last: row.get(8)?,
-            since: row.get(9)?,
-            until: row.get(10)?,
+            stream: row.get(1)?,
+            position: row.get(2)?,
+            source: row.get(3)?,
+            reason: row.get(4)?,
+            class: if class == 0 { None } else { Some(row.get(5)?) },
+            count: row.get(6)?,
+            exact: row.get(7)?,
+            bytes: row.get(8)?,
+            first: row.get(9)?,
+            last: row.get(10)?,
+            since: row.get(11)?,
+            until: row.get(12)?,
         })
     }
 }
@@ -106,8 +125,19 @@ impl Gap {
 /// Those of [`SqlResult::sql`](crate::db::SqlResult::sql).
 pub fn insert_gap(transaction: &Transaction<'_>, gap: &Gap, now: Timestamp) -> Result<()> {
     transaction
-        .prepare_cached("INSERT INTO record (number, class, source, received, size) VALUES (?, ?, ?, ?, 0)")
-        .and_then(|mut statement| statement.execute(params![gap.number, RecordClass::Gap, gap.source, now]))
+        .prepare_cached(
+            "INSERT INTO record (number, stream, position, class, source, received, size) VALUES (?, ?, ?, ?, ?, ?, 0)",
+        )
+        .and_then(|mut statement| {
+            statement.execute(params![
+                gap.number,
+                gap.stream,
+                gap.position,
+                RecordClass::Gap,
+                gap.source,
+                now
+            ])
+        })
         .sql("record a gap")?;
     put_gap(transaction, gap)
 }
@@ -120,12 +150,14 @@ pub fn insert_gap(transaction: &Transaction<'_>, gap: &Gap, now: Timestamp) -> R
 pub fn put_gap(transaction: &Transaction<'_>, gap: &Gap) -> Result<()> {
     transaction
         .prepare_cached(
-            "INSERT OR REPLACE INTO gap (number, source, reason, class, count, exact, bytes, first, last, since, until) \
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT OR REPLACE INTO gap (number, stream, position, source, reason, class, count, exact, bytes, first, last, \
+             since, until) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         )
         .and_then(|mut statement| {
             statement.execute(params![
                 gap.number,
+                gap.stream,
+                gap.position,
                 gap.source,
                 gap.reason,
                 gap.class.map_or(0, RecordClass::to_number),
@@ -142,69 +174,43 @@ pub fn put_gap(transaction: &Transaction<'_>, gap: &Gap) -> Result<()> {
     Ok(())
 }
 
-/// Returns every gap.
+/// Returns every gap of every stream, in the order in which they came.
 ///
 /// # Errors
 ///
 /// Those of [`SqlResult::sql`](crate::db::SqlResult::sql).
 pub fn gaps(connection: &Connection) -> Result<Vec<Gap>> {
-    open_gaps(connection, 0)
+    list(connection, &format!("SELECT {COLUMNS} FROM gap ORDER BY number"))
 }
 
-/// Returns the gaps whose records have a number above this one.
+/// Returns the gaps that may still grow: those that stand above what is frozen of their stream.
 ///
 /// # Errors
 ///
 /// Those of [`SqlResult::sql`](crate::db::SqlResult::sql).
-pub fn open_gaps(connection: &Connection, above: u64) -> Result<Vec<Gap>> {
-    let mut statement = connection
-        .prepare_cached(&format!("SELECT {COLUMNS} FROM gap WHERE number > ? ORDER BY number"))
-        .sql("read the gaps")?;
-    let rows = statement.query_map([above], Gap::read).sql("read the gaps")?;
+pub fn open_gaps(connection: &Connection) -> Result<Vec<Gap>> {
+    list(
+        connection,
+        &format!(
+            "SELECT {COLUMNS} FROM gap WHERE position > (SELECT frozen FROM stream WHERE id = gap.stream) ORDER BY number"
+        ),
+    )
+}
+
+/// Returns the gap that a record stands for.
+///
+/// # Errors
+///
+/// Those of [`SqlResult::sql`](crate::db::SqlResult::sql).
+pub(super) fn gap_of(connection: &Connection, number: u64) -> Result<Option<Gap>> {
+    connection
+        .prepare_cached(&format!("SELECT {COLUMNS} FROM gap WHERE number = ?"))
+        .and_then(|mut statement| statement.query_row([number], Gap::read).optional())
+        .sql("read a gap")
+}
+
+fn list(connection: &Connection, sql: &str) -> Result<Vec<Gap>> {
+    let mut statement = connection.prepare_cached(sql).sql("read the gaps")?;
+    let rows = statement.query_map([], Gap::read).sql("read the gaps")?;
     rows.collect::<rusqlite::Result<_>>().sql("read the gaps")
-}
-
-/// Returns how many numbers up to the highest one have no record, and how many of these no gap accounts for.
-///
-/// # Errors
-///
-/// Those of [`SqlResult::sql`](crate::db::SqlResult::sql).
-pub fn numbers_missing(connection: &Connection) -> Result<(u64, u64)> {
-    let next = super::highest_number(connection)?.saturating_add(1);
-    let mut gaps: Vec<(u64, u64)> = gaps(connection)?
-        .into_iter()
-        .filter(|gap| gap.last > 0)
-        .map(|gap| (gap.first, gap.last))
-        .collect();
-    gaps.sort_unstable();
-    let mut statement = connection
-        .prepare_cached("SELECT number FROM record ORDER BY number")
-        .sql("read the numbers")?;
-    let mut rows = statement.query([]).sql("read the numbers")?;
-    let (mut missing, mut unexplained, mut expected) = (0_u64, 0_u64, 1_u64);
-    loop {
-        let number: Option<u64> = match rows.next().sql("read the numbers")? {
-            Some(row) => Some(row.get(0).sql("read the numbers")?),
-            None => None,
-        };
-        // The numbers between two records, less those that a gap covers.
-        let until = number.unwrap_or(next);
-        missing = missing.saturating_add(until.saturating_sub(expected));
-        let mut at = expected;
-        for (first, last) in &gaps {
-            if at >= until {
-                break;
-            }
-            if *last < at || *first >= until {
-                continue;
-            }
-            unexplained = unexplained.saturating_add(first.saturating_sub(at));
-            at = last.saturating_add(1).min(until);
-        }
-        unexplained = unexplained.saturating_add(until.saturating_sub(at));
-        let Some(number) = number else {
-            return Ok((missing, unexplained));
-        };
-        expected = number.saturating_add(1);
-    }
 }

@@ -3,9 +3,9 @@
 use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSqlOutput, ValueRef};
 use rusqlite::{Connection, Row, ToSql, Transaction, params};
 
-use super::{Repeat, Source};
+use super::{Repeat, Source, StreamId};
 use crate::db::SqlResult as _;
-use crate::domain::{AgentTime, Result, StatusKind, Timestamp, Uuid};
+use crate::domain::{AgentTime, Result, Signal, StatusKind, Timestamp, Uuid};
 
 /// What a record is; the lower, the longer it is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -14,6 +14,8 @@ pub enum RecordClass {
     Transition,
     /// A status of the same kind and revision with another message.
     Detail,
+    /// A status that goes on after its record was frozen.
+    Continued,
     /// Measurements of a target.
     Metrics,
     /// A line of a container.
@@ -25,9 +27,10 @@ pub enum RecordClass {
 }
 
 impl RecordClass {
-    const ALL: [Self; 6] = [
+    const ALL: [Self; 7] = [
         Self::Transition,
         Self::Detail,
+        Self::Continued,
         Self::Metrics,
         Self::Log,
         Self::AgentLog,
@@ -39,11 +42,17 @@ impl RecordClass {
         match self {
             Self::Transition => "transition",
             Self::Detail => "status",
+            Self::Continued => "continued",
             Self::Metrics => "metrics",
             Self::Log => "log",
             Self::AgentLog => "agent-log",
             Self::Gap => "gap",
         }
+    }
+
+    /// Whether it is the status of a deployment.
+    pub fn is_status(self) -> bool {
+        matches!(self, Self::Transition | Self::Detail | Self::Continued)
     }
 
     pub(super) fn to_number(self) -> i64 {
@@ -54,6 +63,7 @@ impl RecordClass {
             Self::Log => 4,
             Self::AgentLog => 5,
             Self::Gap => 6,
+            Self::Continued => 7,
         }
     }
 }
@@ -93,11 +103,25 @@ fn kind_of(number: i64) -> Option<StatusKind> {
     }
 }
 
+fn signal_number(signal: Signal) -> i64 {
+    let place = Signal::ALL.iter().position(|one| *one == signal).unwrap_or(0);
+    i64::try_from(place).unwrap_or(0).saturating_add(1)
+}
+
+fn signal_of(number: i64) -> Option<Signal> {
+    let place = usize::try_from(number.checked_sub(1)?).ok()?;
+    Signal::ALL.get(place).copied()
+}
+
 /// A record to be written.
 #[derive(Debug, Clone, Copy)]
 pub struct NewRecord<'a> {
-    /// Its number.
+    /// Its row id.
     pub number: u64,
+    /// The stream that it goes into.
+    pub stream: StreamId,
+    /// Its number there.
+    pub position: u64,
     /// What it is.
     pub class: RecordClass,
     /// Whose it is.
@@ -110,6 +134,10 @@ pub struct NewRecord<'a> {
     pub revision: Option<Uuid>,
     /// Of statuses.
     pub kind: Option<StatusKind>,
+    /// Of statuses: what it says of the apply.
+    pub signal: Option<Signal>,
+    /// Of what continued: position of the record in which this run of equal reports began.
+    pub of: Option<u64>,
     /// Of logs.
     pub at: Option<AgentTime>,
     /// Of logs.
@@ -125,11 +153,15 @@ pub struct NewRecord<'a> {
 /// A record as it is kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Record {
-    /// Its number.
+    /// Its row id.
     pub number: u64,
+    /// The stream that it is in.
+    pub stream: StreamId,
+    /// Its number there.
+    pub position: u64,
     /// What it is.
     pub class: RecordClass,
-    /// Whose it is; 0 for the appliance.
+    /// Whose it is; [`StreamId::everybody`] for no target alone.
     pub source: i64,
     /// When it came first.
     pub received: Timestamp,
@@ -139,6 +171,10 @@ pub struct Record {
     pub revision: Option<Uuid>,
     /// Of statuses.
     pub kind: Option<StatusKind>,
+    /// Of statuses: what it says of the apply.
+    pub signal: Option<Signal>,
+    /// Of what continued: position of the record in which this run of equal reports began.
+    pub of: Option<u64>,
     /// Of logs.
     pub at: Option<AgentTime>,
     /// Of logs of containers.
@@ -154,33 +190,81 @@ pub struct Record {
 pub struct Listed {
     /// The record.
     pub record: Record,
-    /// Whose it is; none for the appliance.
+    /// Whose it is; none where that is no target alone.
     pub source: Option<Source>,
     /// How often it came as of the last fold, at most a minute ago, where that was more than once.
     pub repeat: Option<Repeat>,
 }
 
-const COLUMNS: &str = "number, class, source, received, size, revision, kind, at, nanos, resource, severity, text";
+pub(super) const COLUMNS: &str = "r.number, r.stream, r.position, r.class, r.source, r.received, r.size, r.revision, r.kind, r.signal, \
+    r.of, r.at, r.nanos, r.resource, r.severity, r.text";
+/// How many those are.
+pub(super) const COLUMN_COUNT: usize = 16;
 
 impl Record {
-    fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
-        let kind: Option<i64> = row.get(6)?;
-        let at: Option<i64> = row.get(7)?;
+    pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
+        let kind: Option<i64> = row.get(8)?;
+        let signal: Option<i64> = row.get(9)?;
+        let at: Option<i64> = row.get(11)?;
         Ok(Self {
             number: row.get(0)?,
-            class: row.get(1)?,
-            source: row.get(2)?,
-            received: row.get(3)?,
-            size: row.get(4)?,
-            revision: row.get(5)?,
+            stream: row.get(1)?,
+            position: row.get(2)?,
+            class: row.get(3)?,
+            source: row.get(4)?,
+            received: row.get(5)?,
+            size: row.get(6)?,
+            revision: row.get(7)?,
             kind: kind.and_then(kind_of),
+            signal: signal.and_then(signal_of),
+            of: row.get(10)?,
             at: match at {
-                Some(seconds) => Some(AgentTime::from_parts(seconds, row.get(8)?)),
+                Some(seconds) => Some(AgentTime::from_parts(seconds, row.get(12)?)),
                 None => None,
             },
-            resource: row.get(9)?,
-            severity: row.get(10)?,
-            text: row.get::<_, Option<String>>(11)?.unwrap_or_default(),
+            resource: row.get(13)?,
+            severity: row.get(14)?,
+            text: row.get::<_, Option<String>>(15)?.unwrap_or_default(),
+        })
+    }
+}
+
+/// What [`Listed`] has beside the record `r`.
+pub(super) const LISTED: &str = "s.id, s.stream, s.target, s.owner, s.deployment, s.name, s.agent, s.since, p.count, p.last, \
+    p.entered, p.said";
+/// Where that comes from.
+pub(super) const JOINED: &str = "LEFT JOIN source s ON s.id = r.source LEFT JOIN repeats p ON p.number = r.number";
+
+impl Listed {
+    /// Reads what [`COLUMNS`] and [`LISTED`] name.
+    pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
+        let at = |place: usize| COLUMN_COUNT.saturating_add(place);
+        let source = match row.get::<_, Option<i64>>(at(0))? {
+            Some(id) => Some(Source {
+                id,
+                stream: row.get(at(1))?,
+                target: row.get(at(2))?,
+                owner: row.get(at(3))?,
+                deployment: row.get(at(4))?,
+                name: row.get(at(5))?,
+                agent: row.get(at(6))?,
+                since: row.get(at(7))?,
+            }),
+            None => None,
+        };
+        let repeat = match row.get::<_, Option<u64>>(at(8))? {
+            Some(count) => Some(Repeat {
+                count,
+                last: row.get(at(9))?,
+                entered: row.get(at(10))?,
+                text: row.get(at(11))?,
+            }),
+            None => None,
+        };
+        Ok(Self {
+            record: Record::read(row)?,
+            source,
+            repeat,
         })
     }
 }
@@ -194,18 +278,22 @@ pub fn insert(transaction: &Transaction<'_>, record: &NewRecord<'_>) -> Result<(
     let at = record.at.map(AgentTime::parts);
     transaction
         .prepare_cached(
-            "INSERT INTO record (number, class, source, received, size, revision, kind, at, nanos, hash, resource, severity, text) \
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO record (number, stream, position, class, source, received, size, revision, kind, signal, of, at, nanos, hash, \
+             resource, severity, text) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         )
         .and_then(|mut statement| {
             statement.execute(params![
                 record.number,
+                record.stream,
+                record.position,
                 record.class,
                 record.source,
                 record.received,
                 record.size,
                 record.revision,
                 record.kind.map(kind_number),
+                record.signal.map(signal_number),
+                record.of,
                 at.map(|(seconds, _)| seconds),
                 at.map(|(_, nanos)| nanos),
                 record.hash,
@@ -216,6 +304,15 @@ pub fn insert(transaction: &Transaction<'_>, record: &NewRecord<'_>) -> Result<(
         })
         .sql("record what an agent reports")?;
     Ok(())
+}
+
+/// What [`last_of`] does not look behind.
+#[derive(Debug, Clone, Copy)]
+pub struct After {
+    /// Rows from this one on.
+    pub row: u64,
+    /// Positions above this one.
+    pub frozen: u64,
 }
 
 /// Whether a log record of the same content is there.
@@ -233,7 +330,7 @@ pub fn is_known(connection: &Connection, class: RecordClass, source: i64, at: Ag
         .sql("look for a log record")
 }
 
-/// Returns the newest transition of a deployment with this revision and kind: number and message.
+/// Returns the row id of the newest transition of a deployment with this revision and kind, if it came after both bounds.
 ///
 /// # Errors
 ///
@@ -243,14 +340,16 @@ pub fn last_of(
     source: i64,
     revision: &Uuid,
     kind: StatusKind,
-    above: u64,
+    after: After,
 ) -> Result<Option<u64>> {
     connection
         .prepare_cached(
-            "SELECT max(number) FROM record WHERE class <= 2 AND class = 1 AND source = ? AND number > ? AND revision = ? AND kind = ?",
+            "SELECT max(number) FROM record WHERE class IN (1, 2, 7) AND class = 1 AND source = ? AND number >= ? AND position > ? \
+             AND revision = ? AND kind = ?",
         )
         .and_then(|mut statement| {
-            statement.query_row(params![source, above, revision, kind_number(kind)], |row| row.get(0))
+            let parameters = params![source, after.row, after.frozen, revision, kind_number(kind)];
+            statement.query_row(parameters, |row| row.get(0))
         })
         .sql("look for an earlier status")
 }
@@ -262,7 +361,7 @@ pub fn last_of(
 /// Those of [`SqlResult::sql`](crate::db::SqlResult::sql).
 pub fn get(connection: &Connection, number: u64) -> Result<Option<Record>> {
     let mut statement = connection
-        .prepare_cached(&format!("SELECT {COLUMNS} FROM record WHERE number = ?"))
+        .prepare_cached(&format!("SELECT {COLUMNS} FROM record r WHERE r.number = ?"))
         .sql("read a record")?;
     let mut rows = statement.query([number]).sql("read a record")?;
     match rows.next().sql("read a record")? {
@@ -271,18 +370,14 @@ pub fn get(connection: &Connection, number: u64) -> Result<Option<Record>> {
     }
 }
 
-/// Returns the highest number that was ever given in this file.
+/// Returns the highest row id.
 ///
 /// # Errors
 ///
 /// Those of [`SqlResult::sql`](crate::db::SqlResult::sql).
 pub fn highest_number(connection: &Connection) -> Result<u64> {
     connection
-        .query_row(
-            "SELECT max(coalesce((SELECT max(number) FROM record), 0), coalesce((SELECT max(last) FROM gap), 0))",
-            [],
-            |row| row.get(0),
-        )
+        .query_row("SELECT coalesce(max(number), 0) FROM record", [], |row| row.get(0))
         .sql("read the highest number")
 }
 
@@ -294,8 +389,8 @@ pub fn highest_number(connection: &Connection) -> Result<u64> {
 pub fn since_fold(connection: &Connection, from: u64, mut each: impl FnMut(Record) -> Result<()>) -> Result<()> {
     let mut statement = connection
         .prepare_cached(
-            "SELECT number, class, source, received, size, revision, kind, at, nanos, NULL, NULL, \
-             CASE WHEN class <= 2 THEN text END FROM record WHERE number >= ? ORDER BY number",
+            "SELECT number, stream, position, class, source, received, size, revision, kind, signal, of, at, nanos, NULL, NULL, \
+             CASE WHEN class IN (1, 2, 7) THEN text END FROM record WHERE number >= ? ORDER BY number",
         )
         .sql("read the newest records")?;
     let mut rows = statement.query([from]).sql("read the newest records")?;
@@ -305,7 +400,8 @@ pub fn since_fold(connection: &Connection, from: u64, mut each: impl FnMut(Recor
     Ok(())
 }
 
-/// Returns up to `limit` records above a number, ascending, each with its source and how often it came as of the last fold.
+/// Returns up to `limit` records above a row id, ascending, whoever's they are, each with its source and how often it came as of the
+/// last fold.
 ///
 /// # Errors
 ///
@@ -313,126 +409,12 @@ pub fn since_fold(connection: &Connection, from: u64, mut each: impl FnMut(Recor
 pub fn tail(connection: &Connection, above: u64, limit: usize) -> Result<Vec<Listed>> {
     let mut statement = connection
         .prepare_cached(&format!(
-            "SELECT {COLUMNS}, s.id, s.target, s.owner, s.deployment, s.name, s.agent, s.since, p.count, p.last, p.entered, p.said \
-             FROM (SELECT * FROM record WHERE number > ? ORDER BY number LIMIT ?) r \
-             LEFT JOIN source s ON s.id = r.source LEFT JOIN repeats p USING (number) ORDER BY number"
+            "SELECT {COLUMNS}, {LISTED} FROM (SELECT * FROM record WHERE number > ? ORDER BY number LIMIT ?) r {JOINED} ORDER BY r.number"
         ))
         .sql("read records")?;
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
     let rows = statement
-        .query_map(params![above, i64::try_from(limit).unwrap_or(i64::MAX)], |row| {
-            let source = match row.get::<_, Option<i64>>(12)? {
-                Some(id) => Some(Source {
-                    id,
-                    target: row.get(13)?,
-                    owner: row.get(14)?,
-                    deployment: row.get(15)?,
-                    name: row.get(16)?,
-                    agent: row.get(17)?,
-                    since: row.get(18)?,
-                }),
-                None => None,
-            };
-            let repeat = match row.get::<_, Option<u64>>(19)? {
-                Some(count) => Some(Repeat {
-                    count,
-                    last: row.get(20)?,
-                    entered: row.get(21)?,
-                    text: row.get(22)?,
-                }),
-                None => None,
-            };
-            Ok(Listed {
-                record: Record::read(row)?,
-                source,
-                repeat,
-            })
-        })
+        .query_map(params![above, limit], Listed::read)
         .sql("read records")?;
     rows.collect::<rusqlite::Result<_>>().sql("read records")
-}
-
-/// What was dropped.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Dropped {
-    /// Whose it was.
-    pub source: i64,
-    /// Its number.
-    pub number: u64,
-    /// Bytes that it counted.
-    pub size: u64,
-    /// When it came.
-    pub received: Timestamp,
-}
-
-/// A run of numbers to look for things to drop in, and how many.
-#[derive(Debug, Clone, Copy)]
-pub struct Span {
-    /// Lowest number.
-    pub from: u64,
-    /// At most so many records.
-    pub limit: usize,
-}
-
-/// Drops a source's oldest log records, oldest by the agent's own clock.
-///
-/// # Errors
-///
-/// Those of [`SqlResult::sql`](crate::db::SqlResult::sql).
-pub fn drop_text(transaction: &Transaction<'_>, class: RecordClass, source: i64, limit: usize) -> Result<Vec<Dropped>> {
-    dropped(
-        transaction,
-        "DELETE FROM record WHERE number IN (SELECT number FROM record WHERE class IN (4, 5) AND class = ? AND source = ? \
-         ORDER BY at, hash LIMIT ?) RETURNING source, number, size, received",
-        params![class, source, i64::try_from(limit).unwrap_or(i64::MAX)],
-    )
-}
-
-/// Drops a deployment's oldest statuses that are no transitions, but never the one with the number `keep`.
-///
-/// # Errors
-///
-/// Those of [`SqlResult::sql`](crate::db::SqlResult::sql).
-pub fn drop_details(transaction: &Transaction<'_>, source: i64, keep: u64, limit: usize) -> Result<Vec<Dropped>> {
-    let dropped = dropped(
-        transaction,
-        "DELETE FROM record WHERE number IN (SELECT number FROM record WHERE class <= 2 AND class = 2 AND source = ? \
-         AND number <> ? ORDER BY number LIMIT ?) RETURNING source, number, size, received",
-        params![source, keep, i64::try_from(limit).unwrap_or(i64::MAX)],
-    )?;
-    for one in &dropped {
-        transaction
-            .prepare_cached("DELETE FROM repeats WHERE number = ?")
-            .and_then(|mut statement| statement.execute([one.number]))
-            .sql("drop repeats")?;
-    }
-    Ok(dropped)
-}
-
-/// Drops the oldest records of a class, whoever's they are, from a number on.
-///
-/// # Errors
-///
-/// Those of [`SqlResult::sql`](crate::db::SqlResult::sql).
-pub fn drop_class(transaction: &Transaction<'_>, class: RecordClass, span: Span) -> Result<Vec<Dropped>> {
-    dropped(
-        transaction,
-        "DELETE FROM record WHERE number IN (SELECT number FROM record WHERE number >= ? AND +class = ? ORDER BY number LIMIT ?) \
-         RETURNING source, number, size, received",
-        params![span.from, class, i64::try_from(span.limit).unwrap_or(i64::MAX)],
-    )
-}
-
-fn dropped(transaction: &Transaction<'_>, sql: &str, arguments: impl rusqlite::Params) -> Result<Vec<Dropped>> {
-    let mut statement = transaction.prepare_cached(sql).sql("drop the oldest records")?;
-    let rows = statement
-        .query_map(arguments, |row| {
-            Ok(Dropped {
-                source: row.get(0)?,
-                number: row.get(1)?,
-                size: row.get(2)?,
-                received: row.get(3)?,
-            })
-        })
-        .sql("drop the oldest records")?;
-    rows.collect::<rusqlite::Result<_>>().sql("drop the oldest records")
 }

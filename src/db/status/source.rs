@@ -2,14 +2,17 @@
 
 use rusqlite::{Connection, Transaction, params};
 
+use super::StreamId;
 use crate::db::SqlResult as _;
-use crate::domain::{Hash, Result, SiteId, Timestamp, Uuid};
+use crate::domain::{Hash, Result, Timestamp, Uuid};
 
 /// A target, or a deployment of one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Source {
-    /// Its number in this file; 0 is never one.
+    /// Its number in this file, from 1 on.
     pub id: i64,
+    /// Where everything goes that it reports.
+    pub stream: StreamId,
     /// The target.
     pub target: Uuid,
     /// Whose target it was then.
@@ -24,17 +27,6 @@ pub struct Source {
     pub since: Timestamp,
 }
 
-/// Returns whose status this is.
-///
-/// # Errors
-///
-/// Those of [`SqlResult::sql`](crate::db::SqlResult::sql).
-pub fn site(connection: &Connection) -> Result<SiteId> {
-    connection
-        .query_row("SELECT site FROM meta", [], |row| row.get(0))
-        .sql("read whose status this is")
-}
-
 /// Returns every source.
 ///
 /// # Errors
@@ -42,18 +34,19 @@ pub fn site(connection: &Connection) -> Result<SiteId> {
 /// Those of [`SqlResult::sql`](crate::db::SqlResult::sql).
 pub fn sources(connection: &Connection) -> Result<Vec<Source>> {
     let mut statement = connection
-        .prepare_cached("SELECT id, target, owner, deployment, name, agent, since FROM source ORDER BY id")
+        .prepare_cached("SELECT id, stream, target, owner, deployment, name, agent, since FROM source ORDER BY id")
         .sql("read the sources")?;
     let rows = statement
         .query_map([], |row| {
             Ok(Source {
                 id: row.get(0)?,
-                target: row.get(1)?,
-                owner: row.get(2)?,
-                deployment: row.get(3)?,
-                name: row.get(4)?,
-                agent: row.get(5)?,
-                since: row.get(6)?,
+                stream: row.get(1)?,
+                target: row.get(2)?,
+                owner: row.get(3)?,
+                deployment: row.get(4)?,
+                name: row.get(5)?,
+                agent: row.get(6)?,
+                since: row.get(7)?,
             })
         })
         .sql("read the sources")?;
@@ -68,11 +61,12 @@ pub fn sources(connection: &Connection) -> Result<Vec<Source>> {
 pub fn insert_source(transaction: &Transaction<'_>, source: &Source) -> Result<()> {
     transaction
         .prepare_cached(
-            "INSERT INTO source (id, target, owner, deployment, name, agent, since) VALUES (?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO source (id, stream, target, owner, deployment, name, agent, since) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
         )
         .and_then(|mut statement| {
             statement.execute(params![
                 source.id,
+                source.stream,
                 source.target,
                 source.owner,
                 source.deployment,

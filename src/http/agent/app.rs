@@ -15,7 +15,7 @@ use super::limiter::{Allowance, Limiter};
 use super::refusals::Refusals;
 use super::reply::{self, Reply};
 use crate::appliance::fleet::{Hub, Identity};
-use crate::appliance::status::{Batch, BufferHealth, StatusBuffer, What, owner_mark};
+use crate::appliance::status::{Batch, BufferHealth, Owner, StatusBuffer, What};
 use crate::domain::{Clock, Error, Result, Uuid};
 use crate::http::sending::{Sending, on_thread};
 use crate::http::turns::{FairTurns, Party};
@@ -228,7 +228,7 @@ impl AgentApp {
 pub(super) fn batch(identity: &Identity, agent: Option<String>, what: What) -> Batch {
     Batch {
         target: identity.target,
-        owner: owner_mark(&identity.scope),
+        owner: Owner::of(&identity.scope),
         target_name: identity.name.clone(),
         agent,
         what,

@@ -9,7 +9,7 @@ use super::app::{AgentApp, agent_version};
 use super::reply::{self, Reply};
 use super::resources_body::ResourcesBody;
 use crate::appliance::fleet::Identity;
-use crate::appliance::status::owner_mark;
+use crate::appliance::status::Owner;
 use crate::domain::Result;
 use crate::http::in_flight::Account;
 
@@ -29,7 +29,7 @@ pub(super) async fn resources(
     account: &Account,
 ) -> Reply {
     let version = agent_version(headers);
-    let owner = owner_mark(&identity.scope);
+    let owner = Owner::of(&identity.scope);
     let before = app.hub.advertised(&identity).ok();
     let answered = resources_body(app, identity.clone(), account).await;
     // Another generation may have come in between: then what was told is noted at the next look.

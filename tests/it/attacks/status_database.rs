@@ -107,7 +107,7 @@ fn f12_a_damaged_status_database_is_set_aside_and_serving_goes_on() {
         assert!(gaps[0].last >= highest, "{says}: {gaps:?}");
         let after = records_of(&serving, "edge-0");
         assert!(
-            after.len() == 1 && after[0].record.number > gaps[0].last,
+            after.len() == 1 && after[0].record.position > gaps[0].last,
             "{says}: {after:?}"
         );
         assert_eq!(after[0].record.text, "after");

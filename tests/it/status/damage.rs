@@ -4,13 +4,13 @@ use std::fs;
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 
-use airlock::appliance::status::{Listed, Reason, StatusBuffer};
+use airlock::appliance::status::{Listed, Reason, StatusBuffer, freeze};
 use airlock::db::status::RecordClass;
 use airlock::db::{Db, Schema, SqlResult as _};
 use airlock::domain::StatusKind::{Error, Healthy};
 
 use crate::support::appliance::{read, write};
-use crate::support::status::{Buffer, id, logs, status as report, submit};
+use crate::support::status::{Buffer, DOMAIN, id, last_number, logs, numbers_missing, status as report, submit};
 
 /// A state folder as a killed process left it: the newest commits stand in the write-ahead log alone.
 fn killed() -> (Buffer, u64) {
@@ -25,7 +25,7 @@ fn killed() -> (Buffer, u64) {
         )
         .unwrap();
     }
-    let highest = open.highest_number().unwrap();
+    let highest = last_number(&open);
     let buffer = Buffer::new();
     for name in ["status.db", "status.db-wal", "status.db-shm", "status-mark"] {
         write(&buffer.path().join(name), &read(&running.path().join(name)));
@@ -57,7 +57,7 @@ fn a_killed_process_leaves_everything() {
             fs::remove_file(buffer.path().join("status.db-shm")).unwrap();
         }
         let open = buffer.open();
-        assert_eq!(open.highest_number().unwrap(), highest);
+        assert_eq!(last_number(&open), highest);
         let entries = assert_works(&open);
         assert_eq!(entries.len() as u64, highest + 1);
         assert_eq!((open.health().set_aside, open.gaps().unwrap().len()), (0, 0));
@@ -134,21 +134,21 @@ fn a_damaged_database_is_set_aside_and_a_new_one_begins_with_a_gap() {
         assert_eq!(entries.len(), 2, "{name}");
         let first = &entries[0].record;
         assert_eq!(first.class, RecordClass::Gap, "{name}");
-        assert!(first.number > highest, "{name}: numbers are never given twice");
+        assert!(first.position > highest, "{name}: numbers are never given twice");
         let gap = open.gaps().unwrap().remove(0);
         assert_eq!(
             (gap.reason, gap.class, gap.exact),
             (Reason::Damaged, None, false),
             "{name}"
         );
-        assert_eq!((gap.first, gap.last), (1, first.number - 1), "{name}");
+        assert_eq!((gap.first, gap.last), (1, first.position - 1), "{name}");
         assert_eq!(open.health().set_aside, 1, "{name}");
         assert_eq!(aside(&buffer, 1).is_file(), there, "{name}: what was there is kept");
         // And that one is as good as any other.
         drop(open);
         let open = buffer.open();
         assert_eq!(open.health().set_aside, 0, "{name}");
-        assert_eq!(open.highest_number().unwrap(), first.number + 1, "{name}");
+        assert_eq!(last_number(&open), first.position + 1, "{name}");
         assert_eq!(open.overview().unwrap()[0].target, id("b"), "{name}");
     }
 }
@@ -167,8 +167,8 @@ fn damage_after_damage_replaces_nothing_that_was_set_aside() {
         write(&buffer.database(), &garbage(round));
         let open = buffer.open();
         assert_works(&open);
-        assert!(open.highest_number().unwrap() > highest, "{round}");
-        highest = open.highest_number().unwrap();
+        assert!(last_number(&open) > highest, "{round}");
+        highest = last_number(&open);
         for earlier in 1..=round {
             assert_eq!(read(&aside(&buffer, number(earlier))), garbage(earlier), "{round}");
         }
@@ -204,7 +204,7 @@ fn without_its_mark_a_damaged_database_still_gives_no_number_twice() {
     write(&buffer.database(), b"garbage");
     let open = buffer.open();
     assert_works(&open);
-    assert!(open.tail(0, 1).unwrap()[0].record.number > highest);
+    assert!(open.tail(0, 1).unwrap()[0].record.position > highest);
 }
 
 #[test]
@@ -214,13 +214,51 @@ fn an_older_copy_of_the_database_is_noticed_by_its_mark() {
     submit(&open, report("a", "r1", Healthy, "well")).unwrap();
     drop(open);
     let yesterday = read(&buffer.database());
-    write(&buffer.path().join("status-mark"), br#"{"below":900000}"#);
+    // A few records later: less than any block of marks.
+    let open = buffer.open();
+    submit(&open, logs("a", [(1, "lost".into()), (2, "lost too".into())])).unwrap();
+    let highest = last_number(&open);
+    drop(open);
     write(&buffer.database(), &yesterday);
     let open = buffer.open();
     let entries = assert_works(&open);
-    assert_eq!(entries[1].record.number, 900_000);
+    assert_eq!(entries.len(), 3, "{entries:?}");
     let gap = open.gaps().unwrap().remove(0);
-    assert_eq!((gap.reason, gap.first, gap.last), (Reason::Restored, 2, 899_999));
+    assert_eq!((gap.reason, gap.first), (Reason::Restored, 1));
+    assert!(gap.last >= highest, "{gap:?}");
+    // What the copy has may have grown before it left: it is told again, under another number.
+    let numbers: Vec<u64> = entries.iter().map(|entry| entry.record.position).collect();
+    assert_eq!(numbers, [gap.last + 1, gap.last + 2, gap.last + 3]);
+    assert_eq!(submit(&open, report("a", "r1", Healthy, "well")).unwrap().repeated, 1);
+    let overview = open.overview().unwrap();
+    let target = overview.iter().find(|target| target.name == "a").unwrap();
+    let latest = target.deployments[0].latest.as_ref().unwrap();
+    assert_eq!((latest.number, latest.count), (gap.last + 1, 2));
+    let number = last_number(&open);
+    // It is noticed once.
+    drop(open);
+    let open = buffer.open();
+    assert_eq!((open.gaps().unwrap().len(), last_number(&open)), (1, number));
+    drop(open);
+    // What the copy froze left just as it stands there, and stays.
+    let (buffer, number) = (Buffer::new(), 2);
+    let open = buffer.open();
+    submit(&open, logs("a", [(1, "left".into()), (2, "left too".into())])).unwrap();
+    let frozen = freeze(&buffer.appliance(), &DOMAIN).unwrap();
+    assert_eq!(frozen.position, number);
+    drop(open);
+    let yesterday = read(&buffer.database());
+    let open = buffer.open();
+    submit(&open, logs("a", [(3, "lost".into())])).unwrap();
+    drop(open);
+    write(&buffer.database(), &yesterday);
+    let open = buffer.open();
+    let entries = open.tail(0, 10).unwrap();
+    assert_eq!((entries[0].record.position, entries[1].record.position), (1, 2));
+    let gap = open.gaps().unwrap().remove(0);
+    assert_eq!((gap.first, gap.last), (3, gap.position - 1));
+    drop(open);
+    assert_eq!(numbers_missing(&buffer.db()), (gap.last - number, 0));
 }
 
 #[test]
@@ -231,7 +269,7 @@ fn a_damaged_page_of_old_records_is_found_after_the_start() {
         let lines = (0..200).map(|line| (n * 200 + line, format!("line {n} {line} {}", "x".repeat(200))));
         submit(&open, logs("a", lines)).unwrap();
     }
-    let highest = open.highest_number().unwrap();
+    let highest = last_number(&open);
     drop(open);
     let middle = fs::metadata(buffer.database()).unwrap().len() / 2048 * 1024;
     overwrite(&buffer.database(), middle, &[0xa5; 1024]);
@@ -239,7 +277,7 @@ fn a_damaged_page_of_old_records_is_found_after_the_start() {
     crate::support::appliance::wait_for("a new database", || open.health().set_aside == 1);
     let entries = assert_works(&open);
     assert_eq!(
-        (entries[0].record.class, entries[0].record.number > highest),
+        (entries[0].record.class, entries[0].record.position > highest),
         (RecordClass::Gap, true)
     );
 }
@@ -252,7 +290,7 @@ fn damage_that_shows_up_while_running_stops_nobody() {
         let lines = (0..200).map(|line| (n * 200 + line, format!("line {n} {line} {}", "x".repeat(200))));
         submit(&open, logs("a", lines)).unwrap();
     }
-    let highest = open.highest_number().unwrap();
+    let highest = last_number(&open);
     let length = fs::metadata(buffer.database()).unwrap().len();
     assert!(length > 200 << 10, "most of it stands in the file itself");
     overwrite(
@@ -267,6 +305,6 @@ fn damage_that_shows_up_while_running_stops_nobody() {
     crate::support::appliance::wait_for("a new database", || open.health().set_aside == 1);
     let entries = assert_works(&open);
     assert_eq!(entries[0].record.class, RecordClass::Gap);
-    assert!(entries[0].record.number > highest);
+    assert!(entries[0].record.position > highest);
     assert!(aside(&buffer, 1).is_file());
 }

@@ -8,8 +8,9 @@ use std::thread::Thread;
 use std::time::Duration;
 
 use airlock::appliance::Appliance;
-use airlock::appliance::status::{Accepted, AgentLogRecord, Batch, LogRecord, Quota, StatusBuffer, What};
+use airlock::appliance::status::{Accepted, AgentLogRecord, Batch, LogRecord, Owner, Quota, StatusBuffer, What};
 use airlock::db::site::appliance;
+use airlock::db::status::{self as rows, Range};
 use airlock::db::{Db, Schema};
 use airlock::domain::{Clock, Hash, Result, SiteId, StatusKind, Timestamp, Uuid};
 use airlock::store::Store;
@@ -27,6 +28,9 @@ pub(crate) struct Buffer {
     pub(crate) clock: TestClock,
     pub(crate) quota: Quota,
 }
+
+/// The vendor whose targets report, where nothing else is said.
+pub(crate) const DOMAIN: Hash = Hash([0xd0; 32]);
 
 pub(crate) fn site() -> SiteId {
     "0123456789abcdef0123456789abcdef".parse().unwrap()
@@ -91,10 +95,21 @@ impl Buffer {
 pub(crate) fn batch(target: &str, what: What) -> Batch {
     Batch {
         target: id(target),
-        owner: Hash([0; 32]),
+        owner: Owner {
+            domain: DOMAIN,
+            mark: Hash([0; 32]),
+        },
         target_name: target.to_owned(),
         agent: Some("3.1.0".to_owned()),
         what,
+    }
+}
+
+/// The same of another vendor's target.
+pub(crate) fn of(domain: Hash, batch: Batch) -> Batch {
+    Batch {
+        owner: Owner { domain, ..batch.owner },
+        ..batch
     }
 }
 
@@ -130,6 +145,37 @@ pub(crate) fn agent_logs(target: &str, lines: impl IntoIterator<Item = (i64, Str
         body,
     });
     batch(target, What::AgentLogs(records.collect()))
+}
+
+/// The highest number of the one vendor's stream.
+pub(crate) fn last_number(buffer: &StatusBuffer) -> u64 {
+    let streams = buffer.streams().unwrap();
+    assert!(streams.len() <= 1, "{streams:?}");
+    streams.first().map_or(0, rows::Stream::last)
+}
+
+/// How many numbers of all streams above what was acknowledged have no record, and how many of these no gap accounts for.
+pub(crate) fn numbers_missing(db: &Db) -> (u64, u64) {
+    db.read(|connection| {
+        let (mut missing, mut unexplained) = (0, 0);
+        for stream in rows::streams(connection)? {
+            let range = Range {
+                stream: stream.id,
+                first: stream.acknowledged + 1,
+                last: stream.last(),
+            };
+            let found = rows::coverage(connection, range)?;
+            let records: u64 = found.records.values().sum();
+            assert_eq!(
+                records + found.missing + found.unexplained,
+                range.last + 1 - range.first
+            );
+            missing += found.missing;
+            unexplained += found.unexplained;
+        }
+        Ok((missing, unexplained))
+    })
+    .unwrap()
 }
 
 /// Hands a batch in and waits.

@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 
 use airlock::appliance::Appliance;
-use airlock::appliance::status::{Batch, Quota, StatusBuffer, What, owner_mark};
+use airlock::appliance::status::{Batch, Owner, Quota, StatusBuffer, What};
 use airlock::domain::StatusKind::{self, Error, Healthy};
 use airlock::domain::{SystemClock, Uuid};
 use serde_json::Value;
@@ -57,7 +57,7 @@ fn report(instance: &InProcessAppliance, target: &str, revision: Uuid, kind: Sta
     };
     wait(buffer.submit(Batch {
         target: target_id(target),
-        owner: owner_mark(&scope),
+        owner: Owner::of(&scope),
         target_name: target.to_owned(),
         agent: Some("3.1.0".to_owned()),
         what,
