@@ -218,14 +218,14 @@ fn one_address_cannot_take_every_connection() {
     {
         assert!(Instant::now() < until, "nobody gives way");
     }
-    assert_eq!(until_closed(&mut held[0]), b"");
-    for stream in &mut held[1..] {
-        stream
-            .get_mut()
-            .write_all(b"GET /v2/ HTTP/1.1\r\nHost: localhost\r\n\r\n")
-            .unwrap();
-        assert_eq!(read_reply(stream, false).unwrap().status, 200);
-    }
+    // They fell idle within a moment of one another, so any of them may be it; the others stay.
+    let answered = held.iter_mut().filter_map(|stream| {
+        let request = b"GET /v2/ HTTP/1.1\r\nHost: localhost\r\n\r\n";
+        stream.get_mut().write_all(request).ok()?;
+        read_reply(stream, false).ok()
+    });
+    let answers: Vec<u16> = answered.map(|reply| reply.status).collect();
+    assert_eq!(answers, [200, 200]);
 }
 
 #[test]

@@ -199,7 +199,13 @@ fn sites_and_keys_are_named_as_the_messages_say() {
     // None is known: it is enrolled, and its name is looked up.
     let remedy = shop.create("").remedy("E-USAGE", "value");
     let [look, enrol] = commands(&remedy).try_into().unwrap();
-    let file = site.state().join("outbox/enrolment.json");
+    let root = shop.path("w/root.json");
+    let chain = airlock::crypto::Chain::parse(&read(&root)).unwrap();
+    let fingerprint = chain.fingerprint().to_hex();
+    let pin = ["trust", "add", root.to_str().unwrap(), "--fingerprint", &fingerprint];
+    site.run(&pin).succeeded();
+    let file = format!("outbox/enrolment-{}.json", &chain.domain().to_hex()[..8]);
+    let file = site.state().join(file);
     shop.follow(&enrol, &format!("{} --name plant-1", file.display()))
         .succeeded();
     let listed = shop.follow(&look, "").succeeded().clone();

@@ -6,11 +6,10 @@ use std::process::Command;
 
 use airlock::crypto::{Chain, KeyFile};
 
-use super::follow::{Operator, commands, copy};
+use super::follow::{commands, copy};
 use super::workshop::{HEAD, IMAGES, Workshop};
 use crate::support::appliance::{AIRLOCK, read, write};
-use crate::support::bundles::{SMALL_CHUNKS, Vendor};
-use crate::support::site::noise;
+use crate::support::bundles::Vendor;
 use crate::support::strace;
 
 fn shop() -> Workshop {
@@ -133,18 +132,6 @@ fn what_a_medium_does_not_give_back_is_written_to_another() {
     assert_eq!(fs::read_dir(shop.path("stick")).unwrap().count(), 0);
     fs::create_dir(shop.path("another")).unwrap();
     shop.good(&create("another"));
-}
-
-#[test]
-fn a_site_is_enrolled_with_the_file_that_init_wrote() {
-    let (shop, site) = (shop(), Operator::new());
-    site.import(&site.vendor.bundle(1, &[noise(100, 1)], SMALL_CHUNKS))
-        .succeeded();
-    let receipt = fs::read_dir(site.state().join("receipts")).unwrap().next().unwrap();
-    let enrol = |file: &std::path::Path| shop.run(&format!("vendor enroll {} --name plant", file.display()));
-    let remedy = enrol(&receipt.unwrap().path()).remedy("E-SIGNATURE", "wrong-type");
-    assert_eq!(remedy, "take the enrolment file that `airlock init` wrote");
-    enrol(&site.state().join("outbox/enrolment.json")).succeeded();
 }
 
 /// What only an older release had is removed by the UUID that its bundle shows.

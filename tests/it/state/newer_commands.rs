@@ -40,6 +40,7 @@ fn f15_every_command_refuses_the_state_of_a_newer_airlock() {
     let bundle = workshop.bundle("2").display().to_string();
     let root = workshop.folder.path().join("root.json").display().to_string();
     let fingerprint = workshop.vendor.chain().fingerprint().to_hex();
+    let copied = workshop.folder.path().join("log.jsonl").display().to_string();
     let id = "00000000-0000-4000-8000-000000000001";
     let lines: Vec<(&str, Vec<&str>)> = vec![
         ("serve", vec!["--listen", "127.0.0.1:0"]),
@@ -50,6 +51,10 @@ fn f15_every_command_refuses_the_state_of_a_newer_airlock() {
         ("release activate", vec!["1"]),
         ("trust show", vec![]),
         ("trust add", vec![&root, "--fingerprint", &fingerprint]),
+        ("audit verify", vec![]),
+        ("audit export", vec!["-o", &copied]),
+        ("recover", vec!["--as", "restored"]),
+        ("status rotate-key", vec!["--yes"]),
         ("target list", vec![]),
         ("target watch", vec!["--once"]),
         ("target add", vec!["new", "--like", "old"]),
