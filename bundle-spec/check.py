@@ -37,6 +37,8 @@ def coverage():
     for line in (HERE / "SPEC.md").read_text().splitlines():
         match = re.fullmatch(r"\| (M-[0-9]+) \| (.+) \|", line)
         if match:
+            if match[1] in rows:
+                fail(f"section 13 has two rows of {match[1]}")
             rows[match[1]] = match[2].split(", ")
     return rows
 
