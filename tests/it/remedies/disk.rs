@@ -297,7 +297,8 @@ fn a_status_database_that_could_not_be_made_is_made_once_the_disk_is_well() {
     write(&state.join("status.db"), b"garbage");
     let trace = tempfile::NamedTempFile::new().unwrap();
     let mut command = Command::new("strace");
-    command.args(["-f", "-e", "signal=none", "-o"]).arg(trace.path());
+    // -D: the program is the child itself, and ends with the test.
+    command.args(["-D", "-f", "-e", "signal=none", "-o"]).arg(trace.path());
     command.arg("-P").arg(state.join("status.db.new"));
     // What the log holds cannot be moved into the file.
     command.args([
