@@ -18,6 +18,20 @@ pub trait Input: Read + Send {
     fn skip(&mut self, count: u64) -> io::Result<()>;
 }
 
+/// A file in memory.
+impl<T: AsRef<[u8]> + Send> Input for io::Cursor<T> {
+    fn skip(&mut self, count: u64) -> io::Result<()> {
+        let end = self.get_ref().as_ref().len() as u64;
+        match self.position().checked_add(count).filter(|after| *after <= end) {
+            Some(after) => {
+                self.set_position(after);
+                Ok(())
+            }
+            None => Err(io::ErrorKind::UnexpectedEof.into()),
+        }
+    }
+}
+
 /// Input with its position, and errors in the words of the format.
 pub(crate) struct Source {
     input: Box<dyn Input>,

@@ -1,11 +1,10 @@
 //! The whole way of a container that is no bundle: another first word, another unit, another role, other caps.
 
-use std::io::{self, Cursor};
+use std::io::Cursor;
 
 use super::*;
 use crate::crypto::{PayloadType, Signature};
 use crate::domain::{Class, Digest, Error, Hash, Result};
-use crate::stream::read_exact_or_end;
 
 /// A kind as far from bundles as kinds may be.
 pub(super) static KIND: Kind = Kind {
@@ -33,17 +32,6 @@ pub(super) static KIND: Kind = Kind {
 };
 
 const CHUNK: u64 = 1 << 20;
-
-impl Input for Cursor<Vec<u8>> {
-    fn skip(&mut self, count: u64) -> io::Result<()> {
-        let mut passed = vec![0; usize::try_from(count).unwrap()];
-        if read_exact_or_end(self, &mut passed)? == passed.len() {
-            Ok(())
-        } else {
-            Err(io::ErrorKind::UnexpectedEof.into())
-        }
-    }
-}
 
 #[derive(Debug, Clone, Copy)]
 struct Part {

@@ -5,39 +5,18 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::{self, Cursor, Read};
+use std::io::{Cursor, Read};
 use std::path::{Path, PathBuf};
 
 use airlock::bundle::{
     BlobSource, BundleContent, BundleLayout, CheckOnly, OpenedBundle, Packing, ReleaseStatement, TagLine,
 };
-use airlock::container::Input;
 use airlock::crypto::{Chain, SigningKey};
 use airlock::domain::{Class, Digest, DocumentType, Error, Hash, Result, Step};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
-
-/// A bundle in memory.
-struct Bytes(Cursor<Vec<u8>>);
-
-impl Read for Bytes {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.0.read(buffer)
-    }
-}
-
-impl Input for Bytes {
-    fn skip(&mut self, count: u64) -> io::Result<()> {
-        let copied = io::copy(&mut self.0.by_ref().take(count), &mut io::sink())?;
-        if copied == count {
-            Ok(())
-        } else {
-            Err(io::ErrorKind::UnexpectedEof.into())
-        }
-    }
-}
 
 /// One vector: a bundle, how it is judged, and what must come out.
 pub(crate) struct Vector {
@@ -127,7 +106,7 @@ impl Vector {
 
 /// Judges a bundle as far as a reader without a site does.
 pub(crate) fn judge(bundle: Vec<u8>, pins: &[Chain]) -> Result<()> {
-    let opened = OpenedBundle::open(Box::new(Bytes(Cursor::new(bundle))))?;
+    let opened = OpenedBundle::open(Box::new(Cursor::new(bundle)))?;
     let (domain, links) = opened.links()?;
     let pinned = pins
         .iter()

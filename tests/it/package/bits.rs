@@ -3,7 +3,7 @@
 use airlock::domain::Class;
 use airlock::package::{OpenedPackage, check};
 
-use super::made::{self, Bytes, key};
+use super::made::{self, input, key};
 
 /// What a place of the file holds, by its entry: how a flipped bit there is told.
 fn regions(bytes: &[u8]) -> Vec<(usize, Class)> {
@@ -102,6 +102,6 @@ fn what_is_behind_the_head_is_read_under_its_caps() {
     // A claim of eight gigabytes in the first header takes no memory.
     let mut claim = made::least_bytes();
     claim[124..135].copy_from_slice(b"77777777777");
-    let error = OpenedPackage::open(Box::new(Bytes::of(&claim))).unwrap_err();
+    let error = OpenedPackage::open(input(&claim)).unwrap_err();
     assert_eq!(error.class(), Class::Format, "the checksum is another: {error}");
 }

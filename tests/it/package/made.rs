@@ -1,6 +1,6 @@
 //! Packages made in memory: a site's key, lines of every kind, and what writes them.
 
-use std::io::{self, Cursor, Read};
+use std::io::Cursor;
 
 use airlock::container::{Builder, Input};
 use airlock::crypto::canonical::Integer;
@@ -14,30 +14,9 @@ use airlock::package::{
 };
 use serde_json::json;
 
-/// Bytes in memory as a source.
-pub(super) struct Bytes(Cursor<Vec<u8>>);
-
-impl Bytes {
-    pub(super) fn of(bytes: &[u8]) -> Self {
-        Self(Cursor::new(bytes.to_vec()))
-    }
-}
-
-impl Read for Bytes {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.0.read(buffer)
-    }
-}
-
-impl Input for Bytes {
-    fn skip(&mut self, count: u64) -> io::Result<()> {
-        let passed = io::copy(&mut self.0.by_ref().take(count), &mut io::sink())?;
-        if passed == count {
-            Ok(())
-        } else {
-            Err(io::ErrorKind::UnexpectedEof.into())
-        }
-    }
+/// A file in memory.
+pub(super) fn input(bytes: &[u8]) -> Box<dyn Input> {
+    Box::new(Cursor::new(bytes.to_vec()))
 }
 
 /// The site's status key.
@@ -143,7 +122,7 @@ pub(super) fn write(
 
 /// Signs a draft with the site's key.
 pub(super) fn sign(draft: &[u8]) -> Vec<u8> {
-    let mut package = UnsignedPackage::open(Box::new(Bytes::of(draft))).unwrap();
+    let mut package = UnsignedPackage::open(input(draft)).unwrap();
     package.sign(&key());
     let mut signed = Vec::new();
     package.write(&mut Cursor::new(draft), &mut signed).unwrap();

@@ -7,10 +7,10 @@ use airlock::package::{
     Acknowledged, Line, Numbers, OpenedPackage, RecordCounts, Room, StatusKeys, Switch, UnsignedPackage, check,
 };
 
-use super::made::{self, Bytes, DOMAIN, key, site};
+use super::made::{self, DOMAIN, input, key, site};
 
 fn read(bytes: &[u8]) -> Vec<Line> {
-    let package = OpenedPackage::open(Box::new(Bytes::of(bytes))).unwrap();
+    let package = OpenedPackage::open(input(bytes)).unwrap();
     let hints = package.hints().unwrap();
     assert_eq!((hints.domain, hints.site), (DOMAIN, site()));
     let package = package.verify(StatusKeys::new(key().public(), [])).unwrap();
@@ -65,7 +65,7 @@ fn lines_of_every_kind_come_back_as_they_were() {
 fn a_draft_is_read_by_its_site_and_by_nobody_else() {
     let (lines, lasts, counts) = made::least();
     let draft = made::write(made::statement(&[]), Room::default(), &lines, lasts, counts).unwrap();
-    let open = || OpenedPackage::open(Box::new(Bytes::of(&draft.bytes))).unwrap();
+    let open = || OpenedPackage::open(input(&draft.bytes)).unwrap();
     let mut seen = 0;
     let own = open().own_draft().unwrap();
     assert_eq!(own.head_digest(), draft.package.head_digest);
@@ -83,10 +83,7 @@ fn a_draft_is_read_by_its_site_and_by_nobody_else() {
     let mut damaged = draft.bytes.clone();
     let place = usize::try_from(draft.package.head.payload_offset).unwrap() + 600;
     damaged[place] ^= 1;
-    let own = OpenedPackage::open(Box::new(Bytes::of(&damaged)))
-        .unwrap()
-        .own_draft()
-        .unwrap();
+    let own = OpenedPackage::open(input(&damaged)).unwrap().own_draft().unwrap();
     let refused = own.read_index().unwrap().read_lines(&mut |_, _| Ok(())).unwrap_err();
     assert_eq!(refused.code(), "stored-hash");
 }
@@ -129,7 +126,7 @@ fn approvals_have_the_room_that_was_kept_for_them() {
             ..Room::default()
         };
         let draft = made::write(made::statement(&[]), room, &lines, lasts, counts).unwrap();
-        let mut package = UnsignedPackage::open(Box::new(Bytes::of(&draft.bytes))).unwrap();
+        let mut package = UnsignedPackage::open(input(&draft.bytes)).unwrap();
         let keys: Vec<_> = (0..count)
             .map(|n| airlock::crypto::SigningKey::from_secret(&[100 + n; 32]))
             .collect();
@@ -142,7 +139,7 @@ fn approvals_have_the_room_that_was_kept_for_them() {
         let mut signed = Vec::new();
         package.write(&mut Cursor::new(&draft.bytes), &mut signed).unwrap();
         assert_eq!(signed.len(), draft.bytes.len());
-        let read = OpenedPackage::open(Box::new(Bytes::of(&signed))).unwrap();
+        let read = OpenedPackage::open(input(&signed)).unwrap();
         let read = read.verify(StatusKeys::new(key().public(), [])).unwrap();
         let approvals = read.approvals().unwrap();
         assert_eq!(approvals.len(), usize::from(count));

@@ -5,7 +5,7 @@ use airlock::package::{
     Line, Numbers, OpenedPackage, Quoted, RecordCounts, ReleaseState, Room, StatusKeys, Switch, check,
 };
 
-use super::made::{self, Bytes, key};
+use super::made::{self, input, key};
 use airlock::crypto::ReceiptResult;
 
 /// Text that does not become small, the same every time.
@@ -44,7 +44,7 @@ fn run(snapshots: &[Line], ranges: &[Line], lasts: Numbers, room: Room) -> (Vec<
         let draft = made::write(statement.clone(), room, &lines, lasts, RecordCounts::default()).unwrap();
         assert!(draft.bytes.len() as u64 <= room.max_size, "{} bytes", draft.bytes.len());
         let signed = made::sign(&draft.bytes);
-        let package = OpenedPackage::open(Box::new(Bytes::of(&signed))).unwrap();
+        let package = OpenedPackage::open(input(&signed)).unwrap();
         let package = package.verify(StatusKeys::new(key().public(), [])).unwrap();
         let mut held = Vec::new();
         let head = package

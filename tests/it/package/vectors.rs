@@ -9,7 +9,7 @@ use airlock::domain::{Error, Hash, Result};
 use airlock::package::{EnrolledSites, Head, Line, OpenedPackage, RecordCounts, Room, UnsignedPackage};
 use serde_json::Value;
 
-use super::made::{self, Bytes};
+use super::made::{self, input};
 use crate::format::vectors::load;
 
 struct Vector {
@@ -81,7 +81,7 @@ impl Vector {
 }
 
 fn judge(sites: &EnrolledSites, bytes: &[u8]) -> Result<(Head, Hash, Vec<Line>)> {
-    let opened = OpenedPackage::open(Box::new(Bytes::of(bytes)))?;
+    let opened = OpenedPackage::open(input(bytes))?;
     let keys = sites
         .keys_of(&opened.hints()?)
         .map_err(|error| error.at(airlock::domain::Step::V2))?;
@@ -157,11 +157,8 @@ fn good_packages_are_made_again_byte_for_byte() {
         };
         let draft = made::write(made::statement_of(&head), room, &lines, head.lasts(), counts_of(&head)).unwrap();
         assert_eq!(draft.package.head_digest, digest, "{}", vector.name);
-        let mut unsigned = UnsignedPackage::open(Box::new(Bytes::of(&draft.bytes))).unwrap();
-        let opened = OpenedPackage::open(Box::new(Bytes::of(&bytes)))
-            .unwrap()
-            .own_draft()
-            .unwrap();
+        let mut unsigned = UnsignedPackage::open(input(&draft.bytes)).unwrap();
+        let opened = OpenedPackage::open(input(&bytes)).unwrap().own_draft().unwrap();
         for approval in opened.approvals().unwrap() {
             unsigned.add_approval(approval);
         }

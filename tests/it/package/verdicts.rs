@@ -8,7 +8,7 @@ use airlock::package::{
     Switch, check,
 };
 
-use super::made::{self, Bytes, key};
+use super::made::{self, input, key};
 use crate::format::vectors::vectors;
 
 fn told(error: &Error) -> (Class, &'static str, Option<Step>) {
@@ -22,20 +22,20 @@ fn a_bundle_is_no_package_and_a_package_no_bundle_and_both_say_where_to_take_it(
         .find(|vector| vector.name == "one-image")
         .unwrap()
         .bundle();
-    let refused = OpenedPackage::open(Box::new(Bytes::of(&bundle))).unwrap_err();
+    let refused = OpenedPackage::open(input(&bundle)).unwrap_err();
     assert_eq!(told(&refused), (Class::Format, "wrong-type", Some(Step::V1)));
     assert!(refused.advice().unwrap().contains("airlock bundle verify"), "{refused}");
     // Done as it says, it is read.
-    OpenedBundle::open(Box::new(Bytes::of(&bundle))).unwrap();
+    OpenedBundle::open(input(&bundle)).unwrap();
 
     let package = made::least_bytes();
-    let refused = OpenedBundle::open(Box::new(Bytes::of(&package))).unwrap_err();
+    let refused = OpenedBundle::open(input(&package)).unwrap_err();
     assert_eq!(told(&refused), (Class::Format, "wrong-type", Some(Step::X2)));
     assert!(
         refused.advice().unwrap().contains("goes back to the vendor"),
         "{refused}"
     );
-    OpenedPackage::open(Box::new(Bytes::of(&package))).unwrap();
+    OpenedPackage::open(input(&package)).unwrap();
 }
 
 /// A receipt that does not count stands before rows that do not lead on, and before a cut: the earliest step is the verdict.
@@ -46,7 +46,7 @@ fn the_earliest_step_is_the_verdict_though_the_file_is_read_once() {
     let draft = made::write(made::statement(&[]), Room::default(), &lines, lasts, counts).unwrap();
     let signed = made::sign(&draft.bytes);
     let mut handed = 0;
-    let refused = OpenedPackage::open(Box::new(Bytes::of(&signed)))
+    let refused = OpenedPackage::open(input(&signed))
         .unwrap()
         .verify(StatusKeys::new(key().public(), []))
         .unwrap()
@@ -64,7 +64,7 @@ fn the_earliest_step_is_the_verdict_though_the_file_is_read_once() {
     // The key of its time makes it good; the package it does not.
     let earlier = SigningKey::from_secret(&[8; 32]).public();
     let read = |keys| {
-        OpenedPackage::open(Box::new(Bytes::of(&signed)))
+        OpenedPackage::open(input(&signed))
             .unwrap()
             .verify(keys)
             .map(|package| package.read_index().unwrap().read_lines(&mut |_, _| Ok(())).unwrap())
@@ -77,7 +77,7 @@ fn the_earliest_step_is_the_verdict_though_the_file_is_read_once() {
 /// An error of whoever takes the lines ends the reading, and is its own.
 #[test]
 fn whoever_takes_the_lines_may_end_it() {
-    let package = OpenedPackage::open(Box::new(Bytes::of(&made::least_bytes())))
+    let package = OpenedPackage::open(input(&made::least_bytes()))
         .unwrap()
         .verify(StatusKeys::new(key().public(), []))
         .unwrap();
