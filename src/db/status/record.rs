@@ -27,7 +27,8 @@ pub enum RecordClass {
 }
 
 impl RecordClass {
-    const ALL: [Self; 7] = [
+    /// Every class.
+    pub const ALL: [Self; 7] = [
         Self::Transition,
         Self::Detail,
         Self::Continued,

@@ -30,25 +30,30 @@ pub(crate) fn spec_file(name: &str) -> Vec<u8> {
     load(&Path::new(env!("CARGO_MANIFEST_DIR")).join("bundle-spec").join(name))
 }
 
-/// Returns the vectors of a folder: `good` or `bad`.
-pub(crate) fn vectors(kind: &str) -> Vec<Vector> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("bundle-spec/vectors")
-        .join(kind);
-    let mut vectors: Vec<Vector> = fs::read_dir(folder)
+/// Returns name, folder and description of every vector below a folder of `bundle-spec`, by name.
+pub(crate) fn described(folder: &str) -> Vec<(String, PathBuf, Value)> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("bundle-spec").join(folder);
+    let mut vectors: Vec<_> = fs::read_dir(folder)
         .unwrap()
         .map(|entry| {
             let folder = entry.unwrap().path();
-            Vector {
-                name: folder.file_name().unwrap().to_str().unwrap().to_owned(),
-                text: serde_json::from_str(&String::from_utf8(load(&folder.join("vector.json"))).unwrap()).unwrap(),
-                folder,
-            }
+            let name = folder.file_name().unwrap().to_str().unwrap().to_owned();
+            let text = String::from_utf8(load(&folder.join("vector.json"))).unwrap();
+            let text = serde_json::from_str(&text).unwrap();
+            (name, folder, text)
         })
         .collect();
-    vectors.sort_by(|a, b| a.name.cmp(&b.name));
+    vectors.sort_by(|a, b| a.0.cmp(&b.0));
     assert!(!vectors.is_empty());
     vectors
+}
+
+/// Returns the vectors of a folder: `good` or `bad`.
+pub(crate) fn vectors(kind: &str) -> Vec<Vector> {
+    let described = described(&format!("vectors/{kind}")).into_iter();
+    described
+        .map(|(name, folder, text)| Vector { name, folder, text })
+        .collect()
 }
 
 /// The bad vectors that a check of more than their verdict takes: each with `AIRLOCK_SLOW=1`, else those that only a site judges, and the

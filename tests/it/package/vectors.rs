@@ -1,8 +1,7 @@
 //! The vectors of `bundle-spec/status-vectors`: each package judged here as `verify.py` judges it, and the good ones made again, byte for byte.
 
-use std::fs;
 use std::io::Cursor;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use airlock::crypto::{Acknowledgement, Chain, Enrolment, RoleName, SigningKey};
 use airlock::domain::{Error, Hash, Result};
@@ -10,7 +9,7 @@ use airlock::package::{EnrolledSites, Head, Line, OpenedPackage, RecordCounts, R
 use serde_json::Value;
 
 use super::made::{self, input};
-use crate::format::vectors::load;
+use crate::format::vectors::{described, load};
 
 struct Vector {
     name: String,
@@ -19,23 +18,10 @@ struct Vector {
 }
 
 fn vectors(kind: &str) -> Vec<Vector> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("bundle-spec/status-vectors")
-        .join(kind);
-    let mut vectors: Vec<Vector> = fs::read_dir(folder)
-        .unwrap()
-        .map(|entry| {
-            let folder = entry.unwrap().path();
-            Vector {
-                name: folder.file_name().unwrap().to_str().unwrap().to_owned(),
-                text: serde_json::from_str(&String::from_utf8(load(&folder.join("vector.json"))).unwrap()).unwrap(),
-                folder,
-            }
-        })
-        .collect();
-    vectors.sort_by(|a, b| a.name.cmp(&b.name));
-    assert!(!vectors.is_empty());
-    vectors
+    let described = described(&format!("status-vectors/{kind}")).into_iter();
+    described
+        .map(|(name, folder, text)| Vector { name, folder, text })
+        .collect()
 }
 
 impl Vector {

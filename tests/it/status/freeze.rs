@@ -22,7 +22,7 @@ const WELL: &str = "status check results: 1 healthy";
 fn records(appliance: &Appliance) -> Vec<StreamRecord> {
     let read = read_stream(appliance, &DOMAIN, |view| {
         let mut all = Vec::new();
-        view.records(1, view.stream().last(), &CLASSES, |one| {
+        view.records(1, view.stream().last(), &RecordClass::ALL, |one| {
             all.push(one);
             Ok(())
         })?;
@@ -30,16 +30,6 @@ fn records(appliance: &Appliance) -> Vec<StreamRecord> {
     });
     read.unwrap().unwrap()
 }
-
-const CLASSES: [RecordClass; 7] = [
-    RecordClass::Transition,
-    RecordClass::Detail,
-    RecordClass::Continued,
-    RecordClass::Metrics,
-    RecordClass::Log,
-    RecordClass::AgentLog,
-    RecordClass::Gap,
-];
 
 #[test]
 fn what_goes_on_after_a_freeze_gets_a_record_of_its_own_and_stays_since_when_it_is_so() {

@@ -15,16 +15,6 @@ use crate::support::status::{Buffer, agent_logs, batch, logs, of, status as repo
 
 const DOMAINS: [Hash; 3] = [Hash([1; 32]), Hash([2; 32]), Hash([3; 32])];
 
-const CLASSES: [RecordClass; 7] = [
-    RecordClass::Transition,
-    RecordClass::Detail,
-    RecordClass::Continued,
-    RecordClass::Metrics,
-    RecordClass::Log,
-    RecordClass::AgentLog,
-    RecordClass::Gap,
-];
-
 /// What is known of one vendor's stream from outside.
 #[derive(Default)]
 struct Stream {
@@ -61,13 +51,13 @@ impl Model {
                 known.highest = stream.last();
                 let first = stream.acknowledged + 1;
                 let found = view.coverage(first, stream.last())?;
-                let all = found.of(&CLASSES) + found.missing + found.unexplained;
+                let all = found.of(&RecordClass::ALL) + found.missing + found.unexplained;
                 assert_eq!(
                     (all, found.unexplained),
                     (stream.last() + 1 - first, 0),
                     "{what}: {found:?}"
                 );
-                view.records(1, stream.last(), &CLASSES, |one| {
+                view.records(1, stream.last(), &RecordClass::ALL, |one| {
                     let record = &one.listed.record;
                     let target = one.listed.source.as_ref().map(|source| source.target);
                     let identity = format!(
@@ -106,7 +96,7 @@ impl Model {
         let frozen = freeze(&self.buffer.appliance(), &domain).unwrap();
         let known = self.streams.entry(domain).or_default();
         read_stream(&self.buffer.appliance(), &domain, |view| {
-            view.records(1, frozen.position, &CLASSES, |one| {
+            view.records(1, frozen.position, &RecordClass::ALL, |one| {
                 known.frozen.entry(one.listed.record.position).or_insert(one);
                 Ok(())
             })

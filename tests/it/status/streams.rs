@@ -13,22 +13,12 @@ use crate::support::status::{
 
 const OTHER: Hash = Hash([0xb0; 32]);
 
-const CLASSES: [RecordClass; 7] = [
-    RecordClass::Transition,
-    RecordClass::Detail,
-    RecordClass::Continued,
-    RecordClass::Metrics,
-    RecordClass::Log,
-    RecordClass::AgentLog,
-    RecordClass::Gap,
-];
-
 /// All that a package could say of a stream; row ids and numbers of sources and streams are the file's own.
 fn told(buffer: &Buffer, domain: Hash) -> String {
     let mut text = String::new();
     read_stream(&buffer.appliance(), &domain, |view| {
         let last = view.stream().last();
-        view.records(1, last, &CLASSES, |StreamRecord { listed, gap }| {
+        view.records(1, last, &RecordClass::ALL, |StreamRecord { listed, gap }| {
             let mut record = listed.record;
             (record.number, record.source) = (0, 0);
             let stream = record.stream;
@@ -251,7 +241,7 @@ fn many_records_are_counted_by_what_became_of_them() {
         .unwrap();
     println!("{count} records in {:?}", start.elapsed());
     assert_eq!((found.missing, found.unexplained), (900, 101));
-    assert_eq!(found.of(&CLASSES), count - 1001);
+    assert_eq!(found.of(&RecordClass::ALL), count - 1001);
     assert_eq!(found.of(&[RecordClass::Transition]), 1);
     // Ranges that begin and end inside of holes, and an empty one.
     for (first, last, missing, unexplained) in [
@@ -268,6 +258,6 @@ fn many_records_are_counted_by_what_became_of_them() {
             (missing, unexplained),
             "{first} to {last}"
         );
-        assert_eq!(found.of(&CLASSES), 0);
+        assert_eq!(found.of(&RecordClass::ALL), 0);
     }
 }
