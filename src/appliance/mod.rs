@@ -13,6 +13,7 @@ mod damage;
 mod desired;
 pub mod distr;
 mod enrolment;
+pub mod export;
 pub mod fleet;
 mod folder;
 mod hidden;

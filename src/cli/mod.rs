@@ -54,6 +54,8 @@ mod state_folder;
 #[cfg(feature = "site")]
 mod status;
 #[cfg(feature = "site")]
+mod status_rotate_key;
+#[cfg(feature = "site")]
 mod target;
 #[cfg(feature = "site")]
 mod target_away;

@@ -1,67 +1,27 @@
-//! `airlock status rotate-key`: what a site does about its status packages.
+//! `airlock status`: what a site tells its vendors, and what a vendor makes of it.
 
-use clap::{Args, Subcommand};
-use serde_json::json;
+use clap::Subcommand;
 
 use super::Ui;
-use super::confirm::confirm;
-use super::state_folder::StateArgs;
-use super::ui::escape;
-use crate::domain::{Clock as _, Result, SystemClock};
+#[cfg(feature = "site")]
+use super::status_rotate_key;
+use crate::domain::Result;
 
-/// What leaves this site for its vendors
+/// The way home: what leaves a site for its vendors, and what a vendor makes of it
 #[derive(Debug, Subcommand)]
 pub(super) enum StatusCommand {
     /// Make another status key and another recipient key, with an enrolment file for each vendor
     ///
     /// For a planned change, a loss and a theft alike. The new keys count at once; a vendor takes them with `airlock vendor enroll FILE
     /// --replace SITE`, after comparing the fingerprint with you by voice, and refuses what is signed by the new key until then.
+    #[cfg(feature = "site")]
     #[command(after_help = "Example:\n  airlock status rotate-key")]
-    RotateKey(RotateKeyArgs),
-}
-
-#[derive(Debug, Args)]
-pub(super) struct RotateKeyArgs {
-    /// Do not ask
-    #[arg(short, long)]
-    yes: bool,
-    #[command(flatten)]
-    state: StateArgs,
+    RotateKey(status_rotate_key::RotateKeyArgs),
 }
 
 pub(super) fn run(command: &StatusCommand, ui: &mut Ui) -> Result<()> {
     match command {
-        StatusCommand::RotateKey(args) => rotate_key(args, ui),
+        #[cfg(feature = "site")]
+        StatusCommand::RotateKey(args) => status_rotate_key::run(args, ui),
     }
-}
-
-fn rotate_key(args: &RotateKeyArgs, ui: &mut Ui) -> Result<()> {
-    let appliance = args.state.open()?;
-    ui.say("every vendor must enrol this site again with its new file; the keys of now are given up");
-    confirm(ui, args.yes, "airlock status rotate-key")?;
-    let rotated = appliance.rotate_status_key(SystemClock.now())?;
-    let mut human = format!(
-        "status key   {}\ninstance     {}",
-        rotated.status_key.spoken(),
-        rotated.instance
-    );
-    for (domain, path) in &rotated.enrolments {
-        human += &format!(
-            "\nenrolment    {} (for the trust domain {domain} alone)",
-            escape(&path.display().to_string())
-        );
-    }
-    let enrolments: Vec<_> = rotated
-        .enrolments
-        .iter()
-        .map(|(domain, path)| json!({"domain": domain, "file": path}))
-        .collect();
-    ui.result(
-        &json!({"status_key": rotated.status_key, "instance": rotated.instance, "enrolments": enrolments}),
-        human,
-    )?;
-    ui.say(
-        "carry each file to its vendor: `airlock vendor enroll FILE --replace SITE`; compare the fingerprint by voice",
-    );
-    Ok(())
 }

@@ -18,6 +18,7 @@ mod handle;
 mod header;
 pub mod ledger;
 mod schema;
+pub mod sealed_log;
 pub mod site;
 mod sql_types;
 pub mod status;

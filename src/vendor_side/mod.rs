@@ -21,6 +21,7 @@ mod fleet;
 mod key_ring;
 mod leak;
 mod learn;
+pub mod ledger;
 mod pack;
 pub mod release;
 pub mod release_file;

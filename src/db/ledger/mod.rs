@@ -1,11 +1,16 @@
-//! `ledger.db`: the vendor's sites, and what was signed for them.
+//! `ledger.db`: the vendor's sites, what was signed for them, and what their packages told.
 
 mod contents;
+mod coverage;
+pub mod findings;
+mod instances;
 mod recorded;
 mod signed;
 mod site;
 
 pub use contents::{SignedContents, contents_of, record_contents};
+pub use coverage::{cover, highest, reach};
+pub use instances::{Instance, Lineage, Numbered, Owned, instances, lineage, shown};
 pub use recorded::Recorded;
 pub use signed::{SignedRelease, fleet_before, newest_release, record_fleet, record_release, signed_release};
 pub use site::{Replacement, Site, earlier_keys, enrol, replace, site, site_by_name, sites, withdraw};

@@ -82,3 +82,226 @@ CREATE TABLE signed_revision (
   head       INTEGER NOT NULL REFERENCES signed_head (id),
   PRIMARY KEY (revision, deployment, head)
 ) STRICT, WITHOUT ROWID;
+
+-- A life of a site's state folder, as its packages state it. Numbers below where it begins belong to those before it.
+CREATE TABLE instance (
+  id       INTEGER PRIMARY KEY,         -- in the order in which they were first seen
+  site     TEXT    NOT NULL REFERENCES site (site),
+  instance TEXT    NOT NULL,            -- 32 hex digits
+  parent   INTEGER REFERENCES instance (id),
+  records  INTEGER NOT NULL,            -- its first number of each kind
+  receipts INTEGER NOT NULL,
+  audit    INTEGER NOT NULL,
+  UNIQUE (site, instance)
+) STRICT;
+
+-- Packages that were taken in. Their files stand in packages/SITE/.
+CREATE TABLE package (
+  head        BLOB    PRIMARY KEY,      -- head digest
+  instance    INTEGER NOT NULL REFERENCES instance (id),
+  number      INTEGER NOT NULL,
+  previous    BLOB,                     -- head digest of number - 1
+  made_at     INTEGER NOT NULL,         -- by the site's clock
+  ingested_at INTEGER NOT NULL,
+  bytes       BLOB    NOT NULL,         -- entry 03
+  UNIQUE (instance, number)
+) STRICT, WITHOUT ROWID;
+
+-- Which numbers of an instance's own were told: joined intervals. kind: 1 records, 2 receipts, 3 rows of the stream log.
+CREATE TABLE coverage (
+  instance INTEGER NOT NULL REFERENCES instance (id),
+  kind     INTEGER NOT NULL,
+  first    INTEGER NOT NULL,
+  last     INTEGER NOT NULL,
+  PRIMARY KEY (instance, kind, first)
+) STRICT, WITHOUT ROWID;
+
+-- Facts: each belongs to the instance whose number it has. Lines of logs stay in the packages' files.
+CREATE TABLE record (
+  instance   INTEGER NOT NULL REFERENCES instance (id),
+  number     INTEGER NOT NULL,
+  class      INTEGER NOT NULL,          -- 1 transition, 2 continued, 3 status
+  at         INTEGER NOT NULL,
+  last       INTEGER NOT NULL,
+  count      INTEGER NOT NULL,
+  entered    INTEGER NOT NULL,
+  of         INTEGER,
+  target     BLOB    NOT NULL,
+  deployment BLOB    NOT NULL,
+  revision   BLOB    NOT NULL,
+  state      TEXT    NOT NULL,
+  signal     TEXT    NOT NULL,
+  text       TEXT,                      -- as it travelled: quoted
+  PRIMARY KEY (instance, number)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX record_of ON record (deployment, at);
+
+CREATE TABLE site_gap (
+  instance INTEGER NOT NULL REFERENCES instance (id),
+  number   INTEGER NOT NULL,
+  target   BLOB,                        -- none: of all
+  class    TEXT    NOT NULL,
+  reason   TEXT    NOT NULL,
+  count    INTEGER NOT NULL,
+  exact    INTEGER NOT NULL,
+  first    INTEGER,
+  last     INTEGER,
+  since    INTEGER NOT NULL,
+  until    INTEGER NOT NULL,
+  PRIMARY KEY (instance, number)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE receipt (
+  instance INTEGER NOT NULL REFERENCES instance (id),
+  number   INTEGER NOT NULL,
+  at       INTEGER NOT NULL,
+  head     BLOB    NOT NULL,
+  product  TEXT    NOT NULL,
+  channel  TEXT    NOT NULL,
+  epoch    INTEGER NOT NULL,
+  sequence INTEGER NOT NULL,
+  result   TEXT    NOT NULL,
+  class    TEXT,
+  code     TEXT,
+  matched  INTEGER NOT NULL,            -- 1: this head was signed here for this site
+  envelope BLOB    NOT NULL,
+  PRIMARY KEY (instance, number)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX receipt_of ON receipt (head);
+
+CREATE TABLE site_audit (
+  instance INTEGER NOT NULL REFERENCES instance (id),
+  number   INTEGER NOT NULL,
+  at       INTEGER NOT NULL,
+  action   TEXT    NOT NULL,
+  detail   TEXT    NOT NULL,
+  seal     BLOB    NOT NULL,
+  PRIMARY KEY (instance, number)
+) STRICT, WITHOUT ROWID;
+
+-- What a site is now, by the newest package of the instance that is shown.
+CREATE TABLE held (
+  site        TEXT    NOT NULL REFERENCES site (site),
+  head        BLOB    NOT NULL,
+  product     TEXT    NOT NULL,
+  channel     TEXT    NOT NULL,
+  epoch       INTEGER NOT NULL,
+  sequence    INTEGER NOT NULL,
+  state       TEXT    NOT NULL,         -- active, available, retired
+  imported_at INTEGER,
+  since       INTEGER,
+  agrees      INTEGER NOT NULL,         -- 1: its content is what was signed here
+  PRIMARY KEY (site, head)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE damaged (
+  site   TEXT NOT NULL REFERENCES site (site),
+  digest BLOB NOT NULL,
+  PRIMARY KEY (site, digest)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE target_now (
+  site    TEXT    NOT NULL REFERENCES site (site),
+  target  BLOB    NOT NULL,
+  seen    INTEGER,
+  since   INTEGER,
+  agent   TEXT,
+  follows BLOB,
+  name    TEXT,
+  removed INTEGER,
+  metrics TEXT,                         -- JSON, as it travelled
+  package BLOB    NOT NULL,             -- head digest of the package or summary that said so
+  PRIMARY KEY (site, target)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE deployment_now (
+  site       TEXT    NOT NULL REFERENCES site (site),
+  deployment BLOB    NOT NULL,
+  target     BLOB    NOT NULL,
+  wanted     BLOB,
+  revision   BLOB,
+  runs       BLOB,
+  doubt      TEXT,
+  state      TEXT,
+  signal     TEXT,
+  first      INTEGER,
+  last       INTEGER,
+  count      INTEGER,
+  removed    INTEGER,
+  package    BLOB    NOT NULL,
+  PRIMARY KEY (site, deployment)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE metrics_day (
+  site    TEXT    NOT NULL REFERENCES site (site),
+  target  BLOB    NOT NULL,
+  day     INTEGER NOT NULL,             -- since 1970, UTC
+  samples INTEGER NOT NULL,
+  cpu     TEXT    NOT NULL,             -- JSON, as it travelled
+  memory  TEXT    NOT NULL,
+  disk    INTEGER,
+  PRIMARY KEY (site, target, day)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE summary (
+  digest   BLOB    PRIMARY KEY,         -- SHA-256 of its bytes
+  site     TEXT    NOT NULL REFERENCES site (site),
+  instance TEXT    NOT NULL,
+  number   INTEGER NOT NULL,
+  made_at  INTEGER NOT NULL,
+  bytes    BLOB    NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE acknowledgement (
+  site     TEXT    NOT NULL REFERENCES site (site),
+  number   INTEGER NOT NULL,
+  envelope BLOB    NOT NULL,
+  records  INTEGER NOT NULL,
+  receipts INTEGER NOT NULL,
+  audit    INTEGER NOT NULL,
+  at       INTEGER NOT NULL,
+  PRIMARY KEY (site, number)
+) STRICT, WITHOUT ROWID;
+
+-- What was found in packages and is to be looked at; one open finding for each site and code, which counts. What was refused as
+-- equivocation is no row here but one of the log, and listed with these.
+CREATE TABLE finding (
+  id       INTEGER PRIMARY KEY,
+  site     TEXT    NOT NULL REFERENCES site (site),
+  code     TEXT    NOT NULL,
+  detail   TEXT    NOT NULL,            -- one sentence
+  count    INTEGER NOT NULL,
+  package  BLOB,                        -- head digest of the newest package that showed it
+  at       INTEGER NOT NULL,            -- first
+  ended_at INTEGER
+) STRICT;
+CREATE UNIQUE INDEX one_open_finding ON finding (site, code) WHERE ended_at IS NULL;
+
+-- Whose site may report for a target of a hub.
+CREATE TABLE replay_target (
+  hub    TEXT NOT NULL,
+  target BLOB NOT NULL,
+  site   TEXT NOT NULL REFERENCES site (site),
+  PRIMARY KEY (hub, target)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE replay (
+  hub    TEXT    NOT NULL,
+  site   TEXT    NOT NULL REFERENCES site (site),
+  target BLOB    NOT NULL,
+  item   TEXT    NOT NULL,
+  state  TEXT    NOT NULL CHECK (state IN ('sending', 'sent', 'refused')),
+  code   TEXT,
+  at     INTEGER NOT NULL,
+  PRIMARY KEY (hub, site, target, item)
+) STRICT, WITHOUT ROWID;
+
+-- What was done and refused here, sealed row by row.
+CREATE TABLE audit (
+  number INTEGER PRIMARY KEY,           -- 1, 2, 3 … without gaps
+  at     INTEGER NOT NULL,
+  action TEXT    NOT NULL,
+  detail TEXT    NOT NULL,              -- canonical JSON
+  hash   BLOB    NOT NULL               -- over the previous hash and this row (SPEC section 10)
+) STRICT;
+CREATE INDEX audit_of_site ON audit (detail ->> 'site', number) WHERE action IN ('refuse', 'finding-end');

@@ -301,6 +301,21 @@ CREATE TABLE instance_start (
   PRIMARY KEY (instance, domain)
 ) STRICT, WITHOUT ROWID;
 
+-- Status packages: one draft a stream at a time, and those that were signed. Their files stand in outbox/. A number is used when its
+-- row says so.
+CREATE TABLE package (
+  domain    BLOB    NOT NULL,
+  instance  INTEGER NOT NULL REFERENCES instance (number),
+  number    INTEGER NOT NULL,           -- 1, 2, 3 … in the stream and instance
+  head      BLOB    NOT NULL UNIQUE,    -- head digest
+  state     TEXT    NOT NULL CHECK (state IN ('draft', 'signed', 'exported')),
+  bytes     BLOB    NOT NULL,           -- entry 03: ranges, lineage, what it shows
+  made_at   INTEGER NOT NULL,           -- when the stream was frozen
+  size      INTEGER NOT NULL,           -- bytes of the file
+  PRIMARY KEY (domain, instance, number)
+) STRICT, WITHOUT ROWID;
+CREATE UNIQUE INDEX one_draft ON package (domain) WHERE state = 'draft';
+
 -- What a vendor has acknowledged: everything up to these numbers is in its ledger.
 CREATE TABLE acknowledgement (
   domain   BLOB    NOT NULL,

@@ -1,0 +1,20 @@
+//! Export: what leaves this site for a vendor is what was reviewed (D14; SPEC section 14, M-84 to M-99).
+//!
+//! ```text
+//! freeze ─> view ─> lines ─> draft (outbox/) ─ preview, approvals ─> sign ─> deliver
+//! E1        E2      E2       E3, E4            E5                    E6, E7  E8
+//! ```
+//!
+//! | File | One step or type |
+//! |---|---|
+//! | `profile` | which switches of a package are on: the site's profile, more or less |
+//! | `redact` | what no text keeps, whatever the profile says |
+//! | `lines` | one file a part: releases, targets, receipts, log, metrics, records as typed lines |
+//! | `draft` | freezes, writes the whole unsigned package beside its row, reads it back |
+//! | `outbox` | names, files and rows of packages: what lies there without a row goes, what must stay stays |
+//! | `approve` | adds an approval of the site's role to a draft |
+//! | `sign` | the number is used, then the key signs: E6, E7 |
+//! | `deliver` | out to a folder, a file or a pipe, read back, and only then called exported: E8 |
+//!
+//! A kill anywhere leaves a draft, or a used number whose signature may be missing; the next export goes on there. Bytes that were signed
+//! are never made again.

@@ -1,0 +1,50 @@
+//! `airlock status rotate-key`: another status key and another recipient key.
+
+use clap::Args;
+use serde_json::json;
+
+use super::Ui;
+use super::confirm::confirm;
+use super::state_folder::StateArgs;
+use super::ui::escape;
+use crate::domain::{Clock as _, Result, SystemClock};
+
+#[derive(Debug, Args)]
+pub(super) struct RotateKeyArgs {
+    /// Do not ask
+    #[arg(short, long)]
+    yes: bool,
+    #[command(flatten)]
+    state: StateArgs,
+}
+
+pub(super) fn run(args: &RotateKeyArgs, ui: &mut Ui) -> Result<()> {
+    let appliance = args.state.open()?;
+    ui.say("every vendor must enrol this site again with its new file; the keys of now are given up");
+    confirm(ui, args.yes, "airlock status rotate-key")?;
+    let rotated = appliance.rotate_status_key(SystemClock.now())?;
+    let mut human = format!(
+        "status key   {}\ninstance     {}",
+        rotated.status_key.spoken(),
+        rotated.instance
+    );
+    for (domain, path) in &rotated.enrolments {
+        human += &format!(
+            "\nenrolment    {} (for the trust domain {domain} alone)",
+            escape(&path.display().to_string())
+        );
+    }
+    let enrolments: Vec<_> = rotated
+        .enrolments
+        .iter()
+        .map(|(domain, path)| json!({"domain": domain, "file": path}))
+        .collect();
+    ui.result(
+        &json!({"status_key": rotated.status_key, "instance": rotated.instance, "enrolments": enrolments}),
+        human,
+    )?;
+    ui.say(
+        "carry each file to its vendor: `airlock vendor enroll FILE --replace SITE`; compare the fingerprint by voice",
+    );
+    Ok(())
+}

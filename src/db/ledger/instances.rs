@@ -1,0 +1,185 @@
+//! Lives of a site's state folder, and which of them is shown (M-82, M-83; SPEC section 16).
+//!
+//! Every instance says which one it goes on from. A number belongs to the last instance of a lineage that begins at or below it. Where
+//! instances report beside one another, the youngest is shown: the longest lineage, then the one first seen last; never by the site's
+//! clock.
+
+use std::collections::HashMap;
+
+use rusqlite::{Connection, Row};
+
+use crate::db::SqlResult as _;
+use crate::domain::{InstanceId, Result, SiteId};
+
+/// What is numbered in a stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Numbered {
+    /// Records and gap records.
+    Records = 1,
+    /// Receipts.
+    Receipts = 2,
+    /// Rows of the stream log.
+    Audit = 3,
+}
+
+/// An instance that the ledger knows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Instance {
+    /// Row id: grows in the order in which instances were first seen.
+    pub id: u64,
+    /// The instance.
+    pub instance: InstanceId,
+    /// Row id of the one that it goes on from.
+    pub parent: Option<u64>,
+    /// Its first record.
+    pub records: u64,
+    /// Its first receipt.
+    pub receipts: u64,
+    /// Its first row of the stream log.
+    pub audit: u64,
+}
+
+impl Instance {
+    /// Returns its first number of a kind.
+    pub fn first(&self, kind: Numbered) -> u64 {
+        match kind {
+            Numbered::Records => self.records,
+            Numbered::Receipts => self.receipts,
+            Numbered::Audit => self.audit,
+        }
+    }
+}
+
+/// An instance with those it goes on from, oldest first. Never empty.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lineage(Vec<Instance>);
+
+/// Numbers `first..=last` of one instance's own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Owned {
+    /// Row id of the instance.
+    pub instance: u64,
+    /// First of them.
+    pub first: u64,
+    /// Last of them.
+    pub last: u64,
+}
+
+impl Lineage {
+    /// Returns the instances, oldest first.
+    pub fn instances(&self) -> &[Instance] {
+        &self.0
+    }
+
+    /// Returns the instance whose lineage it is.
+    pub fn youngest(&self) -> &Instance {
+        self.0.last().expect("a lineage has its own instance")
+    }
+
+    /// Returns the instance that a number belongs to.
+    pub fn owner(&self, kind: Numbered, number: u64) -> Option<&Instance> {
+        self.0.iter().rev().find(|instance| instance.first(kind) <= number)
+    }
+
+    /// Splits the numbers `first..=last` by the instances they belong to, ascending; an empty range has none.
+    pub fn split(&self, kind: Numbered, first: u64, last: u64) -> Vec<Owned> {
+        let ends = self.0.iter().skip(1).map(|next| next.first(kind).saturating_sub(1));
+        let owned = self.0.iter().zip(ends.chain([u64::MAX])).map(|(instance, end)| Owned {
+            instance: instance.id,
+            first: first.max(instance.first(kind)),
+            last: last.min(end),
+        });
+        owned.filter(|owned| owned.first <= owned.last).collect()
+    }
+}
+
+/// Returns the instances of a site in the order in which they were first seen.
+///
+/// # Errors
+///
+/// Those of [`SqlResult::sql`](crate::db::SqlResult::sql).
+pub fn instances(connection: &Connection, site: &SiteId) -> Result<Vec<Instance>> {
+    let mut select = connection
+        .prepare_cached(
+            "SELECT id, instance, parent, records, receipts, audit FROM instance WHERE site = ? ORDER BY id",
+        )
+        .sql("read the instances")?;
+    let rows = select.query_map([site], read).sql("read the instances")?;
+    rows.collect::<rusqlite::Result<_>>().sql("read the instances")
+}
+
+/// Returns the lineage that is shown of a site; none where nothing of it was ever taken in.
+///
+/// # Errors
+///
+/// Those of [`SqlResult::sql`](crate::db::SqlResult::sql).
+pub fn shown(connection: &Connection, site: &SiteId) -> Result<Option<Lineage>> {
+    let all = instances(connection, site)?;
+    let lineages = all.iter().map(|instance| lineage(&all, instance));
+    Ok(lineages.max_by_key(|lineage| (lineage.0.len(), lineage.youngest().id)))
+}
+
+/// Returns the lineage of one of a site's instances.
+pub fn lineage(all: &[Instance], of: &Instance) -> Lineage {
+    let by_id: HashMap<u64, &Instance> = all.iter().map(|instance| (instance.id, instance)).collect();
+    let mut line = vec![of.clone()];
+    let mut next = of.parent;
+    // Every instance is written after its parent, so this ends; damage must not make it turn in a circle.
+    while let Some(parent) = next.and_then(|id| by_id.get(&id)).filter(|_| line.len() <= all.len()) {
+        line.push((*parent).clone());
+        next = parent.parent;
+    }
+    line.reverse();
+    Lineage(line)
+}
+
+fn read(row: &Row<'_>) -> rusqlite::Result<Instance> {
+    Ok(Instance {
+        id: row.get(0)?,
+        instance: row.get(1)?,
+        parent: row.get(2)?,
+        records: row.get(3)?,
+        receipts: row.get(4)?,
+        audit: row.get(5)?,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn instance(id: u64, parent: Option<u64>, begins: u64) -> Instance {
+        Instance {
+            id,
+            instance: format!("{id:032x}").parse().unwrap(),
+            parent,
+            records: begins,
+            receipts: begins,
+            audit: begins,
+        }
+    }
+
+    #[test]
+    fn a_number_belongs_to_the_last_that_began_at_or_below_it() {
+        let all = [
+            instance(1, None, 1),
+            instance(2, Some(1), 10),
+            instance(3, Some(2), 10),
+            instance(4, Some(1), 5),
+        ];
+        let line = lineage(&all, &all[2]);
+        assert_eq!(line.instances().iter().map(|i| i.id).collect::<Vec<_>>(), [1, 2, 3]);
+        let owner = |number| line.owner(Numbered::Records, number).map(|i| i.id);
+        assert_eq!(
+            (owner(0), owner(1), owner(9), owner(10), owner(u64::MAX)),
+            (None, Some(1), Some(1), Some(3), Some(3))
+        );
+        let split = |first, last| {
+            let owned = line.split(Numbered::Records, first, last);
+            owned.iter().map(|o| (o.instance, o.first, o.last)).collect::<Vec<_>>()
+        };
+        assert_eq!(split(3, 12), [(1, 3, 9), (3, 10, 12)]);
+        assert_eq!(split(10, 9), []);
+        assert_eq!(split(1, 2), [(1, 1, 2)]);
+    }
+}

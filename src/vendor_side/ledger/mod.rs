@@ -1,0 +1,11 @@
+//! What this workspace knows of its sites, from their signed packages (SPEC sections 14 to 16, M-100 to M-118).
+//!
+//! ```text
+//! package ─> ingest (V0 to V13) ─> ledger.db ─┬─> ask (who has, who lacks, what runs, proof, report)
+//!                                             ├─> acknowledge ─> next bundle, or a file
+//!                                             ├─> base: what a site holds, so the next bundle leaves it out
+//!                                             └─> replay ─> hub
+//! ```
+//!
+//! Each of these is a folder or file of its own and uses the rows of `db::ledger`; none uses another, but that all stand on what `ingest`
+//! wrote. What a site tells is shown escaped, counts for that site alone, and is never taken for the time of day.
