@@ -18,3 +18,7 @@
 //!
 //! A kill anywhere leaves a draft, or a used number whose signature may be missing; the next export goes on there. Bytes that were signed
 //! are never made again.
+
+pub mod redact;
+
+pub use redact::Redactor;
