@@ -54,6 +54,7 @@ fn f15_every_command_refuses_the_state_of_a_newer_airlock() {
         ("audit verify", vec![]),
         ("audit export", vec!["-o", &copied]),
         ("recover", vec!["--as", "restored"]),
+        ("status preview", vec![]),
         ("status rotate-key", vec!["--yes"]),
         ("target list", vec![]),
         ("target watch", vec!["--once"]),

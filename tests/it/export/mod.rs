@@ -1,0 +1,9 @@
+//! Drafts of status packages: what they say of a real appliance, and what they never say.
+
+mod draft;
+mod draft_command;
+mod draft_ranges;
+mod draft_secrets;
+mod draft_stops;
+mod draft_vendors;
+mod world;
