@@ -47,14 +47,15 @@ mod scope_names;
 #[cfg(feature = "site")]
 mod serve;
 mod signature_file;
+mod site_keys_file;
 #[cfg(feature = "site")]
 mod site_view;
 #[cfg(feature = "site")]
 mod state_folder;
-#[cfg(feature = "site")]
 mod status;
 #[cfg(feature = "site")]
 mod status_rotate_key;
+mod status_verify;
 #[cfg(feature = "site")]
 mod target;
 #[cfg(feature = "site")]
@@ -131,7 +132,6 @@ enum Command {
     Target(target::TargetCommand),
     #[cfg(feature = "site")]
     Serve(serve::ServeArgs),
-    #[cfg(feature = "site")]
     #[command(subcommand)]
     Status(status::StatusCommand),
     #[cfg(feature = "site")]
@@ -191,7 +191,6 @@ fn run(command: Command, ui: &mut Ui) -> Result<()> {
         Command::Target(command) => target::run(&command, ui),
         #[cfg(feature = "site")]
         Command::Serve(args) => serve::run(args, ui),
-        #[cfg(feature = "site")]
         Command::Status(command) => status::run(&command, ui),
         #[cfg(feature = "site")]
         Command::Audit(command) => audit::run(&command, ui),

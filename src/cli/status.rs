@@ -2,9 +2,9 @@
 
 use clap::Subcommand;
 
-use super::Ui;
 #[cfg(feature = "site")]
 use super::status_rotate_key;
+use super::{Ui, status_verify};
 use crate::domain::Result;
 
 /// The way home: what leaves a site for its vendors, and what a vendor makes of it
@@ -17,11 +17,13 @@ pub(super) enum StatusCommand {
     #[cfg(feature = "site")]
     #[command(after_help = "Example:\n  airlock status rotate-key")]
     RotateKey(status_rotate_key::RotateKeyArgs),
+    Verify(status_verify::VerifyArgs),
 }
 
 pub(super) fn run(command: &StatusCommand, ui: &mut Ui) -> Result<()> {
     match command {
         #[cfg(feature = "site")]
         StatusCommand::RotateKey(args) => status_rotate_key::run(args, ui),
+        StatusCommand::Verify(args) => status_verify::run(args, ui),
     }
 }
