@@ -34,6 +34,8 @@ mod init;
 #[cfg(feature = "site")]
 mod notify;
 mod output_place;
+#[cfg(feature = "site")]
+mod package_args;
 #[cfg(feature = "vendor")]
 mod passphrase;
 #[cfg(feature = "site")]
@@ -53,6 +55,8 @@ mod site_view;
 #[cfg(feature = "site")]
 mod state_folder;
 mod status;
+#[cfg(feature = "site")]
+mod status_preview;
 #[cfg(feature = "site")]
 mod status_rotate_key;
 mod status_verify;

@@ -15,7 +15,7 @@ use airlock::package::{
 use serde_json::json;
 
 /// A file in memory.
-pub(super) fn input(bytes: &[u8]) -> Box<dyn Input> {
+pub(crate) fn input(bytes: &[u8]) -> Box<dyn Input> {
     Box::new(Cursor::new(bytes.to_vec()))
 }
 

@@ -2,7 +2,7 @@
 
 mod bits;
 mod guards;
-mod made;
+pub(crate) mod made;
 mod round_trip;
 mod runs;
 mod vectors;
