@@ -4,6 +4,8 @@
 
 mod advice;
 #[cfg(feature = "site")]
+mod approve;
+#[cfg(feature = "site")]
 mod audit;
 mod bundle;
 #[cfg(feature = "vendor")]
@@ -36,7 +38,7 @@ mod notify;
 mod output_place;
 #[cfg(feature = "site")]
 mod package_args;
-#[cfg(feature = "vendor")]
+#[cfg(any(feature = "vendor", feature = "site"))]
 mod passphrase;
 #[cfg(feature = "site")]
 mod recover;
@@ -55,6 +57,8 @@ mod site_view;
 #[cfg(feature = "site")]
 mod state_folder;
 mod status;
+#[cfg(feature = "site")]
+mod status_export;
 #[cfg(feature = "site")]
 mod status_preview;
 #[cfg(feature = "site")]
@@ -139,6 +143,8 @@ enum Command {
     #[command(subcommand)]
     Status(status::StatusCommand),
     #[cfg(feature = "site")]
+    Approve(approve::ApproveArgs),
+    #[cfg(feature = "site")]
     #[command(subcommand)]
     Audit(audit::AuditCommand),
     #[cfg(feature = "site")]
@@ -196,6 +202,8 @@ fn run(command: Command, ui: &mut Ui) -> Result<()> {
         #[cfg(feature = "site")]
         Command::Serve(args) => serve::run(args, ui),
         Command::Status(command) => status::run(&command, ui),
+        #[cfg(feature = "site")]
+        Command::Approve(args) => approve::run(&args, ui),
         #[cfg(feature = "site")]
         Command::Audit(command) => audit::run(&command, ui),
         #[cfg(feature = "site")]

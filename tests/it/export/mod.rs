@@ -1,4 +1,7 @@
 //! Drafts of status packages: what they say of a real appliance, and what they never say.
 
+mod desk;
 mod draft;
+mod out;
+mod stops;
 mod world;
