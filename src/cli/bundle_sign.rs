@@ -12,11 +12,11 @@ use super::signature_file::read_signatures;
 use super::times::SigningTimeArgs;
 use super::{Ui, trust_file};
 use crate::bundle::OpenedBundle;
-use crate::crypto::canonical;
+use crate::crypto::{canonical, open_key};
 use crate::domain::{Class, Error, Result, counted, shown};
 use crate::media::{self, BundleInPlace};
 use crate::stream::write_atomically;
-use crate::vendor_side::{ReleaseSigners, chain_beside, open_key};
+use crate::vendor_side::{ReleaseSigners, chain_beside};
 
 /// Add a signature: into the bundle, or into a file of its own
 ///

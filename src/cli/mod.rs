@@ -4,6 +4,8 @@
 
 mod advice;
 #[cfg(feature = "site")]
+mod approve;
+#[cfg(feature = "site")]
 mod audit;
 mod bundle;
 #[cfg(feature = "vendor")]
@@ -36,7 +38,7 @@ mod notify;
 mod output_place;
 #[cfg(feature = "site")]
 mod package_args;
-#[cfg(feature = "vendor")]
+#[cfg(any(feature = "vendor", feature = "site"))]
 mod passphrase;
 #[cfg(feature = "site")]
 mod recover;
@@ -49,16 +51,19 @@ mod scope_names;
 #[cfg(feature = "site")]
 mod serve;
 mod signature_file;
+mod site_keys_file;
 #[cfg(feature = "site")]
 mod site_view;
 #[cfg(feature = "site")]
 mod state_folder;
-#[cfg(feature = "site")]
 mod status;
+#[cfg(feature = "site")]
+mod status_export;
 #[cfg(feature = "site")]
 mod status_preview;
 #[cfg(feature = "site")]
 mod status_rotate_key;
+mod status_verify;
 #[cfg(feature = "site")]
 mod target;
 #[cfg(feature = "site")]
@@ -135,9 +140,10 @@ enum Command {
     Target(target::TargetCommand),
     #[cfg(feature = "site")]
     Serve(serve::ServeArgs),
-    #[cfg(feature = "site")]
     #[command(subcommand)]
     Status(status::StatusCommand),
+    #[cfg(feature = "site")]
+    Approve(approve::ApproveArgs),
     #[cfg(feature = "site")]
     #[command(subcommand)]
     Audit(audit::AuditCommand),
@@ -195,8 +201,9 @@ fn run(command: Command, ui: &mut Ui) -> Result<()> {
         Command::Target(command) => target::run(&command, ui),
         #[cfg(feature = "site")]
         Command::Serve(args) => serve::run(args, ui),
-        #[cfg(feature = "site")]
         Command::Status(command) => status::run(&command, ui),
+        #[cfg(feature = "site")]
+        Command::Approve(args) => approve::run(&args, ui),
         #[cfg(feature = "site")]
         Command::Audit(command) => audit::run(&command, ui),
         #[cfg(feature = "site")]

@@ -25,10 +25,14 @@ use crate::stream::{Looked, read_exact_or_end};
 
 /// No small file that airlock writes is longer.
 const SMALL_FILE_BYTES: u64 = 1 << 20;
-/// How a bundle begins: the name in the first header, padded with zeros.
-const BUNDLE_NAME: &[u8] = b"00-format\0";
-/// Where the first format line stands, and its first word.
-const BUNDLE_WORD: (usize, &[u8]) = (512, b"airlock-bundle ");
+/// How a container begins: the name in the first header, padded with zeros.
+const FIRST_NAME: &[u8] = b"00-format\0";
+/// Where the first format line stands.
+const WORD_AT: usize = 512;
+/// Its first word.
+const BUNDLE_WORD: &[u8] = b"airlock-bundle ";
+#[cfg(feature = "site")]
+const PACKAGE_WORD: &[u8] = b"airlock-status ";
 
 /// What a command writes.
 #[derive(Debug, Clone, Copy)]
@@ -48,6 +52,9 @@ pub(super) enum Makes {
     /// A copy of the audit log.
     #[cfg(feature = "site")]
     AuditLog,
+    /// A status package.
+    #[cfg(feature = "site")]
+    Package,
 }
 
 impl Makes {
@@ -63,6 +70,8 @@ impl Makes {
             Self::Enrolment => "an enrolment file",
             #[cfg(feature = "site")]
             Self::AuditLog => "a copy of the audit log",
+            #[cfg(feature = "site")]
+            Self::Package => "a status package",
         }
     }
 
@@ -86,6 +95,8 @@ impl Makes {
             Self::Enrolment => envelope(PayloadType::Enrolment),
             #[cfg(feature = "site")]
             Self::AuditLog => bytes.starts_with(b"{\"action\":"),
+            #[cfg(feature = "site")]
+            Self::Package => is_of(bytes, PACKAGE_WORD),
         }
     }
 }
@@ -168,8 +179,12 @@ fn refusal(path: &Path, makes: Makes, what: &str) -> Error {
 }
 
 fn is_bundle(bytes: &[u8]) -> bool {
-    let (at, word) = BUNDLE_WORD;
-    bytes.starts_with(BUNDLE_NAME) && bytes.get(at..).is_some_and(|rest| rest.starts_with(word))
+    is_of(bytes, BUNDLE_WORD)
+}
+
+/// Whether bytes begin as a container of this kind.
+fn is_of(bytes: &[u8], word: &[u8]) -> bool {
+    bytes.starts_with(FIRST_NAME) && bytes.get(WORD_AT..).is_some_and(|rest| rest.starts_with(word))
 }
 
 /// Whether a name is one that a vendor's workspace uses, whether or not anything stands there now.

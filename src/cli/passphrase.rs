@@ -16,6 +16,7 @@ use crate::stream::{open_named, read_bounded};
 
 /// Longest passphrase, in bytes.
 const PASSPHRASE_BYTES: u64 = 4096;
+#[cfg(feature = "vendor")]
 /// How often a new passphrase is asked for that was typed differently the second time.
 const TRIES: usize = 3;
 
@@ -28,11 +29,13 @@ pub(super) struct PassphraseArgs {
 }
 
 impl PassphraseArgs {
+    #[cfg(feature = "vendor")]
     /// Returns the passphrase in the file, if one was named: new keys are encrypted with it.
     pub(super) fn in_file(&self) -> Result<Option<Zeroizing<String>>> {
         self.passphrase_file.as_deref().map(read_file).transpose()
     }
 
+    #[cfg(feature = "vendor")]
     /// Returns the passphrase for new keys: that of the file, else what the person at the terminal gives, twice. Nothing when that is
     /// nothing, or when nobody is there.
     pub(super) fn for_new_keys(&self) -> Result<Option<Zeroizing<String>>> {
@@ -121,6 +124,7 @@ fn prompt(key_file: &Path, again: bool) -> Result<Zeroizing<String>> {
     ))
 }
 
+#[cfg(feature = "vendor")]
 /// Asks for a new passphrase until both answers are the same.
 ///
 /// # Errors

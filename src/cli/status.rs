@@ -2,9 +2,9 @@
 
 use clap::Subcommand;
 
-use super::Ui;
+use super::{Ui, status_verify};
 #[cfg(feature = "site")]
-use super::{status_preview, status_rotate_key};
+use super::{status_export, status_preview, status_rotate_key};
 use crate::domain::Result;
 
 /// The way home: what leaves a site for its vendors, and what a vendor makes of it
@@ -21,6 +21,8 @@ pub(super) enum StatusCommand {
         after_help = "Examples:\n  airlock status preview\n  airlock status preview --lines | less\n  airlock status preview --vendor acme-erp --profile minimal --discard"
     )]
     Preview(status_preview::PreviewArgs),
+    #[cfg(feature = "site")]
+    Export(status_export::ExportArgs),
     /// Make another status key and another recipient key, with an enrolment file for each vendor
     ///
     /// For a planned change, a loss and a theft alike. The new keys count at once; a vendor takes them with `airlock vendor enroll FILE
@@ -28,6 +30,7 @@ pub(super) enum StatusCommand {
     #[cfg(feature = "site")]
     #[command(after_help = "Example:\n  airlock status rotate-key")]
     RotateKey(status_rotate_key::RotateKeyArgs),
+    Verify(status_verify::VerifyArgs),
 }
 
 pub(super) fn run(command: &StatusCommand, ui: &mut Ui) -> Result<()> {
@@ -35,6 +38,9 @@ pub(super) fn run(command: &StatusCommand, ui: &mut Ui) -> Result<()> {
         #[cfg(feature = "site")]
         StatusCommand::Preview(args) => status_preview::run(args, ui),
         #[cfg(feature = "site")]
+        StatusCommand::Export(args) => status_export::run(args, ui),
+        #[cfg(feature = "site")]
         StatusCommand::RotateKey(args) => status_rotate_key::run(args, ui),
+        StatusCommand::Verify(args) => status_verify::run(args, ui),
     }
 }

@@ -10,10 +10,10 @@ use super::passphrase::{self, PassphraseArgs};
 use super::times::{RootTimes, SigningTimeArgs};
 use super::ui::{Ui, escape};
 use super::workspace_folder::WorkspaceArgs;
-use crate::crypto::{KeyId, PublicKey, RoleName, RootDocument, SigningKey, replace_signing_key};
+use crate::crypto::{KeyId, PublicKey, RoleName, RootDocument, SigningKey, open_key, replace_signing_key};
 use crate::domain::{Class, Error, Name, Result, limits};
 use crate::stream::{open_named, read_bounded, write_atomically};
-use crate::vendor_side::{KeyRing, NewRoot, RootChange, Workspace, adopt, apply, open_key, propose, sign_proposal};
+use crate::vendor_side::{KeyRing, NewRoot, RootChange, Workspace, adopt, apply, propose, sign_proposal};
 
 /// Show and change the trust root.
 #[derive(Debug, Subcommand)]

@@ -23,6 +23,11 @@ pub const PASSPHRASE: Code = Code::new("passphrase");
 
 /// What to do about a file that holds no private key.
 pub const NAME_KEY: &str = "name the private key file: one that ends in .pem lies in keys/ of the workspace";
+/// How often a passphrase is asked for; the first answer may be one that was given for another file.
+const TRIES: usize = 4;
+
+/// Where passphrases come from: asked with the file that needs one, and again with the same file when the answer was wrong.
+pub type AskPassphrase<'a> = dyn FnMut(&Path) -> Result<Zeroizing<String>> + 'a;
 
 /// More than any key file that this program writes.
 const KEY_FILE_BYTES: u64 = 16 << 10;
@@ -233,6 +238,25 @@ fn write_new(path: &Path, bytes: &[u8]) -> Result<()> {
     file.write_all(bytes)
         .and_then(|()| file.sync_all())
         .map_err(|e| Error::io("write the key file", path, e))
+}
+
+/// Opens one key file, asking for its passphrase when it has one: a few times, since people mistype.
+///
+/// # Errors
+///
+/// Those of [`KeyFile::read`], [`KeyFile::signing_key`] and of the one who is asked.
+pub fn open_key(path: &Path, ask: &mut AskPassphrase<'_>) -> Result<SigningKey> {
+    let file = KeyFile::read(path)?;
+    if !file.is_encrypted() {
+        return file.signing_key(None);
+    }
+    for _ in 1..TRIES {
+        match file.signing_key(Some(&ask(path)?)) {
+            Err(error) if error.is(PASSPHRASE) => {}
+            opened => return opened,
+        }
+    }
+    file.signing_key(Some(&ask(path)?))
 }
 
 #[cfg(test)]

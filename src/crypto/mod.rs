@@ -16,6 +16,7 @@ mod key;
 mod key_file;
 mod receipt;
 mod root;
+mod site_keys;
 mod stream_log;
 
 pub use acknowledgement::{AcknowledgedAudit, AcknowledgedPackage, Acknowledgement, Alarm, AlarmCode};
@@ -28,8 +29,10 @@ pub use export_approval::ExportApproval;
 pub use features::check_features;
 pub use key::{KeyId, PublicKey, SigningKey, random};
 pub use key_file::{
-    KeyFile, LOST_PASSPHRASE, NAME_KEY, PASSPHRASE, replace_signing_key, write_secret_file, write_signing_key,
+    AskPassphrase, KeyFile, LOST_PASSPHRASE, NAME_KEY, PASSPHRASE, open_key, replace_signing_key, write_secret_file,
+    write_signing_key,
 };
 pub use receipt::{Receipt, ReceiptResult};
 pub use root::{EpochRule, Key, Role, RoleName, Roles, RootDocument, Rule, Scheme, Signers};
+pub use site_keys::{SITE_KEYS_BYTES, SiteKeys};
 pub use stream_log::{stream_seal, stream_start};

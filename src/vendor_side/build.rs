@@ -17,7 +17,7 @@ use super::signing_time::SigningTime;
 use super::workspace::Workspace;
 use crate::bundle::desired::DesiredState;
 use crate::bundle::{BundleLayout, Packing, ReleaseStatement};
-use crate::crypto::{PayloadType, RoleName, Signature, SigningKey};
+use crate::crypto::{AskPassphrase, PayloadType, RoleName, Signature, SigningKey, open_key};
 use crate::db::ledger;
 use crate::domain::{Class, Counter, DocumentType, Error, Result, Scope};
 
@@ -67,11 +67,7 @@ pub struct Built {
 /// # Errors
 ///
 /// `E-TRUST no-key` when none is here, `E-TRUST other-role` for a named key that may not sign releases; those of the key files.
-pub fn release_keys(
-    workspace: &Workspace,
-    named: &[PathBuf],
-    ask: &mut super::AskPassphrase<'_>,
-) -> Result<Vec<SigningKey>> {
+pub fn release_keys(workspace: &Workspace, named: &[PathBuf], ask: &mut AskPassphrase<'_>) -> Result<Vec<SigningKey>> {
     let root = workspace.chain().newest();
     if named.is_empty() {
         let mut keys = workspace.signing_keys(RoleName::Release, ask)?;
@@ -91,7 +87,7 @@ pub fn release_keys(
     let role = root.role(RoleName::Release);
     let mut keys: Vec<SigningKey> = Vec::new();
     for path in named {
-        let key = super::key_ring::open_key(path, ask)?;
+        let key = open_key(path, ask)?;
         if role.key(key.public().id()).is_none() {
             let what = format!("the key in {}", path.display());
             return Err(other_role(&role, root.version, &what));

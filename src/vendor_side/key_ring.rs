@@ -7,21 +7,13 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use zeroize::Zeroizing;
-
-use crate::crypto::{KeyFile, KeyId, PASSPHRASE, PublicKey, RoleName, SigningKey, write_signing_key};
+use crate::crypto::{AskPassphrase, KeyFile, KeyId, PublicKey, RoleName, SigningKey, open_key, write_signing_key};
 use crate::domain::{Class, Error, Result};
 use crate::stream::{open_beside, read_bounded, sync_folder, write_atomically};
 
 /// Ending of the files with public keys.
 pub const PUBLIC_SUFFIX: &str = "pub";
 const PRIVATE_SUFFIX: &str = "pem";
-/// How often a passphrase is asked for; the first answer may be one that was given for another file.
-const TRIES: usize = 4;
-
-/// Where passphrases come from: asked with the file that needs one, and again with the same file when the answer was wrong.
-pub type AskPassphrase<'a> = dyn FnMut(&Path) -> Result<Zeroizing<String>> + 'a;
-
 /// A folder of key files.
 #[derive(Debug, Clone)]
 pub struct KeyRing {
@@ -147,25 +139,6 @@ impl KeyRing {
     }
 }
 
-/// Opens one key file, asking for its passphrase when it has one: a few times, since people mistype.
-///
-/// # Errors
-///
-/// Those of [`KeyFile::read`], [`KeyFile::signing_key`] and of the one who is asked.
-pub fn open_key(path: &Path, ask: &mut AskPassphrase<'_>) -> Result<SigningKey> {
-    let file = KeyFile::read(path)?;
-    if !file.is_encrypted() {
-        return file.signing_key(None);
-    }
-    for _ in 1..TRIES {
-        match file.signing_key(Some(&ask(path)?)) {
-            Err(error) if error.is(PASSPHRASE) => {}
-            opened => return opened,
-        }
-    }
-    file.signing_key(Some(&ask(path)?))
-}
-
 fn read_public(path: &Path) -> Result<Option<PublicKey>> {
     let Some(file) = open_beside(path, "open")? else {
         return Ok(None);
@@ -184,6 +157,8 @@ fn read_public(path: &Path) -> Result<Option<PublicKey>> {
 
 #[cfg(test)]
 mod tests {
+    use zeroize::Zeroizing;
+
     use super::*;
 
     fn never(_: &Path) -> Result<Zeroizing<String>> {

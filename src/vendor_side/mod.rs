@@ -38,7 +38,7 @@ mod yaml;
 
 pub use build::{Build, BuildEvent, Built, build, release_keys};
 pub use enrol::{Enrolled, Replaced, enrol, replace, withdraw};
-pub use key_ring::{AskPassphrase, KeyRing, PUBLIC_SUFFIX, open_key};
+pub use key_ring::{KeyRing, PUBLIC_SUFFIX};
 pub use learn::{Learned, learn};
 pub use pack::{Destination, PackEvent, Packed, pack};
 pub use release_folder::{OUTSIDE, ReleaseFolder};

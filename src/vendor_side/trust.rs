@@ -6,13 +6,12 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use super::AskPassphrase;
-use super::key_ring::open_key;
 use super::root_change::{NewRoot, RootChange, next_root};
 use super::signing_time::SigningTime;
 use super::workspace::{Workspace, role_keys};
 use crate::crypto::{
-    BELOW_THRESHOLD, Chain, Envelope, KeyId, PayloadType, RoleName, RootDocument, Signature, SigningKey, canonical,
+    AskPassphrase, BELOW_THRESHOLD, Chain, Envelope, KeyId, PayloadType, RoleName, RootDocument, Signature, SigningKey,
+    canonical, open_key,
 };
 use crate::domain::{Class, Error, Result, limits};
 use crate::stream::read_bounded;

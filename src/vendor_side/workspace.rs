@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 
 use super::key_ring::KeyRing;
 use super::signing_time::SigningTime;
-use crate::crypto::{Chain, Envelope, Key, PayloadType, RoleName, Roles, RootDocument, Rule, Scheme, SigningKey};
+use crate::crypto::{
+    AskPassphrase, Chain, Envelope, Key, PayloadType, RoleName, Roles, RootDocument, Rule, Scheme, SigningKey,
+};
 use crate::db::{Db, Schema};
 use crate::domain::{Class, Error, Name, Result, Timestamp, Version, limits};
 use crate::stream::{create_folder, open_beside, read_bounded, sync_folder, write_atomically};
@@ -163,7 +165,7 @@ impl Workspace {
     /// # Errors
     ///
     /// Those of [`KeyRing::open`].
-    pub fn signing_keys(&self, role: RoleName, ask: &mut super::AskPassphrase<'_>) -> Result<Vec<SigningKey>> {
+    pub fn signing_keys(&self, role: RoleName, ask: &mut AskPassphrase<'_>) -> Result<Vec<SigningKey>> {
         self.keys().open(&role_keys(self.chain.newest(), role).collect(), ask)
     }
 

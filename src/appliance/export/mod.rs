@@ -14,25 +14,38 @@
 //! | `draft` | freezes, writes the whole unsigned package beside its row |
 //! | `preview` | reads a package back from its file, and says what it shows |
 //! | `outbox` | names, files and rows of packages: what lies there without a row goes, what must stay stays |
-//! | `approve` | adds an approval of the site's role to a draft |
+//! | `choose` | which package an export is about: what did not get out, the draft, or a new one |
+//! | `prologue` | the bytes before the payload written anew, everything else as it stands |
+//! | `approve` | adds an approval of the site's role to a draft: E5 |
 //! | `sign` | the number is used, then the key signs: E6, E7 |
 //! | `deliver` | out to a folder, a file or a pipe, read back, and only then called exported: E8 |
+//! | `upkeep` | what the outbox keeps of what was signed |
 //!
 //! A kill anywhere leaves a draft, or a used number whose signature may be missing; the next export goes on there. Bytes that were signed
 //! are never made again.
 
+mod approve;
+mod choose;
+mod deliver;
 mod draft;
 mod facts;
 mod lines;
 mod outbox;
 mod preview;
 mod profile;
+mod prologue;
 pub mod redact;
+mod sign;
+mod upkeep;
 
+pub use approve::Approved;
+pub use choose::Wanted;
+pub use deliver::{Delivered, Destination, PipeEnd};
 pub use draft::{DraftRequest, Drafted};
 pub use outbox::ExportLock;
 pub use preview::{Preview, ShowLine};
 pub use profile::{ExportSettings, Profile};
 pub use redact::Redactor;
+pub use sign::ApprovalRule;
 
 pub use crate::db::site::packages::{PackageRow, State};

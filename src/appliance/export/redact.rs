@@ -160,7 +160,7 @@ fn all<'a>(regex: &'a Regex, text: &'a str) -> impl Iterator<Item = Range<usize>
 fn look_ahead(regex: &Regex, text: &str, found: &mut Vec<Range<usize>>) {
     let (mut at, mut stretches, mut long) = (0, 0, 0);
     while at < text.len() {
-        let end = text.floor_char_boundary(at + AHEAD);
+        let end = floor(text, at + AHEAD);
         let Some(mut stretch) = regex
             .find_at(text.get(..end).unwrap_or(text), at)
             .map(|found| found.range())
@@ -169,7 +169,7 @@ fn look_ahead(regex: &Regex, text: &str, found: &mut Vec<Range<usize>>) {
                 return;
             }
             // What begins in the second half may end behind what was seen.
-            at = text.ceil_char_boundary(at + AHEAD / 2);
+            at = ceil(text, at + AHEAD / 2);
             continue;
         };
         if stretch.end == end && end < text.len() {
@@ -183,12 +183,25 @@ fn look_ahead(regex: &Regex, text: &str, found: &mut Vec<Range<usize>>) {
             return;
         }
         at = if stretch.is_empty() {
-            text.ceil_char_boundary(stretch.end + 1)
+            ceil(text, stretch.end + 1)
         } else {
             stretch.end
         };
         found.push(stretch);
     }
+}
+
+/// Returns where a character begins, at a place or before it; the end of the text behind it.
+fn floor(text: &str, at: usize) -> usize {
+    let starts = (0..=at.min(text.len())).rev().find(|at| text.is_char_boundary(*at));
+    starts.unwrap_or_default()
+}
+
+/// Returns where a character begins, at a place or behind it.
+fn ceil(text: &str, at: usize) -> usize {
+    (at..text.len())
+        .find(|at| text.is_char_boundary(*at))
+        .unwrap_or(text.len())
 }
 
 /// Orders stretches, and joins those that touch.

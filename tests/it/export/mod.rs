@@ -1,9 +1,12 @@
 //! Drafts of status packages: what they say of a real appliance, and what they never say.
 
+mod desk;
 mod draft;
 mod draft_command;
 mod draft_ranges;
 mod draft_secrets;
 mod draft_stops;
 mod draft_vendors;
+mod out;
+mod stops;
 mod world;

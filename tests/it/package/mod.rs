@@ -1,6 +1,7 @@
 //! Status packages: what is written comes back, and everything else is refused with its class.
 
 mod bits;
+mod guards;
 pub(crate) mod made;
 mod round_trip;
 mod runs;

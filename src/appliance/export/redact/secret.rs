@@ -13,9 +13,8 @@ pub(super) fn key_blocks(text: &str) -> Vec<Range<usize>> {
     // Where the block that is open begins; before the first one, the text.
     let (mut open, mut is_first) = (None, true);
     for (at, words) in text.match_indices("PRIVATE KEY") {
-        let before = text
-            .get(text.floor_char_boundary(at.saturating_sub(BEFORE))..at)
-            .unwrap_or_default();
+        let before = super::floor(text, at.saturating_sub(BEFORE));
+        let before = text.get(before..at).unwrap_or_default();
         let Some((_, line)) = before.rsplit_once("-----") else {
             continue;
         };

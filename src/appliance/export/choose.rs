@@ -1,0 +1,114 @@
+//! Which package an export is about: what was begun and not brought out comes first.
+
+use super::draft::DraftRequest;
+use super::facts::own_head;
+use crate::appliance::state::Appliance;
+use crate::db::site::packages::{self, PackageRow, State};
+use crate::domain::{Class, Error, Hash, Result};
+
+/// Digits of a head digest that say which package is meant.
+const DIGITS: usize = 8;
+
+/// Which package is wanted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Wanted {
+    /// The oldest that was signed and did not get out; else the draft; else a new one.
+    Next,
+    /// The one of this head digest, or of the first 8 digits or more of it.
+    Digest(String),
+    /// One that was signed before, by its number in the present instance.
+    Again(u64),
+}
+
+impl Appliance {
+    /// Finds the package that is wanted; makes a draft where there is none and nobody has to approve it.
+    ///
+    /// # Errors
+    ///
+    /// `E-POLICY digest-mismatch` when no draft and nothing signed has the digest; `E-POLICY approvals` when there is no draft that people
+    /// could have approved; `E-USAGE again` for a number that was not used; those of [`Appliance::make_draft`].
+    pub fn choose_package(
+        &self,
+        wanted: &Wanted,
+        request: &DraftRequest<'_>,
+        progress: &mut dyn FnMut(u64),
+    ) -> Result<PackageRow> {
+        let mut rows = self.packages(request.domain)?;
+        match wanted {
+            Wanted::Again(number) => {
+                let found = rows
+                    .iter()
+                    .position(|row| row.number == *number && row.state != State::Draft);
+                found.map(|at| rows.swap_remove(at)).ok_or_else(|| {
+                    let used = rows.iter().filter(|row| row.state != State::Draft);
+                    let numbers: Vec<String> = used.map(|row| row.number.to_string()).collect();
+                    Error::new(Class::Usage, "again", format!("no package {number} was signed here")).expected(
+                        match numbers.join(", ") {
+                            none if none.is_empty() => {
+                                "nothing: none was signed in this life of the state folder".to_owned()
+                            }
+                            numbers => format!("one of {numbers}"),
+                        },
+                    )
+                })
+            }
+            Wanted::Digest(digits) => {
+                let is_meant =
+                    |row: &&PackageRow| digits.len() >= DIGITS && row.head.to_hex().starts_with(digits.as_str());
+                let meant: Vec<&PackageRow> = rows.iter().filter(is_meant).collect();
+                match meant[..] {
+                    [row] => Ok(row.clone()),
+                    _ => {
+                        let error = unknown(&format!("no package of this vendor here has the head digest {digits}"));
+                        Err(match rows.iter().find(|row| row.state == State::Draft) {
+                            Some(draft) => error.expected(format!("{}, that of the draft", draft.head)),
+                            None => error,
+                        })
+                    }
+                }
+            }
+            Wanted::Next => {
+                let pending = rows.iter().position(|row| row.state == State::Signed);
+                if let Some(at) = pending {
+                    return Ok(rows.swap_remove(at));
+                }
+                if let Some(draft) = self.draft(request.domain)? {
+                    return Ok(draft);
+                }
+                if request.room.approvals > 0 {
+                    return Err(Error::new(
+                        Class::Policy,
+                        "approvals",
+                        "there is no draft that people could have approved",
+                    )
+                    .expected(format!("a draft with {} approvals", request.room.approvals))
+                    .remedy("make one with `airlock status preview`, and approve it"));
+                }
+                Ok(self.make_draft(request, progress)?.row)
+            }
+        }
+    }
+
+    /// Returns the name that a package has wherever it goes.
+    ///
+    /// # Errors
+    ///
+    /// `E-FORMAT` when its row is damaged.
+    pub fn package_name(&self, row: &PackageRow) -> Result<String> {
+        Ok(own_head(&row.bytes)?.file_name())
+    }
+
+    /// Returns the packages of a stream that the present life of the state folder made, by number.
+    fn packages(&self, domain: Hash) -> Result<Vec<PackageRow>> {
+        let instance = self.instance()?;
+        let mut rows = self.db.read(|connection| packages::list(connection, domain))?;
+        rows.retain(|row| row.instance == instance);
+        Ok(rows)
+    }
+}
+
+/// A head digest that is none of a package here.
+pub(super) fn unknown(found: &str) -> Error {
+    Error::new(Class::Policy, "digest-mismatch", found.to_owned())
+        .remedy("look at what would leave with `airlock status preview`, which names the digest")
+}

@@ -1,0 +1,98 @@
+//! The number is used, then the key signs (E6, E7).
+
+use serde_json::json;
+
+use super::choose::unknown;
+use super::outbox::ExportLock;
+use super::prologue;
+use crate::appliance::state::Appliance;
+use crate::crypto::{BELOW_THRESHOLD, SiteKeys};
+use crate::db::site::audit;
+use crate::db::site::packages::{self, PackageRow, State};
+use crate::db::site::stream_log::Told;
+use crate::domain::{Class, Error, Hash, Result};
+use crate::media::UncachedFile;
+use crate::package::{OpenedPackage, StatusKeys};
+
+/// Who has to agree before a package leaves (M-99).
+#[derive(Debug, Default)]
+pub struct ApprovalRule {
+    /// How many distinct keys.
+    pub wanted: usize,
+    /// Of these.
+    pub keys: Option<SiteKeys>,
+}
+
+impl Appliance {
+    /// Signs a draft, whose file is read whole before: its number is used from then on. Of one that was signed the signature is written where
+    /// an earlier try did not come to it; the bytes are the same.
+    ///
+    /// # Errors
+    ///
+    /// `E-POLICY digest-mismatch` when no package of the present instance has this head digest; `E-POLICY approvals`; those of
+    /// [`Appliance::read_back`], with nothing signed; `E-BUSY export`; `E-STATE`, `E-IO` and `E-SPACE`.
+    pub fn sign_package(&self, head: Hash, rule: &ApprovalRule) -> Result<PackageRow> {
+        let lock = self.lock_export()?;
+        let instance = self.instance()?;
+        let found = self.db.read(|connection| packages::find(connection, head))?;
+        let Some(mut row) = found.filter(|row| row.instance == instance) else {
+            return Err(unknown(&format!(
+                "no package that was made here has the head digest {head}"
+            )));
+        };
+        self.read_back(&row, &mut |_| Ok(()))?;
+        if row.state == State::Draft {
+            self.use_number(&row, rule)?;
+            row.state = State::Signed;
+        }
+        self.write_signature(&lock, &row)?;
+        Ok(row)
+    }
+
+    /// Uses the number of a draft (E6).
+    fn use_number(&self, row: &PackageRow, rule: &ApprovalRule) -> Result<()> {
+        let package = prologue::open(self, row)?;
+        let mut approvers = Vec::new();
+        if rule.wanted > 0 {
+            let keys = rule.keys.as_ref().ok_or_else(|| {
+                Error::new(
+                    Class::Internal,
+                    "site-keys",
+                    "approvals are asked for, and nobody's keys were read",
+                )
+            })?;
+            keys.check(&package.approval(), rule.wanted, package.approvals())
+                .map_err(|error| error.remedy("approve the draft with `airlock approve DIGEST --key FILE`"))?;
+            approvers = keys.approved(&package.approval(), package.approvals());
+        }
+        self.db.write(|transaction| {
+            packages::advance(transaction, row.head, State::Signed)?;
+            let told = Told {
+                domain: row.domain,
+                detail: json!({"head": row.head, "number": row.number}),
+            };
+            // Here also who agreed: approvals may be taken out of a file, and rows may not out of a log.
+            let detail = json!({"approvals": approvers, "domain": row.domain, "head": row.head, "number": row.number});
+            audit::append(transaction, self.clock.now(), "status-sign", &detail, &[told]).map(|_| ())
+        })
+    }
+
+    /// Writes the signature, where it is not there (E7).
+    fn write_signature(&self, lock: &ExportLock, row: &PackageRow) -> Result<()> {
+        match self.check_signature(row) {
+            Err(error) if error.is(BELOW_THRESHOLD) => {}
+            checked => return checked,
+        }
+        let mut package = prologue::open(self, row)?;
+        package.sign(&self.status_key()?);
+        prologue::replace(self, lock, row, &package)?;
+        self.check_signature(row)
+    }
+
+    /// Checks that the key in force signed the head of a package in the outbox (V1 to V4).
+    pub(super) fn check_signature(&self, row: &PackageRow) -> Result<()> {
+        let file = UncachedFile::open(&self.package_path(row.head))?;
+        let keys = StatusKeys::new(self.status_key()?.public(), []);
+        OpenedPackage::open(Box::new(file))?.verify(keys).map(|_| ())
+    }
+}

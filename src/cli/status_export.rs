@@ -1,0 +1,193 @@
+//! `airlock status export`: out of the appliance, to a folder, a file or a pipe.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use serde_json::{Value, json};
+
+use super::output_place::{self, Makes};
+use super::package_args::{self, PackageArgs};
+use super::ui::{bytes, escape};
+use super::{Ui, site_keys_file};
+use crate::appliance::Appliance;
+use crate::appliance::export::{ApprovalRule, Delivered, Destination, ExportSettings, PackageRow, Wanted};
+use crate::domain::{Class, Error, Result};
+use crate::media;
+use crate::package::OpenedPackage;
+use crate::stream::Looked;
+
+/// Where packages go when they are written to a pipe.
+const STDOUT: &str = "-";
+
+/// Sign the next status package of a vendor and bring it out
+///
+/// What was signed and did not get out comes first, with the same bytes. Else the draft goes that `airlock status preview` shows; --digest says
+/// that it must be that one. Without a draft one is made, where nobody has to approve it. The package is read back from the medium, and only
+/// then counts as exported. In a folder it has a name of its own; packages that were cut for want of room follow one another there.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  airlock status export /media/usb
+  airlock status export /media/usb --digest 46b73742
+  airlock status export /media/usb --again 7
+  airlock status export - | ssh diode 'cat > 7.airlock-status'")]
+pub(super) struct ExportArgs {
+    /// Folder, file or named pipe to write to, or - for standard output
+    #[arg(value_name = "DEST")]
+    destination: PathBuf,
+    /// Head digest of the package that shall leave, or 8 or more of its first digits: another one does not
+    #[arg(long, value_name = "HEX", conflicts_with = "again")]
+    digest: Option<String>,
+    /// Bring out what was signed before, by its number: the same bytes
+    #[arg(long, value_name = "NUMBER")]
+    again: Option<u64>,
+    #[command(flatten)]
+    package: PackageArgs,
+}
+
+/// Where packages go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    Folder,
+    File,
+    NamedPipe,
+    Stdout,
+}
+
+pub(super) fn run(args: &ExportArgs, ui: &mut Ui) -> Result<()> {
+    let place = Place::of(&args.destination)?;
+    let config = args.package.config.read()?;
+    let appliance = args.package.state.open_as(&config)?;
+    let redactor = package_args::redactor(&appliance, &config)?;
+    let request = args.package.request(&appliance, &config.export, &redactor, false)?;
+    let rule = rule(&config.export)?;
+    let wanted = match (&args.digest, args.again) {
+        (_, Some(number)) => Wanted::Again(number),
+        (Some(digits), None) => Wanted::Digest(digits.clone()),
+        (None, None) => Wanted::Next,
+    };
+    let mut delivered = Vec::new();
+    loop {
+        let row = appliance.choose_package(&wanted, &request, &mut |done| ui.progress("writing lines", done, 0))?;
+        let path = path(&args.destination, place, &row, &appliance)?;
+        let row = appliance.sign_package(row.head, &rule)?;
+        let one = deliver(&appliance, &row, place, &path, config.export.outbox)?;
+        for lost in &one.dropped {
+            ui.warn(format_args!(
+                "the outbox is full: the file of package {}, which is not acknowledged, is gone; the next package covers what it held",
+                lost.number
+            ));
+        }
+        let goes_on = one.row.cut && place == Place::Folder && wanted == Wanted::Next;
+        delivered.push((one, path));
+        // Where people approve packages, the next one waits for them.
+        if !goes_on || rule.wanted > 0 {
+            break;
+        }
+    }
+    tell(&delivered, place, ui)
+}
+
+/// Reads who has to approve.
+fn rule(settings: &ExportSettings) -> Result<ApprovalRule> {
+    let wanted = usize::try_from(settings.approvals).unwrap_or(usize::MAX);
+    Ok(ApprovalRule {
+        wanted,
+        keys: if wanted > 0 {
+            Some(site_keys_file::read(&settings.keys)?)
+        } else {
+            None
+        },
+    })
+}
+
+impl Place {
+    fn of(destination: &Path) -> Result<Self> {
+        if destination == Path::new(STDOUT) {
+            return Ok(Self::Stdout);
+        }
+        // A folder may be a link to where the medium is mounted.
+        if fs::metadata(destination).is_ok_and(|found| found.is_dir()) {
+            return Ok(Self::Folder);
+        }
+        match Looked::itself(destination) {
+            Ok(looked) if looked.kind().is_fifo() => Ok(Self::NamedPipe),
+            Ok(_) => Ok(Self::File),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Self::File),
+            Err(error) => Err(Error::io("look at", destination, error)),
+        }
+    }
+}
+
+/// Returns the name that a package gets, once it is clear that nothing else is lost there: before the number is used.
+fn path(destination: &Path, place: Place, row: &PackageRow, appliance: &Appliance) -> Result<PathBuf> {
+    let path = match place {
+        Place::Stdout | Place::NamedPipe => return Ok(destination.to_owned()),
+        Place::File => destination.to_owned(),
+        Place::Folder => destination.join(appliance.package_name(row)?),
+    };
+    output_place::check(&path, Makes::Package, [])?;
+    // Packages of two vendors may have the same name.
+    let there = media::open(&path, None).and_then(|source| OpenedPackage::open(source.input));
+    match there {
+        Ok(package) if package.head_digest() != row.head => Err(Error::new(
+            Class::Usage,
+            "output",
+            format!("{} is another package, {}", path.display(), package.head_digest()),
+        )
+        .expected("a free name, or the same package")
+        .remedy("give another name, or move away what stands there; nothing was written")),
+        _ => Ok(path),
+    }
+}
+
+fn deliver(appliance: &Appliance, row: &PackageRow, place: Place, path: &Path, outbox: u64) -> Result<Delivered> {
+    match place {
+        Place::Folder | Place::File => appliance.deliver(row.head, Destination::File(path), outbox),
+        Place::Stdout => {
+            let name = Path::new("standard output");
+            appliance.deliver(row.head, Destination::Pipe(&mut io::stdout().lock(), name), outbox)
+        }
+        Place::NamedPipe => {
+            let opened = fs::OpenOptions::new().write(true).open(path);
+            let mut pipe = opened.map_err(|error| Error::io("open", path, error))?;
+            appliance.deliver(row.head, Destination::Pipe(&mut pipe, path), outbox)
+        }
+    }
+}
+
+fn tell(delivered: &[(Delivered, PathBuf)], place: Place, ui: &mut Ui) -> Result<()> {
+    let more = delivered.last().is_some_and(|(one, _)| one.row.cut);
+    let lines: Vec<String> = delivered
+        .iter()
+        .map(|(one, path)| {
+            format!(
+                "package {} in {}, {}\nhead         {}",
+                one.row.number,
+                escape(&path.display().to_string()),
+                bytes(one.row.size),
+                one.row.head
+            )
+        })
+        .collect();
+    if place == Place::Stdout {
+        // What stands there is the package.
+        lines.iter().flat_map(|text| text.lines()).for_each(|line| ui.say(line));
+    } else {
+        let packages: Vec<Value> = delivered
+            .iter()
+            .map(|(one, path)| {
+                json!({
+                    "number": one.row.number, "head": one.row.head, "domain": one.row.domain, "instance": one.row.instance,
+                    "file": path, "size": one.row.size, "cut": one.row.cut,
+                })
+            })
+            .collect();
+        ui.result(&json!({"packages": packages, "more": more}), lines.join("\n"))?;
+    }
+    if more {
+        ui.say("a range ended early for want of room: another package goes on behind it");
+    }
+    Ok(())
+}
