@@ -64,6 +64,9 @@ mod status_preview;
 #[cfg(feature = "site")]
 mod status_rotate_key;
 mod status_verify;
+mod status_verify_guard;
+#[cfg(feature = "vendor")]
+mod status_verify_ledger;
 #[cfg(feature = "site")]
 mod target;
 #[cfg(feature = "site")]

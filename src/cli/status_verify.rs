@@ -1,281 +1,60 @@
-//! `airlock status verify`: judge status packages, as guards at a boundary and auditors do, without a ledger.
+//! `airlock status verify`: what became of a package that came home; by a vendor with a ledger, or by a guard without one.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::Args;
-use serde_json::{Value, json};
 
-use super::ui::{bytes, escape};
-use super::{Ui, site_keys_file};
-use crate::crypto::{ENROLMENT_BYTES, Enrolment, ExportApproval, KeyId, SiteKeys};
-use crate::domain::{Hash, Result, Step};
-use crate::media;
-use crate::package::{EnrolledSites, Head, OpenedPackage, PartType, RecordRange, Switch};
-use crate::stream::{open_named, read_bounded};
+use super::Ui;
+use super::status_verify_guard::{self, GuardArgs};
+#[cfg(feature = "vendor")]
+use super::status_verify_ledger;
+#[cfg(feature = "vendor")]
+use super::workspace_folder::WorkspaceArgs;
+use crate::domain::Result;
 
-/// What only a vendor's ledger can judge.
-const SKIPPED: [(&str, &str); 4] = [
-    ("V5", "whether number and package before fit what arrived earlier"),
-    ("V9", "receipts against the releases that were signed"),
-    ("V10", "rows of the log against those that are known"),
-    ("V11", "records against those that are known"),
-];
-
-/// Check every signature, every byte, every line and every sum of status packages
+/// Verify status packages of sites, and take them into the ledger of a workspace
 ///
-/// Nothing is kept, and nothing but these files is read: for guards at the boundary, who let out only what holds, and for auditors. What only
-/// a vendor's ledger knows is skipped, and said. Of several packages each has its verdict, and the exit code is the highest of theirs.
+/// Everything is checked in a fixed order, from the site's signature to the last line and every sum; what is known already must come again
+/// as it was. A refusal changes nothing and is recorded. The same package again changes nothing either. Several packages are taken in the
+/// order in which they follow each other, each has its verdict, and the worst refusal is the exit code.
+///
+/// With --enrolment nothing is kept, and nothing but these files is read: for guards at the boundary, who let out only what holds, and
+/// for auditors. What only a vendor's ledger knows is skipped, and said.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
+  airlock status verify /media/usb/*.airlock-status -w acme
+  airlock status verify plant-7.airlock-status -w acme --dry-run
   airlock status verify 01234567-11112222-7.airlock-status --enrolment enrolment-cdcdcdcd.json
   airlock status verify *.airlock-status --enrolment site.json --site-keys site-keys.json --approvals 2")]
 pub(super) struct VerifyArgs {
-    /// Status package, named pipe, or - for standard input
+    /// Status packages: files, named pipes, or - for standard input
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
-    /// Enrolment file of a site whose packages may come; may repeat. Of several of one site the last one is in force
-    #[arg(long, value_name = "FILE", required = true)]
-    enrolment: Vec<PathBuf>,
-    /// The site's file of keys that approve what leaves
-    #[arg(long, value_name = "FILE", requires = "approvals")]
-    site_keys: Option<PathBuf>,
-    /// How many of these keys must have approved each package
-    #[arg(long, value_name = "K", requires = "site_keys", value_parser = clap::value_parser!(u8).range(1..=32))]
-    approvals: Option<u8>,
+    /// The vendor's workspace, made by `airlock vendor init`
+    #[cfg(feature = "vendor")]
+    #[arg(
+        short,
+        long,
+        value_name = "DIR",
+        env = "AIRLOCK_WORKSPACE",
+        required_unless_present = "enrolment"
+    )]
+    workspace: Option<PathBuf>,
+    /// Run every check and say what would be new, but keep nothing
+    #[cfg(feature = "vendor")]
+    #[arg(long, conflicts_with = "enrolment")]
+    dry_run: bool,
+    #[command(flatten)]
+    guard: GuardArgs,
 }
 
 pub(super) fn run(args: &VerifyArgs, ui: &mut Ui) -> Result<()> {
-    without_ledger(args, ui)
-}
-
-/// Judges packages by enrolment files alone.
-fn without_ledger(args: &VerifyArgs, ui: &mut Ui) -> Result<()> {
-    let guard = Guard::read(args)?;
-    // What judges a package needs no network: it gives the power up before it reads the first byte.
-    #[cfg(feature = "site")]
-    crate::confine::no_network()?;
-    let verdicts: Vec<_> = args
-        .files
-        .iter()
-        .map(|file| (file.as_path(), guard.judge(file, ui)))
-        .collect();
-    let values: Vec<Value> = verdicts.iter().map(|(file, verdict)| to_json(file, verdict)).collect();
-    let texts: Vec<String> = verdicts.iter().map(|(file, verdict)| to_text(file, verdict)).collect();
-    let skipped: Vec<&str> = SKIPPED.iter().map(|(step, _)| *step).collect();
-    let not_judged: Vec<String> = SKIPPED.iter().map(|(step, what)| format!("{what} ({step})")).collect();
-    ui.result(
-        &json!({"packages": values, "skipped": skipped}),
-        format_args!(
-            "{}\n\nnot judged without a ledger: {}",
-            texts.join("\n\n"),
-            not_judged.join(", ")
-        ),
-    )?;
-    let refusals = verdicts
-        .into_iter()
-        .filter_map(|(file, verdict)| Some(verdict.err()?.context(&file.display().to_string())));
-    // The first of the worst.
-    match refusals.rev().max_by_key(|refusal| refusal.class().exit_code()) {
-        Some(worst) => Err(worst),
-        None => Ok(()),
-    }
-}
-
-/// What a guard knows.
-struct Guard {
-    sites: EnrolledSites,
-    approvers: Option<(SiteKeys, usize)>,
-}
-
-/// What a good package says.
-struct Verdict {
-    head: Head,
-    head_digest: Hash,
-    size: u64,
-    /// Key ids of the approvals that it carries.
-    carried: Vec<KeyId>,
-    /// Those that are good, where keys were given, and how many had to be.
-    good: Option<(Vec<KeyId>, usize)>,
-}
-
-impl Guard {
-    fn read(args: &VerifyArgs) -> Result<Self> {
-        let mut sites = EnrolledSites::default();
-        for path in &args.enrolment {
-            let shown = path.display().to_string();
-            let file = open_named(path, "open the enrolment file")?;
-            let bytes = read_bounded(file, ENROLMENT_BYTES, "the enrolment file")?;
-            Enrolment::parse(&bytes)
-                .and_then(|enrolment| sites.add(enrolment))
-                .map_err(|error| error.context(&shown))?;
-        }
-        let keys = args.site_keys.as_deref().map(site_keys_file::read).transpose()?;
-        Ok(Self {
-            sites,
-            approvers: keys.zip(args.approvals.map(usize::from)),
-        })
-    }
-
-    /// Judges a package: V1 to V10, but for what a ledger knows.
-    fn judge(&self, file: &Path, ui: &mut Ui) -> Result<Verdict> {
-        let opened = OpenedPackage::open(media::open(file, None)?.input)?;
-        let keys = self
-            .sites
-            .keys_of(&opened.hints()?)
-            .map_err(|error| error.at(Step::V2))?;
-        let package = opened.verify(keys)?;
-        let head_digest = package.head_digest();
-        let approvals = package.approvals()?;
-        let good = match &self.approvers {
-            None => None,
-            Some((keys, wanted)) => {
-                let approval = ExportApproval {
-                    head: head_digest,
-                    site: package.head().site.clone(),
-                };
-                keys.check(&approval, *wanted, &approvals)
-                    .map_err(|error| error.at(Step::V4))?;
-                Some((keys.approved(&approval, &approvals), *wanted))
-            }
+    #[cfg(feature = "vendor")]
+    if let (Some(workspace), true) = (&args.workspace, args.guard.enrolment.is_empty()) {
+        let workspace = WorkspaceArgs {
+            workspace: workspace.clone(),
         };
-        let package = package.read_index()?;
-        let (size, total) = (package.total_bytes(), package.head().totals.content_bytes);
-        let lines = package
-            .head()
-            .parts
-            .iter()
-            .map(|part| part.lines)
-            .fold(0, u64::saturating_add);
-        let mut read: u64 = 0;
-        let head = package.read_lines(&mut |_, _| {
-            read = read.saturating_add(1);
-            ui.progress("verify", total / lines.max(1) * read, total);
-            Ok(())
-        })?;
-        Ok(Verdict {
-            head,
-            head_digest,
-            size,
-            carried: approvals.iter().map(|approval| approval.keyid).collect(),
-            good,
-        })
+        return status_verify_ledger::run(&args.files, &workspace, args.dry_run, ui);
     }
-}
-
-fn to_json(file: &Path, verdict: &Result<Verdict>) -> Value {
-    let Verdict {
-        head,
-        head_digest,
-        size,
-        carried,
-        good,
-    } = match verdict {
-        Ok(verdict) => verdict,
-        Err(error) => {
-            return json!({
-                "file": file, "result": "refused", "class": error.class().name(), "code": error.code(),
-                "step": error.step().map(|step| step.to_string()), "found": error.found(), "expected": error.expectation(),
-                "remedy": error.advice(), "exit": error.class().exit_code(),
-            });
-        }
-    };
-    let lines: serde_json::Map<String, Value> = PartType::ALL
-        .iter()
-        .map(|part| (part.to_string(), lines_of(head, *part).into()))
-        .collect();
-    json!({
-        "file": file, "result": "good", "head_digest": head_digest, "site": head.site, "domain": head.domain,
-        "instance": head.instance, "number": head.number, "previous": head.previous, "made_at": head.made_at, "size": size,
-        "shows": head.shows, "lines": lines, "records": head.records, "receipts": head.receipts,
-        "audit": {"first": head.audit.first, "last": head.audit.last},
-        "approvals": {
-            "carried": carried, "good": good.as_ref().map(|(keys, _)| keys), "wanted": good.as_ref().map(|(_, wanted)| wanted),
-        },
-    })
-}
-
-fn to_text(file: &Path, verdict: &Result<Verdict>) -> String {
-    let file = escape(&file.display().to_string());
-    let Verdict {
-        head,
-        head_digest,
-        size,
-        carried,
-        good,
-    } = match verdict {
-        Ok(verdict) => verdict,
-        Err(error) => {
-            let step = error.step().map(|step| format!(" at {step}")).unwrap_or_default();
-            return format!("refused: {file}\n{} {}{step}: {error}", error.class(), error.code());
-        }
-    };
-    let shows: Vec<&str> = head.shows.iter().map(Switch::as_str).collect();
-    let lines: Vec<String> = PartType::ALL
-        .iter()
-        .map(|part| format!("{part} {}", lines_of(head, *part)))
-        .collect();
-    let approvals = match good {
-        Some((keys, wanted)) => format!("{} good of {wanted} that are asked for: {}", keys.len(), listed(keys)),
-        None if carried.is_empty() => "none".to_owned(),
-        None => format!("carried, and not checked without --site-keys: {}", listed(carried)),
-    };
-    [
-        format!("good: {file}, {}", bytes(*size)),
-        format!("package      {} of the site {}", head.number, head.site),
-        format!("domain       {}", head.domain),
-        format!("head         {head_digest}"),
-        format!(
-            "made         {} by the site's clock, in instance {}",
-            head.made_at, head.instance
-        ),
-        format!(
-            "shows        {}",
-            if shows.is_empty() {
-                "the least".to_owned()
-            } else {
-                shows.join(", ")
-            }
-        ),
-        format!("lines        {}", lines.join(", ")),
-        format!("records      {}", coverage(&head.records)),
-        format!(
-            "receipts     {}; audit rows {}",
-            range(head.receipts.first, head.receipts.last),
-            range(head.audit.first, head.audit.last)
-        ),
-        format!("approvals    {approvals}"),
-    ]
-    .join("\n")
-}
-
-fn listed(keys: &[KeyId]) -> String {
-    keys.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
-}
-
-fn lines_of(head: &Head, part: PartType) -> u64 {
-    let parts = head.parts.iter().filter(|entry| entry.kind == part);
-    parts.map(|entry| entry.lines).fold(0, u64::saturating_add)
-}
-
-/// Where every number of the range is.
-fn coverage(records: &RecordRange) -> String {
-    let withheld = records.withheld;
-    let withheld = [withheld.agent_log, withheld.log, withheld.metrics, withheld.status]
-        .into_iter()
-        .fold(0, u64::saturating_add);
-    format!(
-        "{} = {} shown + {withheld} withheld + {} in gaps + {} unexplained",
-        range(records.first, records.last),
-        records.shown,
-        records.missing,
-        records.unexplained
-    )
-}
-
-fn range(first: u64, last: u64) -> String {
-    if last < first {
-        "none".to_owned()
-    } else {
-        format!("{first} to {last}")
-    }
+    status_verify_guard::run(&args.files, &args.guard, ui)
 }

@@ -1,0 +1,268 @@
+//! `airlock status verify FILE… --enrolment FILE…`: as guards at a boundary and auditors judge packages, without a ledger.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use serde_json::{Value, json};
+
+use super::ui::{bytes, escape};
+use super::{Ui, site_keys_file};
+use crate::crypto::{ENROLMENT_BYTES, Enrolment, ExportApproval, KeyId, SiteKeys};
+use crate::domain::{Hash, Result, Step};
+use crate::media;
+use crate::package::{EnrolledSites, Head, OpenedPackage, PartType, RecordRange, Switch};
+use crate::stream::{open_named, read_bounded};
+
+/// What only a vendor's ledger can judge.
+const SKIPPED: [(&str, &str); 4] = [
+    ("V5", "whether number and package before fit what arrived earlier"),
+    ("V9", "receipts against the releases that were signed"),
+    ("V10", "rows of the log against those that are known"),
+    ("V11", "records against those that are known"),
+];
+
+#[derive(Debug, Args)]
+pub(super) struct GuardArgs {
+    /// Judge by this enrolment file of a site, without a ledger and keeping nothing; may repeat. Of several of one site the last one is in
+    /// force
+    #[arg(long, value_name = "FILE")]
+    #[cfg_attr(not(feature = "vendor"), arg(required = true))]
+    pub(super) enrolment: Vec<PathBuf>,
+    /// The site's file of keys that approve what leaves
+    #[arg(long, value_name = "FILE", requires_all = ["approvals", "enrolment"])]
+    site_keys: Option<PathBuf>,
+    /// How many of these keys must have approved each package
+    #[arg(long, value_name = "K", requires = "site_keys", value_parser = clap::value_parser!(u8).range(1..=32))]
+    approvals: Option<u8>,
+}
+
+/// Judges packages by enrolment files alone.
+pub(super) fn run(files: &[PathBuf], args: &GuardArgs, ui: &mut Ui) -> Result<()> {
+    let guard = Guard::read(args)?;
+    // What judges a package needs no network: it gives the power up before it reads the first byte.
+    #[cfg(feature = "site")]
+    crate::confine::no_network()?;
+    let verdicts: Vec<_> = files
+        .iter()
+        .map(|file| (file.as_path(), guard.judge(file, ui)))
+        .collect();
+    let values: Vec<Value> = verdicts.iter().map(|(file, verdict)| to_json(file, verdict)).collect();
+    let texts: Vec<String> = verdicts.iter().map(|(file, verdict)| to_text(file, verdict)).collect();
+    let skipped: Vec<&str> = SKIPPED.iter().map(|(step, _)| *step).collect();
+    let not_judged: Vec<String> = SKIPPED.iter().map(|(step, what)| format!("{what} ({step})")).collect();
+    ui.result(
+        &json!({"packages": values, "skipped": skipped}),
+        format_args!(
+            "{}\n\nnot judged without a ledger: {}",
+            texts.join("\n\n"),
+            not_judged.join(", ")
+        ),
+    )?;
+    let refusals = verdicts
+        .into_iter()
+        .filter_map(|(file, verdict)| Some(verdict.err()?.context(&file.display().to_string())));
+    // The first of the worst.
+    match refusals.rev().max_by_key(|refusal| refusal.class().exit_code()) {
+        Some(worst) => Err(worst),
+        None => Ok(()),
+    }
+}
+
+/// What a guard knows.
+struct Guard {
+    sites: EnrolledSites,
+    approvers: Option<(SiteKeys, usize)>,
+}
+
+/// What a good package says.
+struct Verdict {
+    head: Head,
+    head_digest: Hash,
+    size: u64,
+    /// Key ids of the approvals that it carries.
+    carried: Vec<KeyId>,
+    /// Those that are good, where keys were given, and how many had to be.
+    good: Option<(Vec<KeyId>, usize)>,
+}
+
+impl Guard {
+    fn read(args: &GuardArgs) -> Result<Self> {
+        let mut sites = EnrolledSites::default();
+        for path in &args.enrolment {
+            let shown = path.display().to_string();
+            let file = open_named(path, "open the enrolment file")?;
+            let bytes = read_bounded(file, ENROLMENT_BYTES, "the enrolment file")?;
+            Enrolment::parse(&bytes)
+                .and_then(|enrolment| sites.add(enrolment))
+                .map_err(|error| error.context(&shown))?;
+        }
+        let keys = args.site_keys.as_deref().map(site_keys_file::read).transpose()?;
+        Ok(Self {
+            sites,
+            approvers: keys.zip(args.approvals.map(usize::from)),
+        })
+    }
+
+    /// Judges a package: V1 to V10, but for what a ledger knows.
+    fn judge(&self, file: &Path, ui: &mut Ui) -> Result<Verdict> {
+        let opened = OpenedPackage::open(media::open(file, None)?.input)?;
+        let keys = self
+            .sites
+            .keys_of(&opened.hints()?)
+            .map_err(|error| error.at(Step::V2))?;
+        let package = opened.verify(keys)?;
+        let head_digest = package.head_digest();
+        let approvals = package.approvals()?;
+        let good = match &self.approvers {
+            None => None,
+            Some((keys, wanted)) => {
+                let approval = ExportApproval {
+                    head: head_digest,
+                    site: package.head().site.clone(),
+                };
+                keys.check(&approval, *wanted, &approvals)
+                    .map_err(|error| error.at(Step::V4))?;
+                Some((keys.approved(&approval, &approvals), *wanted))
+            }
+        };
+        let package = package.read_index()?;
+        let (size, total) = (package.total_bytes(), package.head().totals.content_bytes);
+        let lines = package
+            .head()
+            .parts
+            .iter()
+            .map(|part| part.lines)
+            .fold(0, u64::saturating_add);
+        let mut read: u64 = 0;
+        let head = package.read_lines(&mut |_, _| {
+            read = read.saturating_add(1);
+            ui.progress("verify", total / lines.max(1) * read, total);
+            Ok(())
+        })?;
+        Ok(Verdict {
+            head,
+            head_digest,
+            size,
+            carried: approvals.iter().map(|approval| approval.keyid).collect(),
+            good,
+        })
+    }
+}
+
+fn to_json(file: &Path, verdict: &Result<Verdict>) -> Value {
+    let Verdict {
+        head,
+        head_digest,
+        size,
+        carried,
+        good,
+    } = match verdict {
+        Ok(verdict) => verdict,
+        Err(error) => {
+            return json!({
+                "file": file, "result": "refused", "class": error.class().name(), "code": error.code(),
+                "step": error.step().map(|step| step.to_string()), "found": error.found(), "expected": error.expectation(),
+                "remedy": error.advice(), "exit": error.class().exit_code(),
+            });
+        }
+    };
+    let lines: serde_json::Map<String, Value> = PartType::ALL
+        .iter()
+        .map(|part| (part.to_string(), lines_of(head, *part).into()))
+        .collect();
+    json!({
+        "file": file, "result": "good", "head_digest": head_digest, "site": head.site, "domain": head.domain,
+        "instance": head.instance, "number": head.number, "previous": head.previous, "made_at": head.made_at, "size": size,
+        "shows": head.shows, "lines": lines, "records": head.records, "receipts": head.receipts,
+        "audit": {"first": head.audit.first, "last": head.audit.last},
+        "approvals": {
+            "carried": carried, "good": good.as_ref().map(|(keys, _)| keys), "wanted": good.as_ref().map(|(_, wanted)| wanted),
+        },
+    })
+}
+
+fn to_text(file: &Path, verdict: &Result<Verdict>) -> String {
+    let file = escape(&file.display().to_string());
+    let Verdict {
+        head,
+        head_digest,
+        size,
+        carried,
+        good,
+    } = match verdict {
+        Ok(verdict) => verdict,
+        Err(error) => {
+            let step = error.step().map(|step| format!(" at {step}")).unwrap_or_default();
+            return format!("refused: {file}\n{} {}{step}: {error}", error.class(), error.code());
+        }
+    };
+    let shows: Vec<&str> = head.shows.iter().map(Switch::as_str).collect();
+    let lines: Vec<String> = PartType::ALL
+        .iter()
+        .map(|part| format!("{part} {}", lines_of(head, *part)))
+        .collect();
+    let approvals = match good {
+        Some((keys, wanted)) => format!("{} good of {wanted} that are asked for: {}", keys.len(), listed(keys)),
+        None if carried.is_empty() => "none".to_owned(),
+        None => format!("carried, and not checked without --site-keys: {}", listed(carried)),
+    };
+    [
+        format!("good: {file}, {}", bytes(*size)),
+        format!("package      {} of the site {}", head.number, head.site),
+        format!("domain       {}", head.domain),
+        format!("head         {head_digest}"),
+        format!(
+            "made         {} by the site's clock, in instance {}",
+            head.made_at, head.instance
+        ),
+        format!(
+            "shows        {}",
+            if shows.is_empty() {
+                "the least".to_owned()
+            } else {
+                shows.join(", ")
+            }
+        ),
+        format!("lines        {}", lines.join(", ")),
+        format!("records      {}", coverage(&head.records)),
+        format!(
+            "receipts     {}; audit rows {}",
+            range(head.receipts.first, head.receipts.last),
+            range(head.audit.first, head.audit.last)
+        ),
+        format!("approvals    {approvals}"),
+    ]
+    .join("\n")
+}
+
+fn listed(keys: &[KeyId]) -> String {
+    keys.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+}
+
+fn lines_of(head: &Head, part: PartType) -> u64 {
+    let parts = head.parts.iter().filter(|entry| entry.kind == part);
+    parts.map(|entry| entry.lines).fold(0, u64::saturating_add)
+}
+
+/// Where every number of the range is.
+fn coverage(records: &RecordRange) -> String {
+    let withheld = records.withheld;
+    let withheld = [withheld.agent_log, withheld.log, withheld.metrics, withheld.status]
+        .into_iter()
+        .fold(0, u64::saturating_add);
+    format!(
+        "{} = {} shown + {withheld} withheld + {} in gaps + {} unexplained",
+        range(records.first, records.last),
+        records.shown,
+        records.missing,
+        records.unexplained
+    )
+}
+
+fn range(first: u64, last: u64) -> String {
+    if last < first {
+        "none".to_owned()
+    } else {
+        format!("{first} to {last}")
+    }
+}
