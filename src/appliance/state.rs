@@ -6,7 +6,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::folder::{self, DATABASE, LOCK, RECEIPTS, ROOTS, STATUS_DATABASE};
+use super::folder::{self, DATABASE, LOCK, OUTBOX, RECEIPTS, ROOTS, STATUS_DATABASE};
 use super::keys::Keys;
 use super::pins::Pins;
 use super::shared_hosts::SharedHosts;
@@ -101,6 +101,16 @@ impl Appliance {
         self.folder.join(RECEIPTS).join(format!("{domain}-{number}.json"))
     }
 
+    /// Returns where packages wait to leave.
+    pub(super) fn outbox(&self) -> PathBuf {
+        self.folder.join(OUTBOX)
+    }
+
+    /// Returns where the file of a package stands, by its head digest.
+    pub(super) fn package_path(&self, head: Hash) -> PathBuf {
+        self.outbox().join(format!("{head}.airlock-status"))
+    }
+
     /// Returns the site id.
     pub fn site(&self) -> &SiteId {
         &self.identity.site
@@ -120,6 +130,24 @@ impl Appliance {
         let pins = self.pins()?;
         self.db
             .read(|connection| pins.iter().map(|pin| trust::load_chain(connection, pin)).collect())
+    }
+
+    /// Returns the trusted chains of those vendors whose pins are whole.
+    ///
+    /// # Errors
+    ///
+    /// `E-STATE` when there is none, or a link is damaged; `E-IO`.
+    pub(super) fn good_chains(&self) -> Result<Vec<Chain>> {
+        let pins = self.good_pins()?;
+        if pins.chains.is_empty()
+            && let Some((_, error)) = pins.damaged.into_iter().next()
+        {
+            return Err(error);
+        }
+        self.db.read(|connection| {
+            let chains = pins.chains.iter().map(|pin| trust::load_chain(connection, pin));
+            chains.collect()
+        })
     }
 
     /// Returns the chain of a trust domain.

@@ -26,6 +26,8 @@ mod demo_fixture;
 mod deployment_state;
 mod head_view;
 #[cfg(feature = "site")]
+mod heard_view;
+#[cfg(feature = "site")]
 mod hidden;
 #[cfg(feature = "site")]
 mod import;
@@ -54,6 +56,8 @@ mod state_folder;
 #[cfg(feature = "site")]
 mod status;
 #[cfg(feature = "site")]
+mod status_acknowledge;
+#[cfg(feature = "site")]
 mod status_rotate_key;
 #[cfg(feature = "site")]
 mod target;
@@ -77,6 +81,8 @@ mod trust_file;
 mod ui;
 #[cfg(feature = "vendor")]
 mod vendor;
+#[cfg(feature = "vendor")]
+mod vendor_ack;
 #[cfg(feature = "vendor")]
 mod vendor_ledger;
 #[cfg(feature = "vendor")]

@@ -1,5 +1,6 @@
 //! `ledger.db`: the vendor's sites, what was signed for them, and what their packages told.
 
+pub mod acknowledgements;
 mod contents;
 mod coverage;
 pub mod findings;
@@ -8,12 +9,12 @@ mod recorded;
 mod signed;
 mod site;
 
-pub use contents::{SignedContents, contents_of, record_contents};
+pub use contents::{SignedContents, contents_of, head_bytes, record_contents};
 pub use coverage::{cover, highest, reach};
 pub use instances::{Instance, Lineage, Numbered, Owned, instances, lineage, shown};
 pub use recorded::Recorded;
 pub use signed::{SignedRelease, fleet_before, newest_release, record_fleet, record_release, signed_release};
-pub use site::{Replacement, Site, earlier_keys, enrol, replace, site, site_by_name, sites, withdraw};
+pub use site::{Replacement, Site, earlier_keys, enrol, replace, site, site_by_name, sites, withdraw, withdrawn};
 
 use super::Schema;
 
