@@ -261,7 +261,6 @@ const ROWS: &[(&str, Row)] = &[
     ("State part-of-state: {whole}; what an interrupted `airlock init` left, and nobody ever used, may be moved away by hand", Followed(&["f22_an_init_that_failed_says_what_it_left"])),
     ("State pin-damaged: pin the vendor's root again with `airlock trust add ROOT --fingerprint HEX`", Followed(&["a_damaged_pin_is_pinned_again"])),
     ("State release-damaged: import the bundle of this release again: `airlock import FILE`", Followed(&["a_release_with_missing_or_damaged_content_is_imported_again_and_goes_live", "f23_the_kept_head_and_the_hashes_of_pieces_come_back"])),
-    ("State release-missing: put a whole copy of the state folder in its place; its database is older than its marks", Followed(&["a_whole_copy_replaces_a_database_that_is_not_the_appliances"])),
     ("State set-aside-full: find out what damages the disk, and move {}.damaged-* away", Followed(&["what_was_set_aside_is_moved_away_as_the_message_says"])),
     ("State staging: import the same bundle once more: `airlock import FILE`", Followed(&["what_an_earlier_try_stored_and_is_gone_is_imported_once_more"])),
     ("State status-key: put a whole copy of the state folder in its place, or make another key with `airlock status rotate-key`", Followed(&["a_status_key_that_nobody_was_given_is_replaced_as_the_message_says"])),
