@@ -176,8 +176,7 @@ impl Head {
                 "acknowledgement",
                 format!("the bundle carries {}", counted(carried, "acknowledgement")),
             )
-            .expected("at most one, and only in a bundle for exactly one site")
-            .remedy("have the vendor make the bundle again with `airlock bundle create`"));
+            .expected("at most one, and only in a bundle for exactly one site"));
         }
         Ok(())
     }

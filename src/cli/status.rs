@@ -3,6 +3,8 @@
 use clap::Subcommand;
 
 use super::Ui;
+#[cfg(feature = "vendor")]
+use super::status_verify;
 #[cfg(feature = "site")]
 use super::{status_acknowledge, status_rotate_key};
 use crate::domain::Result;
@@ -25,6 +27,17 @@ pub(super) enum StatusCommand {
     #[cfg(feature = "site")]
     #[command(after_help = "Example:\n  airlock status acknowledge /media/usb/plant-7.ack")]
     Acknowledge(status_acknowledge::AcknowledgeArgs),
+    /// Verify status packages of sites, and take them into the ledger of a workspace
+    ///
+    /// Everything is checked in a fixed order, from the site's signature to the last line; what is known already must come again as it was.
+    /// A refusal changes nothing and is recorded. The same package again changes nothing either. Several packages are taken in the
+    /// order in which they follow each other; the worst refusal is the exit code.
+    #[cfg(feature = "vendor")]
+    #[command(
+        after_help = "Examples:\n  airlock status verify /media/usb/*.airlock-status -w acme\n  \
+                            airlock status verify plant-7.airlock-status -w acme --dry-run"
+    )]
+    Verify(status_verify::VerifyArgs),
 }
 
 pub(super) fn run(command: &StatusCommand, ui: &mut Ui) -> Result<()> {
@@ -33,5 +46,7 @@ pub(super) fn run(command: &StatusCommand, ui: &mut Ui) -> Result<()> {
         StatusCommand::RotateKey(args) => status_rotate_key::run(args, ui),
         #[cfg(feature = "site")]
         StatusCommand::Acknowledge(args) => status_acknowledge::run(args, ui),
+        #[cfg(feature = "vendor")]
+        StatusCommand::Verify(args) => status_verify::run(args, ui),
     }
 }

@@ -137,6 +137,12 @@ impl Heard {
     }
 }
 
+fn parse(bytes: &[u8], chain: &Chain) -> Result<Acknowledgement> {
+    Acknowledgement::parse(bytes, &chain.newest().role(RoleName::Ack)).map_err(|error| {
+        error.remedy("copy the file again, or ask the vendor for the acknowledgement again; nothing is lost without it")
+    })
+}
+
 /// Returns what a pinned vendor's role signed, and whose that is; or why nobody's did.
 fn verify(appliance: &Appliance, bytes: &[u8], source: Source) -> Result<Result<(Hash, Acknowledgement)>> {
     let chains = match source {
@@ -155,12 +161,6 @@ fn verify(appliance: &Appliance, bytes: &[u8], source: Source) -> Result<Result<
     }
     let nobody = || Error::new(Class::State, "pins", "no vendor's root is pinned here");
     Ok(Err(refusal.unwrap_or_else(nobody)))
-}
-
-fn parse(bytes: &[u8], chain: &Chain) -> Result<Acknowledgement> {
-    Acknowledgement::parse(bytes, &chain.newest().role(RoleName::Ack)).map_err(|error| {
-        error.remedy("copy the file again, or ask the vendor for the acknowledgement again; nothing is lost without it")
-    })
 }
 
 /// A refusal, as it is written down.

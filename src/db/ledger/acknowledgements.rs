@@ -1,23 +1,13 @@
-//! Acknowledgements that were made for sites, and what they are made from: the packages of an instance and the seals of its log.
+//! Acknowledgements that were made for sites, and what they are made from.
 
-use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, params};
+use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
 
 use super::findings::{Finding, FindingId};
 use super::instances::{Lineage, Numbered};
+use super::stream_rows::seal_of;
 use crate::crypto::Acknowledgement;
 use crate::db::SqlResult as _;
 use crate::domain::{Class, Error, Hash, Result, SiteId, Timestamp};
-
-/// A package that was taken in.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TakenPackage {
-    /// Its number in the instance.
-    pub number: u64,
-    /// Head digest.
-    pub head: Hash,
-    /// Entry 03.
-    pub bytes: Vec<u8>,
-}
 
 /// Returns the envelope of the newest acknowledgement of a site.
 ///
@@ -87,26 +77,6 @@ pub fn record(transaction: &Transaction<'_>, made: &Acknowledgement, envelope: &
     Ok(())
 }
 
-/// Returns the packages of an instance, by its row id, the newest first.
-///
-/// # Errors
-///
-/// Those of [`SqlResult::sql`](crate::db::SqlResult::sql).
-pub fn packages(connection: &Connection, instance: u64) -> Result<Vec<TakenPackage>> {
-    let mut select = connection
-        .prepare_cached("SELECT number, head, bytes FROM package WHERE instance = ? ORDER BY number DESC")
-        .sql("read the packages")?;
-    let read = |row: &Row<'_>| {
-        Ok(TakenPackage {
-            number: row.get(0)?,
-            head: row.get(1)?,
-            bytes: row.get(2)?,
-        })
-    };
-    let rows = select.query_map([instance], read).sql("read the packages")?;
-    rows.collect::<rusqlite::Result<_>>().sql("read the packages")
-}
-
 /// Returns the seal of a row of the log of a site's stream, where that row was carried.
 ///
 /// # Errors
@@ -116,10 +86,7 @@ pub fn seal(connection: &Connection, lineage: &Lineage, number: u64) -> Result<O
     let Some(owner) = lineage.owner(Numbered::Audit, number) else {
         return Ok(None);
     };
-    connection
-        .prepare_cached("SELECT seal FROM site_audit WHERE instance = ? AND number = ?")
-        .and_then(|mut select| select.query_row(params![owner.id, number], |row| row.get(0)).optional())
-        .sql("read the log of the site")
+    seal_of(connection, owner.id, number)
 }
 
 /// Returns the number of the package in which something was found; 0 where that is not known.

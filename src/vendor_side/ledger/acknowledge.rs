@@ -5,6 +5,7 @@
 //! this ledger is an older copy that never knew of it. Nothing new to say makes no new one.
 
 use super::super::Workspace;
+use crate::container::digest_of;
 use crate::crypto::{AcknowledgedAudit, AcknowledgedPackage, Acknowledgement, Alarm, AlarmCode, RoleName, SigningKey};
 use crate::db::ledger::{self, Lineage, Numbered, Site, acknowledgements, findings};
 use crate::db::{Connection, Transaction};
@@ -189,13 +190,14 @@ impl Held {
         let Some(lineage) = ledger::shown(connection, site)? else {
             return Ok(None);
         };
-        let packages = acknowledgements::packages(connection, lineage.youngest().id)?;
-        let packages = packages.into_iter().map(|package| {
+        let heads = ledger::package_heads(connection, lineage.youngest().id)?;
+        let packages = heads.into_iter().rev().map(|bytes| {
+            let head = Head::parse(&bytes)?;
             let named = AcknowledgedPackage {
-                head: package.head,
-                number: package.number,
+                head: digest_of(&bytes).0,
+                number: head.number,
             };
-            Ok((named, Head::parse(&package.bytes)?))
+            Ok((named, head))
         });
         let packages = packages.collect::<Result<Vec<_>>>()?;
         let Some((_, newest)) = packages.first() else {

@@ -14,3 +14,9 @@ mod acknowledge;
 
 pub(in crate::vendor_side) use acknowledge::{Due, NO_KEY, due, sign};
 pub use acknowledge::{Issued, acknowledge};
+mod ingest;
+
+pub use ingest::{
+    FailedDeployment, HeldRelease, Identity, IngestEvent, IngestOptions, Noticed, Outcome, ReceiptTold, Refused,
+    TakenIn, Verdict, ingest,
+};

@@ -114,6 +114,10 @@ fn what_was_never_signed_here_says_whether_the_state_was_turned_back_or_lives_tw
     assert_eq!(shown(&ended), ["other-instance"]);
     assert!(ended.stderr.contains("airlock recover --as cloned"), "{}", ended.stderr);
     assert_eq!(listed(&both), ["other-instance"]);
+    both.bench.good("recover --as cloned");
+    assert_eq!(listed(&both), [""; 0]);
+    both.refuse(&other, "never-exported");
+    assert_eq!(listed(&both), ["other-instance"]);
     // One that is applied ends it too.
     let last = both.sign(both.reach(130));
     assert_eq!(both.apply(&both.says(2, &[&last]))["result"], "applied");

@@ -1,21 +1,23 @@
-//! A vendor's workspace and a site that know one another, and packages as rows of both.
+//! A vendor's workspace and a site that know one another, and packages of the site's own stream, signed by its key.
 
 use std::path::Path;
 
-use airlock::container::{Builder, Totals};
+use airlock::container::Builder;
 use airlock::crypto::{
     AcknowledgedAudit, AcknowledgedPackage, Acknowledgement, KeyFile, SigningKey, canonical, stream_start,
 };
-use airlock::db::ledger::{self, Numbered};
 use airlock::db::site::{acknowledgements, instances};
 use airlock::db::{Db, Schema, SqlResult as _};
 use airlock::domain::{Hash, InstanceId, SiteId, Timestamp, Version};
-use airlock::package::{Acknowledged, AuditRange, Head, LineageEntry, ReceiptRange, RecordRange, Shows, Withheld};
+use airlock::package::{
+    Acknowledged, AuditRow, Head, Line, LineageEntry, Numbers, RecordCounts, Room, Shows, SignedReceipt, Statement,
+    UnsignedPackage, Withheld,
+};
 use rusqlite::params;
 use serde_json::Value;
-use sha2::{Digest as _, Sha256};
 
 use crate::identity::bench::Bench;
+use crate::package::made;
 use crate::support::appliance::{read, write};
 use crate::support::streams::{self, Stream};
 
@@ -31,6 +33,7 @@ pub(super) struct Both {
 pub(super) struct Package {
     pub(super) digest: Hash,
     pub(super) head: Head,
+    pub(super) bytes: Vec<u8>,
 }
 
 impl Package {
@@ -88,15 +91,15 @@ impl Both {
         (reached.records, reached.receipts, reached.audit)
     }
 
-    /// Signs a package at the site: its row and a file in the outbox, for what the site knows now.
+    /// Signs a package at the site, of what the site knows now.
     pub(super) fn sign(&self, reach: Reach) -> Package {
-        let package = self.head(self.domain, reach);
+        let package = self.package(self.domain, reach);
         self.keep(&package);
         package
     }
 
-    /// The head of the next package of a stream.
-    pub(super) fn head(&self, domain: Hash, reach: Reach) -> Package {
+    /// The next package of a stream.
+    pub(super) fn package(&self, domain: Hash, reach: Reach) -> Package {
         let db = self.site_db();
         let stream = streams::of(&self.bench.state(), domain);
         let newest = db.read(|c| acknowledgements::newest(c, domain)).unwrap();
@@ -126,18 +129,22 @@ impl Both {
                 .sql("read")
             })
             .unwrap();
-        let head = Head {
+        let firsts = Numbers {
+            audit: audit + 1,
+            receipts: receipts + 1,
+            records: records + 1,
+        };
+        let lasts = Numbers {
+            audit: reach.audit,
+            receipts: reach.receipts,
+            records: reach.records,
+        };
+        let statement = Statement {
             acknowledged,
-            audit: AuditRange {
-                before: seal(audit),
-                first: audit + 1,
-                hash: seal(reach.audit),
-                last: reach.audit,
-            },
+            before: seal(audit),
             builder: Builder::current(),
-            chunk_bytes: 4 << 20,
             domain,
-            index: Vec::new(),
+            firsts,
             instance: self.present(),
             lineage: lineage
                 .into_iter()
@@ -150,60 +157,71 @@ impl Both {
                 .collect(),
             made_at: Timestamp::EPOCH.plus_seconds(1_800_000_000 + i64::try_from(number).unwrap()),
             number: number + 1,
-            parts: Vec::new(),
-            payload_offset: 16_384,
             previous,
-            reader: Version::new(0, 2, 0),
-            receipts: ReceiptRange {
-                first: receipts + 1,
-                last: reach.receipts,
-            },
-            records: RecordRange {
-                first: records + 1,
-                last: reach.records,
-                missing: 0,
-                shown: 0,
-                unexplained: 0,
-                withheld: Withheld {
-                    status: reach.records - records,
-                    ..Withheld::default()
-                },
-            },
-            requires: Vec::new(),
             shows: Shows::of([]),
             site: self.site.clone(),
             statement: Timestamp::EPOCH,
-            totals: Totals {
-                blobs: 0,
-                chunks: 0,
-                content_bytes: 0,
-                early_blobs: 0,
-                needs: 0,
-                stored_bytes: 0,
-            },
-            volumes: vec![0],
         };
-        let bytes = canonical::to_vec(&head);
-        Head::parse(&bytes).unwrap();
+        let within = |number: usize, first: u64, last: u64| (first..=last).contains(&(number as u64 + 1));
+        let told = stream.envelopes.iter().enumerate();
+        let told = told.filter(|(number, _)| within(*number, firsts.receipts, lasts.receipts));
+        let told = told.map(|(_, envelope)| Line::Receipt(Box::new(SignedReceipt::unverified(envelope).unwrap())));
+        let rows = stream.rows.iter().enumerate();
+        let rows = rows.filter(|(number, _)| within(*number, firsts.audit, lasts.audit));
+        let rows = rows.map(|(_, row)| {
+            Line::Audit(AuditRow {
+                action: row.action.clone(),
+                at: row.at.parse().unwrap(),
+                detail: row.detail.as_object().unwrap().clone().into_iter().collect(),
+                number: row.number,
+            })
+        });
+        let lines: Vec<Line> = told.chain(rows).collect();
+        // Statuses that no switch shows: counted, and covered.
+        let counts = RecordCounts {
+            withheld: Withheld {
+                status: reach.records - records,
+                ..Withheld::default()
+            },
+            ..RecordCounts::default()
+        };
+        let draft = made::write(statement, Room::default(), &lines, lasts, counts).unwrap();
+        assert!(!draft.is_cut);
+        let mut package = UnsignedPackage::open(made::input(&draft.bytes)).unwrap();
+        let key = KeyFile::read(&self.bench.state().join("identity/status.pem")).unwrap();
+        package.sign(&key.signing_key(None).unwrap());
+        let mut bytes = Vec::new();
+        package
+            .write(&mut std::io::Cursor::new(draft.bytes), &mut bytes)
+            .unwrap();
         Package {
-            digest: Hash(Sha256::digest(&bytes).into()),
-            head,
+            digest: package.head_digest(),
+            head: package.head().clone(),
+            bytes,
         }
     }
 
+    /// Writes down that a package is signed: its row, and its file in the outbox.
     pub(super) fn keep(&self, package: &Package) {
-        let Package { digest, head } = package;
+        let Package { digest, head, bytes } = package;
         self.site_db()
             .write(|tx| {
                 tx.execute(
                     "INSERT INTO package (domain, instance, number, head, state, bytes, cut, made_at, size)
-                     VALUES (?, (SELECT max(number) FROM instance), ?, ?, 'signed', ?, 0, ?, 16384)",
-                    params![head.domain, head.number, digest, canonical::to_vec(head), head.made_at],
+                     VALUES (?, (SELECT max(number) FROM instance), ?, ?, 'signed', ?, 0, ?, ?)",
+                    params![
+                        head.domain,
+                        head.number,
+                        digest,
+                        canonical::to_vec(head),
+                        head.made_at,
+                        bytes.len() as u64
+                    ],
                 )
                 .sql("keep")
             })
             .unwrap();
-        write(&self.file(package), b"the signed bytes");
+        write(&self.file(package), bytes);
     }
 
     /// Where the file of a package lies.
@@ -213,51 +231,11 @@ impl Both {
             .join(format!("outbox/{}.airlock-status", package.digest))
     }
 
-    /// Puts into the ledger what an ingested package leaves there.
+    /// Carries a package to the vendor, who takes it in.
     pub(super) fn take_in(&self, package: &Package) {
-        let Package { digest, head } = package;
-        let rows = streams::of(&self.bench.state(), head.domain).rows;
-        self.ledger()
-            .write(|tx| {
-                let mut parent: Option<u64> = None;
-                for entry in &head.lineage {
-                    tx.execute(
-                        "INSERT INTO instance (site, instance, parent, records, receipts, audit) VALUES (?, ?, ?, ?, ?, ?)
-                         ON CONFLICT DO NOTHING",
-                        params![self.site, entry.instance, parent, entry.records, entry.receipts, entry.audit],
-                    )
-                    .sql("instance")?;
-                    let id = tx.query_row("SELECT id FROM instance WHERE instance = ?", [&entry.instance], |row| row.get(0));
-                    parent = Some(id.sql("instance")?);
-                }
-                tx.execute(
-                    "INSERT INTO package VALUES (?, ?, ?, ?, ?, 0, ?)",
-                    params![digest, parent, head.number, head.previous, head.made_at, canonical::to_vec(head)],
-                )
-                .sql("package")?;
-                let all = ledger::instances(tx, &self.site)?;
-                let of = all.iter().find(|one| Some(one.id) == parent).unwrap();
-                let lineage = ledger::lineage(&all, of);
-                for (kind, first, last) in [
-                    (Numbered::Records, head.records.first, head.records.last),
-                    (Numbered::Receipts, head.receipts.first, head.receipts.last),
-                    (Numbered::Audit, head.audit.first, head.audit.last),
-                ] {
-                    for owned in lineage.split(kind, first, last) {
-                        ledger::cover(tx, kind, owned)?;
-                    }
-                }
-                for row in &rows[usize::try_from(head.audit.first - 1).unwrap()..usize::try_from(head.audit.last).unwrap()] {
-                    let owner = lineage.owner(Numbered::Audit, row.number).unwrap().id;
-                    tx.execute(
-                        "INSERT OR IGNORE INTO site_audit VALUES (?, ?, 0, ?, '{}', ?)",
-                        params![owner, row.number, row.action, row.seal],
-                    )
-                    .sql("row")?;
-                }
-                Ok(())
-            })
-            .unwrap();
+        let name = package.head.file_name();
+        write(&self.bench.path(&name), &package.bytes);
+        self.bench.good(&format!("status verify {name}"));
     }
 
     /// Signs a package that goes as far as the stream does, with so many records, and takes it in.

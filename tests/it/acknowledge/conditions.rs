@@ -75,6 +75,7 @@ fn theirs(both: &Both) -> Package {
     Package {
         digest,
         head: Head::parse(&bytes).unwrap(),
+        bytes: Vec::new(),
     }
 }
 
@@ -87,7 +88,7 @@ fn prepared() -> (Both, Package) {
     let second = both.sign(both.reach(240));
     let other = both.bench.chain("other").domain();
     let rows = streams::of(&both.bench.state(), other).rows.len() as u64;
-    both.keep(&both.head(
+    both.keep(&both.package(
         other,
         Reach {
             records: 7,
@@ -121,6 +122,7 @@ fn every_condition_has_its_code_and_frees_nothing() {
         );
         assert_eq!(streams::of(&state, other).rows, neighbour, "{what}");
     }
+    both.bench.good("audit verify");
     // The twin of all of them.
     assert_eq!(both.apply(&good)["result"], "applied");
     assert_eq!(both.reached(), (240, 0, second.head.audit.last));
@@ -167,13 +169,13 @@ fn a_vendors_key_works_in_its_own_stream_alone() {
     let (both, second) = prepared();
     let state = both.bench.state();
     let other = both.bench.chain("other").domain();
-    let (rows, theirs) = (both.stream().rows, streams::of(&state, other).rows.len());
+    let (rows, told) = (both.stream().rows, streams::of(&state, other).rows.len());
     both.write("theirs", &both.says(2, &[&second]), "other", "ack");
     let before = StateFingerprint::of(&state);
     both.bench.refused("status acknowledge theirs", "E-POLICY", "ack-other");
     assert!(StateFingerprint::of(&state).is_but_for_rows(&before, 1, 1));
     assert_eq!(both.stream().rows, rows);
-    assert_eq!(streams::of(&state, other).rows[theirs..][0].action, "ack-refuse");
+    assert_eq!(streams::of(&state, other).rows[told..][0].action, "ack-refuse");
     // Its own package frees its own stream, and nothing of the neighbour's.
     let reached = both.reached();
     let theirs = theirs(&both);

@@ -2,8 +2,10 @@
 
 use airlock::crypto::{Alarm, AlarmCode};
 use airlock::db::ledger::findings::{self, Found};
-use airlock::db::{Transaction, sealed_log};
+use airlock::db::sealed_log;
 use airlock::domain::Timestamp;
+use airlock::vendor_side::ledger::acknowledge;
+use airlock::vendor_side::{Workspace, site};
 use serde_json::json;
 
 use super::both::{Both, Reach};
@@ -92,7 +94,15 @@ fn numbers_without_a_hole_and_the_packages_that_prove_them() {
         ..Reach::default()
     });
     both.take_in(&last);
-    assert_eq!(both.issue().0["result"], "again", "{lost:?}");
+    let (value, says) = both.issue();
+    assert_eq!(
+        (value["result"].as_str(), says.records, says.packages),
+        (Some("new"), 250, Vec::new())
+    );
+    assert!(
+        says.alarms.iter().any(|alarm| alarm.code == AlarmCode::RecordsMissing),
+        "{lost:?}"
+    );
 }
 
 /// A ledger that was put back from an older copy: what the site let go counts as there, and the number is above what it applied.
@@ -100,24 +110,13 @@ fn numbers_without_a_hole_and_the_packages_that_prove_them() {
 fn a_restored_ledger_goes_on_above_what_the_site_applied() {
     let both = Both::new();
     both.report(100);
-    let empty = crate::support::appliance::read(&both.bench.path("acme/ledger.db"));
-    let before = {
-        // Whole, with what stood beside it.
-        both.ledger()
-            .write(|tx| {
-                let _: &Transaction<'_> = tx;
-                Ok(())
-            })
-            .unwrap();
-        both.bench.path("acme/kept.db")
-    };
+    let before = both.bench.path("acme/kept.db");
     let copy = |from: &std::path::Path, to: &std::path::Path| {
         let source = rusqlite::Connection::open(from).unwrap();
         std::fs::remove_file(to).ok();
         source.execute("VACUUM INTO ?", [to.to_str().unwrap()]).unwrap();
     };
     copy(&both.bench.path("acme/ledger.db"), &before);
-    assert!(!empty.is_empty());
     for records in [200, 300, 400] {
         both.issue();
         both.bench.good("status acknowledge issued.ack");
@@ -148,6 +147,10 @@ fn another_life_and_another_key_are_acknowledged_from_where_they_begin() {
     let old = both.issue().1;
     for act in ["recover --as restored", "status rotate-key --yes"] {
         both.bench.good(act);
+        if act.starts_with("status") {
+            let file = format!("state/outbox/enrolment-{}.json", &both.domain.to_hex()[..8]);
+            both.bench.good(&format!("vendor enroll {file} --replace plant"));
+        }
         // What was issued for the life before says nothing to this one.
         both.bench
             .refused("status acknowledge issued.ack", "E-POLICY", "never-exported");
@@ -197,7 +200,11 @@ fn what_was_found_is_told_and_what_was_ended_no_more() {
     assert_eq!(both.issue().0["result"], "again");
     // Ended: that alone is news.
     both.ledger()
-        .write(|tx| findings::end(tx, "R1".parse()?, at).map(|_| ()))
+        .write(|tx| {
+            let open = findings::open(tx, Some(&both.site))?;
+            let refused = open.iter().find(|finding| finding.code == "previous").unwrap().id;
+            findings::end(tx, refused, at).map(|_| ())
+        })
         .unwrap();
     let (value, says) = both.issue();
     assert_eq!(
@@ -227,4 +234,22 @@ fn without_the_key_nothing_is_made() {
         std::fs::rename(away.join(key.file_name().unwrap()), key).unwrap();
     }
     assert_eq!(both.issue().1.number, 1);
+}
+
+/// Two commands at once get no number twice: the later one says so, and does it when it is given again.
+#[test]
+fn two_at_once_do_not_share_a_number() {
+    let both = Both::new();
+    both.report(100);
+    let workspace = Workspace::open(&both.bench.path("acme")).unwrap();
+    let plant = site(&workspace, "plant").unwrap();
+    let mut keys = || {
+        both.issue();
+        Ok(vec![both.key("acme", "ack")])
+    };
+    let error = acknowledge(&workspace, &plant, &mut keys, Timestamp::EPOCH).unwrap_err();
+    assert_eq!((error.class().name(), error.code()), ("E-BUSY", "acknowledgement"));
+    assert_eq!(error.advice(), Some("give the same command once more"));
+    let issued = acknowledge(&workspace, &plant, &mut || unreachable!(), Timestamp::EPOCH).unwrap();
+    assert_eq!((issued.is_new, issued.says.number), (false, 1));
 }
