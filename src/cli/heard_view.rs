@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::ui::{Ui, escape};
-use crate::appliance::acknowledgement::{Heard, Outcome, explained};
+use crate::appliance::acknowledgement::{Found, Heard, Outcome, explained};
 
 /// Shows what the vendor found, whatever became of the rest, and what went wrong.
 pub(super) fn warn(heard: &Heard, ui: &mut Ui) {
@@ -43,7 +43,7 @@ pub(super) fn to_json(heard: &Heard) -> Value {
     };
     if let Some(members) = value.as_object_mut() {
         members.insert("alarms".into(), json!(heard.alarms));
-        members.insert("found".into(), json!(heard.found.map(|found| found.as_str())));
+        members.insert("found".into(), json!(heard.found.map(Found::as_str)));
         if let Some(says) = &heard.says {
             members.insert("domain".into(), json!(says.domain));
             members.insert("number".into(), says.number.into());

@@ -116,7 +116,9 @@ impl Appliance {
     pub fn alarms(&self) -> Result<Vec<Standing>> {
         let rows = self.db.read(acknowledgements::heard)?;
         let mut standing = BTreeMap::new();
-        rows.iter().for_each(|row| take(&mut standing, row));
+        for row in &rows {
+            take(&mut standing, row);
+        }
         let mut standing: Vec<Standing> = standing.into_values().collect();
         standing.retain(|one| !one.alarms.is_empty() || one.found.is_some());
         for one in &mut standing {
@@ -143,7 +145,9 @@ fn take(standing: &mut BTreeMap<Hash, Standing>, row: &HeardRow) {
     let is_applied = row.action == ACKNOWLEDGE;
     if !is_applied && row.action != REFUSE {
         // Another life began: somebody said what was done.
-        standing.values_mut().for_each(|one| one.found = None);
+        for one in standing.values_mut() {
+            one.found = None;
+        }
         return;
     }
     // One that nobody signed, or that was for somebody else, says nothing here.

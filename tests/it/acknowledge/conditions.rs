@@ -16,7 +16,7 @@ type Change = fn(&mut Acknowledgement, &Both);
 const CASES: &[(&str, &str, Change)] = &[
     ("other domain", "ack-other", |says, _| says.domain = Hash([9; 32])),
     ("other site", "ack-other", |says, _| {
-        says.site = "0".repeat(32).parse().unwrap()
+        says.site = "0".repeat(32).parse().unwrap();
     }),
     // The order of the conditions: each of these breaks the later ones too.
     ("other site, old, beyond", "ack-other", |says, _| {
@@ -29,13 +29,13 @@ const CASES: &[(&str, &str, Change)] = &[
         says.instance = "0".repeat(32).parse().unwrap();
     }),
     ("unknown instance", "never-exported", |says, _| {
-        says.instance = "0".repeat(32).parse().unwrap()
+        says.instance = "0".repeat(32).parse().unwrap();
     }),
     ("other head", "never-exported", |says, _| {
-        says.packages[0].head = Hash([9; 32])
+        says.packages[0].head = Hash([9; 32]);
     }),
     ("half of a head", "never-exported", |says, _| {
-        says.packages[0].head.0[16..].fill(0)
+        says.packages[0].head.0[16..].fill(0);
     }),
     ("other number", "never-exported", |says, _| says.packages[0].number += 1),
     ("head of another's package, beyond", "never-exported", |says, both| {
@@ -143,7 +143,7 @@ fn what_the_role_did_not_sign_frees_nothing_and_nobody_is_told() {
     write(&both.bench.path("spaced"), spaced.as_bytes());
     write(
         &both.bench.path("large"),
-        &[bytes.as_slice(), &[b' '; 64 << 10]].concat(),
+        &[bytes.as_slice(), &vec![b' '; 64 << 10]].concat(),
     );
     let mut later = good.clone();
     later.requires = vec!["echo".to_owned()];
