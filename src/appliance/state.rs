@@ -6,7 +6,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::folder::{self, DATABASE, LOCK, OUTBOX, RECEIPTS, ROOTS, STATUS_DATABASE};
+use super::folder::{self, DATABASE, LOCK, RECEIPTS, ROOTS, STATUS_DATABASE};
 use super::keys::Keys;
 use super::pins::Pins;
 use super::shared_hosts::SharedHosts;
@@ -99,16 +99,6 @@ impl Appliance {
     /// Returns where a receipt is laid out: the n-th one of a trust domain's stream.
     pub(super) fn receipt_path(&self, domain: Hash, number: u64) -> PathBuf {
         self.folder.join(RECEIPTS).join(format!("{domain}-{number}.json"))
-    }
-
-    /// Returns where packages wait to leave.
-    pub(super) fn outbox(&self) -> PathBuf {
-        self.folder.join(OUTBOX)
-    }
-
-    /// Returns where the file of a package stands, by its head digest.
-    pub(super) fn package_path(&self, head: Hash) -> PathBuf {
-        self.outbox().join(format!("{head}.airlock-status"))
     }
 
     /// Returns the site id.

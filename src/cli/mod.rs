@@ -36,6 +36,8 @@ mod init;
 #[cfg(feature = "site")]
 mod notify;
 mod output_place;
+#[cfg(feature = "site")]
+mod package_args;
 #[cfg(feature = "vendor")]
 mod passphrase;
 #[cfg(feature = "site")]
@@ -56,6 +58,8 @@ mod state_folder;
 mod status;
 #[cfg(feature = "site")]
 mod status_acknowledge;
+#[cfg(feature = "site")]
+mod status_preview;
 #[cfg(feature = "site")]
 mod status_rotate_key;
 #[cfg(feature = "vendor")]

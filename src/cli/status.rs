@@ -6,12 +6,23 @@ use super::Ui;
 #[cfg(feature = "vendor")]
 use super::status_verify;
 #[cfg(feature = "site")]
-use super::{status_acknowledge, status_rotate_key};
+use super::{status_acknowledge, status_preview, status_rotate_key};
 use crate::domain::Result;
 
 /// The way home: what leaves a site for its vendors, and what a vendor makes of it
 #[derive(Debug, Subcommand)]
 pub(super) enum StatusCommand {
+    /// Make the next status package of a vendor as a draft, and show what it says
+    ///
+    /// The draft is the bytes that would leave, without the signature; it lies in outbox/ until it is exported or another one takes its place.
+    /// What is shown is read back from that file. A draft that is there and shows what is asked for is shown again: what came since is not in
+    /// it. How much packages show is said under [export] in the configuration; here it can only become less. Texts pass a redactor, which is a
+    /// net and no promise: look at every line of a package that shows texts before it leaves.
+    #[cfg(feature = "site")]
+    #[command(
+        after_help = "Examples:\n  airlock status preview\n  airlock status preview --lines | less\n  airlock status preview --vendor acme-erp --profile minimal --discard"
+    )]
+    Preview(status_preview::PreviewArgs),
     /// Make another status key and another recipient key, with an enrolment file for each vendor
     ///
     /// For a planned change, a loss and a theft alike. The new keys count at once; a vendor takes them with `airlock vendor enroll FILE
@@ -42,6 +53,8 @@ pub(super) enum StatusCommand {
 
 pub(super) fn run(command: &StatusCommand, ui: &mut Ui) -> Result<()> {
     match command {
+        #[cfg(feature = "site")]
+        StatusCommand::Preview(args) => status_preview::run(args, ui),
         #[cfg(feature = "site")]
         StatusCommand::RotateKey(args) => status_rotate_key::run(args, ui),
         #[cfg(feature = "site")]

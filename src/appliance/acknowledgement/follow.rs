@@ -3,6 +3,7 @@
 use std::io::ErrorKind;
 use std::path::Path;
 
+use crate::appliance::folder::OUTBOX;
 use crate::appliance::state::Appliance;
 use crate::appliance::status;
 use crate::db::site::acknowledgements::{self, Freed};
@@ -43,7 +44,7 @@ fn files(appliance: &Appliance, freed: &Freed) -> Result<()> {
         gone |= remove(&appliance.package_path(head))?;
     }
     if gone {
-        sync_folder(&appliance.outbox())?;
+        sync_folder(&appliance.folder().join(OUTBOX))?;
     }
     Ok(())
 }

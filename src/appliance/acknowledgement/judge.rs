@@ -32,11 +32,11 @@ pub(super) fn judge(
     envelope: &[u8],
 ) -> Result<Verdict> {
     let newest = acknowledgements::newest(connection, made.domain)?;
-    if let Some(newest) = newest.as_ref().filter(|newest| made.number <= newest.number) {
+    if let Some(newest) = newest.as_ref().filter(|newest| made.number <= newest.reached.number) {
         let same = acknowledgements::find(connection, made.domain, made.number)?;
         return Ok(match same {
             Some(same) if same.envelope == envelope => Verdict::Already,
-            _ => Verdict::Refuse(older(made, newest.number), None),
+            _ => Verdict::Refuse(older(made, newest.reached.number), None),
         });
     }
     let named = match signed_here(connection, present, made)? {
@@ -54,7 +54,6 @@ pub(super) fn judge(
     }
     let before = newest.and_then(|newest| newest.package);
     Ok(Verdict::Apply(AcknowledgementRow {
-        number: made.number,
         envelope: envelope.to_vec(),
         reached,
         package: made.packages.last().map(|package| package.head).or(before),
@@ -156,6 +155,7 @@ fn within(made: &Acknowledgement, known: Reached, named: &[PackageRow]) -> Resul
         })
     };
     let led = Reached {
+        number: made.number,
         records: covered(known.records, &|head| (head.records.first, head.records.last)),
         receipts: covered(known.receipts, &|head| (head.receipts.first, head.receipts.last)),
         audit: covered(known.audit, &|head| (head.audit.first, head.audit.last)),
@@ -175,6 +175,7 @@ fn within(made: &Acknowledgement, known: Reached, named: &[PackageRow]) -> Resul
         }
     }
     Ok(Ok(Reached {
+        number: made.number,
         records: made.records.max(known.records),
         receipts: made.receipts.max(known.receipts),
         audit: made.audit.number.max(known.audit),

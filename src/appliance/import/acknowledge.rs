@@ -22,7 +22,7 @@ pub(super) fn again(appliance: &Appliance, head: &Head, now: Timestamp, warnings
         let newest = appliance
             .db
             .read(|connection| acknowledgements::newest(connection, head.domain))?;
-        Ok(newest.is_none_or(|newest| newest.number < says.number))
+        Ok(newest.is_none_or(|newest| newest.reached.number < says.number))
     };
     settle(appliance, head, now, is_news, warnings)
 }

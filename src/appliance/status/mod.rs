@@ -55,6 +55,7 @@ mod writer;
 pub use acknowledge::acknowledge;
 pub use batch::{Accepted, AgentLogRecord, Batch, DiskMetrics, LogRecord, Metrics, TEXT_BYTES, What};
 pub use buffer::{BufferHealth, StatusBuffer};
+pub(super) use days::parts_per_million;
 pub use freeze::{Frozen, freeze, freeze_within};
 pub use overview::{DeploymentStatus, Dot, LatestStatus, TargetStatus, Told, overview};
 pub use owner::Owner;

@@ -8,6 +8,8 @@ use crate::domain::{Hash, Result, Timestamp};
 /// The last number of each kind that a vendor has acknowledged; 0 where there is none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Reached {
+    /// Number of the acknowledgement that says so.
+    pub number: u64,
     /// Of records.
     pub records: u64,
     /// Of receipts.
@@ -19,11 +21,9 @@ pub struct Reached {
 /// An acknowledgement that was applied.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AcknowledgementRow {
-    /// Its number.
-    pub number: u64,
     /// As it came.
     pub envelope: Vec<u8>,
-    /// How far everything is with its vendor since.
+    /// Its number, and how far everything is with its vendor since.
     pub reached: Reached,
     /// Head digest of the last package that it, or one before it, names.
     pub package: Option<Hash>,
@@ -97,7 +97,6 @@ pub fn find(connection: &Connection, domain: Hash, number: u64) -> Result<Option
 /// Those of [`SqlResult::sql`](crate::db::SqlResult::sql).
 pub fn keep(transaction: &Transaction<'_>, domain: Hash, row: &AcknowledgementRow, at: Timestamp) -> Result<()> {
     let AcknowledgementRow {
-        number,
         envelope,
         reached,
         package,
@@ -110,7 +109,7 @@ pub fn keep(transaction: &Transaction<'_>, domain: Hash, row: &AcknowledgementRo
         .and_then(|mut insert| {
             insert.execute(params![
                 domain,
-                number,
+                reached.number,
                 envelope,
                 reached.records,
                 reached.receipts,
@@ -197,9 +196,9 @@ const COLUMNS: &str = "SELECT number, envelope, records, receipts, audit, packag
 
 fn read(row: &Row<'_>) -> rusqlite::Result<AcknowledgementRow> {
     Ok(AcknowledgementRow {
-        number: row.get(0)?,
         envelope: row.get(1)?,
         reached: Reached {
+            number: row.get(0)?,
             records: row.get(2)?,
             receipts: row.get(3)?,
             audit: row.get(4)?,

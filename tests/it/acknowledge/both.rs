@@ -105,7 +105,7 @@ impl Both {
         let newest = db.read(|c| acknowledgements::newest(c, domain)).unwrap();
         let acknowledged = newest.as_ref().map(|newest| Acknowledged {
             audit: newest.reached.audit,
-            number: newest.number,
+            number: newest.reached.number,
             receipts: newest.reached.receipts,
             records: newest.reached.records,
         });

@@ -69,9 +69,9 @@ fn what_only_the_security_database_knows_follows() {
     let (both, package) = reported();
     let decide = |number: u64, records: u64| {
         let row = AcknowledgementRow {
-            number,
             envelope: vec![1],
             reached: Reached {
+                number,
                 records,
                 receipts: 0,
                 audit: 0,
