@@ -7,3 +7,4 @@ mod conditions;
 mod crash;
 mod follow;
 mod issue;
+mod round;
