@@ -115,8 +115,10 @@ def head: members(["audience", "builder", "channel", "chunk_bytes", "documents",
   and (.chunk_bytes | IN(1048576, 2097152, 4194304, 8388608, 16777216))
   and (.home_hosts | list(host) and ascending and length <= 64)
   and (.documents | list(members(["digest", "size", "type"]; []) and (.digest | digest) and (.size | int) and .size <=
-      {"compose": 1048576, "desired-state": 4194304, "env": 1048576, "notes": 4194304, "values": 1048576}[.type | strings])
+      {"acknowledgement": 65536, "compose": 1048576, "desired-state": 4194304, "env": 1048576, "notes": 4194304, "values": 1048576}[.type | strings])
     and (map([.type, .digest]) | ascending))
+  and (.audience as $audience | [.documents[] | select(.type == "acknowledgement")] | length == 0
+    or (length == 1 and ($audience | type) == "array" and ($audience | length) == 1))
   and (.index | list(members(["sha256", "size"]; []) and (.sha256 | hex64) and (.size | int and . > 0 and . <= 1048576)) and length <= 256)
   and (.totals | members(["blobs", "chunks", "content_bytes", "early_blobs", "needs", "stored_bytes"]; []) and all(.[]; int)
     and .chunks <= 1000000 and .blobs <= 500000 and .needs <= 500000 and .content_bytes <= 16777216000000

@@ -21,6 +21,7 @@ def fill(vectors):
     bad_container(vectors)
     bad_trust(vectors)
     bad_head(vectors)
+    bad_acknowledgement(vectors)
     bad_index(vectors)
     bad_chunks(vectors)
     bad_content(vectors)
@@ -40,6 +41,7 @@ def good(vectors):
     notes = Content()
     notes.documents.append(("notes", notes.blob("Release 1.0: nothing but words — and an umlaut: ü\n".encode())))
     vectors.good("notes-only", Recipe(notes), "a document and nothing else")
+    vectors.good("acknowledgement", acknowledged(), "for one site, with the vendor's acknowledgement of its packages", site=SITE)
     vectors.good("platforms", Recipe(platforms()), "an index with one platform left out, and a tag for its child")
     vectors.good("referrers", Recipe(referrers()), "a signature artifact with subject, the tag-schema index, and a cosign tag")
     large = Content()
@@ -477,6 +479,34 @@ def bad_head(vectors):
                 "X9")
     vectors.bad("approvals-33", Recipe().on("approvals", lambda data: canonical({"approvals": [
         {"keyid": f"{n:064x}", "sig": ""} for n in range(33)]})), "33 approvals", "E-LIMIT", "signatures", "X2")
+
+
+# --- Acknowledgement ----------------------------------------------------------------------------------------------
+
+def acknowledged(*more, **head):
+    """A bundle for one site with one acknowledgement in it, and what else is given."""
+    payload_type = "application/vnd.airlock.status-acknowledgement.v1+json"
+    made = {"alarms": [], "audit": {"hash": "7a" * 32, "number": 3}, "domain": digest(base64.b64decode(envelope(root(), ["root"])["payload"]))[7:],
+            "instance": "11112222333344445555666677778888", "issued_at": "2026-11-22T08:00:00Z", "number": 1,
+            "packages": [{"head": "46" * 32, "number": 1}], "reader": "0.2.0", "receipts": 2, "records": 240, "requires": [], "site": SITE}
+    content = simple()
+    data = [canonical(envelope(made, ["ack"], payload_type)), *more]
+    content.documents += sorted((("acknowledgement", content.blob(one)) for one in data), key=lambda pair: digest(pair[1]))
+    recipe = Recipe(content, **{"audience": [SITE], **head})
+    recipe.twin = "acknowledgement"
+    return recipe
+
+
+def bad_acknowledgement(vectors):
+    def bad(name, recipe, says, code="acknowledgement", kind="E-FORMAT"):
+        vectors.bad(name, recipe, says, kind, code, "X5", site=SITE)
+
+    bad("acknowledgement-any", acknowledged(audience="any"), "an acknowledgement in a bundle for everybody")
+    bad("acknowledgement-two-sites", acknowledged(audience=[SITE, OTHER_SITE]), "an acknowledgement in a bundle for two sites")
+    bad("acknowledgement-nobody", acknowledged(audience=[]), "an acknowledgement in a bundle for nobody")
+    bad("acknowledgement-twice", acknowledged(b"{}"), "two acknowledgements")
+    bad("acknowledgement-large", acknowledged().on("head", lambda document: {**document, "documents": [
+        {**document["documents"][0], "size": 65_537}]}), "an acknowledgement above 64 KiB", "document-size", "E-LIMIT")
 
 
 def totals(document, **change):

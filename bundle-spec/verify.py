@@ -605,7 +605,7 @@ class Source:
 
 # --- 5. Head ------------------------------------------------------------------------------------------------------
 
-DOCUMENT_BYTES = {"compose": MIB, "desired-state": 4 * MIB, "env": MIB, "notes": 4 * MIB, "values": MIB}
+DOCUMENT_BYTES = {"acknowledgement": 64 * KIB, "compose": MIB, "desired-state": 4 * MIB, "env": MIB, "notes": 4 * MIB, "values": MIB}
 TOTALS = ("blobs", "chunks", "content_bytes", "early_blobs", "needs", "stored_bytes")
 
 
@@ -663,6 +663,9 @@ def parse_head(data):
     for entry in head["documents"]:
         if entry["size"] > DOCUMENT_BYTES[entry["type"]]:
             raise Refusal("E-LIMIT", "document-size", f"a {entry['type']} document has {entry['size']} bytes")
+    carried = [entry for entry in head["documents"] if entry["type"] == "acknowledgement"]
+    if carried and (len(carried) > 1 or head["audience"] == "any" or len(head["audience"]) != 1):
+        raise wrong("acknowledgement", "the bundle carries several acknowledgements, or is not for exactly one site")
     if head["root_version"] == 0 or head["payload_offset"] % 4096:
         raise wrong("payload-offset", "payload_offset is not a multiple of 4,096, or root_version is 0")
     if head["volumes"] != [totals["chunks"]]:

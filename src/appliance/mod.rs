@@ -6,6 +6,7 @@
 //!                                           └─> registry, hub
 //! ```
 
+pub mod acknowledgement;
 mod audit_log;
 mod authority;
 mod clock_steps;

@@ -122,6 +122,24 @@ impl Appliance {
             .read(|connection| pins.iter().map(|pin| trust::load_chain(connection, pin)).collect())
     }
 
+    /// Returns the trusted chains of those vendors whose pins are whole.
+    ///
+    /// # Errors
+    ///
+    /// `E-STATE` when there is none, or a link is damaged; `E-IO`.
+    pub(super) fn good_chains(&self) -> Result<Vec<Chain>> {
+        let pins = self.good_pins()?;
+        if pins.chains.is_empty()
+            && let Some((_, error)) = pins.damaged.into_iter().next()
+        {
+            return Err(error);
+        }
+        self.db.read(|connection| {
+            let chains = pins.chains.iter().map(|pin| trust::load_chain(connection, pin));
+            chains.collect()
+        })
+    }
+
     /// Returns the chain of a trust domain.
     ///
     /// # Errors

@@ -6,7 +6,8 @@ use super::kind::BUNDLE;
 use crate::container::{Builder, PageEntry, Totals, check_features, check_outline};
 use crate::crypto::canonical::{self, integer};
 use crate::domain::{
-    Audience, Class, Counter, Digest, DocumentType, Error, Hash, Name, Result, Scope, Timestamp, Version, limits,
+    Audience, Class, Counter, Digest, DocumentType, Error, Hash, Name, Result, Scope, Timestamp, Version, counted,
+    limits,
 };
 
 /// The head of a bundle. Who holds one from a reader knows that the release role signed it.
@@ -152,6 +153,7 @@ impl Head {
                 );
             }
         }
+        self.check_acknowledgement()?;
         if self.root_version == 0 || !self.payload_offset.is_multiple_of(BUNDLE.offset_unit) {
             return format(
                 "payload-offset",
@@ -159,6 +161,29 @@ impl Head {
             );
         }
         check_outline(&BUNDLE, &self.volumes, &self.index, &self.totals)
+    }
+
+    /// Readers of a shared bundle would see each other's ids and counts in an acknowledgement (M-107).
+    fn check_acknowledgement(&self) -> Result<()> {
+        let entries = self.documents.iter();
+        let carried = entries
+            .filter(|entry| entry.kind == DocumentType::Acknowledgement)
+            .count();
+        let for_one_site = matches!(&self.audience, Audience::Sites(sites) if sites.len() == 1);
+        if carried > 1 || (carried == 1 && !for_one_site) {
+            return Err(Error::new(
+                Class::Format,
+                "acknowledgement",
+                format!("the bundle carries {}", counted(carried, "acknowledgement")),
+            )
+            .expected("at most one, and only in a bundle for exactly one site"));
+        }
+        Ok(())
+    }
+
+    /// Returns its document of a type that stands once at most.
+    pub fn document(&self, kind: DocumentType) -> Option<&DocumentEntry> {
+        self.documents.iter().find(|entry| entry.kind == kind)
     }
 
     /// Returns the scope of the release.

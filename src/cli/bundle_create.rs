@@ -12,12 +12,13 @@ use super::times::{SigningTimeArgs, source_date_epoch};
 use super::ui::{Format, Ui, bytes, escape};
 use super::workspace_folder::WorkspaceArgs;
 use crate::bundle::desired::{DesiredState, Target};
+use crate::crypto::RoleName;
 use crate::domain::{Class, Error, Result, Timestamp, counted};
 use crate::stream::{open_named, read_bounded};
 use crate::vendor_side::collect::{Platform, RegistryOptions};
 use crate::vendor_side::release::Overrides;
 use crate::vendor_side::release_file::{RELEASE_FILE_BYTES, ReleaseFile};
-use crate::vendor_side::{Build, BuildEvent, Destination, PackEvent, build, release_keys};
+use crate::vendor_side::{AckKeys, Build, BuildEvent, Destination, PackEvent, build, release_keys};
 
 /// Where a bundle goes when it is written to a pipe.
 const STDOUT: &str = "-";
@@ -131,11 +132,16 @@ pub(super) fn run(args: &CreateArgs, ui: &mut Ui) -> Result<()> {
     } else {
         Destination::File(&args.output)
     };
+    let ack_keys = || {
+        let mut asker = args.passphrase.asker();
+        workspace.signing_keys(RoleName::Ack, &mut |path| asker.ask(path))
+    };
     let inputs = Build {
         file: &file,
         overrides: &overrides,
         registries: &registries,
         keys: &keys,
+        ack_keys: (!args.unsigned).then_some(AckKeys(&ack_keys)),
         time: args.signing.signing_time(),
     };
     let built = build(&workspace, &inputs, destination, &mut |event| match event {
@@ -162,6 +168,7 @@ pub(super) fn run(args: &CreateArgs, ui: &mut Ui) -> Result<()> {
         "signatures": packed.signatures, "signatures_missing": built.signatures_missing,
         "read_back_direct": packed.read_back_direct, "targets": targets,
         "removed": built.desired.iter().flat_map(|desired| &desired.removed).collect::<Vec<_>>(),
+        "acknowledgement": built.acknowledgement,
     });
     let mut human = format!(
         "{}\n{}\nhead         {}\nsize         {} for {} of content in {}, {}\nsignatures   {}",
@@ -182,6 +189,9 @@ pub(super) fn run(args: &CreateArgs, ui: &mut Ui) -> Result<()> {
             escape(&deployment.version),
             deployment.revision
         );
+    }
+    if let Some(number) = built.acknowledgement {
+        human += &format!("\nacknowledges what the site sent: acknowledgement {number} goes along");
     }
     // On a pipe the bundle is the data; the summary is talk.
     match (to_pipe, ui.format()) {

@@ -361,6 +361,7 @@ fn seal(folder: &Path, workspace: &Workspace, ui: &mut Ui) -> Result<(PathBuf, B
         overrides: &overrides,
         registries: &registries,
         keys: &vendor_side::release_keys(workspace, &[], &mut ask)?,
+        ack_keys: None,
         time: SigningTime::at(SystemClock.now()),
     };
     let out = folder.join(format!("release-{sequence}.airlock"));

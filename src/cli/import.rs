@@ -9,7 +9,7 @@ use serde_json::json;
 use super::removal_plan::ReleasePlan;
 use super::scope_names::ScopeNames;
 use super::state_folder::StateArgs;
-use super::{Ui, head_view, hidden, signature_file};
+use super::{Ui, head_view, heard_view, hidden, signature_file};
 use crate::appliance::fleet::targets_now;
 use crate::appliance::{Event, Imported, Options, Outcome, Restored};
 use crate::config::{Activation, Config};
@@ -81,6 +81,14 @@ pub(super) fn run(args: &ImportArgs, ui: &mut Ui) -> Result<()> {
     })?;
     for warning in &imported.warnings {
         ui.warn(warning);
+    }
+    if let Some(heard) = &imported.acknowledgement {
+        heard_view::warn(heard, ui);
+        if let Err(error) = &heard.outcome {
+            ui.warn(format_args!(
+                "the acknowledgement in the bundle was refused and frees nothing; the release is as good as without it: {error}"
+            ));
+        }
     }
     let plan = match &imported.result {
         Outcome::Already(_) => None,
@@ -157,6 +165,9 @@ fn report(imported: &Imported, scope: &str, dry_run: bool, plan: Option<&Release
         }
     }
     if let Some(members) = value.as_object_mut() {
+        if let Some(heard) = &imported.acknowledgement {
+            members.insert("acknowledgement".into(), heard_view::to_json(heard));
+        }
         if let Some(held) = held {
             members.insert("held".into(), held.to_json());
         }
@@ -171,6 +182,9 @@ fn report(imported: &Imported, scope: &str, dry_run: bool, plan: Option<&Release
             human += "\nwhat goes once it is live:";
         }
         human += &format!("\n{line}");
+    }
+    if let Some(heard) = &imported.acknowledgement {
+        human += &format!("\n{}", heard_view::describe(heard));
     }
     ui.result(&value, human)
 }

@@ -28,6 +28,8 @@ mod demo_fixture;
 mod deployment_state;
 mod head_view;
 #[cfg(feature = "site")]
+mod heard_view;
+#[cfg(feature = "site")]
 mod hidden;
 #[cfg(feature = "site")]
 mod import;
@@ -57,6 +59,8 @@ mod site_view;
 #[cfg(feature = "site")]
 mod state_folder;
 mod status;
+#[cfg(feature = "site")]
+mod status_acknowledge;
 #[cfg(feature = "site")]
 mod status_export;
 #[cfg(feature = "site")]
@@ -89,6 +93,8 @@ mod trust_file;
 mod ui;
 #[cfg(feature = "vendor")]
 mod vendor;
+#[cfg(feature = "vendor")]
+mod vendor_ack;
 #[cfg(feature = "vendor")]
 mod vendor_ledger;
 #[cfg(feature = "vendor")]

@@ -46,6 +46,9 @@ pub(super) enum Makes {
     /// A proposed root.
     #[cfg(feature = "vendor")]
     Proposal,
+    /// An acknowledgement.
+    #[cfg(feature = "vendor")]
+    Acknowledgement,
     /// A copy of an enrolment file.
     #[cfg(feature = "site")]
     Enrolment,
@@ -66,6 +69,8 @@ impl Makes {
             Self::Signatures => "a detached signature file",
             #[cfg(feature = "vendor")]
             Self::Proposal => "a proposed root",
+            #[cfg(feature = "vendor")]
+            Self::Acknowledgement => "an acknowledgement",
             #[cfg(feature = "site")]
             Self::Enrolment => "an enrolment file",
             #[cfg(feature = "site")]
@@ -91,6 +96,8 @@ impl Makes {
             Self::Signatures => read_signatures(path).is_ok(),
             #[cfg(feature = "vendor")]
             Self::Proposal => envelope(PayloadType::TrustRoot),
+            #[cfg(feature = "vendor")]
+            Self::Acknowledgement => envelope(PayloadType::StatusAcknowledgement),
             #[cfg(feature = "site")]
             Self::Enrolment => envelope(PayloadType::Enrolment),
             #[cfg(feature = "site")]

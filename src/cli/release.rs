@@ -11,6 +11,7 @@ use super::site_view::ConfigArgs;
 use super::state_folder::StateArgs;
 use super::ui::escape;
 use super::{Ui, hidden};
+use crate::appliance::acknowledgement::Standing;
 use crate::appliance::fleet::targets_now;
 use crate::appliance::{Hidden, ReleaseContent, ReleaseDamage};
 use crate::db::site::release::{Activated, ReleaseRow, State};
@@ -73,6 +74,9 @@ pub(super) fn run(command: &ReleaseCommand, ui: &mut Ui) -> Result<()> {
             let appliance = state.open_as(&config.read()?)?;
             let names = ScopeNames::read(&appliance, [])?;
             let damage = DamageView::read(&appliance)?;
+            for line in appliance.alarms()?.iter().flat_map(Standing::lines) {
+                ui.warn(escape(&line));
+            }
             let (mut lines, mut notes, mut values) = (Vec::new(), Vec::new(), Vec::new());
             for release in appliance.releases()? {
                 // Nothing of one that was replaced has a name any more.

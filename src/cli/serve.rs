@@ -17,6 +17,7 @@ use super::site_view::site_view;
 use super::state_folder::StateArgs;
 use super::ui::{Format, Ui};
 use crate::appliance::Authority;
+use crate::appliance::acknowledgement::Standing;
 use crate::appliance::fleet::Hub;
 use crate::appliance::live::Live;
 use crate::appliance::registry::Registry;
@@ -65,6 +66,14 @@ pub(super) fn run(args: ServeArgs, ui: &mut Ui) -> Result<()> {
     let mut services = Services::registry(&registry).with_agents(&hub, &status, appliance.clock.clone());
     if let Some(authority) = &authority {
         services = services.with_authority(authority);
+    }
+    match appliance.alarms() {
+        Ok(standing) => {
+            for line in standing.iter().flat_map(Standing::lines) {
+                tracing::warn!("{line}");
+            }
+        }
+        Err(error) => tracing::warn!(%error, "what vendors found could not be read"),
     }
     let manager = ServiceManager::from_environment()?;
     confine::no_network()?;

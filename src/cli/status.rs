@@ -4,7 +4,7 @@ use clap::Subcommand;
 
 use super::{Ui, status_verify};
 #[cfg(feature = "site")]
-use super::{status_export, status_preview, status_rotate_key};
+use super::{status_acknowledge, status_export, status_preview, status_rotate_key};
 use crate::domain::Result;
 
 /// The way home: what leaves a site for its vendors, and what a vendor makes of it
@@ -30,6 +30,14 @@ pub(super) enum StatusCommand {
     #[cfg(feature = "site")]
     #[command(after_help = "Example:\n  airlock status rotate-key")]
     RotateKey(status_rotate_key::RotateKeyArgs),
+    /// Take in what a vendor acknowledges: what it has of this site may go here
+    ///
+    /// Only what lies within packages that this site signed and the vendor names by their heads; the rest is told again. Records that are
+    /// acknowledged go first when room is needed, and after `status.keep_days`. One that is refused frees nothing, and a lost one costs
+    /// nothing but room. A bundle for this site alone brings its acknowledgement along by itself.
+    #[cfg(feature = "site")]
+    #[command(after_help = "Example:\n  airlock status acknowledge /media/usb/plant-7.ack")]
+    Acknowledge(status_acknowledge::AcknowledgeArgs),
     Verify(status_verify::VerifyArgs),
 }
 
@@ -41,6 +49,8 @@ pub(super) fn run(command: &StatusCommand, ui: &mut Ui) -> Result<()> {
         StatusCommand::Export(args) => status_export::run(args, ui),
         #[cfg(feature = "site")]
         StatusCommand::RotateKey(args) => status_rotate_key::run(args, ui),
+        #[cfg(feature = "site")]
+        StatusCommand::Acknowledge(args) => status_acknowledge::run(args, ui),
         StatusCommand::Verify(args) => status_verify::run(args, ui),
     }
 }

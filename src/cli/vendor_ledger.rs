@@ -7,6 +7,7 @@ use serde_json::json;
 
 use super::head_view::headline;
 use super::ui::Ui;
+use super::vendor_ack::{self, AckArgs};
 use super::workspace_folder::WorkspaceArgs;
 use crate::bundle::OpenedBundle;
 use crate::db::ledger::Recorded;
@@ -24,6 +25,13 @@ pub(super) enum LedgerCommand {
     /// added.
     #[command(after_help = "Example:\n  airlock vendor ledger learn release-7.airlock -w acme --fixes CVE-2026-41234")]
     Learn(LearnArgs),
+    /// Make the next acknowledgement for a site: what it sent and is here it may let go
+    ///
+    /// It says up to which numbers everything of the site is in the ledger without a hole, and what was found in its packages. Where nothing
+    /// is new since the newest one, that one is written again. A bundle for this site alone takes it along by itself; the file is for a site
+    /// that gets none now, and is applied there with `airlock status acknowledge FILE`.
+    #[command(after_help = "Example:\n  airlock vendor ledger ack plant-7 -o plant-7.ack -w acme")]
+    Ack(AckArgs),
 }
 
 #[derive(Debug, Args)]
@@ -42,6 +50,7 @@ pub(super) struct LearnArgs {
 pub(super) fn run(command: &LedgerCommand, ui: &mut Ui) -> Result<()> {
     match command {
         LedgerCommand::Learn(args) => learn_all(args, ui),
+        LedgerCommand::Ack(args) => vendor_ack::run(args, ui),
     }
 }
 

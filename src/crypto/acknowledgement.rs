@@ -101,6 +101,36 @@ pub enum AlarmCode {
     RecordsMissing,
 }
 
+impl AlarmCode {
+    /// Every one of them.
+    pub const ALL: [Self; 9] = [
+        Self::AuditDiscontinuity,
+        Self::Branches,
+        Self::ForeignRelease,
+        Self::Lineage,
+        Self::PackageNumber,
+        Self::Previous,
+        Self::Receipt,
+        Self::Record,
+        Self::RecordsMissing,
+    ];
+
+    /// Returns the stable word.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::AuditDiscontinuity => "audit-discontinuity",
+            Self::Branches => "branches",
+            Self::ForeignRelease => "foreign-release",
+            Self::Lineage => "lineage",
+            Self::PackageNumber => "package-number",
+            Self::Previous => "previous",
+            Self::Receipt => "receipt",
+            Self::Record => "record",
+            Self::RecordsMissing => "records-missing",
+        }
+    }
+}
+
 impl Acknowledgement {
     /// Signs it and returns the bytes of its envelope.
     pub fn sign(&self, keys: &[&SigningKey]) -> Vec<u8> {
@@ -109,6 +139,16 @@ impl Acknowledgement {
             canonical::to_vec(self),
             keys,
         ))
+    }
+
+    /// Returns what an envelope says that was verified when it was kept: nothing in it is verified again.
+    ///
+    /// # Errors
+    ///
+    /// `E-FORMAT` for what is no envelope of an acknowledgement.
+    pub fn kept(bytes: &[u8]) -> Result<Self> {
+        let envelope: Envelope = canonical::envelopes_from_slice(bytes, WHAT)?;
+        canonical::from_slice(&envelope.payload, WHAT)
     }
 
     /// Verifies an envelope for the role that acknowledges, and only then reads what it says.

@@ -126,6 +126,7 @@ pub const REGISTRY_PAGE: usize = 1000;
 /// Returns the most bytes that a release document of a type may have.
 pub const fn document_bytes(kind: DocumentType) -> u64 {
     match kind {
+        DocumentType::Acknowledgement => ACKNOWLEDGEMENT_BYTES as u64,
         DocumentType::Compose | DocumentType::Env | DocumentType::Values => APPLICATION_DOCUMENT_BYTES,
         DocumentType::DesiredState | DocumentType::Notes => MANIFEST_BYTES,
     }

@@ -87,6 +87,8 @@ pub enum Codec {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum DocumentType {
+    /// What the vendor holds of the one site that the bundle is for, signed for itself; at most one per release.
+    Acknowledgement,
     /// A compose file as agents get it, with the placeholder host in its image references (D9). Opaque to the appliance.
     Compose,
     /// Targets, deployments and agent versions; at most one per release.
@@ -102,6 +104,7 @@ pub enum DocumentType {
 impl fmt::Display for DocumentType {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Acknowledgement => f.write_str("acknowledgement"),
             Self::Compose => f.write_str("compose"),
             Self::DesiredState => f.write_str("desired-state"),
             Self::Env => f.write_str("env"),

@@ -80,7 +80,7 @@ impl Head {
     /// # Errors
     ///
     /// `E-FORMAT needs-newer-reader` first; then `E-FORMAT` and `E-LIMIT`.
-    pub(super) fn parse(bytes: &[u8]) -> Result<Self> {
+    pub fn parse(bytes: &[u8]) -> Result<Self> {
         check_features(&PACKAGE, bytes)?;
         let head: Self = canonical::from_slice(bytes, "the head")?;
         head.check()?;

@@ -5,6 +5,7 @@
 
 use std::path::PathBuf;
 
+use super::answer::{AckKeys, Answer};
 use super::collect::{EXPANDED_BYTES, LocalLayouts, RegistryOptions, Stored, collect_all};
 use super::fleet::{EarlierRelease, Ids, Prepared, Removals, assemble, check_walls, prepare};
 use super::pack::{Destination, PackEvent, Packed, pack};
@@ -32,6 +33,8 @@ pub struct Build<'a> {
     pub registries: &'a RegistryOptions,
     /// Keys that sign; none for a bundle that is signed elsewhere.
     pub keys: &'a [SigningKey],
+    /// Who signs the acknowledgement that a bundle for one site takes along; without, only one that was made before goes.
+    pub ack_keys: Option<AckKeys<'a>>,
     /// When it is signed: by this clock dates are judged and the number is recorded.
     pub time: SigningTime,
 }
@@ -60,6 +63,8 @@ pub struct Built {
     pub signatures_missing: usize,
     /// What targets shall run; nothing when the release does not speak of targets.
     pub desired: Option<DesiredState>,
+    /// Number of the acknowledgement that it takes along to its one site.
+    pub acknowledgement: Option<u64>,
 }
 
 /// Opens the keys that sign releases: as many as the role demands, in the order of their files, or those in the files named.
@@ -142,6 +147,10 @@ pub fn build(
         }
         events(BuildEvent::Warning(said.found().to_owned()));
     }
+    let answer = Answer::of(workspace, &ledger, build, &release.audience, known.as_ref())?;
+    if let Some(warning) = &answer.warning {
+        events(BuildEvent::Warning(warning.clone()));
+    }
     let texts: Vec<(String, String)> = resolved
         .documents
         .iter()
@@ -171,6 +180,7 @@ pub fn build(
     )?;
     let mut content = collection.content;
     content.documents = resolved.documents;
+    content.documents.extend(answer.document());
     let before = ledger.read(|connection| ledger::fleet_before(connection, &scope, counter))?;
     let fleet = desired_state(
         build,
@@ -205,7 +215,8 @@ pub fn build(
                 fixes: &build.file.fixes,
                 desired: fleet.desired.as_ref(),
             };
-            signed.record(transaction)
+            signed.record(transaction)?;
+            answer.record(transaction, build.time.now)
         })?;
         Ok(build
             .keys
@@ -244,6 +255,7 @@ pub fn build(
         absent,
         signatures_missing,
         desired: fleet.desired,
+        acknowledgement: answer.number(),
     })
 }
 

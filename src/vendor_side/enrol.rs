@@ -126,6 +126,19 @@ fn own(workspace: &Workspace, file: &[u8]) -> Result<Enrolment> {
     Ok(enrolment)
 }
 
+/// Returns a site, named by id or name, that counts.
+///
+/// # Errors
+///
+/// `E-USAGE no-site`; `E-TRUST withdrawn-site`; those of the ledger.
+pub fn site(workspace: &Workspace, text: &str) -> Result<Site> {
+    let known = workspace.ledger()?.read(|connection| find(connection, text))?;
+    match known.withdrawn_at {
+        Some(_) => Err(ledger::withdrawn(&known.site)),
+        None => Ok(known),
+    }
+}
+
 fn find(connection: &Connection, text: &str) -> Result<Site> {
     let by_id = match text.parse::<SiteId>() {
         Ok(id) => ledger::site(connection, &id)?,

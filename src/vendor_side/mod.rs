@@ -12,6 +12,7 @@
 //! A workspace holds secrets. Everything that changes trust is checked through the same chain walk that appliances use, before
 //! a byte of it replaces the old state.
 
+mod answer;
 mod build;
 mod chart;
 pub mod collect;
@@ -36,8 +37,9 @@ mod values;
 mod workspace;
 mod yaml;
 
+pub use answer::AckKeys;
 pub use build::{Build, BuildEvent, Built, build, release_keys};
-pub use enrol::{Enrolled, Replaced, enrol, replace, withdraw};
+pub use enrol::{Enrolled, Replaced, enrol, replace, site, withdraw};
 pub use key_ring::{KeyRing, PUBLIC_SUFFIX};
 pub use learn::{Learned, learn};
 pub use pack::{Destination, PackEvent, Packed, pack};

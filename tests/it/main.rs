@@ -2,6 +2,7 @@
 //!
 //! | Folder | What is tested |
 //! |---|---|
+//! | `acknowledge` | what a vendor acknowledges, and what a site lets go for it |
 //! | `format` | the vectors of `bundle-spec` and the attack catalogue |
 //! | `identity` | lives of the state folder, enrolments, keys, the audit log |
 //! | `export` | drafts of status packages: what leaves a site, and what never does |
@@ -30,6 +31,8 @@
     reason = "a test fails by panicking and says how much it tried"
 )]
 
+#[cfg(feature = "vendor")]
+mod acknowledge;
 #[cfg(all(feature = "vendor", feature = "site"))]
 #[path = "../agent/mod.rs"]
 mod agent;

@@ -11,7 +11,7 @@ use crate::container::Input;
 use crate::crypto::{Chain, canonical};
 use crate::db::site::release::{Mark, ReleaseRow};
 use crate::db::site::{receipts, release, stream_log};
-use crate::domain::{Class, Error, Hash, Result, Step, Timestamp};
+use crate::domain::{Class, Hash, Result, Step, Timestamp};
 use crate::stream::look_to_write;
 
 /// A bundle that may come in: what the checks up to X9 have established.
@@ -105,9 +105,10 @@ pub(super) fn admit(
     }
     policy::check_scope(bundle.head(), &options.accept)?;
     policy::check_audience(bundle.head(), appliance.site())?;
-    if check_sequence(appliance, &bundle, &chain, release.is_some())? == Sequence::Already {
+    // A release that the marks know and the database does not, because the state was put back from a copy, is imported again (M-110).
+    let sequence = check_sequence(appliance, &bundle, &chain, release.is_some())?;
+    if let (Sequence::Already, Some(release)) = (sequence, release) {
         // No rule of time (X8) concerns what was accepted before.
-        let release = release.ok_or_else(gone)?;
         return Ok(Admission::Already(Here {
             bundle,
             release,
@@ -162,15 +163,4 @@ fn keep_evidence(appliance: &Appliance, bundle: &SignedBundle) -> Result<()> {
     appliance
         .store
         .keep_evidence(bundle.head_digest(), "head.json", &canonical::to_vec(&envelope))
-}
-
-/// The mark says that this release is here; after a restored database it may not be.
-fn gone() -> Error {
-    Error::new(
-        Class::State,
-        "release-missing",
-        "the marks say that this release was imported, but the database does not have it",
-    )
-    .remedy("put a whole copy of the state folder in its place; its database is older than its marks")
-    .at(Step::X7)
 }

@@ -3,7 +3,7 @@
 //! ```text
 //! source ─> admit ──────────────> take_in ──> publish ──> settle
 //!           X0–X9                 X9a–X13     X14, X15    X16
-//!           links, policy         preconditions, claims
+//!           links, policy         preconditions, claims   └─> acknowledge
 //!             └─ Already ─> heal, settle again  └─ --dry-run: rehearse
 //! ```
 //!
@@ -13,6 +13,7 @@
 //! nothing but the audit log, except that valid root links move trust forward, in a transaction of their own, whatever
 //! becomes of the rest. Nothing is trusted from an earlier try but what its journal says was verified and durable.
 
+mod acknowledge;
 mod admit;
 mod claims;
 mod event;

@@ -1,5 +1,6 @@
 //! What an import came to.
 
+use crate::appliance::acknowledgement::Heard;
 use crate::appliance::hidden::Hidden;
 use crate::bundle::Head;
 use crate::db::site::owners::Held;
@@ -24,6 +25,8 @@ pub struct Imported {
     pub targets: TargetSet,
     /// What of it only its own clients see, or would see.
     pub hidden: Hidden,
+    /// What became of the acknowledgement that its bundle brought.
+    pub acknowledgement: Option<Heard>,
     /// What went wrong after everything that matters was done.
     pub warnings: Vec<Error>,
 }
@@ -83,7 +86,15 @@ impl Imported {
             result,
             targets,
             hidden,
+            acknowledgement: None,
             warnings,
+        }
+    }
+
+    pub(super) fn with(self, acknowledgement: Option<Heard>) -> Self {
+        Self {
+            acknowledgement,
+            ..self
         }
     }
 }

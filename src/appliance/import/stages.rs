@@ -4,7 +4,7 @@ use super::admit::{self, Admission, Here, Judged};
 use super::event::Event;
 use super::options::Options;
 use super::outcome::{Imported, Outcome, Restored};
-use super::{heal, publish, record, rehearse, settle, take_in};
+use super::{acknowledge, heal, publish, record, rehearse, settle, take_in};
 use crate::appliance::hidden::Hidden;
 use crate::appliance::state::Appliance;
 use crate::db::site::owners::Held;
@@ -84,6 +84,7 @@ fn run(
     };
     let (head, digest, targets) = (published.head.clone(), published.head_digest, published.targets.clone());
     let mut warnings = settle::settle(appliance, published);
+    let heard = acknowledge::apply(appliance, &head, started, &mut warnings);
     // What it brought may be what was missing of others.
     warnings.extend(appliance.settle_damage().err());
     // The release is imported, whether or not this can be told.
@@ -91,7 +92,7 @@ fn run(
         warnings.push(error);
         Hidden::default()
     });
-    Ok(Imported::new(&head, digest, result, targets, hidden, warnings))
+    Ok(Imported::new(&head, digest, result, targets, hidden, warnings).with(heard))
 }
 
 /// A release that is here: what of it is missing or damaged is restored.
@@ -111,23 +112,17 @@ fn again(
         lost: healed.lost.len() as u64,
         receipt: healed.receipt.as_ref().map(|receipt| receipt.number),
     });
-    let mut warnings = healed.lost;
+    let (mut warnings, mut heard) = (healed.lost, None);
     if !options.dry_run {
         warnings.extend(settle::again(appliance, &head, digest)?);
+        heard = acknowledge::again(appliance, &head, started, &mut warnings);
     }
     if healed.receipt.is_none() {
         let would = (options.dry_run && healed.blobs > 0).then_some(healed.blobs);
         record::already(appliance, &head, digest, would, started)?;
     }
     let hidden = hidden(appliance, digest)?;
-    Ok(Imported::new(
-        &head,
-        digest,
-        result,
-        TargetSet::default(),
-        hidden,
-        warnings,
-    ))
+    Ok(Imported::new(&head, digest, result, TargetSet::default(), hidden, warnings).with(heard))
 }
 
 /// Returns what of a release that is here only its own clients see.

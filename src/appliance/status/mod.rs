@@ -31,6 +31,7 @@ mod damage;
 mod days;
 mod deployment;
 mod fold;
+mod follow;
 mod free;
 mod freeze;
 mod gaps;

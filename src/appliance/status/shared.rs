@@ -18,6 +18,8 @@ pub(super) struct Shared {
     pub(super) state: PathBuf,
     pub(super) path: PathBuf,
     pub(super) site: SiteId,
+    /// What says which records their vendors have.
+    pub(super) security: Arc<Db>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) quota: Quota,
     /// How long batches are collected.
@@ -73,6 +75,7 @@ impl Shared {
             state: appliance.folder().to_owned(),
             path: appliance.status_database(),
             site: appliance.site().clone(),
+            security: appliance.db.clone(),
             clock: appliance.clock.clone(),
             quota,
             window,

@@ -16,7 +16,7 @@ use super::mark::Marks;
 use super::queue::{Job, Woken};
 use super::shared::{Shared, closed};
 use super::working_set::WorkingSet;
-use super::{damage, fold};
+use super::{damage, fold, follow};
 use crate::db::status::{self, Stream};
 use crate::db::{DAMAGED, Db};
 use crate::domain::{Class, Error, Hash, Problem, Result, shown};
@@ -188,6 +188,11 @@ impl Writer {
         let fold = fold
             || self.working_set.next.saturating_sub(self.folded_next) > FOLD_RECORDS
             || self.working_set.dirty.journal_bytes > FOLD_BYTES;
+        let freed = if fold {
+            follow::freed(&shared.security)
+        } else {
+            Vec::new()
+        };
         let (result, reloaded) = {
             let db = shared.db.read().unwrap_or_else(PoisonError::into_inner);
             let Some(db) = db.as_ref() else {
@@ -196,6 +201,7 @@ impl Writer {
             let working_set = &mut self.working_set;
             let marks = &self.marks;
             let result = db.write(|tx| {
+                follow::write(tx, &freed)?;
                 for stream in working_set.streams.look(tx)? {
                     working_set.freed.remove(&stream);
                 }
@@ -432,6 +438,8 @@ impl Writer {
             .remedy("wait for it to end: it is tried again by itself"));
         }
         let opened = damage::open(&self.shared.path, &self.shared.site).and_then(|db| {
+            let freed = follow::freed(&self.shared.security);
+            db.write(|tx| follow::write(tx, &freed))?;
             let working_set = db.read(WorkingSet::load)?;
             Ok((db, working_set))
         });

@@ -113,6 +113,18 @@ pub fn contents_of(connection: &Connection, head: Hash) -> Result<Option<(u64, H
         .sql("read what was signed")
 }
 
+/// Returns entry 03 of a release that was signed or learned.
+///
+/// # Errors
+///
+/// Those of [`SqlResult::sql`](crate::db::SqlResult::sql).
+pub fn head_bytes(connection: &Connection, head: Hash) -> Result<Option<Vec<u8>>> {
+    connection
+        .query_row("SELECT bytes FROM signed_head WHERE head = ?", [head], |row| row.get(0))
+        .optional()
+        .sql("read what was signed")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,5 +1,6 @@
 //! `ledger.db`: the vendor's sites, what was signed for them, and what their packages told.
 
+pub mod acknowledgements;
 mod contents;
 mod coverage;
 pub mod findings;
@@ -14,7 +15,7 @@ mod site;
 pub mod snapshot;
 mod stream_rows;
 
-pub use contents::{SignedContents, contents_of, record_contents};
+pub use contents::{SignedContents, contents_of, head_bytes, record_contents};
 pub use coverage::{cover, highest, reach};
 pub use instances::{Begins, Instance, Lineage, Numbered, Owned, instances, lineage, record_instance, shown};
 pub use packages::{
@@ -28,7 +29,7 @@ pub use receipts::{
 pub use recorded::Recorded;
 pub use records::{GapRow, RecordRow, is_record, put_gap, put_record, room};
 pub use signed::{SignedRelease, fleet_before, newest_release, record_fleet, record_release, signed_release};
-pub use site::{Replacement, Site, earlier_keys, enrol, replace, site, site_by_name, sites, withdraw};
+pub use site::{Replacement, Site, earlier_keys, enrol, replace, site, site_by_name, sites, withdraw, withdrawn};
 pub use stream_rows::{StreamRow, has_receipt_row, put_stream_row, seal_of};
 
 use super::Schema;

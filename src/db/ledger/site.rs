@@ -67,16 +67,7 @@ pub fn enrol(
     let status = Hash::from(enrolment.status.public);
     if let Some(known) = site(transaction, &enrolment.site)? {
         if known.withdrawn_at.is_some() {
-            return Err(Error::new(
-                Class::Trust,
-                "withdrawn-site",
-                format!("site {} was withdrawn", enrolment.site),
-            )
-            .expected("a site that counts")
-            .remedy(format!(
-                "take it back, after comparing its fingerprint by voice, with `airlock vendor enroll FILE --replace {}`",
-                enrolment.site
-            )));
+            return Err(withdrawn(&enrolment.site));
         }
         if known.status != status || known.recipient != enrolment.recipient.public {
             return Err(Error::new(
@@ -112,6 +103,15 @@ pub fn enrol(
         )
         .sql("record the site")?;
     Ok(Recorded::New)
+}
+
+/// Says that a site was withdrawn: nothing of it counts, and nothing is made for it.
+pub fn withdrawn(site: &SiteId) -> Error {
+    Error::new(Class::Trust, "withdrawn-site", format!("site {site} was withdrawn"))
+        .expected("a site that counts")
+        .remedy(format!(
+            "take it back, after comparing its fingerprint by voice, with `airlock vendor enroll FILE --replace {site}`"
+        ))
 }
 
 /// Puts the keys of a verified enrolment in the place of those that the site had, and takes a withdrawn site back.

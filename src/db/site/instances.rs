@@ -145,6 +145,18 @@ pub fn parent(connection: &Connection) -> Result<Option<InstanceRow>> {
     nth_newest(connection, 1)
 }
 
+/// Whether this folder ever lived as an instance.
+///
+/// # Errors
+///
+/// Those of [`SqlResult::sql`](crate::db::SqlResult::sql).
+pub fn is_known(connection: &Connection, instance: &InstanceId) -> Result<bool> {
+    connection
+        .prepare_cached("SELECT EXISTS (SELECT 1 FROM instance WHERE instance = ?)")
+        .and_then(|mut select| select.query_row([instance], |row| row.get(0)))
+        .sql("read the instance")
+}
+
 fn nth_newest(connection: &Connection, n: u64) -> Result<Option<InstanceRow>> {
     connection
         .prepare_cached("SELECT number, instance, reason, at FROM instance ORDER BY number DESC LIMIT 1 OFFSET ?")

@@ -202,7 +202,8 @@ fn insert_release(transaction: &Transaction<'_>, publication: &Publication<'_>) 
         .execute(
             "INSERT INTO mark (scope, epoch, sequence, head) VALUES (?, ?, ?, ?)
              ON CONFLICT (scope) DO UPDATE SET epoch = excluded.epoch, sequence = excluded.sequence, head = excluded.head
-             WHERE (excluded.epoch, excluded.sequence) > (mark.epoch, mark.sequence)",
+             WHERE (excluded.epoch, excluded.sequence) > (mark.epoch, mark.sequence)
+                OR (excluded.epoch, excluded.sequence, excluded.head) = (mark.epoch, mark.sequence, mark.head)",
             params![scope_id, counter.epoch, counter.sequence, head],
         )
         .sql("move the mark")?;

@@ -280,6 +280,9 @@ CREATE TABLE audit (
   hash   BLOB    NOT NULL               -- over the previous hash and this row (SPEC section 10)
 ) STRICT;
 
+-- What vendors found and told is read from here.
+CREATE INDEX audit_of_acknowledgements ON audit (number) WHERE action IN ('acknowledge', 'ack-refuse', 'instance');
+
 -- The stream log of each trust domain: what its vendor may learn of the rows that concern it, sealed for itself (SPEC section 15).
 -- Action and time are those of the row of the whole log.
 CREATE TABLE stream_audit (
@@ -325,6 +328,7 @@ CREATE TABLE acknowledgement (
   records  INTEGER NOT NULL,
   receipts INTEGER NOT NULL,
   audit    INTEGER NOT NULL,
+  package  BLOB,                        -- head digest of the last package that it, or the one before it, names
   at       INTEGER NOT NULL,
   PRIMARY KEY (domain, number)
 ) STRICT, WITHOUT ROWID;

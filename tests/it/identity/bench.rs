@@ -9,10 +9,10 @@ use serde_json::Value;
 use crate::support::appliance::{AIRLOCK, Ended, read, scratch, write};
 
 /// `acme` and `other` are workspaces, `state` is the site that `acme` is pinned in.
-pub(super) struct Bench(tempfile::TempDir);
+pub(crate) struct Bench(tempfile::TempDir);
 
 impl Bench {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let bench = Self(scratch());
         for name in ["acme", "other"] {
             bench.good(&format!(
@@ -23,26 +23,26 @@ impl Bench {
         bench
     }
 
-    pub(super) fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.0.path().join(name)
     }
 
-    pub(super) fn state(&self) -> PathBuf {
+    pub(crate) fn state(&self) -> PathBuf {
         self.path("state")
     }
 
-    pub(super) fn chain(&self, workspace: &str) -> Chain {
+    pub(crate) fn chain(&self, workspace: &str) -> Chain {
         Chain::parse(&read(&self.path(&format!("{workspace}/root.json")))).unwrap()
     }
 
     /// Pins the other vendor too.
-    pub(super) fn pin_other(&self) -> Value {
+    pub(crate) fn pin_other(&self) -> Value {
         let fingerprint = self.chain("other").fingerprint();
         self.good(&format!("trust add other/root.json --fingerprint {fingerprint}"))
     }
 
     /// Runs `airlock WORDS` in the folder.
-    pub(super) fn run(&self, words: &str) -> Ended {
+    pub(crate) fn run(&self, words: &str) -> Ended {
         let mut command = Command::new(AIRLOCK);
         command
             .args(["--format", "json"])
@@ -56,14 +56,14 @@ impl Bench {
     }
 
     #[track_caller]
-    pub(super) fn good(&self, words: &str) -> Value {
+    pub(crate) fn good(&self, words: &str) -> Value {
         let ended = self.run(words);
         assert_eq!(ended.code, Some(0), "{words}: {}", ended.stderr);
         ended.result
     }
 
     #[track_caller]
-    pub(super) fn refused(&self, words: &str, class: &str, code: &str) -> Ended {
+    pub(crate) fn refused(&self, words: &str, class: &str, code: &str) -> Ended {
         let ended = self.run(words);
         let found = ended.refusal.clone().unwrap_or_default();
         assert_eq!(
@@ -76,7 +76,7 @@ impl Bench {
     }
 
     /// A file of the folder, changed.
-    pub(super) fn edit(&self, from: &str, to: &str, change: impl FnOnce(&mut Vec<u8>)) {
+    pub(crate) fn edit(&self, from: &str, to: &str, change: impl FnOnce(&mut Vec<u8>)) {
         let mut bytes = read(&self.path(from));
         change(&mut bytes);
         write(&self.path(to), &bytes);
@@ -84,6 +84,6 @@ impl Bench {
 }
 
 /// The only enrolment file of a domain in an outbox.
-pub(super) fn outbox(state: &Path, domain: &airlock::domain::Hash) -> PathBuf {
+pub(crate) fn outbox(state: &Path, domain: &airlock::domain::Hash) -> PathBuf {
     state.join(format!("outbox/enrolment-{}.json", &domain.to_hex()[..8]))
 }

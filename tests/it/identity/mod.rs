@@ -3,7 +3,7 @@
 #[cfg(feature = "vendor")]
 mod audit;
 #[cfg(feature = "vendor")]
-mod bench;
+pub(crate) mod bench;
 #[cfg(feature = "vendor")]
 mod enrolments;
 mod instances;

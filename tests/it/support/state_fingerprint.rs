@@ -97,6 +97,16 @@ impl StateFingerprint {
         self.roots > before.roots
     }
 
+    /// Whether nothing but the log changed: by so many rows, and so many of streams.
+    pub(crate) fn is_but_for_rows(&self, before: &Self, rows: i64, told: i64) -> bool {
+        let grown = Self {
+            audit: before.audit + rows,
+            told: before.told + told,
+            ..before.clone()
+        };
+        *self == grown
+    }
+
     /// Compares with the world before a refusal; what is left for the next try does not count when it may stay.
     pub(crate) fn differs_from(&self, before: &Self, links: bool, may_keep_incoming: bool) -> Option<String> {
         let kept = |world: &Self| -> BTreeMap<PathBuf, Hash> {

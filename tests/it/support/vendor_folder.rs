@@ -89,6 +89,7 @@ impl VendorFolder {
             overrides: &overrides,
             registries: &registries,
             keys: &keys,
+            ack_keys: None,
             time: signing_time(),
         };
         let out = self.path("out.airlock");

@@ -477,6 +477,7 @@ fn a_signing_room_refuses_the_same_dates() {
         overrides: &overrides,
         registries: &RegistryOptions::default(),
         keys: &[],
+        ack_keys: None,
         time: SigningTime::at("2026-01-01T12:00:00Z".parse().unwrap()),
     };
     let late = folder.path("late.airlock");

@@ -1,0 +1,173 @@
+//! What vendors found in packages of this site, and what this site makes of an acknowledgement of packages that it never signed.
+//!
+//! The log is what remembers: its rows say what each acknowledgement said, applied or refused. A vendor's alarms stand until its next one
+//! says something else; what this site found itself, until one is applied or another life of the state folder began.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+
+use super::hear::{ACKNOWLEDGE, REFUSE};
+use crate::appliance::state::Appliance;
+use crate::crypto::{Alarm, AlarmCode};
+use crate::db::site::acknowledgements::{self, HeardRow};
+use crate::domain::{Hash, Result, Timestamp};
+
+/// What this site makes of an acknowledgement of packages that its present instance did not sign (M-110).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Found {
+    /// They are of the present instance: the state was turned back.
+    StateOlder,
+    /// They are of an instance that is not known here: another life of this site reports.
+    OtherInstance,
+}
+
+/// What stands of one vendor.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Standing {
+    /// Whose acknowledgement said so.
+    pub domain: Hash,
+    /// The vendor's name, as its root says it.
+    pub vendor: String,
+    /// Number of the acknowledgement.
+    pub number: u64,
+    /// When it was heard.
+    pub at: Timestamp,
+    /// What the vendor found.
+    pub alarms: Vec<Alarm>,
+    /// What this site found.
+    pub found: Option<Found>,
+}
+
+impl Found {
+    /// Returns the stable word.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::StateOlder => "state-older",
+            Self::OtherInstance => "other-instance",
+        }
+    }
+
+    /// Says what it means and what to do.
+    pub fn explained(self) -> &'static str {
+        match self {
+            Self::StateOlder => {
+                "packages are acknowledged that this state folder does not know to have signed: it was turned back to an earlier time; \
+                 say so with `airlock recover --as restored`"
+            }
+            Self::OtherInstance => {
+                "packages are acknowledged of a life of this site that is not known here: another copy of it reports; find out which one is \
+                 in use, and where both go on, say so with `airlock recover --as cloned`"
+            }
+        }
+    }
+}
+
+/// Says what an alarm of a vendor means and what to do.
+pub fn explained(alarm: &Alarm) -> String {
+    let package = alarm.number;
+    let copies = "this state folder was turned back, or lives twice; say which with `airlock recover`";
+    match alarm.code {
+        AlarmCode::AuditDiscontinuity => format!(
+            "the log that package {package} carried is not the one that was told before: look whether it holds with `airlock audit verify`"
+        ),
+        AlarmCode::Branches => format!("package {package} goes on beside another life of this site: {copies}"),
+        AlarmCode::ForeignRelease => format!(
+            "package {package} tells of a release that the vendor did not sign in the workspace that reads it: ask the vendor before the next import"
+        ),
+        AlarmCode::Lineage => {
+            format!("the lives of this site that package {package} lists are not those that were told before: {copies}")
+        }
+        AlarmCode::PackageNumber => format!("two different packages have the number {package}: {copies}"),
+        AlarmCode::Previous => format!("package {package} does not follow the one that the vendor has: {copies}"),
+        AlarmCode::Receipt => {
+            format!("a receipt in package {package} is not what it was when it was told before: {copies}")
+        }
+        AlarmCode::Record => {
+            format!("a record in package {package} is not what it was when it was told before: {copies}")
+        }
+        AlarmCode::RecordsMissing => format!(
+            "records up to those of package {package} are missing at the vendor: carry the next package there, which tells them again"
+        ),
+    }
+}
+
+impl Standing {
+    /// Returns a line for each alarm: its word, and what it means.
+    pub fn lines(&self) -> Vec<String> {
+        let own = self
+            .found
+            .map(|found| format!("ALARM {}: {}", found.as_str(), found.explained()));
+        let of_vendor = self.alarms.iter().map(|alarm| {
+            let word = alarm.code.as_str();
+            format!("ALARM {word}, found by {}: {}", self.vendor, explained(alarm))
+        });
+        own.into_iter().chain(of_vendor).collect()
+    }
+}
+
+impl Appliance {
+    /// Returns what stands of each vendor's acknowledgements, where there is anything.
+    ///
+    /// # Errors
+    ///
+    /// `E-STATE` and `E-IO`.
+    pub fn alarms(&self) -> Result<Vec<Standing>> {
+        let rows = self.db.read(acknowledgements::heard)?;
+        let mut standing = BTreeMap::new();
+        for row in &rows {
+            take(&mut standing, row);
+        }
+        let mut standing: Vec<Standing> = standing.into_values().collect();
+        standing.retain(|one| !one.alarms.is_empty() || one.found.is_some());
+        for one in &mut standing {
+            // A pin that is gone or damaged hides no alarm.
+            one.vendor = match self.chain(one.domain) {
+                Ok(chain) => chain.newest().vendor.clone(),
+                Err(_) => one.domain.to_hex(),
+            };
+        }
+        Ok(standing)
+    }
+}
+
+/// What of a row's detail matters here.
+#[derive(Deserialize)]
+struct Detail {
+    domain: Hash,
+    number: u64,
+    alarms: Vec<Alarm>,
+    alarm: Option<Found>,
+}
+
+fn take(standing: &mut BTreeMap<Hash, Standing>, row: &HeardRow) {
+    let is_applied = row.action == ACKNOWLEDGE;
+    if !is_applied && row.action != REFUSE {
+        // Another life began: somebody said what was done.
+        for one in standing.values_mut() {
+            one.found = None;
+        }
+        return;
+    }
+    // One that nobody signed, or that was for somebody else, says nothing here.
+    let Ok(detail) = serde_json::from_str::<Detail>(&row.detail) else {
+        return;
+    };
+    let one = standing.entry(detail.domain).or_insert_with(|| Standing {
+        domain: detail.domain,
+        vendor: String::new(),
+        number: 0,
+        at: row.at,
+        alarms: Vec::new(),
+        found: None,
+    });
+    if is_applied {
+        one.found = None;
+    }
+    one.found = detail.alarm.or(one.found);
+    // An old one that comes once more says what was found then.
+    if detail.number >= one.number {
+        (one.number, one.at, one.alarms) = (detail.number, row.at, detail.alarms);
+    }
+}

@@ -1,0 +1,321 @@
+//! What a site may let go: the next acknowledgement of what the ledger holds of its shown lineage (M-107).
+//!
+//! It says up to which numbers everything is here without a hole, and names the packages that prove it: who was never given a package
+//! knows no head digest, and frees nothing. What the newest package's `acknowledged` says counts as here: the site let that go, also where
+//! this ledger is an older copy that never knew of it. Nothing new to say makes no new one.
+
+use super::super::Workspace;
+use crate::container::digest_of;
+use crate::crypto::{AcknowledgedAudit, AcknowledgedPackage, Acknowledgement, Alarm, AlarmCode, RoleName, SigningKey};
+use crate::db::ledger::{self, Lineage, Numbered, Site, acknowledgements, findings};
+use crate::db::{Connection, Transaction};
+use crate::domain::{Class, Code, Error, Hash, Result, SiteId, Timestamp, Version, limits};
+use crate::package::{Acknowledged, Head};
+
+/// Version of airlock that reads acknowledgements as they are made here.
+const READER: Version = Version::new(0, 2, 0);
+
+/// Sub-code where the keys that sign acknowledgements are not at hand.
+pub(in crate::vendor_side) const NO_KEY: Code = Code::new("no-key");
+
+/// An acknowledgement that was signed and recorded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Issued {
+    /// What it says.
+    pub says: Acknowledgement,
+    /// Its envelope: the bytes that travel.
+    pub envelope: Vec<u8>,
+    /// Whether it was made now; else nothing is new since it was.
+    pub is_new: bool,
+}
+
+/// What is due to a site.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::vendor_side) enum Due {
+    /// Nothing can be said, or nothing that the site does not know.
+    Nothing,
+    /// The newest one that was made says everything; whether the site applied it already.
+    Newest(Box<Issued>, bool),
+    /// There is more to say, in one that nobody signed yet; and the newest one that was made for the same instance and is not applied.
+    New(Box<Acknowledgement>, Option<Box<Issued>>),
+}
+
+/// Makes the next acknowledgement for a site, or returns the newest one where nothing is new since it was made. `keys` is asked only when
+/// one is to be signed.
+///
+/// # Errors
+///
+/// `E-USAGE nothing-to-acknowledge` when no package of the site was taken in; `E-TRUST no-key`, and those of `keys`; those of the ledger.
+pub fn acknowledge(
+    workspace: &Workspace,
+    site: &Site,
+    keys: &mut dyn FnMut() -> Result<Vec<SigningKey>>,
+    at: Timestamp,
+) -> Result<Issued> {
+    let ledger = workspace.ledger()?;
+    let domain = workspace.chain().domain();
+    match ledger.read(|connection| due(connection, domain, &site.site, at))? {
+        Due::Nothing => Err(Error::new(
+            Class::Usage,
+            "nothing-to-acknowledge",
+            format!(
+                "nothing was taken in of site {:?} that it does not know to be here",
+                site.name
+            ),
+        )
+        .expected("a status package of the site in the ledger")
+        .remedy("take in what comes from the site with `airlock status verify FILE`, then make the acknowledgement")),
+        Due::Newest(issued, _) => Ok(*issued),
+        Due::New(says, _) => {
+            let issued = sign(workspace, *says, keys)?;
+            ledger.write(|transaction| issued.record(transaction, at))?;
+            Ok(issued)
+        }
+    }
+}
+
+/// Signs an acknowledgement with the keys of its role.
+///
+/// # Errors
+///
+/// `E-TRUST no-key` when too few are at hand; those of `keys`; `E-LIMIT document-size`.
+pub(in crate::vendor_side) fn sign(
+    workspace: &Workspace,
+    says: Acknowledgement,
+    keys: &mut dyn FnMut() -> Result<Vec<SigningKey>>,
+) -> Result<Issued> {
+    let keys = keys()?;
+    let envelope = says.sign(&keys.iter().collect::<Vec<_>>());
+    // What no site would take leaves no number behind.
+    let role = workspace.chain().newest().role(RoleName::Ack);
+    Acknowledgement::parse(&envelope, &role).map_err(|error| {
+        if error.class() != Class::Signature {
+            return error;
+        }
+        Error::new(
+            Class::Trust,
+            NO_KEY,
+            "the workspace does not hold the keys that sign acknowledgements",
+        )
+        .expected("as many private keys of the role ack in keys/ as the newest root asks for")
+        .remedy("give the command where these keys are; until then sites keep what they sent")
+        .with_source(error)
+    })?;
+    Ok(Issued {
+        says,
+        envelope,
+        is_new: true,
+    })
+}
+
+/// Returns what is due to a site now.
+///
+/// # Errors
+///
+/// Those of the ledger.
+pub(in crate::vendor_side) fn due(connection: &Connection, domain: Hash, site: &SiteId, at: Timestamp) -> Result<Due> {
+    let Some(held) = Held::read(connection, site)? else {
+        return Ok(Due::Nothing);
+    };
+    let newest = match acknowledgements::newest(connection, site)? {
+        Some(envelope) => Some(Box::new(Issued::kept(envelope)?)),
+        None => None,
+    };
+    let issued = newest.as_ref().map_or(0, |newest| newest.says.number);
+    let number = issued.max(held.known.number).saturating_add(1);
+    let says = held.say(connection, domain, site, number, at)?;
+    let Some(says) = says else {
+        return Ok(Due::Nothing);
+    };
+    let is_applied = issued <= held.known.number;
+    let told: &[Alarm] = newest.as_ref().map_or(&[], |newest| &newest.says.alarms);
+    let is_news = says.records > held.known.records
+        || says.receipts > held.known.receipts
+        || says.audit.number > held.known.audit
+        || says.alarms != told;
+    match newest {
+        Some(newest) if is_same(&newest.says, &says) => Ok(Due::Newest(newest, is_applied)),
+        newest if is_news => {
+            let newest = newest.filter(|newest| !is_applied && newest.says.instance == says.instance);
+            Ok(Due::New(Box::new(says), newest))
+        }
+        _ => Ok(Due::Nothing),
+    }
+}
+
+/// Whether two say the same, whatever their numbers and times.
+fn is_same(one: &Acknowledgement, other: &Acknowledgement) -> bool {
+    let said = |says: &Acknowledgement| {
+        (
+            says.instance.clone(),
+            says.records,
+            says.receipts,
+            says.audit,
+            says.alarms.clone(),
+        )
+    };
+    said(one) == said(other)
+}
+
+impl Issued {
+    /// Returns one that was recorded before.
+    pub(in crate::vendor_side) fn kept(envelope: Vec<u8>) -> Result<Self> {
+        Ok(Self {
+            says: Acknowledgement::kept(&envelope)?,
+            envelope,
+            is_new: false,
+        })
+    }
+
+    /// Records it before it leaves.
+    pub(in crate::vendor_side) fn record(&self, transaction: &Transaction<'_>, at: Timestamp) -> Result<()> {
+        acknowledgements::record(transaction, &self.says, &self.envelope, at)
+    }
+}
+
+/// What the ledger holds of the instance that is shown.
+struct Held {
+    lineage: Lineage,
+    /// Packages of the instance, the newest first.
+    packages: Vec<(AcknowledgedPackage, Head)>,
+    /// What the site says that it let go.
+    known: Acknowledged,
+}
+
+const KINDS: [Numbered; 3] = [Numbered::Records, Numbered::Receipts, Numbered::Audit];
+
+impl Held {
+    /// Reads it; nothing where no package of the shown instance was taken in.
+    fn read(connection: &Connection, site: &SiteId) -> Result<Option<Self>> {
+        let Some(lineage) = ledger::shown(connection, site)? else {
+            return Ok(None);
+        };
+        let heads = ledger::package_heads(connection, lineage.youngest().id)?;
+        let packages = heads.into_iter().rev().map(|bytes| {
+            let head = Head::parse(&bytes)?;
+            let named = AcknowledgedPackage {
+                head: digest_of(&bytes).0,
+                number: head.number,
+            };
+            Ok((named, head))
+        });
+        let packages = packages.collect::<Result<Vec<_>>>()?;
+        let Some((_, newest)) = packages.first() else {
+            return Ok(None);
+        };
+        let known = newest.acknowledged.unwrap_or(Acknowledged {
+            audit: 0,
+            number: 0,
+            receipts: 0,
+            records: 0,
+        });
+        Ok(Some(Self {
+            lineage,
+            packages,
+            known,
+        }))
+    }
+
+    /// Says what is here; nothing where the seal that goes with it was never carried.
+    fn say(
+        &self,
+        connection: &Connection,
+        domain: Hash,
+        site: &SiteId,
+        number: u64,
+        at: Timestamp,
+    ) -> Result<Option<Acknowledgement>> {
+        let (packages, proven) = self.proof();
+        let mut reached = [0; 3];
+        for (reached, (kind, proven)) in reached.iter_mut().zip(KINDS.into_iter().zip(proven)) {
+            let told = ledger::reach(connection, &self.lineage, kind, known(&self.known, kind))?;
+            *reached = told.min(proven);
+        }
+        let [records, receipts, audit] = reached;
+        let Some(hash) = self.seal(connection, audit)? else {
+            return Ok(None);
+        };
+        Ok(Some(Acknowledgement {
+            alarms: alarms(connection, site)?,
+            audit: AcknowledgedAudit { hash, number: audit },
+            domain,
+            instance: self.lineage.youngest().instance.clone(),
+            issued_at: at,
+            number,
+            packages,
+            reader: READER,
+            receipts,
+            records,
+            requires: Vec::new(),
+            site: site.clone(),
+        }))
+    }
+
+    /// Returns the fewest packages that lead from what the site let go as far as all of them do, and how far that is: one, but for runs,
+    /// of which each goes on where the one before it ended.
+    fn proof(&self) -> (Vec<AcknowledgedPackage>, [u64; 3]) {
+        let mut led = KINDS.map(|kind| known(&self.known, kind));
+        let mut named = Vec::new();
+        while named.len() < limits::ACKNOWLEDGEMENT_ITEMS {
+            let next = self.packages.iter().find_map(|(package, head)| {
+                let further = std::array::from_fn(|at| further(head, KINDS[at], led[at]));
+                (further != led).then_some((*package, further))
+            });
+            let Some((package, further)) = next else { break };
+            named.push(package);
+            led = further;
+        }
+        named.sort_by_key(|package| package.number);
+        (named, led)
+    }
+
+    fn seal(&self, connection: &Connection, number: u64) -> Result<Option<Hash>> {
+        let carried = self.packages.iter().find_map(|(_, head)| {
+            let audit = &head.audit;
+            let is_last = audit.last == number;
+            let is_before = audit.first.saturating_sub(1) == number;
+            is_last.then_some(audit.hash).or(is_before.then_some(audit.before))
+        });
+        match carried {
+            Some(seal) => Ok(Some(seal)),
+            None => acknowledgements::seal(connection, &self.lineage, number),
+        }
+    }
+}
+
+fn known(known: &Acknowledged, kind: Numbered) -> u64 {
+    match kind {
+        Numbered::Records => known.records,
+        Numbered::Receipts => known.receipts,
+        Numbered::Audit => known.audit,
+    }
+}
+
+/// Returns how far numbers are known without a hole once a package is, by the range that it covers.
+fn further(head: &Head, kind: Numbered, known: u64) -> u64 {
+    let (first, last) = match kind {
+        Numbered::Records => (head.records.first, head.records.last),
+        Numbered::Receipts => (head.receipts.first, head.receipts.last),
+        Numbered::Audit => (head.audit.first, head.audit.last),
+    };
+    if first <= known.saturating_add(1) {
+        known.max(last)
+    } else {
+        known
+    }
+}
+
+/// Returns what was found of a site and is open, as far as the site should know.
+fn alarms(connection: &Connection, site: &SiteId) -> Result<Vec<Alarm>> {
+    let mut alarms = Vec::new();
+    for finding in findings::open(connection, Some(site))? {
+        if let Some(code) = AlarmCode::ALL.into_iter().find(|code| code.as_str() == finding.code) {
+            let number = acknowledgements::package_of(connection, &finding)?;
+            alarms.push(Alarm { code, number });
+        }
+    }
+    alarms.sort_by_key(|alarm| (alarm.code, alarm.number));
+    alarms.dedup();
+    alarms.truncate(limits::ACKNOWLEDGEMENT_ITEMS);
+    Ok(alarms)
+}
