@@ -8,7 +8,7 @@ mod recorded;
 mod signed;
 mod site;
 
-pub use contents::{SignedContents, contents_of, record_contents};
+pub use contents::{SignedContents, SignedDeployment, SignedTarget, contents_of, record_contents};
 pub use coverage::{cover, highest, reach};
 pub use instances::{Instance, Lineage, Numbered, Owned, instances, lineage, shown};
 pub use recorded::Recorded;
