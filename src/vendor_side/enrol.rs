@@ -126,7 +126,12 @@ fn own(workspace: &Workspace, file: &[u8]) -> Result<Enrolment> {
     Ok(enrolment)
 }
 
-fn find(connection: &Connection, text: &str) -> Result<Site> {
+/// Returns the site of a name or id.
+///
+/// # Errors
+///
+/// `E-USAGE no-site`; those of the ledger.
+pub(super) fn find(connection: &Connection, text: &str) -> Result<Site> {
     let by_id = match text.parse::<SiteId>() {
         Ok(id) => ledger::site(connection, &id)?,
         Err(_) => None,

@@ -241,11 +241,14 @@ mod tests {
             .collect();
         let site = "0123456789abcdef0123456789abcdef";
         let audience = Audience::Sites(vec![site.parse().unwrap()]);
-        let (application, scope) = ("web".parse().unwrap(), Scope {
-            domain: Hash([1; 32]),
-            product: "erp".parse().unwrap(),
-            channel: "stable".parse().unwrap(),
-        });
+        let (application, scope) = (
+            "web".parse().unwrap(),
+            Scope {
+                domain: Hash([1; 32]),
+                product: "erp".parse().unwrap(),
+                channel: "stable".parse().unwrap(),
+            },
+        );
         let other = "ffffffffffffffffffffffffffffffff".parse().unwrap();
         let target = |number: u8, site, name| SignedTarget {
             target: Uuid::from_bytes([number; 16]),

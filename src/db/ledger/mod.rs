@@ -4,6 +4,7 @@ mod contents;
 mod coverage;
 pub mod findings;
 mod instances;
+pub mod questions;
 mod recorded;
 mod signed;
 mod site;

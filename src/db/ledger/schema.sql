@@ -76,6 +76,7 @@ CREATE TABLE signed_fix (
   head INTEGER NOT NULL REFERENCES signed_head (id),
   PRIMARY KEY (id, head)
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX signed_fix_of ON signed_fix (head);
 
 CREATE TABLE signed_revision (
   revision   BLOB    NOT NULL,          -- UUID
@@ -83,6 +84,7 @@ CREATE TABLE signed_revision (
   head       INTEGER NOT NULL REFERENCES signed_head (id),
   PRIMARY KEY (revision, deployment, head)
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX signed_revision_of ON signed_revision (deployment);
 
 -- What the release names, such as images: repository and digest.
 CREATE TABLE signed_name (
