@@ -31,6 +31,12 @@ mod hidden;
 mod import;
 #[cfg(feature = "site")]
 mod init;
+#[cfg(feature = "vendor")]
+mod instant;
+#[cfg(feature = "vendor")]
+mod ledger_answers;
+#[cfg(feature = "vendor")]
+mod ledger_papers;
 #[cfg(feature = "site")]
 mod notify;
 mod output_place;
@@ -51,10 +57,16 @@ mod signature_file;
 mod site_view;
 #[cfg(feature = "site")]
 mod state_folder;
-#[cfg(feature = "site")]
 mod status;
 #[cfg(feature = "site")]
 mod status_rotate_key;
+#[cfg(feature = "vendor")]
+mod status_show;
+#[cfg(feature = "vendor")]
+mod status_site;
+#[cfg(feature = "vendor")]
+mod status_stream;
+mod table;
 #[cfg(feature = "site")]
 mod target;
 #[cfg(feature = "site")]
@@ -83,13 +95,13 @@ mod vendor_ledger;
 mod vendor_trust;
 #[cfg(feature = "vendor")]
 mod workspace_folder;
-#[cfg(feature = "site")]
 mod wrap;
 
 use std::panic::{self, AssertUnwindSafe};
 use std::process::ExitCode;
 
-use clap::{CommandFactory as _, Parser, Subcommand};
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::{CommandFactory as _, Parser, Subcommand, ValueEnum as _};
 
 pub use ui::{Format, Ui};
 
@@ -100,10 +112,15 @@ use crate::domain::{Class, Error, Result};
 #[command(name = "airlock", version, max_term_width = 100)]
 struct Cli {
     /// How results are written to stdout: for people or as JSON
-    #[arg(long, global = true, value_enum, default_value_t = Format::Human)]
+    #[arg(long, global = true, value_parser = common_format(), default_value = "human")]
     format: Format,
     #[command(subcommand)]
     command: Command,
+}
+
+/// The formats that every command knows. One that gives facts for other tools has the option again, with more.
+fn common_format() -> impl TypedValueParser<Value = Format> {
+    PossibleValuesParser::new(["human", "json"]).try_map(|text| Format::from_str(&text, false))
 }
 
 #[derive(Debug, Subcommand)]
@@ -131,7 +148,6 @@ enum Command {
     Target(target::TargetCommand),
     #[cfg(feature = "site")]
     Serve(serve::ServeArgs),
-    #[cfg(feature = "site")]
     #[command(subcommand)]
     Status(status::StatusCommand),
     #[cfg(feature = "site")]
@@ -191,7 +207,6 @@ fn run(command: Command, ui: &mut Ui) -> Result<()> {
         Command::Target(command) => target::run(&command, ui),
         #[cfg(feature = "site")]
         Command::Serve(args) => serve::run(args, ui),
-        #[cfg(feature = "site")]
         Command::Status(command) => status::run(&command, ui),
         #[cfg(feature = "site")]
         Command::Audit(command) => audit::run(&command, ui),

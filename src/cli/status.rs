@@ -5,6 +5,8 @@ use clap::Subcommand;
 use super::Ui;
 #[cfg(feature = "site")]
 use super::status_rotate_key;
+#[cfg(feature = "vendor")]
+use super::status_show;
 use crate::domain::Result;
 
 /// The way home: what leaves a site for its vendors, and what a vendor makes of it
@@ -17,11 +19,24 @@ pub(super) enum StatusCommand {
     #[cfg(feature = "site")]
     #[command(after_help = "Example:\n  airlock status rotate-key")]
     RotateKey(status_rotate_key::RotateKeyArgs),
+    /// What runs at sites, as their packages say: since when, what failed and why, what is stale
+    ///
+    /// Without SITE a line for each site and live release. With SITE its targets and deployments, their history along the shown line,
+    /// days of metrics, and with --logs the lines of containers, read from the package files. Nothing is live: every answer says as of
+    /// when. What no signed release of yours states for the site is `unknown`. `jsonl` and `csv` carry everything for other tools.
+    #[cfg(feature = "vendor")]
+    #[command(
+        after_help = "Examples:\n  airlock status show -w acme\n  airlock status show plant-7 -w acme --last 20 --logs\n  \
+                            airlock status show -w acme --format jsonl > facts.jsonl"
+    )]
+    Show(status_show::ShowArgs),
 }
 
 pub(super) fn run(command: &StatusCommand, ui: &mut Ui) -> Result<()> {
     match command {
         #[cfg(feature = "site")]
         StatusCommand::RotateKey(args) => status_rotate_key::run(args, ui),
+        #[cfg(feature = "vendor")]
+        StatusCommand::Show(args) => status_show::run(args, ui),
     }
 }
