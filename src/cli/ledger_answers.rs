@@ -113,18 +113,13 @@ fn site_row(row: &SiteRow) -> [String; 8] {
     let [records, receipts, audit] = row.reach.map(|reached| reached.to_string());
     let mut notes = Vec::new();
     notes.extend(row.site.withdrawn_at.map(|at| format!("withdrawn {}", day(Some(at)))));
+    let (holes, lost) = (row.holes.len() as u64, row.lost.len() as u64);
     let counts = [
-        (row.holes.len() as u64, "hole"),
-        (row.lost.len() as u64, "range on lost branches"),
-        (row.findings, "finding"),
+        (holes, counted(holes, "hole")),
+        (lost, format!("{} on lost branches", counted(lost, "range"))),
+        (row.findings, counted(row.findings, "finding")),
     ];
-    for (count, what) in counts.into_iter().filter(|(count, _)| *count > 0) {
-        notes.push(if what.starts_with("range") {
-            format!("{count} ranges on lost branches")
-        } else {
-            counted(count, what)
-        });
-    }
+    notes.extend(counts.into_iter().filter(|(count, _)| *count > 0).map(|(_, what)| what));
     [
         escape(&row.site.name),
         row.site.site.to_string(),

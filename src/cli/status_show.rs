@@ -140,17 +140,12 @@ fn note(row: &FleetRow, limits: &Limits) -> String {
     }
     let tally = &row.tally;
     let counts = [
-        (tally.doubt, "in doubt"),
-        (tally.behind, "run another revision than wanted"),
-        (tally.unseen, "targets not heard"),
-        (row.findings, "findings"),
+        (tally.doubt, format!("{} in doubt", tally.doubt)),
+        (tally.behind, format!("{} not as wanted", tally.behind)),
+        (tally.unseen, format!("{} not heard", counted(tally.unseen, "target"))),
+        (row.findings, counted(row.findings, "finding")),
     ];
-    notes.extend(
-        counts
-            .into_iter()
-            .filter(|(count, _)| *count > 0)
-            .map(|(count, what)| format!("{count} {what}")),
-    );
+    notes.extend(counts.into_iter().filter(|(count, _)| *count > 0).map(|(_, what)| what));
     notes.join(", ")
 }
 

@@ -18,6 +18,7 @@
 //! | `healing` | damage of what is stored: told, and healed by the same bundle |
 //! | `remedies` | what every message says to do, done to the letter |
 //! | `streams` | what a vendor may learn: stream logs, receipts, instances, enrolments |
+//! | `ledger` | what a vendor learns of its sites from their packages |
 //! | `support` | what they share |
 #![allow(
     clippy::unwrap_used,
@@ -40,6 +41,8 @@ mod format;
 mod healing;
 mod identity;
 mod import;
+#[cfg(feature = "vendor")]
+mod ledger;
 mod package;
 mod registry;
 mod remedies;
