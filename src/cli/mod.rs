@@ -66,6 +66,10 @@ mod status_show;
 mod status_site;
 #[cfg(feature = "vendor")]
 mod status_stream;
+#[cfg(feature = "vendor")]
+mod status_verify;
+#[cfg(feature = "vendor")]
+mod status_verify_ledger;
 mod table;
 #[cfg(feature = "site")]
 mod target;

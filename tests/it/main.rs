@@ -5,6 +5,7 @@
 //! | `format` | the vectors of `bundle-spec` and the attack catalogue |
 //! | `identity` | lives of the state folder, enrolments, keys, the audit log |
 //! | `package` | status packages: the vectors of `bundle-spec`, what is written and read again, every bit and cut |
+//! | `ledger` | what a vendor takes in of its sites, what it knows then, and what the ledger answers |
 //! | `import` | crashes, full disks, media, clocks, and no way out |
 //! | `registry` | what the appliance serves to container engines |
 //! | `distr` | targets, their agents, and the checklist and recordings of the wire contract |
@@ -18,7 +19,6 @@
 //! | `healing` | damage of what is stored: told, and healed by the same bundle |
 //! | `remedies` | what every message says to do, done to the letter |
 //! | `streams` | what a vendor may learn: stream logs, receipts, instances, enrolments |
-//! | `ledger` | what a vendor learns of its sites from their packages |
 //! | `support` | what they share |
 #![allow(
     clippy::unwrap_used,

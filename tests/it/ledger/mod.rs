@@ -1,4 +1,4 @@
-//! What a vendor learns of its sites from their packages, and what the ledger answers.
+//! What a vendor takes in of its sites, what it knows then, and what the ledger answers.
 
 mod ask;
 mod ask_hostile;
@@ -6,4 +6,8 @@ mod ask_logs;
 mod ask_made;
 mod ask_papers;
 mod ask_size;
+mod ask_taken_in;
 mod ask_who_lacks;
+mod ingest;
+pub(crate) mod plant;
+pub(crate) mod workshop;
