@@ -222,7 +222,6 @@ pub fn contents_of(connection: &Connection, head: Hash) -> Result<Option<(u64, H
 mod tests {
     use super::*;
     use crate::db::{Db, Schema};
-    use crate::domain::Digest;
 
     #[test]
     fn what_was_signed_is_kept_once_and_fixes_are_added() {

@@ -130,6 +130,23 @@ fn what_proves_nothing_is_refused_and_nothing_is_written() {
     refused(&with("plant-8", "0.9"), "E-USAGE", "no-site");
     ledger.release_in("beta", 19, "9.1", &[], &airlock::domain::Audience::ANY, &[]);
     refused(&with("plant-7", "9.1"), "E-USAGE", "several-releases");
+    // By the head digest that `ledger show` lists, as the message says.
+    let listed = ledger.json(&["vendor", "ledger", "show"]);
+    let named = listed["releases"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|row| row["sequence"] == 9)
+        .unwrap();
+    ledger.json(&[
+        "vendor",
+        "ledger",
+        "proof",
+        "plant-7",
+        named["head"].as_str().unwrap(),
+        "-o",
+        "by-head.json",
+    ]);
     // Every key of the workspace has a role.
     let keys: Vec<_> = fs::read_dir(ledger.path("w/keys"))
         .unwrap()

@@ -2,7 +2,7 @@
 #![allow(clippy::disallowed_methods, reason = "tests take files away")]
 
 use std::fs;
-use std::process::Command;
+use std::process::{Command, Output};
 
 use airlock::crypto::ReceiptResult;
 use airlock::db::ledger::{SignedContents, SignedDeployment, SignedTarget, record_contents, record_release};
@@ -17,14 +17,18 @@ use crate::support::appliance::AIRLOCK;
 
 const HEAD: Hash = Hash([7; 32]);
 
-fn ask(shop: &Workshop, words: &[&str]) -> Value {
-    let output = Command::new(AIRLOCK)
+fn run(shop: &Workshop, words: &[&str]) -> Output {
+    Command::new(AIRLOCK)
         .args(["--format", "json"])
         .args(words)
         .args(["-w", "w"])
         .current_dir(shop.folder.path())
         .output()
-        .unwrap();
+        .unwrap()
+}
+
+fn ask(shop: &Workshop, words: &[&str]) -> Value {
+    let output = run(shop, words);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     serde_json::from_slice(&output.stdout).unwrap()
 }
@@ -190,4 +194,45 @@ fn a_lost_branch_of_real_packages_is_listed_apart() {
         .map(|one| &one["code"])
         .collect();
     assert!(codes.contains(&&json!("new-instance")), "{codes:?}");
+}
+
+/// The remedies of a proof that is not to be had: the site's next package, and taking a withdrawn site back.
+#[test]
+fn what_proves_nothing_yet_is_proven_as_the_messages_say() {
+    let shop = Workshop::new();
+    let mut plant = shop.plant(1);
+    sign_release(&shop, &plant);
+    plant.receipt(ReceiptResult::Imported, HEAD, 1);
+    let proof = ["vendor", "ledger", "proof", "plant-1", "1.0", "-o", "proof.json"];
+    let refused = |code: &str, remedy: &str| {
+        let talk = String::from_utf8(run(&shop, &proof).stderr).unwrap();
+        assert!(
+            talk.contains(&format!("\"code\":\"{code}\"")) && talk.contains(remedy),
+            "{talk}"
+        );
+        assert!(!shop.folder.path().join("proof.json").exists());
+    };
+    refused("no-receipt", "`airlock status verify`");
+    let file = shop.file(&plant.export().bytes);
+    ask(&shop, &["status", "verify", file.to_str().unwrap()]);
+    assert_eq!(ask(&shop, &proof)["receipts"], 1);
+    fs::remove_file(shop.folder.path().join("proof.json")).unwrap();
+
+    ask(&shop, &["vendor", "withdraw-site", "plant-1"]);
+    refused(
+        "withdrawn-site",
+        &format!("`airlock vendor enroll FILE --replace {}`", plant.site),
+    );
+    let enrolment = shop.file(&plant.enrolment());
+    ask(
+        &shop,
+        &[
+            "vendor",
+            "enroll",
+            enrolment.to_str().unwrap(),
+            "--replace",
+            plant.site.as_str(),
+        ],
+    );
+    assert_eq!(ask(&shop, &proof)["receipts"], 1);
 }

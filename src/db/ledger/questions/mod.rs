@@ -1,7 +1,7 @@
 //! What the ledger is asked: statements that only read. Judgement is made of their rows in `vendor_side::ledger::ask`.
 //!
 //! Of a site only the shown line counts ([`shown`](super::shown)): numbers of an instance that lie above where the next one of the line
-//! begins were lost with it, and are listed apart. No question walks through all records: `tests/it/ledger/ask_plans.rs` holds it.
+//! begins were lost with it, and are listed apart. No question walks through all records.
 
 mod days;
 mod ended;

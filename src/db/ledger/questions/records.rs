@@ -7,8 +7,14 @@ use crate::db::SqlResult as _;
 use crate::domain::{Result, Timestamp, Uuid};
 
 const WHAT: &str = "read the records";
-const COLUMNS: &str =
-    "instance, number, class, at, last, count, entered, of, target, deployment, revision, state, signal, text";
+/// Records of one deployment, the newest first.
+const HISTORY: &str =
+    "SELECT instance, number, class, at, last, count, entered, of, target, deployment, revision, state, signal, text
+  FROM record WHERE deployment = ? AND instance = ? AND number BETWEEN ? AND ? ORDER BY number DESC LIMIT ?";
+/// Records of an instance, by number.
+const RECORDS: &str =
+    "SELECT instance, number, class, at, last, count, entered, of, target, deployment, revision, state, signal, text
+  FROM record WHERE instance = ? AND number BETWEEN ? AND ? ORDER BY number";
 
 /// A status and its repeats.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -74,10 +80,7 @@ pub struct GapRow {
 ///
 /// Those of [`SqlResult::sql`](crate::db::SqlResult::sql).
 pub fn history(connection: &Connection, line: &Lineage, deployment: Uuid, last: u64) -> Result<Vec<RecordRow>> {
-    let sql = format!(
-        "SELECT {COLUMNS} FROM record WHERE deployment = ? AND instance = ? AND number BETWEEN ? AND ? ORDER BY number DESC LIMIT ?"
-    );
-    let mut select = connection.prepare_cached(&sql).sql(WHAT)?;
+    let mut select = connection.prepare_cached(HISTORY).sql(WHAT)?;
     let mut found: Vec<RecordRow> = Vec::new();
     for owned in line.split(Numbered::Records, 1, MOST).into_iter().rev() {
         let left = last.saturating_sub(found.len() as u64).min(MOST);
@@ -95,8 +98,7 @@ pub fn history(connection: &Connection, line: &Lineage, deployment: Uuid, last: 
 ///
 /// Those of [`SqlResult::sql`](crate::db::SqlResult::sql), and those of `take`.
 pub fn records(connection: &Connection, owned: Owned, take: &mut dyn FnMut(RecordRow) -> Result<()>) -> Result<()> {
-    let sql = format!("SELECT {COLUMNS} FROM record WHERE instance = ? AND number BETWEEN ? AND ? ORDER BY number");
-    let mut select = connection.prepare_cached(&sql).sql(WHAT)?;
+    let mut select = connection.prepare_cached(RECORDS).sql(WHAT)?;
     let values = params![owned.instance, owned.first, owned.last.min(MOST)];
     for row in select.query_map(values, read).sql(WHAT)? {
         take(row.sql(WHAT)?)?;
@@ -157,4 +159,52 @@ fn read(row: &Row<'_>) -> rusqlite::Result<RecordRow> {
         signal: row.get(12)?,
         text: row.get(13)?,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::db::{Db, Schema};
+
+    /// The one table that grows with every report is never walked through, and no other file of the questions reads it.
+    #[test]
+    fn records_are_searched_and_never_scanned() {
+        let folder = tempfile::tempdir().unwrap();
+        let db = Db::create(&folder.path().join("ledger.db"), &Schema::LEDGER).unwrap();
+        let plan = |sql: &str| {
+            db.read(|c| {
+                let mut select = c.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).sql("explain")?;
+                let rows = select.query_map([], |row| row.get::<_, String>(3)).sql("explain")?;
+                rows.collect::<rusqlite::Result<Vec<_>>>().sql("explain")
+            })
+            .unwrap()
+        };
+        let history = "SEARCH record USING INDEX record_of (deployment=? AND instance=? AND number>? AND number<?)";
+        assert_eq!(plan(HISTORY), [history]);
+        let records = "SEARCH record USING PRIMARY KEY (instance=? AND number>? AND number<?)";
+        assert_eq!(plan(RECORDS), [records]);
+        assert_eq!(plan("SELECT * FROM record"), ["SCAN record"], "the twin");
+        let own = include_str!("records.rs").split("#[cfg(test)]").next().unwrap();
+        assert_eq!(own.matches("FROM record").count(), 2);
+        for other in [
+            include_str!("days.rs"),
+            include_str!("ended.rs"),
+            include_str!("held.rs"),
+            include_str!("holes.rs"),
+            include_str!("names.rs"),
+            include_str!("newest.rs"),
+            include_str!("now.rs"),
+            include_str!("receipts.rs"),
+            include_str!("scope.rs"),
+            include_str!("signed.rs"),
+            include_str!("tallies.rs"),
+        ] {
+            let words: Vec<&str> = other.split_whitespace().collect();
+            assert!(
+                !words
+                    .windows(2)
+                    .any(|pair| matches!(pair[0], "FROM" | "JOIN") && pair[1] == "record")
+            );
+        }
+    }
 }
