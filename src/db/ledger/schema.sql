@@ -205,7 +205,7 @@ CREATE TABLE receipt (
   envelope BLOB    NOT NULL,
   PRIMARY KEY (instance, number)
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX receipt_of ON receipt (head);
+CREATE INDEX receipt_of ON receipt (head, instance, number);
 CREATE INDEX receipt_refused ON receipt (instance, number) WHERE result = 'refused';
 CREATE INDEX receipt_activated ON receipt (instance, product, channel, number) WHERE result = 'activated';
 
@@ -254,7 +254,6 @@ CREATE TABLE target_now (
   package BLOB    NOT NULL,             -- head digest of the package or summary that said so
   PRIMARY KEY (site, target)
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX target_made_there ON target_now (site, follows) WHERE follows IS NOT NULL;
 
 CREATE TABLE deployment_now (
   site       TEXT    NOT NULL REFERENCES site (site),

@@ -210,7 +210,7 @@ fn a_report_says_what_became_of_a_release_or_happened_in_a_period() {
     let period = ["--since", "2026-11-20T07:55:00Z", "--until", "2026-11-21T00:00:00Z"];
     let text = ledger.said("human", &[&report[..], &period].concat());
     assert!(
-        text.contains("Acts               0 imported, 1 activated, 0 refused\n"),
+        text.contains("Acts          0 imported, 1 activated, 0 refused\n"),
         "{text}"
     );
     assert!(

@@ -38,7 +38,7 @@ INSERT INTO package SELECT unhex(printf('%064x', CASE n.v WHEN 52 THEN i.id ELSE
 INSERT INTO coverage SELECT id, 1, 1, 26300 FROM instance UNION ALL SELECT id, 2, 1, 130 FROM instance UNION ALL SELECT id, 3, 1, 400 FROM instance;
 WITH RECURSIVE n(v) AS (SELECT 1 UNION ALL SELECT v + 1 FROM n WHERE v < 130)
 INSERT INTO receipt SELECT i.id, n.v, 1780000000, unhex(printf('%064x', 7000 + n.v % 60)), printf('p%d', n.v % 5), 'stable', 0, n.v % 60 / 5 + 1,
-  CASE WHEN n.v % 10 = 0 THEN 'refused' WHEN n.v % 2 = 0 THEN 'activated' ELSE 'imported' END, NULL, NULL, 1, zeroblob(700) FROM instance i, n;
+  CASE WHEN n.v % 65 = 0 THEN 'refused' WHEN n.v % 2 = 0 THEN 'activated' ELSE 'imported' END, NULL, NULL, 1, zeroblob(700) FROM instance i, n;
 INSERT INTO finding (site, code, detail, count, at) SELECT site, 'package-missing', 'package 3 is missing', 1, 1790000000 FROM site WHERE site LIKE '%0';
 WITH RECURSIVE n(v) AS (SELECT 1 UNION ALL SELECT v + 1 FROM n WHERE v < 52000)
 INSERT INTO audit SELECT v, 1780000000 + v, CASE WHEN v % 100 = 0 THEN 'refuse' ELSE 'ingest' END,

@@ -92,7 +92,7 @@ pub fn newest_of_all(connection: &Connection) -> Result<BTreeMap<u64, Newest>> {
     let mut select = connection
         .prepare_cached(
             "SELECT i.id, p.head, p.number, p.made_at, p.ingested_at FROM instance i
-             JOIN package p ON p.instance = i.id AND p.number = (SELECT max(q.number) FROM package q WHERE q.instance = i.id)",
+             CROSS JOIN package p ON p.instance = i.id AND p.number = (SELECT max(q.number) FROM package q WHERE q.instance = i.id)",
         )
         .sql(WHAT)?;
     let rows = select

@@ -46,7 +46,7 @@ pub struct ReceiptRow {
 ///
 /// Those of [`SqlResult::sql`](crate::db::SqlResult::sql).
 pub fn receipts(connection: &Connection, line: &Lineage, last: u64) -> Result<Vec<ReceiptRow>> {
-    select(connection, line, "", &[], last)
+    select(connection, line, "", "", &[], last)
 }
 
 /// Returns the receipts of a release, the newest first.
@@ -55,7 +55,14 @@ pub fn receipts(connection: &Connection, line: &Lineage, last: u64) -> Result<Ve
 ///
 /// Those of [`SqlResult::sql`](crate::db::SqlResult::sql).
 pub fn receipts_of(connection: &Connection, line: &Lineage, head: Hash) -> Result<Vec<ReceiptRow>> {
-    select(connection, line, "AND head = ?5", &[&head], u64::MAX)
+    select(
+        connection,
+        line,
+        "INDEXED BY receipt_of",
+        "AND head = ?5",
+        &[&head],
+        u64::MAX,
+    )
 }
 
 /// Returns the receipt of what went live last in a scope.
@@ -70,7 +77,15 @@ pub fn newest_activated(
     channel: &Name,
 ) -> Result<Option<ReceiptRow>> {
     let filter = "AND result = 'activated' AND product = ?5 AND channel = ?6";
-    select(connection, line, filter, &[product, channel], 1).map(|found| found.into_iter().next())
+    select(
+        connection,
+        line,
+        "INDEXED BY receipt_activated",
+        filter,
+        &[product, channel],
+        1,
+    )
+    .map(|found| found.into_iter().next())
 }
 
 /// Returns the refusals after which neither that release nor a later one of its scope came in, the newest first.
@@ -80,7 +95,14 @@ pub fn newest_activated(
 /// Those of [`SqlResult::sql`](crate::db::SqlResult::sql).
 pub fn open_refusals(connection: &Connection, line: &Lineage) -> Result<Vec<ReceiptRow>> {
     let mut open = Vec::new();
-    for refusal in select(connection, line, "AND result = 'refused'", &[], u64::MAX)? {
+    for refusal in select(
+        connection,
+        line,
+        "INDEXED BY receipt_refused",
+        "AND result = 'refused'",
+        &[],
+        u64::MAX,
+    )? {
         let mut came = false;
         for owned in line.split(Numbered::Receipts, refusal.number.saturating_add(1), MOST) {
             came = came
@@ -110,16 +132,17 @@ pub fn open_refusals(connection: &Connection, line: &Lineage) -> Result<Vec<Rece
     Ok(open)
 }
 
-/// Reads receipts of a line, the newest first; the first four values of the statement are its own.
+/// Reads receipts of a line, the newest first, by an index; the first four values of the statement are its own.
 fn select(
     connection: &Connection,
     line: &Lineage,
+    index: &str,
     filter: &str,
     values: &[&dyn ToSql],
     last: u64,
 ) -> Result<Vec<ReceiptRow>> {
     let sql = format!(
-        "SELECT {COLUMNS} FROM receipt WHERE instance = ?1 AND number BETWEEN ?2 AND ?3 {filter} ORDER BY number DESC LIMIT ?4"
+        "SELECT {COLUMNS} FROM receipt {index} WHERE instance = ?1 AND number BETWEEN ?2 AND ?3 {filter} ORDER BY number DESC LIMIT ?4"
     );
     let mut select = connection.prepare_cached(&sql).sql(WHAT)?;
     let mut found: Vec<ReceiptRow> = Vec::new();

@@ -174,7 +174,10 @@ mod tests {
         let plan = |sql: &str| {
             db.read(|c| {
                 let mut select = c.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).sql("explain")?;
-                let rows = select.query_map([], |row| row.get::<_, String>(3)).sql("explain")?;
+                let nothing = vec![rusqlite::types::Null; select.parameter_count()];
+                let rows = select
+                    .query_map(rusqlite::params_from_iter(nothing), |row| row.get::<_, String>(3))
+                    .sql("explain")?;
                 rows.collect::<rusqlite::Result<Vec<_>>>().sql("explain")
             })
             .unwrap()

@@ -53,7 +53,7 @@ pub fn scope_deployments(
                (SELECT max(r.head) FROM signed_revision r WHERE r.revision = d.runs AND r.deployment = d.deployment)
              FROM signed_deployment s CROSS JOIN deployment_now d ON d.deployment = s.deployment AND s.site IN ('', d.site)
              WHERE s.product = ?1 AND s.channel = ?2
-               AND (EXISTS (SELECT 1 FROM held k WHERE k.site = d.site AND k.product = ?1 AND k.channel = ?2 AND k.state = 'active')
+               AND (d.site IN (SELECT k.site FROM held k WHERE k.product = ?1 AND k.channel = ?2 AND k.state = 'active')
                  OR NOT EXISTS (SELECT 1 FROM signed_deployment o JOIN held k ON k.site = d.site AND k.product = o.product
                    AND k.channel = o.channel AND k.state = 'active'
                    WHERE o.deployment = d.deployment AND o.site IN ('', d.site) AND (o.product <> ?1 OR o.channel <> ?2)))",

@@ -271,7 +271,7 @@ fn of_period(connection: &Connection, answer: &SiteAnswer, period: Period, repor
             row.at.to_string(),
             name,
             row.signal.clone(),
-            format!("{} times until {}", row.count, row.last),
+            format!("{} until {}", counted(row.count, "time"), row.last),
             row.text.clone().unwrap_or_else(|| "(text not carried)".to_owned()),
         ]
     });

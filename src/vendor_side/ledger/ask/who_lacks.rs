@@ -11,7 +11,7 @@ use super::limits::{AsOf, Limits};
 use super::names::SiteNames;
 use crate::db::Connection;
 use crate::db::ledger::questions::{
-    Bar, DeploymentNow, ScopeDeployment, SignedHeadRow, TargetNow, bars, deployments_now, heads_of_scope, held,
+    Bar, DeploymentNow, ScopeDeployment, SignedHeadRow, TargetNow, bars, deployments_now, heads_of_scope, live,
     newest_activated, newest_of_all, scope_deployments, scope_sites, shown_of_all, targets_made_there,
 };
 use crate::db::ledger::{Lineage, Site, sites};
@@ -120,6 +120,8 @@ struct Fleet<'a> {
     lines: BTreeMap<SiteId, Lineage>,
     as_of: BTreeMap<SiteId, AsOf>,
     made_there: BTreeMap<SiteId, Vec<TargetNow>>,
+    /// Heads that are live at sites.
+    live: BTreeMap<SiteId, Vec<Hash>>,
 }
 
 impl<'a> Fleet<'a> {
@@ -137,8 +139,13 @@ impl<'a> Fleet<'a> {
         for target in targets_made_there(connection)? {
             made_there.entry(target.site.clone()).or_default().push(target);
         }
+        let mut live_heads = BTreeMap::<SiteId, Vec<Hash>>::new();
+        for held in live(connection)? {
+            live_heads.entry(held.site).or_default().push(held.head);
+        }
         let sites = sites(connection)?;
         Ok(Self {
+            live: live_heads,
             connection,
             // Nothing of a site that was withdrawn counts any more.
             sites: sites.into_iter().filter(|site| site.withdrawn_at.is_none()).collect(),
@@ -260,11 +267,7 @@ impl<'a> Fleet<'a> {
             row.since = activated.map(|receipt| receipt.at);
             return Ok(());
         }
-        let live: Vec<Hash> = held(self.connection, &site.site)?
-            .into_iter()
-            .filter(|held| held.state == "active")
-            .map(|held| held.head)
-            .collect();
+        let live = self.live.get(&site.site).cloned().unwrap_or_default();
         let made_there = self.made_there.get(&site.site).map_or(&[][..], Vec::as_slice);
         let names = SiteNames::read(self.connection, &site.site, made_there, live)?;
         let worst = deployments.into_iter().min_by_key(|judged| {
