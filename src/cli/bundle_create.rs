@@ -197,7 +197,7 @@ pub(super) fn run(args: &CreateArgs, ui: &mut Ui) -> Result<()> {
     match (to_pipe, ui.format()) {
         (false, _) => ui.result(&value, human)?,
         (true, Format::Human) => ui.say(human),
-        (true, Format::Json) => ui.say(value),
+        (true, _) => ui.say(value),
     }
     if packed.read_back_direct == Some(false) {
         ui.warn("this file system does not read past its cache: the read-back may not have come from the medium");

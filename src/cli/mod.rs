@@ -35,6 +35,12 @@ mod hidden;
 mod import;
 #[cfg(feature = "site")]
 mod init;
+#[cfg(feature = "vendor")]
+mod instant;
+#[cfg(feature = "vendor")]
+mod ledger_answers;
+#[cfg(feature = "vendor")]
+mod ledger_papers;
 #[cfg(feature = "site")]
 mod notify;
 mod output_place;
@@ -67,10 +73,17 @@ mod status_export;
 mod status_preview;
 #[cfg(feature = "site")]
 mod status_rotate_key;
+#[cfg(feature = "vendor")]
+mod status_show;
+#[cfg(feature = "vendor")]
+mod status_site;
+#[cfg(feature = "vendor")]
+mod status_stream;
 mod status_verify;
 mod status_verify_guard;
 #[cfg(feature = "vendor")]
 mod status_verify_ledger;
+mod table;
 #[cfg(feature = "site")]
 mod target;
 #[cfg(feature = "site")]
@@ -101,13 +114,13 @@ mod vendor_ledger;
 mod vendor_trust;
 #[cfg(feature = "vendor")]
 mod workspace_folder;
-#[cfg(feature = "site")]
 mod wrap;
 
 use std::panic::{self, AssertUnwindSafe};
 use std::process::ExitCode;
 
-use clap::{CommandFactory as _, Parser, Subcommand};
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::{CommandFactory as _, Parser, Subcommand, ValueEnum as _};
 
 pub use ui::{Format, Ui};
 
@@ -118,10 +131,15 @@ use crate::domain::{Class, Error, Result};
 #[command(name = "airlock", version, max_term_width = 100)]
 struct Cli {
     /// How results are written to stdout: for people or as JSON
-    #[arg(long, global = true, value_enum, default_value_t = Format::Human)]
+    #[arg(long, global = true, value_parser = common_format(), default_value = "human")]
     format: Format,
     #[command(subcommand)]
     command: Command,
+}
+
+/// The formats that every command knows. One that gives facts for other tools has the option again, with more.
+fn common_format() -> impl TypedValueParser<Value = Format> {
+    PossibleValuesParser::new(["human", "json"]).try_map(|text| Format::from_str(&text, false))
 }
 
 #[derive(Debug, Subcommand)]

@@ -13,9 +13,9 @@ use std::path::Path;
 use super::signature_file::read_signatures;
 #[cfg(feature = "vendor")]
 use crate::bundle::OpenedBundle;
-#[cfg(feature = "vendor")]
-use crate::crypto::KeyId;
 use crate::crypto::{Envelope, PayloadType, canonical};
+#[cfg(feature = "vendor")]
+use crate::crypto::{IN_TOTO, KeyId};
 #[cfg(feature = "vendor")]
 use crate::domain::counted;
 use crate::domain::{Class, Error, Result};
@@ -49,6 +49,12 @@ pub(super) enum Makes {
     /// An acknowledgement.
     #[cfg(feature = "vendor")]
     Acknowledgement,
+    /// A proof of an installation.
+    #[cfg(feature = "vendor")]
+    Proof,
+    /// A report of a site.
+    #[cfg(feature = "vendor")]
+    Report,
     /// A copy of an enrolment file.
     #[cfg(feature = "site")]
     Enrolment,
@@ -71,6 +77,10 @@ impl Makes {
             Self::Proposal => "a proposed root",
             #[cfg(feature = "vendor")]
             Self::Acknowledgement => "an acknowledgement",
+            #[cfg(feature = "vendor")]
+            Self::Proof => "a proof of an installation",
+            #[cfg(feature = "vendor")]
+            Self::Report => "a report of a site",
             #[cfg(feature = "site")]
             Self::Enrolment => "an enrolment file",
             #[cfg(feature = "site")]
@@ -98,6 +108,10 @@ impl Makes {
             Self::Proposal => envelope(PayloadType::TrustRoot),
             #[cfg(feature = "vendor")]
             Self::Acknowledgement => envelope(PayloadType::StatusAcknowledgement),
+            #[cfg(feature = "vendor")]
+            Self::Proof => is_proof(bytes),
+            #[cfg(feature = "vendor")]
+            Self::Report => bytes.starts_with(b"airlock report: ") || is_page(bytes),
             #[cfg(feature = "site")]
             Self::Enrolment => envelope(PayloadType::Enrolment),
             #[cfg(feature = "site")]
@@ -183,6 +197,18 @@ fn refusal(path: &Path, makes: Makes, what: &str) -> Error {
     Error::new(Class::Usage, "output", format!("{} {what}", path.display()))
         .expected(format!("a free name, or {} to replace", makes.noun()))
         .remedy("give another name, or move away what stands there; nothing was written")
+}
+
+#[cfg(feature = "vendor")]
+fn is_proof(bytes: &[u8]) -> bool {
+    let known = serde_json::from_slice::<serde_json::Value>(bytes).unwrap_or_default();
+    known["payloadType"] == IN_TOTO || known["_type"] == "https://in-toto.io/Statement/v1"
+}
+
+#[cfg(feature = "vendor")]
+fn is_page(bytes: &[u8]) -> bool {
+    let head = bytes.get(..bytes.len().min(1024)).unwrap_or_default();
+    String::from_utf8_lossy(head).contains("<meta name=\"generator\" content=\"airlock report\">")
 }
 
 fn is_bundle(bytes: &[u8]) -> bool {

@@ -154,7 +154,7 @@ fn start_log(format: Format) -> Result<()> {
         .with_writer(|| SafeLines(std::io::stderr()));
     match format {
         Format::Human => log.with_target(false).try_init(),
-        Format::Json => log.json().flatten_event(true).try_init(),
+        _ => log.json().flatten_event(true).try_init(),
     }
     .map_err(|error| Error::new(Class::Internal, "log", format!("the log cannot be started: {error}")))
 }

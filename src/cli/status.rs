@@ -2,6 +2,8 @@
 
 use clap::Subcommand;
 
+#[cfg(feature = "vendor")]
+use super::status_show;
 use super::{Ui, status_verify};
 #[cfg(feature = "site")]
 use super::{status_acknowledge, status_export, status_preview, status_rotate_key};
@@ -39,6 +41,17 @@ pub(super) enum StatusCommand {
     #[command(after_help = "Example:\n  airlock status acknowledge /media/usb/plant-7.ack")]
     Acknowledge(status_acknowledge::AcknowledgeArgs),
     Verify(status_verify::VerifyArgs),
+    /// What runs at sites, as their packages say: since when, what failed and why, what is stale
+    ///
+    /// Without SITE a line for each site and live release. With SITE its targets and deployments, their history along the shown line,
+    /// days of metrics, and with --logs the lines of containers, read from the package files. Nothing is live: every answer says as of
+    /// when. What no signed release of yours states for the site is `unknown`. `jsonl` and `csv` carry everything for other tools.
+    #[cfg(feature = "vendor")]
+    #[command(
+        after_help = "Examples:\n  airlock status show -w acme\n  airlock status show plant-7 -w acme --last 20 --logs\n  \
+                            airlock status show -w acme --format jsonl > facts.jsonl"
+    )]
+    Show(status_show::ShowArgs),
 }
 
 pub(super) fn run(command: &StatusCommand, ui: &mut Ui) -> Result<()> {
@@ -52,5 +65,7 @@ pub(super) fn run(command: &StatusCommand, ui: &mut Ui) -> Result<()> {
         #[cfg(feature = "site")]
         StatusCommand::Acknowledge(args) => status_acknowledge::run(args, ui),
         StatusCommand::Verify(args) => status_verify::run(args, ui),
+        #[cfg(feature = "vendor")]
+        StatusCommand::Show(args) => status_show::run(args, ui),
     }
 }

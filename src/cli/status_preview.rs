@@ -49,7 +49,7 @@ pub(super) fn run(args: &PreviewArgs, ui: &mut Ui) -> Result<()> {
     }
     match ui.format() {
         Format::Human => human_lines(&appliance, row, &human, ui),
-        Format::Json => json_lines(&appliance, row, &value, ui),
+        _ => json_lines(&appliance, row, &value, ui),
     }
 }
 

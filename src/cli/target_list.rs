@@ -2,13 +2,14 @@
 
 use serde_json::json;
 
+use super::Ui;
 use super::advice::quoted;
 use super::damage_view::DamageView;
 use super::deployment_state::DeploymentState;
 use super::scope_names::ScopeNames;
+use super::table::table;
 use super::target_state::{self, TargetState};
 use super::ui::escape;
-use super::{Ui, wrap};
 use crate::appliance::fleet::{Hub, RemovedTarget, SecretView, TargetView};
 use crate::domain::{Result, Timestamp};
 
@@ -41,7 +42,7 @@ pub(super) fn print(hub: &Hub, ui: &mut Ui) -> Result<()> {
     let human = if targets.is_empty() && removed.is_empty() {
         "no live release has targets for this site".to_owned()
     } else {
-        table(now, &targets, &removed, &names)
+        listed(now, &targets, &removed, &names)
     };
     let damage = DamageView::read(hub.live().appliance())?;
     ui.result(
@@ -54,8 +55,8 @@ pub(super) fn print(hub: &Hub, ui: &mut Ui) -> Result<()> {
     )
 }
 
-fn table(now: Timestamp, targets: &[TargetState], removed: &[RemovedTarget], names: &ScopeNames) -> String {
-    let mut rows = vec![COLUMNS.map(ToOwned::to_owned)];
+fn listed(now: Timestamp, targets: &[TargetState], removed: &[RemovedTarget], names: &ScopeNames) -> String {
+    let mut rows = Vec::new();
     for state in targets {
         let target = &state.view;
         let mut runs: Vec<String> = if state.deployments.is_empty() {
@@ -90,31 +91,7 @@ fn table(now: Timestamp, targets: &[TargetState], removed: &[RemovedTarget], nam
             [dash(), state.to_owned(), dash(), way_back(one, removed)],
         ));
     }
-    let last = COLUMNS.len() - 1;
-    let widths: Vec<usize> = (0..last)
-        .map(|column| {
-            let cells = rows.iter().filter_map(|row| row.get(column));
-            cells.map(|cell| cell.chars().count()).max().unwrap_or(0)
-        })
-        .collect();
-    let before: usize = widths.iter().map(|width| width + 2).sum();
-    let columns = wrap::columns();
-    let lines: Vec<String> = rows
-        .iter()
-        .flat_map(|row| {
-            let cells = row.iter().enumerate().map(|(column, cell)| {
-                let width = widths.get(column).copied().unwrap_or(0);
-                format!("{cell:width$}")
-            });
-            let line = cells.collect::<Vec<_>>().join("  ").trim_end().to_owned();
-            match columns {
-                None => vec![line],
-                // Where the table itself is wider than the terminal, what follows is indented a little.
-                Some(columns) => wrap::wrap(&line, columns, if before + 24 <= columns { before } else { 4 }),
-            }
-        })
-        .collect();
-    lines.join("\n")
+    table(COLUMNS, rows)
 }
 
 fn row(target: &TargetView, names: &ScopeNames, [agent, state, seen, runs]: [String; 4]) -> [String; 10] {

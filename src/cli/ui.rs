@@ -24,6 +24,11 @@ pub enum Format {
     Human,
     /// One JSON document on stdout; JSON events on stderr.
     Json,
+    /// A JSON object a line, where a command gives facts for other tools; JSON events on stderr.
+    #[value(name = "jsonl")]
+    JsonLines,
+    /// A table of comma-separated values, where a command gives facts for other tools; JSON events on stderr.
+    Csv,
 }
 
 /// Where a command writes.
@@ -71,7 +76,7 @@ impl Ui {
     pub fn result(&mut self, value: &impl Serialize, human: impl Display) -> Result<()> {
         let text = match self.format {
             Format::Human => self.advice.text(&human.to_string()),
-            Format::Json => serde_json::to_value(value)
+            _ => serde_json::to_value(value)
                 .and_then(|mut value| {
                     self.advice.value(&mut value);
                     serde_json::to_string_pretty(&value)
@@ -101,7 +106,7 @@ impl Ui {
         let line = self.advice.text(&line.to_string());
         match self.format {
             Format::Human => self.talk(&line),
-            Format::Json => self.talk(&serde_json::json!({"event": "message", "text": line}).to_string()),
+            _ => self.talk(&serde_json::json!({"event": "message", "text": line}).to_string()),
         }
     }
 
@@ -111,7 +116,7 @@ impl Ui {
         let line = self.advice.text(&line.to_string());
         match self.format {
             Format::Human => self.talk(&format!("warning: {line}")),
-            Format::Json => self.talk(&serde_json::json!({"event": "warning", "text": line}).to_string()),
+            _ => self.talk(&serde_json::json!({"event": "warning", "text": line}).to_string()),
         }
     }
 
@@ -161,7 +166,7 @@ impl Ui {
                 }
                 text
             }
-            Format::Json => serde_json::json!({
+            _ => serde_json::json!({
                 "event": "progress", "step": what, "bytes": done, "total_bytes": total,
                 "bytes_per_second": rate.round(), "seconds_left": left.map(f64::round),
             })
@@ -187,7 +192,7 @@ impl Ui {
                 }
                 text + &format!(": {}", self.advice.text(&error.to_string()))
             }
-            Format::Json => serde_json::json!({
+            _ => serde_json::json!({
                 "event": "refused", "class": error.class().name(), "code": error.code(),
                 "step": error.step().map(|step| step.to_string()), "found": error.found(),
                 "expected": error.expectation().map(|text| self.advice.text(text)), "remedy": error.advice().map(|advice| self.advice.text(advice)),

@@ -54,9 +54,9 @@ pub(super) enum VendorCommand {
     /// Show and change who may sign: root documents
     #[command(subcommand)]
     Trust(Box<TrustCommand>),
-    /// What was signed, and for whom
+    /// What was signed, for whom, and what became of it at sites
     #[command(subcommand)]
-    Ledger(LedgerCommand),
+    Ledger(Box<LedgerCommand>),
 }
 
 #[derive(Debug, Args)]

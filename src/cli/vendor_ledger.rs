@@ -6,6 +6,8 @@ use clap::{Args, Subcommand};
 use serde_json::json;
 
 use super::head_view::headline;
+use super::ledger_answers::{self, AskArgs, EndArgs, FindingsArgs, WhoLacksArgs};
+use super::ledger_papers::{self, ProofArgs, ReportArgs};
 use super::ui::Ui;
 use super::vendor_ack::{self, AckArgs};
 use super::workspace_folder::WorkspaceArgs;
@@ -32,6 +34,42 @@ pub(super) enum LedgerCommand {
     /// that gets none now, and is applied there with `airlock status acknowledge FILE`.
     #[command(after_help = "Example:\n  airlock vendor ledger ack plant-7 -o plant-7.ack -w acme")]
     Ack(AckArgs),
+    /// List what was signed, and at how many sites it is, as their newest packages say
+    #[command(after_help = "Example:\n  airlock vendor ledger show -w acme")]
+    Show(AskArgs),
+    /// List whose packages are here, up to which numbers, with holes and lost branches
+    #[command(after_help = "Example:\n  airlock vendor ledger sites -w acme --format json")]
+    Sites(AskArgs),
+    /// List what was found in packages and is to be looked at
+    ///
+    /// Findings that wait for something end when it comes; equivocations and what a person must judge end with `airlock vendor ledger
+    /// end`.
+    #[command(after_help = "Example:\n  airlock vendor ledger findings -w acme --all")]
+    Findings(FindingsArgs),
+    /// End a finding that was looked at
+    #[command(after_help = "Example:\n  airlock vendor ledger end F7 -w acme")]
+    End(EndArgs),
+    /// List which sites lack a fix or a version
+    ///
+    /// The first release that fixes it, or is called so, is the bar. A site has it when everything of the product that it runs is of a
+    /// release at or above the bar. It is unknown where the site never reported, its newest package is older than --as-of-max, or it is
+    /// in doubt what runs; that is never counted as has.
+    #[command(after_help = "Example:\n  airlock vendor ledger who-lacks CVE-2026-41234 -w acme --as-of-max 14d")]
+    WhoLacks(WhoLacksArgs),
+    /// Write the proof that a release was installed at a site: an in-toto statement with the site's own receipts
+    ///
+    /// With --key it is signed, in a DSSE envelope. The key must be one of no role under your root, such as `openssl genpkey -algorithm
+    /// ed25519` makes.
+    #[command(
+        after_help = "Example:\n  airlock vendor ledger proof plant-7 0.9 -w acme -o plant-7.intoto.json --key proof.pem"
+    )]
+    Proof(ProofArgs),
+    /// Write a report of one import or of a period at a site: text, or HTML that prints on a page
+    #[command(
+        after_help = "Examples:\n  airlock vendor ledger report plant-7 --release 0.9 -w acme --html -o plant-7.html\n  \
+                            airlock vendor ledger report plant-7 --since 2026-11-01T00:00:00Z -w acme"
+    )]
+    Report(ReportArgs),
 }
 
 #[derive(Debug, Args)]
@@ -51,6 +89,13 @@ pub(super) fn run(command: &LedgerCommand, ui: &mut Ui) -> Result<()> {
     match command {
         LedgerCommand::Learn(args) => learn_all(args, ui),
         LedgerCommand::Ack(args) => vendor_ack::run(args, ui),
+        LedgerCommand::Show(args) => ledger_answers::show(args, ui),
+        LedgerCommand::Sites(args) => ledger_answers::list_sites(args, ui),
+        LedgerCommand::Findings(args) => ledger_answers::list_findings(args, ui),
+        LedgerCommand::End(args) => ledger_answers::end(args, ui),
+        LedgerCommand::WhoLacks(args) => ledger_answers::lacks(args, ui),
+        LedgerCommand::Proof(args) => ledger_papers::prove(args, ui),
+        LedgerCommand::Report(args) => ledger_papers::write_report(args, ui),
     }
 }
 

@@ -80,7 +80,11 @@ impl PayloadType {
 
 /// Returns the bytes that are signed for a payload (DSSE protocol, pre-authentication encoding).
 pub fn pre_authentication(payload_type: PayloadType, payload: &[u8]) -> Vec<u8> {
-    let kind = payload_type.as_str();
+    pre_authentication_of(payload_type.as_str(), payload)
+}
+
+/// As [`pre_authentication`], for a type that may be somebody else's.
+pub(super) fn pre_authentication_of(kind: &str, payload: &[u8]) -> Vec<u8> {
     let mut bytes = format!("DSSEv1 {} {kind} {} ", kind.len(), payload.len()).into_bytes();
     bytes.extend_from_slice(payload);
     bytes

@@ -4,6 +4,7 @@
 //! signatures, for every role and document; [`chain::Chain`] is the one place that moves trust forward.
 
 mod acknowledgement;
+mod attestation;
 pub mod canonical;
 mod certificate;
 mod chain;
@@ -20,6 +21,7 @@ mod site_keys;
 mod stream_log;
 
 pub use acknowledgement::{AcknowledgedAudit, AcknowledgedPackage, Acknowledgement, Alarm, AlarmCode};
+pub use attestation::{IN_TOTO, sign_statement};
 pub use certificate::CertificateFacts;
 pub use chain::{Chain, ChainStep};
 pub use checkpoint::Checkpoint;

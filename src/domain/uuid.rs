@@ -52,6 +52,16 @@ impl Uuid {
         Self::derived("deployment", &[&target.to_string(), application.as_str()])
     }
 
+    /// Returns the UUID of a deployment of a target that was made at a site, where the target that it follows has `template`.
+    pub fn of_local_deployment(target: Self, template: Self) -> Self {
+        Self::derived("local-deployment", &[&target.to_string(), &template.to_string()])
+    }
+
+    /// Returns the revision that such a deployment has, where that of the template is `template`.
+    pub fn of_local_revision(target: Self, template: Self) -> Self {
+        Self::derived("local-revision", &[&target.to_string(), &template.to_string()])
+    }
+
     /// Whether it is of version 8, as what [`Uuid::derived`] makes, whatever its variant.
     pub fn is_derived(&self) -> bool {
         self.0[6] >> 4 == 8

@@ -70,7 +70,7 @@ pub use lines::{
 pub use part::{PartEntry, PartType};
 pub use payload::TakeLine;
 pub use quoted::{Piece, Quoted};
-pub use reader::{Draft, HeadedPackage, IndexedPackage, OpenedPackage, Signed, SignedPackage, VerifiedPackage};
+pub use reader::{Draft, HeadedPackage, IndexedPackage, Known, OpenedPackage, Signed, SignedPackage, VerifiedPackage};
 pub use size::rounded;
 pub use statement::{Room, Statement};
 pub use switch::{Shows, Switch};

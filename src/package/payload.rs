@@ -11,7 +11,7 @@ use super::keys::StatusKeys;
 use super::line::Line;
 use super::lines::{AuditRow, SignedReceipt, parse_envelope, parse_receipt};
 use super::part::{PartEntry, PartType};
-use super::reader::{Draft, IndexedPackage, Signed};
+use super::reader::{Draft, IndexedPackage, Known, Signed};
 use crate::container::{Chunk, PageReader, PayloadSink, Source, read_payload};
 use crate::crypto::{Envelope, stream_start};
 use crate::domain::{Class, Error, Hash, Result, Step, limits};
@@ -36,6 +36,18 @@ impl IndexedPackage<Signed> {
 
 impl IndexedPackage<Draft> {
     /// As for a signed package, but that receipts are not verified: the site has made them itself.
+    ///
+    /// # Errors
+    ///
+    /// As for a signed package.
+    pub fn read_lines(self, take: &mut TakeLine<'_>) -> Result<Head> {
+        read(self.source, &self.head, &self.chunks, None, take)?;
+        Ok(self.head)
+    }
+}
+
+impl IndexedPackage<Known> {
+    /// As for a signed package, but that receipts are not verified: they were when the package was taken in.
     ///
     /// # Errors
     ///

@@ -5,6 +5,7 @@
 //! | [`OpenedPackage`] | V1, on demand V2 | nothing |
 //! | [`HeadedPackage<Signed>`](HeadedPackage) | V3, V4 | the site's key signed this head |
 //! | [`HeadedPackage<Draft>`](HeadedPackage) | V4 | nobody signed it: for the site that made it, before it signs |
+//! | [`HeadedPackage<Known>`](HeadedPackage) | V4 | it has the head digest of a package that was taken in before |
 //! | [`IndexedPackage`] | V6 | every further byte is known by its hash |
 //! | `read_lines` | V7 to V10 | the whole package is what the head says |
 //!
@@ -38,6 +39,10 @@ pub struct Signed(pub(super) StatusKeys);
 /// Proof of nothing: the site reads what it wrote itself, before it signs.
 #[derive(Debug)]
 pub struct Draft(());
+
+/// Proof of a head: whoever reads it knows its digest from the time when the site's key was checked.
+#[derive(Debug)]
+pub struct Known(());
 
 /// A package whose head was judged (V4), under a proof of who made it.
 #[derive(Debug)]
@@ -107,6 +112,24 @@ impl OpenedPackage {
     /// `E-TRUST` at V2; `E-FORMAT`, `E-LIMIT`, `E-TRUST` and `E-POLICY` at V4.
     pub fn own_draft(self) -> Result<HeadedPackage<Draft>> {
         self.judge(Draft(()))
+    }
+
+    /// Reads the head of a package that was verified when it was taken in: its digest is known since, whatever keys the site had or has.
+    ///
+    /// # Errors
+    ///
+    /// `E-INTEGRITY head` for another one; `E-TRUST` at V2; `E-FORMAT`, `E-LIMIT`, `E-TRUST` and `E-POLICY` at V4.
+    pub fn known(self, head: Hash) -> Result<HeadedPackage<Known>> {
+        let found = self.head_digest();
+        if found != head {
+            return Err(Error::new(
+                Class::Integrity,
+                "head",
+                format!("the package has the head digest {found}"),
+            )
+            .expected(format!("{head}, that of the package that was taken in")));
+        }
+        self.judge(Known(()))
     }
 
     fn linkless_hints(&self) -> Result<Hints> {

@@ -199,6 +199,12 @@ pub fn build(
     let (names, absent) = (content.tags.len(), content.absent.len());
     let remembered = fleet.removals.remembered.to_bytes();
     let items = layout.inventory();
+    let named: Vec<_> = content
+        .tags
+        .iter()
+        .map(|line| (line.repository.clone(), line.digest))
+        .collect();
+    let repositories: Vec<_> = named.iter().map(|(name, digest)| (name.as_str(), *digest)).collect();
     let mut sign = |bundle: &crate::bundle::UnsignedBundle| {
         let counter = bundle.head().counter();
         let (head, version) = (bundle.head_digest(), bundle.head().version.as_str());
@@ -211,6 +217,9 @@ pub fn build(
                 head,
                 bytes: bundle.head_bytes(),
                 audience: &bundle.head().audience,
+                scope: &scope,
+                counter,
+                names: &repositories,
                 items: &items,
                 fixes: &build.file.fixes,
                 desired: fleet.desired.as_ref(),

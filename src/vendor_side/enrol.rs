@@ -139,7 +139,12 @@ pub fn site(workspace: &Workspace, text: &str) -> Result<Site> {
     }
 }
 
-fn find(connection: &Connection, text: &str) -> Result<Site> {
+/// Returns the site of a name or id.
+///
+/// # Errors
+///
+/// `E-USAGE no-site`; those of the ledger.
+pub(super) fn find(connection: &Connection, text: &str) -> Result<Site> {
     let by_id = match text.parse::<SiteId>() {
         Ok(id) => ledger::site(connection, &id)?,
         Err(_) => None,

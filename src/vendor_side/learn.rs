@@ -4,7 +4,7 @@ use super::Workspace;
 use super::signed_head::SignedHead;
 use crate::bundle::{Head, OpenedBundle, inventory, read_desired};
 use crate::db::ledger::{self, Recorded};
-use crate::domain::{Class, Error, FixId, Hash, Result, Step, Timestamp};
+use crate::domain::{Class, Digest, Error, FixId, Hash, Result, Step, Timestamp};
 
 /// A release that the ledger knows now.
 #[derive(Debug)]
@@ -51,17 +51,26 @@ pub fn learn(workspace: &Workspace, opened: OpenedBundle, fixes: &[FixId], at: T
     let bundle = signed.read_index(|_, _| Ok(()))?;
     let (head, head_digest) = (bundle.head().clone(), bundle.head_digest());
     let items = inventory(&head, bundle.index());
+    let named: Vec<(String, Digest)> = bundle
+        .index()
+        .names()
+        .map(|(repository, _, digest)| (repository.to_owned(), digest))
+        .collect();
+    let names: Vec<(&str, Digest)> = named.iter().map(|(name, digest)| (name.as_str(), *digest)).collect();
+    let scope = head.scope();
     let desired = read_desired(bundle)?;
     let record = SignedHead {
         head: head_digest,
         bytes: &bytes,
         audience: &head.audience,
+        scope: &scope,
+        counter: head.counter(),
+        names: &names,
         items: &items,
         fixes,
         desired: desired.as_ref(),
     };
     let recorded = workspace.ledger()?.write(|transaction| {
-        let scope = head.scope();
         ledger::record_release(transaction, &scope, head.counter(), head_digest, &head.version, at)?;
         let recorded = record.record(transaction)?;
         ledger::match_receipts(transaction, head_digest, at)?;

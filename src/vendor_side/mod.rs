@@ -6,7 +6,7 @@
 //! compose     compose files ─> images they pull, one file for the site
 //! collect     images ─> BundleContent + BlobSource   what is carried
 //! pack        both, signed ─> a bundle on its medium
-//! ledger      what each head consists of, for whom it is, what it fixes; learned from a bundle signed elsewhere
+//! ledger      what each head consists of, for whom it is, what it fixes; what sites told of it, and the answers to questions
 //! ```
 //!
 //! A workspace holds secrets. Everything that changes trust is checked through the same chain walk that appliances use, before

@@ -3,8 +3,8 @@
 use crate::bundle::content_hash;
 use crate::bundle::desired::DesiredState;
 use crate::db::Transaction;
-use crate::db::ledger::{self, Recorded, SignedContents};
-use crate::domain::{Audience, ContentItem, FixId, Hash, Result, Uuid};
+use crate::db::ledger::{self, Recorded, SignedContents, SignedDeployment, SignedTarget};
+use crate::domain::{Audience, ContentItem, Counter, Digest, FixId, Hash, Result, Scope};
 
 /// A head, what its release consists of, and what it tells targets.
 #[derive(Debug)]
@@ -12,6 +12,10 @@ pub(super) struct SignedHead<'a> {
     pub(super) head: Hash,
     pub(super) bytes: &'a [u8],
     pub(super) audience: &'a Audience,
+    pub(super) scope: &'a Scope,
+    pub(super) counter: Counter,
+    /// What it names: repository and digest.
+    pub(super) names: &'a [(&'a str, Digest)],
     pub(super) items: &'a [ContentItem],
     pub(super) fixes: &'a [FixId],
     pub(super) desired: Option<&'a DesiredState>,
@@ -20,11 +24,27 @@ pub(super) struct SignedHead<'a> {
 impl SignedHead<'_> {
     /// Writes it down.
     pub(super) fn record(&self, transaction: &Transaction<'_>) -> Result<Recorded> {
-        let revisions: Vec<(Uuid, Uuid)> = self
+        let targets: Vec<SignedTarget<'_>> = self
+            .desired
+            .iter()
+            .flat_map(|desired| &desired.targets)
+            .map(|target| SignedTarget {
+                target: target.id,
+                site: target.site.as_ref(),
+                name: &target.name,
+            })
+            .collect();
+        let deployments: Vec<SignedDeployment<'_>> = self
             .desired
             .iter()
             .flat_map(|desired| desired.deployments())
-            .map(|(_, deployment)| (deployment.id, deployment.revision))
+            .map(|(target, deployment)| SignedDeployment {
+                deployment: deployment.id,
+                site: target.site.as_ref(),
+                target: target.id,
+                revision: deployment.revision,
+                application: &deployment.application,
+            })
             .collect();
         ledger::record_contents(
             transaction,
@@ -34,8 +54,12 @@ impl SignedHead<'_> {
                 audience: self.audience,
                 items: self.items,
                 content: content_hash(self.items.iter().map(|item| item.digest)),
+                scope: self.scope,
+                counter: self.counter,
                 fixes: self.fixes,
-                revisions: &revisions,
+                names: self.names,
+                targets: &targets,
+                deployments: &deployments,
             },
         )
     }

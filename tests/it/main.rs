@@ -7,7 +7,7 @@
 //! | `identity` | lives of the state folder, enrolments, keys, the audit log |
 //! | `export` | drafts of status packages: what leaves a site, and what never does |
 //! | `package` | status packages: the vectors of `bundle-spec`, what is written and read again, every bit and cut |
-//! | `ledger` | what a vendor takes in of its sites, and what it knows then |
+//! | `ledger` | what a vendor takes in of its sites, what it knows then, and what the ledger answers |
 //! | `import` | crashes, full disks, media, clocks, and no way out |
 //! | `registry` | what the appliance serves to container engines |
 //! | `distr` | targets, their agents, and the checklist and recordings of the wire contract |

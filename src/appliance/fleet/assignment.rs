@@ -98,12 +98,12 @@ impl Assignment {
 
 /// Returns the id under which a target made here knows a deployment of the one that it follows.
 pub(in crate::appliance) fn local_deployment(target: &Uuid, template: &Uuid) -> Uuid {
-    Uuid::derived("local-deployment", &[&target.to_string(), &template.to_string()])
+    Uuid::of_local_deployment(*target, *template)
 }
 
 /// Returns the revision under which a target made here knows a revision of the one that it follows.
 pub(in crate::appliance) fn local_revision(target: &Uuid, template: &Uuid) -> Uuid {
-    Uuid::derived("local-revision", &[&target.to_string(), &template.to_string()])
+    Uuid::of_local_revision(*target, *template)
 }
 
 fn stated(deployments: &[AssignedDeployment]) -> Arc<[(Uuid, Uuid)]> {

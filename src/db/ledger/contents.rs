@@ -7,7 +7,7 @@ use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
 
 use super::Recorded;
 use crate::db::SqlResult as _;
-use crate::domain::{Audience, ContentItem, FixId, Hash, Result, Uuid};
+use crate::domain::{Audience, ContentItem, Counter, Digest, FixId, Hash, Name, Result, Scope, SiteId, Uuid};
 
 /// What is known of a head.
 #[derive(Debug, Clone)]
@@ -22,10 +22,44 @@ pub struct SignedContents<'a> {
     pub items: &'a [ContentItem],
     /// The hash over their digests (SPEC M-95).
     pub content: Hash,
+    /// What it belongs to.
+    pub scope: &'a Scope,
+    /// Its number there.
+    pub counter: Counter,
     /// What it fixes.
     pub fixes: &'a [FixId],
+    /// What it names: repository and digest.
+    pub names: &'a [(&'a str, Digest)],
+    /// Targets.
+    pub targets: &'a [SignedTarget<'a>],
     /// Deployments, each with the revision that it shall run.
-    pub revisions: &'a [(Uuid, Uuid)],
+    pub deployments: &'a [SignedDeployment<'a>],
+}
+
+/// A target as a release states it.
+#[derive(Debug, Clone, Copy)]
+pub struct SignedTarget<'a> {
+    /// Its UUID.
+    pub target: Uuid,
+    /// The only site that it stands at.
+    pub site: Option<&'a SiteId>,
+    /// For people.
+    pub name: &'a str,
+}
+
+/// A deployment as a release states it.
+#[derive(Debug, Clone, Copy)]
+pub struct SignedDeployment<'a> {
+    /// Its UUID.
+    pub deployment: Uuid,
+    /// The only site that its target stands at.
+    pub site: Option<&'a SiteId>,
+    /// Its target.
+    pub target: Uuid,
+    /// What it shall run.
+    pub revision: Uuid,
+    /// The application.
+    pub application: &'a Name,
 }
 
 /// Records what a head consists of. What is known already stays; ids of what it fixes are added, also later.
@@ -81,11 +115,82 @@ pub fn record_contents(transaction: &Transaction<'_>, contents: &SignedContents<
     let mut revisions = transaction
         .prepare("INSERT OR IGNORE INTO signed_revision (revision, deployment, head) VALUES (?, ?, ?)")
         .sql(what)?;
-    for (deployment, revision) in contents.revisions {
-        revisions.execute(params![revision, deployment, id]).sql(what)?;
+    for stated in contents.deployments {
+        revisions
+            .execute(params![stated.revision, stated.deployment, id])
+            .sql(what)?;
     }
+    let mut names = transaction
+        .prepare("INSERT OR IGNORE INTO signed_name (head, digest, repository) VALUES (?, ?, ?)")
+        .sql(what)?;
+    for (repository, digest) in contents.names {
+        names.execute(params![id, digest, repository]).sql(what)?;
+    }
+    state_fleet(transaction, contents)?;
     add_fixes(transaction, id, contents.fixes)?;
     Ok(Recorded::New)
+}
+
+/// Keeps which targets and deployments the release states for which sites, where no later release of the scope does.
+fn state_fleet(transaction: &Transaction<'_>, contents: &SignedContents<'_>) -> Result<()> {
+    let what = "record what targets are called";
+    let (scope, counter) = (contents.scope, contents.counter);
+    let mut target = transaction
+        .prepare(
+            "INSERT INTO signed_target (target, site, product, channel, epoch, sequence, name) VALUES (?, ?, ?, ?, ?, ?, ?)
+             ON CONFLICT DO UPDATE SET epoch = excluded.epoch, sequence = excluded.sequence, name = excluded.name
+             WHERE (excluded.epoch, excluded.sequence) >= (epoch, sequence)",
+        )
+        .sql(what)?;
+    for stated in contents.targets {
+        for site in stated_for(stated.site, contents.audience) {
+            let values = params![
+                stated.target,
+                site,
+                scope.product,
+                scope.channel,
+                counter.epoch,
+                counter.sequence,
+                stated.name
+            ];
+            target.execute(values).sql(what)?;
+        }
+    }
+    let mut deployment = transaction
+        .prepare(
+            "INSERT INTO signed_deployment (deployment, site, product, channel, epoch, sequence, target, application)
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+             ON CONFLICT DO UPDATE SET epoch = excluded.epoch, sequence = excluded.sequence, target = excluded.target,
+               application = excluded.application
+             WHERE (excluded.epoch, excluded.sequence) >= (epoch, sequence)",
+        )
+        .sql(what)?;
+    for stated in contents.deployments {
+        for site in stated_for(stated.site, contents.audience) {
+            let values = params![
+                stated.deployment,
+                site,
+                scope.product,
+                scope.channel,
+                counter.epoch,
+                counter.sequence,
+                stated.target,
+                stated.application
+            ];
+            deployment.execute(values).sql(what)?;
+        }
+    }
+    Ok(())
+}
+
+/// The sites that a release states a target for: its own, as far as the release is for it, else all that the release is for.
+fn stated_for<'a>(site: Option<&'a SiteId>, audience: &'a Audience) -> Vec<&'a str> {
+    match (site, audience) {
+        (Some(site), audience) if audience.includes(site) => vec![site.as_str()],
+        (Some(_), _) => Vec::new(),
+        (None, Audience::Any(_)) => vec![""],
+        (None, Audience::Sites(sites)) => sites.iter().map(SiteId::as_str).collect(),
+    }
 }
 
 fn add_fixes(transaction: &Transaction<'_>, head: i64, fixes: &[FixId]) -> Result<()> {
@@ -129,7 +234,6 @@ pub fn head_bytes(connection: &Connection, head: Hash) -> Result<Option<Vec<u8>>
 mod tests {
     use super::*;
     use crate::db::{Db, Schema};
-    use crate::domain::Digest;
 
     #[test]
     fn what_was_signed_is_kept_once_and_fixes_are_added() {
@@ -148,15 +252,42 @@ mod tests {
             .collect();
         let site = "0123456789abcdef0123456789abcdef";
         let audience = Audience::Sites(vec![site.parse().unwrap()]);
-        let (deployment, revision) = (Uuid::from_bytes([1; 16]), Uuid::from_bytes([2; 16]));
+        let (application, scope) = (
+            "web".parse().unwrap(),
+            Scope {
+                domain: Hash([1; 32]),
+                product: "erp".parse().unwrap(),
+                channel: "stable".parse().unwrap(),
+            },
+        );
+        let other = "ffffffffffffffffffffffffffffffff".parse().unwrap();
+        let target = |number: u8, site, name| SignedTarget {
+            target: Uuid::from_bytes([number; 16]),
+            site,
+            name,
+        };
+        let deployment = |number: u8, site| SignedDeployment {
+            deployment: Uuid::from_bytes([number; 16]),
+            site,
+            target: Uuid::from_bytes([number; 16]),
+            revision: Uuid::from_bytes([9; 16]),
+            application: &application,
+        };
+        let targets = [target(1, None, "old"), target(2, Some(&other), "elsewhere")];
+        let deployments = [deployment(1, None), deployment(2, Some(&other))];
+        let names = [("docker.io/library/web", Digest(Hash([4; 32]))); 2];
         let mut contents = SignedContents {
             head: Hash([7; 32]),
             bytes: b"{}",
             audience: &audience,
             items: &items,
             content: Hash([8; 32]),
+            scope: &scope,
+            counter: Counter { epoch: 0, sequence: 7 },
             fixes: &["CVE-2026-1".parse().unwrap()],
-            revisions: &[(deployment, revision)],
+            names: &names,
+            targets: &targets,
+            deployments: &deployments,
         };
         assert_eq!(db.read(|c| contents_of(c, contents.head)).unwrap(), None);
         assert_eq!(db.write(|tx| record_contents(tx, &contents)).unwrap(), Recorded::New);
@@ -175,7 +306,23 @@ mod tests {
         assert_eq!(count("SELECT count(*) FROM signed_blob WHERE leaf = 1"), 292);
         assert_eq!(count("SELECT sum(size) FROM signed_blob"), 299 * 300 / 2);
         assert_eq!(count("SELECT count(*) FROM signed_fix"), 2);
-        assert_eq!(count("SELECT count(*) FROM signed_revision"), 1);
+        assert_eq!(count("SELECT count(*) FROM signed_revision"), 2);
+        assert_eq!(count("SELECT count(*) FROM signed_name"), 1);
+        // A target that stands at a site that the release is not for is stated for nobody.
+        let stated = |sql| {
+            db.read(|c| {
+                let mut select = c.prepare(sql).sql("read")?;
+                let rows = select.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).sql("read")?;
+                rows.collect::<rusqlite::Result<Vec<(String, u64)>>>().sql("read")
+            })
+            .unwrap()
+        };
+        let of_targets = "SELECT site || ' ' || name, sequence FROM signed_target ORDER BY 1";
+        assert_eq!(stated(of_targets), [(format!("{site} old"), 7)]);
+        assert_eq!(
+            stated("SELECT site || ' ' || application, sequence FROM signed_deployment"),
+            [(format!("{site} web"), 7)]
+        );
         let for_whom = db
             .read(|c| {
                 c.query_row("SELECT site FROM signed_audience", [], |row| row.get::<_, String>(0))
@@ -187,10 +334,28 @@ mod tests {
         let any = SignedContents {
             head: Hash([9; 32]),
             audience: &Audience::ANY,
+            counter: Counter { epoch: 0, sequence: 6 },
             fixes: &[],
-            ..contents
+            targets: &[target(1, None, "older"), target(2, Some(&other), "older")],
+            ..contents.clone()
         };
         assert_eq!(db.write(|tx| record_contents(tx, &any)).unwrap(), Recorded::New);
         assert_eq!(count("SELECT count(*) FROM signed_audience WHERE site = ''"), 1);
+        // The newest release of the scope says what a target is called, whatever is learned after it.
+        let older = SignedContents {
+            head: Hash([10; 32]),
+            counter: Counter { epoch: 0, sequence: 5 },
+            targets: &[target(1, None, "oldest")],
+            ..contents
+        };
+        assert_eq!(db.write(|tx| record_contents(tx, &older)).unwrap(), Recorded::New);
+        assert_eq!(
+            stated(of_targets),
+            [
+                (" older".to_owned(), 6),
+                (format!("{site} old"), 7),
+                (format!("{other} older"), 6)
+            ]
+        );
     }
 }

@@ -124,15 +124,16 @@ pub fn open(connection: &Connection, site: Option<&SiteId>) -> Result<Vec<Findin
     Ok(found)
 }
 
-/// Returns the equivocations of a site, or of all, that nobody ended: one for each site and code, the newest first.
+/// Returns the equivocations of a site, or of all, that nobody ended: one for each site and code, the newest first. That the action is one of
+/// two is said again as the index says it, so that rows of the log are found by it.
 fn refused(connection: &Connection, site: Option<&SiteId>) -> Result<Vec<Finding>> {
     let mut select = connection
         .prepare_cached(
             "SELECT max(r.number), r.detail ->> 'site', r.detail ->> 'code', r.detail ->> 'found', count(*), min(r.at)
              FROM audit r
-             WHERE r.action = 'refuse' AND r.detail ->> 'site' IS NOT NULL AND (?1 IS NULL OR r.detail ->> 'site' = ?1)
+             WHERE r.action = 'refuse' AND r.action IN ('refuse', 'finding-end') AND r.detail ->> 'site' IS NOT NULL AND (?1 IS NULL OR r.detail ->> 'site' = ?1)
                AND r.detail ->> 'class' = 'E-EQUIVOCATION'
-               AND r.number > (SELECT ifnull(max(e.detail ->> 'through'), 0) FROM audit e WHERE e.action = 'finding-end'
+               AND r.number > (SELECT ifnull(max(e.detail ->> 'through'), 0) FROM audit e WHERE e.action = 'finding-end' AND e.action IN ('refuse', 'finding-end')
                  AND e.detail ->> 'site' = r.detail ->> 'site' AND e.detail ->> 'code' = r.detail ->> 'code')
              GROUP BY 2, 3 ORDER BY 1 DESC",
         )

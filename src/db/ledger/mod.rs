@@ -7,6 +7,7 @@ pub mod findings;
 mod instances;
 mod packages;
 mod put;
+pub mod questions;
 mod receipts;
 mod recorded;
 mod records;
@@ -15,7 +16,7 @@ mod site;
 pub mod snapshot;
 mod stream_rows;
 
-pub use contents::{SignedContents, contents_of, head_bytes, record_contents};
+pub use contents::{SignedContents, SignedDeployment, SignedTarget, contents_of, head_bytes, record_contents};
 pub use coverage::{cover, highest, reach};
 pub use instances::{Begins, Instance, Lineage, Numbered, Owned, instances, lineage, record_instance, shown};
 pub use packages::{

@@ -30,6 +30,7 @@ CREATE TABLE signed_release (
   created_at INTEGER NOT NULL,
   PRIMARY KEY (domain, product, channel, epoch, sequence)
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX signed_release_of ON signed_release (head);
 
 -- What each signed release told targets to run, so that the next one drops nothing unsaid.
 CREATE TABLE signed_fleet (
@@ -75,6 +76,7 @@ CREATE TABLE signed_fix (
   head INTEGER NOT NULL REFERENCES signed_head (id),
   PRIMARY KEY (id, head)
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX signed_fix_of ON signed_fix (head);
 
 CREATE TABLE signed_revision (
   revision   BLOB    NOT NULL,          -- UUID
@@ -82,6 +84,42 @@ CREATE TABLE signed_revision (
   head       INTEGER NOT NULL REFERENCES signed_head (id),
   PRIMARY KEY (revision, deployment, head)
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX signed_revision_of ON signed_revision (deployment);
+
+-- What the release names, such as images: repository and digest.
+CREATE TABLE signed_name (
+  head       INTEGER NOT NULL REFERENCES signed_head (id),
+  digest     BLOB    NOT NULL,
+  repository TEXT    NOT NULL,
+  PRIMARY KEY (head, digest, repository)
+) STRICT, WITHOUT ROWID;
+
+-- Targets and deployments by the newest release of each scope that states them for a site; site '' is every one. What a site reports of
+-- any other UUID is nobody's: it has no name and no scope.
+CREATE TABLE signed_target (
+  target   BLOB    NOT NULL,            -- UUID
+  site     TEXT    NOT NULL,
+  product  TEXT    NOT NULL,
+  channel  TEXT    NOT NULL,
+  epoch    INTEGER NOT NULL,
+  sequence INTEGER NOT NULL,
+  name     TEXT    NOT NULL,
+  PRIMARY KEY (target, site, product, channel)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE signed_deployment (
+  deployment  BLOB    NOT NULL,         -- UUID
+  site        TEXT    NOT NULL,
+  product     TEXT    NOT NULL,
+  channel     TEXT    NOT NULL,
+  epoch       INTEGER NOT NULL,
+  sequence    INTEGER NOT NULL,
+  target      BLOB    NOT NULL,         -- UUID
+  application TEXT    NOT NULL,
+  PRIMARY KEY (deployment, site, product, channel)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX signed_deployment_in ON signed_deployment (product, channel);
+CREATE INDEX signed_deployment_on ON signed_deployment (target);
 
 -- A life of a site's state folder, as its packages state it. Numbers below where it begins belong to those before it.
 CREATE TABLE instance (
@@ -134,7 +172,7 @@ CREATE TABLE record (
   text       TEXT,                      -- as it travelled: quoted
   PRIMARY KEY (instance, number)
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX record_of ON record (deployment, at);
+CREATE INDEX record_of ON record (deployment, instance, number);
 
 CREATE TABLE site_gap (
   instance INTEGER NOT NULL REFERENCES instance (id),
@@ -167,7 +205,9 @@ CREATE TABLE receipt (
   envelope BLOB    NOT NULL,
   PRIMARY KEY (instance, number)
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX receipt_of ON receipt (head);
+CREATE INDEX receipt_of ON receipt (head, instance, number);
+CREATE INDEX receipt_refused ON receipt (instance, number) WHERE result = 'refused';
+CREATE INDEX receipt_activated ON receipt (instance, product, channel, number) WHERE result = 'activated';
 
 CREATE TABLE site_audit (
   instance INTEGER NOT NULL REFERENCES instance (id),
@@ -232,6 +272,7 @@ CREATE TABLE deployment_now (
   package    BLOB    NOT NULL,
   PRIMARY KEY (site, deployment)
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX deployment_now_of ON deployment_now (deployment);
 
 CREATE TABLE metrics_day (
   site    TEXT    NOT NULL REFERENCES site (site),

@@ -11,11 +11,11 @@
 //! wrote. What a site tells is shown escaped, counts for that site alone, and is never taken for the time of day.
 
 mod acknowledge;
+pub mod ask;
+mod ingest;
 
 pub(in crate::vendor_side) use acknowledge::{Due, NO_KEY, due, sign};
 pub use acknowledge::{Issued, acknowledge};
-mod ingest;
-
 pub use ingest::{
     FailedDeployment, HeldRelease, Identity, IngestEvent, IngestOptions, Noticed, Outcome, ReceiptTold, Refused,
     TakenIn, Verdict, ingest,

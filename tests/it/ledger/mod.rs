@@ -1,5 +1,13 @@
-//! What a vendor takes in of its sites, and what it knows then.
+//! What a vendor takes in of its sites, what it knows then, and what the ledger answers.
 
+mod ask;
+mod ask_hostile;
+mod ask_logs;
+mod ask_made;
+mod ask_papers;
+mod ask_size;
+mod ask_taken_in;
+mod ask_who_lacks;
 mod ingest;
 pub(crate) mod plant;
 pub(crate) mod workshop;

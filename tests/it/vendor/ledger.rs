@@ -178,3 +178,51 @@ fn what_is_not_this_vendors_or_contradicts_the_ledger_is_not_learned() {
     // The remedy of the list of fixes that was refused above.
     folder.good(&[&LEARN[..], &["--fixes", "ACME-7"]].concat());
 }
+
+/// The remedies of questions about what is not known here: releases and fixes are looked up, and learned.
+#[test]
+fn what_was_signed_elsewhere_is_asked_for_after_it_was_learned() {
+    let folder = two_workspaces();
+    folder.good(&[&CREATE[..], &["-w", "away"]].concat());
+    let connection = Connection::open(folder.path("w/ledger.db")).unwrap();
+    let enrolled = "INSERT INTO site (site, name, status, recipient, envelope, enrolled_at) VALUES (?, 'plant', ?, zeroblob(32), x'', 0)";
+    let key = airlock::crypto::SigningKey::from_secret(&[7; 32]).public().to_bytes();
+    connection.execute(enrolled, (SITE, key)).unwrap();
+    let report = ["vendor", "ledger", "report", "plant", "--release", "0.1", "-w", "w"];
+    let lacks = ["vendor", "ledger", "who-lacks", "ACME-8", "-w", "w"];
+    for (words, code, remedy) in [
+        (&report[..], "no-release", "with `airlock vendor ledger learn`"),
+        (&lacks[..], "no-fix", "with `airlock vendor ledger learn --fixes`"),
+    ] {
+        let (class, its_code, event) = folder.refused(words);
+        assert_eq!((class.as_str(), its_code.as_str()), ("E-USAGE", code));
+        let said = event["remedy"].as_str().unwrap();
+        assert!(
+            said.contains("`airlock vendor ledger show`") && said.contains(remedy),
+            "{said}"
+        );
+    }
+    assert_eq!(
+        folder.good(&["vendor", "ledger", "show", "-w", "w"])["releases"],
+        json!([])
+    );
+    folder.good(&[&LEARN[..], &["--fixes", "ACME-8"]].concat());
+    let listed = folder.good(&["vendor", "ledger", "show", "-w", "w"]);
+    assert_eq!(
+        (&listed["releases"][0]["sequence"], &listed["releases"][0]["fixes"]),
+        (&json!(1), &json!(["ACME-8"]))
+    );
+    let said = folder.good(&report);
+    assert!(
+        said["title"].as_str().unwrap().starts_with("app/stable 0.1 (1) at "),
+        "{said}"
+    );
+    assert!(
+        said["facts"]
+            .as_array()
+            .unwrap()
+            .contains(&json!({"label": "Images", "value": "1"})),
+        "{said}"
+    );
+    assert_eq!(folder.good(&lacks)["sites"][0]["fix"], "unknown");
+}

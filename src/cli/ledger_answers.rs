@@ -1,0 +1,288 @@
+//! `airlock vendor ledger show|sites|findings|end|who-lacks`: what was signed, whose packages are here, what is to be looked at, and who
+//! lacks a fix.
+
+use std::collections::BTreeMap;
+
+use clap::Args;
+use serde_json::json;
+
+use super::instant::{age, aged, day, limits, minute, usual_limits};
+use super::table::table;
+use super::ui::{Ui, escape};
+use super::workspace_folder::WorkspaceArgs;
+use crate::db::ledger::findings::{self, Finding, FindingId};
+use crate::db::ledger::questions::ended;
+use crate::db::ledger::{self};
+use crate::domain::{Clock as _, Result, SiteId, SystemClock, counted};
+use crate::vendor_side::ledger::ask::{
+    AsOf, ReleaseAnswer, SiteRow, WhoLacks, WhoLacksRow, facts, signed_releases, sites, who_lacks,
+};
+
+#[derive(Debug, Args)]
+pub(super) struct AskArgs {
+    #[command(flatten)]
+    workspace: WorkspaceArgs,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct FindingsArgs {
+    #[command(flatten)]
+    workspace: WorkspaceArgs,
+    /// Those that ended too
+    #[arg(long)]
+    all: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct EndArgs {
+    /// Name of the finding, such as F7 or R12
+    finding: String,
+    #[command(flatten)]
+    workspace: WorkspaceArgs,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct WhoLacksArgs {
+    /// What a release fixes, such as CVE-2026-41234, or a release's version
+    #[arg(value_name = "FIX|VERSION")]
+    what: String,
+    #[command(flatten)]
+    workspace: WorkspaceArgs,
+    /// Age above which a site's newest package says nothing any more, such as 14d (units: m, h, d, w)
+    #[arg(long, value_name = "AGE", value_parser = age)]
+    as_of_max: Option<i64>,
+}
+
+/// What was signed, and at how many sites it is.
+pub(super) fn show(args: &AskArgs, ui: &mut Ui) -> Result<()> {
+    let answers = signed_releases(&args.workspace.open()?)?;
+    let text = if answers.is_empty() {
+        "no release was signed here".to_owned()
+    } else {
+        let columns = ["PRODUCT", "RELEASE", "FOR", "LIVE", "WAITS", "RETIRED", "HEAD", "FIXES"];
+        table(columns, answers.iter().map(release_row).collect())
+    };
+    let list: Vec<_> = answers.iter().map(release_json).collect();
+    ui.result(&json!({"releases": list}), text)
+}
+
+fn release_row(answer: &ReleaseAnswer) -> [String; 8] {
+    let release = &answer.release;
+    let fixes: Vec<String> = answer.fixes.iter().map(ToString::to_string).collect();
+    [
+        format!("{}/{}", release.product, release.channel),
+        escape(&release.label()),
+        answer.sites.map_or("any".to_owned(), |sites| counted(sites, "site")),
+        answer.active.to_string(),
+        answer.available.to_string(),
+        answer.retired.to_string(),
+        release.head.to_string(),
+        fixes.join(", "),
+    ]
+}
+
+fn release_json(answer: &ReleaseAnswer) -> serde_json::Value {
+    let mut value = facts::running(&answer.release);
+    if let Some(members) = value.as_object_mut() {
+        members.insert("recorded_at".into(), json!(answer.release.created_at));
+        members.insert("fixes".into(), json!(answer.fixes));
+        members.insert(
+            "audience".into(),
+            answer.sites.map_or(json!("any"), |sites| json!(sites)),
+        );
+        let count = json!({"active": answer.active, "available": answer.available, "retired": answer.retired});
+        members.insert("sites".into(), count);
+    }
+    value
+}
+
+/// Whose packages are here, up to where.
+pub(super) fn list_sites(args: &AskArgs, ui: &mut Ui) -> Result<()> {
+    let rows = sites(&args.workspace.open()?)?;
+    let text = if rows.is_empty() {
+        "no site is enrolled".to_owned()
+    } else {
+        let columns = ["SITE", "ID", "AS OF", "PACKAGE", "RECORDS", "RECEIPTS", "AUDIT", "NOTE"];
+        table(columns, rows.iter().map(site_row).collect())
+    };
+    let list: Vec<_> = rows.iter().map(site_json).collect();
+    ui.result(&json!({"sites": list}), text)
+}
+
+fn site_row(row: &SiteRow) -> [String; 8] {
+    let [records, receipts, audit] = row.reach.map(|reached| reached.to_string());
+    let mut notes = Vec::new();
+    notes.extend(row.site.withdrawn_at.map(|at| format!("withdrawn {}", day(Some(at)))));
+    let (holes, lost) = (row.holes.len() as u64, row.lost.len() as u64);
+    let counts = [
+        (holes, counted(holes, "hole")),
+        (lost, format!("{} on lost branches", counted(lost, "range"))),
+        (row.findings, counted(row.findings, "finding")),
+    ];
+    notes.extend(counts.into_iter().filter(|(count, _)| *count > 0).map(|(_, what)| what));
+    [
+        escape(&row.site.name),
+        row.site.site.to_string(),
+        row.as_of.map_or("never".to_owned(), |as_of| minute(as_of.at())),
+        row.as_of
+            .map_or("–".to_owned(), |as_of| as_of.package.number.to_string()),
+        records,
+        receipts,
+        audit,
+        notes.join(", "),
+    ]
+}
+
+fn site_json(row: &SiteRow) -> serde_json::Value {
+    let mut value = facts::site(&row.site, row.as_of, &usual_limits());
+    if let Some(members) = value.as_object_mut() {
+        for member in ["fact", "stale"] {
+            members.remove(member);
+        }
+        let [records, receipts, audit] = row.reach;
+        let lineage = row.line.as_ref().map(|line| {
+            let entry = |instance: &ledger::Instance| {
+                json!({
+                    "instance": instance.instance, "records": instance.records, "receipts": instance.receipts,
+                    "audit": instance.audit,
+                })
+            };
+            line.instances().iter().map(entry).collect::<Vec<_>>()
+        });
+        let keys = row
+            .earlier_keys
+            .iter()
+            .map(|(key, until)| json!({"public": key, "until": until}));
+        let more = json!({
+            "status_key": row.site.status, "earlier_keys": keys.collect::<Vec<_>>(), "packages": row.packages, "lineage": lineage,
+            "reach": {"records": records, "receipts": receipts, "audit": audit},
+            "holes": row.holes.iter().map(|hole| facts::hole(&row.site, hole)).collect::<Vec<_>>(),
+            "lost": row.lost.iter().map(|lost| facts::lost(&row.site, lost)).collect::<Vec<_>>(),
+            "findings": row.findings,
+        });
+        if let serde_json::Value::Object(more) = more {
+            members.extend(more);
+        }
+    }
+    value
+}
+
+/// What is to be looked at.
+pub(super) fn list_findings(args: &FindingsArgs, ui: &mut Ui) -> Result<()> {
+    let db = args.workspace.open()?.ledger()?;
+    let (names, mut found) = db.read(|connection| {
+        let mut found = findings::open(connection, None)?;
+        if args.all {
+            found.extend(ended(connection, None)?);
+        }
+        let names: BTreeMap<SiteId, String> = ledger::sites(connection)?
+            .into_iter()
+            .map(|site| (site.site, site.name))
+            .collect();
+        Ok((names, found))
+    })?;
+    let name = |site: &SiteId| names.get(site).map_or_else(|| site.to_string(), Clone::clone);
+    found.sort_by_key(|finding| finding.ended_at.is_some());
+    let text = if found.is_empty() {
+        "nothing is to be looked at".to_owned()
+    } else {
+        let row = |finding: &Finding| {
+            let ended = finding
+                .ended_at
+                .map_or(String::new(), |at| format!(" (ended {})", minute(at)));
+            [
+                finding.id.to_string(),
+                escape(&name(&finding.site)),
+                escape(&finding.code),
+                finding.count.to_string(),
+                minute(finding.at),
+                escape(&finding.detail) + &ended,
+            ]
+        };
+        let columns = ["FINDING", "SITE", "CODE", "COUNT", "SINCE", "WHAT"];
+        table(columns, found.iter().map(row).collect())
+    };
+    let list: Vec<_> = found
+        .iter()
+        .map(|finding| facts::finding(&name(&finding.site), finding))
+        .collect();
+    ui.result(&json!({"findings": list}), text)
+}
+
+/// Ends a finding that somebody looked at.
+pub(super) fn end(args: &EndArgs, ui: &mut Ui) -> Result<()> {
+    let db = args.workspace.open()?.ledger()?;
+    let id: FindingId = args.finding.parse()?;
+    let ended = db.write(|transaction| findings::end(transaction, id, SystemClock.now()))?;
+    ui.result(
+        &json!({
+            "result": "ended", "id": id.to_string(), "site": ended.site, "code": ended.code, "count": ended.count,
+            "ended_at": ended.ended_at,
+        }),
+        format_args!("ended {id}: {} of site {}", escape(&ended.code), ended.site),
+    )
+}
+
+/// Who lacks a fix or a version.
+pub(super) fn lacks(args: &WhoLacksArgs, ui: &mut Ui) -> Result<()> {
+    let limits = limits(args.as_of_max.unwrap_or(i64::MAX), i64::MAX);
+    let answer = who_lacks(&args.workspace.open()?, &args.what, &limits)?;
+    let columns = ["SITE", "PRODUCT", "RUNS", "SINCE", "STATE", "AS OF", "FIX"];
+    let rows = answer.rows.iter().map(|row| lacks_row(row, &answer)).collect();
+    ui.result(&lacks_json(&answer, &args.what), table(columns, rows))?;
+    for bar in &answer.bars {
+        let line = format!(
+            "{}/{} has it from {} on",
+            bar.product,
+            bar.channel,
+            escape(&bar.label())
+        );
+        ui.say(line);
+    }
+    if let Some(most) = args.as_of_max {
+        ui.say(format_args!(
+            "a package older than {} says nothing any more",
+            aged(most)
+        ));
+    }
+    Ok(())
+}
+
+fn lacks_row(row: &WhoLacksRow, answer: &WhoLacks) -> [String; 7] {
+    let dash = || "–".to_owned();
+    let of_product = answer.bars.iter().filter(|bar| bar.product == row.bar.product).count();
+    let product = if of_product > 1 {
+        format!("{}/{}", row.bar.product, row.bar.channel)
+    } else {
+        row.bar.product.to_string()
+    };
+    let runs = match (&row.runs, &row.doubt) {
+        (_, Some(doubt)) => format!("in doubt: {}", escape(doubt)),
+        (Some(runs), None) => escape(&runs.label()),
+        (None, None) if row.runs_unknown => "unknown".to_owned(),
+        (None, None) => dash(),
+    };
+    [
+        escape(&row.site.name),
+        product,
+        runs,
+        day(row.since),
+        row.state.as_deref().map_or_else(dash, escape),
+        row.as_of.map_or("never".to_owned(), |as_of| minute(as_of.at())),
+        row.verdict.as_str().to_owned(),
+    ]
+}
+
+fn lacks_json(answer: &WhoLacks, what: &str) -> serde_json::Value {
+    let rows = answer.rows.iter().map(|row| {
+        json!({
+            "site": row.site.site, "name": row.site.name, "product": row.bar.product, "channel": row.bar.channel,
+            "fix": row.verdict.as_str(), "why": row.why, "deployments": row.deployments, "lacking": row.lacking,
+            "runs": row.runs.as_ref().map(facts::running), "since": row.since, "state": row.state, "doubt": row.doubt,
+            "as_of": row.as_of.map(AsOf::at),
+        })
+    });
+    json!({
+        "what": what, "bars": answer.bars.iter().map(facts::running).collect::<Vec<_>>(), "sites": rows.collect::<Vec<_>>(),
+    })
+}

@@ -1,0 +1,113 @@
+//! Which releases sites hold, and what of them is damaged.
+
+use rusqlite::{Connection, Row};
+
+use crate::db::SqlResult as _;
+use crate::domain::{Counter, Hash, Name, Result, SiteId, Timestamp};
+
+const WHAT: &str = "read what the site holds";
+const COLUMNS: &str =
+    "k.site, k.head, k.product, k.channel, k.epoch, k.sequence, k.state, k.imported_at, k.since, k.agrees, p.version";
+
+/// A release that a site holds, as its newest package says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Held {
+    /// The site.
+    pub site: SiteId,
+    /// Head digest.
+    pub head: Hash,
+    /// Product.
+    pub product: Name,
+    /// Channel.
+    pub channel: Name,
+    /// Its number, as the site says.
+    pub counter: Counter,
+    /// `active`, `available` or `retired`.
+    pub state: String,
+    /// When it was imported.
+    pub imported_at: Option<Timestamp>,
+    /// When it went live, or was retired.
+    pub since: Option<Timestamp>,
+    /// Whether its content is what was signed here.
+    pub agrees: bool,
+    /// Its label, where this head was signed here.
+    pub version: Option<String>,
+}
+
+/// Returns the releases that a site holds, by scope and number.
+///
+/// # Errors
+///
+/// Those of [`SqlResult::sql`](crate::db::SqlResult::sql).
+pub fn held(connection: &Connection, site: &SiteId) -> Result<Vec<Held>> {
+    let sql = format!(
+        "SELECT {COLUMNS} FROM held k LEFT JOIN signed_release p ON p.head = k.head WHERE k.site = ?
+         ORDER BY k.product, k.channel, k.epoch, k.sequence, k.head"
+    );
+    let mut select = connection.prepare_cached(&sql).sql(WHAT)?;
+    let rows = select.query_map([site], read).sql(WHAT)?;
+    rows.collect::<rusqlite::Result<_>>().sql(WHAT)
+}
+
+/// Returns the live releases of all sites, by site and scope.
+///
+/// # Errors
+///
+/// Those of [`SqlResult::sql`](crate::db::SqlResult::sql).
+pub fn live(connection: &Connection) -> Result<Vec<Held>> {
+    let sql = format!(
+        "SELECT {COLUMNS} FROM held k LEFT JOIN signed_release p ON p.head = k.head WHERE k.state = 'active'
+         ORDER BY k.site, k.product, k.channel, k.head"
+    );
+    let mut select = connection.prepare_cached(&sql).sql(WHAT)?;
+    let rows = select.query_map([], read).sql(WHAT)?;
+    rows.collect::<rusqlite::Result<_>>().sql(WHAT)
+}
+
+/// Returns at how many sites each head is, by its state there; those that were withdrawn are not counted.
+///
+/// # Errors
+///
+/// Those of [`SqlResult::sql`](crate::db::SqlResult::sql).
+pub fn held_by_sites(connection: &Connection) -> Result<Vec<(Hash, String, u64)>> {
+    let mut select = connection
+        .prepare_cached(
+            "SELECT k.head, k.state, count(*) FROM held k JOIN site s ON s.site = k.site AND s.withdrawn_at IS NULL
+             GROUP BY k.head, k.state",
+        )
+        .sql(WHAT)?;
+    let rows = select
+        .query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+        .sql(WHAT)?;
+    rows.collect::<rusqlite::Result<_>>().sql(WHAT)
+}
+
+/// Returns how many pieces of content a site cannot serve.
+///
+/// # Errors
+///
+/// Those of [`SqlResult::sql`](crate::db::SqlResult::sql).
+pub fn damaged(connection: &Connection, site: &SiteId) -> Result<u64> {
+    connection
+        .prepare_cached("SELECT count(*) FROM damaged WHERE site = ?")
+        .and_then(|mut select| select.query_row([site], |row| row.get(0)))
+        .sql("read the damage")
+}
+
+fn read(row: &Row<'_>) -> rusqlite::Result<Held> {
+    Ok(Held {
+        site: row.get(0)?,
+        head: row.get(1)?,
+        product: row.get(2)?,
+        channel: row.get(3)?,
+        counter: Counter {
+            epoch: row.get(4)?,
+            sequence: row.get(5)?,
+        },
+        state: row.get(6)?,
+        imported_at: row.get(7)?,
+        since: row.get(8)?,
+        agrees: row.get(9)?,
+        version: row.get(10)?,
+    })
+}

@@ -1,0 +1,158 @@
+//! As of when a site is known: its shown line and the newest package of that.
+
+use std::collections::BTreeMap;
+
+use rusqlite::{Connection, OptionalExtension as _, Row, params};
+
+use super::super::instances::{Instance, Lineage, lineage};
+use crate::db::SqlResult as _;
+use crate::domain::{Hash, Result, SiteId, Timestamp};
+
+const WHAT: &str = "read the packages";
+
+/// The newest package of an instance.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Newest {
+    /// Head digest.
+    pub head: Hash,
+    /// Number within the instance.
+    pub number: u64,
+    /// By the site's clock.
+    pub made_at: Timestamp,
+    /// By the clock of this workspace.
+    pub ingested_at: Timestamp,
+}
+
+/// A package that was taken in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PackageRow {
+    /// Row id of its instance.
+    pub instance: u64,
+    /// Which one it is.
+    pub newest: Newest,
+    /// Its head: entry 03.
+    pub bytes: Vec<u8>,
+}
+
+/// Returns the shown lines of all sites that ever sent a package.
+///
+/// # Errors
+///
+/// Those of [`SqlResult::sql`](crate::db::SqlResult::sql).
+pub fn shown_of_all(connection: &Connection) -> Result<BTreeMap<SiteId, Lineage>> {
+    let mut select = connection
+        .prepare_cached("SELECT site, id, instance, parent, records, receipts, audit FROM instance ORDER BY site, id")
+        .sql("read the instances")?;
+    let read = |row: &Row<'_>| {
+        let instance = Instance {
+            id: row.get(1)?,
+            instance: row.get(2)?,
+            parent: row.get(3)?,
+            records: row.get(4)?,
+            receipts: row.get(5)?,
+            audit: row.get(6)?,
+        };
+        Ok((row.get::<_, SiteId>(0)?, instance))
+    };
+    let mut by_site = BTreeMap::<SiteId, Vec<Instance>>::new();
+    for row in select.query_map([], read).sql("read the instances")? {
+        let (site, instance) = row.sql("read the instances")?;
+        by_site.entry(site).or_default().push(instance);
+    }
+    let youngest = |all: Vec<Instance>| {
+        let lineages = all.iter().map(|instance| lineage(&all, instance));
+        lineages.max_by_key(|line| (line.instances().len(), line.youngest().id))
+    };
+    let lines = by_site
+        .into_iter()
+        .filter_map(|(site, all)| Some((site, youngest(all)?)));
+    Ok(lines.collect())
+}
+
+/// Returns the newest package of an instance.
+///
+/// # Errors
+///
+/// Those of [`SqlResult::sql`](crate::db::SqlResult::sql).
+pub fn newest(connection: &Connection, instance: u64) -> Result<Option<Newest>> {
+    connection
+        .prepare_cached(
+            "SELECT head, number, made_at, ingested_at FROM package WHERE instance = ? ORDER BY number DESC LIMIT 1",
+        )
+        .and_then(|mut select| select.query_row([instance], |row| read_newest(row, 0)).optional())
+        .sql(WHAT)
+}
+
+/// Returns the newest package of every instance, by its row id.
+///
+/// # Errors
+///
+/// Those of [`SqlResult::sql`](crate::db::SqlResult::sql).
+pub fn newest_of_all(connection: &Connection) -> Result<BTreeMap<u64, Newest>> {
+    let mut select = connection
+        .prepare_cached(
+            "SELECT i.id, p.head, p.number, p.made_at, p.ingested_at FROM instance i
+             CROSS JOIN package p ON p.instance = i.id AND p.number = (SELECT max(q.number) FROM package q WHERE q.instance = i.id)",
+        )
+        .sql(WHAT)?;
+    let rows = select
+        .query_map([], |row| Ok((row.get(0)?, read_newest(row, 1)?)))
+        .sql(WHAT)?;
+    rows.collect::<rusqlite::Result<_>>().sql(WHAT)
+}
+
+/// Returns the packages of an instance, by number.
+///
+/// # Errors
+///
+/// Those of [`SqlResult::sql`](crate::db::SqlResult::sql).
+pub fn packages(connection: &Connection, instance: u64) -> Result<Vec<PackageRow>> {
+    let mut select = connection
+        .prepare_cached(
+            "SELECT head, number, made_at, ingested_at, bytes FROM package WHERE instance = ? ORDER BY number",
+        )
+        .sql(WHAT)?;
+    let rows = select
+        .query_map([instance], |row| {
+            Ok(PackageRow {
+                instance,
+                newest: read_newest(row, 0)?,
+                bytes: row.get(4)?,
+            })
+        })
+        .sql(WHAT)?;
+    rows.collect::<rusqlite::Result<_>>().sql(WHAT)
+}
+
+/// Returns how many packages of an instance are here.
+///
+/// # Errors
+///
+/// Those of [`SqlResult::sql`](crate::db::SqlResult::sql).
+pub fn package_count(connection: &Connection, instance: u64) -> Result<u64> {
+    connection
+        .prepare_cached("SELECT count(*) FROM package WHERE instance = ?")
+        .and_then(|mut select| select.query_row([instance], |row| row.get(0)))
+        .sql(WHAT)
+}
+
+/// Returns when a summary was made, by its digest.
+///
+/// # Errors
+///
+/// Those of [`SqlResult::sql`](crate::db::SqlResult::sql).
+pub fn summary_time(connection: &Connection, digest: Hash) -> Result<Option<Timestamp>> {
+    connection
+        .prepare_cached("SELECT made_at FROM summary WHERE digest = ?")
+        .and_then(|mut select| select.query_row(params![digest], |row| row.get(0)).optional())
+        .sql("read the summaries")
+}
+
+fn read_newest(row: &Row<'_>, at: usize) -> rusqlite::Result<Newest> {
+    Ok(Newest {
+        head: row.get(at)?,
+        number: row.get(at + 1)?,
+        made_at: row.get(at + 2)?,
+        ingested_at: row.get(at + 3)?,
+    })
+}

@@ -1,0 +1,178 @@
+//! Receipts along the shown line: what arrived, what went live, what was refused.
+
+use rusqlite::{Connection, Row, ToSql, params};
+
+use super::super::instances::{Lineage, Numbered};
+use super::records::MOST;
+use crate::db::SqlResult as _;
+use crate::domain::{Counter, Hash, Name, Result, Timestamp};
+
+const WHAT: &str = "read the receipts";
+const COLUMNS: &str =
+    "instance, number, at, head, product, channel, epoch, sequence, result, class, code, matched, envelope";
+
+/// A receipt.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReceiptRow {
+    /// Row id of the instance that it belongs to.
+    pub instance: u64,
+    /// Its number in the stream.
+    pub number: u64,
+    /// When the act began.
+    pub at: Timestamp,
+    /// Head digest of the release.
+    pub head: Hash,
+    /// Product.
+    pub product: Name,
+    /// Channel.
+    pub channel: Name,
+    /// Number of the release, as the site says.
+    pub counter: Counter,
+    /// `imported`, `activated` or `refused`.
+    pub result: String,
+    /// Class of the refusal.
+    pub class: Option<String>,
+    /// Sub-code of the refusal.
+    pub code: Option<String>,
+    /// Whether this head was signed here for this site.
+    pub matched: bool,
+    /// The envelope that proves it.
+    pub envelope: Vec<u8>,
+}
+
+/// Returns the newest `last` receipts of a line, the newest first.
+///
+/// # Errors
+///
+/// Those of [`SqlResult::sql`](crate::db::SqlResult::sql).
+pub fn receipts(connection: &Connection, line: &Lineage, last: u64) -> Result<Vec<ReceiptRow>> {
+    select(connection, line, "", "", &[], last)
+}
+
+/// Returns the receipts of a release, the newest first.
+///
+/// # Errors
+///
+/// Those of [`SqlResult::sql`](crate::db::SqlResult::sql).
+pub fn receipts_of(connection: &Connection, line: &Lineage, head: Hash) -> Result<Vec<ReceiptRow>> {
+    select(
+        connection,
+        line,
+        "INDEXED BY receipt_of",
+        "AND head = ?5",
+        &[&head],
+        u64::MAX,
+    )
+}
+
+/// Returns the receipt of what went live last in a scope.
+///
+/// # Errors
+///
+/// Those of [`SqlResult::sql`](crate::db::SqlResult::sql).
+pub fn newest_activated(
+    connection: &Connection,
+    line: &Lineage,
+    product: &Name,
+    channel: &Name,
+) -> Result<Option<ReceiptRow>> {
+    let filter = "AND result = 'activated' AND product = ?5 AND channel = ?6";
+    select(
+        connection,
+        line,
+        "INDEXED BY receipt_activated",
+        filter,
+        &[product, channel],
+        1,
+    )
+    .map(|found| found.into_iter().next())
+}
+
+/// Returns the refusals after which neither that release nor a later one of its scope came in, the newest first.
+///
+/// # Errors
+///
+/// Those of [`SqlResult::sql`](crate::db::SqlResult::sql).
+pub fn open_refusals(connection: &Connection, line: &Lineage) -> Result<Vec<ReceiptRow>> {
+    let mut open = Vec::new();
+    for refusal in select(
+        connection,
+        line,
+        "INDEXED BY receipt_refused",
+        "AND result = 'refused'",
+        &[],
+        u64::MAX,
+    )? {
+        let mut came = false;
+        for owned in line.split(Numbered::Receipts, refusal.number.saturating_add(1), MOST) {
+            came = came
+                || connection
+                    .prepare_cached(
+                        "SELECT EXISTS (SELECT 1 FROM receipt WHERE instance = ? AND number BETWEEN ? AND ?
+                         AND product = ? AND channel = ? AND result <> 'refused' AND (epoch, sequence) >= (?, ?))",
+                    )
+                    .and_then(|mut select| {
+                        let values = params![
+                            owned.instance,
+                            owned.first,
+                            owned.last,
+                            refusal.product,
+                            refusal.channel,
+                            refusal.counter.epoch,
+                            refusal.counter.sequence
+                        ];
+                        select.query_row(values, |row| row.get::<_, bool>(0))
+                    })
+                    .sql(WHAT)?;
+        }
+        if !came {
+            open.push(refusal);
+        }
+    }
+    Ok(open)
+}
+
+/// Reads receipts of a line, the newest first, by an index; the first four values of the statement are its own.
+fn select(
+    connection: &Connection,
+    line: &Lineage,
+    index: &str,
+    filter: &str,
+    values: &[&dyn ToSql],
+    last: u64,
+) -> Result<Vec<ReceiptRow>> {
+    let sql = format!(
+        "SELECT {COLUMNS} FROM receipt {index} WHERE instance = ?1 AND number BETWEEN ?2 AND ?3 {filter} ORDER BY number DESC LIMIT ?4"
+    );
+    let mut select = connection.prepare_cached(&sql).sql(WHAT)?;
+    let mut found: Vec<ReceiptRow> = Vec::new();
+    for owned in line.split(Numbered::Receipts, 1, MOST).into_iter().rev() {
+        let left = last.saturating_sub(found.len() as u64).min(MOST);
+        let own: [&dyn ToSql; 4] = [&owned.instance, &owned.first, &owned.last, &left];
+        let all: Vec<&dyn ToSql> = own.into_iter().chain(values.iter().copied()).collect();
+        for row in select.query_map(all.as_slice(), read).sql(WHAT)? {
+            found.push(row.sql(WHAT)?);
+        }
+    }
+    Ok(found)
+}
+
+fn read(row: &Row<'_>) -> rusqlite::Result<ReceiptRow> {
+    Ok(ReceiptRow {
+        instance: row.get(0)?,
+        number: row.get(1)?,
+        at: row.get(2)?,
+        head: row.get(3)?,
+        product: row.get(4)?,
+        channel: row.get(5)?,
+        counter: Counter {
+            epoch: row.get(6)?,
+            sequence: row.get(7)?,
+        },
+        result: row.get(8)?,
+        class: row.get(9)?,
+        code: row.get(10)?,
+        matched: row.get(11)?,
+        envelope: row.get(12)?,
+    })
+}

@@ -1,0 +1,341 @@
+//! Which sites lack a fix or a version (M-114).
+//!
+//! The first release of each scope that has it is the bar. A site **has** it when every deployment of the scope runs a revision of a
+//! release at or above the bar; where it has no deployments of the scope, when what went live last is there. It **lacks** it when
+//! one does not. It is **unknown** when the site never reported, its newest package is too old, or a deployment is in doubt: that is
+//! never counted as has. One deployment that surely lacks it decides before another one's doubt.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::limits::{AsOf, Limits};
+use super::names::SiteNames;
+use crate::db::Connection;
+use crate::db::ledger::questions::{
+    Bar, DeploymentNow, ScopeDeployment, SignedHeadRow, TargetNow, bars, deployments_now, heads_of_scope, live,
+    newest_activated, newest_of_all, scope_deployments, scope_sites, shown_of_all, targets_made_there,
+};
+use crate::db::ledger::{Lineage, Site, sites};
+use crate::domain::{Class, Error, Hash, Result, SiteId, Timestamp, Uuid};
+use crate::vendor_side::Workspace;
+
+/// The answer.
+#[derive(Debug)]
+pub struct WhoLacks {
+    /// The bar of each scope.
+    pub bars: Vec<Bar>,
+    /// A row for each site that releases of a scope are for, by bar and name.
+    pub rows: Vec<WhoLacksRow>,
+}
+
+/// A site, beside a bar.
+#[derive(Debug)]
+pub struct WhoLacksRow {
+    /// The site.
+    pub site: Site,
+    /// The bar.
+    pub bar: Bar,
+    /// Whether it has it.
+    pub verdict: Verdict,
+    /// Why that is unknown, in a stable word: `never`, `stale`, `doubt`.
+    pub why: Option<&'static str>,
+    /// How many deployments of the scope it has.
+    pub deployments: u64,
+    /// How many of them surely lack it.
+    pub lacking: u64,
+    /// The release that runs: of the deployment that decides, or what went live last.
+    pub runs: Option<SignedHeadRow>,
+    /// Whether something runs that no signed release of the scope knows.
+    pub runs_unknown: bool,
+    /// Since when it is so.
+    pub since: Option<Timestamp>,
+    /// The state of the deployment that decides.
+    pub state: Option<String>,
+    /// Why it is not known what that runs.
+    pub doubt: Option<String>,
+    /// As of when.
+    pub as_of: Option<AsOf>,
+}
+
+/// Whether a site has it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[expect(missing_docs, reason = "the words say it")]
+pub enum Verdict {
+    Has,
+    Lacks,
+    Unknown,
+}
+
+impl Verdict {
+    /// Returns the word.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Has => "has",
+            Self::Lacks => "lacks",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+/// A deployment, judged by itself.
+struct Judged {
+    deployment: Uuid,
+    runs: Option<Uuid>,
+    head: Option<u64>,
+    verdict: Verdict,
+    since: Option<Timestamp>,
+    state: Option<String>,
+    doubt: Option<String>,
+}
+
+/// Answers which sites lack a fix or a version; `as_of_max` seconds is the age above which a package says nothing any more.
+///
+/// # Errors
+///
+/// `E-USAGE no-fix` for what no release here has; those of the ledger.
+pub fn who_lacks(workspace: &Workspace, fix_or_version: &str, limits: &Limits) -> Result<WhoLacks> {
+    workspace.ledger()?.read(|connection| {
+        let bars = bars(connection, fix_or_version)?;
+        if bars.is_empty() {
+            return Err(Error::new(
+                Class::Usage,
+                "no-fix",
+                format!("no release that was signed here fixes {fix_or_version:?} or is called so"),
+            )
+            .expected("an id under `fixes:` of a release, or a release's version")
+            .remedy("look at `airlock vendor ledger show`; fixes of a release that was signed elsewhere are added with `airlock vendor ledger learn --fixes`"));
+        }
+        let fleet = Fleet::read(connection)?;
+        let mut rows = Vec::new();
+        for bar in &bars {
+            fleet.judge(bar, limits, &mut rows)?;
+        }
+        Ok(WhoLacks { bars, rows })
+    })
+}
+
+/// What is read once for all bars.
+struct Fleet<'a> {
+    connection: &'a Connection,
+    sites: Vec<Site>,
+    lines: BTreeMap<SiteId, Lineage>,
+    as_of: BTreeMap<SiteId, AsOf>,
+    made_there: BTreeMap<SiteId, Vec<TargetNow>>,
+    /// Heads that are live at sites.
+    live: BTreeMap<SiteId, Vec<Hash>>,
+}
+
+impl<'a> Fleet<'a> {
+    fn read(connection: &'a Connection) -> Result<Self> {
+        let lines = shown_of_all(connection)?;
+        let newest = newest_of_all(connection)?;
+        let as_of = lines
+            .iter()
+            .filter_map(|(site, line)| {
+                let package = *newest.get(&line.youngest().id)?;
+                Some((site.clone(), AsOf { package }))
+            })
+            .collect();
+        let mut made_there = BTreeMap::<SiteId, Vec<TargetNow>>::new();
+        for target in targets_made_there(connection)? {
+            made_there.entry(target.site.clone()).or_default().push(target);
+        }
+        let mut live_heads = BTreeMap::<SiteId, Vec<Hash>>::new();
+        for held in live(connection)? {
+            live_heads.entry(held.site).or_default().push(held.head);
+        }
+        let sites = sites(connection)?;
+        Ok(Self {
+            live: live_heads,
+            connection,
+            // Nothing of a site that was withdrawn counts any more.
+            sites: sites.into_iter().filter(|site| site.withdrawn_at.is_none()).collect(),
+            lines,
+            as_of,
+            made_there,
+        })
+    }
+
+    fn judge(&self, bar: &Bar, limits: &Limits, rows: &mut Vec<WhoLacksRow>) -> Result<()> {
+        let (product, channel) = (&bar.product, &bar.channel);
+        let heads = heads_of_scope(self.connection, product, channel)?;
+        let good = heads.iter().filter(|head| head.counter >= bar.counter);
+        let good: Vec<u64> = good.filter_map(|head| head.id).collect();
+        let mut deployments = BTreeMap::<SiteId, BTreeMap<Uuid, Judged>>::new();
+        for found in scope_deployments(self.connection, product, channel, &good)? {
+            if let Some((site, judged)) = judged(found) {
+                deployments.entry(site).or_default().insert(judged.deployment, judged);
+            }
+        }
+        let concerned: BTreeSet<String> = scope_sites(self.connection, product, channel)?.into_iter().collect();
+        for site in &self.sites {
+            if !concerned.contains("") && !concerned.contains(site.site.as_str()) {
+                continue;
+            }
+            let mut own = deployments.remove(&site.site).unwrap_or_default();
+            let names = self.names(site)?;
+            if let Some(names) = &names {
+                for judged in self.judged_made_there(site, bar, names)? {
+                    own.insert(judged.deployment, judged);
+                }
+            }
+            rows.push(self.row(site, bar, limits, &heads, own.into_values().collect())?);
+        }
+        Ok(())
+    }
+
+    /// Names of the targets that were made at a site; none where there are none.
+    fn names<'s>(&'s self, site: &'s Site) -> Result<Option<SiteNames<'s>>> {
+        let Some(targets) = self.made_there.get(&site.site) else {
+            return Ok(None);
+        };
+        SiteNames::read(self.connection, &site.site, targets, Vec::new()).map(Some)
+    }
+
+    /// Deployments of targets that were made at the site, by those that they follow.
+    fn judged_made_there(&self, site: &Site, bar: &Bar, names: &SiteNames<'_>) -> Result<Vec<Judged>> {
+        let mut found = Vec::new();
+        for now in deployments_now(self.connection, &site.site)? {
+            let targets = self.made_there.get(&site.site).map_or(&[][..], Vec::as_slice);
+            if !targets.iter().any(|target| target.target == now.target) {
+                continue;
+            }
+            let named = names.deployment(now.deployment)?;
+            if named.is_none_or(|named| (&named.product, &named.channel) != (&bar.product, &bar.channel)) {
+                continue;
+            }
+            let is_in = match now.runs {
+                Some(runs) => is_at_or_above(&names.releases(now.deployment, runs)?, bar),
+                None => false,
+            };
+            found.extend(judged(scope_deployment(now, is_in)).map(|(_, judged)| judged));
+        }
+        Ok(found)
+    }
+
+    fn row(
+        &self,
+        site: &Site,
+        bar: &Bar,
+        limits: &Limits,
+        heads: &[SignedHeadRow],
+        deployments: Vec<Judged>,
+    ) -> Result<WhoLacksRow> {
+        let as_of = self.as_of.get(&site.site).copied();
+        let mut row = WhoLacksRow {
+            site: site.clone(),
+            bar: bar.clone(),
+            verdict: Verdict::Unknown,
+            why: Some("never"),
+            deployments: deployments.len() as u64,
+            lacking: deployments.iter().filter(|one| one.verdict == Verdict::Lacks).count() as u64,
+            runs: None,
+            runs_unknown: false,
+            since: None,
+            state: None,
+            doubt: None,
+            as_of,
+        };
+        let (Some(as_of), Some(line)) = (as_of, self.lines.get(&site.site)) else {
+            return Ok(row);
+        };
+        self.deciding(site, line, heads, deployments, &mut row)?;
+        if limits.is_stale(as_of) {
+            (row.verdict, row.why) = (Verdict::Unknown, Some("stale"));
+        }
+        Ok(row)
+    }
+
+    /// Lets the deployment decide that says the worst, or what went live last where there is none.
+    fn deciding(
+        &self,
+        site: &Site,
+        line: &Lineage,
+        heads: &[SignedHeadRow],
+        deployments: Vec<Judged>,
+        row: &mut WhoLacksRow,
+    ) -> Result<()> {
+        if deployments.is_empty() {
+            let activated = newest_activated(self.connection, line, &row.bar.product, &row.bar.channel)?;
+            let activated = activated.filter(|receipt| receipt.matched);
+            let head = activated
+                .as_ref()
+                .and_then(|receipt| heads.iter().find(|known| known.head == receipt.head))
+                .cloned();
+            let has = head.as_ref().is_some_and(|head| head.counter >= row.bar.counter);
+            row.verdict = if has { Verdict::Has } else { Verdict::Lacks };
+            (row.why, row.runs) = (None, head);
+            row.since = activated.map(|receipt| receipt.at);
+            return Ok(());
+        }
+        let live = self.live.get(&site.site).cloned().unwrap_or_default();
+        let made_there = self.made_there.get(&site.site).map_or(&[][..], Vec::as_slice);
+        let names = SiteNames::read(self.connection, &site.site, made_there, live)?;
+        let worst = deployments.into_iter().min_by_key(|judged| {
+            let order = match judged.verdict {
+                Verdict::Lacks => 0,
+                Verdict::Unknown => 1,
+                Verdict::Has => 2,
+            };
+            let release = heads.iter().find(|head| head.id == judged.head);
+            (order, release.map(|head| head.counter))
+        });
+        if let Some(judged) = worst {
+            let runs = match judged.runs {
+                Some(runs) => names.release(judged.deployment, runs)?,
+                None => None,
+            };
+            row.verdict = judged.verdict;
+            row.why = (judged.verdict == Verdict::Unknown).then_some("doubt");
+            row.runs_unknown = judged.runs.is_some() && runs.is_none();
+            (row.runs, row.since, row.state, row.doubt) = (runs, judged.since, judged.state, judged.doubt);
+        }
+        Ok(())
+    }
+}
+
+fn is_at_or_above(releases: &[SignedHeadRow], bar: &Bar) -> bool {
+    let of_scope = |release: &&SignedHeadRow| (&release.product, &release.channel) == (&bar.product, &bar.channel);
+    releases
+        .iter()
+        .filter(of_scope)
+        .any(|release| release.counter >= bar.counter)
+}
+
+/// Judges a deployment; none for one that was taken away there and of which nothing says that it runs.
+fn judged(found: ScopeDeployment) -> Option<(SiteId, Judged)> {
+    if found.removed.is_some() && found.runs.is_none() && found.doubt.is_none() {
+        return None;
+    }
+    let verdict = if found.doubt.is_some() || found.runs.is_none() {
+        Verdict::Unknown
+    } else if found.is_in {
+        Verdict::Has
+    } else {
+        Verdict::Lacks
+    };
+    let judged = Judged {
+        deployment: found.deployment,
+        runs: found.runs,
+        head: found.head,
+        verdict,
+        since: found.first,
+        state: found.state,
+        doubt: found.doubt,
+    };
+    Some((found.site, judged))
+}
+
+fn scope_deployment(now: DeploymentNow, is_in: bool) -> ScopeDeployment {
+    ScopeDeployment {
+        site: now.site,
+        deployment: now.deployment,
+        runs: now.runs,
+        doubt: now.doubt,
+        state: now.state,
+        first: now.first,
+        removed: now.removed,
+        package: now.package,
+        is_in,
+        head: None,
+    }
+}

@@ -1,0 +1,286 @@
+//! Proofs that anybody can check, and reports.
+#![allow(clippy::disallowed_methods, reason = "tests read what was written")]
+
+use std::fs;
+use std::process::Command;
+
+use airlock::crypto::{RoleName, SigningKey, write_signing_key};
+use serde_json::{Value, json};
+
+use super::ask_made::{Ledger, head, key, python, site};
+use crate::support::appliance::write;
+
+/// Checks a proof with nothing of airlock's: the envelope by the key that is given, each receipt by the status key of the statement.
+const CHECK: &str = r#"
+import base64, hashlib, json, subprocess, sys, tempfile, os
+def verify(public, kind, payload, signature):
+    der = bytes.fromhex("302a300506032b6570032100") + public
+    message = b"DSSEv1 %d %s %d %s" % (len(kind), kind, len(payload), payload)
+    with tempfile.TemporaryDirectory() as folder:
+        paths = [os.path.join(folder, name) for name in ("key", "message", "signature")]
+        for path, data in zip(paths, (der, message, signature)):
+            open(path, "wb").write(data)
+        return subprocess.run(["openssl", "pkeyutl", "-verify", "-pubin", "-keyform", "DER", "-inkey", paths[0], "-rawin",
+                               "-in", paths[1], "-sigfile", paths[2]], capture_output=True).returncode == 0
+def check(envelope, public, kind):
+    payload = base64.b64decode(envelope["payload"])
+    assert envelope["payloadType"].encode() == kind, envelope["payloadType"]
+    assert verify(public, kind, payload, base64.b64decode(envelope["signatures"][0]["sig"]))
+    return json.loads(payload)
+proof = json.load(open(sys.argv[1]))
+statement = check(proof, bytes.fromhex(open(sys.argv[2]).read()), b"application/vnd.in-toto+json")
+assert statement["_type"] == "https://in-toto.io/Statement/v1" and statement["predicateType"] == "urn:airlock:installation:v1"
+predicate = statement["predicate"]
+keys = {key["keyid"]: bytes.fromhex(key["public"]) for key in predicate["status_keys"]}
+for keyid, public in keys.items():
+    assert hashlib.sha256(b"airlock-key-ed25519-v1\n" + public).hexdigest() == keyid
+said = [check(receipt, keys[receipt["signatures"][0]["keyid"]], b"application/vnd.airlock.import-receipt.v1+json") for receipt in predicate["receipts"]]
+for receipt in said:
+    assert receipt["site"] == predicate["site"] and receipt["domain"] == predicate["domain"]
+    assert receipt["head"] == statement["subject"][0]["digest"]["sha256"] == predicate["release"]["head"]
+broken = json.loads(json.dumps(proof))
+payload = bytearray(base64.b64decode(broken["payload"]))
+payload[-2] ^= 1
+broken["payload"] = base64.b64encode(payload).decode()
+try:
+    check(broken, bytes.fromhex(open(sys.argv[2]).read()), b"application/vnd.in-toto+json")
+except AssertionError:
+    print(json.dumps({"results": [receipt["result"] for receipt in said], "subjects": [subject["name"] for subject in statement["subject"]]}))
+"#;
+
+const PROOF: [&str; 7] = ["vendor", "ledger", "proof", "plant-7", "0.9", "-o", "proof.json"];
+
+#[test]
+fn a_proof_is_checked_with_openssl_and_nothing_of_ours() {
+    let ledger = Ledger::plants();
+    let made = Command::new("openssl")
+        .args(["genpkey", "-algorithm", "ed25519", "-out"])
+        .arg(ledger.path("proof.pem"))
+        .output()
+        .unwrap();
+    assert!(made.status.success());
+    fs::set_permissions(
+        ledger.path("proof.pem"),
+        std::os::unix::fs::PermissionsExt::from_mode(0o600),
+    )
+    .unwrap();
+    let public = Command::new("openssl")
+        .args(["pkey", "-pubout", "-outform", "DER", "-in"])
+        .arg(ledger.path("proof.pem"))
+        .output()
+        .unwrap();
+    let hex: String = public.stdout[12..].iter().map(|byte| format!("{byte:02x}")).collect();
+    write(&ledger.path("proof.pub"), hex.as_bytes());
+    let result = ledger.json(&[&PROOF[..], &["--key", "proof.pem"]].concat());
+    assert_eq!(
+        (&result["receipts"], &result["activated_at"]),
+        (&json!(2), &json!("2026-11-20T08:00:00Z"))
+    );
+    let checked = python(CHECK, &[&ledger.path("proof.json"), &ledger.path("proof.pub")]);
+    let checked: Value = serde_json::from_str(&checked).unwrap();
+    assert_eq!(
+        checked,
+        json!({
+            "results": ["imported", "activated"],
+            "subjects": ["acme-erp/stable 0.9 (9.1)", "docker.io/acme/db", "docker.io/acme/web"],
+        })
+    );
+    // Without a key the statement itself; by the head digest and by the version it is the same one.
+    for name in [
+        head(9).to_hex(),
+        head(9).to_hex()[..16].to_owned(),
+        "9.1".to_owned(),
+        "acme-erp/stable:0.9".to_owned(),
+    ] {
+        ledger.json(&[
+            "vendor",
+            "ledger",
+            "proof",
+            &site(1).to_string(),
+            &name,
+            "-o",
+            "proof.json",
+        ]);
+        let statement: Value = serde_json::from_slice(&fs::read(ledger.path("proof.json")).unwrap()).unwrap();
+        assert_eq!(statement["predicate"]["package"]["number"], 5);
+        assert_eq!(
+            statement["predicate"]["status_keys"][0]["public"],
+            format!("{:?}", key(1).public())
+        );
+        assert_eq!(statement["predicate"]["state"], "active");
+        assert_eq!(statement["subject"][2]["digest"]["sha256"], "04".repeat(32));
+    }
+}
+
+#[test]
+fn what_proves_nothing_is_refused_and_nothing_is_written() {
+    let ledger = Ledger::plants();
+    let refused = |words: &[&str], class: &str, code: &str| {
+        assert_eq!(ledger.refused(words), (class.into(), code.into()), "{words:?}");
+        assert!(!ledger.path("proof.json").exists());
+    };
+    let with = |site: &'static str, release: &'static str| {
+        let mut words = PROOF;
+        (words[3], words[4]) = (site, release);
+        words
+    };
+    refused(&with("dock-1", "0.9"), "E-POLICY", "no-receipt");
+    refused(&with("mill-2", "0.9"), "E-POLICY", "no-receipt");
+    refused(&with("plant-7", "0.8"), "E-USAGE", "no-release");
+    refused(&with("plant-8", "0.9"), "E-USAGE", "no-site");
+    ledger.release_in("beta", 19, "9.1", &[], &airlock::domain::Audience::ANY, &[]);
+    refused(&with("plant-7", "9.1"), "E-USAGE", "several-releases");
+    // By the head digest that `ledger show` lists, as the message says.
+    let listed = ledger.json(&["vendor", "ledger", "show"]);
+    let named = listed["releases"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|row| row["sequence"] == 9)
+        .unwrap();
+    ledger.json(&[
+        "vendor",
+        "ledger",
+        "proof",
+        "plant-7",
+        named["head"].as_str().unwrap(),
+        "-o",
+        "by-head.json",
+    ]);
+    // Every key of the workspace has a role.
+    let keys: Vec<_> = fs::read_dir(ledger.path("w/keys"))
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect();
+    let private = keys
+        .iter()
+        .filter(|path| path.extension().is_some_and(|suffix| suffix == "pem"));
+    let mut tried = 0;
+    for path in private {
+        refused(
+            &[&PROOF[..], &["--key", path.to_str().unwrap()]].concat(),
+            "E-TRUST",
+            "role-key",
+        );
+        tried += 1;
+    }
+    assert!(tried > RoleName::ALL.len(), "{tried} keys");
+    write_signing_key(&ledger.path("own.pem"), &SigningKey::from_secret(&[3; 32]), None).unwrap();
+    refused(
+        &[&PROOF[..5], &["-o", "w/root.json", "--key", "own.pem"]].concat(),
+        "E-USAGE",
+        "output",
+    );
+    refused(
+        &[&PROOF[..5], &["-o", "own.pem", "--key", "own.pem"]].concat(),
+        "E-USAGE",
+        "output",
+    );
+    ledger.json(&[&PROOF[..], &["--key", "own.pem"]].concat());
+    fs::remove_file(ledger.path("proof.json")).unwrap();
+    ledger.withdraw(1);
+    refused(&PROOF, "E-TRUST", "withdrawn-site");
+}
+
+#[test]
+fn a_report_says_what_became_of_a_release_or_happened_in_a_period() {
+    let ledger = Ledger::plants();
+    let report = ["vendor", "ledger", "report", "plant-7"];
+    let text = ledger.said("human", &[&report[..], &["--release", "0.9"]].concat());
+    let domain = ledger.workspace.chain().domain();
+    for line in [
+        "airlock report: acme-erp/stable 0.9 (9.1) at plant-7".to_owned(),
+        "Vendor             Acme <Ltd>".to_owned(),
+        format!("Trust domain       {domain}"),
+        "Fixes              CVE-2026-41234".to_owned(),
+        "State at the site  active since 2026-11-20T08:00:00Z".to_owned(),
+        "  1        2026-11-20T07:50:00Z  acme-erp/stable 0.9  imported".to_owned(),
+        "  web on hall-1  0.9 (9.1)  2026-11-20T09:00:00Z  healthy".to_owned(),
+    ] {
+        assert!(text.lines().any(|known| known == line), "{line}\n{text}");
+    }
+    ledger.record(
+        1,
+        1,
+        airlock_uuid(),
+        "2026-11-20T09:30:00Z",
+        "error",
+        Some("no such image"),
+    );
+    let period = ["--since", "2026-11-20T07:55:00Z", "--until", "2026-11-21T00:00:00Z"];
+    let text = ledger.said("human", &[&report[..], &period].concat());
+    assert!(
+        text.contains("Acts          0 imported, 1 activated, 0 refused\n"),
+        "{text}"
+    );
+    assert!(
+        text.contains("no such image") && text.contains("1 record with errors"),
+        "{text}"
+    );
+    let later = ["--since", "2026-11-22T00:00:00Z", "--until", "2026-11-23T00:00:00Z"];
+    assert!(
+        !ledger
+            .said("human", &[&report[..], &later].concat())
+            .contains("no such image")
+    );
+    let (class, code) = ledger.refused(&[&report[..], &["--since", period[3], "--until", period[1]]].concat());
+    assert_eq!((class.as_str(), code.as_str()), ("E-USAGE", "period"));
+
+    // In files: a free name, or an earlier report; nothing else is written over.
+    for (kind, begin) in [(&["--html"][..], "<!doctype html>\n"), (&[], "airlock report: ")] {
+        for _ in 0..2 {
+            ledger.json(&[&report[..], &["--release", "0.9", "-o", "report"], kind].concat());
+            assert!(fs::read_to_string(ledger.path("report")).unwrap().starts_with(begin));
+        }
+    }
+    write(&ledger.path("other"), b"mine");
+    let (class, code) = ledger.refused(&[&report[..], &["--release", "0.9", "-o", "other"]].concat());
+    assert_eq!((class.as_str(), code.as_str()), ("E-USAGE", "output"));
+    assert_eq!(fs::read(ledger.path("other")).unwrap(), b"mine");
+}
+
+#[test]
+fn a_report_stays_a_page_however_much_there_is() {
+    let ledger = Ledger::plants();
+    let package = ledger.package(1, 90, "2026-11-21T12:00:00Z", (1, 2));
+    for number in 0..60 {
+        let state = ("healthy", "well", "2026-11-20T09:00:00Z");
+        ledger.deployment(
+            1,
+            super::ask_made::uuid(1),
+            super::ask_made::uuid(6000 + number),
+            Err("applying"),
+            state,
+            package,
+        );
+        ledger.record(
+            1,
+            u64::from(number) + 10,
+            airlock_uuid(),
+            "2026-11-20T09:30:00Z",
+            "error",
+            Some("no"),
+        );
+    }
+    for html in [&[][..], &["--html"]] {
+        let words = [
+            &[
+                "vendor",
+                "ledger",
+                "report",
+                "plant-7",
+                "--since",
+                "2026-11-01T00:00:00Z",
+            ][..],
+            html,
+        ]
+        .concat();
+        let text = ledger.said("human", &words);
+        assert!(text.contains("… and 45 more"), "{text}");
+        assert!(text.contains("… and 52 more"), "{text}");
+    }
+}
+
+fn airlock_uuid() -> airlock::domain::Uuid {
+    super::ask_made::uuid(100)
+}
