@@ -1,7 +1,7 @@
 //! What an import came to.
 
 use crate::appliance::hidden::Hidden;
-use crate::bundle::Head;
+use crate::bundle::{Head, Need};
 use crate::db::site::owners::Held;
 use crate::db::site::release::Activated;
 use crate::db::site::targets::TargetSet;
@@ -24,8 +24,28 @@ pub struct Imported {
     pub targets: TargetSet,
     /// What of it only its own clients see, or would see.
     pub hidden: Hidden,
+    /// What of its content earlier bundles had brought; nothing where it was here before.
+    pub needed: Needed,
     /// What went wrong after everything that matters was done.
     pub warnings: Vec<Error>,
+}
+
+/// Content that a bundle needs and does not carry.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Needed {
+    /// How many blobs.
+    pub blobs: u64,
+    /// Their bytes.
+    pub bytes: u64,
+}
+
+impl Needed {
+    pub(super) fn of(needs: &[Need]) -> Self {
+        Self {
+            blobs: needs.len() as u64,
+            bytes: needs.iter().map(|need| need.size).fold(0, u64::saturating_add),
+        }
+    }
 }
 
 /// What became of a release.
@@ -73,6 +93,7 @@ impl Imported {
         result: Outcome,
         targets: TargetSet,
         hidden: Hidden,
+        needed: Needed,
         warnings: Vec<Error>,
     ) -> Self {
         Self {
@@ -83,6 +104,7 @@ impl Imported {
             result,
             targets,
             hidden,
+            needed,
             warnings,
         }
     }

@@ -1,5 +1,6 @@
 //! `ledger.db`: the vendor's sites, what was signed for them, and what their packages told.
 
+pub mod base;
 mod contents;
 mod coverage;
 pub mod findings;
@@ -8,7 +9,7 @@ mod recorded;
 mod signed;
 mod site;
 
-pub use contents::{SignedContents, contents_of, record_contents};
+pub use contents::{SignedContents, contents_of, needs_of, record_contents};
 pub use coverage::{cover, highest, reach};
 pub use instances::{Instance, Lineage, Numbered, Owned, instances, lineage, shown};
 pub use recorded::Recorded;
