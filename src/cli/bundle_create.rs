@@ -12,7 +12,7 @@ use super::passphrase::PassphraseArgs;
 use super::times::{SigningTimeArgs, source_date_epoch};
 use super::ui::{Format, Ui, bytes, escape};
 use super::workspace_folder::WorkspaceArgs;
-use crate::bundle::desired::{DesiredState, Target};
+use crate::bundle::desired::DesiredState;
 use crate::domain::{Class, Error, Result, Timestamp, counted};
 use crate::stream::{open_named, read_bounded};
 use crate::vendor_side::collect::{Platform, RegistryOptions};
@@ -57,12 +57,8 @@ pub(super) struct CreateArgs {
     /// Site id or enrolled name that the release is for (may repeat); replaces the file's audience
     #[arg(long = "site", value_name = "SITE")]
     sites: Vec<String>,
-    /// Carry everything, also what the sites hold
-    #[arg(long)]
-    full: bool,
-    /// Build on what a site holds only where its newest package is not older than this, like 90d, 12h or 2w
-    #[arg(long, value_name = "AGE", value_parser = age, default_value = "180d")]
-    base_max_age: i64,
+    #[command(flatten)]
+    base: BaseArgs,
     /// Platform to carry, like linux/amd64 (may repeat); replaces the file's platforms
     #[arg(long = "platform", value_name = "OS/ARCH")]
     platforms: Vec<Platform>,
@@ -94,6 +90,17 @@ pub(super) struct CreateArgs {
     work: PathBuf,
 }
 
+/// Whether a bundle builds on what its sites hold.
+#[derive(Debug, Args)]
+struct BaseArgs {
+    /// Carry everything, also what the sites hold
+    #[arg(long)]
+    full: bool,
+    /// Build on what a site holds only where its newest package is not older than this, like 90d, 12h or 2w
+    #[arg(long, value_name = "AGE", value_parser = age, default_value = "180d")]
+    base_max_age: i64,
+}
+
 /// Runs `airlock bundle create`.
 pub(super) fn run(args: &CreateArgs, ui: &mut Ui) -> Result<()> {
     let output = args.output.as_deref();
@@ -115,8 +122,8 @@ pub(super) fn run(args: &CreateArgs, ui: &mut Ui) -> Result<()> {
         source_date_epoch: source_date_epoch()?,
         allow_outside: args.allow_outside.clone(),
         expanded: args.expand_limit,
-        full: args.full,
-        base_max_age: Some(args.base_max_age),
+        full: args.base.full,
+        base_max_age: Some(args.base.base_max_age),
     };
     let registries = RegistryOptions {
         ca_files: args.ca_files.clone(),
@@ -168,7 +175,7 @@ pub(super) fn run(args: &CreateArgs, ui: &mut Ui) -> Result<()> {
         .desired
         .iter()
         .flat_map(|desired| &desired.targets)
-        .map(target_json)
+        .map(bundle_plan::target_json)
         .collect();
     let output = output.display().to_string();
     let value = json!({
@@ -270,21 +277,6 @@ fn size(text: &str) -> Result<u64, String> {
     number
         .and_then(|number| number.checked_mul(1 << shift))
         .ok_or_else(|| format!("{text:?} is no size like 64GiB"))
-}
-
-/// What scripts need to know of a target: every UUID.
-pub(super) fn target_json(target: &Target) -> Value {
-    let deployments: Vec<Value> = target
-        .deployments
-        .iter()
-        .map(|deployment| {
-            json!({
-                "application": deployment.application, "version": deployment.version, "id": deployment.id,
-                "revision": deployment.revision, "images": deployment.images,
-            })
-        })
-        .collect();
-    json!({"name": target.name, "id": target.id, "kind": target.kind, "site": target.site, "deployments": deployments})
 }
 
 fn read_release_file(path: &Path) -> Result<ReleaseFile> {

@@ -3,9 +3,10 @@
 use serde_json::{Value, json};
 
 use super::ui::{bytes, escape};
+use crate::bundle::desired::{DesiredState, Target};
 use crate::domain::{Timestamp, counted};
 use crate::vendor_side::Plan;
-use crate::vendor_side::ledger::base::{Base, Choice, SiteBase};
+use crate::vendor_side::ledger::base::{Base, Choice, SiteBase, Unused};
 
 /// Returns the plan in a few lines: how much travels, on what it builds, and why where it does not.
 pub(super) fn lines(plan: &Plan) -> Vec<String> {
@@ -111,7 +112,7 @@ pub(super) fn base_json(base: &Base) -> Value {
             json!({
                 "site": site.site, "name": site.name, "used": site.unused.is_none(),
                 "package": site.package.map(|package| package.number), "made_at": site.package.map(|package| package.made_at),
-                "reason": site.unused.as_ref().map(|why| why.as_str()), "found": site.unused.as_ref().map(ToString::to_string),
+                "reason": site.unused.as_ref().map(Unused::as_str), "found": site.unused.as_ref().map(ToString::to_string),
                 "unknown_releases": site.unknown_releases, "lacked": site.lacked,
             })
         })
@@ -133,7 +134,7 @@ pub(super) fn to_json(plan: &Plan) -> Value {
         "next_free": {"epoch": plan.next_free.epoch, "sequence": plan.next_free.sequence}, "signed_head": plan.signed,
         "base": base_json(&plan.base), "blobs": plan.blobs, "content_bytes": plan.content_bytes, "needs": plan.needs,
         "needed_bytes": plan.needed_bytes, "largest_bytes": plan.largest_bytes, "names": names, "absent": plan.absent,
-        "targets": plan.desired.iter().flat_map(|desired| &desired.targets).map(super::bundle_create::target_json).collect::<Vec<_>>(),
+        "targets": plan.desired.iter().flat_map(|desired| &desired.targets).map(target_json).collect::<Vec<_>>(),
         "removed": plan.desired.iter().flat_map(|desired| &desired.removed).collect::<Vec<_>>(),
     })
 }
@@ -173,7 +174,7 @@ pub(super) fn describe(plan: &Plan) -> String {
         let tag = line.tag.as_ref().map(|tag| format!(":{tag}")).unwrap_or_default();
         text += &format!("\ncollects     {}{tag}  {}", line.repository, line.digest);
     }
-    for (target, deployment) in plan.desired.iter().flat_map(|desired| desired.deployments()) {
+    for (target, deployment) in plan.desired.iter().flat_map(DesiredState::deployments) {
         text += &format!(
             "\ntarget       {} runs {} {}, revision {}",
             escape(&target.name),
@@ -186,4 +187,19 @@ pub(super) fn describe(plan: &Plan) -> String {
         text += &format!("\nremoves      {uuid}");
     }
     text
+}
+
+/// What scripts need to know of a target: every UUID.
+pub(super) fn target_json(target: &Target) -> Value {
+    let deployments: Vec<Value> = target
+        .deployments
+        .iter()
+        .map(|deployment| {
+            json!({
+                "application": deployment.application, "version": deployment.version, "id": deployment.id,
+                "revision": deployment.revision, "images": deployment.images,
+            })
+        })
+        .collect();
+    json!({"name": target.name, "id": target.id, "kind": target.kind, "site": target.site, "deployments": deployments})
 }

@@ -6,6 +6,7 @@
 //! | `identity` | lives of the state folder, enrolments, keys, the audit log |
 //! | `package` | status packages: the vectors of `bundle-spec`, what is written and read again, every bit and cut |
 //! | `import` | crashes, full disks, media, clocks, and no way out |
+//! | `needs` | bundles that build on what their sites hold |
 //! | `registry` | what the appliance serves to container engines |
 //! | `distr` | targets, their agents, and the checklist and recordings of the wire contract |
 //! | `status` | the buffer of what agents report |
@@ -40,6 +41,8 @@ mod format;
 mod healing;
 mod identity;
 mod import;
+#[cfg(all(feature = "vendor", feature = "site"))]
+mod needs;
 mod package;
 mod registry;
 mod remedies;

@@ -141,15 +141,13 @@ fn refusal(appliance: &Appliance, domain: Hash, unmet: &[Unmet]) -> Result<Error
         &lines,
     )
     .expected("what earlier bundles of this vendor brought, whole");
-    let again: Vec<String> = again.into_iter().map(|(_, text)| text).collect();
-    Ok(match (again.is_empty(), is_base_missing) {
-        (true, _) => error.remedy("import the base bundle first, or ask the vendor for a full one"),
-        (false, true) => error.remedy(format!(
-            "{}; and import the base bundle first, or ask the vendor for a full one",
-            again.join("; ")
-        )),
-        (false, false) => error.remedy(format!("{}; or ask the vendor for a full one", again.join("; "))),
-    })
+    if again.is_empty() {
+        return Ok(error.remedy("import the base bundle first, or ask the vendor for a full one"));
+    }
+    let base = is_base_missing.then(|| "import the base bundle first".to_owned());
+    let again = again.into_iter().map(|(_, text)| text);
+    let acts = base.into_iter().chain(again).collect::<Vec<_>>().join("; ");
+    Ok(error.remedy(format!("{acts}; or ask the vendor for a full one")))
 }
 
 /// Says which release brought content that is lost, and notes what brings it again.
