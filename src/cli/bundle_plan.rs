@@ -111,7 +111,7 @@ pub(super) fn base_json(base: &Base) -> Value {
         .map(|site| {
             json!({
                 "site": site.site, "name": site.name, "used": site.unused.is_none(),
-                "package": site.package.map(|package| package.number), "made_at": site.package.map(|package| package.made_at),
+                "package": site.package.as_ref().map(|package| package.number), "made_at": site.package.as_ref().map(|package| package.made_at),
                 "reason": site.unused.as_ref().map(Unused::as_str), "found": site.unused.as_ref().map(ToString::to_string),
                 "unknown_releases": site.unknown_releases, "lacked": site.lacked,
             })

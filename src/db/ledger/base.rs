@@ -2,47 +2,21 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use rusqlite::{Connection, OptionalExtension as _, params};
+use rusqlite::{Connection, params};
 
 use super::contents::needs_of;
 use super::instances::{Lineage, Numbered};
+use super::packages::{PackageRow, package_before};
 use crate::db::SqlResult as _;
-use crate::domain::{Digest, Hash, Result, SiteId, Timestamp};
-
-/// The newest package of a lineage.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct NewestPackage {
-    /// Head digest.
-    pub head: Hash,
-    /// Its number within its instance.
-    pub number: u64,
-    /// When it was made, by the site's clock.
-    pub made_at: Timestamp,
-    /// When it was taken in here.
-    pub ingested_at: Timestamp,
-}
+use crate::domain::{Digest, Hash, Result, SiteId};
 
 /// Returns the newest package of a lineage: that of its youngest instance with the highest number.
 ///
 /// # Errors
 ///
 /// Those of [`SqlResult::sql`](crate::db::SqlResult::sql).
-pub fn newest_package(connection: &Connection, lineage: &Lineage) -> Result<Option<NewestPackage>> {
-    connection
-        .query_row(
-            "SELECT head, number, made_at, ingested_at FROM package WHERE instance = ? ORDER BY number DESC LIMIT 1",
-            [lineage.youngest().id],
-            |row| {
-                Ok(NewestPackage {
-                    head: row.get(0)?,
-                    number: row.get(1)?,
-                    made_at: row.get(2)?,
-                    ingested_at: row.get(3)?,
-                })
-            },
-        )
-        .optional()
-        .sql("read the newest package")
+pub fn newest_package(connection: &Connection, lineage: &Lineage) -> Result<Option<PackageRow>> {
+    package_before(connection, lineage.youngest().id, i64::MAX.unsigned_abs())
 }
 
 /// Returns the number of the newest summary of the youngest instance; what it said of releases stands in the place of what packages
@@ -113,7 +87,7 @@ struct Refused {
 /// # Errors
 ///
 /// Those of [`SqlResult::sql`](crate::db::SqlResult::sql).
-pub fn lacked(connection: &Connection, lineage: &Lineage, newest: &NewestPackage) -> Result<BTreeSet<Digest>> {
+pub fn lacked(connection: &Connection, lineage: &Lineage, newest: &PackageRow) -> Result<BTreeSet<Digest>> {
     let mut lacked = BTreeSet::new();
     for refused in refusals(connection, lineage)? {
         if is_older_news(connection, lineage, &refused, newest)? {
@@ -165,12 +139,7 @@ fn refusals(connection: &Connection, lineage: &Lineage) -> Result<Vec<Refused>> 
 
 /// Whether a package before the newest one told of a refusal already. Packages are cumulative: one whose receipts reach the number told
 /// of it, or one before it did.
-fn is_older_news(
-    connection: &Connection,
-    lineage: &Lineage,
-    refused: &Refused,
-    newest: &NewestPackage,
-) -> Result<bool> {
+fn is_older_news(connection: &Connection, lineage: &Lineage, refused: &Refused, newest: &PackageRow) -> Result<bool> {
     let mut select = connection
         .prepare_cached(
             "SELECT EXISTS (SELECT 1 FROM package WHERE instance = ? AND head <> ?

@@ -7,9 +7,9 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use crate::db::Connection;
-use crate::db::ledger::base::{self, NewestPackage};
+use crate::db::ledger::base;
 use crate::db::ledger::findings::{self, FindingId};
-use crate::db::ledger::{self, Site};
+use crate::db::ledger::{self, PackageRow, Site};
 use crate::domain::{Audience, Digest, Hash, Result, SiteId, Timestamp, counted};
 
 /// How old the newest package of a site may be, in seconds, where nobody says otherwise.
@@ -48,7 +48,7 @@ pub struct SiteBase {
     /// Its local name; its id where it is not enrolled here.
     pub name: String,
     /// The newest package of it that was taken in.
-    pub package: Option<NewestPackage>,
+    pub package: Option<PackageRow>,
     /// Why nothing is left out for it.
     pub unused: Option<Unused>,
     /// How many releases it listed that are not those that were signed here: nothing builds on these.
@@ -200,7 +200,7 @@ fn of_site(
     let mut told = SiteBase {
         site: site.clone(),
         name: enrolled.map_or_else(|| site.to_string(), |enrolled| enrolled.name.clone()),
-        package,
+        package: package.clone(),
         unused: None,
         unknown_releases: 0,
         lacked: 0,

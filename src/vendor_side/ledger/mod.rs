@@ -11,3 +11,9 @@
 //! wrote. What a site tells is shown escaped, counts for that site alone, and is never taken for the time of day.
 
 pub mod base;
+mod ingest;
+
+pub use ingest::{
+    FailedDeployment, HeldRelease, Identity, IngestEvent, IngestOptions, Noticed, Outcome, ReceiptTold, Refused,
+    TakenIn, Verdict, ingest,
+};

@@ -191,7 +191,9 @@ fn the_newest_package_of_the_shown_instance_decides_and_of_it_what_was_signed_he
     plant.report(&vendor, 9);
     assert_eq!(judged(&vendor.plan(&[&plant], &[])), used(6));
     // What came since is a summary: it names releases and no damage.
-    let instance = "11112222333344445555666677778888";
+    let instance: String = sql
+        .query_row("SELECT instance FROM instance", [], |row| row.get(0))
+        .unwrap();
     sql.execute(
         "INSERT INTO summary VALUES (x'01', ?, ?, 10, 0, x'')",
         params![id, instance],

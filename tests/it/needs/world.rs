@@ -1,18 +1,28 @@
 //! A vendor with six images and sites of his, each run by the real commands.
 #![allow(clippy::disallowed_methods, reason = "tests write what they read")]
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::io::Cursor;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use airlock::db::site::release;
+use airlock::bundle::content_hash;
+use airlock::container::Builder;
+use airlock::crypto::{KeyFile, stream_start};
+use airlock::db::site::instances;
+use airlock::db::site::release::{self, State};
 use airlock::db::{Db, Schema, ledger};
-use airlock::domain::{Digest, Hash, SiteId};
+use airlock::domain::{Clock as _, Digest, Hash, SiteId, SystemClock};
+use airlock::package::{
+    AuditRow, Damaged, DamagedWord, Line, LineageEntry, Numbers, RecordCounts, Release, ReleaseState, ReleaseWord,
+    Room, Shows, SignedReceipt, Statement, UnsignedPackage,
+};
 use rusqlite::{Connection, params};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use crate::package::made;
 use crate::support::appliance::{AIRLOCK, Ended, import_command, scratch};
 use crate::support::image_set::{ImageSet, MANIFEST, digest};
 use crate::support::site::noise;
@@ -205,81 +215,122 @@ impl Site {
         fs::write(&path, bytes).unwrap();
     }
 
-    /// Tells the vendor what the site holds and what it did: the rows that its next package leaves in the ledger.
+    /// Sends the vendor a package of what the site holds and did, made from its state, which is taken in.
     pub(super) fn report(&self, vendor: &Vendor, number: u64) {
+        let package = self.package(vendor, number);
+        let file = self.scratch.path().join(format!("{number}.airlock-status"));
+        fs::write(&file, package).unwrap();
+        let taken = vendor
+            .folder
+            .good(&["status", "verify", file.to_str().unwrap(), "-w", "w"]);
+        assert_eq!(taken[0]["result"], "taken-in", "{taken}");
+    }
+
+    fn package(&self, vendor: &Vendor, number: u64) -> Vec<u8> {
         let stream = streams::only(&self.state());
         let db = Db::open(&self.state().join("airlock.db"), &Schema::SITE).unwrap();
-        let sql = vendor.sql();
-        let instance = "11112222333344445555666677778888";
-        sql.execute(
-            "INSERT OR IGNORE INTO instance (site, instance, parent, records, receipts, audit) VALUES (?, ?, NULL, 1, 1, 1)",
-            params![self.id.as_str(), instance],
-        )
-        .unwrap();
-        let id: i64 = sql
-            .query_row("SELECT id FROM instance WHERE site = ?", [self.id.as_str()], |row| {
-                row.get(0)
-            })
-            .unwrap();
-        let head = json!({"receipts": {"first": 1, "last": stream.receipts.len()}}).to_string();
-        let digest = [u8::try_from(id * 20).unwrap() + u8::try_from(number).unwrap(); 32];
-        let now = vendor_now();
-        sql.execute(
-            "INSERT INTO package (head, instance, number, previous, made_at, ingested_at, bytes) VALUES (?, ?, ?, NULL, ?, ?, ?)",
-            params![&digest[..], id, number, now, now, head.as_bytes()],
-        )
-        .unwrap();
-        for receipt in &stream.receipts {
-            sql.execute(
-                "INSERT OR IGNORE INTO receipt (instance, number, at, head, product, channel, epoch, sequence, result, class, code, matched, envelope)
-                 VALUES (?, ?, 0, ?, 'app', 'stable', 0, ?, ?, ?, ?, 1, x'')",
-                params![
-                    id,
-                    receipt.number,
-                    &receipt.head.0[..],
-                    receipt.sequence,
-                    receipt.result.as_str(),
-                    receipt.class,
-                    receipt.code
-                ],
+        let instance = db.read(instances::newest).unwrap().unwrap().instance;
+        // Where the package before is not known, the vendor cannot tell.
+        let previous = vendor
+            .sql()
+            .query_row(
+                "SELECT p.head FROM package p JOIN instance i ON i.id = p.instance WHERE i.instance = ? AND p.number = ?",
+                params![instance.as_str(), number - 1],
+                |row| row.get::<_, [u8; 32]>(0),
             )
-            .unwrap();
+            .map_or(Hash([9; 32]), Hash);
+        let mut lines = self.holds(&db);
+        for envelope in &stream.envelopes {
+            let receipt = SignedReceipt::unverified(envelope).unwrap();
+            lines.push(Line::Receipt(Box::new(receipt)));
         }
-        sql.execute("DELETE FROM held WHERE site = ?", [self.id.as_str()])
-            .unwrap();
-        sql.execute("DELETE FROM damaged WHERE site = ?", [self.id.as_str()])
-            .unwrap();
-        for release in db.read(release::list).unwrap() {
-            sql.execute(
-                "INSERT INTO held (site, head, product, channel, epoch, sequence, state, imported_at, since, agrees)
-                 VALUES (?, ?, 'app', 'stable', ?, ?, 'active', 0, 0, 1)",
-                params![
-                    self.id.as_str(),
-                    &release.head.0[..],
-                    release.counter.epoch,
-                    release.counter.sequence
-                ],
-            )
-            .unwrap();
-            for (digest, size) in db.read(|connection| release::blobs(connection, release.id)).unwrap() {
-                // As the appliance says it: nothing is hashed for it.
-                if fs::metadata(self.blob(&digest)).is_ok_and(|file| file.len() == size) {
-                    continue;
+        for row in &stream.rows {
+            lines.push(Line::Audit(AuditRow {
+                action: row.action.clone(),
+                at: row.at.parse().unwrap(),
+                detail: row.detail.as_object().unwrap().clone().into_iter().collect(),
+                number: row.number,
+            }));
+        }
+        let statement = Statement {
+            acknowledged: None,
+            before: stream_start(&self.id, stream.domain),
+            builder: Builder::current(),
+            domain: stream.domain,
+            firsts: Numbers::all(1),
+            lineage: vec![LineageEntry {
+                audit: 1,
+                instance: instance.clone(),
+                receipts: 1,
+                records: 1,
+            }],
+            instance,
+            made_at: SystemClock.now(),
+            number,
+            previous: (number > 1).then_some(previous),
+            shows: Shows::of([]),
+            site: self.id.clone(),
+            statement: "2026-01-01T00:00:00Z".parse().unwrap(),
+        };
+        let lasts = Numbers {
+            audit: stream.rows.len() as u64,
+            receipts: stream.receipts.len() as u64,
+            records: 0,
+        };
+        let draft = made::write(statement, Room::default(), &lines, lasts, RecordCounts::default()).unwrap();
+        let mut package = UnsignedPackage::open(made::input(&draft.bytes)).unwrap();
+        let key = KeyFile::read(&self.state().join("identity/status.pem")).unwrap();
+        package.sign(&key.signing_key(None).unwrap());
+        let mut signed = Vec::new();
+        package.write(&mut Cursor::new(&draft.bytes), &mut signed).unwrap();
+        signed
+    }
+
+    /// The releases that are here, and what of them the store does not hold: nothing is hashed for it.
+    fn holds(&self, db: &Db) -> Vec<Line> {
+        let (mut lines, mut damaged) = (Vec::new(), BTreeMap::new());
+        let mut releases = db.read(release::list).unwrap();
+        releases.sort_by_key(|release| release.counter);
+        for row in releases {
+            let mut blobs = db.read(|connection| release::blobs(connection, row.id)).unwrap();
+            blobs.sort_unstable();
+            for (digest, size) in &blobs {
+                if !fs::metadata(self.blob(digest)).is_ok_and(|file| file.len() == *size) {
+                    damaged.insert(*digest, *size);
                 }
-                sql.execute(
-                    "INSERT OR IGNORE INTO damaged (site, digest) VALUES (?, ?)",
-                    params![self.id.as_str(), &digest.0.0[..]],
-                )
-                .unwrap();
             }
+            lines.push(Line::Release(Release {
+                blobs: blobs.len() as u64,
+                channel: row.scope.channel,
+                content: content_hash(blobs.iter().map(|(digest, _)| *digest)),
+                epoch: row.counter.epoch,
+                head: row.head,
+                imported_at: row.imported_at,
+                kind: ReleaseWord::Word,
+                product: row.scope.product,
+                root_version: row.root_version,
+                sequence: row.counter.sequence,
+                since: row.activated_at,
+                state: match row.state {
+                    State::Active => ReleaseState::Active,
+                    State::Available => ReleaseState::Available,
+                    State::Retired => ReleaseState::Retired,
+                },
+            }));
         }
+        let kind = DamagedWord::Word;
+        lines.extend(
+            damaged
+                .into_iter()
+                .map(|(digest, size)| Line::Damaged(Damaged { digest, kind, size })),
+        );
+        lines
     }
 }
 
 /// The machine's time, which the commands judge by.
 pub(super) fn vendor_now() -> i64 {
-    use airlock::domain::Clock as _;
-    airlock::domain::SystemClock.now().unix()
+    SystemClock.now().unix()
 }
 
 /// Digests that the release of a number was recorded to need.
