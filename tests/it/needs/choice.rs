@@ -1,4 +1,5 @@
 //! Whose word counts: what must be true of a site and its newest package before anything is left out for it.
+#![allow(clippy::disallowed_methods, reason = "tests copy what they made")]
 
 use airlock::db::ledger::findings::{self, Found};
 use airlock::db::sealed_log;
@@ -50,7 +51,6 @@ fn for_any_site_and_with_full_nothing_is_left_out() {
     let full = vendor.plan(&[&plant], &["--full"]);
     assert_eq!((&full["needs"], &full["base"]["choice"]), (&json!(0), &json!("full")));
     let path = vendor.folder.path("release.yaml");
-    #[expect(clippy::disallowed_methods, reason = "a test's own files")]
     let text = std::fs::read_to_string(&path).unwrap();
     crate::support::appliance::write(&path, format!("{text}audience: any\n").as_bytes());
     let any = vendor.plan(&[], &[]);
@@ -286,7 +286,6 @@ fn for_several_sites_what_all_of_them_hold_is_left_out() {
 fn a_number_is_made_again_as_it_was_signed_whatever_was_told_since() {
     let (vendor, plant, _) = second_release();
     let made = vendor.create("two.airlock", &[&plant], &[]);
-    #[expect(clippy::disallowed_methods, reason = "a test's own files")]
     let bytes = |name: &str| std::fs::read(vendor.bundle(name)).unwrap();
     vendor.sql().execute("DELETE FROM held", []).unwrap();
     let again = vendor.create("again.airlock", &[&plant], &[]);
@@ -343,4 +342,45 @@ fn what_is_a_layer_there_and_a_config_here_travels() {
     let made = vendor.create("two.airlock", &[&plant], &[]);
     assert!(!recorded_needs(&vendor, &made["head_digest"]).contains(&digest(&config)));
     plant.import(&vendor.bundle("two.airlock")).assert_imported();
+}
+
+#[test]
+fn a_ledger_that_was_restored_builds_on_what_it_knows_and_on_the_rest_once_it_is_learned() {
+    let (vendor, plant, first) = second_release();
+    let second = images("2.0", Some(0));
+    let (ledger, copy) = (vendor.folder.path("w/ledger.db"), vendor.folder.path("old.db"));
+    std::fs::copy(&ledger, &copy).unwrap();
+    vendor.create("two.airlock", &[&plant], &[]);
+    plant.import(&vendor.bundle("two.airlock")).assert_imported();
+    plant.report(&vendor, 8);
+    // The copy knows of package 7 and of release 1 alone; what it signs next the site takes, for it has both.
+    std::fs::copy(&copy, &ledger).unwrap();
+    for beside in ["w/ledger.db-wal", "w/ledger.db-shm"] {
+        std::fs::remove_file(vendor.folder.path(beside)).ok();
+    }
+    vendor.release(3, &images("3.0", Some(0)));
+    let plan = vendor.plan(&[&plant], &[]);
+    assert_eq!(
+        (judged(&plan), &plan["base"]["sites"][0]["package"]),
+        (used(6), &json!(7))
+    );
+    // Its next package names a release that nobody here signed: nothing builds on that one, until its bundle is learned.
+    plant.report(&vendor, 9);
+    let plan = vendor.plan(&[&plant], &[]);
+    assert_eq!(
+        (judged(&plan), &plan["base"]["sites"][0]["unknown_releases"]),
+        (used(6), &json!(1))
+    );
+    vendor
+        .folder
+        .good(&["vendor", "ledger", "learn", "two.airlock", "-w", "w"]);
+    plant.report(&vendor, 10);
+    let made = vendor.create("three.airlock", &[&plant], &[]);
+    let needs = recorded_needs(&vendor, &made["head_digest"]);
+    assert!(
+        needs.contains(&second.own[0]) && !needs.contains(&first.own[0]),
+        "{needs:?}"
+    );
+    assert_eq!(needs.len(), 7);
+    plant.import(&vendor.bundle("three.airlock")).assert_imported();
 }
