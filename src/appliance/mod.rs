@@ -43,7 +43,7 @@ pub use audit_log::{AuditState, Compared};
 pub use authority::{Authority, Leaf};
 pub use damage::ReleaseDamage;
 pub use hidden::{Hidden, HiddenHost, HiddenTag, Owner};
-pub use import::{Event, Imported, Options, Outcome, Restored};
+pub use import::{Event, Imported, Needed, Options, Outcome, Restored};
 pub use init::{EnrolmentFile, Initialised, NewAppliance, init};
 pub use pinning::Pinned;
 pub use recovery::{Recovery, Rotated};

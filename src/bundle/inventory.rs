@@ -14,11 +14,13 @@ pub fn inventory(head: &Head, index: &Index) -> Vec<ContentItem> {
         digest: blob.digest,
         size: blob.size,
         leaf: n >= early,
+        needed: false,
     });
     let needed = index.needs().iter().map(|need| ContentItem {
         digest: need.digest,
         size: need.size,
         leaf: true,
+        needed: true,
     });
     let mut items: Vec<ContentItem> = carried.chain(needed).collect();
     items.sort_unstable_by_key(|item| item.digest);

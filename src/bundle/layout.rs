@@ -2,12 +2,12 @@
 //!
 //! Pure: the same content, release and settings give the same layout on any machine.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::content::BundleContent;
 use super::graph::{Graph, GraphBuilder};
 use super::head::{DocumentEntry, Head};
-use super::index::{Absent, Blob, Index, TagLine};
+use super::index::{Absent, Blob, Index, Need, TagLine};
 use super::kind::BUNDLE;
 use super::trust_links::trust_bytes;
 use crate::container::{
@@ -16,7 +16,9 @@ use crate::container::{
 };
 use crate::crypto::{Chain, RoleName};
 use crate::domain::oci::Document;
-use crate::domain::{Audience, Class, Codec, Digest, Error, Hash, Name, Result, Step, Timestamp, Version, limits};
+use crate::domain::{
+    Audience, Class, Codec, Counter, Digest, Error, Hash, Name, Result, Step, Timestamp, Version, limits,
+};
 
 /// What a release states about itself: the members of its head that are chosen, not computed.
 #[derive(Debug, Clone)]
@@ -32,6 +34,16 @@ pub struct ReleaseStatement {
     pub audience: Audience,
     pub home_hosts: Vec<String>,
     pub minimum_appliance: Version,
+}
+
+impl ReleaseStatement {
+    /// Returns its number.
+    pub fn counter(&self) -> Counter {
+        Counter {
+            epoch: self.epoch,
+            sequence: self.sequence,
+        }
+    }
 }
 
 /// How a bundle is packed.
@@ -72,6 +84,21 @@ impl BundleLayout {
     /// `E-CONTENT closure` with the full list when something is referred to but not carried; the content rules of the
     /// specification; `E-LIMIT`; `E-TRUST` when the chain does not let this product be signed.
     pub fn new(release: &ReleaseStatement, content: &BundleContent, chain: &Chain, packing: Packing) -> Result<Self> {
+        Self::on_base(release, content, &BTreeMap::new(), chain, packing)
+    }
+
+    /// As [`Self::new`], for sites that hold some layers already: these, where size and digest are the same, are needed and not carried.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::new`].
+    pub fn on_base(
+        release: &ReleaseStatement,
+        content: &BundleContent,
+        held: &BTreeMap<Digest, u64>,
+        chain: &Chain,
+        packing: Packing,
+    ) -> Result<Self> {
         let root = chain.newest();
         if !root.products.contains(&release.product) {
             return Err(Error::new(
@@ -104,7 +131,7 @@ impl BundleLayout {
         documents.sort_by_key(|document| (document.kind, document.digest));
         documents.dedup();
 
-        let Order { early, late, .. } = Order::of(content, &documents)?;
+        let Order { early, late, needs, .. } = Order::of(content, &documents, held)?;
         let mut tags: Vec<&TagLine> = content.tags.iter().collect();
         tags.sort_by(|a, b| (&a.repository, &a.tag, a.digest).cmp(&(&b.repository, &b.tag, b.digest)));
         tags.dedup();
@@ -119,7 +146,7 @@ impl BundleLayout {
                     platform: platform.clone(),
                 })
                 .collect(),
-            needs: Vec::new(),
+            needs: needs.into_values().collect(),
             blobs: early.into_iter().chain(late).collect(),
             chunks: Vec::new(),
         };
@@ -151,7 +178,7 @@ impl BundleLayout {
                 chunks: 0,
                 content_bytes: index.blobs.iter().map(|blob| blob.size).fold(0, u64::saturating_add),
                 early_blobs,
-                needs: 0,
+                needs: index.needs.len() as u64,
                 stored_bytes: 0,
             },
             version: release.version.clone(),
@@ -187,6 +214,16 @@ impl BundleLayout {
     /// Returns the plain bytes of all blobs.
     pub fn content_bytes(&self) -> u64 {
         self.head.totals.content_bytes
+    }
+
+    /// Returns how many blobs it carries.
+    pub fn blobs(&self) -> u64 {
+        self.head.totals.blobs
+    }
+
+    /// Returns what it needs and does not carry, by digest.
+    pub fn needs(&self) -> &[Need] {
+        self.index.needs()
     }
 
     /// Returns an upper bound of the bundle's size in bytes.
@@ -278,17 +315,26 @@ fn check_graph(index: &Index, head: &Head, content: &BundleContent) -> Result<Gr
 }
 
 /// Payload order: documents, then each name's graph depth first; layers after all of that, image by image.
-#[derive(Default)]
-struct Order {
+struct Order<'a> {
+    /// Layers that the sites hold.
+    held: &'a BTreeMap<Digest, u64>,
     early: Vec<Blob>,
     late: Vec<Blob>,
+    needs: BTreeMap<Digest, Need>,
     placed: HashSet<Digest>,
     missing: Vec<Digest>,
 }
 
-impl Order {
-    fn of(content: &BundleContent, documents: &[DocumentEntry]) -> Result<Self> {
-        let mut order = Self::default();
+impl<'a> Order<'a> {
+    fn of(content: &BundleContent, documents: &[DocumentEntry], held: &'a BTreeMap<Digest, u64>) -> Result<Self> {
+        let mut order = Self {
+            held,
+            early: Vec::new(),
+            late: Vec::new(),
+            needs: BTreeMap::new(),
+            placed: HashSet::new(),
+            missing: Vec::new(),
+        };
         for document in documents {
             order.place_early(Blob {
                 digest: document.digest,
@@ -347,11 +393,7 @@ impl Order {
         if layers {
             for layer in &document.layers {
                 if self.placed.insert(layer.digest) {
-                    self.late.push(Blob {
-                        digest: layer.digest,
-                        size: layer.size,
-                        media_type: None,
-                    });
+                    self.place_layer(layer.digest, layer.size);
                 }
             }
         } else {
@@ -382,6 +424,18 @@ impl Order {
             }
         }
         Ok(())
+    }
+
+    fn place_layer(&mut self, digest: Digest, size: u64) {
+        if self.held.get(&digest) == Some(&size) {
+            self.needs.insert(digest, Need { digest, size });
+        } else {
+            self.late.push(Blob {
+                digest,
+                size,
+                media_type: None,
+            });
+        }
     }
 
     fn place_early(&mut self, blob: Blob) {

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::head_view::{describe, headline};
 use super::signature_file::read_signatures;
-use super::ui::escape;
+use super::ui::{bytes, escape};
 use super::{Ui, bundle_desired, trust_file};
 use crate::bundle::{CheckOnly, Head, OpenedBundle, read_desired};
 use crate::crypto::{Chain, RootDocument};
@@ -26,7 +26,7 @@ pub(super) enum BundleCommand {
         /// Vendor's chain file: verify the head's signatures too
         #[arg(long, value_name = "ROOT.JSON")]
         trust: Option<PathBuf>,
-        /// Read the index too and list every name, and what targets shall run
+        /// Read the index too and list every name, what the site must hold already, and what targets shall run
         #[arg(long)]
         list: bool,
     },
@@ -59,12 +59,17 @@ pub(super) enum BundleCommand {
     /// Registries are asked as Docker's config.json says; what the release file may say is in
     /// bundle-spec/schemas/release.schema.json. With `-o -` the payload waits in a file without a name under --work until the head
     /// is known.
+    /// For named sites it leaves out the layers that all of them hold, by the newest status package of each: of releases whose content
+    /// is the one signed here, not listed as damaged, while no finding against the site is open (`vendor ledger findings`). Such layers
+    /// are not read and may be gone from their source; --full carries everything. --dry-run says the same and stops there.
     /// A release that is issued more than an hour ahead of this machine's clock is refused (E-CLOCK; --allow-future takes it), and
     /// one that has expired, or whose trust root has (E-EXPIRED).
     #[cfg(feature = "vendor")]
     #[command(after_help = "Examples:
   airlock bundle create -f release.yaml -w acme -o acme-7.airlock
   airlock bundle create -f release.yaml -w acme -o plant.airlock --site plant-7 --platform linux/amd64
+  airlock bundle create -f release.yaml -w acme --site plant-7 --dry-run
+  airlock bundle create -f release.yaml -w acme -o plant.airlock --site plant-7 --full
   airlock bundle create -f release.yaml -w acme -o - | ssh diode 'cat > acme-7.airlock'
 A release file:
   product: erp
@@ -121,7 +126,8 @@ fn inspect(file: &Path, trust: Option<&Path>, list: bool, ui: &mut Ui) -> Result
         let (head, digest) = (signed.head().clone(), signed.head_digest());
         let list = if list {
             let bundle = signed.read_index(|_, _| Ok(()))?;
-            Some((names(&bundle), read_desired(bundle)?))
+            let (names, needs) = (names(&bundle), bundle.index().needs().to_vec());
+            Some((names, needs, read_desired(bundle)?))
         } else {
             None
         };
@@ -139,11 +145,14 @@ fn inspect(file: &Path, trust: Option<&Path>, list: bool, ui: &mut Ui) -> Result
         (head, digest, None)
     };
     let verified = trust.is_some();
-    let (names, desired) = match list {
-        Some((names, desired)) => (Some(names), desired),
-        None => (None, None),
+    let (names, needs, desired) = match list {
+        Some((names, needs, desired)) => (Some(names), needs, desired),
+        None => (None, Vec::new(), None),
     };
     let mut human = describe(&head, digest, &signatures, verified, source.size, names.as_deref());
+    for need in &needs {
+        human += &format!("\n  needs {}  {}", need.digest, bytes(need.size));
+    }
     for line in desired.iter().flat_map(bundle_desired::lines) {
         human += &format!("\n{line}");
     }
@@ -153,6 +162,10 @@ fn inspect(file: &Path, trust: Option<&Path>, list: bool, ui: &mut Ui) -> Result
     });
     if let (Some(members), Some(names)) = (value.as_object_mut(), &names) {
         members.insert("names".into(), json!(names));
+        let needs = needs
+            .iter()
+            .map(|need| json!({"digest": need.digest, "size": need.size}));
+        members.insert("needs".into(), needs.collect());
         members.insert("desired".into(), json!(desired));
     }
     ui.result(&value, human)
@@ -267,17 +280,23 @@ fn verify(file: &Path, trust: &[PathBuf], detached: &[PathBuf], at: Option<Times
     signed.approvals()?;
     let bundle = signed.read_index(|_, _| Ok(()))?;
     let (total, needs) = (bundle.total_bytes(), bundle.index().needs().len());
+    let needed_bytes = bundle
+        .index()
+        .needs()
+        .iter()
+        .map(|need| need.size)
+        .fold(0, u64::saturating_add);
     bundle.read_payload(&mut CheckOnly(|done| ui.progress("verify", done, total)))?;
     // Without a time that the person gave, it is for the site to judge; who reads the verdict is told all the same.
     let now = at.unwrap_or_else(|| SystemClock.now());
     let expired = head.expires <= now;
     let value = json!({
         "result": "good", "expired": expired, "head_digest": digest, "product": head.product, "channel": head.channel, "epoch": head.epoch,
-        "sequence": head.sequence, "version": head.version, "expires": head.expires, "audience": head.audience, "needs": needs,
+        "sequence": head.sequence, "version": head.version, "expires": head.expires, "audience": head.audience, "needs": needs, "needed_bytes": needed_bytes,
         "skipped": ["audience", "sequence", "approvals", "needs"],
     });
     let human = format!(
-        "good: {}{}\nhead {digest}\nnot judged without a site: audience, sequence, {}approvals, {} it must hold already",
+        "good: {}{}\nhead {digest}\nnot judged without a site: audience, sequence, {}approvals, {} ({}) it must hold already",
         headline(&head),
         if expired {
             format!("\nEXPIRED at {}: no site imports it", head.expires)
@@ -286,6 +305,7 @@ fn verify(file: &Path, trust: &[PathBuf], detached: &[PathBuf], at: Option<Times
         },
         if at.is_some() { "" } else { "expiry, " },
         counted(needs, "blob"),
+        bytes(needed_bytes),
     );
     ui.result(&value, human)
 }

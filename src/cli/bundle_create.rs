@@ -6,19 +6,20 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use serde_json::{Value, json};
 
+use super::bundle_plan;
 use super::output_place::{self, Makes};
 use super::passphrase::PassphraseArgs;
 use super::times::{SigningTimeArgs, source_date_epoch};
 use super::ui::{Format, Ui, bytes, escape};
 use super::workspace_folder::WorkspaceArgs;
-use crate::bundle::desired::{DesiredState, Target};
+use crate::bundle::desired::DesiredState;
 use crate::crypto::RoleName;
 use crate::domain::{Class, Error, Result, Timestamp, counted};
 use crate::stream::{open_named, read_bounded};
 use crate::vendor_side::collect::{Platform, RegistryOptions};
 use crate::vendor_side::release::Overrides;
-use crate::vendor_side::release_file::{RELEASE_FILE_BYTES, ReleaseFile};
-use crate::vendor_side::{AckKeys, Build, BuildEvent, Destination, PackEvent, build, release_keys};
+use crate::vendor_side::release_file::{RELEASE_FILE_BYTES, ReleaseFile, duration};
+use crate::vendor_side::{AckKeys, Build, BuildEvent, Destination, PackEvent, build, plan, release_keys};
 
 /// Where a bundle goes when it is written to a pipe.
 const STDOUT: &str = "-";
@@ -32,8 +33,11 @@ pub(super) struct CreateArgs {
     #[command(flatten)]
     workspace: WorkspaceArgs,
     /// The bundle to write, or - for a pipe
-    #[arg(short, long, value_name = "FILE")]
-    output: PathBuf,
+    #[arg(short, long, value_name = "FILE", required_unless_present = "dry_run")]
+    output: Option<PathBuf>,
+    /// Collect and plan, and stop there: nothing is written, signed or recorded, and no number is used
+    #[arg(long)]
+    dry_run: bool,
     /// Replace a bundle at --output even where others have signed or approved it
     #[arg(long)]
     replace: bool,
@@ -54,6 +58,8 @@ pub(super) struct CreateArgs {
     /// Site id or enrolled name that the release is for (may repeat); replaces the file's audience
     #[arg(long = "site", value_name = "SITE")]
     sites: Vec<String>,
+    #[command(flatten)]
+    base: BaseArgs,
     /// Platform to carry, like linux/amd64 (may repeat); replaces the file's platforms
     #[arg(long = "platform", value_name = "OS/ARCH")]
     platforms: Vec<Platform>,
@@ -85,13 +91,25 @@ pub(super) struct CreateArgs {
     work: PathBuf,
 }
 
+/// Whether a bundle builds on what its sites hold.
+#[derive(Debug, Args)]
+struct BaseArgs {
+    /// Carry everything, also what the sites hold
+    #[arg(long)]
+    full: bool,
+    /// Build on what a site holds only where its newest package is not older than this, like 90d, 12h or 2w
+    #[arg(long, value_name = "AGE", value_parser = age, default_value = "180d")]
+    base_max_age: i64,
+}
+
 /// Runs `airlock bundle create`.
 pub(super) fn run(args: &CreateArgs, ui: &mut Ui) -> Result<()> {
-    let to_pipe = args.output == Path::new(STDOUT);
-    if !to_pipe {
+    let output = args.output.as_deref();
+    let to_pipe = output == Some(Path::new(STDOUT));
+    if let Some(output) = output.filter(|_| !to_pipe) {
         let read = args.keys.iter().chain(&args.ca_files).chain(&args.allow_outside);
         let inputs = read.chain(&args.passphrase.passphrase_file).chain([&args.file]);
-        output_place::check(&args.output, Makes::Bundle, inputs.map(PathBuf::as_path))?;
+        output_place::check(output, Makes::Bundle, inputs.map(PathBuf::as_path))?;
     }
     let workspace = args.workspace.open()?;
     let file = read_release_file(&args.file)?;
@@ -105,12 +123,34 @@ pub(super) fn run(args: &CreateArgs, ui: &mut Ui) -> Result<()> {
         source_date_epoch: source_date_epoch()?,
         allow_outside: args.allow_outside.clone(),
         expanded: args.expand_limit,
+        full: args.base.full,
+        base_max_age: Some(args.base.base_max_age),
     };
     let registries = RegistryOptions {
         ca_files: args.ca_files.clone(),
         plain_http: args.plain_http.clone(),
         token_realms: args.token_realms.clone(),
         ..RegistryOptions::default()
+    };
+    let ack_keys = || {
+        let mut asker = args.passphrase.asker();
+        workspace.signing_keys(RoleName::Ack, &mut |path| asker.ask(path))
+    };
+    let mut inputs = Build {
+        file: &file,
+        overrides: &overrides,
+        registries: &registries,
+        keys: &[],
+        ack_keys: None,
+        time: args.signing.signing_time(),
+    };
+    let Some(output) = output.filter(|_| !args.dry_run) else {
+        let plan = plan(&workspace, &inputs, &mut |event| match event {
+            // It is the result.
+            BuildEvent::Planned(_) => {}
+            event => tell(&event, ui),
+        })?;
+        return ui.result(&bundle_plan::to_json(&plan), bundle_plan::describe(&plan));
     };
     // Before anything is fetched: a forgotten passphrase is noticed at once.
     let keys = if args.unsigned {
@@ -121,7 +161,7 @@ pub(super) fn run(args: &CreateArgs, ui: &mut Ui) -> Result<()> {
     };
     if !to_pipe && !args.replace {
         let keys: Vec<_> = keys.iter().map(|key| key.public().id()).collect();
-        output_place::check_replaced(&args.output, &keys)?;
+        output_place::check_replaced(output, &keys)?;
     }
     let mut stdout = io::stdout().lock();
     let destination = if to_pipe {
@@ -130,26 +170,11 @@ pub(super) fn run(args: &CreateArgs, ui: &mut Ui) -> Result<()> {
             work: &args.work,
         }
     } else {
-        Destination::File(&args.output)
+        Destination::File(output)
     };
-    let ack_keys = || {
-        let mut asker = args.passphrase.asker();
-        workspace.signing_keys(RoleName::Ack, &mut |path| asker.ask(path))
-    };
-    let inputs = Build {
-        file: &file,
-        overrides: &overrides,
-        registries: &registries,
-        keys: &keys,
-        ack_keys: (!args.unsigned).then_some(AckKeys(&ack_keys)),
-        time: args.signing.signing_time(),
-    };
-    let built = build(&workspace, &inputs, destination, &mut |event| match event {
-        BuildEvent::Collecting(image) => ui.say(format_args!("collecting {}", escape(image))),
-        BuildEvent::Warning(text) => ui.warn(escape(&text)),
-        BuildEvent::Packing(PackEvent::Packing(done, total)) => ui.progress("packing", done, total),
-        BuildEvent::Packing(PackEvent::ReadingBack(done, total)) => ui.progress("reading back", done, total),
-    })?;
+    inputs.ack_keys = (!args.unsigned).then_some(AckKeys(&ack_keys));
+    inputs.keys = &keys;
+    let built = build(&workspace, &inputs, destination, &mut |event| tell(&event, ui))?;
     drop(stdout);
 
     let (head, packed) = (&built.packed.head, &built.packed);
@@ -157,14 +182,15 @@ pub(super) fn run(args: &CreateArgs, ui: &mut Ui) -> Result<()> {
         .desired
         .iter()
         .flat_map(|desired| &desired.targets)
-        .map(target_json)
+        .map(bundle_plan::target_json)
         .collect();
-    let output = args.output.display().to_string();
+    let output = output.display().to_string();
     let value = json!({
         "file": output, "head_digest": packed.head_digest, "product": head.product, "channel": head.channel,
         "version": head.version, "epoch": head.epoch, "sequence": head.sequence, "audience": head.audience,
         "expires": head.expires, "bytes": packed.bytes, "content_bytes": head.totals.content_bytes,
         "blobs": head.totals.blobs, "names": built.names, "absent": built.absent,
+        "needs": built.needs, "needed_bytes": built.needed_bytes, "base": bundle_plan::base_json(&built.base),
         "signatures": packed.signatures, "signatures_missing": built.signatures_missing,
         "read_back_direct": packed.read_back_direct, "targets": targets,
         "removed": built.desired.iter().flat_map(|desired| &desired.removed).collect::<Vec<_>>(),
@@ -181,6 +207,13 @@ pub(super) fn run(args: &CreateArgs, ui: &mut Ui) -> Result<()> {
         counted(built.names, "name"),
         packed.signatures,
     );
+    if built.needs > 0 {
+        human += &format!(
+            "\nneeds        {} of earlier bundles, {}",
+            counted(built.needs, "blob"),
+            bytes(built.needed_bytes)
+        );
+    }
     for (target, deployment) in built.desired.iter().flat_map(DesiredState::deployments) {
         human += &format!(
             "\ntarget       {} runs {} {}, revision {}",
@@ -214,6 +247,26 @@ pub(super) fn run(args: &CreateArgs, ui: &mut Ui) -> Result<()> {
     Ok(())
 }
 
+/// Tells how far it is.
+fn tell(event: &BuildEvent<'_>, ui: &mut Ui) {
+    match event {
+        BuildEvent::Collecting(image) => ui.say(format_args!("collecting {}", escape(image))),
+        BuildEvent::Planned(plan) => {
+            for line in bundle_plan::lines(plan) {
+                ui.say(line);
+            }
+        }
+        BuildEvent::Warning(text) => ui.warn(escape(text)),
+        BuildEvent::Packing(PackEvent::Packing(done, total)) => ui.progress("packing", *done, *total),
+        BuildEvent::Packing(PackEvent::ReadingBack(done, total)) => ui.progress("reading back", *done, *total),
+    }
+}
+
+/// Reads `90d`, `12h` or `2w`.
+fn age(text: &str) -> Result<i64, String> {
+    duration(text).ok_or_else(|| format!("{text:?} is no age like 90d, 12h or 2w"))
+}
+
 /// Reads `registry.example.com=login.example.com`.
 fn realm(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
@@ -235,21 +288,6 @@ fn size(text: &str) -> Result<u64, String> {
     number
         .and_then(|number| number.checked_mul(1 << shift))
         .ok_or_else(|| format!("{text:?} is no size like 64GiB"))
-}
-
-/// What scripts need to know of a target: every UUID.
-fn target_json(target: &Target) -> Value {
-    let deployments: Vec<Value> = target
-        .deployments
-        .iter()
-        .map(|deployment| {
-            json!({
-                "application": deployment.application, "version": deployment.version, "id": deployment.id,
-                "revision": deployment.revision, "images": deployment.images,
-            })
-        })
-        .collect();
-    json!({"name": target.name, "id": target.id, "kind": target.kind, "site": target.site, "deployments": deployments})
 }
 
 fn read_release_file(path: &Path) -> Result<ReleaseFile> {

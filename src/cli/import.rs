@@ -14,7 +14,7 @@ use crate::appliance::fleet::targets_now;
 use crate::appliance::{Event, Imported, Options, Outcome, Restored};
 use crate::config::{Activation, Config};
 use crate::db::site::release::Activated;
-use crate::domain::{Result, SystemClock, Timestamp};
+use crate::domain::{Result, SystemClock, Timestamp, counted};
 use crate::media;
 
 /// Verify a bundle, store it, and make its release live
@@ -164,10 +164,13 @@ fn report(imported: &Imported, scope: &str, dry_run: bool, plan: Option<&Release
             members.insert("receipt".into(), receipt.into());
         }
     }
+    let needed = &imported.needed;
     if let Some(members) = value.as_object_mut() {
         if let Some(heard) = &imported.acknowledgement {
             members.insert("acknowledgement".into(), heard_view::to_json(heard));
         }
+        members.insert("needs".into(), needed.blobs.into());
+        members.insert("needed_bytes".into(), needed.bytes.into());
         if let Some(held) = held {
             members.insert("held".into(), held.to_json());
         }
@@ -177,6 +180,13 @@ fn report(imported: &Imported, scope: &str, dry_run: bool, plan: Option<&Release
         }
     }
     let mut human = human + &hidden::lines(&imported.hidden);
+    if needed.blobs > 0 {
+        human += &format!(
+            "\nbuilds on {} of earlier bundles ({}): hashed and whole",
+            counted(needed.blobs, "blob"),
+            super::ui::bytes(needed.bytes)
+        );
+    }
     for (place, line) in plan.iter().flat_map(|plan| plan.lines()).enumerate() {
         if place == 0 && live != Some(true) {
             human += "\nwhat goes once it is live:";

@@ -12,6 +12,8 @@ mod bundle;
 mod bundle_create;
 mod bundle_desired;
 #[cfg(feature = "vendor")]
+mod bundle_plan;
+#[cfg(feature = "vendor")]
 mod bundle_sign;
 mod completion;
 #[cfg(feature = "site")]

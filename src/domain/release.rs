@@ -123,4 +123,6 @@ pub struct ContentItem {
     pub size: u64,
     /// Whether nothing is read in it to follow the release: a layer. Only such content may be left out of a bundle (SPEC M-57).
     pub leaf: bool,
+    /// Whether the bundle of the release needs it instead of carrying it.
+    pub needed: bool,
 }

@@ -6,7 +6,7 @@
 use std::fmt;
 
 use super::Workspace;
-use super::build::Build;
+use super::plan::Build;
 use super::ledger::{self as acknowledgements, Due, Issued, NO_KEY};
 use crate::bundle::Head;
 use crate::container::digest_of;

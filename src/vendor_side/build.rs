@@ -5,50 +5,16 @@
 
 use std::path::PathBuf;
 
-use super::answer::{AckKeys, Answer};
-use super::collect::{EXPANDED_BYTES, LocalLayouts, RegistryOptions, Stored, collect_all};
-use super::fleet::{EarlierRelease, Ids, Prepared, Removals, assemble, check_walls, prepare};
-use super::pack::{Destination, PackEvent, Packed, pack};
-use super::release::{Overrides, resolve};
-use super::release_file::ReleaseFile;
-use super::release_folder::ReleaseFolder;
+use super::ledger::base::Base;
+use super::pack::{Destination, Packed, pack};
+use super::plan::{Build, BuildEvent, LaidOut, lay_out};
 use super::release_signers::other_role;
 use super::signed_head::SignedHead;
-use super::signing_time::SigningTime;
 use super::workspace::Workspace;
 use crate::bundle::desired::DesiredState;
-use crate::bundle::{BundleLayout, Packing, ReleaseStatement};
 use crate::crypto::{AskPassphrase, PayloadType, RoleName, Signature, SigningKey, open_key};
 use crate::db::ledger;
-use crate::domain::{Class, Counter, DocumentType, Error, Result, Scope};
-
-/// What a bundle is built from.
-#[derive(Debug)]
-pub struct Build<'a> {
-    /// The release file.
-    pub file: &'a ReleaseFile,
-    /// What wins over it.
-    pub overrides: &'a Overrides,
-    /// How registries are reached.
-    pub registries: &'a RegistryOptions,
-    /// Keys that sign; none for a bundle that is signed elsewhere.
-    pub keys: &'a [SigningKey],
-    /// Who signs the acknowledgement that a bundle for one site takes along; without, only one that was made before goes.
-    pub ack_keys: Option<AckKeys<'a>>,
-    /// When it is signed: by this clock dates are judged and the number is recorded.
-    pub time: SigningTime,
-}
-
-/// What building tells while it runs.
-#[derive(Debug)]
-pub enum BuildEvent<'a> {
-    /// An image is looked at.
-    Collecting(&'a str),
-    /// Something that is not wrong here and may be at the site.
-    Warning(String),
-    /// The bundle is written.
-    Packing(PackEvent),
-}
+use crate::domain::{Class, Error, Result};
 
 /// A bundle that was built.
 #[derive(Debug)]
@@ -61,6 +27,12 @@ pub struct Built {
     pub absent: usize,
     /// How many more signatures the release role needs.
     pub signatures_missing: usize,
+    /// What it builds on.
+    pub base: Base,
+    /// Layers that the sites hold, and the bundle needs and does not carry.
+    pub needs: u64,
+    /// Their bytes.
+    pub needed_bytes: u64,
     /// What targets shall run; nothing when the release does not speak of targets.
     pub desired: Option<DesiredState>,
     /// Number of the acknowledgement that it takes along to its one site.
@@ -117,87 +89,17 @@ pub fn build(
     destination: Destination<'_>,
     events: &mut dyn FnMut(BuildEvent<'_>),
 ) -> Result<Built> {
+    let LaidOut {
+        plan,
+        layout,
+        content,
+        sources,
+        scope,
+        remembered,
+        answer,
+    } = lay_out(workspace, build, events)?;
     let ledger = workspace.ledger()?;
     let chain = workspace.chain();
-    let sites = ledger.read(ledger::sites)?;
-    let allowed: Vec<PathBuf> = [&build.overrides.allow_outside[..], &build.file.allow_outside].concat();
-    let folder = ReleaseFolder::new(build.file.folder(), &allowed)?;
-    check_walls(build.file, &folder)?;
-    let resolved = resolve(build.file, &folder, build.overrides, chain.newest(), &sites)?;
-    let release = resolved.release;
-    build.time.check_release(release.issued_at, release.expires)?;
-    build.time.check_vouching(chain.newest(), release.issued_at)?;
-    let scope = Scope {
-        domain: chain.domain(),
-        product: release.product.clone(),
-        channel: release.channel.clone(),
-    };
-    let newest = ledger.read(|connection| ledger::newest_release(connection, &scope))?;
-    let counter = Counter {
-        epoch: release.epoch,
-        sequence: release.sequence,
-    };
-    let known = ledger.read(|connection| ledger::signed_release(connection, &scope, counter))?;
-    if let Some(newest) = newest.filter(|newest| {
-        (newest.counter.epoch, newest.counter.sequence) > (counter.epoch, counter.sequence) && known.is_none()
-    }) {
-        let said = lower_number(&newest, counter, &scope);
-        if build.overrides.sequence.is_none() {
-            return Err(said);
-        }
-        events(BuildEvent::Warning(said.found().to_owned()));
-    }
-    let answer = Answer::of(workspace, &ledger, build, &release.audience, known.as_ref())?;
-    if let Some(warning) = &answer.warning {
-        events(BuildEvent::Warning(warning.clone()));
-    }
-    let texts: Vec<(String, String)> = resolved
-        .documents
-        .iter()
-        .map(|(kind, bytes)| (format!("the {kind}"), String::from_utf8_lossy(bytes).into_owned()))
-        .collect();
-    let texts: Vec<(&str, &str)> = texts
-        .iter()
-        .map(|(name, text)| (name.as_str(), text.as_str()))
-        .collect();
-    let mut prepared = prepare(build.file, &folder, &texts, build.registries, &mut |what| {
-        events(BuildEvent::Collecting(what));
-    })?;
-    for warning in std::mem::take(&mut prepared.warnings) {
-        events(BuildEvent::Warning(warning));
-    }
-    let problems = prepared.take_problems();
-    let collection = collect_all(
-        prepared.requests(),
-        &resolved.platforms,
-        build.registries,
-        &LocalLayouts {
-            folder,
-            expanded: build.overrides.expanded.unwrap_or(EXPANDED_BYTES),
-        },
-        problems,
-        |image| events(BuildEvent::Collecting(image)),
-    )?;
-    let mut content = collection.content;
-    content.documents = resolved.documents;
-    content.documents.extend(answer.document());
-    let before = ledger.read(|connection| ledger::fleet_before(connection, &scope, counter))?;
-    let fleet = desired_state(
-        build,
-        &prepared,
-        &release,
-        &scope,
-        &sites,
-        before.as_deref(),
-        &collection.stored,
-    )?;
-    for warning in &fleet.removals.warnings {
-        events(BuildEvent::Warning(warning.clone()));
-    }
-    content.documents.extend(fleet.documents);
-    let layout = BundleLayout::new(&release, &content, chain, Packing::default())?;
-    let (names, absent) = (content.tags.len(), content.absent.len());
-    let remembered = fleet.removals.remembered.to_bytes();
     let items = layout.inventory();
     let named: Vec<_> = content
         .tags
@@ -210,7 +112,7 @@ pub fn build(
         let (head, version) = (bundle.head_digest(), bundle.head().version.as_str());
         ledger.write(|transaction| {
             ledger::record_release(transaction, &scope, counter, head, version, build.time.now)?;
-            if fleet.desired.is_some() {
+            if plan.desired.is_some() {
                 ledger::record_fleet(transaction, &scope, counter, &remembered)?;
             }
             let signed = SignedHead {
@@ -222,7 +124,7 @@ pub fn build(
                 names: &repositories,
                 items: &items,
                 fixes: &build.file.fixes,
-                desired: fleet.desired.as_ref(),
+                desired: plan.desired.as_ref(),
             };
             signed.record(transaction)?;
             answer.record(transaction, build.time.now)
@@ -233,16 +135,9 @@ pub fn build(
             .map(|key| Signature::make(key, PayloadType::BundleHead, bundle.head_bytes()))
             .collect())
     };
-    let packed = pack(
-        layout,
-        content,
-        &collection.sources,
-        destination,
-        &mut sign,
-        &mut |event| {
-            events(BuildEvent::Packing(event));
-        },
-    )?;
+    let packed = pack(layout, content, &sources, destination, &mut sign, &mut |event| {
+        events(BuildEvent::Packing(event));
+    })?;
     let signatures_missing = chain
         .newest()
         .roles
@@ -260,69 +155,13 @@ pub fn build(
         .unwrap_or(0);
     Ok(Built {
         packed,
-        names,
-        absent,
+        names: plan.names.len(),
+        absent: plan.absent,
         signatures_missing,
-        desired: fleet.desired,
+        base: plan.base,
+        needs: plan.needs,
+        needed_bytes: plan.needed_bytes,
+        desired: plan.desired,
         acknowledgement: answer.number(),
-    })
-}
-
-/// A number that no site would import which has the newest release. Making a known release again is something else.
-fn lower_number(newest: &ledger::SignedRelease, counter: Counter, scope: &Scope) -> Error {
-    let next = Counter {
-        sequence: newest.counter.sequence.saturating_add(1),
-        ..newest.counter
-    };
-    Error::new(
-        Class::Rollback,
-        "lower-number",
-        format!(
-            "release {} of {scope} was signed already: a site that has it will refuse the lower number {counter}",
-            newest.counter
-        ),
-    )
-    .expected(format!("a number from {next} on"))
-    .remedy(format!(
-        "raise sequence to {}, the next free number; or say that you mean the lower one with --sequence {}",
-        next.sequence, counter.sequence
-    ))
-}
-
-/// What a release tells targets.
-struct Fleet {
-    desired: Option<DesiredState>,
-    documents: Vec<(DocumentType, Vec<u8>)>,
-    removals: Removals,
-}
-
-/// Assembles the desired state and compares it with the release before. A release that speaks of no target carries none.
-fn desired_state(
-    build: &Build<'_>,
-    prepared: &Prepared<'_>,
-    release: &ReleaseStatement,
-    scope: &Scope,
-    sites: &[ledger::Site],
-    before: Option<&[u8]>,
-    stored: &[Stored],
-) -> Result<Fleet> {
-    let ids = Ids { scope };
-    let assembled = assemble(prepared, build.file, &ids, sites, stored)?;
-    let removals = EarlierRelease::parse(before)?.compare(&assembled.state, &release.audience, build.file, &ids)?;
-    let (mut desired, mut documents) = assembled.for_audience(&release.audience);
-    desired.removed.clone_from(&removals.removed);
-    if desired == DesiredState::default() {
-        return Ok(Fleet {
-            desired: None,
-            documents: Vec::new(),
-            removals,
-        });
-    }
-    desired.check()?;
-    documents.push((DocumentType::DesiredState, desired.to_bytes()));
-    Ok(Fleet {
-        desired: Some(desired),
-        documents,
-        removals,
     })
 }

@@ -5,6 +5,7 @@
 //! release     release.yaml + flags ─> ReleaseStatement what is said
 //! compose     compose files ─> images they pull, one file for the site
 //! collect     images ─> BundleContent + BlobSource   what is carried
+//! plan        all of these laid out, without what the sites hold
 //! pack        both, signed ─> a bundle on its medium
 //! ledger      what each head consists of, for whom it is, what it fixes; what sites told of it, and the answers to questions
 //! ```
@@ -24,6 +25,7 @@ mod leak;
 mod learn;
 pub mod ledger;
 mod pack;
+mod plan;
 pub mod release;
 pub mod release_file;
 mod release_folder;
@@ -38,11 +40,12 @@ mod workspace;
 mod yaml;
 
 pub use answer::AckKeys;
-pub use build::{Build, BuildEvent, Built, build, release_keys};
+pub use build::{Built, build, release_keys};
 pub use enrol::{Enrolled, Replaced, enrol, replace, site, withdraw};
 pub use key_ring::{KeyRing, PUBLIC_SUFFIX};
 pub use learn::{Learned, learn};
 pub use pack::{Destination, PackEvent, Packed, pack};
+pub use plan::{Build, BuildEvent, Plan, plan};
 pub use release_folder::{OUTSIDE, ReleaseFolder};
 pub use release_signers::{ReleaseSigners, chain_beside};
 pub use root_change::{NewRoot, RootChange};

@@ -38,6 +38,10 @@ pub struct Overrides {
     pub allow_outside: Vec<PathBuf>,
     /// `--expand-limit`: most bytes that a compressed layout may have when it is expanded.
     pub expanded: Option<u64>,
+    /// `--full`: carry everything, whatever the sites hold.
+    pub full: bool,
+    /// `--base-max-age`, in seconds: how old what a site said last may be for a bundle to build on it.
+    pub base_max_age: Option<i64>,
 }
 
 /// Everything that goes into a bundle besides content.

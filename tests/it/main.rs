@@ -9,6 +9,7 @@
 //! | `package` | status packages: the vectors of `bundle-spec`, what is written and read again, every bit and cut |
 //! | `ledger` | what a vendor takes in of its sites, what it knows then, and what the ledger answers |
 //! | `import` | crashes, full disks, media, clocks, and no way out |
+//! | `needs` | bundles that build on what their sites hold |
 //! | `registry` | what the appliance serves to container engines |
 //! | `distr` | targets, their agents, and the checklist and recordings of the wire contract |
 //! | `status` | the buffer of what agents report |
@@ -48,6 +49,8 @@ mod identity;
 mod import;
 #[cfg(feature = "vendor")]
 mod ledger;
+#[cfg(all(feature = "vendor", feature = "site"))]
+mod needs;
 mod package;
 mod registry;
 mod remedies;

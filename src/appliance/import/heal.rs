@@ -8,7 +8,7 @@ use std::collections::{HashMap, HashSet};
 
 use super::admit::Here;
 use super::event::Event;
-use super::preconditions;
+use super::room;
 use super::rows::Rows;
 use crate::appliance::damage::{carrier, import_again};
 use crate::appliance::live::signed_head;
@@ -220,7 +220,7 @@ impl Patient<'_> {
             return Ok(lost);
         }
         let bytes = wanted.values().copied().fold(0, u64::saturating_add);
-        preconditions::check_space(self.appliance, bytes, wanted.len() as u64).map_err(|error| error.at(Step::X10))?;
+        room::check_space(self.appliance, bytes, wanted.len() as u64).map_err(|error| error.at(Step::X10))?;
         // The same count as the outcome's: with index pages, and with what a try that was stopped had restored.
         let all = carried.len().saturating_add(bundle.head().index.len());
         (self.events)(Event::Note(match self.restored.len() {

@@ -3,7 +3,7 @@
 //! ```text
 //! source ─> admit ──────────────> take_in ──> publish ──> settle
 //!           X0–X9                 X9a–X13     X14, X15    X16
-//!           links, policy         preconditions, claims   └─> acknowledge
+//!           links, policy         needs, room, claims   └─> acknowledge
 //!             └─ Already ─> heal, settle again  └─ --dry-run: rehearse
 //! ```
 //!
@@ -19,13 +19,14 @@ mod claims;
 mod event;
 mod heal;
 mod links;
+mod needs;
 mod options;
 mod outcome;
 mod policy;
-mod preconditions;
 mod publish;
 mod record;
 mod rehearse;
+mod room;
 mod rows;
 mod settle;
 mod stages;
@@ -33,4 +34,4 @@ mod take_in;
 
 pub use event::Event;
 pub use options::Options;
-pub use outcome::{Imported, Outcome, Restored};
+pub use outcome::{Imported, Needed, Outcome, Restored};

@@ -2,7 +2,7 @@
 
 use crate::appliance::acknowledgement::Heard;
 use crate::appliance::hidden::Hidden;
-use crate::bundle::Head;
+use crate::bundle::{Head, Need};
 use crate::db::site::owners::Held;
 use crate::db::site::release::Activated;
 use crate::db::site::targets::TargetSet;
@@ -27,8 +27,28 @@ pub struct Imported {
     pub hidden: Hidden,
     /// What became of the acknowledgement that its bundle brought.
     pub acknowledgement: Option<Heard>,
+    /// What of its content earlier bundles had brought; nothing where it was here before.
+    pub needed: Needed,
     /// What went wrong after everything that matters was done.
     pub warnings: Vec<Error>,
+}
+
+/// Content that a bundle needs and does not carry.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Needed {
+    /// How many blobs.
+    pub blobs: u64,
+    /// Their bytes.
+    pub bytes: u64,
+}
+
+impl Needed {
+    pub(super) fn of(needs: &[Need]) -> Self {
+        Self {
+            blobs: needs.len() as u64,
+            bytes: needs.iter().map(|need| need.size).fold(0, u64::saturating_add),
+        }
+    }
 }
 
 /// What became of a release.
@@ -76,6 +96,7 @@ impl Imported {
         result: Outcome,
         targets: TargetSet,
         hidden: Hidden,
+        needed: Needed,
         warnings: Vec<Error>,
     ) -> Self {
         Self {
@@ -87,6 +108,7 @@ impl Imported {
             targets,
             hidden,
             acknowledgement: None,
+            needed,
             warnings,
         }
     }

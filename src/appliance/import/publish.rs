@@ -1,5 +1,6 @@
 //! Makes a release visible: one transaction publishes it, and with automatic activation makes it live (X14 and X15).
 
+use super::outcome::Needed;
 use super::take_in::{StoredContent, Taken};
 use crate::appliance::state::Appliance;
 use crate::bundle::{Graph, Head};
@@ -23,6 +24,8 @@ pub(super) struct Published {
     pub(super) held: Option<Held>,
     /// What it says of the targets of this site.
     pub(super) targets: TargetSet,
+    /// What of its content was here already.
+    pub(super) needed: Needed,
     pub(super) staging: Staging,
     pub(super) resumed_bytes: u64,
 }
@@ -43,6 +46,7 @@ pub(super) fn publish(appliance: &Appliance, taken: Taken) -> Result<Published> 
     let StoredContent {
         graph,
         targets,
+        needed,
         blobs,
         mut pieces,
         resumed_bytes,
@@ -93,6 +97,7 @@ pub(super) fn publish(appliance: &Appliance, taken: Taken) -> Result<Published> 
         activated: published.activated,
         held: published.held,
         targets,
+        needed,
         staging,
         resumed_bytes,
     })

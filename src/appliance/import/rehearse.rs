@@ -2,7 +2,8 @@
 
 use super::admit::Admitted;
 use super::event::Event;
-use super::{claims, preconditions};
+use super::outcome::Needed;
+use super::{claims, needs, room};
 use crate::appliance::hidden::Hidden;
 use crate::appliance::state::Appliance;
 use crate::bundle::{Blob, CheckOnly, Graph, Head, Sink};
@@ -20,6 +21,8 @@ pub(super) struct Rehearsed {
     pub(super) targets: TargetSet,
     /// What of it only its own clients would see.
     pub(super) hidden: Hidden,
+    /// What of its content is here already and must be.
+    pub(super) needed: Needed,
 }
 
 /// Runs every remaining check and stores nothing.
@@ -30,7 +33,9 @@ pub(super) fn rehearse(
 ) -> Result<Rehearsed> {
     let (head, head_digest) = (admitted.bundle.head().clone(), admitted.bundle.head_digest());
     let bundle = admitted.bundle.read_index(|_, _| Ok(()))?;
-    preconditions::check(appliance, &bundle, 0).map_err(|error| error.at(Step::X10))?;
+    let needed = bundle.index().needs().to_vec();
+    needs::check(appliance, head.domain, &needed, true, events).map_err(|error| error.at(Step::X10))?;
+    room::check(appliance, &bundle, 0).map_err(|error| error.at(Step::X10))?;
     let total = bundle.total_bytes();
     let mut hidden = Hidden::default();
     let mut sink = CheckingSink {
@@ -51,6 +56,7 @@ pub(super) fn rehearse(
         held,
         targets,
         hidden,
+        needed: Needed::of(&needed),
     })
 }
 

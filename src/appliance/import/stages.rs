@@ -3,7 +3,7 @@
 use super::admit::{self, Admission, Here, Judged};
 use super::event::Event;
 use super::options::Options;
-use super::outcome::{Imported, Outcome, Restored};
+use super::outcome::{Imported, Needed, Outcome, Restored};
 use super::{acknowledge, heal, publish, record, rehearse, settle, take_in};
 use crate::appliance::hidden::Hidden;
 use crate::appliance::state::Appliance;
@@ -70,6 +70,7 @@ fn run(
             outcome,
             rehearsed.targets,
             rehearsed.hidden,
+            rehearsed.needed,
             Vec::new(),
         ));
     }
@@ -83,6 +84,7 @@ fn run(
         resumed_bytes: published.resumed_bytes,
     };
     let (head, digest, targets) = (published.head.clone(), published.head_digest, published.targets.clone());
+    let needed = published.needed;
     let mut warnings = settle::settle(appliance, published);
     let heard = acknowledge::apply(appliance, &head, started, &mut warnings);
     // What it brought may be what was missing of others.
@@ -92,7 +94,7 @@ fn run(
         warnings.push(error);
         Hidden::default()
     });
-    Ok(Imported::new(&head, digest, result, targets, hidden, warnings).with(heard))
+    Ok(Imported::new(&head, digest, result, targets, hidden, needed, warnings).with(heard))
 }
 
 /// A release that is here: what of it is missing or damaged is restored.
@@ -122,7 +124,16 @@ fn again(
         record::already(appliance, &head, digest, would, started)?;
     }
     let hidden = hidden(appliance, digest)?;
-    Ok(Imported::new(&head, digest, result, TargetSet::default(), hidden, warnings).with(heard))
+    Ok(Imported::new(
+        &head,
+        digest,
+        result,
+        TargetSet::default(),
+        hidden,
+        Needed::default(),
+        warnings,
+    )
+    .with(heard))
 }
 
 /// Returns what of a release that is here only its own clients see.

@@ -4,7 +4,8 @@ use std::collections::HashMap;
 
 use super::admit::Admitted;
 use super::event::Event;
-use super::{claims, preconditions};
+use super::outcome::Needed;
+use super::{claims, needs, room};
 use crate::appliance::state::Appliance;
 use crate::bundle::{Blob, Graph, Head, SignedBundle, Sink};
 use crate::crypto::Chain;
@@ -33,6 +34,8 @@ pub(super) struct StoredContent {
     pub(super) targets: TargetSet,
     /// Every blob, carried or needed.
     pub(super) blobs: Vec<(Digest, u64)>,
+    /// How much of that was here.
+    pub(super) needed: Needed,
     /// Hashes of the pieces of large blobs.
     pub(super) pieces: HashMap<Digest, Vec<Hash>>,
     pub(super) resumed_bytes: u64,
@@ -83,11 +86,14 @@ fn fill(
         stored.push(Digest(hash));
         staging.put(&Digest(hash), page)
     })?;
-    preconditions::check(appliance, &bundle, staging.part_bytes()).map_err(|error| error.at(Step::X10))?;
+    let domain = bundle.head().domain;
+    let needed = bundle.index().needs().to_vec();
+    needs::check(appliance, domain, &needed, false, events).map_err(|error| error.at(Step::X10))?;
+    room::check(appliance, &bundle, staging.part_bytes()).map_err(|error| error.at(Step::X10))?;
     let (chunks, chunk_bytes) = (bundle.head().totals.chunks, bundle.head().chunk_bytes);
-    let needs = bundle.index().needs().iter().map(|need| (need.digest, need.size));
     let carried = bundle.index().blobs().iter().map(|blob| (blob.digest, blob.size));
-    let blobs: Vec<(Digest, u64)> = carried.clone().chain(needs).collect();
+    let of_others = needed.iter().map(|need| (need.digest, need.size));
+    let blobs: Vec<(Digest, u64)> = carried.clone().chain(of_others).collect();
     stored.extend(carried.map(|(digest, _)| digest));
     let done = staging.chunks_done();
     if done > 0 {
@@ -129,6 +135,7 @@ fn fill(
     } else {
         finished?;
     }
+    needs::check_still_there(appliance, domain, &needed).map_err(|error| error.at(Step::X14))?;
     let (graph, targets) = graph
         .zip(targets)
         .ok_or_else(|| Error::new(Class::Internal, "graph", "the reference graph was not judged"))?;
@@ -140,6 +147,7 @@ fn fill(
     Ok(StoredContent {
         graph,
         targets,
+        needed: Needed::of(&needed),
         blobs,
         pieces,
         resumed_bytes,

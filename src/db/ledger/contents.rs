@@ -3,6 +3,8 @@
 //! A number says that something was signed; these rows say what. They are the vendor's side of every comparison with what a site
 //! reports, so they are written before the first signature, and learned from the bundle where another workspace signed.
 
+use std::collections::BTreeMap;
+
 use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
 
 use super::Recorded;
@@ -98,6 +100,12 @@ pub fn record_contents(transaction: &Transaction<'_>, contents: &SignedContents<
         blobs
             .execute(params![id, item.digest, item.size, item.leaf])
             .sql(what)?;
+    }
+    let mut needs = transaction
+        .prepare("INSERT INTO signed_need (head, digest) VALUES (?, ?)")
+        .sql(what)?;
+    for item in contents.items.iter().filter(|item| item.needed) {
+        needs.execute(params![id, item.digest]).sql(what)?;
     }
     let mut audience = transaction
         .prepare("INSERT INTO signed_audience (head, site) VALUES (?, ?)")
@@ -204,6 +212,28 @@ fn add_fixes(transaction: &Transaction<'_>, head: i64, fixes: &[FixId]) -> Resul
     Ok(())
 }
 
+/// Returns what the bundle of a head left out, with its size; nothing for a head that is not known.
+///
+/// # Errors
+///
+/// Those of [`SqlResult::sql`](crate::db::SqlResult::sql).
+pub fn needs_of(connection: &Connection, head: Hash) -> Result<Option<BTreeMap<Digest, u64>>> {
+    let what = "read what was left out";
+    if contents_of(connection, head)?.is_none() {
+        return Ok(None);
+    }
+    let mut select = connection
+        .prepare(
+            "SELECT b.digest, b.size FROM signed_head h JOIN signed_need n ON n.head = h.id
+             JOIN signed_blob b ON b.head = n.head AND b.digest = n.digest WHERE h.head = ?",
+        )
+        .sql(what)?;
+    let rows = select
+        .query_map([head], |row| Ok((row.get(0)?, row.get(1)?)))
+        .sql(what)?;
+    rows.collect::<rusqlite::Result<_>>().map(Some).sql(what)
+}
+
 /// Returns how many pieces of content a head consists of and the hash over them; nothing for a head that is not known.
 ///
 /// # Errors
@@ -247,6 +277,7 @@ mod tests {
                     digest: Digest(Hash(hash)),
                     size: u64::from(n),
                     leaf: n > 7,
+                    needed: n > 297,
                 }
             })
             .collect();
@@ -305,6 +336,9 @@ mod tests {
         };
         assert_eq!(count("SELECT count(*) FROM signed_blob WHERE leaf = 1"), 292);
         assert_eq!(count("SELECT sum(size) FROM signed_blob"), 299 * 300 / 2);
+        let needs = db.read(|c| needs_of(c, contents.head)).unwrap().unwrap();
+        assert_eq!(needs.into_values().collect::<Vec<_>>(), [298, 299]);
+        assert_eq!(db.read(|c| needs_of(c, Hash([6; 32]))).unwrap(), None);
         assert_eq!(count("SELECT count(*) FROM signed_fix"), 2);
         assert_eq!(count("SELECT count(*) FROM signed_revision"), 2);
         assert_eq!(count("SELECT count(*) FROM signed_name"), 1);

@@ -1,6 +1,7 @@
 //! `ledger.db`: the vendor's sites, what was signed for them, and what their packages told.
 
 pub mod acknowledgements;
+pub mod base;
 mod contents;
 mod coverage;
 pub mod findings;
@@ -16,7 +17,9 @@ mod site;
 pub mod snapshot;
 mod stream_rows;
 
-pub use contents::{SignedContents, SignedDeployment, SignedTarget, contents_of, head_bytes, record_contents};
+pub use contents::{
+    SignedContents, SignedDeployment, SignedTarget, contents_of, head_bytes, needs_of, record_contents,
+};
 pub use coverage::{cover, highest, reach};
 pub use instances::{Begins, Instance, Lineage, Numbered, Owned, instances, lineage, record_instance, shown};
 pub use packages::{

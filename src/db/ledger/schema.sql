@@ -63,6 +63,13 @@ CREATE TABLE signed_blob (
   PRIMARY KEY (head, digest)
 ) STRICT, WITHOUT ROWID;
 
+-- What of it the release's bundle left out, because the sites held it.
+CREATE TABLE signed_need (
+  head   INTEGER NOT NULL REFERENCES signed_head (id),
+  digest BLOB    NOT NULL,
+  PRIMARY KEY (head, digest)
+) STRICT, WITHOUT ROWID;
+
 -- For whom; site '' is any.
 CREATE TABLE signed_audience (
   head INTEGER NOT NULL REFERENCES signed_head (id),

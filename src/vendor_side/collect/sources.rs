@@ -97,6 +97,7 @@ pub fn collect(
         platforms,
         options,
         &LocalLayouts::anywhere(),
+        &BTreeMap::new(),
         Problems::default(),
         progress,
     )?;
@@ -104,7 +105,8 @@ pub fn collect(
     Ok((collection.content, collection.sources))
 }
 
-/// As [`collect`], and says what each image is stored as. `problems` are those found before: all are told together.
+/// As [`collect`], and says what each image is stored as. Layers that are `held` where the bundle goes are not asked for: they need not
+/// be in the source any more. `problems` are those found before: all are told together.
 ///
 /// # Errors
 ///
@@ -116,6 +118,7 @@ pub(in crate::vendor_side) fn collect_all(
     platforms: &[Platform],
     options: &RegistryOptions,
     local: &LocalLayouts,
+    held: &BTreeMap<Digest, u64>,
     problems: Problems,
     mut progress: impl FnMut(&str),
 ) -> Result<Collection> {
@@ -191,7 +194,7 @@ pub(in crate::vendor_side) fn collect_all(
             (Err(error), _) => return Err(error),
         }
     }
-    check_blobs(&origins.list, &silent.origins, &mut collected)?;
+    check_blobs(&origins.list, &silent.origins, held, &mut collected)?;
     let tags = collected.lines();
     let mut absent = collected.absent;
     absent.retain(|digest, _| !collected.manifests.contains_key(digest));
@@ -365,7 +368,13 @@ pub(in crate::vendor_side) fn is_of_registry(error: &Error) -> bool {
     error.is(REGISTRY) || error.is(REGISTRY_CREDENTIALS) || error.is(TOKEN_REALM)
 }
 
-fn check_blobs(origins: &[Box<dyn Origin>], silent: &BTreeSet<usize>, collected: &mut Collected) -> Result<()> {
+fn check_blobs(
+    origins: &[Box<dyn Origin>],
+    silent: &BTreeSet<usize>,
+    held: &BTreeMap<Digest, u64>,
+    collected: &mut Collected,
+) -> Result<()> {
+    let is_held = |digest: &Digest, blob: &Blob| !blob.is_config && held.get(digest) == Some(&blob.size);
     let twice: Vec<Digest> = collected
         .blobs
         .keys()
@@ -388,7 +397,7 @@ fn check_blobs(origins: &[Box<dyn Origin>], silent: &BTreeSet<usize>, collected:
         let blobs: Vec<(Digest, u64)> = collected
             .blobs
             .iter()
-            .filter(|(_, blob)| blob.origin == number)
+            .filter(|(digest, blob)| blob.origin == number && !is_held(digest, blob))
             .map(|(digest, blob)| (*digest, blob.size))
             .collect();
         for sentence in origin.missing(&blobs)? {

@@ -32,6 +32,8 @@ const IMAGE_CONFIGS: [&str; 2] = [
 pub(super) struct Blob {
     pub(super) size: u64,
     pub(super) origin: usize,
+    /// Whether it is a config of anything: those always travel.
+    pub(super) is_config: bool,
 }
 
 /// What all images of a release came to.
@@ -265,11 +267,14 @@ impl Walk<'_> {
     }
 
     fn leaves(&mut self, document: &Document, children: Children, level: usize) -> Result<()> {
-        for leaf in document.config.iter().chain(&document.layers) {
+        let configs = document.config.iter().map(|config| (config, true));
+        for (leaf, is_config) in configs.chain(document.layers.iter().map(|layer| (layer, false))) {
             let known = self.collected.blobs.entry(leaf.digest).or_insert(Blob {
                 size: leaf.size,
                 origin: self.origin_number,
+                is_config,
             });
+            known.is_config |= is_config;
             if known.size != leaf.size {
                 let sizes = (known.size, leaf.size);
                 self.note(&Error::new(

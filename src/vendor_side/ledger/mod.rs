@@ -12,6 +12,7 @@
 
 mod acknowledge;
 pub mod ask;
+pub mod base;
 mod ingest;
 
 pub(in crate::vendor_side) use acknowledge::{Due, NO_KEY, due, sign};

@@ -280,7 +280,7 @@ impl Mistakes<'_> {
 }
 
 /// Reads `90d`, `12h` or `2w` as seconds.
-fn duration(text: &str) -> Option<i64> {
+pub fn duration(text: &str) -> Option<i64> {
     let unit = text.chars().next_back()?;
     let count: i64 = text.strip_suffix(unit)?.parse().ok().filter(|count| *count > 0)?;
     let seconds = match unit {

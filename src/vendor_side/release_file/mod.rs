@@ -21,7 +21,7 @@ mod targets;
 pub use agents::AgentEntry;
 pub use applications::{ApplicationEntry, ApplicationKind, ComposeApplication, HelmApplication};
 pub use chart::{ChartLocation, ImageValue, Pin};
-pub use file::{AudienceText, Expiry, Notes, RELEASE_FILE_BYTES, ReleaseFile};
+pub use file::{AudienceText, Expiry, Notes, RELEASE_FILE_BYTES, ReleaseFile, duration};
 pub use images::ImageEntry;
 pub use mistakes::Located;
 pub(super) use mistakes::check_label;

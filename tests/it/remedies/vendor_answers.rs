@@ -147,7 +147,7 @@ fn what_a_bundle_needs_comes_with_the_base_or_with_a_full_one() {
         }
     };
     gone();
-    brought_again(&import(&operator, &delta).remedy("E-STATE", "base-damaged"));
+    brought_again(&import(&operator, &delta).remedy("E-DEPENDENCY", "needs"));
     import(&operator, &delta).succeeded();
     gone();
     let warned = || {

@@ -19,12 +19,12 @@ use crate::support::image_set::ImageSet;
 use crate::support::registry::{Access, Behaviour, TestRegistry};
 
 /// A folder with a workspace, and an environment without anything else.
-pub(super) struct CommandFolder {
+pub(crate) struct CommandFolder {
     folder: tempfile::TempDir,
 }
 
 impl CommandFolder {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let folder = Self {
             folder: tempfile::tempdir().unwrap(),
         };
@@ -34,15 +34,15 @@ impl CommandFolder {
         folder
     }
 
-    pub(super) fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
-    fn run(&self, arguments: &[&str]) -> Output {
+    pub(crate) fn run(&self, arguments: &[&str]) -> Output {
         self.run_as("json", arguments)
     }
 
-    fn run_as(&self, format: &str, arguments: &[&str]) -> Output {
+    pub(crate) fn run_as(&self, format: &str, arguments: &[&str]) -> Output {
         Command::new(env!("CARGO_BIN_EXE_airlock"))
             .args(["--format", format])
             .args(arguments)
@@ -57,7 +57,7 @@ impl CommandFolder {
     }
 
     /// Runs a command that must succeed and returns its result.
-    pub(super) fn good(&self, arguments: &[&str]) -> Value {
+    pub(crate) fn good(&self, arguments: &[&str]) -> Value {
         let output = self.run(arguments);
         let text = String::from_utf8_lossy(&output.stderr).into_owned();
         assert_eq!(output.status.code(), Some(0), "{arguments:?}\n{text}");
@@ -65,7 +65,7 @@ impl CommandFolder {
     }
 
     /// Runs a command that must be refused and returns class, code, and the whole event.
-    pub(super) fn refused(&self, arguments: &[&str]) -> (String, String, Value) {
+    pub(crate) fn refused(&self, arguments: &[&str]) -> (String, String, Value) {
         let output = self.run(arguments);
         let text = String::from_utf8_lossy(&output.stderr).into_owned();
         let event: Value = text

@@ -2,7 +2,7 @@
 
 mod applications;
 mod charts;
-mod cli;
+pub(crate) mod cli;
 mod compose;
 mod layout;
 mod ledger;

@@ -1,0 +1,43 @@
+//! X10: what comes fits on the disk.
+
+use crate::appliance::state::Appliance;
+use crate::bundle::VerifiedBundle;
+use crate::domain::{Class, Error, Result};
+use crate::store::space;
+
+/// Bytes that stay free beside what a bundle needs: the database grows too.
+const MARGIN_BYTES: u64 = 32 << 20;
+
+/// Checks it for a bundle of whose content an earlier try has written `part_bytes`.
+pub(super) fn check(appliance: &Appliance, bundle: &VerifiedBundle, part_bytes: u64) -> Result<()> {
+    let mut bytes: u64 = 0;
+    let mut files: u64 = 0;
+    for blob in bundle.index().blobs() {
+        if appliance.store.size_of(&blob.digest)? != Some(blob.size) {
+            bytes = bytes.saturating_add(blob.size);
+            files = files.saturating_add(1);
+        }
+    }
+    check_space(appliance, bytes.saturating_sub(part_bytes), files)
+}
+
+/// Checks that so many bytes in so many files fit on the disk.
+pub(super) fn check_space(appliance: &Appliance, bytes: u64, files: u64) -> Result<()> {
+    let free = space(appliance.folder())?;
+    let wanted = bytes.saturating_add(MARGIN_BYTES);
+    if wanted > free.bytes || files.saturating_add(16) > free.inodes {
+        return Err(Error::new(
+            Class::Space,
+            "no-space",
+            format!(
+                "{} has {} bytes and {} files left",
+                appliance.folder().display(),
+                free.bytes,
+                free.inodes
+            ),
+        )
+        .expected(format!("room for {wanted} bytes in {files} files"))
+        .remedy("free space on that file system and import again"));
+    }
+    Ok(())
+}

@@ -1,0 +1,205 @@
+//! What a bundle will carry, and what it leaves out because its sites hold it: said before it is made, and as the result of a dry run.
+
+use serde_json::{Value, json};
+
+use super::ui::{bytes, escape};
+use crate::bundle::desired::{DesiredState, Target};
+use crate::domain::{Timestamp, counted};
+use crate::vendor_side::Plan;
+use crate::vendor_side::ledger::base::{Base, Choice, SiteBase, Unused};
+
+/// Returns the plan in a few lines: how much travels, on what it builds, and why where it does not.
+pub(super) fn lines(plan: &Plan) -> Vec<String> {
+    let sites: &[SiteBase] = match &plan.base.choice {
+        Choice::Sites(sites) => sites,
+        Choice::AnySite | Choice::Full | Choice::AsSigned => &[],
+    };
+    let names: Vec<String> = sites.iter().map(|site| escape(&site.name)).collect();
+    let whom = if names.is_empty() {
+        String::new()
+    } else {
+        format!(" for {}", names.join(", "))
+    };
+    let whole = plan.content_bytes.saturating_add(plan.needed_bytes);
+    let holders = if sites.len() == 1 {
+        "the site holds"
+    } else {
+        "the sites hold"
+    };
+    let mut first = format!("next bundle{whom}: {}", bytes(plan.content_bytes));
+    first += &if plan.needs > 0 {
+        format!(" of content, {} were it not for what {holders}", bytes(whole))
+    } else {
+        " of content, nothing is left out".to_owned()
+    };
+    match &plan.base.choice {
+        Choice::AnySite => first += ": it is for any site",
+        Choice::Full => first += ": --full",
+        Choice::AsSigned => first += &format!("; as release {} was signed before", plan.release.counter()),
+        Choice::Sites(sites) => {
+            let used: Vec<String> = match sites.as_slice() {
+                [site] => used(site).into_iter().collect(),
+                _ => sites
+                    .iter()
+                    .filter_map(|site| Some(format!("{} {}", escape(&site.name), used(site)?)))
+                    .collect(),
+            };
+            if !used.is_empty() {
+                first += &format!("; base: {}", used.join(", "));
+            }
+        }
+    }
+    let mut lines = vec![first];
+    for site in sites {
+        lines.extend(remarks(site));
+    }
+    lines
+}
+
+/// The package that is built on.
+fn used(site: &SiteBase) -> Option<String> {
+    match (&site.package, &site.unused) {
+        (Some(package), None) => Some(format!("package {} of {}", package.number, day(package.made_at))),
+        _ => None,
+    }
+}
+
+/// What keeps content in the bundle that a site may hold.
+fn remarks(site: &SiteBase) -> Vec<String> {
+    let name = escape(&site.name);
+    let mut remarks = Vec::new();
+    if let Some(unused) = &site.unused {
+        let package = match &site.package {
+            Some(package) => format!("its newest package is {} of {}; ", package.number, day(package.made_at)),
+            None => String::new(),
+        };
+        remarks.push(format!(
+            "nothing is left out for {name}: {package}{}",
+            escape(&unused.to_string())
+        ));
+    }
+    if site.unknown_releases > 0 {
+        remarks.push(format!(
+            "{name} holds {} whose content this ledger does not know: where another workspace signed them, take them in with \
+             `airlock vendor ledger learn FILE`; they count from the site's next package on",
+            counted(site.unknown_releases, "release")
+        ));
+    }
+    if site.lacked > 0 {
+        remarks.push(format!(
+            "{} travel again: {name} refused a bundle that needed them",
+            counted(site.lacked, "layer")
+        ));
+    }
+    remarks
+}
+
+fn day(time: Timestamp) -> String {
+    time.to_string().chars().take("2026-11-21".len()).collect()
+}
+
+/// Returns what a bundle builds on, for machines.
+pub(super) fn base_json(base: &Base) -> Value {
+    let (choice, sites): (_, &[SiteBase]) = match &base.choice {
+        Choice::AnySite => ("any-site", &[]),
+        Choice::Full => ("full", &[]),
+        Choice::AsSigned => ("as-signed", &[]),
+        Choice::Sites(sites) => ("sites", sites),
+    };
+    let sites: Vec<Value> = sites
+        .iter()
+        .map(|site| {
+            json!({
+                "site": site.site, "name": site.name, "used": site.unused.is_none(),
+                "package": site.package.as_ref().map(|package| package.number), "made_at": site.package.as_ref().map(|package| package.made_at),
+                "reason": site.unused.as_ref().map(Unused::as_str), "found": site.unused.as_ref().map(ToString::to_string),
+                "unknown_releases": site.unknown_releases, "lacked": site.lacked,
+            })
+        })
+        .collect();
+    json!({"choice": choice, "sites": sites})
+}
+
+/// Returns a plan as the result of a dry run.
+pub(super) fn to_json(plan: &Plan) -> Value {
+    let release = &plan.release;
+    let names: Vec<Value> = plan
+        .names
+        .iter()
+        .map(|line| json!({"repository": line.repository, "tag": line.tag, "digest": line.digest}))
+        .collect();
+    json!({
+        "result": "dry-run", "product": release.product, "channel": release.channel, "version": release.version,
+        "epoch": release.epoch, "sequence": release.sequence, "audience": release.audience, "expires": release.expires,
+        "next_free": {"epoch": plan.next_free.epoch, "sequence": plan.next_free.sequence}, "signed_head": plan.signed,
+        "base": base_json(&plan.base), "blobs": plan.blobs, "content_bytes": plan.content_bytes, "needs": plan.needs,
+        "needed_bytes": plan.needed_bytes, "largest_bytes": plan.largest_bytes, "names": names, "absent": plan.absent,
+        "targets": plan.desired.iter().flat_map(|desired| &desired.targets).map(target_json).collect::<Vec<_>>(),
+        "removed": plan.desired.iter().flat_map(|desired| &desired.removed).collect::<Vec<_>>(),
+    })
+}
+
+/// Returns a plan for people, as the result of a dry run.
+pub(super) fn describe(plan: &Plan) -> String {
+    let release = &plan.release;
+    let mut text = format!(
+        "{}/{} {} (release {}): nothing was written, signed or recorded",
+        release.product,
+        release.channel,
+        escape(&release.version),
+        release.counter()
+    );
+    for line in lines(plan) {
+        text += &format!("\n{line}");
+    }
+    text += &format!(
+        "\nsize         {} at most, {} in {}",
+        bytes(plan.largest_bytes),
+        counted(plan.blobs, "blob"),
+        counted(plan.names.len(), "name"),
+    );
+    text += &match plan.signed {
+        Some(head) => format!(
+            "\nnumber       {} is signed already (head {head}): only the same content may be made again; the next free one is {}",
+            release.counter(),
+            plan.next_free
+        ),
+        None => format!(
+            "\nnumber       {}; the next free one is {}",
+            release.counter(),
+            plan.next_free
+        ),
+    };
+    for line in &plan.names {
+        let tag = line.tag.as_ref().map(|tag| format!(":{tag}")).unwrap_or_default();
+        text += &format!("\ncollects     {}{tag}  {}", line.repository, line.digest);
+    }
+    for (target, deployment) in plan.desired.iter().flat_map(DesiredState::deployments) {
+        text += &format!(
+            "\ntarget       {} runs {} {}, revision {}",
+            escape(&target.name),
+            deployment.application,
+            escape(&deployment.version),
+            deployment.revision
+        );
+    }
+    for uuid in plan.desired.iter().flat_map(|desired| &desired.removed) {
+        text += &format!("\nremoves      {uuid}");
+    }
+    text
+}
+
+/// What scripts need to know of a target: every UUID.
+pub(super) fn target_json(target: &Target) -> Value {
+    let deployments: Vec<Value> = target
+        .deployments
+        .iter()
+        .map(|deployment| {
+            json!({
+                "application": deployment.application, "version": deployment.version, "id": deployment.id,
+                "revision": deployment.revision, "images": deployment.images,
+            })
+        })
+        .collect();
+    json!({"name": target.name, "id": target.id, "kind": target.kind, "site": target.site, "deployments": deployments})
+}

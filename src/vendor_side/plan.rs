@@ -1,0 +1,309 @@
+//! What a bundle will be, worked out before a byte of its payload is read: its number, its content, what its sites hold of that already.
+//!
+//! A plan writes nothing and uses no number.
+
+use std::path::PathBuf;
+
+use super::answer::{AckKeys, Answer};
+use super::collect::{EXPANDED_BYTES, LocalLayouts, RegistryOptions, Sources, Stored, collect_all};
+use super::fleet::{EarlierRelease, Ids, Prepared, Removals, assemble, check_walls, prepare};
+use super::ledger::base::{BASE_MAX_AGE, Base, Question};
+use super::pack::PackEvent;
+use super::release::{Overrides, resolve};
+use super::release_file::ReleaseFile;
+use super::release_folder::ReleaseFolder;
+use super::signing_time::SigningTime;
+use super::workspace::Workspace;
+use crate::bundle::desired::DesiredState;
+use crate::bundle::{BundleContent, BundleLayout, Packing, ReleaseStatement, TagLine};
+use crate::crypto::SigningKey;
+use crate::db::ledger;
+use crate::domain::{Class, Counter, DocumentType, Error, Hash, Result, Scope};
+
+/// What a bundle is built from.
+#[derive(Debug)]
+pub struct Build<'a> {
+    /// The release file.
+    pub file: &'a ReleaseFile,
+    /// What wins over it.
+    pub overrides: &'a Overrides,
+    /// How registries are reached.
+    pub registries: &'a RegistryOptions,
+    /// Keys that sign; none for a bundle that is signed elsewhere.
+    pub keys: &'a [SigningKey],
+    /// Who signs the acknowledgement that a bundle for one site takes along; without, only one that was made before goes.
+    pub ack_keys: Option<AckKeys<'a>>,
+    /// When it is signed: by this clock dates are judged and the number is recorded.
+    pub time: SigningTime,
+}
+
+/// What building tells while it runs.
+#[derive(Debug)]
+pub enum BuildEvent<'a> {
+    /// An image is looked at.
+    Collecting(&'a str),
+    /// Everything is known but the bytes of the payload.
+    Planned(&'a Plan),
+    /// Something that is not wrong here and may be at the site.
+    Warning(String),
+    /// The bundle is written.
+    Packing(PackEvent),
+}
+
+/// What a bundle will be.
+#[derive(Debug)]
+pub struct Plan {
+    /// What its head will say.
+    pub release: ReleaseStatement,
+    /// The first number of its scope that nothing was signed under and nothing higher was.
+    pub next_free: Counter,
+    /// The head that was signed under its number already: another content is refused.
+    pub signed: Option<Hash>,
+    /// What it builds on.
+    pub base: Base,
+    /// Names that it will carry.
+    pub names: Vec<TagLine>,
+    /// Children of indexes that are left out.
+    pub absent: usize,
+    /// Blobs that it will carry.
+    pub blobs: u64,
+    /// Their bytes, before anything is compressed.
+    pub content_bytes: u64,
+    /// Layers that the sites hold and it will not carry.
+    pub needs: u64,
+    /// Their bytes.
+    pub needed_bytes: u64,
+    /// More bytes than this the bundle will not have.
+    pub largest_bytes: u64,
+    /// What targets shall run; nothing when the release does not speak of targets.
+    pub desired: Option<DesiredState>,
+}
+
+/// A bundle that is laid out: what is to be packed, and what is to be recorded before it is signed.
+pub(super) struct LaidOut {
+    pub(super) plan: Plan,
+    pub(super) layout: BundleLayout,
+    pub(super) content: BundleContent,
+    pub(super) sources: Sources,
+    pub(super) scope: Scope,
+    /// What all targets of the release shall run, whoever it is for.
+    pub(super) remembered: Vec<u8>,
+    /// The acknowledgement that it takes along.
+    pub(super) answer: Answer,
+}
+
+/// Works out what a bundle would be. Where neither the file nor an option says its number, it is the next free one.
+///
+/// # Errors
+///
+/// Those of [`build`](super::build()) up to the first byte of the payload.
+pub fn plan(workspace: &Workspace, build: &Build<'_>, events: &mut dyn FnMut(BuildEvent<'_>)) -> Result<Plan> {
+    let mut overrides = build.overrides.clone();
+    if overrides.sequence.is_none() && build.file.sequence.is_none() {
+        let root = workspace.chain().newest();
+        let scope = Scope {
+            domain: workspace.chain().domain(),
+            product: build.file.product.clone(),
+            channel: build.file.channel.clone(),
+        };
+        let newest = workspace
+            .ledger()?
+            .read(|connection| ledger::newest_release(connection, &scope))?;
+        let epoch = root.epoch(&scope.product, &scope.channel);
+        overrides.sequence = Some(next_free(newest.as_ref(), epoch).sequence);
+    }
+    let build = Build {
+        overrides: &overrides,
+        ..*build
+    };
+    lay_out(workspace, &build, events).map(|laid_out| laid_out.plan)
+}
+
+/// Works a release out, collects what it is made of, and lays its bundle out.
+///
+/// # Errors
+///
+/// Those of [`build`](super::build()) up to the first byte of the payload.
+pub(super) fn lay_out(
+    workspace: &Workspace,
+    build: &Build<'_>,
+    events: &mut dyn FnMut(BuildEvent<'_>),
+) -> Result<LaidOut> {
+    let ledger = workspace.ledger()?;
+    let chain = workspace.chain();
+    let sites = ledger.read(ledger::sites)?;
+    let allowed: Vec<PathBuf> = [&build.overrides.allow_outside[..], &build.file.allow_outside].concat();
+    let folder = ReleaseFolder::new(build.file.folder(), &allowed)?;
+    check_walls(build.file, &folder)?;
+    let resolved = resolve(build.file, &folder, build.overrides, chain.newest(), &sites)?;
+    let release = resolved.release;
+    build.time.check_release(release.issued_at, release.expires)?;
+    build.time.check_vouching(chain.newest(), release.issued_at)?;
+    let scope = Scope {
+        domain: chain.domain(),
+        product: release.product.clone(),
+        channel: release.channel.clone(),
+    };
+    let newest = ledger.read(|connection| ledger::newest_release(connection, &scope))?;
+    let counter = release.counter();
+    let known = ledger.read(|connection| ledger::signed_release(connection, &scope, counter))?;
+    if let Some(newest) = newest.as_ref().filter(|newest| {
+        (newest.counter.epoch, newest.counter.sequence) > (counter.epoch, counter.sequence) && known.is_none()
+    }) {
+        let said = lower_number(newest, counter, &scope);
+        if build.overrides.sequence.is_none() {
+            return Err(said);
+        }
+        events(BuildEvent::Warning(said.found().to_owned()));
+    }
+    let answer = Answer::of(workspace, &ledger, build, &release.audience, known.as_ref())?;
+    if let Some(warning) = &answer.warning {
+        events(BuildEvent::Warning(warning.clone()));
+    }
+    let signed = known.map(|known| known.head);
+    let question = Question {
+        audience: &release.audience,
+        full: build.overrides.full,
+        max_age: build.overrides.base_max_age.unwrap_or(BASE_MAX_AGE),
+        signed,
+        now: build.time.now,
+    };
+    let base = ledger.read(|connection| Base::find(connection, &sites, &question))?;
+    let texts: Vec<(String, String)> = resolved
+        .documents
+        .iter()
+        .map(|(kind, bytes)| (format!("the {kind}"), String::from_utf8_lossy(bytes).into_owned()))
+        .collect();
+    let texts: Vec<(&str, &str)> = texts
+        .iter()
+        .map(|(name, text)| (name.as_str(), text.as_str()))
+        .collect();
+    let mut prepared = prepare(build.file, &folder, &texts, build.registries, &mut |what| {
+        events(BuildEvent::Collecting(what));
+    })?;
+    for warning in std::mem::take(&mut prepared.warnings) {
+        events(BuildEvent::Warning(warning));
+    }
+    let problems = prepared.take_problems();
+    let collection = collect_all(
+        prepared.requests(),
+        &resolved.platforms,
+        build.registries,
+        &LocalLayouts {
+            folder,
+            expanded: build.overrides.expanded.unwrap_or(EXPANDED_BYTES),
+        },
+        &base.held,
+        problems,
+        |image| events(BuildEvent::Collecting(image)),
+    )?;
+    let mut content = collection.content;
+    content.documents = resolved.documents;
+    content.documents.extend(answer.document());
+    let before = ledger.read(|connection| ledger::fleet_before(connection, &scope, counter))?;
+    let fleet = desired_state(
+        build,
+        &prepared,
+        &release,
+        &scope,
+        &sites,
+        before.as_deref(),
+        &collection.stored,
+    )?;
+    for warning in &fleet.removals.warnings {
+        events(BuildEvent::Warning(warning.clone()));
+    }
+    content.documents.extend(fleet.documents);
+    let layout = BundleLayout::on_base(&release, &content, &base.held, chain, Packing::default())?;
+    let plan = Plan {
+        next_free: next_free(newest.as_ref(), release.epoch),
+        signed,
+        base,
+        names: content.tags.clone(),
+        absent: content.absent.len(),
+        blobs: layout.blobs(),
+        content_bytes: layout.content_bytes(),
+        needs: layout.needs().len() as u64,
+        needed_bytes: layout.needs().iter().map(|need| need.size).fold(0, u64::saturating_add),
+        largest_bytes: layout.largest_size(),
+        desired: fleet.desired,
+        release,
+    };
+    events(BuildEvent::Planned(&plan));
+    Ok(LaidOut {
+        plan,
+        layout,
+        content,
+        sources: collection.sources,
+        scope,
+        remembered: fleet.removals.remembered.to_bytes(),
+        answer,
+    })
+}
+
+/// Returns the first number that is free behind the newest one.
+fn next_free(newest: Option<&ledger::SignedRelease>, epoch: u64) -> Counter {
+    match newest {
+        Some(newest) if newest.counter.epoch >= epoch => Counter {
+            sequence: newest.counter.sequence.saturating_add(1),
+            ..newest.counter
+        },
+        _ => Counter { epoch, sequence: 1 },
+    }
+}
+
+/// A number that no site would import which has the newest release. Making a known release again is something else.
+fn lower_number(newest: &ledger::SignedRelease, counter: Counter, scope: &Scope) -> Error {
+    let next = next_free(Some(newest), counter.epoch);
+    Error::new(
+        Class::Rollback,
+        "lower-number",
+        format!(
+            "release {} of {scope} was signed already: a site that has it will refuse the lower number {counter}",
+            newest.counter
+        ),
+    )
+    .expected(format!("a number from {next} on"))
+    .remedy(format!(
+        "raise sequence to {}, the next free number; or say that you mean the lower one with --sequence {}",
+        next.sequence, counter.sequence
+    ))
+}
+
+/// What a release tells targets.
+struct Fleet {
+    desired: Option<DesiredState>,
+    documents: Vec<(DocumentType, Vec<u8>)>,
+    removals: Removals,
+}
+
+/// Assembles the desired state and compares it with the release before. A release that speaks of no target carries none.
+fn desired_state(
+    build: &Build<'_>,
+    prepared: &Prepared<'_>,
+    release: &ReleaseStatement,
+    scope: &Scope,
+    sites: &[ledger::Site],
+    before: Option<&[u8]>,
+    stored: &[Stored],
+) -> Result<Fleet> {
+    let ids = Ids { scope };
+    let assembled = assemble(prepared, build.file, &ids, sites, stored)?;
+    let removals = EarlierRelease::parse(before)?.compare(&assembled.state, &release.audience, build.file, &ids)?;
+    let (mut desired, mut documents) = assembled.for_audience(&release.audience);
+    desired.removed.clone_from(&removals.removed);
+    if desired == DesiredState::default() {
+        return Ok(Fleet {
+            desired: None,
+            documents: Vec::new(),
+            removals,
+        });
+    }
+    desired.check()?;
+    documents.push((DocumentType::DesiredState, desired.to_bytes()));
+    Ok(Fleet {
+        desired: Some(desired),
+        documents,
+        removals,
+    })
+}
