@@ -308,12 +308,17 @@ mod tests {
     #[test]
     fn every_package_of_the_vectors_is_judged_as_by_the_other_reader() {
         let all = Path::new(env!("CARGO_MANIFEST_DIR")).join("bundle-spec/status-vectors");
+        let slow = std::env::var_os("AIRLOCK_SLOW").is_some();
         let (mut seen, mut two_stories, mut wrong) = (0, 0, Vec::new());
         for kind in ["good", "bad"] {
             for entry in std::fs::read_dir(all.join(kind)).unwrap() {
                 let folder = entry.unwrap().path();
                 let text = String::from_utf8(load(&folder.join("vector.json"))).unwrap();
                 let text: Value = serde_json::from_str(&text).unwrap();
+                // What a package says by itself is judged in `package`; here with AIRLOCK_SLOW alone.
+                if !slow && text["files"].as_array().unwrap().len() < 2 {
+                    continue;
+                }
                 let Some(found) = verdict(&folder, &text) else { continue };
                 seen += 1;
                 let expect = &text["expect"];
