@@ -88,7 +88,7 @@ impl Plant {
             targets: Vec::new(),
             days: Vec::new(),
         };
-        plant.act("init", json!({"root_version": 1}));
+        plant.act("init", &json!({"root_version": 1}));
         plant
     }
 
@@ -107,7 +107,7 @@ impl Plant {
     }
 
     /// Writes a row into the log and returns its seal.
-    pub(crate) fn act(&mut self, action: &str, detail: Value) -> Hash {
+    pub(crate) fn act(&mut self, action: &str, detail: &Value) -> Hash {
         self.rows.push(AuditRow {
             action: action.to_owned(),
             at: self.now,
@@ -183,7 +183,7 @@ impl Plant {
             ReceiptResult::Activated => "activate",
             ReceiptResult::Refused => "refuse",
         };
-        let audit = self.act(action, json!({"head": head, "receipt": number}));
+        let audit = self.act(action, &json!({"head": head, "receipt": number}));
         self.bare_receipt(result, head, sequence, audit);
     }
 
@@ -249,7 +249,7 @@ impl Plant {
         self.previous = None;
         self.act(
             "instance",
-            json!({"instance": self.instance, "parent": parent, "reason": reason}),
+            &json!({"instance": self.instance, "parent": parent, "reason": reason}),
         );
     }
 

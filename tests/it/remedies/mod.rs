@@ -37,6 +37,8 @@ mod site;
 mod source;
 mod state_folder;
 mod status_database;
+#[cfg(feature = "vendor")]
+mod status_packages;
 mod table;
 mod targets;
 #[cfg(feature = "vendor")]

@@ -5,7 +5,7 @@
 
 use serde::Serialize;
 
-use super::numbers::{Placed, TWO_STORIES};
+use super::numbers::{Placed, two_stories};
 use super::snapshot::Snapshot;
 use super::verdict::{LISTED, ReceiptTold};
 use crate::crypto::canonical;
@@ -299,15 +299,13 @@ impl<'a> Facts<'a> {
             }
         }
         if let Some((first, last)) = self.rows {
-            return Err(Error::new(
-                Class::Equivocation,
+            return Err(two_stories(
                 "audit-discontinuity",
                 format!(
                     "the site's log is another one than it was, from row {first} to row {last} of those that are known"
                 ),
             )
             .expected("rows that are known to come again as they were, and others to go on from them")
-            .remedy(TWO_STORIES)
             .at(Step::V10));
         }
         if let Some(other) = self.other {
@@ -338,13 +336,11 @@ impl<'a> Facts<'a> {
 
     fn differs(&mut self, code: &'static str, number: u64) {
         self.other.get_or_insert_with(|| {
-            Error::new(
-                Class::Equivocation,
+            two_stories(
                 code,
                 format!("{code} {number} is another one than an earlier package told"),
             )
             .expected("what is known to come again as it was, but for texts")
-            .remedy(TWO_STORIES)
         });
     }
 }

@@ -219,3 +219,125 @@ impl Written<'_> {
         })))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::{Path, PathBuf};
+
+    use serde_json::Value;
+
+    use super::*;
+    use crate::crypto::Enrolment;
+    use crate::db::{Db, Schema, attempt};
+    use crate::stream::read_bounded;
+
+    fn load(path: &Path) -> Vec<u8> {
+        let file = std::fs::File::open(path).unwrap();
+        read_bounded(file, 64 << 20, "a vector").unwrap()
+    }
+
+    /// A package of a vector as a copy; nothing where the file is another one.
+    fn copied(path: &Path, folder: &Path) -> Option<Copied> {
+        let name = path.file_name()?.to_str()?;
+        if !name.contains(".airlock-status") {
+            return None;
+        }
+        let bytes = load(path);
+        let bytes = if name.strip_suffix(".zst").is_some() {
+            zstd::stream::decode_all(&bytes[..]).unwrap()
+        } else {
+            bytes
+        };
+        let copy = folder.join(name);
+        std::fs::remove_file(&copy).ok();
+        crate::stream::write_atomically(&copy, &bytes, 0o600).unwrap();
+        Some(Copied {
+            path: copy,
+            size: bytes.len() as u64,
+        })
+    }
+
+    /// Takes the packages of a vector in, one after the other, and says what became of the last one.
+    fn verdict(folder: &Path, text: &Value) -> Option<String> {
+        let scratch = tempfile::tempdir().unwrap();
+        let db = Db::create(&scratch.path().join("ledger.db"), &Schema::LEDGER).unwrap();
+        let now = "2026-11-22T00:00:00Z".parse().unwrap();
+        let court = Court {
+            domain: Hash([0xcd; 32]),
+            now,
+        };
+        let paths = |member: &str| -> Vec<PathBuf> {
+            let names = text[member].as_array().unwrap().iter();
+            names.map(|name| folder.join(name.as_str().unwrap())).collect()
+        };
+        let packages: Vec<Copied> = paths("files")
+            .iter()
+            .filter_map(|path| copied(path, scratch.path()))
+            .collect();
+        if packages.len() != paths("files").len() {
+            return None;
+        }
+        for path in paths("enrolments") {
+            let file = load(&path);
+            let enrolment = Enrolment::parse(&file).unwrap();
+            db.write(|tx| match ledger::site(tx, &enrolment.site)? {
+                Some(known) => ledger::replace(tx, &known, &enrolment, &file, now).map(drop),
+                None => ledger::enrol(tx, &enrolment, &file, enrolment.site.as_str(), now).map(drop),
+            })
+            .unwrap();
+        }
+        let mut last = String::new();
+        for copied in &packages {
+            let judged = db.write(|tx| {
+                Ok(attempt(tx, || {
+                    judge(tx, court, copied, &mut Seen::default(), &mut |_| {})
+                }))
+            });
+            last = match judged.unwrap() {
+                Ok(_) => "taken".to_owned(),
+                Err(error) => {
+                    let step = error.step().map(|step| step.to_string()).unwrap_or_default();
+                    format!("{} {} {step}", error.class(), error.code())
+                }
+            };
+        }
+        Some(last)
+    }
+
+    /// The vectors of the specification: what only a ledger can say of them too.
+    #[test]
+    fn every_package_of_the_vectors_is_judged_as_by_the_other_reader() {
+        let all = Path::new(env!("CARGO_MANIFEST_DIR")).join("bundle-spec/status-vectors");
+        let slow = std::env::var_os("AIRLOCK_SLOW").is_some();
+        let (mut seen, mut two_stories, mut wrong) = (0, 0, Vec::new());
+        for kind in ["good", "bad"] {
+            for entry in std::fs::read_dir(all.join(kind)).unwrap() {
+                let folder = entry.unwrap().path();
+                let text = String::from_utf8(load(&folder.join("vector.json"))).unwrap();
+                let text: Value = serde_json::from_str(&text).unwrap();
+                // What a package says by itself is judged in `package`; here with AIRLOCK_SLOW alone.
+                if !slow && text["files"].as_array().unwrap().len() < 2 {
+                    continue;
+                }
+                let Some(found) = verdict(&folder, &text) else { continue };
+                seen += 1;
+                let expect = &text["expect"];
+                let word = |name: &str| expect[name].as_str().unwrap_or_default();
+                let expected = if expect["verdict"] == "refused" {
+                    format!("{} {} {}", word("class"), word("code"), word("step"))
+                } else {
+                    "taken".to_owned()
+                };
+                two_stories += u32::from(expected.starts_with("E-EQUIVOCATION"));
+                if found != expected {
+                    wrong.push(format!("{}: expected {expected}, found {found}", folder.display()));
+                }
+            }
+        }
+        assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+        assert!(
+            seen > 150 && two_stories >= 8,
+            "{seen} packages, {two_stories} with two stories"
+        );
+    }
+}

@@ -5,9 +5,13 @@ use crate::db::ledger::{self, Begins, Instance, Lineage, Site};
 use crate::domain::{Class, Error, Hash, Result, limits};
 use crate::package::{Head, LineageEntry};
 
-/// What a site is asked to do that tells two stories.
-pub(super) const TWO_STORIES: &str = "the file is kept in evidence/; ask the site whether its appliance was copied or turned back: \
-                                      there `airlock recover --as restored` (or cloned) begins a new instance, whose packages are taken";
+/// Says that a site tells two stories.
+pub(super) fn two_stories(code: &'static str, found: String) -> Error {
+    Error::new(Class::Equivocation, code, found).remedy(
+        "the file is kept in evidence/; ask the site whether its appliance was copied or turned back: there `airlock recover --as \
+         restored` (or cloned) begins a new instance, whose packages are taken",
+    )
+}
 
 /// Where a package stands.
 #[derive(Debug)]
@@ -59,7 +63,7 @@ pub(super) fn place(transaction: &Transaction<'_>, site: &Site, head: &Head, dig
 
 /// One number has one head, and names the one before.
 fn check_number(transaction: &Transaction<'_>, own: &Instance, head: &Head, digest: Hash) -> Result<()> {
-    let two = |code, found: String| Err(Error::new(Class::Equivocation, code, found).remedy(TWO_STORIES));
+    let two = |code, found| Err(two_stories(code, found));
     let at = |number| ledger::package(transaction, own.id, number);
     if let Some(other) = at(head.number)? {
         return two(
@@ -108,8 +112,7 @@ fn check_lineage(known: &[Instance], lineage: &[LineageEntry]) -> Result<()> {
             Some(parent) => found.parent == parent && parent.is_some(),
         };
         if found.begins() != begins(entry) || !same_parent {
-            return Err(Error::new(
-                Class::Equivocation,
+            return Err(two_stories(
                 "lineage",
                 format!(
                     "the instance {} began elsewhere than an earlier package says",
@@ -119,8 +122,7 @@ fn check_lineage(known: &[Instance], lineage: &[LineageEntry]) -> Result<()> {
             .expected(format!(
                 "record {}, receipt {} and row {} as its first",
                 found.records, found.receipts, found.audit
-            ))
-            .remedy(TWO_STORIES));
+            )));
         }
         parent = Some(Some(found.id));
     }

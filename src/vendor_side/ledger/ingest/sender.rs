@@ -23,9 +23,9 @@ pub(super) fn of(connection: &Connection, domain: Hash, hints: &Hints) -> Result
 }
 
 fn find(connection: &Connection, domain: Hash, hints: &Hints) -> Result<Sender> {
-    let untrusted = |code, found: String| Error::new(Class::Trust, code, found);
     if hints.domain != domain {
-        return Err(untrusted(
+        return Err(Error::new(
+            Class::Trust,
             "unknown-domain",
             format!("the package goes to the trust domain {}", hints.domain),
         )
@@ -33,7 +33,8 @@ fn find(connection: &Connection, domain: Hash, hints: &Hints) -> Result<Sender> 
         .remedy("name the workspace of the vendor that it goes to with -w"));
     }
     let Some(site) = ledger::site(connection, &hints.site)? else {
-        return Err(untrusted(
+        return Err(Error::new(
+            Class::Trust,
             "unknown-site",
             format!(
                 "the package comes from the site {}, which is not enrolled here",
@@ -44,14 +45,16 @@ fn find(connection: &Connection, domain: Hash, hints: &Hints) -> Result<Sender> 
         .remedy("enrol it first, after comparing its fingerprint by voice: `airlock vendor enroll FILE`"));
     };
     if let Some(at) = site.withdrawn_at {
-        return Err(
-            untrusted("withdrawn-site", format!("site {} was withdrawn on {at}", site.site))
-                .expected("a site that counts")
-                .remedy(format!(
-                    "take it back, after comparing its fingerprint by voice, with `airlock vendor enroll FILE --replace {}`",
-                    site.site
-                )),
-        );
+        return Err(Error::new(
+            Class::Trust,
+            "withdrawn-site",
+            format!("site {} was withdrawn on {at}", site.site),
+        )
+        .expected("a site that counts")
+        .remedy(format!(
+            "take it back, after comparing its fingerprint by voice, with `airlock vendor enroll FILE --replace {}`",
+            site.site
+        )));
     }
     let key = |bytes: Hash| PublicKey::from_bytes(&bytes.0);
     let earlier = ledger::earlier_keys(connection, &site.site)?;

@@ -113,7 +113,7 @@ fn releases_of_others_are_the_loudest_and_settled_when_they_are_learned() {
     let mut plant = shop.plant(1);
     let (here, _) = shop.sign(1, Some(&plant.site));
     let (elsewhere, _) = shop.sign(2, Some(&shop.plant(2).site));
-    let (away, _) = (Hash([3; 32]), ());
+    let away = Hash([3; 32]);
     plant.receipt(ReceiptResult::Imported, here, 1);
     assert_eq!(shop.found(&plant.export()), NONE);
     plant.receipt(ReceiptResult::Refused, elsewhere, 2);
@@ -175,7 +175,7 @@ fn a_receipt_names_a_row_of_the_log_or_it_is_found_until_that_comes() {
     assert_eq!(shop.found(&before), (vec!["receipt-row"], vec![]));
     assert_eq!(shop.found(&plant.export()), (vec![], vec!["receipt-row"]));
     // A seal that is that of another row, and a row that names another receipt.
-    let seal = plant.act("import", json!({"receipt": 9}));
+    let seal = plant.act("import", &json!({"receipt": 9}));
     plant.bare_receipt(ReceiptResult::Imported, head, 1, seal);
     assert_eq!(shop.found(&plant.export()).0, ["receipt-row"]);
 }
@@ -215,7 +215,7 @@ fn an_acknowledgement_that_was_never_issued_means_an_older_ledger() {
 fn other_keys_end_equivocations_and_take_the_log_as_it_comes_once() {
     let shop = Workshop::new();
     let mut plant = shop.plant(1);
-    plant.act("pin", json!({}));
+    plant.act("pin", &json!({}));
     let first = plant.export();
     // A thief of the key tells another log, which comes first.
     let mut thief = plant.clone();

@@ -264,7 +264,7 @@ fn v10_the_log_goes_on_as_it_was() {
     let shop = Workshop::new();
     let mut plant = shop.plant(1);
     for n in 0..3 {
-        plant.act("pin", json!({ "n": n }));
+        plant.act("pin", &json!({ "n": n }));
     }
     let first = plant.export();
     shop.take(&first);
@@ -290,7 +290,7 @@ fn v10_the_log_goes_on_as_it_was() {
     ));
     let mut rewritten = plant.clone();
     rewritten.rows[2].action = "init".into();
-    rewritten.act("clock", json!({"times": 1}));
+    rewritten.act("clock", &json!({"times": 1}));
     let error = refused(
         &shop,
         &rewritten.export(),
@@ -302,7 +302,7 @@ fn v10_the_log_goes_on_as_it_was() {
         error["found"].as_str().unwrap().contains("from row 4 to row 4 "),
         "{error}"
     );
-    plant.act("clock", json!({"times": 1}));
+    plant.act("clock", &json!({"times": 1}));
     shop.take(&plant.export());
 }
 

@@ -46,7 +46,7 @@ fn a_good_package_is_taken_in_once() {
         &package.instance.as_str()[..8],
         &package.head.to_string()[..8]
     );
-    assert_eq!(shop.files_of("packages"), [name.clone()]);
+    assert_eq!(shop.files_of("packages"), std::slice::from_ref(&name));
     let kept = std::fs::File::open(shop.path("packages").join(name)).unwrap();
     assert_eq!(
         airlock::stream::read_bounded(kept, 1 << 20, "it").unwrap(),
@@ -103,7 +103,7 @@ fn the_packages_of_a_run_join_in_any_order() {
     let empty = Workshop::new();
     let mut plant = empty.plant(1);
     plant.report(9);
-    plant.act("pin", serde_json::json!({"n": 1}));
+    plant.act("pin", &serde_json::json!({"n": 1}));
     let to = |records, audit| Numbers {
         audit,
         receipts: 0,
