@@ -115,10 +115,10 @@ fn a_signed_package_that_is_gone_is_covered_by_the_next_one_as_the_message_says(
 
 #[test]
 fn what_has_no_room_goes_into_the_next_package_until_one_is_whole() {
+    const LETTERS: &[u8; 52] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
     let site = site();
     let reports = Reports::of(&site, &site.a);
     // Lines that nothing makes much shorter, and that no redactor knows.
-    const LETTERS: &[u8; 52] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
     let letter = |byte: &u8| char::from(LETTERS[usize::from(*byte) % LETTERS.len()]);
     let body = |n: u64| noise(2000, n).iter().map(letter).collect::<String>();
     for batch in 0..8_u64 {

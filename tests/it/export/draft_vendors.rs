@@ -34,7 +34,7 @@ fn twin(of: &Site, a: &Vendor) -> Site {
             .success()
     );
     let path = twin.state().join("identity/instance.json");
-    let said: serde_json::Value = serde_json::from_slice(&read(&path)).unwrap();
+    let said: serde_json::Value = serde_json::from_str(std::str::from_utf8(&read(&path)).unwrap()).unwrap();
     if said["birth"].is_null() {
         return twin;
     }

@@ -46,7 +46,7 @@ impl Read {
         let values = self
             .lines
             .iter()
-            .map(|line| serde_json::from_slice(&line.to_bytes().unwrap()).unwrap());
+            .map(|line| serde_json::from_str(std::str::from_utf8(&line.to_bytes().unwrap()).unwrap()).unwrap());
         values.collect()
     }
 
