@@ -151,7 +151,14 @@ pub fn build(
         }
         events(BuildEvent::Warning(said.found().to_owned()));
     }
-    let answer = Answer::of(workspace, &ledger, build, &release.audience, known.as_ref())?;
+    let answer = Answer::of(
+        workspace,
+        &ledger,
+        build.ack_keys,
+        build.time.now,
+        &release.audience,
+        known.as_ref(),
+    )?;
     if let Some(warning) = &answer.warning {
         events(BuildEvent::Warning(warning.clone()));
     }
