@@ -6,7 +6,6 @@
 use std::fmt;
 
 use super::Workspace;
-use super::plan::Build;
 use super::ledger::{self as acknowledgements, Due, Issued, NO_KEY};
 use crate::bundle::Head;
 use crate::container::digest_of;
@@ -38,7 +37,8 @@ impl Answer {
     pub(super) fn of(
         workspace: &Workspace,
         ledger: &Db,
-        build: &Build<'_>,
+        keys: Option<AckKeys<'_>>,
+        now: Timestamp,
         audience: &Audience,
         known: Option<&SignedRelease>,
     ) -> Result<Self> {
@@ -52,7 +52,7 @@ impl Answer {
         let due = ledger.read(|connection| match ledger::site(connection, site)? {
             Some(known) if known.withdrawn_at.is_none() => {
                 let domain = workspace.chain().domain();
-                acknowledgements::due(connection, domain, site, build.time.now)
+                acknowledgements::due(connection, domain, site, now)
             }
             _ => Ok(Due::Nothing),
         })?;
@@ -64,7 +64,7 @@ impl Answer {
             }
             Due::New(says, before) => (says, before.map(|before| *before)),
         };
-        let signed = match build.ack_keys {
+        let signed = match keys {
             Some(keys) => acknowledgements::sign(workspace, *says, &mut || keys.0()),
             None => return Ok(Self::older(before)),
         };

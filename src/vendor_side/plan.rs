@@ -156,7 +156,14 @@ pub(super) fn lay_out(
         }
         events(BuildEvent::Warning(said.found().to_owned()));
     }
-    let answer = Answer::of(workspace, &ledger, build, &release.audience, known.as_ref())?;
+    let answer = Answer::of(
+        workspace,
+        &ledger,
+        build.ack_keys,
+        build.time.now,
+        &release.audience,
+        known.as_ref(),
+    )?;
     if let Some(warning) = &answer.warning {
         events(BuildEvent::Warning(warning.clone()));
     }

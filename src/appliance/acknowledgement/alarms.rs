@@ -7,10 +7,9 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use super::hear::{ACKNOWLEDGE, REFUSE};
 use crate::appliance::state::Appliance;
 use crate::crypto::{Alarm, AlarmCode};
-use crate::db::site::acknowledgements::{self, HeardRow};
+use crate::db::site::acknowledgements::{self, ACKNOWLEDGE, HeardRow, REFUSE};
 use crate::domain::{Hash, Result, Timestamp};
 
 /// What this site makes of an acknowledgement of packages that its present instance did not sign (M-110).

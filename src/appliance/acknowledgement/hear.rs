@@ -7,15 +7,10 @@ use super::follow;
 use super::judge::{self, Verdict};
 use crate::appliance::state::Appliance;
 use crate::crypto::{Acknowledgement, Alarm, Chain, RoleName};
-use crate::db::site::acknowledgements;
+use crate::db::site::acknowledgements::{self, ACKNOWLEDGE, REFUSE};
 use crate::db::site::audit;
 use crate::db::site::stream_log::Told;
 use crate::domain::{Class, Error, Hash, Result, Timestamp};
-
-/// Action of a row of the log: one was applied.
-pub(super) const ACKNOWLEDGE: &str = "acknowledge";
-/// Action of a row of the log: one was refused.
-pub(super) const REFUSE: &str = "ack-refuse";
 
 /// Where an acknowledgement comes from.
 #[derive(Debug, Clone, Copy)]

@@ -5,6 +5,11 @@ use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, params};
 use crate::db::SqlResult as _;
 use crate::domain::{Hash, Result, Timestamp};
 
+/// Action of a row of the log: an acknowledgement was applied.
+pub const ACKNOWLEDGE: &str = "acknowledge";
+/// Action of a row of the log: one was refused.
+pub const REFUSE: &str = "ack-refuse";
+
 /// The last number of each kind that a vendor has acknowledged; 0 where there is none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Reached {
