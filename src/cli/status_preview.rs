@@ -1,5 +1,6 @@
 //! `airlock status preview`: what would leave, read back from the bytes that would.
 
+use std::cmp::Ordering;
 use std::fmt::Write as _;
 
 use clap::Args;
@@ -262,12 +263,10 @@ fn covers(preview: &Preview) -> String {
 }
 
 fn range(first: u64, last: u64) -> String {
-    if last < first {
-        "none".to_owned()
-    } else if first == last {
-        grouped(first)
-    } else {
-        format!("{}–{}", grouped(first), grouped(last))
+    match last.cmp(&first) {
+        Ordering::Less => "none".to_owned(),
+        Ordering::Equal => grouped(first),
+        Ordering::Greater => format!("{}–{}", grouped(first), grouped(last)),
     }
 }
 

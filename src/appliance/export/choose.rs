@@ -56,16 +56,14 @@ impl Appliance {
                 let is_meant =
                     |row: &&PackageRow| digits.len() >= DIGITS && row.head.to_hex().starts_with(digits.as_str());
                 let meant: Vec<&PackageRow> = rows.iter().filter(is_meant).collect();
-                match meant[..] {
-                    [row] => Ok(row.clone()),
-                    _ => {
-                        let error = unknown(&format!("no package of this vendor here has the head digest {digits}"));
-                        Err(match rows.iter().find(|row| row.state == State::Draft) {
-                            Some(draft) => error.expected(format!("{}, that of the draft", draft.head)),
-                            None => error,
-                        })
-                    }
+                if let [row] = meant[..] {
+                    return Ok(row.clone());
                 }
+                let error = unknown(&format!("no package of this vendor here has the head digest {digits}"));
+                Err(match rows.iter().find(|row| row.state == State::Draft) {
+                    Some(draft) => error.expected(format!("{}, that of the draft", draft.head)),
+                    None => error,
+                })
             }
             Wanted::Next => {
                 let draft = self.draft(request.domain)?;

@@ -15,7 +15,7 @@ use crate::db::Connection;
 use crate::db::site::audit;
 use crate::db::site::packages::{self, PackageRow, State};
 use crate::domain::{Class, Error, Hash, InstanceId, Result};
-use crate::package::{Numbers, PackageWriter, Room, Shows, WrittenPackage};
+use crate::package::{Numbers, PackageWriter, Room, Shows, Switch, WrittenPackage};
 
 /// What a draft shall be.
 #[derive(Debug)]
@@ -180,7 +180,7 @@ fn write_lines(
     lines::targets(sink, connection, view, domain, shows)?;
     lines::receipts(sink, connection, domain, firsts.receipts)?;
     lines::audit(sink, connection, domain, firsts.audit)?;
-    if shows.has(crate::package::Switch::Metrics) {
+    if shows.has(Switch::Metrics) {
         lines::days(sink, view)?;
     }
     lines::records(sink, view, (firsts.records, lasts.records), shows)
@@ -201,7 +201,7 @@ fn row(domain: Hash, instance: &InstanceId, written: &WrittenPackage, cut: bool)
 }
 
 fn busy(row: &PackageRow, shows: &Shows) -> Error {
-    let words: Vec<_> = shows.iter().map(|switch| switch.as_str()).collect();
+    let words: Vec<_> = shows.iter().map(Switch::as_str).collect();
     let shows = if words.is_empty() {
         "nothing beyond the least".to_owned()
     } else {

@@ -31,7 +31,7 @@ impl Facts {
     ///
     /// # Errors
     ///
-    /// `E-STATE stream-log` when the log lacks what was acknowledged; those of the database.
+    /// `E-STATE audit-broken` when the log lacks what was acknowledged; those of the database.
     pub(super) fn read(connection: &Connection, stream: &Stream, asked: &Asked<'_>) -> Result<Self> {
         let domain = stream.domain;
         let made_at = stream.frozen_at.ok_or_else(|| {
@@ -140,12 +140,12 @@ fn newest_statement(connection: &Connection, chain: &Chain) -> Result<Timestamp>
 fn too_short(domain: Hash, first: u64) -> Error {
     Error::new(
         Class::State,
-        "stream-log",
+        "audit-broken",
         format!(
-            "the stream log of the trust domain {domain} has no row {}, which its vendor acknowledged",
+            "row {} of the stream log of the trust domain {domain}, which its vendor acknowledged, is missing",
             first.saturating_sub(1)
         ),
     )
     .expected("a log that only grows")
-    .remedy("put a whole copy of the state folder in its place, then say so with `airlock recover --as restored`")
+    .remedy("keep a copy of the state folder as evidence, then put a whole copy of it from before in its place")
 }

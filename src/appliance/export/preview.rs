@@ -30,6 +30,9 @@ pub struct Preview {
     pub is_cut: bool,
 }
 
+/// What to do where a package that was signed is gone or damaged: there is no other copy here.
+const NEXT: &str = "make the next package with `airlock status preview`: it covers what this one held";
+
 /// Takes each line as it is read back.
 pub type ShowLine<'a> = dyn FnMut(&Line) -> Result<()> + 'a;
 
@@ -44,6 +47,7 @@ impl Appliance {
         if self.open_package(row.head)?.is_none() {
             return Err(gone(row));
         }
+        let mut is_callers = false;
         let mut read = || {
             // What was just written is still in memory, and says nothing of the disk.
             let file = UncachedFile::open(&self.package_path(row.head))?;
@@ -70,11 +74,12 @@ impl Appliance {
                 if let Line::Gap(gap) = line {
                     count(&mut gaps, gap.reason);
                 }
-                each(line)
+                each(line).inspect_err(|_| is_callers = true)
             })?;
             Ok((head, head_digest, size, approvals, lines, gaps))
         };
-        let (head, head_digest, size, approvals, lines, gaps) = read().map_err(|error| told(error, row))?;
+        let (head, head_digest, size, approvals, lines, gaps) =
+            read().map_err(|error| if is_callers { error } else { told(error, row) })?;
         Ok(Preview {
             repeats: self.repeats(row, &head.firsts())?,
             is_cut: row.cut,
@@ -135,18 +140,13 @@ fn gone(row: &PackageRow) -> Error {
         "package-missing",
         format!("the file of package {} is not in the outbox any more", row.number),
     )
-    .remedy("make the next package: it covers what this one held, as long as that is not acknowledged")
+    .remedy(NEXT)
 }
 
-/// A draft that is damaged is made again; of what was signed there is no other copy here.
+/// A draft that is damaged is made again.
 fn told(error: Error, row: &PackageRow) -> Error {
-    if error.advice().is_some() {
-        return error;
-    }
     match row.state {
         State::Draft => error.remedy("`airlock status preview --discard` makes another one in its place"),
-        State::Signed | State::Exported => {
-            error.remedy("make the next package: it covers what this one held, as long as that is not acknowledged")
-        }
+        State::Signed | State::Exported => error.remedy(NEXT),
     }
 }

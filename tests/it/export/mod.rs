@@ -2,6 +2,11 @@
 
 mod desk;
 mod draft;
+mod draft_command;
+mod draft_ranges;
+mod draft_secrets;
+mod draft_stops;
+mod draft_vendors;
 mod out;
 mod stops;
 mod world;

@@ -10,7 +10,7 @@ use airlock::appliance::export::{DraftRequest, PackageRow, Preview, Redactor};
 use airlock::appliance::status::{
     AgentLogRecord, Batch, DiskMetrics, LogRecord, Metrics, Owner, Quota, StatusBuffer, What,
 };
-use airlock::domain::{AgentTime, Clock as _, Hash, Name, Result, Scope, StatusKind, Uuid};
+use airlock::domain::{AgentTime, Hash, Name, Result, Scope, StatusKind, Uuid};
 use airlock::package::{Line, Room, Shows, Switch, UnsignedPackage};
 use serde_json::Value;
 
@@ -38,7 +38,6 @@ pub(super) struct Read {
     pub(super) row: PackageRow,
     pub(super) preview: Preview,
     pub(super) lines: Vec<Line>,
-    pub(super) is_earlier: bool,
 }
 
 impl Read {
@@ -201,7 +200,6 @@ pub(super) fn try_draft(
         row: drafted.row,
         preview,
         lines,
-        is_earlier: drafted.is_earlier,
     })
 }
 
@@ -276,7 +274,11 @@ pub(super) fn use_number(site: &Site, row: &PackageRow) {
     assert!(used.unwrap());
 }
 
-/// The present, of the site's clock.
-pub(super) fn now(site: &Site) -> i64 {
-    site.clock.now().unix()
+/// Changes a byte inside the last chunk of a package.
+pub(super) fn damaged(bytes: &[u8]) -> Vec<u8> {
+    const FRAME: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
+    let chunk = bytes.windows(4).rposition(|window| window == FRAME).unwrap();
+    let mut bytes = bytes.to_vec();
+    bytes[chunk + 20] ^= 1;
+    bytes
 }

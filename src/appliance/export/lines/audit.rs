@@ -27,8 +27,10 @@ pub(in super::super) fn audit(
         let Some(last) = rows.last() else { return Ok(()) };
         after = last.number;
         for row in rows {
-            let detail: BTreeMap<String, Value> =
-                serde_json::from_str(&row.detail).map_err(|error| broken(domain, row.number).with_source(error))?;
+            let detail: BTreeMap<String, Value> = match serde_json::from_str(&row.detail) {
+                Ok(detail) => detail,
+                Err(error) => return Err(broken(connection, domain, row.number).with_source(error)),
+            };
             let line = Line::Audit(AuditRow {
                 action: row.action,
                 at: row.at,
@@ -42,11 +44,14 @@ pub(in super::super) fn audit(
     }
 }
 
-fn broken(domain: Hash, number: u64) -> Error {
-    Error::new(
-        Class::State,
-        "audit-broken",
-        format!("row {number} of the stream log of the trust domain {domain} cannot be read"),
-    )
-    .remedy("`airlock audit verify` says which rows hold; put a whole copy of the state folder in its place")
+/// A row that is no object is not what was written, and a walk over the log says so.
+fn broken(connection: &Connection, domain: Hash, number: u64) -> Error {
+    let walked = stream_log::verify(connection, domain).err();
+    walked.unwrap_or_else(|| {
+        Error::new(
+            Class::Internal,
+            "stream-log",
+            format!("row {number} of the stream log of the trust domain {domain} has no object for a detail"),
+        )
+    })
 }

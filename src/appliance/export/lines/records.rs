@@ -27,9 +27,12 @@ fn classes(shows: &Shows) -> Vec<RecordClass> {
 /// Returns what of a range no line shows.
 pub(in super::super) fn counts(coverage: &Coverage, shows: &Shows) -> RecordCounts {
     let shown = classes(shows);
-    let withheld = |class: RecordClass| match shown.contains(&class) {
-        true => 0,
-        false => coverage.of(&[class]),
+    let withheld = |class: RecordClass| {
+        if shown.contains(&class) {
+            0
+        } else {
+            coverage.of(&[class])
+        }
     };
     RecordCounts {
         missing: coverage.missing,
@@ -78,7 +81,7 @@ fn line(sink: &Sink<'_, '_>, StreamRecord { listed, gap }: StreamRecord, texts: 
     };
     line.ok_or_else(|| {
         Error::new(
-            Class::State,
+            Class::Internal,
             "status-record",
             format!(
                 "record {number} of the stream ({}) lacks a part of what it says",
@@ -86,7 +89,6 @@ fn line(sink: &Sink<'_, '_>, StreamRecord { listed, gap }: StreamRecord, texts: 
             ),
         )
         .expected("records as this program writes them")
-        .remedy("move status.db aside: `airlock serve` begins another one, and a gap record says what is missing")
     })
 }
 

@@ -33,7 +33,11 @@ impl Sink<'_, '_> {
 
 /// Cuts a text at a limit, between characters.
 fn cut_text(text: &str, limit: usize) -> &str {
-    text.get(..text.floor_char_boundary(limit)).unwrap_or(text)
+    if text.len() <= limit {
+        return text;
+    }
+    let end = (0..=limit).rev().find(|at| text.is_char_boundary(*at));
+    text.get(..end.unwrap_or(0)).unwrap_or_default()
 }
 
 /// Cuts a number to the range of documents.

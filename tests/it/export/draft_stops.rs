@@ -1,0 +1,106 @@
+//! S09: wherever making a draft is stopped, there is a draft that goes on, or nothing.
+
+use std::ffi::OsString;
+use std::path::Path;
+use std::process::Command;
+
+use airlock::db::site::{audit, packages};
+use airlock::db::{Db, Schema};
+use airlock::domain::Hash;
+
+use super::world::outbox;
+use crate::support::appliance::{self, AIRLOCK, Appliance, Ended, write};
+use crate::support::bundles::Vendor;
+use crate::support::desired::Desired;
+use crate::support::strace::{self, Fault};
+
+/// By default every so manieth call gets its fault, beside the first and the last of each name.
+const STRIDE: usize = 8;
+
+fn preview(state: &Path) -> Vec<OsString> {
+    let words = ["--format", "json", "status", "preview", "--discard", "--state"];
+    words.iter().map(OsString::from).chain([state.into()]).collect()
+}
+
+fn run(arguments: &[OsString]) -> Ended {
+    Ended::of(&Command::new(AIRLOCK).args(arguments).output().unwrap())
+}
+
+fn draft(state: &Path, domain: Hash) -> Option<packages::PackageRow> {
+    let db = Db::open(&state.join("airlock.db"), &Schema::SITE).unwrap();
+    db.read(audit::verify).unwrap();
+    let mut all = db.read(|c| packages::list(c, domain)).unwrap();
+    assert!(all.len() <= 1);
+    all.pop()
+}
+
+#[test]
+fn every_changing_call_of_a_preview_may_be_the_last() {
+    if !strace::available() {
+        return;
+    }
+    let vendor = Vendor::new();
+    let domain = vendor.chain().domain();
+    let base = Appliance::init(&vendor);
+    let folder = appliance::scratch();
+    let bundle = folder.path().join("bundle");
+    write(
+        &bundle,
+        &vendor.with_targets(1, |image| Desired::docker(image, 1, "a")).bytes,
+    );
+    base.import(&bundle).assert_imported();
+    let undisturbed = base.copy();
+    // A draft is there already, so that taking its place is seen as well.
+    assert_eq!(run(&preview(&undisturbed.path())).code, Some(0));
+    let traced = strace::run(&strace::changing(), &preview(&undisturbed.path()));
+    assert_eq!(traced.ended.code, Some(0), "{}", traced.ended.stderr);
+    let points = strace::points(&traced.calls);
+    for expected in ["rename", "fsync", "pwrite64", "unlink"] {
+        assert!(points.iter().any(|point| point.name == expected), "no {expected}");
+    }
+    let slow = std::env::var_os("AIRLOCK_SLOW").is_some();
+    let faults: &[Fault] = if slow {
+        &[Fault::Kill, Fault::NoSpace, Fault::Io]
+    } else {
+        &[Fault::Kill]
+    };
+    let (mut kept, mut replaced) = (0, 0);
+    for (index, point) in points.iter().enumerate() {
+        let last = points.iter().rposition(|other| other.name == point.name) == Some(index);
+        if !slow && index % STRIDE != 0 && point.nth > 1 && !last {
+            continue;
+        }
+        for fault in faults {
+            let copy = base.copy();
+            let state = copy.path();
+            assert_eq!(run(&preview(&state)).code, Some(0));
+            let before = draft(&state, domain).unwrap();
+            let struck = strace::run(&strace::inject(*fault, &point.name, point.nth), &preview(&state));
+            assert!(
+                struck.fired(*fault, &point.name, point.nth),
+                "{fault:?} {point:?}: {struck:?}"
+            );
+            // The draft before or the one after, whole; never none, and never half of one.
+            let after = draft(&state, domain).unwrap();
+            let name = format!("{}.airlock-status", after.head);
+            assert!(outbox(&state).contains(&name), "{fault:?} {point:?}");
+            if after == before {
+                kept += 1;
+            } else {
+                replaced += 1;
+            }
+            let mut again = preview(&state);
+            again.retain(|word| word != "--discard");
+            let shown = run(&again);
+            assert_eq!(shown.code, Some(0), "{fault:?} {point:?}: {}", shown.stderr);
+            assert_eq!(shown.result["head"], after.head.to_hex(), "{fault:?} {point:?}");
+            assert_eq!(outbox(&state), [name], "{fault:?} {point:?}: what has no row went");
+            assert_eq!(shown.result["number"], 1);
+        }
+    }
+    println!(
+        "crash sweep of a preview: {} changing calls; {kept} ended with the draft before, {replaced} with the next",
+        points.len()
+    );
+    assert!(kept > 3 && replaced > 0, "{kept} {replaced}");
+}
