@@ -23,8 +23,8 @@ const STDOUT: &str = "-";
 
 /// Sign the next status package of a vendor and bring it out
 ///
-/// What was signed and did not get out comes first, with the same bytes. Else the draft goes that `airlock status preview` shows; --digest says
-/// that it must be that one. Without a draft one is made, where nobody has to approve it. The package is read back from the medium, and only
+/// The draft goes that `airlock status preview` shows; --digest says that it must be that one. What was signed before and did not get out goes
+/// first, with the same bytes, unless the draft covers it. Without a draft one is made, where nobody has to approve it. The package is read back from the medium, and only
 /// then counts as exported. In a folder it has a name of its own; packages that were cut for want of room follow one another there.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
@@ -82,7 +82,7 @@ pub(super) fn run(args: &ExportArgs, ui: &mut Ui) -> Result<()> {
         let goes_on = one.row.cut && place == Place::Folder && wanted == Wanted::Next;
         delivered.push((one, path));
         // Where people approve packages, the next one waits for them.
-        if !goes_on || rule.wanted > 0 {
+        if !goes_on || rule.approvers.is_some() {
             break;
         }
     }
@@ -92,14 +92,12 @@ pub(super) fn run(args: &ExportArgs, ui: &mut Ui) -> Result<()> {
 /// Reads who has to approve.
 fn rule(settings: &ExportSettings) -> Result<ApprovalRule> {
     let wanted = usize::try_from(settings.approvals).unwrap_or(usize::MAX);
-    Ok(ApprovalRule {
-        wanted,
-        keys: if wanted > 0 {
-            Some(site_keys_file::read(&settings.keys)?)
-        } else {
-            None
-        },
-    })
+    let approvers = if wanted > 0 {
+        Some((wanted, site_keys_file::read(&settings.keys)?))
+    } else {
+        None
+    };
+    Ok(ApprovalRule { approvers })
 }
 
 impl Place {

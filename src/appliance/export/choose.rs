@@ -12,7 +12,7 @@ const DIGITS: usize = 8;
 /// Which package is wanted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Wanted {
-    /// The oldest that was signed and did not get out; else the draft; else a new one.
+    /// The oldest that was signed, did not get out, and is not covered by a later one; else the draft; else a new one.
     Next,
     /// The one of this head digest, or of the first 8 digits or more of it.
     Digest(String),
@@ -56,23 +56,21 @@ impl Appliance {
                 let is_meant =
                     |row: &&PackageRow| digits.len() >= DIGITS && row.head.to_hex().starts_with(digits.as_str());
                 let meant: Vec<&PackageRow> = rows.iter().filter(is_meant).collect();
-                match meant[..] {
-                    [row] => Ok(row.clone()),
-                    _ => {
-                        let error = unknown(&format!("no package of this vendor here has the head digest {digits}"));
-                        Err(match rows.iter().find(|row| row.state == State::Draft) {
-                            Some(draft) => error.expected(format!("{}, that of the draft", draft.head)),
-                            None => error,
-                        })
-                    }
+                if let [row] = meant[..] {
+                    return Ok(row.clone());
                 }
+                let error = unknown(&format!("no package of this vendor here has the head digest {digits}"));
+                Err(match rows.iter().find(|row| row.state == State::Draft) {
+                    Some(draft) => error.expected(format!("{}, that of the draft", draft.head)),
+                    None => error,
+                })
             }
             Wanted::Next => {
-                let pending = rows.iter().position(|row| row.state == State::Signed);
-                if let Some(at) = pending {
-                    return Ok(rows.swap_remove(at));
+                let draft = self.draft(request.domain)?;
+                if let Some(pending) = self.pending(&rows, draft.is_some())? {
+                    return Ok(pending);
                 }
-                if let Some(draft) = self.draft(request.domain)? {
+                if let Some(draft) = draft {
                     return Ok(draft);
                 }
                 if request.room.approvals > 0 {
@@ -87,6 +85,21 @@ impl Appliance {
                 Ok(self.make_draft(request, progress)?.row)
             }
         }
+    }
+
+    /// Finds the oldest package that was signed, did not get out, and is not covered by a later one: that is what one does which got out, or
+    /// the draft, unless a range of it was cut.
+    fn pending(&self, rows: &[PackageRow], has_draft: bool) -> Result<Option<PackageRow>> {
+        let exported = rows.iter().filter(|row| row.state == State::Exported);
+        let newest = exported.map(|row| row.number).max().unwrap_or(0);
+        for row in rows.iter().filter(|row| row.state == State::Signed) {
+            let is_covered = !row.cut && (has_draft || row.number < newest);
+            // If the file is gone, it is gone.
+            if !is_covered && self.open_package(row.head)?.is_some() {
+                return Ok(Some(row.clone()));
+            }
+        }
+        Ok(None)
     }
 
     /// Returns the name that a package has wherever it goes.

@@ -10,17 +10,15 @@ use crate::crypto::{BELOW_THRESHOLD, SiteKeys};
 use crate::db::site::audit;
 use crate::db::site::packages::{self, PackageRow, State};
 use crate::db::site::stream_log::Told;
-use crate::domain::{Class, Error, Hash, Result};
+use crate::domain::{Hash, Result};
 use crate::media::UncachedFile;
 use crate::package::{OpenedPackage, StatusKeys};
 
 /// Who has to agree before a package leaves (M-99).
 #[derive(Debug, Default)]
 pub struct ApprovalRule {
-    /// How many distinct keys.
-    pub wanted: usize,
-    /// Of these.
-    pub keys: Option<SiteKeys>,
+    /// How many distinct keys, and of which; nothing where nobody has to.
+    pub approvers: Option<(usize, SiteKeys)>,
 }
 
 impl Appliance {
@@ -52,18 +50,11 @@ impl Appliance {
     /// Uses the number of a draft (E6).
     fn use_number(&self, row: &PackageRow, rule: &ApprovalRule) -> Result<()> {
         let package = prologue::open(self, row)?;
-        let mut approvers = Vec::new();
-        if rule.wanted > 0 {
-            let keys = rule.keys.as_ref().ok_or_else(|| {
-                Error::new(
-                    Class::Internal,
-                    "site-keys",
-                    "approvals are asked for, and nobody's keys were read",
-                )
-            })?;
-            keys.check(&package.approval(), rule.wanted, package.approvals())
+        let mut approved = Vec::new();
+        if let Some((wanted, keys)) = &rule.approvers {
+            keys.check(&package.approval(), *wanted, package.approvals())
                 .map_err(|error| error.remedy("approve the draft with `airlock approve DIGEST --key FILE`"))?;
-            approvers = keys.approved(&package.approval(), package.approvals());
+            approved = keys.approved(&package.approval(), package.approvals());
         }
         self.db.write(|transaction| {
             packages::advance(transaction, row.head, State::Signed)?;
@@ -72,7 +63,7 @@ impl Appliance {
                 detail: json!({"head": row.head, "number": row.number}),
             };
             // Here also who agreed: approvals may be taken out of a file, and rows may not out of a log.
-            let detail = json!({"approvals": approvers, "domain": row.domain, "head": row.head, "number": row.number});
+            let detail = json!({"approvals": approved, "domain": row.domain, "head": row.head, "number": row.number});
             audit::append(transaction, self.clock.now(), "status-sign", &detail, &[told]).map(|_| ())
         })
     }

@@ -63,7 +63,12 @@ fn another_digest_lets_nothing_out() {
     let other = head.replace(|c: char| c.is_ascii_digit(), "0");
     for digits in [other.as_str(), &head[..7], "", &"f".repeat(64), &head.to_uppercase()] {
         let words = format!("status export stick --digest={digits}");
-        desk.refused(&words, "E-POLICY", "digest-mismatch");
+        let ended = desk.refused(&words, "E-POLICY", "digest-mismatch");
+        assert!(
+            ended
+                .stderr
+                .contains("look at what would leave with `airlock status preview`")
+        );
         let after = (read(&desk.kept(&head)), desk.packages(), desk.stream().rows);
         assert_eq!(after, before, "{digits}");
     }
@@ -76,7 +81,12 @@ fn another_digest_lets_nothing_out() {
 #[test]
 fn a_draft_needs_as_many_approvals_as_the_site_says() {
     let desk = Desk::new(2);
-    desk.refused("status export stick", "E-POLICY", "approvals");
+    let ended = desk.refused("status export stick", "E-POLICY", "approvals");
+    assert!(
+        ended
+            .stderr
+            .contains("make one with `airlock status preview`, and approve it")
+    );
     let head = desk.draft();
     let refused = |why: &str| {
         let ended = desk.refused("status export stick", "E-POLICY", "approvals");
@@ -257,6 +267,35 @@ fn a_pipe_takes_it_whole_or_nothing_is_said_to_have_left() {
     write(&desk.path("piped"), &left);
     assert_eq!(desk.judged(&desk.path("piped"), "")["head_digest"], json!(head));
     assert_eq!((desk.states(), desk.signings()), (vec![(1, State::Exported)], 1));
+}
+
+/// What did not get out goes first, unless something covers it or it is gone: nobody is stuck with it.
+#[test]
+fn what_did_not_get_out_goes_first_unless_it_is_covered_or_gone() {
+    let desk = Desk::new(0);
+    let fails = || {
+        desk.refused("status export ./no/folder", "E-IO", "io");
+    };
+    fails();
+    fails();
+    assert_eq!(desk.states(), [(1, State::Signed)]);
+    assert_eq!(desk.good("status export stick")["packages"][0]["number"], 1);
+    fails();
+    // A draft that somebody made since holds all of it.
+    desk.draft();
+    assert_eq!(desk.good("status export stick")["packages"][0]["number"], 3);
+    assert_eq!(desk.good("status export stick")["packages"][0]["number"], 4);
+    fails();
+    let head = desk.packages().last().unwrap().head.to_hex();
+    std::fs::remove_file(desk.kept(&head)).unwrap();
+    desk.refused("status export stick --again 5", "E-STATE", "package-missing");
+    assert_eq!(desk.good("status export stick")["packages"][0]["number"], 6);
+    let signed = [2, 5].map(|number| (number, State::Signed));
+    assert!(
+        desk.states()
+            .iter()
+            .all(|row| row.1 == State::Exported || signed.contains(row))
+    );
 }
 
 #[test]

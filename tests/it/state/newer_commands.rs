@@ -49,6 +49,8 @@ fn f15_every_command_refuses_the_state_of_a_newer_airlock() {
         ("release list", vec![]),
         ("release show", vec!["1"]),
         ("release activate", vec!["1"]),
+        ("approve", vec!["00000000", "--key", "x.pem"]),
+        ("status export", vec!["x"]),
         ("trust show", vec![]),
         ("trust add", vec![&root, "--fingerprint", &fingerprint]),
         ("audit verify", vec![]),
