@@ -51,8 +51,10 @@ mod signature_file;
 mod site_view;
 #[cfg(feature = "site")]
 mod state_folder;
-#[cfg(feature = "site")]
+#[cfg(any(feature = "site", feature = "vendor"))]
 mod status;
+#[cfg(feature = "vendor")]
+mod status_replay;
 #[cfg(feature = "site")]
 mod status_rotate_key;
 #[cfg(feature = "site")]
@@ -131,7 +133,7 @@ enum Command {
     Target(target::TargetCommand),
     #[cfg(feature = "site")]
     Serve(serve::ServeArgs),
-    #[cfg(feature = "site")]
+    #[cfg(any(feature = "site", feature = "vendor"))]
     #[command(subcommand)]
     Status(status::StatusCommand),
     #[cfg(feature = "site")]
@@ -191,7 +193,7 @@ fn run(command: Command, ui: &mut Ui) -> Result<()> {
         Command::Target(command) => target::run(&command, ui),
         #[cfg(feature = "site")]
         Command::Serve(args) => serve::run(args, ui),
-        #[cfg(feature = "site")]
+        #[cfg(any(feature = "site", feature = "vendor"))]
         Command::Status(command) => status::run(&command, ui),
         #[cfg(feature = "site")]
         Command::Audit(command) => audit::run(&command, ui),

@@ -3,6 +3,8 @@
 use clap::Subcommand;
 
 use super::Ui;
+#[cfg(feature = "vendor")]
+use super::status_replay;
 #[cfg(feature = "site")]
 use super::status_rotate_key;
 use crate::domain::Result;
@@ -17,11 +19,26 @@ pub(super) enum StatusCommand {
     #[cfg(feature = "site")]
     #[command(after_help = "Example:\n  airlock status rotate-key")]
     RotateKey(status_rotate_key::RotateKeyArgs),
+    /// At the vendor: send what sites told into a hub, as the agents of their targets
+    ///
+    /// Each target gets the last status of every revision, the newest sample, and lines of logs of the last 30 days, oldest first. What was
+    /// sent is not sent again: run the command after every package. A site reports only for targets of a release signed for it that stand
+    /// nowhere else; for a target without a site, --site says which one reports for it at this hub, for good.
+    ///
+    /// The hub gives statuses and samples the time when it gets them: the site's own times stand in the text of each status.
+    #[cfg(feature = "vendor")]
+    #[command(
+        after_help = "Examples:\n  airlock status replay --hub https://hub.example.com -w acme --dry-run\n  \
+                            airlock status replay --hub https://hub.example.com -w acme --credentials hub-secrets.json"
+    )]
+    Replay(status_replay::ReplayArgs),
 }
 
 pub(super) fn run(command: &StatusCommand, ui: &mut Ui) -> Result<()> {
     match command {
         #[cfg(feature = "site")]
         StatusCommand::RotateKey(args) => status_rotate_key::run(args, ui),
+        #[cfg(feature = "vendor")]
+        StatusCommand::Replay(args) => status_replay::run(args, ui),
     }
 }

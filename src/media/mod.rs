@@ -9,5 +9,6 @@ mod uncached;
 
 pub use in_place::BundleInPlace;
 pub use output::BundleFile;
+pub use seekable::input;
 pub use source::{BundleSource, open};
 pub use uncached::UncachedFile;

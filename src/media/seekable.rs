@@ -2,8 +2,21 @@
 
 use std::fs::File;
 use std::io::{self, Read, Seek as _, SeekFrom};
+use std::path::Path;
 
 use crate::container::Input;
+use crate::domain::{Error, Result};
+
+/// Returns an open plain file as an input, from its beginning; `path` names it in messages.
+///
+/// # Errors
+///
+/// `E-IO`.
+pub fn input(file: File, path: &Path) -> Result<Box<dyn Input>> {
+    let failed = |error| Error::io("read", path, error);
+    let size = file.metadata().map_err(failed)?.len();
+    Ok(Box::new(Seekable::new(file, size).map_err(failed)?))
+}
 
 /// A file, read from its beginning.
 pub(super) struct Seekable {

@@ -5,14 +5,18 @@ mod coverage;
 pub mod findings;
 mod instances;
 mod recorded;
+pub mod replay;
 mod signed;
+mod signed_agents;
 mod site;
+pub mod told;
 
 pub use contents::{SignedContents, contents_of, record_contents};
 pub use coverage::{cover, highest, reach};
 pub use instances::{Instance, Lineage, Numbered, Owned, instances, lineage, shown};
 pub use recorded::Recorded;
 pub use signed::{SignedRelease, fleet_before, newest_release, record_fleet, record_release, signed_release};
+pub use signed_agents::{SignedAgent, Stands, record_agents, stands};
 pub use site::{Replacement, Site, earlier_keys, enrol, replace, site, site_by_name, sites, withdraw};
 
 use super::Schema;
