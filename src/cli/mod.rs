@@ -51,12 +51,15 @@ mod signature_file;
 mod site_view;
 #[cfg(feature = "site")]
 mod state_folder;
-#[cfg(any(feature = "site", feature = "vendor"))]
 mod status;
 #[cfg(feature = "vendor")]
 mod status_replay;
 #[cfg(feature = "site")]
 mod status_rotate_key;
+#[cfg(feature = "vendor")]
+mod status_verify;
+#[cfg(feature = "vendor")]
+mod status_verify_ledger;
 #[cfg(feature = "site")]
 mod target;
 #[cfg(feature = "site")]
@@ -133,7 +136,6 @@ enum Command {
     Target(target::TargetCommand),
     #[cfg(feature = "site")]
     Serve(serve::ServeArgs),
-    #[cfg(any(feature = "site", feature = "vendor"))]
     #[command(subcommand)]
     Status(status::StatusCommand),
     #[cfg(feature = "site")]
@@ -193,7 +195,6 @@ fn run(command: Command, ui: &mut Ui) -> Result<()> {
         Command::Target(command) => target::run(&command, ui),
         #[cfg(feature = "site")]
         Command::Serve(args) => serve::run(args, ui),
-        #[cfg(any(feature = "site", feature = "vendor"))]
         Command::Status(command) => status::run(&command, ui),
         #[cfg(feature = "site")]
         Command::Audit(command) => audit::run(&command, ui),

@@ -8,13 +8,12 @@ use zeroize::Zeroizing;
 use super::passphrase;
 use super::ui::{Ui, escape};
 use super::workspace_folder::WorkspaceArgs;
-use crate::db::ledger;
 use crate::domain::{Class, Error, Result, SiteId, SystemClock, counted};
-use crate::vendor_side::Workspace;
 use crate::vendor_side::ledger::replay::{
     Access, Bounds, Event, HubAddress, HubSecrets, Lines, Options, Replayed, SiteReport, SystemPace, Tally,
     TargetReport, replay,
 };
+use crate::vendor_side::{Workspace, find_site as find};
 
 #[derive(Debug, Args)]
 pub(super) struct ReplayArgs {
@@ -125,16 +124,7 @@ fn tell(ui: &mut Ui, lines: &mut u64, event: &Event<'_>) {
 }
 
 fn find_site(workspace: &Workspace, text: &str) -> Result<SiteId> {
-    let sites = workspace.ledger()?.read(ledger::sites)?;
-    let known = sites
-        .iter()
-        .find(|site| site.name == text)
-        .or_else(|| sites.iter().find(|site| site.site.as_str() == text));
-    known.map(|site| site.site.clone()).ok_or_else(|| {
-        Error::new(Class::Usage, "site", format!("no site is called {text:?}"))
-            .expected("the name or the id of an enrolled site")
-            .remedy("see `airlock vendor sites`")
-    })
+    workspace.ledger()?.read(|connection| Ok(find(connection, text)?.site))
 }
 
 fn human(replayed: &Replayed) -> String {

@@ -37,7 +37,7 @@ mod workspace;
 mod yaml;
 
 pub use build::{Build, BuildEvent, Built, build, release_keys};
-pub use enrol::{Enrolled, Replaced, enrol, replace, withdraw};
+pub use enrol::{Enrolled, Replaced, enrol, find_site, replace, withdraw};
 pub use key_ring::{AskPassphrase, KeyRing, PUBLIC_SUFFIX, open_key};
 pub use learn::{Learned, learn};
 pub use pack::{Destination, PackEvent, Packed, pack};

@@ -160,7 +160,7 @@ fn addresses_and_files_that_are_none_are_mistakes() {
         (vec!["--hub", &url, "--credentials", &bad], "credentials"),
         (
             vec!["--hub", &url, "--credentials", &secrets, "--site", "nobody"],
-            "site",
+            "no-site",
         ),
         (
             vec!["--hub", &url, "--credentials", &secrets, "--token-file", "/dev/null"],

@@ -92,7 +92,9 @@ pub(super) struct Stored {
     /// What no agent would do.
     pub(super) mistakes: Vec<String>,
     pub(super) faults: VecDeque<(&'static str, Fault)>,
-    /// Whether old tokens are no longer taken.
+    /// Lines as text, and the newest of each stream.
+    known: BTreeSet<String>,
+    newest: BTreeMap<String, AgentTime>,
     tokens: BTreeMap<String, Uuid>,
     issued: u32,
     /// Time that the hub gives to what it gets.
@@ -447,15 +449,11 @@ impl Stored {
                 at,
                 body: word("body"),
             };
-            if self.lines.contains(&line) {
+            if !self.known.insert(format!("{} {} {}", line.stream, line.at, line.body)) {
                 continue;
             }
-            let newest = self
-                .lines
-                .iter()
-                .filter(|known| known.stream == line.stream)
-                .map(|known| known.at)
-                .max();
+            let newest = self.newest.get(&line.stream).copied();
+            self.newest.insert(line.stream.clone(), newest.unwrap_or(at).max(at));
             if newest.is_some_and(|newest| newest > at) {
                 // The store refuses what is an hour older; nothing may come out of order at all here.
                 is_partly = true;

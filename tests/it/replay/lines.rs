@@ -1,7 +1,6 @@
 //! Lines of logs: from verified files, in the window, in order, in pieces, at a pace.
 
 use std::fs;
-use std::time::Duration;
 
 use airlock::package::{Line, Switch};
 
@@ -62,12 +61,7 @@ fn lines_go_in_pieces_of_a_thousand_at_the_pace_of_the_hub() {
     let mut second = first_package();
     (second.number, second.first) = (2, 9);
     let mut lines: Vec<Line> = vec![Line::Target(Box::new(target(1))), deployment(1, 100)];
-    for number in 0..700_u64 {
-        let text = format!("{number:03}{}", "\\".repeat(1000));
-        let at = format!("2026-11-21T11:{:02}:{:02}Z", 10 + number / 60, number % 60);
-        lines.push(log(9 + number, "long", &at, &text));
-    }
-    for number in 700..3200_u64 {
+    for number in 0..3200_u64 {
         let at = format!("2026-11-21T12:{:02}:{:02}Z", number / 60, number % 60);
         lines.push(log(
             9 + number,
@@ -87,44 +81,13 @@ fn lines_go_in_pieces_of_a_thousand_at_the_pace_of_the_hub() {
     assert_eq!((of(&again, 1).lines.sent, bodies(&world).len()), (0, 5 + 3200));
 }
 
-#[test]
-fn no_minute_has_more_requests_and_logins_than_allowed() {
-    let world = World::told();
-    // A package is a request at least.
-    for number in 0..330_u64 {
-        let mut package = first_package();
-        (package.number, package.first) = (number + 2, number + 9);
-        let at = format!("2026-11-21T11:{:02}:{:02}Z", 10 + number / 60, number % 60);
-        world.take_in(&package, &[log(number + 9, "web-1", &at, &number.to_string())]);
-    }
-    // Three times the token no longer counts.
-    for _ in 0..3 {
-        world
-            .hub
-            .fault("/logs", super::hub::Fault::Answer(401, &[], String::new()));
-        world.hub.fault("/logs", super::hub::Fault::Pass);
-    }
-    world.replay().verdict().unwrap();
-    assert_eq!(bodies(&world).len(), 335);
-    let asked = world.hub.with(|hub| hub.asked.clone());
-    for ((_, is_login), times) in asked {
-        let most = if is_login { 2 } else { 300 };
-        for window in times.windows(most + 1) {
-            assert!(
-                window[most] - window[0] >= Duration::from_secs(60),
-                "{is_login}: {window:?}"
-            );
-        }
-        assert!(times.len() > most, "{is_login}: the bound was met");
-    }
-    // Not longer than the bounds ask for: a minute for two more logins, and two for requests.
-    let waited = *world.hub.pace.now.lock().unwrap();
-    assert!(waited <= Duration::from_secs(180), "{waited:?}");
-    world.hub.assert_well_used();
-}
-
+/// Ten megabytes through every check: with `AIRLOCK_SLOW=1`. That pieces are cut so is a test of their own beside the cut.
 #[test]
 fn a_request_has_eight_mebibytes_at_most() {
+    if std::env::var_os("AIRLOCK_SLOW").is_none() {
+        println!("skipped: AIRLOCK_SLOW is not set");
+        return;
+    }
     let world = World::told();
     let mut second = first_package();
     (second.number, second.first) = (2, 9);
@@ -132,12 +95,7 @@ fn a_request_has_eight_mebibytes_at_most() {
     for number in 0..40_u64 {
         let at = format!("2026-11-21T11:10:{number:02}Z");
         // Twice as long with JSON's escapes.
-        lines.push(log(
-            9 + number,
-            "large",
-            &at,
-            &format!("{number}{}", "\"".repeat(262_000)),
-        ));
+        lines.push(log(9 + number, "large", &at, &format!("{number}{}", "\"".repeat(262_000))));
     }
     world.take_in(&second, &lines);
     let report = of(&world.replay(), 1);

@@ -1,10 +1,15 @@
 //! What arrives, in which order, with which words; and that it arrives once.
 
+use std::time::Duration;
+
 use airlock::domain::StatusKind;
 use airlock::package::{Line, StatusRecord, StatusRecordKind};
 use airlock::vendor_side::ledger::replay::Tally;
 
-use super::world::{SECRET, World, access, first_package, of, status, target, time, told_lines, undelivered, uuid};
+use super::hub::Fault;
+use super::world::{
+    SECRET, World, access, first_package, of, site, status, target, time, told_lines, undelivered, uuid,
+};
 
 /// What the hub has, in words.
 fn state(world: &World) -> (Vec<(String, String)>, usize, Vec<String>) {
@@ -233,4 +238,48 @@ fn an_agent_without_a_usable_version_is_called_by_the_signed_one() {
             "{agents:?}"
         );
     }
+}
+
+#[test]
+fn no_minute_has_more_requests_and_logins_than_allowed() {
+    let world = World::new();
+    let targets: Vec<(u32, u32)> = (0..330).map(|number| (1000 + number, 2000 + number)).collect();
+    world.release(1, &[], &[(1, Some(site(1)), &targets)]);
+    let known: Vec<_> = targets
+        .iter()
+        .map(|(deployment, revision)| (uuid(*deployment), uuid(*revision)))
+        .collect();
+    world.hub.know(uuid(1), SECRET, &known);
+    let lines: Vec<Line> = (1..)
+        .zip(&targets)
+        .map(|(number, (deployment, revision))| {
+            Line::Status(StatusRecord {
+                deployment: uuid(*deployment),
+                ..status(number, *revision, StatusKind::Running, "x")
+            })
+        })
+        .collect();
+    world.take_in(&first_package(), &lines);
+    // Three times the token no longer counts.
+    for _ in 0..3 {
+        world.hub.fault("agent/status", Fault::Answer(401, &[], String::new()));
+        world.hub.fault("agent/status", Fault::Pass);
+    }
+    world.replay().verdict().unwrap();
+    let asked = world.hub.with(|hub| hub.asked.clone());
+    assert_eq!(world.hub.with(|hub| hub.statuses.len()), 330);
+    for ((_, is_login), times) in asked {
+        let most = if is_login { 2 } else { 300 };
+        for window in times.windows(most + 1) {
+            assert!(
+                window[most] - window[0] >= Duration::from_secs(60),
+                "{is_login}: {window:?}"
+            );
+        }
+        assert!(times.len() > most, "{is_login}: the bound was met");
+    }
+    // Not longer than the bounds ask for: a minute for two more logins, and one for the last requests.
+    let waited = *world.hub.pace.now.lock().unwrap();
+    assert!(waited <= Duration::from_secs(120), "{waited:?}");
+    world.hub.assert_well_used();
 }

@@ -1,5 +1,7 @@
 //! A vendor with releases, sites, and what their packages told.
 
+use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::Command;
 
@@ -17,6 +19,7 @@ use airlock::package::{
 use airlock::vendor_side::ledger::replay::{
     Access, Bounds, HubAddress, HubSecrets, Options, Replayed, TargetReport, replay,
 };
+use airlock::vendor_side::ledger::{IngestOptions, Outcome, ingest};
 use airlock::vendor_side::{Init, SigningTime, Workspace};
 use rusqlite::params;
 use serde_json::{Value, json};
@@ -74,6 +77,7 @@ pub(super) fn first_package() -> Package {
 pub(super) struct World {
     pub(super) folder: tempfile::TempDir,
     pub(super) workspace: Workspace,
+    pub(super) heads: RefCell<BTreeMap<(SiteId, InstanceId, u64), Hash>>,
     pub(super) hub: Hub,
     pub(super) now: Timestamp,
     pub(super) bounds: Bounds,
@@ -96,6 +100,7 @@ impl World {
         let world = Self {
             folder,
             workspace,
+            heads: RefCell::default(),
             hub: Hub::start(),
             now: time(NOW),
             bounds: Bounds::default(),
@@ -227,7 +232,7 @@ impl World {
             instance: package.instance.clone(),
             lineage,
             number: package.number,
-            previous: (package.number > 1).then_some(Hash([9; 32])),
+            previous: (package.number > 1).then(|| self.head_before(package)),
             shows: Shows::of(package.shows.iter().copied()),
             site: package.site.clone(),
             ..made::statement(&[])
@@ -243,13 +248,30 @@ impl World {
         };
         let draft = made::write(statement, Room::default(), lines, lasts, RecordCounts::default()).unwrap();
         let bytes = made::sign_by(&draft.bytes, &key);
-        self.store(package, &bytes, lines)
+        self.store(package, &bytes)
     }
 
-    /// What taking a package in leaves: the file, and rows.
-    fn store(&self, package: &Package, bytes: &[u8], lines: &[Line]) -> PathBuf {
+    /// The head of the package before; of one that was lost, any.
+    fn head_before(&self, package: &Package) -> Hash {
+        let before = (package.site.clone(), package.instance.clone(), package.number - 1);
+        self.heads.borrow().get(&before).copied().unwrap_or(Hash([9; 32]))
+    }
+
+    /// The commands' way: the package is verified and taken in. Returns where its file stands.
+    fn store(&self, package: &Package, bytes: &[u8]) -> PathBuf {
         let opened = airlock::package::OpenedPackage::open(made::input(bytes)).unwrap();
         let head = opened.head_digest();
+        self.heads
+            .borrow_mut()
+            .insert((package.site.clone(), package.instance.clone(), package.number), head);
+        let carried = self.folder.path().join("carried");
+        write(&carried, bytes);
+        let options = IngestOptions {
+            now: self.now,
+            dry_run: false,
+        };
+        let verdicts = ingest(&self.workspace, &[carried], options, &mut |_| {}).unwrap();
+        assert!(matches!(verdicts[0].outcome, Outcome::Taken(_)), "{verdicts:?}");
         let short = |text: &str| text[..8].to_owned();
         let name = format!(
             "{}-{}-{}",
@@ -257,76 +279,11 @@ impl World {
             package.number,
             short(&head.to_hex())
         );
-        let path = self
-            .folder
+        self.folder
             .path()
             .join("w/packages")
             .join(package.site.as_str())
-            .join(name);
-        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-        write(&path, bytes);
-        let shows = json!({"shows": Shows::of(package.shows.iter().copied())}).to_string();
-        self.sql(|db| {
-            let mut parent: Option<i64> = None;
-            let all = package.before.iter().cloned().chain([(package.instance.clone(), package.begins)]);
-            let mut ids = Vec::new();
-            for (instance, begins) in all {
-                db.execute(
-                    "INSERT OR IGNORE INTO instance (site, instance, parent, records, receipts, audit) VALUES (?, ?, ?, ?, 1, 1)",
-                    params![package.site, instance, parent, begins],
-                )?;
-                let id = db.query_row(
-                    "SELECT id FROM instance WHERE site = ? AND instance = ?",
-                    params![package.site, instance],
-                    |row| row.get(0),
-                )?;
-                (parent, ids) = (Some(id), [ids, vec![(begins, id)]].concat());
-            }
-            let owner = |number: u64| ids.iter().rev().find(|(begins, _)| *begins <= number).unwrap().1;
-            db.execute(
-                "INSERT INTO package VALUES (?, ?, ?, NULL, ?, ?, ?)",
-                params![head, parent, package.number, time("2026-11-21T12:00:00Z"), self.now, shows.as_bytes()],
-            )?;
-            for line in lines {
-                match line {
-                    Line::Status(record) => {
-                        db.execute(
-                            "INSERT OR IGNORE INTO record VALUES (?, ?, 1, ?, ?, ?, 1, ?, ?, ?, ?, ?, 'nothing', ?)",
-                            params![
-                                owner(record.number),
-                                record.number,
-                                record.at,
-                                record.last.unwrap_or(record.at),
-                                record.count.unwrap_or(1),
-                                record.of,
-                                record.target,
-                                record.deployment,
-                                record.revision,
-                                record.state.as_str(),
-                                record.text.as_ref().map(Quoted::as_str),
-                            ],
-                        )?;
-                    }
-                    Line::Target(target) => {
-                        let metrics = target.metrics.as_ref().map(|metrics| serde_json::to_string(metrics).unwrap());
-                        db.execute(
-                            "INSERT OR REPLACE INTO target_now VALUES (?, ?, NULL, NULL, ?, ?, NULL, NULL, ?, ?)",
-                            params![
-                                package.site,
-                                target.target,
-                                target.agent.as_ref().map(Quoted::as_str),
-                                target.follows,
-                                metrics,
-                                head
-                            ],
-                        )?;
-                    }
-                    _ => {}
-                }
-            }
-            Ok(())
-        });
-        path
+            .join(name)
     }
 
     /// Replays with the secret of target 1.
