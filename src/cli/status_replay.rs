@@ -17,7 +17,7 @@ use crate::vendor_side::{Workspace, find_site as find};
 
 #[derive(Debug, Args)]
 pub(super) struct ReplayArgs {
-    /// The hub's address, such as https://hub.example.com
+    /// Address of the hub, with its scheme
     #[arg(long, value_name = "URL")]
     hub: String,
     #[command(flatten)]
@@ -84,6 +84,13 @@ pub(super) fn run(args: &ReplayArgs, ui: &mut Ui) -> Result<()> {
         &mut |event| tell(ui, &mut lines, &event),
     )?;
     ui.result(&replayed, human(&replayed))?;
+    let without = replayed.without_secret();
+    if without > 0 {
+        ui.warn(format_args!(
+            "no secret is given of {}: nothing was sent there",
+            counted(without, "target")
+        ));
+    }
     replayed.verdict()
 }
 

@@ -95,7 +95,12 @@ fn a_request_has_eight_mebibytes_at_most() {
     for number in 0..40_u64 {
         let at = format!("2026-11-21T11:10:{number:02}Z");
         // Twice as long with JSON's escapes.
-        lines.push(log(9 + number, "large", &at, &format!("{number}{}", "\"".repeat(262_000))));
+        lines.push(log(
+            9 + number,
+            "large",
+            &at,
+            &format!("{number}{}", "\"".repeat(262_000)),
+        ));
     }
     world.take_in(&second, &lines);
     let report = of(&world.replay(), 1);

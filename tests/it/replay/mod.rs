@@ -5,6 +5,7 @@ mod answers;
 mod command;
 mod hub;
 mod lines;
+mod remedies;
 mod sending;
 mod stops;
 mod whose;

@@ -125,6 +125,8 @@ fn a_target_without_a_site_is_the_first_named_ones_for_good() {
     // Without a secret nothing becomes anybody's.
     let replayed = world.replay_as(Some(site(2)), access(&[])).unwrap();
     assert_eq!((of(&replayed, 5).left.unwrap().code, owners()), ("no-secret", 0));
+    replayed.verdict().unwrap();
+    assert_eq!(replayed.without_secret(), 1);
     let replayed = world.replay_as(Some(site(2)), secret()).unwrap();
     replayed.verdict().unwrap();
     assert_eq!((of(&replayed, 5).statuses.sent, owners()), (1, 1));

@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 
 use super::client::Request;
 use super::pace::Allowance;
-use super::report::Left;
+use super::report::{AGENT_THERE, Left};
 use super::secrets::is_secret;
 use super::session::Wire;
 use crate::domain::{AgentTime, Timestamp, Uuid};
@@ -106,7 +106,7 @@ impl Api {
             .find(|status| status.created_at.parts().0 > told.unix() && !status.message.starts_with(ours));
         if let Some(status) = newest {
             return Err(Left::policy(
-                "agent-there",
+                AGENT_THERE,
                 format!(
                     "the hub has a status from {}, and the site's newest package is from {told}: another agent reports there, and a new \
                      secret would lock it out",

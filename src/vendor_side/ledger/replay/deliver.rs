@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::journal::Journal;
-use super::report::Left;
+use super::report::{Left, UNREACHABLE};
 use super::session::{Attempt, Session, Wire};
 use crate::db::ledger::replay::State;
 use crate::domain::Result;
@@ -63,12 +63,11 @@ pub(super) fn deliver(
                 None => {}
             }
         }
-        let ended_try = match session.prepare(wire) {
-            Some(ended) => ended,
-            None => {
-                journal.note(item.name, State::Sending, None)?;
-                session.attempt(wire, item.endpoint, item.body)
-            }
+        let ended_try = if let Some(ended) = session.prepare(wire) {
+            ended
+        } else {
+            journal.note(item.name, State::Sending, None)?;
+            session.attempt(wire, item.endpoint, item.body)
         };
         match ended_try {
             Attempt::Taken => {
@@ -109,6 +108,6 @@ pub(super) fn deliver(
         journal.forget(item.name)?;
     }
     let (found, answered) = last;
-    let code = if answered { "busy" } else { "unreachable" };
+    let code = if answered { "busy" } else { UNREACHABLE };
     Ok(Outcome::Left(Left::new(code, format!("{found}, {TRIES} times"))))
 }

@@ -21,6 +21,7 @@
 //! | `gather`, `batch` | lines of logs, in order, in pieces that are the same whenever they are cut |
 //! | `journal` | what was sent, durable before and after each request |
 //! | `deliver` | one item: at most once, or said to be perhaps twice |
+//! | `lines` | lines of logs, package by package |
 //! | `run` | all of it |
 //! | `report` | what arrived, what was left, and what a hub cannot take |
 //!
@@ -37,6 +38,7 @@ mod client;
 mod deliver;
 mod gather;
 mod journal;
+mod lines;
 mod pace;
 mod packages;
 mod plan;

@@ -4,6 +4,13 @@ use serde::Serialize;
 
 use crate::domain::{Class, Error, Result, SiteId, Uuid};
 
+/// The hub does not answer at all.
+pub(super) const UNREACHABLE: &str = "unreachable";
+/// Another agent reports for the target.
+pub(super) const AGENT_THERE: &str = "agent-there";
+/// Nobody gave a secret for the target.
+pub(super) const NO_SECRET: &str = "no-secret";
+
 /// What a replay came to, or with `dry_run` what it would send.
 #[derive(Debug, Clone, Serialize)]
 pub struct Replayed {
@@ -142,7 +149,14 @@ pub struct BadFile {
 }
 
 impl Replayed {
-    /// Says whether the run came to its end: everything that may be sent was sent.
+    /// Returns how many targets were left because nobody gave a secret for them: the hub may not have them at all.
+    pub fn without_secret(&self) -> usize {
+        let targets = self.sites.iter().flat_map(|site| &site.targets);
+        let left = targets.filter_map(|target| target.left.as_ref());
+        left.filter(|left| left.code == NO_SECRET).count()
+    }
+
+    /// Says whether the run came to its end: everything that may be sent was sent, but for targets without a secret.
     ///
     /// # Errors
     ///
@@ -156,17 +170,18 @@ impl Replayed {
                 .filter_map(|target| Some((target.target, target.left.as_ref()?)));
             of_targets.map(|(target, left)| (&site.name, target, left))
         });
+        let left = left.filter(|(.., left)| left.code != NO_SECRET);
         let line = |(site, target, left): (&String, Uuid, &Left)| format!("{site}, target {target}: {}", left.found);
         let (policy, rest): (Vec<_>, Vec<_>) = left.partition(|(.., left)| left.policy);
         let agents: Vec<String> = policy
             .iter()
-            .filter(|(.., left)| left.code == "agent-there")
+            .filter(|(.., left)| left.code == AGENT_THERE)
             .copied()
             .map(line)
             .collect();
         let others: Vec<String> = policy
             .iter()
-            .filter(|(.., left)| left.code != "agent-there")
+            .filter(|(.., left)| left.code != AGENT_THERE)
             .copied()
             .map(line)
             .collect();

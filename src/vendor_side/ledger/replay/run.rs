@@ -12,20 +12,17 @@ use super::address::HubAddress;
 use super::api::Api;
 use super::client::{Bounds, HubClient};
 use super::deliver::{Item, Outcome, deliver};
-use super::gather::{Batch, Gather, Passed};
-use super::journal::{Journal, LineKind, lines_item};
+use super::gather::Passed;
+use super::journal::{Journal, LineKind};
 use super::pace::Pace;
-use super::packages;
 use super::plan::{SitePlan, TargetPlan, plan};
-use super::report::{BadFile, Left, Replayed, SiteReport, TargetReport, Undelivered};
+use super::report::{Left, NO_SECRET, Replayed, SiteReport, TargetReport, UNREACHABLE, Undelivered};
 use super::secrets::HubSecrets;
 use super::session::{Session, Wire};
 use super::texts;
 use crate::db::ledger::replay::{Speaker, State, claim};
-use crate::db::ledger::told::StoredPackage;
 use crate::db::{Db, ledger, sealed_log};
 use crate::domain::{Class, Clock, Error, Result, SiteId, Uuid};
-use crate::package::{Shows, Switch};
 use crate::protocol::distr::Endpoint;
 use crate::stream::{LockFile, open_or_create};
 use crate::vendor_side::Workspace;
@@ -180,27 +177,28 @@ fn lock(workspace: &Workspace) -> Result<LockFile> {
     }
 }
 
-struct Run<'a, 'e> {
-    workspace: &'a Workspace,
+/// A replay under way.
+pub(super) struct Run<'a, 'e> {
+    pub(super) workspace: &'a Workspace,
     db: &'a Db,
-    clock: &'a dyn Clock,
+    pub(super) clock: &'a dyn Clock,
     /// None: nothing is sent.
-    wire: Option<Wire<'a>>,
+    pub(super) wire: Option<Wire<'a>>,
     hub: &'a str,
     secrets: HubSecrets,
     api: Option<Api>,
     may_rotate: bool,
     /// Why the hub is not asked any more.
     away: Option<Left>,
-    events: &'e mut dyn FnMut(Event<'_>),
+    pub(super) events: &'e mut dyn FnMut(Event<'_>),
 }
 
 /// A target under way.
-struct Under<'a, 'p> {
+pub(super) struct Under<'a, 'p> {
     plan: &'p TargetPlan,
-    journal: Journal<'a>,
+    pub(super) journal: Journal<'a>,
     session: Option<Session>,
-    report: TargetReport,
+    pub(super) report: TargetReport,
 }
 
 impl<'a> Run<'a, '_> {
@@ -333,7 +331,7 @@ impl<'a> Run<'a, '_> {
     }
 
     /// Delivers an item of a target, with a session that is made when the first is needed.
-    fn send(
+    pub(super) fn send(
         &mut self,
         plan: &SitePlan,
         one: &mut Under<'a, '_>,
@@ -367,7 +365,7 @@ impl<'a> Run<'a, '_> {
             },
         )?;
         if let Outcome::Left(left) = &outcome
-            && left.code == "unreachable"
+            && left.code == UNREACHABLE
         {
             self.away = Some(left.clone());
         }
@@ -397,7 +395,7 @@ impl<'a> Run<'a, '_> {
                     Err(left) => return Ok(Err(left)),
                 }
             }
-            _ => return Ok(Err(Left::new("no-secret", "no secret of this target is given"))),
+            _ => return Ok(Err(Left::new(NO_SECRET, "no secret of this target is given"))),
         };
         if target.is_claimed {
             let (at, hub) = (self.clock.now(), self.hub);
@@ -415,131 +413,6 @@ impl<'a> Run<'a, '_> {
             })?;
         }
         Ok(Ok(Session::new(target.target, &target.version, secret)))
-    }
-
-    /// Sends lines of one kind of every target of a site, package by package.
-    fn lines(
-        &mut self,
-        plan: &SitePlan,
-        kind: LineKind,
-        under: &mut BTreeMap<Uuid, Under<'a, '_>>,
-        files: &mut Vec<BadFile>,
-    ) -> Result<Passed> {
-        let switch = match kind {
-            LineKind::Container => Switch::Logs,
-            LineKind::Agent => Switch::AgentLogs,
-        };
-        let mut gather = Gather::new(kind, &plan.lineage, self.clock.now());
-        for (target, one) in under.iter_mut().filter(|(_, one)| one.report.left.is_none()) {
-            if kind == LineKind::Container && self.wire.is_some() {
-                // Another cut may be better now; what arrived of the old one is the same lines.
-                for item in one.journal.unanswered_lines() {
-                    one.journal.forget(&item)?;
-                    one.report.lines.repeated = one.report.lines.repeated.saturating_add(1);
-                }
-            }
-            let instances = plan.lineage.instances().iter().map(|instance| &instance.instance);
-            let answered: Vec<_> = instances
-                .map(|instance| (instance.clone(), one.journal.answered(kind, instance)))
-                .collect();
-            gather.add(*target, answered);
-        }
-        let folder = self.workspace.folder();
-        for package in plan.packages.iter().filter(|package| shows(package, switch)) {
-            if gather.is_idle() {
-                break;
-            }
-            (self.events)(Event::Reading { number: package.number });
-            let path = packages::path(folder, &plan.site.site, package);
-            let head = match packages::verify(&path, package, &plan.keys) {
-                Ok(Some(head)) => head,
-                Ok(None) => {
-                    bad_file(files, &path, "file missing".to_owned());
-                    continue;
-                }
-                Err(error) => {
-                    bad_file(files, &path, error.found().to_owned());
-                    continue;
-                }
-            };
-            packages::read(&path, package, &plan.keys, &mut |line, _| {
-                if gather.take(&head.lineage, line)? {
-                    self.batches(plan, kind, &mut gather, under)?;
-                }
-                Ok(())
-            })?;
-            // No batch goes over the end of a package: between two there may be numbers that come later.
-            self.batches(plan, kind, &mut gather, under)?;
-        }
-        Ok(gather.passed)
-    }
-
-    fn batches(
-        &mut self,
-        plan: &SitePlan,
-        kind: LineKind,
-        gather: &mut Gather<'_>,
-        under: &mut BTreeMap<Uuid, Under<'a, '_>>,
-    ) -> Result<()> {
-        for batch in gather.drain() {
-            let Some(one) = under.get_mut(&batch.target) else {
-                continue;
-            };
-            match one.report.left {
-                None => self.batch(plan, kind, gather, one, &batch)?,
-                Some(_) => {
-                    let lines = of_kind(&mut one.report, kind);
-                    lines.waiting = lines.waiting.saturating_add(batch.lines);
-                }
-            }
-        }
-        Ok(())
-    }
-
-    fn batch(
-        &mut self,
-        plan: &SitePlan,
-        kind: LineKind,
-        gather: &mut Gather<'_>,
-        one: &mut Under<'a, '_>,
-        batch: &Batch,
-    ) -> Result<()> {
-        let outcome = if self.wire.is_none() {
-            None
-        } else {
-            let name = lines_item(kind, &batch.instance, batch.first, batch.last);
-            let item = Item {
-                name: &name,
-                endpoint: match kind {
-                    LineKind::Container => Endpoint::Logs,
-                    LineKind::Agent => Endpoint::AgentLogs,
-                },
-                body: &batch.body,
-            };
-            Some(self.send(plan, one, item, None)?)
-        };
-        let lines = of_kind(&mut one.report, kind);
-        let counter = match &outcome {
-            Some(Outcome::Sent { perhaps_twice }) => {
-                lines.requests = lines.requests.saturating_add(1);
-                lines.repeated = lines.repeated.saturating_add(u64::from(*perhaps_twice));
-                &mut lines.sent
-            }
-            Some(Outcome::Refused) => &mut lines.partly,
-            Some(Outcome::WasThere | Outcome::Left(_)) | None => &mut lines.waiting,
-        };
-        *counter = counter.saturating_add(batch.lines);
-        match outcome {
-            Some(Outcome::Left(left)) => {
-                one.report.left = Some(left);
-                gather.leave(batch.target);
-            }
-            _ => {
-                gather.answered(batch);
-                (self.events)(Event::Lines(batch.lines));
-            }
-        }
-        Ok(())
     }
 
     /// Writes what was sent for a site into the log.
@@ -564,33 +437,4 @@ fn tally<'r>(one: &'r mut Under<'_, '_>, endpoint: Endpoint) -> &'r mut super::r
         Endpoint::Metrics => &mut one.report.metrics,
         _ => &mut one.report.statuses,
     }
-}
-
-fn of_kind(report: &mut TargetReport, kind: LineKind) -> &mut super::report::Lines {
-    match kind {
-        LineKind::Container => &mut report.lines,
-        LineKind::Agent => &mut report.agent_lines,
-    }
-}
-
-fn bad_file(files: &mut Vec<BadFile>, path: &std::path::Path, found: String) {
-    let file = path.display().to_string();
-    if files.iter().all(|known| known.file != file) {
-        files.push(BadFile { file, found });
-    }
-}
-
-/// Whether a package shows lines of a kind, by the head that was verified when it was taken in.
-fn shows(package: &StoredPackage, switch: Switch) -> bool {
-    #[derive(serde::Deserialize)]
-    struct Head {
-        shows: Shows,
-    }
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "a head of our own ledger, which was checked when it was taken in"
-    )]
-    let head = serde_json::from_slice::<Head>(&package.bytes);
-    // What cannot be read here is looked at as a whole.
-    head.map_or(true, |head| head.shows.has(switch))
 }

@@ -130,7 +130,6 @@ mod tests {
     use std::os::unix::fs::PermissionsExt as _;
 
     use super::*;
-    use crate::stream::write_atomically;
 
     const TARGET: &str = "425f763a-63c6-4c4b-a1d1-0181d368e8fc";
 
