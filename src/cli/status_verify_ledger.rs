@@ -12,7 +12,7 @@ use crate::vendor_side::ledger::{
     Identity, IngestEvent, IngestOptions, Outcome, ReceiptTold, Refused, TakenIn, Verdict, ingest,
 };
 
-/// Receipts, releases and deployments that are shown a package; JSON has all of them.
+/// Receipts, releases and deployments that are shown a package, each; JSON has more.
 const SHOWN: usize = 20;
 
 /// Takes packages in and says what became of each. The worst refusal is the result.
@@ -115,7 +115,7 @@ fn taken_in(taken: &TakenIn, file: &str, dry_run: bool) -> String {
         "\n  new       {}, {}, {}, {}",
         counted(taken.records, "status record"),
         counted(taken.gaps, "gap"),
-        counted(taken.receipts.len() as u64, "receipt"),
+        counted(taken.new_receipts, "receipt"),
         counted(taken.audit_rows, "row").replacen("row", "log row", 1),
     );
     if taken.log_lines > 0 {
@@ -127,8 +127,8 @@ fn taken_in(taken: &TakenIn, file: &str, dry_run: bool) -> String {
     if !taken.is_newest {
         text += "\n  older     what the site is now is known from another package";
     }
-    list(&mut text, "receipt", &taken.receipts, receipt);
-    list(&mut text, "holds", &taken.releases, |release| {
+    list(&mut text, "receipt", &taken.receipts, taken.new_receipts, receipt);
+    list(&mut text, "holds", &taken.releases, taken.new_releases, |release| {
         let differs = if release.agrees {
             ""
         } else {
@@ -139,7 +139,7 @@ fn taken_in(taken: &TakenIn, file: &str, dry_run: bool) -> String {
             release.product, release.channel, release.epoch, release.sequence, release.state
         )
     });
-    list(&mut text, "fails", &taken.failed, |failed| {
+    list(&mut text, "fails", &taken.failed, taken.new_failures, |failed| {
         format!(
             "deployment {} on target {}: {}, {}, since {}",
             failed.deployment, failed.target, failed.state, failed.signal, failed.first
@@ -154,12 +154,13 @@ fn taken_in(taken: &TakenIn, file: &str, dry_run: bool) -> String {
     text
 }
 
-fn list<T>(text: &mut String, what: &str, items: &[T], line: impl Fn(&T) -> String) {
+fn list<T>(text: &mut String, what: &str, items: &[T], all: u64, line: impl Fn(&T) -> String) {
     for item in items.iter().take(SHOWN) {
         *text += &format!("\n  {what:<9} {}", line(item));
     }
-    if items.len() > SHOWN {
-        *text += &format!("\n  {what:<9} and {} more", items.len() - SHOWN);
+    let more = all.saturating_sub(SHOWN as u64);
+    if more > 0 {
+        *text += &format!("\n  {what:<9} and {more} more");
     }
 }
 

@@ -63,7 +63,9 @@ pub fn learn(workspace: &Workspace, opened: OpenedBundle, fixes: &[FixId], at: T
     let recorded = workspace.ledger()?.write(|transaction| {
         let scope = head.scope();
         ledger::record_release(transaction, &scope, head.counter(), head_digest, &head.version, at)?;
-        record.record(transaction)
+        let recorded = record.record(transaction)?;
+        ledger::match_receipts(transaction, head_digest, at)?;
+        Ok(recorded)
     })?;
     Ok(Learned {
         items: items.len(),

@@ -25,7 +25,9 @@ pub use packages::{
     package_before, package_by_head, package_heads, record_package,
 };
 pub use put::Put;
-pub use receipts::{ReceiptRow, SignedFor, put_receipt, receipt_envelopes, signed_for};
+pub use receipts::{
+    FOREIGN_RELEASE, ReceiptRow, SignedFor, match_receipts, put_receipt, receipt_envelopes, signed_for,
+};
 pub use recorded::Recorded;
 pub use records::{GapRow, RecordRow, is_record, put_gap, put_record, room};
 pub use signed::{SignedRelease, fleet_before, newest_release, record_fleet, record_release, signed_release};

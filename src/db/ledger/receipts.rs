@@ -6,6 +6,9 @@ use super::put::Put;
 use crate::db::SqlResult as _;
 use crate::domain::{Counter, Hash, Name, Result, Scope, SiteId, Timestamp};
 
+/// Code of a finding: a site speaks of a release that was not signed here.
+pub const FOREIGN_RELEASE: &str = "foreign-release";
+
 /// A receipt.
 #[derive(Debug, Clone, Copy)]
 pub struct ReceiptRow<'a> {
@@ -135,6 +138,36 @@ pub fn signed_for(
         Some(false) => SignedFor::Others,
         None => SignedFor::Nobody,
     })
+}
+
+/// Compares receipts with a release that was learned after they came: those of sites in its audience match, and where nothing of a site is
+/// foreign any more, that finding ends.
+///
+/// # Errors
+///
+/// Those of [`SqlResult::sql`](crate::db::SqlResult::sql).
+pub fn match_receipts(transaction: &Transaction<'_>, head: Hash, at: Timestamp) -> Result<()> {
+    let what = "compare the receipts";
+    transaction
+        .execute(
+            "UPDATE receipt SET matched = 1 WHERE head = ?1 AND matched = 0
+             AND EXISTS (SELECT 1 FROM signed_release r WHERE r.head = ?1 AND r.product = receipt.product
+               AND r.channel = receipt.channel AND r.epoch = receipt.epoch AND r.sequence = receipt.sequence)
+             AND EXISTS (SELECT 1 FROM signed_head h JOIN signed_audience a ON a.head = h.id JOIN instance i ON i.id = receipt.instance
+               WHERE h.head = ?1 AND a.site IN ('', i.site))",
+            [head],
+        )
+        .sql(what)?;
+    transaction
+        .execute(
+            "UPDATE finding SET ended_at = ?1 WHERE code = ?2 AND ended_at IS NULL AND NOT EXISTS
+             (SELECT 1 FROM receipt c JOIN instance i ON i.id = c.instance WHERE i.site = finding.site
+              AND NOT EXISTS (SELECT 1 FROM signed_release r WHERE r.head = c.head AND r.product = c.product
+                AND r.channel = c.channel AND r.epoch = c.epoch AND r.sequence = c.sequence))",
+            params![at, FOREIGN_RELEASE],
+        )
+        .map(|_| ())
+        .sql(what)
 }
 
 /// Hands over the envelope of every receipt of a site, until `take` says that it has seen enough.

@@ -246,7 +246,7 @@ pub fn put_metrics_day(transaction: &Transaction<'_>, site: &SiteId, day: &Metri
         .sql("record a day of metrics")
 }
 
-/// Returns the heads of what a site holds.
+/// Returns the heads of what a site holds, ascending.
 ///
 /// # Errors
 ///
@@ -254,7 +254,7 @@ pub fn put_metrics_day(transaction: &Transaction<'_>, site: &SiteId, day: &Metri
 pub fn held_heads(connection: &Connection, site: &SiteId) -> Result<Vec<Hash>> {
     let what = "read what the site holds";
     let mut select = connection
-        .prepare_cached("SELECT head FROM held WHERE site = ?")
+        .prepare_cached("SELECT head FROM held WHERE site = ? ORDER BY head")
         .sql(what)?;
     let rows = select.query_map([site], |row| row.get(0)).sql(what)?;
     rows.collect::<rusqlite::Result<_>>().sql(what)

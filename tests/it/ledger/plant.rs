@@ -19,7 +19,6 @@ use crate::package::made;
 pub(crate) struct Exported {
     pub(crate) bytes: Vec<u8>,
     pub(crate) head: Hash,
-    pub(crate) number: u64,
     pub(crate) instance: InstanceId,
     /// Last number of each kind.
     pub(crate) lasts: Numbers,
@@ -320,10 +319,12 @@ impl Plant {
         lines.extend(rows.cloned().map(Line::Audit));
         lines.extend(self.days.iter().cloned());
         let mut counts = RecordCounts::default();
-        for (number, kept) in self
+        // An empty range ends before it begins, which no range of a map may.
+        let records = self
             .records
-            .range(firsts.records..=lasts.records.max(firsts.records - 1))
-        {
+            .iter()
+            .filter(|(number, _)| within(**number, firsts.records, lasts.records));
+        for (number, kept) in records {
             match kept {
                 Kept::Line(line) => {
                     assert_eq!(line.number(), Some(*number));
@@ -356,7 +357,6 @@ impl Plant {
         let mut made = (statement, lines);
         change(&mut made);
         let (statement, lines) = made;
-        let number = statement.number;
         let instance = statement.instance.clone();
         let draft = made::write(statement, Room::default(), &lines, lasts, counts).unwrap();
         let bytes = self.sign(&draft.bytes);
@@ -366,7 +366,6 @@ impl Plant {
         Exported {
             bytes,
             head,
-            number,
             instance,
             lasts,
         }

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
 
-use airlock::domain::{Hash, Result, Timestamp};
+use airlock::db::ledger::{SignedContents, record_contents, record_release};
+use airlock::domain::{Audience, ContentItem, Counter, Digest, Hash, Result, Scope, SiteId, Timestamp};
 use airlock::vendor_side::ledger::{IngestOptions, Outcome, TakenIn, Verdict, ingest};
 use airlock::vendor_side::{Init, SigningTime, Workspace, enrol};
 use rusqlite::types::Value;
@@ -63,6 +64,52 @@ impl Workshop {
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join("w").join(name)
+    }
+
+    /// Signs a release of one blob for a site, or for all; returns its head and what the ledger says of its content.
+    pub(crate) fn sign(&self, sequence: u64, site: Option<&SiteId>) -> (Hash, Hash) {
+        let head = Hash([u8::try_from(sequence).unwrap(); 32]);
+        let content = Hash([2; 32]);
+        let scope = Scope {
+            domain: self.domain(),
+            product: "shop".parse().unwrap(),
+            channel: "stable".parse().unwrap(),
+        };
+        let audience = site.map_or(Audience::ANY, |site| Audience::Sites(vec![site.clone()]));
+        let items = [ContentItem {
+            digest: Digest(Hash([3; 32])),
+            size: 7,
+            leaf: true,
+        }];
+        let contents = SignedContents {
+            head,
+            bytes: b"{}",
+            audience: &audience,
+            items: &items,
+            content,
+            fixes: &[],
+            revisions: &[(super::plant::uuid(100), super::plant::uuid(900))],
+        };
+        let ledger = self.workspace.ledger().unwrap();
+        ledger
+            .write(|tx| {
+                record_release(tx, &scope, Counter { epoch: 0, sequence }, head, "v1", self.now)?;
+                record_contents(tx, &contents)
+            })
+            .unwrap();
+        (head, content)
+    }
+
+    /// Another workspace that begins as a copy of this one.
+    pub(crate) fn copy(&self) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        copy_folder(&self.folder.path().join("w"), &folder.path().join("w"));
+        Self {
+            workspace: Workspace::open(&folder.path().join("w")).unwrap(),
+            folder,
+            now: self.now,
+            files: std::cell::Cell::new(0),
+        }
     }
 
     /// Writes a package to a file outside of the workspace.
@@ -192,5 +239,18 @@ impl Workshop {
         }
         names.sort();
         names
+    }
+}
+
+fn copy_folder(from: &std::path::Path, to: &std::path::Path) {
+    fs::create_dir(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            copy_folder(&entry.path(), &target);
+        } else {
+            fs::copy(entry.path(), target).unwrap();
+        }
     }
 }

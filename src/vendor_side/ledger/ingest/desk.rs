@@ -70,8 +70,18 @@ impl Desk {
     /// # Errors
     ///
     /// `E-STATE planted`, `E-IO`, `E-SPACE`.
-    pub(super) fn store(&self, copied: &Copied, identity: &Identity) -> Result<()> {
+    pub(super) fn store(&self, copied: &Copied, identity: &Identity) -> Result<PathBuf> {
         self.put(copied, PACKAGES, &identity.site, &file_name(identity, 8))
+    }
+
+    /// Removes a file that was stored in vain.
+    ///
+    /// # Errors
+    ///
+    /// `E-IO`.
+    #[expect(clippy::unused_self, reason = "files are the desk's")]
+    pub(super) fn take_back(&self, path: &Path) -> Result<()> {
+        remove(path)
     }
 
     /// Keeps a copy as evidence, durable, and lets go of the oldest of its site.
@@ -115,7 +125,7 @@ impl Desk {
         fs::remove_dir(&folder).map_err(|e| Error::io("remove", &folder, e))
     }
 
-    fn put(&self, copied: &Copied, kind: &str, site: &SiteId, name: &str) -> Result<()> {
+    fn put(&self, copied: &Copied, kind: &str, site: &SiteId, name: &str) -> Result<PathBuf> {
         let all = self.folder.join(kind);
         create_own_folder(&all)?;
         let folder = all.join(site.as_str());
@@ -131,7 +141,8 @@ impl Desk {
         )]
         let renamed = synced.and_then(|()| fs::rename(&copied.path, &path));
         renamed.map_err(|e| Error::io("write", &path, e))?;
-        sync_folder(&folder)
+        sync_folder(&folder)?;
+        Ok(path)
     }
 }
 

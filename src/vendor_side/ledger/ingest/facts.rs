@@ -7,12 +7,12 @@ use serde::Serialize;
 
 use super::numbers::{Placed, TWO_STORIES};
 use super::snapshot::Snapshot;
-use super::verdict::ReceiptTold;
+use super::verdict::{LISTED, ReceiptTold};
 use crate::crypto::canonical;
 use crate::db::Transaction;
 use crate::db::ledger::{self, GapRow, Lineage, Numbered, Put, ReceiptRow, RecordRow, SignedFor, StreamRow};
 use crate::domain::{Class, Counter, Error, Hash, Result, Scope, Step};
-use crate::package::{AuditRow, Gap, Head, Line, SignedReceipt, StatusRecord, StatusRecordKind};
+use crate::package::{AuditRow, Gap, Head, Line, Quoted, SignedReceipt, StatusRecord, StatusRecordKind};
 
 /// What the lines of a package came to, beside the rows that they became.
 #[derive(Debug, Default)]
@@ -26,6 +26,8 @@ pub(super) struct Told {
     /// New rows of the site's log.
     pub(super) audit_rows: u64,
     /// New receipts.
+    pub(super) new_receipts: u64,
+    /// The first of them.
     pub(super) receipts: Vec<ReceiptTold>,
     /// Number and seal of every receipt.
     pub(super) sealed: Vec<(u64, Hash)>,
@@ -152,11 +154,14 @@ impl<'a> Facts<'a> {
             Put::New => {}
         }
         match for_whom {
-            SignedFor::ThisSite => {}
             SignedFor::Nobody => self.told.foreign.push(receipt.number),
             // A bundle of others that was refused is what the audience is there for.
             SignedFor::Others if receipt.class.is_none() => self.told.unexpected.push(receipt.number),
-            SignedFor::Others => {}
+            SignedFor::ThisSite | SignedFor::Others => {}
+        }
+        self.told.new_receipts = self.told.new_receipts.saturating_add(1);
+        if self.told.receipts.len() >= LISTED {
+            return Ok(());
         }
         self.told.receipts.push(ReceiptTold {
             number: receipt.number,
@@ -230,7 +235,7 @@ impl<'a> Facts<'a> {
                 revision: record.revision,
                 state: record.state.as_str(),
                 signal: record.signal.as_str(),
-                text: record.text.as_ref().map(|text| text.as_str()),
+                text: record.text.as_ref().map(Quoted::as_str),
             },
         )?;
         match put {
@@ -288,7 +293,7 @@ impl<'a> Facts<'a> {
             if known.is_some_and(|known| known != self.head.audit.before) {
                 if keys_are_fresh {
                     self.told.taken_as_it_comes = true;
-                } else {
+                } else if !self.was_taken_as_it_came()? {
                     self.row_differs(before);
                 }
             }
@@ -309,6 +314,17 @@ impl<'a> Facts<'a> {
             return Err(other.at(Step::V11));
         }
         Ok((self.told, self.snapshot))
+    }
+
+    /// Whether an earlier package of the same instance began with the same seal: it was the first one under other keys.
+    fn was_taken_as_it_came(&self) -> Result<bool> {
+        for bytes in ledger::package_heads(self.transaction, self.lineage.youngest().id)? {
+            let known: Head = canonical::from_slice(&bytes, "a head of the ledger")?;
+            if (known.audit.first, known.audit.before) == (self.head.audit.first, self.head.audit.before) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     fn owner(&self, kind: Numbered, number: u64) -> Result<u64> {

@@ -198,7 +198,7 @@ impl Written<'_> {
             INGEST,
             &json!({"head": identity.head, "instance": identity.instance, "number": identity.number, "site": identity.site}),
         )?;
-        let (releases, failed) = snapshot.map(Snapshot::news).unwrap_or_default();
+        let news = snapshot.map(Snapshot::news).unwrap_or_default();
         Ok(Judged::Taken(Box::new(TakenIn {
             identity,
             name: site.name.clone(),
@@ -208,9 +208,12 @@ impl Written<'_> {
             gaps: told.gaps,
             log_lines: told.log_lines,
             audit_rows: told.audit_rows,
+            new_receipts: told.new_receipts,
             receipts: told.receipts,
-            releases,
-            failed,
+            new_releases: news.new_releases,
+            releases: news.releases,
+            new_failures: news.new_failures,
+            failed: news.failed,
             findings: found.noticed,
             settled: found.settled,
         })))

@@ -273,7 +273,7 @@ impl Look<'_> {
     fn releases(&self, noticed: &mut Raised) {
         for (code, receipts, what) in [
             (
-                "foreign-release",
+                ledger::FOREIGN_RELEASE,
                 &self.told.foreign,
                 "a release that was not signed here",
             ),

@@ -65,7 +65,7 @@ pub fn ingest(
     let mut failures = Vec::new();
     for (number, file) in files.iter().enumerate() {
         let copied = desk.copy(number, file, &mut |done, total| {
-            tell(IngestEvent::Copying { done, total })
+            tell(IngestEvent::Copying { done, total });
         });
         let (copied, failure) = match copied {
             Ok(copied) => (Some(copied), None),
@@ -116,14 +116,17 @@ struct Room<'a> {
 impl Room<'_> {
     fn take(&self, taking: Taking<'_>, tell: &mut dyn FnMut(IngestEvent)) -> Verdict {
         let mut seen = Seen::default();
+        let mut stored = None;
         let judged = match (&taking.copied, taking.failure) {
             (Some(copied), None) => self.ledger.write(|transaction| {
                 let judged = judge(transaction, self.court, copied, &mut seen, tell)?;
                 if let Judged::Taken(taken) = &judged {
                     // Log lines live in the file: it is durable before anything says that it was taken in.
-                    self.desk
+                    let path = self
+                        .desk
                         .store(copied, &taken.identity)
                         .map_err(|error| error.at(Step::V12))?;
+                    stored = Some(path);
                 }
                 Ok(judged)
             }),
@@ -133,7 +136,11 @@ impl Room<'_> {
         let judged = judged.map_err(|error| error.at(Step::V13));
         let outcome = match judged {
             Ok(judged) => outcome(judged),
-            Err(error) => {
+            Err(mut error) => {
+                // The commit failed behind it.
+                if let Some(Err(later)) = stored.map(|path| self.desk.take_back(&path)) {
+                    error = error.and_then(&later);
+                }
                 // What cannot be read is no package that was refused; one that is too large is.
                 let is_refusal = taking.copied.is_some() || error.class() == Class::Limit;
                 let recorded = is_refusal.then(|| self.record(&error, &seen, taking.copied.as_ref()));

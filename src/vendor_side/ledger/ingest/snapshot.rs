@@ -1,13 +1,13 @@
 //! What a site is now, by a package that says so: the highest number of the instance that is shown.
 
 use super::facts::word;
-use super::verdict::{FailedDeployment, HeldRelease};
+use super::verdict::{FailedDeployment, HeldRelease, LISTED};
 use crate::crypto::canonical;
 use crate::db::Transaction;
 use crate::db::ledger;
 use crate::db::ledger::snapshot::{self as rows, DeploymentRow, HeldRow, MetricsDayRow, TargetRow};
-use crate::domain::{Class, Counter, Error, Hash, Result, SiteId, Uuid};
-use crate::package::{Deployment, Line, MetricsDay, Release, Target};
+use crate::domain::{Class, Counter, Doubt, Error, Hash, Result, Signal, SiteId, StatusKind, Uuid};
+use crate::package::{Deployment, Line, MetricsDay, Quoted, Release, Target};
 
 /// Seconds of a day.
 const DAY: i64 = 24 * 60 * 60;
@@ -20,8 +20,16 @@ pub(super) struct Snapshot<'a> {
     package: Hash,
     held_before: Vec<Hash>,
     failed_before: Vec<Uuid>,
-    releases: Vec<HeldRelease>,
-    failed: Vec<FailedDeployment>,
+    news: News,
+}
+
+/// Releases that the site did not hold before, and deployments that did not fail before: how many, and the first of them.
+#[derive(Debug, Default)]
+pub(super) struct News {
+    pub(super) new_releases: u64,
+    pub(super) releases: Vec<HeldRelease>,
+    pub(super) new_failures: u64,
+    pub(super) failed: Vec<FailedDeployment>,
 }
 
 impl<'a> Snapshot<'a> {
@@ -37,16 +45,15 @@ impl<'a> Snapshot<'a> {
             package,
             held_before: rows::held_heads(transaction, site)?,
             failed_before: rows::failed_deployments(transaction, site)?,
-            releases: Vec::new(),
-            failed: Vec::new(),
+            news: News::default(),
         };
         rows::clear(transaction, site)?;
         Ok(snapshot)
     }
 
-    /// Returns releases that the site did not hold before, and deployments that did not fail before.
-    pub(super) fn news(self) -> (Vec<HeldRelease>, Vec<FailedDeployment>) {
-        (self.releases, self.failed)
+    /// Returns what was not so before.
+    pub(super) fn news(self) -> News {
+        self.news
     }
 
     /// Takes a line of a snapshot; others are passed over.
@@ -87,8 +94,12 @@ impl<'a> Snapshot<'a> {
                 agrees,
             },
         )?;
-        if !self.held_before.contains(&release.head) {
-            self.releases.push(HeldRelease {
+        if self.held_before.binary_search(&release.head).is_ok() {
+            return Ok(());
+        }
+        self.news.new_releases = self.news.new_releases.saturating_add(1);
+        if self.news.releases.len() < LISTED {
+            self.news.releases.push(HeldRelease {
                 head: release.head,
                 product: release.product.to_string(),
                 channel: release.channel.to_string(),
@@ -111,9 +122,9 @@ impl<'a> Snapshot<'a> {
                 target: target.target,
                 seen: target.seen,
                 since: target.since,
-                agent: target.agent.as_ref().map(|agent| agent.as_str()),
+                agent: target.agent.as_ref().map(Quoted::as_str),
                 follows: target.follows,
-                name: target.name.as_ref().map(|name| name.as_str()),
+                name: target.name.as_ref().map(Quoted::as_str),
                 removed: target.removed,
                 metrics: metrics.as_deref(),
             },
@@ -127,9 +138,9 @@ impl<'a> Snapshot<'a> {
             wanted: line.wanted,
             revision: line.revision,
             runs: line.runs,
-            doubt: line.doubt.map(|doubt| doubt.as_str()),
-            state: line.state.map(|state| state.as_str()),
-            signal: line.signal.map(|signal| signal.as_str()),
+            doubt: line.doubt.map(Doubt::as_str),
+            state: line.state.map(StatusKind::as_str),
+            signal: line.signal.map(Signal::as_str),
             first: line.first,
             last: line.last,
             count: line.count,
@@ -140,13 +151,16 @@ impl<'a> Snapshot<'a> {
             && row.fails()
             && self.failed_before.binary_search(&line.deployment).is_err()
         {
-            self.failed.push(FailedDeployment {
-                deployment: line.deployment,
-                target: line.target,
-                state,
-                signal,
-                first,
-            });
+            self.news.new_failures = self.news.new_failures.saturating_add(1);
+            if self.news.failed.len() < LISTED {
+                self.news.failed.push(FailedDeployment {
+                    deployment: line.deployment,
+                    target: line.target,
+                    state,
+                    signal,
+                    first,
+                });
+            }
         }
         Ok(())
     }

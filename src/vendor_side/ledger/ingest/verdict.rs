@@ -6,6 +6,9 @@ use serde::Serialize;
 
 use crate::domain::{Error, Hash, InstanceId, SiteId, Timestamp, Uuid};
 
+/// Receipts, releases and deployments that a verdict lists, each: of a hostile package they could be millions.
+pub(super) const LISTED: usize = 1000;
+
 /// A package by what its verified head says.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Identity {
@@ -75,10 +78,16 @@ pub struct TakenIn {
     /// New rows of the site's log.
     pub audit_rows: u64,
     /// New receipts.
+    pub new_receipts: u64,
+    /// The first 1,000 of them.
     pub receipts: Vec<ReceiptTold>,
     /// Releases that the site holds and did not hold before.
+    pub new_releases: u64,
+    /// The first 1,000 of them.
     pub releases: Vec<HeldRelease>,
     /// Deployments that fail and did not fail before.
+    pub new_failures: u64,
+    /// The first 1,000 of them.
     pub failed: Vec<FailedDeployment>,
     /// What is to be looked at.
     pub findings: Vec<Noticed>,
