@@ -161,11 +161,6 @@ impl Hub {
         self.with(|stored| stored.faults.push_back((path, fault)));
     }
 
-    /// Takes no token any more that it gave.
-    pub(super) fn forget_tokens(&self) {
-        self.with(|stored| stored.tokens.clear());
-    }
-
     /// Paths of requests, without the common beginning.
     pub(super) fn paths(&self) -> Vec<String> {
         self.with(|stored| {
