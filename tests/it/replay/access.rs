@@ -84,7 +84,7 @@ fn no_secret_is_renewed_where_another_agent_reports() {
     let world = World::told();
     world.hub.with(|hub| {
         hub.statuses
-            .push(status("[airlock 02020202 #7 as of …] x", "2026-11-23T12:00:00Z"))
+            .push(status("[airlock 02020202 #7 as of …] x", "2026-11-23T12:00:00Z"));
     });
     assert_eq!(run(&world, true).unwrap().verdict().unwrap_err().code(), "agent-there");
 }

@@ -495,11 +495,11 @@ impl Stored {
                 let deployments: Vec<Value> = deployments
                     .into_iter()
                     .map(|deployment| {
-                        let of = self
+                        let mut of = self
                             .statuses
                             .iter()
                             .filter(|status| self.revisions[&status.revision].1 == deployment);
-                        match of.last() {
+                        match of.next_back() {
                             Some(status) => json!({"id": deployment, "latestStatus": listed(status)}),
                             None => json!({"id": deployment}),
                         }

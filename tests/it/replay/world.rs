@@ -47,6 +47,9 @@ pub(super) fn instance(number: u8) -> InstanceId {
     format!("{number:02x}").repeat(16).parse().unwrap()
 }
 
+/// A target, the only site that it stands at, and its deployments, each with the revision that it shall run.
+pub(super) type Stated<'a> = (u32, Option<SiteId>, &'a [(u32, u32)]);
+
 /// What `take_in` needs beside the lines.
 #[derive(Debug, Clone)]
 pub(super) struct Package {
@@ -161,7 +164,7 @@ impl World {
     }
 
     /// Signs a release: targets with the only site that they stand at, and their deployments with the revisions that they shall run.
-    pub(super) fn release(&self, sequence: u64, audience: &[SiteId], targets: &[(u32, Option<SiteId>, &[(u32, u32)])]) {
+    pub(super) fn release(&self, sequence: u64, audience: &[SiteId], targets: &[Stated<'_>]) {
         let scope = Scope {
             domain: self.workspace.chain().domain(),
             product: "shop".parse().unwrap(),
