@@ -44,7 +44,14 @@ const BORDERS: &[(&str, &[&str])] = &[
     ("axum", &["src/http/"]),
     ("hyper", &["src/http/"]),
     ("hyper_util", &["src/http/"]),
-    ("reqwest", &["src/vendor_side/collect/", "src/cli/demo_agent.rs"]),
+    (
+        "reqwest",
+        &[
+            "src/vendor_side/collect/",
+            "src/vendor_side/ledger/replay/",
+            "src/cli/demo_agent.rs",
+        ],
+    ),
     ("argon2", &["src/appliance/fleet/"]),
     ("rcgen", &["src/appliance/authority.rs"]),
     ("regex", &["src/appliance/export/redact.rs"]),

@@ -73,6 +73,8 @@ mod status_acknowledge;
 mod status_export;
 #[cfg(feature = "site")]
 mod status_preview;
+#[cfg(feature = "vendor")]
+mod status_replay;
 #[cfg(feature = "site")]
 mod status_rotate_key;
 #[cfg(feature = "vendor")]

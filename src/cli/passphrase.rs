@@ -191,16 +191,22 @@ fn type_in(question: &str) -> Result<Zeroizing<String>> {
         })
 }
 
-/// Reads the first line of a file with a passphrase.
-pub(super) fn read_file(path: &Path) -> Result<Zeroizing<String>> {
-    let file = open_named(path, "open the passphrase file")?;
-    let bytes = Zeroizing::new(read_bounded(file, PASSPHRASE_BYTES, "the passphrase file")?);
+/// Reads the first line of a file with a secret; nothing of another form comes out of it. `what` names the file in messages.
+pub(super) fn first_line(path: &Path, what: &str) -> Result<Zeroizing<String>> {
+    let file = open_named(path, &format!("open {what}"))?;
+    let bytes = Zeroizing::new(read_bounded(file, PASSPHRASE_BYTES, what)?);
     let line = bytes.split(|byte| *byte == b'\n').next().unwrap_or_default();
     let text = std::str::from_utf8(line).unwrap_or_default().trim_end_matches('\r');
+    Ok(Zeroizing::new(text.to_owned()))
+}
+
+/// Reads the first line of a file with a passphrase.
+pub(super) fn read_file(path: &Path) -> Result<Zeroizing<String>> {
+    let text = first_line(path, "the passphrase file")?;
     if text.is_empty() {
         return Err(wrong(format!("the first line of {} is no passphrase", path.display()))
             .expected("UTF-8 text")
             .remedy("put the passphrase on the first line of that file"));
     }
-    Ok(Zeroizing::new(text.to_owned()))
+    Ok(text)
 }

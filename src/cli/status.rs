@@ -2,11 +2,11 @@
 
 use clap::Subcommand;
 
-#[cfg(feature = "vendor")]
-use super::status_show;
 use super::{Ui, status_verify};
 #[cfg(feature = "site")]
 use super::{status_acknowledge, status_export, status_preview, status_rotate_key};
+#[cfg(feature = "vendor")]
+use super::{status_replay, status_show};
 use crate::domain::Result;
 
 /// The way home: what leaves a site for its vendors, and what a vendor makes of it
@@ -52,6 +52,19 @@ pub(super) enum StatusCommand {
                             airlock status show -w acme --format jsonl > facts.jsonl"
     )]
     Show(status_show::ShowArgs),
+    /// At the vendor: send what sites told into a hub, as the agents of their targets
+    ///
+    /// Each target gets the last status of every revision, the newest sample, and lines of logs of the last 30 days, oldest first. What was
+    /// sent is not sent again: run the command after every package. A site reports only for targets of a release signed for it that stand
+    /// nowhere else; for a target without a site, --site says which one reports for it at this hub, for good.
+    ///
+    /// The hub gives statuses and samples the time when it gets them: the site's own times stand in the text of each status.
+    #[cfg(feature = "vendor")]
+    #[command(
+        after_help = "Examples:\n  airlock status replay --hub https://hub.example.com -w acme --dry-run\n  \
+                            airlock status replay --hub https://hub.example.com -w acme --credentials hub-secrets.json"
+    )]
+    Replay(status_replay::ReplayArgs),
 }
 
 pub(super) fn run(command: &StatusCommand, ui: &mut Ui) -> Result<()> {
@@ -67,5 +80,7 @@ pub(super) fn run(command: &StatusCommand, ui: &mut Ui) -> Result<()> {
         StatusCommand::Verify(args) => status_verify::run(args, ui),
         #[cfg(feature = "vendor")]
         StatusCommand::Show(args) => status_show::run(args, ui),
+        #[cfg(feature = "vendor")]
+        StatusCommand::Replay(args) => status_replay::run(args, ui),
     }
 }

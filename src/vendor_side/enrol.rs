@@ -74,7 +74,7 @@ pub fn replace(workspace: &Workspace, file: &[u8], site: &str, at: Timestamp) ->
     let enrolment = own(workspace, file)?;
     let ledger = workspace.ledger()?;
     let (known, replacement) = ledger.write(|transaction| {
-        let known = find(transaction, site)?;
+        let known = find_site(transaction, site)?;
         if known.site != enrolment.site {
             return Err(Error::new(
                 Class::Usage,
@@ -104,7 +104,7 @@ pub fn replace(workspace: &Workspace, file: &[u8], site: &str, at: Timestamp) ->
 /// `E-USAGE no-site`; `E-STATE`, `E-IO`, `E-SPACE` of the ledger.
 pub fn withdraw(workspace: &Workspace, site: &str, at: Timestamp) -> Result<(Site, bool)> {
     workspace.ledger()?.write(|transaction| {
-        let known = find(transaction, site)?;
+        let known = find_site(transaction, site)?;
         let withdrawn = ledger::withdraw(transaction, &known.site, at)?;
         Ok((known, withdrawn))
     })
@@ -132,7 +132,7 @@ fn own(workspace: &Workspace, file: &[u8]) -> Result<Enrolment> {
 ///
 /// `E-USAGE no-site`; `E-TRUST withdrawn-site`; those of the ledger.
 pub fn site(workspace: &Workspace, text: &str) -> Result<Site> {
-    let known = workspace.ledger()?.read(|connection| find(connection, text))?;
+    let known = workspace.ledger()?.read(|connection| find_site(connection, text))?;
     match known.withdrawn_at {
         Some(_) => Err(ledger::withdrawn(&known.site)),
         None => Ok(known),
@@ -144,7 +144,7 @@ pub fn site(workspace: &Workspace, text: &str) -> Result<Site> {
 /// # Errors
 ///
 /// `E-USAGE no-site`; those of the ledger.
-pub(super) fn find(connection: &Connection, text: &str) -> Result<Site> {
+pub fn find_site(connection: &Connection, text: &str) -> Result<Site> {
     let by_id = match text.parse::<SiteId>() {
         Ok(id) => ledger::site(connection, &id)?,
         Err(_) => None,

@@ -41,7 +41,7 @@ mod yaml;
 
 pub use answer::AckKeys;
 pub use build::{Built, build, release_keys};
-pub use enrol::{Enrolled, Replaced, enrol, replace, site, withdraw};
+pub use enrol::{Enrolled, Replaced, enrol, find_site, replace, site, withdraw};
 pub use key_ring::{KeyRing, PUBLIC_SUFFIX};
 pub use learn::{Learned, learn};
 pub use pack::{Destination, PackEvent, Packed, pack};

@@ -3,7 +3,7 @@
 use crate::bundle::content_hash;
 use crate::bundle::desired::DesiredState;
 use crate::db::Transaction;
-use crate::db::ledger::{self, Recorded, SignedContents, SignedDeployment, SignedTarget};
+use crate::db::ledger::{self, Recorded, SignedAgent, SignedContents, SignedDeployment, SignedTarget};
 use crate::domain::{Audience, ContentItem, Counter, Digest, FixId, Hash, Result, Scope};
 
 /// A head, what its release consists of, and what it tells targets.
@@ -46,7 +46,8 @@ impl SignedHead<'_> {
                 application: &deployment.application,
             })
             .collect();
-        ledger::record_contents(
+        let agents: Vec<SignedAgent<'_>> = self.desired.into_iter().flat_map(agents).collect();
+        let recorded = ledger::record_contents(
             transaction,
             &SignedContents {
                 head: self.head,
@@ -61,6 +62,21 @@ impl SignedHead<'_> {
                 targets: &targets,
                 deployments: &deployments,
             },
-        )
+        )?;
+        ledger::record_agents(transaction, self.head, &agents)?;
+        Ok(recorded)
     }
+}
+
+/// The agents of its targets.
+fn agents(desired: &DesiredState) -> impl Iterator<Item = SignedAgent<'_>> {
+    desired.targets.iter().map(|target| SignedAgent {
+        target: target.id,
+        site: target.site.as_ref(),
+        version: desired
+            .agents
+            .iter()
+            .find(|agent| agent.id == target.agent)
+            .map_or("", |agent| &agent.name),
+    })
 }

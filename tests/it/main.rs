@@ -21,6 +21,7 @@
 //! | `walls` | several vendors on one appliance: whatever another brings in changes nothing |
 //! | `healing` | damage of what is stored: told, and healed by the same bundle |
 //! | `remedies` | what every message says to do, done to the letter |
+//! | `replay` | what sites told, into a hub that keeps the recorded contract |
 //! | `streams` | what a vendor may learn: stream logs, receipts, instances, enrolments |
 //! | `support` | what they share |
 #![allow(
@@ -54,6 +55,8 @@ mod needs;
 mod package;
 mod registry;
 mod remedies;
+#[cfg(feature = "vendor")]
+mod replay;
 mod server;
 mod state;
 mod status;

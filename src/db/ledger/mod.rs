@@ -12,10 +12,13 @@ pub mod questions;
 mod receipts;
 mod recorded;
 mod records;
+pub mod replay;
 mod signed;
+mod signed_agents;
 mod site;
 pub mod snapshot;
 mod stream_rows;
+pub mod told;
 
 pub use contents::{
     SignedContents, SignedDeployment, SignedTarget, contents_of, head_bytes, needs_of, record_contents,
@@ -33,6 +36,7 @@ pub use receipts::{
 pub use recorded::Recorded;
 pub use records::{GapRow, RecordRow, is_record, put_gap, put_record, room};
 pub use signed::{SignedRelease, fleet_before, newest_release, record_fleet, record_release, signed_release};
+pub use signed_agents::{SignedAgent, Stands, record_agents, stands};
 pub use site::{Replacement, Site, earlier_keys, enrol, replace, site, site_by_name, sites, withdraw, withdrawn};
 pub use stream_rows::{StreamRow, has_receipt_row, put_stream_row, seal_of};
 

@@ -128,6 +128,15 @@ CREATE TABLE signed_deployment (
 CREATE INDEX signed_deployment_in ON signed_deployment (product, channel);
 CREATE INDEX signed_deployment_on ON signed_deployment (target);
 
+-- Where targets stand, as each release states them, and which version their agents shall have: for whom a replay into a hub may speak.
+CREATE TABLE signed_agent (
+  target  BLOB    NOT NULL,             -- UUID
+  head    INTEGER NOT NULL REFERENCES signed_head (id),
+  site    TEXT,                         -- the only one; none: every site that the release is for
+  version TEXT    NOT NULL,
+  PRIMARY KEY (target, head)
+) STRICT, WITHOUT ROWID;
+
 -- A life of a site's state folder, as its packages state it. Numbers below where it begins belong to those before it.
 CREATE TABLE instance (
   id       INTEGER PRIMARY KEY,         -- in the order in which they were first seen

@@ -7,8 +7,10 @@
 //! | `object` | how an object of a report is declared: its members, in words of the wire and of the code |
 //! | `report` | what agents send: status, metrics, logs |
 //! | `resources` | what the hub answers: what a target shall run |
+//! | `api` | what the hub says of targets to whoever has a token of its API |
 //! | `login` | what the hub answers to a login |
 
+mod api;
 mod endpoint;
 mod header;
 mod login;
@@ -16,6 +18,10 @@ mod object;
 mod report;
 mod resources;
 
+pub use api::{
+    AccessAnswer, HubDeployment, HubStatus, HubTarget, STATUS_PAGE, access_request_url, access_token, statuses_url,
+    target_url,
+};
 pub use endpoint::{API_PREFIX, Endpoint, QUERY_TARGET_ID, QUERY_TARGET_SECRET};
 pub use header::{RATE_LIMIT, RATE_LIMIT_REMAINING, RATE_LIMIT_RESET, agent_version, user_agent};
 pub use login::LoginAnswer;

@@ -10,6 +10,7 @@
 //! one by one (D10).
 
 mod blob_range;
+mod ca_files;
 mod chart_repository;
 mod layout;
 mod layout_tar;
@@ -27,6 +28,7 @@ mod source;
 mod sources;
 mod walk;
 
+pub(in crate::vendor_side) use ca_files::certificates;
 pub(in crate::vendor_side) use chart_repository::{fetch_chart, pull_chart};
 pub(in crate::vendor_side) use layout::LocalLayouts;
 pub(in crate::vendor_side) use layout_tar::EXPANDED_BYTES;
@@ -34,6 +36,8 @@ pub use made::MadeArtifact;
 pub(in crate::vendor_side) use problem::Problems;
 pub use reference::{ImageReference, Platform};
 pub use registry_client::RegistryOptions;
+pub(in crate::vendor_side) use registry_client::{chain, retry_after};
+pub(in crate::vendor_side) use registry_host::{host_of, is_this_machine};
 pub use source::{Pick, Source};
 pub use sources::{Collection, ImageRequest, Sources, Stored, collect};
 pub(in crate::vendor_side) use sources::{collect_all, is_of_registry};

@@ -27,10 +27,10 @@ use reqwest::{Method, Response, StatusCode, Url};
 use serde::Deserialize;
 use tokio::runtime::Runtime;
 
+use super::ca_files::certificates;
 use super::registry_auth::{Challenge, Credential, REGISTRY_CREDENTIALS, check_realm, credential};
 use super::registry_host::{host_of, is_this_machine};
 use crate::domain::{Class, Clock as _, Code, Error, Result, SystemClock};
-use crate::stream::{open_named, read_bounded};
 
 /// Sub-code of a registry that as a whole cannot be read.
 pub(super) const REGISTRY: Code = Code::new("registry");
@@ -46,8 +46,6 @@ const PROBE_TIMEOUT: Duration = Duration::from_secs(5);
 const READ_TIMEOUT: Duration = Duration::from_secs(90);
 /// Bytes of a token service's answer.
 const TOKEN_BYTES: u64 = 1 << 20;
-/// Bytes of a file with CA certificates.
-const CA_BYTES: u64 = 16 << 20;
 
 /// How registries are reached.
 #[derive(Debug, Clone)]
@@ -195,21 +193,7 @@ impl Connections {
     fn http(&self, may: fn(&Attempt<'_>) -> bool) -> Result<reqwest::Client> {
         // Another part of the process may have chosen a provider; one is as good as the other.
         rustls::crypto::ring::default_provider().install_default().ok();
-        let mut certificates = Vec::new();
-        for path in &self.options.ca_files {
-            let file = open_named(path, "open the CA file")?;
-            let pem = read_bounded(file, CA_BYTES, "the CA file")?;
-            let found = reqwest::Certificate::from_pem_bundle(&pem).unwrap_or_default();
-            if found.is_empty() {
-                return Err(Error::new(
-                    Class::Usage,
-                    "ca-file",
-                    format!("{} holds no certificate", path.display()),
-                )
-                .expected("certificates in PEM form"));
-            }
-            certificates.extend(found);
-        }
+        let certificates = certificates(&self.options.ca_files)?;
         let redirect = reqwest::redirect::Policy::custom(move |attempt| {
             let secure = attempt.previous().iter().any(|url| url.scheme() == "https");
             if secure && attempt.url().scheme() != "https" {
@@ -534,7 +518,7 @@ fn is_passing(status: StatusCode) -> bool {
 }
 
 /// Reads `Retry-After`: seconds, or a date.
-fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+pub(in crate::vendor_side) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
     if let Ok(seconds) = text.parse::<u64>() {
         return Some(Duration::from_secs(seconds));
@@ -561,7 +545,7 @@ fn is_about_certificate(error: &reqwest::Error) -> bool {
 }
 
 /// Writes an error with its causes: what `reqwest` itself says is seldom the reason. Addresses may hold signatures and are cut.
-pub(super) fn chain(error: &reqwest::Error) -> String {
+pub(in crate::vendor_side) fn chain(error: &reqwest::Error) -> String {
     let mut text = match error.url().and_then(Url::host_str) {
         Some(host) => format!("the request to {host} failed"),
         None => "the request failed".to_owned(),

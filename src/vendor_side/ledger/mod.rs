@@ -14,6 +14,7 @@ mod acknowledge;
 pub mod ask;
 pub mod base;
 mod ingest;
+pub mod replay;
 
 pub(in crate::vendor_side) use acknowledge::{Due, NO_KEY, due, sign};
 pub use acknowledge::{Issued, acknowledge};

@@ -122,8 +122,13 @@ pub(crate) fn write(
 
 /// Signs a draft with the site's key.
 pub(crate) fn sign(draft: &[u8]) -> Vec<u8> {
+    sign_by(draft, &key())
+}
+
+/// Signs a draft with a key.
+pub(crate) fn sign_by(draft: &[u8], key: &SigningKey) -> Vec<u8> {
     let mut package = UnsignedPackage::open(input(draft)).unwrap();
-    package.sign(&key());
+    package.sign(key);
     let mut signed = Vec::new();
     package.write(&mut Cursor::new(draft), &mut signed).unwrap();
     signed

@@ -14,7 +14,7 @@ use crate::media;
 use crate::package::{Line, OpenedPackage};
 use crate::stream::open_beside;
 use crate::vendor_side::Workspace;
-use crate::vendor_side::enrol::find;
+use crate::vendor_side::enrol::find_site;
 
 /// A line.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -82,7 +82,7 @@ pub type Container = (Uuid, Option<Uuid>, Option<String>);
 /// `E-USAGE no-site`; those of the ledger.
 pub fn log_lines(workspace: &Workspace, name: &str, last: u64, read: &mut dyn FnMut(u64, u64)) -> Result<LogFacts> {
     workspace.ledger()?.read(|connection| {
-        let site = find(connection, name)?;
+        let site = find_site(connection, name)?;
         let mut lines = BTreeMap::<Container, VecDeque<LogLine>>::new();
         let mut missing = Vec::new();
         if let Some(line) = shown(connection, &site.site)? {

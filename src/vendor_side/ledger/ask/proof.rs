@@ -14,7 +14,7 @@ use crate::db::ledger::questions::{
 use crate::db::ledger::{Lineage, Site, earlier_keys, shown};
 use crate::domain::{Class, Error, Hash, Result, Timestamp};
 use crate::vendor_side::Workspace;
-use crate::vendor_side::enrol::find;
+use crate::vendor_side::enrol::find_site;
 
 /// Type of the statement.
 const STATEMENT: &str = "https://in-toto.io/Statement/v1";
@@ -46,7 +46,7 @@ pub struct Proof {
 /// imported the release; those of the ledger.
 pub fn proof(workspace: &Workspace, name: &str, release: &str) -> Result<Proof> {
     workspace.ledger()?.read(|connection| {
-        let site = find(connection, name)?;
+        let site = find_site(connection, name)?;
         let release = release_named(connection, release)?;
         if site.withdrawn_at.is_some() {
             return Err(Error::new(

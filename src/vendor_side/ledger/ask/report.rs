@@ -12,7 +12,7 @@ use crate::db::ledger::questions::{
 };
 use crate::domain::{Class, Error, Result, Timestamp, counted};
 use crate::vendor_side::Workspace;
-use crate::vendor_side::enrol::find;
+use crate::vendor_side::enrol::find_site;
 
 /// Rows of a list that fit on the page beside the others.
 const RECEIPTS: usize = 10;
@@ -102,7 +102,7 @@ pub fn report(workspace: &Workspace, name: &str, of: &ReportOf, limits: &Limits)
     }
     let newest = workspace.chain().newest();
     workspace.ledger()?.read(|connection| {
-        let site = find(connection, name)?;
+        let site = find_site(connection, name)?;
         let answer = answer(connection, site, 0, false)?;
         let mut report = Report {
             title: String::new(),

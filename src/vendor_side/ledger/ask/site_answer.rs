@@ -12,7 +12,7 @@ use crate::db::ledger::questions::{
 use crate::db::ledger::{Lineage, Numbered, Site, shown};
 use crate::domain::{Hash, Result, Timestamp};
 use crate::vendor_side::Workspace;
-use crate::vendor_side::enrol::find;
+use crate::vendor_side::enrol::find_site;
 
 /// What is known of a site.
 #[derive(Debug)]
@@ -102,7 +102,7 @@ impl SiteAnswer {
 /// `E-USAGE no-site`; those of the ledger.
 pub fn site(workspace: &Workspace, name: &str, last: u64) -> Result<SiteAnswer> {
     workspace.ledger()?.read(|connection| {
-        let site = find(connection, name)?;
+        let site = find_site(connection, name)?;
         answer(connection, site, last, true)
     })
 }

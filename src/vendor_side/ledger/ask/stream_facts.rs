@@ -11,7 +11,7 @@ use crate::db::ledger::questions::{gaps, records};
 use crate::db::ledger::{Numbered, Site, sites};
 use crate::domain::Result;
 use crate::vendor_side::Workspace;
-use crate::vendor_side::enrol::find;
+use crate::vendor_side::enrol::find_site;
 
 /// Hands over every fact of a site, or of all sites: the site, releases, targets, deployments, days of metrics, receipts, records and
 /// gaps of its shown line, holes, what lost branches told, findings, and with `logs` the lines of logs from the package files.
@@ -29,7 +29,7 @@ pub fn stream_facts(
 ) -> Result<()> {
     workspace.ledger()?.read(|connection| {
         let all = match name {
-            Some(name) => vec![find(connection, name)?],
+            Some(name) => vec![find_site(connection, name)?],
             None => sites(connection)?,
         };
         for site in all {

@@ -1,0 +1,156 @@
+//! One request to the hub: no redirect is followed, and no answer is waited for or read without a bound.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use reqwest::Method;
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue, USER_AGENT};
+use tokio::runtime::Runtime;
+
+use super::address::HubAddress;
+use crate::domain::{Class, Error, Result};
+use crate::vendor_side::collect::{certificates, chain, retry_after};
+
+/// How long a hub is waited for.
+#[derive(Debug, Clone, Copy)]
+pub struct Bounds {
+    /// For a connection.
+    pub connect: Duration,
+    /// From the first byte of a request to the last of its answer.
+    pub request: Duration,
+}
+
+impl Default for Bounds {
+    fn default() -> Self {
+        Self {
+            connect: Duration::from_secs(20),
+            // As the hub's own agents.
+            request: Duration::from_secs(120),
+        }
+    }
+}
+
+/// What the hub answered.
+#[derive(Debug)]
+pub(super) struct Answer {
+    pub(super) status: u16,
+    pub(super) retry_after: Option<Duration>,
+    /// As much of the body as was asked for.
+    pub(super) body: Vec<u8>,
+    /// Whether the body is whole.
+    pub(super) is_whole: bool,
+}
+
+/// No answer.
+#[derive(Debug)]
+pub(super) struct NoAnswer {
+    pub(super) found: String,
+    /// Whether the request may have arrived.
+    pub(super) may_have_arrived: bool,
+}
+
+/// A request.
+#[derive(Debug)]
+pub(super) struct Request<'a> {
+    pub(super) method: &'static str,
+    pub(super) url: String,
+    pub(super) authorization: &'a str,
+    pub(super) user_agent: &'a str,
+    /// JSON.
+    pub(super) body: Option<&'a [u8]>,
+    /// Most bytes of the answer that are read.
+    pub(super) answer_bytes: usize,
+}
+
+/// What sends requests.
+#[derive(Debug)]
+pub(super) struct HubClient {
+    runtime: Runtime,
+    http: reqwest::Client,
+}
+
+impl HubClient {
+    /// Makes the client. Nothing is sent yet.
+    ///
+    /// # Errors
+    ///
+    /// `E-USAGE ca-file`, `E-USAGE tls`, `E-IO`.
+    pub(super) fn new(hub: &HubAddress, ca_files: &[PathBuf], bounds: Bounds) -> Result<Self> {
+        // Another part of the process may have chosen a provider; one is as good as the other.
+        rustls::crypto::ring::default_provider().install_default().ok();
+        let mut builder = reqwest::Client::builder()
+            .connect_timeout(bounds.connect)
+            .timeout(bounds.request)
+            .redirect(reqwest::redirect::Policy::none())
+            .tls_certs_merge(certificates(ca_files)?);
+        if hub.is_plain() {
+            // A proxy would read along.
+            builder = builder.no_proxy();
+        }
+        let http = builder.build().map_err(|error| {
+            Error::new(
+                Class::Usage,
+                "tls",
+                format!("HTTPS cannot be set up: {}", chain(&error)),
+            )
+            .remedy("install ca-certificates, or check --ca-file")
+        })?;
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_io()
+            .enable_time()
+            .build()
+            .map_err(|error| Error::new(Class::Io, "io", format!("cannot wait for sockets: {error}")))?;
+        Ok(Self { runtime, http })
+    }
+
+    /// Sends a request and reads its answer.
+    pub(super) fn send(&self, request: &Request<'_>) -> Result<Answer, NoAnswer> {
+        let certainly_not = |found: &str| NoAnswer {
+            found: found.to_owned(),
+            may_have_arrived: false,
+        };
+        let method: Method = request.method.parse().map_err(|_| certainly_not("no method"))?;
+        let mut authorization = HeaderValue::from_str(request.authorization)
+            .map_err(|_| certainly_not("what is no token cannot be sent"))?;
+        authorization.set_sensitive(true);
+        let mut prepared = self
+            .http
+            .request(method, &request.url)
+            .header(AUTHORIZATION, authorization)
+            .header(USER_AGENT, request.user_agent);
+        if let Some(body) = request.body {
+            prepared = prepared.header(CONTENT_TYPE, "application/json").body(body.to_vec());
+        }
+        self.runtime.block_on(async {
+            let mut answer = prepared.send().await.map_err(|error| NoAnswer {
+                may_have_arrived: !(error.is_connect() || error.is_builder()),
+                found: chain(&error),
+            })?;
+            let (mut body, mut is_whole) = (Vec::new(), true);
+            loop {
+                match answer.chunk().await {
+                    Ok(Some(chunk)) => {
+                        let room = request.answer_bytes.saturating_sub(body.len());
+                        body.extend(chunk.iter().take(room));
+                        if chunk.len() > room {
+                            is_whole = false;
+                            break;
+                        }
+                    }
+                    Ok(None) => break,
+                    // The status is known, and it is what counts.
+                    Err(_) => {
+                        is_whole = false;
+                        break;
+                    }
+                }
+            }
+            Ok(Answer {
+                status: answer.status().as_u16(),
+                retry_after: retry_after(answer.headers()),
+                body,
+                is_whole,
+            })
+        })
+    }
+}

@@ -1,0 +1,12 @@
+//! What sites told goes into a hub that keeps the recorded wire contract: everything once, nothing for others.
+
+mod access;
+mod answers;
+mod command;
+mod hub;
+mod lines;
+mod remedies;
+mod sending;
+mod stops;
+mod whose;
+mod world;
