@@ -4,5 +4,6 @@ mod bits;
 mod made;
 mod round_trip;
 mod runs;
+mod summary;
 mod vectors;
 mod verdicts;
