@@ -51,10 +51,13 @@ mod signature_file;
 mod site_view;
 #[cfg(feature = "site")]
 mod state_folder;
-#[cfg(feature = "site")]
 mod status;
 #[cfg(feature = "site")]
 mod status_rotate_key;
+#[cfg(feature = "vendor")]
+mod status_verify;
+#[cfg(feature = "vendor")]
+mod status_verify_ledger;
 #[cfg(feature = "site")]
 mod target;
 #[cfg(feature = "site")]
@@ -131,7 +134,6 @@ enum Command {
     Target(target::TargetCommand),
     #[cfg(feature = "site")]
     Serve(serve::ServeArgs),
-    #[cfg(feature = "site")]
     #[command(subcommand)]
     Status(status::StatusCommand),
     #[cfg(feature = "site")]
@@ -191,7 +193,6 @@ fn run(command: Command, ui: &mut Ui) -> Result<()> {
         Command::Target(command) => target::run(&command, ui),
         #[cfg(feature = "site")]
         Command::Serve(args) => serve::run(args, ui),
-        #[cfg(feature = "site")]
         Command::Status(command) => status::run(&command, ui),
         #[cfg(feature = "site")]
         Command::Audit(command) => audit::run(&command, ui),

@@ -116,6 +116,24 @@ impl Db {
         work().map_err(|error| self.schema.advise(error))
     }
 
+    /// Runs a closure as [`Self::write`] does, and takes every effect of it back: to say what would happen.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::write`].
+    pub fn rehearse<T>(&self, change: impl FnOnce(&Transaction<'_>) -> Result<T>) -> Result<T> {
+        let work = || {
+            let mut writer = lock(&self.writer);
+            let transaction = writer
+                .transaction_with_behavior(TransactionBehavior::Immediate)
+                .sql("begin a transaction")?;
+            let value = change(&transaction)?;
+            transaction.rollback().sql("take a transaction back")?;
+            Ok(value)
+        };
+        work().map_err(|error| self.schema.advise(error))
+    }
+
     /// Runs a closure that reads; everything it reads belongs to one moment.
     ///
     /// # Errors
@@ -186,6 +204,23 @@ impl fmt::Debug for Db {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Db").field("path", &self.path).finish_non_exhaustive()
     }
+}
+
+/// Runs a closure within a transaction; when it fails, its effects are taken back and the transaction goes on.
+///
+/// # Errors
+///
+/// Those of the closure, and those of [`SqlResult::sql`](crate::db::SqlResult::sql).
+pub fn attempt<T>(transaction: &Transaction<'_>, change: impl FnOnce() -> Result<T>) -> Result<T> {
+    transaction.execute_batch("SAVEPOINT attempt").sql("begin an attempt")?;
+    let result = change();
+    let end = if result.is_ok() {
+        "RELEASE attempt"
+    } else {
+        "ROLLBACK TO attempt; RELEASE attempt"
+    };
+    transaction.execute_batch(end).sql("end an attempt")?;
+    result
 }
 
 /// Checks the structure of a database through a connection of its own.

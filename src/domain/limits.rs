@@ -74,6 +74,8 @@ pub const HOME_HOSTS: usize = 64;
 pub const ISSUED_AHEAD_SECONDS: i64 = 48 * 60 * 60;
 /// The same ahead of the domain's floor, where the clock is behind it and proves nothing (366 days).
 pub const ISSUED_AHEAD_OF_FLOOR_SECONDS: i64 = 366 * 24 * 60 * 60;
+/// Bytes of a status package's file: its content at most, and room for what stands before and around it.
+pub const PACKAGE_FILE_BYTES: u64 = (1 << 30) + (256 << 20);
 /// Parts of a status package, and chunks: at most 1 GiB of plain content.
 pub const PARTS: usize = 256;
 /// Bytes of a part, and of a full chunk of a status package.
@@ -112,6 +114,10 @@ pub const PACKAGE_BYTES_DEFAULT: u64 = 64 << 20;
 pub const PACKAGE_BYTES_MIN: u64 = 1 << 20;
 /// Bytes of an acknowledgement with its envelope.
 pub const ACKNOWLEDGEMENT_BYTES: usize = 64 << 10;
+/// How far above the last acknowledgement that was issued here a site may say that one was applied.
+pub const ACKNOWLEDGEMENT_JUMP: u64 = 1_000_000;
+/// Files of refused packages that are kept as evidence of each site.
+pub const EVIDENCE_FILES: usize = 16;
 /// Alarms, and packages, that an acknowledgement names, each.
 pub const ACKNOWLEDGEMENT_ITEMS: usize = 64;
 /// Longest list that one page of a registry answer holds.

@@ -5,6 +5,7 @@
 //! | `format` | the vectors of `bundle-spec` and the attack catalogue |
 //! | `identity` | lives of the state folder, enrolments, keys, the audit log |
 //! | `package` | status packages: the vectors of `bundle-spec`, what is written and read again, every bit and cut |
+//! | `ledger` | what a vendor takes in of its sites, and what it knows then |
 //! | `import` | crashes, full disks, media, clocks, and no way out |
 //! | `registry` | what the appliance serves to container engines |
 //! | `distr` | targets, their agents, and the checklist and recordings of the wire contract |
@@ -40,6 +41,8 @@ mod format;
 mod healing;
 mod identity;
 mod import;
+#[cfg(feature = "vendor")]
+mod ledger;
 mod package;
 mod registry;
 mod remedies;

@@ -79,17 +79,29 @@ pub fn raise(transaction: &Transaction<'_>, found: &Found<'_>) -> Result<()> {
     Ok(())
 }
 
-/// Ends a finding because what it waited for came.
+/// Ends a finding because what it waited for came; says whether one was open.
 ///
 /// # Errors
 ///
 /// Those of [`SqlResult::sql`](crate::db::SqlResult::sql).
-pub fn settle(transaction: &Transaction<'_>, site: &SiteId, code: &str, at: Timestamp) -> Result<()> {
+pub fn settle(transaction: &Transaction<'_>, site: &SiteId, code: &str, at: Timestamp) -> Result<bool> {
     transaction
         .prepare_cached("UPDATE finding SET ended_at = ? WHERE site = ? AND code = ? AND ended_at IS NULL")
         .and_then(|mut update| update.execute(params![at, site, code]))
-        .sql("end the finding")?;
-    Ok(())
+        .map(|rows| rows > 0)
+        .sql("end the finding")
+}
+
+/// Whether a finding of a site and code is open.
+///
+/// # Errors
+///
+/// Those of [`SqlResult::sql`](crate::db::SqlResult::sql).
+pub fn is_open(connection: &Connection, site: &SiteId, code: &str) -> Result<bool> {
+    connection
+        .prepare_cached("SELECT EXISTS (SELECT 1 FROM finding WHERE site = ? AND code = ? AND ended_at IS NULL)")
+        .and_then(|mut select| select.query_row(params![site, code], |row| row.get(0)))
+        .sql("read the findings")
 }
 
 /// Returns the open findings, of one site or of all: refusals first, then the newest.
@@ -169,6 +181,18 @@ pub fn end(transaction: &Transaction<'_>, id: FindingId, at: Timestamp) -> Resul
     sealed_log::append(transaction, at, END, &detail)?;
     finding.ended_at = Some(at);
     Ok(finding)
+}
+
+/// Ends everything that was refused of a site as equivocation, each with a row in the log.
+///
+/// # Errors
+///
+/// Those of [`SqlResult::sql`](crate::db::SqlResult::sql).
+pub fn end_refusals(transaction: &Transaction<'_>, site: &SiteId, at: Timestamp) -> Result<()> {
+    for refusal in refused(transaction, Some(site))? {
+        end(transaction, refusal.id, at)?;
+    }
+    Ok(())
 }
 
 fn read(row: &Row<'_>) -> rusqlite::Result<Finding> {

@@ -6,7 +6,7 @@
 
 use std::collections::HashMap;
 
-use rusqlite::{Connection, Row};
+use rusqlite::{Connection, Row, Transaction, params};
 
 use crate::db::SqlResult as _;
 use crate::domain::{InstanceId, Result, SiteId};
@@ -48,6 +48,26 @@ impl Instance {
             Numbered::Audit => self.audit,
         }
     }
+
+    /// Returns where it begins.
+    pub fn begins(&self) -> Begins {
+        Begins {
+            records: self.records,
+            receipts: self.receipts,
+            audit: self.audit,
+        }
+    }
+}
+
+/// Where an instance begins: its first number of each kind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Begins {
+    /// First record.
+    pub records: u64,
+    /// First receipt.
+    pub receipts: u64,
+    /// First row of the stream log.
+    pub audit: u64,
 }
 
 /// An instance with those it goes on from, oldest first. Never empty.
@@ -106,6 +126,31 @@ pub fn instances(connection: &Connection, site: &SiteId) -> Result<Vec<Instance>
         .sql("read the instances")?;
     let rows = select.query_map([site], read).sql("read the instances")?;
     rows.collect::<rusqlite::Result<_>>().sql("read the instances")
+}
+
+/// Records an instance that was not known, behind the one that it goes on from, and returns its row id.
+///
+/// # Errors
+///
+/// Those of [`SqlResult::sql`](crate::db::SqlResult::sql).
+pub fn record_instance(
+    transaction: &Transaction<'_>,
+    site: &SiteId,
+    instance: &InstanceId,
+    parent: Option<u64>,
+    begins: Begins,
+) -> Result<u64> {
+    transaction
+        .prepare_cached(
+            "INSERT INTO instance (site, instance, parent, records, receipts, audit) VALUES (?, ?, ?, ?, ?, ?) RETURNING id",
+        )
+        .and_then(|mut insert| {
+            insert.query_row(
+                params![site, instance, parent, begins.records, begins.receipts, begins.audit],
+                |row| row.get(0),
+            )
+        })
+        .sql("record the instance")
 }
 
 /// Returns the lineage that is shown of a site; none where nothing of it was ever taken in.

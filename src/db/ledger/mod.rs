@@ -4,16 +4,30 @@ mod contents;
 mod coverage;
 pub mod findings;
 mod instances;
+mod packages;
+mod put;
+mod receipts;
 mod recorded;
+mod records;
 mod signed;
 mod site;
+pub mod snapshot;
+mod stream_rows;
 
 pub use contents::{SignedContents, contents_of, record_contents};
 pub use coverage::{cover, highest, reach};
-pub use instances::{Instance, Lineage, Numbered, Owned, instances, lineage, shown};
+pub use instances::{Begins, Instance, Lineage, Numbered, Owned, instances, lineage, record_instance, shown};
+pub use packages::{
+    INGEST, PackageRow, has_package_hole, highest_package, issued_acknowledgement, keys_are_fresh, package,
+    package_before, package_by_head, package_heads, record_package,
+};
+pub use put::Put;
+pub use receipts::{ReceiptRow, SignedFor, put_receipt, receipt_envelopes, signed_for};
 pub use recorded::Recorded;
+pub use records::{GapRow, RecordRow, is_record, put_gap, put_record, room};
 pub use signed::{SignedRelease, fleet_before, newest_release, record_fleet, record_release, signed_release};
 pub use site::{Replacement, Site, earlier_keys, enrol, replace, site, site_by_name, sites, withdraw};
+pub use stream_rows::{StreamRow, has_receipt_row, put_stream_row, seal_of};
 
 use super::Schema;
 

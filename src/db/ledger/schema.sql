@@ -178,6 +178,7 @@ CREATE TABLE site_audit (
   seal     BLOB    NOT NULL,
   PRIMARY KEY (instance, number)
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX site_audit_seal ON site_audit (seal);   -- a receipt names its row by its seal
 
 -- What a site is now, by the newest package of the instance that is shown.
 CREATE TABLE held (
@@ -305,3 +306,4 @@ CREATE TABLE audit (
   hash   BLOB    NOT NULL               -- over the previous hash and this row (SPEC section 10)
 ) STRICT;
 CREATE INDEX audit_of_site ON audit (detail ->> 'site', number) WHERE action IN ('refuse', 'finding-end');
+CREATE INDEX audit_of_keys ON audit (detail ->> 'site', number) WHERE action IN ('replace-keys', 'ingest');

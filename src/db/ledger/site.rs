@@ -2,10 +2,15 @@
 
 use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, params};
 
-use super::Recorded;
+use serde_json::json;
+
+use super::{Recorded, findings};
 use crate::crypto::{Enrolment, KeyId, PublicKey};
-use crate::db::SqlResult as _;
+use crate::db::{SqlResult as _, sealed_log};
 use crate::domain::{Class, Error, Hash, Result, SiteId, Timestamp};
+
+/// Action of a row of the log: a site's keys were replaced. Its detail has `site`, `status` and `before`, ids of keys.
+pub(super) const REPLACE_KEYS: &str = "replace-keys";
 
 /// A site as the ledger knows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -111,6 +116,8 @@ pub fn enrol(
 
 /// Puts the keys of a verified enrolment in the place of those that the site had, and takes a withdrawn site back.
 ///
+/// Other keys end what was refused of the site as equivocation: whoever had the old key may have told it (M-92).
+///
 /// # Errors
 ///
 /// `E-TRUST replaced-key` for a key that the site had before; those of [`SqlResult::sql`](crate::db::SqlResult::sql).
@@ -159,6 +166,11 @@ pub fn replace(
             params![status, enrolment.recipient.public, envelope, known.site],
         )
         .sql("replace the keys of the site")?;
+    if known.status != status {
+        let detail = json!({"before": known.status_key_id()?, "site": known.site, "status": enrolment.status.id});
+        sealed_log::append(transaction, at, REPLACE_KEYS, &detail)?;
+        findings::end_refusals(transaction, &known.site, at)?;
+    }
     Ok(if is_same {
         Replacement::TakenBack
     } else {

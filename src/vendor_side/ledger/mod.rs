@@ -9,3 +9,10 @@
 //!
 //! Each of these is a folder or file of its own and uses the rows of `db::ledger`; none uses another, but that all stand on what `ingest`
 //! wrote. What a site tells is shown escaped, counts for that site alone, and is never taken for the time of day.
+
+mod ingest;
+
+pub use ingest::{
+    FailedDeployment, HeldRelease, Identity, IngestEvent, IngestOptions, Noticed, Outcome, ReceiptTold, Refused,
+    TakenIn, Verdict, ingest,
+};

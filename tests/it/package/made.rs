@@ -15,35 +15,35 @@ use airlock::package::{
 use serde_json::json;
 
 /// A file in memory.
-pub(super) fn input(bytes: &[u8]) -> Box<dyn Input> {
+pub(crate) fn input(bytes: &[u8]) -> Box<dyn Input> {
     Box::new(Cursor::new(bytes.to_vec()))
 }
 
 /// The site's status key.
-pub(super) fn key() -> SigningKey {
+pub(crate) fn key() -> SigningKey {
     SigningKey::from_secret(&[7; 32])
 }
 
-pub(super) fn site() -> SiteId {
+pub(crate) fn site() -> SiteId {
     "0123456789abcdef0123456789abcdef".parse().unwrap()
 }
 
-pub(super) const DOMAIN: Hash = Hash([0xcd; 32]);
+pub(crate) const DOMAIN: Hash = Hash([0xcd; 32]);
 
-pub(super) fn instance() -> InstanceId {
+pub(crate) fn instance() -> InstanceId {
     "11112222333344445555666677778888".parse().unwrap()
 }
 
-pub(super) fn time(text: &str) -> Timestamp {
+pub(crate) fn time(text: &str) -> Timestamp {
     format!("2026-11-21T{text}Z").parse().unwrap()
 }
 
-pub(super) fn uuid(number: u32) -> Uuid {
+pub(crate) fn uuid(number: u32) -> Uuid {
     format!("{number:08x}-0000-4000-8000-000000000000").parse().unwrap()
 }
 
 /// The facts of a first package that shows some things.
-pub(super) fn statement(shows: &[Switch]) -> Statement {
+pub(crate) fn statement(shows: &[Switch]) -> Statement {
     Statement {
         acknowledged: None,
         before: stream_start(&site(), DOMAIN),
@@ -67,7 +67,7 @@ pub(super) fn statement(shows: &[Switch]) -> Statement {
 }
 
 /// The facts that a head was made of.
-pub(super) fn statement_of(head: &Head) -> Statement {
+pub(crate) fn statement_of(head: &Head) -> Statement {
     Statement {
         acknowledged: head.acknowledged,
         before: head.audit.before,
@@ -87,15 +87,15 @@ pub(super) fn statement_of(head: &Head) -> Statement {
 
 /// A package that nobody signed.
 #[derive(Debug)]
-pub(super) struct Draft {
-    pub(super) bytes: Vec<u8>,
-    pub(super) package: WrittenPackage,
-    pub(super) lasts: Numbers,
-    pub(super) is_cut: bool,
+pub(crate) struct Draft {
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) package: WrittenPackage,
+    pub(crate) lasts: Numbers,
+    pub(crate) is_cut: bool,
 }
 
 /// Writes a package whose ranges end at `lasts` unless they are cut; what is withheld before a cut is not counted.
-pub(super) fn write(
+pub(crate) fn write(
     statement: Statement,
     room: Room,
     lines: &[Line],
@@ -121,7 +121,7 @@ pub(super) fn write(
 }
 
 /// Signs a draft with the site's key.
-pub(super) fn sign(draft: &[u8]) -> Vec<u8> {
+pub(crate) fn sign(draft: &[u8]) -> Vec<u8> {
     let mut package = UnsignedPackage::open(input(draft)).unwrap();
     package.sign(&key());
     let mut signed = Vec::new();
@@ -130,7 +130,7 @@ pub(super) fn sign(draft: &[u8]) -> Vec<u8> {
 }
 
 /// A row of the log.
-pub(super) fn row(number: u64, action: &str) -> AuditRow {
+pub(crate) fn row(number: u64, action: &str) -> AuditRow {
     let detail = json!({"deep": {"list": [1, true, "word"]}, "head": Hash([0xee; 32])});
     AuditRow {
         action: action.to_owned(),
@@ -141,7 +141,7 @@ pub(super) fn row(number: u64, action: &str) -> AuditRow {
 }
 
 /// A receipt, signed by a key.
-pub(super) fn receipt(number: u64, result: ReceiptResult, key: &SigningKey) -> Line {
+pub(crate) fn receipt(number: u64, result: ReceiptResult, key: &SigningKey) -> Line {
     let refusal = |word: &str| (result == ReceiptResult::Refused).then(|| word.to_owned());
     let receipt = Receipt {
         at: time("09:58:00"),
@@ -165,7 +165,7 @@ pub(super) fn receipt(number: u64, result: ReceiptResult, key: &SigningKey) -> L
     Line::Receipt(Box::new(SignedReceipt::unverified(&receipt.sign(key)).unwrap()))
 }
 
-pub(super) fn release(sequence: u64, state: ReleaseState) -> Line {
+pub(crate) fn release(sequence: u64, state: ReleaseState) -> Line {
     Line::Release(Release {
         blobs: 5,
         channel: "stable".parse().unwrap(),
@@ -182,7 +182,7 @@ pub(super) fn release(sequence: u64, state: ReleaseState) -> Line {
     })
 }
 
-pub(super) fn target(number: u32) -> Target {
+pub(crate) fn target(number: u32) -> Target {
     Target {
         agent: None,
         follows: None,
@@ -197,7 +197,7 @@ pub(super) fn target(number: u32) -> Target {
 }
 
 /// A deployment that reported, and runs what it reported.
-pub(super) fn deployment(target: u32, number: u32) -> Deployment {
+pub(crate) fn deployment(target: u32, number: u32) -> Deployment {
     Deployment {
         count: Some(1411),
         deployment: uuid(number),
@@ -218,7 +218,7 @@ pub(super) fn deployment(target: u32, number: u32) -> Deployment {
 }
 
 /// A deployment that nobody has reported of.
-pub(super) fn silent(target: u32, number: u32, doubt: Option<Doubt>) -> Deployment {
+pub(crate) fn silent(target: u32, number: u32, doubt: Option<Doubt>) -> Deployment {
     Deployment {
         count: None,
         doubt,
@@ -235,7 +235,7 @@ pub(super) fn silent(target: u32, number: u32, doubt: Option<Doubt>) -> Deployme
     }
 }
 
-pub(super) fn status(number: u64, kind: StatusRecordKind) -> StatusRecord {
+pub(crate) fn status(number: u64, kind: StatusRecordKind) -> StatusRecord {
     StatusRecord {
         at: time("10:01:20"),
         count: None,
@@ -253,7 +253,7 @@ pub(super) fn status(number: u64, kind: StatusRecordKind) -> StatusRecord {
     }
 }
 
-pub(super) fn agent_log(number: u64, text: &str) -> Line {
+pub(crate) fn agent_log(number: u64, text: &str) -> Line {
     Line::AgentLog(AgentLog {
         at: time("11:00:02"),
         kind: AgentLogWord::Word,
@@ -265,7 +265,7 @@ pub(super) fn agent_log(number: u64, text: &str) -> Line {
     })
 }
 
-pub(super) fn gap(number: u64) -> Gap {
+pub(crate) fn gap(number: u64) -> Gap {
     Gap {
         at: time("11:40:00"),
         bytes: 0,
@@ -284,7 +284,7 @@ pub(super) fn gap(number: u64) -> Gap {
 }
 
 /// The least package: one release, one deployment, two transitions among 240 records.
-pub(super) fn least() -> (Vec<Line>, Numbers, RecordCounts) {
+pub(crate) fn least() -> (Vec<Line>, Numbers, RecordCounts) {
     let lines = vec![
         release(7, ReleaseState::Active),
         Line::Target(Box::new(target(1))),
@@ -310,7 +310,7 @@ pub(super) fn least() -> (Vec<Line>, Numbers, RecordCounts) {
 }
 
 /// Counts of a package in which so many samples of metrics, and two statuses, are withheld.
-pub(super) fn withheld(metrics: u64) -> RecordCounts {
+pub(crate) fn withheld(metrics: u64) -> RecordCounts {
     RecordCounts {
         withheld: Withheld {
             metrics,
@@ -322,7 +322,7 @@ pub(super) fn withheld(metrics: u64) -> RecordCounts {
 }
 
 /// The least package, signed.
-pub(super) fn least_bytes() -> Vec<u8> {
+pub(crate) fn least_bytes() -> Vec<u8> {
     let (lines, lasts, counts) = least();
     sign(
         &write(statement(&[]), Room::default(), &lines, lasts, counts)
@@ -332,7 +332,7 @@ pub(super) fn least_bytes() -> Vec<u8> {
 }
 
 /// Lines of every kind, each with every member that it may have.
-pub(super) fn every_kind() -> Vec<Line> {
+pub(crate) fn every_kind() -> Vec<Line> {
     let text = |text: &str| Some(Quoted::text(text));
     let (mut at_site, mut gone) = (target(1), target(2));
     at_site.agent = text("2.1.0");

@@ -1,7 +1,7 @@
 //! Status packages: what is written comes back, and everything else is refused with its class.
 
 mod bits;
-mod made;
+pub(crate) mod made;
 mod round_trip;
 mod runs;
 mod summary;

@@ -1,0 +1,186 @@
+//! `airlock status verify FILE… -w DIR`: packages are verified and taken into the ledger.
+
+use std::path::PathBuf;
+
+use serde_json::{Value, json};
+
+use super::Ui;
+use super::ui::escape;
+use super::workspace_folder::WorkspaceArgs;
+use crate::domain::{Clock as _, Error, Result, SystemClock, counted};
+use crate::vendor_side::ledger::{
+    Identity, IngestEvent, IngestOptions, Outcome, ReceiptTold, Refused, TakenIn, Verdict, ingest,
+};
+
+/// Receipts, releases and deployments that are shown a package; JSON has all of them.
+const SHOWN: usize = 20;
+
+/// Takes packages in and says what became of each. The worst refusal is the result.
+pub(super) fn run(files: &[PathBuf], workspace: &WorkspaceArgs, dry_run: bool, ui: &mut Ui) -> Result<()> {
+    let options = IngestOptions {
+        now: SystemClock.now(),
+        dry_run,
+    };
+    let verdicts = ingest(&workspace.open()?, files, options, &mut |event| match event {
+        IngestEvent::Copying { done, total } => ui.progress("copy", done, total),
+        IngestEvent::Reading { done, total } => ui.progress("verify", done, total),
+    })?;
+    for verdict in &verdicts {
+        if let Outcome::Refused(refused) = &verdict.outcome
+            && let Some(error) = &refused.unrecorded
+        {
+            ui.warn(format_args!(
+                "{}: its refusal could not be recorded: {error}",
+                escape(&verdict.file.display().to_string())
+            ));
+        }
+    }
+    let is_refused = |verdict: &Verdict| matches!(verdict.outcome, Outcome::Refused(_));
+    // A refusal of one file alone says everything itself.
+    if files.len() > 1 || !verdicts.iter().any(is_refused) {
+        let values: Vec<Value> = verdicts.iter().map(|verdict| to_json(verdict, dry_run)).collect();
+        let texts: Vec<String> = verdicts.iter().map(|verdict| to_text(verdict, dry_run)).collect();
+        ui.result(&values, texts.join("\n"))?;
+    }
+    let refusals = verdicts.into_iter().filter_map(|verdict| match verdict.outcome {
+        Outcome::Refused(refused) => Some(refused.error),
+        _ => None,
+    });
+    // Of equal ones the first.
+    let worst = refusals.reduce(|worst, next| {
+        if next.class().exit_code() > worst.class().exit_code() {
+            next
+        } else {
+            worst
+        }
+    });
+    worst.map_or(Ok(()), Err)
+}
+
+fn to_json(verdict: &Verdict, dry_run: bool) -> Value {
+    let (result, said) = match &verdict.outcome {
+        Outcome::Taken(taken) => ("taken-in", json!(taken)),
+        Outcome::Already(identity) => ("already", json!(identity)),
+        Outcome::Refused(refused) => ("refused", refusal(refused)),
+    };
+    let mut value = json!({"file": verdict.file, "result": result, "dry_run": dry_run});
+    if let (Some(members), Value::Object(said)) = (value.as_object_mut(), said) {
+        members.extend(said);
+    }
+    value
+}
+
+fn refusal(refused: &Refused) -> Value {
+    let Refused {
+        error,
+        site,
+        head,
+        numbered,
+        ..
+    } = refused;
+    json!({
+        "class": error.class().name(), "code": error.code(), "step": error.step().map(|step| step.to_string()),
+        "found": error.found(), "expected": error.expectation(), "remedy": error.advice(), "site": site, "head": head,
+        "instance": numbered.as_ref().map(|(instance, _)| instance), "number": numbered.as_ref().map(|(_, number)| number),
+    })
+}
+
+fn to_text(verdict: &Verdict, dry_run: bool) -> String {
+    let file = escape(&verdict.file.display().to_string());
+    match &verdict.outcome {
+        Outcome::Taken(taken) => taken_in(taken, &file, dry_run),
+        Outcome::Already(Identity { site, number, head, .. }) => {
+            format!("{file}: package {number} of site {site} is in the ledger already (head {head})")
+        }
+        Outcome::Refused(refused) => refused_text(&refused.error, &file),
+    }
+}
+
+fn refused_text(error: &Error, file: &str) -> String {
+    let step = error.step().map_or_else(String::new, |step| format!(" at {step}"));
+    format!("{file}: refused, {} {}{step}: {error}", error.class(), error.code())
+}
+
+fn taken_in(taken: &TakenIn, file: &str, dry_run: bool) -> String {
+    let verb = if dry_run { "would be taken in" } else { "is taken in" };
+    let mut text = format!(
+        "{file}: package {} of {} {verb}, as of {}\n  site      {}\n  head      {}",
+        taken.identity.number,
+        escape(&taken.name),
+        taken.made_at,
+        taken.identity.site,
+        taken.identity.head,
+    );
+    text += &format!(
+        "\n  new       {}, {}, {}, {}",
+        counted(taken.records, "status record"),
+        counted(taken.gaps, "gap"),
+        counted(taken.receipts.len() as u64, "receipt"),
+        counted(taken.audit_rows, "row").replacen("row", "log row", 1),
+    );
+    if taken.log_lines > 0 {
+        text += &format!(
+            "\n  logs      {}, which stay in the package's file",
+            counted(taken.log_lines, "line")
+        );
+    }
+    if !taken.is_newest {
+        text += "\n  older     what the site is now is known from another package";
+    }
+    list(&mut text, "receipt", &taken.receipts, receipt);
+    list(&mut text, "holds", &taken.releases, |release| {
+        let differs = if release.agrees {
+            ""
+        } else {
+            ", not as it was signed here"
+        };
+        format!(
+            "{} {} {}.{} ({}{differs})",
+            release.product, release.channel, release.epoch, release.sequence, release.state
+        )
+    });
+    list(&mut text, "fails", &taken.failed, |failed| {
+        format!(
+            "deployment {} on target {}: {}, {}, since {}",
+            failed.deployment, failed.target, failed.state, failed.signal, failed.first
+        )
+    });
+    for noticed in &taken.findings {
+        text += &format!("\n  finding   {}: {}", noticed.code, noticed.detail);
+    }
+    for code in &taken.settled {
+        text += &format!("\n  settled   {code}");
+    }
+    text
+}
+
+fn list<T>(text: &mut String, what: &str, items: &[T], line: impl Fn(&T) -> String) {
+    for item in items.iter().take(SHOWN) {
+        *text += &format!("\n  {what:<9} {}", line(item));
+    }
+    if items.len() > SHOWN {
+        *text += &format!("\n  {what:<9} and {} more", items.len() - SHOWN);
+    }
+}
+
+fn receipt(receipt: &ReceiptTold) -> String {
+    let why = match (&receipt.class, &receipt.code) {
+        (Some(class), Some(code)) => format!(" ({} {})", escape(class), escape(code)),
+        _ => String::new(),
+    };
+    let foreign = if receipt.matched {
+        ""
+    } else {
+        ", not signed here for this site"
+    };
+    format!(
+        "{} on {}: {} {} {}.{} ({}){why}{foreign}",
+        receipt.result,
+        receipt.at,
+        receipt.product,
+        receipt.channel,
+        receipt.epoch,
+        receipt.sequence,
+        escape(&receipt.version),
+    )
+}

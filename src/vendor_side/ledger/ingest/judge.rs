@@ -1,0 +1,218 @@
+//! All steps for one package, in their order, within one transaction.
+
+use serde_json::json;
+
+use super::copied::Copied;
+use super::facts::{Facts, Told, cover};
+use super::notice::{Noticing, notice};
+use super::numbers::{Placed, place};
+use super::run::IngestEvent;
+use super::sender;
+use super::snapshot::Snapshot;
+use super::verdict::{Identity, TakenIn};
+use crate::db::ledger::{self, INGEST, PackageRow, Site};
+use crate::db::{Connection, Transaction, sealed_log};
+use crate::domain::{Hash, InstanceId, Result, SiteId, Step, Timestamp};
+use crate::package::{Head, OpenedPackage, SignedPackage};
+
+/// Lines between two looks at how far the reading is.
+const LOOK: u64 = 1000;
+
+/// What all packages of one command are judged by.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Court {
+    /// Trust domain of the workspace.
+    pub(super) domain: Hash,
+    /// The time of all of it.
+    pub(super) now: Timestamp,
+}
+
+/// As much as is known of a package when it is refused.
+#[derive(Debug, Default)]
+pub(super) struct Seen {
+    pub(super) site: Option<SiteId>,
+    pub(super) head: Option<Hash>,
+    pub(super) numbered: Option<(InstanceId, u64)>,
+}
+
+impl Seen {
+    /// Returns what the package is, once its head was verified.
+    pub(super) fn identity(&self) -> Option<Identity> {
+        let (instance, number) = self.numbered.clone()?;
+        Some(Identity {
+            site: self.site.clone()?,
+            instance,
+            number,
+            head: self.head?,
+        })
+    }
+}
+
+/// What became of a package that was not refused.
+#[derive(Debug)]
+pub(super) enum Judged {
+    Taken(Box<TakenIn>),
+    Already(Identity),
+}
+
+/// Reads the head of a copy as far as its signature: V1 to V4.
+///
+/// # Errors
+///
+/// Those of these steps.
+pub(super) fn verify(
+    connection: &Connection,
+    court: Court,
+    opened: OpenedPackage,
+    seen: &mut Seen,
+) -> Result<(Site, SignedPackage)> {
+    seen.head = Some(opened.head_digest());
+    let hints = opened.hints()?;
+    let sender = sender::of(connection, court.domain, &hints)?;
+    let verified = opened.verify(sender.keys);
+    // Hints are all that is known before the signature; what V2 refuses is nobody's.
+    if !verified.as_ref().is_err_and(|error| error.step() <= Some(Step::V2)) {
+        seen.site = Some(sender.site.site.clone());
+    }
+    let signed = verified?;
+    seen.numbered = Some((signed.head().instance.clone(), signed.head().number));
+    Ok((sender.site, signed))
+}
+
+/// Judges a copy and writes down what it says. What is written counts when the transaction does.
+///
+/// # Errors
+///
+/// Those of V1 to V11; those of the ledger at V13.
+pub(super) fn judge(
+    transaction: &Transaction<'_>,
+    court: Court,
+    copied: &Copied,
+    seen: &mut Seen,
+    tell: &mut dyn FnMut(IngestEvent),
+) -> Result<Judged> {
+    let (input, position) = copied.open()?;
+    let (site, signed) = verify(transaction, court, OpenedPackage::open(input)?, seen)?;
+    let digest = signed.head_digest();
+    let identity = Identity {
+        site: site.site.clone(),
+        instance: signed.head().instance.clone(),
+        number: signed.head().number,
+        head: digest,
+    };
+    let placed = place(transaction, &site, signed.head(), digest).map_err(|error| error.at(Step::V5))?;
+    let Some(placed) = placed else {
+        return Ok(Judged::Already(identity));
+    };
+    let bytes = signed.head_bytes().to_vec();
+    let head = signed.head().clone();
+    let verified = signed.read_index()?;
+    let noticing = Noticing::before(transaction, &site.site, &head, &placed)?;
+    let snapshot = noticing
+        .is_newest
+        .then(|| Snapshot::begin(transaction, &site.site, digest))
+        .transpose()?;
+    let mut facts = Facts::new(transaction, &head, &placed, snapshot)?;
+    let mut lines = 0_u64;
+    verified.read_lines(&mut |line, seal| {
+        lines = lines.saturating_add(1);
+        if lines.is_multiple_of(LOOK) {
+            tell(IngestEvent::Reading {
+                done: position.bytes(),
+                total: copied.size,
+            });
+        }
+        facts.take(line, seal)
+    })?;
+    let keys_are_fresh = ledger::keys_are_fresh(transaction, &site.site)?;
+    let (told, snapshot) = facts.finish(keys_are_fresh)?;
+    let written = Written {
+        court,
+        site: &site,
+        identity,
+        head: &head,
+        bytes: &bytes,
+        placed: &placed,
+        keys_are_fresh,
+    };
+    written
+        .finish(transaction, &noticing, told, snapshot)
+        .map_err(|error| error.at(Step::V13))
+}
+
+/// A package all of whose lines are written.
+struct Written<'a> {
+    court: Court,
+    site: &'a Site,
+    identity: Identity,
+    head: &'a Head,
+    bytes: &'a [u8],
+    placed: &'a Placed,
+    keys_are_fresh: bool,
+}
+
+impl Written<'_> {
+    /// Writes down the package itself, what it covers, what is found in it, and the row of the log.
+    fn finish(
+        self,
+        transaction: &Transaction<'_>,
+        noticing: &Noticing,
+        told: Told,
+        snapshot: Option<Snapshot<'_>>,
+    ) -> Result<Judged> {
+        let Self {
+            court,
+            site,
+            identity,
+            head,
+            bytes,
+            placed,
+            keys_are_fresh,
+        } = self;
+        ledger::record_package(
+            transaction,
+            &PackageRow {
+                head: identity.head,
+                instance: placed.lineage.youngest().id,
+                number: head.number,
+                previous: head.previous,
+                made_at: head.made_at,
+                ingested_at: court.now,
+            },
+            bytes,
+        )?;
+        cover(transaction, &placed.lineage, head)?;
+        let found = notice(
+            transaction,
+            court.now,
+            &identity,
+            head,
+            placed,
+            noticing,
+            &told,
+            keys_are_fresh,
+        )?;
+        sealed_log::append(
+            transaction,
+            court.now,
+            INGEST,
+            &json!({"head": identity.head, "instance": identity.instance, "number": identity.number, "site": identity.site}),
+        )?;
+        let (releases, failed) = snapshot.map(Snapshot::news).unwrap_or_default();
+        Ok(Judged::Taken(Box::new(TakenIn {
+            identity,
+            name: site.name.clone(),
+            made_at: head.made_at,
+            is_newest: noticing.is_newest,
+            records: told.records,
+            gaps: told.gaps,
+            log_lines: told.log_lines,
+            audit_rows: told.audit_rows,
+            receipts: told.receipts,
+            releases,
+            failed,
+            findings: found.noticed,
+            settled: found.settled,
+        })))
+    }
+}

@@ -1,0 +1,179 @@
+//! Whether a package fits into what is known of its site: its number, the one before, its lineage (V5).
+
+use crate::db::Transaction;
+use crate::db::ledger::{self, Begins, Instance, Lineage, Site};
+use crate::domain::{Class, Error, Hash, Result, limits};
+use crate::package::{Head, LineageEntry};
+
+/// What a site is asked to do that tells two stories.
+pub(super) const TWO_STORIES: &str = "the file is kept in evidence/; ask the site whether its appliance was copied or turned back: \
+                                      there `airlock recover --as restored` (or cloned) begins a new instance, whose packages are taken";
+
+/// Where a package stands.
+#[derive(Debug)]
+pub(super) struct Placed {
+    /// Its lineage, of which every instance is known now.
+    pub(super) lineage: Lineage,
+    /// Whether its instance was not known before, and others of the site were.
+    pub(super) is_new_instance: bool,
+    /// Highest package of its instance before this one; 0 where there was none.
+    pub(super) highest: u64,
+}
+
+/// Compares a verified head with the ledger, and records instances that are new. Nothing where exactly this package is known.
+///
+/// # Errors
+///
+/// `E-EQUIVOCATION package-number`, `previous` and `lineage`; `E-LIMIT acknowledged`; those of the ledger.
+pub(super) fn place(transaction: &Transaction<'_>, site: &Site, head: &Head, digest: Hash) -> Result<Option<Placed>> {
+    if ledger::package_by_head(transaction, digest)?.is_some() {
+        return Ok(None);
+    }
+    let known = ledger::instances(transaction, &site.site)?;
+    let own = known.iter().find(|known| known.instance == head.instance);
+    let highest = match own {
+        Some(own) => {
+            check_number(transaction, own, head, digest)?;
+            ledger::highest_package(transaction, own.id)?
+        }
+        None => 0,
+    };
+    check_lineage(&known, &head.lineage)?;
+    check_acknowledged(transaction, site, head)?;
+    let is_new_instance = own.is_none() && !known.is_empty();
+    let own = record_lineage(transaction, site, &known, &head.lineage)?;
+    let all = ledger::instances(transaction, &site.site)?;
+    let youngest = all.iter().find(|instance| instance.id == own).ok_or_else(|| {
+        Error::new(
+            Class::Internal,
+            "instance",
+            "an instance that was recorded is not there",
+        )
+    })?;
+    Ok(Some(Placed {
+        lineage: ledger::lineage(&all, youngest),
+        is_new_instance,
+        highest,
+    }))
+}
+
+/// One number has one head, and names the one before.
+fn check_number(transaction: &Transaction<'_>, own: &Instance, head: &Head, digest: Hash) -> Result<()> {
+    let two = |code, found: String| Err(Error::new(Class::Equivocation, code, found).remedy(TWO_STORIES));
+    let at = |number| ledger::package(transaction, own.id, number);
+    if let Some(other) = at(head.number)? {
+        return two(
+            "package-number",
+            format!(
+                "package {} of the instance {} is known with other content (head {})",
+                head.number, own.instance, other.head
+            ),
+        );
+    }
+    let before = head.number.checked_sub(1).map(at).transpose()?.flatten();
+    let after = at(head.number.saturating_add(1))?;
+    if let Some(before) = before.filter(|before| head.previous != Some(before.head)) {
+        return two(
+            "previous",
+            format!(
+                "package {} goes on from another package {} than the one that is known (head {})",
+                head.number, before.number, before.head
+            ),
+        );
+    }
+    if let Some(after) = after.filter(|after| after.previous != Some(digest)) {
+        return two(
+            "previous",
+            format!(
+                "package {}, which is known (head {}), goes on from another package {}",
+                after.number, after.head, head.number
+            ),
+        );
+    }
+    Ok(())
+}
+
+/// A known instance begins where it began, and goes on from the one that it went on from.
+fn check_lineage(known: &[Instance], lineage: &[LineageEntry]) -> Result<()> {
+    let mut parent = None;
+    for entry in lineage {
+        let found = known.iter().find(|known| known.instance == entry.instance);
+        let Some(found) = found else {
+            // Nothing that is known can go on from what is not.
+            parent = Some(None);
+            continue;
+        };
+        let same_parent = match parent {
+            None => found.parent.is_none(),
+            Some(parent) => found.parent == parent && parent.is_some(),
+        };
+        if found.begins() != begins(entry) || !same_parent {
+            return Err(Error::new(
+                Class::Equivocation,
+                "lineage",
+                format!(
+                    "the instance {} began elsewhere than an earlier package says",
+                    entry.instance
+                ),
+            )
+            .expected(format!(
+                "record {}, receipt {} and row {} as its first",
+                found.records, found.receipts, found.audit
+            ))
+            .remedy(TWO_STORIES));
+        }
+        parent = Some(Some(found.id));
+    }
+    Ok(())
+}
+
+fn check_acknowledged(transaction: &Transaction<'_>, site: &Site, head: &Head) -> Result<()> {
+    let Some(acknowledged) = head.acknowledged else {
+        return Ok(());
+    };
+    let issued = ledger::issued_acknowledgement(transaction, &site.site)?;
+    if acknowledged.number <= issued.saturating_add(limits::ACKNOWLEDGEMENT_JUMP) {
+        return Ok(());
+    }
+    Err(Error::new(
+        Class::Limit,
+        "acknowledged",
+        format!(
+            "the site says that it applied acknowledgement {}, and {issued} is the last one issued here",
+            acknowledged.number
+        ),
+    )
+    .expected(format!("at most {} above that", limits::ACKNOWLEDGEMENT_JUMP)))
+}
+
+/// Records the instances of a lineage that are new; returns the row id of the last one.
+fn record_lineage(
+    transaction: &Transaction<'_>,
+    site: &Site,
+    known: &[Instance],
+    lineage: &[LineageEntry],
+) -> Result<u64> {
+    let mut parent = None;
+    for entry in lineage {
+        let id = match known.iter().find(|known| known.instance == entry.instance) {
+            Some(known) => known.id,
+            None => ledger::record_instance(transaction, &site.site, &entry.instance, parent, begins(entry))?,
+        };
+        parent = Some(id);
+    }
+    parent.ok_or_else(|| {
+        Error::new(
+            Class::Internal,
+            "lineage",
+            "a lineage without an instance was judged good",
+        )
+    })
+}
+
+fn begins(entry: &LineageEntry) -> Begins {
+    Begins {
+        records: entry.records,
+        receipts: entry.receipts,
+        audit: entry.audit,
+    }
+}

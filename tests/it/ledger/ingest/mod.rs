@@ -1,0 +1,3 @@
+//! Taking packages in: V0 to V13, what is refused and what it leaves, what is found, and what a stop leaves.
+
+mod taken;
