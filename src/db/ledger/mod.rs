@@ -13,6 +13,7 @@ mod signed;
 mod site;
 pub mod snapshot;
 mod stream_rows;
+pub mod summaries;
 
 pub use contents::{SignedContents, contents_of, record_contents};
 pub use coverage::{cover, highest, reach};

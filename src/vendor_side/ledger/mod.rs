@@ -11,8 +11,10 @@
 //! wrote. What a site tells is shown escaped, counts for that site alone, and is never taken for the time of day.
 
 mod ingest;
+mod summary;
 
 pub use ingest::{
     FailedDeployment, HeldRelease, Identity, IngestEvent, IngestOptions, Noticed, Outcome, ReceiptTold, Refused,
     TakenIn, Verdict, ingest,
 };
+pub use summary::{ReleaseTold, SummaryTaken, take_summary};
