@@ -11,9 +11,11 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use crate::appliance::SharedHosts;
+use crate::appliance::export::{ExportSettings, Profile};
 use crate::appliance::status::Quota;
-use crate::domain::{Class, Error, Name, Result, is_host};
+use crate::domain::{Class, Error, Name, Result, is_host, limits};
 use crate::http::{AgentSettings, Limits, Network, OwnCertificate, ReadPolicy, Settings, TlsSettings};
+use crate::package::{Shows, Switch};
 use crate::stream::{open_named, read_bounded};
 
 /// Where the configuration is when nothing else is said.
@@ -38,6 +40,8 @@ pub struct Config {
     pub activation: Activation,
     /// Products and channels that may be imported; empty: all that the pinned vendors may sign for.
     pub accept: Vec<(Name, Name)>,
+    /// What status packages show, who approves them, how large they may become.
+    pub export: ExportSettings,
 }
 
 /// What happens to a release after its import.
@@ -61,7 +65,35 @@ struct Document {
     agents: AgentsTable,
     registry: RegistryTable,
     status: StatusTable,
+    export: ExportTable,
     limits: LimitsTable,
+}
+
+#[derive(Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct ExportTable {
+    profile: Profile,
+    show: Vec<Switch>,
+    redact: Vec<String>,
+    approvals: usize,
+    keys: PathBuf,
+    max_size_mib: u64,
+    outbox_mib: u64,
+}
+
+impl Default for ExportTable {
+    fn default() -> Self {
+        let settings = ExportSettings::default();
+        Self {
+            profile: Profile::Minimal,
+            show: Vec::new(),
+            redact: settings.redact,
+            approvals: 0,
+            keys: settings.keys,
+            max_size_mib: settings.max_size >> 20,
+            outbox_mib: settings.outbox >> 20,
+        }
+    }
 }
 
 #[derive(Deserialize)]
@@ -243,6 +275,7 @@ impl Config {
                 .iter()
                 .map(|text| accepted(text, place))
                 .collect::<Result<_>>()?,
+            export: export(file.export, place)?,
         })
     }
 }
@@ -259,6 +292,7 @@ impl Default for Document {
             agents: AgentsTable::default(),
             registry: RegistryTable::default(),
             status: StatusTable::default(),
+            export: ExportTable::default(),
             limits: LimitsTable::default(),
         }
     }
@@ -297,6 +331,28 @@ impl Default for LimitsTable {
             shutdown_seconds: limits.shutdown.as_secs(),
         }
     }
+}
+
+fn export(table: ExportTable, place: &Path) -> Result<ExportSettings> {
+    if table.approvals > limits::SIGNATURES {
+        return Err(
+            wrong(place, &format!("asks for {} approvals of a package", table.approvals))
+                .expected(format!("export.approvals up to {}", limits::SIGNATURES)),
+        );
+    }
+    let bytes = |mib: u64| mib.saturating_mul(1 << 20);
+    if bytes(table.max_size_mib) < limits::PACKAGE_BYTES_MIN || table.outbox_mib < table.max_size_mib {
+        return Err(wrong(place, "leaves no room for a package of any use")
+            .expected("export.max_size_mib of 1 or more, and export.outbox_mib of at least as much"));
+    }
+    Ok(ExportSettings {
+        shows: Shows::of(table.profile.shows().iter().chain(table.show)),
+        redact: table.redact,
+        approvals: table.approvals as u64,
+        keys: table.keys,
+        max_size: bytes(table.max_size_mib),
+        outbox: bytes(table.outbox_mib),
+    })
 }
 
 fn accepted(text: &str, place: &Path) -> Result<(Name, Name)> {
@@ -340,6 +396,7 @@ mod tests {
         assert_eq!(config.server, Settings::default());
         assert_eq!(config.grace, Duration::from_secs(3600));
         assert_eq!(config.activation, Activation::Automatic);
+        assert_eq!(config.export, ExportSettings::default());
     }
 
     #[test]
@@ -360,9 +417,19 @@ mod tests {
     fn everything_can_be_said() {
         let config = parse(
             "listen = [\"0.0.0.0:5000\", \"[::]:5000\"]\nplain_http_beyond_loopback = true\nactivation = \"manual\"\naccept = [\"erp/stable\"]\n
-             [registry]\nread = \"networks\"\nnetworks = [\"10.0.0.0/8\"]\ngrace_seconds = 5\nshared_hosts = [\"a.example\"]\n[limits]\nconnections = 7\n",
+             [registry]\nread = \"networks\"\nnetworks = [\"10.0.0.0/8\"]\ngrace_seconds = 5\nshared_hosts = [\"a.example\"]\n[limits]\nconnections = 7\n
+             [export]\nprofile = \"standard\"\nshow = [\"local-names\", \"agents\"]\nredact = [\"x+\"]\napprovals = 2\nkeys = \"k\"\nmax_size_mib = 1\noutbox_mib = 7\n",
         )
         .unwrap();
+        let export = ExportSettings {
+            shows: Shows::of([Switch::Agents, Switch::LocalNames, Switch::Metrics]),
+            redact: vec!["x+".into()],
+            approvals: 2,
+            keys: "k".into(),
+            max_size: 1 << 20,
+            outbox: 7 << 20,
+        };
+        assert_eq!(config.export, export);
         assert_eq!(config.server.listen.len(), 2);
         assert!(config.server.read.allows("10.1.1.1".parse().unwrap()));
         assert_eq!(
@@ -404,6 +471,11 @@ mod tests {
             ("[tls]\nauthority = \"a.pem\"", "a part of a certificate"),
             ("[agents]\nadress = \"x\"", "line 2, column 1: unknown field `adress`"),
             ("accept = [\"erp\"]", "expected PRODUCT/CHANNEL"),
+            ("[export]\nprofile = \"most\"", "line 2, column 11: unknown variant"),
+            ("[export]\nshow = [\"everything\"]", "line 2, column 9: unknown variant"),
+            ("[export]\napprovals = 33", "asks for 33 approvals"),
+            ("[export]\nmax_size_mib = 0", "no room for a package"),
+            ("[export]\noutbox_mib = 63", "no room for a package"),
             ("[limits]\nconnections = 0", "nothing to serve with"),
             ("[limits]\nconnections = -1", "line 2, column 15: "),
         ] {

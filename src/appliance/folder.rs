@@ -35,6 +35,8 @@ pub(super) const MARKS: &str = "marks";
 pub(super) const RESERVE: &str = "reserve";
 /// File whose lock means that an import runs.
 pub(super) const LOCK: &str = "lock";
+/// File whose lock means that an export runs.
+pub(super) const EXPORT_LOCK: &str = "export.lock";
 /// Folder of the keys.
 pub(super) const IDENTITY: &str = "identity";
 /// The key that signs receipts and status packages.
@@ -63,7 +65,7 @@ pub(super) const OUTBOX: &str = "outbox";
 /// Parts of a state folder, beside the store's.
 const FOLDERS: [&str; 4] = [IDENTITY, ROOTS, RECEIPTS, OUTBOX];
 /// Files with fixed names.
-const FILES: [&str; 24] = [
+const FILES: [&str; 25] = [
     DATABASE,
     "airlock.db-wal",
     "airlock.db-shm",
@@ -80,6 +82,7 @@ const FILES: [&str; 24] = [
     MARKS,
     RESERVE,
     LOCK,
+    EXPORT_LOCK,
     STATUS_KEY,
     RECIPIENT_KEY,
     NEXT_STATUS_KEY,

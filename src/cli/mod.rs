@@ -34,6 +34,8 @@ mod init;
 #[cfg(feature = "site")]
 mod notify;
 mod output_place;
+#[cfg(feature = "site")]
+mod package_args;
 #[cfg(feature = "vendor")]
 mod passphrase;
 #[cfg(feature = "site")]
@@ -53,7 +55,11 @@ mod site_view;
 mod state_folder;
 mod status;
 #[cfg(feature = "site")]
+mod status_preview;
+#[cfg(feature = "site")]
 mod status_rotate_key;
+#[cfg(feature = "site")]
+mod status_summary;
 #[cfg(feature = "vendor")]
 mod status_verify;
 #[cfg(feature = "vendor")]

@@ -48,6 +48,9 @@ pub(super) enum Makes {
     /// A copy of the audit log.
     #[cfg(feature = "site")]
     AuditLog,
+    /// QR codes.
+    #[cfg(feature = "site")]
+    Picture,
 }
 
 impl Makes {
@@ -63,6 +66,8 @@ impl Makes {
             Self::Enrolment => "an enrolment file",
             #[cfg(feature = "site")]
             Self::AuditLog => "a copy of the audit log",
+            #[cfg(feature = "site")]
+            Self::Picture => "a PNG picture",
         }
     }
 
@@ -86,6 +91,8 @@ impl Makes {
             Self::Enrolment => envelope(PayloadType::Enrolment),
             #[cfg(feature = "site")]
             Self::AuditLog => bytes.starts_with(b"{\"action\":"),
+            #[cfg(feature = "site")]
+            Self::Picture => bytes.starts_with(b"\x89PNG"),
         }
     }
 }

@@ -51,6 +51,8 @@ pub struct PackageWriter<'a> {
     measured: u64,
     /// Bytes that the file may have up to the stage's end.
     budget: u64,
+    /// Bytes of the lines that were taken.
+    taken: u64,
 }
 
 /// A package whose lines are written, and whose counts are asked for.
@@ -108,6 +110,7 @@ impl<'a> PackageWriter<'a> {
             seal: statement.before,
             hash: statement.before,
             measured: 0,
+            taken: 0,
             budget: room.max_size,
             statement,
             room,
@@ -169,8 +172,14 @@ impl<'a> PackageWriter<'a> {
         if let Line::Audit(row) = line {
             self.seal = row.seal(self.seal);
         }
+        self.taken = self.taken.saturating_add(bytes.len() as u64);
         self.packing.push(&bytes, line.number().unwrap_or(0), self.seal);
         Ok(Taken::Yes)
+    }
+
+    /// Returns how many bytes the lines have that were taken so far, before they are compressed.
+    pub fn taken_bytes(&self) -> u64 {
+        self.taken
     }
 
     /// Goes on with a later kind of lines.

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `format` | the vectors of `bundle-spec` and the attack catalogue |
 //! | `identity` | lives of the state folder, enrolments, keys, the audit log |
+//! | `export` | drafts of status packages: what leaves a site, and what never does |
 //! | `package` | status packages: the vectors of `bundle-spec`, what is written and read again, every bit and cut |
 //! | `ledger` | what a vendor takes in of its sites, and what it knows then |
 //! | `import` | crashes, full disks, media, clocks, and no way out |
@@ -37,6 +38,7 @@ mod differential;
 #[cfg(feature = "vendor")]
 mod display;
 mod distr;
+mod export;
 mod format;
 mod healing;
 mod identity;

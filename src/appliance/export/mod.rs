@@ -9,12 +9,33 @@
 //! |---|---|
 //! | `profile` | which switches of a package are on: the site's profile, more or less |
 //! | `redact` | what no text keeps, whatever the profile says |
+//! | `facts` | what a head says before any line is written: number, lineage, where ranges begin |
 //! | `lines` | one file a part: releases, targets, receipts, log, metrics, records as typed lines |
-//! | `draft` | freezes, writes the whole unsigned package beside its row, reads it back |
+//! | `draft` | freezes, writes the whole unsigned package beside its row |
+//! | `preview` | reads a package back from its file, and says what it shows |
 //! | `outbox` | names, files and rows of packages: what lies there without a row goes, what must stay stays |
 //! | `approve` | adds an approval of the site's role to a draft |
 //! | `sign` | the number is used, then the key signs: E6, E7 |
+//! | `summary` | the tiny form of a signed package, for QR codes or a telephone |
 //! | `deliver` | out to a folder, a file or a pipe, read back, and only then called exported: E8 |
 //!
 //! A kill anywhere leaves a draft, or a used number whose signature may be missing; the next export goes on there. Bytes that were signed
 //! are never made again.
+
+mod draft;
+mod facts;
+mod lines;
+mod outbox;
+mod preview;
+mod profile;
+pub mod redact;
+mod summary;
+
+pub use draft::{DraftRequest, Drafted};
+pub use outbox::ExportLock;
+pub use preview::{Preview, ShowLine};
+pub use profile::{ExportSettings, Profile};
+pub use redact::Redactor;
+pub use summary::picture;
+
+pub use crate::db::site::packages::{PackageRow, State};

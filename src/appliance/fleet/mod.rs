@@ -31,7 +31,7 @@ mod targets;
 mod token;
 mod view;
 
-pub(super) use assignment::{AssignedDeployment, Assignment};
+pub(super) use assignment::{AssignedDeployment, Assignment, local_deployment, local_revision};
 pub use free::ClaimView;
 pub use leaving::{Leaving, leaving, targets_now};
 pub use login::{Check, Login};

@@ -160,7 +160,7 @@ fn measured(sample: &Sample) -> Option<Day> {
 }
 
 /// A fraction, rounded down; cut to what a package may say.
-fn parts_per_million(fraction: f64) -> u64 {
+pub(in crate::appliance) fn parts_per_million(fraction: f64) -> u64 {
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,

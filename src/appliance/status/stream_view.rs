@@ -1,5 +1,7 @@
 //! A vendor's stream as a package tells it: everything in one read transaction, and nothing of another vendor's.
 
+use std::ops::ControlFlow;
+
 use super::overview::{self, TargetStatus};
 use crate::appliance::Appliance;
 use crate::db::status::{self, Coverage, Day, Range, RecordClass, Stream, StreamRecord};
@@ -54,7 +56,8 @@ impl StreamView<'_> {
         status::coverage(self.connection, self.range(first, last))
     }
 
-    /// Calls `each` with the records of these classes from `first` to `last`, ascending; gap records with what they account for.
+    /// Calls `each` with the records of these classes from `first` to `last`, ascending, until it wants no more; gap records with what they
+    /// account for.
     ///
     /// # Errors
     ///
@@ -64,7 +67,7 @@ impl StreamView<'_> {
         first: u64,
         last: u64,
         classes: &[RecordClass],
-        each: impl FnMut(StreamRecord) -> Result<()>,
+        each: impl FnMut(StreamRecord) -> Result<ControlFlow<()>>,
     ) -> Result<()> {
         status::stream_records(self.connection, self.range(first, last), classes, each)
     }

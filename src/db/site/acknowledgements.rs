@@ -8,6 +8,8 @@ use crate::domain::{Hash, Result};
 /// The last number of each kind that a vendor has acknowledged; 0 where there is none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Reached {
+    /// Number of the acknowledgement that says so.
+    pub number: u64,
     /// Of records.
     pub records: u64,
     /// Of receipts.
@@ -24,14 +26,15 @@ pub struct Reached {
 pub fn reached(connection: &Connection, domain: Hash) -> Result<Reached> {
     let newest = connection
         .prepare_cached(
-            "SELECT records, receipts, audit FROM acknowledgement WHERE domain = ? ORDER BY number DESC LIMIT 1",
+            "SELECT number, records, receipts, audit FROM acknowledgement WHERE domain = ? ORDER BY number DESC LIMIT 1",
         )
         .and_then(|mut select| {
             let read = |row: &rusqlite::Row<'_>| {
                 Ok(Reached {
-                    records: row.get(0)?,
-                    receipts: row.get(1)?,
-                    audit: row.get(2)?,
+                    number: row.get(0)?,
+                    records: row.get(1)?,
+                    receipts: row.get(2)?,
+                    audit: row.get(3)?,
                 })
             };
             select.query_row([domain], read).optional()

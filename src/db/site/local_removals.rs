@@ -46,6 +46,23 @@ impl LocalRemovals {
     }
 }
 
+/// Returns when each target or deployment of a product was taken away.
+///
+/// # Errors
+///
+/// Those of [`SqlResult::sql`](crate::db::SqlResult::sql).
+pub fn times(connection: &Connection, owner: &Owner) -> Result<BTreeMap<Uuid, Timestamp>> {
+    let mut select = connection
+        .prepare_cached("SELECT id, at FROM local_removal WHERE domain = ? AND product = ?")
+        .sql("read the local removals")?;
+    let rows = select
+        .query_map(params![owner.domain, owner.product], |row| {
+            Ok((row.get(0)?, row.get(1)?))
+        })
+        .sql("read the local removals")?;
+    rows.collect::<rusqlite::Result<_>>().sql("read the local removals")
+}
+
 /// Whether something of a product was taken away.
 ///
 /// # Errors

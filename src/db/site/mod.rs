@@ -14,6 +14,7 @@ pub mod name_claims;
 pub mod names;
 mod owner;
 pub mod owners;
+pub mod packages;
 mod publish;
 pub mod receipts;
 pub mod release;

@@ -98,6 +98,12 @@ impl Owners {
         }
     }
 
+    /// Whether a target or deployment is a product's, whichever channel has it live; one that was let go is not.
+    pub fn owns(&self, scope: &Scope, id: &Uuid) -> bool {
+        let owner = self.rows.get(id).and_then(|row| row.owner.as_ref());
+        owner.is_some_and(|owner| owner.is_of(scope))
+    }
+
     /// Whether a target or deployment of a product was taken away here.
     pub fn removed_here(&self, scope: &Scope, id: &Uuid) -> bool {
         self.removals.contains(&Owner::of(scope), id)

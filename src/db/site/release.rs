@@ -333,6 +333,29 @@ pub fn blobs(connection: &Connection, id: ReleaseId) -> Result<Vec<(Digest, u64)
         .sql("read the blobs of the release")
 }
 
+/// Calls `each` with digest and size of every blob of a release, by digest. One is in memory at a time.
+///
+/// # Errors
+///
+/// Those of [`SqlResult::sql`](crate::db::SqlResult::sql) and of `each`.
+pub fn each_blob(
+    connection: &Connection,
+    id: ReleaseId,
+    mut each: impl FnMut(Digest, u64) -> Result<()>,
+) -> Result<()> {
+    const WHAT: &str = "read the blobs of the release";
+    let mut select = connection
+        .prepare_cached(
+            "SELECT b.digest, b.size FROM release_blob rb JOIN blob b ON b.id = rb.blob WHERE rb.release = ? ORDER BY b.digest",
+        )
+        .sql(WHAT)?;
+    let mut rows = select.query([id.0]).sql(WHAT)?;
+    while let Some(row) = rows.next().sql(WHAT)? {
+        each(row.get(0).sql(WHAT)?, row.get(1).sql(WHAT)?)?;
+    }
+    Ok(())
+}
+
 /// Returns the tags of a release as `repository:tag`.
 ///
 /// # Errors

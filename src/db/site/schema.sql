@@ -310,6 +310,7 @@ CREATE TABLE package (
   head      BLOB    NOT NULL UNIQUE,    -- head digest
   state     TEXT    NOT NULL CHECK (state IN ('draft', 'signed', 'exported')),
   bytes     BLOB    NOT NULL,           -- entry 03: ranges, lineage, what it shows
+  cut       INTEGER NOT NULL,           -- 1: a range ended early; the next package goes on behind it
   made_at   INTEGER NOT NULL,           -- when the stream was frozen
   size      INTEGER NOT NULL,           -- bytes of the file
   PRIMARY KEY (domain, instance, number)

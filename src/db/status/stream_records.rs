@@ -1,5 +1,7 @@
 //! What a stream tells: its records in the order of their numbers, each with all that belongs to it.
 
+use std::ops::ControlFlow;
+
 use rusqlite::{Connection, params};
 
 use super::gap::gap_of;
@@ -17,7 +19,7 @@ pub struct StreamRecord {
     pub gap: Option<Gap>,
 }
 
-/// Calls `each` with the records of a range that are of certain classes, ascending. One is in memory at a time.
+/// Calls `each` with the records of a range that are of certain classes, ascending, until it wants no more. One is in memory at a time.
 ///
 /// # Errors
 ///
@@ -26,7 +28,7 @@ pub fn stream_records(
     connection: &Connection,
     range: Range,
     classes: &[RecordClass],
-    mut each: impl FnMut(StreamRecord) -> Result<()>,
+    mut each: impl FnMut(StreamRecord) -> Result<ControlFlow<()>>,
 ) -> Result<()> {
     const WHAT: &str = "read a stream";
     let classes: Vec<i64> = classes.iter().map(|class| class.to_number()).collect();
@@ -46,7 +48,9 @@ pub fn stream_records(
             RecordClass::Gap => gap_of(connection, listed.record.number)?,
             _ => None,
         };
-        each(StreamRecord { listed, gap })?;
+        if each(StreamRecord { listed, gap })?.is_break() {
+            break;
+        }
     }
     Ok(())
 }

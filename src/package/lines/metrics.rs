@@ -25,7 +25,7 @@ pub struct TargetMetrics {
     /// Bytes of memory.
     #[serde(with = "integer")]
     pub memory: u64,
-    /// Part of it that is used.
+    /// Bytes of it that are used.
     #[serde(with = "integer")]
     pub memory_used: u64,
 }

@@ -32,7 +32,7 @@ pub struct Target {
     /// When its agent was heard last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seen: Option<Timestamp>,
-    /// Since when it stands at the site.
+    /// When its agent was heard first.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub since: Option<Timestamp>,
     /// The target.

@@ -1,6 +1,7 @@
 //! Freezing a stream (M-84): what left changes no more, a status that goes on gets another record, and whoever writes the database does it.
 
 use std::fs::File;
+use std::ops::ControlFlow;
 use std::time::Duration;
 
 use airlock::appliance::Appliance;
@@ -24,7 +25,7 @@ fn records(appliance: &Appliance) -> Vec<StreamRecord> {
         let mut all = Vec::new();
         view.records(1, view.stream().last(), &RecordClass::ALL, |one| {
             all.push(one);
-            Ok(())
+            Ok(ControlFlow::Continue(()))
         })?;
         Ok(all)
     });

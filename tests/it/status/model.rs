@@ -2,6 +2,7 @@
 //! and what is frozen never changes. `AIRLOCK_SLOW=1` plays more of them.
 
 use std::collections::BTreeMap;
+use std::ops::ControlFlow;
 
 use airlock::appliance::status::{
     Batch, Metrics, RecordClass, StatusBuffer, StreamRecord, What, acknowledge, freeze, read_stream,
@@ -85,7 +86,7 @@ impl Model {
                     } else {
                         assert_ne!(record.class, RecordClass::Continued, "{what}");
                     }
-                    Ok(())
+                    Ok(ControlFlow::Continue(()))
                 })
             })
             .unwrap();
@@ -98,7 +99,7 @@ impl Model {
         read_stream(&self.buffer.appliance(), &domain, |view| {
             view.records(1, frozen.position, &RecordClass::ALL, |one| {
                 known.frozen.entry(one.listed.record.position).or_insert(one);
-                Ok(())
+                Ok(ControlFlow::Continue(()))
             })
         })
         .unwrap();

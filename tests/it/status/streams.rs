@@ -1,5 +1,7 @@
 //! Streams: what goes to one vendor is numbered by itself and tells nothing of another (M-81, S12).
 
+use std::ops::ControlFlow;
+
 use airlock::appliance::status::{Metrics, Reason, RecordClass, StreamRecord, What, acknowledge, freeze, read_stream};
 use airlock::db::SqlResult as _;
 use airlock::domain::Hash;
@@ -33,7 +35,7 @@ fn told(buffer: &Buffer, domain: Hash) -> String {
                 text += &format!(" {gap:?}").replace(&format!("{stream:?}"), "");
             }
             text.push('\n');
-            Ok(())
+            Ok(ControlFlow::Continue(()))
         })?;
         text += &format!("{:?}\n{:?}\n", view.coverage(1, last)?, view.newest_metrics()?);
         view.metrics_days(|day, target, all| {

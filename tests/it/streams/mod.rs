@@ -4,4 +4,4 @@ mod clock;
 mod log;
 mod neighbours;
 mod refusals;
-mod site;
+pub(crate) mod site;

@@ -16,22 +16,22 @@ use crate::support::appliance::{import_here, scratch, write};
 use crate::support::bundles::{Made, Vendor};
 
 /// The appliance. The second vendor is pinned by a later act, or never.
-pub(super) struct Site {
+pub(crate) struct Site {
     folder: TempDir,
-    pub(super) a: Vendor,
-    pub(super) b: Vendor,
-    pub(super) clock: FixedClock,
+    pub(crate) a: Vendor,
+    pub(crate) b: Vendor,
+    pub(crate) clock: FixedClock,
 }
 
 impl Site {
     /// Made for A alone.
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let a = Vendor::new();
         Self::pinning(&a.chain().clone(), a, Vendor::new())
     }
 
     /// Made with one root.
-    pub(super) fn pinning(root: &Chain, a: Vendor, b: Vendor) -> Self {
+    pub(crate) fn pinning(root: &Chain, a: Vendor, b: Vendor) -> Self {
         let folder = scratch();
         let clock = FixedClock("2026-11-21T10:00:00Z".parse().unwrap());
         let new = NewAppliance {
@@ -44,59 +44,59 @@ impl Site {
     }
 
     /// The same, read as this vendor's.
-    pub(super) fn of_vendor(self, a: Vendor) -> Self {
+    pub(crate) fn of_vendor(self, a: Vendor) -> Self {
         Self { a, ..self }
     }
 
-    pub(super) fn state(&self) -> PathBuf {
+    pub(crate) fn state(&self) -> PathBuf {
         self.folder.path().join("state")
     }
 
-    pub(super) fn appliance(&self) -> Appliance {
+    pub(crate) fn appliance(&self) -> Appliance {
         Appliance::open(&self.state(), Arc::new(self.clock)).unwrap()
     }
 
-    pub(super) fn pin(&self, vendor: &Vendor) {
+    pub(crate) fn pin(&self, vendor: &Vendor) {
         let chain = Chain::parse(&vendor.chain_file()).unwrap();
         let appliance = self.appliance();
         appliance.pin(&chain, self.clock.now()).unwrap();
     }
 
-    pub(super) fn import(&self, made: &Made) -> Result<Imported> {
+    pub(crate) fn import(&self, made: &Made) -> Result<Imported> {
         self.import_with(made, &Options::default())
     }
 
-    pub(super) fn import_with(&self, made: &Made, options: &Options) -> Result<Imported> {
+    pub(crate) fn import_with(&self, made: &Made, options: &Options) -> Result<Imported> {
         let path = self.folder.path().join("bundle");
         write(&path, &made.bytes);
         import_here(&self.appliance(), &path, options, &self.clock)
     }
 
-    pub(super) fn activate(&self, head: Hash) {
+    pub(crate) fn activate(&self, head: Hash) {
         let appliance = self.appliance();
         appliance.activate(head, Undeploy::AsSigned, self.clock.now()).unwrap();
     }
 
-    pub(super) fn hub(&self) -> Hub {
+    pub(crate) fn hub(&self) -> Hub {
         let view = SiteView::new("127.0.0.1:5000", false, SiteView::INTERVAL, None).unwrap();
         let live = Live::load(&Arc::new(self.appliance()), Duration::ZERO).unwrap();
         Hub::new(&live, view).unwrap()
     }
 
     /// Lets the clock go on.
-    pub(super) fn wait(&mut self, seconds: i64) {
+    pub(crate) fn wait(&mut self, seconds: i64) {
         self.clock = FixedClock(self.clock.now().plus_seconds(seconds));
     }
 
     /// Where a blob stands.
-    pub(super) fn blob(&self, digest: &airlock::domain::Digest) -> PathBuf {
+    pub(crate) fn blob(&self, digest: &airlock::domain::Digest) -> PathBuf {
         let hex = digest.0.to_hex();
         self.state().join("blobs/sha256").join(&hex[..2]).join(hex)
     }
 }
 
 /// Head digest of a bundle.
-pub(super) fn head(made: &Made) -> Hash {
+pub(crate) fn head(made: &Made) -> Hash {
     let file = tempfile::NamedTempFile::new().unwrap();
     write(file.path(), &made.bytes);
     let source = airlock::media::open(file.path(), None).unwrap();

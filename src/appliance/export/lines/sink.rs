@@ -1,0 +1,60 @@
+//! Where lines go: texts are redacted and cut on the way, numbers cut to the range of documents.
+
+use super::super::redact::Redactor;
+use crate::domain::{Result, limits};
+use crate::package::{Line, PackageWriter, Quoted, Taken};
+
+/// Receipts and rows that are read at a time.
+pub(super) const BATCH: usize = 256;
+
+/// Where lines go, and how far that is.
+pub(in super::super) struct Sink<'a, 'w> {
+    pub(in super::super) writer: &'a mut PackageWriter<'w>,
+    pub(in super::super) redactor: &'a Redactor,
+    /// Told how many bytes of lines were written.
+    pub(in super::super) progress: &'a mut dyn FnMut(u64),
+}
+
+impl Sink<'_, '_> {
+    pub(super) fn push(&mut self, line: &Line) -> Result<Taken> {
+        let taken = self.writer.push(line)?;
+        (self.progress)(self.writer.taken_bytes());
+        Ok(taken)
+    }
+
+    pub(super) fn text(&self, text: &str) -> Quoted {
+        self.redactor.text(cut_text(text, limits::QUOTED_TEXT_BYTES))
+    }
+
+    pub(super) fn name(&self, text: &str) -> Quoted {
+        self.redactor.text(cut_text(text, limits::QUOTED_NAME_BYTES))
+    }
+}
+
+/// Cuts a text at a limit, between characters.
+fn cut_text(text: &str, limit: usize) -> &str {
+    text.get(..text.floor_char_boundary(limit)).unwrap_or(text)
+}
+
+/// Cuts a number to the range of documents.
+pub(super) fn cut(number: u64) -> u64 {
+    number.min(limits::JSON_INTEGER_MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts_are_cut_between_characters() {
+        for (text, limit, expected) in [
+            ("abc", 5, "abc"),
+            ("abc", 2, "ab"),
+            ("aé", 2, "a"),
+            ("", 0, ""),
+            ("é", 1, ""),
+        ] {
+            assert_eq!(cut_text(text, limit), expected);
+        }
+    }
+}

@@ -1,0 +1,152 @@
+//! What a package says, read back from its file: every number that people are shown comes from the bytes that would leave (M-98).
+
+use std::collections::BTreeMap;
+
+use super::facts::own_head;
+use crate::appliance::state::Appliance;
+use crate::db::site::packages::{self, PackageRow, State};
+use crate::domain::{Class, Error, Hash, Result};
+use crate::media::UncachedFile;
+use crate::package::{GapReason, Head, Line, Numbers, OpenedPackage, StatusRecordKind};
+
+/// What was read back from a package of this site's own.
+#[derive(Debug)]
+pub struct Preview {
+    /// Its head.
+    pub head: Head,
+    /// The head digest.
+    pub head_digest: Hash,
+    /// Bytes of the file.
+    pub size: u64,
+    /// Key ids of the approvals that it carries.
+    pub approvals: Vec<Hash>,
+    /// How many lines there are of each kind.
+    pub lines: BTreeMap<&'static str, u64>,
+    /// How many gaps there are for each reason.
+    pub gaps: BTreeMap<GapReason, u64>,
+    /// Numbers of earlier packages, signed and not acknowledged, of which something comes again.
+    pub repeats: Vec<u64>,
+    /// A range ended early: another package follows.
+    pub is_cut: bool,
+}
+
+/// Takes each line as it is read back.
+pub type ShowLine<'a> = dyn FnMut(&Line) -> Result<()> + 'a;
+
+impl Appliance {
+    /// Reads a package of this site's own back from its file, whole; `each` is given every line.
+    ///
+    /// # Errors
+    ///
+    /// `E-STATE package-missing` when its file is gone; those of the steps V1, V4 and V6 to V10 when it holds something else than was
+    /// written; those of `each`.
+    pub fn read_back(&self, row: &PackageRow, each: &mut ShowLine<'_>) -> Result<Preview> {
+        if self.open_package(row.head)?.is_none() {
+            return Err(gone(row));
+        }
+        let mut read = || {
+            // What was just written is still in memory, and says nothing of the disk.
+            let file = UncachedFile::open(&self.package_path(row.head))?;
+            let package = OpenedPackage::open(Box::new(file))?.own_draft()?;
+            let head_digest = package.head_digest();
+            if head_digest != row.head {
+                return Err(Error::new(
+                    Class::Integrity,
+                    "head",
+                    format!("the file of package {} holds another one, {head_digest}", row.number),
+                )
+                .expected(row.head.to_hex()));
+            }
+            let approvals = package
+                .approvals()?
+                .into_iter()
+                .map(|approval| approval.keyid)
+                .collect();
+            let package = package.read_index()?;
+            let size = package.total_bytes();
+            let (mut lines, mut gaps) = (BTreeMap::new(), BTreeMap::new());
+            let head = package.read_lines(&mut |line, _| {
+                count(&mut lines, kind(line));
+                if let Line::Gap(gap) = line {
+                    count(&mut gaps, gap.reason);
+                }
+                each(line)
+            })?;
+            Ok((head, head_digest, size, approvals, lines, gaps))
+        };
+        let (head, head_digest, size, approvals, lines, gaps) = read().map_err(|error| told(error, row))?;
+        Ok(Preview {
+            repeats: self.repeats(row, &head.firsts())?,
+            is_cut: row.cut,
+            head,
+            head_digest,
+            size,
+            approvals,
+            lines,
+            gaps,
+        })
+    }
+
+    /// Numbers of the packages of the same instance that a package which begins at these numbers repeats.
+    fn repeats(&self, row: &PackageRow, firsts: &Numbers) -> Result<Vec<u64>> {
+        let mut repeated = Vec::new();
+        for other in self.db.read(|connection| packages::list(connection, row.domain))? {
+            if other.state == State::Draft || other.instance != row.instance || other.number >= row.number {
+                continue;
+            }
+            let lasts = own_head(&other.bytes)?.lasts();
+            if lasts.audit >= firsts.audit || lasts.receipts >= firsts.receipts || lasts.records >= firsts.records {
+                repeated.push(other.number);
+            }
+        }
+        Ok(repeated)
+    }
+}
+
+fn count<K: Ord>(counts: &mut BTreeMap<K, u64>, key: K) {
+    let count = counts.entry(key).or_default();
+    *count = count.saturating_add(1);
+}
+
+/// Returns the word of a line's kind, or of its part where that has one kind.
+fn kind(line: &Line) -> &'static str {
+    match line {
+        Line::Release(_) => "release",
+        Line::Damaged(_) => "damaged",
+        Line::Target(_) => "target",
+        Line::Deployment(_) => "deployment",
+        Line::Receipt(_) => "receipt",
+        Line::Audit(_) => "audit",
+        Line::Metrics(_) => "metrics",
+        Line::Status(line) => match line.kind {
+            StatusRecordKind::Transition => "transition",
+            StatusRecordKind::Continued => "continued",
+            StatusRecordKind::Status => "status",
+        },
+        Line::Log(_) => "log",
+        Line::AgentLog(_) => "agent-log",
+        Line::Gap(_) => "gap",
+    }
+}
+
+fn gone(row: &PackageRow) -> Error {
+    Error::new(
+        Class::State,
+        "package-missing",
+        format!("the file of package {} is not in the outbox any more", row.number),
+    )
+    .remedy("make the next package: it covers what this one held, as long as that is not acknowledged")
+}
+
+/// A draft that is damaged is made again; of what was signed there is no other copy here.
+fn told(error: Error, row: &PackageRow) -> Error {
+    if error.advice().is_some() {
+        return error;
+    }
+    match row.state {
+        State::Draft => error.remedy("`airlock status preview --discard` makes another one in its place"),
+        State::Signed | State::Exported => {
+            error.remedy("make the next package: it covers what this one held, as long as that is not acknowledged")
+        }
+    }
+}

@@ -1,0 +1,226 @@
+//! What no text keeps when it leaves, whatever the profile says (M-97).
+//!
+//! A net, not a promise: it knows what addresses, logins and keys look like and what the site named, not what a text means. Stretches that it
+//! finds are taken out whole, and where in doubt, too much: a version of four numbers looks like an address, and the word behind "basic" like
+//! a login. A key that agents report line by line is seen only in the lines that begin and end it.
+//!
+//! Texts are hostile, and a site's pattern may be clumsy; time stays linear in the text. What is always looked for looks at each byte a few
+//! times. A site's pattern looks [`AHEAD`] bytes ahead, goes on from there for a stretch that it has not seen the end of, and after
+//! [`STRETCHES`] finds in one text, or [`LONG`] long ones, takes out the rest of it.
+
+mod address;
+mod secret;
+
+use std::ops::Range;
+
+use regex::{Regex, RegexBuilder};
+
+use crate::domain::{Class, Error, Result};
+use crate::package::{Piece, Quoted};
+
+/// Patterns that a site may name.
+const PATTERNS: usize = 64;
+/// Bytes of one pattern.
+const PATTERN_BYTES: usize = 1024;
+/// Bytes that one pattern takes when it is compiled.
+const COMPILED_BYTES: usize = 1 << 20;
+/// Bytes that a site's pattern looks ahead for a stretch.
+const AHEAD: usize = 4096;
+/// Finds of one pattern in one text.
+const STRETCHES: usize = 4096;
+/// Finds among them that are longer than what was looked ahead.
+const LONG: usize = 64;
+
+/// Looked for in every text. Each takes whatever it passed, or stops at a character that the next find stops at no more: so all finds
+/// together look at each byte a few times.
+const ALWAYS: &[&str] = &[
+    // IPv4, also with zeros in front.
+    r"[0-9]{1,3}(?:\.[0-9]{1,3}){3}",
+    // MACs, in the three ways that they are written.
+    r"(?:[0-9A-Fa-f]{2}:){5}[0-9A-Fa-f]{2}",
+    r"(?:[0-9A-Fa-f]{2}-){5}[0-9A-Fa-f]{2}",
+    r"[0-9A-Fa-f]{4}\.[0-9A-Fa-f]{4}\.[0-9A-Fa-f]{4}",
+    // What stands behind the name of a way to log in.
+    r#"(?i-u)\b(?:bearer|basic)[ \t\r\n:="']{1,16}[a-z0-9._~+/=%-]+"#,
+    // JWTs and what else has a JSON header in base64.
+    r"e[yw][A-Za-z0-9_-]{8,}(?:\.[A-Za-z0-9_-]*){1,8}",
+    r"AGE-SECRET-KEY-1[A-Z0-9]+",
+];
+
+/// Takes out of texts what must not leave.
+#[derive(Debug)]
+pub struct Redactor {
+    always: Vec<Regex>,
+    site: Vec<Regex>,
+    own: Vec<Regex>,
+}
+
+impl Redactor {
+    /// Makes a redactor of a site: its own patterns (regular expressions), and its own names and addresses, which are found as whole words
+    /// in upper and lower case alike.
+    ///
+    /// # Errors
+    ///
+    /// `E-USAGE config` for a pattern that does not parse, is empty or too large, and for more than 64: whoever knows where they stand says
+    /// what to correct.
+    pub fn new(patterns: &[String], own: &[String]) -> Result<Self> {
+        if patterns.len() > PATTERNS {
+            return Err(Error::new(
+                Class::Usage,
+                "config",
+                format!("redact has {} patterns", patterns.len()),
+            )
+            .expected(format!("at most {PATTERNS}")));
+        }
+        Ok(Self {
+            always: ALWAYS.iter().map(|pattern| compiled(pattern)).collect::<Result<_>>()?,
+            site: patterns.iter().map(|pattern| of_site(pattern)).collect::<Result<_>>()?,
+            own: own
+                .iter()
+                .filter(|name| says_something(name))
+                .map(|name| compiled(&whole_word(name)))
+                .collect::<Result<_>>()?,
+        })
+    }
+
+    /// Quotes a text without what must not leave.
+    pub fn text(&self, text: &str) -> Quoted {
+        let mut found: Vec<Range<usize>> = self
+            .always
+            .iter()
+            .chain(&self.own)
+            .flat_map(|regex| all(regex, text))
+            .collect();
+        found.extend(address::ipv6(text));
+        found.extend(address::mail(text));
+        found.extend(secret::key_blocks(text));
+        found.extend(secret::url_users(text));
+        found.extend(secret::runs_of_32(text));
+        for regex in &self.site {
+            look_ahead(regex, text, &mut found);
+        }
+        if found.is_empty() {
+            return Quoted::text(text);
+        }
+        Quoted::of(pieces(text, joined(found)))
+    }
+}
+
+/// Compiles a pattern of the site.
+fn of_site(pattern: &str) -> Result<Regex> {
+    let wrong = |found: String| Error::new(Class::Usage, "config", found);
+    if pattern.is_empty() || pattern.len() > PATTERN_BYTES {
+        return Err(wrong(format!("a pattern of redact has {} bytes", pattern.len()))
+            .expected(format!("1 to {PATTERN_BYTES} bytes")));
+    }
+    compiled(pattern)
+}
+
+fn compiled(pattern: &str) -> Result<Regex> {
+    RegexBuilder::new(pattern)
+        .size_limit(COMPILED_BYTES)
+        .build()
+        .map_err(|error| {
+            // The library draws the place over several lines; its last one says what is wrong.
+            let reason = error.to_string();
+            let reason = reason.lines().last().unwrap_or_default().trim_start_matches("error: ");
+            Error::new(
+                Class::Usage,
+                "config",
+                format!("the pattern {pattern:?} of redact cannot be used: {reason}"),
+            )
+            .expected("a regular expression without look-around and back references, as in \"ORDER-[0-9]+\"")
+            .with_source(error)
+        })
+}
+
+/// Whether a name of the appliance says anything of the site.
+fn says_something(name: &str) -> bool {
+    name.len() > 1 && !name.eq_ignore_ascii_case("localhost")
+}
+
+/// Returns a pattern that finds a name, but not inside of a longer word.
+fn whole_word(name: &str) -> String {
+    let edge = |c: Option<char>| {
+        if c.is_some_and(char::is_alphanumeric) {
+            r"\b"
+        } else {
+            ""
+        }
+    };
+    let (before, after) = (edge(name.chars().next()), edge(name.chars().next_back()));
+    format!("(?i){before}{}{after}", regex::escape(name))
+}
+
+fn all<'a>(regex: &'a Regex, text: &'a str) -> impl Iterator<Item = Range<usize>> + 'a {
+    regex.find_iter(text).map(|found| found.range())
+}
+
+/// Looks for a site's pattern, a bounded way ahead from each place.
+fn look_ahead(regex: &Regex, text: &str, found: &mut Vec<Range<usize>>) {
+    let (mut at, mut stretches, mut long) = (0, 0, 0);
+    while at < text.len() {
+        let end = text.floor_char_boundary(at + AHEAD);
+        let Some(mut stretch) = regex
+            .find_at(text.get(..end).unwrap_or(text), at)
+            .map(|found| found.range())
+        else {
+            if end == text.len() {
+                return;
+            }
+            // What begins in the second half may end behind what was seen.
+            at = text.ceil_char_boundary(at + AHEAD / 2);
+            continue;
+        };
+        if stretch.end == end && end < text.len() {
+            long += 1;
+            let whole = regex.find_at(text, stretch.start).map(|found| found.range());
+            stretch.end = whole.map_or(end, |whole| whole.end.max(end));
+        }
+        stretches += usize::from(!stretch.is_empty());
+        if stretches == STRETCHES || long == LONG {
+            found.push(stretch.start..text.len());
+            return;
+        }
+        at = if stretch.is_empty() {
+            text.ceil_char_boundary(stretch.end + 1)
+        } else {
+            stretch.end
+        };
+        found.push(stretch);
+    }
+}
+
+/// Orders stretches, and joins those that touch.
+fn joined(mut found: Vec<Range<usize>>) -> Vec<Range<usize>> {
+    found.sort_unstable_by_key(|stretch| stretch.start);
+    let mut joined: Vec<Range<usize>> = Vec::with_capacity(found.len());
+    for stretch in found.into_iter().filter(|stretch| !stretch.is_empty()) {
+        match joined.last_mut() {
+            Some(last) if stretch.start <= last.end => last.end = last.end.max(stretch.end),
+            _ => joined.push(stretch),
+        }
+    }
+    joined
+}
+
+fn pieces(text: &str, out: Vec<Range<usize>>) -> Vec<Piece> {
+    let mut pieces = Vec::with_capacity(out.len() * 2 + 1);
+    let mut at = 0;
+    let keep = |from: usize, to: usize, pieces: &mut Vec<Piece>| {
+        if let Some(kept) = text.get(from..to).filter(|kept| !kept.is_empty()) {
+            pieces.push(Piece::Text(kept.to_owned()));
+        }
+    };
+    for stretch in out {
+        keep(at, stretch.start, &mut pieces);
+        pieces.push(Piece::Redacted);
+        at = stretch.end;
+    }
+    keep(at, text.len(), &mut pieces);
+    pieces
+}
+
+#[cfg(test)]
+#[path = "redact/tests.rs"]
+mod tests;
