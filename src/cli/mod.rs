@@ -83,6 +83,8 @@ mod status_show;
 mod status_site;
 #[cfg(feature = "vendor")]
 mod status_stream;
+#[cfg(feature = "site")]
+mod status_summary;
 mod status_verify;
 mod status_verify_guard;
 #[cfg(feature = "vendor")]

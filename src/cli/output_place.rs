@@ -64,6 +64,9 @@ pub(super) enum Makes {
     /// A status package.
     #[cfg(feature = "site")]
     Package,
+    /// QR codes.
+    #[cfg(feature = "site")]
+    Picture,
 }
 
 impl Makes {
@@ -87,6 +90,8 @@ impl Makes {
             Self::AuditLog => "a copy of the audit log",
             #[cfg(feature = "site")]
             Self::Package => "a status package",
+            #[cfg(feature = "site")]
+            Self::Picture => "a PNG picture",
         }
     }
 
@@ -118,6 +123,8 @@ impl Makes {
             Self::AuditLog => bytes.starts_with(b"{\"action\":"),
             #[cfg(feature = "site")]
             Self::Package => is_of(bytes, PACKAGE_WORD),
+            #[cfg(feature = "site")]
+            Self::Picture => bytes.starts_with(b"\x89PNG"),
         }
     }
 }

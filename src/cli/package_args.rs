@@ -87,42 +87,47 @@ impl PackageArgs {
         settings.narrowed(profile, &without)
     }
 
-    /// Finds the trust domain that is meant: the only one, or the one that is named.
-    ///
-    /// # Errors
-    ///
-    /// `E-USAGE vendor` when none or several are meant, with all of them.
+    /// As [`domain_of`].
     pub(super) fn domain(&self, appliance: &Appliance) -> Result<Hash> {
-        let all = appliance.db.read(stream_log::domains)?;
-        let meant: Vec<Hash> = match &self.vendor {
-            None => all.clone(),
-            Some(word) => {
-                let releases = appliance.releases()?;
-                let scopes = releases.iter().map(|release| &release.scope);
-                let has: BTreeSet<Hash> = scopes
-                    .filter(|scope| scope.product.as_str() == word || scope.to_string() == *word)
-                    .map(|scope| scope.domain)
-                    .collect();
-                let is_begun = |domain: &Hash| word.len() >= DIGITS && domain.to_hex().starts_with(word);
-                all.iter()
-                    .filter(|domain| has.contains(domain) || is_begun(domain))
-                    .copied()
-                    .collect()
-            }
-        };
-        if let [domain] = meant[..] {
-            return Ok(domain);
-        }
-        let found = match &self.vendor {
-            None => format!("{} vendors are pinned here, and a package is for one", all.len()),
-            Some(word) if meant.is_empty() => format!("no vendor that is pinned here is meant by {word:?}"),
-            Some(word) => format!("{} vendors are meant by {word:?}", meant.len()),
-        };
-        let listed: Vec<String> = all.iter().map(|domain| named(appliance, *domain)).collect();
-        Err(Error::listing(Class::Usage, "vendor", found, &listed)
-            .expected("one")
-            .remedy("name it by the digits in front of it: --vendor DIGITS"))
+        domain_of(appliance, self.vendor.as_deref())
     }
+}
+
+/// Finds the trust domain that is meant: the only one, or the one that is named.
+///
+/// # Errors
+///
+/// `E-USAGE vendor` when none or several are meant, with all of them.
+pub(super) fn domain_of(appliance: &Appliance, vendor: Option<&str>) -> Result<Hash> {
+    let all = appliance.db.read(stream_log::domains)?;
+    let meant: Vec<Hash> = match vendor {
+        None => all.clone(),
+        Some(word) => {
+            let releases = appliance.releases()?;
+            let scopes = releases.iter().map(|release| &release.scope);
+            let has: BTreeSet<Hash> = scopes
+                .filter(|scope| scope.product.as_str() == word || scope.to_string() == word)
+                .map(|scope| scope.domain)
+                .collect();
+            let is_begun = |domain: &Hash| word.len() >= DIGITS && domain.to_hex().starts_with(word);
+            all.iter()
+                .filter(|domain| has.contains(domain) || is_begun(domain))
+                .copied()
+                .collect()
+        }
+    };
+    if let [domain] = meant[..] {
+        return Ok(domain);
+    }
+    let found = match vendor {
+        None => format!("{} vendors are pinned here, and a package is for one", all.len()),
+        Some(word) if meant.is_empty() => format!("no vendor that is pinned here is meant by {word:?}"),
+        Some(word) => format!("{} vendors are meant by {word:?}", meant.len()),
+    };
+    let listed: Vec<String> = all.iter().map(|domain| named(appliance, *domain)).collect();
+    Err(Error::listing(Class::Usage, "vendor", found, &listed)
+        .expected("one")
+        .remedy("name it by the digits in front of it: --vendor DIGITS"))
 }
 
 /// Returns a trust domain with the name that its root says, which another one may say as well.

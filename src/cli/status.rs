@@ -4,7 +4,7 @@ use clap::Subcommand;
 
 use super::{Ui, status_verify};
 #[cfg(feature = "site")]
-use super::{status_acknowledge, status_export, status_preview, status_rotate_key};
+use super::{status_acknowledge, status_export, status_preview, status_rotate_key, status_summary};
 #[cfg(feature = "vendor")]
 use super::{status_replay, status_show};
 use crate::domain::Result;
@@ -25,6 +25,14 @@ pub(super) enum StatusCommand {
     Preview(status_preview::PreviewArgs),
     #[cfg(feature = "site")]
     Export(status_export::ExportArgs),
+    /// Show the newest signed package as QR codes, as text, or as lines to be read aloud
+    ///
+    /// For a site from which no file may leave, or not now: a summary says what runs and how far the package reaches, signed, in a few codes
+    /// or a minute on the telephone. It says less than the package, so whoever approved that has approved this. The vendor gives it to
+    /// `airlock status verify`.
+    #[cfg(feature = "site")]
+    #[command(after_help = "Examples:\n  airlock status summary --qr summary.png\n  airlock status summary --spoken")]
+    Summary(status_summary::SummaryArgs),
     /// Make another status key and another recipient key, with an enrolment file for each vendor
     ///
     /// For a planned change, a loss and a theft alike. The new keys count at once; a vendor takes them with `airlock vendor enroll FILE
@@ -73,6 +81,8 @@ pub(super) fn run(command: &StatusCommand, ui: &mut Ui) -> Result<()> {
         StatusCommand::Preview(args) => status_preview::run(args, ui),
         #[cfg(feature = "site")]
         StatusCommand::Export(args) => status_export::run(args, ui),
+        #[cfg(feature = "site")]
+        StatusCommand::Summary(args) => status_summary::run(args, ui),
         #[cfg(feature = "site")]
         StatusCommand::RotateKey(args) => status_rotate_key::run(args, ui),
         #[cfg(feature = "site")]

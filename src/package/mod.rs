@@ -47,6 +47,7 @@ mod quoted;
 mod reader;
 mod size;
 mod statement;
+mod summary;
 mod switch;
 mod unsigned;
 mod words;
@@ -73,6 +74,10 @@ pub use quoted::{Piece, Quoted};
 pub use reader::{Draft, HeadedPackage, IndexedPackage, Known, OpenedPackage, Signed, SignedPackage, VerifiedPackage};
 pub use size::rounded;
 pub use statement::{Room, Statement};
+pub use summary::{
+    Age, LocalState, Sealer, SignedSummary, Summary, SummaryDeployments, SummaryLive, SummaryRelease, SummaryRuns,
+    SummaryState, dictated, received, series,
+};
 pub use switch::{Shows, Switch};
 pub use unsigned::UnsignedPackage;
 pub use words::{AgentLogWord, DamagedWord, DeploymentWord, GapWord, LogWord, ReleaseWord, TargetWord};

@@ -18,6 +18,7 @@
 //! | `prologue` | the bytes before the payload written anew, everything else as it stands |
 //! | `approve` | adds an approval of the site's role to a draft: E5 |
 //! | `sign` | the number is used, then the key signs: E6, E7 |
+//! | `summary` | the tiny form of a signed package, for QR codes or a telephone |
 //! | `deliver` | out to a folder, a file or a pipe, read back, and only then called exported: E8 |
 //! | `upkeep` | what the outbox keeps of what was signed |
 //!
@@ -36,6 +37,7 @@ mod profile;
 mod prologue;
 pub mod redact;
 mod sign;
+mod summary;
 mod upkeep;
 
 pub use approve::Approved;
@@ -47,5 +49,6 @@ pub use preview::{Preview, ShowLine};
 pub use profile::{ExportSettings, Profile};
 pub use redact::Redactor;
 pub use sign::ApprovalRule;
+pub use summary::picture;
 
 pub use crate::db::site::packages::{PackageRow, State};

@@ -57,7 +57,7 @@ pub use batch::{Accepted, AgentLogRecord, Batch, DiskMetrics, LogRecord, Metrics
 pub use buffer::{BufferHealth, StatusBuffer};
 pub(super) use days::parts_per_million;
 pub use freeze::{Frozen, freeze, freeze_within};
-pub use overview::{DeploymentStatus, Dot, LatestStatus, TargetStatus, Told, overview};
+pub use overview::{DeploymentStatus, Dot, LatestStatus, STALE_SECONDS, TargetStatus, Told, overview};
 pub use owner::Owner;
 pub use quota::Quota;
 pub use runs::{Doubt, Running};

@@ -10,7 +10,7 @@ use crate::db::{Connection, Reader, Schema};
 use crate::domain::{Result, Signal, StatusKind, Timestamp, Uuid};
 
 /// After this many seconds without a status a deployment is stale; a status from so far ahead is stale too, as in Distr's console.
-const STALE_SECONDS: u64 = 60;
+pub const STALE_SECONDS: u64 = 60;
 
 /// A target as its agent reports.
 #[derive(Debug, Clone, PartialEq, Eq)]

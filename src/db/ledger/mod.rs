@@ -18,6 +18,7 @@ mod signed_agents;
 mod site;
 pub mod snapshot;
 mod stream_rows;
+pub mod summaries;
 pub mod told;
 
 pub use contents::{

@@ -304,8 +304,9 @@ CREATE TABLE metrics_day (
 CREATE TABLE summary (
   digest   BLOB    PRIMARY KEY,         -- SHA-256 of its bytes
   site     TEXT    NOT NULL REFERENCES site (site),
-  instance TEXT    NOT NULL,
+  instance TEXT    NOT NULL,            -- the first 16 digits
   number   INTEGER NOT NULL,
+  head     BLOB    NOT NULL,            -- the first 16 bytes of the package's head digest
   made_at  INTEGER NOT NULL,
   bytes    BLOB    NOT NULL
 ) STRICT, WITHOUT ROWID;

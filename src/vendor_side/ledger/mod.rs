@@ -15,6 +15,7 @@ pub mod ask;
 pub mod base;
 mod ingest;
 pub mod replay;
+mod summary;
 
 pub(in crate::vendor_side) use acknowledge::{Due, NO_KEY, due, sign};
 pub use acknowledge::{Issued, acknowledge};
@@ -22,3 +23,4 @@ pub use ingest::{
     FailedDeployment, HeldRelease, Identity, IngestEvent, IngestOptions, Noticed, Outcome, ReceiptTold, Refused,
     TakenIn, Verdict, ingest,
 };
+pub use summary::{ReleaseTold, SummaryTaken, take_summary};

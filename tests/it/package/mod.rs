@@ -5,5 +5,6 @@ mod guards;
 pub(crate) mod made;
 mod round_trip;
 mod runs;
+mod summary;
 mod vectors;
 mod verdicts;

@@ -1,0 +1,89 @@
+//! `airlock status summary`: the newest signed package in a few codes, or in lines to be read aloud.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use serde_json::json;
+
+use super::Ui;
+use super::output_place::{self, Makes};
+use super::package_args::domain_of;
+use super::state_folder::StateArgs;
+use super::ui::escape;
+use crate::appliance::export::picture;
+use crate::domain::{Class, Clock as _, Error, Result, SystemClock};
+use crate::package::{dictated, series};
+use crate::stream::write_atomically;
+
+#[derive(Debug, Args)]
+pub(super) struct SummaryArgs {
+    /// Write the codes as one PNG picture
+    #[arg(long, value_name = "FILE.png", conflicts_with_all = ["text", "spoken"])]
+    qr: Option<PathBuf>,
+    /// Print the text of each code, one a line (the default)
+    #[arg(long, conflicts_with = "spoken")]
+    text: bool,
+    /// Print lines to be read aloud, each with two letters that tell a misheard one
+    #[arg(long)]
+    spoken: bool,
+    /// The vendor, where several are pinned: 8 or more digits of its fingerprint, or a product of it
+    #[arg(long, value_name = "VENDOR")]
+    vendor: Option<String>,
+    #[command(flatten)]
+    state: StateArgs,
+}
+
+pub(super) fn run(args: &SummaryArgs, ui: &mut Ui) -> Result<()> {
+    if let Some(path) = &args.qr {
+        output_place::check(path, Makes::Picture, [])?;
+    }
+    let appliance = args.state.open()?;
+    let domain = domain_of(&appliance, args.vendor.as_deref())?;
+    let lock = appliance.lock_export()?;
+    let (row, sealed) = appliance.summarize(domain, SystemClock.now(), &lock)?;
+    let codes = series(&sealed.bytes);
+    ui.say(format_args!(
+        "summary of package {}, as of {}: {} bytes, {}",
+        row.number,
+        row.made_at,
+        sealed.bytes.len(),
+        counted_codes(codes.len())
+    ));
+    let mut value = json!({
+        "number": row.number, "head": row.head, "made_at": row.made_at, "bytes": sealed.bytes.len(), "codes": codes,
+    });
+    let human = if let Some(path) = &args.qr {
+        write_atomically(path, &picture(&codes)?, 0o644)?;
+        value["picture"] = json!(path);
+        format!(
+            "{} in {}",
+            counted_codes(codes.len()),
+            escape(&path.display().to_string())
+        )
+    } else if args.spoken {
+        let lines = dictated(&sealed.bytes).ok_or_else(|| {
+            Error::new(
+                Class::Limit,
+                "summary-size",
+                format!(
+                    "the summary has {} bytes, too many to be read aloud",
+                    sealed.bytes.len()
+                ),
+            )
+            .expected("at most 99 lines")
+            .remedy("show it as codes: `airlock status summary --qr FILE.png`")
+        })?;
+        value["lines"] = json!(lines);
+        lines.join("\n")
+    } else {
+        codes.join("\n")
+    };
+    ui.result(&value, human)
+}
+
+fn counted_codes(count: usize) -> String {
+    match count {
+        1 => "one code".to_owned(),
+        several => format!("{several} codes"),
+    }
+}

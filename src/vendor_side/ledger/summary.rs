@@ -1,0 +1,399 @@
+//! Takes in a summary: what a site told by codes or over the telephone, until its package comes (M-118).
+//!
+//! It says what the deployments of the shown instance do now, as far as no package of the same or a higher number said so. It moves no
+//! coverage, is not acknowledged, and nothing is built on what it says is held.
+
+use std::collections::BTreeSet;
+
+use serde::Serialize;
+use serde_json::json;
+use sha2::{Digest as _, Sha256};
+
+use crate::bundle::desired::DesiredState;
+use crate::crypto::PublicKey;
+use crate::db::ledger::findings::{Found, REFUSE, raise};
+use crate::db::ledger::snapshot::{DeploymentRow, put_deployment};
+use crate::db::ledger::summaries::{self, HeldBySummary, SignedBeginning, SummaryRow};
+use crate::db::ledger::{self, Site};
+use crate::db::{Transaction, sealed_log};
+use crate::domain::{Class, Error, Hash, InstanceId, Result, SiteId, Timestamp, Uuid};
+use crate::package::{
+    Age, Sealer, SignedSummary, Summary, SummaryDeployments, SummaryRelease, SummaryRuns, SummaryState, received,
+};
+use crate::vendor_side::Workspace;
+
+/// Action of a row of the log: a summary was taken in.
+const SUMMARY: &str = "summary";
+/// Of an instance that no package has told of.
+const UNKNOWN_INSTANCE: &str = "summary-instance";
+
+/// What a summary came to.
+#[derive(Debug, Clone, Serialize)]
+pub struct SummaryTaken {
+    /// Local name of the site.
+    pub name: String,
+    /// The site.
+    pub site: SiteId,
+    /// Number of the package that it is of.
+    pub number: u64,
+    /// The first 16 bytes of its head digest, in hex digits.
+    pub head: String,
+    /// By the site's clock.
+    pub made_at: Timestamp,
+    /// Records that are lost, blobs that are damaged, receipts that are refused, since the acknowledgement.
+    pub lost: u64,
+    /// Blobs that cannot be served there.
+    pub damaged: u64,
+    /// Refused receipts.
+    pub refused: u64,
+    /// The releases that are live or wait.
+    pub releases: Vec<ReleaseTold>,
+    /// Deployments made there that no package has listed yet.
+    pub unknown_local: u64,
+    /// Whether it was known already.
+    pub known: bool,
+    /// Whether what the site is now is known from it.
+    pub is_newest: bool,
+    /// Whether a package has told of its instance.
+    pub instance_known: bool,
+}
+
+/// A release of a summary.
+#[derive(Debug, Clone, Serialize)]
+pub struct ReleaseTold {
+    /// Head digest.
+    pub head: Hash,
+    /// Product and channel.
+    pub scope: String,
+    /// Epoch and sequence.
+    pub counter: String,
+    /// Whether it is live; else it waits.
+    pub live: bool,
+    /// Deployments by state: no status, error, stale, progressing, running, healthy.
+    pub by_state: [u64; 6],
+    /// How many do not run what is wanted.
+    pub not_wanted: u64,
+}
+
+/// Judges a summary and takes it in; what it is refused for stands in the log.
+///
+/// `data` is what came of it: texts of QR codes one a line, dictated lines, or the bytes.
+///
+/// # Errors
+///
+/// Those of [`received`] and [`SignedSummary::verify`]; `E-TRUST withdrawn-site`; `E-CONTENT summary-release`; `E-EQUIVOCATION
+/// package-number`; those of the ledger.
+pub fn take_summary(workspace: &Workspace, data: &[u8], now: Timestamp) -> Result<SummaryTaken> {
+    let ledger = workspace.ledger()?;
+    let domain = workspace.chain().domain();
+    let mut site = None;
+    let taken = ledger.write(|transaction| {
+        let bytes = received(data)?;
+        let sites = ledger::sites(transaction)?;
+        let signed = SignedSummary::verify(&bytes, &sealers(&sites, domain)?)?;
+        site = Some(signed.site.clone());
+        let known = sites
+            .iter()
+            .find(|known| known.site == signed.site)
+            .ok_or_else(unknown)?;
+        take(transaction, known, &signed, now)
+    });
+    if let Err(error) = &taken {
+        let mut detail = json!({"class": error.class().name(), "code": error.code(), "found": error.found()});
+        if let (Some(site), Some(members)) = (site, detail.as_object_mut()) {
+            members.insert("site".to_owned(), site.as_str().into());
+        }
+        ledger.write(|transaction| sealed_log::append(transaction, now, REFUSE, &detail))?;
+    }
+    taken
+}
+
+fn sealers(sites: &[Site], domain: Hash) -> Result<Vec<Sealer>> {
+    let sealer = |site: &Site| {
+        Ok(Sealer {
+            domain,
+            site: site.site.clone(),
+            key: PublicKey::from_bytes(&site.status.0)?,
+        })
+    };
+    sites.iter().map(sealer).collect()
+}
+
+fn take(transaction: &Transaction<'_>, site: &Site, signed: &SignedSummary, now: Timestamp) -> Result<SummaryTaken> {
+    if let Some(at) = site.withdrawn_at {
+        return Err(Error::new(
+            Class::Trust,
+            "withdrawn-site",
+            format!("site {} was withdrawn on {at}", site.site),
+        )
+        .expected("a site that counts")
+        .remedy(format!(
+            "take it back, after comparing its fingerprint by voice, with `airlock vendor enroll FILE --replace {}`",
+            site.site
+        )));
+    }
+    let summary = &signed.summary;
+    let told: Vec<(SignedBeginning, &SummaryRelease, Option<DesiredState>)> = summary
+        .releases
+        .iter()
+        .map(|release| known_release(transaction, signed, release))
+        .collect::<Result<_>>()?;
+    let hex: String = InstanceId::from_bytes(widen(summary.instance))
+        .as_str()
+        .chars()
+        .take(16)
+        .collect();
+    let shown = ledger::shown(transaction, &site.site)?;
+    let instances = ledger::instances(transaction, &site.site)?;
+    let instance = instances.iter().find(|known| known.instance.as_str().starts_with(&hex));
+    let (newest, head) = match instance {
+        Some(instance) => summaries::packages_of(transaction, instance.id, summary.number)?,
+        None => (0, None),
+    };
+    let digest = Hash(Sha256::digest(&signed.bytes).into());
+    let row = SummaryRow {
+        digest,
+        site: &site.site,
+        instance: &hex,
+        number: summary.number,
+        head: summary.head,
+        made_at: summary.made_at,
+        bytes: &signed.bytes,
+    };
+    if head.is_some_and(|head| !head.0.starts_with(&summary.head)) || summaries::names_another(transaction, &row)? {
+        return Err(Error::new(
+            Class::Equivocation,
+            "package-number",
+            format!(
+                "site {} tells of another package {} than is known",
+                site.site, summary.number
+            ),
+        )
+        .expected("one package of a number and instance")
+        .remedy("ask the site whether its state was turned back or copied; `airlock recover` there ends it"));
+    }
+    let is_new = summaries::put(transaction, &row)?;
+    let is_shown = match (&shown, instance) {
+        (Some(shown), Some(instance)) => shown.youngest().id == instance.id,
+        _ => false,
+    };
+    let is_newest = is_shown
+        && newest < summary.number
+        && summaries::newest_number(transaction, &site.site, &hex)? <= summary.number;
+    let mut unknown_local = 0;
+    if is_new && is_newest {
+        unknown_local = put_now(transaction, site, summary, digest, &told)?;
+    }
+    if is_new && instance.is_none() {
+        raise(
+            transaction,
+            &Found {
+                site: &site.site,
+                code: UNKNOWN_INSTANCE,
+                detail: &format!(
+                    "a summary of package {} is of an instance that no package told of, {hex}",
+                    summary.number
+                ),
+                package: None,
+                at: now,
+            },
+        )?;
+    }
+    if is_new {
+        let detail = json!({"digest": digest, "number": summary.number, "site": site.site});
+        sealed_log::append(transaction, now, SUMMARY, &detail)?;
+    }
+    Ok(SummaryTaken {
+        name: site.name.clone(),
+        site: site.site.clone(),
+        number: summary.number,
+        head: data_encoding::HEXLOWER.encode(&summary.head),
+        made_at: summary.made_at,
+        lost: summary.lost,
+        damaged: summary.damaged,
+        refused: summary.refused,
+        releases: told
+            .iter()
+            .map(|(signed, release, _)| release_told(signed, release))
+            .collect(),
+        unknown_local,
+        known: !is_new,
+        is_newest,
+        instance_known: instance.is_some(),
+    })
+}
+
+/// Finds the release that was signed here for what a summary says, and what its deployments are at the site.
+fn known_release<'a>(
+    transaction: &Transaction<'_>,
+    signed: &SignedSummary,
+    release: &'a SummaryRelease,
+) -> Result<(SignedBeginning, &'a SummaryRelease, Option<DesiredState>)> {
+    let beginning = data_encoding::HEXLOWER.encode(&release.head);
+    let mut found = summaries::signed_beginning(transaction, signed.domain, release.head)?;
+    let (Some(known), None) = (found.pop(), found.pop()) else {
+        return Err(Error::new(
+            Class::Content,
+            "summary-release",
+            format!("the summary names a release whose head begins with {beginning}, which was not signed here"),
+        )
+        .expected("a release that this workspace signed or learned")
+        .remedy(
+            "learn the release from its bundle with `airlock vendor ledger learn FILE`, then give the summary again",
+        ));
+    };
+    let fleet = known.fleet.as_deref().map(DesiredState::parse).transpose()?;
+    if let Some(live) = &release.live
+        && let SummaryDeployments::Each(states) = &live.deployments
+    {
+        let stated = fleet.as_ref().map_or(0, |fleet| here(fleet, &signed.site).count());
+        if stated != states.len() {
+            return Err(Error::new(
+                Class::Content,
+                "summary-release",
+                format!(
+                    "the summary lists {} deployments of the release {beginning}",
+                    states.len()
+                ),
+            )
+            .expected(format!("{stated}, as it was signed for this site"))
+            .remedy("ask the site for the status package itself"));
+        }
+    }
+    Ok((known, release, fleet))
+}
+
+/// What a release states for a site, by target and deployment: target, deployment, revision.
+fn here<'a>(fleet: &'a DesiredState, site: &'a SiteId) -> impl Iterator<Item = (Uuid, Uuid, Uuid)> + 'a {
+    // Targets, and the deployments of each, ascend by UUID.
+    fleet
+        .deployments()
+        .filter(move |(target, _)| target.site.as_ref().is_none_or(|for_site| for_site == site))
+        .map(|(target, deployment)| (target.id, deployment.id, deployment.revision))
+}
+
+/// Writes what the site is now, and returns how many deployments made there nobody knows.
+fn put_now(
+    transaction: &Transaction<'_>,
+    site: &Site,
+    summary: &Summary,
+    digest: Hash,
+    told: &[(SignedBeginning, &SummaryRelease, Option<DesiredState>)],
+) -> Result<u64> {
+    let held: Vec<HeldBySummary<'_>> = told
+        .iter()
+        .map(|(signed, release, _)| HeldBySummary {
+            signed,
+            state: if release.live.is_some() { "active" } else { "available" },
+            since: before(summary.made_at, release.age),
+        })
+        .collect();
+    summaries::put_held(transaction, &site.site, &held)?;
+    let put = |(target, deployment, wanted): (Uuid, Uuid, Option<Uuid>), state: SummaryState| {
+        put_deployment(
+            transaction,
+            &site.site,
+            digest,
+            &row(summary, (target, deployment, wanted), state),
+        )
+    };
+    let mut unknown = BTreeSet::new();
+    for (_, release, fleet) in told {
+        let Some(live) = &release.live else { continue };
+        if let (SummaryDeployments::Each(states), Some(fleet)) = (&live.deployments, fleet) {
+            for ((target, deployment, revision), state) in here(fleet, &site.site).zip(states) {
+                put((target, deployment, (!state.removed).then_some(revision)), *state)?;
+            }
+        }
+        for local in &live.local {
+            match summaries::made_there(transaction, &site.site, local.deployment)?[..] {
+                [(deployment, target, wanted)] => put((target, deployment, wanted), local.state)?,
+                _ => {
+                    unknown.insert(local.deployment);
+                }
+            }
+        }
+    }
+    Ok(unknown.len() as u64)
+}
+
+fn row(
+    summary: &Summary,
+    (target, deployment, wanted): (Uuid, Uuid, Option<Uuid>),
+    told: SummaryState,
+) -> DeploymentRow<'static> {
+    let first = before(summary.made_at, told.age);
+    let reported = told.state != 0;
+    DeploymentRow {
+        deployment,
+        target,
+        wanted,
+        revision: None,
+        runs: wanted.filter(|_| told.runs == SummaryRuns::Wanted),
+        doubt: match told.runs {
+            SummaryRuns::Wanted => None,
+            SummaryRuns::Another => Some("another revision, as a summary says"),
+            SummaryRuns::Unknown => Some("not known, as a summary says"),
+        },
+        state: SummaryState::STATES
+            .get(usize::from(told.state))
+            .copied()
+            .filter(|_| reported),
+        signal: None,
+        first: reported.then_some(first),
+        last: (reported && told.state != 2).then_some(summary.made_at),
+        count: None,
+        removed: told.removed.then_some(first),
+    }
+}
+
+/// The latest time that an age leaves open.
+fn before(made_at: Timestamp, age: Age) -> Timestamp {
+    let minutes = i64::try_from(age.least_minutes()).unwrap_or(i64::MAX);
+    made_at.plus_seconds(minutes.saturating_mul(-60))
+}
+
+fn release_told(signed: &SignedBeginning, release: &SummaryRelease) -> ReleaseTold {
+    let (mut by_state, mut not_wanted) = ([0_u64; 6], 0_u64);
+    if let Some(live) = &release.live {
+        let mut count = |state: SummaryState| {
+            if let Some(count) = by_state.get_mut(usize::from(state.state)) {
+                *count = count.saturating_add(1);
+            }
+            not_wanted = not_wanted.saturating_add(u64::from(state.runs != SummaryRuns::Wanted));
+        };
+        live.local.iter().for_each(|local| count(local.state));
+        match &live.deployments {
+            SummaryDeployments::Each(states) => states.iter().for_each(|state| count(*state)),
+            SummaryDeployments::Counted {
+                by_state: counted,
+                not_wanted: others,
+            } => {
+                for (sum, more) in by_state.iter_mut().zip(counted) {
+                    *sum = sum.saturating_add(*more);
+                }
+                not_wanted = not_wanted.saturating_add(*others);
+            }
+        }
+    }
+    ReleaseTold {
+        head: signed.head,
+        scope: signed.scope.to_string(),
+        counter: format!("{}.{}", signed.counter.epoch, signed.counter.sequence),
+        live: release.live.is_some(),
+        by_state,
+        not_wanted,
+    }
+}
+
+fn widen(beginning: [u8; 8]) -> [u8; 16] {
+    (u128::from(u64::from_be_bytes(beginning)) << 64).to_be_bytes()
+}
+
+fn unknown() -> Error {
+    Error::new(
+        Class::Internal,
+        "summary",
+        "a summary was verified for a site that is not there",
+    )
+}
