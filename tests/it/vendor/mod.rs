@@ -4,6 +4,7 @@ mod applications;
 mod charts;
 mod cli;
 mod compose;
+mod enrolments;
 mod layout;
 mod ledger;
 mod outputs;
