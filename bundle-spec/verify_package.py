@@ -63,6 +63,16 @@ def verify_status(keys, payload_type, payload, signatures):
     raise refusal
 
 
+P25519 = 2**255 - 19
+SMALL_ORDER = {0, 1, P25519 - 1, *(int.from_bytes(bytes.fromhex(u), "little") for u in (
+    "e0eb7a7c3b41b8ae1656e3faf19fc46ada098deb9c32b1fd866205165f49b800", "5f9c95bca3508c24b1d0b1559c83ef5b04445cc4581c8e86d8224eddd09f1157"))}
+
+
+def weak_recipient(public):
+    """Whether an X25519 key is a point of small order, for which nothing can be encrypted (RFC 7748, 5 and 6.1)."""
+    return (int.from_bytes(public, "little") % 2**255) % P25519 in SMALL_ORDER
+
+
 class Sites:
     """Status keys by (domain, site), earlier ones first: that of the file given last is in force."""
 
@@ -92,6 +102,8 @@ class Sites:
         if verify.key_id(public) != key["id"]:
             raise distrust("key-id", f"the id {key['id']} does not follow from its key's bytes")
         verify_status([key], TYPE["enrolment"], payload, envelope["signatures"])
+        if weak_recipient(bytes.fromhex(statement["recipient"]["public"])) or statement["recipient"]["public"] == key["public"]:
+            raise distrust("weak-key", f"{statement['recipient']['public']} is not an X25519 key to encrypt for")
         if len(statement["domains"]) != 1:
             raise distrust("domains", "an enrolment names another number of domains than one")
         return statement["domains"][0], statement["site"], key

@@ -24,6 +24,9 @@ pub const DEFAULT_PATH: &str = "/etc/airlock/airlock.toml";
 pub const DOCUMENTED: &str = include_str!("config.toml");
 
 const BYTES: u64 = 1 << 20;
+/// More connections and longer times than these are no limits.
+const CONNECTIONS: usize = 1_000_000;
+const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// The configuration, checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -228,6 +231,16 @@ impl Config {
             return Err(
                 wrong(place, "leaves nothing to serve with").expected("at least one address, and limits above zero")
             );
+        }
+        if limits.connections > CONNECTIONS
+            || [limits.head, limits.stall, limits.shutdown]
+                .iter()
+                .any(|time| *time > LONGEST)
+        {
+            return Err(wrong(place, "sets limits that limit nothing").expected(format!(
+                "at most {CONNECTIONS} connections, and times of at most {} seconds",
+                LONGEST.as_secs()
+            )));
         }
         let own = match (file.tls.certificate, file.tls.key) {
             (None, None) if file.tls.authority.is_none() => None,
@@ -477,6 +490,13 @@ mod tests {
             ("[export]\nmax_size_mib = 0", "no room for a package"),
             ("[export]\noutbox_mib = 63", "no room for a package"),
             ("[limits]\nconnections = 0", "nothing to serve with"),
+            ("[limits]\nconnections = 1000001", "limits that limit nothing"),
+            (
+                "[limits]\nhead_seconds = 9223372036854775807",
+                "limits that limit nothing",
+            ),
+            ("[limits]\nstall_seconds = 86401", "limits that limit nothing"),
+            ("[limits]\nshutdown_seconds = 18446744073709551615", "shutdown_seconds"),
             ("[limits]\nconnections = -1", "line 2, column 15: "),
         ] {
             let error = parse(text).unwrap_err();

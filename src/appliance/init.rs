@@ -63,11 +63,30 @@ pub struct EnrolmentFile {
 ///
 /// # Errors
 ///
-/// `E-STATE` when the folder holds anything (`already`, `part-of-state`, `not-empty`) or is not this user's; nothing was touched then.
+/// `E-USAGE no-root` and `same-vendor`; `E-STATE` when the folder holds anything (`already`, `part-of-state`, `not-empty`) or is not this user's; nothing was touched then.
 /// `E-IO` and `E-SPACE`: what was made so far stays, and the remedy says so.
 pub fn init(folder: &Path, new: &NewAppliance<'_>) -> Result<Initialised> {
     if new.pins.is_empty() {
         return Err(Error::new(Class::Usage, "no-root", "no root was given to pin"));
+    }
+    for (place, chain) in new.pins.iter().enumerate() {
+        if new
+            .pins
+            .iter()
+            .take(place)
+            .any(|earlier| earlier.domain() == chain.domain())
+        {
+            return Err(Error::new(
+                Class::Usage,
+                "same-vendor",
+                format!(
+                    "two of the roots are of one vendor, with the trust domain {}",
+                    chain.domain()
+                ),
+            )
+            .expected("one chain file for each vendor")
+            .remedy("give the vendor's newest chain file alone; nothing was made"));
+        }
     }
     let folder = take_empty(folder)?;
     // Of two attempts at the same time one makes this folder, and the other one ends here.

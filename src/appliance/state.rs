@@ -181,9 +181,13 @@ impl Appliance {
         let file = LockFile::new(open_or_create(&path, 0o600).map_err(|error| error.at(Step::X0))?);
         match file.try_lock() {
             Ok(()) => Ok(ImportLock { _file: file }),
-            Err(rustix::io::Errno::WOULDBLOCK) => Err(Error::new(Class::Busy, "import", "another import is running")
-                .remedy("wait for it to end")
-                .at(Step::X0)),
+            Err(rustix::io::Errno::WOULDBLOCK) => {
+                Err(
+                    Error::new(Class::Busy, "import", "another import, or a change of keys, is running")
+                        .remedy("wait for it to end")
+                        .at(Step::X0),
+                )
+            }
             Err(error) => Err(Error::io("lock", &path, error.into()).at(Step::X0)),
         }
     }

@@ -1,6 +1,6 @@
 //! `airlock init`: make an appliance.
 
-use std::path::{Path, PathBuf};
+use std::path::{Path, PathBuf, absolute};
 
 use clap::Args;
 use serde_json::json;
@@ -51,7 +51,19 @@ pub(super) fn run(args: &InitArgs, ui: &mut Ui) -> Result<()> {
             "give --enrolment once for each --trust, in their order, or leave it out: the files are in outbox/ then",
         ));
     }
-    args.enrolment.iter().try_for_each(|copy| may_write(copy))?;
+    for (number, copy) in args.enrolment.iter().enumerate() {
+        may_write(copy)?;
+        let same = |other: &PathBuf| absolute(other).ok() == absolute(copy).ok();
+        if args.enrolment.iter().take(number).any(same) {
+            return Err(Error::new(
+                Class::Usage,
+                "enrolments",
+                format!("--enrolment names {} for two vendors", copy.display()),
+            )
+            .expected("a file for each vendor")
+            .remedy("name another file for each; nothing was made"));
+        }
+    }
     let pins = args
         .trust
         .iter()

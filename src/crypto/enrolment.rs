@@ -54,6 +54,15 @@ impl RecipientKey {
         Self::x25519(x25519_dalek::PublicKey::from(&x25519_dalek::StaticSecret::from(*secret)).to_bytes())
     }
 
+    /// Whether everybody could read what is encrypted for it: a point of small order.
+    fn is_weak(self) -> bool {
+        // Any secret tells: with such a point every one comes to zero.
+        let probe = x25519_dalek::StaticSecret::from([0x2a; 32]);
+        !probe
+            .diffie_hellman(&x25519_dalek::PublicKey::from(self.public.0))
+            .was_contributory()
+    }
+
     /// Names an X25519 key by its 32 bytes.
     pub fn x25519(public: [u8; 32]) -> Self {
         Self {
@@ -91,7 +100,7 @@ impl Enrolment {
     /// # Errors
     ///
     /// `E-FORMAT` for a file that is no canonical envelope or document; `E-SIGNATURE` for another payload type, a missing
-    /// or a wrong signature; `E-TRUST` for a weak key or one whose id does not follow from its bytes; `E-LIMIT`.
+    /// or a wrong signature; `E-TRUST` for a weak key, in force or to encrypt for, or one whose id does not follow from its bytes; `E-LIMIT`.
     pub fn parse(file: &[u8]) -> Result<Self> {
         if file.len() as u64 > ENROLMENT_BYTES {
             return Err(Error::new(
@@ -125,6 +134,15 @@ impl Enrolment {
             &envelope.payload,
             &envelope.signatures,
         )?;
+        if claimed.recipient.is_weak() || claimed.recipient.public == Hash(claimed.status.public.to_bytes()) {
+            return Err(Error::new(
+                Class::Trust,
+                "weak-key",
+                format!("{} is not an X25519 key to encrypt for", claimed.recipient.public),
+            )
+            .expected("a recipient key that is not of small order, and not the status key again")
+            .remedy("ask the site for the enrolment file that its appliance wrote"));
+        }
         if claimed.domains.len() != 1 {
             return Err(Error::new(
                 Class::Format,
@@ -194,6 +212,38 @@ mod tests {
             let error = Enrolment::parse(&file).unwrap_err();
             assert_eq!((error.class(), error.code()), (Class::Format, "domains"));
         }
+    }
+
+    /// Points of small order on the curve and its twist, also with the bit set that X25519 passes over.
+    #[test]
+    fn a_recipient_key_that_hides_nothing_is_refused() {
+        let status = SigningKey::from_secret(&[7; 32]);
+        let hex = |text: &str| text.parse::<Hash>().unwrap().0;
+        let mut minus_one = [0xff; 32];
+        (minus_one[0], minus_one[31]) = (0xec, 0x7f);
+        let mut one = [0; 32];
+        one[0] = 1;
+        let weak = [
+            [0; 32],
+            one,
+            minus_one,
+            hex("e0eb7a7c3b41b8ae1656e3faf19fc46ada098deb9c32b1fd866205165f49b800"),
+            hex("5f9c95bca3508c24b1d0b1559c83ef5b04445cc4581c8e86d8224eddd09f1157"),
+            status.public().to_bytes(),
+        ];
+        let mut high = weak;
+        high[3][31] |= 0x80;
+        for recipient in weak.into_iter().chain([high[3]]) {
+            let recipient = RecipientKey::x25519(recipient);
+            let file = Enrolment::sign(site(), Hash([1; 32]), recipient, Timestamp::EPOCH, &status);
+            let error = Enrolment::parse(&file).unwrap_err();
+            assert_eq!(
+                (error.class(), error.code()),
+                (Class::Trust, "weak-key"),
+                "{recipient:?}"
+            );
+        }
+        assert!(Enrolment::parse(&sign(&status)).is_ok());
     }
 
     #[test]

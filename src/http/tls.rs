@@ -7,7 +7,6 @@
 //! agents of a closed network are better served late than never. Files of the site's own are judged by the machine's clock alone; one
 //! that stands before this version of airlock was built is wrong, and judges nothing.
 
-use std::fs::File;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
@@ -26,7 +25,7 @@ use crate::appliance::Authority;
 use crate::crypto::{CertificateFacts, KeyFile};
 use crate::domain::{Class, Error, Problem, Result, Timestamp};
 use crate::panics::{self, caught};
-use crate::stream::read_bounded;
+use crate::stream::{open_lasting, read_bounded};
 
 /// A chain of certificates with room to spare.
 const CHAIN_BYTES: u64 = 1 << 20;
@@ -217,10 +216,7 @@ fn load(own: &OwnCertificate, names: &[String], clock: Option<Timestamp>, provid
     let wrong =
         |path: &Path, what: String| Error::new(Class::Usage, "tls-certificate", format!("{} {what}", path.display()));
     let unread = |path: &Path, error: Error| wrong(path, format!("cannot be read: {error}")).with_source(error);
-    let file = File::open(&own.certificate).map_err(|e| {
-        let error = Error::io("open", &own.certificate, e);
-        unread(&own.certificate, error)
-    })?;
+    let file = open_lasting(&own.certificate, "open").map_err(|e| unread(&own.certificate, e))?;
     let pem = read_bounded(file, CHAIN_BYTES, "the certificate").map_err(|e| unread(&own.certificate, e))?;
     let no_certificate = || {
         wrong(&own.certificate, "holds no certificate".into())

@@ -14,7 +14,7 @@ pub use atomic::{create_folder, create_own_folder, look_to_write, sync_folder, w
 pub use bounded::{read_bounded, read_exact_or_end};
 pub use lock::LockFile;
 pub use looked::{Looked, NOT_A_FILE};
-pub use named::open_named;
+pub use named::{open_lasting, open_named};
 pub use ordered::{ordered_map, worker_count};
 pub use plain::{
     Expected, OTHER_USER, PLANTED, create_new, look, look_at_own, open_beside, open_or_create, open_plain,

@@ -46,6 +46,20 @@ pub fn open_named(path: &Path, doing: &str) -> Result<File> {
     Ok(opened.into())
 }
 
+/// Opens a file that a person named and that is read again and again: links are followed, and only a plain file will do.
+///
+/// # Errors
+///
+/// `E-USAGE not-a-file` for anything else, which is not opened; `E-IO`.
+pub fn open_lasting(path: &Path, doing: &str) -> Result<File> {
+    let failed = |error| Error::io(doing, path, error);
+    let looked = Looked::at(path).map_err(failed)?;
+    if !looked.is_file() {
+        return Err(looked.refusal(path).expected("a plain file"));
+    }
+    Ok(looked.open().map_err(failed)?.into())
+}
+
 /// Whether somebody writes into a pipe, or did.
 fn has_writer(pipe: &OwnedFd) -> rustix::io::Result<bool> {
     let patience = Timespec::try_from(PATIENCE).map_err(|_| Errno::INVAL)?;
@@ -102,6 +116,16 @@ mod tests {
         for name in ["link", "pipe", "socket", "."] {
             let error = open_beside(&path(name), "open").unwrap_err();
             assert_eq!((error.class(), error.code()), (Class::Usage, "not-a-file"), "{name}");
+        }
+        assert_eq!(text(open_lasting(&path("link"), "open").unwrap()), "x");
+        for other in [
+            path("pipe"),
+            path("socket"),
+            folder.path().to_owned(),
+            "/dev/null".into(),
+        ] {
+            let error = open_lasting(&other, "open").unwrap_err();
+            assert_eq!((error.class(), error.code()), (Class::Usage, "not-a-file"), "{other:?}");
         }
         for other in [path("socket"), folder.path().to_owned(), "/dev/null".into()] {
             let error = open_named(&other, "open").unwrap_err();

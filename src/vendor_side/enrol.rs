@@ -123,6 +123,24 @@ fn own(workspace: &Workspace, file: &[u8]) -> Result<Enrolment> {
         .expected(format!("a file for the trust domain {domain} of this workspace"))
         .remedy("ask the site for the file that is meant for you: it has one for each vendor that it has pinned, in outbox/"));
     }
+    let chain = workspace.chain();
+    let signs = |version: u64| {
+        chain
+            .document(version)
+            .is_some_and(|root| root.keys.iter().any(|key| key.id == enrolment.status.id))
+    };
+    if (1..=chain.newest().version).any(signs) {
+        return Err(Error::new(
+            Class::Trust,
+            "shared-key",
+            format!(
+                "the status key {} is a key of this vendor's own root",
+                enrolment.status.id
+            ),
+        )
+        .expected("a key that the appliance made for itself")
+        .remedy("find out who has that key: whoever signed this file can sign for this vendor"));
+    }
     Ok(enrolment)
 }
 

@@ -19,6 +19,7 @@
 //! | `display` | text from outside on terminals and in JSON |
 //! | `attacks` | cases of the threat model, and that each case has its tests |
 //! | `walls` | several vendors on one appliance: whatever another brings in changes nothing |
+//! | `circle` | both sides by their commands: everything that an agent reported comes home once |
 //! | `healing` | damage of what is stored: told, and healed by the same bundle |
 //! | `remedies` | what every message says to do, done to the letter |
 //! | `replay` | what sites told, into a hub that keeps the recorded contract |
@@ -39,6 +40,8 @@ mod acknowledge;
 #[path = "../agent/mod.rs"]
 mod agent;
 mod attacks;
+#[cfg(all(feature = "vendor", feature = "site"))]
+mod circle;
 mod differential;
 #[cfg(feature = "vendor")]
 mod display;

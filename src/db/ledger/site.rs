@@ -55,7 +55,7 @@ pub enum Replacement {
 ///
 /// # Errors
 ///
-/// `E-TRUST withdrawn-site`; `E-EQUIVOCATION site-keys` when the site is known with other keys, `E-USAGE site-name` when it is known by
+/// `E-TRUST withdrawn-site` and `shared-key`; `E-EQUIVOCATION site-keys` when the site is known with other keys, `E-USAGE site-name` when it is known by
 /// another name or the name belongs to another site; those of [`SqlResult::sql`](crate::db::SqlResult::sql).
 pub fn enrol(
     transaction: &Transaction<'_>,
@@ -88,6 +88,7 @@ pub fn enrol(
         }
         return Ok(Recorded::Already);
     }
+    unshared(transaction, enrolment)?;
     if let Some(other) = site_by_name(transaction, name)? {
         return Err(Error::new(
             Class::Usage,
@@ -114,13 +115,42 @@ pub fn withdrawn(site: &SiteId) -> Error {
         ))
 }
 
+/// Checks that no other site has, or had, a key of an enrolment: what is sealed for one could be opened by the other, and one could
+/// speak for the other.
+///
+/// # Errors
+///
+/// `E-TRUST shared-key`; those of [`SqlResult::sql`](crate::db::SqlResult::sql).
+fn unshared(transaction: &Transaction<'_>, enrolment: &Enrolment) -> Result<()> {
+    let status = Hash::from(enrolment.status.public);
+    let other: Option<String> = transaction
+        .query_row(
+            "SELECT name FROM site WHERE site <> ?1 AND (status IN (?2, ?3) OR recipient IN (?2, ?3))
+             UNION SELECT s.name FROM earlier_key k JOIN site s USING (site) WHERE k.site <> ?1 AND k.key IN (?2, ?3) LIMIT 1",
+            params![enrolment.site, status, enrolment.recipient.public],
+            |row| row.get(0),
+        )
+        .optional()
+        .sql("look for the keys at other sites")?;
+    match other {
+        None => Ok(()),
+        Some(name) => Err(Error::new(
+            Class::Trust,
+            "shared-key",
+            format!("the site {name:?} has a key of this enrolment"),
+        )
+        .expected("keys that no other site has")
+        .remedy("ask the site for the file that its own `airlock init` wrote; an appliance is not made from a copy of another one")),
+    }
+}
+
 /// Puts the keys of a verified enrolment in the place of those that the site had, and takes a withdrawn site back.
 ///
 /// Other keys end what was refused of the site as equivocation: whoever had the old key may have told it (M-92).
 ///
 /// # Errors
 ///
-/// `E-TRUST replaced-key` for a key that the site had before; those of [`SqlResult::sql`](crate::db::SqlResult::sql).
+/// `E-TRUST replaced-key` for a key that the site had before, `shared-key`; those of [`SqlResult::sql`](crate::db::SqlResult::sql).
 pub fn replace(
     transaction: &Transaction<'_>,
     known: &Site,
@@ -148,6 +178,7 @@ pub fn replace(
         .expected("a key that the site never had")
         .remedy("ask the site for the file that its last `airlock status rotate-key` wrote"));
     }
+    unshared(transaction, enrolment)?;
     let is_same = known.status == status && known.recipient == enrolment.recipient.public;
     if is_same && known.withdrawn_at.is_none() {
         return Ok(Replacement::Already);

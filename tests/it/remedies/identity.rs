@@ -141,8 +141,9 @@ impl Desk {
 
     fn file(&self, name: &str, site: u8, status: u8, domain: Hash) {
         let status = SigningKey::from_secret(&[status; 32]);
+        let recipient = RecipientKey::of_secret(&[site; 32]);
         let site = format!("{site:032x}").parse().unwrap();
-        let file = Enrolment::sign(site, domain, RecipientKey::x25519([9; 32]), Timestamp::EPOCH, &status);
+        let file = Enrolment::sign(site, domain, recipient, Timestamp::EPOCH, &status);
         write(&self.shop.path(name), &file);
     }
 

@@ -4,6 +4,7 @@ mod applications;
 mod charts;
 pub(crate) mod cli;
 mod compose;
+mod enrolments;
 mod layout;
 mod ledger;
 mod outputs;

@@ -1,0 +1,4 @@
+//! The whole circle by the command line: bundle, import, agents, package, ledger, a smaller bundle with an acknowledgement, and again.
+
+mod stage;
+mod whole;
