@@ -207,6 +207,10 @@ fn refusal(path: &Path, makes: Makes, what: &str) -> Error {
 }
 
 #[cfg(feature = "vendor")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a document of in-toto, of which nothing but its kind is asked"
+)]
 fn is_proof(bytes: &[u8]) -> bool {
     let known = serde_json::from_slice::<serde_json::Value>(bytes).unwrap_or_default();
     known["payloadType"] == IN_TOTO || known["_type"] == "https://in-toto.io/Statement/v1"

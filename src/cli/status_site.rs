@@ -109,21 +109,21 @@ fn human(answer: &SiteAnswer, logs: Option<&LogFacts>, limits: &Limits) -> Strin
     if !answer.targets.is_empty() {
         text += &format!("\n{}\n", deployments(answer, limits));
     }
-    section(&mut text, "failed", failed(answer));
+    section(&mut text, "failed", &failed(answer));
     section(
         &mut text,
         "to look at (airlock vendor ledger findings)",
-        findings(answer),
+        &findings(answer),
     );
-    section(&mut text, "history, the newest first", history(answer));
-    section(&mut text, "metrics a day: least / mean / greatest", metrics(answer));
+    section(&mut text, "history, the newest first", &history(answer));
+    section(&mut text, "metrics a day: least / mean / greatest", &metrics(answer));
     if let Some(logs) = logs {
-        section(&mut text, "logs", log_text(answer, logs));
+        section(&mut text, "logs", &log_text(answer, logs));
     }
     text.trim_end().to_owned()
 }
 
-fn section(text: &mut String, title: &str, lines: Vec<String>) {
+fn section(text: &mut String, title: &str, lines: &[String]) {
     if !lines.is_empty() {
         *text += &format!("\n{title}:\n  {}\n", lines.join("\n  "));
     }

@@ -27,6 +27,7 @@ mod tests {
     use super::*;
     use crate::crypto::PayloadType;
 
+    #[expect(clippy::disallowed_methods, reason = "a document of in-toto")]
     #[test]
     fn what_is_signed_is_the_encoding_of_dsse_and_no_purpose_of_ours() {
         let key = SigningKey::from_secret(&[7; 32]);

@@ -84,10 +84,6 @@ impl Stage {
         names
     }
 
-    pub(super) fn size(&self, name: &str) -> u64 {
-        fs::metadata(self.path(name)).unwrap().len()
-    }
-
     pub(super) fn run(&self, format: &str, arguments: &[&str]) -> Output {
         Command::new(AIRLOCK)
             .args(["--format", format])

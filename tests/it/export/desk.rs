@@ -63,7 +63,10 @@ impl Desk {
 
     pub(super) fn configure(&self, approvals: usize, more: &str) {
         let keys = self.path("keys.json");
-        let text = format!("[export]\napprovals = {approvals}\nkeys = {keys:?}\n{more}");
+        let text = format!(
+            "[export]\napprovals = {approvals}\nkeys = \"{}\"\n{more}",
+            keys.display()
+        );
         write(&self.path("airlock.toml"), text.as_bytes());
     }
 
@@ -83,7 +86,9 @@ impl Desk {
     pub(super) fn arguments(&self, words: &str) -> Vec<OsString> {
         let named = |word: &str| match word {
             "stick" => self.stick().into(),
-            word if word.ends_with(".pem") || word.starts_with("./") => self.path(word).into(),
+            word if Path::new(word).extension().is_some_and(|ending| ending == "pem") || word.starts_with("./") => {
+                self.path(word).into()
+            }
             word => OsString::from(word),
         };
         let config = self.path("airlock.toml");

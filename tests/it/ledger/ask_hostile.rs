@@ -118,7 +118,7 @@ print(len(cells))
 fn count(value: &serde_json::Value, found: &mut usize) {
     match value {
         serde_json::Value::String(text) if text.contains(HOSTILE) || text.contains(Quoted::text(HOSTILE).as_str()) => {
-            *found += 1
+            *found += 1;
         }
         serde_json::Value::Array(items) => items.iter().for_each(|item| count(item, found)),
         serde_json::Value::Object(members) => members.values().for_each(|member| count(member, found)),

@@ -69,7 +69,9 @@ fn a_proof_is_checked_with_openssl_and_nothing_of_ours() {
         .arg(ledger.path("proof.pem"))
         .output()
         .unwrap();
-    let hex: String = public.stdout[12..].iter().map(|byte| format!("{byte:02x}")).collect();
+    let hex: String = public.stdout[12..]
+        .iter()
+        .fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"));
     write(&ledger.path("proof.pub"), hex.as_bytes());
     let result = ledger.json(&[&PROOF[..], &["--key", "proof.pem"]].concat());
     assert_eq!(

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
 
-use airlock::db::ledger::{SignedContents, record_contents, record_release};
+use airlock::db::ledger::{SignedContents, SignedDeployment, record_contents, record_release};
 use airlock::domain::{Audience, ContentItem, Counter, Digest, Hash, Result, Scope, SiteId, Timestamp};
 use airlock::vendor_side::ledger::{IngestOptions, Outcome, TakenIn, Verdict, ingest};
 use airlock::vendor_side::{Init, SigningTime, Workspace, enrol};
@@ -80,20 +80,33 @@ impl Workshop {
             digest: Digest(Hash([3; 32])),
             size: 7,
             leaf: true,
+            needed: false,
         }];
+        let (target, revision, application) = (super::plant::uuid(1), super::plant::uuid(900), "shop".parse().unwrap());
+        let counter = Counter { epoch: 0, sequence };
         let contents = SignedContents {
             head,
             bytes: b"{}",
             audience: &audience,
             items: &items,
             content,
+            scope: &scope,
+            counter,
             fixes: &[],
-            revisions: &[(super::plant::uuid(100), super::plant::uuid(900))],
+            names: &[],
+            targets: &[],
+            deployments: &[SignedDeployment {
+                deployment: super::plant::uuid(100),
+                site,
+                target,
+                revision,
+                application: &application,
+            }],
         };
         let ledger = self.workspace.ledger().unwrap();
         ledger
             .write(|tx| {
-                record_release(tx, &scope, Counter { epoch: 0, sequence }, head, "v1", self.now)?;
+                record_release(tx, &scope, counter, head, "v1", self.now)?;
                 record_contents(tx, &contents)
             })
             .unwrap();

@@ -7,7 +7,7 @@ use std::process::Command;
 
 use airlock::crypto::{SigningKey, stream_start};
 use airlock::db::Db;
-use airlock::db::ledger::{self, SignedAgent, SignedContents};
+use airlock::db::ledger::{self, SignedAgent, SignedContents, SignedDeployment};
 use airlock::domain::{
     AgentTime, Audience, Clock as _, Counter, FixedClock, Hash, InstanceId, Result, Scope, Signal, SiteId, StatusKind,
     SystemClock, Timestamp, Uuid,
@@ -176,10 +176,18 @@ impl World {
             [] => Audience::ANY,
             sites => Audience::Sites(sites.to_vec()),
         };
-        let revisions: Vec<(Uuid, Uuid)> = targets
+        let application = "shop".parse().unwrap();
+        let stated = targets
             .iter()
-            .flat_map(|(.., revisions)| *revisions)
-            .map(|(deployment, revision)| (uuid(*deployment), uuid(*revision)))
+            .flat_map(|(target, site, revisions)| revisions.iter().map(move |revision| (target, site, revision)));
+        let deployments: Vec<SignedDeployment<'_>> = stated
+            .map(|(target, site, (deployment, revision))| SignedDeployment {
+                deployment: uuid(*deployment),
+                site: site.as_ref(),
+                target: uuid(*target),
+                revision: uuid(*revision),
+                application: &application,
+            })
             .collect();
         let agents: Vec<SignedAgent<'_>> = targets
             .iter()
@@ -199,8 +207,12 @@ impl World {
                     audience: &audience,
                     items: &[],
                     content: Hash([0; 32]),
+                    scope: &scope,
+                    counter,
                     fixes: &[],
-                    revisions: &revisions,
+                    names: &[],
+                    targets: &[],
+                    deployments: &deployments,
                 };
                 ledger::record_contents(tx, &contents)?;
                 ledger::record_agents(tx, Hash(head), &agents)

@@ -102,8 +102,8 @@ fn keys_that_somebody_else_has_are_not_enrolled() {
     assert_eq!(replaced.1, "shared-key");
 }
 
-#[test]
 #[cfg(feature = "site")]
+#[test]
 fn one_vendor_and_one_file_are_named_once() {
     let folder = CommandFolder::new();
     fs::copy(folder.path("w/root.json"), folder.path("again.json")).unwrap();
@@ -143,8 +143,8 @@ fn one_vendor_and_one_file_are_named_once() {
     assert_ne!(domain("e.json"), domain("f.json"));
 }
 
-#[test]
 #[cfg(feature = "site")]
+#[test]
 fn a_certificate_that_is_a_pipe_is_refused_at_once() {
     let folder = CommandFolder::new();
     folder.good(&["init", "--site", "plant", "--state", "state", "--trust", "w/root.json"]);

@@ -11,7 +11,7 @@ use crate::db::ledger::questions::{PackageRow, packages};
 use crate::db::ledger::{Instance, Lineage, Site, shown};
 use crate::domain::{Result, SiteId, Timestamp, Uuid};
 use crate::media;
-use crate::package::{Line, OpenedPackage};
+use crate::package::{Head, Line, OpenedPackage};
 use crate::stream::open_beside;
 use crate::vendor_side::Workspace;
 use crate::vendor_side::enrol::find_site;
@@ -213,16 +213,7 @@ fn read_file(path: &Path, package: &PackageRow, take: &mut dyn FnMut(LogLine) ->
 }
 
 fn missing(package: &PackageRow, damage: Option<String>) -> FileMissing {
-    #[derive(serde::Deserialize)]
-    struct Head {
-        records: Records,
-    }
-    #[derive(serde::Deserialize)]
-    struct Records {
-        first: u64,
-        last: u64,
-    }
-    let head: Option<Head> = serde_json::from_slice(&package.bytes).ok();
+    let head = Head::parse(&package.bytes).ok();
     FileMissing {
         number: package.newest.number,
         made_at: package.newest.made_at,

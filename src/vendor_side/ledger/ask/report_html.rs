@@ -47,7 +47,7 @@ fn draw(page: &mut String, table: &Table) {
         return;
     }
     let row = |name: &str, cells: &mut dyn Iterator<Item = String>| {
-        let cells: String = cells.map(|cell| format!("<{name}>{cell}</{name}>")).collect();
+        let cells = cells.fold(String::new(), |row, cell| row + &format!("<{name}>{cell}</{name}>"));
         format!("<tr>{cells}</tr>\n")
     };
     page.push_str("<table>\n");
