@@ -55,6 +55,7 @@ pub(super) fn begin(appliance: &Appliance) -> Result<ImportLock> {
     look_at_places(appliance).map_err(|error| error.at(Step::X0))?;
     reserve::fill(appliance.folder()).map_err(|error| error.at(Step::X0))?;
     appliance.signer().map_err(|error| error.at(Step::X0))?;
+    appliance.check_recipient().map_err(|error| error.at(Step::X0))?;
     Ok(lock)
 }
 
@@ -171,6 +172,6 @@ fn gone() -> Error {
         "release-missing",
         "the marks say that this release was imported, but the database does not have it",
     )
-    .remedy("put a whole copy of the state folder in its place; its database is older than its marks")
+    .remedy("end airlock serve, then put a whole copy of the state folder in its place; its database is older than its marks")
     .at(Step::X7)
 }

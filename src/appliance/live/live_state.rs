@@ -38,7 +38,7 @@ impl Live {
         Ok(Arc::new(Self {
             appliance: appliance.clone(),
             grace_seconds,
-            health: Mutex::new(Health::started()),
+            health: Mutex::new(Health::started(Check::of_all("state", &appliance.unsound_parts()))),
             // What is damaged is told from the first answer on.
             damage: Mutex::new(appliance.known_damage()?.into()),
             current: RwLock::new(Arc::new(generation)),

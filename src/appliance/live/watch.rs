@@ -9,7 +9,7 @@ use super::check::check;
 use super::health::Check;
 use super::live_state::Live;
 use crate::appliance::clock_steps::ClockSteps;
-use crate::db::Watch;
+use crate::db::{DAMAGED, Watch};
 use crate::domain::{Class, Error, Result};
 use crate::panics::{self, caught};
 
@@ -121,12 +121,19 @@ struct Follower {
     /// When damage may be looked at next.
     rest_until: Option<Instant>,
     clock: ClockSteps,
+    /// What was wrong with the parts of the state when they were looked at last.
+    unsound: Vec<String>,
     /// Whether a step of the clock could not be written down the last time.
     is_clock_failing: bool,
 }
 
 impl Follower {
     fn look(&mut self, live: &Live, watch: &mut Watch) {
+        if let Err(error) = live.appliance().place().look() {
+            // What is to be read now is another appliance's state, or half of one.
+            live.note(|health| &mut health.state, Check::of("state", Some(&error)));
+            return;
+        }
         self.looks += 1;
         let changed = watch.changed();
         if matches!(changed, Ok(false)) && self.looks < LOOKS {
@@ -134,6 +141,7 @@ impl Follower {
         }
         self.looks = 0;
         self.look_at_clock(live);
+        self.look_at_parts(live);
         let failed_before = self.failing;
         let before = live.generation();
         let refreshed = live.refresh();
@@ -147,6 +155,9 @@ impl Follower {
             self.failing = refreshed.is_err();
             let check = Check::of("releases", refreshed.as_ref().err());
             live.note(|health| &mut health.releases, check);
+            if let Some(error) = refreshed.as_ref().err().filter(|error| error.is(DAMAGED)) {
+                live.note(|health| &mut health.database, Check::of("database", Some(error)));
+            }
         }
         let now = live.generation();
         if now.mark.number != before.mark.number {
@@ -156,6 +167,22 @@ impl Follower {
         // After what is live has switched: however long this takes, no activation waits for it but once.
         self.changed |= !matches!(changed, Ok(false));
         self.look_at_damage(live, failed_before);
+    }
+
+    fn look_at_parts(&mut self, live: &Live) {
+        let found = live.appliance().unsound_parts();
+        let said: Vec<String> = found.iter().map(|error| error.found().to_owned()).collect();
+        if said != self.unsound {
+            // Once for each, not once a second.
+            for error in found
+                .iter()
+                .filter(|error| !self.unsound.iter().any(|said| said == error.found()))
+            {
+                tracing::error!(%error, "a part of the state does not hold: nothing is imported until it does");
+            }
+            self.unsound = said;
+        }
+        live.note(|health| &mut health.state, Check::of_all("state", &found));
     }
 
     fn look_at_clock(&mut self, live: &Live) {

@@ -48,13 +48,14 @@ fn a_whole_copy_replaces_a_database_that_is_not_the_appliances() {
         connection.execute_batch("PRAGMA user_version = 0").unwrap();
     };
     let (empty, older) = (|| replace(b""), || replace(&before));
-    let folder = "put a whole copy of the state folder in its place, or point --state at the right one";
+    let folder =
+        "end airlock serve, then put a whole copy of the state folder in its place, or point --state at the right one";
     let cases: [(&dyn Fn(), &str, String); 3] = [
         // First: in a folder that was copied, such a database is of another life too.
         (
             &older,
             "release-missing",
-            "put a whole copy of the state folder in its place; its database is older than its marks".to_owned(),
+            "end airlock serve, then put a whole copy of the state folder in its place; its database is older than its marks".to_owned(),
         ),
         (&no_version, "other-schema", folder.to_owned()),
         (&empty, "database-damaged", folder.to_owned()),
