@@ -18,7 +18,7 @@ use crate::domain::{Error, Hash, Result, Uuid};
 use crate::stream::{Expected, look, sync_folder};
 
 /// What to do where it is lost.
-const LOST: &str = "end airlock serve, then put a whole copy of the state folder in its place; or make another key with `airlock recover --as token-key-lost`, start the server again, and run `airlock target connect` for every target once more: until then its agents are refused";
+const TOKEN_KEY_LOST: &str = "end airlock serve, then put a whole copy of the state folder in its place; or make another key with `airlock recover --as token-key-lost`, start the server again, and run `airlock target connect` for every target once more: until then its agents are refused";
 
 /// The keys of an appliance.
 pub(super) struct Keys {
@@ -46,7 +46,7 @@ impl Keys {
     ///
     /// `E-STATE token-key` when it is missing, damaged, or others may read it; `planted`.
     pub(super) fn open(state: &Path) -> Result<Self> {
-        let key = own_key::read(&state.join(TOKEN_KEY), "token-key", LOST, KeyFile::secret)?;
+        let key = own_key::read(&state.join(TOKEN_KEY), "token-key", TOKEN_KEY_LOST, KeyFile::secret)?;
         let mut attempts = Zeroizing::new([0; 32]);
         random(attempts.as_mut())?;
         Ok(Self {

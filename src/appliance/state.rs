@@ -114,6 +114,12 @@ impl Appliance {
         self.place.check()
     }
 
+    /// Returns how long the file of the database is; 0 where it cannot be looked at.
+    pub(super) fn database_bytes(&self) -> u64 {
+        let found = std::fs::symlink_metadata(self.folder.join(DATABASE));
+        found.map_or(0, |found| found.len())
+    }
+
     /// Returns where the status database stands.
     pub(super) fn status_database(&self) -> PathBuf {
         self.folder.join(STATUS_DATABASE)

@@ -81,7 +81,12 @@ impl Live {
 
     /// Returns how the appliance is.
     pub fn health(&self) -> Health {
-        lock(&self.health).clone().with(&self.damage())
+        let mut health = lock(&self.health).clone().with(&self.damage());
+        // Whoever noticed it first.
+        if let Err(error) = self.appliance.check_place() {
+            health.state = Check::of("state", Some(&error));
+        }
+        health
     }
 
     /// Returns what of the releases is not whole, live or not, as far as anybody met it.

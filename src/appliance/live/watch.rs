@@ -95,6 +95,7 @@ fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> Result<JoinHandle<
 
 fn follow(live: &Live, mut watch: Watch, stop: &Stop) {
     let (mut follower, mut pause) = (Follower::default(), PAUSE);
+    follower.database_bytes = live.appliance().database_bytes();
     while !stop.wait(pause) {
         // Everything switches behind what may panic, and what is current is noted last: the next look does it all again.
         let looked = caught("generation", || {
@@ -121,6 +122,8 @@ struct Follower {
     /// When damage may be looked at next.
     rest_until: Option<Instant>,
     clock: ClockSteps,
+    /// Bytes of the database's file when it was looked at last. It never gets shorter by itself.
+    database_bytes: u64,
     /// What was wrong with the parts of the state when they were looked at last.
     unsound: Vec<String>,
     /// Whether a step of the clock could not be written down the last time.
@@ -142,6 +145,7 @@ impl Follower {
         self.looks = 0;
         self.look_at_clock(live);
         self.look_at_parts(live);
+        self.look_at_length(live);
         let failed_before = self.failing;
         let before = live.generation();
         let refreshed = live.refresh();
@@ -183,6 +187,19 @@ impl Follower {
             self.unsound = said;
         }
         live.note(|health| &mut health.state, Check::of_all("state", &found));
+    }
+
+    /// A database that was cut off while it is open goes on answering from what is in memory.
+    fn look_at_length(&mut self, live: &Live) {
+        let bytes = live.appliance().database_bytes();
+        if bytes < self.database_bytes {
+            let checked = live.appliance().db.quick_check();
+            live.note(
+                |health| &mut health.database,
+                Check::of("database", checked.as_ref().err()),
+            );
+        }
+        self.database_bytes = bytes;
     }
 
     fn look_at_clock(&mut self, live: &Live) {

@@ -86,9 +86,10 @@ fn a_folder_without_its_database_is_answered_with_three_ways() {
     let remedy = list(&state).remedy("E-STATE", "database-missing");
     let ways: Vec<&str> = remedy.split(", ").collect();
     assert_eq!(
-        ways[..2],
+        ways[..3],
         [
-            "end airlock serve, then put a whole copy of this folder in its place",
+            "end airlock serve",
+            "then put a whole copy of this folder in its place",
             "point --state at the right folder"
         ]
     );
