@@ -9,7 +9,7 @@ use super::check::check;
 use super::health::Check;
 use super::live_state::Live;
 use crate::appliance::clock_steps::ClockSteps;
-use crate::db::{DAMAGED, Watch};
+use crate::db::{DAMAGED, Schema, Watch};
 use crate::domain::{Class, Error, Result};
 use crate::panics::{self, caught};
 
@@ -193,13 +193,18 @@ impl Follower {
     fn look_at_length(&mut self, live: &Live) {
         let bytes = live.appliance().database_bytes();
         if bytes < self.database_bytes {
-            let checked = live.appliance().db.quick_check();
-            live.note(
-                |health| &mut health.database,
-                Check::of("database", checked.as_ref().err()),
-            );
+            let error = Error::new(
+                Class::State,
+                DAMAGED,
+                format!(
+                    "the database was cut off: it has {bytes} bytes, and had {}",
+                    self.database_bytes
+                ),
+            )
+            .remedy(Schema::SITE.damaged);
+            live.note(|health| &mut health.database, Check::of("database", Some(&error)));
         }
-        self.database_bytes = bytes;
+        self.database_bytes = self.database_bytes.max(bytes);
     }
 
     fn look_at_clock(&mut self, live: &Live) {

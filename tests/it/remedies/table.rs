@@ -264,6 +264,7 @@ const ROWS: &[(&str, Row)] = &[
     ("State recipient-key: end airlock serve, then put a whole copy of the state folder in its place, or make another key with `airlock status rotate-key`", Followed(&["a_recipient_key_that_nobody_was_given_is_replaced_as_the_message_says"])),
     ("State token-key: start the server again", Followed(&["a_lost_token_key_is_made_anew_by_nobody_but_whom_the_message_sends"])),
     ("Policy token-key-good: keep it; one target gets another secret with `airlock target secret TARGET`", Followed(&["a_lost_token_key_is_made_anew_by_nobody_but_whom_the_message_sends"])),
+    ("appliance/live/watch.rs State DAMAGED: <Schema::SITE.damaged>", Followed(&["a_database_that_is_cut_off_under_a_server_is_told_and_ends_with_a_whole_copy"])),
     ("appliance/own_key.rs ?: <lost>", Followed(&["a_status_key_that_nobody_was_given_is_replaced_as_the_message_says", "an_appliance_whose_key_does_not_open_is_put_back_whole", "a_recipient_key_that_nobody_was_given_is_replaced_as_the_message_says", "a_lost_token_key_is_made_anew_by_nobody_but_whom_the_message_sends"])),
     ("State release-damaged: import the bundle of this release again: `airlock import FILE`", Followed(&["a_release_with_missing_or_damaged_content_is_imported_again_and_goes_live", "f23_the_kept_head_and_the_hashes_of_pieces_come_back"])),
     ("State release-missing: end airlock serve, then put a whole copy of the state folder in its place; its database is older than its marks", Followed(&["a_whole_copy_replaces_a_database_that_is_not_the_appliances"])),
