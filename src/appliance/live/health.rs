@@ -72,9 +72,9 @@ impl Health {
         };
         for check in [&mut self.releases, &mut self.index, &mut self.content] {
             if let Check::Failed(problems) = check {
-                problems
-                    .iter_mut()
-                    .for_each(|problem| problem.remedy.clone_from(&found.remedy));
+                for problem in problems {
+                    problem.remedy.clone_from(&found.remedy);
+                }
             }
         }
     }
