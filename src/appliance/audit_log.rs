@@ -67,8 +67,9 @@ impl Appliance {
     ///
     /// # Errors
     ///
-    /// `E-STATE audit-broken` with the first row that does not hold.
+    /// `E-STATE audit-broken` with the first row that does not hold; `database-damaged` where any page of the database cannot be read.
     pub fn verify_audit(&self) -> Result<AuditState> {
+        self.db.quick_check()?;
         self.db.read(|connection| {
             let rows = audit::verify(connection)?;
             let (_, hash) = audit::newest(connection)?;

@@ -10,9 +10,9 @@ use serde_json::json;
 use super::live::Heads;
 use super::state::Appliance;
 use crate::bundle::Head;
-use crate::db::Connection;
 use crate::db::site::damage;
 use crate::db::site::release::{self, ReleaseId, ReleaseRow, State};
+use crate::db::{Connection, DAMAGED};
 use crate::domain::{Digest, Error, Hash, Result};
 use crate::store::Condition;
 
@@ -215,8 +215,8 @@ fn tell(
         documents: count(&|digest, _| documents.contains(digest)),
         pages: count(&|digest, _| pages.contains(&digest.0)),
         remedy: match head.and_then(Error::advice) {
-            // The head first: nothing is imported under a root that is not pinned.
-            Some(advice) if bad.is_empty() => advice.to_owned(),
+            // The head first: nothing is imported under a root that is not pinned, and nothing into a damaged database.
+            Some(advice) if bad.is_empty() || head.is_some_and(|error| error.is(DAMAGED)) => advice.to_owned(),
             Some(advice) if !advice.contains(IMPORT) => format!("{advice}; then {again}"),
             _ => again,
         },

@@ -3,12 +3,13 @@
 
 use std::path::{Path, PathBuf};
 
-use super::folder::{OUTBOX, RECIPIENT_KEY};
+use super::folder::{NEXT_RECIPIENT_KEY, OUTBOX, RECIPIENT_KEY};
+use super::own_key::{self, LOST};
 use crate::crypto::{Enrolment, KeyFile, RecipientKey, SigningKey};
 use crate::db::Db;
 use crate::db::site::enrolments;
 use crate::domain::{Class, Error, Hash, Result, SiteId, Timestamp};
-use crate::stream::{Expected, look, write_atomically};
+use crate::stream::write_atomically;
 
 /// What all enrolment files of an appliance have in common.
 pub(super) struct Introduction<'a> {
@@ -32,9 +33,33 @@ impl Introduction<'_> {
 ///
 /// `E-STATE recipient-key` when it is missing, readable by others, or no key; `planted`.
 pub(super) fn recipient(state: &Path) -> Result<RecipientKey> {
-    let path = state.join(RECIPIENT_KEY);
-    look(&path, Expected::File)?;
-    public_of(&path).map_err(|error| error.reclassified(Class::State, "recipient-key"))
+    let secret = own_key::read(&state.join(RECIPIENT_KEY), "recipient-key", LOST, KeyFile::secret)?;
+    Ok(RecipientKey::of_secret(&secret))
+}
+
+/// Says whether the recipient key is the one that vendors were given; one that is about to take its place is that too.
+///
+/// # Errors
+///
+/// As [`recipient`], and when it is another one than the enrolment files name; `E-STATE enrolment-damaged`.
+pub(super) fn check_recipient(state: &Path, db: &Db) -> Result<()> {
+    let held = recipient(state);
+    let named = in_force(db)?.map(|enrolment| enrolment.recipient.public);
+    let next = public_of(&state.join(NEXT_RECIPIENT_KEY)).ok().map(|key| key.public);
+    if next.is_some() && next == named {
+        return Ok(());
+    }
+    let held = held?.public;
+    match named {
+        Some(named) if named != held => Err(Error::new(
+            Class::State,
+            "recipient-key",
+            format!("{} holds the key {held}", state.join(RECIPIENT_KEY).display()),
+        )
+        .expected(format!("{named}, which the enrolment files name"))
+        .remedy(LOST)),
+        _ => Ok(()),
+    }
 }
 
 /// Returns the public half of a recipient key file.
@@ -53,6 +78,11 @@ pub(super) fn public_of(path: &Path) -> Result<RecipientKey> {
 ///
 /// `E-STATE enrolment-damaged`; those of the database.
 pub(super) fn status_key_in_force(db: &Db) -> Result<Option<Hash>> {
+    Ok(in_force(db)?.map(|enrolment| enrolment.status.id))
+}
+
+/// Returns one of the enrolment files that count: all name the same keys.
+fn in_force(db: &Db) -> Result<Option<Enrolment>> {
     let kept = db.read(enrolments::list)?;
     let Some((domain, envelope)) = kept.first() else {
         return Ok(None);
@@ -64,9 +94,9 @@ pub(super) fn status_key_in_force(db: &Db) -> Result<Option<Hash>> {
             format!("the enrolment file that is kept for the trust domain {domain} does not hold: {error}"),
         )
         .with_source(error)
-        .remedy("put a whole copy of the state folder in its place")
+        .remedy("end airlock serve, then put a whole copy of the state folder in its place")
     })?;
-    Ok(Some(enrolment.status.id))
+    Ok(Some(enrolment))
 }
 
 /// Returns where the copy of a vendor's file stands.

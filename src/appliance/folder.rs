@@ -19,8 +19,10 @@ use std::path::{Path, PathBuf};
 
 use crate::domain::{Class, Code, Error, Result};
 use crate::store::Store;
-use crate::stream::{Expected, OTHER_USER, look, look_at_own, look_to_write};
+use crate::stream::{Expected, OTHER_USER, create_own_folder, look, look_at_own, look_to_write, sync_folder};
 
+/// The security database while it is made: under its name stands a whole one, or none.
+pub(super) const NEW_DATABASE: &str = "airlock.db.new";
 /// The security database.
 pub(super) const DATABASE: &str = "airlock.db";
 /// The status database.
@@ -65,11 +67,14 @@ pub(super) const OUTBOX: &str = "outbox";
 /// Parts of a state folder, beside the store's.
 const FOLDERS: [&str; 4] = [IDENTITY, ROOTS, RECEIPTS, OUTBOX];
 /// Files with fixed names.
-const FILES: [&str; 25] = [
+const FILES: [&str; 28] = [
     DATABASE,
     "airlock.db-wal",
     "airlock.db-shm",
     "airlock.db-journal",
+    NEW_DATABASE,
+    "airlock.db.new-wal",
+    "airlock.db.new-shm",
     STATUS_DATABASE,
     "status.db-wal",
     "status.db-shm",
@@ -126,11 +131,49 @@ pub(super) fn check(folder: &Path) -> Result<PathBuf> {
         let remedy = if names(&folder)?.is_empty() {
             "make an appliance with `airlock init`, or point --state at the right folder"
         } else {
-            "put a whole copy of this folder in its place, point --state at the right folder, or make a new appliance in another one with `airlock init`"
+            "end airlock serve, then put a whole copy of this folder in its place, point --state at the right folder, or make a new appliance in another one with `airlock init`"
         };
         return Err(missing(&folder).remedy(remedy));
     }
     Ok(folder)
+}
+
+/// Makes folders anew that may be empty, which many a tool that copies leaves out; the others must be there.
+///
+/// # Errors
+///
+/// `E-STATE folder-missing`; `planted`; `E-IO` and `E-SPACE`.
+pub(super) fn complete(state: &Path) -> Result<()> {
+    for name in [IDENTITY, ROOTS] {
+        check_there(state, name)?;
+    }
+    for name in [RECEIPTS, OUTBOX] {
+        let folder = state.join(name);
+        if look(&folder, Expected::Folder)?.is_none() {
+            create_own_folder(&folder)?;
+            sync_folder(state)?;
+        }
+    }
+    Ok(())
+}
+
+/// Says that a folder without which this is no appliance is there.
+///
+/// # Errors
+///
+/// `E-STATE folder-missing`; `planted`; `E-IO`.
+pub(super) fn check_there(state: &Path, name: &str) -> Result<()> {
+    let folder = state.join(name);
+    match look(&folder, Expected::Folder)? {
+        Some(_) => Ok(()),
+        None => Err(Error::new(
+            Class::State,
+            "folder-missing",
+            format!("there is no folder {}", folder.display()),
+        )
+        .expected("a state folder with all its parts")
+        .remedy("end airlock serve, then put a whole copy of the state folder in its place")),
+    }
 }
 
 /// Makes an empty folder for a new appliance, or takes one that is empty; returns its resolved path.
@@ -156,7 +199,7 @@ pub(super) fn take_empty(folder: &Path) -> Result<PathBuf> {
         return Ok(resolved);
     }
     let place = resolved.display();
-    let whole = "give another --state folder; if this one is damaged, put a whole copy of it in its place";
+    let whole = "give another --state folder; if this one is damaged, end airlock serve, then put a whole copy of it in its place";
     let part = |name: &String| is_part(name);
     Err(if held.iter().any(|name| name == DATABASE) {
         Error::new(

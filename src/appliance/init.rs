@@ -1,7 +1,7 @@
 //! Makes an appliance: identity, databases, store, pinned roots, an enrolment file for each vendor.
 //!
 //! It begins in a folder that is new or empty, and removes nothing, ever: what stands in a folder may be the only copy of a site's
-//! keys. The row of the appliance in `airlock.db` is written last, so what an interrupted attempt leaves is no appliance; no
+//! keys. `airlock.db` gets its name last, whole, so what an interrupted attempt leaves is no appliance and does not look like one; no
 //! command works with it, and the next `init` refuses it like every other folder that is not empty.
 
 use std::os::unix::fs::DirBuilderExt as _;
@@ -11,7 +11,7 @@ use serde_json::json;
 
 use super::enrolment::{self, Introduction};
 use super::folder::{
-    DATABASE, IDENTITY, OUTBOX, RECEIPTS, RECIPIENT_KEY, ROOTS, STATUS_DATABASE, STATUS_KEY, take_empty,
+    DATABASE, IDENTITY, NEW_DATABASE, OUTBOX, RECEIPTS, RECIPIENT_KEY, ROOTS, STATUS_DATABASE, STATUS_KEY, take_empty,
 };
 use super::keys::create as create_token_key;
 use super::{authority, instance, instance_file, marks, present, reserve};
@@ -148,7 +148,7 @@ fn make(folder: &Path, new: &NewAppliance<'_>) -> Result<Initialised> {
     marks::create(folder)?;
     reserve::fill(folder)?;
     db::status::create(&folder.join(STATUS_DATABASE), &site)?;
-    let db = Db::create(&folder.join(DATABASE), &Schema::SITE)?;
+    let db = Db::create(&folder.join(NEW_DATABASE), &Schema::SITE)?;
     let row = db::site::appliance::ApplianceRow {
         site: site.clone(),
         name: new.name.to_owned(),
@@ -181,7 +181,7 @@ fn make(folder: &Path, new: &NewAppliance<'_>) -> Result<Initialised> {
             &told,
         )
     })?;
-    sync_folder(folder)?;
+    db.put_in_place(&folder.join(DATABASE))?;
     Ok(Initialised {
         site,
         enrolments,

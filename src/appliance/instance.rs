@@ -22,6 +22,27 @@ use crate::domain::{Class, Error, InstanceId, Result, Timestamp};
 ///
 /// `E-STATE instance` when database and file do not belong together; `E-IO` and `E-SPACE`.
 pub(super) fn settle(state: &Path, db: &Db, now: Timestamp) -> Result<InstanceId> {
+    match compare(state, db)? {
+        Compared::Present(instance) => Ok(instance),
+        Compared::Copied => begin(state, db, Reason::Copied, now),
+        Compared::Begun(instance) => {
+            instance_file::write(state, &instance)?;
+            Ok(instance)
+        }
+    }
+}
+
+/// What database and file say together, where they belong together.
+enum Compared {
+    /// The same.
+    Present(InstanceId),
+    /// The same, in a file that was copied.
+    Copied,
+    /// The database is one instance ahead: this one.
+    Begun(InstanceId),
+}
+
+fn compare(state: &Path, db: &Db) -> Result<Compared> {
     let (newest, parent) =
         db.read(|connection| Ok((instances::newest(connection)?, instances::parent(connection)?)))?;
     let newest = newest.ok_or_else(|| differs("the database knows no instance of this appliance".into()))?;
@@ -29,19 +50,28 @@ pub(super) fn settle(state: &Path, db: &Db, now: Timestamp) -> Result<InstanceId
         .map_err(told)?
         .ok_or_else(|| differs("the state folder has no identity/instance.json".into()))?;
     if file.instance == newest.instance {
-        if file.is_original {
-            return Ok(file.instance);
-        }
-        return begin(state, db, Reason::Copied, now);
+        return Ok(if file.is_original {
+            Compared::Present(file.instance)
+        } else {
+            Compared::Copied
+        });
     }
     if parent.is_some_and(|parent| parent.instance == file.instance) {
-        instance_file::write(state, &newest.instance)?;
-        return Ok(newest.instance);
+        return Ok(Compared::Begun(newest.instance));
     }
     Err(differs(format!(
         "identity/instance.json names the instance {}, and the database {}",
         file.instance, newest.instance
     )))
+}
+
+/// Says whether database and file belong together; writes nothing.
+///
+/// # Errors
+///
+/// As [`settle`].
+pub(super) fn check(state: &Path, db: &Db) -> Result<()> {
+    compare(state, db).map(|_| ())
 }
 
 /// Begins an instance, whatever was before.

@@ -6,14 +6,19 @@
 use std::path::Path;
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
-use rustix::fs::{CWD, RenameFlags};
+use rustix::fs::{CWD, RenameFlags, renameat_with};
 use sha2::Sha256;
+use subtle::ConstantTimeEq as _;
 use zeroize::Zeroizing;
 
-use super::folder::TOKEN_KEY;
+use super::folder::{IDENTITY, TOKEN_KEY};
+use super::own_key;
 use crate::crypto::{KeyFile, random, write_secret_file};
-use crate::domain::{Class, Error, Hash, Result, Uuid};
-use crate::stream::{Expected, look};
+use crate::domain::{Error, Hash, Result, Uuid};
+use crate::stream::{Expected, look, sync_folder};
+
+/// What to do where it is lost.
+const TOKEN_KEY_LOST: &str = "end airlock serve, then put a whole copy of the state folder in its place; or make another key with `airlock recover --as token-key-lost`, start the server again, and run `airlock target connect` for every target once more: until then its agents are refused";
 
 /// The keys of an appliance.
 pub(super) struct Keys {
@@ -35,19 +40,13 @@ pub(super) fn create(state: &Path) -> Result<()> {
 }
 
 impl Keys {
-    /// Reads the token key; a state folder that is older than it gets one.
+    /// Reads the token key. Reading makes none: another key would lock every agent out, and nobody would know why.
     ///
     /// # Errors
     ///
-    /// `E-STATE token-key` when others may read it or it is damaged; `E-IO`, `E-SPACE`.
+    /// `E-STATE token-key` when it is missing, damaged, or others may read it; `planted`.
     pub(super) fn open(state: &Path) -> Result<Self> {
-        let path = state.join(TOKEN_KEY);
-        if look(&path, Expected::File)?.is_none() {
-            create_late(state)?;
-        }
-        let key = KeyFile::read(&path)
-            .and_then(|file| file.secret())
-            .map_err(|error| error.reclassified(Class::State, "token-key"))?;
+        let key = own_key::read(&state.join(TOKEN_KEY), "token-key", TOKEN_KEY_LOST, KeyFile::secret)?;
         let mut attempts = Zeroizing::new([0; 32]);
         random(attempts.as_mut())?;
         Ok(Self {
@@ -55,6 +54,11 @@ impl Keys {
             secrets: Zeroizing::new(mac(&key, &[b"airlock-target-secret-v1"])),
             attempts,
         })
+    }
+
+    /// Whether these are made of the same key.
+    pub(super) fn are(&self, other: &Self) -> bool {
+        bool::from(self.tokens.ct_eq(other.tokens.as_slice()))
     }
 
     /// Returns the signature of a token.
@@ -73,22 +77,20 @@ impl Keys {
     }
 }
 
-/// Under a name of its own first, so that of two processes that need the key one makes it, whole.
-fn create_late(state: &Path) -> Result<()> {
-    let mut name = [0; 16];
-    random(&mut name)?;
-    let fresh = state.join(format!("identity/.token.{}", Uuid::from_random(name)));
-    let mut key = Zeroizing::new([0; 32]);
-    random(key.as_mut())?;
-    write_secret_file(&fresh, &key)?;
-    let path = state.join(TOKEN_KEY);
-    match rustix::fs::renameat_with(CWD, &fresh, CWD, &path, RenameFlags::NOREPLACE) {
-        Ok(()) => crate::stream::sync_folder(&state.join("identity")),
-        Err(rustix::io::Errno::EXIST) => {
-            std::fs::remove_file(&fresh).map_err(|error| Error::io("remove", &fresh, error))
-        }
-        Err(error) => Err(Error::io("put in place", &path, error.into())),
+/// Makes another token key in place of one that is lost; what stands there and is none is kept beside it.
+///
+/// # Errors
+///
+/// `planted`, `E-IO`, `E-SPACE`.
+pub(super) fn replace_lost(state: &Path) -> Result<()> {
+    let (path, folder) = (state.join(TOKEN_KEY), state.join(IDENTITY));
+    if look(&path, Expected::File)?.is_some() {
+        let aside = own_key::damaged_name(&folder, "token")?;
+        renameat_with(CWD, &path, CWD, &aside, RenameFlags::NOREPLACE)
+            .map_err(|error| Error::io("set aside", &path, error.into()))?;
     }
+    create(state)?;
+    sync_folder(&folder)
 }
 
 fn mac(key: &[u8; 32], parts: &[&[u8]]) -> [u8; 32] {

@@ -74,6 +74,15 @@ pub(super) fn highest(state: &Path, scope: &Scope, in_database: Option<Mark>) ->
         .max_by_key(|mark| mark.counter))
 }
 
+/// Says whether the file holds.
+///
+/// # Errors
+///
+/// As [`highest`].
+pub(super) fn check(state: &Path) -> Result<()> {
+    read(state).map(|_| ())
+}
+
 /// Moves the file's mark of a scope forward.
 ///
 /// # Errors
@@ -105,7 +114,7 @@ fn read(state: &Path) -> Result<Marks> {
         Error::new(Class::State, "marks-file", format!("{} {what}", path.display()))
             .expected("the highest numbers that were imported")
             .remedy(
-                "put a whole copy of the state folder in its place; without the marks an older release could come back",
+                "end airlock serve, then put a whole copy of the state folder in its place; without the marks an older release could come back",
             )
     };
     let file = open_plain(&path)?.ok_or_else(|| damaged("is missing".into()))?;

@@ -1,12 +1,17 @@
-//! The two acts that begin another life of the state folder: somebody says what became of it, and somebody replaces its keys.
+//! What somebody does after a loss: the two acts that begin another life of the state folder, since it was put back or its keys were
+//! replaced, and another token key for one that is lost.
 
 use std::path::PathBuf;
 
+use serde_json::json;
+
 use super::identity::{hold, settle_held};
+use super::keys::{self, Keys};
 use super::state::Appliance;
 use super::{enrolment, instance, status_key};
+use crate::db::site::audit;
 use crate::db::site::instances::Reason;
-use crate::domain::{Hash, InstanceId, Result, Timestamp};
+use crate::domain::{Class, Error, Hash, InstanceId, Result, Timestamp};
 
 /// Why somebody says that the state is not what it was.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,6 +41,8 @@ impl Appliance {
     /// `E-BUSY`, `E-STATE`, `E-IO` and `E-SPACE`.
     pub fn recover(&self, recovery: Recovery, now: Timestamp) -> Result<InstanceId> {
         let _lock = self.lock()?;
+        // Nothing begins on pages that cannot be read: a whole copy is needed, and begins by itself.
+        self.db.quick_check()?;
         let _held = hold(self.folder())?;
         status_key::finish(self.folder(), &self.db)?;
         let reason = match recovery {
@@ -47,6 +54,29 @@ impl Appliance {
         Ok(instance)
     }
 
+    /// Makes another token key in place of one that is lost. No token and no secret of this site counts any more.
+    ///
+    /// # Errors
+    ///
+    /// `E-POLICY token-key-good` where the key is good: nothing has changed then. `E-BUSY`; `E-STATE`, `E-IO` and `E-SPACE`.
+    pub fn replace_lost_token_key(&self, now: Timestamp) -> Result<()> {
+        let _lock = self.lock()?;
+        self.db.quick_check()?;
+        let _held = hold(self.folder())?;
+        if Keys::open(self.folder()).is_ok() {
+            return Err(Error::new(
+                Class::Policy,
+                "token-key-good",
+                "the token key is there and good: another one would lock every agent out",
+            )
+            .remedy("keep it; one target gets another secret with `airlock target secret TARGET`"));
+        }
+        // The row first: a key that was made in vain is replaced by the next try, and a key without its row would not be known.
+        self.db
+            .write(|transaction| audit::append(transaction, now, "token-key", &json!({}), &[]).map(|_| ()))?;
+        keys::replace_lost(self.folder())
+    }
+
     /// Makes another status key and another recipient key; vendors take them only from the new enrolment files.
     ///
     /// # Errors
@@ -54,6 +84,7 @@ impl Appliance {
     /// `E-BUSY`; `E-STATE`, `E-IO` and `E-SPACE`: nothing has changed then, or the new keys count and the next command goes on.
     pub fn rotate_status_key(&self, now: Timestamp) -> Result<Rotated> {
         let _lock = self.lock()?;
+        self.db.quick_check()?;
         let held = hold(self.folder())?;
         settle_held(&held, self.folder(), &self.db, now)?;
         let replaced = status_key::replace(self.folder(), &self.db, self.identity(), now);

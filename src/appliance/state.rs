@@ -6,15 +6,16 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::folder::{self, DATABASE, LOCK, RECEIPTS, ROOTS, STATUS_DATABASE};
+use super::folder::{self, DATABASE, LOCK, RECEIPTS, ROOTS, STATUS_DATABASE, TOKEN_KEY};
 use super::keys::Keys;
 use super::pins::Pins;
+use super::place::Place;
 use super::shared_hosts::SharedHosts;
-use super::{identity, pins, present, reserve, set_aside, status_key};
+use super::{enrolment, identity, pins, present, reserve, set_aside, status_key};
 use crate::crypto::{Chain, SigningKey};
 use crate::db::site::appliance::ApplianceRow;
 use crate::db::site::receipts::Signer;
-use crate::db::site::{name_claims, trust};
+use crate::db::site::{name_claims, release, trust};
 use crate::db::{self, Connection, Db, Schema};
 use crate::domain::{Class, Clock, Error, Hash, InstanceId, Result, SiteId, Step, Timestamp};
 use crate::store::Store;
@@ -23,6 +24,7 @@ use crate::stream::{LockFile, open_or_create};
 /// An appliance whose state was opened.
 pub struct Appliance {
     folder: PathBuf,
+    place: Arc<Place>,
     /// Trust, content, names, evidence.
     pub db: Arc<Db>,
     /// Content.
@@ -48,7 +50,12 @@ impl Appliance {
     /// `E-STATE` when there is none, it is another user's, others may write it, a name in it leads elsewhere, or it is damaged.
     pub fn open(folder: &Path, clock: Arc<dyn Clock>) -> Result<Self> {
         let folder = folder::check(folder)?;
+        folder::complete(&folder)?;
         let db = Arc::new(open_database(&folder)?);
+        // Where nothing was imported yet its folders are empty too.
+        let holds_content = !db.read(release::list)?.is_empty();
+        Store::complete(&folder, holds_content)?;
+        let place = Arc::new(Place::of(&folder)?);
         let store = {
             let (db, clock) = (db.clone(), clock.clone());
             Store::open(&folder, move |aside| set_aside::record(&db, aside, clock.now()))?
@@ -60,6 +67,7 @@ impl Appliance {
         }
         Ok(Self {
             folder,
+            place,
             db,
             store,
             clock,
@@ -89,6 +97,27 @@ impl Appliance {
     /// Returns the state folder.
     pub fn folder(&self) -> &Path {
         &self.folder
+    }
+
+    /// Returns the folder as it was opened: whether it stands in its place still.
+    pub(super) fn place(&self) -> &Arc<Place> {
+        &self.place
+    }
+
+    /// Says whether the state folder, or a part that this process holds open, was replaced since: then nobody is to be answered from what
+    /// was opened.
+    ///
+    /// # Errors
+    ///
+    /// `E-STATE state-replaced`, as it was noticed last.
+    pub fn check_place(&self) -> Result<()> {
+        self.place.check()
+    }
+
+    /// Returns how long the file of the database is; 0 where it cannot be looked at.
+    pub(super) fn database_bytes(&self) -> u64 {
+        let found = std::fs::symlink_metadata(self.folder.join(DATABASE));
+        found.map_or(0, |found| found.len())
     }
 
     /// Returns where the status database stands.
@@ -214,7 +243,7 @@ impl Appliance {
     ///
     /// # Errors
     ///
-    /// `E-STATE token-key` when the key is damaged or others may read it; `E-IO`, `E-SPACE`.
+    /// `E-STATE token-key` when the key is missing or damaged, or others may read it.
     pub(super) fn keys(&self) -> Result<Arc<Keys>> {
         let mut keys = self.keys.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(keys) = &*keys {
@@ -223,6 +252,37 @@ impl Appliance {
         let read = Arc::new(Keys::open(&self.folder)?);
         *keys = Some(read.clone());
         Ok(read)
+    }
+
+    /// Says whether the token key holds, and is the one that agents are answered with.
+    ///
+    /// # Errors
+    ///
+    /// As [`Appliance::keys`].
+    pub(super) fn check_token_key(&self) -> Result<()> {
+        let there = Keys::open(&self.folder)?;
+        let held = self.keys.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*held {
+            Some(held) if !held.are(&there) => Err(Error::new(
+                Class::State,
+                "token-key",
+                format!(
+                    "{} is not the key that the server began with",
+                    self.folder.join(TOKEN_KEY).display()
+                ),
+            )
+            .remedy("start the server again")),
+            _ => Ok(()),
+        }
+    }
+
+    /// Says whether the key to which secrets for this site are encrypted holds.
+    ///
+    /// # Errors
+    ///
+    /// `E-STATE recipient-key` when it is missing, readable by others, no key, or another one than vendors were given.
+    pub(super) fn check_recipient(&self) -> Result<()> {
+        enrolment::check_recipient(&self.folder, &self.db)
     }
 
     /// Returns the present life of the state folder; in one that was copied or restored it begins now.

@@ -20,17 +20,14 @@ use super::enrolment::{self, Introduction, status_key_in_force};
 use super::folder::{IDENTITY, NEXT_RECIPIENT_KEY, NEXT_STATUS_KEY, RECIPIENT_KEY, STATUS_KEY};
 use super::instance::{self, in_every_stream};
 use super::instance_file;
-use crate::crypto::{KeyFile, NAME_KEY, RecipientKey, SigningKey, random, write_secret_file, write_signing_key};
+use super::own_key::{self, LOST};
+use crate::crypto::{KeyFile, RecipientKey, SigningKey, random, write_secret_file, write_signing_key};
 use crate::db::Db;
 use crate::db::site::appliance::ApplianceRow;
 use crate::db::site::instances::Reason;
 use crate::db::site::{audit, enrolments, stream_log};
 use crate::domain::{Class, Error, Hash, InstanceId, Result, Timestamp};
 use crate::stream::{Expected, look, sync_folder};
-
-/// What to do where it is not the key any more.
-const LOST: &str =
-    "put a whole copy of the state folder in its place, or make another key with `airlock status rotate-key`";
 
 /// Reads the status key, and compares it with what vendors were given.
 ///
@@ -39,18 +36,7 @@ const LOST: &str =
 /// `E-STATE status-key` when it is missing, readable by others, no key, or another one than the enrolment files name.
 pub(super) fn read(state: &Path, db: &Db) -> Result<SigningKey> {
     let path = state.join(STATUS_KEY);
-    let readable = look(&path, Expected::File)?.is_some_and(|metadata| metadata.mode() & 0o077 != 0);
-    let key = KeyFile::read(&path)
-        .and_then(|file| file.signing_key(None))
-        .map_err(|error| {
-            let error = error.reclassified(Class::State, "status-key");
-            // A mode is put right where it is. The rest is said for whoever names a key file, and nobody named this one.
-            if readable && error.advice() != Some(NAME_KEY) {
-                error
-            } else {
-                error.remedy(LOST)
-            }
-        })?;
+    let key = own_key::read(&path, "status-key", LOST, |file| file.signing_key(None))?;
     match status_key_in_force(db)? {
         Some(named) if named != key.public().id() => Err(Error::new(
             Class::State,
@@ -61,6 +47,28 @@ pub(super) fn read(state: &Path, db: &Db) -> Result<SigningKey> {
         .remedy(LOST)),
         _ => Ok(key),
     }
+}
+
+/// Says whether the status key is the one that vendors were given; one that is about to take its place is that too.
+///
+/// # Errors
+///
+/// As [`read`].
+pub(super) fn check(state: &Path, db: &Db) -> Result<()> {
+    let held = read(state, db).map(|_| ());
+    if held.is_err() {
+        let next = id_of(&state.join(NEXT_STATUS_KEY));
+        if next.is_some() && next == status_key_in_force(db)? {
+            return Ok(());
+        }
+    }
+    held
+}
+
+/// Returns the id of the status key in a file; none where there is no such key.
+fn id_of(path: &Path) -> Option<Hash> {
+    let key = KeyFile::read(path).and_then(|file| file.signing_key(None));
+    key.ok().map(|key| key.public().id())
 }
 
 /// Makes both keys and decides for them; [`finish`] puts them in place. Returns the new instance.
@@ -106,10 +114,6 @@ pub(super) fn finish(state: &Path, db: &Db) -> Result<()> {
         return Ok(());
     }
     let in_force = status_key_in_force(db)?;
-    let id_of = |path: &Path| -> Option<Hash> {
-        let key = KeyFile::read(path).and_then(|file| file.signing_key(None));
-        key.ok().map(|key| key.public().id())
-    };
     if in_force.is_some() && id_of(&next_status) == in_force {
         put_in_place(state, &next_recipient)?;
         enrolment::lay_out(state, db)?;
@@ -140,13 +144,7 @@ fn earlier(state: &Path, key: &Path) -> Result<PathBuf> {
     if let Ok(key) = enrolment::public_of(key) {
         return Ok(folder.join(format!("recipient-{}.key", key.public)));
     }
-    for number in 1_u32.. {
-        let free = folder.join(format!("recipient-damaged-{number}.key"));
-        if look(&free, Expected::File)?.is_none() {
-            return Ok(free);
-        }
-    }
-    Err(Error::new(Class::Internal, "names", "there is no free name"))
+    own_key::damaged_name(&folder, "recipient")
 }
 
 #[expect(

@@ -89,6 +89,8 @@ mod status_verify;
 mod status_verify_guard;
 #[cfg(feature = "vendor")]
 mod status_verify_ledger;
+#[cfg(feature = "vendor")]
+mod status_verify_summary;
 mod table;
 #[cfg(feature = "site")]
 mod target;

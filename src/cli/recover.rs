@@ -1,4 +1,4 @@
-//! `airlock recover`: somebody says what became of the state folder.
+//! `airlock recover`: somebody says what became of the state folder, or of its token key.
 
 use clap::{Args, ValueEnum};
 use serde_json::json;
@@ -8,13 +8,18 @@ use super::state_folder::StateArgs;
 use crate::appliance::Recovery;
 use crate::domain::{Clock as _, Result, SystemClock};
 
-/// Say that the state folder was put back from a copy, or that another one like it is in use
+/// Say that the state folder was put back from a copy, that another one like it is in use, or that its token key is lost
 ///
 /// Vendors number what they hear of this site; a state that was turned back would tell other things under numbers that they know. So it
 /// begins another life, under a name of its own, right after what both sides share. A folder that was copied file by file does so by
 /// itself; a disk or snapshot that was turned back does not know it.
+///
+/// With the token key, every token and every secret that this site issued is lost: agents are refused until their targets are connected
+/// again. Secrets that a vendor's bundle brought go on.
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  airlock recover --as restored\n  airlock recover --as cloned")]
+#[command(
+    after_help = "Examples:\n  airlock recover --as restored\n  airlock recover --as cloned\n  airlock recover --as token-key-lost"
+)]
 pub(super) struct RecoverArgs {
     /// What became of it
     #[arg(long = "as", value_name = "WHAT", value_enum)]
@@ -29,12 +34,21 @@ enum What {
     Restored,
     /// Another folder like it is in use
     Cloned,
+    /// identity/token.key is lost: another one is made, and every target has to be connected again
+    TokenKeyLost,
 }
 
 pub(super) fn run(args: &RecoverArgs, ui: &mut Ui) -> Result<()> {
     let recovery = match args.what {
         What::Restored => Recovery::Restored,
         What::Cloned => Recovery::Cloned,
+        What::TokenKeyLost => {
+            args.state.open()?.replace_lost_token_key(SystemClock.now())?;
+            return ui.result(
+                &json!({"token_key": "made"}),
+                "another token key is made; start the server again, and connect every target once more: airlock target connect",
+            );
+        }
     };
     let instance = args.state.open()?.recover(recovery, SystemClock.now())?;
     ui.result(

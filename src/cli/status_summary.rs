@@ -70,8 +70,7 @@ pub(super) fn run(args: &SummaryArgs, ui: &mut Ui) -> Result<()> {
                     sealed.bytes.len()
                 ),
             )
-            .expected("at most 99 lines")
-            .remedy("show it as codes: `airlock status summary --qr FILE.png`")
+            .expected("at most 99 lines; as codes it can be larger")
         })?;
         value["lines"] = json!(lines);
         lines.join("\n")

@@ -27,7 +27,7 @@ use crate::domain::Result;
   airlock status verify 01234567-11112222-7.airlock-status --enrolment enrolment-cdcdcdcd.json
   airlock status verify *.airlock-status --enrolment site.json --site-keys site-keys.json --approvals 2")]
 pub(super) struct VerifyArgs {
-    /// Status packages: files, named pipes, or - for standard input
+    /// Status packages: files, named pipes, or - for standard input; or texts of summaries, as codes or dictated lines
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
     /// The vendor's workspace, made by `airlock vendor init`

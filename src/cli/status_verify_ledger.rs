@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use serde_json::{Value, json};
 
 use super::Ui;
+use super::status_verify_summary::{self, Sorted, sort};
 use super::ui::escape;
 use super::workspace_folder::WorkspaceArgs;
 use crate::domain::{Clock as _, Error, Result, SystemClock, counted};
@@ -21,7 +22,15 @@ pub(super) fn run(files: &[PathBuf], workspace: &WorkspaceArgs, dry_run: bool, u
         now: SystemClock.now(),
         dry_run,
     };
-    let verdicts = ingest(&workspace.open()?, files, options, &mut |event| match event {
+    let workspace = workspace.open()?;
+    let Sorted {
+        summaries,
+        packages: files,
+    } = sort(files)?;
+    if !summaries.is_empty() {
+        return status_verify_summary::run(&workspace, &summaries, &files, dry_run, ui);
+    }
+    let verdicts = ingest(&workspace, &files, options, &mut |event| match event {
         IngestEvent::Copying { done, total } => ui.progress("copy", done, total),
         IngestEvent::Reading { done, total } => ui.progress("verify", done, total),
     })?;

@@ -25,6 +25,12 @@ impl<T> SqlResult<T> for rusqlite::Result<T> {
     }
 }
 
+/// Whether the file has lost a table or column: it was cut off, or is another one.
+fn lacks_table(error: &rusqlite::Error) -> bool {
+    let text = error.to_string();
+    text.starts_with("no such table") || text.starts_with("no such column")
+}
+
 fn refuse(what: &'static str, error: rusqlite::Error) -> Error {
     use rusqlite::Error as Sql;
     let (class, code, remedy) = match &error {
@@ -43,6 +49,7 @@ fn refuse(what: &'static str, error: rusqlite::Error) -> Error {
             ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked | ErrorCode::FileLockingProtocolFailed => {
                 (Class::Busy, "database-busy", Some("try again"))
             }
+            _ if lacks_table(&error) => (Class::State, DAMAGED.as_str(), None),
             _ => (Class::Internal, "database", None),
         },
         // A value that does not fit its domain type, or a row that must be there and is not, was not written by airlock.
@@ -51,6 +58,8 @@ fn refuse(what: &'static str, error: rusqlite::Error) -> Error {
         | Sql::IntegralValueOutOfRange(..)
         | Sql::Utf8Error(..)
         | Sql::QueryReturnedNoRows => (Class::State, DAMAGED.as_str(), None),
+        // Every table and column that is asked for was made with the file, so one that is not there was lost.
+        other if lacks_table(other) => (Class::State, DAMAGED.as_str(), None),
         _ => (Class::Internal, "database", None),
     };
     let refusal = Error::new(class, code, format!("cannot {what}: {error}")).with_source(error);

@@ -8,11 +8,12 @@ use std::time::Duration;
 use rusqlite::config::DbConfig;
 use rusqlite::limits::Limit;
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
+use rustix::fs::{CWD, RenameFlags};
 
 use super::header::side_file;
 use super::{DAMAGED, Schema, SqlResult as _};
 use crate::domain::{Class, Error, Result};
-use crate::stream::{Expected, create_new, look};
+use crate::stream::{Expected, create_new, look, sync_folder};
 
 /// How long a connection waits for another process's transaction.
 const BUSY: Duration = Duration::from_secs(10);
@@ -96,6 +97,30 @@ impl Db {
             writer: Mutex::new(writer),
             readers: Mutex::new(Vec::new()),
         })
+    }
+
+    /// Closes a database that was made under a name of its own, and gives it the name under which it is one: whole, or not at all.
+    ///
+    /// # Errors
+    ///
+    /// `E-IO database-io` when its log could not be moved into it, which only a bad or full disk causes; `E-IO` also when something has
+    /// that name already.
+    pub fn put_in_place(self, place: &Path) -> Result<()> {
+        let path = self.path.clone();
+        // The last connection moves the log into the file.
+        drop(self);
+        let log = side_file(&path, "-wal");
+        if look(&log, Expected::File)?.is_some() {
+            return Err(Error::new(
+                Class::Io,
+                "database-io",
+                format!("{} could not be moved into its database", log.display()),
+            )
+            .remedy("check the disk, and that it is not full"));
+        }
+        rustix::fs::renameat_with(CWD, &path, CWD, place, RenameFlags::NOREPLACE)
+            .map_err(|errno| Error::io("put in place", place, errno.into()))?;
+        sync_folder(place.parent().unwrap_or(Path::new(".")))
     }
 
     /// Runs a closure in one `IMMEDIATE` transaction; its effects are durable when this returns, or gone when it fails.

@@ -133,7 +133,7 @@ fn read_row(row: &rusqlite::Row<'_>) -> rusqlite::Result<Row> {
 fn broken(number: u64, how: &str) -> Error {
     Error::new(Class::State, "audit-broken", format!("audit row {number} {how}"))
         .expected("a log in which every row is sealed by the next")
-        .remedy("keep a copy of the state folder as evidence, then put a whole copy of it from before in its place")
+        .remedy("end airlock serve, keep a copy of the state folder as evidence, then put a whole copy of it from before in its place")
 }
 
 /// Members in sorted order, and `detail` is canonical already: the text is canonical without another pass.

@@ -13,6 +13,7 @@ use super::agent;
 use super::hosts::{BadHost, Hosts};
 use super::oci_error::OciError;
 use super::peer::Local;
+use crate::appliance::registry::Registry;
 use crate::protocol::distr::API_PREFIX;
 
 /// Headers that a proxy adds, beside everything that begins with `x-forwarded-`.
@@ -32,6 +33,19 @@ pub(super) async fn pass(State(hosts): State<Arc<Hosts>>, mut request: Request, 
         request.extensions_mut().insert(Forwarded);
     }
     next.run(request).await
+}
+
+/// Lets a request through while what is answered from is the state that stands in its place. Else nobody is given anything of it, nor
+/// anything of what stands there now and was never opened: 503, which clients and agents repeat (design D11).
+pub(super) async fn stands(State(registry): State<Arc<Registry>>, request: Request, next: Next) -> Response<Body> {
+    match registry.live().appliance().check_place() {
+        Ok(()) => next.run(request).await,
+        Err(error) if request.uri().path().starts_with(API_PREFIX) => {
+            let line = format!("{} {}", error.class(), error.code());
+            agent::refused(StatusCode::SERVICE_UNAVAILABLE, &line)
+        }
+        Err(_) => OciError::REPLACED.response(),
+    }
 }
 
 /// Refuses in the form that the client of the path knows.

@@ -97,6 +97,12 @@ impl OciError {
         "TOOMANYREQUESTS",
         "too many answers wait to be taken; ask again",
     );
+    /// The state folder was replaced under the server.
+    pub(super) const REPLACED: Self = Self::fixed(
+        StatusCode::SERVICE_UNAVAILABLE,
+        "UNAVAILABLE",
+        "the appliance's state was replaced; come again once its server was started again",
+    );
     const BLOB_UNKNOWN: Self = Self::fixed(StatusCode::NOT_FOUND, "BLOB_UNKNOWN", "no such blob in this repository");
     const NAME_UNKNOWN: Self = Self::fixed(StatusCode::NOT_FOUND, "NAME_UNKNOWN", "no such repository");
     const NAME_INVALID: Self = Self::fixed(StatusCode::BAD_REQUEST, "NAME_INVALID", "this is no repository name");

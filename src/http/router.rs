@@ -40,17 +40,21 @@ pub fn router(registry: Arc<Registry>, read: ReadPolicy) -> Router {
 /// Makes all routes; nothing reaches one but through the gate.
 pub(super) fn routes(app: App, hosts: Hosts) -> Router {
     let agents = app.agents.clone().map(agent::routes).unwrap_or_default();
-    Router::new()
-        .route("/healthz", any(health::alive))
-        .route("/readyz", any(health::ready))
+    let answers = Router::new()
         .route("/v2", any(registry_api))
         .route("/v2/", any(registry_api))
         .route(token::PATH, any(token::answer))
         .route("/v2/{*path}", any(registry_api))
         .route("/charts/{*path}", any(charts::answer))
+        .with_state(app.clone())
+        .merge(agents)
+        .layer(from_fn_with_state(app.registry.clone(), gate::stands));
+    Router::new()
+        .route("/healthz", any(health::alive))
+        .route("/readyz", any(health::ready))
         .fallback(nothing)
         .with_state(app)
-        .merge(agents)
+        .merge(answers)
         .layer(from_fn_with_state(Arc::new(hosts), gate::pass))
 }
 

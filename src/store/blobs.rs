@@ -14,7 +14,7 @@ use sha2::{Digest as _, Sha256};
 use super::checked::{Checked, CheckedFiles, FileIdentity};
 use super::failure::Failure;
 use crate::domain::{Class, Digest, Error, Hash, Result};
-use crate::stream::{Expected, create_own_folder, look_at_own, read_bounded, sync_folder};
+use crate::stream::{Expected, create_own_folder, look, look_at_own, read_bounded, sync_folder};
 
 /// Where blobs stand in the state folder.
 const BLOBS: &str = "blobs/sha256";
@@ -84,6 +84,32 @@ impl Store {
         Ok(())
     }
 
+    /// Makes folders of a store anew that may be empty, which many a tool that copies leaves out. Where content was imported, the folder of
+    /// the blobs is not among them.
+    ///
+    /// # Errors
+    ///
+    /// `E-STATE planted`; `E-IO` and `E-SPACE`.
+    pub fn complete(state: &Path, holds_content: bool) -> Result<()> {
+        let blobs = state.join(BLOBS);
+        if holds_content && look(&blobs, Expected::Folder)?.is_none() {
+            // Whoever opens the store says so.
+            return Ok(());
+        }
+        let mut made = false;
+        for folder in folders(state) {
+            if look(&folder, Expected::Folder)?.is_none() {
+                create_own_folder(&folder)?;
+                made = true;
+            }
+        }
+        if made {
+            sync_folder(&blobs)?;
+            sync_folder(state)?;
+        }
+        Ok(())
+    }
+
     /// Opens the store of a state folder. `witness` is told of every blob that is found damaged or missing, whoever
     /// met that, as often as it is met.
     ///
@@ -104,7 +130,7 @@ impl Store {
                 "no-store",
                 format!("{} holds no blob store", state.display()),
             )
-            .remedy("put a whole copy of the state folder in its place, or point --state at the right one")
+            .remedy("end airlock serve, then put a whole copy of the state folder in its place, or point --state at the right one")
             .with_source(io::Error::from(errno))),
             Err(errno) => Err(Error::io("open", &state.join(BLOBS), errno.into())),
         }

@@ -39,6 +39,9 @@ pub(crate) fn bars(bench: &Bench, report: &mut Report) {
 /// Makes a state folder with no more in it than its owner needs, and an empty status database.
 fn make_state(folder: &Path, site: SiteId) {
     Store::create(folder).unwrap();
+    for name in ["identity", "roots"] {
+        std::fs::create_dir(folder.join(name)).unwrap();
+    }
     airlock::db::status::create(&folder.join("status.db"), &site).unwrap();
     let site = appliance::ApplianceRow {
         site,

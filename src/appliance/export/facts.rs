@@ -147,5 +147,5 @@ fn too_short(domain: Hash, first: u64) -> Error {
         ),
     )
     .expected("a log that only grows")
-    .remedy("keep a copy of the state folder as evidence, then put a whole copy of it from before in its place")
+    .remedy("end airlock serve, keep a copy of the state folder as evidence, then put a whole copy of it from before in its place")
 }

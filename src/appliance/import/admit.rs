@@ -55,6 +55,7 @@ pub(super) fn begin(appliance: &Appliance) -> Result<ImportLock> {
     look_at_places(appliance).map_err(|error| error.at(Step::X0))?;
     reserve::fill(appliance.folder()).map_err(|error| error.at(Step::X0))?;
     appliance.signer().map_err(|error| error.at(Step::X0))?;
+    appliance.check_recipient().map_err(|error| error.at(Step::X0))?;
     Ok(lock)
 }
 

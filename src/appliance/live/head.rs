@@ -113,7 +113,7 @@ fn compare(release: &ReleaseRow, head: &Head) -> Result<()> {
     };
     if head.scope() != release.scope {
         // Importing it again goes by its own scope, and leaves this row as it is.
-        return Err(other().remedy("put a whole copy of the state folder in its place"));
+        return Err(other().remedy("end airlock serve, then put a whole copy of the state folder in its place"));
     }
     if (head.counter(), &head.version) != (release.counter, &release.version) {
         return Err(other());

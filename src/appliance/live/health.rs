@@ -1,6 +1,7 @@
 //! How the appliance is, for machines: what was checked at the start, what is being checked, what is broken.
 
 use crate::appliance::ReleaseDamage;
+use crate::db::DAMAGED;
 use crate::db::site::release::State;
 use crate::domain::{Class, Error, Problem};
 
@@ -18,6 +19,8 @@ pub enum Check {
 /// How the appliance is. A check that is added here is added to [`Health::checks`], and everybody sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Health {
+    /// Whether the state folder is the one that was opened, and identity, keys and marks in it hold.
+    pub state: Check,
     /// Trust chains and signatures of the live releases, and whether the thread that watches for new ones does.
     pub releases: Check,
     /// Structure of the database.
@@ -30,8 +33,9 @@ pub struct Health {
 
 impl Health {
     /// What holds right after the start: requests are only answered once the releases were checked.
-    pub(super) fn started() -> Self {
+    pub(super) fn started(state: Check) -> Self {
         Self {
+            state,
             releases: Check::Good,
             database: Check::Running,
             index: Check::Running,
@@ -52,7 +56,27 @@ impl Health {
                 self.fail("content", "content-damaged", damage);
             }
         }
+        self.advise_as_database();
         self
+    }
+
+    /// In a damaged database nothing is mended by importing again: what mends that mends the rest.
+    fn advise_as_database(&mut self) {
+        let Check::Failed(found) = &self.database else { return };
+        let Some(found) = found
+            .iter()
+            .find(|problem| problem.error.ends_with(DAMAGED.as_str()))
+            .cloned()
+        else {
+            return;
+        };
+        for check in [&mut self.releases, &mut self.index, &mut self.content] {
+            if let Check::Failed(problems) = check {
+                for problem in problems {
+                    problem.remedy.clone_from(&found.remedy);
+                }
+            }
+        }
     }
 
     fn fail(&mut self, part: &'static str, code: &str, damage: &ReleaseDamage) {
@@ -77,8 +101,9 @@ impl Health {
     }
 
     /// Returns every check under its stable name.
-    pub fn checks(&self) -> [(&'static str, &Check); 4] {
+    pub fn checks(&self) -> [(&'static str, &Check); 5] {
         [
+            ("state", &self.state),
             ("releases", &self.releases),
             ("database", &self.database),
             ("index", &self.index),
@@ -96,6 +121,14 @@ impl Health {
 }
 
 impl Check {
+    /// What a check of a part came to: every error that it found, or none.
+    pub(super) fn of_all(part: &'static str, found: &[Error]) -> Self {
+        if found.is_empty() {
+            return Self::Good;
+        }
+        Self::Failed(found.iter().map(|error| Problem::of(part, error)).collect())
+    }
+
     /// What a check of a part came to: the error that it found, or none.
     pub(super) fn of(part: &'static str, found: Option<&Error>) -> Self {
         match found {

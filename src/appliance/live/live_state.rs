@@ -38,7 +38,7 @@ impl Live {
         Ok(Arc::new(Self {
             appliance: appliance.clone(),
             grace_seconds,
-            health: Mutex::new(Health::started()),
+            health: Mutex::new(Health::started(Check::of_all("state", &appliance.unsound_parts()))),
             // What is damaged is told from the first answer on.
             damage: Mutex::new(appliance.known_damage()?.into()),
             current: RwLock::new(Arc::new(generation)),
@@ -81,7 +81,12 @@ impl Live {
 
     /// Returns how the appliance is.
     pub fn health(&self) -> Health {
-        lock(&self.health).clone().with(&self.damage())
+        let mut health = lock(&self.health).clone().with(&self.damage());
+        // Whoever noticed it first.
+        if let Err(error) = self.appliance.check_place() {
+            health.state = Check::of("state", Some(&error));
+        }
+        health
     }
 
     /// Returns what of the releases is not whole, live or not, as far as anybody met it.

@@ -9,7 +9,7 @@ use super::check::check;
 use super::health::Check;
 use super::live_state::Live;
 use crate::appliance::clock_steps::ClockSteps;
-use crate::db::Watch;
+use crate::db::{DAMAGED, Schema, Watch};
 use crate::domain::{Class, Error, Result};
 use crate::panics::{self, caught};
 
@@ -95,6 +95,7 @@ fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> Result<JoinHandle<
 
 fn follow(live: &Live, mut watch: Watch, stop: &Stop) {
     let (mut follower, mut pause) = (Follower::default(), PAUSE);
+    follower.database_bytes = live.appliance().database_bytes();
     while !stop.wait(pause) {
         // Everything switches behind what may panic, and what is current is noted last: the next look does it all again.
         let looked = caught("generation", || {
@@ -121,12 +122,21 @@ struct Follower {
     /// When damage may be looked at next.
     rest_until: Option<Instant>,
     clock: ClockSteps,
+    /// Bytes of the database's file when it was looked at last. It never gets shorter by itself.
+    database_bytes: u64,
+    /// What was wrong with the parts of the state when they were looked at last.
+    unsound: Vec<String>,
     /// Whether a step of the clock could not be written down the last time.
     is_clock_failing: bool,
 }
 
 impl Follower {
     fn look(&mut self, live: &Live, watch: &mut Watch) {
+        if let Err(error) = live.appliance().place().look() {
+            // What is to be read now is another appliance's state, or half of one.
+            live.note(|health| &mut health.state, Check::of("state", Some(&error)));
+            return;
+        }
         self.looks += 1;
         let changed = watch.changed();
         if matches!(changed, Ok(false)) && self.looks < LOOKS {
@@ -134,6 +144,8 @@ impl Follower {
         }
         self.looks = 0;
         self.look_at_clock(live);
+        self.look_at_parts(live);
+        self.look_at_length(live);
         let failed_before = self.failing;
         let before = live.generation();
         let refreshed = live.refresh();
@@ -147,6 +159,9 @@ impl Follower {
             self.failing = refreshed.is_err();
             let check = Check::of("releases", refreshed.as_ref().err());
             live.note(|health| &mut health.releases, check);
+            if let Some(error) = refreshed.as_ref().err().filter(|error| error.is(DAMAGED)) {
+                live.note(|health| &mut health.database, Check::of("database", Some(error)));
+            }
         }
         let now = live.generation();
         if now.mark.number != before.mark.number {
@@ -156,6 +171,40 @@ impl Follower {
         // After what is live has switched: however long this takes, no activation waits for it but once.
         self.changed |= !matches!(changed, Ok(false));
         self.look_at_damage(live, failed_before);
+    }
+
+    fn look_at_parts(&mut self, live: &Live) {
+        let found = live.appliance().unsound_parts();
+        let said: Vec<String> = found.iter().map(|error| error.found().to_owned()).collect();
+        if said != self.unsound {
+            // Once for each, not once a second.
+            for error in found
+                .iter()
+                .filter(|error| !self.unsound.iter().any(|said| said == error.found()))
+            {
+                tracing::error!(%error, "a part of the state does not hold: nothing is imported until it does");
+            }
+            self.unsound = said;
+        }
+        live.note(|health| &mut health.state, Check::of_all("state", &found));
+    }
+
+    /// A database that was cut off while it is open goes on answering from what is in memory.
+    fn look_at_length(&mut self, live: &Live) {
+        let bytes = live.appliance().database_bytes();
+        if bytes < self.database_bytes {
+            let error = Error::new(
+                Class::State,
+                DAMAGED,
+                format!(
+                    "the database was cut off: it has {bytes} bytes, and had {}",
+                    self.database_bytes
+                ),
+            )
+            .remedy(Schema::SITE.damaged);
+            live.note(|health| &mut health.database, Check::of("database", Some(&error)));
+        }
+        self.database_bytes = self.database_bytes.max(bytes);
     }
 
     fn look_at_clock(&mut self, live: &Live) {

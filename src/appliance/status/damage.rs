@@ -13,6 +13,7 @@ use super::group_commit::GroupCommit;
 use super::mark::{self, Marks};
 use super::quota::Quota;
 use super::working_set::WorkingSet;
+use crate::appliance::place::REPLACED;
 use crate::db::status::{self, Reason};
 use crate::db::{DAMAGED, Db, SCHEMA_TOO_NEW, Schema, side_file};
 use crate::domain::{Class, Error, Result, SiteId, Timestamp};
@@ -47,9 +48,10 @@ pub(super) fn open(path: &Path, site: &SiteId) -> Result<Db> {
 }
 
 /// Whether what is wrong with a database is damage: then another one may begin in its place. One that a newer airlock wrote is good, and
-/// what stands under its name without being a plain file is nobody's database: neither is touched.
+/// what stands under its name without being a plain file is nobody's database: neither is touched. Nor is what stands in the place of a
+/// folder that was replaced under this process.
 pub(super) fn is_damage(error: &Error) -> bool {
-    error.class() == Class::State && !error.is(SCHEMA_TOO_NEW) && !error.is(PLANTED)
+    error.class() == Class::State && !error.is(SCHEMA_TOO_NEW) && !error.is(PLANTED) && !error.is(REPLACED)
 }
 
 /// Moves the database and its side files away under the first number that none of them has yet, and returns the new name. Nothing that
@@ -130,22 +132,7 @@ pub(super) fn begin_anew(state: &Path, path: &Path, site: &SiteId, now: Timestam
         commit.finish()?;
         status::put_fold(tx, working_set.next)
     })?;
-    // The last connection moves the log into the file.
-    drop(db);
-    let log = side_file(&fresh, "-wal");
-    if look(&log, Expected::File)?.is_some() {
-        return Err(Error::new(
-            Class::Io,
-            "database-io",
-            format!("{} could not be moved into its database", log.display()),
-        )
-        .remedy("check the disk, and that it is not full"));
-    }
-    rustix::fs::renameat_with(CWD, &fresh, CWD, path, RenameFlags::NOREPLACE)
-        .map_err(|errno| Error::io("put in place", path, errno.into()))?;
-    if let Some(folder) = path.parent() {
-        sync_folder(folder)?;
-    }
+    db.put_in_place(path)?;
     Db::open(path, &Schema::STATUS)
 }
 

@@ -10,6 +10,7 @@ use super::owner::Owner;
 use super::queue::Queue;
 use super::quota::Quota;
 use crate::appliance::Appliance;
+use crate::appliance::place::Place;
 use crate::db::Db;
 use crate::domain::{Class, Clock, Error, Problem, SiteId, Uuid};
 
@@ -17,6 +18,8 @@ use crate::domain::{Class, Clock, Error, Problem, SiteId, Uuid};
 pub(super) struct Shared {
     pub(super) state: PathBuf,
     pub(super) path: PathBuf,
+    /// The state folder as it was opened.
+    pub(super) place: Arc<Place>,
     pub(super) site: SiteId,
     /// What says which records their vendors have.
     pub(super) security: Arc<Db>,
@@ -74,6 +77,7 @@ impl Shared {
         Self {
             state: appliance.folder().to_owned(),
             path: appliance.status_database(),
+            place: appliance.place().clone(),
             site: appliance.site().clone(),
             security: appliance.db.clone(),
             clock: appliance.clock.clone(),

@@ -17,6 +17,7 @@ use super::queue::{Job, Woken};
 use super::shared::{Shared, closed};
 use super::working_set::WorkingSet;
 use super::{damage, fold, follow};
+use crate::appliance::place::{Identity, identity_of};
 use crate::db::status::{self, Stream};
 use crate::db::{DAMAGED, Db};
 use crate::domain::{Class, Error, Hash, Problem, Result, shown};
@@ -49,6 +50,8 @@ pub(super) struct Writer {
     folded_next: u64,
     contact_due: Option<Instant>,
     looked: Instant,
+    /// What stands under the name of the database, as this process left it there.
+    file: Option<Identity>,
     /// Held from the first opening on.
     lock: Option<WriterLock>,
     /// How long the first opening waits for it: a command may be about to end.
@@ -67,6 +70,7 @@ impl Writer {
             folded_next: 0,
             contact_due: None,
             looked: Instant::now(),
+            file: None,
             lock,
             patience: OTHERS,
         };
@@ -178,6 +182,7 @@ impl Writer {
     fn transact(&mut self, batches: &[&Batch], fold: bool) -> Result<Vec<Accepted>> {
         let shared = self.shared.clone();
         let now = shared.clock.now();
+        self.check_place()?;
         if let Err(error) = self.raise_marks(batches) {
             if error.class() == Class::Io {
                 self.close();
@@ -231,6 +236,8 @@ impl Writer {
         };
         match (result, reloaded) {
             (Ok((accepted, fold)), _) => {
+                // What went into a file that is nobody's any more is not accepted: whoever reports keeps it.
+                self.check_place()?;
                 if fold {
                     self.working_set.dirty = super::working_set::Dirty::default();
                     self.folded = Instant::now();
@@ -253,6 +260,20 @@ impl Writer {
                 Err(error)
             }
         }
+    }
+
+    /// Looks whether database and folder are those that were opened. Where they are not, nothing is written any more: what has their names
+    /// now is somebody else's work.
+    fn check_place(&mut self) -> Result<()> {
+        let checked = self.shared.place.look().and_then(|()| match self.file {
+            None => Ok(()),
+            file => self.shared.place.compare(&self.shared.path, file),
+        });
+        if let Err(error) = &checked {
+            self.close();
+            self.report(error);
+        }
+        checked
     }
 
     /// Sees to it that the positions of a commit lie below the marks of their streams.
@@ -292,6 +313,9 @@ impl Writer {
 
     /// Folds, writes contacts, and opens what could not be opened before.
     fn maintain(&mut self, last: bool) {
+        if self.check_place().is_err() {
+            return;
+        }
         // What was replaced meanwhile is no concern any more.
         if self.shared.suspect.swap(0, Ordering::SeqCst) == self.shared.generation() {
             let error = Error::new(Class::State, DAMAGED, "a reader met damage in the status database");
@@ -396,10 +420,13 @@ impl Writer {
     }
 
     fn begin_anew(&mut self, why: &Error) -> Result<()> {
-        let mut db = self.shared.db.write().unwrap_or_else(PoisonError::into_inner);
+        self.check_place()?;
+        let shared = self.shared.clone();
+        let mut db = shared.db.write().unwrap_or_else(PoisonError::into_inner);
         // Moved before its connections close: the last one would take the side files away, and by their names.
         let aside = damage::set_aside(&self.shared.path)?;
         drop(db.take());
+        self.file = None;
         tracing::error!(
             class = why.class().name(),
             code = why.code(),
@@ -413,6 +440,7 @@ impl Writer {
             &self.shared.site,
             self.shared.clock.now(),
         )?;
+        self.file = identity_of(&self.shared.path)?;
         self.working_set = new.read(WorkingSet::load)?;
         self.marks = Marks::read(&self.shared.state).unwrap_or_default();
         self.raised = true;
@@ -426,6 +454,7 @@ impl Writer {
     }
 
     fn reopen(&mut self) -> Result<()> {
+        self.check_place()?;
         if self.lock.is_none() {
             self.lock = lock::take_within(&self.shared.state, std::mem::take(&mut self.patience))?;
         }
@@ -437,6 +466,7 @@ impl Writer {
             )
             .remedy("wait for it to end: it is tried again by itself"));
         }
+        let file = identity_of(&self.shared.path)?;
         let opened = damage::open(&self.shared.path, &self.shared.site).and_then(|db| {
             let freed = follow::freed(&self.shared.security);
             db.write(|tx| follow::write(tx, &freed))?;
@@ -450,6 +480,7 @@ impl Writer {
             }
             opened => opened?,
         };
+        self.file = file;
         self.working_set = working_set;
         self.folded_next = self.working_set.next;
         self.folded = Instant::now();

@@ -313,7 +313,7 @@ pub fn pieces(connection: &Connection, digest: &Digest) -> Result<Option<(u64, V
             "database-damaged",
             format!("the kept hashes of {digest} are damaged"),
         )
-        .remedy("put a whole copy of the state folder in its place"));
+        .remedy("end airlock serve, then put a whole copy of the state folder in its place"));
     }
     Ok(Some((size, hashes.iter().copied().map(Hash).collect())))
 }

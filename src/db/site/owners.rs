@@ -322,7 +322,7 @@ pub(super) fn check_activation(
                     "owner-missing",
                     format!("the database does not say whose {id} is, which the release of {scope} states"),
                 )
-                .remedy("put a whole copy of the state folder in its place"));
+                .remedy("end airlock serve, then put a whole copy of the state folder in its place"));
             }
         }
     }

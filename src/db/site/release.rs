@@ -276,7 +276,7 @@ pub fn mark(connection: &Connection, scope: &Scope) -> Result<Option<Mark>> {
             "mark-missing",
             format!("{scope} was imported before, but its highest number is not known"),
         )
-        .remedy("put a whole copy of the state folder in its place"));
+        .remedy("end airlock serve, then put a whole copy of the state folder in its place"));
     }
     Ok(None)
 }

@@ -181,5 +181,5 @@ fn broken(domain: Hash, number: u64, how: &str) -> Error {
         format!("row {number} of the stream log of the trust domain {domain} {how}"),
     )
     .expected("a log in which every row is sealed by the next")
-    .remedy("keep a copy of the state folder as evidence, then put a whole copy of it from before in its place")
+    .remedy("end airlock serve, keep a copy of the state folder as evidence, then put a whole copy of it from before in its place")
 }

@@ -38,7 +38,7 @@ pub fn get(connection: &Connection, domain: Hash) -> Result<Option<Timestamp>> {
             format!("statements of the trust domain {domain} were accepted, but the time that they prove is not known"),
         )
         .expected("a time floor for every domain whose root is kept")
-        .remedy("put a whole copy of the state folder in its place"));
+        .remedy("end airlock serve, then put a whole copy of the state folder in its place"));
     }
     Ok(None)
 }

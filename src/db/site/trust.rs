@@ -28,7 +28,7 @@ pub fn store_chain(transaction: &Transaction<'_>, chain: &Chain, at: Timestamp) 
                     "other-root",
                     format!("the kept root {version} of domain {domain} is another document"),
                 )
-                .remedy("put a whole copy of the state folder in its place"));
+                .remedy("end airlock serve, then put a whole copy of the state folder in its place"));
             }
             None => {
                 transaction
@@ -62,7 +62,7 @@ pub fn load_chain(connection: &Connection, pinned: &Chain) -> Result<Chain> {
             ),
         )
         .expected("the links that were accepted")
-        .remedy("put a whole copy of the state folder in its place")
+        .remedy("end airlock serve, then put a whole copy of the state folder in its place")
         .with_source(refusal)),
     }
 }
@@ -96,13 +96,13 @@ fn envelopes(connection: &Connection, domain: Hash) -> Result<Vec<Envelope>> {
                 "trust-damaged",
                 format!("kept root {} of domain {domain} is missing", envelopes.len() + 1),
             )
-            .remedy("put a whole copy of the state folder in its place"));
+            .remedy("end airlock serve, then put a whole copy of the state folder in its place"));
         }
         envelopes.push(
             canonical::envelopes_from_slice(&bytes, "a kept root link").map_err(|error| {
                 error
                     .reclassified(Class::State, "trust-damaged")
-                    .remedy("put a whole copy of the state folder in its place")
+                    .remedy("end airlock serve, then put a whole copy of the state folder in its place")
             })?,
         );
     }

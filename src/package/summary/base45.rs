@@ -2,7 +2,7 @@
 
 use crate::domain::{Class, Error, Result};
 
-const ALPHABET: &[u8; 45] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ $%*+-./:";
+pub(super) const ALPHABET: &[u8; 45] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ $%*+-./:";
 
 /// Returns the text of bytes.
 pub(super) fn encode(bytes: &[u8]) -> String {

@@ -45,8 +45,7 @@ impl Summary {
                 "unsupported-version",
                 "the summary is of another version",
             )
-            .expected(format!("version {VERSION}"))
-            .remedy("use a newer airlock"));
+            .expected(format!("version {VERSION}")));
         }
         let summary = Self {
             site: reader.array()?,

@@ -108,7 +108,13 @@ impl<'a> Piece<'a> {
             text,
         };
         let named = piece.name.len() == 4 && piece.name.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'A'..=b'F'));
-        (named && members.next().is_none() && !text.is_empty() && piece.number <= piece.count && piece.count <= PIECES)
+        let in_mode = text.bytes().all(|byte| base45::ALPHABET.contains(&byte));
+        (named
+            && in_mode
+            && members.next().is_none()
+            && !text.is_empty()
+            && piece.number <= piece.count
+            && piece.count <= PIECES)
             .then_some(piece)
     }
 }

@@ -137,7 +137,7 @@ fn payload(domain: Hash, site: &SiteId, signed: &[u8]) -> Vec<u8> {
 }
 
 fn too_large(bytes: usize) -> Error {
-    Error::new(Class::Limit, "summary-size", format!("the summary has {bytes} bytes"))
-        .expected(format!("at most {SUMMARY_BYTES}, which sixteen codes hold"))
-        .remedy("send the status package itself")
+    Error::new(Class::Limit, "summary-size", format!("the summary has {bytes} bytes")).expected(format!(
+        "at most {SUMMARY_BYTES}, which sixteen codes hold; the status package itself has no such bound"
+    ))
 }

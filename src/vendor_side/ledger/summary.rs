@@ -120,17 +120,8 @@ fn sealers(sites: &[Site], domain: Hash) -> Result<Vec<Sealer>> {
 }
 
 fn take(transaction: &Transaction<'_>, site: &Site, signed: &SignedSummary, now: Timestamp) -> Result<SummaryTaken> {
-    if let Some(at) = site.withdrawn_at {
-        return Err(Error::new(
-            Class::Trust,
-            "withdrawn-site",
-            format!("site {} was withdrawn on {at}", site.site),
-        )
-        .expected("a site that counts")
-        .remedy(format!(
-            "take it back, after comparing its fingerprint by voice, with `airlock vendor enroll FILE --replace {}`",
-            site.site
-        )));
+    if site.withdrawn_at.is_some() {
+        return Err(ledger::withdrawn(&site.site));
     }
     let summary = &signed.summary;
     let told: Vec<(SignedBeginning, &SummaryRelease, Option<DesiredState>)> = summary
@@ -170,7 +161,7 @@ fn take(transaction: &Transaction<'_>, site: &Site, signed: &SignedSummary, now:
             ),
         )
         .expected("one package of a number and instance")
-        .remedy("ask the site whether its state was turned back or copied; `airlock recover` there ends it"));
+        .remedy("ask the site whether its state was copied or turned back: there `airlock recover --as restored` (or cloned) begins a new instance, whose packages are taken"));
     }
     let is_new = summaries::put(transaction, &row)?;
     let is_shown = match (&shown, instance) {

@@ -1,4 +1,5 @@
 //! The whole circle by the command line: bundle, import, agents, package, ledger, a smaller bundle with an acknowledgement, and again.
 
 mod stage;
+mod summary;
 mod whole;

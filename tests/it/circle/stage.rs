@@ -104,6 +104,20 @@ impl Stage {
         serde_json::from_slice(&output.stdout).unwrap_or_default()
     }
 
+    /// Runs a command that must be refused: class, code, and the remedy.
+    #[track_caller]
+    pub(super) fn refused(&self, arguments: &[&str]) -> (String, String, String) {
+        let output = self.run("json", arguments);
+        let text = String::from_utf8_lossy(&output.stderr).into_owned();
+        let event: Value = text
+            .lines()
+            .filter_map(|line| serde_json::from_str::<Value>(line).ok())
+            .find(|event| event["event"] == "refused")
+            .unwrap_or_else(|| panic!("{arguments:?} was not refused\n{text}"));
+        let word = |name: &str| event[name].as_str().unwrap_or_default().to_owned();
+        (word("class"), word("code"), word("remedy"))
+    }
+
     /// Runs a command and returns what a person reads.
     #[track_caller]
     pub(super) fn human(&self, arguments: &[&str]) -> String {
@@ -193,7 +207,8 @@ impl Stage {
         format!("stick/{name}")
     }
 
-    fn packages(&self) -> Vec<String> {
+    /// Names of the packages on the stick.
+    pub(super) fn packages(&self) -> Vec<String> {
         let mut names = self.list("stick");
         names.retain(|name| name.ends_with(".airlock-status"));
         names

@@ -27,7 +27,7 @@ fn what_agents_reported_is_in_the_ledger_once_and_the_next_bundle_is_small() {
     // The answers.
     let shown = stage.good(&["status", "show", "plant", "-w", "w"]);
     assert!(shown.to_string().contains("running"), "{shown}");
-    let lacks = stage.good(&["vendor", "ledger", "who-lacks", "2.0", "-w", "w"]);
+    let lacks = stage.good(&["vendor", "ledger", "who-lacks", "1.0", "-w", "w"]);
     println!("{lacks}");
 
     // Bundle 2 leaves out what the site holds, and brings the acknowledgement.

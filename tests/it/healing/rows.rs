@@ -122,7 +122,7 @@ fn f23_a_release_under_another_scope_than_its_own_is_told() {
     assert_eq!(ready["problems"][0]["error"], "E-STATE release-damaged", "{ready}");
     let remedy = ready["problems"][0]["remedy"].as_str().unwrap();
     assert!(
-        remedy.starts_with("put a whole copy of the state folder in its place"),
+        remedy.starts_with("end airlock serve, then put a whole copy of the state folder in its place"),
         "{remedy}"
     );
     change(state, "UPDATE scope SET channel = 'stable'");

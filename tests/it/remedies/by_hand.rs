@@ -48,7 +48,8 @@ fn a_whole_copy_replaces_a_database_that_is_not_the_appliances() {
         connection.execute_batch("PRAGMA user_version = 0").unwrap();
     };
     let (empty, older) = (|| replace(b""), || replace(&before));
-    let folder = "put a whole copy of the state folder in its place, or point --state at the right one";
+    let folder =
+        "end airlock serve, then put a whole copy of the state folder in its place, or point --state at the right one";
     // A release that only the marks know comes in again (M-110): nothing is asked of anybody.
     older();
     assert_eq!(operator.run(&import).succeeded()["result"], "imported");

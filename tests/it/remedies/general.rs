@@ -278,7 +278,7 @@ fn a_database_that_fails_is_answered_as_the_message_says() {
     let list = || operator.run(&["release", "list"]);
     let remedy = list().remedy("E-STATE", "database-missing");
     assert!(
-        remedy.starts_with("put a whole copy of this folder in its place, "),
+        remedy.starts_with("end airlock serve, then put a whole copy of this folder in its place, "),
         "{remedy}"
     );
     let elsewhere = kept.to_str().unwrap();

@@ -13,6 +13,7 @@ mod commands;
 #[cfg(feature = "vendor")]
 mod compose_files;
 mod corrected;
+mod damaged_pages;
 mod disk;
 mod follow;
 #[cfg(feature = "vendor")]
@@ -26,11 +27,13 @@ mod layouts;
 #[cfg(feature = "vendor")]
 mod limits;
 mod logged;
+mod lost_parts;
 mod media;
 #[cfg(feature = "vendor")]
 mod registry;
 #[cfg(feature = "vendor")]
 mod release_file;
+mod replaced;
 mod restore;
 mod server;
 mod site;

@@ -58,7 +58,10 @@ fn a_whole_copy_of_the_state_folder_in_its_place_helps() {
         db.write(|tx| tx.execute_batch(damage).sql("damage")).unwrap();
         drop(db);
         let remedy = operator.run(&words).remedy("E-STATE", code);
-        assert!(remedy.starts_with("put a whole copy of "), "{damage}: {remedy}");
+        assert!(
+            remedy.starts_with("end airlock serve, then put a whole copy of "),
+            "{damage}: {remedy}"
+        );
         restore();
         operator.run(&words).succeeded();
         restore();
@@ -86,7 +89,10 @@ fn a_whole_copy_of_the_state_folder_in_its_place_helps() {
         }
         write(&state.join(name), bytes);
         let remedy = operator.run(&words).remedy("E-STATE", code);
-        assert!(remedy.starts_with("put a whole copy of "), "{name}: {remedy}");
+        assert!(
+            remedy.starts_with("end airlock serve, then put a whole copy of "),
+            "{name}: {remedy}"
+        );
         restore();
         operator.run(&words).succeeded();
         restore();

@@ -23,7 +23,7 @@ const YEAR_2021: u64 = 1_609_459_200;
 const YEAR_2200: u64 = 7_258_118_400;
 
 /// An appliance with a release and the targets `edge-0` and `edge-1`.
-fn with_targets() -> Operator {
+pub(super) fn with_targets() -> Operator {
     let operator = Operator::new();
     let made = operator.vendor.with_targets(1, |image| {
         let mut desired = Desired::both(image, 2, "a");
@@ -41,7 +41,7 @@ fn refused(operator: &Operator, config: &str) -> Ran {
 }
 
 /// Logs an agent in: its token.
-fn token(operator: &Operator, serving: &Logged, target: &str) -> String {
+pub(super) fn token(operator: &Operator, serving: &Logged, target: &str) -> String {
     let issued = operator.run(&["target", "secret", target]);
     let secret = issued.succeeded()["secret"].as_str().unwrap().to_owned();
     let header = basic(&target_id(target).to_string(), &secret);
@@ -55,7 +55,7 @@ fn token(operator: &Operator, serving: &Logged, target: &str) -> String {
     token.unwrap()
 }
 
-fn ask(serving: &Logged, token: &str, method: &str, path: &str, body: &str) -> Reply {
+pub(super) fn ask(serving: &Logged, token: &str, method: &str, path: &str, body: &str) -> Reply {
     let bearer = format!("Bearer {token}");
     let headers = [("Authorization", bearer.as_str()), ("Content-Type", "application/json")];
     let path = format!("/api/v1/agent/{path}");
@@ -67,7 +67,7 @@ fn ask(serving: &Logged, token: &str, method: &str, path: &str, body: &str) -> R
     .unwrap()
 }
 
-fn report(serving: &Logged, token: &str) -> u16 {
+pub(super) fn report(serving: &Logged, token: &str) -> u16 {
     let revision = revision_id("edge-0", "a");
     let body = format!(r#"{{"message":"well","type":"healthy","revisionId":"{revision}"}}"#);
     ask(serving, token, "POST", "status", &body).status

@@ -86,9 +86,10 @@ fn a_folder_without_its_database_is_answered_with_three_ways() {
     let remedy = list(&state).remedy("E-STATE", "database-missing");
     let ways: Vec<&str> = remedy.split(", ").collect();
     assert_eq!(
-        ways[..2],
+        ways[..3],
         [
-            "put a whole copy of this folder in its place",
+            "end airlock serve",
+            "then put a whole copy of this folder in its place",
             "point --state at the right folder"
         ]
     );
@@ -200,7 +201,10 @@ fn a_changed_root_or_audit_row_is_answered_with_a_whole_copy() {
         aside.join("airlock.db").display()
     ));
     let remedy = operator.import(&next).remedy("E-STATE", "other-root");
-    assert_eq!(remedy, "put a whole copy of the state folder in its place");
+    assert_eq!(
+        remedy,
+        "end airlock serve, then put a whole copy of the state folder in its place"
+    );
     restore();
     operator.import(&next).succeeded();
     restore();
@@ -223,7 +227,7 @@ fn a_changed_root_or_audit_row_is_answered_with_a_whole_copy() {
         error
             .advice()
             .unwrap()
-            .starts_with("keep a copy of the state folder as evidence, then put a whole copy"),
+            .starts_with("end airlock serve, keep a copy of the state folder as evidence, then put a whole copy"),
         "{error}"
     );
     copy(&state, &evidence);

@@ -133,7 +133,7 @@ fn a_damaged_security_database_is_no_case_for_the_server() {
     write(&operator.state().join("airlock.db"), &[0xa5; 9000]);
     let remedy = operator.run(&["target", "list"]).remedy("E-STATE", "database-damaged");
     assert!(
-        remedy.starts_with("put a whole copy of the state folder in its place"),
+        remedy.starts_with("end airlock serve, then put a whole copy of the state folder in its place"),
         "{remedy}"
     );
 }

@@ -260,7 +260,7 @@ fn an_appliance_whose_key_does_not_open_is_put_back_whole() {
         let remedy = operator.import(&made).remedy("E-STATE", "status-key");
         assert_eq!(
             remedy,
-            "put a whole copy of the state folder in its place, or make another key with `airlock status rotate-key`"
+            "end airlock serve, then put a whole copy of the state folder in its place, or make another key with `airlock status rotate-key`"
         );
         std::fs::remove_dir_all(operator.state()).unwrap();
         super::follow::copy(&kept, &operator.state());

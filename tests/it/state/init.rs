@@ -234,7 +234,7 @@ fn f22_a_whole_copy_in_its_place_works() {
     let refused = run(&[], &on(&state, &["release", "list"]));
     assert_eq!(verdict(&refused), ("E-STATE".into(), "database-missing".into()));
     assert!(
-        said(&refused, "remedy").starts_with("put a whole copy of this folder in its place"),
+        said(&refused, "remedy").starts_with("end airlock serve, then put a whole copy of this folder in its place"),
         "{}",
         refused.stderr
     );

@@ -8,4 +8,5 @@ mod owner;
 mod pipes;
 mod planted;
 mod refusals;
+mod stopped_init;
 mod workshop;

@@ -58,6 +58,7 @@ fn f15_every_command_refuses_the_state_of_a_newer_airlock() {
         ("recover", vec!["--as", "restored"]),
         ("status preview", vec![]),
         ("status rotate-key", vec!["--yes"]),
+        ("status summary", vec![]),
         ("status acknowledge", vec![&root]),
         ("target list", vec![]),
         ("target watch", vec!["--once"]),

@@ -14,7 +14,7 @@ use airlock::crypto::{Chain, Envelope, Key, PayloadType, Roles, RootDocument, Ru
 use airlock::db::site::receipts::Signer;
 use airlock::db::site::release::ReleaseId;
 use airlock::db::site::targets::{TargetSet, Undeploy};
-use airlock::db::site::{BlobRow, NameRow, Publication, appliance, publish, release, time_floor, trust};
+use airlock::db::site::{BlobRow, NameRow, Publication, appliance, instances, publish, release, time_floor, trust};
 use airlock::db::{Db, Schema, SqlResult as _};
 use airlock::domain::{Clock, Counter, Digest, Hash, Result, Scope, Timestamp, Version, oci};
 use airlock::http::{Running, Server, Settings};
@@ -87,7 +87,23 @@ impl Site {
             name: "plant".into(),
             created_at: Timestamp::EPOCH,
         };
-        db.write(|tx| appliance::insert(tx, &site)).unwrap();
+        let instance = airlock::domain::InstanceId::from_bytes([7; 16]);
+        db.write(|tx| {
+            appliance::insert(tx, &site)?;
+            instances::begin(tx, &instance, instances::Reason::Init, Timestamp::EPOCH)
+        })
+        .unwrap();
+        let identity = folder.path().join("identity");
+        write(
+            &identity.join("instance.json"),
+            format!(r#"{{"instance":"{instance}"}}"#).as_bytes(),
+        );
+        write(&folder.path().join("marks"), br#"{"marks":[]}"#);
+        for name in ["token.key", "recipient.key"] {
+            airlock::crypto::write_secret_file(&identity.join(name), &[7; 32]).unwrap();
+        }
+        let key = SigningKey::generate().unwrap();
+        airlock::crypto::write_signing_key(&identity.join("status.pem"), &key, None).unwrap();
         let vendors = (0..count).map(|_| {
             let key = SigningKey::generate().unwrap();
             let (chain, domain) = chain(&key);

@@ -39,6 +39,9 @@ pub(crate) fn site() -> SiteId {
 /// Makes a state folder with no more in it than its owner needs, and an empty status database.
 pub(crate) fn make_state(folder: &Path) {
     Store::create(folder).unwrap();
+    for name in ["identity", "roots"] {
+        std::fs::create_dir(folder.join(name)).unwrap();
+    }
     let site = appliance::ApplianceRow {
         site: site(),
         name: "plant".into(),
