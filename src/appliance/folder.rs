@@ -67,7 +67,7 @@ pub(super) const OUTBOX: &str = "outbox";
 /// Parts of a state folder, beside the store's.
 const FOLDERS: [&str; 4] = [IDENTITY, ROOTS, RECEIPTS, OUTBOX];
 /// Files with fixed names.
-const FILES: [&str; 28] = [
+const FILES: [&str; 30] = [
     DATABASE,
     "airlock.db-wal",
     "airlock.db-shm",
@@ -75,6 +75,7 @@ const FILES: [&str; 28] = [
     NEW_DATABASE,
     "airlock.db.new-wal",
     "airlock.db.new-shm",
+    "airlock.db.new-journal",
     STATUS_DATABASE,
     "status.db-wal",
     "status.db-shm",
@@ -82,6 +83,7 @@ const FILES: [&str; 28] = [
     "status.db.new",
     "status.db.new-wal",
     "status.db.new-shm",
+    "status.db.new-journal",
     STATUS_LOCK,
     STATUS_MARK,
     MARKS,

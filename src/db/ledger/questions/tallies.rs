@@ -44,7 +44,7 @@ pub fn tallies(connection: &Connection, seen_since: Timestamp) -> Result<BTreeMa
     let mut select = connection
         .prepare_cached(
             "SELECT site, count(*), sum(removed IS NULL AND state IS 'healthy'), sum(removed IS NULL AND state IS 'running'),
-               sum(removed IS NULL AND state IS 'progressing'), sum(removed IS NULL AND (state IS 'error' OR signal IN ('failed', 'rolled-back'))),
+               sum(removed IS NULL AND state IS 'progressing'), sum(removed IS NULL AND (state IS 'error' OR ifnull(signal IN ('failed', 'rolled-back'), 0))),
                sum(removed IS NULL AND state IS NULL), sum(removed IS NULL AND doubt IS NOT NULL),
                sum(removed IS NULL AND runs IS NOT NULL AND wanted IS NOT NULL AND runs <> wanted), sum(removed IS NOT NULL)
              FROM deployment_now GROUP BY site",
