@@ -1,13 +1,15 @@
 //! airlock carries software, and the truth about what runs, across a gap that no network crosses.
 //!
-//! How a bundle travels, how a pull is answered, how a status is kept, and where new parts go: [`architecture`], ten minutes to read.
+//! How a bundle travels, how a pull is answered, how a status is kept and comes home, and where new parts go: [`architecture`], ten
+//! minutes to read.
 //!
 //! # The loop
 //!
 //! ```text
-//! VENDOR     collect ─> pack (bundle + sign) ─> media ────────────┐ carried by hand        ┌─> verify ─> ledger (to come)
-//! APPLIANCE  media ─> import (verify ─> store + db) ─> live ─> registry, fleet ─> clients  │
-//!                                                                 status <── reports ──────┘
+//! VENDOR     collect ─> plan ─> pack (bundle, signed) ─> media ── carried by hand ─> APPLIANCE
+//! APPLIANCE  media ─> import (verify ─> store, db) ─> live ─> registry, fleet ─> clients ─> status
+//! APPLIANCE  status ─> export (package, approved, signed) ─> media ── carried by hand ─> VENDOR
+//! VENDOR     package ─> ledger (verified, compared) ─> answers, acknowledgement, the next plan, a hub
 //! ```
 //!
 //! # Modules, lowest first: each may use only what stands above it in this table
