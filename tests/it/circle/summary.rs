@@ -136,11 +136,15 @@ fn codes_are_read_by_a_camera_and_lines_over_the_telephone() {
     assert_eq!(made["codes"][0], text.trim_end());
     let png = fs::read(stage.path("codes.png")).unwrap();
     assert!(png.starts_with(b"\x89PNG\r\n"));
-    if let Ok(read) = Command::new("zbarimg")
+    let camera = Command::new("zbarimg")
         .args(["--quiet", "--raw"])
         .arg(stage.path("codes.png"))
-        .output()
-    {
+        .output();
+    assert!(
+        camera.is_ok() || std::env::var_os("CI").is_none(),
+        "zbarimg is not here"
+    );
+    if let Ok(read) = camera {
         assert_eq!(String::from_utf8_lossy(&read.stdout).trim_end(), text.trim_end());
     } else {
         println!("zbarimg is not here: the picture was not read back");
@@ -220,7 +224,7 @@ fn a_summary_that_says_what_was_not_signed_or_two_things_is_answered_as_the_mess
     let other = changed(&stage, &text, |summary| summary.head = [7; 16]);
     let remedy = refused(&stage, &other, "E-EQUIVOCATION", "package-number");
     assert!(remedy.contains("`airlock recover --as restored`"), "{remedy}");
-    stage.good(&["recover", "--as", "cloned", "--yes", "--state", "state"]);
+    stage.good(&["recover", "--as", "cloned", "--state", "state"]);
     let next = stage.export();
     assert_eq!(
         stage.good(&["status", "verify", &next, "-w", "w"])[0]["result"],
