@@ -28,7 +28,7 @@ pub fn newest_package(connection: &Connection, lineage: &Lineage) -> Result<Opti
 pub fn newest_summary(connection: &Connection, site: &SiteId, lineage: &Lineage) -> Result<Option<u64>> {
     connection
         .query_row(
-            "SELECT max(number) FROM summary WHERE site = ? AND instance = ?",
+            "SELECT max(number) FROM summary WHERE site = ? AND instance = substr(?, 1, 16)",
             params![site, lineage.youngest().instance],
             |row| row.get(0),
         )

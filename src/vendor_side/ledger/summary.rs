@@ -234,10 +234,11 @@ fn known_release<'a>(
         ));
     };
     let fleet = known.fleet.as_deref().map(DesiredState::parse).transpose()?;
-    if let Some(live) = &release.live
+    // What a release that was learned told its targets is not kept: then the states are told, and nobody's.
+    if let (Some(live), Some(fleet)) = (&release.live, &fleet)
         && let SummaryDeployments::Each(states) = &live.deployments
     {
-        let stated = fleet.as_ref().map_or(0, |fleet| here(fleet, &signed.site).count());
+        let stated = here(fleet, &signed.site).count();
         if stated != states.len() {
             return Err(Error::new(
                 Class::Content,

@@ -176,7 +176,7 @@ fn the_newest_package_of_the_shown_instance_decides_and_of_it_what_was_signed_he
     let newer = |number: u8, instance: i64| {
         let now = vendor_now();
         sql.execute(
-            "INSERT INTO package (head, instance, number, made_at, ingested_at, bytes) VALUES (?, ?, ?, ?, ?, CAST('{\"receipts\":{\"last\":1}}' AS BLOB))",
+            "INSERT INTO package (head, instance, number, made_at, ingested_at, bytes) SELECT ?, ?, ?, ?, ?, bytes FROM package LIMIT 1",
             params![&[number; 32][..], instance, number, now, now],
         )
         .unwrap();
@@ -195,7 +195,7 @@ fn the_newest_package_of_the_shown_instance_decides_and_of_it_what_was_signed_he
         .query_row("SELECT instance FROM instance", [], |row| row.get(0))
         .unwrap();
     sql.execute(
-        "INSERT INTO summary VALUES (x'01', ?, ?, 10, 0, x'')",
+        "INSERT INTO summary VALUES (x'01', ?, substr(?, 1, 16), 10, x'', 0, x'')",
         params![id, instance],
     )
     .unwrap();

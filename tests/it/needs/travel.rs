@@ -5,7 +5,7 @@ use std::fs;
 use std::process::Command;
 
 use airlock::bundle::OpenedBundle;
-use airlock::domain::Digest;
+use airlock::domain::{Digest, DocumentType};
 use serde_json::{Value, json};
 
 use super::world::{Images, Site, Vendor, images, recorded_needs};
@@ -21,6 +21,15 @@ fn lines(vendor: &Vendor, name: &str) -> (BTreeSet<Digest>, BTreeSet<Digest>) {
     let carried = bundle.index().blobs().iter().map(|blob| blob.digest).collect();
     let needed = bundle.index().needs().iter().map(|need| need.digest).collect();
     (carried, needed)
+}
+
+/// The acknowledgement that a bundle takes along: digest and size.
+fn answer(vendor: &Vendor, name: &str) -> (Digest, u64) {
+    let source = airlock::media::open(&vendor.bundle(name), None).unwrap();
+    let chain = airlock::crypto::Chain::parse(&read(vendor, "w/root.json")).unwrap();
+    let signed = OpenedBundle::open(source.input).unwrap().verify(&chain).unwrap();
+    let entry = signed.head().document(DocumentType::Acknowledgement).unwrap();
+    (entry.digest, entry.size)
 }
 
 #[expect(clippy::disallowed_methods, reason = "a test's own files")]
@@ -55,7 +64,10 @@ fn one_kilobyte_changed_in_one_of_six_images_travels_as_its_layer_and_the_docume
     let made = vendor.create("two.airlock", &[&plant], &[]);
     let changed = second.own[patched];
     let (carried, needed) = lines(&vendor, "two.airlock");
-    assert_eq!(carried, all_but_layers(&second, changed));
+    let (answer, answer_bytes) = answer(&vendor, "two.airlock");
+    let mut travels = all_but_layers(&second, changed);
+    travels.insert(answer);
+    assert_eq!(carried, travels);
     let held: BTreeSet<Digest> = first.own.iter().copied().chain([first.system]).collect();
     let expected: BTreeSet<Digest> = held
         .iter()
@@ -67,14 +79,14 @@ fn one_kilobyte_changed_in_one_of_six_images_travels_as_its_layer_and_the_docume
 
     // Counted: the layer, configs and manifests; what the container adds lies in its head, index and reserve.
     let layer = second.set.blobs[&changed].len() as u64;
-    let content = layer + second.documents;
+    let content = layer + second.documents + answer_bytes;
     let needed_bytes: u64 = expected
         .iter()
         .map(|digest| second.set.blobs[digest].len() as u64)
         .sum();
     let (bytes, reserve) = (made["bytes"].as_u64().unwrap(), 256 << 10);
     let stated = format!(
-        "the second bundle has {bytes} bytes, {} without its reserve: a layer of {layer} and {} of configs and manifests; the first has {}, \
+        "the second bundle has {bytes} bytes, {} without its reserve: a layer of {layer}, {} of configs and manifests, {answer_bytes} of acknowledgement; the first has {}, \
          and {needed_bytes} bytes of layers stayed out",
         bytes - reserve,
         second.documents,
@@ -84,7 +96,7 @@ fn one_kilobyte_changed_in_one_of_six_images_travels_as_its_layer_and_the_docume
     assert_eq!(made["content_bytes"], content, "{stated}");
     assert_eq!(made["needed_bytes"], needed_bytes, "{stated}");
     assert_eq!(
-        made["content_bytes"].as_u64().unwrap() + needed_bytes,
+        made["content_bytes"].as_u64().unwrap() - answer_bytes + needed_bytes,
         whole["content_bytes"].as_u64().unwrap(),
         "{stated}"
     );
@@ -169,7 +181,7 @@ fn one_kilobyte_changed_in_one_of_six_images_travels_as_its_layer_and_the_docume
     let third = vendor.plan(&[&plant], &[]);
     assert_eq!(
         (&third["content_bytes"], &third["needs"]),
-        (&json!(second.documents), &json!(7))
+        (&json!(second.documents + answer_bytes), &json!(7))
     );
 }
 

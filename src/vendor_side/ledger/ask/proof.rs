@@ -13,7 +13,6 @@ use crate::db::ledger::questions::{
 };
 use crate::db::ledger::{Lineage, Site, earlier_keys, shown};
 use crate::domain::{Class, Error, Hash, Result, Timestamp};
-use crate::package::Head;
 use crate::vendor_side::Workspace;
 use crate::vendor_side::enrol::find_site;
 
@@ -170,14 +169,36 @@ fn carrying(
 ) -> Result<Option<(PackageRow, crate::domain::InstanceId)>> {
     for instance in line.instances() {
         for package in packages(connection, instance.id)? {
-            // Verified when it was taken in.
-            let range = Head::parse(&package.bytes).ok().map(|head| head.receipts);
-            if range.is_some_and(|range| (range.first..=range.last).contains(&receipt.number)) {
+            let range = Ranges::of(&package.bytes);
+            if range.is_some_and(|(first, last)| (first..=last).contains(&receipt.number)) {
                 return Ok(Some((package, instance.instance.clone())));
             }
         }
     }
     Ok(None)
+}
+
+/// The range of receipts in a head that was verified when it was taken in.
+#[derive(serde::Deserialize)]
+struct Ranges {
+    receipts: Range,
+}
+
+#[derive(serde::Deserialize)]
+struct Range {
+    first: u64,
+    last: u64,
+}
+
+impl Ranges {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the ledger's own copy of what was verified; nothing but a range is asked"
+    )]
+    fn of(head: &[u8]) -> Option<(u64, u64)> {
+        let ranges: Self = serde_json::from_slice(head).ok()?;
+        Some((ranges.receipts.first, ranges.receipts.last))
+    }
 }
 
 /// Wraps a statement in a DSSE envelope of in-toto's payload type, signed with a key of no role: what a role signs is of a type of ours.
