@@ -496,7 +496,10 @@ mod tests {
                 "limits that limit nothing",
             ),
             ("[limits]\nstall_seconds = 86401", "limits that limit nothing"),
-            ("[limits]\nshutdown_seconds = 18446744073709551615", "shutdown_seconds"),
+            (
+                "[limits]\nshutdown_seconds = 18446744073709551615",
+                "limits that limit nothing",
+            ),
             ("[limits]\nconnections = -1", "line 2, column 15: "),
         ] {
             let error = parse(text).unwrap_err();

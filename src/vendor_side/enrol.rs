@@ -208,7 +208,7 @@ mod tests {
         Enrolment::sign(
             format!("{site:032x}").parse().unwrap(),
             domain,
-            RecipientKey::x25519([9; 32]),
+            RecipientKey::of_secret(&[site; 32]),
             Timestamp::EPOCH,
             &SigningKey::from_secret(&[status; 32]),
         )

@@ -10,6 +10,7 @@ const SITE: &str = "0123456789abcdef0123456789abcdef";
 fn keys() -> (tempfile::TempDir, Keys) {
     let folder = tempfile::tempdir().unwrap();
     std::fs::create_dir(folder.path().join("identity")).unwrap();
+    crate::appliance::keys::create(folder.path()).unwrap();
     let keys = Keys::open(folder.path()).unwrap();
     (folder, keys)
 }

@@ -311,7 +311,7 @@ mod tests {
         let file = Enrolment::sign(
             format!("{site:032x}").parse().unwrap(),
             Hash([1; 32]),
-            RecipientKey::x25519([9; 32]),
+            RecipientKey::of_secret(&[site; 32]),
             Timestamp::EPOCH,
             &SigningKey::from_secret(&[status; 32]),
         );

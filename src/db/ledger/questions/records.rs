@@ -10,7 +10,7 @@ const WHAT: &str = "read the records";
 /// Records of one deployment, the newest first.
 const HISTORY: &str =
     "SELECT instance, number, class, at, last, count, entered, of, target, deployment, revision, state, signal, text
-  FROM record WHERE deployment = ? AND instance = ? AND number BETWEEN ? AND ? ORDER BY number DESC LIMIT ?";
+  FROM record INDEXED BY record_of WHERE deployment = ? AND instance = ? AND number BETWEEN ? AND ? ORDER BY number DESC LIMIT ?";
 /// Records of an instance, by number.
 const RECORDS: &str =
     "SELECT instance, number, class, at, last, count, entered, of, target, deployment, revision, state, signal, text
