@@ -11,7 +11,7 @@ use super::package_args::{self, PackageArgs};
 use super::ui::{Format, bytes, escape};
 use crate::appliance::Appliance;
 use crate::appliance::export::{ExportSettings, PackageRow, Preview};
-use crate::domain::{Result, shown_lines};
+use crate::domain::{Result, counted, shown_lines};
 use crate::package::{Line, Switch, Withheld};
 
 #[derive(Debug, Args)]
@@ -160,7 +160,16 @@ fn to_text(appliance: &Appliance, preview: &Preview, settings: &ExportSettings) 
     let there = preview.approvals.len();
     text += &match settings.approvals {
         0 => format!("\nneeds no approval: airlock status export DEST --digest {short}"),
-        needed => format!("\nneeds {needed} approvals, has {there}: airlock approve {short} --key FILE"),
+        needed if there as u64 >= needed => {
+            format!(
+                "\nhas the {} that it needs: airlock status export DEST --digest {short}",
+                counted(needed, "approval")
+            )
+        }
+        needed => format!(
+            "\nneeds {}, has {there}: airlock approve {short} --key FILE",
+            counted(needed, "approval")
+        ),
     };
     text
 }

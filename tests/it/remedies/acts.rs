@@ -117,7 +117,9 @@ fn a_wrong_state_folder_is_answered_with_the_right_one() {
         operator.follow(&(command + &words), &[]).succeeded();
     }
     list(made.path()).succeeded();
-    // A store that is gone is no appliance any more; the right folder is one.
+    // A store that is gone while a release is here is no appliance any more; the right folder is one.
+    let bundle = operator.vendor.bundle(1, &[noise(4000, 1)], SMALL_CHUNKS);
+    operator.import(&bundle).succeeded();
     let store = operator.state().join("blobs");
     let aside = operator.state().join("elsewhere");
     rustix::fs::rename(&store, &aside).unwrap();

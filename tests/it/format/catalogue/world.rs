@@ -161,6 +161,11 @@ fn every_twin_imports() {
         if !matches!(again.result, Outcome::Already(_)) {
             return Err(format!("once more: {:?}", again.result));
         }
-        site.world().differs_from(&before, false, false).map_or(Ok(()), Err)
+        let after = site.world();
+        // Its acknowledgement is refused once more, as it is for another life of the site: a row here, and one that its vendor is told.
+        if vector.name == "acknowledgement" && after.is_but_for_rows(&before, 2, 1) {
+            return Ok(());
+        }
+        after.differs_from(&before, false, false).map_or(Ok(()), Err)
     });
 }
