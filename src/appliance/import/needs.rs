@@ -41,6 +41,10 @@ pub(super) fn check(
     dry_run: bool,
     events: &mut dyn FnMut(Event<'_>),
 ) -> Result<()> {
+    // A bundle that needs nothing starts no threads here.
+    if needs.is_empty() {
+        return Ok(());
+    }
     let (held, mut unmet) = in_releases(appliance, domain, needs)?;
     unmet.extend(look_at_all(appliance, &held, events)?);
     if unmet.is_empty() {

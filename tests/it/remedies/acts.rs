@@ -127,8 +127,12 @@ fn a_wrong_state_folder_is_answered_with_the_right_one() {
     assert!(remedy.contains("point --state at the right one"), "{remedy}");
     list(&operator.fresh().state()).succeeded();
     rustix::fs::rename(&aside, &store).unwrap();
-    drop(Db::create(&empty.path().join("airlock.db"), &Schema::STATUS).unwrap());
-    let remedy = list(empty.path()).remedy("E-STATE", "other-database");
+    let other = operator.fresh();
+    for name in ["airlock.db", "airlock.db-wal", "airlock.db-shm"] {
+        std::fs::remove_file(other.state().join(name)).ok();
+    }
+    drop(Db::create(&other.state().join("airlock.db"), &Schema::STATUS).unwrap());
+    let remedy = list(&other.state()).remedy("E-STATE", "other-database");
     assert!(remedy.ends_with("or point --state at the right one"), "{remedy}");
     list(&operator.state()).succeeded();
 }
