@@ -1,6 +1,7 @@
 //! `airlock demo`: the whole path on one machine, with nothing set up before.
 //!
-//! Vendor, bundle, import, registry; then an agent that enrols, deploys a small application, and reports.
+//! Vendor, bundle, import, registry; then an agent that enrols, deploys a small application, and reports; then the way home ([`demo_home`]):
+//! a status package, what the vendor knows from it, the next bundle that leaves out what the site holds, and what the site lets go.
 
 use std::io::Read as _;
 use std::net::SocketAddr;
@@ -15,13 +16,14 @@ use zeroize::Zeroizing;
 
 use super::demo_agent::{Account, Agent, VERSION};
 use super::ui::bytes;
-use super::{Ui, demo_fixture};
+use super::{Ui, demo_fixture, demo_home};
 use crate::appliance::fleet::{Hub, SiteView};
 use crate::appliance::live::Live;
 use crate::appliance::registry::Registry;
 use crate::appliance::status::{Quota, StatusBuffer};
-use crate::appliance::{Appliance, Event, NewAppliance, Options, Outcome, init};
+use crate::appliance::{Appliance, Event, Imported, NewAppliance, Options, Outcome, init};
 use crate::bundle::{BlobSource as _, BundleContent};
+use crate::crypto::RoleName;
 use crate::db::ledger;
 use crate::domain::oci::Document;
 use crate::domain::{Class, Clock as _, Digest, Error, Hash, Name, ParseNameError, Result, Scope, SystemClock};
@@ -32,7 +34,7 @@ use crate::stream::{create_folder, write_atomically};
 use crate::vendor_side::collect::{ImageRequest, RegistryOptions, Source, Sources, collect};
 use crate::vendor_side::release::Overrides;
 use crate::vendor_side::release_file::ReleaseFile;
-use crate::vendor_side::{self, Build, Destination, Init, SigningTime, Workspace};
+use crate::vendor_side::{self, AckKeys, Build, Built, Destination, Init, SigningTime, Workspace};
 
 /// Run the whole path on this machine: vendor, bundle, import, registry
 ///
@@ -59,13 +61,19 @@ const PRODUCT: &str = "demo";
 const VENDOR: &str = "Demo vendor";
 /// The target of the demo, and its application.
 const TARGET: &str = "press-1";
+/// The image stays the same over the releases; what changes is what it is told.
 const COMPOSE: &str = "services:\n  greeter:\n    image: registry.demo.example/hello:1.0\n    entrypoint: [/stay]\n    \
+                       environment: {RELEASE: \"VERSION\"}\n    \
                        # The program is process 1 and has no handler for SIGTERM.\n    stop_signal: SIGKILL\n    network_mode: none\n";
+/// Versions of the demo's first release and of the next one.
+const FIRST: &str = "1.0";
+const NEXT: &str = "1.1";
 /// How often the agent asks, once it lives.
 const ROUND: Duration = Duration::from_millis(5370);
 /// What the demo's buffer may hold.
 const QUOTA_MIB: u64 = 64;
 const CHANNEL: &str = "stable";
+const RELEASE_FILE: &str = "release.yaml";
 
 pub(super) fn run(args: &DemoArgs, ui: &mut Ui) -> Result<()> {
     let temporary = if args.dir.is_none() {
@@ -82,8 +90,25 @@ pub(super) fn run(args: &DemoArgs, ui: &mut Ui) -> Result<()> {
     create_folder(&folder)?;
     let workspace = vendor(&folder, ui)?;
     let appliance = site(&folder, &workspace, ui)?;
-    let (bundle, sent) = seal(&folder, &workspace, ui)?;
-    bring_in(&appliance, &bundle, ui)?;
+    ui.say(format_args!(
+        "3. release   {} says what to send",
+        folder.join(RELEASE_FILE).display()
+    ));
+    let bundle = seal(&folder, &workspace, FIRST)?;
+    ui.say(format_args!(
+        "4. bundle    {} ({}), signed, synced, read back; head {}",
+        bundle.path.display(),
+        bytes(bundle.built.packed.bytes),
+        bundle.built.packed.head_digest
+    ));
+    let sent = what_was_sent(&folder)?;
+    let imported = bring_in(&appliance, &bundle.path, ui)?;
+    if let Outcome::Published { receipt, .. } = imported.result {
+        ui.say(format_args!(
+            "5. import    release {} of {} is verified, stored and live; signed receipt {receipt}",
+            imported.counter, imported.scope
+        ));
+    }
 
     let site = Site::open(&appliance, args.listen)?;
     let address = site.address;
@@ -91,7 +116,23 @@ pub(super) fn run(args: &DemoArgs, ui: &mut Ui) -> Result<()> {
         "6. serve     http://{address}/v2/ answers docker, podman, skopeo, containerd; /api/v1/ answers Distr's agents"
     ));
     let mut agent = enrol(&site, &folder.join("agent"), ui)?;
-    let seen = deploy(&site, &mut agent, ui);
+    let mut circle = || -> Result<Vec<String>> {
+        let mut seen = deploy(&site, &mut agent, "8. status   ", ui)?;
+        let home = demo_home::Home {
+            appliance: &appliance,
+            workspace: &workspace,
+            folder: &folder,
+        };
+        home.tell(ui)?;
+        let next = seal(&folder, &workspace, NEXT)?;
+        home.next(&next.path, &next.built, NEXT, ui)?;
+        let imported = bring_in(&appliance, &next.path, ui)?;
+        demo_home::trimmed(&imported, ui)?;
+        site.hub.refresh()?;
+        seen.extend(deploy(&site, &mut agent, "13. status  ", ui)?);
+        Ok(seen)
+    };
+    let seen = circle();
     if args.once {
         let pulled = pull_back(address, &sent);
         let ended = agent.end();
@@ -104,7 +145,7 @@ pub(super) fn run(args: &DemoArgs, ui: &mut Ui) -> Result<()> {
                 "deployed": agent.deploys(), "statuses": seen,
             }),
             format!(
-                "9. pull      {} digests, {}: the same as at the vendor",
+                "14. pull     {} digests, {}: the same as at the vendor",
                 pulled.digests,
                 bytes(pulled.bytes)
             ),
@@ -198,7 +239,7 @@ fn enrol(site: &Site, folder: &Path, ui: &mut Ui) -> Result<Agent> {
 }
 
 /// Two rounds of the agent: apply, then check. What it reports is read back from the appliance's buffer.
-fn deploy(site: &Site, agent: &mut Agent, ui: &mut Ui) -> Result<Vec<String>> {
+fn deploy(site: &Site, agent: &mut Agent, step: &str, ui: &mut Ui) -> Result<Vec<String>> {
     let mut shown = Vec::new();
     for _ in 0..2 {
         agent.round(&mut |reference| pull_one(reference))?;
@@ -206,7 +247,7 @@ fn deploy(site: &Site, agent: &mut Agent, ui: &mut Ui) -> Result<Vec<String>> {
             for deployment in target.deployments {
                 if let Some(status) = deployment.latest {
                     let line = format!("{}: {}", status.kind, status.message);
-                    ui.say(format_args!("8. status    {TARGET} {}", super::ui::escape(&line)));
+                    ui.say(format_args!("{step} {TARGET} {}", super::ui::escape(&line)));
                     shown.push(line);
                 }
             }
@@ -321,8 +362,14 @@ fn site(folder: &Path, workspace: &Workspace, ui: &mut Ui) -> Result<Arc<Applian
     Appliance::open(&path, Arc::new(SystemClock)).map(Arc::new)
 }
 
+/// A bundle of the demo.
+struct Sealed {
+    path: PathBuf,
+    built: Built,
+}
+
 /// A signed bundle made from the fixture, with the next number.
-fn seal(folder: &Path, workspace: &Workspace, ui: &mut Ui) -> Result<(PathBuf, BundleContent)> {
+fn seal(folder: &Path, workspace: &Workspace, version: &str) -> Result<Sealed> {
     demo_fixture::write(&folder.join("hello"))?;
     let scope = Scope {
         domain: workspace.chain().domain(),
@@ -334,52 +381,48 @@ fn seal(folder: &Path, workspace: &Workspace, ui: &mut Ui) -> Result<(PathBuf, B
         .read(|connection| ledger::newest_release(connection, &scope))?;
     let sequence = newest.map_or(1, |release| release.counter.sequence.saturating_add(1));
     let text = format!(
-        "product: {PRODUCT}\nchannel: {CHANNEL}\nversion: \"1.0\"\nsequence: {sequence}\nissued_at: {}\nexpires_in: 90d\n\
+        "product: {PRODUCT}\nchannel: {CHANNEL}\nversion: \"{version}\"\nsequence: {sequence}\nissued_at: {}\nexpires_in: 90d\n\
          audience: [demo-site]\nhome_hosts: [registry.demo.example]\nnotes: The image of the demo.\nimages:\n  - source: oci:hello\n    name: {REPOSITORY}:1.0\n\
          # Stand-ins: the demo plays the agent itself.\n\
          agents:\n  - name: {VERSION}\n    docker: {{source: oci:hello, name: agents.demo.example/docker-agent:{VERSION}}}\n    \
          autoheal: {{source: oci:hello, name: agents.demo.example/docker-autoheal:{VERSION}}}\n\
-         applications:\n  - name: greeter\n    version: \"1.0\"\n    compose: compose.yaml\n    images: {{\"{REPOSITORY}:1.0\": \"oci:hello\"}}\n\
+         applications:\n  - name: greeter\n    version: \"{version}\"\n    compose: compose.yaml\n    images: {{\"{REPOSITORY}:1.0\": \"oci:hello\"}}\n\
          targets:\n  - name: {TARGET}\n    kind: docker\n    deployments:\n      - application: greeter\n",
         SystemClock.now()
     );
-    write_atomically(&folder.join("compose.yaml"), COMPOSE.as_bytes(), 0o644)?;
-    let file = folder.join("release.yaml");
+    let compose = COMPOSE.replace("VERSION", version);
+    write_atomically(&folder.join("compose.yaml"), compose.as_bytes(), 0o644)?;
+    let file = folder.join(RELEASE_FILE);
     write_atomically(&file, text.as_bytes(), 0o644)?;
-    ui.say(format_args!("3. release   {} says what to send", file.display()));
     let release = ReleaseFile::parse(&file, &text)?;
     let (overrides, registries) = (Overrides::default(), RegistryOptions::default());
-    let mut ask = |_: &Path| {
-        Err(Error::new(
-            Class::Internal,
-            "passphrase",
-            "the demo's keys have no passphrase",
-        ))
-    };
+    let ack_keys = || workspace.signing_keys(RoleName::Ack, &mut no_passphrase);
     let inputs = Build {
         file: &release,
         overrides: &overrides,
         registries: &registries,
-        keys: &vendor_side::release_keys(workspace, &[], &mut ask)?,
-        ack_keys: None,
+        keys: &vendor_side::release_keys(workspace, &[], &mut no_passphrase)?,
+        ack_keys: Some(AckKeys(&ack_keys)),
         time: SigningTime::at(SystemClock.now()),
     };
-    let out = folder.join(format!("release-{sequence}.airlock"));
-    let built = vendor_side::build(workspace, &inputs, Destination::File(&out), &mut |_| ())?;
-    ui.say(format_args!(
-        "4. bundle    {} ({}), signed, synced, read back; head {}",
-        out.display(),
-        bytes(built.packed.bytes),
-        built.packed.head_digest
-    ));
-    let (sent, _) = collect(
-        &[image(&format!("oci:{}:1.0", folder.join("hello").display()))?],
-        &[],
-        Vec::new(),
-        &registries,
-        |_| (),
-    )?;
-    Ok((out, sent))
+    let path = folder.join(format!("release-{sequence}.airlock"));
+    let built = vendor_side::build(workspace, &inputs, Destination::File(&path), &mut |_| ())?;
+    Ok(Sealed { path, built })
+}
+
+fn no_passphrase(_: &Path) -> Result<Zeroizing<String>> {
+    Err(Error::new(
+        Class::Internal,
+        "passphrase",
+        "the demo's keys have no passphrase",
+    ))
+}
+
+/// What the vendor has sent of its image.
+fn what_was_sent(folder: &Path) -> Result<BundleContent> {
+    let source = image(&format!("oci:{}:1.0", folder.join("hello").display()))?;
+    let (sent, _) = collect(&[source], &[], Vec::new(), &RegistryOptions::default(), |_| ())?;
+    Ok(sent)
 }
 
 /// The demo's image from somewhere, under the name that it has everywhere.
@@ -400,8 +443,8 @@ fn image(source: &str) -> Result<ImageRequest> {
     })
 }
 
-fn bring_in(appliance: &Appliance, bundle: &Path, ui: &mut Ui) -> Result<()> {
-    let imported = appliance.import(
+fn bring_in(appliance: &Appliance, bundle: &Path, ui: &mut Ui) -> Result<Imported> {
+    appliance.import(
         || media::open(bundle, None),
         &Options::default(),
         &SystemClock,
@@ -410,14 +453,7 @@ fn bring_in(appliance: &Appliance, bundle: &Path, ui: &mut Ui) -> Result<()> {
                 ui.say(format_args!("             {}", super::ui::escape(&note)));
             }
         },
-    )?;
-    if let Outcome::Published { receipt, .. } = imported.result {
-        ui.say(format_args!(
-            "5. import    release {} of {} is verified, stored and live; signed receipt {receipt}",
-            imported.counter, imported.scope
-        ));
-    }
-    Ok(())
+    )
 }
 
 /// Binds what was asked for; when nothing was, the usual port, or any free one when that is taken.

@@ -26,6 +26,8 @@ mod demo;
 mod demo_agent;
 #[cfg(all(feature = "site", feature = "vendor"))]
 mod demo_fixture;
+#[cfg(all(feature = "site", feature = "vendor"))]
+mod demo_home;
 #[cfg(feature = "site")]
 mod deployment_state;
 mod head_view;

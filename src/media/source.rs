@@ -161,6 +161,11 @@ fn folder(fd: &OwnedFd, path: &Path) -> Result<BundleSource> {
             skipped.push(format!("{label}: not a bundle"));
             continue;
         }
+        // What goes back to the vendor often lies on the same stick.
+        if is_status_package(&opened) {
+            skipped.push(format!("{label}: a status package"));
+            continue;
+        }
         if let Some((_, other)) = found.replace((opened, label.clone())) {
             return Err(Error::new(
                 Class::Format,
@@ -191,6 +196,11 @@ fn folder(fd: &OwnedFd, path: &Path) -> Result<BundleSource> {
 fn begins_like_a_bundle(fd: &OwnedFd) -> bool {
     let mut start = [0; 10];
     rustix::io::pread(fd, &mut start, 0).is_ok_and(|count| count == 10 && &start == b"00-format\0")
+}
+
+fn is_status_package(fd: &OwnedFd) -> bool {
+    let mut word = [0; 15];
+    rustix::io::pread(fd, &mut word, 512).is_ok_and(|count| count == 15 && &word == b"airlock-status ")
 }
 
 /// A pipe or diode feed: bounded patience.

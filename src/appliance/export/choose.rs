@@ -26,7 +26,7 @@ impl Appliance {
     /// # Errors
     ///
     /// `E-POLICY digest-mismatch` when no draft and nothing signed has the digest; `E-POLICY approvals` when there is no draft that people
-    /// could have approved; `E-USAGE again` for a number that was not used; those of [`Appliance::make_draft`].
+    /// could have approved; `E-USAGE again` for a number that was not used; `E-BUSY draft` when the draft shows more than was asked for; those of [`Appliance::make_draft`].
     pub fn choose_package(
         &self,
         wanted: &Wanted,
@@ -67,11 +67,21 @@ impl Appliance {
             }
             Wanted::Next => {
                 let draft = self.draft(request.domain)?;
-                if let Some(pending) = self.pending(&rows, draft.is_some())? {
+                if let Some(pending) = self.pending(&rows, draft.is_some())?
+                    && shows_no_more(&pending, request)?
+                {
                     return Ok(pending);
                 }
                 if let Some(draft) = draft {
-                    return Ok(draft);
+                    if shows_no_more(&draft, request)? {
+                        return Ok(draft);
+                    }
+                    return Err(Error::new(
+                        Class::Busy,
+                        "draft",
+                        "the draft that is there shows more than may leave now",
+                    )
+                    .remedy("`airlock status preview --discard` makes another one in its place; approvals of the draft end with it"));
                 }
                 if request.room.approvals > 0 {
                     return Err(Error::new(
@@ -124,4 +134,12 @@ impl Appliance {
 pub(super) fn unknown(found: &str) -> Error {
     Error::new(Class::Policy, "digest-mismatch", found.to_owned())
         .remedy("look at what would leave with `airlock status preview`, which names the digest")
+}
+
+/// Whether a package shows nothing beyond what was asked for.
+fn shows_no_more(row: &PackageRow, request: &DraftRequest<'_>) -> Result<bool> {
+    Ok(own_head(&row.bytes)?
+        .shows
+        .iter()
+        .all(|switch| request.shows.has(switch)))
 }

@@ -56,6 +56,31 @@ fn what_was_previewed_is_what_leaves_and_again_the_same_bytes() {
 }
 
 #[test]
+fn a_draft_that_shows_more_than_is_asked_for_stays_here() {
+    let desk = Desk::new(0);
+    desk.configure(0, "profile = \"full\"\n");
+    desk.draft();
+    desk.refused("status export stick --profile minimal", "E-BUSY", "draft");
+    assert!(desk.on_stick().is_empty());
+    assert_eq!(desk.states(), [(1, State::Draft)]);
+    // What the message says to do.
+    desk.good("status preview --discard --profile minimal");
+    desk.good("status export stick --profile minimal");
+    assert_eq!(
+        desk.judged(&desk.stick().join(&desk.on_stick()[0]), "")["shows"],
+        json!([])
+    );
+    // A folder with what goes home and a bundle holds one bundle.
+    let package = desk.stick().join(&desk.on_stick()[0]);
+    let error = airlock::media::open(&desk.stick(), None).unwrap_err();
+    assert!(error.to_string().contains("holds no bundle"), "{error}");
+    let mut bundle = read(&package);
+    bundle[512..527].copy_from_slice(b"airlock-bundle ");
+    write(&desk.stick().join("b.airlock"), &bundle);
+    assert!(airlock::media::open(&desk.stick(), None).is_ok());
+}
+
+#[test]
 fn another_digest_lets_nothing_out() {
     let desk = Desk::new(0);
     let head = desk.draft();
