@@ -720,7 +720,7 @@ class Package:
         if covered["missing"] > room:
             self.finding("gap-room", f"{covered['missing']} records are missing, and the gaps of this package have room for {room}")
         if covered["unexplained"]:
-            self.finding("unexplained", f"{covered['unexplained']} records are missing without a reason")
+            self.finding("records-unexplained", f"{covered['unexplained']} records are missing without a reason")
 
     def check_receipts(self):
         head, expected = self.head, self.head["receipts"]["first"]

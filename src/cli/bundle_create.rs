@@ -94,7 +94,8 @@ pub(super) struct CreateArgs {
 /// Whether a bundle builds on what its sites hold.
 #[derive(Debug, Args)]
 struct BaseArgs {
-    /// Carry everything, also what the sites hold
+    /// Carry everything, also what the sites hold. Without it that is left out which the newest package of every site says it holds; never
+    /// for a site against which a refusal as equivocation or the finding `branches` is open (`airlock vendor ledger findings`)
     #[arg(long)]
     full: bool,
     /// Build on what a site holds only where its newest package is not older than this, like 90d, 12h or 2w
@@ -111,7 +112,7 @@ pub(super) fn run(args: &CreateArgs, ui: &mut Ui) -> Result<()> {
         let inputs = read.chain(&args.passphrase.passphrase_file).chain([&args.file]);
         output_place::check(output, Makes::Bundle, inputs.map(PathBuf::as_path))?;
     }
-    let workspace = args.workspace.open()?;
+    let workspace = args.workspace.open_to_write(ui)?;
     let file = read_release_file(&args.file)?;
     let overrides = Overrides {
         sequence: args.sequence,

@@ -58,7 +58,16 @@ pub(super) fn aged(seconds: i64) -> String {
     let named = [(86_400, "d"), (3_600, "h"), (60, "min")];
     match named.into_iter().find(|(unit, _)| seconds >= *unit) {
         Some((unit, name)) => format!("{} {name}", seconds / unit),
-        None => "now".to_owned(),
+        None => format!("{seconds} s"),
+    }
+}
+
+/// Returns how long ago something was, for people: `3 d ago`.
+pub(super) fn ago(seconds: i64) -> String {
+    if seconds < 60 {
+        "just now".to_owned()
+    } else {
+        format!("{} ago", aged(seconds))
     }
 }
 
@@ -106,8 +115,9 @@ mod tests {
         }
         assert_eq!(
             [aged(0), aged(59), aged(60), aged(7200), aged(90_000)],
-            ["now", "now", "1 min", "2 h", "1 d"]
+            ["0 s", "59 s", "1 min", "2 h", "1 d"]
         );
+        assert_eq!([ago(59), ago(7200)], ["just now", "2 h ago"]);
         let time: Timestamp = "2026-11-21T12:00:59Z".parse().unwrap();
         assert_eq!(
             (day(Some(time)).as_str(), minute(time).as_str()),

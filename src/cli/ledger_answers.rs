@@ -10,10 +10,11 @@ use super::instant::{age, aged, day, limits, minute, usual_limits};
 use super::table::table;
 use super::ui::{Ui, escape};
 use super::workspace_folder::WorkspaceArgs;
+use crate::crypto::PublicKey;
 use crate::db::ledger::findings::{self, Finding, FindingId};
 use crate::db::ledger::questions::ended;
 use crate::db::ledger::{self};
-use crate::domain::{Clock as _, Result, SiteId, SystemClock, counted};
+use crate::domain::{Clock as _, Result, SiteId, SystemClock, Timestamp, counted};
 use crate::vendor_side::ledger::ask::{
     AsOf, ReleaseAnswer, SiteRow, WhoLacks, WhoLacksRow, facts, signed_releases, sites, who_lacks,
 };
@@ -105,7 +106,7 @@ pub(super) fn list_sites(args: &AskArgs, ui: &mut Ui) -> Result<()> {
         let columns = ["SITE", "ID", "AS OF", "PACKAGE", "RECORDS", "RECEIPTS", "AUDIT", "NOTE"];
         table(columns, rows.iter().map(site_row).collect())
     };
-    let list: Vec<_> = rows.iter().map(site_json).collect();
+    let list = rows.iter().map(site_json).collect::<Result<Vec<_>>>()?;
     ui.result(&json!({"sites": list}), text)
 }
 
@@ -133,7 +134,7 @@ fn site_row(row: &SiteRow) -> [String; 8] {
     ]
 }
 
-fn site_json(row: &SiteRow) -> serde_json::Value {
+fn site_json(row: &SiteRow) -> Result<serde_json::Value> {
     let mut value = facts::site(&row.site, row.as_of, &usual_limits());
     if let Some(members) = value.as_object_mut() {
         for member in ["fact", "stale"] {
@@ -152,9 +153,12 @@ fn site_json(row: &SiteRow) -> serde_json::Value {
         let keys = row
             .earlier_keys
             .iter()
-            .map(|(key, until)| json!({"public": key, "until": until}));
+            .map(|(key, until)| {
+                Ok(json!({"status_key": PublicKey::from_bytes(&key.0)?.id(), "public_key": key, "until": until}))
+            })
+            .collect::<Result<Vec<_>>>()?;
         let more = json!({
-            "status_key": row.site.status, "earlier_keys": keys.collect::<Vec<_>>(), "packages": row.packages, "lineage": lineage,
+            "status_key": row.site.status_key_id()?, "public_key": row.site.status, "earlier_keys": keys, "packages": row.packages, "lineage": lineage,
             "reach": {"records": records, "receipts": receipts, "audit": audit},
             "holes": row.holes.iter().map(|hole| facts::hole(&row.site, hole)).collect::<Vec<_>>(),
             "lost": row.lost.iter().map(|lost| facts::lost(&row.site, lost)).collect::<Vec<_>>(),
@@ -164,7 +168,7 @@ fn site_json(row: &SiteRow) -> serde_json::Value {
             members.extend(more);
         }
     }
-    value
+    Ok(value)
 }
 
 /// What is to be looked at.
@@ -211,7 +215,7 @@ pub(super) fn list_findings(args: &FindingsArgs, ui: &mut Ui) -> Result<()> {
 
 /// Ends a finding that somebody looked at.
 pub(super) fn end(args: &EndArgs, ui: &mut Ui) -> Result<()> {
-    let db = args.workspace.open()?.ledger()?;
+    let db = args.workspace.open_to_write(ui)?.ledger()?;
     let id: FindingId = args.finding.parse()?;
     let ended = db.write(|transaction| findings::end(transaction, id, SystemClock.now()))?;
     ui.result(
@@ -268,9 +272,14 @@ fn lacks_row(row: &WhoLacksRow, answer: &WhoLacks) -> [String; 7] {
         runs,
         day(row.since),
         row.state.as_deref().map_or_else(dash, escape),
-        row.as_of.map_or("never".to_owned(), |as_of| minute(as_of.at())),
+        told_at(row).map_or("never".to_owned(), minute),
         row.verdict.as_str().to_owned(),
     ]
+}
+
+/// As of when what decides is so.
+fn told_at(row: &WhoLacksRow) -> Option<Timestamp> {
+    row.by_summary.or(row.as_of.map(AsOf::at))
 }
 
 fn lacks_json(answer: &WhoLacks, what: &str) -> serde_json::Value {
@@ -279,7 +288,7 @@ fn lacks_json(answer: &WhoLacks, what: &str) -> serde_json::Value {
             "site": row.site.site, "name": row.site.name, "product": row.bar.product, "channel": row.bar.channel,
             "fix": row.verdict.as_str(), "why": row.why, "deployments": row.deployments, "lacking": row.lacking,
             "runs": row.runs.as_ref().map(facts::running), "since": row.since, "state": row.state, "doubt": row.doubt,
-            "as_of": row.as_of.map(AsOf::at),
+            "as_of": told_at(row), "source": facts::source(row.by_summary.is_some()),
         })
     });
     json!({

@@ -26,6 +26,9 @@ pub(super) struct ProofArgs {
     /// Where to write it
     #[arg(short, long, value_name = "FILE")]
     output: PathBuf,
+    /// Replace such a file that stands at --output
+    #[arg(long)]
+    replace: bool,
     /// Private key file of no role: signs the statement in a DSSE envelope
     #[arg(long, value_name = "PEM")]
     key: Option<PathBuf>,
@@ -54,12 +57,15 @@ pub(super) struct ReportArgs {
     /// Where to write it; without it to stdout
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
+    /// Replace a report that stands at --output
+    #[arg(long, requires = "output")]
+    replace: bool,
 }
 
 /// Writes the proof of an installation.
 pub(super) fn prove(args: &ProofArgs, ui: &mut Ui) -> Result<()> {
     let inputs = args.key.iter().chain(&args.passphrase.passphrase_file);
-    output_place::check(&args.output, Makes::Proof, inputs.map(PathBuf::as_path))?;
+    output_place::check_free(&args.output, Makes::Proof, args.replace, inputs.map(PathBuf::as_path))?;
     let workspace = args.workspace.open()?;
     let made = proof(&workspace, &args.site, &args.release)?;
     let (bytes, key) = match &args.key {
@@ -97,7 +103,7 @@ pub(super) fn prove(args: &ProofArgs, ui: &mut Ui) -> Result<()> {
 /// Writes the report of an import or of a period.
 pub(super) fn write_report(args: &ReportArgs, ui: &mut Ui) -> Result<()> {
     if let Some(path) = &args.output {
-        output_place::check(path, Makes::Report, [])?;
+        output_place::check_free(path, Makes::Report, args.replace, [])?;
     }
     let of = match (&args.release, args.since) {
         (None, Some(since)) => ReportOf::Period(Period {

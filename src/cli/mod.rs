@@ -93,6 +93,7 @@ mod status_verify_guard;
 mod status_verify_ledger;
 #[cfg(feature = "vendor")]
 mod status_verify_summary;
+mod summary_text;
 mod table;
 #[cfg(feature = "site")]
 mod target;

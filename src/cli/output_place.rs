@@ -166,6 +166,32 @@ pub(super) fn check<'a>(path: &Path, makes: Makes, inputs: impl IntoIterator<Ite
     Err(refusal(path, makes, &what))
 }
 
+/// Checks as [`check`] that an output may be written, and that nothing stands there: what a command cannot make again is replaced only where
+/// that is said.
+///
+/// # Errors
+///
+/// As [`check`].
+#[cfg(feature = "vendor")]
+pub(super) fn check_free<'a>(
+    path: &Path,
+    makes: Makes,
+    replace: bool,
+    inputs: impl IntoIterator<Item = &'a Path>,
+) -> Result<()> {
+    check(path, makes, inputs)?;
+    if replace || Looked::itself(path).is_err() {
+        return Ok(());
+    }
+    Err(Error::new(
+        Class::Usage,
+        "output",
+        format!("{} is there already, and is {}", path.display(), makes.noun()),
+    )
+    .expected("a free name")
+    .remedy("give another name, or move it away; where it may be lost, --replace"))
+}
+
 /// Checks that a bundle that stands at `path` holds nothing that is lost when one that `keys` sign takes its place. A bundle that cannot
 /// be read holds nothing.
 ///

@@ -12,6 +12,9 @@ use crate::db::ledger::questions::label;
 use crate::domain::{Result, counted};
 use crate::vendor_side::ledger::ask::{FleetAnswer, FleetRow, Limits, facts, fleet};
 
+/// What a line says that a summary told, and no package yet.
+const BY_SUMMARY: &str = "by a summary";
+
 #[derive(Debug, Args)]
 pub(super) struct ShowArgs {
     /// Name or id of a site; without it all sites
@@ -99,6 +102,16 @@ fn site_rows(row: &FleetRow, limits: &Limits) -> Vec<[String; 7]> {
         let mut cells = first(held.product.to_string(), label(held.counter, &version), day(held.since));
         if !rows.is_empty() {
             (cells[4], cells[6]) = (String::new(), String::new());
+        }
+        if let Some(at) = held.as_of.filter(|_| held.by_summary) {
+            let [.., as_of, note] = &mut cells;
+            *as_of = minute(at);
+            let rest = std::mem::take(note);
+            *note = [BY_SUMMARY.to_owned(), rest]
+                .into_iter()
+                .filter(|part| !part.is_empty())
+                .collect::<Vec<_>>()
+                .join(", ");
         }
         rows.push(cells);
     }

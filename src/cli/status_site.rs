@@ -2,11 +2,11 @@
 
 use serde_json::{Value, json};
 
-use super::instant::{aged, minute};
+use super::instant::{ago, minute};
 use super::table::table;
 use super::ui::{Ui, escape};
 use crate::db::ledger::questions::{DeploymentNow, NamedTarget, ReceiptRow, label};
-use crate::domain::{Result, Uuid, counted};
+use crate::domain::{Result, Timestamp, Uuid, counted};
 use crate::vendor_side::Workspace;
 use crate::vendor_side::ledger::ask::{
     DeploymentAnswer, Limits, LogFacts, Named, SiteAnswer, TargetAnswer, facts, log_lines, site,
@@ -77,26 +77,34 @@ fn human(answer: &SiteAnswer, logs: Option<&LogFacts>, limits: &Limits) -> Strin
     text += &match answer.as_of {
         None => "as of        never: no package was taken in\n".to_owned(),
         Some(as_of) => format!(
-            "as of        {}, {} ago{}\npackage      {} ({})\n",
+            "as of        {}, {}{}\npackage      {} ({})\n",
             as_of.at(),
-            aged(limits.age(as_of.at())),
+            ago(limits.age(as_of.at())),
             if limits.is_stale(as_of) { ": stale" } else { "" },
             as_of.package.number,
             as_of.package.head
         ),
     };
+    if let Some((number, at)) = answer.summary {
+        text += &format!(
+            "summary      of package {number}, as of {}, {}: what it says of releases and deployments is marked\n",
+            at,
+            ago(limits.age(at))
+        );
+    }
     for held in &answer.releases {
         let version = held.version.as_deref().map_or("not signed here".to_owned(), escape);
         let since = held
             .since
             .map_or(String::new(), |since| format!(" since {}", minute(since)));
-        let agrees = if held.agrees {
-            ""
+        let agrees = if held.agrees == Some(false) {
+            ", not as it was signed here"
         } else {
-            ", of other content than was signed here"
+            ""
         };
+        let source = by_summary(held.by_summary, held.as_of);
         text += &format!(
-            "release      {}/{} {} {}{since}{agrees}\n",
+            "release      {}/{} {} {}{since}{agrees}{source}\n",
             held.product,
             held.channel,
             label(held.counter, &version),
@@ -121,6 +129,14 @@ fn human(answer: &SiteAnswer, logs: Option<&LogFacts>, limits: &Limits) -> Strin
         section(&mut text, "logs", &log_text(answer, logs));
     }
     text.trim_end().to_owned()
+}
+
+/// Says that something is told by a summary, as of its own time; nothing where a package says it.
+fn by_summary(is: bool, as_of: Option<Timestamp>) -> String {
+    match as_of.filter(|_| is) {
+        Some(at) => format!(", by a summary as of {}", minute(at)),
+        None => String::new(),
+    }
 }
 
 fn section(text: &mut String, title: &str, lines: &[String]) {
@@ -216,6 +232,9 @@ fn deployment_note(target: &TargetAnswer, one: &DeploymentAnswer) -> String {
     notes.extend(now.removed.map(|at| format!("taken away {}", minute(at))));
     if now.runs.is_some() && now.wanted.is_some() && now.runs != now.wanted {
         notes.push("not the revision that is wanted".to_owned());
+    }
+    if let Some(at) = one.as_of.filter(|_| one.by_summary) {
+        notes.push(format!("by a summary as of {}", minute(at)));
     }
     notes.join(", ")
 }
@@ -376,6 +395,7 @@ fn to_json(answer: &SiteAnswer, logs: Option<&LogFacts>, limits: &Limits) -> Val
     let list = |values: &mut dyn Iterator<Item = Value>| values.collect::<Vec<Value>>();
     json!({
         "site": facts::site(site, answer.as_of, limits),
+        "summary": answer.summary.map(|(number, as_of)| json!({"number": number, "as_of": as_of})),
         "releases": list(&mut answer.releases.iter().map(|held| facts::release(site, held))),
         "damaged": answer.damaged,
         "targets": list(&mut answer.targets.iter().map(|target| facts::target(site, target, limits))),

@@ -10,11 +10,12 @@ use crate::vendor_side::Workspace;
 use crate::vendor_side::ledger::ask::{Limits, stream_facts};
 
 /// Columns of the table: the members of all facts.
-const COLUMNS: [&str; 70] = [
+const COLUMNS: [&str; 71] = [
     "fact",
     "site",
     "name",
     "as_of",
+    "source",
     "age_seconds",
     "stale",
     "package",

@@ -6,11 +6,11 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use super::ui::{bytes, escape};
-use super::{Ui, site_keys_file};
+use super::{Ui, site_keys_file, summary_text};
 use crate::crypto::{ENROLMENT_BYTES, Enrolment, ExportApproval, KeyId, SiteKeys};
-use crate::domain::{Hash, Result, Step};
+use crate::domain::{Class, Error, Hash, Result, Step, counted};
 use crate::media;
-use crate::package::{EnrolledSites, Head, OpenedPackage, PartType, RecordRange, Switch};
+use crate::package::{EnrolledSites, Head, OpenedPackage, PartType, RecordRange, Switch, advice};
 use crate::stream::{open_named, read_bounded};
 
 /// What only a vendor's ledger can judge.
@@ -20,6 +20,9 @@ const SKIPPED: [(&str, &str); 4] = [
     ("V10", "rows of the log against those that are known"),
     ("V11", "records against those that are known"),
 ];
+
+/// Code of what is to be looked at.
+const UNEXPLAINED: &str = "records-unexplained";
 
 #[derive(Debug, Args)]
 pub(super) struct GuardArgs {
@@ -105,6 +108,24 @@ impl Guard {
 
     /// Judges a package: V1 to V10, but for what a ledger knows.
     fn judge(&self, file: &Path, ui: &mut Ui) -> Result<Verdict> {
+        if summary_text::is_one(file)? {
+            return Err(Error::new(
+                Class::Usage,
+                "summary",
+                format!("{} is a summary of a package, which only a vendor's ledger can judge", file.display()),
+            )
+            .expected("status packages alone, where --enrolment is given")
+            .remedy("give the vendor's workspace with -w in place of --enrolment, or ask the site for the status package itself"));
+        }
+        self.judge_package(file, ui).map_err(|error| {
+            advice::of_package(
+                error,
+                "where the site replaced its status key, give the new enrolment file with --enrolment too, behind the earlier one",
+            )
+        })
+    }
+
+    fn judge_package(&self, file: &Path, ui: &mut Ui) -> Result<Verdict> {
         let opened = OpenedPackage::open(media::open(file, None)?.input)?;
         let keys = self
             .sites
@@ -175,6 +196,7 @@ fn to_json(file: &Path, verdict: &Result<Verdict>) -> Value {
         "instance": head.instance, "number": head.number, "previous": head.previous, "made_at": head.made_at, "size": size,
         "shows": head.shows, "lines": lines, "records": head.records, "receipts": head.receipts,
         "audit": {"first": head.audit.first, "last": head.audit.last},
+        "findings": finding(head).map(|found| json!({"code": UNEXPLAINED, "detail": found})).into_iter().collect::<Vec<_>>(),
         "approvals": {
             "carried": carried, "good": good.as_ref().map(|(keys, _)| keys), "wanted": good.as_ref().map(|(_, wanted)| wanted),
         },
@@ -232,7 +254,23 @@ fn to_text(file: &Path, verdict: &Result<Verdict>) -> String {
         ),
         format!("approvals    {approvals}"),
     ]
+    .into_iter()
+    .chain(finding(head).map(|found| format!("finding      {UNEXPLAINED}: {found}")))
+    .collect::<Vec<_>>()
     .join("\n")
+}
+
+/// What is to be looked at in a good package, as far as it says that itself.
+fn finding(head: &Head) -> Option<String> {
+    let records = &head.records;
+    (records.unexplained > 0).then(|| {
+        format!(
+            "{} of the range {} to {} missing at the site, and no gap tells why",
+            counted(records.unexplained, "record"),
+            records.first,
+            records.last
+        )
+    })
 }
 
 fn listed(keys: &[KeyId]) -> String {

@@ -69,7 +69,7 @@ pub(super) fn run(files: &[PathBuf], workspace: &WorkspaceArgs, dry_run: bool, u
 fn to_json(verdict: &Verdict, dry_run: bool) -> Value {
     let (result, said) = match &verdict.outcome {
         Outcome::Taken(taken) => ("taken-in", json!(taken)),
-        Outcome::Already(identity) => ("already", json!(identity)),
+        Outcome::Already(known) => ("already", json!(known)),
         Outcome::Refused(refused) => ("refused", refusal(refused)),
     };
     let mut value = json!({"file": verdict.file, "result": result, "dry_run": dry_run});
@@ -98,8 +98,14 @@ fn to_text(verdict: &Verdict, dry_run: bool) -> String {
     let file = escape(&verdict.file.display().to_string());
     match &verdict.outcome {
         Outcome::Taken(taken) => taken_in(taken, &file, dry_run),
-        Outcome::Already(Identity { site, number, head, .. }) => {
-            format!("{file}: package {number} of site {site} is in the ledger already (head {head})")
+        Outcome::Already(known) => {
+            let Identity { site, number, head, .. } = &known.identity;
+            let put_back = match (known.file_put_back, dry_run) {
+                (false, _) => "",
+                (true, false) => "; its file was gone from packages/ or damaged, and is put back",
+                (true, true) => "; its file is gone from packages/ or damaged, and would be put back",
+            };
+            format!("{file}: package {number} of site {site} is in the ledger already (head {head}){put_back}")
         }
         Outcome::Refused(refused) => refused_text(&refused.error, &file),
     }
@@ -138,10 +144,10 @@ fn taken_in(taken: &TakenIn, file: &str, dry_run: bool) -> String {
     }
     list(&mut text, "receipt", &taken.receipts, taken.new_receipts, receipt);
     list(&mut text, "holds", &taken.releases, taken.new_releases, |release| {
-        let differs = if release.agrees {
-            ""
-        } else {
-            ", not as it was signed here"
+        let differs = match release.agrees {
+            Some(true) => "",
+            Some(false) => ", not as it was signed here",
+            None => ", not signed here",
         };
         format!(
             "{} {} {}.{} ({}{differs})",

@@ -2,20 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use super::Ui;
+use super::summary_text::{self, CODE};
 use super::ui::escape;
-use crate::domain::{Class, Clock as _, Error, Result, SystemClock};
-use crate::package::SummaryState;
-use crate::stream::{open_lasting, read_bounded};
+use crate::domain::{Class, Clock as _, Error, Result, SystemClock, counted};
 use crate::vendor_side::Workspace;
 use crate::vendor_side::ledger::{ReleaseTold, SummaryTaken, take_summary};
-
-/// Bytes of what a summary is read from.
-const TEXT_BYTES: u64 = 64 << 10;
-/// How the text of a code begins.
-const CODE: &[u8] = b"AIRLOCK1/";
 
 /// Files that were named: what came of summaries, and packages.
 pub(super) struct Sorted {
@@ -35,7 +29,7 @@ pub(super) fn sort(files: &[PathBuf]) -> Result<Sorted> {
         packages: Vec::new(),
     };
     for path in files {
-        let Some(data) = summary_in(path)? else {
+        let Some(data) = summary_text::read(path)? else {
             sorted.packages.push(path.clone());
             continue;
         };
@@ -48,26 +42,6 @@ pub(super) fn sort(files: &[PathBuf]) -> Result<Sorted> {
         text.push(b'\n');
     }
     Ok(sorted)
-}
-
-/// Returns what a file holds that begins as a summary does; what cannot be looked at is for whoever takes packages in to say.
-fn summary_in(path: &Path) -> Result<Option<Vec<u8>>> {
-    let Ok(mut file) = open_lasting(path, "open") else {
-        return Ok(None);
-    };
-    let mut start = [0; CODE.len()];
-    let read = crate::stream::read_exact_or_end(&mut file, &mut start).map_err(|e| Error::io("read", path, e))?;
-    let start = start.get(..read).unwrap_or_default();
-    let is_spoken = matches!(start, [b'0'..=b'9', b'0'..=b'9', b' ', ..]);
-    if start != CODE && !is_spoken && start.first() != Some(&1) {
-        return Ok(None);
-    }
-    let file = open_lasting(path, "open")?;
-    let mut data = read_bounded(file, TEXT_BYTES, "the summary")?;
-    if data.first() != Some(&1) {
-        data.truncate(data.trim_ascii_end().len());
-    }
-    Ok(Some(data))
 }
 
 /// Takes summaries in, each with its verdict; the worst refusal is the result.
@@ -103,11 +77,18 @@ pub(super) fn run(
             Ok(summary) => taken.push(summary),
             Err(error) => {
                 let error = error.context(name);
-                if worst
-                    .as_ref()
-                    .is_none_or(|worst| worst.class().exit_code() < error.class().exit_code())
-                {
-                    worst = Some(error);
+                let lesser = match worst.take() {
+                    Some(known) if known.class().exit_code() >= error.class().exit_code() => {
+                        worst = Some(known);
+                        Some(error)
+                    }
+                    known => {
+                        worst = Some(error);
+                        known
+                    }
+                };
+                if let Some(error) = lesser {
+                    ui.warn(format_args!("refused, {} {}: {error}", error.class(), error.code()));
                 }
             }
         }
@@ -136,8 +117,18 @@ fn to_text(taken: &SummaryTaken) -> String {
     if taken.lost > 0 || taken.damaged > 0 || taken.refused > 0 {
         write!(
             text,
-            "\n  lacks     {} records lost, {} blobs damaged, {} receipts refused",
-            taken.lost, taken.damaged, taken.refused
+            "\n  lacks     {} lost, {} damaged, {} refused",
+            counted(taken.lost, "record"),
+            counted(taken.damaged, "blob"),
+            counted(taken.refused, "receipt")
+        )
+        .ok();
+    }
+    if taken.unknown_local > 0 {
+        write!(
+            text,
+            "\n  unknown   {} made there, which no package listed yet",
+            counted(taken.unknown_local, "deployment")
         )
         .ok();
     }
@@ -150,12 +141,19 @@ fn to_text(taken: &SummaryTaken) -> String {
 }
 
 fn line(text: &mut String, release: &ReleaseTold) {
-    let states: Vec<String> = SummaryState::STATES
-        .iter()
-        .zip(release.by_state)
-        .filter(|(_, count)| *count > 0)
-        .map(|(state, count)| format!("{count} {state}"))
-        .collect();
+    let by_state = release.by_state;
+    let states: Vec<String> = [
+        ("without status", by_state.no_status),
+        ("error", by_state.error),
+        ("stale", by_state.stale),
+        ("progressing", by_state.progressing),
+        ("running", by_state.running),
+        ("healthy", by_state.healthy),
+    ]
+    .into_iter()
+    .filter(|(_, count)| *count > 0)
+    .map(|(state, count)| format!("{count} {state}"))
+    .collect();
     let what = match (release.live, states.is_empty()) {
         (false, _) => "waits".to_owned(),
         (true, true) => "live, without deployments".to_owned(),
@@ -169,11 +167,6 @@ fn line(text: &mut String, release: &ReleaseTold) {
     )
     .ok();
     if release.not_wanted > 0 {
-        write!(
-            text,
-            "; {} do not run what is wanted, or that is not known",
-            release.not_wanted
-        )
-        .ok();
+        write!(text, "; {} of them not as wanted, or not known", release.not_wanted).ok();
     }
 }

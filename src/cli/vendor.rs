@@ -12,8 +12,8 @@ use super::vendor_ledger::{self, LedgerCommand};
 use super::vendor_trust::{self, TrustCommand};
 use super::workspace_folder::WorkspaceArgs;
 use crate::crypto::ENROLMENT_BYTES;
-use crate::db::ledger::{self, Recorded, Replacement};
-use crate::domain::{Clock as _, Name, Result, SystemClock};
+use crate::db::ledger::{self, Recorded, Replacement, findings};
+use crate::domain::{Clock as _, Name, Result, SystemClock, counted};
 use crate::stream::{open_named, read_bounded};
 use crate::vendor_side::{Init, Replaced, Workspace, enrol, replace, withdraw};
 
@@ -168,7 +168,7 @@ fn init(args: &InitArgs, ui: &mut Ui) -> Result<()> {
 }
 
 fn enroll(args: &EnrollArgs, ui: &mut Ui) -> Result<()> {
-    let workspace = args.workspace.open()?;
+    let workspace = args.workspace.open_to_write(ui)?;
     let path = &args.enrolment;
     let file = open_named(path, "open the enrolment file")?;
     let bytes = read_bounded(file, ENROLMENT_BYTES, "an enrolment file")?;
@@ -227,7 +227,7 @@ fn replace_keys(replaced: &Replaced, ui: &mut Ui) -> Result<()> {
 }
 
 fn withdraw_site(args: &WithdrawSiteArgs, ui: &mut Ui) -> Result<()> {
-    let (site, withdrawn) = withdraw(&args.workspace.open()?, &args.site, SystemClock.now())?;
+    let (site, withdrawn) = withdraw(&args.workspace.open_to_write(ui)?, &args.site, SystemClock.now())?;
     let (word, human) = if withdrawn {
         ("withdrawn", "withdrawn:")
     } else {
@@ -240,7 +240,8 @@ fn withdraw_site(args: &WithdrawSiteArgs, ui: &mut Ui) -> Result<()> {
 }
 
 fn sites(args: &SitesArgs, ui: &mut Ui) -> Result<()> {
-    let sites = args.workspace.open()?.ledger()?.read(ledger::sites)?;
+    let db = args.workspace.open()?.ledger()?;
+    let (sites, found) = db.read(|connection| Ok((ledger::sites(connection)?, findings::open(connection, None)?)))?;
     let mut text = String::new();
     let mut list = Vec::new();
     for site in &sites {
@@ -248,9 +249,18 @@ fn sites(args: &SitesArgs, ui: &mut Ui) -> Result<()> {
         if let Some(at) = site.withdrawn_at {
             text += &format!(", withdrawn {at}");
         }
+        text += &format!("\n  status key  {}", site.status_key_id()?.spoken());
+        let findings = found.iter().filter(|finding| finding.site == site.site).count() as u64;
+        if findings > 0 {
+            text += &format!(
+                "\n  {}, which `airlock vendor ledger findings` lists",
+                counted(findings, "open finding")
+            );
+        }
         text.push('\n');
         list.push(json!({
-            "site": site.site, "name": site.name, "status_key": site.status, "recipient_key": site.recipient,
+            "site": site.site, "name": site.name, "status_key": site.status_key_id()?, "public_key": site.status,
+            "recipient_key": site.recipient, "findings": findings,
             "enrolled_at": site.enrolled_at, "withdrawn_at": site.withdrawn_at,
         }));
     }

@@ -21,6 +21,9 @@ pub(super) struct AckArgs {
     /// Where to write
     #[arg(short, long, value_name = "FILE")]
     output: PathBuf,
+    /// Replace such a file that stands at --output
+    #[arg(long)]
+    replace: bool,
     #[command(flatten)]
     workspace: WorkspaceArgs,
     #[command(flatten)]
@@ -29,8 +32,8 @@ pub(super) struct AckArgs {
 
 pub(super) fn run(args: &AckArgs, ui: &mut Ui) -> Result<()> {
     let inputs = args.passphrase.passphrase_file.as_deref();
-    output_place::check(&args.output, Makes::Acknowledgement, inputs)?;
-    let workspace = args.workspace.open()?;
+    output_place::check_free(&args.output, Makes::Acknowledgement, args.replace, inputs)?;
+    let workspace = args.workspace.open_to_write(ui)?;
     let site = site(&workspace, &args.site)?;
     let mut asker = args.passphrase.asker();
     let mut keys = || workspace.signing_keys(RoleName::Ack, &mut |path| asker.ask(path));

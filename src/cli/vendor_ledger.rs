@@ -15,7 +15,7 @@ use crate::bundle::OpenedBundle;
 use crate::db::ledger::Recorded;
 use crate::domain::{Class, Clock as _, Error, FixId, Result, SystemClock};
 use crate::media;
-use crate::vendor_side::learn;
+use crate::vendor_side::{Learned, learn};
 
 /// What the ledger is asked and told.
 #[derive(Debug, Subcommand)]
@@ -99,6 +99,21 @@ pub(super) fn run(command: &LedgerCommand, ui: &mut Ui) -> Result<()> {
     }
 }
 
+/// Says what became of the fixes that were given, and what it is known to fix.
+fn fixes(learned: &Learned, given: usize) -> String {
+    let list = |fixes: &[FixId]| fixes.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    match (given, learned.new_fixes.is_empty()) {
+        (0, _) if learned.fixes.is_empty() => String::new(),
+        (0, _) => format!("\nfixes {}", list(&learned.fixes)),
+        (_, true) => format!("\nfixes {}: all were known already", list(&learned.fixes)),
+        (_, false) => format!(
+            "\nfixes {}; learned now: {}",
+            list(&learned.fixes),
+            list(&learned.new_fixes)
+        ),
+    }
+}
+
 fn learn_all(args: &LearnArgs, ui: &mut Ui) -> Result<()> {
     if args.files.len() > 1 && !args.fixes.is_empty() {
         return Err(Error::new(
@@ -109,7 +124,7 @@ fn learn_all(args: &LearnArgs, ui: &mut Ui) -> Result<()> {
         .expected("one bundle, whose fixes they are")
         .remedy("give the bundles of each list of fixes by themselves"));
     }
-    let workspace = args.workspace.open()?;
+    let workspace = args.workspace.open_to_write(ui)?;
     let mut list = Vec::new();
     let mut text = Vec::new();
     for path in &args.files {
@@ -127,11 +142,13 @@ fn learn_all(args: &LearnArgs, ui: &mut Ui) -> Result<()> {
         list.push(json!({
             "result": result, "head_digest": learned.head_digest, "product": learned.head.product, "channel": learned.head.channel,
             "epoch": learned.head.epoch, "sequence": learned.head.sequence, "version": learned.head.version, "blobs": learned.items,
+            "fixes": learned.fixes, "new_fixes": learned.new_fixes,
         }));
         text.push(format!(
-            "{word} {}\nhead {}",
+            "{word} {}\nhead {}{}",
             headline(&learned.head),
-            learned.head_digest
+            learned.head_digest,
+            fixes(&learned, args.fixes.len())
         ));
     }
     ui.result(&list, text.join("\n"))

@@ -62,7 +62,12 @@ fn refuse(what: &'static str, error: rusqlite::Error) -> Error {
         other if lacks_table(other) => (Class::State, DAMAGED.as_str(), None),
         _ => (Class::Internal, "database", None),
     };
-    let refusal = Error::new(class, code, format!("cannot {what}: {error}")).with_source(error);
+    let found = if class == Class::Busy {
+        format!("cannot {what}: another command or program has been writing into the database all the while")
+    } else {
+        format!("cannot {what}: {error}")
+    };
+    let refusal = Error::new(class, code, found).with_source(error);
     match remedy {
         Some(remedy) => refusal.remedy(remedy),
         None => refusal,

@@ -15,8 +15,8 @@ use super::{DAMAGED, Schema, SqlResult as _};
 use crate::domain::{Class, Error, Result};
 use crate::stream::{Expected, create_new, look, sync_folder};
 
-/// How long a connection waits for another process's transaction.
-const BUSY: Duration = Duration::from_secs(10);
+/// How long a connection waits for another process's transaction, where transactions are short.
+pub const PATIENCE: Duration = Duration::from_secs(10);
 /// Readers that stay open between uses; more are opened under load and closed again.
 const IDLE_READERS: usize = 4;
 /// Page cache of the writer, in KiB: an import of 100,000 blobs fills indexes in random order.
@@ -66,7 +66,12 @@ impl Db {
     }
 
     fn start(path: &Path, schema: &Schema, fresh: bool) -> Result<Self> {
-        let mut writer = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE, WRITER_CACHE_KIB)?;
+        let mut writer = connect(
+            path,
+            OpenFlags::SQLITE_OPEN_READ_WRITE,
+            WRITER_CACHE_KIB,
+            schema.patience,
+        )?;
         if fresh {
             writer
                 .pragma_update(None, "page_size", schema.page_bytes)
@@ -220,8 +225,13 @@ impl Db {
     }
 
     fn reader(&self) -> Result<Connection> {
-        connect(&self.path, OpenFlags::SQLITE_OPEN_READ_ONLY, READER_CACHE_KIB)
-            .map_err(|error| self.schema.advise(error))
+        connect(
+            &self.path,
+            OpenFlags::SQLITE_OPEN_READ_ONLY,
+            READER_CACHE_KIB,
+            self.schema.patience,
+        )
+        .map_err(|error| self.schema.advise(error))
     }
 }
 
@@ -311,9 +321,14 @@ impl Reader {
     /// As [`Db::open`].
     pub fn open(path: &Path, schema: &Schema) -> Result<Self> {
         examine(path, schema)?;
-        let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY, READER_CACHE_KIB)
-            .and_then(|connection| schema.check(&connection).map(|()| connection))
-            .map_err(|error| schema.advise(error))?;
+        let connection = connect(
+            path,
+            OpenFlags::SQLITE_OPEN_READ_ONLY,
+            READER_CACHE_KIB,
+            schema.patience,
+        )
+        .and_then(|connection| schema.check(&connection).map(|()| connection))
+        .map_err(|error| schema.advise(error))?;
         Ok(Self {
             connection,
             schema: *schema,
@@ -381,7 +396,7 @@ fn examine(path: &Path, schema: &Schema) -> Result<()> {
     }
 }
 
-fn connect(path: &Path, access: OpenFlags, cache_kib: i64) -> Result<Connection> {
+fn connect(path: &Path, access: OpenFlags, cache_kib: i64, patience: Duration) -> Result<Connection> {
     // SQLite follows no links to its files, but it would share the bytes of another name of theirs, and wait for a pipe.
     for suffix in ["", "-wal", "-shm", "-journal"] {
         look(&side_file(path, suffix), Expected::File)?;
@@ -394,7 +409,7 @@ fn connect(path: &Path, access: OpenFlags, cache_kib: i64) -> Result<Connection>
     let flags =
         access | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_EXRESCODE | OpenFlags::SQLITE_OPEN_NOFOLLOW;
     let connection = Connection::open_with_flags(path, flags).sql("open the database")?;
-    connection.busy_timeout(BUSY).sql("set up the database")?;
+    connection.busy_timeout(patience).sql("set up the database")?;
     // A damaged or hostile file shall neither run code of its own nor reach outside.
     for (setting, on) in [
         (DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true),

@@ -3,6 +3,8 @@
 //! `application_id` tells the kinds of files apart, `user_version` those of a newer airlock. A new file gets all of it in one
 //! transaction, or none.
 
+use std::time::Duration;
+
 use std::path::Path;
 
 use rusqlite::{Connection, TransactionBehavior};
@@ -28,6 +30,8 @@ pub struct Schema {
     pub sql: &'static str,
     /// Bytes of a page in new files.
     pub page_bytes: u32,
+    /// How long a connection waits for another process's transaction.
+    pub patience: Duration,
     /// What to do where a file of this kind is damaged, missing, or none of this kind.
     pub damaged: &'static str,
 }

@@ -162,6 +162,7 @@ fn a_schema_is_made_whole_or_not_at_all() {
         application_id: 77,
         sql: "CREATE TABLE a (x INTEGER) STRICT; CREATE TABLE a (x INTEGER);",
         page_bytes: 4096,
+        patience: crate::db::PATIENCE,
         damaged: "nothing",
     };
     let folder = tempfile::tempdir().unwrap();

@@ -27,6 +27,7 @@
     allow(clippy::indexing_slicing, clippy::arithmetic_side_effects, reason = "tests")
 )]
 
+pub mod advice;
 mod check;
 mod coverage;
 mod enrolled;

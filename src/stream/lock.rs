@@ -38,6 +38,17 @@ impl LockFile {
     }
 }
 
+impl LockFile {
+    /// Locks the file beside others who do so, unless somebody holds it alone.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::try_lock`].
+    pub fn try_lock_shared(&self) -> Result<()> {
+        flock(&self.0, FlockOperation::NonBlockingLockShared)
+    }
+}
+
 impl Deref for LockFile {
     type Target = File;
 

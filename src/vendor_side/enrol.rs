@@ -135,7 +135,7 @@ fn own(workspace: &Workspace, file: &[u8]) -> Result<Enrolment> {
             "shared-key",
             format!(
                 "the status key {} is a key of this vendor's own root",
-                enrolment.status.id
+                enrolment.status.id.spoken()
             ),
         )
         .expected("a key that the appliance made for itself")

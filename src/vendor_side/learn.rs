@@ -17,6 +17,10 @@ pub struct Learned {
     pub items: usize,
     /// Whether it was known before.
     pub recorded: Recorded,
+    /// Those of the given fixes that were not known of it.
+    pub new_fixes: Vec<FixId>,
+    /// Everything that it is known to fix now.
+    pub fixes: Vec<FixId>,
 }
 
 /// Verifies a bundle of this workspace's trust domain and records its number and what it consists of. The same again changes nothing.
@@ -70,16 +74,19 @@ pub fn learn(workspace: &Workspace, opened: OpenedBundle, fixes: &[FixId], at: T
         fixes,
         desired: desired.as_ref(),
     };
-    let recorded = workspace.ledger()?.write(|transaction| {
+    let (recorded, before, now) = workspace.ledger()?.write(|transaction| {
         ledger::record_release(transaction, &scope, head.counter(), head_digest, &head.version, at)?;
+        let before = ledger::fixes_of(transaction, head_digest)?;
         let recorded = record.record(transaction)?;
         ledger::match_receipts(transaction, head_digest, at)?;
-        Ok(recorded)
+        Ok((recorded, before, ledger::fixes_of(transaction, head_digest)?))
     })?;
     Ok(Learned {
         items: items.len(),
         head,
         head_digest,
         recorded,
+        new_fixes: now.iter().filter(|fix| !before.contains(fix)).cloned().collect(),
+        fixes: now,
     })
 }

@@ -248,6 +248,22 @@ pub fn contents_of(connection: &Connection, head: Hash) -> Result<Option<(u64, H
         .sql("read what was signed")
 }
 
+/// Returns what a head fixes, as far as it was said, ascending; nothing for a head that is not known.
+///
+/// # Errors
+///
+/// Those of [`SqlResult::sql`](crate::db::SqlResult::sql).
+pub fn fixes_of(connection: &Connection, head: Hash) -> Result<Vec<FixId>> {
+    let what = "read what a release fixes";
+    let mut select = connection
+        .prepare_cached(
+            "SELECT f.id FROM signed_fix f JOIN signed_head h ON h.id = f.head WHERE h.head = ? ORDER BY f.id",
+        )
+        .sql(what)?;
+    let rows = select.query_map([head], |row| row.get(0)).sql(what)?;
+    rows.collect::<rusqlite::Result<_>>().sql(what)
+}
+
 /// Returns entry 03 of a release that was signed or learned.
 ///
 /// # Errors

@@ -22,7 +22,7 @@ pub mod summaries;
 pub mod told;
 
 pub use contents::{
-    SignedContents, SignedDeployment, SignedTarget, contents_of, head_bytes, needs_of, record_contents,
+    SignedContents, SignedDeployment, SignedTarget, contents_of, fixes_of, head_bytes, needs_of, record_contents,
 };
 pub use coverage::{cover, highest, reach};
 pub use instances::{Begins, Instance, Lineage, Numbered, Owned, instances, lineage, record_instance, shown};
@@ -32,14 +32,19 @@ pub use packages::{
 };
 pub use put::Put;
 pub use receipts::{
-    FOREIGN_RELEASE, ReceiptRow, SignedFor, match_receipts, put_receipt, receipt_envelopes, signed_for,
+    FOREIGN_RELEASE, NewReceipt, SignedFor, match_receipts, put_receipt, receipt_envelopes, signed_for,
 };
 pub use recorded::Recorded;
-pub use records::{GapRow, RecordRow, is_record, put_gap, put_record, room};
-pub use signed::{SignedRelease, fleet_before, newest_release, record_fleet, record_release, signed_release};
+pub use records::{NewGap, NewRecord, is_record, put_gap, put_record, room};
+pub use signed::{
+    NumberedHead, SignedRelease, fleet_before, newest_release, numbered_of, record_fleet, record_release,
+    signed_release,
+};
 pub use signed_agents::{SignedAgent, Stands, record_agents, stands};
 pub use site::{Replacement, Site, earlier_keys, enrol, replace, site, site_by_name, sites, withdraw, withdrawn};
 pub use stream_rows::{StreamRow, has_receipt_row, put_stream_row, seal_of};
+
+use std::time::Duration;
 
 use super::Schema;
 
@@ -50,6 +55,8 @@ impl Schema {
         application_id: 0x4149_524D,
         sql: include_str!("schema.sql"),
         page_bytes: 4096,
+        // A large package holds the ledger for minutes while it is taken in.
+        patience: Duration::from_secs(15 * 60),
         damaged: "put a whole copy of the workspace folder in its place",
     };
 }

@@ -11,7 +11,7 @@ pub const FOREIGN_RELEASE: &str = "foreign-release";
 
 /// A receipt.
 #[derive(Debug, Clone, Copy)]
-pub struct ReceiptRow<'a> {
+pub struct NewReceipt<'a> {
     /// Row id of the instance that the number belongs to.
     pub instance: u64,
     /// Its number.
@@ -54,7 +54,7 @@ pub enum SignedFor {
 /// # Errors
 ///
 /// Those of [`SqlResult::sql`](crate::db::SqlResult::sql).
-pub fn put_receipt(transaction: &Transaction<'_>, receipt: &ReceiptRow<'_>) -> Result<Put> {
+pub fn put_receipt(transaction: &Transaction<'_>, receipt: &NewReceipt<'_>) -> Result<Put> {
     let what = "record a receipt";
     let new = transaction
         .prepare_cached(

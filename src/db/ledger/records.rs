@@ -9,7 +9,7 @@ use crate::domain::{Result, Timestamp, Uuid};
 
 /// A status and its repeats.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct RecordRow<'a> {
+pub struct NewRecord<'a> {
     /// Row id of the instance that the number belongs to.
     pub instance: u64,
     /// Its number.
@@ -42,7 +42,7 @@ pub struct RecordRow<'a> {
 
 /// Records that a site did not keep.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct GapRow<'a> {
+pub struct NewGap<'a> {
     /// Row id of the instance that the number belongs to.
     pub instance: u64,
     /// The gap's own number.
@@ -70,7 +70,7 @@ pub struct GapRow<'a> {
 /// # Errors
 ///
 /// Those of [`SqlResult::sql`](crate::db::SqlResult::sql).
-pub fn put_record(transaction: &Transaction<'_>, record: &RecordRow<'_>) -> Result<Put> {
+pub fn put_record(transaction: &Transaction<'_>, record: &NewRecord<'_>) -> Result<Put> {
     let what = "record a status";
     let new = transaction
         .prepare_cached(
@@ -134,7 +134,7 @@ pub fn put_record(transaction: &Transaction<'_>, record: &RecordRow<'_>) -> Resu
 /// # Errors
 ///
 /// Those of [`SqlResult::sql`](crate::db::SqlResult::sql).
-pub fn put_gap(transaction: &Transaction<'_>, gap: &GapRow<'_>) -> Result<Put> {
+pub fn put_gap(transaction: &Transaction<'_>, gap: &NewGap<'_>) -> Result<Put> {
     let what = "record a gap";
     let (first, last) = gap.range.unzip();
     let new = transaction

@@ -247,7 +247,8 @@ CREATE TABLE held (
   state       TEXT    NOT NULL,         -- active, available, retired
   imported_at INTEGER,
   since       INTEGER,
-  agrees      INTEGER NOT NULL,         -- 1: its content is what was signed here
+  agrees      INTEGER,                  -- 1: numbers and content are what was signed here; null: the head is not known, or only a summary told
+  source      BLOB    NOT NULL,         -- the package, by its head digest, or the summary that says so
   PRIMARY KEY (site, head)
 ) STRICT, WITHOUT ROWID;
 
@@ -308,6 +309,7 @@ CREATE TABLE summary (
   number   INTEGER NOT NULL,
   head     BLOB    NOT NULL,            -- the first 16 bytes of the package's head digest
   made_at  INTEGER NOT NULL,
+  taken_at INTEGER NOT NULL,            -- by the clock here
   bytes    BLOB    NOT NULL
 ) STRICT, WITHOUT ROWID;
 

@@ -7,7 +7,7 @@ use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, params};
 
 use super::Recorded;
 use crate::db::SqlResult as _;
-use crate::domain::{Class, Counter, Error, Hash, Result, Scope, Timestamp};
+use crate::domain::{Class, Counter, Error, Hash, Name, Result, Scope, Timestamp};
 
 /// A number that was signed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -89,6 +89,39 @@ pub fn signed_release(connection: &Connection, scope: &Scope, counter: Counter) 
             read_release,
         )
         .optional()
+        .sql("read the signed releases")
+}
+
+/// A head as it was numbered here.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NumberedHead {
+    /// Product.
+    pub product: Name,
+    /// Channel.
+    pub channel: Name,
+    /// Number within them.
+    pub counter: Counter,
+}
+
+/// Returns what a head was numbered; nothing for one that was neither signed nor learned here.
+///
+/// # Errors
+///
+/// Those of [`SqlResult::sql`](crate::db::SqlResult::sql).
+pub fn numbered_of(connection: &Connection, head: Hash) -> Result<Option<NumberedHead>> {
+    let read = |row: &Row<'_>| {
+        Ok(NumberedHead {
+            product: row.get(0)?,
+            channel: row.get(1)?,
+            counter: Counter {
+                epoch: row.get(2)?,
+                sequence: row.get(3)?,
+            },
+        })
+    };
+    connection
+        .prepare_cached("SELECT product, channel, epoch, sequence FROM signed_release WHERE head = ?")
+        .and_then(|mut select| select.query_row([head], read).optional())
         .sql("read the signed releases")
 }
 

@@ -73,9 +73,13 @@ pub fn enrol(
             return Err(Error::new(
                 Class::Equivocation,
                 "site-keys",
-                format!("site {} is already enrolled with other keys", enrolment.site),
+                format!(
+                    "site {} is already enrolled with other keys than those of the file (status key {})",
+                    enrolment.site,
+                    enrolment.status.id.spoken()
+                ),
             )
-            .expected(format!("status key {}", known.status))
+            .expected(format!("status key {}", known.status_key_id()?.spoken()))
             .remedy("ask the site which appliance is the real one before anything is sent there; a key that the site itself replaced is taken, after comparing its fingerprint by voice, with --replace SITE"));
         }
         if known.name != name {
@@ -172,7 +176,8 @@ pub fn replace(
             "replaced-key",
             format!(
                 "site {} had the status key {} before, and replaced it",
-                known.site, enrolment.status.id
+                known.site,
+                enrolment.status.id.spoken()
             ),
         )
         .expected("a key that the site never had")

@@ -1,5 +1,7 @@
 //! What a site is now: what it holds, its targets and deployments, by the newest package of the instance that is shown.
 
+use std::collections::BTreeMap;
+
 use rusqlite::{Connection, Transaction, params};
 
 use crate::db::SqlResult as _;
@@ -22,8 +24,8 @@ pub struct HeldRow<'a> {
     pub imported_at: Timestamp,
     /// When it went live, or was retired.
     pub since: Option<Timestamp>,
-    /// Whether its content is what was signed here.
-    pub agrees: bool,
+    /// Whether its numbers and content are what was signed here; nothing for a head that is not known.
+    pub agrees: Option<bool>,
 }
 
 /// A target.
@@ -107,17 +109,17 @@ pub fn clear(transaction: &Transaction<'_>, site: &SiteId) -> Result<()> {
     Ok(())
 }
 
-/// Records a release that a site retains.
+/// Records a release that a site retains, by a package.
 ///
 /// # Errors
 ///
 /// Those of [`SqlResult::sql`](crate::db::SqlResult::sql).
-pub fn put_held(transaction: &Transaction<'_>, site: &SiteId, held: &HeldRow<'_>) -> Result<()> {
+pub fn put_held(transaction: &Transaction<'_>, site: &SiteId, package: Hash, held: &HeldRow<'_>) -> Result<()> {
     // One head under two numbers is the site's invention; the last one is kept.
     transaction
         .prepare_cached(
-            "INSERT OR REPLACE INTO held (site, head, product, channel, epoch, sequence, state, imported_at, since, agrees)
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT OR REPLACE INTO held (site, head, product, channel, epoch, sequence, state, imported_at, since, agrees, source)
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         )
         .and_then(|mut insert| {
             insert.execute(params![
@@ -130,7 +132,8 @@ pub fn put_held(transaction: &Transaction<'_>, site: &SiteId, held: &HeldRow<'_>
                 held.state,
                 held.imported_at,
                 held.since,
-                held.agrees
+                held.agrees,
+                package
             ])
         })
         .map(|_| ())
@@ -246,17 +249,19 @@ pub fn put_metrics_day(transaction: &Transaction<'_>, site: &SiteId, day: &Metri
         .sql("record a day of metrics")
 }
 
-/// Returns the heads of what a site holds, ascending.
+/// Returns the heads of what a site holds, each with whether it [agrees](HeldRow::agrees).
 ///
 /// # Errors
 ///
 /// Those of [`SqlResult::sql`](crate::db::SqlResult::sql).
-pub fn held_heads(connection: &Connection, site: &SiteId) -> Result<Vec<Hash>> {
+pub fn held_heads(connection: &Connection, site: &SiteId) -> Result<BTreeMap<Hash, Option<bool>>> {
     let what = "read what the site holds";
     let mut select = connection
-        .prepare_cached("SELECT head FROM held WHERE site = ? ORDER BY head")
+        .prepare_cached("SELECT head, agrees FROM held WHERE site = ?")
         .sql(what)?;
-    let rows = select.query_map([site], |row| row.get(0)).sql(what)?;
+    let rows = select
+        .query_map([site], |row| Ok((row.get(0)?, row.get(1)?)))
+        .sql(what)?;
     rows.collect::<rusqlite::Result<_>>().sql(what)
 }
 

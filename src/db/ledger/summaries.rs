@@ -20,6 +20,8 @@ pub struct SummaryRow<'a> {
     pub head: [u8; 16],
     /// By the site's clock.
     pub made_at: Timestamp,
+    /// When it was taken in, by the clock here.
+    pub taken_at: Timestamp,
     /// All of it.
     pub bytes: &'a [u8],
 }
@@ -32,7 +34,7 @@ pub struct SummaryRow<'a> {
 pub fn put(transaction: &Transaction<'_>, summary: &SummaryRow<'_>) -> Result<bool> {
     transaction
         .execute(
-            "INSERT OR IGNORE INTO summary (digest, site, instance, number, head, made_at, bytes) VALUES (?, ?, ?, ?, ?, ?, ?)",
+            "INSERT OR IGNORE INTO summary (digest, site, instance, number, head, made_at, taken_at, bytes) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
             params![
                 summary.digest,
                 summary.site,
@@ -40,6 +42,7 @@ pub fn put(transaction: &Transaction<'_>, summary: &SummaryRow<'_>) -> Result<bo
                 summary.number,
                 summary.head,
                 summary.made_at,
+                summary.taken_at,
                 summary.bytes
             ],
         )
@@ -153,29 +156,24 @@ pub struct HeldBySummary<'a> {
     pub since: Timestamp,
 }
 
-/// Notes which releases are live and wait. What its content is only a package says: so nothing is built on what is new here.
+/// Notes which releases are live and wait. What their content is only a package says: so nothing is built on what is new here, and what a
+/// package said of it stays.
 ///
 /// # Errors
 ///
 /// Those of [`SqlResult::sql`](crate::db::SqlResult::sql).
-pub fn put_held(transaction: &Transaction<'_>, site: &SiteId, held: &[HeldBySummary<'_>]) -> Result<()> {
+pub fn put_held(transaction: &Transaction<'_>, site: &SiteId, summary: Hash, held: &[HeldBySummary<'_>]) -> Result<()> {
     let what = "record what the site holds";
-    transaction
-        .execute(
-            "UPDATE held SET state = 'retired' WHERE site = ? AND state = 'active'",
-            [site],
-        )
-        .sql(what)?;
     for release in held {
         let SignedBeginning {
             head, scope, counter, ..
         } = release.signed;
         transaction
             .prepare_cached(
-                "INSERT INTO held (site, head, product, channel, epoch, sequence, state, imported_at, since, agrees)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?8, 0)
+                "INSERT INTO held (site, head, product, channel, epoch, sequence, state, since, source)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
                  ON CONFLICT (site, head) DO UPDATE SET since = CASE state WHEN excluded.state THEN since ELSE excluded.since END,
-                   state = excluded.state",
+                   state = excluded.state, source = excluded.source",
             )
             .and_then(|mut insert| {
                 insert.execute(params![
@@ -186,12 +184,20 @@ pub fn put_held(transaction: &Transaction<'_>, site: &SiteId, held: &[HeldBySumm
                     counter.epoch,
                     counter.sequence,
                     release.state,
-                    release.since
+                    release.since,
+                    summary
                 ])
             })
             .sql(what)?;
     }
-    Ok(())
+    // What was live and is named no more is live no more; since when, a summary does not say.
+    transaction
+        .execute(
+            "UPDATE held SET state = 'retired', since = NULL, source = ?2 WHERE site = ?1 AND state = 'active' AND source <> ?2",
+            params![site, summary],
+        )
+        .map(|_| ())
+        .sql(what)
 }
 
 /// Returns the deployments of targets made at a site, with the beginnings of their UUIDs, as the newest package listed them.

@@ -37,6 +37,7 @@ impl Schema {
         application_id: 0x4149_524C,
         sql: include_str!("schema.sql"),
         page_bytes: 4096,
+        patience: crate::db::PATIENCE,
         damaged: "end airlock serve, then put a whole copy of the state folder in its place, or point --state at the right one",
     };
 }

@@ -51,6 +51,7 @@ impl Schema {
         sql: include_str!("schema.sql"),
         // A group commit of repeats changes one page, however small; with pages of 4 KiB it would cost the disk two of its blocks.
         page_bytes: 1024,
+        patience: crate::db::PATIENCE,
         // D23: nothing that is restored from a copy.
         damaged: "nothing is to be restored: `airlock serve` sets the file aside and begins another one, in which a gap record says what is missing",
     };

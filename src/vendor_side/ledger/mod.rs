@@ -21,6 +21,6 @@ pub(in crate::vendor_side) use acknowledge::{Due, NO_KEY, due, sign};
 pub use acknowledge::{Issued, acknowledge};
 pub use ingest::{
     FailedDeployment, HeldRelease, Identity, IngestEvent, IngestOptions, Noticed, Outcome, ReceiptTold, Refused,
-    TakenIn, Verdict, ingest,
+    TakenIn, Verdict, ingest, is_taking_in,
 };
 pub use summary::{ReleaseTold, SummaryTaken, take_summary};

@@ -18,7 +18,8 @@ use crate::db::ledger::{self, Site};
 use crate::db::{Transaction, sealed_log};
 use crate::domain::{Class, Error, Hash, InstanceId, Result, SiteId, Timestamp, Uuid};
 use crate::package::{
-    Age, Sealer, SignedSummary, Summary, SummaryDeployments, SummaryRelease, SummaryRuns, SummaryState, received,
+    Age, Sealer, SignedSummary, Summary, SummaryDeployments, SummaryRelease, SummaryRuns, SummaryState, advice,
+    received,
 };
 use crate::vendor_side::Workspace;
 
@@ -58,6 +59,31 @@ pub struct SummaryTaken {
     pub instance_known: bool,
 }
 
+/// How many deployments are in each state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct ByState {
+    pub no_status: u64,
+    pub error: u64,
+    pub stale: u64,
+    pub progressing: u64,
+    pub running: u64,
+    pub healthy: u64,
+}
+
+impl From<[u64; 6]> for ByState {
+    /// In the order of [`SummaryState::STATES`].
+    fn from([no_status, error, stale, progressing, running, healthy]: [u64; 6]) -> Self {
+        Self {
+            no_status,
+            error,
+            stale,
+            progressing,
+            running,
+            healthy,
+        }
+    }
+}
+
 /// A release of a summary.
 #[derive(Debug, Clone, Serialize)]
 pub struct ReleaseTold {
@@ -69,8 +95,8 @@ pub struct ReleaseTold {
     pub counter: String,
     /// Whether it is live; else it waits.
     pub live: bool,
-    /// Deployments by state: no status, error, stale, progressing, running, healthy.
-    pub by_state: [u64; 6],
+    /// Deployments by state.
+    pub by_state: ByState,
     /// How many do not run what is wanted.
     pub not_wanted: u64,
 }
@@ -98,6 +124,7 @@ pub fn take_summary(workspace: &Workspace, data: &[u8], now: Timestamp) -> Resul
             .ok_or_else(unknown)?;
         take(transaction, known, &signed, now)
     });
+    let taken = taken.map_err(advice::of_summary);
     if let Err(error) = &taken {
         let mut detail = json!({"class": error.class().name(), "code": error.code(), "found": error.found()});
         if let (Some(site), Some(members)) = (site, detail.as_object_mut()) {
@@ -149,6 +176,7 @@ fn take(transaction: &Transaction<'_>, site: &Site, signed: &SignedSummary, now:
         number: summary.number,
         head: summary.head,
         made_at: summary.made_at,
+        taken_at: now,
         bytes: &signed.bytes,
     };
     if head.is_some_and(|head| !head.0.starts_with(&summary.head)) || summaries::names_another(transaction, &row)? {
@@ -280,7 +308,7 @@ fn put_now(
             since: before(summary.made_at, release.age),
         })
         .collect();
-    summaries::put_held(transaction, &site.site, &held)?;
+    summaries::put_held(transaction, &site.site, digest, &held)?;
     let put = |(target, deployment, wanted): (Uuid, Uuid, Option<Uuid>), state: SummaryState| {
         put_deployment(
             transaction,
@@ -373,7 +401,7 @@ fn release_told(signed: &SignedBeginning, release: &SummaryRelease) -> ReleaseTo
         scope: signed.scope.to_string(),
         counter: format!("{}.{}", signed.counter.epoch, signed.counter.sequence),
         live: release.live.is_some(),
-        by_state,
+        by_state: by_state.into(),
         not_wanted,
     }
 }

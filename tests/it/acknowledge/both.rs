@@ -310,7 +310,7 @@ impl Both {
 
     /// What the vendor's newest acknowledgement says, as `vendor ledger ack` writes it.
     pub(super) fn issue(&self) -> (Value, Acknowledgement) {
-        let value = self.bench.good("vendor ledger ack plant -o issued.ack");
+        let value = self.bench.good("vendor ledger ack plant --replace -o issued.ack");
         (value, kept(&self.bench.path("issued.ack")))
     }
 }

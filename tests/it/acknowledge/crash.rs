@@ -183,11 +183,20 @@ fn every_changing_call_of_making_one_may_be_the_last_or_fail() {
     let package = both.report(100);
     let folder = both.bench.path("acme");
     let out = both.bench.path("made.ack");
-    let words: Vec<OsString> = ["--format", "json", "vendor", "ledger", "ack", "plant", "-o"]
-        .iter()
-        .map(OsString::from)
-        .chain([out.clone().into(), "-w".into(), folder.clone().into()])
-        .collect();
+    let words: Vec<OsString> = [
+        "--format",
+        "json",
+        "vendor",
+        "ledger",
+        "ack",
+        "plant",
+        "--replace",
+        "-o",
+    ]
+    .iter()
+    .map(OsString::from)
+    .chain([out.clone().into(), "-w".into(), folder.clone().into()])
+    .collect();
     let keep = scratch();
     let whole = keep.path().join("whole");
     copy(&folder, &whole);

@@ -30,6 +30,11 @@ def check(envelope, public, kind):
 proof = json.load(open(sys.argv[1]))
 statement = check(proof, bytes.fromhex(open(sys.argv[2]).read()), b"application/vnd.in-toto+json")
 assert statement["_type"] == "https://in-toto.io/Statement/v1" and statement["predicateType"] == "urn:airlock:installation:v1"
+assert set(statement) == {"_type", "subject", "predicateType", "predicate"} and isinstance(statement["predicate"], dict)
+assert set(proof) == {"payload", "payloadType", "signatures"} and all(set(one) == {"keyid", "sig"} for one in proof["signatures"])
+for subject in statement["subject"]:  # in-toto ResourceDescriptor: a name, and a digest set of lower-case hex digits
+    assert set(subject) == {"name", "digest"} and isinstance(subject["name"], str) and set(subject["digest"]) == {"sha256"}
+    assert len(bytes.fromhex(subject["digest"]["sha256"])) == 32 and subject["digest"]["sha256"].islower() | subject["digest"]["sha256"].isdigit()
 predicate = statement["predicate"]
 keys = {key["keyid"]: bytes.fromhex(key["public"]) for key in predicate["status_keys"]}
 for keyid, public in keys.items():
@@ -48,7 +53,16 @@ except AssertionError:
     print(json.dumps({"results": [receipt["result"] for receipt in said], "subjects": [subject["name"] for subject in statement["subject"]]}))
 "#;
 
-const PROOF: [&str; 7] = ["vendor", "ledger", "proof", "plant-7", "0.9", "-o", "proof.json"];
+const PROOF: [&str; 8] = [
+    "vendor",
+    "ledger",
+    "proof",
+    "plant-7",
+    "0.9",
+    "-o",
+    "proof.json",
+    "--replace",
+];
 
 #[test]
 fn a_proof_is_checked_with_openssl_and_nothing_of_ours() {
@@ -87,6 +101,44 @@ fn a_proof_is_checked_with_openssl_and_nothing_of_ours() {
             "subjects": ["acme-erp/stable 0.9 (9.1)", "docker.io/acme/db", "docker.io/acme/web"],
         })
     );
+    // As the auditor's page says, with the public key as openssl writes it and the site's enrolment file.
+    let enrolment = airlock::crypto::Enrolment::sign(
+        site(1),
+        ledger.workspace.chain().domain(),
+        airlock::crypto::RecipientKey::of_secret(&[1; 32]),
+        super::ask_made::at("2026-01-01T00:00:00Z"),
+        &key(1),
+    );
+    write(&ledger.path("site.json"), &enrolment);
+    let pem = Command::new("openssl")
+        .args(["pkey", "-pubout", "-in"])
+        .arg(ledger.path("proof.pem"))
+        .output()
+        .unwrap();
+    write(&ledger.path("public.pem"), &pem.stdout);
+    let page = include_str!("../../../bundle-spec/AUDIT.md");
+    let lines = page.split("## A proof of an installation by hand").nth(1).unwrap();
+    let lines = lines.split("```sh\n").nth(1).unwrap().split("```").next().unwrap();
+    let by_hand = |proof: &str| {
+        Command::new("sh")
+            .args(["-c", lines, "proof.sh"])
+            .args([ledger.path(proof), ledger.path("public.pem"), ledger.path("site.json")])
+            .output()
+            .unwrap()
+    };
+    let good = by_hand("proof.json");
+    let said = String::from_utf8_lossy(&good.stdout);
+    assert!(
+        good.status.success() && said.ends_with("good as far as these lines check\n"),
+        "{good:?}"
+    );
+    assert!(said.contains("[\"docker.io/acme/web\",\"04040404"), "{said}");
+    let text = fs::read_to_string(ledger.path("proof.json")).unwrap();
+    let at = text.find("\"payload\":\"").unwrap() + 60;
+    let mut forged = text.into_bytes();
+    forged[at] = if forged[at] == b'A' { b'B' } else { b'A' };
+    write(&ledger.path("forged.json"), &forged);
+    assert!(!by_hand("forged.json").status.success());
     // Without a key the statement itself; by the head digest and by the version it is the same one.
     for name in [
         head(9).to_hex(),
@@ -102,6 +154,7 @@ fn a_proof_is_checked_with_openssl_and_nothing_of_ours() {
             &name,
             "-o",
             "proof.json",
+            "--replace",
         ]);
         let statement: Value = serde_json::from_slice(&fs::read(ledger.path("proof.json")).unwrap()).unwrap();
         assert_eq!(statement["predicate"]["package"]["number"], 5);
@@ -228,15 +281,19 @@ fn a_report_says_what_became_of_a_release_or_happened_in_a_period() {
     let (class, code) = ledger.refused(&[&report[..], &["--since", period[3], "--until", period[1]]].concat());
     assert_eq!((class.as_str(), code.as_str()), ("E-USAGE", "period"));
 
-    // In files: a free name, or an earlier report; nothing else is written over.
+    // In files: a free name, or where it is said an earlier report; nothing else is written over.
     for (kind, begin) in [(&["--html"][..], "<!doctype html>\n"), (&[], "airlock report: ")] {
-        for _ in 0..2 {
-            ledger.json(&[&report[..], &["--release", "0.9", "-o", "report"], kind].concat());
-            assert!(fs::read_to_string(ledger.path("report")).unwrap().starts_with(begin));
+        let words = [&report[..], &["--release", "0.9", "-o", "report"], kind].concat();
+        if kind.is_empty() {
+            let before = fs::read(ledger.path("report")).unwrap();
+            assert_eq!(ledger.refused(&words), ("E-USAGE".into(), "output".into()));
+            assert_eq!(fs::read(ledger.path("report")).unwrap(), before);
         }
+        ledger.json(&[&words[..], &["--replace"]].concat());
+        assert!(fs::read_to_string(ledger.path("report")).unwrap().starts_with(begin));
     }
     write(&ledger.path("other"), b"mine");
-    let (class, code) = ledger.refused(&[&report[..], &["--release", "0.9", "-o", "other"]].concat());
+    let (class, code) = ledger.refused(&[&report[..], &["--release", "0.9", "-o", "other", "--replace"]].concat());
     assert_eq!((class.as_str(), code.as_str()), ("E-USAGE", "output"));
     assert_eq!(fs::read(ledger.path("other")).unwrap(), b"mine");
 }
@@ -278,11 +335,82 @@ fn a_report_stays_a_page_however_much_there_is() {
         ]
         .concat();
         let text = ledger.said("human", &words);
-        assert!(text.contains("… and 45 more"), "{text}");
+        assert!(text.contains("… and 51 more"), "{text}");
         assert!(text.contains("… and 52 more"), "{text}");
     }
 }
 
 fn airlock_uuid() -> airlock::domain::Uuid {
     super::ask_made::uuid(100)
+}
+
+/// A report that is as full as one gets, printed by a browser.
+#[test]
+fn a_full_report_prints_on_one_page() {
+    if std::env::var_os("AIRLOCK_SLOW").is_none() {
+        println!("skipped: AIRLOCK_SLOW is not set");
+        return;
+    }
+    let ledger = Ledger::plants();
+    let names: Vec<String> = (1..=12)
+        .map(|number| format!("registry.example.com/acme/erp/component-with-a-long-name-{number:02}"))
+        .collect();
+    let package = ledger.package(1, 90, "2026-11-21T12:00:00Z", (1, 2));
+    let sql = ledger.sql();
+    sql.execute("DELETE FROM signed_name", []).unwrap();
+    for name in &names {
+        sql.execute(
+            "INSERT INTO signed_name SELECT id, randomblob(32), ?1 FROM signed_head WHERE head = ?2",
+            rusqlite::params![name, head(9).0],
+        )
+        .unwrap();
+    }
+    for number in 0..6 {
+        let state = ("healthy", "well", "2026-11-20T09:00:00Z");
+        let (target, deployment) = (
+            super::ask_made::uuid(5000 + number),
+            super::ask_made::uuid(6000 + number),
+        );
+        ledger.target(1, target, "2026-11-21T11:00:00Z", None, package);
+        ledger.deployment(1, target, deployment, Ok(super::ask_made::uuid(90)), state, package);
+        ledger.record(
+            1,
+            u64::from(number) + 10,
+            airlock_uuid(),
+            "2026-11-20T09:30:00Z",
+            "error",
+            Some("no such image"),
+        );
+    }
+    for (number, time) in (10..16).zip(["2026-11-20T08:00:00Z"; 6]) {
+        ledger.receipt(1, 1, number, airlock::crypto::ReceiptResult::Activated, 9, time);
+    }
+    for kind in [&["--release", "0.9"][..], &["--since", "2026-11-01T00:00:00Z"]] {
+        let words = [
+            "vendor",
+            "ledger",
+            "report",
+            "plant-7",
+            "--html",
+            "--replace",
+            "-o",
+            "report.html",
+        ];
+        ledger.json(&[&words[..], kind].concat());
+        let printed = Command::new("chromium")
+            .args(["--headless", "--no-sandbox", "--disable-gpu", "--no-pdf-header-footer"])
+            .arg(format!("--user-data-dir={}", ledger.path("browser").display()))
+            .arg(format!("--print-to-pdf={}", ledger.path("report.pdf").display()))
+            .arg(ledger.path("report.html"))
+            .output();
+        let is_here = printed.is_ok();
+        assert!(is_here || std::env::var_os("CI").is_none(), "chromium is not here");
+        if !is_here {
+            println!("chromium is not here: the report was not printed");
+            return;
+        }
+        let pdf = fs::read(ledger.path("report.pdf")).unwrap();
+        let pages = String::from_utf8_lossy(&pdf).matches("/Type /Page\n").count();
+        assert_eq!(pages, 1, "{kind:?}");
+    }
 }

@@ -10,4 +10,5 @@ mod ask_taken_in;
 mod ask_who_lacks;
 mod ingest;
 pub(crate) mod plant;
+mod told_by_summary;
 pub(crate) mod workshop;

@@ -32,6 +32,8 @@ pub(crate) enum Kept {
     Metrics,
     /// Lost; a gap says so, or none does.
     Missing,
+    /// Lost, and the site itself says that no gap tells why.
+    Unexplained,
 }
 
 /// A site.
@@ -337,6 +339,7 @@ impl Plant {
                     }
                 }
                 Kept::Missing => counts.missing += 1,
+                Kept::Unexplained => counts.unexplained += 1,
             }
         }
         let statement = Statement {

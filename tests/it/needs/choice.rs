@@ -195,7 +195,7 @@ fn the_newest_package_of_the_shown_instance_decides_and_of_it_what_was_signed_he
         .query_row("SELECT instance FROM instance", [], |row| row.get(0))
         .unwrap();
     sql.execute(
-        "INSERT INTO summary VALUES (x'01', ?, substr(?, 1, 16), 10, x'', 0, x'')",
+        "INSERT INTO summary VALUES (x'01', ?, substr(?, 1, 16), 10, x'', 0, 0, x'')",
         params![id, instance],
     )
     .unwrap();

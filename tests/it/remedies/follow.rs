@@ -110,7 +110,7 @@ impl Operator {
 #[derive(Debug)]
 pub(super) struct Ran {
     pub(super) ended: Ended,
-    refused: Value,
+    pub(super) refused: Value,
 }
 
 impl Ran {

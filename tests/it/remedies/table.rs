@@ -19,6 +19,18 @@ enum Row {
 
 #[rustfmt::skip]
 const ROWS: &[(&str, Row)] = &[
+    ("?: take the site's next package: it is signed with its new key, and covers this one", Followed(&["what_is_no_good_package_is_answered_as_one"])),
+    ("?: {replaced}; where it replaced none, the file is not what the site signed: ask for it again", Followed(&["what_is_no_good_package_is_answered_as_one"])),
+    ("?: copy the package again; if that changes nothing, ask the site for it again, which `airlock status export DEST --again NUMBER` writes there, or for its next one, which covers it", Followed(&["what_is_no_good_package_is_answered_as_one"])),
+    ("?: nothing on this side raises the bound: ask the site for smaller packages, which `airlock status preview --max-size` makes there, or with less in them (`[export]` in its configuration)", Followed(&["what_is_no_good_package_is_answered_as_one"])),
+    ("?: an appliance makes no such package: keep the file, ask the site what made it, and take its next package", Followed(&["what_is_no_good_package_is_answered_as_one"])),
+    ("?: give the whole summary again; where the site replaced its key, first take its new enrolment file, after comparing the fingerprint by voice, with `airlock vendor enroll FILE --replace SITE`", Followed(&["summaries_are_answered_as_summaries", "codes_are_read_by_a_camera_and_lines_over_the_telephone"])),
+    ("?: enrol the site first, after comparing its fingerprint by voice: `airlock vendor enroll FILE`", Followed(&["summaries_are_answered_as_summaries", "codes_are_read_by_a_camera_and_lines_over_the_telephone"])),
+    ("?: give the summary again, as `airlock status summary` printed it at the site; if that changes nothing, ask for the status package itself", Followed(&["summaries_are_answered_as_summaries", "codes_are_read_by_a_camera_and_lines_over_the_telephone"])),
+    ("?: ask the site for the status package itself", Followed(&["summaries_are_answered_as_summaries", "codes_are_read_by_a_camera_and_lines_over_the_telephone"])),
+    ("Usage output: give another name, or move it away; where it may be lost, --replace", Followed(&["a_report_says_what_became_of_a_release_or_happened_in_a_period"])),
+    ("Limit acknowledged: find out who signed that acknowledgement: whoever did has the ack key; where this ledger is an old copy, put the newest one in its place", Followed(&["v5_what_was_acknowledged_has_a_limit"])),
+    ("Usage summary: give the vendor's workspace with -w in place of --enrolment, or ask the site for the status package itself", Followed(&["a_summary_is_no_package_for_a_guard"])),
     ("?: ", Followed(&["a_command_is_given_as_the_owner_of_the_folder", "f19_the_command_that_is_named_works"])),
     ("?: a bundle is imported at a site, and checked with `airlock bundle verify`; take the status package that came from the site", Followed(&["a_bundle_is_no_package_and_a_package_no_bundle_and_both_say_where_to_take_it"])),
     ("?: a status package goes back to the vendor; take the bundle that came from there", Followed(&["bundles_that_a_class_is_said_of_are_copied_or_made_again"])),
@@ -403,7 +415,7 @@ const ROWS: &[(&str, Row)] = &[
     ("appliance/release.rs State blob-missing: <import_again(release)>", Followed(&["a_release_with_missing_or_damaged_content_is_imported_again_and_goes_live"])),
     ("appliance/status/writer.rs ?: <advice>", PassedOn),
     ("container/format_lines.rs Format wrong-type: <other.remedy>", PassedOn),
-    ("db/failure.rs Internal database: <remedy>", Followed(&["after_an_error_of_the_disk_it_is_tried_again", "a_whole_copy_of_the_state_folder_in_its_place_helps", "what_a_writer_holds_too_long_is_tried_again"])),
+    ("db/failure.rs ?: <remedy>", Followed(&["after_an_error_of_the_disk_it_is_tried_again", "a_whole_copy_of_the_state_folder_in_its_place_helps", "what_a_writer_holds_too_long_is_tried_again"])),
     ("db/handle.rs State database-missing: <schema.damaged>", Followed(&["a_damaged_status_database_is_left_to_the_server_as_the_message_says"])),
     ("db/schema.rs ?: <self.damaged>", Followed(&["a_whole_copy_of_the_state_folder_in_its_place_helps", "a_damaged_status_database_is_left_to_the_server_as_the_message_says"])),
     ("db/schema.rs State other-database: <self.damaged>", Followed(&["a_wrong_state_folder_is_answered_with_the_right_one", "a_damaged_status_database_is_left_to_the_server_as_the_message_says"])),

@@ -217,12 +217,14 @@ fn what_was_signed_elsewhere_is_asked_for_after_it_was_learned() {
         said["title"].as_str().unwrap().starts_with("app/stable 0.1 (1) at "),
         "{said}"
     );
-    assert!(
-        said["facts"]
-            .as_array()
-            .unwrap()
-            .contains(&json!({"label": "Images", "value": "1"})),
-        "{said}"
+    assert_eq!(said["tables"][0]["title"], "Images and charts that it consists of: 1");
+    assert_eq!(said["tables"][0]["rows"][0][0], "registry.test/acme/app");
+    let again = |fixes: &[&str]| folder.good(&[&LEARN[..], fixes].concat())[0].clone();
+    let learned = again(&["--fixes", "ACME-8", "--fixes", "ACME-9"]);
+    assert_eq!(
+        (&learned["result"], &learned["new_fixes"], &learned["fixes"]),
+        (&json!("already"), &json!(["ACME-9"]), &json!(["ACME-8", "ACME-9"]))
     );
+    assert_eq!(again(&["--fixes", "ACME-9"])["new_fixes"], json!([]));
     assert_eq!(folder.good(&lacks)["sites"][0]["fix"], "unknown");
 }

@@ -7,9 +7,15 @@ use crate::domain::{Counter, Hash, Name, Result, SiteId, Timestamp};
 
 const WHAT: &str = "read what the site holds";
 const COLUMNS: &str =
-    "k.site, k.head, k.product, k.channel, k.epoch, k.sequence, k.state, k.imported_at, k.since, k.agrees, p.version";
+    "k.site, k.head, k.product, k.channel, k.epoch, k.sequence, k.state, k.imported_at, k.since, k.agrees, p.version,
+    min(s.made_at, s.taken_at), min(t.made_at, t.ingested_at)";
 
-/// A release that a site holds, as its newest package says.
+/// Where they are from: the release as it was signed, and what says so.
+const FROM: &str =
+    "FROM held k LEFT JOIN signed_release p ON p.head = k.head LEFT JOIN summary s ON s.digest = k.source
+    LEFT JOIN package t ON t.head = k.source";
+
+/// A release that a site holds, as its newest package or summary says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Held {
     /// The site.
@@ -28,8 +34,13 @@ pub struct Held {
     pub imported_at: Option<Timestamp>,
     /// When it went live, or was retired.
     pub since: Option<Timestamp>,
-    /// Whether its content is what was signed here.
-    pub agrees: bool,
+    /// Whether its numbers and content are what was signed here, as a package says; nothing where its head is not known, or where only a
+    /// summary told of it.
+    pub agrees: Option<bool>,
+    /// As of when what is said of it is so.
+    pub as_of: Option<Timestamp>,
+    /// Whether a summary says so, and no package yet.
+    pub by_summary: bool,
     /// Its label, where this head was signed here.
     pub version: Option<String>,
 }
@@ -41,7 +52,7 @@ pub struct Held {
 /// Those of [`SqlResult::sql`](crate::db::SqlResult::sql).
 pub fn held(connection: &Connection, site: &SiteId) -> Result<Vec<Held>> {
     let sql = format!(
-        "SELECT {COLUMNS} FROM held k LEFT JOIN signed_release p ON p.head = k.head WHERE k.site = ?
+        "SELECT {COLUMNS} {FROM} WHERE k.site = ?
          ORDER BY k.product, k.channel, k.epoch, k.sequence, k.head"
     );
     let mut select = connection.prepare_cached(&sql).sql(WHAT)?;
@@ -56,7 +67,7 @@ pub fn held(connection: &Connection, site: &SiteId) -> Result<Vec<Held>> {
 /// Those of [`SqlResult::sql`](crate::db::SqlResult::sql).
 pub fn live(connection: &Connection) -> Result<Vec<Held>> {
     let sql = format!(
-        "SELECT {COLUMNS} FROM held k LEFT JOIN signed_release p ON p.head = k.head WHERE k.state = 'active'
+        "SELECT {COLUMNS} {FROM} WHERE k.state = 'active'
          ORDER BY k.site, k.product, k.channel, k.head"
     );
     let mut select = connection.prepare_cached(&sql).sql(WHAT)?;
@@ -95,6 +106,8 @@ pub fn damaged(connection: &Connection, site: &SiteId) -> Result<u64> {
 }
 
 fn read(row: &Row<'_>) -> rusqlite::Result<Held> {
+    let summary: Option<Timestamp> = row.get(11)?;
+    let package: Option<Timestamp> = row.get(12)?;
     Ok(Held {
         site: row.get(0)?,
         head: row.get(1)?,
@@ -108,6 +121,8 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Held> {
         imported_at: row.get(7)?,
         since: row.get(8)?,
         agrees: row.get(9)?,
+        as_of: summary.or(package),
+        by_summary: summary.is_some(),
         version: row.get(10)?,
     })
 }

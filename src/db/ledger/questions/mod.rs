@@ -21,7 +21,9 @@ pub use ended::ended;
 pub use held::{Held, damaged, held, held_by_sites, live};
 pub use holes::{Hole, holes, told};
 pub use names::{NamedDeployment, NamedTarget, named_deployment, named_target, template_deployments};
-pub use newest::{Newest, PackageRow, newest, newest_of_all, package_count, packages, shown_of_all, summary_time};
+pub use newest::{
+    Newest, PackageWithHead, newest, newest_of_all, newest_summary, package_count, packages, shown_of_all, summary_time,
+};
 pub use now::{DeploymentNow, TargetNow, deployments_now, failing, targets_made_there, targets_now};
 pub use receipts::{ReceiptRow, newest_activated, open_refusals, receipts, receipts_of};
 pub use records::{GapRow, RecordRow, gaps, history, records};

@@ -25,7 +25,7 @@ pub struct Newest {
 
 /// A package that was taken in.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PackageRow {
+pub struct PackageWithHead {
     /// Row id of its instance.
     pub instance: u64,
     /// Which one it is.
@@ -106,7 +106,7 @@ pub fn newest_of_all(connection: &Connection) -> Result<BTreeMap<u64, Newest>> {
 /// # Errors
 ///
 /// Those of [`SqlResult::sql`](crate::db::SqlResult::sql).
-pub fn packages(connection: &Connection, instance: u64) -> Result<Vec<PackageRow>> {
+pub fn packages(connection: &Connection, instance: u64) -> Result<Vec<PackageWithHead>> {
     let mut select = connection
         .prepare_cached(
             "SELECT head, number, made_at, ingested_at, bytes FROM package WHERE instance = ? ORDER BY number",
@@ -114,7 +114,7 @@ pub fn packages(connection: &Connection, instance: u64) -> Result<Vec<PackageRow
         .sql(WHAT)?;
     let rows = select
         .query_map([instance], |row| {
-            Ok(PackageRow {
+            Ok(PackageWithHead {
                 instance,
                 newest: read_newest(row, 0)?,
                 bytes: row.get(4)?,
@@ -136,14 +136,34 @@ pub fn package_count(connection: &Connection, instance: u64) -> Result<u64> {
         .sql(WHAT)
 }
 
-/// Returns when a summary was made, by its digest.
+/// Returns the number of the newest summary of an instance that was taken in, where it is above that of every package of it, and as of when
+/// it says something.
+///
+/// # Errors
+///
+/// Those of [`SqlResult::sql`](crate::db::SqlResult::sql).
+pub fn newest_summary(connection: &Connection, site: &SiteId, line: &Lineage) -> Result<Option<(u64, Timestamp)>> {
+    let instance = line.youngest();
+    connection
+        .prepare_cached(
+            "SELECT number, min(made_at, taken_at) FROM summary WHERE site = ?1 AND instance = substr(?2, 1, 16)
+             AND number > (SELECT ifnull(max(number), 0) FROM package WHERE instance = ?3) ORDER BY number DESC LIMIT 1",
+        )
+        .and_then(|mut select| {
+            let of = params![site, instance.instance, instance.id];
+            select.query_row(of, |row| Ok((row.get(0)?, row.get(1)?))).optional()
+        })
+        .sql("read the summaries")
+}
+
+/// Returns as of when a summary says something, by its digest: when it was made, and never later than when it came.
 ///
 /// # Errors
 ///
 /// Those of [`SqlResult::sql`](crate::db::SqlResult::sql).
 pub fn summary_time(connection: &Connection, digest: Hash) -> Result<Option<Timestamp>> {
     connection
-        .prepare_cached("SELECT made_at FROM summary WHERE digest = ?")
+        .prepare_cached("SELECT min(made_at, taken_at) FROM summary WHERE digest = ?")
         .and_then(|mut select| select.query_row(params![digest], |row| row.get(0)).optional())
         .sql("read the summaries")
 }

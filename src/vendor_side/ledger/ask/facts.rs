@@ -37,7 +37,7 @@ pub fn release(site: &Site, held: &Held) -> Value {
         json!({
             "head": held.head, "product": held.product, "channel": held.channel, "epoch": held.counter.epoch,
             "sequence": held.counter.sequence, "version": held.version, "state": held.state, "imported_at": held.imported_at,
-            "since": held.since, "agrees": held.agrees,
+            "since": held.since, "agrees": held.agrees, "as_of": held.as_of, "source": source(held.by_summary),
         }),
     )
 }
@@ -58,7 +58,7 @@ pub fn target(site: &Site, answer: &TargetAnswer, limits: &Limits) -> Value {
             "product": answer.named.as_ref().map(|named| &named.product), "channel": answer.named.as_ref().map(|named| &named.channel),
             "follows": now.follows, "local_name": now.name, "seen": now.seen,
             "seen_age_seconds": now.seen.map(|seen| limits.age(seen)), "stale": is_unseen, "since": now.since, "agent": now.agent,
-            "metrics": metrics, "removed": now.removed, "as_of": answer.as_of,
+            "metrics": metrics, "removed": now.removed, "as_of": answer.as_of, "source": source(false),
         }),
     )
 }
@@ -76,7 +76,7 @@ pub fn deployment(site: &Site, target: Option<&NamedTarget>, answer: &Deployment
             "channel": named.map(|named| &named.channel), "known": named.is_some(), "wanted": now.wanted, "revision": now.revision,
             "runs": now.runs, "release": answer.named.runs.as_ref().map(running), "doubt": now.doubt, "state": now.state,
             "signal": now.signal, "failed": answer.is_failing(), "first": now.first, "last": now.last, "count": now.count,
-            "removed": now.removed, "as_of": answer.as_of,
+            "removed": now.removed, "as_of": answer.as_of, "source": source(answer.by_summary),
         }),
     )
 }
@@ -198,6 +198,11 @@ pub fn file_missing(site: &Site, file: &FileMissing) -> Value {
             "last_number": file.range.map(|range| range.1), "text": file.why(),
         }),
     )
+}
+
+/// Returns the word for what says so.
+pub fn source(by_summary: bool) -> &'static str {
+    if by_summary { "summary" } else { "package" }
 }
 
 /// Returns the word for what is numbered.

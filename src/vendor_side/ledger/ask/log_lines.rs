@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::{Path, PathBuf};
 
 use crate::db::Connection;
-use crate::db::ledger::questions::{PackageRow, packages};
+use crate::db::ledger::questions::{PackageWithHead, packages};
 use crate::db::ledger::{Instance, Lineage, Site, shown};
 use crate::domain::{Result, SiteId, Timestamp, Uuid};
 use crate::media;
@@ -164,7 +164,7 @@ impl Logs<'_> {
     }
 
     /// Where the file of a package stands: `packages/SITE/INSTANCE8-NUMBER-HEAD8`.
-    fn path(&self, instance: &Instance, package: &PackageRow) -> PathBuf {
+    fn path(&self, instance: &Instance, package: &PackageWithHead) -> PathBuf {
         let head = package.newest.head.to_hex();
         let short = |text: &str| text.chars().take(8).collect::<String>();
         let name = format!(
@@ -178,7 +178,11 @@ impl Logs<'_> {
 }
 
 /// Reads the log lines of a package; nothing when its file is gone.
-fn read_file(path: &Path, package: &PackageRow, take: &mut dyn FnMut(LogLine) -> Result<()>) -> Result<Option<()>> {
+fn read_file(
+    path: &Path,
+    package: &PackageWithHead,
+    take: &mut dyn FnMut(LogLine) -> Result<()>,
+) -> Result<Option<()>> {
     let Some(file) = open_beside(path, "open the package")? else {
         return Ok(None);
     };
@@ -212,7 +216,7 @@ fn read_file(path: &Path, package: &PackageRow, take: &mut dyn FnMut(LogLine) ->
     Ok(Some(()))
 }
 
-fn missing(package: &PackageRow, damage: Option<String>) -> FileMissing {
+fn missing(package: &PackageWithHead, damage: Option<String>) -> FileMissing {
     let head = Head::parse(&package.bytes).ok();
     FileMissing {
         number: package.newest.number,

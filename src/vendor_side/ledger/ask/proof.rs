@@ -9,7 +9,7 @@ use super::release_named::release_named;
 use crate::crypto::{Envelope, IN_TOTO, KeyId, PublicKey, SigningKey, canonical, sign_statement};
 use crate::db::Connection;
 use crate::db::ledger::questions::{
-    PackageRow, ReceiptRow, SignedHeadRow, held, names_of, newest, packages, receipts_of,
+    PackageWithHead, ReceiptRow, SignedHeadRow, held, names_of, newest, packages, receipts_of,
 };
 use crate::db::ledger::{Lineage, Site, earlier_keys, shown};
 use crate::domain::{Class, Error, Hash, Result, Timestamp};
@@ -166,7 +166,7 @@ fn carrying(
     connection: &Connection,
     line: &Lineage,
     receipt: &ReceiptRow,
-) -> Result<Option<(PackageRow, crate::domain::InstanceId)>> {
+) -> Result<Option<(PackageWithHead, crate::domain::InstanceId)>> {
     for instance in line.instances() {
         for package in packages(connection, instance.id)? {
             let range = Ranges::of(&package.bytes);

@@ -15,10 +15,15 @@ use crate::vendor_side::Workspace;
 use crate::vendor_side::enrol::find_site;
 
 /// Rows of a list that fit on the page beside the others.
-const RECEIPTS: usize = 10;
-const DEPLOYMENTS: usize = 16;
+const IMAGES: usize = 12;
+const RECEIPTS: usize = 6;
+const DEPLOYMENTS: usize = 10;
 const FAILURES: usize = 8;
-const FINDINGS: usize = 5;
+const FINDINGS: usize = 4;
+/// Characters of a digest that fit beside a name; the proof has all of them.
+const DIGEST: usize = "sha256:".len() + 16;
+/// Characters of a cell: texts of a site may be of any length.
+const CELL: usize = 140;
 
 /// What a report is about.
 #[derive(Debug, Clone)]
@@ -74,6 +79,11 @@ impl Table {
     fn new(title: impl Into<String>, columns: &[&'static str], most: usize, mut rows: Vec<Vec<String>>) -> Self {
         let more = rows.len().saturating_sub(most);
         rows.truncate(most);
+        for cell in rows.iter_mut().flatten() {
+            if cell.chars().count() > CELL {
+                *cell = cell.chars().take(CELL).collect::<String>() + "…";
+            }
+        }
         Self {
             title: title.into(),
             columns: columns.to_vec(),
@@ -181,24 +191,41 @@ fn import(connection: &Connection, answer: &SiteAnswer, text: &str, report: &mut
         format!("{}/{} {}", release.product, release.channel, release.label()),
     ));
     report.facts.push(("Head", release.head.to_string()));
+    let mut images = Vec::new();
     if let Some(id) = release.id {
         let fixes: Vec<String> = fixes(connection, id)?.iter().map(ToString::to_string).collect();
         if !fixes.is_empty() {
             report.facts.push(("Fixes", fixes.join(", ")));
         }
-        let names = names_of(connection, id)?;
-        report.facts.push(("Images", names.len().to_string()));
+        images = names_of(connection, id)?;
     }
     let state = answer.releases.iter().find(|held| held.head == release.head);
-    let state = state.map_or("not held".to_owned(), |held| match held.since {
-        Some(since) => format!("{} since {since}", held.state),
-        None => held.state.clone(),
+    let state = state.map_or("not held".to_owned(), |held| {
+        let since = held.since.map_or(String::new(), |since| format!(" since {since}"));
+        let differs = if held.agrees == Some(false) {
+            ", not as it was signed here"
+        } else {
+            ""
+        };
+        format!(
+            "{}{since}{differs}{}",
+            held.state,
+            by_summary(held.by_summary, held.as_of)
+        )
     });
     report.facts.push(("State at the site", state));
     let found = match &answer.line {
         Some(line) => receipts_of(connection, line, release.head)?,
         None => Vec::new(),
     };
+    let rows = images.iter().map(|(repository, digest)| {
+        let digits: String = digest.to_string().chars().take(DIGEST).collect();
+        vec![repository.clone(), format!("{digits}…")]
+    });
+    let title = format!("Images and charts that it consists of: {}", images.len());
+    report
+        .tables
+        .push(Table::new(title, &["Name", "Digest"], IMAGES, rows.collect()));
     report
         .tables
         .push(receipt_table("Receipts, each signed by the site", &found));
@@ -321,7 +348,8 @@ fn deployment_table(title: &str, answer: &SiteAnswer, deployments: &[&Deployment
         let state = now.state.clone().unwrap_or_else(|| "no status".to_owned());
         let since = now.first.map_or_else(|| "–".to_owned(), |first| first.to_string());
         let removed = now.removed.map_or(String::new(), |at| format!(", taken away {at}"));
-        vec![named(answer, one), runs, since, format!("{state}{removed}")]
+        let source = by_summary(one.by_summary, one.as_of);
+        vec![named(answer, one), runs, since, format!("{state}{removed}{source}")]
     });
     let title = format!("{title}: {}", deployments.len());
     Table::new(
@@ -330,6 +358,14 @@ fn deployment_table(title: &str, answer: &SiteAnswer, deployments: &[&Deployment
         DEPLOYMENTS,
         rows.collect(),
     )
+}
+
+/// Says that something is told by a summary, as of its own time; nothing where a package says it.
+fn by_summary(is: bool, as_of: Option<Timestamp>) -> String {
+    match as_of.filter(|_| is) {
+        Some(at) => format!(" (by a summary as of {at})"),
+        None => String::new(),
+    }
 }
 
 fn named(answer: &SiteAnswer, one: &DeploymentAnswer) -> String {

@@ -7,7 +7,7 @@ use crate::db::Connection;
 use crate::db::ledger::findings::{self, Finding};
 use crate::db::ledger::questions::{
     self, Day, DeploymentNow, Held, Hole, NamedTarget, ReceiptRow, RecordRow, TargetNow, damaged, deployments_now,
-    held, holes, newest, open_refusals, receipts, summary_time, targets_now,
+    held, holes, newest, newest_summary, open_refusals, receipts, summary_time, targets_now,
 };
 use crate::db::ledger::{Lineage, Numbered, Site, shown};
 use crate::domain::{Hash, Result, Timestamp};
@@ -21,6 +21,8 @@ pub struct SiteAnswer {
     pub site: Site,
     /// As of when; nothing for one that never sent a package.
     pub as_of: Option<AsOf>,
+    /// Number of the summary that says more than the newest package, and as of when.
+    pub summary: Option<(u64, Timestamp)>,
     /// Its shown line.
     pub line: Option<Lineage>,
     /// Releases that it holds.
@@ -65,6 +67,8 @@ pub struct DeploymentAnswer {
     pub named: Named,
     /// As of when.
     pub as_of: Option<Timestamp>,
+    /// Whether a summary says so, and no package yet.
+    pub by_summary: bool,
     /// Its newest records, the newest first.
     pub history: Vec<RecordRow>,
 }
@@ -136,9 +140,11 @@ pub(super) fn answer(connection: &Connection, site: Site, last: u64, with_histor
             Some(line) if with_history => questions::history(connection, line, now.deployment, last)?,
             _ => Vec::new(),
         };
+        let as_of = times.of(now.package)?;
         let answer = DeploymentAnswer {
             named: names.named(now.deployment, now.runs)?,
-            as_of: times.of(now.package)?,
+            by_summary: as_of.is_some() && !times.is_package(now.package),
+            as_of,
             history,
             now,
         };
@@ -158,8 +164,13 @@ pub(super) fn answer(connection: &Connection, site: Site, last: u64, with_histor
         }
     }
     let of_line = |read: &dyn Fn(&Lineage) -> Result<Vec<ReceiptRow>>| line.as_ref().map_or(Ok(Vec::new()), read);
+    let summary = match &line {
+        Some(line) => newest_summary(connection, id, line)?,
+        None => None,
+    };
     Ok(SiteAnswer {
         as_of,
+        summary,
         damaged: damaged(connection, id)?,
         open_refusals: of_line(&|line| open_refusals(connection, line))?,
         receipts: of_line(&|line| receipts(connection, line, last))?,
@@ -189,9 +200,14 @@ pub(super) struct Times<'a> {
 impl Times<'_> {
     /// Returns it; nothing for a row whose package is not here.
     pub(super) fn of(&self, package: Hash) -> Result<Option<Timestamp>> {
-        match self.as_of.filter(|as_of| as_of.package.head == package) {
-            Some(as_of) => Ok(Some(as_of.at())),
-            None => summary_time(self.connection, package),
+        match self.as_of {
+            Some(as_of) if self.is_package(package) => Ok(Some(as_of.at())),
+            _ => summary_time(self.connection, package),
         }
+    }
+
+    /// Whether this is the newest package, and no summary.
+    fn is_package(&self, source: Hash) -> bool {
+        self.as_of.is_some_and(|as_of| as_of.package.head == source)
     }
 }

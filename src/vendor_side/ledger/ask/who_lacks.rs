@@ -12,7 +12,7 @@ use super::names::SiteNames;
 use crate::db::Connection;
 use crate::db::ledger::questions::{
     Bar, DeploymentNow, ScopeDeployment, SignedHeadRow, TargetNow, bars, deployments_now, heads_of_scope, live,
-    newest_activated, newest_of_all, scope_deployments, scope_sites, shown_of_all, targets_made_there,
+    newest_activated, newest_of_all, scope_deployments, scope_sites, shown_of_all, summary_time, targets_made_there,
 };
 use crate::db::ledger::{Lineage, Site, sites};
 use crate::domain::{Class, Error, Hash, Result, SiteId, Timestamp, Uuid};
@@ -52,8 +52,10 @@ pub struct WhoLacksRow {
     pub state: Option<String>,
     /// Why it is not known what that runs.
     pub doubt: Option<String>,
-    /// As of when.
+    /// As of when, by the newest package.
     pub as_of: Option<AsOf>,
+    /// As of when, where a summary says of the deployment that decides what no package says yet.
+    pub by_summary: Option<Timestamp>,
 }
 
 /// Whether a site has it.
@@ -85,6 +87,7 @@ struct Judged {
     since: Option<Timestamp>,
     state: Option<String>,
     doubt: Option<String>,
+    source: Hash,
 }
 
 /// Answers which sites lack a fix or a version; `as_of_max` seconds is the age above which a package says nothing any more.
@@ -234,6 +237,7 @@ impl<'a> Fleet<'a> {
             state: None,
             doubt: None,
             as_of,
+            by_summary: None,
         };
         let (Some(as_of), Some(line)) = (as_of, self.lines.get(&site.site)) else {
             return Ok(row);
@@ -284,6 +288,7 @@ impl<'a> Fleet<'a> {
                 Some(runs) => names.release(judged.deployment, runs)?,
                 None => None,
             };
+            row.by_summary = summary_time(self.connection, judged.source)?;
             row.verdict = judged.verdict;
             row.why = (judged.verdict == Verdict::Unknown).then_some("doubt");
             row.runs_unknown = judged.runs.is_some() && runs.is_none();
@@ -321,6 +326,7 @@ fn judged(found: ScopeDeployment) -> Option<(SiteId, Judged)> {
         since: found.first,
         state: found.state,
         doubt: found.doubt,
+        source: found.package,
     };
     Some((found.site, judged))
 }

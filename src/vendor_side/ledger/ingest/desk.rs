@@ -3,16 +3,33 @@
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use super::copied::Copied;
 use super::verdict::Identity;
 use crate::domain::{Class, Error, Result, SiteId, limits};
-use crate::stream::{Expected, LockFile, create_own_folder, look, open_plain, sync_folder};
+use crate::stream::{Expected, LockFile, create_own_folder, look, open_plain, read_exact_or_end, sync_folder};
 
 const INCOMING: &str = "incoming";
 const PACKAGES: &str = "packages";
 const EVIDENCE: &str = "evidence";
+
+/// Bytes that are compared at a time.
+const COMPARED: usize = 64 << 10;
+/// How often, and with what between, is looked whether the workspace is free.
+const LOOKS: u32 = 3;
+const BETWEEN_LOOKS: Duration = Duration::from_millis(20);
+
+/// What stands where the file of a package is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kept {
+    /// The same bytes.
+    Same,
+    /// Other bytes: damage, or another set of approvals.
+    Another,
+    /// Nothing.
+    Gone,
+}
 
 /// The right to take packages in: one process has it.
 #[derive(Debug)]
@@ -20,6 +37,20 @@ pub(super) struct Desk {
     folder: PathBuf,
     /// The workspace folder itself, so that nothing is left of a lock.
     _lock: LockFile,
+}
+
+/// Whether a command takes packages into a workspace now: whoever writes into its ledger waits for the package that is read.
+///
+/// # Errors
+///
+/// `E-IO`.
+pub fn is_taking_in(folder: &Path) -> Result<bool> {
+    let file = File::open(folder).map_err(|e| Error::io("open the folder", folder, e))?;
+    match LockFile::new(file).try_lock_shared() {
+        Ok(()) => Ok(false),
+        Err(rustix::io::Errno::WOULDBLOCK) => Ok(true),
+        Err(errno) => Err(Error::io("lock", folder, errno.into())),
+    }
 }
 
 impl Desk {
@@ -31,7 +62,16 @@ impl Desk {
     pub(super) fn open(folder: &Path) -> Result<Self> {
         let file = File::open(folder).map_err(|e| Error::io("open the folder", folder, e))?;
         let lock = LockFile::new(file);
-        match lock.try_lock() {
+        // Who only asks whether somebody is here holds it for a moment.
+        let mut locked = lock.try_lock();
+        for _ in 0..LOOKS {
+            if locked != Err(rustix::io::Errno::WOULDBLOCK) {
+                break;
+            }
+            std::thread::sleep(BETWEEN_LOOKS);
+            locked = lock.try_lock();
+        }
+        match locked {
             Ok(()) => {}
             Err(rustix::io::Errno::WOULDBLOCK) => {
                 return Err(Error::new(
@@ -82,6 +122,34 @@ impl Desk {
     #[expect(clippy::unused_self, reason = "files are the desk's")]
     pub(super) fn take_back(&self, path: &Path) -> Result<()> {
         remove(path)
+    }
+
+    /// Says what stands where the file of a package is kept, beside a copy of it.
+    ///
+    /// # Errors
+    ///
+    /// `E-STATE planted`, `E-IO`.
+    pub(super) fn kept(&self, copied: &Copied, identity: &Identity) -> Result<Kept> {
+        let folder = self.folder.join(PACKAGES).join(identity.site.as_str());
+        let path = folder.join(file_name(identity, 8));
+        let (Some(mut kept), Some(mut copy)) = (open_plain(&path)?, open_plain(&copied.path)?) else {
+            return Ok(Kept::Gone);
+        };
+        let size = kept.metadata().map_err(|e| Error::io("look at", &path, e))?.len();
+        if size != copied.size {
+            return Ok(Kept::Another);
+        }
+        let (mut one, mut other) = (vec![0; COMPARED], vec![0; COMPARED]);
+        loop {
+            let read = read_exact_or_end(&mut kept, &mut one).map_err(|e| Error::io("read", &path, e))?;
+            let beside = read_exact_or_end(&mut copy, &mut other).map_err(|e| Error::io("read", &copied.path, e))?;
+            if one.get(..read) != other.get(..beside) {
+                return Ok(Kept::Another);
+            }
+            if read < COMPARED {
+                return Ok(Kept::Same);
+            }
+        }
     }
 
     /// Keeps a copy as evidence, durable, and lets go of the oldest of its site.

@@ -10,7 +10,7 @@ use super::snapshot::Snapshot;
 use super::verdict::{LISTED, ReceiptTold};
 use crate::crypto::canonical;
 use crate::db::Transaction;
-use crate::db::ledger::{self, GapRow, Lineage, Numbered, Put, ReceiptRow, RecordRow, SignedFor, StreamRow};
+use crate::db::ledger::{self, Lineage, NewGap, NewReceipt, NewRecord, Numbered, Put, SignedFor, StreamRow};
 use crate::domain::{Class, Counter, Error, Hash, Result, Scope, Step};
 use crate::package::{AuditRow, Gap, Head, Line, Quoted, SignedReceipt, StatusRecord, StatusRecordKind};
 
@@ -129,7 +129,7 @@ impl<'a> Facts<'a> {
         let matched = for_whom == SignedFor::ThisSite;
         let put = ledger::put_receipt(
             self.transaction,
-            &ReceiptRow {
+            &NewReceipt {
                 instance: self.owner(Numbered::Receipts, receipt.number)?,
                 number: receipt.number,
                 at: receipt.at,
@@ -217,7 +217,7 @@ impl<'a> Facts<'a> {
     fn record(&mut self, record: &StatusRecord) -> Result<()> {
         let put = ledger::put_record(
             self.transaction,
-            &RecordRow {
+            &NewRecord {
                 instance: self.owner(Numbered::Records, record.number)?,
                 number: record.number,
                 class: match record.kind {
@@ -249,7 +249,7 @@ impl<'a> Facts<'a> {
     fn gap(&mut self, gap: &Gap) -> Result<()> {
         let put = ledger::put_gap(
             self.transaction,
-            &GapRow {
+            &NewGap {
                 instance: self.owner(Numbered::Records, gap.number)?,
                 number: gap.number,
                 target: gap.target,

@@ -49,10 +49,10 @@ impl Seen {
 }
 
 /// What became of a package that was not refused.
-#[derive(Debug)]
 pub(super) enum Judged {
     Taken(Box<TakenIn>),
-    Already(Identity),
+    /// With the rest of it, which was not read yet.
+    Already(Identity, Box<SignedPackage>),
 }
 
 /// Reads the head of a copy as far as its signature: V1 to V4.
@@ -102,7 +102,7 @@ pub(super) fn judge(
     };
     let placed = place(transaction, &site, signed.head(), digest).map_err(|error| error.at(Step::V5))?;
     let Some(placed) = placed else {
-        return Ok(Judged::Already(identity));
+        return Ok(Judged::Already(identity, Box::new(signed)));
     };
     let bytes = signed.head_bytes().to_vec();
     let head = signed.head().clone();
@@ -182,6 +182,7 @@ impl Written<'_> {
             bytes,
         )?;
         cover(transaction, &placed.lineage, head)?;
+        let news = snapshot.map(Snapshot::news).unwrap_or_default();
         let found = notice(
             transaction,
             court.now,
@@ -190,6 +191,7 @@ impl Written<'_> {
             placed,
             noticing,
             &told,
+            &news,
             keys_are_fresh,
         )?;
         sealed_log::append(
@@ -198,7 +200,6 @@ impl Written<'_> {
             INGEST,
             &json!({"head": identity.head, "instance": identity.instance, "number": identity.number, "site": identity.site}),
         )?;
-        let news = snapshot.map(Snapshot::news).unwrap_or_default();
         Ok(Judged::Taken(Box::new(TakenIn {
             identity,
             name: site.name.clone(),

@@ -17,6 +17,11 @@
 //!
 //! `--dry-run` is the same, taken back at the end.
 //!
+//! # A package that is known
+//!
+//! Nothing of it is read behind its head (V5), unless its file is not in `packages/` any more, or is another one: then it is read to its end as
+//! a new one is, and takes that place, for the lines of logs are read from there.
+//!
 //! # What a stop leaves
 //!
 //! Copies in `incoming/`, which the next start removes; in `packages/` perhaps the whole file of a package that no row names. It is
@@ -29,10 +34,12 @@ mod judge;
 mod notice;
 mod numbers;
 mod order;
+mod release_line;
 mod run;
 mod sender;
 mod snapshot;
 mod verdict;
 
+pub use desk::is_taking_in;
 pub use run::{IngestEvent, IngestOptions, ingest};
 pub use verdict::{FailedDeployment, HeldRelease, Identity, Noticed, Outcome, ReceiptTold, Refused, TakenIn, Verdict};

@@ -2,13 +2,14 @@
 
 use super::facts::{Told, ranges};
 use super::numbers::Placed;
+use super::snapshot::News;
 use super::verdict::{Identity, Noticed};
 use crate::crypto::{Envelope, Receipt, canonical};
 use crate::db::Transaction;
 use crate::db::ledger::findings::{self, Found};
 use crate::db::ledger::{self, Lineage, Numbered};
-use crate::domain::{Result, SiteId, Timestamp, shown};
-use crate::package::Head;
+use crate::domain::{Hash, Result, SiteId, Timestamp, shown};
+use crate::package::{Head, RecordRange};
 
 /// How far ahead of the clock here a site's clock may be, in seconds.
 const AHEAD: i64 = 24 * 60 * 60;
@@ -67,6 +68,7 @@ pub(super) fn notice(
     placed: &Placed,
     noticing: &Noticing,
     told: &Told,
+    news: &News,
     keys_are_fresh: bool,
 ) -> Result<Findings> {
     let look = Look {
@@ -75,6 +77,7 @@ pub(super) fn notice(
         head,
         placed,
         told,
+        news,
     };
     let mut found = Findings::default();
     let mut noticed = Vec::new();
@@ -100,9 +103,11 @@ pub(super) fn notice(
     look.instances(&mut noticed)?;
     look.clock(now, &mut noticed)?;
     look.acknowledged(&mut noticed, &mut settle)?;
-    look.releases(&mut noticed);
+    look.receipts(&mut noticed);
+    look.releases(&mut noticed)?;
     look.receipt_rows(&mut noticed, &mut settle)?;
     look.gap_room(&mut noticed, &mut settle)?;
+    look.unexplained(&mut noticed, &mut settle)?;
     for code in settle {
         if findings::settle(transaction, &identity.site, code, now)? {
             found.settled.push(code);
@@ -133,6 +138,7 @@ struct Look<'a> {
     head: &'a Head,
     placed: &'a Placed,
     told: &'a Told,
+    news: &'a News,
 }
 
 impl Look<'_> {
@@ -270,7 +276,7 @@ impl Look<'_> {
     }
 
     /// Receipts of what was not signed here, or not for this site.
-    fn releases(&self, noticed: &mut Raised) {
+    fn receipts(&self, noticed: &mut Raised) {
         for (code, receipts, what) in [
             (
                 ledger::FOREIGN_RELEASE,
@@ -287,6 +293,44 @@ impl Look<'_> {
                 noticed.push((code, format!("{} of {what}", list("receipt", receipts))));
             }
         }
+    }
+
+    /// Releases that are held: not signed here, though no receipt tells of it, or not as they were signed.
+    fn releases(&self, noticed: &mut Raised) -> Result<()> {
+        let unsigned = &self.news.unsigned;
+        let is_said = noticed.iter().any(|(code, _)| *code == ledger::FOREIGN_RELEASE)
+            || findings::is_open(self.transaction, self.site, ledger::FOREIGN_RELEASE)?;
+        if !unsigned.is_empty() && !is_said {
+            let heads: Vec<String> = unsigned.iter().take(LISTED).map(Hash::to_string).collect();
+            noticed.push((
+                ledger::FOREIGN_RELEASE,
+                format!(
+                    "package {} lists {} not signed here (head {}{})",
+                    self.head.number,
+                    if unsigned.len() == 1 {
+                        "a release that was".to_owned()
+                    } else {
+                        format!("{} releases that were", unsigned.len())
+                    },
+                    heads.join(", "),
+                    more(unsigned.len())
+                ),
+            ));
+        }
+        let differing = &self.news.differing;
+        if !differing.is_empty() {
+            let listed: Vec<&str> = differing.iter().take(LISTED).map(String::as_str).collect();
+            noticed.push((
+                "release-differs",
+                format!(
+                    "package {} lists {}{}",
+                    self.head.number,
+                    listed.join("; "),
+                    more(differing.len())
+                ),
+            ));
+        }
+        Ok(())
     }
 
     /// The row of the log that a receipt names is not there; or all are.
@@ -357,6 +401,48 @@ impl Look<'_> {
         settle.push(CODE);
         Ok(())
     }
+
+    /// Records are missing for which the site itself has no gap and no reason; or a later package covered each such range and had one.
+    fn unexplained(&self, noticed: &mut Raised, settle: &mut Vec<&'static str>) -> Result<()> {
+        const CODE: &str = "records-unexplained";
+        let records = &self.head.records;
+        if records.unexplained > 0 {
+            noticed.push((
+                CODE,
+                format!(
+                    "package {} says that {} of the records {} to {} are missing there and that no gap tells why",
+                    self.head.number, records.unexplained, records.first, records.last
+                ),
+            ));
+            return Ok(());
+        }
+        if !findings::is_open(self.transaction, self.site, CODE)? {
+            return Ok(());
+        }
+        let mut known = Vec::new();
+        for instance in self.placed.lineage.instances() {
+            for bytes in ledger::package_heads(self.transaction, instance.id)? {
+                let head: Head = canonical::from_slice(&bytes, "a head of the ledger")?;
+                known.push(head.records);
+            }
+        }
+        let explained = |open: &RecordRange| {
+            let covers = |other: &&RecordRange| other.first <= open.first && other.last >= open.last;
+            known.iter().filter(covers).any(|other| other.unexplained == 0)
+        };
+        if known.iter().filter(|range| range.unexplained > 0).all(explained) {
+            settle.push(CODE);
+        }
+        Ok(())
+    }
+}
+
+/// Says how many more there are than a sentence lists.
+fn more(all: usize) -> String {
+    match all.saturating_sub(LISTED) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    }
 }
 
 fn is_shown(transaction: &Transaction<'_>, site: &SiteId, placed: &Placed) -> Result<bool> {
@@ -374,14 +460,8 @@ fn numbers(what: &str, first: u64, last: u64) -> String {
 
 fn list(what: &str, numbers: &[u64]) -> String {
     let listed: Vec<String> = numbers.iter().take(LISTED).map(u64::to_string).collect();
-    let more = numbers.len().saturating_sub(LISTED);
     let plural = if numbers.len() == 1 { "" } else { "s" };
-    let rest = if more > 0 {
-        format!(" and {more} more")
-    } else {
-        String::new()
-    };
-    format!("{what}{plural} {}{rest}", listed.join(", "))
+    format!("{what}{plural} {}{}", listed.join(", "), more(numbers.len()))
 }
 
 /// Returns a span of time in its two largest units.

@@ -145,7 +145,8 @@ fn check_acknowledged(transaction: &Transaction<'_>, site: &Site, head: &Head) -
             acknowledged.number
         ),
     )
-    .expected(format!("at most {} above that", limits::ACKNOWLEDGEMENT_JUMP)))
+    .expected(format!("at most {} above that", limits::ACKNOWLEDGEMENT_JUMP))
+    .remedy("find out who signed that acknowledgement: whoever did has the ack key; where this ledger is an old copy, put the newest one in its place"))
 }
 
 /// Records the instances of a lineage that are new; returns the row id of the last one.

@@ -5,13 +5,14 @@ use std::path::PathBuf;
 use serde_json::json;
 
 use super::copied::Copied;
-use super::desk::Desk;
+use super::desk::{Desk, Kept};
 use super::judge::{Court, Judged, Seen, judge};
 use super::order::order;
-use super::verdict::{Outcome, Refused, Verdict};
+use super::verdict::{Known, Outcome, Refused, Verdict};
 use crate::db::ledger::findings::REFUSE;
 use crate::db::{Db, attempt, sealed_log};
 use crate::domain::{Class, Error, Result, Step, Timestamp};
+use crate::package::advice;
 use crate::vendor_side::Workspace;
 
 /// How packages are taken in.
@@ -134,9 +135,14 @@ impl Room<'_> {
         };
         // What fails at the commit has no step of its own.
         let judged = judged.map_err(|error| error.at(Step::V13));
+        let judged = judged.and_then(|judged| {
+            let known = self.put_back(taking.copied.as_ref(), judged, false);
+            known.map_err(|error| error.at(Step::V12))
+        });
         let outcome = match judged {
-            Ok(judged) => outcome(judged),
-            Err(mut error) => {
+            Ok(outcome) => outcome,
+            Err(error) => {
+                let mut error = advised(error);
                 // The commit failed behind it.
                 if let Some(Err(later)) = stored.map(|path| self.desk.take_back(&path)) {
                     error = error.and_then(&later);
@@ -164,14 +170,49 @@ impl Room<'_> {
                     }
                     (_, failure) => Err(failure.unwrap_or_else(lost)),
                 };
-                let judged = judged.map_err(|error| error.at(Step::V13));
+                let judged = judged
+                    .map_err(|error| error.at(Step::V13))
+                    .and_then(|judged| self.put_back(taking.copied.as_ref(), judged, true));
                 Verdict {
                     file: taking.file.clone(),
-                    outcome: judged.map_or_else(|error| refused(error, seen, None), outcome),
+                    outcome: judged.unwrap_or_else(|error| refused(advised(error), seen, None)),
                 }
             });
             Ok(verdicts.collect())
         })
+    }
+
+    /// Says what came of a package that was not refused. One that is known takes the place of its file in `packages/` where that is gone, or is
+    /// another one, once it was read to its end.
+    fn put_back(&self, copied: Option<&Copied>, judged: Judged, is_rehearsal: bool) -> Result<Outcome> {
+        let (identity, package) = match judged {
+            Judged::Taken(taken) => return Ok(Outcome::Taken(taken)),
+            Judged::Already(identity, package) => (identity, package),
+        };
+        let mut file_put_back = false;
+        if let Some(copied) = copied {
+            let kept = self.desk.kept(copied, &identity)?;
+            if kept != Kept::Same {
+                let read = package
+                    .read_index()
+                    .and_then(|whole| whole.read_lines(&mut |_, _| Ok(())));
+                match (kept, read) {
+                    // Its head is known, and another file of it is there: this one is the damaged one.
+                    (Kept::Another, Err(_)) => {}
+                    (_, read) => {
+                        read?;
+                        file_put_back = true;
+                        if !is_rehearsal {
+                            self.desk.store(copied, &identity)?;
+                        }
+                    }
+                }
+            }
+        }
+        Ok(Outcome::Already(Known {
+            identity,
+            file_put_back,
+        }))
     }
 
     /// Keeps what tells another story than what is known, and writes the row of the refusal.
@@ -201,11 +242,12 @@ impl Room<'_> {
     }
 }
 
-fn outcome(judged: Judged) -> Outcome {
-    match judged {
-        Judged::Taken(taken) => Outcome::Taken(taken),
-        Judged::Already(identity) => Outcome::Already(identity),
-    }
+/// What to do about a package where nothing more exact is known. What fails in the workspace itself is no word about the package.
+fn advised(error: Error) -> Error {
+    advice::of_package(
+        error,
+        "where the site replaced its status key, take its new enrolment file, after comparing the fingerprint by voice, with `airlock vendor enroll FILE --replace SITE`, and the package again",
+    )
 }
 
 fn refused(error: Error, seen: Seen, unrecorded: Option<Error>) -> Outcome {

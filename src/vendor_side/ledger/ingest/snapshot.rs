@@ -1,10 +1,12 @@
 //! What a site is now, by a package that says so: the highest number of the instance that is shown.
 
+use std::collections::BTreeMap;
+
 use super::facts::word;
+use super::release_line::{Compared, compare};
 use super::verdict::{FailedDeployment, HeldRelease, LISTED};
 use crate::crypto::canonical;
 use crate::db::Transaction;
-use crate::db::ledger;
 use crate::db::ledger::snapshot::{self as rows, DeploymentRow, HeldRow, MetricsDayRow, TargetRow};
 use crate::domain::{Class, Counter, Doubt, Error, Hash, Result, Signal, SiteId, StatusKind, Uuid};
 use crate::package::{Deployment, Line, MetricsDay, Quoted, Release, Target};
@@ -18,7 +20,7 @@ pub(super) struct Snapshot<'a> {
     transaction: &'a Transaction<'a>,
     site: &'a SiteId,
     package: Hash,
-    held_before: Vec<Hash>,
+    held_before: BTreeMap<Hash, Option<bool>>,
     failed_before: Vec<Uuid>,
     news: News,
 }
@@ -28,6 +30,10 @@ pub(super) struct Snapshot<'a> {
 pub(super) struct News {
     pub(super) new_releases: u64,
     pub(super) releases: Vec<HeldRelease>,
+    /// What differs from what was signed under its head, and did not before: a sentence each.
+    pub(super) differing: Vec<String>,
+    /// Heads that were not signed here, and were not held before.
+    pub(super) unsigned: Vec<Hash>,
     pub(super) new_failures: u64,
     pub(super) failed: Vec<FailedDeployment>,
 }
@@ -74,8 +80,9 @@ impl<'a> Snapshot<'a> {
 
     fn release(&mut self, release: &Release) -> Result<()> {
         let state = word(&release.state)?;
-        let signed = ledger::contents_of(self.transaction, release.head)?;
-        let agrees = signed == Some((release.blobs, release.content));
+        let compared = compare(self.transaction, release)?;
+        let agrees = compared.agrees();
+        let before = self.held_before.get(&release.head).copied();
         let counter = Counter {
             epoch: release.epoch,
             sequence: release.sequence,
@@ -83,6 +90,7 @@ impl<'a> Snapshot<'a> {
         rows::put_held(
             self.transaction,
             self.site,
+            self.package,
             &HeldRow {
                 head: release.head,
                 product: &release.product,
@@ -94,7 +102,12 @@ impl<'a> Snapshot<'a> {
                 agrees,
             },
         )?;
-        if self.held_before.binary_search(&release.head).is_ok() {
+        match compared {
+            Compared::Differs(how) if before != Some(Some(false)) => self.news.differing.push(how),
+            Compared::NotSigned if before.is_none() => self.news.unsigned.push(release.head),
+            _ => {}
+        }
+        if before.is_some() {
             return Ok(());
         }
         self.news.new_releases = self.news.new_releases.saturating_add(1);

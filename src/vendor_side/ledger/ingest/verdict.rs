@@ -36,10 +36,20 @@ pub struct Verdict {
 pub enum Outcome {
     /// Everything of it is in the ledger now.
     Taken(Box<TakenIn>),
-    /// It was there before (OK-ALREADY): nothing changed.
-    Already(Identity),
+    /// It was there before (OK-ALREADY): the ledger is as it was.
+    Already(Known),
     /// It was refused.
     Refused(Box<Refused>),
+}
+
+/// A package that was known.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Known {
+    /// What it is.
+    #[serde(flatten)]
+    pub identity: Identity,
+    /// Whether the file that is kept of it was gone or another one, and this one was put in its place (or would be).
+    pub file_put_back: bool,
 }
 
 /// A package that was refused.
@@ -141,8 +151,8 @@ pub struct HeldRelease {
     pub sequence: u64,
     /// `active`, `available` or `retired`.
     pub state: String,
-    /// Whether its content is what was signed here.
-    pub agrees: bool,
+    /// Whether its numbers and content are what was signed here; nothing for a head that is not known.
+    pub agrees: Option<bool>,
 }
 
 /// A deployment that fails.

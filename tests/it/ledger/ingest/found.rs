@@ -93,6 +93,76 @@ fn gaps_have_room_for_what_is_missing_or_it_is_found() {
 }
 
 #[test]
+fn records_that_the_site_cannot_explain_are_found_until_a_package_does() {
+    let shop = Workshop::new();
+    let mut plant = shop.plant(1);
+    plant.report(2);
+    plant.keep(Kept::Unexplained);
+    assert_eq!(shop.found(&plant.export()).0, ["records-unexplained"]);
+    let said: String = shop.query("SELECT detail FROM finding");
+    assert_eq!(
+        said,
+        "package 1 says that 1 of the records 1 to 3 are missing there and that no gap tells why"
+    );
+    // The same again, cumulative; behind what is acknowledged nobody says anything of it.
+    plant.report(1);
+    assert_eq!(shop.found(&plant.export()), (vec!["records-unexplained"], vec![]));
+    let mut later = plant.clone();
+    acknowledge(&shop, &mut later, 1, plant.lasts());
+    later.report(1);
+    assert_eq!(shop.found(&later.export()), NONE);
+    assert_eq!(shop.count("finding WHERE ended_at IS NULL"), 1);
+    // A gap that was written later covers it: the number is one that the site explains.
+    let known = Workshop::new();
+    let mut plant = known.plant(1);
+    plant.report(2);
+    plant.keep(Kept::Unexplained);
+    known.take(&plant.export());
+    plant.records.insert(3, Kept::Metrics);
+    assert_eq!(known.found(&plant.export()), (vec![], vec!["records-unexplained"]));
+}
+
+#[test]
+fn a_release_that_is_listed_otherwise_than_it_was_signed_is_found_once() {
+    let shop = Workshop::new();
+    let mut plant = shop.plant(1);
+    let (head, content) = shop.sign(1, None);
+    plant.releases = vec![plant.holds(head, 1, 1, content)];
+    let taken = shop.take(&plant.export());
+    assert_eq!((taken.releases[0].agrees, taken.findings.len()), (Some(true), 0));
+    let other = [
+        (
+            plant.holds(head, 2, 1, content),
+            "shop/stable 2, whose head was signed here as shop/stable 1",
+        ),
+        (
+            plant.holds(head, 1, 2, content),
+            "shop/stable 1, of 2 blobs in place of 1",
+        ),
+        (
+            plant.holds(head, 1, 1, Hash([9; 32])),
+            "shop/stable 1, of other content than was signed here",
+        ),
+    ];
+    for (line, how) in other {
+        let known = shop.copy();
+        let mut lying = plant.clone();
+        lying.releases = vec![line];
+        assert_eq!(known.found(&lying.export()).0, ["release-differs"], "{how}");
+        let said: String = known.query("SELECT detail FROM finding");
+        assert_eq!(said, format!("package 2 lists {how}"));
+        assert_eq!(known.query::<u64>("SELECT agrees FROM held"), 0);
+        assert_eq!(known.found(&lying.export()), NONE, "it is said once");
+    }
+    // A head that nobody here signed: nothing can be compared, and nothing is accused.
+    plant.releases = vec![plant.holds(Hash([7; 32]), 7, 1, content)];
+    let taken = shop.take(&plant.export());
+    assert_eq!(taken.releases[0].agrees, None);
+    assert_eq!(taken.findings[0].code, "foreign-release");
+    assert_eq!(shop.count("held WHERE agrees IS NULL"), 1);
+}
+
+#[test]
 fn clocks_that_went_back_or_are_ahead_are_found_and_refuse_nothing() {
     let shop = Workshop::new();
     let mut plant = shop.plant(1);

@@ -521,7 +521,7 @@ fn a_dry_run_writes_nothing() {
         .iter()
         .map(|verdict| match &verdict.outcome {
             Outcome::Taken(taken) => (taken.identity.number, taken.records.to_string()),
-            Outcome::Already(identity) => (identity.number, "already".into()),
+            Outcome::Already(known) => (known.identity.number, "already".into()),
             Outcome::Refused(refused) => (0, refused.error.code().to_owned()),
         })
         .collect();

@@ -1,4 +1,5 @@
 //! What a good package becomes: rows, ranges, the state of the site, a file.
+#![allow(clippy::disallowed_methods, reason = "tests damage what is kept")]
 
 use airlock::crypto::ReceiptResult;
 use airlock::crypto::canonical::Integer;
@@ -6,7 +7,7 @@ use airlock::domain::{Hash, Signal, StatusKind};
 use airlock::package::{Line, MetricsDay, Numbers, Quoted, Switch};
 use airlock::vendor_side::ledger::Outcome;
 
-use super::super::plant::{Kept, Plant, uuid};
+use super::super::plant::{Exported, Kept, Plant, uuid};
 use super::super::workshop::Workshop;
 
 #[test]
@@ -55,8 +56,31 @@ fn a_good_package_is_taken_in_once() {
     assert!(!shop.path("incoming").try_exists().unwrap());
 
     let before = shop.dump();
-    assert!(matches!(shop.verdict(&package, false), Outcome::Already(_)));
-    assert_eq!(shop.dump(), before);
+    let again = |dry_run| match shop.verdict(&package, dry_run) {
+        Outcome::Already(known) => known.file_put_back,
+        other => panic!("{other:?}"),
+    };
+    assert!(!again(false));
+    // Its file is gone, or damaged: it is put back, and what is no whole package is not.
+    let kept = shop.path("packages").join(&shop.files_of("packages")[0]);
+    let read = || std::fs::read(&kept).ok();
+    std::fs::remove_file(&kept).unwrap();
+    let cut = Exported {
+        bytes: package.bytes[..package.bytes.len() - 512].to_vec(),
+        ..package.clone()
+    };
+    assert!(
+        matches!(shop.verdict(&cut, false), Outcome::Refused(refused) if refused.error.code() == "file-end" || refused.error.class().name() == "E-INCOMPLETE")
+    );
+    assert!(again(true) && read().is_none());
+    assert!(again(false) && read().as_ref() == Some(&package.bytes));
+    std::fs::write(&kept, &package.bytes[1..]).unwrap();
+    assert!(again(false) && read().as_ref() == Some(&package.bytes));
+    assert!(matches!(shop.verdict(&cut, false), Outcome::Already(known) if !known.file_put_back));
+    assert!(read().as_ref() == Some(&package.bytes) && !again(false));
+    let mut after = shop.dump();
+    after.get_mut("audit").unwrap().truncate(before["audit"].len());
+    assert_eq!(after, before);
 }
 
 /// Packages are cumulative: whatever was lost, doubled or late, the same facts stand there in the end, once.
@@ -153,7 +177,7 @@ fn an_older_package_tells_facts_and_no_state() {
     let taken = shop.take(&new);
     assert_eq!(
         (taken.new_releases, taken.releases[0].agrees),
-        (1, false),
+        (1, Some(false)),
         "another number of blobs"
     );
     let state = |shop: &Workshop| {
