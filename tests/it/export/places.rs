@@ -86,7 +86,6 @@ fn reader(path: &Path) -> File {
 }
 
 /// Reads from it in small pieces, once somebody writes: so many bytes, or all.
-#[expect(clippy::disallowed_methods, reason = "a test's own pipe")]
 fn drink(mut file: File, most: usize) -> Vec<u8> {
     poll(&mut [PollFd::new(&file, PollFlags::IN)], None).unwrap();
     fcntl_setfl(&file, OFlags::empty()).unwrap();
