@@ -426,6 +426,13 @@ mod tests {
         assert!(count == 5 && config.server.tls.own.is_some() && config.server.agents.address.is_some());
     }
 
+    /// `airlock serve --help` shows it, and breaks what is wider than a terminal: the rest would be no comment.
+    #[test]
+    fn no_line_of_what_is_documented_is_broken() {
+        let widest = DOCUMENTED.lines().map(|line| line.chars().count()).max();
+        assert!(widest <= Some(79), "{widest:?}");
+    }
+
     #[test]
     fn everything_can_be_said() {
         let config = parse(

@@ -17,6 +17,8 @@ use crate::stream::write_atomically_of;
 
 /// No line of a copy is longer: details are short, and an acknowledgement has at most 64 KiB.
 const LINE_BYTES: u64 = 1 << 20;
+/// How a container begins: the name in its first header.
+const PACKAGE: &[u8] = b"00-format\0";
 /// How a row begins.
 const ROW: &[u8] = b"{\"action\":";
 
@@ -44,6 +46,15 @@ pub enum Compared {
         /// Whose.
         domain: Hash,
         /// Of which row.
+        row: u64,
+    },
+    /// A status package of this site: the stream log has every row that it carries.
+    Package {
+        /// Whose.
+        domain: Hash,
+        /// Number of the package.
+        number: u64,
+        /// The last row of the stream log that it vouches for.
         row: u64,
     },
 }
@@ -82,14 +93,20 @@ impl Appliance {
         })
     }
 
-    /// Compares the log with what left before: an export of it, or an acknowledgement of a stream.
+    /// Compares the log with what left before: an export of it, an acknowledgement of a stream, or a status package, which is read whole.
     ///
     /// # Errors
     ///
     /// `E-STATE audit-differs` with the first row that is not what it was; `E-FORMAT`, `E-SIGNATURE`, `E-INTEGRITY` and `E-LIMIT` for a file
-    /// that is neither, or holds something else than was signed; `E-IO`.
+    /// that is none of them, or holds something else than was signed; those of a package's steps; `E-IO`.
     pub fn compare_audit(&self, file: File) -> Result<Compared> {
         let mut reader = BufReader::new(file);
+        let begins = reader.fill_buf().map_err(|error| {
+            Error::new(Class::Io, "io", format!("cannot read the copy: {error}")).with_source(error)
+        })?;
+        if begins.starts_with(PACKAGE) {
+            return self.compare_package(&reader.into_inner());
+        }
         let first = line(&mut reader)?;
         if first.starts_with(ROW) {
             self.compare_export(first, &mut reader)
@@ -197,8 +214,8 @@ impl Appliance {
         })
     }
 
-    /// Returns the status keys that this appliance has and had, as its own log names them.
-    fn own_keys(&self) -> Result<Vec<PublicKey>> {
+    /// Returns the status keys that this appliance has and had, as its own log names them; the one in force is the last.
+    pub(super) fn own_keys(&self) -> Result<Vec<PublicKey>> {
         let named = self.db.read(audit::named_keys)?;
         let named = named.into_iter().filter_map(|key| PublicKey::try_from(key).ok());
         Ok(named.chain([self.status_key()?.public()]).collect())
@@ -223,25 +240,26 @@ fn line(reader: &mut BufReader<File>) -> Result<Vec<u8>> {
     Ok(line)
 }
 
-const NAME_COPY: &str = "name a file that `airlock audit export` wrote, or an acknowledgement of a vendor";
+const NAME_COPY: &str =
+    "name a file that `airlock audit export` wrote, an acknowledgement of a vendor, or a status package of this site";
 
-fn no_copy(found: &str) -> Error {
+pub(super) fn no_copy(found: &str) -> Error {
     Error::new(
         Class::Format,
         "audit-copy",
         format!("the file is no copy of a log: {found}"),
     )
-    .expected("an export of this log, or an acknowledgement")
+    .expected("an export of this log, an acknowledgement, or a status package")
     .remedy(NAME_COPY)
 }
 
-fn other_site(site: &SiteId) -> Error {
+pub(super) fn other_site(site: &SiteId) -> Error {
     Error::new(Class::Audience, "site", format!("the file is about the site {site}"))
         .expected("one about this site")
         .remedy(NAME_COPY)
 }
 
-fn differs_at(what: &str, number: u64, is_missing: bool) -> Error {
+pub(super) fn differs_at(what: &str, number: u64, is_missing: bool) -> Error {
     let how = if is_missing {
         "is not in the log any more"
     } else {

@@ -8,6 +8,7 @@
 
 pub mod acknowledgement;
 mod audit_log;
+mod audit_package;
 mod authority;
 mod clock_steps;
 mod damage;

@@ -303,6 +303,15 @@ impl Appliance {
         status_key::read(&self.folder, &self.db)
     }
 
+    /// Returns the fingerprint of the status key that vendors were given; nothing before there is an enrolment file.
+    ///
+    /// # Errors
+    ///
+    /// `E-STATE enrolment-damaged`; those of the database.
+    pub fn status_key_in_force(&self) -> Result<Option<Hash>> {
+        enrolment::status_key_in_force(&self.db)
+    }
+
     /// Returns who signs receipts now.
     ///
     /// # Errors

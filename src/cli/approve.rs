@@ -11,7 +11,7 @@ use super::state_folder::StateArgs;
 use super::ui::escape;
 use super::{Ui, site_keys_file};
 use crate::appliance::Appliance;
-use crate::crypto::{LOST_PASSPHRASE, open_key};
+use crate::crypto::{Key, LOST_PASSPHRASE, open_key};
 use crate::db::site::packages;
 use crate::domain::{Class, Error, Hash, Result, counted};
 use crate::media;
@@ -29,7 +29,7 @@ const DIGITS: usize = 8;
 #[command(after_help = "Examples:
   airlock approve 46b73742 --key /media/erika/approver.pem
   airlock approve /mnt/review/46b73742…airlock-status --key approver.pem
-A key, and its line for the file of the site's keys, {\"keys\":[KEY...]}, which names what is missing there:
+A key, and its line for the file of the site's keys, {\"keys\":[KEY...]}, which the refusal says while it is missing there:
   openssl genpkey -algorithm ed25519 -out approver.pem && chmod 600 approver.pem
   airlock approve 46b73742 --key approver.pem")]
 pub(super) struct ApproveArgs {
@@ -51,7 +51,6 @@ pub(super) fn run(args: &ApproveArgs, ui: &mut Ui) -> Result<()> {
     let config = args.config.read()?;
     let appliance = args.state.open_as(&config)?;
     let head = head_of(&args.draft, &appliance)?;
-    let keys = site_keys_file::read(&config.export.keys)?;
     let mut asker = args.passphrase.asker();
     let key = open_key(&args.key, &mut |path| asker.ask(path)).map_err(|error| match error.advice() {
         // What a vendor does about it is not what a site does.
@@ -59,6 +58,14 @@ pub(super) fn run(args: &ApproveArgs, ui: &mut Ui) -> Result<()> {
             error.remedy("give the passphrase that it was saved with; where it is lost, make another key, and put that into the file of the site's keys")
         }
         _ => error,
+    })?;
+    let keys = site_keys_file::read(&config.export.keys).map_err(|error| {
+        // Whoever approves for the first time is told what has to stand there.
+        error.remedy(format!(
+            "let the file {} hold the keys of those who approve; with this one alone: {{\"keys\":[{}]}}",
+            config.export.keys.display(),
+            Key::of(key.public()).line()
+        ))
     })?;
     let approved = appliance.approve(head, &keys, &key)?;
     let (there, needed) = (approved.good.len() as u64, config.export.approvals);

@@ -10,7 +10,7 @@ use super::output_place::{self, Makes};
 use super::state_folder::StateArgs;
 use super::ui::escape;
 use crate::appliance::Compared;
-use crate::domain::{Clock as _, Result, SystemClock};
+use crate::domain::{Clock as _, Result, SystemClock, counted};
 use crate::stream::open_named;
 
 /// Check and export the audit log
@@ -20,7 +20,7 @@ pub(super) enum AuditCommand {
     ///
     /// Every row is sealed by the next. A log that was rewritten as a whole holds in itself: compare it with what left before.
     #[command(
-        after_help = "Examples:\n  airlock audit verify\n  airlock audit verify --against /media/usb/audit-november.jsonl"
+        after_help = "Examples:\n  airlock audit verify\n  airlock audit verify --against /media/usb/audit-november.jsonl\n  airlock audit verify --against 7.airlock-status"
     )]
     Verify(VerifyArgs),
     /// Write the whole log as lines of canonical JSON, with a signed checkpoint as the last one
@@ -32,7 +32,7 @@ pub(super) enum AuditCommand {
 
 #[derive(Debug, Args)]
 pub(super) struct VerifyArgs {
-    /// An earlier export, or an acknowledgement of a vendor (may repeat)
+    /// An earlier export, an acknowledgement of a vendor, or a status package that left (may repeat)
     #[arg(long, value_name = "FILE")]
     against: Vec<PathBuf>,
     #[command(flatten)]
@@ -59,13 +59,14 @@ fn verify(args: &VerifyArgs, ui: &mut Ui) -> Result<()> {
     let appliance = args.state.open()?;
     let state = appliance.verify_audit()?;
     let mut human = format!(
-        "audit log    {} rows hold\nlast hash    {}",
-        state.rows,
+        "audit log    {}\nlast hash    {}",
+        hold(state.rows),
         state.hash.spoken()
     );
     for (domain, rows, seal) in &state.streams {
         human += &format!(
-            "\nstream       {rows} rows for the trust domain {domain} hold\nlast seal    {}",
+            "\nstream       of the trust domain {domain}: {}\nlast seal    {}",
+            hold(*rows),
             seal.spoken()
         );
     }
@@ -75,11 +76,20 @@ fn verify(args: &VerifyArgs, ui: &mut Ui) -> Result<()> {
         let shown = path.display().to_string();
         let compared = appliance.compare_audit(file).map_err(|error| error.context(&shown))?;
         let (kind, row, what) = match compared {
-            Compared::Export { rows } => ("export", rows, format!("the log begins with its {rows} rows")),
+            Compared::Export { rows } => (
+                "export",
+                rows,
+                format!("the log begins with its {}", counted(rows, "row")),
+            ),
             Compared::Acknowledgement { row, .. } => (
                 "acknowledgement",
                 row,
                 format!("the stream has the seal of row {row} that it names"),
+            ),
+            Compared::Package { number, row, .. } => (
+                "package",
+                row,
+                format!("the stream has every row that package {number} carries, up to row {row}"),
             ),
         };
         human += &format!("\n{}: {what}", escape(&shown));
@@ -96,7 +106,13 @@ fn verify(args: &VerifyArgs, ui: &mut Ui) -> Result<()> {
     )
 }
 
+/// Says that so many rows are what they were.
+fn hold(rows: u64) -> String {
+    format!("{} {}", counted(rows, "row"), if rows == 1 { "holds" } else { "hold" })
+}
+
 fn export(args: &ExportArgs, ui: &mut Ui) -> Result<()> {
+    output_place::check_outside(&args.output, &args.state.state)?;
     output_place::check(&args.output, Makes::AuditLog, [])?;
     let checkpoint = args.state.open()?.export_audit(&args.output, SystemClock.now())?;
     let path = args.output.display().to_string();
@@ -106,8 +122,8 @@ fn export(args: &ExportArgs, ui: &mut Ui) -> Result<()> {
             "instance": checkpoint.instance, "at": checkpoint.at,
         }),
         format_args!(
-            "{} rows in {}\nlast hash    {}",
-            checkpoint.number,
+            "{} in {}\nlast hash    {}",
+            counted(checkpoint.number, "row"),
             escape(&path),
             checkpoint.hash.spoken()
         ),

@@ -45,8 +45,8 @@ pub(super) enum BundleCommand {
         /// Detached signature file that belongs to the bundle; may repeat
         #[arg(long, value_name = "FILE")]
         signatures: Vec<PathBuf>,
-        /// Refuse what has expired at this time, YYYY-MM-DDTHH:MM:SSZ
-        #[arg(long, value_name = "TIME")]
+        /// Refuse what has expired at this time: YYYY-MM-DDTHH:MM:SSZ, or with an offset, or a day (its start in UTC)
+        #[arg(long, value_name = "TIME", value_parser = Timestamp::of_person)]
         at: Option<Timestamp>,
     },
     #[cfg(feature = "vendor")]

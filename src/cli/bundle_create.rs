@@ -47,11 +47,12 @@ pub(super) struct CreateArgs {
     /// Label of the release, for people
     #[arg(long, value_name = "LABEL")]
     version: Option<String>,
-    /// When the release is issued, `YYYY-MM-DDTHH:MM:SSZ`; else the file says it, else `SOURCE_DATE_EPOCH`
-    #[arg(long, value_name = "TIME")]
+    /// When the release is issued: `YYYY-MM-DDTHH:MM:SSZ`, or with an offset, or a day (its start in UTC); else the file says it, else
+    /// `SOURCE_DATE_EPOCH`
+    #[arg(long, value_name = "TIME", value_parser = Timestamp::of_person)]
     issued_at: Option<Timestamp>,
-    /// After this time sites no longer import it, `YYYY-MM-DDTHH:MM:SSZ`
-    #[arg(long, value_name = "TIME")]
+    /// After this time sites no longer import it: `YYYY-MM-DDTHH:MM:SSZ`, or with an offset, or a day (its start in UTC)
+    #[arg(long, value_name = "TIME", value_parser = Timestamp::of_person)]
     expires: Option<Timestamp>,
     #[command(flatten)]
     signing: SigningTimeArgs,

@@ -44,8 +44,9 @@ pub(super) struct ImportArgs {
     /// Detached signature file that belongs to the bundle; may repeat
     #[arg(long, value_name = "FILE")]
     signatures: Vec<PathBuf>,
-    /// Confirm today's date, where the clock is wrong or a bundle's date lies ahead of it, YYYY-MM-DDTHH:MM:SSZ
-    #[arg(long, value_name = "TIME")]
+    /// Confirm today's date, where the clock is wrong or a bundle's date lies ahead of it: YYYY-MM-DDTHH:MM:SSZ, or with an offset, or a
+    /// day (its start in UTC)
+    #[arg(long, value_name = "TIME", value_parser = Timestamp::of_person)]
     date: Option<Timestamp>,
     /// Seconds in which a pipe must bring 64 KiB
     #[arg(long, value_name = "SECONDS", default_value_t = 120)]
@@ -203,15 +204,13 @@ fn report(imported: &Imported, scope: &str, dry_run: bool, plan: Option<&Release
 fn restored_human(restored: &Restored, dry_run: bool) -> String {
     let mut what = Vec::new();
     if restored.blobs > 0 {
-        let noun = if restored.blobs == 1 { "blob" } else { "blobs" };
-        what.push(format!("{} {noun}", restored.blobs));
+        what.push(counted(restored.blobs, "blob"));
     }
     if restored.signed_head {
         what.push("its signed head".to_owned());
     }
     if restored.rows > 0 {
-        let noun = if restored.rows == 1 { "row" } else { "rows" };
-        what.push(format!("{} {noun} of the database", restored.rows));
+        what.push(format!("{} of the database", counted(restored.rows, "row")));
     }
     let what = what.join(" and ");
     let mut text = match (what.is_empty(), dry_run, restored.receipt) {

@@ -45,11 +45,11 @@ pub(super) struct ReportArgs {
     /// A release, as for `proof`: what became of it
     #[arg(long, value_name = "RELEASE", conflicts_with_all = ["since", "until"], required_unless_present = "since")]
     release: Option<String>,
-    /// First second of a period, `YYYY-MM-DDTHH:MM:SSZ`: what happened in it
-    #[arg(long, value_name = "TIME")]
+    /// First second of a period, `YYYY-MM-DDTHH:MM:SSZ`, or with an offset, or a day (its start in UTC): what happened in it
+    #[arg(long, value_name = "TIME", value_parser = Timestamp::of_person)]
     since: Option<Timestamp>,
-    /// Its last second; now
-    #[arg(long, value_name = "TIME", requires = "since")]
+    /// Its last second, in the same forms; now
+    #[arg(long, value_name = "TIME", value_parser = Timestamp::of_person, requires = "since")]
     until: Option<Timestamp>,
     /// A page of HTML in place of text
     #[arg(long)]

@@ -192,6 +192,52 @@ pub(super) fn check_free<'a>(
     .remedy("give another name, or move it away; where it may be lost, --replace"))
 }
 
+/// Checks that nothing is written into the state folder of an appliance, under whatever name it is reached: what lies there is its own, and
+/// the outbox removes what it does not know. `path` is a file that is to be made, or a folder to make one in.
+///
+/// # Errors
+///
+/// `E-USAGE output`.
+#[cfg(feature = "site")]
+pub(super) fn check_outside(path: &Path, state: &Path) -> Result<()> {
+    let own = own_folders(state);
+    let is_folder = fs::metadata(path).is_ok_and(|found| found.is_dir());
+    let folder = match path.parent() {
+        _ if is_folder => path,
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    // One that is not there is told as such by whoever writes.
+    let Ok(folder) = fs::canonicalize(folder) else {
+        return Ok(());
+    };
+    let is_own = |folder: &Path| place(folder).is_some_and(|place| own.contains(&place));
+    if folder.ancestors().any(is_own) {
+        return Err(Error::new(
+            Class::Usage,
+            "output",
+            format!("{} lies in the state folder of the appliance", path.display()),
+        )
+        .expected("a place outside of it: what lies there is the appliance's own")
+        .remedy("give another place, such as a medium or a folder of yours; nothing was written"));
+    }
+    Ok(())
+}
+
+/// The state folder and the folders in it, as the system knows them: one of them may be mounted elsewhere.
+#[cfg(feature = "site")]
+fn own_folders(state: &Path) -> Vec<(u64, u64)> {
+    let inner = fs::read_dir(state).into_iter().flatten().filter_map(io::Result::ok);
+    let inner = inner.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()));
+    let inner = inner.filter_map(|entry| place(&entry.path()));
+    place(state).into_iter().chain(inner).collect()
+}
+
+#[cfg(feature = "site")]
+fn place(path: &Path) -> Option<(u64, u64)> {
+    fs::metadata(path).ok().map(|found| (found.dev(), found.ino()))
+}
+
 /// Checks that a bundle that stands at `path` holds nothing that is lost when one that `keys` sign takes its place. A bundle that cannot
 /// be read holds nothing.
 ///

@@ -4,6 +4,7 @@ use clap::{Args, ValueEnum};
 use serde_json::json;
 
 use super::Ui;
+use super::confirm::confirm_at_terminal;
 use super::state_folder::StateArgs;
 use crate::appliance::Recovery;
 use crate::domain::{Clock as _, Result, SystemClock};
@@ -24,6 +25,9 @@ pub(super) struct RecoverArgs {
     /// What became of it
     #[arg(long = "as", value_name = "WHAT", value_enum)]
     what: What,
+    /// Do not ask
+    #[arg(short, long)]
+    yes: bool,
     #[command(flatten)]
     state: StateArgs,
 }
@@ -38,19 +42,42 @@ enum What {
     TokenKeyLost,
 }
 
+impl What {
+    /// What will be done, and what that costs.
+    fn meant(self) -> &'static str {
+        match self {
+            Self::Restored => {
+                "this state folder begins another life, since it was put back from a copy: drafts end, and what no vendor has acknowledged is \
+                 told again; there is no way back to the life before"
+            }
+            Self::Cloned => {
+                "this state folder begins another life, since another one like it is in use: drafts end, and what no vendor has acknowledged is \
+                 told again; there is no way back to the life before"
+            }
+            Self::TokenKeyLost => {
+                "another token key is made: every token and every secret that this site issued ends, and every target that is not connected \
+                 by a vendor's bundle has to be connected again"
+            }
+        }
+    }
+}
+
 pub(super) fn run(args: &RecoverArgs, ui: &mut Ui) -> Result<()> {
+    let appliance = args.state.open()?;
+    ui.say(args.what.meant());
+    confirm_at_terminal(ui, args.yes)?;
     let recovery = match args.what {
         What::Restored => Recovery::Restored,
         What::Cloned => Recovery::Cloned,
         What::TokenKeyLost => {
-            args.state.open()?.replace_lost_token_key(SystemClock.now())?;
+            appliance.replace_lost_token_key(SystemClock.now())?;
             return ui.result(
                 &json!({"token_key": "made"}),
                 "another token key is made; start the server again, and connect every target once more: airlock target connect",
             );
         }
     };
-    let instance = args.state.open()?.recover(recovery, SystemClock.now())?;
+    let instance = appliance.recover(recovery, SystemClock.now())?;
     ui.result(
         &json!({"instance": instance}),
         format_args!("instance     {instance}\nimports and exports go on under this name"),

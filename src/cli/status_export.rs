@@ -2,9 +2,12 @@
 
 use std::fs;
 use std::io;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use rustix::fs::OFlags;
+use rustix::io::Errno;
 use serde_json::{Value, json};
 
 use super::output_place::{self, Makes};
@@ -24,8 +27,9 @@ const STDOUT: &str = "-";
 /// Sign the next status package of a vendor and bring it out
 ///
 /// The draft goes that `airlock status preview` shows; --digest says that it must be that one. What was signed before and did not get out goes
-/// first, with the same bytes, unless the draft covers it. Without a draft one is made, where nobody has to approve it. The package is read back from the medium, and only
-/// then counts as exported. In a folder it has a name of its own; packages that were cut for want of room follow one another there.
+/// first, with the same bytes, unless the draft covers it. Without a draft one is made, where nobody has to approve it. The package is
+/// read back from the medium, and only then counts as exported: one that went into a pipe, when all of it was written. In a folder it has
+/// a name of its own; packages that were cut for want of room follow one another there.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   airlock status export /media/usb
@@ -33,7 +37,7 @@ const STDOUT: &str = "-";
   airlock status export /media/usb --again 7
   airlock status export - | ssh diode 'cat > 7.airlock-status'")]
 pub(super) struct ExportArgs {
-    /// Folder, file or named pipe to write to, or - for standard output
+    /// Folder, file or named pipe to write to, or - for standard output. A pipe is waited for until somebody reads it
     #[arg(value_name = "DEST")]
     destination: PathBuf,
     /// Head digest of the package that shall leave, or 8 or more of its first digits: another one does not
@@ -57,6 +61,9 @@ enum Place {
 
 pub(super) fn run(args: &ExportArgs, ui: &mut Ui) -> Result<()> {
     let place = Place::of(&args.destination)?;
+    if place != Place::Stdout {
+        output_place::check_outside(&args.destination, &args.package.state.state)?;
+    }
     let config = args.package.config.read()?;
     let appliance = args.package.state.open_as(&config)?;
     let redactor = package_args::redactor(&appliance, &config)?;
@@ -72,7 +79,7 @@ pub(super) fn run(args: &ExportArgs, ui: &mut Ui) -> Result<()> {
         let row = appliance.choose_package(&wanted, &request, &mut |done| ui.progress("writing lines", done, 0))?;
         let path = path(&args.destination, place, &row, &appliance)?;
         let row = appliance.sign_package(row.head, &rule)?;
-        let one = deliver(&appliance, &row, place, &path, config.export.outbox)?;
+        let one = deliver(&appliance, &row, place, &path, config.export.outbox, ui)?;
         for lost in &one.dropped {
             ui.warn(format_args!(
                 "the outbox is full: the file of package {}, which is not acknowledged, is gone; the next package covers what it held",
@@ -93,7 +100,10 @@ pub(super) fn run(args: &ExportArgs, ui: &mut Ui) -> Result<()> {
 fn rule(settings: &ExportSettings) -> Result<ApprovalRule> {
     let wanted = usize::try_from(settings.approvals).unwrap_or(usize::MAX);
     let approvers = if wanted > 0 {
-        Some((wanted, site_keys_file::read(&settings.keys)?))
+        let keys = site_keys_file::read(&settings.keys).map_err(|error| {
+            error.remedy("approve the draft with `airlock approve DIGEST --key FILE`, which says what the file of the site's keys has to hold")
+        })?;
+        Some((wanted, keys))
     } else {
         None
     };
@@ -140,7 +150,14 @@ fn path(destination: &Path, place: Place, row: &PackageRow, appliance: &Applianc
     }
 }
 
-fn deliver(appliance: &Appliance, row: &PackageRow, place: Place, path: &Path, outbox: u64) -> Result<Delivered> {
+fn deliver(
+    appliance: &Appliance,
+    row: &PackageRow,
+    place: Place,
+    path: &Path,
+    outbox: u64,
+    ui: &mut Ui,
+) -> Result<Delivered> {
     match place {
         Place::Folder | Place::File => appliance.deliver(row.head, Destination::File(path), outbox),
         Place::Stdout => {
@@ -148,11 +165,30 @@ fn deliver(appliance: &Appliance, row: &PackageRow, place: Place, path: &Path, o
             appliance.deliver(row.head, Destination::Pipe(&mut io::stdout().lock(), name), outbox)
         }
         Place::NamedPipe => {
-            let opened = fs::OpenOptions::new().write(true).open(path);
-            let mut pipe = opened.map_err(|error| Error::io("open", path, error))?;
+            let mut pipe = open_pipe(path, ui).map_err(|error| Error::io("open", path, error))?;
             appliance.deliver(row.head, Destination::Pipe(&mut pipe, path), outbox)
         }
     }
+}
+
+/// Opens a named pipe once somebody reads it; until then the person knows what is waited for.
+fn open_pipe(path: &Path, ui: &mut Ui) -> io::Result<fs::File> {
+    let mut options = fs::OpenOptions::new();
+    options.write(true);
+    let at_once = options
+        .clone()
+        .custom_flags(OFlags::NONBLOCK.bits().cast_signed())
+        .open(path);
+    match at_once {
+        Err(error) if error.raw_os_error() == Some(Errno::NXIO.raw_os_error()) => ui.say(format_args!(
+            "waiting for somebody who reads the pipe {}; Ctrl-C ends that, and the package then counts as not exported",
+            escape(&path.display().to_string())
+        )),
+        // Opened once more, so that a slow reader is waited for; this end is held until then.
+        Ok(held) => return options.open(path).inspect(|_| drop(held)),
+        Err(error) => return Err(error),
+    }
+    options.open(path)
 }
 
 fn tell(delivered: &[(Delivered, PathBuf)], place: Place, ui: &mut Ui) -> Result<()> {

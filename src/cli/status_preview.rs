@@ -14,6 +14,15 @@ use crate::appliance::export::{ExportSettings, PackageRow, Preview};
 use crate::domain::{Result, counted, shown_lines};
 use crate::package::{Line, Switch, Withheld};
 
+/// Switches with which something leaves that people or agents wrote.
+const TEXTS: [Switch; 5] = [
+    Switch::AgentLogs,
+    Switch::Agents,
+    Switch::LocalNames,
+    Switch::Logs,
+    Switch::StatusText,
+];
+
 #[derive(Debug, Args)]
 pub(super) struct PreviewArgs {
     /// Show every line
@@ -76,7 +85,7 @@ fn human_lines(appliance: &Appliance, row: &PackageRow, human: &str, ui: &Ui) ->
 fn json_lines(appliance: &Appliance, row: &PackageRow, value: &Value, ui: &Ui) -> Result<()> {
     let head = value.to_string();
     let open = head.strip_suffix('}').unwrap_or(&head);
-    ui.script(shown_lines(&format!("{open},\"content\":[")).as_bytes())?;
+    ui.script(shown_lines(&format!("{open},\"lines\":[")).as_bytes())?;
     let mut before = "\n";
     appliance.read_back(row, &mut |line| {
         let text = format!("{before}{}", String::from_utf8_lossy(&line.to_bytes()?));
@@ -95,11 +104,11 @@ fn to_json(preview: &Preview, settings: &ExportSettings, is_earlier: bool) -> Va
         .collect();
     json!({
         "number": head.number, "domain": head.domain, "head": preview.head_digest, "file": head.file_name(),
-        "instance": head.instance, "made_at": head.made_at, "size": preview.size,
+        "instance": head.instance, "made_at": head.made_at, "size_bytes": preview.size,
         "content_bytes": head.totals.content_bytes, "stored_bytes": head.totals.stored_bytes, "earlier": is_earlier,
         "shows": head.shows, "hides": hidden_switches(preview),
         "records": head.records, "receipts": head.receipts, "audit": {"first": head.audit.first, "last": head.audit.last},
-        "lines": preview.lines, "gaps": gaps, "repeats": preview.repeats, "cut": preview.is_cut,
+        "line_counts": preview.lines, "gap_counts": gaps, "repeats": preview.repeats, "cut": preview.is_cut,
         "approvals": {"needed": settings.approvals, "there": preview.approvals},
     })
 }
@@ -137,17 +146,24 @@ fn to_text(appliance: &Appliance, preview: &Preview, settings: &ExportSettings) 
     if !off.is_empty() {
         add("", &format!("what would add some: {}", off.join(" ")));
     }
+    let has_texts = TEXTS.into_iter().any(|switch| head.shows.has(switch));
+    let never = if has_texts {
+        "outside of texts: host names, addresses, secrets, paths"
+    } else {
+        "host names, addresses, secrets, paths"
+    };
     add(
         "never",
-        "host names, addresses, secrets, paths; look at every byte: airlock status preview --lines",
+        &format!("{never}; look at every byte: airlock status preview --lines"),
     );
-    if [Switch::StatusText, Switch::Logs, Switch::AgentLogs]
-        .into_iter()
-        .any(|switch| head.shows.has(switch))
-    {
+    if has_texts {
+        add(
+            "texts",
+            "may hold anything that people or agents wrote: they passed the redactor, a net and no promise",
+        );
         add(
             "",
-            "texts passed the redactor, a net and no promise: they may hold anything that people or agents wrote",
+            "in them \\.. is a stretch that it took out, \\0a a line break, and \\ with two digits any other such character",
         );
     }
     add("covers", &covers(preview));
@@ -225,16 +241,16 @@ fn hides(preview: &Preview) -> String {
     let mut parts = Vec::new();
     if !head.shows.has(Switch::StatusText) {
         parts.push(format!(
-            "{} statuses that changed nothing, and every text",
-            grouped(status)
+            "{} that changed nothing, and every text",
+            several(status, "status", "statuses")
         ));
     }
-    parts.push(format!("{} samples of metrics", grouped(metrics)));
+    parts.push(format!("{} of metrics", several(metrics, "sample", "samples")));
     if !head.shows.has(Switch::Logs) {
-        parts.push(format!("{} lines of containers", grouped(log)));
+        parts.push(format!("{} of containers", several(log, "line", "lines")));
     }
     if !head.shows.has(Switch::AgentLogs) {
-        parts.push(format!("{} lines of agents", grouped(agent_log)));
+        parts.push(format!("{} of agents", several(agent_log, "line", "lines")));
     }
     parts.join(", ")
 }
@@ -277,6 +293,11 @@ fn range(first: u64, last: u64) -> String {
         Ordering::Equal => grouped(first),
         Ordering::Greater => format!("{}–{}", grouped(first), grouped(last)),
     }
+}
+
+/// A number of things, with a comma between thousands.
+fn several(number: u64, one: &str, many: &str) -> String {
+    format!("{} {}", grouped(number), if number == 1 { one } else { many })
 }
 
 /// A number with a comma between thousands.

@@ -11,7 +11,7 @@ use super::package_args::domain_of;
 use super::state_folder::StateArgs;
 use super::ui::escape;
 use crate::appliance::export::picture;
-use crate::domain::{Class, Clock as _, Error, Result, SystemClock};
+use crate::domain::{Class, Clock as _, Error, Result, SystemClock, counted};
 use crate::package::{dictated, series};
 use crate::stream::write_atomically;
 
@@ -35,6 +35,7 @@ pub(super) struct SummaryArgs {
 
 pub(super) fn run(args: &SummaryArgs, ui: &mut Ui) -> Result<()> {
     if let Some(path) = &args.qr {
+        output_place::check_outside(path, &args.state.state)?;
         output_place::check(path, Makes::Picture, [])?;
     }
     let appliance = args.state.open()?;
@@ -43,11 +44,11 @@ pub(super) fn run(args: &SummaryArgs, ui: &mut Ui) -> Result<()> {
     let (row, sealed) = appliance.summarize(domain, SystemClock.now(), &lock)?;
     let codes = series(&sealed.bytes);
     ui.say(format_args!(
-        "summary of package {}, as of {}: {} bytes, {}",
+        "summary of package {}, as of {}: {}, {}",
         row.number,
         row.made_at,
-        sealed.bytes.len(),
-        counted_codes(codes.len())
+        counted(sealed.bytes.len(), "byte"),
+        counted(codes.len(), "code")
     ));
     let mut value = json!({
         "number": row.number, "head": row.head, "made_at": row.made_at, "bytes": sealed.bytes.len(), "codes": codes,
@@ -57,7 +58,7 @@ pub(super) fn run(args: &SummaryArgs, ui: &mut Ui) -> Result<()> {
         value["picture"] = json!(path);
         format!(
             "{} in {}",
-            counted_codes(codes.len()),
+            counted(codes.len(), "code"),
             escape(&path.display().to_string())
         )
     } else if args.spoken {
@@ -78,11 +79,4 @@ pub(super) fn run(args: &SummaryArgs, ui: &mut Ui) -> Result<()> {
         codes.join("\n")
     };
     ui.result(&value, human)
-}
-
-fn counted_codes(count: usize) -> String {
-    match count {
-        1 => "one code".to_owned(),
-        several => format!("{several} codes"),
-    }
 }

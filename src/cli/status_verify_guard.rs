@@ -1,5 +1,6 @@
 //! `airlock status verify FILE… --enrolment FILE…`: as guards at a boundary and auditors judge packages, without a ledger.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -10,7 +11,7 @@ use super::{Ui, site_keys_file, summary_text};
 use crate::crypto::{ENROLMENT_BYTES, Enrolment, ExportApproval, KeyId, SiteKeys};
 use crate::domain::{Class, Error, Hash, Result, Step, counted};
 use crate::media;
-use crate::package::{EnrolledSites, Head, OpenedPackage, PartType, RecordRange, Switch, advice};
+use crate::package::{EnrolledSites, Head, OpenedPackage, RecordRange, Switch, advice};
 use crate::stream::{open_named, read_bounded};
 
 /// What only a vendor's ledger can judge.
@@ -82,6 +83,8 @@ struct Verdict {
     head: Head,
     head_digest: Hash,
     size: u64,
+    /// How many lines there are of each kind.
+    counts: BTreeMap<&'static str, u64>,
     /// Key ids of the approvals that it carries.
     carried: Vec<KeyId>,
     /// Those that are good, where keys were given, and how many had to be.
@@ -155,7 +158,10 @@ impl Guard {
             .map(|part| part.lines)
             .fold(0, u64::saturating_add);
         let mut read: u64 = 0;
-        let head = package.read_lines(&mut |_, _| {
+        let mut counts = BTreeMap::new();
+        let head = package.read_lines(&mut |line, _| {
+            let count: &mut u64 = counts.entry(line.kind()).or_default();
+            *count = count.saturating_add(1);
             read = read.saturating_add(1);
             ui.progress("verify", total / lines.max(1) * read, total);
             Ok(())
@@ -164,6 +170,7 @@ impl Guard {
             head,
             head_digest,
             size,
+            counts,
             carried: approvals.iter().map(|approval| approval.keyid).collect(),
             good,
         })
@@ -175,6 +182,7 @@ fn to_json(file: &Path, verdict: &Result<Verdict>) -> Value {
         head,
         head_digest,
         size,
+        counts,
         carried,
         good,
     } = match verdict {
@@ -187,14 +195,10 @@ fn to_json(file: &Path, verdict: &Result<Verdict>) -> Value {
             });
         }
     };
-    let lines: serde_json::Map<String, Value> = PartType::ALL
-        .iter()
-        .map(|part| (part.to_string(), lines_of(head, *part).into()))
-        .collect();
     json!({
         "file": file, "result": "good", "head_digest": head_digest, "site": head.site, "domain": head.domain,
         "instance": head.instance, "number": head.number, "previous": head.previous, "made_at": head.made_at, "size": size,
-        "shows": head.shows, "lines": lines, "records": head.records, "receipts": head.receipts,
+        "shows": head.shows, "line_counts": counts, "records": head.records, "receipts": head.receipts,
         "audit": {"first": head.audit.first, "last": head.audit.last},
         "findings": finding(head).map(|found| json!({"code": UNEXPLAINED, "detail": found})).into_iter().collect::<Vec<_>>(),
         "approvals": {
@@ -209,6 +213,7 @@ fn to_text(file: &Path, verdict: &Result<Verdict>) -> String {
         head,
         head_digest,
         size,
+        counts,
         carried,
         good,
     } = match verdict {
@@ -219,10 +224,7 @@ fn to_text(file: &Path, verdict: &Result<Verdict>) -> String {
         }
     };
     let shows: Vec<&str> = head.shows.iter().map(Switch::as_str).collect();
-    let lines: Vec<String> = PartType::ALL
-        .iter()
-        .map(|part| format!("{part} {}", lines_of(head, *part)))
-        .collect();
+    let lines: Vec<String> = counts.iter().map(|(kind, count)| format!("{kind} {count}")).collect();
     let approvals = match good {
         Some((keys, wanted)) => format!("{} good of {wanted} that are asked for: {}", keys.len(), listed(keys)),
         None if carried.is_empty() => "none".to_owned(),
@@ -275,11 +277,6 @@ fn finding(head: &Head) -> Option<String> {
 
 fn listed(keys: &[KeyId]) -> String {
     keys.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
-}
-
-fn lines_of(head: &Head, part: PartType) -> u64 {
-    let parts = head.parts.iter().filter(|entry| entry.kind == part);
-    parts.map(|entry| entry.lines).fold(0, u64::saturating_add)
 }
 
 /// Where every number of the range is.

@@ -26,11 +26,11 @@ impl SigningTimeArgs {
 /// When a root is issued and how long it holds.
 #[derive(Debug, Clone, Args)]
 pub(super) struct RootTimes {
-    /// When the root is issued, `YYYY-MM-DDTHH:MM:SSZ`; else `SOURCE_DATE_EPOCH`, else now
-    #[arg(long, value_name = "TIME")]
+    /// When the root is issued: `YYYY-MM-DDTHH:MM:SSZ`, or with an offset, or a day (its start in UTC); else `SOURCE_DATE_EPOCH`, else now
+    #[arg(long, value_name = "TIME", value_parser = Timestamp::of_person)]
     issued_at: Option<Timestamp>,
-    /// When it expires, `YYYY-MM-DDTHH:MM:SSZ`
-    #[arg(long, value_name = "TIME", conflicts_with = "expires_years")]
+    /// When it expires: `YYYY-MM-DDTHH:MM:SSZ`, or with an offset, or a day (its start in UTC)
+    #[arg(long, value_name = "TIME", value_parser = Timestamp::of_person, conflicts_with = "expires_years")]
     expires: Option<Timestamp>,
     /// How many years it holds
     #[arg(long, value_name = "YEARS", value_parser = clap::value_parser!(u16).range(1..=100))]

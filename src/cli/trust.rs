@@ -14,7 +14,7 @@ use crate::domain::{Class, Clock as _, Error, Hash, Result, SystemClock};
 /// Show or pin trust roots
 #[derive(Debug, Subcommand)]
 pub(super) enum TrustCommand {
-    /// Show the pinned roots, with fingerprints to compare by voice
+    /// Show this site's status key and the pinned roots, with fingerprints to compare by voice
     Show {
         #[command(flatten)]
         state: StateArgs,
@@ -39,7 +39,13 @@ pub(super) fn run(command: &TrustCommand, ui: &mut Ui) -> Result<()> {
     match command {
         TrustCommand::Show { state } => {
             let appliance = state.open()?;
-            let (mut roots, mut human) = (Vec::new(), Vec::new());
+            let key = appliance.status_key_in_force()?;
+            let own = format!(
+                "site id      {}\nstatus key   {} (what each vendor compares by voice when it enrols this site)",
+                appliance.site(),
+                key.map_or_else(|| "none".to_owned(), Hash::spoken)
+            );
+            let (mut roots, mut human) = (Vec::new(), vec![own]);
             for chain in appliance.chains()? {
                 let floor = appliance.floor(chain.domain())?;
                 let mut root = trust_file::to_json(&chain);
@@ -52,7 +58,10 @@ pub(super) fn run(command: &TrustCommand, ui: &mut Ui) -> Result<()> {
                     trust_file::describe(&chain)
                 ));
             }
-            ui.result(&json!({"roots": roots}), human.join("\n\n"))
+            ui.result(
+                &json!({"site": appliance.site(), "status_key": key, "roots": roots}),
+                human.join("\n\n"),
+            )
         }
         TrustCommand::Add {
             root,

@@ -154,6 +154,11 @@ impl Key {
             scheme: Scheme::Ed25519,
         }
     }
+
+    /// Returns it as canonical JSON on one line, as it stands in a root or in the file of a site's keys.
+    pub fn line(&self) -> String {
+        String::from_utf8_lossy(&canonical::to_vec(self)).into_owned()
+    }
 }
 
 /// A role of keys that no root names: a site's status key, or those of its approvers.

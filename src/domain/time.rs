@@ -25,6 +25,31 @@ impl Timestamp {
     /// 1970-01-01T00:00:00Z.
     pub const EPOCH: Self = Self(0);
 
+    /// Reads a time as people write it: RFC 3339, in UTC or with an offset, or a day alone, which is its first second in UTC. Fractions of a
+    /// second are left out.
+    ///
+    /// # Errors
+    ///
+    /// For everything else, and for what lies outside of the range.
+    pub fn of_person(text: &str) -> Result<Self, ParseNameError> {
+        const EXPECTED: &str = "a time such as 2026-11-21T10:00:00Z or 2026-11-21T11:00:00+01:00, or a day such as 2026-11-21, which begins at 00:00 UTC";
+        let wrong = || ParseNameError::new(text, EXPECTED);
+        // jiff reads more forms than RFC 3339 has: a space for the T, offsets of other kinds, hours alone.
+        let zone = text.get(19..).unwrap_or_default().trim_start_matches('.');
+        let zone = zone.trim_start_matches(|c: char| c.is_ascii_digit());
+        let is_offset =
+            |zone: &str| zone.len() == 6 && zone.starts_with(['+', '-']) && zone.as_bytes().get(3) == Some(&b':');
+        match text.len() {
+            10 => format!("{text}T00:00:00Z").parse().map_err(|_| wrong()),
+            20.. if text.as_bytes().get(10) == Some(&b'T') && (zone == "Z" || is_offset(zone)) => text
+                .parse::<jiff::Timestamp>()
+                .ok()
+                .and_then(|time| Self::from_unix(time.as_second()))
+                .ok_or_else(wrong),
+            _ => Err(wrong()),
+        }
+    }
+
     /// Makes a time from seconds since 1970, when it lies inside the range.
     pub fn from_unix(seconds: i64) -> Option<Self> {
         (0..END).contains(&seconds).then_some(Self(seconds))
@@ -128,6 +153,37 @@ mod tests {
         assert_eq!(latest_issue(Timestamp::EPOCH, floor), time("2027-11-02T00:00:00Z"));
         let end = time("9999-12-31T23:59:59Z");
         assert_eq!(latest_issue(end, floor), end);
+    }
+
+    #[test]
+    fn people_write_times_in_few_forms() {
+        for (text, time) in [
+            ("2026-11-21T10:00:00Z", "2026-11-21T10:00:00Z"),
+            ("2026-11-21T10:00:00.999Z", "2026-11-21T10:00:00Z"),
+            ("2026-11-21T11:30:00+01:30", "2026-11-21T10:00:00Z"),
+            ("2026-11-20T22:00:00.5-02:00", "2026-11-21T00:00:00Z"),
+            ("2026-11-21", "2026-11-21T00:00:00Z"),
+        ] {
+            assert_eq!(Timestamp::of_person(text).unwrap().to_string(), time, "{text}");
+        }
+        for text in [
+            "",
+            "tomorrow",
+            "2026-11-31",
+            "2026-1-1",
+            "20261121",
+            "2026-11-21 10:00:00Z",
+            "2026-11-21T10:00Z",
+            "2026-11-21T10:00:00",
+            "2026-11-21T10:00:00+01",
+            "2026-11-21T10:00:00+0100",
+            "2026-11-21T10:00:00Z[UTC]",
+            "1969-12-31",
+            "2026-11-21é",
+        ] {
+            let error = Timestamp::of_person(text).unwrap_err().to_string();
+            assert!(error.contains("or a day such as 2026-11-21"), "{error}");
+        }
     }
 
     #[test]

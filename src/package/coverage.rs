@@ -17,6 +17,11 @@ pub struct Numbers {
 }
 
 impl Numbers {
+    /// Whether none of them is above the other's.
+    pub fn are_within(&self, other: &Self) -> bool {
+        self.audit <= other.audit && self.receipts <= other.receipts && self.records <= other.records
+    }
+
     /// Returns the same number of each kind.
     pub const fn all(number: u64) -> Self {
         Self {

@@ -108,6 +108,27 @@ impl Line {
         }
     }
 
+    /// Returns the word of its kind, or of its part where that has one kind.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Release(_) => "release",
+            Self::Damaged(_) => "damaged",
+            Self::Target(_) => "target",
+            Self::Deployment(_) => "deployment",
+            Self::Receipt(_) => "receipt",
+            Self::Audit(_) => "audit",
+            Self::Metrics(_) => "metrics",
+            Self::Status(line) => match line.kind {
+                StatusRecordKind::Transition => "transition",
+                StatusRecordKind::Continued => "continued",
+                StatusRecordKind::Status => "status",
+            },
+            Self::Log(_) => "log",
+            Self::AgentLog(_) => "agent-log",
+            Self::Gap(_) => "gap",
+        }
+    }
+
     /// Returns its number in its kind's range; nothing for lines of snapshots.
     pub fn number(&self) -> Option<u64> {
         match self {

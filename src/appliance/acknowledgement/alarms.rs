@@ -2,13 +2,17 @@
 //!
 //! The log is what remembers: its rows say what each acknowledgement said, applied or refused. A vendor's alarms stand until its next one
 //! says something else; what this site found itself, until one is applied or another life of the state folder began.
+//!
+//! A vendor goes on naming what it found until somebody there ends it. What it found of a life of this site that is over by now was told
+//! once, and is in the log: whoever said `airlock recover` is not told again to say it.
 
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
 use crate::appliance::state::Appliance;
-use crate::crypto::{Alarm, AlarmCode};
+use crate::crypto::{Acknowledgement, Alarm, AlarmCode};
+use crate::db::Connection;
 use crate::db::site::acknowledgements::{self, ACKNOWLEDGE, HeardRow, REFUSE};
 use crate::domain::{Hash, Result, Timestamp};
 
@@ -92,6 +96,59 @@ pub fn explained(alarm: &Alarm) -> String {
     }
 }
 
+/// Says what an alarm means that is about a life of this site which is over here.
+pub fn explained_over(alarm: &Alarm) -> String {
+    format!(
+        "package {} of a life of this site that is over here: nothing is left to be done about it here; the vendor ends it with `airlock \
+         vendor ledger end`, and it is told no more",
+        alarm.number
+    )
+}
+
+/// Whether an alarm is about how the lives of a site follow one another, so that another life ends what it is about.
+fn is_of_a_life(alarm: &Alarm) -> bool {
+    match alarm.code {
+        AlarmCode::Branches
+        | AlarmCode::Lineage
+        | AlarmCode::PackageNumber
+        | AlarmCode::Previous
+        | AlarmCode::Receipt
+        | AlarmCode::Record => true,
+        AlarmCode::AuditDiscontinuity | AlarmCode::ForeignRelease | AlarmCode::RecordsMissing => false,
+    }
+}
+
+/// What became of the alarms of one acknowledgement.
+#[derive(Debug, Default)]
+pub(super) struct Sorted {
+    /// To be told.
+    pub(super) told: Vec<Alarm>,
+    /// Of a life that is over, and told for the first time.
+    pub(super) over: Vec<Alarm>,
+}
+
+/// Says which alarms of an acknowledgement are told: those of a life that is over only once. `is_over`: it is for such a one.
+///
+/// # Errors
+///
+/// Those of the database.
+pub(super) fn sorted(connection: &Connection, made: &Acknowledgement, is_over: bool) -> Result<Sorted> {
+    let mut all = BTreeMap::new();
+    for row in &acknowledgements::heard(connection)? {
+        take(&mut all, row);
+    }
+    let known = all.remove(&made.domain).map(|known| known.over).unwrap_or_default();
+    let mut sorted = Sorted::default();
+    for alarm in made.alarms.iter().filter(|alarm| !known.contains(alarm)) {
+        if is_over && is_of_a_life(alarm) {
+            sorted.over.push(*alarm);
+        } else {
+            sorted.told.push(*alarm);
+        }
+    }
+    Ok(sorted)
+}
+
 impl Standing {
     /// Returns a line for each alarm: its word, and what it means.
     pub fn lines(&self) -> Vec<String> {
@@ -118,7 +175,7 @@ impl Appliance {
         for row in &rows {
             take(&mut standing, row);
         }
-        let mut standing: Vec<Standing> = standing.into_values().collect();
+        let mut standing: Vec<Standing> = standing.into_values().map(Known::standing).collect();
         standing.retain(|one| !one.alarms.is_empty() || one.found.is_some());
         for one in &mut standing {
             // A pin that is gone or damaged hides no alarm.
@@ -138,14 +195,32 @@ struct Detail {
     number: u64,
     alarms: Vec<Alarm>,
     alarm: Option<Found>,
+    /// Those among the alarms that are of a life that was over then.
+    #[serde(default)]
+    over: Vec<Alarm>,
 }
 
-fn take(standing: &mut BTreeMap<Hash, Standing>, row: &HeardRow) {
+/// What the log says of one vendor.
+struct Known {
+    standing: Standing,
+    /// Alarms of lives that are over, as long as the vendor goes on naming them.
+    over: Vec<Alarm>,
+}
+
+impl Known {
+    fn standing(mut self) -> Standing {
+        self.standing.alarms.retain(|alarm| !self.over.contains(alarm));
+        self.standing
+    }
+}
+
+fn take(all: &mut BTreeMap<Hash, Known>, row: &HeardRow) {
     let is_applied = row.action == ACKNOWLEDGE;
     if !is_applied && row.action != REFUSE {
         // Another life began: somebody said what was done.
-        for one in standing.values_mut() {
-            one.found = None;
+        for Known { standing, over } in all.values_mut() {
+            standing.found = None;
+            over.extend(standing.alarms.iter().filter(|alarm| is_of_a_life(alarm)));
         }
         return;
     }
@@ -153,20 +228,26 @@ fn take(standing: &mut BTreeMap<Hash, Standing>, row: &HeardRow) {
     let Ok(detail) = serde_json::from_str::<Detail>(&row.detail) else {
         return;
     };
-    let one = standing.entry(detail.domain).or_insert_with(|| Standing {
-        domain: detail.domain,
-        vendor: String::new(),
-        number: 0,
-        at: row.at,
-        alarms: Vec::new(),
-        found: None,
+    let Known { standing, over } = all.entry(detail.domain).or_insert_with(|| Known {
+        standing: Standing {
+            domain: detail.domain,
+            vendor: String::new(),
+            number: 0,
+            at: row.at,
+            alarms: Vec::new(),
+            found: None,
+        },
+        over: Vec::new(),
     });
     if is_applied {
-        one.found = None;
+        standing.found = None;
     }
-    one.found = detail.alarm.or(one.found);
+    standing.found = detail.alarm.or(standing.found);
+    over.extend(detail.over);
     // An old one that comes once more says what was found then.
-    if detail.number >= one.number {
-        (one.number, one.at, one.alarms) = (detail.number, row.at, detail.alarms);
+    if detail.number >= standing.number {
+        // What ended and comes back was found anew.
+        over.retain(|alarm| detail.alarms.contains(alarm));
+        (standing.number, standing.at, standing.alarms) = (detail.number, row.at, detail.alarms);
     }
 }

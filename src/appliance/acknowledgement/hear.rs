@@ -2,13 +2,14 @@
 
 use serde_json::{Value, json};
 
-use super::alarms::Found;
-use super::follow;
+use super::alarms::{self, Found};
+use super::follow::{self, Followed};
 use super::judge::{self, Verdict};
 use crate::appliance::state::Appliance;
 use crate::crypto::{Acknowledgement, Alarm, Chain, RoleName};
 use crate::db::site::acknowledgements::{self, ACKNOWLEDGE, REFUSE};
 use crate::db::site::audit;
+use crate::db::site::instances;
 use crate::db::site::stream_log::Told;
 use crate::domain::{Class, Error, Hash, Result, Timestamp};
 
@@ -26,14 +27,30 @@ pub(in crate::appliance) enum Source {
 pub struct Heard {
     /// What it says, where a pinned vendor's role signed it.
     pub says: Option<Acknowledgement>,
-    /// What the vendor found in packages of this site: shown whatever becomes of the rest.
+    /// What the vendor found in packages of this site: shown whatever becomes of the rest. What it found of a life that is over, and was
+    /// told before, is not among them.
     pub alarms: Vec<Alarm>,
+    /// What it found of a life of this site that is over, told for the first time.
+    pub over: Vec<Alarm>,
     /// What this site makes of it, where it names packages that were never signed here.
     pub found: Option<Found>,
     /// What became of it.
     pub outcome: Result<Outcome>,
+    /// What it freed, where it was applied.
+    pub freed: Option<LetGo>,
     /// What could not follow yet: it does with the next acknowledgement, or the next fold of the server.
     pub warnings: Vec<Error>,
+}
+
+/// What an acknowledgement freed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct LetGo {
+    /// Numbers of records that it covers and none before did: what is kept of them goes when room is needed, or when it is old enough.
+    pub records: u64,
+    /// Packages whose files went from the outbox.
+    pub packages: u64,
+    /// Bytes of these files.
+    pub bytes: u64,
 }
 
 /// What became of an acknowledgement that was not refused.
@@ -83,40 +100,52 @@ pub(in crate::appliance) fn hear(appliance: &Appliance, bytes: &[u8], source: So
         appliance.db.write(|transaction| refused.record(transaction, now))?;
         return Ok(Heard::refused(Some(made), error));
     }
-    let (outcome, found) = appliance.db.write(|transaction| {
+    let mut records = 0;
+    let (outcome, found, sorted) = appliance.db.write(|transaction| {
+        let is_over = made.instance != present && instances::is_known(transaction, &made.instance)?;
+        let sorted = alarms::sorted(transaction, &made, is_over)?;
         match judge::judge(transaction, &present, &made, bytes)? {
-            Verdict::Already => Ok((Ok(Outcome::Already), None)),
+            Verdict::Already => Ok((Ok(Outcome::Already), None, sorted)),
             Verdict::Apply(row) => {
+                let before = acknowledgements::reached(transaction, domain)?.records;
+                records = row.reached.records.saturating_sub(before);
                 acknowledgements::keep(transaction, domain, &row, now)?;
                 let told = json!({
                     "audit": row.reached.audit, "number": made.number, "receipts": row.reached.receipts, "records": row.reached.records,
                 });
-                let detail = with_alarms(told.clone(), &made);
+                let detail = with_alarms(told.clone(), &made, &sorted.over);
                 let told = Told { domain, detail: told };
                 audit::append(transaction, now, ACKNOWLEDGE, &detail, &[told])?;
-                Ok((Ok(Outcome::Applied), None))
+                Ok((Ok(Outcome::Applied), None, sorted))
             }
             Verdict::Refuse(error, found) => {
                 let refused = Refused {
-                    says: Some(&made),
+                    says: Some((&made, &sorted.over)),
                     found,
                     ..Refused::of(&error, Some(domain))
                 };
                 refused.record(transaction, now)?;
-                Ok((Err(error), found))
+                Ok((Err(error), found, sorted))
             }
         }
     })?;
-    let warnings = match outcome {
+    let followed = match outcome {
         Ok(_) => follow::follow(appliance, domain),
-        Err(_) => Vec::new(),
+        Err(_) => Followed::default(),
+    };
+    let freed = LetGo {
+        records,
+        packages: followed.packages,
+        bytes: followed.bytes,
     };
     Ok(Heard {
-        alarms: made.alarms.clone(),
+        alarms: sorted.told,
+        over: sorted.over,
         says: Some(made),
         found,
+        freed: matches!(outcome, Ok(Outcome::Applied)).then_some(freed),
         outcome,
-        warnings,
+        warnings: followed.undone,
     })
 }
 
@@ -125,8 +154,10 @@ impl Heard {
         Self {
             says,
             alarms: Vec::new(),
+            over: Vec::new(),
             found: None,
             outcome: Err(error),
+            freed: None,
             warnings: Vec::new(),
         }
     }
@@ -161,7 +192,8 @@ fn verify(appliance: &Appliance, bytes: &[u8], source: Source) -> Result<Result<
 /// A refusal, as it is written down.
 struct Refused<'a> {
     error: &'a Error,
-    says: Option<&'a Acknowledgement>,
+    /// What it says, and which of its alarms are of a life that is over.
+    says: Option<(&'a Acknowledgement, &'a [Alarm])>,
     found: Option<Found>,
     domain: Option<Hash>,
 }
@@ -179,7 +211,7 @@ impl<'a> Refused<'a> {
     fn record(&self, transaction: &crate::db::Transaction<'_>, now: Timestamp) -> Result<()> {
         let told = json!({"class": self.error.class().name(), "code": self.error.code()});
         let mut detail = match self.says {
-            Some(says) => with_alarms(told.clone(), says),
+            Some((says, over)) => with_alarms(told.clone(), says, over),
             None => told.clone(),
         };
         if let Some(members) = detail.as_object_mut() {
@@ -196,11 +228,14 @@ impl<'a> Refused<'a> {
 }
 
 /// Adds whose it is, its number, and what the vendor found.
-fn with_alarms(mut detail: Value, says: &Acknowledgement) -> Value {
+fn with_alarms(mut detail: Value, says: &Acknowledgement, over: &[Alarm]) -> Value {
     if let Some(members) = detail.as_object_mut() {
         members.insert("domain".into(), says.domain.to_hex().into());
         members.insert("number".into(), says.number.into());
         members.insert("alarms".into(), json!(says.alarms));
+        if !over.is_empty() {
+            members.insert("over".into(), json!(over));
+        }
     }
     detail
 }

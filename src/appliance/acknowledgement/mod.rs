@@ -21,6 +21,6 @@ mod follow;
 mod hear;
 mod judge;
 
-pub use alarms::{Found, Standing, explained};
-pub use hear::{Heard, Outcome};
+pub use alarms::{Found, Standing, explained, explained_over};
+pub use hear::{Heard, LetGo, Outcome};
 pub(super) use hear::{Source, hear};

@@ -5,7 +5,7 @@ use serde_json::json;
 use super::choose::unknown;
 use super::prologue;
 use crate::appliance::state::Appliance;
-use crate::crypto::{KeyId, SigningKey, SiteKeys};
+use crate::crypto::{Key, KeyId, SigningKey, SiteKeys};
 use crate::db::site::audit;
 use crate::db::site::packages::{self, PackageRow, State};
 use crate::domain::{Class, Error, Hash, Result};
@@ -40,7 +40,10 @@ impl Appliance {
                 format!("the key {keyid} is not among those that approve what leaves this site"),
             )
             .expected("a key of the file that export.keys names")
-            .remedy("approve with another key, or add this one to the file of the site's keys"));
+            .remedy(format!(
+                "approve with another key, or add this one to the file of the site's keys: {}",
+                Key::of(key.public()).line()
+            )));
         }
         self.read_back(&row, &mut |_| Ok(()))?;
         let mut package = prologue::open(self, &row)?;

@@ -1,8 +1,9 @@
 //! Which package an export is about: what was begun and not brought out comes first.
 
 use super::draft::DraftRequest;
-use super::facts::own_head;
+use super::facts::{numbers, own_head};
 use crate::appliance::state::Appliance;
+use crate::db::site::acknowledgements;
 use crate::db::site::packages::{self, PackageRow, State};
 use crate::domain::{Class, Error, Hash, Result};
 
@@ -67,7 +68,7 @@ impl Appliance {
             }
             Wanted::Next => {
                 let draft = self.draft(request.domain)?;
-                if let Some(pending) = self.pending(&rows, draft.is_some())?
+                if let Some(pending) = self.pending(request.domain, &rows, draft.is_some())?
                     && shows_no_more(&pending, request)?
                 {
                     return Ok(pending);
@@ -97,13 +98,18 @@ impl Appliance {
         }
     }
 
-    /// Finds the oldest package that was signed, did not get out, and is not covered by a later one: that is what one does which got out, or
-    /// the draft, unless a range of it was cut.
-    fn pending(&self, rows: &[PackageRow], has_draft: bool) -> Result<Option<PackageRow>> {
+    /// Finds the oldest package that was signed, did not get out, is not acknowledged all the same, and is not covered by a later one: that is
+    /// what one does which got out, or the draft, unless a range of it was cut.
+    fn pending(&self, domain: Hash, rows: &[PackageRow], has_draft: bool) -> Result<Option<PackageRow>> {
+        let reached = self
+            .db
+            .read(|connection| acknowledgements::reached(connection, domain))?;
+        let reached = numbers(&reached);
         let exported = rows.iter().filter(|row| row.state == State::Exported);
         let newest = exported.map(|row| row.number).max().unwrap_or(0);
         for row in rows.iter().filter(|row| row.state == State::Signed) {
-            let is_covered = !row.cut && (has_draft || row.number < newest);
+            let is_covered =
+                (!row.cut && (has_draft || row.number < newest)) || own_head(&row.bytes)?.lasts().are_within(&reached);
             // If the file is gone, it is gone.
             if !is_covered && self.open_package(row.head)?.is_some() {
                 return Ok(Some(row.clone()));

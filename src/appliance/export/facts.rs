@@ -75,6 +75,15 @@ impl Facts {
     }
 }
 
+/// Returns up to which numbers a stream is acknowledged.
+pub(super) fn numbers(reached: &Reached) -> Numbers {
+    Numbers {
+        audit: reached.audit,
+        receipts: reached.receipts,
+        records: reached.records,
+    }
+}
+
 /// Right after what was acknowledged, so that the package covers every one that was lost; within a run behind the package before.
 fn firsts(reached: &Reached, before: Option<&packages::PackageRow>) -> Result<Numbers> {
     let mut firsts = Numbers {

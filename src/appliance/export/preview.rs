@@ -7,7 +7,7 @@ use crate::appliance::state::Appliance;
 use crate::db::site::packages::{self, PackageRow, State};
 use crate::domain::{Class, Error, Hash, Result};
 use crate::media::UncachedFile;
-use crate::package::{GapReason, Head, Line, Numbers, OpenedPackage, StatusRecordKind};
+use crate::package::{GapReason, Head, Line, Numbers, OpenedPackage};
 
 /// What was read back from a package of this site's own.
 #[derive(Debug)]
@@ -70,7 +70,7 @@ impl Appliance {
             let size = package.total_bytes();
             let (mut lines, mut gaps) = (BTreeMap::new(), BTreeMap::new());
             let head = package.read_lines(&mut |line, _| {
-                count(&mut lines, kind(line));
+                count(&mut lines, line.kind());
                 if let Line::Gap(gap) = line {
                     count(&mut gaps, gap.reason);
                 }
@@ -111,27 +111,6 @@ impl Appliance {
 fn count<K: Ord>(counts: &mut BTreeMap<K, u64>, key: K) {
     let count = counts.entry(key).or_default();
     *count = count.saturating_add(1);
-}
-
-/// Returns the word of a line's kind, or of its part where that has one kind.
-fn kind(line: &Line) -> &'static str {
-    match line {
-        Line::Release(_) => "release",
-        Line::Damaged(_) => "damaged",
-        Line::Target(_) => "target",
-        Line::Deployment(_) => "deployment",
-        Line::Receipt(_) => "receipt",
-        Line::Audit(_) => "audit",
-        Line::Metrics(_) => "metrics",
-        Line::Status(line) => match line.kind {
-            StatusRecordKind::Transition => "transition",
-            StatusRecordKind::Continued => "continued",
-            StatusRecordKind::Status => "status",
-        },
-        Line::Log(_) => "log",
-        Line::AgentLog(_) => "agent-log",
-        Line::Gap(_) => "gap",
-    }
 }
 
 fn gone(row: &PackageRow) -> Error {

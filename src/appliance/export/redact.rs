@@ -15,6 +15,7 @@ use std::ops::Range;
 
 use regex::{Regex, RegexBuilder};
 
+use crate::appliance::status::CUT_MARK;
 use crate::domain::{Class, Error, Result};
 use crate::package::{Piece, Quoted};
 
@@ -47,10 +48,19 @@ const ALWAYS: &[&str] = &[
     r"AGE-SECRET-KEY-1[A-Z0-9]+",
 ];
 
+/// Names behind which a secret stands, with what stands between the two: an assignment, or an option of a command line and white space.
+const NAMED: &str = concat!(
+    r#"(?i)(?:(?:^|[\s"'\[,])--?[a-z_-]{0,32}(?:passw(?:or)?d|passphrase|secret|token|api[_-]?key)[ \t]+"#,
+    r"|(?:passw(?:or)?d|passwort|kennwort|passphrase|pwd|secret|token|credentials?|(?:api|access|account|auth|encryption|master|private|shared|signing)[ _-]?key)",
+    r#"(?:[_-]?(?:key|base|value|text|[0-9])){0,2}(?:\\{0,4}["'])?[ \t]{0,16}(?:=>|:=|=|:)[ \t]{0,16}"#,
+    r"|pass[ \t]{0,16}=[ \t]{0,16})",
+);
+
 /// Takes out of texts what must not leave.
 #[derive(Debug)]
 pub struct Redactor {
     always: Vec<Regex>,
+    named: Regex,
     site: Vec<Regex>,
     own: Vec<Regex>,
 }
@@ -61,19 +71,16 @@ impl Redactor {
     ///
     /// # Errors
     ///
-    /// `E-USAGE config` for a pattern that does not parse, is empty or too large, and for more than 64: whoever knows where they stand says
-    /// what to correct.
+    /// `E-USAGE redact` for a pattern that does not parse, is empty or too large, and for more than 64.
     pub fn new(patterns: &[String], own: &[String]) -> Result<Self> {
         if patterns.len() > PATTERNS {
-            return Err(Error::new(
-                Class::Usage,
-                "config",
-                format!("redact has {} patterns", patterns.len()),
-            )
-            .expected(format!("at most {PATTERNS}")));
+            return Err(
+                refused(format!("redact has {} patterns", patterns.len())).expected(format!("at most {PATTERNS}"))
+            );
         }
         Ok(Self {
             always: ALWAYS.iter().map(|pattern| compiled(pattern)).collect::<Result<_>>()?,
+            named: compiled(NAMED)?,
             site: patterns.iter().map(|pattern| of_site(pattern)).collect::<Result<_>>()?,
             own: own
                 .iter()
@@ -83,8 +90,39 @@ impl Redactor {
         })
     }
 
-    /// Quotes a text without what must not leave.
+    /// Quotes a text without what must not leave, whole.
     pub fn text(&self, text: &str) -> Quoted {
+        Quoted::of(self.kept(text))
+    }
+
+    /// Quotes at most so many bytes of a text without what must not leave. It is cut after that was taken out: else a secret that lies
+    /// across the cut would look like none.
+    pub fn within(&self, text: &str, most: usize) -> Quoted {
+        let mut room = most;
+        let mut pieces = Vec::new();
+        for piece in self.kept(text) {
+            let (piece, bytes) = match piece {
+                Piece::Redacted => (Piece::Redacted, 1),
+                Piece::Text(text) if text.len() <= room => {
+                    let bytes = text.len();
+                    (Piece::Text(text), bytes)
+                }
+                Piece::Text(mut text) => {
+                    text.truncate(floor(&text, room));
+                    (Piece::Text(text), room)
+                }
+            };
+            if room == 0 {
+                break;
+            }
+            pieces.push(piece);
+            room = room.saturating_sub(bytes);
+        }
+        Quoted::of(pieces)
+    }
+
+    /// What stays of a text, and where something was taken out.
+    fn kept(&self, text: &str) -> Vec<Piece> {
         let mut found: Vec<Range<usize>> = self
             .always
             .iter()
@@ -96,21 +134,32 @@ impl Redactor {
         found.extend(secret::key_blocks(text));
         found.extend(secret::url_users(text));
         found.extend(secret::runs_of_32(text));
+        found.extend(secret::named(&self.named, text));
+        found.extend(before_cut(text));
         for regex in &self.site {
             look_ahead(regex, text, &mut found);
         }
-        if found.is_empty() {
-            return Quoted::text(text);
-        }
-        Quoted::of(pieces(text, joined(found)))
+        pieces(text, joined(found))
     }
+}
+
+/// Finds the last word of a text that was cut when it was reported: it may be the beginning of what is known by its whole.
+fn before_cut(text: &str) -> Option<Range<usize>> {
+    let kept = text.strip_suffix(CUT_MARK)?;
+    let start = kept.rfind(char::is_whitespace).map_or(0, |at| ceil(kept, at + 1));
+    Some(start..kept.len())
+}
+
+/// Refuses what the site wrote into its configuration.
+fn refused(found: String) -> Error {
+    Error::new(Class::Usage, "redact", found)
+        .remedy("correct redact under [export] in the configuration: nothing is made while what it names would leave")
 }
 
 /// Compiles a pattern of the site.
 fn of_site(pattern: &str) -> Result<Regex> {
-    let wrong = |found: String| Error::new(Class::Usage, "config", found);
     if pattern.is_empty() || pattern.len() > PATTERN_BYTES {
-        return Err(wrong(format!("a pattern of redact has {} bytes", pattern.len()))
+        return Err(refused(format!("a pattern of redact has {} bytes", pattern.len()))
             .expected(format!("1 to {PATTERN_BYTES} bytes")));
     }
     compiled(pattern)
@@ -124,13 +173,9 @@ fn compiled(pattern: &str) -> Result<Regex> {
             // The library draws the place over several lines; its last one says what is wrong.
             let reason = error.to_string();
             let reason = reason.lines().last().unwrap_or_default().trim_start_matches("error: ");
-            Error::new(
-                Class::Usage,
-                "config",
-                format!("the pattern {pattern:?} of redact cannot be used: {reason}"),
-            )
-            .expected("a regular expression without look-around and back references, as in \"ORDER-[0-9]+\"")
-            .with_source(error)
+            refused(format!("the pattern {pattern:?} of redact cannot be used: {reason}"))
+                .expected("a regular expression without look-around and back references, as in \"ORDER-[0-9]+\"")
+                .with_source(error)
         })
 }
 

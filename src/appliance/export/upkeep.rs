@@ -6,7 +6,7 @@ use std::io;
 
 use serde_json::json;
 
-use super::facts::own_head;
+use super::facts::{numbers, own_head};
 use super::outbox::ExportLock;
 use crate::appliance::folder::OUTBOX;
 use crate::appliance::state::Appliance;
@@ -41,9 +41,7 @@ pub(super) fn drop_above(appliance: &Appliance, _lock: &ExportLock, limit: u64) 
         for (row, size) in files.into_iter().take(may_go) {
             let lasts = own_head(&row.bytes)?.lasts();
             candidates.push(Candidate {
-                is_acknowledged: lasts.audit <= acknowledged.audit
-                    && lasts.receipts <= acknowledged.receipts
-                    && lasts.records <= acknowledged.records,
+                is_acknowledged: lasts.are_within(&acknowledged),
                 row,
                 size,
             });
@@ -97,10 +95,5 @@ fn files(appliance: &Appliance, domain: Hash) -> Result<(Vec<(PackageRow, u64)>,
             Err(error) => return Err(Error::io("look at", &path, error)),
         }
     }
-    let acknowledged = Numbers {
-        audit: reached.audit,
-        receipts: reached.receipts,
-        records: reached.records,
-    };
-    Ok((files, acknowledged))
+    Ok((files, numbers(&reached)))
 }

@@ -9,6 +9,8 @@ use crate::domain::{AgentTime, StatusKind, Uuid};
 
 /// Longest text of one record, in bytes; the rest is cut off. Callers cut before, so that they do not hold more either.
 pub const TEXT_BYTES: usize = 256 << 10;
+/// What stands at the end of a text that was longer when an agent reported it.
+pub const CUT_MARK: &str = " [cut]";
 
 /// One request of one agent. Who it is was checked before; so was that revisions belong to it.
 #[derive(Debug, Clone)]

@@ -53,7 +53,7 @@ mod working_set;
 mod writer;
 
 pub use acknowledge::acknowledge;
-pub use batch::{Accepted, AgentLogRecord, Batch, DiskMetrics, LogRecord, Metrics, TEXT_BYTES, What};
+pub use batch::{Accepted, AgentLogRecord, Batch, CUT_MARK, DiskMetrics, LogRecord, Metrics, TEXT_BYTES, What};
 pub use buffer::{BufferHealth, StatusBuffer};
 pub(super) use days::parts_per_million;
 pub use freeze::{Frozen, freeze, freeze_within};

@@ -2,6 +2,7 @@
 
 use super::bad_body::BadBody;
 use super::json::{Text, floor};
+use crate::appliance::status::CUT_MARK;
 use crate::domain::{AgentTime, Uuid};
 use crate::protocol::distr::MemberValue;
 
@@ -78,15 +79,13 @@ pub(super) struct AgentText {
     pub(super) cut: bool,
 }
 
-/// Says that text was cut.
-const MARK: &str = " [cut]";
 /// Longest short text: names, paths, severities.
 const SHORT_BYTES: usize = 1024;
 
 impl AgentText {
     /// Returns the text, with a mark when it was cut.
     pub(super) fn marked(self) -> String {
-        if self.cut { self.kept + MARK } else { self.kept }
+        if self.cut { self.kept + CUT_MARK } else { self.kept }
     }
 
     /// Returns a text that is a name or the like, marked when it had to be cut.

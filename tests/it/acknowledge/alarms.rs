@@ -123,3 +123,68 @@ fn what_was_never_signed_here_says_whether_the_state_was_turned_back_or_lives_tw
     assert_eq!(both.apply(&both.says(2, &[&last]))["result"], "applied");
     assert_eq!(listed(&both), [""; 0]);
 }
+
+/// What was found of a life that is over was told: whoever said `recover` is not told again to say it, as long as the vendor goes on naming
+/// it. What is found anew is told.
+#[test]
+fn alarms_of_a_life_that_is_over_are_told_once() {
+    let both = Both::new();
+    let early = both.sign(both.reach(100));
+    let mut says = both.says(1, &[&early]);
+    says.alarms = vec![alarm(AlarmCode::ForeignRelease, 1), alarm(AlarmCode::PackageNumber, 1)];
+    assert_eq!(shown(&acknowledge(&both, &says)), ["foreign-release", "package-number"]);
+    both.bench.good("recover --as restored");
+    // What has nothing to do with lives stands.
+    assert_eq!(listed(&both), ["foreign-release"]);
+    let mut number = 2;
+    let mut next = |alarms: Vec<Alarm>| {
+        let package = both.sign(both.reach(100 + number));
+        let mut says = both.says(number, &[&package]);
+        says.alarms = alarms;
+        number += 1;
+        let ended = acknowledge(&both, &says);
+        assert_eq!(ended.word(), "applied", "{}", ended.stderr);
+        ended
+    };
+    for _ in 0..2 {
+        let ended = next(says.alarms.clone());
+        assert_eq!(shown(&ended), ["foreign-release"]);
+        assert!(!ended.stderr.contains("recover"), "{}", ended.stderr);
+        assert_eq!(listed(&both), ["foreign-release"]);
+        // The log keeps all of it.
+        let log = both.bench.good("audit export -o log.jsonl");
+        let text = String::from_utf8(crate::support::appliance::read(&both.bench.path("log.jsonl"))).unwrap();
+        let last = text
+            .lines()
+            .nth(usize::try_from(log["rows"].as_u64().unwrap()).unwrap() - 1);
+        assert!(last.unwrap().contains("package-number"), "{last:?}");
+        std::fs::remove_file(both.bench.path("log.jsonl")).unwrap();
+    }
+    // Another package, and one that ended and comes back, are of now.
+    assert_eq!(
+        shown(&next(vec![alarm(AlarmCode::PackageNumber, 2)])),
+        ["package-number"]
+    );
+    assert_eq!(
+        shown(&next(vec![alarm(AlarmCode::PackageNumber, 1)])),
+        ["package-number"]
+    );
+    assert_eq!(listed(&both), ["package-number"]);
+}
+
+/// An answer to a life that is over may be the first that tells of what was found of it: that is said once, and nothing is asked for.
+#[test]
+fn an_answer_to_a_life_that_is_over_asks_for_nothing() {
+    let both = Both::new();
+    let early = both.sign(both.reach(100));
+    let mut late = both.says(1, &[&early]);
+    late.alarms = vec![alarm(AlarmCode::Previous, 1)];
+    both.bench.good("recover --as restored");
+    for first in [true, false] {
+        let ended = acknowledge(&both, &late);
+        assert_eq!(ended.refusal.as_ref().unwrap().1, "never-exported");
+        assert_eq!(shown(&ended), [""; 0]);
+        assert_eq!(ended.stderr.contains("of a life of this site that is over here"), first);
+        assert_eq!(listed(&both), [""; 0]);
+    }
+}

@@ -81,7 +81,7 @@ fn a_bundle_for_one_site_brings_the_newest_one_and_the_import_applies_it() {
     assert_eq!(
         ended.result["acknowledgement"],
         json!({"result": "applied", "domain": both.domain, "number": 1, "records": 100, "receipts": package.head.receipts.last,
-            "audit": package.head.audit.last, "alarms": [], "found": null})
+            "audit": package.head.audit.last, "alarms": [], "over": [], "found": null, "freed": {"records": 100, "packages": 0, "bytes": 0}})
     );
     assert_eq!(
         both.reached(),

@@ -195,7 +195,7 @@ fn one_that_is_applied_says_so_once_and_the_same_bytes_are_nothing_to_do() {
     assert_eq!(
         value,
         json!({"result": "applied", "domain": both.domain, "number": 1, "records": 100, "receipts": 0,
-            "audit": package.head.audit.last, "alarms": [], "found": null})
+            "audit": package.head.audit.last, "alarms": [], "over": [], "found": null, "freed": {"records": 100, "packages": 0, "bytes": 0}})
     );
     let stream = both.stream();
     let last = stream.rows.last().unwrap();
@@ -299,7 +299,9 @@ fn files_of_packages_go_up_to_its_number_and_of_earlier_lives() {
         .unwrap()
     };
     // Up to number 2 of this life, and all of the one before; what is above stays.
-    both.apply(&both.says(1, &[&late[1]]));
+    let bytes: u64 = early.iter().chain(&late[..2]).map(|one| one.bytes.len() as u64).sum();
+    let value = both.apply(&both.says(1, &[&late[1]]));
+    assert_eq!(value["freed"], json!({"records": 20, "packages": 5, "bytes": bytes}));
     assert_eq!(there(&early), [false; 3]);
     assert_eq!(there(&late), [false, false, true, true, true]);
     // The newest two stay, whatever was acknowledged.
@@ -312,4 +314,33 @@ fn files_of_packages_go_up_to_its_number_and_of_earlier_lives() {
     let value: Value = both.apply(&both.says(3, &[&last]));
     assert_eq!(value["result"], "applied");
     assert!(both.file(&last).is_file());
+}
+
+/// The vendor has the newer one first: what the older one held is acknowledged with it, so it need not leave any more, and its own answer,
+/// which comes late, takes nothing back.
+#[test]
+fn the_newer_package_is_acknowledged_first() {
+    let both = Both::new();
+    let older = both.sign(both.reach(0));
+    let newer = both.sign(both.reach(0));
+    let ended = {
+        both.write("newer.ack", &both.says(2, &[&newer]), "acme", "ack");
+        both.bench.run("status acknowledge newer.ack")
+    };
+    assert_eq!(ended.word(), "applied", "{}", ended.stderr);
+    assert!(
+        ended.stderr.contains("the acknowledgement freed 0 records"),
+        "{}",
+        ended.stderr
+    );
+    both.refuse(&both.says(1, &[&older]), "ack-older");
+    assert_eq!(both.reached(), (0, 0, newer.head.audit.last));
+    // Neither counts as exported here, and both are with the vendor.
+    let exported = both.bench.good("status export next.airlock-status");
+    assert_eq!(exported["packages"][0]["number"], 3);
+    assert_eq!(exported["packages"].as_array().unwrap().len(), 1);
+    both.bench.good("status verify next.airlock-status");
+    // What was asked for by its number leaves all the same.
+    both.bench.good("status export older.airlock-status --again 1");
+    assert_eq!(read(&both.bench.path("older.airlock-status")), older.bytes);
 }

@@ -108,7 +108,7 @@ fn a_preview_is_a_draft_that_stays_until_another_takes_its_place() {
         (&first["number"], &first["earlier"], &first["shows"]),
         (&json!(1), &json!(false), &json!([]))
     );
-    assert_eq!(first["lines"]["release"], 1);
+    assert_eq!(first["line_counts"]["release"], 1);
     assert_eq!(first["approvals"], json!({"needed": 0, "there": []}));
     let (packages, rows, files) = place.world();
     assert_eq!((packages.len(), packages[0].state), (1, State::Draft));
@@ -135,8 +135,8 @@ fn a_preview_is_a_draft_that_stays_until_another_takes_its_place() {
 fn every_line_can_be_looked_at() {
     let place = Place::new();
     let shown = place.good(&["--lines"]);
-    let lines = shown["content"].as_array().unwrap();
-    let counted: u64 = shown["lines"]
+    let lines = shown["lines"].as_array().unwrap();
+    let counted: u64 = shown["line_counts"]
         .as_object()
         .unwrap()
         .values()
@@ -210,7 +210,7 @@ fn of_several_vendors_one_is_named() {
     place.refused(&["--vendor", &digits[..7]], "E-USAGE", "vendor");
     let theirs = place.good(&["--vendor", &digits]);
     assert_eq!(theirs["domain"], other.chain().domain().to_hex());
-    assert_eq!(theirs["lines"], json!({"audit": 1}));
+    assert_eq!(theirs["line_counts"], json!({"audit": 1}));
     // A product says whose it is, and each vendor has a draft of its own.
     for word in ["crm", "crm/stable"] {
         let ours = place.good(&["--vendor", word]);
@@ -311,7 +311,7 @@ fn a_running_server_freezes_and_goes_on() {
     );
     say();
     let second = preview();
-    assert_eq!(second["lines"]["continued"], 1);
+    assert_eq!(second["line_counts"]["continued"], 1);
     assert_eq!((&second["number"], &second["records"]["last"]), (&json!(1), &json!(2)));
     assert_eq!(serving.status.health().trouble, None);
     drop(serving.stop());

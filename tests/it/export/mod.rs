@@ -8,5 +8,8 @@ mod draft_secrets;
 mod draft_stops;
 mod draft_vendors;
 mod out;
+mod places;
+mod runs;
 mod stops;
+mod texts;
 mod world;

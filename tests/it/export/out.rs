@@ -5,11 +5,11 @@ use std::process::Stdio;
 
 use airlock::crypto::write_signing_key;
 use airlock::db::site::packages::State;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::desk::{Desk, approver};
 use super::world;
-use crate::support::appliance::{audit_actions, read, write};
+use crate::support::appliance::{Ended, audit_actions, read, write};
 
 #[test]
 fn what_was_previewed_is_what_leaves_and_again_the_same_bytes() {
@@ -160,15 +160,64 @@ fn a_draft_needs_as_many_approvals_as_the_site_says() {
 fn a_key_that_is_none_of_the_sites_is_added_or_another_one_taken() {
     let desk = Desk::new(1);
     let head = desk.draft();
-    let ended = desk.refused(&format!("approve {head} --key 3.pem"), "E-POLICY", "approver");
-    assert!(
-        ended
-            .stderr
-            .contains("approve with another key, or add this one to the file of the site's keys")
+    let words = format!("approve {head} --key 3.pem");
+    let remedy = remedy(&desk.refused(&words, "E-POLICY", "approver"));
+    let (before, line) = remedy.split_once(": ").unwrap();
+    assert_eq!(
+        before,
+        "approve with another key, or add this one to the file of the site's keys"
     );
-    let key = airlock::crypto::Key::of(approver(3).public());
-    write(&desk.path("keys.json"), json!({"keys": [key]}).to_string().as_bytes());
-    desk.good(&format!("approve {head} --key 3.pem"));
+    write(&desk.path("keys.json"), format!("{{\"keys\":[{line}]}}").as_bytes());
+    desk.good(&words);
+    desk.good("status export stick");
+}
+
+/// What a refusal says to do.
+fn remedy(ended: &Ended) -> String {
+    let events = ended
+        .stderr
+        .lines()
+        .filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let mut refusals = events.filter(|event| event["event"] == "refused");
+    refusals.next().unwrap()["remedy"].as_str().unwrap().to_owned()
+}
+
+#[test]
+fn whoever_approves_first_is_told_what_the_file_has_to_hold() {
+    let desk = Desk::new(1);
+    let head = desk.draft();
+    let words = format!("approve {head} --key 2.pem");
+    let mut said = Vec::new();
+    for (holds, class, code) in [
+        (None, "E-IO", "io"),
+        (Some(""), "E-TRUST", "site-keys"),
+        (Some("{\"keys\":[]}"), "E-TRUST", "site-keys"),
+    ] {
+        match holds {
+            None => std::fs::remove_file(desk.path("keys.json")).unwrap(),
+            Some(text) => write(&desk.path("keys.json"), text.as_bytes()),
+        }
+        let remedy = remedy(&desk.refused(&words, class, code));
+        let (before, file) = remedy.split_once("with this one alone: ").unwrap();
+        let ended = desk.refused("status export stick", class, code);
+        assert!(
+            ended
+                .stderr
+                .contains("which says what the file of the site's keys has to hold")
+        );
+        assert!(
+            before.contains(&desk.path("keys.json").display().to_string()),
+            "{before}"
+        );
+        said.push(file.to_owned());
+    }
+    let key = airlock::crypto::Key::of(approver(2).public());
+    let file: Value = serde_json::from_str(&said[0]).unwrap();
+    assert_eq!(file, json!({"keys": [key]}));
+    assert_eq!(said, vec![said[0].clone(); 3]);
+    assert_eq!((desk.states(), desk.signings()), (vec![(1, State::Draft)], 0));
+    write(&desk.path("keys.json"), said[0].as_bytes());
+    desk.good(&words);
     desk.good("status export stick");
 }
 

@@ -1,6 +1,6 @@
 //! M-67, M-105: the log holds, its copies are signed, and a log that was rewritten or cut differs from what left.
 
-use airlock::crypto::{Envelope, KeyFile, PayloadType, canonical};
+use airlock::crypto::{Envelope, KeyFile, PayloadType, canonical, stream_seal};
 use airlock::db::site::{audit, stream_log};
 use airlock::db::{Db, Schema, SqlResult as _};
 use serde_json::{Value, json};
@@ -218,4 +218,72 @@ fn an_acknowledgement_names_a_seal_of_the_stream() {
     ] {
         bench.refused(&format!("audit verify --against {file}"), class, code);
     }
+}
+
+/// M-106: what was signed says later whether the log still has these rows, whichever status key signed it.
+#[test]
+fn a_package_names_the_rows_that_it_carried() {
+    let bench = Bench::new();
+    act(&bench);
+    bench.good("status export 1.airlock-status");
+    let site = bench.state();
+    let compared = bench.good("audit verify --against 1.airlock-status");
+    let row = streams::only(&site).rows.len() - 1;
+    assert_eq!(
+        compared["against"],
+        json!([{"file": "1.airlock-status", "kind": "package", "row": row}])
+    );
+    bench.good("status rotate-key --yes");
+    bench.good("status export 2.airlock-status");
+    bench.good("audit verify --against 1.airlock-status --against 2.airlock-status");
+    // Another site's, one that nobody signed, a damaged one, and a pipe.
+    let other = Bench::new();
+    other.good("status export 1.airlock-status");
+    write(&bench.path("theirs"), &read(&other.path("1.airlock-status")));
+    bench.edit("2.airlock-status", "cut", |bytes| bytes.truncate(bytes.len() - 1));
+    bench.good("status preview");
+    let draft = std::fs::read_dir(site.join("outbox"))
+        .unwrap()
+        .map(|one| one.unwrap().path());
+    let draft = draft
+        .max_by_key(|path| path.metadata().unwrap().modified().unwrap())
+        .unwrap();
+    write(&bench.path("draft"), &read(&draft));
+    for (file, class, code) in [
+        ("theirs", "E-AUDIENCE", "site"),
+        ("draft", "E-SIGNATURE", "below-threshold"),
+        ("cut", "E-INCOMPLETE", "truncated"),
+    ] {
+        let ended = bench.run(&format!("audit verify --against {file}"));
+        let refusal = ended.refusal.unwrap_or_else(|| panic!("{file}: {}", ended.stderr));
+        assert_eq!(refusal.0, class, "{file}: {code} {}", ended.stderr);
+    }
+    // The log is rewritten as a whole, so that it holds in itself: the package has another row.
+    let domain = streams::only(&site).domain;
+    let db = Db::open(&site.join("airlock.db"), &Schema::SITE).unwrap();
+    let rows = db.read(|c| stream_log::list(c, domain, 0, 100)).unwrap();
+    let mut seal = db.read(|c| stream_log::seal(c, domain, 0)).unwrap().unwrap();
+    db.write(|tx| {
+        for row in &rows {
+            let mut detail: Value = serde_json::from_str(&row.detail).unwrap();
+            if row.number == 2 {
+                detail["reason"] = json!("other");
+            }
+            seal = stream_seal(seal, row.number, row.at, &row.action, &detail);
+            tx.execute(
+                "UPDATE stream_audit SET detail = ?, seal = ? WHERE domain = ? AND number = ?",
+                rusqlite::params![detail.to_string(), seal, domain, row.number],
+            )
+            .sql("damage")?;
+        }
+        Ok(())
+    })
+    .unwrap();
+    drop(db);
+    let ended = bench.refused("audit verify --against 1.airlock-status", "E-STATE", "audit-differs");
+    assert!(
+        ended.stderr.contains("up to row 2 is not what it was"),
+        "{}",
+        ended.stderr
+    );
 }

@@ -94,7 +94,7 @@ fn a_guard_sees_who_what_and_how_much() {
     assert_eq!((&package["site"], &package["domain"]), (&json!(site()), &json!(DOMAIN)));
     assert_eq!((&package["number"], &package["shows"]), (&json!(1), &json!([])));
     assert_eq!(package["records"]["last"], 240);
-    assert_eq!(package["lines"]["receipts"], 2);
+    assert_eq!(package["line_counts"]["receipt"], 2);
     assert_eq!(
         package["approvals"],
         json!({"carried": [], "good": null, "wanted": null})

@@ -23,42 +23,15 @@ impl Sink<'_, '_> {
     }
 
     pub(super) fn text(&self, text: &str) -> Quoted {
-        self.redactor.text(cut_text(text, limits::QUOTED_TEXT_BYTES))
+        self.redactor.within(text, limits::QUOTED_TEXT_BYTES)
     }
 
     pub(super) fn name(&self, text: &str) -> Quoted {
-        self.redactor.text(cut_text(text, limits::QUOTED_NAME_BYTES))
+        self.redactor.within(text, limits::QUOTED_NAME_BYTES)
     }
-}
-
-/// Cuts a text at a limit, between characters.
-fn cut_text(text: &str, limit: usize) -> &str {
-    if text.len() <= limit {
-        return text;
-    }
-    let end = (0..=limit).rev().find(|at| text.is_char_boundary(*at));
-    text.get(..end.unwrap_or(0)).unwrap_or_default()
 }
 
 /// Cuts a number to the range of documents.
 pub(super) fn cut(number: u64) -> u64 {
     number.min(limits::JSON_INTEGER_MAX)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn texts_are_cut_between_characters() {
-        for (text, limit, expected) in [
-            ("abc", 5, "abc"),
-            ("abc", 2, "ab"),
-            ("aé", 2, "a"),
-            ("", 0, ""),
-            ("é", 1, ""),
-        ] {
-            assert_eq!(cut_text(text, limit), expected);
-        }
-    }
 }

@@ -1,0 +1,138 @@
+//! Where what leaves may go: not into the state folder, and into pipes that somebody reads.
+
+use std::fs::{self, File};
+use std::io::{BufRead as _, BufReader, Read as _};
+use std::os::unix::fs::{OpenOptionsExt as _, symlink};
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use airlock::db::site::packages::State;
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::fs::{CWD, Mode, OFlags, fcntl_setfl, mkfifoat};
+use rustix::pipe::fcntl_setpipe_size;
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::json;
+
+use super::desk::Desk;
+use crate::support::appliance::{AIRLOCK, Ended, read};
+
+fn names(folder: &Path) -> Vec<String> {
+    let entries = fs::read_dir(folder).unwrap();
+    let mut names: Vec<String> = entries
+        .map(|one| one.unwrap().file_name().into_string().unwrap())
+        .collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn nothing_is_written_into_the_state_folder() {
+    let desk = Desk::new(0);
+    desk.draft();
+    let state = desk.state();
+    let outbox = state.join("outbox");
+    symlink(&outbox, desk.path("link")).unwrap();
+    mkfifoat(CWD, state.join("pipe"), Mode::RWXU).unwrap();
+    let world = || (names(&state), names(&outbox), desk.states());
+    let before = world();
+    let at = |path: &Path, name: &str| path.join(name).display().to_string();
+    let places = [
+        at(&state, ""),
+        at(&outbox, ""),
+        at(&outbox, "mine"),
+        at(&state, "pipe"),
+        at(&desk.path("link"), ""),
+        at(&desk.path("link"), "mine"),
+        at(&state, "identity/../outbox/mine"),
+    ];
+    let refused = |ended: &Ended, told: &str| {
+        let found = ended.refusal.clone().unwrap_or_default();
+        assert_eq!((found.0.as_str(), found.1.as_str()), ("E-USAGE", "output"), "{told}");
+        assert!(
+            ended
+                .stderr
+                .contains("give another place, such as a medium or a folder of yours"),
+            "{told}: {}",
+            ended.stderr
+        );
+        assert_eq!(world(), before, "{told}");
+    };
+    for place in &places {
+        refused(&desk.run(&format!("status export {place}")), place);
+    }
+    for (words, option) in [(&["audit", "export"][..], "-o"), (&["status", "summary"], "--qr")] {
+        for place in [&places[2], &places[5]] {
+            let mut command = Command::new(AIRLOCK);
+            command.args(["--format", "json"]).args(words).args([option, place]);
+            let output = command.arg("--state").arg(&state).output().unwrap();
+            refused(&Ended::of(&output), place);
+        }
+    }
+    // As the message says.
+    desk.good("status export stick");
+    assert_eq!(desk.on_stick().len(), 1);
+}
+
+/// A pipe that is opened for reading and holds 4 KiB, before anybody writes.
+fn reader(path: &Path) -> File {
+    let mut options = fs::OpenOptions::new();
+    let file = options
+        .read(true)
+        .custom_flags(OFlags::NONBLOCK.bits().cast_signed())
+        .open(path)
+        .unwrap();
+    fcntl_setpipe_size(&file, 4096).unwrap();
+    file
+}
+
+/// Reads from it in small pieces, once somebody writes: so many bytes, or all.
+fn drink(mut file: File, most: usize) -> Vec<u8> {
+    poll(&mut [PollFd::new(&file, PollFlags::IN)], None).unwrap();
+    fcntl_setfl(&file, OFlags::empty()).unwrap();
+    let (mut all, mut piece) = (Vec::new(), [0; 1000]);
+    while all.len() < most {
+        match file.read(&mut piece).unwrap() {
+            0 => break,
+            count => all.extend_from_slice(&piece[..count]),
+        }
+    }
+    all
+}
+
+#[test]
+fn a_named_pipe_is_waited_for_aloud_and_only_what_it_took_whole_has_left() {
+    let desk = Desk::new(0);
+    let head = desk.draft();
+    let pipe = desk.path("pipe");
+    mkfifoat(CWD, &pipe, Mode::RWXU).unwrap();
+    let start = || {
+        let mut command = desk.command("status export ./pipe");
+        command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+    };
+    // Nobody reads: it says so, and whoever gives up has exported nothing.
+    let mut child = start();
+    let mut said = BufReader::new(child.stderr.take().unwrap()).lines();
+    let told = said.find(|line| line.as_ref().unwrap().contains("waiting for somebody who reads"));
+    let told = told.unwrap().unwrap();
+    assert!(told.contains("Ctrl-C") && told.contains("not exported"), "{told}");
+    kill_process(Pid::from_child(&child), Signal::INT).unwrap();
+    assert!(!child.wait().unwrap().success());
+    assert_eq!((desk.states(), desk.signings()), (vec![(1, State::Signed)], 1));
+    let kept = read(&desk.kept(&head));
+    assert!(kept.len() > 8192);
+    // Who reads goes away in the middle.
+    let end = reader(&pipe);
+    let child = start();
+    assert!((5000..6000).contains(&drink(end, 5000).len()));
+    let ended = Ended::of(&child.wait_with_output().unwrap());
+    assert_eq!(ended.refusal.unwrap().0, "E-IO");
+    assert_eq!(desk.states(), [(1, State::Signed)]);
+    // Who reads slowly gets all of it, in as many writes as that takes.
+    let end = reader(&pipe);
+    let child = start();
+    assert_eq!(drink(end, usize::MAX), kept);
+    let ended = Ended::of(&child.wait_with_output().unwrap());
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    assert_eq!(ended.result["packages"][0]["head"], json!(head));
+    assert_eq!((desk.states(), desk.signings()), (vec![(1, State::Exported)], 1));
+}

@@ -1,0 +1,78 @@
+//! Whoever is asked by voice for this site's status key finds it, and whoever begins another life is asked whether it is meant.
+
+use std::path::Path;
+use std::process::Command;
+
+use airlock::domain::Hash;
+use serde_json::json;
+
+use super::bench::Bench;
+use crate::support::appliance::AIRLOCK;
+use crate::support::streams;
+use crate::vendor::passphrases::terminal;
+
+#[test]
+fn the_status_key_is_shown_as_init_and_the_vendor_show_it() {
+    let bench = Bench::new();
+    let init = streams::only(&bench.state()).rows[0].detail["status_key"].clone();
+    let shown = bench.good("trust show");
+    assert_eq!(shown["status_key"], init);
+    assert_eq!(
+        bench.good("vendor enroll plant.json --name plant")["status_key"],
+        shown["status_key"]
+    );
+    let rotated = bench.good("status rotate-key --yes")["status_key"].clone();
+    assert_ne!(rotated, init);
+    let shown = bench.good("trust show");
+    assert_eq!(shown["status_key"], rotated);
+    let mut command = Command::new(AIRLOCK);
+    let output = command
+        .args(["trust", "show", "--state"])
+        .arg(bench.state())
+        .output()
+        .unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    let spoken = rotated.as_str().unwrap().parse::<Hash>().unwrap().spoken();
+    assert!(text.contains(&format!("status key   {spoken}")), "{text}");
+}
+
+#[test]
+fn another_life_is_begun_by_who_means_it() {
+    let bench = Bench::new();
+    let rows = || streams::only(&bench.state()).rows.len();
+    let before = rows();
+    if terminal() {
+        let on_terminal = |answer: &str, more: &[&str]| {
+            let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/vendor/terminal.py");
+            let answers = if answer.is_empty() {
+                json!([])
+            } else {
+                json!([["go on?", answer]])
+            };
+            let mut command = Command::new("python3");
+            command.arg(script).arg(answers.to_string()).arg(AIRLOCK);
+            command
+                .args(["recover", "--as", "restored"])
+                .args(more)
+                .arg("--state")
+                .arg(bench.state());
+            let output = command.output().unwrap();
+            let text = String::from_utf8_lossy(&output.stdout).into_owned();
+            (output.status.code(), text)
+        };
+        let (code, text) = on_terminal("n", &[]);
+        assert_eq!((code, rows()), (Some(2), before), "{text}");
+        assert!(
+            text.contains("begins another life") && text.contains("drafts end"),
+            "{text}"
+        );
+        let (code, text) = on_terminal("y", &[]);
+        assert_eq!((code, rows()), (Some(0), before + 1), "{text}");
+        let (code, text) = on_terminal("", &["--yes"]);
+        assert_eq!((code, rows()), (Some(0), before + 2), "{text}");
+    }
+    // Where nobody can be asked the command line says enough.
+    let before = rows();
+    bench.good("recover --as cloned");
+    assert_eq!(rows(), before + 1);
+}
