@@ -124,6 +124,20 @@ pub fn packages(connection: &Connection, instance: u64) -> Result<Vec<PackageRow
     rows.collect::<rusqlite::Result<_>>().sql(WHAT)
 }
 
+/// Returns how many instances each site was seen to have.
+///
+/// # Errors
+///
+/// Those of [`SqlResult::sql`](crate::db::SqlResult::sql).
+pub fn instance_counts(connection: &Connection) -> Result<BTreeMap<SiteId, u64>> {
+    let what = "read the instances";
+    let mut select = connection
+        .prepare_cached("SELECT site, count(*) FROM instance GROUP BY site")
+        .sql(what)?;
+    let rows = select.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).sql(what)?;
+    rows.collect::<rusqlite::Result<_>>().sql(what)
+}
+
 /// Returns how many packages of an instance are here.
 ///
 /// # Errors
