@@ -1,6 +1,7 @@
 //! `airlock status replay`: what sites told goes into a hub.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use clap::Args;
 use zeroize::Zeroizing;
@@ -10,7 +11,7 @@ use super::ui::{Ui, escape};
 use super::workspace_folder::WorkspaceArgs;
 use crate::domain::{Class, Error, Result, SiteId, SystemClock, counted};
 use crate::vendor_side::ledger::replay::{
-    Access, Bounds, Event, HubAddress, HubSecrets, Lines, Options, Replayed, SiteReport, SystemPace, Tally,
+    Access, Bounds, Event, HubAddress, HubSecrets, Lines, Options, Refusal, Replayed, SiteReport, SystemPace, Tally,
     TargetReport, replay,
 };
 use crate::vendor_side::{Workspace, find_site as find};
@@ -38,6 +39,12 @@ pub(super) struct ReplayArgs {
     /// Say what would be sent; nothing is, and no connection is made
     #[arg(long)]
     dry_run: bool,
+    /// Send statuses and samples once more that the hub refused before
+    #[arg(long)]
+    retry_refused: bool,
+    /// Seconds that a hub which does not answer is waited for, all tries of one item together
+    #[arg(long, value_name = "SECONDS", default_value_t = 240, value_parser = clap::value_parser!(u32).range(1..=3600))]
+    patience: u32,
     /// Let secrets and reports go over plain HTTP to another machine
     #[arg(long)]
     plain_http: bool,
@@ -66,8 +73,9 @@ pub(super) fn run(args: &ReplayArgs, ui: &mut Ui) -> Result<()> {
         hub,
         site,
         dry_run: args.dry_run,
+        retry_refused: args.retry_refused,
         ca_files: args.ca_files.clone(),
-        bounds: Bounds::default(),
+        bounds: bounds(args.patience),
     };
     let access = Access {
         secrets,
@@ -94,6 +102,16 @@ pub(super) fn run(args: &ReplayArgs, ui: &mut Ui) -> Result<()> {
     replayed.verdict()
 }
 
+/// How long the hub is waited for, by the seconds for one item. One that is soon given up is soon spoken of.
+fn bounds(patience: u32) -> Bounds {
+    let (item, usual) = (Duration::from_secs(patience.into()), Bounds::default());
+    Bounds {
+        item,
+        notice: usual.notice.min(item / 2),
+        ..usual
+    }
+}
+
 /// Reads a token of the hub's API.
 fn read_token(path: &Path) -> Result<Zeroizing<String>> {
     let token = passphrase::first_line(path, "the token file")?;
@@ -118,6 +136,11 @@ fn tell(ui: &mut Ui, lines: &mut u64, event: &Event<'_>) {
                 escape(found)
             ));
         }
+        Event::Silent { since, until } => ui.say(format_args!(
+            "the hub has not answered for {:.0} s; the request is given up after {:.0} s",
+            since.as_secs_f64(),
+            until.as_secs_f64()
+        )),
         Event::Lines(more) => {
             let before = *lines;
             *lines = lines.saturating_add(*more);
@@ -182,10 +205,24 @@ fn of_target(target: &TargetReport) -> String {
     if !parts.is_empty() {
         text += &format!("  {}", parts.join("; "));
     }
+    for refusal in &target.refused {
+        text += &of_refusal(refusal);
+    }
     if let Some(left) = &target.left {
         text += &format!("\n    left: {} ({})", escape(&left.found), left.code);
     }
     text
+}
+
+fn of_refusal(refusal: &Refusal) -> String {
+    let what = match refusal.what {
+        "status" if refusal.count == 1 => "1 status".to_owned(),
+        "status" => format!("{} statuses", refusal.count),
+        "metrics" => counted(refusal.count, "sample"),
+        "lines" => format!("{} with lines of containers", counted(refusal.count, "request")),
+        _ => format!("{} with lines of the agent", counted(refusal.count, "request")),
+    };
+    format!("\n    refused: {what}: {}", escape(&refusal.reason))
 }
 
 /// Says what became of items; nothing where there were none.

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
 
 use super::Recorded;
+use super::snapshot::look_again;
 use crate::db::SqlResult as _;
 use crate::domain::{Audience, ContentItem, Counter, Digest, FixId, Hash, Name, Result, Scope, SiteId, Uuid};
 
@@ -127,6 +128,7 @@ pub fn record_contents(transaction: &Transaction<'_>, contents: &SignedContents<
         revisions
             .execute(params![stated.revision, stated.deployment, id])
             .sql(what)?;
+        look_again(transaction, stated.deployment, stated.revision)?;
     }
     let mut names = transaction
         .prepare("INSERT OR IGNORE INTO signed_name (head, digest, repository) VALUES (?, ?, ?)")

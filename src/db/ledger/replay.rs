@@ -47,9 +47,11 @@ pub struct Item {
     pub item: String,
     /// What became of it.
     pub state: State,
+    /// Why it was refused: the status of the answer, and what the hub said.
+    pub code: Option<String>,
 }
 
-/// Writes down what becomes of an item; `code` is the status of a refusal.
+/// Writes down what becomes of an item; `code` says why it was refused: the status of the answer, and what the hub said.
 ///
 /// # Errors
 ///
@@ -93,7 +95,7 @@ pub fn forget(transaction: &Transaction<'_>, by: Speaker<'_>, item: &str) -> Res
 pub fn items(connection: &Connection, by: Speaker<'_>) -> Result<Vec<Item>> {
     let what = "read what was sent";
     let mut select = connection
-        .prepare_cached("SELECT item, state FROM replay WHERE hub = ? AND site = ? AND target = ? ORDER BY item")
+        .prepare_cached("SELECT item, state, code FROM replay WHERE hub = ? AND site = ? AND target = ? ORDER BY item")
         .sql(what)?;
     let rows = select
         .query_map(params![by.hub, by.site, by.target], |row| {
@@ -105,6 +107,7 @@ pub fn items(connection: &Connection, by: Speaker<'_>) -> Result<Vec<Item>> {
                     "refused" => State::Refused,
                     _ => State::Sending,
                 },
+                code: row.get(2)?,
             })
         })
         .sql(what)?;

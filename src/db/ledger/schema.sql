@@ -287,9 +287,11 @@ CREATE TABLE deployment_now (
   count      INTEGER,
   removed    INTEGER,
   package    BLOB    NOT NULL,
+  newest     INTEGER,                   -- id of the newest head that gave it the revision which runs; none where that is to be asked
   PRIMARY KEY (site, deployment)
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX deployment_now_of ON deployment_now (deployment);
+-- All that is asked over every site: 50,000 rows are read from it alone.
+CREATE INDEX deployment_now_of ON deployment_now (deployment, site, newest, runs, doubt, removed, state, first);
 
 CREATE TABLE metrics_day (
   site    TEXT    NOT NULL REFERENCES site (site),

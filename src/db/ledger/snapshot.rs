@@ -194,12 +194,14 @@ pub fn put_deployment(
     deployment: &DeploymentRow<'_>,
 ) -> Result<()> {
     // A deployment on two targets is the site's invention; the last one is kept.
+    let sql = format!(
+        "INSERT OR REPLACE INTO deployment_now
+           (site, deployment, target, wanted, revision, runs, doubt, state, signal, first, last, count, removed, package, newest)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, {})",
+        newest_head("?2", "?6")
+    );
     transaction
-        .prepare_cached(
-            "INSERT OR REPLACE INTO deployment_now
-               (site, deployment, target, wanted, revision, runs, doubt, state, signal, first, last, count, removed, package)
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        )
+        .prepare_cached(&sql)
         .and_then(|mut insert| {
             insert.execute(params![
                 site,
@@ -220,6 +222,39 @@ pub fn put_deployment(
         })
         .map(|_| ())
         .sql("record a deployment")
+}
+
+/// The newest head that gave a deployment a revision, as an expression; none where heads of several scopes did, or none.
+fn newest_head(deployment: &str, revision: &str) -> String {
+    let from = |run: &str, head: &str, release: &str| {
+        format!(
+            "FROM signed_revision {run} JOIN signed_head {head} ON {head}.id = {run}.head JOIN signed_release {release} ON {release}.head = {head}.head
+             WHERE {run}.deployment = {deployment} AND {run}.revision = {revision}"
+        )
+    };
+    format!(
+        "(SELECT r.head {} AND NOT EXISTS (SELECT 1 {} AND (q.product, q.channel) <> (p.product, p.channel))
+          ORDER BY p.epoch DESC, p.sequence DESC LIMIT 1)",
+        from("r", "h", "p"),
+        from("o", "i", "q")
+    )
+}
+
+/// Looks again which head is the newest that gave a deployment a revision, at every site that runs it: a release was recorded that did.
+///
+/// # Errors
+///
+/// Those of [`SqlResult::sql`](crate::db::SqlResult::sql).
+pub(super) fn look_again(transaction: &Transaction<'_>, deployment: Uuid, revision: Uuid) -> Result<()> {
+    let sql = format!(
+        "UPDATE deployment_now SET newest = {} WHERE deployment = ?1 AND runs = ?2",
+        newest_head("?1", "?2")
+    );
+    transaction
+        .prepare_cached(&sql)
+        .and_then(|mut update| update.execute(params![deployment, revision]))
+        .map(|_| ())
+        .sql("record what runs")
 }
 
 /// Records a day of metrics; of two, that with more samples stays.

@@ -1,7 +1,7 @@
 //! A vendor with a workspace, a site with a server, and a folder for a stick between them: everything by commands.
 #![allow(clippy::disallowed_methods, reason = "a test's own files")]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -225,6 +225,15 @@ impl Stage {
         .unwrap()
     }
 
+    /// What the ledger holds of statuses, each in the place of its first time.
+    pub(super) fn told_in_order(&self) -> Vec<(String, String, String)> {
+        let rows = self.ledger(
+            "SELECT lower(hex(revision)), state, text FROM record ORDER BY instance, number",
+            |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
+        );
+        each_once(rows.into_iter())
+    }
+
     /// What the ledger holds of statuses.
     pub(super) fn told(&self) -> Tally {
         let rows = self.ledger(
@@ -246,6 +255,23 @@ impl Stage {
         }
         tally
     }
+}
+
+/// What an agent got a 2xx for, each in the place of its first time.
+pub(super) fn in_order<E: Engine>(agent: &Agent<E>) -> Vec<(String, String, String)> {
+    let told = agent.acknowledged.iter().map(|status| {
+        (
+            status.revision.replace('-', ""),
+            status.kind.clone(),
+            status.message.clone(),
+        )
+    });
+    each_once(told)
+}
+
+fn each_once(told: impl Iterator<Item = (String, String, String)>) -> Vec<(String, String, String)> {
+    let mut seen = BTreeSet::new();
+    told.filter(|one| seen.insert(one.clone())).collect()
 }
 
 /// What an agent got a 2xx for.

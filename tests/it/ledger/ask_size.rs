@@ -13,7 +13,7 @@ const FILL: &str = "
 WITH RECURSIVE n(v) AS (SELECT 1 UNION ALL SELECT v + 1 FROM n WHERE v < 50000)
 INSERT INTO deployment_now SELECT printf('%032x', (v - 1) / 50 + 1), unhex(printf('%032x', v)), unhex(printf('%032x', 1000000 + v)),
   unhex(printf('%032x', v * 1000 + 12)), unhex(printf('%032x', v * 1000 + 12 - v % 3)), unhex(printf('%032x', v * 1000 + 12 - v % 3)), NULL,
-  CASE WHEN v % 500 = 0 THEN 'error' ELSE 'healthy' END, 'well', 1790000000, 1790100000, 1411, NULL, unhex(printf('%064x', (v - 1) / 50 + 1)) FROM n;
+  CASE WHEN v % 500 = 0 THEN 'error' ELSE 'healthy' END, 'well', 1790000000, 1790100000, 1411, NULL, unhex(printf('%064x', (v - 1) / 50 + 1)), NULL FROM n;
 WITH RECURSIVE n(v) AS (SELECT 1 UNION ALL SELECT v + 1 FROM n WHERE v < 50000)
 INSERT INTO target_now SELECT printf('%032x', (v - 1) / 50 + 1), unhex(printf('%032x', 1000000 + v)), 1790100000, 1780000000, '2.1', NULL, NULL, NULL, NULL,
   unhex(printf('%064x', (v - 1) / 50 + 1)) FROM n;
@@ -43,6 +43,7 @@ INSERT INTO finding (site, code, detail, count, at) SELECT site, 'package-missin
 WITH RECURSIVE n(v) AS (SELECT 1 UNION ALL SELECT v + 1 FROM n WHERE v < 52000)
 INSERT INTO audit SELECT v, 1780000000 + v, CASE WHEN v % 100 = 0 THEN 'refuse' ELSE 'ingest' END,
   json_object('class', 'E-EQUIVOCATION', 'code', 'previous', 'found', 'two', 'site', printf('%032x', v % 1000 + 1)), zeroblob(32) FROM n;
+UPDATE deployment_now SET newest = (SELECT max(r.head) FROM signed_revision r WHERE r.deployment = deployment_now.deployment AND r.revision = runs);
 ";
 
 /// Records of a year of one site, those of its fifty deployments in turn; `?1` is the site, `?2` how many.

@@ -186,6 +186,7 @@ const ROWS: &[(&str, Row)] = &[
     ("Content pin: correct the reference, or where images: says that it comes from", Followed(&["compose_files_are_corrected_as_the_message_says"])),
     ("Content reference: give it one: {source: where it comes from, name: registry.example.com/docker-agent:3.1.0}", Followed(&["images_are_named_as_the_message_says"])),
     ("Content referrers-tag: delete that tag in the source", Followed(&["images_of_layouts_are_chosen_as_the_message_says"])),
+    ("Content refused: put right at the hub what it says, and send its statuses and samples once more with --retry-refused; of lines of logs it has stored a part, and they are not sent again", Followed(&["a_hub_that_refuses_everything_is_told_of_with_its_reasons_and_gets_it_once_it_is_put_right"])),
     ("Content summary-release: ask the site for the status package itself", Followed(&["a_summary_that_says_what_was_not_signed_or_two_things_is_answered_as_the_message_says"])),
     ("Content summary-release: learn the release from its bundle with `airlock vendor ledger learn FILE`, then give the summary again", Followed(&["a_summary_that_says_what_was_not_signed_or_two_things_is_answered_as_the_message_says"])),
     ("Content tag-twice: give one of the images another name", Followed(&["images_of_layouts_are_chosen_as_the_message_says"])),

@@ -17,13 +17,13 @@ use base64::Engine as _;
 use serde_json::{Value, json};
 
 /// Token of the hub's API.
-pub(super) const API_TOKEN: &str = "distr-0123456789abcdef0123456789abcdef";
+pub(crate) const API_TOKEN: &str = "distr-0123456789abcdef0123456789abcdef";
 
 /// Time that passes when it is waited for.
 #[derive(Debug, Default)]
-pub(super) struct Fast {
-    pub(super) now: Mutex<Duration>,
-    pub(super) waits: Mutex<Vec<Duration>>,
+pub(crate) struct Fast {
+    pub(crate) now: Mutex<Duration>,
+    pub(crate) waits: Mutex<Vec<Duration>>,
 }
 
 impl Pace for Fast {
@@ -39,7 +39,7 @@ impl Pace for Fast {
 
 /// What goes wrong, at the next request whose path contains the text.
 #[derive(Debug, Clone)]
-pub(super) enum Fault {
+pub(crate) enum Fault {
     /// This answer, and nothing is stored.
     Answer(u16, &'static [(&'static str, &'static str)], String),
     /// Nothing: a request that goes through.
@@ -58,53 +58,53 @@ pub(super) enum Fault {
 
 /// A status that arrived.
 #[derive(Debug, Clone)]
-pub(super) struct Status {
-    pub(super) target: Uuid,
-    pub(super) revision: Uuid,
-    pub(super) kind: String,
-    pub(super) message: String,
-    pub(super) created_at: String,
+pub(crate) struct Status {
+    pub(crate) target: Uuid,
+    pub(crate) revision: Uuid,
+    pub(crate) kind: String,
+    pub(crate) message: String,
+    pub(crate) created_at: String,
 }
 
 /// A line that arrived: of a container with its stream, or of an agent.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct StoredLine {
-    pub(super) target: Uuid,
-    pub(super) stream: String,
-    pub(super) at: AgentTime,
-    pub(super) body: String,
+pub(crate) struct StoredLine {
+    pub(crate) target: Uuid,
+    pub(crate) stream: String,
+    pub(crate) at: AgentTime,
+    pub(crate) body: String,
 }
 
 #[derive(Debug, Default)]
-pub(super) struct Stored {
+pub(crate) struct Stored {
     /// Secrets of targets.
-    pub(super) secrets: BTreeMap<Uuid, String>,
+    pub(crate) secrets: BTreeMap<Uuid, String>,
     /// Revisions that the hub knows, each with its target and deployment.
-    pub(super) revisions: BTreeMap<Uuid, (Uuid, Uuid)>,
-    pub(super) statuses: Vec<Status>,
-    pub(super) metrics: Vec<(Uuid, Value)>,
+    pub(crate) revisions: BTreeMap<Uuid, (Uuid, Uuid)>,
+    pub(crate) statuses: Vec<Status>,
+    pub(crate) metrics: Vec<(Uuid, Value)>,
     /// In the order in which they came; as a store of logs keeps them, each once.
-    pub(super) lines: Vec<StoredLine>,
+    pub(crate) lines: Vec<StoredLine>,
     /// Requests: method, path, agent.
-    pub(super) requests: Vec<(String, String, String)>,
+    pub(crate) requests: Vec<(String, String, String)>,
     /// Times of requests, and of logins, of each target.
-    pub(super) asked: BTreeMap<(Uuid, bool), Vec<Duration>>,
+    pub(crate) asked: BTreeMap<(Uuid, bool), Vec<Duration>>,
     /// What no agent would do.
-    pub(super) mistakes: Vec<String>,
-    pub(super) faults: VecDeque<(&'static str, Fault)>,
+    pub(crate) mistakes: Vec<String>,
+    pub(crate) faults: VecDeque<(&'static str, Fault)>,
     /// Lines as text, and the newest of each stream.
     known: BTreeSet<String>,
     newest: BTreeMap<String, AgentTime>,
     tokens: BTreeMap<String, Uuid>,
     issued: u32,
     /// Time that the hub gives to what it gets.
-    pub(super) clock: u64,
+    pub(crate) clock: u64,
 }
 
 /// A running hub.
-pub(super) struct Hub {
+pub(crate) struct Hub {
     address: SocketAddr,
-    pub(super) pace: Arc<Fast>,
+    pub(crate) pace: Arc<Fast>,
     stored: Arc<Mutex<Stored>>,
 }
 
@@ -119,7 +119,7 @@ struct Request {
 type Answered = (u16, Vec<(&'static str, String)>, String);
 
 impl Hub {
-    pub(super) fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let hub = Self {
             address: listener.local_addr().unwrap(),
@@ -137,17 +137,17 @@ impl Hub {
         hub
     }
 
-    pub(super) fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         format!("http://{}", self.address)
     }
 
     /// Reads or changes what it has.
-    pub(super) fn with<T>(&self, act: impl FnOnce(&mut Stored) -> T) -> T {
+    pub(crate) fn with<T>(&self, act: impl FnOnce(&mut Stored) -> T) -> T {
         act(&mut self.stored.lock().unwrap())
     }
 
     /// A target with its secret and its deployments' revisions.
-    pub(super) fn know(&self, target: Uuid, secret: &str, revisions: &[(Uuid, Uuid)]) {
+    pub(crate) fn know(&self, target: Uuid, secret: &str, revisions: &[(Uuid, Uuid)]) {
         self.with(|stored| {
             stored.secrets.insert(target, secret.to_owned());
             for (deployment, revision) in revisions {
@@ -157,12 +157,12 @@ impl Hub {
     }
 
     /// Lets something go wrong.
-    pub(super) fn fault(&self, path: &'static str, fault: Fault) {
+    pub(crate) fn fault(&self, path: &'static str, fault: Fault) {
         self.with(|stored| stored.faults.push_back((path, fault)));
     }
 
     /// Paths of requests, without the common beginning.
-    pub(super) fn paths(&self) -> Vec<String> {
+    pub(crate) fn paths(&self) -> Vec<String> {
         self.with(|stored| {
             let paths = stored.requests.iter();
             paths
@@ -176,7 +176,7 @@ impl Hub {
     }
 
     #[track_caller]
-    pub(super) fn assert_well_used(&self) {
+    pub(crate) fn assert_well_used(&self) {
         let (mistakes, faults) = self.with(|stored| (stored.mistakes.clone(), stored.faults.len()));
         assert!(mistakes.is_empty(), "{mistakes:?}");
         assert_eq!(faults, 0, "every fault has happened");

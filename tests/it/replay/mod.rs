@@ -3,8 +3,9 @@
 mod access;
 mod answers;
 mod command;
-mod hub;
+pub(crate) mod hub;
 mod lines;
+mod refusals;
 mod remedies;
 mod sending;
 mod stops;

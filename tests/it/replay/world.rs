@@ -311,6 +311,7 @@ impl World {
             hub: HubAddress::parse(&self.hub.url(), false).unwrap(),
             site,
             dry_run: false,
+            retry_refused: false,
             ca_files: Vec::new(),
             bounds: self.bounds,
         };
@@ -330,6 +331,7 @@ impl World {
             hub: HubAddress::parse(&self.hub.url(), false).unwrap(),
             site: None,
             dry_run: true,
+            retry_refused: false,
             ca_files: Vec::new(),
             bounds: self.bounds,
         };

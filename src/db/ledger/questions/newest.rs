@@ -6,7 +6,7 @@ use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 use super::super::instances::{Instance, Lineage, lineage};
 use crate::db::SqlResult as _;
-use crate::domain::{Hash, Result, SiteId, Timestamp};
+use crate::domain::{Hash, Result, SiteId, Timestamp, Uuid};
 
 const WHAT: &str = "read the packages";
 
@@ -124,6 +124,20 @@ pub fn packages(connection: &Connection, instance: u64) -> Result<Vec<PackageWit
     rows.collect::<rusqlite::Result<_>>().sql(WHAT)
 }
 
+/// Returns how many instances each site was seen to have.
+///
+/// # Errors
+///
+/// Those of [`SqlResult::sql`](crate::db::SqlResult::sql).
+pub fn instance_counts(connection: &Connection) -> Result<BTreeMap<SiteId, u64>> {
+    let what = "read the instances";
+    let mut select = connection
+        .prepare_cached("SELECT site, count(*) FROM instance GROUP BY site")
+        .sql(what)?;
+    let rows = select.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).sql(what)?;
+    rows.collect::<rusqlite::Result<_>>().sql(what)
+}
+
 /// Returns how many packages of an instance are here.
 ///
 /// # Errors
@@ -165,6 +179,21 @@ pub fn summary_time(connection: &Connection, digest: Hash) -> Result<Option<Time
     connection
         .prepare_cached("SELECT min(made_at, taken_at) FROM summary WHERE digest = ?")
         .and_then(|mut select| select.query_row(params![digest], |row| row.get(0)).optional())
+        .sql("read the summaries")
+}
+
+/// Returns as of when a summary tells what a deployment runs, where it is one that does.
+///
+/// # Errors
+///
+/// Those of [`SqlResult::sql`](crate::db::SqlResult::sql).
+pub fn summary_that_tells(connection: &Connection, site: &SiteId, deployment: Uuid) -> Result<Option<Timestamp>> {
+    connection
+        .prepare_cached(
+            "SELECT min(s.made_at, s.taken_at) FROM deployment_now d JOIN summary s ON s.digest = d.package
+             WHERE d.site = ? AND d.deployment = ?",
+        )
+        .and_then(|mut select| select.query_row(params![site, deployment], |row| row.get(0)).optional())
         .sql("read the summaries")
 }
 

@@ -1,11 +1,13 @@
 //! Receipts along the shown line: what arrived, what went live, what was refused.
 
+use std::collections::BTreeMap;
+
 use rusqlite::{Connection, Row, ToSql, params};
 
 use super::super::instances::{Lineage, Numbered};
 use super::records::MOST;
 use crate::db::SqlResult as _;
-use crate::domain::{Counter, Hash, Name, Result, Timestamp};
+use crate::domain::{Counter, Hash, Name, Result, SiteId, Timestamp};
 
 const WHAT: &str = "read the receipts";
 const COLUMNS: &str =
@@ -94,15 +96,49 @@ pub fn newest_activated(
 ///
 /// Those of [`SqlResult::sql`](crate::db::SqlResult::sql).
 pub fn open_refusals(connection: &Connection, line: &Lineage) -> Result<Vec<ReceiptRow>> {
+    let index = "INDEXED BY receipt_refused";
+    let refused = select(connection, line, index, "AND result = 'refused'", &[], u64::MAX)?;
+    still_open(connection, line, refused)
+}
+
+/// As [`open_refusals`], of every line; sites that have none are left out.
+///
+/// # Errors
+///
+/// Those of [`SqlResult::sql`](crate::db::SqlResult::sql).
+pub fn open_refusals_of_all(
+    connection: &Connection,
+    lines: &BTreeMap<SiteId, Lineage>,
+) -> Result<BTreeMap<SiteId, Vec<ReceiptRow>>> {
+    let sql = format!(
+        "SELECT {COLUMNS} FROM receipt INDEXED BY receipt_refused WHERE result = 'refused' ORDER BY instance, number DESC"
+    );
+    let mut select = connection.prepare_cached(&sql).sql(WHAT)?;
+    let mut refused = BTreeMap::<u64, Vec<ReceiptRow>>::new();
+    for row in select.query_map([], read).sql(WHAT)? {
+        let row = row.sql(WHAT)?;
+        refused.entry(row.instance).or_default().push(row);
+    }
+    let mut open = BTreeMap::new();
+    for (site, line) in lines {
+        let mut of_line = Vec::new();
+        for owned in line.split(Numbered::Receipts, 1, MOST).into_iter().rev() {
+            let of_instance = refused.remove(&owned.instance).unwrap_or_default();
+            let own = |row: &ReceiptRow| (owned.first..=owned.last).contains(&row.number);
+            of_line.extend(of_instance.into_iter().filter(own));
+        }
+        let of_line = still_open(connection, line, of_line)?;
+        if !of_line.is_empty() {
+            open.insert(site.clone(), of_line);
+        }
+    }
+    Ok(open)
+}
+
+/// Leaves those refusals over after which nothing as new of their scope came in.
+fn still_open(connection: &Connection, line: &Lineage, refused: Vec<ReceiptRow>) -> Result<Vec<ReceiptRow>> {
     let mut open = Vec::new();
-    for refusal in select(
-        connection,
-        line,
-        "INDEXED BY receipt_refused",
-        "AND result = 'refused'",
-        &[],
-        u64::MAX,
-    )? {
+    for refusal in refused {
         let mut came = false;
         for owned in line.split(Numbered::Receipts, refusal.number.saturating_add(1), MOST) {
             came = came
@@ -175,4 +211,60 @@ fn read(row: &Row<'_>) -> rusqlite::Result<ReceiptRow> {
         matched: row.get(11)?,
         envelope: row.get(12)?,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::shown_of_all;
+    use super::*;
+    use crate::db::{Db, Schema};
+
+    /// Asked of all lines at once or of each by itself, the same refusals are open.
+    #[test]
+    fn refusals_of_all_lines_are_those_of_each() {
+        let folder = tempfile::tempdir().unwrap();
+        let db = Db::create(&folder.path().join("ledger.db"), &Schema::LEDGER).unwrap();
+        let sites: Vec<SiteId> = (1..=3)
+            .map(|number| format!("{number:032x}").parse().unwrap())
+            .collect();
+        let mut sql = String::new();
+        for site in &sites {
+            sql += &format!("INSERT INTO site VALUES ('{site}', '{site}', x'', x'', x'', 0, NULL);");
+        }
+        // The first site has a second life from receipt 4 on; what its first one told above that is lost.
+        sql += &format!(
+            "INSERT INTO instance VALUES (1, '{}', '{:032x}', NULL, 1, 1, 1), (2, '{}', '{:032x}', NULL, 1, 1, 1),
+               (3, '{}', '{:032x}', 1, 1, 4, 1), (4, '{}', '{:032x}', NULL, 1, 1, 1);",
+            sites[0], 1, sites[1], 2, sites[0], 3, sites[2], 4
+        );
+        for (instance, number, sequence, result) in [
+            (1, 1, 1, "refused"),
+            (1, 2, 1, "imported"),
+            (1, 3, 7, "refused"),
+            (1, 5, 9, "refused"),
+            (3, 4, 6, "imported"),
+            (3, 6, 8, "refused"),
+            (2, 1, 2, "refused"),
+            (2, 2, 3, "activated"),
+            (4, 1, 2, "refused"),
+        ] {
+            sql += &format!(
+                "INSERT INTO receipt VALUES ({instance}, {number}, 0, zeroblob(32), 'erp', 'stable', 0, {sequence}, '{result}', NULL, NULL, 1, x'');"
+            );
+        }
+        db.write(|tx| {
+            tx.execute_batch(&sql).sql("prepare")?;
+            let lines = shown_of_all(tx)?;
+            let mut all = open_refusals_of_all(tx, &lines)?;
+            let numbers = |rows: &[ReceiptRow]| rows.iter().map(|row| (row.instance, row.number)).collect::<Vec<_>>();
+            assert_eq!(numbers(&all[&sites[0]]), [(3, 6), (1, 3)]);
+            assert_eq!(numbers(&all[&sites[2]]), [(4, 1)]);
+            assert_eq!(all.len(), 2);
+            for (site, line) in &lines {
+                assert_eq!(all.remove(site).unwrap_or_default(), open_refusals(tx, line)?);
+            }
+            Ok(())
+        })
+        .unwrap();
+    }
 }

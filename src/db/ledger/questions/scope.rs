@@ -1,16 +1,18 @@
 //! What runs of a scope, over all sites, beside the releases that are looked for.
 
-use rusqlite::{Connection, Row, params};
+use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 use crate::db::SqlResult as _;
-use crate::domain::{Hash, Name, Result, SiteId, Timestamp, Uuid};
+use crate::domain::{Name, Result, SiteId, Timestamp, Uuid};
 
-/// A deployment of a scope at a site.
+/// Deployments of a scope at a site that run what one head gave them, or of which that is not known for the same reason.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ScopeDeployment {
+pub struct ScopeRun {
     /// The site.
     pub site: SiteId,
-    /// The deployment.
+    /// How many they are.
+    pub deployments: u64,
+    /// The first of them; what follows is its.
     pub deployment: Uuid,
     /// Revision that runs.
     pub runs: Option<Uuid>,
@@ -20,61 +22,209 @@ pub struct ScopeDeployment {
     pub state: Option<String>,
     /// Since when it is so.
     pub first: Option<Timestamp>,
-    /// When it was taken away there.
-    pub removed: Option<Timestamp>,
-    /// The package that says so.
-    pub package: Hash,
     /// Whether one of the heads gave it the revision that runs.
     pub is_in: bool,
-    /// Row id of the head that was recorded last of those, in any scope, that gave it the revision that runs.
+    /// Row id of the newest head that gave it the revision that runs; where heads of several scopes did, of that which was recorded last.
     pub head: Option<u64>,
 }
 
-/// Returns the deployments of a scope that sites report, as releases state them for the site, and whether each runs a revision of one
-/// of `heads` (row ids). Those of targets that were made at a site are not among them: their ids are derived.
+const WHAT: &str = "read what runs of the product";
+
+/// Everything but the groups comes from two indexes, which hold all that is read.
+const RUNS: &str = "WITH live AS MATERIALIZED (SELECT site FROM held WHERE product = ?1 AND channel = ?2 AND state = 'active'),
+   good AS MATERIALIZED (SELECT value AS head FROM json_each(?3))
+ SELECT site, count(DISTINCT deployment), min(deployment), runs, doubt, state, first, is_in, head FROM (
+   SELECT d.site, d.deployment, d.runs, d.doubt, d.state, d.first,
+     CASE WHEN d.runs IS NULL THEN 0 WHEN d.newest IS NOT NULL THEN d.newest IN good
+       ELSE EXISTS (SELECT 1 FROM signed_revision r WHERE r.deployment = d.deployment AND r.revision = d.runs AND r.head IN good) END AS is_in,
+     CASE WHEN d.runs IS NOT NULL THEN ifnull(d.newest,
+       (SELECT max(r.head) FROM signed_revision r WHERE r.deployment = d.deployment AND r.revision = d.runs)) END AS head
+   FROM signed_deployment s CROSS JOIN deployment_now d INDEXED BY deployment_now_of ON d.deployment = s.deployment AND s.site IN ('', d.site)
+   WHERE s.product = ?1 AND s.channel = ?2 AND (d.removed IS NULL OR d.runs IS NOT NULL OR d.doubt IS NOT NULL)
+     AND (d.site IN live OR NOT EXISTS (SELECT 1 FROM signed_deployment o JOIN held k ON k.site = d.site AND k.product = o.product
+       AND k.channel = o.channel AND k.state = 'active'
+       WHERE o.deployment = d.deployment AND o.site IN ('', d.site) AND (o.product <> ?1 OR o.channel <> ?2))))
+ GROUP BY site, is_in, head, doubt, runs IS NULL";
+
+/// Returns what the deployments of a scope run that sites report, as releases state them for the site, and whether that is a revision of
+/// one of `heads` (row ids). Those of targets that were made at a site are not among them: their ids are derived. Nor is one that was
+/// taken away there and of which nothing says that it runs.
 ///
 /// A deployment that several scopes state belongs to those of them that are live at the site, where one is.
 ///
 /// # Errors
 ///
 /// Those of [`SqlResult::sql`](crate::db::SqlResult::sql).
-pub fn scope_deployments(
-    connection: &Connection,
-    product: &Name,
-    channel: &Name,
-    heads: &[u64],
-) -> Result<Vec<ScopeDeployment>> {
-    let what = "read what runs of the product";
-    let mut select = connection
-        .prepare_cached(
-            "SELECT d.site, d.deployment, d.runs, d.doubt, d.state, d.first, d.removed, d.package,
-               d.runs IS NOT NULL AND EXISTS (SELECT 1 FROM signed_revision r WHERE r.revision = d.runs
-                 AND r.deployment = d.deployment AND r.head IN (SELECT value FROM json_each(?3))),
-               (SELECT max(r.head) FROM signed_revision r WHERE r.revision = d.runs AND r.deployment = d.deployment)
-             FROM signed_deployment s CROSS JOIN deployment_now d ON d.deployment = s.deployment AND s.site IN ('', d.site)
-             WHERE s.product = ?1 AND s.channel = ?2
-               AND (d.site IN (SELECT k.site FROM held k WHERE k.product = ?1 AND k.channel = ?2 AND k.state = 'active')
-                 OR NOT EXISTS (SELECT 1 FROM signed_deployment o JOIN held k ON k.site = d.site AND k.product = o.product
-                   AND k.channel = o.channel AND k.state = 'active'
-                   WHERE o.deployment = d.deployment AND o.site IN ('', d.site) AND (o.product <> ?1 OR o.channel <> ?2)))",
-        )
-        .sql(what)?;
+pub fn scope_runs(connection: &Connection, product: &Name, channel: &Name, heads: &[u64]) -> Result<Vec<ScopeRun>> {
+    let mut select = connection.prepare_cached(RUNS).sql(WHAT)?;
     let heads = serde_json::json!(heads).to_string();
-    let rows = select.query_map(params![product, channel, heads], read).sql(what)?;
-    rows.collect::<rusqlite::Result<_>>().sql(what)
+    let rows = select.query_map(params![product, channel, heads], read).sql(WHAT)?;
+    rows.collect::<rusqlite::Result<_>>().sql(WHAT)
 }
 
-fn read(row: &Row<'_>) -> rusqlite::Result<ScopeDeployment> {
-    Ok(ScopeDeployment {
+/// Whether a head (row id) gave a deployment a revision.
+///
+/// # Errors
+///
+/// Those of [`SqlResult::sql`](crate::db::SqlResult::sql).
+pub fn head_gave(connection: &Connection, head: u64, deployment: Uuid, revision: Uuid) -> Result<bool> {
+    connection
+        .prepare_cached("SELECT 1 FROM signed_revision WHERE revision = ? AND deployment = ? AND head = ?")
+        .and_then(|mut select| {
+            select
+                .query_row(params![revision, deployment, head], |_| Ok(()))
+                .optional()
+        })
+        .map(|found| found.is_some())
+        .sql(WHAT)
+}
+
+fn read(row: &Row<'_>) -> rusqlite::Result<ScopeRun> {
+    Ok(ScopeRun {
         site: row.get(0)?,
-        deployment: row.get(1)?,
-        runs: row.get(2)?,
-        doubt: row.get(3)?,
-        state: row.get(4)?,
-        first: row.get(5)?,
-        removed: row.get(6)?,
-        package: row.get(7)?,
-        is_in: row.get(8)?,
-        head: row.get(9)?,
+        deployments: row.get(1)?,
+        deployment: row.get(2)?,
+        runs: row.get(3)?,
+        doubt: row.get(4)?,
+        state: row.get(5)?,
+        first: row.get(6)?,
+        is_in: row.get(7)?,
+        head: row.get(8)?,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::db::ledger::snapshot::{DeploymentRow, put_deployment};
+    use crate::db::ledger::{SignedContents, SignedDeployment, record_contents, record_release};
+    use crate::db::{Db, Schema};
+    use crate::domain::{Audience, Counter, Hash, Scope};
+
+    fn uuid(number: u8) -> Uuid {
+        Uuid::from_bytes([number; 16])
+    }
+
+    /// Signs a release of a channel whose deployment 1 shall run a revision.
+    fn sign(db: &Db, channel: &str, sequence: u64, revision: u8) {
+        let scope = Scope {
+            domain: Hash([1; 32]),
+            product: "erp".parse().unwrap(),
+            channel: channel.parse().unwrap(),
+        };
+        let (counter, application) = (Counter { epoch: 0, sequence }, "web".parse().unwrap());
+        let mut head = [channel.len() as u8; 32];
+        head[0] = sequence as u8;
+        let deployments = [SignedDeployment {
+            deployment: uuid(1),
+            site: None,
+            target: uuid(7),
+            revision: uuid(revision),
+            application: &application,
+        }];
+        let contents = SignedContents {
+            head: Hash(head),
+            bytes: b"{}",
+            audience: &Audience::ANY,
+            items: &[],
+            content: Hash([0; 32]),
+            scope: &scope,
+            counter,
+            fixes: &[],
+            names: &[],
+            targets: &[],
+            deployments: &deployments,
+        };
+        db.write(|tx| {
+            record_release(tx, &scope, counter, Hash(head), "v", Timestamp::EPOCH)?;
+            record_contents(tx, &contents)
+        })
+        .unwrap();
+    }
+
+    /// What is kept beside a row says the same as what is asked without it, whatever was signed or learned in which order.
+    #[test]
+    fn what_is_kept_of_the_newest_head_answers_as_the_releases_do() {
+        let folder = tempfile::tempdir().unwrap();
+        let db = Db::create(&folder.path().join("ledger.db"), &Schema::LEDGER).unwrap();
+        let site: SiteId = "0123456789abcdef0123456789abcdef".parse().unwrap();
+        let sql = |text: &str| db.write(|tx| tx.execute_batch(text).sql("change")).unwrap();
+        sql(&format!(
+            "INSERT INTO site VALUES ('{site}', 'plant', x'', x'', x'', 0, NULL)"
+        ));
+        sign(&db, "stable", 2, 20);
+        let row = DeploymentRow {
+            deployment: uuid(1),
+            target: uuid(7),
+            wanted: None,
+            revision: Some(uuid(20)),
+            runs: Some(uuid(20)),
+            doubt: None,
+            state: Some("healthy"),
+            signal: Some("well"),
+            first: None,
+            last: None,
+            count: None,
+            removed: None,
+        };
+        db.write(|tx| put_deployment(tx, &site, Hash([9; 32]), &row)).unwrap();
+        let kept = || -> Option<u64> {
+            db.read(|c| {
+                c.query_row("SELECT newest FROM deployment_now", [], |row| row.get(0))
+                    .sql("read")
+            })
+            .unwrap()
+        };
+        let ask = |heads: &[u64]| {
+            db.read(|c| scope_runs(c, &"erp".parse().unwrap(), &"stable".parse().unwrap(), heads))
+                .unwrap()
+        };
+        let same = |heads: &[u64], newest: Option<u64>| {
+            assert_eq!(kept(), newest);
+            let with = ask(heads);
+            sql("UPDATE deployment_now SET newest = NULL");
+            let without = ask(heads);
+            db.write(|tx| crate::db::ledger::snapshot::look_again(tx, uuid(1), uuid(20)))
+                .unwrap();
+            assert_eq!(kept(), newest);
+            (with, without)
+        };
+        let (with, without) = same(&[1], Some(1));
+        assert_eq!(with, without);
+        assert_eq!((with[0].is_in, with[0].head, with[0].deployments), (true, Some(1), 1));
+        // The next release leaves it as it is, one that is older is learned, and one gives it something else.
+        sign(&db, "stable", 3, 20);
+        sign(&db, "stable", 1, 20);
+        sign(&db, "stable", 4, 40);
+        for heads in [&[2, 4][..], &[4], &[1, 2, 3, 4], &[]] {
+            let (with, without) = same(heads, Some(2));
+            assert_eq!(with[0].is_in, without[0].is_in, "{heads:?}");
+            assert_eq!(with[0].head, Some(2));
+        }
+        // Another channel gives it the same: which of the two is meant is asked.
+        sign(&db, "beta", 1, 20);
+        let (with, without) = same(&[2], None);
+        assert_eq!(with, without);
+        assert!(with[0].is_in && !ask(&[4])[0].is_in);
+    }
+
+    #[test]
+    fn all_that_is_asked_of_every_deployment_stands_in_indexes() {
+        let folder = tempfile::tempdir().unwrap();
+        let db = Db::create(&folder.path().join("ledger.db"), &Schema::LEDGER).unwrap();
+        let plan = db.read(|c| {
+            let mut select = c.prepare(&format!("EXPLAIN QUERY PLAN {RUNS}")).sql("explain")?;
+            let rows = select
+                .query_map(["a", "b", "[]"], |row| row.get::<_, String>(3))
+                .sql("explain")?;
+            rows.collect::<rusqlite::Result<Vec<_>>>().sql("explain")
+        });
+        let plan = plan.unwrap();
+        for step in [
+            "SEARCH s USING COVERING INDEX signed_deployment_in (product=? AND channel=?)",
+            "SEARCH d USING COVERING INDEX deployment_now_of (deployment=?)",
+        ] {
+            assert!(plan.iter().any(|line| line == step), "{step}: {plan:#?}");
+        }
+    }
 }

@@ -43,11 +43,10 @@ pub fn tallies(connection: &Connection, seen_since: Timestamp) -> Result<BTreeMa
     let what = "count what runs";
     let mut select = connection
         .prepare_cached(
-            "SELECT site, count(*), sum(removed IS NULL AND state IS 'healthy'), sum(removed IS NULL AND state IS 'running'),
-               sum(removed IS NULL AND state IS 'progressing'), sum(removed IS NULL AND (state IS 'error' OR ifnull(signal IN ('failed', 'rolled-back'), 0))),
-               sum(removed IS NULL AND state IS NULL), sum(removed IS NULL AND doubt IS NOT NULL),
-               sum(removed IS NULL AND runs IS NOT NULL AND wanted IS NOT NULL AND runs <> wanted), sum(removed IS NOT NULL)
-             FROM deployment_now GROUP BY site",
+            "SELECT site, count(*), count(*) FILTER (WHERE state = 'healthy'), count(*) FILTER (WHERE state = 'running'),
+               count(*) FILTER (WHERE state = 'progressing'), count(*) FILTER (WHERE state = 'error' OR signal IN ('failed', 'rolled-back')),
+               count(*) FILTER (WHERE state IS NULL), count(doubt), count(*) FILTER (WHERE runs <> wanted)
+             FROM deployment_now WHERE removed IS NULL GROUP BY site",
         )
         .sql(what)?;
     let read = |row: &Row<'_>| {
@@ -60,7 +59,6 @@ pub fn tallies(connection: &Connection, seen_since: Timestamp) -> Result<BTreeMa
             silent: row.get(6)?,
             doubt: row.get(7)?,
             behind: row.get(8)?,
-            removed: row.get(9)?,
             ..Tally::default()
         };
         Ok((row.get::<_, SiteId>(0)?, tally))
@@ -70,6 +68,18 @@ pub fn tallies(connection: &Connection, seen_since: Timestamp) -> Result<BTreeMa
         .sql(what)?
         .collect::<rusqlite::Result<_>>()
         .sql(what)?;
+    let mut select = connection
+        .prepare_cached("SELECT site, count(*) FROM deployment_now WHERE removed IS NOT NULL GROUP BY site")
+        .sql(what)?;
+    let rows = select
+        .query_map([], |row| Ok((row.get::<_, SiteId>(0)?, row.get::<_, u64>(1)?)))
+        .sql(what)?;
+    for row in rows {
+        let (site, removed) = row.sql(what)?;
+        let tally = tallies.entry(site).or_default();
+        tally.removed = removed;
+        tally.deployments = tally.deployments.saturating_add(removed);
+    }
     let mut select = connection
         .prepare_cached(
             "SELECT site, count(*), sum(seen IS NULL OR seen < ?) FROM target_now WHERE removed IS NULL GROUP BY site",
@@ -86,4 +96,62 @@ pub fn tallies(connection: &Connection, seen_since: Timestamp) -> Result<BTreeMa
         (tally.targets, tally.unseen) = (targets, unseen);
     }
     Ok(tallies)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::db::{Db, Schema};
+
+    #[test]
+    fn deployments_are_counted_by_how_they_are_and_what_was_taken_away_apart() {
+        let folder = tempfile::tempdir().unwrap();
+        let db = Db::create(&folder.path().join("ledger.db"), &Schema::LEDGER).unwrap();
+        let (first, second) = ("0123456789abcdef0123456789abcdef", "1123456789abcdef0123456789abcdef");
+        let mut sql = String::new();
+        for site in [first, second] {
+            sql += &format!("INSERT INTO site VALUES ('{site}', '{site}', x'', x'', x'', 0, NULL);");
+        }
+        // Wanted, runs, doubt, state, signal, removed.
+        let rows = [
+            (first, "x'01', x'01', NULL, 'healthy', 'well', NULL"),
+            (first, "x'01', x'02', NULL, 'running', 'rolled-back', NULL"),
+            (first, "x'01', NULL, 'applying', 'progressing', 'preparing', NULL"),
+            (first, "NULL, x'01', NULL, 'error', 'failed', NULL"),
+            (first, "x'01', NULL, 'no-status', NULL, NULL, NULL"),
+            (first, "x'01', x'02', 'unseen', 'error', 'failed', 5"),
+            (second, "x'01', x'01', NULL, 'healthy', 'well', 5"),
+        ];
+        for (number, (site, row)) in (1..).zip(rows) {
+            sql += &format!(
+                "INSERT INTO deployment_now (site, deployment, target, wanted, runs, doubt, state, signal, removed, package)
+                 VALUES ('{site}', x'{number:032x}', x'00', {row}, x'00');"
+            );
+        }
+        let found = db
+            .write(|tx| {
+                tx.execute_batch(&sql).sql("prepare")?;
+                tallies(tx, Timestamp::EPOCH)
+            })
+            .unwrap();
+        let expected = Tally {
+            deployments: 6,
+            healthy: 1,
+            running: 1,
+            progressing: 1,
+            failed: 2,
+            silent: 1,
+            doubt: 2,
+            behind: 1,
+            removed: 1,
+            ..Tally::default()
+        };
+        assert_eq!(found[&first.parse().unwrap()], expected);
+        let gone = Tally {
+            deployments: 1,
+            removed: 1,
+            ..Tally::default()
+        };
+        assert_eq!(found[&second.parse().unwrap()], gone);
+    }
 }

@@ -6,7 +6,7 @@ use super::limits::{AsOf, Limits};
 use super::names::{Named, SiteNames};
 use crate::db::ledger::findings;
 use crate::db::ledger::questions::{
-    DeploymentNow, Held, NamedTarget, ReceiptRow, Tally, TargetNow, failing, live, newest_of_all, open_refusals,
+    DeploymentNow, Held, NamedTarget, ReceiptRow, Tally, TargetNow, failing, live, newest_of_all, open_refusals_of_all,
     shown_of_all, tallies, targets_made_there,
 };
 use crate::db::ledger::{Site, sites};
@@ -55,6 +55,7 @@ pub fn fleet(workspace: &Workspace, limits: &Limits) -> Result<FleetAnswer> {
         let mut failing = by_site(failing(connection)?, |now| &now.site);
         let mut made_there: BTreeMap<SiteId, Vec<TargetNow>> =
             by_site(targets_made_there(connection)?, |target| &target.site);
+        let mut refusals = open_refusals_of_all(connection, &lines)?;
         let mut found = BTreeMap::<SiteId, u64>::new();
         for finding in findings::open(connection, None)? {
             let count = found.entry(finding.site).or_default();
@@ -84,10 +85,7 @@ pub fn fleet(workspace: &Workspace, limits: &Limits) -> Result<FleetAnswer> {
                 tally: tallies.remove(&id).unwrap_or_default(),
                 findings: found.remove(&id).unwrap_or_default(),
                 failing: failed,
-                refusals: match line {
-                    Some(line) => open_refusals(connection, line)?,
-                    None => Vec::new(),
-                },
+                refusals: refusals.remove(&id).unwrap_or_default(),
                 site,
             });
         }

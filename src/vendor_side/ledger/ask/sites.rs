@@ -2,8 +2,8 @@
 
 use super::limits::AsOf;
 use super::lost::{Lost, lost};
-use crate::db::ledger::questions::{Hole, holes, newest_of_all, package_count, shown_of_all};
-use crate::db::ledger::{Lineage, Numbered, Site, earlier_keys, findings, reach, sites as all_sites};
+use crate::db::ledger::questions::{Hole, Told, instance_counts, newest_of_all, package_count, shown_of_all};
+use crate::db::ledger::{Lineage, Numbered, Site, earlier_keys, findings, sites as all_sites};
 use crate::domain::{Hash, Result, Timestamp};
 use crate::vendor_side::Workspace;
 
@@ -38,7 +38,8 @@ pub struct SiteRow {
 pub fn sites(workspace: &Workspace) -> Result<Vec<SiteRow>> {
     workspace.ledger()?.read(|connection| {
         let mut lines = shown_of_all(connection)?;
-        let newest = newest_of_all(connection)?;
+        let (newest, told) = (newest_of_all(connection)?, Told::read(connection)?);
+        let instances = instance_counts(connection)?;
         let open = findings::open(connection, None)?;
         let mut rows = Vec::new();
         for site in all_sites(connection)? {
@@ -62,10 +63,13 @@ pub fn sites(workspace: &Workspace) -> Result<Vec<SiteRow>> {
                 }
                 let kinds = [Numbered::Records, Numbered::Receipts, Numbered::Audit];
                 for (reached, kind) in row.reach.iter_mut().zip(kinds) {
-                    *reached = reach(connection, &line, kind, 0)?;
-                    row.holes.extend(holes(connection, &line, kind)?);
+                    *reached = told.reach(&line, kind);
+                    row.holes.extend(told.holes(&line, kind));
                 }
-                row.lost = lost(connection, &row.site.site, &line)?;
+                // One life alone has no branches.
+                if instances.get(&row.site.site).is_some_and(|count| *count > 1) {
+                    row.lost = lost(connection, &row.site.site, &line)?;
+                }
                 row.line = Some(line);
             }
             rows.push(row);

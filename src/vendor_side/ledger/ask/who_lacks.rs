@@ -11,8 +11,8 @@ use super::limits::{AsOf, Limits};
 use super::names::SiteNames;
 use crate::db::Connection;
 use crate::db::ledger::questions::{
-    Bar, DeploymentNow, ScopeDeployment, SignedHeadRow, TargetNow, bars, deployments_now, heads_of_scope, live,
-    newest_activated, newest_of_all, scope_deployments, scope_sites, shown_of_all, summary_time, targets_made_there,
+    Bar, DeploymentNow, ScopeRun, SignedHeadRow, TargetNow, bars, deployments_now, head_gave, heads_of_scope, live,
+    newest_activated, newest_of_all, scope_runs, scope_sites, shown_of_all, summary_that_tells, targets_made_there,
 };
 use crate::db::ledger::{Lineage, Site, sites};
 use crate::domain::{Class, Error, Hash, Result, SiteId, Timestamp, Uuid};
@@ -78,8 +78,9 @@ impl Verdict {
     }
 }
 
-/// A deployment, judged by itself.
+/// Deployments of a site that run one thing; what is said of one is said of the first.
 struct Judged {
+    deployments: u64,
     deployment: Uuid,
     runs: Option<Uuid>,
     head: Option<u64>,
@@ -87,7 +88,6 @@ struct Judged {
     since: Option<Timestamp>,
     state: Option<String>,
     doubt: Option<String>,
-    source: Hash,
 }
 
 /// Answers which sites lack a fix or a version; `as_of_max` seconds is the age above which a package says nothing any more.
@@ -163,11 +163,9 @@ impl<'a> Fleet<'a> {
         let heads = heads_of_scope(self.connection, product, channel)?;
         let good = heads.iter().filter(|head| head.counter >= bar.counter);
         let good: Vec<u64> = good.filter_map(|head| head.id).collect();
-        let mut deployments = BTreeMap::<SiteId, BTreeMap<Uuid, Judged>>::new();
-        for found in scope_deployments(self.connection, product, channel, &good)? {
-            if let Some((site, judged)) = judged(found) {
-                deployments.entry(site).or_default().insert(judged.deployment, judged);
-            }
+        let mut deployments = BTreeMap::<SiteId, Vec<Judged>>::new();
+        for run in scope_runs(self.connection, product, channel, &good)? {
+            deployments.entry(run.site.clone()).or_default().push(judged(&run));
         }
         let concerned: BTreeSet<String> = scope_sites(self.connection, product, channel)?.into_iter().collect();
         for site in &self.sites {
@@ -177,11 +175,9 @@ impl<'a> Fleet<'a> {
             let mut own = deployments.remove(&site.site).unwrap_or_default();
             let names = self.names(site)?;
             if let Some(names) = &names {
-                for judged in self.judged_made_there(site, bar, names)? {
-                    own.insert(judged.deployment, judged);
-                }
+                own.extend(self.judged_made_there(site, bar, names)?);
             }
-            rows.push(self.row(site, bar, limits, &heads, own.into_values().collect())?);
+            rows.push(self.row(site, bar, limits, &heads, own)?);
         }
         Ok(())
     }
@@ -210,7 +206,7 @@ impl<'a> Fleet<'a> {
                 Some(runs) => is_at_or_above(&names.releases(now.deployment, runs)?, bar),
                 None => false,
             };
-            found.extend(judged(scope_deployment(now, is_in)).map(|(_, judged)| judged));
+            found.extend(run_made_there(now, is_in).as_ref().map(judged));
         }
         Ok(found)
     }
@@ -229,8 +225,8 @@ impl<'a> Fleet<'a> {
             bar: bar.clone(),
             verdict: Verdict::Unknown,
             why: Some("never"),
-            deployments: deployments.len() as u64,
-            lacking: deployments.iter().filter(|one| one.verdict == Verdict::Lacks).count() as u64,
+            deployments: count(&deployments, |_| true),
+            lacking: count(&deployments, |judged| judged.verdict == Verdict::Lacks),
             runs: None,
             runs_unknown: false,
             since: None,
@@ -247,6 +243,29 @@ impl<'a> Fleet<'a> {
             (row.verdict, row.why) = (Verdict::Unknown, Some("stale"));
         }
         Ok(row)
+    }
+
+    /// Which release's revision runs: that which is live at the site, where it gave the deployment the same one, else the newest.
+    fn release(
+        &self,
+        judged: &Judged,
+        runs: Uuid,
+        newest: u64,
+        heads: &[SignedHeadRow],
+        names: &SiteNames<'_>,
+        live: &[Hash],
+    ) -> Result<Option<SignedHeadRow>> {
+        for head in heads.iter().filter(|head| live.contains(&head.head)) {
+            let Some(id) = head.id else { continue };
+            if id == newest || head_gave(self.connection, id, judged.deployment, runs)? {
+                return Ok(Some(head.clone()));
+            }
+        }
+        match heads.iter().find(|head| head.id == Some(newest)) {
+            Some(head) => Ok(Some(head.clone())),
+            // Another scope's.
+            None => names.release(judged.deployment, runs),
+        }
     }
 
     /// Lets the deployment decide that says the worst, or what went live last where there is none.
@@ -273,7 +292,7 @@ impl<'a> Fleet<'a> {
         }
         let live = self.live.get(&site.site).cloned().unwrap_or_default();
         let made_there = self.made_there.get(&site.site).map_or(&[][..], Vec::as_slice);
-        let names = SiteNames::read(self.connection, &site.site, made_there, live)?;
+        let names = SiteNames::read(self.connection, &site.site, made_there, live.clone())?;
         let worst = deployments.into_iter().min_by_key(|judged| {
             let order = match judged.verdict {
                 Verdict::Lacks => 0,
@@ -284,11 +303,12 @@ impl<'a> Fleet<'a> {
             (order, release.map(|head| head.counter))
         });
         if let Some(judged) = worst {
-            let runs = match judged.runs {
-                Some(runs) => names.release(judged.deployment, runs)?,
-                None => None,
+            let runs = match (judged.runs, judged.head) {
+                (Some(runs), Some(head)) => self.release(&judged, runs, head, heads, &names, &live)?,
+                (Some(runs), None) => names.release(judged.deployment, runs)?,
+                (None, _) => None,
             };
-            row.by_summary = summary_time(self.connection, judged.source)?;
+            row.by_summary = summary_that_tells(self.connection, &site.site, judged.deployment)?;
             row.verdict = judged.verdict;
             row.why = (judged.verdict == Verdict::Unknown).then_some("doubt");
             row.runs_unknown = judged.runs.is_some() && runs.is_none();
@@ -296,6 +316,15 @@ impl<'a> Fleet<'a> {
         }
         Ok(())
     }
+}
+
+/// How many deployments are so.
+fn count(deployments: &[Judged], is_so: impl Fn(&Judged) -> bool) -> u64 {
+    let counts = deployments
+        .iter()
+        .filter(|judged| is_so(judged))
+        .map(|judged| judged.deployments);
+    counts.fold(0, u64::saturating_add)
 }
 
 fn is_at_or_above(releases: &[SignedHeadRow], bar: &Bar) -> bool {
@@ -306,42 +335,41 @@ fn is_at_or_above(releases: &[SignedHeadRow], bar: &Bar) -> bool {
         .any(|release| release.counter >= bar.counter)
 }
 
-/// Judges a deployment; none for one that was taken away there and of which nothing says that it runs.
-fn judged(found: ScopeDeployment) -> Option<(SiteId, Judged)> {
-    if found.removed.is_some() && found.runs.is_none() && found.doubt.is_none() {
-        return None;
-    }
-    let verdict = if found.doubt.is_some() || found.runs.is_none() {
+/// Judges deployments that run one thing.
+fn judged(run: &ScopeRun) -> Judged {
+    let verdict = if run.doubt.is_some() || run.runs.is_none() {
         Verdict::Unknown
-    } else if found.is_in {
+    } else if run.is_in {
         Verdict::Has
     } else {
         Verdict::Lacks
     };
-    let judged = Judged {
-        deployment: found.deployment,
-        runs: found.runs,
-        head: found.head,
+    Judged {
+        deployments: run.deployments,
+        deployment: run.deployment,
+        runs: run.runs,
+        head: run.head,
         verdict,
-        since: found.first,
-        state: found.state,
-        doubt: found.doubt,
-        source: found.package,
-    };
-    Some((found.site, judged))
+        since: run.first,
+        state: run.state.clone(),
+        doubt: run.doubt.clone(),
+    }
 }
 
-fn scope_deployment(now: DeploymentNow, is_in: bool) -> ScopeDeployment {
-    ScopeDeployment {
+/// A deployment of a target that was made at the site; none for one that was taken away there and of which nothing says that it runs.
+fn run_made_there(now: DeploymentNow, is_in: bool) -> Option<ScopeRun> {
+    if now.removed.is_some() && now.runs.is_none() && now.doubt.is_none() {
+        return None;
+    }
+    Some(ScopeRun {
         site: now.site,
+        deployments: 1,
         deployment: now.deployment,
         runs: now.runs,
         doubt: now.doubt,
         state: now.state,
         first: now.first,
-        removed: now.removed,
-        package: now.package,
         is_in,
         head: None,
-    }
+    })
 }

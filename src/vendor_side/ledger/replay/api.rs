@@ -133,11 +133,11 @@ impl Api {
             body: None,
             answer_bytes: ANSWER_BYTES,
         };
-        let mut found = String::new();
+        let (mut found, begun) = (String::new(), wire.pace.now());
         for attempt in 0..TRIES {
             self.requests.take(wire.pace);
             let mut pause = None;
-            match wire.client.send(&request) {
+            match wire.send(&request) {
                 Ok(answer) if (200..=299).contains(&answer.status) && answer.is_whole => {
                     let body = Zeroizing::new(answer.body);
                     #[expect(clippy::disallowed_methods, reason = "a hub's answer, bounded")]
@@ -152,8 +152,13 @@ impl Api {
                 // A secret may have been given out that nobody read: the next request gives another.
                 Err(none) => found = none.found,
             }
-            let doubled = Duration::from_secs(1 << attempt.min(6));
-            wire.pace.wait(pause.unwrap_or(doubled).min(PAUSE_MAX));
+            if attempt.saturating_add(1) < TRIES {
+                let doubled = Duration::from_secs(1 << attempt.min(6));
+                wire.pause(pause.unwrap_or(doubled).min(PAUSE_MAX), &found);
+            }
+            if wire.pace.now().saturating_sub(begun) >= wire.client.bounds.item {
+                break;
+            }
         }
         Err(Left::new("api", found))
     }

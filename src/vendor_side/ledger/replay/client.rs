@@ -6,6 +6,7 @@ use std::time::Duration;
 use reqwest::Method;
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue, USER_AGENT};
 use tokio::runtime::Runtime;
+use tokio::time::{Instant, interval_at};
 
 use super::address::HubAddress;
 use crate::domain::{Class, Error, Result};
@@ -18,6 +19,10 @@ pub struct Bounds {
     pub connect: Duration,
     /// From the first byte of a request to the last of its answer.
     pub request: Duration,
+    /// For one item that the hub does not answer to at all, over every try and pause.
+    pub item: Duration,
+    /// After how long a silent hub is spoken of, and how often again.
+    pub notice: Duration,
 }
 
 impl Default for Bounds {
@@ -26,6 +31,8 @@ impl Default for Bounds {
             connect: Duration::from_secs(20),
             // As the hub's own agents.
             request: Duration::from_secs(120),
+            item: Duration::from_secs(240),
+            notice: Duration::from_secs(10),
         }
     }
 }
@@ -67,6 +74,7 @@ pub(super) struct Request<'a> {
 pub(super) struct HubClient {
     runtime: Runtime,
     http: reqwest::Client,
+    pub(super) bounds: Bounds,
 }
 
 impl HubClient {
@@ -79,8 +87,8 @@ impl HubClient {
         // Another part of the process may have chosen a provider; one is as good as the other.
         rustls::crypto::ring::default_provider().install_default().ok();
         let mut builder = reqwest::Client::builder()
-            .connect_timeout(bounds.connect)
-            .timeout(bounds.request)
+            .connect_timeout(bounds.connect.min(bounds.item))
+            .timeout(bounds.longest())
             .redirect(reqwest::redirect::Policy::none())
             .tls_certs_merge(certificates(ca_files)?);
         if hub.is_plain() {
@@ -100,11 +108,11 @@ impl HubClient {
             .enable_time()
             .build()
             .map_err(|error| Error::new(Class::Io, "io", format!("cannot wait for sockets: {error}")))?;
-        Ok(Self { runtime, http })
+        Ok(Self { runtime, http, bounds })
     }
 
-    /// Sends a request and reads its answer.
-    pub(super) fn send(&self, request: &Request<'_>) -> Result<Answer, NoAnswer> {
+    /// Sends a request and reads its answer; while there is none, `silent` is told for how long already.
+    pub(super) fn send(&self, request: &Request<'_>, silent: &dyn Fn(Duration)) -> Result<Answer, NoAnswer> {
         let certainly_not = |found: &str| NoAnswer {
             found: found.to_owned(),
             may_have_arrived: false,
@@ -121,7 +129,7 @@ impl HubClient {
         if let Some(body) = request.body {
             prepared = prepared.header(CONTENT_TYPE, "application/json").body(body.to_vec());
         }
-        self.runtime.block_on(async {
+        let exchange = async {
             let mut answer = prepared.send().await.map_err(|error| NoAnswer {
                 may_have_arrived: !(error.is_connect() || error.is_builder()),
                 found: chain(&error),
@@ -151,6 +159,26 @@ impl HubClient {
                 body,
                 is_whole,
             })
+        };
+        self.runtime.block_on(async {
+            let begun = Instant::now();
+            let first = begun.checked_add(self.bounds.notice).unwrap_or(begun);
+            let mut notices = interval_at(first, self.bounds.notice.max(Duration::from_millis(1)));
+            let mut exchange = std::pin::pin!(exchange);
+            loop {
+                tokio::select! {
+                    biased;
+                    ended = &mut exchange => return ended,
+                    _ = notices.tick() => silent(begun.elapsed()),
+                }
+            }
         })
+    }
+}
+
+impl Bounds {
+    /// How long one request is waited for.
+    pub(super) fn longest(&self) -> Duration {
+        self.request.min(self.item)
     }
 }

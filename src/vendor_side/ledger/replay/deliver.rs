@@ -21,8 +21,8 @@ pub(super) enum Outcome {
     Sent { perhaps_twice: bool },
     /// The hub had it already, from a try whose answer nobody saw.
     WasThere,
-    /// The hub will never take it.
-    Refused,
+    /// The hub will never take it, for this reason.
+    Refused(String),
     /// The target is left; the next run goes on here.
     Left(Left),
 }
@@ -45,14 +45,14 @@ pub(super) fn deliver(
     session: &mut Session,
     journal: &mut Journal<'_>,
     item: Item<'_>,
-    waiting: &mut dyn FnMut(Duration, &str),
     arrived: &mut dyn FnMut() -> Option<bool>,
 ) -> Result<Outcome> {
     // An earlier run was stopped between the request and its answer.
     let mut uncertain = journal.state(item.name) == Some(State::Sending);
     let mut look = uncertain;
-    let mut last = (String::new(), true);
-    for attempt in 0..TRIES {
+    let (mut found, mut is_answered, mut tries) = (String::new(), true, 0);
+    let begun = wire.pace.now();
+    while tries < TRIES {
         if std::mem::take(&mut look) {
             match arrived() {
                 Some(true) => {
@@ -76,9 +76,9 @@ pub(super) fn deliver(
                     perhaps_twice: uncertain,
                 });
             }
-            Attempt::Refused { status } => {
-                journal.note(item.name, State::Refused, Some(&status.to_string()))?;
-                return Ok(Outcome::Refused);
+            Attempt::Refused { reason } => {
+                journal.note(item.name, State::Refused, Some(&reason))?;
+                return Ok(Outcome::Refused(reason));
             }
             Attempt::Leave(left) => {
                 if !uncertain {
@@ -88,26 +88,34 @@ pub(super) fn deliver(
             }
             Attempt::Wait {
                 pause,
-                found,
+                found: why,
                 may_have_arrived,
                 answered,
             } => {
                 uncertain |= may_have_arrived;
                 look = may_have_arrived;
-                if attempt.saturating_add(1) < TRIES {
-                    let doubled = Duration::from_secs(1 << attempt.min(6));
-                    let pause = pause.unwrap_or(doubled).min(PAUSE_MAX);
-                    waiting(pause, &found);
-                    wire.pace.wait(pause);
+                let doubled = Duration::from_secs(1 << tries.min(6));
+                tries = tries.saturating_add(1);
+                (found, is_answered) = (why, answered);
+                // A hub that says when to come back is there; one that says nothing is waited for so long and no longer.
+                let is_late = !answered && wire.pace.now().saturating_sub(begun) >= wire.client.bounds.item;
+                if is_late {
+                    break;
                 }
-                last = (found, answered);
+                if tries < TRIES {
+                    wire.pause(pause.unwrap_or(doubled).min(PAUSE_MAX), &found);
+                }
             }
         }
     }
     if !uncertain {
         journal.forget(item.name)?;
     }
-    let (found, answered) = last;
-    let code = if answered { "busy" } else { UNREACHABLE };
-    Ok(Outcome::Left(Left::new(code, format!("{found}, {TRIES} times"))))
+    let code = if is_answered { "busy" } else { UNREACHABLE };
+    let times = if tries == 1 {
+        "once".to_owned()
+    } else {
+        format!("{tries} times")
+    };
+    Ok(Outcome::Left(Left::new(code, format!("{found}, {times}"))))
 }

@@ -52,6 +52,8 @@ pub(super) struct Journal<'a> {
     site: SiteId,
     target: Uuid,
     items: BTreeMap<String, State>,
+    /// Why the hub refused items, as it said.
+    reasons: BTreeMap<String, String>,
 }
 
 impl<'a> Journal<'a> {
@@ -64,9 +66,15 @@ impl<'a> Journal<'a> {
             site: site.clone(),
             target,
             items: BTreeMap::new(),
+            reasons: BTreeMap::new(),
         };
         let items = db.read(|connection| replay::items(connection, journal.speaker()))?;
-        journal.items = items.into_iter().map(|item| (item.item, item.state)).collect();
+        for item in items {
+            if let Some(reason) = item.code {
+                journal.reasons.insert(item.item.clone(), reason);
+            }
+            journal.items.insert(item.item, item.state);
+        }
         Ok(journal)
     }
 
@@ -82,12 +90,34 @@ impl<'a> Journal<'a> {
         self.items.get(item).copied()
     }
 
+    /// Why the hub refused an item.
+    pub(super) fn reason(&self, item: &str) -> &str {
+        self.reasons.get(item).map_or("it gave no reason", String::as_str)
+    }
+
+    /// Whether the hub ever took anything of the target.
+    pub(super) fn took_something(&self) -> bool {
+        self.items.values().any(|state| *state == State::Sent)
+    }
+
+    /// Why the hub refused stretches of lines, one by one.
+    pub(super) fn refused_lines(&self, kind: LineKind) -> impl Iterator<Item = &str> {
+        let start = format!("{}/", kind.letter());
+        let refused = self.items.iter().filter(|(_, state)| **state == State::Refused);
+        refused
+            .filter(move |(item, _)| item.starts_with(&start))
+            .map(|(item, _)| self.reason(item))
+    }
+
     /// Writes down what becomes of an item; on disk when this returns.
     pub(super) fn note(&mut self, item: &str, state: State, code: Option<&str>) -> Result<()> {
         let at = self.clock.now();
         self.db
             .write(|transaction| replay::note(transaction, self.speaker(), item, state, code, at))?;
         self.items.insert(item.to_owned(), state);
+        if let Some(code) = code {
+            self.reasons.insert(item.to_owned(), code.to_owned());
+        }
         Ok(())
     }
 

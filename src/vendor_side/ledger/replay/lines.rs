@@ -4,18 +4,19 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::deliver::{Item, Outcome};
+use super::event::Event;
 use super::gather::{Batch, Gather, Passed};
 use super::journal::{LineKind, lines_item};
 use super::packages;
 use super::plan::SitePlan;
-use super::report::{BadFile, Lines, TargetReport};
-use super::run::{Event, Run, Under};
+use super::report::{BadFile, Lines, Refused, TargetReport};
+use super::run::{Run, Under};
 use crate::db::ledger::told::StoredPackage;
 use crate::domain::{Result, Uuid};
 use crate::package::{Shows, Switch};
 use crate::protocol::distr::Endpoint;
 
-impl<'a> Run<'a, '_> {
+impl<'a> Run<'a> {
     /// Sends lines of one kind of every target of a site, package by package.
     pub(super) fn lines(
         &mut self,
@@ -28,6 +29,7 @@ impl<'a> Run<'a, '_> {
             LineKind::Container => Switch::Logs,
             LineKind::Agent => Switch::AgentLogs,
         };
+        let what = word(kind);
         let mut gather = Gather::new(kind, &plan.lineage, self.clock.now());
         for (target, one) in under.iter_mut().filter(|(_, one)| one.report.left.is_none()) {
             if kind == LineKind::Container && self.wire.is_some() {
@@ -36,6 +38,9 @@ impl<'a> Run<'a, '_> {
                     one.journal.forget(&item)?;
                     one.report.lines.repeated = one.report.lines.repeated.saturating_add(1);
                 }
+            }
+            for reason in one.journal.refused_lines(kind) {
+                one.report.refuse(what, reason, Refused::Before);
             }
             let instances = plan.lineage.instances().iter().map(|instance| &instance.instance);
             let answered: Vec<_> = instances
@@ -48,7 +53,7 @@ impl<'a> Run<'a, '_> {
             if gather.is_idle() {
                 break;
             }
-            (self.events)(Event::Reading { number: package.number });
+            (self.tell)(Event::Reading { number: package.number });
             let path = packages::path(folder, &plan.site.site, package);
             let head = match packages::verify(&path, package, &plan.keys) {
                 Ok(Some(head)) => head,
@@ -116,6 +121,9 @@ impl<'a> Run<'a, '_> {
             };
             Some(self.send(plan, one, item, None)?)
         };
+        if let Some(Outcome::Refused(reason)) = &outcome {
+            one.report.refuse(word(kind), reason, Refused::Now);
+        }
         let lines = of_kind(&mut one.report, kind);
         let counter = match &outcome {
             Some(Outcome::Sent { perhaps_twice }) => {
@@ -123,7 +131,7 @@ impl<'a> Run<'a, '_> {
                 lines.repeated = lines.repeated.saturating_add(u64::from(*perhaps_twice));
                 &mut lines.sent
             }
-            Some(Outcome::Refused) => &mut lines.partly,
+            Some(Outcome::Refused(_)) => &mut lines.partly,
             Some(Outcome::WasThere | Outcome::Left(_)) | None => &mut lines.waiting,
         };
         *counter = counter.saturating_add(batch.lines);
@@ -132,9 +140,17 @@ impl<'a> Run<'a, '_> {
             gather.leave(batch.target);
         } else {
             gather.answered(batch);
-            (self.events)(Event::Lines(batch.lines));
+            (self.tell)(Event::Lines(batch.lines));
         }
         Ok(())
+    }
+}
+
+/// What a refusal of lines is called.
+fn word(kind: LineKind) -> &'static str {
+    match kind {
+        LineKind::Container => "lines",
+        LineKind::Agent => "agent-lines",
     }
 }
 

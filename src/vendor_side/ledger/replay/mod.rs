@@ -13,6 +13,7 @@
 //! | `secrets` | the file with the hub-side secrets of targets |
 //! | `pace` | time that passes, and how much may be asked in a minute |
 //! | `client` | one request: nothing is followed, everything is bounded |
+//! | `event` | what whoever watches is told |
 //! | `session` | a target's login, and what the hub's answers mean |
 //! | `api` | what a token of the hub's API opens |
 //! | `plan` | what is to be sent, from the ledger |
@@ -36,6 +37,7 @@ mod api;
 mod batch;
 mod client;
 mod deliver;
+mod event;
 mod gather;
 mod journal;
 mod lines;
@@ -50,7 +52,8 @@ mod texts;
 
 pub use address::HubAddress;
 pub use client::Bounds;
+pub use event::Event;
 pub use pace::{Pace, SystemPace};
-pub use report::{Lines, Replayed, SiteReport, Tally, TargetReport, Undelivered};
-pub use run::{Access, Event, Options, replay};
+pub use report::{Lines, Refusal, Replayed, SiteReport, Tally, TargetReport, Undelivered};
+pub use run::{Access, Options, replay};
 pub use secrets::HubSecrets;

@@ -11,6 +11,11 @@ pub(super) const AGENT_THERE: &str = "agent-there";
 /// Nobody gave a secret for the target.
 pub(super) const NO_SECRET: &str = "no-secret";
 
+/// Reasons for refusals that are told apart, for each kind.
+const REASONS: usize = 8;
+/// What stands for those beyond.
+const OTHER_REASONS: &str = "other reasons";
+
 /// What a replay came to, or with `dry_run` what it would send.
 #[derive(Debug, Clone, Serialize)]
 pub struct Replayed {
@@ -50,6 +55,11 @@ pub struct TargetReport {
     pub lines: Lines,
     /// Lines of the agent itself.
     pub agent_lines: Lines,
+    /// What the hub refused, and why.
+    pub refused: Vec<Refusal>,
+    /// Whether the hub ever took anything of the target.
+    #[serde(skip)]
+    pub(super) took_something: bool,
     /// Why the target was left before everything was sent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub left: Option<Left>,
@@ -63,8 +73,47 @@ impl TargetReport {
             metrics: Tally::default(),
             lines: Lines::default(),
             agent_lines: Lines::default(),
+            refused: Vec::new(),
+            took_something: false,
             left: None,
         }
+    }
+
+    /// Counts a refusal under its reason.
+    pub(super) fn refuse(&mut self, what: &'static str, reason: &str, when: Refused) {
+        let of_kind = self.refused.iter().filter(|refusal| refusal.what == what).count();
+        let is_new = self
+            .refused
+            .iter()
+            .all(|refusal| (refusal.what, refusal.reason.as_str()) != (what, reason));
+        // A hub that has another reason each time fills no report.
+        let reason = if is_new && of_kind >= REASONS {
+            OTHER_REASONS
+        } else {
+            reason
+        };
+        let known = self
+            .refused
+            .iter()
+            .position(|refusal| (refusal.what, refusal.reason.as_str()) == (what, reason));
+        let at = known.unwrap_or_else(|| {
+            self.refused.push(Refusal {
+                what,
+                reason: reason.to_owned(),
+                ..Refusal::default()
+            });
+            self.refused.len().saturating_sub(1)
+        });
+        if let Some(refusal) = self.refused.get_mut(at) {
+            refusal.count = refusal.count.saturating_add(1);
+            refusal.now = refusal.now.saturating_add(u64::from(when == Refused::Now));
+        }
+    }
+
+    /// Whether refusals are to be told of: a new one, or that the hub never took anything.
+    fn is_refused(&self) -> bool {
+        let is_new = self.refused.iter().any(|refusal| refusal.now > 0);
+        is_new || !(self.refused.is_empty() || self.took_something)
     }
 }
 
@@ -96,6 +145,28 @@ pub struct Lines {
     pub partly: u64,
     /// Requests sent once more because an earlier answer was not seen; a line that is there already is the same line.
     pub repeated: u64,
+}
+
+/// Requests that the hub refused for one reason.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Refusal {
+    /// `status`, `metrics`, `lines` or `agent-lines`.
+    pub what: &'static str,
+    /// How many.
+    pub count: u64,
+    /// How many of them in this run.
+    pub now: u64,
+    /// Status of the answer, and the first line of what the hub said.
+    pub reason: String,
+}
+
+/// When something was refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Refused {
+    /// By an earlier run.
+    Before,
+    /// By this one.
+    Now,
 }
 
 /// Why a target was left.
@@ -156,12 +227,28 @@ impl Replayed {
         left.filter(|left| left.code == NO_SECRET).count()
     }
 
+    /// What the hub refused, target by target, where that is to be told.
+    fn refusals(&self) -> Vec<String> {
+        let mut lines = Vec::new();
+        for site in &self.sites {
+            for target in site.targets.iter().filter(|target| target.is_refused()) {
+                for refusal in &target.refused {
+                    lines.push(format!(
+                        "{}, target {}: {} {} refused ({})",
+                        site.name, target.target, refusal.count, refusal.what, refusal.reason
+                    ));
+                }
+            }
+        }
+        lines
+    }
+
     /// Says whether the run came to its end: everything that may be sent was sent, but for targets without a secret.
     ///
     /// # Errors
     ///
     /// `E-POLICY other-site` where sites reported for what is not theirs, and `E-POLICY agent-there`; else `E-IO unfinished` where a target
-    /// was left.
+    /// was left; else `E-CONTENT refused` where the hub refused something now, or everything ever.
     pub fn verdict(&self) -> Result<()> {
         let left = self.sites.iter().flat_map(|site| {
             let of_targets = site
@@ -205,10 +292,23 @@ impl Replayed {
             .expected("a target for which nobody else reports")
             .remedy("give the secret that the target has with --credentials, or leave the target to the agent that is connected"));
         }
+        let refused = self.refusals();
         if rest.is_empty() {
-            return Ok(());
+            return if refused.is_empty() {
+                Ok(())
+            } else {
+                Err(Error::listing(
+                    Class::Content,
+                    "refused",
+                    "the hub refused what these targets told:",
+                    &refused,
+                )
+                .expected("a hub that knows each target and revision, and takes what is told of it")
+                .remedy("put right at the hub what it says, and send its statuses and samples once more with --retry-refused; of lines of logs it has stored a part, and they are not sent again"))
+            };
         }
-        let rest: Vec<String> = rest.into_iter().map(line).collect();
+        let mut rest: Vec<String> = rest.into_iter().map(line).collect();
+        rest.extend(refused);
         Err(Error::listing(
             Class::Io,
             "unfinished",

@@ -1,8 +1,8 @@
 //! A replay, site by site and target by target.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::time::Duration;
 
 use rustix::io::Errno;
 use serde_json::json;
@@ -12,11 +12,12 @@ use super::address::HubAddress;
 use super::api::Api;
 use super::client::{Bounds, HubClient};
 use super::deliver::{Item, Outcome, deliver};
+use super::event::Event;
 use super::gather::Passed;
 use super::journal::{Journal, LineKind};
 use super::pace::Pace;
 use super::plan::{SitePlan, TargetPlan, plan};
-use super::report::{Left, NO_SECRET, Replayed, SiteReport, TargetReport, UNREACHABLE, Undelivered};
+use super::report::{Left, NO_SECRET, Refused, Replayed, SiteReport, TargetReport, UNREACHABLE, Undelivered};
 use super::secrets::HubSecrets;
 use super::session::{Session, Wire};
 use super::texts;
@@ -39,6 +40,8 @@ pub struct Options {
     pub site: Option<SiteId>,
     /// Nothing is sent, nothing is written.
     pub dry_run: bool,
+    /// Statuses and samples that the hub refused are sent once more.
+    pub retry_refused: bool,
     /// Files with further CA certificates.
     pub ca_files: Vec<PathBuf>,
     /// How long the hub is waited for.
@@ -62,32 +65,6 @@ impl std::fmt::Debug for Access {
             .field("secrets", &self.secrets)
             .finish_non_exhaustive()
     }
-}
-
-/// What happens meanwhile.
-#[derive(Debug)]
-pub enum Event<'a> {
-    /// A target is begun.
-    Target {
-        /// Name of the site.
-        site: &'a str,
-        /// The target.
-        target: Uuid,
-    },
-    /// The hub is waited for.
-    Waiting {
-        /// How long.
-        pause: Duration,
-        /// Why.
-        found: &'a str,
-    },
-    /// A package file is read.
-    Reading {
-        /// Its number.
-        number: u64,
-    },
-    /// So many lines of logs were sent.
-    Lines(u64),
 }
 
 /// Sends what sites told into a hub. What an earlier run sent is not sent again.
@@ -141,6 +118,8 @@ pub fn replay(
     } else {
         Some(HubClient::new(&options.hub, &options.ca_files, options.bounds)?)
     };
+    let events = RefCell::new(events);
+    let tell = |event: Event<'_>| (*events.borrow_mut())(event);
     let mut run = Run {
         workspace,
         db: &db,
@@ -149,13 +128,15 @@ pub fn replay(
             hub: &options.hub,
             client,
             pace,
+            tell: &tell,
         }),
         hub,
         secrets: access.secrets,
         api: access.token.map(Api::new),
         may_rotate: access.may_rotate,
+        retry_refused: options.retry_refused,
         away: None,
-        events,
+        tell: &tell,
     };
     for plan in &plans {
         replayed.sites.push(run.site(plan)?);
@@ -178,7 +159,7 @@ fn lock(workspace: &Workspace) -> Result<LockFile> {
 }
 
 /// A replay under way.
-pub(super) struct Run<'a, 'e> {
+pub(super) struct Run<'a> {
     pub(super) workspace: &'a Workspace,
     db: &'a Db,
     pub(super) clock: &'a dyn Clock,
@@ -188,9 +169,11 @@ pub(super) struct Run<'a, 'e> {
     secrets: HubSecrets,
     api: Option<Api>,
     may_rotate: bool,
+    retry_refused: bool,
     /// Why the hub is not asked any more.
     away: Option<Left>,
-    pub(super) events: &'e mut dyn FnMut(Event<'_>),
+    /// Told what happens.
+    pub(super) tell: &'a dyn Fn(Event<'_>),
 }
 
 /// A target under way.
@@ -201,11 +184,11 @@ pub(super) struct Under<'a, 'p> {
     pub(super) report: TargetReport,
 }
 
-impl<'a> Run<'a, '_> {
+impl<'a> Run<'a> {
     fn site(&mut self, plan: &SitePlan) -> Result<SiteReport> {
         let mut under = BTreeMap::new();
         for target in &plan.targets {
-            (self.events)(Event::Target {
+            (self.tell)(Event::Target {
                 site: &plan.site.name,
                 target: target.target,
             });
@@ -228,7 +211,7 @@ impl<'a> Run<'a, '_> {
             passed.late = passed.late.saturating_add(of_kind.late);
             passed.foreign = passed.foreign.saturating_add(of_kind.foreign);
         }
-        let mut targets: Vec<TargetReport> = under.into_values().map(|one| one.report).collect();
+        let mut targets: Vec<TargetReport> = under.into_values().map(Under::ended).collect();
         self.record(&plan.site.site, &targets)?;
         targets.extend(plan.refused.iter().map(|(target, left)| TargetReport {
             left: Some(left.clone()),
@@ -301,7 +284,13 @@ impl<'a> Run<'a, '_> {
         let state = one.journal.state(item.name);
         let outcome = match state {
             Some(State::Sent) => Outcome::WasThere,
-            Some(State::Refused) => Outcome::Refused,
+            Some(State::Refused) if !self.retry_refused => {
+                let reason = one.journal.reason(item.name).to_owned();
+                one.report.refuse(what(item.endpoint), &reason, Refused::Before);
+                let tally = tally(one, item.endpoint);
+                tally.refused = tally.refused.saturating_add(1);
+                return Ok(None);
+            }
             _ if self.wire.is_none() => {
                 let tally = tally(one, item.endpoint);
                 tally.waiting = tally.waiting.saturating_add(1);
@@ -316,6 +305,9 @@ impl<'a> Run<'a, '_> {
                 outcome => outcome,
             },
         };
+        if let Outcome::Refused(reason) = &outcome {
+            one.report.refuse(what(item.endpoint), reason, Refused::Now);
+        }
         let tally = tally(one, item.endpoint);
         let counter = match outcome {
             Outcome::Sent { perhaps_twice } => {
@@ -323,7 +315,7 @@ impl<'a> Run<'a, '_> {
                 &mut tally.sent
             }
             Outcome::WasThere => &mut tally.already,
-            Outcome::Refused => &mut tally.refused,
+            Outcome::Refused(_) => &mut tally.refused,
             Outcome::Left(_) => &mut tally.waiting,
         };
         *counter = counter.saturating_add(1);
@@ -350,20 +342,13 @@ impl<'a> Run<'a, '_> {
         let (Some(wire), Some(session)) = (&self.wire, &mut one.session) else {
             return Ok(Outcome::Left(Left::new("dry-run", "nothing is sent")));
         };
-        let (api, events) = (&mut self.api, &mut *self.events);
-        let outcome = deliver(
-            wire,
-            session,
-            &mut one.journal,
-            item,
-            &mut |pause, found| events(Event::Waiting { pause, found }),
-            &mut || {
-                let (deployment, bracket) = seen?;
-                let api = api.as_mut()?;
-                api.outdated(deployment);
-                api.has_status(wire, deployment, bracket)
-            },
-        )?;
+        let api = &mut self.api;
+        let outcome = deliver(wire, session, &mut one.journal, item, &mut || {
+            let (deployment, bracket) = seen?;
+            let api = api.as_mut()?;
+            api.outdated(deployment);
+            api.has_status(wire, deployment, bracket)
+        })?;
         if let Outcome::Left(left) = &outcome
             && left.code == UNREACHABLE
         {
@@ -429,6 +414,21 @@ impl<'a> Run<'a, '_> {
             sealed_log::append(transaction, at, "status-replay", &detail)?;
             Ok(())
         })
+    }
+}
+
+impl Under<'_, '_> {
+    fn ended(mut self) -> TargetReport {
+        self.report.took_something = self.journal.took_something();
+        self.report
+    }
+}
+
+/// What a refusal is called that is about an item of an endpoint.
+fn what(endpoint: Endpoint) -> &'static str {
+    match endpoint {
+        Endpoint::Metrics => "metrics",
+        _ => "status",
     }
 }
 

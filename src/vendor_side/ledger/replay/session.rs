@@ -6,7 +6,8 @@ use base64::Engine as _;
 use zeroize::Zeroizing;
 
 use super::address::HubAddress;
-use super::client::{Answer, HubClient, Request};
+use super::client::{Answer, HubClient, NoAnswer, Request};
+use super::event::Event;
 use super::pace::{Allowance, Pace};
 use super::report::Left;
 use crate::domain::Uuid;
@@ -32,8 +33,8 @@ pub(super) enum Attempt {
     Taken,
     /// It will never take it.
     Refused {
-        /// Status of the answer.
-        status: u16,
+        /// Status of the answer, and what it says.
+        reason: String,
     },
     /// Another try may help.
     Wait {
@@ -55,6 +56,23 @@ pub(super) struct Wire<'a> {
     pub(super) hub: &'a HubAddress,
     pub(super) client: &'a HubClient,
     pub(super) pace: &'a dyn Pace,
+    /// Told what happens.
+    pub(super) tell: &'a dyn Fn(Event<'_>),
+}
+
+impl Wire<'_> {
+    /// Sends a request, and says so while the hub is silent.
+    pub(super) fn send(&self, request: &Request<'_>) -> Result<Answer, NoAnswer> {
+        let until = self.client.bounds.longest();
+        self.client
+            .send(request, &|since| (self.tell)(Event::Silent { since, until }))
+    }
+
+    /// Waits before the hub is asked again, and says why.
+    pub(super) fn pause(&self, pause: Duration, found: &str) {
+        (self.tell)(Event::Waiting { pause, found });
+        self.pace.wait(pause);
+    }
 }
 
 /// A target's session.
@@ -114,7 +132,7 @@ impl Session {
                 body: Some(body),
                 answer_bytes: ANSWER_BYTES,
             };
-            let answer = match wire.client.send(&request) {
+            let answer = match wire.send(&request) {
                 Ok(answer) => answer,
                 Err(none) => {
                     return Attempt::Wait {
@@ -131,7 +149,9 @@ impl Session {
                     self.token = None;
                     continue;
                 }
-                400 => Attempt::Refused { status: 400 },
+                400 => Attempt::Refused {
+                    reason: format!("400{}", self.said(&answer.body)),
+                },
                 _ => self.otherwise(&answer),
             };
         }
@@ -150,7 +170,7 @@ impl Session {
             body: None,
             answer_bytes: LOGIN_BYTES,
         };
-        let mut answer = match wire.client.send(&request) {
+        let mut answer = match wire.send(&request) {
             Ok(answer) => answer,
             Err(none) => {
                 return Some(Attempt::Wait {
