@@ -8,3 +8,5 @@ pub(crate) mod bench;
 mod enrolments;
 mod instances;
 mod rotation;
+#[cfg(feature = "vendor")]
+mod stops;
