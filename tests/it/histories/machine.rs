@@ -303,7 +303,7 @@ impl Machine {
         if row.state != packages::State::Draft && !had {
             self.known.streams[v] = before;
         }
-        self.sign_and_bring(cast, v, row.head, stick).map(Some)
+        self.sign_and_bring(v, row.head, stick).map(Some)
     }
 
     /// Brings a package out again: the same bytes.
@@ -325,10 +325,10 @@ impl Machine {
             // It was acknowledged, and let go.
             return Ok(None);
         }
-        self.sign_and_bring(cast, v, head, stick).map(Some)
+        self.sign_and_bring(v, head, stick).map(Some)
     }
 
-    fn sign_and_bring(&mut self, cast: &Cast, v: usize, head: Hash, stick: &Path) -> Result<Left, String> {
+    fn sign_and_bring(&mut self, v: usize, head: Hash, stick: &Path) -> Result<Left, String> {
         let appliance = self.appliance.as_ref().unwrap();
         let failed = |error| format!("package {head}: {error}");
         let row = appliance.sign_package(head, &ApprovalRule::default()).map_err(failed)?;
@@ -364,7 +364,6 @@ impl Machine {
             Err(_) if !stick.exists() => {}
             Err(error) => return Err(failed(error)),
         }
-        let _ = cast;
         Ok(Left { told, is_new })
     }
 

@@ -44,11 +44,17 @@ fn history(seed: u64) -> (usize, Vec<Step>) {
     (quota, (0..count).map(|_| Step::draw(&mut dice)).collect())
 }
 
+/// Histories after which it is said how far a long run is.
+const REPORT: u64 = 500;
+
 /// Plays some histories, one after the other.
 fn play_all(seeds: impl Iterator<Item = u64>) -> Tally {
     let cast = Cast::new();
     let mut all = Tally::default();
-    for seed in seeds {
+    for (played, seed) in (0_u64..).zip(seeds) {
+        if played > 0 && played.is_multiple_of(REPORT) {
+            println!("{played} histories, the next is {seed}");
+        }
         let (quota, steps) = history(seed);
         match attempt(|| play(&cast, quota, &steps)) {
             Ok(tally) => all.add(tally),
@@ -66,7 +72,7 @@ fn both_sides_come_to_what_the_model_says() {
     let number = |name: &str, default| std::env::var(name).map_or(default, |text| text.parse().unwrap());
     let slow = std::env::var_os("AIRLOCK_SLOW").is_some();
     let first: u64 = number("AIRLOCK_HISTORY_SEED", SEED);
-    let count: u64 = number("AIRLOCK_HISTORIES", if slow { 10_000 } else { 4 });
+    let count: u64 = number("AIRLOCK_HISTORIES", if slow { 10_000 } else { 3 });
     println!("histories {first} to {}", first + count - 1);
     let workers = if slow {
         std::thread::available_parallelism().unwrap().get()
