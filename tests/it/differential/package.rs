@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use airlock::crypto::{Enrolment, PayloadType, RecipientKey, Signature, SigningKey};
 use airlock::domain::Step;
-use airlock::package::{EnrolledSites, OpenedPackage, Room, Switch};
+use airlock::package::{EnrolledSites, OpenedPackage, RecordCounts, Room, Switch};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
@@ -59,7 +59,7 @@ impl Forge {
             Room::default(),
             &lines,
             lasts,
-            Default::default(),
+            RecordCounts::default(),
         );
         Self {
             key: made::key(),

@@ -321,7 +321,7 @@ impl Machine {
             .choose_package(&Wanted::Again(number), &request, &mut |_| ());
         let row = row.map_err(|error| format!("--again {number}: {error}"))?;
         ensure(row.head == head, || format!("--again {number} is another package"))?;
-        if !self.appliance().package_path(head).exists() {
+        if !is_there(&self.appliance().package_path(head)) {
             // It was acknowledged, and let go.
             return Ok(None);
         }
@@ -361,7 +361,7 @@ impl Machine {
                 found.unwrap().is_out = true;
             }
             // The stick was pulled: the package stays, and leaves with the next export.
-            Err(_) if !stick.exists() => {}
+            Err(_) if !is_there(stick) => {}
             Err(error) => return Err(failed(error)),
         }
         Ok(Left { told, is_new })
@@ -562,4 +562,9 @@ fn agent_logs(lines: Vec<(i64, String)>) -> Vec<AgentLogRecord> {
 /// Writes a file of a history.
 pub(super) fn put(path: &Path, bytes: &[u8]) {
     write(path, bytes);
+}
+
+/// Whether something has a name.
+pub(super) fn is_there(path: &Path) -> bool {
+    path.try_exists().unwrap()
 }

@@ -10,7 +10,7 @@ use airlock::domain::Timestamp;
 use super::book::Book;
 use super::cast::{Cast, begin};
 use super::desk::Desk;
-use super::machine::{Known, Machine, put};
+use super::machine::{Known, Machine, is_there, put};
 use super::step::{Act, Step};
 use super::stream::ensure;
 use super::told::{Kind, Told};
@@ -79,13 +79,13 @@ pub(super) fn play(cast: &Cast, quota: usize, steps: &[Step]) -> Result<Tally, (
         names: 0,
         seconds: 0,
         machines: vec![machine],
-        way: Default::default(),
-        answers: Default::default(),
+        way: [Vec::new(), Vec::new()],
+        answers: [Vec::new(), Vec::new()],
         bundles,
         backups: Vec::new(),
         ledgers: [None, None],
         forgot: [false; 2],
-        enrolments: Default::default(),
+        enrolments: [Vec::new(), Vec::new()],
         lines: 0,
         tally: Tally::default(),
     };
@@ -283,7 +283,7 @@ impl Play<'_> {
     ) -> Result<Option<Rc<Told>>, String> {
         let left = self.machines[m].export(self.cast, v, c, small, stick)?;
         let Some(left) = left else { return Ok(None) };
-        if stick.exists() {
+        if is_there(stick) {
             self.way[v].push(left.told.clone());
         }
         self.tally.packages += usize::from(left.is_new);

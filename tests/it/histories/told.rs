@@ -5,7 +5,7 @@ use std::io::Cursor;
 
 use airlock::crypto::KeyId;
 use airlock::domain::{Hash, InstanceId};
-use airlock::package::{GapReason, Head, Line, OpenedPackage, StatusRecordKind};
+use airlock::package::{Head, Line, OpenedPackage, StatusRecordKind};
 
 /// What is numbered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -64,7 +64,6 @@ pub(super) enum Record {
     Gap {
         fact: String,
         range: Option<(u64, u64)>,
-        reason: GapReason,
     },
 }
 
@@ -87,7 +86,6 @@ pub(super) struct Receipt {
     pub(super) key: KeyId,
     pub(super) head: Hash,
     pub(super) row: Hash,
-    pub(super) is_refusal: bool,
 }
 
 /// A package.
@@ -139,7 +137,6 @@ impl Told {
                             key: signed.envelope.signatures[0].keyid,
                             head: receipt.head,
                             row: receipt.audit,
-                            is_refusal: receipt.class.is_some(),
                         };
                         receipts.insert(number.unwrap(), made);
                     }
@@ -234,7 +231,6 @@ fn record(line: &Line) -> Option<Record> {
         Line::Gap(gap) => Record::Gap {
             fact: format!("{gap:?}"),
             range: gap.first.zip(gap.last),
-            reason: gap.reason,
         },
         _ => return None,
     })
