@@ -20,6 +20,7 @@
 //! | `attacks` | cases of the threat model, and that each case has its tests |
 //! | `walls` | several vendors on one appliance: whatever another brings in changes nothing |
 //! | `circle` | both sides by their commands: everything that an agent reported comes home once |
+//! | `histories` | random histories of a site and two vendors, by the real code on both sides, against a plain model |
 //! | `healing` | damage of what is stored: told, and healed by the same bundle |
 //! | `remedies` | what every message says to do, done to the letter |
 //! | `replay` | what sites told, into a hub that keeps the recorded contract |
@@ -49,6 +50,8 @@ mod distr;
 mod export;
 mod format;
 mod healing;
+#[cfg(all(feature = "vendor", feature = "site"))]
+mod histories;
 mod identity;
 mod import;
 #[cfg(feature = "vendor")]

@@ -28,8 +28,9 @@ impl Appliance {
     /// [`Appliance::read_back`]; `E-LIMIT reserve` when it has no room; `E-BUSY export`; `E-STATE`, `E-IO` and `E-SPACE`.
     pub fn approve(&self, head: Hash, keys: &SiteKeys, key: &SigningKey) -> Result<Approved> {
         let lock = self.lock_export()?;
+        let instance = self.instance()?;
         let found = self.db.read(|connection| packages::find(connection, head))?;
-        let Some(row) = found.filter(|row| row.state == State::Draft) else {
+        let Some(row) = found.filter(|row| row.state == State::Draft && row.instance == instance) else {
             return Err(unknown(&format!("no draft has the head digest {head}")));
         };
         let keyid = key.public().id();

@@ -42,13 +42,15 @@ pub struct Drafted {
 }
 
 impl Appliance {
-    /// Returns the draft of a stream whose file is there.
+    /// Returns the draft of a stream whose file is there. One of an earlier life of the state folder ended with that (M-82).
     ///
     /// # Errors
     ///
-    /// Those of the database; `E-STATE planted`.
+    /// Those of the database; `E-STATE instance` and `planted`.
     pub fn draft(&self, domain: Hash) -> Result<Option<PackageRow>> {
-        let Some(row) = self.db.read(|connection| packages::draft(connection, domain))? else {
+        let instance = self.instance()?;
+        let row = self.db.read(|connection| packages::draft(connection, domain))?;
+        let Some(row) = row.filter(|row| row.instance == instance) else {
             return Ok(None);
         };
         Ok(self.open_package(row.head)?.map(|_| row))

@@ -1,10 +1,11 @@
 //! Lives of a site's state folder, and which of them is shown (M-82, M-83; SPEC section 16).
 //!
 //! Every instance says which one it goes on from. A number belongs to the last instance of a lineage that begins at or below it. Where
-//! instances report beside one another, the youngest is shown: the longest lineage, then the one first seen last; never by the site's
-//! clock.
+//! instances report beside one another, the youngest is shown: one from which no other goes on, by lineages and by what the site's log
+//! says; of several the one first seen last. Never by the site's clock, nor by the length of a lineage: a folder that was restored from an
+//! old copy has a short one, and one of which nothing was acknowledged is in none.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use rusqlite::{Connection, Row, Transaction, params};
 
@@ -153,6 +154,24 @@ pub fn record_instance(
         .sql("record the instance")
 }
 
+/// Records from which instance another one goes on, as the site's log says; what was said first stands.
+///
+/// # Errors
+///
+/// Those of [`SqlResult::sql`](crate::db::SqlResult::sql).
+pub fn record_said_parent(
+    transaction: &Transaction<'_>,
+    site: &SiteId,
+    instance: &InstanceId,
+    parent: &InstanceId,
+) -> Result<()> {
+    transaction
+        .prepare_cached("INSERT INTO said_parent (site, instance, parent) VALUES (?, ?, ?) ON CONFLICT DO NOTHING")
+        .and_then(|mut insert| insert.execute(params![site, instance, parent]))
+        .map(|_| ())
+        .sql("record the instance")
+}
+
 /// Returns the lineage that is shown of a site; none where nothing of it was ever taken in.
 ///
 /// # Errors
@@ -160,8 +179,36 @@ pub fn record_instance(
 /// Those of [`SqlResult::sql`](crate::db::SqlResult::sql).
 pub fn shown(connection: &Connection, site: &SiteId) -> Result<Option<Lineage>> {
     let all = instances(connection, site)?;
-    let lineages = all.iter().map(|instance| lineage(&all, instance));
-    Ok(lineages.max_by_key(|lineage| (lineage.0.len(), lineage.youngest().id)))
+    let said = said_parents(connection, site)?;
+    let over = over(&all, &said);
+    let living = all.iter().rev().find(|instance| !over.contains(&instance.instance));
+    // A site whose lives go on from one another in a circle has lied.
+    Ok(living.or(all.last()).map(|instance| lineage(&all, instance)))
+}
+
+/// Returns the instances from which one that is known goes on.
+fn over<'a>(all: &'a [Instance], said: &'a HashMap<InstanceId, InstanceId>) -> HashSet<&'a InstanceId> {
+    let parents: HashSet<u64> = all.iter().filter_map(|instance| instance.parent).collect();
+    let of_lineages = all.iter().filter(|instance| parents.contains(&instance.id));
+    let mut over: HashSet<&InstanceId> = of_lineages.map(|instance| &instance.instance).collect();
+    for instance in all {
+        let mut next = said.get(&instance.instance);
+        // Where one is over already, so are those before it.
+        while let Some(parent) = next.filter(|parent| over.insert(parent)) {
+            next = said.get(parent);
+        }
+    }
+    over
+}
+
+fn said_parents(connection: &Connection, site: &SiteId) -> Result<HashMap<InstanceId, InstanceId>> {
+    let mut select = connection
+        .prepare_cached("SELECT instance, parent FROM said_parent WHERE site = ?")
+        .sql("read the instances")?;
+    let rows = select
+        .query_map([site], |row| Ok((row.get(0)?, row.get(1)?)))
+        .sql("read the instances")?;
+    rows.collect::<rusqlite::Result<_>>().sql("read the instances")
 }
 
 /// Returns the lineage of one of a site's instances.

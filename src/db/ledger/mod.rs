@@ -25,7 +25,9 @@ pub use contents::{
     SignedContents, SignedDeployment, SignedTarget, contents_of, fixes_of, head_bytes, needs_of, record_contents,
 };
 pub use coverage::{cover, highest, reach};
-pub use instances::{Begins, Instance, Lineage, Numbered, Owned, instances, lineage, record_instance, shown};
+pub use instances::{
+    Begins, Instance, Lineage, Numbered, Owned, instances, lineage, record_instance, record_said_parent, shown,
+};
 pub use packages::{
     INGEST, PackageRow, has_package_hole, highest_package, issued_acknowledgement, keys_are_fresh, package,
     package_before, package_by_head, package_heads, record_package,

@@ -149,6 +149,14 @@ CREATE TABLE instance (
   UNIQUE (site, instance)
 ) STRICT;
 
+-- Which life goes on from which, as the rows of a site's log say; also of lives that never reported, or are in no lineage.
+CREATE TABLE said_parent (
+  site     TEXT NOT NULL REFERENCES site (site),
+  instance TEXT NOT NULL,
+  parent   TEXT NOT NULL,
+  PRIMARY KEY (site, instance)
+) STRICT, WITHOUT ROWID;
+
 -- Packages that were taken in. Their files stand in packages/SITE/.
 CREATE TABLE package (
   head        BLOB    PRIMARY KEY,      -- head digest

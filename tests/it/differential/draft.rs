@@ -235,7 +235,7 @@ impl Draft {
     }
 }
 
-fn parsed(bytes: &[u8]) -> Value {
+pub(super) fn parsed(bytes: &[u8]) -> Value {
     serde_json::from_str(std::str::from_utf8(bytes).unwrap()).unwrap()
 }
 
@@ -244,11 +244,12 @@ pub(crate) fn written(value: &Value) -> Vec<u8> {
     value.to_string().into_bytes()
 }
 
-fn hex(bytes: &[u8]) -> String {
+pub(super) fn hex(bytes: &[u8]) -> String {
     digest(bytes).to_string()["sha256:".len()..].to_owned()
 }
 
-fn push(bundle: &mut Vec<u8>, name: &str, content: &[u8]) {
+/// Appends an entry of the container.
+pub(super) fn push(bundle: &mut Vec<u8>, name: &str, content: &[u8]) {
     let mut header = [0; BLOCK];
     let mut put = |at: usize, field: &[u8]| header[at..at + field.len()].copy_from_slice(field);
     put(0, name.as_bytes());

@@ -2,10 +2,12 @@
 //!
 //! Each is made by the project's own builder, taken apart, changed in one place and signed again, so that every check behind the
 //! signature is reached. Class, sub-code and step must be the same. `AIRLOCK_SLOW=1` tries 10,000 of them;
-//! `AIRLOCK_DIFFERENTIAL_SEED` makes other ones than the default.
+//! `AIRLOCK_DIFFERENTIAL_SEED` makes other ones than the default. [`package`] does the same for status packages.
 
 pub(crate) mod draft;
 mod mutation;
+mod package;
+mod package_draft;
 mod verifier;
 
 use std::collections::BTreeMap;

@@ -38,8 +38,17 @@ pub(super) struct Verifier {
 
 impl Verifier {
     /// Starts it with a pinned chain; nothing where what it needs is not installed.
-    #[expect(clippy::disallowed_methods, reason = "a file for the test's own program")]
     pub(super) fn start(chain: &[u8]) -> Option<Self> {
+        Self::launch(AT, chain)
+    }
+
+    /// Starts it with the enrolment file of a site whose packages it is to judge.
+    pub(super) fn of_packages(enrolment: &[u8]) -> Option<Self> {
+        Self::launch("--enrolment", enrolment)
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "a file for the test's own program")]
+    fn launch(how: &str, trusted: &[u8]) -> Option<Self> {
         let ready = |name: &str| {
             let asked = Command::new(name).arg("--version").stdout(Stdio::null()).status();
             asked.is_ok_and(|status| status.success())
@@ -48,13 +57,13 @@ impl Verifier {
             return None;
         }
         let files = Files(tempfile::tempdir().unwrap());
-        std::fs::write(files.pin(), chain).unwrap();
+        std::fs::write(files.pin(), trusted).unwrap();
         let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("bundle-spec/judge_many.py");
         let mut child = Command::new("python3")
             // Nothing is written beside the sources.
             .arg("-B")
             .arg(program)
-            .arg(AT)
+            .arg(how)
             .arg(files.pin())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())

@@ -7,6 +7,7 @@ use airlock::crypto::Chain;
 use serde_json::Value;
 
 use crate::support::appliance::{AIRLOCK, Ended, read, scratch, write};
+use crate::support::disk::{copy_disk, copy_folder};
 
 /// `acme` and `other` are workspaces, `state` is the site that `acme` is pinned in.
 pub(crate) struct Bench(tempfile::TempDir);
@@ -21,6 +22,23 @@ impl Bench {
         }
         bench.good("init --trust acme/root.json --site plant --enrolment plant.json");
         bench
+    }
+
+    /// The same once more, as on a copy of the disk: the life of the state folder is the same.
+    pub(crate) fn copy(&self) -> Self {
+        let copy = Self(scratch());
+        for entry in std::fs::read_dir(self.0.path()).unwrap() {
+            let entry = entry.unwrap();
+            let to = copy.path(entry.file_name().to_str().unwrap());
+            if entry.file_name() == "state" {
+                copy_disk(&entry.path(), &to);
+            } else if entry.file_type().unwrap().is_dir() {
+                copy_folder(&entry.path(), &to);
+            } else {
+                std::fs::copy(entry.path(), to).unwrap();
+            }
+        }
+        copy
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {

@@ -10,3 +10,5 @@ mod instances;
 mod rotation;
 #[cfg(feature = "vendor")]
 mod shown;
+#[cfg(feature = "vendor")]
+mod stops;

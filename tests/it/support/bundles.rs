@@ -5,7 +5,7 @@ use std::io::{Cursor, Read};
 
 use airlock::bundle::{BlobSource, BundleContent, BundleLayout, Packing, ReleaseStatement, TagLine};
 use airlock::crypto::{Chain, Envelope, PayloadType, RootDocument, SigningKey};
-use airlock::domain::{Audience, Class, Digest, DocumentType, Error, Result, Version, oci};
+use airlock::domain::{Audience, Class, Digest, DocumentType, Error, Result, SiteId, Version, oci};
 
 use super::desired::{self, Desired};
 use super::site::{chain_under, digest};
@@ -241,6 +241,17 @@ impl Vendor {
         }
         let made = (content, blobs, manifest, digests);
         self.pack_as((product, "stable"), sequence, made, SMALL_CHUNKS, change)
+    }
+
+    /// As [`Vendor::bundle`], for one site, which it brings an acknowledgement.
+    pub(crate) fn answering(&self, sequence: u64, site: &SiteId, acknowledgement: Vec<u8>) -> Made {
+        let (mut content, blobs, manifest, digests) = image(sequence, &[vec![1; 64]]);
+        content.documents.push((DocumentType::Acknowledgement, acknowledgement));
+        content.documents.sort_by_key(|(kind, _)| *kind);
+        let made = (content, blobs, manifest, digests);
+        self.pack_as(("crm", "stable"), sequence, made, SMALL_CHUNKS, |release| {
+            release.audience = Audience::Sites(vec![site.clone()]);
+        })
     }
 
     /// Makes the bundle of a release of any content: manifests are in it, every other blob is in `blobs`.

@@ -5,6 +5,7 @@ pub(crate) mod appliance;
 pub(crate) mod bundles;
 pub(crate) mod client;
 pub(crate) mod desired;
+pub(crate) mod disk;
 pub(crate) mod image_set;
 pub(crate) mod in_process;
 pub(crate) mod jwt;

@@ -207,11 +207,28 @@ impl<'a> Facts<'a> {
             },
         )?;
         match put {
-            Put::New => self.told.audit_rows = self.told.audit_rows.saturating_add(1),
+            Put::New => {
+                self.told.audit_rows = self.told.audit_rows.saturating_add(1);
+                if row.action == "instance" {
+                    self.goes_on(row)?;
+                }
+            }
             Put::Known => {}
             Put::Differs => self.row_differs(row.number),
         }
         Ok(())
+    }
+
+    /// Keeps from which life another one goes on.
+    fn goes_on(&self, row: &AuditRow) -> Result<()> {
+        let named = |member: &str| row.detail.get(member)?.as_str()?.parse().ok();
+        match (named("instance"), named("parent")) {
+            (Some(instance), Some(parent)) => {
+                ledger::record_said_parent(self.transaction, &self.head.site, &instance, &parent)
+            }
+            // Another version may say it otherwise.
+            _ => Ok(()),
+        }
     }
 
     fn record(&mut self, record: &StatusRecord) -> Result<()> {

@@ -114,3 +114,50 @@ fn a_life_of_which_nothing_was_acknowledged_is_left_out_of_the_lineage() {
     assert_eq!(shown(&shop, &plant), instance(0x111).to_string());
     assert_eq!(shop.count("instance WHERE parent IS NULL"), 2);
 }
+
+/// What is shown is the life that goes on, however short its lineage: else nothing of it would ever be acknowledged, nor its lineage grow.
+#[test]
+fn a_folder_that_was_restored_from_an_old_copy_is_shown() {
+    let shop = Workshop::new();
+    let mut plant = shop.plant(1);
+    plant.report(1);
+    let backup = plant.clone();
+    for life in 1..=2 {
+        let package = plant.export();
+        shop.take(&package);
+        shop.change(&format!(
+            "INSERT INTO acknowledgement VALUES ('{}', {life}, x'', 0, 0, 0, 0)",
+            plant.site
+        ));
+        plant.acknowledge(life, package.lasts);
+        plant.recover(0xa0 + life, "cloned");
+        plant.report(1);
+    }
+    shop.take(&plant.export());
+    assert_eq!(plant.lineage.len(), 3);
+    let mut restored = backup;
+    restored.recover(0xb1, "restored");
+    let taken = shop.take(&restored.export());
+    assert_eq!(restored.lineage.len(), 1);
+    assert_eq!(shown(&shop, &restored), instance(0xb1).to_string());
+    assert!(taken.is_newest, "{taken:?}");
+    let found: Vec<_> = taken.findings.iter().map(|found| found.code).collect();
+    assert_eq!(found, ["new-instance"]);
+}
+
+/// The log of a later life says that it went on from this one, though no lineage does.
+#[test]
+fn what_comes_late_of_a_life_that_is_over_does_not_take_the_place_of_the_one_that_goes_on() {
+    let shop = Workshop::new();
+    let mut plant = shop.plant(1);
+    let first = plant.export();
+    plant.recover(0x222, "copied");
+    plant.recover(0x333, "copied");
+    shop.take(&plant.export());
+    assert_eq!(plant.lineage.len(), 1);
+    let late = shop.take(&first);
+    assert!(!late.is_newest, "{late:?}");
+    assert_eq!(shown(&shop, &plant), instance(0x333).to_string());
+    let taken = shop.take(&plant.export());
+    assert!(taken.is_newest && taken.findings.is_empty(), "{taken:?}");
+}

@@ -3,7 +3,6 @@
 mod commands;
 mod found;
 mod lives;
-mod model;
 mod refused;
 mod stops;
 mod taken;
