@@ -9,7 +9,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use clap::Args;
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
 
 use super::notify::ServiceManager;
 use super::scope_names::ScopeNames;
@@ -140,12 +142,13 @@ fn start_log(format: Format) -> Result<()> {
             .expected("a level such as info, or filters such as airlock=debug")
     };
     let filter = match std::env::var("AIRLOCK_LOG") {
-        Ok(text) => EnvFilter::try_new(text).map_err(|error| wrong(&error))?,
-        Err(std::env::VarError::NotPresent) => EnvFilter::new("info"),
+        Ok(text) => text.parse::<Targets>().map_err(|error| wrong(&error))?,
+        Err(std::env::VarError::NotPresent) => Targets::new().with_default(LevelFilter::INFO),
         Err(error) => return Err(wrong(&error)),
     };
     let log = tracing_subscriber::fmt()
-        .with_env_filter(filter)
+        // The filter alone decides.
+        .with_max_level(LevelFilter::TRACE)
         // A reader of the log that went away is no reason to stop serving.
         .log_internal_errors(false)
         // Lines are made safe as a whole below, in one style.
@@ -153,8 +156,8 @@ fn start_log(format: Format) -> Result<()> {
         .with_ansi_sanitization(false)
         .with_writer(|| SafeLines(std::io::stderr()));
     match format {
-        Format::Human => log.with_target(false).try_init(),
-        _ => log.json().flatten_event(true).try_init(),
+        Format::Human => log.with_target(false).finish().with(filter).try_init(),
+        _ => log.json().flatten_event(true).finish().with(filter).try_init(),
     }
     .map_err(|error| Error::new(Class::Internal, "log", format!("the log cannot be started: {error}")))
 }

@@ -17,6 +17,7 @@ use crate::vendor_side::ledger::replay::{
 use crate::vendor_side::{Workspace, find_site as find};
 
 #[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "switches of the command line")]
 pub(super) struct ReplayArgs {
     /// Address of the hub, with its scheme
     #[arg(long, value_name = "URL")]

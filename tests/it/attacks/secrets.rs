@@ -38,9 +38,11 @@ fn forms(secret: &str) -> Vec<Vec<u8>> {
 }
 
 fn holds(bytes: &[u8], secret: &str) -> bool {
+    // As text, whose search is optimised in the tests' profile too; every form is ASCII, which stays as it is.
+    let text = String::from_utf8_lossy(bytes);
     forms(secret)
         .iter()
-        .any(|form| bytes.windows(form.len()).any(|window| window == form))
+        .any(|form| text.contains(std::str::from_utf8(form).unwrap()))
 }
 
 /// Every file below a folder.

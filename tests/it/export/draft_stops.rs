@@ -15,7 +15,7 @@ use crate::support::desired::Desired;
 use crate::support::strace::{self, Fault};
 
 /// By default every so manieth call gets its fault, beside the first and the last of each name.
-const STRIDE: usize = 8;
+const STRIDE: usize = 23;
 
 fn preview(state: &Path) -> Vec<OsString> {
     let words = ["--format", "json", "status", "preview", "--discard", "--state"];

@@ -9,7 +9,7 @@ use crate::support::appliance::read;
 use crate::support::strace::{self, Fault, Point};
 
 /// Of the calls in between, every so many is tried by default.
-const STRIDE: usize = 7;
+const STRIDE: usize = 16;
 
 /// Runs a command undisturbed, then with a fault at each call that changes something; `check` sees what is left.
 fn sweep(prepare: &dyn Fn() -> Desk, words: &dyn Fn(&Desk) -> String, check: &dyn Fn(&Desk, Fault, &Point)) {

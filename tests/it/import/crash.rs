@@ -2,9 +2,9 @@
 //! which it changes anything.
 //!
 //! After each run the state is opened as after a restart and must be exactly old or exactly new; then the same import without a
-//! fault must succeed and leave nothing over. `AIRLOCK_SLOW=1` kills at every call, and lets every call fail: the two errors in turn, and
-//! in the second sweep the other way round. Otherwise the first and the last call of each name and every so manieth of the others get
-//! a kill, and every second one of them an error.
+//! fault must succeed and leave nothing over. `AIRLOCK_SLOW=1` kills at every call (in the second sweep at every third), and lets every
+//! call fail: the two errors in turn, and in the second sweep the other way round. Otherwise the first and the last call of each name
+//! and every so manieth of the others get a kill or an error in turn, and in the second sweep the other of the two.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
@@ -21,8 +21,8 @@ use crate::support::strace::{self, Fault, Point};
 /// By default, beside the first and the last call of each name, every so manieth call gets its fault: up to the first number by the
 /// second one, and then, where calls repeat themselves chunk by chunk, by the third.
 const FIRST: usize = 200;
-const STRIDE: usize = 16;
-const LATER_STRIDE: usize = 80;
+const STRIDE: usize = 61;
+const LATER_STRIDE: usize = 307;
 
 /// Release 1 is live, and release 2 shall be imported.
 struct Setup {
@@ -177,12 +177,20 @@ fn sweep(what: &str, mut setup: Setup, offset: usize) {
             continue;
         }
         taken += 1;
-        jobs.push((Fault::Kill, point));
-        let errors = [Fault::NoSpace, Fault::Io];
-        if slow {
-            jobs.push((errors[(taken + usize::from(offset > 0)) % 2], point));
-        } else if taken % 2 == 1 {
-            jobs.push((errors[taken / 2 % 2], point));
+        let second = usize::from(offset > 0);
+        let turn = if slow { taken } else { taken / 2 };
+        let error = [Fault::NoSpace, Fault::Io][(turn + second) % 2];
+        // A second try makes the calls of a first one, where each of them is the last one once, but for what it goes on with.
+        let kill = if slow {
+            second == 0 || taken % 3 == 1
+        } else {
+            taken % 2 == second
+        };
+        if kill {
+            jobs.push((Fault::Kill, point));
+        }
+        if slow || !kill {
+            jobs.push((error, point));
         }
     }
     let (next, violations) = (AtomicUsize::new(0), Mutex::new(Vec::new()));

@@ -52,7 +52,7 @@ fn every_flipped_bit_of_a_package_is_refused_with_the_class_of_its_region() {
                 continue;
             }
             for bit in 0..8 {
-                if !slow && bit != place % 8 {
+                if !slow && (bit != place % 8 || place % 5 != 0) {
                     continue;
                 }
                 bytes[place] ^= 1 << bit;
@@ -68,7 +68,7 @@ fn every_flipped_bit_of_a_package_is_refused_with_the_class_of_its_region() {
         start += size;
     }
     println!("{tried} flipped bits");
-    assert!(tried > 5_000);
+    assert!(tried > 1_000);
     check(&bytes, key().public()).unwrap();
 }
 
@@ -79,7 +79,7 @@ fn every_cut_of_a_package_is_told_and_what_was_not_there_was_not_read() {
     // Header, content and padding of five entries.
     let prologue: usize = regions.iter().take(15).map(|(size, _)| size).sum();
     let slow = std::env::var_os("AIRLOCK_SLOW").is_some();
-    let step = if slow { 1 } else { 7 };
+    let step = if slow { 1 } else { 37 };
     let borders = [0, 1, 511, 512, prologue - 1, prologue, prologue + 1, bytes.len() - 1];
     for length in (0..bytes.len()).step_by(step).chain(borders) {
         let error = check(&bytes[..length], key().public()).unwrap_err();

@@ -59,15 +59,16 @@ pub(crate) fn digest(bytes: &[u8]) -> Digest {
 /// Bytes that no run of zeroes or repeated block can stand for.
 pub(crate) fn noise(length: usize, seed: u64) -> Vec<u8> {
     let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
-    (0..length.div_ceil(8))
-        .flat_map(|_| {
-            state ^= state << 13;
-            state ^= state >> 7;
-            state ^= state << 17;
-            state.to_le_bytes()
-        })
-        .take(length)
-        .collect()
+    let mut bytes = Vec::with_capacity(length + 8);
+    // Whole words: a byte at a time costs more than all that the tests do with it, unoptimised.
+    while bytes.len() < length {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        bytes.extend_from_slice(&state.to_le_bytes());
+    }
+    bytes.truncate(length);
+    bytes
 }
 
 impl Site {

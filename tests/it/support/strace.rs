@@ -121,15 +121,22 @@ pub(crate) fn available() -> bool {
     works
 }
 
+/// The kernel stops the program at calls that are traced alone: at every other one it saves two switches to strace and back.
+const SELECTIVE: &str = "--seccomp-bpf";
+
 /// The arguments with which strace hits one call.
 pub(crate) fn inject(fault: Fault, name: &str, nth: usize) -> Vec<String> {
-    let traced = format!("trace={name}");
-    vec![
+    let mut words = vec![
         "-e".into(),
-        traced,
+        format!("trace={name}"),
         "-e".into(),
         format!("inject={name}:{}:when={nth}", fault.word()),
-    ]
+    ];
+    // A signal that strace injects is lost at such a stop.
+    if fault != Fault::Kill {
+        words.push(SELECTIVE.to_owned());
+    }
+    words
 }
 
 /// Runs the program under strace with more arguments for strace, and waits for the end of both.
@@ -186,7 +193,11 @@ fn parse(log: &str) -> Vec<Call> {
 /// The arguments with which strace shows every call that changes something.
 pub(crate) fn changing() -> Vec<String> {
     let traced: Vec<String> = CHANGING.iter().map(|name| format!("?{name}")).collect();
-    vec!["-e".to_owned(), format!("trace={}", traced.join(","))]
+    vec![
+        SELECTIVE.to_owned(),
+        "-e".to_owned(),
+        format!("trace={}", traced.join(",")),
+    ]
 }
 
 /// Every call of a run that changes something, in order.

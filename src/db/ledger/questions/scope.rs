@@ -113,8 +113,8 @@ mod tests {
             channel: channel.parse().unwrap(),
         };
         let (counter, application) = (Counter { epoch: 0, sequence }, "web".parse().unwrap());
-        let mut head = [channel.len() as u8; 32];
-        head[0] = sequence as u8;
+        let mut head = [u8::try_from(channel.len()).unwrap(); 32];
+        head[0] = u8::try_from(sequence).unwrap();
         let deployments = [SignedDeployment {
             deployment: uuid(1),
             site: None,

@@ -89,11 +89,9 @@ fn no_secret_is_kept_logged_or_shown() {
             continue;
         }
         let bytes = read(&path);
+        let all = String::from_utf8_lossy(&bytes);
         for text in [secret.as_str(), HUB_SECRET, token.as_str()] {
-            assert!(
-                !bytes.windows(text.len()).any(|window| window == text.as_bytes()),
-                "{name}"
-            );
+            assert!(!all.contains(text), "{name}");
         }
     }
     assert_eq!(format!("{secret:?} {token:?}"), "Secret Token");

@@ -28,9 +28,11 @@ fn verify(vector: &Vector) -> (i32, String) {
     (output.status.code().unwrap(), refusal.to_owned())
 }
 
+/// Each with `AIRLOCK_SLOW=1`, else one in four: without a process each of them is judged in any case.
 #[test]
 fn the_program_accepts_every_good_vector() {
-    for vector in vectors("good") {
+    let slow = std::env::var_os("AIRLOCK_SLOW").is_some();
+    for vector in vectors("good").into_iter().step_by(if slow { 1 } else { 4 }) {
         let (code, refusal) = verify(&vector);
         assert_eq!(code, 0, "{}: {refusal}", vector.name);
     }
