@@ -151,10 +151,11 @@ impl Book {
     }
 
     fn reach(&self, line: &[usize], kind: Kind, after: u64) -> u64 {
-        (after + 1..)
-            .take_while(|number| self.is_covered(line, kind, *number))
-            .last()
-            .unwrap_or(after)
+        let mut reached = after;
+        while self.is_covered(line, kind, reached + 1) {
+            reached += 1;
+        }
+        reached
     }
 
     /// What a package is to be answered, and, where it is taken, what the ledger holds then.

@@ -132,11 +132,11 @@ impl Machine {
         let open = StatusBuffer::open_collecting(self.appliance(), quota, Duration::ZERO)
             .map_err(|error| format!("reports are not taken: {error}"))?;
         let stream = &mut self.known.streams[v];
-        for turn in 0..1 + a % 6 {
+        for turn in 0..=(a % 6) {
             let dice = b.rotate_left(u32::try_from(turn * 3).unwrap()) ^ (a >> turn);
             let target = Uuid::derived("target", &[&format!("{v} {}", dice & 1)]);
             let deployment = Uuid::derived("deployment", &[&target.to_string()]);
-            let revision = Uuid::derived("revision", &[&format!("{}", usize::from(dice >> 3 & 7 == 0))]);
+            let revision = Uuid::derived("revision", &[&format!("{}", usize::from((dice >> 3) % 8 == 0))]);
             let send = |what| {
                 let batch = Batch {
                     target,
@@ -177,7 +177,7 @@ impl Machine {
                 }
                 _ => {
                     let text = TEXTS[dice >> 7 & 3];
-                    let state = if dice >> 9 & 3 == 0 {
+                    let state = if (dice >> 9) % 4 == 0 {
                         StatusKind::Error
                     } else {
                         StatusKind::Running
@@ -213,7 +213,7 @@ impl Machine {
                 ensure(!is_new || receipts(self) > before, || "an import has no receipt".into())?;
                 if let Some(heard) = imported.acknowledgement {
                     let envelope = envelope.ok_or("an acknowledgement that nobody made was heard")?;
-                    self.heard(v, heard, envelope, &says)?;
+                    self.heard(v, &heard, envelope, &says)?;
                 }
                 Ok(())
             }
@@ -337,22 +337,19 @@ impl Machine {
         let bytes = read(&appliance.package_path(head));
         let stream = &mut self.known.streams[v];
         let earlier = stream.packages.iter_mut().find(|signed| signed.told.digest == head);
-        let (told, is_new) = match earlier {
-            Some(earlier) => {
-                ensure(earlier.told.bytes == bytes, || {
-                    format!("package {head} has other bytes")
-                })?;
-                (earlier.told.clone(), false)
-            }
-            None => {
-                let mut told = Told::read(bytes, head, v, self.known.key);
-                told.is_cut = row.cut;
-                told.forked = self.known.forked;
-                let told = Rc::new(told);
-                let shows: Vec<Switch> = told.head.shows.iter().collect();
-                stream.signed(&told, &shows)?;
-                (told, true)
-            }
+        let (told, is_new) = if let Some(earlier) = earlier {
+            ensure(earlier.told.bytes == bytes, || {
+                format!("package {head} has other bytes")
+            })?;
+            (earlier.told.clone(), false)
+        } else {
+            let mut told = Told::read(bytes, head, v, self.known.key);
+            told.is_cut = row.cut;
+            told.forked = self.known.forked;
+            let told = Rc::new(told);
+            let shows: Vec<Switch> = told.head.shows.iter().collect();
+            stream.signed(&told, &shows)?;
+            (told, true)
         };
         match out {
             Ok(_) => {
@@ -382,13 +379,13 @@ impl Machine {
         let seals = self.seals(cast, v);
         let heard = self.appliance().acknowledge(envelope, self.now());
         let heard = heard.map_err(|error| format!("an acknowledgement is not heard: {error}"))?;
-        self.heard(v, heard, envelope, &seals)
+        self.heard(v, &heard, envelope, &seals)
     }
 
     fn heard(
         &mut self,
         v: usize,
-        heard: airlock::appliance::acknowledgement::Heard,
+        heard: &airlock::appliance::acknowledgement::Heard,
         envelope: &[u8],
         seals: &[Hash],
     ) -> Result<(), String> {

@@ -40,6 +40,9 @@ impl Tally {
     }
 }
 
+/// A bundle, and the acknowledgement that it brings.
+type Carried = (Vec<u8>, Option<Vec<u8>>);
+
 struct Play<'a> {
     cast: &'a Cast,
     folder: tempfile::TempDir,
@@ -52,7 +55,7 @@ struct Play<'a> {
     /// Every acknowledgement that was ever made, by vendor.
     answers: [Vec<Vec<u8>>; 2],
     /// Bundles of each vendor, with the acknowledgement that one brings.
-    bundles: [Vec<(Vec<u8>, Option<Vec<u8>>)>; 2],
+    bundles: [Vec<Carried>; 2],
     backups: Vec<(PathBuf, Known)>,
     ledgers: [Option<(PathBuf, Book)>; 2],
     /// Whether a vendor's ledger was an older copy at some time.
@@ -116,6 +119,7 @@ impl Play<'_> {
         begin().plus_seconds(self.seconds)
     }
 
+    #[expect(clippy::many_single_char_names, reason = "three dice, a machine and a vendor")]
     fn step(&mut self, step: Step) -> Result<(), String> {
         let [a, b, c] = step.numbers;
         let (m, v) = (a % self.machines.len(), b & 1);
@@ -392,7 +396,7 @@ impl Play<'_> {
                 self.machines[m].preview(self.cast, v, 2)?;
                 continue;
             };
-            self.deliver(v, &[told.clone()])?;
+            self.deliver(v, std::slice::from_ref(&told))?;
             let stream = &self.machines[m].known.streams[v];
             if !told.is_cut && told.head.records.last >= stream.highest {
                 break;

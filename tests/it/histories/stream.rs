@@ -198,7 +198,7 @@ impl Stream {
                 format!("{kind:?} {first} to {last}, not from {}", firsts.of(kind))
             })?;
         }
-        self.coverage(told)?;
+        Self::coverage(told)?;
         self.entries_in(told, shows)?;
         // A fold wrote gaps behind what agents were answered for.
         self.highest = self.highest.max(head.records.last);
@@ -211,7 +211,7 @@ impl Stream {
     }
 
     /// Every number of every range is there once.
-    fn coverage(&self, told: &Told) -> Result<(), String> {
+    fn coverage(told: &Told) -> Result<(), String> {
         let records = &told.head.records;
         let all = records.last + 1 - records.first;
         let withheld = &records.withheld;
