@@ -2,21 +2,24 @@
 
 use std::collections::HashSet;
 use std::fs;
+use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use airlock::appliance::Appliance;
 use airlock::appliance::fleet::{Hub, SiteView};
 use airlock::appliance::live::Live;
-use airlock::domain::{SystemClock, Uuid};
+use airlock::domain::{SystemClock, Uuid, oci};
 use base64::Engine as _;
+use rustix::process::{Pid, Signal, kill_process};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use super::crowd::Agent;
-use super::world::Enrolled;
+use super::report::Report;
+use super::world::{Enrolled, REPOSITORY};
 
 /// Clock ticks of `/proc/PID/stat` in a second: fixed on Linux.
 const TICKS: f64 = 100.0;
@@ -46,7 +49,8 @@ impl Server {
             format!("listen = [\"{address}\"]\n[limits]\nconnections = 30000\nconnections_per_address = 30000\n"),
         )
         .unwrap();
-        let child = Command::new(env!("CARGO_BIN_EXE_airlock"))
+        let program = std::env::var_os("AIRLOCK_BENCH_PROGRAM").unwrap_or_else(|| env!("CARGO_BIN_EXE_airlock").into());
+        let child = Command::new(program)
             .arg("serve")
             .arg("--state")
             .arg(state)
@@ -57,13 +61,24 @@ impl Server {
             .spawn()
             .unwrap();
         let server = Self { child, address };
-        for _ in 0..6000 {
-            if TcpStream::connect(address).is_ok() {
+        for _ in 0..600_000 {
+            if is_answered(address) {
                 return server;
             }
-            std::thread::sleep(Duration::from_millis(10));
+            std::thread::sleep(Duration::from_micros(100));
         }
         panic!("the server did not start");
+    }
+
+    /// Ends it and starts it again; reports how long that takes.
+    pub(crate) fn restart(&mut self, folder: &Path, state: &Path, report: &mut Report) {
+        kill_process(Pid::from_child(&self.child), Signal::TERM).unwrap();
+        self.child.wait().unwrap();
+        let start = Instant::now();
+        *self = Self::start(folder, state);
+        let wall = start.elapsed().as_secs_f64() * 1000.0;
+        report.line("start to the first manifest", wall, "ms", None, Some(30.0));
+        report.line("CPU until then", self.taken().cpu * 1000.0, "ms", None, None);
     }
 
     /// Issues a secret to every target and logs all of them in.
@@ -151,6 +166,23 @@ impl Drop for Server {
         self.child.kill().ok();
         self.child.wait().ok();
     }
+}
+
+/// Whether the manifest that every release here has is answered.
+fn is_answered(address: SocketAddr) -> bool {
+    let asked = || -> std::io::Result<bool> {
+        let mut stream = TcpStream::connect(address)?;
+        let path = format!("/v2/{REPOSITORY}/manifests/1.0");
+        write!(
+            stream,
+            "GET {path} HTTP/1.1\r\nHost: {address}\r\nAccept: {}\r\nConnection: close\r\n\r\n",
+            oci::OCI_MANIFEST
+        )?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer)?;
+        Ok(answer.starts_with("HTTP/1.1 200"))
+    };
+    asked().unwrap_or(false)
 }
 
 async fn login(address: SocketAddr, target: Uuid, secret: &str) -> Option<String> {

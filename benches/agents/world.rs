@@ -20,7 +20,8 @@ use sha2::{Digest as _, Sha256};
 
 /// Targets of one release.
 const PER_RELEASE: usize = 4000;
-const REPOSITORY: &str = "registry.example/bench/app";
+/// Where every release has its one image.
+pub(crate) const REPOSITORY: &str = "registry.example/bench/app";
 
 /// What a simulated agent has to know besides its secret.
 pub(crate) struct Enrolled {

@@ -1,12 +1,13 @@
 //! Clients: one plain request, one large download, and `wrk` for many.
 
 use std::fs;
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
 use std::process::Command;
 
 use super::servers::Running;
+use super::tls::Client;
 
 const ACCEPT: &str = "application/vnd.oci.image.manifest.v1+json, application/vnd.oci.image.index.v1+json";
 
@@ -32,8 +33,14 @@ end
 "#;
 
 /// Asks once, on a connection of its own; returns the bytes of the body.
-pub(crate) fn get(address: SocketAddr, path: &str) -> io::Result<u64> {
-    let mut stream = TcpStream::connect(address)?;
+pub(crate) fn get(address: SocketAddr, path: &str, tls: Option<&Client>) -> io::Result<u64> {
+    match tls {
+        None => ask(TcpStream::connect(address)?, address, path),
+        Some(client) => ask(client.connect(address)?, address, path),
+    }
+}
+
+fn ask(mut stream: impl Read + Write, address: SocketAddr, path: &str) -> io::Result<u64> {
     write!(
         stream,
         "GET {path} HTTP/1.1\r\nHost: {address}\r\nAccept: {ACCEPT}\r\nConnection: close\r\n\r\n"
@@ -41,26 +48,31 @@ pub(crate) fn get(address: SocketAddr, path: &str) -> io::Result<u64> {
     let mut block = vec![0; 256 << 10];
     let mut head = Vec::new();
     // The head of an answer fits one block; the body may follow in it.
-    let body = loop {
+    let end = loop {
         let count = stream.read(&mut block)?;
         head.extend_from_slice(&block[..count]);
         if let Some(end) = head.windows(4).position(|bytes| bytes == b"\r\n\r\n") {
-            break head.len() - end - 4;
+            break end + 4;
         }
         if count == 0 {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
     };
-    if !head.starts_with(b"HTTP/1.1 200") {
+    let mut bytes = (head.len() - end) as u64;
+    let text = String::from_utf8_lossy(&head[..end]).to_ascii_lowercase();
+    if !text.starts_with("http/1.1 200") {
         return Err(io::Error::other("not answered"));
     }
-    let mut bytes = body as u64;
-    loop {
+    let length = text.lines().find_map(|line| line.strip_prefix("content-length:"));
+    let length: u64 = length.expect("an answer of known length").trim().parse().unwrap();
+    // Not until the end of the stream: it need not be told in the same way by both servers.
+    while bytes < length {
         match stream.read(&mut block)? {
-            0 => return Ok(bytes),
+            0 => return Err(io::ErrorKind::UnexpectedEof.into()),
             count => bytes += count as u64,
         }
     }
+    Ok(bytes)
 }
 
 /// Whether `wrk` is here.

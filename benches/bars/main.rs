@@ -8,11 +8,12 @@
 //!
 //! Settings by environment: `AIRLOCK_BENCH_MIB` (content of the large set, 1024), `AIRLOCK_BENCH_BLOBS` (blobs of the small
 //! set, 10000), `AIRLOCK_BENCH_ROUNDS` (5), `AIRLOCK_BENCH_SECONDS` (of each run of agents, 60), `AIRLOCK_BENCH_DIR` (where data and states lie; it decides which disk is
-//! measured), `AIRLOCK_BENCH_DISTRIBUTION` (a `registry` program of distribution v3).
+//! measured), `AIRLOCK_BENCH_DISTRIBUTION` (a `registry` program of distribution v3), `AIRLOCK_BENCH_PROGRAM` (another `airlock` that serves
+//! than the one that was built with this).
 //!
 //! Every run is a process of its own: it does its job, and says afterwards what it took. Rounds alternate (ours, floor, ours,
-//! floor, …), figures are medians, and the range behind a ratio is that of the single rounds. A bar that is missed is said; it
-//! is no failure. Nothing here asserts a time.
+//! floor, …), figures are medians, and the range behind a ratio is that of the single rounds. A bar that is missed is said, and the
+//! program ends with code 1 then.
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
@@ -35,9 +36,11 @@ mod measure;
 mod report;
 mod serve;
 mod servers;
+mod tls;
 mod vendor;
 
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 
 use report::Report;
 
@@ -86,7 +89,7 @@ impl Bench {
 /// Measures a group of figures.
 type Bars = fn(&Bench, &mut Report);
 
-fn main() {
+fn main() -> ExitCode {
     // `cargo bench` itself passes `--bench`.
     let words: Vec<String> = std::env::args().skip(1).filter(|word| word != "--bench").collect();
     match words.first().map(String::as_str) {
@@ -101,11 +104,12 @@ fn main() {
             };
             set.layout();
         }
-        _ => run(&Bench::from_environment(words)),
+        _ => return run(&Bench::from_environment(words)),
     }
+    ExitCode::SUCCESS
 }
 
-fn run(bench: &Bench) {
+fn run(bench: &Bench) -> ExitCode {
     std::fs::create_dir_all(&bench.folder).unwrap();
     let mut report = Report::start(bench);
     let groups: [(&str, Bars); 6] = [
@@ -121,5 +125,5 @@ fn run(bench: &Bench) {
             bars(bench, &mut report);
         }
     }
-    report.end();
+    report.end()
 }

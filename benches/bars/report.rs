@@ -1,5 +1,7 @@
 //! What is printed: a line for each figure, and all of them as one line of JSON at the end.
 
+use std::process::ExitCode;
+
 use serde_json::{Value, json};
 
 use super::Bench;
@@ -98,9 +100,14 @@ impl Report {
         self.figures.push(json!({"figure": name, "skipped": why}));
     }
 
-    pub(crate) fn end(self) {
+    pub(crate) fn end(self) -> ExitCode {
         println!("{} figures, {} MISSED", self.figures.len(), self.missed);
         println!("{}", json!({"figures": self.figures, "missed": self.missed}));
+        if self.missed == 0 {
+            ExitCode::SUCCESS
+        } else {
+            ExitCode::FAILURE
+        }
     }
 }
 

@@ -9,6 +9,7 @@ use super::load::{get, is_there, many};
 use super::measure::job;
 use super::report::{Bar, Report};
 use super::servers::{Names, Running};
+use super::tls::{Certificate, Cipher, Client};
 use super::{Bench, vendor};
 
 /// Seconds of one run of the client.
@@ -40,7 +41,7 @@ fn start(bench: &Bench, state: &Path, names: &Names, report: &mut Report) {
     for _ in 0..bench.rounds * 3 {
         let start = Instant::now();
         let server = Running::airlock(state);
-        server.wait_for(&server.manifest(&names.manifest));
+        server.wait_for(&server.manifest(&names.manifest), None);
         times.push(start.elapsed().as_secs_f64() * 1000.0);
     }
     report.alone("serve: start to the first manifest", "ms", &times, Bar::AtMost(30.0));
@@ -52,11 +53,11 @@ fn requests(bench: &Bench, state: &Path, names: &Names, work: &Path, report: &mu
         return;
     }
     let airlock = Running::airlock(state);
-    let nginx = Running::nginx(&names.blobs, work);
+    let nginx = Running::nginx(&names.blobs, work, None);
     let distribution = Running::distribution(names, work);
     let servers = [Some(&airlock), nginx.as_ref(), distribution.as_ref()];
     for server in servers.into_iter().flatten() {
-        server.wait_for(&server.manifest(&names.manifest));
+        server.wait_for(&server.manifest(&names.manifest), None);
     }
     for (kind, times_v3) in [("manifest by digest", 8.0), ("random 4 KiB blobs", 20.0)] {
         // For every server the rates of all rounds: per second, per CPU second.
@@ -99,36 +100,53 @@ fn requests(bench: &Bench, state: &Path, names: &Names, work: &Path, report: &mu
     );
 }
 
-/// Large blobs from the second read on.
+/// Large blobs from the second read on: plain, and over TLS 1.3 with one cipher and one certificate for both servers.
 fn large(bench: &Bench, work: &Path, report: &mut Report) {
     let set = bench.large();
     let state = imported(&set, &work.join("state-large"));
     let names = Names::of(&set.folder);
-    let largest = &names.layers[0];
     let airlock = Running::airlock(&state);
-    let nginx = Running::nginx(&names.blobs, work);
-    let [mut ours, mut floor] = [const { Vec::new() }; 2];
-    let servers = [(Some(&airlock), &mut ours), (nginx.as_ref(), &mut floor)];
-    for (server, figures) in servers {
-        let Some(server) = server else { continue };
-        let path = server.blob(largest);
-        server.wait_for(&path);
-        for _ in 0..bench.rounds {
-            let before = server.cpu();
-            let bytes = get(server.address, &path).unwrap();
-            figures.push((server.cpu() - before) / (bytes as f64 / 1e9));
-        }
+    let nginx = Running::nginx(&names.blobs, work, None);
+    large_beside("plain", [Some(&airlock), nginx.as_ref()], &names, None, bench, report);
+    let certificate = Certificate::make(work);
+    let secure = Running::airlock_tls(&state, work, &certificate);
+    let nginx = Running::nginx(&names.blobs, work, Some(&certificate));
+    for cipher in [Cipher::Aes128, Cipher::Aes256] {
+        let client = Client::new(&certificate, cipher);
+        let servers = [Some(&secure), nginx.as_ref()];
+        large_beside(cipher.name(), servers, &names, Some(&client), bench, report);
     }
-    report.alone("serve: large blob, CPU per GB", "s", &ours, Bar::AtMost(0.1));
-    if floor.is_empty() {
-        report.skipped("serve: large blob, CPU per GB of nginx", "it is not installed");
-    } else {
-        report.alone("serve: the same of nginx", "s", &floor, Bar::None);
+    for (kind, server) in [("plain", &airlock), ("TLS", &secure)] {
+        report.alone(
+            &format!("serve: memory with large blobs, {kind}"),
+            "MB",
+            &[server.memory() / 1e6],
+            Bar::AtMost(64.0),
+        );
     }
-    report.alone(
-        "serve: memory with large blobs",
-        "MB",
-        &[airlock.memory() / 1e6],
-        Bar::AtMost(64.0),
-    );
+}
+
+fn large_beside(
+    kind: &str,
+    servers: [Option<&Running>; 2],
+    names: &Names,
+    tls: Option<&Client>,
+    bench: &Bench,
+    report: &mut Report,
+) {
+    let name = format!("serve: large blob, {kind}, CPU per GB: nginx");
+    let [Some(airlock), Some(nginx)] = servers else {
+        report.skipped(&name, "nginx is not installed");
+        return;
+    };
+    let cpu = |server: &Running| {
+        let before = server.cpu();
+        let bytes = get(server.address, &server.blob(&names.layers[0]), tls).unwrap();
+        (server.cpu() - before) / (bytes as f64 / 1e9)
+    };
+    for server in [airlock, nginx] {
+        server.wait_for(&server.blob(&names.layers[0]), tls);
+    }
+    let (ours, floor): (Vec<f64>, Vec<f64>) = (0..bench.rounds).map(|_| (cpu(airlock), cpu(nginx))).unzip();
+    report.beside(&name, "s", &ours, &floor, Bar::AtMost(1.2));
 }

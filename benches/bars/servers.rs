@@ -11,6 +11,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use super::data::blob_folder;
 use super::load::get;
 use super::measure::of_process;
+use super::tls::{Certificate, Client};
 
 /// A repository and what it holds, as a client asks for it.
 pub(crate) struct Names {
@@ -70,7 +71,7 @@ impl Running {
     /// `airlock serve` on a state folder.
     pub(crate) fn airlock(state: &Path) -> Self {
         let address = free_address();
-        let mut command = Command::new(env!("CARGO_BIN_EXE_airlock"));
+        let mut command = Command::new(airlock());
         command
             .arg("serve")
             .arg("--state")
@@ -80,8 +81,27 @@ impl Running {
         Self::start(command, address, true)
     }
 
-    /// nginx with as many workers as cores and `sendfile`; nothing where it is not installed.
-    pub(crate) fn nginx(layout_blobs: &Path, work: &Path) -> Option<Self> {
+    /// The same over HTTPS.
+    pub(crate) fn airlock_tls(state: &Path, work: &Path, certificate: &Certificate) -> Self {
+        let address = free_address();
+        let config = work.join("airlock-tls.toml");
+        let text = format!(
+            "listen = []\n[tls]\nlisten = [\"{address}\"]\nnames = [\"localhost\"]\ncertificate = {:?}\nkey = {:?}\n",
+            certificate.certificate, certificate.key
+        );
+        fs::write(&config, text).unwrap();
+        let mut command = Command::new(airlock());
+        command
+            .arg("serve")
+            .arg("--state")
+            .arg(state)
+            .arg("--config")
+            .arg(config);
+        Self::start(command, address, true)
+    }
+
+    /// nginx with as many workers as cores and `sendfile`, or with TLS 1.3 and otherwise its own settings; nothing where it is not installed.
+    pub(crate) fn nginx(layout_blobs: &Path, work: &Path, tls: Option<&Certificate>) -> Option<Self> {
         let program = program("nginx")?;
         let address = free_address();
         let root = layout_blobs.parent()?.parent()?;
@@ -90,14 +110,24 @@ impl Running {
         } else {
             ""
         };
+        let work = work.join(if tls.is_some() { "nginx-tls" } else { "nginx" });
+        fs::create_dir_all(&work).unwrap();
         let work = work.display();
+        let listen = match tls {
+            None => format!("listen {address};"),
+            Some(Certificate { certificate, key, .. }) => format!(
+                "listen {address} ssl; ssl_protocols TLSv1.3; ssl_certificate {}; ssl_certificate_key {};",
+                certificate.display(),
+                key.display()
+            ),
+        };
         let text = format!(
             "{user} daemon off; worker_processes auto; pid {work}/nginx.pid; error_log {work}/nginx.log;\n\
              events {{ worker_connections 1024; }}\n\
              http {{ access_log off; sendfile on; tcp_nopush on; keepalive_requests 100000000;\n\
              client_body_temp_path {work}/nginx-body; proxy_temp_path {work}/nginx-proxy; fastcgi_temp_path {work}/nginx-fastcgi;\n\
              uwsgi_temp_path {work}/nginx-uwsgi; scgi_temp_path {work}/nginx-scgi;\n\
-             server {{ listen {address}; root {}; }} }}\n",
+             server {{ {listen} root {}; }} }}\n",
             root.display()
         );
         let path = PathBuf::from(format!("{work}/nginx.conf"));
@@ -146,9 +176,9 @@ impl Running {
     }
 
     /// Waits until a path is answered.
-    pub(crate) fn wait_for(&self, path: &str) {
+    pub(crate) fn wait_for(&self, path: &str, tls: Option<&Client>) {
         for _ in 0..100_000 {
-            if get(self.address, path).is_ok() {
+            if get(self.address, path, tls).is_ok() {
                 return;
             }
             std::thread::sleep(Duration::from_micros(200));
@@ -180,6 +210,11 @@ impl Drop for Running {
         kill_process(Pid::from_child(&self.child), Signal::TERM).unwrap();
         self.child.wait().unwrap();
     }
+}
+
+/// The program that is measured.
+fn airlock() -> PathBuf {
+    std::env::var_os("AIRLOCK_BENCH_PROGRAM").map_or_else(|| env!("CARGO_BIN_EXE_airlock").into(), PathBuf::from)
 }
 
 fn program(name: &str) -> Option<PathBuf> {

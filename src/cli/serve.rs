@@ -1,6 +1,7 @@
 //! `airlock serve`: answer clients until SIGTERM or SIGINT.
 //!
-//! In this order: configuration, the state's first checks, sockets, giving up powers ([`crate::confine`]), threads, `READY=1`.
+//! In this order: configuration, the state's first checks, sockets, giving up powers ([`crate::confine`]), threads, `READY=1`. What takes the
+//! longer the more targets there are is loaded beside that: content is served meanwhile, and agents wait for it.
 //! Logs go to stderr, at the level of `$AIRLOCK_LOG` (`info` by default; filters as in `airlock=debug`); with `--format json` as one
 //! JSON object a line.
 
@@ -54,7 +55,7 @@ pub(super) fn run(args: ServeArgs, ui: &mut Ui) -> Result<()> {
     // First of all the limit of open files is raised: the databases take some too.
     let bound = Server::bind(config.server.clone())?;
     let appliance = args.state.open_as(&config)?;
-    let live = Live::load(&appliance, config.grace)?;
+    let live = Live::begin(&appliance, config.grace)?;
     let registry = Arc::new(Registry::new(&live)?);
     let agents = bound.agents_address();
     let authority = if bound.tls_addresses().is_empty() {
@@ -64,7 +65,7 @@ pub(super) fn run(args: ServeArgs, ui: &mut Ui) -> Result<()> {
     };
     let view = site_view(&config.server, &agents, &appliance)?;
     let hub = Arc::new(Hub::new(&live, view)?);
-    let status = Arc::new(StatusBuffer::open(&appliance, config.status)?);
+    let status = Arc::new(StatusBuffer::begin(&appliance, config.status)?);
     let mut services = Services::registry(&registry).with_agents(&hub, &status, appliance.clock.clone());
     if let Some(authority) = &authority {
         services = services.with_authority(authority);

@@ -3,9 +3,11 @@
 //! A panic ends what met it and no more: the request, which is answered with 500; the connection, whose seat is free again; or one turn
 //! of the accept loop, which goes on.
 
-use std::pin::pin;
+use std::future::poll_fn;
+use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::Poll;
 use std::time::Duration;
 use std::{convert::Infallible, net::SocketAddr};
 
@@ -16,6 +18,7 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::AsyncWrite as _;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
@@ -33,6 +36,9 @@ use crate::panics::{self, caught_future};
 
 /// Longest head of a request (threat model 2.8).
 const HEAD_BYTES: usize = 16 << 10;
+/// A connection that is idle for so long rests: what hyper holds for it is given back. Long enough that clients with one request after the
+/// other do not notice.
+pub(super) const REST: Duration = Duration::from_millis(250);
 /// Pause after a failed accept: out of descriptors, most likely.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
@@ -44,6 +50,8 @@ pub(super) struct Acceptor {
     pub(super) tls: Option<TlsAcceptor>,
     pub(super) seats: Seats,
     pub(super) limits: Limits,
+    /// How long a connection is idle before it rests.
+    pub(super) rest: Duration,
     pub(super) tracker: TaskTracker,
     pub(super) stopping: CancellationToken,
     pub(super) cut_off: CancellationToken,
@@ -57,8 +65,8 @@ struct Arrival {
     activity: SeatActivity,
     /// Where bodies may queue pieces of files.
     files: Option<FileQueue>,
-    /// Whether a request came.
-    started: AtomicBool,
+    /// Requests so far.
+    requests: AtomicU64,
 }
 
 impl Acceptor {
@@ -80,8 +88,9 @@ impl Acceptor {
                     panics::point("accept");
                     // Without a seat a connection is closed at once: that costs the client more than the server.
                     if let Some(seat) = self.seats.take(Peer::of(remote)) {
-                        let served = caught_future("connection", self.clone().serve(socket, remote, seat));
-                        self.tracker.spawn(served);
+                        // In a box: what is handed on by value is kept twice by whoever takes it.
+                        let served = Box::pin(self.clone().serve(socket, remote, seat));
+                        self.tracker.spawn(caught_future("connection", served));
                     }
                 }
                 Err(error) => {
@@ -121,67 +130,114 @@ impl Acceptor {
         let socket = tokio::select! {
             () = self.stopping.cancelled() => return,
             () = seat.give_way() => return,
-            opened = self.open(socket, remote) => opened,
+            // What a handshake takes is given back behind it, as what a request takes is: a connection that rests is small.
+            opened = Box::pin(self.open(socket, remote)) => opened,
         };
         let Some(socket) = socket else { return };
         let queue = FileQueue::default();
         // Files go from disk to socket by themselves only where nothing has to be encrypted.
         let files = matches!(socket, Socket::Plain(_)).then(|| queue.clone());
         let (connection, control) = Connection::new(socket, queue, self.limits.stall, seat.activity());
-        let arrival = Arrival {
+        let arrival = Arc::new(Arrival {
             remote,
             local,
             acquaintance: seat.acquaintance(),
             activity: seat.activity(),
             files,
-            started: AtomicBool::new(false),
-        };
-        self.serve_http(connection, Arc::new(arrival), &seat).await;
+            requests: AtomicU64::new(0),
+        });
+        let mut resting = Some(connection);
+        while let Some(mut connection) = resting {
+            if !self.wait_for_request(&connection, &seat).await {
+                // Over TLS the end is told; nobody waits for a client that does not take it.
+                poll_fn(|context| Poll::Ready(Pin::new(&mut connection).poll_shutdown(context).is_ready())).await;
+                return;
+            }
+            resting = Box::pin(self.serve_http(connection, arrival.clone(), &control, &seat)).await;
+        }
         // A handler that took the connection over may be silent for long, and is at work all the same.
         let _at_work = seat.activity().begin();
         self.wait_for_end(control).await;
         drop(seat);
     }
 
-    /// Answers requests until the client or the server ends that, a handler takes the connection over, or it is to give way.
-    async fn serve_http(&self, connection: Connection, arrival: Arc<Arrival>, seat: &Seat) {
+    /// Waits for the first byte of a request, for as long as a connection may be idle; whether it came.
+    async fn wait_for_request(&self, connection: &Connection, seat: &Seat) -> bool {
+        tokio::select! {
+            biased;
+            readable = connection.readable() => readable.is_ok(),
+            () = self.stopping.cancelled() => false,
+            () = seat.give_way() => false,
+            () = tokio::time::sleep(self.limits.head) => false,
+        }
+    }
+
+    /// Answers requests until the client or the server ends that, a handler takes the connection over, or it is to give way. Returns a
+    /// connection that is idle, for the next request.
+    async fn serve_http(
+        &self,
+        connection: Connection,
+        arrival: Arc<Arrival>,
+        control: &ConnectionControl,
+        seat: &Seat,
+    ) -> Option<Connection> {
         let service = service_fn(|request: hyper::Request<Incoming>| {
             let (router, arrival) = (self.router.clone(), arrival.clone());
             async move { Ok::<_, Infallible>(arrival.answer(router, request).await) }
         });
-        let mut connection = pin!(
-            http1::Builder::new()
-                .timer(TokioTimer::new())
-                .header_read_timeout(self.limits.head)
-                .max_buf_size(HEAD_BYTES)
-                .serve_connection(TokioIo::new(connection), service)
-                .with_upgrades()
-        );
+        let mut connection = http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(self.limits.head)
+            .max_buf_size(HEAD_BYTES)
+            .serve_connection(TokioIo::new(connection), service)
+            .with_upgrades();
+        let before = arrival.requests.load(Ordering::Relaxed);
         let (mut ending, mut giving_way) = (false, false);
         loop {
             tokio::select! {
-                ended = connection.as_mut() => {
+                ended = &mut connection => {
                     if let Err(error) = ended {
                         tracing::debug!(%error, peer = %arrival.remote, "a connection ended early");
                     }
-                    return;
+                    return None;
                 }
-                () = self.cut_off.cancelled() => return,
+                () = self.cut_off.cancelled() => return None,
                 () = self.stopping.cancelled(), if !ending => {
                     // hyper waits for the first request of a connection; when the server ends there need not be one.
-                    if !arrival.started.load(Ordering::Relaxed) {
-                        return;
+                    if arrival.requests.load(Ordering::Relaxed) == 0 {
+                        return None;
                     }
                     ending = true;
-                    connection.as_mut().graceful_shutdown();
+                    Pin::new(&mut connection).graceful_shutdown();
                 }
                 () = seat.give_way(), if !giving_way => {
                     // A request may have come since it was chosen.
                     if !arrival.activity.is_at_work() {
-                        return;
+                        return None;
                     }
                     giving_way = true;
-                    connection.as_mut().graceful_shutdown();
+                    Pin::new(&mut connection).graceful_shutdown();
+                }
+                // Not before there was a request: the time for its head runs.
+                () = tokio::time::sleep(self.rest), if !(ending || giving_way) => {
+                    if arrival.requests.load(Ordering::Relaxed) == before || !arrival.activity.has_rested(self.rest) {
+                        continue;
+                    }
+                    // Ends hyper at once where that is idle, too. Else a body is still read that nobody wants; the connection ends behind it.
+                    control.keep(true);
+                    Pin::new(&mut connection).graceful_shutdown();
+                    let ended = poll_fn(|context| Poll::Ready(Pin::new(&mut connection).poll(context))).await;
+                    control.keep(false);
+                    match ended {
+                        Poll::Ready(Ok(())) => {
+                            let parts = connection.into_parts()?;
+                            let mut connection = parts.io.into_inner();
+                            connection.rewind(&parts.read_buf);
+                            return Some(connection);
+                        }
+                        Poll::Ready(Err(_)) => return None,
+                        Poll::Pending => ending = true,
+                    }
                 }
             }
         }
@@ -204,7 +260,7 @@ impl Acceptor {
 impl Arrival {
     /// Answers one request.
     async fn answer(&self, router: Router, request: hyper::Request<Incoming>) -> Response<Body> {
-        self.started.store(true, Ordering::Relaxed);
+        self.requests.fetch_add(1, Ordering::Relaxed);
         let at_work = self.activity.begin();
         let response = if self.acquaintance.is_guest() && !request.headers().contains_key(header::AUTHORIZATION) {
             come_again()

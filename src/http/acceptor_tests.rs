@@ -2,7 +2,7 @@
 
 use axum::extract::Request;
 use axum::http::StatusCode;
-use axum::routing::get;
+use axum::routing::{get, post};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::time::timeout;
 
@@ -23,6 +23,11 @@ struct Served {
 
 impl Served {
     async fn start() -> Self {
+        // Far shorter than the tests hold an upgraded connection: it is a bound of HTTP.
+        Self::with_head(Duration::from_millis(100)).await
+    }
+
+    async fn with_head(head: Duration) -> Self {
         let served = Self {
             address: ([127, 0, 0, 1], 0).into(),
             tracker: TaskTracker::new(),
@@ -31,17 +36,19 @@ impl Served {
         };
         let limits = Limits {
             connections: 1,
-            // Far shorter than the tests hold an upgraded connection: it is a bound of HTTP.
-            head: Duration::from_millis(100),
+            head,
             ..Limits::default()
         };
         let acceptor = Acceptor {
             router: Router::new()
                 .route("/echo", get(echo))
-                .route("/plain", get(async || "plain")),
+                .route("/plain", get(async || "plain"))
+                .route("/unread", post(unread)),
             tls: None,
             seats: Seats::new(&limits),
             limits,
+            // Between any two requests.
+            rest: Duration::from_millis(1),
             tracker: served.tracker.clone(),
             stopping: served.stopping.clone(),
             cut_off: served.cut_off.clone(),
@@ -114,6 +121,28 @@ async fn echo(mut request: Request) -> Response<Body> {
     response
 }
 
+/// Answers at once, and lets somebody else read what is still coming.
+async fn unread(request: Request) -> &'static str {
+    TaskTracker::new().spawn(async move {
+        axum::body::to_bytes(request.into_body(), usize::MAX).await.ok();
+    });
+    "unread"
+}
+
+/// Time in which a connection begins to rest.
+async fn rest_a_while() {
+    tokio::time::sleep(Duration::from_millis(20)).await;
+}
+
+/// Reads an answer whose body is known.
+async fn answer(stream: &mut TcpStream, body: &str) {
+    let mut text = Vec::new();
+    while !text.ends_with(format!("\r\n\r\n{body}").as_bytes()) {
+        text.push(timeout(TIMEOUT, stream.read_u8()).await.unwrap().unwrap());
+    }
+    assert!(text.starts_with(b"HTTP/1.1 200 "), "{}", String::from_utf8_lossy(&text));
+}
+
 async fn exchange(stream: &mut TcpStream, text: &str) {
     stream.write_all(text.as_bytes()).await.unwrap();
     let mut back = vec![0; text.len()];
@@ -164,4 +193,55 @@ async fn an_upgraded_connection_that_does_not_end_is_waited_for_and_then_cut_off
     assert!(early.is_err(), "the connection is still held");
     served.cut_off.cancel();
     timeout(TIMEOUT, served.tracker.wait()).await.unwrap();
+}
+
+const KEPT: &[u8] = b"GET /plain HTTP/1.1\r\nHost: localhost\r\n\r\n";
+
+#[tokio::test]
+async fn a_connection_that_rested_is_answered_and_nothing_it_sent_is_lost() {
+    let served = Served::with_head(TIMEOUT).await;
+    let mut stream = TcpStream::connect(served.address).await.unwrap();
+    // It rests before its first request, too.
+    rest_a_while().await;
+    let (first, second) = KEPT.split_at(9);
+    for _ in 0..3 {
+        // The beginning of the next request comes with the one before, and its end after a rest.
+        stream.write_all(&[KEPT, first].concat()).await.unwrap();
+        answer(&mut stream, "plain").await;
+        rest_a_while().await;
+        stream.write_all(second).await.unwrap();
+        answer(&mut stream, "plain").await;
+        rest_a_while().await;
+    }
+    stream.write_all(&[KEPT, KEPT, PLAIN].concat()).await.unwrap();
+    let all = rest(stream).await;
+    assert_eq!(all.matches("HTTP/1.1 200 ").count(), 3, "{all}");
+}
+
+#[tokio::test]
+async fn what_is_left_of_a_body_is_never_taken_for_a_request() {
+    let served = Served::with_head(TIMEOUT).await;
+    let mut stream = TcpStream::connect(served.address).await.unwrap();
+    let head = format!(
+        "POST /unread HTTP/1.1\r\nHost: localhost\r\nContent-Length: {}\r\n\r\n",
+        KEPT.len() + 5
+    );
+    stream.write_all(&[head.as_bytes(), b"begin"].concat()).await.unwrap();
+    answer(&mut stream, "unread").await;
+    rest_a_while().await;
+    stream.write_all(KEPT).await.unwrap();
+    rest_a_while().await;
+    stream.shutdown().await.unwrap();
+    assert_eq!(rest(stream).await, "");
+}
+
+#[tokio::test]
+async fn a_head_that_never_ends_is_given_its_time_and_no_more() {
+    let served = Served::start().await;
+    let mut stream = TcpStream::connect(served.address).await.unwrap();
+    stream.write_all(&[KEPT, b"GET /plain"].concat()).await.unwrap();
+    answer(&mut stream, "plain").await;
+    // The server ends it: nothing is sent meanwhile, and the client does not end.
+    assert_eq!(rest(stream).await, "");
+    served.plain_is_answered().await;
 }

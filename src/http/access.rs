@@ -72,6 +72,13 @@ impl App {
         }
     }
 
+    /// Whether a request is one for the registry by somebody who may read everything at its address, and shows nothing.
+    pub(super) fn reads_everything(&self, request: &Request) -> bool {
+        request.uri().path().starts_with("/v2")
+            && asks_from(request).is_some_and(|address| self.read.allows(address))
+            && (self.hub.is_none() || matches!(credentials(request.headers()), Credentials::Absent))
+    }
+
     /// Returns what content a repository is looked for in.
     ///
     /// # Errors

@@ -15,6 +15,7 @@ use axum::body::{Bytes, HttpBody};
 use http_body::{Frame, SizeHint};
 use rustix::io::ReadWriteFlags;
 
+use super::buffers::BUFFER_BYTES;
 use super::connection::{FileQueue, PIECE_BYTES};
 use super::in_flight::{Account, Permit, SMALL_BYTES};
 use super::sending::Sending;
@@ -22,8 +23,8 @@ use super::single_flight::Outcome;
 use crate::appliance::registry::{BlobReader, Found, Registry};
 use crate::domain::{Class, Error, Result};
 
-/// Bytes held in memory at once where they cannot go from file to socket by themselves.
-const BUFFER_BYTES: usize = 256 << 10;
+/// Bytes that are read at once to bring them into the page cache.
+const WARM_BYTES: usize = 256 << 10;
 
 /// What a body reads, and what its answer shares with others.
 #[derive(Debug)]
@@ -107,15 +108,33 @@ impl BlobBody {
         // Who has no room for more goes on with what every connection may hold.
         let permit = source.account.take(left(BUFFER_BYTES)).ok();
         let length = left(if permit.is_some() { BUFFER_BYTES } else { SMALL_BYTES });
-        if let Some(bytes) = read_now(&file, offset, length) {
-            return Some(held(permit, bytes));
-        }
-        let reading = source
-            .sending
-            .disk(move || Ok(held(permit, read_waiting(&file, offset, length)?)));
-        self.work = Some(Box::pin(async move { Ok(Step::Send(reading.await?)) }));
-        None
+        let piece = match permit {
+            // Whole buffers only: a part of one would hold more than was put down.
+            Some(permit) if length == BUFFER_BYTES => {
+                read_piece(source, offset, Some(permit), source.sending.buffers.take())
+            }
+            permit => read_piece(source, offset, permit, vec![0; length]),
+        };
+        piece.map_err(|work| self.work = Some(work)).ok()
     }
+}
+
+/// Reads a piece without waiting, or returns the work that it takes.
+fn read_piece<B: AsRef<[u8]> + AsMut<[u8]> + Send + 'static>(
+    source: &Source,
+    offset: u64,
+    permit: Option<Permit>,
+    mut buffer: B,
+) -> std::result::Result<Bytes, Work> {
+    let file = source.reader.file().clone();
+    if is_read_now(&file, offset, buffer.as_mut()) {
+        return Ok(held(permit, buffer));
+    }
+    let reading = source.sending.disk(move || {
+        read_waiting(&file, offset, buffer.as_mut())?;
+        Ok(held(permit, buffer))
+    });
+    Err(Box::pin(async move { Ok(Step::Send(reading.await?)) }))
 }
 
 impl HttpBody for BlobBody {
@@ -173,26 +192,29 @@ pub(super) async fn read_at_once(
         Err(_) if length <= SMALL_BYTES => None,
         Err(_) => return Ok(None),
     };
-    if let Some(bytes) = read_now(reader.file(), start, length) {
+    let mut bytes = vec![0; length];
+    if is_read_now(reader.file(), start, &mut bytes) {
         return Ok(Some(held(permit, bytes)));
     }
     let file = reader.file().clone();
-    let reading = sending.disk(move || Ok(held(permit, read_waiting(&file, start, length)?)));
+    let reading = sending.disk(move || {
+        read_waiting(&file, start, &mut bytes)?;
+        Ok(held(permit, bytes))
+    });
     reading.await.map(Some)
 }
 
-fn held(permit: Option<Permit>, bytes: Vec<u8>) -> Bytes {
+fn held<B: AsRef<[u8]> + Send + 'static>(permit: Option<Permit>, bytes: B) -> Bytes {
     match permit {
         Some(permit) => permit.hold(bytes),
-        None => bytes.into(),
+        None => Bytes::from_owner(bytes),
     }
 }
 
-/// Reads from the page cache alone; nothing when a disk would have to be waited for.
-fn read_now(file: &File, offset: u64, length: usize) -> Option<Vec<u8>> {
-    let mut bytes = vec![0; length];
-    let count = rustix::io::preadv2(file, &mut [IoSliceMut::new(&mut bytes)], offset, ReadWriteFlags::NOWAIT);
-    (count == Ok(length)).then_some(bytes)
+/// Fills a buffer from the page cache alone; false when a disk would have to be waited for.
+fn is_read_now(file: &File, offset: u64, buffer: &mut [u8]) -> bool {
+    let length = buffer.len();
+    rustix::io::preadv2(file, &mut [IoSliceMut::new(buffer)], offset, ReadWriteFlags::NOWAIT) == Ok(length)
 }
 
 /// Whether both ends of a range are in the page cache; read-ahead keeps what lies between with them.
@@ -207,19 +229,19 @@ fn is_cached(file: &File, offset: u64, length: usize) -> bool {
 /// Brings a range into the page cache.
 fn warm(file: &File, offset: u64, length: usize) -> Result<()> {
     let end = offset.saturating_add(length as u64);
+    let mut bytes = vec![0; length.min(WARM_BYTES)];
     let mut at = offset;
     while at < end {
-        let step = usize::try_from(end.saturating_sub(at)).map_or(BUFFER_BYTES, |left| left.min(BUFFER_BYTES));
-        read_waiting(file, at, step)?;
-        at = at.saturating_add(step as u64);
+        let left = usize::try_from(end.saturating_sub(at)).unwrap_or(usize::MAX);
+        bytes.truncate(left);
+        read_waiting(file, at, &mut bytes)?;
+        at = at.saturating_add(bytes.len() as u64);
     }
     Ok(())
 }
 
-fn read_waiting(file: &File, offset: u64, length: usize) -> Result<Vec<u8>> {
-    let mut bytes = vec![0; length];
-    file.read_exact_at(&mut bytes, offset).map_err(|error: io::Error| {
+fn read_waiting(file: &File, offset: u64, buffer: &mut [u8]) -> Result<()> {
+    file.read_exact_at(buffer, offset).map_err(|error: io::Error| {
         Error::new(Class::Io, "io", format!("cannot read a blob: {error}")).with_source(error)
-    })?;
-    Ok(bytes)
+    })
 }

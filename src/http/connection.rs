@@ -18,6 +18,12 @@
 //!
 //! While there is something to send, at least [`STALL_BYTES`] must go out in every stall period; else the connection ends.
 //!
+//! # Connections that rest
+//!
+//! Between two requests a connection needs nothing of HTTP: the buffers that hyper holds for it are larger than everything else about it,
+//! and most connections rest most of the time. So hyper is ended for a connection that rests, at a point that hyper itself calls idle, and
+//! begun anew with the first byte that comes; what hyper had read beyond the last request is read again ([`Connection::rewind`]).
+//!
 //! # Connections that leave HTTP
 //!
 //! A handler may take its connection over (`hyper::upgrade::on`), for a protocol such as WebSocket. The server keeps a
@@ -30,6 +36,7 @@ use std::fs::File;
 use std::future::Future as _;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
@@ -117,6 +124,10 @@ pub(super) struct Connection {
     /// Told whether something waits to be sent.
     activity: SeatActivity,
     unsent: bool,
+    /// Read before what the socket has.
+    rewound: Bytes,
+    /// Whether the socket outlives HTTP: then an end of that is none of the socket's.
+    kept: Arc<AtomicBool>,
     /// Nothing more is read once this arrived; taken out then.
     read_end: Option<oneshot::Receiver<()>>,
     /// Dropped with the connection, which tells its control.
@@ -126,6 +137,7 @@ pub(super) struct Connection {
 /// What the server keeps of a connection, whoever reads and writes it.
 #[derive(Debug)]
 pub(super) struct ConnectionControl {
+    kept: Arc<AtomicBool>,
     read_end: Option<oneshot::Sender<()>>,
     dropped: oneshot::Receiver<()>,
 }
@@ -135,6 +147,11 @@ impl ConnectionControl {
     pub(super) async fn dropped(&mut self) {
         // Nothing is ever sent: an error says that the other end is gone.
         (&mut self.dropped).await.ok();
+    }
+
+    /// Whether the connection stays open when HTTP ends on it.
+    pub(super) fn keep(&self, kept: bool) {
+        self.kept.store(kept, Ordering::Relaxed);
     }
 
     /// Makes the connection read its end, as if the client had sent its last byte. Sending stays possible.
@@ -156,6 +173,7 @@ impl Connection {
     ) -> (Self, ConnectionControl) {
         let (end_sender, end_receiver) = oneshot::channel();
         let (drop_sender, drop_receiver) = oneshot::channel();
+        let kept = Arc::new(AtomicBool::new(false));
         let connection = Self {
             socket,
             queue,
@@ -164,14 +182,39 @@ impl Connection {
             sent: 0,
             activity,
             unsent: false,
+            rewound: Bytes::new(),
+            kept: kept.clone(),
             read_end: Some(end_receiver),
             _dropped: drop_sender,
         };
         let control = ConnectionControl {
+            kept,
             read_end: Some(end_sender),
             dropped: drop_receiver,
         };
         (connection, control)
+    }
+
+    /// Takes back what was read and is nobody's yet: a copy, for a part of a buffer keeps all of it.
+    pub(super) fn rewind(&mut self, bytes: &[u8]) {
+        self.rewound = Bytes::copy_from_slice(bytes);
+    }
+
+    /// Waits until there is something to read, or the end of it.
+    pub(super) async fn readable(&self) -> io::Result<()> {
+        let socket = match &self.socket {
+            _ if !self.rewound.is_empty() => return Ok(()),
+            Socket::Plain(socket) => socket,
+            Socket::Tls(stream) => {
+                let (socket, session) = stream.get_ref();
+                // What was decrypted already is not read from the socket any more.
+                if !session.wants_read() {
+                    return Ok(());
+                }
+                socket
+            }
+        };
+        socket.readable().await
     }
 
     /// Whether nothing more is to be read; else the context's task is woken when that changes.
@@ -260,6 +303,14 @@ impl AsyncRead for Connection {
         if self.poll_read_end(context) {
             return Poll::Ready(Ok(()));
         }
+        if !self.rewound.is_empty() {
+            let count = self.rewound.len().min(buffer.remaining());
+            buffer.put_slice(&self.rewound.split_to(count));
+            if self.rewound.is_empty() {
+                self.rewound = Bytes::new();
+            }
+            return Poll::Ready(Ok(()));
+        }
         match &mut self.socket {
             Socket::Plain(socket) => Pin::new(socket).poll_read(context, buffer),
             Socket::Tls(socket) => Pin::new(socket).poll_read(context, buffer),
@@ -313,6 +364,9 @@ impl AsyncWrite for Connection {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.kept.load(Ordering::Relaxed) {
+            return Poll::Ready(Ok(()));
+        }
         let ended = match &mut self.socket {
             Socket::Plain(socket) => Pin::new(socket).poll_shutdown(context),
             Socket::Tls(socket) => Pin::new(socket).poll_shutdown(context),

@@ -10,6 +10,7 @@ use axum::http::{HeaderMap, Response, StatusCode};
 use axum::middleware::Next;
 
 use super::agent;
+use super::app::App;
 use super::hosts::{BadHost, Hosts};
 use super::oci_error::OciError;
 use super::peer::Local;
@@ -46,6 +47,18 @@ pub(super) async fn stands(State(registry): State<Arc<Registry>>, request: Reque
         }
         Err(_) => OciError::REPLACED.response(),
     }
+}
+
+/// Lets a request through once everything is known that its answer needs. Content that everybody may read at an address needs nothing
+/// beyond what the start has loaded; all else, who asks among it, needs the targets.
+pub(super) async fn knows(State(app): State<App>, request: Request, next: Next) -> Response<Body> {
+    if app.registry.live().is_whole() || app.reads_everything(&request) || app.registry.live().whole().await {
+        return next.run(request).await;
+    }
+    if request.uri().path().starts_with(API_PREFIX) {
+        return agent::refused(StatusCode::SERVICE_UNAVAILABLE, "E-STATE targets");
+    }
+    OciError::UNREAD.response()
 }
 
 /// Refuses in the form that the client of the path knows.

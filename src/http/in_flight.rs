@@ -78,8 +78,8 @@ pub(super) struct Patience {
 }
 
 /// Bytes that hold their permit until they were sent.
-struct Held {
-    bytes: Vec<u8>,
+struct Held<B> {
+    bytes: B,
     _permit: Permit,
 }
 
@@ -253,9 +253,9 @@ impl Patience {
 
 impl Permit {
     /// Returns bytes that hold this permit, cut or grown to their size, until they were sent.
-    pub(super) fn hold(mut self, bytes: Vec<u8>) -> Bytes {
+    pub(super) fn hold<B: AsRef<[u8]> + Send + 'static>(mut self, bytes: B) -> Bytes {
         // What is longer than was thought is there already; others wait for it.
-        let (held, own) = (self.bytes, counted(bytes.len()));
+        let (held, own) = (self.bytes, counted(bytes.as_ref().len()));
         if own != held {
             let mut books = self.account.in_flight.books();
             let peer = self.account.peer;
@@ -268,7 +268,7 @@ impl Permit {
             self.account.in_flight.given_back();
         }
         if own == 0 {
-            return bytes.into();
+            return Bytes::from_owner(bytes);
         }
         Bytes::from_owner(Held { bytes, _permit: self })
     }
@@ -293,9 +293,9 @@ impl Drop for SharedBytes {
     }
 }
 
-impl AsRef<[u8]> for Held {
+impl<B: AsRef<[u8]>> AsRef<[u8]> for Held<B> {
     fn as_ref(&self) -> &[u8] {
-        &self.bytes
+        self.bytes.as_ref()
     }
 }
 

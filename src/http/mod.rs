@@ -15,6 +15,7 @@ mod agent;
 mod app;
 mod blob_body;
 mod blobs;
+mod buffers;
 mod charts;
 mod connection;
 mod credentials;

@@ -103,6 +103,12 @@ impl OciError {
         "UNAVAILABLE",
         "the appliance's state was replaced; come again once its server was started again",
     );
+    /// What is said of targets cannot be read, and with it who may read what.
+    pub(super) const UNREAD: Self = Self::fixed(
+        StatusCode::SERVICE_UNAVAILABLE,
+        "UNAVAILABLE",
+        "what the releases say of targets cannot be read; the appliance's /readyz says why, and it is tried again by itself",
+    );
     const BLOB_UNKNOWN: Self = Self::fixed(StatusCode::NOT_FOUND, "BLOB_UNKNOWN", "no such blob in this repository");
     const NAME_UNKNOWN: Self = Self::fixed(StatusCode::NOT_FOUND, "NAME_UNKNOWN", "no such repository");
     const NAME_INVALID: Self = Self::fixed(StatusCode::BAD_REQUEST, "NAME_INVALID", "this is no repository name");

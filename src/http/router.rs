@@ -48,6 +48,7 @@ pub(super) fn routes(app: App, hosts: Hosts) -> Router {
         .route("/charts/{*path}", any(charts::answer))
         .with_state(app.clone())
         .merge(agents)
+        .layer(from_fn_with_state(app.clone(), gate::knows))
         .layer(from_fn_with_state(app.registry.clone(), gate::stands));
     Router::new()
         .route("/healthz", any(health::alive))

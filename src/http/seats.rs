@@ -294,6 +294,11 @@ impl SeatActivity {
         activity.idle_since = Instant::now();
     }
 
+    /// Whether the connection has been idle for a time.
+    pub(super) fn has_rested(&self, time: Duration) -> bool {
+        self.0.idle_since().is_some_and(|since| since.elapsed() >= time)
+    }
+
     /// Whether a request is being answered, or its answer being sent.
     pub(super) fn is_at_work(&self) -> bool {
         self.0.idle_since().is_none()

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use tokio::sync::Semaphore;
 
+use super::buffers::Buffers;
 use super::in_flight::{Account, Full, InFlight, Permit};
 use super::settings::Limits;
 use super::single_flight::{Outcome, SingleFlight};
@@ -32,6 +33,8 @@ type IndexKey = (u64, RepositoryName, Option<Scope>);
 pub(super) struct Sending {
     /// Bytes that clients have not taken yet.
     pub(super) in_flight: InFlight,
+    /// What pieces of files are read into, where they must pass through memory.
+    pub(super) buffers: Buffers,
     disk: Arc<Semaphore>,
     lists: FairTurns,
     charts: FairTurns,
@@ -47,6 +50,7 @@ impl Sending {
         let hashing = Arc::new(Semaphore::new(cores));
         Self {
             in_flight: InFlight::new(limits.bytes_in_flight, limits.bytes_in_flight_per_peer),
+            buffers: Buffers::default(),
             disk: Arc::new(Semaphore::new(DISK_TURNS)),
             pieces: SingleFlight::new(&hashing),
             manifests: SingleFlight::new(&hashing),

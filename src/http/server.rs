@@ -13,7 +13,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::acceptor::Acceptor;
+use super::acceptor::{Acceptor, REST};
 use super::descriptors;
 use super::seats::Seats;
 use super::services::Services;
@@ -158,6 +158,7 @@ impl Bound {
             router: services.router(&self.settings, &agents_address, certificates.clone(), tracker.clone()),
             tls: None,
             seats: Seats::new(&self.settings.limits),
+            rest: REST,
             limits: self.settings.limits.clone(),
             tracker: tracker.clone(),
             stopping: stopping.clone(),

@@ -24,9 +24,11 @@ pub(crate) fn bars(bench: &Bench, report: &mut Report) {
         &sync_times(&bench.folder),
         Bar::None,
     );
-    for (agents, bars) in [(10_000, true), (50, false)] {
+    // Where few report, a commit waits up to 200 ms for company.
+    for (agents, bars, window) in [(10_000, (50.0, 5.0), 10), (50, (250.0, 30.0), 200)] {
         let taken = run(&folder, agents, Duration::from_secs(bench.seconds));
-        taken.report(&format!("agents: buffer alone, {agents}"), bars, report);
+        let name = format!("agents: buffer alone, {agents}");
+        taken.report(&name, bars, Duration::from_millis(window), report);
     }
     report.alone(
         "agents: the disk's sync of 4 KiB, after",

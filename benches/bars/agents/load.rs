@@ -26,23 +26,32 @@ pub(crate) struct Taken {
 }
 
 impl Taken {
-    /// Reports it; the bars are those of the design for 10,000 agents.
-    pub(crate) fn report(mut self, name: &str, bars: bool, report: &mut Report) {
+    /// Reports it: against milliseconds of 99 answers of 100, and MB that an agent writes a day, beside the floor of one page for each commit
+    /// when commits collect for a window.
+    pub(crate) fn report(mut self, name: &str, (slow, much): (f64, f64), window: Duration, report: &mut Report) {
         self.times.sort_by(f64::total_cmp);
         // In percent.
         let at = |share: usize| self.times[(self.times.len() - 1) * share / 100];
-        let bar = |limit: f64| if bars { Bar::AtMost(limit) } else { Bar::None };
         let rate = self.times.len() as f64 / self.seconds;
         report.alone(&format!("{name}: answers"), "/s", &[rate], Bar::None);
         report.alone(&format!("{name}: p50"), "ms", &[at(50)], Bar::None);
-        report.alone(&format!("{name}: p99"), "ms", &[at(99)], bar(50.0));
+        report.alone(&format!("{name}: p99"), "ms", &[at(99)], Bar::AtMost(slow));
         report.alone(&format!("{name}: slowest"), "ms", &[at(100)], Bar::None);
         let failed = self.failed as f64;
-        report.alone(&format!("{name}: refused or lost"), "", &[failed], bar(0.0));
+        report.alone(&format!("{name}: refused or lost"), "", &[failed], Bar::AtMost(0.0));
         let cores = self.cpu / self.seconds;
         report.alone(&format!("{name}: CPU"), "cores", &[cores], Bar::None);
         let day = self.written / self.seconds / self.agents as f64 * DAY / 1e6;
-        report.alone(&format!("{name}: written, agent and day"), "MB", &[day], bar(5.0));
+        report.alone(
+            &format!("{name}: written, agent and day"),
+            "MB",
+            &[day],
+            Bar::AtMost(much),
+        );
+        // A window opens with the first status, which comes after a pause of its own.
+        let commits = DAY / (window.as_secs_f64() + INTERVAL.as_secs_f64() / self.agents as f64);
+        let floor = commits * 4096.0 / self.agents as f64 / 1e6;
+        report.alone(&format!("{name}: one page a commit"), "MB", &[floor], Bar::None);
     }
 }
 

@@ -36,6 +36,8 @@ pub struct Identity {
 #[derive(Debug)]
 pub(in crate::appliance) struct Fleet {
     pub(in crate::appliance) mark: Mark,
+    /// Whether targets were read: else there are none in it.
+    is_whole: bool,
     pub(in crate::appliance) targets: HashMap<Uuid, Arc<FleetTarget>>,
     /// Targets of releases that were taken away here.
     pub(in crate::appliance) removed: Vec<Arc<FleetTarget>>,
@@ -74,11 +76,13 @@ pub(in crate::appliance) struct Site<'a> {
 impl Fleet {
     /// Makes the fleet of a generation: the one before, where nothing was decided about targets since.
     pub(in crate::appliance) fn of(generation: &Generation, before: Option<&Arc<Self>>, site: &Site<'_>) -> Arc<Self> {
-        if let Some(before) = before.filter(|before| before.mark == generation.mark) {
+        let same = |before: &&Arc<Self>| before.mark == generation.mark && before.is_whole == generation.is_whole;
+        if let Some(before) = before.filter(same) {
             return before.clone();
         }
         let mut fleet = Self {
             mark: generation.mark,
+            is_whole: generation.is_whole,
             targets: HashMap::new(),
             removed: Vec::new(),
             orphans: Vec::new(),

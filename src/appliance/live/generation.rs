@@ -25,6 +25,8 @@ pub(in crate::appliance) struct Generation {
     pub(in crate::appliance) grace_seconds: i64,
     /// Live releases, and those that were replaced less than a grace period ago.
     pub(in crate::appliance) readable: Vec<ReadableRelease>,
+    /// Whether targets were read: what follows speaks of them. Else all of it is empty, and the next generation has it.
+    pub(in crate::appliance) is_whole: bool,
     /// Home hosts of the live releases, in the order in which their scopes first had them live.
     pub(in crate::appliance) homes: Vec<HomeRow>,
     /// The domains that hosts belong to; hosts on which many publish are not among them.
@@ -59,14 +61,14 @@ pub(in crate::appliance) struct ReadableRelease {
 #[derive(Debug)]
 pub(in crate::appliance) struct GoverningRelease {
     pub(in crate::appliance) release: Arc<ReleaseRow>,
-    /// What the database says of its targets, should the document not be usable.
+    /// What the database says of its targets where the document cannot be used; else nothing.
     pub(in crate::appliance) rows: TargetSet,
     /// Its signed document, where it has one.
     pub(in crate::appliance) desired: Result<Option<Arc<DesiredDocument>>, Arc<Error>>,
 }
 
 /// What this site decided about targets.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(in crate::appliance) struct LocalDecisions {
     /// Targets of its own.
     pub(in crate::appliance) targets: Vec<LocalTarget>,
@@ -74,6 +76,19 @@ pub(in crate::appliance) struct LocalDecisions {
     pub(in crate::appliance) secrets: HashMap<Uuid, SecretRow>,
     /// Whose targets and deployments are, and which were taken away.
     pub(in crate::appliance) owners: Owners,
+}
+
+impl LocalDecisions {
+    fn read(connection: &Connection) -> Result<Self> {
+        Ok(Self {
+            targets: local_targets::list(connection)?,
+            secrets: target_secrets::list(connection)?
+                .into_iter()
+                .map(|row| (row.target, row))
+                .collect(),
+            owners: Owners::read(connection)?,
+        })
+    }
 }
 
 impl Mark {
@@ -99,6 +114,19 @@ impl Generation {
     ///
     /// Those of the database and of the folder of pins. What is wrong with one pin is kept with the releases of its vendor.
     pub(super) fn load(appliance: &Appliance, grace_seconds: i64, before: Option<&Self>) -> Result<Self> {
+        Self::read(appliance, grace_seconds, before, true)
+    }
+
+    /// Loads what content is answered from, and leaves out what is said of targets: that takes as long as there are targets.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::load`].
+    pub(super) fn begin(appliance: &Appliance, grace_seconds: i64) -> Result<Self> {
+        Self::read(appliance, grace_seconds, None, false)
+    }
+
+    fn read(appliance: &Appliance, grace_seconds: i64, before: Option<&Self>, is_whole: bool) -> Result<Self> {
         // Another vendor may have been pinned since the generation before.
         let pins = appliance.good_pins()?;
         let nothing = HashSet::new();
@@ -111,7 +139,7 @@ impl Generation {
                 .collect();
             let homes = name_claims::homes(connection)?;
             let host_owners = appliance.host_owners(connection)?;
-            let governing = governing(connection)?;
+            let governing = if is_whole { governing(connection)? } else { Vec::new() };
             let mut reader = Heads::new(&pins, known);
             let mut heads: HashMap<ReleaseId, Result<Vec<u8>, Arc<Error>>> = HashMap::new();
             for release in readable.iter().chain(governing.iter().map(|(release, _)| release)) {
@@ -119,13 +147,10 @@ impl Generation {
                     .entry(release.id)
                     .or_insert_with(|| reader.signed_head(connection, release));
             }
-            let local = LocalDecisions {
-                targets: local_targets::list(connection)?,
-                secrets: target_secrets::list(connection)?
-                    .into_iter()
-                    .map(|row| (row.target, row))
-                    .collect(),
-                owners: Owners::read(connection)?,
+            let local = if is_whole {
+                LocalDecisions::read(connection)?
+            } else {
+                LocalDecisions::default()
             };
             let mark = Mark::read(connection)?;
             Ok((mark, readable, homes, host_owners, governing, local, heads))
@@ -149,6 +174,7 @@ impl Generation {
             signed: signed.collect(),
             mark,
             grace_seconds,
+            is_whole,
             readable: readable
                 .into_iter()
                 .map(|release| ReadableRelease {
@@ -160,10 +186,13 @@ impl Generation {
             host_owners,
             governing: governing
                 .into_iter()
-                .map(|(release, rows)| GoverningRelease {
-                    desired: desired(&release),
-                    release,
-                    rows,
+                .map(|(release, rows)| {
+                    let desired = desired(&release);
+                    GoverningRelease {
+                        rows: if desired.is_ok() { TargetSet::default() } else { rows },
+                        desired,
+                        release,
+                    }
                 })
                 .collect(),
             local,

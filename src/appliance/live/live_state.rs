@@ -3,6 +3,8 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, Weak};
 use std::time::Duration;
 
+use tokio::sync::watch;
+
 use super::generation::{Generation, Mark};
 use super::health::{Check, Health};
 use super::projection::{Order, Project, Projection};
@@ -12,16 +14,28 @@ use crate::domain::Result;
 /// What is live on an appliance.
 ///
 /// Loading it reads heads and desired-state documents only, so it takes milliseconds, whatever the number of blobs; the rest of the
-/// state is checked in the background ([`super::Watcher`]).
+/// state is checked in the background ([`super::Watcher`]). A server begins with the heads alone ([`Live::begin`]): content is served from
+/// the first answer on, and whoever asks about targets waits for a moment.
 pub struct Live {
     appliance: Arc<Appliance>,
     grace_seconds: i64,
     current: RwLock<Arc<Generation>>,
+    /// Whether the generation speaks of targets.
+    whole: watch::Sender<Whole>,
     /// Held while a generation is loaded: an older one never takes the place of a newer one.
     projections: Mutex<Vec<(Order, Weak<dyn Project>)>>,
     health: Mutex<Health>,
     /// What of the releases is not whole, as far as it was met.
     damage: Mutex<Arc<[ReleaseDamage]>>,
+}
+
+/// Whether what a start leaves out was loaded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Whole {
+    NotYet,
+    /// It could not be, and is tried again.
+    No,
+    Yes,
 }
 
 impl Live {
@@ -33,11 +47,29 @@ impl Live {
     ///
     /// `E-STATE` when the state is damaged, `E-IO`, `E-SPACE`.
     pub fn load(appliance: &Arc<Appliance>, grace: Duration) -> Result<Arc<Self>> {
-        let grace_seconds = i64::try_from(grace.as_secs()).unwrap_or(i64::MAX);
+        let grace_seconds = seconds(grace);
         let generation = Generation::load(appliance, grace_seconds, None)?;
+        Self::of(appliance, grace_seconds, generation)
+    }
+
+    /// Loads what content is answered from, in a time that does not grow with targets. What is said of these is loaded with the first
+    /// [`Live::refresh`], which a [`super::Watcher`] does at once; [`Live::whole`] waits for it.
+    ///
+    /// # Errors
+    ///
+    /// As [`Live::load`]; what is wrong with that which was left out is the refresh's.
+    pub fn begin(appliance: &Arc<Appliance>, grace: Duration) -> Result<Arc<Self>> {
+        let grace_seconds = seconds(grace);
+        let generation = Generation::begin(appliance, grace_seconds)?;
+        Self::of(appliance, grace_seconds, generation)
+    }
+
+    fn of(appliance: &Arc<Appliance>, grace_seconds: i64, generation: Generation) -> Result<Arc<Self>> {
+        let whole = if generation.is_whole { Whole::Yes } else { Whole::NotYet };
         Ok(Arc::new(Self {
             appliance: appliance.clone(),
             grace_seconds,
+            whole: watch::Sender::new(whole),
             health: Mutex::new(Health::started(Check::of_all("state", &appliance.unsound_parts()))),
             // What is damaged is told from the first answer on.
             damage: Mutex::new(appliance.known_damage()?.into()),
@@ -62,7 +94,7 @@ impl Live {
         let mut projections = lock(&self.projections);
         let current = self.generation();
         let shrinks = current.shrinks_at().is_some_and(|at| at <= self.appliance.clock.now());
-        if self.appliance.db.read(Mark::read)? == current.mark && !shrinks {
+        if current.is_whole && self.appliance.db.read(Mark::read)? == current.mark && !shrinks {
             return Ok(false);
         }
         let next = Generation::load(&self.appliance, self.grace_seconds, Some(&current))?;
@@ -76,7 +108,35 @@ impl Live {
             switch();
         }
         *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(next);
+        if !current.is_whole {
+            self.whole.send_replace(Whole::Yes);
+        }
         Ok(true)
+    }
+
+    /// Waits until targets are known, and whatever else a start leaves out; whether they are. Nobody is told before that what there is,
+    /// or that something is not: an agent would take it for an order (D11).
+    pub async fn whole(&self) -> bool {
+        let mut whole = self.whole.subscribe();
+        // It lives as long as this.
+        whole.wait_for(|whole| *whole != Whole::NotYet).await.ok();
+        *self.whole.borrow() == Whole::Yes
+    }
+
+    /// Whether targets are known. As cheap as it can be: every request asks.
+    pub fn is_whole(&self) -> bool {
+        *self.whole.borrow() == Whole::Yes
+    }
+
+    /// Says that targets cannot be read for now: nobody waits for them any longer, until they can.
+    pub(super) fn note_partial(&self) {
+        self.whole.send_if_modified(|whole| {
+            let waited = *whole == Whole::NotYet;
+            if waited {
+                *whole = Whole::No;
+            }
+            waited
+        });
     }
 
     /// Returns how the appliance is.
@@ -134,6 +194,10 @@ impl Live {
     pub(super) fn note(&self, check: impl FnOnce(&mut Health) -> &mut Check, state: Check) {
         *check(&mut lock(&self.health)) = state;
     }
+}
+
+fn seconds(grace: Duration) -> i64 {
+    i64::try_from(grace.as_secs()).unwrap_or(i64::MAX)
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -6,6 +6,8 @@
 //! - **Checked before the first answer**: the trust chains from their pinned roots, and the signature of every live and readable
 //!   release under the root it was accepted with. What is wrong with one release is kept with it ([`generation`]): the registry
 //!   does not switch to content that is not signed, targets of that release get `E-STATE`, the others are answered.
+//! - **Content first.** A server begins with a generation of content alone, in a time that does not grow with targets. The next one, which
+//!   it loads at once, has all; who asks about targets, or shows credentials, is answered from that, and waits for it.
 //! - **Switched together**, content before what is advertised of it (D11, [`projection`]): everybody makes its form of the next
 //!   generation first, and only when all could do so, all switch.
 

@@ -95,6 +95,10 @@ fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> Result<JoinHandle<
 
 fn follow(live: &Live, mut watch: Watch, stop: &Stop) {
     let (mut follower, mut pause) = (Follower::default(), PAUSE);
+    if !live.is_whole() {
+        // The start left something out, and somebody may wait for it.
+        (follower.looks, pause) = (LOOKS, Duration::ZERO);
+    }
     follower.database_bytes = live.appliance().database_bytes();
     while !stop.wait(pause) {
         // Everything switches behind what may panic, and what is current is noted last: the next look does it all again.
@@ -135,6 +139,7 @@ impl Follower {
         if let Err(error) = live.appliance().place().look() {
             // What is to be read now is another appliance's state, or half of one.
             live.note(|health| &mut health.state, Check::of("state", Some(&error)));
+            live.note_partial();
             return;
         }
         self.looks += 1;
@@ -149,6 +154,9 @@ impl Follower {
         let failed_before = self.failing;
         let before = live.generation();
         let refreshed = live.refresh();
+        if refreshed.is_err() {
+            live.note_partial();
+        }
         if let Err(error) = &refreshed
             && !self.failing
         {
@@ -241,6 +249,7 @@ impl Follower {
     fn broke_off(&mut self, live: &Live, error: &Error) {
         self.looks = LOOKS;
         self.failing = true;
+        live.note_partial();
         live.note(|health| &mut health.releases, Check::of("releases", Some(error)));
     }
 }

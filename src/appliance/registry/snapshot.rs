@@ -28,6 +28,8 @@ pub struct Snapshot {
     generation: u64,
     /// Counts ends of damage: what could not be read may be readable.
     repairs: u64,
+    /// Whether targets were known: without them nothing is public, and there are no charts.
+    knows_targets: bool,
     releases: Vec<Arc<ReleaseRow>>,
     pub(super) moment: Moment,
     pub(super) homes: Homes,
@@ -81,6 +83,7 @@ impl Snapshot {
         if let Some(before) = before
             && before.generation == generation.mark.number
             && before.repairs == generation.mark.repairs
+            && before.knows_targets == generation.is_whole
             && releases()
                 .map(|release| release.id)
                 .eq(known.iter().map(|known| known.id))
@@ -93,7 +96,7 @@ impl Snapshot {
         let charts = Charts::of(generation, &homes);
         let mut snapshot = Self::new(generation.mark.number, releases().cloned().collect(), homes, false);
         (snapshot.public, snapshot.charts) = (public, charts);
-        snapshot.repairs = generation.mark.repairs;
+        (snapshot.repairs, snapshot.knows_targets) = (generation.mark.repairs, generation.is_whole);
         let bad = generation.readable.iter().filter(|readable| !is_good(readable));
         let bad = bad.filter_map(|readable| Some((readable.release.clone(), readable.head.as_ref().err()?.clone())));
         snapshot.unsigned = Unsigned::of(bad.collect(), &snapshot);
@@ -105,6 +108,7 @@ impl Snapshot {
         Self {
             generation,
             repairs: 0,
+            knows_targets: false,
             moment: Moment::new(
                 generation,
                 live.map(|release| release.id),

@@ -2,13 +2,14 @@
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
 use super::batch::{Accepted, Batch, What};
+use super::company::patience;
 use super::damage::is_damage;
 use super::overview::{self, TargetStatus};
 use super::owner::Owner;
@@ -41,6 +42,14 @@ struct Check {
     running: Arc<Mutex<Option<Interrupt>>>,
 }
 
+/// When the database is opened.
+#[derive(Debug, Clone, Copy)]
+enum Opening {
+    Now,
+    /// By the writer's own thread.
+    Later,
+}
+
 /// How the buffer is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BufferHealth {
@@ -53,13 +62,23 @@ pub struct BufferHealth {
 }
 
 impl StatusBuffer {
-    /// As [`Self::open_collecting`], with a window that a disk's sync is short beside.
+    /// As [`Self::open_collecting`], with a window that a disk's sync is short beside; where few report, a commit waits for company too, 200 ms
+    /// at most.
     ///
     /// # Errors
     ///
     /// Those of [`Self::open_collecting`].
     pub fn open(appliance: &Appliance, quota: Quota) -> Result<Self> {
-        Self::open_collecting(appliance, quota, WINDOW)
+        Self::start(appliance, quota, WINDOW, true, Opening::Now)
+    }
+
+    /// As [`Self::open`], and returns before the database is open: what is handed in meanwhile waits, and what is asked has no answer yet.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Self::open_collecting`].
+    pub fn begin(appliance: &Appliance, quota: Quota) -> Result<Self> {
+        Self::start(appliance, quota, WINDOW, true, Opening::Later)
     }
 
     /// Opens the buffer of an appliance and starts its writer, which collects for so long what goes into one commit.
@@ -72,14 +91,29 @@ impl StatusBuffer {
     ///
     /// `E-IO` when no thread can be started.
     pub fn open_collecting(appliance: &Appliance, quota: Quota, window: Duration) -> Result<Self> {
-        let shared = Arc::new(Shared::of(appliance, quota, window));
-        let writer = Writer::open(shared.clone(), None);
+        Self::start(appliance, quota, window, false, Opening::Now)
+    }
+
+    fn start(appliance: &Appliance, quota: Quota, window: Duration, sociable: bool, opening: Opening) -> Result<Self> {
+        let shared = Arc::new(Shared::of(appliance, quota, window, sociable));
+        let mut writer = match opening {
+            Opening::Now => Writer::open(shared.clone(), None),
+            Opening::Later => Writer::new(shared.clone(), None),
+        };
+        let (tell, told) = mpsc::channel();
         let thread = std::thread::Builder::new()
             .name("status".into())
-            .spawn(move || writer.run())
+            .spawn(move || {
+                if matches!(opening, Opening::Later) {
+                    writer.begin();
+                }
+                // Whoever waits for it may have ended.
+                tell.send(()).ok();
+                writer.run();
+            })
             .map_err(|e| Error::new(Class::Io, "thread", format!("cannot start a thread: {e}")).with_source(e))?;
         Ok(Self {
-            check: Some(Check::start(&shared)?),
+            check: Some(Check::start(&shared, told)?),
             shared,
             writer: Some(thread),
         })
@@ -97,11 +131,16 @@ impl StatusBuffer {
             self.contact(batch.target, batch.owner, &batch.target_name, batch.agent.as_deref());
             Ok(None)
         } else {
-            if let What::Status { deployment, .. } = &batch.what {
-                self.hear(&batch.target, deployment);
-            }
+            let deployments = match &batch.what {
+                What::Status { deployment, .. } => self.hear(&batch.target, deployment),
+                _ => 0,
+            };
+            let until = self.until(deployments);
             let (answer, receiver) = oneshot::channel();
-            self.shared.queue.put(Job { batch, answer }).map(|()| Some(receiver))
+            self.shared
+                .queue
+                .put(Job { batch, until, answer })
+                .map(|()| Some(receiver))
         };
         async move {
             match waiting? {
@@ -136,21 +175,30 @@ impl StatusBuffer {
         };
         // Nobody waits for it. When it could not be written, the writer lets it be handed in again; so does this.
         let (answer, _) = oneshot::channel();
-        if self.shared.queue.put(Job { batch, answer }).is_err() {
+        let until = self.until(0);
+        if self.shared.queue.put(Job { batch, until, answer }).is_err() {
             self.shared.forget_told(Some(&target));
         }
     }
 
-    /// A status of something that its agent was told to remove: whether it is gone is asked anew.
-    fn hear(&self, target: &Uuid, deployment: &Uuid) {
+    /// Until when a batch may wait for others.
+    fn until(&self, deployments: usize) -> Instant {
+        Instant::now() + self.shared.window + patience(deployments)
+    }
+
+    /// Takes in that a status comes, and returns how many deployments its agent was told of. A status of something that it was told to remove:
+    /// whether that is gone is asked anew.
+    fn hear(&self, target: &Uuid, deployment: &Uuid) -> usize {
         let mut contacts = self.shared.contacts();
         let Some(contact) = contacts.get_mut(target) else {
-            return;
+            return 0;
         };
-        let stated = |told: &Arc<[(Uuid, Uuid)]>| told.iter().any(|(stated, _)| stated == deployment);
-        if contact.told.as_ref().is_some_and(|told| !stated(told)) {
+        let Some(told) = &contact.told else { return 0 };
+        let count = told.len();
+        if !told.iter().any(|(stated, _)| stated == deployment) {
             contact.forget_told();
         }
+        count
     }
 
     /// Notes that a target's agent was there. Cheap: it is written down later, together with others.
@@ -259,13 +307,15 @@ impl StatusBuffer {
 
 impl Check {
     /// Reads every page once: damage in old records shows up now, and not when they are exported. Nobody waits for it.
-    fn start(shared: &Arc<Shared>) -> Result<Self> {
+    fn start(shared: &Arc<Shared>, opened: mpsc::Receiver<()>) -> Result<Self> {
         let stop = Arc::new(AtomicBool::new(false));
         let running = Arc::new(Mutex::new(None));
         let (shared, stopped, handle) = (shared.clone(), stop.clone(), running.clone());
         let check = {
             let shared = shared.clone();
             move || {
+                // An error says that there is no writer any more, and no database.
+                opened.recv().ok();
                 panics::point("status-check");
                 // Opened under the lock and read without it: who sets the database aside would wait for it, and all readers for that one.
                 let (checker, generation) = {

@@ -62,7 +62,7 @@ pub fn freeze_within(appliance: &Appliance, domain: &Hash, patience: Duration) -
     let mut asked = false;
     loop {
         if let Some(lock) = lock::take(appliance.folder())? {
-            let shared = Arc::new(Shared::of(appliance, Quota::UNBOUNDED, Duration::ZERO));
+            let shared = Arc::new(Shared::of(appliance, Quota::UNBOUNDED, Duration::ZERO, false));
             return Writer::open(shared, Some(lock)).freeze(domain).and_then(|stream| {
                 Frozen::of(&stream)
                     .ok_or_else(|| Error::new(Class::Internal, "status-writer", "a stream was not frozen"))

@@ -2,7 +2,7 @@
 //! bounded (D13, P21, M-81).
 //!
 //! ```text
-//! agent ─> http ─> queue (bounded) ─> writer: window of 10 ms ─> one transaction, one sync ─> everybody is answered
+//! agent ─> http ─> queue (bounded) ─> writer: window of 10 ms, or 210 where few report ─> one transaction, one sync ─> everybody is answered
 //!                                       │ repeats: counted in one short row a commit, folded in every minute
 //!                                       │ measurements: folded into a row a target and day
 //!                                       │ over quota: oldest free text goes, a gap record stays
@@ -26,6 +26,7 @@ mod acknowledge;
 mod advertise;
 mod batch;
 mod buffer;
+mod company;
 mod condition;
 mod damage;
 mod days;

@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 
 use super::batch::{Accepted, Batch};
-use crate::domain::{Class, Error, Result};
+use super::company::ENOUGH;
+use crate::domain::{Class, Error, Result, Uuid};
 
 /// Batches that may wait: every agent of a large site at once.
 const JOBS: usize = 32_768;
@@ -24,6 +25,8 @@ const COMMIT_BYTES: usize = 1 << 20;
 #[derive(Debug)]
 pub(super) struct Job {
     pub(super) batch: Batch,
+    /// Until when it may wait for others to be committed with it.
+    pub(super) until: Instant,
     pub(super) answer: oneshot::Sender<Result<Accepted>>,
 }
 
@@ -135,6 +138,29 @@ impl Queue {
         }
     }
 
+    /// Waits for more batches, for as long as those that are here may wait, enough are not here, and more are expected beside those of the
+    /// targets that wait.
+    pub(super) fn wait_for_company(&self, expects: impl Fn(&[Uuid]) -> bool) {
+        let mut inner = self.lock();
+        while !inner.closed && inner.first.len().saturating_add(inner.bulk.len()) < ENOUGH {
+            let waiting = inner.first.iter().chain(&inner.bulk);
+            let Some(until) = waiting.clone().map(|job| job.until).min() else {
+                return;
+            };
+            let left = until.saturating_duration_since(Instant::now());
+            let targets: Vec<Uuid> = waiting.map(|job| job.batch.target).collect();
+            if left.is_zero() || !expects(&targets) {
+                return;
+            }
+            inner.idle = true;
+            inner = self
+                .changed
+                .wait_timeout(inner, left)
+                .unwrap_or_else(PoisonError::into_inner)
+                .0;
+        }
+    }
+
     /// Takes the batches of one commit: every status, and logs up to a bound.
     pub(super) fn take(&self) -> Vec<Job> {
         let mut inner = self.lock();
@@ -163,5 +189,72 @@ impl Queue {
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::appliance::status::{Owner, What};
+    use crate::domain::Hash;
+
+    /// Longer than any test.
+    const LONG: Duration = Duration::from_secs(3600);
+
+    fn job(target: &str, patience: Duration) -> Job {
+        let owner = Owner {
+            domain: Hash([1; 32]),
+            mark: Hash([0; 32]),
+        };
+        Job {
+            batch: Batch {
+                target: Uuid::derived("test", &[target]),
+                owner,
+                target_name: target.to_owned(),
+                agent: None,
+                what: What::Contact,
+            },
+            until: Instant::now() + patience,
+            answer: oneshot::channel().0,
+        }
+    }
+
+    #[test]
+    fn a_commit_waits_for_those_who_are_expected_and_no_longer() {
+        let queue = Queue::default();
+        // Nobody waits: there is nothing to wait with.
+        queue.wait_for_company(|_| true);
+        queue.put(job("one", LONG)).unwrap();
+        queue.wait_for_company(|_| false);
+        std::thread::scope(|scope| {
+            let waiting = scope.spawn(|| {
+                queue.wait_for_company(|waiting| waiting.len() < 3);
+                queue.take().len()
+            });
+            queue.put(job("two", LONG)).unwrap();
+            queue.put(job("three", LONG)).unwrap();
+            assert_eq!(waiting.join().unwrap(), 3);
+        });
+    }
+
+    #[test]
+    fn nobody_waits_beyond_the_first_whose_time_is_up_or_for_more_than_enough_or_at_the_end() {
+        let queue = Queue::default();
+        queue.put(job("patient", LONG)).unwrap();
+        queue.put(job("hurried", Duration::ZERO)).unwrap();
+        queue.wait_for_company(|_| true);
+        assert_eq!(queue.take().len(), 2);
+        for _ in 0..ENOUGH {
+            queue.put(job("many", LONG)).unwrap();
+        }
+        queue.wait_for_company(|_| true);
+        assert_eq!(queue.take().len(), ENOUGH);
+        queue.put(job("last", LONG)).unwrap();
+        std::thread::scope(|scope| {
+            let waiting = scope.spawn(|| queue.wait_for_company(|_| true));
+            queue.close();
+            waiting.join().unwrap();
+        });
+        assert_eq!(queue.take().len(), 1);
     }
 }

@@ -27,6 +27,8 @@ pub(super) struct Shared {
     pub(super) quota: Quota,
     /// How long batches are collected.
     pub(super) window: Duration,
+    /// Whether a commit waits for company after that.
+    pub(super) sociable: bool,
     pub(super) queue: Queue,
     /// None while it cannot be opened. Whoever reads holds the lock, so that no connection outlives a file that is set aside.
     pub(super) db: RwLock<Option<Db>>,
@@ -73,7 +75,7 @@ impl Contact {
 
 impl Shared {
     /// Nothing is open yet.
-    pub(super) fn of(appliance: &Appliance, quota: Quota, window: Duration) -> Self {
+    pub(super) fn of(appliance: &Appliance, quota: Quota, window: Duration, sociable: bool) -> Self {
         Self {
             state: appliance.folder().to_owned(),
             path: appliance.status_database(),
@@ -83,6 +85,7 @@ impl Shared {
             clock: appliance.clock.clone(),
             quota,
             window,
+            sociable,
             queue: Queue::default(),
             db: RwLock::new(None),
             contacts: Mutex::new(HashMap::new()),

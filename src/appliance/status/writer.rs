@@ -1,7 +1,7 @@
 //! The one thread that writes: group commits, folds, and what is done about damage and full disks.
 //!
 //! A first batch opens a window; what comes within it is committed in one transaction, and only then is everybody answered
-//! (P21). A commit that fails answers everybody with its error, and what is known is read again from the database: nothing half done is
+//! (P21). Where few report, the window is longer ([`super::company`]). A commit that fails answers everybody with its error, and what is known is read again from the database: nothing half done is
 //! left in memory.
 
 use std::collections::BTreeMap;
@@ -10,6 +10,7 @@ use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::batch::{Accepted, Batch, What};
+use super::company::Lately;
 use super::group_commit::GroupCommit;
 use super::lock::{self, WriterLock};
 use super::mark::Marks;
@@ -50,6 +51,8 @@ pub(super) struct Writer {
     folded_next: u64,
     contact_due: Option<Instant>,
     looked: Instant,
+    /// Whom a commit waits for.
+    lately: Lately,
     /// What stands under the name of the database, as this process left it there.
     file: Option<Identity>,
     /// Held from the first opening on.
@@ -61,7 +64,14 @@ pub(super) struct Writer {
 impl Writer {
     /// Opens the database, setting a damaged one aside. That it cannot be opened at all is no error: it is tried again.
     pub(super) fn open(shared: Arc<Shared>, lock: Option<WriterLock>) -> Self {
-        let mut writer = Self {
+        let mut writer = Self::new(shared, lock);
+        writer.try_open();
+        writer
+    }
+
+    /// Nothing is open yet.
+    pub(super) fn new(shared: Arc<Shared>, lock: Option<WriterLock>) -> Self {
+        Self {
             shared,
             working_set: WorkingSet::default(),
             marks: Marks::default(),
@@ -70,14 +80,24 @@ impl Writer {
             folded_next: 0,
             contact_due: None,
             looked: Instant::now(),
+            lately: Lately::default(),
             file: None,
             lock,
             patience: OTHERS,
-        };
-        if let Err(error) = writer.reopen() {
-            writer.report(&error);
         }
-        writer
+    }
+
+    /// Opens the database as [`Self::open`] does; on the writer's own thread, where a panic is an error as any other.
+    pub(super) fn begin(&mut self) {
+        if let Err(error) = caught("status", || self.try_open()) {
+            self.broke_off(&error);
+        }
+    }
+
+    fn try_open(&mut self) {
+        if let Err(error) = self.reopen() {
+            self.report(&error);
+        }
     }
 
     /// Works until the queue is closed; also after a panic, which answers those who wait with an error.
@@ -102,8 +122,14 @@ impl Writer {
         match self.shared.queue.wait(self.patience()) {
             Woken::Jobs => {
                 std::thread::sleep(self.shared.window);
+                if self.shared.sociable {
+                    self.shared
+                        .queue
+                        .wait_for_company(|waiting| self.lately.expects(waiting));
+                }
                 panics::point("status");
                 let jobs = self.shared.queue.take();
+                self.lately.note_all(jobs.iter().map(|job| job.batch.target));
                 self.serve(jobs);
             }
             Woken::Time => {}

@@ -20,18 +20,18 @@ pub(super) struct PackageDraft {
     pub(super) parts: Vec<(String, Vec<Vec<u8>>)>,
 }
 
-type OfIndex = dyn FnMut(&mut Vec<Vec<u8>>);
-type OfChunk = dyn FnMut(&[u8]) -> (&'static str, Vec<u8>);
+type OfIndex<'a> = dyn FnMut(&mut Vec<Vec<u8>>) + 'a;
+type OfChunk<'a> = dyn FnMut(&[u8]) -> (&'static str, Vec<u8>) + 'a;
 
 /// Changes that are made while a package is put together.
 #[derive(Default)]
 pub(super) struct Changes<'a> {
     /// The lines of the index page.
-    pub(super) index: Option<&'a mut OfIndex>,
+    pub(super) index: Option<&'a mut OfIndex<'a>>,
     /// The bytes of the head, before they are signed.
     pub(super) head: Option<&'a mut dyn FnMut(Vec<u8>) -> Vec<u8>>,
     /// The stored bytes of the one chunk; a codec and other bytes.
-    pub(super) chunk: Option<&'a mut OfChunk>,
+    pub(super) chunk: Option<&'a mut OfChunk<'a>>,
 }
 
 fn lines_of(page: &[u8]) -> Vec<Vec<u8>> {

@@ -1,5 +1,6 @@
 //! `airlock serve` as a process, its HTTPS, and what it withstands.
 
+mod begin;
 mod flight;
 mod host;
 mod panics;

@@ -334,6 +334,6 @@ fn a_commit_of_repeats_costs_one_page() {
     for _ in 0..5 {
         let before = length();
         submit(&open, report("a", "r1", Healthy, "well")).unwrap();
-        assert_eq!(length() - before, 24 + 1024);
+        assert_eq!(length() - before, 24 + 512);
     }
 }

@@ -271,8 +271,8 @@ fn a_damaged_page_of_old_records_is_found_after_the_start() {
     }
     let highest = last_number(&open);
     drop(open);
-    let middle = fs::metadata(buffer.database()).unwrap().len() / 2048 * 1024;
-    overwrite(&buffer.database(), middle, &[0xa5; 1024]);
+    let middle = fs::metadata(buffer.database()).unwrap().len() / 1024 * 512;
+    overwrite(&buffer.database(), middle, &[0xa5; 512]);
     let open = buffer.open();
     crate::support::appliance::wait_for("a new database", || open.health().set_aside == 1);
     let entries = assert_works(&open);

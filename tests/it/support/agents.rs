@@ -68,7 +68,25 @@ impl Serving {
         instance
     }
 
+    /// As `airlock serve` starts: targets are loaded while it answers.
+    pub(crate) fn begin(instance: InProcessAppliance) -> Self {
+        let clock = Arc::new(instance.clock);
+        let load = |appliance: &_| Live::begin(appliance, Duration::from_secs(3600)).unwrap();
+        Self::start_from(instance, Settings::default(), clock, Quota::default(), load)
+    }
+
     fn start_with(instance: InProcessAppliance, settings: Settings, clock: Arc<dyn Clock>, quota: Quota) -> Self {
+        let load = |appliance: &_| Live::load(appliance, Duration::from_secs(3600)).unwrap();
+        Self::start_from(instance, settings, clock, quota, load)
+    }
+
+    fn start_from(
+        instance: InProcessAppliance,
+        settings: Settings,
+        clock: Arc<dyn Clock>,
+        quota: Quota,
+        load: impl FnOnce(&Arc<Appliance>) -> Arc<Live>,
+    ) -> Self {
         let free = SocketAddr::from(([127, 0, 0, 1], 0));
         let settings = Settings {
             listen: vec![free],
@@ -80,7 +98,7 @@ impl Serving {
         let agents = bound.agents_address();
         let pem = authority.as_ref().map(|authority| authority.certificate_pem());
         let view = SiteView::new(&agents.host, agents.https, SiteView::INTERVAL, pem).unwrap();
-        let live = Live::load(&appliance, Duration::from_secs(3600)).unwrap();
+        let live = load(&appliance);
         let hub = Arc::new(Hub::new(&live, view).unwrap());
         let status = StatusBuffer::open_collecting(&appliance, quota, AT_ONCE).unwrap();
         let status = Arc::new(status);
