@@ -1,0 +1,20 @@
+//! The compose specification: what may stand where, as a table of shapes, and the walk that compares a document with it.
+//!
+//! ```text
+//! document ─> service ─> deploy ─> words ─> shape (the walk) ─> form ─> command
+//! ```
+//!
+//! The table is written from the public specification and from what docker compose answers; nothing of its schema's text is in here. The
+//! crates that know compose files were looked at and are not used: they follow other rules than compose does, and say no places.
+
+mod command;
+mod deploy;
+mod document;
+mod form;
+mod service;
+mod shape;
+mod words;
+
+pub use document::COMPOSE_VERSION;
+pub(super) use document::check;
+pub(super) use form::size;
