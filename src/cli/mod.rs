@@ -129,6 +129,7 @@ mod wrap;
 
 use std::panic::{self, AssertUnwindSafe};
 use std::process::ExitCode;
+use std::sync::LazyLock;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{CommandFactory as _, Parser, Subcommand, ValueEnum as _};
@@ -139,13 +140,29 @@ use crate::domain::{Class, Error, Result};
 
 /// Carry software, and the truth about what runs, across a gap that no network crosses.
 #[derive(Debug, Parser)]
-#[command(name = "airlock", version, max_term_width = 100)]
+#[command(name = "airlock", version, long_version = long_version(), max_term_width = 100)]
 struct Cli {
     /// How results are written to stdout: for people or as JSON
     #[arg(long, global = true, value_parser = common_format(), default_value = "human")]
     format: Format,
     #[command(subcommand)]
     command: Command,
+}
+
+/// What `--version` says: the program, and whose verdicts it repeats.
+fn long_version() -> &'static str {
+    static TEXT: LazyLock<String> = LazyLock::new(|| {
+        #[cfg(feature = "vendor")]
+        let text = format!(
+            "{}\ncompose files are judged as docker compose {} judges them",
+            env!("CARGO_PKG_VERSION"),
+            crate::vendor_side::compose::COMPOSE_VERSION
+        );
+        #[cfg(not(feature = "vendor"))]
+        let text = env!("CARGO_PKG_VERSION").to_owned();
+        text
+    });
+    &TEXT
 }
 
 /// The formats that every command knows. One that gives facts for other tools has the option again, with more.

@@ -1,4 +1,4 @@
-//! What a service may not have where nothing can be built, fetched or read from beside the compose file.
+//! What a service may not have where nothing can be built or fetched.
 
 use std::path::Path;
 
@@ -8,17 +8,16 @@ use super::known_keys;
 use super::node::{Map, Node, Value};
 use super::place::Place;
 use super::problem::{Problem, cut};
-use super::volume::{Volume, is_absolute};
 use crate::bundle::desired::{DockerMode, PLACEHOLDER_HOST, PLACEHOLDER_PROJECT};
-
-/// What compose would not pull with the image's own pinned digest anyway.
-const PULL_ALWAYS: [&str; 4] = ["always", "refresh", "daily", "weekly"];
 
 /// Checks a merged document of which only the services that run are left.
 pub(super) fn check(root: &Map, file: &Path, mode: DockerMode, findings: &mut Findings) {
-    known_keys::check(root, mode, &mut findings.problems);
+    if mode == DockerMode::Swarm {
+        known_keys::check(root, &mut findings.problems);
+    }
     let services = root.get("services").and_then(Node::map);
-    if services.is_none_or(Map::is_empty) {
+    // What is no mapping is said already.
+    if services.is_none_or(Map::is_empty) && root.get("services").is_none_or(|node| node.map().is_some()) {
         findings.problems.push(Problem::usage(
             "value",
             &root
@@ -53,18 +52,12 @@ impl Service<'_> {
     }
 
     fn check(&mut self) {
-        let name = self.name;
+        // What is no mapping is said already.
         if self.node.map().is_none() {
-            let found = format!("the service {name} is {}", self.node.kind());
-            let remedy = "write a mapping with its image";
-            let problem = Problem::usage("value", &self.node.place, found, remedy);
-            self.findings.problems.push(problem);
             return;
         }
         self.origin();
-        self.pull_policy();
         self.files();
-        self.mounts();
     }
 
     fn origin(&mut self) {
@@ -131,69 +124,9 @@ impl Service<'_> {
         }
     }
 
-    fn pull_policy(&mut self) {
-        let name = self.name;
-        let Some(policy) = self.node.get("pull_policy") else {
-            return;
-        };
-        let Some(word) = policy.text() else { return };
-        if word == "build" {
-            self.note(
-                "build",
-                &policy.place,
-                format!("the service {name} is built from source (pull_policy: build), which no site can do"),
-                "remove pull_policy",
-            );
-        } else if word == "never" {
-            self.note(
-                "pull-policy",
-                &policy.place,
-                format!("the service {name} is never pulled (pull_policy: never), so a site would not have it"),
-                "remove pull_policy",
-            );
-        } else if PULL_ALWAYS.contains(&word) || word.starts_with("every_") {
-            self.findings.warnings.push(Problem::new(
-                "pull-policy",
-                &policy.place,
-                format!(
-                    "the service {name} is pulled again (pull_policy: {}), so its restarts need the appliance",
-                    cut(word)
-                ),
-                "remove pull_policy: the image is pinned, and what is there already is the same",
-            ));
-        }
-    }
-
     /// Files that are read where the agent runs.
     fn files(&mut self) {
         let name = self.name;
-        for (key, remedy) in [
-            (
-                "env_file",
-                "write the variables under environment:, with values from the deployment's environment file",
-            ),
-            ("label_file", "write the labels under labels:"),
-        ] {
-            let Some(node) = self.node.get(key) else { continue };
-            let named: Vec<(Place, String)> = match &node.value {
-                Value::List(items) => items
-                    .iter()
-                    .filter_map(|item| {
-                        let path = item.text().or_else(|| item.get_text("path"))?;
-                        Some((item.place.clone(), path.to_owned()))
-                    })
-                    .collect(),
-                Value::Text(text) => vec![(node.place.clone(), text.value.clone())],
-                _ => Vec::new(),
-            };
-            for (place, path) in named {
-                let found = format!(
-                    "the service {name} reads the {key} {:?}, which an agent does not have",
-                    cut(&path)
-                );
-                self.note("file", &place, found, remedy);
-            }
-        }
         for option in self.node.get("security_opt").and_then(Node::list).unwrap_or_default() {
             let Some(profile) = option
                 .text()
@@ -208,33 +141,6 @@ impl Service<'_> {
                     cut(profile)
                 );
                 self.note("file", &option.place, found, "use the engine's profile, or unconfined");
-            }
-        }
-    }
-
-    /// Folders of the host.
-    fn mounts(&mut self) {
-        let name = self.name;
-        for item in self.node.get("volumes").and_then(Node::list).unwrap_or_default() {
-            let source = match item.text() {
-                Some(text) => Volume::parse(text)
-                    .and_then(|volume| volume.source)
-                    .filter(|source| Volume::is_path(source)),
-                None => item
-                    .get_text("source")
-                    .filter(|_| matches!(item.get_text("type"), Some("bind"))),
-            };
-            if let Some(source) = source.filter(|source| !is_absolute(source)) {
-                let found = format!(
-                    "the service {name} mounts {:?}, which an agent does not have",
-                    cut(source)
-                );
-                self.note(
-                    "file",
-                    &item.place,
-                    found,
-                    "use a named volume, a config with content:, or an absolute path of the host",
-                );
             }
         }
     }

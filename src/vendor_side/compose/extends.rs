@@ -66,7 +66,7 @@ impl Loader {
         let Some(entries) = service.map_mut() else {
             return Ok(());
         };
-        let Some(extends) = entries.remove("extends").filter(|extends| !extends.is_null()) else {
+        let Some(extends) = entries.remove("extends") else {
             return Ok(());
         };
         let Some(extends) = self.understand(&extends, context.folder)? else {
@@ -173,7 +173,8 @@ impl Loader {
     fn services_of(&mut self, file: &Path, place: &Place, scope: &Scope) -> Result<(Map, Map)> {
         let mut whole = Map::new();
         let mut marked = Map::new();
-        for mut document in self.read(file, Some(place), scope)? {
+        let base = file.parent().unwrap_or(Path::new(""));
+        for mut document in self.read(file, base, Some(place), scope)? {
             let Some(entries) = document.map_mut() else { continue };
             merge_tags::apply_entries(&mut whole, entries, &mut Vec::new());
             let mut only = Map::from_iter(entries.remove_entry("services"));

@@ -138,15 +138,13 @@ impl Loader {
             if self.is_outside(text, &file, &item.place)? {
                 continue;
             }
-            let mut outside = known.clone();
-            outside.fill_from(found.clone());
             let handle = self
                 .folder
                 .file(&file, "read")
                 .map_err(|error| named_by(&item.place, "include", &error))?;
             let bytes = read_bounded(handle, ENVIRONMENT_BYTES, &file.display().to_string())?;
             // A later file comes before an earlier one.
-            let mut later = Environment::parse_within(&file, &bytes, &outside)?;
+            let mut later = Environment::parse_within(&file, &bytes, &known, &found)?;
             later.fill_from(found);
             found = later;
         }

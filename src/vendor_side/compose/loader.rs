@@ -1,10 +1,15 @@
 //! Files to one project: read, variables replaced, merged, services chosen, everything checked.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use super::carried_files;
 use super::check;
+use super::consistency;
+use super::env_files::Deployment;
 use super::environment::Environment;
+use super::exclusive;
 use super::extends::{Context, services_as_written};
 use super::interpolation::{Findings, Scope, interpolate};
 use super::merge::merge;
@@ -14,8 +19,11 @@ use super::place::Place;
 use super::problem::{Problem, cut, mistake};
 use super::profiles;
 use super::project::Project;
+use super::pulling::normalize_pulling;
 use super::reader::{self, COMPOSE_BYTES};
 use super::resources;
+use super::settle::settle;
+use super::specification;
 use super::stack::normalize_stack;
 use super::unique;
 use crate::bundle::desired::DockerMode;
@@ -41,6 +49,8 @@ pub struct ComposeInput<'a> {
     pub profiles: &'a [String],
     /// What variables become.
     pub env: &'a Environment,
+    /// Whether agents get these variables, as the deployment's environment file.
+    pub env_travels: bool,
     /// What runs the application.
     pub mode: DockerMode,
 }
@@ -61,6 +71,8 @@ pub fn load(input: &ComposeInput<'_>) -> Result<Project> {
         folder: input.folder.clone(),
         findings: Findings::default(),
         files: 0,
+        bases: BTreeMap::new(),
+        mode: input.mode,
     };
     let scope = Scope {
         main: input.env.clone(),
@@ -68,7 +80,6 @@ pub fn load(input: &ComposeInput<'_>) -> Result<Project> {
     };
     let folder = first.parent().unwrap_or(Path::new(""));
     let mut root = loader.model(input.files, None, folder, &scope, &[])?;
-    let mut findings = loader.findings;
     let activated: Vec<String> = match input.env.get(PROFILES) {
         Some(list) if input.profiles.is_empty() => list
             .split(',')
@@ -77,18 +88,42 @@ pub fn load(input: &ComposeInput<'_>) -> Result<Project> {
             .collect(),
         _ => input.profiles.to_vec(),
     };
-    profiles::choose(&mut root, &activated, &mut findings.problems);
+    profiles::choose(&mut root, &activated, &mut loader.findings.problems);
     match input.mode {
         // Compose warns of it; stacks go by it.
-        DockerMode::Compose => _ = root.remove("version"),
-        DockerMode::Swarm => normalize_stack(&mut root, &mut findings.problems),
+        DockerMode::Compose => {
+            root.remove("version");
+            consistency::check(&root, &mut loader.findings.problems);
+            normalize_pulling(&mut root, &mut loader.findings);
+        }
+        DockerMode::Swarm => normalize_stack(&mut root, &mut loader.findings.problems),
     }
+    let deployment = Deployment {
+        env: input.env,
+        travels: input.env_travels,
+        folder,
+        mode: input.mode,
+    };
+    loader.inline_env_files(&mut root, deployment)?;
+    loader.carry_files(&mut root, input.mode)?;
+    let mut findings = loader.findings;
     resources::normalize_resources(&mut root, input.mode, &mut findings.problems);
+    if input.mode == DockerMode::Compose {
+        carried_files::check_read_only(&root, &mut findings.problems);
+    }
     check::check(&root, first, input.mode, &mut findings);
     let mut seen = BTreeSet::new();
     let mut problems = findings.problems;
     problems.sort_by(|a, b| a.place.cmp(&b.place));
-    problems.retain(|problem| seen.insert((problem.place.clone(), problem.found.clone())));
+    // A value that several services share is met once for each, under another path.
+    problems.retain(|problem| {
+        let what = match (problem.code.as_str(), &problem.expected) {
+            ("unknown-key", _) => String::new(),
+            (_, Some(expected)) => expected.clone(),
+            (_, None) => problem.found.clone(),
+        };
+        seen.insert((problem.place.clone(), problem.code.as_str(), what))
+    });
     Ok(Project {
         root,
         problems,
@@ -101,6 +136,9 @@ pub(super) struct Loader {
     pub(super) folder: ReleaseFolder,
     pub(super) findings: Findings,
     files: usize,
+    /// What relative paths in each file are relative to.
+    bases: BTreeMap<Arc<Path>, PathBuf>,
+    mode: DockerMode,
 }
 
 impl Loader {
@@ -120,7 +158,7 @@ impl Loader {
                 return Err(limit(&Place::start(file), "files are included too deep", NESTING));
             }
             trail.push(file.clone());
-            for document in self.read(file, from, scope)? {
+            for document in self.read(file, folder, from, scope)? {
                 let place = document.place.clone();
                 let Value::Map(mut document) = document.value else {
                     continue;
@@ -145,8 +183,10 @@ impl Loader {
                     _ => Map::new(),
                 };
                 unique::enforce(&mut whole);
+                specification::check(&whole, &place, self.mode, &mut self.findings.problems);
             }
         }
+        exclusive::check(&whole, &mut self.findings.problems);
         Ok(whole)
     }
 
@@ -178,13 +218,14 @@ impl Loader {
         }
     }
 
-    /// Reads every document of a file, variables replaced. `from` is what names the file.
-    pub(super) fn read(&mut self, path: &Path, from: Option<&Place>, scope: &Scope) -> Result<Vec<Node>> {
+    /// Reads every document of a file, variables replaced. Relative paths in it are relative to `base`; `from` is what names the file.
+    pub(super) fn read(&mut self, path: &Path, base: &Path, from: Option<&Place>, scope: &Scope) -> Result<Vec<Node>> {
         let at = from.cloned().unwrap_or_else(|| Place::start(path));
         self.files = self.files.saturating_add(1);
         if self.files > FILES {
             return Err(limit(&at, "the application is made of too many files", FILES));
         }
+        self.bases.insert(path.into(), base.to_owned());
         let file = self.folder.file(path, "read").map_err(|error| match from {
             Some(place) => named_by(place, "file", &error),
             None => error,
@@ -199,8 +240,17 @@ impl Loader {
                 return Err(mistake(&document.place, "yaml", "a compose file is a mapping"));
             }
             interpolate(document, scope, &mut self.findings);
+            settle(document, scope);
         }
         Ok(documents)
+    }
+
+    /// What a relative path that stands at a place is relative to.
+    pub(super) fn base_of(&self, place: &Place) -> PathBuf {
+        match self.bases.get(&place.file) {
+            Some(base) => base.clone(),
+            None => place.file.parent().unwrap_or(Path::new("")).to_owned(),
+        }
     }
 }
 

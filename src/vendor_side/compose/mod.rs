@@ -6,13 +6,20 @@
 //!                                            └─────> rewrite()  one file, images pinned under the placeholder host
 //! ```
 //!
+//! What it says is compared with the specification ([`specification`]) and checked for what does not fit together, as compose does
+//! it; and what lies beside it and an agent does not have moves into it: environment files, files that are only read.
+//!
 //! Several files are merged, `extends` and local `include` resolved, and services without an activated profile left out, by the rules
 //! of docker compose 5 (compose-go 2.14). Variables are replaced only to decide: the rewritten file still holds them, because the
 //! agent replaces them again with the environment file beside it.
 
+mod carried_files;
 mod check;
+mod consistency;
 mod emitter;
+mod env_files;
 mod environment;
+mod exclusive;
 mod extends;
 mod images;
 mod include;
@@ -27,10 +34,14 @@ mod port;
 mod problem;
 mod profiles;
 mod project;
+mod pulling;
+mod raw_environment;
 mod reader;
 mod resources;
 mod scalar;
 mod sequence;
+mod settle;
+mod specification;
 mod stack;
 mod template;
 mod unique;
@@ -43,3 +54,4 @@ pub use place::Place;
 pub use problem::Problem;
 pub use project::Project;
 pub use reader::COMPOSE_BYTES;
+pub use specification::COMPOSE_VERSION;

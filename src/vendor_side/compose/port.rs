@@ -1,5 +1,7 @@
 //! Published ports: what two entries must agree in to be the same one.
 
+use std::net::IpAddr;
+
 use super::node::Node;
 
 /// Ports of one entry; a range of container ports is as many ports.
@@ -47,6 +49,58 @@ impl Port {
             target: word("target")?,
             protocol: word("protocol").unwrap_or_else(|| "tcp".to_owned()),
         }])
+    }
+}
+
+/// Whether compose takes a text for ports in the short syntax: addresses, numbers and ranges as engines read them.
+pub(super) fn is_short(text: &str) -> bool {
+    let mut parts: Vec<&str> = text.split(':').collect();
+    let container = parts.pop().unwrap_or_default();
+    let published = parts.pop().unwrap_or_default();
+    let host = parts.join(":");
+    let (container, protocol) = container.split_once('/').unwrap_or((container, ""));
+    if !is_protocol(protocol) {
+        return false;
+    }
+    let address = match host.strip_prefix('[') {
+        None => host.as_str(),
+        Some(inner) => match inner.strip_suffix(']') {
+            None => return false,
+            Some(inner) => inner,
+        },
+    };
+    if !address.is_empty() && address.parse::<IpAddr>().is_err() {
+        return false;
+    }
+    let Some((first, last)) = ports(container) else {
+        return false;
+    };
+    if published.is_empty() {
+        return true;
+    }
+    // One container port may be published on any of a range.
+    ports(published).is_some_and(|(low, high)| first == last || high.abs_diff(low) == last.abs_diff(first))
+}
+
+/// Whether a text is a protocol that ports have; nothing stands for tcp.
+pub(super) fn is_protocol(text: &str) -> bool {
+    matches!(text.to_lowercase().as_str(), "" | "tcp" | "udp" | "sctp")
+}
+
+/// Whether a text is a port, or a range of ports.
+pub(super) fn is_range(text: &str) -> bool {
+    ports(text).is_some()
+}
+
+/// Reads a port or a range of ports.
+fn ports(text: &str) -> Option<(u16, u16)> {
+    let number = |text: &str| text.strip_prefix('+').unwrap_or(text).parse::<u16>().ok();
+    match text.split_once('-') {
+        None => number(text).map(|only| (only, only)),
+        Some((first, last)) => {
+            let (first, last) = (number(first)?, number(last)?);
+            (first <= last).then_some((first, last))
+        }
     }
 }
 

@@ -16,6 +16,8 @@ pub struct Problem {
     pub place: Place,
     /// What was found.
     pub found: String,
+    /// What would be right there, where that is a matter of form.
+    pub expected: Option<String>,
     /// What to do.
     pub remedy: String,
 }
@@ -28,8 +30,15 @@ impl Problem {
             class: Class::Content,
             place: place.clone(),
             found: found.into(),
+            expected: None,
             remedy: remedy.into(),
         }
+    }
+
+    /// Says what would be right.
+    pub(super) fn expected(mut self, expected: impl Into<String>) -> Self {
+        self.expected = Some(expected.into());
+        self
     }
 
     /// Makes a problem of a wrong word in a file.
@@ -60,13 +69,22 @@ impl Problem {
 
     /// Makes an error of it.
     pub fn error(&self) -> Error {
-        Error::new(self.class, self.code, format!("{}: {}", self.place, self.found)).remedy(self.remedy.clone())
+        let error =
+            Error::new(self.class, self.code, format!("{}: {}", self.place, self.found)).remedy(self.remedy.clone());
+        match &self.expected {
+            Some(expected) => error.expected(expected.clone()),
+            None => error,
+        }
     }
 }
 
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}; {}", self.place, self.found, self.remedy)
+        write!(f, "{}: {}", self.place, self.found)?;
+        if let Some(expected) = &self.expected {
+            write!(f, " (expected {expected})")?;
+        }
+        write!(f, "; {}", self.remedy)
     }
 }
 

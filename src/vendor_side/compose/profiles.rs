@@ -68,7 +68,7 @@ fn drop_optional(entries: &mut Map, all: &BTreeSet<String>, active: &BTreeSet<St
 }
 
 /// Returns the services that a service cannot be without, and how each is named.
-fn needs(service: &Node) -> Vec<(String, &'static str, super::place::Place)> {
+pub(super) fn needs(service: &Node) -> Vec<(String, &'static str, super::place::Place)> {
     let mut needs = Vec::new();
     let at = |key: &str| service.get(key).map_or(&service.place, |node| &node.place).clone();
     for (name, _) in service.get("depends_on").map(Node::names).unwrap_or_default() {
@@ -84,7 +84,7 @@ fn needs(service: &Node) -> Vec<(String, &'static str, super::place::Place)> {
             needs.push((name.to_owned(), "volumes_from", at("volumes_from")));
         }
     }
-    for key in ["network_mode", "pid", "ipc"] {
+    for key in ["network_mode", "pid", "ipc", "uts"] {
         if let Some(name) = service.get_text(key).and_then(|mode| mode.strip_prefix("service:")) {
             needs.push((name.to_owned(), key, at(key)));
         }

@@ -86,9 +86,6 @@ fn file(kind: &'static str, name: &str, node: &Node, mode: DockerMode, problems:
     }
     if let Some(path) = node.get_text("file") {
         let remedy = match (kind, mode) {
-            ("configs", DockerMode::Compose) => {
-                "write it into the compose file with content:, or use a file on the host with an absolute path"
-            }
             ("secrets", DockerMode::Compose) => "use a file on the host with an absolute path",
             _ => "make it an external one of the swarm",
         };

@@ -7,6 +7,8 @@ pub(super) struct Volume<'a> {
     pub(super) source: Option<&'a str>,
     /// Path in the container.
     pub(super) target: &'a str,
+    /// What else is said of it, parted by commas; often nothing.
+    options: &'a str,
 }
 
 impl<'a> Volume<'a> {
@@ -16,6 +18,7 @@ impl<'a> Volume<'a> {
             return Some(Self {
                 source: None,
                 target: text,
+                options: "",
             });
         }
         let mut parts = Vec::new();
@@ -30,13 +33,31 @@ impl<'a> Volume<'a> {
         }
         parts.push(text.get(begin..)?);
         match *parts.as_slice() {
-            [target] if !target.is_empty() => Some(Self { source: None, target }),
-            [source, target] | [source, target, _] if !source.is_empty() && !target.is_empty() => Some(Self {
+            [target] if !target.is_empty() => Some(Self {
+                source: None,
+                target,
+                options: "",
+            }),
+            [source, target] if !source.is_empty() && !target.is_empty() => Some(Self {
                 source: Some(source),
                 target,
+                options: "",
             }),
+            [source, target, options] if !source.is_empty() && !target.is_empty() && !options.is_empty() => {
+                Some(Self {
+                    source: Some(source),
+                    target,
+                    options,
+                })
+            }
             _ => None,
         }
+    }
+
+    /// Whether it is not written to: the last word about it decides.
+    pub(super) fn is_read_only(&self) -> bool {
+        let mut words = self.options.split(',').filter(|word| matches!(*word, "ro" | "rw"));
+        words.next_back() == Some("ro")
     }
 
     /// Whether the source is a path on the host and no volume's name.
@@ -94,9 +115,13 @@ mod tests {
             ("aa:", None),
             ("a:/b:ro", Some((Some("a:/b"), "ro"))),
             ("aa:/b:ro:x", None),
+            ("aa:/b:", None),
         ] {
             let volume = Volume::parse(text);
             assert_eq!(volume.map(|volume| (volume.source, volume.target)), meant, "{text}");
+        }
+        for (text, meant) in [("aa:/b", false), ("aa:/b:z,ro", true), ("aa:/b:ro,rw", false)] {
+            assert_eq!(Volume::parse(text).unwrap().is_read_only(), meant, "{text}");
         }
         assert!(
             ["./a", "/a", "~/a", "..", "C:/a", "\\\\pipe"]

@@ -94,14 +94,7 @@ impl Closure {
             name: None,
         });
         let stored = request.name.as_ref().map_or(&repository, |(stored, _)| stored);
-        if stored.host().contains(':') {
-            // `HOST/registry.example:5000/app` is no reference: a path has no colon.
-            return Err(wrong(format!(
-                "{text:?} would stand under the appliance's name with a port in its path, which no engine can read"
-            ))
-            .expected("a name without a port")
-            .remedy("give it one under images: {source: where it comes from, name: registry.example.com/app:1.0}"));
-        }
+        readable(stored, text)?;
         let wanted = self.add(request);
         if let Some(digest) = reference.digest {
             self.pinned.push((wanted, digest, text.to_owned()));
@@ -134,6 +127,24 @@ impl Closure {
         }
         Ok(())
     }
+}
+
+/// Refuses a name with a port: `HOST/registry.example:5000/app` is no reference, because a path has no colon.
+///
+/// # Errors
+///
+/// `E-CONTENT reference`.
+pub(super) fn readable(stored: &RepositoryName, text: &str) -> Result<()> {
+    if !stored.host().contains(':') {
+        return Ok(());
+    }
+    Err(Error::new(
+        Class::Content,
+        "reference",
+        format!("{text:?} would stand under the appliance's name with a port in its path, which no engine can read"),
+    )
+    .expected("a name without a port")
+    .remedy("give it one under images: {source: where it comes from, name: registry.example.com/app:1.0}"))
 }
 
 /// Returns what a wanted image was stored as.

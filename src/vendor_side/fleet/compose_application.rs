@@ -1,13 +1,13 @@
 //! A compose application with one environment file: its images, and the file that agents get.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::closure::{Wanted, get};
 use super::gathered::Gathered;
 use crate::bundle::desired::{DockerMode, PLACEHOLDER_HOST, PLACEHOLDER_PROJECT};
 use crate::domain::{Class, Digest, Error, Hash, RepositoryName, Result, limits};
-use crate::stream::read_bounded;
+use crate::stream::{Looked, read_bounded};
 use crate::vendor_side::ReleaseFolder;
 use crate::vendor_side::collect::Stored;
 use crate::vendor_side::compose::{ComposeInput, Environment, Project, load};
@@ -58,6 +58,14 @@ impl ComposeVariant {
             }
         }
         let mut env = None;
+        let beside = beside(application, &gathered.folder)?;
+        if let (None, Some(path)) = (env_file, &beside) {
+            let file = path.display();
+            gathered.warn(format!(
+                "{name} has no env_file, so {file} is its environment file, as for compose; say env_file: {file} to be told no more"
+            ));
+        }
+        let env_file = env_file.or(beside.as_deref());
         let environment = match env_file {
             None => Environment::default(),
             Some(path) => {
@@ -76,6 +84,7 @@ impl ComposeVariant {
             files: &application.files,
             profiles: &application.profiles,
             env: &environment,
+            env_travels: env.is_some(),
             mode,
         };
         let project = load(&input)?;
@@ -146,6 +155,19 @@ impl ComposeVariant {
         }
         Ok((images, self.project.rewrite(&resolved, PLACEHOLDER_PROJECT)?))
     }
+}
+
+/// The file that compose reads variables from where none is named: `.env` in the folder of the first compose file.
+///
+/// # Errors
+///
+/// `E-USAGE outside`; `E-IO`.
+fn beside(application: &ComposeApplication, folder: &ReleaseFolder) -> Result<Option<PathBuf>> {
+    let Some(first) = application.files.first() else {
+        return Ok(None);
+    };
+    let path = first.parent().unwrap_or(Path::new("")).join(".env");
+    Ok(folder.look(&path)?.filter(Looked::is_file).map(|_| path))
 }
 
 /// The document that agents will get, with digests that nothing has.

@@ -37,6 +37,7 @@ pub(in super::super) fn check_walls(file: &ReleaseFile, folder: &ReleaseFolder) 
             files: &compose.files,
             profiles: &compose.profiles,
             env: &Environment::default(),
+            env_travels: false,
             mode: DockerMode::Compose,
         };
         // What else is wrong with these files is said when the release stays inside.

@@ -46,16 +46,19 @@ fn put_right_but(shop: &Workshop, release: &str, faults: &[(&str, &[Fault<'_>])]
 fn services_are_put_right_as_the_messages_say() {
     let shop = Workshop::new();
     let file = "services:
-  built: {IMAGE, build: .}
+  built: {build: .}
   provided: {provider: {type: cloud}}
   modelled: {IMAGE, models: [m]}
   empty: {image: ''}
   none: {command: [x]}
-  rebuilt: {IMAGE, pull_policy: build}
   variables: {IMAGE, env_file: a.env}
   labelled: {IMAGE, label_file: a.labels}
   profiled: {IMAGE, security_opt: ['seccomp:profile.json']}
   mounted: {IMAGE, volumes: ['./data:/data']}
+  written: {IMAGE, volumes: ['./a.txt:/a']}
+  foldered: {IMAGE, volumes: ['./conf:/conf:ro']}
+  emptied: {IMAGE, volumes: ['./empty:/e:ro']}
+  locked: {IMAGE, read_only: true, configs: [d]}
   private: {IMAGE, labels: {k: '-----BEGIN PRIVATE KEY-----'}}
   placed: {IMAGE, hostname: 'registry.${W:-airlock}.internal'}
   unknown: {IMAGE, zzqqxx: 1}
@@ -69,6 +72,7 @@ fn services_are_put_right_as_the_messages_say() {
 configs:
   c: {file: ./c.txt}
   e: {external: true}
+  d: {content: text}
 secrets:
   s: {file: ./s.txt}
   t: {environment: T}
@@ -76,12 +80,15 @@ volumes:
   v: {driver_opts: {o: bind, device: ./v}}
 ";
     shop.write("one.yaml", &file.replace("IMAGE", IMAGE));
+    shop.write("a.txt", "a");
+    shop.write("conf/a", "a");
+    shop.write("empty", "");
     let good = format!("{{{IMAGE}");
     let faults: &[Fault<'_>] = &[
         (
             "build it before, push it, and name it with image: alone",
-            ", build: .",
-            "",
+            "{build: .",
+            &good,
         ),
         (
             "use an image, or leave the service out",
@@ -95,17 +102,27 @@ volumes:
             &good,
         ),
         ("name one with image:", "{command: [x]", &good),
-        ("; remove pull_policy", ", pull_policy: build", ""),
         (
-            "write the variables under environment:, with values from",
+            "put it there, or say required: false",
             "env_file: a.env",
-            "environment: {A: b}",
+            "env_file: [{path: a.env, required: false}]",
         ),
         (
-            "write the labels under labels:",
-            "label_file: a.labels",
-            "labels: {a: b}",
+            "mount it read-only (:ro), and it travels as a config",
+            "./a.txt:/a",
+            "./a.txt:/a:ro",
         ),
+        (
+            "mount its files one by one and read-only (:ro)",
+            "./conf:/conf:ro",
+            "./conf/a:/conf/a:ro",
+        ),
+        (
+            "keep it in an image, or on the host under an absolute path",
+            "./empty:/e:ro",
+            "/srv/empty:/e:ro",
+        ),
+        ("take read_only out, or keep the file", "read_only: true, ", ""),
         (
             "use the engine's profile, or unconfined",
             "seccomp:profile.json",
@@ -130,11 +147,6 @@ volumes:
             "",
         ),
         ("define it under networks, or correct the name", "[inner]", "[default]"),
-        (
-            "write it into the compose file with content:, or use a file on the host with an absolute path",
-            "file: ./c.txt",
-            "content: text",
-        ),
         (
             "use a file on the host with an absolute path",
             "external: true",
@@ -162,7 +174,13 @@ volumes:
     // Secrets are told before anything else.
     let release = release("compose: one.yaml", "");
     put_right_but(&shop, &release, &[("one.yaml", secrets)]);
-    put_right(&shop, &release, &[("one.yaml", faults)]);
+    put_right_but(&shop, &release, &[("one.yaml", faults)]);
+    // Two files are not there.
+    let missing = shop.build(&release);
+    assert_eq!(missing.remedy("E-CONTENT", "file"), "put it there");
+    shop.write("a.labels", "a=b\n");
+    shop.write("c.txt", "c");
+    shop.create("").succeeded();
 }
 
 #[test]
@@ -289,7 +307,7 @@ fn services_that_do_not_run_and_stacks_are_put_right_as_the_messages_say() {
     shop.build(&release("compose: one.yaml, profiles: [p]", "")).succeeded();
     let two = none.replace("sequence: 1", "sequence: 2");
     shop.write("one.yaml", "services:\n  a: web\n");
-    let mapping: &[Fault<'_>] = &[("write a mapping with its image", "a: web", &format!("a: {{{IMAGE}}}"))];
+    let mapping: &[Fault<'_>] = &[("correct it, or remove it", "a: web", &format!("a: {{{IMAGE}}}"))];
     put_right(&shop, &two, &[("one.yaml", mapping)]);
     // A stack of a swarm.
     let stack = release("compose: one.yaml", ", mode: swarm").replace("sequence: 1", "sequence: 3");
@@ -317,13 +335,73 @@ secrets:
     put_right(&shop, &stack, &[("one.yaml", faults)]);
 }
 
+/// What has another form than compose's, and what does not fit together.
+#[test]
+fn forms_are_put_right_as_the_messages_say() {
+    let shop = Workshop::new();
+    let file = "services:
+  empty: {IMAGE, labels: }
+  number: {IMAGE, hostname: 5}
+  word: {IMAGE, stop_grace_period: soon}
+  twice: {IMAGE, group_add: [a, a]}
+  less: {IMAGE, volumes: [{type: tmpfs}]}
+  both: {IMAGE, network_mode: host, networks: [default]}
+  limits: {IMAGE, mem_limit: 1g, deploy: {resources: {limits: {memory: 2g}}}}
+  many: {IMAGE, container_name: many, scale: 2}
+  watched: {IMAGE, develop: {watch: [{path: ., action: sync}]}}
+  first: {IMAGE, container_name: same}
+  second: {IMAGE, container_name: same}
+  waits: {IMAGE, depends_on: [for_it]}
+  for_it: {IMAGE, depends_on: [waits]}
+volumes: {'a b': }
+";
+    shop.write("one.yaml", &file.replace("IMAGE", IMAGE));
+    let faults: &[Fault<'_>] = &[
+        ("give it a value, or remove the key", ", labels: ", ""),
+        ("put it in quotes", "hostname: 5", "hostname: '5'"),
+        ("correct it, or remove it", "soon", "10s"),
+        ("list it once", "[a, a]", "[a]"),
+        ("add target", "{type: tmpfs}", "{type: tmpfs, target: /t}"),
+        ("say one of them", ", networks: [default]", ""),
+        ("say the same in both places", "memory: 2g", "memory: 1g"),
+        ("remove container_name, or run it once", "container_name: many, ", ""),
+        (
+            "remove develop: no site builds",
+            ", develop: {watch: [{path: ., action: sync}]}",
+            "",
+        ),
+        (
+            "give each a name of its own",
+            "second: {IMAGE, container_name: same}",
+            "second: {IMAGE, container_name: other}",
+        ),
+        (
+            "let one of them start without the next one",
+            ", depends_on: [waits]",
+            "",
+        ),
+        ("use letters, digits and . _ - alone", "'a b'", "a_b"),
+    ];
+    let faults: Vec<(&str, String, String)> = faults
+        .iter()
+        .map(|(says, from, to)| (*says, from.replace("IMAGE", IMAGE), to.replace("IMAGE", IMAGE)))
+        .collect();
+    let faults: Vec<Fault<'_>> = faults
+        .iter()
+        .map(|(says, from, to)| (*says, from.as_str(), to.as_str()))
+        .collect();
+    put_right(&shop, &release("compose: one.yaml", ""), &[("one.yaml", &faults)]);
+}
+
 /// What is said without a refusal: the file is changed, and nothing is said.
 #[test]
 fn warnings_about_compose_files_end_when_they_are_followed() {
     let shop = Workshop::new();
     shop.write(
         "one.yaml",
-        &format!("services:\n  a: {{{IMAGE}, pull_policy: always, labels: {{a: '${{UNSET}}', b: '${{GIVEN}}'}}}}\n"),
+        &format!(
+            "services:\n  a: {{{IMAGE}, build: ., pull_policy: always, labels: {{a: '${{UNSET}}', b: '${{GIVEN}}'}}}}\n"
+        ),
     );
     shop.write("one.env", "OTHER=1\n");
     let release =
@@ -332,12 +410,13 @@ fn warnings_about_compose_files_end_when_they_are_followed() {
     let says = [
         "remove pull_policy: the image is pinned, and what is there already is the same",
         "give it a value in the environment file, or a default",
+        "push what was built under the name of image:, or remove build",
     ];
     let before = warned(1);
     for said in says {
         assert!(before.contains(said), "{before}");
     }
-    shop.edit("one.yaml", ", pull_policy: always", "");
+    shop.edit("one.yaml", ", build: ., pull_policy: always", "");
     shop.edit("one.yaml", "${UNSET}", "${UNSET:-x}");
     shop.write("one.env", "OTHER=1\nGIVEN=2\n");
     let after = warned(2);

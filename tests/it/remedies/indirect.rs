@@ -4,12 +4,13 @@
 use std::collections::BTreeSet;
 
 /// Functions that take a remedy as their last argument, and the folders or files in which they are called so.
-const TAKERS: [(&str, &str); 6] = [
+const TAKERS: [(&str, &str); 7] = [
     ("", "Problem::of("),
     ("vendor_side/compose", "Problem::new("),
     ("vendor_side/compose", "Problem::usage("),
     ("vendor_side/compose", "Problem::policy("),
     ("vendor_side/compose/check.rs", "self.note("),
+    ("vendor_side/compose/consistency.rs", "self.note("),
     ("appliance/import/policy/sequence.rs", "refuse("),
 ];
 /// How a file says that something of its own takes one.

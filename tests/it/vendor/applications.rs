@@ -53,6 +53,42 @@ fn the_fixture_becomes_a_desired_state_with_documents_for_the_placeholder_host()
 }
 
 #[test]
+fn the_env_file_beside_a_compose_file_is_read_as_compose_reads_it() {
+    let mut folder = VendorFolder::new();
+    folder.write(
+        "app/c.yaml",
+        "services:\n  a: {image: 'web:${TAG:-9}', env_file: .env}\n",
+    );
+    let release = |more: &str| {
+        format!(
+            "agents:\n- name: 1.0.0\n  docker: {{source: 'oci:hello:1.0', name: 'a.example.com/d:1'}}\n  autoheal: {{source: 'oci:hello:1.0', name: 'a.example.com/h:1'}}\n\
+             applications:\n- {{name: one, version: \"1\", compose: app/c.yaml, images: {{'web:2': 'oci:hello:1.0'}}{more}}}\n\
+             targets:\n- {{name: t, kind: docker, deployments: [{{application: one}}]}}\n"
+        )
+    };
+    let error = folder.build(&release(""), 1).map(|_| ()).unwrap_err();
+    assert_eq!(error.class().name(), "E-CONTENT", "{error}");
+    folder.write("app/.env", "TAG=2\n");
+    let (built, _) = folder.build(&release(""), 1).unwrap();
+    let [warning] = folder.warnings.as_slice() else {
+        panic!("one warning: {:?}", folder.warnings)
+    };
+    assert!(warning.contains("app/.env is its environment file"), "{warning}");
+    let docker = only(desired(&built)).docker.clone().unwrap();
+    let contents = folder.contents();
+    assert_eq!(contents.text(docker.env.unwrap()), "TAG=2\n");
+    let compose = contents.text(docker.compose);
+    assert!(compose.contains("env_file:\n      - \".env\""), "{compose}");
+    // Named, nothing needs to be said; and another one takes its place.
+    folder.build(&release(", env_file: app/.env"), 2).unwrap();
+    assert!(folder.warnings.is_empty(), "{:?}", folder.warnings);
+    folder.write("other.env", "TAG=2\nMORE=x\n");
+    let (built, _) = folder.build(&release(", env_file: other.env"), 3).unwrap();
+    let docker = only(desired(&built)).docker.clone().unwrap();
+    assert_eq!(folder.contents().text(docker.env.unwrap()), "TAG=2\nMORE=x\n");
+}
+
+#[test]
 fn the_same_inputs_give_the_same_bytes() {
     let mut folder = VendorFolder::new();
     let (_, first) = folder.build_file(FIXTURE, 1).unwrap();
@@ -324,6 +360,28 @@ fn agent_images_have_names_that_engines_can_read() {
         "agents.example.com/docker-agent",
     );
     folder.build_file(FIXTURE, 1).unwrap();
+}
+
+#[test]
+fn images_have_names_that_engines_can_read() {
+    let mut folder = VendorFolder::new();
+    let image = |name: &str, more: &str| format!("{more}images:\n- {{source: 'oci:hello:1.0', name: '{name}'}}\n");
+    let error = folder
+        .build(&image("registry.example.com:5000/web:2", ""), 1)
+        .map(|_| ())
+        .unwrap_err();
+    assert_eq!(
+        (error.class().name(), error.code()),
+        ("E-CONTENT", "reference"),
+        "{error}"
+    );
+    assert!(error.to_string().contains("registry.example.com:5000/web"), "{error}");
+    folder.build(&image("registry.example.com/web:2", ""), 1).unwrap();
+    // Under a home host it is `HOST/web`.
+    let home = "home_hosts: ['registry.example.com:5000']\n";
+    folder
+        .build(&image("registry.example.com:5000/web:2", home), 2)
+        .unwrap();
 }
 
 #[test]

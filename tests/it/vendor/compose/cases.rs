@@ -3,8 +3,13 @@
 use super::{Case, one};
 
 /// Every application to compare: those of one file, and those that are merged.
-pub(crate) static CASES: std::sync::LazyLock<Vec<&'static Case>> =
-    std::sync::LazyLock::new(|| SINGLE.iter().chain(super::merging::MERGED).collect());
+pub(crate) static CASES: std::sync::LazyLock<Vec<&'static Case>> = std::sync::LazyLock::new(|| {
+    SINGLE
+        .iter()
+        .chain(super::merging::MERGED)
+        .chain(super::files::WITH_FILES)
+        .collect()
+});
 
 const SINGLE: &[Case] = &[
     Case {

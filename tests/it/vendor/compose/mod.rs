@@ -9,10 +9,13 @@
     reason = "tests write what they read"
 )]
 
+mod carried;
 mod cases;
+mod files;
 mod merging;
 mod program;
 mod refused;
+mod verdicts;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -62,14 +65,25 @@ pub(crate) fn write(folder: &Path, files: &[(&str, &str)]) {
 
 /// Loads a case from a folder.
 pub(crate) fn load_from(folder: &Path, case: &Case, mode: DockerMode) -> airlock::domain::Result<Project> {
+    let env = Environment::parse(Path::new("app.env"), case.env.as_bytes()).unwrap();
+    load_with(folder, case, &env, mode)
+}
+
+/// Loads a case from a folder under an environment.
+pub(crate) fn load_with(
+    folder: &Path,
+    case: &Case,
+    env: &Environment,
+    mode: DockerMode,
+) -> airlock::domain::Result<Project> {
     let files: Vec<PathBuf> = case.given.iter().map(|name| folder.join(name)).collect();
     let profiles: Vec<String> = case.profiles.iter().map(|&profile| profile.to_owned()).collect();
-    let env = Environment::parse(Path::new("app.env"), case.env.as_bytes()).unwrap();
     load(&ComposeInput {
         folder: &ReleaseFolder::anywhere(),
         files: &files,
         profiles: &profiles,
-        env: &env,
+        env,
+        env_travels: env.iter().next().is_some(),
         mode,
     })
 }

@@ -17,20 +17,20 @@ use super::{Case, load_from, placed, resolve, write};
 const PROJECT: &str = "distr-0a1b2c3d";
 
 /// A compose to compare with.
-struct Compose {
-    command: Vec<String>,
-    version: String,
+pub(super) struct Compose {
+    pub(super) command: Vec<String>,
+    pub(super) version: String,
     /// Compose 1: no JSON, and not everything known.
-    old: bool,
+    pub(super) old: bool,
 }
 
 /// Says something that the test runner does not swallow.
-fn say(text: &str) {
+pub(super) fn say(text: &str) {
     let mut stream = stderr();
     writeln!(stream, "compose: {text}").unwrap();
 }
 
-fn composes() -> Vec<Compose> {
+pub(super) fn composes() -> Vec<Compose> {
     let mut candidates: Vec<Vec<String>> = vec![vec!["docker".into(), "compose".into()], vec!["docker-compose".into()]];
     if let Some(path) = std::env::var_os("AIRLOCK_COMPOSE") {
         candidates.push(vec![path.into_string().unwrap()]);
@@ -88,7 +88,9 @@ impl Compose {
     }
 }
 
-/// Replaces images, and removes what the rewritten file does without: profiles, and the dependencies that need not be there.
+/// Replaces images, and removes what the rewritten file does without: profiles, words about building and pulling, label files (compose shows what they
+/// hold and names them all the same), and the dependencies
+/// that need not be there.
 fn expected(mut config: Value, resolved: &BTreeMap<String, (RepositoryName, Digest)>) -> Value {
     let image = |value: &mut Value| {
         if let Some(reference) = value.as_str() {
@@ -99,7 +101,9 @@ fn expected(mut config: Value, resolved: &BTreeMap<String, (RepositoryName, Dige
     let names: Vec<String> = services.keys().cloned().collect();
     for service in services.values_mut() {
         let service = service.as_object_mut().unwrap();
-        service.remove("profiles");
+        for key in ["profiles", "build", "pull_policy", "label_file"] {
+            service.remove(key);
+        }
         image(service.get_mut("image").unwrap());
         for volume in service
             .get_mut("volumes")
