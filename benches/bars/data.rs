@@ -87,6 +87,16 @@ impl Set {
         }
     }
 
+    /// 64 layers of 8 MiB.
+    pub(crate) fn layers(folder: &Path) -> Self {
+        Self {
+            folder: folder.to_owned(),
+            sizes: vec![8 * MIB; 64],
+            first: 64,
+            others: 64,
+        }
+    }
+
     /// Many layers of 4 KiB.
     pub(crate) fn small(folder: &Path, blobs: u64) -> Self {
         Self {

@@ -4,12 +4,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use airlock::appliance::{Appliance, NewAppliance, Options, Outcome, init};
+use airlock::appliance::{Appliance, Event, NewAppliance, Options, Outcome, init};
 use airlock::bundle::{CheckOnly, OpenedBundle};
 use airlock::domain::{Clock as _, SystemClock};
 use airlock::media;
 
-use super::measure::{Taken, job, timed};
+use super::measure::{Start, Taken, job, timed};
 use super::report::{Bar, Report, median};
 use super::{Bench, data, vendor};
 
@@ -48,6 +48,58 @@ pub(crate) fn ours(set: &Path, state: &Path) -> Vec<Taken> {
     })
 }
 
+/// In the child: imports the bundle of a set until so much of it was read, and is gone then as after a power cut.
+pub(crate) fn until(set: &Path, state: &Path, percent: u64) -> Vec<Taken> {
+    let start = Start::now();
+    let bundle = set.join("bundle.airlock");
+    let appliance = Appliance::open(state, std::sync::Arc::new(SystemClock)).unwrap();
+    let mut told = |event: Event<'_>| {
+        if let Event::Progress { done, total } = event
+            && done * 100 >= total * percent
+        {
+            super::measure::tell(&[start.taken()]);
+            std::process::exit(0);
+        }
+    };
+    let imported = appliance.import(
+        || media::open(&bundle, None),
+        &Options::default(),
+        &SystemClock,
+        &mut told,
+    );
+    panic!("the import came to its end: {imported:?}");
+}
+
+/// In the child: goes on with such an import. Returns what all of it took, what passed before the first progress, and, as bytes read, what
+/// the earlier try spared it.
+pub(crate) fn on(set: &Path, state: &Path) -> Vec<Taken> {
+    let start = Start::now();
+    let mut first = None;
+    let bundle = set.join("bundle.airlock");
+    let appliance = Appliance::open(state, std::sync::Arc::new(SystemClock)).unwrap();
+    let mut told = |event: Event<'_>| {
+        if let (Event::Progress { .. }, None) = (event, &first) {
+            first = Some(start.taken());
+        }
+    };
+    let imported = appliance
+        .import(
+            || media::open(&bundle, None),
+            &Options::default(),
+            &SystemClock,
+            &mut told,
+        )
+        .unwrap();
+    let Outcome::Published { resumed_bytes, .. } = imported.result else {
+        panic!("{imported:?}");
+    };
+    let spared = Taken {
+        read: resumed_bytes as f64,
+        ..Taken::default()
+    };
+    vec![start.taken(), first.unwrap(), spared]
+}
+
 /// Makes an appliance with nothing in it.
 pub(crate) fn fresh_state(set: &Path, state: &Path) {
     if state.try_exists().unwrap() {
@@ -74,6 +126,7 @@ pub(crate) fn large_bars(bench: &Bench, report: &mut Report) {
     let mut verified = Vec::new();
     let mut hash_cpu = Vec::new();
     let [mut read, mut hash, mut openssl, mut copy] = [const { Vec::new() }; 4];
+    let [mut bare_verify, mut bare_import, mut resumed, mut rest, mut first] = [const { Vec::new() }; 5];
     for _ in 0..bench.rounds {
         verified.push(job(&[&bundle], &["verify", folder])[0]);
         read.push(job(&[&bundle], &["floor-read", file])[0].wall);
@@ -86,6 +139,20 @@ pub(crate) fn large_bars(bench: &Bench, report: &mut Report) {
         let words = ["floor-copy", file, &content.to_string(), copied.to_str().unwrap()];
         copy.push(job(&[&bundle], &words)[0].wall);
         openssl.extend(openssl_passes(&bundle, &copied));
+        bare_verify.push(cpu(&job(&[&bundle], &["floor-take-in", file])[0]));
+        fs::remove_file(&copied).ok();
+        bare_import.push(cpu(&job(
+            &[&bundle],
+            &["floor-take-in", file, copied.to_str().unwrap()],
+        )[0]));
+        fresh_state(&set.folder, &state);
+        job(&[&bundle], &["import-until", folder, state.to_str().unwrap(), "90"]);
+        let parts = job(&[&bundle], &["import-on", folder, state.to_str().unwrap()]);
+        resumed.push(parts[0].wall);
+        first.push(parts[1].wall);
+        // What was not durable is the rest, and is read, hashed and stored once.
+        let left = 1.0 - parts[2].read / vendor::size(&bundle);
+        rest.push(imported.last().unwrap().wall * left);
     }
     fs::remove_file(&copied).unwrap();
     fs::remove_dir_all(&state).unwrap();
@@ -96,21 +163,43 @@ pub(crate) fn large_bars(bench: &Bench, report: &mut Report) {
         report.beside("hash floor: sha2 beside openssl dgst", "s", &hash, &openssl, Bar::None);
     }
     let walls = |runs: &[Taken]| runs.iter().map(|run| run.wall).collect::<Vec<_>>();
-    let cpu = |runs: &[Taken]| runs.iter().map(|run| run.user + run.system).collect::<Vec<_>>();
+    let cpus = |runs: &[Taken]| runs.iter().map(cpu).collect::<Vec<_>>();
     report.beside(
         "verify: CPU, beside the hash floor",
         "s",
-        &cpu(&verified),
+        &cpus(&verified),
         &hash_cpu,
         Bar::None,
+    );
+    report.beside(
+        "verify: CPU, read + hashes + decode",
+        "s",
+        &cpus(&verified),
+        &bare_verify,
+        Bar::AtMost(1.4),
     );
     report.beside(
         "import large: CPU, beside the hash floor",
         "s",
-        &cpu(&imported),
+        &cpus(&imported),
         &hash_cpu,
         Bar::None,
     );
+    report.beside(
+        "import large: CPU, the same + buffered write",
+        "s",
+        &cpus(&imported),
+        &bare_import,
+        Bar::AtMost(1.8),
+    );
+    report.beside(
+        "resume at 90 %: the rest of an import",
+        "s",
+        &resumed,
+        &rest,
+        Bar::AtMost(1.1),
+    );
+    report.alone("resume at 90 %: first progress", "s", &first, Bar::AtMost(2.0));
     let (verified, walls) = (walls(&verified), walls(&imported));
     report.beside(
         "verify: max(hash, cold read)",
@@ -134,6 +223,39 @@ pub(crate) fn large_bars(bench: &Bench, report: &mut Report) {
         "x",
         &written,
         Bar::AtMost(1.01),
+    );
+}
+
+fn cpu(run: &Taken) -> f64 {
+    run.user + run.system
+}
+
+/// 64 layers of 8 MiB: each larger than a chunk, none of them large.
+pub(crate) fn layer_bars(bench: &Bench, report: &mut Report) {
+    let set = bench.layers();
+    let bundle = vendor::bundle(&set);
+    let (state, copied) = (bench.folder.join("state"), bench.folder.join("copied"));
+    let (folder, file) = (set.folder.to_str().unwrap(), bundle.to_str().unwrap());
+    let content = set.content_bytes();
+    let hashed = (vendor::size(&bundle) + content as f64).to_string();
+    let [mut ours, mut hash, mut copy] = [const { Vec::new() }; 3];
+    for _ in 0..bench.rounds {
+        fresh_state(&set.folder, &state);
+        ours.push(job(&[&bundle], &["import", folder, state.to_str().unwrap()])[0].wall);
+        hash.push(job(&[], &["floor-hash", "2", &hashed])[0].wall);
+        fs::remove_file(&copied).ok();
+        let words = ["floor-copy", file, &content.to_string(), copied.to_str().unwrap()];
+        copy.push(job(&[&bundle], &words)[0].wall);
+    }
+    fs::remove_file(&copied).unwrap();
+    fs::remove_dir_all(&state).unwrap();
+    let floor = if median(&hash) > median(&copy) { hash } else { copy };
+    report.beside(
+        "import layers of 8 MiB: max of both",
+        "s",
+        &ours,
+        &floor,
+        Bar::AtMost(1.3),
     );
 }
 

@@ -17,6 +17,7 @@
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
+    clippy::exit,
     clippy::print_stdout,
     clippy::print_stderr,
     clippy::disallowed_methods,
@@ -80,6 +81,11 @@ impl Bench {
         data::Set::large(&self.folder.join(format!("large-{}", self.mib)), self.mib)
     }
 
+    /// Layers of 8 MiB.
+    pub(crate) fn layers(&self) -> data::Set {
+        data::Set::layers(&self.folder.join("layers"))
+    }
+
     /// The small set: blobs of 4 KiB.
     pub(crate) fn small(&self) -> data::Set {
         data::Set::small(&self.folder.join(format!("small-{}", self.blobs)), self.blobs)
@@ -112,9 +118,10 @@ fn main() -> ExitCode {
 fn run(bench: &Bench) -> ExitCode {
     std::fs::create_dir_all(&bench.folder).unwrap();
     let mut report = Report::start(bench);
-    let groups: [(&str, Bars); 6] = [
+    let groups: [(&str, Bars); 7] = [
         ("create read-back", create::bars),
-        ("verify import large", import::large_bars),
+        ("verify import large resume", import::large_bars),
+        ("import layers", import::layer_bars),
         ("import small", import::small_bars),
         ("inspect", inspect::bars),
         ("serve", serve::bars),

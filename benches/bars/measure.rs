@@ -118,6 +118,12 @@ pub(crate) fn child(words: &[String]) {
         ["create", set, out] => super::create::ours(Path::new(set), Path::new(out)),
         ["verify", set] => super::import::verify(Path::new(set)),
         ["import", set, state] => super::import::ours(Path::new(set), Path::new(state)),
+        ["import-until", set, state, percent] => {
+            super::import::until(Path::new(set), Path::new(state), percent.parse().unwrap())
+        }
+        ["import-on", set, state] => super::import::on(Path::new(set), Path::new(state)),
+        ["floor-take-in", file] => super::floor::take_in(Path::new(file), None),
+        ["floor-take-in", file, out] => super::floor::take_in(Path::new(file), Some(Path::new(out))),
         ["floor-create", set, out] => super::floor::create(Path::new(set), Path::new(out)),
         ["floor-hash", threads, bytes] => super::floor::hash(threads.parse().unwrap(), bytes.parse().unwrap()),
         ["floor-read", file] => super::floor::read(Path::new(file)),
@@ -125,6 +131,11 @@ pub(crate) fn child(words: &[String]) {
         ["floor-tar", file, out] => super::floor::tar(Path::new(file), Path::new(out)),
         _ => panic!("there is no job {words:?}"),
     };
+    tell(&parts);
+}
+
+/// Says what a job took, to the process that waits for it.
+pub(crate) fn tell(parts: &[Taken]) {
     let parts: Vec<Value> = parts
         .iter()
         .map(|taken| {

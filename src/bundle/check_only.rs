@@ -22,11 +22,11 @@ impl<F: FnMut(u64)> Sink for CheckOnly<F> {
         Ok(())
     }
 
-    fn end(&mut self, _: &Blob, _: &[Hash]) -> Result<()> {
+    fn end(&mut self, _: &Blob, _: Vec<Hash>) -> Result<()> {
         Ok(())
     }
 
-    fn chunk_done(&mut self, _: u64, bytes_read: u64) -> Result<()> {
+    fn chunk_done(&mut self, _: u64, bytes_read: u64, _: Option<Hash>) -> Result<()> {
         (self.0)(bytes_read);
         Ok(())
     }

@@ -56,11 +56,11 @@ impl Sink for Find {
         Ok(())
     }
 
-    fn end(&mut self, _: &Blob, _: &[Hash]) -> Result<()> {
+    fn end(&mut self, _: &Blob, _: Vec<Hash>) -> Result<()> {
         Ok(())
     }
 
-    fn chunk_done(&mut self, _: u64, _: u64) -> Result<()> {
+    fn chunk_done(&mut self, _: u64, _: u64, _: Option<Hash>) -> Result<()> {
         Ok(())
     }
 

@@ -1,17 +1,26 @@
 //! Reads the payload of a bundle and judges the reference graph on the way (X11 to X13).
 
+use std::ops::Range;
+use std::sync::Arc;
+
 use super::graph::{Graph, GraphBuilder};
 use super::index::Blob;
 use super::kind::BUNDLE;
 use super::reader::VerifiedBundle;
-use crate::container::{PayloadSink, check_digest, digest_of, read_payload};
+use crate::container::{ContentStore, PayloadSink, check_digest, digest_of, read_payload};
 use crate::domain::{Class, Error, Hash, Result, Step, limits};
 
 /// Takes content as it is verified. Small blobs arrive verified; a blob larger than a chunk arrives in pieces and is verified only
 /// when [`Sink::end`] is called.
 ///
-/// The first three methods are about what an earlier try left behind; by default there was none.
+/// The first methods are about what stores content beside the order, and what an earlier try left behind; by default there is neither.
 pub trait Sink {
+    /// What stores content on the threads that decode it, if anything does: the methods below then tell of it, in order, and
+    /// need not store it once more.
+    fn content_store(&self) -> Option<Arc<dyn ContentStore<Blob>>> {
+        None
+    }
+
     /// How many chunks need not be read again.
     fn chunks_done(&self) -> u64 {
         0
@@ -23,16 +32,34 @@ pub trait Sink {
     ///
     /// When it is not there any more.
     fn load(&mut self, blob: &Blob) -> Result<Vec<u8>> {
-        Err(no_earlier_try(blob))
+        Err(nothing_kept(&blob.digest.to_string()))
     }
 
-    /// Hands the first `length` bytes of the large blob in which the earlier try ended to `take`, from the start.
+    /// Returns the midstates that the earlier try was told of at the ends of some chunks, of those that are done.
+    ///
+    /// # Errors
+    ///
+    /// When they are not there any more.
+    fn kept_midstates(&mut self, _chunks: Range<u64>) -> Result<Vec<Hash>> {
+        Err(nothing_kept("midstates"))
+    }
+
+    /// A blob larger than a chunk that an earlier try has stored is passed over; `midstates` as for [`Sink::end`].
+    ///
+    /// # Errors
+    ///
+    /// Any; it ends the reading.
+    fn recall(&mut self, _blob: &Blob, _midstates: Vec<Hash>) -> Result<()> {
+        Ok(())
+    }
+
+    /// Hands the first `length` bytes of the document in which the earlier try ended to `take`, from the start.
     ///
     /// # Errors
     ///
     /// When they are not there any more.
     fn prefix(&mut self, blob: &Blob, _length: u64, _take: &mut dyn FnMut(&[u8])) -> Result<()> {
-        Err(no_earlier_try(blob))
+        Err(nothing_kept(&blob.digest.to_string()))
     }
 
     /// A blob that lies in one chunk: its digest was compared.
@@ -56,22 +83,27 @@ pub trait Sink {
     /// Any; it ends the reading.
     fn piece(&mut self, bytes: &[u8]) -> Result<()>;
 
-    /// The blob that began is complete and its digest was compared. `pieces` are the hashes of its chunks.
+    /// The blob that began is complete and its digest was compared. `midstates` are the states of its SHA-256 at the ends of its chunks
+    /// but the last, where that is the digest (`crypto::RunningHash`).
     ///
     /// # Errors
     ///
     /// Any; it ends the reading.
-    fn end(&mut self, blob: &Blob, pieces: &[Hash]) -> Result<()>;
+    fn end(&mut self, blob: &Blob, midstates: Vec<Hash>) -> Result<()>;
 
-    /// Every blob and piece of the first `chunks` chunks was handed over: the place to go on from after a stop.
+    /// Every blob and piece of the first `chunks` chunks was handed over: the place to go on from after a stop. `midstate` is what that
+    /// needs of the last of them, where a blob goes on behind it.
     ///
     /// # Errors
     ///
     /// Any; it ends the reading.
-    fn chunk_done(&mut self, chunks: u64, bytes_read: u64) -> Result<()>;
+    fn chunk_done(&mut self, chunks: u64, bytes_read: u64, midstate: Option<Hash>) -> Result<()>;
 
     /// The bytes of the bundle that an earlier try had read and that were passed over now.
     fn resumed(&mut self, _bytes: u64) {}
+
+    /// Of what an earlier try had read, so much is passed over by now: the bundle stands there.
+    fn passed_over(&mut self, _position: u64) {}
 
     /// The reference graph is good. Called once, before any layer that was not handed over in an earlier try.
     ///
@@ -142,12 +174,24 @@ impl GraphGate<'_, '_> {
 }
 
 impl PayloadSink<Blob> for GraphGate<'_, '_> {
+    fn content_store(&self) -> Option<Arc<dyn ContentStore<Blob>>> {
+        self.sink.content_store()
+    }
+
+    fn kept_midstates(&mut self, chunks: Range<u64>) -> Result<Vec<Hash>> {
+        self.sink.kept_midstates(chunks)
+    }
+
     fn chunks_done(&self) -> u64 {
         self.sink.chunks_done()
     }
 
     fn resumed(&mut self, bytes: u64) {
         self.sink.resumed(bytes);
+    }
+
+    fn passed_over(&mut self, position: u64) {
+        self.sink.passed_over(position);
     }
 
     /// Once the early blobs are in, the whole graph is judged, before gigabytes of layers are read.
@@ -165,7 +209,7 @@ impl PayloadSink<Blob> for GraphGate<'_, '_> {
         }
     }
 
-    fn recall(&mut self, blob: &Blob) -> Result<()> {
+    fn recall(&mut self, blob: &Blob, midstates: Vec<Hash>) -> Result<()> {
         if let Some(graph) = &mut self.graph
             && graph.reads(blob)
         {
@@ -176,18 +220,17 @@ impl PayloadSink<Blob> for GraphGate<'_, '_> {
                 .add(self.number, blob, &bytes)
                 .map_err(|error| error.at(Step::X13))?;
         }
-        Ok(())
+        self.sink.recall(blob, midstates)
     }
 
-    fn go_on(&mut self, blob: &Blob, length: u64, take: &mut dyn FnMut(&[u8])) -> Result<()> {
-        let mut document = self.reads(blob).then(Vec::new);
-        self.sink.prefix(blob, length, &mut |bytes| {
-            if let Some(document) = &mut document {
-                document.extend_from_slice(bytes);
-            }
-            take(bytes);
-        })?;
-        self.document = document;
+    /// What the graph must see of it is read again; anything else is not.
+    fn go_on(&mut self, blob: &Blob, length: u64) -> Result<()> {
+        if self.reads(blob) {
+            let mut document = Vec::new();
+            self.sink
+                .prefix(blob, length, &mut |bytes| document.extend_from_slice(bytes))?;
+            self.document = Some(document);
+        }
         self.sink.begin(blob)
     }
 
@@ -213,23 +256,23 @@ impl PayloadSink<Blob> for GraphGate<'_, '_> {
         Ok(())
     }
 
-    fn end(&mut self, blob: &Blob, pieces: &[Hash]) -> Result<()> {
+    fn end(&mut self, blob: &Blob, midstates: Vec<Hash>) -> Result<()> {
         if let Some(document) = self.document.take() {
             self.judge(blob, &document)?;
         }
-        self.sink.end(blob, pieces)
+        self.sink.end(blob, midstates)
     }
 
-    fn chunk_done(&mut self, chunks: u64, bytes_read: u64) -> Result<()> {
-        self.sink.chunk_done(chunks, bytes_read)
+    fn chunk_done(&mut self, chunks: u64, bytes_read: u64, midstate: Option<Hash>) -> Result<()> {
+        self.sink.chunk_done(chunks, bytes_read, midstate)
     }
 }
 
-fn no_earlier_try(blob: &Blob) -> Error {
+fn nothing_kept(wanted: &str) -> Error {
     Error::new(
         Class::Internal,
         "resume",
-        format!("{} was asked for although no earlier try was named", blob.digest),
+        format!("{wanted} was asked for although no earlier try was named"),
     )
 }
 

@@ -5,7 +5,7 @@ use std::io::{Cursor, Read};
 
 use super::*;
 use crate::container::digest_of;
-use crate::crypto::{Chain, Envelope, Key, PayloadType, Roles, RootDocument, Rule, Scheme, SigningKey};
+use crate::crypto::{Chain, Envelope, Key, PayloadType, Roles, RootDocument, Rule, RunningHash, Scheme, SigningKey};
 use crate::domain::{Audience, Class, Digest, DocumentType, Error, Hash, Result, Uuid, Version, oci};
 
 fn key(number: u8) -> SigningKey {
@@ -137,6 +137,22 @@ struct Collect {
     graphs: usize,
     desired: Option<desired::DesiredState>,
     chunks: u64,
+    /// Of each chunk; zeros where no blob goes on behind it.
+    states: Vec<Hash>,
+}
+
+/// The midstates of a blob at the ends of its chunks but the last.
+fn midstates(blob: &[u8]) -> Vec<Hash> {
+    let mut hash = RunningHash::default();
+    let mut states: Vec<_> = blob
+        .chunks(1 << 20)
+        .map(|piece| {
+            hash.update(piece);
+            hash.midstate().unwrap_or(Hash([0; 32]))
+        })
+        .collect();
+    states.pop();
+    states
 }
 
 impl Sink for Collect {
@@ -152,14 +168,14 @@ impl Sink for Collect {
         self.large.extend_from_slice(bytes);
         Ok(())
     }
-    fn end(&mut self, blob: &Blob, pieces: &[Hash]) -> Result<()> {
-        let expected: Vec<_> = self.large.chunks(1 << 20).map(|piece| digest_of(piece).0).collect();
-        assert_eq!(pieces, expected);
+    fn end(&mut self, blob: &Blob, states: Vec<Hash>) -> Result<()> {
+        assert_eq!(states, midstates(&self.large));
         self.blobs.insert(blob.digest, self.large.clone());
         Ok(())
     }
-    fn chunk_done(&mut self, chunks: u64, _: u64) -> Result<()> {
+    fn chunk_done(&mut self, chunks: u64, _: u64, midstate: Option<Hash>) -> Result<()> {
         self.chunks = chunks;
+        self.states.push(midstate.unwrap_or(Hash([0; 32])));
         Ok(())
     }
     fn graph(&mut self, graph: Graph) -> Result<()> {
@@ -245,6 +261,7 @@ struct Rest {
     new: Collect,
     done: u64,
     held: BTreeMap<Digest, Vec<u8>>,
+    states: Vec<Hash>,
 }
 
 impl Sink for Rest {
@@ -253,6 +270,14 @@ impl Sink for Rest {
     }
     fn load(&mut self, blob: &Blob) -> Result<Vec<u8>> {
         Ok(self.held[&blob.digest].clone())
+    }
+    fn kept_midstates(&mut self, chunks: std::ops::Range<u64>) -> Result<Vec<Hash>> {
+        let index = |number: u64| usize::try_from(number - 1).unwrap();
+        Ok(self.states[index(chunks.start)..index(chunks.end)].to_vec())
+    }
+    fn recall(&mut self, blob: &Blob, states: Vec<Hash>) -> Result<()> {
+        assert_eq!(states, midstates(&self.held[&blob.digest]));
+        Ok(())
     }
     fn prefix(&mut self, blob: &Blob, length: u64, take: &mut dyn FnMut(&[u8])) -> Result<()> {
         let bytes = &self.held[&blob.digest][..usize::try_from(length).unwrap()];
@@ -270,15 +295,14 @@ impl Sink for Rest {
     fn piece(&mut self, bytes: &[u8]) -> Result<()> {
         self.new.piece(bytes)
     }
-    fn end(&mut self, blob: &Blob, pieces: &[Hash]) -> Result<()> {
+    fn end(&mut self, blob: &Blob, states: Vec<Hash>) -> Result<()> {
         let whole = &self.held[&blob.digest];
         assert!(whole.ends_with(&self.new.large));
-        let expected: Vec<_> = whole.chunks(1 << 20).map(|piece| digest_of(piece).0).collect();
-        assert_eq!(pieces, expected);
+        assert_eq!(states, midstates(whole));
         Ok(())
     }
-    fn chunk_done(&mut self, chunks: u64, bytes: u64) -> Result<()> {
-        self.new.chunk_done(chunks, bytes)
+    fn chunk_done(&mut self, chunks: u64, bytes: u64, midstate: Option<Hash>) -> Result<()> {
+        self.new.chunk_done(chunks, bytes, midstate)
     }
     fn graph(&mut self, graph: Graph) -> Result<()> {
         self.new.graph(graph)
@@ -295,6 +319,7 @@ fn reading_goes_on_after_any_chunk() {
             new: Collect::default(),
             done: chunks,
             held: whole.blobs.clone(),
+            states: whole.states.clone(),
         };
         let opened = OpenedBundle::open(Box::new(Cursor::new(bytes.clone()))).unwrap();
         let verified = opened.verify(&chain()).unwrap().read_index(|_, _| Ok(())).unwrap();
@@ -359,6 +384,7 @@ fn a_desired_state_of_several_chunks_is_read_whole_and_after_any_chunk() {
             new: Collect::default(),
             done: chunks,
             held: whole.blobs.clone(),
+            states: whole.states.clone(),
         };
         let opened = OpenedBundle::open(Box::new(Cursor::new(bytes.clone()))).unwrap();
         let verified = opened.verify(&chain()).unwrap().read_index(|_, _| Ok(())).unwrap();

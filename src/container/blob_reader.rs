@@ -4,8 +4,8 @@ use std::io::Read;
 
 use sha2::{Digest as _, Sha256};
 
-use super::blob_hasher::digest_of;
 use super::cut::{ChunkSpan, Payload, PayloadBlob};
+use super::signed_digest::digest_of;
 use crate::domain::{Class, Digest, Error, Hash, Result};
 use crate::stream::{BufferPool, PooledBuffer, read_exact_or_end};
 

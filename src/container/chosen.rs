@@ -3,20 +3,18 @@
 //! Each chunk that is read is compared and decoded as in a whole reading, so what is handed over is as good. The file is read to its end:
 //! one that ends too early, or goes on behind it, is not the one that was signed.
 
-use std::sync::Arc;
-use std::thread;
-
-use super::blob_hasher::{BlobHasher, digest_of};
 use super::chunk::Chunk;
 use super::cut::{ChunkSpan, Payload, PayloadBlob};
 use super::decode::decode;
 use super::entry::entry_bytes;
 use super::kind::Kind;
+use super::large::{Large, out_of_place};
 use super::pump::{StoredChunk, compare_hash, pump, read_chunk};
-use super::signed_digest::check_digest;
+use super::signed_digest::{check_digest, digest_of};
 use super::sink::DecodedChunk;
 use super::source::Source;
 use crate::domain::{Class, Hash, Result};
+use crate::panics::caught;
 use crate::stream::BufferPool;
 
 /// Takes chosen blobs in payload order. Every method may fail with any error; it ends the reading.
@@ -27,11 +25,12 @@ pub(crate) trait ChosenSink<B> {
     /// A blob larger than a chunk begins.
     fn begin(&mut self, blob: &B) -> Result<()>;
 
-    /// The next piece of the blob that began: not verified yet.
-    fn piece(&mut self, bytes: &[u8]) -> Result<()>;
+    /// The next piece of the blob that began, `offset` bytes behind its start: not verified yet.
+    fn piece(&mut self, blob: &B, offset: u64, bytes: &[u8]) -> Result<()>;
 
-    /// The blob that began is complete and its digest was compared. `pieces` are the hashes of its chunks.
-    fn end(&mut self, blob: &B, pieces: &[Hash]) -> Result<()>;
+    /// The blob that began is complete and its digest was compared. `midstates` are the states of its SHA-256 at the ends of its chunks
+    /// but the last.
+    fn end(&mut self, blob: &B, midstates: Vec<Hash>) -> Result<()>;
 
     /// Everything chosen of a chunk was handed over. `position` is where the file stands behind it.
     fn chunk_done(&mut self, position: u64) -> Result<()>;
@@ -66,37 +65,34 @@ pub(crate) fn read_chosen<B: PayloadBlob>(
     let (chosen, rest) = choose(payload, chunks, is_chosen);
     let pool = BufferPool::new(usize::try_from(payload.chunk_bytes).unwrap_or(usize::MAX));
     let mut left = chosen.into_iter();
-    thread::scope(|scope| {
-        let mut collector = Collector {
-            kind,
-            payload,
-            is_chosen,
-            hasher: BlobHasher::start(scope),
-            pieces: Vec::new(),
-            sink,
-        };
-        pump(
-            || {
-                let Chosen {
-                    number,
-                    chunk,
-                    span,
-                    gap,
-                } = left.next()?;
-                let passed = source.skip(gap, Class::Incomplete);
-                Some(passed.and_then(|()| read_chunk(source, &pool, number, chunk, span)))
-            },
-            || {
-                let mut decoder = None;
-                let pool = pool.clone();
-                move |stored: StoredChunk<ChunkSpan>| {
-                    compare_hash(kind.noun, &stored)?;
-                    decode(kind, payload, &pool, &mut decoder, stored)
-                }
-            },
-            |decoded: DecodedChunk| collector.chunk(&decoded),
-        )
-    })?;
+    let mut collector = Collector {
+        kind,
+        payload,
+        is_chosen,
+        large: None,
+        sink,
+    };
+    pump(
+        || {
+            let Chosen {
+                number,
+                chunk,
+                span,
+                gap,
+            } = left.next()?;
+            let passed = source.skip(gap, Class::Incomplete);
+            Some(passed.and_then(|()| read_chunk(source, &pool, number, chunk, span)))
+        },
+        || {
+            let mut decoder = None;
+            let pool = pool.clone();
+            move |stored: StoredChunk<ChunkSpan>| {
+                compare_hash(kind.noun, &stored)?;
+                decode(kind, payload, &pool, &mut decoder, stored)
+            }
+        },
+        |decoded: DecodedChunk| collector.chunk(&decoded),
+    )?;
     source.skip(rest, Class::Incomplete)
 }
 
@@ -125,21 +121,19 @@ fn choose<B: PayloadBlob>(
 }
 
 /// Cuts decoded chunks into chosen blobs.
-struct Collector<'a, 's, 'scope, B> {
+struct Collector<'a, 's, B> {
     kind: &'static Kind,
     payload: Payload<'a, B>,
     is_chosen: &'a (dyn Fn(&B) -> bool + Sync),
-    hasher: BlobHasher<'scope>,
-    /// Of the large blob under way.
-    pieces: Vec<Hash>,
+    large: Option<Large<B>>,
     sink: &'s mut dyn ChosenSink<B>,
 }
 
-impl<B: PayloadBlob> Collector<'_, '_, '_, B> {
+impl<B: PayloadBlob> Collector<'_, '_, B> {
     fn chunk(&mut self, decoded: &DecodedChunk) -> Result<()> {
         let span = decoded.span;
-        match (decoded.piece, self.payload.blobs.get(span.blob).copied()) {
-            (Some(hash), Some(blob)) => self.piece(&blob, decoded, hash)?,
+        match self.payload.blobs.get(span.blob).copied() {
+            Some(blob) if self.payload.is_piece(span) => self.piece(blob, decoded)?,
             _ => {
                 for (blob, bytes) in self.payload.blobs_in(span, &decoded.plain) {
                     if (self.is_chosen)(&blob) {
@@ -151,20 +145,19 @@ impl<B: PayloadBlob> Collector<'_, '_, '_, B> {
         self.sink.chunk_done(decoded.position)
     }
 
-    fn piece(&mut self, blob: &B, decoded: &DecodedChunk, hash: Hash) -> Result<()> {
+    fn piece(&mut self, blob: B, decoded: &DecodedChunk) -> Result<()> {
         let span = decoded.span;
         if span.offset == 0 {
-            self.hasher.begin();
-            self.pieces.clear();
-            self.sink.begin(blob)?;
+            self.sink.begin(&blob)?;
+            self.large = Some(Large::new(blob));
         }
-        self.hasher.update(Arc::clone(&decoded.plain));
-        self.sink.piece(&decoded.plain)?;
-        self.pieces.push(hash);
-        if span.offset.saturating_add(span.plain) < blob.travel_size() {
+        let mut large = self.large.take().ok_or_else(out_of_place)?;
+        let midstate = caught("hasher", || large.piece(span, &decoded.plain))??;
+        self.sink.piece(&blob, span.offset, &decoded.plain)?;
+        if midstate.is_some() {
+            self.large = Some(large);
             return Ok(());
         }
-        check_digest(self.kind, blob.digest(), self.hasher.finish()?)?;
-        self.sink.end(blob, &self.pieces)
+        self.sink.end(&blob, large.finish(self.kind)?)
     }
 }

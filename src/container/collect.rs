@@ -1,41 +1,33 @@
-//! Cuts decoded chunks into blobs and hands them over, from the first or from where an earlier try ended.
+//! Cuts decoded chunks into blobs and hands them over in order, from the first or from where an earlier try ended.
 
 use std::sync::Arc;
 
-use sha2::{Digest as _, Sha256};
-
-use super::blob_hasher::{BlobHasher, digest_of};
 use super::cut::{ChunkSpan, Payload, PayloadBlob};
 use super::kind::Kind;
-use super::signed_digest::check_digest;
-use super::sink::{DecodedChunk, PayloadSink};
-use crate::domain::{Class, Error, Hash, Result};
-use crate::stream::PooledBuffer;
+use super::large::{Large, out_of_place};
+use super::signed_digest::{check_digest, digest_of};
+use super::sink::{ContentStore, DecodedChunk, PayloadSink};
+use crate::domain::{Hash, Result};
+use crate::panics::{self, caught};
 
 /// Cuts decoded chunks into blobs and hands them over.
-pub(super) struct Collector<'a, 'b, 'scope, B> {
+pub(super) struct Collector<'a, 'b, B> {
     kind: &'static Kind,
     payload: Payload<'a, B>,
     /// The next blob that begins.
     blob: usize,
     large: Option<Large<B>>,
-    hasher: BlobHasher<'scope>,
+    /// For blobs without bytes, which lie in no chunk.
+    store: Option<Arc<dyn ContentStore<B>>>,
     sink: &'b mut dyn PayloadSink<B>,
 }
 
-/// A blob larger than a chunk, on its way.
-struct Large<B> {
-    blob: B,
-    seen: u64,
-    pieces: Vec<Hash>,
-}
-
-impl<'a, 'b, 'scope, B: PayloadBlob> Collector<'a, 'b, 'scope, B> {
+impl<'a, 'b, B: PayloadBlob> Collector<'a, 'b, B> {
     /// Starts at the first blob.
     pub(super) fn new(
         kind: &'static Kind,
         payload: Payload<'a, B>,
-        hasher: BlobHasher<'scope>,
+        store: Option<Arc<dyn ContentStore<B>>>,
         sink: &'b mut dyn PayloadSink<B>,
     ) -> Self {
         Self {
@@ -43,17 +35,21 @@ impl<'a, 'b, 'scope, B: PayloadBlob> Collector<'a, 'b, 'scope, B> {
             payload,
             blob: 0,
             large: None,
-            hasher,
+            store,
             sink,
         }
     }
 
-    /// Puts back the state in which an earlier try ended after so many chunks.
+    /// Puts back the state in which an earlier try ended after so many chunks. Nothing of large blobs is read again: their hash goes on
+    /// from the midstate that was kept.
     pub(super) fn catch_up(&mut self, done: u64) -> Result<()> {
         let chunk_bytes = self.payload.chunk_bytes;
-        for span in self.payload.cut().take(usize::try_from(done).unwrap_or(usize::MAX)) {
+        // The chunk in which the large blob under way began.
+        let mut first = 1;
+        let mut under_way = None;
+        for (number, span) in (1..=done).zip(self.payload.cut()) {
             while self.blob < span.blob {
-                self.recall()?;
+                self.recall(Vec::new())?;
             }
             let Some(blob) = self.payload.blobs.get(span.blob).copied() else {
                 break;
@@ -64,53 +60,37 @@ impl<'a, 'b, 'scope, B: PayloadBlob> Collector<'a, 'b, 'scope, B> {
                 while held < end {
                     let next = self.payload.blobs.get(self.blob);
                     held = held.saturating_add(next.map_or(end, PayloadBlob::travel_size));
-                    self.recall()?;
+                    self.recall(Vec::new())?;
                 }
-            } else if span.offset.saturating_add(span.plain) == blob.travel_size() {
-                self.large = None;
-                self.recall()?;
+                continue;
+            }
+            if span.offset == 0 {
+                first = number;
+            }
+            let seen = span.offset.saturating_add(span.plain);
+            if seen == blob.travel_size() {
+                under_way = None;
+                let midstates = self.sink.kept_midstates(first..number)?;
+                self.recall(midstates)?;
             } else {
-                self.large = Some(Large {
-                    blob,
-                    seen: span.offset.saturating_add(span.plain),
-                    pieces: Vec::new(),
-                });
+                under_way = Some((blob, seen, first..number.saturating_add(1)));
             }
         }
-        let Some(mut large) = self.large.take() else {
-            return Ok(());
-        };
-        // The earlier try ended inside a large blob: its prefix is hashed again, in the pieces it arrived in.
-        self.hasher.begin();
-        let mut piece = Sha256::new();
-        let mut in_piece: u64 = 0;
-        let mut pieces = Vec::new();
-        self.sink.go_on(&large.blob, large.seen, &mut |mut bytes| {
-            self.hasher.update_slice(bytes);
-            while !bytes.is_empty() {
-                let room = usize::try_from(chunk_bytes.saturating_sub(in_piece)).unwrap_or(usize::MAX);
-                let (now, later) = bytes.split_at(room.min(bytes.len()));
-                piece.update(now);
-                in_piece = in_piece.saturating_add(now.len() as u64);
-                if in_piece == chunk_bytes {
-                    pieces.push(Hash(std::mem::take(&mut piece).finalize().into()));
-                    in_piece = 0;
-                }
-                bytes = later;
-            }
-        })?;
-        large.pieces = pieces;
-        self.large = Some(large);
+        if let Some((blob, seen, chunks)) = under_way {
+            let midstates = self.sink.kept_midstates(chunks)?;
+            self.large = Some(Large::after(blob, seen, midstates)?);
+            self.sink.go_on(&blob, seen)?;
+        }
         Ok(())
     }
 
     /// Passes over a blob that an earlier try has stored.
-    fn recall(&mut self) -> Result<()> {
+    fn recall(&mut self, midstates: Vec<Hash>) -> Result<()> {
         let Some(blob) = self.payload.blobs.get(self.blob).copied() else {
             return Ok(());
         };
         self.sink.reached(self.blob)?;
-        self.sink.recall(&blob)?;
+        self.sink.recall(&blob, midstates)?;
         self.blob = self.blob.saturating_add(1);
         Ok(())
     }
@@ -121,20 +101,24 @@ impl<'a, 'b, 'scope, B: PayloadBlob> Collector<'a, 'b, 'scope, B> {
             number,
             span,
             plain,
-            piece,
             position,
         } = decoded;
         self.empty_blobs(span.blob)?;
-        match piece {
-            Some(hash) => self.piece(span, &plain, hash)?,
-            None => {
-                for (blob, bytes) in self.payload.blobs_in(span, &plain) {
-                    self.whole(&blob, bytes)?;
-                }
+        let midstate = if self.payload.is_piece(span) {
+            self.piece(span, &plain)?
+        } else {
+            for (blob, bytes) in self.payload.blobs_in(span, &plain) {
+                self.whole(&blob, bytes)?;
             }
-        }
+            None
+        };
         drop(plain);
-        self.sink.chunk_done(number, position)
+        self.sink.chunk_done(number, position, midstate)
+    }
+
+    /// Says that every early blob was handed over.
+    pub(super) fn pass_early(&mut self) -> Result<()> {
+        self.empty_blobs(self.payload.early.min(self.payload.blobs.len()))
     }
 
     /// Hands over blobs without bytes, which lie in no chunk, up to a blob.
@@ -144,6 +128,9 @@ impl<'a, 'b, 'scope, B: PayloadBlob> Collector<'a, 'b, 'scope, B> {
                 break;
             };
             check_digest(self.kind, blob.digest(), digest_of(b""))?;
+            if let Some(store) = &self.store {
+                store.blob(&blob, b"")?;
+            }
             self.whole(&blob, b"")?;
         }
         self.sink.reached(self.blob)
@@ -156,38 +143,29 @@ impl<'a, 'b, 'scope, B: PayloadBlob> Collector<'a, 'b, 'scope, B> {
         Ok(())
     }
 
-    fn piece(&mut self, span: ChunkSpan, plain: &Arc<PooledBuffer>, hash: Hash) -> Result<()> {
-        if span.offset == 0 {
-            let Some(blob) = self.payload.blobs.get(span.blob).copied() else {
-                return Ok(());
-            };
-            self.hasher.begin();
+    /// Takes a piece of a large blob; returns the midstate at its end, where the blob goes on.
+    fn piece(&mut self, span: ChunkSpan, plain: &[u8]) -> Result<Option<Hash>> {
+        if span.offset == 0
+            && let Some(blob) = self.payload.blobs.get(span.blob).copied()
+        {
             self.sink.begin(&blob)?;
-            self.large = Some(Large {
-                blob,
-                seen: 0,
-                pieces: Vec::new(),
-            });
+            self.large = Some(Large::new(blob));
         }
-        let Some(mut large) = self.large.take() else {
-            return Err(Error::new(
-                Class::Internal,
-                "pieces",
-                "a piece came before its blob began",
-            ));
-        };
-        self.hasher.update(Arc::clone(plain));
+        let mut large = self.large.take().ok_or_else(out_of_place)?;
+        let midstate = caught("hasher", || {
+            panics::point("hasher");
+            large.piece(span, plain)
+        })??;
         self.sink.piece(plain)?;
-        large.pieces.push(hash);
-        large.seen = large.seen.saturating_add(span.plain);
-        if large.seen < large.blob.travel_size() {
+        if midstate.is_some() {
             self.large = Some(large);
-            return Ok(());
+            return Ok(midstate);
         }
-        check_digest(self.kind, large.blob.digest(), self.hasher.finish()?)?;
-        self.sink.end(&large.blob, &large.pieces)?;
+        let blob = large.blob;
+        let midstates = large.finish(self.kind)?;
+        self.sink.end(&blob, midstates)?;
         self.blob = self.blob.saturating_add(1);
-        Ok(())
+        Ok(None)
     }
 
     /// Hands over what lies behind the last chunk.

@@ -42,6 +42,11 @@ impl<'a, B: PayloadBlob> Payload<'a, B> {
         }
     }
 
+    /// Returns how many chunks the early blobs fill.
+    pub(super) fn early_chunks(self) -> usize {
+        self.cut().take_while(|span| span.blob < self.early).count()
+    }
+
     /// Whether a chunk holds one piece of a blob that is larger than a chunk.
     pub(super) fn is_piece(self, span: ChunkSpan) -> bool {
         self.blobs

@@ -1,14 +1,9 @@
-//! Reads a payload: every chunk compared, decoded and cut into blobs, over all cores, in order.
+//! Reads a payload: every chunk compared, decoded, stored and cut into blobs, over all cores; and told of in order.
 //!
-//! One thread reads, workers compare stored hashes and decode, one thread hashes blobs that span chunks, and the caller's thread
-//! hands verified content to a [`PayloadSink`] in payload order. Memory is a few chunks, whatever the file holds.
+//! Who does what on which thread stands in the room's own page ([`super`]). Memory is a few chunks, whatever the file holds.
 
 use std::sync::Arc;
-use std::thread;
 
-use sha2::{Digest as _, Sha256};
-
-use super::blob_hasher::{BlobHasher, digest_of};
 use super::chunk::Chunk;
 use super::collect::Collector;
 use super::cut::{ChunkSpan, Payload, PayloadBlob};
@@ -16,17 +11,20 @@ use super::entry::entry_bytes;
 use super::frame::Decoder;
 use super::kind::Kind;
 use super::pump::{StoredChunk, pump_stored};
-use super::signed_digest::check_digest;
-use super::sink::{DecodedChunk, PayloadSink};
+use super::signed_digest::{check_digest, digest_of};
+use super::sink::{ContentStore, DecodedChunk, PayloadSink};
 use super::source::Source;
-use crate::domain::{Class, Codec, Hash, Result};
+use crate::domain::{Class, Codec, Result};
 use crate::stream::BufferPool;
+
+/// Bytes of the file that are passed over at once.
+const STEP: u64 = 64 << 20;
 
 /// Reads the chunks of a payload, at whose first header the source stands, and hands their blobs over.
 ///
 /// # Errors
 ///
-/// `E-FORMAT`, `E-LIMIT`, `E-INTEGRITY`, `E-INCOMPLETE` and `E-IO`; those of the sink.
+/// `E-FORMAT`, `E-LIMIT`, `E-INTEGRITY`, `E-INCOMPLETE` and `E-IO`; those of the sink and of its store.
 pub(crate) fn read_payload<B: PayloadBlob>(
     source: &mut Source,
     payload: Payload<'_, B>,
@@ -39,33 +37,56 @@ pub(crate) fn read_payload<B: PayloadBlob>(
     let (passed, left) = chunks
         .split_at_checked(usize::try_from(done).unwrap_or(usize::MAX))
         .unwrap_or((chunks, &[]));
-    let skipped = passed
-        .iter()
-        .map(|chunk| entry_bytes(u64::from(chunk.size)))
-        .fold(0, u64::saturating_add);
-    source.skip(skipped, Class::Incomplete)?;
+    let skipped = pass_over(source, passed, &mut |position| sink.passed_over(position))?;
     sink.resumed(skipped);
-    let spans = payload.cut().skip(passed.len());
-    let numbered = (done.saturating_add(1)..)
+    let store = sink.content_store();
+    let mut numbered = (done.saturating_add(1)..)
         .zip(left)
-        .zip(spans)
+        .zip(payload.cut().skip(passed.len()))
         .map(|((number, chunk), span)| (number, *chunk, span));
-    thread::scope(|scope| {
-        let mut collector = Collector::new(kind, payload, BlobHasher::start(scope), sink);
-        collector.catch_up(done)?;
-        pump_stored(
-            source,
-            &pool,
-            numbered,
-            || {
-                let mut decoder = None;
-                let pool = pool.clone();
-                move |stored| decode(kind, payload, &pool, &mut decoder, stored)
-            },
-            |decoded: DecodedChunk| collector.chunk(decoded),
-        )?;
-        collector.finish()
-    })
+    let mut collector = Collector::new(kind, payload, store.clone(), sink);
+    collector.catch_up(done)?;
+    let start_worker = || {
+        let mut decoder = None;
+        let (pool, store) = (pool.clone(), store.clone());
+        move |stored| {
+            let decoded = decode(kind, payload, &pool, &mut decoder, stored)?;
+            if let Some(store) = &store {
+                keep(store, payload, &decoded)?;
+            }
+            Ok(decoded)
+        }
+    };
+    // Two runs: no worker may store a layer before the early blobs are in and were judged.
+    let early = payload.early_chunks().saturating_sub(passed.len());
+    pump_stored(
+        source,
+        &pool,
+        numbered.by_ref().take(early),
+        start_worker,
+        |decoded: DecodedChunk| collector.chunk(decoded),
+    )?;
+    collector.pass_early()?;
+    pump_stored(source, &pool, numbered, start_worker, |decoded: DecodedChunk| {
+        collector.chunk(decoded)
+    })?;
+    collector.finish()
+}
+
+/// Passes over chunks, step by step; returns their bytes in the file.
+fn pass_over(source: &mut Source, chunks: &[Chunk], told: &mut dyn FnMut(u64)) -> Result<u64> {
+    let (mut all, mut step) = (0_u64, 0_u64);
+    for chunk in chunks {
+        let bytes = entry_bytes(u64::from(chunk.size));
+        (all, step) = (all.saturating_add(bytes), step.saturating_add(bytes));
+        if step >= STEP {
+            source.skip(step, Class::Incomplete)?;
+            step = 0;
+            told(source.position());
+        }
+    }
+    source.skip(step, Class::Incomplete)?;
+    Ok(all)
 }
 
 /// Decodes a chunk whose hash was compared, and compares the digests of the whole blobs in it.
@@ -99,22 +120,30 @@ pub(super) fn decode<B: PayloadBlob>(
             plain
         }
     };
-    let piece = if payload.is_piece(span) {
-        Some(match chunk.codec {
-            Codec::None => chunk.sha256,
-            Codec::Zstd => Hash(Sha256::digest(&*plain).into()),
-        })
-    } else {
+    if !payload.is_piece(span) {
         for (blob, bytes) in payload.blobs_in(span, &plain) {
             check_digest(kind, blob.digest(), digest_of(bytes))?;
         }
-        None
-    };
+    }
     Ok(DecodedChunk {
         number,
         span,
-        plain: Arc::new(plain),
-        piece,
+        plain,
         position,
     })
+}
+
+/// Stores what a chunk holds.
+fn keep<B: PayloadBlob>(
+    store: &Arc<dyn ContentStore<B>>,
+    payload: Payload<'_, B>,
+    decoded: &DecodedChunk,
+) -> Result<()> {
+    let span = decoded.span;
+    match payload.blobs.get(span.blob) {
+        Some(blob) if payload.is_piece(span) => store.piece(blob, span.offset, &decoded.plain),
+        _ => payload
+            .blobs_in(span, &decoded.plain)
+            .try_for_each(|(blob, bytes)| store.blob(&blob, bytes)),
+    }
 }

@@ -9,6 +9,21 @@
 //! check:  stored chunks ─ Source ─────────────┘                    └─> nothing: hashes are compared
 //! ```
 //!
+//! # Reading: two hashes a byte, on whose thread
+//!
+//! | Thread | For every chunk | In |
+//! |---|---|---|
+//! | one reader | header compared, stored bytes read into a pooled buffer | payload order |
+//! | a worker a core | stored hash compared; decoded; each blob that lies whole in it hashed and compared; stored ([`ContentStore`]) | any order |
+//! | the caller's | blobs larger than a chunk hashed, from border to border; the `PayloadSink` told what is verified | payload order |
+//!
+//! No byte is copied between them, and no thread writes for all. What workers store before its turn has come is good as far as it was
+//! compared, and nobody can see it: the order in which it counts is the caller's thread's. The early blobs pass through all three before
+//! the first of the others is read, so that no layer is taken from a bundle whose reference graph is not good.
+//!
+//! A blob is hashed once. The states of that hash at the ends of its chunks (`crypto::RunningHash`) are kept: they prove each piece
+//! alone when it is served, and a reading that was stopped goes on from the last of them without the bytes before it.
+//!
 //! What a file means (its head, the lines of its index besides chunks, who must sign) belongs to the module that knows the
 //! kind; it gives a [`Kind`] with the words, caps and units in which kinds differ.
 #![deny(clippy::indexing_slicing, clippy::arithmetic_side_effects)]
@@ -17,7 +32,6 @@
     allow(clippy::indexing_slicing, clippy::arithmetic_side_effects, reason = "tests")
 )]
 
-mod blob_hasher;
 mod blob_reader;
 // A site's healing alone picks blobs out of a payload.
 #[cfg(feature = "site")]
@@ -31,6 +45,7 @@ mod entry;
 mod format_lines;
 mod frame;
 mod kind;
+mod large;
 mod outline;
 mod pages;
 mod prologue;
@@ -43,7 +58,6 @@ mod source;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use blob_hasher::digest_of;
 #[cfg(feature = "site")]
 pub(crate) use chosen::{ChosenSink, read_chosen};
 pub(crate) use chunk::{Chunk, check_chunks};
@@ -60,7 +74,8 @@ pub(crate) use prologue::{
     EMPTY_APPROVALS, Prologue, approvals_bytes, bytes_before_payload, room_for_signatures, signatures_bytes,
 };
 pub(crate) use read_back::read_back;
-pub(crate) use signed_digest::check_digest;
+pub(crate) use signed_digest::{check_digest, digest_of};
+pub use sink::ContentStore;
 pub(crate) use sink::PayloadSink;
 pub use source::Input;
 pub(crate) use source::Source;

@@ -1,7 +1,14 @@
 //! Content under the digest that was signed for it.
 
+use sha2::{Digest as _, Sha256};
+
 use super::kind::Kind;
-use crate::domain::{Class, Digest, Error, Result};
+use crate::domain::{Class, Digest, Error, Hash, Result};
+
+/// Returns the digest of bytes that are at hand.
+pub(crate) fn digest_of(bytes: &[u8]) -> Digest {
+    Digest(Hash(Sha256::digest(bytes).into()))
+}
 
 /// Compares the digest of content with the one that was signed.
 ///

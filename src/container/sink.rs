@@ -1,30 +1,68 @@
 //! Who takes the payload, and a decoded chunk on its way there.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use super::cut::ChunkSpan;
-use crate::domain::{Hash, Result};
+use crate::domain::{Class, Error, Hash, Result};
 use crate::stream::PooledBuffer;
+
+/// Stores content on the threads that decode it, in any order and before whoever knows the order is told of it.
+pub trait ContentStore<B>: Send + Sync {
+    /// Stores a blob that lies in one chunk or in none: its digest was compared.
+    ///
+    /// # Errors
+    ///
+    /// Any; it ends the reading when its chunk's turn comes.
+    fn blob(&self, blob: &B, bytes: &[u8]) -> Result<()>;
+
+    /// Stores a piece of a blob larger than a chunk: it begins `offset` bytes behind the blob's start, and nothing is verified of it but
+    /// that it is the chunk that was signed.
+    ///
+    /// # Errors
+    ///
+    /// As [`ContentStore::blob`].
+    fn piece(&self, blob: &B, offset: u64, bytes: &[u8]) -> Result<()>;
+}
 
 /// Takes the blobs of a payload in order. Those that lie in one chunk arrive verified; one that is larger arrives in pieces and
 /// is verified only when [`PayloadSink::end`] is called.
 ///
 /// Every method may fail with any error; it ends the reading.
 pub(crate) trait PayloadSink<B> {
+    /// What stores content beside the order, if anything does. Asked once, before the first chunk.
+    fn content_store(&self) -> Option<Arc<dyn ContentStore<B>>> {
+        None
+    }
+
     /// How many chunks an earlier try has done, so that they need not be read again.
-    fn chunks_done(&self) -> u64;
+    fn chunks_done(&self) -> u64 {
+        0
+    }
+
+    /// The midstates that an earlier try was told of at the ends of some of the chunks that are done.
+    fn kept_midstates(&mut self, _chunks: Range<u64>) -> Result<Vec<Hash>> {
+        Err(no_earlier_try())
+    }
 
     /// The bytes of the file that an earlier try had read and that were passed over now.
-    fn resumed(&mut self, bytes: u64);
+    fn resumed(&mut self, _bytes: u64) {}
+
+    /// Of what an earlier try had read, so much is passed over by now: the file stands there. A pipe may take its time for it.
+    fn passed_over(&mut self, _position: u64) {}
 
     /// Every blob before this one was handed over or passed over. Told before each blob and each piece, and at the end.
     fn reached(&mut self, blob: usize) -> Result<()>;
 
-    /// A blob that an earlier try has stored is passed over.
-    fn recall(&mut self, blob: &B) -> Result<()>;
+    /// A blob that an earlier try has stored is passed over. `midstates` are those of a blob larger than a chunk.
+    fn recall(&mut self, _blob: &B, _midstates: Vec<Hash>) -> Result<()> {
+        Err(no_earlier_try())
+    }
 
-    /// The large blob in which the earlier try ended goes on: its first `length` bytes are to be handed to `take`.
-    fn go_on(&mut self, blob: &B, length: u64, take: &mut dyn FnMut(&[u8])) -> Result<()>;
+    /// The large blob in which the earlier try ended goes on behind its first `length` bytes.
+    fn go_on(&mut self, _blob: &B, _length: u64) -> Result<()> {
+        Err(no_earlier_try())
+    }
 
     /// A blob that lies in one chunk or in none: its digest was compared.
     fn blob(&mut self, blob: &B, bytes: &[u8]) -> Result<()>;
@@ -35,11 +73,13 @@ pub(crate) trait PayloadSink<B> {
     /// The next piece of the blob that began: not verified yet.
     fn piece(&mut self, bytes: &[u8]) -> Result<()>;
 
-    /// The blob that began is complete and its digest was compared. `pieces` are the hashes of its chunks.
-    fn end(&mut self, blob: &B, pieces: &[Hash]) -> Result<()>;
+    /// The blob that began is complete and its digest was compared. `midstates` are the states of its SHA-256 at the ends of its chunks
+    /// but the last, where that is the digest.
+    fn end(&mut self, blob: &B, midstates: Vec<Hash>) -> Result<()>;
 
-    /// Every blob and piece of the first `chunks` chunks was handed over: the place to go on from after a stop.
-    fn chunk_done(&mut self, chunks: u64, bytes_read: u64) -> Result<()>;
+    /// Every blob and piece of the first `chunks` chunks was handed over: the place to go on from after a stop. `midstate` is the one
+    /// that a next try needs of the last of them, where a blob goes on behind it.
+    fn chunk_done(&mut self, chunks: u64, bytes_read: u64, midstate: Option<Hash>) -> Result<()>;
 }
 
 /// A chunk whose bytes were compared and decoded.
@@ -49,9 +89,15 @@ pub(super) struct DecodedChunk {
     /// What lies in it.
     pub(super) span: ChunkSpan,
     /// Its plain bytes.
-    pub(super) plain: Arc<PooledBuffer>,
-    /// Hash of the plain bytes, for a piece of a large blob.
-    pub(super) piece: Option<Hash>,
+    pub(super) plain: PooledBuffer,
     /// Bytes of the file up to its end.
     pub(super) position: u64,
+}
+
+fn no_earlier_try() -> Error {
+    Error::new(
+        Class::Internal,
+        "resume",
+        "a reading was to go on although no earlier one was named",
+    )
 }

@@ -17,6 +17,7 @@ mod key;
 mod key_file;
 mod receipt;
 mod root;
+mod running_hash;
 mod site_keys;
 mod stream_log;
 
@@ -36,5 +37,6 @@ pub use key_file::{
 };
 pub use receipt::{Receipt, ReceiptResult};
 pub use root::{EpochRule, Key, Role, RoleName, Roles, RootDocument, Rule, Scheme, Signers};
+pub use running_hash::{HASH_BLOCK, RunningHash};
 pub use site_keys::{SITE_KEYS_BYTES, SiteKeys};
 pub use stream_log::{stream_seal, stream_start};

@@ -311,22 +311,8 @@ fn wrong(code: &'static str, found: &str) -> Error {
 }
 
 impl PayloadSink<PartEntry> for Lines<'_, '_> {
-    fn chunks_done(&self) -> u64 {
-        0
-    }
-
-    fn resumed(&mut self, _: u64) {}
-
     fn reached(&mut self, _: usize) -> Result<()> {
         Ok(())
-    }
-
-    fn recall(&mut self, _: &PartEntry) -> Result<()> {
-        Err(in_pieces())
-    }
-
-    fn go_on(&mut self, _: &PartEntry, _: u64, _: &mut dyn FnMut(&[u8])) -> Result<()> {
-        Err(in_pieces())
     }
 
     fn blob(&mut self, part: &PartEntry, bytes: &[u8]) -> Result<()> {
@@ -341,16 +327,16 @@ impl PayloadSink<PartEntry> for Lines<'_, '_> {
         Err(in_pieces())
     }
 
-    fn end(&mut self, _: &PartEntry, _: &[Hash]) -> Result<()> {
+    fn end(&mut self, _: &PartEntry, _: Vec<Hash>) -> Result<()> {
         Err(in_pieces())
     }
 
-    fn chunk_done(&mut self, _: u64, _: u64) -> Result<()> {
+    fn chunk_done(&mut self, _: u64, _: u64, _: Option<Hash>) -> Result<()> {
         Ok(())
     }
 }
 
-/// No part is larger than a chunk, and no reading goes on from an earlier one.
+/// No part is larger than a chunk.
 fn in_pieces() -> Error {
     Error::new(Class::Internal, "pieces", "a part came in pieces")
 }

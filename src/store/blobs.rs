@@ -310,25 +310,6 @@ impl Store {
         Ok(())
     }
 
-    /// Returns the hashes of the pieces of a blob.
-    ///
-    /// # Errors
-    ///
-    /// `E-STATE` and `E-IO`.
-    pub fn hash_pieces(&self, digest: &Digest, piece_bytes: u64) -> Result<Vec<Hash>> {
-        let mut file = self.open_blob(digest)?.ok_or_else(|| missing(digest))?;
-        let mut left = self.size_of(digest)?.unwrap_or(0);
-        let mut hashes = Vec::new();
-        while left > 0 {
-            let piece = left.min(piece_bytes);
-            let mut hasher = Sha256::new();
-            Self::read_prefix(&mut file, &self.path(digest), piece, &mut |bytes| hasher.update(bytes))?;
-            hashes.push(Hash(hasher.finalize().into()));
-            left -= piece;
-        }
-        Ok(hashes)
-    }
-
     /// Removes a blob that nothing refers to; one that is not there is no error.
     ///
     /// # Errors

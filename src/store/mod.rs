@@ -2,13 +2,16 @@
 //!
 //! ```text
 //! $STATE/blobs/sha256/ab/<64 hex>    verified, read-only, byte-exact
-//! $STATE/incoming/<head digest>/     journal, and <64 hex>.part of the large blob under way
+//! $STATE/incoming/<head digest>/     journal, midstates, and <64 hex>.part of the large blob under way
 //! $STATE/evidence/<64 hex>.blob-<n>  blobs whose bytes changed under us, for an expert to look at
 //! ```
 //!
 //! A name in `blobs/` appears only after the bytes behind it were verified and are durable. Names are hex digits made here: no
 //! text from a bundle ever becomes part of a path. Who may be served which blob is the database's business, so a blob
 //! that a stopped import left behind is never visible.
+//!
+//! Of every blob above 4 MiB the database keeps a proof of its pieces: the states of its own SHA-256 at their ends (`crypto::RunningHash`),
+//! 32 bytes for 4 MiB, which cost no hash of their own.
 //!
 //! Whoever sends content opens it here ([`BlobReader`]): it is hashed before its first byte leaves, whole or by pieces, and again
 //! whenever its file moved. What does not match is set aside, and the one who opened the store is told.
@@ -27,4 +30,4 @@ pub use blobs::{Damage, FOLDERS, Store};
 pub use condition::Condition;
 pub use reader::BlobReader;
 pub use space::{Space, space};
-pub use staging::Staging;
+pub use staging::{Shelf, Staging};

@@ -1,35 +1,41 @@
-//! Pieces of a large blob: each is hashed before its bytes are sent for the first time.
+//! Pieces of a large blob: each is proved before its bytes are sent for the first time.
+//!
+//! What is kept of a blob are the states of its own SHA-256 at the ends of its pieces but the last (`crypto::RunningHash`): made when it was
+//! imported, by the one hash that compared its digest. A piece is good when hashing it leads from the state before it to the one behind
+//! it, the last one to the digest itself.
 
 use std::fs::File;
 use std::os::unix::fs::FileExt as _;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use sha2::{Digest as _, Sha256};
-
 use super::failure::Failure;
-use crate::domain::Hash;
+use crate::crypto::{HASH_BLOCK, RunningHash};
+use crate::domain::{Digest, Hash};
 
 /// Bytes hashed at once.
 const BUFFER: usize = 256 << 10;
 
-/// Kept hashes of a blob's pieces, and which of them were found right.
+/// Kept midstates of a blob, and which of its pieces were found right.
 #[derive(Debug)]
 pub(super) struct Pieces {
+    digest: Digest,
     size: u64,
     piece_size: u64,
-    hashes: Vec<Hash>,
+    midstates: Vec<Hash>,
     good: Vec<AtomicBool>,
 }
 
 impl Pieces {
-    /// Takes kept hashes; nothing when they do not cover the blob.
-    pub(super) fn new(size: u64, piece_size: u64, hashes: Vec<Hash>) -> Option<Self> {
+    /// Takes kept midstates; nothing when they do not cover the blob.
+    pub(super) fn new(digest: Digest, size: u64, piece_size: u64, midstates: Vec<Hash>) -> Option<Self> {
         let count = size.checked_div(piece_size)? + u64::from(!size.is_multiple_of(piece_size));
-        (count == hashes.len() as u64).then(|| Self {
+        let covered = piece_size.is_multiple_of(HASH_BLOCK) && (midstates.len() as u64).checked_add(1)? == count;
+        covered.then(|| Self {
+            digest,
             size,
             piece_size,
-            good: hashes.iter().map(|_| AtomicBool::new(false)).collect(),
-            hashes,
+            good: (0..count).map(|_| AtomicBool::new(false)).collect(),
+            midstates,
         })
     }
 
@@ -50,14 +56,24 @@ impl Pieces {
         let Some(number) = self.number(offset) else {
             return Ok(());
         };
-        let (Some(good), Some(expected)) = (self.good.get(number), self.hashes.get(number)) else {
+        let Some(good) = self.good.get(number) else {
             return Ok(());
         };
         if good.load(Ordering::Acquire) {
             return Ok(());
         }
         let start = self.piece_size.saturating_mul(number as u64);
-        if hash_range(file, start, self.end(number))? != *expected {
+        let before = number.checked_sub(1).and_then(|before| self.midstates.get(before));
+        let hash = match before {
+            Some(state) => RunningHash::after(state, start).unwrap_or_default(),
+            None => RunningHash::default(),
+        };
+        let hash = hash_on(hash, file, start, self.end(number))?;
+        let good_end = match self.midstates.get(number) {
+            Some(state) => hash.midstate() == Some(*state),
+            None => hash.finish() == self.digest.0,
+        };
+        if !good_end {
             return Err(Failure::Damaged(format!("bytes from {start} on are other ones")));
         }
         good.store(true, Ordering::Release);
@@ -79,8 +95,12 @@ impl Pieces {
 }
 
 /// Hashes a range of a file with bounded memory; a file that ends early is damaged.
-pub(super) fn hash_range(file: &File, mut offset: u64, end: u64) -> Result<Hash, Failure> {
-    let mut hasher = Sha256::new();
+pub(super) fn hash_range(file: &File, offset: u64, end: u64) -> Result<Hash, Failure> {
+    Ok(hash_on(RunningHash::default(), file, offset, end)?.finish())
+}
+
+/// Takes a range of a file into a hash.
+fn hash_on(mut hash: RunningHash, file: &File, mut offset: u64, end: u64) -> Result<RunningHash, Failure> {
     let mut buffer = vec![0; BUFFER];
     while offset < end {
         let wanted = usize::try_from(end - offset).unwrap_or(BUFFER).min(BUFFER);
@@ -88,12 +108,12 @@ pub(super) fn hash_range(file: &File, mut offset: u64, end: u64) -> Result<Hash,
         match file.read_at(room, offset) {
             Ok(0) => return Err(Failure::Damaged(format!("the file ends at {offset}"))),
             Ok(count) => {
-                hasher.update(room.get(..count).unwrap_or_default());
+                hash.update(room.get(..count).unwrap_or_default());
                 offset = offset.saturating_add(count as u64);
             }
             Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
             Err(error) => return Err(Failure::of("read", error)),
         }
     }
-    Ok(Hash(hasher.finalize().into()))
+    Ok(hash)
 }

@@ -70,7 +70,7 @@ impl Store {
         })
     }
 
-    /// Opens a blob, and checks it whole, or, where it is large and `pieces` knows the size and hashes of its pieces, the piece that
+    /// Opens a blob, and checks it whole, or, where it is large and `pieces` knows the size of its pieces and its midstates, the piece that
     /// holds `offset`.
     ///
     /// # Errors
@@ -101,7 +101,7 @@ impl Store {
             let pieces = if size > WHOLE {
                 pieces()
                     .map_err(Failure::Caller)?
-                    .and_then(|(piece_size, hashes)| Pieces::new(size, piece_size, hashes))
+                    .and_then(|(piece_size, midstates)| Pieces::new(*digest, size, piece_size, midstates))
             } else {
                 None
             };

@@ -103,6 +103,12 @@ impl Looked {
         u64::try_from(self.stat.st_size).unwrap_or(0)
     }
 
+    /// Returns the bytes of the disk that it has.
+    pub fn allocated(&self) -> u64 {
+        // Counted in 512 bytes, whatever the file system's blocks are.
+        u64::try_from(self.stat.st_blocks).unwrap_or(0).saturating_mul(512)
+    }
+
     /// Returns its permission bits.
     pub fn mode(&self) -> u32 {
         self.stat.st_mode & 0o7777

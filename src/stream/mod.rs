@@ -19,4 +19,4 @@ pub use ordered::{ordered_map, worker_count};
 pub use plain::{
     Expected, OTHER_USER, PLANTED, create_new, look, look_at_own, open_beside, open_or_create, open_plain,
 };
-pub use pool::{BufferPool, PooledBuffer};
+pub use pool::{BufferPool, PAGE, PooledBuffer};

@@ -1,8 +1,12 @@
-//! Buffers that are used again, so that a long run does not keep asking the system for fresh pages.
+//! Buffers that are used again, so that a long run does not keep asking the system for fresh pages. Each begins at the border of a page:
+//! what is read or written past the page cache must.
 
 use std::fmt;
 use std::ops::Deref;
 use std::sync::{Arc, Mutex, PoisonError};
+
+/// Bytes of a page: what buffers begin at, and what is written past the page cache counts in.
+pub const PAGE: usize = 4096;
 
 /// A pool of equally large buffers; it grows to as many as are in use at once.
 #[derive(Clone)]
@@ -14,6 +18,10 @@ pub struct BufferPool {
 /// A buffer with its first `len` bytes filled; goes back to its pool when dropped.
 pub struct PooledBuffer {
     buffer: Box<[u8]>,
+    /// Where its first page begins.
+    start: usize,
+    /// Bytes from there on.
+    size: usize,
     len: usize,
     free: Arc<Mutex<Vec<Box<[u8]>>>>,
 }
@@ -30,8 +38,12 @@ impl BufferPool {
     /// Returns a buffer whose content is undefined and counts as `len` bytes, at most the pool's size.
     pub fn take(&self, len: usize) -> PooledBuffer {
         let used = self.free.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let buffer = used.unwrap_or_else(|| vec![0; self.size.saturating_add(PAGE)].into_boxed_slice());
         PooledBuffer {
-            buffer: used.unwrap_or_else(|| vec![0; self.size].into_boxed_slice()),
+            // At most a page less one byte, for bytes.
+            start: buffer.as_ptr().align_offset(PAGE).min(PAGE),
+            buffer,
+            size: self.size,
             len: len.min(self.size),
             free: Arc::clone(&self.free),
         }
@@ -41,17 +53,19 @@ impl BufferPool {
 impl PooledBuffer {
     /// Returns the bytes to fill.
     pub fn bytes_mut(&mut self) -> &mut [u8] {
-        self.buffer.get_mut(..self.len).unwrap_or_default()
+        let len = self.len;
+        self.spare().get_mut(..len).unwrap_or_default()
     }
 
     /// Says how many bytes count, at most the buffer's size.
     pub fn set_len(&mut self, len: usize) {
-        self.len = len.min(self.buffer.len());
+        self.len = len.min(self.size);
     }
 
     /// Returns the whole buffer, to fill before its length is known.
     pub fn spare(&mut self) -> &mut [u8] {
-        &mut self.buffer
+        let end = self.start.saturating_add(self.size);
+        self.buffer.get_mut(self.start..end).unwrap_or_default()
     }
 }
 
@@ -59,7 +73,8 @@ impl Deref for PooledBuffer {
     type Target = [u8];
 
     fn deref(&self) -> &[u8] {
-        self.buffer.get(..self.len).unwrap_or_default()
+        let end = self.start.saturating_add(self.len);
+        self.buffer.get(self.start..end).unwrap_or_default()
     }
 }
 

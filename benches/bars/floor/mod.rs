@@ -2,6 +2,8 @@
 
 mod create;
 mod move_bytes;
+mod take_in;
 
 pub(crate) use create::create;
 pub(crate) use move_bytes::{copy, hash, read, tar};
+pub(crate) use take_in::take_in;

@@ -63,7 +63,7 @@ pub(super) fn heal(
             .collect(),
         staging: None,
         restored: HashSet::new(),
-        pieces: HashMap::new(),
+        midstates: HashMap::new(),
         chunk_bytes: head.chunk_bytes.max(limits::CHUNK_BYTES_MIN),
         total: 0,
         events,
@@ -75,7 +75,7 @@ pub(super) fn heal(
     let Patient {
         staging,
         restored,
-        pieces,
+        midstates,
         chunk_bytes,
         ..
     } = patient;
@@ -111,7 +111,7 @@ pub(super) fn heal(
             signed_head: signed_head.then_some((head_bytes.as_slice(), signatures.as_slice())),
             rows: rows.filter(|_| wrong > 0),
             restored,
-            pieces,
+            midstates,
             chunk_bytes,
         };
         let receipt = record.keep(&healed, &put_right);
@@ -143,8 +143,8 @@ struct Patient<'a> {
     /// Opened when the first damage is met.
     staging: Option<Staging>,
     restored: HashSet<Digest>,
-    /// Hashes of the pieces of large blobs that were restored.
-    pieces: HashMap<Digest, Vec<Hash>>,
+    /// Midstates of large blobs that were restored.
+    midstates: HashMap<Digest, Vec<Hash>>,
     chunk_bytes: u64,
     total: u64,
     events: &'a mut dyn FnMut(Event<'_>),
@@ -290,24 +290,29 @@ fn unrestorable(appliance: &Appliance, domain: Hash, digest: &Digest, condition:
 impl ChosenSink<Blob> for Patient<'_> {
     fn blob(&mut self, blob: &Blob, bytes: &[u8]) -> Result<()> {
         if blob.size > limits::CHUNK_BYTES_DEFAULT {
-            self.pieces.insert(blob.digest, vec![blob.digest.0]);
+            self.midstates.insert(blob.digest, Vec::new());
         }
         self.staging()?.put(&blob.digest, bytes)
     }
 
     fn begin(&mut self, blob: &Blob) -> Result<()> {
-        self.staging()?.begin(&blob.digest, blob.size)
+        self.staging()?.begin(&blob.digest);
+        Ok(())
     }
 
-    fn piece(&mut self, bytes: &[u8]) -> Result<()> {
-        self.staging()?.append(bytes)
+    fn piece(&mut self, blob: &Blob, offset: u64, bytes: &[u8]) -> Result<()> {
+        let staging = self.staging()?;
+        staging.shelf().write(&blob.digest, blob.size, offset, bytes)?;
+        staging.advance(bytes.len() as u64);
+        Ok(())
     }
 
-    fn end(&mut self, blob: &Blob, pieces: &[Hash]) -> Result<()> {
+    fn end(&mut self, blob: &Blob, midstates: Vec<Hash>) -> Result<()> {
         if blob.size > limits::CHUNK_BYTES_DEFAULT {
-            self.pieces.insert(blob.digest, pieces.to_vec());
+            self.midstates.insert(blob.digest, midstates);
         }
-        self.staging()?.end()
+        self.staging()?.end();
+        Ok(())
     }
 
     fn chunk_done(&mut self, position: u64) -> Result<()> {
@@ -327,7 +332,7 @@ struct PutRight<'a> {
     /// What the rows of the release shall say, where they say something else.
     rows: Option<Rows>,
     restored: HashSet<Digest>,
-    pieces: HashMap<Digest, Vec<Hash>>,
+    midstates: HashMap<Digest, Vec<Hash>>,
     chunk_bytes: u64,
 }
 
@@ -340,7 +345,7 @@ struct Record<'a> {
 }
 
 impl Record<'_> {
-    /// One transaction: the signed head and rows where they were damaged, hashes of pieces, the end of the damage, receipt and audit row.
+    /// One transaction: the signed head and rows where they were damaged, midstates, the end of the damage, receipt and audit row.
     fn keep(&self, healed: &Healed, put_right: &PutRight<'_>) -> Result<ReceiptRow> {
         let signer = self.appliance.signer()?;
         let head = &healed.head;
@@ -353,8 +358,8 @@ impl Record<'_> {
             if let Some(rows) = &put_right.rows {
                 rows::restore(transaction, id, &rows.expected())?;
             }
-            for (digest, pieces) in &put_right.pieces {
-                damage::restore_pieces(transaction, digest, put_right.chunk_bytes, pieces)?;
+            for (digest, midstates) in &put_right.midstates {
+                damage::restore_pieces(transaction, digest, put_right.chunk_bytes, midstates)?;
             }
             for digest in &put_right.restored {
                 damage::end(transaction, digest)?;

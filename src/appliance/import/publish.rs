@@ -48,7 +48,7 @@ pub(super) fn publish(appliance: &Appliance, taken: Taken) -> Result<Published> 
         targets,
         needed,
         blobs,
-        mut pieces,
+        mut midstates,
         resumed_bytes,
     } = content;
     let signer = appliance.signer().map_err(|error| error.at(Step::X14))?;
@@ -59,7 +59,7 @@ pub(super) fn publish(appliance: &Appliance, taken: Taken) -> Result<Published> 
         Ok(BlobRow {
             digest: *digest,
             size: *size,
-            pieces: pieces.remove(digest).map(|hashes| (chunk_bytes, hashes)),
+            pieces: midstates.remove(digest).map(|states| (chunk_bytes, states)),
         })
     });
     let mut names = names(&graph).map(Ok);

@@ -85,12 +85,12 @@ impl<F: FnMut(u64)> Sink for CheckingSink<'_, F> {
         self.check.piece(bytes)
     }
 
-    fn end(&mut self, blob: &Blob, pieces: &[Hash]) -> Result<()> {
-        self.check.end(blob, pieces)
+    fn end(&mut self, blob: &Blob, midstates: Vec<Hash>) -> Result<()> {
+        self.check.end(blob, midstates)
     }
 
-    fn chunk_done(&mut self, chunks: u64, bytes_read: u64) -> Result<()> {
-        self.check.chunk_done(chunks, bytes_read)
+    fn chunk_done(&mut self, chunks: u64, bytes_read: u64, midstate: Option<Hash>) -> Result<()> {
+        self.check.chunk_done(chunks, bytes_read, midstate)
     }
 
     fn graph(&mut self, graph: Graph) -> Result<()> {

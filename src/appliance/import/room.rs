@@ -1,24 +1,33 @@
 //! X10: what comes fits on the disk.
 
+use std::collections::HashSet;
+
 use crate::appliance::state::Appliance;
 use crate::bundle::VerifiedBundle;
-use crate::domain::{Class, Error, Result};
+use crate::domain::{Class, Digest, Error, Result};
 use crate::store::space;
 
 /// Bytes that stay free beside what a bundle needs: the database grows too.
 const MARGIN_BYTES: u64 = 32 << 20;
 
-/// Checks it for a bundle of whose content an earlier try has written `part_bytes`.
-pub(super) fn check(appliance: &Appliance, bundle: &VerifiedBundle, part_bytes: u64) -> Result<()> {
+/// Checks it for a bundle of whose content an earlier try has `part_bytes` on the disk. Returns what of it the store has by its name, whatever
+/// stands there.
+pub(super) fn check(appliance: &Appliance, bundle: &VerifiedBundle, part_bytes: u64) -> Result<HashSet<Digest>> {
+    let mut here = HashSet::new();
     let mut bytes: u64 = 0;
     let mut files: u64 = 0;
     for blob in bundle.index().blobs() {
-        if appliance.store.size_of(&blob.digest)? != Some(blob.size) {
+        let size = appliance.store.size_of(&blob.digest)?;
+        if size.is_some() {
+            here.insert(blob.digest);
+        }
+        if size != Some(blob.size) {
             bytes = bytes.saturating_add(blob.size);
             files = files.saturating_add(1);
         }
     }
-    check_space(appliance, bytes.saturating_sub(part_bytes), files)
+    check_space(appliance, bytes.saturating_sub(part_bytes), files)?;
+    Ok(here)
 }
 
 /// Checks that so many bytes in so many files fit on the disk.

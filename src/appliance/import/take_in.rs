@@ -1,6 +1,8 @@
 //! Takes the content of an admitted bundle in: needs and space first, then every chunk into the store (X9a to X13).
 
 use std::collections::HashMap;
+use std::ops::Range;
+use std::sync::Arc;
 
 use super::admit::Admitted;
 use super::event::Event;
@@ -8,11 +10,12 @@ use super::outcome::Needed;
 use super::{claims, needs, room};
 use crate::appliance::state::Appliance;
 use crate::bundle::{Blob, Graph, Head, SignedBundle, Sink};
+use crate::container::ContentStore;
 use crate::crypto::Chain;
 use crate::db::site::release;
 use crate::db::site::targets::TargetSet;
 use crate::domain::{Class, Digest, Error, Hash, Result, Scope, Step, Timestamp, limits};
-use crate::store::Staging;
+use crate::store::{Shelf, Staging};
 
 /// A bundle whose every byte is verified and durable, and which nobody can see yet.
 pub(super) struct Taken {
@@ -36,8 +39,8 @@ pub(super) struct StoredContent {
     pub(super) blobs: Vec<(Digest, u64)>,
     /// How much of that was here.
     pub(super) needed: Needed,
-    /// Hashes of the pieces of large blobs.
-    pub(super) pieces: HashMap<Digest, Vec<Hash>>,
+    /// Midstates of large blobs at the ends of their pieces, for serving (R05).
+    pub(super) midstates: HashMap<Digest, Vec<Hash>>,
     pub(super) resumed_bytes: u64,
 }
 
@@ -89,8 +92,12 @@ fn fill(
     let domain = bundle.head().domain;
     let needed = bundle.index().needs().to_vec();
     needs::check(appliance, domain, &needed, false, events).map_err(|error| error.at(Step::X10))?;
-    room::check(appliance, &bundle, staging.part_bytes()).map_err(|error| error.at(Step::X10))?;
-    let (chunks, chunk_bytes) = (bundle.head().totals.chunks, bundle.head().chunk_bytes);
+    let here = staging
+        .part_bytes()
+        .and_then(|part_bytes| room::check(appliance, &bundle, part_bytes))
+        .map_err(|error| error.at(Step::X10))?;
+    staging.expect(here);
+    let chunks = bundle.head().totals.chunks;
     let carried = bundle.index().blobs().iter().map(|blob| (blob.digest, blob.size));
     let of_others = needed.iter().map(|need| (need.digest, need.size));
     let blobs: Vec<(Digest, u64)> = carried.clone().chain(of_others).collect();
@@ -108,7 +115,7 @@ fn fill(
         staging,
         graph: None,
         targets: None,
-        pieces: HashMap::new(),
+        midstates: HashMap::new(),
         chunks: done,
         total,
         resumed_bytes: 0,
@@ -119,7 +126,7 @@ fn fill(
         staging,
         graph,
         targets,
-        pieces,
+        midstates,
         chunks,
         resumed_bytes,
         ..
@@ -139,29 +146,21 @@ fn fill(
     let (graph, targets) = graph
         .zip(targets)
         .ok_or_else(|| Error::new(Class::Internal, "graph", "the reference graph was not judged"))?;
-    let pieces = if done > 0 {
-        complete(appliance, chunk_bytes, &blobs, pieces)?
-    } else {
-        pieces
-    };
+    if done > 0 {
+        check_complete(appliance, &blobs)?;
+    }
     Ok(StoredContent {
         graph,
         targets,
         needed: Needed::of(&needed),
         blobs,
-        pieces,
+        midstates,
         resumed_bytes,
     })
 }
 
-/// Makes sure that every blob is there, which after a resumed try no single reading has seen, and that the hashes of the pieces
-/// of every large one are known.
-fn complete(
-    appliance: &Appliance,
-    chunk_bytes: u64,
-    blobs: &[(Digest, u64)],
-    mut pieces: HashMap<Digest, Vec<Hash>>,
-) -> Result<HashMap<Digest, Vec<Hash>>> {
+/// Makes sure that every blob is there, which after a resumed try no single reading has seen.
+fn check_complete(appliance: &Appliance, blobs: &[(Digest, u64)]) -> Result<()> {
     for (digest, size) in blobs {
         if appliance.store.size_of(digest)? != Some(*size) {
             return Err(Error::new(
@@ -171,12 +170,8 @@ fn complete(
             )
             .remedy("import the same bundle once more: `airlock import FILE`"));
         }
-        if *size > limits::CHUNK_BYTES_DEFAULT && !pieces.contains_key(digest) {
-            let hashes = appliance.store.hash_pieces(digest, chunk_bytes)?;
-            pieces.insert(*digest, hashes);
-        }
     }
-    Ok(pieces)
+    Ok(())
 }
 
 /// Removes what a refused bundle left: its staging, and every blob of it that no release refers to.
@@ -193,7 +188,20 @@ fn clear(appliance: &Appliance, staging: Staging, stored: &[Digest]) -> Result<(
     Ok(())
 }
 
-/// Puts verified content into the store.
+/// Puts content on the shelf, on the threads that decode it.
+struct Shelved(Arc<Shelf>);
+
+impl ContentStore<Blob> for Shelved {
+    fn blob(&self, blob: &Blob, bytes: &[u8]) -> Result<()> {
+        self.0.put(&blob.digest, bytes)
+    }
+
+    fn piece(&self, blob: &Blob, offset: u64, bytes: &[u8]) -> Result<()> {
+        self.0.write(&blob.digest, blob.size, offset, bytes)
+    }
+}
+
+/// Keeps account, in order, of what is on the shelf.
 struct StoringSink<'a> {
     appliance: &'a Appliance,
     scope: Scope,
@@ -201,14 +209,37 @@ struct StoringSink<'a> {
     staging: &'a mut Staging,
     graph: Option<Graph>,
     targets: Option<TargetSet>,
-    pieces: HashMap<Digest, Vec<Hash>>,
+    midstates: HashMap<Digest, Vec<Hash>>,
     chunks: u64,
     total: u64,
     resumed_bytes: u64,
     events: &'a mut dyn FnMut(Event<'_>),
 }
 
+impl StoringSink<'_> {
+    /// A blob's digest was compared. One that lies whole in a chunk and is yet too large to be hashed again for every reader has
+    /// one piece, itself, and no midstates.
+    fn proved(&mut self, blob: &Blob, midstates: Vec<Hash>) {
+        if blob.size > limits::CHUNK_BYTES_DEFAULT {
+            self.midstates.insert(blob.digest, midstates);
+        }
+    }
+}
+
 impl Sink for StoringSink<'_> {
+    fn content_store(&self) -> Option<Arc<dyn ContentStore<Blob>>> {
+        Some(Arc::new(Shelved(self.staging.shelf())))
+    }
+
+    fn kept_midstates(&mut self, chunks: Range<u64>) -> Result<Vec<Hash>> {
+        self.staging.midstates(chunks)
+    }
+
+    fn recall(&mut self, blob: &Blob, midstates: Vec<Hash>) -> Result<()> {
+        self.proved(blob, midstates);
+        Ok(())
+    }
+
     fn chunks_done(&self) -> u64 {
         self.chunks
     }
@@ -221,31 +252,29 @@ impl Sink for StoringSink<'_> {
         self.staging.prefix(&blob.digest, length, take)
     }
 
-    fn blob(&mut self, blob: &Blob, bytes: &[u8]) -> Result<()> {
-        if blob.size > limits::CHUNK_BYTES_DEFAULT {
-            // Whole in one chunk, yet too large to be hashed again for every reader: its one piece is itself.
-            self.pieces.insert(blob.digest, vec![blob.digest.0]);
-        }
-        self.staging.put(&blob.digest, bytes)
+    fn blob(&mut self, blob: &Blob, _: &[u8]) -> Result<()> {
+        self.proved(blob, Vec::new());
+        Ok(())
     }
 
     fn begin(&mut self, blob: &Blob) -> Result<()> {
-        self.staging.begin(&blob.digest, blob.size)
+        self.staging.begin(&blob.digest);
+        Ok(())
     }
 
     fn piece(&mut self, bytes: &[u8]) -> Result<()> {
-        self.staging.append(bytes)
+        self.staging.advance(bytes.len() as u64);
+        Ok(())
     }
 
-    fn end(&mut self, blob: &Blob, pieces: &[Hash]) -> Result<()> {
-        if blob.size > limits::CHUNK_BYTES_DEFAULT {
-            self.pieces.insert(blob.digest, pieces.to_vec());
-        }
-        self.staging.end()
+    fn end(&mut self, blob: &Blob, midstates: Vec<Hash>) -> Result<()> {
+        self.proved(blob, midstates);
+        self.staging.end();
+        Ok(())
     }
 
-    fn chunk_done(&mut self, chunks: u64, bytes_read: u64) -> Result<()> {
-        self.staging.chunk_done(chunks)?;
+    fn chunk_done(&mut self, chunks: u64, bytes_read: u64, midstate: Option<Hash>) -> Result<()> {
+        self.staging.chunk_done(chunks, midstate)?;
         self.chunks = chunks;
         (self.events)(Event::Progress {
             done: bytes_read,
@@ -256,6 +285,13 @@ impl Sink for StoringSink<'_> {
 
     fn resumed(&mut self, bytes: u64) {
         self.resumed_bytes = bytes;
+    }
+
+    fn passed_over(&mut self, position: u64) {
+        (self.events)(Event::Progress {
+            done: position,
+            total: self.total,
+        });
     }
 
     fn graph(&mut self, graph: Graph) -> Result<()> {

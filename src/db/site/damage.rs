@@ -198,7 +198,7 @@ pub fn restore_head(
     Ok(())
 }
 
-/// Keeps the hashes of the pieces of a large blob that was restored; those that were kept may be what was wrong.
+/// Keeps the midstates of a large blob that was restored; those that were kept may be what was wrong.
 ///
 /// # Errors
 ///

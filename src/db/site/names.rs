@@ -65,7 +65,7 @@ pub struct NamedContent {
     pub size: u64,
     /// For manifests and indexes: as the release states it that answers.
     pub media_type: Option<String>,
-    /// Bytes per piece, when hashes of its pieces are kept.
+    /// Bytes per piece, when the midstates at their ends are kept.
     pub piece_size: Option<u64>,
 }
 
@@ -289,7 +289,7 @@ fn named_content(row: &rusqlite::Row<'_>) -> rusqlite::Result<NamedContent> {
     })
 }
 
-/// Returns the hashes of a blob's pieces and their size, where they are kept.
+/// Returns the size of a blob's pieces and the states of its SHA-256 at the end of each but the last, where they are kept.
 ///
 /// # Errors
 ///

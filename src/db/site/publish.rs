@@ -72,7 +72,7 @@ pub struct BlobRow {
     pub digest: Digest,
     /// Its size.
     pub size: u64,
-    /// For blobs above 4 MiB: bytes per piece, and the SHA-256 of every piece (R05).
+    /// For blobs above 4 MiB: bytes per piece, and the states of its SHA-256 at the end of each but the last (R05).
     pub pieces: Option<(u64, Vec<Hash>)>,
 }
 

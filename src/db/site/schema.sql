@@ -102,7 +102,7 @@ CREATE TABLE blob (
   digest     BLOB    NOT NULL UNIQUE,
   size       INTEGER NOT NULL,
   piece_size INTEGER,                   -- blobs above 4 MiB: bytes per piece
-  pieces     BLOB                       -- and the SHA-256 of each piece, concatenated (threat model R05)
+  pieces     BLOB                       -- and the states of the blob's SHA-256 at the end of each but the last, concatenated (threat model R05)
 ) STRICT;
 
 CREATE TABLE release_blob (

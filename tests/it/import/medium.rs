@@ -195,14 +195,14 @@ fn every_read_of_the_medium_may_fail() {
     let counted = setup.appliance.copy();
     let run = trace_reads(&setup.whole(), &import_arguments(&counted.path(), &setup.whole()), &[]);
     run.ended.assert_imported();
-    // Two threads read, one after the other: the checks before the chunks, and the chunks. The second one's first reads, as many as
-    // the first one makes, cannot be hit.
+    // Three threads read, one after the other: the checks before the chunks, the early chunks, and the others. Of the later ones the first
+    // reads, as many as an earlier one makes, cannot be hit.
     let mut counts = HashMap::<u32, usize>::new();
     for call in run.calls.iter().filter(|call| call.name == "read") {
         *counts.entry(call.thread).or_default() += 1;
     }
     let reads = counts.into_values().max().unwrap();
-    assert!(reads > 28, "every chunk has a header and a body: {reads}");
+    assert!(reads > 20, "every chunk has a header and a body: {reads}");
     let slow = std::env::var_os("AIRLOCK_SLOW").is_some();
     let (mut fired, mut resumed) = (0, 0);
     for nth in (1..=reads).step_by(if slow { 1 } else { 7 }) {

@@ -267,7 +267,7 @@ fn what_an_earlier_try_stored_and_is_gone_is_imported_once_more() {
         let remedy = operator.run(&["import", short.to_str().unwrap()]);
         remedy.remedy("E-INCOMPLETE", "truncated");
         let staging = operator.state().join("incoming").join(&incoming(&operator.state())[0]);
-        staging.join(format!("{}.part", made.layers[1].0.to_hex()))
+        staging.join("midstates")
     };
     let import = ["import", file.as_str()];
     // A small blob that was stored.
@@ -275,9 +275,9 @@ fn what_an_earlier_try_stored_and_is_gone_is_imported_once_more() {
     let hex = made.layers[0].0.to_hex();
     std::fs::remove_file(operator.state().join("blobs/sha256").join(&hex[..2]).join(hex)).unwrap();
     once_more(&operator.run(&import).remedy("E-STATE", "staging"));
-    // The beginning of the large one ends early.
-    let part = again();
-    once_more(&faulty(&operator, &part, &["read:retval=0:when=1"], &import).remedy("E-STATE", "staging"));
+    // What was kept of the large one's hash ends early.
+    let midstates = again();
+    once_more(&faulty(&operator, &midstates, &["pread64:retval=0:when=1"], &import).remedy("E-STATE", "staging"));
 }
 
 /// A new status database that could not be completed: the disk is checked, and it is tried again by itself.

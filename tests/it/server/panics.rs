@@ -226,7 +226,7 @@ fn f21_an_import_whose_threads_panic_ends_as_after_any_error() {
     let folder = scratch();
     let bundle = bundle(&vendor, folder.path());
     let appliance = Appliance::init(&vendor);
-    for part in ["reader", "worker", "hasher"] {
+    for part in ["reader", "worker", "hasher", "committer"] {
         let before = audit_actions(&appliance.path()).len();
         write(&folder.path().join(part), b"");
         let mut command = import_command(&appliance.path(), &bundle);

@@ -13,6 +13,7 @@ pub(crate) mod registry;
 pub(crate) mod site;
 pub(crate) mod state_fingerprint;
 pub(crate) mod status;
+pub(crate) mod stopper;
 pub(crate) mod strace;
 pub(crate) mod streams;
 pub(crate) mod tls;

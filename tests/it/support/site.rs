@@ -10,7 +10,9 @@ use std::time::Duration;
 use airlock::appliance::Appliance;
 use airlock::appliance::live::Live;
 use airlock::appliance::registry::Registry;
-use airlock::crypto::{Chain, Envelope, Key, PayloadType, Roles, RootDocument, Rule, Scheme, Signature, SigningKey};
+use airlock::crypto::{
+    Chain, Envelope, Key, PayloadType, Roles, RootDocument, Rule, RunningHash, Scheme, Signature, SigningKey,
+};
 use airlock::db::site::receipts::Signer;
 use airlock::db::site::release::ReleaseId;
 use airlock::db::site::targets::{TargetSet, Undeploy};
@@ -21,7 +23,7 @@ use airlock::http::{Running, Server, Settings};
 use sha2::{Digest as _, Sha256};
 use tempfile::TempDir;
 
-/// Size of the pieces whose hashes are kept for large blobs.
+/// Size of the pieces at whose ends midstates are kept for large blobs.
 pub(crate) const PIECE: usize = 1 << 20;
 
 /// A clock that a test moves.
@@ -273,8 +275,15 @@ impl Draft<'_> {
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         write(&path, bytes);
         let pieces = (bytes.len() > 4 << 20).then(|| {
-            let hashes = bytes.chunks(PIECE).map(|piece| Hash(Sha256::digest(piece).into()));
-            (PIECE as u64, hashes.collect())
+            let mut hash = RunningHash::default();
+            let states = bytes.chunks(PIECE).map(|piece| {
+                hash.update(piece);
+                hash.midstate()
+            });
+            let mut states: Vec<_> = states.map(|state| state.unwrap_or(Hash([0; 32]))).collect();
+            // At the end of the last one is the digest.
+            states.pop();
+            (PIECE as u64, states)
         });
         self.blobs.push(BlobRow {
             digest,

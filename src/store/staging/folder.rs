@@ -1,0 +1,321 @@
+//! The staging of a head, as the thread sees it that knows the order.
+
+use std::collections::HashSet;
+use std::fs;
+use std::io;
+use std::ops::Range;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use rustix::process::Resource;
+
+use super::super::Store;
+use super::batch::{Batch, Large, Sealer};
+use super::committer::Committer;
+use super::journal::{self, Journal, PartEntry, Update};
+use super::shelf::Shelf;
+use crate::domain::{Class, Digest, Error, Hash, Result};
+use crate::stream::{Expected, create_own_folder, look, open_plain, sync_folder};
+
+/// Bytes after which a batch is made durable.
+const BATCH_BYTES: u64 = 256 << 20;
+/// Time after which a batch is made durable.
+const BATCH_TIME: Duration = Duration::from_secs(5);
+/// Files of a batch: each holds a descriptor until it is linked.
+const BATCH_FILES: usize = 8192;
+
+/// The staging folder of one head.
+#[derive(Debug)]
+pub struct Staging {
+    store: Store,
+    folder: PathBuf,
+    /// What the last batch says that was handed over.
+    journal: Journal,
+    shelf: Arc<Shelf>,
+    committer: Committer,
+    /// Large blobs whose digests were compared since the last batch.
+    ended: Vec<(Digest, Arc<Large>)>,
+    /// The large blob under way, and how many bytes of it have had their turn.
+    under_way: Option<PartEntry>,
+    /// Of each chunk since the last batch.
+    midstates: Vec<Hash>,
+    since: Instant,
+    batch_files: usize,
+}
+
+impl Staging {
+    /// Opens the staging of a head, takes up its journal, and removes what other stopped imports left: one import runs at a
+    /// time, and only the newest try is worth going on with.
+    ///
+    /// # Errors
+    ///
+    /// `E-IO` and `E-SPACE`.
+    pub fn open(store: &Store, head: Hash) -> Result<Self> {
+        let name = head.to_hex();
+        let incoming = store.incoming();
+        for entry in fs::read_dir(&incoming).map_err(|e| Error::io("list", &incoming, e))? {
+            let entry = entry.map_err(|e| Error::io("list", &incoming, e))?;
+            look(&entry.path(), Expected::Folder)?;
+            if entry.file_name().to_str() != Some(&name) {
+                fs::remove_dir_all(entry.path()).map_err(|e| Error::io("remove", &entry.path(), e))?;
+            }
+        }
+        let folder = incoming.join(name);
+        create_own_folder(&folder)?;
+        sync_folder(&incoming)?;
+        let journal = read_journal(store, &folder)?;
+        let sealer = Arc::new(Sealer::new(store, folder.clone())?);
+        let batch_files = descriptors_for_batches();
+        let kept = journal.part.clone();
+        let shelf = Shelf::new(store, folder.clone(), Arc::clone(&sealer), kept, batch_files * 2);
+        Ok(Self {
+            store: store.clone(),
+            folder,
+            journal,
+            shelf: Arc::new(shelf),
+            committer: Committer::start(sealer)?,
+            ended: Vec::new(),
+            under_way: None,
+            midstates: Vec::new(),
+            since: Instant::now(),
+            batch_files,
+        })
+    }
+
+    /// Returns how many chunks need not be read again.
+    pub fn chunks_done(&self) -> u64 {
+        self.journal.chunks
+    }
+
+    /// Returns the bytes of the disk that the large blob under way has already.
+    ///
+    /// # Errors
+    ///
+    /// `E-STATE planted`; `E-IO`.
+    pub fn part_bytes(&self) -> Result<u64> {
+        let Some(part) = &self.journal.part else {
+            return Ok(0);
+        };
+        let found = look(&self.shelf.part_path(&part.digest), Expected::File)?;
+        Ok(found.map_or(0, |found| found.allocated()))
+    }
+
+    /// Returns where workers put content. Whoever puts it there says here, in order, how far that has come.
+    pub fn shelf(&self) -> Arc<Shelf> {
+        Arc::clone(&self.shelf)
+    }
+
+    /// As [`Shelf::expect`].
+    pub fn expect(&self, here: HashSet<Digest>) {
+        self.shelf.expect(here);
+    }
+
+    /// As [`Shelf::put`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Shelf::put`].
+    pub fn put(&self, digest: &Digest, bytes: &[u8]) -> Result<()> {
+        self.shelf.put(digest, bytes)
+    }
+
+    /// Returns the midstates that an earlier try has journalled of some chunks.
+    ///
+    /// # Errors
+    ///
+    /// `E-STATE` and `E-IO`.
+    pub fn midstates(&self, chunks: Range<u64>) -> Result<Vec<Hash>> {
+        journal::midstates(&self.folder, chunks)
+    }
+
+    /// Hands the first bytes of the large blob under way to `take`.
+    ///
+    /// # Errors
+    ///
+    /// `E-STATE` and `E-IO`.
+    pub fn prefix(&mut self, digest: &Digest, length: u64, take: &mut dyn FnMut(&[u8])) -> Result<()> {
+        let path = self.shelf.part_path(digest);
+        if let Some(mut file) = open_plain(&path)? {
+            return Store::read_prefix(&mut file, &path, length, take);
+        }
+        let mut file = self.store.open_blob(digest)?.ok_or_else(|| {
+            Error::new(Class::State, "staging", format!("the beginning of {digest} is gone"))
+                .remedy("import the same bundle once more: `airlock import FILE`")
+        })?;
+        Store::read_prefix(&mut file, &self.store.path(digest), length, take)
+    }
+
+    /// A large blob has its turn, or goes on with what the journal says of it.
+    pub fn begin(&mut self, digest: &Digest) {
+        let bytes = self.shelf.kept(digest);
+        self.under_way = Some(PartEntry { bytes, digest: *digest });
+    }
+
+    /// So many further bytes of the large blob under way have had their turn: they are on the shelf, and hashed.
+    pub fn advance(&mut self, bytes: u64) {
+        if let Some(part) = &mut self.under_way {
+            part.bytes = part.bytes.saturating_add(bytes);
+        }
+    }
+
+    /// The large blob under way is whole, and its digest was compared: it gets its name with the batch.
+    pub fn end(&mut self) {
+        if let Some(part) = self.under_way.take() {
+            let large = self.shelf.take_large(&part.digest);
+            self.ended.extend(large.map(|large| (part.digest, large)));
+        }
+    }
+
+    /// Says that everything of the first `chunks` chunks had its turn, and the midstate at the end of the last of them; hands the batch to
+    /// the committer when it is due.
+    ///
+    /// # Errors
+    ///
+    /// `E-IO` and `E-SPACE`, of this batch or the one before it.
+    pub fn chunk_done(&mut self, chunks: u64, midstate: Option<Hash>) -> Result<()> {
+        self.midstates.push(midstate.unwrap_or(Hash([0; 32])));
+        self.check()?;
+        if self.is_due() {
+            self.hand_over(Some(chunks))
+        } else {
+            Ok(())
+        }
+    }
+
+    /// As [`Staging::chunk_done`], for one that picks chunks out: nothing is journalled, another try begins anew. `E-IO`, `E-SPACE`.
+    pub fn picked(&mut self) -> Result<()> {
+        self.check()?;
+        if self.is_due() { self.hand_over(None) } else { Ok(()) }
+    }
+
+    fn check(&mut self) -> Result<()> {
+        let checked = self.committer.check();
+        self.shelf.watch(checked)
+    }
+
+    fn is_due(&self) -> bool {
+        let (small, bytes) = self.shelf.came();
+        // A large blob holds two descriptors.
+        let files = small.saturating_add(self.ended.len().saturating_mul(2));
+        bytes >= BATCH_BYTES || files >= self.batch_files || self.since.elapsed() >= BATCH_TIME
+    }
+
+    fn hand_over(&mut self, chunks: Option<u64>) -> Result<()> {
+        let mut batch = Batch {
+            small: self.shelf.take_small(),
+            ended: std::mem::take(&mut self.ended),
+            under_way: self.under_way.as_ref().and_then(|part| self.shelf.large(&part.digest)),
+            update: None,
+        };
+        if let Some(chunks) = chunks {
+            self.journal = Journal {
+                chunks,
+                part: self.under_way.clone(),
+            };
+            batch.update = Some(Update {
+                journal: self.journal.clone(),
+                midstates: std::mem::take(&mut self.midstates),
+            });
+        }
+        self.since = Instant::now();
+        let handed = self.committer.hand_over(batch);
+        self.shelf.watch(handed)
+    }
+
+    /// Makes durable what an import has handed over, whether it has ended or was stopped, and says in the journal that the first
+    /// `chunks` chunks are done. After a failure of the disk itself the journal before stays what it is.
+    ///
+    /// # Errors
+    ///
+    /// `E-IO` and `E-SPACE`.
+    pub fn keep(&mut self, chunks: u64) -> Result<()> {
+        if self.shelf.is_broken() {
+            return Ok(());
+        }
+        // When nothing new came, a part that was not taken up again yet stays in the journal.
+        if chunks != self.journal.chunks {
+            self.hand_over(Some(chunks))?;
+        }
+        self.flush()
+    }
+
+    /// Makes everything durable that was handed over, and names what is verified of it.
+    ///
+    /// # Errors
+    ///
+    /// `E-IO` and `E-SPACE`; [`Staging::keep`] does nothing any more then.
+    pub fn flush(&mut self) -> Result<()> {
+        if self.shelf.came().0 > 0 || !self.ended.is_empty() {
+            self.hand_over(None)?;
+        }
+        let sealed = self.committer.wait();
+        self.shelf.watch(sealed)
+    }
+
+    /// Removes what an import left that was stopped after it had published its release.
+    ///
+    /// # Errors
+    ///
+    /// `E-IO`.
+    pub fn discard(store: &Store, head: Hash) -> Result<()> {
+        let folder = store.incoming().join(head.to_hex());
+        match fs::remove_dir_all(&folder) {
+            Ok(()) => sync_folder(&store.incoming()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            Err(error) => Err(Error::io("remove", &folder, error)),
+        }
+    }
+
+    /// Removes the staging folder: after the import is published, or when what came is refused for good.
+    ///
+    /// # Errors
+    ///
+    /// `E-IO`.
+    pub fn remove(self) -> Result<()> {
+        let Self {
+            store,
+            folder,
+            committer,
+            ..
+        } = self;
+        // Whatever it is at ends first.
+        drop(committer);
+        fs::remove_dir_all(&folder).map_err(|e| Error::io("remove", &folder, e))?;
+        sync_folder(&store.incoming())
+    }
+}
+
+/// Reads the journal; one that does not fit what is on disk counts as none.
+fn read_journal(store: &Store, folder: &std::path::Path) -> Result<Journal> {
+    let journal = Journal::read(folder)?;
+    if let Some(part) = &journal.part {
+        let path = folder.join(format!("{}.part", part.digest.0));
+        let in_part = look(&path, Expected::File)?.is_some_and(|found| found.size() >= part.bytes);
+        let in_store = store.size_of(&part.digest)?.is_some_and(|size| size >= part.bytes);
+        if !in_part && !in_store {
+            return Ok(Journal::NONE);
+        }
+    }
+    Ok(journal)
+}
+
+/// Raises the soft limit of open files to the hard one, and returns how many a batch may use.
+fn descriptors_for_batches() -> usize {
+    let limit = rustix::process::getrlimit(Resource::Nofile);
+    let raised = rustix::process::Rlimit {
+        current: limit.maximum,
+        maximum: limit.maximum,
+    };
+    let current = match rustix::process::setrlimit(Resource::Nofile, raised) {
+        Ok(()) => limit.maximum,
+        Err(_) => limit.current,
+    };
+    // One batch fills, up to twice its size between two chunks, and one is sealed; as many are left for everything else that a process
+    // opens.
+    current.map_or(BATCH_FILES, |current| {
+        usize::try_from(current / 6)
+            .unwrap_or(BATCH_FILES)
+            .clamp(16, BATCH_FILES)
+    })
+}
