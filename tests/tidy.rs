@@ -54,7 +54,10 @@ const BORDERS: &[(&str, &[&str])] = &[
     ),
     ("argon2", &["src/appliance/fleet/"]),
     ("rcgen", &["src/appliance/authority.rs"]),
-    ("regex", &["src/appliance/export/redact.rs"]),
+    (
+        "regex",
+        &["src/appliance/export/redact.rs", "src/appliance/export/redact/"],
+    ),
     ("tokio_rustls", &["src/http/"]),
     ("zstd", &["src/container/"]),
     ("clap", &["src/cli/"]),

@@ -9,9 +9,9 @@
 //!
 //! # Ciphers
 //!
-//! Which cipher is used is for the side that has a reason: AES costs a tenth where the CPU knows it, and many times as much as ChaCha20
-//! where it does not. A machine that knows AES leaves the choice to its clients, which ask for ChaCha20 first when they do not; one that
-//! does not chooses ChaCha20 itself, where the client can.
+//! Which cipher is used is for the side that has a reason: AES costs a tenth where the CPU knows it, and many times as much as `ChaCha20`
+//! where it does not. A machine that knows AES leaves the choice to its clients, which ask for `ChaCha20` first when they do not; one that
+//! does not chooses `ChaCha20` itself, where the client can.
 //!
 //! Kernel TLS is not used: not every kernel has it, and with it the keys would be the kernel's. It would save the copy of a file into
 //! memory and the one of its records into the socket (`sendfile` encrypts on its way), about a quarter of the CPU time of a large answer.
