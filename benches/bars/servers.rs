@@ -86,8 +86,9 @@ impl Running {
         let address = free_address();
         let config = work.join("airlock-tls.toml");
         let text = format!(
-            "listen = []\n[tls]\nlisten = [\"{address}\"]\nnames = [\"localhost\"]\ncertificate = {:?}\nkey = {:?}\n",
-            certificate.certificate, certificate.key
+            "listen = []\n[tls]\nlisten = [\"{address}\"]\nnames = [\"localhost\"]\ncertificate = \"{}\"\nkey = \"{}\"\n",
+            certificate.pem.display(),
+            certificate.key.display()
         );
         fs::write(&config, text).unwrap();
         let mut command = Command::new(airlock());
@@ -115,9 +116,9 @@ impl Running {
         let work = work.display();
         let listen = match tls {
             None => format!("listen {address};"),
-            Some(Certificate { certificate, key, .. }) => format!(
+            Some(Certificate { pem, key, .. }) => format!(
                 "listen {address} ssl; ssl_protocols TLSv1.3; ssl_certificate {}; ssl_certificate_key {};",
-                certificate.display(),
+                pem.display(),
                 key.display()
             ),
         };

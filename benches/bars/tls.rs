@@ -15,7 +15,7 @@ const NAME: &str = "localhost";
 
 /// A certificate for this machine, and its key.
 pub(crate) struct Certificate {
-    pub(crate) certificate: PathBuf,
+    pub(crate) pem: PathBuf,
     pub(crate) key: PathBuf,
     der: CertificateDer<'static>,
 }
@@ -34,13 +34,13 @@ impl Certificate {
     /// Makes one in a folder.
     pub(crate) fn make(folder: &Path) -> Self {
         let made = rcgen::generate_simple_self_signed(vec![NAME.to_owned()]).unwrap();
-        let (certificate, key) = (folder.join("tls.pem"), folder.join("tls.key"));
-        fs::write(&certificate, made.cert.pem()).unwrap();
+        let (pem, key) = (folder.join("tls.pem"), folder.join("tls.key"));
+        fs::write(&pem, made.cert.pem()).unwrap();
         fs::write(&key, made.signing_key.serialize_pem()).unwrap();
         // Keys that others may read are refused.
         fs::set_permissions(&key, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
         Self {
-            certificate,
+            pem,
             key,
             der: made.cert.der().clone(),
         }

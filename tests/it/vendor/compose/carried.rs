@@ -113,6 +113,7 @@ volumes:
 
 #[test]
 fn what_cannot_travel_is_refused_with_the_way_out() {
+    let too_large = vec![b'x'; (1 << 20) + 1];
     let cases: &[(&str, &[u8], &str)] = &[
         ("volumes: ['./f:/f:ro']", b"text", ""),
         ("volumes: ['./f:/f']", b"text", "mount it read-only (:ro)"),
@@ -127,11 +128,7 @@ fn what_cannot_travel_is_refused_with_the_way_out() {
             "which is no text; keep it in an image",
         ),
         ("volumes: ['./f:/f:ro']", b"", "is empty"),
-        (
-            "volumes: ['./f:/f:ro']",
-            &[b'x'; (1 << 20) + 1],
-            "is larger than 1048576 bytes",
-        ),
+        ("volumes: ['./f:/f:ro']", &too_large, "is larger than 1048576 bytes"),
         ("volumes: ['./none:/f:ro']", b"text", "use a named volume"),
         ("volumes: ['./.:/f:ro']", b"text", "mount its files one by one"),
         ("volumes: ['./f:/f:ro'], read_only: true", b"text", "take read_only out"),
