@@ -26,6 +26,8 @@ pub(crate) const REPOSITORY: &str = "registry.example/bench/app";
 /// What a simulated agent has to know besides its secret.
 pub(crate) struct Enrolled {
     pub(crate) target: Uuid,
+    #[allow(dead_code, reason = "read by the bench of the way home")]
+    pub(crate) deployment: Uuid,
     pub(crate) revision: Uuid,
 }
 
@@ -64,23 +66,35 @@ pub(crate) fn make(folder: &Path, targets: usize) -> Vec<Enrolled> {
     let mut enrolled = Vec::new();
     for (number, product) in products.iter().enumerate() {
         let count = PER_RELEASE.min(targets - number * PER_RELEASE);
-        let (content, blobs, made) = release(product, count);
-        enrolled.extend(made);
-        let bundle = folder.join(format!("{product}.airlock"));
-        seal(&workspace, product, content, &blobs, &bundle);
-        appliance
-            .import(
-                || airlock::media::open(&bundle, None),
-                &Options::default(),
-                &SystemClock,
-                &mut |_| (),
-            )
-            .unwrap();
+        enrolled.extend(bring(folder, &workspace, &appliance, product, count, 1));
     }
     enrolled
 }
 
-fn release(product: &Name, count: usize) -> (BundleContent, Blobs, Vec<Enrolled>) {
+/// Makes a release of a product with so many targets, and imports it.
+pub(crate) fn bring(
+    folder: &Path,
+    workspace: &Workspace,
+    appliance: &Appliance,
+    product: &Name,
+    count: usize,
+    sequence: u64,
+) -> Vec<Enrolled> {
+    let (content, blobs, made) = release(product, count, sequence);
+    let bundle = folder.join(format!("{product}-{sequence}.airlock"));
+    seal(workspace, product, content, &blobs, &bundle, sequence);
+    appliance
+        .import(
+            || airlock::media::open(&bundle, None),
+            &Options::default(),
+            &SystemClock,
+            &mut |_| (),
+        )
+        .unwrap();
+    made
+}
+
+fn release(product: &Name, count: usize, sequence: u64) -> (BundleContent, Blobs, Vec<Enrolled>) {
     let mut blobs = Blobs::default();
     let layer = blobs.put(b"a layer".to_vec());
     let config = blobs.put(format!(r#"{{"architecture":"amd64","os":"linux","author":"{product}"}}"#).into_bytes());
@@ -107,8 +121,13 @@ fn release(product: &Name, count: usize) -> (BundleContent, Blobs, Vec<Enrolled>
         // As a hub's: what is derived would have to follow from the release.
         let random = |kind| Uuid::from_random(*Uuid::derived(kind, &[&name]).as_bytes());
         let id = random("bench-target");
-        let revision = Uuid::derived("bench-revision", &[&name]);
-        enrolled.push(Enrolled { target: id, revision });
+        let revision = Uuid::derived("bench-revision", &[&name, &sequence.to_string()]);
+        let deployment = random("bench-deployment");
+        enrolled.push(Enrolled {
+            target: id,
+            deployment,
+            revision,
+        });
         targets.push(Target {
             agent,
             autoheal_all: false,
@@ -123,7 +142,7 @@ fn release(product: &Name, count: usize) -> (BundleContent, Blobs, Vec<Enrolled>
                 }),
                 force_restart: false,
                 helm: None,
-                id: random("bench-deployment"),
+                id: deployment,
                 images: vec![image.clone()],
                 revision,
                 version: "1.0".into(),
@@ -172,7 +191,7 @@ fn release(product: &Name, count: usize) -> (BundleContent, Blobs, Vec<Enrolled>
     (content, blobs, enrolled)
 }
 
-fn seal(workspace: &Workspace, product: &Name, content: BundleContent, blobs: &Blobs, out: &Path) {
+fn seal(workspace: &Workspace, product: &Name, content: BundleContent, blobs: &Blobs, out: &Path, sequence: u64) {
     let keys = workspace
         .signing_keys(RoleName::Release, &mut |_| unreachable!("the keys have no passphrase"))
         .unwrap();
@@ -181,7 +200,7 @@ fn seal(workspace: &Workspace, product: &Name, content: BundleContent, blobs: &B
         channel: "stable".parse().unwrap(),
         version: "1.0".into(),
         epoch: 0,
-        sequence: 1,
+        sequence,
         issued_at: time("2026-02-01T00:00:00Z"),
         expires: time("2035-01-01T00:00:00Z"),
         audience: Audience::ANY,
