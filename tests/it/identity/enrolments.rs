@@ -107,7 +107,7 @@ fn keys_are_replaced_when_a_person_says_so_and_never_come_back() {
     let db = Db::open(&bench.path("acme/ledger.db"), &Schema::LEDGER).unwrap();
     let earlier = db.read(|c| ledger::earlier_keys(c, &old.site)).unwrap();
     assert_eq!(earlier.len(), 1);
-    assert_eq!(earlier[0].0.to_hex(), before[0]["status_key"].as_str().unwrap());
+    assert_eq!(earlier[0].0.to_hex(), before[0]["public_key"].as_str().unwrap());
 }
 
 #[test]
