@@ -9,7 +9,7 @@ pub(crate) fn least<T>(times: u32, mut work: impl FnMut() -> T) -> (Duration, T)
     for _ in 0..times {
         let before = on_processor();
         last = Some(work());
-        best = best.min(on_processor() - before);
+        best = best.min(on_processor().checked_sub(before).unwrap());
     }
     (best, last.unwrap())
 }

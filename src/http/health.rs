@@ -10,6 +10,8 @@
 //! `problems` are what holds at present; `panics` were survived, and are counted from the start of the process. A part that can have a
 //! problem returns it as a [`Problem`] to [`look`], and needs nothing else to be seen.
 
+use std::time::Duration;
+
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::{Method, Response, StatusCode};
@@ -21,6 +23,9 @@ use super::oci_error::OciError;
 use crate::appliance::ReleaseDamage;
 use crate::domain::Problem;
 use crate::panics;
+
+/// How long `/readyz` waits for what a server that has just started still opens.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Says that the process answers; the same for everybody.
 pub(super) async fn alive(request: Request) -> Response<Body> {
@@ -39,6 +44,10 @@ pub(super) async fn ready(State(app): State<App>, request: Request) -> Response<
     }
     if !matches!(*request.method(), Method::GET | Method::HEAD) {
         return OciError::UNSUPPORTED.response();
+    }
+    if let Some(agents) = &app.agents {
+        // Whoever asks right after the start is told how it is, and not that this is not known yet.
+        tokio::time::timeout(PATIENCE, agents.status_tried()).await.ok();
     }
     let snapshot = app.registry.snapshot();
     let releases: Vec<_> = snapshot

@@ -107,6 +107,7 @@ impl StatusBuffer {
                 if matches!(opening, Opening::Later) {
                     writer.begin();
                 }
+                writer.was_tried();
                 // Whoever waits for it may have ended.
                 tell.send(()).ok();
                 writer.run();
@@ -277,9 +278,19 @@ impl StatusBuffer {
         self.read(status::streams)
     }
 
+    /// Waits until it was tried to open the database.
+    pub(crate) async fn tried(&self) {
+        let mut tried = self.shared.tried.subscribe();
+        // The sender is as old as the buffer.
+        tried.wait_for(|tried| *tried).await.ok();
+    }
+
     /// Says how the buffer is.
     pub fn health(&self) -> BufferHealth {
-        let trouble = self.shared.trouble().clone();
+        let trouble = match self.shared.trouble().clone() {
+            None if !*self.shared.tried.borrow() => Some(opening()),
+            trouble => trouble,
+        };
         BufferHealth {
             trouble: trouble.as_ref().map(|problem| problem.error.clone()),
             problems: trouble.into_iter().chain(self.shared.unchecked().clone()).collect(),
@@ -387,5 +398,15 @@ impl fmt::Debug for StatusBuffer {
         f.debug_struct("StatusBuffer")
             .field("path", &self.shared.path)
             .finish_non_exhaustive()
+    }
+}
+
+/// What is told while the database is not open yet.
+fn opening() -> Problem {
+    Problem {
+        part: "status",
+        error: format!("{} opening", Class::Busy.name()),
+        what: "the database of what agents report is being opened; what they report waits for it".to_owned(),
+        remedy: "none is needed: it is over by itself".to_owned(),
     }
 }

@@ -6,6 +6,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
+use tokio::sync::watch;
+
 use super::owner::Owner;
 use super::queue::Queue;
 use super::quota::Quota;
@@ -36,6 +38,8 @@ pub(super) struct Shared {
     /// Somebody who reads met damage: in the database of this number (those that were set aside, and one); 0 for nobody.
     pub(super) suspect: AtomicU64,
     pub(super) set_aside: AtomicU64,
+    /// Whether it was tried to open the database; how that ended is in `trouble`.
+    pub(super) tried: watch::Sender<bool>,
     /// What keeps statuses from being written.
     pub(super) trouble: Mutex<Option<Problem>>,
     /// Why not every page was read since the start, if that check did not come to its end.
@@ -91,6 +95,7 @@ impl Shared {
             contacts: Mutex::new(HashMap::new()),
             suspect: AtomicU64::new(0),
             set_aside: AtomicU64::new(0),
+            tried: watch::Sender::new(false),
             trouble: Mutex::new(None),
             unchecked: Mutex::new(None),
         }

@@ -94,6 +94,11 @@ impl Writer {
         }
     }
 
+    /// Tells those who wait that it was tried to open the database.
+    pub(super) fn was_tried(&self) {
+        self.shared.tried.send_replace(true);
+    }
+
     fn try_open(&mut self) {
         if let Err(error) = self.reopen() {
             self.report(&error);

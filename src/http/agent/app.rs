@@ -95,6 +95,11 @@ impl AgentApp {
         }
     }
 
+    /// Waits until it was tried to open the buffer of statuses.
+    pub(in crate::http) async fn status_tried(&self) {
+        self.status.tried().await;
+    }
+
     /// Says how the buffer of statuses is.
     pub(in crate::http) fn status_health(&self) -> BufferHealth {
         self.status.health()
