@@ -2,6 +2,7 @@
 
 use super::draft::DraftRequest;
 use super::facts::{numbers, own_head};
+use super::prologue;
 use crate::appliance::state::Appliance;
 use crate::db::site::acknowledgements;
 use crate::db::site::packages::{self, PackageRow, State};
@@ -27,7 +28,8 @@ impl Appliance {
     /// # Errors
     ///
     /// `E-POLICY digest-mismatch` when no draft and nothing signed has the digest; `E-POLICY approvals` when there is no draft that people
-    /// could have approved; `E-USAGE again` for a number that was not used; `E-BUSY draft` when the draft shows more than was asked for; those of [`Appliance::make_draft`].
+    /// could have approved; `E-POLICY profile` when what was signed shows more than may leave now; `E-USAGE again` for a number that was
+    /// not used; `E-BUSY draft` when the draft shows more; those of [`Appliance::make_draft`].
     pub fn choose_package(
         &self,
         wanted: &Wanted,
@@ -40,7 +42,7 @@ impl Appliance {
                 let found = rows
                     .iter()
                     .position(|row| row.number == *number && row.state != State::Draft);
-                found.map(|at| rows.swap_remove(at)).ok_or_else(|| {
+                let found = found.map(|at| rows.swap_remove(at)).ok_or_else(|| {
                     let used = rows.iter().filter(|row| row.state != State::Draft);
                     let numbers: Vec<String> = used.map(|row| row.number.to_string()).collect();
                     Error::new(Class::Usage, "again", format!("no package {number} was signed here")).expected(
@@ -51,13 +53,16 @@ impl Appliance {
                             numbers => format!("one of {numbers}"),
                         },
                     )
-                })
+                })?;
+                check_may_leave(&found, request)?;
+                Ok(found)
             }
             Wanted::Digest(digits) => {
                 let is_meant =
                     |row: &&PackageRow| digits.len() >= DIGITS && row.head.to_hex().starts_with(digits.as_str());
                 let meant: Vec<&PackageRow> = rows.iter().filter(is_meant).collect();
                 if let [row] = meant[..] {
+                    check_may_leave(row, request)?;
                     return Ok(row.clone());
                 }
                 let error = unknown(&format!("no package of this vendor here has the head digest {digits}"));
@@ -70,6 +75,7 @@ impl Appliance {
                 let draft = self.draft(request.domain)?;
                 if let Some(pending) = self.pending(request.domain, &rows, draft.is_some())?
                     && shows_no_more(&pending, request)?
+                    && self.has_approvals(&pending, request.room.approvals)?
                 {
                     return Ok(pending);
                 }
@@ -77,12 +83,7 @@ impl Appliance {
                     if shows_no_more(&draft, request)? {
                         return Ok(draft);
                     }
-                    return Err(Error::new(
-                        Class::Busy,
-                        "draft",
-                        "the draft that is there shows more than may leave now",
-                    )
-                    .remedy("`airlock status preview --discard` makes another one in its place; approvals of the draft end with it"));
+                    return Err(too_wide_draft());
                 }
                 if request.room.approvals > 0 {
                     return Err(Error::new(
@@ -118,6 +119,11 @@ impl Appliance {
         Ok(None)
     }
 
+    /// Whether a package that was signed has as many approvals as are asked for now; whose they are is looked at before it leaves.
+    fn has_approvals(&self, row: &PackageRow, wanted: u64) -> Result<bool> {
+        Ok(wanted == 0 || prologue::open(self, row)?.approvals().len() as u64 >= wanted)
+    }
+
     /// Returns the name that a package has wherever it goes.
     ///
     /// # Errors
@@ -134,6 +140,26 @@ impl Appliance {
         rows.retain(|row| row.instance == instance);
         Ok(rows)
     }
+}
+
+/// Checks that a package that somebody named shows no more than may leave now, whatever that was when it was made.
+fn check_may_leave(row: &PackageRow, request: &DraftRequest<'_>) -> Result<()> {
+    if shows_no_more(row, request)? {
+        return Ok(());
+    }
+    if row.state == State::Draft {
+        return Err(too_wide_draft());
+    }
+    let found = format!("package {} shows more than may leave now", row.number);
+    Err(Error::new(Class::Policy, "profile", found).remedy(
+        "make another one with `airlock status preview`: it covers what that one held, and shows what may leave",
+    ))
+}
+
+fn too_wide_draft() -> Error {
+    let found = "the draft that is there shows more than may leave now";
+    Error::new(Class::Busy, "draft", found)
+        .remedy("`airlock status preview --discard` makes another one in its place; approvals of the draft end with it")
 }
 
 /// A head digest that is none of a package here.

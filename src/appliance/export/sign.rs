@@ -42,6 +42,8 @@ impl Appliance {
         if row.state == State::Draft {
             self.use_number(&row, rule)?;
             row.state = State::Signed;
+        } else {
+            self.check_approved(&row, rule)?;
         }
         self.write_signature(&lock, &row)?;
         Ok(row)
@@ -66,6 +68,18 @@ impl Appliance {
             let detail = json!({"approvals": approved, "domain": row.domain, "head": row.head, "number": row.number});
             audit::append(transaction, self.clock.now(), "status-sign", &detail, &[told]).map(|_| ())
         })
+    }
+
+    /// Checks that those have agreed to what was signed who have to now, whatever was asked for then.
+    fn check_approved(&self, row: &PackageRow, rule: &ApprovalRule) -> Result<()> {
+        let Some((wanted, keys)) = &rule.approvers else {
+            return Ok(());
+        };
+        let package = prologue::open(self, row)?;
+        keys.check(&package.approval(), *wanted, package.approvals())
+            .map_err(|error| {
+                error.remedy("make a draft with `airlock status preview`, which covers what that package held, and approve that")
+            })
     }
 
     /// Writes the signature, where it is not there (E7).

@@ -306,7 +306,7 @@ fn forged_packages_have_one_verdict() {
     };
     let seed = std::env::var("AIRLOCK_DIFFERENTIAL_SEED").map_or(SEED, |text| text.parse().unwrap());
     let slow = std::env::var_os("AIRLOCK_SLOW").is_some();
-    let count = if slow { 10_000 } else { 88 };
+    let count = if slow { 3000 } else { 88 };
     println!("seed {seed}, {count} packages");
     let forge = Forge::new();
     for draft in [&forge.least, &forge.full] {

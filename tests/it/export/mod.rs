@@ -7,6 +7,7 @@ mod draft_ranges;
 mod draft_secrets;
 mod draft_stops;
 mod draft_vendors;
+mod narrower;
 mod out;
 mod places;
 mod runs;

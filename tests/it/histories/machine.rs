@@ -315,7 +315,8 @@ impl Machine {
         let wanted = &signed[number % signed.len()].told;
         let (number, head) = (wanted.head.number, wanted.digest);
         let redactor = Redactor::new(&[], &[]).unwrap();
-        let request = Self::request(cast, v, 0, false, &redactor);
+        // Everything may leave.
+        let request = Self::request(cast, v, 2, false, &redactor);
         let row = self
             .appliance()
             .choose_package(&Wanted::Again(number), &request, &mut |_| ());
