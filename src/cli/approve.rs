@@ -68,7 +68,10 @@ pub(super) fn run(args: &ApproveArgs, ui: &mut Ui) -> Result<()> {
         ))
     })?;
     let approved = appliance.approve(head, &keys, &key)?;
-    let (there, needed) = (approved.good.len() as u64, config.export.approvals);
+    let (there, needed) = (
+        approved.good.len() as u64,
+        config.export.approvals.max(approved.row.approvals),
+    );
     let mut human = format!(
         "package {} approved with key {}\nhead         {head}\napprovals    {there} of {needed} that are needed",
         approved.row.number,

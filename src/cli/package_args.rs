@@ -105,10 +105,18 @@ pub(super) fn domain_of(appliance: &Appliance, vendor: Option<&str>) -> Result<H
         Some(word) => {
             let releases = appliance.releases()?;
             let scopes = releases.iter().map(|release| &release.scope);
-            let has: BTreeSet<Hash> = scopes
+            let mut has: BTreeSet<Hash> = scopes
                 .filter(|scope| scope.product.as_str() == word || scope.to_string() == word)
                 .map(|scope| scope.domain)
                 .collect();
+            if has.is_empty() {
+                // Nothing of it was imported yet: what the pinned roots name, as `airlock trust show` lists it.
+                has = all
+                    .iter()
+                    .copied()
+                    .filter(|domain| names_product(appliance, *domain, word))
+                    .collect();
+            }
             let is_begun = |domain: &Hash| word.len() >= DIGITS && domain.to_hex().starts_with(word);
             all.iter()
                 .filter(|domain| has.contains(domain) || is_begun(domain))
@@ -128,6 +136,14 @@ pub(super) fn domain_of(appliance: &Appliance, vendor: Option<&str>) -> Result<H
     Err(Error::listing(Class::Usage, "vendor", found, &listed)
         .expected("one")
         .remedy("name it by the digits in front of it: --vendor DIGITS"))
+}
+
+/// Whether the root of a trust domain names a product; one whose pin is damaged names none.
+fn names_product(appliance: &Appliance, domain: Hash, word: &str) -> bool {
+    let Ok(chain) = appliance.chain(domain) else {
+        return false;
+    };
+    chain.newest().products.iter().any(|product| product.as_str() == word)
 }
 
 /// Returns a trust domain with the name that its root says, which another one may say as well.

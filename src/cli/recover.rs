@@ -4,7 +4,7 @@ use clap::{Args, ValueEnum};
 use serde_json::json;
 
 use super::Ui;
-use super::confirm::confirm_at_terminal;
+use super::confirm::confirm;
 use super::state_folder::StateArgs;
 use crate::appliance::Recovery;
 use crate::domain::{Clock as _, Result, SystemClock};
@@ -19,7 +19,7 @@ use crate::domain::{Clock as _, Result, SystemClock};
 /// again. Secrets that a vendor's bundle brought go on.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  airlock recover --as restored\n  airlock recover --as cloned\n  airlock recover --as token-key-lost"
+    after_help = "Examples:\n  airlock recover --as restored\n  airlock recover --as cloned --yes\n  airlock recover --as token-key-lost"
 )]
 pub(super) struct RecoverArgs {
     /// What became of it
@@ -43,6 +43,15 @@ enum What {
 }
 
 impl What {
+    /// How it is said on the command line.
+    fn word(self) -> &'static str {
+        match self {
+            Self::Restored => "restored",
+            Self::Cloned => "cloned",
+            Self::TokenKeyLost => "token-key-lost",
+        }
+    }
+
     /// What will be done, and what that costs.
     fn meant(self) -> &'static str {
         match self {
@@ -65,7 +74,7 @@ impl What {
 pub(super) fn run(args: &RecoverArgs, ui: &mut Ui) -> Result<()> {
     let appliance = args.state.open()?;
     ui.say(args.what.meant());
-    confirm_at_terminal(ui, args.yes)?;
+    confirm(ui, args.yes, &format!("airlock recover --as {}", args.what.word()))?;
     let recovery = match args.what {
         What::Restored => Recovery::Restored,
         What::Cloned => Recovery::Cloned,

@@ -15,7 +15,10 @@ use super::package_args::{self, PackageArgs};
 use super::ui::{bytes, escape};
 use super::{Ui, site_keys_file};
 use crate::appliance::Appliance;
-use crate::appliance::export::{ApprovalRule, Delivered, Destination, ExportSettings, PackageRow, Wanted};
+use crate::appliance::export::{
+    ApprovalRule, Delivered, Destination, ExportSettings, PackageRow, Wanted, unsaid_approvers,
+};
+use crate::db::site::packages::State;
 use crate::domain::{Class, Error, Result};
 use crate::media;
 use crate::package::OpenedPackage;
@@ -27,7 +30,8 @@ const STDOUT: &str = "-";
 /// Sign the next status package of a vendor and bring it out
 ///
 /// The draft goes that `airlock status preview` shows; --digest says that it must be that one. What was signed before and did not get out goes
-/// first, with the same bytes, unless the draft covers it. Without a draft one is made, where nobody has to approve it. The package is
+/// first, with the same bytes, unless the draft covers it. Without a draft one is made, where nobody has to approve it. A draft keeps how
+/// many approvals it was made to need, also where the configuration is left out. The package is
 /// read back from the medium, and only then counts as exported: one that went into a pipe, when all of it was written. In a folder it has
 /// a name of its own; packages that were cut for want of room follow one another there.
 #[derive(Debug, Args)]
@@ -68,7 +72,6 @@ pub(super) fn run(args: &ExportArgs, ui: &mut Ui) -> Result<()> {
     let appliance = args.package.state.open_as(&config)?;
     let redactor = package_args::redactor(&appliance, &config)?;
     let request = args.package.request(&appliance, &config.export, &redactor, false)?;
-    let rule = rule(&config.export)?;
     let wanted = match (&args.digest, args.again) {
         (_, Some(number)) => Wanted::Again(number),
         (Some(digits), None) => Wanted::Digest(digits.clone()),
@@ -77,7 +80,9 @@ pub(super) fn run(args: &ExportArgs, ui: &mut Ui) -> Result<()> {
     let mut delivered = Vec::new();
     loop {
         let row = appliance.choose_package(&wanted, &request, &mut |done| ui.progress("writing lines", done, 0))?;
+        let rule = rule(&config.export, &row)?;
         let path = path(&args.destination, place, &row, &appliance)?;
+        let needed = config.export.approvals.max(row.approvals);
         let row = appliance.sign_package(row.head, &rule)?;
         let one = deliver(&appliance, &row, place, &path, config.export.outbox, ui)?;
         for lost in &one.dropped {
@@ -89,18 +94,21 @@ pub(super) fn run(args: &ExportArgs, ui: &mut Ui) -> Result<()> {
         let goes_on = one.row.cut && place == Place::Folder && wanted == Wanted::Next;
         delivered.push((one, path));
         // Where people approve packages, the next one waits for them.
-        if !goes_on || rule.approvers.is_some() {
+        if !goes_on || needed > 0 {
             break;
         }
     }
     tell(&delivered, place, ui)
 }
 
-/// Reads who has to approve.
-fn rule(settings: &ExportSettings) -> Result<ApprovalRule> {
-    let wanted = usize::try_from(settings.approvals).unwrap_or(usize::MAX);
-    let approvers = if wanted > 0 {
+/// Reads who has to approve a draft; what was signed was approved.
+fn rule(settings: &ExportSettings, row: &PackageRow) -> Result<ApprovalRule> {
+    let wanted = usize::try_from(settings.approvals.max(row.approvals)).unwrap_or(usize::MAX);
+    let approvers = if wanted > 0 && row.state == State::Draft {
         let keys = site_keys_file::read(&settings.keys).map_err(|error| {
+            if settings.approvals == 0 {
+                return unsaid_approvers(row).with_source(error);
+            }
             error.remedy("approve the draft with `airlock approve DIGEST --key FILE`, which says what the file of the site's keys has to hold")
         })?;
         Some((wanted, keys))

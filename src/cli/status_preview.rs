@@ -10,7 +10,7 @@ use super::Ui;
 use super::package_args::{self, PackageArgs};
 use super::ui::{Format, bytes, escape};
 use crate::appliance::Appliance;
-use crate::appliance::export::{ExportSettings, PackageRow, Preview};
+use crate::appliance::export::{PackageRow, Preview};
 use crate::domain::{Result, counted, shown_lines};
 use crate::package::{Line, Switch, Withheld};
 
@@ -51,8 +51,9 @@ pub(super) fn run(args: &PreviewArgs, ui: &mut Ui) -> Result<()> {
             row.made_at
         ));
     }
-    let value = to_json(&preview, &config.export, drafted.is_earlier);
-    let human = to_text(&appliance, &preview, &config.export);
+    let needed = config.export.approvals.max(row.approvals);
+    let value = to_json(&preview, needed, drafted.is_earlier);
+    let human = to_text(&appliance, &preview, needed);
     if !args.lines {
         return ui.result(&value, human);
     }
@@ -95,7 +96,7 @@ fn json_lines(appliance: &Appliance, row: &PackageRow, value: &Value, ui: &Ui) -
     ui.script(b"\n]}\n")
 }
 
-fn to_json(preview: &Preview, settings: &ExportSettings, is_earlier: bool) -> Value {
+fn to_json(preview: &Preview, needed: u64, is_earlier: bool) -> Value {
     let head = &preview.head;
     let gaps: serde_json::Map<String, Value> = preview
         .gaps
@@ -109,7 +110,7 @@ fn to_json(preview: &Preview, settings: &ExportSettings, is_earlier: bool) -> Va
         "shows": head.shows, "hides": hidden_switches(preview),
         "records": head.records, "receipts": head.receipts, "audit": {"first": head.audit.first, "last": head.audit.last},
         "line_counts": preview.lines, "gap_counts": gaps, "repeats": preview.repeats, "cut": preview.is_cut,
-        "approvals": {"needed": settings.approvals, "there": preview.approvals},
+        "approvals": {"needed": needed, "there": preview.approvals},
     })
 }
 
@@ -123,7 +124,7 @@ fn hidden_switches(preview: &Preview) -> Vec<&'static str> {
     off.map(Switch::as_str).collect()
 }
 
-fn to_text(appliance: &Appliance, preview: &Preview, settings: &ExportSettings) -> String {
+fn to_text(appliance: &Appliance, preview: &Preview, needed: u64) -> String {
     let head = &preview.head;
     let vendor = package_args::vendor_name(appliance, head.domain);
     let vendor = vendor.map_or_else(|| head.domain.to_hex(), |name| escape(&name));
@@ -174,7 +175,7 @@ fn to_text(appliance: &Appliance, preview: &Preview, settings: &ExportSettings) 
         );
     }
     let there = preview.approvals.len();
-    text += &match settings.approvals {
+    text += &match needed {
         0 => format!("\nneeds no approval: airlock status export DEST --digest {short}"),
         needed if there as u64 >= needed => {
             format!(

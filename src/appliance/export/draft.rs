@@ -105,7 +105,7 @@ impl Appliance {
             })
         });
         let (written, cut) = made?;
-        let row = row(request.domain, &instance, &written, cut);
+        let row = row(request, &instance, &written, cut);
         self.db.write(|transaction| {
             packages::put_draft(transaction, &row)?;
             let detail = json!({
@@ -188,9 +188,9 @@ fn write_lines(
     lines::records(sink, view, (firsts.records, lasts.records), shows)
 }
 
-fn row(domain: Hash, instance: &InstanceId, written: &WrittenPackage, cut: bool) -> PackageRow {
+fn row(request: &DraftRequest<'_>, instance: &InstanceId, written: &WrittenPackage, cut: bool) -> PackageRow {
     PackageRow {
-        domain,
+        domain: request.domain,
         instance: instance.clone(),
         number: written.head.number,
         head: written.head_digest,
@@ -199,6 +199,7 @@ fn row(domain: Hash, instance: &InstanceId, written: &WrittenPackage, cut: bool)
         cut,
         made_at: written.head.made_at,
         size: written.size,
+        approvals: request.room.approvals,
     }
 }
 

@@ -48,7 +48,7 @@ pub use outbox::ExportLock;
 pub use preview::{Preview, ShowLine};
 pub use profile::{ExportSettings, Profile};
 pub use redact::Redactor;
-pub use sign::ApprovalRule;
+pub use sign::{ApprovalRule, unsaid_approvers};
 pub use summary::picture;
 
 pub use crate::db::site::packages::{PackageRow, State};

@@ -10,11 +10,11 @@ use crate::crypto::{BELOW_THRESHOLD, SiteKeys};
 use crate::db::site::audit;
 use crate::db::site::packages::{self, PackageRow, State};
 use crate::db::site::stream_log::Told;
-use crate::domain::{Hash, Result};
+use crate::domain::{Class, Error, Hash, Result, counted};
 use crate::media::UncachedFile;
 use crate::package::{OpenedPackage, StatusKeys};
 
-/// Who has to agree before a package leaves (M-99).
+/// Who has to agree before a package leaves (M-99). A draft needs no fewer than was said where it was made, whatever is said here.
 #[derive(Debug, Default)]
 pub struct ApprovalRule {
     /// How many distinct keys, and of which; nothing where nobody has to.
@@ -54,9 +54,12 @@ impl Appliance {
         let package = prologue::open(self, row)?;
         let mut approved = Vec::new();
         if let Some((wanted, keys)) = &rule.approvers {
-            keys.check(&package.approval(), *wanted, package.approvals())
+            let made_for = usize::try_from(row.approvals).unwrap_or(usize::MAX);
+            keys.check(&package.approval(), made_for.max(*wanted), package.approvals())
                 .map_err(|error| error.remedy("approve the draft with `airlock approve DIGEST --key FILE`"))?;
             approved = keys.approved(&package.approval(), package.approvals());
+        } else if row.approvals > 0 {
+            return Err(unsaid_approvers(row));
         }
         self.db.write(|transaction| {
             packages::advance(transaction, row.head, State::Signed)?;
@@ -100,4 +103,19 @@ impl Appliance {
         let keys = StatusKeys::new(self.status_key()?.public(), []);
         OpenedPackage::open(Box::new(file))?.verify(keys).map(|_| ())
     }
+}
+
+/// A draft that was made to be approved, where nobody says by whom: most often the configuration was not named.
+pub fn unsaid_approvers(row: &PackageRow) -> Error {
+    Error::new(
+        Class::Policy,
+        "approvals",
+        format!(
+            "package {} was made to leave with {}, and whose count is not said here",
+            row.number,
+            counted(row.approvals, "approval")
+        ),
+    )
+    .expected("the configuration that it was made with, whose `keys` under [export] are those of the site")
+    .remedy("name the configuration of this site with --config FILE")
 }

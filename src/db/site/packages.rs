@@ -39,9 +39,11 @@ pub struct PackageRow {
     pub made_at: Timestamp,
     /// Bytes of the file.
     pub size: u64,
+    /// How many people have to approve it, as was said where it was made.
+    pub approvals: u64,
 }
 
-const COLUMNS: &str = "SELECT p.domain, i.instance, p.number, p.head, p.state, p.bytes, p.cut, p.made_at, p.size \
+const COLUMNS: &str = "SELECT p.domain, i.instance, p.number, p.head, p.state, p.bytes, p.cut, p.made_at, p.size, p.approvals \
      FROM package p JOIN instance i ON i.number = p.instance";
 
 /// Returns the draft of a stream, also one of an earlier instance.
@@ -130,8 +132,8 @@ pub fn put_draft(transaction: &Transaction<'_>, draft: &PackageRow) -> Result<()
         .sql("drop the draft before")?;
     transaction
         .execute(
-            "INSERT INTO package (domain, instance, number, head, state, bytes, cut, made_at, size)
-             VALUES (?, (SELECT number FROM instance WHERE instance = ?), ?, ?, 'draft', ?, ?, ?, ?)",
+            "INSERT INTO package (domain, instance, number, head, state, bytes, cut, made_at, size, approvals)
+             VALUES (?, (SELECT number FROM instance WHERE instance = ?), ?, ?, 'draft', ?, ?, ?, ?, ?)",
             params![
                 draft.domain,
                 draft.instance,
@@ -140,7 +142,8 @@ pub fn put_draft(transaction: &Transaction<'_>, draft: &PackageRow) -> Result<()
                 draft.bytes,
                 draft.cut,
                 draft.made_at,
-                draft.size
+                draft.size,
+                draft.approvals
             ],
         )
         .sql("record the draft")?;
@@ -197,6 +200,7 @@ fn read(row: &Row<'_>) -> rusqlite::Result<PackageRow> {
         cut: row.get(6)?,
         made_at: row.get(7)?,
         size: row.get(8)?,
+        approvals: row.get(9)?,
     })
 }
 

@@ -316,6 +316,7 @@ CREATE TABLE package (
   cut       INTEGER NOT NULL,           -- 1: a range ended early; the next package goes on behind it
   made_at   INTEGER NOT NULL,           -- when the stream was frozen
   size      INTEGER NOT NULL,           -- bytes of the file
+  approvals INTEGER NOT NULL,           -- how many it needed where it was made: whoever lets it out may ask for more, and for no less
   PRIMARY KEY (domain, instance, number)
 ) STRICT, WITHOUT ROWID;
 CREATE UNIQUE INDEX one_draft ON package (domain) WHERE state = 'draft';

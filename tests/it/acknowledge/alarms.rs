@@ -87,7 +87,7 @@ fn alarms_are_shown_whatever_becomes_of_the_rest_and_stand_until_the_next_says_o
 fn what_was_never_signed_here_says_whether_the_state_was_turned_back_or_lives_twice() {
     let both = Both::new();
     let early = both.sign(both.reach(100));
-    both.bench.good("recover --as restored");
+    both.bench.good("recover --yes --as restored");
     let over = both.says(1, &[&early]);
     let ended = both.refuse(&over, "never-exported");
     assert_eq!(shown(&ended), [""; 0]);
@@ -106,7 +106,7 @@ fn what_was_never_signed_here_says_whether_the_state_was_turned_back_or_lives_tw
     );
     assert_eq!(listed(&both), ["state-older"]);
     // Somebody says so: it is done, and what went before is told again.
-    both.bench.good("recover --as restored");
+    both.bench.good("recover --yes --as restored");
     assert_eq!(listed(&both), [""; 0]);
     let mut other = both.says(1, &[&package]);
     other.instance = "ab".repeat(16).parse().unwrap();
@@ -114,7 +114,7 @@ fn what_was_never_signed_here_says_whether_the_state_was_turned_back_or_lives_tw
     assert_eq!(shown(&ended), ["other-instance"]);
     assert!(ended.stderr.contains("airlock recover --as cloned"), "{}", ended.stderr);
     assert_eq!(listed(&both), ["other-instance"]);
-    both.bench.good("recover --as cloned");
+    both.bench.good("recover --yes --as cloned");
     assert_eq!(listed(&both), [""; 0]);
     both.refuse(&other, "never-exported");
     assert_eq!(listed(&both), ["other-instance"]);
@@ -133,7 +133,7 @@ fn alarms_of_a_life_that_is_over_are_told_once() {
     let mut says = both.says(1, &[&early]);
     says.alarms = vec![alarm(AlarmCode::ForeignRelease, 1), alarm(AlarmCode::PackageNumber, 1)];
     assert_eq!(shown(&acknowledge(&both, &says)), ["foreign-release", "package-number"]);
-    both.bench.good("recover --as restored");
+    both.bench.good("recover --yes --as restored");
     // What has nothing to do with lives stands.
     assert_eq!(listed(&both), ["foreign-release"]);
     let mut number = 2;
@@ -179,7 +179,7 @@ fn an_answer_to_a_life_that_is_over_asks_for_nothing() {
     let early = both.sign(both.reach(100));
     let mut late = both.says(1, &[&early]);
     late.alarms = vec![alarm(AlarmCode::Previous, 1)];
-    both.bench.good("recover --as restored");
+    both.bench.good("recover --yes --as restored");
     for first in [true, false] {
         let ended = acknowledge(&both, &late);
         assert_eq!(ended.refusal.as_ref().unwrap().1, "never-exported");

@@ -207,8 +207,8 @@ impl Both {
         self.site_db()
             .write(|tx| {
                 tx.execute(
-                    "INSERT INTO package (domain, instance, number, head, state, bytes, cut, made_at, size)
-                     VALUES (?, (SELECT max(number) FROM instance), ?, ?, 'signed', ?, 0, ?, ?)",
+                    "INSERT INTO package (domain, instance, number, head, state, bytes, cut, made_at, size, approvals)
+                     VALUES (?, (SELECT max(number) FROM instance), ?, ?, 'signed', ?, 0, ?, ?, 0)",
                     params![
                         head.domain,
                         head.number,

@@ -191,7 +191,7 @@ fn a_refused_one_never_refuses_the_release_that_brings_it() {
     let package = both.report(100);
     both.issue();
     create(&both, 1, "--site plant");
-    both.bench.good("recover --as restored");
+    both.bench.good("recover --yes --as restored");
     let before = both.stream().rows.len();
     let ended = import(&both, 1);
     ended.assert_imported();

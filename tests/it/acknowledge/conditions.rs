@@ -285,7 +285,7 @@ fn a_draft_is_nothing_that_a_vendor_can_have() {
 fn files_of_packages_go_up_to_its_number_and_of_earlier_lives() {
     let both = Both::new();
     let early: Vec<Package> = (1..=3).map(|n| both.sign(both.reach(n))).collect();
-    both.bench.good("recover --as restored");
+    both.bench.good("recover --yes --as restored");
     let late: Vec<Package> = (1..=5).map(|n| both.sign(both.reach(10 * n))).collect();
     let enrolments = || std::fs::read_dir(both.bench.state().join("outbox")).unwrap().count();
     assert_eq!(enrolments(), 9);

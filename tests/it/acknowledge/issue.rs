@@ -146,7 +146,7 @@ fn another_life_and_another_key_are_acknowledged_from_where_they_begin() {
     let both = Both::new();
     both.report(100);
     let old = both.issue().1;
-    for act in ["recover --as restored", "status rotate-key --yes"] {
+    for act in ["recover --yes --as restored", "status rotate-key --yes"] {
         both.bench.good(act);
         if act.starts_with("status") {
             let file = format!("state/outbox/enrolment-{}.json", &both.domain.to_hex()[..8]);
@@ -163,7 +163,7 @@ fn another_life_and_another_key_are_acknowledged_from_where_they_begin() {
     }
     assert_eq!(both.bench.good("status acknowledge issued.ack")["result"], "applied");
     assert_eq!(both.reached().0, 120);
-    both.bench.good("recover --as cloned");
+    both.bench.good("recover --yes --as cloned");
     let next = both.report(150);
     assert_eq!(next.head.lineage.len(), 2);
     assert_eq!(next.head.records.first, 121);

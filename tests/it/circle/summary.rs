@@ -224,7 +224,7 @@ fn a_summary_that_says_what_was_not_signed_or_two_things_is_answered_as_the_mess
     let other = changed(&stage, &text, |summary| summary.head = [7; 16]);
     let remedy = refused(&stage, &other, "E-EQUIVOCATION", "package-number");
     assert!(remedy.contains("`airlock recover --as restored`"), "{remedy}");
-    stage.good(&["recover", "--as", "cloned", "--state", "state"]);
+    stage.good(&["recover", "--yes", "--as", "cloned", "--state", "state"]);
     let next = stage.export();
     assert_eq!(
         stage.good(&["status", "verify", &next, "-w", "w"])[0]["result"],

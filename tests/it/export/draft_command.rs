@@ -187,7 +187,8 @@ fn the_command_line_only_takes_away() {
 #[test]
 fn of_several_vendors_one_is_named() {
     let place = Place::new();
-    let other = Vendor::new();
+    let mut other = Vendor::new();
+    other.rotate(|root| root.products = ["crm", "erp", "tms"].map(|word| word.parse().unwrap()).into());
     let root = place.files.path().join("root.json");
     write(&root, &other.chain_file());
     let mut add = Command::new(AIRLOCK);
@@ -211,6 +212,9 @@ fn of_several_vendors_one_is_named() {
     let theirs = place.good(&["--vendor", &digits]);
     assert_eq!(theirs["domain"], other.chain().domain().to_hex());
     assert_eq!(theirs["line_counts"], json!({"audit": 1}));
+    // So does a product that nothing was imported of, where only one root names it.
+    assert_eq!(place.good(&["--vendor", "tms"])["head"], theirs["head"]);
+    place.refused(&["--vendor", "erp"], "E-USAGE", "vendor");
     // A product says whose it is, and each vendor has a draft of its own.
     for word in ["crm", "crm/stable"] {
         let ours = place.good(&["--vendor", word]);
@@ -274,7 +278,7 @@ fn a_draft_ends_with_the_life_of_the_state_folder() {
     let first = place.good(&[]);
     let mut recover = Command::new(AIRLOCK);
     recover
-        .args(["recover", "--as", "restored", "--state"])
+        .args(["recover", "--yes", "--as", "restored", "--state"])
         .arg(place.appliance.path());
     assert!(recover.output().unwrap().status.success());
     let next = place.good(&[]);

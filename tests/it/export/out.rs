@@ -1,7 +1,7 @@
 //! Approvals, the signature, and the way out (E5 to E8): what leaves is what was reviewed, and nothing claims to have left that did not.
 
 use std::io::Read as _;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 
 use airlock::crypto::write_signing_key;
 use airlock::db::site::packages::State;
@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::desk::{Desk, approver};
 use super::world;
-use crate::support::appliance::{Ended, audit_actions, read, write};
+use crate::support::appliance::{AIRLOCK, Ended, audit_actions, read, write};
 
 #[test]
 fn what_was_previewed_is_what_leaves_and_again_the_same_bytes() {
@@ -154,6 +154,68 @@ fn a_draft_needs_as_many_approvals_as_the_site_says() {
             .all(|(action, _)| *action != "status-approve")
     );
     desk.refused(&format!("approve {head} --key 2.pem"), "E-POLICY", "digest-mismatch");
+}
+
+/// No option that somebody forgot lets a draft out: what it needs and what it shows stand with it.
+#[test]
+fn a_draft_keeps_how_many_approvals_it_needs_where_no_configuration_is_named() {
+    let desk = Desk::new(2);
+    let head = desk.draft();
+    let bare = |words: &str| {
+        let mut command = Command::new(AIRLOCK);
+        command.args(["--format", "json"]).args(words.split(' ')).arg("--state");
+        command
+            .arg(desk.state())
+            .current_dir(desk.path(""))
+            .env_remove("AIRLOCK_CONFIG");
+        Ended::of(&command.output().unwrap())
+    };
+    let told = |ended: &Ended, class: &str, code: &str| {
+        let found = ended.refusal.clone().unwrap_or_default();
+        assert_eq!((found.0.as_str(), found.1.as_str()), (class, code), "{}", ended.stderr);
+        assert_eq!((desk.states(), desk.signings()), (vec![(1, State::Draft)], 0));
+        assert_eq!(desk.on_stick(), [""; 0]);
+    };
+    let approve = |n: u8| desk.good(&format!("approve {head} --key {n}.pem"));
+    for words in [
+        "status export stick".to_owned(),
+        format!("status export stick --digest {head}"),
+    ] {
+        let ended = bare(&words);
+        told(&ended, "E-POLICY", "approvals");
+        assert_eq!(remedy(&ended), "name the configuration of this site with --config FILE");
+    }
+    assert_eq!(
+        bare("status preview").result["approvals"],
+        json!({"needed": 2, "there": []})
+    );
+    // One that asks for less counts no more than none, and one that asks for more counts.
+    approve(1);
+    desk.configure(1, "");
+    told(
+        &desk.refused("status export stick", "E-POLICY", "approvals"),
+        "E-POLICY",
+        "approvals",
+    );
+    desk.configure(3, "");
+    approve(2);
+    told(
+        &desk.refused("status export stick", "E-POLICY", "approvals"),
+        "E-POLICY",
+        "approvals",
+    );
+    // As the message says; and what was signed goes out again without one.
+    desk.configure(2, "");
+    desk.good("status export stick");
+    let again = bare("status export stick --again 1");
+    assert_eq!(again.code, Some(0), "{}", again.stderr);
+
+    // What a draft shows is remembered in the same way.
+    desk.configure(0, "profile = \"standard\"\n");
+    desk.draft();
+    let ended = bare("status export stick");
+    assert_eq!(ended.refusal.unwrap().1, "draft");
+    assert_eq!(desk.states(), [(1, State::Exported), (2, State::Draft)]);
 }
 
 #[test]

@@ -16,7 +16,7 @@ fn sql(bench: &Bench, text: &str) {
 
 /// An act that writes a row.
 fn act(bench: &Bench) {
-    bench.good("recover --as cloned");
+    bench.good("recover --yes --as cloned");
 }
 
 #[test]

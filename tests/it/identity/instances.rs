@@ -169,7 +169,7 @@ fn f13_parts_of_different_times_stop_imports_until_somebody_says_what_was_done()
         }),
         // A database of before a life that the file knows, and one of after several that it does not.
         ("older database", &|state| {
-            assert_eq!(run(state, &["recover", "--as", "cloned"]).code, Some(0));
+            assert_eq!(run(state, &["recover", "--yes", "--as", "cloned"]).code, Some(0));
             sql(
                 state,
                 "DELETE FROM instance_start WHERE instance = (SELECT max(number) FROM instance);
@@ -179,7 +179,7 @@ fn f13_parts_of_different_times_stop_imports_until_somebody_says_what_was_done()
         ("older file", &|state| {
             let old = read(&state.join(path));
             for _ in 0..2 {
-                assert_eq!(run(state, &["recover", "--as", "cloned"]).code, Some(0));
+                assert_eq!(run(state, &["recover", "--yes", "--as", "cloned"]).code, Some(0));
             }
             write(&state.join(path), &old);
         }),
@@ -213,7 +213,7 @@ fn f13_parts_of_different_times_stop_imports_until_somebody_says_what_was_done()
         serving.assert_serves(&plant.live);
         serving.stop();
         let parent = newest(&state);
-        let recovered = run(&state, &["recover", "--as", word]);
+        let recovered = run(&state, &["recover", "--yes", "--as", word]);
         assert_eq!(recovered.code, Some(0), "{what}: {}", recovered.stderr);
         assert_eq!(recovered.result["instance"], newest(&state).as_str());
         let expected = json!({"instance": newest(&state), "parent": parent, "reason": word});

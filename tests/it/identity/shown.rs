@@ -71,8 +71,18 @@ fn another_life_is_begun_by_who_means_it() {
         let (code, text) = on_terminal("", &["--yes"]);
         assert_eq!((code, rows()), (Some(0), before + 2), "{text}");
     }
-    // Where nobody can be asked the command line says enough.
+    // Where nobody can be asked nothing is done, and the message says what does it.
     let before = rows();
-    bench.good("recover --as cloned");
+    for what in ["restored", "cloned", "token-key-lost"] {
+        let ended = bench.run(&format!("recover --as {what}"));
+        assert_eq!(ended.refusal.as_ref().unwrap().1, "confirm", "{}", ended.stderr);
+        assert!(
+            ended.stderr.contains(&format!("`airlock recover --as {what} --yes`")),
+            "{}",
+            ended.stderr
+        );
+        assert_eq!(rows(), before, "{what}");
+    }
+    bench.good("recover --as cloned --yes");
     assert_eq!(rows(), before + 1);
 }

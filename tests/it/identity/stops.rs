@@ -84,7 +84,7 @@ fn another_life_is_said_whole_or_not_at_all() {
     let Some(base) = base() else { return };
     let lives = "SELECT count(*) FROM instance";
     let before = site(&base, lives);
-    sweep(&base, "recover --as restored --state STATE", &|bench, told| {
+    sweep(&base, "recover --yes --as restored --state STATE", &|bench, told| {
         let now = site(bench, lives);
         let rows = site(
             bench,
@@ -95,7 +95,7 @@ fn another_life_is_said_whole_or_not_at_all() {
             "{told}: {now} lives, {rows} rows"
         );
         tell(bench);
-        bench.good("recover --as restored");
+        bench.good("recover --yes --as restored");
         assert_eq!(site(bench, lives), now + 1, "{told}");
         tell(bench);
     });

@@ -35,7 +35,7 @@ fn a_garbled_page_is_answered_with_a_whole_copy_everywhere() {
         garble(&operator, table);
         let before = read(&state.join("identity/status.pem"));
         for words in [
-            &["recover", "--as", "restored"][..],
+            &["recover", "--yes", "--as", "restored"][..],
             &["status", "rotate-key", "--yes"],
             &["audit", "verify"],
         ] {
@@ -57,7 +57,7 @@ fn a_garbled_page_is_answered_with_a_whole_copy_everywhere() {
         fs::remove_dir_all(&state).unwrap();
         copy(&kept, &state);
         operator.run(&["audit", "verify"]).succeeded();
-        operator.run(&["recover", "--as", "restored"]).succeeded();
+        operator.run(&["recover", "--yes", "--as", "restored"]).succeeded();
         fs::remove_dir_all(&state).unwrap();
         copy(&kept, &state);
     }

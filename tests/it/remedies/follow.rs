@@ -96,7 +96,11 @@ impl Operator {
             assert!(!bare || held.is_empty(), "nothing is at hand for {word} of {command}");
             held.to_owned()
         };
-        let words: Vec<String> = words[1..].iter().map(put_in).collect();
+        let mut words: Vec<String> = words[1..].iter().map(put_in).collect();
+        if words[0] == "recover" {
+            // Whoever follows it at a terminal is asked, and means it.
+            words.push("--yes".to_owned());
+        }
         self.run(&words.iter().map(String::as_str).collect::<Vec<_>>())
     }
 

@@ -91,7 +91,7 @@ fn a_database_that_is_older_than_the_identity_is_a_problem_from_the_start() {
     let database = operator.state().join("airlock.db");
     let older = read(&database);
     for _ in 0..2 {
-        operator.run(&["recover", "--as", "cloned"]).succeeded();
+        operator.run(&["recover", "--yes", "--as", "cloned"]).succeeded();
     }
     let newer = read(&database);
     write(&database, &older);
@@ -162,7 +162,7 @@ fn a_lost_token_key_is_made_anew_by_nobody_but_whom_the_message_sends() {
     // One that is good is not replaced.
     let held = read(&path);
     let remedy = operator
-        .run(&["recover", "--as", "token-key-lost"])
+        .run(&["recover", "--yes", "--as", "token-key-lost"])
         .remedy("E-POLICY", "token-key-good");
     assert_eq!(read(&path), held);
     operator

@@ -275,6 +275,7 @@ const ROWS: &[(&str, Row)] = &[
     ("Limit: it must be made smaller where it comes from; nothing on this side raises the bound", Followed(&["bundles_that_a_class_is_said_of_are_copied_or_made_again"])),
     ("Policy UNDEPLOY: ask the vendor for a release that names what is removed; or import it with --no-activate and decide here, with `airlock release activate … --undeploy`", Followed(&["an_unsaid_removal_is_decided_here"])),
     ("Policy agent-there: give the secret that the target has with --credentials, or leave the target to the agent that is connected", Followed(&["a_target_with_an_agent_of_its_own_gets_the_secret_that_it_has"])),
+    ("Policy approvals: name the configuration of this site with --config FILE", Followed(&["a_draft_keeps_how_many_approvals_it_needs_where_no_configuration_is_named"])),
     ("Policy approvals: make one with `airlock status preview`, and approve it", Followed(&["a_draft_needs_as_many_approvals_as_the_site_says"])),
     ("Policy approver: approve with another key, or add this one to the file of the site's keys: {}", Followed(&["a_key_that_is_none_of_the_sites_is_added_or_another_one_taken"])),
     ("Policy digest-mismatch: look at what would leave with `airlock status preview`, which names the digest", Followed(&["another_digest_lets_nothing_out"])),

@@ -55,7 +55,7 @@ fn f15_every_command_refuses_the_state_of_a_newer_airlock() {
         ("trust add", vec![&root, "--fingerprint", &fingerprint]),
         ("audit verify", vec![]),
         ("audit export", vec!["-o", &copied]),
-        ("recover", vec!["--as", "restored"]),
+        ("recover", vec!["--as", "restored", "--yes"]),
         ("status preview", vec![]),
         ("status rotate-key", vec!["--yes"]),
         ("status summary", vec![]),
