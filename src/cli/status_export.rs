@@ -101,10 +101,11 @@ pub(super) fn run(args: &ExportArgs, ui: &mut Ui) -> Result<()> {
     tell(&delivered, place, ui)
 }
 
-/// Reads who has to approve a draft; what was signed was approved.
+/// Reads who has to approve. What was signed was approved as was asked for then; what is asked for now holds for it as well.
 fn rule(settings: &ExportSettings, row: &PackageRow) -> Result<ApprovalRule> {
-    let wanted = usize::try_from(settings.approvals.max(row.approvals)).unwrap_or(usize::MAX);
-    let approvers = if wanted > 0 && row.state == State::Draft {
+    let made_for = if row.state == State::Draft { row.approvals } else { 0 };
+    let wanted = usize::try_from(settings.approvals.max(made_for)).unwrap_or(usize::MAX);
+    let approvers = if wanted > 0 {
         let keys = site_keys_file::read(&settings.keys).map_err(|error| {
             if settings.approvals == 0 {
                 return unsaid_approvers(row).with_source(error);

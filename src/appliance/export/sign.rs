@@ -81,7 +81,9 @@ impl Appliance {
         let package = prologue::open(self, row)?;
         keys.check(&package.approval(), *wanted, package.approvals())
             .map_err(|error| {
-                error.remedy("make a draft with `airlock status preview`, which covers what that package held, and approve that")
+                error.remedy(
+                    "make a draft with `airlock status preview`, which covers what that package held, and approve that",
+                )
             })
     }
 
