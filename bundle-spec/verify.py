@@ -388,7 +388,7 @@ def verify_role(root, role, payload_type, payload, signatures):
         found = len(good.intersection(rule["keys"]))
         if found < rule["threshold"]:
             raise Refusal("E-SIGNATURE", "below-threshold",
-                          f"{found} of the keys that may sign this have signed, {rule['threshold']} must")
+                          f"{found} of the keys that may sign this {'has' if found == 1 else 'have'} signed, {rule['threshold']} must")
 
 
 # --- 3. Trust roots -----------------------------------------------------------------------------------------------

@@ -143,7 +143,7 @@ pub(super) fn run(args: &CreateArgs, ui: &mut Ui) -> Result<()> {
         overrides: &overrides,
         registries: &registries,
         keys: &[],
-        ack_keys: None,
+        ack_keys: (!args.unsigned).then_some(AckKeys::Counted),
         time: args.signing.signing_time(),
     };
     let Some(output) = output.filter(|_| !args.dry_run) else {
@@ -174,7 +174,7 @@ pub(super) fn run(args: &CreateArgs, ui: &mut Ui) -> Result<()> {
     } else {
         Destination::File(output)
     };
-    inputs.ack_keys = (!args.unsigned).then_some(AckKeys(&ack_keys));
+    inputs.ack_keys = (!args.unsigned).then_some(AckKeys::Opened(&ack_keys));
     inputs.keys = &keys;
     let built = build(&workspace, &inputs, destination, &mut |event| tell(&event, ui))?;
     drop(stdout);

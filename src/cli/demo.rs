@@ -402,7 +402,7 @@ fn seal(folder: &Path, workspace: &Workspace, version: &str) -> Result<Sealed> {
         overrides: &overrides,
         registries: &registries,
         keys: &vendor_side::release_keys(workspace, &[], &mut no_passphrase)?,
-        ack_keys: Some(AckKeys(&ack_keys)),
+        ack_keys: Some(AckKeys::Opened(&ack_keys)),
         time: SigningTime::at(SystemClock.now()),
     };
     let path = folder.join(format!("release-{sequence}.airlock"));

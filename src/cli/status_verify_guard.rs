@@ -72,6 +72,21 @@ pub(super) fn run(files: &[PathBuf], args: &GuardArgs, ui: &mut Ui) -> Result<()
     }
 }
 
+/// Says of missing approvals how many are asked for and how many are there: the package may be good for another guard.
+fn too_few(error: Error, wanted: usize, good: usize) -> Error {
+    if error.class() != Class::Policy {
+        return error;
+    }
+    Error::new(
+        Class::Policy,
+        "approvals",
+        format!("this guard asks for {}, the file has {good}", counted(wanted, "approval")),
+    )
+    .expected("as many good approvals of this package by keys that --site-keys names")
+    .remedy("have as many people approve the next one at the site, with `airlock approve` before it is exported; where they did, give the file with their keys with --site-keys")
+    .with_source(error)
+}
+
 /// What a guard knows.
 struct Guard {
     sites: EnrolledSites,
@@ -144,9 +159,10 @@ impl Guard {
                     head: head_digest,
                     site: package.head().site.clone(),
                 };
+                let good = keys.approved(&approval, &approvals);
                 keys.check(&approval, *wanted, &approvals)
-                    .map_err(|error| error.at(Step::V4))?;
-                Some((keys.approved(&approval, &approvals), *wanted))
+                    .map_err(|error| too_few(error, *wanted, good.len()).at(Step::V4))?;
+                Some((good, *wanted))
             }
         };
         let package = package.read_index()?;

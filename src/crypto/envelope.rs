@@ -203,7 +203,10 @@ pub fn verify_role(role: &Role, payload_type: PayloadType, payload: &[u8], signa
             return Err(Error::new(
                 Class::Signature,
                 BELOW_THRESHOLD,
-                format!("{found} of the keys that may sign this have signed"),
+                format!(
+                    "{found} of the keys that may sign this {} signed",
+                    if found == 1 { "has" } else { "have" }
+                ),
             )
             .expected(format!("at least {} of {}", rule.threshold, rule.keys.len()))
             .remedy("have it signed with the vendor's keys, or check that the pinned root is the vendor's"));

@@ -29,6 +29,15 @@ impl StatusKeys {
         }
     }
 
+    /// The same keys for a head that was taken in before: whichever of them signed it then, it is known, and tells nothing new.
+    #[must_use]
+    pub fn of_known_head(self) -> Self {
+        Self {
+            in_force: self.any.clone(),
+            ..self
+        }
+    }
+
     /// Checks that the key in force signed a head.
     ///
     /// # Errors

@@ -14,13 +14,21 @@ use crate::db::ledger::{self, SignedRelease};
 use crate::db::{Connection, Db, Transaction};
 use crate::domain::{Audience, Class, DocumentType, Result, SiteId, Timestamp};
 
-/// Opens the keys of the role that acknowledges which are here, once they are needed.
+/// How the keys of the role that acknowledges are used which are here.
 #[derive(Clone, Copy)]
-pub struct AckKeys<'a>(pub &'a dyn Fn() -> Result<Vec<SigningKey>>);
+pub enum AckKeys<'a> {
+    /// Opened, once they are needed.
+    Opened(&'a dyn Fn() -> Result<Vec<SigningKey>>),
+    /// Only counted, by the public files beside them: a plan signs nothing, and asks for no passphrase.
+    Counted,
+}
 
 impl fmt::Debug for AckKeys<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("AckKeys")
+        f.write_str(match self {
+            Self::Opened(_) => "Opened",
+            Self::Counted => "Counted",
+        })
     }
 }
 
@@ -65,7 +73,8 @@ impl Answer {
             Due::New(says, before) => (says, before.map(|before| *before)),
         };
         let signed = match keys {
-            Some(keys) => acknowledgements::sign(workspace, *says, &mut || keys.0()),
+            Some(AckKeys::Opened(open)) => acknowledgements::sign(workspace, *says, &mut || open()),
+            Some(AckKeys::Counted) => acknowledgements::rehearse(workspace, *says),
             None => return Ok(Self::older(before)),
         };
         match signed {

@@ -77,6 +77,8 @@ pub struct Plan {
     pub largest_bytes: u64,
     /// What targets shall run; nothing when the release does not speak of targets.
     pub desired: Option<DesiredState>,
+    /// The number of the acknowledgement that it takes along.
+    pub acknowledgement: Option<u64>,
 }
 
 /// A bundle that is laid out: what is to be packed, and what is to be recorded before it is signed.
@@ -234,6 +236,7 @@ pub(super) fn lay_out(
         needed_bytes: layout.needs().iter().map(|need| need.size).fold(0, u64::saturating_add),
         largest_bytes: layout.largest_size(),
         desired: fleet.desired,
+        acknowledgement: answer.number(),
         release,
     };
     events(BuildEvent::Planned(&plan));

@@ -4,9 +4,13 @@
 //! knows no head digest, and frees nothing. What the newest package's `acknowledged` says counts as here: the site let that go, also where
 //! this ledger is an older copy that never knew of it. Nothing new to say makes no new one.
 
+use std::collections::BTreeSet;
+
 use super::super::Workspace;
 use crate::container::digest_of;
-use crate::crypto::{AcknowledgedAudit, AcknowledgedPackage, Acknowledgement, Alarm, AlarmCode, RoleName, SigningKey};
+use crate::crypto::{
+    AcknowledgedAudit, AcknowledgedPackage, Acknowledgement, Alarm, AlarmCode, KeyId, RoleName, SigningKey,
+};
 use crate::db::ledger::{self, Lineage, Numbered, Site, acknowledgements, findings};
 use crate::db::{Connection, Transaction};
 use crate::domain::{Class, Code, Error, Hash, Result, SiteId, Timestamp, Version, limits};
@@ -92,18 +96,48 @@ pub(in crate::vendor_side) fn sign(
         if error.class() != Class::Signature {
             return error;
         }
-        Error::new(
-            Class::Trust,
-            NO_KEY,
-            "the workspace does not hold the keys that sign acknowledgements",
-        )
-        .expected("as many private keys of the role ack in keys/ as the newest root asks for")
-        .remedy("give the command where these keys are; until then sites keep what they sent")
-        .with_source(error)
+        no_key().with_source(error)
     })?;
     Ok(Issued {
         says,
         envelope,
+        is_new: true,
+    })
+}
+
+fn no_key() -> Error {
+    Error::new(
+        Class::Trust,
+        NO_KEY,
+        "the workspace does not hold the keys that sign acknowledgements",
+    )
+    .expected("as many private keys of the role ack in keys/ as the newest root asks for")
+    .remedy("give the command where these keys are; until then sites keep what they sent")
+}
+
+/// Makes what [`sign`] would make with the keys that are here, as large as it, with signatures by keys of nobody: for a plan alone.
+///
+/// # Errors
+///
+/// `E-TRUST no-key` when too few are here, `key-file` for a public file that holds no key; `E-IO`.
+pub(in crate::vendor_side) fn rehearse(workspace: &Workspace, says: Acknowledgement) -> Result<Issued> {
+    let role = workspace.chain().newest().role(RoleName::Ack);
+    let here: BTreeSet<KeyId> = workspace.keys().names()?.into_iter().filter_map(|(_, id)| id).collect();
+    let mut signers = BTreeSet::new();
+    for rule in role.rules() {
+        let found: Vec<KeyId> = rule.keys.iter().copied().filter(|id| here.contains(id)).collect();
+        if found.len() < rule.threshold {
+            return Err(no_key());
+        }
+        signers.extend(found);
+    }
+    let nobodys: Vec<SigningKey> = (1_u8..)
+        .take(signers.len())
+        .map(|byte| SigningKey::from_secret(&[byte; 32]))
+        .collect();
+    Ok(Issued {
+        envelope: says.sign(&nobodys.iter().collect::<Vec<_>>()),
+        says,
         is_new: true,
     })
 }

@@ -17,7 +17,7 @@ mod ingest;
 pub mod replay;
 mod summary;
 
-pub(in crate::vendor_side) use acknowledge::{Due, NO_KEY, due, sign};
+pub(in crate::vendor_side) use acknowledge::{Due, NO_KEY, due, rehearse, sign};
 pub use acknowledge::{Issued, acknowledge};
 pub use ingest::{
     FailedDeployment, HeldRelease, Identity, IngestEvent, IngestOptions, Noticed, Outcome, ReceiptTold, Refused,

@@ -52,6 +52,24 @@ fn a_bundle_for_one_site_brings_the_newest_one_and_the_import_applies_it() {
     assert_eq!(head(&both, 1).documents, []);
     import(&both, 1).assert_imported();
     let package = both.report(100);
+    // The plan says what the run does, and signs nothing.
+    let planned = |words: &str| {
+        let words = format!("bundle create -f release.yaml --sequence 2 --site plant --dry-run {words}");
+        let ended = both.bench.run(&words);
+        (ended.result["acknowledgement"].clone(), ended.stderr)
+    };
+    let (number, said) = planned("");
+    assert_eq!(
+        (number, said.contains("more to acknowledge")),
+        (json!(1), false),
+        "{said}"
+    );
+    let (number, said) = planned("--unsigned");
+    assert_eq!(
+        (number, said.contains("none goes along")),
+        (Value::Null, true),
+        "{said}"
+    );
     let made = create(&both, 2, "--site plant");
     assert_eq!(made["acknowledgement"], 1);
     let entry = head(&both, 2).document(DocumentType::Acknowledgement).unwrap().clone();

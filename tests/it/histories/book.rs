@@ -171,7 +171,8 @@ impl Book {
 
     fn judge(&self, told: &Told) -> Verdict {
         let refused = |class, code| Verdict::Refused(class, code);
-        if told.key != self.key {
+        let is_known = self.packages.values().any(|known| known.digest == told.digest);
+        if told.key != self.key && !(is_known && self.earlier.contains(&told.key)) {
             let code = if self.earlier.contains(&told.key) {
                 "replaced-key"
             } else {
@@ -179,7 +180,7 @@ impl Book {
             };
             return refused("E-SIGNATURE", code);
         }
-        if self.packages.values().any(|known| known.digest == told.digest) {
+        if is_known {
             return Verdict::Already;
         }
         let two = |code| refused("E-EQUIVOCATION", code);

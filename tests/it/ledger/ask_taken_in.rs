@@ -202,7 +202,8 @@ fn what_proves_nothing_yet_is_proven_as_the_messages_say() {
     let shop = Workshop::new();
     let mut plant = shop.plant(1);
     sign_release(&shop, &plant);
-    plant.receipt(ReceiptResult::Imported, HEAD, 1);
+    plant.receipt(ReceiptResult::Refused, HEAD, 1);
+    plant.receipt(ReceiptResult::Refused, HEAD, 1);
     let proof = ["vendor", "ledger", "proof", "plant-1", "1.0", "-o", "proof.json"];
     let refused = |code: &str, remedy: &str| {
         let talk = String::from_utf8(run(&shop, &proof).stderr).unwrap();
@@ -212,7 +213,15 @@ fn what_proves_nothing_yet_is_proven_as_the_messages_say() {
         );
         assert!(!shop.folder.path().join("proof.json").exists());
     };
+    refused(
+        "no-receipt",
+        "plant-1 sent no receipt that shop/stable 0.1 (1.0) was imported\"",
+    );
+    let file = shop.file(&plant.export().bytes);
+    ask(&shop, &["status", "verify", file.to_str().unwrap()]);
+    refused("no-receipt", "shop/stable 0.1 (1.0) was imported (2 that it was refused)");
     refused("no-receipt", "`airlock status verify`");
+    plant.receipt(ReceiptResult::Imported, HEAD, 1);
     let file = shop.file(&plant.export().bytes);
     ask(&shop, &["status", "verify", file.to_str().unwrap()]);
     assert_eq!(ask(&shop, &proof)["receipts"], 1);

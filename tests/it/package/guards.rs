@@ -123,10 +123,17 @@ fn a_guard_sees_who_what_and_how_much() {
 #[test]
 fn fewer_approvals_than_are_asked_for_are_refused() {
     let asked = "p.airlock-status --enrolment site.json --site-keys keys.json --approvals 2";
-    for approvals in [&[][..], &[1], &[1, 3]] {
+    for (approvals, good_ones) in [(&[][..], 0), (&[1], 1), (&[1, 3], 1)] {
         let folder = bench(approvals);
         let output = run(folder.path(), asked);
         assert_eq!(refused(&output), told("E-POLICY", "approvals", "V4", 23));
+        let talk = String::from_utf8_lossy(&output.stderr).into_owned();
+        for part in [
+            &format!("this guard asks for 2 approvals, the file has {good_ones}"),
+            "`airlock approve` before it is exported",
+        ] {
+            assert!(talk.contains(part), "{part}: {talk}");
+        }
         // Whoever asks for none takes it.
         good(folder.path(), "p.airlock-status --enrolment site.json");
     }

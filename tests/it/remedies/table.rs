@@ -282,6 +282,7 @@ const ROWS: &[(&str, Row)] = &[
     ("Policy approver: approve with another key, or add this one to the file of the site's keys: {}", Followed(&["a_key_that_is_none_of_the_sites_is_added_or_another_one_taken"])),
     ("Policy digest-mismatch: look at what would leave with `airlock status preview`, which names the digest", Followed(&["another_digest_lets_nothing_out"])),
     ("Policy identity: keep it, or name {old} under removed: and give the new one another id", Followed(&["what_a_release_before_told_targets_is_kept_or_named_as_the_message_says"])),
+    ("Policy approvals: have as many people approve the next one at the site, with `airlock approve` before it is exported; where they did, give the file with their keys with --site-keys", Followed(&["fewer_approvals_than_are_asked_for_are_refused"])),
     ("Policy no-receipt: ask the site for its next status package, and take it in with `airlock status verify`", Followed(&["what_proves_nothing_yet_is_proven_as_the_messages_say"])),
     ("Policy other-site: name the other sites with --site, one after another; or, where this one is not to be trusted any more, withdraw it with `airlock vendor withdraw-site SITE`", Followed(&["a_site_that_speaks_for_others_is_left_out_or_withdrawn_as_the_message_says"])),
     ("Policy profile: make another one with `airlock status preview`: it covers what that one held, and shows what may leave", Followed(&["what_was_signed_under_a_wider_profile_does_not_leave_by_its_name"])),

@@ -70,18 +70,25 @@ fn make(connection: &Connection, domain: Hash, site: &Site, release: SignedHeadR
         Some(line) => receipts_of(connection, line, release.head)?,
         None => Vec::new(),
     };
-    receipts.retain(|receipt| receipt.matched && receipt.result != "refused");
+    receipts.retain(|receipt| receipt.matched);
+    let all = receipts.len();
+    receipts.retain(|receipt| receipt.result != "refused");
+    let refusals = all.saturating_sub(receipts.len());
     receipts.reverse();
     let (Some(line), Some(last)) = (line, receipts.last()) else {
         return Err(Error::new(
             Class::Policy,
             "no-receipt",
             format!(
-                "site {} sent no receipt of {}/{} {}",
+                "site {} sent no receipt that {}/{} {} was imported{}",
                 site.name,
                 release.product,
                 release.channel,
-                release.label()
+                release.label(),
+                match refusals {
+                    0 => String::new(),
+                    count => format!(" ({count} that it was refused)"),
+                }
             ),
         )
         .expected("a receipt that the release was imported, in a package that was taken in")

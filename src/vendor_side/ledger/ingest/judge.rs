@@ -69,7 +69,12 @@ pub(super) fn verify(
     seen.head = Some(opened.head_digest());
     let hints = opened.hints()?;
     let sender = sender::of(connection, court.domain, &hints)?;
-    let verified = opened.verify(sender.keys);
+    // What is known already was signed by the key of its time.
+    let keys = match ledger::package_by_head(connection, opened.head_digest())? {
+        Some(_) => sender.keys.of_known_head(),
+        None => sender.keys,
+    };
+    let verified = opened.verify(keys);
     // Hints are all that is known before the signature; what V2 refuses is nobody's.
     if !verified.as_ref().is_err_and(|error| error.step() <= Some(Step::V2)) {
         seen.site = Some(sender.site.site.clone());

@@ -102,6 +102,8 @@ fn v3_takes_the_key_in_force_alone() {
         (detail["site"].as_str(), detail.get("number")),
         (Some(plant.site.as_str()), None)
     );
+    let first = plant.export();
+    shop.take(&first);
     let by_old = plant.export();
     plant.rotate(8, 77);
     let by_new = plant.export();
@@ -109,6 +111,28 @@ fn v3_takes_the_key_in_force_alone() {
     replace(&shop.workspace, &plant.enrolment(), plant.site.as_str(), shop.now).unwrap();
     refused(&shop, &by_old, "E-SIGNATURE", "replaced-key", "V3");
     shop.take(&by_new);
+    // What is in the ledger already was signed by the key of its time; whoever never had a key here signs it not.
+    let before = shop.dump();
+    let again =
+        |package: &Exported| matches!(shop.verdict(package, false), Outcome::Already(known) if known.file_put_back);
+    assert!(!again(&first));
+    let kept = shop.path("packages").join(&shop.files_of("packages")[0]);
+    let kept_before = fs::read(&kept).unwrap();
+    fs::remove_file(&kept).unwrap();
+    assert!(again(if kept_before == first.bytes { &first } else { &by_new }));
+    assert_eq!(fs::read(&kept).unwrap(), kept_before);
+    assert!(matches!(shop.verdict(&first, true), Outcome::Already(_)));
+    assert_eq!(shop.dump(), before);
+    let mut signed_by_nobody = first.clone();
+    let signature = b"\"sig\":\"";
+    let at = first
+        .bytes
+        .windows(signature.len())
+        .position(|bytes| bytes == signature)
+        .unwrap()
+        + signature.len();
+    signed_by_nobody.bytes[at] = if first.bytes[at] == b'A' { b'B' } else { b'A' };
+    refused(&shop, &signed_by_nobody, "E-SIGNATURE", "bad-signature", "V3");
 }
 
 #[test]
