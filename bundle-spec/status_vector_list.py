@@ -803,6 +803,15 @@ def bad_sequences(vectors):
                         last=250)
     follows.before = "ab" * 32
     second("v10-discontinuity-before", follows, "the seal before the first row is not that of package 1", "audit-discontinuity", "V10")
+    short = overlap(least())
+    short.rows, short.receipts = short.rows[:2], short.receipts[:1]
+    second("v10-shorter", short, "the log ends before what package 1 told of it", "audit-discontinuity", "V10")
+    short = overlap(least())
+    short.lines["records"], short.last, short.withheld = [], 100, withheld(metrics=100)
+    second("v11-shorter-records", short, "records end before what package 1 told", "record", "V11")
+    short = overlap(least())
+    short.receipts = short.receipts[:1]
+    second("v11-shorter-receipts", short, "receipts end before what package 1 told", "receipt", "V11")
     changed = overlap(least())
     changed.lines["records"] = [{**changed.lines["records"][0], "state": "error"}, *changed.lines["records"][1:]]
     second("v11-record", changed, "a record that came otherwise before", "record", "V11")

@@ -791,11 +791,15 @@ def equivocation(code, found):
     return Refusal("E-EQUIVOCATION", code, found)
 
 
+# Below so many stored bytes and lines no package was cut short (M-111).
+SURELY_WHOLE, LINES_OF_ALL = 262_144, 100_000
+
+
 class Known:
     """What the packages before told, by (domain, site): what a ledger would hold."""
 
     def __init__(self):
-        self.packages, self.begins, self.records, self.receipts, self.seals = {}, {}, {}, {}, {}
+        self.packages, self.heads, self.begins, self.records, self.receipts, self.seals = {}, {}, {}, {}, {}, {}
 
     def has(self, digest):
         return any(known == digest for known, _, _ in self.packages.values())
@@ -833,6 +837,21 @@ class Known:
         if wrong:
             raise equivocation("audit-discontinuity", f"rows {wrong[0]} to {wrong[-1]} are not those that came before")
 
+        self.compare_ends(package, "audit", "audit-discontinuity")
+
+    def compare_ends(self, package, kind, code):
+        """A later package reaches as far as one before it, but for one that had no room: it is the first of a run, and large."""
+        head = package.head
+        scope = (head["domain"], head["site"])
+        for (where, instance, number), known in self.heads.items():
+            if (where, instance) != (scope, head["instance"]):
+                continue
+            earlier, later = (known, head) if number < head["number"] else (head, known)
+            whole = later["totals"]["stored_bytes"] < SURELY_WHOLE and sum(part["lines"] for part in later["parts"]) < LINES_OF_ALL
+            if whole and later[kind]["last"] < earlier[kind]["last"]:
+                raise equivocation(code, f"{kind} end with {later[kind]['last']} in package {later['number']}, and with "
+                                         f"{earlier[kind]['last']} in package {earlier['number']} before it")
+
     def compare_facts(self, package):
         head = package.head
         scope = (head["domain"], head["site"])
@@ -842,12 +861,15 @@ class Known:
         for number, (payload, _) in package.receipts.items():
             if self.receipts.get((scope, owner(head, "receipts", number), number), payload) != payload:
                 raise equivocation("receipt", f"receipt {number} is not the one that came before")
+        self.compare_ends(package, "receipts", "receipt")
+        self.compare_ends(package, "records", "record")
         if any(where == scope for where, _, _ in self.packages) and (scope, head["instance"]) not in self.begins:
             package.finding("new-instance", f"the instance {head['instance']} reports for the first time")
         self.keep(package, scope)
 
     def keep(self, package, scope):
         head = package.head
+        self.heads[scope, head["instance"], head["number"]] = head
         self.packages[scope, head["instance"], head["number"]] = (package.digest, head.get("previous"), package.keys[-1]["id"])
         for one in head["lineage"]:
             self.begins[scope, one["instance"]] = {kind: one[kind] for kind in NUMBERS}

@@ -91,7 +91,8 @@ pub fn explained(alarm: &Alarm) -> String {
             format!("a record in package {package} is not what it was when it was told before: {copies}")
         }
         AlarmCode::RecordsMissing => format!(
-            "records up to those of package {package} are missing at the vendor: carry the next package there, which tells them again"
+            "records up to those of package {package} are missing at the vendor: carry the next package there, which tells again all that this site still has; what an \
+             acknowledgement let go is told no more, and the vendor ends it with `airlock vendor ledger end`"
         ),
     }
 }

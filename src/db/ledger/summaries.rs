@@ -5,6 +5,22 @@ use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
 use crate::db::SqlResult as _;
 use crate::domain::{Counter, Hash, Name, Result, Scope, SiteId, Timestamp, Uuid};
 
+/// Hex digits of an instance that a summary says.
+pub const INSTANCE_DIGITS: usize = 16;
+
+/// A package as far as a summary names it.
+#[derive(Debug, Clone, Copy)]
+pub struct NamedPackage<'a> {
+    /// Of which site.
+    pub site: &'a SiteId,
+    /// The first [`INSTANCE_DIGITS`] of its instance.
+    pub instance: &'a str,
+    /// Its number.
+    pub number: u64,
+    /// The first 16 bytes of its head digest.
+    pub head: [u8; 16],
+}
+
 /// A summary as it is kept.
 #[derive(Debug, Clone)]
 pub struct SummaryRow<'a> {
@@ -50,18 +66,18 @@ pub fn put(transaction: &Transaction<'_>, summary: &SummaryRow<'_>) -> Result<bo
         .sql("keep the summary")
 }
 
-/// Whether a summary of the same instance and number names another package.
+/// Whether a summary that was kept names another package of the same instance and number.
 ///
 /// # Errors
 ///
 /// Those of [`SqlResult::sql`](crate::db::SqlResult::sql).
-pub fn names_another(connection: &Connection, summary: &SummaryRow<'_>) -> Result<bool> {
+pub fn names_another(connection: &Connection, package: NamedPackage<'_>) -> Result<bool> {
     connection
         .prepare_cached(
             "SELECT EXISTS (SELECT 1 FROM summary WHERE site = ? AND instance = ? AND number = ? AND head <> ?)",
         )
         .and_then(|mut select| {
-            let wanted = params![summary.site, summary.instance, summary.number, summary.head];
+            let wanted = params![package.site, package.instance, package.number, package.head];
             select.query_row(wanted, |row| row.get(0))
         })
         .sql("read the summaries")

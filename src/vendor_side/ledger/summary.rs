@@ -13,7 +13,7 @@ use crate::bundle::desired::DesiredState;
 use crate::crypto::PublicKey;
 use crate::db::ledger::findings::{Found, REFUSE, raise};
 use crate::db::ledger::snapshot::{DeploymentRow, put_deployment};
-use crate::db::ledger::summaries::{self, HeldBySummary, SignedBeginning, SummaryRow};
+use crate::db::ledger::summaries::{self, HeldBySummary, NamedPackage, SignedBeginning, SummaryRow};
 use crate::db::ledger::{self, Site};
 use crate::db::{Transaction, sealed_log};
 use crate::domain::{Class, Error, Hash, InstanceId, Result, SiteId, Timestamp, Uuid};
@@ -159,7 +159,7 @@ fn take(transaction: &Transaction<'_>, site: &Site, signed: &SignedSummary, now:
     let hex: String = InstanceId::from_bytes(widen(summary.instance))
         .as_str()
         .chars()
-        .take(16)
+        .take(summaries::INSTANCE_DIGITS)
         .collect();
     let shown = ledger::shown(transaction, &site.site)?;
     let instances = ledger::instances(transaction, &site.site)?;
@@ -179,7 +179,13 @@ fn take(transaction: &Transaction<'_>, site: &Site, signed: &SignedSummary, now:
         taken_at: now,
         bytes: &signed.bytes,
     };
-    if head.is_some_and(|head| !head.0.starts_with(&summary.head)) || summaries::names_another(transaction, &row)? {
+    let named = NamedPackage {
+        site: &site.site,
+        instance: &hex,
+        number: summary.number,
+        head: summary.head,
+    };
+    if head.is_some_and(|head| !head.0.starts_with(&summary.head)) || summaries::names_another(transaction, named)? {
         return Err(Error::new(
             Class::Equivocation,
             "package-number",

@@ -129,6 +129,24 @@ fn a_summary_tells_what_runs_until_the_package_comes() {
     assert!(actions["rows"].as_u64().unwrap() > 0);
 }
 
+/// Of two packages of one number, whichever is told first.
+#[test]
+fn a_summary_that_came_first_is_compared_with_the_package() {
+    let (stage, text) = sealed();
+    let package = stage.only("stick", &stage.packages()[0]);
+    let other = changed(&stage, &text, |summary| summary.head = [7; 16]);
+    assert_eq!(verify(&stage, &other)[0]["known"], false);
+    let (class, code, remedy) = stage.refused(&["status", "verify", &package, "-w", "w"]);
+    assert_eq!((class.as_str(), code.as_str()), ("E-EQUIVOCATION", "package-number"));
+    assert!(remedy.contains("`airlock recover --as restored`"), "{remedy}");
+    assert_eq!(
+        stage.ledger("SELECT count(*) FROM package", |row| row.get::<_, i64>(0)),
+        [0]
+    );
+    let findings = stage.human(&["vendor", "ledger", "findings", "-w", "w"]);
+    assert!(findings.contains("package-number"), "{findings}");
+}
+
 #[test]
 fn codes_are_read_by_a_camera_and_lines_over_the_telephone() {
     let (stage, text) = sealed();

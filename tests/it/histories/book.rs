@@ -231,6 +231,9 @@ impl Book {
         if other_row || (self.before_differs(told) && !self.is_fresh) {
             return two("audit-discontinuity");
         }
+        if self.ends_too_early(told, Kind::Audit) {
+            return two("audit-discontinuity");
+        }
         let differs = |kind: Kind, number: u64, fact: &str| {
             let at = known(kind, number).and_then(|life| self.facts.get(&(life, kind, number)));
             at.is_some_and(|known| known != fact)
@@ -249,7 +252,26 @@ impl Book {
         {
             return two("record");
         }
+        for (kind, code) in [(Kind::Records, "record"), (Kind::Receipts, "receipt")] {
+            if self.ends_too_early(told, kind) {
+                return two(code);
+            }
+        }
         Verdict::Taken
+    }
+
+    /// Whether a package ends before one of its life that came earlier; those of these histories are too small to have been cut short.
+    fn ends_too_early(&self, told: &Told, kind: Kind) -> bool {
+        let own = self.life(&told.head.instance);
+        self.packages.iter().any(|((life, number), known)| {
+            let (one, other) = (known.range(kind).1, told.range(kind).1);
+            Some(*life) == own
+                && if *number < told.head.number {
+                    other < one
+                } else {
+                    one < other
+                }
+        })
     }
 
     /// Whether the log of a package does not go on from the row before it as that is known.

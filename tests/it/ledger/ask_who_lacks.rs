@@ -133,6 +133,45 @@ fn without_deployments_the_newest_activation_on_the_shown_line_decides() {
     assert_eq!(verdicts(), ["lacks", "lacks", "lacks"]);
 }
 
+/// A site that has the release live and says nothing of what runs is believed nothing.
+#[test]
+fn what_was_signed_for_a_site_and_is_not_listed_there_is_in_doubt() {
+    let ledger = Ledger::plants();
+    assert_eq!(of(&rows(&ledger, &[]), "plant-7"), ("has".into(), None));
+    ledger
+        .sql()
+        .execute_batch("DELETE FROM deployment_now WHERE site LIKE '%1'")
+        .unwrap();
+    assert_eq!(
+        of(&rows(&ledger, &[]), "plant-7"),
+        ("unknown".into(), Some("doubt".into()))
+    );
+    let table = ledger.said("human", &["vendor", "ledger", "who-lacks", CVE]);
+    assert!(table.contains("in doubt: not listed by the site"), "{table}");
+    // Nor where it lists one of two: the second one decides.
+    let ledger = Ledger::plants();
+    ledger.release(
+        12,
+        "12.0",
+        &[],
+        &Audience::ANY,
+        &[(100, 1, 900, None), (101, 1, 901, None)],
+    );
+    assert_eq!(
+        of(&rows(&ledger, &[]), "plant-7"),
+        ("has".into(), None),
+        "not live there"
+    );
+    let package = ledger.package(1, 93, "2026-11-21T12:00:00Z", (1, 3));
+    ledger.receipt(1, 1, 3, ReceiptResult::Activated, 12, "2026-11-21T08:00:00Z");
+    assert_eq!(
+        of(&rows(&ledger, &[]), "plant-7"),
+        ("unknown".into(), Some("doubt".into()))
+    );
+    ledger.deployment(1, uuid(1), uuid(101), Ok(uuid(901)), HEALTHY, package);
+    assert_eq!(of(&rows(&ledger, &[]), "plant-7"), ("has".into(), None));
+}
+
 #[test]
 fn a_site_speaks_for_its_own_deployments_only() {
     let ledger = Ledger::plants();

@@ -28,7 +28,7 @@ pub use newest::{
 pub use now::{DeploymentNow, TargetNow, deployments_now, failing, targets_made_there, targets_now};
 pub use receipts::{ReceiptRow, newest_activated, open_refusals, open_refusals_of_all, receipts, receipts_of};
 pub use records::{GapRow, RecordRow, gaps, history, records};
-pub use scope::{ScopeRun, head_gave, scope_runs};
+pub use scope::{ScopeRun, has_unlisted, head_gave, scope_runs};
 pub use signed::{
     Bar, SignedHeadRow, audience, bars, fixes, heads_of_revision, heads_of_scope, label, names_of, release_of_head,
     releases, revisions_of, scope_sites,

@@ -79,6 +79,24 @@ pub fn head_gave(connection: &Connection, head: u64, deployment: Uuid, revision:
         .sql(WHAT)
 }
 
+/// Whether a head (row id) states a deployment for a site which the site does not list, be it as one that was taken away there.
+///
+/// # Errors
+///
+/// Those of [`SqlResult::sql`](crate::db::SqlResult::sql).
+pub fn has_unlisted(connection: &Connection, head: u64, site: &SiteId) -> Result<bool> {
+    connection
+        .prepare_cached(
+            "SELECT EXISTS (SELECT 1 FROM signed_head h JOIN signed_release o ON o.head = h.head JOIN signed_deployment s
+               ON s.product = o.product AND s.channel = o.channel AND s.site IN ('', ?2)
+             WHERE h.id = ?1
+               AND EXISTS (SELECT 1 FROM signed_revision r WHERE r.deployment = s.deployment AND r.head = h.id)
+               AND NOT EXISTS (SELECT 1 FROM deployment_now d WHERE d.site = ?2 AND d.deployment = s.deployment))",
+        )
+        .and_then(|mut select| select.query_row(params![head, site], |row| row.get(0)))
+        .sql(WHAT)
+}
+
 fn read(row: &Row<'_>) -> rusqlite::Result<ScopeRun> {
     Ok(ScopeRun {
         site: row.get(0)?,

@@ -2,8 +2,8 @@
 //!
 //! The first release of each scope that has it is the bar. A site **has** it when every deployment of the scope runs a revision of a
 //! release at or above the bar; where it has no deployments of the scope, when what went live last is there. It **lacks** it when
-//! one does not. It is **unknown** when the site never reported, its newest package is too old, or a deployment is in doubt: that is
-//! never counted as has. One deployment that surely lacks it decides before another one's doubt.
+//! one does not. It is **unknown** when the site never reported, its newest package is too old, a deployment is in doubt, or the site
+//! does not list one that the release which went live last states for it: that is never counted as has. One deployment that surely lacks it decides before another one's doubt.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,12 +11,16 @@ use super::limits::{AsOf, Limits};
 use super::names::SiteNames;
 use crate::db::Connection;
 use crate::db::ledger::questions::{
-    Bar, DeploymentNow, ScopeRun, SignedHeadRow, TargetNow, bars, deployments_now, head_gave, heads_of_scope, live,
-    newest_activated, newest_of_all, scope_runs, scope_sites, shown_of_all, summary_that_tells, targets_made_there,
+    Bar, DeploymentNow, ScopeRun, SignedHeadRow, TargetNow, bars, deployments_now, has_unlisted, head_gave,
+    heads_of_scope, live, newest_activated, newest_of_all, scope_runs, scope_sites, shown_of_all, summary_that_tells,
+    targets_made_there,
 };
 use crate::db::ledger::{Lineage, Site, sites};
 use crate::domain::{Class, Error, Hash, Result, SiteId, Timestamp, Uuid};
 use crate::vendor_side::Workspace;
+
+/// Why it is not known what a deployment runs that was signed for a site and that the site does not list.
+const UNLISTED: &str = "not listed by the site";
 
 /// The answer.
 #[derive(Debug)]
@@ -56,6 +60,16 @@ pub struct WhoLacksRow {
     pub as_of: Option<AsOf>,
     /// As of when, where a summary says of the deployment that decides what no package says yet.
     pub by_summary: Option<Timestamp>,
+}
+
+impl WhoLacksRow {
+    /// Says of a site that would have it that this is not known, where it lists not all that was signed for it.
+    fn doubt_if(&mut self, is_silent: bool) {
+        if is_silent && self.verdict == Verdict::Has {
+            (self.verdict, self.why) = (Verdict::Unknown, Some("doubt"));
+            self.doubt = Some(UNLISTED.to_owned());
+        }
+    }
 }
 
 /// Whether a site has it.
@@ -277,17 +291,23 @@ impl<'a> Fleet<'a> {
         deployments: Vec<Judged>,
         row: &mut WhoLacksRow,
     ) -> Result<()> {
+        let activated = newest_activated(self.connection, line, &row.bar.product, &row.bar.channel)?;
+        let activated = activated.filter(|receipt| receipt.matched);
+        let head = activated
+            .as_ref()
+            .and_then(|receipt| heads.iter().find(|known| known.head == receipt.head))
+            .cloned();
+        // What was signed says which deployments there are, not what the site lists.
+        let is_silent = match head.as_ref().and_then(|head| head.id) {
+            Some(id) => has_unlisted(self.connection, id, &site.site)?,
+            None => false,
+        };
         if deployments.is_empty() {
-            let activated = newest_activated(self.connection, line, &row.bar.product, &row.bar.channel)?;
-            let activated = activated.filter(|receipt| receipt.matched);
-            let head = activated
-                .as_ref()
-                .and_then(|receipt| heads.iter().find(|known| known.head == receipt.head))
-                .cloned();
             let has = head.as_ref().is_some_and(|head| head.counter >= row.bar.counter);
             row.verdict = if has { Verdict::Has } else { Verdict::Lacks };
             (row.why, row.runs) = (None, head);
             row.since = activated.map(|receipt| receipt.at);
+            row.doubt_if(is_silent);
             return Ok(());
         }
         let live = self.live.get(&site.site).cloned().unwrap_or_default();
@@ -314,6 +334,7 @@ impl<'a> Fleet<'a> {
             row.runs_unknown = judged.runs.is_some() && runs.is_none();
             (row.runs, row.since, row.state, row.doubt) = (runs, judged.since, judged.state, judged.doubt);
         }
+        row.doubt_if(is_silent);
         Ok(())
     }
 }

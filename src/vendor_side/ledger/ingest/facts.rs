@@ -6,6 +6,7 @@
 use serde::Serialize;
 
 use super::numbers::{Placed, two_stories};
+use super::shrunk::shrunk;
 use super::snapshot::Snapshot;
 use super::verdict::{LISTED, ReceiptTold};
 use crate::crypto::canonical;
@@ -325,10 +326,34 @@ impl<'a> Facts<'a> {
             .expected("rows that are known to come again as they were, and others to go on from them")
             .at(Step::V10));
         }
+        self.ends_too_early()?;
         if let Some(other) = self.other {
             return Err(other.at(Step::V11));
         }
         Ok((self.told, self.snapshot))
+    }
+
+    /// Refuses a log that ends before what was told of it, and holds the same of records and receipts for V11.
+    fn ends_too_early(&mut self) -> Result<()> {
+        for short in shrunk(self.transaction, self.lineage.youngest().id, self.head)? {
+            let (code, what, step) = match short.kind {
+                Numbered::Audit => ("audit-discontinuity", "log ends with row", Step::V10),
+                Numbered::Receipts => ("receipt", "receipts end with", Step::V11),
+                Numbered::Records => ("record", "records end with", Step::V11),
+            };
+            let ((later, last), (earlier, told)) = (short.later, short.earlier);
+            let error = two_stories(
+                code,
+                format!("the site's {what} {last} in package {later}, and with {told} in package {earlier} before it"),
+            )
+            .expected("a later package of an instance to reach at least as far")
+            .at(step);
+            if step == Step::V10 {
+                return Err(error);
+            }
+            self.other.get_or_insert(error);
+        }
+        Ok(())
     }
 
     /// Whether an earlier package of the same instance began with the same seal: it was the first one under other keys.

@@ -37,6 +37,7 @@ mod order;
 mod release_line;
 mod run;
 mod sender;
+mod shrunk;
 mod snapshot;
 mod verdict;
 

@@ -1,6 +1,7 @@
 //! Whether a package fits into what is known of its site: its number, the one before, its lineage (V5).
 
 use crate::db::Transaction;
+use crate::db::ledger::summaries::{self, NamedPackage};
 use crate::db::ledger::{self, Begins, Instance, Lineage, Site};
 use crate::domain::{Class, Error, Hash, Result, limits};
 use crate::package::{Head, LineageEntry};
@@ -42,6 +43,7 @@ pub(super) fn place(transaction: &Transaction<'_>, site: &Site, head: &Head, dig
         }
         None => 0,
     };
+    check_summaries(transaction, site, head, digest)?;
     check_lineage(&known, &head.lineage)?;
     check_acknowledged(transaction, site, head)?;
     let is_new_instance = own.is_none() && !known.is_empty();
@@ -95,6 +97,36 @@ fn check_number(transaction: &Transaction<'_>, own: &Instance, head: &Head, dige
         );
     }
     Ok(())
+}
+
+/// A summary of this number that came first was of this package.
+fn check_summaries(transaction: &Transaction<'_>, site: &Site, head: &Head, digest: Hash) -> Result<()> {
+    let instance: String = head
+        .instance
+        .as_str()
+        .chars()
+        .take(summaries::INSTANCE_DIGITS)
+        .collect();
+    let (beginning, _) = digest
+        .0
+        .split_first_chunk()
+        .ok_or_else(|| Error::new(Class::Internal, "digest", "a digest is shorter than a summary says it"))?;
+    let package = NamedPackage {
+        site: &site.site,
+        instance: &instance,
+        number: head.number,
+        head: *beginning,
+    };
+    if !summaries::names_another(transaction, package)? {
+        return Ok(());
+    }
+    Err(two_stories(
+        "package-number",
+        format!(
+            "a summary told of another package {} of the instance {} than this one (head {digest})",
+            head.number, head.instance
+        ),
+    ))
 }
 
 /// A known instance begins where it began, and goes on from the one that it went on from.
