@@ -9,6 +9,7 @@
 //! [`STRETCHES`] finds in one text, or [`LONG`] long ones, takes out the rest of it.
 
 mod address;
+mod names;
 mod secret;
 
 use std::ops::Range;
@@ -48,19 +49,13 @@ const ALWAYS: &[&str] = &[
     r"AGE-SECRET-KEY-1[A-Z0-9]+",
 ];
 
-/// Names behind which a secret stands, with what stands between the two: an assignment, or an option of a command line and white space.
-const NAMED: &str = concat!(
-    r#"(?i)(?:(?:^|[\s"'\[,])--?[a-z_-]{0,32}(?:passw(?:or)?d|passphrase|secret|token|api[_-]?key)[ \t]+"#,
-    r"|(?:passw(?:or)?d|passwort|kennwort|passphrase|pwd|secret|token|credentials?|(?:api|access|account|auth|encryption|master|private|shared|signing)[ _-]?key)",
-    r#"(?:[_-]?(?:key|base|value|text|[0-9])){0,2}(?:\\{0,4}["'])?[ \t]{0,16}(?:=>|:=|=|:)[ \t]{0,16}"#,
-    r"|pass[ \t]{0,16}=[ \t]{0,16})",
-);
-
 /// Takes out of texts what must not leave.
 #[derive(Debug)]
 pub struct Redactor {
     always: Vec<Regex>,
     named: Regex,
+    authorization: Regex,
+    login: Regex,
     site: Vec<Regex>,
     own: Vec<Regex>,
 }
@@ -80,7 +75,9 @@ impl Redactor {
         }
         Ok(Self {
             always: ALWAYS.iter().map(|pattern| compiled(pattern)).collect::<Result<_>>()?,
-            named: compiled(NAMED)?,
+            named: compiled(&names::of_secrets())?,
+            authorization: compiled(names::AUTHORIZATION)?,
+            login: compiled(names::LOGIN)?,
             site: patterns.iter().map(|pattern| of_site(pattern)).collect::<Result<_>>()?,
             own: own
                 .iter()
@@ -134,7 +131,10 @@ impl Redactor {
         found.extend(secret::key_blocks(text));
         found.extend(secret::url_users(text));
         found.extend(secret::runs_of_32(text));
+        found.extend(secret::data_source_users(text));
         found.extend(secret::named(&self.named, text));
+        found.extend(secret::authorization(&self.authorization, text));
+        found.extend(secret::logins(&self.login, text));
         found.extend(before_cut(text));
         for regex in &self.site {
             look_ahead(regex, text, &mut found);

@@ -217,12 +217,12 @@ impl Follower {
 
     fn look_at_clock(&mut self, live: &Live) {
         let appliance = live.appliance();
-        let looked = self.clock.look(&appliance.db, appliance.clock.now(), Instant::now());
+        let looked = self.clock.look(appliance, Instant::now());
         if let Err(error) = &looked
             && !self.is_clock_failing
         {
             // Once per failure, not once a second.
-            tracing::error!(%error, "a step of the clock could not be written down");
+            tracing::error!(%error, "the clock could not be compared with what is known, or a step of it not be written down");
         }
         self.is_clock_failing = looked.is_err();
     }

@@ -1,7 +1,7 @@
 //! The appliance's audit log: a [sealed log](crate::db::sealed_log) of everything that was done or refused here. What vendors may learn
 //! of a row goes into their stream logs with it ([`stream_log`]).
 
-use rusqlite::{Connection, Transaction};
+use rusqlite::{Connection, OptionalExtension as _, Transaction};
 use serde::Serialize;
 
 use super::stream_log::{self, Told};
@@ -46,4 +46,16 @@ pub fn named_keys(connection: &Connection) -> Result<Vec<Hash>> {
         .sql("read the audit log")?;
     let texts: Vec<String> = rows.collect::<rusqlite::Result<_>>().sql("read the audit log")?;
     Ok(texts.iter().filter_map(|text| text.parse().ok()).collect())
+}
+
+/// Returns the detail of the newest row of an action; reads the whole log where there is none.
+///
+/// # Errors
+///
+/// Those of [`SqlResult::sql`](crate::db::SqlResult::sql).
+pub fn newest_detail(connection: &Connection, action: &str) -> Result<Option<String>> {
+    connection
+        .prepare_cached("SELECT detail FROM audit WHERE action = ? ORDER BY number DESC LIMIT 1")
+        .and_then(|mut select| select.query_row([action], |row| row.get(0)).optional())
+        .sql("read the audit log")
 }

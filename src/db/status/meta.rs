@@ -1,9 +1,10 @@
-//! What is said of the file as a whole: whose it is, where streams begin in it, and how often its mark was raised.
+//! What is said of the file as a whole: whose it is, how new it is, where streams begin in it, and how often its mark was raised.
 
-use rusqlite::{Connection, Transaction, params};
+use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
 
+use super::journal::unpack;
 use crate::db::SqlResult as _;
-use crate::domain::{Result, SiteId};
+use crate::domain::{Result, SiteId, Timestamp};
 
 /// Returns whose status this is.
 ///
@@ -60,4 +61,28 @@ pub fn put_raises(transaction: &Transaction<'_>, raises: u64) -> Result<()> {
         .execute("UPDATE meta SET raises = ?", params![raises])
         .sql("record how often the mark was raised")?;
     Ok(())
+}
+
+/// Returns the newest time that is known by the appliance's clock: of the last contacts, of the record and of the repeats that came last.
+///
+/// # Errors
+///
+/// Those of [`SqlResult::sql`](crate::db::SqlResult::sql), and `E-STATE database-damaged`.
+pub fn newest_time(connection: &Connection) -> Result<Option<Timestamp>> {
+    let of_rows: Option<Timestamp> = connection
+        .query_row(
+            "SELECT max(at) FROM (SELECT max(last) AS at FROM contact
+             UNION ALL SELECT received FROM record WHERE number = (SELECT max(number) FROM record))",
+            [],
+            |row| row.get(0),
+        )
+        .sql("read the newest time")?;
+    let repeats: Option<Vec<u8>> = connection
+        .query_row("SELECT body FROM journal ORDER BY id DESC LIMIT 1", [], |row| {
+            row.get(0)
+        })
+        .optional()
+        .sql("read the newest time")?;
+    let of_repeats = repeats.map(|body| unpack(&body)).transpose()?.map(|row| row.time);
+    Ok(of_rows.max(of_repeats))
 }

@@ -27,7 +27,7 @@ pub use fold::{
 };
 pub use gap::{Gap, Reason, gaps, insert_gap, open_gaps, put_gap};
 pub use journal::{Entry, Row, append, clear, journal, pack, unpack};
-pub use meta::{put_raises, put_start, raises, site, start};
+pub use meta::{newest_time, put_raises, put_start, raises, site, start};
 pub use metrics::{
     Day, Sample, Samples, Spread, add_day, begin_of, count_days, day_of, drop_day, drop_days_before, newest_samples,
     oldest_day, oldest_sample, put_sample, take_samples, whole_days,
