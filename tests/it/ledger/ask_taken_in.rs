@@ -219,7 +219,10 @@ fn what_proves_nothing_yet_is_proven_as_the_messages_say() {
     );
     let file = shop.file(&plant.export().bytes);
     ask(&shop, &["status", "verify", file.to_str().unwrap()]);
-    refused("no-receipt", "shop/stable 0.1 (1.0) was imported (2 that it was refused)");
+    refused(
+        "no-receipt",
+        "shop/stable 0.1 (1.0) was imported (2 that it was refused)",
+    );
     refused("no-receipt", "`airlock status verify`");
     plant.receipt(ReceiptResult::Imported, HEAD, 1);
     let file = shop.file(&plant.export().bytes);

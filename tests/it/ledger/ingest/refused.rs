@@ -330,6 +330,8 @@ fn v10_the_log_goes_on_as_it_was() {
     shop.take(&plant.export());
 }
 
+type Cut = fn(&mut airlock::package::Numbers);
+
 /// A log, or a stream, that was cut or turned back under the same name, with the next number.
 #[test]
 fn a_later_package_reaches_as_far_as_those_before_it() {
@@ -341,7 +343,6 @@ fn a_later_package_reaches_as_far_as_those_before_it() {
     let before = plant.clone();
     let first = plant.export();
     let (firsts, lasts) = (plant.firsts(), plant.lasts());
-    type Cut = fn(&mut airlock::package::Numbers);
     let cuts: [(Cut, &str, &str); 3] = [
         (|lasts| lasts.audit -= 1, "audit-discontinuity", "V10"),
         (|lasts| lasts.receipts -= 1, "receipt", "V11"),
