@@ -124,18 +124,21 @@ pub fn open(connection: &Connection, site: Option<&SiteId>) -> Result<Vec<Findin
     Ok(found)
 }
 
-/// Returns the equivocations of a site, or of all, that nobody ended: one for each site and code, the newest first. That the action is one of
+/// Returns the equivocations of a site, or of all, that nobody ended: one for each site and code, the newest first. A head
+/// that was refused counts once, however often it is given. That the action is one of
 /// two is said again as the index says it, so that rows of the log are found by it.
 fn refused(connection: &Connection, site: Option<&SiteId>) -> Result<Vec<Finding>> {
     let mut select = connection
         .prepare_cached(
-            "SELECT max(r.number), r.detail ->> 'site', r.detail ->> 'code', r.detail ->> 'found', count(*), min(r.at)
-             FROM audit r
-             WHERE r.action = 'refuse' AND r.action IN ('refuse', 'finding-end') AND r.detail ->> 'site' IS NOT NULL AND (?1 IS NULL OR r.detail ->> 'site' = ?1)
-               AND r.detail ->> 'class' = 'E-EQUIVOCATION'
-               AND r.number > (SELECT ifnull(max(e.detail ->> 'through'), 0) FROM audit e WHERE e.action = 'finding-end' AND e.action IN ('refuse', 'finding-end')
-                 AND e.detail ->> 'site' = r.detail ->> 'site' AND e.detail ->> 'code' = r.detail ->> 'code')
-             GROUP BY 2, 3 ORDER BY 1 DESC",
+            "SELECT f.number, f.site, f.code, (SELECT detail ->> 'found' FROM audit WHERE number = f.number), f.count, f.at FROM (
+             SELECT max(r.number) AS number, r.site, r.code, count(*) AS count, min(r.at) AS at
+             FROM (SELECT min(number) AS number, at, detail ->> 'site' AS site, detail ->> 'code' AS code FROM audit
+             WHERE action = 'refuse' AND action IN ('refuse', 'finding-end') AND detail ->> 'site' IS NOT NULL AND (?1 IS NULL OR detail ->> 'site' = ?1)
+               AND detail ->> 'class' = 'E-EQUIVOCATION'
+             GROUP BY 3, 4, ifnull(detail ->> 'head', number)) r
+             WHERE r.number > (SELECT ifnull(max(e.detail ->> 'through'), 0) FROM audit e WHERE e.action = 'finding-end' AND e.action IN ('refuse', 'finding-end')
+               AND e.detail ->> 'site' = r.site AND e.detail ->> 'code' = r.code)
+             GROUP BY 2, 3) f ORDER BY 1 DESC",
         )
         .sql("read the refusals")?;
     let read = |row: &Row<'_>| {
@@ -304,6 +307,22 @@ mod tests {
             raise(tx, &found("branches"))?;
             assert_eq!(list(), [of("R6", "previous", 1), of("F3", "branches", 1)]);
             assert_eq!(sealed_log::verify(tx)?, 6);
+            // The same file again is nothing new, before and after the end of it; another one is.
+            let refuse_head = |head: &str| {
+                let detail =
+                    json!({"class": "E-EQUIVOCATION", "code": "record", "found": head, "head": head, "site": site});
+                sealed_log::append(tx, at, REFUSE, &detail).unwrap();
+            };
+            let record = || list().into_iter().find(|found| found.1 == "record");
+            refuse_head("aa");
+            refuse_head("bb");
+            refuse_head("aa");
+            assert_eq!(record(), Some(of("R8", "record", 2)));
+            end(tx, "R8".parse()?, at)?;
+            refuse_head("aa");
+            assert_eq!(record(), None);
+            refuse_head("cc");
+            assert_eq!(record(), Some(of("R12", "record", 1)));
             Ok(())
         })
         .unwrap();
