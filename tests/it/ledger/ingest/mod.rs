@@ -4,5 +4,6 @@ mod commands;
 mod found;
 mod lives;
 mod refused;
+mod shrunk;
 mod stops;
 mod taken;
