@@ -12,7 +12,8 @@ use super::world::outbox;
 use crate::support::appliance::{self, AIRLOCK, Appliance, Ended, write};
 use crate::support::bundles::Vendor;
 use crate::support::desired::Desired;
-use crate::support::strace::{self, Fault};
+use crate::support::stopper;
+use crate::support::strace::Fault;
 
 /// By default every so manieth call gets its fault, beside the first and the last of each name.
 const STRIDE: usize = 23;
@@ -36,7 +37,7 @@ fn draft(state: &Path, domain: Hash) -> Option<packages::PackageRow> {
 
 #[test]
 fn every_changing_call_of_a_preview_may_be_the_last() {
-    if !strace::available() {
+    if !stopper::available() {
         return;
     }
     let vendor = Vendor::new();
@@ -52,11 +53,11 @@ fn every_changing_call_of_a_preview_may_be_the_last() {
     let undisturbed = base.copy();
     // A draft is there already, so that taking its place is seen as well.
     assert_eq!(run(&preview(&undisturbed.path())).code, Some(0));
-    let traced = strace::run(&strace::changing(), &preview(&undisturbed.path()));
+    let traced = stopper::run(&preview(&undisturbed.path()), None);
     assert_eq!(traced.ended.code, Some(0), "{}", traced.ended.stderr);
-    let points = strace::points(&traced.calls);
+    let calls = traced.calls;
     for expected in ["rename", "fsync", "pwrite64", "unlink"] {
-        assert!(points.iter().any(|point| point.name == expected), "no {expected}");
+        assert!(calls.iter().any(|name| name == expected), "no {expected}");
     }
     let slow = std::env::var_os("AIRLOCK_SLOW").is_some();
     let faults: &[Fault] = if slow {
@@ -65,21 +66,29 @@ fn every_changing_call_of_a_preview_may_be_the_last() {
         &[Fault::Kill]
     };
     let (mut kept, mut replaced) = (0, 0);
-    for (index, point) in points.iter().enumerate() {
-        let last = points.iter().rposition(|other| other.name == point.name) == Some(index);
-        if !slow && index % STRIDE != 0 && point.nth > 1 && !last {
+    for (index, name) in calls.iter().enumerate() {
+        let first = calls.iter().position(|other| other == name) == Some(index);
+        let last = calls.iter().rposition(|other| other == name) == Some(index);
+        // What comes behind the commit, too.
+        let late = index + 12 > calls.len() && index % 2 == 0;
+        if !slow && index % STRIDE != 0 && !first && !last && !late {
             continue;
         }
+        let point = (index + 1, name);
         for fault in faults {
             let copy = base.copy();
             let state = copy.path();
             assert_eq!(run(&preview(&state)).code, Some(0));
             let before = draft(&state, domain).unwrap();
-            let struck = strace::run(&strace::inject(*fault, &point.name, point.nth), &preview(&state));
-            assert!(
-                struck.fired(*fault, &point.name, point.nth),
-                "{fault:?} {point:?}: {struck:?}"
-            );
+            let struck = stopper::run(&preview(&state), Some((*fault, index + 1)));
+            // How many pages a transaction changes depends on the ids in them: a run may have fewer calls than the one that was counted.
+            if !struck.fired {
+                assert!(
+                    struck.ended.code == Some(0) && struck.calls.len() <= index,
+                    "{fault:?} {point:?}: {struck:?}"
+                );
+                continue;
+            }
             // The draft before or the one after, whole; never none, and never half of one.
             let after = draft(&state, domain).unwrap();
             let name = format!("{}.airlock-status", after.head);
@@ -100,7 +109,7 @@ fn every_changing_call_of_a_preview_may_be_the_last() {
     }
     println!(
         "crash sweep of a preview: {} changing calls; {kept} ended with the draft before, {replaced} with the next",
-        points.len()
+        calls.len()
     );
     assert!(kept > 3 && replaced > 0, "{kept} {replaced}");
 }
