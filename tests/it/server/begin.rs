@@ -75,15 +75,15 @@ fn while_targets_cannot_be_read_content_is_served_and_no_agent_is_refused() {
     // Who shows credentials would be told that they are not good.
     let asked = serving.send("GET", "/v2/", &[("Authorization", &basic("any", &token))], b"");
     assert_eq!((asked.status, asked.code().as_str()), (503, "UNAVAILABLE"));
-    let ready = get(serving.address, "/readyz");
-    assert_eq!(
-        (ready.status, &ready.json()["checks"]["releases"] == "ok"),
-        (503, false)
-    );
+    // It hears of it a moment after those who ask.
+    wait_for("a word of the targets", || {
+        let ready = get(serving.address, "/readyz");
+        (ready.status, &ready.json()["checks"]["releases"] == "ok") == (503, false)
+    });
     // Once it can be read again nobody has to start anything.
     set_product(&serving.instance, &product);
     wait_for("the targets", || {
         serving.agent(&token, "GET", "resources", "").status == 200
     });
-    assert_eq!(get(serving.address, "/readyz").status, 200);
+    wait_for("a good word", || get(serving.address, "/readyz").status == 200);
 }
