@@ -37,8 +37,8 @@ INSERT INTO signed_revision SELECT unhex(printf('%032x', n.v * 1000 + h.s)), unh
   FROM (WITH RECURSIVE n(v) AS (SELECT 1 UNION ALL SELECT v + 1 FROM n WHERE v < 50000) SELECT v FROM n) n,
        (WITH RECURSIVE s(s) AS (SELECT 1 UNION ALL SELECT s + 1 FROM s WHERE s < 12) SELECT s FROM s) h;
 INSERT INTO instance SELECT (SELECT count(*) FROM site s WHERE s.site <= site.site), site, site, NULL, 1, 1, 1 FROM site;
-INSERT INTO held SELECT i.site, h.head, r.product, 'stable', 0, r.sequence, CASE r.sequence WHEN 12 THEN 'active' ELSE 'retired' END, 1780000000, 1780000000, 1
-  FROM instance i, signed_release r JOIN signed_head h ON h.head = r.head WHERE r.sequence > 9;
+INSERT INTO held SELECT i.site, h.head, r.product, 'stable', 0, r.sequence, CASE r.sequence WHEN 12 THEN 'active' ELSE 'retired' END, 1780000000, 1780000000, 1,
+  unhex(printf('%064x', i.id)) FROM instance i, signed_release r JOIN signed_head h ON h.head = r.head WHERE r.sequence > 9;
 WITH RECURSIVE n(v) AS (SELECT 1 UNION ALL SELECT v + 1 FROM n WHERE v < 52)
 INSERT INTO package SELECT unhex(printf('%064x', CASE n.v WHEN 52 THEN i.id ELSE 100000 + i.id * 100 + n.v END)), i.id, n.v, NULL, 1780000000 + n.v * 604800, 1780000100 + n.v * 604800,
   zeroblob(2000) FROM instance i, n;

@@ -107,12 +107,7 @@ impl Loader {
                     .expected(RAW));
                 }
             };
-            said.retain(|said| pairs.get(&said.name).is_none());
-            said.extend(pairs.iter().map(|(name, value)| Said {
-                name: name.to_owned(),
-                text: Text::literal(value),
-                place: file.place.clone(),
-            }));
+            say(&mut said, &pairs, &file.place);
             pairs.fill_from(earlier);
             earlier = pairs;
         }
@@ -133,12 +128,7 @@ impl Loader {
                 continue;
             };
             let mut pairs = Environment::parse_within(&path, &bytes, &Environment::default(), &earlier)?;
-            said.retain(|said| pairs.get(&said.name).is_none());
-            said.extend(pairs.iter().map(|(name, value)| Said {
-                name: name.to_owned(),
-                text: Text::literal(value),
-                place: file.place.clone(),
-            }));
+            say(&mut said, &pairs, &file.place);
             pairs.fill_from(earlier);
             earlier = pairs;
         }
@@ -236,6 +226,16 @@ fn references<'a>(env: &'a Environment, place: &'a Place) -> impl Iterator<Item 
             place: place.clone(),
         }
     })
+}
+
+/// Adds the pairs of the next file; it decides over those before it.
+fn say(said: &mut Vec<Said>, pairs: &Environment, place: &Place) {
+    said.retain(|said| pairs.get(&said.name).is_none());
+    said.extend(pairs.iter().map(|(name, value)| Said {
+        name: name.to_owned(),
+        text: Text::literal(value),
+        place: place.clone(),
+    }));
 }
 
 /// Adds pairs that a service does not have, in the form that it has.

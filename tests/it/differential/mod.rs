@@ -2,7 +2,7 @@
 //!
 //! Each is made by the project's own builder, taken apart, changed in one place and signed again, so that every check behind the
 //! signature is reached. Class, sub-code and step must be the same. `AIRLOCK_SLOW=1` tries 10,000 of them;
-//! `AIRLOCK_DIFFERENTIAL_SEED` makes other ones than the default. [`package`] does the same for status packages.
+//! `AIRLOCK_DIFFERENTIAL_SEED` makes other ones than the default. [`package`] does the same for 3,000 status packages.
 
 pub(crate) mod draft;
 mod mutation;

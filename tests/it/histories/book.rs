@@ -214,15 +214,7 @@ impl Book {
             return refused("E-SIGNATURE", "");
         }
         // As far as its lives are known.
-        let known = |kind: Kind, number: u64| {
-            let lineage = told.lineage();
-            let (name, _) = lineage
-                .iter()
-                .rev()
-                .find(|(_, begins)| begins.of(kind) <= number)
-                .unwrap();
-            self.life(name)
-        };
+        let known = |kind: Kind, number: u64| self.life(life_of(&told.lineage(), kind, number));
         let seal = |number: u64| known(Kind::Audit, number).and_then(|life| self.seals.get(&(life, number)));
         let other_row = told
             .audit
@@ -466,14 +458,15 @@ impl Book {
 
     /// Whether a number was told on a line.
     pub(super) fn was_told(&self, lineage: &[(InstanceId, Numbers)], kind: Kind, number: u64) -> bool {
-        let (name, _) = lineage
-            .iter()
-            .rev()
-            .find(|(_, begins)| begins.of(kind) <= number)
-            .unwrap();
-        self.life(name)
+        self.life(life_of(lineage, kind, number))
             .is_some_and(|life| self.covered.contains(&(life, kind, number)))
     }
+}
+
+/// The life of a line in which a number was given.
+fn life_of(lineage: &[(InstanceId, Numbers)], kind: Kind, number: u64) -> &InstanceId {
+    let mut from_the_newest = lineage.iter().rev();
+    &from_the_newest.find(|(_, begins)| begins.of(kind) <= number).unwrap().0
 }
 
 fn fact(record: &Record) -> &str {

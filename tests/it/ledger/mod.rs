@@ -5,7 +5,6 @@ mod ask_hostile;
 mod ask_logs;
 mod ask_made;
 mod ask_papers;
-mod ask_size;
 mod ask_taken_in;
 mod ask_who_lacks;
 mod ingest;
