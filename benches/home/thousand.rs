@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::time::Instant;
 
+use airlock::crypto::SigningKey;
 use airlock::db::ledger::findings;
 use airlock::domain::{SiteId, Timestamp};
 use airlock::vendor_side::ledger::ask::{self, Limits};
@@ -76,12 +77,13 @@ pub(crate) fn run(folder: &Path) {
     let workspace = Workspace::init(&folder.join("w"), &init, None).unwrap();
     let path = folder.join("w/ledger.db");
     let mut sql = Connection::open(&path).unwrap();
+    let key = SigningKey::from_secret(&[7; 32]).public();
     sql.execute_batch("BEGIN").unwrap();
     for number in 1..=SITES {
         let id: SiteId = format!("{number:032x}").parse().unwrap();
         sql.execute(
-            "INSERT INTO site (site, name, status, recipient, envelope, enrolled_at) VALUES (?1, ?1, zeroblob(32), zeroblob(32), x'', 0)",
-            [id.as_str()],
+            "INSERT INTO site (site, name, status, recipient, envelope, enrolled_at) VALUES (?1, ?1, ?2, zeroblob(32), x'', 0)",
+            rusqlite::params![id.as_str(), key.to_bytes()],
         )
         .unwrap();
     }
