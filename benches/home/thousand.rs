@@ -125,7 +125,7 @@ pub(crate) fn run(folder: &Path) {
             assert_eq!(answer.bars.len(), 5);
             answer.rows.len()
         }),
-        ("who-lacks, one product", &|| {
+        ("who-lacks, a version", &|| {
             let answer = ask::who_lacks(workspace, "12.0", &limits).unwrap();
             answer.rows.len()
         }),

@@ -125,7 +125,7 @@ CREATE TABLE signed_deployment (
   application TEXT    NOT NULL,
   PRIMARY KEY (deployment, site, product, channel)
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX signed_deployment_in ON signed_deployment (product, channel);
+CREATE INDEX signed_deployment_in ON signed_deployment (product, channel, site);
 CREATE INDEX signed_deployment_on ON signed_deployment (target);
 
 -- Where targets stand, as each release states them, and which version their agents shall have: for whom a replay into a hub may speak.

@@ -3,7 +3,8 @@
 //! The first release of each scope that has it is the bar. A site **has** it when every deployment of the scope runs a revision of a
 //! release at or above the bar; where it has no deployments of the scope, when what went live last is there. It **lacks** it when
 //! one does not. It is **unknown** when the site never reported, its newest package is too old, a deployment is in doubt, or the site
-//! does not list one that the release which went live last states for it: that is never counted as has. One deployment that surely lacks it decides before another one's doubt.
+//! does not list one that the release which went live last states for it: that is never counted as has. One deployment that surely lacks
+//! it decides before another one's doubt.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,7 +12,7 @@ use super::limits::{AsOf, Limits};
 use super::names::SiteNames;
 use crate::db::Connection;
 use crate::db::ledger::questions::{
-    Bar, DeploymentNow, ScopeRun, SignedHeadRow, TargetNow, bars, deployments_now, has_unlisted, head_gave,
+    Bar, DeploymentNow, ReceiptRow, ScopeRun, SignedHeadRow, TargetNow, bars, deployments_now, has_unlisted, head_gave,
     heads_of_scope, live, newest_activated, newest_of_all, scope_runs, scope_sites, shown_of_all, summary_that_tells,
     targets_made_there,
 };
@@ -60,16 +61,6 @@ pub struct WhoLacksRow {
     pub as_of: Option<AsOf>,
     /// As of when, where a summary says of the deployment that decides what no package says yet.
     pub by_summary: Option<Timestamp>,
-}
-
-impl WhoLacksRow {
-    /// Says of a site that would have it that this is not known, where it lists not all that was signed for it.
-    fn doubt_if(&mut self, is_silent: bool) {
-        if is_silent && self.verdict == Verdict::Has {
-            (self.verdict, self.why) = (Verdict::Unknown, Some("doubt"));
-            self.doubt = Some(UNLISTED.to_owned());
-        }
-    }
 }
 
 /// Whether a site has it.
@@ -291,24 +282,14 @@ impl<'a> Fleet<'a> {
         deployments: Vec<Judged>,
         row: &mut WhoLacksRow,
     ) -> Result<()> {
-        let activated = newest_activated(self.connection, line, &row.bar.product, &row.bar.channel)?;
-        let activated = activated.filter(|receipt| receipt.matched);
-        let head = activated
-            .as_ref()
-            .and_then(|receipt| heads.iter().find(|known| known.head == receipt.head))
-            .cloned();
-        // What was signed says which deployments there are, not what the site lists.
-        let is_silent = match head.as_ref().and_then(|head| head.id) {
-            Some(id) => has_unlisted(self.connection, id, &site.site)?,
-            None => false,
-        };
         if deployments.is_empty() {
-            let has = head.as_ref().is_some_and(|head| head.counter >= row.bar.counter);
+            let activated = self.activated(line, &row.bar)?;
+            let head = activated.as_ref().and_then(|receipt| named(receipt, heads));
+            let has = head.is_some_and(|head| head.counter >= row.bar.counter);
             row.verdict = if has { Verdict::Has } else { Verdict::Lacks };
-            (row.why, row.runs) = (None, head);
+            (row.why, row.runs) = (None, head.cloned());
             row.since = activated.map(|receipt| receipt.at);
-            row.doubt_if(is_silent);
-            return Ok(());
+            return self.doubt(site, line, heads, row);
         }
         let live = self.live.get(&site.site).cloned().unwrap_or_default();
         let made_there = self.made_there.get(&site.site).map_or(&[][..], Vec::as_slice);
@@ -334,9 +315,36 @@ impl<'a> Fleet<'a> {
             row.runs_unknown = judged.runs.is_some() && runs.is_none();
             (row.runs, row.since, row.state, row.doubt) = (runs, judged.since, judged.state, judged.doubt);
         }
-        row.doubt_if(is_silent);
+        self.doubt(site, line, heads, row)
+    }
+
+    /// What went live last of a scope, as a receipt says that is good.
+    fn activated(&self, line: &Lineage, bar: &Bar) -> Result<Option<ReceiptRow>> {
+        let activated = newest_activated(self.connection, line, &bar.product, &bar.channel)?;
+        Ok(activated.filter(|receipt| receipt.matched))
+    }
+
+    /// Says of a site that would have it that this is not known, where it does not list all that was signed for it: which deployments there
+    /// are, the release says that went live last, and not the site.
+    fn doubt(&self, site: &Site, line: &Lineage, heads: &[SignedHeadRow], row: &mut WhoLacksRow) -> Result<()> {
+        if row.verdict != Verdict::Has {
+            return Ok(());
+        }
+        let activated = self.activated(line, &row.bar)?;
+        let head = activated.as_ref().and_then(|receipt| named(receipt, heads)?.id);
+        if let Some(head) = head
+            && has_unlisted(self.connection, head, &site.site)?
+        {
+            (row.verdict, row.why) = (Verdict::Unknown, Some("doubt"));
+            row.doubt = Some(UNLISTED.to_owned());
+        }
         Ok(())
     }
+}
+
+/// The release that a receipt is about.
+fn named<'a>(receipt: &ReceiptRow, heads: &'a [SignedHeadRow]) -> Option<&'a SignedHeadRow> {
+    heads.iter().find(|known| known.head == receipt.head)
 }
 
 /// How many deployments are so.
