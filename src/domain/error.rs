@@ -396,6 +396,16 @@ impl Error {
         self.0.told.unwrap_or((self.0.class, self.0.code))
     }
 
+    /// The same refusal for the next one whom it concerns.
+    #[must_use]
+    pub fn again(&self) -> Self {
+        let copy = Self::new(self.class(), self.code(), self.found());
+        match self.advice() {
+            Some(advice) => copy.remedy(advice),
+            None => copy,
+        }
+    }
+
     /// Returns the class.
     pub fn class(&self) -> Class {
         self.0.class

@@ -184,7 +184,7 @@ impl Writer {
                     if matches!(job.batch.what, What::Advertised(_)) {
                         self.shared.forget_told(Some(&job.batch.target));
                     }
-                    job.answer.send(Err(again(&error))).ok();
+                    job.answer.send(Err(error.again())).ok();
                 }
             }
         }
@@ -570,14 +570,5 @@ impl Writer {
             );
         }
         *trouble = Some(problem);
-    }
-}
-
-/// The same refusal for the next one who waits.
-fn again(error: &Error) -> Error {
-    let copy = Error::new(error.class(), error.code(), error.found());
-    match error.advice() {
-        Some(advice) => copy.remedy(advice),
-        None => copy,
     }
 }

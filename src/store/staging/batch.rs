@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use rustix::fs::{AtFlags, CWD};
 use rustix::io::Errno;
@@ -12,7 +12,7 @@ use rustix::io::Errno;
 use super::super::Store;
 use super::journal::Update;
 use super::part::Part;
-use crate::domain::{Digest, Error, Result};
+use crate::domain::{Class, Digest, Error, Result};
 use crate::stream::sync_folder;
 
 /// Up to so many files or folders are synced one by one; more go by one `syncfs`.
@@ -57,6 +57,8 @@ pub(super) struct Sealer {
     /// Open since before the first byte was written: `syncfs` tells each failure of the write-back once to each who had the file system
     /// open by then.
     root: File,
+    /// Why a batch could not be sealed. Held while one is: of two at once only one would hear of a failure that concerns both.
+    failed: Mutex<Option<Error>>,
 }
 
 impl Sealer {
@@ -71,15 +73,29 @@ impl Sealer {
             root: File::open(&path).map_err(|e| Error::io("open", &path, e))?,
             store: store.clone(),
             folder,
+            failed: Mutex::new(None),
         })
     }
 
-    /// Makes a batch durable: bytes, names, journal, one after the other.
+    /// Makes a batch durable: bytes, names, journal, one after the other. After a failure none is any more, whoever asks: a later sync could
+    /// succeed although the pages are gone that this one was about.
     ///
     /// # Errors
     ///
-    /// `E-IO`; `E-SPACE`; `E-STATE`.
+    /// `E-IO`; `E-SPACE`; `E-STATE`; the same again after a failure.
     pub(super) fn seal(&self, batch: Batch) -> Result<()> {
+        let mut failed = self.failed.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(error) = &*failed {
+            return Err(error.again());
+        }
+        // Where the sealing panics.
+        *failed = Some(gone());
+        let sealed = self.try_seal(batch);
+        *failed = sealed.as_ref().err().map(Error::again);
+        sealed
+    }
+
+    fn try_seal(&self, batch: Batch) -> Result<()> {
         let ended = || {
             batch
                 .ended
@@ -151,6 +167,15 @@ impl Sealer {
         };
         linked.map_err(|error| Error::io("name", &target, error.into()))
     }
+}
+
+/// It has failed before, and that was told.
+pub(super) fn gone() -> Error {
+    Error::new(
+        Class::Internal,
+        "committer",
+        "nothing can be made durable after a failure",
+    )
 }
 
 /// The file of a large blob that is on its way.

@@ -3,7 +3,7 @@
 use std::sync::{Arc, mpsc};
 use std::thread;
 
-use super::batch::{Batch, Sealer};
+use super::batch::{Batch, Sealer, gone};
 use crate::domain::{Class, Error, Result};
 use crate::panics::{self, caught};
 
@@ -101,13 +101,4 @@ impl Drop for Committer {
             thread.join().ok();
         }
     }
-}
-
-/// It has failed before, and that was told.
-fn gone() -> Error {
-    Error::new(
-        Class::Internal,
-        "committer",
-        "nothing can be made durable after a failure",
-    )
 }

@@ -3,6 +3,8 @@
 use std::fs::{self, File};
 use std::io::Write as _;
 
+use super::batch::{Batch, Sealer, Small};
+use super::journal::{Journal, Update};
 use super::*;
 use crate::crypto::RunningHash;
 use crate::domain::{Class, Digest, Hash};
@@ -163,6 +165,37 @@ fn nothing_is_kept_after_a_failure_of_the_disk() {
     staging.keep(2).unwrap();
     drop(staging);
     assert_eq!(open(&store).chunks_done(), 1, "what was not named is not counted");
+}
+
+#[test]
+fn after_a_failure_nobody_seals_anything() {
+    let (folder, store) = store();
+    // The journal of the first batch has no folder to stand in.
+    let sealer = Sealer::new(&store, folder.path().join("none")).unwrap();
+    let update = Update {
+        journal: Journal { chunks: 1, part: None },
+        midstates: vec![Hash([0; 32])],
+    };
+    let first = sealer.seal(Batch {
+        update: Some(update),
+        ..Batch::default()
+    });
+    let first = first.unwrap_err();
+    let unnamed = tempfile::tempfile_in(store.folder()).unwrap();
+    let second = sealer.seal(Batch {
+        small: vec![Small {
+            digest: digest(b"two"),
+            size: 0,
+            file: Some(unnamed.into()),
+        }],
+        ..Batch::default()
+    });
+    let second = second.unwrap_err();
+    assert_eq!((second.class(), second.code()), (first.class(), first.code()));
+    assert_eq!(store.size_of(&digest(b"two")).unwrap(), None);
+    // The twin: one that has not failed.
+    let sealer = Sealer::new(&store, folder.path().to_owned()).unwrap();
+    sealer.seal(Batch::default()).unwrap();
 }
 
 #[test]
