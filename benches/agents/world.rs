@@ -141,6 +141,7 @@ fn release(product: &Name, count: usize, sequence: u64) -> (BundleContent, Blobs
                     mode: DockerMode::Compose,
                 }),
                 force_restart: false,
+                secret_uses: None,
                 helm: None,
                 id: deployment,
                 images: vec![image.clone()],

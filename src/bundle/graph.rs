@@ -182,7 +182,7 @@ impl<'a> GraphBuilder<'a> {
         })
     }
 
-    /// Whether the check needs the bytes of a blob: manifests, indexes and the desired state.
+    /// Whether the check needs the bytes of a blob: manifests, indexes, the desired state and sealed secrets.
     pub(super) fn reads(&self, blob: &Blob) -> bool {
         blob.media_type.is_some() || self.documents.reads(blob)
     }
@@ -194,7 +194,7 @@ impl<'a> GraphBuilder<'a> {
     /// `E-CONTENT` and `E-LIMIT`; `E-FORMAT` for a desired state that is no canonical document.
     pub(super) fn add(&mut self, number: usize, blob: &Blob, bytes: &[u8]) -> Result<()> {
         if self.documents.reads(blob) {
-            self.documents.take(bytes)?;
+            self.documents.take(blob, bytes)?;
         }
         match blob.media_type {
             Some(media_type) => self.manifest(number, media_type, bytes),

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::kind::BUNDLE;
+use super::kind::{BUNDLE, SECRETS_FEATURE};
 use crate::container::{Builder, PageEntry, Totals, check_features, check_outline};
 use crate::crypto::canonical::{self, integer};
 use crate::domain::{
@@ -154,6 +154,7 @@ impl Head {
             }
         }
         self.check_acknowledgement()?;
+        self.check_secrets()?;
         if self.root_version == 0 || !self.payload_offset.is_multiple_of(BUNDLE.offset_unit) {
             return format(
                 "payload-offset",
@@ -179,6 +180,30 @@ impl Head {
             .expected("at most one, and only in a bundle for exactly one site"));
         }
         Ok(())
+    }
+
+    /// As far as the head alone tells: a deployment may use secrets without a document of them.
+    fn check_secrets(&self) -> Result<()> {
+        let entries = self.documents.iter();
+        let sealed = entries.filter(|entry| entry.kind == DocumentType::Secrets).count();
+        if sealed > limits::SECRETS_DOCUMENTS {
+            return Err(Error::new(
+                Class::Limit,
+                "secrets",
+                format!("the bundle carries {} of sealed secrets", counted(sealed, "document")),
+            )
+            .expected(format!("at most {}, one for each site", limits::SECRETS_DOCUMENTS))
+            .remedy("have the vendor make bundles for fewer sites each"));
+        }
+        if !ascending(&self.requires) || (sealed > 0 && !self.uses_secrets()) {
+            return Err(requires());
+        }
+        Ok(())
+    }
+
+    /// Whether it says that the release uses secrets.
+    pub(super) fn uses_secrets(&self) -> bool {
+        self.requires.iter().any(|feature| feature == SECRETS_FEATURE)
     }
 
     /// Returns its document of a type that stands once at most.
@@ -207,6 +232,19 @@ impl Head {
     pub(super) fn to_bytes(&self) -> Vec<u8> {
         canonical::to_vec(self)
     }
+}
+
+/// The features are not those that the release uses.
+pub(super) fn requires() -> Error {
+    Error::new(
+        Class::Format,
+        "requires",
+        "the features that the bundle requires are not exactly those that it uses",
+    )
+    .expected(format!(
+        "each once, ascending; {SECRETS_FEATURE} where the head lists sealed secrets or a deployment uses secrets, and only there"
+    ))
+    .remedy("have the vendor make the release again with `airlock bundle create`")
 }
 
 fn ascending<T: Ord>(values: &[T]) -> bool {

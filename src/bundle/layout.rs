@@ -170,7 +170,7 @@ impl BundleLayout {
             payload_offset: 0,
             product: release.product.clone(),
             reader: Version::new(0, 1, 0),
-            requires: Vec::new(),
+            requires: content.features(),
             root_version: root.version,
             sequence: release.sequence,
             totals: Totals {

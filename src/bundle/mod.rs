@@ -32,6 +32,8 @@ mod kind;
 mod layout;
 mod payload;
 mod reader;
+mod sealed;
+mod substitution;
 mod trust_links;
 mod writer;
 
@@ -50,4 +52,6 @@ pub(crate) use kept::kept_graph;
 pub use layout::{BundleLayout, Packing, ReleaseStatement};
 pub use payload::Sink;
 pub use reader::{OpenedBundle, SignedBundle, VerifiedBundle};
+pub use sealed::sealed_for;
+pub use substitution::{SecretForm, Substitution, secret_place};
 pub use writer::UnsignedBundle;

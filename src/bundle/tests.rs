@@ -8,6 +8,9 @@ use crate::container::digest_of;
 use crate::crypto::{Chain, Envelope, Key, PayloadType, Roles, RootDocument, Rule, RunningHash, Scheme, SigningKey};
 use crate::domain::{Audience, Class, Digest, DocumentType, Error, Hash, Result, Uuid, Version, oci};
 
+#[path = "sealed_tests.rs"]
+mod sealed_secrets;
+
 fn key(number: u8) -> SigningKey {
     SigningKey::from_secret(&[number; 32])
 }

@@ -67,7 +67,7 @@ pub struct Totals {
 ///
 /// `E-FORMAT needs-newer-reader`; `E-FORMAT` for what is no head at all.
 pub(crate) fn check_features(kind: &Kind, head: &[u8]) -> Result<()> {
-    crypto::check_features(head, "the head", kind.noun)
+    crypto::check_features(head, "the head", kind.noun, kind.features)
 }
 
 /// Checks volumes, index pages and totals of a head: that they hold together, and lie under the caps of the kind.

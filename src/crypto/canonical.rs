@@ -87,6 +87,13 @@ fn sorted_from_slice<T: Serialize + DeserializeOwned>(bytes: &[u8], what: &str, 
     Ok(value)
 }
 
+/// Parses a document with secrets in it; no error repeats any of them, so there is none. Whoever reads one writes it again and compares.
+pub(super) fn secret_from_slice<T: DeserializeOwned>(bytes: &[u8], long: LongMember) -> Option<T> {
+    let what = "the secrets";
+    scan(bytes, what, limits::JSON_STRING_BYTES, Some(long)).ok()?;
+    parse(bytes, what).ok()
+}
+
 /// Parses without the comparison: only for the few members that are read before a newer reader is ruled out.
 ///
 /// # Errors

@@ -18,6 +18,7 @@ mod key_file;
 mod receipt;
 mod root;
 mod running_hash;
+mod sealed;
 mod site_keys;
 mod stream_log;
 
@@ -38,5 +39,6 @@ pub use key_file::{
 pub use receipt::{Receipt, ReceiptResult};
 pub use root::{EpochRule, Key, Role, RoleName, Roles, RootDocument, Rule, Scheme, Signers};
 pub use running_hash::{HASH_BLOCK, RunningHash};
+pub use sealed::{SealedSecret, SealedSecrets, SecretRecord};
 pub use site_keys::{SITE_KEYS_BYTES, SiteKeys};
 pub use stream_log::{stream_seal, stream_start};

@@ -48,6 +48,12 @@ pub const ZSTD_WINDOW_LOG: u32 = 23;
 pub const MANIFEST_BYTES: u64 = 4 << 20;
 /// Bytes of a compose file, an environment file or a values document.
 pub const APPLICATION_DOCUMENT_BYTES: u64 = 1 << 20;
+/// Documents of sealed secrets in a bundle: one for each site that gets any.
+pub const SECRETS_DOCUMENTS: usize = 256;
+/// Bytes of a document of sealed secrets.
+pub const SECRETS_BYTES: u64 = 1 << 20;
+/// Bytes of a secret's value.
+pub const SECRET_BYTES: usize = 64 << 10;
 /// Levels of OCI documents: a tag's manifest is level 1.
 pub const MANIFEST_NESTING: usize = 4;
 /// Descriptors in one OCI document.
@@ -129,5 +135,6 @@ pub const fn document_bytes(kind: DocumentType) -> u64 {
         DocumentType::Acknowledgement => ACKNOWLEDGEMENT_BYTES as u64,
         DocumentType::Compose | DocumentType::Env | DocumentType::Values => APPLICATION_DOCUMENT_BYTES,
         DocumentType::DesiredState | DocumentType::Notes => MANIFEST_BYTES,
+        DocumentType::Secrets => SECRETS_BYTES,
     }
 }

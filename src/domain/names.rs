@@ -144,6 +144,17 @@ text_type!(
 );
 
 text_type!(
+    /// Name of a secret: `[A-Z][A-Z0-9_]{0,63}`.
+    SecretName,
+    "a name of a secret [A-Z][A-Z0-9_]{0,63}",
+    |text| {
+        text.len() <= 64
+            && text.bytes().next().is_some_and(|c| c.is_ascii_uppercase())
+            && text.bytes().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == b'_')
+    }
+);
+
+text_type!(
     /// OCI tag: `[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}` (distribution-spec, pulling manifests).
     Tag,
     "a tag [a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}",

@@ -97,6 +97,8 @@ pub enum DocumentType {
     Env,
     /// Release notes: UTF-8 text for people.
     Notes,
+    /// Secrets for one site of the audience, sealed to its recipient key; at most one for each site.
+    Secrets,
     /// Helm values: the JSON object that agents get. Opaque to the appliance.
     Values,
 }
@@ -109,6 +111,7 @@ impl fmt::Display for DocumentType {
             Self::DesiredState => f.write_str("desired-state"),
             Self::Env => f.write_str("env"),
             Self::Notes => f.write_str("notes"),
+            Self::Secrets => f.write_str("secrets"),
             Self::Values => f.write_str("values"),
         }
     }

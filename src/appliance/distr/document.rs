@@ -7,7 +7,8 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::value::RawValue;
 
 use super::resources::{Role, Wanted};
-use crate::appliance::fleet::{SiteView, Substitution};
+use crate::appliance::fleet::{SiteView, for_compose, for_site};
+use crate::bundle::Substitution;
 use crate::domain::{Class, Error, Result, limits};
 use crate::store::{BlobReader, Store};
 
@@ -49,7 +50,7 @@ impl Source {
         let reader = store.open_checked(digest, end, 0, || Ok(None))?;
         let mut source = Self { reader, at: 0, end };
         if wanted.role == Role::Values {
-            (source.at, source.end) = source.object(&Substitution::of_site(site))?;
+            (source.at, source.end) = source.object(&for_site(site))?;
         }
         Ok(source)
     }
@@ -85,8 +86,8 @@ impl Document {
         Self {
             source,
             substitution: match wanted.role {
-                Role::Compose(deployment) => Substitution::of_compose(site, deployment),
-                Role::Environment | Role::Values => Substitution::of_site(site),
+                Role::Compose(deployment) => for_compose(site, deployment),
+                Role::Environment | Role::Values => for_site(site),
             },
             base64: wanted.role != Role::Values,
             carried: Vec::new(),

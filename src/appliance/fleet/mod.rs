@@ -42,7 +42,7 @@ pub(super) use secret::is_secret;
 pub use service::Hub;
 pub(super) use service::known;
 pub use site_view::SiteView;
-pub(super) use substitute::Substitution;
+pub(super) use substitute::{for_compose, for_site};
 pub(super) use targets::FleetTarget;
 pub use targets::Identity;
 pub use token::Token;

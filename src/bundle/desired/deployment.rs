@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::grammar::{is_go_duration, is_label, is_text, wrong};
-use super::{ImageName, TargetKind};
+use super::{ImageName, SecretUse, TargetKind, secret};
 use crate::domain::{Digest, DocumentType, Name, RepositoryName, Result, Tag, Timestamp, Uuid};
 
 /// An application on a target.
@@ -28,6 +28,9 @@ pub struct Deployment {
     pub images: Vec<ImageName>,
     /// What must be applied: changes exactly when that changes.
     pub revision: Uuid,
+    /// Secrets that its documents have places for, ascending by name; never an empty list. See [`Deployment::secrets`].
+    #[serde(default, rename = "secrets", skip_serializing_if = "Option::is_none")]
+    pub secret_uses: Option<Vec<SecretUse>>,
     /// Version label of the application, for people; 1 to 128 bytes.
     pub version: String,
 }
@@ -126,6 +129,11 @@ impl Deployment {
         [compose, env, values].into_iter().flatten()
     }
 
+    /// Returns the secrets that it uses.
+    pub fn secrets(&self) -> &[SecretUse] {
+        self.secret_uses.as_deref().unwrap_or_default()
+    }
+
     pub(super) fn check(&self, kind: TargetKind) -> Result<()> {
         let at = |what: &str, expected: &str| Err(wrong(format!("deployment {}: {what}", self.id), expected));
         if !is_text(&self.version) {
@@ -147,6 +155,9 @@ impl Deployment {
                 "its images are repeated or out of order",
                 "each once, ascending by digest and repository",
             );
+        }
+        if let Some(secrets) = &self.secret_uses {
+            secret::check(self.id, secrets)?;
         }
         if let Some(helm) = &self.helm {
             let version = |c: char| c.is_ascii_alphanumeric() || ".+-".contains(c);

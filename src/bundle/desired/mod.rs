@@ -9,7 +9,8 @@
 //!               ├─ removed
 //!               └─ targets: Target ─┬─ kubernetes, verifier
 //!                                   └─ deployments: Deployment ─┬─ docker | helm ── documents of the release
-//!                                                               └─ images
+//!                                                               ├─ images
+//!                                                               └─ secrets: names, and where their values come from
 //! ```
 //!
 //! What holds within the document is checked here; that everything it names travels with it is checked with the graph.
@@ -18,6 +19,7 @@ mod agent;
 mod deployment;
 mod derivation;
 mod grammar;
+mod secret;
 mod state;
 mod target;
 mod verifier;
@@ -32,6 +34,7 @@ pub use deployment::{
 pub(in crate::bundle) use grammar::wrong;
 #[cfg(feature = "vendor")]
 pub(crate) use grammar::{is_go_duration, is_label};
+pub use secret::{SecretSource, SecretUse};
 pub use state::{DesiredState, PLACEHOLDER_HOST, PLACEHOLDER_PROJECT};
 pub use target::{Kubernetes, KubernetesScope, Resources, Target, TargetKind};
 pub use verifier::Verifier;

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::grammar::{ascending, wrong};
-use super::{AgentVersion, Deployment, Target};
+use super::{AgentVersion, Deployment, SecretUse, Target, secret};
 use crate::crypto::canonical;
 use crate::domain::{Class, Error, Result, Uuid};
 
@@ -50,6 +50,12 @@ impl DesiredState {
         self.targets
             .iter()
             .flat_map(|target| target.deployments.iter().map(move |deployment| (target, deployment)))
+    }
+
+    /// Returns every secret that a deployment uses, with its target.
+    pub fn secrets(&self) -> impl Iterator<Item = (&Target, &SecretUse)> {
+        self.deployments()
+            .flat_map(|(target, deployment)| deployment.secrets().iter().map(move |secret| (target, secret)))
     }
 
     /// Checks everything that holds within the document.
@@ -99,7 +105,7 @@ impl DesiredState {
         for target in &self.targets {
             target.check(self)?;
         }
-        Ok(())
+        secret::check_agreement(self.secrets().map(|(target, secret)| (target.id, secret)))
     }
 }
 

@@ -47,6 +47,7 @@ fn docker_target() -> Target {
             id: uuid(20),
             images: vec![image("acme/press", 4), image("acme/web", 5)],
             revision: uuid(30),
+            secret_uses: Some(vec![made("COOKIE_KEY"), sealed("DB_PASSWORD")]),
             version: "2.4".into(),
         }],
         docker_socket: Some("/run/user/1000/docker.sock".into()),
@@ -90,6 +91,7 @@ fn kubernetes_target() -> Target {
             id: uuid(21),
             images: vec![image("acme/charts/erp", 6)],
             revision: uuid(31),
+            secret_uses: None,
             version: "1.2.3".into(),
         }],
         docker_socket: None,
@@ -109,6 +111,25 @@ fn kubernetes_target() -> Target {
         name: "cluster".into(),
         verifier: None,
         ..docker_target()
+    }
+}
+
+fn made(name: &str) -> SecretUse {
+    SecretUse {
+        alphabet: Some("!abc~".into()),
+        length: Some(8),
+        source: SecretSource::Generate,
+        ..sealed(name)
+    }
+}
+
+fn sealed(name: &str) -> SecretUse {
+    SecretUse {
+        alphabet: None,
+        length: None,
+        name: name.parse().unwrap(),
+        per_target: false,
+        source: SecretSource::Sealed,
     }
 }
 
@@ -421,4 +442,79 @@ fn lists_end_somewhere() {
     };
     assert_eq!(removed(10_000), Ok(()));
     assert_eq!(removed(10_001), Err((Class::Limit, "items")));
+}
+
+type UsesChange = fn(&mut Vec<SecretUse>);
+
+#[test]
+fn secrets_are_said_once_and_the_same_everywhere() {
+    let changed = |change: UsesChange| {
+        told(|state| {
+            let uses = &mut state.targets[0].deployments[0].secret_uses;
+            change(uses.as_mut().unwrap());
+        })
+    };
+    let goods: [UsesChange; 4] = [
+        |uses| uses[0].alphabet = Some("!~".into()),
+        |uses| uses[0].alphabet = Some(('!'..='~').collect()),
+        |uses| uses[0].length = Some(1024),
+        |uses| (uses[0].alphabet, uses[0].length, uses[1].per_target) = (None, None, true),
+    ];
+    for good in goods {
+        assert_eq!(changed(good), Ok(()));
+    }
+    let bads: [UsesChange; 11] = [
+        |uses| uses.clear(),
+        |uses| uses.reverse(),
+        |uses| uses[1].name = uses[0].name.clone(),
+        |uses| uses[0].alphabet = Some("!".into()),
+        |uses| uses[0].alphabet = Some("ba".into()),
+        |uses| uses[0].alphabet = Some("aa".into()),
+        |uses| uses[0].alphabet = Some(" a".into()),
+        |uses| uses[0].length = Some(7),
+        |uses| uses[0].length = Some(1025),
+        |uses| uses[1].length = Some(32),
+        |uses| uses[0].source = SecretSource::Ask,
+    ];
+    for bad in bads {
+        assert_eq!(changed(bad), Err((Class::Content, "desired-state")));
+    }
+    // The one value of a site; each target's own; and that of one target, said twice.
+    for (name, per_target, same_target, expected) in [
+        ("DB_PASSWORD", false, false, Ok(())),
+        ("COOKIE_KEY", false, false, Err((Class::Content, "desired-state"))),
+        ("COOKIE_KEY", true, false, Ok(())),
+        ("COOKIE_KEY", true, true, Ok(())),
+        ("DB_PASSWORD", true, true, Ok(())),
+    ] {
+        let told = told(|state| {
+            let other = SecretUse {
+                per_target,
+                ..sealed(name)
+            };
+            if same_target {
+                let mut second = state.targets[0].deployments[0].clone();
+                (second.id, second.revision) = (uuid(22), uuid(32));
+                second.secret_uses = Some(vec![other]);
+                state.targets[0].deployments.push(second);
+            } else {
+                state.targets[1].deployments[0].secret_uses = Some(vec![other]);
+            }
+        });
+        assert_eq!(told, expected, "{name} {per_target} {same_target}");
+    }
+    let each = |length| {
+        told(|state| {
+            let first = &mut state.targets[0].deployments[0];
+            for secret in first.secret_uses.iter_mut().flatten() {
+                secret.per_target = true;
+            }
+            let mut second = first.clone();
+            (second.id, second.revision) = (uuid(22), uuid(32));
+            second.secret_uses.as_mut().unwrap()[0].length = Some(length);
+            state.targets[0].deployments.push(second);
+        })
+    };
+    assert_eq!(each(8), Ok(()));
+    assert_eq!(each(9), Err((Class::Content, "desired-state")));
 }

@@ -8,8 +8,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::walk::Walk;
 use super::{Place, Reached};
 use crate::bundle::desired::{AgentVersion, Deployment, DesiredState, HelmDeployment, ImageName, wrong};
-use crate::bundle::head::{DocumentEntry, Head};
+use crate::bundle::head::{DocumentEntry, Head, requires};
 use crate::bundle::index::Blob;
+use crate::crypto::SealedSecrets;
 use crate::domain::{Class, Digest, DocumentType, Error, Result, limits};
 
 /// Most absent images, or large deployments, that an error names.
@@ -54,16 +55,26 @@ impl<'a> Documents<'a> {
     /// Whether the bytes of a blob are needed to check the release. One of another size than the head states, which bounds it,
     /// is not asked for: it will be refused.
     pub(super) fn reads(&self, blob: &Blob) -> bool {
-        self.place
-            .is_some_and(|entry| entry.digest == blob.digest && entry.size == blob.size)
+        self.entries().iter().any(|entry| is_read(entry, blob))
     }
 
     /// Takes the bytes of a document that [`Documents::reads`] asks for, whose digest was compared before.
     ///
     /// # Errors
     ///
-    /// As [`DesiredState::parse`] and [`DesiredState::check_derived`]; `E-LIMIT rendered`.
-    pub(super) fn take(&mut self, bytes: &[u8]) -> Result<()> {
+    /// As [`DesiredState::parse`] and [`DesiredState::check_derived`]; `E-LIMIT rendered`; `E-CONTENT secrets`.
+    pub(super) fn take(&mut self, blob: &Blob, bytes: &[u8]) -> Result<()> {
+        for entry in self.entries().iter().filter(|entry| is_read(entry, blob)) {
+            if entry.kind == DocumentType::Secrets {
+                SealedSecrets::check_form(bytes)?;
+            } else {
+                self.take_desired(bytes)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn take_desired(&mut self, bytes: &[u8]) -> Result<()> {
         let desired = DesiredState::parse(bytes)?;
         desired.check_derived(&self.head.scope())?;
         self.check_rendered(&desired)?;
@@ -116,7 +127,7 @@ impl<'a> Documents<'a> {
     ///
     /// # Errors
     ///
-    /// `E-CONTENT desired-state` or `image`.
+    /// `E-CONTENT desired-state` or `image`; `E-FORMAT requires`.
     pub(super) fn check(&self, walk: &Walk<'_>) -> Result<()> {
         if self.place.is_some() && self.desired.is_none() {
             return Err(wrong(
@@ -127,6 +138,10 @@ impl<'a> Documents<'a> {
         let nothing = DesiredState::default();
         let desired = self.desired.as_ref().unwrap_or(&nothing);
         self.same_documents(desired)?;
+        let carries_secrets = self.head.document(DocumentType::Secrets).is_some();
+        if self.head.uses_secrets() != (carries_secrets || desired.secrets().next().is_some()) {
+            return Err(requires());
+        }
         let mut absent: BTreeSet<&ImageName> = desired
             .agents
             .iter()
@@ -193,6 +208,13 @@ impl<'a> Documents<'a> {
     pub(super) fn into_desired(self) -> Option<DesiredState> {
         self.desired
     }
+}
+
+/// Whether an entry is read to check the release, and a blob is what it names.
+fn is_read(entry: &DocumentEntry, blob: &Blob) -> bool {
+    matches!(entry.kind, DocumentType::DesiredState | DocumentType::Secrets)
+        && entry.digest == blob.digest
+        && entry.size == blob.size
 }
 
 /// Whether a repository of the release reaches an image: a manifest or an index.

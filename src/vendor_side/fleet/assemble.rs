@@ -270,6 +270,7 @@ impl Assembly<'_> {
             id,
             images,
             revision: id,
+            secret_uses: None,
             version: application.entry.version.clone(),
         };
         deployment.revision = Ids::revision(&deployment);

@@ -210,6 +210,7 @@ fn deployment(target: &str, text: &str, images: Vec<ImageName>) -> Deployment {
         created_at: "2026-09-02T00:00:00Z".parse().unwrap(),
         docker: None,
         force_restart: false,
+        secret_uses: None,
         helm: None,
         id: deployment_id(target),
         images,

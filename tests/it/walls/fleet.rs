@@ -199,6 +199,7 @@ fn deployment(application: &str, id: Uuid, text: &str, images: Vec<ImageName>) -
         created_at: "2026-09-02T00:00:00Z".parse().unwrap(),
         docker: None,
         force_restart: false,
+        secret_uses: None,
         helm: None,
         id,
         images,

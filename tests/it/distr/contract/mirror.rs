@@ -145,6 +145,7 @@ impl Mirror {
             created_at: time(place),
             docker,
             force_restart: recorded["forceRestart"] == true,
+            secret_uses: None,
             helm,
             id: id.parse().unwrap(),
             images: used.into_iter().collect(),

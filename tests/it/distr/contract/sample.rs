@@ -185,6 +185,7 @@ fn empty(name: &str, id: &str, at: i64) -> Deployment {
         created_at: time(at),
         docker: None,
         force_restart: false,
+        secret_uses: None,
         helm: None,
         id: id.parse().unwrap(),
         images: Vec::new(),
