@@ -327,6 +327,7 @@ def check_schemas():
 def check_refused_states():
     """The schema refuses the form of every bad desired state that is refused for it, but for what JSON Schema cannot see."""
     import vector_desired  # which imports the writer, which imports this file
+    import vector_secrets
     refused = []
 
     class Bad:
@@ -337,6 +338,7 @@ def check_refused_states():
                 refused.append((name, next(data for kind, data in recipe.content.documents if kind == "desired-state")))
 
     vector_desired.bad(Bad)
+    vector_secrets.bad(Bad)
     for name, data in refused:
         if not matches("desired-state.schema.json", json.loads(data)):
             fail(f"desired-state.schema.json accepts {name}")

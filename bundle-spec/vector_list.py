@@ -7,6 +7,7 @@ import base64
 import json
 
 import vector_desired
+import vector_secrets
 import vector_proportion
 import verify
 from make_vectors import (CONFIG, DOCKER, INDEX, LAYER, MANIFEST, OTHER_SITE, REPOSITORY, SITE, Content, Recipe, canonical,
@@ -17,6 +18,7 @@ def fill(vectors):
     """Add every vector."""
     good(vectors)
     vector_desired.good(vectors)
+    vector_secrets.good(vectors)
     vector_proportion.good(vectors)
     bad_container(vectors)
     bad_trust(vectors)
@@ -27,6 +29,7 @@ def fill(vectors):
     bad_content(vectors)
     bad_site(vectors)
     vector_desired.bad(vectors)
+    vector_secrets.bad(vectors)
     vector_proportion.bad(vectors)
 
 

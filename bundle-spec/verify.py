@@ -605,7 +605,8 @@ class Source:
 
 # --- 5. Head ------------------------------------------------------------------------------------------------------
 
-DOCUMENT_BYTES = {"acknowledgement": 64 * KIB, "compose": MIB, "desired-state": 4 * MIB, "env": MIB, "notes": 4 * MIB, "values": MIB}
+DOCUMENT_BYTES = {"acknowledgement": 64 * KIB, "compose": MIB, "desired-state": 4 * MIB, "env": MIB, "notes": 4 * MIB, "secrets": MIB, "values": MIB}
+FEATURES = ("secrets-1",)
 TOTALS = ("blobs", "chunks", "content_bytes", "early_blobs", "needs", "stored_bytes")
 
 
@@ -633,8 +634,9 @@ def parse_head(data):
         version(reader)
     except Grammar as error:
         raise Refusal("E-FORMAT", "grammar", f"the head does not parse: {error}") from None
-    if requires:
-        raise Refusal("E-FORMAT", "needs-newer-reader", f"the bundle needs {quoted(requires[0], 80)}; airlock {reader} reads it")
+    unknown = [feature for feature in requires if feature not in FEATURES]
+    if unknown:
+        raise Refusal("E-FORMAT", "needs-newer-reader", f"the bundle needs {quoted(unknown[0], 80)}; airlock {reader} reads it")
     head = parse_canonical(data, HEAD, "the head")
 
     def wrong(code, found):
@@ -666,6 +668,11 @@ def parse_head(data):
     carried = [entry for entry in head["documents"] if entry["type"] == "acknowledgement"]
     if carried and (len(carried) > 1 or head["audience"] == "any" or len(head["audience"]) != 1):
         raise wrong("acknowledgement", "the bundle carries several acknowledgements, or is not for exactly one site")
+    sealed = [entry for entry in head["documents"] if entry["type"] == "secrets"]
+    if len(sealed) > 256:
+        raise Refusal("E-LIMIT", "secrets", f"the bundle carries {len(sealed)} documents of sealed secrets")
+    if not ascending(requires) or (sealed and not requires):
+        raise wrong("requires", "the features required are not those used")
     if head["root_version"] == 0 or head["payload_offset"] % 4096:
         raise wrong("payload-offset", "payload_offset is not a multiple of 4,096, or root_version is 0")
     if head["volumes"] != [totals["chunks"]]:
@@ -994,13 +1001,17 @@ class Content:
             if "media_type" in line and line["size"] > 4 * MIB:
                 raise Refusal("E-LIMIT", "manifest-size", f"a manifest has {line['size']} bytes")
 
+    def is_sealed(self, line):
+        return any((entry["type"], entry["digest"], entry["size"]) == ("secrets", line["digest"], line["size"])
+                   for entry in self.head["documents"])
+
     def is_state(self, line):
         entry = self.state_entry
         return entry is not None and (entry["digest"], entry["size"]) == (line["digest"], line["size"])
 
     def reads(self, line):
-        """Whether the bytes of a blob are needed: of manifests, indexes and the desired state."""
-        return "media_type" in line or self.is_state(line)
+        """Whether the bytes of a blob are needed: of manifests, indexes, the desired state and sealed secrets."""
+        return "media_type" in line or self.is_state(line) or self.is_sealed(line)
 
     def add(self, line, data):
         """Take the bytes of a blob that `reads` asks for, whose digest was compared before; of manifests keep the references only."""
@@ -1008,6 +1019,8 @@ class Content:
             self.state = parse_state(data)
             check_derived(self.state, self.head)
             check_rendered(self.state, self.head)
+        if self.is_sealed(line):
+            check_sealed(data)
         if "media_type" not in line:
             return
         edges, subject, about = parse_document(data, line["media_type"])
@@ -1061,6 +1074,9 @@ class Content:
                    if entry["type"] in ("compose", "env", "values")}
         for kind, digest in named ^ carried:
             raise content("desired-state", f"the {kind} document {digest} is not both named and carried")
+        sealed = any(entry["type"] == "secrets" for entry in self.head["documents"])
+        if ("secrets-1" in self.head["requires"]) != (sealed or any("secrets" in one for one in deployments)):
+            raise Refusal("E-FORMAT", "requires", "the features required are not those used")
         charts = {(line["repository"], line["tag"]): line["digest"] for line in self.tags if "tag" in line}
         images = [agent[kind] for agent in state["agents"] for kind in ("autoheal", "docker", "kubernetes") if kind in agent]
         for one in deployments:
@@ -1172,10 +1188,12 @@ HELM = record({
 }, {"options": record({
     "cleanup_on_failure": boolean, "force_conflicts": boolean, "rollback_on_failure": boolean, "timeout": text(),
     "wait_strategy": one_of("watcher", "legacy", "hookOnly")})})
+SECRET = record({"name": text(r"[A-Z][A-Z0-9_]{0,63}"), "per_target": boolean, "source": one_of("sealed", "ask", "generate")},
+                {"alphabet": text(), "length": integer})
 DEPLOYMENT = record({
     "application": NAME, "created_at": time, "force_restart": boolean, "id": UUID, "images": list_of(IMAGE), "revision": UUID,
     "version": text(),
-}, {"docker": record({"compose": DIGEST, "mode": one_of("compose", "swarm")}, {"env": DIGEST}), "helm": HELM})
+}, {"docker": record({"compose": DIGEST, "mode": one_of("compose", "swarm")}, {"env": DIGEST}), "helm": HELM, "secrets": list_of(SECRET)})
 TARGET = record({
     "agent": UUID, "autoheal_all": boolean, "created_at": time, "deployments": list_of(DEPLOYMENT), "id": UUID,
     "image_cleanup": boolean, "kind": one_of("docker", "kubernetes"), "logs": boolean, "metrics": boolean, "name": text(),
@@ -1221,7 +1239,7 @@ def parse_state(data):
         demand(len(set(values)) == len(values), "an id, a name or a revision stands twice")
     for agent in agents:
         demand(fits(text(r"[A-Za-z0-9._+-]{1,128}"), agent["name"]), f"the agent version {agent['id']} has no usable name")
-    versions = {agent["id"]: agent for agent in agents}
+    versions, said = {agent["id"]: agent for agent in agents}, {}
     for target in targets:
         where, docker = f"target {target['id']}", target["kind"] == "docker"
         demand(fits(PEOPLE, target["name"]), f"{where}: name")
@@ -1241,6 +1259,8 @@ def parse_state(data):
             demand(fits(PEOPLE, one["version"]), f"deployment {one['id']}: version")
             demand(("docker" in one) == docker and ("helm" in one) != docker, f"deployment {one['id']}: of another kind than its target")
             demand(ascending([(image["digest"], image["repository"]) for image in one["images"]]), f"deployment {one['id']}: images")
+            if "secrets" in one:
+                check_secret_uses(one["secrets"], target, said, demand)
             if "helm" in one:
                 helm = one["helm"]
                 demand(fits(LABEL, helm["release_name"]) and len(helm["release_name"]) <= 53, f"deployment {one['id']}: release_name")
@@ -1249,6 +1269,69 @@ def parse_state(data):
                        and helm["chart_version"].replace("+", "_") == helm["tag"], f"deployment {one['id']}: chart")
                 demand("options" not in helm or fits(duration, helm["options"]["timeout"]), f"deployment {one['id']}: timeout")
     return state
+
+
+def check_secret_uses(secrets, target, said, demand):
+    """Names, and where their values come from: one value is said to be the same everywhere."""
+    demand(secrets and ascending([secret["name"] for secret in secrets]), "secrets are empty, repeated or out of order")
+    for secret in secrets:
+        letters = secret.get("alphabet", "!~")
+        demand(re.fullmatch("[!-~]{2,94}", letters, re.ASCII) and ascending(list(letters)), f"{secret['name']}: alphabet")
+        demand(8 <= secret.get("length", 8) <= 1024, f"{secret['name']}: length")
+        demand(secret["source"] == "generate" or not {"alphabet", "length"} & set(secret), f"{secret['name']}: is not generated")
+        value = (secret["name"], target["id"] if secret["per_target"] else None)
+        demand(said.setdefault(value, secret) == secret, f"deployments say different things of {secret['name']}")
+
+
+def check_sealed(data):
+    """The outer form of an age file for one X25519 recipient; what is in it only its site knows."""
+    def wrong(found):
+        return content("secrets", f"a document of sealed secrets {found}")
+
+    def key(value):
+        if not re.fullmatch(rb"[A-Za-z0-9+/]{43}", value) or base64.b64encode(base64.b64decode(value + b"=")) != value + b"=":
+            raise wrong("holds something else where 32 bytes belong")
+
+    at, stanzas, own = 0, 0, 0
+
+    def line():
+        nonlocal at
+        end = data[:4 * KIB].find(b"\n", at)
+        if end < 0:
+            raise wrong("has no header of at most 4,096 bytes")
+        found, at = data[at:end], end + 1
+        return found
+
+    if line() != b"age-encryption.org/v1":
+        raise wrong("is no age file of version 1")
+    while True:
+        words = line().split(b" ")
+        if words[0] == b"---" and len(words) == 2:
+            key(words[1])
+            break
+        stanzas += 1
+        if stanzas > 8 or words[0] != b"->" or len(words) < 2 or not all(re.fullmatch(rb"[!-~]+", word) for word in words):
+            raise wrong("has more than 8 stanzas, or a line that is none")
+        body = [line()]
+        while len(body[-1]) == 64:
+            body.append(line())
+        if not all(re.fullmatch(rb"[A-Za-z0-9+/]{0,64}", part) for part in body):
+            raise wrong("has a stanza whose body is no base64")
+        if words[1] == b"scrypt":
+            raise wrong("is encrypted with a passphrase")
+        if words[1] == b"X25519":
+            own += 1
+            if len(words) != 3 or own > 1:
+                raise wrong("has not exactly one X25519 stanza of two arguments")
+            key(words[2])
+            key(b"".join(body))
+    if own != 1:
+        raise wrong("has no X25519 stanza")
+    chunks = len(data) - at - 16
+    full = 64 * KIB + 16
+    count = -(-chunks // full)
+    if chunks <= 0 or chunks - (count - 1) * full <= 16 or (chunks - 16 * count) % KIB:
+        raise wrong("does not end where a padded text ends")
 
 
 def check_verifier(verifier, where):
