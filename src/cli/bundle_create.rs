@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::bundle_plan;
 use super::output_place::{self, Makes};
-use super::passphrase::PassphraseArgs;
+use super::passphrase::{PassphraseArgs, ask_secret};
 use super::times::{SigningTimeArgs, source_date_epoch};
 use super::ui::{Format, Ui, bytes, escape};
 use super::workspace_folder::WorkspaceArgs;
@@ -19,7 +19,7 @@ use crate::stream::{open_named, read_bounded};
 use crate::vendor_side::collect::{Platform, RegistryOptions};
 use crate::vendor_side::release::Overrides;
 use crate::vendor_side::release_file::{RELEASE_FILE_BYTES, ReleaseFile, duration};
-use crate::vendor_side::{AckKeys, Build, BuildEvent, Destination, PackEvent, build, plan, release_keys};
+use crate::vendor_side::{AckKeys, AskSecret, Build, BuildEvent, Destination, PackEvent, build, plan, release_keys};
 
 /// Where a bundle goes when it is written to a pipe.
 const STDOUT: &str = "-";
@@ -144,6 +144,7 @@ pub(super) fn run(args: &CreateArgs, ui: &mut Ui) -> Result<()> {
         registries: &registries,
         keys: &[],
         ack_keys: (!args.unsigned).then_some(AckKeys::Counted),
+        secrets: AskSecret::Assumed,
         time: args.signing.signing_time(),
     };
     let Some(output) = output.filter(|_| !args.dry_run) else {
@@ -174,6 +175,8 @@ pub(super) fn run(args: &CreateArgs, ui: &mut Ui) -> Result<()> {
     } else {
         Destination::File(output)
     };
+    let ask = |which: &str| ask_secret(&format!("value of the secret {which}: "));
+    inputs.secrets = AskSecret::Asked(&ask);
     inputs.ack_keys = (!args.unsigned).then_some(AckKeys::Opened(&ack_keys));
     inputs.keys = &keys;
     let built = build(&workspace, &inputs, destination, &mut |event| tell(&event, ui))?;
@@ -196,7 +199,7 @@ pub(super) fn run(args: &CreateArgs, ui: &mut Ui) -> Result<()> {
         "signatures": packed.signatures, "signatures_missing": built.signatures_missing,
         "read_back_direct": packed.read_back_direct, "targets": targets,
         "removed": built.desired.iter().flat_map(|desired| &desired.removed).collect::<Vec<_>>(),
-        "acknowledgement": built.acknowledgement,
+        "acknowledgement": built.acknowledgement, "sealed_to": built.sealed,
     });
     let mut human = format!(
         "{}\n{}\nhead         {}\nsize         {} for {} of content in {}, {}\nsignatures   {}",
@@ -227,6 +230,12 @@ pub(super) fn run(args: &CreateArgs, ui: &mut Ui) -> Result<()> {
     }
     if let Some(number) = built.acknowledgement {
         human += &format!("\nacknowledges what the site sent: acknowledgement {number} goes along");
+    }
+    if built.sealed > 0 {
+        human += &format!(
+            "\nsecrets      sealed to {}; another build of the same has other bytes there and another head, so this number is used up",
+            counted(built.sealed, "site")
+        );
     }
     // On a pipe the bundle is the data; the summary is talk.
     match (to_pipe, ui.format()) {

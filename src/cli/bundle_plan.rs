@@ -136,7 +136,7 @@ pub(super) fn to_json(plan: &Plan) -> Value {
         "needed_bytes": plan.needed_bytes, "largest_bytes": plan.largest_bytes, "names": names, "absent": plan.absent,
         "targets": plan.desired.iter().flat_map(|desired| &desired.targets).map(target_json).collect::<Vec<_>>(),
         "removed": plan.desired.iter().flat_map(|desired| &desired.removed).collect::<Vec<_>>(),
-        "acknowledgement": plan.acknowledgement,
+        "acknowledgement": plan.acknowledgement, "sealed_to": plan.sealed,
     })
 }
 
@@ -189,6 +189,9 @@ pub(super) fn describe(plan: &Plan) -> String {
     }
     if let Some(number) = plan.acknowledgement {
         text += &format!("\nacknowledges what the site sent: acknowledgement {number} goes along");
+    }
+    if plan.sealed > 0 {
+        text += &format!("\nsecrets      will be sealed to {}", counted(plan.sealed, "site"));
     }
     text
 }

@@ -398,6 +398,7 @@ fn seal(folder: &Path, workspace: &Workspace, version: &str) -> Result<Sealed> {
     let (overrides, registries) = (Overrides::default(), RegistryOptions::default());
     let ack_keys = || workspace.signing_keys(RoleName::Ack, &mut no_passphrase);
     let inputs = Build {
+        secrets: vendor_side::AskSecret::Assumed,
         file: &release,
         overrides: &overrides,
         registries: &registries,

@@ -148,6 +148,24 @@ pub(super) fn ask_twice(question: &str) -> Result<Zeroizing<String>> {
         .remedy("start again; nothing was changed"))
 }
 
+#[cfg(feature = "vendor")]
+/// Asks for a secret, without an echo.
+///
+/// # Errors
+///
+/// `E-USAGE secret-value` when nobody is there to be asked; `E-IO`.
+pub(super) fn ask_secret(question: &str) -> Result<Zeroizing<String>> {
+    if !io::stdin().is_terminal() {
+        return Err(Error::new(
+            Class::Usage,
+            "secret-value",
+            format!("there is no terminal to ask for the {}", question.trim_end_matches(": ")),
+        )
+        .remedy("have it in a file outside the folder or in a variable, and say so in the release file: {file: PATH} or {env: VARIABLE}"));
+    }
+    type_in(question)
+}
+
 fn wrong(found: String) -> Error {
     Error::new(Class::Trust, PASSPHRASE, found)
 }

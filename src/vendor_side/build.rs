@@ -37,6 +37,8 @@ pub struct Built {
     pub desired: Option<DesiredState>,
     /// Number of the acknowledgement that it takes along to its one site.
     pub acknowledgement: Option<u64>,
+    /// To how many sites secrets are sealed.
+    pub sealed: usize,
 }
 
 /// Opens the keys that sign releases: as many as the role demands, in the order of their files, or those in the files named.
@@ -163,5 +165,6 @@ pub fn build(
         needed_bytes: plan.needed_bytes,
         desired: plan.desired,
         acknowledgement: answer.number(),
+        sealed: plan.sealed,
     })
 }

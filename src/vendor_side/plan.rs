@@ -12,6 +12,7 @@ use super::pack::PackEvent;
 use super::release::{Overrides, resolve};
 use super::release_file::ReleaseFile;
 use super::release_folder::ReleaseFolder;
+use super::secret::{AskSecret, Sealed, check_audience, seal};
 use super::signing_time::SigningTime;
 use super::workspace::Workspace;
 use crate::bundle::desired::DesiredState;
@@ -33,6 +34,8 @@ pub struct Build<'a> {
     pub keys: &'a [SigningKey],
     /// Who signs the acknowledgement that a bundle for one site takes along; without, only one that was made before goes.
     pub ack_keys: Option<AckKeys<'a>>,
+    /// How values of secrets are had that are in a person's head.
+    pub secrets: AskSecret<'a>,
     /// When it is signed: by this clock dates are judged and the number is recorded.
     pub time: SigningTime,
 }
@@ -79,6 +82,8 @@ pub struct Plan {
     pub desired: Option<DesiredState>,
     /// The number of the acknowledgement that it takes along.
     pub acknowledgement: Option<u64>,
+    /// To how many sites secrets are sealed.
+    pub sealed: usize,
 }
 
 /// A bundle that is laid out: what is to be packed, and what is to be recorded before it is signed.
@@ -193,7 +198,8 @@ pub(super) fn lay_out(
     for warning in std::mem::take(&mut prepared.warnings) {
         events(BuildEvent::Warning(warning));
     }
-    let problems = prepared.take_problems();
+    let mut problems = prepared.take_problems();
+    check_audience(build.file, &release.audience, &sites, &mut problems);
     let collection = collect_all(
         prepared.requests(),
         &resolved.platforms,
@@ -223,6 +229,26 @@ pub(super) fn lay_out(
         events(BuildEvent::Warning(warning.clone()));
     }
     content.documents.extend(fleet.documents);
+    let sealed = match &fleet.desired {
+        Some(desired) => seal(
+            build.file,
+            build.file.folder(),
+            build.secrets,
+            &release,
+            &scope,
+            desired,
+            &sites,
+        )?,
+        None => Sealed::default(),
+    };
+    for remark in sealed.remarks {
+        events(BuildEvent::Warning(remark));
+    }
+    let sealed_to = sealed.documents.len();
+    let documents = sealed.documents.into_iter();
+    content
+        .documents
+        .extend(documents.map(|document| (DocumentType::Secrets, document)));
     let layout = BundleLayout::on_base(&release, &content, &base.held, chain, Packing::default())?;
     let plan = Plan {
         next_free: next_free(newest.as_ref(), release.epoch),
@@ -237,6 +263,7 @@ pub(super) fn lay_out(
         largest_bytes: layout.largest_size(),
         desired: fleet.desired,
         acknowledgement: answer.number(),
+        sealed: sealed_to,
         release,
     };
     events(BuildEvent::Planned(&plan));

@@ -17,6 +17,7 @@ use super::volume::{Volume, is_absolute};
 use crate::bundle::desired::DockerMode;
 use crate::domain::{Class, Error, Result};
 use crate::stream::read_bounded;
+use crate::vendor_side::secret::TextKind;
 
 /// Largest file that travels so: what agents get is not larger either.
 const FILE_BYTES: u64 = 1 << 20;
@@ -205,7 +206,12 @@ impl Loader {
         let read = read_bounded(handle, FILE_BYTES, &path.display().to_string());
         let why = match read.map(String::from_utf8) {
             Ok(Ok(content)) if content.is_empty() => "is empty, and compose makes no file of nothing".to_owned(),
-            Ok(Ok(content)) if !content.contains('\0') => return Ok(Some(Carried { content, runs })),
+            Ok(Ok(content)) if !content.contains('\0') => {
+                let bytes = self.marked(path, content.into_bytes(), TextKind::Compose);
+                // It was UTF-8 before.
+                let content = String::from_utf8_lossy(&bytes).into_owned();
+                return Ok(Some(Carried { content, runs }));
+            }
             Ok(_) => "is no text".to_owned(),
             Err(error) if error.class() == Class::Limit => format!("is larger than {FILE_BYTES} bytes"),
             Err(error) => return Err(error),

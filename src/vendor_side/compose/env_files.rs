@@ -12,6 +12,7 @@ use super::raw_environment;
 use crate::bundle::desired::DockerMode;
 use crate::domain::Result;
 use crate::stream::read_bounded;
+use crate::vendor_side::secret::TextKind;
 
 /// How agents call the deployment's environment file.
 const AGENT_FILE: &str = ".env";
@@ -165,7 +166,8 @@ impl Loader {
             .folder
             .file(path, "read")
             .map_err(|error| named_by(&file.place, "file", &error))?;
-        read_bounded(handle, ENVIRONMENT_BYTES, &path.display().to_string()).map(Some)
+        let bytes = read_bounded(handle, ENVIRONMENT_BYTES, &path.display().to_string())?;
+        Ok(Some(self.marked(path, bytes, TextKind::Environment)))
     }
 }
 

@@ -23,6 +23,21 @@ pub const ENVIRONMENT_BYTES: u64 = 1 << 20;
 /// Largest sum of all values, since a value may repeat earlier ones.
 const VALUE_BYTES: usize = 8 << 20;
 
+/// Where the value of a variable stands in a file, quotes included, in bytes behind a byte order mark.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Written {
+    pub(super) begin: usize,
+    pub(super) end: usize,
+    pub(super) quote: Option<Quote>,
+}
+
+/// How a value is quoted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Quote {
+    Single,
+    Double,
+}
+
 /// Variables and their values.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Environment(BTreeMap<String, String>);
@@ -46,6 +61,15 @@ impl Environment {
     /// Parses an environment file whose references may name variables that stand outside, which come first, and those of earlier files,
     /// which come last. What is returned is its own.
     pub(super) fn parse_within(path: &Path, bytes: &[u8], outer: &Self, earlier: &Self) -> Result<Self> {
+        Self::parse_all(path, bytes, outer, earlier).map(|(parsed, _)| parsed)
+    }
+
+    /// Parses an environment file, and says where each value stands.
+    pub(super) fn parse_written(path: &Path, bytes: &[u8]) -> Result<(Self, Vec<Written>)> {
+        Self::parse_all(path, bytes, &Self::default(), &Self::default())
+    }
+
+    fn parse_all(path: &Path, bytes: &[u8], outer: &Self, earlier: &Self) -> Result<(Self, Vec<Written>)> {
         if bytes.len() as u64 > ENVIRONMENT_BYTES {
             return Err(Error::new(
                 Class::Limit,
@@ -56,9 +80,12 @@ impl Environment {
         }
         let text = std::str::from_utf8(bytes)
             .map_err(|_| mistake(&Place::start(path), "environment", "this is no text in UTF-8"))?;
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         let mut parser = Parser {
             path,
-            rest: text.strip_prefix('\u{feff}').unwrap_or(text),
+            length: text.len(),
+            rest: text,
+            written: Vec::new(),
             line: 1,
             outer,
             earlier,
@@ -69,7 +96,7 @@ impl Environment {
         let mut found = parser.found;
         // Compose passes over them without a word.
         found.retain(|name, _| !name.trim_start().starts_with(|c: char| c.is_ascii_digit()));
-        Ok(Self(found))
+        Ok((Self(found), parser.written))
     }
 
     /// Returns the value of a variable.
@@ -98,7 +125,10 @@ impl FromIterator<(String, String)> for Environment {
 
 struct Parser<'a> {
     path: &'a Path,
+    /// Bytes of the whole text.
+    length: usize,
     rest: &'a str,
+    written: Vec<Written>,
     line: usize,
     outer: &'a Environment,
     earlier: &'a Environment,
@@ -233,6 +263,16 @@ impl<'a> Parser<'a> {
         Ok((has_value || !name.is_empty()).then_some((name, has_value)))
     }
 
+    /// Notes that a value of so many bytes stands here.
+    fn stands(&mut self, bytes: usize, quote: Option<Quote>) {
+        let begin = self.length.saturating_sub(self.rest.len());
+        self.written.push(Written {
+            begin,
+            end: begin.saturating_add(bytes),
+            quote,
+        });
+    }
+
     fn value_of_statement(&mut self) -> Result<String> {
         let Some(quote @ ('\'' | '"')) = self.rest.chars().next() else {
             return self.bare_value();
@@ -241,11 +281,12 @@ impl<'a> Parser<'a> {
         let mut escaped = false;
         for (at, c) in self.rest.char_indices().skip(1) {
             if c == quote && !escaped {
-                let value = if quote == '"' {
-                    self.expand(&unescape(&text))?
+                let (value, quote) = if quote == '"' {
+                    (self.expand(&unescape(&text))?, Quote::Double)
                 } else {
-                    text
+                    (text, Quote::Single)
                 };
+                self.stands(at.saturating_add(1), Some(quote));
                 self.advance(at.saturating_add(1));
                 return Ok(value);
             }
@@ -264,6 +305,7 @@ impl<'a> Parser<'a> {
     fn bare_value(&mut self) -> Result<String> {
         let line: &'a str = self.rest.split('\n').next().unwrap_or_default();
         let value = line.split_once(" #").map_or(line, |(value, _)| value).trim_end();
+        self.stands(value.len(), None);
         let value = self.expand(value)?;
         self.advance(line.len().saturating_add(1));
         Ok(value)

@@ -12,6 +12,7 @@ use super::node::{Map, Node, Value};
 use super::problem::{Problem, mistake};
 use crate::domain::Result;
 use crate::stream::read_bounded;
+use crate::vendor_side::secret::TextKind;
 
 /// What an included file may bring.
 const KINDS: [&str; 6] = ["services", "volumes", "networks", "secrets", "configs", "models"];
@@ -143,6 +144,7 @@ impl Loader {
                 .file(&file, "read")
                 .map_err(|error| named_by(&item.place, "include", &error))?;
             let bytes = read_bounded(handle, ENVIRONMENT_BYTES, &file.display().to_string())?;
+            let bytes = self.marked(&file, bytes, TextKind::Environment);
             // A later file comes before an earlier one.
             let mut later = Environment::parse_within(&file, &bytes, &known, &found)?;
             later.fill_from(found);

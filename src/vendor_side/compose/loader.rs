@@ -22,6 +22,7 @@ use super::project::Project;
 use super::pulling::normalize_pulling;
 use super::reader::{self, COMPOSE_BYTES};
 use super::resources;
+use super::secret_places;
 use super::settle::settle;
 use super::specification;
 use super::stack::normalize_stack;
@@ -30,6 +31,7 @@ use crate::bundle::desired::DockerMode;
 use crate::domain::{Class, Error, Result};
 use crate::stream::read_bounded;
 use crate::vendor_side::release_folder::is_foreign;
+use crate::vendor_side::secret::{TextKind, mark};
 use crate::vendor_side::{OUTSIDE, ReleaseFolder};
 
 /// Most files of a project, and deepest nesting of includes.
@@ -107,11 +109,12 @@ pub fn load(input: &ComposeInput<'_>) -> Result<Project> {
     loader.inline_env_files(&mut root, deployment)?;
     loader.carry_files(&mut root, input.mode)?;
     let mut findings = loader.findings;
-    resources::normalize_resources(&mut root, input.mode, &mut findings.problems);
+    resources::normalize_resources(&mut root, input.mode, input.env, &mut findings.problems);
     if input.mode == DockerMode::Compose {
         carried_files::check_read_only(&root, &mut findings.problems);
     }
     check::check(&root, first, input.mode, &mut findings);
+    let secrets = secret_places::find(&root, &mut findings.problems);
     let mut seen = BTreeSet::new();
     let mut problems = findings.problems;
     problems.sort_by(|a, b| a.place.cmp(&b.place));
@@ -126,6 +129,7 @@ pub fn load(input: &ComposeInput<'_>) -> Result<Project> {
     });
     Ok(Project {
         root,
+        secrets,
         problems,
         warnings: findings.warnings,
     })
@@ -231,6 +235,7 @@ impl Loader {
             None => error,
         })?;
         let bytes = read_bounded(file, COMPOSE_BYTES, &path.display().to_string())?;
+        let bytes = self.marked(path, bytes, TextKind::Compose);
         let mut documents = reader::read(path, &bytes)?;
         if documents.is_empty() {
             return Err(mistake(&Place::start(path), "yaml", "the file is empty"));
@@ -243,6 +248,20 @@ impl Loader {
             settle(document, scope);
         }
         Ok(documents)
+    }
+
+    /// The text of a file with the secrets in it marked; templates that cannot be carried are noted. What is no text comes back as it is.
+    pub(super) fn marked(&mut self, path: &Path, bytes: Vec<u8>, kind: TextKind) -> Vec<u8> {
+        match String::from_utf8(bytes) {
+            Ok(text) => {
+                let marked = mark(&text, kind);
+                self.findings
+                    .problems
+                    .extend(marked.problems.iter().map(|found| Problem::of_template(path, found)));
+                marked.text.into_bytes()
+            }
+            Err(error) => error.into_bytes(),
+        }
     }
 
     /// What a relative path that stands at a place is relative to.

@@ -1,9 +1,11 @@
 //! What keeps a compose application from running at a site, gathered into one refusal (D10).
 
 use std::fmt;
+use std::path::Path;
 
 use super::place::Place;
 use crate::domain::{Class, Code, Error, Result};
+use crate::vendor_side::secret::TemplateProblem;
 
 /// Something that compose would refuse or fetch from outside, or that a site's agent does not have.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,6 +41,16 @@ impl Problem {
     pub(super) fn expected(mut self, expected: impl Into<String>) -> Self {
         self.expected = Some(expected.into());
         self
+    }
+
+    /// Makes a problem of a template that cannot be carried.
+    pub(super) fn of_template(file: &Path, found: &TemplateProblem) -> Self {
+        let place = Place {
+            file: file.into(),
+            line: found.line,
+            column: found.column,
+        };
+        Self::new("template", &place, found.found.as_str(), found.remedy).expected(found.expected)
     }
 
     /// Makes a problem of a wrong word in a file.

@@ -6,10 +6,12 @@ use std::fmt;
 use super::emitter::emit;
 use super::images::{ImageUse, each_image, each_image_mut};
 use super::node::{Map, Node, Value};
+use super::place::Place;
 use super::problem::{Problem, cut, refuse};
 use super::scalar;
 use crate::bundle::desired::PLACEHOLDER_HOST;
-use crate::domain::{Class, Digest, Error, RepositoryName, Result};
+use crate::domain::{Class, Digest, Error, RepositoryName, Result, SecretName};
+use crate::vendor_side::secret::unmark;
 
 /// Largest document that agents get.
 const DOCUMENT_BYTES: usize = 1 << 20;
@@ -18,6 +20,8 @@ const DOCUMENT_BYTES: usize = 1 << 20;
 pub struct Project {
     /// The whole document.
     pub(super) root: Map,
+    /// Secrets that it has places for.
+    pub(super) secrets: Vec<(SecretName, Place)>,
     pub(super) problems: Vec<Problem>,
     pub(super) warnings: Vec<Problem>,
 }
@@ -36,6 +40,11 @@ impl Project {
     /// Returns everything that stands against the application, in the order of the files.
     pub fn problems(&self) -> &[Problem] {
         &self.problems
+    }
+
+    /// Returns the secrets that the document has places for, with where each was written.
+    pub fn secrets(&self) -> &[(SecretName, Place)] {
+        &self.secrets
     }
 
     /// Returns what works but deserves a look.
@@ -123,7 +132,7 @@ impl Project {
                 Node::new(&service.place, Value::Text(super::node::Text::literal(project_name))),
             );
         }
-        let text = emit(&root);
+        let text = unmark(&emit(&root));
         if text.len() > DOCUMENT_BYTES {
             return Err(Error::new(
                 Class::Limit,

@@ -5,14 +5,16 @@
 
 use std::collections::BTreeSet;
 
+use super::environment::Environment;
 use super::node::{Map, Node};
 use super::problem::{Problem, cut};
 use super::profiles::uses;
 use super::volume::is_absolute;
 use crate::bundle::desired::DockerMode;
+use crate::vendor_side::secret::is_marked;
 
 /// Checks what services use, and removes configs and secrets that none uses.
-pub(super) fn normalize_resources(root: &mut Map, mode: DockerMode, problems: &mut Vec<Problem>) {
+pub(super) fn normalize_resources(root: &mut Map, mode: DockerMode, env: &Environment, problems: &mut Vec<Problem>) {
     for kind in ["volumes", "networks", "configs", "secrets"] {
         let mut used = BTreeSet::new();
         let given = |name: &str| root.get(kind).is_some_and(|node| node.get(name).is_some());
@@ -40,7 +42,7 @@ pub(super) fn normalize_resources(root: &mut Map, mode: DockerMode, problems: &m
             given.retain(|name, _| used.contains(name));
             let empty = given.is_empty();
             for (name, node) in &mut *given {
-                file(kind, name, node, mode, problems);
+                file(kind, name, node, mode, env, problems);
             }
             if empty {
                 root.remove(kind);
@@ -54,7 +56,7 @@ pub(super) fn normalize_resources(root: &mut Map, mode: DockerMode, problems: &m
 }
 
 /// Checks a config or a secret.
-fn file(kind: &'static str, name: &str, node: &Node, mode: DockerMode, problems: &mut Vec<Problem>) {
+fn file(kind: &'static str, name: &str, node: &Node, mode: DockerMode, env: &Environment, problems: &mut Vec<Problem>) {
     let one = kind.trim_end_matches('s');
     let at = |key: &str| node.get(key).map_or(&node.place, |value| &value.place);
     let external = node
@@ -74,12 +76,18 @@ fn file(kind: &'static str, name: &str, node: &Node, mode: DockerMode, problems:
     }
     if kind == "secrets" {
         for key in ["content", "environment", "x-content"] {
-            if node.get(key).is_some() {
+            let text = node.get_text(key).unwrap_or_default();
+            // A secret of the release, or a variable that is one.
+            let is_sealed = match key {
+                "environment" => env.get(text).is_some_and(is_marked),
+                _ => is_marked(text),
+            };
+            if node.get(key).is_some() && !is_sealed {
                 note(Problem::policy(
                     "secret",
                     at(key),
                     format!("the secret {name} would travel in the bundle as it is"),
-                    "keep it in a file on the host (file: with an absolute path), or as an external secret of the swarm",
+                    "put {{ .Secrets.NAME }} there and the name under secrets: of the release file; or keep it in a file on the host (file: with an absolute path), or as an external secret of the swarm",
                 ));
             }
         }

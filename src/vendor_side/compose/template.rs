@@ -93,6 +93,25 @@ fn expand_at(text: &str, variables: &mut dyn Variables, depth: usize) -> Result<
     Ok(out)
 }
 
+/// Returns every reference in braces as it is written, without `${`: what a value put into it could end.
+pub(super) fn references(text: &str) -> impl Iterator<Item = &str> {
+    let mut rest = text;
+    std::iter::from_fn(move || {
+        loop {
+            let (_, after) = rest.split_once('$')?;
+            rest = after.strip_prefix('$').unwrap_or(after);
+            if rest.len() < after.len() {
+                continue;
+            }
+            if let Some(braced) = after.strip_prefix('{') {
+                let behind = reference(braced).map_or("", |(_, _, behind)| behind);
+                rest = behind;
+                return braced.get(..braced.len().saturating_sub(behind.len()));
+            }
+        }
+    })
+}
+
 /// Reads what follows `${`: name, form, and the text after the closing brace.
 fn reference(text: &str) -> Option<(&str, Form<'_>, &str)> {
     let name = name_of(text);

@@ -19,6 +19,7 @@ use crate::vendor_side::release::find_site;
 use crate::vendor_side::release_file::{
     ApplicationEntry, ApplicationKind, DeploymentEntry, Located, ReleaseFile, TargetEntry,
 };
+use crate::vendor_side::secret;
 use crate::vendor_side::suggest::nearest;
 
 /// The desired state of the whole fleet, and its documents.
@@ -144,7 +145,7 @@ impl Assembly<'_> {
         let mut deployments: Vec<Deployment> = entry
             .deployments
             .iter()
-            .map(|deployment| self.deployment(deployment, id))
+            .map(|deployment| self.deployment(deployment, id, &entry.name.value))
             .collect::<Result<_>>()?;
         // Agents deploy by time of creation: so that carries the order of the file, whatever it states.
         let mut next = Timestamp::EPOCH;
@@ -213,7 +214,7 @@ impl Assembly<'_> {
         Ok(agent.id)
     }
 
-    fn deployment(&mut self, entry: &DeploymentEntry, target: Uuid) -> Result<Deployment> {
+    fn deployment(&mut self, entry: &DeploymentEntry, target: Uuid, target_name: &str) -> Result<Deployment> {
         let prepared = self.prepared;
         let application = prepared
             .applications
@@ -270,7 +271,7 @@ impl Assembly<'_> {
             id,
             images,
             revision: id,
-            secret_uses: None,
+            secret_uses: secret::uses(self.file, application.secrets(entry).unwrap_or_default(), target_name),
             version: application.entry.version.clone(),
         };
         deployment.revision = Ids::revision(&deployment);

@@ -10,9 +10,10 @@ use crate::domain::{Class, Digest, Error, Hash, RepositoryName, Result, limits};
 use crate::stream::{Looked, read_bounded};
 use crate::vendor_side::ReleaseFolder;
 use crate::vendor_side::collect::Stored;
-use crate::vendor_side::compose::{ComposeInput, Environment, Project, load};
-use crate::vendor_side::leak::DeclaredKeys;
+use crate::vendor_side::compose::{ComposeInput, Environment, EnvironmentFile, Project, load};
+use crate::vendor_side::leak::AllowPlain;
 use crate::vendor_side::release_file::{ApplicationEntry, ComposeApplication};
+use crate::vendor_side::secret::{MARK, TextKind, Used, is_marked, mark};
 
 /// A compose application under one environment.
 #[derive(Debug)]
@@ -22,6 +23,8 @@ pub(super) struct ComposeVariant {
     images: BTreeMap<String, Wanted>,
     /// Bytes of the environment file; nothing when there is none or it is empty.
     pub(super) env: Option<Vec<u8>>,
+    /// Secrets that both have places for.
+    pub(super) secrets: Vec<Used>,
 }
 
 impl ComposeVariant {
@@ -38,23 +41,21 @@ impl ComposeVariant {
         gathered: &mut Gathered,
     ) -> Result<Option<Self>> {
         let name = entry.name.value.as_str();
-        let secrets: Vec<String> = entry.secrets.iter().map(|key| key.value.clone()).collect();
-        let declared = DeclaredKeys {
-            secrets: &secrets,
-            allow_plain: &entry.allow_plain,
-        };
+        let plain = AllowPlain(&entry.allow_plain);
         let findings_before = gathered.findings.count();
         for path in &application.files {
             let text = text_of(&gathered.folder, path)?;
             let file = path.display().to_string();
             no_placeholder(&file, &text)?;
+            // What is wrong with templates is said when the file is loaded.
+            let text = mark(&text, TextKind::Compose).text;
             match crate::vendor_side::yaml::mapping(&file, text.as_bytes()) {
                 Ok(tree) => {
-                    gathered.findings.text(&file, &text);
-                    gathered.findings.values(&file, &tree, declared);
+                    gathered.findings.text(&file, &text, plain);
+                    gathered.findings.values(&file, &tree, plain);
                 }
                 // Compose has tags of its own; lines say enough then, and real mistakes are found below.
-                Err(_) => gathered.findings.lines(&file, &text, declared),
+                Err(_) => gathered.findings.lines(&file, &text, plain),
             }
         }
         let mut env = None;
@@ -66,16 +67,23 @@ impl ComposeVariant {
             ));
         }
         let env_file = env_file.or(beside.as_deref());
+        let mut secrets: Vec<Used> = Vec::new();
         let environment = match env_file {
             None => Environment::default(),
             Some(path) => {
                 let text = text_of(&gathered.folder, path)?;
                 let file = path.display().to_string();
                 no_placeholder(&file, &text)?;
-                gathered.findings.lines(&file, &text, declared);
-                let parsed = Environment::parse(path, text.as_bytes())?;
-                env = Some(text.into_bytes()).filter(|bytes| !bytes.is_empty());
-                parsed
+                let marked = mark(&text, TextKind::Environment);
+                for problem in &marked.problems {
+                    gathered.problems.add(&problem.error(path));
+                }
+                gathered.findings.lines(&file, &marked.text, plain);
+                let read = EnvironmentFile::read(path, &marked.text)?;
+                let places = read.secrets.into_iter();
+                secrets.extend(places.map(|(name, line)| (name, format!("{file}:{line}"))));
+                env = Some(read.bytes).filter(|bytes| !bytes.is_empty());
+                read.environment
             }
         };
         let folder = gathered.folder.clone();
@@ -101,6 +109,17 @@ impl ComposeVariant {
         let mut images = BTreeMap::new();
         let mut whole = project.problems().is_empty();
         for used in project.images() {
+            if is_marked(&used.reference) {
+                whole = false;
+                let found = format!(
+                    "{}: the image of the service {} is named by a secret",
+                    used.place, used.service
+                );
+                gathered
+                    .problems
+                    .add(&Error::new(Class::Content, "template", found).remedy("write the name of the image out"));
+                continue;
+            }
             match gathered.closure.reference(&used.reference, &application.images) {
                 Ok(wanted) => {
                     images.insert(used.reference.clone(), wanted);
@@ -129,15 +148,23 @@ impl ComposeVariant {
             }
         }
         // What files brought in by include and extends hold is seen where everything is merged; it has no lines any more.
-        if whole && gathered.findings.count() == findings_before {
+        let is_allowed = |path: &PathBuf| plain.has_file(&path.display().to_string());
+        if whole && gathered.findings.count() == findings_before && !application.files.iter().any(is_allowed) {
             let merged = merged(&project)?;
             let label = format!("{name}, all files merged");
-            gathered.findings.text(&label, &merged);
+            gathered.findings.text(&label, &merged, plain);
             if let Ok(tree) = crate::vendor_side::yaml::mapping(&label, merged.as_bytes()) {
-                gathered.findings.values(&label, &tree, declared);
+                gathered.findings.values(&label, &tree, plain);
             }
         }
-        Ok(whole.then_some(Self { project, images, env }))
+        let places = project.secrets().iter();
+        secrets.extend(places.map(|(name, place)| (name.clone(), format!("{}:{}", place.file.display(), place.line))));
+        Ok(whole.then_some(Self {
+            project,
+            images,
+            env,
+            secrets,
+        }))
     }
 
     /// Returns the images, and the compose file with the placeholders.
@@ -205,7 +232,7 @@ pub(super) fn text_of(folder: &ReleaseFolder, path: &Path) -> Result<String> {
 /// `E-USAGE placeholder`.
 pub(super) fn no_placeholder(file: &str, text: &str) -> Result<()> {
     for (number, line) in (1_u64..).zip(text.lines()) {
-        if let Some(placeholder) = [PLACEHOLDER_HOST, PLACEHOLDER_PROJECT]
+        if let Some(placeholder) = [PLACEHOLDER_HOST, PLACEHOLDER_PROJECT, MARK]
             .into_iter()
             .find(|text| line.contains(text))
         {

@@ -11,8 +11,9 @@ use super::gathered::Gathered;
 use super::helm_chart::WantedChart;
 use crate::domain::{Class, Error, Result};
 use crate::vendor_side::collect::{ImageReference, Stored};
-use crate::vendor_side::leak::DeclaredKeys;
+use crate::vendor_side::leak::AllowPlain;
 use crate::vendor_side::release_file::{ApplicationEntry, HelmApplication};
+use crate::vendor_side::secret::{TextKind, Used, is_marked, mark, unmark};
 use crate::vendor_side::values::{Values, merge};
 use crate::vendor_side::yaml::mapping;
 
@@ -29,6 +30,8 @@ pub(super) struct HelmBase {
 pub(super) struct HelmVariant {
     values: Values,
     wanted: Vec<Wanted>,
+    /// Secrets that the values have places for.
+    pub(super) secrets: Vec<Used>,
 }
 
 impl HelmBase {
@@ -41,7 +44,11 @@ impl HelmBase {
         gathered: &mut Gathered,
     ) -> Self {
         let name = entry.name.value.as_str();
-        for file in &chart.chart.private_keys {
+        let plain = AllowPlain(&entry.allow_plain);
+        // What people read holds examples.
+        let is_prose = |file: &str| file.to_ascii_lowercase().contains("/readme") || file.contains("/examples/");
+        let keys = chart.chart.private_keys.iter();
+        for file in keys.filter(|file| !plain.has_file(file) && !is_prose(file)) {
             gathered.findings.note(format!("{file}: a private key"));
         }
         for missing in &chart.chart.missing {
@@ -107,18 +114,32 @@ impl HelmVariant {
         more: &[PathBuf],
         gathered: &mut Gathered,
     ) -> Result<Option<Self>> {
-        let secrets: Vec<String> = entry.secrets.iter().map(|key| key.value.clone()).collect();
-        let declared = DeclaredKeys {
-            secrets: &secrets,
-            allow_plain: &entry.allow_plain,
-        };
+        let plain = AllowPlain(&entry.allow_plain);
         let mut merged = Value::Object(serde_json::Map::new());
+        let mut places: Vec<Used> = Vec::new();
         for path in application.values.iter().chain(more) {
             let (file, text) = (path.display().to_string(), text_of(&gathered.folder, path)?);
             no_placeholder(&file, &text)?;
-            gathered.findings.text(&file, &text);
+            let marked = mark(&text, TextKind::Values);
+            for problem in &marked.problems {
+                gathered.problems.add(&problem.error(path));
+            }
+            for (line, name) in &marked.bare {
+                gathered.warn(format!(
+                    "{file}:{line}: the secret {name} is a text here, also where the hub would make a number, true or false of it; \
+                     put quotes around it to be told no more"
+                ));
+            }
+            places.extend(
+                marked
+                    .places
+                    .into_iter()
+                    .map(|(line, name)| (name, format!("{file}:{line}"))),
+            );
+            let text = marked.text;
+            gathered.findings.text(&file, &text, plain);
             let tree = mapping(&file, text.as_bytes())?;
-            gathered.findings.values(&file, &tree, declared);
+            gathered.findings.values(&file, &tree, plain);
             merge(&mut merged, tree).map_err(|at| {
                 Error::new(
                     Class::Usage,
@@ -127,6 +148,13 @@ impl HelmVariant {
                 )
                 .expected("the same kind of value in all of them, as helm and the hub demand")
             })?;
+        }
+        let mut secrets = Vec::new();
+        for path in secrets_in(&merged, &places, &mut secrets) {
+            let found = format!("{}: the key {path:?} of the values is a secret", entry.name.value);
+            gathered
+                .problems
+                .add(&Error::new(Class::Content, "template", found).remedy("write the key out"));
         }
         let values = Values::new(
             merged,
@@ -150,6 +178,18 @@ impl HelmVariant {
             .collect();
         let mut wanted = Vec::new();
         for image in &values.images {
+            if is_marked(&image.reference) {
+                whole = false;
+                let error = Error::new(
+                    Class::Content,
+                    "template",
+                    "an image in the values is named by a secret",
+                );
+                gathered
+                    .problems
+                    .note(name, &error.remedy("write the name of the image out"));
+                continue;
+            }
             match gathered.closure.reference(&image.reference, &elsewhere) {
                 Ok(known) => wanted.push(known),
                 Err(error) => {
@@ -158,7 +198,11 @@ impl HelmVariant {
                 }
             }
         }
-        Ok(whole.then_some(Self { values, wanted }))
+        Ok(whole.then_some(Self {
+            values,
+            wanted,
+            secrets,
+        }))
     }
 
     /// Returns the images, and the values with the placeholder host.
@@ -176,6 +220,30 @@ impl HelmVariant {
             .iter()
             .map(|image| (image.repository.clone(), image.digest))
             .collect();
-        Ok((images, self.values.rewrite(&names)))
+        let rewritten = String::from_utf8_lossy(&self.values.rewrite(&names)).into_owned();
+        Ok((images, unmark(&rewritten).into_bytes()))
+    }
+}
+
+/// Adds every secret that the texts of values have a place for, with the first place where a file has it; returns keys that hold one.
+fn secrets_in(value: &Value, places: &[Used], secrets: &mut Vec<Used>) -> Vec<String> {
+    match value {
+        Value::Object(map) => {
+            let mut keys: Vec<String> = map.keys().filter(|key| is_marked(key)).map(|key| unmark(key)).collect();
+            keys.extend(map.values().flat_map(|value| secrets_in(value, places, secrets)));
+            keys
+        }
+        Value::Array(list) => list
+            .iter()
+            .flat_map(|value| secrets_in(value, places, secrets))
+            .collect(),
+        Value::String(text) => {
+            for name in crate::vendor_side::secret::marks(text) {
+                let place = places.iter().find(|(known, _)| *known == name);
+                secrets.extend(place.filter(|place| !secrets.contains(place)).cloned());
+            }
+            Vec::new()
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) => Vec::new(),
     }
 }

@@ -3,7 +3,7 @@
 //! What cannot be carried is gathered, not reported one by one: the collection that follows adds what it does not find (D10).
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::agents::WantedAgent;
 use super::closure::{Closure, readable};
@@ -15,9 +15,11 @@ use crate::bundle::desired::DockerMode;
 use crate::domain::{Class, Result};
 use crate::vendor_side::ReleaseFolder;
 use crate::vendor_side::collect::{ImageRequest, Problems, RegistryOptions, Source, is_of_registry};
+use crate::vendor_side::leak::AllowPlain;
 use crate::vendor_side::release_file::{
     ApplicationEntry, ApplicationKind, ComposeApplication, DeploymentEntry, HelmApplication, ReleaseFile,
 };
+use crate::vendor_side::secret::{self, TextKind, Used};
 
 /// A release whose images are still to be collected.
 #[derive(Debug)]
@@ -62,7 +64,10 @@ pub(in super::super) fn prepare<'a>(
 ) -> Result<Prepared<'a>> {
     let mut gathered = Gathered::new(folder.clone(), Closure::new(&file.images));
     for (name, text) in documents {
-        gathered.findings.text(name, text);
+        for problem in &secret::mark(text, TextKind::Notes).problems {
+            gathered.problems.add(&problem.error(Path::new(name)));
+        }
+        gathered.findings.text(name, text, AllowPlain::NOTHING);
     }
     let agents = file
         .agents
@@ -86,16 +91,6 @@ pub(in super::super) fn prepare<'a>(
     }
     let mut applications = Vec::new();
     for entry in &file.applications {
-        for key in &entry.secrets {
-            gathered.findings.note(format!(
-                "{}:{}:{}: {} needs the secret {}",
-                file.path.display(),
-                key.place.0,
-                key.place.1,
-                entry.name.value,
-                key.value
-            ));
-        }
         let deployments: Vec<&DeploymentEntry> = file
             .targets
             .iter()
@@ -133,6 +128,7 @@ pub(in super::super) fn prepare<'a>(
         };
         applications.push(PreparedApplication { entry, kind });
     }
+    check_secrets(file, &applications, &mut gathered.problems);
     gathered.findings.into_result()?;
     Ok(Prepared {
         agents,
@@ -141,6 +137,38 @@ pub(in super::super) fn prepare<'a>(
         problems: gathered.problems,
         warnings: gathered.warnings,
     })
+}
+
+/// Notes secrets that deployments use and the file does not declare, and the other way round.
+fn check_secrets(file: &ReleaseFile, applications: &[PreparedApplication<'_>], problems: &mut Problems) {
+    let (mut uses, mut is_whole) = (Vec::new(), true);
+    for target in &file.targets {
+        for deployment in &target.deployments {
+            let name = &deployment.application.value;
+            let application = applications.iter().find(|known| known.entry.name.value == *name);
+            match application.and_then(|application| application.secrets(deployment)) {
+                Some(used) => uses.push((target.name.value.as_str(), used)),
+                None => is_whole = false,
+            }
+        }
+    }
+    secret::check(file, &uses, is_whole, problems);
+}
+
+impl PreparedApplication<'_> {
+    /// Returns the secrets that a deployment of it uses; nothing where its problems were noted.
+    pub(super) fn secrets(&self, deployment: &DeploymentEntry) -> Option<&[Used]> {
+        match (&self.kind, &self.entry.kind) {
+            (PreparedKind::Compose(variants), ApplicationKind::Compose(application)) => {
+                let variant = variants.get(&compose_key(application, Some(deployment)))?;
+                Some(&variant.secrets)
+            }
+            (PreparedKind::Helm(_, variants), ApplicationKind::Helm(_)) => {
+                Some(&variants.get(&deployment.values)?.secrets)
+            }
+            _ => None,
+        }
+    }
 }
 
 impl Prepared<'_> {

@@ -1,26 +1,70 @@
 //! Gathers what must not travel in clear into one refusal.
 
+use std::collections::BTreeSet;
+
 use serde_json::Value;
 
-use super::keys::looks_secret;
-use super::text::{assignments, has_password, private_key, template_secrets};
+use super::keys::{looks_secret, may_be_secret, secret_name};
+use super::text::{assignment, assignments, is_comment, private_key, secret_shape};
 use crate::domain::{Class, Error, Result};
 
-/// What an author says about the keys of an application.
+/// Most secrets that a remedy declares.
+const SHOWN: usize = 8;
+
+/// What an author says is no secret though it looks like one: patterns of keys, of paths in values, and of files, in which `*` stands for
+/// any text.
 #[derive(Debug, Clone, Copy)]
-pub(in super::super) struct DeclaredKeys<'a> {
-    /// Keys that are secrets.
-    pub(in super::super) secrets: &'a [String],
-    /// Keys that look like it and are none.
-    pub(in super::super) allow_plain: &'a [String],
+pub(in super::super) struct AllowPlain<'a>(pub(in super::super) &'a [String]);
+
+impl AllowPlain<'_> {
+    /// Allows nothing.
+    pub(in super::super) const NOTHING: Self = AllowPlain(&[]);
+
+    /// Whether one of the patterns fits a file, given by its path or its name.
+    pub(in super::super) fn has_file(self, file: &str) -> bool {
+        let name = file.rsplit('/').next().unwrap_or_default();
+        self.0.iter().any(|pattern| {
+            let is_end = file
+                .strip_suffix(pattern.as_str())
+                .is_some_and(|before| before.ends_with('/'));
+            fits(pattern, file) || fits(pattern, name) || is_end
+        })
+    }
+
+    fn has(self, name: &str) -> bool {
+        self.0.iter().any(|pattern| fits(pattern, name))
+    }
+}
+
+/// Whether a text is what a pattern says.
+fn fits(pattern: &str, text: &str) -> bool {
+    let mut parts = pattern.split('*');
+    let first = parts.next().unwrap_or_default();
+    let Some(mut rest) = text.strip_prefix(first) else {
+        return false;
+    };
+    let mut parts = parts.peekable();
+    if parts.peek().is_none() {
+        return rest.is_empty();
+    }
+    while let Some(part) = parts.next() {
+        if parts.peek().is_none() {
+            return rest.ends_with(part);
+        }
+        match rest.find(part) {
+            Some(at) => rest = rest.get(at.saturating_add(part.len())..).unwrap_or_default(),
+            None => return false,
+        }
+    }
+    true
 }
 
 /// What was found so far.
 #[derive(Debug, Default)]
 pub(in super::super) struct Findings {
     list: Vec<String>,
-    /// A key only looks like that of a secret: the author may know better.
-    by_look: bool,
+    /// Keys whose values a secret could take the place of.
+    keys: BTreeSet<String>,
 }
 
 impl Findings {
@@ -36,37 +80,51 @@ impl Findings {
         }
     }
 
-    /// Looks at any text: private keys, and templates that the hub fills with secrets.
-    pub(in super::super) fn text(&mut self, file: &str, text: &str) {
+    /// Looks at any text: private keys, and what is a secret by its own form.
+    pub(in super::super) fn text(&mut self, file: &str, text: &str, plain: AllowPlain<'_>) {
+        if plain.has_file(file) {
+            return;
+        }
         if let Some(line) = private_key(text) {
             self.note(format!("{file}:{line}: a private key"));
         }
-        for (line, name) in template_secrets(text) {
-            self.note(format!(
-                "{file}:{line}: the template {name}, which the hub fills with a secret"
-            ));
+        for (number, line) in (1_u64..).zip(text.lines()).filter(|(_, line)| !is_comment(line)) {
+            let key = assignment(line).map(|(key, _)| key);
+            if let Some(what) = secret_shape(line)
+                && !key.is_some_and(|key| plain.has(key))
+            {
+                let called = key.map(|key| format!("{key}, ")).unwrap_or_default();
+                self.keys.extend(key.map(str::to_owned));
+                self.note(format!("{file}:{number}: {called}{what}"));
+            }
         }
     }
 
     /// Looks at lines of the form `KEY=VALUE` or `KEY: VALUE`, and at everything that [`Findings::text`] looks at.
-    pub(in super::super) fn lines(&mut self, file: &str, text: &str, declared: DeclaredKeys<'_>) {
-        self.text(file, text);
+    pub(in super::super) fn lines(&mut self, file: &str, text: &str, plain: AllowPlain<'_>) {
+        if plain.has_file(file) {
+            return;
+        }
+        self.text(file, text, plain);
         for (line, key, value) in assignments(text) {
-            self.key(&format!("{file}:{line}"), key, value, declared);
+            self.key(&format!("{file}:{line}"), key, key, value, plain);
         }
     }
 
     /// Looks at a tree of values.
-    pub(in super::super) fn values(&mut self, file: &str, values: &Value, declared: DeclaredKeys<'_>) {
-        self.tree(file, "", values, declared);
+    pub(in super::super) fn values(&mut self, file: &str, values: &Value, plain: AllowPlain<'_>) {
+        if !plain.has_file(file) {
+            self.tree(file, "", values, plain);
+        }
     }
 
-    fn tree(&mut self, file: &str, path: &str, value: &Value, declared: DeclaredKeys<'_>) {
+    fn tree(&mut self, file: &str, path: &str, value: &Value, plain: AllowPlain<'_>) {
+        let place = |path: &str| format!("{file}: {path}");
         match value {
             Value::Object(map) => {
                 // As kubernetes writes variables: {name: KEY, value: TEXT}.
                 if let (Some(Value::String(name)), Some(Value::String(text))) = (map.get("name"), map.get("value")) {
-                    self.key(&format!("{file}: {path}"), name, text, declared);
+                    self.key(&place(path), path, name, text, plain);
                 }
                 for (key, value) in map {
                     let path = if path.is_empty() {
@@ -75,47 +133,36 @@ impl Findings {
                         format!("{path}.{key}")
                     };
                     if matches!(key.as_str(), ".dockerconfigjson" | "auths" | "registryAuth") && !is_empty(value) {
-                        self.note(format!("{file}: {path}, credentials of a registry"));
+                        if !plain.has(&path) && !plain.has(key) {
+                            self.note(format!("{file}: {path}, credentials of a registry"));
+                        }
                         continue;
                     }
                     match value {
-                        Value::String(text) => self.key(&format!("{file}: {path}"), key, text, declared),
-                        Value::Number(number) => {
-                            self.key(&format!("{file}: {path}"), key, &number.to_string(), declared);
-                        }
-                        other => self.tree(file, &path, other, declared),
+                        Value::String(text) => self.key(&place(&path), &path, key, text, plain),
+                        other => self.tree(file, &path, other, plain),
                     }
                 }
             }
             Value::Array(list) => {
                 for (number, value) in list.iter().enumerate() {
-                    self.tree(file, &format!("{path}.{number}"), value, declared);
+                    self.tree(file, &format!("{path}.{number}"), value, plain);
                 }
             }
             // A text without a key of its own, as `KEY=VALUE` in a list.
             Value::String(text) => {
                 if let Some((key, value)) = text.split_once('=') {
-                    self.key(&format!("{file}: {path}"), key, value, declared);
+                    self.key(&place(path), path, key, value, plain);
                 }
             }
             Value::Null | Value::Bool(_) | Value::Number(_) => {}
         }
     }
 
-    fn key(&mut self, place: &str, key: &str, value: &str, declared: DeclaredKeys<'_>) {
-        let literal = is_literal(value);
-        if declared.secrets.iter().any(|all_declared| all_declared == key) {
-            if !value.is_empty() {
-                self.note(format!("{place}: {key}, which is all_declared as a secret"));
-            }
-        } else if !declared.allow_plain.iter().any(|allowed| allowed == key) {
-            if literal && looks_secret(key) {
-                self.by_look = true;
-                self.note(format!("{place}: {key}, whose name says that it is a secret"));
-            } else if has_password(value) {
-                self.by_look = true;
-                self.note(format!("{place}: {key}, an address with a password in it"));
-            }
+    fn key(&mut self, place: &str, path: &str, key: &str, value: &str, plain: AllowPlain<'_>) {
+        if !plain.has(key) && !plain.has(path) && looks_secret(key) && may_be_secret(value) {
+            self.keys.insert(key.to_owned());
+            self.note(format!("{place}: {key}, whose name says that it is a secret"));
         }
     }
 
@@ -139,33 +186,25 @@ impl Findings {
                 several,
             ),
         };
-        let remedy = if self.by_look {
-            "take it out and enter it at the site; a value that is no secret is named in the application's allow_plain: [KEY]"
-        } else {
-            "take it out and enter it at the site"
+        let mut names: Vec<String> = self.keys.iter().map(|key| secret_name(key)).collect();
+        names.dedup();
+        let declared: Vec<String> = names
+            .iter()
+            .take(SHOWN)
+            .map(|name| format!("{{name: {name}, value: {{site: ask}}}}"))
+            .collect();
+        let remedy = match names.first() {
+            None => "take it out, or name the file in the application's allow_plain: [FILE]".to_owned(),
+            Some(first) => format!(
+                "write {{{{ .Secrets.{first} }}}} in place of the value, and into the release file secrets: [{}]; \
+                 what is no secret is named in the application's allow_plain: [{}]",
+                declared.join(", "),
+                self.keys.iter().take(SHOWN).cloned().collect::<Vec<_>>().join(", ")
+            ),
         };
         Err(refusal
-            .expected("no secret in a bundle: this version encrypts nothing")
+            .expected("no secret in clear: sealed to sites, asked for or made there")
             .remedy(remedy))
-    }
-}
-
-/// Whether a value says something by itself, and does not only name a variable. A default inside a variable counts.
-fn is_literal(value: &str) -> bool {
-    let value = value.trim().trim_matches(['"', '\'']);
-    let named = value
-        .strip_prefix("${")
-        .and_then(|rest| rest.strip_suffix('}'))
-        .or_else(|| value.strip_prefix('$').filter(|rest| !rest.starts_with(['$', '{'])));
-    match named {
-        None => !value.is_empty() && !matches!(value, "null" | "~" | "true" | "false" | "{}" | "[]" | "|" | ">"),
-        Some(name) => {
-            let default = name
-                .split_once(":-")
-                .or_else(|| name.split_once('-'))
-                .map(|(_, default)| default);
-            default.is_some_and(is_literal)
-        }
     }
 }
 
@@ -185,11 +224,13 @@ mod tests {
 
     const CANARY: &str = "c4n4ry-7f3a";
 
-    fn declared() -> DeclaredKeys<'static> {
-        DeclaredKeys {
-            secrets: &[],
-            allow_plain: &[],
-        }
+    fn refused(look: impl Fn(&mut Findings)) -> Option<String> {
+        let mut findings = Findings::default();
+        look(&mut findings);
+        let error = findings.into_result().err()?;
+        assert_eq!((error.class(), error.code()), (Class::Policy, "secret"));
+        assert!(!format!("{error:?}").contains(CANARY), "{error}");
+        Some(format!("{} {}", error.found(), error.advice().unwrap_or_default()))
     }
 
     #[test]
@@ -198,43 +239,51 @@ mod tests {
         for (text, says) in [
             (format!("A=1\nDB_PASSWORD={CANARY}\n"), "x.env:2: DB_PASSWORD"),
             (format!("export api-key = '{CANARY}'\n"), "x.env:1: api-key"),
-            (format!("A={{{{ .Secrets.CANARY }}}}{CANARY}\n"), ".Secrets.CANARY"),
-            (
-                format!("A={{{{- index .LicenseKeys \"erp\" -}}}}{CANARY}\n"),
-                ".LicenseKeys",
-            ),
             (format!("KEY=\"{pem}\"\n"), "x.env:1: a private key"),
             (format!("DB_PASSWORD=${{OTHER:-{CANARY}}}\n"), "DB_PASSWORD"),
             (
                 format!("DATABASE_URL=postgres://shop:{CANARY}@db/shop\n"),
                 "DATABASE_URL",
             ),
-        ] {
-            let mut findings = Findings::default();
-            findings.lines("x.env", &text, declared());
-            let error = findings.into_result().unwrap_err();
-            assert_eq!((error.class(), error.code()), (Class::Policy, "secret"), "{text}");
-            assert!(error.found().contains(says), "{error}");
-            assert!(!format!("{error:?}").contains(CANARY), "{error}");
-        }
-        let allowed = ["DB_PASSWORD".to_owned()];
-        for (text, allow_plain) in [
-            ("DB_PASSWORD=x\n", &allowed[..]),
-            ("DB_PASSWORD=\n# DB_PASSWORD=x\nDB_PASSWORD_FILE=/run/secrets/db\n", &[]),
-            ("DB_PASSWORD=${OTHER}\nTOKEN_TTL=3600\nUSER=x\n", &[]),
-            ("CERT=-----BEGIN CERTIFICATE-----\n", &[]),
             (
-                "A=postgres://shop:${PW}@db/shop\nB=http://a.b:80/c@d\nC=https://user@host/\n",
-                &[],
+                format!("ANON=eyJhbGciOiJIUzI1NiJ9.eyJyb2xlIjoieCJ9.{CANARY}\n"),
+                "x.env:1: ANON, a JSON web token",
             ),
         ] {
-            let mut findings = Findings::default();
-            let declared = DeclaredKeys {
-                secrets: &[],
-                allow_plain,
-            };
-            findings.lines("x.env", text, declared);
-            findings.into_result().unwrap();
+            let text = refused(|findings| findings.lines("x.env", &text, AllowPlain::NOTHING)).unwrap();
+            assert!(text.contains(says), "{text}");
+        }
+        for text in [
+            "DB_PASSWORD=\n# DB_PASSWORD=x\n# ghp_0123456789abcdefghijklmnopqrstuvwxyz\nDB_PASSWORD_FILE=/run/secrets/db\n",
+            "DB_PASSWORD=${OTHER}\nTOKEN_TTL=3600\nUSER=x\nMAX_TOKENS=4096\n",
+            "DB_PASSWORD={{ .Secrets.DB_PASSWORD }}\nURL=a://b:{{ .Secrets.B }}@c\n",
+            "CERT=-----BEGIN CERTIFICATE-----\n",
+        ] {
+            assert_eq!(
+                refused(|findings| findings.lines("x.env", text, AllowPlain::NOTHING)),
+                None
+            );
+        }
+    }
+
+    #[test]
+    fn what_is_no_secret_is_allowed_by_key_path_or_file() {
+        let text = format!("DB_PASSWORD={CANARY}\nAPI_KEY={CANARY}\n");
+        let values = serde_json::json!({"db": {"auth": {"password": CANARY}}, "auths": {"a": {"auth": CANARY}}});
+        for (patterns, lines, tree) in [
+            (&["DB_PASSWORD", "API_KEY", "db.auth.password", "auths"][..], true, true),
+            (&["*_PASSWORD", "API_*", "db.*", "auths"], true, true),
+            (&["conf/x.env"], true, false),
+            (&["x.*"], true, true),
+            (&["*.env"], true, false),
+            (&["DB_PASSWORD", "db.auth"], false, false),
+            (&["_PASSWORD"], false, false),
+        ] {
+            let patterns: Vec<String> = patterns.iter().map(ToString::to_string).collect();
+            let plain = AllowPlain(&patterns);
+            let of_lines = refused(|findings| findings.lines("conf/x.env", &text, plain));
+            let of_tree = refused(|findings| findings.values("conf/x.yaml", &values, plain));
+            assert_eq!((of_lines.is_none(), of_tree.is_none()), (lines, tree), "{patterns:?}");
         }
     }
 
@@ -256,32 +305,17 @@ mod tests {
             ),
             (
                 serde_json::json!({"list": [{"clientSecret": CANARY}]}),
-                "list.0.clientSecret",
+                "secrets: [{name: CLIENT_SECRET, value: {site: ask}}]",
             ),
         ] {
-            let mut findings = Findings::default();
-            findings.values("v.yaml", &values, declared());
-            let error = findings.into_result().unwrap_err();
-            assert!(
-                error.found().contains(says) && !error.to_string().contains(CANARY),
-                "{error}"
-            );
+            let text = refused(|findings| findings.values("v.yaml", &values, AllowPlain::NOTHING)).unwrap();
+            assert!(text.contains(says), "{text}");
         }
-        let mut findings = Findings::default();
-        findings.values(
-            "v.yaml",
-            &serde_json::json!({"auth": {"existingSecret": "db", "secretName": "x", "password": "", "enabled": true},
-                "imagePullSecrets": [{"name": "x"}], "auths": {}}),
-            declared(),
+        let values = serde_json::json!({"auth": {"existingSecret": "db", "secretName": "x", "password": "", "enabled": true, "token": 5},
+                "imagePullSecrets": [{"name": "x"}], "auths": {}, "volumes": ["app-secrets:/run/x"]});
+        assert_eq!(
+            refused(|findings| findings.values("v.yaml", &values, AllowPlain::NOTHING)),
+            None
         );
-        findings.into_result().unwrap();
-        let secrets = ["PLAIN".to_owned()];
-        let mut findings = Findings::default();
-        let all_declared = DeclaredKeys {
-            secrets: &secrets,
-            allow_plain: &[],
-        };
-        findings.values("v.yaml", &serde_json::json!({"PLAIN": "x"}), all_declared);
-        assert!(findings.into_result().unwrap_err().found().contains("all_declared"));
     }
 }

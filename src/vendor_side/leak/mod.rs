@@ -6,5 +6,5 @@ mod findings;
 mod keys;
 mod text;
 
-pub(super) use findings::{DeclaredKeys, Findings};
+pub(super) use findings::{AllowPlain, Findings};
 pub(super) use text::private_key;

@@ -1,4 +1,4 @@
-//! Finds secrets in plain text.
+//! Finds secrets in plain text by what they look like themselves.
 
 use base64::Engine as _;
 
@@ -8,23 +8,66 @@ const PRIVATE: [&str; 2] = ["PRIVATE KEY-----", "PRIVATE KEY BLOCK-----"];
 const ENCODED: &str = "LS0tLS1CRUdJTi";
 /// Beginning of an age identity.
 const AGE: &str = "AGE-SECRET-KEY-1";
+/// Fewest characters of what is a key's body and no word about it.
+const BODY: usize = 10;
 
-/// Returns the line in which a private key begins.
+/// Beginnings of tokens, the characters that follow besides letters and digits, how many of all at least, and whose they are.
+const SHAPES: &[(&str, &str, usize, &str)] = &[
+    ("ghp_", "", 36, "a token of GitHub"),
+    ("gho_", "", 36, "a token of GitHub"),
+    ("ghu_", "", 36, "a token of GitHub"),
+    ("ghs_", "", 36, "a token of GitHub"),
+    ("ghr_", "", 36, "a token of GitHub"),
+    ("github_pat_", "_", 60, "a token of GitHub"),
+    ("glpat-", "_-", 20, "a token of GitLab"),
+    ("xoxa-", "-", 20, "a token of Slack"),
+    ("xoxb-", "-", 20, "a token of Slack"),
+    ("xoxp-", "-", 20, "a token of Slack"),
+    ("xoxr-", "-", 20, "a token of Slack"),
+    ("xoxs-", "-", 20, "a token of Slack"),
+    ("AKIA", "", 16, "an access key of AWS"),
+    ("ASIA", "", 16, "an access key of AWS"),
+    ("AIza", "_-", 35, "a key of Google"),
+    ("npm_", "", 36, "a token of npm"),
+    ("pypi-AgE", "_-", 50, "a token of PyPI"),
+];
+
+/// Returns the line in which a private key begins that has a body: a line about one has none, and neither has a comment.
 pub(in super::super) fn private_key(text: &str) -> Option<u64> {
-    (1..)
-        .zip(text.lines())
-        .find(|(_, line)| has_private_key(line))
-        .map(|(number, _)| number)
+    let mut rest = text;
+    (1..).zip(text.lines()).find_map(|(number, line)| {
+        let from = rest;
+        rest = rest.get(line.len().saturating_add(1)..).unwrap_or_default();
+        (!is_comment(line) && has_private_key(line, from)).then_some(number)
+    })
 }
 
-fn has_private_key(line: &str) -> bool {
-    let begins = |line: &str| {
+/// Whether a line is a comment, in the languages of configuration.
+pub(super) fn is_comment(line: &str) -> bool {
+    let line = line.trim_start();
+    line.starts_with('#') || line.starts_with("//")
+}
+
+/// Whether a private key begins in a line; `from` is the text from this line on.
+fn has_private_key(line: &str, from: &str) -> bool {
+    let begins = |line: &str, from: &str| {
         line.match_indices("-----BEGIN ").any(|(at, _)| {
-            let rest: String = line.get(at..).unwrap_or_default().chars().take(80).collect();
-            PRIVATE.iter().any(|ending| rest.contains(ending))
+            let rest = from.get(at..).unwrap_or_default();
+            let head: String = rest.chars().take(80).collect();
+            PRIVATE.iter().any(|ending| {
+                let behind = head
+                    .find(ending)
+                    .and_then(|at| rest.get(at.saturating_add(ending.len())..));
+                behind.is_some_and(has_body)
+            })
         })
     };
-    if begins(line) || line.contains(AGE) {
+    if begins(line, from) {
+        return true;
+    }
+    if let Some((_, rest)) = line.split_once(AGE)
+        && rest.chars().take_while(char::is_ascii_alphanumeric).count() >= BODY
+    {
         return true;
     }
     line.match_indices(ENCODED).any(|(at, _)| {
@@ -33,67 +76,96 @@ fn has_private_key(line: &str) -> bool {
             .unwrap_or_default()
             .chars()
             .take_while(|c| c.is_ascii_alphanumeric() || "+/".contains(*c))
-            .take(80)
+            .take(200)
             .collect();
         let whole = encoded.len() - encoded.len() % 4;
         let decoded = base64::engine::general_purpose::STANDARD.decode(encoded.get(..whole).unwrap_or_default());
-        decoded.is_ok_and(|bytes| begins(&String::from_utf8_lossy(&bytes)))
+        decoded.is_ok_and(|bytes| {
+            let text = String::from_utf8_lossy(&bytes);
+            begins(&text, &text)
+        })
     })
 }
 
-/// Returns lines and names of `{{ … .Secrets.X … }}` and `{{ … .LicenseKeys.X … }}`.
-pub(super) fn template_secrets(text: &str) -> Vec<(u64, String)> {
-    let mut found = Vec::new();
-    let mut rest = text;
-    let mut line = 1_u64;
-    while let Some((before, after)) = rest.split_once("{{") {
-        line += before.matches('\n').count() as u64;
-        let (inside, beyond) = after.split_once("}}").unwrap_or((after, ""));
-        for kind in [".Secrets", ".LicenseKeys"] {
-            for (at, _) in inside.match_indices(kind) {
-                let tail = inside.get(at + kind.len()..).unwrap_or_default();
-                let name: String = tail
-                    .trim_start_matches(['.', ' ', '"', '`'])
-                    .chars()
-                    .take_while(|c| c.is_ascii_alphanumeric() || "_-".contains(*c))
-                    .take(80)
-                    .collect();
-                found.push((line, format!("{kind}.{name}")));
-            }
-        }
-        line += inside.matches('\n').count() as u64;
-        rest = beyond;
-    }
-    found
+/// Whether what follows the first line of a key is more than a word about it.
+fn has_body(behind: &str) -> bool {
+    let behind = behind.replace("\\n", "\n");
+    let body = behind.trim_start_matches(|c: char| c.is_whitespace() || "\"'`|>#\\+,".contains(c));
+    let body: String = body
+        .chars()
+        .take_while(|c| c.is_ascii_alphanumeric() || "+/=-_".contains(*c))
+        .take(64)
+        .collect();
+    body.len() >= BODY && !body.starts_with("-----END")
 }
 
-/// Whether a text is an address with a password that is no variable: `scheme://user:password@host`.
-pub(super) fn has_password(text: &str) -> bool {
+/// Says what a text holds that is a secret by its own form; nothing of it is repeated.
+pub(super) fn secret_shape(text: &str) -> Option<&'static str> {
+    let word = |c: char, more: &str| c.is_ascii_alphanumeric() || more.contains(c);
+    for (start, more, least, what) in SHAPES {
+        let found = text.match_indices(start).any(|(at, _)| {
+            let before = text.get(..at).and_then(|before| before.chars().next_back());
+            let behind = text.get(at.saturating_add(start.len())..).unwrap_or_default();
+            !before.is_some_and(|c| word(c, "_")) && behind.chars().take_while(|c| word(*c, more)).count() >= *least
+        });
+        if found {
+            return Some(what);
+        }
+    }
+    let is_part = |c: char| word(c, "_-");
+    let is_jwt = text.match_indices("eyJ").any(|(at, _)| {
+        let rest = text.get(at..).unwrap_or_default();
+        let mut parts = rest
+            .split(|c: char| !is_part(c) && c != '.')
+            .next()
+            .unwrap_or_default()
+            .split('.');
+        let (head, claims, signature) = (parts.next(), parts.next(), parts.next());
+        head.is_some_and(|head| head.len() >= 12)
+            && claims.is_some_and(|claims| claims.starts_with("eyJ") && claims.len() >= 8)
+            && signature.is_some_and(|signature| !signature.is_empty())
+    });
+    if is_jwt {
+        return Some("a JSON web token");
+    }
+    has_password(text).then_some("an address with a password in it")
+}
+
+/// Whether a text is an address with a password that is no variable and no template: `scheme://user:password@host`.
+fn has_password(text: &str) -> bool {
     text.match_indices("://").any(|(at, _)| {
         let rest = text.get(at + 3..).unwrap_or_default();
         let authority = rest.split(['/', '?', '#', ' ', '"', '\'']).next().unwrap_or_default();
         authority
             .rsplit_once('@')
             .and_then(|(user, _)| user.split_once(':'))
-            .is_some_and(|(_, password)| !password.is_empty() && !password.starts_with('$'))
+            .is_some_and(|(_, password)| {
+                !password.is_empty()
+                    && !password.starts_with(['$', '<', '{'])
+                    && !crate::vendor_side::secret::is_marked(rest)
+            })
     })
 }
 
 /// Returns line, key and value of lines that give a key a value, in environment files, and in YAML as far as a line can tell.
 pub(super) fn assignments(text: &str) -> impl Iterator<Item = (u64, &str, &str)> {
-    (1..).zip(text.lines()).filter_map(|(number, line)| {
-        let line = line.trim();
-        let line = line.strip_prefix("- ").unwrap_or(line).trim_start_matches(['"', '\'']);
-        let line = line.strip_prefix("export ").unwrap_or(line);
-        let end = line.find(['=', ':'])?;
-        let (key, value) = (line.get(..end)?, line.get(end + 1..)?);
-        let key = key.trim().trim_matches(['"', '\'']);
-        let fits = !key.is_empty() && key.chars().all(|c| c.is_ascii_alphanumeric() || "_-.".contains(c));
-        let value = value.split(" #").next().unwrap_or_default().trim();
-        let nested =
-            line.as_bytes().get(end) == Some(&b':') && value.starts_with(['[', '{']) && !value.starts_with("{{");
-        (fits && !nested).then_some((number, key, value))
-    })
+    (1..)
+        .zip(text.lines())
+        .filter_map(|(number, line)| assignment(line).map(|(key, value)| (number, key, value)))
+}
+
+/// Returns key and value of a line.
+pub(super) fn assignment(line: &str) -> Option<(&str, &str)> {
+    let line = line.trim();
+    let line = line.strip_prefix("- ").unwrap_or(line).trim_start_matches(['"', '\'']);
+    let line = line.strip_prefix("export ").unwrap_or(line);
+    let end = line.find(['=', ':'])?;
+    let (key, value) = (line.get(..end)?, line.get(end + 1..)?);
+    let key = key.trim().trim_matches(['"', '\'']);
+    let fits = !key.is_empty() && key.chars().all(|c| c.is_ascii_alphanumeric() || "_-.".contains(c));
+    let value = value.split(" #").next().unwrap_or_default().trim();
+    let nested = line.as_bytes().get(end) == Some(&b':') && value.starts_with(['[', '{']) && !value.starts_with("{{");
+    (fits && !nested).then_some((key, value))
 }
 
 #[cfg(test)]
@@ -101,22 +173,60 @@ mod tests {
     use super::*;
 
     #[test]
-    fn private_keys_are_known_in_several_forms() {
+    fn private_keys_are_known_in_several_forms_and_words_about_them_are_not() {
         use base64::Engine as _;
-        let pem = "-----BEGIN OPENSSH PRIVATE KEY-----\nx";
+        let pem = "-----BEGIN OPENSSH PRIVATE KEY-----\nb3BlbnNzaC1rZXktdjE";
         let encoded = base64::engine::general_purpose::STANDARD.encode(pem);
         for text in [
             format!("a\n{pem}"),
             format!("a\nk: {encoded}"),
-            "a\n-----BEGIN PRIVATE KEY-----\\nx".to_owned(),
-            "\n-----BEGIN PGP PRIVATE KEY BLOCK-----".to_owned(),
-            "\nAGE-SECRET-KEY-1QQQ".to_owned(),
+            "a\n-----BEGIN PRIVATE KEY-----\\nMIIEvQIBADAN".to_owned(),
+            "\n-----BEGIN PGP PRIVATE KEY BLOCK-----\n\nlQOYBGAAAAAB".to_owned(),
+            "\nAGE-SECRET-KEY-1QQQQQQQQQQQQQ".to_owned(),
+            "\n  key: |\n    -----BEGIN EC PRIVATE KEY-----\n    MHcCAQEEIAAAA".to_owned(),
         ] {
-            assert_eq!(private_key(&text), Some(2), "{text}");
+            let line = if text.contains("key: |") { 3 } else { 2 };
+            assert_eq!(private_key(&text), Some(line), "{text}");
         }
-        let public = base64::engine::general_purpose::STANDARD.encode("-----BEGIN PUBLIC KEY-----\nx");
-        for text in ["-----BEGIN CERTIFICATE-----", "PRIVATE KEY", public.as_str()] {
+        let public =
+            base64::engine::general_purpose::STANDARD.encode("-----BEGIN PUBLIC KEY-----\nb3BlbnNzaC1rZXktdjE");
+        for text in [
+            "-----BEGIN CERTIFICATE-----\nMIIEvQIBADAN",
+            "PRIVATE KEY",
+            public.as_str(),
+            "# example:\n#   -----BEGIN RSA PRIVATE KEY-----\n#   ...",
+            "# -----BEGIN RSA PRIVATE KEY-----\n# MIIEvQIBADAN",
+            "Paste your `-----BEGIN PRIVATE KEY-----` here",
+            "-----BEGIN PRIVATE KEY-----\n...\n-----END PRIVATE KEY-----",
+            "-----BEGIN PRIVATE KEY-----\n-----END PRIVATE KEY-----",
+        ] {
             assert_eq!(private_key(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn tokens_are_known_by_their_form() {
+        for (text, what) in [
+            ("ghp_0123456789abcdefghijklmnopqrstuvwxyz", Some("GitHub")),
+            ("x=glpat-0123456789_-abcdefghij", Some("GitLab")),
+            ("xoxb-0123456789-0123456789-abc", Some("Slack")),
+            ("AKIAIOSFODNN7EXAMPLE", Some("AWS")),
+            ("eyJhbGciOiJIUzI1NiJ9.eyJyb2xlIjoieCJ9.c2ln", Some("web token")),
+            ("postgres://shop:hunter2@db/shop", Some("password")),
+            ("https://hooks.example.com/services/T000/B000/abcd", None),
+            ("XAKIAIOSFODNN7EXAMPLE", None),
+            ("AKIA", None),
+            ("eyJhbGciOiJIUzI1NiJ9", None),
+            ("postgres://shop:${PW}@db/shop", None),
+            ("postgres://shop:{{ .Secrets.PW }}@db/shop", None),
+            ("http://a.b:80/c@d https://user@host/", None),
+        ] {
+            let found = secret_shape(text);
+            assert_eq!(found.is_some(), what.is_some(), "{text}: {found:?}");
+            assert!(
+                what.is_none_or(|what| found.unwrap().contains(what)),
+                "{text}: {found:?}"
+            );
         }
     }
 }

@@ -20,9 +20,7 @@ pub struct ApplicationEntry {
     pub name: Located<Name>,
     /// Its version label, for people.
     pub version: String,
-    /// Keys of environment and values that are secrets.
-    pub secrets: Vec<Located<String>>,
-    /// Keys that look like secrets and are none.
+    /// What looks like a secret and is none: patterns of keys, of paths in values, and of files.
     pub allow_plain: Vec<String>,
     /// What it is made of.
     pub kind: ApplicationKind,
@@ -74,8 +72,6 @@ pub struct HelmApplication {
 pub(super) struct RawApplication {
     name: Spanned<String>,
     version: Spanned<String>,
-    #[serde(default)]
-    secrets: Vec<Spanned<String>>,
     #[serde(default)]
     allow_plain: Vec<Spanned<String>>,
     compose: Option<Spanned<WordOrList>>,
@@ -164,7 +160,6 @@ impl Mistakes<'_> {
         Ok(ApplicationEntry {
             name,
             version: self.label(raw.version)?,
-            secrets: raw.secrets.into_iter().map(super::mistakes::located).collect(),
             allow_plain: raw.allow_plain.into_iter().map(|key| key.value).collect(),
             kind,
         })

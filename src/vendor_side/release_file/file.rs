@@ -11,6 +11,7 @@ use super::applications::{ApplicationEntry, RawApplication};
 use super::images::{ImageEntry, RawEntry};
 use super::mistakes::{Located, Mistakes, cut, located, place};
 use super::one_or_many::WordOrList;
+use super::secrets::{RawSecret, SecretEntry};
 use super::targets::{RawTarget, TargetEntry};
 use crate::domain::{Error, FixId, Name, RepositoryName, Result, Timestamp, Version};
 use crate::vendor_side::collect::Platform;
@@ -57,6 +58,8 @@ pub struct ReleaseFile {
     pub applications: Vec<ApplicationEntry>,
     /// Targets and their deployments.
     pub targets: Vec<TargetEntry>,
+    /// Secrets of the applications.
+    pub secrets: Vec<SecretEntry>,
     /// Targets, deployments (`TARGET/APPLICATION`) and UUIDs that shall go.
     pub removed: Vec<Located<String>>,
     /// Files and folders outside the folder of the release file that may be read all the same.
@@ -120,6 +123,8 @@ struct Raw {
     applications: Vec<RawApplication>,
     #[serde(default)]
     targets: Vec<RawTarget>,
+    #[serde(default)]
+    secrets: Vec<RawSecret>,
     #[serde(default)]
     removed: Vec<Spanned<String>>,
     #[serde(default)]
@@ -187,6 +192,7 @@ impl ReleaseFile {
         let agents = mistakes.agents(&raw.agents, base)?;
         let applications = mistakes.applications(raw.applications, base)?;
         let targets = mistakes.targets(raw.targets, &applications, base)?;
+        let secrets = mistakes.secrets(raw.secrets, &targets, base)?;
         if images.is_empty() && agents.is_empty() && applications.is_empty() && raw.removed.is_empty() {
             return Err(match &raw.images {
                 Some(empty) => mistakes.value(empty, "images is empty", "at least one image"),
@@ -235,6 +241,7 @@ impl ReleaseFile {
             agents,
             applications,
             targets,
+            secrets,
             removed: raw.removed.into_iter().map(located).collect(),
             allow_outside: raw
                 .allow_outside

@@ -5,6 +5,7 @@
 //! agents        which agents targets run
 //! applications  compose files and charts, and the images they need
 //! targets       where what is deployed
+//! secrets       which there are, and where their values come from
 //! ```
 //!
 //! The published schema is `bundle-spec/schemas/release.schema.json`; a test keeps its keys and the parser's the same.
@@ -16,6 +17,7 @@ mod file;
 mod images;
 mod mistakes;
 mod one_or_many;
+mod secrets;
 mod targets;
 
 pub use agents::AgentEntry;
@@ -25,4 +27,5 @@ pub use file::{AudienceText, Expiry, Notes, RELEASE_FILE_BYTES, ReleaseFile, dur
 pub use images::ImageEntry;
 pub use mistakes::Located;
 pub(super) use mistakes::check_label;
+pub use secrets::{SecretEntry, SecretOrigin, SecretSource};
 pub use targets::{DeploymentEntry, TargetEntry};

@@ -435,6 +435,12 @@ fn the_published_schema_has_the_same_keys() {
         ),
         ("deployment", deployment("no_such_key: 1"), &["application"]),
         ("options", deployment("application: f, options: {no_such_key: 1}"), &[]),
+        ("secret", format!("{head}secrets: [{{no_such_key: 1}}]\n"), &["name"]),
+        (
+            "secretValue",
+            format!("{head}secrets: [{{name: A, value: {{no_such_key: 1}}}}]\n"),
+            &[],
+        ),
     ] {
         let part = &schema["$defs"][definition];
         assert_eq!(keys(part), known(&text), "{definition}");

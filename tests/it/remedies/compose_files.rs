@@ -433,11 +433,7 @@ fn secrets_and_reserved_names_are_taken_out_as_the_messages_say() {
     // One that only looks like a secret is named.
     let plain = release("compose: one.yaml", "");
     let remedy = shop.build(&plain).remedy("E-POLICY", "secret");
-    let line = remedy
-        .split("the application's ")
-        .nth(1)
-        .unwrap()
-        .replace("KEY", "DB_PASSWORD");
+    let line = remedy.split("the application's ").nth(1).unwrap().to_owned();
     shop.build(&release(&format!("compose: one.yaml, {line}"), ""))
         .succeeded();
     // Taken out, and entered at the site: in a file of the host.
@@ -446,15 +442,35 @@ fn secrets_and_reserved_names_are_taken_out_as_the_messages_say() {
     );
     shop.write("one.yaml", &host);
     shop.build(&plain.replace("sequence: 1", "sequence: 2")).succeeded();
-    // One that its author calls a secret.
-    shop.write("one.yaml", &file);
-    let declared = release("compose: one.yaml, secrets: [MODE], allow_plain: [DB_PASSWORD]", "");
-    let declared = declared.replace("sequence: 1", "sequence: 3");
-    let remedy = shop.build(&declared).remedy("E-POLICY", "secret");
-    assert_eq!(remedy, "take it out and enter it at the site");
-    shop.write("one.yaml", &host.replace("MODE: x", ""));
-    shop.build(&declared.replace("secrets: [MODE], allow_plain: [DB_PASSWORD]", "allow_plain: []"))
+    // Its place, and who has the value.
+    let place = remedy
+        .split("write ")
+        .nth(1)
+        .unwrap()
+        .split(" in place")
+        .next()
+        .unwrap();
+    shop.write("one.yaml", &file.replace("abc", place));
+    let section = remedy
+        .split("release file ")
+        .nth(1)
+        .unwrap()
+        .split("; ")
+        .next()
+        .unwrap();
+    shop.build(&format!("{}{section}\n", plain.replace("sequence: 1", "sequence: 3")))
         .succeeded();
+    // What is a secret by its own form, and has no name.
+    let key = "-----BEGIN PRIVATE KEY-----\\nMIIEvQIBADAN";
+    shop.write("one.yaml", &file.replace("DB_PASSWORD: abc", &format!("A: \"{key}\"")));
+    let five = plain.replace("sequence: 1", "sequence: 5");
+    let refused = shop.build(&five).ended.stderr;
+    assert!(
+        refused.contains("allow_plain: [FILE]") || refused.contains("a private key"),
+        "{refused}"
+    );
+    shop.write("one.yaml", &file.replace("DB_PASSWORD: abc, ", ""));
+    shop.build(&five).succeeded();
     // The name of what a site knows, written by hand.
     let placed = format!("services:\n  a: {{{IMAGE}, hostname: registry.airlock.internal}}\n");
     shop.write("one.yaml", &placed);

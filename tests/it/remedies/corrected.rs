@@ -36,6 +36,9 @@ const CASES: &[Case] = &[
     ("b12-cut-frame", "E-INTEGRITY", "frame", "ask the vendor for a bundle made by another builder", "one-chunk-compressed"),
     ("k10-links-stripped", "E-TRUST", "missing-link", "get the bundle again from the vendor: its root links were removed", "k12-three-roots"),
     ("j01-space", "E-FORMAT", "non-canonical", "copy the file again, or use another copy", "one-image"),
+    ("secret-requires-nothing", "E-FORMAT", "requires", "have the vendor make the release again", "secrets"),
+    ("sealed-two", "E-CONTENT", "secrets", "have the vendor make the release again", "secrets"),
+    ("sealed-257", "E-LIMIT", "secrets", "have the vendor make bundles for fewer sites each", "secrets"),
     ("j02-unknown", "E-FORMAT", "grammar", "copy the file again, or use another copy", "one-image"),
 ];
 

@@ -7,16 +7,22 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use airlock::bundle::desired::DesiredState;
-use airlock::bundle::{Blob, Graph, OpenedBundle, Sink};
-use airlock::domain::{Class, Digest, Error, Hash, Result, Timestamp};
+use airlock::bundle::{Blob, Graph, Head, OpenedBundle, Sink};
+use airlock::crypto::{Enrolment, RecipientKey, SigningKey};
+use airlock::domain::{Class, Digest, Error, Hash, Result, SiteId, Timestamp};
 use airlock::vendor_side::collect::RegistryOptions;
 use airlock::vendor_side::release::Overrides;
 use airlock::vendor_side::release_file::ReleaseFile;
-use airlock::vendor_side::{Build, BuildEvent, Built, Destination, Init, SigningTime, Workspace, build, release_keys};
+use airlock::vendor_side::{
+    AskSecret, Build, BuildEvent, Built, Destination, Init, SigningTime, Workspace, build, release_keys,
+};
 
 /// The head of every release file here.
 pub(crate) const HEAD: &str = "product: shop\nchannel: stable\nversion: v1\nissued_at: 2026-01-01T00:00:00Z\n\
                                expires_in: 520w\naudience: any\n";
+
+/// Begins what a person answers who is asked for a secret.
+pub(crate) const ANSWER: &str = "c4n4ry answer";
 
 /// A folder with a workspace for the product `shop`, and the fixtures beside it.
 pub(crate) struct VendorFolder {
@@ -52,6 +58,29 @@ impl VendorFolder {
         }
     }
 
+    /// Enrols a site, whose recipient key has this secret.
+    pub(crate) fn enrol(&self, name: &str, recipient: [u8; 32]) -> SiteId {
+        let site = SiteId::from_bytes([recipient[0]; 16]);
+        let status = SigningKey::from_secret(&[recipient[0] ^ 0x80; 32]);
+        let domain = self.workspace.chain().domain();
+        let file = Enrolment::sign(
+            site.clone(),
+            domain,
+            RecipientKey::of_secret(&recipient),
+            Timestamp::EPOCH,
+            &status,
+        );
+        airlock::vendor_side::enrol(&self.workspace, &file, Some(name), Timestamp::EPOCH).unwrap();
+        site
+    }
+
+    /// Verifies the last bundle and returns its head.
+    pub(crate) fn head(&self) -> Head {
+        let source = airlock::media::open(&self.path("out.airlock"), None).unwrap();
+        let opened = OpenedBundle::open(source.input).unwrap();
+        opened.verify(self.workspace.chain()).unwrap().head().clone()
+    }
+
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
@@ -85,6 +114,7 @@ impl VendorFolder {
             Err(Error::new(Class::Internal, "passphrase", "the keys have none"))
         })?;
         let inputs = Build {
+            secrets: AskSecret::Asked(&|which| Ok(format!("{ANSWER} for {which}").into())),
             file: &file,
             overrides: &overrides,
             registries: &registries,

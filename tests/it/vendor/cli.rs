@@ -11,7 +11,7 @@ use airlock::domain::Timestamp;
 use airlock::vendor_side::collect::RegistryOptions;
 use airlock::vendor_side::release::Overrides;
 use airlock::vendor_side::release_file::ReleaseFile;
-use airlock::vendor_side::{Build, Destination, Init, SigningTime, Workspace, build};
+use airlock::vendor_side::{AskSecret, Build, Destination, Init, SigningTime, Workspace, build};
 use base64::Engine as _;
 use serde_json::{Value, json};
 
@@ -473,6 +473,7 @@ fn a_signing_room_refuses_the_same_dates() {
         ..Overrides::default()
     };
     let inputs = Build {
+        secrets: AskSecret::Assumed,
         file: &ReleaseFile::parse(&folder.path("late.yaml"), &text).unwrap(),
         overrides: &overrides,
         registries: &RegistryOptions::default(),

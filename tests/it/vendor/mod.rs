@@ -12,6 +12,7 @@ pub(crate) mod passphrases;
 mod realms;
 mod registry;
 mod removals;
+mod sealed_secrets;
 mod secrets;
 mod signing;
 mod walls;

@@ -15,6 +15,7 @@ mod files;
 mod merging;
 mod program;
 mod refused;
+mod secret_values;
 mod verdicts;
 
 use std::collections::BTreeMap;

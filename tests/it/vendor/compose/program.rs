@@ -69,7 +69,7 @@ fn read(command: &mut Command, folder: &Path) -> Result<Value, String> {
 }
 
 impl Compose {
-    fn config(&self, folder: &Path, files: &[&str], profiles: &[&str]) -> Result<Value, String> {
+    pub(super) fn config(&self, folder: &Path, files: &[&str], profiles: &[&str]) -> Result<Value, String> {
         let mut command = Command::new(&self.command[0]);
         command
             .args(&self.command[1..])

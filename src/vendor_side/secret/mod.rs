@@ -1,0 +1,17 @@
+//! Secrets of applications at the vendor: their places in documents, where their values come from, and sealing them to sites.
+//!
+//! ```text
+//! files of authors ─> template (marks) ─> parsers, checks ─> documents with places ─┐
+//! release.yaml, secrets ─> declared (who uses what) ─> desired state ───────────────┼─> bundle
+//!                          └─> values ─> seal: a document for each site ────────────┘
+//! ```
+
+mod declared;
+mod seal;
+mod template;
+mod values;
+
+pub(super) use declared::{Used, check, uses};
+pub(super) use seal::{Sealed, check_audience, seal};
+pub(super) use template::{MARK, TemplateProblem, TextKind, is_marked, mark, marks, unmark};
+pub use values::AskSecret;

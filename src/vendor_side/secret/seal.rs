@@ -1,0 +1,159 @@
+//! Sealing: for each site of the audience a document with the values that its targets use.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use super::declared::declaration;
+use super::values::{AskSecret, Values};
+use crate::bundle::ReleaseStatement;
+use crate::bundle::desired::{DesiredState, SecretSource};
+use crate::crypto::{RecipientKey, SealedSecret, SealedSecrets};
+use crate::db::ledger::Site;
+use crate::domain::{Audience, Class, Error, Result, Scope, SecretName, SiteId, Uuid};
+use crate::vendor_side::collect::Problems;
+use crate::vendor_side::release::find_site;
+use crate::vendor_side::release_file::{ReleaseFile, SecretOrigin};
+
+/// What is sealed, and for how many sites.
+#[derive(Debug, Default)]
+pub(in crate::vendor_side) struct Sealed {
+    /// Documents of the type `secrets`.
+    pub(in crate::vendor_side) documents: Vec<Vec<u8>>,
+    /// What deserves a word.
+    pub(in crate::vendor_side) remarks: Vec<String>,
+}
+
+/// Notes what keeps the secrets of a release from being sealed to its audience: before anything is collected or asked for.
+pub(in crate::vendor_side) fn check_audience(
+    file: &ReleaseFile,
+    audience: &Audience,
+    sites: &[Site],
+    problems: &mut Problems,
+) {
+    for entry in &file.secrets {
+        let name = &entry.name.value;
+        let (line, column) = entry.name.place;
+        let wrong = |found: String| {
+            let found = format!("{}:{line}:{column}: the secret {name} {found}", file.path.display());
+            Error::new(Class::Content, "secret-audience", found)
+        };
+        let by_site = match &entry.origin {
+            SecretOrigin::Generate { .. } | SecretOrigin::AskAtSite => continue,
+            SecretOrigin::Sealed(_) => None,
+            SecretOrigin::SealedBySite(by_site) => Some(by_site),
+        };
+        let Audience::Sites(ids) = audience else {
+            let error = wrong("is sealed to sites, and the release is for any site".to_owned());
+            problems.add(&error.remedy(
+                "name the sites under audience:, or have each site make or enter the value: {site: generate} or {site: ask}",
+            ));
+            continue;
+        };
+        let mut named: Vec<SiteId> = Vec::new();
+        for site in by_site.into_iter().flat_map(BTreeMap::keys) {
+            match find_site(site, sites) {
+                Ok(id) => named.push(id),
+                Err((found, remedy)) => {
+                    problems.add(&wrong(format!("is for a site that is none: {found}")).remedy(remedy))
+                }
+            }
+        }
+        for id in ids {
+            let known = sites.iter().find(|site| site.site == *id);
+            let called = known.map_or(id.as_str(), |site| site.name.as_str());
+            if known.is_none() {
+                let error = wrong(format!(
+                    "cannot be sealed to the site {called}, whose key is not known here"
+                ));
+                problems.add(&error.remedy("enrol that site with `airlock vendor enroll FILE`"));
+            } else if by_site.is_some() && !named.contains(id) {
+                let error = wrong(format!("has no value for the site {called}"));
+                problems.add(&error.remedy("add one under its sites:"));
+            }
+        }
+    }
+}
+
+/// Reads the values that the vendor has, and seals to each site of the audience those that its targets use.
+///
+/// # Errors
+///
+/// Those of reading values; `E-TRUST weak-key`, `E-IO random`; `E-INTERNAL` for what [`check_audience`] and the assembly refuse before.
+pub(in crate::vendor_side) fn seal(
+    file: &ReleaseFile,
+    folder: &Path,
+    ask: AskSecret<'_>,
+    release: &ReleaseStatement,
+    scope: &Scope,
+    desired: &DesiredState,
+    sites: &[Site],
+) -> Result<Sealed> {
+    let Audience::Sites(ids) = &release.audience else {
+        return Ok(Sealed::default());
+    };
+    let folder = if folder.as_os_str().is_empty() {
+        Path::new(".")
+    } else {
+        folder
+    };
+    let folder = folder
+        .canonicalize()
+        .map_err(|error| Error::io("open the folder", folder, error))?;
+    let values = Values::new(ask, &folder);
+    let mut documents = Vec::new();
+    for id in ids {
+        // By declaration: the targets that use it, none for the one value of a site.
+        let mut used: BTreeMap<usize, (&SecretName, Vec<Uuid>)> = BTreeMap::new();
+        for (target, secret) in desired.secrets() {
+            let stands_there = target.site.as_ref().is_none_or(|site| site == id);
+            if secret.source != SecretSource::Sealed || !stands_there {
+                continue;
+            }
+            let (number, _) = declaration(file, &secret.name, &target.name).ok_or_else(gone)?;
+            let (_, targets) = used.entry(number).or_insert_with(|| (&secret.name, Vec::new()));
+            if secret.per_target {
+                targets.push(target.id);
+            }
+        }
+        if used.is_empty() {
+            continue;
+        }
+        let site = sites.iter().find(|site| site.site == *id).ok_or_else(gone)?;
+        let mut secrets = Vec::new();
+        for (number, (name, mut targets)) in used {
+            let entry = file.secrets.get(number).ok_or_else(gone)?;
+            let (source, of_site) = match &entry.origin {
+                SecretOrigin::Sealed(source) => (source, None),
+                SecretOrigin::SealedBySite(by_site) => {
+                    let is_its = |named: &&String| find_site(named, sites).is_ok_and(|named| named == *id);
+                    let named = by_site.keys().find(is_its).ok_or_else(gone)?;
+                    (by_site.get(named).ok_or_else(gone)?, Some(named.as_str()))
+                }
+                SecretOrigin::Generate { .. } | SecretOrigin::AskAtSite => return Err(gone()),
+            };
+            targets.sort();
+            targets.dedup();
+            secrets.push(SealedSecret {
+                value: values.get(number, of_site, name, source)?,
+                name: name.clone(),
+                targets,
+            });
+        }
+        secrets.sort_by(|a, b| (&a.name, &a.targets).cmp(&(&b.name, &b.targets)));
+        let sealed = SealedSecrets {
+            scope: scope.clone(),
+            counter: release.counter(),
+            site: id.clone(),
+            secrets,
+        };
+        documents.push(sealed.seal(&RecipientKey::x25519(site.recipient.0))?);
+    }
+    Ok(Sealed {
+        documents,
+        remarks: values.remarks.into_inner(),
+    })
+}
+
+fn gone() -> Error {
+    Error::new(Class::Internal, "sealed", "a secret that was checked is gone")
+}
