@@ -279,6 +279,8 @@ CREATE TABLE target_now (
   package BLOB    NOT NULL,             -- head digest of the package or summary that said so
   PRIMARY KEY (site, target)
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX target_now_made_there ON target_now (site) WHERE follows IS NOT NULL;
+CREATE INDEX target_now_seen ON target_now (site, removed, seen);
 
 CREATE TABLE deployment_now (
   site       TEXT    NOT NULL REFERENCES site (site),
@@ -295,11 +297,15 @@ CREATE TABLE deployment_now (
   count      INTEGER,
   removed    INTEGER,
   package    BLOB    NOT NULL,
-  newest     INTEGER,                   -- id of the newest head that gave it the revision which runs; none where that is to be asked
+  newest     INTEGER,                   -- id of the newest head that gave it the revision which runs, where one scope alone states it for
+                                        -- the site; none where that is to be asked
   PRIMARY KEY (site, deployment)
 ) STRICT, WITHOUT ROWID;
--- All that is asked over every site: 50,000 rows are read from it alone.
-CREATE INDEX deployment_now_of ON deployment_now (deployment, site, newest, runs, doubt, removed, state, first);
+-- All that is asked over every site of 50,000 deployments stands in indexes, in the order in which it is grouped.
+CREATE INDEX deployment_now_settled ON deployment_now (site, newest, doubt, deployment, runs, state, first) WHERE newest IS NOT NULL;
+CREATE INDEX deployment_now_open ON deployment_now (deployment, site) WHERE newest IS NULL;
+CREATE INDEX deployment_now_failing ON deployment_now (site) WHERE removed IS NULL AND (state = 'error' OR signal IN ('failed', 'rolled-back'));
+CREATE INDEX deployment_now_of ON deployment_now (deployment);   -- a release that is recorded looks for what runs it
 
 CREATE TABLE metrics_day (
   site    TEXT    NOT NULL REFERENCES site (site),

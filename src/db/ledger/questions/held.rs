@@ -1,5 +1,7 @@
 //! Which releases sites hold, and what of them is damaged.
 
+use std::collections::BTreeMap;
+
 use rusqlite::{Connection, Row};
 
 use crate::db::SqlResult as _;
@@ -73,6 +75,24 @@ pub fn live(connection: &Connection) -> Result<Vec<Held>> {
     let mut select = connection.prepare_cached(&sql).sql(WHAT)?;
     let rows = select.query_map([], read).sql(WHAT)?;
     rows.collect::<rusqlite::Result<_>>().sql(WHAT)
+}
+
+/// Returns the heads that are live at sites.
+///
+/// # Errors
+///
+/// Those of [`SqlResult::sql`](crate::db::SqlResult::sql).
+pub fn live_heads(connection: &Connection) -> Result<BTreeMap<SiteId, Vec<Hash>>> {
+    let mut select = connection
+        .prepare_cached("SELECT site, head FROM held WHERE state = 'active' ORDER BY site, product, channel, head")
+        .sql(WHAT)?;
+    let rows = select.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).sql(WHAT)?;
+    let mut heads = BTreeMap::<SiteId, Vec<Hash>>::new();
+    for row in rows {
+        let (site, head) = row.sql(WHAT)?;
+        heads.entry(site).or_default().push(head);
+    }
+    Ok(heads)
 }
 
 /// Returns at how many sites each head is, by its state there; those that were withdrawn are not counted.

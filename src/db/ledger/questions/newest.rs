@@ -182,19 +182,23 @@ pub fn summary_time(connection: &Connection, digest: Hash) -> Result<Option<Time
         .sql("read the summaries")
 }
 
-/// Returns as of when a summary tells what a deployment runs, where it is one that does.
+/// Returns as of when summaries tell what deployments run, for those of which a summary does.
 ///
 /// # Errors
 ///
 /// Those of [`SqlResult::sql`](crate::db::SqlResult::sql).
-pub fn summary_that_tells(connection: &Connection, site: &SiteId, deployment: Uuid) -> Result<Option<Timestamp>> {
-    connection
+pub fn told_by_summaries(connection: &Connection) -> Result<BTreeMap<(SiteId, Uuid), Timestamp>> {
+    let what = "read the summaries";
+    let mut select = connection
         .prepare_cached(
-            "SELECT min(s.made_at, s.taken_at) FROM deployment_now d JOIN summary s ON s.digest = d.package
-             WHERE d.site = ? AND d.deployment = ?",
+            "SELECT d.site, d.deployment, min(s.made_at, s.taken_at) FROM summary s
+             CROSS JOIN deployment_now d ON d.site = s.site AND d.package = s.digest",
         )
-        .and_then(|mut select| select.query_row(params![site, deployment], |row| row.get(0)).optional())
-        .sql("read the summaries")
+        .sql(what)?;
+    let rows = select
+        .query_map([], |row| Ok(((row.get(0)?, row.get(1)?), row.get(2)?)))
+        .sql(what)?;
+    rows.collect::<rusqlite::Result<_>>().sql(what)
 }
 
 fn read_newest(row: &Row<'_>, at: usize) -> rusqlite::Result<Newest> {
