@@ -230,7 +230,10 @@ CREATE TABLE receipt (
   PRIMARY KEY (instance, number)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX receipt_of ON receipt (head, instance, number);
-CREATE INDEX receipt_refused ON receipt (instance, number) WHERE result = 'refused';
+-- Refusals of all sites are read from it alone, and what came after one of them from the next.
+CREATE INDEX receipt_refused ON receipt (instance, number, at, head, product, channel, epoch, sequence, result, class, code, matched)
+  WHERE result = 'refused';
+CREATE INDEX receipt_came ON receipt (instance, product, channel, number, epoch, sequence) WHERE result <> 'refused';
 CREATE INDEX receipt_activated ON receipt (instance, product, channel, number) WHERE result = 'activated';
 
 CREATE TABLE site_audit (

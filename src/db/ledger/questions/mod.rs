@@ -26,7 +26,9 @@ pub use newest::{
     shown_of_all, summary_time, told_by_summaries,
 };
 pub use now::{DeploymentNow, TargetNow, deployments_now, failing, targets_made_there, targets_now};
-pub use receipts::{ReceiptRow, newest_activated, open_refusals, open_refusals_of_all, receipts, receipts_of};
+pub use receipts::{
+    ReceiptRow, newest_activated, open_refusals, open_refusals_of_all, receipt_envelope, receipts, receipts_of,
+};
 pub use records::{GapRow, RecordRow, gaps, history, records};
 pub use scope::{ScopeRun, SettledRuns, has_unlisted, head_gave, stated};
 pub use signed::{
