@@ -168,6 +168,7 @@ CREATE TABLE package (
   bytes       BLOB    NOT NULL,         -- entry 03
   UNIQUE (instance, number)
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX package_times ON package (instance, number, made_at, ingested_at);
 
 -- Which numbers of an instance's own were told: joined intervals. kind: 1 records, 2 receipts, 3 rows of the stream log.
 CREATE TABLE coverage (
