@@ -136,10 +136,11 @@ def load_json(data):
         return dict(pairs)
 
     def refuse(text):
-        raise Grammar(f"the number {text[:40]} is not an integer")
+        raise Grammar(f"the number {text[:40]} is not an integer of 64 bits")
 
     def integer_of(text):
-        return refuse(text) if text == "-0" else int(text)
+        number = refuse(text) if text == "-0" or len(text) > 20 else int(text)
+        return number if -2**63 <= number < 2**64 else refuse(text)
 
     return json.loads(data.decode("utf-8"), object_pairs_hook=members, parse_int=integer_of, parse_float=refuse, parse_constant=refuse)
 

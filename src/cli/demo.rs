@@ -145,9 +145,13 @@ pub(super) fn run(args: &DemoArgs, ui: &mut Ui) -> Result<()> {
                 "deployed": agent.deploys(), "statuses": seen,
             }),
             format!(
-                "14. pull     {} digests, {}: the same as at the vendor",
+                "14. pull     {} digests, {}: the same as at the vendor{}",
                 pulled.digests,
-                bytes(pulled.bytes)
+                bytes(pulled.bytes),
+                // What is removed now answers nothing.
+                args.dir.as_ref().map_or(String::new(), |_| {
+                    format!("\n15. ask      airlock status show -w {}", workspace.folder().display())
+                })
             ),
         );
     }
@@ -157,8 +161,10 @@ pub(super) fn run(args: &DemoArgs, ui: &mut Ui) -> Result<()> {
          skopeo copy --src-tls-verify=false docker://{address}/hello:1.0 oci:hello:1.0\n  \
          curl http://{address}/v2/hello/manifests/1.0\n  \
          airlock release list --state {state}\n  \
-         airlock target watch --state {state}\n\nThe agent goes on asking and reporting. Ctrl-C ends the demo.",
-        state = appliance.folder().display()
+         airlock target watch --state {state}\n  \
+         airlock status show -w {workspace}\n\nThe agent goes on asking and reporting. Ctrl-C ends the demo.",
+        state = appliance.folder().display(),
+        workspace = workspace.folder().display()
     ));
     let (stop, stopped) = mpsc::channel::<()>();
     let stopper = site.running.stopper();

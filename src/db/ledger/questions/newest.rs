@@ -170,6 +170,26 @@ pub fn newest_summary(connection: &Connection, site: &SiteId, line: &Lineage) ->
         .sql("read the summaries")
 }
 
+/// Returns number and time, as [`newest_summary`] says them, of the newest summary of an instance that no package of the site told of.
+///
+/// # Errors
+///
+/// Those of [`SqlResult::sql`](crate::db::SqlResult::sql).
+pub fn summary_apart(connection: &Connection, site: &SiteId) -> Result<Option<(u64, Timestamp)>> {
+    connection
+        .prepare_cached(
+            "SELECT number, min(made_at, taken_at) FROM summary s WHERE site = ?1
+             AND NOT EXISTS (SELECT 1 FROM instance i WHERE i.site = s.site AND substr(i.instance, 1, 16) = s.instance)
+             ORDER BY taken_at DESC, number DESC LIMIT 1",
+        )
+        .and_then(|mut select| {
+            select
+                .query_row([site], |row| Ok((row.get(0)?, row.get(1)?)))
+                .optional()
+        })
+        .sql("read the summaries")
+}
+
 /// Returns as of when a summary says something, by its digest: when it was made, and never later than when it came.
 ///
 /// # Errors
