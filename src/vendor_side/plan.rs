@@ -6,7 +6,9 @@ use std::path::PathBuf;
 
 use super::answer::{AckKeys, Answer};
 use super::collect::{EXPANDED_BYTES, LocalLayouts, RegistryOptions, Sources, Stored, collect_all};
-use super::fleet::{EarlierRelease, Ids, Prepared, Removals, assemble, check_walls, prepare};
+use super::fleet::{
+    ChartOptions, ChartReport, EarlierRelease, Ids, Prepared, Removals, assemble, check_walls, prepare,
+};
 use super::ledger::base::{BASE_MAX_AGE, Base, Question};
 use super::pack::PackEvent;
 use super::release::{Overrides, resolve};
@@ -44,6 +46,8 @@ pub enum BuildEvent<'a> {
     Collecting(&'a str),
     /// Everything is known but the bytes of the payload.
     Planned(&'a Plan),
+    /// A chart was looked into.
+    Chart(&'a ChartReport),
     /// Something that is not wrong here and may be at the site.
     Warning(String),
     /// The bundle is written.
@@ -79,6 +83,8 @@ pub struct Plan {
     pub desired: Option<DesiredState>,
     /// The number of the acknowledgement that it takes along.
     pub acknowledgement: Option<u64>,
+    /// What became of its charts.
+    pub charts: Vec<ChartReport>,
 }
 
 /// A bundle that is laid out: what is to be packed, and what is to be recorded before it is signed.
@@ -187,9 +193,17 @@ pub(super) fn lay_out(
         .iter()
         .map(|(name, text)| (name.as_str(), text.as_str()))
         .collect();
-    let mut prepared = prepare(build.file, &folder, &texts, build.registries, &mut |what| {
+    let charts = ChartOptions {
+        helm: &build.overrides.helm,
+        strict: build.overrides.strict,
+    };
+    let mut prepared = prepare(build.file, &folder, &texts, build.registries, charts, &mut |what| {
         events(BuildEvent::Collecting(what));
     })?;
+    let charts = std::mem::take(&mut prepared.charts);
+    for chart in &charts {
+        events(BuildEvent::Chart(chart));
+    }
     for warning in std::mem::take(&mut prepared.warnings) {
         events(BuildEvent::Warning(warning));
     }
@@ -237,6 +251,7 @@ pub(super) fn lay_out(
         largest_bytes: layout.largest_size(),
         desired: fleet.desired,
         acknowledgement: answer.number(),
+        charts,
         release,
     };
     events(BuildEvent::Planned(&plan));

@@ -7,7 +7,7 @@ use sha2::{Digest as _, Sha256};
 use super::agents::name;
 use super::closure::get;
 use super::ids::Ids;
-use super::prepare::{Prepared, PreparedKind, compose_key};
+use super::prepare::{Prepared, PreparedKind, compose_key, helm_key};
 use crate::bundle::desired::{
     AgentVersion, Deployment, DesiredState, DockerDeployment, HelmDeployment, ImageName, Kubernetes, Target,
     TargetKind, is_label,
@@ -144,7 +144,7 @@ impl Assembly<'_> {
         let mut deployments: Vec<Deployment> = entry
             .deployments
             .iter()
-            .map(|deployment| self.deployment(deployment, id))
+            .map(|deployment| self.deployment(deployment, entry, id))
             .collect::<Result<_>>()?;
         // Agents deploy by time of creation: so that carries the order of the file, whatever it states.
         let mut next = Timestamp::EPOCH;
@@ -213,7 +213,7 @@ impl Assembly<'_> {
         Ok(agent.id)
     }
 
-    fn deployment(&mut self, entry: &DeploymentEntry, target: Uuid) -> Result<Deployment> {
+    fn deployment(&mut self, entry: &DeploymentEntry, on: &TargetEntry, target: Uuid) -> Result<Deployment> {
         let prepared = self.prepared;
         let application = prepared
             .applications
@@ -239,7 +239,9 @@ impl Assembly<'_> {
                 });
             }
             (PreparedKind::Helm(base, variants), ApplicationKind::Helm(application_of)) => {
-                let variant = variants.get(&entry.values).ok_or_else(gone)?;
+                let variant = variants
+                    .get(&helm_key(application.entry, Some((on, entry))))
+                    .ok_or_else(gone)?;
                 let (needed, bytes) = variant.document(self.stored)?;
                 images.extend(needed.into_iter().map(name));
                 images.extend(base.images(self.stored)?.into_iter().map(name));

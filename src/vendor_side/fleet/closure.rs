@@ -15,7 +15,7 @@ const DEFAULT_TAG: &str = "latest";
 pub(super) struct Wanted(usize);
 
 /// Repository, and perhaps a tag.
-type StoredName = (RepositoryName, Option<Tag>);
+pub(super) type StoredName = (RepositoryName, Option<Tag>);
 
 /// What is to be collected.
 #[derive(Debug, Default)]
@@ -62,6 +62,28 @@ impl Closure {
     ///
     /// `E-CONTENT reference` for what is no reference to an image that a bundle can carry.
     pub(super) fn reference(&mut self, text: &str, elsewhere: &BTreeMap<String, ImageEntry>) -> Result<Wanted> {
+        let (request, _, digest) = self.request(text, elsewhere)?;
+        let wanted = self.add(request);
+        if let Some(digest) = digest {
+            self.pinned.push((wanted, digest, text.to_owned()));
+        }
+        Ok(wanted)
+    }
+
+    /// Returns the name under which a bundle carries what an application calls by a reference.
+    ///
+    /// # Errors
+    ///
+    /// As [`Closure::reference`].
+    pub(super) fn name_of(&self, text: &str, elsewhere: &BTreeMap<String, ImageEntry>) -> Result<StoredName> {
+        self.request(text, elsewhere).map(|(_, name, _)| name)
+    }
+
+    fn request(
+        &self,
+        text: &str,
+        elsewhere: &BTreeMap<String, ImageEntry>,
+    ) -> Result<(ImageRequest, StoredName, Option<Digest>)> {
         let wrong = |found: String| Error::new(Class::Content, "reference", found);
         let reference: ImageReference = text.parse().map_err(wrong)?;
         if reference.host == PLACEHOLDER_HOST {
@@ -93,13 +115,9 @@ impl Closure {
             source: Source::Registry(reference.clone()),
             name: None,
         });
-        let stored = request.name.as_ref().map_or(&repository, |(stored, _)| stored);
-        readable(stored, text)?;
-        let wanted = self.add(request);
-        if let Some(digest) = reference.digest {
-            self.pinned.push((wanted, digest, text.to_owned()));
-        }
-        Ok(wanted)
+        let name = request.name.clone().unwrap_or((repository, tag));
+        readable(&name.0, text)?;
+        Ok((request, name, reference.digest))
     }
 
     /// Returns the list.

@@ -17,6 +17,8 @@ const LOCAL_HOST: &str = "charts.airlock.internal";
 #[derive(Debug)]
 pub(super) struct WantedChart {
     pub(super) chart: Chart,
+    /// What it was read from.
+    pub(super) archive: Vec<u8>,
     pub(super) wanted: Wanted,
     pub(super) tag: Tag,
 }
@@ -100,7 +102,12 @@ impl WantedChart {
                     source: Source::Registry(pinned),
                     name: None,
                 });
-                Ok(Self { chart, wanted, tag })
+                Ok(Self {
+                    chart,
+                    archive,
+                    wanted,
+                    tag,
+                })
             }
         }
     }
@@ -113,12 +120,17 @@ impl WantedChart {
         closure: &mut Closure,
     ) -> Result<Self> {
         let tag = tag_of(&chart)?;
-        let made = artifact(&chart, archive, label);
+        let made = artifact(&chart, archive.clone(), label);
         let wanted = closure.add(ImageRequest {
             source: Source::Made(Arc::new(made)),
             name: Some((repository, Some(tag.clone()))),
         });
-        Ok(Self { chart, wanted, tag })
+        Ok(Self {
+            chart,
+            archive,
+            wanted,
+            tag,
+        })
     }
 }
 

@@ -1,6 +1,8 @@
 //! The vendor side: what is collected from where, what becomes of a release file, and what is refused.
 
 mod applications;
+mod chart_cases;
+mod chart_table;
 mod charts;
 pub(crate) mod cli;
 mod compose;
