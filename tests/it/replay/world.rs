@@ -381,7 +381,7 @@ impl World {
 }
 
 /// Writes a file with secrets as its owner keeps it.
-pub(super) fn write_secret(path: &Path, text: &str) {
+pub(crate) fn write_secret(path: &Path, text: &str) {
     write(path, text.as_bytes());
     std::fs::set_permissions(path, Permissions::from_mode(0o600)).unwrap();
 }
