@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use super::agents::WantedAgent;
-use super::closure::{Closure, readable};
+use super::closure::Closure;
 use super::compose_application::ComposeVariant;
 use super::gathered::Gathered;
 use super::helm_application::{HelmBase, HelmVariant};
@@ -14,9 +14,9 @@ use super::helm_chart::WantedChart;
 use crate::bundle::desired::DockerMode;
 use crate::domain::{Class, Result};
 use crate::vendor_side::ReleaseFolder;
-use crate::vendor_side::collect::{ImageRequest, Problems, RegistryOptions, Source, is_of_registry};
+use crate::vendor_side::collect::{ImageRequest, Problems, RegistryOptions, Source, is_of_registry, readable};
 use crate::vendor_side::release_file::{
-    ApplicationEntry, ApplicationKind, ComposeApplication, DeploymentEntry, HelmApplication, ReleaseFile,
+    AgentEntry, ApplicationEntry, ApplicationKind, ComposeApplication, DeploymentEntry, HelmApplication, ReleaseFile,
 };
 
 /// A release whose images are still to be collected.
@@ -69,15 +69,19 @@ pub(in super::super) fn prepare<'a>(
         .iter()
         .map(|agent| WantedAgent::new(agent, &mut gathered.closure))
         .collect();
-    for image in &file.images {
+    // The names that layouts have for their images are seen when they are collected.
+    for image in file
+        .images
+        .iter()
+        .chain(file.agents.iter().flat_map(AgentEntry::images))
+    {
         let stored = match (&image.name, &image.source) {
             (Some((repository, _)), _) => Some(repository.clone()),
             (None, Source::Registry(reference)) => reference.repository(),
             (None, _) => None,
         };
-        // Under a home host an image has a name without the host.
-        if let Some(stored) = stored.filter(|stored| !file.home_hosts.iter().any(|home| home == stored.host()))
-            && let Err(error) = readable(&stored, &stored.to_string())
+        if let Some(stored) = stored
+            && let Err(error) = readable(&stored, stored.as_str())
         {
             let (line, column) = image.place;
             let place = format!("{}:{line}:{column}", file.path.display());

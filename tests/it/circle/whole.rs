@@ -81,7 +81,10 @@ fn what_agents_reported_is_in_the_ledger_and_in_a_hub_once_and_the_next_bundle_i
     // The server sees what another process imported within a tenth of a second.
     let imported = Instant::now();
     while agent.acknowledged.last().unwrap().revision == of_first {
-        assert!(imported.elapsed() < Duration::from_secs(60), "the second release is never served");
+        assert!(
+            imported.elapsed() < Duration::from_secs(60),
+            "the second release is never served"
+        );
         agent.round();
     }
     for _ in 0..2 {
