@@ -17,3 +17,4 @@ mod removals;
 mod secrets;
 mod signing;
 mod walls;
+mod whole_applications;
