@@ -107,7 +107,7 @@ def root: members(["expires", "issued_at", "keys", "products", "reader", "roles"
     and ([.[] | [.[].keys[]] | unique[]] | sort == $ids));
 def head: members(["audience", "builder", "channel", "chunk_bytes", "documents", "domain", "epoch", "expires", "home_hosts", "index",
     "issued_at", "minimum_appliance", "payload_offset", "product", "reader", "requires", "root_version", "sequence", "totals", "version", "volumes"]; [])
-  and .requires == [] and all(.reader, .minimum_appliance; version) and all(.channel, .product; name) and (.domain | hex64)
+  and (.requires | list(IN("missing-subjects-1", "nondistributable-layers-1")) and ascending) and all(.reader, .minimum_appliance; version) and all(.channel, .product; name) and (.domain | hex64)
   and all(.epoch, .sequence, .root_version, .payload_offset; int) and .root_version > 0 and .payload_offset % 4096 == 0
   and all(.expires, .issued_at; time) and .issued_at < .expires and (.version | text(128))
   and (.builder | members(["name", "version"]; []) and all(.name, .version; text(4096)))

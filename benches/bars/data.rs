@@ -1,6 +1,6 @@
 //! Data sets as OCI layouts, the same bytes on every machine, made once and kept.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::io::{BufWriter, Read, Write as _};
 use std::path::{Path, PathBuf};
@@ -242,6 +242,7 @@ pub(crate) fn content(set: &Path) -> BundleContent {
         manifests: BTreeMap::new(),
         absent: BTreeMap::new(),
         documents: Vec::new(),
+        requires: BTreeSet::new(),
     };
     for image in index["manifests"].as_array().unwrap() {
         let digest: Digest = image["digest"].as_str().unwrap().parse().unwrap();

@@ -1,8 +1,9 @@
 //! What a bundle is made of, before it is packed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
 
+use super::feature::Feature;
 use super::index::TagLine;
 use crate::domain::{Digest, DocumentType, Result};
 
@@ -20,6 +21,8 @@ pub struct BundleContent {
     pub absent: BTreeMap<Digest, String>,
     /// Release documents.
     pub documents: Vec<(DocumentType, Vec<u8>)>,
+    /// What its readers must take beyond version 1.
+    pub requires: BTreeSet<Feature>,
 }
 
 /// Where the bytes of configs and layers come from while a bundle is written.

@@ -31,7 +31,7 @@ use crate::http::{Running, Server, Services, Settings};
 use crate::media;
 use crate::panics::{self, caught};
 use crate::stream::{create_folder, write_atomically};
-use crate::vendor_side::collect::{ImageRequest, RegistryOptions, Source, Sources, collect};
+use crate::vendor_side::collect::{ImageOptions, ImageRequest, RegistryOptions, Source, Sources, collect};
 use crate::vendor_side::release::Overrides;
 use crate::vendor_side::release_file::ReleaseFile;
 use crate::vendor_side::{self, AckKeys, Build, Built, Destination, Init, SigningTime, Workspace};
@@ -279,6 +279,7 @@ fn pull_one(reference: &str) -> Result<u64> {
     let request = ImageRequest {
         source: Source::parse(&format!("docker://{reference}"), Path::new(".")).map_err(wrong)?,
         name: None,
+        options: ImageOptions::default(),
     };
     let (pulled, sources) = collect(&[request], &[], Vec::new(), &RegistryOptions::default(), |_| ())?;
     let mut total = Pulled { digests: 0, bytes: 0 };
@@ -446,6 +447,7 @@ fn image(source: &str) -> Result<ImageRequest> {
                     .map_err(|error: ParseNameError| wrong(error.to_string()))?,
             ),
         )),
+        options: ImageOptions::default(),
     })
 }
 

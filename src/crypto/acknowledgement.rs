@@ -169,7 +169,7 @@ impl Acknowledgement {
         }
         let envelope: Envelope = canonical::envelopes_from_slice(bytes, WHAT)?;
         envelope.verify(PayloadType::StatusAcknowledgement, role)?;
-        check_features(&envelope.payload, WHAT, "acknowledgement")?;
+        check_features(&envelope.payload, WHAT, "acknowledgement", &[])?;
         let acknowledgement: Self = canonical::from_slice(&envelope.payload, WHAT)?;
         acknowledgement.check()?;
         Ok(acknowledgement)

@@ -220,6 +220,9 @@ pub(super) fn lay_out(
         problems,
         |image| events(BuildEvent::Collecting(image)),
     )?;
+    for warning in collection.warnings {
+        events(BuildEvent::Warning(warning));
+    }
     let mut content = collection.content;
     content.documents = resolved.documents;
     content.documents.extend(answer.document());

@@ -7,7 +7,9 @@ use crate::domain::{Class, Error, Name, RepositoryName, Result, Tag};
 use crate::stream::read_bounded;
 use crate::vendor_side::ReleaseFolder;
 use crate::vendor_side::chart::{CHART_BYTES, CHART_LAYER, Chart, ChartFolder, artifact, pack};
-use crate::vendor_side::collect::{ImageReference, ImageRequest, RegistryOptions, Source, fetch_chart, pull_chart};
+use crate::vendor_side::collect::{
+    ImageOptions, ImageReference, ImageRequest, RegistryOptions, Source, fetch_chart, pull_chart,
+};
 use crate::vendor_side::release_file::ChartLocation;
 
 /// Host of charts that come from files here, when the author names no repository.
@@ -101,6 +103,7 @@ impl WantedChart {
                 let wanted = closure.add(ImageRequest {
                     source: Source::Registry(pinned),
                     name: None,
+                    options: ImageOptions::default(),
                 });
                 Ok(Self {
                     chart,
@@ -124,6 +127,7 @@ impl WantedChart {
         let wanted = closure.add(ImageRequest {
             source: Source::Made(Arc::new(made)),
             name: Some((repository, Some(tag.clone()))),
+            options: ImageOptions::default(),
         });
         Ok(Self {
             chart,

@@ -10,7 +10,7 @@ use std::thread;
 
 use super::agents::WantedAgent;
 use super::chart_report::ChartReport;
-use super::closure::{Closure, readable};
+use super::closure::Closure;
 use super::compose_application::ComposeVariant;
 use super::gathered::Gathered;
 use super::helm_application::{HelmBase, HelmKey, HelmVariant, merged_values};
@@ -19,9 +19,9 @@ use super::helm_images::{Question, Resolved};
 use crate::bundle::desired::DockerMode;
 use crate::domain::{Class, Error, Result};
 use crate::vendor_side::ReleaseFolder;
-use crate::vendor_side::collect::{ImageRequest, Problems, RegistryOptions, Source, is_of_registry};
+use crate::vendor_side::collect::{ImageRequest, Problems, RegistryOptions, Source, is_of_registry, readable};
 use crate::vendor_side::release_file::{
-    ApplicationEntry, ApplicationKind, ComposeApplication, DeploymentEntry, ReleaseFile, TargetEntry,
+    AgentEntry, ApplicationEntry, ApplicationKind, ComposeApplication, DeploymentEntry, ReleaseFile, TargetEntry,
 };
 use crate::vendor_side::rendering::{Helm, HelmChoice};
 
@@ -87,15 +87,19 @@ pub(in super::super) fn prepare<'a>(
         .iter()
         .map(|agent| WantedAgent::new(agent, &mut gathered.closure))
         .collect();
-    for image in &file.images {
+    // The names that layouts have for their images are seen when they are collected.
+    for image in file
+        .images
+        .iter()
+        .chain(file.agents.iter().flat_map(AgentEntry::images))
+    {
         let stored = match (&image.name, &image.source) {
             (Some((repository, _)), _) => Some(repository.clone()),
             (None, Source::Registry(reference)) => reference.repository(),
             (None, _) => None,
         };
-        // Under a home host an image has a name without the host.
-        if let Some(stored) = stored.filter(|stored| !file.home_hosts.iter().any(|home| home == stored.host()))
-            && let Err(error) = readable(&stored, &stored.to_string())
+        if let Some(stored) = stored
+            && let Err(error) = readable(&stored, stored.as_str())
         {
             let (line, column) = image.place;
             let place = format!("{}:{line}:{column}", file.path.display());

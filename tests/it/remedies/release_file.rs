@@ -52,7 +52,17 @@ fn what_a_release_file_lacks_or_mistypes_is_put_right_as_the_message_says() {
 fn images_are_named_as_the_message_says() {
     let shop = Workshop::new();
     let image = |text: &str| format!("{HEAD}images:\n{text}\n");
-    let cases: [(String, Case<'_>); 2] = [
+    let cases: [(String, Case<'_>); 3] = [
+        (
+            format!("home_hosts: ['registry.test:5000']\n{HEAD}{IMAGES}"),
+            (
+                "E-USAGE",
+                "value",
+                "leave the port out here",
+                "registry.test:5000",
+                "registry.test",
+            ),
+        ),
         (
             image("- {source: 'oci:hello:1.0'}"),
             (
@@ -70,9 +80,9 @@ fn images_are_named_as_the_message_says() {
             (
                 "E-CONTENT",
                 "reference",
-                "name: registry.example.com/docker-agent:3.1.0}",
+                "name: registry.example.com/app:1.0}",
                 "a.example.com:5000/d:1",
-                "registry.example.com/docker-agent:3.1.0",
+                "registry.example.com/app:1.0",
             ),
         ),
     ];
@@ -86,7 +96,7 @@ fn images_are_named_as_the_message_says() {
         "- {{source: 'oci:{}/hello:1.0', name: 'registry.test/shop/web:1.0'}}",
         elsewhere.path().display()
     ))
-    .replace("sequence: 1", "sequence: 3");
+    .replace("sequence: 1", "sequence: 4");
     let remedy = shop.build(&outside).remedy("E-USAGE", "outside");
     let (option, line) = remedy
         .split_once("or allow it: ")

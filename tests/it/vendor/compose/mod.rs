@@ -9,6 +9,7 @@
     reason = "tests write what they read"
 )]
 
+mod applications;
 mod carried;
 mod cases;
 mod files;
@@ -16,6 +17,8 @@ mod merging;
 mod program;
 mod refused;
 mod verdicts;
+
+pub(crate) use applications::APPLICATIONS;
 
 use std::collections::BTreeMap;
 use std::fs;
