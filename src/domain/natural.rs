@@ -46,8 +46,8 @@ mod tests {
     fn names_are_in_the_order_in_which_people_count() {
         let sorted = [
             "",
-            "1",
             "01",
+            "1",
             "2",
             "10",
             "18446744073709551616",
@@ -58,8 +58,8 @@ mod tests {
             "a10",
             "ab",
             "press",
-            "press-2",
             "press-02",
+            "press-2",
             "press-10",
             "press-10-a",
             "press-10-b",
