@@ -98,12 +98,11 @@ fn until_end(text: &str) -> (&str, &str) {
             Some('"') if escaped => escaped = false,
             Some('"') if c == '\\' => escaped = true,
             Some(open) if c == open => quote = None,
-            Some(_) => {}
             None if matches!(c, '"' | '`') => quote = Some(c),
             None if c == '}' && text.get(at..).is_some_and(|rest| rest.starts_with("}}")) => {
                 return part(text, Some(at));
             }
-            None => {}
+            Some(_) | None => {}
         }
     }
     (text, "")

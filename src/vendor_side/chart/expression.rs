@@ -46,15 +46,16 @@ impl Parser<'_> {
 
     /// Commands with `|` between them, each of which gets the one before as its last argument.
     fn pipeline(&mut self) -> Option<Value> {
-        let mut value = self.command(None);
+        let mut value = self.command(Vec::new());
         while self.words.first() == Some(&Word::Pipe) {
             self.take();
-            value = self.command(Some(value));
+            value = self.command(vec![value]);
         }
         value
     }
 
-    fn command(&mut self, piped: Option<Option<Value>>) -> Option<Value> {
+    /// `piped`: what comes from the command before, where there is one.
+    fn command(&mut self, piped: Vec<Option<Value>>) -> Option<Value> {
         let name = match self.words.first() {
             Some(Word::Name(name)) => Some(name.clone()),
             _ => None,
@@ -133,8 +134,7 @@ fn call(name: &str, arguments: &[Option<Value>]) -> Option<Value> {
         // The first that decides is enough.
         ("and", [_, ..]) => decide(arguments, false),
         ("or", [_, ..]) => decide(arguments, true),
-        ("not", [Some(value)]) => Some(Value::Bool(!truth(value))),
-        ("empty", [Some(value)]) => Some(Value::Bool(!truth(value))),
+        ("not" | "empty", [Some(value)]) => Some(Value::Bool(!truth(value))),
         ("eq", [Some(first), rest @ ..]) if !rest.is_empty() => {
             let rest: Vec<Value> = rest.iter().cloned().collect::<Option<_>>()?;
             Some(Value::Bool(rest.contains(first)))
@@ -150,8 +150,7 @@ fn call(name: &str, arguments: &[Option<Value>]) -> Option<Value> {
         ("coalesce", _) => known()?.into_iter().find(truth).or(Some(Value::Null)),
         ("ternary", [yes, no, Some(Value::Bool(which))]) => (if *which { yes } else { no }).clone(),
         ("required", [_, Some(value)]) if truth(value) => Some(value.clone()),
-        ("toString", [Some(value)]) => Some(Value::String(print(value)?)),
-        ("quote" | "squote", [Some(value)]) => Some(Value::String(print(value)?)),
+        ("toString" | "quote" | "squote", [Some(value)]) => Some(Value::String(print(value)?)),
         ("trim", [Some(Value::String(text))]) => Some(Value::String(text.trim().to_owned())),
         ("lower", [Some(Value::String(text))]) => Some(Value::String(text.to_lowercase())),
         ("trimSuffix", [Some(Value::String(end)), Some(Value::String(text))]) => Some(Value::String(

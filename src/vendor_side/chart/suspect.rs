@@ -97,7 +97,7 @@ mod tests {
         }
         assert!(is_named_so("RELATED_IMAGE_DB", "acme/db:16") && !is_named_so("IMAGE_COUNT", "5"));
         let hex = "b".repeat(64);
-        assert_eq!(digits_alone(&format!("version: \"{hex}\"")), [hex.clone()]);
+        assert_eq!(digits_alone(&format!("version: \"{hex}\"")), std::slice::from_ref(&hex));
         assert!(digits_alone(&format!("x=registry.airlock.internal/a@sha256:{hex}")).is_empty());
     }
 }

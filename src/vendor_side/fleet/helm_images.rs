@@ -309,8 +309,11 @@ impl Work<'_> {
                 Ok(after) => after,
                 // Some charts look into what they are given.
                 Err(error) if matches!(error.class(), Class::Content) => {
-                    let moved = self.answer.images.iter_mut().map(ImageUse::next_form);
-                    if moved.fold(false, |any, moved| any || moved) {
+                    let mut moved = false;
+                    for image in &mut self.answer.images {
+                        moved |= image.next_form();
+                    }
+                    if moved {
                         continue;
                     }
                     return Err(error);

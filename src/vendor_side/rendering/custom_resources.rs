@@ -9,7 +9,7 @@ use serde_json::Value;
 pub(super) struct Kind {
     /// Group of its API, without a version.
     group: &'static str,
-    kind: &'static str,
+    name: &'static str,
     /// Places with a whole reference; `*` is every member of a list.
     whole: &'static [&'static str],
     /// Places of repository and tag, told apart by the operator's colon; a third one before them is a registry or a path.
@@ -18,30 +18,30 @@ pub(super) struct Kind {
     needed: Option<&'static str>,
 }
 
-const fn whole(group: &'static str, kind: &'static str, whole: &'static [&'static str]) -> Kind {
+const fn whole(group: &'static str, name: &'static str, whole: &'static [&'static str]) -> Kind {
     Kind {
         group,
-        kind,
+        name,
         whole,
         parts: &[],
         needed: None,
     }
 }
 
-const fn needed(group: &'static str, kind: &'static str, whole: &'static [&'static str], place: &'static str) -> Kind {
+const fn needed(group: &'static str, name: &'static str, whole: &'static [&'static str], place: &'static str) -> Kind {
     Kind {
         group,
-        kind,
+        name,
         whole,
         parts: &[],
         needed: Some(place),
     }
 }
 
-const fn parts(group: &'static str, kind: &'static str, parts: &'static [&'static [&'static str]]) -> Kind {
+const fn parts(group: &'static str, name: &'static str, parts: &'static [&'static [&'static str]]) -> Kind {
     Kind {
         group,
-        kind,
+        name,
         whole: &[],
         parts,
         needed: None,
@@ -374,7 +374,7 @@ pub(super) fn images_of(object: &Value) -> Option<Named> {
     let text = |key: &str| object.get(key).and_then(Value::as_str);
     let group = text("apiVersion")?.split_once('/')?.0;
     let kind = text("kind")?;
-    let known = KINDS.iter().find(|known| known.group == group && known.kind == kind)?;
+    let known = KINDS.iter().find(|known| known.group == group && known.name == kind)?;
     let mut named = Named::default();
     for place in known.whole {
         for (path, reference) in at(object, place) {
@@ -456,7 +456,7 @@ mod tests {
     #[test]
     fn every_row_finds_what_stands_at_its_places() {
         for known in KINDS {
-            let mut object = json!({"apiVersion": format!("{}/v1", known.group), "kind": known.kind});
+            let mut object = json!({"apiVersion": format!("{}/v1", known.group), "kind": known.name});
             let mut expected = 0;
             for place in known.whole {
                 put(&mut object, place, "quay.io/a/b:1");
@@ -481,7 +481,7 @@ mod tests {
                     "{reference}"
                 );
             }
-            let bare = json!({"apiVersion": format!("{}/v1", known.group), "kind": known.kind});
+            let bare = json!({"apiVersion": format!("{}/v1", known.group), "kind": known.name});
             assert_eq!(
                 images_of(&bare).unwrap().chosen_by_operator.is_some(),
                 known.needed.is_some()

@@ -74,7 +74,7 @@ impl Walk<'_> {
                 known.push(path);
             }
             if let Some(what) = found.chosen_by_operator {
-                self.suspect(what.0, what.1);
+                self.suspect(&what.0, &what.1);
             }
         }
         self.value(object, "", &known);
@@ -121,7 +121,7 @@ impl Walk<'_> {
                 if let (Some(name), Some(value)) = (text(value, "name"), text(value, "value"))
                     && is_named_so(name, value)
                 {
-                    self.suspect(format!("{path}.value"), value.to_owned());
+                    self.suspect(&format!("{path}.value"), value);
                 }
             }
             Value::Array(list) => {
@@ -131,7 +131,7 @@ impl Walk<'_> {
             }
             Value::String(text) => {
                 for reference in suspects_in(text) {
-                    self.suspect(path.to_owned(), reference);
+                    self.suspect(path, &reference);
                 }
             }
             _ => {}
@@ -173,8 +173,8 @@ impl Walk<'_> {
         }
     }
 
-    fn suspect(&mut self, path: String, reference: String) {
-        let seen = self.seen(&path, &reference);
+    fn suspect(&mut self, path: &str, reference: &str) {
+        let seen = self.seen(path, reference);
         if !self.reading.suspects.contains(&seen) {
             self.reading.suspects.push(seen);
         }

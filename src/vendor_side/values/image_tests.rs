@@ -1,3 +1,5 @@
+//! Values of charts: every shape found, pinned, and told where it is not listed.
+
 use serde_json::json;
 
 use super::super::candidates::candidates;

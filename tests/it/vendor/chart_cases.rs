@@ -69,6 +69,7 @@ const HELPER: &str = "{{- define \"x.image\" -}}\n{{- $r := .root.registry -}}\n
                       {{ printf \"%s/%s:%s\" $r .root.repository .root.tag }}\n{{- end -}}\n{{- end -}}\n";
 
 #[rustfmt::skip]
+#[allow(clippy::needless_update, reason = "every case is written alike")]
 pub(super) const CASES: &[Case] = &[
     // Whole references.
     Case { name: "a text that is listed", values: "image: acme/web:1\n", files: POD_BY_TEXT, release: "image_values: [image]",
