@@ -196,7 +196,10 @@ pub(in super::super) fn prepare<'a>(
     drop(questions);
     let mut reports = Vec::new();
     for ((place, key, _), resolved) in asked.into_iter().zip(answers) {
-        reports.push(resolved.report.clone());
+        // What is refused says more than a report would.
+        if resolved.problems.is_empty() {
+            reports.push(resolved.report.clone());
+        }
         let Some(PreparedApplication { entry, kind }) = applications.get_mut(place) else {
             continue;
         };
