@@ -107,7 +107,7 @@ def root: members(["expires", "issued_at", "keys", "products", "reader", "roles"
     and ([.[] | [.[].keys[]] | unique[]] | sort == $ids));
 def head: members(["audience", "builder", "channel", "chunk_bytes", "documents", "domain", "epoch", "expires", "home_hosts", "index",
     "issued_at", "minimum_appliance", "payload_offset", "product", "reader", "requires", "root_version", "sequence", "totals", "version", "volumes"]; [])
-  and .requires == [] and all(.reader, .minimum_appliance; version) and all(.channel, .product; name) and (.domain | hex64)
+  and (.requires | list(IN("missing-subjects-1", "nondistributable-layers-1", "secrets-1")) and ascending) and all(.reader, .minimum_appliance; version) and all(.channel, .product; name) and (.domain | hex64)
   and all(.epoch, .sequence, .root_version, .payload_offset; int) and .root_version > 0 and .payload_offset % 4096 == 0
   and all(.expires, .issued_at; time) and .issued_at < .expires and (.version | text(128))
   and (.builder | members(["name", "version"]; []) and all(.name, .version; text(4096)))
@@ -115,7 +115,7 @@ def head: members(["audience", "builder", "channel", "chunk_bytes", "documents",
   and (.chunk_bytes | IN(1048576, 2097152, 4194304, 8388608, 16777216))
   and (.home_hosts | list(host) and ascending and length <= 64)
   and (.documents | list(members(["digest", "size", "type"]; []) and (.digest | digest) and (.size | int) and .size <=
-      {"acknowledgement": 65536, "compose": 1048576, "desired-state": 4194304, "env": 1048576, "notes": 4194304, "values": 1048576}[.type | strings])
+      {"acknowledgement": 65536, "compose": 1048576, "desired-state": 4194304, "env": 1048576, "notes": 4194304, "secrets": 1048576, "values": 1048576}[.type | strings])
     and (map([.type, .digest]) | ascending))
   and (.audience as $audience | [.documents[] | select(.type == "acknowledgement")] | length == 0
     or (length == 1 and ($audience | type) == "array" and ($audience | length) == 1))

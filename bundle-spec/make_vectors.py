@@ -457,6 +457,7 @@ def describe(recipe):
         "signing_seeds": [key(name).seed.hex() for name in recipe.signers],
         "tags": [{name: value for name, value in line.items() if name != "kind"} for line in content.tags],
         "absent": content.absent,
+        **({"requires": head["requires"]} if head["requires"] else {}),
         "documents": [{"type": kind, "data": base64.b64encode(data).decode()} for kind, data in content.documents],
         "blobs": [describe_blob(content.blobs[name], content.types.get(name)) for name in sorted(content.blobs)],
     }

@@ -63,6 +63,12 @@ def good(vectors):
     free.tag(free.manifest((noise("free", 99),), artifactType="application/vnd.example", annotations={"Layers": "1", "digest": "x"}, later={
         "of": [1.5, -0.0, 1e99, None, True, "\U0001f600"]}, subject=None), "free")
     vectors.good("j18-free-members", Recipe(free), "members that nobody names, of any type; annotations of any name; null for a member left out")
+    null = Content()
+    null.blob(b"{}")
+    null.tag(null.document({"schemaVersion": 2, "config": descriptor(b"{}", CONFIG), "layers": None}, MANIFEST), "null")
+    vectors.good("j18-layers-null", Recipe(null), "null for the layers of a manifest, which is an empty list")
+    vectors.good("j06-missing-subject", missing_subject(), "a signature of what is gone, which the vendor says may be gone")
+    vectors.good("j07-nondistributable", nondistributable(), "layers from elsewhere and not to be distributed, which the vendor says are carried")
     vectors.good("k12-three-roots", rotated(), "pinned at root 1, made under root 3, two of three release keys")
     surplus = Recipe()
     surplus.signers, surplus.threshold = ["release", "stranger"], 1
@@ -119,6 +125,22 @@ def referrers():
     content.tag(fallback, image["digest"].replace(":", "-"))
     content.tag(artifact, image["digest"].replace(":", "-") + ".sig")
     return content
+
+
+def missing_subject():
+    content = simple()
+    gone = {"mediaType": MANIFEST, "digest": digest(b"gone"), "size": 4}
+    content.tag(content.manifest((b"a signature",), artifactType="application/vnd.example.signature", subject=gone), "signature")
+    return Recipe(content, requires=["missing-subjects-1"])
+
+
+def nondistributable(**config):
+    content = Content()
+    content.blob(b"{}")
+    layers = [descriptor(content.blob(noise("elsewhere", 90)), LAYER, urls=["https://example.com/x"]),
+              descriptor(content.blob(noise("foreign", 90)), "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip")]
+    content.tag(content.document({"schemaVersion": 2, "config": descriptor(b"{}", CONFIG, **config), "layers": layers}, MANIFEST), "1.0")
+    return Recipe(content, requires=["nondistributable-layers-1"])
 
 
 def rotated():
@@ -444,6 +466,12 @@ def bad_head(vectors):
     raw("j01-array", lambda data: canonical({**json.loads(data), "builder": ["airlock", "0.1.0"]}), "an array instead of an object")
     head("j02-requires", lambda document: {**document, "requires": ["gzip-recipe"], "reader": "0.9.0", "novelty": 1},
          "a feature of a newer reader", "needs-newer-reader")
+    head("j02-requires-one-known", lambda document: {**document, "requires": ["missing-subjects-1", "zstd-chunked"]},
+         "a feature that is known and one that is not", "needs-newer-reader")
+    head("j02-requires-order", lambda document: {**document, "requires": ["nondistributable-layers-1", "missing-subjects-1"]},
+         "features out of order", "requires")
+    head("j02-requires-twice", lambda document: {**document, "requires": ["missing-subjects-1", "missing-subjects-1"]},
+         "a feature twice", "requires")
     head("j02-unknown", member("novelty", 1), "an unknown member")
     head("j02-missing", lambda document: {k: v for k, v in document.items() if k != "epoch"}, "a member is missing")
     for name, text in (("2-53", b"9007199254740992"), ("negative", b"-1"), ("float", b"7.0"), ("exponent", b"7e0"),
@@ -736,6 +764,14 @@ def bad_content(vectors):
     subject = Content()
     subject.tag(subject.manifest(subject={"mediaType": MANIFEST, "digest": digest(b"gone"), "size": 4}), "1.0")
     bad("j06-subject", subject, "a subject that is not carried", "unlisted")
+    listed = Content()
+    listed.tag(listed.manifest(subject={"mediaType": MANIFEST, "digest": digest(b"layer"), "size": 5}), "1.0")
+    vectors.bad("j06-missing-subject-listed", twin_of("j06-missing-subject", Recipe(listed, requires=["missing-subjects-1"])),
+                "a subject that may be gone and is carried as something else", "E-CONTENT", "subject", "X13")
+    vectors.bad("requires-unused", twin_of("j06-missing-subject", Recipe(simple(), requires=["missing-subjects-1"])),
+                "a feature that nothing needs", "E-CONTENT", "requires", "X13")
+    vectors.bad("j07-config-urls", twin_of("j07-nondistributable", nondistributable(urls=["https://example.com/x"])),
+                "a config from elsewhere where layers may be", "E-CONTENT", "urls", "X13")
     both = simple()
     manifest = both.blobs[both.tags[0]["digest"]]
     both.tag(both.document({**good, "layers": [descriptor(manifest, LAYER)]}, MANIFEST), "2.0")
@@ -773,7 +809,7 @@ def bad_types(bad, tagged, good):
     kind("layer-array", "a layer as array of its members", {**good, "layers": [listed]})
     kind("layer-null", "null for a layer", {**good, "layers": [None]})
     kind("layers-object", "layers as object", {**good, "layers": {"0": layer}})
-    kind("layers-null", "null for the layers", {**good, "layers": None})
+    kind("layers-left-out", "no layers", {"schemaVersion": 2, "config": config})
     kind("media-type", "a number for the media type", {**good, "mediaType": 7})
     kind("artifact-type", "a number for the artifact type", {**good, "artifactType": 5})
     kind("annotations-array", "annotations as array", {**good, "annotations": []})
@@ -798,6 +834,11 @@ def bad_types(bad, tagged, good):
     of_layer("platform-no-architecture", "a platform without architecture", platform={"os": "linux"})
     of_layer("platform-os", "a number for the operating system", platform={"os": 1, "architecture": "amd64"})
     of_layer("platform-features", "features as string", platform={"os": "linux", "architecture": "amd64", "os.features": "x"})
+
+
+def twin_of(name, recipe):
+    recipe.twin = name
+    return recipe
 
 
 def drop_unused(order):

@@ -136,10 +136,11 @@ def load_json(data):
         return dict(pairs)
 
     def refuse(text):
-        raise Grammar(f"the number {text[:40]} is not an integer")
+        raise Grammar(f"the number {text[:40]} is not an integer of 64 bits")
 
     def integer_of(text):
-        return refuse(text) if text == "-0" else int(text)
+        number = refuse(text) if text == "-0" or len(text) > 20 else int(text)
+        return number if -2**63 <= number < 2**64 else refuse(text)
 
     return json.loads(data.decode("utf-8"), object_pairs_hook=members, parse_int=integer_of, parse_float=refuse, parse_constant=refuse)
 
@@ -606,7 +607,7 @@ class Source:
 # --- 5. Head ------------------------------------------------------------------------------------------------------
 
 DOCUMENT_BYTES = {"acknowledgement": 64 * KIB, "compose": MIB, "desired-state": 4 * MIB, "env": MIB, "notes": 4 * MIB, "secrets": MIB, "values": MIB}
-FEATURES = ("secrets-1",)
+FEATURES = ("missing-subjects-1", "nondistributable-layers-1", "secrets-1")
 TOTALS = ("blobs", "chunks", "content_bytes", "early_blobs", "needs", "stored_bytes")
 
 
@@ -634,9 +635,9 @@ def parse_head(data):
         version(reader)
     except Grammar as error:
         raise Refusal("E-FORMAT", "grammar", f"the head does not parse: {error}") from None
-    unknown = [feature for feature in requires if feature not in FEATURES]
-    if unknown:
-        raise Refusal("E-FORMAT", "needs-newer-reader", f"the bundle needs {quoted(unknown[0], 80)}; airlock {reader} reads it")
+    for feature in requires:
+        if feature not in FEATURES:
+            raise Refusal("E-FORMAT", "needs-newer-reader", f"the bundle needs {quoted(feature, 80)}; airlock {reader} reads it")
     head = parse_canonical(data, HEAD, "the head")
 
     def wrong(code, found):
@@ -652,6 +653,8 @@ def parse_head(data):
     builder = head["builder"]
     if not 1 <= len(head["version"].encode()) <= 128 or not builder["name"] or not builder["version"]:
         raise wrong("labels", "the version label or the builder is empty or too long")
+    if not ascending(head["requires"]):
+        raise wrong("requires", "requires repeats features or has them out of order")
     try:
         list_of(host)(head["home_hosts"])
     except Grammar as error:
@@ -671,8 +674,8 @@ def parse_head(data):
     sealed = [entry for entry in head["documents"] if entry["type"] == "secrets"]
     if len(sealed) > 256:
         raise Refusal("E-LIMIT", "secrets", f"the bundle carries {len(sealed)} documents of sealed secrets")
-    if not ascending(requires) or (sealed and not requires):
-        raise wrong("requires", "the features required are not those used")
+    if sealed and "secrets-1" not in requires:
+        raise wrong("requires", "the release has secrets and the head does not require secrets-1")
     if head["root_version"] == 0 or head["payload_offset"] % 4096:
         raise wrong("payload-offset", "payload_offset is not a multiple of 4,096, or root_version is 0")
     if head["volumes"] != [totals["chunks"]]:
@@ -843,7 +846,7 @@ def content(code, found):
     return Refusal("E-CONTENT", code, found)
 
 
-def parse_document(data, media_type):
+def parse_document(data, media_type, any_layer):
     """Return (descriptors by role, subject, bytes of annotations) of a document that was referred to as `media_type`."""
     try:
         document = load_oci(data)
@@ -853,6 +856,8 @@ def parse_document(data, media_type):
     stated = document.get("mediaType")
     if stated is not None and stated != media_type:
         raise content("ambiguous", f"a manifest says it is {quoted(stated, 80)} but is referred to as {quoted(media_type)}")
+    if MANIFESTS[media_type] == "manifest" and "layers" in document and document["layers"] is None:
+        document["layers"] = []
     has = {name for name in ("config", "layers", "manifests", "fsLayers") if document.get(name) is not None}
     fits = has == {"manifests"} if MANIFESTS[media_type] == "index" else has and has <= {"config", "layers"}
     if document.get("schemaVersion") != 2 or not fits:
@@ -864,7 +869,7 @@ def parse_document(data, media_type):
         if len(value) > 10_000:
             raise Refusal("E-LIMIT", "descriptors", f"a document refers to {len(value)} others")
     edges = [("config", check_descriptor(document["config"]))] if "config" in has else []
-    edges += [("layer", check_descriptor(item)) for item in lists.get("layers", [])]
+    edges += [("layer", check_descriptor(item, any_layer)) for item in lists.get("layers", [])]
     edges += [("child", check_descriptor(item)) for item in lists.get("manifests", [])]
     for role, descriptor in edges:
         if role == "child" and descriptor["mediaType"] not in MANIFESTS:
@@ -956,11 +961,15 @@ def load_oci(data):
     return document
 
 
-def check_descriptor(value):
+def is_elsewhere(value):
+    return bool(value.get("urls")) or "nondistributable" in value["mediaType"] or "foreign" in value["mediaType"]
+
+
+def check_descriptor(value, any_layer=False):
     digest, size, kind = value["digest"], value["size"], value["mediaType"]
-    if value.get("urls"):
+    if value.get("urls") and not any_layer:
         raise content("urls", f"the descriptor of {digest} sends clients to other addresses")
-    if "nondistributable" in kind or "foreign" in kind:
+    if ("nondistributable" in kind or "foreign" in kind) and not any_layer:
         raise content("nondistributable", f"{digest} is a non-distributable layer ({quoted(kind, 80)})")
     if value.get("data") is not None:
         try:
@@ -988,6 +997,7 @@ class Content:
         self.blobs, self.needs, self.head = index.lines["blob"], index.lines["need"], head
         self.place, self.nodes, self.reached = {}, {}, {}
         self.held = self.followed = self.annotation_bytes = 0
+        self.used = set()
         for kind in ("blob", "need", "absent"):
             for number, line in enumerate(index.lines[kind]):
                 if line["digest"] in self.place:
@@ -1019,20 +1029,28 @@ class Content:
             self.state = parse_state(data)
             check_derived(self.state, self.head)
             check_rendered(self.state, self.head)
+            if any("secrets" in one for target in self.state["targets"] for one in target["deployments"]):
+                self.used.add("secrets-1")
         if self.is_sealed(line):
             check_sealed(data)
+            self.used.add("secrets-1")
         if "media_type" not in line:
             return
-        edges, subject, about = parse_document(data, line["media_type"])
+        edges, subject, about = parse_document(data, line["media_type"], "nondistributable-layers-1" in self.head["requires"])
+        if any(is_elsewhere(descriptor) for role, descriptor in edges if role == "layer"):
+            self.used.add("nondistributable-layers-1")
         self.held = self.count_edges(self.held, 1 + sum(role != "config" for role, _ in edges))
         kept = {}
         for role, descriptor in edges:
             self.edge(role, descriptor["digest"], descriptor["size"], descriptor["mediaType"], platform_of(descriptor))
             kept[role, descriptor["digest"]] = None
         if subject:
-            kind, _, target = self.place.get(subject["digest"]) or self.unlisted("subject", subject["digest"])
-            if kind != "blob" or (target["size"], target.get("media_type")) != (subject["size"], subject["mediaType"]):
-                raise content("subject", f"the subject {subject['digest']} is not carried as the manifest it is said to be")
+            if subject["digest"] not in self.place and "missing-subjects-1" in self.head["requires"]:
+                self.used.add("missing-subjects-1")
+            else:
+                kind, _, target = self.place.get(subject["digest"]) or self.unlisted("subject", subject["digest"])
+                if kind != "blob" or (target["size"], target.get("media_type")) != (subject["size"], subject["mediaType"]):
+                    raise content("subject", f"the subject {subject['digest']} is not carried as the manifest it is said to be")
             self.annotation_bytes += about
             if self.annotation_bytes > 16 * MIB:
                 raise Refusal("E-LIMIT", "annotations", "the annotations of what has a subject are larger than 16 MiB")
@@ -1061,6 +1079,9 @@ class Content:
         for line in self.needs + self.absent:
             if line["digest"] not in used:
                 raise content("unreachable", f"{line['digest']} is listed but nothing refers to it")
+        for feature in self.head["requires"]:
+            if feature not in self.used:
+                raise content("requires", f"the head requires {feature}, and nothing in the release needs it")
         self.check_state()
 
     def check_state(self):
@@ -1075,8 +1096,8 @@ class Content:
         for kind, digest in named ^ carried:
             raise content("desired-state", f"the {kind} document {digest} is not both named and carried")
         sealed = any(entry["type"] == "secrets" for entry in self.head["documents"])
-        if ("secrets-1" in self.head["requires"]) != (sealed or any("secrets" in one for one in deployments)):
-            raise Refusal("E-FORMAT", "requires", "the features required are not those used")
+        if "secrets-1" not in self.head["requires"] and (sealed or any("secrets" in one for one in deployments)):
+            raise Refusal("E-FORMAT", "requires", "the release has secrets and the head does not require secrets-1")
         charts = {(line["repository"], line["tag"]): line["digest"] for line in self.tags if "tag" in line}
         images = [agent[kind] for agent in state["agents"] for kind in ("autoheal", "docker", "kubernetes") if kind in agent]
         for one in deployments:

@@ -423,7 +423,7 @@ def check_line(kind, line, shows):
         demand(re.fullmatch(r"[a-z][a-z-]{0,31}", line["action"], re.ASCII), "an action is no word")
         if len(json.dumps(line["detail"], ensure_ascii=False, separators=(",", ":")).encode()) > DETAIL_BYTES or depth_of(line["detail"]) > 3:
             raise limit("detail", f"the detail of audit row {line['number']} is too large or nested too deep")
-        demand(is_plain(line["detail"]), "a detail holds null or a number that is none of this text")
+        demand(is_plain(line["detail"]), "a detail holds null or a number above 2^53-1 or below 0")
 
 
 # --- Receipts and the log of a stream (M-103 to M-106) ------------------------------------------------------------------------

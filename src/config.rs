@@ -78,7 +78,7 @@ struct ExportTable {
     profile: Profile,
     show: Vec<Switch>,
     redact: Vec<String>,
-    approvals: usize,
+    approvals: Option<usize>,
     keys: PathBuf,
     max_size_mib: u64,
     outbox_mib: u64,
@@ -91,7 +91,7 @@ impl Default for ExportTable {
             profile: Profile::Minimal,
             show: Vec::new(),
             redact: settings.redact,
-            approvals: 0,
+            approvals: None,
             keys: settings.keys,
             max_size_mib: settings.max_size >> 20,
             outbox_mib: settings.outbox >> 20,
@@ -347,11 +347,9 @@ impl Default for LimitsTable {
 }
 
 fn export(table: ExportTable, place: &Path) -> Result<ExportSettings> {
-    if table.approvals > limits::SIGNATURES {
-        return Err(
-            wrong(place, &format!("asks for {} approvals of a package", table.approvals))
-                .expected(format!("export.approvals up to {}", limits::SIGNATURES)),
-        );
+    if let Some(asked) = table.approvals.filter(|asked| *asked > limits::SIGNATURES) {
+        return Err(wrong(place, &format!("asks for {asked} approvals of a package"))
+            .expected(format!("export.approvals up to {}", limits::SIGNATURES)));
     }
     let bytes = |mib: u64| mib.saturating_mul(1 << 20);
     if bytes(table.max_size_mib) < limits::PACKAGE_BYTES_MIN || table.outbox_mib < table.max_size_mib {
@@ -361,7 +359,7 @@ fn export(table: ExportTable, place: &Path) -> Result<ExportSettings> {
     Ok(ExportSettings {
         shows: Shows::of(table.profile.shows().iter().chain(table.show)),
         redact: table.redact,
-        approvals: table.approvals as u64,
+        approvals: table.approvals.map(|asked| asked as u64),
         keys: table.keys,
         max_size: bytes(table.max_size_mib),
         outbox: bytes(table.outbox_mib),
@@ -423,7 +421,7 @@ mod tests {
             said += &format!("{}\n", key.unwrap_or(line));
         }
         let config = parse(&said).unwrap();
-        assert!(count == 5 && config.server.tls.own.is_some() && config.server.agents.address.is_some());
+        assert!(count == 6 && config.server.tls.own.is_some() && config.server.agents.address.is_some());
     }
 
     /// `airlock serve --help` shows it, and breaks what is wider than a terminal: the rest would be no comment.
@@ -444,7 +442,7 @@ mod tests {
         let export = ExportSettings {
             shows: Shows::of([Switch::Agents, Switch::LocalNames, Switch::Metrics]),
             redact: vec!["x+".into()],
-            approvals: 2,
+            approvals: Some(2),
             keys: "k".into(),
             max_size: 1 << 20,
             outbox: 7 << 20,

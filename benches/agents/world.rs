@@ -1,6 +1,6 @@
 //! An appliance with many targets: several products, because one desired-state document is at most 4 MiB.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::{Cursor, Read};
 use std::path::Path;
@@ -188,6 +188,7 @@ fn release(product: &Name, count: usize, sequence: u64) -> (BundleContent, Blobs
             (DocumentType::Compose, compose),
             (DocumentType::DesiredState, desired.to_bytes()),
         ],
+        requires: BTreeSet::new(),
     };
     (content, blobs, enrolled)
 }

@@ -1,6 +1,6 @@
 //! Data sets as OCI layouts, the same bytes on every machine, made once and kept.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::io::{BufWriter, Read, Write as _};
 use std::path::{Path, PathBuf};
@@ -70,6 +70,8 @@ pub(crate) struct Set {
     /// Layers of the first image, and of each that follows.
     first: usize,
     others: usize,
+    /// Tenths of it that no compressor makes smaller.
+    noise: u64,
 }
 
 impl Set {
@@ -84,6 +86,15 @@ impl Set {
             sizes,
             first: 201,
             others: 201,
+            noise: 6,
+        }
+    }
+
+    /// As the large set, and nothing of it gets smaller: every chunk travels as it is.
+    pub(crate) fn noise(folder: &Path, mib: u64) -> Self {
+        Self {
+            noise: 10,
+            ..Self::large(folder, mib)
         }
     }
 
@@ -94,6 +105,7 @@ impl Set {
             sizes: vec![8 * MIB; 64],
             first: 64,
             others: 64,
+            noise: 6,
         }
     }
 
@@ -105,6 +117,7 @@ impl Set {
             // What clients ask for most often: a manifest of the usual size.
             first: 5,
             others: LAYERS,
+            noise: 6,
         }
     }
 
@@ -138,7 +151,7 @@ impl Set {
                 put(format!("{{\"architecture\":\"amd64\",\"os\":\"linux\",\"created_by\":\"{number}\"}}").as_bytes());
             let layers: Vec<Value> = (number * 1_000_000..)
                 .zip(sizes)
-                .map(|(seed, size)| json!({"mediaType": LAYER, "digest": blob(&blobs, seed, *size), "size": size}))
+                .map(|(seed, size)| json!({"mediaType": LAYER, "digest": blob(&blobs, seed, *size, self.noise), "size": size}))
                 .collect();
             let manifest = json!({
                 "schemaVersion": 2, "mediaType": oci::OCI_MANIFEST,
@@ -180,8 +193,8 @@ pub(crate) fn blob_folder(set: &Path) -> PathBuf {
     set.join("layout/blobs/sha256")
 }
 
-/// Writes one layer under its digest: six of ten blocks are noise.
-fn blob(folder: &Path, seed: u64, size: u64) -> String {
+/// Writes one layer under its digest: so many of ten blocks are noise.
+fn blob(folder: &Path, seed: u64, size: u64, tenths: u64) -> String {
     let partial = folder.join("partial");
     let mut file = BufWriter::with_capacity(1 << 20, File::create(&partial).unwrap());
     let mut hasher = Sha256::new();
@@ -194,7 +207,7 @@ fn blob(folder: &Path, seed: u64, size: u64) -> String {
     while left > 0 {
         let part = &mut buffer[..left.min(BLOCK)];
         if in_run == 0 {
-            compressible = noise.next() % 10 >= 6;
+            compressible = noise.next() % 10 >= tenths;
             in_run = 16;
         }
         in_run -= 1;
@@ -229,6 +242,7 @@ pub(crate) fn content(set: &Path) -> BundleContent {
         manifests: BTreeMap::new(),
         absent: BTreeMap::new(),
         documents: Vec::new(),
+        requires: BTreeSet::new(),
     };
     for image in index["manifests"].as_array().unwrap() {
         let digest: Digest = image["digest"].as_str().unwrap().parse().unwrap();

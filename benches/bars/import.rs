@@ -230,6 +230,28 @@ fn cpu(run: &Taken) -> f64 {
     run.user + run.system
 }
 
+/// What travels as it is: nothing is decoded, and what is left are two hashes of each byte and a read.
+pub(crate) fn noise_bars(bench: &Bench, report: &mut Report) {
+    let set = bench.noise();
+    let bundle = vendor::bundle(&set);
+    let (folder, file) = (set.folder.to_str().unwrap(), bundle.to_str().unwrap());
+    let hashed = (vendor::size(&bundle) + set.content_bytes() as f64).to_string();
+    let [mut ours, mut hash, mut read] = [const { Vec::new() }; 3];
+    for _ in 0..bench.rounds {
+        ours.push(job(&[&bundle], &["verify", folder])[0].wall);
+        hash.push(job(&[], &["floor-hash", "2", &hashed])[0].wall);
+        read.push(job(&[&bundle], &["floor-read", file])[0].wall);
+    }
+    let floor = if median(&hash) > median(&read) { hash } else { read };
+    report.beside(
+        "verify none: max(hash, cold read)",
+        "s",
+        &ours,
+        &floor,
+        Bar::AtMost(1.3),
+    );
+}
+
 /// 64 layers of 8 MiB: each larger than a chunk, none of them large.
 pub(crate) fn layer_bars(bench: &Bench, report: &mut Report) {
     let set = bench.layers();

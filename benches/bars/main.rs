@@ -81,6 +81,11 @@ impl Bench {
         data::Set::large(&self.folder.join(format!("large-{}", self.mib)), self.mib)
     }
 
+    /// A set of the same sizes that no compressor makes smaller.
+    pub(crate) fn noise(&self) -> data::Set {
+        data::Set::noise(&self.folder.join(format!("noise-{}", self.mib)), self.mib)
+    }
+
     /// Layers of 8 MiB.
     pub(crate) fn layers(&self) -> data::Set {
         data::Set::layers(&self.folder.join("layers"))
@@ -118,9 +123,10 @@ fn main() -> ExitCode {
 fn run(bench: &Bench) -> ExitCode {
     std::fs::create_dir_all(&bench.folder).unwrap();
     let mut report = Report::start(bench);
-    let groups: [(&str, Bars); 7] = [
+    let groups: [(&str, Bars); 8] = [
         ("create read-back", create::bars),
         ("verify import large resume", import::large_bars),
+        ("verify none", import::noise_bars),
         ("import layers", import::layer_bars),
         ("import small", import::small_bars),
         ("inspect", inspect::bars),

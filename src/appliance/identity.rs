@@ -7,9 +7,10 @@ use std::path::Path;
 use rustix::fs::FlockOperation;
 
 use super::folder::IDENTITY;
+use super::instance::Life;
 use super::{instance, status_key};
 use crate::db::Db;
-use crate::domain::{Error, InstanceId, Result, Timestamp};
+use crate::domain::{Error, Result, Timestamp};
 
 /// Held while somebody looks at or changes the files of the identity, so that of two only one begins an instance.
 pub(super) struct Held {
@@ -29,13 +30,13 @@ pub(super) fn hold(state: &Path) -> Result<Held> {
     Ok(Held { _folder: folder })
 }
 
-/// Finishes or drops a change of keys that was stopped, and returns the present instance; in a folder that was copied or restored it
-/// begins now.
+/// Finishes or drops a change of keys that was stopped, and returns the present life; in a folder that was copied or restored it begins
+/// now.
 ///
 /// # Errors
 ///
 /// `E-STATE instance` when database and file do not belong together; `E-STATE`, `E-IO` and `E-SPACE`.
-pub(super) fn settle(state: &Path, db: &Db, now: Timestamp) -> Result<InstanceId> {
+pub(super) fn settle(state: &Path, db: &Db, now: Timestamp) -> Result<Life> {
     let held = hold(state)?;
     settle_held(&held, state, db, now)
 }
@@ -45,7 +46,7 @@ pub(super) fn settle(state: &Path, db: &Db, now: Timestamp) -> Result<InstanceId
 /// # Errors
 ///
 /// As [`settle`].
-pub(super) fn settle_held(_held: &Held, state: &Path, db: &Db, now: Timestamp) -> Result<InstanceId> {
+pub(super) fn settle_held(_held: &Held, state: &Path, db: &Db, now: Timestamp) -> Result<Life> {
     status_key::finish(state, db)?;
     instance::settle(state, db, now)
 }

@@ -16,20 +16,30 @@ use crate::db::site::stream_log::{self, Told};
 use crate::db::{Db, Transaction};
 use crate::domain::{Class, Error, InstanceId, Result, Timestamp};
 
-/// Returns the present instance; in a folder that was copied or restored it begins now.
+/// The present life of a state folder.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Life {
+    /// Its instance.
+    pub(super) instance: InstanceId,
+    /// Whether it began just now, since the folder was copied or restored.
+    pub(super) is_copy: bool,
+}
+
+/// Returns the present life; in a folder that was copied or restored it begins now.
 ///
 /// # Errors
 ///
 /// `E-STATE instance` when database and file do not belong together; `E-IO` and `E-SPACE`.
-pub(super) fn settle(state: &Path, db: &Db, now: Timestamp) -> Result<InstanceId> {
-    match compare(state, db)? {
-        Compared::Present(instance) => Ok(instance),
-        Compared::Copied => begin(state, db, Reason::Copied, now),
+pub(super) fn settle(state: &Path, db: &Db, now: Timestamp) -> Result<Life> {
+    let (instance, is_copy) = match compare(state, db)? {
+        Compared::Present(instance) => (instance, false),
+        Compared::Copied => (begin(state, db, Reason::Copied, now)?, true),
         Compared::Begun(instance) => {
             instance_file::write(state, &instance)?;
-            Ok(instance)
+            (instance, false)
         }
-    }
+    };
+    Ok(Life { instance, is_copy })
 }
 
 /// What database and file say together, where they belong together.

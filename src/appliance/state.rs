@@ -34,6 +34,8 @@ pub struct Appliance {
     shared_hosts: SharedHosts,
     identity: ApplianceRow,
     keys: Mutex<Option<Arc<Keys>>>,
+    /// The life that began when this was opened.
+    begun: Option<InstanceId>,
 }
 
 /// Held while an import runs; the system takes it back when the process ends, however it ends.
@@ -61,10 +63,14 @@ impl Appliance {
             Store::open(&folder, move |aside| set_aside::record(&db, aside, clock.now()))?
         };
         let row = db.read(db::site::appliance::get)?;
-        if let Err(error) = identity::settle(&folder, &db, clock.now()) {
-            // What is live is served all the same; imports and exports ask again, and are told.
-            tracing::warn!(%error, "which life of the state folder this is could not be settled");
-        }
+        let begun = match identity::settle(&folder, &db, clock.now()) {
+            Ok(life) => life.is_copy.then_some(life.instance),
+            Err(error) => {
+                // What is live is served all the same; imports and exports ask again, and are told.
+                tracing::warn!(%error, "which life of the state folder this is could not be settled");
+                None
+            }
+        };
         Ok(Self {
             folder,
             place,
@@ -74,6 +80,7 @@ impl Appliance {
             shared_hosts: SharedHosts::default(),
             identity: row,
             keys: Mutex::default(),
+            begun,
         })
     }
 
@@ -92,6 +99,11 @@ impl Appliance {
         let mut owners = name_claims::host_owners(connection)?;
         owners.retain(|host, _| !self.shared_hosts.contains(host));
         Ok(owners)
+    }
+
+    /// Returns the life that began when this was opened, since the state folder was copied or restored: a person is to be told.
+    pub fn begun_as_a_copy(&self) -> Option<&InstanceId> {
+        self.begun.as_ref()
     }
 
     /// Returns the state folder.
@@ -291,7 +303,7 @@ impl Appliance {
     ///
     /// `E-STATE instance` when database and file do not belong together; `E-STATE`, `E-IO` and `E-SPACE`.
     pub fn instance(&self) -> Result<InstanceId> {
-        identity::settle(&self.folder, &self.db, self.clock.now())
+        Ok(identity::settle(&self.folder, &self.db, self.clock.now())?.instance)
     }
 
     /// Returns the key that signs receipts and status packages.

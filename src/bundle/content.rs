@@ -1,11 +1,10 @@
 //! What a bundle is made of, before it is packed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
 
-use super::desired::DesiredState;
+use super::feature::Feature;
 use super::index::TagLine;
-use super::kind::SECRETS_FEATURE;
 use crate::domain::{Digest, DocumentType, Result};
 
 /// Everything small that goes into a bundle, byte for byte, and the names it goes by.
@@ -22,21 +21,8 @@ pub struct BundleContent {
     pub absent: BTreeMap<Digest, String>,
     /// Release documents.
     pub documents: Vec<(DocumentType, Vec<u8>)>,
-}
-
-impl BundleContent {
-    /// Returns the features that a reader must know for it. A desired state that is none is refused with the graph.
-    pub(super) fn features(&self) -> Vec<String> {
-        let uses_secrets = |(kind, bytes): &(DocumentType, Vec<u8>)| match kind {
-            DocumentType::Secrets => true,
-            DocumentType::DesiredState => {
-                DesiredState::parse(bytes).is_ok_and(|desired| desired.secrets().next().is_some())
-            }
-            _ => false,
-        };
-        let secrets = self.documents.iter().any(uses_secrets);
-        secrets.then(|| SECRETS_FEATURE.to_owned()).into_iter().collect()
-    }
+    /// What its readers must take beyond version 1.
+    pub requires: BTreeSet<Feature>,
 }
 
 /// Where the bytes of configs and layers come from while a bundle is written.

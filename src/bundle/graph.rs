@@ -7,11 +7,12 @@
 mod documents;
 mod walk;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use self::documents::Documents;
 use self::walk::Walk;
 use super::desired::DesiredState;
+use super::feature::Feature;
 use super::head::Head;
 use super::index::{Blob, Index, TagLine};
 use crate::domain::oci::{Descriptor, Document, Kind};
@@ -132,6 +133,9 @@ struct Uses {
 pub(super) struct GraphBuilder<'a> {
     index: &'a Index,
     documents: Documents<'a>,
+    head: &'a Head,
+    /// Features that something needed.
+    used: BTreeSet<Feature>,
     early: usize,
     lookup: HashMap<Digest, Place>,
     nodes: BTreeMap<u32, Node>,
@@ -174,6 +178,8 @@ impl<'a> GraphBuilder<'a> {
         Ok(Self {
             index,
             documents: Documents::new(head)?,
+            head,
+            used: BTreeSet::new(),
             early: usize::try_from(head.totals.early_blobs).unwrap_or(usize::MAX),
             lookup,
             nodes: BTreeMap::new(),
@@ -195,6 +201,9 @@ impl<'a> GraphBuilder<'a> {
     pub(super) fn add(&mut self, number: usize, blob: &Blob, bytes: &[u8]) -> Result<()> {
         if self.documents.reads(blob) {
             self.documents.take(blob, bytes)?;
+            if self.documents.have_secrets() {
+                self.used.insert(Feature::Secrets);
+            }
         }
         match blob.media_type {
             Some(media_type) => self.manifest(number, media_type, bytes),
@@ -203,7 +212,10 @@ impl<'a> GraphBuilder<'a> {
     }
 
     fn manifest(&mut self, blob: usize, media_type: &'static str, bytes: &[u8]) -> Result<()> {
-        let document = Document::parse(bytes, media_type)?;
+        let document = Document::parse_with(bytes, media_type, self.head.layers())?;
+        if document.nondistributable {
+            self.used.insert(Feature::NondistributableLayers);
+        }
         let count = document
             .layers
             .len()
@@ -343,7 +355,11 @@ impl<'a> GraphBuilder<'a> {
         }
     }
 
-    fn subject(&self, descriptor: &Descriptor) -> Result<()> {
+    fn subject(&mut self, descriptor: &Descriptor) -> Result<()> {
+        if self.head.has(Feature::MissingSubjects) && !self.lookup.contains_key(&descriptor.digest) {
+            self.used.insert(Feature::MissingSubjects);
+            return Ok(());
+        }
         let is_manifest = match self.place(descriptor, "subject")? {
             Place::Blob(n) => self.index.blobs.get(n as usize).is_some_and(|blob| {
                 blob.size == descriptor.size && blob.media_type == Some(descriptor.media_type.as_str())
@@ -360,6 +376,21 @@ impl<'a> GraphBuilder<'a> {
                     descriptor.digest
                 ),
             ))
+        }
+    }
+
+    /// What a head requires is what the release needs: one way to say it.
+    fn features_are_used(&self) -> Result<()> {
+        let idle = |feature: &Feature| self.head.has(*feature) && !self.used.contains(feature);
+        match Feature::ALL.into_iter().find(idle) {
+            None => Ok(()),
+            Some(feature) => Err(content(
+                "requires",
+                format!(
+                    "the head requires {}, and nothing in the release needs it",
+                    feature.name()
+                ),
+            )),
         }
     }
 
@@ -391,6 +422,7 @@ impl<'a> GraphBuilder<'a> {
         }
         walk.names()?;
         walk.everything_is_used()?;
+        self.features_are_used()?;
         self.documents.check(&walk)?;
         let blobs = self
             .index

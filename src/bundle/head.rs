@@ -2,9 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::kind::{BUNDLE, SECRETS_FEATURE};
+use super::feature::Feature;
+use super::kind::BUNDLE;
 use crate::container::{Builder, PageEntry, Totals, check_features, check_outline};
 use crate::crypto::canonical::{self, integer};
+use crate::domain::oci::Layers;
 use crate::domain::{
     Audience, Class, Counter, Digest, DocumentType, Error, Hash, Name, Result, Scope, Timestamp, Version, counted,
     limits,
@@ -85,7 +87,7 @@ impl Head {
     /// `E-FORMAT needs-newer-reader` first; then `E-FORMAT` and `E-LIMIT` for everything that is not exactly the document
     /// that the specification describes.
     pub fn parse(bytes: &[u8]) -> Result<Self> {
-        check_features(&BUNDLE, bytes)?;
+        check_features(&BUNDLE, bytes, &Feature::NAMES)?;
         let head: Self = canonical::from_slice(bytes, "the head")?;
         head.check()?;
         Ok(head)
@@ -114,6 +116,9 @@ impl Head {
         }
         if !(1..=128).contains(&self.version.len()) || self.builder.name.is_empty() || self.builder.version.is_empty() {
             return format("labels", "the version label or the builder is empty or too long");
+        }
+        if !ascending(&self.requires) {
+            return format("requires", "requires repeats features or has them out of order");
         }
         if !ascending(&self.home_hosts) || self.home_hosts.iter().any(|host| !crate::domain::is_host(host)) {
             return Err(Error::new(
@@ -195,20 +200,29 @@ impl Head {
             .expected(format!("at most {}, one for each site", limits::SECRETS_DOCUMENTS))
             .remedy("have the vendor make bundles for fewer sites each"));
         }
-        if !ascending(&self.requires) || (sealed > 0 && !self.uses_secrets()) {
-            return Err(requires());
+        if sealed > 0 && !self.has(Feature::Secrets) {
+            return Err(unsaid_secrets());
         }
         Ok(())
-    }
-
-    /// Whether it says that the release uses secrets.
-    pub(super) fn uses_secrets(&self) -> bool {
-        self.requires.iter().any(|feature| feature == SECRETS_FEATURE)
     }
 
     /// Returns its document of a type that stands once at most.
     pub fn document(&self, kind: DocumentType) -> Option<&DocumentEntry> {
         self.documents.iter().find(|entry| entry.kind == kind)
+    }
+
+    /// Whether the vendor says that it needs a feature.
+    pub fn has(&self, feature: Feature) -> bool {
+        self.requires.iter().any(|name| name == feature.name())
+    }
+
+    /// Which layers its manifests may have.
+    pub(super) fn layers(&self) -> Layers {
+        if self.has(Feature::NondistributableLayers) {
+            Layers::Any
+        } else {
+            Layers::Distributable
+        }
     }
 
     /// Returns the scope of the release.
@@ -234,16 +248,14 @@ impl Head {
     }
 }
 
-/// The features are not those that the release uses.
-pub(super) fn requires() -> Error {
+/// Secrets are there and the head does not say so.
+pub(super) fn unsaid_secrets() -> Error {
     Error::new(
         Class::Format,
         "requires",
-        "the features that the bundle requires are not exactly those that it uses",
+        "the release has secrets, and the bundle does not require readers that know them",
     )
-    .expected(format!(
-        "each once, ascending; {SECRETS_FEATURE} where the head lists sealed secrets or a deployment uses secrets, and only there"
-    ))
+    .expected(format!("{} in requires", Feature::Secrets.name()))
     .remedy("have the vendor make the release again with `airlock bundle create`")
 }
 

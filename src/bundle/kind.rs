@@ -4,9 +4,6 @@ use crate::container::{Caps, Kind, OtherKind};
 use crate::crypto::PayloadType;
 use crate::domain::limits;
 
-/// Secrets: the head lists documents of them, or a deployment uses some.
-pub(super) const SECRETS_FEATURE: &str = "secrets-1";
-
 /// What is a bundle's own in its container.
 pub(super) static BUNDLE: Kind = Kind {
     word: "airlock-bundle",
@@ -17,7 +14,6 @@ pub(super) static BUNDLE: Kind = Kind {
     goes_on: true,
     no_such_file: "not-a-bundle",
     head_type: PayloadType::BundleHead,
-    features: &[SECRETS_FEATURE],
     offset_unit: 4096,
     caps: Caps {
         entries: [

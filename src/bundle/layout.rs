@@ -15,7 +15,7 @@ use crate::container::{
     room_for_signatures,
 };
 use crate::crypto::{Chain, RoleName};
-use crate::domain::oci::Document;
+use crate::domain::oci::{Document, Layers};
 use crate::domain::{
     Audience, Class, Codec, Counter, Digest, Error, Hash, Name, Result, Step, Timestamp, Version, limits,
 };
@@ -170,7 +170,11 @@ impl BundleLayout {
             payload_offset: 0,
             product: release.product.clone(),
             reader: Version::new(0, 1, 0),
-            requires: content.features(),
+            requires: content
+                .requires
+                .iter()
+                .map(|feature| feature.name().to_owned())
+                .collect(),
             root_version: root.version,
             sequence: release.sequence,
             totals: Totals {
@@ -389,7 +393,8 @@ impl<'a> Order<'a> {
             self.missing.push(digest);
             return Ok(());
         };
-        let document = Document::parse(bytes, media_type)?;
+        // The graph, which is checked as a whole, says which layers are allowed.
+        let document = Document::parse_with(bytes, media_type, Layers::Any)?;
         if layers {
             for layer in &document.layers {
                 if self.placed.insert(layer.digest) {

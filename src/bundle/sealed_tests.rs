@@ -166,6 +166,9 @@ fn a_release_with_sealed_secrets_says_so_and_holds_nothing_else_under_that_name(
     content
         .documents
         .push((DocumentType::Secrets, document(vec![secret("A", &[])], |_| (), KEY)));
+    let error = head(&content).unwrap_err();
+    assert_eq!((error.class(), error.code()), (Class::Format, "requires"));
+    content.requires.insert(Feature::Secrets);
     let mut stated = head(&content).unwrap();
     assert_eq!(stated.requires, ["secrets-1"]);
     read(packed(content.clone(), &blobs, SMALL), &mut Collect::default()).unwrap();

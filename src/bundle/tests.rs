@@ -1,6 +1,6 @@
 //! The whole way in memory: content → bundle → content.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Cursor, Read};
 
 use super::*;
@@ -100,6 +100,7 @@ fn content(layers: &[Vec<u8>]) -> (BundleContent, Blobs) {
         manifests: BTreeMap::from([(digest, manifest.into_bytes())]),
         absent: BTreeMap::new(),
         documents: vec![(DocumentType::Notes, b"first release".to_vec())],
+        requires: BTreeSet::new(),
     };
     (content, Blobs(blobs))
 }

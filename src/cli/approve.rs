@@ -9,7 +9,7 @@ use super::passphrase::PassphraseArgs;
 use super::site_view::ConfigArgs;
 use super::state_folder::StateArgs;
 use super::ui::escape;
-use super::{Ui, site_keys_file};
+use super::{Ui, approval_rule, site_keys_file};
 use crate::appliance::Appliance;
 use crate::crypto::{Key, LOST_PASSPHRASE, open_key};
 use crate::db::site::packages;
@@ -49,7 +49,7 @@ pub(super) struct ApproveArgs {
 
 pub(super) fn run(args: &ApproveArgs, ui: &mut Ui) -> Result<()> {
     let config = args.config.read()?;
-    let appliance = args.state.open_as(&config)?;
+    let appliance = args.state.open_as(&config, ui)?;
     let head = head_of(&args.draft, &appliance)?;
     let mut asker = args.passphrase.asker();
     let key = open_key(&args.key, &mut |path| asker.ask(path)).map_err(|error| match error.advice() {
@@ -67,11 +67,9 @@ pub(super) fn run(args: &ApproveArgs, ui: &mut Ui) -> Result<()> {
             Key::of(key.public()).line()
         ))
     })?;
+    let asked = approval_rule::asked(&appliance, &config.export, ui)?;
     let approved = appliance.approve(head, &keys, &key)?;
-    let (there, needed) = (
-        approved.good.len() as u64,
-        config.export.approvals.max(approved.row.approvals),
-    );
+    let (there, needed) = (approved.good.len() as u64, asked.max(approved.row.approvals));
     let mut human = format!(
         "package {} approved with key {}\nhead         {head}\napprovals    {there} of {needed} that are needed",
         approved.row.number,

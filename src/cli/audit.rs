@@ -56,7 +56,7 @@ pub(super) fn run(command: &AuditCommand, ui: &mut Ui) -> Result<()> {
 }
 
 fn verify(args: &VerifyArgs, ui: &mut Ui) -> Result<()> {
-    let appliance = args.state.open()?;
+    let appliance = args.state.open(ui)?;
     let state = appliance.verify_audit()?;
     let mut human = format!(
         "audit log    {}\nlast hash    {}",
@@ -114,7 +114,7 @@ fn hold(rows: u64) -> String {
 fn export(args: &ExportArgs, ui: &mut Ui) -> Result<()> {
     output_place::check_outside(&args.output, &args.state.state)?;
     output_place::check(&args.output, Makes::AuditLog, [])?;
-    let checkpoint = args.state.open()?.export_audit(&args.output, SystemClock.now())?;
+    let checkpoint = args.state.open(ui)?.export_audit(&args.output, SystemClock.now())?;
     let path = args.output.display().to_string();
     ui.result(
         &json!({

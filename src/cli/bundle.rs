@@ -83,6 +83,8 @@ A release file:
     - source: postgres:16
     - source: oci:build/web.tar:1.0
       name: registry.example.com/acme/web
+    - source: oci:build/all.tar:registry.example.com/acme/sensor:1.0
+      platforms: [linux/arm64]
 With an application that agents deploy (all keys: bundle-spec/schemas/examples/release.example.yaml):
   agents:
     - name: 3.1.0

@@ -19,7 +19,9 @@ use crate::stream::{open_named, read_bounded};
 use crate::vendor_side::collect::{Platform, RegistryOptions};
 use crate::vendor_side::release::Overrides;
 use crate::vendor_side::release_file::{RELEASE_FILE_BYTES, ReleaseFile, duration};
-use crate::vendor_side::{AckKeys, AskSecret, Build, BuildEvent, Destination, PackEvent, build, plan, release_keys};
+use crate::vendor_side::{
+    AckKeys, AskSecret, Build, BuildEvent, Destination, HelmChoice, PackEvent, build, plan, release_keys,
+};
 
 /// Where a bundle goes when it is written to a pipe.
 const STDOUT: &str = "-";
@@ -87,9 +89,23 @@ pub(super) struct CreateArgs {
     /// Most bytes that a gzipped OCI layout may have when it is expanded, like 64GiB [default: 32GiB]
     #[arg(long, value_name = "SIZE", value_parser = size)]
     expand_limit: Option<u64>,
+    #[command(flatten)]
+    charts: ChartArgs,
     /// Folder with room for the whole payload, used only with `-o -`: the head comes first and is known last
     #[arg(long, value_name = "DIR", default_value = "/var/tmp")]
     work: PathBuf,
+}
+
+/// How charts are read.
+#[derive(Debug, Args)]
+struct ChartArgs {
+    /// helm, 3 or 4, which works charts out so that every image in them is found; the first on PATH when not given; `off`: charts are read
+    /// as they stand, and refused where that does not tell every image
+    #[arg(long, value_name = "FILE", env = "AIRLOCK_HELM")]
+    helm: Option<PathBuf>,
+    /// Refuse charts also for texts that only look like images which the release does not carry: in arguments, environment, annotations
+    #[arg(long)]
+    strict: bool,
 }
 
 /// Whether a bundle builds on what its sites hold.
@@ -102,6 +118,16 @@ struct BaseArgs {
     /// Build on what a site holds only where its newest package is not older than this, like 90d, 12h or 2w
     #[arg(long, value_name = "AGE", value_parser = age, default_value = "180d")]
     base_max_age: i64,
+}
+
+impl ChartArgs {
+    fn choice(&self) -> HelmChoice {
+        match &self.helm {
+            Some(path) if path == Path::new("off") => HelmChoice::Off,
+            Some(path) => HelmChoice::Named(path.clone()),
+            None => std::env::var_os("PATH").map_or(HelmChoice::Off, |folders| HelmChoice::on_path(&folders)),
+        }
+    }
 }
 
 /// Runs `airlock bundle create`.
@@ -125,6 +151,8 @@ pub(super) fn run(args: &CreateArgs, ui: &mut Ui) -> Result<()> {
         source_date_epoch: source_date_epoch()?,
         allow_outside: args.allow_outside.clone(),
         expanded: args.expand_limit,
+        helm: args.charts.choice(),
+        strict: args.charts.strict,
         full: args.base.full,
         base_max_age: Some(args.base.base_max_age),
     };
@@ -199,7 +227,8 @@ pub(super) fn run(args: &CreateArgs, ui: &mut Ui) -> Result<()> {
         "signatures": packed.signatures, "signatures_missing": built.signatures_missing,
         "read_back_direct": packed.read_back_direct, "targets": targets,
         "removed": built.desired.iter().flat_map(|desired| &desired.removed).collect::<Vec<_>>(),
-        "acknowledgement": built.acknowledgement, "sealed_to": built.sealed,
+        "acknowledgement": built.acknowledgement, "charts": bundle_plan::charts_json(&built.charts),
+        "sealed_to": built.sealed,
     });
     let mut human = format!(
         "{}\n{}\nhead         {}\nsize         {} for {} of content in {}, {}\nsignatures   {}",
@@ -262,6 +291,7 @@ pub(super) fn run(args: &CreateArgs, ui: &mut Ui) -> Result<()> {
 fn tell(event: &BuildEvent<'_>, ui: &mut Ui) {
     match event {
         BuildEvent::Collecting(image) => ui.say(format_args!("collecting {}", escape(image))),
+        BuildEvent::Chart(chart) => ui.say(escape(&chart.sentence())),
         BuildEvent::Planned(plan) => {
             for line in bundle_plan::lines(plan) {
                 ui.say(line);

@@ -5,8 +5,8 @@ use serde_json::{Value, json};
 use super::ui::{bytes, escape};
 use crate::bundle::desired::{DesiredState, Target};
 use crate::domain::{Timestamp, counted};
-use crate::vendor_side::Plan;
 use crate::vendor_side::ledger::base::{Base, Choice, SiteBase, Unused};
+use crate::vendor_side::{ChartReport, ChartWay, Plan};
 
 /// Returns the plan in a few lines: how much travels, on what it builds, and why where it does not.
 pub(super) fn lines(plan: &Plan) -> Vec<String> {
@@ -136,8 +136,24 @@ pub(super) fn to_json(plan: &Plan) -> Value {
         "needed_bytes": plan.needed_bytes, "largest_bytes": plan.largest_bytes, "names": names, "absent": plan.absent,
         "targets": plan.desired.iter().flat_map(|desired| &desired.targets).map(target_json).collect::<Vec<_>>(),
         "removed": plan.desired.iter().flat_map(|desired| &desired.removed).collect::<Vec<_>>(),
-        "acknowledgement": plan.acknowledgement, "sealed_to": plan.sealed,
+        "acknowledgement": plan.acknowledgement, "charts": charts_json(&plan.charts), "sealed_to": plan.sealed,
     })
+}
+
+/// Returns what became of charts, for machines.
+pub(super) fn charts_json(charts: &[ChartReport]) -> Vec<Value> {
+    let one = |chart: &ChartReport| {
+        let (way, helm, without_helm, untold) = match &chart.way {
+            ChartWay::Rendered { helm, without_helm } => ("rendered", Some(helm), Some(without_helm), 0),
+            ChartWay::Static => ("static", None, None, 0),
+            ChartWay::Vouched { untold } => ("vouched", None, None, *untold),
+        };
+        json!({
+            "application": chart.application, "release_name": chart.release, "namespace": chart.namespace, "way": way,
+            "helm": helm, "without_helm": without_helm, "untold": untold, "images": chart.images,
+        })
+    };
+    charts.iter().map(one).collect()
 }
 
 /// Returns a plan for people, as the result of a dry run.

@@ -23,22 +23,6 @@ pub(super) fn confirm(ui: &mut Ui, yes: bool, command: &str) -> Result<()> {
         .expected("a terminal, or --yes")
         .remedy(format!("when all of this is meant: `{command} --yes`")));
     }
-    ask(ui)
-}
-
-/// Asks as [`confirm`] does where there is a terminal; elsewhere the command line says enough.
-///
-/// # Errors
-///
-/// As [`confirm`].
-pub(super) fn confirm_at_terminal(ui: &mut Ui, yes: bool) -> Result<()> {
-    if yes || !io::stdin().is_terminal() {
-        return Ok(());
-    }
-    ask(ui)
-}
-
-fn ask(ui: &mut Ui) -> Result<()> {
     ui.say("go on? [y/N]");
     let mut answer = String::new();
     io::stdin().read_line(&mut answer).map_err(|error| {

@@ -31,7 +31,7 @@ use crate::http::{Running, Server, Services, Settings};
 use crate::media;
 use crate::panics::{self, caught};
 use crate::stream::{create_folder, write_atomically};
-use crate::vendor_side::collect::{ImageRequest, RegistryOptions, Source, Sources, collect};
+use crate::vendor_side::collect::{ImageOptions, ImageRequest, RegistryOptions, Source, Sources, collect};
 use crate::vendor_side::release::Overrides;
 use crate::vendor_side::release_file::ReleaseFile;
 use crate::vendor_side::{self, AckKeys, Build, Built, Destination, Init, SigningTime, Workspace};
@@ -145,9 +145,13 @@ pub(super) fn run(args: &DemoArgs, ui: &mut Ui) -> Result<()> {
                 "deployed": agent.deploys(), "statuses": seen,
             }),
             format!(
-                "14. pull     {} digests, {}: the same as at the vendor",
+                "14. pull     {} digests, {}: the same as at the vendor{}",
                 pulled.digests,
-                bytes(pulled.bytes)
+                bytes(pulled.bytes),
+                // What is removed now answers nothing.
+                args.dir.as_ref().map_or(String::new(), |_| {
+                    format!("\n15. ask      airlock status show -w {}", workspace.folder().display())
+                })
             ),
         );
     }
@@ -157,8 +161,10 @@ pub(super) fn run(args: &DemoArgs, ui: &mut Ui) -> Result<()> {
          skopeo copy --src-tls-verify=false docker://{address}/hello:1.0 oci:hello:1.0\n  \
          curl http://{address}/v2/hello/manifests/1.0\n  \
          airlock release list --state {state}\n  \
-         airlock target watch --state {state}\n\nThe agent goes on asking and reporting. Ctrl-C ends the demo.",
-        state = appliance.folder().display()
+         airlock target watch --state {state}\n  \
+         airlock status show -w {workspace}\n\nThe agent goes on asking and reporting. Ctrl-C ends the demo.",
+        state = appliance.folder().display(),
+        workspace = workspace.folder().display()
     ));
     let (stop, stopped) = mpsc::channel::<()>();
     let stopper = site.running.stopper();
@@ -273,6 +279,7 @@ fn pull_one(reference: &str) -> Result<u64> {
     let request = ImageRequest {
         source: Source::parse(&format!("docker://{reference}"), Path::new(".")).map_err(wrong)?,
         name: None,
+        options: ImageOptions::default(),
     };
     let (pulled, sources) = collect(&[request], &[], Vec::new(), &RegistryOptions::default(), |_| ())?;
     let mut total = Pulled { digests: 0, bytes: 0 };
@@ -441,6 +448,7 @@ fn image(source: &str) -> Result<ImageRequest> {
                     .map_err(|error: ParseNameError| wrong(error.to_string()))?,
             ),
         )),
+        options: ImageOptions::default(),
     })
 }
 

@@ -31,7 +31,7 @@ impl Home<'_> {
         let request = DraftRequest {
             domain,
             shows: settings.narrowed(None, &[])?,
-            room: settings.room(None)?,
+            room: settings.room(None, 0)?,
             redactor: &redactor,
             discard: true,
         };

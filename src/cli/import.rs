@@ -58,7 +58,7 @@ pub(super) struct ImportArgs {
 pub(super) fn run(args: &ImportArgs, ui: &mut Ui) -> Result<()> {
     let config = Config::read(args.config.as_deref())?;
     let manual = config.activation == Activation::Manual && !args.activate;
-    let appliance = args.state.open_as(&config)?;
+    let appliance = args.state.open_as(&config, ui)?;
     let mut signatures = Vec::new();
     for path in &args.signatures {
         signatures.extend(signature_file::read_signatures(path)?);

@@ -6,9 +6,10 @@ use clap::Args;
 use serde_json::json;
 
 use super::output_place::{self, Makes};
+use super::site_view::ConfigArgs;
 use super::state_folder::StateArgs;
 use super::ui::escape;
-use super::{Ui, trust_file};
+use super::{Ui, approval_rule, trust_file};
 use crate::appliance::{NewAppliance, init};
 use crate::domain::{Class, Clock as _, Error, Result, SystemClock, shown};
 use crate::stream::write_atomically;
@@ -30,6 +31,8 @@ pub(super) struct InitArgs {
     /// Where to write a copy of the enrolment file; of several vendors, once for each --trust, in their order
     #[arg(long, value_name = "FILE")]
     enrolment: Vec<PathBuf>,
+    #[command(flatten)]
+    config: ConfigArgs,
     #[command(flatten)]
     state: StateArgs,
 }
@@ -64,6 +67,7 @@ pub(super) fn run(args: &InitArgs, ui: &mut Ui) -> Result<()> {
             .remedy("name another file for each; nothing was made"));
         }
     }
+    let config = args.config.read()?;
     let pins = args
         .trust
         .iter()
@@ -75,6 +79,10 @@ pub(super) fn run(args: &InitArgs, ui: &mut Ui) -> Result<()> {
         now: SystemClock.now(),
     };
     let made = init(&args.state.state, &new).map_err(|error| args.state.advise(error))?;
+    if config.export.approvals.is_some() {
+        let appliance = args.state.open_as(&config, ui)?;
+        approval_rule::asked(&appliance, &config.export, ui)?;
+    }
     let mut places: Vec<PathBuf> = made.enrolments.iter().map(|file| file.path.clone()).collect();
     for ((copy, file), place) in args.enrolment.iter().zip(&made.enrolments).zip(&mut places) {
         // Once more: the copy may have been meant for a place that now is the appliance's own.

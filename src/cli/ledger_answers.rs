@@ -1,7 +1,7 @@
 //! `airlock vendor ledger show|sites|findings|end|who-lacks`: what was signed, whose packages are here, what is to be looked at, and who
 //! lacks a fix.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use clap::Args;
 use serde_json::json;
@@ -16,7 +16,7 @@ use crate::db::ledger::questions::ended;
 use crate::db::ledger::{self};
 use crate::domain::{Clock as _, Result, SiteId, SystemClock, Timestamp, counted};
 use crate::vendor_side::ledger::ask::{
-    AsOf, ReleaseAnswer, SiteRow, WhoLacks, WhoLacksRow, facts, signed_releases, sites, who_lacks,
+    AsOf, ReleaseAnswer, SiteRow, WhoLacks, WhoLacksRow, facts, finding_advice, signed_releases, sites, who_lacks,
 };
 
 #[derive(Debug, Args)]
@@ -204,13 +204,33 @@ pub(super) fn list_findings(args: &FindingsArgs, ui: &mut Ui) -> Result<()> {
             ]
         };
         let columns = ["FINDING", "SITE", "CODE", "COUNT", "SINCE", "WHAT"];
-        table(columns, found.iter().map(row).collect())
+        table(columns, found.iter().map(row).collect()) + &advice(&found)
     };
     let list: Vec<_> = found
         .iter()
-        .map(|finding| facts::finding(&name(&finding.site), finding))
+        .map(|finding| {
+            let mut value = facts::finding(&name(&finding.site), finding);
+            if let Some(members) = value.as_object_mut() {
+                members.insert("remedy".into(), finding_advice(&finding.code).into());
+            }
+            value
+        })
         .collect();
     ui.result(&json!({"findings": list}), text)
+}
+
+/// What to do about findings that are open, once for each code.
+fn advice(found: &[Finding]) -> String {
+    let open = found.iter().filter(|finding| finding.ended_at.is_none());
+    let codes: BTreeSet<&str> = open.map(|finding| finding.code.as_str()).collect();
+    if codes.is_empty() {
+        return String::new();
+    }
+    let lines = codes
+        .into_iter()
+        .map(|code| format!("\n  {}: {}", escape(code), finding_advice(code)));
+    "\n\nwhat to do; what was looked at ends with `airlock vendor ledger end FINDING`:".to_owned()
+        + &lines.collect::<String>()
 }
 
 /// Ends a finding that somebody looked at.

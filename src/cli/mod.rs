@@ -4,6 +4,8 @@
 
 mod advice;
 #[cfg(feature = "site")]
+mod approval_rule;
+#[cfg(feature = "site")]
 mod approve;
 #[cfg(feature = "site")]
 mod audit;

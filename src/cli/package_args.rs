@@ -56,7 +56,7 @@ enum SwitchName {
 }
 
 impl PackageArgs {
-    /// Returns what the site's settings and these options come to.
+    /// Returns what the site's settings, so many approvals, and these options come to.
     ///
     /// # Errors
     ///
@@ -65,12 +65,13 @@ impl PackageArgs {
         &self,
         appliance: &Appliance,
         settings: &ExportSettings,
+        approvals: u64,
         redactor: &'a Redactor,
         discard: bool,
     ) -> Result<DraftRequest<'a>> {
         Ok(DraftRequest {
             shows: self.shows(settings)?,
-            room: settings.room(self.max_size.map(|mib| mib.saturating_mul(MIB)))?,
+            room: settings.room(self.max_size.map(|mib| mib.saturating_mul(MIB)), approvals)?,
             domain: self.domain(appliance)?,
             redactor,
             discard,

@@ -72,7 +72,7 @@ impl What {
 }
 
 pub(super) fn run(args: &RecoverArgs, ui: &mut Ui) -> Result<()> {
-    let appliance = args.state.open()?;
+    let appliance = args.state.open(ui)?;
     ui.say(args.what.meant());
     confirm(ui, args.yes, &format!("airlock recover --as {}", args.what.word()))?;
     let recovery = match args.what {

@@ -3,7 +3,8 @@
 use clap::Subcommand;
 use serde_json::json;
 
-use super::confirm::confirm_at_terminal;
+use super::advice::quoted;
+use super::confirm::confirm;
 use super::damage_view::{self, DamageView};
 use super::removal_plan::ReleasePlan;
 use super::scope_names::ScopeNames;
@@ -16,7 +17,7 @@ use crate::appliance::fleet::targets_now;
 use crate::appliance::{Hidden, ReleaseContent, ReleaseDamage};
 use crate::db::site::release::{Activated, ReleaseRow, State};
 use crate::db::site::targets::{DeploymentRow, TargetSet, Undeploy};
-use crate::domain::{Clock as _, Result, SystemClock, Uuid, counted};
+use crate::domain::{Clock as _, Result, SystemClock, Uuid, counted, natural};
 
 /// Look at releases and choose which one is live
 #[derive(Debug, Subcommand)]
@@ -46,8 +47,8 @@ pub(super) enum ReleaseCommand {
     /// pulls under way end well. Importing something older stays impossible.
     ///
     /// Agents remove what their target no longer has, volumes included. So a release that lacks targets or deployments of the
-    /// live one, without naming them as removed, goes live only with --undeploy. What goes is said first, and with --undeploy asked on
-    /// a terminal.
+    /// live one, without naming them as removed, goes live only with --undeploy. What goes is said first, and with --undeploy asked; where
+    /// nobody is there to be asked, --yes is the answer.
     #[command(after_help = "Examples:\n  airlock release activate 1.4.2\n  airlock release activate 1.4.2 --undeploy")]
     Activate {
         /// Head digest (or its first 8 digits or more), number, or version label
@@ -71,7 +72,7 @@ pub(super) enum ReleaseCommand {
 pub(super) fn run(command: &ReleaseCommand, ui: &mut Ui) -> Result<()> {
     match command {
         ReleaseCommand::List { config, state } => {
-            let appliance = state.open_as(&config.read()?)?;
+            let appliance = state.open_as(&config.read()?, ui)?;
             let names = ScopeNames::read(&appliance, [])?;
             let damage = DamageView::read(&appliance)?;
             for line in appliance.alarms()?.iter().flat_map(Standing::lines) {
@@ -102,7 +103,7 @@ pub(super) fn run(command: &ReleaseCommand, ui: &mut Ui) -> Result<()> {
             config,
             state,
         } => {
-            let appliance = state.open_as(&config.read()?)?;
+            let appliance = state.open_as(&config.read()?, ui)?;
             let release = appliance.find_release(release, product.as_deref())?;
             let content = appliance.release_content(&release)?;
             let hidden = appliance.hidden(&release)?;
@@ -141,16 +142,23 @@ pub(super) fn run(command: &ReleaseCommand, ui: &mut Ui) -> Result<()> {
             config,
             state,
         } => {
-            let appliance = state.open_as(&config.read()?)?;
-            let release = appliance.find_release(release, product.as_deref())?;
+            let appliance = state.open_as(&config.read()?, ui)?;
+            let named = release;
+            let release = appliance.find_release(named, product.as_deref())?;
             let next = appliance.release_content(&release)?.targets;
             let plan = ReleasePlan::new(&targets_now(&appliance), &release.scope, &next, ui);
             for line in plan.lines() {
                 ui.say(line);
             }
-            // Without a terminal, --undeploy is the word that was asked for.
             if *undeploy && !plan.is_empty() {
-                confirm_at_terminal(ui, *yes)?;
+                let product = product.as_ref().map_or(String::new(), |product| {
+                    format!(" --product {}", quoted(&escape(product)))
+                });
+                let again = format!(
+                    "airlock release activate {}{product} --undeploy",
+                    quoted(&escape(named))
+                );
+                confirm(ui, *yes, &again)?;
             }
             let undeploy = if *undeploy {
                 Undeploy::Everything
@@ -214,7 +222,9 @@ fn table(rows: &[[String; 5]], notes: &[String]) -> String {
 fn targets_human(content: &ReleaseContent) -> String {
     let set = &content.targets;
     let mut out = String::new();
-    for target in &set.targets {
+    let mut targets: Vec<_> = set.targets.iter().collect();
+    targets.sort_by(|a, b| natural(&a.name, &b.name).then_with(|| a.id.cmp(&b.id)));
+    for target in targets {
         let runs: Vec<String> = runs_on(set, target.id)
             .map(|deployment| {
                 let version = escape(&deployment.version);

@@ -14,6 +14,7 @@ use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
+use super::approval_rule;
 use super::notify::ServiceManager;
 use super::scope_names::ScopeNames;
 use super::site_view::site_view;
@@ -54,7 +55,8 @@ pub(super) fn run(args: ServeArgs, ui: &mut Ui) -> Result<()> {
     start_log(ui.format())?;
     // First of all the limit of open files is raised: the databases take some too.
     let bound = Server::bind(config.server.clone())?;
-    let appliance = args.state.open_as(&config)?;
+    let appliance = args.state.open_as(&config, ui)?;
+    approval_rule::asked(&appliance, &config.export, ui)?;
     let live = Live::begin(&appliance, config.grace)?;
     let registry = Arc::new(Registry::new(&live)?);
     let agents = bound.agents_address();

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use clap::Args;
 
+use super::Ui;
 use crate::appliance::Appliance;
 use crate::config::Config;
 use crate::domain::{Error, Result, SystemClock};
@@ -25,27 +26,35 @@ pub(super) struct StateArgs {
 }
 
 impl StateArgs {
-    /// Opens the appliance.
+    /// Opens the appliance; says so when another life of it began with that.
     ///
     /// # Errors
     ///
     /// Those of [`Appliance::open`].
-    pub(super) fn open(&self) -> Result<Arc<Appliance>> {
-        self.open_with(Arc::new)
+    pub(super) fn open(&self, ui: &mut Ui) -> Result<Arc<Appliance>> {
+        self.open_with(Arc::new, ui)
     }
 
-    /// Opens the appliance as the configuration of the site says.
+    /// As [`Self::open`], as the configuration of the site says.
     ///
     /// # Errors
     ///
     /// Those of [`Appliance::open`].
-    pub(super) fn open_as(&self, config: &Config) -> Result<Arc<Appliance>> {
-        self.open_with(|appliance| Arc::new(appliance.with_shared_hosts(config.shared_hosts.clone())))
+    pub(super) fn open_as(&self, config: &Config, ui: &mut Ui) -> Result<Arc<Appliance>> {
+        let finish = |appliance: Appliance| Arc::new(appliance.with_shared_hosts(config.shared_hosts.clone()));
+        self.open_with(finish, ui)
     }
 
-    fn open_with(&self, finish: impl FnOnce(Appliance) -> Arc<Appliance>) -> Result<Arc<Appliance>> {
+    fn open_with(&self, finish: impl FnOnce(Appliance) -> Arc<Appliance>, ui: &mut Ui) -> Result<Arc<Appliance>> {
         let opened = Appliance::open(&self.state, Arc::new(SystemClock));
-        opened.map(finish).map_err(|error| self.advise(error))
+        let appliance = opened.map(finish).map_err(|error| self.advise(error))?;
+        if let Some(instance) = appliance.begun_as_a_copy() {
+            ui.warn(format_args!(
+                "this state folder was copied or restored, and begins another life, the instance {instance}: drafts end, and what no vendor has \
+                 acknowledged is told again"
+            ));
+        }
+        Ok(appliance)
     }
 
     /// Adds, to the refusal of another user's state folder, the same command as its owner would give it.

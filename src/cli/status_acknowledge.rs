@@ -19,7 +19,7 @@ pub(super) struct AcknowledgeArgs {
 }
 
 pub(super) fn run(args: &AcknowledgeArgs, ui: &mut Ui) -> Result<()> {
-    let appliance = args.state.open()?;
+    let appliance = args.state.open(ui)?;
     let file = open_named(&args.file, "open the acknowledgement")?;
     // One byte more than it may have: that it is too long is a refusal, and in the log.
     let most = limits::ACKNOWLEDGEMENT_BYTES as u64 + 1;

@@ -13,12 +13,9 @@ use serde_json::{Value, json};
 use super::output_place::{self, Makes};
 use super::package_args::{self, PackageArgs};
 use super::ui::{bytes, escape};
-use super::{Ui, site_keys_file};
+use super::{Ui, approval_rule};
 use crate::appliance::Appliance;
-use crate::appliance::export::{
-    ApprovalRule, Delivered, Destination, ExportSettings, PackageRow, Wanted, unsaid_approvers,
-};
-use crate::db::site::packages::State;
+use crate::appliance::export::{Delivered, Destination, PackageRow, Wanted};
 use crate::domain::{Class, Error, Result};
 use crate::media;
 use crate::package::OpenedPackage;
@@ -69,9 +66,12 @@ pub(super) fn run(args: &ExportArgs, ui: &mut Ui) -> Result<()> {
         output_place::check_outside(&args.destination, &args.package.state.state)?;
     }
     let config = args.package.config.read()?;
-    let appliance = args.package.state.open_as(&config)?;
+    let appliance = args.package.state.open_as(&config, ui)?;
     let redactor = package_args::redactor(&appliance, &config)?;
-    let request = args.package.request(&appliance, &config.export, &redactor, false)?;
+    let asked = approval_rule::asked(&appliance, &config.export, ui)?;
+    let request = args
+        .package
+        .request(&appliance, &config.export, asked, &redactor, false)?;
     let wanted = match (&args.digest, args.again) {
         (_, Some(number)) => Wanted::Again(number),
         (Some(digits), None) => Wanted::Digest(digits.clone()),
@@ -80,9 +80,9 @@ pub(super) fn run(args: &ExportArgs, ui: &mut Ui) -> Result<()> {
     let mut delivered = Vec::new();
     loop {
         let row = appliance.choose_package(&wanted, &request, &mut |done| ui.progress("writing lines", done, 0))?;
-        let rule = rule(&config.export, &row)?;
+        let rule = approval_rule::rule(asked, &config.export, &row)?;
         let path = path(&args.destination, place, &row, &appliance)?;
-        let needed = config.export.approvals.max(row.approvals);
+        let needed = asked.max(row.approvals);
         let row = appliance.sign_package(row.head, &rule)?;
         let one = deliver(&appliance, &row, place, &path, config.export.outbox, ui)?;
         for lost in &one.dropped {
@@ -99,24 +99,6 @@ pub(super) fn run(args: &ExportArgs, ui: &mut Ui) -> Result<()> {
         }
     }
     tell(&delivered, place, ui)
-}
-
-/// Reads who has to approve. What was signed was approved as was asked for then; what is asked for now holds for it as well.
-fn rule(settings: &ExportSettings, row: &PackageRow) -> Result<ApprovalRule> {
-    let made_for = if row.state == State::Draft { row.approvals } else { 0 };
-    let wanted = usize::try_from(settings.approvals.max(made_for)).unwrap_or(usize::MAX);
-    let approvers = if wanted > 0 {
-        let keys = site_keys_file::read(&settings.keys).map_err(|error| {
-            if settings.approvals == 0 {
-                return unsaid_approvers(row).with_source(error);
-            }
-            error.remedy("approve the draft with `airlock approve DIGEST --key FILE`, which says what the file of the site's keys has to hold")
-        })?;
-        Some((wanted, keys))
-    } else {
-        None
-    };
-    Ok(ApprovalRule { approvers })
 }
 
 impl Place {
@@ -205,10 +187,14 @@ fn tell(delivered: &[(Delivered, PathBuf)], place: Place, ui: &mut Ui) -> Result
     let lines: Vec<String> = delivered
         .iter()
         .map(|(one, path)| {
+            let place = match place {
+                Place::Stdout => "to standard output".to_owned(),
+                Place::NamedPipe => format!("into the pipe {}", escape(&path.display().to_string())),
+                Place::Folder | Place::File => format!("in {}", escape(&path.display().to_string())),
+            };
             format!(
-                "package {} in {}, {}\nhead         {}",
+                "package {} {place}, {}\nhead         {}",
                 one.row.number,
-                escape(&path.display().to_string()),
                 bytes(one.row.size),
                 one.row.head
             )

@@ -6,21 +6,21 @@ use std::fmt::Write as _;
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::Ui;
 use super::package_args::{self, PackageArgs};
 use super::ui::{Format, bytes, escape};
+use super::{Ui, approval_rule};
 use crate::appliance::Appliance;
 use crate::appliance::export::{PackageRow, Preview};
 use crate::domain::{Result, counted, shown_lines};
 use crate::package::{Line, Switch, Withheld};
 
-/// Switches with which something leaves that people or agents wrote.
-const TEXTS: [Switch; 5] = [
-    Switch::AgentLogs,
-    Switch::Agents,
-    Switch::LocalNames,
-    Switch::Logs,
-    Switch::StatusText,
+/// Switches with which something leaves that people or agents wrote, and what that is.
+const TEXTS: [(Switch, &str); 5] = [
+    (Switch::StatusText, "texts of statuses"),
+    (Switch::Logs, "lines of containers"),
+    (Switch::AgentLogs, "lines of agents"),
+    (Switch::Agents, "versions of agents"),
+    (Switch::LocalNames, "names of targets made here"),
 ];
 
 #[derive(Debug, Args)]
@@ -37,11 +37,12 @@ pub(super) struct PreviewArgs {
 
 pub(super) fn run(args: &PreviewArgs, ui: &mut Ui) -> Result<()> {
     let config = args.package.config.read()?;
-    let appliance = args.package.state.open_as(&config)?;
+    let appliance = args.package.state.open_as(&config, ui)?;
     let redactor = package_args::redactor(&appliance, &config)?;
+    let asked = approval_rule::asked(&appliance, &config.export, ui)?;
     let request = args
         .package
-        .request(&appliance, &config.export, &redactor, args.discard)?;
+        .request(&appliance, &config.export, asked, &redactor, args.discard)?;
     let drafted = appliance.make_draft(&request, &mut |done| ui.progress("writing lines", done, 0))?;
     let row = &drafted.row;
     let preview = appliance.read_back(row, &mut |_| Ok(()))?;
@@ -51,7 +52,7 @@ pub(super) fn run(args: &PreviewArgs, ui: &mut Ui) -> Result<()> {
             row.made_at
         ));
     }
-    let needed = config.export.approvals.max(row.approvals);
+    let needed = asked.max(row.approvals);
     let value = to_json(&preview, needed, drafted.is_earlier);
     let human = to_text(&appliance, &preview, needed);
     if !args.lines {
@@ -147,20 +148,24 @@ fn to_text(appliance: &Appliance, preview: &Preview, needed: u64) -> String {
     if !off.is_empty() {
         add("", &format!("what would add some: {}", off.join(" ")));
     }
-    let has_texts = TEXTS.into_iter().any(|switch| head.shows.has(switch));
-    let never = if has_texts {
-        "outside of texts: host names, addresses, secrets, paths"
+    let written = TEXTS.into_iter().filter(|(switch, _)| head.shows.has(*switch));
+    let written: Vec<&str> = written.map(|(_, what)| what).collect();
+    let never = if written.is_empty() {
+        "host names, addresses, secrets, paths".to_owned()
     } else {
-        "host names, addresses, secrets, paths"
+        format!(
+            "outside of {}: host names, addresses, secrets, paths",
+            written.join(", ")
+        )
     };
     add(
         "never",
         &format!("{never}; look at every byte: airlock status preview --lines"),
     );
-    if has_texts {
+    if !written.is_empty() {
         add(
             "texts",
-            "may hold anything that people or agents wrote: they passed the redactor, a net and no promise",
+            "these may hold anything that people or agents wrote: they passed the redactor, a net and no promise",
         );
         add(
             "",
@@ -242,7 +247,7 @@ fn hides(preview: &Preview) -> String {
     let mut parts = Vec::new();
     if !head.shows.has(Switch::StatusText) {
         parts.push(format!(
-            "{} that changed nothing, and every text",
+            "{} that changed nothing, and the text of every status",
             several(status, "status", "statuses")
         ));
     }

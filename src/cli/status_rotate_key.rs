@@ -19,7 +19,7 @@ pub(super) struct RotateKeyArgs {
 }
 
 pub(super) fn run(args: &RotateKeyArgs, ui: &mut Ui) -> Result<()> {
-    let appliance = args.state.open()?;
+    let appliance = args.state.open(ui)?;
     ui.say("every vendor must enrol this site again with its new file; the keys of now are given up");
     confirm(ui, args.yes, "airlock status rotate-key")?;
     let rotated = appliance.rotate_status_key(SystemClock.now())?;

@@ -73,10 +73,15 @@ fn all(answer: &FleetAnswer, limits: &Limits, ui: &mut Ui) -> Result<()> {
         .sites
         .iter()
         .filter(|row| row.is_stale && row.site.withdrawn_at.is_none());
+    let (stale, silent): (Vec<_>, Vec<_>) = stale.partition(|row| row.as_of.is_some());
+    let silent = match silent.len() {
+        0 => String::new(),
+        some => format!(", {some} that never reported"),
+    };
     text += &format!(
-        "\n\n{}, {} stale (older than {}); every line is as of its own time",
+        "\n\n{}, {} stale (older than {}){silent}; every line is as of its own time",
         counted(answer.sites.len(), "site"),
-        stale.count(),
+        stale.len(),
         aged(limits.as_of)
     );
     let list: Vec<_> = answer.sites.iter().map(|row| to_json(row, limits)).collect();

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use super::instant::{ago, minute};
 use super::table::table;
 use super::ui::{Ui, escape};
+use crate::db::ledger::Numbered;
 use crate::db::ledger::questions::{DeploymentNow, NamedTarget, ReceiptRow, label};
 use crate::domain::{Result, Timestamp, Uuid, counted};
 use crate::vendor_side::Workspace;
@@ -89,6 +90,12 @@ fn human(answer: &SiteAnswer, logs: Option<&LogFacts>, limits: &Limits) -> Strin
         text += &format!(
             "summary      of package {number}, as of {}, {}: what it says of releases and deployments is marked\n",
             at,
+            ago(limits.age(at))
+        );
+    }
+    if let Some((number, at)) = answer.summary_apart {
+        text += &format!(
+            "kept         a summary of package {number}, as of {at}, {}: no package told of its instance yet, so nothing is concluded from it\n",
             ago(limits.age(at))
         );
     }
@@ -257,19 +264,19 @@ fn findings(answer: &SiteAnswer) -> Vec<String> {
         .map(|finding| format!("{} {}: {}", finding.id, escape(&finding.code), escape(&finding.detail)))
         .collect();
     lines.extend(answer.holes.iter().map(|hole| {
-        format!(
-            "{} {} to {} were never told here",
-            facts::kind(hole.kind),
-            hole.first,
-            hole.last
-        )
+        let range = facts::range(hole.kind, hole.first, hole.last);
+        let verb = if hole.first == hole.last { "was" } else { "were" };
+        format!("{range} {verb} never told here")
     }));
     lines.extend(answer.lost.iter().map(|lost| {
+        let range = facts::range(lost.kind, lost.first, lost.last);
+        let (stand, do_not) = if lost.first == lost.last {
+            ("stands", "does not")
+        } else {
+            ("stand", "do not")
+        };
         format!(
-            "{} {} to {} stand on a lost branch, instance {}, and do not count",
-            facts::kind(lost.kind),
-            lost.first,
-            lost.last,
+            "{range} {stand} on a lost branch, instance {}, and {do_not} count",
             lost.instance
         )
     }));
@@ -335,9 +342,9 @@ fn metrics(answer: &SiteAnswer) -> Vec<String> {
 fn log_text(answer: &SiteAnswer, logs: &LogFacts) -> Vec<String> {
     let mut lines = Vec::new();
     for file in &logs.missing {
-        let range = file
-            .range
-            .map_or(String::new(), |(first, last)| format!(", records {first} to {last}"));
+        let range = file.range.map_or(String::new(), |(first, last)| {
+            format!(", {}", facts::range(Numbered::Records, first, last))
+        });
         lines.push(format!(
             "package {} of {}{range}: {}",
             file.number,
@@ -396,6 +403,7 @@ fn to_json(answer: &SiteAnswer, logs: Option<&LogFacts>, limits: &Limits) -> Val
     json!({
         "site": facts::site(site, answer.as_of, limits),
         "summary": answer.summary.map(|(number, as_of)| json!({"number": number, "as_of": as_of})),
+        "summary_apart": answer.summary_apart.map(|(number, as_of)| json!({"number": number, "as_of": as_of})),
         "releases": list(&mut answer.releases.iter().map(|held| facts::release(site, held))),
         "damaged": answer.damaged,
         "targets": list(&mut answer.targets.iter().map(|target| facts::target(site, target, limits))),

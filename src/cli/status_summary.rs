@@ -5,11 +5,12 @@ use std::path::PathBuf;
 use clap::Args;
 use serde_json::json;
 
-use super::Ui;
 use super::output_place::{self, Makes};
 use super::package_args::domain_of;
+use super::site_view::ConfigArgs;
 use super::state_folder::StateArgs;
 use super::ui::escape;
+use super::{Ui, approval_rule};
 use crate::appliance::export::picture;
 use crate::domain::{Class, Clock as _, Error, Result, SystemClock, counted};
 use crate::package::{dictated, series};
@@ -30,6 +31,8 @@ pub(super) struct SummaryArgs {
     #[arg(long, value_name = "VENDOR")]
     vendor: Option<String>,
     #[command(flatten)]
+    config: ConfigArgs,
+    #[command(flatten)]
     state: StateArgs,
 }
 
@@ -38,10 +41,14 @@ pub(super) fn run(args: &SummaryArgs, ui: &mut Ui) -> Result<()> {
         output_place::check_outside(path, &args.state.state)?;
         output_place::check(path, Makes::Picture, [])?;
     }
-    let appliance = args.state.open()?;
+    let settings = args.config.read()?.export;
+    let appliance = args.state.open(ui)?;
     let domain = domain_of(&appliance, args.vendor.as_deref())?;
+    let asked = approval_rule::asked(&appliance, &settings, ui)?;
     let lock = appliance.lock_export()?;
-    let (row, sealed) = appliance.summarize(domain, SystemClock.now(), &lock)?;
+    let row = appliance.newest_signed(domain)?;
+    let rule = approval_rule::rule(asked, &settings, &row)?;
+    let sealed = appliance.summarize(&row, &rule, SystemClock.now(), &lock)?;
     let codes = series(&sealed.bytes);
     ui.say(format_args!(
         "summary of package {}, as of {}: {}, {}",

@@ -72,15 +72,23 @@ pub(super) fn run(files: &[PathBuf], args: &GuardArgs, ui: &mut Ui) -> Result<()
     }
 }
 
-/// Says of missing approvals how many are asked for and how many are there: the package may be good for another guard.
-fn too_few(error: Error, wanted: usize, good: usize) -> Error {
+/// Says of missing approvals how many are asked for, how many are there, and by whom others are: the package may be good for another guard.
+fn too_few(error: Error, wanted: usize, good: usize, unknown: &[KeyId]) -> Error {
     if error.class() != Class::Policy {
         return error;
     }
     Error::new(
         Class::Policy,
         "approvals",
-        format!("this guard asks for {}, the file has {good}", counted(wanted, "approval")),
+        format!(
+            "this guard asks for {}, the file has {good}{}",
+            counted(wanted, "approval"),
+            if unknown.is_empty() {
+                String::new()
+            } else {
+                format!(", and {} by keys that --site-keys does not name: {}", unknown.len(), listed(unknown))
+            }
+        ),
     )
     .expected("as many good approvals of this package by keys that --site-keys names")
     .remedy("have as many people approve the next one at the site, with `airlock approve` before it is exported; where they did, give the file with their keys with --site-keys")
@@ -102,8 +110,18 @@ struct Verdict {
     counts: BTreeMap<&'static str, u64>,
     /// Key ids of the approvals that it carries.
     carried: Vec<KeyId>,
-    /// Those that are good, where keys were given, and how many had to be.
-    good: Option<(Vec<KeyId>, usize)>,
+    /// What they come to, where keys were given.
+    checked: Option<Checked>,
+}
+
+/// Approvals that were compared with the keys of a site.
+struct Checked {
+    /// Those that are good.
+    good: Vec<KeyId>,
+    /// Those by keys that are none of the site's; nobody can say whether they are good.
+    unknown: Vec<KeyId>,
+    /// How many had to be good.
+    wanted: usize,
 }
 
 impl Guard {
@@ -152,7 +170,7 @@ impl Guard {
         let package = opened.verify(keys)?;
         let head_digest = package.head_digest();
         let approvals = package.approvals()?;
-        let good = match &self.approvers {
+        let checked = match &self.approvers {
             None => None,
             Some((keys, wanted)) => {
                 let approval = ExportApproval {
@@ -160,9 +178,15 @@ impl Guard {
                     site: package.head().site.clone(),
                 };
                 let good = keys.approved(&approval, &approvals);
+                let carried = approvals.iter().map(|approval| approval.keyid);
+                let unknown: Vec<KeyId> = carried.filter(|id| !keys.has(*id)).collect();
                 keys.check(&approval, *wanted, &approvals)
-                    .map_err(|error| too_few(error, *wanted, good.len()).at(Step::V4))?;
-                Some((good, *wanted))
+                    .map_err(|error| too_few(error, *wanted, good.len(), &unknown).at(Step::V4))?;
+                Some(Checked {
+                    good,
+                    unknown,
+                    wanted: *wanted,
+                })
             }
         };
         let package = package.read_index()?;
@@ -188,7 +212,7 @@ impl Guard {
             size,
             counts,
             carried: approvals.iter().map(|approval| approval.keyid).collect(),
-            good,
+            checked,
         })
     }
 }
@@ -200,7 +224,7 @@ fn to_json(file: &Path, verdict: &Result<Verdict>) -> Value {
         size,
         counts,
         carried,
-        good,
+        checked,
     } = match verdict {
         Ok(verdict) => verdict,
         Err(error) => {
@@ -218,7 +242,8 @@ fn to_json(file: &Path, verdict: &Result<Verdict>) -> Value {
         "audit": {"first": head.audit.first, "last": head.audit.last},
         "findings": finding(head).map(|found| json!({"code": UNEXPLAINED, "detail": found})).into_iter().collect::<Vec<_>>(),
         "approvals": {
-            "carried": carried, "good": good.as_ref().map(|(keys, _)| keys), "wanted": good.as_ref().map(|(_, wanted)| wanted),
+            "carried": carried, "good": checked.as_ref().map(|checked| &checked.good),
+            "unknown": checked.as_ref().map(|checked| &checked.unknown), "wanted": checked.as_ref().map(|checked| checked.wanted),
         },
     })
 }
@@ -231,7 +256,7 @@ fn to_text(file: &Path, verdict: &Result<Verdict>) -> String {
         size,
         counts,
         carried,
-        good,
+        checked,
     } = match verdict {
         Ok(verdict) => verdict,
         Err(error) => {
@@ -241,8 +266,17 @@ fn to_text(file: &Path, verdict: &Result<Verdict>) -> String {
     };
     let shows: Vec<&str> = head.shows.iter().map(Switch::as_str).collect();
     let lines: Vec<String> = counts.iter().map(|(kind, count)| format!("{kind} {count}")).collect();
-    let approvals = match good {
-        Some((keys, wanted)) => format!("{} good of {wanted} that are asked for: {}", keys.len(), listed(keys)),
+    let approvals = match checked {
+        Some(Checked { good, unknown, wanted }) => {
+            let mut text = format!("{} good of {wanted} that are asked for: {}", good.len(), listed(good));
+            if !unknown.is_empty() {
+                text += &format!(
+                    "\n             not counted, by keys that --site-keys does not name: {}",
+                    listed(unknown)
+                );
+            }
+            text
+        }
         None if carried.is_empty() => "none".to_owned(),
         None => format!("carried, and not checked without --site-keys: {}", listed(carried)),
     };

@@ -9,6 +9,7 @@ use super::status_verify_summary::{self, Sorted, sort};
 use super::ui::escape;
 use super::workspace_folder::WorkspaceArgs;
 use crate::domain::{Clock as _, Error, Result, SystemClock, counted};
+use crate::vendor_side::ledger::ask::finding_advice;
 use crate::vendor_side::ledger::{
     Identity, IngestEvent, IngestOptions, Outcome, ReceiptTold, Refused, TakenIn, Verdict, ingest,
 };
@@ -161,7 +162,12 @@ fn taken_in(taken: &TakenIn, file: &str, dry_run: bool) -> String {
         )
     });
     for noticed in &taken.findings {
-        text += &format!("\n  finding   {}: {}", noticed.code, noticed.detail);
+        text += &format!(
+            "\n  finding   {}: {}\n            {}",
+            noticed.code,
+            noticed.detail,
+            finding_advice(noticed.code)
+        );
     }
     for code in &taken.settled {
         text += &format!("\n  settled   {code}");

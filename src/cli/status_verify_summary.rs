@@ -33,7 +33,11 @@ pub(super) fn sort(files: &[PathBuf]) -> Result<Sorted> {
             sorted.packages.push(path.clone());
             continue;
         };
-        let name = match data.strip_prefix(CODE).and_then(|rest| rest.get(..4)) {
+        let name = match data
+            .trim_ascii_start()
+            .strip_prefix(CODE)
+            .and_then(|rest| rest.get(..4))
+        {
             Some(series) => format!("the series {}", String::from_utf8_lossy(series)),
             None => path.display().to_string(),
         };
@@ -133,7 +137,7 @@ fn to_text(taken: &SummaryTaken) -> String {
         .ok();
     }
     if !taken.instance_known {
-        text += "\n  finding   summary-instance: no package told of its instance, so nothing is concluded from it";
+        text += "\n  finding   summary-instance: no package told of its instance yet, so it is kept, and nothing is concluded from it";
     } else if !taken.is_newest {
         text += "\n  older     what the site is now is known from another package";
     }
@@ -167,6 +171,14 @@ fn line(text: &mut String, release: &ReleaseTold) {
     )
     .ok();
     if release.not_wanted > 0 {
-        write!(text, "; {} of them not as wanted, or not known", release.not_wanted).ok();
+        write!(
+            text,
+            "; {} of these not what is wanted, or it is not known what runs",
+            match release.not_wanted {
+                1 => "1 runs".to_owned(),
+                some => format!("{some} run"),
+            }
+        )
+        .ok();
     }
 }

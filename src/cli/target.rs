@@ -197,8 +197,8 @@ pub(super) struct Place {
 }
 
 impl Place {
-    fn hub(&self) -> Result<Hub> {
-        let appliance = self.state.open()?;
+    fn hub(&self, ui: &mut Ui) -> Result<Hub> {
+        let appliance = self.state.open(ui)?;
         let view = self.config.site_view(&appliance)?;
         Hub::new(&Live::load(&appliance, Duration::ZERO)?, view)
     }
@@ -207,7 +207,7 @@ impl Place {
 pub(super) fn run(command: &TargetCommand, ui: &mut Ui) -> Result<()> {
     match command {
         TargetCommand::List { place } => {
-            let hub = place.hub()?;
+            let hub = place.hub(ui)?;
             for (id, name) in hub.orphans() {
                 ui.warn(format_args!(
                     "target {} ({id}), made here, follows one that no live release has: its agent is refused",
@@ -217,12 +217,12 @@ pub(super) fn run(command: &TargetCommand, ui: &mut Ui) -> Result<()> {
             target_list::print(&hub, ui)
         }
         TargetCommand::Watch { target, once, place } => {
-            let hub = place.hub()?;
+            let hub = place.hub(ui)?;
             let only = target.as_ref().map(|name| find(&hub, name)).transpose()?;
             target_watch::run(&hub, only.as_ref(), *once, ui.format())
         }
         TargetCommand::Add { name, like, place } => {
-            let hub = place.hub()?;
+            let hub = place.hub(ui)?;
             let template = find(&hub, like)?;
             let id = hub.add_target(name, &template.id)?;
             ui.say("next: `airlock target connect` prints how to install its agent");
@@ -232,7 +232,7 @@ pub(super) fn run(command: &TargetCommand, ui: &mut Ui) -> Result<()> {
             )
         }
         TargetCommand::Secret { target, revoke, place } => {
-            let hub = place.hub()?;
+            let hub = place.hub(ui)?;
             let target = find(&hub, target)?;
             let secret = hub.issue_secret(&target.id, *revoke)?;
             ui.say(format_args!(
@@ -255,15 +255,15 @@ pub(super) fn run(command: &TargetCommand, ui: &mut Ui) -> Result<()> {
             application,
             yes,
             place,
-        } => target_away::undeploy(&place.hub()?, target, application, *yes, ui),
+        } => target_away::undeploy(&place.hub(ui)?, target, application, *yes, ui),
         TargetCommand::Deploy {
             target,
             application,
             place,
-        } => target_away::deploy(&place.hub()?, target, application, ui),
-        TargetCommand::Remove { target, yes, place } => target_away::remove(&place.hub()?, target, *yes, ui),
+        } => target_away::deploy(&place.hub(ui)?, target, application, ui),
+        TargetCommand::Remove { target, yes, place } => target_away::remove(&place.hub(ui)?, target, *yes, ui),
         TargetCommand::Restore { target, place } => {
-            let hub = place.hub()?;
+            let hub = place.hub(ui)?;
             let removed = hub.find_removed(target);
             if let (TargetChoice::None(_), TargetChoice::One(here)) = (&removed, hub.find(target)) {
                 return report_target(&here.id, &here.name, false, "restored", RESTORED, ui);
@@ -272,12 +272,12 @@ pub(super) fn run(command: &TargetCommand, ui: &mut Ui) -> Result<()> {
             let changed = hub.remove_target(&target.id, Removal::Restore)?;
             report_target(&target.id, &target.name, changed, "restored", RESTORED, ui)
         }
-        TargetCommand::Free { uuid, yes, place } => target_free::run(&place.hub()?, uuid, *yes, ui),
+        TargetCommand::Free { uuid, yes, place } => target_free::run(&place.hub(ui)?, uuid, *yes, ui),
     }
 }
 
 fn connect(args: &ConnectArgs, ui: &mut Ui) -> Result<()> {
-    let hub = args.place.hub()?;
+    let hub = args.place.hub(ui)?;
     let target = find(&hub, &args.target)?;
     if let Some(runtime) = args.mirrors {
         return mirrors(&hub, &target, runtime, ui);

@@ -38,7 +38,7 @@ pub(super) enum TrustCommand {
 pub(super) fn run(command: &TrustCommand, ui: &mut Ui) -> Result<()> {
     match command {
         TrustCommand::Show { state } => {
-            let appliance = state.open()?;
+            let appliance = state.open(ui)?;
             let key = appliance.status_key_in_force()?;
             let own = format!(
                 "site id      {}\nstatus key   {} (what each vendor compares by voice when it enrols this site)",
@@ -85,7 +85,7 @@ pub(super) fn run(command: &TrustCommand, ui: &mut Ui) -> Result<()> {
                 .expected(told.spoken())
                 .remedy("do not trust the file; ask the vendor for the right one"));
             }
-            let appliance = state.open()?;
+            let appliance = state.open(ui)?;
             let pinned = appliance.pin(&chain, SystemClock.now())?;
             let enrolment = appliance.enrolment_path(chain.domain())?;
             let (word, human) = match pinned {

@@ -15,7 +15,7 @@ use super::sink::DecodedChunk;
 use super::source::Source;
 use crate::domain::{Class, Hash, Result};
 use crate::panics::caught;
-use crate::stream::BufferPool;
+use crate::stream::{BufferPool, worker_count};
 
 /// Takes chosen blobs in payload order. Every method may fail with any error; it ends the reading.
 pub(crate) trait ChosenSink<B> {
@@ -73,6 +73,7 @@ pub(crate) fn read_chosen<B: PayloadBlob>(
         sink,
     };
     pump(
+        worker_count(),
         || {
             let Chosen {
                 number,

@@ -10,12 +10,12 @@ use super::cut::{ChunkSpan, Payload, PayloadBlob};
 use super::entry::entry_bytes;
 use super::frame::Decoder;
 use super::kind::Kind;
-use super::pump::{StoredChunk, pump_stored};
+use super::pump::{StoredChunk, pump_stored, writing_workers};
 use super::signed_digest::{check_digest, digest_of};
 use super::sink::{ContentStore, DecodedChunk, PayloadSink};
 use super::source::Source;
 use crate::domain::{Class, Codec, Result};
-use crate::stream::BufferPool;
+use crate::stream::{BufferPool, worker_count};
 
 /// Bytes of the file that are passed over at once.
 const STEP: u64 = 64 << 20;
@@ -40,6 +40,11 @@ pub(crate) fn read_payload<B: PayloadBlob>(
     let skipped = pass_over(source, passed, &mut |position| sink.passed_over(position))?;
     sink.resumed(skipped);
     let store = sink.content_store();
+    let workers = if store.is_some() {
+        writing_workers()
+    } else {
+        worker_count()
+    };
     let mut numbered = (done.saturating_add(1)..)
         .zip(left)
         .zip(payload.cut().skip(passed.len()))
@@ -60,6 +65,7 @@ pub(crate) fn read_payload<B: PayloadBlob>(
     // Two runs: no worker may store a layer before the early blobs are in and were judged.
     let early = payload.early_chunks().saturating_sub(passed.len());
     pump_stored(
+        workers,
         source,
         &pool,
         numbered.by_ref().take(early),
@@ -67,9 +73,14 @@ pub(crate) fn read_payload<B: PayloadBlob>(
         |decoded: DecodedChunk| collector.chunk(decoded),
     )?;
     collector.pass_early()?;
-    pump_stored(source, &pool, numbered, start_worker, |decoded: DecodedChunk| {
-        collector.chunk(decoded)
-    })?;
+    pump_stored(
+        workers,
+        source,
+        &pool,
+        numbered,
+        start_worker,
+        |decoded: DecodedChunk| collector.chunk(decoded),
+    )?;
     collector.finish()
 }
 

@@ -14,7 +14,7 @@ use super::frame::Encoder;
 use super::kind::Kind;
 use super::pump::pump;
 use crate::domain::{Codec, Error, Result};
-use crate::stream::{BufferPool, PooledBuffer};
+use crate::stream::{BufferPool, PooledBuffer, worker_count};
 
 /// A chunk on its way to the medium.
 struct EncodedChunk {
@@ -45,6 +45,7 @@ pub(crate) fn write_payload<B: PayloadBlob>(
     let mut reader = BlobReader::new(payload, open_blob, pool.clone());
     let mut cut = payload.cut();
     pump(
+        worker_count(),
         || Some(reader.read(cut.next()?)),
         || {
             let mut encoder = Encoder::new(level);

@@ -24,8 +24,6 @@ pub(crate) struct Kind {
     pub(crate) no_such_file: &'static str,
     /// Purpose of the head: what is signed.
     pub(crate) head_type: PayloadType,
-    /// Features beyond version 1 of the format that this program reads.
-    pub(crate) features: &'static [&'static str],
     /// The payload begins at a multiple of this.
     pub(crate) offset_unit: u64,
     /// Bounds, each judged before memory is taken for what it bounds.

@@ -61,13 +61,13 @@ pub struct Totals {
     pub stored_bytes: u64,
 }
 
-/// Refuses a head that names a feature which this reader does not know, before its other members are looked at.
+/// Refuses a head that names a feature which is none of the `known`, before its other members are looked at.
 ///
 /// # Errors
 ///
 /// `E-FORMAT needs-newer-reader`; `E-FORMAT` for what is no head at all.
-pub(crate) fn check_features(kind: &Kind, head: &[u8]) -> Result<()> {
-    crypto::check_features(head, "the head", kind.noun, kind.features)
+pub(crate) fn check_features(kind: &Kind, head: &[u8], known: &[&str]) -> Result<()> {
+    crypto::check_features(head, "the head", kind.noun, known)
 }
 
 /// Checks volumes, index pages and totals of a head: that they hold together, and lie under the caps of the kind.

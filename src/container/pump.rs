@@ -22,12 +22,20 @@ pub(super) struct StoredChunk<S> {
     pub(super) position: u64,
 }
 
-/// Produces on one thread, works on all cores, and consumes in order on the caller's thread. A few jobs are under way at once.
+/// Returns how many workers use all cores where each of them also waits for a disk: past the page cache, a write lasts as long as the disk
+/// takes. Twice as many as cores would hold a third more memory, and gain little.
+pub(super) fn writing_workers() -> usize {
+    let cores = worker_count();
+    cores.saturating_add(cores.div_ceil(2))
+}
+
+/// Produces on one thread, works on `workers` others, and consumes in order on the caller's thread. A few jobs are under way at once.
 ///
 /// # Errors
 ///
 /// The first one in the order of the jobs, whichever of the three it came from; nothing is produced behind it.
 pub(super) fn pump<Job, Out, Work>(
+    workers: usize,
     mut produce: impl FnMut() -> Option<Result<Job>> + Send,
     start_worker: impl Fn() -> Work + Sync,
     mut consume: impl FnMut(Out) -> Result<()>,
@@ -37,7 +45,6 @@ where
     Out: Send,
     Work: FnMut(Job) -> Result<Out>,
 {
-    let workers = worker_count();
     let mut failed = false;
     ordered_map(
         workers,
@@ -64,6 +71,7 @@ where
 ///
 /// `E-INTEGRITY stored-hash`; `E-FORMAT`, `E-INCOMPLETE` and `E-IO` of the source; those of worker and consumer.
 pub(super) fn pump_stored<S, Out, Work>(
+    workers: usize,
     source: &mut Source,
     pool: &BufferPool,
     mut chunks: impl Iterator<Item = (u64, Chunk, S)> + Send,
@@ -77,6 +85,7 @@ where
 {
     let noun = source.kind().noun;
     pump(
+        workers,
         || {
             let (number, chunk, span) = chunks.next()?;
             Some(read_chunk(source, pool, number, chunk, span))

@@ -5,7 +5,7 @@ use super::kind::Kind;
 use super::pump::{StoredChunk, pump_stored};
 use super::source::{Input, Source};
 use crate::domain::{Class, Error, Result};
-use crate::stream::BufferPool;
+use crate::stream::{BufferPool, worker_count};
 
 /// Reads a file back: the bytes before the payload, every header, and the hash of every stored chunk.
 ///
@@ -56,6 +56,7 @@ fn compare(
     }
     let pool = BufferPool::new(usize::try_from(chunk_bytes).unwrap_or(usize::MAX));
     pump_stored(
+        worker_count(),
         source,
         &pool,
         (1..).zip(chunks).map(|(number, chunk)| (number, *chunk, ())),

@@ -16,7 +16,6 @@ pub(super) static KIND: Kind = Kind {
     goes_on: true,
     no_such_file: "not-a-crate",
     head_type: PayloadType::StatusHead,
-    features: &[],
     offset_unit: 512,
     caps: Caps {
         entries: [128, 1024, 1024, 1024, 1024],

@@ -12,7 +12,7 @@ struct Peek {
     requires: Vec<String>,
 }
 
-/// Refuses a document that names a feature which this reader does not know, before its other members are looked at.
+/// Refuses a document that names a feature which is none of the `known`, before its other members are looked at.
 ///
 /// `what` is what is parsed, `noun` what needs the feature, `known` what this reader knows. Signatures were verified before.
 ///
@@ -21,7 +21,8 @@ struct Peek {
 /// `E-FORMAT needs-newer-reader`; `E-FORMAT` and `E-LIMIT` for what is no such document at all.
 pub fn check_features(bytes: &[u8], what: &str, noun: &str, known: &[&str]) -> Result<()> {
     let peek: Peek = canonical::lenient_from_slice(bytes, what)?;
-    match peek.requires.iter().find(|feature| !known.contains(&feature.as_str())) {
+    let unknown = peek.requires.iter().find(|feature| !known.contains(&feature.as_str()));
+    match unknown {
         None => Ok(()),
         Some(feature) => Err(Error::new(
             Class::Format,

@@ -69,17 +69,13 @@ impl KeyFile {
         let bytes = read_bounded(file, KEY_FILE_BYTES, "a key file").map(Zeroizing::new);
         // What holds no secret may be read by everybody: that it is the wrong file is what is wrong with it.
         let holds_none = bytes.as_ref().is_ok_and(|bytes| !may_hold_a_secret(path, bytes));
-        if looked.mode() & 0o077 != 0 && !holds_none {
-            return Err(Error::new(
-                Class::Trust,
-                "key-file",
-                format!("the key file {} has mode {:o}", path.display(), looked.mode()),
-            )
-            .expected("a regular file that only its owner may read")
-            .remedy(format!(
-                "find out who read it; then chmod 600 {}, or replace the key",
-                path.display()
-            )));
+        if !holds_none {
+            only_its_owner_reads(
+                &format!("the key file {}", path.display()),
+                path,
+                looked.mode(),
+                "the key",
+            )?;
         }
         let bytes = bytes.map_err(|e| e.reclassified(Class::Trust, "key-file").remedy(NAME_KEY))?;
         if holds_none {
@@ -151,6 +147,26 @@ impl KeyFile {
         };
         Ok(SigningKey::from_secret(key.as_bytes()))
     }
+}
+
+/// Refuses a file with secrets that others may read. `what` names it for people, `inside` what it holds.
+///
+/// # Errors
+///
+/// `E-TRUST key-file`.
+pub fn only_its_owner_reads(what: &str, path: &Path, mode: u32, inside: &str) -> Result<()> {
+    let mode = mode & 0o7777;
+    if mode & 0o077 != 0 {
+        return Err(
+            Error::new(Class::Trust, "key-file", format!("{what} has mode {mode:o}"))
+                .expected("a regular file that only its owner may read")
+                .remedy(format!(
+                    "find out who read it; then chmod 600 {}, or replace {inside}",
+                    path.display()
+                )),
+        );
+    }
+    Ok(())
 }
 
 /// Whether a file may hold a secret: a PEM block of a private key, or a line of hex that is not called a public key.

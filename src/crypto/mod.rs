@@ -33,8 +33,8 @@ pub use export_approval::ExportApproval;
 pub use features::check_features;
 pub use key::{KeyId, PublicKey, SigningKey, random};
 pub use key_file::{
-    AskPassphrase, KeyFile, LOST_PASSPHRASE, NAME_KEY, PASSPHRASE, open_key, replace_signing_key, write_secret_file,
-    write_signing_key,
+    AskPassphrase, KeyFile, LOST_PASSPHRASE, NAME_KEY, PASSPHRASE, only_its_owner_reads, open_key, replace_signing_key,
+    write_secret_file, write_signing_key,
 };
 pub use receipt::{Receipt, ReceiptResult};
 pub use root::{EpochRule, Key, Role, RoleName, Roles, RootDocument, Rule, Scheme, Signers};

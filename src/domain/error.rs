@@ -291,6 +291,10 @@ impl Error {
                 ),
                 io::ErrorKind::IsADirectory => ("a file, and no folder", "name another file, or move that folder away"),
                 io::ErrorKind::NotADirectory => ("a folder", "check the path"),
+                io::ErrorKind::BrokenPipe => (
+                    "a reader that takes everything",
+                    "give the pipe a reader that stays until everything was written",
+                ),
                 io::ErrorKind::ReadOnlyFilesystem => (
                     "a file system to write on",
                     "mount it for writing, or name another place",

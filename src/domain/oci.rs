@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use base64::Engine as _;
 use sha2::{Digest as _, Sha256};
 
-use super::oci_types::{self, Object, RawDescriptor, RawDocument};
+use super::oci_types::{self, Member, Object, RawDescriptor, RawDocument};
 use super::{Class, Digest, Error, Hash, Result, limits, oci_members};
 
 /// OCI image manifest.
@@ -81,16 +81,36 @@ pub struct Document {
     pub artifact_type: Option<String>,
     /// Annotations of the document.
     pub annotations: BTreeMap<String, String>,
+    /// Whether a layer sends clients elsewhere or is not to be distributed: only where [`Layers::Any`] are taken.
+    pub nondistributable: bool,
+}
+
+/// Which layers a manifest may have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Layers {
+    /// Those that every registry has.
+    Distributable,
+    /// Also those with `urls` or of a non-distributable type, whose bytes are carried all the same (SPEC M-56).
+    Any,
 }
 
 impl Document {
+    /// Parses a document that was referred to as `media_type`, with layers that every registry has.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::parse_with`].
+    pub fn parse(bytes: &[u8], media_type: &str) -> Result<Self> {
+        Self::parse_with(bytes, media_type, Layers::Distributable)
+    }
+
     /// Parses a document that was referred to as `media_type`.
     ///
     /// # Errors
     ///
     /// `E-LIMIT` for size and number of descriptors; `E-CONTENT` for everything else: not JSON, ambiguous, of another
     /// type than stated, with a reference that is not allowed.
-    pub fn parse(bytes: &[u8], media_type: &str) -> Result<Self> {
+    pub fn parse_with(bytes: &[u8], media_type: &str, allowed: Layers) -> Result<Self> {
         if bytes.len() as u64 > limits::MANIFEST_BYTES {
             return Err(Error::new(
                 Class::Limit,
@@ -104,7 +124,7 @@ impl Document {
                 .expected("an OCI or Docker schema 2 manifest or index")
         })?;
         oci_members::check(bytes)?;
-        let raw = oci_types::read(bytes).map_err(|error| unreadable(&error))?;
+        let mut raw = oci_types::read(bytes).map_err(|error| unreadable(&error))?;
         if let Some(stated) = &raw.media_type
             && stated != media_type
         {
@@ -113,7 +133,12 @@ impl Document {
                 format!("a manifest says it is {stated:?} but is referred to as {media_type:?}"),
             ));
         }
-        let (image, list) = (raw.layers.is_some() || raw.config.is_some(), raw.manifests.is_some());
+        // Some builders write null for a manifest without layers; to their clients it is an empty list (SPEC M-54).
+        let layers = match std::mem::take(&mut raw.layers) {
+            Member::Null if kind == Kind::Manifest => Some(Vec::new()),
+            layers => layers.value(),
+        };
+        let (image, list) = (layers.is_some() || raw.config.is_some(), raw.manifests.is_some());
         let fits = match kind {
             Kind::Manifest => image && !list,
             Kind::Index => list && !image,
@@ -126,26 +151,38 @@ impl Document {
             .expected("schemaVersion 2 and either config with layers, or manifests"));
         }
         match kind {
-            Kind::Manifest => Self::manifest(raw, media_type),
+            Kind::Manifest => Self::manifest(raw, layers, media_type, allowed),
             Kind::Index => Self::index(raw, media_type),
         }
     }
 
-    fn manifest(raw: RawDocument, media_type: &str) -> Result<Self> {
-        let (Some(config), Some(layers)) = (raw.config, raw.layers) else {
+    fn manifest(
+        raw: RawDocument,
+        layers: Option<Vec<Object<RawDescriptor>>>,
+        media_type: &str,
+        allowed: Layers,
+    ) -> Result<Self> {
+        let (Some(config), Some(layers)) = (raw.config, layers) else {
             return Err(content("manifest", "a manifest lacks its config or its layers".into()));
         };
         check_count(layers.len())?;
         let config = Descriptor::check(config)?;
+        let nondistributable = layers
+            .iter()
+            .any(|Object(layer)| layer.has_urls() || layer.is_nondistributable());
         Ok(Self {
             kind: Kind::Manifest,
             media_type: media_type.to_owned(),
             artifact_type: Some(raw.artifact_type.unwrap_or_else(|| config.media_type.clone())),
             config: Some(config),
-            layers: checked(layers)?,
+            layers: layers
+                .into_iter()
+                .map(|layer| Descriptor::check_with(layer, allowed))
+                .collect::<Result<_>>()?,
             manifests: Vec::new(),
             subject: raw.subject.map(Descriptor::check).transpose()?,
             annotations: raw.annotations.unwrap_or_default(),
+            nondistributable,
         })
     }
 
@@ -169,32 +206,48 @@ impl Document {
             subject: raw.subject.map(Descriptor::check).transpose()?,
             artifact_type: raw.artifact_type,
             annotations: raw.annotations.unwrap_or_default(),
+            nondistributable: false,
         })
     }
 }
 
+impl RawDescriptor {
+    fn has_urls(&self) -> bool {
+        self.urls.as_ref().is_some_and(|urls| !urls.is_empty())
+    }
+
+    fn is_nondistributable(&self) -> bool {
+        self.media_type.contains("nondistributable") || self.media_type.contains("foreign")
+    }
+}
+
 impl Descriptor {
-    fn check(Object(raw): Object<RawDescriptor>) -> Result<Self> {
+    fn check(raw: Object<RawDescriptor>) -> Result<Self> {
+        Self::check_with(raw, Layers::Distributable)
+    }
+
+    fn check_with(Object(raw): Object<RawDescriptor>, allowed: Layers) -> Result<Self> {
         let digest: Digest = raw.digest.parse().map_err(|error| {
             content("digest", format!("a descriptor names content by {:?}", raw.digest))
                 .expected("sha256: and 64 lower-case hex digits")
                 .with_source(error)
         })?;
-        let (media_type, size) = (raw.media_type, raw.size.0);
-        if raw.urls.is_some_and(|urls| !urls.is_empty()) {
+        let strict = allowed == Layers::Distributable;
+        if strict && raw.has_urls() {
             return Err(content(
                 "urls",
                 format!("the descriptor of {digest} sends clients to other addresses"),
             )
             .remedy("rebuild the image without foreign layers"));
         }
-        if media_type.contains("nondistributable") || media_type.contains("foreign") {
+        if strict && raw.is_nondistributable() {
             return Err(content(
                 "nondistributable",
-                format!("{digest} is a non-distributable layer ({media_type:?})"),
+                format!("{digest} is a non-distributable layer ({:?})", raw.media_type),
             )
             .remedy("rebuild the image with ordinary layers"));
         }
+        let (media_type, size) = (raw.media_type, raw.size.0);
         if let Some(data) = raw.data {
             let matches = base64::engine::general_purpose::STANDARD
                 .decode(data)
@@ -268,6 +321,43 @@ mod tests {
             document.artifact_type.as_deref(),
             Some("application/vnd.oci.empty.v1+json")
         );
+    }
+
+    #[test]
+    fn null_for_the_layers_of_a_manifest_is_an_empty_list() {
+        let null = |text: &str| text.replace(r#""layers":[]"#, r#""layers":null"#);
+        let document = Document::parse(null(&manifest("")).as_bytes(), OCI_MANIFEST).unwrap();
+        assert!(document.layers.is_empty() && document.config.is_some());
+        // It is still the shape of a manifest, and of an index it is a member left out.
+        for (text, media_type, code) in [
+            (null(&manifest("")), OCI_INDEX, "ambiguous"),
+            (r#"{"schemaVersion":2,"layers":null}"#.into(), OCI_MANIFEST, "manifest"),
+            (r#"{"schemaVersion":2,"layers":null}"#.into(), OCI_INDEX, "ambiguous"),
+        ] {
+            let error = Document::parse(text.as_bytes(), media_type).unwrap_err();
+            assert_eq!((error.class(), error.code()), (Class::Content, code), "{text}");
+        }
+        Document::parse(br#"{"schemaVersion":2,"manifests":[],"layers":null}"#, OCI_INDEX).unwrap();
+    }
+
+    #[test]
+    fn layers_from_elsewhere_are_taken_where_it_is_said() {
+        let foreign = EMPTY.replace("oci.empty.v1+json", "docker.image.rootfs.foreign.diff.tar.gzip");
+        let with_urls = manifest(&format!(r#"{EMPTY},"urls":["https://x"]}}"#));
+        for text in [&with_urls, &manifest(&format!("{foreign}}}"))] {
+            assert!(Document::parse(text.as_bytes(), OCI_MANIFEST).is_err());
+            let document = Document::parse_with(text.as_bytes(), OCI_MANIFEST, Layers::Any).unwrap();
+            assert!(document.nondistributable && document.layers.len() == 1);
+        }
+        let ordinary = Document::parse_with(manifest("").as_bytes(), OCI_MANIFEST, Layers::Any).unwrap();
+        assert!(!ordinary.nondistributable);
+        // Nothing else may lead elsewhere, and what is embedded must be the content.
+        let config = with_urls.replacen('}', r#","urls":["https://x"]}"#, 1);
+        let data = with_urls.replace(r#""urls""#, r#""data":"e31=","urls""#);
+        for (text, code) in [(config, "urls"), (data, "data")] {
+            let error = Document::parse_with(text.as_bytes(), OCI_MANIFEST, Layers::Any).unwrap_err();
+            assert_eq!((error.class(), error.code()), (Class::Content, code), "{text}");
+        }
     }
 
     #[test]
@@ -368,7 +458,8 @@ mod tests {
             whole(r#","subject":false"#),
             whole(r#","manifests":{}"#),
             manifest("").replace(r#""layers":[]"#, r#""layers":{}"#),
-            manifest("").replace(r#""layers":[]"#, r#""layers":null"#),
+            manifest("").replace(r#","layers":[]"#, ""),
+            manifest("").replace(r#""layers":[]"#, r#""layers":[null]"#),
             manifest("").replace(&format!("\"{OCI_MANIFEST}\""), "7"),
         ] {
             let error = Document::parse(bad.as_bytes(), OCI_MANIFEST).unwrap_err();

@@ -1,8 +1,8 @@
 //! The JSON type of every member that the image specification gives a meaning (SPEC M-54).
 //!
 //! Written out here and read by name only: a derived reader would take an array for an object, 2.0 for 2 and many other
-//! things that another client refuses or reads otherwise. `null` is a member left out, as all readers have it; members that
-//! the specification does not name may be of any type.
+//! things that another client refuses or reads otherwise. `null` is a member left out, as all readers have it, but for
+//! the layers of a manifest, where it is an empty list; members that the specification does not name may be of any type.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -21,7 +21,8 @@ pub(super) struct RawDocument {
     pub(super) schema_version: Option<Integer>,
     pub(super) media_type: Option<String>,
     pub(super) config: Option<Object<RawDescriptor>>,
-    pub(super) layers: Option<Vec<Object<RawDescriptor>>>,
+    #[serde(default)]
+    pub(super) layers: Member<Vec<Object<RawDescriptor>>>,
     pub(super) manifests: Option<Vec<Object<RawDescriptor>>>,
     /// Of schema 1: that it is there decides, whatever it is.
     pub(super) fs_layers: Option<IgnoredAny>,
@@ -57,6 +58,31 @@ pub(super) struct RawPlatform {
     /// Of Docker's lists.
     #[serde(rename = "features")]
     _features: Option<Vec<String>>,
+}
+
+/// A member of which null means something else than that it is left out.
+#[derive(Default)]
+pub(super) enum Member<T> {
+    #[default]
+    LeftOut,
+    Null,
+    Value(T),
+}
+
+impl<T> Member<T> {
+    /// Returns its value; null is none.
+    pub(super) fn value(self) -> Option<T> {
+        match self {
+            Self::Value(value) => Some(value),
+            Self::LeftOut | Self::Null => None,
+        }
+    }
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Member<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Option::deserialize(deserializer).map(|value| value.map_or(Self::Null, Self::Value))
+    }
 }
 
 /// An object, and nothing that a reader could take for one.

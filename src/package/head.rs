@@ -81,7 +81,7 @@ impl Head {
     ///
     /// `E-FORMAT needs-newer-reader` first; then `E-FORMAT` and `E-LIMIT`.
     pub fn parse(bytes: &[u8]) -> Result<Self> {
-        check_features(&PACKAGE, bytes)?;
+        check_features(&PACKAGE, bytes, &[])?;
         let head: Self = canonical::from_slice(bytes, "the head")?;
         head.check()?;
         Ok(head)

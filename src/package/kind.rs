@@ -14,7 +14,6 @@ pub(super) static PACKAGE: Kind = Kind {
     goes_on: false,
     no_such_file: "not-a-package",
     head_type: PayloadType::StatusHead,
-    features: &[],
     offset_unit: 512,
     caps: Caps {
         entries: [

@@ -5,6 +5,7 @@
 
 use std::path::PathBuf;
 
+use super::fleet::ChartReport;
 use super::ledger::base::Base;
 use super::pack::{Destination, Packed, pack};
 use super::plan::{Build, BuildEvent, LaidOut, lay_out};
@@ -37,6 +38,8 @@ pub struct Built {
     pub desired: Option<DesiredState>,
     /// Number of the acknowledgement that it takes along to its one site.
     pub acknowledgement: Option<u64>,
+    /// What became of its charts.
+    pub charts: Vec<ChartReport>,
     /// To how many sites secrets are sealed.
     pub sealed: usize,
 }
@@ -164,6 +167,7 @@ pub fn build(
         needs: plan.needs,
         needed_bytes: plan.needed_bytes,
         desired: plan.desired,
+        charts: plan.charts,
         acknowledgement: answer.number(),
         sealed: plan.sealed,
     })

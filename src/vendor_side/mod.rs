@@ -4,6 +4,7 @@
 //! workspace   keys/  root.json  ledger.db        made once by init, moved forward by trust
 //! release     release.yaml + flags ─> ReleaseStatement what is said
 //! compose     compose files ─> images they pull, one file for the site
+//! chart       charts ─> values and templates         rendering: the same through helm
 //! collect     images ─> BundleContent + BlobSource   what is carried
 //! plan        all of these laid out, without what the sites hold
 //! pack        both, signed ─> a bundle on its medium
@@ -30,6 +31,7 @@ pub mod release;
 pub mod release_file;
 mod release_folder;
 mod release_signers;
+mod rendering;
 mod root_change;
 mod secret;
 mod signed_head;
@@ -43,12 +45,14 @@ mod yaml;
 pub use answer::AckKeys;
 pub use build::{Built, build, release_keys};
 pub use enrol::{Enrolled, Replaced, enrol, find_site, replace, site, withdraw};
+pub use fleet::{ChartReport, ChartWay};
 pub use key_ring::{KeyRing, PUBLIC_SUFFIX};
 pub use learn::{Learned, learn};
 pub use pack::{Destination, PackEvent, Packed, pack};
 pub use plan::{Build, BuildEvent, Plan, plan};
 pub use release_folder::{OUTSIDE, ReleaseFolder};
 pub use release_signers::{ReleaseSigners, chain_beside};
+pub use rendering::HelmChoice;
 pub use root_change::{NewRoot, RootChange};
 pub use secret::AskSecret;
 pub use signing_time::SigningTime;

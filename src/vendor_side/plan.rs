@@ -6,7 +6,9 @@ use std::path::PathBuf;
 
 use super::answer::{AckKeys, Answer};
 use super::collect::{EXPANDED_BYTES, LocalLayouts, RegistryOptions, Sources, Stored, collect_all};
-use super::fleet::{EarlierRelease, Ids, Prepared, Removals, assemble, check_walls, prepare};
+use super::fleet::{
+    ChartOptions, ChartReport, EarlierRelease, Ids, Prepared, Removals, assemble, check_walls, prepare,
+};
 use super::ledger::base::{BASE_MAX_AGE, Base, Question};
 use super::pack::PackEvent;
 use super::release::{Overrides, resolve};
@@ -15,6 +17,7 @@ use super::release_folder::ReleaseFolder;
 use super::secret::{AskSecret, Sealed, check_audience, seal};
 use super::signing_time::SigningTime;
 use super::workspace::Workspace;
+use crate::bundle::Feature;
 use crate::bundle::desired::DesiredState;
 use crate::bundle::{BundleContent, BundleLayout, Packing, ReleaseStatement, TagLine};
 use crate::crypto::SigningKey;
@@ -47,6 +50,8 @@ pub enum BuildEvent<'a> {
     Collecting(&'a str),
     /// Everything is known but the bytes of the payload.
     Planned(&'a Plan),
+    /// A chart was looked into.
+    Chart(&'a ChartReport),
     /// Something that is not wrong here and may be at the site.
     Warning(String),
     /// The bundle is written.
@@ -82,6 +87,8 @@ pub struct Plan {
     pub desired: Option<DesiredState>,
     /// The number of the acknowledgement that it takes along.
     pub acknowledgement: Option<u64>,
+    /// What became of its charts.
+    pub charts: Vec<ChartReport>,
     /// To how many sites secrets are sealed.
     pub sealed: usize,
 }
@@ -192,9 +199,17 @@ pub(super) fn lay_out(
         .iter()
         .map(|(name, text)| (name.as_str(), text.as_str()))
         .collect();
-    let mut prepared = prepare(build.file, &folder, &texts, build.registries, &mut |what| {
+    let charts = ChartOptions {
+        helm: &build.overrides.helm,
+        strict: build.overrides.strict,
+    };
+    let mut prepared = prepare(build.file, &folder, &texts, build.registries, charts, &mut |what| {
         events(BuildEvent::Collecting(what));
     })?;
+    let charts = std::mem::take(&mut prepared.charts);
+    for chart in &charts {
+        events(BuildEvent::Chart(chart));
+    }
     for warning in std::mem::take(&mut prepared.warnings) {
         events(BuildEvent::Warning(warning));
     }
@@ -212,6 +227,9 @@ pub(super) fn lay_out(
         problems,
         |image| events(BuildEvent::Collecting(image)),
     )?;
+    for warning in collection.warnings {
+        events(BuildEvent::Warning(warning));
+    }
     let mut content = collection.content;
     content.documents = resolved.documents;
     content.documents.extend(answer.document());
@@ -245,6 +263,10 @@ pub(super) fn lay_out(
         events(BuildEvent::Warning(remark));
     }
     let sealed_to = sealed.documents.len();
+    let uses_secrets = |desired: &DesiredState| desired.secrets().next().is_some();
+    if sealed_to > 0 || fleet.desired.as_ref().is_some_and(uses_secrets) {
+        content.requires.insert(Feature::Secrets);
+    }
     let documents = sealed.documents.into_iter();
     content
         .documents
@@ -264,6 +286,7 @@ pub(super) fn lay_out(
         desired: fleet.desired,
         acknowledgement: answer.number(),
         sealed: sealed_to,
+        charts,
         release,
     };
     events(BuildEvent::Planned(&plan));

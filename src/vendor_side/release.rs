@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use super::collect::Platform;
 use super::release_file::{AudienceText, Expiry, Notes, ReleaseFile, check_label};
 use super::release_folder::ReleaseFolder;
+use super::rendering::HelmChoice;
 use super::suggest::nearest;
 use crate::bundle::ReleaseStatement;
 use crate::crypto::RootDocument;
@@ -40,6 +41,10 @@ pub struct Overrides {
     pub expanded: Option<u64>,
     /// `--full`: carry everything, whatever the sites hold.
     pub full: bool,
+    /// `--helm`: what works charts out.
+    pub helm: HelmChoice,
+    /// `--strict`: what only looks like an image that is not carried is refused.
+    pub strict: bool,
     /// `--base-max-age`, in seconds: how old what a site said last may be for a bundle to build on it.
     pub base_max_age: Option<i64>,
 }

@@ -1,40 +1,165 @@
-//! YAML files of authors and charts, read as one mapping: no key twice, aliases bounded.
+//! YAML files of authors and charts, read as one mapping, aliases bounded.
 
 use serde_json::{Map, Value};
+use serde_saphyr::{DuplicateKeyPolicy, Error as Yaml, Options};
 
 use crate::domain::{Class, Error, Result};
 
-/// Parses a mapping; a file that says nothing is an empty one.
+/// Parses a mapping, no key twice; a file that says nothing is an empty one.
 ///
 /// # Errors
 ///
 /// `E-USAGE yaml` with file, line and column.
 pub(super) fn mapping(file: &str, bytes: &[u8]) -> Result<Value> {
-    let wrong = |found: String| Error::new(Class::Usage, "yaml", found);
-    let text = std::str::from_utf8(bytes).map_err(|_| wrong(format!("{file} is no UTF-8 text")))?;
-    let text = text.trim_start_matches('\u{feff}');
-    let says_nothing =
-        |line: &str| line.trim().is_empty() || line.trim_start().starts_with('#') || line.trim() == "---";
-    if text.lines().all(says_nothing) {
+    let text = text_of(file, bytes)?;
+    if says_nothing(text) {
         return Ok(Value::Object(Map::new()));
     }
     let options = serde_saphyr::options! { with_snippet: false };
-    let value: Value = serde_saphyr::from_str_with_options(text, options).map_err(|error: serde_saphyr::Error| {
-        let (line, column) = error.location().map_or((1, 1), |at| (at.line(), at.column()));
-        let said = error.without_snippet().to_string();
-        let said: String = said.lines().next().unwrap_or_default().chars().take(160).collect();
-        wrong(format!("{file}:{line}:{column}: {said}"))
-    })?;
+    let value: Value = serde_saphyr::from_str_with_options(text, options).map_err(|error| wrong(file, &error))?;
+    only_mapping(file, value)
+}
+
+/// Parses a mapping as helm does: the last of equal keys counts, which `warn` is told; of several documents mappings merge, and
+/// anything else in a later one replaces.
+///
+/// # Errors
+///
+/// `E-USAGE yaml` with file, line and column.
+pub(super) fn as_helm(file: &str, bytes: &[u8], warn: &mut dyn FnMut(String)) -> Result<Value> {
+    let text = text_of(file, bytes)?;
+    if says_nothing(text) {
+        return Ok(Value::Object(Map::new()));
+    }
+    let strict = serde_saphyr::options! { with_snippet: false };
+    match documents(text, strict) {
+        Ok(found) => merged(file, found),
+        Err(error) => {
+            let Yaml::DuplicateMappingKey { .. } = error.without_snippet() else {
+                return Err(wrong(file, &error));
+            };
+            let found = documents(text, lenient()).map_err(|error| wrong(file, &error))?;
+            warn(format!("{}: helm takes the last one", wrong(file, &error).found()));
+            merged(file, found)
+        }
+    }
+}
+
+/// Parses one document in which the last of equal keys counts: what helm wrote.
+///
+/// # Errors
+///
+/// What is wrong with it, with line and column.
+pub(super) fn rendered(text: &str) -> Result<Value, String> {
+    serde_saphyr::from_str_with_options(text, lenient()).map_err(|error| {
+        let (line, column) = place(&error);
+        format!("{line}:{column}: {}", said(&error))
+    })
+}
+
+/// What a parser found wrong, in this program's words.
+pub(super) fn said(error: &Yaml) -> String {
+    match error.without_snippet() {
+        Yaml::DuplicateMappingKey { key: Some(key), .. } => {
+            format!("the key {:?} is given twice", key.chars().take(80).collect::<String>())
+        }
+        Yaml::DuplicateMappingKey { .. } => "a key is given twice".to_owned(),
+        Yaml::MultipleDocuments { .. } => "another document begins, and one is read".to_owned(),
+        other => {
+            let said = other.to_string();
+            said.lines().next().unwrap_or_default().chars().take(160).collect()
+        }
+    }
+}
+
+fn documents(text: &str, options: Options) -> Result<Vec<Value>, Yaml> {
+    serde_saphyr::from_multiple_with_options(text, options)
+}
+
+fn lenient() -> Options {
+    serde_saphyr::options! { with_snippet: false, duplicate_keys: DuplicateKeyPolicy::LastWins }
+}
+
+fn merged(file: &str, documents: Vec<Value>) -> Result<Value> {
+    let mut whole = Value::Object(Map::new());
+    for document in documents {
+        replace(&mut whole, only_mapping(file, document)?);
+    }
+    Ok(whole)
+}
+
+fn replace(base: &mut Value, over: Value) {
+    match (base, over) {
+        (Value::Object(base), Value::Object(over)) => {
+            for (key, value) in over {
+                match base.get_mut(&key) {
+                    Some(known) => replace(known, value),
+                    None => {
+                        base.insert(key, value);
+                    }
+                }
+            }
+        }
+        (base, over) => *base = over,
+    }
+}
+
+fn only_mapping(file: &str, value: Value) -> Result<Value> {
     match value {
         Value::Null => Ok(Value::Object(Map::new())),
         Value::Object(_) => Ok(value),
-        _ => Err(wrong(format!("{file}:1:1: this is no mapping"))),
+        _ => Err(Error::new(
+            Class::Usage,
+            "yaml",
+            format!("{file}:1:1: this is no mapping"),
+        )),
     }
+}
+
+fn text_of<'a>(file: &str, bytes: &'a [u8]) -> Result<&'a str> {
+    let text =
+        std::str::from_utf8(bytes).map_err(|_| Error::new(Class::Usage, "yaml", format!("{file} is no UTF-8 text")))?;
+    Ok(text.trim_start_matches('\u{feff}'))
+}
+
+fn says_nothing(text: &str) -> bool {
+    text.lines()
+        .all(|line| line.trim().is_empty() || line.trim_start().starts_with('#') || line.trim() == "---")
+}
+
+fn wrong(file: &str, error: &Yaml) -> Error {
+    let (line, column) = place(error);
+    Error::new(Class::Usage, "yaml", format!("{file}:{line}:{column}: {}", said(error)))
+}
+
+fn place(error: &Yaml) -> (u64, u64) {
+    error.location().map_or((1, 1), |at| (at.line(), at.column()))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn helm_takes_the_last_of_equal_keys_and_merges_documents() {
+        let parse = |text: &str| {
+            let mut said = Vec::new();
+            let value = as_helm("v.yaml", text.as_bytes(), &mut |warning| said.push(warning));
+            (value.map(|value| value.to_string()), said)
+        };
+        let (value, said) = parse("a: 1\nm: {x: 1}\na: 3\n");
+        assert_eq!(value.unwrap(), r#"{"a":3,"m":{"x":1}}"#);
+        assert_eq!(
+            said,
+            ["v.yaml:3:1: the key \"a\" is given twice: helm takes the last one"]
+        );
+        let (value, said) = parse("a: 1\nm: {x: 1}\n---\nb: 2\nm: {y: 2}\n");
+        assert_eq!(value.unwrap(), r#"{"a":1,"b":2,"m":{"x":1,"y":2}}"#);
+        assert!(said.is_empty());
+        assert!(parse("a: [\n").0.is_err());
+        let error = mapping("v.yaml", b"a: 1\n---\nb: 2\n").unwrap_err();
+        assert!(error.found().contains("another document"), "{error}");
+    }
 
     #[test]
     fn one_mapping_without_repeated_keys_or_bombs() {

@@ -16,6 +16,7 @@
 //! | `outbox` | names, files and rows of packages: what lies there without a row goes, what must stay stays |
 //! | `choose` | which package an export is about: what did not get out, the draft, or a new one |
 //! | `prologue` | the bytes before the payload written anew, everything else as it stands |
+//! | `asked` | how many people have to approve what leaves |
 //! | `approve` | adds an approval of the site's role to a draft: E5 |
 //! | `sign` | the number is used, then the key signs: E6, E7 |
 //! | `summary` | the tiny form of a signed package, for QR codes or a telephone |
@@ -26,6 +27,7 @@
 //! are never made again.
 
 mod approve;
+mod asked;
 mod choose;
 mod deliver;
 mod draft;

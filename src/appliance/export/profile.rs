@@ -57,8 +57,9 @@ pub struct ExportSettings {
     pub shows: Shows,
     /// What is taken out of every text beside what always is: regular expressions.
     pub redact: Vec<String>,
-    /// How many people have to approve a package before it leaves.
-    pub approvals: u64,
+    /// How many people have to approve a package before it leaves; where it is left out, as many as was said last
+    /// ([`Appliance::ask_approvals`](crate::appliance::Appliance::ask_approvals)).
+    pub approvals: Option<u64>,
     /// The file of their keys.
     pub keys: PathBuf,
     /// Bytes that a package may have.
@@ -72,7 +73,7 @@ impl Default for ExportSettings {
         Self {
             shows: Profile::Minimal.shows(),
             redact: Vec::new(),
-            approvals: 0,
+            approvals: None,
             keys: "/etc/airlock/site-keys.json".into(),
             max_size: limits::PACKAGE_BYTES_DEFAULT,
             outbox: 512 << 20,
@@ -113,12 +114,12 @@ impl ExportSettings {
         Ok(Shows::of(self.shows.iter().filter(stays)))
     }
 
-    /// Returns how large a package may become when whoever exports wants a smaller one.
+    /// Returns how large a package may become when whoever exports wants a smaller one, with room for the approvals that are asked for.
     ///
     /// # Errors
     ///
     /// `E-USAGE max-size` for a larger one than the site allows, or one below the least.
-    pub fn room(&self, max_size: Option<u64>) -> Result<Room> {
+    pub fn room(&self, max_size: Option<u64>, approvals: u64) -> Result<Room> {
         let max_size = max_size.unwrap_or(self.max_size);
         if max_size > self.max_size || max_size < limits::PACKAGE_BYTES_MIN {
             return Err(Error::new(
@@ -129,10 +130,7 @@ impl ExportSettings {
             .expected(format!("1 to {} MiB, what the site allows", self.max_size >> 20))
             .remedy("name a smaller size, or raise max_size_mib under [export] in the configuration"));
         }
-        Ok(Room {
-            max_size,
-            approvals: self.approvals,
-        })
+        Ok(Room { max_size, approvals })
     }
 }
 
@@ -178,10 +176,11 @@ mod tests {
     #[test]
     fn a_package_is_at_most_as_large_as_the_site_allows() {
         let settings = ExportSettings::default();
-        assert_eq!(settings.room(None).unwrap().max_size, 64 << 20);
-        assert_eq!(settings.room(Some(1 << 20)).unwrap().max_size, 1 << 20);
+        assert_eq!(settings.room(None, 0).unwrap().max_size, 64 << 20);
+        let least = settings.room(Some(1 << 20), 2).unwrap();
+        assert_eq!((least.max_size, least.approvals), (1 << 20, 2));
         for size in [0, (1 << 20) - 1, 65 << 20] {
-            let error = settings.room(Some(size)).unwrap_err();
+            let error = settings.room(Some(size), 0).unwrap_err();
             assert_eq!((error.class(), error.code()), (Class::Usage, "max-size"), "{size}");
         }
     }

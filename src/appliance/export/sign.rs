@@ -6,7 +6,7 @@ use super::choose::unknown;
 use super::outbox::ExportLock;
 use super::prologue;
 use crate::appliance::state::Appliance;
-use crate::crypto::{BELOW_THRESHOLD, SiteKeys};
+use crate::crypto::{BELOW_THRESHOLD, KeyId, SiteKeys};
 use crate::db::site::audit;
 use crate::db::site::packages::{self, PackageRow, State};
 use crate::db::site::stream_log::Told;
@@ -14,7 +14,8 @@ use crate::domain::{Class, Error, Hash, Result, counted};
 use crate::media::UncachedFile;
 use crate::package::{OpenedPackage, StatusKeys};
 
-/// Who has to agree before a package leaves (M-99). A draft needs no fewer than was said where it was made, whatever is said here.
+/// Who has to agree before a package leaves (M-99). That may be more than the state asks for ([`Appliance::ask_approvals`]), and a draft needs
+/// no fewer than was said where it was made; never less.
 #[derive(Debug, Default)]
 pub struct ApprovalRule {
     /// How many distinct keys, and of which; nothing where nobody has to.
@@ -39,28 +40,17 @@ impl Appliance {
             )));
         };
         self.read_back(&row, &mut |_| Ok(()))?;
+        let approved = self.check_approved(&row, rule)?;
         if row.state == State::Draft {
-            self.use_number(&row, rule)?;
+            self.use_number(&row, &approved)?;
             row.state = State::Signed;
-        } else {
-            self.check_approved(&row, rule)?;
         }
         self.write_signature(&lock, &row)?;
         Ok(row)
     }
 
     /// Uses the number of a draft (E6).
-    fn use_number(&self, row: &PackageRow, rule: &ApprovalRule) -> Result<()> {
-        let package = prologue::open(self, row)?;
-        let mut approved = Vec::new();
-        if let Some((wanted, keys)) = &rule.approvers {
-            let made_for = usize::try_from(row.approvals).unwrap_or(usize::MAX);
-            keys.check(&package.approval(), made_for.max(*wanted), package.approvals())
-                .map_err(|error| error.remedy("approve the draft with `airlock approve DIGEST --key FILE`"))?;
-            approved = keys.approved(&package.approval(), package.approvals());
-        } else if row.approvals > 0 {
-            return Err(unsaid_approvers(row));
-        }
+    fn use_number(&self, row: &PackageRow, approved: &[KeyId]) -> Result<()> {
         self.db.write(|transaction| {
             packages::advance(transaction, row.head, State::Signed)?;
             let told = Told {
@@ -73,18 +63,36 @@ impl Appliance {
         })
     }
 
-    /// Checks that those have agreed to what was signed who have to now, whatever was asked for then.
-    fn check_approved(&self, row: &PackageRow, rule: &ApprovalRule) -> Result<()> {
-        let Some((wanted, keys)) = &rule.approvers else {
-            return Ok(());
-        };
+    /// Checks that those have agreed to a package who have to now, also to one that was signed under an easier rule; returns who did.
+    ///
+    /// # Errors
+    ///
+    /// `E-POLICY approvals`; those of its file.
+    pub(super) fn check_approved(&self, row: &PackageRow, rule: &ApprovalRule) -> Result<Vec<KeyId>> {
+        // Whatever is asked for: a file that does not open is neither signed nor told of.
         let package = prologue::open(self, row)?;
-        keys.check(&package.approval(), *wanted, package.approvals())
+        let asked = self.approvals_asked()?;
+        let is_draft = row.state == State::Draft;
+        let needed = if is_draft { asked.max(row.approvals) } else { asked };
+        let Some((wanted, keys)) = &rule.approvers else {
+            // What was signed with as many was judged then.
+            return if needed == 0 || (!is_draft && row.approvals >= needed) {
+                Ok(Vec::new())
+            } else {
+                Err(unsaid_approvers(row, needed))
+            };
+        };
+        let needed = usize::try_from(needed).unwrap_or(usize::MAX).max(*wanted);
+        keys.check(&package.approval(), needed, package.approvals())
             .map_err(|error| {
+                if is_draft {
+                    return error.remedy("approve the draft with `airlock approve DIGEST --key FILE`");
+                }
                 error.remedy(
                     "make a draft with `airlock status preview`, which covers what that package held, and approve that",
                 )
-            })
+            })?;
+        Ok(keys.approved(&package.approval(), package.approvals()))
     }
 
     /// Writes the signature, where it is not there (E7).
@@ -107,17 +115,17 @@ impl Appliance {
     }
 }
 
-/// A draft that was made to be approved, where nobody says by whom: most often the configuration was not named.
-pub fn unsaid_approvers(row: &PackageRow) -> Error {
+/// A package that so many people have to approve, where nobody says who: most often the configuration was not named.
+pub fn unsaid_approvers(row: &PackageRow, needed: u64) -> Error {
     Error::new(
         Class::Policy,
         "approvals",
         format!(
-            "package {} was made to leave with {}, and whose count is not said here",
+            "package {} leaves with {}, and whose count is not said here",
             row.number,
-            counted(row.approvals, "approval")
+            counted(needed, "approval")
         ),
     )
-    .expected("the configuration that it was made with, whose `keys` under [export] are those of the site")
+    .expected("the configuration of this site, whose `keys` under [export] name the file of those who approve")
     .remedy("name the configuration of this site with --config FILE")
 }

@@ -3,7 +3,7 @@
 use super::targets::{Fleet, FleetTarget};
 use crate::appliance::desired;
 use crate::bundle::desired::DockerMode;
-use crate::domain::{Counter, Scope, Timestamp, Uuid};
+use crate::domain::{Counter, Scope, Timestamp, Uuid, natural};
 
 /// A target.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -85,7 +85,10 @@ impl Fleet {
 
 fn sorted(views: impl Iterator<Item = TargetView>) -> Vec<TargetView> {
     let mut views: Vec<TargetView> = views.collect();
-    views.sort_by(|a, b| (&a.scope, &a.name, a.id).cmp(&(&b.scope, &b.name, b.id)));
+    views.sort_by(|a, b| {
+        let by_name = || natural(&a.name, &b.name);
+        a.scope.cmp(&b.scope).then_with(by_name).then_with(|| a.id.cmp(&b.id))
+    });
     views
 }
 

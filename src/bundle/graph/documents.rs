@@ -8,7 +8,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::walk::Walk;
 use super::{Place, Reached};
 use crate::bundle::desired::{AgentVersion, Deployment, DesiredState, HelmDeployment, ImageName, wrong};
-use crate::bundle::head::{DocumentEntry, Head, requires};
+use crate::bundle::feature::Feature;
+use crate::bundle::head::{DocumentEntry, Head, unsaid_secrets};
 use crate::bundle::index::Blob;
 use crate::crypto::SealedSecrets;
 use crate::domain::{Class, Digest, DocumentType, Error, Result, limits};
@@ -72,6 +73,13 @@ impl<'a> Documents<'a> {
             }
         }
         Ok(())
+    }
+
+    /// Whether sealed secrets are among them, or a deployment that was read uses secrets.
+    pub(super) fn have_secrets(&self) -> bool {
+        let uses = |desired: &DesiredState| desired.secrets().next().is_some();
+        self.entries().iter().any(|entry| entry.kind == DocumentType::Secrets)
+            || self.desired.as_ref().is_some_and(uses)
     }
 
     fn take_desired(&mut self, bytes: &[u8]) -> Result<()> {
@@ -138,9 +146,8 @@ impl<'a> Documents<'a> {
         let nothing = DesiredState::default();
         let desired = self.desired.as_ref().unwrap_or(&nothing);
         self.same_documents(desired)?;
-        let carries_secrets = self.head.document(DocumentType::Secrets).is_some();
-        if self.head.uses_secrets() != (carries_secrets || desired.secrets().next().is_some()) {
-            return Err(requires());
+        if self.have_secrets() && !self.head.has(Feature::Secrets) {
+            return Err(unsaid_secrets());
         }
         let mut absent: BTreeSet<&ImageName> = desired
             .agents

@@ -128,7 +128,6 @@ pub fn record_contents(transaction: &Transaction<'_>, contents: &SignedContents<
         revisions
             .execute(params![stated.revision, stated.deployment, id])
             .sql(what)?;
-        look_again(transaction, stated.deployment, stated.revision)?;
     }
     let mut names = transaction
         .prepare("INSERT OR IGNORE INTO signed_name (head, digest, repository) VALUES (?, ?, ?)")
@@ -137,6 +136,9 @@ pub fn record_contents(transaction: &Transaction<'_>, contents: &SignedContents<
         names.execute(params![id, digest, repository]).sql(what)?;
     }
     state_fleet(transaction, contents)?;
+    for stated in contents.deployments {
+        look_again(transaction, stated.deployment)?;
+    }
     add_fixes(transaction, id, contents.fixes)?;
     Ok(Recorded::New)
 }

@@ -125,7 +125,7 @@ pub fn open(connection: &Connection, site: Option<&SiteId>) -> Result<Vec<Findin
 }
 
 /// Returns the equivocations of a site, or of all, that nobody ended: one for each site and code, the newest first. A head
-/// that was refused counts once, however often it is given. That the action is one of
+/// or summary that was refused counts once, however often it is given. That the action is one of
 /// two is said again as the index says it, so that rows of the log are found by it.
 fn refused(connection: &Connection, site: Option<&SiteId>) -> Result<Vec<Finding>> {
     let mut select = connection
@@ -135,7 +135,7 @@ fn refused(connection: &Connection, site: Option<&SiteId>) -> Result<Vec<Finding
              FROM (SELECT min(number) AS number, at, detail ->> 'site' AS site, detail ->> 'code' AS code FROM audit
              WHERE action = 'refuse' AND action IN ('refuse', 'finding-end') AND detail ->> 'site' IS NOT NULL AND (?1 IS NULL OR detail ->> 'site' = ?1)
                AND detail ->> 'class' = 'E-EQUIVOCATION'
-             GROUP BY 3, 4, ifnull(detail ->> 'head', number)) r
+             GROUP BY 3, 4, coalesce(detail ->> 'head', detail ->> 'summary', number)) r
              WHERE r.number > (SELECT ifnull(max(e.detail ->> 'through'), 0) FROM audit e WHERE e.action = 'finding-end' AND e.action IN ('refuse', 'finding-end')
                AND e.detail ->> 'site' = r.site AND e.detail ->> 'code' = r.code)
              GROUP BY 2, 3) f ORDER BY 1 DESC",

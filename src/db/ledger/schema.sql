@@ -168,6 +168,7 @@ CREATE TABLE package (
   bytes       BLOB    NOT NULL,         -- entry 03
   UNIQUE (instance, number)
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX package_times ON package (instance, number, made_at, ingested_at);
 
 -- Which numbers of an instance's own were told: joined intervals. kind: 1 records, 2 receipts, 3 rows of the stream log.
 CREATE TABLE coverage (
@@ -230,7 +231,10 @@ CREATE TABLE receipt (
   PRIMARY KEY (instance, number)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX receipt_of ON receipt (head, instance, number);
-CREATE INDEX receipt_refused ON receipt (instance, number) WHERE result = 'refused';
+-- Refusals of all sites are read from it alone, and what came after one of them from the next.
+CREATE INDEX receipt_refused ON receipt (instance, number, at, head, product, channel, epoch, sequence, result, class, code, matched)
+  WHERE result = 'refused';
+CREATE INDEX receipt_came ON receipt (instance, product, channel, number, epoch, sequence) WHERE result <> 'refused';
 CREATE INDEX receipt_activated ON receipt (instance, product, channel, number) WHERE result = 'activated';
 
 CREATE TABLE site_audit (
@@ -279,6 +283,8 @@ CREATE TABLE target_now (
   package BLOB    NOT NULL,             -- head digest of the package or summary that said so
   PRIMARY KEY (site, target)
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX target_now_made_there ON target_now (site) WHERE follows IS NOT NULL;
+CREATE INDEX target_now_seen ON target_now (site, removed, seen);
 
 CREATE TABLE deployment_now (
   site       TEXT    NOT NULL REFERENCES site (site),
@@ -295,11 +301,15 @@ CREATE TABLE deployment_now (
   count      INTEGER,
   removed    INTEGER,
   package    BLOB    NOT NULL,
-  newest     INTEGER,                   -- id of the newest head that gave it the revision which runs; none where that is to be asked
+  newest     INTEGER,                   -- id of the newest head that gave it the revision which runs, where one scope alone states it for
+                                        -- the site; none where that is to be asked
   PRIMARY KEY (site, deployment)
 ) STRICT, WITHOUT ROWID;
--- All that is asked over every site: 50,000 rows are read from it alone.
-CREATE INDEX deployment_now_of ON deployment_now (deployment, site, newest, runs, doubt, removed, state, first);
+-- All that is asked over every site of 50,000 deployments stands in indexes, in the order in which it is grouped.
+CREATE INDEX deployment_now_settled ON deployment_now (site, newest, doubt, deployment, runs, state, first) WHERE newest IS NOT NULL;
+CREATE INDEX deployment_now_open ON deployment_now (deployment, site) WHERE newest IS NULL;
+CREATE INDEX deployment_now_failing ON deployment_now (site) WHERE removed IS NULL AND (state = 'error' OR signal IN ('failed', 'rolled-back'));
+CREATE INDEX deployment_now_of ON deployment_now (deployment);   -- a release that is recorded looks for what runs it
 
 CREATE TABLE metrics_day (
   site    TEXT    NOT NULL REFERENCES site (site),

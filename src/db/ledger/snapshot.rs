@@ -198,7 +198,7 @@ pub fn put_deployment(
         "INSERT OR REPLACE INTO deployment_now
            (site, deployment, target, wanted, revision, runs, doubt, state, signal, first, last, count, removed, package, newest)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, {})",
-        newest_head("?2", "?6")
+        newest_head("?1", "?2", "?6")
     );
     transaction
         .prepare_cached(&sql)
@@ -224,35 +224,32 @@ pub fn put_deployment(
         .sql("record a deployment")
 }
 
-/// The newest head that gave a deployment a revision, as an expression; none where heads of several scopes did, or none.
-fn newest_head(deployment: &str, revision: &str) -> String {
-    let from = |run: &str, head: &str, release: &str| {
-        format!(
-            "FROM signed_revision {run} JOIN signed_head {head} ON {head}.id = {run}.head JOIN signed_release {release} ON {release}.head = {head}.head
-             WHERE {run}.deployment = {deployment} AND {run}.revision = {revision}"
-        )
-    };
+/// The newest head that gave a deployment a revision, as an expression; none where none did, or where not one scope alone states the
+/// deployment for the site.
+fn newest_head(site: &str, deployment: &str, revision: &str) -> String {
+    let stated = format!("FROM signed_deployment s WHERE s.deployment = {deployment} AND s.site IN ('', {site})");
     format!(
-        "(SELECT r.head {} AND NOT EXISTS (SELECT 1 {} AND (q.product, q.channel) <> (p.product, p.channel))
-          ORDER BY p.epoch DESC, p.sequence DESC LIMIT 1)",
-        from("r", "h", "p"),
-        from("o", "i", "q")
+        "(SELECT r.head FROM signed_revision r JOIN signed_head h ON h.id = r.head JOIN signed_release p ON p.head = h.head
+          WHERE r.deployment = {deployment} AND r.revision = {revision}
+            AND EXISTS (SELECT 1 {stated} AND (s.product, s.channel) = (p.product, p.channel))
+            AND NOT EXISTS (SELECT 1 {stated} AND (s.product, s.channel) <> (p.product, p.channel))
+          ORDER BY p.epoch DESC, p.sequence DESC LIMIT 1)"
     )
 }
 
-/// Looks again which head is the newest that gave a deployment a revision, at every site that runs it: a release was recorded that did.
+/// Looks again which head is the newest that gave a deployment what it runs, at every site: a release was recorded that states it.
 ///
 /// # Errors
 ///
 /// Those of [`SqlResult::sql`](crate::db::SqlResult::sql).
-pub(super) fn look_again(transaction: &Transaction<'_>, deployment: Uuid, revision: Uuid) -> Result<()> {
+pub(super) fn look_again(transaction: &Transaction<'_>, deployment: Uuid) -> Result<()> {
     let sql = format!(
-        "UPDATE deployment_now SET newest = {} WHERE deployment = ?1 AND runs = ?2",
-        newest_head("?1", "?2")
+        "UPDATE deployment_now SET newest = {} WHERE deployment = ?1",
+        newest_head("site", "?1", "runs")
     );
     transaction
         .prepare_cached(&sql)
-        .and_then(|mut update| update.execute(params![deployment, revision]))
+        .and_then(|mut update| update.execute(params![deployment]))
         .map(|_| ())
         .sql("record what runs")
 }

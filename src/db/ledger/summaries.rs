@@ -5,6 +5,9 @@ use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
 use crate::db::SqlResult as _;
 use crate::domain::{Counter, Hash, Name, Result, Scope, SiteId, Timestamp, Uuid};
 
+/// Code of the finding that a summary is of an instance which no package told of.
+pub const UNTOLD: &str = "summary-instance";
+
 /// Hex digits of an instance that a summary says.
 pub const INSTANCE_DIGITS: usize = 16;
 

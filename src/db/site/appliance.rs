@@ -16,7 +16,7 @@ pub struct ApplianceRow {
     pub created_at: Timestamp,
 }
 
-/// Records a new appliance; its generation is 0.
+/// Records a new appliance; its generation is 0, and nobody has to approve what leaves.
 ///
 /// # Errors
 ///
@@ -24,8 +24,8 @@ pub struct ApplianceRow {
 pub fn insert(transaction: &Transaction<'_>, appliance: &ApplianceRow) -> Result<()> {
     transaction
         .execute(
-            "INSERT INTO appliance (one, site, name, created_at, generation, agents, repairs)
-             VALUES (1, ?, ?, ?, 0, 0, 0)",
+            "INSERT INTO appliance (one, site, name, created_at, generation, agents, repairs, approvals)
+             VALUES (1, ?, ?, ?, 0, 0, 0, 0)",
             params![appliance.site, appliance.name, appliance.created_at],
         )
         .sql("record the appliance")?;
@@ -58,4 +58,27 @@ pub fn generation(connection: &Connection) -> Result<u64> {
     connection
         .query_row("SELECT generation FROM appliance", [], |row| row.get(0))
         .sql("read the generation")
+}
+
+/// Returns how many people have to approve what leaves.
+///
+/// # Errors
+///
+/// Those of [`SqlResult::sql`](crate::db::SqlResult::sql).
+pub fn approvals(connection: &Connection) -> Result<u64> {
+    connection
+        .query_row("SELECT approvals FROM appliance", [], |row| row.get(0))
+        .sql("read how many approvals are asked for")
+}
+
+/// Says how many people have to approve what leaves from now on.
+///
+/// # Errors
+///
+/// Those of [`SqlResult::sql`](crate::db::SqlResult::sql).
+pub fn set_approvals(transaction: &Transaction<'_>, approvals: u64) -> Result<()> {
+    transaction
+        .execute("UPDATE appliance SET approvals = ?", [approvals])
+        .sql("record how many approvals are asked for")?;
+    Ok(())
 }

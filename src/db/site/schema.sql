@@ -8,7 +8,8 @@ CREATE TABLE appliance (
   created_at INTEGER NOT NULL,
   generation INTEGER NOT NULL,          -- grows with every activation; a running server watches it
   agents     INTEGER NOT NULL,          -- grows with every change of targets and their credentials; watched too
-  repairs    INTEGER NOT NULL           -- grows whenever damage ended; watched too
+  repairs    INTEGER NOT NULL,          -- grows whenever damage ended; watched too
+  approvals  INTEGER NOT NULL           -- how many people have to approve what leaves, as the configuration said last
 ) STRICT;
 
 -- The lives of the state folder, oldest first; the last one is the present (SPEC section 15).

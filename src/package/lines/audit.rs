@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
 use crate::crypto::{canonical, canonical::integer, stream_seal};
@@ -17,6 +18,7 @@ pub struct AuditRow {
     /// When.
     pub at: Timestamp,
     /// What belongs to it: numbers, digests, UUIDs and words.
+    #[serde(deserialize_with = "detail")]
     pub detail: BTreeMap<String, Value>,
     /// Its number in the stream.
     #[serde(with = "integer")]
@@ -54,13 +56,35 @@ impl AuditRow {
         if self.detail.values().all(is_plain) {
             return Ok(());
         }
-        Err(wrong("the detail of a row holds null or a number that is no integer"))
+        Err(wrong(
+            "the detail of a row holds null or a number above 2^53-1 or below 0",
+        ))
     }
 
     /// Returns the row's seal, from that of the row before.
     pub fn seal(&self, before: Hash) -> Hash {
         let detail = Value::Object(self.detail.clone().into_iter().collect());
         stream_seal(before, self.number, self.at, &self.action, &detail)
+    }
+}
+
+/// Reads a detail. Its members are free; a number in it that is none of 64 bits in plain digits (`-0`, `1.5`, one of 33 digits) is refused like
+/// every other number that does not parse, before anybody asks for the canonical form of what it was taken for.
+fn detail<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<String, Value>, D::Error> {
+    let detail = BTreeMap::<String, Value>::deserialize(deserializer)?;
+    if detail.values().any(holds_other_number) {
+        return Err(D::Error::custom("a number is no integer of 64 bits"));
+    }
+    Ok(detail)
+}
+
+/// Whether a number was parsed as a floating one: what else has no integer type.
+fn holds_other_number(value: &Value) -> bool {
+    match value {
+        Value::Number(number) => number.is_f64(),
+        Value::Array(values) => values.iter().any(holds_other_number),
+        Value::Object(members) => members.values().any(holds_other_number),
+        Value::Null | Value::Bool(_) | Value::String(_) => false,
     }
 }
 

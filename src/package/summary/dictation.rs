@@ -3,7 +3,7 @@
 use data_encoding::{BASE32, BASE32_NOPAD};
 use sha2::{Digest as _, Sha256};
 
-use super::series::series_line;
+use super::series::no_line;
 use crate::domain::{Class, Error, Result};
 
 /// Letters of a full line, and of a group.
@@ -33,20 +33,20 @@ pub fn dictated(summary: &[u8]) -> Option<Vec<String>> {
 /// `E-FORMAT series-line` and `base32`; `E-INTEGRITY` and `E-INCOMPLETE series`.
 pub(super) fn join(text: &str) -> Result<Vec<u8>> {
     let mut whole = String::new();
-    for line in text.split('\n') {
+    for (place, line) in (1..).zip(text.split('\n')) {
         let words: Vec<&str> = line.split_ascii_whitespace().collect();
         let Some((number, rest)) = words.split_first() else {
             continue;
         };
         let Some((found, groups)) = rest.split_last() else {
-            return Err(series_line());
+            return Err(no_line(place));
         };
         let letters = groups.concat();
         let is_number = number.len() == 2 && number.bytes().all(|byte| byte.is_ascii_digit());
         let is_base32 = (1..=LINE).contains(&letters.len())
             && letters.bytes().all(|byte| matches!(byte, b'A'..=b'Z' | b'2'..=b'7'));
         if !is_number || !is_base32 {
-            return Err(series_line());
+            return Err(no_line(place));
         }
         if check(number, &letters) != *found {
             return Err(

@@ -34,12 +34,12 @@ pub(super) fn join(text: &str) -> Result<Vec<u8>> {
     let mut pieces = BTreeMap::new();
     let mut whole = None;
     let mut mixed = false;
-    for line in text
-        .split('\n')
-        .map(|line| line.trim_matches('\r'))
-        .filter(|line| !line.is_empty())
+    for (number, line) in (1..)
+        .zip(text.split('\n'))
+        .map(|(number, line)| (number, line.trim_matches('\r')))
+        .filter(|(_, line)| !line.is_empty())
     {
-        let piece = Piece::parse(line).ok_or_else(series_line)?;
+        let piece = Piece::parse(line).ok_or_else(|| no_line(number))?;
         let bytes = base45::decode(piece.text)?;
         mixed |= *whole.get_or_insert((piece.name, piece.count)) != (piece.name, piece.count);
         if pieces
@@ -127,7 +127,16 @@ fn number(text: &str) -> Option<usize> {
 }
 
 pub(super) fn series_line() -> Error {
-    Error::new(Class::Format, "series-line", "a line is none of a summary")
+    of_line("the text is none of a summary".to_owned())
+}
+
+/// Says of a line, counted from 1, that it is none of a summary.
+pub(super) fn no_line(number: usize) -> Error {
+    of_line(format!("line {number} of the text is none of a summary"))
+}
+
+fn of_line(found: String) -> Error {
+    Error::new(Class::Format, "series-line", found)
         .expected("the text of one QR code a line, or the dictated lines, as `airlock status summary` prints them")
 }
 

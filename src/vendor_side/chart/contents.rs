@@ -1,4 +1,4 @@
-//! What a chart holds: its metadata, its default values with those of the charts inside it, and what its templates name.
+//! What a chart holds: its metadata, its default values with those of the charts inside it, and its templates.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use super::archive::{self, Budget, wrong};
 use super::metadata::{Metadata, yaml};
-use super::scan::{WrittenImage, written_images};
+use super::template::Template;
 use crate::domain::{Class, Error, Result};
 use crate::vendor_side::leak::private_key;
 
@@ -26,12 +26,18 @@ pub(in super::super) struct Chart {
     pub(in super::super) defaults: Value,
     /// Version of what it deploys: the tag that charts take when the values name none.
     pub(in super::super) app_versions: BTreeMap<Vec<String>, String>,
-    /// Images that templates name by themselves.
-    pub(in super::super) written: Vec<WrittenImage>,
+    /// Templates of the chart and of the charts inside it.
+    pub(in super::super) templates: Vec<Template>,
+    /// Schemas of values, by their names.
+    pub(in super::super) schemas: Vec<String>,
+    /// Other files that templates may read.
+    pub(in super::super) files: Vec<Template>,
     /// Charts that it needs and does not hold, one error each.
     pub(in super::super) missing: Vec<Error>,
     /// Files that hold a private key.
     pub(in super::super) private_keys: Vec<String>,
+    /// What helm takes without a word, and its author may not have meant.
+    pub(in super::super) warnings: Vec<String>,
 }
 
 impl Chart {
@@ -48,7 +54,8 @@ impl Chart {
             Ok(())
         })?;
         let mut found = Found::default();
-        let (metadata, defaults) = found.chart(files, label, &mut Vec::new(), &mut budget, 0)?;
+        let mut at = Standing::default();
+        let (metadata, defaults) = found.chart(files, label, &mut at, &mut budget, 0)?;
         if metadata.library {
             return Err(wrong(label, "it is a library and installs nothing").expected("an application chart"));
         }
@@ -58,29 +65,44 @@ impl Chart {
             metadata: metadata.json,
             defaults: Value::Object(defaults),
             app_versions: found.app_versions,
-            written: found.written,
+            templates: found.templates,
+            schemas: found.schemas,
+            files: found.files,
             missing: found.missing,
             private_keys: found.private_keys,
+            warnings: found.warnings,
         })
     }
+}
+
+/// Where a chart stands in the outermost one.
+#[derive(Default)]
+struct Standing {
+    /// Its values in those of the outermost chart.
+    path: Vec<String>,
+    /// What helm calls the files in it: `erp/charts/db`.
+    source: String,
 }
 
 /// What is gathered from a chart and the charts inside it.
 #[derive(Default)]
 struct Found {
     app_versions: BTreeMap<Vec<String>, String>,
-    written: Vec<WrittenImage>,
+    templates: Vec<Template>,
+    schemas: Vec<String>,
+    files: Vec<Template>,
     missing: Vec<Error>,
     private_keys: Vec<String>,
+    warnings: Vec<String>,
 }
 
 impl Found {
-    /// Reads the files of one chart. `path` is where its values stand in those of the outermost one.
+    /// Reads the files of one chart.
     fn chart(
         &mut self,
         files: BTreeMap<String, Vec<u8>>,
         label: &str,
-        path: &mut Vec<String>,
+        at: &mut Standing,
         budget: &mut Budget,
         depth: usize,
     ) -> Result<(Metadata, Map<String, Value>)> {
@@ -95,12 +117,18 @@ impl Found {
         let chart = files
             .get("Chart.yaml")
             .ok_or_else(|| wrong(label, "it has no Chart.yaml"))?;
-        let metadata = Metadata::parse(label, chart, files.get("requirements.yaml").map(Vec::as_slice))?;
+        let warnings = &mut self.warnings;
+        let mut warn = |warning| warnings.push(warning);
+        let requirements = files.get("requirements.yaml").map(Vec::as_slice);
+        let metadata = Metadata::parse(label, chart, requirements, &mut warn)?;
         if let Some(version) = &metadata.app_version {
-            self.app_versions.insert(path.clone(), version.clone());
+            self.app_versions.insert(at.path.clone(), version.clone());
+        }
+        if at.source.is_empty() {
+            at.source.clone_from(&metadata.name);
         }
         let mut values = match files.get("values.yaml") {
-            Some(bytes) => match yaml(&format!("{label}/values.yaml"), bytes)? {
+            Some(bytes) => match yaml(&format!("{label}/values.yaml"), bytes, &mut warn)? {
                 Value::Object(values) => values,
                 _ => Map::new(),
             },
@@ -128,9 +156,9 @@ impl Found {
                         })?;
                         inside.insert(rest.to_owned(), below);
                     }
-                    None => self.file(label, &name, &bytes),
+                    None => self.file(label, &name, &bytes, at, &metadata),
                 },
-                None => self.file(label, &name, &bytes),
+                None => self.file(label, &name, &bytes, at, &metadata),
             }
         }
         let mut held = Vec::new();
@@ -140,7 +168,8 @@ impl Found {
             }
             let nested = format!("{label}/charts/{folder}");
             // The name decides where its values stand, so it is read first.
-            let name = Metadata::parse(&nested, files.get("Chart.yaml").map_or(&[][..], Vec::as_slice), None)?.name;
+            let chart = files.get("Chart.yaml").map_or(&[][..], Vec::as_slice);
+            let name = Metadata::parse(&nested, chart, None, &mut |_| ())?.name;
             let mut aliases: Vec<String> = metadata
                 .dependencies
                 .iter()
@@ -152,10 +181,11 @@ impl Found {
             }
             held.push(name);
             for alias in aliases {
-                path.push(alias.clone());
-                let read = self.chart(files.clone(), &nested, path, budget, depth.saturating_add(1));
-                path.pop();
-                let (_, defaults) = read?;
+                let mut below = Standing {
+                    path: [&at.path[..], std::slice::from_ref(&alias)].concat(),
+                    source: format!("{}/charts/{alias}", at.source),
+                };
+                let (_, defaults) = self.chart(files.clone(), &nested, &mut below, budget, depth.saturating_add(1))?;
                 let mut beneath = Value::Object(defaults);
                 if let Some(own) = values.remove(&alias) {
                     overlay(&mut beneath, own);
@@ -181,16 +211,70 @@ impl Found {
         Ok((metadata, values))
     }
 
-    fn file(&mut self, label: &str, name: &str, bytes: &[u8]) {
+    fn file(&mut self, label: &str, name: &str, bytes: &[u8], at: &Standing, metadata: &Metadata) {
         let text = String::from_utf8_lossy(bytes);
-        if private_key(&text).is_some() {
+        if holds_private_key(&text) {
             self.private_keys.push(format!("{label}/{name}"));
         }
-        let template = name.starts_with("templates/") && has_ending(name, &["yaml", "yml", "tpl", "json"]);
-        if template {
-            self.written.extend(written_images(&format!("{label}/{name}"), &text));
+        let template = Template {
+            place: format!("{label}/{name}"),
+            source: format!("{}/{name}", at.source),
+            chart: [
+                ("Name", Some(metadata.name.clone())),
+                ("Version", Some(metadata.version.clone())),
+                ("AppVersion", metadata.app_version.clone()),
+            ],
+            values: at.path.clone(),
+            text: text.into_owned(),
+        };
+        // Helm renders whatever stands there, whatever it is called.
+        if name == "values.schema.json" {
+            self.schemas.push(template.place);
+        } else if name.starts_with("templates/") {
+            self.templates.push(template);
+        } else if !name.starts_with("crds/") && !is_of_the_chart(name) {
+            self.files.push(template);
         }
     }
+}
+
+/// What a chart is described by; no template reads that for content.
+fn is_of_the_chart(name: &str) -> bool {
+    let known = [
+        "Chart.yaml",
+        "Chart.lock",
+        "values.yaml",
+        "values.schema.json",
+        "requirements.yaml",
+        ".helmignore",
+    ];
+    known.contains(&name) || has_ending(name, &["md"])
+}
+
+/// Whether a private key stands there: a line that begins one and is no remark, with a line of the key behind it. Sentences about keys
+/// hold none.
+fn holds_private_key(text: &str) -> bool {
+    let mut rest = text;
+    while let Some(line) = private_key(rest).and_then(|line| usize::try_from(line).ok()) {
+        let mut from = rest.lines().skip(line.saturating_sub(1));
+        let begins = from.next().unwrap_or_default();
+        let is_remark = |line: &str| line.trim_start().starts_with(['#', '>']);
+        let is_key = |line: &str| {
+            let line = line.trim().trim_matches(['"', '\'', '|', '+', ' ']);
+            line.len() >= 8 && !line.contains(char::is_whitespace)
+        };
+        // On one line with it where it is written with escapes, or encoded as a whole.
+        let beside = begins.contains("\\n") || !begins.contains("-----BEGIN");
+        let behind = from
+            .next()
+            .is_some_and(|line| is_key(line) || line.contains("Proc-Type:"));
+        if !is_remark(begins) && (beside || behind) {
+            return true;
+        }
+        let at: usize = rest.split_inclusive('\n').take(line).map(str::len).sum();
+        rest = rest.get(at..).unwrap_or_default();
+    }
+    false
 }
 
 /// Whether a file has one of these endings; helm tells upper and lower case apart.
@@ -214,5 +298,27 @@ pub(in super::super) fn overlay(defaults: &mut Value, values: Value) {
             }
         }
         (default, value) => *default = value,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sentence_about_a_key_is_no_key() {
+        for text in [
+            "# -----BEGIN RSA PRIVATE KEY-----\n# MIIEpAIBAAKCAQEA\nkey: \"\"\n",
+            "Paste the key, `-----BEGIN PRIVATE KEY-----` included.\nThen go on.\n",
+        ] {
+            assert!(!holds_private_key(text), "{text}");
+        }
+        for text in [
+            "key: |\n  -----BEGIN PRIVATE KEY-----\n  MIIEpAIBAAKCAQEAmMIIEpA\n",
+            "# -----BEGIN PRIVATE KEY-----\nkey: |\n  -----BEGIN PRIVATE KEY-----\n  MIIEpAIBAAKCAQEAmMIIEpA\n",
+            "key: \"-----BEGIN PRIVATE KEY-----\\nMIIEpAIBAAKCAQEA\"\n",
+        ] {
+            assert!(holds_private_key(text), "{text}");
+        }
     }
 }

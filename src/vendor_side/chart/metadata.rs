@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::archive::wrong;
 use crate::domain::{Class, Result};
-use crate::vendor_side::yaml::mapping;
+use crate::vendor_side::yaml::as_helm;
 
 /// What matters of `Chart.yaml`.
 #[derive(Debug)]
@@ -40,9 +40,14 @@ impl Metadata {
     /// # Errors
     ///
     /// `E-CONTENT chart`.
-    pub(super) fn parse(label: &str, chart: &[u8], requirements: Option<&[u8]>) -> Result<Self> {
+    pub(super) fn parse(
+        label: &str,
+        chart: &[u8],
+        requirements: Option<&[u8]>,
+        warn: &mut dyn FnMut(String),
+    ) -> Result<Self> {
         let file = format!("{label}/Chart.yaml");
-        let json = yaml(&file, chart)?;
+        let json = yaml(&file, chart, warn)?;
         let text = |key: &str| match json.get(key) {
             Some(Value::String(text)) => Some(text.clone()),
             Some(Value::Number(number)) => Some(number.to_string()),
@@ -69,7 +74,7 @@ impl Metadata {
         let mut dependencies = declared(&json, &file, chart);
         if let Some(requirements) = requirements {
             let file = format!("{label}/requirements.yaml");
-            dependencies.extend(declared(&yaml(&file, requirements)?, &file, requirements));
+            dependencies.extend(declared(&yaml(&file, requirements, warn)?, &file, requirements));
         }
         Ok(Self {
             name,
@@ -116,12 +121,13 @@ fn declared(document: &Value, file: &str, bytes: &[u8]) -> Vec<Dependency> {
 /// # Errors
 ///
 /// `E-CONTENT chart` with file, line and column.
-pub(super) fn yaml(file: &str, bytes: &[u8]) -> Result<Value> {
-    mapping(file, bytes).map_err(|error| error.reclassified(Class::Content, "chart"))
+pub(super) fn yaml(file: &str, bytes: &[u8], warn: &mut dyn FnMut(String)) -> Result<Value> {
+    as_helm(file, bytes, warn).map_err(|error| error.reclassified(Class::Content, "chart"))
 }
 
-/// Semantic version 2.0.0; a `v` in front stays out, because agents would ask for another tag.
+/// Semantic version 2.0.0, perhaps with a `v` in front: helm looks for the tag that is spelt as the version is.
 fn is_version(text: &str) -> bool {
+    let text = text.strip_prefix('v').unwrap_or(text);
     let (rest, build) = text
         .split_once('+')
         .map_or((text, None), |(rest, build)| (rest, Some(build)));
@@ -148,25 +154,30 @@ mod tests {
     #[test]
     fn charts_say_who_they_are() {
         let good = b"apiVersion: v2\nname: erp\nversion: 2.0.0+1\nappVersion: 1.10\ndependencies:\n- name: db\n  alias: data\n";
-        let chart = Metadata::parse("erp", good, None).unwrap();
+        let chart = Metadata::parse("erp", good, None, &mut |_| ()).unwrap();
         assert_eq!((chart.name.as_str(), chart.version.as_str()), ("erp", "2.0.0+1"));
         let dependency = &chart.dependencies[0];
         assert_eq!(
             (dependency.alias.as_str(), dependency.place.as_str()),
             ("data", "erp/Chart.yaml:6")
         );
+        let mut said = Vec::new();
+        let twice = b"name: erp\nversion: v1.18.2\nversion: v1.18.3\n";
+        let chart = Metadata::parse("erp", twice, None, &mut |warning| said.push(warning)).unwrap();
+        assert_eq!(chart.version, "v1.18.3");
+        assert!(said[0].starts_with("erp/Chart.yaml:3"), "{said:?}");
         for (bad, says) in [
             ("name: ..\nversion: 1.0.0\n", "\"..\""),
             ("name: a/b\nversion: 1.0.0\n", "\"a/b\""),
             ("name: Erp\nversion: 1.0.0\n", "\"Erp\""),
             ("version: 1.0.0\n", "\"\""),
             ("name: erp\nversion: 1.0\n", "\"1.0\""),
-            ("name: erp\nversion: v1.0.0\n", "v1.0.0"),
-            ("name: erp\nname: erp\nversion: 1.0.0\n", "Chart.yaml:2"),
+            ("name: erp\nversion: vv1.0.0\n", "vv1.0.0"),
+            ("name: erp\nversion: v1.0\n", "v1.0"),
             ("- name\n", "mapping"),
             ("", "\"\""),
         ] {
-            let error = Metadata::parse("erp", bad.as_bytes(), None).unwrap_err();
+            let error = Metadata::parse("erp", bad.as_bytes(), None, &mut |_| ()).unwrap_err();
             assert_eq!((error.class(), error.code()), (Class::Content, "chart"), "{bad}");
             assert!(error.found().contains(says), "{error}");
         }

@@ -2,25 +2,40 @@
 //!
 //! ```text
 //! folder ─(pack)─┐
-//! tgz ───────────┼─> archive ─(files)─> Chart: name, version, default values, images written into templates
+//! tgz ───────────┼─> archive ─(files)─> Chart: name, version, default values, templates
 //! registry ──────┤                  └─> artifact: manifest, config, the archive byte for byte
 //! index.yaml ────┘
+//!
+//! template ─(actions)─> words ─(expression, partial)─> lines with holes ─(written)─> images, and lines that cannot be told
 //! ```
+//!
+//! The second line reads a chart without helm (`reading`): what follows from the values alone is told, for the rest there are holes, and
+//! an image with a hole in it is nobody's proof. With helm, `rendering` takes its place.
 //!
 //! # Threats
 //!
 //! Archives with links, `..`, absolute paths, several roots, repeated names, bombs, and charts inside charts without end
-//! (CVE-2026-35206: a chart called `..`). Nothing is ever unpacked to disk. No template is executed.
+//! (CVE-2026-35206: a chart called `..`). Nothing is ever unpacked to disk.
 
+mod actions;
 mod archive;
 mod artifact;
 mod contents;
+mod expression;
 mod ignore;
 mod metadata;
 mod pack;
-mod scan;
+mod partial;
+mod reading;
+mod suspect;
+mod template;
+mod written;
 
 pub(super) use archive::CHART_BYTES;
 pub(super) use artifact::{CHART_LAYER, artifact};
 pub(super) use contents::{Chart, overlay};
 pub(super) use pack::{ChartFolder, pack};
+pub(super) use partial::ReleaseWords;
+pub(super) use reading::{Reading, Seen, read};
+pub(super) use suspect::{digits_alone, is_image_key, is_named_so, suspects_in};
+pub(super) use template::Template;

@@ -122,7 +122,7 @@ fn chart_name(chart: &ChartFolder) -> Result<String> {
     let bytes = chart
         .read("Chart.yaml")?
         .ok_or_else(|| wrong(&label, "it has no Chart.yaml"))?;
-    Metadata::parse(&label, &bytes, None).map(|metadata| metadata.name)
+    Metadata::parse(&label, &bytes, None, &mut |_| ()).map(|metadata| metadata.name)
 }
 
 /// Lists the files that are no patterns' business, relative to the chart's folder.

@@ -7,6 +7,7 @@ use reqwest::Url;
 use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
 
+use super::image_options::ImageOptions;
 use super::reference::ImageReference;
 use super::registry_client::{Connections, RegistryOptions};
 use super::source::Source;
@@ -141,6 +142,7 @@ pub(in crate::vendor_side) fn pull_chart(
     let request = ImageRequest {
         source: Source::Registry(reference.clone()),
         name: None,
+        options: ImageOptions::default(),
     };
     let chart = |what: &str| Error::new(Class::Content, "chart", format!("{reference}: {what}"));
     let (content, sources) = collect(&[request], &[], Vec::new(), options, |_| {})?;

@@ -1,6 +1,6 @@
 //! Images from an OCI layout, a folder or a tar of one (image-spec, image-layout).
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -9,19 +9,23 @@ use std::sync::{Arc, OnceLock};
 use serde::Deserialize;
 
 use super::blob_range::BlobRange;
+use super::layout_entry::Entry;
 use super::layout_tar::{EXPANDED_BYTES, TarLayout};
 use super::origin::{Found, Origin};
 use super::reference::ImageReference;
 use super::source::Pick;
-use crate::domain::oci::{Document, Kind};
+use crate::domain::oci::{Document, Kind, Layers};
 use crate::domain::{Class, Digest, Error, Result, Tag, limits};
 use crate::stream::{Looked, read_bounded};
 use crate::vendor_side::ReleaseFolder;
 
-/// Annotation with the reference name of an entry.
-const REF_NAME: &str = "org.opencontainers.image.ref.name";
-/// Annotation with the full name, as containerd and `BuildKit` write it.
-const FULL_NAME: &str = "io.containerd.image.name";
+/// What a layout is found by.
+const INDEX: &str = "index.json";
+/// What an archive of docker is found by, when it is nothing else. `docker save` of newer engines writes both.
+const DOCKER_LIST: &str = "manifest.json";
+
+/// What to do where another image is meant, or one of several.
+const NAME_ONE: &str = "name one of them in the source: oci:PATH:NAME, or oci:PATH@DIGEST";
 
 /// How layouts on this machine are read.
 #[derive(Debug, Clone)]
@@ -59,16 +63,6 @@ enum Files {
     Tar(TarLayout),
 }
 
-/// An entry of `index.json`. It is no manifest of an image, so entries that airlock cannot carry matter only when picked.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Entry {
-    media_type: String,
-    digest: String,
-    #[serde(default)]
-    annotations: Option<BTreeMap<String, String>>,
-}
-
 #[derive(Deserialize)]
 struct IndexFile {
     manifests: Vec<Entry>,
@@ -87,28 +81,12 @@ pub(super) struct Picked {
     pub(super) tag: Option<Tag>,
 }
 
-impl Entry {
-    fn annotation(&self, key: &str) -> Option<&str> {
-        self.annotations.as_ref()?.get(key).map(String::as_str)
-    }
-
-    fn is_named(&self, tag: &Tag) -> bool {
-        let full = |text: &str| {
-            text.parse::<ImageReference>()
-                .is_ok_and(|name| name.tag.as_ref() == Some(tag))
-        };
-        self.annotation(REF_NAME)
-            .is_some_and(|text| text == tag.as_str() || (text.contains(':') && full(text)))
-            || self.annotation(FULL_NAME).is_some_and(full)
-    }
-}
-
 impl Layout {
     /// Opens a layout.
     ///
     /// # Errors
     ///
-    /// `E-FORMAT layout` for what is no layout; `E-USAGE outside` and `not-a-file`; `E-LIMIT`; `E-IO`; `E-SPACE`.
+    /// `E-FORMAT layout` for what is no layout, `docker-archive` for what is one of those; `E-USAGE outside` and `not-a-file`; `E-LIMIT`; `E-IO`; `E-SPACE`.
     pub(super) fn open(path: &Path, local: &LocalLayouts) -> Result<Self> {
         let looked = local.folder.look(path)?;
         let files = if looked.is_some_and(|looked| looked.is_folder()) {
@@ -123,10 +101,13 @@ impl Layout {
             entries: Vec::new(),
             subjects: OnceLock::new(),
         };
-        let (index, _) = layout
-            .file("index.json")?
-            .ok_or_else(|| layout.wrong("it has no index.json"))?;
-        let bytes = read_bounded(index, limits::MANIFEST_BYTES, "index.json")?;
+        let Some((index, _)) = layout.file(INDEX)? else {
+            return Err(match layout.file(DOCKER_LIST)? {
+                Some(_) => layout.of_docker(),
+                None => layout.wrong("it has no index.json"),
+            });
+        };
+        let bytes = read_bounded(index, limits::MANIFEST_BYTES, INDEX)?;
         #[expect(
             clippy::disallowed_methods,
             reason = "a local file of other tools, not a signed document"
@@ -154,18 +135,14 @@ impl Layout {
     ///
     /// `E-CONTENT` when there is none, when several could be meant, or when it cannot be carried.
     pub(super) fn pick(&self, pick: &Pick) -> Result<Picked> {
-        let fits = |entry: &&Entry| match pick {
-            Pick::Only => true,
-            Pick::Tag(tag) => entry.is_named(tag),
-            Pick::Digest(digest) => entry.digest == digest.to_string(),
-        };
-        let mut found: Vec<&Entry> = self.entries.iter().filter(fits).collect();
+        let mut found: Vec<&Entry> = self.entries.iter().filter(|entry| entry.fits(pick)).collect();
         if *pick == Pick::Only && found.len() > 1 {
             // What refers to an image is listed beside it and is not what is meant.
             let about: Vec<String> = self.subjects().iter().map(|(_, entry)| entry.to_string()).collect();
             found.retain(|entry| !about.contains(&entry.digest) && !entry.is_referrer_tag());
         }
-        found.dedup_by(|a, b| a.digest == b.digest);
+        let mut seen = BTreeSet::new();
+        found.retain(|entry| seen.insert(&entry.digest));
         let entry = match found.as_slice() {
             [entry] => *entry,
             [] => match pick {
@@ -173,19 +150,7 @@ impl Layout {
                 Pick::Digest(digest) if self.blob_size(digest)?.is_some() => return self.unlisted(*digest),
                 _ => return Err(self.no_such(pick)),
             },
-            several => {
-                return Err(Error::new(
-                    Class::Content,
-                    "which-image",
-                    format!(
-                        "{} holds {} images that could be meant",
-                        self.path.display(),
-                        several.len()
-                    ),
-                )
-                .expected(format!("one of {}", self.names()))
-                .remedy("add :TAG or @DIGEST to the source"));
-            }
+            several => return Err(self.which(several)),
         };
         let digest: Digest = entry.digest.parse().map_err(|error| {
             Error::new(
@@ -196,20 +161,11 @@ impl Layout {
             .expected("sha256: and 64 lower-case hex digits")
             .with_source(error)
         })?;
-        let complete = |text: &str| text.parse::<ImageReference>().ok().filter(|name| name.tag.is_some());
-        let name = entry.annotation(FULL_NAME).and_then(complete).or_else(|| {
-            entry
-                .annotation(REF_NAME)
-                .filter(|text| text.contains(':'))
-                .and_then(complete)
-        });
-        let tag = match pick {
-            Pick::Tag(tag) => Some(tag.clone()),
-            Pick::Only => name
-                .as_ref()
-                .and_then(|name| name.tag.clone())
-                .or_else(|| entry.annotation(REF_NAME).and_then(|text| text.parse().ok())),
-            Pick::Digest(_) => None,
+        let (name, tag) = match pick {
+            Pick::Only => (entry.full_name(), entry.tag()),
+            Pick::Tag(tag) => (entry.full_name(), Some(tag.clone())),
+            Pick::Name(name) => (Some(name.clone()), name.tag.clone()),
+            Pick::Digest(_) => (entry.full_name(), None),
         };
         Ok(Picked {
             digest,
@@ -235,31 +191,29 @@ impl Layout {
         let wanted = match pick {
             Pick::Only => "image".to_owned(),
             Pick::Tag(tag) => format!("image {tag}"),
+            Pick::Name(name) => format!("image {name}"),
             Pick::Digest(digest) => format!("image {digest}"),
         };
-        Error::new(
-            Class::Content,
-            "missing",
-            format!("{} holds no {wanted}", self.path.display()),
-        )
-        .expected(format!("one of {}", self.names()))
+        let found = format!("{} holds no {wanted}", self.path.display());
+        let mut labels: Vec<String> = self.entries.iter().map(Entry::label).collect();
+        labels.dedup();
+        if labels.is_empty() {
+            return Error::new(Class::Content, "missing", found + ", and no other");
+        }
+        Error::listing(Class::Content, "missing", found + "; what it holds:", &labels).remedy(NAME_ONE)
     }
 
-    fn names(&self) -> String {
-        let names: Vec<String> = self
-            .entries
+    fn which(&self, several: &[&Entry]) -> Error {
+        let found = format!(
+            "{} holds {} images that could be meant:",
+            self.path.display(),
+            several.len()
+        );
+        let candidates: Vec<String> = several
             .iter()
-            .take(20)
-            .map(|entry| {
-                let name = entry.annotation(REF_NAME).or_else(|| entry.annotation(FULL_NAME));
-                name.unwrap_or(&entry.digest).chars().take(120).collect()
-            })
+            .map(|entry| format!("{} ({})", entry.label(), entry.digest))
             .collect();
-        if names.is_empty() {
-            "its images, of which there is none".to_owned()
-        } else {
-            names.join(", ")
-        }
+        Error::listing(Class::Content, "which-image", found, &candidates).remedy(NAME_ONE)
     }
 
     /// Pairs of a subject and the entry of `index.json` that is about it.
@@ -279,7 +233,7 @@ impl Layout {
             let Ok(Some(bytes)) = self.bytes(&digest) else { continue };
             if let Ok(Document {
                 subject: Some(subject), ..
-            }) = Document::parse(&bytes, &entry.media_type)
+            }) = Document::parse_with(&bytes, &entry.media_type, Layers::Any)
             {
                 pairs.push((subject.digest, digest));
             }
@@ -321,6 +275,27 @@ impl Layout {
         }
     }
 
+    /// What older engines save, and newer ones beside a layout.
+    fn of_docker(&self) -> Error {
+        let path = self.path.display();
+        let (pack, tar) = match self.files {
+            Files::Folder(_) => (
+                format!("`tar -cf {path}.tar -C {path} .`, then "),
+                format!("{path}.tar"),
+            ),
+            Files::Tar(_) => (String::new(), path.to_string()),
+        };
+        Error::new(
+            Class::Format,
+            "docker-archive",
+            format!("{path} is an archive of docker, as `docker save` of older engines writes it, and no OCI layout"),
+        )
+        .expected("a folder or tar with index.json and blobs/")
+        .remedy(format!(
+            "convert it: {pack}`skopeo copy docker-archive:{tar} oci-archive:{path}.oci`, with :NAME behind both where it holds several images; then write oci:{path}.oci"
+        ))
+    }
+
     fn wrong(&self, what: &str) -> Error {
         Error::new(
             Class::Format,
@@ -328,15 +303,6 @@ impl Layout {
             format!("{} is no OCI layout: {what}", self.path.display()),
         )
         .expected("a folder or tar with index.json and blobs/")
-    }
-}
-
-impl Entry {
-    /// Whether the entry is named as what refers to an image is.
-    fn is_referrer_tag(&self) -> bool {
-        self.annotation(REF_NAME)
-            .and_then(|name| name.strip_prefix("sha256-"))
-            .is_some_and(|rest| rest.len() >= 64)
     }
 }
 

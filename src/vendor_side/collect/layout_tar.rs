@@ -32,7 +32,7 @@ const NAME_BYTES: usize = 128;
 const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
 const ZSTD_MAGIC: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
 /// Files that may stand in the tar only once, because their bytes are not named by a digest.
-const UNIQUE: [&str; 2] = ["index.json", "oci-layout"];
+const UNIQUE: [&str; 3] = ["index.json", "manifest.json", "oci-layout"];
 
 /// Place and size of a file in the tar.
 type Range = (u64, u64);
@@ -56,7 +56,7 @@ impl TarLayout {
     ///
     /// # Errors
     ///
-    /// `E-FORMAT layout` when it is no tar or has `index.json` twice; `E-LIMIT entries`, `headers` and `expanded`; `E-IO`; `E-SPACE`
+    /// `E-FORMAT layout` when it is no tar or has a file twice that it may have once; `E-LIMIT entries`, `headers` and `expanded`; `E-IO`; `E-SPACE`
     /// when an expanded tar does not fit into `$TMPDIR`.
     pub(super) fn open(path: &Path, mut file: File, expanded: u64) -> Result<Self> {
         let mut magic = [0; 4];

@@ -3,11 +3,13 @@
 use std::collections::{BTreeSet, HashSet};
 
 use super::reference::Platform;
-use crate::domain::Digest;
-use crate::domain::oci::{Descriptor, Document};
+use crate::domain::oci::{Descriptor, Document, Kind};
+use crate::domain::{Digest, counted};
 
 /// Annotation by which a build attestation names the manifest it is about.
 const ATTESTATION_SUBJECT: &str = "vnd.docker.reference.digest";
+/// Annotation by which a child of an index says that it is such an attestation.
+const REFERENCE_TYPE: &str = "vnd.docker.reference.type";
 /// Platform of things inside an index that run nowhere.
 const NOWHERE: &str = "unknown/unknown";
 
@@ -25,9 +27,41 @@ pub(super) struct Selection<'a> {
 pub(super) struct Coverage {
     /// Platforms that there are.
     pub(super) present: BTreeSet<String>,
+    /// Children that do not say where they run, and may run anywhere.
+    unsaid: usize,
+    /// Children that run nowhere: attestations and the like.
+    nowhere: usize,
 }
 
 impl Coverage {
+    /// Returns what an index holds instead of an image, as words; nothing when it holds one.
+    pub(super) fn without_image(&self) -> Option<String> {
+        let runs = !self.present.is_empty() || self.unsaid > 0;
+        (!runs).then(|| match self.nowhere {
+            0 => "nothing at all".to_owned(),
+            count => counted(count, "manifest") + " for unknown/unknown, as attestations are",
+        })
+    }
+
+    /// Notes a child that is missing: what it holds is not known.
+    pub(super) fn not_seen(&mut self) {
+        self.unsaid = self.unsaid.saturating_add(1);
+    }
+
+    fn note(&mut self, child: &Descriptor) {
+        match &child.platform {
+            Some(platform) if platform != NOWHERE => {
+                self.present.insert(platform.clone());
+            }
+            None if !child.annotations.contains_key(REFERENCE_TYPE) => {
+                // What is in an index below counts by itself.
+                let is_manifest = Kind::of(&child.media_type) == Some(Kind::Manifest);
+                self.unsaid = self.unsaid.saturating_add(usize::from(is_manifest));
+            }
+            _ => self.nowhere = self.nowhere.saturating_add(1),
+        }
+    }
+
     /// Returns the wanted platforms that nothing is for; none when the image does not speak of platforms at all.
     pub(super) fn unmet<'a>(&self, wanted: &'a [Platform]) -> Vec<&'a Platform> {
         if self.present.is_empty() {
@@ -45,7 +79,9 @@ impl Coverage {
 /// What states no platform is always carried; an attestation goes with the manifest it is about.
 pub(super) fn select<'a>(index: &'a Document, wanted: &[Platform], coverage: &mut Coverage) -> Selection<'a> {
     let runs = |child: &Descriptor| child.platform.clone().filter(|platform| platform != NOWHERE);
-    coverage.present.extend(index.manifests.iter().filter_map(runs));
+    for child in &index.manifests {
+        coverage.note(child);
+    }
     let keeps = |child: &Descriptor| {
         wanted.is_empty() || runs(child).is_none_or(|platform| wanted.iter().any(|wanted| wanted.wants(&platform)))
     };
@@ -149,6 +185,21 @@ mod tests {
             .collect();
         assert_eq!(coverage.unmet(&wanted), [&wanted[1]]);
         assert_eq!(coverage.present.len(), 2);
+        assert!(coverage.without_image().is_none());
         assert!(Coverage::default().unmet(&wanted).is_empty());
+    }
+
+    #[test]
+    fn an_index_that_runs_nowhere_is_noticed() {
+        let held = |children: &[(u8, &str, Option<u8>)]| {
+            let mut coverage = Coverage::default();
+            select(&index(children), &[], &mut coverage);
+            coverage.without_image()
+        };
+        assert_eq!(held(&[]).unwrap(), "nothing at all");
+        let said = held(&[(1, "unknown/unknown", Some(9)), (2, "unknown/unknown", None)]).unwrap();
+        assert!(said.starts_with("2 manifests for unknown/unknown"), "{said}");
+        assert_eq!(held(&[(1, "unknown/unknown", None), (2, "", None)]), None);
+        assert_eq!(held(&[(1, "linux/amd64", None)]), None);
     }
 }

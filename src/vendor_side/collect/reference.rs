@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::domain::{Digest, RepositoryName, Tag};
+use crate::domain::{Class, Digest, Error, RepositoryName, Tag};
 
 /// The registry whose name is left out in short names.
 const DEFAULT_HOST: &str = "docker.io";
@@ -26,6 +26,25 @@ impl ImageReference {
     pub fn repository(&self) -> Option<RepositoryName> {
         RepositoryName::under(&self.host, &self.path).ok()
     }
+}
+
+/// Refuses a name with a port: `APPLIANCE/registry.example:5000/app` is no reference, because a path has no colon. `text` is the name as
+/// its author wrote it.
+///
+/// # Errors
+///
+/// `E-CONTENT reference`.
+pub(in crate::vendor_side) fn readable(stored: &RepositoryName, text: &str) -> crate::domain::Result<()> {
+    if !stored.host().contains(':') {
+        return Ok(());
+    }
+    Err(Error::new(
+        Class::Content,
+        "reference",
+        format!("{text:?} would stand under the appliance's name with a port in its path, which no engine can read"),
+    )
+    .expected("a name without a port")
+    .remedy("give it one: {source: where it comes from, name: registry.example.com/app:1.0}"))
 }
 
 impl FromStr for ImageReference {

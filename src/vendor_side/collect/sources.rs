@@ -6,11 +6,12 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::image_options::ImageOptions;
 use super::layout::{Layout, LocalLayouts};
 use super::made::{Made, MadeArtifact};
 use super::origin::{Found, Origin};
 use super::problem::Problems;
-use super::reference::{ImageReference, Platform};
+use super::reference::{ImageReference, Platform, readable};
 use super::registry::Registry;
 use super::registry_auth::{REGISTRY_CREDENTIALS, TOKEN_REALM};
 use super::registry_client::{Connections, REGISTRY, RegistryOptions};
@@ -23,12 +24,14 @@ use crate::domain::{Class, Digest, DocumentType, Error, Hash, RepositoryName, Re
 const DEFAULT_TAG: &str = "latest";
 
 /// An image to carry.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ImageRequest {
     /// Where it comes from.
     pub source: Source,
     /// Repository and tag to store it under; what is missing follows from the source.
     pub name: Option<(RepositoryName, Option<Tag>)>,
+    /// How it is carried.
+    pub options: ImageOptions,
 }
 
 /// Opens configs and layers where the images came from.
@@ -67,6 +70,8 @@ pub struct Collection {
     pub sources: Sources,
     /// What each request was stored as, in their order.
     pub stored: Vec<Stored>,
+    /// What is carried because the release says so, and what that means at a site.
+    pub warnings: Vec<String>,
 }
 
 /// What an image is called in the bundle.
@@ -175,7 +180,8 @@ pub(in crate::vendor_side) fn collect_all(
                 origin: origins.get(number)?,
                 origin_number: number,
                 repository: &start.repository,
-                platforms,
+                platforms: request.options.platforms.as_deref().unwrap_or(platforms),
+                options: &request.options,
                 collected: &mut collected,
                 image: &label,
                 queue: VecDeque::new(),
@@ -195,6 +201,7 @@ pub(in crate::vendor_side) fn collect_all(
         }
     }
     check_blobs(&origins.list, &silent.origins, held, &mut collected)?;
+    collected.settle_subjects();
     let tags = collected.lines();
     let mut absent = collected.absent;
     absent.retain(|digest, _| !collected.manifests.contains_key(digest));
@@ -205,12 +212,14 @@ pub(in crate::vendor_side) fn collect_all(
             manifests: collected.manifests,
             absent,
             documents: Vec::new(),
+            requires: collected.requires,
         },
         sources: Sources {
             origins: origins.list,
             blobs: collected.blobs,
         },
         stored,
+        warnings: collected.warnings,
     })
 }
 
@@ -283,7 +292,9 @@ fn from_layout(layout: &Layout, pick: &Pick, request: &ImageRequest) -> Result<S
         (repository.clone(), tag.clone().or(picked.tag))
     } else {
         let name = picked.name.ok_or_else(unnamed)?;
-        (name.repository().ok_or_else(unnamed)?, name.tag)
+        let repository = name.repository().ok_or_else(unnamed)?;
+        readable(&repository, &name.to_string())?;
+        (repository, name.tag)
     };
     let found = layout.manifest(&picked.digest)?.ok_or_else(|| missing(picked.digest))?;
     Ok(Start {

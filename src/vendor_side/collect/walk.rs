@@ -1,4 +1,4 @@
-//! Follows an image to everything it needs and everything that refers to it.
+//! Follows an image down to everything it needs, and then, by [`relatives`](super::relatives), to what refers to it.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
 use std::sync::Arc;
@@ -6,21 +6,20 @@ use std::sync::Arc;
 use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
 
+use super::image_options::ImageOptions;
 use super::origin::{Found, Origin};
 use super::plan::{Coverage, select};
 use super::problem::Problems;
 use super::reference::Platform;
-use crate::bundle::TagLine;
-use crate::domain::oci::{DOCKER_INDEX, DOCKER_MANIFEST, Document, Kind, OCI_INDEX, OCI_MANIFEST};
+use crate::bundle::{Feature, TagLine};
+use crate::domain::oci::{DOCKER_INDEX, DOCKER_MANIFEST, Document, Kind, Layers, OCI_INDEX, OCI_MANIFEST};
 use crate::domain::{Class, Digest, Error, Hash, RepositoryName, Result, Tag, limits};
 use crate::stream::read_bounded;
 
-/// How long a chain of referrers of referrers may be: signature, its attestation, and room.
-const REFERRER_DEPTH: usize = 8;
 /// Manifests of one release.
 const MANIFESTS: usize = 100_000;
-/// Endings of the tags by which cosign finds what belongs to a digest.
-const COSIGN: [&str; 3] = [".sig", ".att", ".sbom"];
+/// What to do about layers that not every registry has.
+const ALLOW_LAYERS: &str = "rebuild the image without such layers; or carry them as they are, with allow_nondistributable_artifacts: true on the image";
 /// Configs that say which platform an image is for.
 const IMAGE_CONFIGS: [&str; 2] = [
     "application/vnd.oci.image.config.v1+json",
@@ -44,7 +43,13 @@ pub(super) struct Collected {
     pub(super) absent: BTreeMap<Digest, String>,
     pub(super) blobs: BTreeMap<Digest, Blob>,
     pub(super) problems: Problems,
-    documents: BTreeMap<Digest, Arc<Document>>,
+    /// What readers of the bundle must take beyond version 1.
+    pub(super) requires: BTreeSet<Feature>,
+    /// What is carried because the release says so, and what that means at a site.
+    pub(super) warnings: Vec<String>,
+    /// Subjects that their sources lack, where that is allowed; another image of the release may bring one.
+    pub(super) gone: BTreeMap<Digest, String>,
+    pub(super) documents: BTreeMap<Digest, Arc<Document>>,
     /// What was already looked at for referrers, per repository.
     asked: BTreeSet<(RepositoryName, Digest)>,
 }
@@ -71,7 +76,9 @@ pub(super) struct Walk<'a> {
     pub(super) origin: &'a dyn Origin,
     pub(super) origin_number: usize,
     pub(super) repository: &'a RepositoryName,
+    /// Those of the image, else those of the release.
     pub(super) platforms: &'a [Platform],
+    pub(super) options: &'a ImageOptions,
     pub(super) collected: &'a mut Collected,
     /// The image as the release file has it, for messages.
     pub(super) image: &'a str,
@@ -82,6 +89,19 @@ pub(super) struct Walk<'a> {
 }
 
 impl Collected {
+    /// Settles, when everything is collected, which subjects are gone.
+    pub(super) fn settle_subjects(&mut self) {
+        let gone = std::mem::take(&mut self.gone).into_iter();
+        let warnings: Vec<String> = gone
+            .filter(|(subject, _)| !self.manifests.contains_key(subject))
+            .map(|(_, warning)| warning)
+            .collect();
+        if !warnings.is_empty() {
+            self.requires.insert(Feature::MissingSubjects);
+        }
+        self.warnings.extend(warnings);
+    }
+
     /// Returns the tag lines.
     pub(super) fn lines(&self) -> Vec<TagLine> {
         self.tags
@@ -108,6 +128,18 @@ impl Walk<'_> {
     pub(super) fn image(&mut self, tag: Option<Tag>, digest: Digest, found: Found, stated: Option<&str>) -> Result<()> {
         let mut coverage = Coverage::default();
         if self.name(tag, digest, found, stated, Children::Wanted, &mut coverage, 0)? {
+            let known = self.collected.documents.get(&digest);
+            if let (Some(Kind::Index), Some(held)) = (known.map(|known| known.kind), coverage.without_image()) {
+                self.note(
+                    &Error::new(
+                        Class::Content,
+                        "no-image",
+                        format!("the index {digest} holds no image that could run: {held}"),
+                    )
+                    .expected("an index with a manifest for a platform, such as linux/amd64")
+                    .remedy("name a source that has the image itself; where a copy left it out, copy it again with all platforms"),
+                );
+            }
             let unmet: Vec<String> = coverage.unmet(self.platforms).iter().map(ToString::to_string).collect();
             if !unmet.is_empty() {
                 let present: Vec<String> = coverage.present.into_iter().collect();
@@ -129,7 +161,7 @@ impl Walk<'_> {
 
     /// Adds a tag line and what it reaches; false when it cannot be carried.
     #[expect(clippy::too_many_arguments, reason = "one call per kind of name, all parts differ")]
-    fn name(
+    pub(super) fn name(
         &mut self,
         tag: Option<Tag>,
         digest: Digest,
@@ -223,6 +255,9 @@ impl Walk<'_> {
                 format!("the release has more than {MANIFESTS} manifests"),
             ));
         }
+        if document.nondistributable {
+            self.carries_nondistributable(digest);
+        }
         self.collected.manifests.insert(digest, bytes);
         self.collected.documents.entry(digest).or_insert_with(|| {
             // Layers are taken down once, below: a hundred thousand descriptors are not kept for a second look at the same bytes.
@@ -245,25 +280,38 @@ impl Walk<'_> {
     }
 
     fn parse(&self, digest: Digest, bytes: &[u8], media_type: &str) -> Result<Arc<Document>> {
-        match self.collected.documents.get(&digest) {
-            Some(known) if known.media_type == media_type => Ok(Arc::clone(known)),
-            Some(known) => Err(Error::new(
+        let known = self.collected.documents.get(&digest);
+        if let Some(known) = known.filter(|known| known.media_type != media_type) {
+            return Err(Error::new(
                 Class::Content,
                 "ambiguous",
                 format!(
                     "{digest} is referred to as {media_type:?} and as {:?}",
                     known.media_type
                 ),
-            )),
-            None => Document::parse(bytes, media_type).map(Arc::new).map_err(|error| {
-                let found = format!("{digest}: {}", error.found());
-                let named = Error::new(error.class(), error.code(), found);
-                match error.expectation() {
-                    Some(expected) => named.expected(expected),
-                    None => named,
-                }
-            }),
+            ));
         }
+        // What only another image was allowed is judged again.
+        let allowed = |known: &&Arc<Document>| !known.nondistributable || self.layers() == Layers::Any;
+        if let Some(known) = known.filter(allowed) {
+            return Ok(Arc::clone(known));
+        }
+        let refusal = match Document::parse_with(bytes, media_type, self.layers()) {
+            Ok(document) => return Ok(Arc::new(document)),
+            Err(refusal) => refusal,
+        };
+        let named = Error::new(
+            refusal.class(),
+            refusal.code(),
+            format!("{digest}: {}", refusal.found()),
+        );
+        // What is taken with layers of any kind is refused for its layers.
+        let for_layers = Document::parse_with(bytes, media_type, Layers::Any).is_ok();
+        Err(match refusal.expectation() {
+            _ if for_layers => named.remedy(ALLOW_LAYERS),
+            Some(expected) => named.expected(expected),
+            None => named,
+        })
     }
 
     fn leaves(&mut self, document: &Document, children: Children, level: usize) -> Result<()> {
@@ -361,6 +409,7 @@ impl Walk<'_> {
                 None => self.origin.manifest(&child.digest)?.map(|found| found.bytes),
             };
             let Some(bytes) = bytes else {
+                coverage.not_seen();
                 self.missing(format!("the manifest {} is not there", child.digest));
                 continue;
             };
@@ -378,143 +427,31 @@ impl Walk<'_> {
         Ok(())
     }
 
-    /// Follows a document to its subject and to what refers to it.
-    fn relatives(&mut self, digest: Digest, depth: usize) -> Result<()> {
-        self.subject(digest, depth)?;
-        if depth >= REFERRER_DEPTH {
-            self.note(
-                &Error::new(
-                    Class::Limit,
-                    "referrer-depth",
-                    format!("{digest} is at the end of a chain of {depth} referrers"),
-                )
-                .expected(format!("fewer than {REFERRER_DEPTH}")),
-            );
-            return Ok(());
+    fn layers(&self) -> Layers {
+        if self.options.allow_nondistributable_artifacts {
+            Layers::Any
+        } else {
+            Layers::Distributable
         }
-        for referrer in self.origin.referrers(&digest)? {
-            match self.origin.manifest(&referrer)? {
-                Some(found) => {
-                    self.name(
-                        None,
-                        referrer,
-                        found,
-                        None,
-                        Children::All,
-                        &mut Coverage::default(),
-                        depth.saturating_add(1),
-                    )?;
-                }
-                None => self.missing(format!("the referrer {referrer} is not there")),
-            }
-        }
-        let base = format!("sha256-{}", digest.0);
-        self.referrer_tag(&base, Some(digest), depth)?;
-        for ending in COSIGN {
-            self.referrer_tag(&format!("{base}{ending}"), None, depth)?;
-        }
-        Ok(())
     }
 
-    /// Takes a tag made for what refers to a digest; the tag schema's own holds an index of its referrers and nothing else.
-    fn referrer_tag(&mut self, text: &str, members_about: Option<Digest>, depth: usize) -> Result<()> {
-        let tag: Tag = text.parse().expect("a digest and a short ending make a tag");
-        let Some(found) = self.origin.tag(&tag)? else {
-            return Ok(());
-        };
-        let digest = Digest(Hash(Sha256::digest(&found.bytes).into()));
-        let taken = self.name(
-            Some(tag.clone()),
-            digest,
-            found,
-            None,
-            Children::All,
-            &mut Coverage::default(),
-            depth.saturating_add(1),
-        )?;
-        let (Some(subject), true) = (members_about, taken) else {
-            return Ok(());
-        };
-        let document = self.collected.documents.get(&digest).cloned();
-        let members = document
-            .as_ref()
-            .filter(|document| document.kind == Kind::Index)
-            .map(|document| {
-                document.manifests.iter().all(|member| {
-                    let about = self.collected.documents.get(&member.digest);
-                    about.is_none_or(|about| about.subject.as_ref().is_some_and(|about| about.digest == subject))
-                })
-            });
-        if members != Some(true) {
-            self.note(
-                &Error::new(
-                    Class::Content,
-                    "referrers-tag",
-                    format!("the tag {tag} is not an index of manifests about {subject}"),
-                )
-                .expected("what the referrers tag schema says")
-                .remedy("delete that tag in the source"),
-            );
+    /// Notes what an image was allowed, for those who read the bundle and for the person who builds it.
+    fn carries_nondistributable(&mut self, digest: Digest) {
+        self.collected.requires.insert(Feature::NondistributableLayers);
+        let warning = format!(
+            "{}: layers of {digest} are said to be found elsewhere, or not to be distributed: containerd and podman ask the addresses that it names first, and their pull may fail at a site that reaches none of them",
+            self.image
+        );
+        if !self.collected.warnings.contains(&warning) {
+            self.collected.warnings.push(warning);
         }
-        Ok(())
     }
 
-    fn subject(&mut self, digest: Digest, depth: usize) -> Result<()> {
-        let Some(subject) = self
-            .collected
-            .documents
-            .get(&digest)
-            .and_then(|known| known.subject.clone())
-        else {
-            return Ok(());
-        };
-        if let Some(held) = self.collected.manifests.get(&subject.digest) {
-            if held.len() as u64 != subject.size {
-                self.note(&Error::new(
-                    Class::Content,
-                    "size",
-                    format!(
-                        "{digest} says that its subject {} has {} bytes",
-                        subject.digest, subject.size
-                    ),
-                ));
-            }
-            return Ok(());
-        }
-        let Some(found) = self.origin.manifest(&subject.digest)? else {
-            self.missing(format!("the subject {} of {digest} is not there", subject.digest));
-            return Ok(());
-        };
-        if found.bytes.len() as u64 != subject.size {
-            self.note(&Error::new(
-                Class::Content,
-                "size",
-                format!(
-                    "{} has {} bytes instead of {}",
-                    subject.digest,
-                    found.bytes.len(),
-                    subject.size
-                ),
-            ));
-            return Ok(());
-        }
-        self.name(
-            None,
-            subject.digest,
-            found,
-            Some(&subject.media_type),
-            Children::Wanted,
-            &mut Coverage::default(),
-            depth,
-        )?;
-        Ok(())
-    }
-
-    fn note(&mut self, error: &Error) {
+    pub(super) fn note(&mut self, error: &Error) {
         self.collected.problems.note(self.image, error);
     }
 
-    fn missing(&mut self, what: String) {
+    pub(super) fn missing(&mut self, what: String) {
         self.collected.problems.missing(self.image, what);
     }
 }

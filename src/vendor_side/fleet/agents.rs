@@ -3,7 +3,7 @@
 use super::closure::{Closure, Wanted, get};
 use super::ids::Ids;
 use crate::bundle::desired::{AgentVersion, ImageName};
-use crate::domain::{Class, Error, Result};
+use crate::domain::Result;
 use crate::vendor_side::collect::Stored;
 use crate::vendor_side::release_file::{AgentEntry, ImageEntry};
 
@@ -32,9 +32,9 @@ impl<'a> WantedAgent<'a> {
     ///
     /// # Errors
     ///
-    /// `E-CONTENT reference` for an image under a name that no engine could pull it by; `E-INTERNAL` when one was not collected.
+    /// `E-INTERNAL` when an image was not collected.
     pub(super) fn version(&self, stored: &[Stored]) -> Result<AgentVersion> {
-        let image = |wanted: Option<Wanted>| wanted.map(|wanted| get(stored, wanted).and_then(pullable)).transpose();
+        let image = |wanted: Option<Wanted>| wanted.map(|wanted| get(stored, wanted).map(name)).transpose();
         Ok(AgentVersion {
             autoheal: image(self.autoheal)?,
             created_at: self.entry.created_at,
@@ -44,23 +44,6 @@ impl<'a> WantedAgent<'a> {
             name: self.entry.name.value.clone(),
         })
     }
-}
-
-/// As [`name`]; `APPLIANCE/registry.example:5000/agent` is no reference, because a path has no colon.
-fn pullable(stored: &Stored) -> Result<ImageName> {
-    if stored.repository.host().contains(':') {
-        return Err(Error::new(
-            Class::Content,
-            "reference",
-            format!(
-                "the agent image {} would stand under the appliance's name with a port in its path, which no engine can read",
-                stored.repository
-            ),
-        )
-        .expected("a name without a port")
-        .remedy("give it one: {source: where it comes from, name: registry.example.com/docker-agent:3.1.0}"));
-    }
-    Ok(name(stored))
 }
 
 /// Returns a stored image as the desired state names it.

@@ -7,7 +7,7 @@ use sha2::{Digest as _, Sha256};
 use super::agents::name;
 use super::closure::get;
 use super::ids::Ids;
-use super::prepare::{Prepared, PreparedKind, compose_key};
+use super::prepare::{Prepared, PreparedKind, compose_key, helm_key};
 use crate::bundle::desired::{
     AgentVersion, Deployment, DesiredState, DockerDeployment, HelmDeployment, ImageName, Kubernetes, Target,
     TargetKind, is_label,
@@ -145,7 +145,7 @@ impl Assembly<'_> {
         let mut deployments: Vec<Deployment> = entry
             .deployments
             .iter()
-            .map(|deployment| self.deployment(deployment, id, &entry.name.value))
+            .map(|deployment| self.deployment(deployment, entry, id))
             .collect::<Result<_>>()?;
         // Agents deploy by time of creation: so that carries the order of the file, whatever it states.
         let mut next = Timestamp::EPOCH;
@@ -214,7 +214,7 @@ impl Assembly<'_> {
         Ok(agent.id)
     }
 
-    fn deployment(&mut self, entry: &DeploymentEntry, target: Uuid, target_name: &str) -> Result<Deployment> {
+    fn deployment(&mut self, entry: &DeploymentEntry, on: &TargetEntry, target: Uuid) -> Result<Deployment> {
         let prepared = self.prepared;
         let application = prepared
             .applications
@@ -240,7 +240,9 @@ impl Assembly<'_> {
                 });
             }
             (PreparedKind::Helm(base, variants), ApplicationKind::Helm(application_of)) => {
-                let variant = variants.get(&entry.values).ok_or_else(gone)?;
+                let variant = variants
+                    .get(&helm_key(application.entry, Some((on, entry))))
+                    .ok_or_else(gone)?;
                 let (needed, bytes) = variant.document(self.stored)?;
                 images.extend(needed.into_iter().map(name));
                 images.extend(base.images(self.stored)?.into_iter().map(name));
@@ -271,7 +273,11 @@ impl Assembly<'_> {
             id,
             images,
             revision: id,
-            secret_uses: secret::uses(self.file, application.secrets(entry).unwrap_or_default(), target_name),
+            secret_uses: secret::uses(
+                self.file,
+                application.secrets(on, entry).unwrap_or_default(),
+                &on.name.value,
+            ),
             version: application.entry.version.clone(),
         };
         deployment.revision = Ids::revision(&deployment);

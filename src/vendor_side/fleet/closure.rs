@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::bundle::desired::PLACEHOLDER_HOST;
 use crate::domain::{Class, Digest, Error, RepositoryName, Result, Tag};
-use crate::vendor_side::collect::{ImageReference, ImageRequest, Source, Stored};
+use crate::vendor_side::collect::{ImageOptions, ImageReference, ImageRequest, Source, Stored, readable};
 use crate::vendor_side::release_file::ImageEntry;
 
 /// The tag that is meant when neither tag nor digest is given.
@@ -15,13 +15,13 @@ const DEFAULT_TAG: &str = "latest";
 pub(super) struct Wanted(usize);
 
 /// Repository, and perhaps a tag.
-type StoredName = (RepositoryName, Option<Tag>);
+pub(super) type StoredName = (RepositoryName, Option<Tag>);
 
 /// What is to be collected.
 #[derive(Debug, Default)]
 pub(super) struct Closure {
     requests: Vec<ImageRequest>,
-    places: BTreeMap<(Source, Option<StoredName>), Wanted>,
+    places: BTreeMap<ImageRequest, Wanted>,
     /// Images of the release by the name that they are stored under.
     by_name: BTreeMap<(RepositoryName, Tag), ImageRequest>,
     /// What a reference with a digest must turn out to be.
@@ -45,13 +45,12 @@ impl Closure {
 
     /// Asks for an image.
     pub(super) fn add(&mut self, request: ImageRequest) -> Wanted {
-        let key = (request.source.clone(), request.name.clone());
-        if let Some(known) = self.places.get(&key) {
+        if let Some(known) = self.places.get(&request) {
             return *known;
         }
         let wanted = Wanted(self.requests.len());
-        self.requests.push(request);
-        self.places.insert(key, wanted);
+        self.requests.push(request.clone());
+        self.places.insert(request, wanted);
         wanted
     }
 
@@ -62,6 +61,28 @@ impl Closure {
     ///
     /// `E-CONTENT reference` for what is no reference to an image that a bundle can carry.
     pub(super) fn reference(&mut self, text: &str, elsewhere: &BTreeMap<String, ImageEntry>) -> Result<Wanted> {
+        let (request, _, digest) = self.request(text, elsewhere)?;
+        let wanted = self.add(request);
+        if let Some(digest) = digest {
+            self.pinned.push((wanted, digest, text.to_owned()));
+        }
+        Ok(wanted)
+    }
+
+    /// Returns the name under which a bundle carries what an application calls by a reference.
+    ///
+    /// # Errors
+    ///
+    /// As [`Closure::reference`].
+    pub(super) fn name_of(&self, text: &str, elsewhere: &BTreeMap<String, ImageEntry>) -> Result<StoredName> {
+        self.request(text, elsewhere).map(|(_, name, _)| name)
+    }
+
+    fn request(
+        &self,
+        text: &str,
+        elsewhere: &BTreeMap<String, ImageEntry>,
+    ) -> Result<(ImageRequest, StoredName, Option<Digest>)> {
         let wrong = |found: String| Error::new(Class::Content, "reference", found);
         let reference: ImageReference = text.parse().map_err(wrong)?;
         if reference.host == PLACEHOLDER_HOST {
@@ -82,8 +103,8 @@ impl Closure {
             .iter()
             .find(|(known, _)| same(known))
             .map(|(_, entry)| ImageRequest {
-                source: entry.source.clone(),
                 name: entry.name.clone().or_else(|| Some((repository.clone(), tag.clone()))),
+                ..entry.request()
             });
         let named = || {
             let key = (repository.clone(), tag.clone()?);
@@ -92,14 +113,13 @@ impl Closure {
         let request = said.or_else(named).unwrap_or_else(|| ImageRequest {
             source: Source::Registry(reference.clone()),
             name: None,
+            options: ImageOptions::default(),
         });
-        let stored = request.name.as_ref().map_or(&repository, |(stored, _)| stored);
-        readable(stored, text)?;
-        let wanted = self.add(request);
-        if let Some(digest) = reference.digest {
-            self.pinned.push((wanted, digest, text.to_owned()));
-        }
-        Ok(wanted)
+        let name = request.name.clone().unwrap_or((repository, tag));
+        readable(&name.0, text).map_err(|error| {
+            error.remedy("give it one under images: {source: where it comes from, name: registry.example.com/app:1.0}")
+        })?;
+        Ok((request, name, reference.digest))
     }
 
     /// Returns the list.
@@ -129,24 +149,6 @@ impl Closure {
     }
 }
 
-/// Refuses a name with a port: `HOST/registry.example:5000/app` is no reference, because a path has no colon.
-///
-/// # Errors
-///
-/// `E-CONTENT reference`.
-pub(super) fn readable(stored: &RepositoryName, text: &str) -> Result<()> {
-    if !stored.host().contains(':') {
-        return Ok(());
-    }
-    Err(Error::new(
-        Class::Content,
-        "reference",
-        format!("{text:?} would stand under the appliance's name with a port in its path, which no engine can read"),
-    )
-    .expected("a name without a port")
-    .remedy("give it one under images: {source: where it comes from, name: registry.example.com/app:1.0}"))
-}
-
 /// Returns what a wanted image was stored as.
 ///
 /// # Errors
@@ -171,6 +173,7 @@ mod tests {
                 let name: ImageReference = name.parse().unwrap();
                 (name.repository().unwrap(), name.tag)
             }),
+            options: ImageOptions::default(),
             place: (1, 1),
         }
     }

@@ -7,7 +7,9 @@ use crate::domain::{Class, Error, Name, RepositoryName, Result, Tag};
 use crate::stream::read_bounded;
 use crate::vendor_side::ReleaseFolder;
 use crate::vendor_side::chart::{CHART_BYTES, CHART_LAYER, Chart, ChartFolder, artifact, pack};
-use crate::vendor_side::collect::{ImageReference, ImageRequest, RegistryOptions, Source, fetch_chart, pull_chart};
+use crate::vendor_side::collect::{
+    ImageOptions, ImageReference, ImageRequest, RegistryOptions, Source, fetch_chart, pull_chart,
+};
 use crate::vendor_side::release_file::ChartLocation;
 
 /// Host of charts that come from files here, when the author names no repository.
@@ -17,6 +19,8 @@ const LOCAL_HOST: &str = "charts.airlock.internal";
 #[derive(Debug)]
 pub(super) struct WantedChart {
     pub(super) chart: Chart,
+    /// What it was read from.
+    pub(super) archive: Vec<u8>,
     pub(super) wanted: Wanted,
     pub(super) tag: Tag,
 }
@@ -99,8 +103,14 @@ impl WantedChart {
                 let wanted = closure.add(ImageRequest {
                     source: Source::Registry(pinned),
                     name: None,
+                    options: ImageOptions::default(),
                 });
-                Ok(Self { chart, wanted, tag })
+                Ok(Self {
+                    chart,
+                    archive,
+                    wanted,
+                    tag,
+                })
             }
         }
     }
@@ -113,12 +123,18 @@ impl WantedChart {
         closure: &mut Closure,
     ) -> Result<Self> {
         let tag = tag_of(&chart)?;
-        let made = artifact(&chart, archive, label);
+        let made = artifact(&chart, archive.clone(), label);
         let wanted = closure.add(ImageRequest {
             source: Source::Made(Arc::new(made)),
             name: Some((repository, Some(tag.clone()))),
+            options: ImageOptions::default(),
         });
-        Ok(Self { chart, wanted, tag })
+        Ok(Self {
+            chart,
+            archive,
+            wanted,
+            tag,
+        })
     }
 }
 

@@ -9,18 +9,21 @@
 
 mod agents;
 mod assemble;
+mod chart_report;
 mod closure;
 mod compose_application;
 mod earlier_release;
 mod gathered;
 mod helm_application;
 mod helm_chart;
+mod helm_images;
 mod ids;
 mod outside;
 mod prepare;
 
 pub(super) use assemble::assemble;
+pub use chart_report::{ChartReport, ChartWay};
 pub(super) use earlier_release::{EarlierRelease, Removals};
 pub(super) use ids::Ids;
 pub(super) use outside::check_walls;
-pub(super) use prepare::{Prepared, prepare};
+pub(super) use prepare::{ChartOptions, Prepared, prepare};

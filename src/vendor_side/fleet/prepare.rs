@@ -4,21 +4,27 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
 
 use super::agents::WantedAgent;
-use super::closure::{Closure, readable};
+use super::chart_report::ChartReport;
+use super::closure::Closure;
 use super::compose_application::ComposeVariant;
 use super::gathered::Gathered;
-use super::helm_application::{HelmBase, HelmVariant};
+use super::helm_application::{HelmBase, HelmKey, HelmVariant, merged_values};
 use super::helm_chart::WantedChart;
+use super::helm_images::{Question, Resolved};
 use crate::bundle::desired::DockerMode;
-use crate::domain::{Class, Result};
+use crate::domain::{Class, Error, Result};
 use crate::vendor_side::ReleaseFolder;
-use crate::vendor_side::collect::{ImageRequest, Problems, RegistryOptions, Source, is_of_registry};
+use crate::vendor_side::collect::{ImageRequest, Problems, RegistryOptions, Source, is_of_registry, readable};
 use crate::vendor_side::leak::AllowPlain;
 use crate::vendor_side::release_file::{
-    ApplicationEntry, ApplicationKind, ComposeApplication, DeploymentEntry, HelmApplication, ReleaseFile,
+    AgentEntry, ApplicationEntry, ApplicationKind, ComposeApplication, DeploymentEntry, ReleaseFile, TargetEntry,
 };
+use crate::vendor_side::rendering::{Helm, HelmChoice};
 use crate::vendor_side::secret::{self, TextKind, Used};
 
 /// A release whose images are still to be collected.
@@ -30,6 +36,17 @@ pub(in super::super) struct Prepared<'a> {
     problems: Problems,
     /// What is not wrong here and may be at the site.
     pub(in super::super) warnings: Vec<String>,
+    /// What became of charts.
+    pub(in super::super) charts: Vec<ChartReport>,
+}
+
+/// How charts are read.
+#[derive(Debug, Clone, Copy)]
+pub(in super::super) struct ChartOptions<'a> {
+    /// What works them out.
+    pub(in super::super) helm: &'a HelmChoice,
+    /// What only looks like an image is refused too.
+    pub(in super::super) strict: bool,
 }
 
 /// An application in every form that its deployments need.
@@ -43,8 +60,8 @@ pub(super) struct PreparedApplication<'a> {
 pub(super) enum PreparedKind {
     /// By environment file and by what runs it.
     Compose(BTreeMap<(Option<PathBuf>, &'static str), ComposeVariant>),
-    /// By values files of the deployment.
-    Helm(Box<HelmBase>, BTreeMap<Vec<PathBuf>, HelmVariant>),
+    /// By what decides how the chart comes out.
+    Helm(Box<HelmBase>, BTreeMap<HelmKey, HelmVariant>),
     /// Its problems were noted.
     Nothing,
 }
@@ -60,6 +77,7 @@ pub(in super::super) fn prepare<'a>(
     folder: &ReleaseFolder,
     documents: &[(&str, &str)],
     options: &RegistryOptions,
+    charts: ChartOptions<'_>,
     progress: &mut dyn FnMut(&str),
 ) -> Result<Prepared<'a>> {
     let mut gathered = Gathered::new(folder.clone(), Closure::new(&file.images));
@@ -74,15 +92,19 @@ pub(in super::super) fn prepare<'a>(
         .iter()
         .map(|agent| WantedAgent::new(agent, &mut gathered.closure))
         .collect();
-    for image in &file.images {
+    // The names that layouts have for their images are seen when they are collected.
+    for image in file
+        .images
+        .iter()
+        .chain(file.agents.iter().flat_map(AgentEntry::images))
+    {
         let stored = match (&image.name, &image.source) {
             (Some((repository, _)), _) => Some(repository.clone()),
             (None, Source::Registry(reference)) => reference.repository(),
             (None, _) => None,
         };
-        // Under a home host an image has a name without the host.
-        if let Some(stored) = stored.filter(|stored| !file.home_hosts.iter().any(|home| home == stored.host()))
-            && let Err(error) = readable(&stored, &stored.to_string())
+        if let Some(stored) = stored
+            && let Err(error) = readable(&stored, stored.as_str())
         {
             let (line, column) = image.place;
             let place = format!("{}:{line}:{column}", file.path.display());
@@ -90,13 +112,15 @@ pub(in super::super) fn prepare<'a>(
         }
     }
     let mut applications = Vec::new();
+    let mut asked = Vec::new();
     for entry in &file.applications {
-        let deployments: Vec<&DeploymentEntry> = file
+        let placed: Vec<(&TargetEntry, &DeploymentEntry)> = file
             .targets
             .iter()
-            .flat_map(|target| &target.deployments)
-            .filter(|deployment| deployment.application.value == entry.name.value)
+            .flat_map(|target| target.deployments.iter().map(move |deployment| (target, deployment)))
+            .filter(|(_, deployment)| deployment.application.value == entry.name.value)
             .collect();
+        let deployments: Vec<&DeploymentEntry> = placed.iter().map(|(_, deployment)| *deployment).collect();
         if deployments.is_empty() {
             gathered.warn(format!(
                 "{} is deployed on no target: its images travel, the application does not",
@@ -116,7 +140,11 @@ pub(in super::super) fn prepare<'a>(
                 ) {
                     Ok(chart) => {
                         let base = HelmBase::prepare(entry, application, chart, &mut gathered);
-                        helm(entry, application, base, &deployments, &mut gathered)?
+                        for key in helm_keys(entry, &placed) {
+                            let own = merged_values(entry, application, &key.0, &mut gathered)?;
+                            asked.push((applications.len(), key, own));
+                        }
+                        PreparedKind::Helm(Box::new(base), BTreeMap::new())
                     }
                     Err(error) if matches!(error.class(), Class::Content | Class::Limit) || is_of_registry(&error) => {
                         gathered.problems.note(entry.name.value.as_str(), &error);
@@ -128,14 +156,68 @@ pub(in super::super) fn prepare<'a>(
         };
         applications.push(PreparedApplication { entry, kind });
     }
+    std::mem::take(&mut gathered.findings).into_result()?;
+    let helm = if asked.is_empty() {
+        None
+    } else {
+        open_helm(charts.helm, &mut gathered)?
+    };
+    let questions: Vec<Question<'_>> = asked
+        .iter()
+        .filter_map(|(place, key, own)| {
+            let PreparedApplication {
+                entry,
+                kind: PreparedKind::Helm(base, _),
+            } = applications.get(*place)?
+            else {
+                return None;
+            };
+            let ApplicationKind::Helm(application) = &entry.kind else {
+                return None;
+            };
+            Some(Question {
+                name: entry.name.value.as_str(),
+                application,
+                chart: &base.chart,
+                own: own.tree.clone(),
+                release: key.1.clone(),
+                namespace: key.2.clone(),
+                helm: helm.as_ref(),
+                strict: charts.strict,
+            })
+        })
+        .collect();
+    let answers = resolve_all(&questions, &gathered.closure, progress)?;
+    drop(questions);
+    let mut reports = Vec::new();
+    for ((place, key, own), resolved) in asked.into_iter().zip(answers) {
+        // What is refused says more than a report would.
+        if resolved.problems.is_empty() {
+            reports.push(resolved.report.clone());
+        }
+        let Some(PreparedApplication { entry, kind }) = applications.get_mut(place) else {
+            continue;
+        };
+        if let (ApplicationKind::Helm(application), PreparedKind::Helm(_, variants)) = (&entry.kind, kind)
+            && let Some(variant) = HelmVariant::of(
+                entry.name.value.as_str(),
+                application,
+                resolved,
+                own.secrets,
+                &mut gathered,
+            )
+        {
+            variants.insert(key, variant);
+        }
+    }
     check_secrets(file, &applications, &mut gathered.problems);
-    gathered.findings.into_result()?;
     Ok(Prepared {
         agents,
         applications,
         closure: gathered.closure,
         problems: gathered.problems,
         warnings: gathered.warnings,
+        charts: reports,
     })
 }
 
@@ -146,7 +228,7 @@ fn check_secrets(file: &ReleaseFile, applications: &[PreparedApplication<'_>], p
         for deployment in &target.deployments {
             let name = &deployment.application.value;
             let application = applications.iter().find(|known| known.entry.name.value == *name);
-            match application.and_then(|application| application.secrets(deployment)) {
+            match application.and_then(|application| application.secrets(target, deployment)) {
                 Some(used) => uses.push((target.name.value.as_str(), used)),
                 None => is_whole = false,
             }
@@ -157,18 +239,79 @@ fn check_secrets(file: &ReleaseFile, applications: &[PreparedApplication<'_>], p
 
 impl PreparedApplication<'_> {
     /// Returns the secrets that a deployment of it uses; nothing where its problems were noted.
-    pub(super) fn secrets(&self, deployment: &DeploymentEntry) -> Option<&[Used]> {
+    pub(super) fn secrets(&self, on: &TargetEntry, deployment: &DeploymentEntry) -> Option<&[Used]> {
         match (&self.kind, &self.entry.kind) {
             (PreparedKind::Compose(variants), ApplicationKind::Compose(application)) => {
                 let variant = variants.get(&compose_key(application, Some(deployment)))?;
                 Some(&variant.secrets)
             }
             (PreparedKind::Helm(_, variants), ApplicationKind::Helm(_)) => {
-                Some(&variants.get(&deployment.values)?.secrets)
+                Some(&variants.get(&helm_key(self.entry, Some((on, deployment))))?.secrets)
             }
             _ => None,
         }
     }
+}
+
+/// Opens helm, where there is one: a program that was only found and is none is said to be, and charts are read without it.
+fn open_helm(choice: &HelmChoice, gathered: &mut Gathered) -> Result<Option<Helm>> {
+    match choice {
+        HelmChoice::Off => Ok(None),
+        HelmChoice::Named(program) => Helm::open(program).map(Some),
+        HelmChoice::Found(program) => match Helm::open(program) {
+            Ok(helm) => Ok(Some(helm)),
+            Err(error) => {
+                gathered.warn(format!("{}: charts are read without it", error.found()));
+                Ok(None)
+            }
+        },
+    }
+}
+
+/// Resolves the images of every chart, as many at a time as there are cores.
+fn resolve_all(questions: &[Question<'_>], closure: &Closure, progress: &mut dyn FnMut(&str)) -> Result<Vec<Resolved>> {
+    let cores = thread::available_parallelism().map_or(1, usize::from);
+    let next = AtomicUsize::new(0);
+    let answers: Vec<Mutex<Option<Result<Resolved>>>> = questions.iter().map(|_| Mutex::new(None)).collect();
+    let (sender, done) = std::sync::mpsc::channel();
+    thread::scope(|scope| {
+        for _ in 0..cores.min(questions.len()) {
+            let (next, answers, sender) = (&next, &answers, sender.clone());
+            scope.spawn(move || {
+                loop {
+                    let number = next.fetch_add(1, Ordering::Relaxed);
+                    let (Some(question), Some(answer)) = (questions.get(number), answers.get(number)) else {
+                        return;
+                    };
+                    let resolved = question.resolve(closure);
+                    if let Ok(mut place) = answer.lock() {
+                        *place = Some(resolved);
+                    }
+                    // Whoever listens is there as long as this runs.
+                    sender.send(number).ok();
+                }
+            });
+        }
+        drop(sender);
+        for (count, number) in (1..).zip(done) {
+            if let Some(question) = questions.get(number) {
+                let count: usize = count;
+                progress(&format!(
+                    "the images of {}, release {} ({count} of {} charts)",
+                    question.name,
+                    question.release,
+                    questions.len()
+                ));
+            }
+        }
+    });
+    answers
+        .into_iter()
+        .map(|answer| {
+            let answer = answer.into_inner().ok().flatten();
+            answer.unwrap_or_else(|| Err(Error::new(Class::Internal, "charts", "a chart was not looked at")))
+        })
+        .collect()
 }
 
 impl Prepared<'_> {
@@ -232,25 +375,26 @@ fn compose(
     Ok(PreparedKind::Compose(variants))
 }
 
-fn helm(
-    entry: &ApplicationEntry,
-    application: &HelmApplication,
-    base: HelmBase,
-    deployments: &[&DeploymentEntry],
-    gathered: &mut Gathered,
-) -> Result<PreparedKind> {
-    let mut variants = BTreeMap::new();
-    let mut lists: Vec<Vec<PathBuf>> = deployments.iter().map(|deployment| deployment.values.clone()).collect();
-    if lists.is_empty() {
-        lists.push(Vec::new());
+/// Returns what decides how a chart comes out under a deployment, or without one.
+pub(super) fn helm_key(entry: &ApplicationEntry, placed: Option<(&TargetEntry, &DeploymentEntry)>) -> HelmKey {
+    let own = placed.and_then(|(_, deployment)| deployment.release_name.clone());
+    (
+        placed
+            .map(|(_, deployment)| deployment.values.clone())
+            .unwrap_or_default(),
+        own.unwrap_or_else(|| entry.name.value.to_string()),
+        placed
+            .and_then(|(target, _)| target.namespace.clone())
+            .unwrap_or_else(|| "default".to_owned()),
+    )
+}
+
+fn helm_keys(entry: &ApplicationEntry, placed: &[(&TargetEntry, &DeploymentEntry)]) -> Vec<HelmKey> {
+    let mut keys: Vec<HelmKey> = placed.iter().map(|placed| helm_key(entry, Some(*placed))).collect();
+    if keys.is_empty() {
+        keys.push(helm_key(entry, None));
     }
-    lists.sort();
-    lists.dedup();
-    for list in lists {
-        let variant = HelmVariant::prepare(entry, application, &base, &list, gathered)?;
-        if let Some(variant) = variant {
-            variants.insert(list, variant);
-        }
-    }
-    Ok(PreparedKind::Helm(Box::new(base), variants))
+    keys.sort();
+    keys.dedup();
+    keys
 }

@@ -25,8 +25,6 @@ use crate::vendor_side::Workspace;
 
 /// Action of a row of the log: a summary was taken in.
 const SUMMARY: &str = "summary";
-/// Of an instance that no package has told of.
-const UNKNOWN_INSTANCE: &str = "summary-instance";
 
 /// What a summary came to.
 #[derive(Debug, Clone, Serialize)]
@@ -112,9 +110,10 @@ pub struct ReleaseTold {
 pub fn take_summary(workspace: &Workspace, data: &[u8], now: Timestamp) -> Result<SummaryTaken> {
     let ledger = workspace.ledger()?;
     let domain = workspace.chain().domain();
-    let mut site = None;
+    let (mut site, mut digest) = (None, None);
     let taken = ledger.write(|transaction| {
         let bytes = received(data)?;
+        digest = Some(digest_of(&bytes));
         let sites = ledger::sites(transaction)?;
         let signed = SignedSummary::verify(&bytes, &sealers(&sites, domain)?)?;
         site = Some(signed.site.clone());
@@ -127,12 +126,18 @@ pub fn take_summary(workspace: &Workspace, data: &[u8], now: Timestamp) -> Resul
     let taken = taken.map_err(advice::of_summary);
     if let Err(error) = &taken {
         let mut detail = json!({"class": error.class().name(), "code": error.code(), "found": error.found()});
-        if let (Some(site), Some(members)) = (site, detail.as_object_mut()) {
-            members.insert("site".to_owned(), site.as_str().into());
+        if let Some(members) = detail.as_object_mut() {
+            members.extend(site.map(|site: SiteId| ("site".to_owned(), site.as_str().into())));
+            members.extend(digest.map(|digest| ("summary".to_owned(), digest.to_string().into())));
         }
         ledger.write(|transaction| sealed_log::append(transaction, now, REFUSE, &detail))?;
     }
     taken
+}
+
+/// What tells a summary from others, however it was written down.
+fn digest_of(bytes: &[u8]) -> Hash {
+    Hash(Sha256::digest(bytes).into())
 }
 
 fn sealers(sites: &[Site], domain: Hash) -> Result<Vec<Sealer>> {
@@ -168,7 +173,7 @@ fn take(transaction: &Transaction<'_>, site: &Site, signed: &SignedSummary, now:
         Some(instance) => summaries::packages_of(transaction, instance.id, summary.number)?,
         None => (0, None),
     };
-    let digest = Hash(Sha256::digest(&signed.bytes).into());
+    let digest = digest_of(&signed.bytes);
     let row = SummaryRow {
         digest,
         site: &site.site,
@@ -206,7 +211,8 @@ fn take(transaction: &Transaction<'_>, site: &Site, signed: &SignedSummary, now:
         && newest < summary.number
         && summaries::newest_number(transaction, &site.site, &hex)? <= summary.number;
     let mut unknown_local = 0;
-    if is_new && is_newest {
+    // Also of one that was kept before a package told of its instance, and is given again.
+    if is_newest {
         unknown_local = put_now(transaction, site, summary, digest, &told)?;
     }
     if is_new && instance.is_none() {
@@ -214,7 +220,7 @@ fn take(transaction: &Transaction<'_>, site: &Site, signed: &SignedSummary, now:
             transaction,
             &Found {
                 site: &site.site,
-                code: UNKNOWN_INSTANCE,
+                code: summaries::UNTOLD,
                 detail: &format!(
                     "a summary of package {} is of an instance that no package told of, {hex}",
                     summary.number

@@ -26,6 +26,13 @@ pub struct AgentEntry {
     pub kubernetes: Option<ImageEntry>,
 }
 
+impl AgentEntry {
+    /// Returns its images.
+    pub fn images(&self) -> impl Iterator<Item = &ImageEntry> {
+        [&self.docker, &self.autoheal, &self.kubernetes].into_iter().flatten()
+    }
+}
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawAgent {

@@ -65,6 +65,12 @@ pub struct HelmApplication {
     pub unused_image_values: Vec<ImageValue>,
     /// Images that the chart needs and that do not stand in its values.
     pub images: Vec<ImageEntry>,
+    /// The author vouches that values and `images` name every image, also where that cannot be told without helm.
+    pub images_complete: bool,
+    /// Version of kubernetes that the chart is worked out for.
+    pub kube_version: Option<String>,
+    /// APIs that its clusters have besides the usual ones.
+    pub api_versions: Vec<String>,
 }
 
 #[derive(Deserialize)]
@@ -83,6 +89,9 @@ pub(super) struct RawApplication {
     image_values: Option<Spanned<Vec<Spanned<TextOr<RawImageValue>>>>>,
     unused_image_values: Option<Spanned<Vec<Spanned<TextOr<RawImageValue>>>>>,
     images: Option<Spanned<RawImages>>,
+    images_complete: Option<Spanned<bool>>,
+    kube_version: Option<Spanned<String>>,
+    api_versions: Option<Spanned<Vec<Spanned<String>>>>,
 }
 
 /// A mapping for compose applications, a list for charts.
@@ -171,6 +180,9 @@ impl Mistakes<'_> {
             ("values", raw.values.as_ref().map(place)),
             ("image_values", raw.image_values.as_ref().map(place)),
             ("unused_image_values", raw.unused_image_values.as_ref().map(place)),
+            ("images_complete", raw.images_complete.as_ref().map(place)),
+            ("kube_version", raw.kube_version.as_ref().map(place)),
+            ("api_versions", raw.api_versions.as_ref().map(place)),
         ];
         self.none_of(&foreign, "charts", "compose applications")?;
         let files = self.files(raw.compose.as_ref(), base)?;
@@ -246,6 +258,18 @@ impl Mistakes<'_> {
             image_values: paths(&raw.image_values)?,
             unused_image_values: paths(&raw.unused_image_values)?,
             images,
+            images_complete: raw.images_complete.as_ref().is_some_and(|said| said.value),
+            kube_version: raw
+                .kube_version
+                .as_ref()
+                .map(|version| self.kube_version(version))
+                .transpose()?,
+            api_versions: raw
+                .api_versions
+                .iter()
+                .flat_map(|list| &list.value)
+                .map(|version| self.api_version(version))
+                .collect::<Result<_>>()?,
         })
     }
 

@@ -35,6 +35,10 @@ pub struct ImageValue {
     pub path: Vec<String>,
     /// How the digest is written; found out when left out.
     pub pin: Option<Pin>,
+    /// Where its tag stands, when it is no key of the same mapping.
+    pub tag: Option<Vec<String>>,
+    /// Where its registry stands, likewise.
+    pub registry: Option<Vec<String>>,
     /// Where the entry stands.
     pub place: (u64, u64),
 }
@@ -46,6 +50,8 @@ pub enum Pin {
     Digest,
     /// `repository: NAME@sha256` and `tag: HEX`, for charts that write `repository:tag`.
     Tag,
+    /// Not at all: by name and tag, which the appliance serves as the digest that the release signed.
+    Name,
 }
 
 #[derive(Deserialize)]
@@ -62,6 +68,8 @@ pub(super) struct RawChart {
 pub(super) struct RawImageValue {
     path: Spanned<String>,
     pin: Option<Spanned<String>>,
+    tag: Option<Spanned<String>>,
+    registry: Option<Spanned<String>>,
 }
 
 impl Mistakes<'_> {
@@ -154,23 +162,67 @@ impl Mistakes<'_> {
     }
 
     pub(super) fn image_value(&self, entry: &Spanned<TextOr<RawImageValue>>) -> Result<ImageValue> {
-        let (text, at, pin) = match &entry.value {
-            TextOr::Text(text) => (text, place(entry), None),
-            TextOr::Map(map) => (&map.path.value, place(&map.path), map.pin.as_ref()),
+        let map = match &entry.value {
+            TextOr::Text(text) => {
+                return Ok(ImageValue {
+                    path: self.value_path(text, place(entry))?,
+                    pin: None,
+                    tag: None,
+                    registry: None,
+                    place: place(entry),
+                });
+            }
+            TextOr::Map(map) => map,
         };
-        let path = value_path(text).ok_or_else(|| {
+        let further = |path: &Option<Spanned<String>>| {
+            path.as_ref()
+                .map(|path| self.value_path(&path.value, place(path)))
+                .transpose()
+        };
+        let words = [("digest", Pin::Digest), ("tag", Pin::Tag), ("name", Pin::Name)];
+        Ok(ImageValue {
+            path: self.value_path(&map.path.value, place(&map.path))?,
+            pin: map.pin.as_ref().map(|pin| self.word(pin, &words)).transpose()?,
+            tag: further(&map.tag)?,
+            registry: further(&map.registry)?,
+            place: place(&map.path),
+        })
+    }
+
+    fn value_path(&self, text: &str, at: (u64, u64)) -> Result<Vec<String>> {
+        value_path(text).ok_or_else(|| {
             self.at(at, "value", format!("{:?} is no path into values", cut(text)))
                 .expected(
                     "keys with dots between them, numbers for lists, like sidecars.0.image; a dot of a key as \\.",
                 )
-        })?;
-        Ok(ImageValue {
-            path,
-            pin: pin
-                .map(|pin| self.word(pin, &[("digest", Pin::Digest), ("tag", Pin::Tag)]))
-                .transpose()?,
-            place: at,
         })
+    }
+
+    /// The version of a cluster, as helm takes it.
+    pub(super) fn kube_version(&self, text: &Spanned<String>) -> Result<String> {
+        let parts: Vec<&str> = text.value.strip_prefix('v').unwrap_or(&text.value).split('.').collect();
+        let number = |part: &&str| (1..=5).contains(&part.len()) && part.bytes().all(|c| c.is_ascii_digit());
+        if (2..=3).contains(&parts.len()) && parts.iter().all(number) {
+            Ok(text.value.clone())
+        } else {
+            let found = format!("{:?} is no version of kubernetes", cut(&text.value));
+            Err(self.value(text, found, "one like 1.31 or v1.31.4"))
+        }
+    }
+
+    /// An API of a cluster, as helm takes it.
+    pub(super) fn api_version(&self, text: &Spanned<String>) -> Result<String> {
+        let fits = |c: char| c.is_ascii_alphanumeric() || "./-".contains(c);
+        if text.value.starts_with(|c: char| c.is_ascii_alphanumeric()) && text.value.chars().all(fits) {
+            Ok(text.value.clone())
+        } else {
+            let found = format!("{:?} is no API of kubernetes", cut(&text.value));
+            Err(self.value(
+                text,
+                found,
+                "one like monitoring.coreos.com/v1, perhaps with /KIND behind it",
+            ))
+        }
     }
 }
 

@@ -230,11 +230,7 @@ impl ReleaseFile {
                 .map(|version| mistakes.parse(version))
                 .transpose()?,
             home_hosts: mistakes.hosts(&raw.home_hosts)?,
-            platforms: raw
-                .platforms
-                .iter()
-                .map(|platform| mistakes.parse::<Platform>(platform))
-                .collect::<Result<_>>()?,
+            platforms: mistakes.platforms(&raw.platforms)?,
             notes,
             fixes: raw.fixes.iter().map(|id| mistakes.parse(id)).collect::<Result<_>>()?,
             images,
@@ -275,8 +271,20 @@ impl Mistakes<'_> {
                 return Err(self.value(
                     host,
                     format!("{:?} is no registry host", cut(&host.value)),
-                    "a host like docker.io or registry.example.com:5000",
+                    "a host like docker.io or registry.example.com",
                 ));
+            }
+            if host.value.contains(':') {
+                return Err(self
+                    .value(
+                        host,
+                        format!(
+                            "{:?} has a port, and no image can be stored under such a name",
+                            cut(&host.value)
+                        ),
+                        "a host without a port",
+                    )
+                    .remedy("leave the port out here, and give images names under that host: {source: …, name: …}"));
             }
             list.push(host.value.clone());
         }

@@ -9,7 +9,7 @@ use super::mistakes::{Mistakes, cut, place};
 use super::one_or_many::TextOr;
 use crate::bundle::desired::PLACEHOLDER_HOST;
 use crate::domain::{RepositoryName, Result, Tag};
-use crate::vendor_side::collect::{ImageReference, ImageRequest, Source};
+use crate::vendor_side::collect::{ImageOptions, ImageReference, ImageRequest, Platform, Source, conversion};
 
 /// An image and the name it is stored under.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,6 +18,8 @@ pub struct ImageEntry {
     pub source: Source,
     /// Repository and tag to store it under; what is missing follows from the source.
     pub name: Option<(RepositoryName, Option<Tag>)>,
+    /// How it is carried.
+    pub options: ImageOptions,
     /// Where the entry stands.
     pub place: (u64, u64),
 }
@@ -28,6 +30,11 @@ pub struct ImageEntry {
 pub(super) struct RawImage {
     source: Spanned<String>,
     name: Option<Spanned<String>>,
+    platforms: Option<Vec<Spanned<String>>>,
+    #[serde(default)]
+    allow_missing_subject: bool,
+    #[serde(default)]
+    allow_nondistributable_artifacts: bool,
 }
 
 /// Either form.
@@ -39,6 +46,7 @@ impl ImageEntry {
         ImageRequest {
             source: self.source.clone(),
             name: self.name.clone(),
+            options: self.options.clone(),
         }
     }
 }
@@ -51,6 +59,7 @@ impl Mistakes<'_> {
                 Ok(ImageEntry {
                     source,
                     name: None,
+                    options: ImageOptions::default(),
                     place: place(entry),
                 })
             }
@@ -59,13 +68,34 @@ impl Mistakes<'_> {
                 Ok(ImageEntry {
                     source,
                     name: image.name.as_ref().map(|name| self.stored_name(name)).transpose()?,
+                    options: ImageOptions {
+                        platforms: image
+                            .platforms
+                            .as_ref()
+                            .map(|platforms| self.platforms(platforms))
+                            .transpose()?,
+                        allow_missing_subject: image.allow_missing_subject,
+                        allow_nondistributable_artifacts: image.allow_nondistributable_artifacts,
+                    },
                     place: place(&image.source),
                 })
             }
         }
     }
 
+    /// Platforms, as they are listed.
+    pub(super) fn platforms(&self, platforms: &[Spanned<String>]) -> Result<Vec<Platform>> {
+        platforms.iter().map(|platform| self.parse(platform)).collect()
+    }
+
     fn source(&self, text: &str, at: (u64, u64), base: &Path) -> Result<Source> {
+        if let Some(remedy) = conversion(text) {
+            let (kind, _) = text.split_once(':').unwrap_or_default();
+            return Err(self
+                .at(at, "value", format!("{kind}: is no kind of source that airlock reads"))
+                .expected("oci:PATH for an OCI layout, or the name of an image in a registry")
+                .remedy(remedy));
+        }
         self.no_foreign_path(text.strip_prefix("oci:").unwrap_or_default(), at)?;
         let source = Source::parse(text, base).map_err(|error| self.at(at, "value", error))?;
         if let Source::Layout { path, .. } = &source {

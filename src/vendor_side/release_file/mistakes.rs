@@ -160,7 +160,7 @@ impl Mistakes<'_> {
                 Self::suggest(refusal, field, expected.iter().copied())
             }
             Yaml::SerdeMissingField { field, .. } => self.missing_key(place, field, ""),
-            other => self.at(place, "yaml", cut(&first_line(&other.to_string()))),
+            _ => self.at(place, "yaml", cut(&crate::vendor_side::yaml::said(error))),
         }
     }
 }
@@ -194,10 +194,6 @@ pub(super) fn located(text: Spanned<String>) -> Located<String> {
         place: place(&text),
         value: text.value,
     }
-}
-
-fn first_line(text: &str) -> String {
-    text.lines().next().unwrap_or_default().to_owned()
 }
 
 /// Bounds text from outside before it becomes part of a message.

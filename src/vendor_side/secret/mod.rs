@@ -13,5 +13,5 @@ mod values;
 
 pub(super) use declared::{Used, check, uses};
 pub(super) use seal::{Sealed, check_audience, seal};
-pub(super) use template::{MARK, TemplateProblem, TextKind, is_marked, mark, marks, unmark};
+pub(super) use template::{MARK, TemplateProblem, TextKind, is_marked, mark, marks, unmark, words};
 pub use values::AskSecret;

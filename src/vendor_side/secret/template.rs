@@ -257,12 +257,21 @@ pub(in crate::vendor_side) fn marks(text: &str) -> impl Iterator<Item = SecretNa
 
 /// Writes every mark of a text as the form that the appliance fills.
 pub(in crate::vendor_side) fn unmark(text: &str) -> String {
+    with_marks_as(text, secret_place)
+}
+
+/// Writes every mark of a text as the name of its secret.
+pub(in crate::vendor_side) fn words(text: &str) -> String {
+    with_marks_as(text, SecretName::to_string)
+}
+
+fn with_marks_as(text: &str, write: impl Fn(&SecretName) -> String) -> String {
     let mut parts = text.split(MARK);
     let mut out = parts.next().unwrap_or_default().to_owned();
     for part in parts {
         match part.split_once(END).map(|(name, after)| (name.parse(), after)) {
             Some((Ok(name), after)) => {
-                out.push_str(&secret_place(&name));
+                out.push_str(&write(&name));
                 out.push_str(after);
             }
             // Marks are written above alone, and a text of an author that holds one is refused.

@@ -1,8 +1,15 @@
 //! Helm values: merged as the hub does, and pinned: images in them are rewritten to the placeholder host, by digest (D9).
 
+mod candidates;
 mod image;
 mod merge;
+mod placeholders;
+mod slots;
 mod tree;
 
-pub(super) use image::Values;
+pub(super) use candidates::{candidates, traced};
+pub(super) use image::{ImageUse, Values, empty_list_at, unlisted};
 pub(super) use merge::merge;
+pub(super) use placeholders::without_secrets;
+pub(super) use slots::{Form, Target};
+pub(super) use tree::show;

@@ -37,7 +37,7 @@ pub(super) fn set(tree: &mut Value, whole: &Value, path: &[String], value: Value
 }
 
 /// Returns a path as text.
-pub(super) fn show(path: &[String]) -> String {
+pub(in super::super) fn show(path: &[String]) -> String {
     path.iter()
         .map(|key| key.replace('.', "\\."))
         .collect::<Vec<_>>()

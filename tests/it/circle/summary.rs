@@ -92,11 +92,30 @@ fn a_summary_tells_what_runs_until_the_package_comes() {
         (&false.into(), &false.into())
     );
     let findings = stage.human(&["vendor", "ledger", "findings", "-w", "w"]);
-    assert!(findings.contains("summary-instance"), "{findings}");
+    assert!(
+        findings.contains("summary-instance: it ends when a package of that life of the site comes"),
+        "{findings}"
+    );
+    let show = |format: &str| {
+        let output = stage.run(format, &["status", "show", "plant", "-w", "w"]);
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let shown = show("human");
+    for part in [
+        "as of        never: no package was taken in\n",
+        "kept         a summary of package 1, as of ",
+        "no package told of its instance yet, so nothing is concluded from it\n",
+    ] {
+        assert!(shown.contains(part), "{part}: {shown}");
+    }
+    let apart = || serde_json::from_str::<Value>(&show("json")).unwrap()["summary_apart"]["number"].clone();
+    assert_eq!(apart(), 1);
     assert_eq!(verify(&stage, &text)[0]["known"], true);
     // The package wins: what the site is comes from it.
     let package = stage.only("stick", &stage.packages()[0]);
     stage.good(&["status", "verify", &package, "-w", "w"]);
+    let findings = stage.good(&["vendor", "ledger", "findings", "-w", "w"]);
+    assert_eq!((&findings["findings"], apart()), (&serde_json::json!([]), Value::Null));
     let now = || {
         stage.ledger("SELECT state, runs IS NOT NULL FROM deployment_now", |row| {
             Ok((row.get::<_, String>(0)?, row.get::<_, bool>(1)?))
@@ -242,6 +261,19 @@ fn a_summary_that_says_what_was_not_signed_or_two_things_is_answered_as_the_mess
     let other = changed(&stage, &text, |summary| summary.head = [7; 16]);
     let remedy = refused(&stage, &other, "E-EQUIVOCATION", "package-number");
     assert!(remedy.contains("`airlock recover --as restored`"), "{remedy}");
+    // Given again, however it was written down, it is the same story; another one is another.
+    let bytes = received(other.as_bytes()).unwrap();
+    refused(
+        &stage,
+        &dictated(&bytes).unwrap().join("\n"),
+        "E-EQUIVOCATION",
+        "package-number",
+    );
+    let count = || stage.good(&["vendor", "ledger", "findings", "-w", "w"])["findings"][0]["count"].clone();
+    assert_eq!(count(), 1);
+    let third = changed(&stage, &text, |summary| summary.head = [8; 16]);
+    refused(&stage, &third, "E-EQUIVOCATION", "package-number");
+    assert_eq!(count(), 2);
     stage.good(&["recover", "--yes", "--as", "cloned", "--state", "state"]);
     let next = stage.export();
     assert_eq!(
@@ -276,4 +308,51 @@ fn a_summary_that_says_what_was_not_signed_or_two_things_is_answered_as_the_mess
     );
     stage.good(&["vendor", "ledger", "learn", "stick/release-1.airlock", "-w", "w"]);
     assert_eq!(verify(&stage, &text)[0]["known"], false);
+}
+
+/// By standard input, in small letters, with and without blanks, as decoders print it; what is no line is named, and a picture is none.
+#[test]
+fn a_summary_is_taken_however_it_was_written_down() {
+    let (stage, text) = sealed();
+    let (signed, _) = opened(&stage, &text);
+    let lines = dictated(&signed.bytes).unwrap();
+    let spoken = lines.join("\n");
+    let without_blanks = spoken.replace(' ', "");
+    for (number, written) in [
+        spoken.clone(),
+        format!("\n \n{}\n\n", spoken.to_lowercase()),
+        without_blanks,
+        format!("QR-Code:{}\n", text.trim_end().replace('\n', "\nQR-Code:")),
+    ]
+    .iter()
+    .enumerate()
+    {
+        let taken = verify(&stage, written);
+        assert_eq!(taken[0]["known"], number > 0, "{written}");
+        let piped = Command::new(crate::support::appliance::AIRLOCK)
+            .args(["--format", "json", "status", "verify", "-", "-w", "w"])
+            .current_dir(stage.path("."))
+            .stdin(fs::File::open(stage.path("codes.txt")).unwrap())
+            .output()
+            .unwrap();
+        let said: Value = serde_json::from_slice(&piped.stdout).unwrap_or_default();
+        assert_eq!(said[0]["known"], true, "{}", String::from_utf8_lossy(&piped.stderr));
+    }
+    fs::write(stage.path("codes.txt"), format!("\n{}\nwell\n", lines[0])).unwrap();
+    let output = stage.run("json", &["status", "verify", "codes.txt", "-w", "w"]);
+    let talk = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(talk.contains("line 3 of the text is none of a summary"), "{talk}");
+    fs::write(stage.path("codes.txt"), b"\x89PNG\r\n\x1a\n").unwrap();
+    let (class, code, remedy) = stage.refused(&["status", "verify", "codes.txt", "-w", "w"]);
+    assert_eq!((class.as_str(), code.as_str()), ("E-USAGE", "picture"));
+    assert!(remedy.contains("`zbarimg --raw`"), "{remedy}");
+    // A package comes by standard input as before.
+    let package = fs::File::open(stage.path(&stage.only("stick", &stage.packages()[0])));
+    let piped = Command::new(crate::support::appliance::AIRLOCK)
+        .args(["--format", "json", "status", "verify", "-", "-w", "w"])
+        .current_dir(stage.path("."))
+        .stdin(package.unwrap())
+        .output()
+        .unwrap();
+    assert!(piped.status.success(), "{}", String::from_utf8_lossy(&piped.stderr));
 }

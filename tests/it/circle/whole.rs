@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::stage::{Books, Stage, acknowledged, in_order};
 use crate::agent::looping::{Agent, Round};
 use crate::replay::hub::Hub;
-use crate::support::appliance::write;
+use crate::replay::world::write_secret;
 
 /// Secret of the target at the hub.
 const SECRET: &str = "0f1e2d3c4b5a69788796a5b4c3d2e1f0";
@@ -160,7 +160,7 @@ fn know(stage: &Stage, hub: &Hub) -> Uuid {
     assert_eq!(revisions.len(), 2);
     hub.know(target, SECRET, &revisions);
     let credentials = json!({"targets": [{"secret": SECRET, "target": target}]});
-    write(&stage.path("hub.json"), credentials.to_string().as_bytes());
+    write_secret(&stage.path("hub.json"), &credentials.to_string());
     target
 }
 

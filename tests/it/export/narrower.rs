@@ -55,6 +55,15 @@ fn what_was_signed_before_people_had_to_agree_waits_for_them() {
     desk.refused("status export stick", "E-POLICY", "approvals");
     assert!(desk.on_stick().is_empty());
     assert_eq!(desk.states(), [(1, State::Signed)]);
+    // A summary leaves with the approvals of its package: of this one none does.
+    let rows = desk.stream().rows.len();
+    let ended = desk.refused("status summary", "E-POLICY", "approvals");
+    assert!(
+        ended.stderr.contains("airlock status preview") && ended.result.is_null(),
+        "{}",
+        ended.stderr
+    );
+    assert_eq!(desk.stream().rows.len(), rows);
     // A draft covers it; two people agree to that.
     let next = desk.draft();
     for n in [1, 2] {
@@ -63,4 +72,5 @@ fn what_was_signed_before_people_had_to_agree_waits_for_them() {
     desk.good("status export stick");
     assert_eq!(desk.on_stick().len(), 1);
     assert_eq!(desk.states(), [(1, State::Signed), (2, State::Exported)]);
+    assert_eq!(desk.good("status summary")["number"], 2);
 }

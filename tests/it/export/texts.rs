@@ -27,9 +27,19 @@ fn no_more_is_promised_than_is_done_where_texts_leave() {
     desk.configure(0, "profile = \"full\"\n");
     let text = human(&desk);
     for part in [
-        "  never   outside of texts: host names, addresses, secrets, paths;",
-        "  texts   may hold anything that people or agents wrote",
+        "  never   outside of texts of statuses, lines of containers, lines of agents, versions of agents: host names, addresses, secrets, paths;",
+        "  texts   these may hold anything that people or agents wrote",
         "\\.. is a stretch that it took out",
+    ] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+    assert!(!text.contains("the text of every status"), "{text}");
+    // What agents say of their version leaves, and no text of a status: the preview says which of both.
+    desk.configure(0, "profile = \"standard\"\n");
+    let text = human(&desk);
+    for part in [
+        "and the text of every status",
+        "  never   outside of versions of agents: host names",
     ] {
         assert!(text.contains(part), "{part}: {text}");
     }

@@ -9,7 +9,7 @@ use std::io::{Cursor, Read};
 use std::path::{Path, PathBuf};
 
 use airlock::bundle::{
-    BlobSource, BundleContent, BundleLayout, CheckOnly, OpenedBundle, Packing, ReleaseStatement, TagLine,
+    BlobSource, BundleContent, BundleLayout, CheckOnly, Feature, OpenedBundle, Packing, ReleaseStatement, TagLine,
 };
 use airlock::crypto::{Chain, SigningKey};
 use airlock::domain::{Class, Digest, DocumentType, Error, Hash, Result, Step};
@@ -171,6 +171,18 @@ fn make(text: &Value) -> Vec<u8> {
         });
     }
     content.absent = parsed(&text["absent"]);
+    let required = |feature: &Feature| {
+        let mut names = text["requires"].as_array().into_iter().flatten();
+        names.any(|name| name == feature.name())
+    };
+    content.requires = [
+        Feature::MissingSubjects,
+        Feature::NondistributableLayers,
+        Feature::Secrets,
+    ]
+    .into_iter()
+    .filter(required)
+    .collect();
     for document in text["documents"].as_array().unwrap() {
         let kind: DocumentType = parsed(&document["type"]);
         let bytes = STANDARD.decode(document["data"].as_str().unwrap()).unwrap();

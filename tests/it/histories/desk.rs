@@ -8,7 +8,7 @@ use std::rc::Rc;
 use airlock::crypto::{Enrolment, KeyId, RoleName};
 use airlock::db::SqlResult as _;
 use airlock::db::ledger::findings;
-use airlock::domain::{Hash, Timestamp};
+use airlock::domain::{Hash, InstanceId, Timestamp};
 use airlock::vendor_side::ledger::{IngestOptions, Outcome, acknowledge, ingest};
 use airlock::vendor_side::{Workspace, replace, site};
 
@@ -24,6 +24,8 @@ pub(super) struct Desk {
     v: usize,
     workspace: Workspace,
     pub(super) book: Book,
+    /// Lives that a disk which was copied or turned back unseen has told of as well: whichever of two stories comes second is blamed.
+    forked: BTreeSet<InstanceId>,
 }
 
 impl Desk {
@@ -35,6 +37,7 @@ impl Desk {
             folder,
             v,
             book: Book::new(key, signed),
+            forked: BTreeSet::new(),
         }
     }
 
@@ -84,7 +87,10 @@ impl Desk {
             let name = format!("package {} of {}", told.head.number, told.head.instance);
             ensure(same, || format!("{name} is {found}, not {expected:?}"))?;
             let blames = matches!(&verdict.outcome, Outcome::Refused(refused) if refused.error.class().name() == "E-EQUIVOCATION");
-            ensure(!blames || told.forked, || {
+            if told.forked {
+                self.forked.insert(told.head.instance.clone());
+            }
+            ensure(!blames || self.forked.contains(&told.head.instance), || {
                 format!("{name}, of an honest site, is {found}")
             })?;
         }

@@ -57,11 +57,14 @@ struct Play<'a> {
     /// Bundles of each vendor, with the acknowledgement that one brings.
     bundles: [Vec<Carried>; 2],
     backups: Vec<(PathBuf, Known)>,
-    ledgers: [Option<(PathBuf, Book)>; 2],
+    /// A copy of each ledger, and how many enrolment files it had been given.
+    ledgers: [Option<(PathBuf, Book, usize)>; 2],
     /// Whether a vendor's ledger was an older copy at some time.
     forgot: [bool; 2],
     /// Enrolment files of each vendor that it has not taken.
     enrolments: [Vec<Vec<u8>>; 2],
+    /// Those that it has taken, in their order.
+    given: [Vec<Vec<u8>>; 2],
     lines: u64,
     tally: Tally,
 }
@@ -89,6 +92,7 @@ pub(super) fn play(cast: &Cast, quota: usize, steps: &[Step]) -> Result<Tally, (
         ledgers: [None, None],
         forgot: [false; 2],
         enrolments: [Vec::new(), Vec::new()],
+        given: [Vec::new(), Vec::new()],
         lines: 0,
         tally: Tally::default(),
     };
@@ -236,17 +240,22 @@ impl Play<'_> {
                 if !self.enrolments[v].is_empty() {
                     let file = self.enrolments[v].remove(0);
                     self.desks[v].replace(cast, &file, now)?;
+                    self.given[v].push(file);
                 }
             }
             Act::BackupLedger => {
                 let to = self.path("ledger");
                 let book = self.desks[v].back_up(&to);
-                self.ledgers[v] = Some((to, book));
+                self.ledgers[v] = Some((to, book, self.given[v].len()));
             }
             Act::RestoreLedger => {
-                if let Some((from, book)) = &self.ledgers[v] {
+                if let Some((from, book, given)) = &self.ledgers[v] {
                     self.desks[v].restore(from, book);
                     self.forgot[v] = true;
+                    // Whoever puts an older copy back still has the files that came after it.
+                    let mut again = self.given[v].split_off((*given).min(self.given[v].len()));
+                    again.append(&mut self.enrolments[v]);
+                    self.enrolments[v] = again;
                 }
             }
             Act::Learn => {

@@ -106,16 +106,26 @@ fn s03_a_copied_folder_begins_another_life_by_itself_and_the_original_goes_on() 
     let other = plant.folder.path().join("copy");
     copy(&state, &other);
     // Whoever opens it first: a command that only reads.
-    assert_eq!(run(&other, &["release", "list"]).code, Some(0));
+    let opened = run(&other, &["release", "list"]);
     let second = newest(&other);
     assert_ne!(second, first);
+    let said: Vec<&str> = opened.stderr.lines().collect();
+    assert!(
+        opened.code == Some(0)
+            && said.len() == 1
+            && said[0].contains("this state folder was copied or restored")
+            && said[0].contains(second.as_str()),
+        "{}",
+        opened.stderr
+    );
     assert_eq!(
         began(&other),
         json!({"instance": second, "parent": first, "reason": "copied"})
     );
     assert_ne!(file(&other)["birth"], birth);
     // Once: it is at home now.
-    assert_eq!(run(&other, &["release", "list"]).code, Some(0));
+    let opened = run(&other, &["release", "list"]);
+    assert_eq!((opened.code, opened.stderr.as_str()), (Some(0), ""));
     assert_eq!(streams::only(&other).rows.len(), before.rows.len() + 1);
     let ended = run(&other, &["import", plant.next.to_str().unwrap()]);
     ended.assert_imported();

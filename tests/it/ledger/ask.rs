@@ -55,7 +55,10 @@ fn an_empty_ledger_answers_everything() {
         all.contains("plant-7  –        –     –      –            never\n"),
         "{all}"
     );
-    assert!(all.contains("1 site, 1 stale (older than 30 d)"), "{all}");
+    assert!(
+        all.contains("1 site, 0 stale (older than 30 d), 1 that never reported;"),
+        "{all}"
+    );
 }
 
 #[test]
@@ -78,7 +81,7 @@ fn all_sites_stand_in_one_table_with_what_failed() {
          mill-2  web on hall-2: error (rolled-back) since 2026-10-02 00:00, reported 3 times\n  \
          mill-2  acme-erp/stable 0.9 refused 2026-11-17 10:00: E-CONTENT not-carried (receipt 2)\n\
          \n\
-         3 sites, 1 stale (older than 700000 d); every line is as of its own time\n"
+         3 sites, 0 stale (older than 700000 d), 1 that never reported; every line is as of its own time\n"
     );
     let json = ledger.json(&[&["status", "show"][..], &FRESH].concat());
     let mill = &json["sites"][1];
@@ -140,7 +143,7 @@ fn one_site_is_shown_by_name_or_id_with_its_history_on_the_shown_line() {
          #2 2026-11-20 09:00 healthy (well)\n    \
          #1 2026-11-19 09:00 progressing (well): pulling\\0aimages\n"
     );
-    assert!(by_name.contains("records 11 to 11 were never told here\n"), "{by_name}");
+    assert!(by_name.contains("record 11 was never told here\n"), "{by_name}");
     assert!(
         by_name.contains(
             "records 11 to 12 stand on a lost branch, instance 00000000000000000000000000000011, and do not count"
@@ -255,7 +258,11 @@ fn findings_are_listed_and_ended_by_name() {
     assert_eq!(
         listed,
         "FINDING  SITE     CODE      COUNT  SINCE             WHAT\n\
-         F1       plant-7  branches  2      2026-09-21 14:13  two lives report\n"
+         F1       plant-7  branches  2      2026-09-21 14:13  two lives report\n\
+         \n\
+         what to do; what was looked at ends with `airlock vendor ledger end FINDING`:\n  \
+         branches: ask the site which of its state folders goes on, and have the other one taken out of use, or recovered there \
+         with `airlock recover --as cloned`\n"
     );
     assert_eq!(
         ledger.refused(&["vendor", "ledger", "end", "F2"]),

@@ -88,7 +88,7 @@ fn lines_are_read_once_from_what_is_here_and_what_is_gone_is_said() {
         1,
         &[log(1, "one"), made::agent_log(2, "two"), log(3, "three\u{1b}[2K")],
     );
-    let (_, second) = package(&ledger, 1, 2, Some(one), 3, &[log(3, "three\u{1b}[2K"), log(4, "four")]);
+    let (two, second) = package(&ledger, 1, 2, Some(one), 3, &[log(3, "three\u{1b}[2K"), log(4, "four")]);
     let texts = |words: &[&str]| -> Vec<String> {
         let json = ledger.json(&[&["status", "show", "plant", "--logs"][..], words].concat());
         let lines = json["logs"].as_array().unwrap();
@@ -138,6 +138,11 @@ fn lines_are_read_once_from_what_is_here_and_what_is_gone_is_said() {
     std::os::unix::fs::symlink(&first, &second).unwrap();
     let planted = texts(&["--last", "all"]);
     assert!(planted.last().unwrap().starts_with("file damaged: "), "{planted:?}");
+    // Of a package without records no range is named.
+    let (_, empty) = package(&ledger, 1, 3, Some(two), 5, &[]);
+    fs::remove_file(&empty).unwrap();
+    let human = ledger.said("human", &["status", "show", "plant", "--logs"]);
+    assert!(human.contains("package 3 of 2026-11-21 12:00: file missing"), "{human}");
 }
 
 #[test]

@@ -282,7 +282,7 @@ impl Ledger {
         let since = at(since).unix();
         self.sql()
             .execute(
-                "INSERT INTO held VALUES (?, ?, 'acme-erp', 'stable', 0, ?, ?, ?, ?, 1, x'')",
+                "INSERT INTO held VALUES (?, ?, 'acme-erp', 'stable', 0, ?, ?, ?, ?, 1, zeroblob(32))",
                 params![site(number).as_str(), head(sequence).0, sequence, state, since, since],
             )
             .unwrap();

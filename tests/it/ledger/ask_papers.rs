@@ -269,7 +269,8 @@ fn a_report_says_what_became_of_a_release_or_happened_in_a_period() {
         "{text}"
     );
     assert!(
-        text.contains("no such image") && text.contains("1 record with errors"),
+        text.contains("no such image")
+            && text.contains("1 record with errors; 0 statuses, samples or lines of logs not kept"),
         "{text}"
     );
     let later = ["--since", "2026-11-22T00:00:00Z", "--until", "2026-11-23T00:00:00Z"];

@@ -129,3 +129,43 @@ fn a_summary_has_its_own_time_and_source_and_accuses_nobody() {
         (&Value::Null, &json!("package"))
     );
 }
+
+/// The first word of a site, before any package: kept, and concluded from once a package told of its instance and it is given again.
+#[test]
+fn a_summary_before_every_package_counts_when_it_is_given_again_behind_one() {
+    let shop = Workshop::new();
+    let mut plant = shop.plant(1);
+    let ((first, content), (second, _)) = (shop.sign(1, None), shop.sign(2, None));
+    plant.releases = vec![plant.holds(first, 1, 1, content)];
+    let package = plant.export();
+    let before = plant.now;
+    plant.now = plant.now.plus_seconds(600);
+    let bytes = summary(&plant, 2, second);
+    plant.now = before;
+    let take = || take_summary(&shop.workspace, &bytes, shop.now).unwrap();
+    let taken = take();
+    assert_eq!(
+        (taken.known, taken.instance_known, taken.is_newest),
+        (false, false, false)
+    );
+    assert_eq!(
+        (shop.count("held"), shop.count("coverage"), shop.count("instance")),
+        (0, 0, 0)
+    );
+    shop.take(&package);
+    let live = || {
+        let shown: Value = serde_json::from_str(&said(&shop, "json", &["status", "show", "plant-1"])).unwrap();
+        shown["releases"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .find(|release| release["state"] == "active")
+            .unwrap()["sequence"]
+            .clone()
+    };
+    assert_eq!(live(), 1);
+    let covered = shop.count("coverage");
+    let taken = take();
+    assert_eq!((taken.known, taken.instance_known, taken.is_newest), (true, true, true));
+    assert_eq!((live(), shop.count("coverage")), (json!(2), covered));
+}

@@ -63,7 +63,7 @@ fn a_site_without_the_base_takes_nothing_in_and_is_told_everything_that_it_lacks
     mill.report(&vendor, 1);
     let one: Vec<u8> = sql.query_row("SELECT head FROM held", [], |row| row.get(0)).unwrap();
     sql.execute(
-        "INSERT INTO held (site, head, product, channel, epoch, sequence, state, agrees, source) VALUES (?, ?, 'app', 'stable', 0, 1, 'active', 1, x'')",
+        "INSERT INTO held (site, head, product, channel, epoch, sequence, state, agrees, source) VALUES (?, ?, 'app', 'stable', 0, 1, 'active', 1, zeroblob(32))",
         params![mill.id.as_str(), one],
     )
     .unwrap();

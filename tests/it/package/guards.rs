@@ -97,7 +97,7 @@ fn a_guard_sees_who_what_and_how_much() {
     assert_eq!(package["line_counts"]["receipt"], 2);
     assert_eq!(
         package["approvals"],
-        json!({"carried": [], "good": null, "wanted": null})
+        json!({"carried": [], "good": null, "unknown": null, "wanted": null})
     );
     let output = run(folder.path(), "p.airlock-status --enrolment site.json");
     assert_eq!(result(&output)["skipped"], json!(["V5", "V9", "V10", "V11"]));
@@ -134,6 +134,9 @@ fn fewer_approvals_than_are_asked_for_are_refused() {
         ] {
             assert!(talk.contains(part), "{part}: {talk}");
         }
+        let stranger = approver(3).public().id().to_string();
+        let is_said = talk.contains(&format!("and 1 by keys that --site-keys does not name: {stranger}"));
+        assert_eq!(is_said, approvals.contains(&3), "{talk}");
         // Whoever asks for none takes it.
         good(folder.path(), "p.airlock-status --enrolment site.json");
     }
@@ -141,7 +144,26 @@ fn fewer_approvals_than_are_asked_for_are_refused() {
     let package = good(folder.path(), asked);
     let mut ids = [1, 2].map(|n| approver(n).public().id());
     ids.sort();
-    assert_eq!(package["approvals"], json!({"carried": ids, "good": ids, "wanted": 2}));
+    assert_eq!(
+        package["approvals"],
+        json!({"carried": ids, "good": ids, "unknown": [], "wanted": 2})
+    );
+    // Enough, and one more by nobody of the site: it is said, and counts for nothing.
+    let folder = bench(&[1, 2, 3]);
+    let stranger = approver(3).public().id();
+    let package = good(folder.path(), asked);
+    assert_eq!(
+        (&package["approvals"]["good"], &package["approvals"]["unknown"]),
+        (&json!(ids), &json!([stranger]))
+    );
+    let mut human = Command::new(AIRLOCK);
+    human
+        .args(["status", "verify"])
+        .args(asked.split_whitespace())
+        .current_dir(folder.path());
+    let text = String::from_utf8(human.output().unwrap().stdout).unwrap();
+    let said = format!("not counted, by keys that --site-keys does not name: {stranger}");
+    assert!(text.contains(&said), "{text}");
     for words in [
         "p.airlock-status --enrolment site.json --site-keys keys.json",
         "p.airlock-status --enrolment site.json --approvals 1",

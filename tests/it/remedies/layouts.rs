@@ -5,7 +5,9 @@ use std::fs;
 use std::process::Command;
 
 use super::workshop::{HEAD, IMAGES, Workshop};
-use crate::support::image_set::{ImageSet, digest};
+use serde_json::json;
+
+use crate::support::image_set::{ImageSet, MANIFEST, digest};
 
 /// Runs a line of shell as a person would type it there.
 fn shell(shop: &Workshop, line: &str) {
@@ -78,8 +80,13 @@ fn images_of_layouts_are_chosen_as_the_message_says() {
     image_set.write_folder(&shop.path("several"), &[one.clone(), two.clone()]);
     let numbered = |source: &str, n: u64| of(source).replace("sequence: 1", &format!("sequence: {n}"));
     let remedy = shop.build(&numbered("several", 1)).remedy("E-CONTENT", "which-image");
-    assert_eq!(remedy, "add :TAG or @DIGEST to the source");
+    assert!(
+        remedy.starts_with("name one of them in the source: oci:PATH:NAME"),
+        "{remedy}"
+    );
     shop.build(&numbered("several:1.0", 1)).succeeded();
+    let none = shop.build(&numbered("several:9.0", 2)).remedy("E-CONTENT", "missing");
+    assert_eq!(none, remedy);
     shop.build(&numbered(&format!("several@{}", digest(&two)), 2))
         .succeeded();
     // Two images under one name.
@@ -100,6 +107,113 @@ fn images_of_layouts_are_chosen_as_the_message_says() {
     let listed = wrong.manifests.clone();
     wrong.write_folder(&shop.path("wrong"), &listed);
     shop.build(&numbered("wrong:1.0", 4)).succeeded();
+}
+
+#[test]
+fn archives_of_docker_are_converted_as_the_message_says() {
+    let shop = Workshop::new();
+    // Two engines' files of one image: as `docker save` of older ones writes it.
+    shell(
+        &shop,
+        "skopeo copy -q --override-arch amd64 --override-os linux oci:hello:1.0 docker-archive:app.tar:acme/web:1.0",
+    );
+    let commands = |remedy: &str| -> Vec<String> { remedy.split('`').skip(1).step_by(2).map(str::to_owned).collect() };
+    let write = |remedy: &str| remedy.rsplit_once("then write oci:").unwrap().1.to_owned();
+    // Named as one.
+    let text = of("app.tar").replace("oci:app.tar", "docker-archive:app.tar:acme/web:1.0");
+    let remedy = shop.build(&text).remedy("E-USAGE", "value");
+    shell(&shop, &commands(&remedy)[0]);
+    shop.build(&of(&write(&remedy))).succeeded();
+    // Named as a layout, and unpacked before.
+    shell(&shop, "mkdir unpacked; tar -xf app.tar -C unpacked");
+    for (name, sequence) in [("app.tar", 2), ("unpacked", 3)] {
+        let numbered = |source: &str| of(source).replace("sequence: 1", &format!("sequence: {sequence}"));
+        shell(&shop, "rm -f app.tar.oci");
+        let remedy = shop.build(&numbered(name)).remedy("E-FORMAT", "docker-archive");
+        for command in commands(&remedy) {
+            shell(&shop, &command);
+        }
+        shop.build(&numbered(&write(&remedy))).succeeded();
+    }
+    // What an engine has is saved to a file; here a file stands for the engine.
+    let text = of("x")
+        .replace("oci:x", "docker-daemon:acme/web:1.0")
+        .replace("sequence: 1", "sequence: 4");
+    let remedy = shop.build(&text).remedy("E-USAGE", "value");
+    shell(
+        &shop,
+        &commands(&remedy)[0].replace("docker-daemon:acme/web:1.0", "docker-archive:app.tar:acme/web:1.0"),
+    );
+    shop.build(&of(&write(&remedy)).replace("sequence: 1", "sequence: 4"))
+        .succeeded();
+    // An archive of a layout is a layout.
+    let text = of("image.oci")
+        .replace("oci:image.oci", "oci-archive:image.oci")
+        .replace("sequence: 1", "sequence: 5");
+    let remedy = shop.build(&text).remedy("E-USAGE", "value");
+    let source = remedy.strip_prefix("write oci:").unwrap();
+    shop.build(&of(source).replace("sequence: 1", "sequence: 5"))
+        .succeeded();
+}
+
+#[test]
+fn what_an_image_lacks_is_allowed_or_put_right_as_the_message_says() {
+    let shop = Workshop::new();
+    let mut image_set = ImageSet::default();
+    let (whole, [image, _, attestation, _]) = image_set.multi_platform();
+    let index = image_set.index(std::slice::from_ref(&attestation));
+    let about = image_set.referrer(&image, "signature");
+    let listed = [whole.clone(), index.clone(), about.clone()];
+    image_set.write_folder(&shop.path("both"), &listed);
+    image_set.blobs.remove(&digest(&image));
+    image_set.write_folder(&shop.path("copied"), &listed);
+    let release = |source: String, more: &str, n: u64| {
+        of(&source)
+            .replace("'}", &format!("'{more}}}"))
+            .replace("sequence: 1", &format!("sequence: {n}"))
+    };
+    // An index of attestations alone: the source that has the image.
+    let remedy = shop
+        .build(&release(format!("both@{}", digest(&index)), "", 1))
+        .remedy("E-CONTENT", "no-image");
+    assert!(
+        remedy.starts_with("name a source that has the image itself"),
+        "{remedy}"
+    );
+    shop.build(&release(format!("both@{}", digest(&whole)), "", 1))
+        .succeeded();
+    // What is about an image that was left behind: the source with both, or the word of the vendor.
+    let alone = format!("copied@{}", digest(&about));
+    let remedy = shop
+        .build(&release(alone.clone(), "", 2))
+        .remedy("E-CONTENT", "missing");
+    let said = remedy
+        .split_once("say ")
+        .unwrap()
+        .1
+        .strip_suffix(" on the image")
+        .unwrap();
+    shop.build(&release(format!("both@{}", digest(&about)), "", 2))
+        .succeeded();
+    shop.build(&release(alone, &format!(", {said}"), 3)).succeeded();
+    // Layers from elsewhere likewise.
+    let config = image_set.blob("application/vnd.oci.image.config.v1+json", b"{}");
+    let layer = image_set.blob("application/vnd.docker.image.rootfs.foreign.diff.tar.gzip", b"foreign");
+    let image = image_set.manifest(&json!({
+        "schemaVersion": 2, "mediaType": MANIFEST, "config": config, "layers": [layer],
+    }));
+    image_set.write_folder(&shop.path("foreign"), std::slice::from_ref(&image));
+    let remedy = shop
+        .build(&release("foreign".to_owned(), "", 4))
+        .remedy("E-CONTENT", "nondistributable");
+    let said = remedy
+        .split_once("with ")
+        .unwrap()
+        .1
+        .strip_suffix(" on the image")
+        .unwrap();
+    shop.build(&release("foreign".to_owned(), &format!(", {said}"), 4))
+        .succeeded();
 }
 
 #[test]

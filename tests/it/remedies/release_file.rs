@@ -52,7 +52,17 @@ fn what_a_release_file_lacks_or_mistypes_is_put_right_as_the_message_says() {
 fn images_are_named_as_the_message_says() {
     let shop = Workshop::new();
     let image = |text: &str| format!("{HEAD}images:\n{text}\n");
-    let cases: [(String, Case<'_>); 2] = [
+    let cases: [(String, Case<'_>); 3] = [
+        (
+            format!("home_hosts: ['registry.test:5000']\n{HEAD}{IMAGES}"),
+            (
+                "E-USAGE",
+                "value",
+                "leave the port out here",
+                "registry.test:5000",
+                "registry.test",
+            ),
+        ),
         (
             image("- {source: 'oci:hello:1.0'}"),
             (
@@ -70,9 +80,9 @@ fn images_are_named_as_the_message_says() {
             (
                 "E-CONTENT",
                 "reference",
-                "name: registry.example.com/docker-agent:3.1.0}",
+                "name: registry.example.com/app:1.0}",
                 "a.example.com:5000/d:1",
-                "registry.example.com/docker-agent:3.1.0",
+                "registry.example.com/app:1.0",
             ),
         ),
     ];
@@ -86,7 +96,7 @@ fn images_are_named_as_the_message_says() {
         "- {{source: 'oci:{}/hello:1.0', name: 'registry.test/shop/web:1.0'}}",
         elsewhere.path().display()
     ))
-    .replace("sequence: 1", "sequence: 3");
+    .replace("sequence: 1", "sequence: 4");
     let remedy = shop.build(&outside).remedy("E-USAGE", "outside");
     let (option, line) = remedy
         .split_once("or allow it: ")
@@ -235,8 +245,17 @@ fn charts_are_packed_after_what_the_message_says() {
     let path = remedy.strip_prefix("add ").unwrap().split(' ').next().unwrap();
     let listed = format!("  image_values: [{path}]\n");
     shop.build(&release(1, &listed)).succeeded();
-    shop.build(&release(2, &format!("  unused_image_values: [{path}]\n")))
+    let values = String::from_utf8(crate::support::appliance::read(&shop.path("chart/values.yaml"))).unwrap();
+    shop.write(
+        "chart/values.yaml",
+        &format!("{values}spare: {{image: acme/spare:1}}\n"),
+    );
+    let remedy = shop.build(&release(2, &listed)).remedy("E-CONTENT", "image-value");
+    let path = remedy.strip_prefix("add ").unwrap().split(' ').next().unwrap();
+    assert!(remedy.ends_with("or to unused_image_values"), "{remedy}");
+    shop.build(&release(2, &format!("{listed}  unused_image_values: [{path}]\n")))
         .succeeded();
+    shop.write("chart/values.yaml", &values);
     // A template that names an image itself: listed, or taken from the values.
     shop.write(
         "chart/templates/job.yaml",
@@ -251,7 +270,7 @@ fn charts_are_packed_after_what_the_message_says() {
     shop.build(&release(3, &under)).succeeded();
     shop.write(
         "chart/templates/job.yaml",
-        "kind: Job\n  image: {{ .Values.image.repository }}\n",
+        "kind: Job\n  image: {{ .Values.image.registry }}/{{ .Values.image.repository }}@{{ .Values.image.digest }}\n",
     );
     shop.build(&release(4, &listed)).succeeded();
     let release = |n: u64, more: &str| release(n + 2, more);
@@ -266,18 +285,69 @@ fn charts_are_packed_after_what_the_message_says() {
     std::fs::remove_file(shop.path("chart/link.yaml")).unwrap();
     shop.write("chart/link.yaml", "a copy");
     shop.build(&release(4, &listed)).succeeded();
-    // A registry over all images is left empty.
-    let chart = String::from_utf8(crate::support::appliance::read(&shop.path("chart/values.yaml"))).unwrap();
-    shop.write(
-        "chart/values.yaml",
-        &format!("{chart}\nglobal:\n  imageRegistry: r.example.com\n"),
+}
+
+#[test]
+fn charts_that_cannot_be_told_are_put_right_as_the_message_says() {
+    let shop = Workshop::new();
+    let release = |n: u64, more: &str| {
+        format!(
+            "{HEAD}agents:\n- name: 3.1.0\n  kubernetes: {{source: 'oci:hello:1.0', name: 'a.example.com/k:1'}}\n\
+             images:\n- {{source: 'oci:hello:1.0', name: 'registry.example.com/shop/web:1.0'}}\n\
+             applications:\n- name: hello\n  version: \"1\"\n  chart: chart\n  image_values: [image]\n{more}\
+             targets:\n- name: hall\n  kind: kubernetes\n  namespace: shop\n  deployments:\n  - application: hello\n"
+        )
+        .replace("sequence: 1", &format!("sequence: {n}"))
+    };
+    let extra = "chart/templates/extra.yaml";
+    // A helper makes the reference: the vendor vouches for what is listed.
+    shop.write(extra, "image: {{ include \"image\" . }}\n");
+    let remedy = shop.build(&release(1, "")).remedy("E-CONTENT", "untold-image");
+    let (_, vouching) = remedy.split_once("list every image under images, and say ").unwrap();
+    let listed = "  images: [{source: 'oci:hello:1.0', name: 'registry.example.com/shop/web:1.0'}]\n";
+    shop.build(&release(1, &format!("{listed}  {vouching}\n"))).succeeded();
+    // helm, or what is none.
+    let helm = |script: &str| {
+        shop.write("helm", &format!("#!/bin/sh\n{script}\n"));
+        let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+        std::fs::set_permissions(shop.path("helm"), mode).unwrap();
+    };
+    helm("echo v2.17.0");
+    shop.write("release.yaml", &release(2, ""));
+    shop.write(extra, "");
+    let remedy = shop.create("--helm ./helm").remedy("E-USAGE", "helm");
+    let (first, off) = remedy.split_once(", or read charts without it: ").unwrap();
+    assert_eq!(first, "give its path with --helm FILE");
+    shop.create(off).succeeded();
+    // One that answers as helm does, and refuses values that say so.
+    helm(
+        "[ \"$1\" = version ] && echo v4.0.0 && exit\nfor last; do :; done\nwhile read -r line; do\ncase $line in *broken*) echo 'Error: \
+         hello/templates/extra.yaml:1:1: broken' >&2; exit 1;; esac\ndone <\"$last\"\n[ -z \"$line\" ] || case $line in *broken*) echo 'Error: \
+         hello/templates/extra.yaml:1:1: broken' >&2; exit 1;; esac\necho 'kind: ConfigMap'",
     );
-    let remedy = shop.build(&release(5, &listed)).remedy("E-CONTENT", "image-value");
-    assert!(remedy.starts_with("leave it empty"), "{remedy}");
-    shop.edit(
-        "chart/values.yaml",
-        "imageRegistry: r.example.com",
-        "imageRegistry: \"\"",
+    shop.write("own.yaml", "state: broken\n");
+    shop.write("release.yaml", &release(3, "  values: own.yaml\n"));
+    let refused = shop.create("--helm ./helm");
+    let remedy = refused.remedy("E-CONTENT", "render");
+    assert!(remedy.starts_with("put the chart or the values right"), "{remedy}");
+    shop.write("own.yaml", "state: whole\n");
+    shop.create("--helm ./helm").succeeded();
+    // The template adds the registry itself.
+    let image = "{{ .Values.image.repository }}@{{ .Values.image.digest }}";
+    shop.write(extra, &format!("image: registry.example.com/{image}\n"));
+    let remedy = shop.build(&release(4, "")).remedy("E-CONTENT", "rewritten-image");
+    assert!(
+        remedy.contains("have the template take registry, repository and tag from values"),
+        "{remedy}"
     );
-    shop.build(&release(5, &listed)).succeeded();
+    shop.write(extra, &format!("image: {{{{ .Values.image.registry }}}}/{image}\n"));
+    shop.build(&release(4, "")).succeeded();
+    // Only what looks like an image.
+    shop.write(extra, "args: [--reloader=registry.example.com/shop/web:1.0]\n");
+    shop.write("release.yaml", &release(5, ""));
+    let remedy = shop.create("--strict").remedy("E-CONTENT", "suspected-image");
+    assert_eq!(remedy, "list it under images, or leave --strict out");
+    shop.create("").succeeded();
+    shop.write("release.yaml", &release(6, listed));
+    shop.create("--strict").succeeded();
 }

@@ -368,7 +368,11 @@ fn an_unsaid_removal_is_decided_here() {
         .run(&["release", "activate", "2.0"])
         .remedy("E-POLICY", "undeploy");
     assert!(remedy.ends_with("the same command with --undeploy"), "{remedy}");
-    operator.follow(&command.replace('…', "2.0"), &[]).succeeded();
+    // Whoever is not there to be asked says so in advance.
+    let remedy = operator
+        .follow(&command.replace('…', "2.0"), &[])
+        .remedy("E-USAGE", "confirm");
+    operator.follow(&commands(&remedy).pop().unwrap(), &[]).succeeded();
 }
 
 /// Another product's UUID is let go here, and the release that stated it comes in.

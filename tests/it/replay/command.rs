@@ -2,11 +2,13 @@
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt as _;
 
 use serde_json::Value;
 
 use super::hub::{API_TOKEN, Fault};
-use super::world::{SECRET, World, uuid};
+use super::world::{SECRET, World, uuid, write_secret};
 use crate::support::appliance::{Ended, read, write};
 use crate::support::strace;
 
@@ -136,7 +138,7 @@ fn addresses_and_files_that_are_none_are_mistakes() {
     let w = world.folder.path().join("w").display().to_string();
     let secrets = world.credentials().display().to_string();
     let bad = world.folder.path().join("bad.json");
-    write(&bad, format!("{{\"secret\":\"{SECRET}\"}}").as_bytes());
+    write_secret(&bad, &format!("{{\"secret\":\"{SECRET}\"}}"));
     let bad = bad.display().to_string();
     let run = |arguments: &[&str]| {
         let output = std::process::Command::new(crate::support::appliance::AIRLOCK)
@@ -185,4 +187,29 @@ fn addresses_and_files_that_are_none_are_mistakes() {
             ["sent"],
         Value::from(2)
     );
+}
+
+/// As a key file: what others may have read is not used in silence.
+#[test]
+fn credentials_that_others_may_read_are_protected_as_the_message_says() {
+    let world = World::told_today();
+    let secrets = world.credentials();
+    let name = secrets.display().to_string();
+    let run = || Ended::of(&world.command(&["--credentials", &name]).output().unwrap());
+    for mode in [0o644, 0o640, 0o604] {
+        std::fs::set_permissions(&secrets, Permissions::from_mode(mode)).unwrap();
+        let ended = run();
+        ended.assert_refused("E-TRUST", "key-file", "");
+        let remedy = format!("then chmod 600 {name}, or replace the secrets");
+        assert!(
+            ended.stderr.contains(&remedy) && !ended.stderr.contains(SECRET),
+            "{}",
+            ended.stderr
+        );
+    }
+    assert!(world.hub.paths().is_empty() && world.journal().is_empty());
+    std::fs::set_permissions(&secrets, Permissions::from_mode(0o600)).unwrap();
+    let sent = run();
+    assert_eq!(sent.code, Some(0), "{}", sent.stderr);
+    assert_eq!(sent.result["sites"][0]["targets"][0]["statuses"]["sent"], 2);
 }

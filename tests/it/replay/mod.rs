@@ -10,4 +10,4 @@ mod remedies;
 mod sending;
 mod stops;
 mod whose;
-mod world;
+pub(crate) mod world;

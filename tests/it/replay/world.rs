@@ -2,7 +2,9 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use airlock::crypto::{SigningKey, stream_start};
@@ -373,9 +375,15 @@ impl World {
     pub(super) fn credentials(&self) -> PathBuf {
         let path = self.folder.path().join("secrets.json");
         let file = json!({"targets": [{"secret": SECRET, "target": uuid(1)}]});
-        write(&path, file.to_string().as_bytes());
+        write_secret(&path, &file.to_string());
         path
     }
+}
+
+/// Writes a file with secrets as its owner keeps it.
+pub(crate) fn write_secret(path: &Path, text: &str) {
+    write(path, text.as_bytes());
+    std::fs::set_permissions(path, Permissions::from_mode(0o600)).unwrap();
 }
 
 /// Secret of target 1 at the hub.
@@ -389,7 +397,7 @@ pub(super) fn access(secrets: &[(u32, &str)]) -> Access {
         .iter()
         .map(|(target, secret)| json!({"secret": secret, "target": uuid(*target)}))
         .collect();
-    write(&path, json!({"targets": targets}).to_string().as_bytes());
+    write_secret(&path, &json!({"targets": targets}).to_string());
     Access {
         secrets: HubSecrets::read(&path, false).unwrap(),
         token: None,

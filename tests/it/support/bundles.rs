@@ -1,6 +1,6 @@
 //! Bundles made in memory, signed by a vendor of the tests.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Cursor, Read};
 
 use airlock::bundle::{BlobSource, BundleContent, BundleLayout, Packing, ReleaseStatement, TagLine};
@@ -354,6 +354,7 @@ fn image(sequence: u64, layers: &[Vec<u8>]) -> (BundleContent, Blobs, Digest, Ve
         manifests: BTreeMap::from([(name, manifest.clone().into_bytes())]),
         absent: BTreeMap::new(),
         documents: vec![(DocumentType::Notes, format!("release {sequence}").into_bytes())],
+        requires: BTreeSet::new(),
     };
     (content, Blobs(blobs), name, digests)
 }

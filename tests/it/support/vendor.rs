@@ -3,7 +3,7 @@
 use airlock::bundle::{BundleContent, BundleLayout, Packing, ReleaseStatement};
 use airlock::crypto::Chain;
 use airlock::domain::{Audience, Digest, Error, Result, Version};
-use airlock::vendor_side::collect::{ImageRequest, Platform, RegistryOptions, Source, Sources, collect};
+use airlock::vendor_side::collect::{ImageOptions, ImageRequest, Platform, RegistryOptions, Source, Sources, collect};
 use airlock::vendor_side::{Init, SigningTime, Workspace};
 use std::path::Path;
 use std::time::Duration;
@@ -23,6 +23,7 @@ pub(crate) fn take_with(
     let request = ImageRequest {
         source: Source::parse(source, Path::new("/")).unwrap(),
         name: Some(("registry.test/acme/app".parse().unwrap(), None)),
+        options: ImageOptions::default(),
     };
     let options = RegistryOptions {
         first_pause: Duration::from_millis(1),

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use airlock::bundle::desired::DesiredState;
 use airlock::bundle::{Blob, Graph, Head, OpenedBundle, Sink};
-use airlock::crypto::{Enrolment, RecipientKey, SigningKey};
+use airlock::crypto::{Chain, Enrolment, RecipientKey, SigningKey};
 use airlock::domain::{Class, Digest, Error, Hash, Result, SiteId, Timestamp};
 use airlock::vendor_side::collect::RegistryOptions;
 use airlock::vendor_side::release::Overrides;
@@ -83,6 +83,11 @@ impl VendorFolder {
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
+    }
+
+    /// The roots that its bundles are signed under.
+    pub(crate) fn chain(&self) -> &Chain {
+        self.workspace.chain()
     }
 
     pub(crate) fn write(&self, name: &str, bytes: impl AsRef<[u8]>) {

@@ -337,54 +337,6 @@ fn what_does_not_fit_together_names_its_place() {
 }
 
 #[test]
-fn agent_images_have_names_that_engines_can_read() {
-    let mut folder = VendorFolder::new();
-    folder.edit(
-        FIXTURE,
-        "agents.example.com/docker-agent",
-        "agents.example.com:5000/docker-agent",
-    );
-    let error = folder.build_file(FIXTURE, 1).map(|_| ()).unwrap_err();
-    assert_eq!(
-        (error.class().name(), error.code()),
-        ("E-CONTENT", "reference"),
-        "{error}"
-    );
-    assert!(
-        error.to_string().contains("agents.example.com:5000/docker-agent"),
-        "{error}"
-    );
-    folder.edit(
-        FIXTURE,
-        "agents.example.com:5000/docker-agent",
-        "agents.example.com/docker-agent",
-    );
-    folder.build_file(FIXTURE, 1).unwrap();
-}
-
-#[test]
-fn images_have_names_that_engines_can_read() {
-    let mut folder = VendorFolder::new();
-    let image = |name: &str, more: &str| format!("{more}images:\n- {{source: 'oci:hello:1.0', name: '{name}'}}\n");
-    let error = folder
-        .build(&image("registry.example.com:5000/web:2", ""), 1)
-        .map(|_| ())
-        .unwrap_err();
-    assert_eq!(
-        (error.class().name(), error.code()),
-        ("E-CONTENT", "reference"),
-        "{error}"
-    );
-    assert!(error.to_string().contains("registry.example.com:5000/web"), "{error}");
-    folder.build(&image("registry.example.com/web:2", ""), 1).unwrap();
-    // Under a home host it is `HOST/web`.
-    let home = "home_hosts: ['registry.example.com:5000']\n";
-    folder
-        .build(&image("registry.example.com:5000/web:2", home), 2)
-        .unwrap();
-}
-
-#[test]
 fn an_image_of_the_release_serves_an_application_by_its_name() {
     let mut folder = VendorFolder::new();
     folder.write("one.yaml", "services:\n  a:\n    image: example.com/web:2\n");

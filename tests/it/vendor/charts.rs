@@ -276,9 +276,9 @@ fn hostile_archives_are_refused_by_name() {
             "Chart.yaml:4: the chart db is declared",
         ),
         (
-            tgz(&[chart, ("app/values.yaml", "a: 1\na: 2\n")]),
+            tgz(&[chart, ("app/values.yaml", "a: 1\nb: [\n")]),
             "E-CONTENT",
-            "values.yaml:2",
+            "values.yaml:",
         ),
         (b"no archive".to_vec(), "E-CONTENT", "no chart"),
     ] {

@@ -1,11 +1,15 @@
 //! The vendor side: what is collected from where, what becomes of a release file, and what is refused.
 
 mod applications;
+mod chart_cases;
+mod chart_table;
 mod charts;
 pub(crate) mod cli;
 mod compose;
 mod enrolments;
+mod images;
 mod layout;
+mod layout_names;
 mod ledger;
 mod outputs;
 pub(crate) mod passphrases;
@@ -16,3 +20,4 @@ mod sealed_secrets;
 mod secrets;
 mod signing;
 mod walls;
+mod whole_applications;

@@ -385,7 +385,15 @@ fn went_over(theatre: &Theatre) -> Vec<String> {
         }
     }
     // An earlier release that states what went over cannot come back.
-    let (good, _, said) = stage.program(&["release", "activate", "7.0", "--product", "erp/stable", "--undeploy"]);
+    let (good, _, said) = stage.program(&[
+        "release",
+        "activate",
+        "7.0",
+        "--product",
+        "erp/stable",
+        "--undeploy",
+        "--yes",
+    ]);
     if good || !said.contains("foreign-target") {
         wrong.push(format!("an earlier release that states it goes live again: {said}"));
     }

@@ -1,5 +1,8 @@
 //! Which releases sites hold, and what of them is damaged.
 
+use std::collections::BTreeMap;
+
+use rusqlite::types::FromSql;
 use rusqlite::{Connection, Row};
 
 use crate::db::SqlResult as _;
@@ -56,23 +59,67 @@ pub fn held(connection: &Connection, site: &SiteId) -> Result<Vec<Held>> {
          ORDER BY k.product, k.channel, k.epoch, k.sequence, k.head"
     );
     let mut select = connection.prepare_cached(&sql).sql(WHAT)?;
-    let rows = select.query_map([site], read).sql(WHAT)?;
+    let rows = select
+        .query_map([site], |row| read(row, row.get(10)?, (row.get(11)?, row.get(12)?)))
+        .sql(WHAT)?;
     rows.collect::<rusqlite::Result<_>>().sql(WHAT)
 }
 
-/// Returns the live releases of all sites, by site and scope.
+/// Returns the live releases of all sites, by site and scope. Thousands of rows are of few releases, and those of a site by one package:
+/// these are looked up once each.
 ///
 /// # Errors
 ///
 /// Those of [`SqlResult::sql`](crate::db::SqlResult::sql).
 pub fn live(connection: &Connection) -> Result<Vec<Held>> {
-    let sql = format!(
-        "SELECT {COLUMNS} {FROM} WHERE k.state = 'active'
-         ORDER BY k.site, k.product, k.channel, k.head"
-    );
-    let mut select = connection.prepare_cached(&sql).sql(WHAT)?;
-    let rows = select.query_map([], read).sql(WHAT)?;
+    let versions: BTreeMap<Hash, String> = looked_up(connection, "SELECT head, version FROM signed_release")?;
+    let sources = "(SELECT DISTINCT source FROM held WHERE state = 'active')";
+    let packages: BTreeMap<Hash, Timestamp> = looked_up(
+        connection,
+        &format!("SELECT head, min(made_at, ingested_at) FROM package WHERE head IN {sources}"),
+    )?;
+    let summaries: BTreeMap<Hash, Timestamp> = looked_up(
+        connection,
+        &format!("SELECT digest, min(made_at, taken_at) FROM summary WHERE digest IN {sources}"),
+    )?;
+    let mut select = connection
+        .prepare_cached(
+            "SELECT site, head, product, channel, epoch, sequence, state, imported_at, since, agrees, source FROM held
+             WHERE state = 'active' ORDER BY site, product, channel, head",
+        )
+        .sql(WHAT)?;
+    let rows = select
+        .query_map([], |row| {
+            let (head, source) = (row.get(1)?, row.get(10)?);
+            let by = (summaries.get(&source).copied(), packages.get(&source).copied());
+            read(row, versions.get(&head).cloned(), by)
+        })
+        .sql(WHAT)?;
     rows.collect::<rusqlite::Result<_>>().sql(WHAT)
+}
+
+fn looked_up<T: FromSql>(connection: &Connection, sql: &str) -> Result<BTreeMap<Hash, T>> {
+    let mut select = connection.prepare_cached(sql).sql(WHAT)?;
+    let rows = select.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).sql(WHAT)?;
+    rows.collect::<rusqlite::Result<_>>().sql(WHAT)
+}
+
+/// Returns the heads that are live at sites.
+///
+/// # Errors
+///
+/// Those of [`SqlResult::sql`](crate::db::SqlResult::sql).
+pub fn live_heads(connection: &Connection) -> Result<BTreeMap<SiteId, Vec<Hash>>> {
+    let mut select = connection
+        .prepare_cached("SELECT site, head FROM held WHERE state = 'active' ORDER BY site, product, channel, head")
+        .sql(WHAT)?;
+    let rows = select.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).sql(WHAT)?;
+    let mut heads = BTreeMap::<SiteId, Vec<Hash>>::new();
+    for row in rows {
+        let (site, head) = row.sql(WHAT)?;
+        heads.entry(site).or_default().push(head);
+    }
+    Ok(heads)
 }
 
 /// Returns at how many sites each head is, by its state there; those that were withdrawn are not counted.
@@ -105,9 +152,9 @@ pub fn damaged(connection: &Connection, site: &SiteId) -> Result<u64> {
         .sql("read the damage")
 }
 
-fn read(row: &Row<'_>) -> rusqlite::Result<Held> {
-    let summary: Option<Timestamp> = row.get(11)?;
-    let package: Option<Timestamp> = row.get(12)?;
+/// Reads a row; `by` are the times of the summary and of the package that say so.
+fn read(row: &Row<'_>, version: Option<String>, by: (Option<Timestamp>, Option<Timestamp>)) -> rusqlite::Result<Held> {
+    let (summary, package) = by;
     Ok(Held {
         site: row.get(0)?,
         head: row.get(1)?,
@@ -123,6 +170,6 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Held> {
         agrees: row.get(9)?,
         as_of: summary.or(package),
         by_summary: summary.is_some(),
-        version: row.get(10)?,
+        version,
     })
 }

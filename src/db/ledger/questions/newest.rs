@@ -170,6 +170,26 @@ pub fn newest_summary(connection: &Connection, site: &SiteId, line: &Lineage) ->
         .sql("read the summaries")
 }
 
+/// Returns number and time, as [`newest_summary`] says them, of the newest summary of an instance that no package of the site told of.
+///
+/// # Errors
+///
+/// Those of [`SqlResult::sql`](crate::db::SqlResult::sql).
+pub fn summary_apart(connection: &Connection, site: &SiteId) -> Result<Option<(u64, Timestamp)>> {
+    connection
+        .prepare_cached(
+            "SELECT number, min(made_at, taken_at) FROM summary s WHERE site = ?1
+             AND NOT EXISTS (SELECT 1 FROM instance i WHERE i.site = s.site AND substr(i.instance, 1, 16) = s.instance)
+             ORDER BY taken_at DESC, number DESC LIMIT 1",
+        )
+        .and_then(|mut select| {
+            select
+                .query_row([site], |row| Ok((row.get(0)?, row.get(1)?)))
+                .optional()
+        })
+        .sql("read the summaries")
+}
+
 /// Returns as of when a summary says something, by its digest: when it was made, and never later than when it came.
 ///
 /// # Errors
@@ -182,19 +202,23 @@ pub fn summary_time(connection: &Connection, digest: Hash) -> Result<Option<Time
         .sql("read the summaries")
 }
 
-/// Returns as of when a summary tells what a deployment runs, where it is one that does.
+/// Returns as of when summaries tell what deployments run, for those of which a summary does.
 ///
 /// # Errors
 ///
 /// Those of [`SqlResult::sql`](crate::db::SqlResult::sql).
-pub fn summary_that_tells(connection: &Connection, site: &SiteId, deployment: Uuid) -> Result<Option<Timestamp>> {
-    connection
+pub fn told_by_summaries(connection: &Connection) -> Result<BTreeMap<(SiteId, Uuid), Timestamp>> {
+    let what = "read the summaries";
+    let mut select = connection
         .prepare_cached(
-            "SELECT min(s.made_at, s.taken_at) FROM deployment_now d JOIN summary s ON s.digest = d.package
-             WHERE d.site = ? AND d.deployment = ?",
+            "SELECT d.site, d.deployment, min(s.made_at, s.taken_at) FROM summary s
+             CROSS JOIN deployment_now d ON d.site = s.site AND d.package = s.digest",
         )
-        .and_then(|mut select| select.query_row(params![site, deployment], |row| row.get(0)).optional())
-        .sql("read the summaries")
+        .sql(what)?;
+    let rows = select
+        .query_map([], |row| Ok(((row.get(0)?, row.get(1)?), row.get(2)?)))
+        .sql(what)?;
+    rows.collect::<rusqlite::Result<_>>().sql(what)
 }
 
 fn read_newest(row: &Row<'_>, at: usize) -> rusqlite::Result<Newest> {

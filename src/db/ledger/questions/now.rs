@@ -86,7 +86,9 @@ pub fn targets_now(connection: &Connection, site: &SiteId) -> Result<Vec<TargetN
 ///
 /// Those of [`SqlResult::sql`](crate::db::SqlResult::sql).
 pub fn targets_made_there(connection: &Connection) -> Result<Vec<TargetNow>> {
-    let sql = format!("SELECT {TARGET} FROM target_now WHERE follows IS NOT NULL ORDER BY site, target");
+    let sql = format!(
+        "SELECT {TARGET} FROM target_now INDEXED BY target_now_made_there WHERE follows IS NOT NULL ORDER BY site, target"
+    );
     let mut select = connection.prepare_cached(&sql).sql(WHAT)?;
     let rows = select.query_map([], read_target).sql(WHAT)?;
     rows.collect::<rusqlite::Result<_>>().sql(WHAT)
@@ -111,7 +113,8 @@ pub fn deployments_now(connection: &Connection, site: &SiteId) -> Result<Vec<Dep
 /// Those of [`SqlResult::sql`](crate::db::SqlResult::sql).
 pub fn failing(connection: &Connection) -> Result<Vec<DeploymentNow>> {
     let sql = format!(
-        "SELECT {DEPLOYMENT} FROM deployment_now WHERE removed IS NULL AND (state = 'error' OR signal IN ('failed', 'rolled-back'))
+        "SELECT {DEPLOYMENT} FROM deployment_now INDEXED BY deployment_now_failing
+         WHERE removed IS NULL AND (state = 'error' OR signal IN ('failed', 'rolled-back'))
          ORDER BY site, target, deployment"
     );
     let mut select = connection.prepare_cached(&sql).sql(WHAT)?;

@@ -10,8 +10,7 @@ use crate::db::SqlResult as _;
 use crate::domain::{Counter, Hash, Name, Result, SiteId, Timestamp};
 
 const WHAT: &str = "read the receipts";
-const COLUMNS: &str =
-    "instance, number, at, head, product, channel, epoch, sequence, result, class, code, matched, envelope";
+const COLUMNS: &str = "instance, number, at, head, product, channel, epoch, sequence, result, class, code, matched";
 
 /// A receipt.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,8 +37,6 @@ pub struct ReceiptRow {
     pub code: Option<String>,
     /// Whether this head was signed here for this site.
     pub matched: bool,
-    /// The envelope that proves it.
-    pub envelope: Vec<u8>,
 }
 
 /// Returns the newest `last` receipts of a line, the newest first.
@@ -65,6 +62,18 @@ pub fn receipts_of(connection: &Connection, line: &Lineage, head: Hash) -> Resul
         &[&head],
         u64::MAX,
     )
+}
+
+/// Returns the envelope that proves a receipt.
+///
+/// # Errors
+///
+/// Those of [`SqlResult::sql`](crate::db::SqlResult::sql).
+pub fn receipt_envelope(connection: &Connection, receipt: &ReceiptRow) -> Result<Vec<u8>> {
+    connection
+        .prepare_cached("SELECT envelope FROM receipt WHERE instance = ? AND number = ?")
+        .and_then(|mut select| select.query_row([receipt.instance, receipt.number], |row| row.get(0)))
+        .sql(WHAT)
 }
 
 /// Returns the receipt of what went live last in a scope.
@@ -144,7 +153,7 @@ fn still_open(connection: &Connection, line: &Lineage, refused: Vec<ReceiptRow>)
             came = came
                 || connection
                     .prepare_cached(
-                        "SELECT EXISTS (SELECT 1 FROM receipt WHERE instance = ? AND number BETWEEN ? AND ?
+                        "SELECT EXISTS (SELECT 1 FROM receipt INDEXED BY receipt_came WHERE instance = ? AND number BETWEEN ? AND ?
                          AND product = ? AND channel = ? AND result <> 'refused' AND (epoch, sequence) >= (?, ?))",
                     )
                     .and_then(|mut select| {
@@ -209,7 +218,6 @@ fn read(row: &Row<'_>) -> rusqlite::Result<ReceiptRow> {
         class: row.get(9)?,
         code: row.get(10)?,
         matched: row.get(11)?,
-        envelope: row.get(12)?,
     })
 }
 

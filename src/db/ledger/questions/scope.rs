@@ -1,5 +1,7 @@
 //! What runs of a scope, over all sites, beside the releases that are looked for.
 
+use std::collections::BTreeMap;
+
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 use crate::db::SqlResult as _;
@@ -26,39 +28,109 @@ pub struct ScopeRun {
     pub is_in: bool,
     /// Row id of the newest head that gave it the revision that runs; where heads of several scopes did, of that which was recorded last.
     pub head: Option<u64>,
+    /// Whether that is kept beside them: one scope alone states them for the site.
+    pub is_settled: bool,
 }
 
 const WHAT: &str = "read what runs of the product";
 
-/// Everything but the groups comes from two indexes, which hold all that is read.
-const RUNS: &str = "WITH live AS MATERIALIZED (SELECT site FROM held WHERE product = ?1 AND channel = ?2 AND state = 'active'),
-   good AS MATERIALIZED (SELECT value AS head FROM json_each(?3))
- SELECT site, count(DISTINCT deployment), min(deployment), runs, doubt, state, first, is_in, head FROM (
+/// In the order of an index that holds all of it.
+const SETTLED: &str = "SELECT site, count(*), min(deployment), runs, doubt, state, first, newest
+ FROM deployment_now INDEXED BY deployment_now_settled WHERE newest IS NOT NULL GROUP BY site, newest, doubt";
+
+/// What is not settled: seldom more than what is under way.
+const OPEN: &str = "WITH live AS MATERIALIZED (SELECT site FROM held WHERE product = ?1 AND channel = ?2 AND state = 'active')
+ SELECT site, count(DISTINCT deployment), min(deployment), runs, doubt, state, first, head, is_in FROM (
    SELECT d.site, d.deployment, d.runs, d.doubt, d.state, d.first,
-     CASE WHEN d.runs IS NULL THEN 0 WHEN d.newest IS NOT NULL THEN d.newest IN good
-       ELSE EXISTS (SELECT 1 FROM signed_revision r WHERE r.deployment = d.deployment AND r.revision = d.runs AND r.head IN good) END AS is_in,
-     CASE WHEN d.runs IS NOT NULL THEN ifnull(d.newest,
-       (SELECT max(r.head) FROM signed_revision r WHERE r.deployment = d.deployment AND r.revision = d.runs)) END AS head
-   FROM signed_deployment s CROSS JOIN deployment_now d INDEXED BY deployment_now_of ON d.deployment = s.deployment AND s.site IN ('', d.site)
-   WHERE s.product = ?1 AND s.channel = ?2 AND (d.removed IS NULL OR d.runs IS NOT NULL OR d.doubt IS NOT NULL)
+     EXISTS (SELECT 1 FROM signed_revision r WHERE r.deployment = d.deployment AND r.revision = d.runs
+       AND r.head IN (SELECT value FROM json_each(?3))) AS is_in,
+     (SELECT max(r.head) FROM signed_revision r WHERE r.deployment = d.deployment AND r.revision = d.runs) AS head
+   FROM deployment_now d INDEXED BY deployment_now_open CROSS JOIN signed_deployment s
+     ON s.deployment = d.deployment AND s.site IN ('', d.site) AND s.product = ?1 AND s.channel = ?2
+   WHERE d.newest IS NULL AND (d.removed IS NULL OR d.runs IS NOT NULL OR d.doubt IS NOT NULL)
      AND (d.site IN live OR NOT EXISTS (SELECT 1 FROM signed_deployment o JOIN held k ON k.site = d.site AND k.product = o.product
        AND k.channel = o.channel AND k.state = 'active'
        WHERE o.deployment = d.deployment AND o.site IN ('', d.site) AND (o.product <> ?1 OR o.channel <> ?2))))
  GROUP BY site, is_in, head, doubt, runs IS NULL";
 
-/// Returns what the deployments of a scope run that sites report, as releases state them for the site, and whether that is a revision of
-/// one of `heads` (row ids). Those of targets that were made at a site are not among them: their ids are derived. Nor is one that was
-/// taken away there and of which nothing says that it runs.
-///
-/// A deployment that several scopes state belongs to those of them that are live at the site, where one is.
+/// What runs at all sites, as far as one scope alone states it for the site, by the head that gave it.
+#[derive(Debug)]
+pub struct SettledRuns(BTreeMap<u64, Vec<ScopeRun>>);
+
+impl SettledRuns {
+    /// Reads them, of every scope.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`SqlResult::sql`](crate::db::SqlResult::sql).
+    pub fn read(connection: &Connection) -> Result<Self> {
+        let mut select = connection.prepare_cached(SETTLED).sql(WHAT)?;
+        let mut by_head = BTreeMap::<u64, Vec<ScopeRun>>::new();
+        let rows = select
+            .query_map([], |row| {
+                let run = ScopeRun {
+                    is_settled: true,
+                    ..read(row)?
+                };
+                Ok((row.get::<_, u64>(7)?, run))
+            })
+            .sql(WHAT)?;
+        for row in rows {
+            let (head, run) = row.sql(WHAT)?;
+            by_head.entry(head).or_default().push(run);
+        }
+        Ok(Self(by_head))
+    }
+
+    /// Returns what the deployments of a scope run that sites report, as releases state them for the site, and whether that is a revision
+    /// of one of `good`. `heads` are all of the scope, by their row ids. Deployments of targets that were made at a site are not among
+    /// them: their ids are derived. Nor is one that was taken away there and of which nothing says that it runs.
+    ///
+    /// A deployment that several scopes state belongs to those of them that are live at the site, where one is.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`SqlResult::sql`](crate::db::SqlResult::sql).
+    pub fn of_scope(
+        &self,
+        connection: &Connection,
+        product: &Name,
+        channel: &Name,
+        heads: &[u64],
+        good: &[u64],
+    ) -> Result<Vec<ScopeRun>> {
+        let mut select = connection.prepare_cached(OPEN).sql(WHAT)?;
+        let good_ids = serde_json::json!(good).to_string();
+        let rows = select
+            .query_map(params![product, channel, good_ids], |row| {
+                Ok(ScopeRun {
+                    is_in: row.get(8)?,
+                    ..read(row)?
+                })
+            })
+            .sql(WHAT)?;
+        let mut runs = rows.collect::<rusqlite::Result<Vec<_>>>().sql(WHAT)?;
+        for head in heads {
+            let is_in = good.contains(head);
+            let settled = self.0.get(head).into_iter().flatten();
+            runs.extend(settled.map(|run| ScopeRun { is_in, ..run.clone() }));
+        }
+        Ok(runs)
+    }
+}
+
+/// Returns how many deployments releases of a scope state for which sites; site `""` is every one.
 ///
 /// # Errors
 ///
 /// Those of [`SqlResult::sql`](crate::db::SqlResult::sql).
-pub fn scope_runs(connection: &Connection, product: &Name, channel: &Name, heads: &[u64]) -> Result<Vec<ScopeRun>> {
-    let mut select = connection.prepare_cached(RUNS).sql(WHAT)?;
-    let heads = serde_json::json!(heads).to_string();
-    let rows = select.query_map(params![product, channel, heads], read).sql(WHAT)?;
+pub fn stated(connection: &Connection, product: &Name, channel: &Name) -> Result<BTreeMap<String, u64>> {
+    let mut select = connection
+        .prepare_cached("SELECT site, count(*) FROM signed_deployment WHERE product = ? AND channel = ? GROUP BY site")
+        .sql(WHAT)?;
+    let rows = select
+        .query_map(params![product, channel], |row| Ok((row.get(0)?, row.get(1)?)))
+        .sql(WHAT)?;
     rows.collect::<rusqlite::Result<_>>().sql(WHAT)
 }
 
@@ -106,8 +178,9 @@ fn read(row: &Row<'_>) -> rusqlite::Result<ScopeRun> {
         doubt: row.get(4)?,
         state: row.get(5)?,
         first: row.get(6)?,
-        is_in: row.get(7)?,
-        head: row.get(8)?,
+        is_in: false,
+        head: row.get(7)?,
+        is_settled: false,
     })
 }
 
@@ -193,16 +266,21 @@ mod tests {
             })
             .unwrap()
         };
-        let ask = |heads: &[u64]| {
-            db.read(|c| scope_runs(c, &"erp".parse().unwrap(), &"stable".parse().unwrap(), heads))
-                .unwrap()
+        let ask_of = |channel: &str, heads: &[u64], good: &[u64]| {
+            db.read(|c| {
+                SettledRuns::read(c)?.of_scope(c, &"erp".parse().unwrap(), &channel.parse().unwrap(), heads, good)
+            })
+            .unwrap()
         };
+        let ask = |good: &[u64]| ask_of("stable", &[1, 2, 3, 4], good);
         let same = |heads: &[u64], newest: Option<u64>| {
             assert_eq!(kept(), newest);
-            let with = ask(heads);
+            let mut with = ask(heads);
+            assert_eq!(with[0].is_settled, newest.is_some());
+            with[0].is_settled = false;
             sql("UPDATE deployment_now SET newest = NULL");
             let without = ask(heads);
-            db.write(|tx| crate::db::ledger::snapshot::look_again(tx, uuid(1), uuid(20)))
+            db.write(|tx| crate::db::ledger::snapshot::look_again(tx, uuid(1)))
                 .unwrap();
             assert_eq!(kept(), newest);
             (with, without)
@@ -230,19 +308,22 @@ mod tests {
     fn all_that_is_asked_of_every_deployment_stands_in_indexes() {
         let folder = tempfile::tempdir().unwrap();
         let db = Db::create(&folder.path().join("ledger.db"), &Schema::LEDGER).unwrap();
-        let plan = db.read(|c| {
-            let mut select = c.prepare(&format!("EXPLAIN QUERY PLAN {RUNS}")).sql("explain")?;
-            let rows = select
-                .query_map(["a", "b", "[]"], |row| row.get::<_, String>(3))
-                .sql("explain")?;
-            rows.collect::<rusqlite::Result<Vec<_>>>().sql("explain")
-        });
-        let plan = plan.unwrap();
-        for step in [
-            "SEARCH s USING COVERING INDEX signed_deployment_in (product=? AND channel=?)",
-            "SEARCH d USING COVERING INDEX deployment_now_of (deployment=?)",
-        ] {
-            assert!(plan.iter().any(|line| line == step), "{step}: {plan:#?}");
-        }
+        let plan = |sql: &str, values: &[&str]| -> Vec<String> {
+            db.read(|c| {
+                let mut select = c.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).sql("explain")?;
+                let rows = select
+                    .query_map(rusqlite::params_from_iter(values), |row| row.get(3))
+                    .sql("explain")?;
+                rows.collect::<rusqlite::Result<_>>().sql("explain")
+            })
+            .unwrap()
+        };
+        assert_eq!(
+            plan(SETTLED, &[]),
+            ["SCAN deployment_now USING COVERING INDEX deployment_now_settled"]
+        );
+        let open = plan(OPEN, &["a", "b", "[]"]);
+        let step = "SCAN d USING INDEX deployment_now_open";
+        assert!(open.iter().any(|line| line == step), "{open:#?}");
     }
 }

@@ -43,10 +43,12 @@ pub fn tallies(connection: &Connection, seen_since: Timestamp) -> Result<BTreeMa
     let what = "count what runs";
     let mut select = connection
         .prepare_cached(
-            "SELECT site, count(*), count(*) FILTER (WHERE state = 'healthy'), count(*) FILTER (WHERE state = 'running'),
-               count(*) FILTER (WHERE state = 'progressing'), count(*) FILTER (WHERE state = 'error' OR signal IN ('failed', 'rolled-back')),
-               count(*) FILTER (WHERE state IS NULL), count(doubt), count(*) FILTER (WHERE runs <> wanted)
-             FROM deployment_now WHERE removed IS NULL GROUP BY site",
+            "SELECT site, count(*), count(*) FILTER (WHERE there AND state = 'healthy'), count(*) FILTER (WHERE there AND state = 'running'),
+               count(*) FILTER (WHERE there AND state = 'progressing'),
+               count(*) FILTER (WHERE there AND (state = 'error' OR signal IN ('failed', 'rolled-back'))),
+               count(*) FILTER (WHERE there AND state IS NULL), count(*) FILTER (WHERE there AND doubt IS NOT NULL),
+               count(*) FILTER (WHERE there AND runs <> wanted), count(*) FILTER (WHERE NOT there)
+             FROM (SELECT site, state, signal, doubt, runs, wanted, removed IS NULL AS there FROM deployment_now) GROUP BY site",
         )
         .sql(what)?;
     let read = |row: &Row<'_>| {
@@ -59,6 +61,7 @@ pub fn tallies(connection: &Connection, seen_since: Timestamp) -> Result<BTreeMa
             silent: row.get(6)?,
             doubt: row.get(7)?,
             behind: row.get(8)?,
+            removed: row.get(9)?,
             ..Tally::default()
         };
         Ok((row.get::<_, SiteId>(0)?, tally))
@@ -68,18 +71,6 @@ pub fn tallies(connection: &Connection, seen_since: Timestamp) -> Result<BTreeMa
         .sql(what)?
         .collect::<rusqlite::Result<_>>()
         .sql(what)?;
-    let mut select = connection
-        .prepare_cached("SELECT site, count(*) FROM deployment_now WHERE removed IS NOT NULL GROUP BY site")
-        .sql(what)?;
-    let rows = select
-        .query_map([], |row| Ok((row.get::<_, SiteId>(0)?, row.get::<_, u64>(1)?)))
-        .sql(what)?;
-    for row in rows {
-        let (site, removed) = row.sql(what)?;
-        let tally = tallies.entry(site).or_default();
-        tally.removed = removed;
-        tally.deployments = tally.deployments.saturating_add(removed);
-    }
     let mut select = connection
         .prepare_cached(
             "SELECT site, count(*), sum(seen IS NULL OR seen < ?) FROM target_now WHERE removed IS NULL GROUP BY site",

@@ -214,6 +214,20 @@ pub fn kind(kind: Numbered) -> &'static str {
     }
 }
 
+/// Returns a range of numbers for people: `record 7`, `receipts 3 to 5`.
+pub fn range(numbered: Numbered, first: u64, last: u64) -> String {
+    let (one, many) = match numbered {
+        Numbered::Records => ("record", "records"),
+        Numbered::Receipts => ("receipt", "receipts"),
+        Numbered::Audit => ("audit row", "audit rows"),
+    };
+    if first == last {
+        format!("{one} {first}")
+    } else {
+        format!("{many} {first} to {last}")
+    }
+}
+
 /// Puts the members of whose it is, and what, with others.
 fn with(fact: &str, site: &Site, members: Value) -> Value {
     let mut object = Map::new();

@@ -221,7 +221,9 @@ fn missing(package: &PackageWithHead, damage: Option<String>) -> FileMissing {
     FileMissing {
         number: package.newest.number,
         made_at: package.newest.made_at,
-        range: head.map(|head| (head.records.first, head.records.last)),
+        range: head
+            .map(|head| (head.records.first, head.records.last))
+            .filter(|(first, last)| first <= last),
         damage,
     }
 }

@@ -13,6 +13,7 @@
 //! prints them escapes them once more.
 
 pub mod facts;
+mod finding_advice;
 mod fleet;
 mod limits;
 mod log_lines;
@@ -29,6 +30,7 @@ mod sites;
 mod stream_facts;
 mod who_lacks;
 
+pub use finding_advice::finding_advice;
 pub use fleet::{FleetAnswer, FleetRow, fleet};
 pub use limits::{AsOf, Limits};
 pub use log_lines::{Container, FileMissing, LogFacts, LogLine, Told, log_lines};

@@ -9,7 +9,7 @@ use super::release_named::release_named;
 use crate::crypto::{Envelope, IN_TOTO, KeyId, PublicKey, SigningKey, canonical, sign_statement};
 use crate::db::Connection;
 use crate::db::ledger::questions::{
-    PackageWithHead, ReceiptRow, SignedHeadRow, held, names_of, newest, packages, receipts_of,
+    PackageWithHead, ReceiptRow, SignedHeadRow, held, names_of, newest, packages, receipt_envelope, receipts_of,
 };
 use crate::db::ledger::{Lineage, Site, earlier_keys, shown};
 use crate::domain::{Class, Error, Hash, Result, Timestamp};
@@ -111,7 +111,7 @@ fn make(connection: &Connection, domain: Hash, site: &Site, release: SignedHeadR
         .map(|held| held.state);
     let mut envelopes = Vec::new();
     for receipt in &receipts {
-        let envelope: Envelope = canonical::from_slice(&receipt.envelope, "the receipt")?;
+        let envelope: Envelope = canonical::from_slice(&receipt_envelope(connection, receipt)?, "the receipt")?;
         envelopes.push(envelope);
     }
     let mut keys = vec![PublicKey::try_from(site.status)?];

@@ -145,12 +145,8 @@ pub fn report(workspace: &Workspace, name: &str, of: &ReportOf, limits: &Limits)
             report.tables.push(Table::new("Open findings", &columns, FINDINGS, open));
         }
         for hole in &answer.holes {
-            report.notes.push(format!(
-                "Numbers {} to {} of the site's {} were never told to this workspace.",
-                hole.first,
-                hole.last,
-                super::facts::kind(hole.kind)
-            ));
+            let range = super::facts::range(hole.kind, hole.first, hole.last);
+            report.notes.push(format!("Never told to this workspace: {range} of the site."));
         }
         report.notes.push(
             "Times are the site's own. What is said was signed by the site's status key and is true as of the time above; nothing here is live."
@@ -281,11 +277,10 @@ fn of_period(connection: &Connection, answer: &SiteAnswer, period: Period, repor
     report.facts.push((
         "Reports",
         format!(
-            "{} in the records that touch the period, {}, {} with errors, {} not kept at the site",
+            "{} in the records that touch the period, {}, {} with errors; {lost} statuses, samples or lines of logs not kept at the site",
             counted(reports, "status report"),
             counted(transitions, "change of state"),
-            counted(failures.len(), "record"),
-            lost
+            counted(failures.len(), "record")
         ),
     ));
     report

@@ -1,5 +1,7 @@
 //! Everything that is known of one site.
 
+use std::cmp::Ordering;
+
 use super::limits::{AsOf, Limits};
 use super::lost::{Lost, lost};
 use super::names::{Named, SiteNames};
@@ -7,10 +9,10 @@ use crate::db::Connection;
 use crate::db::ledger::findings::{self, Finding};
 use crate::db::ledger::questions::{
     self, Day, DeploymentNow, Held, Hole, NamedTarget, ReceiptRow, RecordRow, TargetNow, damaged, deployments_now,
-    held, holes, newest, newest_summary, open_refusals, receipts, summary_time, targets_now,
+    held, holes, newest, newest_summary, open_refusals, receipts, summary_apart, summary_time, targets_now,
 };
 use crate::db::ledger::{Lineage, Numbered, Site, shown};
-use crate::domain::{Hash, Result, Timestamp};
+use crate::domain::{Hash, Result, Timestamp, natural};
 use crate::vendor_side::Workspace;
 use crate::vendor_side::enrol::find_site;
 
@@ -23,6 +25,8 @@ pub struct SiteAnswer {
     pub as_of: Option<AsOf>,
     /// Number of the summary that says more than the newest package, and as of when.
     pub summary: Option<(u64, Timestamp)>,
+    /// Number of the newest summary of an instance that no package told of, and as of when: it is kept, and nothing is concluded from it.
+    pub summary_apart: Option<(u64, Timestamp)>,
     /// Its shown line.
     pub line: Option<Lineage>,
     /// Releases that it holds.
@@ -56,6 +60,24 @@ pub struct TargetAnswer {
     pub as_of: Option<Timestamp>,
     /// Its deployments.
     pub deployments: Vec<DeploymentAnswer>,
+}
+
+impl TargetAnswer {
+    /// By name, as people count; those without one behind.
+    fn by_name(&self, other: &Self) -> Ordering {
+        let name = |answer: &Self| {
+            answer
+                .now
+                .name
+                .clone()
+                .or(answer.named.as_ref().map(|named| named.name.clone()))
+        };
+        let by_name = match (name(self), name(other)) {
+            (Some(one), Some(other)) => natural(&one, &other),
+            (one, other) => other.is_some().cmp(&one.is_some()),
+        };
+        by_name.then_with(|| self.now.target.cmp(&other.now.target))
+    }
 }
 
 /// A deployment of a site.
@@ -157,6 +179,7 @@ pub(super) fn answer(connection: &Connection, site: Site, last: u64, with_histor
             target.deployments.push(answer);
         }
     }
+    targets.sort_by(TargetAnswer::by_name);
     let mut missing = Vec::new();
     if let Some(line) = &line {
         for kind in [Numbered::Records, Numbered::Receipts, Numbered::Audit] {
@@ -171,6 +194,7 @@ pub(super) fn answer(connection: &Connection, site: Site, last: u64, with_histor
     Ok(SiteAnswer {
         as_of,
         summary,
+        summary_apart: summary_apart(connection, id)?,
         damaged: damaged(connection, id)?,
         open_refusals: of_line(&|line| open_refusals(connection, line))?,
         receipts: of_line(&|line| receipts(connection, line, last))?,

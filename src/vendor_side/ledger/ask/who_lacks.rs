@@ -12,9 +12,9 @@ use super::limits::{AsOf, Limits};
 use super::names::SiteNames;
 use crate::db::Connection;
 use crate::db::ledger::questions::{
-    Bar, DeploymentNow, ReceiptRow, ScopeRun, SignedHeadRow, TargetNow, bars, deployments_now, has_unlisted, head_gave,
-    heads_of_scope, live, newest_activated, newest_of_all, scope_runs, scope_sites, shown_of_all, summary_that_tells,
-    targets_made_there,
+    Bar, DeploymentNow, ReceiptRow, ScopeRun, SettledRuns, SignedHeadRow, TargetNow, bars, deployments_now,
+    has_unlisted, head_gave, heads_of_scope, live_heads, newest_activated, newest_of_all, scope_sites, shown_of_all,
+    stated, targets_made_there, told_by_summaries,
 };
 use crate::db::ledger::{Lineage, Site, sites};
 use crate::domain::{Class, Error, Hash, Result, SiteId, Timestamp, Uuid};
@@ -89,6 +89,7 @@ struct Judged {
     deployment: Uuid,
     runs: Option<Uuid>,
     head: Option<u64>,
+    is_settled: bool,
     verdict: Verdict,
     since: Option<Timestamp>,
     state: Option<String>,
@@ -130,6 +131,16 @@ struct Fleet<'a> {
     made_there: BTreeMap<SiteId, Vec<TargetNow>>,
     /// Heads that are live at sites.
     live: BTreeMap<SiteId, Vec<Hash>>,
+    settled: SettledRuns,
+    by_summary: BTreeMap<(SiteId, Uuid), Timestamp>,
+}
+
+/// What is read once for all sites of a bar.
+struct Signed {
+    /// All releases of the scope.
+    heads: Vec<SignedHeadRow>,
+    /// How many deployments they state for which site; `""` is every one.
+    stated: BTreeMap<String, u64>,
 }
 
 impl<'a> Fleet<'a> {
@@ -147,13 +158,11 @@ impl<'a> Fleet<'a> {
         for target in targets_made_there(connection)? {
             made_there.entry(target.site.clone()).or_default().push(target);
         }
-        let mut live_heads = BTreeMap::<SiteId, Vec<Hash>>::new();
-        for held in live(connection)? {
-            live_heads.entry(held.site).or_default().push(held.head);
-        }
         let sites = sites(connection)?;
         Ok(Self {
-            live: live_heads,
+            live: live_heads(connection)?,
+            settled: SettledRuns::read(connection)?,
+            by_summary: told_by_summaries(connection)?,
             connection,
             // Nothing of a site that was withdrawn counts any more.
             sites: sites.into_iter().filter(|site| site.withdrawn_at.is_none()).collect(),
@@ -166,12 +175,18 @@ impl<'a> Fleet<'a> {
     fn judge(&self, bar: &Bar, limits: &Limits, rows: &mut Vec<WhoLacksRow>) -> Result<()> {
         let (product, channel) = (&bar.product, &bar.channel);
         let heads = heads_of_scope(self.connection, product, channel)?;
+        let ids: Vec<u64> = heads.iter().filter_map(|head| head.id).collect();
         let good = heads.iter().filter(|head| head.counter >= bar.counter);
         let good: Vec<u64> = good.filter_map(|head| head.id).collect();
+        let runs = self.settled.of_scope(self.connection, product, channel, &ids, &good)?;
         let mut deployments = BTreeMap::<SiteId, Vec<Judged>>::new();
-        for run in scope_runs(self.connection, product, channel, &good)? {
-            deployments.entry(run.site.clone()).or_default().push(judged(&run));
+        for run in runs {
+            deployments.entry(run.site.clone()).or_default().push(judged(run));
         }
+        let signed = Signed {
+            heads,
+            stated: stated(self.connection, product, channel)?,
+        };
         let concerned: BTreeSet<String> = scope_sites(self.connection, product, channel)?.into_iter().collect();
         for site in &self.sites {
             if !concerned.contains("") && !concerned.contains(site.site.as_str()) {
@@ -182,7 +197,7 @@ impl<'a> Fleet<'a> {
             if let Some(names) = &names {
                 own.extend(self.judged_made_there(site, bar, names)?);
             }
-            rows.push(self.row(site, bar, limits, &heads, own)?);
+            rows.push(self.row(site, bar, limits, &signed, own)?);
         }
         Ok(())
     }
@@ -211,7 +226,7 @@ impl<'a> Fleet<'a> {
                 Some(runs) => is_at_or_above(&names.releases(now.deployment, runs)?, bar),
                 None => false,
             };
-            found.extend(run_made_there(now, is_in).as_ref().map(judged));
+            found.extend(run_made_there(now, is_in).map(judged));
         }
         Ok(found)
     }
@@ -221,7 +236,7 @@ impl<'a> Fleet<'a> {
         site: &Site,
         bar: &Bar,
         limits: &Limits,
-        heads: &[SignedHeadRow],
+        signed: &Signed,
         deployments: Vec<Judged>,
     ) -> Result<WhoLacksRow> {
         let as_of = self.as_of.get(&site.site).copied();
@@ -243,7 +258,7 @@ impl<'a> Fleet<'a> {
         let (Some(as_of), Some(line)) = (as_of, self.lines.get(&site.site)) else {
             return Ok(row);
         };
-        self.deciding(site, line, heads, deployments, &mut row)?;
+        self.deciding(site, line, signed, deployments, &mut row)?;
         if limits.is_stale(as_of) {
             (row.verdict, row.why) = (Verdict::Unknown, Some("stale"));
         }
@@ -278,10 +293,12 @@ impl<'a> Fleet<'a> {
         &self,
         site: &Site,
         line: &Lineage,
-        heads: &[SignedHeadRow],
+        signed: &Signed,
         deployments: Vec<Judged>,
         row: &mut WhoLacksRow,
     ) -> Result<()> {
+        let heads = &signed.heads;
+        let settled = count(&deployments, |judged| judged.is_settled);
         if deployments.is_empty() {
             let activated = self.activated(line, &row.bar)?;
             let head = activated.as_ref().and_then(|receipt| named(receipt, heads));
@@ -289,7 +306,7 @@ impl<'a> Fleet<'a> {
             row.verdict = if has { Verdict::Has } else { Verdict::Lacks };
             (row.why, row.runs) = (None, head.cloned());
             row.since = activated.map(|receipt| receipt.at);
-            return self.doubt(site, line, heads, row);
+            return self.doubt(site, line, signed, settled, row);
         }
         let live = self.live.get(&site.site).cloned().unwrap_or_default();
         let made_there = self.made_there.get(&site.site).map_or(&[][..], Vec::as_slice);
@@ -309,13 +326,13 @@ impl<'a> Fleet<'a> {
                 (Some(runs), None) => names.release(judged.deployment, runs)?,
                 (None, _) => None,
             };
-            row.by_summary = summary_that_tells(self.connection, &site.site, judged.deployment)?;
+            row.by_summary = self.by_summary.get(&(site.site.clone(), judged.deployment)).copied();
             row.verdict = judged.verdict;
             row.why = (judged.verdict == Verdict::Unknown).then_some("doubt");
             row.runs_unknown = judged.runs.is_some() && runs.is_none();
             (row.runs, row.since, row.state, row.doubt) = (runs, judged.since, judged.state, judged.doubt);
         }
-        self.doubt(site, line, heads, row)
+        self.doubt(site, line, signed, settled, row)
     }
 
     /// What went live last of a scope, as a receipt says that is good.
@@ -326,12 +343,15 @@ impl<'a> Fleet<'a> {
 
     /// Says of a site that would have it that this is not known, where it does not list all that was signed for it: which deployments there
     /// are, the release says that went live last, and not the site.
-    fn doubt(&self, site: &Site, line: &Lineage, heads: &[SignedHeadRow], row: &mut WhoLacksRow) -> Result<()> {
-        if row.verdict != Verdict::Has {
+    fn doubt(&self, site: &Site, line: &Lineage, signed: &Signed, settled: u64, row: &mut WhoLacksRow) -> Result<()> {
+        // Each of those that are settled is one of those that are stated: as many are all.
+        let all = signed.stated.get(site.site.as_str()).copied().unwrap_or_default();
+        let is_all = settled == all && !signed.stated.contains_key("");
+        if row.verdict != Verdict::Has || is_all {
             return Ok(());
         }
         let activated = self.activated(line, &row.bar)?;
-        let head = activated.as_ref().and_then(|receipt| named(receipt, heads)?.id);
+        let head = activated.as_ref().and_then(|receipt| named(receipt, &signed.heads)?.id);
         if let Some(head) = head
             && has_unlisted(self.connection, head, &site.site)?
         {
@@ -365,7 +385,7 @@ fn is_at_or_above(releases: &[SignedHeadRow], bar: &Bar) -> bool {
 }
 
 /// Judges deployments that run one thing.
-fn judged(run: &ScopeRun) -> Judged {
+fn judged(run: ScopeRun) -> Judged {
     let verdict = if run.doubt.is_some() || run.runs.is_none() {
         Verdict::Unknown
     } else if run.is_in {
@@ -379,9 +399,10 @@ fn judged(run: &ScopeRun) -> Judged {
         runs: run.runs,
         head: run.head,
         verdict,
+        is_settled: run.is_settled,
         since: run.first,
-        state: run.state.clone(),
-        doubt: run.doubt.clone(),
+        state: run.state,
+        doubt: run.doubt,
     }
 }
 
@@ -400,5 +421,6 @@ fn run_made_there(now: DeploymentNow, is_in: bool) -> Option<ScopeRun> {
         first: now.first,
         is_in,
         head: None,
+        is_settled: false,
     })
 }

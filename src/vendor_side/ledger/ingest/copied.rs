@@ -37,11 +37,12 @@ impl Copied {
     ///
     /// `E-LIMIT package-size`; those of [`open_named`]; `E-STATE planted`, `E-IO`, `E-SPACE`.
     pub(super) fn make(from: &Path, path: PathBuf, told: &mut dyn FnMut(u64, u64)) -> Result<Self> {
-        let from = if from == Path::new("-") {
-            Path::new("/dev/stdin")
-        } else {
-            from
-        };
+        if from == Path::new("-") {
+            // What was looked at before is still there.
+            let mut target = create_new(&path, 0o600)?;
+            let size = fill(&mut io::stdin().lock(), from, &mut target, &path, 0, told)?;
+            return Ok(Self { path, size });
+        }
         let mut source = open_named(from, "open the package")?;
         let found = source.metadata().map_err(|e| Error::io("look at", from, e))?;
         let total = if found.is_file() { found.len() } else { 0 };
@@ -72,7 +73,7 @@ impl Copied {
 }
 
 fn fill(
-    source: &mut File,
+    source: &mut dyn Read,
     from: &Path,
     target: &mut File,
     to: &Path,

@@ -7,7 +7,9 @@ use std::time::{Duration, SystemTime};
 
 use super::copied::Copied;
 use super::verdict::Identity;
+use crate::container::Input;
 use crate::domain::{Class, Error, Result, SiteId, limits};
+use crate::media;
 use crate::stream::{Expected, LockFile, create_own_folder, look, open_plain, read_exact_or_end, sync_folder};
 
 const INCOMING: &str = "incoming";
@@ -130,8 +132,7 @@ impl Desk {
     ///
     /// `E-STATE planted`, `E-IO`.
     pub(super) fn kept(&self, copied: &Copied, identity: &Identity) -> Result<Kept> {
-        let folder = self.folder.join(PACKAGES).join(identity.site.as_str());
-        let path = folder.join(file_name(identity, 8));
+        let path = self.kept_path(identity);
         let (Some(mut kept), Some(mut copy)) = (open_plain(&path)?, open_plain(&copied.path)?) else {
             return Ok(Kept::Gone);
         };
@@ -150,6 +151,21 @@ impl Desk {
                 return Ok(Kept::Same);
             }
         }
+    }
+
+    /// Opens the file that is kept of a package from its beginning; nothing where there is none.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::kept`].
+    pub(super) fn open_kept(&self, identity: &Identity) -> Result<Option<Box<dyn Input>>> {
+        let path = self.kept_path(identity);
+        open_plain(&path)?.map(|file| media::input(file, &path)).transpose()
+    }
+
+    fn kept_path(&self, identity: &Identity) -> PathBuf {
+        let folder = self.folder.join(PACKAGES).join(identity.site.as_str());
+        folder.join(file_name(identity, 8))
     }
 
     /// Keeps a copy as evidence, durable, and lets go of the oldest of its site.

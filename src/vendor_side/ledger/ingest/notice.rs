@@ -8,6 +8,7 @@ use crate::crypto::{Envelope, Receipt, canonical};
 use crate::db::Transaction;
 use crate::db::ledger::findings::{self, Found};
 use crate::db::ledger::{self, Lineage, Numbered};
+use crate::db::ledger::{questions, summaries};
 use crate::domain::{Hash, Result, SiteId, Timestamp, shown};
 use crate::package::{Head, RecordRange};
 
@@ -108,6 +109,7 @@ pub(super) fn notice(
     look.receipt_rows(&mut noticed, &mut settle)?;
     look.gap_room(&mut noticed, &mut settle)?;
     look.unexplained(&mut noticed, &mut settle)?;
+    look.summaries(&mut settle)?;
     for code in settle {
         if findings::settle(transaction, &identity.site, code, now)? {
             found.settled.push(code);
@@ -361,6 +363,14 @@ impl Look<'_> {
         })?;
         if whole {
             settle.push(CODE);
+        }
+        Ok(())
+    }
+
+    /// Every summary that is kept is of an instance that a package told of.
+    fn summaries(&self, settle: &mut Vec<&'static str>) -> Result<()> {
+        if questions::summary_apart(self.transaction, self.site)?.is_none() {
+            settle.push(summaries::UNTOLD);
         }
         Ok(())
     }

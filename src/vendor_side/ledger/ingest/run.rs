@@ -6,13 +6,13 @@ use serde_json::json;
 
 use super::copied::Copied;
 use super::desk::{Desk, Kept};
-use super::judge::{Court, Judged, Seen, judge};
+use super::judge::{Court, Judged, Seen, judge, verify};
 use super::order::order;
-use super::verdict::{Known, Outcome, Refused, Verdict};
+use super::verdict::{Identity, Known, Outcome, Refused, Verdict};
 use crate::db::ledger::findings::REFUSE;
-use crate::db::{Db, attempt, sealed_log};
+use crate::db::{Connection, Db, attempt, sealed_log};
 use crate::domain::{Class, Error, Result, Step, Timestamp};
-use crate::package::advice;
+use crate::package::{OpenedPackage, advice};
 use crate::vendor_side::Workspace;
 
 /// How packages are taken in.
@@ -136,7 +136,9 @@ impl Room<'_> {
         // What fails at the commit has no step of its own.
         let judged = judged.map_err(|error| error.at(Step::V13));
         let judged = judged.and_then(|judged| {
-            let known = self.put_back(taking.copied.as_ref(), judged, false);
+            let known = self
+                .ledger
+                .read(|connection| self.put_back(connection, taking.copied.as_ref(), judged, false));
             known.map_err(|error| error.at(Step::V12))
         });
         let outcome = match judged {
@@ -172,7 +174,7 @@ impl Room<'_> {
                 };
                 let judged = judged
                     .map_err(|error| error.at(Step::V13))
-                    .and_then(|judged| self.put_back(taking.copied.as_ref(), judged, true));
+                    .and_then(|judged| self.put_back(transaction, taking.copied.as_ref(), judged, true));
                 Verdict {
                     file: taking.file.clone(),
                     outcome: judged.unwrap_or_else(|error| refused(advised(error), seen, None)),
@@ -182,30 +184,31 @@ impl Room<'_> {
         })
     }
 
-    /// Says what came of a package that was not refused. One that is known takes the place of its file in `packages/` where that is gone, or is
-    /// another one, once it was read to its end.
-    fn put_back(&self, copied: Option<&Copied>, judged: Judged, is_rehearsal: bool) -> Result<Outcome> {
+    /// Says what came of a package that was not refused. One that is known takes the place of its file in `packages/` where that is gone or
+    /// damaged, once it was read to its end. A whole one stays, with the approvals that it has: another copy may have others.
+    fn put_back(
+        &self,
+        connection: &Connection,
+        copied: Option<&Copied>,
+        judged: Judged,
+        is_rehearsal: bool,
+    ) -> Result<Outcome> {
         let (identity, package) = match judged {
             Judged::Taken(taken) => return Ok(Outcome::Taken(taken)),
             Judged::Already(identity, package) => (identity, package),
         };
         let mut file_put_back = false;
         if let Some(copied) = copied {
-            let kept = self.desk.kept(copied, &identity)?;
-            if kept != Kept::Same {
-                let read = package
-                    .read_index()
-                    .and_then(|whole| whole.read_lines(&mut |_, _| Ok(())));
-                match (kept, read) {
-                    // Its head is known, and another file of it is there: this one is the damaged one.
-                    (Kept::Another, Err(_)) => {}
-                    (_, read) => {
-                        read?;
-                        file_put_back = true;
-                        if !is_rehearsal {
-                            self.desk.store(copied, &identity)?;
-                        }
-                    }
+            let stays = match self.desk.kept(copied, &identity)? {
+                Kept::Same => true,
+                Kept::Another => self.is_whole(connection, &identity)?,
+                Kept::Gone => false,
+            };
+            if !stays {
+                package.read_index()?.read_lines(&mut |_, _| Ok(()))?;
+                file_put_back = true;
+                if !is_rehearsal {
+                    self.desk.store(copied, &identity)?;
                 }
             }
         }
@@ -213,6 +216,21 @@ impl Room<'_> {
             identity,
             file_put_back,
         }))
+    }
+
+    /// Whether the file that is kept of a package is it from its first byte to its last. One that cannot be read is not.
+    fn is_whole(&self, connection: &Connection, identity: &Identity) -> Result<bool> {
+        let Some(input) = self.desk.open_kept(identity)? else {
+            return Ok(false);
+        };
+        let read = OpenedPackage::open(input)
+            .and_then(|opened| verify(connection, self.court, opened, &mut Seen::default()))
+            .and_then(|(_, signed)| {
+                let is_it = signed.head_digest() == identity.head;
+                signed.read_index()?.read_lines(&mut |_, _| Ok(()))?;
+                Ok(is_it)
+            });
+        Ok(read.unwrap_or(false))
     }
 
     /// Keeps what tells another story than what is known, and writes the row of the refusal.

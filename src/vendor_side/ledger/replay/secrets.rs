@@ -1,11 +1,13 @@
 //! The file with the hub-side secrets of targets: `{"targets":[{"secret":…,"target":UUID}]}`.
 
 use std::collections::BTreeMap;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
+use crate::crypto::only_its_owner_reads;
 use crate::domain::{Class, Error, Result, Uuid};
 use crate::stream::{open_named, read_bounded, write_atomically};
 
@@ -46,7 +48,8 @@ impl HubSecrets {
     ///
     /// # Errors
     ///
-    /// `E-USAGE credentials` for another content; `E-LIMIT size`; those of opening a file that a person named.
+    /// `E-TRUST key-file` when others may read it; `E-USAGE credentials` for another content; `E-LIMIT size`; those of opening a file that a
+    /// person named.
     pub fn read(path: &Path, may_be_new: bool) -> Result<Self> {
         let mut read = Self {
             path: Some(path.to_owned()),
@@ -57,6 +60,15 @@ impl HubSecrets {
             return Ok(read);
         }
         let file = open_named(path, "open the credentials")?;
+        let found = file.metadata().map_err(|error| Error::io("look at", path, error))?;
+        if found.is_file() {
+            only_its_owner_reads(
+                &format!("the credentials {}", path.display()),
+                path,
+                found.mode(),
+                "the secrets",
+            )?;
+        }
         let bytes = Zeroizing::new(read_bounded(file, FILE_BYTES, "the credentials")?);
         let wrong = |what: &str| {
             // What stands in the file is never quoted.

@@ -1,6 +1,6 @@
 //! Releases with a desired state, made in memory: images, documents, targets, signed and packed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Cursor, Read};
 
 use airlock::bundle::desired::{DesiredState, ImageName};
@@ -164,6 +164,7 @@ impl Signer {
                 .collect(),
             absent: draft.absent.clone(),
             documents,
+            requires: BTreeSet::new(),
         };
         let blobs = Blobs(draft.images.iter().flat_map(|image| image.blobs.clone()).collect());
         let release = airlock::bundle::ReleaseStatement {

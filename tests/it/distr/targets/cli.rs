@@ -180,3 +180,27 @@ fn engines_get_ready_made_files() {
     );
     assert_eq!(files[2].path, "/etc/containerd/certs.d/registry.test/hosts.toml");
 }
+
+#[test]
+fn targets_are_listed_as_people_count() {
+    let instance = InProcessAppliance::new();
+    let made = instance.vendor.with_targets(1, |image| Desired::docker(image, 11, "a"));
+    instance.import(&made, false).unwrap();
+    let expected: Vec<String> = (0..11).map(|number| format!("edge-{number}")).collect();
+    let listed: Vec<String> = list(&instance)
+        .iter()
+        .map(|target| target["name"].as_str().unwrap().to_owned())
+        .collect();
+    assert_eq!(listed, expected);
+    let output = Command::new(AIRLOCK)
+        .args(["release", "show", "1.0", "--state"])
+        .arg(instance.state())
+        .output()
+        .unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    let shown: Vec<&str> = text
+        .lines()
+        .filter_map(|line| line.strip_prefix("target ")?.split(' ').next())
+        .collect();
+    assert_eq!(shown, expected);
+}

@@ -98,7 +98,19 @@ fn an_activation_names_what_agents_delete() {
         "{said}"
     );
     assert_eq!(plant.poll().len(), 1);
-    let said = talk(&plant, &["release", "activate", "2.0", "--undeploy"], 0);
+    // Where nobody can be asked, nothing goes without the word for it.
+    let before = StateFingerprint::of(&plant.serving.instance.state());
+    let said = talk(&plant, &["release", "activate", "2.0", "--undeploy"], 2);
+    for part in [
+        "web version a goes from target edge-0",
+        "E-USAGE confirm",
+        "when all of this is meant: `airlock release activate 2.0 --undeploy --yes",
+    ] {
+        assert!(said.contains(part), "{part} in {said}");
+    }
+    assert_eq!(StateFingerprint::of(&plant.serving.instance.state()), before);
+    assert_eq!(plant.poll().len(), 1);
+    let said = talk(&plant, &["release", "activate", "2.0", "--undeploy", "--yes"], 0);
     assert!(
         said.contains("web version a goes from target edge-0") && said.contains(VOLUMES),
         "{said}"

@@ -1,14 +1,15 @@
 //! What a good package becomes: rows, ranges, the state of the site, a file.
 #![allow(clippy::disallowed_methods, reason = "tests damage what is kept")]
 
-use airlock::crypto::ReceiptResult;
 use airlock::crypto::canonical::Integer;
+use airlock::crypto::{ReceiptResult, SigningKey};
 use airlock::domain::{Hash, Signal, StatusKind};
-use airlock::package::{Line, MetricsDay, Numbers, Quoted, Switch};
+use airlock::package::{Line, MetricsDay, Numbers, Quoted, Switch, UnsignedPackage};
 use airlock::vendor_side::ledger::Outcome;
 
 use super::super::plant::{Exported, Kept, Plant, uuid};
 use super::super::workshop::Workshop;
+use crate::package::made;
 
 #[test]
 fn a_good_package_is_taken_in_once() {
@@ -81,6 +82,46 @@ fn a_good_package_is_taken_in_once() {
     let mut after = shop.dump();
     after.get_mut("audit").unwrap().truncate(before["audit"].len());
     assert_eq!(after, before);
+}
+
+/// A file that is kept is not exchanged for another copy of its package, which may have lost its approvals on the way.
+#[test]
+fn a_whole_file_keeps_its_approvals_whatever_other_copies_have() {
+    let shop = Workshop::new();
+    let mut plant = shop.plant(1);
+    plant.report(2);
+    let bare = plant.export();
+    let mut package = UnsignedPackage::open(made::input(&bare.bytes)).unwrap();
+    package.add_approval(package.approval().sign(&SigningKey::from_secret(&[101; 32])));
+    let mut bytes = Vec::new();
+    package
+        .write(&mut std::io::Cursor::new(&bare.bytes), &mut bytes)
+        .unwrap();
+    let approved = Exported { bytes, ..bare.clone() };
+    assert!(approved.bytes != bare.bytes);
+    shop.take(&approved);
+    let kept = shop.path("packages").join(&shop.files_of("packages")[0]);
+    let again = |package: &Exported, dry_run| match shop.verdict(package, dry_run) {
+        Outcome::Already(known) => known.file_put_back,
+        other => panic!("{other:?}"),
+    };
+    for dry_run in [true, false] {
+        assert!(!again(&bare, dry_run));
+        assert_eq!(std::fs::read(&kept).unwrap(), approved.bytes);
+    }
+    // Twin: one that is damaged is put back from any whole copy; and of two that are, neither is.
+    let mut damaged = approved.bytes.clone();
+    let last = damaged.iter().rposition(|byte| *byte != 0).unwrap();
+    damaged[last] ^= 1;
+    std::fs::write(&kept, &damaged).unwrap();
+    let cut = Exported {
+        bytes: bare.bytes[..bare.bytes.len() - 512].to_vec(),
+        ..bare.clone()
+    };
+    assert!(matches!(shop.verdict(&cut, false), Outcome::Refused(_)));
+    assert_eq!(std::fs::read(&kept).unwrap(), damaged);
+    assert!(again(&bare, false));
+    assert_eq!(std::fs::read(&kept).unwrap(), bare.bytes);
 }
 
 /// Packages are cumulative: whatever was lost, doubled or late, the same facts stand there in the end, once.

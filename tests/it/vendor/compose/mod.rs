@@ -9,6 +9,7 @@
     reason = "tests write what they read"
 )]
 
+mod applications;
 mod carried;
 mod cases;
 mod files;
@@ -17,6 +18,8 @@ mod program;
 mod refused;
 mod secret_values;
 mod verdicts;
+
+pub(crate) use applications::APPLICATIONS;
 
 use std::collections::BTreeMap;
 use std::fs;

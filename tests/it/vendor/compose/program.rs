@@ -11,7 +11,7 @@ use airlock::domain::{Digest, RepositoryName};
 use serde_json::Value;
 
 use super::cases::CASES;
-use super::{Case, load_from, placed, resolve, write};
+use super::{APPLICATIONS, Case, load_from, placed, resolve, write};
 
 /// The project's name, as an agent's hub would have it.
 const PROJECT: &str = "distr-0a1b2c3d";
@@ -150,8 +150,11 @@ fn rewrite(
         .rewrite(&resolved, PROJECT)
         .unwrap_or_else(|error| panic!("{}: {error}", case.name));
     assert_eq!(bytes, project.rewrite(&resolved, PROJECT).unwrap(), "{}", case.name);
-    fs::write(folders.0.path().join("app.env"), case.env).unwrap();
-    fs::write(folders.1.path().join("app.env"), case.env).unwrap();
+    for folder in [&folders.0, &folders.1] {
+        // To the program that is run, and as the agent has it beside the compose file.
+        fs::write(folder.path().join("app.env"), case.env).unwrap();
+        fs::write(folder.path().join(".env"), case.env).unwrap();
+    }
     fs::write(folders.1.path().join("docker-compose.yaml"), bytes).unwrap();
     (folders.0, folders.1, resolved)
 }
@@ -207,7 +210,12 @@ fn a_rewritten_file_is_equivalent() {
     let mut findings = Vec::new();
     for compose in &composes {
         let mut compared = 0;
-        for case in CASES.iter().filter(|case| case.old || !compose.old) {
+        for case in CASES
+            .iter()
+            .copied()
+            .chain(APPLICATIONS)
+            .filter(|case| case.old || !compose.old)
+        {
             let (before, after, resolved) = rewrite(case, DockerMode::Compose);
             let original = compose.config(before.path(), case.given, case.profiles);
             if compose.old {
@@ -250,7 +258,12 @@ fn a_rewritten_file_is_equivalent() {
 
 #[test]
 fn images_are_found() {
-    for case in CASES.iter().filter(|case| !case.images.is_empty()) {
+    for case in CASES
+        .iter()
+        .copied()
+        .chain(APPLICATIONS)
+        .filter(|case| !case.images.is_empty())
+    {
         let folder = tempfile::tempdir().unwrap();
         write(folder.path(), case.files);
         let project = load_from(folder.path(), case, DockerMode::Compose).unwrap();

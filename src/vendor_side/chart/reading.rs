@@ -1,0 +1,131 @@
+//! What a chart comes to under a set of values, whoever worked it out: images, lines that could not be told, and what looks like more.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use super::contents::Chart;
+use super::partial::{Line, ReleaseWords, carry_out};
+use super::suspect::{digits_alone, suspects_in};
+use super::written::{Said, images};
+
+/// What was found.
+#[derive(Debug, Default)]
+pub(in super::super) struct Reading {
+    /// Every image that something runs.
+    pub(in super::super) images: Vec<Seen>,
+    /// Places, as `FILE:LINE`, of which nobody can tell without helm which images they come to.
+    pub(in super::super) untold: Vec<String>,
+    /// Texts elsewhere that look like images.
+    pub(in super::super) suspects: Vec<Seen>,
+    /// Digits of digests that stand where they are no part of a reference: labels and names are not that long.
+    pub(in super::super) misplaced: BTreeSet<String>,
+}
+
+/// A reference somewhere.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in super::super) struct Seen {
+    /// What messages call the place.
+    pub(in super::super) place: String,
+    /// The same before and after values were rewritten.
+    pub(in super::super) at: String,
+    /// The reference as it stands there.
+    pub(in super::super) reference: String,
+}
+
+/// Reads a chart without helm. `whole` are its values as templates see them; texts at paths for which `unused` holds are left out.
+pub(in super::super) fn read(
+    chart: &Chart,
+    whole: &Value,
+    release: ReleaseWords<'_>,
+    unused: &dyn Fn(&[String]) -> bool,
+) -> Reading {
+    let mut reading = Reading::default();
+    for template in &chart.templates {
+        if template.place.ends_with("/NOTES.txt") {
+            continue;
+        }
+        let outcome = carry_out(template, template.values_of(whole), release);
+        reading.take(&template.place, &outcome.lines);
+        for text in &outcome.looked_into {
+            reading.misplaced.extend(digits_alone(text));
+        }
+        let made = outcome.makes_images.iter();
+        reading
+            .untold
+            .extend(made.map(|line| format!("{}:{line}", template.place)));
+    }
+    // What it takes and refuses is known to helm alone.
+    reading.untold.extend(chart.schemas.iter().cloned());
+    // What templates may read and give out as it is.
+    if chart.templates.iter().any(|template| template.text.contains(".Files")) {
+        for file in &chart.files {
+            reading.take(&file.place, &plain(&file.text));
+        }
+    }
+    texts(whole, &mut Vec::new(), &mut |path, text| {
+        if !unused(path) && (text.contains('\n') || text.contains("{{")) {
+            reading.take(&format!("value {}", path.join(".")), &plain(text));
+        }
+    });
+    reading
+}
+
+impl Reading {
+    fn take(&mut self, place: &str, lines: &[Line]) {
+        let found = images(lines);
+        for (number, said) in &found {
+            let place = format!("{place}:{number}");
+            match said {
+                Said::Image(reference) => self.images.push(Seen {
+                    at: place.clone(),
+                    place,
+                    reference: reference.clone(),
+                }),
+                Said::Untold => self.untold.push(place),
+            }
+        }
+        for line in lines {
+            if found.iter().any(|(number, _)| *number == line.number) || line.text.trim_start().starts_with('#') {
+                continue;
+            }
+            let place = format!("{place}:{}", line.number);
+            self.misplaced.extend(digits_alone(&line.text));
+            self.suspects.extend(suspects_in(&line.text).map(|reference| Seen {
+                at: place.clone(),
+                place: place.clone(),
+                reference,
+            }));
+        }
+    }
+}
+
+/// The lines of a text that is no template.
+fn plain(text: &str) -> Vec<Line> {
+    (1..)
+        .zip(text.lines())
+        .map(|(number, line)| Line {
+            number,
+            // Braces in it are for templates to work out.
+            text: line.replace("{{", &super::partial::HOLE.to_string()),
+        })
+        .collect()
+}
+
+/// Visits every text of a tree.
+fn texts(value: &Value, path: &mut Vec<String>, visit: &mut dyn FnMut(&[String], &str)) {
+    let mut below = |key: String, value: &Value| {
+        path.push(key);
+        texts(value, path, visit);
+        path.pop();
+    };
+    match value {
+        Value::Object(map) => map.iter().for_each(|(key, value)| below(key.clone(), value)),
+        Value::Array(list) => list
+            .iter()
+            .enumerate()
+            .for_each(|(number, value)| below(number.to_string(), value)),
+        Value::String(text) => visit(path, text),
+        _ => {}
+    }
+}

@@ -1,0 +1,53 @@
+//! What became of a chart, for whoever makes the bundle.
+
+/// How a chart's images were found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ChartWay {
+    /// helm worked it out.
+    Rendered {
+        /// Its version.
+        helm: String,
+        /// What reading it without helm finds of that, in words.
+        without_helm: String,
+    },
+    /// It was read as it stands, and everything in it could be told.
+    Static,
+    /// It was read as it stands, and the author vouches for what could not be told.
+    Vouched {
+        /// Places that could not be told.
+        untold: usize,
+    },
+}
+
+/// What became of a chart under one set of values.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ChartReport {
+    /// The application.
+    pub application: String,
+    /// The helm release.
+    pub release: String,
+    /// Its namespace.
+    pub namespace: String,
+    /// How its images were found.
+    pub way: ChartWay,
+    /// Images that come out of it, as its author names them.
+    pub images: Vec<String>,
+}
+
+impl ChartReport {
+    /// Returns it as one sentence.
+    pub fn sentence(&self) -> String {
+        let images = crate::domain::counted(self.images.len(), "image");
+        let head = format!("chart of {}, release {}", self.application, self.release);
+        match &self.way {
+            ChartWay::Rendered { helm, without_helm } => {
+                format!("{head}: worked out by helm {helm}, {images}; {without_helm}")
+            }
+            ChartWay::Static => format!("{head}: read without helm, {images}, and nothing in it was left open"),
+            ChartWay::Vouched { untold } => format!(
+                "{head}: read without helm, {images}; for {} that could not be told, images_complete in the release file vouches",
+                crate::domain::counted(*untold, "place")
+            ),
+        }
+    }
+}

@@ -1,0 +1,21 @@
+//! Charts carried out by helm itself, and the images of everything that comes out.
+//!
+//! ```text
+//! archive, values ─(scratch, program, helm)─> text ─(documents)─> objects ─(objects, custom_resources)─> Reading
+//! ```
+//!
+//! # Threats
+//!
+//! Charts are other people's programs for helm. It runs with an empty environment and folders of its own, without plugins, with every
+//! proxy pointing nowhere, for a minute and 64 MiB of output at most, and with everything that it may have started ended with it. Nothing
+//! that it writes is believed beyond the names in it.
+
+mod custom_resources;
+mod documents;
+mod helm;
+mod objects;
+mod program;
+mod scratch;
+
+pub use helm::HelmChoice;
+pub(super) use helm::{Capabilities, Helm, HelmChart};
