@@ -70,6 +70,7 @@ pub(super) fn run(args: &ExportArgs, ui: &mut Ui) -> Result<()> {
     }
     let config = args.package.config.read()?;
     let appliance = args.package.state.open_as(&config)?;
+    package_args::settle(&appliance, ui);
     let redactor = package_args::redactor(&appliance, &config)?;
     let request = args.package.request(&appliance, &config.export, &redactor, false)?;
     let wanted = match (&args.digest, args.again) {
