@@ -5,7 +5,7 @@ use std::path::Path;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use super::world::{Plant, ask, run};
+use super::world::{Plant, ask, release, run};
 use crate::support::agents::{basic, request};
 use crate::support::appliance::{Serving, read, wait_for};
 use crate::support::client;
@@ -99,6 +99,16 @@ fn a_value_shows_nowhere_even_where_its_application_prints_it() {
     std::fs::create_dir(&stick).unwrap();
     let config = plant.file("airlock.toml", b"[export]\nprofile = \"full\"\n");
     let config = ["--config", config.to_str().unwrap()];
+    let previewed = run(
+        &plant.state(),
+        &[&["status", "preview", "--lines"], &config[..]].concat(),
+        "",
+    );
+    assert_eq!(previewed.code, Some(0), "{}", previewed.stderr);
+    let uses = [ask("edge-0", "API_KEY", false)];
+    let signed = super::world::revision(&release(&plant.vendor, 1, "a", &uses), "edge-0", "a", &uses);
+    let previewed = previewed.result.to_string() + &previewed.stderr;
+    assert!(previewed.contains(&signed.to_string()), "{previewed}");
     let exported = run(
         &plant.state(),
         &[&["status", "export", stick.to_str().unwrap()][..], &config].concat(),
@@ -109,6 +119,7 @@ fn a_value_shows_nowhere_even_where_its_application_prints_it() {
         ("watch", watched.result.to_string() + &watched.stderr),
         ("list", listed.result.to_string() + &listed.stderr),
         ("secrets", secrets.result.to_string() + &secrets.stderr),
+        ("preview", previewed),
         ("export", exported.result.to_string() + &exported.stderr),
     ] {
         for form in forms() {
