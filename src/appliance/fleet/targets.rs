@@ -32,13 +32,16 @@ pub struct Identity {
     pub name: String,
 }
 
+/// Targets by their UUIDs.
+pub(super) type Targets = HashMap<Uuid, Arc<FleetTarget>>;
+
 /// The targets of one generation.
 #[derive(Debug)]
 pub(in crate::appliance) struct Fleet {
     pub(in crate::appliance) mark: Mark,
     /// Whether targets were read: else there are none in it.
     is_whole: bool,
-    pub(in crate::appliance) targets: HashMap<Uuid, Arc<FleetTarget>>,
+    pub(in crate::appliance) targets: Targets,
     /// Targets of releases that were taken away here.
     pub(in crate::appliance) removed: Vec<Arc<FleetTarget>>,
     /// Targets made here whose template is in no release any more.
@@ -74,7 +77,7 @@ pub(in crate::appliance) struct Site<'a> {
     pub(in crate::appliance) id: &'a SiteId,
     pub(in crate::appliance) store: &'a Store,
     /// Puts values of secrets in.
-    pub(in crate::appliance) fill: &'a dyn Fn(&mut HashMap<Uuid, Arc<FleetTarget>>),
+    pub(in crate::appliance) fill: &'a dyn Fn(&mut Targets),
 }
 
 impl Fleet {

@@ -7,16 +7,16 @@ use std::sync::Arc;
 
 use super::assignment::Assignment;
 use super::fault::Fault;
-use super::targets::FleetTarget;
+use super::targets::Targets;
 use crate::appliance::Appliance;
 use crate::appliance::live::{Generation, Mark};
 use crate::appliance::secret::{MissingSecret, NeededSecret, OfTarget, RevisionKey, Vault, sealed_for_site};
 use crate::bundle::desired::SecretUse;
 use crate::db::site::site_revisions::{self, SiteRevision};
-use crate::domain::{Class, Error, Result, Scope, SecretValue, Uuid};
+use crate::domain::{Class, Error, Result, Scope, SecretValue};
 
 /// Puts the values in.
-pub(super) fn fill(targets: &mut HashMap<Uuid, Arc<FleetTarget>>, generation: &Generation, appliance: &Appliance) {
+pub(super) fn fill(targets: &mut Targets, generation: &Generation, appliance: &Appliance) {
     let mut vaults: HashMap<Scope, Result<Vault, Arc<Fault>>> = HashMap::new();
     let mut key: Option<Result<RevisionKey, Arc<Fault>>> = None;
     let mut told: Vec<SiteRevision> = Vec::new();
