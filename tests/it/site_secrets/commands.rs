@@ -12,7 +12,7 @@ fn rows(plant: &Plant) -> Vec<String> {
     let db = airlock::db::Db::open(&plant.state().join("airlock.db"), &Schema::SITE).unwrap();
     let rows = db.read(|connection| audit::list(connection, 0, 10_000)).unwrap();
     let own = rows.into_iter().filter(|row| row.action == "secret");
-    own.map(|row| row.detail.to_string()).collect()
+    own.map(|row| row.detail).collect()
 }
 
 #[test]
