@@ -23,6 +23,7 @@
 
 use std::collections::BTreeMap;
 
+use rustix::process::{DumpableBehavior, Resource, Rlimit, set_dumpable_behavior, setrlimit};
 use seccompiler::{
     BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter, SeccompRule,
     TargetArch, sock_filter,
@@ -116,6 +117,29 @@ pub fn no_network() -> Result<()> {
     };
     let program = filter().map_err(|error| refused(&error).with_source(error))?;
     seccompiler::apply_filter_all_threads(&program).map_err(|error| refused(&error).with_source(error))
+}
+
+/// Keeps what the process holds in memory out of files: it leaves no core, and no other process of its user looks into it.
+///
+/// # Errors
+///
+/// `E-STATE confine` when the kernel does not allow it.
+pub fn no_dumps() -> Result<()> {
+    let refused = |error: rustix::io::Errno| {
+        Error::new(
+            Class::State,
+            "confine",
+            format!("the kernel does not let airlock give up core files: {error}"),
+        )
+        .expected("a Linux kernel")
+        .with_source(error)
+    };
+    let none = Rlimit {
+        current: Some(0),
+        maximum: Some(0),
+    };
+    setrlimit(Resource::Core, none).map_err(refused)?;
+    set_dumpable_behavior(DumpableBehavior::NotDumpable).map_err(refused)
 }
 
 fn filter() -> std::result::Result<BpfProgram, seccompiler::BackendError> {

@@ -49,6 +49,8 @@ pub(super) const RECIPIENT_KEY: &str = "identity/recipient.key";
 pub(super) const NEXT_STATUS_KEY: &str = "identity/status.next.pem";
 /// The recipient key that shall take its place.
 pub(super) const NEXT_RECIPIENT_KEY: &str = "identity/recipient.next.key";
+/// The key under which values of secrets go into the revisions that agents are told.
+pub(super) const REVISION_KEY: &str = "identity/revision.key";
 /// Which life of the state folder this is.
 pub(super) const INSTANCE: &str = "identity/instance.json";
 /// The key of tokens and target secrets.
@@ -61,13 +63,15 @@ pub(super) const AUTHORITY_KEY: &str = "identity/ca.key";
 pub(super) const ROOTS: &str = "roots";
 /// Where signed receipts are laid out.
 pub(super) const RECEIPTS: &str = "receipts";
+/// Values of secrets that were entered or made here, each encrypted in a file of its own.
+pub(super) const SECRETS: &str = "secrets";
 /// What may leave.
 pub(super) const OUTBOX: &str = "outbox";
 
 /// Parts of a state folder, beside the store's.
-const FOLDERS: [&str; 4] = [IDENTITY, ROOTS, RECEIPTS, OUTBOX];
+const FOLDERS: [&str; 5] = [IDENTITY, ROOTS, RECEIPTS, SECRETS, OUTBOX];
 /// Files with fixed names.
-const FILES: [&str; 30] = [
+const FILES: [&str; 31] = [
     DATABASE,
     "airlock.db-wal",
     "airlock.db-shm",
@@ -94,6 +98,7 @@ const FILES: [&str; 30] = [
     RECIPIENT_KEY,
     NEXT_STATUS_KEY,
     NEXT_RECIPIENT_KEY,
+    REVISION_KEY,
     INSTANCE,
     TOKEN_KEY,
     AUTHORITY_CERTIFICATE,
@@ -149,7 +154,7 @@ pub(super) fn complete(state: &Path) -> Result<()> {
     for name in [IDENTITY, ROOTS] {
         check_there(state, name)?;
     }
-    for name in [RECEIPTS, OUTBOX] {
+    for name in [RECEIPTS, SECRETS, OUTBOX] {
         let folder = state.join(name);
         if look(&folder, Expected::Folder)?.is_none() {
             create_own_folder(&folder)?;

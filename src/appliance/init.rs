@@ -11,10 +11,11 @@ use serde_json::json;
 
 use super::enrolment::{self, Introduction};
 use super::folder::{
-    DATABASE, IDENTITY, NEW_DATABASE, OUTBOX, RECEIPTS, RECIPIENT_KEY, ROOTS, STATUS_DATABASE, STATUS_KEY, take_empty,
+    DATABASE, IDENTITY, NEW_DATABASE, OUTBOX, RECEIPTS, RECIPIENT_KEY, ROOTS, SECRETS, STATUS_DATABASE, STATUS_KEY,
+    take_empty,
 };
 use super::keys::create as create_token_key;
-use super::{authority, instance, instance_file, marks, present, reserve};
+use super::{authority, instance, instance_file, marks, present, reserve, secret};
 use crate::crypto::{Chain, RecipientKey, SigningKey, random, write_secret_file, write_signing_key};
 use crate::db::site::audit;
 use crate::db::site::instances::{self, Reason};
@@ -120,7 +121,7 @@ pub fn init(folder: &Path, new: &NewAppliance<'_>) -> Result<Initialised> {
 }
 
 fn make(folder: &Path, new: &NewAppliance<'_>) -> Result<Initialised> {
-    for name in [ROOTS, OUTBOX, RECEIPTS] {
+    for name in [ROOTS, OUTBOX, RECEIPTS, SECRETS] {
         create_own_folder(&folder.join(name))?;
     }
     Store::create(folder)?;
@@ -133,6 +134,7 @@ fn make(folder: &Path, new: &NewAppliance<'_>) -> Result<Initialised> {
     random(secret.as_mut())?;
     write_secret_file(&folder.join(RECIPIENT_KEY), &secret)?;
     create_token_key(folder)?;
+    secret::create_revision_key(folder)?;
     sync_folder(&folder.join(IDENTITY))?;
     let site = new_site_id()?;
     let instance = instance::new()?;

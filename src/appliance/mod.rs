@@ -37,6 +37,7 @@ mod recovery;
 pub mod registry;
 mod release;
 mod reserve;
+pub mod secret;
 mod set_aside;
 mod shared_hosts;
 mod state;

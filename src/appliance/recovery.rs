@@ -8,9 +8,11 @@ use serde_json::json;
 use super::identity::{hold, settle_held};
 use super::keys::{self, Keys};
 use super::state::Appliance;
+use super::status_key::Replaced;
 use super::{enrolment, instance, status_key};
 use crate::db::site::audit;
 use crate::db::site::instances::Reason;
+use crate::db::site::kept_secrets::KeptSecret;
 use crate::domain::{Class, Error, Hash, InstanceId, Result, Timestamp};
 
 /// Why somebody says that the state is not what it was.
@@ -31,6 +33,8 @@ pub struct Rotated {
     pub instance: InstanceId,
     /// The new enrolment files, by trust domain.
     pub enrolments: Vec<(Hash, PathBuf)>,
+    /// Values of secrets that could not be read any more: they are to be entered again.
+    pub unreadable: Vec<KeptSecret>,
 }
 
 impl Appliance {
@@ -88,10 +92,11 @@ impl Appliance {
         let held = hold(self.folder())?;
         settle_held(&held, self.folder(), &self.db, now)?;
         let replaced = status_key::replace(self.folder(), &self.db, self.identity(), now);
-        let instance = replaced.map_err(|error| match status_key::finish(self.folder(), &self.db) {
-            Ok(()) => error,
-            Err(left) => error.and_then(&left),
-        })?;
+        let Replaced { instance, unreadable } =
+            replaced.map_err(|error| match status_key::finish(self.folder(), &self.db) {
+                Ok(()) => error,
+                Err(left) => error.and_then(&left),
+            })?;
         let settled = status_key::settle(self.folder(), &self.db, &instance);
         settled.map_err(|error| {
             let first = error.advice().map_or_else(|| "mend that".to_owned(), ToOwned::to_owned);
@@ -103,6 +108,7 @@ impl Appliance {
             status_key: self.status_key()?.public().id(),
             instance,
             enrolments: enrolment::lay_out(self.folder(), &self.db)?,
+            unreadable,
         })
     }
 }

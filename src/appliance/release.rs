@@ -2,7 +2,8 @@
 
 use super::damage::import_again;
 use super::live::signed_head;
-use super::state::Appliance;
+use super::secret::{self, Readiness};
+use super::state::{Appliance, ImportLock};
 use crate::db::site::release::{self, Activated, ReleaseRow, State};
 use crate::db::site::targets::{self, TargetSet, UNDEPLOY, Undeploy};
 use crate::domain::{Class, Error, Hash, Result, Step, Timestamp};
@@ -104,9 +105,23 @@ impl Appliance {
     /// # Errors
     ///
     /// `E-STATE release-damaged` when its kept head is not the signed one; `E-POLICY undeploy` when it lacks targets or deployments of the live one without saying so, unless everything may go;
-    /// `E-POLICY foreign-target` when it states what is not its product's any more, or what another channel has live; `E-STATE blob-missing` when a blob of it is not in the store any more; `E-BUSY`, `E-IO` and `E-SPACE`.
+    /// `E-POLICY secrets-missing` when it waits for secrets; `E-POLICY foreign-target` when it states what is not its product's any more, or what another channel has live; `E-STATE blob-missing` when a blob of it is not in the store any more; `E-BUSY`, `E-IO` and `E-SPACE`.
     pub fn activate(&self, head: Hash, undeploy: Undeploy, now: Timestamp) -> Result<Activated> {
-        let _lock = self.lock()?;
+        self.activate_held(&self.lock()?, head, undeploy, now)
+    }
+
+    /// As [`Appliance::activate`], for who holds the lock of the state folder.
+    ///
+    /// # Errors
+    ///
+    /// As [`Appliance::activate`].
+    pub(super) fn activate_held(
+        &self,
+        _lock: &ImportLock,
+        head: Hash,
+        undeploy: Undeploy,
+        now: Timestamp,
+    ) -> Result<Activated> {
         let release = self
             .db
             .read(|connection| release::find(connection, head))?
@@ -114,13 +129,28 @@ impl Appliance {
                 Error::new(Class::Usage, "release", format!("there is no release {head}"))
                     .remedy("look at `airlock release list`")
             })?;
+        let mut readiness = Readiness::nothing();
         if release.state != State::Active {
             self.check_head(&release)?;
             self.check_blobs(&release)?;
+            readiness = self.readiness(&release).map_err(|error| error.at(Step::X15))?;
+        }
+        if readiness.missing.iter().any(|missing| missing.sealed) {
+            secret::check_sealed(self, &release).map_err(|error| error.at(Step::X15))?;
+        }
+        if !readiness.missing.is_empty() {
+            return Err(secret::refused(&release.scope, release.counter, &readiness.missing).at(Step::X15));
         }
         let signer = self.signer().map_err(|error| error.at(Step::X15))?;
+        let made = readiness
+            .make(self, &release.scope, now)
+            .map_err(|error| error.at(Step::X15))?;
         self.db
-            .write(|transaction| release::activate(transaction, release.id, now, undeploy, &signer))
+            .write(|transaction| {
+                made.record(transaction, now)?;
+                release::activate(transaction, release.id, now, undeploy, &signer)
+            })
+            .map_err(|error| made.drop_files(error))
             .map_err(|error| match error {
                 // It is imported already, so how to do that says nothing here.
                 error if error.is(UNDEPLOY) => error.remedy("ask the vendor for a release that names what is removed; or, when agents shall delete it, give the same command with --undeploy"),

@@ -1,8 +1,8 @@
 //! Another status key, and another recipient key with it (SPEC section 15): a planned change, a loss and a theft have this one way.
 //!
 //! ```text
-//! identity/recipient.next.key, status.next.pem   durable, and not yet anybody's
-//! one transaction: enrolment files, audit rows, instance     the new keys count
+//! identity/recipient.next.key, status.next.pem   durable, and not yet anybody's; secrets/ sealed to the new one
+//! one transaction: enrolment files, audit rows, instance, files of secrets     the new keys count
 //! recipient.key ─> recipient-PUBLIC.key; next ones ─> their places; outbox; instance.json
 //! ```
 //!
@@ -21,10 +21,12 @@ use super::folder::{IDENTITY, NEXT_RECIPIENT_KEY, NEXT_STATUS_KEY, RECIPIENT_KEY
 use super::instance::{self, in_every_stream};
 use super::instance_file;
 use super::own_key::{self, LOST};
+use super::secret;
 use crate::crypto::{KeyFile, RecipientKey, SigningKey, random, write_secret_file, write_signing_key};
 use crate::db::Db;
 use crate::db::site::appliance::ApplianceRow;
 use crate::db::site::instances::Reason;
+use crate::db::site::kept_secrets::KeptSecret;
 use crate::db::site::{audit, enrolments, stream_log};
 use crate::domain::{Class, Error, Hash, InstanceId, Result, Timestamp};
 use crate::stream::{Expected, look, sync_folder};
@@ -71,12 +73,21 @@ fn id_of(path: &Path) -> Option<Hash> {
     key.ok().map(|key| key.public().id())
 }
 
-/// Makes both keys and decides for them; [`finish`] puts them in place. Returns the new instance.
+/// Keys that were replaced.
+pub(super) struct Replaced {
+    /// The new instance.
+    pub(super) instance: InstanceId,
+    /// Values of secrets that the old key did not open: they are to be entered again.
+    pub(super) unreadable: Vec<KeptSecret>,
+}
+
+/// Makes both keys and decides for them; [`finish`] puts them in place. What is kept of secrets is sealed to the new one.
 ///
 /// # Errors
 ///
 /// `E-STATE`, `E-IO` and `E-SPACE`; nothing has changed then.
-pub(super) fn replace(state: &Path, db: &Db, site: &ApplianceRow, now: Timestamp) -> Result<InstanceId> {
+pub(super) fn replace(state: &Path, db: &Db, site: &ApplianceRow, now: Timestamp) -> Result<Replaced> {
+    secret::create_revision_key(state)?;
     let status = SigningKey::generate()?;
     let mut secret = Zeroizing::new([0; 32]);
     random(secret.as_mut())?;
@@ -91,16 +102,23 @@ pub(super) fn replace(state: &Path, db: &Db, site: &ApplianceRow, now: Timestamp
         key: &status,
     };
     let keyid = status.public().id();
-    db.write(|transaction| {
+    let resealed = secret::reseal(state, db, &introduction.recipient)?;
+    let written = db.write(|transaction| {
         for domain in stream_log::domains(transaction)? {
             enrolments::set(transaction, domain, &introduction.to(domain))?;
         }
         let told = in_every_stream(transaction, &json!({"keyid": keyid}))?;
         let detail = json!({"keyid": keyid, "public": Hash::from(status.public())});
         audit::append(transaction, now, "status-key", &detail, &told)?;
+        resealed.record(transaction)?;
         instance::record(transaction, &instance, Reason::StatusKey, now)
-    })?;
-    Ok(instance)
+    });
+    written.map_err(|error| resealed.drop_new(error))?;
+    resealed.drop_old();
+    Ok(Replaced {
+        instance,
+        unreadable: resealed.unreadable,
+    })
 }
 
 /// Finishes a replacement that was decided, or drops one that was not; nothing to do without either.

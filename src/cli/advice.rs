@@ -3,9 +3,10 @@
 use std::ffi::OsString;
 
 /// Commands that know `--state`, and whether they know `--config`.
-const COMMANDS: [(&str, bool); 5] = [
+const COMMANDS: [(&str, bool); 6] = [
     ("import", true),
     ("release", true),
+    ("secret", true),
     ("serve", true),
     ("target", true),
     ("trust", false),

@@ -9,8 +9,10 @@ use serde_json::json;
 use super::removal_plan::ReleasePlan;
 use super::scope_names::ScopeNames;
 use super::state_folder::StateArgs;
+use super::waiting_view::{commands, missing_json};
 use super::{Ui, head_view, heard_view, hidden, signature_file};
 use crate::appliance::fleet::targets_now;
+use crate::appliance::secret::listed;
 use crate::appliance::{Event, Imported, Options, Outcome, Restored};
 use crate::config::{Activation, Config};
 use crate::db::site::release::Activated;
@@ -106,6 +108,7 @@ fn report(imported: &Imported, scope: &str, dry_run: bool, plan: Option<&Release
         super::ui::escape(&imported.version),
         scope
     );
+    let missing = &imported.missing[..];
     let (result, live, held, human) = match &imported.result {
         Outcome::Already(restored) => (
             "already",
@@ -115,6 +118,10 @@ fn report(imported: &Imported, scope: &str, dry_run: bool, plan: Option<&Release
         ),
         Outcome::DryRun { held } => {
             let human = match held {
+                None if !missing.is_empty() => format!(
+                    "{name} would be imported and not go live, nothing was kept: it waits for {}",
+                    super::ui::escape(&listed(missing))
+                ),
                 None => format!("{name} would be imported: every check passed, nothing was kept"),
                 Some(held) => format!("{name} would be imported and not go live, nothing was kept: {held}"),
             };
@@ -129,6 +136,9 @@ fn report(imported: &Imported, scope: &str, dry_run: bool, plan: Option<&Release
             let live = match (activated, held) {
                 (Some(Activated::Now { .. }), _) => "and is live".to_owned(),
                 (Some(Activated::Already), _) => "and was live already".to_owned(),
+                (None, None) if !missing.is_empty() => {
+                    format!("and is available: it waits for {}", super::ui::escape(&listed(missing)))
+                }
                 (None, None) => "and is available; make it live with `airlock release activate`".to_owned(),
                 (None, Some(held)) => format!("and is available: {held}"),
             };
@@ -176,11 +186,13 @@ fn report(imported: &Imported, scope: &str, dry_run: bool, plan: Option<&Release
             members.insert("held".into(), held.to_json());
         }
         members.insert("hidden".into(), hidden::to_json(&imported.hidden));
+        members.insert("waits_for".into(), missing_json(missing, &imported.scope));
         if let Some(plan) = plan {
             members.insert("removes".into(), plan.to_json());
         }
     }
     let mut human = human + &hidden::lines(&imported.hidden);
+    human += &commands(missing, &imported.scope);
     if needed.blobs > 0 {
         human += &format!(
             "\nbuilds on {} of earlier bundles ({}): hashed and whole",

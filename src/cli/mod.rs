@@ -63,6 +63,10 @@ mod removal_plan;
 #[cfg(feature = "site")]
 mod scope_names;
 #[cfg(feature = "site")]
+mod secret;
+#[cfg(feature = "site")]
+mod secret_list;
+#[cfg(feature = "site")]
 mod serve;
 mod signature_file;
 mod site_keys_file;
@@ -125,6 +129,8 @@ mod vendor_ack;
 mod vendor_ledger;
 #[cfg(feature = "vendor")]
 mod vendor_trust;
+#[cfg(feature = "site")]
+mod waiting_view;
 #[cfg(feature = "vendor")]
 mod workspace_folder;
 mod wrap;
@@ -196,6 +202,9 @@ enum Command {
     #[command(subcommand)]
     Target(target::TargetCommand),
     #[cfg(feature = "site")]
+    #[command(subcommand)]
+    Secret(secret::SecretCommand),
+    #[cfg(feature = "site")]
     Serve(serve::ServeArgs),
     #[command(subcommand)]
     Status(status::StatusCommand),
@@ -221,6 +230,11 @@ pub fn main() -> ExitCode {
         }
     };
     let mut ui = Ui::new(cli.format);
+    #[cfg(feature = "site")]
+    if let Err(error) = crate::confine::no_dumps() {
+        ui.refuse(&error.with_a_remedy());
+        return ExitCode::from(Class::State.exit_code());
+    }
     // A bug must not look like any documented refusal; the panic itself has already said where it happened.
     let result = panic::catch_unwind(AssertUnwindSafe(|| run(cli.command, &mut ui))).unwrap_or_else(|_| {
         Err(
@@ -256,6 +270,8 @@ fn run(command: Command, ui: &mut Ui) -> Result<()> {
         Command::Release(command) => release::run(&command, ui),
         #[cfg(feature = "site")]
         Command::Target(command) => target::run(&command, ui),
+        #[cfg(feature = "site")]
+        Command::Secret(command) => secret::run(&command, ui),
         #[cfg(feature = "site")]
         Command::Serve(args) => serve::run(args, ui),
         Command::Status(command) => status::run(&command, ui),

@@ -1,14 +1,17 @@
 //! Options of the commands that make status packages: for which vendor, and how much less than the site allows.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use clap::{Args, ValueEnum};
 
+use super::Ui;
 use super::site_view::ConfigArgs;
 use super::state_folder::StateArgs;
 use super::ui::escape;
 use crate::appliance::Appliance;
 use crate::appliance::export::{DraftRequest, ExportSettings, Profile, Redactor};
+use crate::appliance::fleet::settle_revisions;
 use crate::config::Config;
 use crate::db::site::stream_log;
 use crate::domain::{Class, Error, Hash, Result};
@@ -161,6 +164,13 @@ fn named(appliance: &Appliance, domain: Hash) -> String {
 pub(super) fn vendor_name(appliance: &Appliance, domain: Hash) -> Option<String> {
     let chain = appliance.chain(domain).ok()?;
     Some(chain.newest().vendor.clone())
+}
+
+/// Sees to it that what agents report of present values is told as that; a package is made without it too.
+pub(super) fn settle(appliance: &Arc<Appliance>, ui: &mut Ui) {
+    if let Err(error) = settle_revisions(appliance) {
+        ui.warn(format_args!("what agents are told could not be looked at: {error}"));
+    }
 }
 
 /// Makes the redactor of a site: its patterns, and what this appliance and machine are called.

@@ -14,6 +14,8 @@ use crate::crypto::{LOST_PASSPHRASE, PASSPHRASE};
 use crate::domain::{Class, Error, Result, shown};
 use crate::stream::{open_named, read_bounded};
 
+/// What is asked for here.
+const PASSPHRASE_WORD: &str = "a passphrase";
 /// Longest passphrase, in bytes.
 const PASSPHRASE_BYTES: u64 = 4096;
 #[cfg(feature = "vendor")]
@@ -118,10 +120,10 @@ fn prompt(key_file: &Path, again: bool) -> Result<Zeroizing<String>> {
             .expected("a terminal to ask for it, or a file that holds it")
             .remedy("give --passphrase-file FILE"));
     }
-    type_in(&format!(
-        "{}passphrase of {path}: ",
-        if again { "that was wrong; " } else { "" }
-    ))
+    type_in(
+        PASSPHRASE_WORD,
+        &format!("{}passphrase of {path}: ", if again { "that was wrong; " } else { "" }),
+    )
 }
 
 #[cfg(feature = "vendor")]
@@ -137,8 +139,8 @@ pub(super) fn ask_twice(question: &str) -> Result<Zeroizing<String>> {
     }
     let mut before = "";
     for _ in 0..TRIES {
-        let passphrase = type_in(&format!("{before}{question}"))?;
-        if passphrase.is_empty() || passphrase == type_in("the same again: ")? {
+        let passphrase = type_in(PASSPHRASE_WORD, &format!("{before}{question}"))?;
+        if passphrase.is_empty() || passphrase == type_in(PASSPHRASE_WORD, "the same again: ")? {
             return Ok(passphrase);
         }
         before = "the two differ; ";
@@ -163,7 +165,7 @@ pub(super) fn ask_secret(question: &str) -> Result<Zeroizing<String>> {
         )
         .remedy("have it in a file outside the folder or in a variable, and say so in the release file: {file: PATH} or {env: VARIABLE}"));
     }
-    type_in(question)
+    type_in("a secret", question)
 }
 
 fn wrong(found: String) -> Error {
@@ -195,7 +197,7 @@ impl Drop for WithoutEcho {
 }
 
 /// Reads a line from the terminal without an echo. The echo ends before the question is asked: some type faster than they read.
-fn type_in(question: &str) -> Result<Zeroizing<String>> {
+pub(super) fn type_in(what: &str, question: &str) -> Result<Zeroizing<String>> {
     WithoutEcho::begin()
         .and_then(|_quiet| rpassword::prompt_password(question))
         .map(Zeroizing::new)
@@ -203,7 +205,7 @@ fn type_in(question: &str) -> Result<Zeroizing<String>> {
             Error::new(
                 Class::Io,
                 "terminal",
-                format!("cannot read a passphrase from the terminal: {error}"),
+                format!("cannot read {what} from the terminal: {error}"),
             )
             .with_source(error)
         })

@@ -11,9 +11,11 @@ use super::scope_names::ScopeNames;
 use super::site_view::ConfigArgs;
 use super::state_folder::StateArgs;
 use super::ui::escape;
+use super::waiting_view::{self, WaitingView};
 use super::{Ui, hidden};
 use crate::appliance::acknowledgement::Standing;
 use crate::appliance::fleet::targets_now;
+use crate::appliance::secret::{MissingSecret, listed};
 use crate::appliance::{Hidden, ReleaseContent, ReleaseDamage};
 use crate::db::site::release::{Activated, ReleaseRow, State};
 use crate::db::site::targets::{DeploymentRow, TargetSet, Undeploy};
@@ -75,6 +77,7 @@ pub(super) fn run(command: &ReleaseCommand, ui: &mut Ui) -> Result<()> {
             let appliance = state.open_as(&config.read()?, ui)?;
             let names = ScopeNames::read(&appliance, [])?;
             let damage = DamageView::read(&appliance)?;
+            let waiting = WaitingView::read(&appliance)?;
             for line in appliance.alarms()?.iter().flat_map(Standing::lines) {
                 ui.warn(escape(&line));
             }
@@ -86,14 +89,14 @@ pub(super) fn run(command: &ReleaseCommand, ui: &mut Ui) -> Result<()> {
                     _ => appliance.hidden(&release)?,
                 };
                 let is_damaged = damage.of(&release).map_or("", |_| "  DAMAGED");
-                notes.push(is_damaged.to_owned() + &hidden::word(&hidden));
+                notes.push(is_damaged.to_owned() + &hidden::word(&hidden) + &waiting.word(&release));
                 lines.push(cells(&release, &names));
-                values.push(to_json(&release, &hidden, damage.of(&release)));
+                values.push(to_json(&release, &hidden, damage.of(&release), waiting.of(&release)));
             }
             let human = if lines.is_empty() {
                 "no release was imported yet".to_owned()
             } else {
-                table(&lines, &notes) + &damage.lines(&names)
+                table(&lines, &notes) + &damage.lines(&names) + &waiting.lines(&names)
             };
             ui.result(&json!({ "releases": values, "damage": damage.to_json() }), human)
         }
@@ -110,7 +113,9 @@ pub(super) fn run(command: &ReleaseCommand, ui: &mut Ui) -> Result<()> {
             let damage = DamageView::read(&appliance)?;
             let damage = damage.of(&release);
             let names = ScopeNames::read(&appliance, [])?;
-            let mut value = to_json(&release, &hidden, damage);
+            let waiting = WaitingView::read(&appliance)?;
+            let missing = waiting.of(&release);
+            let mut value = to_json(&release, &hidden, damage, missing);
             if let Some(members) = value.as_object_mut() {
                 members.insert("blobs".into(), content.blobs.into());
                 members.insert("bytes".into(), content.bytes.into());
@@ -120,7 +125,7 @@ pub(super) fn run(command: &ReleaseCommand, ui: &mut Ui) -> Result<()> {
                 members.insert("removed_named".into(), json!(content.removed));
             }
             let human = format!(
-                "{}\nhead         {}\nroot         {}\nimported     {}\ncontent      {} in {}\n{}{}{}{}",
+                "{}\nhead         {}\nroot         {}\nimported     {}\ncontent      {} in {}\n{}{}{}{}{}",
                 cells(&release, &names).join("  "),
                 release.head,
                 release.root_version,
@@ -131,6 +136,7 @@ pub(super) fn run(command: &ReleaseCommand, ui: &mut Ui) -> Result<()> {
                 targets_human(&content),
                 hidden::lines(&hidden),
                 damage.map_or_else(String::new, |damage| damage_view::line(damage, &names)),
+                waiting_line(&release, missing),
             );
             ui.result(&value, human)
         }
@@ -260,12 +266,30 @@ fn runs_on(set: &TargetSet, target: Uuid) -> impl Iterator<Item = &DeploymentRow
         .filter(move |deployment| deployment.target == target)
 }
 
-fn to_json(release: &ReleaseRow, hidden: &Hidden, damage: Option<&ReleaseDamage>) -> serde_json::Value {
+/// Says what a release waits for, and how each of it is entered.
+fn waiting_line(release: &ReleaseRow, missing: &[MissingSecret]) -> String {
+    if missing.is_empty() {
+        return String::new();
+    }
+    format!(
+        "\nwaits for {}{}",
+        escape(&listed(missing)),
+        waiting_view::commands(missing, &release.scope)
+    )
+}
+
+fn to_json(
+    release: &ReleaseRow,
+    hidden: &Hidden,
+    damage: Option<&ReleaseDamage>,
+    missing: &[MissingSecret],
+) -> serde_json::Value {
     json!({
         "state": release.state.as_str(), "product": release.scope.product, "channel": release.scope.channel,
         "domain": release.scope.domain, "epoch": release.counter.epoch, "sequence": release.counter.sequence,
         "version": release.version, "head": release.head, "root_version": release.root_version,
         "imported_at": release.imported_at, "activated_at": release.activated_at, "retired_at": release.retired_at,
         "hidden": hidden::to_json(hidden), "damage": damage.map(ReleaseDamage::to_json),
+        "waits_for": waiting_view::missing_json(missing, &release.scope),
     })
 }

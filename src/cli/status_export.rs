@@ -67,6 +67,7 @@ pub(super) fn run(args: &ExportArgs, ui: &mut Ui) -> Result<()> {
     }
     let config = args.package.config.read()?;
     let appliance = args.package.state.open_as(&config, ui)?;
+    package_args::settle(&appliance, ui);
     let redactor = package_args::redactor(&appliance, &config)?;
     let asked = approval_rule::asked(&appliance, &config.export, ui)?;
     let request = args

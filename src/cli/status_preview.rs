@@ -38,6 +38,7 @@ pub(super) struct PreviewArgs {
 pub(super) fn run(args: &PreviewArgs, ui: &mut Ui) -> Result<()> {
     let config = args.package.config.read()?;
     let appliance = args.package.state.open_as(&config, ui)?;
+    package_args::settle(&appliance, ui);
     let redactor = package_args::redactor(&appliance, &config)?;
     let asked = approval_rule::asked(&appliance, &config.export, ui)?;
     let request = args

@@ -39,6 +39,12 @@ pub(super) fn run(args: &RotateKeyArgs, ui: &mut Ui) -> Result<()> {
         .iter()
         .map(|(domain, path)| json!({"domain": domain, "file": path}))
         .collect();
+    for kept in &rotated.unreadable {
+        ui.warn(format_args!(
+            "the value of {} of {} could not be read with the key of before: enter it again with `airlock secret set {} --product {}`",
+            kept.name, kept.scope, kept.name, kept.scope.product
+        ));
+    }
     ui.result(
         &json!({"status_key": rotated.status_key, "instance": rotated.instance, "enrolments": enrolments}),
         human,

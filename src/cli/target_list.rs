@@ -10,6 +10,7 @@ use super::scope_names::ScopeNames;
 use super::table::table;
 use super::target_state::{self, TargetState};
 use super::ui::escape;
+use super::waiting_view::WaitingView;
 use crate::appliance::fleet::{Hub, RemovedTarget, SecretView, TargetView};
 use crate::domain::{Result, Timestamp};
 
@@ -45,13 +46,15 @@ pub(super) fn print(hub: &Hub, ui: &mut Ui) -> Result<()> {
         listed(now, &targets, &removed, &names)
     };
     let damage = DamageView::read(hub.live().appliance())?;
+    let waiting = WaitingView::read(hub.live().appliance())?;
     ui.result(
         &json!({
             "targets": targets.iter().map(to_json).collect::<Vec<_>>(),
             "removed": removed.iter().map(removed_json).collect::<Vec<_>>(),
             "damage": damage.to_json(),
+            "waiting": waiting.to_json(),
         }),
-        human + &damage.lines(&names),
+        human + &damage.lines(&names) + &waiting.lines(&names),
     )
 }
 

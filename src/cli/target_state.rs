@@ -38,8 +38,10 @@ pub(super) fn read(hub: &Hub) -> Result<(Timestamp, Vec<TargetState>)> {
         .iter()
         .flat_map(|target| &target.deployments)
         .filter(|deployment| !deployment.removed)
-        .map(|deployment| (deployment.id, deployment.revision))
+        .map(|deployment| (deployment.id, deployment.told))
         .collect();
+    let revisions = hub.site_revisions()?;
+    let known_values = appliance.known_values(None)?;
     let statuses = overview(appliance, now, &|deployment| desired.get(deployment).copied())?;
     let mut statuses: BTreeMap<Uuid, TargetStatus> =
         statuses.into_iter().map(|status| (status.target, status)).collect();
@@ -47,6 +49,7 @@ pub(super) fn read(hub: &Hub) -> Result<(Timestamp, Vec<TargetState>)> {
     for view in views {
         let status = statuses.remove(&view.id);
         let status = status.filter(|status| status.owner == Owner::of(&view.scope));
+        let status = status.map(|status| status.in_stated_revisions(&revisions).without(&known_values));
         let known = status.as_ref().map_or(&[][..], |status| &status.deployments);
         let mut deployments = Vec::with_capacity(view.deployments.len());
         for deployment in &view.deployments {
@@ -86,6 +89,7 @@ fn former(hub: &Hub, view: &TargetView, status: &DeploymentStatus, now: Timestam
         application: known.application,
         version: known.version,
         revision,
+        told: revision,
         removed: false,
         engine: if view.kind == "kubernetes" { "helm" } else { "docker" },
     };

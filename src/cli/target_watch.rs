@@ -12,6 +12,7 @@ use serde_json::json;
 use super::deployment_state::{DeploymentState, Taken};
 use super::target_state::{self, TargetState};
 use super::ui::{Format, escape, not_written};
+use super::waiting_view::WaitingView;
 use super::wrap::{self, wrap};
 use crate::appliance::fleet::{Hub, TargetView};
 use crate::domain::{Result, Timestamp, counted, shown, shown_lines};
@@ -46,21 +47,23 @@ pub(super) fn run(hub: &Hub, only: Option<&TargetView>, once: bool, format: Form
         hub.refresh()?;
         let (now, mut targets) = target_state::read(hub)?;
         targets.retain(|target| only.is_none_or(|only| only.id == target.view.id));
+        let waiting = WaitingView::read(hub.live().appliance())?;
+        let waiting_lines = waiting.of_targets(&targets);
         let text = if format == Format::Json {
             let targets: Vec<_> = targets.iter().map(TargetState::to_json).collect();
             format!(
                 "{}\n",
-                shown_lines(&json!({"time": now, "targets": targets}).to_string())
+                shown_lines(&json!({"time": now, "targets": targets, "waiting": waiting.to_json()}).to_string())
             )
         } else if terminal {
-            let (text, lines) = picture(now, &targets, wrap::columns(), Some(rows()));
+            let (text, lines) = picture(now, &targets, &waiting_lines, wrap::columns(), Some(rows()));
             let text = format!("{}{text}", back(drawn));
             drawn = lines;
             text
         } else if once {
-            picture(now, &targets, wrap::columns(), None).0
+            picture(now, &targets, &waiting_lines, wrap::columns(), None).0
         } else {
-            changes(now, &targets, &mut before)
+            changes(now, &targets, &waiting_lines, &mut before)
         };
         let mut stdout = io::stdout().lock();
         match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
@@ -89,7 +92,13 @@ fn back(lines: usize) -> String {
 
 /// One picture, and how many lines it has. Lines that are wider than the terminal go on in the next one; where there is no terminal, each
 /// stays whole.
-fn picture(now: Timestamp, targets: &[TargetState], columns: Option<usize>, rows: Option<usize>) -> (String, usize) {
+fn picture(
+    now: Timestamp,
+    targets: &[TargetState],
+    waiting: &[(String, String)],
+    columns: Option<usize>,
+    rows: Option<usize>,
+) -> (String, usize) {
     let mut lines = Vec::new();
     let mut say = |indent: usize, line: String| match columns {
         Some(columns) => lines.extend(wrap(&line, columns, indent)),
@@ -110,6 +119,9 @@ fn picture(now: Timestamp, targets: &[TargetState], columns: Option<usize>, rows
             counts.join(", ")
         ),
     );
+    for (release, words) in waiting {
+        say(4, format!("{release} {words}"));
+    }
     for target in targets {
         say(
             4,
@@ -177,7 +189,12 @@ fn shall(deployment: &DeploymentState) -> String {
 }
 
 /// A line for every target or deployment that is not as it was.
-fn changes(now: Timestamp, targets: &[TargetState], before: &mut BTreeMap<String, String>) -> String {
+fn changes(
+    now: Timestamp,
+    targets: &[TargetState],
+    waiting: &[(String, String)],
+    before: &mut BTreeMap<String, String>,
+) -> String {
     let mut text = String::new();
     let mut say = |key: String, state: String| {
         if before.get(&key) != Some(&state) {
@@ -186,6 +203,9 @@ fn changes(now: Timestamp, targets: &[TargetState], before: &mut BTreeMap<String
             before.insert(key, state);
         }
     };
+    for (release, words) in waiting {
+        say(release.clone(), words.clone());
+    }
     for target in targets {
         let name = escape(&target.view.name);
         let connected = if target.status.is_some() {

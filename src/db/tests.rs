@@ -94,6 +94,7 @@ fn publish(
                 time_floor: Timestamp::EPOCH.plus_seconds(at),
                 targets: &targets::TargetSet::default(),
                 activate: live,
+                waits: false,
                 blobs: &mut blobs,
                 names: &mut names,
                 signer: &signer(),

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use super::digest::string_conversions;
-use super::{Name, ParseNameError, Scope};
+use super::{Hash, Name, ParseNameError, Scope};
 
 /// A UUID, written in the lower-case canonical form 8-4-4-4-12: no other form is read.
 ///
@@ -60,6 +60,12 @@ impl Uuid {
     /// Returns the revision that such a deployment has, where that of the template is `template`.
     pub fn of_local_revision(target: Self, template: Self) -> Self {
         Self::derived("local-revision", &[&target.to_string(), &template.to_string()])
+    }
+
+    /// Returns the revision that an agent is told in place of a stated one, where values of its site go into it: `mac` is a keyed hash of
+    /// them, whose key never leaves the site.
+    pub fn of_site_revision(stated: Self, mac: Hash) -> Self {
+        Self::derived("site-revision", &[&stated.to_string(), &mac.to_hex()])
     }
 
     /// Whether it is of version 8, as what [`Uuid::derived`] makes, whatever its variant.
@@ -177,7 +183,7 @@ mod tests {
     #[test]
     fn a_targets_uuid_follows_from_its_scope_and_name() {
         let scope = Scope {
-            domain: super::super::Hash([0xab; 32]),
+            domain: Hash([0xab; 32]),
             product: "acme-web".parse().unwrap(),
             channel: "stable".parse().unwrap(),
         };

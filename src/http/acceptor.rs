@@ -27,8 +27,7 @@ use tower::ServiceExt as _;
 
 use super::connection::{Connection, ConnectionControl, FileQueue, Socket, set_up};
 use super::oci_error::OciError;
-use super::peer::Peer;
-use super::peer::{Local, Remote};
+use super::peer::{Local, OverTls, Peer, Remote};
 use super::seats::{Acquaintance, Seat, SeatActivity, Seats};
 use super::sent_body::SentBody;
 use super::settings::Limits;
@@ -279,8 +278,10 @@ impl Arrival {
         if let Some(local) = self.local {
             extensions.insert(local);
         }
-        if let Some(files) = &self.files {
-            extensions.insert(files.clone());
+        match &self.files {
+            Some(files) => drop(extensions.insert(files.clone())),
+            // Only where something is encrypted.
+            None => drop(extensions.insert(OverTls)),
         }
         let answered = caught_future("request", async {
             panics::point("request");

@@ -16,9 +16,8 @@ use axum::extract::Request;
 
 use super::app::App;
 use super::credentials::{Credentials, credentials};
-use super::gate::Forwarded;
 use super::oci_error::OciError;
-use super::peer::Remote;
+use super::peer::{Forwarded, Remote};
 use super::seats::Acquaintance;
 use crate::appliance::fleet::Identity;
 use crate::appliance::registry::{Asked, Snapshot};

@@ -13,16 +13,12 @@ use super::agent;
 use super::app::App;
 use super::hosts::{BadHost, Hosts};
 use super::oci_error::OciError;
-use super::peer::Local;
+use super::peer::{Forwarded, Local};
 use crate::appliance::registry::Registry;
 use crate::protocol::distr::API_PREFIX;
 
 /// Headers that a proxy adds, beside everything that begins with `x-forwarded-`.
 const FORWARDED: [&str; 3] = ["forwarded", "via", "x-real-ip"];
-
-/// Put into requests that a proxy passed on: whoever asks is behind it, and the other end of the connection says nothing of that.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Forwarded;
 
 /// Lets a request through, or refuses it.
 pub(super) async fn pass(State(hosts): State<Arc<Hosts>>, mut request: Request, next: Next) -> Response<Body> {

@@ -1,7 +1,7 @@
 //! `/healthz`: the process answers. `/readyz`: what it serves holds, and what to do where it does not.
 //!
 //! ```json
-//! {"status": "degraded", "generation": 7, "releases": [],
+//! {"status": "degraded", "generation": 7, "releases": [], "waiting": [],
 //!  "checks": {"releases": "ok", "database": "running", "status": "E-SPACE disk-full"},
 //!  "problems": [{"part": "status", "error": "E-SPACE disk-full", "what": "one sentence", "remedy": "another one"}],
 //!  "panics": [{"part": "status", "count": 1, "remedy": "report it"}]}
@@ -21,6 +21,7 @@ use super::access::turned_away;
 use super::app::{App, json};
 use super::oci_error::OciError;
 use crate::appliance::ReleaseDamage;
+use crate::appliance::secret::WaitingRelease;
 use crate::domain::Problem;
 use crate::panics;
 
@@ -68,6 +69,10 @@ pub(super) async fn ready(State(app): State<App>, request: Request) -> Response<
         .map(ReleaseDamage::to_json)
         .collect();
     let (checks, problems) = look(&app);
+    let asking = app.registry.clone();
+    // Nothing of it is broken: what is live goes on.
+    let waiting = tokio::task::spawn_blocking(move || asking.live().appliance().waiting_releases());
+    let waiting = waiting.await.ok().and_then(Result::ok).unwrap_or_default();
     let mut response = json(
         serde_json::json!({
             "status": if problems.is_empty() { "ready" } else { "degraded" },
@@ -77,6 +82,7 @@ pub(super) async fn ready(State(app): State<App>, request: Request) -> Response<
             "panics": panics::count_by_part().iter().map(panic).collect::<Vec<_>>(),
             "releases": releases,
             "damage": damage,
+            "waiting": waiting.iter().map(waits).collect::<Vec<_>>(),
         })
         .to_string(),
     );
@@ -117,6 +123,17 @@ fn problem(problem: &Problem) -> Value {
         remedy,
     } = problem;
     serde_json::json!({"part": part, "error": error, "what": what, "remedy": remedy})
+}
+
+/// A release that is here and goes live once its secrets are entered.
+fn waits(waiting: &WaitingRelease) -> Value {
+    let release = &waiting.release;
+    let secrets: Vec<String> = waiting.missing.iter().map(ToString::to_string).collect();
+    serde_json::json!({
+        "channel": release.scope.channel, "domain": release.scope.domain, "epoch": release.counter.epoch,
+        "head": release.head, "product": release.scope.product, "secrets": secrets, "sequence": release.counter.sequence,
+        "version": release.version,
+    })
 }
 
 /// A panic that is over is no problem any more, but a bug that somebody should hear of.

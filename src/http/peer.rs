@@ -7,6 +7,8 @@
 use std::fmt;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
+use axum::http::Extensions;
+
 /// Bits of an IPv6 address that tell one host's network from another.
 const NETWORK: u128 = !0 << 64;
 
@@ -17,6 +19,37 @@ pub struct Remote(pub SocketAddr);
 /// This end of the connection.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Local(pub(super) SocketAddr);
+
+/// Put into requests that a proxy passed on: whoever asks is behind it, and the other end of the connection says nothing of that.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Forwarded;
+
+/// Put into requests that came over TLS.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct OverTls;
+
+/// Who can read on the way what is answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Way {
+    /// Nobody: it is encrypted, or does not leave this machine.
+    Private,
+    /// Whoever is on the network, or behind a proxy.
+    Open,
+}
+
+impl Way {
+    /// Judges the connection that a request came on; one that a proxy passed on over plain HTTP came from nobody knows where (R15).
+    pub(super) fn of(extensions: &Extensions) -> Self {
+        let is_local = extensions
+            .get::<Remote>()
+            .is_some_and(|Remote(address)| address.ip().to_canonical().is_loopback());
+        if extensions.get::<OverTls>().is_some() || (is_local && extensions.get::<Forwarded>().is_none()) {
+            Self::Private
+        } else {
+            Self::Open
+        }
+    }
+}
 
 /// A peer: the key under which shares are counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]

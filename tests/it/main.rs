@@ -14,6 +14,7 @@
 //! | `distr` | targets, their agents, and the checklist and recordings of the wire contract |
 //! | `status` | the buffer of what agents report |
 //! | `server` | the server as a process, and HTTPS |
+//! | `site_secrets` | secrets that a site keeps: releases that wait, what agents get, what never shows |
 //! | `state` | the state folder: whose it is, what may stand in it, what `init` takes |
 //! | `vendor` | collecting, release files, compose files, charts |
 //! | `display` | text from outside on terminals and in JSON |
@@ -64,6 +65,8 @@ mod remedies;
 #[cfg(feature = "vendor")]
 mod replay;
 mod server;
+#[cfg(feature = "vendor")]
+mod site_secrets;
 mod state;
 mod status;
 mod streams;

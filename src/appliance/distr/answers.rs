@@ -3,6 +3,8 @@
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 
+use zeroize::Zeroizing;
+
 use super::pieces::ResourcesPieces;
 use super::{connect, docker, kubernetes, resources};
 use crate::appliance::fleet::{FleetTarget, Hub, Identity, is_secret, known};
@@ -14,6 +16,32 @@ const KEPT_BYTES: usize = 64 << 10;
 /// Bytes of answers that are kept: those of 10,000 targets of the usual size. What came first stays.
 const ANSWER_BYTES: usize = 64 << 20;
 
+/// A short answer.
+#[derive(Clone)]
+pub enum Answer {
+    /// Kept for all who ask.
+    Shared(Arc<[u8]>),
+    /// Of secrets: nobody else holds it, and it is wiped behind.
+    Own(Zeroizing<Vec<u8>>),
+}
+
+impl std::ops::Deref for Answer {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        match self {
+            Self::Shared(bytes) => bytes,
+            Self::Own(bytes) => bytes,
+        }
+    }
+}
+
+impl std::fmt::Debug for Answer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Answer({} bytes)", self.len())
+    }
+}
+
 impl Hub {
     /// Returns what an agent shall run, as JSON, where that was made before and every document is still the very file that was hashed for
     /// it.
@@ -21,7 +49,7 @@ impl Hub {
     /// # Errors
     ///
     /// `E-STATE` when what the target runs is not known.
-    pub fn kept_resources(&self, identity: &Identity) -> Result<Option<Arc<[u8]>>> {
+    pub fn kept_resources(&self, identity: &Identity) -> Result<Option<Answer>> {
         let fleet = self.fleet();
         let state = known(&fleet, &identity.target)?;
         let assignment = state.assignment()?;
@@ -29,31 +57,38 @@ impl Hub {
         let Some(kept) = kept else { return Ok(None) };
         let documents = resources::documents_of(assignment)?;
         let unchanged = documents.iter().all(|digest| self.store().is_unchanged(digest));
-        Ok(unchanged.then_some(kept))
+        Ok(unchanged.then_some(Answer::Shared(kept)))
     }
 
-    /// Returns what an agent shall run, as JSON, and keeps it; nothing where that is longer than what is made at once
+    /// Returns what an agent shall run, as JSON, and keeps it unless secrets are in it; nothing where that is longer than what is made at once
     /// ([`Hub::resources_pieces`]). Every document was hashed, in the very file that is there now.
     ///
     /// # Errors
     ///
     /// `E-STATE` whenever that cannot be said for sure; never an empty list in its place.
-    pub fn resources(&self, identity: &Identity) -> Result<Option<Arc<[u8]>>> {
+    pub fn resources(&self, identity: &Identity) -> Result<Option<Answer>> {
         let fleet = self.fleet();
         let state = known(&fleet, &identity.target)?;
         let mut pieces = ResourcesPieces::begin(state, self.store())?;
-        let mut answer = Vec::new();
+        let has_secrets = state.assignment()?.has_secrets();
+        if has_secrets {
+            pieces.check(self.store(), self.site_view())?;
+        }
+        let mut answer = Zeroizing::new(Vec::new());
         while !pieces.fill(self.store(), self.site_view(), KEPT_BYTES, &mut answer)? {
             if answer.len() >= KEPT_BYTES {
                 return Ok(None);
             }
         }
-        let answer: Arc<[u8]> = answer.into();
+        if has_secrets {
+            return Ok(Some(Answer::Own(answer)));
+        }
+        let answer: Arc<[u8]> = Arc::from(answer.as_slice());
         let bytes = fleet.answer_bytes.fetch_add(answer.len(), Ordering::Relaxed);
         if bytes.saturating_add(answer.len()) <= ANSWER_BYTES {
             *state.answer.lock().unwrap_or_else(PoisonError::into_inner) = Some(answer.clone());
         }
-        Ok(Some(answer))
+        Ok(Some(Answer::Shared(answer)))
     }
 
     /// Begins what an agent shall run, as JSON, once every document was found to be there as it was signed.
@@ -73,8 +108,8 @@ impl Hub {
     /// # Errors
     ///
     /// `E-STATE` when a document changed since: then what was sent is no answer, and must not end like one.
-    pub fn next_resources(&self, pieces: &mut ResourcesPieces, room: usize) -> Result<(Vec<u8>, bool)> {
-        let mut out = Vec::with_capacity(room);
+    pub fn next_resources(&self, pieces: &mut ResourcesPieces, room: usize) -> Result<(Zeroizing<Vec<u8>>, bool)> {
+        let mut out = Zeroizing::new(Vec::with_capacity(room));
         let done = pieces.fill(self.store(), self.site_view(), room, &mut out)?;
         Ok((out, done))
     }

@@ -5,10 +5,11 @@ use std::os::unix::fs::FileExt as _;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::value::RawValue;
+use zeroize::Zeroizing;
 
-use super::resources::{Role, Wanted};
-use crate::appliance::fleet::{SiteView, for_compose, for_site};
-use crate::bundle::Substitution;
+use super::resources::{Role, Wanted, misread};
+use crate::appliance::fleet::{SiteView, Values, for_compose, for_site};
+use crate::bundle::{SecretForm, Substitution};
 use crate::domain::{Class, Error, Result, limits};
 use crate::store::{BlobReader, Store};
 
@@ -30,7 +31,7 @@ pub(super) struct Document {
     substitution: Substitution,
     base64: bool,
     /// Bytes that wait for others: base64 takes three at a time.
-    carried: Vec<u8>,
+    carried: Zeroizing<Vec<u8>>,
 }
 
 impl Source {
@@ -81,17 +82,29 @@ impl Source {
 }
 
 impl Document {
-    /// Begins a document, as it is wanted, from its beginning.
-    pub(super) fn of(source: Source, wanted: &Wanted, site: &SiteView) -> Self {
+    /// Begins a document, as it is wanted, from its beginning, with the values of its deployment's secrets.
+    pub(super) fn of(source: Source, wanted: &Wanted, site: &SiteView, values: &Values) -> Self {
+        let (substitution, form) = match wanted.role {
+            Role::Compose(deployment) => (for_compose(site, deployment), SecretForm::Compose),
+            Role::Environment => (for_site(site), SecretForm::Environment),
+            Role::Values => (for_site(site), SecretForm::Values),
+        };
         Self {
             source,
-            substitution: match wanted.role {
-                Role::Compose(deployment) => for_compose(site, deployment),
-                Role::Environment | Role::Values => for_site(site),
-            },
+            substitution: substitution.with_secrets(form, values.iter()),
             base64: wanted.role != Role::Values,
-            carried: Vec::new(),
+            carried: Zeroizing::default(),
         }
+    }
+
+    /// Returns how many bytes all of it has once the values are in it.
+    ///
+    /// # Errors
+    ///
+    /// `E-IO`.
+    pub(super) fn rendered_bytes(&self) -> Result<u64> {
+        let whole = self.source.bytes(usize::MAX)?;
+        Ok(whole.len().saturating_add(self.substitution.added(&whole)) as u64)
     }
 
     /// Adds what comes next, about `room` bytes of it.
@@ -99,23 +112,34 @@ impl Document {
     /// # Errors
     ///
     /// `E-IO`.
-    pub(super) fn read(&mut self, room: usize, out: &mut Vec<u8>) -> Result<()> {
+    pub(super) fn read(&mut self, room: usize, out: &mut Zeroizing<Vec<u8>>) -> Result<()> {
         let grown = self.substitution.growth().saturating_mul(4);
         let part = room.saturating_mul(3).checked_div(grown).unwrap_or(0).max(PART_BYTES);
         let bytes = self.source.bytes(part)?;
         let last = self.source.at.saturating_add(bytes.len() as u64) >= self.source.end;
-        if !self.base64 {
-            let taken = self.substitution.apply(&bytes, last, out);
-            self.source.at = self.source.at.saturating_add(taken as u64);
-            return Ok(());
-        }
-        let mut plain = std::mem::take(&mut self.carried);
+        // Values come into buffers that have room for them: one that grew would leave them where it was.
+        let most = bytes.len().saturating_add(self.substitution.added(&bytes));
+        let carried = std::mem::take(&mut self.carried);
+        let mut plain = Zeroizing::new(Vec::with_capacity(carried.len().saturating_add(most)));
+        plain.extend_from_slice(&carried);
         let taken = self.substitution.apply(&bytes, last, &mut plain);
         self.source.at = self.source.at.saturating_add(taken as u64);
-        if !last {
-            self.carried = plain.split_off(plain.len().saturating_sub(plain.len() % 3));
+        if !self.base64 {
+            add(out, &plain);
+            return Ok(());
         }
-        out.extend_from_slice(STANDARD.encode(plain).as_bytes());
+        let whole = if last {
+            plain.len()
+        } else {
+            plain.len().saturating_sub(plain.len() % 3)
+        };
+        let (now, later) = plain.split_at_checked(whole).unwrap_or((&plain, &[]));
+        self.carried = Zeroizing::new(later.to_vec());
+        let mut encoded = Zeroizing::new(vec![0; now.len().div_ceil(3).saturating_mul(4)]);
+        let length = STANDARD
+            .encode_slice(now, &mut encoded)
+            .map_err(|_| misread("base64 has another length"))?;
+        add(out, encoded.get(..length).unwrap_or_default());
         Ok(())
     }
 
@@ -123,6 +147,17 @@ impl Document {
     pub(super) fn is_done(&self) -> bool {
         self.source.at >= self.source.end
     }
+}
+
+/// Adds bytes to a buffer that may hold secrets: where it has no room it is copied, and what it had is wiped.
+pub(super) fn add(out: &mut Zeroizing<Vec<u8>>, bytes: &[u8]) {
+    let needed = out.len().saturating_add(bytes.len());
+    if needed > out.capacity() {
+        let mut grown = Zeroizing::new(Vec::with_capacity(needed.max(out.capacity().saturating_mul(2))));
+        grown.extend_from_slice(out);
+        *out = grown;
+    }
+    out.extend_from_slice(bytes);
 }
 
 /// Values that the vendor signed and no agent can be told.

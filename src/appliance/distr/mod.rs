@@ -10,4 +10,5 @@ mod pieces;
 mod resources;
 mod yaml;
 
+pub use answers::Answer;
 pub use pieces::ResourcesPieces;

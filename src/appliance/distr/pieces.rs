@@ -2,11 +2,14 @@
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
-use super::document::{Document, Source};
+use zeroize::Zeroizing;
+
+use super::document::{Document, Source, add};
 use super::resources::{self, Part, Role, Wanted};
 use crate::appliance::fleet::{Assignment, FleetTarget, SiteView};
-use crate::domain::{Digest, Result, limits};
+use crate::domain::{Class, Digest, Error, Result, limits};
 use crate::store::Store;
 
 /// Files of documents that stay open while a piece is made.
@@ -58,13 +61,33 @@ impl ResourcesPieces {
         // Thousands of deployments may name one document.
         let mut checked = HashSet::new();
         for place in &self.deployments {
-            let assigned = assigned(assignment, *place)?;
-            for wanted in resources::documents(assignment, assigned)? {
+            for wanted in resources::documents(assignment, *place)? {
                 if checked.insert(file(&wanted)) {
                     Source::open(&wanted, store, site)?;
                 }
             }
         }
+        self.check_rendered(assignment, store, site)
+    }
+
+    /// Bounds what values make of the documents. That is looked at once: neither the values nor the documents change.
+    fn check_rendered(&self, assignment: &Assignment, store: &Store, site: &SiteView) -> Result<()> {
+        if !assignment.has_secrets() || self.target.is_bounded.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        let mut whole = 0_u64;
+        for place in &self.deployments {
+            let values = &resources::assigned(assignment, *place)?.values;
+            for wanted in resources::documents(assignment, *place)? {
+                let document = Document::of(Source::open(&wanted, store, site)?, &wanted, site, values);
+                let bytes = document.rendered_bytes()?;
+                whole = whole.saturating_add(bytes);
+                if bytes > limits::MANIFEST_BYTES || whole > limits::TARGET_RENDERED_BYTES {
+                    return Err(too_large(whole.max(bytes)));
+                }
+            }
+        }
+        self.target.is_bounded.store(true, Ordering::Relaxed);
         Ok(())
     }
 
@@ -73,11 +96,17 @@ impl ResourcesPieces {
     /// # Errors
     ///
     /// As [`ResourcesPieces::check`]: then what was sent is no answer, and must not end like one.
-    pub(super) fn fill(&mut self, store: &Store, site: &SiteView, room: usize, out: &mut Vec<u8>) -> Result<bool> {
+    pub(super) fn fill(
+        &mut self,
+        store: &Store,
+        site: &SiteView,
+        room: usize,
+        out: &mut Zeroizing<Vec<u8>>,
+    ) -> Result<bool> {
         let mut open: HashMap<(Digest, bool), Source> = HashMap::new();
         while out.len() < room {
             match self.waiting.pop_front() {
-                Some(Piece::Part(Part::Text(text))) => out.extend_from_slice(text.as_bytes()),
+                Some(Piece::Part(Part::Text(text))) => add(out, text.as_bytes()),
                 Some(Piece::Part(Part::Document(wanted))) => {
                     let source = match open.get(&file(&wanted)) {
                         Some(source) => source.clone(),
@@ -86,7 +115,8 @@ impl ResourcesPieces {
                     if open.len() < OPEN {
                         open.insert(file(&wanted), source.clone());
                     }
-                    let document = Document::of(source, &wanted, site);
+                    let values = &resources::assigned(self.target.assignment()?, wanted.of)?.values;
+                    let document = Document::of(source, &wanted, site, values);
                     self.waiting.push_front(Piece::Open(Box::new(document)));
                 }
                 Some(Piece::Open(mut document)) => {
@@ -99,7 +129,7 @@ impl ResourcesPieces {
                     if let Some(place) = self.deployments.pop_front() {
                         self.add_deployment(place, site)?;
                     } else {
-                        out.extend_from_slice(std::mem::take(&mut self.after).as_bytes());
+                        add(out, std::mem::take(&mut self.after).as_bytes());
                         return Ok(true);
                     }
                 }
@@ -110,7 +140,7 @@ impl ResourcesPieces {
 
     fn add_deployment(&mut self, place: u32, site: &SiteView) -> Result<()> {
         let assignment = self.target.assignment()?;
-        let parts = resources::parts(assignment, assigned(assignment, place)?, site)?;
+        let parts = resources::parts(assignment, place, site)?;
         self.waiting.extend(parts.into_iter().map(Piece::Part));
         if !self.deployments.is_empty() {
             self.waiting.push_back(Piece::Part(Part::Text(",".to_owned())));
@@ -133,9 +163,17 @@ fn file(wanted: &Wanted) -> (Digest, bool) {
     (wanted.digest, wanted.role == Role::Values)
 }
 
-fn assigned(assignment: &Assignment, place: u32) -> Result<&crate::appliance::fleet::AssignedDeployment> {
-    let assigned = usize::try_from(place)
-        .ok()
-        .and_then(|place| assignment.deployments.get(place));
-    assigned.ok_or_else(|| resources::misread("a deployment was looked for in another document"))
+/// What agents are told has bounds, whatever values are.
+fn too_large(bytes: u64) -> Error {
+    Error::new(
+        Class::State,
+        "rendered",
+        format!("with its secrets in it what the target shall run has {bytes} bytes or more"),
+    )
+    .expected(format!(
+        "at most {} bytes a document, and {} a target",
+        limits::MANIFEST_BYTES,
+        limits::TARGET_RENDERED_BYTES
+    ))
+    .remedy("enter shorter values with `airlock secret set`")
 }

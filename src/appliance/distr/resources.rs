@@ -65,6 +65,8 @@ pub(super) enum Part {
 pub(super) struct Wanted {
     pub(super) digest: Digest,
     pub(super) role: Role,
+    /// Place of its deployment in the answer: whose secrets are put in.
+    pub(super) of: u32,
 }
 
 /// What a document is.
@@ -83,18 +85,20 @@ pub(super) enum Role {
 /// # Errors
 ///
 /// None in fact: the document was checked.
-pub(super) fn documents(assignment: &Assignment, assigned: &AssignedDeployment) -> Result<Vec<Wanted>> {
+pub(super) fn documents(assignment: &Assignment, of: u32) -> Result<Vec<Wanted>> {
+    let assigned = assigned(assignment, of)?;
     let (target, deployment) = (assignment.target()?, assignment.deployment(assigned)?);
     Ok(match (target.kind, &deployment.docker, &deployment.helm) {
         (TargetKind::Docker, Some(docker), _) => {
             let compose = (docker.compose, Role::Compose(assigned.id));
             let env = docker.env.map(|env| (env, Role::Environment));
             let all = [Some(compose), env].into_iter().flatten();
-            all.map(|(digest, role)| Wanted { digest, role }).collect()
+            all.map(|(digest, role)| Wanted { digest, role, of }).collect()
         }
         (TargetKind::Kubernetes, _, Some(helm)) => vec![Wanted {
             digest: helm.values,
             role: Role::Values,
+            of,
         }],
         _ => return Err(misread("a deployment does not fit the kind of its target")),
     })
@@ -105,9 +109,10 @@ pub(super) fn documents(assignment: &Assignment, assigned: &AssignedDeployment) 
 /// # Errors
 ///
 /// As [`documents`].
-pub(super) fn parts(assignment: &Assignment, assigned: &AssignedDeployment, site: &SiteView) -> Result<Vec<Part>> {
+pub(super) fn parts(assignment: &Assignment, of: u32, site: &SiteView) -> Result<Vec<Part>> {
+    let assigned = assigned(assignment, of)?;
     let (target, deployment) = (assignment.target()?, assignment.deployment(assigned)?);
-    let wanted = documents(assignment, assigned)?;
+    let wanted = documents(assignment, of)?;
     let stated = bare(assigned, deployment, target.logs);
     let stated = match (&deployment.docker, &deployment.helm) {
         (Some(docker), _) if target.kind == TargetKind::Docker => distr::Deployment {
@@ -203,6 +208,18 @@ fn complete(options: &HelmOptions) -> distr::HelmOptions {
         cleanup_on_failure: options.cleanup_on_failure,
         force_conflicts: options.force_conflicts,
     }
+}
+
+/// Returns the deployment at a place of the answer.
+///
+/// # Errors
+///
+/// None in fact: places come from this very assignment.
+pub(super) fn assigned(assignment: &Assignment, place: u32) -> Result<&AssignedDeployment> {
+    let assigned = usize::try_from(place)
+        .ok()
+        .and_then(|place| assignment.deployments.get(place));
+    assigned.ok_or_else(|| misread("a deployment was looked for in another document"))
 }
 
 /// What cannot be: the document was checked when it came in, and is read again only with the same hash.

@@ -14,6 +14,7 @@ use crate::crypto::canonical;
 use crate::db::Connection;
 use crate::db::site::audit;
 use crate::db::site::packages::{self, PackageRow, State};
+use crate::db::site::site_revisions::SiteRevisions;
 use crate::domain::{Class, Error, Hash, InstanceId, Result};
 use crate::package::{Numbers, PackageWriter, Room, Shows, Switch, WrittenPackage};
 
@@ -146,6 +147,8 @@ fn write(
     let mut sink = Sink {
         writer: &mut writer,
         redactor: request.redactor,
+        known: &asked.appliance.known_values(Some(request.domain))?,
+        revisions: &SiteRevisions::read(connection)?,
         progress,
     };
     write_lines(&mut sink, sources, request, firsts, lasts)?;

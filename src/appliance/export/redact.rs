@@ -16,6 +16,7 @@ use std::ops::Range;
 
 use regex::{Regex, RegexBuilder};
 
+use crate::appliance::secret::KnownValues;
 use crate::appliance::status::CUT_MARK;
 use crate::domain::{Class, Error, Result};
 use crate::package::{Piece, Quoted};
@@ -89,15 +90,20 @@ impl Redactor {
 
     /// Quotes a text without what must not leave, whole.
     pub fn text(&self, text: &str) -> Quoted {
-        Quoted::of(self.kept(text))
+        Quoted::of(self.kept(text, &KnownValues::none()))
     }
 
     /// Quotes at most so many bytes of a text without what must not leave. It is cut after that was taken out: else a secret that lies
     /// across the cut would look like none.
     pub fn within(&self, text: &str, most: usize) -> Quoted {
+        self.within_known(text, most, &KnownValues::none())
+    }
+
+    /// As [`Redactor::within`], and without values that are known here.
+    pub(super) fn within_known(&self, text: &str, most: usize, known: &KnownValues) -> Quoted {
         let mut room = most;
         let mut pieces = Vec::new();
-        for piece in self.kept(text) {
+        for piece in self.kept(text, known) {
             let (piece, bytes) = match piece {
                 Piece::Redacted => (Piece::Redacted, 1),
                 Piece::Text(text) if text.len() <= room => {
@@ -119,7 +125,7 @@ impl Redactor {
     }
 
     /// What stays of a text, and where something was taken out.
-    fn kept(&self, text: &str) -> Vec<Piece> {
+    fn kept(&self, text: &str, known: &KnownValues) -> Vec<Piece> {
         let mut found: Vec<Range<usize>> = self
             .always
             .iter()
@@ -136,6 +142,7 @@ impl Redactor {
         found.extend(secret::authorization(&self.authorization, text));
         found.extend(secret::logins(&self.login, text));
         found.extend(before_cut(text));
+        found.extend(known.find(text));
         for regex in &self.site {
             look_ahead(regex, text, &mut found);
         }

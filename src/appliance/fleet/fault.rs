@@ -12,7 +12,7 @@ const UNREAD: &str = "desired-state";
 pub(super) struct Fault {
     code: &'static str,
     pub(super) found: String,
-    remedy: &'static str,
+    remedy: String,
 }
 
 impl Fault {
@@ -24,7 +24,19 @@ impl Fault {
                 "what release {} of {} shall run is not known: {error}",
                 release.counter, release.scope
             ),
-            remedy: "import the bundle of this release again: `airlock import FILE`; `airlock release list` names it",
+            remedy: "import the bundle of this release again: `airlock import FILE`; `airlock release list` names it"
+                .to_owned(),
+        }
+    }
+
+    /// A secret that the target needs is missing, or cannot be read.
+    pub(super) fn secret(error: &Error) -> Self {
+        Self {
+            code: "secret",
+            found: error.found().to_owned(),
+            remedy: error
+                .advice()
+                .map_or_else(|| "look at `airlock secret list`".to_owned(), ToOwned::to_owned),
         }
     }
 
@@ -33,7 +45,7 @@ impl Fault {
         Self {
             code: "not-live",
             found: format!("no release of {scope} is live"),
-            remedy: "make one live with `airlock release activate`",
+            remedy: "make one live with `airlock release activate`".to_owned(),
         }
     }
 
@@ -45,7 +57,8 @@ impl Fault {
                 "the image {}@{} of agent {} cannot be served: {error}",
                 image.repository, image.digest, agent.name
             ),
-            remedy: "import the bundle of this release again: `airlock import FILE`; `airlock release list` names it",
+            remedy: "import the bundle of this release again: `airlock import FILE`; `airlock release list` names it"
+                .to_owned(),
         }
     }
 
@@ -56,6 +69,6 @@ impl Fault {
 
     /// Returns it as what it is to the one who asks.
     pub(super) fn error(&self) -> Error {
-        Error::new(Class::State, self.code, self.found.clone()).remedy(self.remedy)
+        Error::new(Class::State, self.code, self.found.clone()).remedy(self.remedy.clone())
     }
 }

@@ -31,6 +31,17 @@ pub fn targets_now(appliance: &Arc<Appliance>) -> Result<Vec<TargetView>> {
     Ok(project(&live)?.get().views())
 }
 
+/// Records what agents are told from now on, so that what they report is known by what everybody knows: values of secrets may have changed
+/// while nobody served.
+///
+/// # Errors
+///
+/// Those of [`Live::load`].
+pub fn settle_revisions(appliance: &Arc<Appliance>) -> Result<()> {
+    let live = Live::load(appliance, std::time::Duration::ZERO)?;
+    project(&live).map(|_| ())
+}
+
 /// Returns what of these targets goes when a release of `scope` goes live that says `next`. Targets made here go with what they follow;
 /// what was taken away here has gone already.
 pub fn leaving(now: &[TargetView], scope: &Scope, next: &TargetSet) -> Vec<Leaving> {

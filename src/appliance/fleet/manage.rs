@@ -7,6 +7,7 @@ use super::mirrors::{MirrorFile, Runtime, files, hosts};
 use super::secret::Secret;
 use super::service::{Hub, gone, known};
 use super::view::{DeploymentView, RemovedTarget, TargetView};
+use crate::appliance::secret;
 use crate::crypto::random;
 use crate::db::site::local_targets::{self, LocalTarget};
 use crate::db::site::stream_log::Told;
@@ -109,7 +110,7 @@ impl Hub {
     ///
     /// # Errors
     ///
-    /// `E-USAGE target-name` when the name is taken or unfit; `E-USAGE template` when that target follows another one itself.
+    /// `E-BUSY` when values are to be made for it and an import runs; `E-USAGE target-name` when the name is taken or unfit; `E-USAGE template` when that target follows another one itself.
     pub fn add_target(&self, name: &str, like: &Uuid) -> Result<Uuid> {
         let fleet = self.fleet();
         let template = known(&fleet, like)?;
@@ -137,8 +138,17 @@ impl Hub {
             name: name.to_owned(),
             template: *like,
         };
+        // Nothing can be said of what is not known now: such a target waits as its template does.
+        let made = match template.assignment() {
+            Ok(assignment) => {
+                let state = &assignment.document.state;
+                let appliance = self.live().appliance();
+                secret::for_new_target(appliance, &template.identity.scope, state, &local, now)?
+            }
+            Err(_) => None,
+        };
         let taken = fleet.targets.values().any(|target| target.identity.name == name);
-        self.db().write(|transaction| {
+        let written = self.db().write(|transaction| {
             if taken || local_targets::list(transaction)?.iter().any(|other| other.name == name) {
                 return Err(Error::new(
                     Class::Usage,
@@ -149,6 +159,9 @@ impl Hub {
                 .remedy("choose another name; `airlock target list` shows those that are taken"));
             }
             local_targets::add(transaction, &local, now)?;
+            if let Some((_, made)) = &made {
+                made.record(transaction, now)?;
+            }
             targets::raise_edition(transaction)?;
             audit::append(
                 transaction,
@@ -160,6 +173,10 @@ impl Hub {
                     detail: json!({"follows": like, "target": local.id}),
                 }],
             )
+        });
+        written.map_err(|error| match &made {
+            Some((_, made)) => made.drop_files(error),
+            None => error,
         })?;
         self.refresh()?;
         Ok(local.id)

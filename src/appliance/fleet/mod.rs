@@ -29,11 +29,12 @@ mod site_view;
 mod substitute;
 mod targets;
 mod token;
+mod values;
 mod view;
 
-pub(super) use assignment::{AssignedDeployment, Assignment, local_deployment, local_revision};
+pub(super) use assignment::{AssignedDeployment, Assignment, Values, local_deployment, local_revision};
 pub use free::ClaimView;
-pub use leaving::{Leaving, leaving, targets_now};
+pub use leaving::{Leaving, leaving, settle_revisions, targets_now};
 pub use login::{Check, Login};
 pub use manage::{Removal, TargetChoice};
 pub use mirrors::{MirrorFile, Runtime};

@@ -9,10 +9,12 @@ use super::login::{Check, Login, Logins, Verdict};
 use super::site_view::SiteView;
 use super::targets::{Fleet, FleetTarget, Identity, Site};
 use super::token::{self, Bearer, Token};
+use super::values;
 use super::view::TargetView;
 use crate::appliance::keys::Keys;
 use crate::appliance::live::{Live, Order, Projection};
 use crate::db::Db;
+use crate::db::site::site_revisions::{self, SiteRevisions};
 use crate::db::site::targets::{self, KnownRevision};
 use crate::db::site::{Owner, audit, target_secrets};
 use crate::domain::{Class, Clock, Error, Hash, Result, SiteId, Uuid};
@@ -136,6 +138,33 @@ impl Hub {
         Ok(known(&fleet, &identity.target)?.assignment()?.stated.clone())
     }
 
+    /// Says whether what an agent shall run may go the way that it came by: with secrets in it only where nobody reads along, whatever is
+    /// configured. The whole answer is refused then: a shorter list would be an order to remove the rest (M-80).
+    ///
+    /// # Errors
+    ///
+    /// `E-STATE secret-way`.
+    pub fn check_way(&self, identity: &Identity, private: bool) -> Result<()> {
+        let fleet = self.fleet();
+        let Some(Ok(assignment)) = fleet.targets.get(&identity.target).map(|state| state.assignment()) else {
+            // Whatever is wrong with it is told by who makes the answer.
+            return Ok(());
+        };
+        if private || !assignment.has_secrets() {
+            return Ok(());
+        }
+        Err(Error::new(
+            Class::State,
+            "secret-way",
+            format!(
+                "what target {:?} shall run holds secrets, and its agent asked over plain HTTP from elsewhere",
+                identity.name
+            ),
+        )
+        .expected("TLS, or an agent on this machine that no proxy stands before")
+        .remedy("let agents come over TLS ([tls] listen in the configuration), and install the agent again with `airlock target connect`"))
+    }
+
     /// Returns what is known of a revision that was live on a target at any time: the release that really runs there when the agent
     /// reports about it. Ids are those that the target knows.
     ///
@@ -145,20 +174,33 @@ impl Hub {
     pub fn known_revision(&self, target: &Uuid, revision: &Uuid) -> Result<Option<KnownRevision>> {
         let fleet = self.fleet();
         let template = fleet.targets.get(target).and_then(|state| state.template);
-        self.db().read(|connection| match template {
-            None => targets::known_revision(connection, target, revision),
-            Some(template) => {
-                let known = targets::known_revisions(connection, &template)?;
-                Ok(known
-                    .into_iter()
-                    .find(|known| local_revision(target, &known.revision) == *revision)
-                    .map(|known| KnownRevision {
-                        deployment: local_deployment(target, &known.deployment),
-                        revision: *revision,
-                        ..known
-                    }))
+        self.db().read(|connection| {
+            let own = site_revisions::find(connection, target, revision)?;
+            let stated = own.map_or(*revision, |own| own.stated);
+            match template {
+                None => targets::known_revision(connection, target, &stated),
+                Some(template) => {
+                    let known = targets::known_revisions(connection, &template)?;
+                    Ok(known
+                        .into_iter()
+                        .find(|known| local_revision(target, &known.revision) == stated)
+                        .map(|known| KnownRevision {
+                            deployment: local_deployment(target, &known.deployment),
+                            revision: stated,
+                            ..known
+                        }))
+                }
             }
         })
+    }
+
+    /// Returns what revisions of this site stand for.
+    ///
+    /// # Errors
+    ///
+    /// Those of the database.
+    pub fn site_revisions(&self) -> Result<SiteRevisions> {
+        self.db().read(SiteRevisions::read)
     }
 
     /// Returns what stands for the secret that was issued here for a target: another one after a new secret was issued, 0 without one.
@@ -277,6 +319,7 @@ pub(super) fn project(live: &Arc<Live>) -> Result<Arc<Projection<Fleet>>> {
         let site = Site {
             id: appliance.site(),
             store: &appliance.store,
+            fill: &|targets| values::fill(targets, generation, &appliance),
         };
         Ok(Fleet::of(generation, before, &site))
     })

@@ -6,7 +6,7 @@
 //! was imported and is not live yet.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::{AtomicBool, AtomicUsize};
 use std::sync::{Arc, Mutex};
 
 use super::assignment::Assignment;
@@ -32,13 +32,16 @@ pub struct Identity {
     pub name: String,
 }
 
+/// Targets by their UUIDs.
+pub(super) type Targets = HashMap<Uuid, Arc<FleetTarget>>;
+
 /// The targets of one generation.
 #[derive(Debug)]
 pub(in crate::appliance) struct Fleet {
     pub(in crate::appliance) mark: Mark,
     /// Whether targets were read: else there are none in it.
     is_whole: bool,
-    pub(in crate::appliance) targets: HashMap<Uuid, Arc<FleetTarget>>,
+    pub(in crate::appliance) targets: Targets,
     /// Targets of releases that were taken away here.
     pub(in crate::appliance) removed: Vec<Arc<FleetTarget>>,
     /// Targets made here whose template is in no release any more.
@@ -65,12 +68,16 @@ pub(in crate::appliance) struct FleetTarget {
     pub(super) assignment: std::result::Result<Assignment, Arc<Fault>>,
     /// The answer to its agent, when it was made before.
     pub(in crate::appliance) answer: Mutex<Option<Arc<[u8]>>>,
+    /// Whether what secrets make of its documents was found to lie within bounds.
+    pub(in crate::appliance) is_bounded: AtomicBool,
 }
 
 /// How what was signed becomes targets here.
 pub(in crate::appliance) struct Site<'a> {
     pub(in crate::appliance) id: &'a SiteId,
     pub(in crate::appliance) store: &'a Store,
+    /// Puts values of secrets in.
+    pub(in crate::appliance) fill: &'a dyn Fn(&mut Targets),
 }
 
 impl Fleet {
@@ -104,6 +111,7 @@ impl Fleet {
         };
         let removed = fleet.targets.extract_if(is_removed).map(|(_, target)| target);
         fleet.removed.extend(removed);
+        (site.fill)(&mut fleet.targets);
         for (id, target) in &fleet.targets {
             fleet.verifiers |= target.credential.verifier.is_some();
             for assigned in target.assignment.iter().flat_map(|assignment| &assignment.deployments) {
@@ -236,6 +244,7 @@ impl Fleet {
                 credential,
                 assignment,
                 answer: Mutex::default(),
+                is_bounded: AtomicBool::new(false),
             })
         });
     }

@@ -54,8 +54,10 @@ pub struct DeploymentView {
     pub application: String,
     /// Its version label.
     pub version: String,
-    /// What must be applied.
+    /// What must be applied, as everybody knows it.
     pub revision: Uuid,
+    /// The same as its agent is told it, where values of this site go into it. Never listed.
+    pub told: Uuid,
     /// Taken away here with `airlock target undeploy`.
     pub removed: bool,
     /// What runs it: `compose`, `swarm` or `helm`.
@@ -112,7 +114,8 @@ impl FleetTarget {
                         id: assigned.id,
                         application: deployment.application.to_string(),
                         version: deployment.version.clone(),
-                        revision: assigned.revision,
+                        revision: assigned.stated,
+                        told: assigned.revision,
                         removed: assigned.removed,
                         engine: match &deployment.docker {
                             Some(docker) if docker.mode == DockerMode::Swarm => "swarm",

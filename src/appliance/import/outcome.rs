@@ -2,6 +2,7 @@
 
 use crate::appliance::acknowledgement::Heard;
 use crate::appliance::hidden::Hidden;
+use crate::appliance::secret::MissingSecret;
 use crate::bundle::{Head, Need};
 use crate::db::site::owners::Held;
 use crate::db::site::release::Activated;
@@ -23,6 +24,8 @@ pub struct Imported {
     pub result: Outcome,
     /// What it says of the targets of this site; nothing where it was here before.
     pub targets: TargetSet,
+    /// Secrets that are to be entered here before it goes live.
+    pub missing: Vec<MissingSecret>,
     /// What of it only its own clients see, or would see.
     pub hidden: Hidden,
     /// What became of the acknowledgement that its bundle brought.
@@ -106,11 +109,16 @@ impl Imported {
             head: digest,
             result,
             targets,
+            missing: Vec::new(),
             hidden,
             acknowledgement: None,
             needed,
             warnings,
         }
+    }
+
+    pub(super) fn waiting_for(self, missing: Vec<MissingSecret>) -> Self {
+        Self { missing, ..self }
     }
 
     pub(super) fn with(self, acknowledgement: Option<Heard>) -> Self {

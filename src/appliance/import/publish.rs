@@ -2,6 +2,7 @@
 
 use super::outcome::Needed;
 use super::take_in::{StoredContent, Taken};
+use crate::appliance::secret::{MissingSecret, Readiness};
 use crate::appliance::state::Appliance;
 use crate::bundle::{Graph, Head};
 use crate::db::site::owners::Held;
@@ -24,6 +25,8 @@ pub(super) struct Published {
     pub(super) held: Option<Held>,
     /// What it says of the targets of this site.
     pub(super) targets: TargetSet,
+    /// What it waits for.
+    pub(super) missing: Vec<MissingSecret>,
     /// What of its content was here already.
     pub(super) needed: Needed,
     pub(super) staging: Staging,
@@ -46,6 +49,7 @@ pub(super) fn publish(appliance: &Appliance, taken: Taken) -> Result<Published> 
     let StoredContent {
         graph,
         targets,
+        readiness,
         needed,
         blobs,
         mut midstates,
@@ -53,6 +57,13 @@ pub(super) fn publish(appliance: &Appliance, taken: Taken) -> Result<Published> 
     } = content;
     let signer = appliance.signer().map_err(|error| error.at(Step::X14))?;
     let scope = head.scope();
+    let is_complete = readiness.missing.is_empty();
+    let made = if goes_live && is_complete {
+        readiness.make(appliance, &scope, started)
+    } else {
+        Readiness::nothing().make(appliance, &scope, started)
+    };
+    let made = made.map_err(|error| error.at(Step::X15))?;
     let pages = pages(&head);
     let chunk_bytes = head.chunk_bytes.max(limits::CHUNK_BYTES_MIN);
     let mut rows = blobs.iter().map(|(digest, size)| {
@@ -66,7 +77,7 @@ pub(super) fn publish(appliance: &Appliance, taken: Taken) -> Result<Published> 
     let published = appliance
         .db
         .write(|transaction| {
-            site::publish(
+            let published = site::publish(
                 transaction,
                 Publication {
                     scope: scope.clone(),
@@ -82,13 +93,18 @@ pub(super) fn publish(appliance: &Appliance, taken: Taken) -> Result<Published> 
                     // A date far ahead proves nothing beyond the life of the root that vouches for it, and nothing to other domains.
                     time_floor: head.issued_at.min(chain.newest().expires),
                     targets: &targets,
-                    activate: goes_live,
+                    activate: goes_live && is_complete,
+                    waits: goes_live && !is_complete,
                     blobs: &mut rows,
                     names: &mut names,
                     signer: &signer,
                 },
-            )
+            )?;
+            // The scope is there by now, and what is live has its values in the same moment.
+            made.record(transaction, started)?;
+            Ok(published)
         })
+        .map_err(|error| made.drop_files(error))
         .map_err(|error| error.at(Step::X14))?;
     Ok(Published {
         head,
@@ -97,6 +113,7 @@ pub(super) fn publish(appliance: &Appliance, taken: Taken) -> Result<Published> 
         activated: published.activated,
         held: published.held,
         targets,
+        missing: readiness.missing,
         needed,
         staging,
         resumed_bytes,

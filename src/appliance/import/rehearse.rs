@@ -1,15 +1,19 @@
 //! A dry run: every check of the content that an import makes, and nothing kept (X9a to X13).
 
+use std::collections::BTreeMap;
+
 use super::admit::Admitted;
+use super::claims::{Claimed, Incoming};
 use super::event::Event;
 use super::outcome::Needed;
 use super::{claims, needs, room};
 use crate::appliance::hidden::Hidden;
+use crate::appliance::secret::MissingSecret;
 use crate::appliance::state::Appliance;
 use crate::bundle::{Blob, CheckOnly, Graph, Head, Sink};
 use crate::db::site::owners::Held;
 use crate::db::site::targets::TargetSet;
-use crate::domain::{Hash, Result, Scope, Step};
+use crate::domain::{Class, Digest, Error, Hash, Result, Step};
 
 /// A bundle that passed every check of a dry run.
 pub(super) struct Rehearsed {
@@ -19,6 +23,8 @@ pub(super) struct Rehearsed {
     pub(super) held: Option<Held>,
     /// What it says of the targets of this site.
     pub(super) targets: TargetSet,
+    /// What it waits for.
+    pub(super) missing: Vec<MissingSecret>,
     /// What of it only its own clients would see.
     pub(super) hidden: Hidden,
     /// What of its content is here already and must be.
@@ -40,21 +46,26 @@ pub(super) fn rehearse(
     let mut hidden = Hidden::default();
     let mut sink = CheckingSink {
         appliance,
-        scope: head.scope(),
-        home_hosts: &head.home_hosts,
+        head: &head,
+        sealed: claims::sealed_documents(&head)
+            .into_iter()
+            .map(|digest| (digest, Vec::new()))
+            .collect(),
         hidden: &mut hidden,
         goes_live: admitted.goes_live,
-        held: None,
-        targets: TargetSet::default(),
+        claimed: None,
         check: CheckOnly(|done| events(Event::Progress { done, total })),
     };
     bundle.read_payload(&mut sink)?;
-    let (held, targets) = (sink.held, sink.targets);
+    let claimed = sink
+        .claimed
+        .ok_or_else(|| Error::new(Class::Internal, "graph", "the reference graph was not judged"))?;
     Ok(Rehearsed {
         head,
         head_digest,
-        held,
-        targets,
+        held: claimed.held,
+        targets: claimed.targets,
+        missing: claimed.readiness.missing,
         hidden,
         needed: Needed::of(&needed),
     })
@@ -63,17 +74,20 @@ pub(super) fn rehearse(
 /// Runs every check of an import and keeps nothing.
 struct CheckingSink<'a, F> {
     appliance: &'a Appliance,
-    scope: Scope,
-    home_hosts: &'a [String],
+    head: &'a Head,
+    /// Documents that are sealed to sites, as they come.
+    sealed: BTreeMap<Digest, Vec<u8>>,
     hidden: &'a mut Hidden,
     goes_live: bool,
-    held: Option<Held>,
-    targets: TargetSet,
+    claimed: Option<Claimed>,
     check: CheckOnly<F>,
 }
 
 impl<F: FnMut(u64)> Sink for CheckingSink<'_, F> {
     fn blob(&mut self, blob: &Blob, bytes: &[u8]) -> Result<()> {
+        if let Some(document) = self.sealed.get_mut(&blob.digest) {
+            *document = bytes.to_vec();
+        }
         self.check.blob(blob, bytes)
     }
 
@@ -94,9 +108,13 @@ impl<F: FnMut(u64)> Sink for CheckingSink<'_, F> {
     }
 
     fn graph(&mut self, graph: Graph) -> Result<()> {
-        let claimed = claims::judge(self.appliance, &self.scope, &graph, self.goes_live)?;
-        (self.held, self.targets) = (claimed.held, claimed.targets);
-        *self.hidden = self.appliance.hidden_of_graph(&self.scope, self.home_hosts, &graph)?;
+        let incoming = Incoming {
+            goes_live: self.goes_live,
+            sealed: &std::mem::take(&mut self.sealed).into_values().collect::<Vec<_>>(),
+        };
+        self.claimed = Some(claims::judge(self.appliance, self.head, &graph, &incoming)?);
+        let (scope, home_hosts) = (self.head.scope(), &self.head.home_hosts);
+        *self.hidden = self.appliance.hidden_of_graph(&scope, home_hosts, &graph)?;
         Ok(())
     }
 }

@@ -6,6 +6,7 @@ use super::options::Options;
 use super::outcome::{Imported, Needed, Outcome, Restored};
 use super::{acknowledge, heal, publish, record, rehearse, settle, take_in};
 use crate::appliance::hidden::Hidden;
+use crate::appliance::secret::MissingSecret;
 use crate::appliance::state::Appliance;
 use crate::db::site::owners::Held;
 use crate::db::site::release;
@@ -72,7 +73,8 @@ fn run(
             rehearsed.hidden,
             rehearsed.needed,
             Vec::new(),
-        ));
+        )
+        .waiting_for(rehearsed.missing));
     }
     let taken = take_in::take_in(appliance, admitted, events)?;
     let published = publish::publish(appliance, taken)?;
@@ -84,7 +86,7 @@ fn run(
         resumed_bytes: published.resumed_bytes,
     };
     let (head, digest, targets) = (published.head.clone(), published.head_digest, published.targets.clone());
-    let needed = published.needed;
+    let (needed, missing) = (published.needed, published.missing.clone());
     let mut warnings = settle::settle(appliance, published);
     let heard = acknowledge::apply(appliance, &head, started, &mut warnings);
     // What it brought may be what was missing of others.
@@ -94,7 +96,8 @@ fn run(
         warnings.push(error);
         Hidden::default()
     });
-    Ok(Imported::new(&head, digest, result, targets, hidden, needed, warnings).with(heard))
+    let imported = Imported::new(&head, digest, result, targets, hidden, needed, warnings);
+    Ok(imported.waiting_for(missing).with(heard))
 }
 
 /// A release that is here: what of it is missing or damaged is restored.
@@ -124,6 +127,7 @@ fn again(
         record::already(appliance, &head, digest, would, started)?;
     }
     let hidden = hidden(appliance, digest)?;
+    let missing = missing(appliance, digest)?;
     Ok(Imported::new(
         &head,
         digest,
@@ -133,6 +137,7 @@ fn again(
         Needed::default(),
         warnings,
     )
+    .waiting_for(missing)
     .with(heard))
 }
 
@@ -142,6 +147,13 @@ fn hidden(appliance: &Appliance, head: Hash) -> Result<Hidden> {
         Some(release) => appliance.hidden(&release),
         None => Ok(Hidden::default()),
     }
+}
+
+/// Returns what a release that is here and above the live one waits for. Where that cannot be read, damage is told of it.
+fn missing(appliance: &Appliance, head: Hash) -> Result<Vec<MissingSecret>> {
+    let waiting = appliance.waiting_releases()?.into_iter();
+    let mut own = waiting.filter(|waiting| waiting.release.head == head);
+    Ok(own.next().map(|waiting| waiting.missing).unwrap_or_default())
 }
 
 fn tell(held: Option<&Held>, events: &mut dyn FnMut(Event<'_>)) {

@@ -1,20 +1,22 @@
 //! Takes the content of an admitted bundle in: needs and space first, then every chunk into the store (X9a to X13).
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
 use std::sync::Arc;
 
 use super::admit::Admitted;
+use super::claims::{Claimed, Incoming};
 use super::event::Event;
 use super::outcome::Needed;
 use super::{claims, needs, room};
+use crate::appliance::secret::Readiness;
 use crate::appliance::state::Appliance;
 use crate::bundle::{Blob, Graph, Head, SignedBundle, Sink};
 use crate::container::ContentStore;
 use crate::crypto::Chain;
 use crate::db::site::release;
 use crate::db::site::targets::TargetSet;
-use crate::domain::{Class, Digest, Error, Hash, Result, Scope, Step, Timestamp, limits};
+use crate::domain::{Class, Digest, Error, Hash, Result, Step, Timestamp, limits};
 use crate::store::{Shelf, Staging};
 
 /// A bundle whose every byte is verified and durable, and which nobody can see yet.
@@ -35,6 +37,8 @@ pub(super) struct StoredContent {
     pub(super) graph: Graph,
     /// What it says of the targets of this site.
     pub(super) targets: TargetSet,
+    /// What it needs of secrets before it goes live.
+    pub(super) readiness: Readiness,
     /// Every blob, carried or needed.
     pub(super) blobs: Vec<(Digest, u64)>,
     /// How much of that was here.
@@ -107,14 +111,18 @@ fn fill(
         events(Event::Note(format!("going on after chunk {done} of {chunks}")));
     }
     let total = bundle.total_bytes();
-    let scope = bundle.head().scope();
+    let head = bundle.head().clone();
     let mut sink = StoringSink {
         appliance,
-        scope,
+        sealed: claims::sealed_documents(&head)
+            .into_iter()
+            .map(|digest| (digest, None))
+            .collect(),
+        head,
         goes_live,
         staging,
         graph: None,
-        targets: None,
+        claimed: None,
         midstates: HashMap::new(),
         chunks: done,
         total,
@@ -125,7 +133,7 @@ fn fill(
     let StoringSink {
         staging,
         graph,
-        targets,
+        claimed,
         midstates,
         chunks,
         resumed_bytes,
@@ -143,15 +151,16 @@ fn fill(
         finished?;
     }
     needs::check_still_there(appliance, domain, &needed).map_err(|error| error.at(Step::X14))?;
-    let (graph, targets) = graph
-        .zip(targets)
+    let (graph, claimed) = graph
+        .zip(claimed)
         .ok_or_else(|| Error::new(Class::Internal, "graph", "the reference graph was not judged"))?;
     if done > 0 {
         check_complete(appliance, &blobs)?;
     }
     Ok(StoredContent {
         graph,
-        targets,
+        targets: claimed.targets,
+        readiness: claimed.readiness,
         needed: Needed::of(&needed),
         blobs,
         midstates,
@@ -204,11 +213,13 @@ impl ContentStore<Blob> for Shelved {
 /// Keeps account, in order, of what is on the shelf.
 struct StoringSink<'a> {
     appliance: &'a Appliance,
-    scope: Scope,
+    head: Head,
+    /// Documents that are sealed to sites, as far as this try has read them.
+    sealed: BTreeMap<Digest, Option<Vec<u8>>>,
     goes_live: bool,
     staging: &'a mut Staging,
     graph: Option<Graph>,
-    targets: Option<TargetSet>,
+    claimed: Option<Claimed>,
     midstates: HashMap<Digest, Vec<Hash>>,
     chunks: u64,
     total: u64,
@@ -252,7 +263,10 @@ impl Sink for StoringSink<'_> {
         self.staging.prefix(&blob.digest, length, take)
     }
 
-    fn blob(&mut self, blob: &Blob, _: &[u8]) -> Result<()> {
+    fn blob(&mut self, blob: &Blob, bytes: &[u8]) -> Result<()> {
+        if let Some(document) = self.sealed.get_mut(&blob.digest) {
+            *document = Some(bytes.to_vec());
+        }
         self.proved(blob, Vec::new());
         Ok(())
     }
@@ -296,9 +310,19 @@ impl Sink for StoringSink<'_> {
 
     fn graph(&mut self, graph: Graph) -> Result<()> {
         // What keeps it from going live is decided, and told, where it is published.
-        let claimed = claims::judge(self.appliance, &self.scope, &graph, self.goes_live)?;
+        let sealed = std::mem::take(&mut self.sealed)
+            .into_iter()
+            .map(|(digest, bytes)| match bytes {
+                Some(bytes) => Ok(bytes),
+                // An earlier try has stored it.
+                None => self.appliance.store.read(&digest, limits::SECRETS_BYTES),
+            });
+        let incoming = Incoming {
+            goes_live: self.goes_live,
+            sealed: &sealed.collect::<Result<Vec<_>>>()?,
+        };
+        self.claimed = Some(claims::judge(self.appliance, &self.head, &graph, &incoming)?);
         self.graph = Some(graph);
-        self.targets = Some(claimed.targets);
         Ok(())
     }
 }

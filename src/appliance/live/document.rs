@@ -2,11 +2,14 @@
 
 use std::sync::Arc;
 
+use super::head::signed_head;
 use crate::appliance::desired;
-use crate::bundle::Head;
+use crate::appliance::pins::Pins;
 use crate::bundle::desired::DesiredState;
+use crate::bundle::{DocumentEntry, Head};
+use crate::db::Connection;
 use crate::db::site::release::ReleaseRow;
-use crate::domain::{Class, Digest, Error, Result, limits};
+use crate::domain::{Class, Digest, DocumentType, Error, Result, limits};
 use crate::store::Store;
 
 /// A desired-state document that was checked.
@@ -14,6 +17,23 @@ use crate::store::Store;
 pub(in crate::appliance) struct DesiredDocument {
     pub(in crate::appliance) digest: Digest,
     pub(in crate::appliance) state: DesiredState,
+    /// Documents of the release that hold secrets, each sealed to a site.
+    pub(in crate::appliance) sealed: Vec<Digest>,
+}
+
+/// Reads the signed document of a release that is here; nothing when it has none.
+///
+/// # Errors
+///
+/// As [`signed_head`] and [`load`].
+pub(in crate::appliance) fn desired_of(
+    connection: &Connection,
+    pins: &Pins,
+    release: &ReleaseRow,
+    store: &Store,
+) -> Result<Option<Arc<DesiredDocument>>> {
+    let head = signed_head(connection, pins, release)?;
+    load(&head, release, store, std::iter::empty())
 }
 
 /// Reads the document that a signed head names; nothing when it names none. One of `known` that is the same file still is not parsed
@@ -44,7 +64,15 @@ pub(super) fn load<'a>(
     let Some(entry) = desired::document(&head.documents) else {
         return Ok(None);
     };
-    let mut kept = known.filter(|document| document.digest == entry.digest);
+    let is_sealed = |document: &&DocumentEntry| document.kind == DocumentType::Secrets;
+    let sealed: Vec<Digest> = head
+        .documents
+        .iter()
+        .filter(is_sealed)
+        .map(|document| document.digest)
+        .collect();
+    // One desired state may travel with other sealed documents.
+    let mut kept = known.filter(|document| document.digest == entry.digest && document.sealed == sealed);
     if let Some(kept) = kept.next().filter(|kept| store.is_unchanged(&kept.digest)) {
         return Ok(Some(kept.clone()));
     }
@@ -52,5 +80,6 @@ pub(super) fn load<'a>(
     Ok(Some(Arc::new(DesiredDocument {
         digest: entry.digest,
         state: DesiredState::parse(&bytes)?,
+        sealed,
     })))
 }

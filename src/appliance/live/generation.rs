@@ -9,10 +9,12 @@ use crate::appliance::Appliance;
 use crate::db::Connection;
 use crate::db::site::appliance;
 use crate::db::site::damage;
+use crate::db::site::kept_secrets::{self, KeptSecret};
 use crate::db::site::local_targets::{self, LocalTarget};
 use crate::db::site::name_claims::{self, HomeRow};
 use crate::db::site::owners::Owners;
 use crate::db::site::release::{self, ReleaseId, ReleaseRow, State};
+use crate::db::site::site_revisions::SiteRevisions;
 use crate::db::site::target_secrets::{self, SecretRow};
 use crate::db::site::targets::{self, TargetSet};
 use crate::domain::{Error, Hash, Result, Scope, Timestamp, Uuid};
@@ -76,6 +78,10 @@ pub(in crate::appliance) struct LocalDecisions {
     pub(in crate::appliance) secrets: HashMap<Uuid, SecretRow>,
     /// Whose targets and deployments are, and which were taken away.
     pub(in crate::appliance) owners: Owners,
+    /// Values of secrets that are kept here, without the values.
+    pub(in crate::appliance) kept_secrets: Vec<KeptSecret>,
+    /// What agents were told in place of stated revisions.
+    pub(in crate::appliance) site_revisions: SiteRevisions,
 }
 
 impl LocalDecisions {
@@ -87,6 +93,8 @@ impl LocalDecisions {
                 .map(|row| (row.target, row))
                 .collect(),
             owners: Owners::read(connection)?,
+            kept_secrets: kept_secrets::list(connection)?,
+            site_revisions: SiteRevisions::read(connection)?,
         })
     }
 }
@@ -97,7 +105,7 @@ impl Mark {
     /// # Errors
     ///
     /// Those of the database.
-    pub(super) fn read(connection: &Connection) -> Result<Self> {
+    pub(in crate::appliance) fn read(connection: &Connection) -> Result<Self> {
         Ok(Self {
             number: appliance::generation(connection)?,
             edition: targets::edition(connection)?,

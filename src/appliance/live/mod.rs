@@ -21,7 +21,7 @@ mod live_state;
 mod projection;
 mod watch;
 
-pub(super) use document::DesiredDocument;
+pub(super) use document::{DesiredDocument, desired_of};
 pub(super) use generation::{Generation, GoverningRelease, LocalDecisions, Mark, ReadableRelease};
 pub(super) use head::{Heads, signed_head};
 pub use health::{Check, Health};

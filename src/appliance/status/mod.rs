@@ -48,6 +48,7 @@ mod runs;
 mod shared;
 mod shed;
 mod sources;
+mod stated;
 mod stream_view;
 mod streams;
 mod working_set;

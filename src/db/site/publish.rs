@@ -48,6 +48,8 @@ pub struct Publication<'a> {
     pub targets: &'a TargetSet,
     /// Whether it goes live in the same transaction, unless another channel of its product has live what it states.
     pub activate: bool,
+    /// Whether it goes live by itself later: as soon as no secret of it is missing.
+    pub waits: bool,
     /// Every blob of the release: those it carries and those it needs.
     pub blobs: &'a mut dyn Iterator<Item = Result<BlobRow>>,
     /// Every name, after the blobs. Repeated rows are fine.
@@ -218,8 +220,8 @@ fn insert_release(transaction: &Transaction<'_>, publication: &Publication<'_>) 
     }
     let id: i64 = transaction
         .query_row(
-            "INSERT INTO release (scope, head, head_bytes, signatures, root_version, epoch, sequence, version, state, imported_at)
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?, 'available', ?) RETURNING id",
+            "INSERT INTO release (scope, head, head_bytes, signatures, root_version, epoch, sequence, version, state, imported_at, waits)
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, 'available', ?, ?) RETURNING id",
             params![
                 scope_id,
                 head,
@@ -229,7 +231,8 @@ fn insert_release(transaction: &Transaction<'_>, publication: &Publication<'_>) 
                 counter.epoch,
                 counter.sequence,
                 publication.version,
-                publication.imported_at
+                publication.imported_at,
+                publication.waits
             ],
             |row| row.get(0),
         )

@@ -57,6 +57,8 @@ pub struct ReleaseRow {
     pub activated_at: Option<Timestamp>,
     /// When it was last replaced.
     pub retired_at: Option<Timestamp>,
+    /// Whether it goes live by itself as soon as no secret of it is missing.
+    pub waits: bool,
 }
 
 /// The signed bytes of a release.
@@ -92,7 +94,7 @@ pub enum Activated {
 }
 
 const COLUMNS: &str = "SELECT r.id, s.domain, s.product, s.channel, r.head, r.epoch, r.sequence, r.root_version, r.version, \
-     r.state, r.imported_at, r.activated_at, r.retired_at, s.id FROM release r JOIN scope s ON s.id = r.scope";
+     r.state, r.imported_at, r.activated_at, r.retired_at, s.id, r.waits FROM release r JOIN scope s ON s.id = r.scope";
 
 /// Returns every release, by scope, newest first.
 ///
@@ -163,6 +165,7 @@ fn query(connection: &Connection, rest: &str, parameters: impl rusqlite::Params)
                 imported_at: row.get(10)?,
                 activated_at: row.get(11)?,
                 retired_at: row.get(12)?,
+                waits: row.get(14)?,
             })
         })
         .sql("read the releases")?;

@@ -61,6 +61,7 @@ CREATE TABLE release (
   version      TEXT    NOT NULL,
   state        TEXT    NOT NULL CHECK (state IN ('available', 'active', 'retired')),
   imported_at  INTEGER NOT NULL,
+  waits        INTEGER NOT NULL,        -- 1: it goes live by itself as soon as no secret of it is missing
   first_live   INTEGER,                 -- generation that it was first live in; tells which scope had content first (D18)
   activated_at INTEGER,
   retired_at   INTEGER,
@@ -211,6 +212,30 @@ CREATE TABLE known_revision (
   PRIMARY KEY (deployment, revision)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX known_revision_of_target ON known_revision (target, revision);
+
+-- Values of secrets that were entered or made here, as far as they may be known: each stands in a file of secrets/, encrypted to the
+-- recipient key, which says scope, name and target once more. What no row names there counts for nothing.
+CREATE TABLE kept_secret (
+  scope  INTEGER NOT NULL REFERENCES scope (id),
+  name   TEXT    NOT NULL,
+  target BLOB,                          -- none: the value of the whole site
+  origin TEXT    NOT NULL CHECK (origin IN ('entered', 'generated')),
+  at     INTEGER NOT NULL,
+  file   TEXT    NOT NULL UNIQUE
+) STRICT;
+CREATE UNIQUE INDEX one_kept_secret ON kept_secret (scope, name, ifnull(target, x''));
+
+-- What agents were told in place of a stated revision, because it depends on values of this site: never leaves (secrets, section 4).
+-- The highest number of a deployment is the present one.
+CREATE TABLE site_revision (
+  deployment BLOB    NOT NULL,
+  revision   BLOB    NOT NULL,
+  target     BLOB    NOT NULL,
+  stated     BLOB    NOT NULL,          -- the one that it stands for: signed, or that of a target made here
+  number     INTEGER NOT NULL UNIQUE,
+  PRIMARY KEY (deployment, revision)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX site_revision_of_target ON site_revision (target, revision);
 
 -- Targets made here, which follow one of a release.
 CREATE TABLE local_target (

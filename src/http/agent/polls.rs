@@ -8,10 +8,12 @@ use axum::http::HeaderMap;
 use super::app::{AgentApp, agent_version};
 use super::reply::{self, Reply};
 use super::resources_body::ResourcesBody;
+use crate::appliance::distr::Answer;
 use crate::appliance::fleet::Identity;
 use crate::appliance::status::Owner;
 use crate::domain::Result;
 use crate::http::in_flight::Account;
+use crate::http::peer::Way;
 
 /// Answers `manifest`: what an agent that updates itself applies.
 pub(super) async fn manifest(app: &Arc<AgentApp>, identity: Arc<Identity>, account: &Account) -> Reply {
@@ -27,11 +29,15 @@ pub(super) async fn resources(
     identity: Arc<Identity>,
     headers: &HeaderMap,
     account: &Account,
+    way: Way,
 ) -> Reply {
     let version = agent_version(headers);
     let owner = Owner::of(&identity.scope);
     let before = app.hub.advertised(&identity).ok();
-    let answered = resources_body(app, identity.clone(), account).await;
+    let answered = match app.hub.check_way(&identity, way == Way::Private) {
+        Ok(()) => resources_body(app, identity.clone(), account).await,
+        Err(error) => Err(error),
+    };
     // Another generation may have come in between: then what was told is noted at the next look.
     let after = app.hub.advertised(&identity).ok();
     let told = after.filter(|after| answered.is_ok() && before.as_ref() == Some(after));
@@ -58,7 +64,11 @@ async fn resources_body(app: &Arc<AgentApp>, identity: Arc<Identity>, account: &
         let asked = identity.clone();
         short = app.render(&identity, move |hub| hub.resources(&asked)).await?;
     }
-    if let Some(bytes) = short.and_then(|short| account.share(&short).ok()) {
+    let held = short.and_then(|short| match short {
+        Answer::Shared(bytes) => account.share(&bytes).ok(),
+        Answer::Own(bytes) => account.take(bytes.len()).ok().map(|permit| permit.hold(bytes)),
+    });
+    if let Some(bytes) = held {
         return Ok(bytes.into());
     }
     let asked = identity.clone();

@@ -61,7 +61,7 @@ impl ResourcesBody {
             Ok(Made {
                 bytes: match permit {
                     Some(permit) => permit.hold(bytes),
-                    None => bytes.into(),
+                    None => Bytes::from_owner(bytes),
                 },
                 pieces: (!done).then_some(pieces),
             })

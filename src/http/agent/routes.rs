@@ -13,7 +13,7 @@ use super::reply::{self, Reply};
 use super::{connect, logs, polls, reports};
 use crate::appliance::fleet::Identity;
 use crate::http::in_flight::Account;
-use crate::http::peer::Remote;
+use crate::http::peer::{Remote, Way};
 use crate::http::seats::Acquaintance;
 use crate::http::uri::{URI_BYTES, uri_bytes};
 use crate::protocol::distr::{API_PREFIX, Endpoint};
@@ -89,6 +89,7 @@ async fn authenticated(
     account: &Account,
 ) -> Reply {
     let logs = matches!(endpoint, Endpoint::Logs | Endpoint::AgentLogs);
+    let way = Way::of(request.extensions());
     let limiter = if logs { &app.logs } else { &app.requests };
     let allowance = limiter.take(identity.target);
     let reply = match endpoint {
@@ -96,7 +97,7 @@ async fn authenticated(
         Endpoint::AgentLogs => logs::agent(app, identity, request, allowance.passes).await,
         _ if !allowance.passes => reply::too_many(),
         Endpoint::Manifest => polls::manifest(app, identity, account).await,
-        Endpoint::Resources => polls::resources(app, identity, request.headers(), account).await,
+        Endpoint::Resources => polls::resources(app, identity, request.headers(), account, way).await,
         Endpoint::Status => reports::status(app, identity, request).await,
         Endpoint::Metrics => reports::metrics(app, identity, request).await,
         // They need no token, and were answered before.

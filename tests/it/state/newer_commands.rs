@@ -70,6 +70,10 @@ fn f15_every_command_refuses_the_state_of_a_newer_airlock() {
         ("target remove", vec!["x", "--yes"]),
         ("target restore", vec!["x"]),
         ("target free", vec![id, "--yes"]),
+        ("secret list", vec![]),
+        ("secret set", vec!["API_KEY"]),
+        ("secret generate", vec!["API_KEY", "--yes"]),
+        ("secret forget", vec!["API_KEY", "--yes"]),
     ];
     let mut known: BTreeSet<String> = lines.iter().map(|(command, _)| (*command).to_owned()).collect();
     // It makes a state folder, and refuses every one that is there.

@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Cursor, Read};
 
-use airlock::bundle::{BlobSource, BundleContent, BundleLayout, Packing, ReleaseStatement, TagLine};
+use airlock::bundle::desired::DesiredState;
+use airlock::bundle::{BlobSource, BundleContent, BundleLayout, Feature, Packing, ReleaseStatement, TagLine};
 use airlock::crypto::{Chain, Envelope, PayloadType, RootDocument, SigningKey};
 use airlock::domain::{Audience, Class, Digest, DocumentType, Error, Result, SiteId, Version, oci};
 
@@ -289,7 +290,10 @@ impl Vendor {
         packing: Packing,
         change: impl FnOnce(&mut ReleaseStatement),
     ) -> Made {
-        let (content, blobs, manifest, layers) = made;
+        let (mut content, blobs, manifest, layers) = made;
+        if content.documents.iter().any(has_secrets) {
+            content.requires.insert(Feature::Secrets);
+        }
         let mut release = statement(scope, sequence);
         change(&mut release);
         let plan = BundleLayout::new(&release, &content, &self.chain, packing).unwrap();
@@ -317,6 +321,15 @@ fn statement((product, channel): (&str, &str), sequence: u64) -> ReleaseStatemen
         audience: Audience::ANY,
         home_hosts: vec!["registry.test".into()],
         minimum_appliance: Version::new(0, 1, 0),
+    }
+}
+
+fn has_secrets((kind, bytes): &(DocumentType, Vec<u8>)) -> bool {
+    let uses = |desired: DesiredState| desired.secrets().next().is_some();
+    match kind {
+        DocumentType::Secrets => true,
+        DocumentType::DesiredState => DesiredState::parse(bytes).is_ok_and(uses),
+        _ => false,
     }
 }
 

@@ -328,6 +328,7 @@ impl Draft<'_> {
                     time_floor: Timestamp::EPOCH,
                     targets: &TargetSet::default(),
                     activate,
+                    waits: false,
                     blobs: &mut self.blobs.into_iter().map(Ok),
                     names: &mut self.names.into_iter().map(Ok),
                     signer: &signer(),

@@ -95,13 +95,14 @@ fn line(sink: &Sink<'_, '_>, StreamRecord { listed, gap }: StreamRecord, texts: 
 fn status(sink: &Sink<'_, '_>, listed: Listed, kind: StatusRecordKind, texts: bool) -> Option<Line> {
     let Listed { record, source, repeat } = listed;
     let source = source?;
+    let deployment = source.deployment?;
     let again = repeat.as_ref().filter(|repeat| repeat.count > 1);
     // In the agent's words as they came last: "now" is when it was reported last.
     let said = repeat.as_ref().and_then(|repeat| repeat.text.as_deref());
     Some(Line::Status(StatusRecord {
         at: record.received,
         count: again.map(|repeat| cut(repeat.count)),
-        deployment: source.deployment?,
+        deployment,
         entered: repeat
             .as_ref()
             .map(|repeat| cut(repeat.entered))
@@ -110,7 +111,7 @@ fn status(sink: &Sink<'_, '_>, listed: Listed, kind: StatusRecordKind, texts: bo
         last: again.map(|repeat| repeat.last),
         number: record.position,
         of: record.of,
-        revision: record.revision?,
+        revision: sink.revisions.stated(&deployment, &record.revision?),
         signal: record.signal?,
         state: record.kind?,
         target: source.target,
@@ -121,13 +122,14 @@ fn status(sink: &Sink<'_, '_>, listed: Listed, kind: StatusRecordKind, texts: bo
 fn log(sink: &Sink<'_, '_>, listed: Listed) -> Option<Line> {
     let Listed { record, source, .. } = listed;
     let source = source?;
+    let deployment = source.deployment?;
     Some(Line::Log(Box::new(Log {
         at: record.received,
-        deployment: source.deployment?,
+        deployment,
         kind: LogWord::Word,
         number: record.position,
         resource: sink.name(record.resource.as_deref().unwrap_or_default()),
-        revision: record.revision?,
+        revision: sink.revisions.stated(&deployment, &record.revision?),
         severity: sink.name(record.severity.as_deref().unwrap_or_default()),
         target: source.target,
         text: sink.text(&record.text),

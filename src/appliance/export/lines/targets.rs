@@ -44,7 +44,10 @@ pub(in super::super) fn targets(
     shows: &Shows,
 ) -> Result<()> {
     let all = standing(connection, domain)?;
-    let desired: HashMap<Uuid, Uuid> = all.values().flat_map(Standing::wanted).collect();
+    let wanted = all.values().flat_map(Standing::wanted);
+    let desired: HashMap<Uuid, Uuid> = wanted
+        .map(|(deployment, stated)| (deployment, sink.revisions.told(&deployment, &stated)))
+        .collect();
     let statuses = view.targets(&|deployment| desired.get(deployment).copied())?;
     let mut statuses: BTreeMap<Uuid, TargetStatus> =
         statuses.into_iter().map(|status| (status.target, status)).collect();
@@ -81,7 +84,7 @@ pub(in super::super) fn targets(
         let known: HashMap<Uuid, DeploymentStatus> = status
             .into_iter()
             .flat_map(|status| status.deployments)
-            .map(|status| (status.deployment, status))
+            .map(|status| (status.deployment, status.in_stated_revisions(sink.revisions)))
             .collect();
         for (deployment, (revision, removed)) in &standing.deployments {
             // Of a target that was let go everything was.

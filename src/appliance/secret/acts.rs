@@ -1,0 +1,210 @@
+//! What a person does about the values of secrets: enter one, let one be made, let one go. Every act is in the audit log, no value is.
+//!
+//! File before row: what stops in between leaves either the value of before or the new one, and a file that the next act removes.
+
+use super::list::{Needed, SecretView};
+use super::missing::MissingSecret;
+use super::prepare::{detail, keep};
+use super::{files, make};
+use crate::appliance::state::{Appliance, ImportLock};
+use crate::bundle::desired::SecretSource;
+use crate::crypto::SecretRecord;
+use crate::db::site::kept_secrets::{self, Origin};
+use crate::db::site::release::{Activated, ReleaseRow};
+use crate::db::site::targets::Undeploy;
+use crate::db::site::{audit, targets};
+use crate::domain::{Class, Error, Result, SecretValue, Timestamp};
+
+/// What became of an act about a secret.
+#[derive(Debug)]
+pub struct SecretAct {
+    /// Whether there was a value before.
+    pub replaced: bool,
+    /// A release that waited for it, if any.
+    pub waited: Option<Waited>,
+}
+
+/// What became of a release that waited.
+#[derive(Debug)]
+pub struct Waited {
+    /// The release.
+    pub release: ReleaseRow,
+    /// What became of it.
+    pub result: Result<WaitedFor>,
+}
+
+/// What a release that waited came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum WaitedFor {
+    /// It is live now.
+    Live(Activated),
+    /// It waits for more.
+    More(Vec<MissingSecret>),
+}
+
+impl Appliance {
+    /// Lets a value that a person entered count, and makes the release live that waited for it alone.
+    ///
+    /// # Errors
+    ///
+    /// `E-USAGE secret-sealed` for one that the vendor seals, `secret-unused` for one that no release has; `E-BUSY`; `E-STATE`, `E-IO` and
+    /// `E-SPACE`. The value of before counts then.
+    pub fn set_secret(&self, view: &SecretView, value: SecretValue, now: Timestamp) -> Result<SecretAct> {
+        self.put_secret(view, value, Origin::Entered, now)
+    }
+
+    /// Lets a new value count that is made as the release says, else of 32 letters and digits; as [`Appliance::set_secret`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Appliance::set_secret`].
+    pub fn generate_secret(&self, view: &SecretView, now: Timestamp) -> Result<SecretAct> {
+        let declared = view.declared.as_ref().ok_or_else(|| unused(view))?;
+        let length = usize::try_from(declared.length()).unwrap_or(usize::MAX);
+        self.put_secret(view, make::value(declared.alphabet(), length)?, Origin::Generated, now)
+    }
+
+    fn put_secret(&self, view: &SecretView, value: SecretValue, origin: Origin, now: Timestamp) -> Result<SecretAct> {
+        self.check_settable(view)?;
+        let lock = self.lock()?;
+        files::tidy(self.folder(), &self.db)?;
+        let record = SecretRecord {
+            scope: view.scope.clone(),
+            name: view.name.clone(),
+            target: view.target.as_ref().map(|(id, _)| *id),
+            value,
+        };
+        let row = keep(self.folder(), record, origin, now)?;
+        let written = self.db.write(|transaction| {
+            let before = kept_secrets::put(transaction, &row)?;
+            targets::raise_edition(transaction)?;
+            audit::append(
+                transaction,
+                now,
+                "secret",
+                &detail(&row.scope, (&row.name, row.target), origin.as_str()),
+                &[],
+            )?;
+            Ok(before)
+        });
+        let before = match written {
+            Ok(before) => before,
+            Err(error) => {
+                return Err(match files::remove(self.folder(), &[row.file]) {
+                    Ok(()) => error,
+                    Err(left) => error.and_then(&left),
+                });
+            }
+        };
+        // Done already: a file that stays is removed by the next act.
+        files::remove(self.folder(), before.as_slice()).ok();
+        Ok(SecretAct {
+            replaced: before.is_some(),
+            waited: self.go_on(&lock, view, now)?,
+        })
+    }
+
+    /// Says whether a value from here would be used.
+    ///
+    /// # Errors
+    ///
+    /// `E-USAGE secret-sealed` and `secret-unused`.
+    pub fn check_settable(&self, view: &SecretView) -> Result<()> {
+        let declared = view.declared.as_ref().ok_or_else(|| unused(view))?;
+        if declared.source != SecretSource::Sealed {
+            return Ok(());
+        }
+        Err(Error::new(
+            Class::Usage,
+            "secret-sealed",
+            format!(
+                "the vendor seals the value of {} to this site: one from here would not be used",
+                view.name
+            ),
+        )
+        .expected("a secret that is entered or made at the site")
+        .remedy("ask the vendor for a release with another value, and import it"))
+    }
+
+    /// Says whether a value can be let go.
+    ///
+    /// # Errors
+    ///
+    /// `E-POLICY secret-needed` while the live release needs it; `E-USAGE secret` when there is none.
+    pub fn check_forgettable(&self, view: &SecretView) -> Result<()> {
+        if view.kept.is_none() {
+            return Err(Error::new(
+                Class::Usage,
+                "secret",
+                format!("no value of {} was entered or made here", view.name),
+            )
+            .remedy("look at `airlock secret list`"));
+        }
+        let sealed = view
+            .declared
+            .as_ref()
+            .is_some_and(|declared| declared.source == SecretSource::Sealed);
+        if view.needed == Needed::Live && !sealed {
+            return Err(Error::new(
+                Class::Policy,
+                "secret-needed",
+                format!(
+                    "the live release of {} needs {}: {}",
+                    view.scope,
+                    view.name,
+                    view.used_by.join(", ")
+                ),
+            )
+            .expected("a secret that no live release needs")
+            .remedy("enter another value with `airlock secret set`; or forget it once a release without it is live"));
+        }
+        Ok(())
+    }
+
+    /// Lets a value go that nobody needs.
+    ///
+    /// # Errors
+    ///
+    /// `E-POLICY secret-needed` while the live release needs it; `E-USAGE secret` when there is none; `E-BUSY`; `E-STATE`, `E-IO`,
+    /// `E-SPACE`.
+    pub fn forget_secret(&self, view: &SecretView, now: Timestamp) -> Result<()> {
+        self.check_forgettable(view)?;
+        let _lock = self.lock()?;
+        files::tidy(self.folder(), &self.db)?;
+        let target = view.target.as_ref().map(|(id, _)| *id);
+        let file = self.db.write(|transaction| {
+            let file = kept_secrets::remove(transaction, &view.scope, &view.name, target)?;
+            targets::raise_edition(transaction)?;
+            let detail = detail(&view.scope, (&view.name, target), "forgotten");
+            audit::append(transaction, now, "secret", &detail, &[])?;
+            Ok(file)
+        })?;
+        files::remove(self.folder(), file.as_slice())
+    }
+
+    /// Makes the release of a scope live that waits for its secrets alone, once none is missing.
+    fn go_on(&self, lock: &ImportLock, view: &SecretView, now: Timestamp) -> Result<Option<Waited>> {
+        let Some(release) = self.waiting_release(&view.scope)? else {
+            return Ok(None);
+        };
+        let result = self.missing_secrets(&release).and_then(|missing| {
+            if missing.is_empty() {
+                let activated = self.activate_held(lock, release.head, Undeploy::AsSigned, now)?;
+                Ok(WaitedFor::Live(activated))
+            } else {
+                Ok(WaitedFor::More(missing))
+            }
+        });
+        Ok(Some(Waited { release, result }))
+    }
+}
+
+fn unused(view: &SecretView) -> Error {
+    Error::new(
+        Class::Usage,
+        "secret-unused",
+        format!("no release here has the secret {} any more", view.name),
+    )
+    .expected("a secret that a release here has")
+    .remedy("look at `airlock secret list`; `airlock secret forget` lets its value go")
+}

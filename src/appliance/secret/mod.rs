@@ -1,0 +1,50 @@
+//! Secrets at the site (`secrets` of the reference): values that came sealed with a release, were entered here, or were made here.
+//!
+//! ```text
+//! release ─> stated (desired state, sealed documents) ─> uses (what is needed here, by whom)
+//! secrets/ (files) + db::site::kept_secrets ─> vault (decrypted when asked for)
+//!    uses + vault ─> missing        a release with any of these is imported and not activated
+//!    uses + vault ─> values         of a target, for whoever renders; revision_key ─> what its agent is told
+//!    acts: set, generate, forget    file before row, the old file goes after the commit
+//! ```
+//!
+//! # Rules
+//!
+//! - A value belongs to its scope; nothing of another scope is looked up by name.
+//! - Values stand in memory in buffers that are wiped, in types that print nothing, and are never compared with or hashed into anything that
+//!   is logged, listed or leaves.
+//! - What was entered or made here is never replaced by a release.
+
+mod acts;
+mod files;
+mod find;
+mod known;
+mod list;
+mod make;
+mod missing;
+mod prepare;
+mod recipients;
+mod record;
+mod reseal;
+mod revision_key;
+mod sealed;
+mod stated;
+mod uses;
+mod vault;
+mod waiting;
+
+pub use acts::{SecretAct, Waited, WaitedFor};
+pub use find::AskedSecret;
+pub use known::KnownValues;
+pub use list::{Needed, SecretView};
+pub(super) use missing::refused;
+pub use missing::{MissingSecret, SECRETS_MISSING, listed};
+pub(super) use prepare::{Readiness, for_new_target, judge};
+pub(super) use recipients::present as recipient_key;
+pub(super) use reseal::reseal;
+pub(super) use revision_key::{RevisionKey, create as create_revision_key};
+pub(super) use stated::{check_sealed, sealed_for_site};
+pub use uses::NeededSecret;
+pub(super) use uses::OfTarget;
+pub(super) use vault::Vault;
+pub use waiting::WaitingRelease;

@@ -1,0 +1,198 @@
+//! Before a release goes live: what it lacks, and what is made for it.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::{Value, json};
+
+use super::missing::MissingSecret;
+use super::uses::{Decided, NeededSecret, uses};
+use super::vault::Vault;
+use super::{files, make, recipients};
+use crate::appliance::state::{Appliance, ImportLock};
+use crate::bundle::desired::{DesiredState, SecretSource};
+use crate::crypto::{SealedSecrets, SecretRecord};
+use crate::db::Transaction;
+use crate::db::site::kept_secrets::{self, KeptSecret, Origin};
+use crate::db::site::local_targets::LocalTarget;
+use crate::db::site::{audit, targets};
+use crate::domain::{Error, Result, Scope, SecretName, Timestamp, Uuid};
+
+/// What a release needs to go live.
+pub(in crate::appliance) struct Readiness {
+    /// What is missing and only a person, or the vendor, can give.
+    pub(in crate::appliance) missing: Vec<MissingSecret>,
+    /// What is made here when it goes live.
+    to_make: Vec<NeededSecret>,
+}
+
+/// Values that were made and are durable, and that count once they are recorded.
+pub(in crate::appliance) struct Made {
+    state: PathBuf,
+    rows: Vec<KeptSecret>,
+}
+
+/// Judges what a release of a scope lacks at this site.
+///
+/// # Errors
+///
+/// Those of the database.
+pub(in crate::appliance) fn judge(
+    appliance: &Appliance,
+    scope: &Scope,
+    state: &DesiredState,
+    sealed: Option<SealedSecrets>,
+) -> Result<Readiness> {
+    let (decided, kept) = appliance
+        .db
+        .read(|connection| Ok((Decided::read(connection)?, kept_secrets::list(connection)?)))?;
+    let vault = Vault::new(appliance.folder(), scope, &kept, sealed);
+    let lacking = uses(state, scope, appliance.site(), &decided)
+        .into_iter()
+        .filter(|used| !vault.has(used));
+    let is_made = |used: &NeededSecret| used.declared.source == SecretSource::Generate;
+    let (to_make, missing): (Vec<NeededSecret>, Vec<NeededSecret>) = lacking.partition(is_made);
+    Ok(Readiness {
+        missing: missing.iter().map(MissingSecret::of).collect(),
+        to_make,
+    })
+}
+
+/// Makes the values of its own that a new target of this site has made for it; nothing where it has none. Held with them is what keeps others
+/// from the folder until they count.
+///
+/// # Errors
+///
+/// `E-BUSY` when an import runs; as [`Readiness::make`].
+pub(in crate::appliance) fn for_new_target(
+    appliance: &Appliance,
+    scope: &Scope,
+    state: &DesiredState,
+    target: &LocalTarget,
+    now: Timestamp,
+) -> Result<Option<(ImportLock, Made)>> {
+    let mut decided = appliance.db.read(Decided::read)?;
+    decided.locals.push(target.clone());
+    let is_own = |used: &NeededSecret| {
+        used.declared.source == SecretSource::Generate
+            && used.target.as_ref().is_some_and(|target_of| target_of.id == target.id)
+    };
+    let mut to_make = uses(state, scope, appliance.site(), &decided);
+    to_make.retain(is_own);
+    if to_make.is_empty() {
+        return Ok(None);
+    }
+    let lock = appliance.lock()?;
+    let readiness = Readiness {
+        missing: Vec::new(),
+        to_make,
+    };
+    Ok(Some((lock, readiness.make(appliance, scope, now)?)))
+}
+
+impl Readiness {
+    /// Nothing is needed.
+    pub(in crate::appliance) fn nothing() -> Self {
+        Self {
+            missing: Vec::new(),
+            to_make: Vec::new(),
+        }
+    }
+
+    /// Makes what is to be made; only for who holds the lock of the state folder. Nothing counts before [`Made::record`].
+    ///
+    /// # Errors
+    ///
+    /// `E-STATE recipient-key`, `planted`; `E-IO`, `E-SPACE`.
+    pub(in crate::appliance) fn make(&self, appliance: &Appliance, scope: &Scope, now: Timestamp) -> Result<Made> {
+        let state = appliance.folder();
+        let mut made = Made {
+            state: state.to_owned(),
+            rows: Vec::with_capacity(self.to_make.len()),
+        };
+        if self.to_make.is_empty() {
+            return Ok(made);
+        }
+        files::tidy(state, &appliance.db)?;
+        for used in &self.to_make {
+            match one(state, scope, used, now) {
+                Ok(row) => made.rows.push(row),
+                Err(error) => return Err(made.drop_files(error)),
+            }
+        }
+        Ok(made)
+    }
+}
+
+fn one(state: &Path, scope: &Scope, used: &NeededSecret, now: Timestamp) -> Result<KeptSecret> {
+    let (name, target) = used.place();
+    let alphabet = used.declared.alphabet();
+    let length = usize::try_from(used.declared.length()).unwrap_or(usize::MAX);
+    let record = SecretRecord {
+        scope: scope.clone(),
+        name,
+        target,
+        value: make::value(alphabet, length)?,
+    };
+    keep(state, record, Origin::Generated, now)
+}
+
+/// Lays a value down as a file; it counts once its row is recorded.
+///
+/// # Errors
+///
+/// `E-STATE recipient-key`, `planted`; `E-IO`, `E-SPACE`.
+pub(super) fn keep(state: &Path, record: SecretRecord, origin: Origin, now: Timestamp) -> Result<KeptSecret> {
+    let file = files::put(state, &record.seal(&recipients::public(state)?)?)?;
+    Ok(KeptSecret {
+        scope: record.scope,
+        name: record.name,
+        target: record.target,
+        origin,
+        at: now,
+        file,
+    })
+}
+
+impl Made {
+    /// Lets the values count, in the transaction that needs them.
+    ///
+    /// # Errors
+    ///
+    /// Those of the database.
+    pub(in crate::appliance) fn record(&self, transaction: &Transaction<'_>, now: Timestamp) -> Result<()> {
+        for row in &self.rows {
+            kept_secrets::put(transaction, row)?;
+            audit::append(
+                transaction,
+                now,
+                "secret",
+                &detail(&row.scope, (&row.name, row.target), "generated"),
+                &[],
+            )?;
+        }
+        if !self.rows.is_empty() {
+            targets::raise_edition(transaction)?;
+        }
+        Ok(())
+    }
+
+    /// Removes what was made in vain, and returns the error that made it so. What cannot be removed now the next act removes.
+    pub(in crate::appliance) fn drop_files(&self, error: Error) -> Error {
+        let names: Vec<String> = self.rows.iter().map(|row| row.file.clone()).collect();
+        match files::remove(&self.state, &names) {
+            Ok(()) => error,
+            Err(left) => error.and_then(&left),
+        }
+    }
+}
+
+/// What an audit row says of an act about a value: never the value, nor what follows from it.
+pub(super) fn detail(scope: &Scope, (name, target): (&SecretName, Option<Uuid>), result: &str) -> Value {
+    let mut detail = json!({
+        "channel": scope.channel, "domain": scope.domain, "name": name, "product": scope.product, "result": result,
+    });
+    if let (Some(target), Some(members)) = (target, detail.as_object_mut()) {
+        members.insert("target".into(), target.to_string().into());
+    }
+    detail
+}

@@ -1,0 +1,286 @@
+//! `airlock secret …`: values that applications need and that this site keeps.
+
+use std::io::{self, IsTerminal as _};
+
+use clap::{Args, Subcommand};
+use serde_json::{Value, json};
+use zeroize::Zeroizing;
+
+use super::Ui;
+use super::confirm::confirm;
+use super::passphrase::type_in;
+use super::scope_names::ScopeNames;
+use super::secret_list;
+use super::site_view::ConfigArgs;
+use super::state_folder::StateArgs;
+use super::ui::escape;
+use super::waiting_view::{commands, missing_json};
+use crate::appliance::Appliance;
+use crate::appliance::secret::{AskedSecret, SecretAct, SecretView, Waited, WaitedFor};
+use crate::domain::{Class, Clock as _, Error, Result, SecretName, SecretValue, SystemClock, limits};
+use crate::stream::read_bounded;
+
+/// How often a value is asked for that was typed differently the second time.
+const TRIES: usize = 3;
+
+/// Enter and look after secrets that applications need: passwords, keys, licences
+///
+/// A release says which secrets it has: some come sealed from the vendor, some are made here by themselves, and some are entered here.
+/// Until each of these has a value, the release is imported and not live. Values are kept encrypted in the state folder and leave it only
+/// to the agents that need them. A value that was set or made here is never replaced by a release; whoever changes one changes it for every
+/// deployment that uses it, at once.
+#[derive(Debug, Subcommand)]
+pub(super) enum SecretCommand {
+    /// List secrets: who uses them, where their values come from, and which are missing
+    #[command(after_help = "Examples:\n  airlock secret list\n  airlock secret list --format json")]
+    List {
+        #[command(flatten)]
+        place: Place,
+    },
+    /// Enter the value of a secret
+    ///
+    /// On a terminal it is asked for and not shown; else it is read from standard input, without one newline at its end. It is never an
+    /// argument: other users of the machine can read those. A release that waited for this value alone goes live.
+    #[command(
+        after_help = "Examples:\n  airlock secret set SMTP_PASSWORD\n  airlock secret set SMTP_PASSWORD --target press-1 < password.txt\n  airlock secret set API_KEY --product shop --vendor acme"
+    )]
+    Set {
+        #[command(flatten)]
+        which: Which,
+        #[command(flatten)]
+        place: Place,
+    },
+    /// Let a random value of a secret be made
+    ///
+    /// As long and of such characters as the release says, else 32 letters and digits. Where there is a value already, everything that uses
+    /// it gets another one: a database, for one, keeps the password that it was made with. So that is asked first on a terminal.
+    #[command(
+        after_help = "Examples:\n  airlock secret generate SESSION_KEY\n  airlock secret generate SESSION_KEY --yes"
+    )]
+    Generate {
+        #[command(flatten)]
+        which: Which,
+        /// Do not ask
+        #[arg(long)]
+        yes: bool,
+        #[command(flatten)]
+        place: Place,
+    },
+    /// Let the value of a secret go that no live release needs
+    ///
+    /// It cannot be had again. What happens is said first, and asked on a terminal.
+    #[command(after_help = "Example:\n  airlock secret forget OLD_KEY")]
+    Forget {
+        #[command(flatten)]
+        which: Which,
+        /// Do not ask
+        #[arg(long)]
+        yes: bool,
+        #[command(flatten)]
+        place: Place,
+    },
+}
+
+/// Which secret.
+#[derive(Debug, Args)]
+pub(super) struct Which {
+    /// Name, as in `airlock secret list`
+    name: SecretName,
+    /// Target that the value is for, where each has its own: name or UUID
+    #[arg(long)]
+    target: Option<String>,
+    /// Product or PRODUCT/CHANNEL, where several have a secret of this name
+    #[arg(long)]
+    product: Option<String>,
+    /// Channel, where several have it
+    #[arg(long)]
+    channel: Option<String>,
+    /// Vendor, where several have it: its name, or the first 8 digits or more of its trust domain
+    #[arg(long)]
+    vendor: Option<String>,
+}
+
+/// Which appliance.
+#[derive(Debug, Args)]
+pub(super) struct Place {
+    #[command(flatten)]
+    config: ConfigArgs,
+    #[command(flatten)]
+    state: StateArgs,
+}
+
+impl Which {
+    fn find(&self, appliance: &Appliance) -> Result<SecretView> {
+        appliance.find_secret(&AskedSecret {
+            name: &self.name,
+            target: self.target.as_deref(),
+            product: self.product.as_deref(),
+            channel: self.channel.as_deref(),
+            vendor: self.vendor.as_deref(),
+        })
+    }
+}
+
+pub(super) fn run(command: &SecretCommand, ui: &mut Ui) -> Result<()> {
+    let (SecretCommand::List { place }
+    | SecretCommand::Set { place, .. }
+    | SecretCommand::Generate { place, .. }
+    | SecretCommand::Forget { place, .. }) = command;
+    let appliance = place.state.open_as(&place.config.read()?, ui)?;
+    match command {
+        SecretCommand::List { .. } => secret_list::print(&appliance, ui),
+        SecretCommand::Set { which, .. } => {
+            let view = which.find(&appliance)?;
+            appliance.check_settable(&view)?;
+            let value = entered(&view, ui)?;
+            let act = appliance.set_secret(&view, value, SystemClock.now())?;
+            report(&appliance, &view, &act, "set", ui)
+        }
+        SecretCommand::Generate { which, yes, .. } => {
+            let view = which.find(&appliance)?;
+            appliance.check_settable(&view)?;
+            if let Some((origin, at)) = view.kept {
+                ui.say(format_args!(
+                    "{} has a value that was {origin} at {at}; whatever uses it gets another one: {}",
+                    escape(&view.label()),
+                    escape(&view.used_by.join(", "))
+                ));
+                confirm(ui, *yes, &format!("airlock secret generate {}", view.name))?;
+            }
+            let act = appliance.generate_secret(&view, SystemClock.now())?;
+            report(&appliance, &view, &act, "generated", ui)
+        }
+        SecretCommand::Forget { which, yes, .. } => {
+            let view = which.find(&appliance)?;
+            appliance.check_forgettable(&view)?;
+            ui.say(format_args!(
+                "the value of {} cannot be had again",
+                escape(&view.label())
+            ));
+            confirm(ui, *yes, &format!("airlock secret forget {}", view.name))?;
+            appliance.forget_secret(&view, SystemClock.now())?;
+            ui.result(
+                &to_json(&view, "forgotten"),
+                format!("{} is forgotten", escape(&view.label())),
+            )
+        }
+    }
+}
+
+/// Takes the value from the person at the terminal, or from standard input.
+fn entered(view: &SecretView, ui: &mut Ui) -> Result<SecretValue> {
+    let bytes = if io::stdin().is_terminal() {
+        let vendor = view.vendor.as_deref().unwrap_or("a vendor whose root cannot be read");
+        let used = if view.used_by.is_empty() {
+            "nothing here".to_owned()
+        } else {
+            view.used_by.join(", ")
+        };
+        ui.say(format_args!(
+            "the value goes to {} of {}, for {}: used by {}",
+            escape(&view.scope.to_string()),
+            escape(vendor),
+            escape(&view.label()),
+            escape(&used),
+        ));
+        typed(&view.label())?
+    } else {
+        // One more byte than fits is enough to know that it does not; one newline at the end is none of the value.
+        let most = limits::SECRET_BYTES as u64 + 1;
+        let mut bytes = Zeroizing::new(read_bounded(io::stdin().lock(), most, "the value of a secret")?);
+        if bytes.last() == Some(&b'\n') {
+            bytes.pop();
+            ui.say("the newline at the end is not part of the value");
+        }
+        bytes
+    };
+    SecretValue::new(bytes).map_err(|what| {
+        Error::new(
+            Class::Usage,
+            "secret-value",
+            format!("the value of {} {what}", view.name),
+        )
+        .expected("1 to 65,536 bytes of UTF-8 without NUL")
+        .remedy("give the value again; nothing was changed")
+    })
+}
+
+/// Asks until both answers are the same.
+fn typed(label: &str) -> Result<Zeroizing<Vec<u8>>> {
+    let mut before = "";
+    for _ in 0..TRIES {
+        let first = type_in("a value", &format!("{before}value of {} (not shown): ", escape(label)))?;
+        if first.is_empty() || first == type_in("a value", "the same again: ")? {
+            return Ok(Zeroizing::new(first.as_bytes().to_vec()));
+        }
+        before = "the two differ; ";
+    }
+    Err(Error::new(Class::Usage, "secret-value", "the two values differ")
+        .expected("the same value twice")
+        .remedy("give the value again; nothing was changed"))
+}
+
+fn report(appliance: &Appliance, view: &SecretView, act: &SecretAct, result: &str, ui: &mut Ui) -> Result<()> {
+    let mut value = to_json(view, result);
+    let word = if act.replaced {
+        "has another value now"
+    } else {
+        "has a value now"
+    };
+    let mut human = format!("{} {word}", escape(&view.label()));
+    if let Some(members) = value.as_object_mut() {
+        members.insert("replaced".into(), act.replaced.into());
+    }
+    if let Some(waited) = &act.waited {
+        let names = ScopeNames::read(appliance, [])?;
+        let (json, line) = told(waited, &names);
+        human += &line;
+        if let Some(members) = value.as_object_mut() {
+            members.insert("release".into(), json);
+        }
+        if let Err(error) = &waited.result {
+            ui.warn(format_args!(
+                "the value counts; the release that waited for it did not go live: {error}"
+            ));
+        }
+    }
+    ui.result(&value, human)
+}
+
+/// Says what became of the release that waited.
+fn told(waited: &Waited, names: &ScopeNames) -> (Value, String) {
+    let release = &waited.release;
+    let name = format!(
+        "release {} ({}) of {}",
+        release.counter,
+        escape(&release.version),
+        names.of(&release.scope)
+    );
+    let (word, missing, line) = match &waited.result {
+        Ok(WaitedFor::Live(_)) => ("activated", &[][..], format!("\n{name} is live now")),
+        Ok(WaitedFor::More(missing)) => (
+            "waiting",
+            &missing[..],
+            format!(
+                "\n{name} still waits for {}{}",
+                escape(&crate::appliance::secret::listed(missing)),
+                commands(missing, &release.scope)
+            ),
+        ),
+        Err(_) => ("refused", &[][..], String::new()),
+    };
+    let value = json!({
+        "result": word, "head": release.head, "version": release.version, "epoch": release.counter.epoch,
+        "sequence": release.counter.sequence, "secrets": missing_json(missing, &release.scope),
+        "error": waited.result.as_ref().err().map(|error| format!("{} {}", error.class(), error.code())),
+    });
+    (value, line)
+}
+
+fn to_json(view: &SecretView, result: &str) -> Value {
+    let target = view.target.as_ref().map(|(id, name)| json!({"id": id, "name": name}));
+    json!({
+        "result": result, "name": view.name, "target": target, "product": view.scope.product,
+        "channel": view.scope.channel, "domain": view.scope.domain,
+    })
+}

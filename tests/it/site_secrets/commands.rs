@@ -1,0 +1,284 @@
+//! `airlock secret …`, and releases that wait: imported, told everywhere, and live with the last value.
+
+use airlock::db::Schema;
+use airlock::db::site::audit;
+
+use super::world::{Plant, ask, files, generate, said};
+use crate::support::appliance::{AIRLOCK, Serving};
+use crate::vendor::passphrases::terminal;
+
+/// The details of the audit rows about secrets.
+fn rows(plant: &Plant) -> Vec<String> {
+    let db = airlock::db::Db::open(&plant.state().join("airlock.db"), &Schema::SITE).unwrap();
+    let rows = db.read(|connection| audit::list(connection, 0, 10_000)).unwrap();
+    let own = rows.into_iter().filter(|row| row.action == "secret");
+    own.map(|row| row.detail).collect()
+}
+
+#[test]
+fn a_release_waits_for_its_secrets_and_goes_live_with_the_last_one() {
+    let plant = Plant::new();
+    plant.import(1, &[]);
+    assert_eq!(plant.live(), 1);
+    let uses = [
+        ask("edge-0", "SMTP_PASSWORD", true),
+        ask("edge-1", "SMTP_PASSWORD", true),
+        ask("edge-1", "API_KEY", false),
+    ];
+    let bundle = plant.bundle(2, &uses);
+    let planned = plant.good(&["import", bundle.to_str().unwrap(), "--dry-run"]);
+    let names = |value: &serde_json::Value| -> Vec<String> {
+        let missing = value.as_array().unwrap().iter();
+        missing
+            .map(|one| {
+                format!(
+                    "{} {}",
+                    one["name"].as_str().unwrap(),
+                    one["target"]["name"].as_str().unwrap_or("-")
+                )
+            })
+            .collect()
+    };
+    let expected = ["API_KEY -", "SMTP_PASSWORD edge-0", "SMTP_PASSWORD edge-1"];
+    let sorted = |value: &serde_json::Value| {
+        let mut names = names(value);
+        names.sort();
+        names
+    };
+    assert_eq!(sorted(&planned["waits_for"]), expected);
+    let imported = plant.good(&["import", bundle.to_str().unwrap()]);
+    assert_eq!((imported["active"].as_bool(), plant.live()), (Some(false), 1));
+    assert_eq!(sorted(&imported["waits_for"]), expected);
+    let again = plant.good(&["import", bundle.to_str().unwrap()]);
+    assert_eq!(sorted(&again["waits_for"]), expected);
+    let listed = plant.good(&["release", "list"]);
+    assert_eq!(sorted(&listed["releases"][0]["waits_for"]), expected);
+    assert_eq!(listed["releases"][1]["waits_for"].as_array().unwrap().len(), 0);
+    assert_eq!(sorted(&plant.good(&["release", "show", "2.0"])["waits_for"]), expected);
+    let targets = plant.good(&["target", "list"]);
+    assert_eq!(sorted(&targets["waiting"][0]["secrets"]), expected);
+    let watched = plant.good(&["target", "watch", "--once"]);
+    assert_eq!(sorted(&watched["waiting"][0]["secrets"]), expected);
+    // Nothing is broken: the live release goes on.
+    let serving = Serving::start(&plant.state());
+    let ready = crate::support::client::get(serving.address, "/readyz");
+    let waiting = ready.json()["waiting"][0]["secrets"].as_array().unwrap().len();
+    assert_eq!((ready.status, waiting), (200, 3));
+    assert!(serving.stop().success());
+
+    let ended = plant.refused(&["release", "activate", "2.0"], "", "E-POLICY", "secrets-missing");
+    let remedy = said(&ended, "remedy");
+    let commands: Vec<&str> = remedy.split('`').skip(1).step_by(2).collect();
+    assert_eq!(commands.len(), 3, "{remedy}");
+    assert!(
+        said(&ended, "found").contains("SMTP_PASSWORD of edge-0"),
+        "{}",
+        ended.stderr
+    );
+    for row in plant.listed() {
+        assert_eq!(
+            (row["state"].as_str(), row["source"].as_str()),
+            (Some("missing"), Some("ask")),
+            "{row}"
+        );
+    }
+
+    // Whose target, and which product: what is not said is asked for.
+    for (words, remedy) in [
+        (&["SMTP_PASSWORD"][..], "add --target with one of these: edge-0, edge-1"),
+        (&["API_KEY", "--target", "edge-1"], "leave --target out"),
+        (&["API_KEI"], "did you mean API_KEY?"),
+        (&["API_KEY", "--product", "erp"], "look at `airlock secret list`"),
+    ] {
+        let ended = plant.refused(&[&["secret", "set"], words].concat(), "x", "E-USAGE", "secret");
+        assert_eq!(said(&ended, "remedy"), remedy);
+    }
+    for bad in ["", "\n", "a\0b", &"x".repeat(65_537)] {
+        plant.refused(&["secret", "set", "API_KEY"], bad, "E-USAGE", "secret-value");
+    }
+    assert_eq!((files(&plant.state()), rows(&plant)), (Vec::new(), Vec::new()));
+
+    // The commands as they were named, one by one.
+    let command = |name: &str| -> Vec<&str> {
+        let own = commands.iter().find(|command| command.contains(name)).unwrap();
+        own.split(' ').skip(1).collect()
+    };
+    let first = plant.good_with(&command("SMTP_PASSWORD --target edge-0"), "CANARY-1\n");
+    assert_eq!(
+        (first["result"].as_str(), first["replaced"].as_bool()),
+        (Some("set"), Some(false))
+    );
+    assert_eq!(
+        sorted(&first["release"]["secrets"]),
+        ["API_KEY -", "SMTP_PASSWORD edge-1"]
+    );
+    plant.good_with(&command("API_KEY"), "CANARY-2");
+    assert_eq!(plant.live(), 1);
+    let last = plant.good_with(&command("SMTP_PASSWORD --target edge-1"), "CANARY-3");
+    assert_eq!(
+        (last["release"]["result"].as_str(), plant.live()),
+        (Some("activated"), 2)
+    );
+    assert_eq!(files(&plant.state()).len(), 3);
+    assert_eq!(plant.good(&["target", "list"])["waiting"].as_array().unwrap().len(), 0);
+    for row in plant.listed() {
+        assert_eq!(
+            (row["state"].as_str(), row["needed_by"].as_str()),
+            (Some("entered"), Some("live")),
+            "{row}"
+        );
+    }
+    let rows = rows(&plant);
+    assert_eq!(rows.len(), 3);
+    assert!(!rows.concat().contains("CANARY"), "{rows:?}");
+}
+
+#[test]
+fn a_value_is_replaced_and_forgotten_by_people_alone() {
+    let plant = Plant::new();
+    let both = [
+        ask("edge-0", "API_KEY", false),
+        generate("edge-1", "SESSION_KEY", Some(40)),
+    ];
+    plant.import(1, &both);
+    plant.good_with(&["secret", "set", "API_KEY"], "first");
+    assert_eq!(plant.live(), 1);
+    let before = files(&plant.state());
+    assert_eq!(before.len(), 2);
+    let again = plant.good_with(&["secret", "set", "API_KEY"], "second");
+    assert_eq!(again["replaced"], true);
+    let after = files(&plant.state());
+    assert_eq!(
+        (after.len(), after.iter().filter(|name| before.contains(name)).count()),
+        (2, 1)
+    );
+
+    // A release that says another length leaves what is here; so does one that asks for what was made.
+    plant.import(
+        2,
+        &[
+            ask("edge-0", "API_KEY", false),
+            generate("edge-1", "SESSION_KEY", Some(64)),
+        ],
+    );
+    plant.import(
+        3,
+        &[ask("edge-0", "API_KEY", false), ask("edge-1", "SESSION_KEY", false)],
+    );
+    assert_eq!((plant.live(), files(&plant.state())), (3, after.clone()));
+    let row = plant
+        .listed()
+        .into_iter()
+        .find(|row| row["name"] == "SESSION_KEY")
+        .unwrap();
+    assert_eq!(
+        (row["state"].as_str(), row["source"].as_str()),
+        (Some("generated"), Some("ask"))
+    );
+
+    plant.refused(&["secret", "generate", "SESSION_KEY"], "", "E-USAGE", "confirm");
+    assert_eq!(files(&plant.state()), after);
+    plant.good(&["secret", "generate", "SESSION_KEY", "--yes"]);
+    assert_ne!(files(&plant.state()), after);
+
+    plant.refused(
+        &["secret", "forget", "API_KEY", "--yes"],
+        "",
+        "E-POLICY",
+        "secret-needed",
+    );
+    plant.import(4, &[generate("edge-1", "SESSION_KEY", None)]);
+    let row = plant.listed().into_iter().find(|row| row["name"] == "API_KEY").unwrap();
+    assert_eq!(row["needed_by"], "earlier");
+    plant.refused(&["secret", "forget", "API_KEY"], "", "E-USAGE", "confirm");
+    plant.good(&["secret", "forget", "API_KEY", "--yes"]);
+    assert_eq!(files(&plant.state()).len(), 1);
+    // The earlier release needs it once more.
+    plant.refused(&["release", "activate", "3.0"], "", "E-POLICY", "secrets-missing");
+    plant.good_with(&["secret", "set", "API_KEY"], "third");
+    plant.good(&["release", "activate", "3.0"]);
+}
+
+#[test]
+fn a_value_that_no_release_has_any_more_is_only_let_go() {
+    let plant = Plant::new();
+    plant.import(
+        1,
+        &[ask("edge-0", "SMTP_PASSWORD", true), ask("edge-1", "API_KEY", false)],
+    );
+    plant.good_with(&["secret", "set", "API_KEY"], "x");
+    plant.good_with(&["secret", "set", "SMTP_PASSWORD", "--target", "edge-0"], "x");
+    plant.good(&["target", "remove", "edge-0", "--yes"]);
+    let row = plant
+        .listed()
+        .into_iter()
+        .find(|row| row["name"] == "SMTP_PASSWORD")
+        .unwrap();
+    assert_eq!(row["needed_by"], "nobody");
+    let target = row["target"]["id"].as_str().unwrap().to_owned();
+    let which = ["SMTP_PASSWORD", "--target", &target];
+    let ended = plant.refused(
+        &[&["secret", "set"], &which[..]].concat(),
+        "y",
+        "E-USAGE",
+        "secret-unused",
+    );
+    assert_eq!(
+        said(&ended, "remedy"),
+        "look at `airlock secret list`; `airlock secret forget` lets its value go"
+    );
+    plant.good(&[&["secret", "forget"], &which[..], &["--yes"]].concat());
+    assert_eq!(files(&plant.state()).len(), 1);
+    let ended = plant.refused(&["secret", "forget", "SMTP_PASSWORD"], "", "E-USAGE", "secret");
+    assert_eq!(said(&ended, "remedy"), "look at `airlock secret list`");
+}
+
+#[test]
+fn a_person_is_told_who_gets_the_value_and_nobody_sees_it() {
+    if !terminal() {
+        return;
+    }
+    let plant = Plant::new();
+    plant.import(1, &[ask("edge-0", "SMTP_PASSWORD", true)]);
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/vendor/terminal.py");
+    let typed = |answers: &[(&str, &str)]| {
+        let output = std::process::Command::new("python3")
+            .args([script, &serde_json::json!(answers).to_string(), AIRLOCK])
+            .args(["secret", "set", "SMTP_PASSWORD", "--target", "edge-0", "--state"])
+            .arg(plant.state())
+            .output()
+            .unwrap();
+        let shown = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(!shown.contains("CANARY"), "{shown}");
+        for part in ["crm/stable", "SMTP_PASSWORD of edge-0", "web on edge-0"] {
+            assert!(shown.contains(part), "{part}: {shown}");
+        }
+        (output.status.code(), shown)
+    };
+    let (asked, again) = ("(not shown): ", "the same again: ");
+    let differ = [(asked, "CANARY-1"), (again, "CANARY-2")].repeat(3);
+    let (code, shown) = typed(&differ);
+    assert!(
+        code == Some(2) && shown.contains("give the value again; nothing was changed"),
+        "{shown}"
+    );
+    assert_eq!(plant.live(), 0);
+    let (code, shown) = typed(&[(asked, "CANARY-1"), (again, "CANARY-1")]);
+    assert_eq!(code, Some(0), "{shown}");
+    assert_eq!(plant.live(), 1);
+}
+
+#[test]
+fn what_a_stopped_act_left_is_removed_by_the_next() {
+    let plant = Plant::new();
+    plant.import(1, &[ask("edge-0", "API_KEY", false)]);
+    let left = format!("secrets/{}.age", "0".repeat(32));
+    let other = "secrets/notes.txt";
+    for name in [left.as_str(), other] {
+        crate::support::appliance::write(&plant.state().join(name), b"age-encryption.org/v1\n");
+    }
+    plant.good_with(&["secret", "set", "API_KEY"], "value");
+    assert!(!plant.state().join(&left).try_exists().unwrap());
+    // What no act of ours makes is nobody's to remove.
+    assert!(plant.state().join(other).try_exists().unwrap());
+}

@@ -1,0 +1,9 @@
+//! Secrets at the site: entered, made and sealed values, releases that wait for them, what agents get, and what never shows.
+
+mod commands;
+mod keys;
+mod served;
+mod shown;
+mod stops;
+mod vendors;
+mod world;
