@@ -55,7 +55,7 @@ class SecretScene(Scene):
         """Another deployment of a target, with one secret."""
         one = copy.deepcopy(self.state["targets"][target]["deployments"][0])
         one.pop("secrets", None)
-        one.update(id=uuid(DEPLOYMENTS, 9), revision=uuid(REVISIONS, 9), secrets=[use(**members)])
+        one.update(id=uuid(DEPLOYMENTS, 8 + target), revision=uuid(REVISIONS, 8 + target), secrets=[use(**members)])
         self.state["targets"][target]["deployments"].append(one)
         return self
 
