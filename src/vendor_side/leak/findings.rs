@@ -7,6 +7,7 @@ use serde_json::Value;
 use super::keys::{looks_secret, may_be_secret, secret_name};
 use super::text::{assignment, assignments, is_comment, private_key, secret_shape};
 use crate::domain::{Class, Error, Result};
+use crate::vendor_side::secret::is_marked;
 
 /// Most secrets that a remedy declares.
 const SHOWN: usize = 8;
@@ -160,6 +161,10 @@ impl Findings {
     }
 
     fn key(&mut self, place: &str, path: &str, key: &str, value: &str, plain: AllowPlain<'_>) {
+        // A key that is a secret itself is refused as a place where none may stand.
+        if is_marked(key) {
+            return;
+        }
         if !plain.has(key) && !plain.has(path) && looks_secret(key) && may_be_secret(value) {
             self.keys.insert(key.to_owned());
             self.note(format!("{place}: {key}, whose name says that it is a secret"));

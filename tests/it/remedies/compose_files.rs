@@ -474,11 +474,11 @@ fn secrets_and_reserved_names_are_taken_out_as_the_messages_say() {
     // The name of what a site knows, written by hand.
     let placed = format!("services:\n  a: {{{IMAGE}, hostname: registry.airlock.internal}}\n");
     shop.write("one.yaml", &placed);
-    let four = plain.replace("sequence: 1", "sequence: 4");
-    let remedy = shop.build(&four).remedy("E-USAGE", "placeholder");
+    let six = plain.replace("sequence: 1", "sequence: 6");
+    let remedy = shop.build(&six).remedy("E-USAGE", "placeholder");
     assert!(remedy.ends_with(", or use another name"), "{remedy}");
     shop.edit("one.yaml", "registry.airlock.internal", "web.example.com");
-    shop.build(&four).succeeded();
+    shop.build(&six).succeeded();
 }
 
 /// Values that are too long only together.
