@@ -56,7 +56,7 @@ mod tests {
             (&b""[..], "is empty"),
             (b"a\0b", "holds a NUL byte"),
             (b"\xff", "is not UTF-8"),
-            (&[b'x'; SECRET_BYTES + 1], "has more than 65,536 bytes"),
+            (&vec![b'x'; SECRET_BYTES + 1], "has more than 65,536 bytes"),
         ] {
             assert_eq!(made(bad).err(), Some(why));
         }

@@ -33,6 +33,11 @@ fn sealed(plain: &[u8]) -> Vec<u8> {
     seal(&RecipientKey::of_secret(&SECRET), plain).unwrap()
 }
 
+#[expect(clippy::disallowed_methods, reason = "a file of a test need not last")]
+fn put(path: &std::path::Path, bytes: impl AsRef<[u8]>) -> std::io::Result<()> {
+    std::fs::write(path, bytes)
+}
+
 #[test]
 fn what_age_encrypted_opens_here() {
     let file = base64::engine::general_purpose::STANDARD.decode(BY_AGE).unwrap();
@@ -55,10 +60,10 @@ fn what_is_encrypted_here_opens_with_age_and_the_other_way_round() {
     }
     let folder = tempfile::tempdir().unwrap();
     let (key, file) = (folder.path().join("key"), folder.path().join("file"));
-    std::fs::write(&key, IDENTITY).unwrap();
+    put(&key, IDENTITY).unwrap();
     for length in [1024, CHUNK_BYTES, CHUNK_BYTES + 1024, 3 * CHUNK_BYTES] {
         let plain: Vec<u8> = (0..length).map(|at| u8::try_from(at % 251).unwrap()).collect();
-        std::fs::write(&file, sealed(&plain)).unwrap();
+        put(&file, sealed(&plain)).unwrap();
         let opened = Command::new("age")
             .arg("-d")
             .arg("-i")
@@ -69,7 +74,7 @@ fn what_is_encrypted_here_opens_with_age_and_the_other_way_round() {
         assert!(opened.status.success(), "{}", String::from_utf8_lossy(&opened.stderr));
         assert!(opened.stdout == plain, "{length}");
 
-        std::fs::write(&file, &plain).unwrap();
+        put(&file, &plain).unwrap();
         let made = Command::new("age").args(["-r", RECIPIENT]).arg(&file).output().unwrap();
         assert!(
             open(&SECRET, &made.stdout).unwrap().unwrap().as_slice() == plain,
@@ -90,7 +95,7 @@ fn another_key_opens_nothing_and_no_bit_may_change() {
         bad[place] ^= 1;
         assert!(open(&SECRET, &bad).ok().flatten().is_none(), "byte {place}");
     }
-    let mut long = sealed(&[7; CHUNK_BYTES + 1024]);
+    let mut long = sealed(&vec![7; CHUNK_BYTES + 1024]);
     assert!(check(&long).is_ok());
     // A whole chunk less is a good form, and not what was sealed.
     long.truncate(long.len() - 1024 - TAG_BYTES);

@@ -172,7 +172,7 @@ mod tests {
         let good = whole(&format!("{grease}{own}"));
         let bytes = file(&good, ONE);
         let parsed = AgeFile::parse(&bytes).unwrap();
-        assert_eq!(parsed.covered, good[..good.len() - 45].as_bytes());
+        assert_eq!(parsed.covered, &good.as_bytes()[..good.len() - 45]);
         assert_eq!((parsed.nonce, parsed.chunks.len()), ([7; 16], UNIT_BYTES + TAG_BYTES));
         let long = format!("-> x {}\n\n", "y".repeat(4096));
         for (header, says) in [

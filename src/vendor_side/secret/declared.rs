@@ -64,16 +64,13 @@ pub(in crate::vendor_side) fn check(
     let mut declared: BTreeSet<(usize, &str)> = BTreeSet::new();
     for (target, used) in uses {
         for (name, place) in *used {
-            match declaration(file, name, target) {
-                Some((number, _)) => {
-                    declared.insert((number, target));
-                }
-                None => {
-                    let targets = undeclared.entry((name, place)).or_default();
-                    if !targets.contains(target) {
-                        targets.push(target);
-                    }
-                }
+            if let Some((number, _)) = declaration(file, name, target) {
+                declared.insert((number, target));
+                continue;
+            }
+            let targets = undeclared.entry((name, place)).or_default();
+            if !targets.contains(target) {
+                targets.push(target);
             }
         }
     }

@@ -54,7 +54,7 @@ pub(in crate::vendor_side) fn check_audience(
             match find_site(site, sites) {
                 Ok(id) => named.push(id),
                 Err((found, remedy)) => {
-                    problems.add(&wrong(format!("is for a site that is none: {found}")).remedy(remedy))
+                    problems.add(&wrong(format!("is for a site that is none: {found}")).remedy(remedy));
                 }
             }
         }

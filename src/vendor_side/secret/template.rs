@@ -269,16 +269,13 @@ fn with_marks_as(text: &str, write: impl Fn(&SecretName) -> String) -> String {
     let mut parts = text.split(MARK);
     let mut out = parts.next().unwrap_or_default().to_owned();
     for part in parts {
-        match part.split_once(END).map(|(name, after)| (name.parse(), after)) {
-            Some((Ok(name), after)) => {
-                out.push_str(&write(&name));
-                out.push_str(after);
-            }
+        if let Some((Ok(name), after)) = part.split_once(END).map(|(name, after)| (name.parse(), after)) {
+            out.push_str(&write(&name));
+            out.push_str(after);
+        } else {
             // Marks are written above alone, and a text of an author that holds one is refused.
-            _ => {
-                out.push_str(MARK);
-                out.push_str(part);
-            }
+            out.push_str(MARK);
+            out.push_str(part);
         }
     }
     out
