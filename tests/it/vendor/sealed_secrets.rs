@@ -93,7 +93,7 @@ fn search(bytes: &[u8], what: &str) {
             encoded(0),
             encoded(1),
             encoded(2),
-            plain.iter().map(|byte| format!("{byte:02x}")).collect(),
+            data_encoding::HEXLOWER.encode(plain),
         ];
         for form in forms {
             let found = bytes.windows(form.len()).any(|part| part == form.as_bytes());
