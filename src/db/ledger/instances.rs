@@ -278,6 +278,7 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Instance> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::db::{Db, Schema};
 
     fn instance(id: u64, parent: Option<u64>, begins: u64) -> Instance {
         Instance {
@@ -312,5 +313,36 @@ mod tests {
         assert_eq!(split(3, 12), [(1, 3, 9), (3, 10, 12)]);
         assert_eq!(split(10, 9), []);
         assert_eq!(split(1, 2), [(1, 1, 2)]);
+    }
+
+    /// Of two lives that go on from one, that which was seen last is shown, however long the line of the other is: of one site as of all.
+    #[test]
+    fn one_site_is_shown_as_all_are() {
+        let folder = tempfile::tempdir().unwrap();
+        let db = Db::create(&folder.path().join("ledger.db"), &Schema::LEDGER).unwrap();
+        let site: SiteId = "0123456789abcdef0123456789abcdef".parse().unwrap();
+        let name = |id: u64| format!("{id:032x}").parse::<InstanceId>().unwrap();
+        db.write(|tx| {
+            tx.execute("INSERT INTO site VALUES (?1, 'plant', x'', x'', x'', 0, NULL)", [&site])
+                .sql("prepare")?;
+            for (id, parent) in [(1, None), (2, Some(1)), (3, Some(2)), (4, Some(1))] {
+                let begins = Begins {
+                    records: 1,
+                    receipts: 1,
+                    audit: 1,
+                };
+                assert_eq!(record_instance(tx, &site, &name(id), parent, begins)?, id);
+                let one = shown(tx, &site)?;
+                assert_eq!(one.as_ref().map(|line| line.youngest().id), Some(id));
+                assert_eq!(shown_of_all(tx)?.get(&site), one.as_ref());
+            }
+            // A package that was only seen says that another life goes on from the last.
+            record_said_parent(tx, &site, &name(9), &name(4))?;
+            let one = shown(tx, &site)?;
+            assert_eq!(one.as_ref().map(|line| line.youngest().id), Some(4));
+            assert_eq!(shown_of_all(tx)?.get(&site), one.as_ref());
+            Ok(())
+        })
+        .unwrap();
     }
 }
