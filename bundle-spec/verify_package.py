@@ -275,8 +275,10 @@ def agent_time(value):
         raise verify.NonCanonical  # a fraction ends with a digit that says something
     try:
         datetime.datetime.strptime(value[:19], "%Y-%m-%dT%H:%M:%S")
+        if value[:19] > "9999-12-30T22:00:00":
+            raise ValueError
     except ValueError:
-        raise Grammar(f"{quoted(value)} is not a time") from None
+        raise Grammar(f"{quoted(value)} is not a time that an agent's clock can show") from None
 
 
 def day(value):

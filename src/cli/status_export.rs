@@ -16,7 +16,8 @@ use super::ui::{bytes, escape};
 use super::{Ui, approval_rule};
 use crate::appliance::Appliance;
 use crate::appliance::export::{Delivered, Destination, PackageRow, Wanted};
-use crate::domain::{Class, Error, Result};
+use crate::db::site::packages::State;
+use crate::domain::{Class, Clock as _, Error, Result, SystemClock};
 use crate::media;
 use crate::package::OpenedPackage;
 use crate::stream::Looked;
@@ -65,6 +66,9 @@ pub(super) fn run(args: &ExportArgs, ui: &mut Ui) -> Result<()> {
     if place != Place::Stdout {
         output_place::check_outside(&args.destination, &args.package.state.state)?;
     }
+    if place == Place::File {
+        check_is_meant(&args.destination)?;
+    }
     let config = args.package.config.read()?;
     let appliance = args.package.state.open_as(&config, ui)?;
     package_args::settle(&appliance, ui);
@@ -79,8 +83,15 @@ pub(super) fn run(args: &ExportArgs, ui: &mut Ui) -> Result<()> {
         (None, None) => Wanted::Next,
     };
     let mut delivered = Vec::new();
+    let begun = SystemClock.now();
     loop {
         let row = appliance.choose_package(&wanted, &request, &mut |done| ui.progress("writing lines", done, 0))?;
+        if row.state == State::Draft && row.made_at < begun {
+            ui.say(format_args!(
+                "this is the draft of {}: nothing that came after it is in this package",
+                row.made_at
+            ));
+        }
         let rule = approval_rule::rule(asked, &config.export, &row)?;
         let path = path(&args.destination, place, &row, &appliance)?;
         let needed = asked.max(row.approvals);
@@ -100,6 +111,21 @@ pub(super) fn run(args: &ExportArgs, ui: &mut Ui) -> Result<()> {
         }
     }
     tell(&delivered, place, ui)
+}
+
+/// Refuses a file that nobody may have meant: a folder of a medium that is not mounted is not there, and would become a file on this disk.
+fn check_is_meant(destination: &Path) -> Result<()> {
+    let is_named = destination.extension().is_some() && !destination.as_os_str().as_encoded_bytes().ends_with(b"/");
+    if is_named || Looked::itself(destination).is_ok() {
+        return Ok(());
+    }
+    Err(Error::new(
+        Class::Usage,
+        "output",
+        format!("{} is not there", destination.display()),
+    )
+    .expected("a folder that is there, or a file whose name has an ending, such as .airlock-status")
+    .remedy("mount the medium, or make the folder; or name a file with an ending; nothing was written"))
 }
 
 impl Place {

@@ -56,5 +56,12 @@ pub(super) fn run(args: &VerifyArgs, ui: &mut Ui) -> Result<()> {
         };
         return status_verify_ledger::run(&args.files, &workspace, args.dry_run, ui);
     }
+    #[cfg(feature = "vendor")]
+    if let Some(workspace) = &args.workspace {
+        ui.warn(format_args!(
+            "with --enrolment nothing is kept: the ledger of {} is told nothing",
+            workspace.display()
+        ));
+    }
     status_verify_guard::run(&args.files, &args.guard, ui)
 }

@@ -120,7 +120,8 @@ pub const PACKAGE_BYTES_DEFAULT: u64 = 64 << 20;
 pub const PACKAGE_BYTES_MIN: u64 = 1 << 20;
 /// Bytes of an acknowledgement with its envelope.
 pub const ACKNOWLEDGEMENT_BYTES: usize = 64 << 10;
-/// How far above the last acknowledgement that was issued here a site may say that one was applied.
+/// How far above the last acknowledgement that was issued here a site may say that one was applied, and how far above the last one that was
+/// applied the next one's number may be.
 pub const ACKNOWLEDGEMENT_JUMP: u64 = 1_000_000;
 /// Files of refused packages that are kept as evidence of each site.
 pub const EVIDENCE_FILES: usize = 16;

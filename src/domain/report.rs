@@ -57,7 +57,8 @@ impl fmt::Display for StatusKind {
 
 /// A moment by an agent's clock: data, never an order (threat model A07).
 ///
-/// Read as Go reads RFC 3339: a fraction is allowed, a zone is needed. Written in UTC.
+/// Read as Go reads RFC 3339: a fraction is allowed, a zone is needed. Written in UTC, from `0001-01-01T00:00:00Z` to the end of
+/// `9999-12-30T22:00:00Z`: every time zone then has four digits for the year.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct AgentTime(jiff::Timestamp);
@@ -136,8 +137,11 @@ impl FromStr for AgentTime {
         let fraction = fraction.get(..fraction.len().min(10)).unwrap_or(fraction);
         format!("{}{fraction}{zone}", text.get(..19).unwrap_or_default())
             .parse()
+            .ok()
+            // A year has four digits also in UTC; 0 is none that other readers know.
+            .filter(|time: &jiff::Timestamp| time.as_second() >= Self::ZERO_SECONDS)
             .map(Self)
-            .map_err(|_| wrong())
+            .ok_or_else(wrong)
     }
 }
 
@@ -167,6 +171,7 @@ mod tests {
             ("2026-11-21T12:05:06.5000000009Z", "2026-11-21T12:05:06.5Z"),
             ("1996-11-21T12:05:06.25-05:30", "1996-11-21T17:35:06.25Z"),
             ("0001-01-01T00:00:00Z", "0001-01-01T00:00:00Z"),
+            ("9999-12-30T22:00:00.999999999Z", "9999-12-30T22:00:00.999999999Z"),
         ] {
             let time: AgentTime = text.parse().unwrap();
             assert_eq!(time.to_string(), written);
@@ -181,6 +186,10 @@ mod tests {
             "2026-11-21T12:05:06+0100",
             "2026-11-21T12:05:06Z[Europe/Berlin]",
             "2026-13-21T12:05:06Z",
+            "0000-06-01T00:00:00Z",
+            "0001-01-01T00:00:00+14:00",
+            "9999-12-30T22:00:01Z",
+            "9999-12-31T23:59:59-11:00",
             "",
         ] {
             assert!(bad.parse::<AgentTime>().is_err(), "{bad}");

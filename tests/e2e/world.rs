@@ -190,16 +190,16 @@ impl World {
         })
     }
 
-    /// The release file's part about images: two doors of the registry, a layout; under the vendor's public name and, for one,
-    /// under the source's own.
+    /// The release file's part about images: two doors of the registry, a layout; under the vendor's public name and, for one, under another
+    /// home host.
     fn images_of_release(&self) -> String {
         let (plain, guarded) = (self.plain.host(), self.guarded.host());
         let layout = fixture("hello").display().to_string();
         format!(
-            "audience: any\nplatforms: [linux/{ARCHITECTURE}]\nhome_hosts: [registry.acme.example, \"{plain}\"]\nallow_outside: [{layout}]\nimages:\n\
+            "audience: any\nplatforms: [linux/{ARCHITECTURE}]\nhome_hosts: [registry.acme.example, mirror.acme.example]\nallow_outside: [{layout}]\nimages:\n\
              \x20 - source: {plain}/acme/app:stable\n    name: registry.acme.example/acme/app:stable\n\
              \x20 - source: {guarded}/acme/tool:stable\n    name: registry.acme.example/acme/tool:stable\n\
-             \x20 - source: {plain}/acme/hello:1.0\n\
+             \x20 - source: {plain}/acme/hello:1.0\n    name: mirror.acme.example/acme/hello:1.0\n\
              \x20 - source: oci:{layout}:1.0\n    name: registry.acme.example/acme/layout:1.0\n\
              \x20 - source: {plain}/acme/signed:1.0\n    name: registry.acme.example/acme/signed:1.0\n"
         )

@@ -6,6 +6,7 @@ use crate::db::Connection;
 use crate::db::site::acknowledgements::{self, AcknowledgementRow, Reached};
 use crate::db::site::packages::{self, PackageRow, State};
 use crate::db::site::{instances, stream_log};
+use crate::domain::limits::ACKNOWLEDGEMENT_JUMP;
 use crate::domain::{Class, Error, InstanceId, Result, SiteId};
 use crate::package::Head;
 
@@ -141,8 +142,22 @@ fn other_instance(made: &Acknowledgement, is_known: bool) -> Refused {
     (error, Some(Found::OtherInstance))
 }
 
-/// Whether each number lies within what the packages cover without a hole, or is known already.
+/// Whether its own number is one that its vendor can have come to, and each other one lies within what the packages cover without a hole, or
+/// is known already.
 fn within(made: &Acknowledgement, known: Reached, named: &[PackageRow]) -> Result<Result<Reached>> {
+    let most = known.number.saturating_add(ACKNOWLEDGEMENT_JUMP);
+    if made.number > most {
+        // Taken once, it would let none that the vendor makes be applied any more.
+        return Ok(Err(policy(
+            "ack-beyond",
+            format!(
+                "the acknowledgement has number {}, and the last one here {}",
+                made.number, known.number
+            ),
+        )
+        .expected(format!("a number up to {most}"))
+        .remedy(KEEP)));
+    }
     let heads = named.iter().map(|package| Head::parse(&package.bytes));
     let heads = heads.collect::<Result<Vec<_>>>()?;
     let covered = |known: u64, range: &dyn Fn(&Head) -> (u64, u64)| {

@@ -5,7 +5,7 @@
 //! says; of several the one first seen last. Never by the site's clock, nor by the length of a lineage: a folder that was restored from an
 //! old copy has a short one, and one of which nothing was acknowledged is in none.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use rusqlite::{Connection, Row, Transaction, params};
 
@@ -178,12 +178,51 @@ pub fn record_said_parent(
 ///
 /// Those of [`SqlResult::sql`](crate::db::SqlResult::sql).
 pub fn shown(connection: &Connection, site: &SiteId) -> Result<Option<Lineage>> {
-    let all = instances(connection, site)?;
-    let said = said_parents(connection, site)?;
-    let over = over(&all, &said);
+    Ok(living(&instances(connection, site)?, &said_parents(connection, site)?))
+}
+
+/// Returns the lineages that are shown of all sites of which anything was ever taken in.
+///
+/// # Errors
+///
+/// Those of [`SqlResult::sql`](crate::db::SqlResult::sql).
+pub fn shown_of_all(connection: &Connection) -> Result<BTreeMap<SiteId, Lineage>> {
+    let what = "read the instances";
+    let mut select = connection
+        .prepare_cached("SELECT id, instance, parent, records, receipts, audit, site FROM instance ORDER BY site, id")
+        .sql(what)?;
+    let rows = select
+        .query_map([], |row| Ok((row.get::<_, SiteId>(6)?, read(row)?)))
+        .sql(what)?;
+    let mut by_site = BTreeMap::<SiteId, Vec<Instance>>::new();
+    for row in rows {
+        let (site, instance) = row.sql(what)?;
+        by_site.entry(site).or_default().push(instance);
+    }
+    let mut said = HashMap::<SiteId, HashMap<InstanceId, InstanceId>>::new();
+    let mut select = connection
+        .prepare_cached("SELECT instance, parent, site FROM said_parent")
+        .sql(what)?;
+    let rows = select
+        .query_map([], |row| Ok((row.get::<_, SiteId>(2)?, (row.get(0)?, row.get(1)?))))
+        .sql(what)?;
+    for row in rows {
+        let (site, (instance, parent)) = row.sql(what)?;
+        said.entry(site).or_default().insert(instance, parent);
+    }
+    let none = HashMap::new();
+    let lines = by_site
+        .into_iter()
+        .filter_map(|(site, all)| Some((site.clone(), living(&all, said.get(&site).unwrap_or(&none))?)));
+    Ok(lines.collect())
+}
+
+/// Returns the lineage of the life that was seen first last, of those from which no other goes on.
+fn living(all: &[Instance], said: &HashMap<InstanceId, InstanceId>) -> Option<Lineage> {
+    let over = over(all, said);
     let living = all.iter().rev().find(|instance| !over.contains(&instance.instance));
     // A site whose lives go on from one another in a circle has lied.
-    Ok(living.or(all.last()).map(|instance| lineage(&all, instance)))
+    living.or(all.last()).map(|instance| lineage(all, instance))
 }
 
 /// Returns the instances from which one that is known goes on.
@@ -239,6 +278,7 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Instance> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::db::{Db, Schema};
 
     fn instance(id: u64, parent: Option<u64>, begins: u64) -> Instance {
         Instance {
@@ -273,5 +313,36 @@ mod tests {
         assert_eq!(split(3, 12), [(1, 3, 9), (3, 10, 12)]);
         assert_eq!(split(10, 9), []);
         assert_eq!(split(1, 2), [(1, 1, 2)]);
+    }
+
+    /// Of two lives that go on from one, that which was seen last is shown, however long the line of the other is: of one site as of all.
+    #[test]
+    fn one_site_is_shown_as_all_are() {
+        let folder = tempfile::tempdir().unwrap();
+        let db = Db::create(&folder.path().join("ledger.db"), &Schema::LEDGER).unwrap();
+        let site: SiteId = "0123456789abcdef0123456789abcdef".parse().unwrap();
+        let name = |id: u64| format!("{id:032x}").parse::<InstanceId>().unwrap();
+        db.write(|tx| {
+            tx.execute("INSERT INTO site VALUES (?1, 'plant', x'', x'', x'', 0, NULL)", [&site])
+                .sql("prepare")?;
+            for (id, parent) in [(1, None), (2, Some(1)), (3, Some(2)), (4, Some(1))] {
+                let begins = Begins {
+                    records: 1,
+                    receipts: 1,
+                    audit: 1,
+                };
+                assert_eq!(record_instance(tx, &site, &name(id), parent, begins)?, id);
+                let one = shown(tx, &site)?;
+                assert_eq!(one.as_ref().map(|line| line.youngest().id), Some(id));
+                assert_eq!(shown_of_all(tx)?.get(&site), one.as_ref());
+            }
+            // A package that was only seen says that another life goes on from the last.
+            record_said_parent(tx, &site, &name(9), &name(4))?;
+            let one = shown(tx, &site)?;
+            assert_eq!(one.as_ref().map(|line| line.youngest().id), Some(4));
+            assert_eq!(shown_of_all(tx)?.get(&site), one.as_ref());
+            Ok(())
+        })
+        .unwrap();
     }
 }

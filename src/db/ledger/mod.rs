@@ -27,6 +27,7 @@ pub use contents::{
 pub use coverage::{cover, highest, reach};
 pub use instances::{
     Begins, Instance, Lineage, Numbered, Owned, instances, lineage, record_instance, record_said_parent, shown,
+    shown_of_all,
 };
 pub use packages::{
     INGEST, PackageRow, has_package_hole, highest_package, issued_acknowledgement, keys_are_fresh, package,

@@ -45,6 +45,8 @@ const CASES: &[(&str, &str, Change)] = &[
         }];
         says.records = 1_000_000;
     }),
+    // A stolen key alone: no number of the vendor's would be above it.
+    ("number beyond", "ack-beyond", |says, _| says.number += 1_000_000),
     ("records beyond", "ack-beyond", |says, _| says.records += 1),
     ("receipts beyond", "ack-beyond", |says, _| says.receipts += 1),
     ("rows beyond, another seal", "ack-beyond", |says, _| {

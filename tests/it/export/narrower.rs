@@ -17,7 +17,7 @@ fn what_was_signed_under_a_wider_profile_does_not_leave_by_its_name() {
     desk.configure(0, "profile = \"minimal\"\n");
     desk.refused(&format!("status export stick --digest {head}"), "E-BUSY", "draft");
     desk.configure(0, "profile = \"full\"\n");
-    desk.good("status export ./first");
+    desk.good("status export ./first.status");
     desk.configure(0, "profile = \"minimal\"\n");
     for words in [
         format!("status export stick --digest {head}"),
@@ -32,7 +32,7 @@ fn what_was_signed_under_a_wider_profile_does_not_leave_by_its_name() {
     desk.good(&format!("status export stick --digest {next}"));
     // Where it may leave again, it does.
     desk.configure(0, "profile = \"full\"\n");
-    desk.good("status export ./again --again 1");
+    desk.good("status export ./again.status --again 1");
 }
 
 #[test]

@@ -48,8 +48,8 @@ fn what_was_previewed_is_what_leaves_and_again_the_same_bytes() {
     assert_eq!(next["packages"][0]["number"], 2);
     let file = desk.stick().join(&desk.on_stick()[1]);
     assert_eq!(desk.judged(&file, "")["previous"], json!(head));
-    desk.good("status export ./again --again 1");
-    assert_eq!(read(&desk.path("again")), left);
+    desk.good("status export ./again.status --again 1");
+    assert_eq!(read(&desk.path("again.status")), left);
     assert_eq!(desk.signings(), 2);
     desk.refused("status export stick --again 3", "E-USAGE", "again");
     assert_eq!(desk.states(), [(1, State::Exported), (2, State::Exported)]);
@@ -371,9 +371,9 @@ fn a_file_that_was_changed_behind_our_back_is_never_signed() {
     let mut changed = signed.clone();
     changed[*chunk] ^= 1;
     write(&desk.kept(&head), &changed);
-    let ended = desk.run("status export ./other --again 1");
+    let ended = desk.run("status export ./other.status --again 1");
     assert_eq!(ended.refusal.unwrap().0, "E-INTEGRITY");
-    assert!(!desk.path("other").try_exists().unwrap());
+    assert!(!desk.path("other.status").try_exists().unwrap());
     assert_eq!(desk.signings(), 1);
 }
 
@@ -410,7 +410,7 @@ fn a_pipe_takes_it_whole_or_nothing_is_said_to_have_left() {
 fn what_did_not_get_out_goes_first_unless_it_is_covered_or_gone() {
     let desk = Desk::new(0);
     let fails = || {
-        desk.refused("status export ./no/folder", "E-IO", "io");
+        desk.refused("status export ./no/folder/x.status", "E-IO", "io");
     };
     fails();
     fails();
@@ -440,9 +440,9 @@ fn nothing_that_stands_at_the_destination_is_lost() {
     let head = desk.draft();
     write(&desk.path("notes"), b"somebody's notes");
     let other = Desk::new(0);
-    other.good("status export ./theirs");
-    write(&desk.path("theirs"), &read(&other.path("theirs")));
-    for place in ["./notes", "./theirs"] {
+    other.good("status export ./theirs.status");
+    write(&desk.path("theirs.status"), &read(&other.path("theirs.status")));
+    for place in ["./notes", "./theirs.status"] {
         let before = read(&desk.path(place));
         let ended = desk.refused(&format!("status export {place}"), "E-USAGE", "output");
         assert!(ended.stderr.contains("nothing was written"));
@@ -451,12 +451,12 @@ fn nothing_that_stands_at_the_destination_is_lost() {
             (before, vec![(1, State::Draft)])
         );
     }
-    desk.refused("status export ./no/folder", "E-IO", "io");
+    desk.refused("status export ./no/folder/x.status", "E-IO", "io");
     assert_eq!(desk.states(), [(1, State::Signed)]);
     // The same package may come over itself.
-    desk.good("status export ./mine");
-    desk.good("status export ./mine --again 1");
-    assert_eq!(read(&desk.path("mine")), read(&desk.kept(&head)));
+    desk.good("status export ./mine.status");
+    desk.good("status export ./mine.status --again 1");
+    assert_eq!(read(&desk.path("mine.status")), read(&desk.kept(&head)));
 }
 
 #[test]

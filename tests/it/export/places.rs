@@ -73,6 +73,26 @@ fn nothing_is_written_into_the_state_folder() {
     assert_eq!(desk.on_stick().len(), 1);
 }
 
+/// A medium that is not mounted: its folder is not there, and does not become a file of this disk.
+#[test]
+fn a_folder_that_is_not_there_becomes_no_file() {
+    let desk = Desk::new(0);
+    desk.draft();
+    let before = desk.states();
+    for place in ["./usb", "./usb/", "./usb.d/"] {
+        let found = desk.run(&format!("status export {place}")).refusal.unwrap_or_default();
+        assert_eq!((found.0.as_str(), found.1.as_str()), ("E-USAGE", "output"), "{place}");
+        assert!(!desk.path(place.trim_end_matches('/')).try_exists().unwrap(), "{place}");
+        assert_eq!(desk.states(), before, "{place}");
+    }
+    // As the message says.
+    fs::create_dir(desk.path("usb")).unwrap();
+    desk.good("status export ./usb");
+    assert_eq!(names(&desk.path("usb")).len(), 1);
+    desk.good("status export ./mine.airlock-status --again 1");
+    assert!(desk.path("mine.airlock-status").try_exists().unwrap());
+}
+
 /// A pipe that is opened for reading and holds 4 KiB, before anybody writes.
 fn reader(path: &Path) -> File {
     let mut options = fs::OpenOptions::new();

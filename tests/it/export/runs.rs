@@ -43,7 +43,7 @@ fn a_run_leaves_whole_and_each_of_its_packages_is_one() {
         ended
     };
     // A file takes one, and it is said that another one follows.
-    let first = folder.path().join("first");
+    let first = folder.path().join("first.status");
     let ended = run(&first);
     assert_eq!(ended.result["more"], true);
     assert!(

@@ -261,8 +261,8 @@ fn findings_are_listed_and_ended_by_name() {
          F1       plant-7  branches  2      2026-09-21 14:13  two lives report\n\
          \n\
          what to do; what was looked at ends with `airlock vendor ledger end FINDING`:\n  \
-         branches: ask the site which of its state folders goes on, and have the other one taken out of use, or recovered there \
-         with `airlock recover --as cloned`\n"
+         branches: ask the site which of its state folders goes on: `airlock recover --as cloned` there lets its next package be \
+         what is shown; have the other one taken out of use, or recovered as well\n"
     );
     assert_eq!(
         ledger.refused(&["vendor", "ledger", "end", "F2"]),

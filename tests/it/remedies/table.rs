@@ -436,6 +436,7 @@ const ROWS: &[(&str, Row)] = &[
     ("Usage output: give another name, or move it away; where it may be lost, --replace", Followed(&["a_report_says_what_became_of_a_release_or_happened_in_a_period"])),
     ("Usage output: give another name, or move it away; where they may be lost, --replace", Followed(&["a_bundle_that_others_signed_is_kept_or_replaced_as_the_message_says"])),
     ("Usage output: give another place, such as a medium or a folder of yours; nothing was written", Followed(&["nothing_is_written_into_the_state_folder"])),
+    ("Usage output: mount the medium, or make the folder; or name a file with an ending; nothing was written", Followed(&["a_folder_that_is_not_there_becomes_no_file"])),
     ("Usage passphrase: give --remove to leave the files without one", Followed(&["key_files_are_left_without_a_passphrase_as_the_message_says"])),
     ("Usage period: give the earlier time to --since", Followed(&["a_report_says_what_became_of_a_release_or_happened_in_a_period"])),
     ("Usage picture: where it shows the code of a summary, decode it with `zbarimg --raw`, and give the text", Followed(&["a_summary_is_taken_however_it_was_written_down"])),

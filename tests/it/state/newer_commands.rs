@@ -50,7 +50,7 @@ fn f15_every_command_refuses_the_state_of_a_newer_airlock() {
         ("release show", vec!["1"]),
         ("release activate", vec!["1"]),
         ("approve", vec!["00000000", "--key", "x.pem"]),
-        ("status export", vec!["x"]),
+        ("status export", vec!["x.status"]),
         ("trust show", vec![]),
         ("trust add", vec![&root, "--fingerprint", &fingerprint]),
         ("audit verify", vec![]),

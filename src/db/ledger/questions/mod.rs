@@ -23,7 +23,7 @@ pub use holes::{Hole, Told, holes, told};
 pub use names::{NamedDeployment, NamedTarget, named_deployment, named_target, template_deployments};
 pub use newest::{
     Newest, PackageWithHead, instance_counts, newest, newest_of_all, newest_summary, package_count, packages,
-    shown_of_all, summary_apart, summary_time, told_by_summaries,
+    summary_apart, summary_time, told_by_summaries,
 };
 pub use now::{DeploymentNow, TargetNow, deployments_now, failing, targets_made_there, targets_now};
 pub use receipts::{

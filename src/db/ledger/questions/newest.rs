@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
-use super::super::instances::{Instance, Lineage, lineage};
+use super::super::instances::Lineage;
 use crate::db::SqlResult as _;
 use crate::domain::{Hash, Result, SiteId, Timestamp, Uuid};
 
@@ -32,41 +32,6 @@ pub struct PackageWithHead {
     pub newest: Newest,
     /// Its head: entry 03.
     pub bytes: Vec<u8>,
-}
-
-/// Returns the shown lines of all sites that ever sent a package.
-///
-/// # Errors
-///
-/// Those of [`SqlResult::sql`](crate::db::SqlResult::sql).
-pub fn shown_of_all(connection: &Connection) -> Result<BTreeMap<SiteId, Lineage>> {
-    let mut select = connection
-        .prepare_cached("SELECT site, id, instance, parent, records, receipts, audit FROM instance ORDER BY site, id")
-        .sql("read the instances")?;
-    let read = |row: &Row<'_>| {
-        let instance = Instance {
-            id: row.get(1)?,
-            instance: row.get(2)?,
-            parent: row.get(3)?,
-            records: row.get(4)?,
-            receipts: row.get(5)?,
-            audit: row.get(6)?,
-        };
-        Ok((row.get::<_, SiteId>(0)?, instance))
-    };
-    let mut by_site = BTreeMap::<SiteId, Vec<Instance>>::new();
-    for row in select.query_map([], read).sql("read the instances")? {
-        let (site, instance) = row.sql("read the instances")?;
-        by_site.entry(site).or_default().push(instance);
-    }
-    let youngest = |all: Vec<Instance>| {
-        let lineages = all.iter().map(|instance| lineage(&all, instance));
-        lineages.max_by_key(|line| (line.instances().len(), line.youngest().id))
-    };
-    let lines = by_site
-        .into_iter()
-        .filter_map(|(site, all)| Some((site, youngest(all)?)));
-    Ok(lines.collect())
 }
 
 /// Returns the newest package of an instance.

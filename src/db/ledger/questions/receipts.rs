@@ -223,8 +223,8 @@ fn read(row: &Row<'_>) -> rusqlite::Result<ReceiptRow> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::shown_of_all;
     use super::*;
+    use crate::db::ledger::shown_of_all;
     use crate::db::{Db, Schema};
 
     /// Asked of all lines at once or of each by itself, the same refusals are open.

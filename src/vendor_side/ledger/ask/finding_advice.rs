@@ -12,8 +12,8 @@ pub fn finding_advice(code: &str) -> &'static str {
             "ask the site what was done to its state folder: whether it was restored, copied, or got other keys"
         }
         "branches" => {
-            "ask the site which of its state folders goes on, and have the other one taken out of use, or recovered there with `airlock recover \
-             --as cloned`"
+            "ask the site which of its state folders goes on: `airlock recover --as cloned` there lets its next package be what is shown; have the \
+             other one taken out of use, or recovered as well"
         }
         "clock-back" | "clock-ahead" => "have the clock of the site set, and read its times with that in mind",
         "ledger-behind" => {

@@ -7,9 +7,9 @@ use super::names::{Named, SiteNames};
 use crate::db::ledger::findings;
 use crate::db::ledger::questions::{
     DeploymentNow, Held, NamedTarget, ReceiptRow, Tally, TargetNow, failing, live, newest_of_all, open_refusals_of_all,
-    shown_of_all, tallies, targets_made_there,
+    tallies, targets_made_there,
 };
-use crate::db::ledger::{Site, sites};
+use crate::db::ledger::{Site, shown_of_all, sites};
 use crate::domain::{Hash, Result, SiteId};
 use crate::vendor_side::Workspace;
 

@@ -2,8 +2,8 @@
 
 use super::limits::AsOf;
 use super::lost::{Lost, lost};
-use crate::db::ledger::questions::{Hole, Told, instance_counts, newest_of_all, package_count, shown_of_all};
-use crate::db::ledger::{Lineage, Numbered, Site, earlier_keys, findings, sites as all_sites};
+use crate::db::ledger::questions::{Hole, Told, instance_counts, newest_of_all, package_count};
+use crate::db::ledger::{Lineage, Numbered, Site, earlier_keys, findings, shown_of_all, sites as all_sites};
 use crate::domain::{Hash, Result, Timestamp};
 use crate::vendor_side::Workspace;
 

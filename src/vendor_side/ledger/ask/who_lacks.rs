@@ -13,10 +13,10 @@ use super::names::SiteNames;
 use crate::db::Connection;
 use crate::db::ledger::questions::{
     Bar, DeploymentNow, ReceiptRow, ScopeRun, SettledRuns, SignedHeadRow, TargetNow, bars, deployments_now,
-    has_unlisted, head_gave, heads_of_scope, live_heads, newest_activated, newest_of_all, scope_sites, shown_of_all,
-    stated, targets_made_there, told_by_summaries,
+    has_unlisted, head_gave, heads_of_scope, live_heads, newest_activated, newest_of_all, scope_sites, stated,
+    targets_made_there, told_by_summaries,
 };
-use crate::db::ledger::{Lineage, Site, sites};
+use crate::db::ledger::{Lineage, Site, shown_of_all, sites};
 use crate::domain::{Class, Error, Hash, Result, SiteId, Timestamp, Uuid};
 use crate::vendor_side::Workspace;
 
