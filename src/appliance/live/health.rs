@@ -56,18 +56,27 @@ impl Health {
                 self.fail("content", "content-damaged", damage);
             }
         }
+        self.blame_database();
         self.advise_as_database();
         self
+    }
+
+    /// A generation that cannot be read for a damaged database tells of the database too, for as long as it cannot be read.
+    fn blame_database(&mut self) {
+        let Check::Failed(problems) = &self.releases else {
+            return;
+        };
+        let found = problems.iter().find(|problem| is_of_database(problem));
+        if let (Some(found), false) = (found, matches!(self.database, Check::Failed(_))) {
+            let part = "database";
+            self.database = Check::Failed(vec![Problem { part, ..found.clone() }]);
+        }
     }
 
     /// In a damaged database nothing is mended by importing again: what mends that mends the rest.
     fn advise_as_database(&mut self) {
         let Check::Failed(found) = &self.database else { return };
-        let Some(found) = found
-            .iter()
-            .find(|problem| problem.error.ends_with(DAMAGED.as_str()))
-            .cloned()
-        else {
+        let Some(found) = found.iter().find(|problem| is_of_database(problem)).cloned() else {
             return;
         };
         for check in [&mut self.releases, &mut self.index, &mut self.content] {
@@ -145,4 +154,8 @@ impl Check {
             Self::Failed(problems) => problems.first().map_or("failed", |problem| &problem.error),
         }
     }
+}
+
+fn is_of_database(problem: &Problem) -> bool {
+    problem.error.ends_with(DAMAGED.as_str())
 }

@@ -167,9 +167,6 @@ impl Follower {
             self.failing = refreshed.is_err();
             let check = Check::of("releases", refreshed.as_ref().err());
             live.note(|health| &mut health.releases, check);
-            if let Some(error) = refreshed.as_ref().err().filter(|error| error.is(DAMAGED)) {
-                live.note(|health| &mut health.database, Check::of("database", Some(error)));
-            }
         }
         let now = live.generation();
         if now.mark.number != before.mark.number {

@@ -304,7 +304,8 @@ fn a_killed_import_reads_one_batch_again_at_most() {
         parts.collect::<Vec<_>>().concat()
     };
     let (layers, files, batch, chunks) = if slow {
-        (vec![layer(400, 1), layer(400, 2)], 1024, 256 << 20, 512)
+        // Of 600 MiB that are fed no batch is left to fill; where it begins is for the clock, which ends one after five seconds.
+        (vec![layer(400, 1), layer(400, 2)], 1024, 256 << 20, 600 - 256)
     } else {
         // A chunk holds 52 of them, and makes a batch; the first one is of small documents.
         ((0..160).map(|n| noise(20_000, n)).collect(), 96, 1 << 20, 3)
