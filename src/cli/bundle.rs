@@ -98,7 +98,14 @@ With an application that agents deploy (all keys: bundle-spec/schemas/examples/r
   targets:
     - name: press-1
       kind: docker
-      deployments: [{application: shop}]")]
+      deployments: [{application: shop}]
+  secrets:                        # shop.env says DB_PASSWORD=\"{{ .Secrets.DB_PASSWORD }}\"
+    - name: DB_PASSWORD
+      value: {site: generate}     # each site makes and keeps its own
+    - name: SMTP_PASSWORD
+      value: {site: ask}          # entered there: airlock secret set SMTP_PASSWORD
+    - name: LICENCE
+      value: {file: ../licence}   # encrypted to each enrolled site of the audience; also {env: VARIABLE} and {ask: true}")]
     Create(Box<super::bundle_create::CreateArgs>),
 }
 

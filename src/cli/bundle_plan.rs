@@ -177,8 +177,13 @@ pub(super) fn describe(plan: &Plan) -> String {
     );
     text += &match plan.signed {
         Some(head) => format!(
-            "\nnumber       {} is signed already (head {head}): only the same content may be made again; the next free one is {}",
+            "\nnumber       {} is signed already (head {head}): {}; the next free one is {}",
             release.counter(),
+            if plan.sealed > 0 {
+                "with secrets that are sealed to sites no other build is the same, so this one would be refused"
+            } else {
+                "only the same content may be made again"
+            },
             plan.next_free
         ),
         None => format!(

@@ -166,6 +166,7 @@ pub(super) fn run(command: &ReleaseCommand, ui: &mut Ui) -> Result<()> {
                 );
                 confirm(ui, *yes, &again)?;
             }
+            let makes = appliance.secrets_to_make(&release)?;
             let undeploy = if *undeploy {
                 Undeploy::Everything
             } else {
@@ -180,13 +181,21 @@ pub(super) fn run(command: &ReleaseCommand, ui: &mut Ui) -> Result<()> {
             );
             let (word, human) = match activated {
                 Activated::Already => ("already", format!("{name} is live already")),
-                Activated::Now { .. } => ("activated", format!("{name} is live now")),
+                Activated::Now { .. } => ("activated", format!("{name} is live now{}", made(&makes))),
             };
             let hidden = appliance.hidden(&release)?;
-            let value = json!({"result": word, "head": release.head, "hidden": hidden::to_json(&hidden), "removes": plan.to_json()});
+            let value = json!({"result": word, "head": release.head, "hidden": hidden::to_json(&hidden), "removes": plan.to_json(), "secrets_made": makes.iter().map(ToString::to_string).collect::<Vec<_>>()});
             ui.result(&value, human + &hidden::lines(&hidden))
         }
     }
+}
+
+/// Says which secrets were made: whatever kept an older value of one, a database that was filled before, does not know the new one.
+fn made(makes: &[MissingSecret]) -> String {
+    if makes.is_empty() {
+        return String::new();
+    }
+    format!("; made anew, for nothing was here: {}", escape(&listed(makes)))
 }
 
 /// Names of the columns of a list.

@@ -183,6 +183,11 @@ fn entered(view: &SecretView, ui: &mut Ui) -> Result<SecretValue> {
             escape(&view.label()),
             escape(&used),
         ));
+        if let Some((origin, at)) = view.kept {
+            ui.say(format_args!(
+                "it takes the place of one that was {origin} at {at}, which cannot be had again"
+            ));
+        }
         typed(&view.label())?
     } else {
         // One more byte than fits is enough to know that it does not; one newline at the end is none of the value.

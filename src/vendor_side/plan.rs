@@ -215,6 +215,8 @@ pub(super) fn lay_out(
     }
     let mut problems = prepared.take_problems();
     check_audience(build.file, &release.audience, &sites, &mut problems);
+    // What is wrong with the files is said before anything is read from a registry.
+    problems.into_result()?;
     let collection = collect_all(
         prepared.requests(),
         &resolved.platforms,
@@ -224,7 +226,6 @@ pub(super) fn lay_out(
             expanded: build.overrides.expanded.unwrap_or(EXPANDED_BYTES),
         },
         &base.held,
-        problems,
         |image| events(BuildEvent::Collecting(image)),
     )?;
     for warning in collection.warnings {

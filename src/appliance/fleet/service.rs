@@ -321,7 +321,7 @@ pub(super) fn project(live: &Arc<Live>) -> Result<Arc<Projection<Fleet>>> {
             store: &appliance.store,
             fill: &|targets| values::fill(targets, generation, &appliance),
         };
-        Ok(Fleet::of(generation, before, &site))
+        Fleet::of(generation, before, &site)
     })
 }
 

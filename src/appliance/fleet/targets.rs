@@ -77,15 +77,23 @@ pub(in crate::appliance) struct Site<'a> {
     pub(in crate::appliance) id: &'a SiteId,
     pub(in crate::appliance) store: &'a Store,
     /// Puts values of secrets in.
-    pub(in crate::appliance) fill: &'a dyn Fn(&mut Targets),
+    pub(in crate::appliance) fill: &'a dyn Fn(&mut Targets) -> Result<()>,
 }
 
 impl Fleet {
     /// Makes the fleet of a generation: the one before, where nothing was decided about targets since.
-    pub(in crate::appliance) fn of(generation: &Generation, before: Option<&Arc<Self>>, site: &Site<'_>) -> Arc<Self> {
+    ///
+    /// # Errors
+    ///
+    /// Those of filling values in.
+    pub(in crate::appliance) fn of(
+        generation: &Generation,
+        before: Option<&Arc<Self>>,
+        site: &Site<'_>,
+    ) -> Result<Arc<Self>> {
         let same = |before: &&Arc<Self>| before.mark == generation.mark && before.is_whole == generation.is_whole;
         if let Some(before) = before.filter(same) {
-            return before.clone();
+            return Ok(before.clone());
         }
         let mut fleet = Self {
             mark: generation.mark,
@@ -111,14 +119,14 @@ impl Fleet {
         };
         let removed = fleet.targets.extract_if(is_removed).map(|(_, target)| target);
         fleet.removed.extend(removed);
-        (site.fill)(&mut fleet.targets);
+        (site.fill)(&mut fleet.targets)?;
         for (id, target) in &fleet.targets {
             fleet.verifiers |= target.credential.verifier.is_some();
             for assigned in target.assignment.iter().flat_map(|assignment| &assignment.deployments) {
                 fleet.revisions.insert((*id, assigned.revision), assigned.id);
             }
         }
-        Arc::new(fleet)
+        Ok(Arc::new(fleet))
     }
 
     fn add_release(&mut self, governing: &GoverningRelease, decided: &LocalDecisions, site: &Site<'_>) {

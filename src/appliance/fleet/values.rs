@@ -9,17 +9,22 @@ use super::assignment::Assignment;
 use super::fault::Fault;
 use super::targets::Targets;
 use crate::appliance::Appliance;
-use crate::appliance::live::{Generation, Mark};
+use crate::appliance::live::{Generation, Mark, SUPERSEDED, superseded};
 use crate::appliance::secret::{MissingSecret, NeededSecret, OfTarget, RevisionKey, Vault, sealed_for_site};
 use crate::bundle::desired::SecretUse;
 use crate::db::site::site_revisions::{self, SiteRevision};
 use crate::domain::{Class, Error, Result, Scope, SecretValue};
 
 /// Puts the values in.
-pub(super) fn fill(targets: &mut Targets, generation: &Generation, appliance: &Appliance) {
+///
+/// # Errors
+///
+/// [`SUPERSEDED`] when something changed since the generation was read, so that it is not known what a target lacks; those of the database.
+pub(super) fn fill(targets: &mut Targets, generation: &Generation, appliance: &Appliance) -> Result<()> {
     let mut vaults: HashMap<Scope, Result<Vault, Arc<Fault>>> = HashMap::new();
     let mut key: Option<Result<RevisionKey, Arc<Fault>>> = None;
     let mut told: Vec<SiteRevision> = Vec::new();
+    let mut lacks = false;
     for (id, target) in targets.iter_mut() {
         let needs = target.assignment.as_ref().is_ok_and(Assignment::needs_secrets);
         let Some(target) = Arc::get_mut(target).filter(|_| needs) else {
@@ -34,6 +39,7 @@ pub(super) fn fill(targets: &mut Targets, generation: &Generation, appliance: &A
             (Ok(vault), Ok(key)) => (vault, key),
             (Err(fault), _) | (_, Err(fault)) => {
                 target.assignment = Err(fault.clone());
+                lacks = true;
                 continue;
             }
         };
@@ -47,6 +53,7 @@ pub(super) fn fill(targets: &mut Targets, generation: &Generation, appliance: &A
         };
         if let Err(error) = assignment.fill(|used| value(vault, used, &of, scope), key) {
             target.assignment = Err(fault(&error));
+            lacks = true;
             continue;
         }
         let secrets = assignment
@@ -62,16 +69,25 @@ pub(super) fn fill(targets: &mut Targets, generation: &Generation, appliance: &A
     }
     let recorded = &generation.local.site_revisions;
     told.retain(|one| recorded.told(&one.deployment, &one.stated) != one.revision);
-    if told.is_empty() {
-        return;
+    if lacks && appliance.db.read(Mark::read)? != generation.mark {
+        // A file that is gone may have been replaced.
+        return Err(superseded());
     }
-    if let Err(error) = record(appliance, generation.mark, &told) {
-        tracing::error!(%error, "what agents shall be told could not be recorded");
-        let fault = fault(&error);
-        for one in told {
-            if let Some(target) = targets.get_mut(&one.target).and_then(Arc::get_mut) {
-                target.assignment = Err(fault.clone());
+    if told.is_empty() {
+        return Ok(());
+    }
+    match record(appliance, generation.mark, &told) {
+        Ok(()) => Ok(()),
+        Err(error) if error.is(SUPERSEDED) => Err(error),
+        Err(error) => {
+            tracing::error!(%error, "what agents shall be told could not be recorded");
+            let fault = fault(&error);
+            for one in told {
+                if let Some(target) = targets.get_mut(&one.target).and_then(Arc::get_mut) {
+                    target.assignment = Err(fault.clone());
+                }
             }
+            Ok(())
         }
     }
 }
@@ -121,11 +137,7 @@ fn record(appliance: &Appliance, mark: Mark, told: &[SiteRevision]) -> Result<()
         if Mark::read(transaction)? == mark {
             return site_revisions::record(transaction, told);
         }
-        Err(Error::new(
-            Class::State,
-            "secret",
-            "what targets shall run has changed in between",
-        ))
+        Err(superseded())
     })
 }
 

@@ -17,7 +17,7 @@ use crate::db::site::release::{self, ReleaseId, ReleaseRow, State};
 use crate::db::site::site_revisions::SiteRevisions;
 use crate::db::site::target_secrets::{self, SecretRow};
 use crate::db::site::targets::{self, TargetSet};
-use crate::domain::{Error, Hash, Result, Scope, Timestamp, Uuid};
+use crate::domain::{Class, Code, Error, Hash, Result, Scope, Timestamp, Uuid};
 
 /// One generation. What is wrong with one release is kept with it: whoever makes something of it decides what that means.
 #[derive(Debug)]
@@ -49,6 +49,18 @@ pub(in crate::appliance) struct Mark {
     pub(in crate::appliance) edition: u64,
     /// Counts ends of damage.
     pub(in crate::appliance) repairs: u64,
+}
+
+/// Code of what cannot be said of a generation because another one came meanwhile.
+pub(in crate::appliance) const SUPERSEDED: Code = Code::new("superseded");
+
+/// Makes the error of that.
+pub(in crate::appliance) fn superseded() -> Error {
+    Error::new(
+        Class::State,
+        SUPERSEDED,
+        "what targets shall run has changed in between",
+    )
 }
 
 /// A release whose content may be read.

@@ -5,11 +5,14 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-use super::generation::{Generation, Mark};
+use super::generation::{Generation, Mark, SUPERSEDED, superseded};
 use super::health::{Check, Health};
 use super::projection::{Order, Project, Projection};
 use crate::appliance::{Appliance, ReleaseDamage};
 use crate::domain::Result;
+
+/// How often a generation is read again at once because another one came meanwhile. The next look does it later anyway.
+const RETRIES: u32 = 8;
 
 /// What is live on an appliance.
 ///
@@ -91,6 +94,16 @@ impl Live {
     /// As [`Live::load`], and `E-STATE release-damaged` when content of the new generation must not be served; the generation before
     /// stays in use everywhere then.
     pub fn refresh(&self) -> Result<bool> {
+        for _ in 0..RETRIES {
+            match self.switch() {
+                Err(error) if error.is(SUPERSEDED) => {}
+                switched => return switched,
+            }
+        }
+        self.switch()
+    }
+
+    fn switch(&self) -> Result<bool> {
         let mut projections = lock(&self.projections);
         let current = self.generation();
         let shrinks = current.shrinks_at().is_some_and(|at| at <= self.appliance.clock.now());
@@ -179,12 +192,23 @@ impl Live {
         order: Order,
         make: impl Fn(&Generation, Option<&Arc<T>>) -> Result<Arc<T>> + Send + Sync + 'static,
     ) -> Result<Arc<Projection<T>>> {
-        let mut projections = lock(&self.projections);
-        let projection = Arc::new(Projection::new(&self.generation(), Box::new(make))?);
-        let held: Arc<dyn Project> = projection.clone();
-        projections.push((order, Arc::downgrade(&held)));
-        projections.sort_by_key(|(order, _)| *order);
-        Ok(projection)
+        for _ in 0..=RETRIES {
+            let mut projections = lock(&self.projections);
+            match make(&self.generation(), None) {
+                Err(error) if error.is(SUPERSEDED) => {
+                    drop(projections);
+                    self.refresh()?;
+                }
+                made => {
+                    let projection = Arc::new(Projection::new(made?, Box::new(make)));
+                    let held: Arc<dyn Project> = projection.clone();
+                    projections.push((order, Arc::downgrade(&held)));
+                    projections.sort_by_key(|(order, _)| *order);
+                    return Ok(projection);
+                }
+            }
+        }
+        Err(superseded())
     }
 
     pub(super) fn generation(&self) -> Arc<Generation> {

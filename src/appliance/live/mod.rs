@@ -9,7 +9,8 @@
 //! - **Content first.** A server begins with a generation of content alone, in a time that does not grow with targets. The next one, which
 //!   it loads at once, has all; who asks about targets, or shows credentials, is answered from that, and waits for it.
 //! - **Switched together**, content before what is advertised of it (D11, [`projection`]): everybody makes its form of the next
-//!   generation first, and only when all could do so, all switch.
+//!   generation first, and only when all could do so, all switch. A form that has to be recorded is recorded for the present generation
+//!   only: where another one came meanwhile, that one is read ([`generation::SUPERSEDED`]).
 
 mod announce;
 mod check;
@@ -22,7 +23,9 @@ mod projection;
 mod watch;
 
 pub(super) use document::{DesiredDocument, desired_of};
-pub(super) use generation::{Generation, GoverningRelease, LocalDecisions, Mark, ReadableRelease};
+pub(super) use generation::{
+    Generation, GoverningRelease, LocalDecisions, Mark, ReadableRelease, SUPERSEDED, superseded,
+};
 pub(super) use head::{Heads, signed_head};
 pub use health::{Check, Health};
 pub use live_state::Live;

@@ -30,11 +30,11 @@ pub(super) trait Project: Send + Sync {
 }
 
 impl<T> Projection<T> {
-    pub(super) fn new(generation: &Generation, make: Make<T>) -> Result<Self> {
-        Ok(Self {
-            current: RwLock::new(make(generation, None)?),
+    pub(super) fn new(current: Arc<T>, make: Make<T>) -> Self {
+        Self {
+            current: RwLock::new(current),
             make,
-        })
+        }
     }
 
     /// Returns the present form.

@@ -98,6 +98,11 @@ impl Readiness {
         }
     }
 
+    /// Returns what is to be made.
+    pub(super) fn to_make(&self) -> Vec<MissingSecret> {
+        self.to_make.iter().map(MissingSecret::of).collect()
+    }
+
     /// Makes what is to be made; only for who holds the lock of the state folder. Nothing counts before [`Made::record`].
     ///
     /// # Errors

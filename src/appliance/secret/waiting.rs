@@ -61,6 +61,15 @@ impl Appliance {
         self.readiness(release).map(|readiness| readiness.missing)
     }
 
+    /// Returns what a release lacks at this site and is made when it goes live.
+    ///
+    /// # Errors
+    ///
+    /// As [`Appliance::missing_secrets`].
+    pub fn secrets_to_make(&self, release: &ReleaseRow) -> Result<Vec<MissingSecret>> {
+        self.readiness(release).map(|readiness| readiness.to_make())
+    }
+
     /// Judges what a release that is here lacks.
     ///
     /// # Errors

@@ -46,7 +46,7 @@ pub fn record_release(
                 ),
             )
             .expected("one content for one number")
-            .remedy("raise the sequence number"));
+            .remedy("raise the sequence number; where secrets are sealed to sites, the same release file never makes the same content twice"));
         }
         return Ok(Recorded::Already);
     }

@@ -47,17 +47,27 @@ impl Problems {
     /// Ends with one error that lists every problem: of their class and code when they agree, else `E-CONTENT problems`.
     pub(in crate::vendor_side) fn into_result(self) -> Result<(), Error> {
         let Some(first) = self.0.first() else { return Ok(()) };
-        if self.0.len() == 1 {
-            return Err(self.0.into_iter().next().expect("there is one"));
-        }
         let same = self.0.iter().all(|error| error.is_like(first));
         let (class, code) = if same {
             (first.class(), first.code())
         } else {
             (Class::Content, "problems")
         };
+        Err(self.listed(class, code))
+    }
+
+    /// Makes one error that lists every problem, of the class and code of one that weighs more than the others.
+    pub(in crate::vendor_side) fn into_error_like(self, error: &Error) -> Error {
+        self.listed(error.class(), error.code())
+    }
+
+    fn listed(self, class: Class, code: &'static str) -> Error {
+        if self.0.len() == 1 {
+            return self.0.into_iter().next().expect("there is one");
+        }
         // One remedy for all is said once, at the end.
-        let common = self.0.iter().all(|error| error.advice() == first.advice());
+        let advice = self.0.first().and_then(|first| first.advice().map(ToOwned::to_owned));
+        let common = self.0.iter().all(|error| error.advice() == advice.as_deref());
         let with_advice = |error: &Error| match error.advice().filter(|_| !common) {
             Some(advice) => error.retold("", &format!("; {advice}")),
             None => error.retold("", ""),
@@ -65,10 +75,10 @@ impl Problems {
         let problems: Vec<Error> = self.0.iter().map(with_advice).collect();
         let found = format!("{} things cannot be carried:", self.0.len());
         let refusal = Error::listing_errors(class, code, found, &problems);
-        Err(match first.advice() {
+        match advice {
             Some(advice) if common => refusal.remedy(advice),
             _ => refusal,
-        })
+        }
     }
 }
 

@@ -10,7 +10,6 @@ use super::image_options::ImageOptions;
 use super::layout::{Layout, LocalLayouts};
 use super::made::{Made, MadeArtifact};
 use super::origin::{Found, Origin};
-use super::problem::Problems;
 use super::reference::{ImageReference, Platform, readable};
 use super::registry::Registry;
 use super::registry_auth::{REGISTRY_CREDENTIALS, TOKEN_REALM};
@@ -103,7 +102,6 @@ pub fn collect(
         options,
         &LocalLayouts::anywhere(),
         &BTreeMap::new(),
-        Problems::default(),
         progress,
     )?;
     collection.content.documents = documents;
@@ -111,7 +109,7 @@ pub fn collect(
 }
 
 /// As [`collect`], and says what each image is stored as. Layers that are `held` where the bundle goes are not asked for: they need not
-/// be in the source any more. `problems` are those found before: all are told together.
+/// be in the source any more.
 ///
 /// # Errors
 ///
@@ -124,14 +122,12 @@ pub(in crate::vendor_side) fn collect_all(
     options: &RegistryOptions,
     local: &LocalLayouts,
     held: &BTreeMap<Digest, u64>,
-    problems: Problems,
     mut progress: impl FnMut(&str),
 ) -> Result<Collection> {
     let mut origins = Origins::new(options, local);
     let mut tags: BTreeMap<(usize, Tag), Option<Found>> = BTreeMap::new();
     let mut stored = Vec::new();
     let mut collected = Collected::default();
-    collected.problems = problems;
     let mut silent = Silent::default();
     for request in images {
         let label = request.source.to_string();

@@ -10,6 +10,7 @@ use super::node::{Node, Text, Value};
 use super::place::Place;
 use super::problem::{Problem, cut};
 use super::template::{Fault, Variables, expand};
+use crate::domain::SecretName;
 
 /// The name under which compose offers the project's name.
 const PROJECT_NAME: &str = "COMPOSE_PROJECT_NAME";
@@ -106,7 +107,13 @@ fn interpolate_text(text: &mut Text, place: &Place, scope: &Scope, findings: &mu
                 "unset",
                 place,
                 format!("the variable {name} is not set, and becomes an empty text"),
-                "give it a value in the environment file, or a default",
+                if name.parse::<SecretName>().is_ok() {
+                    format!(
+                        "give it a value in the environment file, or a default; where it is a secret: {name}=\"{{{{ .Secrets.{name} }}}}\" there"
+                    )
+                } else {
+                    "give it a value in the environment file, or a default".to_owned()
+                },
             ));
         }
     }

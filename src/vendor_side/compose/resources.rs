@@ -11,7 +11,8 @@ use super::problem::{Problem, cut};
 use super::profiles::uses;
 use super::volume::is_absolute;
 use crate::bundle::desired::DockerMode;
-use crate::vendor_side::secret::is_marked;
+use crate::domain::SecretName;
+use crate::vendor_side::secret::{is_marked, marks};
 
 /// Checks what services use, and removes configs and secrets that none uses.
 pub(super) fn normalize_resources(root: &mut Map, mode: DockerMode, env: &Environment, problems: &mut Vec<Problem>) {
@@ -62,10 +63,9 @@ fn file(kind: &'static str, name: &str, node: &Node, mode: DockerMode, env: &Env
     let external = node
         .get("external")
         .is_some_and(|external| external.is_true() || external.map().is_some());
-    let mut note = |problem: Problem| problems.push(problem);
     if external {
         if mode == DockerMode::Compose {
-            note(Problem::new(
+            problems.push(Problem::new(
                 "external",
                 at("external"),
                 format!("the {one} {name} is external, which compose does not have outside a swarm"),
@@ -76,25 +76,17 @@ fn file(kind: &'static str, name: &str, node: &Node, mode: DockerMode, env: &Env
     }
     if kind == "secrets" {
         for key in ["content", "environment", "x-content"] {
-            let text = node.get_text(key).unwrap_or_default();
-            // A secret of the release, or a variable that is one.
-            let is_sealed = match key {
-                "environment" => env.get(text).is_some_and(is_marked),
-                _ => is_marked(text),
-            };
-            if node.get(key).is_some() && !is_sealed {
-                note(Problem::policy(
-                    "secret",
-                    at(key),
-                    format!("the secret {name} would travel in the bundle as it is"),
-                    "put {{ .Secrets.NAME }} there and the name under secrets: of the release file; or keep it in a file on the host (file: with an absolute path), or as an external secret of the swarm",
-                ));
+            if let Some(value) = node.get(key) {
+                problems.extend(value_of_secret(name, key, value, mode, env));
             }
         }
     }
+    let mut note = |problem: Problem| problems.push(problem);
     if let Some(path) = node.get_text("file") {
         let remedy = match (kind, mode) {
-            ("secrets", DockerMode::Compose) => "use a file on the host with an absolute path",
+            ("secrets", DockerMode::Compose) => {
+                "say environment: NAME in place of file, put NAME=\"{{ .Secrets.NAME }}\" into the env_file of the application and NAME under secrets: of the release file; or use a file on the host with an absolute path"
+            }
             _ => "make it an external one of the swarm",
         };
         if mode == DockerMode::Swarm || !is_absolute(path) {
@@ -121,6 +113,55 @@ fn file(kind: &'static str, name: &str, node: &Node, mode: DockerMode, env: &Env
             }
         }
     }
+}
+
+/// What is wrong with a secret whose value the compose file says. The one way is a variable of the deployment's environment file, and there
+/// a secret of the release.
+fn value_of_secret(name: &str, key: &str, value: &Node, mode: DockerMode, env: &Environment) -> Option<Problem> {
+    let text = value.text().unwrap_or_default();
+    let given = env.get(text);
+    if mode == DockerMode::Swarm {
+        return Some(Problem::policy(
+            "secret",
+            &value.place,
+            format!("the secret {name} has {key}, which a swarm's stack does not know"),
+            "make it an external one of the swarm",
+        ));
+    }
+    let found = match key {
+        "environment" if given.is_some_and(is_marked) => return None,
+        "environment" if is_marked(text) => {
+            format!("the secret {name} has a value where environment names a variable")
+        }
+        "environment" if given.is_none() => {
+            format!(
+                "the secret {name} is the variable {:?}, which has no value here",
+                cut(text)
+            )
+        }
+        "environment" => format!("the secret {name} would travel in the bundle as it is"),
+        key => format!("the secret {name} has {key}, which compose does not know for secrets"),
+    };
+    let variable = if key == "environment" && !is_marked(text) && is_variable(text) {
+        text.to_owned()
+    } else {
+        marks(text)
+            .next()
+            .map_or_else(|| "NAME".to_owned(), |name| name.to_string())
+    };
+    Some(Problem::policy(
+        "secret",
+        &value.place,
+        found,
+        format!(
+            "say environment: {variable} there, put {variable}=\"{{{{ .Secrets.{variable} }}}}\" into the env_file of the application and {variable} under secrets: of the release file; or keep it in a file on the host (file: with an absolute path)"
+        ),
+    ))
+}
+
+/// Whether a text can name a secret of a release too.
+fn is_variable(text: &str) -> bool {
+    text.parse::<SecretName>().is_ok()
 }
 
 /// Checks a volume that is a path on the host in disguise.

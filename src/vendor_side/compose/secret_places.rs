@@ -1,4 +1,4 @@
-//! Where secrets stand in a merged compose file: in values of `environment`, and in `content` of configs and secrets. Each is a text there,
+//! Where secrets stand in a merged compose file: in values of `environment`, and in `content` of configs. Each is a text there,
 //! written in double quotes on one line, so what the appliance puts into it stays within the quotes.
 
 use super::node::{Map, Node, Value};
@@ -59,7 +59,10 @@ impl<'a> Search<'a> {
                 Some((name, value)) if !is_marked(name) => value,
                 _ => return self.refuse(text, place),
             },
-            ["services", _, "environment", _] | ["configs" | "secrets", _, "content"] => text,
+            // What becomes of compose's own secrets is said where resources are checked.
+            ["services", _, "environment", _]
+            | ["configs", _, "content"]
+            | ["secrets", _, "content" | "environment"] => text,
             _ => return self.refuse(text, place),
         };
         if references(value).any(is_marked) {
@@ -82,7 +85,7 @@ impl<'a> Search<'a> {
                 "put it into the environment of a service, or into the content of a config",
             );
             self.problems
-                .push(problem.expected("secrets in values of environment, and in content of configs and secrets"));
+                .push(problem.expected("secrets in values of environment, and in content of configs"));
         }
     }
 }

@@ -3,8 +3,8 @@
 use super::interpolation::Scope;
 use super::node::{Map, Node, Text, Value};
 
-/// Gives a value to every name without one in the lists of variables of a file's services, and in its configs and secrets, where the
-/// deployment's environment has none and the file's own has one.
+/// Gives a value to every name without one in the lists of variables of a file's services, and in its configs, where the
+/// deployment's environment has none and the file's own has one. A secret's value is never written down.
 pub(super) fn settle(document: &mut Node, scope: &Scope) {
     if scope.own.iter().next().is_none() {
         return;
@@ -23,21 +23,19 @@ pub(super) fn settle(document: &mut Node, scope: &Scope) {
             }
         }
     }
-    for kind in ["configs", "secrets"] {
-        let resources = document.get_mut(kind).and_then(Node::map_mut);
-        for resource in resources.into_iter().flat_map(Map::values_mut) {
-            let Some(entries) = resource.map_mut() else { continue };
-            let value = entries
-                .get("environment")
-                .and_then(Node::text)
-                .and_then(|name| own(scope, name))
-                .map(|own| Value::Text(Text::literal(own)));
-            if let Some(value) = value
-                && let Some(mut node) = entries.remove("environment")
-            {
-                node.value = value;
-                entries.insert("content".to_owned(), node);
-            }
+    let configs = document.get_mut("configs").and_then(Node::map_mut);
+    for config in configs.into_iter().flat_map(Map::values_mut) {
+        let Some(entries) = config.map_mut() else { continue };
+        let value = entries
+            .get("environment")
+            .and_then(Node::text)
+            .and_then(|name| own(scope, name))
+            .map(|own| Value::Text(Text::literal(own)));
+        if let Some(value) = value
+            && let Some(mut node) = entries.remove("environment")
+        {
+            node.value = value;
+            entries.insert("content".to_owned(), node);
         }
     }
 }

@@ -52,7 +52,7 @@ impl ComposeVariant {
             match crate::vendor_side::yaml::mapping(&file, text.as_bytes()) {
                 Ok(tree) => {
                     gathered.findings.text(&file, &text, plain);
-                    gathered.findings.values(&file, &tree, plain);
+                    gathered.findings.file_values(&file, &text, &tree, plain);
                 }
                 // Compose has tags of its own; lines say enough then, and real mistakes are found below.
                 Err(_) => gathered.findings.lines(&file, &text, plain),

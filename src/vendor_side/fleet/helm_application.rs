@@ -104,7 +104,7 @@ pub(super) fn merged_values(
         let text = marked(path, &text, &mut places, gathered);
         gathered.findings.text(&file, &text, plain);
         let tree = mapping(&file, text.as_bytes())?;
-        gathered.findings.values(&file, &tree, plain);
+        gathered.findings.file_values(&file, &text, &tree, plain);
         merge(&mut merged, tree).map_err(|at| {
             Error::new(
                 Class::Usage,

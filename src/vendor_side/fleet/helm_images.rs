@@ -258,13 +258,14 @@ impl Work<'_> {
         let name = self.question.name;
         self.answer.warnings.push(match lists.first() {
             Some(list) => format!(
-                "{name}: its values have no list of pull secrets, and agents add theirs only to one that is there: where a site reads \
-                 with credentials, pods cannot pull; add to the values: {}",
+                "{name}: the values that the deployment gives (the chart's own do not count) have no list of pull secrets, and agents add \
+                 theirs only to one that is there: where a site reads with credentials, pods cannot pull; add to a file under values: {}",
                 empty_list_at(list)
             ),
             None => format!(
-                "{name}: its values have no list of pull secrets, and agents add theirs only to one that is there: where a site reads \
-                 with credentials, pods cannot pull; add to the values: imagePullSecrets: [], and have the templates use it"
+                "{name}: the values that the deployment gives (the chart's own do not count) have no list of pull secrets, and agents add \
+                 theirs only to one that is there: where a site reads with credentials, pods cannot pull; add to a file under values: \
+                 imagePullSecrets: [], and have the templates use it"
             ),
         });
     }

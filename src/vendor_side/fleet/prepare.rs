@@ -156,7 +156,6 @@ pub(in super::super) fn prepare<'a>(
         };
         applications.push(PreparedApplication { entry, kind });
     }
-    std::mem::take(&mut gathered.findings).into_result()?;
     let helm = if asked.is_empty() {
         None
     } else {
@@ -211,6 +210,11 @@ pub(in super::super) fn prepare<'a>(
         }
     }
     check_secrets(file, &applications, &mut gathered.problems);
+    // One list, and a secret in it is what weighs most.
+    if let Err(secrets) = gathered.findings.into_result() {
+        gathered.problems.add(&secrets);
+        return Err(gathered.problems.into_error_like(&secrets));
+    }
     Ok(Prepared {
         agents,
         applications,

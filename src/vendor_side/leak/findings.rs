@@ -3,10 +3,11 @@
 use std::collections::BTreeSet;
 
 use serde_json::Value;
+use sha2::{Digest as _, Sha256};
 
 use super::keys::{looks_secret, may_be_secret, secret_name};
 use super::text::{assignment, assignments, is_comment, private_key, secret_shape};
-use crate::domain::{Class, Error, Result};
+use crate::domain::{Class, Error, Hash, Result};
 use crate::vendor_side::secret::is_marked;
 
 /// Most secrets that a remedy declares.
@@ -64,8 +65,8 @@ fn fits(pattern: &str, text: &str) -> bool {
 #[derive(Debug, Default)]
 pub(in super::super) struct Findings {
     list: Vec<String>,
-    /// Keys whose values a secret could take the place of.
-    keys: BTreeSet<String>,
+    /// Keys whose values a secret could take the place of, and a hash of each value: those that are the same are one secret.
+    keys: Vec<(String, Hash)>,
 }
 
 impl Findings {
@@ -90,12 +91,15 @@ impl Findings {
             self.note(format!("{file}:{line}: a private key"));
         }
         for (number, line) in (1_u64..).zip(text.lines()).filter(|(_, line)| !is_comment(line)) {
-            let key = assignment(line).map(|(key, _)| key);
+            let assigned = assignment(line);
+            let key = assigned.map(|(key, _)| key);
             if let Some(what) = secret_shape(line)
                 && !key.is_some_and(|key| plain.has(key))
             {
                 let called = key.map(|key| format!("{key}, ")).unwrap_or_default();
-                self.keys.extend(key.map(str::to_owned));
+                if let Some((key, value)) = assigned {
+                    self.replaceable(key, value);
+                }
                 self.note(format!("{file}:{number}: {called}{what}"));
             }
         }
@@ -114,18 +118,23 @@ impl Findings {
 
     /// Looks at a tree of values.
     pub(in super::super) fn values(&mut self, file: &str, values: &Value, plain: AllowPlain<'_>) {
+        self.file_values(file, "", values, plain);
+    }
+
+    /// As [`Findings::values`], of a file with this text, in which the lines of what is found are looked for.
+    pub(in super::super) fn file_values(&mut self, file: &str, text: &str, values: &Value, plain: AllowPlain<'_>) {
         if !plain.has_file(file) {
-            self.tree(file, "", values, plain);
+            let lines: Vec<(u64, &str, &str)> = assignments(text).collect();
+            self.tree(&SourceFile { file, lines }, "", values, plain);
         }
     }
 
-    fn tree(&mut self, file: &str, path: &str, value: &Value, plain: AllowPlain<'_>) {
-        let place = |path: &str| format!("{file}: {path}");
+    fn tree(&mut self, source: &SourceFile<'_>, path: &str, value: &Value, plain: AllowPlain<'_>) {
         match value {
             Value::Object(map) => {
                 // As kubernetes writes variables: {name: KEY, value: TEXT}.
                 if let (Some(Value::String(name)), Some(Value::String(text))) = (map.get("name"), map.get("value")) {
-                    self.key(&place(path), path, name, text, plain);
+                    self.key(&source.place(path, "value", text), path, name, text, plain);
                 }
                 for (key, value) in map {
                     let path = if path.is_empty() {
@@ -135,25 +144,25 @@ impl Findings {
                     };
                     if matches!(key.as_str(), ".dockerconfigjson" | "auths" | "registryAuth") && !is_empty(value) {
                         if !plain.has(&path) && !plain.has(key) {
-                            self.note(format!("{file}: {path}, credentials of a registry"));
+                            self.note(format!("{}: {path}, credentials of a registry", source.file));
                         }
                         continue;
                     }
                     match value {
-                        Value::String(text) => self.key(&place(&path), &path, key, text, plain),
-                        other => self.tree(file, &path, other, plain),
+                        Value::String(text) => self.key(&source.place(&path, key, text), &path, key, text, plain),
+                        other => self.tree(source, &path, other, plain),
                     }
                 }
             }
             Value::Array(list) => {
                 for (number, value) in list.iter().enumerate() {
-                    self.tree(file, &format!("{path}.{number}"), value, plain);
+                    self.tree(source, &format!("{path}.{number}"), value, plain);
                 }
             }
             // A text without a key of its own, as `KEY=VALUE` in a list.
             Value::String(text) => {
                 if let Some((key, value)) = text.split_once('=') {
-                    self.key(&place(path), path, key, value, plain);
+                    self.key(&source.place(path, key, value), path, key, value, plain);
                 }
             }
             Value::Null | Value::Bool(_) | Value::Number(_) => {}
@@ -166,9 +175,42 @@ impl Findings {
             return;
         }
         if !plain.has(key) && !plain.has(path) && looks_secret(key) && may_be_secret(value) {
-            self.keys.insert(key.to_owned());
+            self.replaceable(key, value);
             self.note(format!("{place}: {key}, whose name says that it is a secret"));
         }
+    }
+
+    fn replaceable(&mut self, key: &str, value: &str) {
+        let value = value.trim().trim_matches(['"', '\'']);
+        let found = (key.to_owned(), Hash(Sha256::digest(value).into()));
+        if !self.keys.contains(&found) {
+            self.keys.push(found);
+        }
+    }
+
+    /// Returns a name for each value that a secret could take the place of, with the keys that have it.
+    fn names(&self) -> Vec<(String, Vec<&str>)> {
+        let mut values: Vec<(Hash, String, Vec<&str>)> = Vec::new();
+        for (key, value) in &self.keys {
+            if let Some((.., keys)) = values.iter_mut().find(|(known, ..)| known == value) {
+                keys.push(key);
+                continue;
+            }
+            let name = secret_name(key);
+            let taken = values
+                .iter()
+                .filter(|(_, known, _)| {
+                    let number = known.strip_prefix(&name).and_then(|rest| rest.strip_prefix('_'));
+                    *known == name || number.is_some_and(|number| number.parse::<u32>().is_ok())
+                })
+                .count();
+            let name = match taken {
+                0 => name,
+                taken => format!("{name}_{}", taken.saturating_add(1)),
+            };
+            values.push((*value, name, vec![key]));
+        }
+        values.into_iter().map(|(_, name, keys)| (name, keys)).collect()
     }
 
     /// Ends with one refusal that names everything.
@@ -191,25 +233,49 @@ impl Findings {
                 several,
             ),
         };
-        let mut names: Vec<String> = self.keys.iter().map(|key| secret_name(key)).collect();
-        names.dedup();
+        let names = self.names();
         let declared: Vec<String> = names
             .iter()
             .take(SHOWN)
-            .map(|name| format!("{{name: {name}, value: {{site: ask}}}}"))
+            .map(|(name, _)| format!("{{name: {name}, value: {{site: ask}}}}"))
             .collect();
+        let shared: Vec<String> = names
+            .iter()
+            .filter(|(_, keys)| keys.len() > 1)
+            .map(|(name, keys)| format!("; {} have one value, {name}", keys.join(" and ")))
+            .collect();
+        let keys: BTreeSet<&str> = self.keys.iter().map(|(key, _)| key.as_str()).collect();
         let remedy = match names.first() {
             None => "take it out, or name the file in the application's allow_plain: [FILE]".to_owned(),
-            Some(first) => format!(
-                "write {{{{ .Secrets.{first} }}}} in place of the value, and into the release file secrets: [{}]; \
+            Some((first, _)) => format!(
+                "write \"{{{{ .Secrets.{first} }}}}\" in place of the value, with the quotes, and into the release file secrets: [{}]{}; \
                  what is no secret is named in the application's allow_plain: [{}]",
                 declared.join(", "),
-                self.keys.iter().take(SHOWN).cloned().collect::<Vec<_>>().join(", ")
+                shared.concat(),
+                keys.into_iter().take(SHOWN).collect::<Vec<_>>().join(", ")
             ),
         };
         Err(refusal
             .expected("no secret in clear: sealed to sites, asked for or made there")
             .remedy(remedy))
+    }
+}
+
+/// A file whose values are looked at, and the lines of it that give a key a value.
+struct SourceFile<'a> {
+    file: &'a str,
+    lines: Vec<(u64, &'a str, &'a str)>,
+}
+
+impl SourceFile<'_> {
+    /// Returns where a value stands, with the line where one has this key and this value.
+    fn place(&self, path: &str, key: &str, value: &str) -> String {
+        let is_it = |said: &str| said.trim_matches(['"', '\'']) == value.trim();
+        let line = self.lines.iter().find(|(_, known, said)| *known == key && is_it(said));
+        match line {
+            Some((line, ..)) => format!("{}:{line}: {path}", self.file),
+            None => format!("{}: {path}", self.file),
+        }
     }
 }
 
@@ -290,6 +356,32 @@ mod tests {
             let of_tree = refused(|findings| findings.values("conf/x.yaml", &values, plain));
             assert_eq!((of_lines.is_none(), of_tree.is_none()), (lines, tree), "{patterns:?}");
         }
+    }
+
+    #[test]
+    fn equal_values_are_one_secret_and_others_have_names_of_their_own() {
+        let text = refused(|findings| {
+            findings.lines(
+                "a.env",
+                "DB_PASSWORD=one\nPGPASSWORD=\"one\"\nTOKEN=x1x\n",
+                AllowPlain::NOTHING,
+            );
+            let yaml = "env:\n  DB_PASSWORD: two\n";
+            let tree = serde_json::json!({"env": {"DB_PASSWORD": "two"}});
+            findings.file_values("b.yaml", yaml, &tree, AllowPlain::NOTHING);
+        })
+        .unwrap();
+        assert!(text.contains("b.yaml:2: env.DB_PASSWORD"), "{text}");
+        assert!(
+            text.contains("DB_PASSWORD and PGPASSWORD have one value, DB_PASSWORD"),
+            "{text}"
+        );
+        assert!(text.contains("{name: TOKEN, "), "{text}");
+        assert!(
+            text.contains("{name: DB_PASSWORD, ") && text.contains("{name: DB_PASSWORD_2, "),
+            "{text}"
+        );
+        assert!(!text.contains("{name: PGPASSWORD"), "{text}");
     }
 
     #[test]

@@ -142,9 +142,11 @@ const ABOUT: &[&str] = &[
 ];
 /// Words before the secret that say that it is about one, or names one that is kept elsewhere.
 const BEFORE: &[&str] = &[
-    "allow", "cert", "count", "create", "disable", "enable", "existing", "has", "is", "limit", "max", "min", "no",
-    "num", "pull", "require", "requires", "show", "skip", "tls", "total", "use", "with",
+    "allow", "count", "create", "disable", "enable", "existing", "has", "is", "limit", "max", "min", "no", "num",
+    "pull", "require", "requires", "show", "skip", "total", "use", "with",
 ];
+/// Words before `secret` that make it the name of an object of Kubernetes where a certificate lies.
+const CERTIFICATE: &[&str] = &["cert", "certificate", "tls"];
 
 /// Whether a key is named as those of secrets are, and does not only say something about one.
 pub(super) fn looks_secret(key: &str) -> bool {
@@ -163,7 +165,10 @@ pub(super) fn looks_secret(key: &str) -> bool {
             .first()
             .is_some_and(|word| word == "key" && !is_secret_at(&words, at.saturating_add(1))))
         || (is_key && behind.first().is_some_and(|word| word == "id"));
+    let is_object = words.get(at).is_some_and(|word| word == "secret" && behind.is_empty())
+        && before.iter().any(|word| CERTIFICATE.contains(&word.as_str()));
     !names_key
+        && !is_object
         && !behind.iter().any(|word| ABOUT.contains(&word.as_str()))
         && !before.iter().any(|word| BEFORE.contains(&word.as_str()))
 }
@@ -294,6 +299,12 @@ mod tests {
             "clientSecret",
             "credentials",
             "API_TOKENS",
+            "TLS_PASSWORD",
+            "LDAP_BIND_CERT_PASSWORD",
+            "SSL_CERT_KEY_PASSWORD",
+            "CERT_TOKEN",
+            "SIGNING_CERT_PASSPHRASE",
+            "certPassword",
         ] {
             assert!(looks_secret(key), "{key}");
         }
@@ -324,6 +335,7 @@ mod tests {
             "monkey",
             "TOKENS_PER_MINUTE",
             "TLS_SECRET",
+            "certificateSecret",
         ] {
             assert!(!looks_secret(key), "{key}");
         }

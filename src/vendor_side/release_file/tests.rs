@@ -381,6 +381,21 @@ fn the_example_says_everything() {
         (file.targets.len(), file.applications.len(), file.removed.len()),
         (2, 2, 3)
     );
+    // Every key, but for those of which only one of two may stand, and the number of a fork.
+    let schema: serde_json::Value = include_str!("../../../bundle-spec/schemas/release.schema.json")
+        .parse()
+        .unwrap();
+    for key in schema["properties"].as_object().unwrap().keys() {
+        let is_said = text.contains(&format!("\n{key}:"));
+        assert_eq!(
+            is_said,
+            !["epoch", "expires", "notes_file"].contains(&key.as_str()),
+            "{key}"
+        );
+    }
+    for key in ["site", "length", "alphabet", "file", "env", "ask", "targets", "sites"] {
+        assert!(text.contains(&format!("{key}: ")), "{key}");
+    }
 }
 
 #[test]

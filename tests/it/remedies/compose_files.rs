@@ -166,15 +166,13 @@ volumes:
             "",
         ),
         (
-            "keep it in a file on the host (file: with an absolute path), or as an external secret of the swarm",
+            "or keep it in a file on the host (file: with an absolute path)",
             "environment: T",
             "file: /etc/shop/t",
         ),
     ];
-    // Secrets are told before anything else.
     let release = release("compose: one.yaml", "");
-    put_right_but(&shop, &release, &[("one.yaml", secrets)]);
-    put_right_but(&shop, &release, &[("one.yaml", faults)]);
+    put_right_but(&shop, &release, &[("one.yaml", secrets), ("one.yaml", faults)]);
     // Two files are not there.
     let missing = shop.build(&release);
     assert_eq!(missing.remedy("E-CONTENT", "file"), "put it there");
@@ -422,6 +420,34 @@ fn warnings_about_compose_files_end_when_they_are_followed() {
     let after = warned(2);
     for said in says {
         assert!(!after.contains(said), "{after}");
+    }
+}
+
+/// Compose's own secrets: their value is a variable of the environment file, and that a secret of the release.
+#[test]
+fn secrets_of_compose_are_put_right_as_the_messages_say() {
+    let shop = Workshop::new();
+    let release = release("compose: one.yaml, env_file: one.env", "");
+    shop.write("one.env", "OTHER=1\n");
+    for (n, wrong) in [
+        "content: \"{{ .Secrets.DB_PW }}\"",
+        "environment: \"{{ .Secrets.DB_PW }}\"",
+        "environment: DB_PW",
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let file = format!("services:\n  a: {{{IMAGE}, secrets: [db]}}\nsecrets:\n  db:\n    {wrong}\n");
+        shop.write("one.yaml", &file);
+        shop.write("one.env", "OTHER=1\n");
+        let numbered = release.replace("sequence: 1", &format!("sequence: {}", n + 1));
+        let declared = format!("{numbered}secrets: [{{name: DB_PW, value: {{site: ask}}}}]\n");
+        let refused = shop.build(&declared).ended.stderr;
+        let remedy = "say environment: DB_PW there, put DB_PW=\\\"{{ .Secrets.DB_PW }}\\\" into the env_file";
+        assert!(refused.contains(remedy) && refused.contains("one.yaml:5:"), "{refused}");
+        shop.write("one.yaml", &file.replace(wrong, "environment: DB_PW"));
+        shop.write("one.env", "DB_PW=\"{{ .Secrets.DB_PW }}\"\n");
+        shop.build(&declared).succeeded();
     }
 }
 

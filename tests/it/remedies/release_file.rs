@@ -205,7 +205,7 @@ fn numbers_and_dates_are_put_right_as_the_message_says() {
     let remedy = shop
         .build(&numbered(next).replace("version: v1", "version: v2"))
         .remedy("E-EQUIVOCATION", "number-used");
-    assert_eq!(remedy, "raise the sequence number");
+    assert!(remedy.starts_with("raise the sequence number;"), "{remedy}");
     shop.build(&numbered("7").replace("version: v1", "version: v2"))
         .succeeded();
     // Issued in the future: the date, or the word that takes it.

@@ -174,14 +174,17 @@ fn everything_missing_is_one_list() {
     );
     let rest = "applications:\n- {name: bad, version: \"1\", compose: bad/compose.yaml, images: {\
                 oci.invalid.example: 'oci:hello:9', 'web:9': 'oci:hello:8', 'db:9': 'oci:hello:7'}}\n";
+    // What is wrong with files comes before anything is read from a source.
     let (class, code, text) = folder.refused(rest, 1);
-    assert_eq!((class, code), ("E-CONTENT", "problems"), "{text}");
-    for says in ["compose.yaml:3", "built", "hello:9", "hello:8", "hello:7"] {
+    assert_eq!((class, code), ("E-CONTENT", "build"), "{text}");
+    assert!(text.contains("compose.yaml:3") && !text.contains("hello"), "{text}");
+    folder.edit("bad/compose.yaml", "    build: .\n", "    image: web:9\n");
+    let (class, code, text) = folder.refused(rest, 1);
+    assert_eq!((class, code), ("E-CONTENT", "missing"), "{text}");
+    assert!(text.starts_with("3 things"), "{text}");
+    for says in ["hello:9", "hello:8", "hello:7"] {
         assert!(text.contains(says), "{says}: {text}");
     }
-    folder.edit("bad/compose.yaml", "    build: .\n", "    image: web:9\n");
-    let (_, _, text) = folder.refused(rest, 1);
-    assert!(text.starts_with("3 things"), "{text}");
     let good = rest
         .replace("hello:9", "hello:1.0")
         .replace("hello:8", "hello:1.0")

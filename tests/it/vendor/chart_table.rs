@@ -289,7 +289,7 @@ fn agents_add_pull_secrets_only_to_lists_that_are_there_and_that_is_said() {
         .iter()
         .filter(|text| text.contains("pull secrets"))
         .collect();
-    let line = said[0].rsplit("add to the values: ").next().unwrap();
+    let line = said[0].rsplit("add to a file under values: ").next().unwrap();
     assert_eq!(line, "web: {image: {pullSecrets: []}}");
     folder.write("own.yaml", format!("{line}\n"));
     case.release = "image_values: [image]\nvalues: own.yaml";
