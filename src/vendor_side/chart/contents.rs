@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 use super::archive::{self, Budget, wrong};
 use super::metadata::{Metadata, yaml};
 use super::template::Template;
+use super::value_schema;
 use crate::domain::{Class, Error, Result};
 use crate::vendor_side::leak::private_key;
 
@@ -229,6 +230,8 @@ impl Found {
         };
         // Helm renders whatever stands there, whatever it is called.
         if name == "values.schema.json" {
+            let outside = value_schema::outside(&template.place, &template.text);
+            self.missing.extend(outside);
             self.schemas.push(template.place);
         } else if name.starts_with("templates/") {
             self.templates.push(template);

@@ -29,6 +29,7 @@ mod partial;
 mod reading;
 mod suspect;
 mod template;
+mod value_schema;
 mod written;
 
 pub(super) use archive::CHART_BYTES;

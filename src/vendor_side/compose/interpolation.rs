@@ -10,7 +10,6 @@ use super::node::{Node, Text, Value};
 use super::place::Place;
 use super::problem::{Problem, cut};
 use super::template::{Fault, Variables, expand};
-use crate::domain::SecretName;
 
 /// The name under which compose offers the project's name.
 const PROJECT_NAME: &str = "COMPOSE_PROJECT_NAME";
@@ -107,13 +106,7 @@ fn interpolate_text(text: &mut Text, place: &Place, scope: &Scope, findings: &mu
                 "unset",
                 place,
                 format!("the variable {name} is not set, and becomes an empty text"),
-                if name.parse::<SecretName>().is_ok() {
-                    format!(
-                        "give it a value in the environment file, or a default; where it is a secret: {name}=\"{{{{ .Secrets.{name} }}}}\" there"
-                    )
-                } else {
-                    "give it a value in the environment file, or a default".to_owned()
-                },
+                "give it a value in the environment file, or a default; a secret has \"{{ .Secrets.NAME }}\" there",
             ));
         }
     }

@@ -142,7 +142,10 @@ pub(in super::super) fn prepare<'a>(
                         let base = HelmBase::prepare(entry, application, chart, &mut gathered);
                         for key in helm_keys(entry, &placed) {
                             let own = merged_values(entry, application, &key.0, &mut gathered)?;
-                            asked.push((applications.len(), key, own));
+                            // Helm is not let near a chart that is refused as it stands.
+                            if base.chart.chart.missing.is_empty() {
+                                asked.push((applications.len(), key, own));
+                            }
                         }
                         PreparedKind::Helm(Box::new(base), BTreeMap::new())
                     }

@@ -245,6 +245,21 @@ fn charts_are_completed_and_made_smaller_as_the_message_says() {
     assert!(remedy.starts_with("run `helm dependency build`"), "{remedy}");
     shell(&shop, "mkdir chart/charts; tar -czf chart/charts/db-1.0.0.tgz db");
     shop.build(&release).succeeded();
+    // A schema that refers to what is elsewhere, which nobody asks for it.
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let schema = format!("{{\"properties\": {{\"image\": {{\"$ref\": \"http://{address}/image.json\"}}}}}}");
+    shop.write("chart/values.schema.json", &schema);
+    let release = release.replace("sequence: 2", "sequence: 3");
+    let remedy = shop.build(&release).remedy("E-CONTENT", "value-schema");
+    assert!(remedy.ends_with("under $defs"), "{remedy}");
+    listener.set_nonblocking(true).unwrap();
+    assert!(listener.accept().is_err(), "somebody asked for the schema");
+    shop.write(
+        "chart/values.schema.json",
+        "{\"$defs\": {\"image\": {}}, \"properties\": {\"image\": {\"$ref\": \"#/$defs/image\"}}}",
+    );
+    shop.build(&release).succeeded();
 }
 
 #[test]
