@@ -187,6 +187,8 @@ fn type_in(question: &str) -> Result<Zeroizing<String>> {
                 "terminal",
                 format!("cannot read a passphrase from the terminal: {error}"),
             )
+            .expected("an answer")
+            .remedy("answer at the terminal, or name a file that holds the passphrase: the command's `--help` names the option")
             .with_source(error)
         })
 }
