@@ -238,6 +238,12 @@ def other_life(before, acknowledged=None, instance=SECOND, rows=(), lineage=None
     return recipe
 
 
+def full_lineage(records=9):
+    """Package 1 of an instance with as many before it as a lineage may name: the first ones are left out."""
+    begins = {"audit": 2, "receipts": 3, "records": records}
+    return other_life(least(), 1, lineage=[{"instance": f"{number:032x}", **begins} for number in range(1, 256)])
+
+
 def new_key():
     """The status key was replaced after package 1 was acknowledged in part: receipt 2 comes again, signed by the key of its time."""
     before = with_(signer=REPLACED, rows=rows_of_life(signer=REPLACED), receipts=[
@@ -279,6 +285,7 @@ def good_runs(vectors):
     vectors.good("turned-back", [LEAST, turned, other_life(least(), 1)],
                  "package 2 went out, then the disk was turned back and it was declared: the other instance tells other facts under the same numbers")
     third = other_life(least(), 1, THIRD, lineage=[*least().head["lineage"], {"audit": 4, "instance": SECOND, "receipts": 3, "records": 241}])
+    vectors.good("lineage-full", [LEAST, full_lineage()], "256 instances: those before them, of which everything is acknowledged, are left out")
     vectors.good("third-instance", [LEAST, other_life(least(), 1), third], "a third life; what the second one told stays apart")
 
 
@@ -342,7 +349,7 @@ def waiting(head=NEWER, minutes=5):
 
 
 def counted(numbers, other):
-    return bytes.fromhex(RELEASE)[:6] + bytes([3, age(120)]) + b"".join(map(leb128, numbers)) + leb128(other) + leb128(0)
+    return bytes.fromhex(OLDER)[:6] + bytes([3, age(120)]) + b"".join(map(leb128, numbers)) + leb128(other) + leb128(0)
 
 
 def text_of_series(data):
@@ -521,6 +528,10 @@ def bad_head(vectors):
         head(f"v4-lineage-{name}", with_member("lineage", lineage), says, "lineage", twin="new-instance")
     head("v4-lineage-257", with_member("lineage", [{**one, "instance": f"{number:032x}"} for number in range(256)] + [one]),
          "more than 256 instances", "lineage", "E-LIMIT", twin="new-instance")
+    left_out = full_lineage(records=102)
+    left_out.head["acknowledged"]["records"] = 100
+    vectors.bad("v4-lineage-left-out", [LEAST, left_out], "an instance is left out of which not everything is acknowledged", "E-FORMAT", "lineage", "V4",
+                twin="lineage-full")
     head("v4-instance", with_member("instance", "11112222"), "an instance of another form")
     head("v4-domain", with_member("domain", OTHER_DOMAIN), "another trust domain than entry 02", "domain", "E-TRUST")
     head("v4-site", with_member("site", OTHER_SITE), "another site than entry 02", "site", "E-TRUST")
@@ -900,6 +911,9 @@ def bad_summaries(vectors):
     plain("summary-counted", WORKED.replace(bytes.fromhex("ef01200104"), bytes.fromhex("ef02200104")), "counted, and not live")
     plain("summary-state", WORKED[:-3] + bytes.fromhex("061f00"), "a state that is none")
     plain("summary-list", WORKED[:-4] + bytes.fromhex("7f041f00"), "a list longer than the summary")
+    plain("summary-package-0", summary_plain(Recipe(number=0), leb128(1) + live()), "a summary of package 0")
+    plain("summary-release-twice", summary_plain(least(), leb128(2) + live() + waiting(RELEASE)), "a release twice")
+    plain("summary-local-twice", summary_plain(least(), leb128(1) + live(local=[(LOCAL_DEPLOYMENT, 5, 60), (LOCAL_DEPLOYMENT, 1, 60)])), "a deployment made there twice")
     spoken = spoken_of(signed_summary(WORKED))
     summary("summary-misheard", [spoken[0].replace("AEASG", "AEASH"), *spoken[1:]], "a letter that was misheard", "E-INTEGRITY", "series", "summary-spoken")
     summary("summary-line-missing", [spoken[0], *spoken[2:]], "a line is missing", "E-INCOMPLETE", "series", "summary-spoken")

@@ -210,13 +210,14 @@ def check_ranges(head):
            "the lineage is empty, names an instance twice or does not end with this one")
     for kind in NUMBERS:
         begins = [one[kind] for one in lineage]
-        demand(begins[0] == 1 and begins == sorted(begins) and begins[-1] <= head[kind]["first"], "lineage",
+        least = known[kind] + 1 if len(lineage) == LINEAGE else 1    # what was acknowledged may be left out of a full one
+        demand(1 <= begins[0] <= least and begins == sorted(begins) and begins[-1] <= head[kind]["first"], "lineage",
                f"the numbers at which the instances begin do not fit ({kind})")
 
 
 def owner(head, kind, number):
-    """The instance that a number of this package belongs to."""
-    return [one["instance"] for one in head["lineage"] if one[kind] <= number][-1]
+    """The instance that a number of this package belongs to; none where it was left out of the lineage."""
+    return next((one["instance"] for one in reversed(head["lineage"]) if one[kind] <= number), None)
 
 
 # --- Quoted text (M-94) ----------------------------------------------------------------------------------------
@@ -832,7 +833,7 @@ class Known:
         scope = (head["domain"], head["site"])
         told = {covered["first"] - 1: covered["before"], **{number: seal for number, (seal, _) in package.rows.items()}}
         wrong = [number for number, seal in told.items()
-                 if number and self.seals.get((scope, owner(head, "audit", number), number), seal) != seal]
+                 if number and owner(head, "audit", number) and self.seals.get((scope, owner(head, "audit", number), number), seal) != seal]
         replaced = any(where == scope and key != package.keys[-1]["id"] for (where, _, _), (_, _, key) in self.packages.items())
         if wrong and wrong[0] == covered["first"] - 1 and replaced:
             package.finding("audit-discontinuity", f"the log up to row {wrong.pop(0)} is another one since the key was replaced")
@@ -880,7 +881,7 @@ class Known:
         for number, (payload, _) in package.receipts.items():
             self.receipts[scope, owner(head, "receipts", number), number] = payload
         before = head["audit"]["first"] - 1
-        if before:
+        if before and owner(head, "audit", before):
             self.seals[scope, owner(head, "audit", before), before] = head["audit"]["before"]
         for number, (seal, _) in package.rows.items():
             self.seals[scope, owner(head, "audit", number), number] = seal

@@ -185,6 +185,12 @@ def parse(data):
     found["releases"] = reader.list(release, 8)
     if reader.at != len(data):
         raise format_fault("summary", "bytes follow the summary")
+    if found["number"] == 0:
+        raise format_fault("summary", "packages are numbered from 1 on")
+    for names, what in (([one["head"] for one in found["releases"]], "a release"),
+                        ([one["deployment"] for release in found["releases"] for one in release.get("local", ())], "a deployment made there")):
+        if len(set(names)) != len(names):
+            raise format_fault("summary", f"{what} is named twice")
     return found
 
 

@@ -3,7 +3,7 @@
 //! What is met is written down by whoever meets it; who tells of it looks at the store again, so that a list never calls damaged what is
 //! whole again. Content that is gone is found by looking, whether or not anybody asked for it.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use serde_json::json;
 
@@ -168,23 +168,33 @@ impl Appliance {
         let pins = self.good_pins()?;
         let nothing = HashSet::new();
         self.db.read(|connection| {
-            let mut of: HashMap<ReleaseId, Vec<(&Digest, &Condition)>> = HashMap::new();
+            let releases = release::list(connection)?;
+            let domains: HashMap<ReleaseId, Hash> = releases.iter().map(|it| (it.id, it.scope.domain)).collect();
+            let mut of: HashMap<ReleaseId, Vec<Bad<'_>>> = HashMap::new();
             for (digest, condition) in bad {
-                for (holder, _) in damage::holders(connection, digest)? {
-                    of.entry(holder).or_default().push((digest, condition));
+                let holders = damage::holders(connection, digest)?;
+                for (holder, _) in &holders {
+                    // The first of a domain had it from its own bundle; a later one's may have left it out.
+                    let of_domain = |(other, _): &&(ReleaseId, u64)| domains.get(other) == domains.get(holder);
+                    let brought_by = holders.iter().find(of_domain).map_or(*holder, |(first, _)| *first);
+                    of.entry(*holder).or_default().push(Bad {
+                        digest,
+                        condition,
+                        brought_by,
+                    });
                 }
             }
             let mut heads = Heads::new(&pins, &nothing);
             let mut told = Vec::new();
-            for release in release::list(connection)? {
-                let head = if is_head_checked(&release) {
-                    heads.signed_head(connection, &release).err()
+            for release in &releases {
+                let head = if is_head_checked(release) {
+                    heads.signed_head(connection, release).err()
                 } else {
                     None
                 };
                 let bad = of.remove(&release.id).unwrap_or_default();
                 if head.is_some() || !bad.is_empty() {
-                    told.push(tell(connection, release, head.as_deref(), &bad)?);
+                    told.push(tell(connection, release, &releases, head.as_deref(), &bad)?);
                 }
             }
             Ok(told)
@@ -192,12 +202,21 @@ impl Appliance {
     }
 }
 
+/// Content of a release that is not whole.
+struct Bad<'a> {
+    digest: &'a Digest,
+    condition: &'a Condition,
+    /// The release whose bundle brought it.
+    brought_by: ReleaseId,
+}
+
 /// Counts what of a release is bad, and says what heals it.
 fn tell(
     connection: &Connection,
-    release: ReleaseRow,
+    release: &ReleaseRow,
+    releases: &[ReleaseRow],
     head: Option<&Error>,
-    bad: &[(&Digest, &Condition)],
+    bad: &[Bad<'_>],
 ) -> Result<ReleaseDamage> {
     let pages: HashSet<Hash> = release::pages(connection, release.id)?
         .iter()
@@ -205,10 +224,18 @@ fn tell(
         .collect();
     let documents = documents(connection, release.id)?;
     let count = |is: &dyn Fn(&Digest, &Condition) -> bool| {
-        bad.iter().filter(|(digest, condition)| is(digest, condition)).count() as u64
+        bad.iter().filter(|bad| is(bad.digest, bad.condition)).count() as u64
     };
+    // Documents and index pages are in every bundle of the release; of the rest, whoever brought it has it for sure.
+    let is_own = |digest: &Digest| documents.contains(digest) || pages.contains(&digest.0);
+    let bundles: BTreeSet<ReleaseId> = bad
+        .iter()
+        .map(|bad| if is_own(bad.digest) { release.id } else { bad.brought_by })
+        .chain(bad.is_empty().then_some(release.id))
+        .collect();
+    let healing = releases.iter().filter(|it| bundles.contains(&it.id)).map(import_again);
+    let again = healing.collect::<Vec<_>>().join("; and ");
     let missing = count(&|_, condition| *condition == Condition::Missing);
-    let again = import_again(&release);
     Ok(ReleaseDamage {
         missing,
         damaged: (bad.len() as u64).saturating_sub(missing),
@@ -224,7 +251,7 @@ fn tell(
             let advice = error.advice().unwrap_or_default().to_owned();
             (error.found().to_owned(), advice)
         }),
-        release,
+        release: release.clone(),
     })
 }
 

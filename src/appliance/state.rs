@@ -163,6 +163,28 @@ impl Appliance {
             .read(|connection| pins.iter().map(|pin| trust::load_chain(connection, pin)).collect())
     }
 
+    /// Returns what became of each pin, by the name of its file: the trusted chain, or why there is none.
+    ///
+    /// # Errors
+    ///
+    /// `E-STATE pins`, and what is wrong with the database or the folder as a whole; `E-IO`.
+    pub fn chains_one_by_one(&self) -> Result<Vec<(String, Result<Chain>)>> {
+        let pins = self.good_pins()?;
+        let mut told = Vec::new();
+        for pin in &pins.chains {
+            let loaded = self.db.read(|connection| trust::load_chain(connection, pin));
+            told.push((
+                pin.domain().to_hex(),
+                match loaded {
+                    Err(error) if error.class() != Class::State || error.is(db::DAMAGED) => return Err(error),
+                    loaded => loaded,
+                },
+            ));
+        }
+        told.extend(pins.damaged.into_iter().map(|(name, error)| (name, Err(error))));
+        Ok(told)
+    }
+
     /// Returns the trusted chains of those vendors whose pins are whole.
     ///
     /// # Errors

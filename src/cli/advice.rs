@@ -1,24 +1,23 @@
 //! Commands that a text advises, with the common arguments that the user gave: what is advised must reach the same appliance.
 
 use std::ffi::OsString;
+use std::sync::OnceLock;
 
-/// Commands that know `--state`, and whether they know `--config`.
-const COMMANDS: [(&str, bool); 6] = [
-    ("import", true),
-    ("release", true),
-    ("secret", true),
-    ("serve", true),
-    ("target", true),
-    ("trust", false),
-];
+use clap::CommandFactory as _;
+
+use super::Cli;
+
+/// Options that say where things are, in the order in which they are added: what they are called, and their short form.
+const PLACES: [(&str, Option<char>); 3] = [("state", None), ("config", None), ("workspace", Some('w'))];
 /// How a command begins in a text.
 const BEGIN: &str = "`airlock ";
 
-/// The arguments by which the user said where the appliance and its configuration are.
+/// The arguments by which the user said where the appliance, its configuration or the workspace are.
 #[derive(Debug, Default)]
 pub(super) struct Advice {
-    state: Option<String>,
-    config: Option<String>,
+    given: [Option<String>; PLACES.len()],
+    /// What is asked which command knows which of them; built once something is advised.
+    commands: OnceLock<clap::Command>,
 }
 
 impl Advice {
@@ -27,17 +26,29 @@ impl Advice {
         let mut advice = Self::default();
         let mut words = words.into_iter().map(|word| word.to_string_lossy().into_owned());
         while let Some(word) = words.next() {
-            let (option, value) = match word.split_once('=') {
-                Some((option, value)) => (option, Some(value.to_owned())),
-                None => (word.as_str(), None),
-            };
-            let place = match option {
-                "--" => break,
-                "--state" => &mut advice.state,
-                "--config" => &mut advice.config,
-                _ => continue,
-            };
-            *place = value.or_else(|| words.next());
+            if word == "--" {
+                break;
+            }
+            for ((long, short), place) in PLACES.iter().zip(&mut advice.given) {
+                let (option, value) = match word.split_once('=') {
+                    Some((option, value)) => (option, Some(value)),
+                    None => (word.as_str(), None),
+                };
+                if option.strip_prefix("--") == Some(long) {
+                    *place = value.map(str::to_owned).or_else(|| words.next());
+                    break;
+                }
+                let short = short.and_then(|short| word.strip_prefix('-')?.strip_prefix(short));
+                if let Some(rest) = short {
+                    let rest = rest.strip_prefix('=').unwrap_or(rest);
+                    *place = if rest.is_empty() {
+                        words.next()
+                    } else {
+                        Some(rest.to_owned())
+                    };
+                    break;
+                }
+            }
         }
         advice
     }
@@ -58,18 +69,28 @@ impl Advice {
 
     /// Adds them to one command, which begins after `airlock`.
     fn words(&self, command: &str) -> String {
-        let name = command.split(' ').next().unwrap_or_default();
-        let Some((_, knows_config)) = COMMANDS.iter().find(|(known, _)| *known == name) else {
-            return command.to_owned();
-        };
+        let words: Vec<&str> = command.split(' ').collect();
+        let mut known = self.commands.get_or_init(Cli::command);
+        // The deepest command that the words name is the one that takes the options.
+        for word in &words {
+            match known.find_subcommand(word) {
+                Some(deeper) => known = deeper,
+                None => break,
+            }
+        }
         let mut out = command.to_owned();
-        for (option, value) in [
-            ("--state", self.state.as_ref()),
-            ("--config", self.config.as_ref().filter(|_| *knows_config)),
-        ] {
-            if let Some(value) = value
-                && !command.split(' ').any(|word| word == option)
-            {
+        for ((long, short), value) in PLACES.iter().zip(&self.given) {
+            let Some(value) = value else { continue };
+            let is_known = known.get_arguments().any(|argument| argument.get_long() == Some(long));
+            let is_there = words.iter().any(|word| {
+                let short = short.and_then(|short| word.strip_prefix('-')?.strip_prefix(short));
+                short.is_some()
+                    || word
+                        .strip_prefix("--")
+                        .is_some_and(|word| word.split('=').next() == Some(long))
+            });
+            if is_known && !is_there {
+                let option = short.map_or_else(|| format!("--{long}"), |short| format!("-{short}"));
                 out += &format!(" {option} {}", quoted(value));
             }
         }
@@ -136,7 +157,7 @@ mod tests {
             ("`airlock trust add`", "`airlock trust add --state 'a b'`"),
             (
                 "`airlock target list` or `airlock init`",
-                "`airlock target list --state 'a b' --config c` or `airlock init`",
+                "`airlock target list --state 'a b' --config c` or `airlock init --state 'a b' --config c`",
             ),
             ("`airlock bundle sign`", "`airlock bundle sign`"),
             ("no end `airlock import", "no end `airlock import"),
@@ -144,6 +165,33 @@ mod tests {
             assert_eq!(given.text(text), expected);
             assert_eq!(given.text(expected), expected, "once is enough");
             assert_eq!(advice(&["airlock", "import", "--", "--state", "x"]).text(text), text);
+        }
+    }
+
+    /// Every command says itself which of the options it knows: none is listed here.
+    #[cfg(feature = "vendor")]
+    #[test]
+    fn an_advised_command_repeats_where_the_workspace_is() {
+        for words in [
+            &["airlock", "status", "verify", "x", "-w", "a b"][..],
+            &["airlock", "status", "verify", "--workspace=a b"],
+            &["airlock", "vendor", "sites", "-wa b"],
+        ] {
+            let given = advice(words);
+            for (text, expected) in [
+                (
+                    "`airlock vendor ledger learn FILE`",
+                    "`airlock vendor ledger learn FILE -w 'a b'`",
+                ),
+                (
+                    "`airlock vendor enroll FILE -w other`",
+                    "`airlock vendor enroll FILE -w other`",
+                ),
+                ("`airlock import FILE`", "`airlock import FILE`"),
+                ("`airlock bundle verify FILE`", "`airlock bundle verify FILE`"),
+            ] {
+                assert_eq!(given.text(text), expected);
+            }
         }
     }
 

@@ -53,6 +53,16 @@ pub(super) fn age(text: &str) -> Result<i64, String> {
     number.checked_mul(seconds).ok_or_else(wrong)
 }
 
+/// Reads a time, or how long ago it was.
+pub(super) fn moment(text: &str) -> Result<Timestamp, String> {
+    match age(text) {
+        Ok(seconds) => Ok(SystemClock.now().plus_seconds(seconds.saturating_neg())),
+        Err(_) => {
+            Timestamp::of_person(text).map_err(|error| format!("{error}, or how long ago it was, such as 36h or 30d"))
+        }
+    }
+}
+
 /// Returns an age for people: `3 d`.
 pub(super) fn aged(seconds: i64) -> String {
     let named = [(86_400, "d"), (3_600, "h"), (60, "min")];
@@ -124,5 +134,13 @@ mod tests {
             ("2026-11-21", "2026-11-21 12:00")
         );
         assert_eq!(day(None), "–");
+        assert_eq!(moment("2026-11-21T12:00:59Z"), Ok(time));
+        let ago = SystemClock.now().unix() - moment("1d").unwrap().unix();
+        assert!((86_400..86_460).contains(&ago), "{ago}");
+        let refused = moment("yesterday").unwrap_err();
+        assert!(
+            refused.contains("2026-11-21T10:00:00Z") && refused.contains("36h"),
+            "{refused}"
+        );
     }
 }

@@ -44,8 +44,8 @@ pub(super) struct EndArgs {
 
 #[derive(Debug, Args)]
 pub(super) struct WhoLacksArgs {
-    /// What a release fixes, such as CVE-2026-41234, or a release's version
-    #[arg(value_name = "FIX|VERSION")]
+    /// What a release fixes, such as CVE-2026-41234, or a release's version, or its number such as 0.8
+    #[arg(value_name = "FIX|RELEASE")]
     what: String,
     #[command(flatten)]
     workspace: WorkspaceArgs,
@@ -282,7 +282,10 @@ fn lacks_row(row: &WhoLacksRow, answer: &WhoLacks) -> [String; 7] {
     };
     let runs = match (&row.runs, &row.doubt) {
         (_, Some(doubt)) => format!("in doubt: {}", escape(doubt)),
-        (Some(runs), None) => escape(&runs.label()),
+        (Some(runs), None) => match row.unchanged_in() {
+            Some(bar) => format!("{}, unchanged in {}", escape(&runs.label()), escape(&bar.label())),
+            None => escape(&runs.label()),
+        },
         (None, None) if row.runs_unknown => "unknown".to_owned(),
         (None, None) => dash(),
     };
@@ -307,7 +310,7 @@ fn lacks_json(answer: &WhoLacks, what: &str) -> serde_json::Value {
         json!({
             "site": row.site.site, "name": row.site.name, "product": row.bar.product, "channel": row.bar.channel,
             "fix": row.verdict.as_str(), "why": row.why, "deployments": row.deployments, "lacking": row.lacking,
-            "runs": row.runs.as_ref().map(facts::running), "since": row.since, "state": row.state, "doubt": row.doubt,
+            "runs": row.runs.as_ref().map(facts::running), "unchanged_in": row.unchanged_in().map(facts::running), "since": row.since, "state": row.state, "doubt": row.doubt,
             "as_of": told_at(row), "source": facts::source(row.by_summary.is_some()),
         })
     });

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 use serde_json::json;
 
-use super::instant::usual_limits;
+use super::instant::{moment, usual_limits};
 use super::output_place::{self, Makes};
 use super::passphrase::PassphraseArgs;
 use super::ui::{Ui, escape};
@@ -37,19 +37,21 @@ pub(super) struct ProofArgs {
 }
 
 #[derive(Debug, Args)]
+#[command(group = clap::ArgGroup::new("of").required(true).args(["release", "since"]))]
 pub(super) struct ReportArgs {
     /// Name or id of the site
     site: String,
     #[command(flatten)]
     workspace: WorkspaceArgs,
     /// A release, as for `proof`: what became of it
-    #[arg(long, value_name = "RELEASE", conflicts_with_all = ["since", "until"], required_unless_present = "since")]
+    #[arg(long, value_name = "RELEASE", conflicts_with = "until")]
     release: Option<String>,
-    /// First second of a period, `YYYY-MM-DDTHH:MM:SSZ`, or with an offset, or a day (its start in UTC): what happened in it
-    #[arg(long, value_name = "TIME", value_parser = Timestamp::of_person)]
+    /// First second of a period: `YYYY-MM-DDTHH:MM:SSZ`, or with an offset, or a day (its start in UTC), or how long ago, such as 36h or
+    /// 30d: what happened in it
+    #[arg(long, value_name = "TIME|AGE", value_parser = moment)]
     since: Option<Timestamp>,
     /// Its last second, in the same forms; now
-    #[arg(long, value_name = "TIME", value_parser = Timestamp::of_person, requires = "since")]
+    #[arg(long, value_name = "TIME|AGE", value_parser = moment, requires = "since")]
     until: Option<Timestamp>,
     /// A page of HTML in place of text
     #[arg(long)]

@@ -207,6 +207,8 @@ pub(super) fn type_in(what: &str, question: &str) -> Result<Zeroizing<String>> {
                 "terminal",
                 format!("cannot read {what} from the terminal: {error}"),
             )
+            .expected("an answer")
+            .remedy("answer at the terminal, or name a file that holds the passphrase: the command's `--help` names the option")
             .with_source(error)
         })
 }

@@ -63,13 +63,10 @@ pub(super) fn run(args: &ReplayArgs, ui: &mut Ui) -> Result<()> {
         .map(|text| find_site(&workspace, text))
         .transpose()?;
     let secrets = match &args.credentials {
-        Some(path) if !args.dry_run => HubSecrets::read(path, args.access_request)?,
-        _ => HubSecrets::none(),
+        Some(path) => HubSecrets::read(path, args.access_request)?,
+        None => HubSecrets::none(),
     };
-    let token = match &args.token_file {
-        Some(path) if !args.dry_run => Some(read_token(path)?),
-        _ => None,
-    };
+    let token = args.token_file.as_deref().map(read_token).transpose()?;
     let options = Options {
         hub,
         site,

@@ -19,7 +19,7 @@ use crate::stream::write_atomically;
 #[derive(Debug, Args)]
 pub(super) struct SummaryArgs {
     /// Write the codes as one PNG picture
-    #[arg(long, value_name = "FILE.png", conflicts_with_all = ["text", "spoken"])]
+    #[arg(long, value_name = "FILE.png", value_parser = png, conflicts_with_all = ["text", "spoken"])]
     qr: Option<PathBuf>,
     /// Print the text of each code, one a line (the default)
     #[arg(long, conflicts_with = "spoken")]
@@ -34,6 +34,17 @@ pub(super) struct SummaryArgs {
     config: ConfigArgs,
     #[command(flatten)]
     state: StateArgs,
+}
+
+/// A name that says what is written; one without an ending says nothing else.
+fn png(text: &str) -> Result<PathBuf, String> {
+    let path = PathBuf::from(text);
+    match path.extension() {
+        Some(ending) if !ending.eq_ignore_ascii_case("png") => {
+            Err("the picture is a PNG: give a name that ends with .png".to_owned())
+        }
+        _ => Ok(path),
+    }
 }
 
 pub(super) fn run(args: &SummaryArgs, ui: &mut Ui) -> Result<()> {

@@ -136,6 +136,9 @@ fn to_text(taken: &SummaryTaken) -> String {
         )
         .ok();
     }
+    if let Some(said) = &taken.clock_ahead {
+        write!(text, "\n  finding   clock-ahead: {said}").ok();
+    }
     if !taken.instance_known {
         text += "\n  finding   summary-instance: no package told of its instance yet, so it is kept, and nothing is concluded from it";
     } else if !taken.is_newest {

@@ -45,8 +45,25 @@ pub(super) fn run(command: &TrustCommand, ui: &mut Ui) -> Result<()> {
                 appliance.site(),
                 key.map_or_else(|| "none".to_owned(), Hash::spoken)
             );
-            let (mut roots, mut human) = (Vec::new(), vec![own]);
-            for chain in appliance.chains()? {
+            let (mut roots, mut damaged, mut human) = (Vec::new(), Vec::new(), vec![own]);
+            let mut first = None;
+            for (name, chain) in appliance.chains_one_by_one()? {
+                let chain = match chain {
+                    Ok(chain) => chain,
+                    Err(error) => {
+                        let (found, remedy) = (error.found(), error.advice());
+                        damaged.push(json!({
+                            "domain": name, "class": error.class().name(), "code": error.code(), "found": found, "remedy": remedy,
+                        }));
+                        human.push(format!(
+                            "domain       {}\nDAMAGED      {}",
+                            escape(&name),
+                            escape(found)
+                        ));
+                        first.get_or_insert(error);
+                        continue;
+                    }
+                };
                 let floor = appliance.floor(chain.domain())?;
                 let mut root = trust_file::to_json(&chain);
                 if let Some(members) = root.as_object_mut() {
@@ -59,9 +76,11 @@ pub(super) fn run(command: &TrustCommand, ui: &mut Ui) -> Result<()> {
                 ));
             }
             ui.result(
-                &json!({"site": appliance.site(), "status_key": key, "roots": roots}),
+                &json!({"site": appliance.site(), "status_key": key, "roots": roots, "damaged": damaged}),
                 human.join("\n\n"),
-            )
+            )?;
+            // What is whole is shown, and what is not is a problem all the same.
+            first.map_or(Ok(()), Err)
         }
         TrustCommand::Add {
             root,

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 use serde_json::json;
 
+use super::advice::quoted;
 use super::passphrase::PassphraseArgs;
 use super::times::{RootTimes, in_years};
 use super::ui::{Ui, escape};
@@ -196,7 +197,14 @@ fn enroll(args: &EnrollArgs, ui: &mut Ui) -> Result<()> {
             site.site,
             site.status.id.spoken(),
         ),
-    )
+    )?;
+    if enrolled.name == site.site.as_str() {
+        ui.say(format_args!(
+            "no name was given, so this site goes by its id; name it, once, with `airlock vendor enroll {} --name NAME`",
+            quoted(&path.display().to_string())
+        ));
+    }
+    Ok(())
 }
 
 fn replace_keys(replaced: &Replaced, ui: &mut Ui) -> Result<()> {

@@ -152,7 +152,7 @@ impl Class {
             }
             Self::Limit => "it must be made smaller where it comes from; nothing on this side raises the bound",
             Self::Content => "correct it where the release is made; at a site, ask the vendor for a corrected bundle",
-            Self::Io => "put the medium back or use another copy, and try again",
+            Self::Io => "try again; from a medium, put it back first, or use another copy",
             // Whoever refuses with another class says what to do.
             _ => return None,
         })

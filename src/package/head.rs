@@ -197,7 +197,8 @@ impl Head {
                 "the package begins at or below what it says is acknowledged",
             ));
         }
-        check_lineage(&self.lineage, &self.instance, &self.firsts())
+        let next = self.acknowledged.map_or(Numbers::all(1), |known| known.next());
+        check_lineage(&self.lineage, &self.instance, &self.firsts(), &next)
     }
 
     /// Returns the first number of each kind.

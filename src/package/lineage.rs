@@ -36,10 +36,18 @@ impl LineageEntry {
 
 /// Checks the lineage of a package: oldest first, from 1, never back, ending with who made the package.
 ///
+/// One that is as long as it may be need not go back to 1: instances before it may be left out where everything of theirs was
+/// acknowledged, `next` being the numbers behind that. So a state folder never runs out of lives.
+///
 /// # Errors
 ///
 /// `E-FORMAT lineage`; `E-LIMIT lineage`.
-pub(super) fn check_lineage(lineage: &[LineageEntry], instance: &InstanceId, firsts: &Numbers) -> Result<()> {
+pub(super) fn check_lineage(
+    lineage: &[LineageEntry],
+    instance: &InstanceId,
+    firsts: &Numbers,
+    next: &Numbers,
+) -> Result<()> {
     if lineage.len() > limits::LINEAGE {
         return Err(Error::new(
             Class::Limit,
@@ -52,8 +60,13 @@ pub(super) fn check_lineage(lineage: &[LineageEntry], instance: &InstanceId, fir
     let (Some(oldest), Some(newest)) = (lineage.first(), lineage.last()) else {
         return wrong("the lineage is empty");
     };
-    if oldest.begins() != Numbers::all(1) {
-        return wrong("the oldest instance of the lineage does not begin at 1");
+    let least = if lineage.len() < limits::LINEAGE {
+        &Numbers::all(1)
+    } else {
+        next
+    };
+    if !oldest.begins().at_most(least) || !Numbers::all(1).at_most(&oldest.begins()) {
+        return wrong("the oldest instance of the lineage begins neither at 1 nor in what is acknowledged");
     }
     if newest.instance != *instance {
         return wrong("the lineage does not end with the instance that made the package");
@@ -95,7 +108,12 @@ mod tests {
         };
         let check = |lineage: &[LineageEntry]| {
             let maker = entry(2, [1; 3]).instance;
-            check_lineage(lineage, &maker, &firsts).map_err(|error| (error.class(), error.code()))
+            let next = Numbers {
+                audit: 5,
+                receipts: 3,
+                records: 60,
+            };
+            check_lineage(lineage, &maker, &firsts, &next).map_err(|error| (error.class(), error.code()))
         };
         let good = [entry(1, [1; 3]), entry(2, [9, 4, 100])];
         assert_eq!(check(&good), Ok(()));
@@ -119,5 +137,28 @@ mod tests {
             })
             .collect();
         assert_eq!(check(&many), Err((Class::Limit, "lineage")));
+        // One that is full may have left out what was acknowledged, and nothing else.
+        let full = |begins| {
+            let mut full: Vec<_> = many.iter().skip(3).cloned().collect();
+            full.push(entry(2, [9, 4, 100]));
+            full.insert(
+                0,
+                LineageEntry {
+                    instance: many[0].instance.clone(),
+                    ..entry(0, begins)
+                },
+            );
+            full.iter_mut()
+                .skip(1)
+                .take(limits::LINEAGE - 2)
+                .for_each(|one| (one.audit, one.receipts, one.records) = (6, 3, 60));
+            assert_eq!(full.len(), limits::LINEAGE);
+            full
+        };
+        assert_eq!(check(&full([1; 3])), Ok(()));
+        assert_eq!(check(&full([5, 3, 60])), Ok(()));
+        assert_eq!(check(&full([6, 3, 60])), wrong);
+        assert_eq!(check(&full([5, 3, 0])), wrong);
+        assert_eq!(check(&full([5, 3, 60])[1..]), wrong);
     }
 }

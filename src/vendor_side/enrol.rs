@@ -35,7 +35,7 @@ pub struct Replaced {
 
 /// Verifies an enrolment file and records the site. The same file again changes nothing.
 ///
-/// Without a name a site keeps the one it has, and a new one goes by its id.
+/// Without a name a site keeps the one it has, and a new one goes by its id until one is given.
 ///
 /// # Errors
 ///
@@ -226,6 +226,22 @@ mod tests {
         assert_eq!((again.recorded, again.name.as_str()), (Recorded::Already, "plant"));
         let error = take(&file(1, 2, domain), None).unwrap_err();
         assert_eq!((error.class(), error.code()), (Class::Equivocation, "site-keys"));
+        // One that nobody named goes by its id until somebody does, by a name that is free.
+        assert_eq!(
+            take(&file(2, 2, domain), None).unwrap().name,
+            "00000000000000000000000000000002"
+        );
+        assert_eq!(
+            take(&file(2, 2, domain), Some("plant")).unwrap_err().code(),
+            "site-name"
+        );
+        let named = take(&file(2, 2, domain), Some("mill")).unwrap();
+        assert_eq!((named.recorded, named.name.as_str()), (Recorded::Already, "mill"));
+        assert_eq!(take(&file(2, 2, domain), None).unwrap().name, "mill");
+        assert_eq!(
+            take(&file(2, 2, domain), Some("press")).unwrap_err().code(),
+            "site-name"
+        );
         for name in ["", "any", "a\nb", "00000000000000000000000000000003"] {
             let error = take(&file(3, 3, domain), Some(name)).unwrap_err();
             assert_eq!((error.class(), error.code()), (Class::Usage, "site-name"));
@@ -238,7 +254,7 @@ mod tests {
         ] {
             assert_eq!((error.class(), error.code()), (Class::Trust, "other-domain"));
         }
-        assert_eq!(workspace.ledger().unwrap().read(ledger::sites).unwrap().len(), 1);
+        assert_eq!(workspace.ledger().unwrap().read(ledger::sites).unwrap().len(), 2);
     }
 
     #[test]

@@ -71,6 +71,15 @@ pub struct Begins {
     pub audit: u64,
 }
 
+impl Begins {
+    /// Where the first one of a stream begins.
+    pub const AT_ONE: Self = Self {
+        records: 1,
+        receipts: 1,
+        audit: 1,
+    };
+}
+
 /// An instance with those it goes on from, oldest first. Never empty.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Lineage(Vec<Instance>);

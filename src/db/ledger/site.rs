@@ -51,7 +51,7 @@ pub enum Replacement {
     Already,
 }
 
-/// Records a verified enrolment under a local name.
+/// Records a verified enrolment under a local name; one that is known and goes by its id takes the name.
 ///
 /// # Errors
 ///
@@ -82,7 +82,13 @@ pub fn enrol(
             .expected(format!("status key {}", known.status_key_id()?.spoken()))
             .remedy("ask the site which appliance is the real one before anything is sent there; a key that the site itself replaced is taken, after comparing its fingerprint by voice, with --replace SITE"));
         }
-        if known.name != name {
+        if known.name != name && known.name == enrolment.site.as_str() {
+            // It goes by its id, since nobody named it yet.
+            unnamed(transaction, name)?;
+            transaction
+                .execute("UPDATE site SET name = ? WHERE site = ?", params![name, enrolment.site])
+                .sql("name the site")?;
+        } else if known.name != name {
             return Err(Error::new(
                 Class::Usage,
                 "site-name",
@@ -93,14 +99,7 @@ pub fn enrol(
         return Ok(Recorded::Already);
     }
     unshared(transaction, enrolment)?;
-    if let Some(other) = site_by_name(transaction, name)? {
-        return Err(Error::new(
-            Class::Usage,
-            "site-name",
-            format!("the name {name:?} belongs to site {}", other.site),
-        )
-        .remedy("choose another one with --name"));
-    }
+    unnamed(transaction, name)?;
     transaction
         .execute(
             "INSERT INTO site (site, name, status, recipient, envelope, enrolled_at) VALUES (?, ?, ?, ?, ?, ?)",
@@ -108,6 +107,19 @@ pub fn enrol(
         )
         .sql("record the site")?;
     Ok(Recorded::New)
+}
+
+/// Checks that no site has a name.
+fn unnamed(transaction: &Transaction<'_>, name: &str) -> Result<()> {
+    match site_by_name(transaction, name)? {
+        None => Ok(()),
+        Some(other) => Err(Error::new(
+            Class::Usage,
+            "site-name",
+            format!("the name {name:?} belongs to site {}", other.site),
+        )
+        .remedy("choose another one with --name")),
+    }
 }
 
 /// Says that a site was withdrawn: nothing of it counts, and nothing is made for it.

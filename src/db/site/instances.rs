@@ -9,7 +9,7 @@ use rusqlite::{Connection, OptionalExtension as _, ToSql, Transaction, params};
 use super::acknowledgements::reached;
 use super::stream_log;
 use crate::db::SqlResult as _;
-use crate::domain::{Hash, InstanceId, Result, Timestamp};
+use crate::domain::{Hash, InstanceId, Result, Timestamp, limits};
 
 /// Why an instance began.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -94,7 +94,7 @@ pub fn begin_stream(transaction: &Transaction<'_>, domain: Hash) -> Result<()> {
 }
 
 /// Returns the instances of a stream, oldest first. One that has no number of its own, because nothing of it was acknowledged before the
-/// next began, is left out.
+/// next began, is left out; and so are the oldest, where they are more than a package may name.
 ///
 /// # Errors
 ///
@@ -124,6 +124,10 @@ pub fn lineage(connection: &Connection, domain: Hash) -> Result<Vec<Start>> {
         }
         lineage.push(start);
     }
+    // Everything of the oldest was acknowledged: where nothing was of an instance it is in no lineage, and the next one begins behind
+    // what was. So they may go, and a folder never runs out of lives.
+    let left_out = lineage.len().saturating_sub(limits::LINEAGE);
+    lineage.drain(..left_out);
     Ok(lineage)
 }
 
@@ -276,5 +280,30 @@ mod tests {
         assert_eq!(lineage(B), [(id(3), 1, 1, 1), (id(5), 1, 1, 2)]);
         let (newest, parent) = db.read(|c| Ok((newest(c)?, parent(c)?))).unwrap();
         assert_eq!((newest.unwrap().instance, parent.unwrap().instance), (id(5), id(4)));
+        // Of more than a head may name, the oldest are left out, of which everything was acknowledged.
+        db.write(|tx| {
+            let (mut row, mut life) = (5, 5);
+            for _ in 0..limits::LINEAGE {
+                (row, life) = (row + 1, life + 1);
+                tx.execute(
+                    "UPDATE acknowledgement SET audit = ? WHERE domain = ? AND number = 2",
+                    params![row, A],
+                )
+                .sql("acknowledge")?;
+                begin(
+                    tx,
+                    &format!("{life:032x}").parse().unwrap(),
+                    Reason::Copied,
+                    Timestamp::EPOCH,
+                )?;
+            }
+            Ok(())
+        })
+        .unwrap();
+        let full = lineage(A);
+        assert_eq!(
+            (full.len(), full[0].1, full[0].2, full[0].3),
+            (limits::LINEAGE, 241, 3, 7)
+        );
     }
 }

@@ -1,5 +1,7 @@
 //! P: the bytes of a summary, in their one form. Integers are unsigned LEB128, shortest form, at most 2^53−1.
 
+use std::collections::BTreeSet;
+
 use super::age::Age;
 use super::content::{LocalState, Summary, SummaryDeployments, SummaryLive, SummaryRelease, SummaryRuns, SummaryState};
 use crate::domain::{Class, Error, Result, Timestamp, limits};
@@ -62,11 +64,28 @@ impl Summary {
             refused: reader.integer()?,
             releases: reader.list(8, Reader::release)?,
         };
-        if reader.0.is_empty() {
-            Ok(summary)
-        } else {
-            Err(wrong("bytes follow the summary"))
+        if !reader.0.is_empty() {
+            return Err(wrong("bytes follow the summary"));
         }
+        if summary.number == 0 {
+            return Err(wrong(
+                "packages are numbered from 1 on, and the summary is of package 0",
+            ));
+        }
+        if let Some(head) = repeated(summary.releases.iter().map(|release| release.head)) {
+            let head = data_encoding::HEXLOWER.encode(&head);
+            return Err(wrong(&format!(
+                "the summary names the release whose head begins with {head} twice"
+            )));
+        }
+        let live = summary.releases.iter().filter_map(|release| release.live.as_ref());
+        if let Some(made_there) = repeated(live.flat_map(|live| &live.local).map(|local| local.deployment)) {
+            let name = data_encoding::HEXLOWER.encode(&made_there);
+            return Err(wrong(&format!(
+                "the summary names the deployment {name}, which was made there, twice"
+            )));
+        }
+        Ok(summary)
     }
 }
 
@@ -228,6 +247,12 @@ impl Reader<'_> {
         let live = Some(SummaryLive { deployments, local });
         Ok(SummaryRelease { head, age, live })
     }
+}
+
+/// Returns the first of some names that was there before.
+fn repeated<const N: usize>(mut names: impl Iterator<Item = [u8; N]>) -> Option<[u8; N]> {
+    let mut seen = BTreeSet::new();
+    names.find(|name| !seen.insert(*name))
 }
 
 fn state_byte(byte: u8) -> Error {

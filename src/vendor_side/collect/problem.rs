@@ -77,6 +77,8 @@ impl Problems {
         let refusal = Error::listing_errors(class, code, found, &problems);
         match advice {
             Some(advice) if common => refusal.remedy(advice),
+            // What is to be done stands beside each; that of the class is for one medium.
+            _ if class == Class::Io => refusal.settled(),
             _ => refusal,
         }
     }

@@ -34,6 +34,8 @@ use crate::domain::{Class, Clock as _, Code, Error, Result, SystemClock};
 
 /// Sub-code of a registry that as a whole cannot be read.
 pub(super) const REGISTRY: Code = Code::new("registry");
+/// What to do about a registry that does not answer.
+pub(super) const UNREACHED: &str = "check the name, the network and --ca-file, and try again";
 
 /// How often a request is tried.
 const ATTEMPTS: u32 = 6;
@@ -321,7 +323,7 @@ impl RegistryClient {
     pub(super) fn failed(&self, what: &str) -> Error {
         Error::new(Class::Io, REGISTRY, format!("{} cannot be read: {what}", self.name()))
             .expected("a registry that answers")
-            .remedy("check the name, the network and --ca-file, and try again")
+            .remedy(UNREACHED)
     }
 
     fn denied(&self, status: StatusCode, known: bool) -> Error {

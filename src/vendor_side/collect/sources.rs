@@ -13,7 +13,7 @@ use super::origin::{Found, Origin};
 use super::reference::{ImageReference, Platform, readable};
 use super::registry::Registry;
 use super::registry_auth::{REGISTRY_CREDENTIALS, TOKEN_REALM};
-use super::registry_client::{Connections, REGISTRY, RegistryOptions};
+use super::registry_client::{Connections, REGISTRY, RegistryOptions, UNREACHED};
 use super::source::{Pick, Source};
 use super::walk::{Blob, Collected, Walk};
 use crate::bundle::{BlobSource, BundleContent};
@@ -134,7 +134,8 @@ pub(in crate::vendor_side) fn collect_all(
         if let Source::Registry(reference) = &request.source
             && silent.hosts.contains(&reference.host)
         {
-            let error = Error::new(Class::Io, REGISTRY, format!("{} was not asked again", reference.host));
+            let error =
+                Error::new(Class::Io, REGISTRY, format!("{} was not asked again", reference.host)).remedy(UNREACHED);
             collected.problems.note(&label, &error);
             continue;
         }

@@ -15,6 +15,7 @@ pub mod ask;
 pub mod base;
 mod ingest;
 pub mod replay;
+mod site_clock;
 mod summary;
 
 pub(in crate::vendor_side) use acknowledge::{Due, NO_KEY, due, rehearse, sign};

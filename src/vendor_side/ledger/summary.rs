@@ -9,6 +9,7 @@ use serde::Serialize;
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
 
+use super::site_clock;
 use crate::bundle::desired::DesiredState;
 use crate::crypto::PublicKey;
 use crate::db::ledger::findings::{Found, REFUSE, raise};
@@ -55,6 +56,8 @@ pub struct SummaryTaken {
     pub is_newest: bool,
     /// Whether a package has told of its instance.
     pub instance_known: bool,
+    /// How far the site's clock is ahead of the clock here, as a sentence; none where that is a day or less.
+    pub clock_ahead: Option<String>,
 }
 
 /// How many deployments are in each state.
@@ -215,22 +218,24 @@ fn take(transaction: &Transaction<'_>, site: &Site, signed: &SignedSummary, now:
     if is_newest {
         unknown_local = put_now(transaction, site, summary, digest, &told)?;
     }
-    if is_new && instance.is_none() {
-        raise(
-            transaction,
-            &Found {
+    let number = summary.number;
+    let untold = instance
+        .is_none()
+        .then(|| format!("a summary of package {number} is of an instance that no package told of, {hex}"));
+    let clock_ahead =
+        site_clock::ahead(summary.made_at, now).map(|said| format!("a summary of package {number} {said}"));
+    if is_new {
+        for (code, detail) in [(summaries::UNTOLD, &untold), ("clock-ahead", &clock_ahead)] {
+            let Some(detail) = detail else { continue };
+            let found = Found {
                 site: &site.site,
-                code: summaries::UNTOLD,
-                detail: &format!(
-                    "a summary of package {} is of an instance that no package told of, {hex}",
-                    summary.number
-                ),
+                code,
+                detail,
                 package: None,
                 at: now,
-            },
-        )?;
-    }
-    if is_new {
+            };
+            raise(transaction, &found)?;
+        }
         let detail = json!({"digest": digest, "number": summary.number, "site": site.site});
         sealed_log::append(transaction, now, SUMMARY, &detail)?;
     }
@@ -251,6 +256,7 @@ fn take(transaction: &Transaction<'_>, site: &Site, signed: &SignedSummary, now:
         known: !is_new,
         is_newest,
         instance_known: instance.is_some(),
+        clock_ahead,
     })
 }
 

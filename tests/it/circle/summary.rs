@@ -21,7 +21,11 @@ fn sealed() -> (Stage, String) {
     stage.import(&bundle);
     let refused = stage.refused(&["status", "summary", "--state", "state"]);
     assert_eq!((refused.0.as_str(), refused.1.as_str()), ("E-STATE", "not-signed"));
-    assert!(refused.2.contains("`airlock status export DIR`"), "{}", refused.2);
+    assert!(
+        refused.2.contains("`airlock status export DIR --state state`"),
+        "{}",
+        refused.2
+    );
     let serving = stage.serve();
     let mut agent = stage.agent(&serving);
     agent.round();
@@ -303,7 +307,7 @@ fn a_summary_that_says_what_was_not_signed_or_two_things_is_answered_as_the_mess
     drop(ledger);
     let remedy = refused(&stage, &text, "E-CONTENT", "summary-release");
     assert!(
-        remedy.starts_with("learn the release from its bundle with `airlock vendor ledger learn FILE`"),
+        remedy.starts_with("learn the release from its bundle with `airlock vendor ledger learn FILE -w "),
         "{remedy}"
     );
     stage.good(&["vendor", "ledger", "learn", "stick/release-1.airlock", "-w", "w"]);

@@ -36,6 +36,35 @@ fn the_status_key_is_shown_as_init_and_the_vendor_show_it() {
     assert!(text.contains(&format!("status key   {spoken}")), "{text}");
 }
 
+/// One vendor's file that was cut concerns that vendor: the others are shown, and the command ends as a problem that names it.
+#[test]
+fn a_root_that_was_cut_hides_no_other_vendor() {
+    let bench = Bench::new();
+    bench.pin_other();
+    let (acme, other) = (bench.chain("acme").domain(), bench.chain("other").domain());
+    let domains = |shown: &serde_json::Value| {
+        let roots = shown["roots"].as_array().unwrap().iter();
+        roots
+            .map(|root| root["domain"].as_str().unwrap().to_owned())
+            .collect::<std::collections::BTreeSet<_>>()
+    };
+    let both = bench.good("trust show");
+    assert_eq!((domains(&both).len(), &both["damaged"]), (2, &json!([])));
+    let file = format!("state/roots/{other}.json");
+    bench.edit(&file, &file, |bytes| bytes.truncate(bytes.len() / 2));
+    let ended = bench.refused("trust show", "E-STATE", "pin-damaged");
+    assert_eq!(domains(&ended.result), [acme.to_string()].into());
+    let damaged = &ended.result["damaged"];
+    assert_eq!(
+        (damaged.as_array().unwrap().len(), &damaged[0]["domain"]),
+        (1, &json!(other))
+    );
+    assert_eq!(damaged[0]["code"], "pin-damaged");
+    // Pinned again, as it says.
+    bench.pin_other();
+    assert_eq!(domains(&bench.good("trust show")), domains(&both));
+}
+
 #[test]
 fn another_life_is_begun_by_who_means_it() {
     let bench = Bench::new();
@@ -77,7 +106,9 @@ fn another_life_is_begun_by_who_means_it() {
         let ended = bench.run(&format!("recover --as {what}"));
         assert_eq!(ended.refusal.as_ref().unwrap().1, "confirm", "{}", ended.stderr);
         assert!(
-            ended.stderr.contains(&format!("`airlock recover --as {what} --yes`")),
+            ended
+                .stderr
+                .contains(&format!("`airlock recover --as {what} --yes --state ")),
             "{}",
             ended.stderr
         );

@@ -260,7 +260,7 @@ fn findings_are_listed_and_ended_by_name() {
         "FINDING  SITE     CODE      COUNT  SINCE             WHAT\n\
          F1       plant-7  branches  2      2026-09-21 14:13  two lives report\n\
          \n\
-         what to do; what was looked at ends with `airlock vendor ledger end FINDING`:\n  \
+         what to do; what was looked at ends with `airlock vendor ledger end FINDING -w w`:\n  \
          branches: ask the site which of its state folders goes on: `airlock recover --as cloned` there lets its next package be \
          what is shown; have the other one taken out of use, or recovered as well\n"
     );

@@ -223,7 +223,7 @@ fn what_proves_nothing_yet_is_proven_as_the_messages_say() {
         "no-receipt",
         "shop/stable 0.1 (1.0) was imported (2 that it was refused)",
     );
-    refused("no-receipt", "`airlock status verify`");
+    refused("no-receipt", "`airlock status verify");
     plant.receipt(ReceiptResult::Imported, HEAD, 1);
     let file = shop.file(&plant.export().bytes);
     ask(&shop, &["status", "verify", file.to_str().unwrap()]);
@@ -233,7 +233,7 @@ fn what_proves_nothing_yet_is_proven_as_the_messages_say() {
     ask(&shop, &["vendor", "withdraw-site", "plant-1"]);
     refused(
         "withdrawn-site",
-        &format!("`airlock vendor enroll FILE --replace {}`", plant.site),
+        &format!("`airlock vendor enroll FILE --replace {}", plant.site),
     );
     let enrolment = shop.file(&plant.enrolment());
     ask(

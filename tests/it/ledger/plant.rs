@@ -53,6 +53,8 @@ pub(crate) struct Plant {
     pub(crate) previous: Option<Hash>,
     pub(crate) now: Timestamp,
     pub(crate) shows: Vec<Switch>,
+    /// What receipts call the release.
+    pub(crate) version: &'static str,
     /// Snapshot lines: releases, targets with deployments, days of metrics.
     pub(crate) releases: Vec<Line>,
     pub(crate) targets: Vec<Line>,
@@ -86,6 +88,7 @@ impl Plant {
             previous: None,
             now: made::time("12:00:00"),
             shows: Vec::new(),
+            version: "v1",
             releases: Vec::new(),
             targets: Vec::new(),
             days: Vec::new(),
@@ -209,7 +212,7 @@ impl Plant {
             sequence,
             site: self.site.clone(),
             step: refusal("X13"),
-            version: "v1".into(),
+            version: self.version.into(),
         };
         let line = SignedReceipt::unverified(&receipt.sign(&self.key())).unwrap();
         self.receipts.push(Line::Receipt(Box::new(line)));

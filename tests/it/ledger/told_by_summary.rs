@@ -169,3 +169,24 @@ fn a_summary_before_every_package_counts_when_it_is_given_again_behind_one() {
     assert_eq!((taken.known, taken.instance_known, taken.is_newest), (true, true, true));
     assert_eq!((live(), shop.count("coverage")), (json!(2), covered));
 }
+
+/// As of a package: told, and nothing is refused.
+#[test]
+fn a_summary_from_the_future_is_a_finding() {
+    let shop = Workshop::new();
+    let mut plant = shop.plant(1);
+    let (release, _) = shop.sign(1, None);
+    shop.take(&plant.export());
+    let finding = "finding WHERE code = 'clock-ahead'";
+    plant.now = shop.now.plus_seconds(86_400);
+    let taken = take_summary(&shop.workspace, &summary(&plant, 2, release), shop.now).unwrap();
+    assert_eq!((taken.clock_ahead, shop.count(finding)), (None, 0));
+    plant.now = shop.now.plus_seconds(90_000);
+    let taken = take_summary(&shop.workspace, &summary(&plant, 3, release), shop.now).unwrap();
+    let said = taken.clock_ahead.unwrap();
+    assert!(
+        said.starts_with("a summary of package 3 was made at ") && said.contains("1 d 1 h ahead of the clock here"),
+        "{said}"
+    );
+    assert_eq!(shop.query::<String>(&format!("SELECT detail FROM {finding}")), said);
+}

@@ -89,7 +89,7 @@ fn every_summary_is_judged_as_by_the_other_reader_and_made_again() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
-    assert!(good >= 4 && bad >= 21, "{good} good, {bad} bad");
+    assert!(good >= 4 && bad >= 24, "{good} good, {bad} bad");
 }
 
 fn state() -> impl Strategy<Value = SummaryState> {
@@ -131,7 +131,7 @@ fn summary() -> impl Strategy<Value = Summary> {
         |((instance, head, seal, made), n, releases)| Summary {
             site: site().to_bytes()[..4].try_into().unwrap(),
             instance,
-            number: n[0],
+            number: n[0].max(1),
             head,
             made_at: airlock::domain::Timestamp::from_unix(i64::from(made)).unwrap(),
             records: n[1],

@@ -128,7 +128,10 @@ fn media_are_mounted_looked_at_or_tried_again_as_the_message_says() {
     let root = shop.path("w/root.json");
     let verify = &format!("bundle verify out.airlock --trust {}", root.display());
     let remedy = shop.run_as(failing("read", &root, "EIO"), verify).remedy("E-IO", "io");
-    assert_eq!(remedy, "put the medium back or use another copy, and try again");
+    assert_eq!(
+        remedy,
+        "try again; from a medium, put it back first, or use another copy"
+    );
     copy(&root, &shop.path("copy.json"));
     shop.good("bundle verify out.airlock --trust copy.json");
     shop.good(verify);

@@ -136,9 +136,9 @@ fn a_site_that_speaks_for_others_is_left_out_or_withdrawn_as_the_message_says() 
     let (ended, remedy) = run(&world, &["--credentials", &secrets]);
     ended.assert_refused("E-POLICY", "other-site", "");
     assert_eq!(
-        remedy,
+        remedy.replace(&world.folder.path().join("w").display().to_string(), "WORKSPACE"),
         "name the other sites with --site, one after another; or, where this one is not to be trusted any more, withdraw it with \
-         `airlock vendor withdraw-site SITE`"
+         `airlock vendor withdraw-site SITE -w WORKSPACE`"
     );
     succeeded(&world, &["--credentials", &secrets, "--site", "plant-1"]);
     let mut withdraw = std::process::Command::new(AIRLOCK);

@@ -187,6 +187,18 @@ fn keys_are_opened_by_who_is_asked() {
     let (code, shown) = desk.on_terminal(&answers, &["vendor", "trust", "set", "--product", "tv", "-w", "w"]);
     assert_eq!(code, 13, "{shown}");
     assert!(shown.contains("does not open with this passphrase"), "{shown}");
+    // A terminal that answers nobody, as a service has it: the file is named, and no medium.
+    let alone = "import os, pty, subprocess, sys\n_, terminal = pty.openpty()\nsys.exit(subprocess.run(sys.argv[1:], stdin=terminal, start_new_session=True).returncode)";
+    let output = Command::new("python3")
+        .args(["-c", alone, env!("CARGO_BIN_EXE_airlock"), "--format", "json"])
+        .args(set)
+        .current_dir(desk.folder.path())
+        .output()
+        .unwrap();
+    let (class, code, remedy) = refusal(&output);
+    assert_eq!((class.as_str(), code.as_str()), ("E-IO", "terminal"));
+    assert!(remedy.contains("name a file that holds the passphrase"), "{remedy}");
+    desk.good(&[&set[..], &["--passphrase-file", "pass"]].concat());
     // Keys with passphrases of their own: what opened the first is tried, then the person is asked.
     desk.good(&[
         "vendor",

@@ -94,16 +94,16 @@ pub fn revisions_of(connection: &Connection, deployment: Uuid) -> Result<Vec<Uui
     rows.collect::<rusqlite::Result<_>>().sql(WHAT)
 }
 
-/// Returns, for each scope, the first release that fixes something or has a label.
+/// Returns, for each scope, the first release that fixes something, or has a label or a number (`EPOCH.SEQUENCE`).
 ///
 /// # Errors
 ///
 /// Those of [`SqlResult::sql`](crate::db::SqlResult::sql).
-pub fn bars(connection: &Connection, fix_or_version: &str) -> Result<Vec<Bar>> {
-    let filter = "WHERE p.version = ?1
+pub fn bars(connection: &Connection, fix_or_release: &str) -> Result<Vec<Bar>> {
+    let filter = "WHERE p.version = ?1 OR p.epoch || '.' || p.sequence = ?1
          OR p.head IN (SELECT s.head FROM signed_fix x JOIN signed_head s ON s.id = x.head WHERE x.id = ?1)
          ORDER BY p.product, p.channel, p.epoch, p.sequence";
-    let mut found = list(connection, filter, params![fix_or_version])?;
+    let mut found = list(connection, filter, params![fix_or_release])?;
     found.dedup_by(|later, first| (&later.product, &later.channel) == (&first.product, &first.channel));
     Ok(found)
 }

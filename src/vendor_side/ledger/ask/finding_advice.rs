@@ -28,6 +28,10 @@ pub fn finding_advice(code: &str) -> &'static str {
         "release-differs" => {
             "ask the site for its bundle of that release, and compare it with yours: one of both is not what was signed"
         }
+        "receipt-differs" => {
+            "what the head says counts: the release is known by it; ask the site for its bundle of that release, and whether its appliance is the \
+             program that you know"
+        }
         "receipt-row" => {
             "it ends when a package brings the row; where none does, ask the site for its log, `airlock audit export -o FILE`"
         }

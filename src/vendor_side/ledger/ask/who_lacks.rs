@@ -63,6 +63,16 @@ pub struct WhoLacksRow {
     pub by_summary: Option<Timestamp>,
 }
 
+impl WhoLacksRow {
+    /// Returns the bar where what runs is of a release below it and has it all the same: the release at the bar states the same for what runs.
+    pub fn unchanged_in(&self) -> Option<&Bar> {
+        let runs = self.runs.as_ref().filter(|_| self.verdict == Verdict::Has)?;
+        let is_below =
+            (&runs.product, &runs.channel) != (&self.bar.product, &self.bar.channel) || runs.counter < self.bar.counter;
+        is_below.then_some(&self.bar)
+    }
+}
+
 /// Whether a site has it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 #[expect(missing_docs, reason = "the words say it")]
@@ -110,7 +120,7 @@ pub fn who_lacks(workspace: &Workspace, fix_or_version: &str, limits: &Limits) -
                 "no-fix",
                 format!("no release that was signed here fixes {fix_or_version:?} or is called so"),
             )
-            .expected("an id under `fixes:` of a release, or a release's version")
+            .expected("an id under `fixes:` of a release, or a release's version or number such as 0.8")
             .remedy("look at `airlock vendor ledger show`; fixes of a release that was signed elsewhere are added with `airlock vendor ledger learn --fixes`"));
         }
         let fleet = Fleet::read(connection)?;

@@ -12,7 +12,7 @@ use super::verdict::{LISTED, ReceiptTold};
 use crate::crypto::canonical;
 use crate::db::Transaction;
 use crate::db::ledger::{self, Lineage, NewGap, NewReceipt, NewRecord, Numbered, Put, SignedFor, StreamRow};
-use crate::domain::{Class, Counter, Error, Hash, Result, Scope, Step};
+use crate::domain::{Class, Counter, Error, Hash, Result, Scope, Step, shown};
 use crate::package::{AuditRow, Gap, Head, Line, Quoted, SignedReceipt, StatusRecord, StatusRecordKind};
 
 /// What the lines of a package came to, beside the rows that they became.
@@ -36,6 +36,8 @@ pub(super) struct Told {
     pub(super) foreign: Vec<u64>,
     /// New receipts of what was not signed for this site, and arrived.
     pub(super) unexpected: Vec<u64>,
+    /// New receipts that call a release otherwise than its head does: a sentence each.
+    pub(super) renamed: Vec<String>,
     /// Why the package's instance began, as its row in the log says.
     pub(super) reason: Option<String>,
     /// Whether the log does not go on from what is known, and is taken as it comes because the keys were replaced.
@@ -159,6 +161,15 @@ impl<'a> Facts<'a> {
             // A bundle of others that was refused is what the audience is there for.
             SignedFor::Others if receipt.class.is_none() => self.told.unexpected.push(receipt.number),
             SignedFor::ThisSite | SignedFor::Others => {}
+        }
+        let signed = ledger::signed_release(self.transaction, &scope, counter)?.filter(|it| it.head == receipt.head);
+        if let Some(signed) = signed.filter(|signed| signed.version != receipt.version) {
+            let (number, told, known) = (receipt.number, shown(&receipt.version), shown(&signed.version));
+            let said = format!(
+                "receipt {number} calls {}/{} {counter} {told}, which its head calls {known}",
+                scope.product, scope.channel
+            );
+            self.told.renamed.push(said);
         }
         self.told.new_receipts = self.told.new_receipts.saturating_add(1);
         if self.told.receipts.len() >= LISTED {
@@ -305,9 +316,10 @@ impl<'a> Facts<'a> {
     /// `E-EQUIVOCATION audit-discontinuity` at V10, `record` and `receipt` at V11; those of the ledger.
     pub(super) fn finish(mut self, keys_are_fresh: bool) -> Result<(Told, Option<Snapshot<'a>>)> {
         let before = self.head.audit.first.saturating_sub(1);
-        if before > 0 {
-            let owner = self.owner(Numbered::Audit, before)?;
-            let known = ledger::seal_of(self.transaction, owner, before)?;
+        // Nobody has it where the lineage left its instance out and the ledger does not know it: nothing to compare with.
+        let owner = self.lineage.owner(Numbered::Audit, before);
+        if let Some(owner) = owner.filter(|_| before > 0) {
+            let known = ledger::seal_of(self.transaction, owner.id, before)?;
             if known.is_some_and(|known| known != self.head.audit.before) {
                 if keys_are_fresh {
                     self.told.taken_as_it_comes = true;
@@ -411,7 +423,7 @@ pub(super) fn ranges(head: &Head) -> [(Numbered, u64, u64); 3] {
 }
 
 fn owner(lineage: &Lineage, kind: Numbered, number: u64) -> Result<u64> {
-    // A lineage begins at 1, and numbers do.
+    // A lineage begins at or below what follows the acknowledged numbers, and so do ranges.
     let owner = lineage.owner(kind, number).map(|instance| instance.id);
     owner.ok_or_else(|| {
         Error::new(

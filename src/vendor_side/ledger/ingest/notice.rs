@@ -1,5 +1,6 @@
 //! What is to be looked at in a package that is taken in (section 16 of the specification): nothing of it refuses the package.
 
+use super::super::site_clock;
 use super::facts::{Told, ranges};
 use super::numbers::Placed;
 use super::snapshot::News;
@@ -12,8 +13,6 @@ use crate::db::ledger::{questions, summaries};
 use crate::domain::{Hash, Result, SiteId, Timestamp, shown};
 use crate::package::{Head, RecordRange};
 
-/// How far ahead of the clock here a site's clock may be, in seconds.
-const AHEAD: i64 = 24 * 60 * 60;
 /// Numbers that a sentence lists.
 const LISTED: usize = 10;
 
@@ -238,21 +237,13 @@ impl Look<'_> {
                 format!(
                     "package {} was made at {made_at} by the site's clock, {} before package {}",
                     self.head.number,
-                    span(seconds),
+                    site_clock::span(seconds),
                     before.number
                 ),
             ));
         }
-        let ahead = made_at.unix().saturating_sub(now.unix());
-        if ahead > AHEAD {
-            noticed.push((
-                "clock-ahead",
-                format!(
-                    "package {} was made at {made_at} by the site's clock, {} ahead of the clock here",
-                    self.head.number,
-                    span(ahead)
-                ),
-            ));
+        if let Some(said) = site_clock::ahead(made_at, now) {
+            noticed.push(("clock-ahead", format!("package {} {said}", self.head.number)));
         }
         Ok(())
     }
@@ -294,6 +285,14 @@ impl Look<'_> {
             if !receipts.is_empty() {
                 noticed.push((code, format!("{} of {what}", list("receipt", receipts))));
             }
+        }
+        let renamed = &self.told.renamed;
+        if !renamed.is_empty() {
+            let listed: Vec<&str> = renamed.iter().take(LISTED).map(String::as_str).collect();
+            noticed.push((
+                "receipt-differs",
+                format!("{}{}", listed.join("; "), more(renamed.len())),
+            ));
         }
     }
 
@@ -472,15 +471,4 @@ fn list(what: &str, numbers: &[u64]) -> String {
     let listed: Vec<String> = numbers.iter().take(LISTED).map(u64::to_string).collect();
     let plural = if numbers.len() == 1 { "" } else { "s" };
     format!("{what}{plural} {}{}", listed.join(", "), more(numbers.len()))
-}
-
-/// Returns a span of time in its two largest units.
-fn span(seconds: i64) -> String {
-    let (minutes, hours, days) = (seconds / 60, seconds / 3600, seconds / 86_400);
-    match (days, hours, minutes) {
-        (0, 0, 0) => format!("{seconds} s"),
-        (0, 0, _) => format!("{minutes} min"),
-        (0, _, _) => format!("{hours} h {} min", minutes % 60),
-        _ => format!("{days} d {} h", hours % 24),
-    }
 }

@@ -129,7 +129,8 @@ fn check_summaries(transaction: &Transaction<'_>, site: &Site, head: &Head, dige
     ))
 }
 
-/// A known instance begins where it began, and goes on from the one that it went on from.
+/// A known instance begins where it began, and goes on from the one that it went on from; where that one was left out of a lineage that is
+/// full, from whatever it is known to go on from.
 fn check_lineage(known: &[Instance], lineage: &[LineageEntry]) -> Result<()> {
     let mut parent = None;
     for entry in lineage {
@@ -139,9 +140,10 @@ fn check_lineage(known: &[Instance], lineage: &[LineageEntry]) -> Result<()> {
             parent = Some(None);
             continue;
         };
+        let begins_late = begins(entry) != Begins::AT_ONE;
         let same_parent = match parent {
-            None => found.parent.is_none(),
-            Some(parent) => found.parent == parent && parent.is_some(),
+            None => found.parent.is_none() || begins_late,
+            Some(parent) => found.parent == parent && parent.is_some() || found.parent.is_none() && begins_late,
         };
         if found.begins() != begins(entry) || !same_parent {
             return Err(two_stories(

@@ -30,6 +30,8 @@ use crate::vendor_side::Workspace;
 
 /// File that replays of a workspace take turns with.
 const LOCK: &str = "replay.lock";
+/// Why a target is left for which there is no secret.
+const UNGIVEN: &str = "no secret of this target is given";
 
 /// What a person chose.
 #[derive(Debug)]
@@ -251,6 +253,12 @@ impl<'a> Run<'a> {
     /// Sends statuses and the sample of a target; says why it is left.
     fn states(&mut self, plan: &SitePlan, one: &mut Under<'a, '_>) -> Result<Option<Left>> {
         let target = one.plan;
+        let is_asked_for = self.may_rotate && self.api.is_some();
+        if self.wire.is_none() && self.secrets.are_given() && self.secrets.get(target.target).is_none() && !is_asked_for
+        {
+            // As it would be left by a run that sends.
+            return Ok(Some(Left::new(NO_SECRET, UNGIVEN)));
+        }
         for status in &target.statuses {
             let item = Item {
                 name: &status.item,
@@ -380,7 +388,7 @@ impl<'a> Run<'a> {
                     Err(left) => return Ok(Err(left)),
                 }
             }
-            _ => return Ok(Err(Left::new(NO_SECRET, "no secret of this target is given"))),
+            _ => return Ok(Err(Left::new(NO_SECRET, UNGIVEN))),
         };
         if target.is_claimed {
             let (at, hub) = (self.clock.now(), self.hub);

@@ -90,6 +90,11 @@ impl HubSecrets {
         Ok(read)
     }
 
+    /// Whether a person named a file of them.
+    pub(super) fn are_given(&self) -> bool {
+        self.path.is_some()
+    }
+
     /// Returns the secret of a target.
     pub(super) fn get(&self, target: Uuid) -> Option<&Zeroizing<String>> {
         self.secrets.get(&target)

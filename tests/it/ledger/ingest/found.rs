@@ -318,3 +318,23 @@ fn other_keys_end_equivocations_and_take_the_log_as_it_comes_once() {
     let (said, _) = shop.refuse(&renewed.export());
     assert_eq!((said.1, said.2.as_str()), ("audit-discontinuity", "V10"));
 }
+
+/// The label is signed with the head, so a receipt that has another one tells of what nobody signed.
+#[test]
+fn a_receipt_that_calls_a_release_otherwise_is_found() {
+    let shop = Workshop::new();
+    let mut plant = shop.plant(1);
+    let (head, _) = shop.sign(1, None);
+    plant.receipt(ReceiptResult::Imported, head, 1);
+    assert_eq!(shop.found(&plant.export()), NONE);
+    plant.version = "v2\u{202e}";
+    plant.receipt(ReceiptResult::Activated, head, 1);
+    let taken = shop.take(&plant.export());
+    let found: Vec<_> = taken
+        .findings
+        .iter()
+        .map(|found| (found.code, found.detail.as_str()))
+        .collect();
+    let said = "receipt 2 calls shop/stable 1 v2\\u202e, which its head calls v1";
+    assert_eq!(found, [("receipt-differs", said)]);
+}

@@ -161,3 +161,54 @@ fn what_comes_late_of_a_life_that_is_over_does_not_take_the_place_of_the_one_tha
     let taken = shop.take(&plant.export());
     assert!(taken.is_newest && taken.findings.is_empty(), "{taken:?}");
 }
+
+/// M-83: what everything is acknowledged of is left out at the oldest end, and the ledger goes on from what it knows; also one that
+/// never knew it.
+#[test]
+fn more_lives_than_a_head_names_lock_nobody_out() {
+    let shop = Workshop::new();
+    let mut plant = shop.plant(1);
+    plant.report(2);
+    shop.take(&plant.export());
+    let late = shop.copy();
+    for life in 1..=256 {
+        plant.acknowledge(life, plant.lasts());
+        plant.recover(1000 + life, "copied");
+        if life == 255 {
+            assert_eq!(plant.lineage.len(), 256);
+            assert!(shop.take(&plant.export()).is_newest);
+        }
+    }
+    shop.change(&format!(
+        "INSERT INTO acknowledgement VALUES ('{}', 256, x'', 2, 0, 256, 0)",
+        plant.site
+    ));
+    let root = plant.lineage.remove(0);
+    plant.report(1);
+    let package = plant.export();
+    let taken = shop.take(&package);
+    assert_eq!(
+        (taken.is_newest, shown(&shop, &plant)),
+        (true, plant.instance.to_string())
+    );
+    let ledger = shop.workspace.ledger().unwrap();
+    let line = ledger
+        .read(|c| airlock::db::ledger::shown(c, &plant.site))
+        .unwrap()
+        .unwrap();
+    assert_eq!(
+        (line.instances().len(), &line.instances()[0].instance),
+        (257, &root.instance)
+    );
+    plant.report(1);
+    assert_eq!(shop.found(&plant.export()), (vec![], vec![]));
+
+    // A copy of the ledger from before knows the oldest alone: taken, and the numbers between are said to be missing.
+    let taken = late.take(&package);
+    let found: Vec<_> = taken.findings.iter().map(|found| found.code).collect();
+    assert!(
+        taken.is_newest && found.contains(&"records-missing") && found.contains(&"ledger-behind"),
+        "{found:?}"
+    );
+    assert_eq!(shown(&late, &plant), plant.instance.to_string());
+}
