@@ -128,7 +128,7 @@ fn every_changing_call_of_applying_one_may_be_the_last_or_fail() {
     let (mut before, mut after, mut behind) = (0, 0, 0);
     for (fault, point) in struck(&points) {
         reset();
-        let hit = strace::run(&strace::inject(fault, &point.name, point.nth), &words);
+        let hit = strace::strike(fault, &point.name, point.nth, &words);
         if fault == Fault::Kill {
             assert!(hit.fired(fault, &point.name, point.nth), "{point:?}: {hit:?}");
         }
@@ -211,7 +211,7 @@ fn every_changing_call_of_making_one_may_be_the_last_or_fail() {
     let (mut before, mut after) = (0, 0);
     for (fault, point) in struck(&points) {
         reset();
-        let hit = strace::run(&strace::inject(fault, &point.name, point.nth), &words);
+        let hit = strace::strike(fault, &point.name, point.nth, &words);
         if fault == Fault::Kill {
             assert!(hit.fired(fault, &point.name, point.nth), "{point:?}: {hit:?}");
         }

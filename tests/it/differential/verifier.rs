@@ -56,10 +56,10 @@ impl Verifier {
         if !ready("python3") || !ready("zstd") {
             return None;
         }
-        let files = Files(tempfile::tempdir().unwrap());
+        let files = Files(crate::support::appliance::scratch());
         std::fs::write(files.pin(), trusted).unwrap();
         let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("bundle-spec/judge_many.py");
-        let mut child = Command::new("python3")
+        let mut child = crate::support::python::python()
             // Nothing is written beside the sources.
             .arg("-B")
             .arg(program)

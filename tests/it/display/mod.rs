@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use crate::support::appliance::{AIRLOCK, scratch, write};
 use crate::support::bundles::{Made, Vendor};
+use crate::support::python::python;
 use crate::support::vendor_folder::VendorFolder;
 
 /// What may stand in a vendor's name and a release's label, by the grammar of canonical JSON.
@@ -328,25 +329,24 @@ fn the_programs_of_the_specification_show_the_same() {
     for (words, shown) in [(HOSTILE, SHOWN), (PLAIN, PLAIN)] {
         let folder = scratch();
         release_with(words, folder.path());
-        let run = |program: &str, script: &str, arguments: &[&str]| {
-            let mut command = Command::new(program);
+        let run = |mut command: Command, script: &str, arguments: &[&str]| {
             command
                 .arg(specification.join(script))
                 .args(arguments)
                 .current_dir(folder.path());
             said(command.env("PYTHONDONTWRITEBYTECODE", "1").output().unwrap())
         };
-        let verified = run("python3", "verify.py", &["b.airlock", "--trust", "root.json"]);
+        let verified = run(python(), "verify.py", &["b.airlock", "--trust", "root.json"]);
         assert!(
             verified.code == 0 && verified.out.contains(shown),
             "{}{}",
             verified.out,
             verified.err
         );
-        let verified = run("python3", "verify.py", &["b.airlock", "--trust", "root.json", "--json"]);
+        let verified = run(python(), "verify.py", &["b.airlock", "--trust", "root.json", "--json"]);
         let value: Value = serde_json::from_str(&verified.out).unwrap();
         assert_eq!(value["version"], words);
-        let audited = run("bash", "audit.sh", &["b.airlock", "root.json"]);
+        let audited = run(Command::new("bash"), "audit.sh", &["b.airlock", "root.json"]);
         assert!(
             audited.code == 0 && audited.out.matches(shown).count() == 2,
             "{}{}",
@@ -362,7 +362,7 @@ fn the_programs_of_the_specification_show_the_same() {
         &["b", "--trust", name],
         &[name, "--at", name, "--trust", "t"],
     ] {
-        let mut command = Command::new("python3");
+        let mut command = python();
         command
             .arg(specification.join("verify.py"))
             .args(arguments)

@@ -28,7 +28,7 @@ impl Place {
         let vendor = Vendor::new();
         let place = Self {
             appliance: Appliance::init(&vendor),
-            files: tempfile::tempdir().unwrap(),
+            files: crate::support::appliance::scratch(),
             vendor,
         };
         let made = place.vendor.with_targets(1, |image| Desired::docker(image, 1, "a"));

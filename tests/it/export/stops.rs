@@ -30,10 +30,7 @@ fn sweep(prepare: &dyn Fn() -> Desk, words: &dyn Fn(&Desk) -> String, check: &dy
         let faults = if slow { &all[..] } else { &all[index % 3..=index % 3] };
         for fault in faults {
             let desk = prepare();
-            let struck = strace::run(
-                &strace::inject(*fault, &point.name, point.nth),
-                &desk.arguments(&words(&desk)),
-            );
+            let struck = strace::strike(*fault, &point.name, point.nth, &desk.arguments(&words(&desk)));
             assert!(
                 struck.fired(*fault, &point.name, point.nth),
                 "{fault:?} {point:?}: {struck:?}"

@@ -229,7 +229,7 @@ pub(super) fn signed(appliance: &Appliance, row: &PackageRow) -> Vec<u8> {
 
 /// What the independent verifier says of signed packages of a stream, oldest first; nothing where it cannot run here.
 pub(super) fn judged(appliance: &Appliance, domain: Hash, packages: &[Vec<u8>]) -> Option<Value> {
-    let ready = Command::new("python3").arg("--version").output();
+    let ready = crate::support::python::python().arg("--version").output();
     if !ready.is_ok_and(|output| output.status.success()) || Command::new("zstd").arg("--version").output().is_err() {
         assert_ne!(
             std::env::var("CI").as_deref(),
@@ -238,11 +238,11 @@ pub(super) fn judged(appliance: &Appliance, domain: Hash, packages: &[Vec<u8>]) 
         );
         return None;
     }
-    let folder = tempfile::tempdir().unwrap();
+    let folder = crate::support::appliance::scratch();
     let enrolment: PathBuf = appliance
         .folder()
         .join(format!("outbox/enrolment-{}.json", &domain.to_hex()[..8]));
-    let mut command = Command::new("python3");
+    let mut command = crate::support::python::python();
     command
         .arg("-B")
         .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("bundle-spec/verify.py"))

@@ -115,7 +115,7 @@ fn f23_bytes_of_several_vendors_are_healed_by_either() {
     let (ours, theirs) = (Vendor::new(), Vendor::new());
     let appliance = crate::support::appliance::Appliance::init(&ours);
     let state = appliance.path();
-    let folder = tempfile::tempdir().unwrap();
+    let folder = crate::support::appliance::scratch();
     let file = |name: &str, bytes: &[u8]| {
         let path = folder.path().join(name);
         write(&path, bytes);

@@ -36,8 +36,7 @@ fn f23_healing_that_is_killed_anywhere_is_finished_by_the_next() {
             for path in files.iter().step_by(2) {
                 Damage::Flipped.strike(path);
             }
-            let inject = strace::inject(Fault::Kill, call, *nth);
-            let traced = strace::run(&inject, &import_arguments(&state, bundle));
+            let traced = strace::strike(Fault::Kill, call, *nth, &import_arguments(&state, bundle));
             if !traced.fired(Fault::Kill, call, *nth) {
                 continue;
             }
@@ -68,7 +67,7 @@ fn f23_a_full_disk_stops_healing_and_loses_nothing() {
     let state = disk.path().join("state");
     Appliance::init_in(&state, &vendor);
     let made = release(&vendor, 1);
-    let folder = tempfile::tempdir().unwrap();
+    let folder = crate::support::appliance::scratch();
     let bundle = folder.path().join("bundle");
     write(&bundle, &made.bytes);
     let import = || {

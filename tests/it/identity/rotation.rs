@@ -207,7 +207,7 @@ fn every_changing_call_of_a_rotation_may_be_the_last() {
             let state = copy.path();
             let before = Identity::of(&state);
             let rows = streams::only(&state).rows.len();
-            let struck = strace::run(&strace::inject(*fault, &point.name, point.nth), &rotate(&state));
+            let struck = strace::strike(*fault, &point.name, point.nth, &rotate(&state));
             assert!(
                 struck.fired(*fault, &point.name, point.nth),
                 "{fault:?} {point:?}: {struck:?}"

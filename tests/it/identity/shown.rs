@@ -78,7 +78,7 @@ fn another_life_is_begun_by_who_means_it() {
             } else {
                 json!([["go on?", answer]])
             };
-            let mut command = Command::new("python3");
+            let mut command = crate::support::python::python();
             command.arg(script).arg(answers.to_string()).arg(AIRLOCK);
             command
                 .args(["recover", "--as", "restored"])

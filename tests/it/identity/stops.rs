@@ -70,7 +70,7 @@ fn sweep(base: &Bench, words: &str, check: &dyn Fn(&Bench, &str)) {
     for point in &points {
         for fault in [Fault::Kill, Fault::NoSpace, Fault::Io] {
             let bench = base.copy();
-            let struck = strace::run(&strace::inject(fault, &point.name, point.nth), &arguments(&bench));
+            let struck = strace::strike(fault, &point.name, point.nth, &arguments(&bench));
             if struck.fired(fault, &point.name, point.nth) {
                 check(&bench, &format!("{fault:?} {point:?}"));
             }

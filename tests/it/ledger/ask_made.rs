@@ -52,7 +52,7 @@ pub(super) type Stated<'a> = (u32, u32, u32, Option<&'a SiteId>);
 
 impl Ledger {
     pub(super) fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        let folder = crate::support::appliance::scratch();
         let issued = at("2026-01-01T00:00:00Z");
         let init = Init {
             products: vec!["acme-erp".parse().unwrap()],
@@ -456,7 +456,7 @@ impl Ledger {
 
 /// Runs a program of Python over files, and returns what it prints.
 pub(super) fn python(script: &str, arguments: &[&Path]) -> String {
-    let output = Command::new("python3")
+    let output = crate::support::python::python()
         .arg("-c")
         .arg(script)
         .args(arguments)

@@ -30,7 +30,7 @@ pub(crate) type Refusal = (&'static str, &'static str, String);
 
 impl Workshop {
     pub(crate) fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        let folder = crate::support::appliance::scratch();
         let time = |text: &str| text.parse::<Timestamp>().unwrap();
         let init = Init {
             products: vec!["shop".parse().unwrap()],
@@ -115,7 +115,7 @@ impl Workshop {
 
     /// Another workspace that begins as a copy of this one.
     pub(crate) fn copy(&self) -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        let folder = crate::support::appliance::scratch();
         copy_folder(&self.folder.path().join("w"), &folder.path().join("w"));
         Self {
             workspace: Workspace::open(&folder.path().join("w")).unwrap(),

@@ -118,7 +118,7 @@ fn one_kilobyte_changed_in_one_of_six_images_travels_as_its_layer_and_the_docume
     // Both other readers take it.
     let root = vendor.folder.path("w/root.json");
     let specification = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("bundle-spec");
-    let judged = |program: &str, words: &[&std::ffi::OsStr]| {
+    let judged = |program: &std::ffi::OsStr, words: &[&std::ffi::OsStr]| {
         let output = Command::new(program).args(words).output().unwrap();
         let said = format!(
             "{}{}",
@@ -130,7 +130,7 @@ fn one_kilobyte_changed_in_one_of_six_images_travels_as_its_layer_and_the_docume
     };
     let bundle = vendor.bundle("two.airlock");
     judged(
-        "python3",
+        crate::support::python::python().get_program(),
         &[
             specification.join("verify.py").as_os_str(),
             bundle.as_os_str(),
@@ -139,7 +139,7 @@ fn one_kilobyte_changed_in_one_of_six_images_travels_as_its_layer_and_the_docume
         ],
     );
     judged(
-        "bash",
+        "bash".as_ref(),
         &[
             specification.join("audit.sh").as_os_str(),
             bundle.as_os_str(),

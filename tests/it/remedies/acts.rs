@@ -56,7 +56,7 @@ fn a_damaged_copy_is_copied_again() {
 fn a_folder_is_answered_with_what_to_name() {
     let operator = Operator::new();
     let made = operator.vendor.bundle(1, &[noise(100, 1)], SMALL_CHUNKS);
-    let folder = tempfile::tempdir().unwrap();
+    let folder = crate::support::appliance::scratch();
     let import = |path: &std::path::Path| operator.run(&["import", path.to_str().unwrap()]);
     let remedy = import(folder.path()).remedy("E-FORMAT", "source");
     assert_eq!(remedy, "check that the right medium is mounted");
@@ -86,7 +86,7 @@ fn evidence_that_is_full_is_moved_away() {
     std::fs::remove_file(&blob).unwrap();
     write(&blob, &bytes);
     let remedy = operator.import(&made).remedy("E-STATE", "evidence-full");
-    let away = tempfile::tempdir().unwrap();
+    let away = crate::support::appliance::scratch();
     let from = remedy.split("out of ").nth(1).unwrap().split(" and").next().unwrap();
     let pattern = remedy.split("the files ").nth(1).unwrap().split(' ').next().unwrap();
     let moved = format!("mv {from}/{pattern} {}", away.path().display());
@@ -105,13 +105,13 @@ fn evidence_that_is_full_is_moved_away() {
 fn a_wrong_state_folder_is_answered_with_the_right_one() {
     let operator = Operator::new();
     let list = |state: &std::path::Path| operator.run(&["release", "list", "--state", state.to_str().unwrap()]);
-    let empty = tempfile::tempdir().unwrap();
+    let empty = crate::support::appliance::scratch();
     let remedy = list(empty.path()).remedy("E-STATE", "database-missing");
     assert!(remedy.contains("--state"), "{remedy}");
     list(&operator.state()).succeeded();
     // Nothing is in it: the appliance is made there.
     let root = operator.file("root.json", &operator.vendor.chain_file());
-    let made = tempfile::tempdir().unwrap();
+    let made = crate::support::appliance::scratch();
     let words = format!(" --site x --trust {} --state {}", root.display(), made.path().display());
     for command in commands(&list(made.path()).remedy("E-STATE", "database-missing")) {
         operator.follow(&(command + &words), &[]).succeeded();

@@ -81,7 +81,7 @@ fn freeing_is_confirmed_by_a_word() {
 fn init_is_answered_with_another_folder() {
     let operator = Operator::new();
     let root = operator.file("root.json", &operator.vendor.chain_file());
-    let folder = tempfile::tempdir().unwrap();
+    let folder = crate::support::appliance::scratch();
     let init = |state: &std::path::Path| {
         let words = [
             "init",
@@ -240,7 +240,7 @@ fn what_others_put_or_wrote_into_the_state_folder_is_undone_as_the_message_says(
     std::fs::remove_file(&lock).ok();
     std::os::unix::fs::symlink("/dev/null", &lock).unwrap();
     let remedy = operator.import(&made(1)).remedy("E-STATE", "planted");
-    let away = tempfile::tempdir().unwrap();
+    let away = crate::support::appliance::scratch();
     let command = remedy.split(['(', ')']).nth(1).unwrap();
     shell(&command.replace('…', away.path().to_str().unwrap()));
     operator.import(&made(1)).succeeded();

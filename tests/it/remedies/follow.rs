@@ -31,7 +31,7 @@ impl Operator {
         Self {
             appliance: Appliance::init(&vendor),
             vendor,
-            files: tempfile::tempdir().unwrap(),
+            files: crate::support::appliance::scratch(),
         }
     }
 

@@ -90,7 +90,7 @@ fn images_are_named_as_the_message_says() {
         corrected(&shop, &text.replace("sequence: 1", &format!("sequence: {n}")), case);
     }
     // A file outside: a copy of it inside, or the option, or the line, with the path that the message gives.
-    let elsewhere = tempfile::tempdir().unwrap();
+    let elsewhere = crate::support::appliance::scratch();
     super::follow::copy(&shop.path("hello"), &elsewhere.path().join("hello"));
     let outside = image(&format!(
         "- {{source: 'oci:{}/hello:1.0', name: 'registry.test/shop/web:1.0'}}",

@@ -107,7 +107,7 @@ fn certificate(folder: &Path, until: u64) -> (PathBuf, PathBuf) {
 #[test]
 fn an_expired_certificate_is_renewed_or_taken_out_as_the_message_says() {
     let operator = Operator::new();
-    let folder = tempfile::tempdir().unwrap();
+    let folder = crate::support::appliance::scratch();
     let (certificate_file, key) = certificate(folder.path(), YEAR_2021);
     let without = "listen = []\n[tls]\nlisten = [\"127.0.0.1:0\"]\nnames = [\"localhost\"]\n";
     let with = format!(
@@ -134,7 +134,7 @@ fn an_expired_certificate_is_renewed_or_taken_out_as_the_message_says() {
 #[test]
 fn a_certificate_that_ended_is_replaced_as_readyz_says() {
     let operator = Operator::new();
-    let folder = tempfile::tempdir().unwrap();
+    let folder = crate::support::appliance::scratch();
     let now = SystemClock.now().unix().unsigned_abs();
     let (file, key) = certificate(folder.path(), now + 2);
     let serving = Logged::configured(
@@ -320,7 +320,7 @@ fn what_was_set_aside_is_moved_away_as_the_message_says() {
     let token = token(&operator, &serving, "edge-0");
     assert_eq!(report(&serving, &token), 503);
     let pattern = remedy.split(" move ").nth(1).unwrap().split(" away").next().unwrap();
-    let away = tempfile::tempdir().unwrap();
+    let away = crate::support::appliance::scratch();
     let moved = format!("mv {pattern} {}", away.path().display());
     assert!(Command::new("sh").args(["-c", &moved]).status().unwrap().success());
     wait_for("the database", || report(&serving, &token) == 200);
@@ -338,7 +338,7 @@ fn what_was_set_aside_is_moved_away_as_the_message_says() {
 #[test]
 fn after_a_panic_it_goes_on_as_the_message_says() {
     let operator = with_targets();
-    let panics = tempfile::tempdir().unwrap();
+    let panics = crate::support::appliance::scratch();
     let mut command = Command::new(AIRLOCK);
     command.env("AIRLOCK_TEST_PANICS", panics.path());
     let serving = Logged::spawn(&operator, command, &["--listen", "127.0.0.1:0"]);
@@ -399,7 +399,7 @@ fn after_a_panic_it_goes_on_as_the_message_says() {
 #[test]
 fn the_input_of_a_command_that_panicked_is_kept() {
     let operator = with_targets();
-    let panics = tempfile::tempdir().unwrap();
+    let panics = crate::support::appliance::scratch();
     write(&panics.path().join("hashing"), b"");
     let input = operator.file("secret", HUB_SECRET.as_bytes());
     let before = StateFingerprint::of(&operator.state());

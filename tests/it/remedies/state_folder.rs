@@ -28,7 +28,7 @@ fn a_command_is_given_as_the_owner_of_the_folder() {
     let mode = |path: &Path, mode: u32| {
         std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
     };
-    let folder = tempfile::tempdir().unwrap();
+    let folder = crate::support::appliance::scratch();
     mode(folder.path(), 0o755);
     let program = folder.path().join("airlock");
     std::fs::copy(AIRLOCK, &program).unwrap();
@@ -114,7 +114,7 @@ fn of_two_inits_at_once_one_is_given_another_folder() {
     }
     let operator = Operator::new();
     let root = operator.file("root.json", &operator.vendor.chain_file());
-    let folder = tempfile::tempdir().unwrap();
+    let folder = crate::support::appliance::scratch();
     let words = |state: &Path| {
         let words = ["--format", "json", "init", "--site", "x", "--trust"].map(Into::into);
         let paths = [root.as_os_str(), "--state".as_ref(), state.as_os_str()].map(ToOwned::to_owned);
@@ -242,7 +242,7 @@ fn a_changed_root_or_audit_row_is_answered_with_a_whole_copy() {
 fn an_enrolment_file_that_was_not_written_is_copied_from_where_it_is() {
     let operator = Operator::new();
     let root = operator.file("root.json", &operator.vendor.chain_file());
-    let folder = tempfile::tempdir().unwrap();
+    let folder = crate::support::appliance::scratch();
     let (state, copied) = (folder.path().join("state"), folder.path().join("carry/x.json"));
     let (state, to) = (state.to_str().unwrap(), copied.to_str().unwrap());
     let words = [

@@ -75,7 +75,7 @@ fn keys_are_looked_up_as_the_message_says() {
 #[test]
 fn without_a_key_it_is_signed_elsewhere_as_the_message_says() {
     let shop = shop();
-    let away = tempfile::tempdir().unwrap();
+    let away = crate::support::appliance::scratch();
     for name in ["release-1.pem", "release-2.pem"] {
         super::follow::copy(&shop.path("w/keys").join(name), away.path());
         std::fs::remove_file(shop.path("w/keys").join(name)).unwrap();

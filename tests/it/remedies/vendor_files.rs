@@ -191,7 +191,7 @@ fn a_new_passphrase_that_was_mistyped_is_given_again() {
     let before = read(&shop.path("w/keys/release-1.pem"));
     let typed = |answers: &[[&str; 2]]| {
         let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/vendor/terminal.py");
-        let mut command = Command::new("python3");
+        let mut command = crate::support::python::python();
         command.args([script, &serde_json::json!(answers).to_string(), AIRLOCK]);
         command.args(["vendor", "trust", "passphrase", "w/keys/release-1.pem"]);
         let output = command

@@ -18,7 +18,7 @@ pub(super) struct Workshop(tempfile::TempDir);
 
 impl Workshop {
     pub(super) fn new() -> Self {
-        let shop = Self(tempfile::tempdir().unwrap());
+        let shop = Self(crate::support::appliance::scratch());
         let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures");
         for name in ["hello", "shop", "chart"] {
             super::follow::copy(&fixtures.join(name), &shop.path(name));

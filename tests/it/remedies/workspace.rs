@@ -38,7 +38,7 @@ fn an_expired_root_is_renewed_as_the_message_says() {
 #[test]
 fn root_keys_are_brought_or_the_root_is_carried_to_them() {
     let shop = shop();
-    let away = tempfile::tempdir().unwrap();
+    let away = crate::support::appliance::scratch();
     for entry in std::fs::read_dir(shop.path("w/keys")).unwrap() {
         let path = entry.unwrap().path();
         let name = path.file_name().unwrap().to_str().unwrap().to_owned();
@@ -186,7 +186,7 @@ fn key_files_are_left_without_a_passphrase_as_the_message_says() {
     // Nothing is typed but the end of the line.
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/vendor/terminal.py");
     let answers = serde_json::json!([["new passphrase", ""]]);
-    let output = std::process::Command::new("python3")
+    let output = crate::support::python::python()
         .args([script, &answers.to_string(), crate::support::appliance::AIRLOCK])
         .args(change.split(' '))
         .current_dir(shop.path(""))

@@ -148,7 +148,7 @@ fn an_interrupt_ends_it_too() {
 #[test]
 fn what_must_be_said_first_is_refused_with_its_exit_code() {
     let site = Site::new();
-    let empty = tempfile::tempdir().unwrap();
+    let empty = crate::support::appliance::scratch();
     let configured = |name: &str, text: &str| {
         let config = site.path().join(name);
         airlock::stream::write_atomically(&config, text.as_bytes(), 0o600).unwrap();

@@ -188,7 +188,7 @@ fn put(path: &Path, label: &str, der: &[u8]) {
 fn a_certificate_of_the_sites_own_is_shown_and_read_again() {
     const NAMES: &[&str] = &["airlock.plant.example", "127.0.0.1"];
     let site = site();
-    let folder = tempfile::tempdir().unwrap();
+    let folder = crate::support::appliance::scratch();
     let (files, issuer) = own(folder.path(), NAMES);
     let (_running, address) = start(&site, settings(Some(files.clone())), &authority(&site)).unwrap();
     let config = tls::trusting(issuer.certificate_pem());
@@ -207,7 +207,7 @@ fn a_certificate_of_the_sites_own_is_shown_and_read_again() {
 fn a_certificate_that_cannot_serve_stops_the_start() {
     let site = site();
     let authority = authority(&site);
-    let folder = tempfile::tempdir().unwrap();
+    let folder = crate::support::appliance::scratch();
     let (files, _) = own(folder.path(), &["airlock.plant.example", "127.0.0.1"]);
     let refused = |files: &OwnCertificate, part: &str| {
         let error = start(&site, settings(Some(files.clone())), &authority).err().unwrap();
@@ -238,7 +238,7 @@ fn a_certificate_that_cannot_serve_stops_the_start() {
     fs::set_permissions(&files.key, Permissions::from_mode(0o640)).unwrap();
     refused(&files, "cannot be read");
     fs::set_permissions(&files.key, Permissions::from_mode(0o600)).unwrap();
-    let elsewhere = tempfile::tempdir().unwrap();
+    let elsewhere = crate::support::appliance::scratch();
     let (others, _) = own(elsewhere.path(), &["other.example", "127.0.0.1"]);
     refused(&others, "other names than airlock.plant.example");
     let mixed = OwnCertificate {
@@ -252,7 +252,7 @@ fn a_certificate_that_cannot_serve_stops_the_start() {
 #[test]
 fn a_certificate_that_expires_later_is_shown_on_and_said_to_be_expired() {
     let site = site();
-    let folder = tempfile::tempdir().unwrap();
+    let folder = crate::support::appliance::scratch();
     let (files, _) = own(folder.path(), &["airlock.plant.example", "127.0.0.1"]);
     let (running, address) = start(&site, settings(Some(files)), &authority(&site)).unwrap();
     let plain = running.addresses()[0];

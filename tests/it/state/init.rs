@@ -152,7 +152,7 @@ fn f22_an_interrupted_init_is_refused_or_whole() {
         for nth in (1..=count).step_by(step) {
             let folder = scratch();
             let state = folder.path().join("state");
-            let run_once = strace::run(&strace::inject(Fault::Kill, call, nth), &workshop.init(&state));
+            let run_once = strace::strike(Fault::Kill, call, nth, &workshop.init(&state));
             assert!(run_once.fired(Fault::Kill, call, nth), "{call} {nth}");
             struck += 1;
             let held = state.try_exists().unwrap() && fs::read_dir(&state).unwrap().next().is_some();
@@ -191,7 +191,7 @@ fn f22_an_init_that_failed_says_what_it_left() {
     let workshop = Workshop::new();
     let folder = scratch();
     let state = folder.path().join("state");
-    let failed = strace::run(&strace::inject(Fault::NoSpace, "fsync", 3), &{
+    let failed = strace::strike(Fault::NoSpace, "fsync", 3, &{
         let mut line = super::workshop::words(&["--format", "json"]);
         line.extend(workshop.init(&state));
         line

@@ -49,7 +49,7 @@ const RAISES: [(&str, Raise); 2] = [("in the file", raise), ("in the log", raise
 fn f15_a_newer_database_of_any_kind_is_left_as_it_is() {
     for schema in [Schema::SITE, Schema::STATUS, Schema::LEDGER] {
         for (how, raise) in RAISES {
-            let folder = tempfile::tempdir().unwrap();
+            let folder = crate::support::appliance::scratch();
             let path = folder.path().join("x.db");
             drop(Db::create(&path, &schema).unwrap());
             raise(&path);
@@ -68,10 +68,10 @@ fn f15_a_newer_database_of_any_kind_is_left_as_it_is() {
             assert_same(&everything(folder.path()), &before, &format!("{} {how}", schema.name));
         }
         // The twins: one of this version, closed and killed.
-        let folder = tempfile::tempdir().unwrap();
+        let folder = crate::support::appliance::scratch();
         let path = folder.path().join("x.db");
         let open = Db::create(&path, &schema).unwrap();
-        let copy = tempfile::tempdir().unwrap();
+        let copy = crate::support::appliance::scratch();
         for name in ["x.db", "x.db-wal"] {
             write(&copy.path().join(name), &read(&folder.path().join(name)));
         }

@@ -32,7 +32,7 @@ fn a_refusal_keeps_its_class_when_staging_cannot_be_removed() {
     for call in ["unlinkat", "unlink"] {
         let copy = workshop.base.copy();
         let line = import_arguments(&copy.path(), &bundle);
-        let run = strace::run(&strace::inject(Fault::Io, call, 1), &line);
+        let run = strace::strike(Fault::Io, call, 1, &line);
         if !run.fired(Fault::Io, call, 1) {
             continue;
         }
@@ -106,10 +106,7 @@ fn a_refusal_that_cannot_be_recorded_keeps_its_class_and_says_so() {
         for nth in 1.. {
             let copy = workshop.base.copy();
             let before = audit_actions(&copy.path());
-            let run = strace::run(
-                &strace::inject(Fault::Io, call, nth),
-                &import_arguments(&copy.path(), &bundle),
-            );
+            let run = strace::strike(Fault::Io, call, nth, &import_arguments(&copy.path(), &bundle));
             if !run.fired(Fault::Io, call, nth) {
                 break;
             }

@@ -42,7 +42,7 @@ fn f22_an_init_that_was_killed_leaves_an_appliance_or_says_what_it_left() {
     {
         let folder = scratch();
         let state = folder.path().join("state");
-        let killed = strace::run(&strace::inject(Fault::Kill, &point.name, point.nth), &arguments(&state));
+        let killed = strace::strike(Fault::Kill, &point.name, point.nth, &arguments(&state));
         assert!(killed.fired(Fault::Kill, &point.name, point.nth), "{at}: {point:?}");
         let again = run(&[], &workshop.init(&state));
         match verdict(&again).1.as_str() {

@@ -80,7 +80,7 @@ impl Site {
 
     /// An appliance of several vendors.
     pub(crate) fn of_vendors(count: usize) -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        let folder = super::appliance::scratch();
         for name in ["blobs/sha256", "roots", "identity"] {
             fs::create_dir_all(folder.path().join(name)).unwrap();
         }

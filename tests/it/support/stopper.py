@@ -1,11 +1,13 @@
 """Runs a program and strikes at one of the calls with which it changes something, whichever of its threads makes it.
 
-    stopper.py TRACE FAULT NUMBER PROGRAM [ARGUMENT]…
+    stopper.py TRACE FAULT [NAME:]NUMBER PROGRAM [ARGUMENT]…
 
 strace counts calls for each thread on its own, so it can strike at every call of a program only where one thread makes them all. Here one
-loop traces all threads (ptrace) and counts in the order in which the calls are made. FAULT is `kill`, the number of an error, or `none`.
+loop traces all threads (ptrace) and counts in the order in which the calls are made; a filter (seccomp) lets all calls but those pass
+without a stop, of which a debug build makes many thousands. FAULT is `kill`, the number of an error, or `none`.
 Writes to TRACE a line for each call that changes something, its thread and its name, and behind the one that was struck ` struck`.
-Ends as the program did. x86-64 only.
+With a NAME, calls of that name alone are seen, all of them, and each thread's are counted on their own, as strace does; strace has no
+filter where it kills. Ends as the program did. x86-64 only.
 """
 
 import ctypes
@@ -14,13 +16,18 @@ import signal
 import struct
 import sys
 
-TRACE, FAULT, NUMBER, PROGRAM = sys.argv[1], sys.argv[2], int(sys.argv[3]), sys.argv[4:]
+TRACE, FAULT, PROGRAM = sys.argv[1], sys.argv[2], sys.argv[4:]
+NAME, _, NUMBER = sys.argv[3].rpartition(":")
 
-TRACEME, CONT_TO_SYSCALL, SETOPTIONS, GETREGS, SETREGS = 0, 24, 0x4200, 12, 13
-SYSCALL_GOOD, CLONE, EXIT_KILL, WALL = 1, 8, 0x100000, 0x40000000
-ENOSYS = 38
+TRACEME, CONT, SETOPTIONS, GETREGS, SETREGS = 0, 7, 0x4200, 12, 13
+FORKS, CLONE, EXEC, SECCOMP, EXIT_KILL, WALL = 2 | 4, 8, 0x10, 0x80, 0x100000, 0x40000000
+SECCOMP_STOP = signal.SIGTRAP | 7 << 8
 # The places of rax, rdx, rsi, rdi and orig_rax among the registers.
 RAX, RDX, RSI, RDI, NUMBER_OF_CALL = 10, 12, 13, 14, 15
+
+SET_NO_NEW_PRIVS, SET_SECCOMP, FILTER = 38, 22, 2
+LOAD, JUMP_IF_EQUAL, RETURN = 0x20, 0x15, 0x06
+ALLOW, STOP = 0x7FFF0000, 0x7FF00000
 
 CREATING = os.O_CREAT | os.O_TRUNC
 UNNAMED = os.O_TMPFILE
@@ -30,9 +37,14 @@ CHANGING = {
     265: "linkat", 268: "fchmodat", 285: "fallocate", 296: "pwritev", 306: "syncfs", 316: "renameat2",
 }
 
+OTHERS = {93: "fchown", 437: "openat2"}
+WATCHED = {number: name for number, name in (CHANGING | OTHERS).items() if name == NAME} if NAME else CHANGING
+assert WATCHED, f"no call is known as {NAME}"
+
 libc = ctypes.CDLL(None, use_errno=True)
 libc.ptrace.argtypes = [ctypes.c_long, ctypes.c_long, ctypes.c_void_p, ctypes.c_void_p]
 libc.ptrace.restype = ctypes.c_long
+libc.prctl.argtypes = [ctypes.c_int, ctypes.c_ulong, ctypes.c_void_p, ctypes.c_ulong, ctypes.c_ulong]
 
 
 def ptrace(request, thread, data=0):
@@ -51,8 +63,10 @@ def set_registers(thread, values):
 
 
 def changing(values):
-    """The name of the call that is entered, if it changes something on disk."""
-    name = CHANGING.get(values[NUMBER_OF_CALL])
+    """The name of the call that is entered, if it is looked for, or changes something on disk."""
+    name = WATCHED.get(values[NUMBER_OF_CALL])
+    if NAME:
+        return name
     if name in ("open", "openat"):
         flags = values[RSI if name == "open" else RDX] & 0xFFFFFFFF
         return name if flags & CREATING or flags & UNNAMED == UNNAMED else None
@@ -60,15 +74,29 @@ def changing(values):
     return None if name == "write" and values[RDI] <= 2 else name
 
 
+def stop_at(numbers):
+    """Has this process stop at those calls alone, and whatever it starts."""
+    code = [(LOAD, 0, 0, 0)]
+    code += [(JUMP_IF_EQUAL, len(numbers) - index, 0, number) for index, number in enumerate(numbers)]
+    code += [(RETURN, 0, 0, ALLOW), (RETURN, 0, 0, STOP)]
+    packed = ctypes.create_string_buffer(b"".join(struct.pack("HBBI", *line) for line in code))
+    program = ctypes.create_string_buffer(struct.pack("HxxxxxxQ", len(code), ctypes.addressof(packed)))
+    done = libc.prctl(SET_NO_NEW_PRIVS, 1, None, 0, 0), libc.prctl(SET_SECCOMP, FILTER, ctypes.addressof(program), 0, 0)
+    assert done == (0, 0), os.strerror(ctypes.get_errno())
+
+
 def main():
     program = os.fork()
     if program == 0:
+        # It stops at the start of the program, and its first calls that count come later.
         ptrace(TRACEME, 0)
+        os.kill(os.getpid(), signal.SIGSTOP)
+        stop_at(list(WATCHED))
         os.execv(PROGRAM[0], PROGRAM)
     os.waitpid(program, 0)
-    ptrace(SETOPTIONS, program, SYSCALL_GOOD | CLONE | EXIT_KILL)
-    ptrace(CONT_TO_SYSCALL, program)
-    ended, count, failing, new = None, 0, set(), set()
+    ptrace(SETOPTIONS, program, SECCOMP | FORKS | CLONE | EXEC | EXIT_KILL)
+    ptrace(CONT, program)
+    ended, counts, new = None, {}, set()
     with open(TRACE, "w", encoding="ascii") as trace:
         while True:
             try:
@@ -79,33 +107,29 @@ def main():
                 ended = status if thread == program else ended
                 continue
             stopped, deliver = os.WSTOPSIG(status), 0
-            if stopped == signal.SIGTRAP | 0x80:
+            if status >> 8 == SECCOMP_STOP:
                 values = registers(thread)
-                # What the kernel puts there on entry.
-                enters = values is not None and values[RAX] == 2**64 - ENOSYS
-                if values is not None and thread in failing:
-                    failing.discard(thread)
-                    values[RAX] = 2**64 - int(FAULT)
-                    set_registers(thread, values)
-                elif enters and (name := changing(values)):
-                    count += 1
-                    struck = FAULT != "none" and count == NUMBER
+                if values is not None and (name := changing(values)):
+                    counter = thread if NAME else program
+                    counts[counter] = counts.get(counter, 0) + 1
+                    struck = FAULT != "none" and counts[counter] == int(NUMBER)
                     print(thread, name, "struck" if struck else "", file=trace)
                     if struck and FAULT == "kill":
                         os.kill(program, signal.SIGKILL)
                     elif struck:
-                        # No such call: the kernel does nothing.
+                        # No such call: the kernel does nothing, and returns what stands there.
                         values[NUMBER_OF_CALL] = 2**64 - 1
+                        values[RAX] = 2**64 - int(FAULT)
                         set_registers(thread, values)
-                        failing.add(thread)
             elif stopped == signal.SIGTRAP and status >> 16:
+                # Something begins.
                 pass
             elif stopped == signal.SIGSTOP and thread not in new and thread != program:
-                # Each thread begins with one.
+                # Each thread and each child begins with one.
                 new.add(thread)
             else:
                 deliver = stopped
-            ptrace(CONT_TO_SYSCALL, thread, deliver)
+            ptrace(CONT, thread, deliver)
     if os.WIFSIGNALED(ended):
         os.kill(os.getpid(), os.WTERMSIG(ended))
     sys.exit(os.WEXITSTATUS(ended))

@@ -7,9 +7,10 @@
 use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::process::{Command, Stdio};
+use std::sync::OnceLock;
 
 use super::appliance::{AIRLOCK, Ended, read};
-use super::strace::Fault;
+use super::strace::{Call, Fault, Traced};
 
 /// How a run went.
 #[derive(Debug)]
@@ -25,17 +26,47 @@ pub(crate) struct Run {
 
 /// Whether processes can be traced here; says so and returns false where not. In CI that is a failure.
 pub(crate) fn available() -> bool {
-    let log = tempfile::NamedTempFile::new().unwrap();
-    let works = cfg!(target_arch = "x86_64")
-        && command(log.path(), None)
-            .arg("/bin/true")
-            .output()
-            .is_ok_and(|output| output.status.success());
-    if !works {
+    if !works() {
         assert_ne!(std::env::var("CI").as_deref(), Ok("true"), "ptrace does not work here");
         println!("skipped: there is no Python here, or processes cannot be traced");
     }
-    works
+    works()
+}
+
+/// The same, without a word.
+pub(super) fn works() -> bool {
+    static WORKS: OnceLock<bool> = OnceLock::new();
+    *WORKS.get_or_init(|| {
+        let log = tempfile::NamedTempFile::new().unwrap();
+        cfg!(target_arch = "x86_64")
+            && command(log.path(), None)
+                .arg("/bin/true")
+                .output()
+                .is_ok_and(|output| output.status.success())
+    })
+}
+
+/// Kills the program at the n-th call of that name that one of its threads makes.
+pub(super) fn kill(name: &str, nth: usize, arguments: &[OsString]) -> Traced {
+    let log = tempfile::NamedTempFile::new().unwrap();
+    let output = started(log.path(), "kill", &format!("{name}:{nth}"))
+        .arg(AIRLOCK)
+        .args(arguments)
+        .output()
+        .unwrap();
+    let log = String::from_utf8(read(log.path())).unwrap();
+    let calls = log.lines().map(|line| {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        Call {
+            thread: words[0].parse().unwrap(),
+            name: words[1].to_owned(),
+            rest: String::new(),
+        }
+    });
+    Traced {
+        ended: Ended::of(&output),
+        calls: calls.collect(),
+    }
 }
 
 /// Runs the program; the fault, if any, hits the n-th call that changes something, counted from 1.
@@ -69,8 +100,17 @@ fn command(log: &std::path::Path, strike: Option<(Fault, usize)>) -> Command {
         Some((Fault::NoSpace, number)) => ("28", number),
         Some((Fault::Io, number)) => ("5", number),
     };
-    let mut command = Command::new("python3");
-    command.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/support/stopper.py"));
-    command.arg(log).args([fault, &number.to_string()]).stdin(Stdio::null());
+    started(log, fault, &number.to_string())
+}
+
+fn started(log: &std::path::Path, fault: &str, which: &str) -> Command {
+    let mut command = super::python::python();
+    // Without what a machine adds to Python: it is started for every strike.
+    command.args([
+        "-I",
+        "-S",
+        concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/support/stopper.py"),
+    ]);
+    command.arg(log).args([fault, which]).stdin(Stdio::null());
     command
 }

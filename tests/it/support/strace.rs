@@ -10,6 +10,7 @@ use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
 use super::appliance::{AIRLOCK, Ended, read};
+use super::stopper;
 
 /// Calls that change something, as far as the machine has them.
 const CHANGING: [&str; 26] = [
@@ -123,6 +124,15 @@ pub(crate) fn available() -> bool {
 
 /// The kernel stops the program at calls that are traced alone: at every other one it saves two switches to strace and back.
 const SELECTIVE: &str = "--seccomp-bpf";
+
+/// Runs the program with a fault at the n-th call of that name that one of its threads makes.
+pub(crate) fn strike(fault: Fault, name: &str, nth: usize, arguments: &[OsString]) -> Traced {
+    // strace could kill only if it stopped the program at every call that it makes.
+    if fault == Fault::Kill && stopper::works() {
+        return stopper::kill(name, nth, arguments);
+    }
+    run(&inject(fault, name, nth), arguments)
+}
 
 /// The arguments with which strace hits one call.
 pub(crate) fn inject(fault: Fault, name: &str, nth: usize) -> Vec<String> {

@@ -57,7 +57,7 @@ pub(crate) fn pack(content: &BundleContent, sources: &Sources) -> Result<Vec<u8>
 }
 
 fn chain() -> Chain {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = super::appliance::scratch();
     let init = Init {
         products: vec!["app".parse().unwrap()],
         vendor: "Test".to_owned(),

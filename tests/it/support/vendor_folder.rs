@@ -35,7 +35,7 @@ pub(crate) struct VendorFolder {
 
 impl VendorFolder {
     pub(crate) fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        let folder = super::appliance::scratch();
         let init = Init {
             products: vec!["shop".parse().unwrap()],
             vendor: "Test".to_owned(),

@@ -26,7 +26,7 @@ pub(crate) struct CommandFolder {
 impl CommandFolder {
     pub(crate) fn new() -> Self {
         let folder = Self {
-            folder: tempfile::tempdir().unwrap(),
+            folder: crate::support::appliance::scratch(),
         };
         // The commands judge dates by the clock of the machine: everything here holds until long after these tests.
         let init = ["vendor", "init", "--product", "app", "--vendor", "Test", "w"];

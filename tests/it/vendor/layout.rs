@@ -20,7 +20,7 @@ fn collect_from(
     rest: &str,
     platforms: &[&str],
 ) -> airlock::bundle::BundleContent {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = crate::support::appliance::scratch();
     image_set.write_folder(folder.path(), listed);
     let (content, sources) = take(&source(folder.path(), rest), platforms).unwrap();
     pack(&content, &sources).unwrap();
@@ -33,7 +33,7 @@ fn refuse(
     rest: &str,
     platforms: &[&str],
 ) -> (&'static str, &'static str, String) {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = crate::support::appliance::scratch();
     image_set.write_folder(folder.path(), listed);
     refusal(take(&source(folder.path(), rest), platforms))
 }
@@ -47,7 +47,7 @@ fn a_folder_a_tar_and_a_gzipped_tar_give_the_same_bundle() {
     image_set.tag("1.0", &index);
     image_set.tag("big", &big);
     let listed = [index, big];
-    let folder = tempfile::tempdir().unwrap();
+    let folder = crate::support::appliance::scratch();
     let (plain, tar, tar_gz) = (
         folder.path().join("plain"),
         folder.path().join("image.tar"),
@@ -196,7 +196,7 @@ fn blobs_shared_by_images_are_carried_once() {
     let other = image_set.image("linux/arm64", b"shared layer");
     let index = image_set.index(&[one, other]);
     image_set.tag("1.0", &index);
-    let folder = tempfile::tempdir().unwrap();
+    let folder = crate::support::appliance::scratch();
     image_set.write_folder(folder.path(), &[index]);
     let (content, sources) = take(&source(folder.path(), ":1.0"), &[]).unwrap();
     let payload = pack(&content, &sources).unwrap();
@@ -278,7 +278,7 @@ fn ambiguous_old_and_false_documents_are_refused() {
     assert_eq!((class, code), ("E-CONTENT", "referrers-tag"));
 
     // Content that is not what its name says: a manifest while collecting, a layer while packing.
-    let folder = tempfile::tempdir().unwrap();
+    let folder = crate::support::appliance::scratch();
     let path = |blob| folder.path().join(format!("blobs/sha256/{}", digest_of(blob).0));
     image_set.write_folder(folder.path(), std::slice::from_ref(&good));
     fs::write(path(b"layer"), b"LAYER").unwrap();
@@ -320,7 +320,7 @@ fn the_image_that_is_meant_must_be_clear() {
 
 #[test]
 fn what_is_no_layout_is_said_to_be_none() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = crate::support::appliance::scratch();
     let path = folder.path().join("x");
     let (class, code, _) = refusal(take(&source(&path, ""), &[]));
     assert_eq!((class, code), ("E-IO", "io"));

@@ -33,7 +33,7 @@ fn images(count: usize) -> (ImageSet, Vec<Value>) {
 
 fn several() -> (TempDir, Vec<Value>) {
     let (image_set, images) = images(4);
-    let folder = tempfile::tempdir().unwrap();
+    let folder = crate::support::appliance::scratch();
     let entries = [
         // As containerd, nerdctl and newer docker write several images into one layout.
         entry(&images[0], &[(FULL, "docker.io/acme/web:1.0"), (REF, "1.0")]),
@@ -153,7 +153,7 @@ fn archives_of_docker_are_known_by_what_they_hold() {
             tar.append_data(&mut header, name, text.as_bytes()).unwrap();
         }
     };
-    let folder = tempfile::tempdir().unwrap();
+    let folder = crate::support::appliance::scratch();
     let of = |name: &str| take(&format!("oci:{}", folder.path().join(name).display()), &[]);
     let mut tar = tar::Builder::new(Vec::new());
     old(&mut tar);

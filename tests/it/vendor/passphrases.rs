@@ -18,7 +18,7 @@ struct Desk {
 impl Desk {
     fn new() -> Self {
         Self {
-            folder: tempfile::tempdir().unwrap(),
+            folder: crate::support::appliance::scratch(),
         }
     }
 
@@ -48,7 +48,7 @@ impl Desk {
     /// Runs the program on a terminal: what it asks and what is typed. Its exit code, and all that the terminal showed.
     fn on_terminal(&self, answers: &[(&str, &str)], arguments: &[&str]) -> (i32, String) {
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/vendor/terminal.py");
-        let output = Command::new("python3")
+        let output = crate::support::python::python()
             .arg(script)
             .arg(json!(answers).to_string())
             .arg(env!("CARGO_BIN_EXE_airlock"))
@@ -93,7 +93,7 @@ impl Desk {
 
 /// Whether there is a python3 to make a terminal with; says so and returns false where not. In CI that is a failure.
 pub(crate) fn terminal() -> bool {
-    let works = Command::new("python3")
+    let works = crate::support::python::python()
         .arg("--version")
         .output()
         .is_ok_and(|output| output.status.success());

@@ -410,7 +410,7 @@ fn a_signing_that_is_killed_or_finds_the_disk_broken_anywhere_leaves_the_old_bun
         for fault in [Fault::Kill, Fault::Io] {
             fs::write(room.path("out.airlock"), &old).unwrap();
             fs::remove_file(room.path("out.airlock.old-head")).ok();
-            let run = strace::run(&strace::inject(fault, name, nth), &arguments);
+            let run = strace::strike(fault, name, nth, &arguments);
             fired += usize::from(run.fired(fault, name, nth));
             let signatures = room.signatures();
             let is_new = room.bytes() == new && !room.path("out.airlock.old-head").exists();
@@ -454,7 +454,7 @@ fn the_real_old_head_stands_beside_the_bundle_while_it_is_rewritten() {
             room.path("w/keys/release-2.pem").into_os_string(),
         ])
         .collect();
-    let run = strace::run(&strace::inject(Fault::Kill, "pwrite64", 1), &arguments);
+    let run = strace::strike(Fault::Kill, "pwrite64", 1, &arguments);
     assert!(run.fired(Fault::Kill, "pwrite64", 1));
     assert_eq!(fs::read(room.path("out.airlock.old-head")).unwrap(), old[..offset]);
     // Whatever stands there now, the bundle is whole.

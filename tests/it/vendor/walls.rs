@@ -24,7 +24,7 @@ pub(super) struct Around {
 impl Around {
     pub(super) fn new() -> Self {
         let around = Self {
-            folder: tempfile::tempdir().unwrap(),
+            folder: crate::support::appliance::scratch(),
         };
         let init = ["vendor", "init", "--product", "shop", "--vendor", "Test", "w"];
         around.good(&[&init[..], &["--expires", "2100-01-01T00:00:00Z"]].concat());

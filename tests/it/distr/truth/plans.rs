@@ -61,7 +61,7 @@ fn an_import_names_what_agents_delete() {
         .instance
         .vendor
         .with_targets(3, |image| Desired::docker(image, 1, "a").removing(&gone));
-    let folder = tempfile::tempdir().unwrap();
+    let folder = crate::support::appliance::scratch();
     let path = folder.path().join("next.airlock");
     write(&path, &next.bytes);
     let path = path.to_str().unwrap();

@@ -30,10 +30,7 @@ pub(crate) struct Site {
 impl Site {
     /// Makes the appliance that a vector is judged by: its pins, its site id, its mark, its time.
     pub(crate) fn of(vector: &Vector) -> Self {
-        // In memory where that can be: hundreds of appliances would wait for the disk most of the time.
-        let folder = tempfile::tempdir_in("/dev/shm")
-            .or_else(|_| tempfile::tempdir())
-            .unwrap();
+        let folder = crate::support::appliance::scratch();
         let now: Timestamp = vector.text["at"].as_str().unwrap_or(AT).parse().unwrap();
         let site = Self { folder, now };
         let pins = vector.pins().unwrap();

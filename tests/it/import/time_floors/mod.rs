@@ -175,23 +175,32 @@ impl Stand {
 }
 
 /// K22: B dates a root link, a `time_reset` or a release 1970, half a year ahead or 9998, in a bundle that is accepted, refused, or for
-/// another site; or in the chain that is pinned.
+/// another site; or in the chain that is pinned. `AIRLOCK_SLOW=1` tries them with each other, else every other one, among which any two of
+/// these words still meet.
 #[test]
 fn k22_no_date_of_another_vendor_moves_anything() {
     let mut stand = Stand::new();
-    let before = stand.seen();
-    assert_eq!(before.floor, time("2026-11-20T00:00:00Z"));
-    assert_eq!(before.expired, "E-EXPIRED bundle X8");
-    assert_eq!((before.resources.0, before.login, before.pull.0), (200, 200, 200));
-    assert_eq!(before.certificate_health, "ok");
+    let mut seen = stand.seen();
+    assert_eq!(seen.floor, time("2026-11-20T00:00:00Z"));
+    assert_eq!(seen.expired, "E-EXPIRED bundle X8");
+    assert_eq!((seen.resources.0, seen.login, seen.pull.0), (200, 200, 200));
+    assert_eq!(seen.certificate_health, "ok");
     let clock = stand.instance().clock.now();
     // A hub that nobody but this test has look for changes.
     let beside = stand.instance().hub();
-    let mut tried = 0;
+    let slow = std::env::var_os("AIRLOCK_SLOW").is_some();
+    let (mut turn, mut tried) = (0, 0);
     for date in [OLD, HALF_A_YEAR_AHEAD, FAR] {
+        turn += 1;
         for reset in [false, true] {
+            turn += 1;
             for audience in [Audience::ANY, Audience::Sites(Vec::new())] {
+                turn += 1;
                 for carrier in ["bundle", "pin"] {
+                    turn += 1;
+                    if !slow && turn % 2 == 0 {
+                        continue;
+                    }
                     let says = format!("a link of {date}, reset {reset}, for {audience:?}, in a {carrier}");
                     let mut b = Vendor::new();
                     if carrier == "bundle" {
@@ -205,7 +214,6 @@ fn k22_no_date_of_another_vendor_moves_anything() {
                         pin(stand.instance(), &b);
                     }
                     let made = b.bundle_as("erp", 1, |release| release.audience = audience.clone());
-                    let seen = stand.seen();
                     let (result, _) = import_at(stand.instance(), &made, clock, None);
                     let expected = if audience == Audience::ANY {
                         "imported"
@@ -239,7 +247,6 @@ fn k22_no_date_of_another_vendor_moves_anything() {
             b.rotate(|root| root.expires = time("9999-12-31T00:00:00Z"));
             pin(stand.instance(), &b);
             let made = b.bundle_as("erp", 1, dated(date, "9999-12-31T00:00:00Z"));
-            let seen = stand.seen();
             let (result, _) = import_at(stand.instance(), &made, clock, confirmed);
             let refused = date != OLD && confirmed.is_none();
             let expected = if refused { "E-CLOCK issued-ahead X8" } else { "imported" };
@@ -253,8 +260,9 @@ fn k22_no_date_of_another_vendor_moves_anything() {
         }
         stand.next_release();
         beside.refresh().unwrap();
+        seen = stand.seen();
     }
-    assert_eq!(tried, 30);
+    assert_eq!(tried, if slow { 30 } else { 18 });
     println!("{tried} hostile vendors, 0 differences");
     // The twin: A's own statement proves something about A.
     let later = dated("2026-11-21T00:00:00Z", "2090-01-01T00:00:00Z");

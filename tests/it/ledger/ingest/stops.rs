@@ -65,8 +65,7 @@ fn a_kill_at_any_call_leaves_nothing_or_the_whole() {
     let (mut killed, mut committed) = (0, 0);
     for point in points.iter().step_by(step) {
         let shop = base.copy();
-        let inject = strace::inject(Fault::Kill, &point.name, point.nth);
-        let traced = strace::run(&inject, &arguments(&shop, &file));
+        let traced = strace::strike(Fault::Kill, &point.name, point.nth, &arguments(&shop, &file));
         if !traced.fired(Fault::Kill, &point.name, point.nth) {
             continue;
         }
@@ -113,7 +112,7 @@ fn a_disk_that_fails_or_is_full_at_any_call_leaves_nothing_or_the_whole() {
     for (call, nth) in calls {
         for fault in [Fault::NoSpace, Fault::Io] {
             let shop = base.copy();
-            let traced = strace::run(&strace::inject(fault, call, nth), &arguments(&shop, &file));
+            let traced = strace::strike(fault, call, nth, &arguments(&shop, &file));
             if !traced.fired(fault, call, nth) || traced.ended.code == Some(0) {
                 continue;
             }

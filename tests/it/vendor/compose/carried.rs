@@ -39,7 +39,7 @@ const SCRIPT: &str = "#!/bin/sh\necho \"$PATH ${x} $$ żółw\"\n";
 
 #[test]
 fn files_that_are_only_read_travel_as_configs() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = crate::support::appliance::scratch();
     let at = folder.path();
     write(
         at,
@@ -92,7 +92,7 @@ volumes:
         say("SKIPPED, there is no compose newer than 1 here to read configs back");
         return;
     };
-    let out = tempfile::tempdir().unwrap();
+    let out = crate::support::appliance::scratch();
     fs::write(
         out.path().join("docker-compose.yaml"),
         rewritten(at, DockerMode::Compose),
@@ -136,7 +136,7 @@ fn what_cannot_travel_is_refused_with_the_way_out() {
         ("configs: [d]", b"text", "\"./none\", which is not there; put it there"),
     ];
     for (keys, bytes, says) in cases {
-        let folder = tempfile::tempdir().unwrap();
+        let folder = crate::support::appliance::scratch();
         let text = format!(
             "services: {{a: {{image: x, {keys}}}}}\nconfigs: {{c: {{file: ./f}}, d: {{file: ./none}}, unused: {{file: ./none}}}}\n"
         );
@@ -150,7 +150,7 @@ fn what_cannot_travel_is_refused_with_the_way_out() {
         }
     }
     // A stack reads no content.
-    let folder = tempfile::tempdir().unwrap();
+    let folder = crate::support::appliance::scratch();
     write(
         folder.path(),
         &[
@@ -163,7 +163,7 @@ fn what_cannot_travel_is_refused_with_the_way_out() {
 
 #[test]
 fn the_deployments_environment_file_is_the_agents() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = crate::support::appliance::scratch();
     let at = folder.path();
     let text = "services: {a: {image: x, env_file: [a.env, ./.env, b.env], environment: [C=own]}}\n";
     write(

@@ -142,7 +142,10 @@ fn rewrite(
     tempfile::TempDir,
     BTreeMap<String, (RepositoryName, Digest)>,
 ) {
-    let folders = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let folders = (
+        crate::support::appliance::scratch(),
+        crate::support::appliance::scratch(),
+    );
     write(folders.0.path(), case.files);
     let project = load_from(folders.0.path(), case, mode).unwrap_or_else(|error| panic!("{}: {error}", case.name));
     let resolved = resolve(&project);
@@ -264,7 +267,7 @@ fn images_are_found() {
         .chain(APPLICATIONS)
         .filter(|case| !case.images.is_empty())
     {
-        let folder = tempfile::tempdir().unwrap();
+        let folder = crate::support::appliance::scratch();
         write(folder.path(), case.files);
         let project = load_from(folder.path(), case, DockerMode::Compose).unwrap();
         let images: Vec<String> = project.images().into_iter().map(|image| image.reference).collect();

@@ -12,7 +12,7 @@ type Files = &'static [(&'static str, &'static str)];
 
 /// Loads files of which `compose.yaml` is given.
 fn load(files: Files, mode: DockerMode) -> airlock::domain::Result<Project> {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = crate::support::appliance::scratch();
     write(folder.path(), files);
     let case = Case {
         env: "REGISTRY=registry.example.com\nDIR=./data\n",
@@ -24,7 +24,7 @@ fn load(files: Files, mode: DockerMode) -> airlock::domain::Result<Project> {
 /// Codes of the problems of a service `a`, its image given.
 fn codes(rest: &str, mode: DockerMode) -> Vec<&'static str> {
     let text = format!("services:\n  a:\n    image: acme/a:1\n{rest}");
-    let folder = tempfile::tempdir().unwrap();
+    let folder = crate::support::appliance::scratch();
     write(folder.path(), &[("compose.yaml", &text)]);
     let case = Case {
         env: "DIR=./data\nROOT=/srv\nEMPTY=\n",
@@ -323,7 +323,7 @@ fn files_that_cannot_be_read_are_refused_with_their_place() {
             ":1:",
         ),
     ] {
-        let folder = tempfile::tempdir().unwrap();
+        let folder = crate::support::appliance::scratch();
         write(folder.path(), &[("compose.yaml", text), ("x.yaml", "services: {}\n")]);
         let case = one("unreadable", &[]);
         let error = load_from(folder.path(), &case, DockerMode::Compose).unwrap_err();
@@ -357,7 +357,7 @@ fn what_looks_hostile_and_is_not_is_read() {
         "# only\n\n'services': {\"a\": {'image': \"x\"}} # end",
         "services:\r\n  a:\r\n    image: x\r\n",
     ] {
-        let folder = tempfile::tempdir().unwrap();
+        let folder = crate::support::appliance::scratch();
         write(folder.path(), &[("compose.yaml", text)]);
         let project = load_from(folder.path(), &one("read", &[]), DockerMode::Compose).unwrap();
         project.rewrite(&resolve(&project), "distr-1").unwrap();
@@ -366,7 +366,7 @@ fn what_looks_hostile_and_is_not_is_read() {
 
 #[test]
 fn includes_and_extends_are_bounded() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = crate::support::appliance::scratch();
     let chain: Vec<(String, String)> = (0..40)
         .map(|n| {
             let text = format!("include: [f{}.yaml]\nservices: {{s{n}: {{image: x}}}}\n", n + 1);

@@ -104,7 +104,7 @@ fn every_verdict_is_composes() {
     assert!(rows.len() > 450, "{}", rows.len());
     let mut wrong = Vec::new();
     for row in &rows {
-        let folder = tempfile::tempdir().unwrap();
+        let folder = crate::support::appliance::scratch();
         write_row(folder.path(), row);
         let found = ours(folder.path());
         let carried = row.takes && !NOT_CARRIED.iter().any(|(name, _)| *name == row.name);
@@ -133,7 +133,7 @@ fn recorded_verdicts_are_those_of_a_compose_that_is_here() {
     let rows = rows();
     let mut wrong = Vec::new();
     for row in &rows {
-        let folder = tempfile::tempdir().unwrap();
+        let folder = crate::support::appliance::scratch();
         write_row(folder.path(), row);
         let status = Command::new(&compose.command[0])
             .args(&compose.command[1..])

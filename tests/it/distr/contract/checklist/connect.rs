@@ -229,7 +229,7 @@ fn point_07_the_pre_connect_script_ends_up_starting_the_manifest() {
     let reply = served.get(&format!("/api/v1/pre-connect?targetId={EDGE}&targetSecret={secret}"));
     assert_eq!(reply.status, 200);
     assert_eq!(reply.header("content-type"), Some("text/plain; charset=utf-8"));
-    let folder = tempfile::tempdir().unwrap();
+    let folder = crate::support::appliance::scratch();
     let path = |name: &str| folder.path().join(name);
     write(&path("pre-connect"), &reply.body);
     // Two programs that note what they are given, in place of the real ones.

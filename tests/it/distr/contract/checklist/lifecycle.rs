@@ -46,7 +46,7 @@ fn records() -> BTreeMap<String, Record> {
 #[test]
 fn point_47_a_new_agent_version_shows_with_its_images_and_its_manifest() {
     let mut served = served();
-    let scratch = tempfile::tempdir().unwrap();
+    let scratch = crate::support::appliance::scratch();
     let mut agent = agent(&served, &scratch);
     assert_eq!(agent.round(), Round::Done);
     served.install(
@@ -132,7 +132,7 @@ fn point_48_for_kubernetes_another_version_is_another_pod_template() {
 #[test]
 fn point_49_without_an_update_nobody_asks_for_the_manifest() {
     let mut served = served();
-    let scratch = tempfile::tempdir().unwrap();
+    let scratch = crate::support::appliance::scratch();
     let mut agent = agent(&served, &scratch);
     for _ in 0..3 {
         assert_eq!(agent.round(), Round::Done);
@@ -169,7 +169,7 @@ fn point_49_without_an_update_nobody_asks_for_the_manifest() {
 #[test]
 fn point_50_restart_and_restore_make_nobody_deploy_again() {
     let mut served = served();
-    let scratch = tempfile::tempdir().unwrap();
+    let scratch = crate::support::appliance::scratch();
     let mut agent = agent(&served, &scratch);
     assert_eq!(agent.round(), Round::Done);
     assert_eq!(agent.round(), Round::Done);
@@ -206,7 +206,7 @@ fn point_51_an_agent_of_the_hub_comes_over_and_keeps_what_it_runs() {
     let reply = served.get(&format!("/api/v1/connect?targetId={EDGE}&targetSecret={secret}"));
     assert_eq!(reply.status, 200, "{}", String::from_utf8_lossy(&reply.body));
     let manifest = String::from_utf8(reply.body).unwrap();
-    let scratch = tempfile::tempdir().unwrap();
+    let scratch = crate::support::appliance::scratch();
     let engine = SpyEngine {
         projects: BTreeMap::from([("distr-0b000000".to_owned(), String::new())]),
         ..SpyEngine::default()

@@ -111,7 +111,7 @@ fn point_11_all_six_routes_take_the_token_and_401_leads_to_a_new_one() {
         served.secret(EDGE)
     ));
     let manifest = String::from_utf8(manifest.body).unwrap();
-    let folder = tempfile::tempdir().unwrap();
+    let folder = crate::support::appliance::scratch();
     let mut agent = Agent::start(&manifest, SpyEngine::default(), folder.path().into(), [].into()).unwrap();
     assert_eq!((agent.round(), agent.client.logins), (Round::Done, 1));
     // Every token of the target ends; the agent logs in again by itself, once, and repeats the request.
