@@ -4,7 +4,6 @@ use sha2::{Digest as _, Sha256};
 
 use super::head::Head;
 use super::index::Index;
-use super::layout::BundleLayout;
 use crate::domain::{ContentItem, Digest, Hash};
 
 /// Returns the `blob` and `need` lines of a release, ascending by digest.
@@ -36,11 +35,4 @@ pub fn content_hash(digests: impl IntoIterator<Item = Digest>) -> Hash {
         hasher.update(digest.0.0);
     }
     Hash(hasher.finalize().into())
-}
-
-impl BundleLayout {
-    /// Returns the [`inventory`] of the bundle that is laid out.
-    pub fn inventory(&self) -> Vec<ContentItem> {
-        inventory(&self.head, &self.index)
-    }
 }

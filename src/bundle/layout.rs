@@ -131,11 +131,17 @@ impl BundleLayout {
         documents.sort_by_key(|document| (document.kind, document.digest));
         documents.dedup();
 
-        let Order { early, late, needs, .. } = Order::of(content, &documents, held)?;
+        let Order {
+            mut blobs,
+            early,
+            needs,
+            ..
+        } = Order::of(content, &documents, held)?;
+        blobs.shrink_to_fit();
         let mut tags: Vec<&TagLine> = content.tags.iter().collect();
         tags.sort_by(|a, b| (&a.repository, &a.tag, a.digest).cmp(&(&b.repository, &b.tag, b.digest)));
         tags.dedup();
-        let early_blobs = early.len() as u64;
+        let early_blobs = early as u64;
         let mut index = Index {
             tags: tags.into_iter().map(Index::raw_tag).collect(),
             absent: content
@@ -147,7 +153,7 @@ impl BundleLayout {
                 })
                 .collect(),
             needs: needs.into_values().collect(),
-            blobs: early.into_iter().chain(late).collect(),
+            blobs,
             chunks: Vec::new(),
         };
         index.check_lines().map_err(|error| error.at(Step::X9a))?;
@@ -322,8 +328,10 @@ fn check_graph(index: &Index, head: &Head, content: &BundleContent) -> Result<Gr
 struct Order<'a> {
     /// Layers that the sites hold.
     held: &'a BTreeMap<Digest, u64>,
-    early: Vec<Blob>,
-    late: Vec<Blob>,
+    /// In payload order.
+    blobs: Vec<Blob>,
+    /// How many of them come before the first layer.
+    early: usize,
     needs: BTreeMap<Digest, Need>,
     placed: HashSet<Digest>,
     missing: Vec<Digest>,
@@ -333,8 +341,8 @@ impl<'a> Order<'a> {
     fn of(content: &BundleContent, documents: &[DocumentEntry], held: &'a BTreeMap<Digest, u64>) -> Result<Self> {
         let mut order = Self {
             held,
-            early: Vec::new(),
-            late: Vec::new(),
+            blobs: Vec::new(),
+            early: 0,
             needs: BTreeMap::new(),
             placed: HashSet::new(),
             missing: Vec::new(),
@@ -435,7 +443,7 @@ impl<'a> Order<'a> {
         if self.held.get(&digest) == Some(&size) {
             self.needs.insert(digest, Need { digest, size });
         } else {
-            self.late.push(Blob {
+            self.blobs.push(Blob {
                 digest,
                 size,
                 media_type: None,
@@ -445,7 +453,8 @@ impl<'a> Order<'a> {
 
     fn place_early(&mut self, blob: Blob) {
         if self.placed.insert(blob.digest) {
-            self.early.push(blob);
+            self.blobs.push(blob);
+            self.early = self.blobs.len();
         }
     }
 }

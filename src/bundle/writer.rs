@@ -7,6 +7,7 @@ use sha2::{Digest as _, Sha256};
 use super::content::{BlobSource, BundleContent};
 use super::head::Head;
 use super::index::Blob;
+use super::inventory::inventory;
 use super::kind::BUNDLE;
 use super::layout::BundleLayout;
 use crate::container::{
@@ -14,7 +15,7 @@ use crate::container::{
     signatures_bytes, write_payload,
 };
 use crate::crypto::{Signature, SigningKey};
-use crate::domain::{Hash, Result};
+use crate::domain::{ContentItem, Hash, Result};
 
 /// A bundle whose payload is written and whose head waits for signatures.
 #[derive(Debug)]
@@ -27,6 +28,8 @@ pub struct UnsignedBundle {
     approvals: Vec<u8>,
     /// Chunks as written; nothing for a bundle that was only opened to be signed.
     chunks: Vec<Chunk>,
+    /// What it consists of; nothing for such a one.
+    inventory: Vec<ContentItem>,
 }
 
 impl BundleLayout {
@@ -74,11 +77,12 @@ impl BundleLayout {
         head.check()?;
         Ok(UnsignedBundle {
             head_bytes: head.to_bytes(),
-            head,
             trust,
             pages,
             approvals: EMPTY_APPROVALS.to_vec(),
+            inventory: inventory(&head, &index),
             chunks: index.chunks,
+            head,
         })
     }
 }
@@ -123,12 +127,19 @@ impl UnsignedBundle {
             pages,
             approvals,
             chunks: Vec::new(),
+            inventory: Vec::new(),
         }
     }
 
-    /// Lets the index pages go once the bytes before the payload are made: a read-back compares with those.
-    pub fn forget_pages(&mut self) {
+    /// Lets go what only signers look at, and the index pages, once the bytes before the payload are made: a read-back compares with those.
+    pub fn forget_content(&mut self) {
         self.pages = Vec::new();
+        self.inventory = Vec::new();
+    }
+
+    /// Returns what a written bundle consists of.
+    pub fn inventory(&self) -> &[ContentItem] {
+        &self.inventory
     }
 
     /// Returns the head: what signers must look at.

@@ -22,6 +22,8 @@ pub fn read_bounded(reader: impl Read, limit: u64, what: &str) -> Result<Vec<u8>
                 .expected(format!("at most {limit}")),
         );
     }
+    // It grew by doubling, and much of what is read so is kept for long.
+    bytes.shrink_to_fit();
     Ok(bytes)
 }
 

@@ -105,7 +105,6 @@ pub fn build(
     } = lay_out(workspace, build, events)?;
     let ledger = workspace.ledger()?;
     let chain = workspace.chain();
-    let items = layout.inventory();
     let named: Vec<_> = content
         .tags
         .iter()
@@ -127,7 +126,7 @@ pub fn build(
                 scope: &scope,
                 counter,
                 names: &repositories,
-                items: &items,
+                items: bundle.inventory(),
                 fixes: &build.file.fixes,
                 desired: plan.desired.as_ref(),
             };

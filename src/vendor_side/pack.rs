@@ -79,7 +79,7 @@ pub fn pack(
             })?;
             let signatures = sign(&bundle)?;
             let prologue = bundle.prologue(&signatures)?;
-            bundle.forget_pages();
+            bundle.forget_content();
             file.seal(&prologue)?;
             let bytes = size_of(file.partial_path())?;
             let written = UncachedFile::open(file.partial_path())?;
