@@ -149,12 +149,28 @@ impl Findings {
                         continue;
                     }
                     match value {
-                        Value::String(text) => self.key(&source.place(&path, key, text), &path, key, text, plain),
-                        other => self.tree(source, &path, other, plain),
+                        Value::String(text) => {
+                            self.key(&source.place(&path, key, text), &path, key, text, plain);
+                            self.within(source, &path, text, plain);
+                        }
+                        other => {
+                            for text in given(other) {
+                                self.key(&source.place(&path, key, text), &path, key, text, plain);
+                            }
+                            self.tree(source, &path, other, plain);
+                        }
                     }
                 }
             }
             Value::Array(list) => {
+                // As programs are given options: `--password`, and the value next.
+                for pair in list.windows(2) {
+                    if let [Value::String(option), Value::String(text)] = pair
+                        && let Some(name) = option.strip_prefix("--")
+                    {
+                        self.key(&source.place(path, "", text), path, name, text, plain);
+                    }
+                }
                 for (number, value) in list.iter().enumerate() {
                     self.tree(source, &format!("{path}.{number}"), value, plain);
                 }
@@ -164,6 +180,7 @@ impl Findings {
                 if let Some((key, value)) = text.split_once('=') {
                     self.key(&source.place(path, key, value), path, key, value, plain);
                 }
+                self.within(source, path, text, plain);
             }
             Value::Null | Value::Bool(_) | Value::Number(_) => {}
         }
@@ -177,6 +194,24 @@ impl Findings {
         if !plain.has(key) && !plain.has(path) && looks_secret(key) && may_be_secret(value) {
             self.replaceable(key, value);
             self.note(format!("{place}: {key}, whose name says that it is a secret"));
+        }
+    }
+
+    /// Looks into a text: lines that give a key a value, and options of programs, addresses and mounts.
+    fn within(&mut self, source: &SourceFile<'_>, path: &str, text: &str, plain: AllowPlain<'_>) {
+        let place = source.place(path, "", "");
+        if text.contains('\n') {
+            for (_, key, value) in assignments(text) {
+                self.key(&place, path, key, value, plain);
+            }
+        }
+        for part in text.split(|c: char| c.is_whitespace() || "?&;,".contains(c)) {
+            if let Some((key, value)) = part.split_once('=')
+                && key.chars().all(|c| c.is_ascii_alphanumeric() || "_-.".contains(c))
+                && part.len() < text.len()
+            {
+                self.key(&place, path, key.trim_start_matches('-'), value, plain);
+            }
         }
     }
 
@@ -276,6 +311,15 @@ impl SourceFile<'_> {
             Some((line, ..)) => format!("{}:{line}: {path}", self.file),
             None => format!("{}: {path}", self.file),
         }
+    }
+}
+
+/// Returns the texts that a key is given in a list, or in a mapping with `value`.
+fn given(value: &Value) -> Vec<&str> {
+    match value {
+        Value::Array(list) => list.iter().filter_map(Value::as_str).collect(),
+        Value::Object(map) => map.get("value").and_then(Value::as_str).into_iter().collect(),
+        _ => Vec::new(),
     }
 }
 
@@ -407,6 +451,20 @@ mod tests {
         ] {
             let text = refused(|findings| findings.values("v.yaml", &values, AllowPlain::NOTHING)).unwrap();
             assert!(text.contains(says), "{text}");
+        }
+        for values in [
+            serde_json::json!({"passwords": [CANARY]}),
+            serde_json::json!({"env": {"DB_PASSWORD": {"value": CANARY}}}),
+            serde_json::json!({"config": format!("user: x\npassword: {CANARY}\n")}),
+            serde_json::json!({"command": format!("server --db-password={CANARY} --port 1")}),
+            serde_json::json!({"args": ["--password", CANARY]}),
+            serde_json::json!({"url": format!("jdbc:postgresql://db/x?user=a&password={CANARY}")}),
+            serde_json::json!({"o": format!("addr=x,username=a,password={CANARY}")}),
+        ] {
+            assert!(
+                refused(|findings| findings.values("v.yaml", &values, AllowPlain::NOTHING)).is_some(),
+                "{values}"
+            );
         }
         let values = serde_json::json!({"auth": {"existingSecret": "db", "secretName": "x", "password": "", "enabled": true, "token": 5},
                 "imagePullSecrets": [{"name": "x"}], "auths": {}, "volumes": ["app-secrets:/run/x"]});

@@ -50,6 +50,7 @@ const KEYS: &[&str] = &[
     "crypt",
     "crypto",
     "decryption",
+    "deploy",
     "encrypt",
     "encryption",
     "fernet",
@@ -73,6 +74,7 @@ const ABOUT: &[&str] = &[
     "attempts",
     "audience",
     "auth",
+    "authentication",
     "backend",
     "budget",
     "charset",
@@ -83,6 +85,7 @@ const ABOUT: &[&str] = &[
     "directory",
     "duration",
     "enabled",
+    "encryption",
     "endpoint",
     "expiration",
     "expire",
@@ -93,6 +96,7 @@ const ABOUT: &[&str] = &[
     "format",
     "grace",
     "header",
+    "helper",
     "hint",
     "host",
     "hours",
@@ -140,42 +144,54 @@ const ABOUT: &[&str] = &[
     "validators",
     "version",
 ];
-/// Words before the secret that say that it is about one, or names one that is kept elsewhere.
+/// Words right before the secret, or at the beginning, that say that it is about one, or names one that is kept elsewhere.
 const BEFORE: &[&str] = &[
-    "allow", "count", "create", "disable", "enable", "existing", "has", "is", "limit", "max", "min", "no", "num",
-    "pull", "require", "requires", "show", "skip", "total", "use", "with",
+    "allow", "create", "disable", "enable", "existing", "has", "is", "no", "pull", "require", "requires", "show",
+    "skip", "use", "with",
 ];
 /// Words before `secret` that make it the name of an object of Kubernetes where a certificate lies.
-const CERTIFICATE: &[&str] = &["cert", "certificate", "tls"];
+const CERTIFICATE: &[&str] = &["cert", "certificate", "certificates", "tls"];
+/// Words before several of them that say how many there are.
+const NUMBER: &[&str] = &["max", "min", "num", "total"];
 
 /// Whether a key is named as those of secrets are, and does not only say something about one.
 pub(super) fn looks_secret(key: &str) -> bool {
     let words = words(key);
-    let Some(at) = (0..words.len()).find(|at| is_secret_at(&words, *at)) else {
+    // What stands behind the last one says what it is: `SECRET_STORE_TOKEN` is a token.
+    let Some(at) = (0..words.len()).rev().find(|at| is_secret_at(&words, *at)) else {
         return false;
     };
     let (before, behind) = (
         words.get(..at).unwrap_or_default(),
         words.get(at.saturating_add(1)..).unwrap_or_default(),
     );
-    let is_key = words.get(at).is_some_and(|word| word == "key");
-    // `passwordKey` is the name of a key where a password stands, `ACCESS_KEY_ID` what names a key.
-    let names_key = (!is_key
-        && behind
-            .first()
-            .is_some_and(|word| word == "key" && !is_secret_at(&words, at.saturating_add(1))))
-        || (is_key && behind.first().is_some_and(|word| word == "id"));
-    let is_object = words.get(at).is_some_and(|word| word == "secret" && behind.is_empty())
-        && before.iter().any(|word| CERTIFICATE.contains(&word.as_str()));
+    let word = words.get(at).map(String::as_str).unwrap_or_default();
+    let is_key = word == "key";
+    // `passwordKey` and `passwordSecretKey` are names of a key where a password stands, `ACCESS_KEY_ID` is what names a key.
+    let names_key = (!is_key && behind.first().is_some_and(|word| word == "key"))
+        || (is_key && behind.first().is_some_and(|word| word == "id"))
+        || (is_key
+            && before.last().is_some_and(|word| word == "secret")
+            && (0..at.saturating_sub(1)).any(|before| is_secret_at(&words, before)));
+    let is_object =
+        word == "secret" && behind.is_empty() && before.iter().any(|word| CERTIFICATE.contains(&word.as_str()));
+    let is_number = word == "tokens" && before.last().is_some_and(|word| NUMBER.contains(&word.as_str()));
+    let says_so = |word: Option<&String>| word.is_some_and(|word| BEFORE.contains(&word.as_str()));
     !names_key
         && !is_object
+        && !is_number
         && !behind.iter().any(|word| ABOUT.contains(&word.as_str()))
-        && !before.iter().any(|word| BEFORE.contains(&word.as_str()))
+        && !says_so(before.first())
+        && !says_so(before.last())
 }
 
 /// Whether the word at a place is that of a secret.
 fn is_secret_at(words: &[String], at: usize) -> bool {
-    let Some(word) = words.get(at).map(String::as_str) else {
+    // `PASSWORD2` is one too.
+    let Some(word) = words
+        .get(at)
+        .map(|word| word.trim_end_matches(|c: char| c.is_ascii_digit()))
+    else {
         return false;
     };
     let before = at
@@ -305,6 +321,13 @@ mod tests {
             "CERT_TOKEN",
             "SIGNING_CERT_PASSPHRASE",
             "certPassword",
+            "PASSWORD1",
+            "API_KEY2",
+            "SECRET_STORE_TOKEN",
+            "PASSWORD_POLICY_ADMIN_PASSWORD",
+            "RATE_LIMIT_REDIS_PASSWORD",
+            "MAX_MIND_LICENSE_KEY",
+            "DEPLOY_KEY",
         ] {
             assert!(looks_secret(key), "{key}");
         }
@@ -336,6 +359,10 @@ mod tests {
             "TOKENS_PER_MINUTE",
             "TLS_SECRET",
             "certificateSecret",
+            "passwordSecretKey",
+            "PASSWORD_ENCRYPTION",
+            "CREDENTIAL_HELPER",
+            "useExistingSecret",
         ] {
             assert!(!looks_secret(key), "{key}");
         }
