@@ -246,7 +246,6 @@ pub(super) fn lay_out(
     for warning in &fleet.removals.warnings {
         events(BuildEvent::Warning(warning.clone()));
     }
-    content.documents.extend(fleet.documents);
     let sealed = match &fleet.desired {
         Some(desired) => seal(
             build.file,
@@ -255,10 +254,12 @@ pub(super) fn lay_out(
             &release,
             &scope,
             desired,
+            &fleet.documents,
             &sites,
         )?,
         None => Sealed::default(),
     };
+    content.documents.extend(fleet.documents);
     for remark in sealed.remarks {
         events(BuildEvent::Warning(remark));
     }

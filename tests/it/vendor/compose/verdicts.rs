@@ -1,7 +1,7 @@
 //! Verdicts of a real compose, recorded and repeated: what it refuses is refused, what it takes is taken.
 //!
 //! `verdicts/services.txt` has one line for each thing that a service may say, `verdicts/documents.txt` whole files. The verdicts are those
-//! of `docker compose config` 5.5, which agents have. Where a newer compose than 1 is there, it is asked again.
+//! of `docker compose config` 5.6, which agents have. Where a newer compose than 1 is there, it is asked again.
 
 use std::path::Path;
 use std::process::Command;
