@@ -249,7 +249,6 @@ pub(super) fn lay_out(
     let sealed = match &fleet.desired {
         Some(desired) => seal(
             build.file,
-            build.file.folder(),
             build.secrets,
             &release,
             &scope,

@@ -83,7 +83,6 @@ pub(in crate::vendor_side) fn check_audience(
 /// Those of reading values; `E-LIMIT rendered` where values make documents too large; `E-TRUST weak-key`, `E-IO random`; `E-INTERNAL` for what [`check_audience`] and the assembly refuse before.
 pub(in crate::vendor_side) fn seal(
     file: &ReleaseFile,
-    folder: &Path,
     ask: AskSecret<'_>,
     release: &ReleaseStatement,
     scope: &Scope,
@@ -96,10 +95,9 @@ pub(in crate::vendor_side) fn seal(
         rendered.check(None, &[])?;
         return Ok(Sealed::default());
     };
-    let folder = if folder.as_os_str().is_empty() {
-        Path::new(".")
-    } else {
-        folder
+    let folder = match file.folder() {
+        here if here.as_os_str().is_empty() => Path::new("."),
+        folder => folder,
     };
     let folder = folder
         .canonicalize()

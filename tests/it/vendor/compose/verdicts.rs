@@ -130,7 +130,13 @@ fn recorded_verdicts_are_those_of_a_compose_that_is_here() {
         say("SKIPPED, there is no compose newer than 1 here to repeat the recorded verdicts");
         return;
     };
-    let rows = rows();
+    // An eighth of them where time is short.
+    let step = if std::env::var_os("AIRLOCK_SLOW").is_some() {
+        1
+    } else {
+        8
+    };
+    let rows: Vec<Row> = rows().into_iter().step_by(step).collect();
     let mut wrong = Vec::new();
     for row in &rows {
         let folder = tempfile::tempdir().unwrap();
