@@ -1,5 +1,6 @@
 //! Five applications shaped like well-known ones in one release, with their passwords and keys as secrets: all of each is sealed, nobody
 //! has to be told anything, and nothing needs to be allowed in clear.
+#![allow(clippy::disallowed_methods, reason = "tests write what they read")]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
