@@ -55,5 +55,5 @@ pub use layout::{BundleLayout, Packing, ReleaseStatement};
 pub use payload::Sink;
 pub use reader::{OpenedBundle, SignedBundle, VerifiedBundle};
 pub use sealed::sealed_for;
-pub use substitution::{SecretForm, Substitution, secret_place};
+pub use substitution::{SecretForm, Substitution, secret_place, secret_places};
 pub use writer::UnsignedBundle;

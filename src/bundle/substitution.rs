@@ -8,6 +8,9 @@ use zeroize::Zeroizing;
 use super::desired::{PLACEHOLDER_HOST, PLACEHOLDER_PROJECT};
 use crate::domain::{SecretName, SecretValue};
 
+const PLACE_BEGINS: &str = "{{ .Secrets.";
+const PLACE_ENDS: &str = " }}";
+
 /// In which form a document of the release holds a secret.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SecretForm {
@@ -41,11 +44,26 @@ impl SecretForm {
             }
         }
     }
+
+    /// Returns how many bytes a value has as it must stand.
+    pub fn written_bytes(self, value: &str) -> usize {
+        // No character becomes more than six.
+        let mut written = Zeroizing::new(String::with_capacity(value.len().saturating_mul(6)));
+        self.write(value, &mut written);
+        written.len()
+    }
 }
 
 /// Returns the form in which `bundle create` writes the place of a secret, whatever an author wrote.
 pub fn secret_place(name: &SecretName) -> String {
-    format!("{{{{ .Secrets.{name} }}}}")
+    format!("{PLACE_BEGINS}{name}{PLACE_ENDS}")
+}
+
+/// Returns the secrets that a document has places for, each as often as it has one.
+pub fn secret_places(document: &[u8]) -> impl Iterator<Item = SecretName> {
+    let text = std::str::from_utf8(document).unwrap_or_default();
+    let parts = text.split(PLACE_BEGINS).skip(1);
+    parts.filter_map(|part| part.split_once(PLACE_ENDS)?.0.parse().ok())
 }
 
 /// What stands in documents, and what agents get in its place.

@@ -247,19 +247,19 @@ pub(super) fn lay_out(
     for warning in &fleet.removals.warnings {
         events(BuildEvent::Warning(warning.clone()));
     }
-    content.documents.extend(fleet.documents);
     let sealed = match &fleet.desired {
         Some(desired) => seal(
             build.file,
-            build.file.folder(),
             build.secrets,
             &release,
             &scope,
             desired,
+            &fleet.documents,
             &sites,
         )?,
         None => Sealed::default(),
     };
+    content.documents.extend(fleet.documents);
     for remark in sealed.remarks {
         events(BuildEvent::Warning(remark));
     }

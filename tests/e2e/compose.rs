@@ -27,9 +27,11 @@ pub(crate) struct Compose {
 }
 
 impl Compose {
-    /// Finds compose: the docker plugin, else the program of its own.
+    /// Finds compose: the program that `AIRLOCK_TEST_COMPOSE` names, the docker plugin, else the program of its own.
     pub(crate) fn find(folder: &Path) -> Outcome<Self> {
-        for program in [vec!["docker", "compose"], vec!["docker-compose"]] {
+        let named = std::env::var("AIRLOCK_TEST_COMPOSE").ok();
+        let named = named.iter().map(|program| vec![program.as_str()]);
+        for program in named.chain([vec!["docker", "compose"], vec!["docker-compose"]]) {
             let mut command = Command::new(program.first().copied().unwrap_or_default());
             command.args(program.iter().skip(1)).args(["version", "--short"]);
             let Ok(output) = command.stdin(Stdio::null()).output() else {
@@ -49,6 +51,11 @@ impl Compose {
             }
         }
         failure("neither `docker compose` nor `docker-compose` is installed")
+    }
+
+    /// Whether it is compose 1, which does not know everything.
+    pub(crate) fn is_first(&self) -> bool {
+        self.first
     }
 
     fn project_folder(&self, project: &str) -> PathBuf {

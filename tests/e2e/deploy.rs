@@ -103,7 +103,7 @@ fn deployed(world: &World, name: &str) -> Outcome<(Plant, Agent<Compose>)> {
 }
 
 /// Removes what a case deployed, whatever became of the case.
-struct Leftovers(String);
+pub(crate) struct Leftovers(pub(crate) String);
 
 impl Drop for Leftovers {
     fn drop(&mut self) {
@@ -111,6 +111,7 @@ impl Drop for Leftovers {
         for (list, remove) in [
             (vec!["ps", "--all", "--quiet"], vec!["rm", "--force", "--volumes"]),
             (vec!["volume", "ls", "--quiet"], vec!["volume", "rm", "--force"]),
+            (vec!["network", "ls", "--quiet"], vec!["network", "rm"]),
         ] {
             let mut words = list.clone();
             words.extend(["--filter", &filter]);

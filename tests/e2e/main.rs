@@ -16,6 +16,7 @@
 #[path = "../agent/mod.rs"]
 mod agent;
 mod airlock;
+mod applications;
 mod clients;
 mod compose;
 mod crossing;
@@ -167,6 +168,10 @@ const CASES: &[Case] = &[
     (
         "engine_needs_trust_and_credentials",
         deploy::engine_needs_trust_and_credentials,
+    ),
+    (
+        "five_applications_run_with_their_secrets",
+        applications::five_applications_run_with_their_secrets,
     ),
     (
         "manifests_fit_the_published_schemas",

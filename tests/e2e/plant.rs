@@ -61,9 +61,14 @@ pub(crate) struct Plant {
 impl Plant {
     /// Makes an appliance, imports the first release, serves.
     pub(crate) fn new(shop: &Shop, dir: &Path) -> Outcome<Self> {
-        let address = OnLoopback::new()?;
         let site = Site::new(dir, &shop.vendor.root())?;
         site.imported(shop.bundle(1)?)?;
+        Self::of(site, dir)
+    }
+
+    /// Serves an appliance that has a live release.
+    pub(crate) fn of(site: Site, dir: &Path) -> Outcome<Self> {
+        let address = OnLoopback::new()?;
         // A free port that stays the same over restarts.
         let port = TcpListener::bind((ADDRESS, 0))?.local_addr()?.port();
         let config = dir.join("airlock.toml");

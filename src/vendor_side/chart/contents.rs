@@ -9,7 +9,7 @@ use super::metadata::{Metadata, yaml};
 use super::template::Template;
 use super::value_schema;
 use crate::domain::{Class, Error, Result};
-use crate::vendor_side::leak::private_key;
+use crate::vendor_side::leak::{private_key, secret_shapes};
 
 /// Charts inside charts.
 const DEPTH: usize = 8;
@@ -37,6 +37,8 @@ pub(in super::super) struct Chart {
     pub(in super::super) missing: Vec<Error>,
     /// Files that hold a private key.
     pub(in super::super) private_keys: Vec<String>,
+    /// What is a secret by its own form: file, line, and what it is.
+    pub(in super::super) tokens: Vec<(String, u64, &'static str)>,
     /// What helm takes without a word, and its author may not have meant.
     pub(in super::super) warnings: Vec<String>,
 }
@@ -71,6 +73,7 @@ impl Chart {
             files: found.files,
             missing: found.missing,
             private_keys: found.private_keys,
+            tokens: found.tokens,
             warnings: found.warnings,
         })
     }
@@ -94,6 +97,7 @@ struct Found {
     files: Vec<Template>,
     missing: Vec<Error>,
     private_keys: Vec<String>,
+    tokens: Vec<(String, u64, &'static str)>,
     warnings: Vec<String>,
 }
 
@@ -216,6 +220,12 @@ impl Found {
         let text = String::from_utf8_lossy(bytes);
         if holds_private_key(&text) {
             self.private_keys.push(format!("{label}/{name}"));
+        }
+        // Definitions describe what others write, and a template's line becomes something else.
+        if !name.starts_with("crds/") {
+            let own = secret_shapes(&text, |line| line.contains("{{"));
+            let own = own.map(|(line, what)| (format!("{label}/{name}"), line, what));
+            self.tokens.extend(own);
         }
         let template = Template {
             place: format!("{label}/{name}"),

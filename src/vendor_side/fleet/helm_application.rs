@@ -10,6 +10,7 @@ use super::gathered::Gathered;
 use super::helm_chart::WantedChart;
 use super::helm_images::{Question, Resolved};
 use crate::domain::{Class, Error, Result};
+use crate::vendor_side::chart::Chart;
 use crate::vendor_side::collect::Stored;
 use crate::vendor_side::leak::AllowPlain;
 use crate::vendor_side::release_file::{ApplicationEntry, HelmApplication};
@@ -53,6 +54,10 @@ impl HelmBase {
         for file in keys.filter(|file| !plain.has_file(file) && !is_prose(file)) {
             gathered.findings.note(format!("{file}: a private key"));
         }
+        let tokens = chart.chart.tokens.iter();
+        for (file, line, what) in tokens.filter(|(file, ..)| !plain.has_file(file) && !is_prose(file)) {
+            gathered.findings.note(format!("{file}:{line}: {what}"));
+        }
         for missing in &chart.chart.missing {
             gathered.problems.note(name, missing);
         }
@@ -92,6 +97,7 @@ pub(super) struct MarkedValues {
 pub(super) fn merged_values(
     entry: &ApplicationEntry,
     application: &HelmApplication,
+    chart: &Chart,
     more: &[PathBuf],
     gathered: &mut Gathered,
 ) -> Result<MarkedValues> {
@@ -114,6 +120,11 @@ pub(super) fn merged_values(
             .expected("the same kind of value in all of them, as helm and the hub demand")
         })?;
     }
+    // What these values replace is not used at the site.
+    let defaults = format!("the default values of the chart {}", chart.name);
+    gathered
+        .findings
+        .values(&defaults, &left_of(&chart.defaults, &merged), plain);
     let mut secrets = Vec::new();
     for path in secrets_in(&merged, &places, &mut secrets) {
         let found = format!("{}: the key {path:?} of the values is a secret", entry.name.value);
@@ -200,6 +211,20 @@ impl HelmVariant {
         }
         let document = self.values.rewritten(&uses, &targets).to_string();
         Ok((held, unmark(&document).into_bytes()))
+    }
+}
+
+/// Returns the defaults that values leave as they are.
+fn left_of(defaults: &Value, values: &Value) -> Value {
+    match (defaults, values) {
+        (Value::Object(defaults), Value::Object(values)) => {
+            let left = defaults.iter().map(|(key, default)| match values.get(key) {
+                None => (key.clone(), default.clone()),
+                Some(value) => (key.clone(), left_of(default, value)),
+            });
+            Value::Object(left.collect())
+        }
+        _ => Value::Null,
     }
 }
 

@@ -141,7 +141,7 @@ pub(in super::super) fn prepare<'a>(
                     Ok(chart) => {
                         let base = HelmBase::prepare(entry, application, chart, &mut gathered);
                         for key in helm_keys(entry, &placed) {
-                            let own = merged_values(entry, application, &key.0, &mut gathered)?;
+                            let own = merged_values(entry, application, &base.chart.chart, &key.0, &mut gathered)?;
                             // Helm is not let near a chart that is refused as it stands.
                             if base.chart.chart.missing.is_empty() {
                                 asked.push((applications.len(), key, own));

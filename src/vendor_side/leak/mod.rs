@@ -7,4 +7,4 @@ mod keys;
 mod text;
 
 pub(super) use findings::{AllowPlain, Findings};
-pub(super) use text::private_key;
+pub(super) use text::{private_key, secret_shapes};

@@ -131,6 +131,17 @@ pub(super) fn secret_shape(text: &str) -> Option<&'static str> {
     has_password(text).then_some("an address with a password in it")
 }
 
+/// Returns the lines of a text that hold a secret by its own form, and what it is; remarks and what is passed over hold none.
+pub(in super::super) fn secret_shapes<'a>(
+    text: &'a str,
+    passes_over: impl Fn(&str) -> bool + 'a,
+) -> impl Iterator<Item = (u64, &'static str)> + 'a {
+    (1..)
+        .zip(text.lines())
+        .filter(move |(_, line)| !is_comment(line) && !passes_over(line))
+        .filter_map(|(number, line)| Some((number, secret_shape(line)?)))
+}
+
 /// Whether a text is an address with a password that is no variable and no template: `scheme://user:password@host`.
 fn has_password(text: &str) -> bool {
     text.match_indices("://").any(|(at, _)| {

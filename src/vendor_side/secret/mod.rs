@@ -3,10 +3,11 @@
 //! ```text
 //! files of authors ─> template (marks) ─> parsers, checks ─> documents with places ─┐
 //! release.yaml, secrets ─> declared (who uses what) ─> desired state ───────────────┼─> bundle
-//!                          └─> values ─> seal: a document for each site ────────────┘
+//!                          └─> values ─> rendered (how large) ─> seal: a document a site ┘
 //! ```
 
 mod declared;
+mod rendered;
 mod seal;
 mod template;
 mod values;

@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::declared::declaration;
+use super::rendered::Rendered;
 use super::values::{AskSecret, Values};
 use crate::bundle::ReleaseStatement;
 use crate::bundle::desired::{DesiredState, SecretSource};
 use crate::crypto::{RecipientKey, SealedSecret, SealedSecrets};
 use crate::db::ledger::Site;
-use crate::domain::{Audience, Class, Error, Result, Scope, SecretName, SiteId, Uuid};
+use crate::domain::{Audience, Class, DocumentType, Error, Result, Scope, SecretName, SiteId, Uuid};
 use crate::vendor_side::collect::Problems;
 use crate::vendor_side::release::find_site;
 use crate::vendor_side::release_file::{ReleaseFile, SecretOrigin};
@@ -74,33 +75,35 @@ pub(in crate::vendor_side) fn check_audience(
     }
 }
 
-/// Reads the values that the vendor has, and seals to each site of the audience those that its targets use.
+/// Reads the values that the vendor has, and seals to each site of the audience those that its targets use. `documents` are those that the
+/// desired state names.
 ///
 /// # Errors
 ///
-/// Those of reading values; `E-TRUST weak-key`, `E-IO random`; `E-INTERNAL` for what [`check_audience`] and the assembly refuse before.
+/// Those of reading values; `E-LIMIT rendered` where values make documents too large; `E-TRUST weak-key`, `E-IO random`; `E-INTERNAL` for what [`check_audience`] and the assembly refuse before.
 pub(in crate::vendor_side) fn seal(
     file: &ReleaseFile,
-    folder: &Path,
     ask: AskSecret<'_>,
     release: &ReleaseStatement,
     scope: &Scope,
     desired: &DesiredState,
+    documents: &[(DocumentType, Vec<u8>)],
     sites: &[Site],
 ) -> Result<Sealed> {
+    let rendered = Rendered::new(desired, documents);
     let Audience::Sites(ids) = &release.audience else {
+        rendered.check(None, &[])?;
         return Ok(Sealed::default());
     };
-    let folder = if folder.as_os_str().is_empty() {
-        Path::new(".")
-    } else {
-        folder
+    let folder = match file.folder() {
+        here if here.as_os_str().is_empty() => Path::new("."),
+        folder => folder,
     };
     let folder = folder
         .canonicalize()
         .map_err(|error| Error::io("open the folder", folder, error))?;
     let values = Values::new(ask, &folder);
-    let mut documents = Vec::new();
+    let mut sealed_documents = Vec::new();
     for id in ids {
         // By declaration: the targets that use it, none for the one value of a site.
         let mut used: BTreeMap<usize, (&SecretName, Vec<Uuid>)> = BTreeMap::new();
@@ -115,10 +118,12 @@ pub(in crate::vendor_side) fn seal(
                 targets.push(target.id);
             }
         }
+        let called = sites.iter().find(|site| site.site == *id);
         if used.is_empty() {
+            rendered.check(Some((id, called.map_or(id.as_str(), |site| &site.name))), &[])?;
             continue;
         }
-        let site = sites.iter().find(|site| site.site == *id).ok_or_else(gone)?;
+        let site = called.ok_or_else(gone)?;
         let mut secrets = Vec::new();
         for (number, (name, mut targets)) in used {
             let entry = file.secrets.get(number).ok_or_else(gone)?;
@@ -140,16 +145,17 @@ pub(in crate::vendor_side) fn seal(
             });
         }
         secrets.sort_by(|a, b| (&a.name, &a.targets).cmp(&(&b.name, &b.targets)));
+        rendered.check(Some((id, &site.name)), &secrets)?;
         let sealed = SealedSecrets {
             scope: scope.clone(),
             counter: release.counter(),
             site: id.clone(),
             secrets,
         };
-        documents.push(sealed.seal(&RecipientKey::x25519(site.recipient.0))?);
+        sealed_documents.push(sealed.seal(&RecipientKey::x25519(site.recipient.0))?);
     }
     Ok(Sealed {
-        documents,
+        documents: sealed_documents,
         remarks: values.remarks.into_inner(),
     })
 }

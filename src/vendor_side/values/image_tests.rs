@@ -19,6 +19,7 @@ fn chart(defaults: Value) -> Chart {
         files: Vec::new(),
         missing: Vec::new(),
         private_keys: Vec::new(),
+        tokens: Vec::new(),
         warnings: Vec::new(),
     }
 }

@@ -307,6 +307,7 @@ const ROWS: &[(&str, Row)] = &[
     ("Limit max-size: raise max_size_mib under [export] in the configuration", Followed(&["a_snapshot_above_the_size_is_written_once_there_is_the_room_that_the_message_asks_for"])),
     ("Limit names: have the vendor name the same images in fewer repositories", Followed(&["what_the_vendor_made_again_comes_in"])),
     ("Limit nesting: have the vendor name the inner indexes themselves", Followed(&["what_the_vendor_made_again_comes_in"])),
+    ("Limit rendered: make the values shorter, or name them in fewer places, or share the deployments out over more targets", Followed(&["values_that_make_documents_too_large_for_a_site_are_refused_before_anything_is_sealed"])),
     ("Limit rendered: make these documents smaller, or share the deployments out over more targets and releases, at the vendor", Followed(&["what_the_vendor_made_again_comes_in"])),
     ("Limit secrets: have the vendor make bundles for fewer sites each", Followed(&["what_the_vendor_made_again_comes_in"])),
     ("Limit window: have {} make the {} with airlock", Followed(&["what_the_vendor_made_again_comes_in"])),

@@ -1,7 +1,10 @@
 //! Secrets at the site: entered, made and sealed values, releases that wait for them, what agents get, and what never shows.
 
+mod applications;
 mod commands;
+mod crossing;
 mod keys;
+mod rotation;
 mod served;
 mod shown;
 mod stops;

@@ -52,17 +52,7 @@ fn a_value_shows_nowhere_even_where_its_application_prints_it() {
         .unwrap()
         .to_owned();
     let log = plant.file("serve.log", b"");
-    let mut command = std::process::Command::new("sh");
-    command.args([
-        "-c",
-        "exec \"$0\" serve --listen 127.0.0.1:0 --state \"$1\" 2>&1 >/dev/null | tee \"$2\" >&2",
-    ]);
-    command
-        .arg(crate::support::appliance::AIRLOCK)
-        .arg(plant.state())
-        .arg(&log);
-    command.env("AIRLOCK_LOG", "debug");
-    let serving = Serving::spawn(command);
+    let serving = Serving::start_logging(&plant.state(), &log);
     let send = |method: &str, path: &str, header: &str, body: &str| {
         let headers = [("Authorization", header), ("Content-Type", "application/json")];
         client::raw(

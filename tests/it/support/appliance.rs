@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::SocketAddr;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
@@ -315,8 +315,22 @@ impl Serving {
         Self::spawn(command)
     }
 
+    /// Starts a server that logs everything, into a file.
+    pub(crate) fn start_logging(state: &Path, log: &Path) -> Self {
+        let mut command = Command::new(AIRLOCK);
+        command.args(["serve", "--listen", "127.0.0.1:0", "--state"]).arg(state);
+        command.env("AIRLOCK_LOG", "debug");
+        let mut file = fs::File::create(log).unwrap();
+        Self::spawn_heard(command, move |line| writeln!(file, "{line}").unwrap())
+    }
+
     /// Starts whatever runs a server in the end.
-    pub(crate) fn spawn(mut command: Command) -> Self {
+    pub(crate) fn spawn(command: Command) -> Self {
+        // A log that nobody reads would hold the server up.
+        Self::spawn_heard(command, |_| ())
+    }
+
+    fn spawn_heard(mut command: Command, mut hear: impl FnMut(&str) + Send + 'static) -> Self {
         let command = command
             .stdin(Stdio::null())
             .stdout(Stdio::null())
@@ -325,6 +339,7 @@ impl Serving {
         let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
         let address = lines.find_map(|line| {
             let line = line.unwrap();
+            hear(&line);
             Some(
                 line.strip_prefix("serving http://")?
                     .strip_suffix("/v2/")?
@@ -332,8 +347,7 @@ impl Serving {
                     .unwrap(),
             )
         });
-        // A log that nobody reads would hold the server up.
-        std::thread::spawn(move || lines.for_each(drop));
+        std::thread::spawn(move || lines.map_while(Result::ok).for_each(|line| hear(&line)));
         Self {
             child,
             address: address.expect("the server says where it serves"),

@@ -15,7 +15,7 @@ use super::chart_cases::{CASES, Case, Verdict};
 use crate::support::vendor_folder::{VendorFolder, desired};
 
 /// The helm of this machine.
-fn helm() -> Option<PathBuf> {
+pub(super) fn helm() -> Option<PathBuf> {
     if let Some(named) = std::env::var_os("AIRLOCK_TEST_HELM") {
         return Some(PathBuf::from(named));
     }

@@ -2,10 +2,11 @@
 
 mod applications;
 mod chart_cases;
+mod chart_secrets;
 mod chart_table;
 mod charts;
 pub(crate) mod cli;
-mod compose;
+pub(crate) mod compose;
 mod enrolments;
 mod images;
 mod layout;
@@ -20,4 +21,4 @@ mod sealed_secrets;
 mod secrets;
 mod signing;
 mod walls;
-mod whole_applications;
+pub(crate) mod whole_applications;

@@ -420,3 +420,70 @@ fn a_release_file_says_where_a_value_is_and_never_the_value() {
     }
     folder.build(&good, 1).unwrap();
 }
+
+#[test]
+fn values_that_make_documents_too_large_for_a_site_are_refused_before_anything_is_sealed() {
+    let (mut folder, _, _, outside) = folder();
+    let good = rest(&outside);
+    let long = outside.path().join("plant");
+    let large = |bytes: usize| std::fs::write(&long, "$".repeat(bytes)).unwrap();
+    let places = |count: usize| {
+        (0..count).fold(String::new(), |all, n| {
+            all + &format!("N{n}: {{{{ .Secrets.API_KEY }}}}\n")
+        })
+    };
+    // 4 MiB of 64 KiB are 64 values, and a chart's values hold more than them.
+    large(65_536);
+    folder.write("v.yaml", places(64));
+    let (class, code, text) = folder.refused(&good, 1);
+    assert_eq!((class, code), ("E-LIMIT", "rendered"), "{text}");
+    for says in [
+        "\"cluster\" at the site plant",
+        "hello with 419",
+        "at most 4194304 bytes a document",
+    ] {
+        assert!(text.contains(says), "{says}: {text}");
+    }
+    // As it says: shorter values, or fewer places.
+    large(65_000);
+    folder.build(&good, 1).unwrap();
+    large(65_536);
+    folder.write("v.yaml", places(63));
+    folder.build(&good, 2).unwrap();
+    // A compose reads each dollar sign from two.
+    let in_compose = good.replace(
+        "value: {file: private}, targets: [press-1]",
+        "value: {file: LONG}, targets: [press-1]",
+    );
+    let in_compose = in_compose.replace("LONG", long.to_str().unwrap());
+    let compose = std::fs::read_to_string(folder.path("c.yaml")).unwrap();
+    let more = (0..33).fold(String::new(), |all, n| {
+        all + &format!("      N{n}: \"{{{{ .Secrets.TOKEN }}}}\"\n")
+    });
+    folder.write("c.yaml", compose.clone() + &more);
+    let (class, code, text) = folder.refused(&in_compose, 3);
+    assert_eq!((class, code), ("E-LIMIT", "rendered"), "{text}");
+    assert!(text.contains("\"press-1\" at the site"), "{text}");
+    // As it says once more: in fewer places.
+    folder.write("c.yaml", compose);
+    folder.build(&in_compose, 3).unwrap();
+}
+
+#[test]
+fn values_that_every_site_makes_count_with_the_length_that_they_get() {
+    let mut folder = VendorFolder::new();
+    let places =
+        |count: usize| (0..count).fold(String::new(), |all, n| all + &format!("N{n}={{{{ .Secrets.KEY }}}}\n"));
+    folder.write("c.yaml", "services:\n  a:\n    image: example.com/web:2\n");
+    folder.write("c.env", places(4_200));
+    let rest = REST.split("secrets:").next().unwrap().replace(", site: mill", "");
+    let rest = rest + "secrets:\n- {name: KEY, value: {site: generate, length: 1024}}\n";
+    folder.write("v.yaml", "a: 1\n");
+    let (class, code, text) = folder.refused(&rest, 1);
+    assert_eq!((class, code), ("E-LIMIT", "rendered"), "{text}");
+    folder.build(&rest.replace("1024", "900"), 1).unwrap();
+    // How long what is entered will be nobody knows here.
+    folder
+        .build(&rest.replace("site: generate, length: 1024", "site: ask"), 2)
+        .unwrap();
+}

@@ -1,33 +1,47 @@
-//! Five applications shaped like well-known ones in one release: all of each is sealed, and nobody has to be told anything.
+//! Five applications shaped like well-known ones in one release, with their passwords and keys as secrets: all of each is sealed, nobody
+//! has to be told anything, and nothing needs to be allowed in clear.
+#![allow(clippy::disallowed_methods, reason = "tests write what they read")]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
+use std::fs;
+use std::path::Path;
 
-use airlock::bundle::desired::{DockerMode, PLACEHOLDER_PROJECT};
+use airlock::bundle::desired::{DockerMode, PLACEHOLDER_PROJECT, SecretSource};
 use airlock::domain::{Digest, RepositoryName};
 use airlock::vendor_side::collect::ImageReference;
 use serde_json::json;
 
-use super::compose::{APPLICATIONS, load_from};
+use super::compose::{APPLICATIONS, Case, SECRETS, load_from, write};
 use crate::support::image_set::{ImageSet, digest};
 use crate::support::vendor_folder::{VendorFolder, desired};
 
 const AGENTS: &str = "agents:\n- name: 3.1.0\n  docker: {source: 'oci:hello:1.0', name: 'a.example.com/d:1'}\n  \
                       autoheal: {source: 'oci:hello:1.0', name: 'a.example.com/h:1'}\n";
 
-#[test]
-fn applications_shaped_like_well_known_ones_are_sealed_without_a_complaint() {
-    let mut folder = VendorFolder::new();
+/// What the vendor seals: the files that the release names.
+pub(crate) const ASSISTANT_KEY: &str = "k-4ss1st \"$HOME\" ${X:-y} 100%";
+pub(crate) const WIKI_LICENCE: &str = "of: plant\nuntil: '2030'\nseal: 4f-$$-\\-#";
+
+/// An application in a release: what is written for it, and the images that it names.
+pub(crate) struct InRelease {
+    case: &'static Case,
+    resolved: BTreeMap<String, (RepositoryName, Digest)>,
+    text: String,
+}
+
+/// Writes the applications into a folder with the fixture `hello`, with their images and what is sealed, and returns the release file
+/// behind its first lines, for one target `press-1`.
+pub(crate) fn lay_out(folder: &Path) -> (String, Vec<InRelease>) {
     let mut image_set = ImageSet::default();
     let (mut entries, mut held) = (Vec::new(), BTreeMap::<String, (RepositoryName, Digest)>::new());
     let (mut applications, mut deployments) = (String::new(), String::new());
-    let mut texts = Vec::new();
+    let mut all = Vec::new();
     for case in APPLICATIONS {
-        for (name, text) in case.files {
-            folder.write(&format!("{}/{name}", case.name), text);
-        }
-        folder.write(&format!("{}/app.env", case.name), case.env);
-        let project = load_from(&folder.path(case.name), case, DockerMode::Compose).unwrap();
+        let own = folder.join(case.name);
+        write(&own, case.files);
+        write(&own, &[("app.env", case.env)]);
+        let project = load_from(&own, case, DockerMode::Compose).unwrap();
         let mut mapping = BTreeSet::new();
         for used in project.images() {
             let name: ImageReference = used.reference.parse().unwrap();
@@ -62,24 +76,50 @@ fn applications_shaped_like_well_known_ones_are_sealed_without_a_complaint() {
             .map(|used| (used.reference.clone(), held[&used.reference].clone()))
             .collect();
         let text = project.rewrite(&resolved, PLACEHOLDER_PROJECT).unwrap();
-        texts.push((case, resolved, String::from_utf8(text).unwrap()));
+        all.push(InRelease {
+            case,
+            resolved,
+            text: String::from_utf8(text).unwrap(),
+        });
     }
-    folder.write("images.tar", image_set.tar(&entries));
-    let (built, _) = folder
-        .build(
-            &format!(
-                "{AGENTS}applications:\n{applications}targets:\n- {{name: press-1, kind: docker, deployments: [{deployments}]}}\n"
-            ),
-            1,
-        )
-        .unwrap();
+    fs::write(folder.join("images.tar"), image_set.tar(&entries)).unwrap();
+    write(
+        folder,
+        &[
+            ("private/assistant-key", ASSISTANT_KEY),
+            ("private/wiki-licence", WIKI_LICENCE),
+        ],
+    );
+    for name in ["assistant-key", "wiki-licence"] {
+        use std::os::unix::fs::PermissionsExt as _;
+        let path = folder.join("private").join(name);
+        fs::set_permissions(path, fs::Permissions::from_mode(0o600)).unwrap();
+    }
+    let release = format!(
+        "{AGENTS}applications:\n{applications}targets:\n- {{name: press-1, kind: docker, deployments: [{deployments}]}}\n{SECRETS}"
+    );
+    (release, all)
+}
+
+#[test]
+fn applications_shaped_like_well_known_ones_are_sealed_without_a_complaint() {
+    let mut folder = VendorFolder::new();
+    folder.enrol("plant", [1; 32]);
+    folder.overrides.sites = vec!["plant".into()];
+    let (release, all) = lay_out(&folder.path(""));
+    assert!(!release.contains("allow_plain"));
+    let (built, bundle) = folder.build(&release, 1).unwrap();
     assert!(folder.warnings.is_empty(), "{:?}", folder.warnings);
+    assert_eq!(built.sealed, 1);
+    for value in [ASSISTANT_KEY, WIKI_LICENCE] {
+        assert!(!String::from_utf8_lossy(&bundle).contains(value));
+    }
     let contents = folder.contents();
     let [target] = desired(&built).targets.as_slice() else {
         panic!("one target")
     };
     assert_eq!(target.deployments.len(), APPLICATIONS.len());
-    for (case, resolved, text) in &texts {
+    for InRelease { case, resolved, text } in &all {
         let deployment = target
             .deployments
             .iter()
@@ -95,5 +135,11 @@ fn applications_shaped_like_well_known_ones_are_sealed_without_a_complaint() {
         let docker = deployment.docker.as_ref().unwrap();
         assert_eq!(contents.text(docker.compose), *text, "{}", case.name);
         assert_eq!(contents.text(docker.env.unwrap()), case.env, "{}", case.name);
+        // Each needs one that its site makes, and nothing in its place.
+        let made = deployment
+            .secrets()
+            .iter()
+            .filter(|secret| secret.source == SecretSource::Generate);
+        assert!(made.count() > 0, "{}", case.name);
     }
 }

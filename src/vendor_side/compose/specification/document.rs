@@ -8,11 +8,11 @@ use super::super::place::Place;
 use super::super::problem::Problem;
 use super::service::{SERVICE, STACK_SERVICE};
 use super::shape::{Entries, Others, Shape, compare_entries};
-use super::words::{ANY_TEXT, FLAG, NONE, OPTIONS, PAIRS, TEXT_MAP, TEXTS, WHOLE, fields, list, mapping, names, texts};
+use super::words::{ANY_TEXT, FLAG, NONE, OPTIONS, PAIRS, TEXT_MAP, TEXTS, WHOLE, fields, list, mapping, names};
 use crate::bundle::desired::DockerMode;
 
 /// The docker compose whose verdicts these are.
-pub const COMPOSE_VERSION: &str = "5.5";
+pub const COMPOSE_VERSION: &str = "5.6";
 
 /// True, false, or the older form with a name.
 const EXTERNAL: Shape = Shape {
@@ -132,8 +132,8 @@ macro_rules! top {
             ("version", &ANY_TEXT),
             ("name", &ANY_TEXT),
             ("services", &names(&$service, "a mapping of services")),
-            ("models", &texts(&MODEL, "a mapping of models")),
-            ("networks", &texts(&NETWORK, "a mapping of networks")),
+            ("models", &names(&MODEL, "a mapping of models")),
+            ("networks", &names(&NETWORK, "a mapping of networks")),
             ("volumes", &names(&VOLUME, "a mapping of volumes")),
             ("secrets", &names(&SECRET, "a mapping of secrets")),
             ("configs", &names(&CONFIG, "a mapping of configs")),

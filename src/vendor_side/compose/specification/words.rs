@@ -298,15 +298,6 @@ pub(super) const fn names(of: &'static Shape, expected: &'static str) -> Shape {
     }
 }
 
-/// A mapping of any names.
-pub(super) const fn texts(of: &'static Shape, expected: &'static str) -> Shape {
-    Shape {
-        map: texts_to(of),
-        expected,
-        ..NONE
-    }
-}
-
 #[expect(clippy::unnecessary_wraps, reason = "it is what a shape's field takes")]
 const fn texts_to(of: &'static Shape) -> Option<Entries> {
     Some(Entries {

@@ -16,6 +16,9 @@ macro_rules! env {
     };
 }
 
+/// The part of a release file about what they need and no file of theirs says.
+pub(crate) const SECRETS: &str = include_str!("../applications/secrets.yaml");
+
 /// Every one of them, with the profiles that a customer would choose.
 pub(crate) const APPLICATIONS: &[Case] = &[
     Case {

@@ -201,7 +201,7 @@ fn the_version_of_compose_whose_verdicts_these_are_is_said() {
         .output()
         .unwrap();
     let said = String::from_utf8(output.stdout).unwrap();
-    assert!(said.contains("docker compose 5.5"), "{said}");
+    assert!(said.contains("docker compose 5.6"), "{said}");
     let output = Command::new(env!("CARGO_BIN_EXE_airlock")).arg("-V").output().unwrap();
     assert_eq!(String::from_utf8(output.stdout).unwrap().lines().count(), 1);
 }

@@ -1,6 +1,6 @@
 //! Rewritten compose files against real ones: whatever compose makes of the original files, it makes of the one file for the site.
 //!
-//! Runs with every compose that is there: the plugin of `docker`, `docker-compose`, and the program that `AIRLOCK_COMPOSE` names. Where
+//! Runs with every compose that is there: the program that `AIRLOCK_TEST_COMPOSE` names, the plugin of `docker`, `docker-compose`. Where
 //! there is none the run says so and skips; with `AIRLOCK_E2E=1` that is a failure instead. Stacks go through `docker stack config`.
 
 #![allow(
@@ -19,7 +19,8 @@ mod refused;
 mod secret_values;
 mod verdicts;
 
-pub(crate) use applications::APPLICATIONS;
+pub(crate) use applications::{APPLICATIONS, SECRETS};
+pub(crate) use program::{Compose, composes, say};
 
 use std::collections::BTreeMap;
 use std::fs;

@@ -17,24 +17,26 @@ use super::{APPLICATIONS, Case, load_from, placed, resolve, write};
 const PROJECT: &str = "distr-0a1b2c3d";
 
 /// A compose to compare with.
-pub(super) struct Compose {
+#[derive(Debug)]
+pub(crate) struct Compose {
     pub(super) command: Vec<String>,
     pub(super) version: String,
     /// Compose 1: no JSON, and not everything known.
-    pub(super) old: bool,
+    pub(crate) old: bool,
 }
 
 /// Says something that the test runner does not swallow.
-pub(super) fn say(text: &str) {
+pub(crate) fn say(text: &str) {
     let mut stream = stderr();
     writeln!(stream, "compose: {text}").unwrap();
 }
 
-pub(super) fn composes() -> Vec<Compose> {
-    let mut candidates: Vec<Vec<String>> = vec![vec!["docker".into(), "compose".into()], vec!["docker-compose".into()]];
-    if let Some(path) = std::env::var_os("AIRLOCK_COMPOSE") {
+pub(crate) fn composes() -> Vec<Compose> {
+    let mut candidates: Vec<Vec<String>> = Vec::new();
+    if let Some(path) = std::env::var_os("AIRLOCK_TEST_COMPOSE") {
         candidates.push(vec![path.into_string().unwrap()]);
     }
+    candidates.extend([vec!["docker".into(), "compose".into()], vec!["docker-compose".into()]]);
     let mut found: Vec<Compose> = Vec::new();
     for command in candidates {
         let Ok(output) = Command::new(&command[0])
@@ -69,7 +71,8 @@ fn read(command: &mut Command, folder: &Path) -> Result<Value, String> {
 }
 
 impl Compose {
-    pub(super) fn config(&self, folder: &Path, files: &[&str], profiles: &[&str]) -> Result<Value, String> {
+    /// Returns what it makes of files in a folder, whose environment file is `app.env`.
+    pub(crate) fn config(&self, folder: &Path, files: &[&str], profiles: &[&str]) -> Result<Value, String> {
         let mut command = Command::new(&self.command[0]);
         command
             .args(&self.command[1..])
@@ -131,6 +134,60 @@ fn expected(mut config: Value, resolved: &BTreeMap<String, (RepositoryName, Dige
         }
     }
     config
+}
+
+/// Makes of files of the release folder, mounted or named by configs, the configs as which they travel.
+fn carried(config: &mut Value, folder: &Path) {
+    let mut files: BTreeMap<String, String> = BTreeMap::new();
+    let read = |path: &str| fs::read_to_string(path).unwrap().replace('$', "$$");
+    for service in config["services"].as_object_mut().unwrap().values_mut() {
+        let Some(volumes) = service.get_mut("volumes").and_then(Value::as_array_mut) else {
+            continue;
+        };
+        let mut moved: Vec<Value> = Vec::new();
+        volumes.retain(|volume| {
+            let source = volume["source"].as_str().map(Path::new);
+            let Some(source) = source.filter(|source| source.starts_with(folder) && source.is_file()) else {
+                return true;
+            };
+            let name = source.file_name().unwrap().to_str().unwrap().to_owned();
+            moved.push(serde_json::json!({"source": name, "target": volume["target"]}));
+            files.insert(name, read(source.to_str().unwrap()));
+            false
+        });
+        let service = service.as_object_mut().unwrap();
+        if service["volumes"].as_array().unwrap().is_empty() {
+            service.remove("volumes");
+        }
+        if !moved.is_empty() {
+            let configs = service.entry("configs").or_insert_with(|| Value::Array(Vec::new()));
+            configs.as_array_mut().unwrap().extend(moved);
+        }
+    }
+    let root = config.as_object_mut().unwrap();
+    for (name, content) in files {
+        let configs = root
+            .entry("configs")
+            .or_insert_with(|| Value::Object(serde_json::Map::new()));
+        configs[&name] = serde_json::json!({"content": content, "name": format!("{PROJECT}_{name}")});
+    }
+    for config in root
+        .get_mut("configs")
+        .and_then(Value::as_object_mut)
+        .into_iter()
+        .flatten()
+    {
+        let entry = config.1.as_object_mut().unwrap();
+        if let Some(file) = entry
+            .get("file")
+            .and_then(Value::as_str)
+            .filter(|file| Path::new(file).starts_with(folder))
+        {
+            let content = read(file);
+            entry.remove("file");
+            entry.insert("content".to_owned(), content.into());
+        }
+    }
 }
 
 /// Rewrites a case and returns the folder of originals, that of the rewritten file, and the images.
@@ -228,6 +285,7 @@ fn a_rewritten_file_is_equivalent() {
             match (original, rewritten) {
                 (Ok(original), Ok(mut rewritten)) => {
                     let mut original = expected(original, &resolved);
+                    carried(&mut original, before.path());
                     if compose.old {
                         even_out(&mut original);
                         even_out(&mut rewritten);

@@ -1,7 +1,7 @@
 //! Verdicts of a real compose, recorded and repeated: what it refuses is refused, what it takes is taken.
 //!
 //! `verdicts/services.txt` has one line for each thing that a service may say, `verdicts/documents.txt` whole files. The verdicts are those
-//! of `docker compose config` 5.5, which agents have. Where a newer compose than 1 is there, it is asked again.
+//! of `docker compose config` 5.6, which agents have. Where a newer compose than 1 is there, it is asked again.
 
 use std::path::Path;
 use std::process::Command;
@@ -130,7 +130,13 @@ fn recorded_verdicts_are_those_of_a_compose_that_is_here() {
         say("SKIPPED, there is no compose newer than 1 here to repeat the recorded verdicts");
         return;
     };
-    let rows = rows();
+    // An eighth of them where time is short.
+    let step = if std::env::var_os("AIRLOCK_SLOW").is_some() {
+        1
+    } else {
+        8
+    };
+    let rows: Vec<Row> = rows().into_iter().step_by(step).collect();
     let mut wrong = Vec::new();
     for row in &rows {
         let folder = crate::support::appliance::scratch();
