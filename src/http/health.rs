@@ -111,6 +111,10 @@ fn look(app: &App) -> (Map<String, Value>, Vec<Problem>) {
         // What was set aside is over: statuses are taken again, and a gap record says what is missing.
         checks.insert("status_set_aside".into(), status.set_aside.into());
         problems.extend(status.problems);
+        let of_targets = agents.target_problems();
+        let word = of_targets.first().map_or("ok", |problem| problem.error.as_str());
+        checks.insert("targets".into(), word.into());
+        problems.extend(of_targets);
     }
     (checks, problems)
 }

@@ -2,10 +2,13 @@
 
 use crate::bundle::desired::{AgentVersion, ImageName};
 use crate::db::site::release::ReleaseRow;
-use crate::domain::{Class, Error, Scope};
+use crate::domain::{Class, Code, Error, Problem, Scope};
 
 /// Code of what is wrong when the signed document cannot be used.
 const UNREAD: &str = "desired-state";
+
+/// Code of a value that nobody gave yet.
+pub(super) const MISSING: Code = Code::new("secret");
 
 /// Why nothing can be said.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -13,6 +16,8 @@ pub(super) struct Fault {
     code: &'static str,
     pub(super) found: String,
     remedy: String,
+    /// Whether something is damaged or lost: neither said elsewhere, nor waiting for a person.
+    is_damage: bool,
 }
 
 impl Fault {
@@ -26,6 +31,7 @@ impl Fault {
             ),
             remedy: "import the bundle of this release again: `airlock import FILE`; `airlock release list` names it"
                 .to_owned(),
+            is_damage: false,
         }
     }
 
@@ -37,6 +43,7 @@ impl Fault {
             remedy: error
                 .advice()
                 .map_or_else(|| "look at `airlock secret list`".to_owned(), ToOwned::to_owned),
+            is_damage: !error.is(MISSING),
         }
     }
 
@@ -46,6 +53,7 @@ impl Fault {
             code: "not-live",
             found: format!("no release of {scope} is live"),
             remedy: "make one live with `airlock release activate`".to_owned(),
+            is_damage: false,
         }
     }
 
@@ -59,12 +67,18 @@ impl Fault {
             ),
             remedy: "import the bundle of this release again: `airlock import FILE`; `airlock release list` names it"
                 .to_owned(),
+            is_damage: false,
         }
     }
 
     /// Whether the signed document itself cannot be used; otherwise it is only that it must not be followed now.
     pub(super) fn hides_the_document(&self) -> bool {
         self.code == UNREAD
+    }
+
+    /// Returns it as a problem of the appliance, where nothing else says it.
+    pub(super) fn problem(&self) -> Option<Problem> {
+        self.is_damage.then(|| Problem::of("targets", &self.error()))
     }
 
     /// Returns it as what it is to the one who asks.

@@ -1,5 +1,6 @@
 //! The hub: questions of agents, answered from one generation.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde_json::json;
@@ -17,8 +18,11 @@ use crate::db::Db;
 use crate::db::site::site_revisions::{self, SiteRevisions};
 use crate::db::site::targets::{self, KnownRevision};
 use crate::db::site::{Owner, audit, target_secrets};
-use crate::domain::{Class, Clock, Error, Hash, Result, SiteId, Uuid};
+use crate::domain::{Class, Clock, Error, Hash, Problem, Result, SiteId, Uuid};
 use crate::store::Store;
+
+/// Most reasons why targets are not answered that are told at once.
+const PROBLEMS: usize = 16;
 
 /// The hub of an appliance. Everything but [`Hub::identify`] and [`Hub::site_view`] may wait for a disk.
 pub struct Hub {
@@ -234,6 +238,19 @@ impl Hub {
     /// Returns every target, by scope and name.
     pub fn targets(&self) -> Vec<TargetView> {
         self.fleet().views()
+    }
+
+    /// Returns why targets are not answered, where that is damage that is said nowhere else: each reason once, and no more of them than a
+    /// person reads.
+    pub fn problems(&self) -> Vec<Problem> {
+        let fleet = self.fleet();
+        let faults: BTreeMap<String, Problem> = fleet
+            .targets
+            .values()
+            .filter_map(|target| target.assignment.as_ref().err()?.problem())
+            .map(|problem| (problem.what.clone(), problem))
+            .collect();
+        faults.into_values().take(PROBLEMS).collect()
     }
 
     /// Returns the targets made here whose template no release has any more: they are not answered, and wait for it or for

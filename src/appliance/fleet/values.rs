@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::assignment::Assignment;
-use super::fault::Fault;
+use super::fault::{Fault, MISSING};
 use super::targets::Targets;
 use crate::appliance::Appliance;
 use crate::appliance::live::{Generation, Mark, SUPERSEDED, superseded};
@@ -121,7 +121,7 @@ fn value(vault: &Vault, used: &SecretUse, of: &OfTarget, scope: &Scope) -> Resul
         let missing = MissingSecret::of(&needed);
         let error = Error::new(
             Class::State,
-            "secret",
+            MISSING,
             format!("target {:?} waits for {missing}", of.name),
         );
         if missing.sealed {

@@ -16,7 +16,7 @@ use super::refusals::Refusals;
 use super::reply::{self, Reply};
 use crate::appliance::fleet::{Hub, Identity};
 use crate::appliance::status::{Batch, BufferHealth, Owner, StatusBuffer, What};
-use crate::domain::{Clock, Error, Result, Uuid};
+use crate::domain::{Clock, Error, Problem, Result, Uuid};
 use crate::http::sending::{Sending, on_thread};
 use crate::http::turns::{FairTurns, Party};
 use crate::panics;
@@ -103,6 +103,11 @@ impl AgentApp {
     /// Says how the buffer of statuses is.
     pub(in crate::http) fn status_health(&self) -> BufferHealth {
         self.status.health()
+    }
+
+    /// Says why targets are not answered.
+    pub(in crate::http) fn target_problems(&self) -> Vec<Problem> {
+        self.hub.problems()
     }
 
     /// Finds out who asks: from the token, and nothing else.

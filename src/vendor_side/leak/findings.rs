@@ -154,7 +154,9 @@ impl Findings {
                             self.within(source, &path, text, plain);
                         }
                         other => {
-                            for text in given(other) {
+                            // Lists of that name are names of secrets, in compose files and in pods.
+                            let is_names = key.to_ascii_lowercase().ends_with("secrets");
+                            for text in given(other).into_iter().filter(|_| !is_names) {
                                 self.key(&source.place(&path, key, text), &path, key, text, plain);
                             }
                             self.tree(source, &path, other, plain);
@@ -467,7 +469,7 @@ mod tests {
             );
         }
         let values = serde_json::json!({"auth": {"existingSecret": "db", "secretName": "x", "password": "", "enabled": true, "token": 5},
-                "imagePullSecrets": [{"name": "x"}], "auths": {}, "volumes": ["app-secrets:/run/x"]});
+                "imagePullSecrets": [{"name": "x"}], "pullSecrets": ["regcred"], "auths": {}, "volumes": ["app-secrets:/run/x"]});
         assert_eq!(
             refused(|findings| findings.values("v.yaml", &values, AllowPlain::NOTHING)),
             None

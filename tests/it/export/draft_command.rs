@@ -177,7 +177,10 @@ fn the_command_line_only_takes_away() {
     }
     // The draft that is there shows more: it is not shown for what was asked, and nothing is lost without a word.
     let remedy = place.refused(&["--without", "status-text", "--max-size", "1"], "E-BUSY", "draft");
-    assert!(remedy.starts_with("`airlock status preview --discard`"), "{remedy}");
+    assert!(
+        remedy.starts_with("`airlock status preview --discard --state "),
+        "{remedy}"
+    );
     let less = place.good(&["--without", "status-text", "--max-size", "1", "--discard"]);
     assert_eq!(less["shows"], json!(["agents", "metrics"]));
     let least = place.good(&["--profile", "minimal", "--discard"]);
@@ -248,9 +251,8 @@ fn a_draft_that_is_damaged_is_made_again_as_the_message_says() {
     let ended = place.preview(&[]);
     assert_eq!(ended.refusal.as_ref().unwrap().0, "E-INTEGRITY", "{}", ended.stderr);
     assert!(
-        ended
-            .stderr
-            .contains("`airlock status preview --discard` makes another one"),
+        ended.stderr.contains(" makes another one in its place")
+            && ended.stderr.contains("`airlock status preview --discard --state "),
         "{}",
         ended.stderr
     );

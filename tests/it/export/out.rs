@@ -92,7 +92,7 @@ fn another_digest_lets_nothing_out() {
         assert!(
             ended
                 .stderr
-                .contains("look at what would leave with `airlock status preview`")
+                .contains("look at what would leave with `airlock status preview --state ")
         );
         let after = (read(&desk.kept(&head)), desk.packages(), desk.stream().rows);
         assert_eq!(after, before, "{digits}");
@@ -107,11 +107,7 @@ fn another_digest_lets_nothing_out() {
 fn a_draft_needs_as_many_approvals_as_the_site_says() {
     let desk = Desk::new(2);
     let ended = desk.refused("status export stick", "E-POLICY", "approvals");
-    assert!(
-        ended
-            .stderr
-            .contains("make one with `airlock status preview`, and approve it")
-    );
+    assert!(ended.stderr.contains("make one with `airlock status preview --state "));
     let head = desk.draft();
     let refused = |why: &str| {
         let ended = desk.refused("status export stick", "E-POLICY", "approvals");

@@ -106,9 +106,7 @@ fn another_life_is_begun_by_who_means_it() {
         let ended = bench.run(&format!("recover --as {what}"));
         assert_eq!(ended.refusal.as_ref().unwrap().1, "confirm", "{}", ended.stderr);
         assert!(
-            ended
-                .stderr
-                .contains(&format!("`airlock recover --as {what} --yes --state ")),
+            ended.stderr.contains(&format!("`airlock recover --as {what} --yes`")),
             "{}",
             ended.stderr
         );

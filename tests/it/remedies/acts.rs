@@ -112,7 +112,7 @@ fn a_wrong_state_folder_is_answered_with_the_right_one() {
     // Nothing is in it: the appliance is made there.
     let root = operator.file("root.json", &operator.vendor.chain_file());
     let made = crate::support::appliance::scratch();
-    let words = format!(" --site x --trust {} --state {}", root.display(), made.path().display());
+    let words = format!(" --site x --trust {}", root.display());
     for command in commands(&list(made.path()).remedy("E-STATE", "database-missing")) {
         operator.follow(&(command + &words), &[]).succeeded();
     }

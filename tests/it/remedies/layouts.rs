@@ -248,7 +248,7 @@ fn charts_are_completed_and_made_smaller_as_the_message_says() {
     // A schema that refers to what is elsewhere, which nobody asks for it.
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
-    let schema = format!("{{\"properties\": {{\"image\": {{\"$ref\": \"http://{address}/image.json\"}}}}}}");
+    let schema = format!("{{\"properties\": {{\"replicas\": {{\"$ref\": \"http://{address}/number.json\"}}}}}}");
     shop.write("chart/values.schema.json", &schema);
     let release = release.replace("sequence: 2", "sequence: 3");
     let remedy = shop.build(&release).remedy("E-CONTENT", "value-schema");
@@ -257,7 +257,7 @@ fn charts_are_completed_and_made_smaller_as_the_message_says() {
     assert!(listener.accept().is_err(), "somebody asked for the schema");
     shop.write(
         "chart/values.schema.json",
-        "{\"$defs\": {\"image\": {}}, \"properties\": {\"image\": {\"$ref\": \"#/$defs/image\"}}}",
+        "{\"$defs\": {\"number\": {}}, \"properties\": {\"replicas\": {\"$ref\": \"#/$defs/number\"}}}",
     );
     shop.build(&release).succeeded();
 }

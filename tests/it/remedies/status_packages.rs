@@ -163,7 +163,7 @@ fn summaries_are_answered_as_summaries() {
     let remedy = refused("bad/summary-line", "E-FORMAT", "series-line");
     assert!(remedy.starts_with("give the summary again, "), "{remedy}");
     let remedy = refused("good/summary-example", "E-TRUST", "unknown-site");
-    assert_eq!(commands(&remedy), ["airlock vendor enroll FILE"]);
+    assert_eq!(commands(&remedy), ["airlock vendor enroll FILE -w w"]);
     let mut plant = plant(&shop);
     plant.site = "0123456789abcdef0123456789abcdef".parse().unwrap();
     write(&shop.path("plant.json"), &plant.enrolment());

@@ -375,7 +375,7 @@ const ROWS: &[(&str, Row)] = &[
     ("State rendered: enter shorter values with `airlock secret set`", Followed(&["what_values_make_too_large_is_not_sent_and_shorter_ones_are"])),
     ("State secret-file: end airlock serve and put a whole copy of the state folder in its place; or enter the value again with `airlock secret set`", Followed(&["a_value_that_cannot_be_read_ends_its_targets_answers_alone", "a_lost_key_is_replaced_and_what_it_opened_is_entered_again"])),
     ("State secret-way: let agents come over TLS ([tls] listen in the configuration), and install the agent again with `airlock target connect`", Followed(&["secrets_go_over_tls_or_to_this_machine_alone"])),
-    ("State secret: enter it: `{}`", Followed(&["a_target_made_here_has_values_of_its_own"])),
+    ("State MISSING: enter it: `{}`", Followed(&["a_target_made_here_has_values_of_its_own"])),
     ("State set-aside-full: find out what damages the disk, and move {}.damaged-* away", Followed(&["what_was_set_aside_is_moved_away_as_the_message_says"])),
     ("State staging: import the same bundle once more: `airlock import FILE`", Followed(&["what_an_earlier_try_stored_and_is_gone_is_imported_once_more"])),
     ("State status-key: end airlock serve, then put a whole copy of the state folder in its place, or make another key with `airlock status rotate-key`", Followed(&["a_status_key_that_nobody_was_given_is_replaced_as_the_message_says"])),

@@ -340,7 +340,7 @@ impl World {
         replay(
             &self.workspace,
             &options,
-            access(&[]),
+            access(&[(1, SECRET)]),
             &*self.hub.pace,
             &FixedClock(self.now),
             &mut |_| {},

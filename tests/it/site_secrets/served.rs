@@ -11,9 +11,9 @@ use zeroize::Zeroizing;
 
 use super::world::{Uses, application, ask, desired, files, generate, release, revision, sealed, sealed_release};
 use crate::support::agents::{Serving, credentials, text};
-use crate::support::appliance::write;
+use crate::support::appliance::{wait_for, write};
 use crate::support::bundles::Made;
-use crate::support::client::Reply;
+use crate::support::client::{Reply, get};
 use crate::support::in_process::InProcessAppliance;
 use crate::support::site::digest;
 use crate::support::tls;
@@ -218,12 +218,21 @@ fn a_value_that_cannot_be_read_ends_its_targets_answers_alone() {
     let reply = serving.agent(&tokens[0], "GET", "resources", "");
     assert_eq!((reply.status, text(&reply)), (503, "E-STATE secret\n"));
     assert_eq!(serving.agent(&tokens[1], "GET", "resources", "").status, 503);
+    let ready = get(serving.address, "/readyz");
+    let problems = ready.json()["problems"].as_array().unwrap().clone();
+    assert_eq!((ready.status, problems.len()), (503, 2), "{problems:?}");
+    assert!(
+        problems
+            .iter()
+            .all(|problem| problem["part"] == "targets" && problem["remedy"] != "")
+    );
     // Entered again, they are answered again.
     set(&serving, "API_KEY", None, "again");
     assert_eq!(serving.agent(&tokens[0], "GET", "resources", "").status, 200);
     assert_eq!(serving.agent(&tokens[1], "GET", "resources", "").status, 503);
     set(&serving, "SMTP_PASSWORD", Some("edge-1"), "again");
     assert_eq!(serving.agent(&tokens[1], "GET", "resources", "").status, 200);
+    wait_for("a good word", || get(serving.address, "/readyz").status == 200);
 }
 
 #[test]
