@@ -2,6 +2,7 @@
 
 mod commands;
 mod keys;
+mod leaves;
 mod served;
 mod shown;
 mod stops;
