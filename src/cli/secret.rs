@@ -68,7 +68,8 @@ pub(super) enum SecretCommand {
     },
     /// Let the value of a secret go that no live release needs
     ///
-    /// It cannot be had again. What happens is said first, and asked on a terminal.
+    /// It cannot be had again. What happens is said first, and asked on a terminal. Texts that agents reported before may hold it: it stays
+    /// encrypted in the state folder, as the values before another one do, and is taken out of what leaves, until it is forgotten once more.
     #[command(after_help = "Example:\n  airlock secret forget OLD_KEY")]
     Forget {
         #[command(flatten)]
@@ -153,16 +154,20 @@ pub(super) fn run(command: &SecretCommand, ui: &mut Ui) -> Result<()> {
         SecretCommand::Forget { which, yes, .. } => {
             let view = which.find(&appliance)?;
             appliance.check_forgettable(&view)?;
-            ui.say(format_args!(
-                "the value of {} cannot be had again",
-                escape(&view.label())
-            ));
+            let what = if view.forgotten.is_some() {
+                "is removed for good; texts from before that hold it leave with it"
+            } else {
+                "cannot be had again"
+            };
+            ui.say(format_args!("the value of {} {what}", escape(&view.label())));
             confirm(ui, *yes, &format!("airlock secret forget {}", view.name))?;
-            appliance.forget_secret(&view, SystemClock.now())?;
-            ui.result(
-                &to_json(&view, "forgotten"),
-                format!("{} is forgotten", escape(&view.label())),
-            )
+            let gone = appliance.forget_secret(&view, SystemClock.now())?;
+            let mut value = to_json(&view, "forgotten");
+            if let Some(members) = value.as_object_mut() {
+                members.insert("for_good".into(), gone.into());
+            }
+            let word = if gone { " for good" } else { "" };
+            ui.result(&value, format!("{} is forgotten{word}", escape(&view.label())))
         }
     }
 }
@@ -233,6 +238,11 @@ fn report(appliance: &Appliance, view: &SecretView, act: &SecretAct, result: &st
         "has a value now"
     };
     let mut human = format!("{} {word}", escape(&view.label()));
+    if act.lost {
+        ui.warn(format_args!(
+            "the value of before could not be read, and is given up: texts that hold it are not known from others any more"
+        ));
+    }
     if let Some(members) = value.as_object_mut() {
         members.insert("replaced".into(), act.replaced.into());
     }

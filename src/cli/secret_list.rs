@@ -61,6 +61,10 @@ fn value(view: &SecretView) -> String {
         ("sealed", Some(kept)) => format!("sealed; one {kept} rests"),
         ("missing", Some(kept)) => format!("MISSING; one {kept} rests"),
         ("missing", None) => "MISSING".to_owned(),
+        ("forgotten", _) => {
+            let at = view.forgotten.map(|at| format!(" {at}")).unwrap_or_default();
+            format!("forgotten{at}; taken out of texts still")
+        }
         ("to-make", _) => "made when the release goes live".to_owned(),
         (_, Some(kept)) => kept,
         (state, None) => state.to_owned(),
@@ -75,6 +79,7 @@ fn state(view: &SecretView) -> &'static str {
         (Some(SecretSource::Generate), false, _) => "to-make",
         (_, false, _) => "missing",
         (_, true, Some((origin, _))) => origin.as_str(),
+        (_, true, None) if view.forgotten.is_some() => "forgotten",
         (_, true, None) => "none",
     }
 }
@@ -90,6 +95,6 @@ fn to_json(view: &SecretView) -> Value {
         "name": view.name, "target": view.target.as_ref().map(|(id, name)| json!({"id": id, "name": name})),
         "vendor": view.vendor, "domain": view.scope.domain, "product": view.scope.product, "channel": view.scope.channel,
         "source": source(view), "state": state(view), "used_by": view.used_by, "needed_by": needed,
-        "kept": view.kept.map(|(origin, at)| json!({"origin": origin.as_str(), "at": at})),
+        "forgotten": view.forgotten, "kept": view.kept.map(|(origin, at)| json!({"origin": origin.as_str(), "at": at})),
     })
 }

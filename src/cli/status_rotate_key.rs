@@ -40,6 +40,13 @@ pub(super) fn run(args: &RotateKeyArgs, ui: &mut Ui) -> Result<()> {
         .map(|(domain, path)| json!({"domain": domain, "file": path}))
         .collect();
     for kept in &rotated.unreadable {
+        if !kept.counts() {
+            ui.warn(format_args!(
+                "the forgotten value of {} of {} could not be read with the key of before: `airlock secret forget {} --product {}` removes it",
+                kept.name, kept.scope, kept.name, kept.scope.product
+            ));
+            continue;
+        }
         ui.warn(format_args!(
             "the value of {} of {} could not be read with the key of before: enter it again with `airlock secret set {} --product {}`",
             kept.name, kept.scope, kept.name, kept.scope.product

@@ -49,7 +49,11 @@ pub(super) fn read(hub: &Hub) -> Result<(Timestamp, Vec<TargetState>)> {
     for view in views {
         let status = statuses.remove(&view.id);
         let status = status.filter(|status| status.owner == Owner::of(&view.scope));
-        let status = status.map(|status| status.in_stated_revisions(&revisions).without(&known_values));
+        let status = status.map(|status| {
+            status
+                .in_stated_revisions(&revisions)
+                .without(&known_values, &view.scope)
+        });
         let known = status.as_ref().map_or(&[][..], |status| &status.deployments);
         let mut deployments = Vec::with_capacity(view.deployments.len());
         for deployment in &view.deployments {

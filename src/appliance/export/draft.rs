@@ -8,6 +8,7 @@ use super::facts::{Asked, Facts};
 use super::lines::{self, Sink};
 use super::outbox;
 use super::redact::Redactor;
+use crate::appliance::secret::KnownValues;
 use crate::appliance::state::Appliance;
 use crate::appliance::status::{StreamView, freeze, read_stream};
 use crate::crypto::canonical;
@@ -17,6 +18,9 @@ use crate::db::site::packages::{self, PackageRow, State};
 use crate::db::site::site_revisions::SiteRevisions;
 use crate::domain::{Class, Error, Hash, InstanceId, Result};
 use crate::package::{Numbers, PackageWriter, Room, Shows, Switch, WrittenPackage};
+
+/// What shows texts in the words of agents, who may print what they were given.
+const OF_AGENTS: [Switch; 4] = [Switch::AgentLogs, Switch::Agents, Switch::Logs, Switch::StatusText];
 
 /// What a draft shall be.
 #[derive(Debug)]
@@ -65,6 +69,7 @@ impl Appliance {
     /// # Errors
     ///
     /// `E-BUSY draft` when one is there that shows something else, and it is not to be discarded; `E-BUSY export` and `status-writer`;
+    /// `E-STATE secrets-unreadable` when texts are asked for that may hold a value which cannot be read, and so not be taken out;
     /// `E-LIMIT max-size`; `E-TRUST unknown-domain`; `E-STATE`, `E-IO` and `E-SPACE`. The draft before stays then.
     pub fn make_draft(&self, request: &DraftRequest<'_>, progress: &mut dyn FnMut(u64)) -> Result<Drafted> {
         let lock = self.lock_export()?;
@@ -77,6 +82,11 @@ impl Appliance {
         }
         let (chain, instance) = (self.chain(request.domain)?, self.instance()?);
         freeze(self, &request.domain)?;
+        // After it: what comes now with a value that comes now is not in the package.
+        let known = self.known_values(Some(request.domain))?;
+        if OF_AGENTS.iter().any(|switch| request.shows.has(*switch)) {
+            known.check()?;
+        }
         let made = outbox::spool(self, &lock).and_then(|mut spool| {
             outbox::put(self, &lock, |file| {
                 let made = read_stream(self, &request.domain, |view| {
@@ -91,6 +101,7 @@ impl Appliance {
                             connection,
                             view,
                             asked: &asked,
+                            known: &known,
                         };
                         write(&sources, request, &mut spool, file, progress)
                     })
@@ -125,6 +136,7 @@ struct Sources<'a> {
     connection: &'a Connection,
     view: &'a StreamView<'a>,
     asked: &'a Asked<'a>,
+    known: &'a KnownValues,
 }
 
 /// Writes the whole package (E2, E3); says whether a range ended early.
@@ -139,6 +151,7 @@ fn write(
         connection,
         view,
         asked,
+        known,
     } = sources;
     let Facts { statement, lasts } = Facts::read(connection, view.stream(), asked)?;
     let firsts = statement.firsts;
@@ -147,7 +160,7 @@ fn write(
     let mut sink = Sink {
         writer: &mut writer,
         redactor: request.redactor,
-        known: &asked.appliance.known_values(Some(request.domain))?,
+        known,
         revisions: &SiteRevisions::read(connection)?,
         progress,
     };
@@ -179,6 +192,7 @@ fn write_lines(
         connection,
         view,
         asked,
+        ..
     } = sources;
     let (domain, shows) = (request.domain, &request.shows);
     lines::releases(sink, connection, &asked.appliance.store, domain)?;

@@ -5,11 +5,12 @@
 use super::list::{Needed, SecretView};
 use super::missing::MissingSecret;
 use super::prepare::{detail, keep};
+use super::record::{self, Before};
 use super::{files, make};
 use crate::appliance::state::{Appliance, ImportLock};
 use crate::bundle::desired::SecretSource;
 use crate::crypto::SecretRecord;
-use crate::db::site::kept_secrets::{self, Origin};
+use crate::db::site::kept_secrets::{self, KeptSecret, Origin};
 use crate::db::site::release::{Activated, ReleaseRow};
 use crate::db::site::targets::Undeploy;
 use crate::db::site::{audit, targets};
@@ -20,6 +21,8 @@ use crate::domain::{Class, Error, Result, SecretValue, Timestamp};
 pub struct SecretAct {
     /// Whether there was a value before.
     pub replaced: bool,
+    /// What was there before cannot be read any more: texts that hold it may leave from now on.
+    pub lost: bool,
     /// A release that waited for it, if any.
     pub waited: Option<Waited>,
 }
@@ -68,11 +71,15 @@ impl Appliance {
         self.check_settable(view)?;
         let lock = self.lock()?;
         files::tidy(self.folder(), &self.db)?;
+        let target = view.target.as_ref().map(|(id, _)| *id);
+        let Before { values, is_lost } =
+            record::before(self.folder(), &self.db, &view.scope, (&view.name, target), &value)?;
         let record = SecretRecord {
             scope: view.scope.clone(),
             name: view.name.clone(),
-            target: view.target.as_ref().map(|(id, _)| *id),
+            target,
             value,
+            earlier: values,
         };
         let row = keep(self.folder(), record, origin, now)?;
         let written = self.db.write(|transaction| {
@@ -99,7 +106,8 @@ impl Appliance {
         // Done already: a file that stays is removed by the next act.
         files::remove(self.folder(), before.as_slice()).ok();
         Ok(SecretAct {
-            replaced: before.is_some(),
+            replaced: view.kept.is_some(),
+            lost: is_lost,
             waited: self.go_on(&lock, view, now)?,
         })
     }
@@ -132,6 +140,9 @@ impl Appliance {
     ///
     /// `E-POLICY secret-needed` while the live release needs it; `E-USAGE secret` when there is none.
     pub fn check_forgettable(&self, view: &SecretView) -> Result<()> {
+        if view.forgotten.is_some() {
+            return Ok(());
+        }
         if view.kept.is_none() {
             return Err(Error::new(
                 Class::Usage,
@@ -161,25 +172,39 @@ impl Appliance {
         Ok(())
     }
 
-    /// Lets a value go that nobody needs.
+    /// Lets a value go that nobody needs. It is still taken out of texts, until it is let go once more; one that cannot be read is let go
+    /// for good. Returns whether it was.
     ///
     /// # Errors
     ///
     /// `E-POLICY secret-needed` while the live release needs it; `E-USAGE secret` when there is none; `E-BUSY`; `E-STATE`, `E-IO`,
     /// `E-SPACE`.
-    pub fn forget_secret(&self, view: &SecretView, now: Timestamp) -> Result<()> {
+    pub fn forget_secret(&self, view: &SecretView, now: Timestamp) -> Result<bool> {
         self.check_forgettable(view)?;
         let _lock = self.lock()?;
         files::tidy(self.folder(), &self.db)?;
         let target = view.target.as_ref().map(|(id, _)| *id);
+        let rows = self.db.read(kept_secrets::list)?.into_iter();
+        let mut kept = rows.filter(|row| row.scope == view.scope && row.name == view.name && row.target == target);
+        let stays = match kept.next().filter(KeptSecret::counts) {
+            Some(row) => record::readable(self.folder(), &row)?.is_some(),
+            None => false,
+        };
         let file = self.db.write(|transaction| {
-            let file = kept_secrets::remove(transaction, &view.scope, &view.name, target)?;
+            let (file, result) = if stays {
+                kept_secrets::forget(transaction, &view.scope, (&view.name, target), now)?;
+                (None, "forgotten")
+            } else {
+                let file = kept_secrets::remove(transaction, &view.scope, &view.name, target)?;
+                (file, "forgotten for good")
+            };
             targets::raise_edition(transaction)?;
-            let detail = detail(&view.scope, (&view.name, target), "forgotten");
+            let detail = detail(&view.scope, (&view.name, target), result);
             audit::append(transaction, now, "secret", &detail, &[])?;
             Ok(file)
         })?;
-        files::remove(self.folder(), file.as_slice())
+        files::remove(self.folder(), file.as_slice())?;
+        Ok(!stays)
     }
 
     /// Makes the release of a scope live that waits for its secrets alone, once none is missing.

@@ -21,8 +21,8 @@ use crate::stream::{Expected, create_new, look, open_plain, read_bounded, sync_f
 const ENDING: &str = ".age";
 /// Hex digits of a name.
 const DIGITS: usize = 32;
-/// Largest file: a value of 64 KiB in base64 and JSON, encrypted.
-const BYTES: u64 = 256 << 10;
+/// Largest file: a value of 64 KiB and the ones before it in base64 and JSON, encrypted.
+const BYTES: u64 = 1 << 20;
 
 /// Writes a file, makes it durable, and returns its name.
 ///

@@ -1,78 +1,84 @@
 //! Values that are known here, found in texts that leave or are shown (M-97): applications print what they were given.
 //!
-//! A net, not a promise: a value that was replaced is not known any more, and one that is changed on its way looks like any other text.
+//! Known are values that are used, those that they took the place of (as many as their record holds), forgotten ones, and what any release
+//! here sealed. Where one of them cannot be read, texts of its scope are not shown, and none of its vendor's agents leaves. A net, not a
+//! promise: a value that is changed on its way looks like any other text.
 
 use std::borrow::Cow;
 use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 
-use aho_corasick::AhoCorasick;
-use base64::Engine as _;
-use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
-use data_encoding::{HEXLOWER, HEXUPPER};
-use zeroize::Zeroizing;
-
+use super::missing::MissingSecret;
+use super::recipients;
+use super::record;
+use super::search::Search;
 use super::stated;
-use super::vault::Vault;
+use super::uses::{Decided, uses};
+use super::vault::sealed_value;
 use crate::appliance::state::Appliance;
-use crate::bundle::SecretForm;
-use crate::db::site::kept_secrets;
+use crate::bundle::desired::SecretSource;
+use crate::crypto::SealedSecrets;
+use crate::db::site::kept_secrets::{self, KeptSecret};
 use crate::db::site::release::{ReleaseRow, State};
-use crate::domain::{Class, Error, Hash, Result, SecretValue};
+use crate::domain::{Class, Code, Error, Hash, Result, Scope};
 
-/// Shorter ones stand in every other text.
-const SHORTEST: usize = 6;
-/// Shortest line of a value that is looked for alone: texts come line by line.
-const LINE: usize = 16;
 /// What stands in the place of a value.
 const REDACTED: &str = "[redacted]";
+/// A value cannot be read, and so not be taken out of texts.
+const UNREADABLE: Code = Code::new("secrets-unreadable");
 
 /// Finds values, as they are and escaped for JSON, URLs, base64 and hex.
-pub struct KnownValues(Option<AhoCorasick>);
+#[derive(Default)]
+pub struct KnownValues {
+    search: Search,
+    /// Scopes with values that cannot be read, and what is wrong with each of these.
+    unreadable: Vec<(Scope, Error)>,
+}
 
 impl KnownValues {
     /// Finds nothing.
     pub(in crate::appliance) fn none() -> Self {
-        Self(None)
+        Self::default()
     }
 
-    fn of(values: &[Arc<SecretValue>]) -> Result<Self> {
-        let mut forms: Vec<Zeroizing<String>> = Vec::new();
-        for value in values {
-            let text = value.as_str();
-            let lines = text.lines().map(str::trim).filter(|line| line.len() >= LINE);
-            for part in std::iter::once(text).chain(lines).filter(|part| part.len() >= SHORTEST) {
-                add_forms(part, &mut forms);
+    /// Checks that every value can be taken out of texts.
+    ///
+    /// # Errors
+    ///
+    /// `E-STATE secrets-unreadable` where one cannot be read.
+    pub(in crate::appliance) fn check(&self) -> Result<()> {
+        match self.unreadable.as_slice() {
+            [] => Ok(()),
+            [(_, error)] => Err(error.again()),
+            [(_, first), ..] => {
+                let errors: Vec<Error> = self.unreadable.iter().map(|(_, error)| error.again()).collect();
+                let found = format!("texts of agents may hold {} values that cannot be read", errors.len());
+                let listed = Error::listing_errors(Class::State, UNREADABLE, found, &errors);
+                Err(listed.expected(EXPECTED).remedy(first.advice().unwrap_or_default()))
             }
         }
-        if forms.is_empty() {
-            return Ok(Self::none());
-        }
-        let found = AhoCorasick::new(forms.iter().map(|form| form.as_bytes()));
-        found.map(|found| Self(Some(found))).map_err(|error| {
-            Error::new(
-                Class::Internal,
-                "redact",
-                format!("known values cannot be looked for: {error}"),
-            )
-            .with_source(error)
-        })
     }
 
-    /// Returns where values stand in a text; stretches may lie across one another.
+    /// Returns a text of a scope without values; in its place why it is withheld, where one of that scope cannot be read.
+    pub fn shown<'a>(&self, scope: &Scope, text: &'a str) -> Cow<'a, str> {
+        match self.unreadable.iter().find(|(of, _)| of == scope) {
+            Some((_, error)) if !text.is_empty() => Cow::Owned(format!("[withheld: {}]", error.found())),
+            _ => self.without(text),
+        }
+    }
+
+    /// Returns where values stand in a text, by where they begin; stretches may lie across one another.
     pub(in crate::appliance) fn find(&self, text: &str) -> Vec<Range<usize>> {
-        let Some(found) = &self.0 else { return Vec::new() };
-        found.find_overlapping_iter(text).map(|found| found.range()).collect()
+        self.search.find(text)
     }
 
     /// Returns a text without them.
     pub fn without<'a>(&self, text: &'a str) -> Cow<'a, str> {
-        let mut found = self.find(text);
+        let found = self.find(text);
         if found.is_empty() {
             return Cow::Borrowed(text);
         }
-        found.sort_unstable_by_key(|stretch| (stretch.start, stretch.end));
         let (mut out, mut at) = (String::new(), 0);
         for stretch in found {
             if stretch.start >= at {
@@ -86,78 +92,105 @@ impl KnownValues {
     }
 }
 
-/// Adds what a value looks like in texts.
-fn add_forms(value: &str, forms: &mut Vec<Zeroizing<String>>) {
-    let mut add = |form: String| {
-        let form = Zeroizing::new(form);
-        if form.len() >= SHORTEST && !forms.contains(&form) {
-            forms.push(form);
-        }
-    };
-    add(value.to_owned());
-    for form in [SecretForm::Compose, SecretForm::Environment, SecretForm::Values] {
-        let mut escaped = Zeroizing::new(String::new());
-        form.write(value, &mut escaped);
-        add(escaped.to_string());
-    }
-    if let Ok(quoted) = serde_json::to_string(value) {
-        let inside = quoted.get(1..quoted.len().saturating_sub(1)).unwrap_or_default();
-        add(inside.to_owned());
-        // JSON in a text of JSON, as logs of containers are.
-        add(inside.replace('\\', "\\\\").replace('"', "\\\""));
-    }
-    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
-    for (upper, space) in [(true, "%20"), (false, "%20"), (true, "+")] {
-        let escaped = value.bytes().map(|byte| match byte {
-            b' ' => space.to_owned(),
-            byte if is_plain(byte) => char::from(byte).to_string(),
-            byte if upper => format!("%{byte:02X}"),
-            byte => format!("%{byte:02x}"),
-        });
-        add(escaped.collect());
-    }
-    add(HEXLOWER.encode(value.as_bytes()));
-    add(HEXUPPER.encode(value.as_bytes()));
-    // Base64 looks different behind one, two or no bytes of something else; what these share a character with is left out.
-    for before in 0..3_usize {
-        let bytes = Zeroizing::new([[0; 2].get(..before).unwrap_or_default(), value.as_bytes()].concat());
-        let whole = bytes.len().saturating_sub(bytes.len() % 3);
-        let first = if before == 0 { 0 } else { before.saturating_add(1) };
-        for encoded in [
-            STANDARD_NO_PAD.encode(bytes.get(..whole).unwrap_or_default()),
-            URL_SAFE_NO_PAD.encode(bytes.get(..whole).unwrap_or_default()),
-        ] {
-            add(encoded.get(first..).unwrap_or_default().to_owned());
-        }
-    }
-}
+/// What is asked for before texts leave.
+const EXPECTED: &str = "every value that agents may print, to be taken out of their texts";
 
 impl Appliance {
     /// Returns the values that are known here: of one trust domain, or all.
     ///
     /// # Errors
     ///
-    /// Those of the database. A value that cannot be read is not known.
+    /// Those of the database. That a value cannot be read is in what is returned.
     pub fn known_values(&self, domain: Option<Hash>) -> Result<KnownValues> {
-        let kept = self.db.read(kept_secrets::list)?;
-        let mut values = Vec::new();
-        let releases: Vec<ReleaseRow> = self.releases()?;
-        let of_domain = |release: &&ReleaseRow| domain.is_none_or(|domain| release.scope.domain == domain);
-        for release in releases.iter().filter(of_domain) {
-            let sealed = stated::document(self, release)
-                .ok()
-                .flatten()
-                .and_then(|document| stated::sealed_for_site(self, release, &document).ok().flatten());
-            // What is kept belongs to the scope, and is found once.
-            let own = if release.state == State::Retired {
-                &[][..]
-            } else {
-                &kept[..]
-            };
-            values.extend(Vault::new(self.folder(), &release.scope, own, sealed).readable());
+        let of_domain = |scope: &Scope| domain.is_none_or(|domain| scope.domain == domain);
+        let (decided, kept) = self
+            .db
+            .read(|connection| Ok((Decided::read(connection)?, kept_secrets::list(connection)?)))?;
+        let (mut values, mut unreadable) = (Vec::new(), Vec::new());
+        let keys = recipients::all(self.folder());
+        for row in kept.iter().filter(|row| of_domain(&row.scope)) {
+            let keys = keys.as_ref().map_err(Error::again);
+            match keys.and_then(|keys| record::open(self.folder(), row, keys)) {
+                Ok(record) => values.extend(std::iter::once(record.value).chain(record.earlier).map(Arc::new)),
+                Err(error) => unreadable.push((row.scope.clone(), of_kept(row, &error))),
+            }
         }
-        KnownValues::of(&values)
+        for release in self.releases()?.iter().filter(|release| of_domain(&release.scope)) {
+            match self.sealed_values(release, &decided) {
+                Ok(sealed) => {
+                    let secrets = sealed.into_iter().flat_map(|sealed| sealed.secrets);
+                    values.extend(secrets.map(|secret| Arc::new(secret.value)));
+                }
+                Err(error) => unreadable.push((release.scope.clone(), of_release(release, &error))),
+            }
+        }
+        Ok(KnownValues {
+            search: Search::of(&values),
+            unreadable,
+        })
     }
+
+    /// Opens what a release sealed for this site. Of the live one that has to be every value; what another one sealed to a key that was
+    /// lost and replaced is nobody's knowledge.
+    fn sealed_values(&self, release: &ReleaseRow, decided: &Decided) -> Result<Option<SealedSecrets>> {
+        let Some(document) = stated::document(self, release)? else {
+            return Ok(None);
+        };
+        let sealed = stated::sealed_for_site(self, release, &document)?;
+        if release.state == State::Active {
+            let needed = uses(&document.state, &release.scope, self.site(), decided);
+            let mut sealed_ones = needed
+                .iter()
+                .filter(|used| used.declared.source == SecretSource::Sealed);
+            if sealed_ones.any(|used| sealed_value(sealed.as_ref(), used).is_none()) {
+                stated::check_sealed(self, release)?;
+            }
+        }
+        Ok(sealed)
+    }
+}
+
+/// What is wrong where a value that is kept cannot be read.
+fn of_kept(row: &KeptSecret, error: &Error) -> Error {
+    let secret = MissingSecret {
+        name: row.name.clone(),
+        target: row.target.map(|id| (id, id.to_string())),
+        sealed: false,
+    };
+    let set = secret.command(&row.scope);
+    let forget = set.replacen("secret set", "secret forget", 1);
+    let found = unreadable(&row.scope, error);
+    if error.is(recipients::LOST_KEY) {
+        return found.remedy(error.advice().unwrap_or_default());
+    }
+    if !row.counts() {
+        return found.remedy(format!(
+            "let it go for good with `{forget}`; a package without texts leaves as ever with --profile minimal"
+        ));
+    }
+    found.remedy(format!(
+        "enter it again with `{set}`, or let it go with `{forget}` where nothing needs it; a package without texts leaves as ever with --profile minimal"
+    ))
+}
+
+/// What is wrong where what a release sealed cannot be read.
+fn of_release(release: &ReleaseRow, error: &Error) -> Error {
+    let found = unreadable(&release.scope, error);
+    match error.advice() {
+        Some(advice) if error.is(recipients::LOST_KEY) || error.is(super::SECRETS_MISSING) => found.remedy(advice),
+        _ => found.remedy(format!(
+            "import the bundle of release {} again with `airlock import`; a package without texts leaves as ever with --profile minimal",
+            release.counter
+        )),
+    }
+}
+
+fn unreadable(scope: &Scope, error: &Error) -> Error {
+    let found = format!(
+        "texts of {scope} may hold a value that cannot be read: {}",
+        error.found()
+    );
+    Error::new(Class::State, UNREADABLE, found).expected(EXPECTED)
 }
 
 impl fmt::Debug for KnownValues {
@@ -168,11 +201,19 @@ impl fmt::Debug for KnownValues {
 
 #[cfg(test)]
 mod tests {
+    use base64::Engine as _;
+    use data_encoding::HEXLOWER;
+    use zeroize::Zeroizing;
+
     use super::*;
+    use crate::domain::SecretValue;
 
     fn known(values: &[&str]) -> KnownValues {
         let value = |text: &&str| Arc::new(SecretValue::new(Zeroizing::new(text.as_bytes().to_vec())).ok().unwrap());
-        KnownValues::of(&values.iter().map(value).collect::<Vec<_>>()).unwrap()
+        KnownValues {
+            search: Search::of(&values.iter().map(value).collect::<Vec<_>>()),
+            unreadable: Vec::new(),
+        }
     }
 
     #[test]

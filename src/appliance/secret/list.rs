@@ -30,6 +30,8 @@ pub struct SecretView {
     pub needed: Needed,
     /// What was entered or made here, and since when.
     pub kept: Option<(Origin, Timestamp)>,
+    /// Since when a value that was kept here is forgotten; it is taken out of texts still.
+    pub forgotten: Option<Timestamp>,
     /// Whether the value that the release asks for is here.
     pub is_here: bool,
 }
@@ -169,6 +171,7 @@ impl Appliance {
                     used_by: used.used_by.clone(),
                     needed: one.needed,
                     kept: None,
+                    forgotten: None,
                     is_here: *is_here,
                 });
                 view.needed = view.needed.min(one.needed);
@@ -191,9 +194,14 @@ impl Appliance {
                     used_by: Vec::new(),
                     needed: Needed::Nobody,
                     kept: None,
+                    forgotten: None,
                     is_here: true,
                 });
-            view.kept = Some((row.origin, row.at));
+            if row.counts() {
+                view.kept = Some((row.origin, row.at));
+            } else {
+                view.forgotten = Some(row.at);
+            }
         }
         views.into_values().collect()
     }

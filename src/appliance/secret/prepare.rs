@@ -5,16 +5,17 @@ use std::path::{Path, PathBuf};
 use serde_json::{Value, json};
 
 use super::missing::MissingSecret;
+use super::record::{self, Before};
 use super::uses::{Decided, NeededSecret, uses};
 use super::vault::Vault;
 use super::{files, make, recipients};
 use crate::appliance::state::{Appliance, ImportLock};
 use crate::bundle::desired::{DesiredState, SecretSource};
 use crate::crypto::{SealedSecrets, SecretRecord};
-use crate::db::Transaction;
 use crate::db::site::kept_secrets::{self, KeptSecret, Origin};
 use crate::db::site::local_targets::LocalTarget;
 use crate::db::site::{audit, targets};
+use crate::db::{Db, Transaction};
 use crate::domain::{Error, Result, Scope, SecretName, Timestamp, Uuid};
 
 /// What a release needs to go live.
@@ -119,7 +120,7 @@ impl Readiness {
         }
         files::tidy(state, &appliance.db)?;
         for used in &self.to_make {
-            match one(state, scope, used, now) {
+            match one(state, &appliance.db, scope, used, now) {
                 Ok(row) => made.rows.push(row),
                 Err(error) => return Err(made.drop_files(error)),
             }
@@ -128,15 +129,18 @@ impl Readiness {
     }
 }
 
-fn one(state: &Path, scope: &Scope, used: &NeededSecret, now: Timestamp) -> Result<KeptSecret> {
+fn one(state: &Path, db: &Db, scope: &Scope, used: &NeededSecret, now: Timestamp) -> Result<KeptSecret> {
     let (name, target) = used.place();
     let alphabet = used.declared.alphabet();
     let length = usize::try_from(used.declared.length()).unwrap_or(usize::MAX);
+    let value = make::value(alphabet, length)?;
+    let Before { values: earlier, .. } = record::before(state, db, scope, (&name, target), &value)?;
     let record = SecretRecord {
         scope: scope.clone(),
         name,
         target,
-        value: make::value(alphabet, length)?,
+        value,
+        earlier,
     };
     keep(state, record, Origin::Generated, now)
 }

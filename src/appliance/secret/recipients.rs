@@ -9,7 +9,10 @@ use zeroize::Zeroizing;
 use crate::appliance::folder::{IDENTITY, NEXT_RECIPIENT_KEY, RECIPIENT_KEY};
 use crate::appliance::own_key::{self, LOST};
 use crate::crypto::{KeyFile, RecipientKey};
-use crate::domain::{Error, Result};
+use crate::domain::{Code, Error, Result};
+
+/// No key is left that opens anything.
+pub(super) const LOST_KEY: Code = Code::new("recipient-key");
 
 /// A secret key.
 pub(in crate::appliance) type Secret = Zeroizing<[u8; 32]>;

@@ -3,10 +3,68 @@
 use std::path::Path;
 
 use super::files;
-use super::recipients::Secret;
+use super::recipients::{self, Secret};
 use crate::crypto::SecretRecord;
-use crate::db::site::kept_secrets::KeptSecret;
-use crate::domain::{Result, SecretName, Uuid};
+use crate::db::Db;
+use crate::db::site::kept_secrets::{self, KeptSecret};
+use crate::domain::{Result, Scope, SecretName, SecretValue, Uuid};
+
+/// Values of before that a record holds.
+const EARLIER: usize = 8;
+
+/// What a place had before another value.
+pub(super) struct Before {
+    /// The newest first.
+    pub(super) values: Vec<SecretValue>,
+    /// Something was there that cannot be read any more.
+    pub(super) is_lost: bool,
+}
+
+/// Reads what a place has, for the record of the value that takes its place. What cannot be read is given up with that: a person decided
+/// so, and nobody could ever find it in a text.
+///
+/// # Errors
+///
+/// `E-STATE planted`, `E-IO`; those of the database.
+pub(super) fn before(
+    state: &Path,
+    db: &Db,
+    scope: &Scope,
+    (name, target): (&SecretName, Option<Uuid>),
+    value: &SecretValue,
+) -> Result<Before> {
+    let mut before = Before {
+        values: Vec::new(),
+        is_lost: false,
+    };
+    let rows = db.read(kept_secrets::list)?.into_iter();
+    for row in rows.filter(|row| row.scope == *scope && row.name == *name && row.target == target) {
+        match readable(state, &row)? {
+            Some(record) => before
+                .values
+                .extend(std::iter::once(record.value).chain(record.earlier)),
+            None => before.is_lost = true,
+        }
+    }
+    before.values.retain(|earlier| earlier.as_str() != value.as_str());
+    before.values.truncate(EARLIER);
+    Ok(before)
+}
+
+/// Opens the file of a row; nothing where it can never be read: it is gone, damaged, another one's, or its key is lost.
+///
+/// # Errors
+///
+/// `E-STATE planted`, `E-IO`.
+pub(super) fn readable(state: &Path, row: &KeptSecret) -> Result<Option<SecretRecord>> {
+    let Ok(keys) = recipients::all(state) else {
+        return Ok(None);
+    };
+    match open(state, row, &keys) {
+        Err(error) if error.is(SecretRecord::DAMAGED) => Ok(None),
+        opened => opened.map(Some),
+    }
+}
 
 /// Opens the file of a row with the one of these keys that opens it.
 ///

@@ -32,14 +32,14 @@ enum SecretSourceKind {
 }
 
 impl Vault {
-    /// Takes what a scope has; rows of other scopes are passed over.
+    /// Takes what a scope has; rows of other scopes, and forgotten ones, are passed over.
     pub(in crate::appliance) fn new(
         state: &Path,
         scope: &Scope,
         kept: &[KeptSecret],
         sealed: Option<SealedSecrets>,
     ) -> Self {
-        let own = kept.iter().filter(|row| row.scope == *scope);
+        let own = kept.iter().filter(|row| row.scope == *scope && row.counts());
         Self {
             state: state.to_owned(),
             kept: own.map(|row| ((row.name.clone(), row.target), row.clone())).collect(),
@@ -87,18 +87,8 @@ impl Vault {
         Ok(value)
     }
 
-    /// Returns every value of the scope that can be read, for whoever takes them out of texts.
-    pub(super) fn readable(&self) -> Vec<Arc<SecretValue>> {
-        let sealed = self.sealed.iter().flat_map(|sealed| &sealed.secrets);
-        let mut values: Vec<Arc<SecretValue>> = sealed.map(|secret| Arc::new(secret.value.clone())).collect();
-        // One that cannot be read is nobody's knowledge here.
-        values.extend(self.kept.values().filter_map(|row| self.open(row).ok()).map(Arc::new));
-        values
-    }
-
     fn sealed_value(&self, used: &NeededSecret) -> Option<&SecretValue> {
-        let target = used.target.as_ref().map(|target| target.template.unwrap_or(target.id));
-        self.sealed.as_ref()?.value(&used.name, target)
+        sealed_value(self.sealed.as_ref(), used)
     }
 
     fn open(&self, row: &KeptSecret) -> Result<SecretValue> {
@@ -109,4 +99,10 @@ impl Vault {
         };
         Ok(record::open(&self.state, row, keys)?.value)
     }
+}
+
+/// Returns what a release sealed for a use, if anything.
+pub(super) fn sealed_value<'a>(sealed: Option<&'a SealedSecrets>, used: &NeededSecret) -> Option<&'a SecretValue> {
+    let target = used.target.as_ref().map(|target| target.template.unwrap_or(target.id));
+    sealed?.value(&used.name, target)
 }

@@ -4,6 +4,7 @@ use super::overview::{DeploymentStatus, LatestStatus, TargetStatus, Told};
 use super::runs::{Doubt, Running};
 use crate::appliance::secret::KnownValues;
 use crate::db::site::site_revisions::SiteRevisions;
+use crate::domain::Scope;
 
 impl DeploymentStatus {
     /// Returns the same in stated revisions. One that runs with other values than the present ones is in doubt: that it was applied with
@@ -32,10 +33,10 @@ impl DeploymentStatus {
         }
     }
 
-    fn without(self, known: &KnownValues) -> Self {
+    fn without(self, known: &KnownValues, scope: &Scope) -> Self {
         Self {
             latest: self.latest.map(|latest| LatestStatus {
-                message: known.without(&latest.message).into_owned(),
+                message: known.shown(scope, &latest.message).into_owned(),
                 ..latest
             }),
             ..self
@@ -44,12 +45,12 @@ impl DeploymentStatus {
 }
 
 impl TargetStatus {
-    /// Returns the same without values of secrets in its texts.
+    /// Returns the same without values of secrets in its texts, which are of a target of this scope.
     #[must_use]
-    pub fn without(self, known: &KnownValues) -> Self {
+    pub fn without(self, known: &KnownValues, scope: &Scope) -> Self {
         let deployments = self.deployments.into_iter();
         Self {
-            deployments: deployments.map(|status| status.without(known)).collect(),
+            deployments: deployments.map(|status| status.without(known, scope)).collect(),
             ..self
         }
     }

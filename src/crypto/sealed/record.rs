@@ -19,6 +19,8 @@ pub struct SecretRecord {
     pub target: Option<Uuid>,
     /// Its value.
     pub value: SecretValue,
+    /// Values that it had before, the newest first: texts from then may hold them still.
+    pub earlier: Vec<SecretValue>,
 }
 
 #[derive(Deserialize)]
@@ -26,12 +28,21 @@ pub struct SecretRecord {
 struct Document {
     channel: Name,
     domain: Hash,
+    #[serde(default)]
+    earlier: Vec<Earlier>,
     name: SecretName,
     #[serde(rename = "pad")]
     _pad: String,
     product: Name,
     #[serde(default)]
     target: Option<Uuid>,
+    value: Encoded,
+}
+
+/// A value of before, in a member of the one name that may be long.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Earlier {
     value: Encoded,
 }
 
@@ -66,6 +77,7 @@ impl SecretRecord {
             name: document.name,
             target: document.target,
             value: document.value.0,
+            earlier: document.earlier.into_iter().map(|earlier| earlier.value.0).collect(),
         };
         if record.to_plain() != plain {
             return Err(damaged(OTHER));
@@ -79,12 +91,21 @@ impl SecretRecord {
             name,
             target,
             value,
+            earlier,
         } = self;
-        let mut plain = PlainText::with_room([(value, 1)].into_iter());
+        let mut plain = PlainText::with_room(std::iter::once(value).chain(earlier).map(|value| (value, 1)));
         plain.write(&format!(
             "{{\"channel\":\"{}\",\"domain\":\"{}\",",
             scope.channel, scope.domain
         ));
+        for (place, value) in earlier.iter().enumerate() {
+            plain.write(if place == 0 { "\"earlier\":[{" } else { ",{" });
+            plain.value(value);
+            plain.write("}");
+        }
+        if !earlier.is_empty() {
+            plain.write("],");
+        }
         plain.name(name);
         plain.write(&format!(",\"pad\":\"\",\"product\":\"{}\",", scope.product));
         if let Some(target) = target {
@@ -122,8 +143,26 @@ mod tests {
             },
             name: "DB_PASSWORD".parse().unwrap(),
             target: target.map(|target| target.parse().unwrap()),
-            value: SecretValue::new(Zeroizing::new(text.as_bytes().to_vec())).ok().unwrap(),
+            value: value(text),
+            earlier: Vec::new(),
         }
+    }
+
+    fn value(text: &str) -> SecretValue {
+        SecretValue::new(Zeroizing::new(text.as_bytes().to_vec())).ok().unwrap()
+    }
+
+    #[test]
+    fn values_of_before_come_back_in_their_order() {
+        let mut made = record(None, "now");
+        made.earlier = vec![value("before"), value(&"$".repeat(64 << 10)), value("\"pad\":\"\"")];
+        let file = made.seal(&RecipientKey::of_secret(&KEY)).unwrap();
+        let read = SecretRecord::open(&file, &KEY).unwrap();
+        let texts = |record: &SecretRecord| -> Vec<String> {
+            let values = record.earlier.iter().chain([&record.value]);
+            values.map(|value| value.as_str().to_owned()).collect()
+        };
+        assert_eq!(texts(&read), texts(&made));
     }
 
     #[test]

@@ -16,6 +16,8 @@ pub enum Origin {
     Entered,
     /// It was made here.
     Generated,
+    /// However it came to be, it was let go: nobody gets it, and it is still taken out of texts.
+    Forgotten,
 }
 
 /// A value that is kept, without the value.
@@ -29,13 +31,20 @@ pub struct KeptSecret {
     pub target: Option<Uuid>,
     /// How it came to be.
     pub origin: Origin,
-    /// Since when it counts.
+    /// Since when it counts, or is forgotten.
     pub at: Timestamp,
     /// Name of its file in `secrets/`.
     pub file: String,
 }
 
-/// Returns all of them, by scope, name and target.
+impl KeptSecret {
+    /// Whether it is used.
+    pub fn counts(&self) -> bool {
+        self.origin != Origin::Forgotten
+    }
+}
+
+/// Returns all of them, forgotten ones too, by scope, name and target.
 ///
 /// # Errors
 ///
@@ -100,7 +109,28 @@ pub fn put(transaction: &Transaction<'_>, kept: &KeptSecret) -> Result<Option<St
     Ok(before)
 }
 
-/// Lets a value count no more, and returns its file; nothing where there was none.
+/// Lets a value be used no more, and keeps its file.
+///
+/// # Errors
+///
+/// Those of [`SqlResult::sql`](crate::db::SqlResult::sql).
+pub fn forget(
+    transaction: &Transaction<'_>,
+    scope: &Scope,
+    (name, target): (&SecretName, Option<Uuid>),
+    now: Timestamp,
+) -> Result<()> {
+    transaction
+        .execute(
+            "UPDATE kept_secret SET origin = 'forgotten', at = ?6 WHERE name = ?4 AND target IS ?5
+               AND scope = (SELECT id FROM scope WHERE domain = ?1 AND product = ?2 AND channel = ?3)",
+            params![scope.domain, scope.product, scope.channel, name, target, now],
+        )
+        .map(drop)
+        .sql("forget a secret")
+}
+
+/// Removes a value, and returns its file; nothing where there was none.
 ///
 /// # Errors
 ///
@@ -128,6 +158,7 @@ impl Origin {
         match self {
             Self::Entered => "entered",
             Self::Generated => "generated",
+            Self::Forgotten => "forgotten",
         }
     }
 }
@@ -143,6 +174,7 @@ impl FromSql for Origin {
         match value.as_str()? {
             "entered" => Ok(Self::Entered),
             "generated" => Ok(Self::Generated),
+            "forgotten" => Ok(Self::Forgotten),
             _ => Err(FromSqlError::InvalidType),
         }
     }

@@ -214,12 +214,13 @@ CREATE TABLE known_revision (
 CREATE INDEX known_revision_of_target ON known_revision (target, revision);
 
 -- Values of secrets that were entered or made here, as far as they may be known: each stands in a file of secrets/, encrypted to the
--- recipient key, which says scope, name and target once more. What no row names there counts for nothing.
+-- recipient key, which says scope, name and target once more. What no row names there counts for nothing. A forgotten one is used no
+-- more; it is known so that texts from before do not leave with it.
 CREATE TABLE kept_secret (
   scope  INTEGER NOT NULL REFERENCES scope (id),
   name   TEXT    NOT NULL,
   target BLOB,                          -- none: the value of the whole site
-  origin TEXT    NOT NULL CHECK (origin IN ('entered', 'generated')),
+  origin TEXT    NOT NULL CHECK (origin IN ('entered', 'generated', 'forgotten')),
   at     INTEGER NOT NULL,
   file   TEXT    NOT NULL UNIQUE
 ) STRICT;

@@ -19,6 +19,12 @@ enum Row {
 
 #[rustfmt::skip]
 const ROWS: &[(&str, Row)] = &[
+    ("?: enter it again with `{set}`, or let it go with `{forget}` where nothing needs it; a package without texts leaves as ever with --profile minimal", Followed(&["no_text_leaves_or_is_shown_while_a_value_cannot_be_read"])),
+    ("?: import the bundle of release {} again with `airlock import`; a package without texts leaves as ever with --profile minimal", Followed(&["no_text_leaves_while_what_a_release_sealed_cannot_be_read"])),
+    ("?: let it go for good with `{forget}`; a package without texts leaves as ever with --profile minimal", Followed(&["values_of_before_are_taken_out_until_they_are_let_go_for_good"])),
+    ("appliance/secret/known.rs ?: <advice>", PassedOn),
+    ("appliance/secret/known.rs ?: <error.advice().unwrap_or_default()>", PassedOn),
+    ("appliance/secret/known.rs State UNREADABLE: <first.advice().unwrap_or_default()>", PassedOn),
     ("?: ", Followed(&["a_command_is_given_as_the_owner_of_the_folder", "f19_the_command_that_is_named_works"])),
     ("?: a bundle is imported at a site, and checked with `airlock bundle verify`; take the status package that came from the site", Followed(&["a_bundle_is_no_package_and_a_package_no_bundle_and_both_say_where_to_take_it"])),
     ("?: a status package goes back to the vendor; take the bundle that came from there", Followed(&["bundles_that_a_class_is_said_of_are_copied_or_made_again"])),

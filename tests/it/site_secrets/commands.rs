@@ -191,8 +191,10 @@ fn a_value_is_replaced_and_forgotten_by_people_alone() {
     let row = plant.listed().into_iter().find(|row| row["name"] == "API_KEY").unwrap();
     assert_eq!(row["needed_by"], "earlier");
     plant.refused(&["secret", "forget", "API_KEY"], "", "E-USAGE", "confirm");
-    plant.good(&["secret", "forget", "API_KEY", "--yes"]);
-    assert_eq!(files(&plant.state()).len(), 1);
+    let forgotten = plant.good(&["secret", "forget", "API_KEY", "--yes"]);
+    assert_eq!(forgotten["for_good"], false);
+    let row = plant.listed().into_iter().find(|row| row["name"] == "API_KEY").unwrap();
+    assert!(row["kept"].is_null() && row["forgotten"].is_string(), "{row}");
     // The earlier release needs it once more.
     plant.refused(&["release", "activate", "3.0"], "", "E-POLICY", "secrets-missing");
     plant.good_with(&["secret", "set", "API_KEY"], "third");
@@ -227,8 +229,14 @@ fn a_value_that_no_release_has_any_more_is_only_let_go() {
         said(&ended, "remedy"),
         "look at `airlock secret list`; `airlock secret forget` lets its value go"
     );
-    plant.good(&[&["secret", "forget"], &which[..], &["--yes"]].concat());
-    assert_eq!(files(&plant.state()).len(), 1);
+    // It is taken out of texts from before until it is let go once more.
+    for (count, for_good) in [(2, false), (1, true)] {
+        let forgotten = plant.good(&[&["secret", "forget"], &which[..], &["--yes"]].concat());
+        assert_eq!(
+            (files(&plant.state()).len(), &forgotten["for_good"]),
+            (count, &for_good.into())
+        );
+    }
     let ended = plant.refused(&["secret", "forget", "SMTP_PASSWORD"], "", "E-USAGE", "secret");
     assert_eq!(said(&ended, "remedy"), "look at `airlock secret list`");
 }

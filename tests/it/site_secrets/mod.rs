@@ -4,6 +4,7 @@ mod applications;
 mod commands;
 mod crossing;
 mod keys;
+mod leaves;
 mod rotation;
 mod served;
 mod shown;
