@@ -250,7 +250,10 @@ fn charts_are_completed_and_made_smaller_as_the_message_says() {
     let address = listener.local_addr().unwrap();
     let schema = format!("{{\"properties\": {{\"replicas\": {{\"$ref\": \"http://{address}/number.json\"}}}}}}");
     shop.write("chart/values.schema.json", &schema);
-    let release = release.replace("sequence: 2", "sequence: 3");
+    let release = release.replace("sequence: 2", "sequence: 3").replace(
+        "image_values: [image]\n",
+        "image_values: [image]\n  images_complete: true\n",
+    );
     let remedy = shop.build(&release).remedy("E-CONTENT", "value-schema");
     assert!(remedy.ends_with("under $defs"), "{remedy}");
     listener.set_nonblocking(true).unwrap();

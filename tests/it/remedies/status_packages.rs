@@ -169,7 +169,7 @@ fn summaries_are_answered_as_summaries() {
     write(&shop.path("plant.json"), &plant.enrolment());
     shop.follow("airlock vendor enroll plant.json -w w", "").succeeded();
     let remedy = refused("good/summary-example", "E-SIGNATURE", "bad-signature");
-    assert_eq!(commands(&remedy), ["airlock vendor enroll FILE --replace SITE"]);
+    assert_eq!(commands(&remedy), ["airlock vendor enroll FILE --replace SITE -w w"]);
 }
 
 #[test]

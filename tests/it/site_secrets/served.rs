@@ -220,7 +220,7 @@ fn a_value_that_cannot_be_read_ends_its_targets_answers_alone() {
     assert_eq!(serving.agent(&tokens[1], "GET", "resources", "").status, 503);
     let ready = get(serving.address, "/readyz");
     let problems = ready.json()["problems"].as_array().unwrap().clone();
-    assert_eq!((ready.status, problems.len()), (503, 2), "{problems:?}");
+    assert_eq!((ready.status, problems.len()), (503, 1), "{problems:?}");
     assert!(
         problems
             .iter()

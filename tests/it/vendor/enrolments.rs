@@ -42,7 +42,7 @@ fn keys_that_somebody_else_has_are_not_enrolled() {
         .map(|entry| entry.unwrap().path());
     let own = own
         .into_iter()
-        .find(|path| path.to_string_lossy().contains("release"))
+        .find(|path| path.to_string_lossy().contains("release") && path.extension().is_some_and(|end| end == "pem"))
         .unwrap();
     let own = airlock::crypto::KeyFile::read(&own).unwrap().signing_key(None).unwrap();
     for (name, status, to, code) in [
