@@ -407,7 +407,12 @@ impl Play<'_> {
             };
             self.deliver(v, std::slice::from_ref(&told))?;
             let stream = &self.machines[m].known.streams[v];
-            if !told.is_cut && told.head.records.last >= stream.highest {
+            // One that did not get out goes before those that were signed after it.
+            let is_newest = stream
+                .packages
+                .last()
+                .is_some_and(|last| last.told.digest == told.digest);
+            if is_newest && !told.is_cut && told.head.records.last >= stream.highest {
                 break;
             }
         }
