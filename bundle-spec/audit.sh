@@ -359,7 +359,7 @@ cat <<END
 good as far as this page checks: head $head_digest
 not checked here, so not said to be good; verify.py refuses what is wrong with it:
   what is inside the manifests and indexes of images, and whether all they refer to is carried (SPEC.md, 7, without M-51)
-  what is inside the desired state (SPEC.md, 11)
+  what is inside the desired state and the sealed secrets, and whether the head says that there are secrets (SPEC.md, 11)
   whether a key of a root that signed nothing here is a point of the curve (SPEC.md, M-10)
 not checked here, and by verify.py only when it is told a site, its mark or a time (SPEC.md, M-38 to M-40):
   whether the bundle is for your site, is newer than what it has, and has not expired; step 4 shows what the head says
