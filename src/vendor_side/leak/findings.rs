@@ -112,7 +112,7 @@ impl Findings {
         }
         self.text(file, text, plain);
         for (line, key, value) in assignments(text) {
-            self.key(&format!("{file}:{line}"), key, key, value, plain);
+            self.key(|| format!("{file}:{line}"), key, key, value, plain);
         }
     }
 
@@ -134,7 +134,7 @@ impl Findings {
             Value::Object(map) => {
                 // As kubernetes writes variables: {name: KEY, value: TEXT}.
                 if let (Some(Value::String(name)), Some(Value::String(text))) = (map.get("name"), map.get("value")) {
-                    self.key(&source.place(path, "value", text), path, name, text, plain);
+                    self.key(|| source.place(path, "value", text), path, name, text, plain);
                 }
                 for (key, value) in map {
                     let path = if path.is_empty() {
@@ -150,14 +150,14 @@ impl Findings {
                     }
                     match value {
                         Value::String(text) => {
-                            self.key(&source.place(&path, key, text), &path, key, text, plain);
+                            self.key(|| source.place(&path, key, text), &path, key, text, plain);
                             self.within(source, &path, text, plain);
                         }
                         other => {
                             // Lists of that name are names of secrets, in compose files and in pods.
                             let is_names = key.to_ascii_lowercase().ends_with("secrets");
                             for text in given(other).into_iter().filter(|_| !is_names) {
-                                self.key(&source.place(&path, key, text), &path, key, text, plain);
+                                self.key(|| source.place(&path, key, text), &path, key, text, plain);
                             }
                             self.tree(source, &path, other, plain);
                         }
@@ -170,7 +170,7 @@ impl Findings {
                     if let [Value::String(option), Value::String(text)] = pair
                         && let Some(name) = option.strip_prefix("--")
                     {
-                        self.key(&source.place(path, "", text), path, name, text, plain);
+                        self.key(|| source.whole(path), path, name, text, plain);
                     }
                 }
                 for (number, value) in list.iter().enumerate() {
@@ -180,7 +180,7 @@ impl Findings {
             // A text without a key of its own, as `KEY=VALUE` in a list.
             Value::String(text) => {
                 if let Some((key, value)) = text.split_once('=') {
-                    self.key(&source.place(path, key, value), path, key, value, plain);
+                    self.key(|| source.place(path, key, value), path, key, value, plain);
                 }
                 self.within(source, path, text, plain);
             }
@@ -188,23 +188,23 @@ impl Findings {
         }
     }
 
-    fn key(&mut self, place: &str, path: &str, key: &str, value: &str, plain: AllowPlain<'_>) {
+    /// `place` is asked for a finding alone: it looks through the file.
+    fn key(&mut self, place: impl Fn() -> String, path: &str, key: &str, value: &str, plain: AllowPlain<'_>) {
         // A key that is a secret itself is refused as a place where none may stand.
         if is_marked(key) {
             return;
         }
         if !plain.has(key) && !plain.has(path) && looks_secret(key) && may_be_secret(value) {
             self.replaceable(key, value);
-            self.note(format!("{place}: {key}, whose name says that it is a secret"));
+            self.note(format!("{}: {key}, whose name says that it is a secret", place()));
         }
     }
 
     /// Looks into a text: lines that give a key a value, and options of programs, addresses and mounts.
     fn within(&mut self, source: &SourceFile<'_>, path: &str, text: &str, plain: AllowPlain<'_>) {
-        let place = source.place(path, "", "");
         if text.contains('\n') {
             for (_, key, value) in assignments(text) {
-                self.key(&place, path, key, value, plain);
+                self.key(|| source.whole(path), path, key, value, plain);
             }
         }
         for part in text.split(|c: char| c.is_whitespace() || "?&;,".contains(c)) {
@@ -212,7 +212,7 @@ impl Findings {
                 && key.chars().all(|c| c.is_ascii_alphanumeric() || "_-.".contains(c))
                 && part.len() < text.len()
             {
-                self.key(&place, path, key.trim_start_matches('-'), value, plain);
+                self.key(|| source.whole(path), path, key.trim_start_matches('-'), value, plain);
             }
         }
     }
@@ -311,8 +311,13 @@ impl SourceFile<'_> {
         let line = self.lines.iter().find(|(_, known, said)| *known == key && is_it(said));
         match line {
             Some((line, ..)) => format!("{}:{line}: {path}", self.file),
-            None => format!("{}: {path}", self.file),
+            None => self.whole(path),
         }
+    }
+
+    /// Returns where a value stands whose line is not known.
+    fn whole(&self, path: &str) -> String {
+        format!("{}: {path}", self.file)
     }
 }
 
