@@ -4,6 +4,7 @@ import base64
 import copy
 import hashlib
 import json
+import struct
 
 import make_vectors
 import verify
@@ -573,6 +574,14 @@ def bad_payload(vectors):
     vectors.bad("v7-frame", Recipe().on("chunk", lambda number, plain, made: ("zstd", made[1][:-3])), "a frame that is cut", "E-INTEGRITY", "frame", "V7")
     vectors.bad("v7-after-frame", Recipe().on("chunk", lambda number, plain, made: ("zstd", made[1] + b"\0")), "a byte behind the frame", "E-FORMAT",
                 "non-canonical-frame", "V7")
+    # 32 MiB in one KiB: blocks that repeat one byte 131,072 times (RFC 8878, 3.1.1.2).
+    bomb = b"".join(struct.pack("<I", 131_072 << 3 | 1 << 1 | (number == 255))[:3] + b"\0" for number in range(256))
+    for name, header, size, says, of, code in [
+            ("v7-bomb", b"\xa0", 1 << 25, "a frame that states the 32 MiB that it makes", "E-LIMIT", "window"),
+            ("v7-bomb-denied", b"\xa0", 0, "a frame that states its size and makes 32 MiB", "E-INTEGRITY", "frame"),
+            ("v7-bomb-window", b"\x80\x70", 0, "a frame that states its size and wants a window of 16 MiB", "E-LIMIT", "window")]:
+        vectors.bad(name, Recipe().on("chunk", lambda number, plain, made, header=header, size=size: (
+            "zstd", b"\x28\xb5\x2f\xfd" + header + struct.pack("<I", size or len(plain)) + bomb)), says, of, code, "V7")
     vectors.bad("v7-digest", Recipe().on("chunk", lambda number, plain, made: ("none", plain.replace(b"acme-web", b"acme-wab", 1))),
                 "another content than the part's", "E-INTEGRITY", "content-digest", "V7")
     vectors.bad("v7-header", Recipe().on("entries", lambda entries: entries[-1].__setitem__(0, verify.tar_header("chunks/0000000002", 1))),

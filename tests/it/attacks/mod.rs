@@ -1,4 +1,5 @@
-//! Cases A, F, J, K and R of the attack catalogue: what is tried against agents' routes, documents and the registry from outside.
+//! Cases A, F, J, K, R and S of the attack catalogue: what is tried against agents' routes, documents, the registry and the way home from
+//! outside.
 //!
 //! Each test is named by its case, says the exact status or class, compares the world with the one before (`snapshot`), and has its
 //! positive twin beside it. [`CASES`] says which tests belong to which case, wherever they stand; a test makes sure that they are there.
@@ -7,6 +8,7 @@ mod auditor;
 mod bodies;
 mod documents;
 mod floods;
+mod home;
 mod logins;
 mod proportion;
 mod registry;
@@ -19,9 +21,10 @@ mod unknown_ids;
 
 use std::path::Path;
 
-use crate::format::vectors::vectors;
+use crate::format::vectors::{described, vectors};
 
-/// Case, tests of `tests/` and `src/` that show it, and vectors of `bundle-spec/vectors/bad` by the beginning of their names.
+/// Case, tests of `tests/` and `src/` that show it, and vectors of `bad` in `bundle-spec/vectors` and
+/// `bundle-spec/status-vectors` by the beginning of their names.
 type Case = (&'static str, &'static [&'static str], &'static [&'static str]);
 
 /// Which tests show which case.
@@ -480,15 +483,16 @@ fn every_case_has_its_tests() {
     for folder in ["src", "tests"] {
         gather(&root.join(folder), &mut sources);
     }
-    let bad = vectors("bad");
-    for (case, tests, prefixes) in CASES {
+    let mut bad: Vec<String> = vectors("bad").into_iter().map(|vector| vector.name).collect();
+    bad.extend(described("status-vectors/bad").into_iter().map(|(name, ..)| name));
+    for (case, tests, prefixes) in CASES.iter().chain(home::CASES) {
         for test in *tests {
             let found = sources.contains(&format!("#[test]\nfn {test}("))
                 || sources.contains(&format!("#[test]\n    fn {test}("));
             assert!(found, "{case}: there is no test {test}");
         }
         for prefix in *prefixes {
-            let count = bad.iter().filter(|vector| vector.name.starts_with(prefix)).count();
+            let count = bad.iter().filter(|name| name.starts_with(prefix)).count();
             assert!(count > 1, "{case}: {count} vectors {prefix}*");
         }
         assert!(!tests.is_empty());

@@ -1,6 +1,7 @@
 //! Drafts of status packages: what they say of a real appliance, and what they never say.
 
 mod asked;
+mod channels;
 mod closed;
 mod desk;
 mod draft;

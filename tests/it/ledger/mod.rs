@@ -7,6 +7,7 @@ mod ask_made;
 mod ask_papers;
 mod ask_taken_in;
 mod ask_who_lacks;
+mod hostile_packages;
 mod ingest;
 pub(crate) mod plant;
 mod told_by_summary;

@@ -6,7 +6,7 @@ use airlock::package::{OpenedPackage, check};
 use super::made::{self, input, key};
 
 /// What a place of the file holds, by its entry: how a flipped bit there is told.
-fn regions(bytes: &[u8]) -> Vec<(usize, Class)> {
+pub(crate) fn regions(bytes: &[u8]) -> Vec<(usize, Class)> {
     let mut regions = Vec::new();
     let mut at = 0;
     loop {

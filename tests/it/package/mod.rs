@@ -1,6 +1,6 @@
 //! Status packages: what is written comes back, and everything else is refused with its class.
 
-mod bits;
+pub(crate) mod bits;
 mod guards;
 pub(crate) mod made;
 mod round_trip;

@@ -263,7 +263,33 @@ mod tests {
         })
     }
 
-    /// Takes the packages of a vector in, one after the other, and says what became of the last one.
+    /// Every row of every table, as SQLite writes it.
+    fn rows(db: &Db) -> Vec<String> {
+        db.read(|connection| {
+            let mut rows = Vec::new();
+            let mut tables = connection
+                .prepare("SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name")
+                .unwrap();
+            let tables: Vec<String> = tables
+                .query_map([], |row| row.get(0))
+                .unwrap()
+                .map(|name| name.unwrap())
+                .collect();
+            for table in tables {
+                let mut statement = connection.prepare(&format!("SELECT * FROM {table}")).unwrap();
+                let columns = statement.column_count();
+                let values = statement.query_map([], |row| {
+                    let cells = (0..columns).map(|n| format!("{:?}", row.get_ref(n).unwrap()));
+                    Ok(format!("{table} {}", cells.collect::<Vec<_>>().join("|")))
+                });
+                rows.extend(values.unwrap().map(|row| row.unwrap()));
+            }
+            Ok(rows)
+        })
+        .unwrap()
+    }
+
+    /// Takes the packages of a vector in, one after the other, and says what became of the last one. What is refused leaves no row behind.
     fn verdict(folder: &Path, text: &Value) -> Option<String> {
         let scratch = tempfile::tempdir().unwrap();
         let db = Db::create(&scratch.path().join("ledger.db"), &Schema::LEDGER).unwrap();
@@ -294,6 +320,7 @@ mod tests {
         }
         let mut last = String::new();
         for copied in &packages {
+            let before = rows(&db);
             let judged = db.write(|tx| {
                 Ok(attempt(tx, || {
                     judge(tx, court, copied, &mut Seen::default(), &mut |_| {})
@@ -302,6 +329,7 @@ mod tests {
             last = match judged.unwrap() {
                 Ok(_) => "taken".to_owned(),
                 Err(error) => {
+                    assert_eq!(rows(&db), before, "{}", folder.display());
                     let step = error.step().map(|step| step.to_string()).unwrap_or_default();
                     format!("{} {} {step}", error.class(), error.code())
                 }

@@ -3,7 +3,7 @@
 mod commands;
 mod found;
 mod lives;
-mod refused;
+pub(crate) mod refused;
 mod shrunk;
 mod stops;
 mod taken;

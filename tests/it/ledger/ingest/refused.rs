@@ -21,7 +21,7 @@ use crate::package::made;
 type Change = (fn(&mut Plant), &'static str, &'static str);
 
 #[track_caller]
-pub(super) fn refused(shop: &Workshop, package: &Exported, class: &str, code: &str, step: &str) -> Value {
+pub(crate) fn refused(shop: &Workshop, package: &Exported, class: &str, code: &str, step: &str) -> Value {
     let (said, detail) = shop.refuse(package);
     assert_eq!((said.0, said.1, said.2.as_str()), (class, code, step), "{detail}");
     detail
