@@ -7,12 +7,17 @@ use clap::CommandFactory as _;
 
 use super::Cli;
 
-/// Options that say where things are, in the order in which they are added: what they are called, and their short form.
-const PLACES: [(&str, Option<char>); 3] = [("state", None), ("config", None), ("workspace", Some('w'))];
+/// Options that say whose and where things are, in the order in which they are added: what they are called, and their short form.
+const PLACES: [(&str, Option<char>); 4] = [
+    ("vendor", None),
+    ("state", None),
+    ("config", None),
+    ("workspace", Some('w')),
+];
 /// How a command begins in a text.
 const BEGIN: &str = "`airlock ";
 
-/// The arguments by which the user said where the appliance, its configuration or the workspace are.
+/// The arguments by which the user said which vendor is meant, and where the appliance, its configuration or the workspace are.
 #[derive(Debug, Default)]
 pub(super) struct Advice {
     given: [Option<String>; PLACES.len()],
@@ -160,11 +165,32 @@ mod tests {
                 "`airlock target list --state 'a b' --config c` or `airlock init --state 'a b' --config c`",
             ),
             ("`airlock bundle sign`", "`airlock bundle sign`"),
+            (
+                "`airlock status preview`",
+                "`airlock status preview --state 'a b' --config c`",
+            ),
             ("no end `airlock import", "no end `airlock import"),
         ] {
             assert_eq!(given.text(text), expected);
             assert_eq!(given.text(expected), expected, "once is enough");
             assert_eq!(advice(&["airlock", "import", "--", "--state", "x"]).text(text), text);
+        }
+    }
+
+    #[test]
+    fn an_advised_command_repeats_whose_package_is_meant() {
+        let given = advice(&["airlock", "status", "preview", "--vendor", "shop"]);
+        for (text, expected) in [
+            (
+                "`airlock status export DEST --digest 0123abcd`",
+                "`airlock status export DEST --digest 0123abcd --vendor shop`",
+            ),
+            (
+                "`airlock approve 0123abcd --key FILE`",
+                "`airlock approve 0123abcd --key FILE`",
+            ),
+        ] {
+            assert_eq!(given.text(text), expected);
         }
     }
 

@@ -76,7 +76,7 @@ pub(super) fn run(args: &ApproveArgs, ui: &mut Ui) -> Result<()> {
         key.public().id(),
     );
     if there >= needed {
-        human += &format!("\nit may leave: airlock status export DEST --digest {}", short(head));
+        human += &format!("\nit may leave: `airlock status export DEST --digest {}`", short(head));
     } else {
         human += &format!("\n{} to go", counted(needed - there, "approval"));
     }

@@ -37,7 +37,7 @@ impl Home<'_> {
         };
         let row = site.make_draft(&request, &mut |_| ())?.row;
         let row = site.sign_package(row.head, &ApprovalRule { approvers: None })?;
-        let file = self.folder.join(site.package_name(&row)?);
+        let file = self.folder.join(site.package_head(&row)?.file_name());
         site.deliver(row.head, Destination::File(&file), settings.outbox)?;
         ui.say(format_args!(
             "9. package   {} ({}): the least that leaves, previewed, signed, read back",

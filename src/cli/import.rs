@@ -16,7 +16,7 @@ use crate::appliance::secret::listed;
 use crate::appliance::{Event, Imported, Options, Outcome, Restored};
 use crate::config::{Activation, Config};
 use crate::db::site::release::Activated;
-use crate::domain::{Result, SystemClock, Timestamp, counted};
+use crate::domain::{DocumentType, Result, SystemClock, Timestamp, counted};
 use crate::media;
 
 /// Verify a bundle, store it, and make its release live
@@ -76,8 +76,12 @@ pub(super) fn run(args: &ImportArgs, ui: &mut Ui) -> Result<()> {
     // Whatever a bundle may do to this process, it opens no connection and starts no program.
     crate::confine::no_network()?;
     let now = targets_now(&appliance);
+    let mut brings_acknowledgement = false;
     let imported = appliance.import(open, &options, &SystemClock, &mut |event| match event {
-        Event::Head(signed) => ui.say(head_view::headline(signed.head())),
+        Event::Head(signed) => {
+            brings_acknowledgement = signed.head().document(DocumentType::Acknowledgement).is_some();
+            ui.say(head_view::headline(signed.head()));
+        }
         Event::Note(note) => ui.say(super::ui::escape(&note)),
         Event::Checked { done, total } => ui.progress("check", done, total),
         Event::Progress { done, total } => ui.progress("import", done, total),
@@ -98,10 +102,21 @@ pub(super) fn run(args: &ImportArgs, ui: &mut Ui) -> Result<()> {
         _ => Some(ReleasePlan::new(&now, &imported.scope, &imported.targets, ui)),
     };
     let scope = ScopeNames::read(&appliance, [&imported.scope])?.of(&imported.scope);
-    report(&imported, &scope, args.dry_run, plan.as_ref(), ui)
+    if args.dry_run && brings_acknowledgement {
+        ui.say("it brings an acknowledgement of what this site sent, which an import applies where it is good");
+    }
+    let goes_live = !options.keep_inactive;
+    report(&imported, &scope, args.dry_run, goes_live, plan.as_ref(), ui)
 }
 
-fn report(imported: &Imported, scope: &str, dry_run: bool, plan: Option<&ReleasePlan>, ui: &mut Ui) -> Result<()> {
+fn report(
+    imported: &Imported,
+    scope: &str,
+    dry_run: bool,
+    goes_live: bool,
+    plan: Option<&ReleasePlan>,
+    ui: &mut Ui,
+) -> Result<()> {
     let name = format!(
         "release {} ({}) of {}",
         imported.counter,
@@ -122,7 +137,12 @@ fn report(imported: &Imported, scope: &str, dry_run: bool, plan: Option<&Release
                     "{name} would be imported and not go live, nothing was kept: it waits for {}",
                     super::ui::escape(&listed(missing))
                 ),
-                None => format!("{name} would be imported: every check passed, nothing was kept"),
+                None if goes_live => {
+                    format!("{name} would be imported and go live: every check passed, nothing was kept")
+                }
+                None => {
+                    format!("{name} would be imported and not go live: every check passed, nothing was kept")
+                }
                 Some(held) => format!("{name} would be imported and not go live, nothing was kept: {held}"),
             };
             ("dry-run", None, held.as_ref(), human)

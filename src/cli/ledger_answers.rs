@@ -50,8 +50,8 @@ pub(super) struct WhoLacksArgs {
     #[command(flatten)]
     workspace: WorkspaceArgs,
     /// Age above which a site's newest package says nothing any more, such as 14d (units: m, h, d, w)
-    #[arg(long, value_name = "AGE", value_parser = age)]
-    as_of_max: Option<i64>,
+    #[arg(long, value_name = "AGE", value_parser = age, default_value = "30d")]
+    as_of_max: i64,
 }
 
 /// What was signed, and at how many sites it is.
@@ -249,7 +249,7 @@ pub(super) fn end(args: &EndArgs, ui: &mut Ui) -> Result<()> {
 
 /// Who lacks a fix or a version.
 pub(super) fn lacks(args: &WhoLacksArgs, ui: &mut Ui) -> Result<()> {
-    let limits = limits(args.as_of_max.unwrap_or(i64::MAX), i64::MAX);
+    let limits = limits(args.as_of_max, i64::MAX);
     let answer = who_lacks(&args.workspace.open()?, &args.what, &limits)?;
     let columns = ["SITE", "PRODUCT", "RUNS", "SINCE", "STATE", "AS OF", "FIX"];
     let rows = answer.rows.iter().map(|row| lacks_row(row, &answer)).collect();
@@ -263,12 +263,10 @@ pub(super) fn lacks(args: &WhoLacksArgs, ui: &mut Ui) -> Result<()> {
         );
         ui.say(line);
     }
-    if let Some(most) = args.as_of_max {
-        ui.say(format_args!(
-            "a package older than {} says nothing any more",
-            aged(most)
-        ));
-    }
+    ui.say(format_args!(
+        "a package older than {} says nothing any more",
+        aged(args.as_of_max)
+    ));
     Ok(())
 }
 

@@ -97,7 +97,7 @@ pub(super) fn prove(args: &ProofArgs, ui: &mut Ui) -> Result<()> {
             escape(&made.name),
             when.map_or(String::new(), |at| format!(" {at}")),
             counted(made.receipts, "receipt"),
-            key.map_or(", not signed here".to_owned(), |key| format!(", signed with key {key}")),
+            key.map_or(", without a signature of its own (--key makes one)".to_owned(), |key| format!(", signed with key {key}")),
         ),
     )
 }

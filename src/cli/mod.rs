@@ -80,6 +80,8 @@ mod status_acknowledge;
 #[cfg(feature = "site")]
 mod status_export;
 #[cfg(feature = "site")]
+mod status_list;
+#[cfg(feature = "site")]
 mod status_preview;
 #[cfg(feature = "vendor")]
 mod status_replay;

@@ -13,7 +13,7 @@ use crate::appliance::Appliance;
 use crate::appliance::export::{DraftRequest, ExportSettings, Profile, Redactor};
 use crate::appliance::fleet::settle_revisions;
 use crate::config::Config;
-use crate::db::site::stream_log;
+use crate::db::site::{packages, stream_log};
 use crate::domain::{Class, Error, Hash, Result};
 use crate::package::{Shows, Switch};
 
@@ -59,7 +59,8 @@ enum SwitchName {
 }
 
 impl PackageArgs {
-    /// Returns what the site's settings, so many approvals, and these options come to.
+    /// Returns what the site's settings, so many approvals, and these options come to; of several vendors the one is meant that `--vendor`
+    /// or the digest of a package names.
     ///
     /// # Errors
     ///
@@ -71,11 +72,12 @@ impl PackageArgs {
         approvals: u64,
         redactor: &'a Redactor,
         discard: bool,
+        digest: Option<&str>,
     ) -> Result<DraftRequest<'a>> {
         Ok(DraftRequest {
             shows: self.shows(settings)?,
             room: settings.room(self.max_size.map(|mib| mib.saturating_mul(MIB)), approvals)?,
-            domain: self.domain(appliance)?,
+            domain: self.domain_of_package(appliance, digest)?,
             redactor,
             discard,
         })
@@ -89,6 +91,26 @@ impl PackageArgs {
         });
         let without: Vec<Switch> = self.without.iter().map(|name| name.switch()).collect();
         settings.narrowed(profile, &without)
+    }
+
+    /// As [`domain_of`]; a package that is named by its digest says itself whose it is.
+    fn domain_of_package(&self, appliance: &Appliance, digest: Option<&str>) -> Result<Hash> {
+        if let (None, Some(digits)) = (&self.vendor, digest.filter(|digits| digits.len() >= DIGITS)) {
+            let has_it = |domain: &Hash| -> Result<bool> {
+                let rows = appliance.db.read(|connection| packages::list(connection, *domain))?;
+                Ok(rows.iter().any(|row| row.head.to_hex().starts_with(digits)))
+            };
+            let mut meant = Vec::new();
+            for domain in appliance.db.read(stream_log::domains)? {
+                if has_it(&domain)? {
+                    meant.push(domain);
+                }
+            }
+            if let [domain] = meant[..] {
+                return Ok(domain);
+            }
+        }
+        self.domain(appliance)
     }
 
     /// As [`domain_of`].

@@ -4,7 +4,7 @@ use clap::Subcommand;
 
 use super::{Ui, status_verify};
 #[cfg(feature = "site")]
-use super::{status_acknowledge, status_export, status_preview, status_rotate_key, status_summary};
+use super::{status_acknowledge, status_export, status_list, status_preview, status_rotate_key, status_summary};
 #[cfg(feature = "vendor")]
 use super::{status_replay, status_show};
 use crate::domain::Result;
@@ -25,6 +25,13 @@ pub(super) enum StatusCommand {
     Preview(status_preview::PreviewArgs),
     #[cfg(feature = "site")]
     Export(status_export::ExportArgs),
+    /// List the packages that were made here: drafts, what was signed, what left, what a vendor acknowledged
+    ///
+    /// Numbers count by vendor and life of the state folder. What was exported and has its file leaves once more with
+    /// `airlock status export DEST --again NUMBER`, as the same bytes; what is acknowledged the vendor has.
+    #[cfg(feature = "site")]
+    #[command(after_help = "Examples:\n  airlock status list\n  airlock status list --vendor acme-erp")]
+    List(status_list::ListArgs),
     /// Show the newest signed package as QR codes, as text, or as lines to be read aloud
     ///
     /// For a site from which no file may leave, or not now: a summary says what runs and how far the package reaches, signed, in a few codes
@@ -81,6 +88,8 @@ pub(super) fn run(command: &StatusCommand, ui: &mut Ui) -> Result<()> {
         StatusCommand::Preview(args) => status_preview::run(args, ui),
         #[cfg(feature = "site")]
         StatusCommand::Export(args) => status_export::run(args, ui),
+        #[cfg(feature = "site")]
+        StatusCommand::List(args) => status_list::run(args, ui),
         #[cfg(feature = "site")]
         StatusCommand::Summary(args) => status_summary::run(args, ui),
         #[cfg(feature = "site")]

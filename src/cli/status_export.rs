@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 
 use super::output_place::{self, Makes};
 use super::package_args::{self, PackageArgs};
+use super::status_preview::range;
 use super::ui::{bytes, escape};
 use super::{Ui, approval_rule};
 use crate::appliance::Appliance;
@@ -19,7 +20,7 @@ use crate::appliance::export::{Delivered, Destination, PackageRow, Wanted};
 use crate::db::site::packages::State;
 use crate::domain::{Class, Clock as _, Error, Result, SystemClock};
 use crate::media;
-use crate::package::OpenedPackage;
+use crate::package::{Head, OpenedPackage, Switch};
 use crate::stream::Looked;
 
 /// Where packages go when they are written to a pipe.
@@ -61,10 +62,14 @@ enum Place {
     Stdout,
 }
 
+/// Device numbers of `/dev/null` on Linux.
+const NULL_DEVICE: (u32, u32) = (1, 3);
+
 pub(super) fn run(args: &ExportArgs, ui: &mut Ui) -> Result<()> {
     let place = Place::of(&args.destination)?;
-    if place != Place::Stdout {
-        output_place::check_outside(&args.destination, &args.package.state.state)?;
+    match place {
+        Place::Stdout => check_is_kept(&io::stdout())?,
+        _ => output_place::check_outside(&args.destination, &args.package.state.state)?,
     }
     if place == Place::File {
         check_is_meant(&args.destination)?;
@@ -74,9 +79,14 @@ pub(super) fn run(args: &ExportArgs, ui: &mut Ui) -> Result<()> {
     package_args::settle(&appliance, ui);
     let redactor = package_args::redactor(&appliance, &config)?;
     let asked = approval_rule::asked(&appliance, &config.export, ui)?;
-    let request = args
-        .package
-        .request(&appliance, &config.export, asked, &redactor, false)?;
+    let request = args.package.request(
+        &appliance,
+        &config.export,
+        asked,
+        &redactor,
+        false,
+        args.digest.as_deref(),
+    )?;
     let wanted = match (&args.digest, args.again) {
         (_, Some(number)) => Wanted::Again(number),
         (Some(digits), None) => Wanted::Digest(digits.clone()),
@@ -110,7 +120,20 @@ pub(super) fn run(args: &ExportArgs, ui: &mut Ui) -> Result<()> {
             break;
         }
     }
-    tell(&delivered, place, ui)
+    tell(&appliance, &delivered, place, ui)
+}
+
+/// Refuses a standard output that goes nowhere: one that is closed is the null device to this program, and takes everything.
+fn check_is_kept(out: &io::Stdout) -> Result<()> {
+    let stat =
+        rustix::fs::fstat(out).map_err(|errno| Error::io("look at", Path::new("standard output"), errno.into()))?;
+    let is_device = rustix::fs::FileType::from_raw_mode(stat.st_mode).is_char_device();
+    if !is_device || stat.st_rdev != rustix::fs::makedev(NULL_DEVICE.0, NULL_DEVICE.1) {
+        return Ok(());
+    }
+    Err(Error::new(Class::Usage, "output", "standard output is closed, or the null device")
+        .expected("a pipe or a file that keeps the package")
+        .remedy("let somebody read it, such as `airlock status export - | ssh diode 'cat > FILE'`, or name a folder; nothing was written"))
 }
 
 /// Refuses a file that nobody may have meant: a folder of a medium that is not mounted is not there, and would become a file on this disk.
@@ -151,10 +174,10 @@ fn path(destination: &Path, place: Place, row: &PackageRow, appliance: &Applianc
     let path = match place {
         Place::Stdout | Place::NamedPipe => return Ok(destination.to_owned()),
         Place::File => destination.to_owned(),
-        Place::Folder => destination.join(appliance.package_name(row)?),
+        Place::Folder => destination.join(appliance.package_head(row)?.file_name()),
     };
     output_place::check(&path, Makes::Package, [])?;
-    // Packages of two vendors may have the same name.
+    // A file that somebody named may be another package.
     let there = media::open(&path, None).and_then(|source| OpenedPackage::open(source.input));
     match there {
         Ok(package) if package.head_digest() != row.head => Err(Error::new(
@@ -209,21 +232,39 @@ fn open_pipe(path: &Path, ui: &mut Ui) -> io::Result<fs::File> {
     options.open(path)
 }
 
-fn tell(delivered: &[(Delivered, PathBuf)], place: Place, ui: &mut Ui) -> Result<()> {
+fn tell(appliance: &Appliance, delivered: &[(Delivered, PathBuf)], place: Place, ui: &mut Ui) -> Result<()> {
     let more = delivered.last().is_some_and(|(one, _)| one.row.cut);
+    let heads: Vec<Head> = delivered
+        .iter()
+        .map(|(one, _)| appliance.package_head(&one.row))
+        .collect::<Result<_>>()?;
     let lines: Vec<String> = delivered
         .iter()
-        .map(|(one, path)| {
+        .zip(&heads)
+        .map(|((one, path), head)| {
             let place = match place {
                 Place::Stdout => "to standard output".to_owned(),
                 Place::NamedPipe => format!("into the pipe {}", escape(&path.display().to_string())),
                 Place::Folder | Place::File => format!("in {}", escape(&path.display().to_string())),
             };
+            let vendor = package_args::vendor_name(appliance, head.domain);
+            let vendor = vendor.map_or_else(|| head.domain.to_hex(), |name| escape(&name));
+            let switches: Vec<&str> = Switch::ALL
+                .into_iter()
+                .filter(|switch| head.shows.has(*switch))
+                .map(Switch::as_str)
+                .collect();
+            let beside = if switches.is_empty() {
+                "no text, no log, no metrics".to_owned()
+            } else {
+                format!("also {}", switches.join(" "))
+            };
             format!(
-                "package {} {place}, {}\nhead         {}",
+                "package {} for {vendor} {place}, {}\nhead         {}\ncovers       {}\nshows        {beside}",
                 one.row.number,
                 bytes(one.row.size),
-                one.row.head
+                one.row.head,
+                covers(head),
             )
         })
         .collect();
@@ -233,10 +274,12 @@ fn tell(delivered: &[(Delivered, PathBuf)], place: Place, ui: &mut Ui) -> Result
     } else {
         let packages: Vec<Value> = delivered
             .iter()
-            .map(|(one, path)| {
+            .zip(&heads)
+            .map(|((one, path), head)| {
                 json!({
                     "number": one.row.number, "head": one.row.head, "domain": one.row.domain, "instance": one.row.instance,
-                    "file": path, "size": one.row.size, "cut": one.row.cut,
+                    "file": path, "size": one.row.size, "cut": one.row.cut, "shows": head.shows, "records": head.records,
+                    "receipts": head.receipts, "audit": {"first": head.audit.first, "last": head.audit.last},
                 })
             })
             .collect();
@@ -246,4 +289,15 @@ fn tell(delivered: &[(Delivered, PathBuf)], place: Place, ui: &mut Ui) -> Result
         ui.say("a range ended early for want of room: another package goes on behind it");
     }
     Ok(())
+}
+
+/// Says which numbers of the stream a package accounts for.
+pub(super) fn covers(head: &Head) -> String {
+    let (firsts, lasts) = (head.firsts(), head.lasts());
+    format!(
+        "records {}, receipts {}, audit rows {}",
+        range(firsts.records, lasts.records),
+        range(firsts.receipts, lasts.receipts),
+        range(firsts.audit, lasts.audit),
+    )
 }

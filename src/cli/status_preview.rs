@@ -43,7 +43,7 @@ pub(super) fn run(args: &PreviewArgs, ui: &mut Ui) -> Result<()> {
     let asked = approval_rule::asked(&appliance, &config.export, ui)?;
     let request = args
         .package
-        .request(&appliance, &config.export, asked, &redactor, args.discard)?;
+        .request(&appliance, &config.export, asked, &redactor, args.discard, None)?;
     let drafted = appliance.make_draft(&request, &mut |done| ui.progress("writing lines", done, 0))?;
     let row = &drafted.row;
     let preview = appliance.read_back(row, &mut |_| Ok(()))?;
@@ -161,7 +161,7 @@ fn to_text(appliance: &Appliance, preview: &Preview, needed: u64) -> String {
     };
     add(
         "never",
-        &format!("{never}; look at every byte: airlock status preview --lines"),
+        &format!("{never}; look at every byte: `airlock status preview --lines`"),
     );
     if !written.is_empty() {
         add(
@@ -182,15 +182,15 @@ fn to_text(appliance: &Appliance, preview: &Preview, needed: u64) -> String {
     }
     let there = preview.approvals.len();
     text += &match needed {
-        0 => format!("\nneeds no approval: airlock status export DEST --digest {short}"),
+        0 => format!("\nneeds no approval: `airlock status export DEST --digest {short}`"),
         needed if there as u64 >= needed => {
             format!(
-                "\nhas the {} that it needs: airlock status export DEST --digest {short}",
+                "\nhas the {} that it needs: `airlock status export DEST --digest {short}`",
                 counted(needed, "approval")
             )
         }
         needed => format!(
-            "\nneeds {}, has {there}: airlock approve {short} --key FILE",
+            "\nneeds {}, has {there}: `airlock approve {short} --key FILE`",
             counted(needed, "approval")
         ),
     };
@@ -294,7 +294,8 @@ fn covers(preview: &Preview) -> String {
     text
 }
 
-fn range(first: u64, last: u64) -> String {
+/// Numbers from the first to the last, for people.
+pub(super) fn range(first: u64, last: u64) -> String {
     match last.cmp(&first) {
         Ordering::Less => "none".to_owned(),
         Ordering::Equal => grouped(first),

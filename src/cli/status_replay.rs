@@ -43,7 +43,8 @@ pub(super) struct ReplayArgs {
     /// Send statuses and samples once more that the hub refused before
     #[arg(long)]
     retry_refused: bool,
-    /// Seconds that a hub which does not answer is waited for, all tries of one item together
+    /// Seconds that a hub which does not answer is waited for, all tries of one item together; one that answers to come back later is tried
+    /// six times, when it says or with pauses of 1 to 16 seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 240, value_parser = clap::value_parser!(u32).range(1..=3600))]
     patience: u32,
     /// Let secrets and reports go over plain HTTP to another machine

@@ -24,7 +24,7 @@ use crate::domain::Result;
 #[command(after_help = "Examples:
   airlock status verify /media/usb/*.airlock-status -w acme
   airlock status verify plant-7.airlock-status -w acme --dry-run
-  airlock status verify 01234567-11112222-7.airlock-status --enrolment enrolment-cdcdcdcd.json
+  airlock status verify 01234567-cdcdcdcd-11112222-7.airlock-status --enrolment enrolment-cdcdcdcd.json
   airlock status verify *.airlock-status --enrolment site.json --site-keys site-keys.json --approvals 2")]
 pub(super) struct VerifyArgs {
     /// Status packages: files, named pipes, or - for standard input; or texts of summaries, as codes or dictated lines

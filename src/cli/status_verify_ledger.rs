@@ -106,7 +106,10 @@ fn to_text(verdict: &Verdict, dry_run: bool) -> String {
                 (true, false) => "; its file was gone from packages/ or damaged, and is put back",
                 (true, true) => "; its file is gone from packages/ or damaged, and would be put back",
             };
-            format!("{file}: package {number} of site {site} is in the ledger already (head {head}){put_back}")
+            let damaged = known.copy_is_damaged.as_ref().map_or_else(String::new, |why| {
+                format!("; this copy of it is damaged ({why}), the one in packages/ is whole")
+            });
+            format!("{file}: package {number} of site {site} is in the ledger already (head {head}){put_back}{damaged}")
         }
         Outcome::Refused(refused) => refused_text(&refused.error, &file),
     }

@@ -2,13 +2,13 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Seek as _, SeekFrom};
-use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{FileExt as _, FileTypeExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::OFlags;
 
 use super::old_head::{SUFFIX, beside};
-use crate::domain::{Error, Result};
+use crate::domain::{Class, Error, Result};
 use crate::stream::sync_folder;
 
 /// What is appended to the name of a bundle while it is written.
@@ -28,7 +28,7 @@ impl BundleFile {
     ///
     /// # Errors
     ///
-    /// `E-IO` and `E-SPACE`.
+    /// `E-USAGE output` when something stands in the way that is no file; `E-IO` and `E-SPACE`.
     pub fn create(path: &Path, payload_offset: u64) -> Result<Self> {
         let partial = beside(path, PARTIAL);
         let mut file = OpenOptions::new()
@@ -38,7 +38,7 @@ impl BundleFile {
             // What somebody put under this name is neither followed nor waited for.
             .custom_flags((OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed())
             .open(&partial)
-            .map_err(|e| Error::io("create", &partial, e))?;
+            .map_err(|error| in_the_way(&partial).unwrap_or_else(|| Error::io("create", &partial, error)))?;
         file.seek(SeekFrom::Start(payload_offset))
             .map_err(|e| Error::io("seek in", &partial, e))?;
         Ok(Self {
@@ -84,6 +84,34 @@ impl BundleFile {
         }
         sync_folder(self.path.parent().unwrap_or(Path::new(".")))
     }
+}
+
+/// Says what stands under the partial name that is no file, where something does: it is never written to, nor removed.
+fn in_the_way(partial: &Path) -> Option<Error> {
+    let kind = fs::symlink_metadata(partial).ok()?.file_type();
+    // A folder has its own advice.
+    if kind.is_file() || kind.is_dir() {
+        return None;
+    }
+    let what = if kind.is_symlink() {
+        "link"
+    } else if kind.is_fifo() {
+        "pipe"
+    } else {
+        "device"
+    };
+    Some(
+        Error::new(
+            Class::Usage,
+            "output",
+            format!(
+                "{} is a {what}, where the file is written before it gets its name",
+                partial.display()
+            ),
+        )
+        .expected("nothing, or a file that an earlier run left")
+        .remedy("find out who put it there, and remove it; nothing was written"),
+    )
 }
 
 impl io::Write for BundleFile {

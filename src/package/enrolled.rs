@@ -7,6 +7,9 @@ use super::keys::StatusKeys;
 use crate::crypto::{Enrolment, PublicKey};
 use crate::domain::{Class, Error, Hash, Result, SiteId};
 
+/// What is expected of the sender of a package.
+const GIVEN: &str = "a package of a site whose enrolment file is given";
+
 /// Status keys of sites, from enrolment files that people have compared.
 #[derive(Debug, Default)]
 pub struct EnrolledSites {
@@ -46,10 +49,12 @@ impl EnrolledSites {
                 Class::Trust,
                 "unknown-domain",
                 format!(
-                    "the package goes to the trust domain {}, for which no site is enrolled here",
+                    "the package goes to the trust domain {}, for which no enrolment file is given",
                     hints.domain
                 ),
-            ));
+            )
+            .expected(GIVEN)
+            .remedy("it is for another vendor of the site: give the site's enrolment file for that one too, with --enrolment once more"));
         }
         let keys = self.keys.get(&(hints.domain, hints.site.clone()));
         match keys.and_then(|keys| keys.split_last()) {
@@ -58,10 +63,12 @@ impl EnrolledSites {
                 Class::Trust,
                 "unknown-site",
                 format!(
-                    "the package comes from the site {}, which is not enrolled here",
+                    "the package comes from the site {}, whose enrolment file is not given",
                     hints.site
                 ),
-            )),
+            )
+            .expected(GIVEN)
+            .remedy("give the enrolment file of that site too, with --enrolment once more, after comparing its fingerprint by voice")),
         }
     }
 }

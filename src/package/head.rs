@@ -219,12 +219,14 @@ impl Head {
         }
     }
 
-    /// Returns the name that the package's file has wherever it goes: `SITE8-INSTANCE8-NUMBER.airlock-status`.
+    /// Returns the name that the package's file has wherever it goes: `SITE8-DOMAIN8-INSTANCE8-NUMBER.airlock-status`. The lives of a site and
+    /// the numbers in them are alike for all of its vendors; the trust domain keeps their packages apart.
     pub fn file_name(&self) -> String {
         let short = |text: &str| text.chars().take(8).collect::<String>();
         format!(
-            "{}-{}-{}.airlock-status",
+            "{}-{}-{}-{}.airlock-status",
             short(self.site.as_str()),
+            short(&self.domain.to_hex()),
             short(self.instance.as_str()),
             self.number
         )

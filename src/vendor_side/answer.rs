@@ -58,14 +58,17 @@ impl Answer {
             return Ok(Self { issued, warning: None });
         }
         let due = ledger.read(|connection| match ledger::site(connection, site)? {
-            Some(known) if known.withdrawn_at.is_none() => {
-                let domain = workspace.chain().domain();
-                acknowledgements::due(connection, domain, site, now)
-            }
+            Some(known) if known.withdrawn_at.is_none() => acknowledgements::due(workspace, connection, site, now),
             _ => Ok(Due::Nothing),
         })?;
         let (says, before) = match due {
             Due::Nothing => return Ok(Self::default()),
+            Due::Withheld(why) => {
+                return Ok(Self {
+                    issued: None,
+                    warning: Some(format!("no acknowledgement goes along: {}", why.error(site.as_str()))),
+                });
+            }
             Due::Newest(issued, is_applied) => {
                 let issued = (!is_applied).then_some(*issued);
                 return Ok(Self { issued, warning: None });

@@ -75,7 +75,13 @@ pub fn learn(workspace: &Workspace, opened: OpenedBundle, fixes: &[FixId], at: T
         desired: desired.as_ref(),
     };
     let (recorded, before, now) = workspace.ledger()?.write(|transaction| {
-        ledger::record_release(transaction, &scope, head.counter(), head_digest, &head.version, at)?;
+        ledger::record_release(transaction, &scope, head.counter(), head_digest, &head.version, at).map_err(|error| {
+            if error.class() != Class::Equivocation {
+                return error;
+            }
+            // Nothing is signed here: there is no number to raise.
+            error.remedy("two releases were signed under one number, as happens where a ledger was restored and went on: this one cannot be learned; sign the next release with a number above both, which every site takes, and end the finding foreign-release with `airlock vendor ledger end FINDING`")
+        })?;
         let before = ledger::fixes_of(transaction, head_digest)?;
         let recorded = record.record(transaction)?;
         ledger::match_receipts(transaction, head_digest, at)?;

@@ -70,7 +70,7 @@ impl Found {
 /// Says what an alarm of a vendor means and what to do.
 pub fn explained(alarm: &Alarm) -> String {
     let package = alarm.number;
-    let copies = "this state folder was turned back, or lives twice; say which with `airlock recover`";
+    let copies = "this state folder was turned back, or lives twice; say which with `airlock recover --as restored` or `airlock recover --as cloned`";
     match alarm.code {
         AlarmCode::AuditDiscontinuity => format!(
             "the log that package {package} carried is not the one that was told before: look whether it holds with `airlock audit verify`"
@@ -91,8 +91,9 @@ pub fn explained(alarm: &Alarm) -> String {
             format!("a record in package {package} is not what it was when it was told before: {copies}")
         }
         AlarmCode::RecordsMissing => format!(
-            "records up to those of package {package} are missing at the vendor: carry the next package there, which tells again all that this site still has; what an \
-             acknowledgement let go is told no more, and the vendor ends it with `airlock vendor ledger end`"
+            "records up to those of package {package} are missing at the vendor: bring out the packages before it that `airlock status list` still has with \
+             `airlock status export DEST --again NUMBER`, then the next one, which tells again all that was not acknowledged; what an acknowledgement let go \
+             is told no more, and the vendor ends it with `airlock vendor ledger end FINDING`"
         ),
     }
 }

@@ -7,6 +7,7 @@ use crate::appliance::state::Appliance;
 use crate::db::site::acknowledgements;
 use crate::db::site::packages::{self, PackageRow, State};
 use crate::domain::{Class, Error, Hash, Result};
+use crate::package::Head;
 
 /// Digits of a head digest that say which package is meant.
 const DIGITS: usize = 8;
@@ -45,14 +46,14 @@ impl Appliance {
                 let found = found.map(|at| rows.swap_remove(at)).ok_or_else(|| {
                     let used = rows.iter().filter(|row| row.state != State::Draft);
                     let numbers: Vec<String> = used.map(|row| row.number.to_string()).collect();
-                    Error::new(Class::Usage, "again", format!("no package {number} was signed here")).expected(
-                        match numbers.join(", ") {
+                    Error::new(Class::Usage, "again", format!("no package {number} was signed here"))
+                        .expected(match numbers.join(", ") {
                             none if none.is_empty() => {
                                 "nothing: none was signed in this life of the state folder".to_owned()
                             }
                             numbers => format!("one of {numbers}"),
-                        },
-                    )
+                        })
+                        .remedy("`airlock status list` says what was made here, and how far each package is")
                 })?;
                 check_may_leave(&found, request)?;
                 Ok(found)
@@ -124,13 +125,13 @@ impl Appliance {
         Ok(wanted == 0 || prologue::open(self, row)?.approvals().len() as u64 >= wanted)
     }
 
-    /// Returns the name that a package has wherever it goes.
+    /// Returns what a package states, with the name that its file has wherever it goes.
     ///
     /// # Errors
     ///
     /// `E-FORMAT` when its row is damaged.
-    pub fn package_name(&self, row: &PackageRow) -> Result<String> {
-        Ok(own_head(&row.bytes)?.file_name())
+    pub fn package_head(&self, row: &PackageRow) -> Result<Head> {
+        own_head(&row.bytes)
     }
 
     /// Returns the packages of a stream that the present life of the state folder made, by number.
@@ -152,7 +153,7 @@ fn check_may_leave(row: &PackageRow, request: &DraftRequest<'_>) -> Result<()> {
     }
     let found = format!("package {} shows more than may leave now", row.number);
     Err(Error::new(Class::Policy, "profile", found).remedy(
-        "make another one with `airlock status preview`: it covers what that one held, and shows what may leave",
+        "make another one with `airlock status preview`: it covers what that one held and is not acknowledged, and shows what may leave",
     ))
 }
 

@@ -21,6 +21,7 @@
 //! | `sign` | the number is used, then the key signs: E6, E7 |
 //! | `summary` | the tiny form of a signed package, for QR codes or a telephone |
 //! | `deliver` | out to a folder, a file or a pipe, read back, and only then called exported: E8 |
+//! | `listed` | what was made for a vendor, and how far each package is |
 //! | `upkeep` | what the outbox keeps of what was signed |
 //!
 //! A kill anywhere leaves a draft, or a used number whose signature may be missing; the next export goes on there. Bytes that were signed
@@ -33,6 +34,7 @@ mod deliver;
 mod draft;
 mod facts;
 mod lines;
+mod listed;
 mod outbox;
 mod preview;
 mod profile;
@@ -46,6 +48,7 @@ pub use approve::Approved;
 pub use choose::Wanted;
 pub use deliver::{Delivered, Destination, PipeEnd};
 pub use draft::{DraftRequest, Drafted};
+pub use listed::Listed;
 pub use outbox::ExportLock;
 pub use preview::{Preview, ShowLine};
 pub use profile::{ExportSettings, Profile};

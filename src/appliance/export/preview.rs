@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::facts::own_head;
+use super::facts::{numbers, own_head};
 use crate::appliance::state::Appliance;
+use crate::db::site::acknowledgements;
 use crate::db::site::packages::{self, PackageRow, State};
 use crate::domain::{Class, Error, Hash, Result};
 use crate::media::UncachedFile;
@@ -31,7 +32,8 @@ pub struct Preview {
 }
 
 /// What to do where a package that was signed is gone or damaged: there is no other copy here.
-const NEXT: &str = "make the next package with `airlock status preview`: it covers what this one held";
+const NEXT: &str =
+    "make the next package with `airlock status preview`: it covers what this one held and is not acknowledged";
 
 /// Takes each line as it is read back.
 pub type ShowLine<'a> = dyn FnMut(&Line) -> Result<()> + 'a;
@@ -41,11 +43,14 @@ impl Appliance {
     ///
     /// # Errors
     ///
-    /// `E-STATE package-missing` when its file is gone; those of the steps V1, V4 and V6 to V10 when it holds something else than was
+    /// `E-STATE package-missing` when its file is gone, `E-USAGE again` when it was acknowledged and let go; those of the steps V1, V4 and V6 to V10 when it holds something else than was
     /// written; those of `each`.
     pub fn read_back(&self, row: &PackageRow, each: &mut ShowLine<'_>) -> Result<Preview> {
         if self.open_package(row.head)?.is_none() {
-            return Err(gone(row));
+            return Err(match self.is_acknowledged(row)? {
+                true => let_go(row),
+                false => gone(row),
+            });
         }
         let mut is_callers = false;
         let mut read = || {
@@ -92,6 +97,14 @@ impl Appliance {
         })
     }
 
+    /// Whether the vendor has all that a package covers.
+    fn is_acknowledged(&self, row: &PackageRow) -> Result<bool> {
+        let reached = self
+            .db
+            .read(|connection| acknowledgements::reached(connection, row.domain))?;
+        Ok(row.state != State::Draft && own_head(&row.bytes)?.lasts().are_within(&numbers(&reached)))
+    }
+
     /// Numbers of the packages of the same instance that a package which begins at these numbers repeats.
     fn repeats(&self, row: &PackageRow, firsts: &Numbers) -> Result<Vec<u64>> {
         let mut repeated = Vec::new();
@@ -111,6 +124,17 @@ impl Appliance {
 fn count<K: Ord>(counts: &mut BTreeMap<K, u64>, key: K) {
     let count = counts.entry(key).or_default();
     *count = count.saturating_add(1);
+}
+
+/// A package that the vendor has: its file went when room was needed.
+fn let_go(row: &PackageRow) -> Error {
+    Error::new(
+        Class::Usage,
+        "again",
+        format!("package {} was acknowledged, and its file was let go", row.number),
+    )
+    .expected("a package whose file is in the outbox")
+    .remedy("nothing is to be done: the vendor has what it held; `airlock status list` says which packages can leave once more")
 }
 
 fn gone(row: &PackageRow) -> Error {

@@ -3,13 +3,18 @@
 use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
 
 use crate::db::SqlResult as _;
-use crate::domain::{Counter, Hash, Name, Result, Scope, SiteId, Timestamp, Uuid};
+use crate::domain::{Counter, Hash, InstanceId, Name, Result, Scope, SiteId, Timestamp, Uuid};
 
 /// Code of the finding that a summary is of an instance which no package told of.
 pub const UNTOLD: &str = "summary-instance";
 
 /// Hex digits of an instance that a summary says.
 pub const INSTANCE_DIGITS: usize = 16;
+
+/// Returns what a summary says of an instance.
+pub fn beginning(instance: &InstanceId) -> String {
+    instance.as_str().chars().take(INSTANCE_DIGITS).collect()
+}
 
 /// A package as far as a summary names it.
 #[derive(Debug, Clone, Copy)]
@@ -95,6 +100,24 @@ pub fn newest_number(connection: &Connection, site: &SiteId, instance: &str) -> 
     connection
         .prepare_cached("SELECT ifnull(max(number), 0) FROM summary WHERE site = ? AND instance = ?")
         .and_then(|mut select| select.query_row(params![site, instance], |row| row.get(0)))
+        .sql("read the summaries")
+}
+
+/// Returns the newest summary of an instance that is of a later package than this one.
+///
+/// # Errors
+///
+/// Those of [`SqlResult::sql`](crate::db::SqlResult::sql).
+pub fn newest_behind(connection: &Connection, site: &SiteId, instance: &str, number: u64) -> Result<Option<Vec<u8>>> {
+    connection
+        .prepare_cached(
+            "SELECT bytes FROM summary WHERE site = ? AND instance = ? AND number > ? ORDER BY number DESC, taken_at DESC LIMIT 1",
+        )
+        .and_then(|mut select| {
+            select
+                .query_row(params![site, instance, number], |row| row.get(0))
+                .optional()
+        })
         .sql("read the summaries")
 }
 

@@ -3,10 +3,15 @@
 //! It says up to which numbers everything is here without a hole, and names the packages that prove it: who was never given a package
 //! knows no head digest, and frees nothing. What the newest package's `acknowledged` says counts as here: the site let that go, also where
 //! this ledger is an older copy that never knew of it. Nothing new to say makes no new one.
+//!
+//! Two things hold it back, since what a site lets go it cannot send again. A package proves what it covers only while its file is whole in
+//! `packages/`: lines of logs are there alone. And while this ledger is an older copy that misses packages, nothing is acknowledged until they
+//! came or somebody ended that finding: the site still has their files.
 
 use std::collections::BTreeSet;
 
 use super::super::Workspace;
+use super::ingest::{Court, Identity, is_kept_whole};
 use crate::container::digest_of;
 use crate::crypto::{
     AcknowledgedAudit, AcknowledgedPackage, Acknowledgement, Alarm, AlarmCode, KeyId, RoleName, SigningKey,
@@ -18,6 +23,10 @@ use crate::package::{Acknowledged, Head};
 
 /// Version of airlock that reads acknowledgements as they are made here.
 const READER: Version = Version::new(0, 2, 0);
+
+/// Codes of findings that say that this ledger is an older copy, and that packages never came.
+const LEDGER_BEHIND: &str = "ledger-behind";
+const PACKAGE_MISSING: &str = "package-missing";
 
 /// Sub-code where the keys that sign acknowledgements are not at hand.
 pub(in crate::vendor_side) const NO_KEY: Code = Code::new("no-key");
@@ -38,10 +47,49 @@ pub struct Issued {
 pub(in crate::vendor_side) enum Due {
     /// Nothing can be said, or nothing that the site does not know.
     Nothing,
+    /// There would be more to say, and it would let go what is not here.
+    Withheld(Withheld),
     /// The newest one that was made says everything; whether the site applied it already.
     Newest(Box<Issued>, bool),
     /// There is more to say, in one that nobody signed yet; and the newest one that was made for the same instance and is not applied.
     New(Box<Acknowledgement>, Option<Box<Issued>>),
+}
+
+/// Why nothing is acknowledged that could be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::vendor_side) enum Withheld {
+    /// Files of packages are gone from `packages/` or damaged, by their numbers.
+    Files(Vec<u64>),
+    /// This ledger is an older copy, and packages that it never knew are missing, as the finding says.
+    Missing(String),
+}
+
+impl Withheld {
+    /// Says it of a site, with what to do.
+    pub(in crate::vendor_side) fn error(&self, site: &str) -> Error {
+        match self {
+            Self::Files(numbers) => {
+                let numbers: Vec<String> = numbers.iter().map(ToString::to_string).collect();
+                Error::new(
+                    Class::State,
+                    "package-file",
+                    format!(
+                        "the file of package {} of site {site:?} is gone from packages/ or damaged",
+                        numbers.join(", ")
+                    ),
+                )
+                .expected("the whole file of what is acknowledged: the site lets it go")
+                .remedy("take the file in once more with `airlock status verify FILE`; where you do not have it, the site brings it out again with `airlock status export DEST --again NUMBER`")
+            }
+            Self::Missing(detail) => Error::new(
+                Class::State,
+                "packages-missing",
+                format!("this ledger is an older copy of itself, and of site {site:?} packages are missing: {detail}"),
+            )
+            .expected("every package that the site would let go")
+            .remedy("have the site bring them out with `airlock status export DEST --again NUMBER`, and take them in; where they are gone, end the finding package-missing with `airlock vendor ledger end FINDING`"),
+        }
+    }
 }
 
 /// Makes the next acknowledgement for a site, or returns the newest one where nothing is new since it was made. `keys` is asked only when
@@ -49,7 +97,8 @@ pub(in crate::vendor_side) enum Due {
 ///
 /// # Errors
 ///
-/// `E-USAGE nothing-to-acknowledge` when no package of the site was taken in; `E-TRUST no-key`, and those of `keys`; those of the ledger.
+/// `E-USAGE nothing-to-acknowledge` when no package of the site was taken in; `E-STATE package-file` and `packages-missing` when the site would
+/// let go what is not here; `E-TRUST no-key`, and those of `keys`; those of the ledger.
 pub fn acknowledge(
     workspace: &Workspace,
     site: &Site,
@@ -57,8 +106,8 @@ pub fn acknowledge(
     at: Timestamp,
 ) -> Result<Issued> {
     let ledger = workspace.ledger()?;
-    let domain = workspace.chain().domain();
-    match ledger.read(|connection| due(connection, domain, &site.site, at))? {
+    match ledger.read(|connection| due(workspace, connection, &site.site, at))? {
+        Due::Withheld(why) => Err(why.error(&site.name)),
         Due::Nothing => Err(Error::new(
             Class::Usage,
             "nothing-to-acknowledge",
@@ -146,20 +195,45 @@ pub(in crate::vendor_side) fn rehearse(workspace: &Workspace, says: Acknowledgem
 ///
 /// # Errors
 ///
-/// Those of the ledger.
-pub(in crate::vendor_side) fn due(connection: &Connection, domain: Hash, site: &SiteId, at: Timestamp) -> Result<Due> {
+/// Those of the ledger; `E-STATE planted` and `E-IO` for files of packages.
+pub(in crate::vendor_side) fn due(
+    workspace: &Workspace,
+    connection: &Connection,
+    site: &SiteId,
+    at: Timestamp,
+) -> Result<Due> {
     let Some(held) = Held::read(connection, site)? else {
         return Ok(Due::Nothing);
     };
+    let domain = workspace.chain().domain();
+    let court = Court { domain, now: at };
+    let proof = held.proof(&mut |number, head| {
+        let identity = Identity {
+            site: site.clone(),
+            instance: held.lineage.youngest().instance.clone(),
+            number,
+            head,
+        };
+        is_kept_whole(workspace.folder(), connection, court, &identity)
+    })?;
     let newest = match acknowledgements::newest(connection, site)? {
         Some(envelope) => Some(Box::new(Issued::kept(envelope)?)),
         None => None,
     };
     let issued = newest.as_ref().map_or(0, |newest| newest.says.number);
     let number = issued.max(held.known.number).saturating_add(1);
-    let says = held.say(connection, domain, site, number, at)?;
+    let without_files = Withheld::Files(proof.without_files.clone());
+    let is_without = !proof.without_files.is_empty();
+    let nothing = || {
+        if is_without {
+            Due::Withheld(without_files)
+        } else {
+            Due::Nothing
+        }
+    };
+    let says = held.say(connection, domain, site, proof, number, at)?;
     let Some(says) = says else {
-        return Ok(Due::Nothing);
+        return Ok(nothing());
     };
     let is_applied = issued <= held.known.number;
     let told: &[Alarm] = newest.as_ref().map_or(&[], |newest| &newest.says.alarms);
@@ -170,11 +244,24 @@ pub(in crate::vendor_side) fn due(connection: &Connection, domain: Hash, site: &
     match newest {
         Some(newest) if is_same(&newest.says, &says) => Ok(Due::Newest(newest, is_applied)),
         newest if is_news => {
+            if let Some(detail) = missing(connection, site)? {
+                return Ok(Due::Withheld(Withheld::Missing(detail)));
+            }
             let newest = newest.filter(|newest| !is_applied && newest.says.instance == says.instance);
             Ok(Due::New(Box::new(says), newest))
         }
-        _ => Ok(Due::Nothing),
+        _ => Ok(nothing()),
     }
+}
+
+/// Returns which packages are missing where this ledger is an older copy; nothing where it is not, or none is.
+fn missing(connection: &Connection, site: &SiteId) -> Result<Option<String>> {
+    let open = findings::open(connection, Some(site))?;
+    if !open.iter().any(|finding| finding.code == LEDGER_BEHIND) {
+        return Ok(None);
+    }
+    let missing = open.into_iter().find(|finding| finding.code == PACKAGE_MISSING);
+    Ok(missing.map(|finding| finding.detail))
 }
 
 /// Whether two say the same, whatever their numbers and times.
@@ -214,6 +301,16 @@ struct Held {
     packages: Vec<(AcknowledgedPackage, Head)>,
     /// What the site says that it let go.
     known: Acknowledged,
+}
+
+/// What an acknowledgement stands on.
+struct Proof {
+    /// Packages whose files are here.
+    packages: Vec<AcknowledgedPackage>,
+    /// How far they lead: records, receipts, rows of the log.
+    reached: [u64; 3],
+    /// Packages that would lead further, and whose files are not here.
+    without_files: Vec<u64>,
 }
 
 const KINDS: [Numbered; 3] = [Numbered::Records, Numbered::Receipts, Numbered::Audit];
@@ -256,10 +353,15 @@ impl Held {
         connection: &Connection,
         domain: Hash,
         site: &SiteId,
+        proof: Proof,
         number: u64,
         at: Timestamp,
     ) -> Result<Option<Acknowledgement>> {
-        let (packages, proven) = self.proof();
+        let Proof {
+            packages,
+            reached: proven,
+            ..
+        } = proof;
         let mut reached = [0; 3];
         for (reached, (kind, proven)) in reached.iter_mut().zip(KINDS.into_iter().zip(proven)) {
             let told = ledger::reach(connection, &self.lineage, kind, known(&self.known, kind))?;
@@ -285,22 +387,31 @@ impl Held {
         }))
     }
 
-    /// Returns the fewest packages that lead from what the site let go as far as all of them do, and how far that is: one, but for runs,
-    /// of which each goes on where the one before it ended.
-    fn proof(&self) -> (Vec<AcknowledgedPackage>, [u64; 3]) {
-        let mut led = KINDS.map(|kind| known(&self.known, kind));
-        let mut named = Vec::new();
-        while named.len() < limits::ACKNOWLEDGEMENT_ITEMS {
+    /// Finds the fewest packages that lead from what the site let go as far as all of them do whose files are here: one, but for runs, of
+    /// which each goes on where the one before it ended.
+    fn proof(&self, has_file: &mut dyn FnMut(u64, Hash) -> Result<bool>) -> Result<Proof> {
+        let mut proof = Proof {
+            packages: Vec::new(),
+            reached: KINDS.map(|kind| known(&self.known, kind)),
+            without_files: Vec::new(),
+        };
+        while proof.packages.len() < limits::ACKNOWLEDGEMENT_ITEMS {
             let next = self.packages.iter().find_map(|(package, head)| {
-                let further = std::array::from_fn(|at| further(head, KINDS[at], led[at]));
-                (further != led).then_some((*package, further))
+                let further = std::array::from_fn(|at| further(head, KINDS[at], proof.reached[at]));
+                let is_passed_over = proof.without_files.contains(&package.number);
+                (further != proof.reached && !is_passed_over).then_some((*package, further))
             });
             let Some((package, further)) = next else { break };
-            named.push(package);
-            led = further;
+            if has_file(package.number, package.head)? {
+                proof.packages.push(package);
+                proof.reached = further;
+            } else {
+                proof.without_files.push(package.number);
+            }
         }
-        named.sort_by_key(|package| package.number);
-        (named, led)
+        proof.packages.sort_by_key(|package| package.number);
+        proof.without_files.sort_unstable();
+        Ok(proof)
     }
 
     fn seal(&self, connection: &Connection, number: u64) -> Result<Option<Hash>> {

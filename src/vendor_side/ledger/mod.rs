@@ -8,7 +8,8 @@
 //! ```
 //!
 //! Each of these is a folder or file of its own and uses the rows of `db::ledger`; none uses another, but that all stand on what `ingest`
-//! wrote. What a site tells is shown escaped, counts for that site alone, and is never taken for the time of day.
+//! wrote, and that `acknowledge` asks it whether the file of a package is whole, and it takes up
+//! a summary that waited for a package of its instance. What a site tells is shown escaped, counts for that site alone, and is never taken for the time of day.
 
 mod acknowledge;
 pub mod ask;

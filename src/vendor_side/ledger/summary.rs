@@ -138,6 +138,32 @@ pub fn take_summary(workspace: &Workspace, data: &[u8], now: Timestamp) -> Resul
     taken
 }
 
+/// Concludes from a summary that was kept, once a package told of its instance: it says what runs as far as no later package does. One that
+/// the site's present key did not sign stays as it is.
+///
+/// # Errors
+///
+/// Those of the ledger.
+pub(super) fn take_up(
+    transaction: &Transaction<'_>,
+    domain: Hash,
+    site: &Site,
+    instance: &InstanceId,
+    number: u64,
+    now: Timestamp,
+) -> Result<()> {
+    let hex = summaries::beginning(instance);
+    let Some(bytes) = summaries::newest_behind(transaction, &site.site, &hex, number)? else {
+        return Ok(());
+    };
+    let taken = SignedSummary::verify(&bytes, &sealers(std::slice::from_ref(site), domain)?)
+        .and_then(|signed| take(transaction, site, &signed, now));
+    match taken {
+        Err(error) if !matches!(error.class(), Class::Signature | Class::Content | Class::Equivocation) => Err(error),
+        _ => Ok(()),
+    }
+}
+
 /// What tells a summary from others, however it was written down.
 fn digest_of(bytes: &[u8]) -> Hash {
     Hash(Sha256::digest(bytes).into())
@@ -164,11 +190,7 @@ fn take(transaction: &Transaction<'_>, site: &Site, signed: &SignedSummary, now:
         .iter()
         .map(|release| known_release(transaction, signed, release))
         .collect::<Result<_>>()?;
-    let hex: String = InstanceId::from_bytes(widen(summary.instance))
-        .as_str()
-        .chars()
-        .take(summaries::INSTANCE_DIGITS)
-        .collect();
+    let hex = summaries::beginning(&InstanceId::from_bytes(widen(summary.instance)));
     let shown = ledger::shown(transaction, &site.site)?;
     let instances = ledger::instances(transaction, &site.site)?;
     let instance = instances.iter().find(|known| known.instance.as_str().starts_with(&hex));

@@ -10,6 +10,7 @@ use airlock::vendor_side::{Workspace, site};
 use serde_json::json;
 
 use super::both::{Both, Reach};
+use crate::support::appliance::{read, write};
 
 #[test]
 fn it_says_what_is_held_and_a_new_one_is_made_when_there_is_more() {
@@ -31,12 +32,12 @@ fn it_says_what_is_held_and_a_new_one_is_made_when_there_is_more() {
         }
     );
     // Nothing new: the same bytes again, by name and by id.
-    let bytes = crate::support::appliance::read(&both.bench.path("issued.ack"));
+    let bytes = read(&both.bench.path("issued.ack"));
     assert_eq!(both.issue().0["result"], "again");
-    assert_eq!(crate::support::appliance::read(&both.bench.path("issued.ack")), bytes);
+    assert_eq!(read(&both.bench.path("issued.ack")), bytes);
     both.bench
         .good(&format!("vendor ledger ack {} -o by-id.ack", both.site));
-    assert_eq!(crate::support::appliance::read(&both.bench.path("by-id.ack")), bytes);
+    assert_eq!(read(&both.bench.path("by-id.ack")), bytes);
     // The site applies it, and reports on: cumulative, the newest package is enough.
     assert_eq!(both.bench.good("status acknowledge issued.ack")["result"], "applied");
     let lost = both.sign(both.reach(150));
@@ -131,6 +132,39 @@ fn a_restored_ledger_goes_on_above_what_the_site_applied() {
     std::fs::copy(&before, both.bench.path("acme/ledger.db")).unwrap();
     let newest = both.report(450);
     assert_eq!(newest.head.acknowledged.unwrap().number, 3);
+    // What an acknowledgement would let go at the site is brought out first, as the message says; and what is gone is ended by a person.
+    let withheld = |missing: &str| {
+        let refused = both.bench.refused(
+            "vendor ledger ack plant --replace -o issued.ack",
+            "E-STATE",
+            "packages-missing",
+        );
+        assert!(refused.stderr.contains(missing), "{}", refused.stderr);
+        assert!(
+            refused.stderr.contains("airlock status export DEST --again NUMBER"),
+            "{}",
+            refused.stderr
+        );
+    };
+    let findings = || both.bench.good("vendor ledger findings -w acme")["findings"].clone();
+    let open = |code: &str| {
+        let found = findings();
+        let found = found.as_array().unwrap().iter().find(|one| one["code"] == code);
+        found.map(|one| one["id"].as_str().unwrap().to_owned())
+    };
+    withheld("packages 2 to 4");
+    for number in [4, 2] {
+        both.bench.good(&format!(
+            "status export brought-{number}.airlock-status --again {number}"
+        ));
+        both.bench
+            .good(&format!("status verify brought-{number}.airlock-status"));
+        // An older package says nothing of what was applied since.
+        assert!(open("ledger-behind").is_some(), "{}", findings());
+        withheld("did not");
+    }
+    both.bench
+        .good(&format!("vendor ledger end {}", open("package-missing").unwrap()));
     let says = both.issue().1;
     assert_eq!(
         (says.number, says.records, says.packages),
@@ -253,4 +287,59 @@ fn two_at_once_do_not_share_a_number() {
     assert_eq!(error.advice(), Some("give the same command once more"));
     let issued = acknowledge(&workspace, &plant, &mut || unreachable!(), Timestamp::EPOCH).unwrap();
     assert_eq!((issued.is_new, issued.says.number), (false, 1));
+}
+
+/// Lines of logs lie in the files of packages alone: one whose file is gone or damaged lets nothing go at the site.
+#[test]
+fn what_is_not_here_any_more_is_not_acknowledged() {
+    let both = Both::new();
+    let first = both.report(100);
+    let name = first.head.file_name();
+    let kept = || {
+        let site = std::fs::read_dir(both.bench.path("acme/packages")).unwrap().next();
+        let file = std::fs::read_dir(site.unwrap().unwrap().path()).unwrap().next();
+        file.map(|file| file.unwrap().path())
+    };
+    let path = kept().unwrap();
+    let bytes = read(&path);
+    let before = both.ledger().read(acknowledgement_rows).unwrap();
+    for damage in [
+        None,
+        Some(&bytes[..bytes.len() - 600]),
+        Some(&[&bytes[..9000], b"x", &bytes[9001..]].concat()[..]),
+    ] {
+        match damage {
+            None => std::fs::remove_file(&path).unwrap(),
+            Some(bytes) => write(&path, bytes),
+        }
+        let refused = both
+            .bench
+            .refused("vendor ledger ack plant -o issued.ack", "E-STATE", "package-file");
+        assert!(refused.stderr.contains("package 1 of site"), "{}", refused.stderr);
+        assert_eq!(both.ledger().read(acknowledgement_rows).unwrap(), before);
+        assert!(!both.bench.path("issued.ack").try_exists().unwrap());
+        // As the message says.
+        let known = both.bench.good(&format!("status verify {name}"));
+        assert_eq!(
+            (&known[0]["result"], &known[0]["file_put_back"]),
+            (&json!("already"), &json!(true))
+        );
+        assert_eq!(read(&kept().unwrap()), bytes);
+    }
+    // A damaged copy of what is here whole is said to be one, and lets nobody believe that it is kept.
+    write(&both.bench.path("cut"), &bytes[..bytes.len() - 600]);
+    let known = both.bench.good("status verify cut");
+    assert_eq!(known[0]["result"], "already");
+    assert!(
+        known[0]["copy_is_damaged"].as_str().unwrap().contains("ends after "),
+        "{known}"
+    );
+    let (value, says) = both.issue();
+    assert_eq!((value["result"].as_str(), says.records), (Some("new"), 100));
+}
+
+fn acknowledgement_rows(connection: &rusqlite::Connection) -> airlock::domain::Result<u64> {
+    Ok(connection
+        .query_row("SELECT count(*) FROM acknowledgement", [], |row| row.get(0))
+        .unwrap())
 }

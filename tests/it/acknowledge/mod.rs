@@ -7,4 +7,5 @@ mod conditions;
 mod crash;
 mod follow;
 mod issue;
+mod list;
 mod round;

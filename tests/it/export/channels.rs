@@ -52,8 +52,8 @@ fn s04_no_site_imports_what_goes_home_though_its_own_key_signed_it() {
     assert_eq!(desk.judged(&package, "")["result"], "good");
 }
 
-/// Beside its bytes, which are a function of what was reviewed, a package has a name and a size: the name is the site and the number, the
-/// size is rounded, and nothing else is left on the medium.
+/// Beside its bytes, which are a function of what was reviewed, a package has a name and a size: the name is site, vendor, life and
+/// number, the size is rounded, and nothing else is left on the medium.
 #[test]
 fn s08_a_package_has_no_room_for_anything_but_what_was_reviewed() {
     let desk = Desk::new(0);
@@ -69,7 +69,12 @@ fn s08_a_package_has_no_room_for_anything_but_what_was_reviewed() {
     let digits = |member: &str| verdict[member].as_str().unwrap()[..8].to_owned();
     assert_eq!(
         *package[0],
-        format!("{}-{}-1.airlock-status", digits("site"), digits("instance"))
+        format!(
+            "{}-{}-{}-1.airlock-status",
+            digits("site"),
+            digits("domain"),
+            digits("instance")
+        )
     );
     let metadata = fs::metadata(desk.stick().join(package[0])).unwrap();
     assert_eq!(metadata.len() % (16 << 10), 0);

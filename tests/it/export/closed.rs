@@ -49,7 +49,7 @@ fn a_package_that_its_reader_left_is_given_to_one_that_stays() {
     let output = desk.command("status export -").output().unwrap();
     let talk = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(
-        output.status.success() && talk.contains("package 1 to standard output, "),
+        output.status.success() && talk.contains("package 1 for Test to standard output, "),
         "{talk}"
     );
     assert!(output.stdout.starts_with(b"00-format"));

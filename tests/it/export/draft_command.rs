@@ -152,7 +152,7 @@ fn every_line_can_be_looked_at() {
         "  hides   0 statuses that changed nothing, and the text of every status, 0 samples of metrics, 0 lines of containers, 0 lines of agents\n",
         "what would add some: agent-logs agents local-names logs metrics status-text\n",
         "  covers  records none = 0 shown + 0 withheld + 0 in gaps, nothing unexplained\n",
-        "needs no approval: airlock status export DEST --digest ",
+        "needs no approval: `airlock status export DEST --digest ",
         "\nreleases\n{\"blobs\":",
         "\n  says {\"at\":",
         "\naudit\n{\"action\":\"init\"",

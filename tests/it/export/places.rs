@@ -157,3 +157,50 @@ fn a_named_pipe_is_waited_for_aloud_and_only_what_it_took_whole_has_left() {
     assert_eq!(ended.result["packages"][0]["head"], json!(head));
     assert_eq!((desk.states(), desk.signings()), (vec![(1, State::Exported)], 1));
 }
+
+/// What stands under the name that a package has while it is written is somebody else's: it is neither followed nor replaced.
+#[test]
+fn what_stands_in_the_way_of_the_partial_file_is_named() {
+    let desk = Desk::new(0);
+    desk.draft();
+    let partial = desk.path("out.status.partial");
+    for plant in [&(|| mkfifoat(CWD, &partial, Mode::RWXU).unwrap()) as &dyn Fn(), &|| {
+        symlink(desk.path("elsewhere"), &partial).unwrap()
+    }] {
+        plant();
+        let ended = desk.refused("status export ./out.status", "E-USAGE", "output");
+        assert!(ended.stderr.contains("out.status.partial is a "), "{}", ended.stderr);
+        assert!(!desk.path("elsewhere").try_exists().unwrap() && !desk.path("out.status").try_exists().unwrap());
+        // As the message says.
+        fs::remove_file(&partial).unwrap();
+    }
+    assert_eq!(desk.states(), [(1, State::Signed)]);
+    desk.good("status export ./out.status");
+}
+
+/// A standard output that nobody has takes everything: what went there has not left.
+#[test]
+fn a_closed_output_takes_no_package() {
+    let desk = Desk::new(0);
+    desk.draft();
+    let shell = |end: &str| {
+        let mut command = Command::new("sh");
+        command
+            .arg("-c")
+            .arg(format!("\"$@\" {end}"))
+            .arg("sh")
+            .arg(AIRLOCK)
+            .args(desk.arguments("status export -"));
+        Ended::of(&command.output().unwrap())
+    };
+    for end in [">&-", ">/dev/null"] {
+        let ended = shell(end);
+        let (class, code, _) = ended.refusal.unwrap();
+        assert_eq!((class.as_str(), code.as_str()), ("E-USAGE", "output"), "{end}");
+        assert_eq!((desk.states(), desk.signings()), (vec![(1, State::Draft)], 0));
+    }
+    // As the message says.
+    let ended = shell(&format!("| cat >'{}'", desk.path("kept").display()));
+    assert_eq!(desk.states(), [(1, State::Exported)], "{}", ended.stderr);
+    assert_eq!(desk.judged(&desk.path("kept"), "")["result"], "good");
+}

@@ -231,4 +231,34 @@ fn each_of_several_has_its_verdict_and_the_worst_is_the_exit_code() {
     write(&folder.path().join("other.json"), &other);
     let output = run(folder.path(), "p.airlock-status --enrolment other.json");
     assert_eq!(refused(&output), told("E-TRUST", "unknown-site", "V2", 13));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("with --enrolment once more"));
+    good(
+        folder.path(),
+        "p.airlock-status --enrolment other.json --enrolment site.json",
+    );
+}
+
+/// A stick has the packages of several sites and vendors: each is judged once its enrolment file is given.
+#[test]
+fn a_package_is_judged_once_its_enrolment_file_is_given_too() {
+    let folder = bench(&[]);
+    let of_vendor = Enrolment::sign(
+        site(),
+        airlock::domain::Hash([0xdd; 32]),
+        RecipientKey::x25519([9; 32]),
+        made::time("08:00:00"),
+        &key(),
+    );
+    write(&folder.path().join("vendor.json"), &of_vendor);
+    let output = run(folder.path(), "p.airlock-status --enrolment vendor.json");
+    assert_eq!(refused(&output), told("E-TRUST", "unknown-domain", "V2", 13));
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(
+        said.contains("another vendor of the site") && said.contains("with --enrolment once more"),
+        "{said}"
+    );
+    good(
+        folder.path(),
+        "p.airlock-status --enrolment vendor.json --enrolment site.json",
+    );
 }

@@ -49,7 +49,7 @@ fn lines_of_every_kind_come_back_as_they_were() {
     assert_eq!(draft.bytes, write().bytes, "the same lines gave other bytes");
     assert_eq!(draft.bytes.len() % (16 << 10), 0);
     let head = &draft.package.head;
-    assert_eq!(head.file_name(), "01234567-11112222-1.airlock-status");
+    assert_eq!(head.file_name(), "01234567-cdcdcdcd-11112222-1.airlock-status");
     assert_eq!(head.records.shown, 15);
     let signed = made::sign(&draft.bytes);
     // Only the bytes before the payload changed, and the head not at all.

@@ -171,6 +171,14 @@ fn what_is_not_this_vendors_or_contradicts_the_ledger_is_not_learned() {
     let before = rows(&folder, "w");
     folder.good(&[&CREATE[..], &["-w", "away", "--replace"]].concat());
     refused("E-EQUIVOCATION", "number-used");
+    let (.., event) = folder.refused(&LEARN);
+    assert!(
+        event["remedy"]
+            .as_str()
+            .unwrap()
+            .contains("sign the next release with a number above both"),
+        "{event}"
+    );
     assert_eq!(rows(&folder, "w"), before);
     folder.good(&[&CREATE[..], &["-w", "away", "--sequence", "2", "--replace"]].concat());
     folder.good(&LEARN);

@@ -4,12 +4,12 @@
 pub fn finding_advice(code: &str) -> &'static str {
     match code {
         "package-missing" => {
-            "nothing of it is lost, since later packages cover it; it ends when the package comes, which the site brings out again with `airlock \
-             status export DEST --again NUMBER` while its outbox has it"
+            "it ends when the package comes, which the site brings out again with `airlock status export DEST --again NUMBER` while its outbox has \
+             it: before you acknowledge anything more; later packages cover what was not acknowledged"
         }
         "records-missing" => "it ends when a package covers these numbers; what the site let go before is gone",
         "new-instance" => {
-            "ask the site what was done to its state folder: whether it was restored, copied, or got other keys"
+            "where its reason is status-key and you took the new key with `airlock vendor enroll FILE --replace SITE`, nothing more is to be done; else ask the site what was done to its state folder: whether it was restored, copied, or got other keys"
         }
         "branches" => {
             "ask the site which of its state folders goes on: `airlock recover --as cloned` there lets its next package be what is shown; have the \
@@ -17,7 +17,7 @@ pub fn finding_advice(code: &str) -> &'static str {
         }
         "clock-back" | "clock-ahead" => "have the clock of the site set, and read its times with that in mind",
         "ledger-behind" => {
-            "this ledger is an older copy: give it the site's packages again with `airlock status verify`, and releases that it does not know with \
+            "this ledger is an older copy, or somebody else signs with the ack key, which is then replaced in the root: give it the site's packages again with `airlock status verify`, and releases that it does not know with \
              `airlock vendor ledger learn FILE`; it ends with the next acknowledgement that the site applies"
         }
         "foreign-release" => {

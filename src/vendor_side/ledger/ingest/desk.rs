@@ -6,14 +6,12 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use super::copied::Copied;
+use super::kept::{self, PACKAGES, file_name};
 use super::verdict::Identity;
-use crate::container::Input;
 use crate::domain::{Class, Error, Result, SiteId, limits};
-use crate::media;
 use crate::stream::{Expected, LockFile, create_own_folder, look, open_plain, read_exact_or_end, sync_folder};
 
 const INCOMING: &str = "incoming";
-const PACKAGES: &str = "packages";
 const EVIDENCE: &str = "evidence";
 
 /// Bytes that are compared at a time.
@@ -132,7 +130,7 @@ impl Desk {
     ///
     /// `E-STATE planted`, `E-IO`.
     pub(super) fn kept(&self, copied: &Copied, identity: &Identity) -> Result<Kept> {
-        let path = self.kept_path(identity);
+        let path = kept::path(&self.folder, identity);
         let (Some(mut kept), Some(mut copy)) = (open_plain(&path)?, open_plain(&copied.path)?) else {
             return Ok(Kept::Gone);
         };
@@ -153,19 +151,9 @@ impl Desk {
         }
     }
 
-    /// Opens the file that is kept of a package from its beginning; nothing where there is none.
-    ///
-    /// # Errors
-    ///
-    /// As [`Self::kept`].
-    pub(super) fn open_kept(&self, identity: &Identity) -> Result<Option<Box<dyn Input>>> {
-        let path = self.kept_path(identity);
-        open_plain(&path)?.map(|file| media::input(file, &path)).transpose()
-    }
-
-    fn kept_path(&self, identity: &Identity) -> PathBuf {
-        let folder = self.folder.join(PACKAGES).join(identity.site.as_str());
-        folder.join(file_name(identity, 8))
+    /// Returns the workspace's folder.
+    pub(super) fn folder(&self) -> &Path {
+        &self.folder
     }
 
     /// Keeps a copy as evidence, durable, and lets go of the oldest of its site.
@@ -228,19 +216,6 @@ impl Desk {
         sync_folder(&folder)?;
         Ok(path)
     }
-}
-
-/// `INSTANCE8-NUMBER-HEAD`, with so many digits of the head.
-fn file_name(identity: &Identity, digits: usize) -> String {
-    let Identity {
-        instance, number, head, ..
-    } = identity;
-    let short = |text: &str, count: usize| text.chars().take(count).collect::<String>();
-    format!(
-        "{}-{number}-{}",
-        short(instance.as_str(), 8),
-        short(&head.to_string(), digits)
-    )
 }
 
 fn remove(path: &Path) -> Result<()> {

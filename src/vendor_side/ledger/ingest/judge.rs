@@ -2,6 +2,7 @@
 
 use serde_json::json;
 
+use super::super::summary::take_up;
 use super::copied::Copied;
 use super::facts::{Facts, Told, cover};
 use super::notice::{Noticing, notice};
@@ -20,11 +21,11 @@ const LOOK: u64 = 1000;
 
 /// What all packages of one command are judged by.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Court {
+pub(in crate::vendor_side::ledger) struct Court {
     /// Trust domain of the workspace.
-    pub(super) domain: Hash,
+    pub(in crate::vendor_side::ledger) domain: Hash,
     /// The time of all of it.
-    pub(super) now: Timestamp,
+    pub(in crate::vendor_side::ledger) now: Timestamp,
 }
 
 /// As much as is known of a package when it is refused.
@@ -188,6 +189,16 @@ impl Written<'_> {
         )?;
         cover(transaction, &placed.lineage, head)?;
         let news = snapshot.map(Snapshot::news).unwrap_or_default();
+        if noticing.is_newest {
+            take_up(
+                transaction,
+                court.domain,
+                site,
+                &identity.instance,
+                identity.number,
+                court.now,
+            )?;
+        }
         let found = notice(
             transaction,
             court.now,

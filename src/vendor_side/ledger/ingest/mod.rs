@@ -19,8 +19,8 @@
 //!
 //! # A package that is known
 //!
-//! Nothing of it is read behind its head (V5), unless its file is not in `packages/` any more, or is another one: then it is read to its end as
-//! a new one is, and takes that place, for the lines of logs are read from there.
+//! Nothing of it is read behind its head (V5) where it is byte for byte the file in `packages/`. Another copy is read to its end: it takes that
+//! place where the file there is gone or damaged, for the lines of logs are read from there; and where it is itself damaged, that is said.
 //!
 //! # What a stop leaves
 //!
@@ -31,6 +31,7 @@ mod copied;
 mod desk;
 mod facts;
 mod judge;
+mod kept;
 mod notice;
 mod numbers;
 mod order;
@@ -42,5 +43,7 @@ mod snapshot;
 mod verdict;
 
 pub use desk::is_taking_in;
+pub(super) use judge::Court;
+pub(super) use kept::is_kept_whole;
 pub use run::{IngestEvent, IngestOptions, ingest};
 pub use verdict::{FailedDeployment, HeldRelease, Identity, Noticed, Outcome, ReceiptTold, Refused, TakenIn, Verdict};

@@ -102,7 +102,7 @@ pub(super) fn notice(
     look.holes(noticing, &mut noticed, &mut settle)?;
     look.instances(&mut noticed)?;
     look.clock(now, &mut noticed)?;
-    look.acknowledged(&mut noticed, &mut settle)?;
+    look.acknowledged(noticing.is_newest, &mut noticed, &mut settle)?;
     look.receipts(&mut noticed);
     look.releases(&mut noticed)?;
     look.receipt_rows(&mut noticed, &mut settle)?;
@@ -248,8 +248,8 @@ impl Look<'_> {
         Ok(())
     }
 
-    /// The site applied an acknowledgement that this ledger never issued.
-    fn acknowledged(&self, noticed: &mut Raised, settle: &mut Vec<&'static str>) -> Result<()> {
+    /// The site applied an acknowledgement that this ledger never issued; or its newest package says that it did not.
+    fn acknowledged(&self, is_newest: bool, noticed: &mut Raised, settle: &mut Vec<&'static str>) -> Result<()> {
         let Some(acknowledged) = self.head.acknowledged else {
             return Ok(());
         };
@@ -262,7 +262,7 @@ impl Look<'_> {
                     acknowledged.number
                 ),
             ));
-        } else {
+        } else if is_newest {
             settle.push("ledger-behind");
         }
         Ok(())

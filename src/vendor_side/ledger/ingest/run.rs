@@ -6,13 +6,14 @@ use serde_json::json;
 
 use super::copied::Copied;
 use super::desk::{Desk, Kept};
-use super::judge::{Court, Judged, Seen, judge, verify};
+use super::judge::{Court, Judged, Seen, judge};
+use super::kept::is_kept_whole;
 use super::order::order;
-use super::verdict::{Identity, Known, Outcome, Refused, Verdict};
+use super::verdict::{Known, Outcome, Refused, Verdict};
 use crate::db::ledger::findings::REFUSE;
 use crate::db::{Connection, Db, attempt, sealed_log};
 use crate::domain::{Class, Error, Result, Step, Timestamp};
-use crate::package::{OpenedPackage, advice};
+use crate::package::advice;
 use crate::vendor_side::Workspace;
 
 /// How packages are taken in.
@@ -185,7 +186,8 @@ impl Room<'_> {
     }
 
     /// Says what came of a package that was not refused. One that is known takes the place of its file in `packages/` where that is gone or
-    /// damaged, once it was read to its end. A whole one stays, with the approvals that it has: another copy may have others.
+    /// damaged, once it was read to its end. A whole one stays, with the approvals that it has: another copy may have others, or be damaged,
+    /// which is said: the package is known, and whoever keeps this file does not have it.
     fn put_back(
         &self,
         connection: &Connection,
@@ -197,40 +199,32 @@ impl Room<'_> {
             Judged::Taken(taken) => return Ok(Outcome::Taken(taken)),
             Judged::Already(identity, package) => (identity, package),
         };
-        let mut file_put_back = false;
-        if let Some(copied) = copied {
-            let stays = match self.desk.kept(copied, &identity)? {
-                Kept::Same => true,
-                Kept::Another => self.is_whole(connection, &identity)?,
-                Kept::Gone => false,
-            };
-            if !stays {
-                package.read_index()?.read_lines(&mut |_, _| Ok(()))?;
-                file_put_back = true;
-                if !is_rehearsal {
-                    self.desk.store(copied, &identity)?;
-                }
+        let mut known = Known {
+            identity,
+            file_put_back: false,
+            copy_is_damaged: None,
+        };
+        let Some(copied) = copied else {
+            return Ok(Outcome::Already(known));
+        };
+        let kept = self.desk.kept(copied, &known.identity)?;
+        if matches!(kept, Kept::Same) {
+            return Ok(Outcome::Already(known));
+        }
+        let read = package
+            .read_index()
+            .and_then(|index| index.read_lines(&mut |_, _| Ok(())));
+        if matches!(kept, Kept::Another) && is_kept_whole(self.desk.folder(), connection, self.court, &known.identity)?
+        {
+            known.copy_is_damaged = read.err().map(|error| error.to_string());
+        } else {
+            read?;
+            known.file_put_back = true;
+            if !is_rehearsal {
+                self.desk.store(copied, &known.identity)?;
             }
         }
-        Ok(Outcome::Already(Known {
-            identity,
-            file_put_back,
-        }))
-    }
-
-    /// Whether the file that is kept of a package is it from its first byte to its last. One that cannot be read is not.
-    fn is_whole(&self, connection: &Connection, identity: &Identity) -> Result<bool> {
-        let Some(input) = self.desk.open_kept(identity)? else {
-            return Ok(false);
-        };
-        let read = OpenedPackage::open(input)
-            .and_then(|opened| verify(connection, self.court, opened, &mut Seen::default()))
-            .and_then(|(_, signed)| {
-                let is_it = signed.head_digest() == identity.head;
-                signed.read_index()?.read_lines(&mut |_, _| Ok(()))?;
-                Ok(is_it)
-            });
-        Ok(read.unwrap_or(false))
+        Ok(Outcome::Already(known))
     }
 
     /// Keeps what tells another story than what is known, and writes the row of the refusal.

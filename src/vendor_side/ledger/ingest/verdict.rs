@@ -50,6 +50,8 @@ pub struct Known {
     pub identity: Identity,
     /// Whether the file that is kept of it was gone or another one, and this one was put in its place (or would be).
     pub file_put_back: bool,
+    /// What is wrong with this copy of it, where the one that is kept is whole: whoever keeps this file does not have the package.
+    pub copy_is_damaged: Option<String>,
 }
 
 /// A package that was refused.

@@ -262,6 +262,14 @@ fn v5_what_was_acknowledged_has_a_limit() {
     plant.acknowledged = said(1_000_007);
     let (found, _) = shop.found(&plant.export());
     assert_eq!(found, ["ledger-behind"]);
+    // Whoever has the ack key can go on so; new keys of the site, compared by voice, end it as the message says.
+    plant.acknowledged = said(3_000_000);
+    refused(&shop, &plant.clone().export(), "E-LIMIT", "acknowledged", "V5");
+    plant.rotate(8, 77);
+    replace(&shop.workspace, &plant.enrolment(), plant.site.as_str(), shop.now).unwrap();
+    shop.take(&plant.export());
+    plant.acknowledged = said(9_000_000);
+    refused(&shop, &plant.export(), "E-LIMIT", "acknowledged", "V5");
 }
 
 #[test]
