@@ -111,7 +111,7 @@ impl Advice {
                     match (member.as_str(), value) {
                         ("remedy" | "plan", value) => self.texts(value),
                         // These are a command and nothing else.
-                        ("back" | "restore", serde_json::Value::String(command)) => {
+                        ("back" | "restore" | "command", serde_json::Value::String(command)) => {
                             if let Some(words) = command.strip_prefix("airlock ") {
                                 *command = format!("airlock {}", self.words(words));
                             }

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use serde_json::{Value, json};
 
+use super::bundle_desired;
 use super::bundle_plan;
 use super::output_place::{self, Makes};
 use super::passphrase::{PassphraseArgs, ask_secret};
@@ -256,6 +257,9 @@ pub(super) fn run(args: &CreateArgs, ui: &mut Ui) -> Result<()> {
             escape(&deployment.version),
             deployment.revision
         );
+        if let Some(secrets) = bundle_desired::secrets(deployment) {
+            human += &format!("\n  secrets    {secrets}");
+        }
     }
     if let Some(number) = built.acknowledgement {
         human += &format!("\nacknowledges what the site sent: acknowledgement {number} goes along");
@@ -297,7 +301,7 @@ fn tell(event: &BuildEvent<'_>, ui: &mut Ui) {
                 ui.say(line);
             }
         }
-        BuildEvent::Warning(text) => ui.warn(escape(text)),
+        BuildEvent::Warning(warning) => ui.warn_at(escape(&warning.text), warning.file.as_deref(), warning.line),
         BuildEvent::Packing(PackEvent::Packing(done, total)) => ui.progress("packing", *done, *total),
         BuildEvent::Packing(PackEvent::ReadingBack(done, total)) => ui.progress("reading back", *done, *total),
     }

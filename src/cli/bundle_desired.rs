@@ -1,6 +1,6 @@
 //! What a bundle tells targets to run, in lines for people.
 
-use crate::bundle::desired::DesiredState;
+use crate::bundle::desired::{Deployment, DesiredState, SecretSource};
 
 use super::ui::escape;
 
@@ -27,8 +27,23 @@ pub(super) fn lines(state: &DesiredState) -> Vec<String> {
                 deployment.id,
                 deployment.revision
             ));
+            lines.extend(secrets(deployment).map(|secrets| format!("  secrets    {secrets}")));
         }
     }
     lines.extend(state.removed.iter().map(|id| format!("removed      {id}")));
     lines
+}
+
+/// Returns the secrets that a deployment uses, each with where its value comes from; nothing where it uses none.
+pub(super) fn secrets(deployment: &Deployment) -> Option<String> {
+    let each = deployment.secrets().iter().map(|used| {
+        let source = match used.source {
+            SecretSource::Sealed => "sealed by the vendor",
+            SecretSource::Ask => "entered at the site",
+            SecretSource::Generate => "made at the site",
+        };
+        let whose = if used.per_target { ", one for each target" } else { "" };
+        format!("{} ({source}{whose})", used.name)
+    });
+    Some(each.collect::<Vec<_>>().join(", ")).filter(|all| !all.is_empty())
 }

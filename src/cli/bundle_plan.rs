@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::bundle_desired;
 use super::ui::{bytes, escape};
 use crate::bundle::desired::{DesiredState, Target};
 use crate::domain::{Timestamp, counted};
@@ -204,6 +205,9 @@ pub(super) fn describe(plan: &Plan) -> String {
             escape(&deployment.version),
             deployment.revision
         );
+        if let Some(secrets) = bundle_desired::secrets(deployment) {
+            text += &format!("\n  secrets    {secrets}");
+        }
     }
     for uuid in plan.desired.iter().flat_map(|desired| &desired.removed) {
         text += &format!("\nremoves      {uuid}");
@@ -225,7 +229,7 @@ pub(super) fn target_json(target: &Target) -> Value {
         .map(|deployment| {
             json!({
                 "application": deployment.application, "version": deployment.version, "id": deployment.id,
-                "revision": deployment.revision, "images": deployment.images,
+                "revision": deployment.revision, "images": deployment.images, "secrets": deployment.secrets(),
             })
         })
         .collect();

@@ -11,7 +11,16 @@ use crate::domain::{Class, Error, Result};
 ///
 /// `E-USAGE confirm` when the answer is no, or nobody is there to be asked; `E-IO terminal`.
 pub(super) fn confirm(ui: &mut Ui, yes: bool, command: &str) -> Result<()> {
-    if yes {
+    confirm_by(ui, yes, "--yes", command)
+}
+
+/// As [`confirm`], where another option than `--yes` says it.
+///
+/// # Errors
+///
+/// As [`confirm`].
+pub(super) fn confirm_by(ui: &mut Ui, is_said: bool, option: &str, command: &str) -> Result<()> {
+    if is_said {
         return Ok(());
     }
     if !io::stdin().is_terminal() {
@@ -20,8 +29,8 @@ pub(super) fn confirm(ui: &mut Ui, yes: bool, command: &str) -> Result<()> {
             "confirm",
             "nobody is there to be asked; nothing was changed",
         )
-        .expected("a terminal, or --yes")
-        .remedy(format!("when all of this is meant: `{command} --yes`")));
+        .expected(format!("a terminal, or {option}"))
+        .remedy(format!("when all of this is meant: `{command} {option}`")));
     }
     ui.say("go on? [y/N]");
     let mut answer = String::new();

@@ -206,13 +206,13 @@ fn report(
             members.insert("held".into(), held.to_json());
         }
         members.insert("hidden".into(), hidden::to_json(&imported.hidden));
-        members.insert("waits_for".into(), missing_json(missing, &imported.scope));
+        members.insert("waits_for".into(), missing_json(missing));
         if let Some(plan) = plan {
             members.insert("removes".into(), plan.to_json());
         }
     }
     let mut human = human + &hidden::lines(&imported.hidden);
-    human += &commands(missing, &imported.scope);
+    human += &commands(missing);
     if needed.blobs > 0 {
         human += &format!(
             "\nbuilds on {} of earlier bundles ({}): hashed and whole",

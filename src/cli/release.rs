@@ -136,7 +136,7 @@ pub(super) fn run(command: &ReleaseCommand, ui: &mut Ui) -> Result<()> {
                 targets_human(&content),
                 hidden::lines(&hidden),
                 damage.map_or_else(String::new, |damage| damage_view::line(damage, &names)),
-                waiting_line(&release, missing),
+                waiting_line(missing),
             );
             ui.result(&value, human)
         }
@@ -276,14 +276,14 @@ fn runs_on(set: &TargetSet, target: Uuid) -> impl Iterator<Item = &DeploymentRow
 }
 
 /// Says what a release waits for, and how each of it is entered.
-fn waiting_line(release: &ReleaseRow, missing: &[MissingSecret]) -> String {
+fn waiting_line(missing: &[MissingSecret]) -> String {
     if missing.is_empty() {
         return String::new();
     }
     format!(
         "\nwaits for {}{}",
         escape(&listed(missing)),
-        waiting_view::commands(missing, &release.scope)
+        waiting_view::commands(missing)
     )
 }
 
@@ -299,6 +299,6 @@ fn to_json(
         "version": release.version, "head": release.head, "root_version": release.root_version,
         "imported_at": release.imported_at, "activated_at": release.activated_at, "retired_at": release.retired_at,
         "hidden": hidden::to_json(hidden), "damage": damage.map(ReleaseDamage::to_json),
-        "waits_for": waiting_view::missing_json(missing, &release.scope),
+        "waits_for": waiting_view::missing_json(missing),
     })
 }

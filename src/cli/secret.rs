@@ -7,7 +7,8 @@ use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
 use super::Ui;
-use super::confirm::confirm;
+use super::advice::quoted;
+use super::confirm::{confirm, confirm_by};
 use super::passphrase::type_in;
 use super::scope_names::ScopeNames;
 use super::secret_list;
@@ -41,12 +42,18 @@ pub(super) enum SecretCommand {
     ///
     /// On a terminal it is asked for and not shown; else it is read from standard input, without one newline at its end. It is never an
     /// argument: other users of the machine can read those. A release that waited for this value alone goes live.
+    ///
+    /// A value that is there already cannot be had again once another one takes its place: that is asked first on a terminal, and refused
+    /// elsewhere without --replace. A value with which a target's agent would get more than it may is refused too, and nothing is changed.
     #[command(
-        after_help = "Examples:\n  airlock secret set SMTP_PASSWORD\n  airlock secret set SMTP_PASSWORD --target press-1 < password.txt\n  airlock secret set API_KEY --product shop --vendor acme"
+        after_help = "Examples:\n  airlock secret set SMTP_PASSWORD\n  airlock secret set SMTP_PASSWORD --target press-1 < password.txt\n  airlock secret set SMTP_PASSWORD --replace < password.txt\n  airlock secret set API_KEY --product shop --vendor acme"
     )]
     Set {
         #[command(flatten)]
         which: Which,
+        /// Let it take the place of a value that is there already, and do not ask
+        #[arg(long)]
+        replace: bool,
         #[command(flatten)]
         place: Place,
     },
@@ -111,6 +118,23 @@ pub(super) struct Place {
 }
 
 impl Which {
+    /// Returns the command that does something about the same secret: named as it was found.
+    fn command(&self, act: &str) -> String {
+        let mut command = format!("airlock secret {act} {}", self.name);
+        let said = [
+            ("target", &self.target),
+            ("product", &self.product),
+            ("channel", &self.channel),
+            ("vendor", &self.vendor),
+        ];
+        for (option, value) in said {
+            if let Some(value) = value {
+                command += &format!(" --{option} {}", quoted(&escape(value)));
+            }
+        }
+        command
+    }
+
     fn find(&self, appliance: &Appliance) -> Result<SecretView> {
         appliance.find_secret(&AskedSecret {
             name: &self.name,
@@ -130,9 +154,16 @@ pub(super) fn run(command: &SecretCommand, ui: &mut Ui) -> Result<()> {
     let appliance = place.state.open_as(&place.config.read()?, ui)?;
     match command {
         SecretCommand::List { .. } => secret_list::print(&appliance, ui),
-        SecretCommand::Set { which, .. } => {
+        SecretCommand::Set { which, replace, .. } => {
             let view = which.find(&appliance)?;
             appliance.check_settable(&view)?;
+            tell_use(&view, ui);
+            if let Some((origin, at)) = view.kept {
+                ui.say(format_args!(
+                    "it takes the place of one that was {origin} at {at}, which cannot be had again"
+                ));
+                confirm_by(ui, *replace, "--replace", &which.command("set"))?;
+            }
             let value = entered(&view, ui)?;
             let act = appliance.set_secret(&view, value, SystemClock.now())?;
             report(&appliance, &view, &act, "set", ui)
@@ -146,7 +177,7 @@ pub(super) fn run(command: &SecretCommand, ui: &mut Ui) -> Result<()> {
                     escape(&view.label()),
                     escape(&view.used_by.join(", "))
                 ));
-                confirm(ui, *yes, &format!("airlock secret generate {}", view.name))?;
+                confirm(ui, *yes, &which.command("generate"))?;
             }
             let act = appliance.generate_secret(&view, SystemClock.now())?;
             report(&appliance, &view, &act, "generated", ui)
@@ -160,7 +191,7 @@ pub(super) fn run(command: &SecretCommand, ui: &mut Ui) -> Result<()> {
                 "cannot be had again"
             };
             ui.say(format_args!("the value of {} {what}", escape(&view.label())));
-            confirm(ui, *yes, &format!("airlock secret forget {}", view.name))?;
+            confirm(ui, *yes, &which.command("forget"))?;
             let gone = appliance.forget_secret(&view, SystemClock.now())?;
             let mut value = to_json(&view, "forgotten");
             if let Some(members) = value.as_object_mut() {
@@ -172,27 +203,29 @@ pub(super) fn run(command: &SecretCommand, ui: &mut Ui) -> Result<()> {
     }
 }
 
+/// Says to the person at the terminal who gets the value, so that none goes to another vendor.
+fn tell_use(view: &SecretView, ui: &mut Ui) {
+    if !io::stdin().is_terminal() {
+        return;
+    }
+    let vendor = view.vendor.as_deref().unwrap_or("a vendor whose root cannot be read");
+    let used = if view.used_by.is_empty() {
+        "nothing here".to_owned()
+    } else {
+        view.used_by.join(", ")
+    };
+    ui.say(format_args!(
+        "the value goes to {} of {}, for {}: used by {}",
+        escape(&view.scope.to_string()),
+        escape(vendor),
+        escape(&view.label()),
+        escape(&used),
+    ));
+}
+
 /// Takes the value from the person at the terminal, or from standard input.
 fn entered(view: &SecretView, ui: &mut Ui) -> Result<SecretValue> {
     let bytes = if io::stdin().is_terminal() {
-        let vendor = view.vendor.as_deref().unwrap_or("a vendor whose root cannot be read");
-        let used = if view.used_by.is_empty() {
-            "nothing here".to_owned()
-        } else {
-            view.used_by.join(", ")
-        };
-        ui.say(format_args!(
-            "the value goes to {} of {}, for {}: used by {}",
-            escape(&view.scope.to_string()),
-            escape(vendor),
-            escape(&view.label()),
-            escape(&used),
-        ));
-        if let Some((origin, at)) = view.kept {
-            ui.say(format_args!(
-                "it takes the place of one that was {origin} at {at}, which cannot be had again"
-            ));
-        }
         typed(&view.label())?
     } else {
         // One more byte than fits is enough to know that it does not; one newline at the end is none of the value.
@@ -279,14 +312,14 @@ fn told(waited: &Waited, names: &ScopeNames) -> (Value, String) {
             format!(
                 "\n{name} still waits for {}{}",
                 escape(&crate::appliance::secret::listed(missing)),
-                commands(missing, &release.scope)
+                commands(missing)
             ),
         ),
         Err(_) => ("refused", &[][..], String::new()),
     };
     let value = json!({
         "result": word, "head": release.head, "version": release.version, "epoch": release.counter.epoch,
-        "sequence": release.counter.sequence, "secrets": missing_json(missing, &release.scope),
+        "sequence": release.counter.sequence, "secrets": missing_json(missing),
         "error": waited.result.as_ref().err().map(|error| format!("{} {}", error.class(), error.code())),
     });
     (value, line)

@@ -7,6 +7,7 @@ use super::Ui;
 use super::confirm::confirm;
 use super::state_folder::StateArgs;
 use super::ui::escape;
+use crate::db::site::kept_secrets::KeptSecret;
 use crate::domain::{Clock as _, Result, SystemClock};
 
 #[derive(Debug, Args)]
@@ -39,17 +40,22 @@ pub(super) fn run(args: &RotateKeyArgs, ui: &mut Ui) -> Result<()> {
         .iter()
         .map(|(domain, path)| json!({"domain": domain, "file": path}))
         .collect();
+    let command = |act, kept: &KeptSecret| appliance.secret_command(act, &kept.scope, (&kept.name, kept.target));
     for kept in &rotated.unreadable {
         if !kept.counts() {
             ui.warn(format_args!(
-                "the forgotten value of {} of {} could not be read with the key of before: `airlock secret forget {} --product {}` removes it",
-                kept.name, kept.scope, kept.name, kept.scope.product
+                "the forgotten value of {} of {} could not be read with the key of before: `{}` removes it",
+                kept.name,
+                kept.scope,
+                command("forget", kept)?
             ));
             continue;
         }
         ui.warn(format_args!(
-            "the value of {} of {} could not be read with the key of before: enter it again with `airlock secret set {} --product {}`",
-            kept.name, kept.scope, kept.name, kept.scope.product
+            "the value of {} of {} could not be read with the key of before: enter it again with `{}`",
+            kept.name,
+            kept.scope,
+            command("set --replace", kept)?
         ));
     }
     ui.result(

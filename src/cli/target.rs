@@ -26,6 +26,9 @@ const SECRET_BYTES: u64 = 256;
 #[derive(Debug, Subcommand)]
 pub(super) enum TargetCommand {
     /// List targets, their deployments, and whether their agents can log in
+    ///
+    /// AGENT SECRET says what the agent of a target logs in with: none yet, issued here, or the hub's. Secrets that applications need are
+    /// in `airlock secret list`.
     List {
         #[command(flatten)]
         place: Place,
@@ -58,10 +61,10 @@ pub(super) enum TargetCommand {
         #[command(flatten)]
         place: Place,
     },
-    /// Issue a new secret for a target; it is shown once, on stdout
+    /// Issue a new secret with which a target's agent logs in; it is shown once, on stdout
     ///
-    /// A target has one secret: the one before stops working at once. An agent that is logged in stays logged in, until its token is
-    /// revoked too.
+    /// A target has one such secret: the one before stops working at once. An agent that is logged in stays logged in, until its token is
+    /// revoked too. What the applications of the target need is something else: `airlock secret list`.
     #[command(
         after_help = "Examples:\n  airlock target secret press-1\n  airlock target secret press-1 --revoke   # the host was stolen: its token dies too"
     )]

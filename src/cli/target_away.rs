@@ -79,7 +79,10 @@ pub(super) fn remove(hub: &Hub, word: &str, yes: bool, ui: &mut Ui) -> Result<()
     };
     hub.check_removable(&id)?;
     let made_here = known.as_ref().is_none_or(|target| target.template.is_some());
-    let plan = what_stays(known.as_ref(), made_here, word);
+    // What comes back is looked for among what was taken away, where others may have the name.
+    let is_shared = hub.removed()?.iter().any(|one| one.target.name == name);
+    let back = if is_shared { id.to_string() } else { word.to_owned() };
+    let plan = what_stays(known.as_ref(), made_here, [word, &back]);
     ui.say(format_args!("target {} goes:", escape(&name)));
     for line in &plan {
         ui.say(format_args!("  {line}"));
@@ -97,7 +100,7 @@ pub(super) fn remove(hub: &Hub, word: &str, yes: bool, ui: &mut Ui) -> Result<()
 }
 
 /// What becomes of a target that is taken away: its agent gets nothing any more, so it deletes nothing.
-fn what_stays(target: Option<&TargetView>, made_here: bool, word: &str) -> Vec<String> {
+fn what_stays(target: Option<&TargetView>, made_here: bool, [word, back]: [&str; 2]) -> Vec<String> {
     let mut lines = vec!["its agent is refused from now on, its tokens are dead for good".to_owned()];
     match target {
         Some(target) => lines.extend(left_behind(target, Some(word))),
@@ -107,8 +110,8 @@ fn what_stays(target: Option<&TargetView>, made_here: bool, word: &str) -> Vec<S
     lines.push(if made_here {
         "it was made here and is gone for good: `airlock target add` makes another one, under another UUID".to_owned()
     } else {
-        let word = quoted(&escape(word));
-        format!("`airlock target restore {word}` brings it back, and its secret counts again")
+        let back = quoted(&escape(back));
+        format!("`airlock target restore {back}` brings it back, and its secret counts again")
     });
     lines
 }

@@ -22,7 +22,7 @@ const COLUMNS: [&str; 10] = [
     "RELEASE",
     "AGENT",
     "ADVERTISED",
-    "SECRET",
+    "AGENT SECRET",
     "STATE",
     "SEEN",
     "SHALL RUN",
@@ -105,7 +105,7 @@ fn row(target: &TargetView, names: &ScopeNames, [agent, state, seen, runs]: [Str
         format!("{} ({})", target.counter, escape(&target.release_version)),
         agent,
         target.agent.as_deref().map_or_else(|| "-".to_owned(), escape),
-        secret(target.secret).0.to_owned(),
+        agent_secret(target.secret).0.to_owned(),
         state,
         seen,
         runs,
@@ -147,12 +147,12 @@ fn removed_json(one: &RemovedTarget) -> serde_json::Value {
 
 fn to_json(state: &TargetState) -> serde_json::Value {
     let target = &state.view;
-    let (word, at) = secret(target.secret);
+    let (word, at) = agent_secret(target.secret);
     let mut value = json!({
         "kind": target.kind, "product": target.scope.product,
         "channel": target.scope.channel, "domain": target.scope.domain, "epoch": target.counter.epoch,
         "sequence": target.counter.sequence, "release": target.release_version, "agent": target.agent,
-        "like": target.template, "secret": word, "secret_at": at, "fault": target.fault,
+        "like": target.template, "agent_secret": word, "agent_secret_at": at, "fault": target.fault,
     });
     if let (Some(members), serde_json::Value::Object(reported)) = (value.as_object_mut(), state.to_json()) {
         members.extend(reported);
@@ -169,8 +169,8 @@ fn to_json(state: &TargetState) -> serde_json::Value {
     value
 }
 
-/// Returns the stable word, and since when.
-fn secret(view: SecretView) -> (&'static str, Option<Timestamp>) {
+/// Returns the stable word for what its agent logs in with, and since when. Secrets of applications are another thing.
+fn agent_secret(view: SecretView) -> (&'static str, Option<Timestamp>) {
     match view {
         SecretView::None => ("none", None),
         SecretView::Issued(at) => ("issued", Some(at)),

@@ -120,6 +120,17 @@ impl Ui {
         }
     }
 
+    /// As [`Self::warn`], with the file and line that it is about as members of their own.
+    #[cfg(feature = "vendor")]
+    pub(super) fn warn_at(&mut self, text: impl Display, file: Option<&str>, line: Option<u64>) {
+        if self.format == Format::Human {
+            return self.warn(text);
+        }
+        self.clear_line();
+        let text = self.advice.text(&text.to_string());
+        self.talk(&serde_json::json!({"event": "warning", "text": text, "file": file, "line": line}).to_string());
+    }
+
     /// Reports progress of a long step: bytes done of a total (0: not known). Call it as often as you like.
     pub fn progress(&mut self, what: &'static str, done: u64, total: u64) {
         let now = Instant::now();
@@ -196,7 +207,7 @@ impl Ui {
                 "event": "refused", "class": error.class().name(), "code": error.code(),
                 "step": error.step().map(|step| step.to_string()), "found": error.found(),
                 "expected": error.expectation().map(|text| self.advice.text(text)), "remedy": error.advice().map(|advice| self.advice.text(advice)),
-                "exit": error.class().exit_code(),
+                "list": error.things(), "exit": error.class().exit_code(),
             })
             .to_string(),
         };

@@ -44,7 +44,7 @@ impl WaitingView {
                 names.of(&release.scope),
                 escape(&waiting.words())
             );
-            out += &commands(&waiting.missing, &release.scope);
+            out += &commands(&waiting.missing);
         }
         out
     }
@@ -69,7 +69,7 @@ impl WaitingView {
             json!({
                 "head": release.head, "product": release.scope.product, "channel": release.scope.channel,
                 "domain": release.scope.domain, "epoch": release.counter.epoch, "sequence": release.counter.sequence,
-                "version": release.version, "secrets": missing_json(&waiting.missing, &release.scope),
+                "version": release.version, "secrets": missing_json(&waiting.missing),
             })
         });
         waiting.collect()
@@ -77,22 +77,26 @@ impl WaitingView {
 }
 
 /// Returns a line with the command for each secret that can be entered here.
-pub(super) fn commands(missing: &[MissingSecret], scope: &Scope) -> String {
+pub(super) fn commands(missing: &[MissingSecret]) -> String {
     let mut out = String::new();
     for missing in missing.iter().filter(|missing| !missing.sealed) {
-        out += &format!("\n  enter {}: {}", escape(&missing.to_string()), missing.command(scope));
+        out += &format!(
+            "\n  enter {}: `{}`",
+            escape(&missing.to_string()),
+            missing.command("set")
+        );
     }
     out
 }
 
 /// Returns missing secrets for machines.
-pub(super) fn missing_json(missing: &[MissingSecret], scope: &Scope) -> Value {
+pub(super) fn missing_json(missing: &[MissingSecret]) -> Value {
     let each = missing.iter().map(|missing| {
         let target = missing
             .target
             .as_ref()
             .map(|(id, name)| json!({"id": id, "name": name}));
-        let command = (!missing.sealed).then(|| missing.command(scope));
+        let command = (!missing.sealed).then(|| missing.command("set"));
         json!({"name": missing.name, "target": target, "sealed": missing.sealed, "command": command})
     });
     each.collect()

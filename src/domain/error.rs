@@ -183,6 +183,8 @@ struct Inner {
     found: String,
     /// Whether the line breaks in `found` are our own.
     list: bool,
+    /// Everything that is listed, also what people are only told the number of.
+    things: Vec<String>,
     expected: Option<String>,
     remedy: Option<String>,
     /// Whether there is nothing to do about it.
@@ -201,6 +203,7 @@ impl Error {
             step: None,
             found: found.into(),
             list: false,
+            things: Vec::new(),
             expected: None,
             remedy: None,
             settled: false,
@@ -216,8 +219,11 @@ impl Error {
         found: impl Into<String>,
         things: &[impl fmt::Display],
     ) -> Self {
-        let lines = things.iter().map(|thing| shown(&thing.to_string()));
-        Self::lines(class, code, &found.into(), lines)
+        let all: Vec<String> = things.iter().map(ToString::to_string).collect();
+        let lines = all.iter().map(|thing| shown(thing));
+        let mut error = Self::lines(class, code, &found.into(), lines);
+        error.0.things = all;
+        error
     }
 
     /// As [`Self::listing`], of errors: what each of them found, and below it what it lists itself.
@@ -226,7 +232,13 @@ impl Error {
             Inner { list: true, found, .. } => found.replace('\n', "\n  "),
             Inner { found, .. } => shown(found),
         });
-        Self::lines(class, code, &found.into(), lines)
+        let mut error = Self::lines(class, code, &found.into(), lines);
+        let all = errors.iter().flat_map(|error| match &*error.0 {
+            Inner { list: true, things, .. } => things.clone(),
+            Inner { found, .. } => vec![found.clone()],
+        });
+        error.0.things = all.collect();
+        error
     }
 
     fn lines(
@@ -240,7 +252,7 @@ impl Error {
             text += &format!("\n  {line}");
         }
         if lines.len() > 0 {
-            text += &format!("\n  and {} more", lines.len());
+            text += &format!("\n  and {} more; --format json has all of them", lines.len());
         }
         let mut error = Self::new(class, code, text);
         error.0.list = true;
@@ -258,6 +270,7 @@ impl Error {
             format!("{}{}{}", part(before), self.0.found, part(after)),
         );
         error.0.list = list;
+        error.0.things.clone_from(&self.0.things);
         error
     }
 
@@ -403,7 +416,8 @@ impl Error {
     /// The same refusal for the next one whom it concerns.
     #[must_use]
     pub fn again(&self) -> Self {
-        let copy = Self::new(self.class(), self.code(), self.found());
+        let mut copy = Self::new(self.class(), self.code(), self.found());
+        copy.0.things.clone_from(&self.0.things);
         match self.advice() {
             Some(advice) => copy.remedy(advice),
             None => copy,
@@ -438,6 +452,11 @@ impl Error {
     /// Returns what was found.
     pub fn found(&self) -> &str {
         &self.0.found
+    }
+
+    /// Returns each thing that it lists; none where it is one alone.
+    pub fn things(&self) -> &[String] {
+        &self.0.things
     }
 
     /// Returns what was expected.
@@ -548,6 +567,20 @@ mod tests {
             "2 things:\n  the application \\u000a: 2 things stand here:\n    one\\u000atwo\n    three\n  b\\u000ac"
         );
         let long = Error::listing(Class::Content, "problems", "many:", &vec!["x"; LISTED + 2]);
-        assert!(long.to_string().ends_with("\n  x\n  and 2 more") && long.to_string().lines().count() == LISTED + 2);
+        assert!(
+            long.to_string()
+                .ends_with("\n  x\n  and 2 more; --format json has all of them")
+        );
+        assert_eq!(
+            (long.to_string().lines().count(), long.things().len()),
+            (LISTED + 2, LISTED + 2)
+        );
+        let nested = Error::listing_errors(
+            Class::Content,
+            "problems",
+            "3 things:",
+            &[long.retold("a: ", ""), error],
+        );
+        assert_eq!(nested.things().len(), LISTED + 3);
     }
 }

@@ -39,6 +39,7 @@ mod signing_time;
 mod suggest;
 mod trust;
 mod values;
+mod warning;
 mod workspace;
 mod yaml;
 
@@ -57,4 +58,5 @@ pub use root_change::{NewRoot, RootChange};
 pub use secret::AskSecret;
 pub use signing_time::SigningTime;
 pub use trust::{adopt, apply, propose, sign_proposal};
+pub use warning::Warning;
 pub use workspace::{Init, Workspace};

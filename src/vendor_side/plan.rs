@@ -16,6 +16,7 @@ use super::release_file::ReleaseFile;
 use super::release_folder::ReleaseFolder;
 use super::secret::{AskSecret, Sealed, check_audience, seal};
 use super::signing_time::SigningTime;
+use super::warning::Warning;
 use super::workspace::Workspace;
 use crate::bundle::Feature;
 use crate::bundle::desired::DesiredState;
@@ -53,7 +54,7 @@ pub enum BuildEvent<'a> {
     /// A chart was looked into.
     Chart(&'a ChartReport),
     /// Something that is not wrong here and may be at the site.
-    Warning(String),
+    Warning(Warning),
     /// The bundle is written.
     Packing(PackEvent),
 }
@@ -168,7 +169,7 @@ pub(super) fn lay_out(
         if build.overrides.sequence.is_none() {
             return Err(said);
         }
-        events(BuildEvent::Warning(said.found().to_owned()));
+        events(BuildEvent::Warning(Warning::plain(said.found().to_owned())));
     }
     let answer = Answer::of(
         workspace,
@@ -179,7 +180,7 @@ pub(super) fn lay_out(
         known.as_ref(),
     )?;
     if let Some(warning) = &answer.warning {
-        events(BuildEvent::Warning(warning.clone()));
+        events(BuildEvent::Warning(Warning::plain(warning.clone())));
     }
     let signed = known.map(|known| known.head);
     let question = Question {
@@ -229,7 +230,7 @@ pub(super) fn lay_out(
         |image| events(BuildEvent::Collecting(image)),
     )?;
     for warning in collection.warnings {
-        events(BuildEvent::Warning(warning));
+        events(BuildEvent::Warning(Warning::plain(warning)));
     }
     let mut content = collection.content;
     content.documents = resolved.documents;
@@ -245,7 +246,7 @@ pub(super) fn lay_out(
         &collection.stored,
     )?;
     for warning in &fleet.removals.warnings {
-        events(BuildEvent::Warning(warning.clone()));
+        events(BuildEvent::Warning(Warning::plain(warning.clone())));
     }
     let sealed = match &fleet.desired {
         Some(desired) => seal(
@@ -261,7 +262,7 @@ pub(super) fn lay_out(
     };
     content.documents.extend(fleet.documents);
     for remark in sealed.remarks {
-        events(BuildEvent::Warning(remark));
+        events(BuildEvent::Warning(Warning::said(remark)));
     }
     let sealed_to = sealed.documents.len();
     let uses_secrets = |desired: &DesiredState| desired.secrets().next().is_some();

@@ -175,5 +175,5 @@ fn too_large(bytes: u64) -> Error {
         limits::MANIFEST_BYTES,
         limits::TARGET_RENDERED_BYTES
     ))
-    .remedy("enter shorter values with `airlock secret set`")
+    .remedy("enter shorter values with `airlock secret set NAME --replace`; `airlock secret list` names them")
 }

@@ -10,10 +10,10 @@ use super::fault::{Fault, MISSING};
 use super::targets::Targets;
 use crate::appliance::Appliance;
 use crate::appliance::live::{Generation, Mark, SUPERSEDED, superseded};
-use crate::appliance::secret::{MissingSecret, NeededSecret, OfTarget, RevisionKey, Vault, sealed_for_site};
+use crate::appliance::secret::{MissingSecret, Naming, NeededSecret, OfTarget, RevisionKey, Vault, sealed_for_site};
 use crate::bundle::desired::SecretUse;
 use crate::db::site::site_revisions::{self, SiteRevision};
-use crate::domain::{Class, Error, Result, Scope, SecretValue};
+use crate::domain::{Class, Error, Result, Scope, SecretValue, Uuid};
 
 /// Puts the values in.
 ///
@@ -25,6 +25,10 @@ pub(super) fn fill(targets: &mut Targets, generation: &Generation, appliance: &A
     let mut key: Option<Result<RevisionKey, Arc<Fault>>> = None;
     let mut told: Vec<SiteRevision> = Vec::new();
     let mut lacks = false;
+    let names: Vec<(Scope, Uuid, String)> = targets
+        .iter()
+        .map(|(id, target)| (target.identity.scope.clone(), *id, target.identity.name.clone()))
+        .collect();
     for (id, target) in targets.iter_mut() {
         let needs = target.assignment.as_ref().is_ok_and(Assignment::needs_secrets);
         let Some(target) = Arc::get_mut(target).filter(|_| needs) else {
@@ -48,10 +52,14 @@ pub(super) fn fill(targets: &mut Targets, generation: &Generation, appliance: &A
             name: target.identity.name.clone(),
             template: target.template,
         };
+        let naming = || {
+            let own = names.iter().filter(|(of, ..)| of == scope);
+            Naming::of(appliance, scope, own.map(|(_, id, name)| (*id, name.as_str())))
+        };
         let Ok(assignment) = &mut target.assignment else {
             continue;
         };
-        if let Err(error) = assignment.fill(|used| value(vault, used, &of, scope), key) {
+        if let Err(error) = assignment.fill(|used| value(vault, used, &of, &naming), key) {
             target.assignment = Err(fault(&error));
             lacks = true;
             continue;
@@ -110,24 +118,31 @@ fn open(generation: &Generation, appliance: &Appliance, scope: &Scope) -> Result
     ))
 }
 
-fn value(vault: &Vault, used: &SecretUse, of: &OfTarget, scope: &Scope) -> Result<Arc<SecretValue>> {
+fn value(
+    vault: &Vault,
+    used: &SecretUse,
+    of: &OfTarget,
+    naming: &dyn Fn() -> Result<Naming>,
+) -> Result<Arc<SecretValue>> {
     let needed = NeededSecret {
         name: used.name.clone(),
         target: used.per_target.then(|| of.clone()),
         declared: used.clone(),
         used_by: Vec::new(),
     };
-    vault.value(&needed)?.ok_or_else(|| {
-        let missing = MissingSecret::of(&needed);
-        let error = Error::new(
-            Class::State,
-            MISSING,
-            format!("target {:?} waits for {missing}", of.name),
-        );
-        if missing.sealed {
-            return error;
-        }
-        error.remedy(format!("enter it: `{}`", missing.command(scope)))
+    if let Some(value) = vault.value(&needed)? {
+        return Ok(value);
+    }
+    let missing = MissingSecret::of(&needed, &naming()?);
+    let error = Error::new(
+        Class::State,
+        MISSING,
+        format!("target {:?} waits for {missing}", of.name),
+    );
+    Err(if missing.sealed {
+        error
+    } else {
+        error.remedy(format!("enter it: `{}`", missing.command("set")))
     })
 }
 

@@ -2,6 +2,7 @@
 //!
 //! File before row: what stops in between leaves either the value of before or the new one, and a file that the next act removes.
 
+use super::bound::Offered;
 use super::list::{Needed, SecretView};
 use super::missing::MissingSecret;
 use super::prepare::{detail, keep};
@@ -50,8 +51,8 @@ impl Appliance {
     ///
     /// # Errors
     ///
-    /// `E-USAGE secret-sealed` for one that the vendor seals, `secret-unused` for one that no release has; `E-BUSY`; `E-STATE`, `E-IO` and
-    /// `E-SPACE`. The value of before counts then.
+    /// `E-USAGE secret-sealed` for one that the vendor seals, `secret-unused` for one that no release has; `E-LIMIT rendered` for one with
+    /// which agents would get more than they may; `E-BUSY`; `E-STATE`, `E-IO` and `E-SPACE`. The value of before counts then.
     pub fn set_secret(&self, view: &SecretView, value: SecretValue, now: Timestamp) -> Result<SecretAct> {
         self.put_secret(view, value, Origin::Entered, now)
     }
@@ -62,7 +63,9 @@ impl Appliance {
     ///
     /// As [`Appliance::set_secret`].
     pub fn generate_secret(&self, view: &SecretView, now: Timestamp) -> Result<SecretAct> {
-        let declared = view.declared.as_ref().ok_or_else(|| unused(view))?;
+        let Some(declared) = &view.declared else {
+            return Err(self.unused(view)?);
+        };
         let length = usize::try_from(declared.length()).unwrap_or(usize::MAX);
         self.put_secret(view, make::value(declared.alphabet(), length)?, Origin::Generated, now)
     }
@@ -72,6 +75,12 @@ impl Appliance {
         let lock = self.lock()?;
         files::tidy(self.folder(), &self.db)?;
         let target = view.target.as_ref().map(|(id, _)| *id);
+        let offered = Offered {
+            scope: &view.scope,
+            place: (view.name.clone(), target),
+            value: &value,
+        };
+        offered.check(self)?;
         let Before { values, is_lost } =
             record::before(self.folder(), &self.db, &view.scope, (&view.name, target), &value)?;
         let record = SecretRecord {
@@ -118,7 +127,9 @@ impl Appliance {
     ///
     /// `E-USAGE secret-sealed` and `secret-unused`.
     pub fn check_settable(&self, view: &SecretView) -> Result<()> {
-        let declared = view.declared.as_ref().ok_or_else(|| unused(view))?;
+        let Some(declared) = &view.declared else {
+            return Err(self.unused(view)?);
+        };
         if declared.source != SecretSource::Sealed {
             return Ok(());
         }
@@ -167,7 +178,14 @@ impl Appliance {
                 ),
             )
             .expected("a secret that no live release needs")
-            .remedy("enter another value with `airlock secret set`; or forget it once a release without it is live"));
+            .remedy(format!(
+                "enter another value with `{}`; or forget it once a release without it is live",
+                self.secret_command(
+                    "set --replace",
+                    &view.scope,
+                    (&view.name, view.target.as_ref().map(|(id, _)| *id))
+                )?
+            )));
         }
         Ok(())
     }
@@ -207,6 +225,15 @@ impl Appliance {
         Ok(!stays)
     }
 
+    fn unused(&self, view: &SecretView) -> Result<Error> {
+        let target = view.target.as_ref().map(|(id, _)| *id);
+        let forget = self.secret_command("forget", &view.scope, (&view.name, target))?;
+        let found = format!("no release here has the secret {} any more", view.name);
+        Ok(Error::new(Class::Usage, "secret-unused", found)
+            .expected("a secret that a release here has")
+            .remedy(format!("look at `airlock secret list`; `{forget}` lets its value go")))
+    }
+
     /// Makes the release of a scope live that waits for its secrets alone, once none is missing.
     fn go_on(&self, lock: &ImportLock, view: &SecretView, now: Timestamp) -> Result<Option<Waited>> {
         let Some(release) = self.waiting_release(&view.scope)? else {
@@ -222,14 +249,4 @@ impl Appliance {
         });
         Ok(Some(Waited { release, result }))
     }
-}
-
-fn unused(view: &SecretView) -> Error {
-    Error::new(
-        Class::Usage,
-        "secret-unused",
-        format!("no release here has the secret {} any more", view.name),
-    )
-    .expected("a secret that a release here has")
-    .remedy("look at `airlock secret list`; `airlock secret forget` lets its value go")
 }

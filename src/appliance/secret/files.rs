@@ -99,7 +99,7 @@ pub(super) fn tidy(state: &Path, db: &Db) -> Result<()> {
 pub(super) fn unusable(found: String) -> Error {
     Error::new(Class::State, "secret-file", found)
         .expected("the file of a value that was entered or made here, as it was written")
-        .remedy("end airlock serve and put a whole copy of the state folder in its place; or enter the value again with `airlock secret set`")
+        .remedy("end airlock serve and put a whole copy of the state folder in its place; or enter the value again with `airlock secret set NAME --replace`, as `airlock secret list` names it")
 }
 
 fn is_ours(name: &str) -> bool {

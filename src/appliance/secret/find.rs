@@ -1,6 +1,7 @@
 //! Which secret a person means: a name, with whatever tells products, channels, vendors and targets apart.
 
 use super::list::SecretView;
+use super::naming::{DIGITS, beginning};
 use crate::appliance::state::Appliance;
 use crate::domain::{Class, Error, Result, SecretName, Uuid, nearest};
 
@@ -18,9 +19,6 @@ pub struct AskedSecret<'a> {
     /// The vendor's name, or the beginning of its trust domain.
     pub vendor: Option<&'a str>,
 }
-
-/// Digits of a trust domain that are enough to name it.
-const DIGITS: usize = 8;
 
 impl Appliance {
     /// Returns the one secret that is meant.
@@ -50,9 +48,11 @@ impl Appliance {
             (Some((id, name)), Some(text)) => name == text || Uuid::parse_lenient(text).ok() == Some(*id),
             _ => false,
         };
-        match in_scope.iter().find(fits) {
-            Some(view) => Ok((**view).clone()),
-            None => Err(of_no_such_target(asked, &in_scope)),
+        let mut fitting = in_scope.iter().filter(fits);
+        match (fitting.next(), fitting.next()) {
+            (Some(view), None) => Ok((**view).clone()),
+            (None, _) => Err(of_no_such_target(asked, &in_scope)),
+            (Some(_), Some(_)) => Err(of_several_targets(asked, in_scope.iter().filter(fits).copied())),
         }
     }
 }
@@ -94,12 +94,11 @@ fn several(asked: &AskedSecret<'_>, scopes: &[&SecretView]) -> Error {
     let listed: Vec<String> = scopes
         .iter()
         .map(|view| {
-            let domain = view.scope.domain.to_hex();
             format!(
-                "--product {} --channel {} --vendor {} ({})",
+                "--product {}/{} --vendor {} ({})",
                 view.scope.product,
                 view.scope.channel,
-                domain.get(..DIGITS).unwrap_or(&domain),
+                beginning(view.scope.domain, scopes.iter().map(|view| view.scope.domain)),
                 view.vendor.as_deref().unwrap_or("its name cannot be read"),
             )
         })
@@ -111,6 +110,27 @@ fn several(asked: &AskedSecret<'_>, scopes: &[&SecretView]) -> Error {
     )
     .expected("one of them")
     .remedy(format!("say which: {}", listed.join("; ")))
+}
+
+fn of_several_targets<'a>(asked: &AskedSecret<'_>, views: impl Iterator<Item = &'a SecretView>) -> Error {
+    let ids: Vec<String> = views
+        .filter_map(|view| view.target.as_ref().map(|(id, _)| id.to_string()))
+        .collect();
+    Error::new(
+        Class::Usage,
+        "secret",
+        format!(
+            "{} targets with a value of {} of their own are called {:?}",
+            ids.len(),
+            asked.name,
+            asked.target.unwrap_or_default()
+        ),
+    )
+    .expected("one of them")
+    .remedy(format!(
+        "name it by its UUID, --target with one of these: {}",
+        ids.join(", ")
+    ))
 }
 
 fn of_no_such_target(asked: &AskedSecret<'_>, views: &[&SecretView]) -> Error {

@@ -9,7 +9,6 @@ use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::missing::MissingSecret;
 use super::recipients;
 use super::record;
 use super::search::Search;
@@ -112,7 +111,11 @@ impl Appliance {
             let keys = keys.as_ref().map_err(Error::again);
             match keys.and_then(|keys| record::open(self.folder(), row, keys)) {
                 Ok(record) => values.extend(std::iter::once(record.value).chain(record.earlier).map(Arc::new)),
-                Err(error) => unreadable.push((row.scope.clone(), of_kept(row, &error))),
+                Err(error) => {
+                    let command = |act| self.secret_command(act, &row.scope, (&row.name, row.target));
+                    let commands = [command("set --replace")?, command("forget")?];
+                    unreadable.push((row.scope.clone(), of_kept(row, &commands, &error)));
+                }
             }
         }
         for release in self.releases()?.iter().filter(|release| of_domain(&release.scope)) {
@@ -151,14 +154,7 @@ impl Appliance {
 }
 
 /// What is wrong where a value that is kept cannot be read.
-fn of_kept(row: &KeptSecret, error: &Error) -> Error {
-    let secret = MissingSecret {
-        name: row.name.clone(),
-        target: row.target.map(|id| (id, id.to_string())),
-        sealed: false,
-    };
-    let set = secret.command(&row.scope);
-    let forget = set.replacen("secret set", "secret forget", 1);
+fn of_kept(row: &KeptSecret, [set, forget]: &[String; 2], error: &Error) -> Error {
     let found = unreadable(&row.scope, error);
     if error.is(recipients::LOST_KEY) {
         return found.remedy(error.advice().unwrap_or_default());

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::naming::Naming;
 use super::uses::NeededSecret;
 use crate::bundle::desired::SecretSource;
 use crate::domain::{Class, Code, Counter, Error, Scope, SecretName, Uuid};
@@ -21,30 +22,24 @@ pub struct MissingSecret {
     pub target: Option<(Uuid, String)>,
     /// The vendor seals it: nobody can enter it here.
     pub sealed: bool,
+    /// The arguments of a command that name it and no other.
+    which: String,
 }
 
 impl MissingSecret {
-    pub(in crate::appliance) fn of(used: &NeededSecret) -> Self {
+    pub(in crate::appliance) fn of(used: &NeededSecret, naming: &Naming) -> Self {
+        let target = used.target.as_ref().map(|target| (target.id, target.name.clone()));
         Self {
+            which: naming.which(&used.name, target.as_ref().map(|(id, name)| (*id, name.as_str()))),
             name: used.name.clone(),
-            target: used.target.as_ref().map(|target| (target.id, target.name.clone())),
+            target,
             sealed: used.declared.source == SecretSource::Sealed,
         }
     }
 
-    /// Returns the command that gives it, at a site where nothing else has that name.
-    pub fn command(&self, scope: &Scope) -> String {
-        let target = self.target.as_ref().map(|(id, name)| {
-            let plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
-            let is_word = !name.is_empty() && !name.starts_with('-') && name.chars().all(plain);
-            format!(" --target {}", if is_word { name.clone() } else { id.to_string() })
-        });
-        format!(
-            "airlock secret set {}{} --product {}",
-            self.name,
-            target.unwrap_or_default(),
-            scope.product
-        )
+    /// Returns the command that does something about it, as `set` does.
+    pub fn command(&self, act: &str) -> String {
+        format!("airlock secret {act} {}", self.which)
     }
 }
 
@@ -71,7 +66,7 @@ pub(in crate::appliance) fn refused(scope: &Scope, counter: Counter, missing: &[
     let commands: Vec<String> = missing
         .iter()
         .take(LISTED)
-        .map(|missing| format!("`{}`", missing.command(scope)))
+        .map(|missing| format!("`{}`", missing.command("set")))
         .collect();
     Error::new(
         Class::Policy,

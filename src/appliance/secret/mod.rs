@@ -5,7 +5,7 @@
 //! secrets/ (files) + db::site::kept_secrets ─> vault (decrypted when asked for)
 //!    uses + vault ─> missing        a release with any of these is imported and not activated
 //!    uses + vault ─> values         of a target, for whoever renders; revision_key ─> what its agent is told
-//!    acts: set, generate, forget    file before row, the old file goes after the commit
+//!    acts: set, generate, forget    bound: not what agents could not be told; file before row, the old file goes after the commit
 //! ```
 //!
 //! # Rules
@@ -16,6 +16,7 @@
 //! - What was entered or made here is never replaced by a release.
 
 mod acts;
+mod bound;
 mod files;
 mod find;
 mod known;
@@ -23,6 +24,7 @@ mod list;
 mod look;
 mod make;
 mod missing;
+mod naming;
 mod prepare;
 mod recipients;
 mod record;
@@ -41,6 +43,7 @@ pub use known::KnownValues;
 pub use list::{Needed, SecretView};
 pub(super) use missing::refused;
 pub use missing::{MissingSecret, SECRETS_MISSING, listed};
+pub(super) use naming::Naming;
 pub(super) use prepare::{Readiness, for_new_target, judge};
 pub(super) use recipients::present as recipient_key;
 pub(super) use reseal::reseal;

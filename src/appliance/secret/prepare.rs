@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use serde_json::{Value, json};
 
 use super::missing::MissingSecret;
+use super::naming::Naming;
 use super::record::{self, Before};
 use super::uses::{Decided, NeededSecret, uses};
 use super::vault::Vault;
@@ -22,6 +23,8 @@ use crate::domain::{Error, Result, Scope, SecretName, Timestamp, Uuid};
 pub(in crate::appliance) struct Readiness {
     /// What is missing and only a person, or the vendor, can give.
     pub(in crate::appliance) missing: Vec<MissingSecret>,
+    /// How a command names what is to be made; none where nothing is needed.
+    naming: Option<Naming>,
     /// What is made here when it goes live.
     to_make: Vec<NeededSecret>,
 }
@@ -47,13 +50,18 @@ pub(in crate::appliance) fn judge(
         .db
         .read(|connection| Ok((Decided::read(connection)?, kept_secrets::list(connection)?)))?;
     let vault = Vault::new(appliance.folder(), scope, &kept, sealed);
-    let lacking = uses(state, scope, appliance.site(), &decided)
-        .into_iter()
-        .filter(|used| !vault.has(used));
+    let all = uses(state, scope, appliance.site(), &decided);
+    let naming = Naming::of(
+        appliance,
+        scope,
+        state.targets.iter().map(|target| (target.id, target.name.as_str())),
+    )?;
+    let lacking = all.into_iter().filter(|used| !vault.has(used));
     let is_made = |used: &NeededSecret| used.declared.source == SecretSource::Generate;
     let (to_make, missing): (Vec<NeededSecret>, Vec<NeededSecret>) = lacking.partition(is_made);
     Ok(Readiness {
-        missing: missing.iter().map(MissingSecret::of).collect(),
+        missing: missing.iter().map(|used| MissingSecret::of(used, &naming)).collect(),
+        naming: Some(naming),
         to_make,
     })
 }
@@ -85,6 +93,7 @@ pub(in crate::appliance) fn for_new_target(
     let lock = appliance.lock()?;
     let readiness = Readiness {
         missing: Vec::new(),
+        naming: None,
         to_make,
     };
     Ok(Some((lock, readiness.make(appliance, scope, now)?)))
@@ -95,13 +104,19 @@ impl Readiness {
     pub(in crate::appliance) fn nothing() -> Self {
         Self {
             missing: Vec::new(),
+            naming: None,
             to_make: Vec::new(),
         }
     }
 
     /// Returns what is to be made.
     pub(super) fn to_make(&self) -> Vec<MissingSecret> {
-        self.to_make.iter().map(MissingSecret::of).collect()
+        let naming = self.naming.as_ref();
+        let named = self
+            .to_make
+            .iter()
+            .filter_map(|used| Some(MissingSecret::of(used, naming?)));
+        named.collect()
     }
 
     /// Makes what is to be made; only for who holds the lock of the state folder. Nothing counts before [`Made::record`].

@@ -50,6 +50,8 @@ impl TargetStatus {
     pub fn without(self, known: &KnownValues, scope: &Scope) -> Self {
         let deployments = self.deployments.into_iter();
         Self {
+            // The version that it states is a text of its own choice too.
+            agent: self.agent.map(|agent| known.shown(scope, &agent).into_owned()),
             deployments: deployments.map(|status| status.without(known, scope)).collect(),
             ..self
         }

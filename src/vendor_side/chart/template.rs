@@ -14,7 +14,7 @@ pub(in super::super) struct Template {
     /// Where the values of its chart stand in those of the outermost one.
     pub(super) values: Vec<String>,
     /// Its text.
-    pub(super) text: String,
+    pub(in super::super) text: String,
 }
 
 impl Template {

@@ -24,6 +24,17 @@ const FILE_BYTES: u64 = 1 << 20;
 /// The modes of files that are read, and of those that are run too; numbers of YAML are decimal here.
 const RUN: &str = "365";
 
+/// A file that travels as the content of a config.
+#[derive(Debug, Clone)]
+pub struct CarriedFile {
+    /// The config.
+    pub config: String,
+    /// The file, in the folder of the release.
+    pub path: PathBuf,
+    /// What it holds, secrets in it marked.
+    pub text: String,
+}
+
 /// A file as a config.
 struct Carried {
     content: String,
@@ -79,6 +90,11 @@ impl Loader {
                 let config = names.entry(path.clone()).or_insert_with(|| {
                     let config = free_name(&path, &taken);
                     taken.push(config.clone());
+                    self.carried.push(CarriedFile {
+                        config: config.clone(),
+                        path: path.clone(),
+                        text: carried.content.clone(),
+                    });
                     made.insert(config.clone(), content(&item.place, &carried.content));
                     config
                 });
@@ -136,6 +152,11 @@ impl Loader {
             // Where it cannot travel, that is said, and nothing else needs to be.
             entries.remove("file");
             if let Some(carried) = self.text_file(&what, &file, &path, &place)? {
+                self.carried.push(CarriedFile {
+                    config: name.clone(),
+                    path,
+                    text: carried.content.clone(),
+                });
                 let text = Value::Text(Text::literal(&carried.content));
                 entries.insert("content".to_owned(), Node::new(&place, text));
             }

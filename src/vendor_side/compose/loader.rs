@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::carried_files;
+use super::carried_files::{self, CarriedFile};
 use super::check;
 use super::consistency;
 use super::env_files::Deployment;
@@ -28,7 +28,7 @@ use super::specification;
 use super::stack::normalize_stack;
 use super::unique;
 use crate::bundle::desired::DockerMode;
-use crate::domain::{Class, Error, Result};
+use crate::domain::{Class, Error, Result, SecretName};
 use crate::stream::read_bounded;
 use crate::vendor_side::release_folder::is_foreign;
 use crate::vendor_side::secret::{TextKind, mark};
@@ -75,6 +75,7 @@ pub fn load(input: &ComposeInput<'_>) -> Result<Project> {
         files: 0,
         bases: BTreeMap::new(),
         mode: input.mode,
+        carried: Vec::new(),
     };
     let scope = Scope {
         main: input.env.clone(),
@@ -90,6 +91,7 @@ pub fn load(input: &ComposeInput<'_>) -> Result<Project> {
             .collect(),
         _ => input.profiles.to_vec(),
     };
+    let all: BTreeSet<SecretName> = secret_places::names(&root).collect();
     profiles::choose(&mut root, &activated, &mut loader.findings.problems);
     match input.mode {
         // Compose warns of it; stacks go by it.
@@ -108,7 +110,7 @@ pub fn load(input: &ComposeInput<'_>) -> Result<Project> {
     };
     loader.inline_env_files(&mut root, deployment)?;
     loader.carry_files(&mut root, input.mode)?;
-    let mut findings = loader.findings;
+    let (mut findings, carried) = (loader.findings, loader.carried);
     resources::normalize_resources(&mut root, input.mode, input.env, &mut findings.problems);
     if input.mode == DockerMode::Compose {
         carried_files::check_read_only(&root, &mut findings.problems);
@@ -127,8 +129,12 @@ pub fn load(input: &ComposeInput<'_>) -> Result<Project> {
         };
         seen.insert((problem.place.clone(), problem.code.as_str(), what))
     });
+    let mut resting = all;
+    resting.retain(|name| !secrets.iter().any(|(used, _)| used == name));
     Ok(Project {
         root,
+        resting: resting.into_iter().collect(),
+        carried,
         secrets,
         problems,
         warnings: findings.warnings,
@@ -143,6 +149,8 @@ pub(super) struct Loader {
     /// What relative paths in each file are relative to.
     bases: BTreeMap<Arc<Path>, PathBuf>,
     mode: DockerMode,
+    /// Files that travel within the document.
+    pub(super) carried: Vec<CarriedFile>,
 }
 
 impl Loader {

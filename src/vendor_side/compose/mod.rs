@@ -48,7 +48,9 @@ mod stack;
 mod template;
 mod unique;
 mod volume;
+mod written;
 
+pub use carried_files::CarriedFile;
 pub use environment::{ENVIRONMENT_BYTES, Environment};
 pub use environment_places::EnvironmentFile;
 pub use images::ImageUse;
@@ -58,3 +60,4 @@ pub use problem::Problem;
 pub use project::Project;
 pub use reader::COMPOSE_BYTES;
 pub use specification::COMPOSE_VERSION;
+pub use written::Written;

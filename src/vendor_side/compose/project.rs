@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use super::carried_files::CarriedFile;
 use super::emitter::emit;
 use super::images::{ImageUse, each_image, each_image_mut};
 use super::node::{Map, Node, Value};
@@ -22,6 +23,10 @@ pub struct Project {
     pub(super) root: Map,
     /// Secrets that it has places for.
     pub(super) secrets: Vec<(SecretName, Place)>,
+    /// Secrets that services without an activated profile have places for.
+    pub(super) resting: Vec<SecretName>,
+    /// Files that travel within the document.
+    pub(super) carried: Vec<CarriedFile>,
     pub(super) problems: Vec<Problem>,
     pub(super) warnings: Vec<Problem>,
 }
@@ -45,6 +50,16 @@ impl Project {
     /// Returns the secrets that the document has places for, with where each was written.
     pub fn secrets(&self) -> &[(SecretName, Place)] {
         &self.secrets
+    }
+
+    /// Returns the secrets that only services would use which do not run under the activated profiles.
+    pub fn resting_secrets(&self) -> &[SecretName] {
+        &self.resting
+    }
+
+    /// Returns the files that travel within the document.
+    pub fn carried(&self) -> &[CarriedFile] {
+        &self.carried
     }
 
     /// Returns what works but deserves a look.

@@ -19,6 +19,24 @@ pub(super) fn find(root: &Map, problems: &mut Vec<Problem>) -> Vec<(SecretName, 
     search.found
 }
 
+/// Returns every secret that a document names anywhere.
+pub(super) fn names(root: &Map) -> impl Iterator<Item = SecretName> {
+    let mut found = Vec::new();
+    for node in root.values() {
+        gather(node, &mut found);
+    }
+    found.into_iter()
+}
+
+fn gather(node: &Node, found: &mut Vec<SecretName>) {
+    match &node.value {
+        Value::Map(map) => map.values().for_each(|node| gather(node, found)),
+        Value::List(items) => items.iter().for_each(|node| gather(node, found)),
+        Value::Text(text) => found.extend(marks(&text.raw)),
+        Value::Null | Value::Bool(_) | Value::Integer(_) | Value::Float(_) => {}
+    }
+}
+
 struct Search<'a> {
     path: Vec<&'a str>,
     found: Vec<(SecretName, Place)>,

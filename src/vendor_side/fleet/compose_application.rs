@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use super::closure::{Wanted, get};
 use super::gathered::Gathered;
 use crate::bundle::desired::{DockerMode, PLACEHOLDER_HOST, PLACEHOLDER_PROJECT};
-use crate::domain::{Class, Digest, Error, Hash, RepositoryName, Result, limits};
+use crate::domain::{Class, Error, Result, SecretName, limits};
 use crate::stream::{Looked, read_bounded};
 use crate::vendor_side::ReleaseFolder;
 use crate::vendor_side::collect::Stored;
@@ -25,6 +25,8 @@ pub(super) struct ComposeVariant {
     pub(super) env: Option<Vec<u8>>,
     /// Secrets that both have places for.
     pub(super) secrets: Vec<Used>,
+    /// Secrets that only services use which do not run.
+    pub(super) resting: Vec<SecretName>,
 }
 
 impl ComposeVariant {
@@ -42,21 +44,10 @@ impl ComposeVariant {
     ) -> Result<Option<Self>> {
         let name = entry.name.value.as_str();
         let plain = AllowPlain(&entry.allow_plain);
-        let findings_before = gathered.findings.count();
         for path in &application.files {
             let text = text_of(&gathered.folder, path)?;
             let file = path.display().to_string();
             no_placeholder(&file, &text)?;
-            // What is wrong with templates is said when the file is loaded.
-            let text = mark(&text, TextKind::Compose).text;
-            match crate::vendor_side::yaml::mapping(&file, text.as_bytes()) {
-                Ok(tree) => {
-                    gathered.findings.text(&file, &text, plain);
-                    gathered.findings.file_values(&file, &text, &tree, plain);
-                }
-                // Compose has tags of its own; lines say enough then, and real mistakes are found below.
-                Err(_) => gathered.findings.lines(&file, &text, plain),
-            }
         }
         let mut env = None;
         let beside = beside(application, &gathered.folder)?;
@@ -147,23 +138,29 @@ impl ComposeVariant {
                 );
             }
         }
-        // What files brought in by include and extends hold is seen where everything is merged; it has no lines any more.
-        let is_allowed = |path: &PathBuf| plain.has_file(&path.display().to_string());
-        if whole && gathered.findings.count() == findings_before && !application.files.iter().any(is_allowed) {
-            let merged = merged(&project)?;
-            let label = format!("{name}, all files merged");
-            gathered.findings.text(&label, &merged, plain);
-            if let Ok(tree) = crate::vendor_side::yaml::mapping(&label, merged.as_bytes()) {
-                gathered.findings.values(&label, &tree, plain);
-            }
+        // What agents get, and nothing else: neither what is left out nor what only a build needs travels.
+        let written = project.written();
+        let place = |path: &str| {
+            let place = written.place(path);
+            place.map_or_else(
+                || (name.to_owned(), 1),
+                |place| (place.file.display().to_string(), place.line),
+            )
+        };
+        gathered.findings.placed(&written.values, &place, plain);
+        for file in project.carried() {
+            let path = file.path.display().to_string();
+            gathered.findings.configuration(&path, &file.text, plain);
         }
         let places = project.secrets().iter();
         secrets.extend(places.map(|(name, place)| (name.clone(), format!("{}:{}", place.file.display(), place.line))));
+        let resting = project.resting_secrets().to_vec();
         Ok(whole.then_some(Self {
             project,
             images,
             env,
             secrets,
+            resting,
         }))
     }
 
@@ -195,19 +192,6 @@ fn beside(application: &ComposeApplication, folder: &ReleaseFolder) -> Result<Op
     };
     let path = first.parent().unwrap_or(Path::new("")).join(".env");
     Ok(folder.look(&path)?.filter(Looked::is_file).map(|_| path))
-}
-
-/// The document that agents will get, with digests that nothing has.
-fn merged(project: &Project) -> Result<String> {
-    let nothing = Digest(Hash([0; 32]));
-    let somewhere: RepositoryName = "localhost/image".parse().expect("a legal name");
-    let resolved = project
-        .images()
-        .into_iter()
-        .map(|image| (image.reference, (somewhere.clone(), nothing)))
-        .collect();
-    let bytes = project.rewrite(&resolved, PLACEHOLDER_PROJECT)?;
-    Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
 /// Reads a text file of an author.

@@ -1,9 +1,9 @@
 //! Where everything goes that reading a release finds.
 
 use super::closure::Closure;
-use crate::vendor_side::ReleaseFolder;
 use crate::vendor_side::collect::Problems;
 use crate::vendor_side::leak::Findings;
+use crate::vendor_side::{ReleaseFolder, Warning};
 
 /// Images, problems, secrets and warnings so far.
 #[derive(Debug)]
@@ -17,7 +17,7 @@ pub(super) struct Gathered {
     /// What must not travel in clear.
     pub(super) findings: Findings,
     /// What is not wrong here and may be at the site.
-    pub(super) warnings: Vec<String>,
+    pub(super) warnings: Vec<Warning>,
 }
 
 impl Gathered {
@@ -32,10 +32,11 @@ impl Gathered {
         }
     }
 
-    /// Notes a warning once.
+    /// Notes a warning once; a sentence that is about a file begins with its place.
     pub(super) fn warn(&mut self, text: String) {
-        if !self.warnings.contains(&text) {
-            self.warnings.push(text);
+        let warning = Warning::said(text);
+        if !self.warnings.contains(&warning) {
+            self.warnings.push(warning);
         }
     }
 }

@@ -58,6 +58,26 @@ impl HelmBase {
         for (file, line, what) in tokens.filter(|(file, ..)| !plain.has_file(file) && !is_prose(file)) {
             gathered.findings.note(format!("{file}:{line}: {what}"));
         }
+        // They travel as they are, whatever values and branches make of them.
+        let templates = chart.chart.templates.iter();
+        let read_by_people = |place: &str| place.ends_with("/NOTES.txt") || is_prose(place);
+        for template in templates.filter(|template| !read_by_people(&template.place)) {
+            gathered.findings.chart_template(&template.place, &template.text, plain);
+        }
+        // Nothing reads a file of a chart where no template does.
+        let reads_files = chart
+            .chart
+            .templates
+            .iter()
+            .any(|template| template.text.contains(".Files"));
+        for file in chart
+            .chart
+            .files
+            .iter()
+            .filter(|file| reads_files && !is_prose(&file.place))
+        {
+            gathered.findings.chart_file(&file.place, &file.text, plain);
+        }
         for missing in &chart.chart.missing {
             gathered.problems.note(name, missing);
         }

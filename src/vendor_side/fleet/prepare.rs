@@ -2,7 +2,7 @@
 //!
 //! What cannot be carried is gathered, not reported one by one: the collection that follows adds what it does not find (D10).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -17,8 +17,7 @@ use super::helm_application::{HelmBase, HelmKey, HelmVariant, merged_values};
 use super::helm_chart::WantedChart;
 use super::helm_images::{Question, Resolved};
 use crate::bundle::desired::DockerMode;
-use crate::domain::{Class, Error, Result};
-use crate::vendor_side::ReleaseFolder;
+use crate::domain::{Class, Error, Result, SecretName};
 use crate::vendor_side::collect::{ImageRequest, Problems, RegistryOptions, Source, is_of_registry, readable};
 use crate::vendor_side::leak::AllowPlain;
 use crate::vendor_side::release_file::{
@@ -26,6 +25,7 @@ use crate::vendor_side::release_file::{
 };
 use crate::vendor_side::rendering::{Helm, HelmChoice};
 use crate::vendor_side::secret::{self, TextKind, Used};
+use crate::vendor_side::{ReleaseFolder, Warning};
 
 /// A release whose images are still to be collected.
 #[derive(Debug)]
@@ -35,7 +35,7 @@ pub(in super::super) struct Prepared<'a> {
     pub(super) closure: Closure,
     problems: Problems,
     /// What is not wrong here and may be at the site.
-    pub(in super::super) warnings: Vec<String>,
+    pub(in super::super) warnings: Vec<Warning>,
     /// What became of charts.
     pub(in super::super) charts: Vec<ChartReport>,
 }
@@ -212,7 +212,7 @@ pub(in super::super) fn prepare<'a>(
             variants.insert(key, variant);
         }
     }
-    check_secrets(file, &applications, &mut gathered.problems);
+    check_secrets(file, &applications, &mut gathered);
     // One list, and a secret in it is what weighs most.
     if let Err(secrets) = gathered.findings.into_result() {
         gathered.problems.add(&secrets);
@@ -228,8 +228,9 @@ pub(in super::super) fn prepare<'a>(
     })
 }
 
-/// Notes secrets that deployments use and the file does not declare, and the other way round.
-fn check_secrets(file: &ReleaseFile, applications: &[PreparedApplication<'_>], problems: &mut Problems) {
+/// Notes secrets that deployments use and the file does not declare, and the other way round; one that only services use which do not run
+/// is no mistake.
+fn check_secrets(file: &ReleaseFile, applications: &[PreparedApplication<'_>], gathered: &mut Gathered) {
     let (mut uses, mut is_whole) = (Vec::new(), true);
     for target in &file.targets {
         for deployment in &target.deployments {
@@ -241,7 +242,15 @@ fn check_secrets(file: &ReleaseFile, applications: &[PreparedApplication<'_>], p
             }
         }
     }
-    secret::check(file, &uses, is_whole, problems);
+    let variants = applications.iter().filter_map(|application| match &application.kind {
+        PreparedKind::Compose(variants) => Some(variants.values()),
+        PreparedKind::Helm(..) | PreparedKind::Nothing => None,
+    });
+    let resting: BTreeSet<&SecretName> = variants.flatten().flat_map(|variant| &variant.resting).collect();
+    let idle = secret::check(file, &uses, is_whole, &resting, &mut gathered.problems);
+    for text in idle {
+        gathered.warn(text);
+    }
 }
 
 impl PreparedApplication<'_> {

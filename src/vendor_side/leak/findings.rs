@@ -5,61 +5,18 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
-use super::keys::{looks_secret, may_be_secret, secret_name};
+use super::allow_plain::AllowPlain;
+use super::chart_template;
+use super::configuration::{self, Said, is_let_in};
+use super::keys::{holds_secrets, is_beside, is_of_several, lets_in, looks_secret, secret_name};
+use super::source::{Placed, Source, SourceFile, given, is_empty, spoken};
 use super::text::{assignment, assignments, is_comment, private_key, secret_shape};
+use super::value::{is_number, may_be_secret};
 use crate::domain::{Class, Error, Hash, Result};
 use crate::vendor_side::secret::is_marked;
 
-/// Most secrets that a remedy declares.
-const SHOWN: usize = 8;
-
-/// What an author says is no secret though it looks like one: patterns of keys, of paths in values, and of files, in which `*` stands for
-/// any text.
-#[derive(Debug, Clone, Copy)]
-pub(in super::super) struct AllowPlain<'a>(pub(in super::super) &'a [String]);
-
-impl AllowPlain<'_> {
-    /// Allows nothing.
-    pub(in super::super) const NOTHING: Self = AllowPlain(&[]);
-
-    /// Whether one of the patterns fits a file, given by its path or its name.
-    pub(in super::super) fn has_file(self, file: &str) -> bool {
-        let name = file.rsplit('/').next().unwrap_or_default();
-        self.0.iter().any(|pattern| {
-            let is_end = file
-                .strip_suffix(pattern.as_str())
-                .is_some_and(|before| before.ends_with('/'));
-            fits(pattern, file) || fits(pattern, name) || is_end
-        })
-    }
-
-    fn has(self, name: &str) -> bool {
-        self.0.iter().any(|pattern| fits(pattern, name))
-    }
-}
-
-/// Whether a text is what a pattern says.
-fn fits(pattern: &str, text: &str) -> bool {
-    let mut parts = pattern.split('*');
-    let first = parts.next().unwrap_or_default();
-    let Some(mut rest) = text.strip_prefix(first) else {
-        return false;
-    };
-    let mut parts = parts.peekable();
-    if parts.peek().is_none() {
-        return rest.is_empty();
-    }
-    while let Some(part) = parts.next() {
-        if parts.peek().is_none() {
-            return rest.ends_with(part);
-        }
-        match rest.find(part) {
-            Some(at) => rest = rest.get(at.saturating_add(part.len())..).unwrap_or_default(),
-            None => return false,
-        }
-    }
-    true
-}
+/// Most secrets that a remedy declares; it says how many there are beside.
+const SHOWN: usize = 16;
 
 /// What was found so far.
 #[derive(Debug, Default)]
@@ -67,6 +24,8 @@ pub(in super::super) struct Findings {
     list: Vec<String>,
     /// Keys whose values a secret could take the place of, and a hash of each value: those that are the same are one secret.
     keys: Vec<(String, Hash)>,
+    /// Keys in templates and files of charts, where no secret may stand in the place of a value.
+    in_charts: BTreeSet<String>,
 }
 
 impl Findings {
@@ -125,16 +84,75 @@ impl Findings {
     pub(in super::super) fn file_values(&mut self, file: &str, text: &str, values: &Value, plain: AllowPlain<'_>) {
         if !plain.has_file(file) {
             let lines: Vec<(u64, &str, &str)> = assignments(text).collect();
-            self.tree(&SourceFile { file, lines }, "", values, plain);
+            self.tree(&SourceFile { file, lines }, Standing::TOP, values, plain);
         }
     }
 
-    fn tree(&mut self, source: &SourceFile<'_>, path: &str, value: &Value, plain: AllowPlain<'_>) {
+    /// Looks at a tree of values that came from several files, and at each text in it as [`Findings::text`] does. `place` says where a path
+    /// of it stands: file, and line.
+    pub(in super::super) fn placed(
+        &mut self,
+        values: &Value,
+        place: &dyn Fn(&str) -> (String, usize),
+        plain: AllowPlain<'_>,
+    ) {
+        self.tree(&Placed { place }, Standing::TOP, values, plain);
+    }
+
+    /// Looks at a file of configuration, of whatever program.
+    pub(in super::super) fn configuration(&mut self, file: &str, text: &str, plain: AllowPlain<'_>) {
+        if !plain.has_file(file) {
+            self.text(file, text, plain);
+            self.pairs(file, text, plain, Self::found);
+        }
+    }
+
+    /// Looks at a file that templates of a chart read; what is a secret by its own form in it is looked for with the chart.
+    pub(in super::super) fn chart_file(&mut self, file: &str, text: &str, plain: AllowPlain<'_>) {
+        if !plain.has_file(file) {
+            self.pairs(file, text, plain, |findings, place, key, _| {
+                findings.found_in_chart(place, key)
+            });
+        }
+    }
+
+    fn pairs(
+        &mut self,
+        file: &str,
+        text: &str,
+        plain: AllowPlain<'_>,
+        mut found: impl FnMut(&mut Self, &str, &str, &str),
+    ) {
+        for (line, said) in configuration::secrets(file, text) {
+            match said {
+                Said::Pair(key, value) if !plain.has(key) => found(self, &format!("{file}:{line}"), key, value),
+                Said::Pair(..) => {}
+                Said::User => self.note(format!("{file}:{line}: a user with a password, or the hash of one")),
+            }
+        }
+    }
+
+    /// Looks at a template of a chart; what is a secret by its own form in it is looked for with the chart.
+    pub(in super::super) fn chart_template(&mut self, file: &str, text: &str, plain: AllowPlain<'_>) {
+        if plain.has_file(file) {
+            return;
+        }
+        for (line, key) in chart_template::secrets(text) {
+            if !plain.has(&key) {
+                self.found_in_chart(&format!("{file}:{line}"), &key);
+            }
+        }
+    }
+
+    fn tree(&mut self, source: &dyn Source, at: Standing<'_>, value: &Value, plain: AllowPlain<'_>) {
+        let path = at.path;
         match value {
             Value::Object(map) => {
                 // As kubernetes writes variables: {name: KEY, value: TEXT}.
-                if let (Some(Value::String(name)), Some(Value::String(text))) = (map.get("name"), map.get("value")) {
-                    self.key(|| source.place(path, "value", text), path, name, text, plain);
+                if let (Some(Value::String(name)), Some(value)) = (map.get("name"), map.get("value"))
+                    && let Some(text) = spoken(value)
+                {
+                    self.key(|| source.place(path, "value", &text), path, name, &text, plain);
                 }
                 for (key, value) in map {
                     let path = if path.is_empty() {
@@ -143,25 +161,26 @@ impl Findings {
                         format!("{path}.{key}")
                     };
                     if matches!(key.as_str(), ".dockerconfigjson" | "auths" | "registryAuth") && !is_empty(value) {
-                        if !plain.has(&path) && !plain.has(key) {
-                            self.note(format!("{}: {path}, credentials of a registry", source.file));
+                        if !plain.has(&path) && !plain.has(key) && !source.is_allowed(&path, plain) {
+                            self.note(format!("{}, credentials of a registry", source.whole(&path)));
                         }
                         continue;
                     }
-                    match value {
-                        Value::String(text) => {
-                            self.key(|| source.place(&path, key, text), &path, key, text, plain);
-                            self.within(source, &path, text, plain);
+                    if let Some(text) = spoken(value) {
+                        if !source.is_allowed(&path, plain) {
+                            self.member(source, at, (&path, key), &text, plain);
                         }
-                        other => {
-                            // Lists of that name are names of secrets, in compose files and in pods.
-                            let is_names = key.to_ascii_lowercase().ends_with("secrets");
-                            for text in given(other).into_iter().filter(|_| !is_names) {
-                                self.key(|| source.place(&path, key, text), &path, key, text, plain);
-                            }
-                            self.tree(source, &path, other, plain);
+                        continue;
+                    }
+                    // Lists of that name are names of secrets, in compose files and in pods.
+                    let is_names = key.to_ascii_lowercase().ends_with("secrets");
+                    for text in given(value).into_iter().filter(|_| !is_names) {
+                        if !source.is_allowed(&path, plain) {
+                            self.key(|| source.place(&path, key, &text), &path, key, &text, plain);
                         }
                     }
+                    let holder = holds_secrets(key).then_some(key.as_str());
+                    self.tree(source, Standing { path: &path, holder }, value, plain);
                 }
             }
             Value::Array(list) => {
@@ -169,42 +188,122 @@ impl Findings {
                 for pair in list.windows(2) {
                     if let [Value::String(option), Value::String(text)] = pair
                         && let Some(name) = option.strip_prefix("--")
+                        && !source.is_allowed(path, plain)
                     {
                         self.key(|| source.whole(path), path, name, text, plain);
                     }
                 }
                 for (number, value) in list.iter().enumerate() {
-                    self.tree(source, &format!("{path}.{number}"), value, plain);
+                    let path = format!("{path}.{number}");
+                    self.tree(
+                        source,
+                        Standing {
+                            path: &path,
+                            holder: None,
+                        },
+                        value,
+                        plain,
+                    );
                 }
             }
             // A text without a key of its own, as `KEY=VALUE` in a list.
-            Value::String(text) => {
+            Value::String(text) if !source.is_allowed(path, plain) => {
                 if let Some((key, value)) = text.split_once('=') {
                     self.key(|| source.place(path, key, value), path, key, value, plain);
                 }
+                self.own_form(
+                    source,
+                    path,
+                    text.split_once('=').map_or("", |(key, _)| key),
+                    text,
+                    plain,
+                );
                 self.within(source, path, text, plain);
             }
-            Value::Null | Value::Bool(_) | Value::Number(_) => {}
+            Value::String(_) | Value::Null | Value::Bool(_) | Value::Number(_) => {}
+        }
+    }
+
+    /// Looks at a text under a key.
+    fn member(
+        &mut self,
+        source: &dyn Source,
+        at: Standing<'_>,
+        (path, key): (&str, &str),
+        text: &str,
+        plain: AllowPlain<'_>,
+    ) {
+        let before = self.count();
+        self.key(|| source.place(path, key, text), path, key, text, plain);
+        let is_held = at.holder.is_some() && !looks_secret(key) && !is_beside(key);
+        if is_held && may_be_secret(text) && !is_number(text) && !plain.has(key) && !plain.has(path) && !is_marked(key)
+        {
+            self.replaceable(key, text);
+            let holder = at.holder.unwrap_or_default();
+            self.note(format!(
+                "{}: {key}, beneath {holder}, whose name says that it holds secrets",
+                source.place(path, key, text)
+            ));
+        }
+        // What is said of the whole is not said of its parts again.
+        if self.count() == before {
+            self.own_form(source, path, key, text, plain);
+            self.within(source, path, text, plain);
+        }
+    }
+
+    /// Looks for what is a secret by its own form, where the text as a whole is not looked at.
+    fn own_form(&mut self, source: &dyn Source, path: &str, key: &str, text: &str, plain: AllowPlain<'_>) {
+        if !source.is_merged() || plain.has(key) || plain.has(path) {
+            return;
+        }
+        if private_key(text).is_some() {
+            self.note(format!("{}: a private key", source.place(path, key, text)));
+            return;
+        }
+        let lines = text.lines().filter(|line| !is_comment(line));
+        if let Some(what) = lines.filter_map(secret_shape).next() {
+            if !key.is_empty() {
+                self.replaceable(key, text);
+            }
+            let called = if key.is_empty() {
+                String::new()
+            } else {
+                format!("{key}, ")
+            };
+            self.note(format!("{}: {called}{what}", source.place(path, key, text)));
         }
     }
 
     /// `place` is asked for a finding alone: it looks through the file.
     fn key(&mut self, place: impl Fn() -> String, path: &str, key: &str, value: &str, plain: AllowPlain<'_>) {
         // A key that is a secret itself is refused as a place where none may stand.
-        if is_marked(key) {
+        if is_marked(key) || plain.has(key) || plain.has(path) {
             return;
         }
-        if !plain.has(key) && !plain.has(path) && looks_secret(key) && may_be_secret(value) {
-            self.replaceable(key, value);
-            self.note(format!("{}: {key}, whose name says that it is a secret", place()));
+        let is_named = looks_secret(key) && may_be_secret(value) && !(is_of_several(key) && is_number(value));
+        if is_named || (lets_in(key) && is_let_in(value)) {
+            self.found(&place(), key, value);
         }
     }
 
-    /// Looks into a text: lines that give a key a value, and options of programs, addresses and mounts.
-    fn within(&mut self, source: &SourceFile<'_>, path: &str, text: &str, plain: AllowPlain<'_>) {
+    fn found(&mut self, place: &str, key: &str, value: &str) {
+        self.replaceable(key, value);
+        self.note(format!("{place}: {key}, whose name says that it is a secret"));
+    }
+
+    fn found_in_chart(&mut self, place: &str, key: &str) {
+        self.in_charts.insert(key.to_owned());
+        self.note(format!("{place}: {key}, whose name or place says that it is a secret"));
+    }
+
+    /// Looks into a text: lines of configuration, and options of programs, addresses and mounts.
+    fn within(&mut self, source: &dyn Source, path: &str, text: &str, plain: AllowPlain<'_>) {
         if text.contains('\n') {
-            for (_, key, value) in assignments(text) {
-                self.key(|| source.whole(path), path, key, value, plain);
+            for (_, said) in configuration::secrets("", text) {
+                if let Said::Pair(key, value) = said {
+                    self.key(|| source.whole(path), path, key, value, plain);
+                }
             }
         }
         for part in text.split(|c: char| c.is_whitespace() || "?&;,".contains(c)) {
@@ -281,15 +380,34 @@ impl Findings {
             .filter(|(_, keys)| keys.len() > 1)
             .map(|(name, keys)| format!("; {} have one value, {name}", keys.join(" and ")))
             .collect();
-        let keys: BTreeSet<&str> = self.keys.iter().map(|(key, _)| key.as_str()).collect();
-        let remedy = match names.first() {
-            None => "take it out, or name the file in the application's allow_plain: [FILE]".to_owned(),
-            Some((first, _)) => format!(
-                "write \"{{{{ .Secrets.{first} }}}}\" in place of the value, with the quotes, and into the release file secrets: [{}]{}; \
-                 what is no secret is named in the application's allow_plain: [{}]",
-                declared.join(", "),
-                shared.concat(),
-                keys.into_iter().take(SHOWN).collect::<Vec<_>>().join(", ")
+        let more = |count: usize| match count.checked_sub(SHOWN) {
+            Some(more @ 1..) => format!(" and {more} more"),
+            _ => String::new(),
+        };
+        let keys: BTreeSet<&str> = self
+            .keys
+            .iter()
+            .map(|(key, _)| key)
+            .chain(&self.in_charts)
+            .map(String::as_str)
+            .collect();
+        let allowed = keys.iter().copied().take(SHOWN).collect::<Vec<_>>().join(", ");
+        let (allowed, declared) = (format!("[{allowed}]{}", more(keys.len())), declared.join(", "));
+        let (more, shared) = (more(names.len()), shared.concat());
+        let remedy = match (names.first(), self.in_charts.is_empty()) {
+            (None, true) => "take it out, or name the file in the application's allow_plain: [FILE]".to_owned(),
+            (None, false) => format!(
+                "write a value of the chart in its place, and that secret into the values of the deployment; what is no secret is named in \
+                 the application's allow_plain: {allowed}"
+            ),
+            (Some((first, _)), true) => format!(
+                "write \"{{{{ .Secrets.{first} }}}}\" in place of the value, with the quotes, and into the release file secrets: \
+                 [{declared}]{more}{shared}; what is no secret is named in the application's allow_plain: {allowed}"
+            ),
+            (Some((first, _)), false) => format!(
+                "write \"{{{{ .Secrets.{first} }}}}\" in place of the value, with the quotes, and into the release file secrets: \
+                 [{declared}]{more}{shared}; in a template or file of a chart write a value of the chart in its place, and that secret into \
+                 the values of the deployment; what is no secret is named in the application's allow_plain: {allowed}"
             ),
         };
         Err(refusal
@@ -298,46 +416,16 @@ impl Findings {
     }
 }
 
-/// A file whose values are looked at, and the lines of it that give a key a value.
-struct SourceFile<'a> {
-    file: &'a str,
-    lines: Vec<(u64, &'a str, &'a str)>,
+/// Where a value stands in a tree.
+#[derive(Clone, Copy)]
+struct Standing<'a> {
+    path: &'a str,
+    /// The key right above it, where that holds secrets.
+    holder: Option<&'a str>,
 }
 
-impl SourceFile<'_> {
-    /// Returns where a value stands, with the line where one has this key and this value.
-    fn place(&self, path: &str, key: &str, value: &str) -> String {
-        let is_it = |said: &str| said.trim_matches(['"', '\'']) == value.trim();
-        let line = self.lines.iter().find(|(_, known, said)| *known == key && is_it(said));
-        match line {
-            Some((line, ..)) => format!("{}:{line}: {path}", self.file),
-            None => self.whole(path),
-        }
-    }
-
-    /// Returns where a value stands whose line is not known.
-    fn whole(&self, path: &str) -> String {
-        format!("{}: {path}", self.file)
-    }
-}
-
-/// Returns the texts that a key is given in a list, or in a mapping with `value`.
-fn given(value: &Value) -> Vec<&str> {
-    match value {
-        Value::Array(list) => list.iter().filter_map(Value::as_str).collect(),
-        Value::Object(map) => map.get("value").and_then(Value::as_str).into_iter().collect(),
-        _ => Vec::new(),
-    }
-}
-
-fn is_empty(value: &Value) -> bool {
-    match value {
-        Value::Null | Value::Bool(_) => true,
-        Value::Number(_) => false,
-        Value::String(text) => text.is_empty(),
-        Value::Array(list) => list.is_empty(),
-        Value::Object(map) => map.is_empty(),
-    }
+impl Standing<'_> {
+    const TOP: Self = Standing { path: "", holder: None };
 }
 
 #[cfg(test)]
@@ -467,6 +555,11 @@ mod tests {
             serde_json::json!({"args": ["--password", CANARY]}),
             serde_json::json!({"url": format!("jdbc:postgresql://db/x?user=a&password={CANARY}")}),
             serde_json::json!({"o": format!("addr=x,username=a,password={CANARY}")}),
+            serde_json::json!({"secretEnv": {"db": CANARY}}),
+            serde_json::json!({"app": {"secrets": {"first": CANARY, "name": "x"}}}),
+            serde_json::json!({"rootPassword": 12_345_678}),
+            serde_json::json!({"NEO4J_AUTH": format!("neo4j/{CANARY}")}),
+            serde_json::json!({"file": format!("port 1\nrequirepass {CANARY}\n")}),
         ] {
             assert!(
                 refused(|findings| findings.values("v.yaml", &values, AllowPlain::NOTHING)).is_some(),
@@ -474,7 +567,8 @@ mod tests {
             );
         }
         let values = serde_json::json!({"auth": {"existingSecret": "db", "secretName": "x", "password": "", "enabled": true, "token": 5},
-                "imagePullSecrets": [{"name": "x"}], "pullSecrets": ["regcred"], "auths": {}, "volumes": ["app-secrets:/run/x"]});
+                "imagePullSecrets": [{"name": "x"}], "pullSecrets": ["regcred"], "auths": {}, "volumes": ["app-secrets:/run/x"],
+                "tokens": {"context": 4096}, "maxTokens": 4096, "externalSecrets": {"store": "vault"}, "credentials": {"secretName": "x", "username": "me"}});
         assert_eq!(
             refused(|findings| findings.values("v.yaml", &values, AllowPlain::NOTHING)),
             None

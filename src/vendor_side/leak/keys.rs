@@ -1,4 +1,4 @@
-//! Which keys are named as secrets are, and which values are none whatever their key is.
+//! Which keys are named as secrets are, or as what holds secrets.
 
 /// Words of which one at the end of a longer word says the same: `dbpassword`.
 const LONG: &[&str] = &[
@@ -14,6 +14,23 @@ const LONG: &[&str] = &[
     "secretkey",
     "credential",
     "credentials",
+    "passwords",
+    "pswd",
+    "pword",
+    "passkey",
+    "authkey",
+    "privkey",
+    "secretkeybase",
+    "encryptionkey",
+    "signingkey",
+    "masterkey",
+    "sessionkey",
+    "storagekey",
+    "accountkey",
+    "jwtkey",
+    "licensekey",
+    "licencekey",
+    "mnemonic",
 ];
 /// Words that say it by themselves.
 const SHORT: &[&str] = &[
@@ -23,6 +40,9 @@ const SHORT: &[&str] = &[
     "pat",
     "dsn",
     "salt",
+    "pepper",
+    "psk",
+    "psw",
     "secrets",
     "tokens",
     "passwords",
@@ -41,6 +61,7 @@ const NO_PASS: &[&str] = &[
 /// What makes a secret of the word `key` behind it.
 const KEYS: &[&str] = &[
     "access",
+    "account",
     "admin",
     "aes",
     "api",
@@ -49,6 +70,7 @@ const KEYS: &[&str] = &[
     "cookie",
     "crypt",
     "crypto",
+    "csrf",
     "decryption",
     "deploy",
     "encrypt",
@@ -59,16 +81,20 @@ const KEYS: &[&str] = &[
     "licence",
     "license",
     "master",
+    "preshared",
     "private",
     "secret",
     "security",
     "session",
+    "shared",
     "sign",
     "signing",
+    "storage",
     "webhook",
 ];
 /// Words behind the secret that say something about it.
 const ABOUT: &[&str] = &[
+    "age",
     "algorithm",
     "alg",
     "attempts",
@@ -76,7 +102,9 @@ const ABOUT: &[&str] = &[
     "auth",
     "authentication",
     "backend",
+    "bits",
     "budget",
+    "bytes",
     "charset",
     "class",
     "count",
@@ -94,7 +122,11 @@ const ABOUT: &[&str] = &[
     "field",
     "file",
     "format",
+    "generator",
     "grace",
+    "hasher",
+    "hashers",
+    "hashing",
     "header",
     "helper",
     "hint",
@@ -102,6 +134,7 @@ const ABOUT: &[&str] = &[
     "hours",
     "interval",
     "issuer",
+    "iterations",
     "label",
     "len",
     "length",
@@ -128,6 +161,7 @@ const ABOUT: &[&str] = &[
     "reset",
     "retries",
     "rotation",
+    "rounds",
     "rules",
     "scheme",
     "seconds",
@@ -136,11 +170,13 @@ const ABOUT: &[&str] = &[
     "strategy",
     "strength",
     "suffix",
+    "threshold",
     "timeout",
     "ttl",
     "type",
     "uri",
     "url",
+    "validity",
     "validator",
     "validators",
     "version",
@@ -205,6 +241,85 @@ fn is_secret_at(words: &[String], at: usize) -> bool {
         || (word == "key" && before.is_some_and(|before| KEYS.contains(&before)))
         || (word == "private" && at.saturating_add(1) == words.len())
         || (word == "auth" && before == Some("basic"))
+        || (word == "cookie" && before == Some("erlang"))
+}
+
+/// Whether a key says how somebody is let in, so that `user:password` under it is a secret: `NEO4J_AUTH`.
+pub(super) fn lets_in(key: &str) -> bool {
+    let words = words(key);
+    matches!(
+        words.last().map(String::as_str),
+        Some("auth" | "authorization" | "masterauth" | "userpass" | "login")
+    )
+}
+
+/// Whether a key is of several secrets: a number beneath it says how many.
+pub(super) fn is_of_several(key: &str) -> bool {
+    let words = words(key);
+    let last = (0..words.len()).rev().find(|at| is_secret_at(&words, *at));
+    let word = last.and_then(|at| words.get(at)).map(String::as_str);
+    matches!(word, Some("tokens" | "passwords" | "secrets" | "credentials"))
+}
+
+/// Words of keys whose members are secrets, whatever these are called.
+const HOLDERS: &[&str] = &["secrets", "passwords", "tokens", "credentials", "creds"];
+/// Words that make such a key of `secret`: `secretEnv`.
+const HELD: &[&str] = &[
+    "content",
+    "contents",
+    "data",
+    "env",
+    "environment",
+    "strings",
+    "values",
+    "variables",
+    "vars",
+];
+/// Words before them that say that they are kept elsewhere.
+const ELSEWHERE: &[&str] = &["external", "existing", "pull", "sealed"];
+/// Words of members beneath such a key that say something about the others.
+const BESIDE: &[&str] = &[
+    "annotations",
+    "bucket",
+    "create",
+    "database",
+    "email",
+    "existing",
+    "external",
+    "id",
+    "key",
+    "keys",
+    "kind",
+    "labels",
+    "mount",
+    "namespace",
+    "region",
+    "template",
+    "user",
+    "username",
+    "users",
+];
+
+/// Whether what stands beneath a key are secrets, whatever each of them is called.
+pub(super) fn holds_secrets(key: &str) -> bool {
+    let words = words(key);
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    if words.iter().any(|word| ELSEWHERE.contains(word)) {
+        return false;
+    }
+    match words.as_slice() {
+        [.., "secret", last] => HELD.contains(last),
+        ["string", "data"] => true,
+        [.., last] => HOLDERS.contains(last),
+        [] => false,
+    }
+}
+
+/// Whether a member beneath such a key says something about the others, and is none itself.
+pub(super) fn is_beside(key: &str) -> bool {
+    words(key)
+        .iter()
+        .any(|word| ABOUT.contains(&word.as_str()) || BESIDE.contains(&word.as_str()))
 }
 
 /// The words of a name in lower case: cut at what is no letter or digit, and where a capital begins.
@@ -241,41 +356,6 @@ pub(super) fn secret_name(key: &str) -> String {
     } else {
         format!("SECRET_{}", name.chars().take(57).collect::<String>())
     }
-}
-
-/// Whether a value may be a secret: it is not empty, true or false, a number, a path, or what something else is put in place of.
-pub(super) fn may_be_secret(value: &str) -> bool {
-    let value = value.trim().trim_matches(['"', '\'']);
-    if let Some(rest) = value.strip_prefix('$') {
-        return match rest.strip_prefix('{').and_then(|rest| rest.strip_suffix('}')) {
-            // A default inside a variable counts.
-            Some(name) => {
-                let default = name.split_once(":-").or_else(|| name.split_once('-'));
-                default.is_some_and(|(_, default)| may_be_secret(default))
-            }
-            None => rest.starts_with(['$', '{']),
-        };
-    }
-    let words = [
-        "null", "~", "true", "false", "yes", "no", "on", "off", "{}", "[]", "|", ">", "|-", ">-",
-    ];
-    let is_number = value.starts_with(|c: char| c.is_ascii_digit() || c == '-')
-        && value
-            .trim_end_matches(|c: char| c.is_ascii_alphabetic())
-            .len()
-            .saturating_add(2)
-            >= value.len()
-        && value.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c))
-        && value
-            .trim_end_matches(|c: char| c.is_ascii_alphabetic())
-            .chars()
-            .all(|c| c.is_ascii_digit() || "._-".contains(c));
-    let is_path = ["/", "./", "../", "~/", "file:"]
-        .iter()
-        .any(|start| value.starts_with(start))
-        && !value.contains(['=', '+', ' ']);
-    let is_template = value.contains("{{") || crate::vendor_side::secret::is_marked(value);
-    !(value.is_empty() || words.contains(&value.to_ascii_lowercase().as_str()) || is_number || is_path || is_template)
 }
 
 #[cfg(test)]
@@ -329,6 +409,11 @@ mod tests {
             "RATE_LIMIT_REDIS_PASSWORD",
             "MAX_MIND_LICENSE_KEY",
             "DEPLOY_KEY",
+            "TS_AUTHKEY",
+            "WPA_PSK",
+            "RABBITMQ_ERLANG_COOKIE",
+            "AZURE_STORAGE_ACCOUNT_KEY",
+            "DB_PSWD",
         ] {
             assert!(looks_secret(key), "{key}");
         }
@@ -365,51 +450,21 @@ mod tests {
             "PASSWORD_ENCRYPTION",
             "CREDENTIAL_HELPER",
             "useExistingSecret",
+            "SALT_ROUNDS",
+            "TOKEN_VALIDITY",
         ] {
             assert!(!looks_secret(key), "{key}");
         }
+        for key in ["secrets", "secretEnv", "stringData", "app.credentials", "passwords"] {
+            assert!(holds_secrets(key), "{key}");
+        }
+        for key in ["imagePullSecrets", "externalSecrets", "secretName", "data", "secret"] {
+            assert!(!holds_secrets(key), "{key}");
+        }
+        assert!(is_beside("userName") && is_beside("secretName") && !is_beside("admin"));
+        assert!(lets_in("NEO4J_AUTH") && !lets_in("AUTHOR"));
         assert_eq!(secret_name("postgresPassword"), "POSTGRES_PASSWORD");
         assert_eq!(secret_name("api-key"), "API_KEY");
         assert_eq!(secret_name("2faSecret"), "SECRET_2FA_SECRET");
-    }
-
-    #[test]
-    fn values_that_say_nothing_are_no_secrets() {
-        for value in [
-            "hunter2",
-            "\"x\"",
-            "0123456789abcdef",
-            "${A:-hunter2}",
-            "$$x",
-            "/abc+d==",
-            "12 monkeys",
-            "base64:AAAA=",
-            "1password",
-        ] {
-            assert!(may_be_secret(value), "{value}");
-        }
-        for value in [
-            "",
-            "''",
-            "true",
-            "No",
-            "null",
-            "42",
-            "-1.5",
-            "30s",
-            "5m",
-            "2026-01-01",
-            "/run/secrets/db",
-            "./x",
-            "file:/x",
-            "${A}",
-            "$A",
-            "${A:-}",
-            "{{ .Secrets.A }}",
-            "x{{ .Values.y }}",
-            "|",
-        ] {
-            assert!(!may_be_secret(value), "{value}");
-        }
     }
 }

@@ -8,8 +8,17 @@ const PRIVATE: [&str; 2] = ["PRIVATE KEY-----", "PRIVATE KEY BLOCK-----"];
 const ENCODED: &str = "LS0tLS1CRUdJTi";
 /// Beginning of an age identity.
 const AGE: &str = "AGE-SECRET-KEY-1";
+/// Fewest characters of the hash of a password.
+const HASH: usize = 20;
 /// Fewest characters of what is a key's body and no word about it.
 const BODY: usize = 10;
+
+/// How the headers of encrypted keys begin, which stand before the body.
+const HEADERS: [&str; 4] = ["Proc-Type:", "DEK-Info:", "Version:", "Comment:"];
+/// How hashes of passwords begin, behind the name of their user.
+const HASHES: [&str; 11] = [
+    "$apr1$", "$2y$", "$2a$", "$2b$", "$1$", "$5$", "$6$", "$y$", "$argon2", "{SHA}", "{SSHA}",
+];
 
 /// Beginnings of tokens, the characters that follow besides letters and digits, how many of all at least, and whose they are.
 const SHAPES: &[(&str, &str, usize, &str)] = &[
@@ -87,16 +96,28 @@ fn has_private_key(line: &str, from: &str) -> bool {
     })
 }
 
-/// Whether what follows the first line of a key is more than a word about it.
+/// Whether what follows the first line of a key is its body: a run of base64 that nothing else on its line follows, or a header of such a
+/// key. Neither is a word about it, nor the next pair of a file where the key itself was left out.
 fn has_body(behind: &str) -> bool {
     let behind = behind.replace("\\n", "\n");
     let body = behind.trim_start_matches(|c: char| c.is_whitespace() || "\"'`|>#\\+,".contains(c));
-    let body: String = body
+    if HEADERS.iter().any(|header| body.starts_with(header)) {
+        return true;
+    }
+    let end = body
+        .find(|c: char| !c.is_ascii_alphanumeric() && !"+/=-".contains(c))
+        .unwrap_or(body.len());
+    let (run, rest) = body.split_at_checked(end).unwrap_or((body, ""));
+    let is_base64 =
+        !run.trim_end_matches('=').contains('=') && run.chars().any(|c| c.is_ascii_digit() || c.is_ascii_uppercase());
+    // A key on one line has its end there too.
+    let is_last = rest
+        .trim_start_matches(['"', '\'', '`', ' ', ',', ';', '}', ']', ')'])
         .chars()
-        .take_while(|c| c.is_ascii_alphanumeric() || "+/=-_".contains(*c))
-        .take(64)
-        .collect();
-    body.len() >= BODY && !body.starts_with("-----END")
+        .next()
+        .is_none_or(|c| c == '\n' || c == '\r')
+        || rest.trim_start().starts_with("-----END");
+    run.len() >= BODY && is_base64 && is_last && !body.starts_with("-----END")
 }
 
 /// Says what a text holds that is a secret by its own form; nothing of it is repeated.
@@ -128,7 +149,29 @@ pub(super) fn secret_shape(text: &str) -> Option<&'static str> {
     if is_jwt {
         return Some("a JSON web token");
     }
-    has_password(text).then_some("an address with a password in it")
+    if has_password(text) {
+        return Some("an address with a password in it");
+    }
+    has_hash(text).then_some("a user with the hash of a password")
+}
+
+/// Whether a text has a user with the hash of a password, as web servers are given them; compose doubles the dollar signs.
+fn has_hash(text: &str) -> bool {
+    let text = text.replace("$$", "$");
+    text.match_indices(':').any(|(at, _)| {
+        let (before, behind) = (text.get(..at), text.get(at.saturating_add(1)..));
+        let is_user = before
+            .and_then(|before| before.chars().next_back())
+            .is_some_and(char::is_alphanumeric);
+        let hash = behind.filter(|behind| HASHES.iter().any(|start| behind.starts_with(start)));
+        is_user
+            && hash.is_some_and(|hash| {
+                hash.chars()
+                    .take_while(|c| !c.is_whitespace() && !"\"',".contains(*c))
+                    .count()
+                    >= HASH
+            })
+    })
 }
 
 /// Returns the lines of a text that hold a secret by its own form, and what it is; remarks and what is passed over hold none.
@@ -210,6 +253,10 @@ mod tests {
             "Paste your `-----BEGIN PRIVATE KEY-----` here",
             "-----BEGIN PRIVATE KEY-----\n...\n-----END PRIVATE KEY-----",
             "-----BEGIN PRIVATE KEY-----\n-----END PRIVATE KEY-----",
+            "HEADER=\"-----BEGIN RSA PRIVATE KEY-----\"\nDB_HOST=postgres\nMODE=fast\n",
+            "HEADER=\"-----BEGIN RSA PRIVATE KEY-----\"\nDATABASEHOST=postgres1\n",
+            "begin: -----BEGIN PRIVATE KEY-----\nDescription1: of it\n",
+            "-----BEGIN PRIVATE KEY-----\nreplacethiswithyourkey\n-----END PRIVATE KEY-----",
         ] {
             assert_eq!(private_key(text), None, "{text}");
         }
@@ -224,6 +271,15 @@ mod tests {
             ("AKIAIOSFODNN7EXAMPLE", Some("AWS")),
             ("eyJhbGciOiJIUzI1NiJ9.eyJyb2xlIjoieCJ9.c2ln", Some("web token")),
             ("postgres://shop:hunter2@db/shop", Some("password")),
+            (
+                "admin:$apr1$x8w1Xz0A$5Q2m0yb1Zq0kqYbT7u9h1/",
+                Some("hash of a password"),
+            ),
+            (
+                "traefik.users=admin:$$2y$$05$$abcdefghijklmnopqrstuv,x",
+                Some("hash of a password"),
+            ),
+            ("cost: $2y$", None),
             ("https://hooks.example.com/services/T000/B000/abcd", None),
             ("XAKIAIOSFODNN7EXAMPLE", None),
             ("AKIA", None),

@@ -52,13 +52,15 @@ pub(in crate::vendor_side) fn uses<'a>(
 }
 
 /// Notes every secret that is used and not declared, or declared and not used. `uses` are the deployments' by target; `is_whole` says that
-/// none is missing.
+/// none is missing. Returns a sentence about each that is declared and that only services use which do not run: those are `resting`.
 pub(in crate::vendor_side) fn check(
     file: &ReleaseFile,
     uses: &[(&str, &[Used])],
     is_whole: bool,
+    resting: &BTreeSet<&SecretName>,
     problems: &mut Problems,
-) {
+) -> Vec<String> {
+    let mut rests = Vec::new();
     // By name and place, so that one line is told once for all targets.
     let mut undeclared: BTreeMap<(&SecretName, &str), Vec<&str>> = BTreeMap::new();
     let mut declared: BTreeSet<(usize, &str)> = BTreeSet::new();
@@ -98,7 +100,7 @@ pub(in crate::vendor_side) fn check(
         );
     }
     if !is_whole {
-        return;
+        return rests;
     }
     for (number, entry) in file.secrets.iter().enumerate() {
         let is_used = |target: &str| declared.contains(&(number, target));
@@ -116,9 +118,16 @@ pub(in crate::vendor_side) fn check(
             } else {
                 format!(" on {target}")
             };
+            let place = format!("{}:{line}:{column}", file.path.display());
+            if resting.contains(&entry.name.value) {
+                rests.push(format!(
+                    "{place}: the secret {} is used{on} only by services without an activated profile, so no site is asked for it",
+                    entry.name.value
+                ));
+                continue;
+            }
             let found = format!(
-                "{}:{line}:{column}: the secret {} is declared and no deployment{on} uses it",
-                file.path.display(),
+                "{place}: the secret {} is declared and no deployment{on} uses it",
                 entry.name.value
             );
             problems.add(
@@ -127,4 +136,5 @@ pub(in crate::vendor_side) fn check(
             );
         }
     }
+    rests
 }

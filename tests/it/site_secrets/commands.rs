@@ -3,7 +3,7 @@
 use airlock::db::Schema;
 use airlock::db::site::audit;
 
-use super::world::{Plant, ask, files, generate, said};
+use super::world::{Plant, ask, desired, files, generate, said, with_places};
 use crate::support::appliance::{AIRLOCK, Serving};
 use crate::vendor::passphrases::terminal;
 
@@ -55,6 +55,19 @@ fn a_release_waits_for_its_secrets_and_goes_live_with_the_last_one() {
     assert_eq!(sorted(&listed["releases"][0]["waits_for"]), expected);
     assert_eq!(listed["releases"][1]["waits_for"].as_array().unwrap().len(), 0);
     assert_eq!(sorted(&plant.good(&["release", "show", "2.0"])["waits_for"]), expected);
+    // Machines are told the whole command, and so are people.
+    let command = format!(
+        "airlock secret set API_KEY --product crm --state {}",
+        plant.state().display()
+    );
+    assert_eq!(listed["releases"][0]["waits_for"][0]["command"], command);
+    let list = std::process::Command::new(AIRLOCK)
+        .args(["secret", "list", "--state"])
+        .arg(plant.state())
+        .output()
+        .unwrap();
+    let shown = String::from_utf8(list.stdout).unwrap();
+    assert!(shown.contains(&format!("enter API_KEY: `{command}`")), "{shown}");
     let targets = plant.good(&["target", "list"]);
     assert_eq!(sorted(&targets["waiting"][0]["secrets"]), expected);
     let watched = plant.good(&["target", "watch", "--once"]);
@@ -145,7 +158,17 @@ fn a_value_is_replaced_and_forgotten_by_people_alone() {
     assert_eq!(plant.live(), 1);
     let before = files(&plant.state());
     assert_eq!(before.len(), 2);
-    let again = plant.good_with(&["secret", "set", "API_KEY"], "second");
+    // Through a pipe nobody is asked, so nothing is replaced without a word.
+    let ended = plant.refused(&["secret", "set", "API_KEY"], "second", "E-USAGE", "confirm");
+    let remedy = said(&ended, "remedy");
+    assert_eq!(
+        (remedy.as_str(), files(&plant.state())),
+        (
+            "when all of this is meant: `airlock secret set API_KEY --replace`",
+            before.clone()
+        )
+    );
+    let again = plant.good_with(&["secret", "set", "API_KEY", "--replace"], "second");
     assert_eq!(again["replaced"], true);
     let after = files(&plant.state());
     assert_eq!(
@@ -181,11 +204,16 @@ fn a_value_is_replaced_and_forgotten_by_people_alone() {
     plant.good(&["secret", "generate", "SESSION_KEY", "--yes"]);
     assert_ne!(files(&plant.state()), after);
 
-    plant.refused(
+    let ended = plant.refused(
         &["secret", "forget", "API_KEY", "--yes"],
         "",
         "E-POLICY",
         "secret-needed",
+    );
+    assert!(
+        said(&ended, "remedy").contains("`airlock secret set --replace API_KEY --product crm`"),
+        "{}",
+        ended.stderr
     );
     plant.import(4, &[generate("edge-1", "SESSION_KEY", None)]);
     let row = plant.listed().into_iter().find(|row| row["name"] == "API_KEY").unwrap();
@@ -227,7 +255,9 @@ fn a_value_that_no_release_has_any_more_is_only_let_go() {
     );
     assert_eq!(
         said(&ended, "remedy"),
-        "look at `airlock secret list`; `airlock secret forget` lets its value go"
+        format!(
+            "look at `airlock secret list`; `airlock secret forget SMTP_PASSWORD --target {target} --product crm` lets its value go"
+        )
     );
     // It is taken out of texts from before until it is let go once more.
     for (count, for_good) in [(2, false), (1, true)] {
@@ -274,6 +304,70 @@ fn a_person_is_told_who_gets_the_value_and_nobody_sees_it() {
     let (code, shown) = typed(&[(asked, "CANARY-1"), (again, "CANARY-1")]);
     assert_eq!(code, Some(0), "{shown}");
     assert_eq!(plant.live(), 1);
+    // One that is there is replaced by who says so.
+    let before = files(&plant.state());
+    let (code, shown) = typed(&[("go on? [y/N]", "n")]);
+    assert!(code == Some(2) && shown.contains("cannot be had again"), "{shown}");
+    assert_eq!(files(&plant.state()), before);
+    let (code, shown) = typed(&[("go on? [y/N]", "y"), (asked, "CANARY-2"), (again, "CANARY-2")]);
+    assert_eq!(code, Some(0), "{shown}");
+    assert_ne!(files(&plant.state()), before);
+}
+
+#[test]
+fn a_target_whose_name_another_one_has_is_named_by_its_uuid() {
+    let plant = Plant::new();
+    let uses = [
+        ask("edge-0", "SMTP_PASSWORD", true),
+        ask("edge-1", "SMTP_PASSWORD", true),
+    ];
+    let one = plant.vendor.with_targets(1, |image| desired(image, 1, "a", &uses));
+    let bundle = plant.file("1.airlock", &one.bytes);
+    plant.good(&["import", bundle.to_str().unwrap()]);
+    plant.good_with(&["secret", "set", "SMTP_PASSWORD", "--target", "edge-0"], "x");
+    plant.good(&["target", "add", "edge-1", "--like", "edge-0"]);
+    // The next release has a target of that name itself.
+    plant.import(2, &uses);
+    let ended = plant.refused(
+        &["secret", "set", "SMTP_PASSWORD", "--target", "edge-1"],
+        "y",
+        "E-USAGE",
+        "secret",
+    );
+    assert!(said(&ended, "remedy").starts_with("name it by its UUID, --target with one of these: "));
+    let ended = plant.refused(&["release", "activate", "2.0"], "", "E-POLICY", "secrets-missing");
+    let remedy = said(&ended, "remedy");
+    let commands: Vec<&str> = remedy.split('`').skip(1).step_by(2).collect();
+    assert_eq!(commands.len(), 2, "{remedy}");
+    for command in commands {
+        plant.good_with(&command.split(' ').skip(1).collect::<Vec<_>>(), "y");
+    }
+    assert_eq!(plant.live(), 2);
+}
+
+#[test]
+fn a_value_that_agents_could_not_be_told_is_refused_before_anything_is_written() {
+    let plant = Plant::new();
+    let uses = [ask("edge-0", "API_KEY", false)];
+    let bundle = plant.file("large.airlock", &with_places(&plant.vendor, 1, &uses, 70).bytes);
+    plant.good(&["import", bundle.to_str().unwrap()]);
+    let before = (files(&plant.state()), rows(&plant), plant.live());
+    let ended = plant.refused(
+        &["secret", "set", "API_KEY"],
+        &"x".repeat(65_536),
+        "E-LIMIT",
+        "rendered",
+    );
+    assert!(said(&ended, "found").contains("edge-0"), "{}", ended.stderr);
+    assert_eq!((files(&plant.state()), rows(&plant), plant.live()), before);
+    // As it says, and also where there is a value.
+    let remedy = said(&ended, "remedy");
+    let command: Vec<&str> = remedy.split('`').nth(1).unwrap().split(' ').skip(1).collect();
+    plant.good_with(&command, "short");
+    let before = (files(&plant.state()), rows(&plant), plant.live());
+    assert_eq!(before.2, 1);
+    plant.refused(&command, &"x".repeat(65_536), "E-LIMIT", "rendered");
+    assert_eq!((files(&plant.state()), rows(&plant), plant.live()), before);
 }
 
 #[test]

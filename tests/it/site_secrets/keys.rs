@@ -48,12 +48,17 @@ fn a_lost_key_is_replaced_and_what_it_opened_is_entered_again() {
     let rotated = run(&plant.state(), &["status", "rotate-key", "--yes"], "");
     assert_eq!(rotated.code, Some(0), "{}", rotated.stderr);
     assert!(
-        rotated.stderr.contains("airlock secret set API_KEY"),
+        rotated
+            .stderr
+            .contains("`airlock secret set --replace API_KEY --product crm "),
         "{}",
         rotated.stderr
     );
     assert!(fault(&plant).is_string());
-    plant.good_with(&["secret", "set", "API_KEY"], "CANARY-2");
+    plant.good_with(
+        &["secret", "set", "--replace", "API_KEY", "--product", "crm"],
+        "CANARY-2",
+    );
     assert!(fault(&plant).is_null());
 }
 

@@ -119,10 +119,14 @@ fn no_text_leaves_or_is_shown_while_a_value_cannot_be_read() {
         assert_eq!(least.code, Some(0), "{}", least.stderr);
         let remedy = said(&ended, "remedy");
         assert!(
-            remedy.starts_with("enter it again with `airlock secret set API_KEY --product crm"),
+            remedy.starts_with("enter it again with `airlock secret set --replace API_KEY --product crm"),
             "{remedy}"
         );
-        let set = run(&state, &["secret", "set", "API_KEY", "--product", "crm"], CANARY);
+        let set = run(
+            &state,
+            &["secret", "set", "--replace", "API_KEY", "--product", "crm"],
+            CANARY,
+        );
         assert!(set.code == Some(0) && set.stderr.contains("given up"), "{}", set.stderr);
         assert!(!text(&state).contains(CANARY));
         assert!(latest(&state).contains("with [redacted]!"));
@@ -133,7 +137,7 @@ fn no_text_leaves_or_is_shown_while_a_value_cannot_be_read() {
 fn values_of_before_are_taken_out_until_they_are_let_go_for_good() {
     let plant = reported("edge-0");
     let state = plant.state();
-    plant.good_with(&["secret", "set", "API_KEY"], "another value");
+    plant.good_with(&["secret", "set", "API_KEY", "--replace"], "another value");
     assert!(!text(&state).contains(CANARY));
     for _ in 0..6 {
         plant.good(&["secret", "generate", "API_KEY", "--yes"]);
@@ -246,7 +250,7 @@ fn a_long_value_of_one_character_takes_no_longer_than_others() {
         "edge-0",
         &format!("could not log in with {}!", "$".repeat(5_000)),
     );
-    plant.good_with(&["secret", "set", "API_KEY"], &"$".repeat(64 << 10));
+    plant.good_with(&["secret", "set", "API_KEY", "--replace"], &"$".repeat(64 << 10));
     let begun = std::time::Instant::now();
     assert!(latest(&plant.state()).contains("with [redacted]!"));
     assert!(!text(&plant.state()).contains("$$$$$$"));

@@ -157,7 +157,7 @@ fn import(crossing: &Crossing, site: &str, bundle: &str, at: &Plant) {
 
 /// Sets a secret, and goes rounds until the agent applied what it uses.
 fn rotate(crossing: &Crossing, site: &str, name: &str, value: &str, at: &mut Plant) -> Vec<String> {
-    crossing.at(site, &["secret", "set", name], value);
+    crossing.at(site, &["secret", "set", name, "--replace"], value);
     let mut applied = Vec::new();
     wait_for("the value", || {
         applied = round(&mut at.agent);
@@ -371,7 +371,7 @@ fn a_secret_of_one_name_reaches_the_agents_of_its_own_vendor_alone() {
     let set = |product: &str, value: &str| {
         crossing.at(
             "plant",
-            &["secret", "set", "SMTP_PASSWORD", "--product", product],
+            &["secret", "set", "--replace", "SMTP_PASSWORD", "--product", product],
             value,
         );
     };

@@ -3,19 +3,19 @@
 use airlock::appliance::secret::AskedSecret;
 use airlock::appliance::status::{Doubt, Running};
 use airlock::bundle::desired::SecretSource;
-use airlock::domain::{DocumentType, SecretValue, Uuid};
+use airlock::domain::{SecretValue, Uuid};
 use airlock::http::Settings;
 use base64::Engine as _;
 use serde_json::Value;
 use zeroize::Zeroizing;
 
-use super::world::{Uses, application, ask, desired, files, generate, release, revision, sealed, sealed_release};
+use super::world::{Uses, application, ask, files, generate, release, revision, sealed, sealed_release, with_places};
 use crate::support::agents::{Serving, credentials, text};
 use crate::support::appliance::{wait_for, write};
 use crate::support::bundles::Made;
 use crate::support::client::{Reply, get};
 use crate::support::in_process::InProcessAppliance;
-use crate::support::site::digest;
+
 use crate::support::tls;
 
 /// What a compose file must get back, and what a shell would not.
@@ -337,23 +337,18 @@ fn sealed_values_are_served_and_a_release_without_them_is_refused() {
 fn what_values_make_too_large_is_not_sent_and_shorter_ones_are() {
     let uses = [ask("edge-0", "API_KEY", false)];
     let instance = InProcessAppliance::new();
-    let made = instance.vendor.with_targets(1, |image| {
-        let mut desired = desired(image, 1, "a", &uses);
-        let deployment = &mut desired.target("edge-0").deployments[0];
-        let before = deployment.docker.as_ref().unwrap().compose;
-        let place = desired.documents.iter().position(|(_, bytes)| digest(bytes) == before);
-        let (_, mut compose) = desired.documents.remove(place.unwrap());
-        for number in 0..70 {
-            compose.extend_from_slice(format!("      N{number}: \"{{{{ .Secrets.API_KEY }}}}\"\n").as_bytes());
-        }
-        let compose = desired.put(DocumentType::Compose, &compose);
-        desired.target("edge-0").deployments[0].docker.as_mut().unwrap().compose = compose;
-        desired
-    });
-    instance.import(&made, false).unwrap();
+    let (few, many) = (
+        release(&instance.vendor, 1, "a", &uses),
+        with_places(&instance.vendor, 2, &uses, 70),
+    );
+    instance.import(&few, false).unwrap();
     let serving = Serving::start(instance, Settings::default());
+    // In the documents of the release that is live it is not too large; the next one has more places.
     set(&serving, "API_KEY", None, &"x".repeat(65_536));
     let token = serving.token("edge-0");
+    assert_eq!(serving.agent(&token, "GET", "resources", "").status, 200);
+    serving.instance.import(&many, false).unwrap();
+    serving.hub.refresh().unwrap();
     let reply = serving.agent(&token, "GET", "resources", "");
     assert_eq!((reply.status, text(&reply)), (503, "E-STATE rendered\n"));
     // As the log says.

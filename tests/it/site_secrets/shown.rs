@@ -54,7 +54,13 @@ fn a_value_shows_nowhere_even_where_its_application_prints_it() {
     let log = plant.file("serve.log", b"");
     let serving = Serving::start_logging(&plant.state(), &log);
     let send = |method: &str, path: &str, header: &str, body: &str| {
-        let headers = [("Authorization", header), ("Content-Type", "application/json")];
+        // An agent says its version itself: letters and digits of its own choice.
+        let version = format!("DistrAgentClient/{}", data_encoding::HEXLOWER.encode(CANARY.as_bytes()));
+        let headers = [
+            ("Authorization", header),
+            ("Content-Type", "application/json"),
+            ("User-Agent", version.as_str()),
+        ];
         client::raw(
             serving.address,
             &request(method, path, &headers, body.as_bytes()),
@@ -82,7 +88,11 @@ fn a_value_shows_nowhere_even_where_its_application_prints_it() {
 
     let watched = run(&plant.state(), &["target", "watch", "--once"], "");
     let listed = run(&plant.state(), &["target", "list"], "");
-    assert!(listed.result.to_string().contains("[redacted]"), "{}", listed.result);
+    for shown in [&watched, &listed] {
+        let target = &shown.result["targets"][0];
+        assert_eq!(target["agent_reported"], "[redacted]", "{target}");
+        assert!(target["deployments"].to_string().contains("[redacted]"), "{target}");
+    }
     let secrets = run(&plant.state(), &["secret", "list"], "");
     let stick = plant.file("stick", b"");
     std::fs::remove_file(&stick).unwrap();

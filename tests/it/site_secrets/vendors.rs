@@ -60,3 +60,35 @@ fn a_secret_of_one_name_belongs_to_each_vendor_alone() {
         .unwrap();
     assert!(appliance.waiting_releases().unwrap().is_empty());
 }
+
+#[test]
+fn a_command_names_the_vendor_where_two_have_one_product() {
+    let site = Site::new();
+    let uses = [ask("edge-0", "API_KEY", false)];
+    let a = site.a.with_targets(1, |image| desired(image, 1, "a", &uses));
+    site.import(&a).unwrap();
+    let command = |place: usize| site.appliance().waiting_releases().unwrap()[place].missing[0].command("set");
+    assert_eq!(command(0), "airlock secret set API_KEY --product crm");
+    site.pin(&site.b);
+    let uses = [ask("edge-1", "API_KEY", false)];
+    let b = site
+        .b
+        .with_targets_of("crm", 1, |image| desired(image, 2, "b", &uses).without(&["edge-0"]));
+    site.import(&b).unwrap();
+    let appliance = site.appliance();
+    let waiting = appliance.waiting_releases().unwrap();
+    assert_eq!(waiting.len(), 2);
+    for one in &waiting {
+        let command = one.missing[0].command("set");
+        let (which, vendor) = command.split_once(" --vendor ").unwrap();
+        assert_eq!(which, "airlock secret set API_KEY --product crm");
+        let asked = AskedSecret {
+            name: &one.missing[0].name,
+            target: None,
+            product: Some("crm"),
+            channel: None,
+            vendor: Some(vendor),
+        };
+        assert_eq!(appliance.find_secret(&asked).unwrap().scope, one.release.scope);
+    }
+}

@@ -87,6 +87,24 @@ pub(super) fn release(vendor: &Vendor, sequence: u64, text: &str, uses: &[Uses])
     vendor.with_targets(sequence, |image| desired(image, 2, text, uses))
 }
 
+/// A release where the application on `edge-0` has so many more places for `API_KEY`.
+pub(super) fn with_places(vendor: &Vendor, sequence: u64, uses: &[Uses], places: usize) -> Made {
+    vendor.with_targets(sequence, |image| {
+        let mut desired = desired(image, 2, "many", uses);
+        let before = desired.target("edge-0").deployments[0].docker.as_ref().unwrap().compose;
+        let place = desired.documents.iter().position(|(_, bytes)| digest(bytes) == before);
+        let (_, mut compose) = desired.documents.remove(place.unwrap());
+        for number in 0..places {
+            compose.extend_from_slice(format!("      N{number}: \"{{{{ .Secrets.API_KEY }}}}\"\n").as_bytes());
+        }
+        let compose = desired.put(DocumentType::Compose, &compose);
+        let deployment = &mut desired.target("edge-0").deployments[0];
+        deployment.docker.as_mut().unwrap().compose = compose;
+        deployment.revision = Uuid::derived("revision", &["edge-0", "many", &compose.to_string()]);
+        desired
+    })
+}
+
 /// The signed revision of an application in such a release.
 pub(super) fn revision(made: &Made, target: &str, text: &str, uses: &[Uses]) -> Uuid {
     let mut desired = desired(made.manifest, 2, text, uses);

@@ -132,7 +132,7 @@ impl VendorFolder {
         warnings.clear();
         let built = build(&self.workspace, &inputs, Destination::File(&out), &mut |event| {
             if let BuildEvent::Warning(warning) = event {
-                warnings.push(warning);
+                warnings.push(warning.text);
             }
         })?;
         Ok((built, fs::read(out).unwrap()))

@@ -203,6 +203,51 @@ fn clear_text_in_a_chart_that_looks_like_a_secret_is_refused_by_its_place() {
             "b.yaml:2: an address with a password in it",
             "b.yaml",
         ),
+        (
+            "own/templates/b.yaml",
+            format!("kind: Secret\nstringData:\n  password: {CANARY}\n"),
+            "b.yaml:3: password",
+            "password",
+        ),
+        (
+            "own/templates/b.yaml",
+            format!("kind: Secret\ndata:\n  db: {}\n", STANDARD.encode(CANARY)),
+            "b.yaml:3: db",
+            "db",
+        ),
+        (
+            "own/templates/b.yaml",
+            format!("# {{{{ .Values.x }}}}\nkey: {{{{ .Values.smtp.password | default \"{CANARY}\" | quote }}}}\n"),
+            "b.yaml:2: password",
+            "b.yaml",
+        ),
+        (
+            "own/templates/b.yaml",
+            format!("env:\n- name: SMTP_PASSWORD\n  value: {CANARY}\n"),
+            "b.yaml:3: SMTP_PASSWORD",
+            "'SMTP_*'",
+        ),
+        (
+            "own/templates/b.yaml",
+            format!("kind: ConfigMap\ndata:\n  redis.conf: |\n    requirepass {CANARY}\n"),
+            "b.yaml:4: requirepass",
+            "requirepass",
+        ),
+        (
+            "own/values.yaml",
+            format!("{DEFAULTS}secretEnv: {{mail: {CANARY}}}\n"),
+            "secretEnv.mail",
+            "secretEnv.mail",
+        ),
+        (
+            "own/values.yaml",
+            format!(
+                "{DEFAULTS}smtp: {{password: \"x{{{{ .Values.{} }}}}\"}}\n",
+                CANARY.replace('-', "_")
+            ),
+            "smtp.password",
+            "smtp.password",
+        ),
     ] {
         let before = std::fs::read(folder.path(file)).ok();
         folder.write(file, text);
@@ -242,5 +287,47 @@ fn clear_text_in_a_chart_that_looks_like_a_secret_is_refused_by_its_place() {
         "own/templates/c.yaml",
         "url: {{ printf \"https://app:%s@host\" .Values.db.password }}\n",
     );
+    folder.write(
+        "own/templates/d.yaml",
+        "kind: Secret\nstringData:\n  username: app\n  password: {{ .Values.db.password | default (randAlphaNum 20) | quote }}\n",
+    );
     folder.build(&release(""), number + 2).unwrap();
+    // What a template reads travels as it is; what nothing reads is none of the application.
+    folder.write("own/files/app.conf", format!("port 1\nrequirepass {CANARY}\n"));
+    folder.build(&release(""), number + 3).unwrap();
+    folder.write(
+        "own/templates/e.yaml",
+        "a: {{ .Files.Get \"files/app.conf\" | quote }}\n",
+    );
+    let (class, code, said) = folder.refused(&release(""), number + 4);
+    assert_eq!((class, code), ("E-POLICY", "secret"), "{said}");
+    assert!(
+        said.contains("files/app.conf:2: requirepass") && !said.contains(CANARY),
+        "{said}"
+    );
+    folder.build(&release(", allow_plain: [app.conf]"), number + 4).unwrap();
+}
+
+#[test]
+fn a_password_in_a_template_is_written_where_the_message_says() {
+    let mut folder = folder();
+    let release = format!("{REST}{SECRETS}");
+    let secret = |value: &str| format!("kind: Secret\nstringData:\n  password: {value}\n");
+    folder.write("own/templates/b.yaml", secret("hunter2"));
+    let (_, _, said) = folder.refused(&release, 1);
+    let remedy = "write a value of the chart in its place, and that secret into the values of the deployment; what is no secret is \
+                  named in the application's allow_plain: [password]";
+    assert!(said.ends_with(remedy), "{said}");
+    // Beside another one, in the values.
+    folder.write("v.yaml", OWN.replace("{{ .Secrets.DB_PASSWORD }}", "hunter3"));
+    let (_, _, said) = folder.refused(&release, 1);
+    for says in [
+        "in place of the value, with the quotes",
+        "in a template or file of a chart write a value of the chart",
+    ] {
+        assert!(said.contains(says), "{says}: {said}");
+    }
+    folder.write("v.yaml", OWN);
+    folder.write("own/templates/b.yaml", secret("{{ .Values.db.password | quote }}"));
+    folder.build(&release, 1).unwrap();
 }

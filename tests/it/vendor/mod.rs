@@ -12,6 +12,7 @@ mod images;
 mod layout;
 mod layout_names;
 mod ledger;
+mod listed;
 mod outputs;
 pub(crate) mod passphrases;
 mod realms;

@@ -1,7 +1,7 @@
 //! Nothing that must not travel in clear is built into a bundle (J11), and no refusal repeats it.
 #![allow(clippy::disallowed_methods, reason = "tests write what they read")]
 
-use crate::support::vendor_folder::VendorFolder;
+use crate::support::vendor_folder::{VendorFolder, desired};
 
 const CANARY: &str = "c4n4ry-7f3a9b";
 
@@ -171,4 +171,186 @@ fn all_secrets_are_one_list_and_notes_are_looked_at_too() {
         assert!(text.contains(says), "{says}: {text}");
     }
     assert!(!text.contains(CANARY), "{text}");
+}
+
+#[test]
+fn files_that_travel_with_a_compose_file_are_looked_at_line_by_line() {
+    let mut folder = VendorFolder::new();
+    folder.write("c.env", "");
+    folder.write(
+        "c.yaml",
+        "services:\n  a:\n    image: example.com/web:2\n    volumes: ['./conf:/etc/conf:ro']\n    configs: [more]\n\
+         configs:\n  more: {file: ./more}\n",
+    );
+    let mut number = 0;
+    for (mounted, text, says) in [
+        (
+            "conf",
+            format!("port 6379\nrequirepass {CANARY}\n"),
+            "conf:2: requirepass",
+        ),
+        (
+            "more",
+            format!("[db]\nuser = a\npassword = {CANARY}\n"),
+            "more:3: password",
+        ),
+        (
+            "conf",
+            format!("{{\n  \"apiKey\": \"{CANARY}\",\n  \"port\": 1\n}}\n"),
+            "conf:2: apiKey",
+        ),
+        (
+            "conf",
+            format!("<db>\n<password>{CANARY}</password>\n</db>\n"),
+            "conf:2: password",
+        ),
+        (
+            "conf",
+            format!("admin:$apr1$x8w1Xz0A${}\n", CANARY.repeat(2)),
+            "conf:1: admin, a user with the hash of a password",
+        ),
+        (
+            "conf",
+            format!("url = postgres://app:{CANARY}@db/x\n"),
+            "conf:1: url, an address with a password",
+        ),
+    ] {
+        for name in ["conf", "more"] {
+            folder.write(name, "port 6379\n# password=example\npassword_file /run/secrets/db\n");
+        }
+        folder.write(mounted, text);
+        number += 1;
+        let (class, code, said) = folder.refused(&shop(""), number);
+        assert_eq!((class, code), ("E-POLICY", "secret"), "{says}: {said}");
+        assert!(said.contains(says) && !said.contains(CANARY), "{says}: {said}");
+        // Once, and not again under the name of the config.
+        assert!(!said.contains("configs."), "{said}");
+        folder
+            .build(&shop(&format!("  allow_plain: [{mounted}]\n")), number)
+            .unwrap();
+    }
+    // A secret of the release in its place is none in clear.
+    folder.write("conf", "requirepass {{ .Secrets.REDIS_PASSWORD }}\n");
+    folder.write("more", "port 1\n");
+    let declared = "secrets:\n- {name: REDIS_PASSWORD, value: {site: generate}}\n\
+                    targets:\n- {name: press, kind: docker, deployments: [{application: shop}]}\n\
+                    agents:\n- name: 3.1.0\n  docker: {source: 'oci:hello:1.0', name: 'agents.example.com/d:3.1.0'}\n";
+    folder.build(&shop(declared), number + 1).unwrap();
+    // Files of users by their name: whatever hashes them.
+    folder.edit("c.yaml", "./conf:/etc", "./.htpasswd:/etc");
+    folder.write(".htpasswd", "# users\nadmin:rqXexS6ZhobKA\n");
+    let (_, _, said) = folder.refused(&shop(""), number + 2);
+    assert!(said.contains(".htpasswd:2: a user with a password"), "{said}");
+}
+
+#[test]
+fn what_does_not_travel_is_no_finding() {
+    let mut folder = VendorFolder::new();
+    folder.write(
+        "c.env",
+        "HEADER=\"-----BEGIN RSA PRIVATE KEY-----\"\nDB_HOST=postgres\nDESCRIPTION=x\n",
+    );
+    let service = |more: &str| format!("services:\n  a:\n    image: example.com/web:2\n{more}");
+    for (number, more) in (1..).zip([
+        format!("    build: {{context: ., args: {{NPM_TOKEN: {CANARY}}}}}\n"),
+        format!(
+            "  b:\n    image: example.com/web:2\n    profiles: [debug]\n    environment: {{DB_PASSWORD: {CANARY}}}\n"
+        ),
+        format!("configs:\n  unused: {{content: 'password={CANARY}'}}\n"),
+    ]) {
+        folder.write("c.yaml", service(&more));
+        let (_, bundle) = folder.build(&shop(""), number).unwrap();
+        assert!(!String::from_utf8_lossy(&bundle).contains(CANARY), "{more}");
+    }
+    // The same where it does.
+    folder.write(
+        "c.yaml",
+        service(&format!(
+            "  b:\n    image: example.com/web:2\n    environment: {{DB_PASSWORD: {CANARY}}}\n"
+        )),
+    );
+    let (_, _, said) = folder.refused(&shop(""), 4);
+    assert!(
+        said.contains("c.yaml:6: services.b.environment.DB_PASSWORD: DB_PASSWORD"),
+        "{said}"
+    );
+}
+
+#[test]
+fn values_that_only_look_harmless_are_refused_under_the_name_of_a_secret() {
+    let mut folder = VendorFolder::new();
+    folder.write("c.env", "");
+    let with = |value: &str| {
+        format!("services:\n  a:\n    image: example.com/web:2\n    environment:\n      DB_PASSWORD: {value}\n")
+    };
+    for value in [
+        "12345678x",
+        "12345678",
+        "'2026-01-01'",
+        "\"x{{ y }}\"",
+        "pre-${A}",
+        "/9j4AAQSkZJRgABAQEASABIAAD",
+    ] {
+        folder.write("c.yaml", with(value));
+        let (class, code, said) = folder.refused(&shop(""), 1);
+        assert_eq!((class, code), ("E-POLICY", "secret"), "{value}: {said}");
+        assert!(said.contains("c.yaml:5: services.a.environment.DB_PASSWORD"), "{said}");
+    }
+    for (number, value) in (1..).zip([
+        "${DB_PASSWORD}",
+        "''",
+        "'true'",
+        "/run/secrets/db",
+        "\"{{ y }}\"",
+        "30s",
+    ]) {
+        folder.write("c.yaml", with(value));
+        folder.build(&shop(""), number).unwrap();
+    }
+}
+
+#[test]
+fn a_secret_of_a_service_outside_the_profiles_is_no_mistake() {
+    let mut folder = VendorFolder::new();
+    folder.write("c.env", "");
+    folder.write(
+        "c.yaml",
+        "services:\n  a:\n    image: example.com/web:2\n  b:\n    image: example.com/web:2\n    profiles: [mail]\n    \
+         environment: {SMTP_PASSWORD: '{{ .Secrets.SMTP_PASSWORD }}'}\n",
+    );
+    let rest = |more: &str| {
+        shop(&format!(
+            "{more}secrets:\n- {{name: SMTP_PASSWORD, value: {{site: ask}}}}\n\
+             targets:\n- {{name: press, kind: docker, deployments: [{{application: shop}}]}}\n\
+             agents:\n- name: 3.1.0\n  docker: {{source: 'oci:hello:1.0', name: 'agents.example.com/d:3.1.0'}}\n"
+        ))
+    };
+    let (built, _) = folder.build(&rest(""), 1).unwrap();
+    assert_eq!(desired(&built).targets[0].deployments[0].secrets().len(), 0);
+    let said = folder.warnings.iter().find(|warning| warning.contains("SMTP_PASSWORD"));
+    assert!(
+        said.unwrap().contains("only by services without an activated profile"),
+        "{said:?}"
+    );
+    let (built, _) = folder.build(&rest("  profiles: [mail]\n"), 2).unwrap();
+    assert_eq!(desired(&built).targets[0].deployments[0].secrets().len(), 1);
+    assert!(folder.warnings.iter().all(|warning| !warning.contains("SMTP_PASSWORD")));
+    folder.edit("c.yaml", "{{ .Secrets.SMTP_PASSWORD }}", "$SMTP_PASSWORD");
+    let (class, code, said) = folder.refused(&rest(""), 3);
+    assert_eq!((class, code), ("E-CONTENT", "unused-secret"), "{said}");
+}
+
+#[test]
+fn a_long_list_says_how_many_there_are_and_machines_get_all() {
+    let mut folder = VendorFolder::new();
+    folder.write("c.yaml", "services:\n  a:\n    image: example.com/web:2\n");
+    let lines: Vec<String> = (0..60)
+        .map(|number| format!("P{number}_PASSWORD={CANARY}{number}"))
+        .collect();
+    folder.write("c.env", lines.join("\n"));
+    let error = folder.build(&shop(""), 1).unwrap_err();
+    assert_eq!((error.code(), error.things().len()), ("secret", 60));
+    let text = error.to_string();
+    assert!(text.contains("and 10 more; --format json has all of them"), "{text}");
+    assert!(text.contains("] and 44 more; what is no secret"), "{text}");
 }

@@ -53,7 +53,7 @@ fn an_operator_enrols_rotates_and_takes_away() {
     let human = good(&instance, &["list"]);
     assert!(human.starts_with("TARGET   KIND        PRODUCT     RELEASE"), "{human}");
     assert_eq!(list(&instance).len(), 3);
-    assert_eq!(list(&instance)[1]["secret"], "none");
+    assert_eq!(list(&instance)[1]["agent_secret"], "none");
 
     let output = Command::new(AIRLOCK)
         .args(["release", "show", "1.0", "--state"])
@@ -68,7 +68,7 @@ fn an_operator_enrols_rotates_and_takes_away() {
     let secret = good(&instance, &["secret", "edge-0"]).trim().to_owned();
     assert_eq!(secret.len(), 32);
     assert!(login(&instance.hub(), &target_id("edge-0"), &secret).is_some());
-    assert_eq!(list(&instance)[1]["secret"], "issued");
+    assert_eq!(list(&instance)[1]["agent_secret"], "issued");
     let next = good(&instance, &["secret", "edge-0", "--revoke"]).trim().to_owned();
     assert!(login(&instance.hub(), &target_id("edge-0"), &secret).is_none());
     assert!(login(&instance.hub(), &target_id("edge-0"), &next).is_some());
@@ -164,7 +164,7 @@ fn engines_get_ready_made_files() {
         let status = Command::new("sh").args(["-n", "-c", &script]).status().unwrap();
         assert!(status.success());
     }
-    assert_eq!(list(&instance)[0]["secret"], "none", "no secret was touched");
+    assert_eq!(list(&instance)[0]["agent_secret"], "none", "no secret was touched");
     let hub = instance.hub_as(
         "appliance.example:5443",
         true,

@@ -1,0 +1,359 @@
+//! Passwords in the templates of charts: an archive travels as it is, and with it everything that its templates say themselves.
+//!
+//! Read are lines, as an author wrote them: neither values nor branches change what stands there. A value counts as under any other name of
+//! a secret, also within an action (`default "x"`), encoded, and as an environment variable; beneath `stringData` and `data` of a `Secret`
+//! every member is one, unless its name says that it is something beside.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+use super::configuration::pairs;
+use super::keys::{is_beside, looks_secret};
+use super::text::{assignment, is_comment};
+use super::value::may_be_secret;
+
+/// Returns line and key of every literal that is a secret.
+pub(super) fn secrets(text: &str) -> Vec<(u64, String)> {
+    let text = without_comments(text);
+    let mut found = Vec::new();
+    let mut number = 0_u64;
+    // Objects: what a member means depends on the kind of its object.
+    for object in objects(&text) {
+        let is_secret = object.iter().any(|line| {
+            assignment(line).is_some_and(|(key, value)| key == "kind" && value.trim_matches(['"', '\'']) == "Secret")
+        });
+        let mut reader = Reader {
+            is_secret,
+            section: None,
+            name: None,
+            value: None,
+        };
+        for line in object {
+            number = number.saturating_add(1);
+            let said = reader.line(line);
+            found.extend(said.into_iter().map(|key| (number, key)));
+        }
+    }
+    found.dedup();
+    found
+}
+
+/// Comments of templates end up nowhere; line breaks stay, so that lines are counted.
+fn without_comments(text: &str) -> String {
+    let (mut out, mut rest) = (String::with_capacity(text.len()), text);
+    while let Some(at) = rest.find("/*") {
+        let (before, from) = rest.split_at(at);
+        out += before;
+        if !before.trim_end().ends_with(['{', '-']) {
+            out += "/*";
+            rest = from.get(2..).unwrap_or_default();
+            continue;
+        }
+        let end = from.find("*/").map_or(from.len(), |end| end.saturating_add(2));
+        out.extend(from.get(..end).unwrap_or_default().chars().filter(|c| *c == '\n'));
+        rest = from.get(end..).unwrap_or_default();
+    }
+    out + rest
+}
+
+fn objects(text: &str) -> Vec<Vec<&str>> {
+    let mut all: Vec<Vec<&str>> = vec![Vec::new()];
+    for line in text.lines() {
+        if line.trim_end() == "---" {
+            all.push(Vec::new());
+        }
+        if let Some(last) = all.last_mut() {
+            last.push(line);
+        }
+    }
+    all
+}
+
+/// Where members of a `Secret` stand.
+struct Section {
+    /// Indentation of its key.
+    begun: usize,
+    /// Indentation of its members: what is deeper are the lines of one of them.
+    members: Option<usize>,
+    is_encoded: bool,
+}
+
+/// What was read of an object so far.
+struct Reader {
+    is_secret: bool,
+    section: Option<Section>,
+    /// Name of the environment variable of the line before, with its indentation.
+    name: Option<(usize, String)>,
+    /// Literal of the line before, where the name comes second.
+    value: Option<(usize, String)>,
+}
+
+impl Reader {
+    fn line(&mut self, line: &str) -> Vec<String> {
+        if is_comment(line) || line.trim().is_empty() {
+            return Vec::new();
+        }
+        let mut found = in_actions(line);
+        let indent = line.len().saturating_sub(line.trim_start().len());
+        let item = indent.saturating_add(if line.trim_start().starts_with("- ") { 2 } else { 0 });
+        let is_action = line.trim_start().starts_with("{{");
+        if self.section.as_ref().is_some_and(|section| indent <= section.begun) && !is_action {
+            self.section = None;
+        }
+        let Some((key, value)) = assignment(line).filter(|_| !is_action) else {
+            if !line.contains("{{") {
+                found.extend(pairs(line).map(|(key, _)| key.to_owned()));
+            }
+            return found;
+        };
+        let literals = literals(value);
+        if self.is_secret && value.is_empty() && matches!(key, "stringData" | "data") {
+            self.section = Some(Section {
+                begun: indent,
+                members: None,
+                is_encoded: key == "data",
+            });
+            return found;
+        }
+        let (mut is_member, mut is_encoded) = (false, false);
+        if let Some(section) = &mut self.section {
+            is_member = indent == *section.members.get_or_insert(indent);
+            is_encoded = is_member && section.is_encoded;
+        }
+        for literal in &literals {
+            let decoded = is_encoded.then(|| decoded(literal)).flatten();
+            let is_named = looks_secret(key) || (is_member && !is_beside(key));
+            if is_named && may_be_secret(decoded.as_deref().unwrap_or(literal)) {
+                found.push(key.to_owned());
+            }
+        }
+        self.variable(item, key, value, &literals, &mut found);
+        if found.is_empty() && !line.contains("{{") {
+            found.extend(pairs(line).map(|(key, _)| key.to_owned()));
+        }
+        found
+    }
+
+    /// `name: KEY` and `value: literal` side by side, in either order.
+    fn variable(&mut self, item: usize, key: &str, value: &str, literals: &[String], found: &mut Vec<String>) {
+        let name = self.name.take().filter(|(at, _)| *at == item);
+        let before = self.value.take().filter(|(at, _)| *at == item);
+        match (key, name, before) {
+            ("value", Some((_, name)), _) if looks_secret(&name) => {
+                if literals.iter().any(|literal| may_be_secret(literal)) {
+                    found.push(name);
+                }
+            }
+            ("name", _, Some(_)) if looks_secret(value.trim_matches(['"', '\''])) => {
+                found.push(value.trim_matches(['"', '\'']).to_owned());
+            }
+            ("name", ..) => self.name = Some((item, value.trim_matches(['"', '\'']).to_owned())),
+            ("value", ..) => {
+                self.value = literals
+                    .iter()
+                    .find(|literal| may_be_secret(literal))
+                    .map(|literal| (item, literal.clone()));
+            }
+            _ => {}
+        }
+    }
+}
+
+/// What a value says itself: what stands there without actions, else the literals that its actions give out.
+fn literals(value: &str) -> Vec<String> {
+    let actions = actions(value);
+    if actions.is_empty() {
+        return vec![value.to_owned()];
+    }
+    let mut found: Vec<String> = actions.iter().flat_map(|action| given_out(action)).collect();
+    let mut rest = value.to_owned();
+    for action in &actions {
+        rest = rest.replace(action, "");
+    }
+    let rest = rest.replace("{{", "").replace("}}", "");
+    // Around an action: quotes and separators say nothing.
+    if rest.chars().any(char::is_alphanumeric) {
+        found.push(value.to_owned());
+    }
+    found
+}
+
+/// The insides of the actions of a line.
+fn actions(line: &str) -> Vec<&str> {
+    line.split("{{")
+        .skip(1)
+        .filter_map(|part| part.split("}}").next())
+        .collect()
+}
+
+/// The texts in quotes that an action gives out where it has nothing else: a text at its head, and what `default` and `coalesce` name.
+fn given_out(action: &str) -> Vec<String> {
+    let tokens = tokens(action);
+    let mut found = Vec::new();
+    for (at, token) in tokens.iter().enumerate() {
+        let Token::Text(text) = token else { continue };
+        let before = at.checked_sub(1).and_then(|at| tokens.get(at));
+        let is_default =
+            matches!(before, Some(Token::Word(word)) if *word == "default" || *word == "quote" || *word == "b64enc");
+        let is_coalesced = tokens
+            .iter()
+            .take(at)
+            .any(|token| matches!(token, Token::Word(word) if *word == "coalesce"));
+        if at == 0 || is_default || is_coalesced {
+            found.push((*text).to_owned());
+        }
+    }
+    found
+}
+
+/// What actions of a line say beside the key of the line: defaults of values named as secrets are, variables, members of dictionaries.
+fn in_actions(line: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    for action in actions(line) {
+        let tokens = tokens(action);
+        let path = tokens.iter().find_map(|token| match token {
+            Token::Word(word) if word.contains('.') => word.rsplit('.').next().filter(|name| looks_secret(name)),
+            _ => None,
+        });
+        if let Some(path) = path {
+            let texts = given_out(action).into_iter().filter(|text| may_be_secret(text));
+            found.extend(texts.map(|_| path.to_owned()));
+        }
+        for three in tokens.windows(3) {
+            if let [Token::Word(name), Token::Word(":=" | "="), Token::Text(text)] = three
+                && looks_secret(name.trim_start_matches('$'))
+                && may_be_secret(text)
+            {
+                found.push(name.trim_start_matches('$').to_owned());
+            }
+        }
+        let makes = tokens.iter().any(|token| matches!(token, Token::Word("dict" | "set")));
+        for pair in tokens.windows(2).filter(|_| makes) {
+            if let [Token::Text(name), Token::Text(text)] = pair
+                && looks_secret(name)
+                && may_be_secret(text)
+            {
+                found.push((*name).to_owned());
+            }
+        }
+    }
+    found
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Token<'a> {
+    Word(&'a str),
+    /// In quotes.
+    Text(&'a str),
+}
+
+fn tokens(action: &str) -> Vec<Token<'_>> {
+    let mut found = Vec::new();
+    let mut rest = action.trim_start_matches('-').trim_end_matches('-').trim();
+    while let Some(first) = rest.chars().next() {
+        if "\"`".contains(first) {
+            let text = rest.get(1..).unwrap_or_default();
+            let end = text.find(first).unwrap_or(text.len());
+            found.push(Token::Text(text.get(..end).unwrap_or_default()));
+            rest = text.get(end.saturating_add(1)..).unwrap_or_default();
+        } else {
+            let end = rest
+                .find(|c: char| c.is_whitespace() || "\"`()|".contains(c))
+                .unwrap_or(rest.len());
+            if end > 0 {
+                found.push(Token::Word(rest.get(..end).unwrap_or_default()));
+                rest = rest.get(end..).unwrap_or_default();
+            } else {
+                rest = rest.get(first.len_utf8()..).unwrap_or_default();
+            }
+        }
+        rest = rest.trim_start_matches(|c: char| c.is_whitespace() || "()|".contains(c));
+    }
+    found
+}
+
+fn decoded(literal: &str) -> Option<String> {
+    let bytes = STANDARD.decode(literal.trim().trim_matches(['"', '\''])).ok()?;
+    String::from_utf8(bytes).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(text: &str) -> Vec<(u64, String)> {
+        secrets(text)
+    }
+
+    #[test]
+    fn literals_in_templates_are_found_wherever_authors_write_them() {
+        for (text, line, key) in [
+            ("kind: Secret\nstringData:\n  password: hunter2\n", 3, "password"),
+            ("kind: Secret\nstringData:\n  db: \"hunter2\"\n", 3, "db"),
+            ("kind: Secret\ndata:\n  password: aHVudGVyMg==\n", 3, "password"),
+            (
+                "kind: \"Secret\"\ndata:\n  {{- if .Values.x }}\n  token: {{ \"hunter2\" | b64enc }}\n",
+                4,
+                "token",
+            ),
+            (
+                "data:\n  a: b\n---\ndata:\n  token: aHVudGVyMg==\nkind: Secret\n",
+                5,
+                "token",
+            ),
+            (
+                "a: {{ .Values.db.password | default \"hunter2\" | quote }}\n",
+                1,
+                "password",
+            ),
+            ("a: {{ default \"hunter2\" .Values.db.password }}\n", 1, "password"),
+            ("password: {{ default \"hunter2\" .Values.db.pw1 }}\n", 1, "password"),
+            (
+                "password: {{ coalesce .Values.a .Values.b \"hunter2\" }}\n",
+                1,
+                "password",
+            ),
+            ("env:\n- name: DB_PASSWORD\n  value: hunter2\n", 3, "DB_PASSWORD"),
+            (
+                "env:\n  - value: \"hunter2\"\n    name: DB_PASSWORD\n",
+                3,
+                "DB_PASSWORD",
+            ),
+            (
+                "env:\n- name: DB_PASSWORD\n  value: {{ .Values.x | default \"hunter2\" }}\n",
+                3,
+                "DB_PASSWORD",
+            ),
+            ("{{- $password := \"hunter2\" }}\n", 1, "password"),
+            ("{{- $x := dict \"password\" \"hunter2\" }}\n", 1, "password"),
+            (
+                "kind: ConfigMap\ndata:\n  redis.conf: |\n    requirepass hunter2\n",
+                4,
+                "requirepass",
+            ),
+            ("password: pre-{{ .Release.Name }}\n", 1, "password"),
+            ("{{/* password: x\n*/}}\npassword: hunter2\n", 3, "password"),
+        ] {
+            let all = found(text);
+            assert!(all.contains(&(line, key.to_owned())), "{text}: {all:?}");
+            assert!(all.iter().all(|(at, _)| *at == line), "{text}: {all:?}");
+        }
+        for text in [
+            "kind: Secret\nmetadata:\n  name: a\ntype: Opaque\nstringData:\n  username: app\n  password: {{ .Values.password | quote }}\n",
+            "kind: Secret\ndata:\n  password: {{ randAlphaNum 16 | b64enc }}\n  tls.crt: {{ $x.Cert | b64enc }}\n",
+            "kind: Secret\ndata:\n  password: {{ required \"a password is needed\" .Values.password | b64enc }}\n",
+            "kind: ConfigMap\ndata:\n  user: app\n  mode: fast\n",
+            "kind: Secret\nstringData:\n  app.yaml: |\n    server: db.example\n    mode: fast\n",
+            "env:\n- name: DB_PASSWORD\n  valueFrom:\n    secretKeyRef:\n      name: {{ .Release.Name }}-db\n      key: password\n",
+            "env:\n- name: DB_PASSWORD\n  value: {{ .Values.password | quote }}\n- name: MODE\n  value: fast\n",
+            "# password: hunter2\n{{- /* password: hunter2 */ -}}\n",
+            "volumes:\n- name: a\n  secret:\n    secretName: {{ .Values.existingSecret }}\n",
+            "rules:\n- resources: [\"secrets\"]\n  verbs: [\"get\"]\nautomountServiceAccountToken: false\n",
+            "a: {{ .Values.tokenUrl | default \"https://x.example\" }}\nexisting: {{ .Values.auth.existingSecret | default \"db\" }}\n",
+            "password: \"{{ .Values.a }}:{{ .Values.b }}\"\nb: {{ printf \"%s-x\" .Values.password }}\n",
+            "{{- $s := lookup \"v1\" \"Secret\" .Release.Namespace \"x\" }}\npassword: {{ index $s.data \"password\" }}\n",
+        ] {
+            assert_eq!(found(text), [], "{text}");
+        }
+    }
+}
