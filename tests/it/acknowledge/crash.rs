@@ -34,6 +34,9 @@ fn struck(points: &[Point]) -> Vec<(Fault, Point)> {
             continue;
         }
         for (number, fault) in faults.iter().enumerate() {
+            if slow() && *fault == Fault::Kill && strace::is_behind_a_sync(points, index) {
+                continue;
+            }
             if slow() || number == 0 || (index / STRIDE) % 2 == number - 1 {
                 chosen.push((*fault, point.clone()));
             }

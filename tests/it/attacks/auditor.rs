@@ -121,7 +121,11 @@ fn f24_the_auditors_page_follows_no_link_and_believes_no_forgery() {
     // Twin: a good bundle, also under a strange name; and what is not checked is a part of what is said.
     let strange = folder.path().join("-rf $(touch x)\n");
     write(&strange, &bytes);
-    for bundle in [good.join("bundle.airlock"), strange] {
+    // By default under the strange one alone: `display` runs the page over a bundle of a plain name.
+    for bundle in [strange, good.join("bundle.airlock")]
+        .into_iter()
+        .take(if slow { 2 } else { 1 })
+    {
         let Audit { code, out, err } = audit(&bundle, &pin);
         assert_eq!((code, err.as_str()), (Some(0), ""), "{out}");
         let verdict = out.rsplit_once("\n\n").unwrap().1;

@@ -211,9 +211,9 @@ fn a08_hostile_text_is_data() {
 /// A08: what agents say comes to a terminal as text, in one line, and to a program as JSON.
 #[test]
 fn a08_hostile_text_moves_no_cursor() {
+    let serving = Serving::two_targets();
+    let token = serving.token("edge-0");
     for text in hostile() {
-        let serving = Serving::two_targets();
-        let token = serving.token("edge-0");
         let report = serving.agent(&token, "POST", "status", &status("edge-0", "error", &text));
         assert_eq!(report.status, 200);
         let state = serving.instance.state();

@@ -13,6 +13,7 @@ use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
 use super::stage::Stage;
+use crate::support::left_out::left_out;
 
 /// A stage whose site has sealed a package that has not left, and the text of its summary.
 fn sealed() -> (Stage, String) {
@@ -181,14 +182,10 @@ fn codes_are_read_by_a_camera_and_lines_over_the_telephone() {
         .args(["--quiet", "--raw"])
         .arg(stage.path("codes.png"))
         .output();
-    assert!(
-        camera.is_ok() || std::env::var_os("CI").is_none(),
-        "zbarimg is not here"
-    );
     if let Ok(read) = camera {
         assert_eq!(String::from_utf8_lossy(&read.stdout).trim_end(), text.trim_end());
     } else {
-        println!("zbarimg is not here: the picture was not read back");
+        left_out("zbarimg is not here: the picture was not read back");
     }
     let spoken = stage.human(&["status", "summary", "--spoken", "--state", "state"]);
     assert_eq!(

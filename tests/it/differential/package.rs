@@ -16,6 +16,7 @@ use super::mutation::{Random, near, spoil, spoil_frame};
 use super::package_draft::{Changes, PackageDraft};
 use super::verifier::Verifier;
 use crate::package::made;
+use crate::support::left_out::left_out;
 
 const SEED: u64 = 2026;
 /// What of a package is changed, in turn.
@@ -312,12 +313,7 @@ const NUMBERS: [(&str, &str); 9] = [
 fn forged_packages_have_one_verdict() {
     let (file, sites) = sites();
     let Some(mut other) = Verifier::of_packages(&file) else {
-        assert_ne!(
-            std::env::var("CI").as_deref(),
-            Ok("true"),
-            "python3 and zstd are needed"
-        );
-        println!("skipped: python3 or zstd is not here");
+        left_out("python3 or zstd is not here");
         return;
     };
     let seed = std::env::var("AIRLOCK_DIFFERENTIAL_SEED").map_or(SEED, |text| text.parse().unwrap());

@@ -19,6 +19,7 @@ use crate::streams::site::Site;
 use crate::support::appliance::{read, write};
 use crate::support::bundles::Vendor;
 use crate::support::desired::{Desired, deployment_id, revision_id, target_id};
+use crate::support::left_out::left_out;
 use crate::support::status::submit;
 
 /// What agents say of what runs.
@@ -231,11 +232,7 @@ pub(super) fn signed(appliance: &Appliance, row: &PackageRow) -> Vec<u8> {
 pub(super) fn judged(appliance: &Appliance, domain: Hash, packages: &[Vec<u8>]) -> Option<Value> {
     let ready = crate::support::python::python().arg("--version").output();
     if !ready.is_ok_and(|output| output.status.success()) || Command::new("zstd").arg("--version").output().is_err() {
-        assert_ne!(
-            std::env::var("CI").as_deref(),
-            Ok("true"),
-            "python3 and zstd are needed"
-        );
+        left_out("python3 or zstd is not here");
         return None;
     }
     let folder = crate::support::appliance::scratch();

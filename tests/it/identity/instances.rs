@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 
 use crate::support::appliance::{AIRLOCK, Appliance, Ended, Serving, read, scratch, write};
 use crate::support::bundles::{Made, SMALL_CHUNKS, Vendor};
+use crate::support::left_out::left_out;
 use crate::support::streams;
 
 /// An appliance with a live release, and the next one.
@@ -92,7 +93,7 @@ fn s03_a_copied_folder_begins_another_life_by_itself_and_the_original_goes_on() 
     let first = newest(&state);
     let said = file(&state);
     let Some(birth) = said["birth"].as_str() else {
-        println!("skipped: this file system knows no times of birth");
+        left_out("this file system knows no times of birth");
         return;
     };
     let (seconds, nanoseconds) = birth.split_once('.').unwrap();

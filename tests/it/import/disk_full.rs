@@ -13,6 +13,7 @@ use airlock::db::{Db, Schema};
 
 use crate::support::appliance::{self, Appliance, Ended, Serving, check, import_command, wait_for, write};
 use crate::support::bundles::{Made, SMALL_CHUNKS, Vendor};
+use crate::support::left_out::left_out;
 use crate::support::site::noise;
 
 const INSIDE: &str = "AIRLOCK_TEST_MOUNTS";
@@ -30,7 +31,7 @@ pub(crate) fn in_namespace(test: &str) -> bool {
     };
     let works = unshare().args(["mount", "-t", "tmpfs", "none", "/mnt"]).output();
     if !works.is_ok_and(|output| output.status.success()) {
-        println!("skipped: mounting a small file system needs root and a mount namespace");
+        left_out("mounting a small file system needs root and a mount namespace");
         return false;
     }
     let mut command = unshare();

@@ -117,7 +117,7 @@ fn bytes(call: &strace::Call) -> u64 {
 /// Runs the program and sees the calls on one file only.
 fn trace_reads(path: &Path, arguments: &[OsString], more: &[String]) -> Traced {
     let mut strace = vec!["-P".to_owned(), path.display().to_string()];
-    strace.extend(["-e".to_owned(), "trace=read,readv,pread64,lseek".to_owned()]);
+    strace.extend([strace::SELECTIVE, "-e", "trace=read,readv,pread64,lseek"].map(ToOwned::to_owned));
     strace.extend_from_slice(more);
     strace::run(&strace, arguments)
 }

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use super::ask_made::{Ledger, head, key, python, site};
 use crate::support::appliance::write;
+use crate::support::left_out::left_out;
 
 /// Checks a proof with nothing of airlock's: the envelope by the key that is given, each receipt by the status key of the statement.
 const CHECK: &str = r#"
@@ -405,9 +406,8 @@ fn a_full_report_prints_on_one_page() {
             .arg(ledger.path("report.html"))
             .output();
         let is_here = printed.is_ok();
-        assert!(is_here || std::env::var_os("CI").is_none(), "chromium is not here");
         if !is_here {
-            println!("chromium is not here: the report was not printed");
+            left_out("chromium is not here: the report was not printed");
             return;
         }
         let pdf = fs::read(ledger.path("report.pdf")).unwrap();

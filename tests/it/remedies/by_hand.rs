@@ -7,6 +7,7 @@ use std::process::Command;
 use super::follow::{Operator, copy};
 use crate::support::appliance::{read, scratch, write};
 use crate::support::bundles::SMALL_CHUNKS;
+use crate::support::left_out::is_root;
 use crate::support::site::noise;
 
 #[test]
@@ -69,7 +70,7 @@ fn a_whole_copy_replaces_a_database_that_is_not_the_appliances() {
 /// Where others may exchange what stands above the state folder, root works again once it is moved.
 #[test]
 fn a_state_folder_is_moved_below_folders_of_roots() {
-    if !rustix::process::geteuid().is_root() {
+    if !is_root() {
         return;
     }
     let operator = Operator::new();

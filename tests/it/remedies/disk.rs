@@ -10,6 +10,7 @@ use crate::import::disk_full::{Disk, in_namespace};
 use crate::support::appliance::{AIRLOCK, incoming, read, wait_for, write};
 use crate::support::bundles::{Made, SMALL_CHUNKS};
 use crate::support::client::get;
+use crate::support::left_out::is_root;
 use crate::support::site::noise;
 use crate::support::strace;
 
@@ -69,7 +70,7 @@ fn a_wrong_path_is_checked_as_the_message_says() {
 
 #[test]
 fn what_another_user_may_not_read_is_made_readable_as_the_message_says() {
-    if !rustix::process::geteuid().is_root() {
+    if !is_root() {
         return;
     }
     let folder = tempfile::tempdir().unwrap();

@@ -11,6 +11,7 @@ use airlock::db::{Db, Schema, SqlResult as _};
 use super::follow::{Operator, Ran, commands, copy};
 use crate::support::appliance::{AIRLOCK, read};
 use crate::support::bundles::{SMALL_CHUNKS, Vendor};
+use crate::support::left_out::is_root;
 use crate::support::site::noise;
 use crate::support::strace;
 
@@ -22,7 +23,7 @@ fn shell(line: &str) -> Ran {
 /// The command that a message gives to whoever is not the owner works as it stands, in a shell that knows nothing else.
 #[test]
 fn a_command_is_given_as_the_owner_of_the_folder() {
-    if !rustix::process::geteuid().is_root() {
+    if !is_root() {
         return;
     }
     let mode = |path: &Path, mode: u32| {

@@ -141,15 +141,23 @@ fn f22_an_interrupted_init_is_refused_or_whole() {
     let counted = scratch();
     let state = counted.path().join("state");
     let traced = format!("trace={}", calls.map(|call| format!("?{call}")).join(","));
-    let whole = strace::run(&["-e".into(), traced], &workshop.init(&state));
+    let whole = strace::run(&[strace::SELECTIVE.into(), "-e".into(), traced], &workshop.init(&state));
     assert_eq!(whole.ended.code, Some(0), "{}", whole.ended.stderr);
     let slow = std::env::var_os("AIRLOCK_SLOW").is_some();
     let (mut struck, mut empty, mut parts, mut appliances) = (0, 0, 0, 0);
     for call in calls {
-        let count = whole.calls.iter().filter(|made| made.name == call).count();
+        let made: Vec<_> = whole.calls.iter().filter(|made| made.name == call).collect();
         // All the folders of the store are alike.
-        let step = if slow { 1 } else { (count / 4).max(1) };
-        for nth in (1..=count).step_by(step) {
+        let step = match call {
+            "mkdir" if slow => 16,
+            _ if slow => 1,
+            _ => (made.len() / 4).max(1),
+        };
+        for nth in (1..=made.len()).step_by(step) {
+            // One that only reads changes nothing: the next that does stands for it.
+            if slow && call == "openat" && !made[nth - 1].rest.contains("O_CREAT") {
+                continue;
+            }
             let folder = scratch();
             let state = folder.path().join("state");
             let run_once = strace::strike(Fault::Kill, call, nth, &workshop.init(&state));

@@ -7,8 +7,9 @@ use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::Path;
 use std::process::Command;
 
-use super::workshop::{Workshop, assert_same, everything, is_root, on, run, said, verdict};
+use super::workshop::{Workshop, assert_same, everything, on, run, said, verdict};
 use crate::support::appliance::{AIRLOCK, Ended, import_arguments, write};
+use crate::support::left_out::is_root;
 use crate::support::strace;
 
 /// A user without a name and one that every Linux has.

@@ -73,7 +73,7 @@ impl Plant {
 fn names(state: &Path, line: &[OsString]) -> BTreeSet<PathBuf> {
     let traced =
         "trace=open,openat,openat2,creat,mkdir,mkdirat,rename,renameat,renameat2,link,linkat,symlinkat,mknodat";
-    let run = strace::run(&["-e".into(), traced.into()], line);
+    let run = strace::run(&[strace::SELECTIVE.into(), "-e".into(), traced.into()], line);
     assert_eq!(run.ended.code, Some(0), "{}", run.ended.stderr);
     below(state, run.calls.iter().map(|call| call.rest.as_str()))
 }

@@ -92,20 +92,6 @@ pub(super) fn verdict(ended: &Ended) -> (String, String) {
     (refusal.0, refusal.1)
 }
 
-/// Whether the tests run as root, which may give files to others.
-pub(super) fn is_root() -> bool {
-    let root = rustix::process::geteuid().is_root();
-    if !root {
-        assert_ne!(
-            std::env::var("CI_ROOT").as_deref(),
-            Ok("true"),
-            "this run was to be root's"
-        );
-        println!("skipped: giving files to another user needs root");
-    }
-    root
-}
-
 /// Fails with what differs, where two looks at a folder do.
 #[track_caller]
 pub(super) fn assert_same(now: &BTreeMap<PathBuf, String>, before: &BTreeMap<PathBuf, String>, what: &str) {

@@ -9,6 +9,7 @@ pub(crate) mod disk;
 pub(crate) mod image_set;
 pub(crate) mod in_process;
 pub(crate) mod jwt;
+pub(crate) mod left_out;
 pub(crate) mod python;
 pub(crate) mod registry;
 pub(crate) mod site;

@@ -1,23 +1,24 @@
-"""Runs a program and strikes at one of the calls with which it changes something, whichever of its threads makes it.
+"""Runs programs and strikes at one of the calls with which they change something, whichever of their threads makes it.
 
-    stopper.py TRACE FAULT [NAME:]NUMBER PROGRAM [ARGUMENT]…
+Reads a line of JSON for each run: `[TRACE, FAULT, [NAME:]NUMBER, OUT, ERROR, [PROGRAM, ARGUMENT…]]`, and answers with how the program
+ended, as `wait` says it. One Python does many runs, one after the other, each in a fork: to start it costs more than most of them.
+TRACE, OUT and ERROR are the files that the trace and what the program says are written to.
 
 strace counts calls for each thread on its own, so it can strike at every call of a program only where one thread makes them all. Here one
 loop traces all threads (ptrace) and counts in the order in which the calls are made; a filter (seccomp) lets all calls but those pass
 without a stop, of which a debug build makes many thousands. FAULT is `kill`, the number of an error, or `none`.
-Writes to TRACE a line for each call that changes something, its thread and its name, and behind the one that was struck ` struck`.
+The trace has a line for each call that changes something, its thread and its name, and behind the one that was struck ` struck`.
 With a NAME, calls of that name alone are seen, all of them, and each thread's are counted on their own, as strace does; strace has no
-filter where it kills. Ends as the program did. x86-64 only.
+filter where it kills. x86-64 only.
 """
 
 import ctypes
+import json
 import os
 import signal
 import struct
 import sys
-
-TRACE, FAULT, PROGRAM = sys.argv[1], sys.argv[2], sys.argv[4:]
-NAME, _, NUMBER = sys.argv[3].rpartition(":")
+import traceback
 
 TRACEME, CONT, SETOPTIONS, GETREGS, SETREGS = 0, 7, 0x4200, 12, 13
 FORKS, CLONE, EXEC, SECCOMP, EXIT_KILL, WALL = 2 | 4, 8, 0x10, 0x80, 0x100000, 0x40000000
@@ -38,8 +39,6 @@ CHANGING = {
 }
 
 OTHERS = {93: "fchown", 437: "openat2"}
-WATCHED = {number: name for number, name in (CHANGING | OTHERS).items() if name == NAME} if NAME else CHANGING
-assert WATCHED, f"no call is known as {NAME}"
 
 libc = ctypes.CDLL(None, use_errno=True)
 libc.ptrace.argtypes = [ctypes.c_long, ctypes.c_long, ctypes.c_void_p, ctypes.c_void_p]
@@ -63,10 +62,8 @@ def set_registers(thread, values):
 
 
 def changing(values):
-    """The name of the call that is entered, if it is looked for, or changes something on disk."""
-    name = WATCHED.get(values[NUMBER_OF_CALL])
-    if NAME:
-        return name
+    """The name of the call that is entered, if it changes something on disk."""
+    name = CHANGING.get(values[NUMBER_OF_CALL])
     if name in ("open", "openat"):
         flags = values[RSI if name == "open" else RDX] & 0xFFFFFFFF
         return name if flags & CREATING or flags & UNNAMED == UNNAMED else None
@@ -85,19 +82,23 @@ def stop_at(numbers):
     assert done == (0, 0), os.strerror(ctypes.get_errno())
 
 
-def main():
+def traced(path, fault, which, arguments):
+    """Runs a program with a fault; returns how it ended."""
+    looked_for, _, strike = which.rpartition(":")
+    watched = {number: name for number, name in (CHANGING | OTHERS).items() if name == looked_for} if looked_for else CHANGING
+    assert watched, f"no call is known as {looked_for}"
     program = os.fork()
     if program == 0:
         # It stops at the start of the program, and its first calls that count come later.
         ptrace(TRACEME, 0)
         os.kill(os.getpid(), signal.SIGSTOP)
-        stop_at(list(WATCHED))
-        os.execv(PROGRAM[0], PROGRAM)
+        stop_at(list(watched))
+        os.execv(arguments[0], arguments)
     os.waitpid(program, 0)
     ptrace(SETOPTIONS, program, SECCOMP | FORKS | CLONE | EXEC | EXIT_KILL)
     ptrace(CONT, program)
     ended, counts, new = None, {}, set()
-    with open(TRACE, "w", encoding="ascii") as trace:
+    with open(path, "w", encoding="ascii") as trace:
         while True:
             try:
                 thread, status = os.waitpid(-1, WALL)
@@ -109,17 +110,18 @@ def main():
             stopped, deliver = os.WSTOPSIG(status), 0
             if status >> 8 == SECCOMP_STOP:
                 values = registers(thread)
-                if values is not None and (name := changing(values)):
-                    counter = thread if NAME else program
+                name = values and (watched.get(values[NUMBER_OF_CALL]) if looked_for else changing(values))
+                if name:
+                    counter = thread if looked_for else program
                     counts[counter] = counts.get(counter, 0) + 1
-                    struck = FAULT != "none" and counts[counter] == int(NUMBER)
+                    struck = fault != "none" and counts[counter] == int(strike)
                     print(thread, name, "struck" if struck else "", file=trace)
-                    if struck and FAULT == "kill":
+                    if struck and fault == "kill":
                         os.kill(program, signal.SIGKILL)
                     elif struck:
                         # No such call: the kernel does nothing, and returns what stands there.
                         values[NUMBER_OF_CALL] = 2**64 - 1
-                        values[RAX] = 2**64 - int(FAULT)
+                        values[RAX] = 2**64 - int(fault)
                         set_registers(thread, values)
             elif stopped == signal.SIGTRAP and status >> 16:
                 # Something begins.
@@ -130,9 +132,31 @@ def main():
             else:
                 deliver = stopped
             ptrace(CONT, thread, deliver)
-    if os.WIFSIGNALED(ended):
-        os.kill(os.getpid(), os.WTERMSIG(ended))
-    sys.exit(os.WEXITSTATUS(ended))
+    return ended
 
 
-main()
+def run(path, fault, which, out, error, arguments):
+    """The same in a process of its own, whose children are the program's threads alone; returns how the program ended."""
+    reading, writing = os.pipe()
+    tracer = os.fork()
+    if tracer == 0:
+        try:
+            for name, number in ((os.devnull, 0), (out, 1), (error, 2)):
+                flags = os.O_RDWR if number == 0 else os.O_WRONLY | os.O_CREAT | os.O_TRUNC
+                os.dup2(os.open(name, flags), number)
+            os.write(writing, str(traced(path, fault, which, arguments)).encode())
+        except BaseException:
+            # It stands where the program's own words do; who asked hears nothing of an end, and looks there.
+            traceback.print_exc()
+        finally:
+            sys.stderr.flush()
+            os._exit(0)
+    os.close(writing)
+    with open(reading, encoding="ascii") as said:
+        ended = said.read()
+    os.waitpid(tracer, 0)
+    return ended
+
+
+for line in sys.stdin:
+    print(run(*json.loads(line)), flush=True)

@@ -98,8 +98,7 @@ pub(crate) fn terminal() -> bool {
         .output()
         .is_ok_and(|output| output.status.success());
     if !works {
-        assert_ne!(std::env::var("CI").as_deref(), Ok("true"), "python3 is not here");
-        println!("skipped: python3 is not here");
+        crate::support::left_out::left_out("python3 is not here");
     }
     works
 }

@@ -63,7 +63,10 @@ fn a_kill_at_any_call_leaves_nothing_or_the_whole() {
         5
     };
     let (mut killed, mut committed) = (0, 0);
-    for point in points.iter().step_by(step) {
+    for (index, point) in points.iter().enumerate().step_by(step) {
+        if step == 1 && strace::is_behind_a_sync(&points, index) {
+            continue;
+        }
         let shop = base.copy();
         let traced = strace::strike(Fault::Kill, &point.name, point.nth, &arguments(&shop, &file));
         if !traced.fired(Fault::Kill, &point.name, point.nth) {
