@@ -47,9 +47,10 @@ impl Appliance {
     /// written; those of `each`.
     pub fn read_back(&self, row: &PackageRow, each: &mut ShowLine<'_>) -> Result<Preview> {
         if self.open_package(row.head)?.is_none() {
-            return Err(match self.is_acknowledged(row)? {
-                true => let_go(row),
-                false => gone(row),
+            return Err(if self.is_acknowledged(row)? {
+                let_go(row)
+            } else {
+                gone(row)
             });
         }
         let mut is_callers = false;

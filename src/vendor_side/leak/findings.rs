@@ -111,7 +111,7 @@ impl Findings {
     pub(in super::super) fn chart_file(&mut self, file: &str, text: &str, plain: AllowPlain<'_>) {
         if !plain.has_file(file) {
             self.pairs(file, text, plain, |findings, place, key, _| {
-                findings.found_in_chart(place, key)
+                findings.found_in_chart(place, key);
             });
         }
     }
@@ -262,7 +262,7 @@ impl Findings {
             return;
         }
         let lines = text.lines().filter(|line| !is_comment(line));
-        if let Some(what) = lines.filter_map(secret_shape).next() {
+        if let Some(what) = lines.find_map(secret_shape) {
             if !key.is_empty() {
                 self.replaceable(key, text);
             }
