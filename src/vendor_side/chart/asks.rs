@@ -144,7 +144,7 @@ impl Asking {
         let mut open: Vec<Option<String>> = Vec::new();
         let mut variables = BTreeMap::new();
         for piece in source {
-            let inside = open.iter().rev().find_map(|name| name.clone());
+            let inside = open.iter().rev().find_map(Clone::clone);
             let words = match piece {
                 Piece::Text(text) => {
                     if let Some(name) = inside {

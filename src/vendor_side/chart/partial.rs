@@ -338,18 +338,15 @@ impl Run<'_> {
             }
             return;
         }
-        match self.scope.value(words).as_ref().and_then(print) {
-            Some(text) => {
-                let mut at = line;
-                self.text(&text, &mut at);
-            }
-            None => {
-                if let Some(indent) = own_line(words) {
-                    self.line(line, &" ".repeat(indent));
-                }
-                self.hole();
-            }
+        if let Some(text) = self.scope.value(words).as_ref().and_then(print) {
+            let mut at = line;
+            self.text(&text, &mut at);
+            return;
         }
+        if let Some(indent) = own_line(words) {
+            self.line(line, &" ".repeat(indent));
+        }
+        self.hole();
     }
 
     /// Notes a line that names images, where questions are open by which it comes out.
@@ -397,16 +394,12 @@ impl Run<'_> {
 
     fn loops(&mut self, over: &[Word]) {
         let asks = self.asks(over);
-        let names = over.iter().take_while(|word| **word != Word::Declare);
-        let names: Vec<String> = match over.contains(&Word::Declare) {
-            true => names
-                .filter_map(|word| match word {
-                    Word::Field(name, _) => Some(name.clone()),
-                    _ => None,
-                })
-                .collect(),
-            false => Vec::new(),
-        };
+        // `range $key, $value := …` names what it goes over.
+        let declared = over.iter().position(|word| *word == Word::Declare).unwrap_or(0);
+        let names = over.iter().take(declared).filter_map(|word| match word {
+            Word::Field(name, _) => Some(name.clone()),
+            _ => None,
+        });
         for name in names {
             self.asking.entry(name).or_default().extend(asks.iter().cloned());
         }
