@@ -101,10 +101,11 @@ pub(super) struct CreateArgs {
 #[derive(Debug, Args)]
 struct ChartArgs {
     /// helm, 3 or 4, which works charts out so that every image in them is found; the first on PATH when not given; `off`: charts are read
-    /// as they stand, and refused where that does not tell every image
+    /// as they stand, and refused where that does not tell every image (list those under images, and say `images_complete`)
     #[arg(long, value_name = "FILE", env = "AIRLOCK_HELM")]
     helm: Option<PathBuf>,
-    /// Refuse charts also for texts that only look like images which the release does not carry: in arguments, environment, annotations
+    /// Refuse charts also for texts that only look like images which the release does not carry (in arguments, environment, annotations),
+    /// and for charts and images that something at the site fetches or chooses by itself
     #[arg(long)]
     strict: bool,
 }

@@ -144,14 +144,23 @@ pub(super) fn to_json(plan: &Plan) -> Value {
 /// Returns what became of charts, for machines.
 pub(super) fn charts_json(charts: &[ChartReport]) -> Vec<Value> {
     let one = |chart: &ChartReport| {
-        let (way, helm, without_helm, untold) = match &chart.way {
-            ChartWay::Rendered { helm, without_helm } => ("rendered", Some(helm), Some(without_helm), 0),
-            ChartWay::Static => ("static", None, None, 0),
-            ChartWay::Vouched { untold } => ("vouched", None, None, *untold),
+        let (way, untold) = match &chart.way {
+            ChartWay::Rendered { vouched, .. } => ("rendered", *vouched),
+            ChartWay::Static => ("static", 0),
+            ChartWay::Vouched { untold } => ("vouched", *untold),
+        };
+        let (helm, renderings, without_helm) = match &chart.way {
+            ChartWay::Rendered {
+                helm,
+                renderings,
+                without_helm,
+                ..
+            } => (Some(helm), Some(renderings), Some(without_helm)),
+            ChartWay::Static | ChartWay::Vouched { .. } => (None, None, None),
         };
         json!({
             "application": chart.application, "release_name": chart.release, "namespace": chart.namespace, "way": way,
-            "helm": helm, "without_helm": without_helm, "untold": untold, "images": chart.images,
+            "helm": helm, "renderings": renderings, "without_helm": without_helm, "untold": untold, "images": chart.images,
         })
     };
     charts.iter().map(one).collect()

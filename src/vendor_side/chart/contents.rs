@@ -6,6 +6,7 @@ use serde_json::{Map, Value};
 
 use super::archive::{self, Budget, wrong};
 use super::metadata::{Metadata, yaml};
+use super::overlay::overlay;
 use super::template::Template;
 use super::value_schema;
 use crate::domain::{Class, Error, Result};
@@ -76,6 +77,13 @@ impl Chart {
             tokens: found.tokens,
             warnings: found.warnings,
         })
+    }
+}
+
+impl Chart {
+    /// Whether a template has this text in it as it is.
+    pub(in super::super) fn says(&self, text: &str) -> bool {
+        self.templates.iter().any(|template| template.text.contains(text))
     }
 }
 
@@ -294,24 +302,6 @@ fn holds_private_key(text: &str) -> bool {
 fn has_ending(name: &str, endings: &[&str]) -> bool {
     name.rsplit_once('.')
         .is_some_and(|(_, ending)| endings.contains(&ending))
-}
-
-/// Lays values over defaults as helm does: mappings merge, null takes a default away, anything else replaces.
-pub(in super::super) fn overlay(defaults: &mut Value, values: Value) {
-    match (defaults, values) {
-        (Value::Object(defaults), Value::Object(values)) => {
-            for (key, value) in values {
-                if value.is_null() {
-                    defaults.remove(&key);
-                } else if let Some(default) = defaults.get_mut(&key) {
-                    overlay(default, value);
-                } else {
-                    defaults.insert(key, value);
-                }
-            }
-        }
-        (default, value) => *default = value,
-    }
 }
 
 #[cfg(test)]

@@ -19,6 +19,8 @@ pub(super) struct Scope {
     pub(super) root: Option<Value>,
     /// Variables.
     pub(super) variables: BTreeMap<String, Option<Value>>,
+    /// What a cluster would be asked has the answer that helm gives without one.
+    pub(super) here: bool,
     /// Texts that functions were given of which nothing is known here.
     pub(super) looked_into: RefCell<BTreeSet<String>>,
 }
@@ -70,7 +72,10 @@ impl Parser<'_> {
         arguments.extend(piped);
         match name {
             Some(name) => {
-                let value = call(&name, &arguments);
+                let value = match name.as_str() {
+                    "lookup" if self.scope.here => Some(Value::Object(serde_json::Map::new())),
+                    name => call(name, &arguments),
+                };
                 if value.is_none() {
                     let texts = arguments.iter().flatten().filter_map(Value::as_str);
                     self.scope.looked_into.borrow_mut().extend(texts.map(str::to_owned));
@@ -146,6 +151,16 @@ fn call(name: &str, arguments: &[Option<Value>]) -> Option<Value> {
             } else {
                 default.clone()
             }
+        }
+        ("int" | "int64", [Some(Value::Number(number))]) => number.as_i64().map(Value::from),
+        ("gt" | "ge" | "lt" | "le", [Some(Value::Number(one)), Some(Value::Number(other))]) => {
+            let (one, other) = (one.as_i64()?, other.as_i64()?);
+            Some(Value::Bool(match name {
+                "gt" => one > other,
+                "ge" => one >= other,
+                "lt" => one < other,
+                _ => one <= other,
+            }))
         }
         ("coalesce", _) => known()?.into_iter().find(truth).or(Some(Value::Null)),
         ("ternary", [yes, no, Some(Value::Bool(which))]) => (if *which { yes } else { no }).clone(),
@@ -240,6 +255,7 @@ mod tests {
             dot: Some(root.clone()),
             root: Some(root),
             variables: BTreeMap::from([("$x".to_owned(), Some(json!("y"))), ("$u".to_owned(), None)]),
+            here: false,
             looked_into: RefCell::default(),
         };
         pieces(&text).into_iter().find_map(|piece| match piece {

@@ -10,7 +10,8 @@
 //! ```
 //!
 //! The second line reads a chart without helm (`reading`): what follows from the values alone is told, for the rest there are holes, and
-//! an image with a hole in it is nobody's proof. With helm, `rendering` takes its place.
+//! an image with a hole in it is nobody's proof. With helm, `rendering` takes its place, and only what helm cannot work out here (`asks`) is
+//! read that way (`elsewhere`).
 //!
 //! # Threats
 //!
@@ -20,10 +21,14 @@
 mod actions;
 mod archive;
 mod artifact;
+mod asks;
+mod branch;
 mod contents;
+mod elsewhere;
 mod expression;
 mod ignore;
 mod metadata;
+mod overlay;
 mod pack;
 mod partial;
 mod reading;
@@ -34,9 +39,12 @@ mod written;
 
 pub(super) use archive::CHART_BYTES;
 pub(super) use artifact::{CHART_LAYER, artifact};
-pub(super) use contents::{Chart, overlay};
+pub(super) use asks::Ask;
+pub(super) use contents::Chart;
+pub(super) use elsewhere::{elsewhere, said_of};
+pub(super) use overlay::overlay;
 pub(super) use pack::{ChartFolder, pack};
 pub(super) use partial::ReleaseWords;
-pub(super) use reading::{Reading, Seen, read};
+pub(super) use reading::{OpenPlace, Reading, Seen, read};
 pub(super) use suspect::{digits_alone, is_image_key, is_named_so, suspects_in};
 pub(super) use template::Template;

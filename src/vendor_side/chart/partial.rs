@@ -2,13 +2,18 @@
 //!
 //! Both ways of a condition that cannot be told come out, so that nothing is left out that may be there. Loops come out once, with a hole
 //! for whatever they go over. What is defined for others comes out too, with holes for all that it is given.
+//!
+//! Beside helm ([`Beside`]) the same is done for what helm cannot work out here: lines know which open questions decide whether and how
+//! they come out, and what helm took because of its own answers is no such line.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value};
 
 use super::actions::{Piece, Word, pieces};
-use super::expression::{Scope, UNKNOWN_REST, print, truth};
+use super::asks::{Ask, Asking};
+use super::branch::{Block, Comes};
+use super::expression::{Scope, UNKNOWN_REST, print};
 use super::suspect::is_image_key;
 use super::template::Template;
 
@@ -29,29 +34,15 @@ pub(in super::super) struct ReleaseWords<'a> {
 pub(super) struct Line {
     pub(super) number: u64,
     pub(super) text: String,
+    /// Questions on which it depends that it comes out, or as what.
+    pub(super) asks: BTreeSet<Ask>,
 }
 
-/// How sure it is that what follows comes out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Comes {
-    Yes,
-    No,
-    Perhaps,
-}
-
-/// A block that is open.
-struct Block {
-    /// Whether this branch of it comes out.
-    comes: Comes,
-    /// Whether a branch before it did.
-    before: Comes,
-    /// What `.` and `$` were outside.
-    dot: Option<Value>,
-    root: Option<Value>,
-    /// `define`: comes out although nothing says that it does.
-    defines: bool,
-    /// The line on which it began.
-    began: usize,
+/// What helm was asked already, where it works a chart out.
+pub(super) struct Beside<'a> {
+    pub(super) asking: &'a Asking,
+    /// Whether a question is answered.
+    pub(super) settled: &'a dyn Fn(&Ask) -> bool,
 }
 
 /// What a template comes to.
@@ -62,26 +53,35 @@ pub(super) struct Outcome {
     pub(super) looked_into: BTreeSet<String>,
     /// Lines on which an action makes an image of words of its own.
     pub(super) makes_images: Vec<u64>,
+    /// Lines on which what names images comes in by questions that are open.
+    pub(super) open: Vec<(u64, BTreeSet<Ask>)>,
 }
 
-/// Carries a template out.
-pub(super) fn carry_out(template: &Template, values: Value, release: ReleaseWords<'_>) -> Outcome {
+/// Carries a template out: without helm, or for what it leaves open.
+pub(super) fn carry_out(
+    template: &Template,
+    values: Value,
+    release: ReleaseWords<'_>,
+    beside: Option<&Beside<'_>>,
+) -> Outcome {
     let source = pieces(&template.text);
-    let root = root(template, values, release);
+    let root = root(template, values, release, beside.is_some());
     let mut run = Run {
-        lines: vec![Line {
-            number: 1,
-            text: String::new(),
-        }],
+        lines: Vec::new(),
         scope: Scope {
             dot: Some(root.clone()),
             root: Some(root),
+            here: beside.is_some(),
             ..Scope::default()
         },
         blocks: Vec::new(),
         moving: set_again(&source),
         makes_images: Vec::new(),
+        beside,
+        asking: BTreeMap::new(),
+        open: Vec::new(),
     };
+    run.line(1, "");
     let mut line = 1_u64;
     let mut cut = false;
     for piece in source {
@@ -112,6 +112,7 @@ pub(super) fn carry_out(template: &Template, values: Value, release: ReleaseWord
         lines: run.lines,
         looked_into: run.scope.looked_into.into_inner(),
         makes_images: run.makes_images,
+        open: run.open,
     }
 }
 
@@ -120,7 +121,7 @@ fn newlines(text: &str) -> u64 {
 }
 
 /// What `$` is in a template.
-fn root(template: &Template, values: Value, release: ReleaseWords<'_>) -> Value {
+fn root(template: &Template, values: Value, release: ReleaseWords<'_>, here: bool) -> Value {
     let part = |members: Vec<(String, Value)>| {
         let mut map: Map<String, Value> = members.into_iter().collect();
         map.insert(UNKNOWN_REST.to_owned(), Value::Null);
@@ -132,11 +133,16 @@ fn root(template: &Template, values: Value, release: ReleaseWords<'_>) -> Value 
         .iter()
         .map(|(key, value)| ((*key).to_owned(), value.as_deref().map_or_else(|| text(""), text)))
         .collect();
-    let release = vec![
+    let mut release = vec![
         ("Name".to_owned(), text(release.name)),
         ("Namespace".to_owned(), text(release.namespace)),
         ("Service".to_owned(), text("Helm")),
     ];
+    if here {
+        release.push(("IsInstall".to_owned(), Value::Bool(true)));
+        release.push(("IsUpgrade".to_owned(), Value::Bool(false)));
+        release.push(("Revision".to_owned(), Value::from(1)));
+    }
     part(vec![
         ("Values".to_owned(), values),
         ("Chart".to_owned(), part(chart)),
@@ -161,15 +167,54 @@ fn set_again(source: &[Piece<'_>]) -> BTreeSet<String> {
     again
 }
 
-struct Run {
+/// How far in the line begins that `nindent` makes.
+fn own_line(words: &[Word]) -> Option<usize> {
+    match words {
+        [.., Word::Pipe, Word::Name(name), Word::Number(indent)] if name == "nindent" => {
+            indent.parse().ok().filter(|indent| *indent < 200)
+        }
+        _ => None,
+    }
+}
+
+struct Run<'a> {
     lines: Vec<Line>,
     scope: Scope,
     blocks: Vec<Block>,
     moving: BTreeSet<String>,
     makes_images: Vec<u64>,
+    beside: Option<&'a Beside<'a>>,
+    /// Open questions on which variables depend.
+    asking: BTreeMap<String, BTreeSet<Ask>>,
+    open: Vec<(u64, BTreeSet<Ask>)>,
 }
 
-impl Run {
+impl Run<'_> {
+    /// The open questions of an action.
+    fn asks(&self, words: &[Word]) -> BTreeSet<Ask> {
+        let Some(beside) = self.beside else {
+            return BTreeSet::new();
+        };
+        let mut asks = beside.asking.asks_of(words, &self.asking);
+        asks.retain(|ask| !(beside.settled)(ask));
+        asks
+    }
+
+    /// The open questions by which what stands here comes out at a site and not here.
+    fn elsewhere(&self) -> BTreeSet<Ask> {
+        let blocks = self.blocks.iter().filter(|block| block.elsewhere());
+        blocks.flat_map(|block| block.asks.iter().cloned()).collect()
+    }
+
+    fn line(&mut self, number: u64, text: &str) {
+        let asks = self.elsewhere();
+        self.lines.push(Line {
+            number,
+            text: text.to_owned(),
+            asks,
+        });
+    }
+
     /// Whether what stands here comes out at all.
     fn comes(&self) -> bool {
         self.blocks.iter().all(|block| block.comes != Comes::No)
@@ -185,26 +230,36 @@ impl Run {
         for part in parts {
             *line = line.saturating_add(1);
             if comes {
-                self.lines.push(Line {
-                    number: *line,
-                    text: part.to_owned(),
-                });
+                self.line(*line, part);
             }
         }
     }
 
     fn push(&mut self, text: &str) {
+        let asks = if text.trim().is_empty() {
+            BTreeSet::new()
+        } else {
+            self.elsewhere()
+        };
         if let Some(last) = self.lines.last_mut() {
             last.text.push_str(text);
+            last.asks.extend(asks);
         }
     }
 
     fn hole(&mut self) {
-        if let Some(last) = self.lines.last_mut()
-            && !last.text.ends_with(HOLE)
-        {
-            last.text.push(HOLE);
+        let asks = self.elsewhere();
+        if let Some(last) = self.lines.last_mut() {
+            last.asks.extend(asks);
+            if !last.text.ends_with(HOLE) {
+                last.text.push(HOLE);
+            }
         }
+    }
+
+    /// Where what comes out ends.
+    fn at(&self) -> (usize, usize) {
+        (self.lines.len(), self.lines.last().map_or(0, |last| last.text.len()))
     }
 
     /// Takes away the white space that came out last.
@@ -229,15 +284,17 @@ impl Run {
         let speaks = |word: &Word| matches!(word, Word::Text(text) if is_image_key(text) || text.contains("image:"));
         if self.comes() && words.iter().any(speaks) {
             self.makes_images.push(line);
+            let asks = self.asks(words);
+            self.stays_open(line, asks);
         }
         match first {
             Word::Name(name) => match name.as_str() {
                 "if" => self.open(rest, false),
                 "with" => self.open(rest, true),
-                "range" => self.loops(),
+                "range" => self.loops(rest),
                 "define" => self.defines(),
                 "block" => {
-                    self.loops();
+                    self.loops(&[]);
                     if let Some(block) = self.blocks.last_mut() {
                         block.defines = true;
                     }
@@ -252,6 +309,10 @@ impl Run {
                     Some((Word::Declare | Word::Assign, expression)) => {
                         let value = self.scope.value(expression).filter(|_| !self.moving.contains(name));
                         self.scope.variables.insert(name.clone(), value);
+                        let mut asks = self.asks(expression);
+                        // It holds what it does because of the branch that was taken.
+                        asks.extend(self.blocks.iter().flat_map(|block| block.asks.iter().cloned()));
+                        self.asking.entry(name.clone()).or_default().extend(asks);
                     }
                     _ => self.output(words, line),
                 }
@@ -262,15 +323,37 @@ impl Run {
 
     /// What an action writes.
     fn output(&mut self, words: &[Word], line: u64) {
-        if !self.comes() {
+        // What ends everything writes nothing.
+        if !self.comes() || words.first().is_some_and(|word| *word == Word::Name("fail".to_owned())) {
             return;
         }
-        match self.scope.value(words).as_ref().and_then(print) {
-            Some(text) => {
-                let mut at = line;
-                self.text(&text, &mut at);
+        if self.beside.is_some_and(|beside| beside.asking.speaks(words)) {
+            self.stays_open(line, BTreeSet::new());
+        }
+        let asks = self.asks(words);
+        if !asks.is_empty() {
+            self.hole();
+            if let Some(last) = self.lines.last_mut() {
+                last.asks.extend(asks);
             }
-            None => self.hole(),
+            return;
+        }
+        if let Some(text) = self.scope.value(words).as_ref().and_then(print) {
+            let mut at = line;
+            self.text(&text, &mut at);
+            return;
+        }
+        if let Some(indent) = own_line(words) {
+            self.line(line, &" ".repeat(indent));
+        }
+        self.hole();
+    }
+
+    /// Notes a line that names images, where questions are open by which it comes out.
+    fn stays_open(&mut self, line: u64, mut asks: BTreeSet<Ask>) {
+        asks.extend(self.elsewhere());
+        if !asks.is_empty() {
+            self.open.push((line, asks));
         }
     }
 
@@ -281,39 +364,51 @@ impl Run {
             _ => (None, condition),
         };
         let value = self.scope.value(condition);
+        let asks = self.asks(condition);
         if let Some(name) = named {
             let value = value.clone().filter(|_| !self.moving.contains(&name));
-            self.scope.variables.insert(name, value);
+            self.scope.variables.insert(name.clone(), value);
+            self.asking.entry(name).or_default().extend(asks.iter().cloned());
         }
-        let comes = match &value {
-            Some(value) if truth(value) => Comes::Yes,
-            Some(_) => Comes::No,
-            None => Comes::Perhaps,
-        };
-        self.begin(comes);
+        let here = Comes::of(value.as_ref());
+        let asked = !asks.is_empty();
+        self.begin(if asked { Comes::Perhaps } else { here }, here, asks);
         if with {
-            self.scope.dot = value;
+            self.scope.dot = value.filter(|_| !asked);
         }
     }
 
-    fn begin(&mut self, comes: Comes) {
+    fn begin(&mut self, comes: Comes, here: Comes, asks: BTreeSet<Ask>) {
         self.blocks.push(Block {
             comes,
             before: Comes::No,
             dot: self.scope.dot.clone(),
             root: self.scope.root.clone(),
             defines: false,
-            began: self.lines.len(),
+            began: self.at(),
+            asks,
+            here,
+            before_here: Comes::No,
         });
     }
 
-    fn loops(&mut self) {
-        self.begin(Comes::Perhaps);
+    fn loops(&mut self, over: &[Word]) {
+        let asks = self.asks(over);
+        // `range $key, $value := …` names what it goes over.
+        let declared = over.iter().position(|word| *word == Word::Declare).unwrap_or(0);
+        let names = over.iter().take(declared).filter_map(|word| match word {
+            Word::Field(name, _) => Some(name.clone()),
+            _ => None,
+        });
+        for name in names {
+            self.asking.entry(name).or_default().extend(asks.iter().cloned());
+        }
+        self.begin(Comes::Perhaps, Comes::Perhaps, asks);
         self.scope.dot = None;
     }
 
     fn defines(&mut self) {
-        self.begin(Comes::Perhaps);
+        self.begin(Comes::Perhaps, Comes::Perhaps, BTreeSet::new());
         self.scope.dot = None;
         self.scope.root = None;
         if let Some(block) = self.blocks.last_mut() {
@@ -323,35 +418,31 @@ impl Run {
 
     fn otherwise(&mut self, rest: &[Word]) {
         self.mark_within_a_line();
+        let began = self.at();
         let Some(block) = self.blocks.last_mut() else { return };
-        let before = match (block.before, block.comes) {
-            (Comes::Yes, _) | (_, Comes::Yes) => Comes::Yes,
-            (Comes::Perhaps, _) | (_, Comes::Perhaps) => Comes::Perhaps,
-            (Comes::No, Comes::No) => Comes::No,
-        };
-        block.before = before;
-        block.began = self.lines.len();
+        block.before = block.before.or(block.comes);
+        block.before_here = block.before_here.or(block.here);
+        block.began = began;
         self.scope.dot = block.dot.clone();
         let (kind, condition) = match rest.split_first() {
             Some((Word::Name(kind), condition)) => (kind.as_str(), condition),
             _ => ("", &[][..]),
         };
         let value = self.scope.value(condition);
-        let own = match (kind, &value) {
-            ("", _) => Comes::Yes,
-            (_, Some(value)) if truth(value) => Comes::Yes,
-            (_, Some(_)) => Comes::No,
-            (_, None) => Comes::Perhaps,
+        let asks = self.asks(condition);
+        let asked = !asks.is_empty();
+        let here = if kind.is_empty() {
+            Comes::Yes
+        } else {
+            Comes::of(value.as_ref())
         };
         if kind == "with" {
-            self.scope.dot = value;
+            self.scope.dot = value.filter(|_| !asked);
         }
         if let Some(block) = self.blocks.last_mut() {
-            block.comes = match (before, own) {
-                (Comes::Yes, _) | (_, Comes::No) => Comes::No,
-                (Comes::No, own) => own,
-                (Comes::Perhaps, _) => Comes::Perhaps,
-            };
+            block.asks.extend(asks);
+            block.comes = block.before.then(if asked { Comes::Perhaps } else { here });
+            block.here = block.before_here.then(here);
         }
     }
 
@@ -365,10 +456,10 @@ impl Run {
 
     /// What may come out within a line makes the whole line one that cannot be told.
     fn mark_within_a_line(&mut self) {
-        let within = self
-            .blocks
-            .last()
-            .is_some_and(|block| block.comes == Comes::Perhaps && !block.defines && block.began == self.lines.len());
+        let at = self.at();
+        let within = self.blocks.last().is_some_and(|block| {
+            block.comes == Comes::Perhaps && !block.defines && block.began.0 == at.0 && block.began.1 != at.1
+        });
         if within && self.comes() {
             self.hole();
         }
@@ -398,7 +489,7 @@ mod tests {
             name: "shop",
             namespace: "hall",
         };
-        carry_out(&template, values, release)
+        carry_out(&template, values, release, None)
             .lines
             .into_iter()
             .filter(|line| !line.text.trim().is_empty())
@@ -430,6 +521,16 @@ mod tests {
         );
         assert_eq!(out("{{ $x := \"a\" }}i: {{ $x }}\n{{ $x = \"b\" }}"), ["1:i: ?"]);
         assert_eq!(out("{{ $x := \"a\" }}i: {{ $x }}\n"), ["1:i: a"]);
+        assert_eq!(
+            out(
+                "image: a\n{{- with .Values.none }}\n{{- toYaml . | nindent 4 }}\n{{- end }}\n{{- if .Release.X }}{{ fail \"x\" }}{{ end }}\n"
+            ),
+            ["1:image: a"]
+        );
+        assert_eq!(
+            out("image:\n{{- toYaml .Values.image | nindent 4 }}\nb: c\n"),
+            ["1:image:", "2:?", "3:b: c"]
+        );
         assert_eq!(
             out("{{- if not .Values.on }}\nimage: a\n{{- else if .Values.on }}\nimage: b\n{{- end }}"),
             ["4:image: b"]

@@ -1,9 +1,10 @@
 //! What a chart comes to under a set of values, whoever worked it out: images, lines that could not be told, and what looks like more.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 
 use serde_json::Value;
 
+use super::asks::Ask;
 use super::contents::Chart;
 use super::partial::{Line, ReleaseWords, carry_out};
 use super::suspect::{digits_alone, suspects_in};
@@ -16,10 +17,21 @@ pub(in super::super) struct Reading {
     pub(in super::super) images: Vec<Seen>,
     /// Places, as `FILE:LINE`, of which nobody can tell without helm which images they come to.
     pub(in super::super) untold: Vec<String>,
+    /// Places that may come out otherwise at a site than helm has it here, and of which nobody can tell which images they come to.
+    pub(in super::super) open: Vec<OpenPlace>,
     /// Texts elsewhere that look like images.
     pub(in super::super) suspects: Vec<Seen>,
     /// Digits of digests that stand where they are no part of a reference: labels and names are not that long.
     pub(in super::super) misplaced: BTreeSet<String>,
+}
+
+/// A place whose images depend on what only a site knows.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(in super::super) struct OpenPlace {
+    /// `FILE:LINE`.
+    pub(in super::super) place: String,
+    /// What it depends on.
+    pub(in super::super) asks: BTreeSet<Ask>,
 }
 
 /// A reference somewhere.
@@ -45,7 +57,7 @@ pub(in super::super) fn read(
         if template.place.ends_with("/NOTES.txt") {
             continue;
         }
-        let outcome = carry_out(template, template.values_of(whole), release);
+        let outcome = carry_out(template, template.values_of(whole), release, None);
         reading.take(&template.place, &outcome.lines);
         for text in &outcome.looked_into {
             reading.misplaced.extend(digits_alone(text));
@@ -108,12 +120,36 @@ fn plain(text: &str) -> Vec<Line> {
             number,
             // Braces in it are for templates to work out.
             text: line.replace("{{", &super::partial::HOLE.to_string()),
+            asks: BTreeSet::new(),
         })
         .collect()
 }
 
+impl Reading {
+    /// Joins what was found in another way.
+    pub(in super::super) fn add(&mut self, other: Self) {
+        join(&mut self.images, other.images);
+        join(&mut self.suspects, other.suspects);
+        self.untold.extend(other.untold);
+        self.open.extend(other.open);
+        self.misplaced.extend(other.misplaced);
+    }
+}
+
+/// Adds what is not there yet.
+fn join(known: &mut Vec<Seen>, more: Vec<Seen>) {
+    let mut seen: HashSet<(String, String)> = known
+        .iter()
+        .map(|seen| (seen.at.clone(), seen.reference.clone()))
+        .collect();
+    let new = more
+        .into_iter()
+        .filter(|one| seen.insert((one.at.clone(), one.reference.clone())));
+    known.extend(new);
+}
+
 /// Visits every text of a tree.
-fn texts(value: &Value, path: &mut Vec<String>, visit: &mut dyn FnMut(&[String], &str)) {
+pub(super) fn texts(value: &Value, path: &mut Vec<String>, visit: &mut dyn FnMut(&[String], &str)) {
     let mut below = |key: String, value: &Value| {
         path.push(key);
         texts(value, path, visit);

@@ -2,6 +2,8 @@
 
 use serde_json::{Map, Value};
 
+use super::overlay::overlay;
+
 /// A template, or another file that one may read.
 #[derive(Debug, Clone)]
 pub(in super::super) struct Template {
@@ -36,26 +38,25 @@ impl Template {
         }
     }
 
-    /// Whether it may come out otherwise when a release is upgraded than when it is installed.
-    pub(in super::super) fn asks_for_age(&self) -> bool {
-        ["IsUpgrade", "IsInstall", "Release.Revision"]
-            .iter()
-            .any(|word| self.text.contains(word))
+    /// Returns how long it is.
+    pub(in super::super) fn bytes(&self) -> usize {
+        self.text.len()
     }
 
     /// Returns the values that its chart sees: those under its path, with the global ones.
     pub(super) fn values_of(&self, whole: &Value) -> Value {
-        let globals = whole.get("global").cloned();
         let mut own = self
             .values
             .iter()
             .try_fold(whole, |at, key| at.get(key))
             .cloned()
             .unwrap_or_else(|| Value::Object(Map::new()));
-        if !self.values.is_empty()
-            && let (Value::Object(own), Some(globals)) = (&mut own, globals)
-        {
-            own.insert("global".to_owned(), globals);
+        // A chart's own globals hold where those above it say nothing.
+        for length in (0..self.values.len()).rev() {
+            let above = self.values.iter().take(length).try_fold(whole, |at, key| at.get(key));
+            if let (Some(globals), Value::Object(own)) = (above.and_then(|above| above.get("global")), &mut own) {
+                overlay(own.entry("global").or_insert(Value::Null), globals.clone());
+            }
         }
         own
     }

@@ -95,7 +95,10 @@ fn value_of(value: &str, in_flow: bool, below: Option<&str>) -> Option<Said> {
     };
     // A mapping within braces is read at its own keys, and so is what a schema says.
     if quote.is_none() && value.starts_with('{') {
-        return Some(Said::Untold).filter(|_| value.contains(HOLE));
+        let in_parts = ["repository:", "registry:", "reference:"]
+            .iter()
+            .any(|part| value.contains(part));
+        return Some(Said::Untold).filter(|_| value.contains(HOLE) || in_parts);
     }
     if text.is_empty() {
         return None;
@@ -117,6 +120,7 @@ mod tests {
             .map(|(number, text)| Line {
                 number,
                 text: text.replace('?', &HOLE.to_string()),
+                asks: std::collections::BTreeSet::new(),
             })
             .collect();
         images(&lines)
@@ -139,6 +143,8 @@ mod tests {
             ("image: >-\n  a", vec![(1, Said::Untold)]),
             ("image: *ref", vec![(1, Said::Untold)]),
             ("image:\n  repository: a", vec![(1, Said::Untold)]),
+            ("image: {repository: a, tag: b}", vec![(1, Said::Untold)]),
+            ("image: {pullPolicy: Always}", vec![]),
             ("containers: ?", vec![(1, Said::Untold)]),
             ("containers:\n  ?", vec![]),
             ("# image: a", vec![]),

@@ -7,8 +7,12 @@ pub enum ChartWay {
     Rendered {
         /// Its version.
         helm: String,
+        /// Under which circumstances, in words.
+        renderings: Vec<String>,
         /// What reading it without helm finds of that, in words.
         without_helm: String,
+        /// Places that only a site can tell, for which the author vouches.
+        vouched: usize,
     },
     /// It was read as it stands, and everything in it could be told.
     Static,
@@ -40,8 +44,21 @@ impl ChartReport {
         let images = crate::domain::counted(self.images.len(), "image");
         let head = format!("chart of {}, release {}", self.application, self.release);
         match &self.way {
-            ChartWay::Rendered { helm, without_helm } => {
-                format!("{head}: worked out by helm {helm}, {images}; {without_helm}")
+            ChartWay::Rendered {
+                helm,
+                renderings,
+                without_helm,
+                vouched,
+            } => {
+                let mut text = format!("{head}: worked out by helm {helm} as {}", renderings.join(", as "));
+                text += &format!(", {images}; {without_helm}");
+                if *vouched > 0 {
+                    let places = crate::domain::counted(*vouched, "place");
+                    text += &format!(
+                        "; for {places} that only a site can tell, images_complete in the release file vouches"
+                    );
+                }
+                text
             }
             ChartWay::Static => format!("{head}: read without helm, {images}, and nothing in it was left open"),
             ChartWay::Vouched { untold } => format!(

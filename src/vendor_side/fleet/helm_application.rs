@@ -8,7 +8,7 @@ use super::closure::{Wanted, get};
 use super::compose_application::{no_placeholder, text_of};
 use super::gathered::Gathered;
 use super::helm_chart::WantedChart;
-use super::helm_images::{Question, Resolved};
+use super::helm_question::{Question, Resolved};
 use crate::domain::{Class, Error, Result};
 use crate::vendor_side::chart::Chart;
 use crate::vendor_side::collect::Stored;

@@ -7,121 +7,82 @@
 //!
 //! Digests are not known before images are collected, and everything that is wrong is to be said before: here each image has digits that
 //! stand for its own, and nothing else than these changes when the real ones take their place.
+//!
+//! helm works a chart out as it is installed here, and a site may make more of it. What templates ask decides how often it is worked out
+//! (`rendering::renderings`); what remains open is read as it stands, and refused where that does not tell every image.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeSet, HashMap};
+use std::time::{Duration, Instant};
 
-use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
 use super::chart_report::{ChartReport, ChartWay};
 use super::closure::Closure;
-use super::helm_chart::WantedChart;
-use crate::bundle::desired::PLACEHOLDER_HOST;
+use super::helm_carried::Carried;
+use super::helm_judgement::Judgement;
+use super::helm_question::{Question, Resolved};
 use crate::domain::{Class, Digest, Error, Hash, Result};
-use crate::vendor_side::chart::{Reading, ReleaseWords, Seen, read};
+use crate::vendor_side::chart::{Reading, elsewhere, read};
 use crate::vendor_side::collect::ImageReference;
-use crate::vendor_side::release_file::{HelmApplication, ImageEntry};
-use crate::vendor_side::rendering::{Capabilities, Helm, HelmChart};
+use crate::vendor_side::rendering::{Capabilities, Helm, HelmChart, Renderings, renderings};
 use crate::vendor_side::secret::is_marked;
 use crate::vendor_side::values::{
-    Form, ImageUse, Target, Values, candidates, empty_list_at, show, traced, unlisted, without_secrets,
+    ImageUse, Target, Values, candidates, empty_list_at, show, traced, unlisted, without_secrets,
 };
 
-/// Most texts of one chart that are said to look like images.
-const SUSPECTS: usize = 20;
-
-/// A chart under one set of values, and everything that its images are asked of.
-#[derive(Debug)]
-pub(super) struct Question<'a> {
-    /// Name of the application.
-    pub(super) name: &'a str,
-    pub(super) application: &'a HelmApplication,
-    pub(super) chart: &'a WantedChart,
-    /// Merged values, with the author's images and marks for secrets.
-    pub(super) own: Value,
-    pub(super) release: String,
-    pub(super) namespace: String,
-    pub(super) helm: Option<&'a Helm>,
-    /// What only looks like an image is refused too.
-    pub(super) strict: bool,
-}
-
-/// The images of a chart under one set of values.
-#[derive(Debug)]
-pub(super) struct Resolved {
-    pub(super) values: Values,
-    pub(super) images: Vec<ImageUse>,
-    pub(super) problems: Vec<Error>,
-    pub(super) warnings: Vec<String>,
-    pub(super) report: ChartReport,
-}
+/// Longest time that everything which is asked of one chart may take.
+const TIME: Duration = Duration::from_secs(300);
 
 /// What works a chart out.
 enum Reader<'a> {
-    Helm(HelmChart<'a>),
+    Helm(&'a Helm, HelmChart<'a>, Renderings),
     Static,
 }
 
-impl Question<'_> {
-    /// Returns where images really come from, by their reference in values and templates.
-    pub(super) fn elsewhere(application: &HelmApplication) -> BTreeMap<String, ImageEntry> {
-        application
-            .images
-            .iter()
-            .filter_map(|image| {
-                let (repository, tag) = image.name.as_ref()?;
-                let tag = tag.as_ref().map(|tag| format!(":{tag}")).unwrap_or_default();
-                Some((format!("{repository}{tag}"), image.clone()))
-            })
-            .collect()
-    }
-
-    /// Finds and proves the images. What is wrong with them is in the answer.
-    ///
-    /// # Errors
-    ///
-    /// `E-IO`; `E-INTERNAL`.
-    pub(super) fn resolve(&self, closure: &Closure) -> Result<Resolved> {
-        let capabilities = Capabilities {
-            kube_version: self.application.kube_version.clone(),
-            api_versions: self.application.api_versions.clone(),
-        };
-        let chart = &self.chart.chart;
-        let reader = match self.helm {
-            Some(helm) => {
-                let parts = (&self.chart.archive[..], &chart.templates[..]);
-                Reader::Helm(HelmChart::new(helm, self.name, parts, &capabilities, self.words())?)
-            }
-            None => Reader::Static,
-        };
-        let mut work = Work {
-            question: self,
-            reader,
-            listed: listed(self.application),
-            answer: Resolved {
-                values: Values::new(self.own.clone(), chart),
-                images: Vec::new(),
-                problems: Vec::new(),
-                warnings: Vec::new(),
-                report: ChartReport {
-                    application: self.name.to_owned(),
-                    release: self.release.clone(),
-                    namespace: self.namespace.clone(),
-                    way: ChartWay::Static,
-                    images: Vec::new(),
-                },
-            },
-        };
-        work.run(closure)?;
-        Ok(work.answer)
-    }
-
-    fn words(&self) -> ReleaseWords<'_> {
-        ReleaseWords {
-            name: &self.release,
-            namespace: &self.namespace,
+/// Finds and proves the images. What is wrong with them is in the answer.
+///
+/// # Errors
+///
+/// `E-IO`; `E-INTERNAL`.
+pub(super) fn resolve(question: &Question<'_>, closure: &Closure) -> Result<Resolved> {
+    let capabilities = Capabilities {
+        kube_version: question.application.kube_version.clone(),
+        api_versions: question.application.api_versions.clone(),
+    };
+    let chart = &question.chart.chart;
+    let values = Values::new(question.own.clone(), chart);
+    let reader = match question.helm {
+        Some(helm) => {
+            let parts = (&question.chart.archive[..], &chart.templates[..]);
+            let laid_out = HelmChart::new(helm, question.name, parts, &capabilities, question.words())?;
+            let found = elsewhere(chart, &without_secrets(&values.whole), question.words(), &|ask| {
+                question.says(ask)
+            });
+            Reader::Helm(helm, laid_out, renderings(&capabilities, &found.asks, &found.asked))
         }
-    }
+        None => Reader::Static,
+    };
+    let mut work = Work {
+        question,
+        reader,
+        began: Instant::now(),
+        listed: question.listed(),
+        answer: Resolved {
+            values,
+            images: Vec::new(),
+            problems: Vec::new(),
+            warnings: Vec::new(),
+            report: ChartReport {
+                application: question.name.to_owned(),
+                release: question.release.clone(),
+                namespace: question.namespace.clone(),
+                way: ChartWay::Static,
+                images: Vec::new(),
+            },
+        },
+    };
+    work.run(closure)?;
+    Ok(work.answer)
 }
 
 /// An image is only known at the site.
@@ -130,44 +91,30 @@ fn named_by_secret(path: &[String]) -> Error {
     Error::new(Class::Content, "template", found).remedy("write the name of the image out")
 }
 
-/// References that the author lists beside the values.
-fn listed(application: &HelmApplication) -> Vec<ImageReference> {
-    application
-        .images
-        .iter()
-        .filter_map(|image| match (&image.name, &image.source) {
-            (Some((repository, tag)), _) => {
-                let tag = tag.as_ref().map(|tag| format!(":{tag}")).unwrap_or_default();
-                format!("{repository}{tag}").parse().ok()
-            }
-            (None, source) => source.to_string().parse().ok(),
-        })
-        .collect()
-}
-
 struct Work<'a> {
     question: &'a Question<'a>,
     reader: Reader<'a>,
+    began: Instant,
     listed: Vec<ImageReference>,
     answer: Resolved,
 }
 
 impl Work<'_> {
     fn run(&mut self, closure: &Closure) -> Result<()> {
-        let before = match self.read(&self.answer.values) {
+        let before = match self.survey() {
             Ok(before) => before,
             Err(error) => return self.refused(error),
         };
-        let seen: Vec<ImageReference> = before
+        let seen: BTreeSet<ImageReference> = before
             .images
             .iter()
             .filter_map(|image| image.reference.parse().ok())
             .collect();
-        let shown: BTreeSet<String> = seen.iter().map(ToString::to_string).collect();
-        self.answer.report.images = shown.into_iter().collect();
-        self.report_way(&before);
+        self.answer.report.images = seen.iter().map(ToString::to_string).collect();
+        self.report_way(&seen);
         self.pull_secrets();
-        self.find(&before, &seen);
+        let seen: Vec<ImageReference> = seen.into_iter().collect();
+        self.find(&seen);
         // Without a list of what is what, nothing that follows would say more.
         if !self.answer.problems.is_empty() {
             return Ok(());
@@ -187,10 +134,19 @@ impl Work<'_> {
         if !self.answer.problems.is_empty() {
             return Ok(());
         }
-        match self.prove(&before, &targets) {
-            Ok(after) => self.judge(&before, &after, &targets),
+        let after = match self.prove(&before, &mut targets) {
+            Ok(after) => after,
             Err(error) => return self.refused(error),
+        };
+        let carried = Carried::new(&self.answer.images, &targets);
+        Judgement {
+            question: self.question,
+            listed: &self.listed,
+            carried: &carried,
+            before: &before,
+            after: &after,
         }
+        .pass(&mut self.answer);
         Ok(())
     }
 
@@ -203,38 +159,86 @@ impl Work<'_> {
         Err(error)
     }
 
+    /// Works the chart out as its author has it, and keeps to the circumstances under which that can be done: where it cannot be
+    /// installed there is nothing to carry, and where only its upgrade fails here the open questions stay open.
+    fn survey(&mut self) -> Result<Reading> {
+        let Reader::Helm(_, chart, plan) = &mut self.reader else {
+            return self.read(&self.answer.values);
+        };
+        let own = without_secrets(&self.answer.values.own);
+        let mut all = std::mem::take(&mut plan.all).into_iter();
+        let mut reading = Reading::default();
+        if let Some(first) = all.next() {
+            reading = chart.read(&own, &first)?;
+            plan.all.push(first);
+        }
+        for rendering in all {
+            in_time(self.question.name, self.began)?;
+            match chart.read(&own, &rendering) {
+                Ok(more) => {
+                    reading.add(more);
+                    plan.all.push(rendering);
+                }
+                Err(error) if error.found().contains("chart requires kubeVersion") => {}
+                Err(error) if matches!(error.class(), Class::Content) => plan.failed(&rendering),
+                Err(error) => return Err(error),
+            }
+        }
+        reading.add(self.open(&self.answer.values));
+        Ok(reading)
+    }
+
     fn read(&self, values: &Values) -> Result<Reading> {
+        let Reader::Helm(_, chart, plan) = &self.reader else {
+            return Ok(self.read_statically(values));
+        };
+        let own = without_secrets(&values.own);
+        let mut reading = Reading::default();
+        for rendering in &plan.all {
+            in_time(self.question.name, self.began)?;
+            reading.add(chart.read(&own, rendering)?);
+        }
+        reading.add(self.open(values));
+        Ok(reading)
+    }
+
+    /// Reads what no circumstances settle.
+    fn open(&self, values: &Values) -> Reading {
+        let Reader::Helm(_, _, plan) = &self.reader else {
+            return Reading::default();
+        };
         let question = self.question;
-        match &self.reader {
-            Reader::Helm(chart) => chart.read(&without_secrets(&values.own)),
-            Reader::Static => Ok(self.read_statically(values, question.words())),
+        let whole = without_secrets(&values.whole);
+        let found = elsewhere(&question.chart.chart, &whole, question.words(), &|ask| {
+            question.says(ask) || plan.settled.contains(ask)
+        });
+        Reading {
+            images: found.images,
+            open: found.open,
+            ..Reading::default()
         }
     }
 
-    fn read_statically(&self, values: &Values, words: ReleaseWords<'_>) -> Reading {
-        let unused = &self.question.application.unused_image_values;
+    fn read_statically(&self, values: &Values) -> Reading {
+        let question = self.question;
+        let unused = &question.application.unused_image_values;
         let left_out = |path: &[String]| unused.iter().any(|entry| path.starts_with(&entry.path));
-        read(
-            &self.question.chart.chart,
-            &without_secrets(&values.whole),
-            words,
-            &left_out,
-        )
+        let whole = without_secrets(&values.whole);
+        read(&question.chart.chart, &whole, question.words(), &left_out)
     }
 
     /// Says how the chart is read, and what the other way would have made of it.
-    fn report_way(&mut self, before: &Reading) {
-        let Some(helm) = self.question.helm else { return };
-        let plain = self.read_statically(&self.answer.values, self.question.words());
-        let told = |reading: &Reading| -> BTreeSet<String> {
-            let references = reading.images.iter();
-            references
-                .filter_map(|image| image.reference.parse::<ImageReference>().ok())
-                .map(|reference| reference.to_string())
-                .collect()
+    fn report_way(&mut self, with: &BTreeSet<ImageReference>) {
+        let Reader::Helm(helm, _, plan) = &self.reader else {
+            return;
         };
-        let (with, without) = (told(before), told(&plain));
-        let (both, more) = (with.intersection(&without).count(), without.difference(&with).count());
+        let plain = self.read_statically(&self.answer.values);
+        let without: BTreeSet<ImageReference> = plain
+            .images
+            .iter()
+            .filter_map(|image| image.reference.parse().ok())
+            .collect();
+        let (both, more) = (with.intersection(&without).count(), without.difference(with).count());
         let mut words = format!("without helm {both} of them are found");
         if let Some(first) = plain.untold.first() {
             let count = crate::domain::counted(plain.untold.len(), "place");
@@ -245,7 +249,9 @@ impl Work<'_> {
         }
         self.answer.report.way = ChartWay::Rendered {
             helm: helm.version.clone(),
+            renderings: plan.all.iter().map(ToString::to_string).collect(),
             without_helm: words,
+            vouched: 0,
         };
     }
 
@@ -271,7 +277,7 @@ impl Work<'_> {
     }
 
     /// Finds the values that say which images are used.
-    fn find(&mut self, before: &Reading, seen: &[ImageReference]) {
+    fn find(&mut self, seen: &[ImageReference]) {
         let (application, chart) = (self.question.application, &self.question.chart.chart);
         let answer = &mut self.answer;
         for entry in &application.image_values {
@@ -295,29 +301,26 @@ impl Work<'_> {
         if self.question.helm.is_none() {
             return;
         }
-        for image in &before.images {
-            let Ok(reference) = image.reference.parse::<ImageReference>() else {
-                continue;
-            };
-            let is_known = |used: &ImageUse| {
-                used.reference
-                    .parse()
-                    .is_ok_and(|used: ImageReference| used == reference)
-            };
-            if answer.images.iter().any(is_known) || self.listed.contains(&reference) {
+        let found: BTreeSet<ImageReference> = parsed(&self.answer.images)
+            .filter_map(|(_, reference)| reference)
+            .collect();
+        for reference in seen {
+            if found.contains(reference) || self.listed.contains(reference) {
                 continue;
             }
-            for candidate in traced(&answer.values.whole, &image.reference) {
-                let unused = known.iter().any(|path| candidate.path.starts_with(path));
-                if !unused {
-                    answer.images.push(answer.values.traced(candidate, &image.reference));
+            let reference = reference.to_string();
+            for candidate in traced(&self.answer.values.whole, &reference) {
+                if !self.is_unused(&candidate.path) {
+                    self.answer
+                        .images
+                        .push(self.answer.values.traced(candidate, &reference));
                 }
             }
         }
     }
 
     /// Rewrites and works out again, until every image comes out as one of the bundle or no way of writing it is left.
-    fn prove(&mut self, before: &Reading, targets: &[Target]) -> Result<Reading> {
+    fn prove(&mut self, before: &Reading, targets: &mut Vec<Target>) -> Result<Reading> {
         loop {
             let own = self.answer.values.rewritten(&self.answer.images, targets);
             let rewritten = Values::new(own, &self.question.chart.chart);
@@ -343,31 +346,73 @@ impl Work<'_> {
                     moved |= image.next_form();
                 }
             }
-            if !moved {
+            if !moved && !self.found_again(&after, targets) {
                 return Ok(after);
             }
         }
     }
 
-    /// The images that do not come out as they should.
-    fn failing(&self, before: &Reading, after: &Reading, targets: &[Target]) -> BTreeSet<usize> {
-        let mut failing = BTreeSet::new();
-        for image in after
+    /// Finds further values that say what another one says: what comes out of them as it was is rewritten too.
+    fn found_again(&mut self, after: &Reading, targets: &mut Vec<Target>) -> bool {
+        if self.question.helm.is_none() {
+            return false;
+        }
+        let seen: BTreeSet<ImageReference> = after
             .images
             .iter()
-            .filter(|image| !self.is_carried(&image.reference, targets))
-        {
-            let was = before.images.iter().filter(|was| was.at == image.at);
-            for reference in was.filter_map(|was| was.reference.parse::<ImageReference>().ok()) {
-                for (number, used) in self.answer.images.iter().enumerate() {
-                    if used
-                        .reference
-                        .parse()
-                        .is_ok_and(|used: ImageReference| used == reference)
-                    {
-                        failing.insert(number);
-                    }
-                }
+            .filter_map(|image| image.reference.parse().ok())
+            .collect();
+        let mut more = Vec::new();
+        for (number, reference) in parsed(&self.answer.images) {
+            let (Some(reference), Some(target)) = (reference, targets.get(number)) else {
+                continue;
+            };
+            if !seen.contains(&reference) || self.listed.contains(&reference) {
+                continue;
+            }
+            for candidate in traced(&self.answer.values.whole, &reference.to_string()) {
+                more.push((candidate, reference.to_string(), target.clone()));
+            }
+        }
+        let before = self.answer.images.len();
+        for (candidate, reference, target) in more {
+            if self.is_unused(&candidate.path) || self.answer.images.iter().any(|used| used.holds(&candidate.path)) {
+                continue;
+            }
+            self.answer
+                .images
+                .push(self.answer.values.traced(candidate, &reference));
+            targets.push(target);
+        }
+        self.answer.images.len() > before
+    }
+
+    /// Whether the author says that a value is no image, or which one.
+    fn is_unused(&self, path: &[String]) -> bool {
+        let application = self.question.application;
+        let mut entries = application.image_values.iter().chain(&application.unused_image_values);
+        entries.any(|entry| path.starts_with(&entry.path))
+    }
+
+    /// The images that do not come out as they should.
+    fn failing(&self, before: &Reading, after: &Reading, targets: &[Target]) -> BTreeSet<usize> {
+        let carried = Carried::new(&self.answer.images, targets);
+        let mut uses: HashMap<String, Vec<usize>> = HashMap::new();
+        for (number, reference) in parsed(&self.answer.images) {
+            if let Some(reference) = reference {
+                uses.entry(reference.to_string()).or_default().push(number);
+            }
+        }
+        let mut was: HashMap<&str, Vec<&str>> = HashMap::new();
+        for image in &before.images {
+            was.entry(&image.at).or_default().push(&image.reference);
+        }
+        let mut failing = BTreeSet::new();
+        for image in after.images.iter().filter(|image| !carried.has(&image.reference)) {
+            for reference in was.get(image.at.as_str()).into_iter().flatten() {
+                let reference = reference.parse::<ImageReference>().ok();
+                let uses = reference.and_then(|reference| uses.get(&reference.to_string()));
+                failing.extend(uses.into_iter().flatten());
             }
         }
         for (number, target) in targets.iter().enumerate() {
@@ -377,158 +422,18 @@ impl Work<'_> {
         }
         failing
     }
+}
 
-    /// Whether a reference is one that the appliance answers with an image of the bundle.
-    fn is_carried(&self, reference: &str, targets: &[Target]) -> bool {
-        let Ok(reference) = reference.parse::<ImageReference>() else {
-            return false;
-        };
-        reference.host == PLACEHOLDER_HOST
-            && targets.iter().zip(&self.answer.images).any(|(target, image)| {
-                let by_name = image.form() == Form::Name && reference.digest.is_none();
-                reference.path == target.repository.as_str()
-                    && (reference.digest == Some(target.digest)
-                        || by_name && reference.tag.is_some() && reference.tag == target.tag)
-            })
-    }
+fn parsed(images: &[ImageUse]) -> impl Iterator<Item = (usize, Option<ImageReference>)> + '_ {
+    let references = images.iter().map(|image| image.reference.parse().ok());
+    references.enumerate()
+}
 
-    /// Refuses what is not carried.
-    fn judge(&mut self, before: &Reading, after: &Reading, targets: &[Target]) {
-        for image in &after.images {
-            if self.is_carried(&image.reference, targets) {
-                continue;
-            }
-            let was = before.images.iter().find(|was| was.at == image.at);
-            self.not_carried(image, was);
-        }
-        self.by_name();
-        self.untold(before, after);
-        self.suspects(after, targets);
+/// Charts that ask for much are not worked out without end.
+fn in_time(name: &str, began: Instant) -> Result<()> {
+    if began.elapsed() <= TIME {
+        return Ok(());
     }
-
-    fn not_carried(&mut self, image: &Seen, was: Option<&Seen>) {
-        let shown = was.unwrap_or(image);
-        let is_listed = |reference: &str| {
-            reference
-                .parse()
-                .is_ok_and(|reference| self.listed.contains(&reference))
-        };
-        if is_listed(&image.reference) {
-            self.answer.warnings.push(format!(
-                "{}: the template names {} itself: the cluster needs the appliance as a mirror for it (`airlock target connect --mirrors`)",
-                image.place, image.reference
-            ));
-        } else if image.reference.contains(PLACEHOLDER_HOST) || shown.reference != image.reference {
-            self.answer.problems.push(
-                Error::new(
-                    Class::Content,
-                    "rewritten-image",
-                    format!(
-                        "{}: {:?} comes out as {:?} when its values are rewritten",
-                        shown.place, shown.reference, image.reference
-                    ),
-                )
-                .expected(format!("{PLACEHOLDER_HOST}/NAME@sha256:…"))
-                .remedy("say with pin: how its digest is to be written (digest, tag or name), or have the template take registry, repository and tag from values"),
-            );
-        } else {
-            self.answer.problems.push(
-                Error::new(
-                    Class::Content,
-                    "written-image",
-                    format!("{}: the template names {:?} itself", shown.place, shown.reference),
-                )
-                .remedy("take it from the values, or list it under images and set the appliance as a mirror"),
-            );
-        }
-    }
-
-    /// Says which images are not pinned by digest, unless the author wants it so.
-    fn by_name(&mut self) {
-        for image in &self.answer.images {
-            let asked = self.question.application.image_values.iter();
-            let mut asked = asked
-                .filter(|entry| entry.path == image.path)
-                .filter_map(|entry| entry.pin);
-            if image.form() == Form::Name && asked.next().is_none() {
-                self.answer.warnings.push(format!(
-                    "{}: the value {} is written by name and tag: a digest does not fit where the chart puts it; the appliance answers \
-                     with the image of this release",
-                    self.question.name,
-                    show(&image.path)
-                ));
-            }
-        }
-    }
-
-    /// Refuses what cannot be told without helm, unless the author vouches.
-    fn untold(&mut self, before: &Reading, after: &Reading) {
-        let places: BTreeSet<&String> = before.untold.iter().chain(&after.untold).collect();
-        if places.is_empty() {
-            return;
-        }
-        if self.question.application.images_complete {
-            self.answer.report.way = ChartWay::Vouched { untold: places.len() };
-            self.answer.warnings.push(format!(
-                "{}: which images stand at {} cannot be told without helm (first: {}): images_complete vouches for them",
-                self.question.name,
-                crate::domain::counted(places.len(), "place"),
-                places.first().map_or("", |place| place.as_str())
-            ));
-            return;
-        }
-        for place in places {
-            self.answer.problems.push(
-                Error::new(
-                    Class::Content,
-                    "untold-image",
-                    format!("{place}: which image stands there cannot be told without helm"),
-                )
-                .remedy(
-                    "install helm, or give its path with --helm FILE; or list every image under images, and say images_complete: true",
-                ),
-            );
-        }
-    }
-
-    /// Says what looks like an image and is none of the bundle; refuses it where the author wants that.
-    fn suspects(&mut self, after: &Reading, targets: &[Target]) {
-        let mut told = 0_usize;
-        for suspect in &after.suspects {
-            let listed = suspect
-                .reference
-                .parse()
-                .is_ok_and(|reference| self.listed.contains(&reference));
-            if listed || self.is_carried(&suspect.reference, targets) {
-                continue;
-            }
-            told = told.saturating_add(1);
-            if told > SUSPECTS {
-                continue;
-            }
-            let found = if suspect.reference.contains(' ') {
-                format!("{}: {}", suspect.place, suspect.reference)
-            } else {
-                format!(
-                    "{}: {:?} looks like an image, and the release does not carry it",
-                    suspect.place, suspect.reference
-                )
-            };
-            if self.question.strict {
-                self.answer.problems.push(
-                    Error::new(Class::Content, "suspected-image", found)
-                        .remedy("list it under images, or leave --strict out"),
-                );
-            } else {
-                self.answer.warnings.push(found);
-            }
-        }
-        if told > SUSPECTS {
-            self.answer.warnings.push(format!(
-                "{}: {} more look like images that the release does not carry",
-                self.question.name,
-                told.saturating_sub(SUSPECTS)
-            ));
-        }
-    }
+    let found = format!("{name}: working the chart out takes longer than {} s", TIME.as_secs());
+    Err(Error::new(Class::Limit, "time", found))
 }

@@ -15,7 +15,8 @@ use super::compose_application::ComposeVariant;
 use super::gathered::Gathered;
 use super::helm_application::{HelmBase, HelmKey, HelmVariant, merged_values};
 use super::helm_chart::WantedChart;
-use super::helm_images::{Question, Resolved};
+use super::helm_images::resolve;
+use super::helm_question::{Question, Resolved};
 use crate::bundle::desired::DockerMode;
 use crate::domain::{Class, Error, Result, SecretName};
 use crate::vendor_side::collect::{ImageRequest, Problems, RegistryOptions, Source, is_of_registry, readable};
@@ -299,7 +300,7 @@ fn resolve_all(questions: &[Question<'_>], closure: &Closure, progress: &mut dyn
                     let (Some(question), Some(answer)) = (questions.get(number), answers.get(number)) else {
                         return;
                     };
-                    let resolved = question.resolve(closure);
+                    let resolved = resolve(question, closure);
                     if let Ok(mut place) = answer.lock() {
                         *place = Some(resolved);
                     }

@@ -69,8 +69,8 @@ pub struct HelmApplication {
     pub images_complete: bool,
     /// Version of kubernetes that the chart is worked out for.
     pub kube_version: Option<String>,
-    /// APIs that its clusters have besides the usual ones.
-    pub api_versions: Vec<String>,
+    /// APIs that its clusters have besides the usual ones, where the author says which.
+    pub api_versions: Option<Vec<String>>,
 }
 
 #[derive(Deserialize)]
@@ -266,10 +266,14 @@ impl Mistakes<'_> {
                 .transpose()?,
             api_versions: raw
                 .api_versions
-                .iter()
-                .flat_map(|list| &list.value)
-                .map(|version| self.api_version(version))
-                .collect::<Result<_>>()?,
+                .as_ref()
+                .map(|list| {
+                    list.value
+                        .iter()
+                        .map(|version| self.api_version(version))
+                        .collect::<Result<_>>()
+                })
+                .transpose()?,
         })
     }
 

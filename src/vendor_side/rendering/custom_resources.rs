@@ -16,15 +16,28 @@ pub(super) struct Kind {
     parts: &'static [&'static [&'static str]],
     /// A place without which the operator chooses an image by itself.
     needed: Option<&'static str>,
+    /// Places of what somebody fetches by it from elsewhere: charts, and where they lie.
+    fetched: &'static [&'static str],
+    /// Places of values of charts, as texts.
+    values: &'static [&'static str],
 }
+
+const KIND: Kind = Kind {
+    group: "",
+    name: "",
+    whole: &[],
+    parts: &[],
+    needed: None,
+    fetched: &[],
+    values: &[],
+};
 
 const fn whole(group: &'static str, name: &'static str, whole: &'static [&'static str]) -> Kind {
     Kind {
         group,
         name,
         whole,
-        parts: &[],
-        needed: None,
+        ..KIND
     }
 }
 
@@ -33,8 +46,8 @@ const fn needed(group: &'static str, name: &'static str, whole: &'static [&'stat
         group,
         name,
         whole,
-        parts: &[],
         needed: Some(place),
+        ..KIND
     }
 }
 
@@ -42,9 +55,17 @@ const fn parts(group: &'static str, name: &'static str, parts: &'static [&'stati
     Kind {
         group,
         name,
-        whole: &[],
         parts,
-        needed: None,
+        ..KIND
+    }
+}
+
+const fn fetched(group: &'static str, name: &'static str, fetched: &'static [&'static str]) -> Kind {
+    Kind {
+        group,
+        name,
+        fetched,
+        ..KIND
     }
 }
 
@@ -52,6 +73,10 @@ const MONITORING: &str = "monitoring.coreos.com";
 const STRIMZI: &str = "kafka.strimzi.io";
 const ARGO: &str = "argoproj.io";
 const TEKTON: &str = "tekton.dev";
+const FLUX: &str = "source.toolkit.fluxcd.io";
+const CROSSPLANE: &str = "pkg.crossplane.io";
+const PACKAGE: &[&str] = &["spec.package"];
+const URL: &[&str] = &["spec.url"];
 const VICTORIA: &str = "operator.victoriametrics.com";
 const OPSTREE: &str = "redis.redis.opstreelabs.in";
 const IMAGE: &[&str] = &["spec.image"];
@@ -76,6 +101,36 @@ const REDIS: &[&str] = &[
 
 /// The table.
 pub(super) const KINDS: &[Kind] = &[
+    fetched("helm.toolkit.fluxcd.io", "HelmRelease", &["spec.chart.spec.chart"]),
+    fetched(FLUX, "HelmRepository", URL),
+    fetched(FLUX, "OCIRepository", URL),
+    fetched(FLUX, "GitRepository", URL),
+    fetched(FLUX, "Bucket", &["spec.endpoint"]),
+    fetched(FLUX, "HelmChart", &["spec.chart"]),
+    Kind {
+        whole: &["spec.jobImage"],
+        values: &["spec.valuesContent"],
+        ..fetched("helm.cattle.io", "HelmChart", &["spec.chart"])
+    },
+    Kind {
+        values: &["spec.valuesContent"],
+        ..fetched("helm.cattle.io", "HelmChartConfig", &[])
+    },
+    Kind {
+        values: &["spec.source.helm.values", "spec.sources.*.helm.values"],
+        ..fetched(ARGO, "Application", &["spec.source.repoURL", "spec.sources.*.repoURL"])
+    },
+    fetched(ARGO, "ApplicationSet", &["spec.template.spec.source.repoURL"]),
+    fetched("helm.crossplane.io", "Release", &["spec.forProvider.chart.name"]),
+    whole(CROSSPLANE, "Provider", PACKAGE),
+    whole(CROSSPLANE, "Configuration", PACKAGE),
+    whole(CROSSPLANE, "Function", PACKAGE),
+    fetched("operators.coreos.com", "Subscription", &["spec.name"]),
+    whole(
+        "operators.coreos.com",
+        "ClusterServiceVersion",
+        &["spec.relatedImages.*.image"],
+    ),
     needed(
         MONITORING,
         "Prometheus",
@@ -362,15 +417,17 @@ pub(super) const KINDS: &[Kind] = &[
 
 /// Images of an object of a known kind.
 #[derive(Debug, Default)]
-pub(super) struct Named {
+pub(super) struct Named<'a> {
     /// Path and reference of each.
     pub(super) images: Vec<(String, String)>,
-    /// The place that says nothing, and what happens then.
-    pub(super) chosen_by_operator: Option<(String, String)>,
+    /// Places at which somebody gets more than the object names, and what in words.
+    pub(super) said: Vec<(String, String)>,
+    /// Values of charts, with their paths.
+    pub(super) values: Vec<(String, &'a str)>,
 }
 
 /// Returns the images of an object whose kind is in the table.
-pub(super) fn images_of(object: &Value) -> Option<Named> {
+pub(super) fn images_of(object: &Value) -> Option<Named<'_>> {
     let text = |key: &str| object.get(key).and_then(Value::as_str);
     let group = text("apiVersion")?.split_once('/')?.0;
     let kind = text("kind")?;
@@ -406,16 +463,27 @@ pub(super) fn images_of(object: &Value) -> Option<Named> {
             .and_then(|spec| spec.get("imageCatalogRef"))
             .is_none()
     {
-        named.chosen_by_operator = Some((
-            place.to_owned(),
-            format!("an image that the operator of {kind} chooses"),
-        ));
+        let what = format!("an image that the operator of {kind} chooses");
+        named.said.push((place.to_owned(), what));
+    }
+    for (path, what) in known.fetched.iter().flat_map(|place| at(object, place)) {
+        let what: String = what.chars().take(120).collect();
+        let what = format!("{what:?} is fetched from elsewhere by whatever acts on a {kind}, with images of its own");
+        named.said.push((path, what));
+    }
+    for place in known.values {
+        named.values.extend(texts_at(object, place));
     }
     Some(named)
 }
 
 /// Returns the texts at a place that are not empty, each with its path.
 fn at(object: &Value, place: &str) -> Vec<(String, String)> {
+    let found = texts_at(object, place).into_iter();
+    found.map(|(path, text)| (path, text.to_owned())).collect()
+}
+
+fn texts_at<'a>(object: &'a Value, place: &str) -> Vec<(String, &'a str)> {
     let mut found: Vec<(String, &Value)> = vec![(String::new(), object)];
     for key in place.split('.') {
         found = found
@@ -442,7 +510,7 @@ fn at(object: &Value, place: &str) -> Vec<(String, String)> {
     }
     found
         .into_iter()
-        .filter_map(|(path, value)| Some((path, value.as_str()?.to_owned())))
+        .filter_map(|(path, value)| Some((path, value.as_str()?)))
         .filter(|(_, text)| !text.is_empty())
         .collect()
 }
@@ -474,7 +542,7 @@ mod tests {
             }
             let named = images_of(&object).unwrap();
             assert_eq!(named.images.len(), expected, "{known:?}");
-            assert!(named.chosen_by_operator.is_none(), "{known:?}");
+            assert!(named.said.is_empty(), "{known:?}");
             for (_, reference) in named.images {
                 assert!(
                     reference.starts_with("quay.io/a") && reference.ends_with(":1"),
@@ -483,8 +551,16 @@ mod tests {
             }
             let bare = json!({"apiVersion": format!("{}/v1", known.group), "kind": known.name});
             assert_eq!(
-                images_of(&bare).unwrap().chosen_by_operator.is_some(),
-                known.needed.is_some()
+                images_of(&bare).unwrap().said.len(),
+                usize::from(known.needed.is_some())
+            );
+            for place in known.fetched.iter().chain(known.values) {
+                put(&mut object, place, "x");
+            }
+            let named = images_of(&object).unwrap();
+            assert_eq!(
+                (named.said.len(), named.values.len()),
+                (known.fetched.len(), known.values.len())
             );
         }
         assert!(images_of(&json!({"apiVersion": "x.acme/v1", "kind": "Cluster"})).is_none());

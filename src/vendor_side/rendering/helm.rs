@@ -9,8 +9,9 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::documents::split;
-use super::objects::reading;
+use super::objects::{Wrong, reading};
 use super::program::{Bounds, run};
+use super::renderings::Rendering;
 use super::scratch::Scratch;
 use crate::domain::{Class, Error, Result};
 use crate::vendor_side::chart::{Reading, ReleaseWords, Template};
@@ -53,8 +54,8 @@ impl HelmChoice {
 pub(in super::super) struct Capabilities {
     /// Its version; helm's own default when not given.
     pub(in super::super) kube_version: Option<String>,
-    /// APIs that it has besides the usual ones.
-    pub(in super::super) api_versions: Vec<String>,
+    /// APIs that it has besides the usual ones, where that is said.
+    pub(in super::super) api_versions: Option<Vec<String>>,
 }
 
 /// A helm that answers.
@@ -112,8 +113,6 @@ pub(in super::super) struct HelmChart<'a> {
     templates: &'a [Template],
     capabilities: &'a Capabilities,
     release: ReleaseWords<'a>,
-    /// Its templates ask whether the release is new.
-    asks_for_age: bool,
     scratch: Scratch,
     archive: PathBuf,
 }
@@ -139,31 +138,26 @@ impl<'a> HelmChart<'a> {
             templates,
             capabilities,
             release,
-            asks_for_age: templates.iter().any(Template::asks_for_age),
             scratch,
             archive,
         })
     }
 
-    /// Works the chart out under values, as it is installed and where that differs also as it is upgraded, and reads what comes out.
+    /// Works the chart out under values and circumstances, and reads what comes out.
     ///
     /// # Errors
     ///
-    /// `E-CONTENT render` with what helm says; `E-LIMIT size` and `time`; `E-IO`.
-    pub(in super::super) fn read(&self, values: &Value) -> Result<Reading> {
-        let mut found = self.objects(&self.template(values, false)?)?;
-        if self.asks_for_age {
-            found.add(self.objects(&self.template(values, true)?)?);
-        }
-        Ok(found)
+    /// `E-CONTENT render` with what helm says; `E-LIMIT size`, `time` and `objects`; `E-IO`.
+    pub(in super::super) fn read(&self, values: &Value, rendering: &Rendering) -> Result<Reading> {
+        let text = self.template(values, rendering)?;
+        reading(&split(&text), self.templates).map_err(|wrong| match wrong {
+            Wrong::Document(found) => Error::new(Class::Content, "render", format!("{}: {found}", self.label)),
+            Wrong::Many(found) => Error::new(Class::Limit, "objects", format!("{}: {found}", self.label))
+                .remedy("turn off in the values what is not needed"),
+        })
     }
 
-    fn objects(&self, text: &str) -> Result<Reading> {
-        reading(&split(text), self.templates)
-            .map_err(|found| Error::new(Class::Content, "render", format!("{}: {found}", self.label)))
-    }
-
-    fn template(&self, values: &Value, upgrade: bool) -> Result<String> {
+    fn template(&self, values: &Value, rendering: &Rendering) -> Result<String> {
         let values = self.scratch.file("values.json", values.to_string().as_bytes())?;
         let mut command = command(&self.helm.program, &self.scratch)?;
         command
@@ -171,13 +165,15 @@ impl<'a> HelmChart<'a> {
             .arg(&self.archive)
             .args(["--namespace", self.release.namespace, "--include-crds", "--values"])
             .arg(values);
-        if let Some(version) = &self.capabilities.kube_version {
+        let version = rendering.kube_version.as_ref();
+        if let Some(version) = version.or(self.capabilities.kube_version.as_ref()) {
             command.args(["--kube-version", version]);
         }
-        for version in &self.capabilities.api_versions {
+        let stated = self.capabilities.api_versions.iter().flatten();
+        for version in stated.chain(&rendering.api_versions) {
             command.args(["--api-versions", version]);
         }
-        if upgrade {
+        if rendering.upgrade {
             command.arg("--is-upgrade");
         }
         let bounds = Bounds {

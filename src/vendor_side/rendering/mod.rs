@@ -1,7 +1,8 @@
 //! Charts carried out by helm itself, and the images of everything that comes out.
 //!
 //! ```text
-//! archive, values ─(scratch, program, helm)─> text ─(documents)─> objects ─(objects, custom_resources)─> Reading
+//! what templates ask ─(renderings)─> circumstances ─┐
+//! archive, values ──────────(scratch, program, helm)┴> text ─(documents)─> objects ─(objects, custom_resources)─> Reading
 //! ```
 //!
 //! # Threats
@@ -15,7 +16,9 @@ mod documents;
 mod helm;
 mod objects;
 mod program;
+mod renderings;
 mod scratch;
 
 pub use helm::HelmChoice;
 pub(super) use helm::{Capabilities, Helm, HelmChart};
+pub(super) use renderings::{Renderings, renderings};

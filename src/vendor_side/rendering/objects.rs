@@ -1,6 +1,12 @@
 //! The images of objects: of pods wherever they stand, of custom resources that are known, and what looks like more.
+//!
+//! What comes out of a chart may be large by mistake or on purpose: each object is looked at once, and there are bounds.
 
-use serde_json::Value;
+use std::collections::{HashMap, HashSet};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::{Map, Value};
 
 use super::custom_resources::images_of;
 use super::documents::Document;
@@ -10,16 +16,44 @@ use crate::vendor_side::yaml::rendered;
 
 /// Lists of containers, in pods and in whatever holds or changes pods.
 const CONTAINERS: [&str; 3] = ["containers", "initContainers", "ephemeralContainers"];
+/// Most objects that are read of one chart.
+const OBJECTS: usize = 20_000;
+/// Most values in them all.
+const VALUES: usize = 2_000_000;
+/// Most different images.
+const IMAGES: usize = 1_000;
+/// Most bytes of templates that are looked through for the lines that messages name.
+const LOOKED: usize = 1 << 30;
+
+/// What cannot be read.
+#[derive(Debug)]
+pub(super) enum Wrong {
+    /// An object is none; with its place.
+    Document(String),
+    /// There is more than anybody installs.
+    Many(String),
+}
 
 /// Reads everything that came out of a chart.
 ///
 /// # Errors
 ///
 /// What cannot be read, and where.
-pub(super) fn reading(documents: &[Document<'_>], templates: &[Template]) -> Result<Reading, String> {
-    let mut reading = Reading::default();
+pub(super) fn reading(documents: &[Document<'_>], templates: &[Template]) -> Result<Reading, Wrong> {
+    if documents.len() > OBJECTS {
+        let found = format!(
+            "{} objects come out of it (at most {OBJECTS} are read)",
+            documents.len()
+        );
+        return Err(Wrong::Many(found));
+    }
+    let templates: HashMap<&str, &Template> = templates
+        .iter()
+        .map(|template| (template.source.as_str(), template))
+        .collect();
+    let mut found = Found::default();
     for document in documents {
-        let template = templates.iter().find(|template| template.source == document.source);
+        let template = templates.get(document.source).copied();
         // Definitions of resources hold schemas and no objects, and may be very large.
         if document
             .text
@@ -29,27 +63,52 @@ pub(super) fn reading(documents: &[Document<'_>], templates: &[Template]) -> Res
             continue;
         }
         let place = template.map_or(document.source, |template| template.place.as_str());
-        let object = rendered(document.text).map_err(|found| format!("{place}, as helm makes it: {found}"))?;
+        let object =
+            rendered(document.text).map_err(|found| Wrong::Document(format!("{place}, as helm makes it: {found}")))?;
         let mut walk = Walk {
-            reading: &mut reading,
+            found: &mut found,
             template,
             source: document.source,
             head: String::new(),
             custom: false,
+            encoded: None,
         };
         walk.document(&object);
+        if found.values > VALUES {
+            return Err(Wrong::Many(format!("more than {VALUES} values come out of it")));
+        }
+        if found.names.len() > IMAGES {
+            return Err(Wrong::Many(format!(
+                "more than {IMAGES} different images come out of it"
+            )));
+        }
     }
-    Ok(reading)
+    Ok(found.reading)
+}
+
+/// What was found in the objects that were read.
+#[derive(Default)]
+struct Found {
+    reading: Reading,
+    /// Places and references of what was found, each once.
+    seen: HashSet<(String, String)>,
+    names: HashSet<String>,
+    values: usize,
+    /// Lines that were looked for, by template and reference.
+    lines: HashMap<(String, String), String>,
+    looked: usize,
 }
 
 struct Walk<'a> {
-    reading: &'a mut Reading,
+    found: &'a mut Found,
     template: Option<&'a Template>,
     source: &'a str,
     /// Kind and name of the object.
     head: String,
     /// It is of an API that kubernetes does not bring: keys that speak of images name them.
     custom: bool,
+    /// The member whose texts are encoded.
+    encoded: Option<&'static str>,
 }
 
 impl Walk<'_> {
@@ -67,23 +126,38 @@ impl Walk<'_> {
         self.custom = text(object, "apiVersion")
             .and_then(|version| version.split_once('/'))
             .is_some_and(|(group, _)| group.contains('.') && !group.ends_with(".k8s.io"));
+        self.encoded = match kind {
+            "Secret" => Some("data."),
+            "ConfigMap" => Some("binaryData."),
+            _ => None,
+        };
         let mut known = Vec::new();
         if let Some(found) = images_of(object) {
             for (path, reference) in found.images {
                 self.image(&path, &reference);
                 known.push(path);
             }
-            if let Some(what) = found.chosen_by_operator {
-                self.suspect(&what.0, &what.1);
+            for (path, what) in found.said {
+                self.suspect(&path, &what);
+            }
+            for (path, values) in found.values {
+                if let Ok(inside) = rendered(values) {
+                    self.value(&inside, &path, &[], None);
+                }
             }
         }
-        self.value(object, "", &known);
+        self.value(object, "", &known, None);
     }
 
-    fn value(&mut self, value: &Value, path: &str, known: &[String]) {
+    /// Looks through a value, but for one member of it.
+    fn value(&mut self, value: &Value, path: &str, known: &[String], but: Option<&str>) {
+        self.found.values = self.found.values.saturating_add(1);
+        if self.found.values > VALUES {
+            return;
+        }
         match value {
             Value::Object(map) => {
-                for (key, value) in map {
+                for (key, value) in map.iter().filter(|(key, _)| but != Some(key.as_str())) {
                     let below = if path.is_empty() {
                         key.clone()
                     } else {
@@ -92,30 +166,7 @@ impl Walk<'_> {
                     if known.contains(&below) {
                         continue;
                     }
-                    match value {
-                        Value::Array(list) if CONTAINERS.contains(&key.as_str()) => {
-                            for (number, container) in list.iter().enumerate() {
-                                self.container(container, &format!("{below}[{number}]"), known);
-                            }
-                        }
-                        Value::Array(list) if key == "volumes" => {
-                            for (number, volume) in list.iter().enumerate() {
-                                self.volume(volume, &format!("{below}[{number}]"), known);
-                            }
-                        }
-                        Value::Object(labels) if matches!(key.as_str(), "labels" | "matchLabels") => {
-                            for label in labels.values().filter_map(Value::as_str) {
-                                self.reading.misplaced.extend(digits_alone(label));
-                            }
-                        }
-                        Value::String(name) if key == "name" && path.ends_with("metadata") => {
-                            self.reading.misplaced.extend(digits_alone(name));
-                        }
-                        Value::String(text) if self.custom && is_image_key(key) && names_an_image(text) => {
-                            self.image(&below, text);
-                        }
-                        _ => self.value(value, &below, known),
-                    }
+                    self.member(key, value, path, &below, known);
                 }
                 // `{name: RELATED_IMAGE_DB, value: acme/db:16}`
                 if let (Some(name), Some(value)) = (text(value, "name"), text(value, "value"))
@@ -126,15 +177,66 @@ impl Walk<'_> {
             }
             Value::Array(list) => {
                 for (number, value) in list.iter().enumerate() {
-                    self.value(value, &format!("{path}[{number}]"), known);
+                    self.value(value, &format!("{path}[{number}]"), known, None);
                 }
             }
             Value::String(text) => {
                 for reference in suspects_in(text) {
                     self.suspect(path, &reference);
                 }
+                if self.encoded.is_some_and(|member| path.starts_with(member)) {
+                    let decoded = STANDARD.decode(text.trim()).ok();
+                    for text in decoded.iter().filter_map(|bytes| std::str::from_utf8(bytes).ok()) {
+                        for reference in suspects_in(text) {
+                            self.suspect(path, &reference);
+                        }
+                    }
+                }
             }
             _ => {}
+        }
+    }
+
+    fn member(&mut self, key: &str, value: &Value, path: &str, below: &str, known: &[String]) {
+        match value {
+            Value::Array(list) if CONTAINERS.contains(&key) => {
+                for (number, container) in list.iter().enumerate() {
+                    self.container(container, &format!("{below}[{number}]"), known);
+                }
+            }
+            Value::Array(list) if key == "volumes" => {
+                for (number, volume) in list.iter().enumerate() {
+                    self.volume(volume, &format!("{below}[{number}]"), known);
+                }
+            }
+            Value::Object(labels) if matches!(key, "labels" | "matchLabels") => {
+                for label in labels.values().filter_map(Value::as_str) {
+                    self.found.reading.misplaced.extend(digits_alone(label));
+                }
+            }
+            Value::String(name) if key == "name" && path.ends_with("metadata") => {
+                self.found.reading.misplaced.extend(digits_alone(name));
+            }
+            Value::String(text) if self.custom && is_image_key(key) && names_an_image(text) => {
+                self.image(below, text);
+            }
+            Value::Object(parts) if self.custom && !known.iter().any(|known| known.starts_with(below)) => {
+                let Some(named) = Named::of(parts, is_image_key(key)) else {
+                    return self.value(value, below, known, None);
+                };
+                if named.sure {
+                    self.image(below, &named.reference);
+                    // Nobody knows how its operator puts them together: by name and tag, that is the only way.
+                    let tag = named.tag.as_deref().unwrap_or_default();
+                    self.found.reading.misplaced.extend(digits_alone(tag));
+                } else {
+                    self.suspect(below, &named.reference);
+                }
+                for (key, value) in parts.iter().filter(|(_, value)| value.is_object() || value.is_array()) {
+                    self.member(key, value, below, &format!("{below}.{key}"), known);
+                }
+            }
+            _ => self.value(value, below, known, None),
         }
     }
 
@@ -145,7 +247,7 @@ impl Walk<'_> {
         {
             self.image(&image, reference);
         }
-        self.without(container, "image", path, known);
+        self.value(container, path, known, Some("image"));
     }
 
     /// A volume may be an image itself.
@@ -154,42 +256,89 @@ impl Walk<'_> {
         if let Some(reference) = reference.filter(|reference| !reference.is_empty()) {
             self.image(&format!("{path}.image.reference"), reference);
         }
-        self.without(volume, "image", path, known);
-    }
-
-    /// Goes on with everything but one member.
-    fn without(&mut self, value: &Value, key: &str, path: &str, known: &[String]) {
-        let mut rest = value.clone();
-        if let Value::Object(map) = &mut rest {
-            map.remove(key);
-        }
-        self.value(&rest, path, known);
+        self.value(volume, path, known, Some("image"));
     }
 
     fn image(&mut self, path: &str, reference: &str) {
-        let seen = self.seen(path, reference);
-        if !self.reading.images.contains(&seen) {
-            self.reading.images.push(seen);
+        if let Some(seen) = self.first(path, reference) {
+            self.found.names.insert(reference.to_owned());
+            self.found.reading.images.push(seen);
         }
     }
 
     fn suspect(&mut self, path: &str, reference: &str) {
-        let seen = self.seen(path, reference);
-        if !self.reading.suspects.contains(&seen) {
-            self.reading.suspects.push(seen);
+        if let Some(seen) = self.first(path, reference) {
+            self.found.reading.suspects.push(seen);
         }
     }
 
-    fn seen(&self, path: &str, reference: &str) -> Seen {
-        let line = match self.template {
-            Some(template) => template.line_of(reference),
-            None => self.source.to_owned(),
-        };
-        Seen {
-            place: format!("{line}: {}: {path}", self.head),
-            at: format!("{}: {}: {path}", self.source, self.head),
+    /// What is found here, where it was not before.
+    fn first(&mut self, path: &str, reference: &str) -> Option<Seen> {
+        let at = format!("{}: {}: {path}", self.source, self.head);
+        let new = self.found.seen.insert((at.clone(), reference.to_owned()));
+        new.then(|| Seen {
+            place: format!("{}: {}: {path}", self.line(reference), self.head),
+            at,
             reference: reference.to_owned(),
+        })
+    }
+
+    fn line(&mut self, reference: &str) -> String {
+        let Some(template) = self.template else {
+            return self.source.to_owned();
+        };
+        let key = (self.source.to_owned(), reference.to_owned());
+        if let Some(known) = self.found.lines.get(&key) {
+            return known.clone();
         }
+        // It is looked through for the reference, its parts, and keys.
+        self.found.looked = self.found.looked.saturating_add(template.bytes().saturating_mul(6));
+        let line = if self.found.looked > LOOKED {
+            template.place.clone()
+        } else {
+            template.line_of(reference)
+        };
+        self.found.lines.insert(key, line.clone());
+        line
+    }
+}
+
+/// An image in parts, in a resource that nobody knows.
+struct Named {
+    reference: String,
+    tag: Option<String>,
+    /// Its key and its members say that it is one.
+    sure: bool,
+}
+
+impl Named {
+    fn of(parts: &Map<String, Value>, speaks: bool) -> Option<Self> {
+        let said = |keys: &[&str]| {
+            keys.iter().find_map(|key| match parts.get(*key)? {
+                Value::String(text) if !text.is_empty() => Some(text.clone()),
+                Value::Number(number) => Some(number.to_string()),
+                _ => None,
+            })
+        };
+        let repository = said(&["repository"]);
+        let sure = speaks && (repository.is_some() || parts.contains_key("image"));
+        let name = repository.or_else(|| if speaks { said(&["image", "name"]) } else { None })?;
+        let (tag, digest) = (said(&["tag", "version"]), said(&["digest", "sha", "sha256"]));
+        let registry = said(&["registry"]);
+        let mut reference = match &registry {
+            Some(registry) => format!("{}/{name}", registry.trim_end_matches('/')),
+            None => name,
+        };
+        if let Some(tag) = &tag {
+            let colon = if tag.starts_with("sha256:") { '@' } else { ':' };
+            reference += &format!("{colon}{tag}");
+        }
+        if let Some(digest) = &digest {
+            let kind = if digest.contains(':') { "" } else { "sha256:" };
+            reference += &format!("@{kind}{digest}");
+        }
+        let complete = tag.is_some() || digest.is_some() || speaks && registry.is_some();
+        (complete && reference.parse::<ImageReference>().is_ok()).then_some(Self { reference, tag, sure })
     }
 }
 
@@ -200,24 +349,6 @@ fn names_an_image(text: &str) -> bool {
 
 fn text<'a>(value: &'a Value, key: &str) -> Option<&'a str> {
     value.get(key).and_then(Value::as_str)
-}
-
-impl Reading {
-    /// Joins what another run found.
-    pub(super) fn add(&mut self, other: Self) {
-        for image in other.images {
-            if !self.images.contains(&image) {
-                self.images.push(image);
-            }
-        }
-        for suspect in other.suspects {
-            if !self.suspects.contains(&suspect) {
-                self.suspects.push(suspect);
-            }
-        }
-        self.untold.extend(other.untold);
-        self.misplaced.extend(other.misplaced);
-    }
 }
 
 #[cfg(test)]
@@ -256,6 +387,61 @@ mod tests {
         let hex = "a".repeat(64);
         let labelled = format!("kind: A\nmetadata: {{labels: {{v: \"{hex}\"}}}}\n");
         assert!(super::reading(&split(&labelled), &[]).unwrap().misplaced.contains(&hex));
+    }
+
+    #[test]
+    fn custom_resources_that_nobody_knows_are_read_as_far_as_they_speak_of_images() {
+        let text = "apiVersion: x.acme/v1\nkind: Thing\nspec:\n  image: {registry: quay.io, repository: a/b, tag: 1}\n  \
+                    side: {repository: quay.io/a/c, version: '2', url: x}\n  initImage: {image: a/d, digest: ''}\n  osImage: {name: u, tag: x}\n  \
+                    git: {repository: 'https://git.example.com/a', version: '1'}\n  of: [{image: {repository: a/e, tag: '3', more: {image: a/f}}}]\n";
+        let reading = reading(&split(text), &[]).unwrap();
+        let references = |seen: &[Seen]| seen.iter().map(|seen| seen.reference.clone()).collect::<Vec<_>>();
+        assert_eq!(references(&reading.images), ["quay.io/a/b:1", "a/d", "a/e:3", "a/f"]);
+        assert_eq!(references(&reading.suspects), ["u:x", "quay.io/a/c:2"]);
+    }
+
+    #[test]
+    fn charts_that_others_install_are_told_with_their_values() {
+        let text = "apiVersion: helm.cattle.io/v1\nkind: HelmChart\nmetadata: {name: x}\nspec:\n  chart: traefik\n  jobImage: quay.io/a/job:1\n  \
+                    valuesContent: |-\n    image: {repository: quay.io/a/b, tag: v1}\n    deep: {image: a/c:2}\n\
+                    ---\napiVersion: helm.toolkit.fluxcd.io/v2\nkind: HelmRelease\nspec: {chart: {spec: {chart: podinfo}}, values: {image: {repository: a/d, tag: '4'}}}\n\
+                    ---\napiVersion: v1\nkind: Secret\ndata: {a: cXVheS5pby9hL2U6NQ==}\n";
+        let reading = reading(&split(text), &[]).unwrap();
+        let references = |seen: &[Seen]| seen.iter().map(|seen| seen.reference.clone()).collect::<Vec<_>>();
+        assert_eq!(
+            references(&reading.images),
+            ["quay.io/a/job:1", "a/c:2", "quay.io/a/b:v1", "a/d:4"]
+        );
+        let suspects = references(&reading.suspects);
+        assert!(suspects[0].starts_with("\"traefik\" is fetched"), "{suspects:?}");
+        assert!(suspects[1].starts_with("\"podinfo\" is fetched"), "{suspects:?}");
+        assert_eq!(suspects[2..], ["quay.io/a/e:5"]);
+    }
+
+    #[test]
+    fn more_than_anybody_installs_is_refused_soon() {
+        let began = std::time::Instant::now();
+        let objects = |count: usize, image: &dyn Fn(usize) -> String| {
+            (0..count)
+                .map(|n| {
+                    format!(
+                        "---\nkind: Pod\nmetadata: {{name: p{n}}}\nspec: {{containers: [{{image: {}}}]}}\n",
+                        image(n)
+                    )
+                })
+                .collect::<String>()
+        };
+        let many = |text: &str| match super::reading(&split(text), &[]) {
+            Err(Wrong::Many(found)) => found,
+            other => panic!("{other:?}"),
+        };
+        assert!(many(&objects(20_001, &|_| "a:1".to_owned())).starts_with("20001 objects"));
+        assert!(many(&objects(1_001, &|n| format!("a:{n}"))).starts_with("more than 1000 different images"));
+        let list = format!("a: [{}]\n", "x,".repeat(200_000));
+        assert!(many(&format!("---\n{list}").repeat(11)).starts_with("more than 2000000 values"));
+        let text = objects(5_000, &|n| format!("a:{}", n % 1_000));
+        assert_eq!(super::reading(&split(&text), &[]).unwrap().images.len(), 5_000);
+        assert!(began.elapsed().as_secs() < 120, "{:?}", began.elapsed());
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::slots::{Form, Slots, has_version, text};
+use super::tree::show;
 use crate::vendor_side::chart::is_image_key;
 use crate::vendor_side::collect::ImageReference;
 
@@ -15,6 +16,25 @@ pub(in super::super) struct Candidate {
     pub(in super::super) text: String,
     pub(in super::super) slots: Slots,
     pub(in super::super) forms: Vec<Form>,
+}
+
+impl Candidate {
+    /// Returns it as an entry of `image_values`.
+    pub(in super::super) fn entry(&self) -> String {
+        let path = show(&self.path);
+        let beside = [("tag", &self.slots.tag), ("registry", &self.slots.registry)];
+        // What stands in a mapping of its own is found there.
+        let beside: Vec<String> = beside
+            .into_iter()
+            .filter_map(|(key, at)| Some((key, at.as_ref()?)))
+            .filter(|_| self.slots.name == self.path)
+            .map(|(key, at)| format!(", {key}: {}", show(at)))
+            .collect();
+        if beside.is_empty() {
+            return path;
+        }
+        format!("{{path: {path}{}}}", beside.concat())
+    }
 }
 
 /// Finds what looks like an image, but for what stands at or below `known`.

@@ -2,11 +2,14 @@
 
 use std::collections::BTreeMap;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 
 use super::candidates::Candidate;
+use super::registry_over::registries_over;
 use super::slots::{Form, Slots, Target};
-use super::tree::{get, set, show};
+use super::tree::{set, show};
 use crate::bundle::desired::PLACEHOLDER_HOST;
 use crate::domain::{Class, Error};
 use crate::vendor_side::chart::{Chart, overlay};
@@ -28,12 +31,10 @@ pub(in super::super) struct ImageUse {
     /// Where it stands, as `image_values` names it.
     pub(in super::super) path: Vec<String>,
     slots: Slots,
-    /// Ways to write it, in the order in which they are tried.
-    forms: Vec<Form>,
+    /// Ways to write it, in the order in which they are tried: the form, and the registry over several images that stands before its name.
+    ways: Vec<(Form, Option<String>)>,
     /// The one that is tried.
-    form: usize,
-    /// A registry over all images stands before its name.
-    global: bool,
+    way: usize,
     /// Its reference, put together.
     pub(in super::super) reference: String,
 }
@@ -41,14 +42,23 @@ pub(in super::super) struct ImageUse {
 impl ImageUse {
     /// Returns the way in which it is written.
     pub(in super::super) fn form(&self) -> Form {
-        self.forms.get(self.form).copied().unwrap_or(Form::Name)
+        self.ways.get(self.way).map_or(Form::Name, |(form, _)| *form)
+    }
+
+    fn over(&self) -> Option<&str> {
+        self.ways.get(self.way)?.1.as_deref()
+    }
+
+    /// Whether its name stands there.
+    pub(in super::super) fn holds(&self, path: &[String]) -> bool {
+        self.slots.name == path
     }
 
     /// Goes on to the next way, where there is one.
     pub(in super::super) fn next_form(&mut self) -> bool {
-        let more = self.form.saturating_add(1) < self.forms.len();
+        let more = self.way.saturating_add(1) < self.ways.len();
         if more {
-            self.form = self.form.saturating_add(1);
+            self.way = self.way.saturating_add(1);
         }
         more
     }
@@ -75,7 +85,7 @@ impl Values {
         seen: &[ImageReference],
     ) -> Result<ImageUse, Error> {
         let (slots, forms) = Slots::at(&self.whole, entry).map_err(|what| problem(&entry.path, &what))?;
-        let image = self.used(entry.path.clone(), slots, forms, app_versions, seen);
+        let image = self.used(entry.path.clone(), slots, &forms, app_versions, seen);
         if image.reference.contains("{{") {
             return Err(problem(&entry.path, "it is a template, which names no image by itself"));
         }
@@ -89,20 +99,30 @@ impl Values {
         app_versions: &BTreeMap<Vec<String>, String>,
         seen: &[ImageReference],
     ) -> Option<ImageUse> {
-        let (path, slots, forms) = (candidate.path.clone(), candidate.slots.clone(), candidate.forms.clone());
-        let image = self.used(path, slots, forms, app_versions, seen);
+        let (path, slots) = (candidate.path.clone(), candidate.slots.clone());
+        let image = self.used(path, slots, &candidate.forms, app_versions, seen);
         let reference = image.reference.parse().ok()?;
         seen.contains(&reference).then_some(image)
     }
 
     /// Returns an image that a traced value says, whatever its registry and tag are.
     pub(in super::super) fn traced(&self, candidate: Candidate, reference: &str) -> ImageUse {
+        let parts = candidate.slots.parts(&self.whole);
+        let is_named = |over: Option<&str>| {
+            let named = parts.reference(over, None).parse::<ImageReference>();
+            let wanted = reference.parse::<ImageReference>();
+            named.is_ok_and(|named| wanted.is_ok_and(|wanted| named.host == wanted.host && named.path == wanted.path))
+        };
+        let mut overs = self.overs(&candidate.path).filter(|over| is_named(over.as_deref()));
+        let ways = ways(
+            &candidate.forms,
+            [overs.next().unwrap_or(None)].into_iter().chain(overs),
+        );
         ImageUse {
             path: candidate.path,
             slots: candidate.slots,
-            forms: candidate.forms,
-            form: 0,
-            global: self.global_registry().is_some(),
+            ways,
+            way: 0,
             reference: reference.to_owned(),
         }
     }
@@ -111,7 +131,7 @@ impl Values {
         &self,
         path: Vec<String>,
         slots: Slots,
-        forms: Vec<Form>,
+        forms: &[Form],
         app_versions: &BTreeMap<Vec<String>, String>,
         seen: &[ImageReference],
     ) -> ImageUse {
@@ -121,56 +141,76 @@ impl Values {
             .find_map(|length| app_versions.get(path.get(..length)?))
             .map(String::as_str);
         let app_version = app_version.filter(|_| forms.first() != Some(&Form::Whole));
-        let global = self.global_registry();
-        let comes_out = |reference: &str| reference.parse().is_ok_and(|reference| seen.contains(&reference));
-        let plain = parts.reference(None, app_version);
-        let through = global.map(|registry| parts.reference(Some(registry), app_version));
+        let overs: Vec<Option<String>> = self.overs(&path).collect();
+        let said = |over: &Option<String>| parts.reference(over.as_deref(), app_version);
+        let comes_out = |over: &&Option<String>| said(over).parse().is_ok_and(|reference| seen.contains(&reference));
         // The same repository under a tag that only the template knows.
-        let otherwise = || {
-            let registries = [None, global];
-            registries.into_iter().find_map(|registry| {
-                let wanted: ImageReference = parts.reference(registry, None).parse().ok()?;
-                let unsaid = wanted.tag.is_none() && wanted.digest.is_none();
-                let same = |known: &&ImageReference| known.host == wanted.host && known.path == wanted.path;
-                let found = seen.iter().find(same).filter(|_| unsaid)?;
-                Some((found.to_string(), registry.is_some()))
-            })
+        let otherwise = |over: &Option<String>| {
+            let wanted: ImageReference = parts.reference(over.as_deref(), None).parse().ok()?;
+            let unsaid = wanted.tag.is_none() && wanted.digest.is_none();
+            let same = |known: &&ImageReference| known.host == wanted.host && known.path == wanted.path;
+            let found = seen.iter().find(same).filter(|_| unsaid)?;
+            Some((found.to_string(), over.clone()))
         };
-        let (reference, global) = match through {
-            _ if comes_out(&plain) => (plain, false),
-            Some(through) if comes_out(&through) => (through, true),
-            through => otherwise().unwrap_or(match through {
-                Some(through) if slots.registry.is_none() => (through, true),
-                _ => (plain, false),
-            }),
+        // Nothing tells: a registry over everything is there to be used.
+        let guessed = || {
+            let over = registries_over(&self.whole, &path).into_iter().find(|over| over.global);
+            over.filter(|_| slots.registry.is_none()).map(|over| over.text)
         };
+        let (reference, over) = overs
+            .iter()
+            .find(comes_out)
+            .map(|over| (said(over), over.clone()))
+            .or_else(|| overs.iter().find_map(otherwise))
+            .unwrap_or_else(|| {
+                let over = guessed();
+                (said(&over), over)
+            });
+        let wanted = reference.parse::<ImageReference>().ok();
+        let same = |other: &Option<String>| {
+            *other != over && wanted.is_some() && said(other).parse::<ImageReference>().ok() == wanted
+        };
+        let others: Vec<Option<String>> = overs.iter().filter(|other| same(other)).cloned().collect();
+        let ways = ways(forms, [over].into_iter().chain(others));
         ImageUse {
             path,
             slots,
-            forms,
-            form: 0,
-            global,
+            ways,
+            way: 0,
             reference,
         }
     }
 
-    /// The registry that stands over all images, where one is set.
-    fn global_registry(&self) -> Option<&str> {
-        let path = ["global".to_owned(), "imageRegistry".to_owned()];
-        get(&self.whole, &path)?
-            .as_str()
-            .filter(|registry| !registry.is_empty())
+    /// What may stand before the name of an image: nothing, or one of the registries over it, each text once.
+    fn overs(&self, path: &[String]) -> impl Iterator<Item = Option<String>> + use<> {
+        let mut texts: Vec<Option<String>> = vec![None];
+        for over in registries_over(&self.whole, path) {
+            if !texts.contains(&Some(over.text.clone())) {
+                texts.push(Some(over.text));
+            }
+        }
+        texts.into_iter()
     }
 
     /// Returns what agents get; `targets` are the images in the bundle, in the order of `images`.
     pub(in super::super) fn rewritten(&self, images: &[ImageUse], targets: &[Target]) -> Value {
         let mut own = self.own.clone();
-        if self.global_registry().is_some() {
-            let path = ["global".to_owned(), "imageRegistry".to_owned()];
-            set(&mut own, &self.whole, &path, Value::String(PLACEHOLDER_HOST.to_owned()));
-        }
         for (image, target) in images.iter().zip(targets) {
-            for (path, value) in image.slots.write(image.form(), target, &self.whole, image.global) {
+            if let Some(used) = image.over() {
+                let over = registries_over(&self.whole, &image.path).into_iter();
+                for over in over.filter(|over| over.text == used) {
+                    set(
+                        &mut own,
+                        &self.whole,
+                        &over.path,
+                        Value::String(PLACEHOLDER_HOST.to_owned()),
+                    );
+                }
+            }
+            let put = image
+                .slots
+                .write(image.form(), target, &self.whole, image.over().is_some());
+            for (path, value) in put {
                 set(&mut own, &self.whole, &path, value);
             }
         }
@@ -186,6 +226,13 @@ impl Values {
     }
 }
 
+/// Every form with the first of what may stand before a name, then with the next.
+fn ways(forms: &[Form], overs: impl Iterator<Item = Option<String>>) -> Vec<(Form, Option<String>)> {
+    overs
+        .flat_map(|over| forms.iter().map(move |form| (*form, over.clone())))
+        .collect()
+}
+
 /// Finds lists under the keys by which agents know them; lists within lists they do not visit.
 fn pull_secret_lists(value: &Value, path: &mut Vec<String>, found: &mut Vec<Vec<String>>) {
     let Value::Object(map) = value else { return };
@@ -198,6 +245,19 @@ fn pull_secret_lists(value: &Value, path: &mut Vec<String>, found: &mut Vec<Vec<
         }
         path.pop();
     }
+}
+
+/// Whether a text of the values has a reference in it, plainly or encoded.
+pub(in super::super) fn has_text(values: &Value, reference: &str) -> bool {
+    fn any(value: &Value, needles: &[&str]) -> bool {
+        match value {
+            Value::Object(map) => map.values().any(|value| any(value, needles)),
+            Value::Array(list) => list.iter().any(|value| any(value, needles)),
+            Value::String(text) => needles.iter().any(|needle| text.contains(needle)),
+            _ => false,
+        }
+    }
+    any(values, &[reference, &STANDARD.encode(reference)])
 }
 
 /// Writes a path with an empty list at its end as YAML on one line.
@@ -220,8 +280,8 @@ pub(in super::super) fn unlisted(candidate: &Candidate) -> Error {
         &format!("it looks like the image {text:?} and is not listed"),
     )
     .remedy(format!(
-        "add {} to image_values, or to unused_image_values",
-        show(&candidate.path)
+        "install helm, or give its path with --helm FILE; or add {} to image_values, or to unused_image_values",
+        candidate.entry()
     ))
 }
 

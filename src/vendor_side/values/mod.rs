@@ -4,11 +4,12 @@ mod candidates;
 mod image;
 mod merge;
 mod placeholders;
+mod registry_over;
 mod slots;
 mod tree;
 
 pub(super) use candidates::{candidates, traced};
-pub(super) use image::{ImageUse, Values, empty_list_at, unlisted};
+pub(super) use image::{ImageUse, Values, empty_list_at, has_text, unlisted};
 pub(super) use merge::merge;
 pub(super) use placeholders::without_secrets;
 pub(super) use slots::{Form, Target};

@@ -131,7 +131,7 @@ impl Slots {
         }
     }
 
-    /// Returns what is put where. `global`: a registry over all images stands before the name.
+    /// Returns what is put where. `global`: a registry over several images stands before the name.
     pub(super) fn write(&self, form: Form, target: &Target, whole: &Value, global: bool) -> Vec<(ValuePath, Value)> {
         let Target {
             repository,
@@ -141,10 +141,12 @@ impl Slots {
         let mut put: Vec<(ValuePath, Value)> = Vec::new();
         let text = Value::String;
         if form == Form::Whole {
-            put.push((
-                self.name.clone(),
-                text(format!("{PLACEHOLDER_HOST}/{repository}@{digest}")),
-            ));
+            let host = if global {
+                String::new()
+            } else {
+                format!("{PLACEHOLDER_HOST}/")
+            };
+            put.push((self.name.clone(), text(format!("{host}{repository}@{digest}"))));
             return put;
         }
         let mut name = repository.to_string();

@@ -9,6 +9,7 @@ mod acts;
 #[cfg(feature = "vendor")]
 mod beside;
 mod by_hand;
+mod charts;
 mod commands;
 #[cfg(feature = "vendor")]
 mod compose_files;

@@ -242,7 +242,9 @@ fn charts_are_packed_after_what_the_message_says() {
     // An image among the values that nobody listed: the path, under either key that the message gives.
     let refused = shop.build(&release(1, ""));
     let remedy = refused.remedy("E-CONTENT", "image-value");
-    let path = remedy.strip_prefix("add ").unwrap().split(' ').next().unwrap();
+    let (first, add) = remedy.split_once("; or add ").unwrap();
+    assert_eq!(first, "install helm, or give its path with --helm FILE");
+    let path = add.split(' ').next().unwrap();
     let listed = format!("  image_values: [{path}]\n");
     shop.build(&release(1, &listed)).succeeded();
     let values = String::from_utf8(crate::support::appliance::read(&shop.path("chart/values.yaml"))).unwrap();
@@ -251,7 +253,8 @@ fn charts_are_packed_after_what_the_message_says() {
         &format!("{values}spare: {{image: acme/spare:1}}\n"),
     );
     let remedy = shop.build(&release(2, &listed)).remedy("E-CONTENT", "image-value");
-    let path = remedy.strip_prefix("add ").unwrap().split(' ').next().unwrap();
+    let (_, add) = remedy.split_once("; or add ").unwrap();
+    let path = add.split(' ').next().unwrap();
     assert!(remedy.ends_with("or to unused_image_values"), "{remedy}");
     shop.build(&release(2, &format!("{listed}  unused_image_values: [{path}]\n")))
         .succeeded();
@@ -263,7 +266,7 @@ fn charts_are_packed_after_what_the_message_says() {
     );
     let remedy = shop.build(&release(3, &listed)).remedy("E-CONTENT", "written-image");
     assert!(
-        remedy.starts_with("take it from the values, or list it under images"),
+        remedy.starts_with("list it under images and set the appliance as a mirror; or install helm"),
         "{remedy}"
     );
     let under = format!("{listed}  images: [{{source: 'oci:hello:1.0', name: 'registry.example.com/shop/web:1.0'}}]\n");

@@ -227,20 +227,49 @@ fn both_ways_say_what_they_found() {
         };
         assert_eq!((chart.application.as_str(), chart.release.as_str()), ("app", "app"));
         assert_eq!(chart.images, ["quay.io/acme/db:16"]);
-        let ChartWay::Rendered { helm, without_helm } = &chart.way else {
+        let ChartWay::Rendered {
+            helm,
+            renderings,
+            without_helm,
+            vouched: 0,
+        } = &chart.way
+        else {
             panic!("{chart:?}")
         };
         assert!(helm.starts_with('v'), "{helm}");
+        assert_eq!(renderings, &["installed"]);
         assert!(
             without_helm.starts_with("without helm 0 of them are found, and 1 place cannot be told (first: ")
                 && without_helm.ends_with("case/templates/a.yaml:4)"),
             "{without_helm}"
         );
     }
+    if let Some(helm) = helm() {
+        folder.overrides.helm = HelmChoice::Named(helm);
+        let renderings = |folder: &mut VendorFolder, name: &str, number: u64| {
+            let case = CASES.iter().find(|case| case.name == name).unwrap();
+            lay_out(folder, case);
+            let (built, _) = folder.build(&release(case), number).unwrap();
+            let sentence = built.charts[0].sentence();
+            let (_, words) = sentence.split_once(" as installed").unwrap();
+            let (words, rest) = words.split_once(" image").unwrap();
+            (
+                words.rsplit_once(", ").unwrap().0.to_owned(),
+                rest.contains("images_complete"),
+            )
+        };
+        let name = "only where the cluster has an API, by a helper";
+        assert_eq!(
+            renderings(&mut folder, name, 2),
+            (", as installed with a.io/v1".to_owned(), false)
+        );
+        let name = "only where something stands in the cluster, and a vendor vouches";
+        assert_eq!(renderings(&mut folder, name, 3), (String::new(), true));
+    }
     let case = CASES.iter().find(|case| case.name == "repository and tag").unwrap();
     lay_out(&folder, case);
     folder.overrides.helm = HelmChoice::Off;
-    let (built, plain) = folder.build(&release(case), 2).unwrap();
+    let (built, plain) = folder.build(&release(case), 4).unwrap();
     assert_eq!(built.charts[0].way, ChartWay::Static);
     assert!(
         built.charts[0].sentence().contains("read without helm, 1 image"),
@@ -250,7 +279,7 @@ fn both_ways_say_what_they_found() {
     // What both take they write alike.
     if let Some(helm) = helm() {
         folder.overrides.helm = HelmChoice::Named(helm);
-        let (_, rendered) = folder.build(&release(case), 2).unwrap();
+        let (_, rendered) = folder.build(&release(case), 4).unwrap();
         assert!(plain == rendered, "the same bytes with helm and without");
     }
 }

@@ -1,0 +1,90 @@
+//! Registries that stand over several images: the host of an image is not always beside its name.
+
+use serde_json::Value;
+
+use super::tree::get;
+
+/// Where charts keep them, below the mapping of values of any chart that an image is in.
+const GLOBAL: &[&[&str]] = &[
+    &["global", "imageRegistry"],
+    &["global", "image", "registry"],
+    &["global", "images", "registry"],
+    &["global", "registry"],
+];
+/// The same without `global`, in any mapping above an image: only believed where an image does come out through it.
+const PLAIN: &[&[&str]] = &[
+    &["imageRegistry"],
+    &["image", "registry"],
+    &["images", "registry"],
+    &["registry"],
+];
+
+/// A registry over several images.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct RegistryOver {
+    pub(super) path: Vec<String>,
+    pub(super) text: String,
+    /// Charts say by its place that it is over everything.
+    pub(super) global: bool,
+}
+
+/// Returns the registries that may stand over the image at a path, the outermost first.
+pub(super) fn registries_over(whole: &Value, image: &[String]) -> Vec<RegistryOver> {
+    let mut found = Vec::new();
+    for length in 0..image.len() {
+        let above = image.get(..length).unwrap_or_default();
+        let shapes = GLOBAL.iter().map(|shape| (shape, true));
+        for (shape, global) in shapes.chain(PLAIN.iter().map(|shape| (shape, false))) {
+            let path: Vec<String> = above
+                .iter()
+                .cloned()
+                .chain(shape.iter().map(|key| (*key).to_owned()))
+                .collect();
+            // What stands in the image itself is its own.
+            if path.starts_with(image) {
+                continue;
+            }
+            if let Some(text) = get(whole, &path)
+                .and_then(Value::as_str)
+                .filter(|text| !text.is_empty())
+            {
+                found.push(RegistryOver {
+                    text: text.to_owned(),
+                    path,
+                    global,
+                });
+            }
+        }
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn registries_are_found_on_every_level_above_an_image() {
+        let whole = json!({
+            "global": {"imageRegistry": "a.io", "image": {"registry": "b.io"}, "images": {"registry": ""}, "registry": {"url": "x"}},
+            "web": {"global": {"registry": "c.io"}, "imageRegistry": "d.io", "image": {"registry": "own.io", "name": "x"}},
+        });
+        let path: Vec<String> = ["web", "image"].map(str::to_owned).to_vec();
+        let found: Vec<_> = registries_over(&whole, &path)
+            .into_iter()
+            .map(|over| (over.path.join("."), over.text, over.global))
+            .collect();
+        let expected = [
+            ("global.imageRegistry", "a.io", true),
+            ("global.image.registry", "b.io", true),
+            ("web.global.registry", "c.io", true),
+            ("web.imageRegistry", "d.io", false),
+        ];
+        assert_eq!(
+            found,
+            expected.map(|(path, text, global)| (path.to_owned(), text.to_owned(), global))
+        );
+    }
+}
