@@ -140,9 +140,8 @@ impl Reader {
         let before = self.value.take().filter(|(at, _)| *at == item);
         match (key, name, before) {
             ("value", Some((_, name)), _) if looks_secret(&name) => {
-                if literals.iter().any(|literal| may_be_secret(literal)) {
-                    found.push(name);
-                }
+                let is_literal = literals.iter().any(|literal| may_be_secret(literal));
+                found.extend(is_literal.then_some(name));
             }
             ("name", _, Some(_)) if looks_secret(value.trim_matches(['"', '\''])) => {
                 found.push(value.trim_matches(['"', '\'']).to_owned());

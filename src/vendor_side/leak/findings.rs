@@ -261,7 +261,7 @@ impl Findings {
             self.note(format!("{}: a private key", source.place(path, key, text)));
             return;
         }
-        let lines = text.lines().filter(|line| !is_comment(line));
+        let mut lines = text.lines().filter(|line| !is_comment(line));
         if let Some(what) = lines.find_map(secret_shape) {
             if !key.is_empty() {
                 self.replaceable(key, text);

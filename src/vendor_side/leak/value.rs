@@ -94,16 +94,13 @@ fn without_references(value: &str) -> Left {
                 .unwrap_or(name.len());
             (end > 0).then(|| end.saturating_add(1))
         };
-        match end {
-            Some(end) => {
-                is_whole = false;
-                rest = from.get(end..).unwrap_or_default();
-            }
-            None => {
-                let first = from.chars().next().map_or(1, char::len_utf8);
-                out += from.get(..first).unwrap_or_default();
-                rest = from.get(first..).unwrap_or_default();
-            }
+        if let Some(end) = end {
+            is_whole = false;
+            rest = from.get(end..).unwrap_or_default();
+        } else {
+            let first = from.chars().next().map_or(1, char::len_utf8);
+            out += from.get(..first).unwrap_or_default();
+            rest = from.get(first..).unwrap_or_default();
         }
     }
     if is_whole { Left::Whole } else { Left::Rest(out + rest) }

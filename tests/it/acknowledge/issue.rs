@@ -3,7 +3,7 @@
 
 use airlock::crypto::{Alarm, AlarmCode};
 use airlock::db::ledger::findings::{self, Found};
-use airlock::db::sealed_log;
+use airlock::db::{SqlResult as _, sealed_log};
 use airlock::domain::Timestamp;
 use airlock::vendor_side::ledger::acknowledge;
 use airlock::vendor_side::{Workspace, site};
@@ -302,7 +302,13 @@ fn what_is_not_here_any_more_is_not_acknowledged() {
     };
     let path = kept().unwrap();
     let bytes = read(&path);
-    let before = both.ledger().read(acknowledgement_rows).unwrap();
+    let rows = || {
+        let sql = "SELECT count(*) FROM acknowledgement";
+        both.ledger()
+            .read(|connection| connection.query_row(sql, [], |row| row.get::<_, u64>(0)).sql("count"))
+            .unwrap()
+    };
+    let before = rows();
     for damage in [
         None,
         Some(&bytes[..bytes.len() - 600]),
@@ -316,7 +322,7 @@ fn what_is_not_here_any_more_is_not_acknowledged() {
             .bench
             .refused("vendor ledger ack plant -o issued.ack", "E-STATE", "package-file");
         assert!(refused.stderr.contains("package 1 of site"), "{}", refused.stderr);
-        assert_eq!(both.ledger().read(acknowledgement_rows).unwrap(), before);
+        assert_eq!(rows(), before);
         assert!(!both.bench.path("issued.ack").try_exists().unwrap());
         // As the message says.
         let known = both.bench.good(&format!("status verify {name}"));
@@ -336,10 +342,4 @@ fn what_is_not_here_any_more_is_not_acknowledged() {
     );
     let (value, says) = both.issue();
     assert_eq!((value["result"].as_str(), says.records), (Some("new"), 100));
-}
-
-fn acknowledgement_rows(connection: &rusqlite::Connection) -> airlock::domain::Result<u64> {
-    Ok(connection
-        .query_row("SELECT count(*) FROM acknowledgement", [], |row| row.get(0))
-        .unwrap())
 }

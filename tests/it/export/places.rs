@@ -165,7 +165,7 @@ fn what_stands_in_the_way_of_the_partial_file_is_named() {
     desk.draft();
     let partial = desk.path("out.status.partial");
     for plant in [&(|| mkfifoat(CWD, &partial, Mode::RWXU).unwrap()) as &dyn Fn(), &|| {
-        symlink(desk.path("elsewhere"), &partial).unwrap()
+        symlink(desk.path("elsewhere"), &partial).unwrap();
     }] {
         plant();
         let ended = desk.refused("status export ./out.status", "E-USAGE", "output");
