@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::Args;
 use serde_json::json;
 
+use super::file_kind::Door;
 use super::removal_plan::ReleasePlan;
 use super::scope_names::ScopeNames;
 use super::state_folder::StateArgs;
@@ -76,12 +77,14 @@ pub(super) fn run(args: &ImportArgs, ui: &mut Ui) -> Result<()> {
     // Whatever a bundle may do to this process, it opens no connection and starts no program.
     crate::confine::no_network()?;
     let now = targets_now(&appliance);
-    let imported = appliance.import(open, &options, &SystemClock, &mut |event| match event {
-        Event::Head(signed) => ui.say(head_view::headline(signed.head())),
-        Event::Note(note) => ui.say(super::ui::escape(&note)),
-        Event::Checked { done, total } => ui.progress("check", done, total),
-        Event::Progress { done, total } => ui.progress("import", done, total),
-    })?;
+    let imported = appliance
+        .import(open, &options, &SystemClock, &mut |event| match event {
+            Event::Head(signed) => ui.say(head_view::headline(signed.head())),
+            Event::Note(note) => ui.say(super::ui::escape(&note)),
+            Event::Checked { done, total } => ui.progress("check", done, total),
+            Event::Progress { done, total } => ui.progress("import", done, total),
+        })
+        .map_err(|error| Door::BUNDLE.told(error, &args.source))?;
     for warning in &imported.warnings {
         ui.warn(warning);
     }

@@ -9,7 +9,7 @@ use super::desk::{Desk, Kept};
 use super::judge::{Court, Judged, Seen, judge, verify};
 use super::order::order;
 use super::verdict::{Identity, Known, Outcome, Refused, Verdict};
-use crate::db::ledger::findings::REFUSE;
+use crate::db::ledger::{self, findings::REFUSE};
 use crate::db::{Connection, Db, attempt, sealed_log};
 use crate::domain::{Class, Error, Result, Step, Timestamp};
 use crate::package::{OpenedPackage, advice};
@@ -212,7 +212,9 @@ impl Room<'_> {
                 }
             }
         }
+        let site = ledger::site(connection, &identity.site)?;
         Ok(Outcome::Already(Known {
+            name: site.map_or_else(|| identity.site.to_string(), |site| site.name),
             identity,
             file_put_back,
         }))

@@ -48,6 +48,8 @@ pub struct Known {
     /// What it is.
     #[serde(flatten)]
     pub identity: Identity,
+    /// The name of the site here.
+    pub name: String,
     /// Whether the file that is kept of it was gone or another one, and this one was put in its place (or would be).
     pub file_put_back: bool,
 }
@@ -160,8 +162,12 @@ pub struct HeldRelease {
 pub struct FailedDeployment {
     /// The deployment.
     pub deployment: Uuid,
+    /// What a release that was signed for the site calls its application.
+    pub application: Option<String>,
     /// Its target.
     pub target: Uuid,
+    /// What such a release calls the target.
+    pub target_name: Option<String>,
     /// The state.
     pub state: &'static str,
     /// What the status says of the apply.
