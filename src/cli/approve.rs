@@ -71,8 +71,13 @@ pub(super) fn run(args: &ApproveArgs, ui: &mut Ui) -> Result<()> {
     let approved = appliance.approve(head, &keys, &key)?;
     let (there, needed) = (approved.good.len() as u64, asked.max(approved.row.approvals));
     let mut human = format!(
-        "package {} approved with key {}\nhead         {head}\napprovals    {there} of {needed} that are needed",
+        "package {} {} with key {}\nhead         {head}\napprovals    {there} of {needed} that are needed",
         approved.row.number,
+        if approved.already {
+            "was approved already"
+        } else {
+            "approved"
+        },
         key.public().id(),
     );
     if there >= needed {
@@ -82,7 +87,7 @@ pub(super) fn run(args: &ApproveArgs, ui: &mut Ui) -> Result<()> {
     }
     ui.result(
         &json!({
-            "head": head, "number": approved.row.number, "domain": approved.row.domain, "key": key.public().id(),
+            "result": if approved.already { "already" } else { "approved" }, "head": head, "number": approved.row.number, "domain": approved.row.domain, "key": key.public().id(),
             "approvals": {"there": approved.good, "needed": needed},
         }),
         human,

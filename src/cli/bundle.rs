@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::Subcommand;
 use serde_json::json;
 
+use super::file_kind::Door;
 use super::head_view::{describe, headline};
 use super::signature_file::read_signatures;
 use super::ui::{bytes, escape};
@@ -128,7 +129,7 @@ pub(super) fn run(command: &BundleCommand, ui: &mut Ui) -> Result<()> {
 fn inspect(file: &Path, trust: Option<&Path>, list: bool, ui: &mut Ui) -> Result<()> {
     let source = media::open(file, None)?;
     warn_unfinished(&source, ui);
-    let opened = OpenedBundle::open(source.input)?;
+    let opened = OpenedBundle::open(source.input).map_err(|error| Door::BUNDLE.told(error, file))?;
     let signatures = opened.signatures()?;
     let (head, digest, list) = if let Some(trust) = trust {
         let (signed, _) = opened_under(opened, &trust_file::read(trust)?)?;
@@ -276,7 +277,9 @@ fn verify(file: &Path, trust: &[PathBuf], detached: &[PathBuf], at: Option<Times
     crate::confine::no_network()?;
     let source = media::open(file, None)?;
     warn_unfinished(&source, ui);
-    let opened = OpenedBundle::open(source.input)?.with_signatures(signatures);
+    let opened = OpenedBundle::open(source.input)
+        .map_err(|error| Door::BUNDLE.told(error, file))?
+        .with_signatures(signatures);
     let (domain, _) = opened.links()?;
     let chain = chains.iter().find(|chain| chain.domain() == domain).or(chains.first());
     let chain = chain.ok_or_else(|| Error::new(Class::Usage, "trust", "no chain file was given"))?;

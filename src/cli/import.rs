@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::Args;
 use serde_json::json;
 
+use super::file_kind::Door;
 use super::removal_plan::ReleasePlan;
 use super::scope_names::ScopeNames;
 use super::state_folder::StateArgs;
@@ -77,15 +78,17 @@ pub(super) fn run(args: &ImportArgs, ui: &mut Ui) -> Result<()> {
     crate::confine::no_network()?;
     let now = targets_now(&appliance);
     let mut brings_acknowledgement = false;
-    let imported = appliance.import(open, &options, &SystemClock, &mut |event| match event {
-        Event::Head(signed) => {
-            brings_acknowledgement = signed.head().document(DocumentType::Acknowledgement).is_some();
-            ui.say(head_view::headline(signed.head()));
-        }
-        Event::Note(note) => ui.say(super::ui::escape(&note)),
-        Event::Checked { done, total } => ui.progress("check", done, total),
-        Event::Progress { done, total } => ui.progress("import", done, total),
-    })?;
+    let imported = appliance
+        .import(open, &options, &SystemClock, &mut |event| match event {
+            Event::Head(signed) => {
+                brings_acknowledgement = signed.head().document(DocumentType::Acknowledgement).is_some();
+                ui.say(head_view::headline(signed.head()));
+            }
+            Event::Note(note) => ui.say(super::ui::escape(&note)),
+            Event::Checked { done, total } => ui.progress("check", done, total),
+            Event::Progress { done, total } => ui.progress("import", done, total),
+        })
+        .map_err(|error| Door::BUNDLE.told(error, &args.source))?;
     for warning in &imported.warnings {
         ui.warn(warning);
     }

@@ -32,6 +32,7 @@ mod demo_fixture;
 mod demo_home;
 #[cfg(feature = "site")]
 mod deployment_state;
+mod file_kind;
 mod head_view;
 #[cfg(feature = "site")]
 mod heard_view;
@@ -52,6 +53,7 @@ mod notify;
 mod output_place;
 #[cfg(feature = "site")]
 mod package_args;
+mod package_folder;
 #[cfg(any(feature = "vendor", feature = "site"))]
 mod passphrase;
 #[cfg(feature = "site")]

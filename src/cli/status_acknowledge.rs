@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use super::file_kind::Door;
 use super::state_folder::StateArgs;
 use super::{Ui, heard_view};
 use crate::domain::{Clock as _, Result, SystemClock, limits};
@@ -24,9 +25,10 @@ pub(super) fn run(args: &AcknowledgeArgs, ui: &mut Ui) -> Result<()> {
     // One byte more than it may have: that it is too long is a refusal, and in the log.
     let most = limits::ACKNOWLEDGEMENT_BYTES as u64 + 1;
     let bytes = read_bounded(file.take(most), most, "an acknowledgement")?;
-    let heard = appliance.acknowledge(&bytes, SystemClock.now())?;
+    let told = |error| Door::ACKNOWLEDGEMENT.told(error, &args.file);
+    let heard = appliance.acknowledge(&bytes, SystemClock.now()).map_err(told)?;
     heard_view::warn(&heard, ui);
     let (value, human) = (heard_view::to_json(&heard), heard_view::describe(&heard));
-    heard.outcome?;
+    heard.outcome.map_err(told)?;
     ui.result(&value, human)
 }

@@ -65,7 +65,14 @@ fn all(answer: &FleetAnswer, limits: &Limits, ui: &mut Ui) -> Result<()> {
         ["SITE", "PRODUCT", "RUNS", "SINCE", "DEPLOYMENTS", "AS OF", "NOTE"],
         rows,
     );
-    let failed: Vec<String> = answer.sites.iter().flat_map(failures).collect();
+    let failing = |row: &&FleetRow| !row.failing.is_empty() || !row.refusals.is_empty();
+    let widths = answer
+        .sites
+        .iter()
+        .filter(failing)
+        .map(|row| escape(&row.site.name).chars().count());
+    let width = widths.max().unwrap_or(0);
+    let failed: Vec<String> = answer.sites.iter().flat_map(|row| failures(row, width)).collect();
     if !failed.is_empty() {
         text += &format!("\n\nfailed:\n{}", failed.join("\n"));
     }
@@ -167,8 +174,8 @@ fn note(row: &FleetRow, limits: &Limits) -> String {
     notes.join(", ")
 }
 
-fn failures(row: &FleetRow) -> Vec<String> {
-    let site = escape(&row.site.name);
+fn failures(row: &FleetRow, width: usize) -> Vec<String> {
+    let site = format!("{:width$}", escape(&row.site.name));
     let mut lines = Vec::new();
     for (now, named, target) in &row.failing {
         let what = status_site::deployment_name(now.deployment, named, target.as_ref());

@@ -127,7 +127,7 @@ fn human(answer: &SiteAnswer, logs: Option<&LogFacts>, limits: &Limits) -> Strin
     section(&mut text, "failed", &failed(answer));
     section(
         &mut text,
-        "to look at (airlock vendor ledger findings)",
+        "to look at (`airlock vendor ledger findings`)",
         &findings(answer),
     );
     section(&mut text, "history, the newest first", &history(answer));

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use serde_json::{Value, json};
 
+use super::file_kind::Door;
 use super::ui::{bytes, escape};
 use super::{Ui, site_keys_file, summary_text};
 use crate::crypto::{ENROLMENT_BYTES, Enrolment, ExportApproval, KeyId, SiteKeys};
@@ -130,10 +131,11 @@ impl Guard {
         for path in &args.enrolment {
             let shown = path.display().to_string();
             let file = open_named(path, "open the enrolment file")?;
-            let bytes = read_bounded(file, ENROLMENT_BYTES, "the enrolment file")?;
+            let told = |error| Door::ENROLMENT.told(error, path);
+            let bytes = read_bounded(file, ENROLMENT_BYTES, "the enrolment file").map_err(told)?;
             Enrolment::parse(&bytes)
                 .and_then(|enrolment| sites.add(enrolment))
-                .map_err(|error| error.context(&shown))?;
+                .map_err(|error| told(error.context(&shown)))?;
         }
         let keys = args.site_keys.as_deref().map(site_keys_file::read).transpose()?;
         Ok(Self {
@@ -155,7 +157,7 @@ impl Guard {
         }
         self.judge_package(file, ui).map_err(|error| {
             advice::of_package(
-                error,
+                Door::PACKAGE.told(error, file),
                 "where the site replaced its status key, give the new enrolment file with --enrolment too, behind the earlier one",
             )
         })

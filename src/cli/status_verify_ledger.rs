@@ -5,10 +5,11 @@ use std::path::PathBuf;
 use serde_json::{Value, json};
 
 use super::Ui;
+use super::file_kind::Door;
 use super::status_verify_summary::{self, Sorted, sort};
 use super::ui::escape;
 use super::workspace_folder::WorkspaceArgs;
-use crate::domain::{Clock as _, Error, Result, SystemClock, counted};
+use crate::domain::{Clock as _, Error, Result, SystemClock, Uuid, counted};
 use crate::vendor_side::ledger::ask::finding_advice;
 use crate::vendor_side::ledger::{
     Identity, IngestEvent, IngestOptions, Outcome, ReceiptTold, Refused, TakenIn, Verdict, ingest,
@@ -31,10 +32,17 @@ pub(super) fn run(files: &[PathBuf], workspace: &WorkspaceArgs, dry_run: bool, u
     if !summaries.is_empty() {
         return status_verify_summary::run(&workspace, &summaries, &files, dry_run, ui);
     }
-    let verdicts = ingest(&workspace, &files, options, &mut |event| match event {
+    let mut verdicts = ingest(&workspace, &files, options, &mut |event| match event {
         IngestEvent::Copying { done, total } => ui.progress("copy", done, total),
         IngestEvent::Reading { done, total } => ui.progress("verify", done, total),
     })?;
+    for Verdict { file, outcome } in &mut verdicts {
+        if let Outcome::Refused(refused) = outcome
+            && let Some(told) = Door::PACKAGE.instead(&refused.error, file)
+        {
+            refused.error = told;
+        }
+    }
     for verdict in &verdicts {
         if let Outcome::Refused(refused) = &verdict.outcome
             && let Some(error) = &refused.unrecorded
@@ -45,26 +53,38 @@ pub(super) fn run(files: &[PathBuf], workspace: &WorkspaceArgs, dry_run: bool, u
             ));
         }
     }
-    let is_refused = |verdict: &Verdict| matches!(verdict.outcome, Outcome::Refused(_));
+    let exit = |verdict: &Verdict| match &verdict.outcome {
+        Outcome::Refused(refused) => Some(refused.error.class().exit_code()),
+        _ => None,
+    };
+    // Of equal ones the first.
+    let refused = verdicts.iter().enumerate().rev();
+    let worst = refused
+        .filter_map(|(at, verdict)| Some((exit(verdict)?, at)))
+        .max_by_key(|(exit, _)| *exit)
+        .map(|(_, at)| at);
     // A refusal of one file alone says everything itself.
-    if files.len() > 1 || !verdicts.iter().any(is_refused) {
+    let several = files.len() > 1;
+    if several || worst.is_none() {
         let values: Vec<Value> = verdicts.iter().map(|verdict| to_json(verdict, dry_run)).collect();
-        let texts: Vec<String> = verdicts.iter().map(|verdict| to_text(verdict, dry_run)).collect();
+        let texts: Vec<String> = verdicts
+            .iter()
+            .enumerate()
+            .map(|(at, verdict)| to_text(verdict, dry_run, worst == Some(at)))
+            .collect();
         ui.result(&values, texts.join("\n"))?;
     }
-    let refusals = verdicts.into_iter().filter_map(|verdict| match verdict.outcome {
-        Outcome::Refused(refused) => Some(refused.error),
-        _ => None,
-    });
-    // Of equal ones the first.
-    let worst = refusals.reduce(|worst, next| {
-        if next.class().exit_code() > worst.class().exit_code() {
-            next
+    match worst.map(|at| verdicts.swap_remove(at)) {
+        Some(Verdict {
+            file,
+            outcome: Outcome::Refused(refused),
+        }) => Err(if several {
+            refused.error.context(&file.display().to_string())
         } else {
-            worst
-        }
-    });
-    worst.map_or(Ok(()), Err)
+            refused.error
+        }),
+        _ => Ok(()),
+    }
 }
 
 fn to_json(verdict: &Verdict, dry_run: bool) -> Value {
@@ -95,12 +115,14 @@ fn refusal(refused: &Refused) -> Value {
     })
 }
 
-fn to_text(verdict: &Verdict, dry_run: bool) -> String {
+/// One package for people. Why the worst one was refused is said last, as the end of the command.
+fn to_text(verdict: &Verdict, dry_run: bool, is_worst: bool) -> String {
     let file = escape(&verdict.file.display().to_string());
     match &verdict.outcome {
         Outcome::Taken(taken) => taken_in(taken, &file, dry_run),
         Outcome::Already(known) => {
             let Identity { site, number, head, .. } = &known.identity;
+            let name = escape(&known.name);
             let put_back = match (known.file_put_back, dry_run) {
                 (false, _) => "",
                 (true, false) => "; its file was gone from packages/ or damaged, and is put back",
@@ -109,15 +131,18 @@ fn to_text(verdict: &Verdict, dry_run: bool) -> String {
             let damaged = known.copy_is_damaged.as_ref().map_or_else(String::new, |why| {
                 format!("; this copy of it is damaged ({why}), the one in packages/ is whole")
             });
-            format!("{file}: package {number} of site {site} is in the ledger already (head {head}){put_back}{damaged}")
+            format!(
+                "{file}: package {number} of {name} is in the ledger already (site {site}, head {head}){put_back}{damaged}"
+            )
         }
-        Outcome::Refused(refused) => refused_text(&refused.error, &file),
+        Outcome::Refused(refused) => refused_text(&refused.error, &file, is_worst),
     }
 }
 
-fn refused_text(error: &Error, file: &str) -> String {
+fn refused_text(error: &Error, file: &str, is_worst: bool) -> String {
     let step = error.step().map_or_else(String::new, |step| format!(" at {step}"));
-    format!("{file}: refused, {} {}{step}: {error}", error.class(), error.code())
+    let why = if is_worst { String::new() } else { format!(": {error}") };
+    format!("{file}: refused, {} {}{step}{why}", error.class(), error.code())
 }
 
 fn taken_in(taken: &TakenIn, file: &str, dry_run: bool) -> String {
@@ -160,8 +185,12 @@ fn taken_in(taken: &TakenIn, file: &str, dry_run: bool) -> String {
     });
     list(&mut text, "fails", &taken.failed, taken.new_failures, |failed| {
         format!(
-            "deployment {} on target {}: {}, {}, since {}",
-            failed.deployment, failed.target, failed.state, failed.signal, failed.first
+            "{} on {}: {}, {}, since {}",
+            called(failed.application.as_deref(), "deployment", failed.deployment),
+            called(failed.target_name.as_deref(), "target", failed.target),
+            failed.state,
+            failed.signal,
+            failed.first
         )
     });
     for noticed in &taken.findings {
@@ -176,6 +205,11 @@ fn taken_in(taken: &TakenIn, file: &str, dry_run: bool) -> String {
         text += &format!("\n  settled   {code}");
     }
     text
+}
+
+/// What a signed release for the site calls something; nobody else's word is taken for it.
+fn called(name: Option<&str>, what: &str, id: Uuid) -> String {
+    name.map_or_else(|| format!("{what} {id}"), escape)
 }
 
 fn list<T>(text: &mut String, what: &str, items: &[T], all: u64, line: impl Fn(&T) -> String) {

@@ -17,6 +17,11 @@ const TEXT_BYTES: u64 = 64 << 10;
 /// How the text of a code begins.
 pub(super) const CODE: &[u8] = b"AIRLOCK1/";
 
+/// How the line begins that `airlock status summary` says before what it prints: on a terminal it is copied along.
+const HEADING: &[u8] = b"SUMMARY OF PACKAGE ";
+/// Letters of a dictated line without its number: six groups of five, and two that check it.
+const LINE_LETTERS: usize = 32;
+
 /// What decoders of codes put before each text unless they are told not to.
 const DECODER: &[u8] = b"QR-CODE:";
 /// Bytes that are looked at.
@@ -27,6 +32,8 @@ const LOOKED: usize = 512;
 enum Begins {
     /// As a summary.
     Summary,
+    /// As dictated lines do, but for their numbers.
+    Unnumbered,
     /// As a picture, perhaps of a code.
     Picture,
     /// Otherwise.
@@ -43,6 +50,14 @@ fn begins(start: &[u8]) -> Begins {
     }
     let text = start.trim_ascii_start().to_ascii_uppercase();
     let text = text.strip_prefix(DECODER).unwrap_or(&text);
+    if text.starts_with(HEADING) {
+        return Begins::Summary;
+    }
+    let first = text.split(|byte| *byte == b'\n').next().unwrap_or_default();
+    let mut letters = first.iter().filter(|byte| !byte.is_ascii_whitespace());
+    if letters.clone().count() == LINE_LETTERS && letters.all(|byte| matches!(byte, b'A'..=b'Z' | b'2'..=b'7')) {
+        return Begins::Unnumbered;
+    }
     let is_spoken = matches!(
         text,
         [b'0'..=b'9', b'0'..=b'9', b' ' | b'\t' | b'A'..=b'Z' | b'2'..=b'7', ..]
@@ -60,7 +75,12 @@ fn begins(start: &[u8]) -> Begins {
 ///
 /// `E-IO`.
 pub(super) fn is_one(path: &Path) -> Result<bool> {
-    Ok(look(path)? == Begins::Summary)
+    Ok(matches!(look(path)?, Begins::Summary | Begins::Unnumbered))
+}
+
+/// Whether a text is that of a code.
+pub(super) fn is_code(text: &[u8]) -> bool {
+    text.trim_ascii_start().starts_with(CODE)
 }
 
 fn look(path: &Path) -> Result<Begins> {
@@ -76,7 +96,7 @@ fn look(path: &Path) -> Result<Begins> {
 ///
 /// # Errors
 ///
-/// `E-USAGE picture`; `E-LIMIT` for what is too long to be a summary; `E-IO`.
+/// `E-USAGE picture`; `E-FORMAT series-line` for dictated lines without numbers; `E-LIMIT` for what is too long to be a summary; `E-IO`.
 #[cfg(feature = "vendor")]
 pub(super) fn read(path: &Path) -> Result<Option<Vec<u8>>> {
     let is_input = path == Path::new("-");
@@ -94,6 +114,15 @@ pub(super) fn read(path: &Path) -> Result<Option<Vec<u8>>> {
                     .expected("a status package, or the text of a summary")
                     .remedy("where it shows the code of a summary, decode it with `zbarimg --raw`, and give the text"),
             );
+        }
+        Begins::Unnumbered => {
+            return Err(Error::new(
+                Class::Format,
+                "series-line",
+                format!("the lines of {} have no numbers", path.display()),
+            )
+            .expected("two digits before each dictated line, from 01 on")
+            .remedy("write before each line the number that `airlock status summary --spoken` prints there"));
         }
         Begins::Summary if is_input => read_bounded(std::io::stdin().lock(), TEXT_BYTES, "the summary")?,
         Begins::Summary => read_bounded(open_lasting(path, "open")?, TEXT_BYTES, "the summary")?,
@@ -119,6 +148,9 @@ fn line_as_printed(line: &[u8]) -> Vec<u8> {
     // A blank at the end of a code is one of its letters.
     if line.starts_with(CODE) {
         return line.to_vec();
+    }
+    if line.starts_with(HEADING) {
+        return Vec::new();
     }
     let letters: Vec<u8> = line
         .iter()

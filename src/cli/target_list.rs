@@ -81,13 +81,13 @@ fn listed(now: Timestamp, targets: &[TargetState], removed: &[RemovedTarget], na
             .into_iter()
             .chain(made_here)
             .collect();
-        let agent = state.agent().map_or_else(|| "-".to_owned(), escape);
+        let agent = state.agent().map_or_else(|| "–".to_owned(), escape);
         let last = [agent, state.phrase(), state.seen(now), runs.join(" ")];
         rows.push(row(target, names, last));
     }
     for one in removed {
         let state = if one.freed { "let go here" } else { "removed here" };
-        let dash = || "-".to_owned();
+        let dash = || "–".to_owned();
         rows.push(row(
             &one.target,
             names,
@@ -104,7 +104,7 @@ fn row(target: &TargetView, names: &ScopeNames, [agent, state, seen, runs]: [Str
         names.of(&target.scope),
         format!("{} ({})", target.counter, escape(&target.release_version)),
         agent,
-        target.agent.as_deref().map_or_else(|| "-".to_owned(), escape),
+        target.agent.as_deref().map_or_else(|| "–".to_owned(), escape),
         agent_secret(target.secret).0.to_owned(),
         state,
         seen,

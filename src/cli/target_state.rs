@@ -136,7 +136,7 @@ impl TargetState {
     pub(super) fn seen(&self, now: Timestamp) -> String {
         self.status
             .as_ref()
-            .map_or_else(|| "-".to_owned(), |status| ago(now, status.last_contact))
+            .map_or_else(|| "–".to_owned(), |status| ago(now, status.last_contact))
     }
 
     /// The version that the agent states.
@@ -146,8 +146,8 @@ impl TargetState {
 
     /// The version that the agent states, and the one that it is told to run.
     pub(super) fn agents(&self) -> String {
-        let reported = self.agent().map_or_else(|| "-".to_owned(), escape);
-        let advertised = self.view.agent.as_deref().map_or_else(|| "-".to_owned(), escape);
+        let reported = self.agent().map_or_else(|| "–".to_owned(), escape);
+        let advertised = self.view.agent.as_deref().map_or_else(|| "–".to_owned(), escape);
         format!("agent {reported}, advertised {advertised}")
     }
 

@@ -2,8 +2,9 @@
 
 use std::path::Path;
 
+use super::file_kind::Door;
 use crate::crypto::Chain;
-use crate::domain::{Result, limits};
+use crate::domain::{Error, Result, limits};
 use crate::stream::{open_named, read_bounded};
 
 #[cfg(feature = "site")]
@@ -12,7 +13,7 @@ use super::ui::escape;
 /// Reads a chain file.
 pub(super) fn read(path: &Path) -> Result<Chain> {
     let file = open_named(path, "open the trust root")?;
-    let named = |error: crate::domain::Error| error.context(&path.display().to_string());
+    let named = |error: Error| Door::ROOT.told(error.context(&path.display().to_string()), path);
     let bytes = read_bounded(file, limits::TRUST_BYTES, "the trust root").map_err(named)?;
     Chain::parse(&bytes).map_err(named)
 }

@@ -6,6 +6,7 @@ use clap::{Args, Subcommand};
 use serde_json::json;
 
 use super::advice::quoted;
+use super::file_kind::Door;
 use super::passphrase::PassphraseArgs;
 use super::times::{RootTimes, in_years};
 use super::ui::{Ui, escape};
@@ -172,11 +173,13 @@ fn enroll(args: &EnrollArgs, ui: &mut Ui) -> Result<()> {
     let workspace = args.workspace.open_to_write(ui)?;
     let path = &args.enrolment;
     let file = open_named(path, "open the enrolment file")?;
-    let bytes = read_bounded(file, ENROLMENT_BYTES, "an enrolment file")?;
+    let told = |error| Door::ENROLMENT.told(error, path);
+    let bytes = read_bounded(file, ENROLMENT_BYTES, "an enrolment file").map_err(told)?;
     if let Some(site) = &args.replace {
-        return replace_keys(&replace(&workspace, &bytes, site, SystemClock.now())?, ui);
+        let replaced = replace(&workspace, &bytes, site, SystemClock.now()).map_err(told)?;
+        return replace_keys(&replaced, ui);
     }
-    let enrolled = enrol(&workspace, &bytes, args.name.as_deref(), SystemClock.now())?;
+    let enrolled = enrol(&workspace, &bytes, args.name.as_deref(), SystemClock.now()).map_err(told)?;
     let site = &enrolled.enrolment;
     let result = match enrolled.recorded {
         Recorded::New => "enrolled",
@@ -214,22 +217,25 @@ fn replace_keys(replaced: &Replaced, ui: &mut Ui) -> Result<()> {
         Replacement::TakenBack => ("taken-back", "taken back:"),
         Replacement::Already => ("already", "has these keys already:"),
     };
+    // Where nothing changed, or only that the site counts again, there is no key before this one.
+    let before = Some(replaced.before).filter(|before| *before != site.status.id);
     ui.result(
         &json!({
-            "result": word, "site": site.site, "name": replaced.name, "status_key": site.status.id, "before": replaced.before,
+            "result": word, "site": site.site, "name": replaced.name, "status_key": site.status.id, "before": before,
         }),
         format_args!(
-            "{human} {} (site {})\nstatus key   {}\nbefore       {}",
+            "{human} {} (site {})\nstatus key   {}{}",
             escape(&replaced.name),
             site.site,
             site.status.id.spoken(),
-            replaced.before.spoken(),
+            before.map_or_else(String::new, |before| format!("\nbefore       {}", before.spoken())),
         ),
     )?;
     if replaced.replacement == Replacement::Keys {
-        ui.say(
-            "compare the new status key with the site by voice; if it is not theirs: `airlock vendor withdraw-site`",
-        );
+        ui.say(format_args!(
+            "compare the new status key with the site by voice; if it is not theirs: `airlock vendor withdraw-site {}`",
+            quoted(&replaced.name)
+        ));
     }
     Ok(())
 }

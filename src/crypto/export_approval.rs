@@ -2,13 +2,15 @@
 //!
 //! They have a payload type of their own: who approves an import never lets anything out.
 
+use std::collections::BTreeSet;
+
 use serde::Serialize;
 
 use super::canonical;
-use super::envelope::{PayloadType, Signature, verify_role};
-use super::key::{PublicKey, SigningKey};
+use super::envelope::{BELOW_THRESHOLD, PayloadType, Signature, verify_role};
+use super::key::{KeyId, PublicKey, SigningKey};
 use super::root::Signers;
-use crate::domain::{Class, Error, Hash, Result, SiteId};
+use crate::domain::{Class, Error, Hash, Result, SiteId, counted};
 
 /// What is approved. It is rebuilt by whoever checks, and never carried.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -39,6 +41,8 @@ impl ExportApproval {
         if wanted == 0 {
             return Ok(());
         }
+        let keys: Vec<PublicKey> = keys.into_iter().collect();
+        let ids: BTreeSet<KeyId> = keys.iter().map(|key| key.id()).collect();
         let signers = Signers::of(keys, wanted);
         verify_role(
             &signers.role(),
@@ -47,6 +51,17 @@ impl ExportApproval {
             signatures,
         )
         .map_err(|error| match error.class() {
+            Class::Signature if error.is(BELOW_THRESHOLD) => {
+                let there: BTreeSet<KeyId> = signatures.iter().map(|signature| signature.keyid).collect();
+                let there = counted(there.intersection(&ids).count(), "approval");
+                Error::new(
+                    Class::Policy,
+                    "approvals",
+                    format!("the package has {there} by keys of the site"),
+                )
+                .expected(format!("{wanted} of them"))
+                .with_source(error)
+            }
             Class::Signature => Error::new(Class::Policy, "approvals", error.found().to_owned())
                 .expected(format!("{wanted} approvals of this package by keys of the site"))
                 .with_source(error),
@@ -78,6 +93,11 @@ mod tests {
         ] {
             let error = approval.check(public(), 2, &signatures).unwrap_err();
             assert_eq!((error.class(), error.code()), (Class::Policy, "approvals"), "{what}");
+            assert_eq!(
+                error.to_string(),
+                "the package has 1 approval by keys of the site; expected 2 of them",
+                "{what}"
+            );
         }
         let other = ExportApproval {
             head: Hash([8; 32]),

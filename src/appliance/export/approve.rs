@@ -17,6 +17,8 @@ pub struct Approved {
     pub row: PackageRow,
     /// The keys of the site's role that have approved it by now.
     pub good: Vec<KeyId>,
+    /// Whether this key had approved it before.
+    pub already: bool,
 }
 
 impl Appliance {
@@ -48,6 +50,7 @@ impl Appliance {
         }
         self.read_back(&row, &mut |_| Ok(()))?;
         let mut package = prologue::open(self, &row)?;
+        let already = keys.approved(&package.approval(), package.approvals()).contains(&keyid);
         package.add_approval(package.approval().sign(key));
         prologue::replace(self, &lock, &row, &package)?;
         self.db.write(|transaction| {
@@ -56,6 +59,7 @@ impl Appliance {
         })?;
         Ok(Approved {
             good: keys.approved(&package.approval(), package.approvals()),
+            already,
             row,
         })
     }

@@ -80,8 +80,17 @@ fn a_draft_made_without_the_configuration_needs_as_many_approvals_as_it_said() {
     assert!(desk.on_stick().is_empty());
     let head = desk.good("status preview")["head"].as_str().unwrap().to_owned();
     for n in [1, 2] {
-        desk.good(&format!("approve {head} --key {n}.pem"));
+        assert_eq!(
+            desk.good(&format!("approve {head} --key {n}.pem"))["result"],
+            "approved"
+        );
     }
+    let again = desk.good(&format!("approve {head} --key 2.pem"));
+    assert_eq!(
+        (&again["result"], &again["approvals"]["needed"]),
+        (&json!("already"), &json!(2))
+    );
+    assert_eq!(again["approvals"]["there"].as_array().unwrap().len(), 2);
     desk.good("status export stick");
     assert_eq!(
         desk.judged(&desk.stick().join(&desk.on_stick()[0]), "2")["approvals"]["wanted"],

@@ -91,6 +91,16 @@ fn all_sites_stand_in_one_table_with_what_failed() {
         (&mill["stale"], &mill["as_of"]),
         (&json!(false), &json!("2026-11-18T07:30:00Z"))
     );
+    // Sites stand in a column of their own.
+    ledger
+        .sql()
+        .execute_batch("UPDATE deployment_now SET state = 'error', signal = 'rolled-back'")
+        .unwrap();
+    let both = ledger.said("human", &[&["status", "show"][..], &FRESH].concat());
+    assert!(
+        both.contains("\n  mill-2   web on hall-2: ") && both.contains("\n  plant-7  web on hall-1: "),
+        "{both}"
+    );
     // A release as new that came in later answers the refusal; an older one does not.
     ledger.receipt(2, 2, 3, ReceiptResult::Imported, 7, "2026-11-17T11:00:00Z");
     assert!(ledger.said("human", &["status", "show"]).contains("refused"));

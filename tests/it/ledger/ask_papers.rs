@@ -255,6 +255,18 @@ fn a_report_says_what_became_of_a_release_or_happened_in_a_period() {
     ] {
         assert!(text.lines().any(|known| known == line), "{line}\n{text}");
     }
+    assert!(
+        text.lines().any(|line| line.starts_with("Made               20")),
+        "{text}"
+    );
+    let page = ledger.said("human", &[&report[..], &["--release", "0.9", "--html"]].concat());
+    for whole in [&text, &page] {
+        assert!(whole.contains(&format!("sha256:{}", "04".repeat(32))), "{whole}");
+    }
+    assert!(
+        page.contains("<tr><th>Made</th><td>20") && page.contains("@media screen{body{padding:"),
+        "{page}"
+    );
     ledger.record(
         1,
         1,
@@ -274,6 +286,11 @@ fn a_report_says_what_became_of_a_release_or_happened_in_a_period() {
             && text.contains("1 record with errors; 0 statuses, samples or lines of logs not kept"),
         "{text}"
     );
+    assert!(
+        text.contains(" of state, ") && !text.contains("change of states"),
+        "{text}"
+    );
+    assert!(text.contains("  once  ") && !text.contains("1 time until"), "{text}");
     let later = ["--since", "2026-11-22T00:00:00Z", "--until", "2026-11-23T00:00:00Z"];
     assert!(
         !ledger

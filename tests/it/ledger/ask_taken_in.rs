@@ -6,7 +6,7 @@ use std::process::{Command, Output};
 
 use airlock::crypto::ReceiptResult;
 use airlock::db::ledger::{SignedContents, SignedDeployment, SignedTarget, record_contents, record_release};
-use airlock::domain::{Audience, Counter, Hash, Scope};
+use airlock::domain::{Audience, Counter, Hash, Scope, Signal, StatusKind};
 use airlock::package::{Line, Log, LogWord, Quoted, StatusRecord, StatusRecordKind, Switch};
 use serde_json::{Value, json};
 
@@ -157,6 +157,36 @@ fn what_packages_bring_is_answered_and_what_a_stranger_says_is_not_named() {
     assert_eq!(facts.matches("\"fact\":\"file-missing\"").count(), 2);
 }
 
+/// What fails is called as a release that was signed for this site calls it; another site's word for the same UUIDs names nothing.
+#[test]
+fn what_fails_in_a_package_is_named_as_a_signed_release_names_it() {
+    let shop = Workshop::new();
+    let (mut plant, mut mill) = (shop.plant(1), shop.plant(2));
+    sign_release(&shop, &plant);
+    let said = |plant: &mut Plant| {
+        plant.targets = Plant::target(1, 100);
+        let Line::Deployment(line) = &mut plant.targets[1] else {
+            unreachable!()
+        };
+        (line.state, line.signal) = (Some(StatusKind::Error), Some(Signal::RolledBack));
+        let file = shop.file(&plant.export().bytes);
+        let output = Command::new(AIRLOCK)
+            .args(["status", "verify", file.to_str().unwrap(), "-w", "w"])
+            .current_dir(shop.folder.path())
+            .output()
+            .unwrap();
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let own = said(&mut plant);
+    assert!(
+        own.contains("\n  fails     web on berlin: error, rolled-back, since "),
+        "{own}"
+    );
+    let strange = said(&mut mill);
+    let unnamed = format!("\n  fails     deployment {} on target {}: error, ", uuid(100), uuid(1));
+    assert!(strange.contains(&unnamed) && !strange.contains("berlin"), "{strange}");
+}
+
 #[test]
 fn a_lost_branch_of_real_packages_is_listed_apart() {
     let shop = Workshop::new();
@@ -219,11 +249,12 @@ fn what_proves_nothing_yet_is_proven_as_the_messages_say() {
     );
     let file = shop.file(&plant.export().bytes);
     ask(&shop, &["status", "verify", file.to_str().unwrap()]);
+    refused("no-receipt", "plant-1 refused shop/stable 0.1 (1.0): receipt 2 of ");
+    refused("no-receipt", " says E-CONTENT not-carried, after 1 refusal before it");
     refused(
         "no-receipt",
-        "shop/stable 0.1 (1.0) was imported (2 that it was refused)",
+        "\"remedy\":\"there is nothing to prove: put right what the site refused it for",
     );
-    refused("no-receipt", "`airlock status verify");
     plant.receipt(ReceiptResult::Imported, HEAD, 1);
     let file = shop.file(&plant.export().bytes);
     ask(&shop, &["status", "verify", file.to_str().unwrap()]);

@@ -199,8 +199,16 @@ fn what_was_signed_elsewhere_is_asked_for_after_it_was_learned() {
     let report = ["vendor", "ledger", "report", "plant", "--release", "0.1", "-w", "w"];
     let lacks = ["vendor", "ledger", "who-lacks", "ACME-8", "-w", "w"];
     for (words, code, remedy) in [
-        (&report[..], "no-release", "with `airlock vendor ledger learn"),
-        (&lacks[..], "no-fix", "with `airlock vendor ledger learn --fixes"),
+        (
+            &report[..],
+            "no-release",
+            "with `airlock vendor ledger learn FILE -w w`",
+        ),
+        (
+            &lacks[..],
+            "no-fix",
+            "with `airlock vendor ledger learn FILE --fixes ID -w w`",
+        ),
     ] {
         let (class, its_code, event) = folder.refused(words);
         assert_eq!((class.as_str(), its_code.as_str()), ("E-USAGE", code));

@@ -17,7 +17,7 @@ pub fn finding_advice(code: &str) -> &'static str {
         }
         "clock-back" | "clock-ahead" => "have the clock of the site set, and read its times with that in mind",
         "ledger-behind" => {
-            "this ledger is an older copy, or somebody else signs with the ack key, which is then replaced in the root: give it the site's packages again with `airlock status verify`, and releases that it does not know with \
+            "this ledger is an older copy, or somebody else signs with the ack key, which is then replaced in the root: give it the site's packages again with `airlock status verify FILE`, and releases that it does not know with \
              `airlock vendor ledger learn FILE`; it ends with the next acknowledgement that the site applies"
         }
         "foreign-release" => {

@@ -12,7 +12,7 @@ use crate::db::ledger::questions::{
     PackageWithHead, ReceiptRow, SignedHeadRow, held, names_of, newest, packages, receipt_envelope, receipts_of,
 };
 use crate::db::ledger::{Lineage, Site, earlier_keys, shown};
-use crate::domain::{Class, Error, Hash, Result, Timestamp};
+use crate::domain::{Class, Error, Hash, Result, Timestamp, counted};
 use crate::vendor_side::Workspace;
 use crate::vendor_side::enrol::find_site;
 
@@ -71,28 +71,11 @@ fn make(connection: &Connection, domain: Hash, site: &Site, release: SignedHeadR
         None => Vec::new(),
     };
     receipts.retain(|receipt| receipt.matched);
-    let all = receipts.len();
-    receipts.retain(|receipt| receipt.result != "refused");
-    let refusals = all.saturating_sub(receipts.len());
+    let (refused, mut receipts): (Vec<_>, Vec<_>) =
+        receipts.into_iter().partition(|receipt| receipt.result == "refused");
     receipts.reverse();
     let (Some(line), Some(last)) = (line, receipts.last()) else {
-        return Err(Error::new(
-            Class::Policy,
-            "no-receipt",
-            format!(
-                "site {} sent no receipt that {}/{} {} was imported{}",
-                site.name,
-                release.product,
-                release.channel,
-                release.label(),
-                match refusals {
-                    0 => String::new(),
-                    count => format!(" ({count} that it was refused)"),
-                }
-            ),
-        )
-        .expected("a receipt that the release was imported, in a package that was taken in")
-        .remedy("ask the site for its next status package, and take it in with `airlock status verify`"));
+        return Err(nothing_proven(site, &release, &refused));
     };
     let package = carrying(connection, &line, last)?;
     let newest = newest(connection, line.youngest().id)?;
@@ -153,6 +136,35 @@ fn make(connection: &Connection, domain: Hash, site: &Site, release: SignedHeadR
         statement: canonical::to_vec(&statement),
         release,
     })
+}
+
+/// Says why nothing is proven: the site told nothing of the release yet, or that it refused it; of those the newest is first.
+fn nothing_proven(site: &Site, release: &SignedHeadRow, refused: &[ReceiptRow]) -> Error {
+    let name = format!("{}/{} {}", release.product, release.channel, release.label());
+    let error = |found| {
+        Error::new(Class::Policy, "no-receipt", found)
+            .expected("a receipt that the release was imported, in a package that was taken in")
+    };
+    let Some(newest) = refused.first() else {
+        return error(format!("site {} sent no receipt that {name} was imported", site.name))
+            .remedy("ask the site for its next status package, and take it in with `airlock status verify FILE`");
+    };
+    let before = match refused.len().saturating_sub(1) {
+        0 => String::new(),
+        more => format!(", after {} before it", counted(more, "refusal")),
+    };
+    let why = [&newest.class, &newest.code].map(|word| word.as_deref().unwrap_or("nothing more"));
+    error(format!(
+        "site {} refused {name}: receipt {} of {} says {}{before}",
+        site.name,
+        newest.number,
+        newest.at,
+        why.join(" ")
+    ))
+    .remedy(
+        "there is nothing to prove: put right what the site refused it for, and once it has imported a release, take in its next status package \
+         with `airlock status verify FILE`",
+    )
 }
 
 /// The head first, then everything that it names.

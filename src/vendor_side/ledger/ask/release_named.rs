@@ -29,7 +29,7 @@ pub(super) fn release_named(connection: &Connection, text: &str) -> Result<Signe
         (None, _) => Err(
             Error::new(Class::Usage, "no-release", format!("no release {text:?} was signed here"))
                 .expected("a head digest, a number such as 0.7, or a label")
-                .remedy("look at `airlock vendor ledger show`; one that was signed elsewhere is taken in with `airlock vendor ledger learn`"),
+                .remedy("look at `airlock vendor ledger show`; one that was signed elsewhere is taken in with `airlock vendor ledger learn FILE`"),
         ),
         (Some(one), Some(other)) => Err(Error::new(
             Class::Usage,

@@ -20,8 +20,6 @@ const RECEIPTS: usize = 6;
 const DEPLOYMENTS: usize = 10;
 const FAILURES: usize = 8;
 const FINDINGS: usize = 4;
-/// Characters of a digest that fit beside a name; the proof has all of them.
-const DIGEST: usize = "sha256:".len() + 16;
 /// Characters of a cell: texts of a site may be of any length.
 const CELL: usize = 140;
 
@@ -122,6 +120,7 @@ pub fn report(workspace: &Workspace, name: &str, of: &ReportOf, limits: &Limits)
                 ("Site", format!("{} ({})", answer.site.name, answer.site.site)),
                 ("Status key", answer.site.status_key_id()?.to_string()),
                 ("As of", as_of(&answer, limits)),
+                ("Made", limits.now.to_string()),
             ],
             tables: Vec::new(),
             notes: Vec::new(),
@@ -214,10 +213,9 @@ fn import(connection: &Connection, answer: &SiteAnswer, text: &str, report: &mut
         Some(line) => receipts_of(connection, line, release.head)?,
         None => Vec::new(),
     };
-    let rows = images.iter().map(|(repository, digest)| {
-        let digits: String = digest.to_string().chars().take(DIGEST).collect();
-        vec![repository.clone(), format!("{digits}…")]
-    });
+    let rows = images
+        .iter()
+        .map(|(repository, digest)| vec![repository.clone(), digest.to_string()]);
     let title = format!("Images and charts that it consists of: {}", images.len());
     report
         .tables
@@ -279,7 +277,7 @@ fn of_period(connection: &Connection, answer: &SiteAnswer, period: Period, repor
         format!(
             "{} in the records that touch the period, {}, {} with errors; {lost} statuses, samples or lines of logs not kept at the site",
             counted(reports, "status report"),
-            counted(transitions, "change of state"),
+            counted(transitions, "change") + " of state",
             counted(failures.len(), "record")
         ),
     ));
@@ -293,7 +291,10 @@ fn of_period(connection: &Connection, answer: &SiteAnswer, period: Period, repor
             row.at.to_string(),
             name,
             row.signal.clone(),
-            format!("{} until {}", counted(row.count, "time"), row.last),
+            match row.count {
+                1 => "once".to_owned(),
+                more => format!("{more} times until {}", row.last),
+            },
             row.text.clone().unwrap_or_else(|| "(text not carried)".to_owned()),
         ]
     });

@@ -12,7 +12,8 @@ use crate::domain::shown;
 const STYLE: &str = "@page{size:A4;margin:10mm}body{font:8pt/1.2 sans-serif;color:#000;margin:0 auto;max-width:190mm}\
     h1{font-size:13pt;margin:0 0 1.5mm}h2{font-size:9.5pt;margin:3mm 0 .8mm}table{border-collapse:collapse;width:100%}\
     th,td{text-align:left;vertical-align:top;padding:.3mm 2mm .3mm 0;border-bottom:.2mm solid #bbb;overflow-wrap:anywhere}\
-    th{font-weight:600;white-space:nowrap}p{margin:1mm 0}.facts th{width:30mm;border:0}.facts td{border:0}";
+    th{font-weight:600;white-space:nowrap}p{margin:1mm 0}.facts th{width:30mm;border:0}.facts td{border:0}\
+    @media screen{body{padding:8mm}}";
 
 /// Draws it.
 pub fn html(report: &Report) -> String {

@@ -121,7 +121,7 @@ pub fn who_lacks(workspace: &Workspace, fix_or_version: &str, limits: &Limits) -
                 format!("no release that was signed here fixes {fix_or_version:?} or is called so"),
             )
             .expected("an id under `fixes:` of a release, or a release's version or number such as 0.8")
-            .remedy("look at `airlock vendor ledger show`; fixes of a release that was signed elsewhere are added with `airlock vendor ledger learn --fixes`"));
+            .remedy("look at `airlock vendor ledger show`; fixes of a release that was signed elsewhere are added with `airlock vendor ledger learn FILE --fixes ID`"));
         }
         let fleet = Fleet::read(connection)?;
         let mut rows = Vec::new();

@@ -10,7 +10,7 @@ use super::judge::{Court, Judged, Seen, judge};
 use super::kept::is_kept_whole;
 use super::order::order;
 use super::verdict::{Known, Outcome, Refused, Verdict};
-use crate::db::ledger::findings::REFUSE;
+use crate::db::ledger::{self, findings::REFUSE};
 use crate::db::{Connection, Db, attempt, sealed_log};
 use crate::domain::{Class, Error, Result, Step, Timestamp};
 use crate::package::advice;
@@ -199,7 +199,9 @@ impl Room<'_> {
             Judged::Taken(taken) => return Ok(Outcome::Taken(taken)),
             Judged::Already(identity, package) => (identity, package),
         };
+        let site = ledger::site(connection, &identity.site)?;
         let mut known = Known {
+            name: site.map_or_else(|| identity.site.to_string(), |site| site.name),
             identity,
             file_put_back: false,
             copy_is_damaged: None,

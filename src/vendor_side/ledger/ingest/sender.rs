@@ -27,10 +27,16 @@ fn find(connection: &Connection, domain: Hash, hints: &Hints) -> Result<Sender> 
         return Err(Error::new(
             Class::Trust,
             "unknown-domain",
-            format!("the package goes to the trust domain {}", hints.domain),
+            format!(
+                "the package is another vendor's: it goes to the trust domain {}",
+                hints.domain
+            ),
         )
-        .expected(format!("{domain}, that of this workspace"))
-        .remedy("name the workspace of the vendor that it goes to with -w"));
+        .expected(format!("a package for {domain}, the trust domain of this workspace"))
+        .remedy(
+            "give it back to the site, which sends each vendor its own (`airlock status export DEST` there); where that trust domain is yours too, \
+             name its workspace with -w",
+        ));
     }
     let Some(site) = ledger::site(connection, &hints.site)? else {
         return Err(Error::new(

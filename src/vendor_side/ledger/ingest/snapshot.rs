@@ -7,6 +7,7 @@ use super::release_line::{Compared, compare};
 use super::verdict::{FailedDeployment, HeldRelease, LISTED};
 use crate::crypto::canonical;
 use crate::db::Transaction;
+use crate::db::ledger::questions::{named_deployment, named_target};
 use crate::db::ledger::snapshot::{self as rows, DeploymentRow, HeldRow, MetricsDayRow, TargetRow};
 use crate::domain::{Class, Counter, Doubt, Error, Hash, Result, Signal, SiteId, StatusKind, Uuid};
 use crate::package::{Deployment, Line, MetricsDay, Quoted, Release, Target};
@@ -166,9 +167,13 @@ impl<'a> Snapshot<'a> {
         {
             self.news.new_failures = self.news.new_failures.saturating_add(1);
             if self.news.failed.len() < LISTED {
+                let application = named_deployment(self.transaction, self.site, line.deployment)?;
+                let target = named_target(self.transaction, self.site, line.target)?;
                 self.news.failed.push(FailedDeployment {
                     deployment: line.deployment,
+                    application: application.map(|named| named.application.to_string()),
                     target: line.target,
+                    target_name: target.map(|named| named.name),
                     state,
                     signal,
                     first,

@@ -48,6 +48,8 @@ pub struct Known {
     /// What it is.
     #[serde(flatten)]
     pub identity: Identity,
+    /// The name of the site here.
+    pub name: String,
     /// Whether the file that is kept of it was gone or another one, and this one was put in its place (or would be).
     pub file_put_back: bool,
     /// What is wrong with this copy of it, where the one that is kept is whole: whoever keeps this file does not have the package.
@@ -162,8 +164,12 @@ pub struct HeldRelease {
 pub struct FailedDeployment {
     /// The deployment.
     pub deployment: Uuid,
+    /// What a release that was signed for the site calls its application.
+    pub application: Option<String>,
     /// Its target.
     pub target: Uuid,
+    /// What such a release calls the target.
+    pub target_name: Option<String>,
     /// The state.
     pub state: &'static str,
     /// What the status says of the apply.

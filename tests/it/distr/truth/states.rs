@@ -112,6 +112,12 @@ fn both_versions_of_the_agent_are_shown() {
 #[test]
 fn messages_come_whole_and_one_target_is_one_line_where_there_is_no_terminal() {
     let plant = Plant::new();
+    // What is not known has the same sign in every table.
+    let silent = plant.line("edge-0");
+    assert!(
+        silent.contains(" – ") && !silent.split_whitespace().any(|cell| cell == "-"),
+        "{silent}"
+    );
     plant.poll();
     let long = format!("compose up failed: {}the end", "a word of many ".repeat(250));
     plant.report(revision_id("edge-0", "a"), "error", &long);
