@@ -127,7 +127,7 @@ fn a_file_of_another_kind_is_called_what_it_is_and_goes_where_the_message_says()
             let given: Vec<&str> = given.iter().map(String::as_str).collect();
             let told = event(&stage, &given, None);
             let found = told["found"].as_str().unwrap();
-            assert!(found.starts_with(&format!("{path} is {noun}")), "{given:?}: {told}");
+            assert!(found.contains(&format!("this is {noun}")), "{given:?}: {told}");
             // Nobody can look at a pipe twice: what its refusal is called is the door's own word.
             let piped = words("FILE", "/dev/stdin");
             let piped: Vec<&str> = piped.iter().map(String::as_str).collect();
