@@ -28,10 +28,10 @@ fn files() -> Files {
     fs::write(stage.path("codes.txt"), text).unwrap();
     stage.good(&["status", "verify", &package, "-w", "w"]);
     stage.good(&["vendor", "ledger", "ack", "plant", "-o", "plant.ack", "-w", "w"]);
-    let key = stage
-        .list("w/keys")
-        .into_iter()
-        .find(|name| name.starts_with("release") && name.ends_with(".pem"));
+    let key = stage.list("w/keys").into_iter().find(|name| {
+        name.strip_suffix(".pem")
+            .is_some_and(|name| name.starts_with("release"))
+    });
     let key = format!("w/keys/{}", key.unwrap());
     let bundle = "stick/release-1.airlock".to_owned();
     stage.good(&["bundle", "sign", &bundle, "--key", &key, "--detached", "more.json"]);
@@ -314,7 +314,7 @@ fn a_summary_is_taken_with_its_heading_and_without_numbers_told_what_it_lacks() 
         fs::write(stage.path("heard"), format!("{heading}\n{text}")).unwrap();
         assert_eq!(stage.good(&["status", "verify", "heard", "-w", "w"])[0]["number"], 1);
     }
-    let bare: String = lines.lines().map(|line| format!("{}\n", &line[3..])).collect();
+    let bare = lines.lines().map(|line| &line[3..]).collect::<Vec<_>>().join("\n");
     fs::write(stage.path("heard"), bare).unwrap();
     let (class, code, remedy) = stage.refused(&["status", "verify", "heard", "-w", "w"]);
     assert_eq!((class.as_str(), code.as_str()), ("E-FORMAT", "series-line"));
