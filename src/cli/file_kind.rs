@@ -79,7 +79,7 @@ impl Door {
             return None;
         }
         let Said { noun, remedy } = FileKind::of(path).filter(|kind| !self.own.contains(kind))?.said();
-        let told = Error::new(error.class(), error.code(), format!("{} is {noun}", path.display()))
+        let told = Error::new(error.class(), error.code(), format!("this is {noun}"))
             .expected(self.expected)
             .remedy(remedy);
         Some(match error.step() {

@@ -131,11 +131,10 @@ impl Guard {
         for path in &args.enrolment {
             let shown = path.display().to_string();
             let file = open_named(path, "open the enrolment file")?;
-            let told = |error| Door::ENROLMENT.told(error, path);
-            let bytes = read_bounded(file, ENROLMENT_BYTES, "the enrolment file").map_err(told)?;
-            Enrolment::parse(&bytes)
+            read_bounded(file, ENROLMENT_BYTES, "the enrolment file")
+                .and_then(|bytes| Enrolment::parse(&bytes))
                 .and_then(|enrolment| sites.add(enrolment))
-                .map_err(|error| told(error.context(&shown)))?;
+                .map_err(|error| Door::ENROLMENT.told(error, path).context(&shown))?;
         }
         let keys = args.site_keys.as_deref().map(site_keys_file::read).transpose()?;
         Ok(Self {

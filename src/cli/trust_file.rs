@@ -13,7 +13,7 @@ use super::ui::escape;
 /// Reads a chain file.
 pub(super) fn read(path: &Path) -> Result<Chain> {
     let file = open_named(path, "open the trust root")?;
-    let named = |error: Error| Door::ROOT.told(error.context(&path.display().to_string()), path);
+    let named = |error: Error| Door::ROOT.told(error, path).context(&path.display().to_string());
     let bytes = read_bounded(file, limits::TRUST_BYTES, "the trust root").map_err(named)?;
     Chain::parse(&bytes).map_err(named)
 }

@@ -121,7 +121,7 @@ fn without_a_terminal_every_change_is_a_line() {
         lines
             .next()
             .unwrap()
-            .ends_with("edge-0: not connected, agent -, advertised 3.1.0")
+            .ends_with("edge-0: not connected, agent –, advertised 3.1.0")
     );
     assert!(lines.next().unwrap().contains("edge-0 web: no status, wanted"));
     report(

@@ -89,7 +89,7 @@ fn both_versions_of_the_agent_are_shown() {
     assert!(
         plant
             .good(&["target", "watch", "--once"])
-            .contains("not connected agent -, advertised 3.1.0")
+            .contains("not connected agent –, advertised 3.1.0")
     );
     for version in ["2.1.0", "3.1.0"] {
         poll(version);
