@@ -89,7 +89,6 @@ mod tests {
         for (signatures, what) in [
             (vec![good[0].clone(), good[0].clone()], "one key twice"),
             (vec![good[0].clone(), approval.sign(&keys[2])], "a stranger's key"),
-            (vec![good[0].clone(), import], "the approval of an import"),
         ] {
             let error = approval.check(public(), 2, &signatures).unwrap_err();
             assert_eq!((error.class(), error.code()), (Class::Policy, "approvals"), "{what}");
@@ -99,6 +98,15 @@ mod tests {
                 "{what}"
             );
         }
+        // The approval of an import is no approval of a package.
+        let error = approval.check(public(), 2, &[good[0].clone(), import]).unwrap_err();
+        assert_eq!((error.class(), error.code()), (Class::Policy, "approvals"));
+        assert!(
+            error
+                .to_string()
+                .ends_with("expected 2 approvals of this package by keys of the site"),
+            "{error}"
+        );
         let other = ExportApproval {
             head: Hash([8; 32]),
             ..approval

@@ -9,7 +9,7 @@ use crate::bundle::desired::PLACEHOLDER_HOST;
 use crate::domain::{Class, Error, counted};
 use crate::vendor_side::chart::{Ask, OpenPlace, Reading, Seen, said_of};
 use crate::vendor_side::collect::ImageReference;
-use crate::vendor_side::values::{Form, Values, has_text, show, traced};
+use crate::vendor_side::values::{Candidate, Form, Values, has_text, show, traced};
 
 /// Most texts of one chart that are said to look like images.
 const SUSPECTS: usize = 20;
@@ -84,7 +84,12 @@ impl Judgement<'_> {
         let error = Error::new(Class::Content, "written-image", found);
         if self.question.helm.is_none() {
             let written_out = self.question.chart.chart.says(&image.reference);
-            return match traced(&values.whole, &image.reference).first() {
+            // A value that is listed already is not what brings it out.
+            let is_listed = |value: &Candidate| {
+                let mut entries = self.question.application.image_values.iter();
+                entries.any(|entry| value.path.starts_with(&entry.path) || value.slots.name.starts_with(&entry.path))
+            };
+            return match traced(&values.whole, &image.reference).iter().find(|value| !is_listed(value)) {
                 Some(value) if !written_out => error.remedy(format!(
                     "install helm, or give its path with --helm FILE; or add {} to image_values",
                     value.entry()

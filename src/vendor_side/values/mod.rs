@@ -8,7 +8,7 @@ mod registry_over;
 mod slots;
 mod tree;
 
-pub(super) use candidates::{candidates, traced};
+pub(super) use candidates::{Candidate, candidates, traced};
 pub(super) use image::{ImageUse, Values, empty_list_at, has_text, unlisted};
 pub(super) use merge::merge;
 pub(super) use placeholders::without_secrets;

@@ -170,8 +170,8 @@ fn what_others_choose_or_is_too_much_is_put_right() {
     charts.release(LISTED);
     charts.shop.create("--helm ./helm --strict").succeeded();
     // Too much.
-    charts.helm("grep -q off \"$last\" || seq 25000 | sed 's/.*/a: 1\\n---/'\necho 'kind: ConfigMap'");
-    charts.shop.write("own.yaml", "objects: off\n");
+    charts.helm("grep -q fewer \"$last\" || seq 25000 | sed 's/.*/a: 1\\n---/'\necho 'kind: ConfigMap'");
+    charts.shop.write("own.yaml", "objects: fewer\n");
     charts.release("");
     let remedy = charts.shop.create("--helm ./helm").remedy("E-LIMIT", "objects");
     assert_eq!(remedy, "turn off in the values what is not needed");

@@ -1,6 +1,6 @@
 //! Every remedy that a message names, followed to the letter (D23).
 //!
-//! [`source`] reads all of them out of `src`; [`table`] names for each the tests that bring the error about by real commands, take the
+//! [`source`] reads all of them out of `src`; [`rows`] names for each the tests that bring the error about by real commands, take the
 //! remedy from what is printed, do it, and see that the first command works then. A remedy without a row fails, and so does a row
 //! without its remedy: who adds or rewords one adds a line. Commands between backticks are run as they stand, with only what is
 //! written in capitals put in ([`follow`]).
@@ -36,6 +36,7 @@ mod registry;
 mod release_file;
 mod replaced;
 mod restore;
+mod rows;
 mod server;
 mod site;
 mod source;

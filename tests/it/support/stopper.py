@@ -38,7 +38,7 @@ CHANGING = {
     265: "linkat", 268: "fchmodat", 285: "fallocate", 296: "pwritev", 306: "syncfs", 316: "renameat2",
 }
 
-OTHERS = {93: "fchown", 437: "openat2"}
+OTHERS = {73: "flock", 93: "fchown", 437: "openat2"}
 
 libc = ctypes.CDLL(None, use_errno=True)
 libc.ptrace.argtypes = [ctypes.c_long, ctypes.c_long, ctypes.c_void_p, ctypes.c_void_p]

@@ -20,7 +20,7 @@ fn create_and_inspect_list_secrets_and_machines_get_places_and_whole_lists() {
     fs::write(
         folder.path("release.yaml"),
         format!(
-            "{head}agents:\n- name: 3.1.0\n  docker: {{source: 'oci:{fixtures}', name: 'agents.example.com/d:3.1.0'}}\n\
+            "{head}agents:\n- name: 3.1.0\n  docker: {{source: 'oci:{fixtures}', name: 'agents.example.com/d:3.1.0'}}\n  autoheal: {{source: 'oci:{fixtures}', name: 'agents.example.com/h:1'}}\n\
              applications:\n- name: shop\n  version: \"1\"\n  compose: c.yaml\n  images: {{'example.com/web:2': 'oci:{fixtures}'}}\n\
              secrets:\n- {{name: DB_PASSWORD, value: {{site: generate}}}}\n- {{name: SMTP_PASSWORD, value: {{site: ask}}, targets: [press]}}\n\
              - {{name: UNUSED, value: {{site: ask}}}}\n\

@@ -234,7 +234,7 @@ fn files_that_travel_with_a_compose_file_are_looked_at_line_by_line() {
     folder.write("more", "port 1\n");
     let declared = "secrets:\n- {name: REDIS_PASSWORD, value: {site: generate}}\n\
                     targets:\n- {name: press, kind: docker, deployments: [{application: shop}]}\n\
-                    agents:\n- name: 3.1.0\n  docker: {source: 'oci:hello:1.0', name: 'agents.example.com/d:3.1.0'}\n";
+                    agents:\n- name: 3.1.0\n  docker: {source: 'oci:hello:1.0', name: 'agents.example.com/d:3.1.0'}\n  autoheal: {source: 'oci:hello:1.0', name: 'agents.example.com/h:1'}\n";
     folder.build(&shop(declared), number + 1).unwrap();
     // Files of users by their name: whatever hashes them.
     folder.edit("c.yaml", "./conf:/etc", "./.htpasswd:/etc");
@@ -322,7 +322,7 @@ fn a_secret_of_a_service_outside_the_profiles_is_no_mistake() {
         shop(&format!(
             "{more}secrets:\n- {{name: SMTP_PASSWORD, value: {{site: ask}}}}\n\
              targets:\n- {{name: press, kind: docker, deployments: [{{application: shop}}]}}\n\
-             agents:\n- name: 3.1.0\n  docker: {{source: 'oci:hello:1.0', name: 'agents.example.com/d:3.1.0'}}\n"
+             agents:\n- name: 3.1.0\n  docker: {{source: 'oci:hello:1.0', name: 'agents.example.com/d:3.1.0'}}\n  autoheal: {{source: 'oci:hello:1.0', name: 'agents.example.com/h:1'}}\n"
         ))
     };
     let (built, _) = folder.build(&rest(""), 1).unwrap();
