@@ -56,6 +56,7 @@ fn f15_every_command_refuses_the_state_of_a_newer_airlock() {
         ("audit verify", vec![]),
         ("audit export", vec!["-o", &copied]),
         ("recover", vec!["--as", "restored", "--yes"]),
+        ("status list", vec![]),
         ("status preview", vec![]),
         ("status rotate-key", vec!["--yes"]),
         ("status summary", vec![]),
