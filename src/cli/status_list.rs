@@ -6,7 +6,6 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use super::Ui;
-use super::instant::minute;
 use super::package_args;
 use super::state_folder::StateArgs;
 use super::status_export::covers;
@@ -85,7 +84,7 @@ fn to_row(appliance: &Appliance, one: &Listed) -> [String; 8] {
             format!("{life} (ended)")
         },
         one.row.number.to_string(),
-        minute(one.row.made_at),
+        one.row.made_at.to_string(),
         bytes(one.row.size),
         state(one).to_owned(),
         digits(&one.row.head.to_hex()),
