@@ -1,6 +1,6 @@
 //! What a file is, whatever it is called: said where a door was given a file of another kind than its own.
 //!
-//! People carry five kinds of files to and fro, and give one to the wrong command. The door judges first and keeps its class and code; only
+//! People carry several kinds of files to and fro, and give one to the wrong command. The door judges first and keeps its class and code; only
 //! then the file is looked at once more, by how it begins and what its document is, and the refusal says what it is and where it goes.
 //! Nothing is trusted by it.
 

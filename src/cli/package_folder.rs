@@ -1,6 +1,8 @@
 //! Folders with status packages in them, as the media are on which sites bring them.
 
+use std::ffi::OsStr;
 use std::os::fd::AsFd as _;
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
 use crate::domain::{Class, Error, Result};
@@ -43,8 +45,8 @@ fn packages_in(folder: &Looked, path: &Path) -> Result<Vec<PathBuf>> {
             .remedy("name the packages themselves"));
         }
         let entry = entry.map_err(|errno| failed(errno.into()))?;
-        let name = entry.file_name().to_string_lossy().into_owned();
-        if name.starts_with('.') || !name.ends_with(ENDING) {
+        let name = entry.file_name().to_bytes();
+        if name.starts_with(b".") || !name.ends_with(ENDING.as_bytes()) {
             continue;
         }
         // A link, pipe or device that is called like a package is nothing to open.
@@ -52,7 +54,7 @@ fn packages_in(folder: &Looked, path: &Path) -> Result<Vec<PathBuf>> {
             .map_err(failed)?
             .is_file()
         {
-            found.push(path.join(name));
+            found.push(path.join(OsStr::from_bytes(name)));
         }
     }
     found.sort();

@@ -2,10 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::facts::{numbers, own_head};
+use super::facts::own_head;
 use crate::appliance::state::Appliance;
-use crate::db::site::acknowledgements;
-use crate::db::site::packages::{self, PackageRow, State};
+use crate::db::site::packages::{self, PackageRow};
 use crate::domain::{Hash, InstanceId, Result, Timestamp};
 use crate::package::Head;
 
@@ -32,13 +31,7 @@ impl Appliance {
     /// `E-FORMAT` when a row is damaged; `E-STATE planted`, `E-STATE` and `E-IO`.
     pub fn list_packages(&self, domain: Hash) -> Result<Vec<Listed>> {
         let life = self.instance()?;
-        let (rows, reached) = self.db.read(|connection| {
-            Ok((
-                packages::list(connection, domain)?,
-                acknowledgements::reached(connection, domain)?,
-            ))
-        })?;
-        let reached = numbers(&reached);
+        let rows = self.db.read(|connection| packages::list(connection, domain))?;
         // The names of lives say nothing of their order; their first packages do.
         let mut begun: BTreeMap<InstanceId, Timestamp> = BTreeMap::new();
         for row in &rows {
@@ -46,12 +39,11 @@ impl Appliance {
             *first = row.made_at.min(*first);
         }
         let listed = rows.into_iter().map(|row| {
-            let head = own_head(&row.bytes)?;
             Ok(Listed {
                 is_of_this_life: row.instance == life,
-                is_acknowledged: row.state != State::Draft && head.lasts().are_within(&reached),
+                is_acknowledged: self.is_acknowledged(&row)?,
                 has_file: self.open_package(row.head)?.is_some(),
-                head,
+                head: own_head(&row.bytes)?,
                 row,
             })
         });

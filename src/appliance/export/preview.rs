@@ -99,7 +99,7 @@ impl Appliance {
     }
 
     /// Whether the vendor has all that a package covers.
-    fn is_acknowledged(&self, row: &PackageRow) -> Result<bool> {
+    pub(super) fn is_acknowledged(&self, row: &PackageRow) -> Result<bool> {
         let reached = self
             .db
             .read(|connection| acknowledgements::reached(connection, row.domain))?;

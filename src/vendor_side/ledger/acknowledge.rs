@@ -222,18 +222,14 @@ pub(in crate::vendor_side) fn due(
     };
     let issued = newest.as_ref().map_or(0, |newest| newest.says.number);
     let number = issued.max(held.known.number).saturating_add(1);
-    let without_files = Withheld::Files(proof.without_files.clone());
-    let is_without = !proof.without_files.is_empty();
-    let nothing = || {
-        if is_without {
-            Due::Withheld(without_files)
-        } else {
-            Due::Nothing
-        }
+    let nothing = if proof.without_files.is_empty() {
+        Due::Nothing
+    } else {
+        Due::Withheld(Withheld::Files(proof.without_files.clone()))
     };
     let says = held.say(connection, domain, site, proof, number, at)?;
     let Some(says) = says else {
-        return Ok(nothing());
+        return Ok(nothing);
     };
     let is_applied = issued <= held.known.number;
     let told: &[Alarm] = newest.as_ref().map_or(&[], |newest| &newest.says.alarms);
@@ -250,7 +246,7 @@ pub(in crate::vendor_side) fn due(
             let newest = newest.filter(|newest| !is_applied && newest.says.instance == says.instance);
             Ok(Due::New(Box::new(says), newest))
         }
-        _ => Ok(nothing()),
+        _ => Ok(nothing),
     }
 }
 
