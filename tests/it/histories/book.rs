@@ -356,7 +356,12 @@ impl Book {
         let mut raise = Vec::new();
         let mut settle = Vec::new();
         let mut set = |code, holds: bool| if holds { raise.push(code) } else { settle.push(code) };
-        set("package-missing", self.has_package_hole());
+        let follows = head.number == 1 || self.packages.contains_key(&(own, head.number - 1));
+        if !self.has_package_hole() {
+            set("package-missing", false);
+        } else if !follows {
+            set("package-missing", true);
+        }
         let shown = self.shown().unwrap();
         let is_whole = KINDS
             .into_iter()
@@ -421,6 +426,13 @@ impl Book {
                 .collect();
             numbers.last().is_some_and(|last| *last != numbers.len() as u64)
         })
+    }
+
+    /// Whether this is an older copy of itself to which packages never came: nothing more is acknowledged then.
+    pub(super) fn misses_packages(&self) -> bool {
+        ["ledger-behind", "package-missing"]
+            .into_iter()
+            .all(|code| self.findings.contains(code))
     }
 
     /// How far the shown line is told without a hole after what its site let go: what may be acknowledged at most.

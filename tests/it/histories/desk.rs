@@ -168,7 +168,7 @@ impl Desk {
         })
     }
 
-    /// Makes what the site is acknowledged; nothing where there is nothing to say.
+    /// Makes what the site is acknowledged; nothing where there is nothing to say, or where that would let go what is missing here.
     pub(super) fn acknowledge(&mut self, cast: &Cast, now: Timestamp) -> Result<Option<Vec<u8>>, String> {
         let site = site(&self.workspace, cast.site.as_str()).unwrap();
         let mut keys = || {
@@ -178,10 +178,14 @@ impl Desk {
         let issued = match acknowledge(&self.workspace, &site, &mut keys, now) {
             Ok(issued) => issued,
             Err(error) if error.code() == "nothing-to-acknowledge" => return Ok(None),
+            Err(error) if error.code() == "packages-missing" && self.book.misses_packages() => return Ok(None),
             Err(error) => return Err(format!("acknowledge: {error}")),
         };
         let says = &issued.says;
         if issued.is_new {
+            ensure(!self.book.misses_packages(), || {
+                "packages are missing, and what they tell is acknowledged".into()
+            })?;
             let most = self
                 .book
                 .acknowledgeable()
@@ -201,6 +205,19 @@ impl Desk {
             self.book.issued = says.number;
         }
         Ok(Some(issued.envelope))
+    }
+
+    /// Ends the finding that packages never came: a person knows that they are gone.
+    pub(super) fn give_up_packages(&mut self, cast: &Cast, now: Timestamp) -> Result<(), String> {
+        let ledger = self.workspace.ledger().unwrap();
+        let open = ledger.read(|c| findings::open(c, Some(&cast.site))).unwrap();
+        let missing = open.iter().find(|finding| finding.code == "package-missing");
+        let id = missing.ok_or("no package is missing")?.id;
+        ledger
+            .write(|transaction| findings::end(transaction, id, now).map(drop))
+            .map_err(|error| error.to_string())?;
+        self.book.findings.remove("package-missing");
+        Ok(())
     }
 
     /// Takes an enrolment file in the place of the one before.

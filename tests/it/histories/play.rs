@@ -382,9 +382,12 @@ impl Play<'_> {
             format!("{:?} is shown, and {} lives", book.shown_name(), newest.head.instance)
         })?;
         self.pass();
-        let Some(envelope) = self.acknowledge(v)? else {
-            return Err("nothing is acknowledged".into());
-        };
+        let mut made = self.acknowledge(v)?;
+        if made.is_none() && self.desks[v].book.misses_packages() {
+            self.fill_up(m, v)?;
+            made = self.acknowledge(v)?;
+        }
+        let envelope = made.ok_or("nothing is acknowledged")?;
         let says = Acknowledgement::kept(&envelope).unwrap();
         let (cast, want) = (self.cast, newest.lasts());
         self.machines[m].hear(cast, v, &envelope)?;
@@ -392,6 +395,22 @@ impl Play<'_> {
         ensure(reached == want || self.forgot[v], || {
             format!("{says:?} frees up to {reached:?}, and everything up to {want:?} is here")
         })?;
+        Ok(())
+    }
+
+    /// Brings out what is missing at the vendor, as far as it is still there, and gives up the rest.
+    fn fill_up(&mut self, m: usize, v: usize) -> Result<(), String> {
+        let stick = self.folder.path().join("stick");
+        for number in 0..self.machines[m].known.streams[v].packages.len() {
+            if let Some(left) = self.machines[m].again(self.cast, v, number, &stick)? {
+                self.deliver(v, &[left.told])?;
+            }
+        }
+        if self.desks[v].book.misses_packages() {
+            self.pass();
+            let now = self.now();
+            self.desks[v].give_up_packages(self.cast, now)?;
+        }
         Ok(())
     }
 
