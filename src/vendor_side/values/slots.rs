@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 use super::tree::{get, show};
 use crate::bundle::desired::PLACEHOLDER_HOST;
 use crate::domain::{Digest, RepositoryName, Tag};
-use crate::vendor_side::release_file::{ImageValue, Pin};
+use crate::release_file::{ImageValue, Pin};
 
 /// Keys of a mapping that hold the name of an image.
 const NAMES: [&str; 3] = ["repository", "image", "name"];
