@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::bundle_desired;
 use super::bundle_plan;
+use super::end_signals::end_programs_on_signals;
 use super::output_place::{self, Makes};
 use super::passphrase::{PassphraseArgs, ask_secret};
 use super::times::{SigningTimeArgs, source_date_epoch};
@@ -141,6 +142,7 @@ pub(super) fn run(args: &CreateArgs, ui: &mut Ui) -> Result<()> {
         let inputs = read.chain(&args.passphrase.passphrase_file).chain([&args.file]);
         output_place::check(output, Makes::Bundle, inputs.map(PathBuf::as_path))?;
     }
+    end_programs_on_signals()?;
     let workspace = args.workspace.open_to_write(ui)?;
     let file = read_release_file(&args.file)?;
     let overrides = Overrides {

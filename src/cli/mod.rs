@@ -32,6 +32,8 @@ mod demo_fixture;
 mod demo_home;
 #[cfg(feature = "site")]
 mod deployment_state;
+#[cfg(feature = "vendor")]
+mod end_signals;
 mod file_kind;
 mod head_view;
 #[cfg(feature = "site")]

@@ -1,31 +1,16 @@
-//! YAML files of authors and charts, read as one mapping, aliases bounded.
+//! YAML files of authors and charts, read as helm reads them, aliases bounded.
 
 use serde_json::{Map, Value};
 use serde_saphyr::{DuplicateKeyPolicy, Error as Yaml, Options};
 
 use crate::domain::{Class, Error, Result};
 
-/// Parses a mapping, no key twice; a file that says nothing is an empty one.
-///
-/// # Errors
-///
-/// `E-USAGE yaml` with file, line and column.
-pub(super) fn mapping(file: &str, bytes: &[u8]) -> Result<Value> {
-    let text = text_of(file, bytes)?;
-    if says_nothing(text) {
-        return Ok(Value::Object(Map::new()));
-    }
-    let options = serde_saphyr::options! { with_snippet: false };
-    let value: Value = serde_saphyr::from_str_with_options(text, options).map_err(|error| wrong(file, &error))?;
-    only_mapping(file, value)
-}
-
 /// Parses a mapping as helm does: the last of equal keys counts, which `warn` is told; of several documents mappings merge, and
 /// anything else in a later one replaces.
 ///
 /// # Errors
 ///
-/// `E-USAGE yaml` with file, line and column.
+/// `E-USAGE yaml` with file, line and column; `E-LIMIT yaml` for one without end.
 pub(super) fn as_helm(file: &str, bytes: &[u8], warn: &mut dyn FnMut(String)) -> Result<Value> {
     let text = text_of(file, bytes)?;
     if says_nothing(text) {
@@ -65,6 +50,7 @@ pub(super) fn said(error: &Yaml) -> String {
         }
         Yaml::DuplicateMappingKey { .. } => "a key is given twice".to_owned(),
         Yaml::MultipleDocuments { .. } => "another document begins, and one is read".to_owned(),
+        _ if is_endless(error) => "more comes of it than anybody writes, or it is nested too deep".to_owned(),
         other => {
             let said = other.to_string();
             said.lines().next().unwrap_or_default().chars().take(160).collect()
@@ -129,7 +115,32 @@ fn says_nothing(text: &str) -> bool {
 
 fn wrong(file: &str, error: &Yaml) -> Error {
     let (line, column) = place(error);
-    Error::new(Class::Usage, "yaml", format!("{file}:{line}:{column}: {}", said(error)))
+    let found = format!("{file}:{line}:{column}: {}", said(error));
+    if is_endless(error) {
+        return Error::new(Class::Limit, "yaml", found)
+            .expected("a file as people write it")
+            .remedy("write out what its aliases stand for, and only what is needed");
+    }
+    Error::new(Class::Usage, "yaml", found)
+}
+
+/// Whether a parser gave up on what has no end: aliases of aliases, and brackets within brackets.
+fn is_endless(error: &Yaml) -> bool {
+    match error.without_snippet() {
+        Yaml::Budget { .. }
+        | Yaml::AliasReplayCounterOverflow { .. }
+        | Yaml::AliasReplayLimitExceeded { .. }
+        | Yaml::AliasExpansionLimitExceeded { .. }
+        | Yaml::AliasReplayStackDepthExceeded { .. }
+        | Yaml::RecursiveReferencesRequireWeakTypes { .. } => true,
+        // Within what an alias stands for it is told as the alias's mistake.
+        other => {
+            let said = other.to_string();
+            ["recursion limit", "budget breached"]
+                .iter()
+                .any(|words| said.contains(words))
+        }
+    }
 }
 
 fn place(error: &Yaml) -> (u64, u64) {
@@ -157,13 +168,11 @@ mod tests {
         assert_eq!(value.unwrap(), r#"{"a":1,"b":2,"m":{"x":1,"y":2}}"#);
         assert!(said.is_empty());
         assert!(parse("a: [\n").0.is_err());
-        let error = mapping("v.yaml", b"a: 1\n---\nb: 2\n").unwrap_err();
-        assert!(error.found().contains("another document"), "{error}");
     }
 
     #[test]
-    fn one_mapping_without_repeated_keys_or_bombs() {
-        let parse = |text: &str| mapping("v.yaml", text.as_bytes());
+    fn one_mapping_without_bombs() {
+        let parse = |text: &str| as_helm("v.yaml", text.as_bytes(), &mut |_| ());
         for (text, json) in [
             ("", "{}"),
             ("# nothing\n---\n", "{}"),
@@ -181,14 +190,18 @@ mod tests {
             let list = vec![format!("*a{}", n - 1); 10].join(", ");
             bomb += &format!("a{n}: &a{n} [{list}]\n");
         }
-        for (text, at) in [
-            ("a: 1\na: 2\n", "v.yaml:2"),
-            ("- a\n", "v.yaml:1"),
-            ("a: [\n", "v.yaml:"),
-            (bomb.as_str(), "v.yaml:"),
+        let nested = format!("a: {}{}\n", "[".repeat(5_000), "]".repeat(5_000));
+        for (text, at, class) in [
+            ("- a\n", "v.yaml:1", Class::Usage),
+            ("a: [\n", "v.yaml:", Class::Usage),
+            (bomb.as_str(), "v.yaml:", Class::Limit),
+            (nested.as_str(), "v.yaml:", Class::Limit),
         ] {
             let error = parse(text).unwrap_err();
-            assert_eq!((error.class(), error.code()), (Class::Usage, "yaml"));
+            assert_eq!((error.class(), error.code()), (class, "yaml"), "{error}");
+            for word in ["budget", "Nodes", "recursion limit", "Rc"] {
+                assert!(!error.found().contains(word), "{error}");
+            }
             assert!(error.found().starts_with(at), "{error}");
         }
     }

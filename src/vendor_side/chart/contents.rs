@@ -17,31 +17,33 @@ const DEPTH: usize = 8;
 
 /// A chart, read whole.
 #[derive(Debug)]
-pub(in super::super) struct Chart {
+pub(crate) struct Chart {
     /// Its name.
-    pub(in super::super) name: String,
+    pub(crate) name: String,
     /// Its version.
-    pub(in super::super) version: String,
+    pub(crate) version: String,
     /// `Chart.yaml` as JSON.
-    pub(in super::super) metadata: Value,
+    pub(crate) metadata: Value,
     /// Default values, those of charts inside it under their names.
-    pub(in super::super) defaults: Value,
+    pub(crate) defaults: Value,
     /// Version of what it deploys: the tag that charts take when the values name none.
-    pub(in super::super) app_versions: BTreeMap<Vec<String>, String>,
+    pub(crate) app_versions: BTreeMap<Vec<String>, String>,
     /// Templates of the chart and of the charts inside it.
-    pub(in super::super) templates: Vec<Template>,
+    pub(crate) templates: Vec<Template>,
     /// Schemas of values, by their names.
-    pub(in super::super) schemas: Vec<String>,
+    pub(crate) schemas: Vec<String>,
     /// Other files that templates may read.
-    pub(in super::super) files: Vec<Template>,
+    pub(crate) files: Vec<Template>,
+    /// What helm installs as it stands, before the templates.
+    pub(crate) crds: Vec<Template>,
     /// Charts that it needs and does not hold, one error each.
-    pub(in super::super) missing: Vec<Error>,
+    pub(crate) missing: Vec<Error>,
     /// Files that hold a private key.
-    pub(in super::super) private_keys: Vec<String>,
+    pub(crate) private_keys: Vec<String>,
     /// What is a secret by its own form: file, line, and what it is.
-    pub(in super::super) tokens: Vec<(String, u64, &'static str)>,
+    pub(crate) tokens: Vec<(String, u64, &'static str)>,
     /// What helm takes without a word, and its author may not have meant.
-    pub(in super::super) warnings: Vec<String>,
+    pub(crate) warnings: Vec<String>,
 }
 
 impl Chart {
@@ -50,7 +52,7 @@ impl Chart {
     /// # Errors
     ///
     /// `E-CONTENT chart`, `E-LIMIT chart`.
-    pub(in super::super) fn read(archive: &[u8], label: &str) -> Result<Self> {
+    pub(crate) fn read(archive: &[u8], label: &str) -> Result<Self> {
         let mut budget = Budget::default();
         let mut files = BTreeMap::new();
         archive::read(archive, label, &mut budget, &mut |name, bytes| {
@@ -72,6 +74,7 @@ impl Chart {
             templates: found.templates,
             schemas: found.schemas,
             files: found.files,
+            crds: found.crds,
             missing: found.missing,
             private_keys: found.private_keys,
             tokens: found.tokens,
@@ -82,7 +85,7 @@ impl Chart {
 
 impl Chart {
     /// Whether a template has this text in it as it is.
-    pub(in super::super) fn says(&self, text: &str) -> bool {
+    pub(crate) fn says(&self, text: &str) -> bool {
         self.templates.iter().any(|template| template.text.contains(text))
     }
 }
@@ -103,6 +106,7 @@ struct Found {
     templates: Vec<Template>,
     schemas: Vec<String>,
     files: Vec<Template>,
+    crds: Vec<Template>,
     missing: Vec<Error>,
     private_keys: Vec<String>,
     tokens: Vec<(String, u64, &'static str)>,
@@ -253,6 +257,8 @@ impl Found {
             self.schemas.push(template.place);
         } else if name.starts_with("templates/") {
             self.templates.push(template);
+        } else if name.starts_with("crds/") && has_ending(name, &["yaml", "yml", "json"]) {
+            self.crds.push(template);
         } else if !name.starts_with("crds/") && !is_of_the_chart(name) {
             self.files.push(template);
         }

@@ -69,7 +69,7 @@ impl Metadata {
                 label,
                 &format!("its version is {:?}", version.chars().take(80).collect::<String>()),
             )
-            .expected("a semantic version like 2.0.0"));
+            .expected("a version that helm takes, like 2.0.0, v2.0.0 or 2.0"));
         }
         let mut dependencies = declared(&json, &file, chart);
         if let Some(requirements) = requirements {
@@ -120,12 +120,16 @@ fn declared(document: &Value, file: &str, bytes: &[u8]) -> Vec<Dependency> {
 ///
 /// # Errors
 ///
-/// `E-CONTENT chart` with file, line and column.
+/// `E-CONTENT chart` with file, line and column; `E-LIMIT yaml`.
 pub(super) fn yaml(file: &str, bytes: &[u8], warn: &mut dyn FnMut(String)) -> Result<Value> {
-    as_helm(file, bytes, warn).map_err(|error| error.reclassified(Class::Content, "chart"))
+    as_helm(file, bytes, warn).map_err(|error| match error.class() {
+        Class::Limit => error,
+        _ => error.reclassified(Class::Content, "chart"),
+    })
 }
 
-/// Semantic version 2.0.0, perhaps with a `v` in front: helm looks for the tag that is spelt as the version is.
+/// A semantic version as helm takes it: perhaps with a `v` in front, with one or two numbers, with zeros before them. helm looks for the tag
+/// that is spelt as the version is.
 fn is_version(text: &str) -> bool {
     let text = text.strip_prefix('v').unwrap_or(text);
     let (rest, build) = text
@@ -134,15 +138,10 @@ fn is_version(text: &str) -> bool {
     let (core, pre) = rest
         .split_once('-')
         .map_or((rest, None), |(core, pre)| (core, Some(pre)));
-    let number = |part: &str| {
-        !part.is_empty()
-            && part.len() <= 19
-            && part.bytes().all(|c| c.is_ascii_digit())
-            && (part == "0" || !part.starts_with('0'))
-    };
+    let number = |part: &str| !part.is_empty() && part.len() <= 19 && part.bytes().all(|c| c.is_ascii_digit());
     let word = |part: &str| !part.is_empty() && part.bytes().all(|c| c.is_ascii_alphanumeric() || c == b'-');
     text.len() <= 128
-        && core.split('.').count() == 3
+        && core.split('.').count() <= 3
         && core.split('.').all(number)
         && [pre, build].iter().flatten().all(|part| part.split('.').all(word))
 }
@@ -161,6 +160,17 @@ mod tests {
             (dependency.alias.as_str(), dependency.place.as_str()),
             ("data", "erp/Chart.yaml:6")
         );
+        for (version, spelt) in [
+            ("1.2", "1.2"),
+            ("v1", "v1"),
+            ("01.2.3", "01.2.3"),
+            ("1.2-rc1", "1.2-rc1"),
+            ("\"1.10\"", "1.10"),
+        ] {
+            let text = format!("name: erp\nversion: {version}\n");
+            let chart = Metadata::parse("erp", text.as_bytes(), None, &mut |_| ()).unwrap();
+            assert_eq!(chart.version, spelt);
+        }
         let mut said = Vec::new();
         let twice = b"name: erp\nversion: v1.18.2\nversion: v1.18.3\n";
         let chart = Metadata::parse("erp", twice, None, &mut |warning| said.push(warning)).unwrap();
@@ -171,9 +181,10 @@ mod tests {
             ("name: a/b\nversion: 1.0.0\n", "\"a/b\""),
             ("name: Erp\nversion: 1.0.0\n", "\"Erp\""),
             ("version: 1.0.0\n", "\"\""),
-            ("name: erp\nversion: 1.0\n", "\"1.0\""),
+            ("name: erp\nversion: 1.2.3.4\n", "1.2.3.4"),
             ("name: erp\nversion: vv1.0.0\n", "vv1.0.0"),
-            ("name: erp\nversion: v1.0\n", "v1.0"),
+            ("name: erp\nversion: v\n", "\"v\""),
+            ("name: erp\nversion: 1.0.x\n", "1.0.x"),
             ("- name\n", "mapping"),
             ("", "\"\""),
         ] {

@@ -1,6 +1,6 @@
 //! What a chart comes to under a set of values, whoever worked it out: images, lines that could not be told, and what looks like more.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use serde_json::Value;
 
@@ -9,44 +9,62 @@ use super::contents::Chart;
 use super::partial::{Line, ReleaseWords, carry_out};
 use super::suspect::{digits_alone, suspects_in};
 use super::written::{Said, images};
+use crate::domain::SecretName;
 
 /// What was found.
 #[derive(Debug, Default)]
-pub(in super::super) struct Reading {
+pub(crate) struct Reading {
     /// Every image that something runs.
-    pub(in super::super) images: Vec<Seen>,
+    pub(crate) images: Vec<Seen>,
     /// Places, as `FILE:LINE`, of which nobody can tell without helm which images they come to.
-    pub(in super::super) untold: Vec<String>,
+    pub(crate) untold: Vec<String>,
     /// Places that may come out otherwise at a site than helm has it here, and of which nobody can tell which images they come to.
-    pub(in super::super) open: Vec<OpenPlace>,
+    pub(crate) open: Vec<OpenPlace>,
     /// Texts elsewhere that look like images.
-    pub(in super::super) suspects: Vec<Seen>,
+    pub(crate) suspects: Vec<Seen>,
     /// Digits of digests that stand where they are no part of a reference: labels and names are not that long.
-    pub(in super::super) misplaced: BTreeSet<String>,
+    pub(crate) misplaced: BTreeSet<String>,
+    /// Templates that put a secret where its value decides what it is, and the secret.
+    pub(crate) unquoted: BTreeSet<(String, SecretName)>,
+    /// Pods, and what they pull with.
+    pub(crate) pods: BTreeSet<Pod>,
+    /// Pull secrets of accounts, which pods under them have too.
+    pub(crate) accounts: BTreeMap<String, BTreeSet<String>>,
+}
+
+/// A pod, or what makes pods.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Pod {
+    /// What messages call it.
+    pub(crate) place: String,
+    /// Names of its pull secrets, as they come out.
+    pub(crate) pull_secrets: Vec<String>,
+    /// The account that it runs under.
+    pub(crate) account: String,
 }
 
 /// A place whose images depend on what only a site knows.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(in super::super) struct OpenPlace {
+pub(crate) struct OpenPlace {
     /// `FILE:LINE`.
-    pub(in super::super) place: String,
+    pub(crate) place: String,
     /// What it depends on.
-    pub(in super::super) asks: BTreeSet<Ask>,
+    pub(crate) asks: BTreeSet<Ask>,
 }
 
 /// A reference somewhere.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(in super::super) struct Seen {
+pub(crate) struct Seen {
     /// What messages call the place.
-    pub(in super::super) place: String,
+    pub(crate) place: String,
     /// The same before and after values were rewritten.
-    pub(in super::super) at: String,
+    pub(crate) at: String,
     /// The reference as it stands there.
-    pub(in super::super) reference: String,
+    pub(crate) reference: String,
 }
 
 /// Reads a chart without helm. `whole` are its values as templates see them; texts at paths for which `unused` holds are left out.
-pub(in super::super) fn read(
+pub(crate) fn read(
     chart: &Chart,
     whole: &Value,
     release: ReleaseWords<'_>,
@@ -66,6 +84,9 @@ pub(in super::super) fn read(
         reading
             .untold
             .extend(made.map(|line| format!("{}:{line}", template.place)));
+    }
+    for file in &chart.crds {
+        reading.take(&file.place, &objects_alone(&file.text));
     }
     // What it takes and refuses is known to helm alone.
     reading.untold.extend(chart.schemas.iter().cloned());
@@ -112,8 +133,35 @@ impl Reading {
     }
 }
 
+/// The lines of a file that nothing renders, without definitions of resources: those hold schemas, in which keys speak of images.
+fn objects_alone(text: &str) -> Vec<Line> {
+    let mut found: Vec<Line> = Vec::new();
+    let mut begin = 0_usize;
+    let is_definition = |lines: &[Line]| {
+        let kind = |line: &Line| {
+            line.text.trim_end().trim_end_matches(',').replace(['"', '\'', ' '], "") == "kind:CustomResourceDefinition"
+        };
+        lines.iter().any(kind)
+    };
+    for (number, line) in (1..).zip(text.lines().chain(["---"])) {
+        if line.starts_with("---") {
+            if is_definition(found.get(begin..).unwrap_or_default()) {
+                found.truncate(begin);
+            }
+            begin = found.len();
+            continue;
+        }
+        found.push(Line {
+            number,
+            text: line.to_owned(),
+            asks: BTreeSet::new(),
+        });
+    }
+    found
+}
+
 /// The lines of a text that is no template.
-fn plain(text: &str) -> Vec<Line> {
+pub(super) fn plain(text: &str) -> Vec<Line> {
     (1..)
         .zip(text.lines())
         .map(|(number, line)| Line {
@@ -127,12 +175,21 @@ fn plain(text: &str) -> Vec<Line> {
 
 impl Reading {
     /// Joins what was found in another way.
-    pub(in super::super) fn add(&mut self, other: Self) {
+    pub(crate) fn add(&mut self, other: Self) {
         join(&mut self.images, other.images);
         join(&mut self.suspects, other.suspects);
-        self.untold.extend(other.untold);
+        for place in other.untold {
+            if !self.untold.contains(&place) {
+                self.untold.push(place);
+            }
+        }
         self.open.extend(other.open);
         self.misplaced.extend(other.misplaced);
+        self.unquoted.extend(other.unquoted);
+        self.pods.extend(other.pods);
+        for (account, secrets) in other.accounts {
+            self.accounts.entry(account).or_default().extend(secrets);
+        }
     }
 }
 

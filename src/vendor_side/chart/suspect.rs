@@ -1,7 +1,7 @@
 //! Keys that speak of images, and texts that look like images where no key says so: arguments, environment, annotations, configuration.
 
-use crate::bundle::desired::PLACEHOLDER_HOST;
 use crate::collect::ImageReference;
+use crate::invented_site::ADDRESSES;
 
 /// Characters that end a word.
 const BETWEEN: &[char] = &[
@@ -9,7 +9,7 @@ const BETWEEN: &[char] = &[
 ];
 
 /// Keys under which images stand: of pods, and of custom resources.
-pub(in super::super) fn is_image_key(key: &str) -> bool {
+pub(crate) fn is_image_key(key: &str) -> bool {
     let listed = [
         "image",
         "imageName",
@@ -24,7 +24,7 @@ pub(in super::super) fn is_image_key(key: &str) -> bool {
 }
 
 /// Returns the words of a text that name a registry, a repository and a tag or digest.
-pub(in super::super) fn suspects_in(text: &str) -> impl Iterator<Item = String> + '_ {
+pub(crate) fn suspects_in(text: &str) -> impl Iterator<Item = String> + '_ {
     text.split(BETWEEN).filter_map(|word| {
         let word = word.trim_end_matches(['.', ':']);
         let name = word
@@ -51,17 +51,18 @@ fn looks_like_an_image(word: &str) -> bool {
 }
 
 /// Whether a value is a reference with a tag or digest, under a name that says so (`RELATED_IMAGE_DB`).
-pub(in super::super) fn is_named_so(name: &str, value: &str) -> bool {
+pub(crate) fn is_named_so(name: &str, value: &str) -> bool {
     name.to_ascii_lowercase().contains("image")
+        && !value.starts_with("sha256:")
         && value
             .parse::<ImageReference>()
             .is_ok_and(|reference| reference.tag.is_some() || reference.digest.is_some())
 }
 
 /// Returns digits as long as those of a digest, in words that are no reference to the appliance.
-pub(in super::super) fn digits_alone(text: &str) -> Vec<String> {
+pub(crate) fn digits_alone(text: &str) -> Vec<String> {
     text.split(BETWEEN)
-        .filter(|word| !word.contains(PLACEHOLDER_HOST))
+        .filter(|word| !ADDRESSES.iter().any(|address| word.contains(address)))
         .flat_map(|word| word.split(|c: char| !c.is_ascii_hexdigit()))
         .filter(|run| run.len() == 64)
         .map(str::to_owned)
@@ -96,8 +97,10 @@ mod tests {
             assert!(found(text).is_empty(), "{text}");
         }
         assert!(is_named_so("RELATED_IMAGE_DB", "acme/db:16") && !is_named_so("IMAGE_COUNT", "5"));
+        assert!(!is_named_so("imageDigest", &format!("sha256:{}", "a".repeat(64))));
         let hex = "b".repeat(64);
         assert_eq!(digits_alone(&format!("version: \"{hex}\"")), std::slice::from_ref(&hex));
-        assert!(digits_alone(&format!("x=registry.airlock.internal/a@sha256:{hex}")).is_empty());
+        assert!(digits_alone(&format!("x={}/a@sha256:{hex}", ADDRESSES[1])).is_empty());
+        assert!(digits_alone(&format!("x=appliance.example/a@sha256:{hex}")).is_empty());
     }
 }

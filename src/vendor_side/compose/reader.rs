@@ -102,6 +102,9 @@ impl<'a> Reader<'a> {
                     column: error.marker().col().saturating_add(1),
                 };
                 let said = error.info();
+                if said.contains("recursion limit") {
+                    return Err(too_deep(&at));
+                }
                 Err(mistake(&at, "yaml", cut(said.lines().next().unwrap_or_default())))
             }
         }
@@ -136,12 +139,7 @@ impl<'a> Reader<'a> {
 
     fn node(&mut self, event: Event<'a>, span: &Span, depth: usize) -> Result<Built> {
         if depth > DEPTH {
-            return Err(Error::new(
-                Class::Limit,
-                "depth",
-                format!("{}: this is nested too deep", self.place(span)),
-            )
-            .expected(format!("at most {DEPTH} levels")));
+            return Err(too_deep(&self.place(span)));
         }
         let place = self.place(span);
         let (anchor, built) = match event {
@@ -359,4 +357,8 @@ impl Cost {
         self.values = self.values.saturating_add(other.values);
         self.bytes = self.bytes.saturating_add(other.bytes);
     }
+}
+fn too_deep(place: &Place) -> Error {
+    Error::new(Class::Limit, "depth", format!("{place}: this is nested too deep"))
+        .expected(format!("at most {DEPTH} levels"))
 }

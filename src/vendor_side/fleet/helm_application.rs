@@ -16,7 +16,7 @@ use crate::leak::AllowPlain;
 use crate::release_file::{ApplicationEntry, HelmApplication};
 use crate::secret::{TextKind, Used, is_marked, mark, marks, unmark};
 use crate::values::{Form, ImageUse, Target, Values, merge};
-use crate::yaml::mapping;
+use crate::yaml::as_helm;
 
 /// What the deployments of a chart have in common.
 #[derive(Debug)]
@@ -129,7 +129,9 @@ pub(super) fn merged_values(
         no_placeholder(&file, &text)?;
         let text = marked(path, &text, &mut places, gathered);
         gathered.findings.text(&file, &text, plain);
-        let tree = mapping(&file, text.as_bytes())?;
+        let mut twice = Vec::new();
+        let tree = as_helm(&file, text.as_bytes(), &mut |warning| twice.push(warning))?;
+        twice.into_iter().for_each(|warning| gathered.warn(warning));
         gathered.findings.file_values(&file, &text, &tree, plain);
         merge(&mut merged, tree).map_err(|at| {
             Error::new(

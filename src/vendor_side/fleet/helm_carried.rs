@@ -2,12 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use crate::bundle::desired::PLACEHOLDER_HOST;
 use crate::collect::ImageReference;
 use crate::domain::Digest;
+use crate::invented_site::ADDRESSES;
 use crate::values::{Form, ImageUse, Target};
 
-/// Images under the placeholder host, as their values name them.
+/// Images at the appliances of invented sites, as their values name them there.
 #[derive(Debug)]
 pub(super) struct Carried {
     by_digest: BTreeSet<(String, Digest)>,
@@ -36,7 +36,7 @@ impl Carried {
         let Ok(reference) = reference.parse::<ImageReference>() else {
             return false;
         };
-        reference.host == PLACEHOLDER_HOST
+        ADDRESSES.contains(&reference.host.as_str())
             && match (&reference.digest, &reference.tag) {
                 (Some(digest), _) => self.by_digest.contains(&(reference.path, *digest)),
                 (None, Some(tag)) => self.by_name.contains(&(reference.path, tag.to_string())),

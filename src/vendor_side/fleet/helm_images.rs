@@ -6,7 +6,8 @@
 //! ```
 //!
 //! Digests are not known before images are collected, and everything that is wrong is to be said before: here each image has digits that
-//! stand for its own, and nothing else than these changes when the real ones take their place.
+//! stand for its own, and nothing else than these changes when the real ones take their place. Addresses of appliances and secrets are
+//! not known here either: values are tried as two invented sites have them.
 //!
 //! helm works a chart out as it is installed here, and a site may make more of it. What templates ask decides how often it is worked out
 //! (`rendering::renderings`); what remains open is read as it stands, and refused where that does not tell every image.
@@ -21,12 +22,15 @@ use super::closure::Closure;
 use super::helm_carried::Carried;
 use super::helm_judgement::Judgement;
 use super::helm_question::{Question, Resolved};
+use super::helm_site::site_warnings;
+use crate::bundle::desired::{SecretSource, SecretUse};
 use crate::chart::{Reading, elsewhere, read};
 use crate::collect::ImageReference;
-use crate::domain::{Class, Digest, Error, Hash, Result};
-use crate::rendering::{Capabilities, Helm, HelmChart, Renderings, renderings};
+use crate::domain::{Class, Digest, Error, Hash, Result, SecretName};
+use crate::invented_site::{InventedSite, LENGTHS};
+use crate::rendering::{Capabilities, Helm, HelmChart, Rendering, Renderings, renderings};
 use crate::secret::is_marked;
-use crate::values::{ImageUse, Target, Values, candidates, empty_list_at, show, traced, unlisted, without_secrets};
+use crate::values::{ImageUse, Target, Values, candidates, show, traced, unlisted, with_pull_secret};
 
 /// Longest time that everything which is asked of one chart may take.
 const TIME: Duration = Duration::from_secs(300);
@@ -51,9 +55,10 @@ pub(super) fn resolve(question: &Question<'_>, closure: &Closure) -> Result<Reso
     let values = Values::new(question.own.clone(), chart);
     let reader = match question.helm {
         Some(helm) => {
-            let parts = (&question.chart.archive[..], &chart.templates[..]);
+            let parts = (&question.chart.archive[..], &chart.templates[..], &chart.crds[..]);
             let laid_out = HelmChart::new(helm, question.name, parts, &capabilities, question.words())?;
-            let found = elsewhere(chart, &without_secrets(&values.whole), question.words(), &|ask| {
+            let [site, _] = InventedSite::both(&question.secrets, LENGTHS[0]);
+            let found = elsewhere(chart, &site.put_into(&values.whole), question.words(), &|ask| {
                 question.says(ask)
             });
             Reader::Helm(helm, laid_out, renderings(&capabilities, &found.asks, &found.asked))
@@ -63,8 +68,10 @@ pub(super) fn resolve(question: &Question<'_>, closure: &Closure) -> Result<Reso
     let mut work = Work {
         question,
         reader,
+        sites: InventedSite::both(&question.secrets, LENGTHS[0]),
         began: Instant::now(),
         listed: question.listed(),
+        spare: Vec::new(),
         answer: Resolved {
             values,
             images: Vec::new(),
@@ -89,17 +96,26 @@ fn named_by_secret(path: &[String]) -> Error {
     Error::new(Class::Content, "template", found).remedy("write the name of the image out")
 }
 
+/// An image is to be written by a tag that it has not.
+fn without_tag(path: &[String], reference: &str) -> Error {
+    let found = format!("value {}: {reference:?} has no tag to name it by", show(path));
+    Error::new(Class::Content, "image-value", found).expected("a reference with a tag where pin: name is said")
+}
+
 struct Work<'a> {
     question: &'a Question<'a>,
     reader: Reader<'a>,
+    sites: [InventedSite; 2],
     began: Instant,
     listed: Vec<ImageReference>,
+    /// Where values name images that are listed too.
+    spare: Vec<Vec<String>>,
     answer: Resolved,
 }
 
 impl Work<'_> {
     fn run(&mut self, closure: &Closure) -> Result<()> {
-        let before = match self.survey() {
+        let before = match self.surveyed() {
             Ok(before) => before,
             Err(error) => return self.refused(error),
         };
@@ -109,8 +125,9 @@ impl Work<'_> {
             .filter_map(|image| image.reference.parse().ok())
             .collect();
         self.answer.report.images = seen.iter().map(ToString::to_string).collect();
-        self.report_way(&seen);
-        self.pull_secrets();
+        self.report_way(&before, &seen);
+        let warnings = site_warnings(self.question, &self.answer.values, &before);
+        self.answer.warnings.extend(warnings);
         let seen: Vec<ImageReference> = seen.into_iter().collect();
         self.find(&seen);
         // Without a list of what is what, nothing that follows would say more.
@@ -119,13 +136,18 @@ impl Work<'_> {
         }
         let elsewhere = Question::elsewhere(self.question.application);
         let mut targets = Vec::new();
-        for image in &self.answer.images {
+        for image in &mut self.answer.images {
             match closure.name_of(&image.reference, &elsewhere) {
-                Ok((repository, tag)) => targets.push(Target {
-                    repository,
-                    tag,
-                    digest: Digest(Hash(Sha256::digest(image.reference.as_bytes()).into())),
-                }),
+                Ok((repository, tag)) => {
+                    if tag.is_none() && !image.without_name() {
+                        self.answer.problems.push(without_tag(&image.path, &image.reference));
+                    }
+                    targets.push(Target {
+                        repository,
+                        tag,
+                        digest: Digest(Hash(Sha256::digest(image.reference.as_bytes()).into())),
+                    });
+                }
                 Err(error) => self.answer.problems.push(error),
             }
         }
@@ -141,6 +163,7 @@ impl Work<'_> {
             question: self.question,
             listed: &self.listed,
             carried: &carried,
+            sites: &self.sites,
             before: &before,
             after: &after,
         }
@@ -163,38 +186,88 @@ impl Work<'_> {
         let Reader::Helm(_, chart, plan) = &mut self.reader else {
             return self.read(&self.answer.values);
         };
-        let own = without_secrets(&self.answer.values.own);
-        let mut all = std::mem::take(&mut plan.all).into_iter();
+        let own = &with_pull_secret(&self.answer.values.own, &self.question.pull_secret());
+        // Without secrets they have the same values so far.
+        let sites = self.sites.iter();
+        let sites: Vec<_> = sites
+            .take(if self.question.secrets.is_empty() { 1 } else { 2 })
+            .collect();
+        let at_all = |rendering: &Rendering| -> Result<Reading> {
+            let mut reading = Reading::default();
+            for site in &sites {
+                in_time(self.question.name, self.began)?;
+                reading.add(chart.read(own, site, rendering)?);
+            }
+            Ok(reading)
+        };
+        let mut all = plan.all.clone().into_iter();
         let mut reading = Reading::default();
+        let mut kept = Vec::new();
         if let Some(first) = all.next() {
-            reading = chart.read(&own, &first)?;
-            plan.all.push(first);
+            reading = at_all(&first)?;
+            kept.push(first);
         }
         for rendering in all {
-            in_time(self.question.name, self.began)?;
-            match chart.read(&own, &rendering) {
+            match at_all(&rendering) {
                 Ok(more) => {
                     reading.add(more);
-                    plan.all.push(rendering);
+                    kept.push(rendering);
                 }
                 Err(error) if error.found().contains("chart requires kubeVersion") => {}
                 Err(error) if matches!(error.class(), Class::Content) => plan.failed(&rendering),
                 Err(error) => return Err(error),
             }
         }
+        plan.all = kept;
         reading.add(self.open(&self.answer.values));
         Ok(reading)
+    }
+
+    /// As [`Self::survey`], with the values of secrets that only people know as long as the chart wants them.
+    fn surveyed(&mut self) -> Result<Reading> {
+        let first = match self.survey() {
+            Err(error) if error.class() == Class::Content && self.unknown().next().is_some() => error,
+            other => return other,
+        };
+        for length in LENGTHS.into_iter().skip(1) {
+            self.sites = InventedSite::both(&self.question.secrets, length);
+            match self.survey() {
+                Ok(reading) => {
+                    let unknown: Vec<String> = self.unknown().map(ToString::to_string).collect();
+                    self.answer.warnings.push(format!(
+                        "{}: not every value of {} will do: the chart takes one of {length} characters and refuses one of {}; tell those who \
+                         enter it",
+                        self.question.name,
+                        unknown.join(", "),
+                        LENGTHS[0]
+                    ));
+                    return Ok(reading);
+                }
+                Err(error) if error.class() == Class::Content => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Err(first)
+    }
+
+    /// The secrets whose length nobody knows here.
+    fn unknown(&self) -> impl Iterator<Item = &SecretName> {
+        let secrets = self.question.secrets.iter();
+        let is_made = |uses: &Vec<SecretUse>| uses.iter().any(|used| used.source == SecretSource::Generate);
+        secrets.filter(move |(_, uses)| !is_made(uses)).map(|(name, _)| name)
     }
 
     fn read(&self, values: &Values) -> Result<Reading> {
         let Reader::Helm(_, chart, plan) = &self.reader else {
             return Ok(self.read_statically(values));
         };
-        let own = without_secrets(&values.own);
         let mut reading = Reading::default();
+        let own = with_pull_secret(&values.own, &self.question.pull_secret());
         for rendering in &plan.all {
-            in_time(self.question.name, self.began)?;
-            reading.add(chart.read(&own, rendering)?);
+            for site in &self.sites {
+                in_time(self.question.name, self.began)?;
+                reading.add(chart.read(&own, site, rendering)?);
+            }
         }
         reading.add(self.open(values));
         Ok(reading)
@@ -206,27 +279,35 @@ impl Work<'_> {
             return Reading::default();
         };
         let question = self.question;
-        let whole = without_secrets(&values.whole);
-        let found = elsewhere(&question.chart.chart, &whole, question.words(), &|ask| {
-            question.says(ask) || plan.settled.contains(ask)
-        });
-        Reading {
-            images: found.images,
-            open: found.open,
-            ..Reading::default()
+        let mut reading = Reading::default();
+        for site in &self.sites {
+            let whole = site.put_into(&values.whole);
+            let found = elsewhere(&question.chart.chart, &whole, question.words(), &|ask| {
+                question.says(ask) || plan.settled.contains(ask)
+            });
+            reading.add(Reading {
+                images: found.images,
+                open: found.open,
+                ..Reading::default()
+            });
         }
+        reading
     }
 
     fn read_statically(&self, values: &Values) -> Reading {
         let question = self.question;
         let unused = &question.application.unused_image_values;
         let left_out = |path: &[String]| unused.iter().any(|entry| path.starts_with(&entry.path));
-        let whole = without_secrets(&values.whole);
-        read(&question.chart.chart, &whole, question.words(), &left_out)
+        let mut reading = Reading::default();
+        for site in &self.sites {
+            let whole = site.put_into(&values.whole);
+            reading.add(read(&question.chart.chart, &whole, question.words(), &left_out));
+        }
+        reading
     }
 
     /// Says how the chart is read, and what the other way would have made of it.
-    fn report_way(&mut self, with: &BTreeSet<ImageReference>) {
+    fn report_way(&mut self, before: &Reading, with: &BTreeSet<ImageReference>) {
         let Reader::Helm(helm, _, plan) = &self.reader else {
             return;
         };
@@ -236,7 +317,17 @@ impl Work<'_> {
             .iter()
             .filter_map(|image| image.reference.parse().ok())
             .collect();
-        let (both, more) = (with.intersection(&without).count(), without.difference(with).count());
+        // They do come out, as texts for others.
+        let in_texts: BTreeSet<ImageReference> = before
+            .suspects
+            .iter()
+            .filter_map(|suspect| suspect.reference.parse().ok())
+            .collect();
+        let more = without
+            .difference(with)
+            .filter(|reference| !in_texts.contains(reference))
+            .count();
+        let both = with.intersection(&without).count();
         let mut words = format!("without helm {both} of them are found");
         if let Some(first) = plain.untold.first() {
             let count = crate::domain::counted(plain.untold.len(), "place");
@@ -251,27 +342,6 @@ impl Work<'_> {
             without_helm: words,
             vouched: 0,
         };
-    }
-
-    /// Agents add their pull secret to lists that are in the deployment's own values, and to nothing else.
-    fn pull_secrets(&mut self) {
-        let (lists, has_own) = self.answer.values.pull_secrets();
-        if has_own {
-            return;
-        }
-        let name = self.question.name;
-        self.answer.warnings.push(match lists.first() {
-            Some(list) => format!(
-                "{name}: the values that the deployment gives (the chart's own do not count) have no list of pull secrets, and agents add \
-                 theirs only to one that is there: where a site reads with credentials, pods cannot pull; add to a file under values: {}",
-                empty_list_at(list)
-            ),
-            None => format!(
-                "{name}: the values that the deployment gives (the chart's own do not count) have no list of pull secrets, and agents add \
-                 theirs only to one that is there: where a site reads with credentials, pods cannot pull; add to a file under values: \
-                 imagePullSecrets: [], and have the templates use it"
-            ),
-        });
     }
 
     /// Finds the values that say which images are used.
@@ -303,15 +373,17 @@ impl Work<'_> {
             .filter_map(|(_, reference)| reference)
             .collect();
         for reference in seen {
-            if found.contains(reference) || self.listed.contains(reference) {
+            if found.contains(reference) {
                 continue;
             }
+            let is_listed = self.listed.contains(reference);
             let reference = reference.to_string();
             for candidate in traced(&self.answer.values.whole, &reference) {
                 if !self.is_unused(&candidate.path) {
-                    self.answer
-                        .images
-                        .push(self.answer.values.traced(candidate, &reference));
+                    let image = self.answer.values.traced(candidate, &reference);
+                    // Where it cannot be rewritten the cluster's mirror is there for it.
+                    self.spare.extend(is_listed.then(|| image.path.clone()));
+                    self.answer.images.push(image);
                 }
             }
         }
@@ -330,10 +402,11 @@ impl Work<'_> {
                     for image in &mut self.answer.images {
                         moved |= image.next_form();
                     }
-                    if moved {
+                    let all: BTreeSet<usize> = (0..self.answer.images.len()).collect();
+                    if moved || self.spared(&all, targets) {
                         continue;
                     }
-                    return Err(error);
+                    return Err(self.refused_when_rewritten(&error));
                 }
                 Err(error) => return Err(error),
             };
@@ -344,10 +417,38 @@ impl Work<'_> {
                     moved |= image.next_form();
                 }
             }
-            if !moved && !self.found_again(&after, targets) {
+            if !moved && !self.spared(&failing, targets) && !self.found_again(&after, targets) {
                 return Ok(after);
             }
         }
+    }
+
+    /// Leaves those of some images as they are that are listed beside the values too; says whether there were any.
+    fn spared(&mut self, failing: &BTreeSet<usize>, targets: &mut Vec<Target>) -> bool {
+        let is_left =
+            |(number, image): (usize, &ImageUse)| failing.contains(&number) && self.spare.contains(&image.path);
+        let left: Vec<bool> = self.answer.images.iter().enumerate().map(is_left).collect();
+        let mut of_images = left.iter();
+        self.answer.images.retain(|_| of_images.next() != Some(&true));
+        let mut of_targets = left.iter();
+        targets.retain(|_| of_targets.next() != Some(&true));
+        left.contains(&true)
+    }
+
+    /// What helm says of values that it took before.
+    fn refused_when_rewritten(&self, error: &Error) -> Error {
+        let [_, site] = &self.sites;
+        Error::new(
+            Class::Content,
+            "render",
+            format!(
+                "{}; it is well with the images as they are, and not when they are rewritten to an appliance, as to {}/NAME@sha256:…",
+                error.found(),
+                site.address
+            ),
+        )
+        .expected("a chart that takes images of any registry")
+        .remedy("have its templates and its schema take an address with a port, and a digest or a tag behind the name")
     }
 
     /// Finds further values that say what another one says: what comes out of them as it was is rewritten too.
@@ -365,7 +466,7 @@ impl Work<'_> {
             let (Some(reference), Some(target)) = (reference, targets.get(number)) else {
                 continue;
             };
-            if !seen.contains(&reference) || self.listed.contains(&reference) {
+            if !seen.contains(&reference) {
                 continue;
             }
             for candidate in traced(&self.answer.values.whole, &reference.to_string()) {
@@ -374,8 +475,16 @@ impl Work<'_> {
         }
         let before = self.answer.images.len();
         for (candidate, reference, target) in more {
-            if self.is_unused(&candidate.path) || self.answer.images.iter().any(|used| used.holds(&candidate.path)) {
+            let is_used = self.answer.images.iter().any(|used| used.holds(&candidate.path));
+            // What was left as it is stays so.
+            if is_used || self.is_unused(&candidate.path) || self.spare.contains(&candidate.path) {
                 continue;
+            }
+            if reference
+                .parse()
+                .is_ok_and(|reference| self.listed.contains(&reference))
+            {
+                self.spare.push(candidate.path.clone());
             }
             self.answer
                 .images

@@ -5,11 +5,11 @@ use std::collections::{BTreeSet, HashMap};
 use super::chart_report::ChartWay;
 use super::helm_carried::Carried;
 use super::helm_question::{Question, Resolved};
-use crate::bundle::desired::PLACEHOLDER_HOST;
 use crate::chart::{Ask, OpenPlace, Reading, Seen, said_of};
 use crate::collect::ImageReference;
 use crate::domain::{Class, Error, counted};
-use crate::values::{Candidate, Form, Values, has_text, show, traced};
+use crate::invented_site::InventedSite;
+use crate::values::{Candidate, Form, Values, show, text_with, traced};
 
 /// Most texts of one chart that are said to look like images.
 const SUSPECTS: usize = 20;
@@ -20,6 +20,7 @@ pub(super) struct Judgement<'a> {
     /// Images that the author lists beside the values.
     pub(super) listed: &'a [ImageReference],
     pub(super) carried: &'a Carried,
+    pub(super) sites: &'a [InventedSite; 2],
     pub(super) before: &'a Reading,
     pub(super) after: &'a Reading,
 }
@@ -55,22 +56,28 @@ impl Judgement<'_> {
 
     fn not_carried(&self, image: &Seen, was: Option<&Seen>, answer: &mut Resolved) {
         let shown = was.unwrap_or(image);
+        let mut sites = self.sites.iter();
+        // A template that takes a part of it leaves the other.
+        let at = sites
+            .find(|site| image.reference.contains(site.name()))
+            .unwrap_or(&self.sites[0]);
+        let is_rewritten = image.reference.contains(at.name()) || shown.reference != image.reference;
         if self.is_listed(&image.reference) {
             answer.warnings.push(format!(
-                "{}: the template names {} itself: the cluster needs the appliance as a mirror for it (`airlock target connect --mirrors`)",
-                image.place, image.reference
+                "{}: the cluster needs the appliance as a mirror for it (`airlock target connect --mirrors`)",
+                self.named_by(image, &answer.values)
             ));
-        } else if image.reference.contains(PLACEHOLDER_HOST) || shown.reference != image.reference {
+        } else if is_rewritten {
             answer.problems.push(
                 Error::new(
                     Class::Content,
                     "rewritten-image",
                     format!(
-                        "{}: {:?} comes out as {:?} when its values are rewritten",
-                        shown.place, shown.reference, image.reference
+                        "{}: {:?} comes out as {:?} when its values are rewritten, as at an appliance with the address {}",
+                        shown.place, shown.reference, image.reference, at.address
                     ),
                 )
-                .expected(format!("{PLACEHOLDER_HOST}/NAME@sha256:…"))
+                .expected(format!("{}/NAME@sha256:…", at.address))
                 .remedy("say with pin: how its digest is to be written (digest, tag or name), or have the template take registry, repository and tag from values"),
             );
         } else {
@@ -78,10 +85,20 @@ impl Judgement<'_> {
         }
     }
 
+    /// Says what names an image: a text among the values that holds more than it cannot be rewritten either.
+    fn named_by(&self, image: &Seen, values: &Values) -> String {
+        let (place, reference) = (&image.place, &image.reference);
+        match text_with(&values.whole, reference) {
+            Some(path) if !self.question.chart.chart.says(reference) => {
+                format!("{place}: the value {} names {reference:?} within a text", show(&path))
+            }
+            _ => format!("{place}: the template names {reference:?} itself"),
+        }
+    }
+
     /// An image that comes out whatever the values are rewritten to.
     fn written(&self, image: &Seen, values: &Values) -> Error {
-        let found = format!("{}: the template names {:?} itself", image.place, image.reference);
-        let error = Error::new(Class::Content, "written-image", found);
+        let error = Error::new(Class::Content, "written-image", self.named_by(image, values));
         if self.question.helm.is_none() {
             let written_out = self.question.chart.chart.says(&image.reference);
             // A value that is listed already is not what brings it out.
@@ -100,8 +117,7 @@ impl Judgement<'_> {
                 ),
             };
         }
-        // A text among the values that holds more than the image cannot be rewritten.
-        if has_text(&values.whole, &image.reference) {
+        if text_with(&values.whole, &image.reference).is_some() {
             return error.remedy("list it under images and set the appliance as a mirror");
         }
         error.remedy("take it from the values, or list it under images and set the appliance as a mirror")

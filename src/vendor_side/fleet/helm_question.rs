@@ -11,6 +11,7 @@ use crate::collect::ImageReference;
 use crate::domain::Error;
 use crate::release_file::{HelmApplication, ImageEntry};
 use crate::rendering::Helm;
+use crate::secret::DeclaredSecrets;
 use crate::values::{ImageUse, Values};
 
 /// A chart under one set of values, and everything that its images are asked of.
@@ -22,6 +23,8 @@ pub(super) struct Question<'a> {
     pub(super) chart: &'a WantedChart,
     /// Merged values, with the author's images and marks for secrets.
     pub(super) own: Value,
+    /// What is declared of the secrets that these have places for.
+    pub(super) secrets: DeclaredSecrets,
     pub(super) release: String,
     pub(super) namespace: String,
     pub(super) helm: Option<&'a Helm>,
@@ -65,6 +68,11 @@ impl Question<'_> {
                 (None, source) => source.to_string().parse().ok(),
             })
             .collect()
+    }
+
+    /// Returns the name of the pull secret that agents add to lists in values.
+    pub(super) fn pull_secret(&self) -> String {
+        format!("sh.distr.agent.v1.{}.pull", self.release)
     }
 
     /// Returns what templates know of the release.

@@ -20,6 +20,7 @@ mod helm_chart;
 mod helm_images;
 mod helm_judgement;
 mod helm_question;
+mod helm_site;
 mod ids;
 mod outside;
 mod prepare;

@@ -30,24 +30,24 @@ use crate::{ReleaseFolder, Warning};
 
 /// A release whose images are still to be collected.
 #[derive(Debug)]
-pub(in super::super) struct Prepared<'a> {
+pub(crate) struct Prepared<'a> {
     pub(super) agents: Vec<WantedAgent<'a>>,
     pub(super) applications: Vec<PreparedApplication<'a>>,
     pub(super) closure: Closure,
     problems: Problems,
     /// What is not wrong here and may be at the site.
-    pub(in super::super) warnings: Vec<Warning>,
+    pub(crate) warnings: Vec<Warning>,
     /// What became of charts.
-    pub(in super::super) charts: Vec<ChartReport>,
+    pub(crate) charts: Vec<ChartReport>,
 }
 
 /// How charts are read.
 #[derive(Debug, Clone, Copy)]
-pub(in super::super) struct ChartOptions<'a> {
+pub(crate) struct ChartOptions<'a> {
     /// What works them out.
-    pub(in super::super) helm: &'a HelmChoice,
+    pub(crate) helm: &'a HelmChoice,
     /// What only looks like an image is refused too.
-    pub(in super::super) strict: bool,
+    pub(crate) strict: bool,
 }
 
 /// An application in every form that its deployments need.
@@ -73,7 +73,7 @@ pub(super) enum PreparedKind {
 ///
 /// `E-POLICY secret` with everything that would travel in clear; `E-IO`, `E-LIMIT`, `E-USAGE` for files that cannot be read or
 /// parsed.
-pub(in super::super) fn prepare<'a>(
+pub(crate) fn prepare<'a>(
     file: &'a ReleaseFile,
     folder: &ReleaseFolder,
     documents: &[(&str, &str)],
@@ -183,6 +183,7 @@ pub(in super::super) fn prepare<'a>(
                 application,
                 chart: &base.chart,
                 own: own.tree.clone(),
+                secrets: secret::declared(file, &own.secrets),
                 release: key.1.clone(),
                 namespace: key.2.clone(),
                 helm: helm.as_ref(),
@@ -333,12 +334,12 @@ fn resolve_all(questions: &[Question<'_>], closure: &Closure, progress: &mut dyn
 
 impl Prepared<'_> {
     /// Returns what is to be collected.
-    pub(in super::super) fn requests(&self) -> &[ImageRequest] {
+    pub(crate) fn requests(&self) -> &[ImageRequest] {
         self.closure.requests()
     }
 
     /// Gives the problems away, to be told with those of the collection.
-    pub(in super::super) fn take_problems(&mut self) -> Problems {
+    pub(crate) fn take_problems(&mut self) -> Problems {
         std::mem::take(&mut self.problems)
     }
 }

@@ -14,7 +14,8 @@ use super::program::{Bounds, run};
 use super::renderings::Rendering;
 use super::scratch::Scratch;
 use crate::chart::{Reading, ReleaseWords, Template};
-use crate::domain::{Class, Error, Result};
+use crate::domain::{Class, Error, Result, SecretName};
+use crate::invented_site::InventedSite;
 
 /// Longest time that a chart may take.
 const TIME: Duration = Duration::from_secs(60);
@@ -51,19 +52,19 @@ impl HelmChoice {
 
 /// What a cluster says that it can do.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(in super::super) struct Capabilities {
+pub(crate) struct Capabilities {
     /// Its version; helm's own default when not given.
-    pub(in super::super) kube_version: Option<String>,
+    pub(crate) kube_version: Option<String>,
     /// APIs that it has besides the usual ones, where that is said.
-    pub(in super::super) api_versions: Option<Vec<String>>,
+    pub(crate) api_versions: Option<Vec<String>>,
 }
 
 /// A helm that answers.
 #[derive(Debug)]
-pub(in super::super) struct Helm {
+pub(crate) struct Helm {
     program: PathBuf,
     /// Its version, like `v4.3.0`.
-    pub(in super::super) version: String,
+    pub(crate) version: String,
 }
 
 impl Helm {
@@ -72,7 +73,7 @@ impl Helm {
     /// # Errors
     ///
     /// `E-USAGE helm` when it is not, or of a generation that charts of today are not written for.
-    pub(in super::super) fn open(program: &Path) -> Result<Self> {
+    pub(crate) fn open(program: &Path) -> Result<Self> {
         let refused = |found: String| {
             Error::new(Class::Usage, "helm", found)
                 .expected("helm 3 or 4")
@@ -107,10 +108,11 @@ impl Helm {
 
 /// A chart that helm can work out again and again.
 #[derive(Debug)]
-pub(in super::super) struct HelmChart<'a> {
+pub(crate) struct HelmChart<'a> {
     helm: &'a Helm,
     label: &'a str,
     templates: &'a [Template],
+    crds: &'a [Template],
     capabilities: &'a Capabilities,
     release: ReleaseWords<'a>,
     scratch: Scratch,
@@ -123,10 +125,10 @@ impl<'a> HelmChart<'a> {
     /// # Errors
     ///
     /// `E-IO`.
-    pub(in super::super) fn new(
+    pub(crate) fn new(
         helm: &'a Helm,
         label: &'a str,
-        (archive, templates): (&[u8], &'a [Template]),
+        (archive, templates, crds): (&[u8], &'a [Template], &'a [Template]),
         capabilities: &'a Capabilities,
         release: ReleaseWords<'a>,
     ) -> Result<Self> {
@@ -136,6 +138,7 @@ impl<'a> HelmChart<'a> {
             helm,
             label,
             templates,
+            crds,
             capabilities,
             release,
             scratch,
@@ -143,14 +146,16 @@ impl<'a> HelmChart<'a> {
         })
     }
 
-    /// Works the chart out under values and circumstances, and reads what comes out.
+    /// Works the chart out as a site has the values, under circumstances, and reads what comes out.
     ///
     /// # Errors
     ///
     /// `E-CONTENT render` with what helm says; `E-LIMIT size`, `time` and `objects`; `E-IO`.
-    pub(in super::super) fn read(&self, values: &Value, rendering: &Rendering) -> Result<Reading> {
-        let text = self.template(values, rendering)?;
-        reading(&split(&text), self.templates).map_err(|wrong| match wrong {
+    pub(crate) fn read(&self, values: &Value, site: &InventedSite, rendering: &Rendering) -> Result<Reading> {
+        let text = self.template(&site.put_into(values), rendering)?;
+        let files = self.templates.iter().chain(self.crds);
+        let secrets: Vec<(&SecretName, &str)> = site.secrets().collect();
+        reading(&split(&text), files, &secrets).map_err(|wrong| match wrong {
             Wrong::Document(found) => Error::new(Class::Content, "render", format!("{}: {found}", self.label)),
             Wrong::Many(found) => Error::new(Class::Limit, "objects", format!("{}: {found}", self.label))
                 .remedy("turn off in the values what is not needed"),
@@ -189,7 +194,10 @@ impl<'a> HelmChart<'a> {
                 format!("{}: helm refuses it: {said}", self.label),
             )
             .expected("a chart that helm installs with these values")
-            .remedy("put the chart or the values right: `helm template` with the same values says the same"));
+            .remedy(
+                "put the chart or the values right: `helm template` says the same with the same values, where each secret is a text of its \
+                 length: and alphabet:, and lists of pull secrets have the one that agents add, - name: …",
+            ));
         }
         String::from_utf8(ended.out).map_err(|_| {
             let found = format!("{}: what helm makes of it is no UTF-8 text", self.label);

@@ -8,17 +8,21 @@
 //! # Threats
 //!
 //! Charts are other people's programs for helm. It runs with an empty environment and folders of its own, without plugins, with every
-//! proxy pointing nowhere, for a minute and 64 MiB of output at most, and with everything that it may have started ended with it. Nothing
-//! that it writes is believed beyond the names in it.
+//! proxy pointing nowhere, for a minute, with a gigabyte of memory and 64 MiB of output at most, and with everything that it may have
+//! started ended with it, also where this program is told to end (`running`); where that is killed, the kernel ends helm after two minutes
+//! of work. Nothing that it writes is believed beyond the names in it.
 
 mod custom_resources;
 mod documents;
 mod helm;
 mod objects;
 mod program;
+mod quoting;
 mod renderings;
+mod running;
 mod scratch;
 
 pub use helm::HelmChoice;
 pub(super) use helm::{Capabilities, Helm, HelmChart};
-pub(super) use renderings::{Renderings, renderings};
+pub(super) use renderings::{Rendering, Renderings, renderings};
+pub use running::end_programs;

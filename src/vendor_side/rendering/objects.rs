@@ -10,8 +10,12 @@ use serde_json::{Map, Value};
 
 use super::custom_resources::images_of;
 use super::documents::Document;
-use crate::chart::{Reading, Seen, Template, digits_alone, is_image_key, is_named_so, suspects_in};
+use super::quoting::is_quoted;
+use crate::chart::{
+    InText, Pod, Reading, Seen, Template, digits_alone, images_in_text, is_image_key, is_named_so, suspects_in,
+};
 use crate::collect::ImageReference;
+use crate::domain::SecretName;
 use crate::yaml::rendered;
 
 /// Lists of containers, in pods and in whatever holds or changes pods.
@@ -39,7 +43,11 @@ pub(super) enum Wrong {
 /// # Errors
 ///
 /// What cannot be read, and where.
-pub(super) fn reading(documents: &[Document<'_>], templates: &[Template]) -> Result<Reading, Wrong> {
+pub(super) fn reading<'a>(
+    documents: &[Document<'_>],
+    templates: impl IntoIterator<Item = &'a Template>,
+    secrets: &[(&SecretName, &str)],
+) -> Result<Reading, Wrong> {
     if documents.len() > OBJECTS {
         let found = format!(
             "{} objects come out of it (at most {OBJECTS} are read)",
@@ -48,7 +56,7 @@ pub(super) fn reading(documents: &[Document<'_>], templates: &[Template]) -> Res
         return Err(Wrong::Many(found));
     }
     let templates: HashMap<&str, &Template> = templates
-        .iter()
+        .into_iter()
         .map(|template| (template.source.as_str(), template))
         .collect();
     let mut found = Found::default();
@@ -65,12 +73,17 @@ pub(super) fn reading(documents: &[Document<'_>], templates: &[Template]) -> Res
         let place = template.map_or(document.source, |template| template.place.as_str());
         let object =
             rendered(document.text).map_err(|found| Wrong::Document(format!("{place}, as helm makes it: {found}")))?;
+        let stand_there = secrets.iter().filter(|(_, value)| document.text.contains(value));
+        for (name, _) in stand_there.filter(|(_, value)| !is_quoted(document.text, &object, value)) {
+            found.reading.unquoted.insert((place.to_owned(), (*name).clone()));
+        }
         let mut walk = Walk {
             found: &mut found,
             template,
             source: document.source,
             head: String::new(),
             custom: false,
+            is_text: false,
             encoded: None,
         };
         walk.document(&object);
@@ -107,6 +120,8 @@ struct Walk<'a> {
     head: String,
     /// It is of an API that kubernetes does not bring: keys that speak of images name them.
     custom: bool,
+    /// It holds texts for others.
+    is_text: bool,
     /// The member whose texts are encoded.
     encoded: Option<&'static str>,
 }
@@ -126,6 +141,11 @@ impl Walk<'_> {
         self.custom = text(object, "apiVersion")
             .and_then(|version| version.split_once('/'))
             .is_some_and(|(group, _)| group.contains('.') && !group.ends_with(".k8s.io"));
+        self.is_text = matches!(kind, "ConfigMap" | "Secret");
+        if let ("ServiceAccount", Some(name)) = (kind, name) {
+            let secrets = self.found.reading.accounts.entry(name.to_owned()).or_default();
+            secrets.extend(pull_secrets(object));
+        }
         self.encoded = match kind {
             "Secret" => Some("data."),
             "ConfigMap" => Some("binaryData."),
@@ -143,6 +163,7 @@ impl Walk<'_> {
             for (path, values) in found.values {
                 if let Ok(inside) = rendered(values) {
                     self.value(&inside, &path, &[], None);
+                    known.push(path);
                 }
             }
         }
@@ -157,6 +178,18 @@ impl Walk<'_> {
         }
         match value {
             Value::Object(map) => {
+                if !self.custom && map.get("containers").is_some_and(|list| !is_empty(list)) {
+                    let account = text(value, "serviceAccountName").unwrap_or("default");
+                    self.found.reading.pods.insert(Pod {
+                        place: format!(
+                            "{}: {}",
+                            self.template.map_or(self.source, |template| template.place.as_str()),
+                            self.head
+                        ),
+                        pull_secrets: pull_secrets(value),
+                        account: account.to_owned(),
+                    });
+                }
                 for (key, value) in map.iter().filter(|(key, _)| but != Some(key.as_str())) {
                     let below = if path.is_empty() {
                         key.clone()
@@ -181,18 +214,51 @@ impl Walk<'_> {
                 }
             }
             Value::String(text) => {
-                for reference in suspects_in(text) {
-                    self.suspect(path, &reference);
-                }
+                self.text(text, path);
                 if self.encoded.is_some_and(|member| path.starts_with(member)) {
                     let decoded = STANDARD.decode(text.trim()).ok();
                     for text in decoded.iter().filter_map(|bytes| std::str::from_utf8(bytes).ok()) {
-                        for reference in suspects_in(text) {
-                            self.suspect(path, &reference);
-                        }
+                        self.text(text, path);
                     }
                 }
             }
+            _ => {}
+        }
+    }
+
+    /// Looks through a text that somebody at the site may read.
+    fn text(&mut self, text: &str, path: &str) {
+        for reference in suspects_in(text) {
+            self.suspect(path, &reference);
+        }
+        for said in images_in_text(text) {
+            match said {
+                InText::Image(reference) if reference.parse::<ImageReference>().is_ok() => {
+                    self.suspect(path, &reference);
+                }
+                InText::Image(_) => {}
+                InText::Parts => match rendered(text) {
+                    Ok(inside) => self.parts(&inside, path),
+                    Err(_) => self.suspect(path, "an image in a text, which nobody reads here"),
+                },
+                InText::Made => self.suspect(path, "an image that whatever reads this text puts together at the site"),
+            }
+        }
+    }
+
+    /// Looks for images in parts in what a text says.
+    fn parts(&mut self, value: &Value, path: &str) {
+        self.found.values = self.found.values.saturating_add(1);
+        match value {
+            Value::Object(map) if self.found.values <= VALUES => {
+                for (key, value) in map {
+                    if let Some(named) = value.as_object().and_then(|parts| Named::of(parts, is_image_key(key))) {
+                        self.suspect(path, &named.reference);
+                    }
+                    self.parts(value, path);
+                }
+            }
+            Value::Array(list) if self.found.values <= VALUES => list.iter().for_each(|value| self.parts(value, path)),
             _ => {}
         }
     }
@@ -219,6 +285,12 @@ impl Walk<'_> {
             }
             Value::String(text) if self.custom && is_image_key(key) && names_an_image(text) => {
                 self.image(below, text);
+            }
+            Value::String(text)
+                if is_named_so(key, text)
+                    || self.is_text && is_image_key(key) && text.parse::<ImageReference>().is_ok() =>
+            {
+                self.suspect(below, text);
             }
             Value::Object(parts) if self.custom && !known.iter().any(|known| known.starts_with(below)) => {
                 let Some(named) = Named::of(parts, is_image_key(key)) else {
@@ -342,6 +414,20 @@ impl Named {
     }
 }
 
+/// The names of the pull secrets of a pod or an account, as they come out.
+fn pull_secrets(holder: &Value) -> Vec<String> {
+    let list = holder.get("imagePullSecrets").and_then(Value::as_array);
+    let names = list.into_iter().flatten().map(|secret| match secret.get("name") {
+        Some(Value::String(name)) => name.clone(),
+        _ => secret.to_string(),
+    });
+    names.collect()
+}
+
+fn is_empty(list: &Value) -> bool {
+    list.as_array().is_none_or(Vec::is_empty)
+}
+
 /// Whether a text under a key that speaks of images is one: a word alone may be anything.
 fn names_an_image(text: &str) -> bool {
     text.contains(['/', ':']) && text.parse::<ImageReference>().is_ok()
@@ -357,7 +443,7 @@ mod tests {
     use super::*;
 
     fn images(text: &str) -> Vec<(String, String)> {
-        reading(&split(text), &[])
+        reading(&split(text), &[], &[])
             .unwrap()
             .images
             .into_iter()
@@ -380,13 +466,33 @@ mod tests {
     fn what_looks_like_an_image_elsewhere_is_suspected() {
         let text = "kind: Deployment\nmetadata: {name: a, annotations: {x: \"see quay.io/a/b:2\"}}\nspec: {containers: [{image: a:1, \
                     args: [\"--reloader=quay.io/acme/r:v1\", x], env: [{name: RELATED_IMAGE_DB, value: acme/db:16}]}]}\n";
-        let reading = reading(&split(text), &[]).unwrap();
+        let reading = reading(&split(text), &[], &[]).unwrap();
         let found: Vec<_> = reading.suspects.iter().map(|seen| seen.reference.as_str()).collect();
         assert_eq!(found, ["quay.io/a/b:2", "quay.io/acme/r:v1", "acme/db:16"]);
         assert_eq!(reading.images.len(), 1);
+        let text = "kind: ConfigMap\ndata: {sidecarImage: 'acme/side:1', image: proxyv2, pod.yaml: \"a:\\n- image: acme/hidden:1\\n\", \
+                    v.yaml: \"image:\\n  repository: acme/parts\\n  tag: 2\\n\", t: \"image: {{ x }}/y\", imageCount: '5'}\n";
+        let read = super::reading(&split(text), &[], &[]).unwrap();
+        let mut found: Vec<_> = read.suspects.iter().map(|seen| seen.reference.as_str()).collect();
+        found.sort_unstable();
+        assert_eq!(
+            found,
+            [
+                "acme/hidden:1",
+                "acme/parts:2",
+                "acme/side:1",
+                "an image that whatever reads this text puts together at the site",
+                "proxyv2"
+            ]
+        );
         let hex = "a".repeat(64);
         let labelled = format!("kind: A\nmetadata: {{labels: {{v: \"{hex}\"}}}}\n");
-        assert!(super::reading(&split(&labelled), &[]).unwrap().misplaced.contains(&hex));
+        assert!(
+            super::reading(&split(&labelled), &[], &[])
+                .unwrap()
+                .misplaced
+                .contains(&hex)
+        );
     }
 
     #[test]
@@ -394,7 +500,7 @@ mod tests {
         let text = "apiVersion: x.acme/v1\nkind: Thing\nspec:\n  image: {registry: quay.io, repository: a/b, tag: 1}\n  \
                     side: {repository: quay.io/a/c, version: '2', url: x}\n  initImage: {image: a/d, digest: ''}\n  osImage: {name: u, tag: x}\n  \
                     git: {repository: 'https://git.example.com/a', version: '1'}\n  of: [{image: {repository: a/e, tag: '3', more: {image: a/f}}}]\n";
-        let reading = reading(&split(text), &[]).unwrap();
+        let reading = reading(&split(text), &[], &[]).unwrap();
         let references = |seen: &[Seen]| seen.iter().map(|seen| seen.reference.clone()).collect::<Vec<_>>();
         assert_eq!(references(&reading.images), ["quay.io/a/b:1", "a/d", "a/e:3", "a/f"]);
         assert_eq!(references(&reading.suspects), ["u:x", "quay.io/a/c:2"]);
@@ -406,7 +512,7 @@ mod tests {
                     valuesContent: |-\n    image: {repository: quay.io/a/b, tag: v1}\n    deep: {image: a/c:2}\n\
                     ---\napiVersion: helm.toolkit.fluxcd.io/v2\nkind: HelmRelease\nspec: {chart: {spec: {chart: podinfo}}, values: {image: {repository: a/d, tag: '4'}}}\n\
                     ---\napiVersion: v1\nkind: Secret\ndata: {a: cXVheS5pby9hL2U6NQ==}\n";
-        let reading = reading(&split(text), &[]).unwrap();
+        let reading = reading(&split(text), &[], &[]).unwrap();
         let references = |seen: &[Seen]| seen.iter().map(|seen| seen.reference.clone()).collect::<Vec<_>>();
         assert_eq!(
             references(&reading.images),
@@ -431,7 +537,7 @@ mod tests {
                 text
             })
         };
-        let many = |text: &str| match reading(&split(text), &[]) {
+        let many = |text: &str| match reading(&split(text), &[], &[]) {
             Err(Wrong::Many(found)) => found,
             other => panic!("{other:?}"),
         };
@@ -440,7 +546,7 @@ mod tests {
         let list = format!("a: [{}]\n", "x,".repeat(200_000));
         assert!(many(&format!("---\n{list}").repeat(11)).starts_with("more than 2000000 values"));
         let text = objects(5_000, &|n| format!("a:{}", n % 1_000));
-        assert_eq!(reading(&split(&text), &[]).unwrap().images.len(), 5_000);
+        assert_eq!(reading(&split(&text), &[], &[]).unwrap().images.len(), 5_000);
         assert!(began.elapsed().as_secs() < 120, "{:?}", began.elapsed());
     }
 

@@ -1,14 +1,17 @@
 //! Runs another program to its end, for a while and for so many bytes.
 
 use std::io::Read;
-use std::os::unix::process::CommandExt as _;
+use std::ops::{Deref, DerefMut};
+use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, kill_process_group};
+use rustix::io::Errno;
+use rustix::process::{Pid, Resource, Rlimit, Signal, prlimit};
 
+use super::running;
 use crate::domain::{Class, Error, Result};
 use crate::stream::read_bounded;
 
@@ -18,6 +21,13 @@ pub(super) struct Bounds {
     pub(super) time: Duration,
     pub(super) bytes: u64,
 }
+
+/// Most memory that it may fill.
+const MEMORY: u64 = 1 << 30;
+/// Most that it may lay out: programs reserve much that they never fill.
+const RESERVED: u64 = 8 << 30;
+/// Longest time that processors may work for it, all of them together: also where nobody is left who waits for it.
+const WORK: u64 = 120;
 
 /// What it wrote, and whether it says that all went well.
 #[derive(Debug)]
@@ -31,20 +41,24 @@ pub(super) struct Ended {
 ///
 /// # Errors
 ///
-/// `E-IO` when it cannot be started; `E-LIMIT size` and `time`.
+/// `E-IO` when it cannot be started; `E-LIMIT size`, `memory` and `time`.
 pub(super) fn run(mut command: Command, what: &str, bounds: Bounds) -> Result<Ended> {
     let program = command.get_program().to_owned();
-    let mut child = command
+    let child = command
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .process_group(0)
         .spawn()
         .map_err(|error| Error::io("start", program.as_ref(), error))?;
+    let child = &mut Running::new(child);
+    if let Err(error) = bound(child) {
+        return Err(Error::io("bound", program.as_ref(), error.into()));
+    }
     let deadline = Instant::now() + bounds.time;
     let late = || {
         let found = format!("{what} takes longer than {} s", bounds.time.as_secs());
-        Error::new(Class::Limit, "time", found)
+        Error::new(Class::Limit, "time", found).remedy(LESS)
     };
     let pipes: [Option<Box<dyn Read + Send>>; 2] = [
         child.stdout.take().map(|pipe| Box::new(pipe) as _),
@@ -73,7 +87,7 @@ pub(super) fn run(mut command: Command, what: &str, bounds: Bounds) -> Result<En
                 }
                 Err(error) => {
                     // The pipes end with whoever holds them, and so do their readers.
-                    end(&mut child);
+                    child.end();
                     return Err(error);
                 }
             }
@@ -84,6 +98,13 @@ pub(super) fn run(mut command: Command, what: &str, bounds: Bounds) -> Result<En
     loop {
         let failed = |error| Error::io("wait for", program.as_ref(), error);
         if let Some(status) = child.try_wait().map_err(failed)? {
+            if !status.success() && lacks_memory(&said) {
+                let found = format!("{what} needs more than {} MiB of memory", MEMORY >> 20);
+                return Err(Error::new(Class::Limit, "memory", found).remedy(LESS));
+            }
+            if let Some(Signal::XCPU | Signal::KILL) = status.signal().and_then(Signal::from_named_raw) {
+                return Err(late());
+            }
             return Ok(Ended {
                 well: status.success(),
                 out,
@@ -91,7 +112,6 @@ pub(super) fn run(mut command: Command, what: &str, bounds: Bounds) -> Result<En
             });
         }
         if Instant::now() >= deadline {
-            end(&mut child);
             return Err(late());
         }
         // It has closed its output: it is about to end.
@@ -99,13 +119,87 @@ pub(super) fn run(mut command: Command, what: &str, bounds: Bounds) -> Result<En
     }
 }
 
-/// Ends it with its whole group. What is gone already is gone.
-fn end(child: &mut Child) {
-    if let Some(group) = i32::try_from(child.id()).ok().and_then(Pid::from_raw) {
-        kill_process_group(group, Signal::KILL).ok();
+/// What to do about a program that wants too much.
+const LESS: &str = "turn off in the values what is not needed, or have the templates make less";
+
+/// A program that runs; it ends with this, with its whole group.
+struct Running(Child);
+
+impl Running {
+    fn new(child: Child) -> Self {
+        running::started(child.id());
+        Self(child)
     }
-    child.kill().ok();
-    child.wait().ok();
+
+    fn end(&mut self) {
+        running::end(self.0.id());
+        // What is gone already is gone.
+        self.0.kill().ok();
+        self.0.wait().ok();
+    }
+}
+
+impl Deref for Running {
+    type Target = Child;
+
+    fn deref(&self) -> &Child {
+        &self.0
+    }
+}
+
+impl DerefMut for Running {
+    fn deref_mut(&mut self) -> &mut Child {
+        &mut self.0
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // Its number may be somebody else's once it has been waited for.
+        if matches!(self.0.try_wait(), Ok(None)) {
+            self.end();
+        }
+        running::ended(self.0.id());
+    }
+}
+
+/// Tells the kernel what a program may have.
+fn bound(child: &Child) -> rustix::io::Result<()> {
+    let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
+    for (resource, most) in [
+        (Resource::Core, 0),
+        (Resource::Data, MEMORY),
+        (Resource::As, RESERVED),
+        (Resource::Cpu, WORK),
+    ] {
+        let bounds = Rlimit {
+            current: Some(most),
+            maximum: Some(most),
+        };
+        match prlimit(pid, resource, bounds) {
+            // It has ended.
+            Ok(_) | Err(Errno::SRCH) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+/// Whether a program says that it got no memory, as those written in Go do.
+fn lacks_memory(said: &[u8]) -> bool {
+    let said = String::from_utf8_lossy(said);
+    said.lines().any(|line| {
+        let is_of_runtime = ["fatal error: ", "runtime: ", "runtime/cgo: "]
+            .iter()
+            .any(|begin| line.starts_with(begin));
+        let words = [
+            "out of memory",
+            "cannot allocate memory",
+            "reserve",
+            "pthread_create failed",
+        ];
+        is_of_runtime && words.iter().any(|word| line.contains(word))
+    })
 }
 
 #[cfg(test)]
@@ -135,6 +229,17 @@ mod tests {
         assert_eq!((error.class(), error.code()), (Class::Limit, "time"));
         let error = shell("yes", 60_000, 1000).unwrap_err();
         assert_eq!((error.class(), error.code()), (Class::Limit, "size"));
+        let error = shell("echo 'runtime: out of memory: cannot' >&2; exit 2", 60_000, 1000).unwrap_err();
+        assert_eq!((error.class(), error.code()), (Class::Limit, "memory"));
+        let error = shell("kill -XCPU $$", 60_000, 10).unwrap_err();
+        assert_eq!((error.class(), error.code()), (Class::Limit, "time"));
+        let ended = shell(
+            "until [ \"$(ulimit -t)\" = 120 ]; do :; done; ulimit -d; ulimit -v; ulimit -c",
+            60_000,
+            100,
+        )
+        .unwrap();
+        assert_eq!(String::from_utf8(ended.out).unwrap(), "1048576\n8388608\n0\n");
         let error = shell("exec >&- 2>&-; sleep 600", 50, 10).unwrap_err();
         assert_eq!((error.class(), error.code()), (Class::Limit, "time"));
         assert!(began.elapsed() < Duration::from_secs(60));

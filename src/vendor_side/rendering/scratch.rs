@@ -5,6 +5,7 @@ use std::io::Write as _;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
+use super::running;
 use crate::domain::{Class, Error, Result};
 
 /// A folder that nobody else may look into; it goes when this does.
@@ -31,6 +32,7 @@ impl Scratch {
             .mode(0o700)
             .create(&path)
             .map_err(|error| Error::io("create the folder", &path, error))?;
+        running::made(&path);
         Ok(Self(path))
     }
 
@@ -66,7 +68,6 @@ impl Scratch {
 
 impl Drop for Scratch {
     fn drop(&mut self) {
-        // What is left is left among temporary files.
-        fs::remove_dir_all(&self.0).ok();
+        running::remove(&self.0);
     }
 }

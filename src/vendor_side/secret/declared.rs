@@ -32,23 +32,38 @@ pub(crate) fn uses<'a>(
     let names: BTreeSet<&SecretName> = used.into_iter().map(|(name, _)| name).collect();
     let uses: Vec<SecretUse> = names
         .into_iter()
-        .filter_map(|name| {
-            let (_, entry) = declaration(file, name, target)?;
-            let (source, alphabet, length) = match &entry.origin {
-                SecretOrigin::Generate { alphabet, length } => (SecretSource::Generate, alphabet.clone(), *length),
-                SecretOrigin::AskAtSite => (SecretSource::Ask, None, None),
-                SecretOrigin::Sealed(_) | SecretOrigin::SealedBySite(_) => (SecretSource::Sealed, None, None),
-            };
-            Some(SecretUse {
-                alphabet,
-                length,
-                name: name.clone(),
-                per_target: !entry.targets.is_empty(),
-                source,
-            })
-        })
+        .filter_map(|name| declaration(file, name, target).map(|(_, entry)| use_of(entry)))
         .collect();
     (!uses.is_empty()).then_some(uses)
+}
+
+/// What is declared of secrets, each perhaps in several ways for several targets.
+pub(crate) type DeclaredSecrets = BTreeMap<SecretName, Vec<SecretUse>>;
+
+/// Returns what a release file declares of the secrets that a document has places for.
+pub(crate) fn declared<'a>(file: &ReleaseFile, used: impl IntoIterator<Item = &'a Used>) -> DeclaredSecrets {
+    let names = used.into_iter().map(|(name, _)| name);
+    names
+        .map(|name| {
+            let entries = file.secrets.iter().filter(|entry| entry.name.value == *name);
+            (name.clone(), entries.map(use_of).collect())
+        })
+        .collect()
+}
+
+fn use_of(entry: &SecretEntry) -> SecretUse {
+    let (source, alphabet, length) = match &entry.origin {
+        SecretOrigin::Generate { alphabet, length } => (SecretSource::Generate, alphabet.clone(), *length),
+        SecretOrigin::AskAtSite => (SecretSource::Ask, None, None),
+        SecretOrigin::Sealed(_) | SecretOrigin::SealedBySite(_) => (SecretSource::Sealed, None, None),
+    };
+    SecretUse {
+        alphabet,
+        length,
+        name: entry.name.value.clone(),
+        per_target: !entry.targets.is_empty(),
+        source,
+    }
 }
 
 /// Notes every secret that is used and not declared, or declared and not used. `uses` are the deployments' by target; `is_whole` says that

@@ -12,7 +12,7 @@ mod seal;
 mod template;
 mod values;
 
-pub(super) use declared::{Used, check, uses};
+pub(super) use declared::{DeclaredSecrets, Used, check, declared, uses};
 pub(super) use seal::{Sealed, check_audience, seal};
-pub(super) use template::{MARK, TemplateProblem, TextKind, is_marked, mark, marks, unmark, words};
+pub(super) use template::{MARK, TemplateProblem, TextKind, is_marked, mark, marks, unmark, with_marks_as};
 pub use values::AskSecret;

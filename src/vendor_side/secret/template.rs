@@ -4,9 +4,10 @@
 //! anything but a part of a text. Behind the parser, where marks stand is judged; in what is written each becomes the form again, in its one
 //! spelling, which the appliance fills ([`secret_place`]).
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
-use crate::bundle::secret_place;
+use crate::bundle::{secret_place, secret_places};
 use crate::domain::{Class, Error, SecretName};
 
 /// Begins a mark; the name and [`END`] follow.
@@ -25,6 +26,13 @@ pub(crate) enum TextKind {
     Values,
     /// What stays as it is whatever it holds, and no place for secrets: release notes.
     Notes,
+}
+
+impl TextKind {
+    /// Whether a hub would render every template in it.
+    fn is_rendered(self) -> bool {
+        matches!(self, Self::Environment | Self::Values)
+    }
 }
 
 /// A text with marks in it.
@@ -91,6 +99,15 @@ pub(crate) fn mark(text: &str, kind: TextKind) -> Marked {
         marked.text.push_str(before);
         read = read.saturating_add(at);
         let place = Place::of(text, read);
+        let is_rendered = kind.is_rendered();
+        if let Some((constant, text)) = Action::constant(from).filter(|_| is_rendered && !place.is_comment) {
+            if constant.trims_before {
+                marked.text.truncate(marked.text.trim_end_matches(BLANK).len());
+            }
+            marked.text.push_str(text);
+            (rest, read) = constant.passed(from, read);
+            continue;
+        }
         let Some(action) = Action::of(from) else {
             marked.text.push_str("{{");
             if kind != TextKind::Compose && kind != TextKind::Notes && !place.is_comment {
@@ -99,20 +116,17 @@ pub(crate) fn mark(text: &str, kind: TextKind) -> Marked {
             (rest, read) = (from.get(2..).unwrap_or_default(), read.saturating_add(2));
             continue;
         };
+        let at_action = read;
         (rest, read) = (
             from.get(action.whole.len()..).unwrap_or_default(),
             read.saturating_add(action.whole.len()),
         );
         match action.secret() {
             Some(name) if kind != TextKind::Notes => {
-                let behind = rest.trim_start_matches(BLANK);
                 if action.trims_before {
                     marked.text.truncate(marked.text.trim_end_matches(BLANK).len());
                 }
-                if action.trims_behind {
-                    read = read.saturating_add(rest.len().saturating_sub(behind.len()));
-                    rest = behind;
-                }
+                (rest, read) = action.passed(from, at_action);
                 let dollars = marked
                     .text
                     .len()
@@ -134,7 +148,6 @@ pub(crate) fn mark(text: &str, kind: TextKind) -> Marked {
                 let concerns_secrets = [".Secrets", ".LicenseKeys"]
                     .iter()
                     .any(|word| action.core.contains(word));
-                let is_rendered = matches!(kind, TextKind::Environment | TextKind::Values);
                 if (concerns_secrets || is_rendered) && !place.is_comment {
                     marked.problems.push(place.other(action.whole));
                 }
@@ -143,6 +156,22 @@ pub(crate) fn mark(text: &str, kind: TextKind) -> Marked {
         }
     }
     marked.text.push_str(rest);
+    // Put together of constants, it would be filled all the same.
+    let names: BTreeSet<SecretName> = secret_places(marked.text.as_bytes())
+        .filter(|_| kind.is_rendered())
+        .collect();
+    for name in names {
+        let place = secret_place(&name);
+        let found = marked
+            .text
+            .match_indices(place.as_str())
+            .map(|(at, _)| Place::of(&marked.text, at));
+        let found: Vec<TemplateProblem> = found
+            .filter(|place| !place.is_comment)
+            .map(|place| place.written(&name))
+            .collect();
+        marked.problems.extend(found);
+    }
     marked
 }
 
@@ -170,6 +199,36 @@ impl<'a> Action<'a> {
             trims_before,
             trims_behind,
         })
+    }
+
+    /// Reads an action that is a text between backquotes, as templates write what is none, and returns that text.
+    fn constant(from: &'a str) -> Option<(Self, &'a str)> {
+        let inside = from.strip_prefix("{{")?;
+        let trims_before = inside.starts_with('-') && inside.get(1..)?.starts_with(BLANK);
+        let begin = inside.get(usize::from(trims_before)..)?.trim_start_matches(BLANK);
+        let (text, behind) = begin.strip_prefix('`')?.split_once('`')?;
+        let end = behind.trim_start_matches(BLANK);
+        let trims_behind = end.starts_with('-') && end.len() < behind.len();
+        let rest = end.get(usize::from(trims_behind)..)?.strip_prefix("}}")?;
+        let whole = from.get(..from.len().checked_sub(rest.len())?)?;
+        let constant = Self {
+            whole,
+            core: text,
+            trims_before,
+            trims_behind,
+        };
+        Some((constant, text))
+    }
+
+    /// Returns what follows it, and where that is: `read` is where it begins itself.
+    fn passed(&self, from: &'a str, read: usize) -> (&'a str, usize) {
+        let behind = from.get(self.whole.len()..).unwrap_or_default();
+        let rest = if self.trims_behind {
+            behind.trim_start_matches(BLANK)
+        } else {
+            behind
+        };
+        (rest, read.saturating_add(from.len().saturating_sub(rest.len())))
     }
 
     /// Returns the secret that it names and does nothing else with.
@@ -216,7 +275,19 @@ impl<'a> Place<'a> {
             column: self.column,
             found: format!("the template {cut:?}, which nothing renders at a site"),
             expected: "{{ .Secrets.NAME }} alone, with a name of A-Z, 0-9 and _",
-            remedy: "write out what it stands for",
+            remedy: "write out what it stands for; or, where the application itself is to have it as it stands, put {{` before it and `}} behind it",
+        }
+    }
+
+    fn written(&self, name: &SecretName) -> TemplateProblem {
+        TemplateProblem {
+            line: self.line,
+            column: self.column,
+            found: format!(
+                "the place of the secret {name}, put together of texts between backquotes, which a site would fill all the same"
+            ),
+            expected: "{{ .Secrets.NAME }} where a secret is wanted, and nothing that looks like it elsewhere",
+            remedy: "write it in another way, as in {{.Secrets.NAME}} between the backquotes",
         }
     }
 
@@ -260,12 +331,8 @@ pub(crate) fn unmark(text: &str) -> String {
     with_marks_as(text, secret_place)
 }
 
-/// Writes every mark of a text as the name of its secret.
-pub(crate) fn words(text: &str) -> String {
-    with_marks_as(text, SecretName::to_string)
-}
-
-fn with_marks_as(text: &str, write: impl Fn(&SecretName) -> String) -> String {
+/// Writes every mark of a text as something else.
+pub(crate) fn with_marks_as(text: &str, write: impl Fn(&SecretName) -> String) -> String {
     let mut parts = text.split(MARK);
     let mut out = parts.next().unwrap_or_default().to_owned();
     for part in parts {
@@ -316,6 +383,35 @@ mod tests {
             marks(&twice).map(|name| name.to_string()).collect::<Vec<_>>(),
             ["B", "A"]
         );
+    }
+
+    #[test]
+    fn texts_between_backquotes_stay_as_they_are_like_at_a_hub() {
+        for (text, meant) in [
+            (
+                "a: \"{{`{{ $labels.instance }}`}} down\"",
+                "a: \"{{ $labels.instance }} down\"",
+            ),
+            ("a {{- `x` -}} b{{ `{{` }}", "axb{{"),
+            ("a: {{`{{ a }}`}}{{.Secrets.A}}", "a: {{ a }}{{ .Secrets.A }}"),
+            ("a: {{`{{.Secrets.A}}`}}", "a: {{.Secrets.A}}"),
+        ] {
+            for kind in [TextKind::Environment, TextKind::Values] {
+                assert_eq!(marked(text, kind), (meant.to_owned(), vec![]), "{text}");
+            }
+            let (same, _) = marked(text, TextKind::Notes);
+            assert_eq!(same, text);
+        }
+        for text in ["a\nb: {{`{{ .Secrets.A }}`}}", "a\nb: {{`{{`}} .Secrets.A }}"] {
+            let (_, problems) = marked(text, TextKind::Values);
+            assert_eq!(problems.len(), 1, "{problems:?}");
+            assert!(
+                problems[0].starts_with("x:2:4: the place of the secret A"),
+                "{problems:?}"
+            );
+        }
+        let (_, problems) = marked("a: {{ `x` | quote }}", TextKind::Values);
+        assert!(problems[0].contains("which nothing renders"), "{problems:?}");
     }
 
     #[test]

@@ -9,18 +9,18 @@ use crate::collect::ImageReference;
 
 /// A value that looks like an image.
 #[derive(Debug, Clone)]
-pub(in super::super) struct Candidate {
+pub(crate) struct Candidate {
     /// Where it stands, as `image_values` would name it.
-    pub(in super::super) path: Vec<String>,
+    pub(crate) path: Vec<String>,
     /// What it says.
-    pub(in super::super) text: String,
-    pub(in super::super) slots: Slots,
-    pub(in super::super) forms: Vec<Form>,
+    pub(crate) text: String,
+    pub(crate) slots: Slots,
+    pub(crate) forms: Vec<Form>,
 }
 
 impl Candidate {
     /// Returns it as an entry of `image_values`.
-    pub(in super::super) fn entry(&self) -> String {
+    pub(crate) fn entry(&self) -> String {
         let path = show(&self.path);
         let beside = [("tag", &self.slots.tag), ("registry", &self.slots.registry)];
         // What stands in a mapping of its own is found there.
@@ -38,7 +38,7 @@ impl Candidate {
 }
 
 /// Finds what looks like an image, but for what stands at or below `known`.
-pub(in super::super) fn candidates(whole: &Value, known: &[&[String]]) -> Vec<Candidate> {
+pub(crate) fn candidates(whole: &Value, known: &[&[String]]) -> Vec<Candidate> {
     let mut search = Search {
         known,
         path: Vec::new(),
@@ -109,7 +109,7 @@ impl Search<'_> {
                     digest: None,
                 };
                 if !self.known.contains(&self.path.as_slice()) && !name.is_empty() {
-                    let forms = slots.forms_of_text(name);
+                    let forms = slots.forms_of_text();
                     self.add(self.path.clone(), name.clone(), slots, forms);
                 }
                 self.path.pop();
@@ -163,7 +163,7 @@ impl Search<'_> {
             tag: None,
             digest: None,
         };
-        let forms = slots.forms_of_text(text);
+        let forms = slots.forms_of_text();
         self.add(self.path.clone(), text.to_owned(), slots, forms);
     }
 
@@ -201,7 +201,7 @@ fn partner(map: &Map<String, Value>, key: &str) -> Option<String> {
 }
 
 /// Finds values that say what a reference says although nothing about their keys tells it: whole, or its repository with its tag beside.
-pub(in super::super) fn traced(whole: &Value, reference: &str) -> Vec<Candidate> {
+pub(crate) fn traced(whole: &Value, reference: &str) -> Vec<Candidate> {
     let Ok(wanted) = reference.parse::<ImageReference>() else {
         return Vec::new();
     };
@@ -298,7 +298,7 @@ fn trace_text(
         tag,
         digest: None,
     };
-    let forms = slots.forms_of_text(written);
+    let forms = slots.forms_of_text();
     Some(Candidate {
         path: path.to_vec(),
         text: written.to_owned(),

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::candidates::Candidate;
 use super::registry_over::registries_over;
@@ -18,30 +18,30 @@ use crate::release_file::ImageValue;
 
 /// Merged values of a deployment.
 #[derive(Debug, Clone)]
-pub(in super::super) struct Values {
+pub(crate) struct Values {
     /// What agents get, still with the author's images.
-    pub(in super::super) own: Value,
+    pub(crate) own: Value,
     /// The chart's defaults with `own` over them: what templates see.
-    pub(in super::super) whole: Value,
+    pub(crate) whole: Value,
 }
 
 /// An image in values.
 #[derive(Debug, Clone)]
-pub(in super::super) struct ImageUse {
+pub(crate) struct ImageUse {
     /// Where it stands, as `image_values` names it.
-    pub(in super::super) path: Vec<String>,
+    pub(crate) path: Vec<String>,
     slots: Slots,
     /// Ways to write it, in the order in which they are tried: the form, and the registry over several images that stands before its name.
     ways: Vec<(Form, Option<String>)>,
     /// The one that is tried.
     way: usize,
     /// Its reference, put together.
-    pub(in super::super) reference: String,
+    pub(crate) reference: String,
 }
 
 impl ImageUse {
     /// Returns the way in which it is written.
-    pub(in super::super) fn form(&self) -> Form {
+    pub(crate) fn form(&self) -> Form {
         self.ways.get(self.way).map_or(Form::Name, |(form, _)| *form)
     }
 
@@ -50,12 +50,18 @@ impl ImageUse {
     }
 
     /// Whether its name stands there.
-    pub(in super::super) fn holds(&self, path: &[String]) -> bool {
+    pub(crate) fn holds(&self, path: &[String]) -> bool {
         self.slots.name == path
     }
 
+    /// Leaves out writing it by its tag, and says whether another way is left.
+    pub(crate) fn without_name(&mut self) -> bool {
+        self.ways.retain(|(form, _)| *form != Form::Name);
+        !self.ways.is_empty()
+    }
+
     /// Goes on to the next way, where there is one.
-    pub(in super::super) fn next_form(&mut self) -> bool {
+    pub(crate) fn next_form(&mut self) -> bool {
         let more = self.way.saturating_add(1) < self.ways.len();
         if more {
             self.way = self.way.saturating_add(1);
@@ -66,7 +72,7 @@ impl ImageUse {
 
 impl Values {
     /// Lays values over a chart's defaults.
-    pub(in super::super) fn new(own: Value, chart: &Chart) -> Self {
+    pub(crate) fn new(own: Value, chart: &Chart) -> Self {
         let mut whole = chart.defaults.clone();
         overlay(&mut whole, own.clone());
         Self { own, whole }
@@ -78,7 +84,7 @@ impl Values {
     /// # Errors
     ///
     /// `E-CONTENT image-value`.
-    pub(in super::super) fn listed(
+    pub(crate) fn listed(
         &self,
         entry: &ImageValue,
         app_versions: &BTreeMap<Vec<String>, String>,
@@ -93,7 +99,7 @@ impl Values {
     }
 
     /// Returns the image that a value looks like, when it comes out of the chart.
-    pub(in super::super) fn coming_out(
+    pub(crate) fn coming_out(
         &self,
         candidate: &Candidate,
         app_versions: &BTreeMap<Vec<String>, String>,
@@ -106,7 +112,7 @@ impl Values {
     }
 
     /// Returns an image that a traced value says, whatever its registry and tag are.
-    pub(in super::super) fn traced(&self, candidate: Candidate, reference: &str) -> ImageUse {
+    pub(crate) fn traced(&self, candidate: Candidate, reference: &str) -> ImageUse {
         let parts = candidate.slots.parts(&self.whole);
         let is_named = |over: Option<&str>| {
             let named = parts.reference(over, None).parse::<ImageReference>();
@@ -140,7 +146,7 @@ impl Values {
             .rev()
             .find_map(|length| app_versions.get(path.get(..length)?))
             .map(String::as_str);
-        let app_version = app_version.filter(|_| forms.first() != Some(&Form::Whole));
+        let app_version = app_version.filter(|_| forms.first() != Some(&Form::Whole) && !slots.is_whole(&self.whole));
         let overs: Vec<Option<String>> = self.overs(&path).collect();
         let said = |over: &Option<String>| parts.reference(over.as_deref(), app_version);
         let comes_out = |over: &&Option<String>| said(over).parse().is_ok_and(|reference| seen.contains(&reference));
@@ -193,7 +199,7 @@ impl Values {
     }
 
     /// Returns what agents get; `targets` are the images in the bundle, in the order of `images`.
-    pub(in super::super) fn rewritten(&self, images: &[ImageUse], targets: &[Target]) -> Value {
+    pub(crate) fn rewritten(&self, images: &[ImageUse], targets: &[Target]) -> Value {
         let mut own = self.own.clone();
         for (image, target) in images.iter().zip(targets) {
             if let Some(used) = image.over() {
@@ -218,10 +224,11 @@ impl Values {
     }
 
     /// Returns where the chart's values have lists of pull secrets that the deployment's own do not repeat, and whether these have any.
-    pub(in super::super) fn pull_secrets(&self) -> (Vec<String>, bool) {
+    pub(crate) fn pull_secrets(&self) -> (Vec<String>, bool) {
         let (mut chart, mut own) = (Vec::new(), Vec::new());
         pull_secret_lists(&self.whole, &mut Vec::new(), &mut chart);
         pull_secret_lists(&self.own, &mut Vec::new(), &mut own);
+        chart.retain(|path| !own.contains(path));
         (chart.iter().map(|path| show(path)).collect(), !own.is_empty())
     }
 }
@@ -231,6 +238,20 @@ fn ways(forms: &[Form], overs: impl Iterator<Item = Option<String>>) -> Vec<(For
     overs
         .flat_map(|over| forms.iter().map(move |form| (*form, over.clone())))
         .collect()
+}
+
+/// Adds what agents add to lists of pull secrets before helm gets the values.
+pub(crate) fn with_pull_secret(own: &Value, name: &str) -> Value {
+    let mut lists = Vec::new();
+    pull_secret_lists(own, &mut Vec::new(), &mut lists);
+    let mut own = own.clone();
+    for path in lists {
+        let list = path.iter().try_fold(&mut own, |at, key| at.get_mut(key));
+        if let Some(list) = list.and_then(Value::as_array_mut) {
+            list.push(json!({"name": name}));
+        }
+    }
+    own
 }
 
 /// Finds lists under the keys by which agents know them; lists within lists they do not visit.
@@ -247,33 +268,40 @@ fn pull_secret_lists(value: &Value, path: &mut Vec<String>, found: &mut Vec<Vec<
     }
 }
 
-/// Whether a text of the values has a reference in it, plainly or encoded.
-pub(in super::super) fn has_text(values: &Value, reference: &str) -> bool {
-    fn any(value: &Value, needles: &[&str]) -> bool {
+/// Returns where a text of the values has a reference in it, plainly or encoded.
+pub(crate) fn text_with(values: &Value, reference: &str) -> Option<Vec<String>> {
+    fn any(value: &Value, needles: &[&str]) -> Option<Vec<String>> {
+        let below = |key: String, value: &Value| {
+            let mut path = any(value, needles)?;
+            path.insert(0, key);
+            Some(path)
+        };
         match value {
-            Value::Object(map) => map.values().any(|value| any(value, needles)),
-            Value::Array(list) => list.iter().any(|value| any(value, needles)),
-            Value::String(text) => needles.iter().any(|needle| text.contains(needle)),
-            _ => false,
+            Value::Object(map) => map.iter().find_map(|(key, value)| below(key.clone(), value)),
+            Value::Array(list) => (0_usize..)
+                .zip(list)
+                .find_map(|(at, value)| below(at.to_string(), value)),
+            Value::String(text) => needles.iter().any(|needle| text.contains(needle)).then(Vec::new),
+            _ => None,
         }
     }
     any(values, &[reference, &STANDARD.encode(reference)])
 }
 
 /// Writes a path with an empty list at its end as YAML on one line.
-pub(in super::super) fn empty_list_at(path: &str) -> String {
+pub(crate) fn empty_list_at(path: &str) -> String {
     let mut keys = path.rsplit('.');
     let last = format!("{}: []", keys.next().unwrap_or_default());
     keys.fold(last, |inner, key| format!("{key}: {{{inner}}}"))
 }
 
 /// A mistake about a value.
-pub(in super::super) fn problem(path: &[String], what: &str) -> Error {
+pub(crate) fn problem(path: &[String], what: &str) -> Error {
     Error::new(Class::Content, "image-value", format!("value {}: {what}", show(path)))
 }
 
 /// An image that nobody listed.
-pub(in super::super) fn unlisted(candidate: &Candidate) -> Error {
+pub(crate) fn unlisted(candidate: &Candidate) -> Error {
     let text: String = candidate.text.chars().take(160).collect();
     problem(
         &candidate.path,

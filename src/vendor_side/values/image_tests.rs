@@ -17,6 +17,7 @@ fn chart(defaults: Value) -> Chart {
         templates: Vec::new(),
         schemas: Vec::new(),
         files: Vec::new(),
+        crds: Vec::new(),
         missing: Vec::new(),
         private_keys: Vec::new(),
         tokens: Vec::new(),

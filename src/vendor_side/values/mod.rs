@@ -3,14 +3,12 @@
 mod candidates;
 mod image;
 mod merge;
-mod placeholders;
 mod registry_over;
 mod slots;
 mod tree;
 
 pub(super) use candidates::{Candidate, candidates, traced};
-pub(super) use image::{ImageUse, Values, empty_list_at, has_text, unlisted};
+pub(super) use image::{ImageUse, Values, empty_list_at, text_with, unlisted, with_pull_secret};
 pub(super) use merge::merge;
-pub(super) use placeholders::without_secrets;
 pub(super) use slots::{Form, Target};
 pub(super) use tree::show;

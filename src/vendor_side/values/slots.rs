@@ -2,7 +2,7 @@
 //!
 //! | What stands there | Ways to say a digest, in the order in which they are tried |
 //! |---|---|
-//! | a whole reference | `HOST/NAME@sha256:…` |
+//! | a whole reference | `HOST/NAME@sha256:…`; by name and tag |
 //! | a mapping with `digest` or `sha` | that key; else as below |
 //! | another mapping with `repository`, `image` or `name`, or such keys beside others | `NAME@sha256` with the 64 digits as tag, for charts that write both with a colon between |
 //! | any of these, also a repository whose tag stands elsewhere | by name and tag, which the appliance serves as the digest that the release signed |
@@ -19,7 +19,7 @@ const NAMES: [&str; 3] = ["repository", "image", "name"];
 
 /// A way to say which image is meant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in super::super) enum Form {
+pub(crate) enum Form {
     /// A whole reference, by digest.
     Whole,
     /// In a key for digests.
@@ -34,21 +34,21 @@ type ValuePath = Vec<String>;
 
 /// The values that together name an image.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(in super::super) struct Slots {
+pub(crate) struct Slots {
     /// The host, where it stands by itself.
     pub(super) registry: Option<ValuePath>,
     /// The name, or the whole reference.
-    pub(in super::super) name: ValuePath,
+    pub(crate) name: ValuePath,
     pub(super) tag: Option<ValuePath>,
     pub(super) digest: Option<ValuePath>,
 }
 
 /// An image as the bundle has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(in super::super) struct Target {
-    pub(in super::super) repository: RepositoryName,
-    pub(in super::super) tag: Option<Tag>,
-    pub(in super::super) digest: Digest,
+pub(crate) struct Target {
+    pub(crate) repository: RepositoryName,
+    pub(crate) tag: Option<Tag>,
+    pub(crate) digest: Digest,
 }
 
 impl Slots {
@@ -57,7 +57,7 @@ impl Slots {
     /// # Errors
     ///
     /// What is wrong with the value there, as text.
-    pub(in super::super) fn at(whole: &Value, entry: &ImageValue) -> Result<(Self, Vec<Form>), String> {
+    pub(crate) fn at(whole: &Value, entry: &ImageValue) -> Result<(Self, Vec<Form>), String> {
         let value = get(whole, &entry.path).ok_or("there is no such value")?;
         let beside = |given: Option<&ValuePath>| match given {
             Some(path) if get(whole, path).is_none() => Err(format!("there is no value {}", show(path))),
@@ -71,8 +71,18 @@ impl Slots {
                     tag: beside(entry.tag.as_ref())?,
                     digest: None,
                 };
-                let forms = slots.forms_of_text(text);
-                Ok((slots, pinned(forms, entry.pin)))
+                let forms = match entry.pin {
+                    // A whole reference has its digest at its end.
+                    Some(Pin::Digest) if slots.tag.is_none() => vec![Form::Whole],
+                    Some(Pin::Tag) if slots.tag.is_none() => {
+                        return Err(
+                            "pin: tag needs the place of its tag, as in {path: image, tag: version, pin: tag}"
+                                .to_owned(),
+                        );
+                    }
+                    pin => pinned(slots.forms_of_text(), pin),
+                };
+                Ok((slots, forms))
             }
             Value::Object(map) => {
                 let slots = Self::of_map(map, &entry.path).ok_or("it has no repository")?;
@@ -104,14 +114,18 @@ impl Slots {
         }
     }
 
-    pub(super) fn forms_of_text(&self, text: &str) -> Vec<Form> {
+    pub(super) fn forms_of_text(&self) -> Vec<Form> {
         if self.tag.is_some() {
-            vec![Form::Tag, Form::Name]
-        } else if has_version(text) {
-            vec![Form::Whole]
+            // Where a template writes the tag only behind what has none.
+            vec![Form::Tag, Form::Name, Form::Whole]
         } else {
             vec![Form::Whole, Form::Name]
         }
+    }
+
+    /// Whether all that is to be said of the image stands in one text.
+    pub(super) fn is_whole(&self, whole: &Value) -> bool {
+        self.tag.is_none() && get(whole, &self.name).and_then(Value::as_str).is_some_and(has_version)
     }
 
     /// Returns what the values name now: registry, name, tag and digest.
@@ -175,6 +189,9 @@ impl Slots {
                 );
             }
             (_, at, known) => {
+                if at.is_none() && self.is_whole(whole) {
+                    name += &tag.as_ref().map(|tag| format!(":{tag}")).unwrap_or_default();
+                }
                 if let (Some(at), Some(tag)) = (at.as_ref().filter(|at| filled(at)), tag) {
                     put.push((at.clone(), text(tag.to_string())));
                 }

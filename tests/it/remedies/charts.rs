@@ -115,6 +115,51 @@ fn images_that_values_do_not_say_are_listed_or_worked_out_by_helm() {
 }
 
 #[test]
+fn charts_that_want_too_much_or_no_port_are_put_right_as_the_message_says() {
+    let mut charts = Charts::new();
+    charts.release("  values: own.yaml\n");
+    for (code, trouble) in [
+        ("memory", "{ echo 'fatal error: runtime: out of memory' >&2; exit 2; }"),
+        ("time", "kill -XCPU $$"),
+    ] {
+        charts.helm(&format!(
+            "grep -q '\"parts\":1' \"$last\" || {trouble}\necho 'kind: ConfigMap'"
+        ));
+        charts.shop.write("own.yaml", "parts: 1000\n");
+        let remedy = charts.shop.create("--helm ./helm").remedy("E-LIMIT", code);
+        assert_eq!(
+            remedy,
+            "turn off in the values what is not needed, or have the templates make less"
+        );
+        charts.shop.write("own.yaml", "parts: 1\n");
+        charts.shop.create("--helm ./helm").succeeded();
+    }
+    // Aliases of aliases, and the same written out.
+    let mut bomb = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n".to_owned();
+    for n in 1..10 {
+        let list = vec![format!("*a{}", n - 1); 10].join(", ");
+        bomb += &format!("a{n}: &a{n} [{list}]\n");
+    }
+    charts.shop.write("own.yaml", &bomb);
+    let remedy = charts.shop.create("--helm ./helm").remedy("E-LIMIT", "yaml");
+    assert_eq!(remedy, "write out what its aliases stand for, and only what is needed");
+    charts.shop.write("own.yaml", "parts: 1\na0: [x, x]\n");
+    charts.shop.create("--helm ./helm").succeeded();
+    // A chart that takes no port.
+    let image = "image=$(sed -n 's/.*\"container\":\"\\([^\"]*\\)\".*/\\1/p' \"$last\")";
+    let refusing = "case $image in *:[0-9]*/*) echo 'Error: a port' >&2; exit 1;; esac";
+    charts.shop.write("own.yaml", &format!("web: {{container: '{WEB}'}}\n"));
+    charts.helm(&format!("{image}\n{refusing}\n{}", pod("$image")));
+    let remedy = charts.shop.create("--helm ./helm").remedy("E-CONTENT", "render");
+    assert_eq!(
+        remedy,
+        "have its templates and its schema take an address with a port, and a digest or a tag behind the name"
+    );
+    charts.helm(&format!("{image}\n{}", pod("$image")));
+    charts.shop.create("--helm ./helm").succeeded();
+}
+
+#[test]
 fn what_only_a_site_knows_is_said_or_vouched_for() {
     let mut charts = Charts::new();
     charts.helm("echo 'kind: ConfigMap'");

@@ -2,7 +2,9 @@
 
 mod applications;
 mod chart_cases;
+mod chart_programs;
 mod chart_secrets;
+mod chart_sites;
 mod chart_table;
 mod charts;
 pub(crate) mod cli;

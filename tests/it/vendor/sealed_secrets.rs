@@ -353,10 +353,12 @@ fn secrets_stand_only_where_nothing_reads_them_as_anything_else() {
         assert_eq!((class, code), ("E-CONTENT", "template"), "{text}");
         assert!(text.contains(says), "{says}: {text}");
     }
-    folder.write("c.env", &env);
-    let (class, code, text) = folder.refused(&format!("notes: \"{{{{ .Secrets.TOKEN }}}}\"\n{good}"), 1);
-    assert_eq!((class, code), ("E-CONTENT", "template"), "{text}");
+    folder.write("c.env", format!("A={{{{`{{{{ .Values.x }}}}`}}}}\n{env}"));
     folder.build(&good, 1).unwrap();
+    folder.write("c.env", &env);
+    let (class, code, text) = folder.refused(&format!("notes: \"{{{{ .Secrets.TOKEN }}}}\"\n{good}"), 2);
+    assert_eq!((class, code), ("E-CONTENT", "template"), "{text}");
+    folder.build(&good, 2).unwrap();
 }
 
 #[test]
