@@ -12,6 +12,10 @@ pub(crate) const END: usize = 256;
 pub(crate) const FIRST_LENGTH: usize = 257;
 /// Plain bytes of the largest stored block.
 pub(crate) const STORED: usize = 65_535;
+/// The shortest match.
+pub(crate) const SHORTEST: usize = 3;
+/// The longest one.
+pub(crate) const LONGEST: usize = 258;
 
 /// The order in which the lengths of the code for code lengths stand.
 pub(crate) const ORDER: [usize; LENGTH_SYMBOLS] = [16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15];

@@ -9,6 +9,7 @@ mod format;
 mod go_1;
 mod huffman;
 mod id;
+mod klauspost_2;
 mod lengths;
 mod window;
 mod work;
