@@ -10,11 +10,18 @@ mod go_1;
 mod huffman;
 mod id;
 mod klauspost_2;
+mod known_answer;
 mod lengths;
+mod sample;
 mod window;
 mod work;
 mod zlib_1;
 
+#[cfg(test)]
+mod tests;
+
 pub use encoder::{Border, DICTIONARY, Encoder, Output, Start, Stop};
 pub use id::{Operation, Producer};
+pub use known_answer::{ANSWER_BLOCK, answers, make};
+pub use sample::Sample;
 pub use work::{START, Work};
