@@ -122,7 +122,49 @@ impl<R: Read> Source<R> {
         Ok(self.take(8)?.to_le_bytes()[0])
     }
 
+    /// Takes so many bytes at a byte's border.
+    ///
+    /// # Errors
+    ///
+    /// [`Fault::Cut`], [`Fault::Io`].
+    pub fn bytes(&mut self, size: u64) -> Result<Vec<u8>, Fault> {
+        let mut bytes = Vec::new();
+        for _ in 0..size {
+            bytes.push(self.byte()?);
+        }
+        Ok(bytes)
+    }
+
+    /// Passes over so many bytes.
+    ///
+    /// # Errors
+    ///
+    /// [`Fault::Cut`], [`Fault::Io`].
+    pub fn pass(&mut self, size: u64) -> Result<(), Fault> {
+        for _ in 0..size {
+            self.byte()?;
+        }
+        Ok(())
+    }
+
+    /// Passes over all that is left.
+    ///
+    /// # Errors
+    ///
+    /// [`Fault::Io`].
+    pub fn drain(&mut self) -> Result<(), Fault> {
+        self.align()?;
+        while !self.at_end()? {
+            self.byte()?;
+        }
+        Ok(())
+    }
+
     /// Whether nothing is left.
+    ///
+    /// # Errors
+    ///
+    /// [`Fault::Io`].
     pub fn at_end(&mut self) -> Result<bool, Fault> {
         self.peek()?;
         Ok(self.count == 0)

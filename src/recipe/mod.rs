@@ -3,6 +3,7 @@
 //! A recipe is judged whole before the first byte is rebuilt, and walked as the bytes that it is. Faults are plain words here; whoever
 //! reads a bundle gives them class and code.
 
+pub mod find;
 mod grammar;
 mod join;
 mod judge;
