@@ -60,7 +60,21 @@ impl<R: Read> Source<R> {
         self.taken * 8 - u64::from(self.count)
     }
 
+    #[inline]
     fn refill(&mut self) -> Result<(), Fault> {
+        if let Some(bytes) = self.buffer[self.at..self.filled].first_chunk::<8>() {
+            let whole = (63 - self.count) >> 3;
+            let taken = u64::from_le_bytes(*bytes) & ((1 << (8 * whole)) - 1);
+            self.bits |= taken << self.count;
+            self.at += whole as usize;
+            self.taken += u64::from(whole);
+            self.count += 8 * whole;
+            return Ok(());
+        }
+        self.refill_slowly()
+    }
+
+    fn refill_slowly(&mut self) -> Result<(), Fault> {
         while self.count <= 56 {
             if self.at == self.filled {
                 if self.ended {

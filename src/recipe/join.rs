@@ -24,6 +24,11 @@ impl Joiner {
         }
     }
 
+    /// Whether no more than half of the work that a blob may take was needed: what a writer asks for.
+    pub fn is_easy(&self) -> bool {
+        self.work.done() <= self.work.allowed() / 2
+    }
+
     /// Takes the next part, and returns the bytes of the blob that are complete with it.
     ///
     /// # Errors

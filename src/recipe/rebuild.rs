@@ -23,6 +23,11 @@ impl Rebuild {
         }
     }
 
+    /// Whether what was made so far needed no more than half of the work that a blob may take: what a writer asks for.
+    pub fn is_easy(&self) -> bool {
+        self.joiner.is_easy()
+    }
+
     /// Takes plain in any cuts, and hands out the bytes of the blob.
     ///
     /// # Errors

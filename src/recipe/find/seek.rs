@@ -44,6 +44,8 @@ pub enum Why {
     Differs,
     /// The recipe would be too large.
     TooLarge,
+    /// Rebuilding takes more than half of the work that a reader allows.
+    Work,
 }
 
 impl From<inflate::Fault> for Why {
@@ -272,6 +274,7 @@ fn differs<R: Read>(
         plain(survey, open()?, &mut |part| rebuild.feed(part, &mut compare)).and_then(|()| rebuild.finish(&mut compare))
     };
     match rebuilt {
+        Ok(()) if !rebuild.is_easy() => Err(Why::Work),
         Ok(()) if right == survey.size => Ok(None),
         Ok(()) | Err(Ends::Differs) => Ok(Some(right)),
         Err(Ends::Why(why)) => Err(why),
@@ -285,8 +288,11 @@ enum Ends {
 }
 
 impl From<Fault> for Ends {
-    fn from(_: Fault) -> Self {
-        Self::Differs
+    fn from(fault: Fault) -> Self {
+        match fault {
+            Fault::Work => Self::Why(Why::Work),
+            Fault::Differs | Fault::Recipe(_) => Self::Differs,
+        }
     }
 }
 

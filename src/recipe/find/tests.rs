@@ -54,6 +54,13 @@ fn members_empty_ones_and_padding_are_of_the_recipe() {
 }
 
 #[test]
+fn a_file_whose_rebuilding_is_too_much_work_is_not_given_a_recipe() {
+    // Each start of an emulator counts; many tiny members are more than half of what their plain allows.
+    let file: Vec<u8> = (0..200).flat_map(|_| member(Producer::Go1Level6, b"x")).collect();
+    assert!(matches!(found(&file), Err(Why::Work)));
+}
+
+#[test]
 fn what_no_producer_made_has_no_recipe_and_says_why() {
     let plain = Sample::Text.plain();
     let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::new(3));
