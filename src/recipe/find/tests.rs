@@ -1,6 +1,8 @@
 //! Recipes found for files of every producer, and none for others.
 
 use std::io::{Cursor, Write as _};
+use std::process::{Command, Stdio};
+use std::thread;
 
 use crate::producer::{Border, Output, Producer, Sample, Stop, make};
 
@@ -80,4 +82,55 @@ fn what_no_producer_made_has_no_recipe_and_says_why() {
         found(&member(Producer::Go1Level6, b"")),
         Err(Why::UnknownProducer)
     ));
+}
+
+const PYTHON: &str = "import gzip, sys; sys.stdout.buffer.write(gzip.compress(sys.stdin.buffer.read(), LEVEL))";
+
+/// What a program makes of some plain.
+fn piped(command: &str, plain: &[u8]) -> Vec<u8> {
+    let mut child = Command::new("sh")
+        .args(["-c", command])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut input = child.stdin.take().unwrap();
+    let output = thread::scope(|scope| {
+        scope.spawn(move || input.write_all(plain).unwrap());
+        child.wait_with_output().unwrap()
+    });
+    assert!(output.status.success(), "{command}");
+    output.stdout
+}
+
+/// Fresh plain of this machine and its own tools, so that what emulators give does not rest on samples alone.
+#[test]
+fn what_real_tools_make_of_this_machine_has_recipes() {
+    if std::env::var_os("AIRLOCK_SLOW").is_none() {
+        return;
+    }
+    for folder in ["bin", "share/doc"] {
+        let plain = piped(&format!("tar cf - -C /usr {folder} | head -c 6000000"), b"");
+        assert!(plain.len() > 1_000_000, "{folder}");
+        for (command, producer) in [
+            ("pigz -6".to_owned(), Producer::Pigz1Level6),
+            ("pigz -9 --no-time".to_owned(), Producer::Pigz1Level9),
+            (
+                format!("python3 -c '{}'", PYTHON.replace("LEVEL", "6")),
+                Producer::Zlib1Level6,
+            ),
+            (
+                format!("python3 -c '{}'", PYTHON.replace("LEVEL", "9")),
+                Producer::Zlib1Level9,
+            ),
+        ] {
+            let file = piped(&command, &plain);
+            let found = found(&file).unwrap();
+            assert_eq!(
+                (found.producer, found.plain),
+                (producer, plain.len() as u64),
+                "{command} of {folder}"
+            );
+        }
+    }
 }
