@@ -21,6 +21,7 @@ const LEVELS: &[(&str, u8)] = &[
     ("stream", 1),
     ("crypto", 1),
     ("container", 1),
+    ("encoding", 1),
     ("confine", 1),
     ("inflate", 1),
     ("producer", 1),

@@ -86,6 +86,7 @@ pub(super) fn run(args: &ImportArgs, ui: &mut Ui) -> Result<()> {
             }
             Event::Note(note) => ui.say(super::ui::escape(&note)),
             Event::Checked { done, total } => ui.progress("check", done, total),
+            Event::Rebuilding { done, total } => ui.progress("rebuilding", done, total),
             Event::Progress { done, total } => ui.progress("import", done, total),
         })
         .map_err(|error| Door::BUNDLE.told(error, &args.source))?;

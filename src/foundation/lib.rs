@@ -7,6 +7,7 @@ pub mod container;
 pub mod crypto;
 pub mod db;
 pub mod domain;
+pub mod encoding;
 pub mod inflate;
 pub mod media;
 pub mod package;

@@ -5,6 +5,7 @@
 use std::path::PathBuf;
 
 use super::collect::Platform;
+use super::encode::EncodeOptions;
 use super::release_file::{AudienceText, Expiry, Notes, ReleaseFile, check_label};
 use super::release_folder::ReleaseFolder;
 use super::rendering::HelmChoice;
@@ -47,6 +48,8 @@ pub struct Overrides {
     pub strict: bool,
     /// `--base-max-age`, in seconds: how old what a site said last may be for a bundle to build on it.
     pub base_max_age: Option<i64>,
+    /// `--encodings`, `--level`, `--no-cache`: how layers are made to travel smaller.
+    pub encode: EncodeOptions,
 }
 
 /// Everything that goes into a bundle besides content.

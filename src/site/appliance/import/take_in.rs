@@ -118,6 +118,7 @@ fn fill(
             .into_iter()
             .map(|digest| (digest, None))
             .collect(),
+        chunk_bytes: head.chunk_bytes,
         head,
         goes_live,
         staging,
@@ -172,15 +173,19 @@ fn fill(
 fn check_complete(appliance: &Appliance, blobs: &[(Digest, u64)]) -> Result<()> {
     for (digest, size) in blobs {
         if appliance.store.size_of(digest)? != Some(*size) {
-            return Err(Error::new(
-                Class::State,
-                "staging",
-                format!("{digest} was stored by an earlier try and is gone"),
-            )
-            .remedy("import the same bundle once more: `airlock import FILE`"));
+            return Err(gone(digest));
         }
     }
     Ok(())
+}
+
+fn gone(digest: &Digest) -> Error {
+    Error::new(
+        Class::State,
+        "staging",
+        format!("{digest} was stored by an earlier try and is gone"),
+    )
+    .remedy("import the same bundle once more: `airlock import FILE`")
 }
 
 /// Removes what a refused bundle left: its staging, and every blob of it that no release refers to.
@@ -216,6 +221,8 @@ struct StoringSink<'a> {
     head: Head,
     /// Documents that are sealed to sites, as far as this try has read them.
     sealed: BTreeMap<Digest, Option<Vec<u8>>>,
+    /// Bytes of the pieces that large blobs are served in.
+    chunk_bytes: u64,
     goes_live: bool,
     staging: &'a mut Staging,
     graph: Option<Graph>,
@@ -235,6 +242,20 @@ impl StoringSink<'_> {
             self.midstates.insert(blob.digest, midstates);
         }
     }
+
+    /// Takes up an encoded blob that the store has, byte for byte: it is not restored again.
+    fn take_up(&mut self, blob: &Blob) -> Result<bool> {
+        let store = &self.appliance.store;
+        if store.size_of(&blob.digest)? != Some(blob.size) {
+            return Ok(false);
+        }
+        let Some(midstates) = store.take_up(&blob.digest, blob.size, self.chunk_bytes)? else {
+            return Ok(false);
+        };
+        self.staging.hold(&blob.digest, blob.size);
+        self.proved(blob, midstates);
+        Ok(true)
+    }
 }
 
 impl Sink for StoringSink<'_> {
@@ -247,6 +268,14 @@ impl Sink for StoringSink<'_> {
     }
 
     fn recall(&mut self, blob: &Blob, midstates: Vec<Hash>) -> Result<()> {
+        if blob.is_encoded() {
+            // Its chunks prove no piece of it: the blob itself does.
+            return if self.take_up(blob)? {
+                Ok(())
+            } else {
+                Err(gone(&blob.digest))
+            };
+        }
         self.proved(blob, midstates);
         Ok(())
     }
@@ -272,8 +301,23 @@ impl Sink for StoringSink<'_> {
     }
 
     fn begin(&mut self, blob: &Blob) -> Result<()> {
-        self.staging.begin(&blob.digest);
+        if blob.is_encoded() {
+            self.staging.begin_restored(&blob.digest);
+        } else {
+            self.staging.begin(&blob.digest);
+        }
         Ok(())
+    }
+
+    fn is_held(&mut self, blob: &Blob) -> Result<bool> {
+        self.take_up(blob)
+    }
+
+    fn inside(&mut self, blob: &Blob, restored: u64, _: u64) {
+        (self.events)(Event::Rebuilding {
+            done: restored,
+            total: blob.size,
+        });
     }
 
     fn piece(&mut self, bytes: &[u8]) -> Result<()> {
