@@ -101,7 +101,8 @@ mod tests {
         let mut plain = noise(2, (4 << 20) - 4096);
         plain.extend_from_slice(&prefix[..4096]);
         let frame = frame(&prefix, &plain);
-        assert!(frame.len() < plain.len() - 4000, "{}", frame.len());
+        // What was found again, less the heads of blocks that stay as they are.
+        assert!(frame.len() < plain.len() - 3900, "{}", frame.len());
         assert_eq!(
             frame[4], 0b1010_0000,
             "a single segment with four bytes of content size"

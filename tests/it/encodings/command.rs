@@ -33,7 +33,7 @@ impl Desk {
             set.manifest(&json!({"schemaVersion": 2, "mediaType": MANIFEST, "config": config, "layers": layers}));
         set.tag("1", &manifest);
         set.write_folder(&folder.path("layout"), &[manifest]);
-        let text = "product: app\nchannel: stable\nversion: \"1\"\nsequence: 1\nexpires: 2099-01-01T00:00:00Z\nimages:\n  \
+        let text = "product: app\nchannel: stable\nversion: \"1\"\nsequence: 1\nexpires: 2099-01-01T00:00:00Z\naudience: any\nimages:\n  \
                     - source: oci:layout:1\n    name: registry.test/acme/web:1\n";
         fs::write(folder.path("release.yaml"), text).unwrap();
         let layers = layers.iter().map(|layer| layer["digest"].as_str().unwrap().to_owned());
