@@ -458,7 +458,7 @@ impl<'a> IndexReader<'a> {
                 "plain-size",
                 "the plains of all encoded blobs have more than 16 TiB",
             )
-            .remedy("have the vendor make several releases of it"));
+            .remedy("ask the vendor for a bundle made with --encodings none"));
         }
         Ok(Some((travel_size, encoding)))
     }

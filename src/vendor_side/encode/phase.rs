@@ -70,7 +70,6 @@ fn taken_out(path: &Path) -> Error {
         "cache",
         format!("{} was taken out of the cache while it was used", path.display()),
     )
-    .remedy("make the bundle again, with --no-cache where the cache has no room for it")
 }
 
 /// Encodes the layers of a bundle that become smaller by it, and lays it out anew.

@@ -6,6 +6,7 @@ use std::io::Cursor;
 use airlock::bundle::{CheckOnly, OpenedBundle};
 use airlock::domain::Class;
 
+use crate::format::vectors::{judge as judge_vector, vectors};
 use crate::support::appliance::{self, Appliance, write};
 use crate::support::bundles::{Made, SMALL_CHUNKS, Vendor};
 use crate::support::site::noise;
@@ -143,4 +144,32 @@ fn a_signed_travel_form_of_another_layer_leaves_nothing_at_a_site() {
     let good = made(&vendor, &mut |form| form);
     import(&good).assert_imported();
     assert_eq!(appliance::check(&site.path(), &[&good]), 1);
+}
+
+#[test]
+fn without_encodings_comes_what_a_bad_travel_form_kept_out() {
+    for (name, also) in [
+        ("enc-unknown-form", ""),
+        ("enc-plain-size", ""),
+        ("enc-rest", ", and tell them that this one was built wrong"),
+    ] {
+        let bad = vectors("bad").into_iter().find(|vector| vector.name == name).unwrap();
+        let error = judge_vector(bad.bundle(), &bad.pins().unwrap()).unwrap_err();
+        let says = format!("ask the vendor for a bundle made with --encodings none{also}");
+        assert_eq!(error.advice(), Some(says.as_str()), "{name}");
+    }
+    let vendor = Vendor::new();
+    let site = Appliance::init(&vendor);
+    let folder = appliance::scratch();
+    let import = |made: &Made| {
+        let path = folder.path().join("bundle");
+        write(&path, &made.bytes);
+        site.import(&path)
+    };
+    let bad = made(&vendor, &mut |form| [form, vec![0]].concat());
+    import(&bad).assert_refused("E-FORMAT", "travel", "X11");
+    let plain = vendor.bundle(1, &[layer(), noise(600, 5)], SMALL_CHUNKS);
+    assert_eq!(plain.layers, bad.layers);
+    import(&plain).assert_imported();
+    assert_eq!(appliance::check(&site.path(), &[&plain]), 1);
 }
