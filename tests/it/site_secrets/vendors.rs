@@ -1,6 +1,6 @@
 //! Two vendors with a secret of one name: each product has its own value, and a person must say which is meant.
 
-use airlock::appliance::secret::AskedSecret;
+use airlock::appliance::secret::{AskedSecret, Replaces};
 use airlock::domain::SecretValue;
 use zeroize::Zeroizing;
 
@@ -43,7 +43,7 @@ fn a_secret_of_one_name_belongs_to_each_vendor_alone() {
             .unwrap()
     };
     appliance
-        .set_secret(&of("crm"), value("of-a"), appliance.clock.now())
+        .set_secret(&of("crm"), value("of-a"), Replaces::Seen, appliance.clock.now())
         .unwrap();
     let waiting = appliance.waiting_releases().unwrap();
     assert_eq!(waiting.len(), 1, "the other vendor's waits still");
@@ -56,7 +56,7 @@ fn a_secret_of_one_name_belongs_to_each_vendor_alone() {
     let found = appliance.find_secret(&by_vendor).unwrap();
     assert_eq!(found.scope.domain, site.b.chain().domain());
     appliance
-        .set_secret(&found, value("of-b"), appliance.clock.now())
+        .set_secret(&found, value("of-b"), Replaces::Seen, appliance.clock.now())
         .unwrap();
     assert!(appliance.waiting_releases().unwrap().is_empty());
 }
