@@ -14,6 +14,8 @@
 //!
 //! # Modules, lowest first: each may use only what stands above it in this table
 //!
+//! Levels 0 to 3 but for `confine` are the crate `airlock-foundation`, `vendor_side` is one, and `airlock-site` is what a site runs.
+//!
 //! | Level | Module | What it is |
 //! |---|---|---|
 //! | 0 | [`domain`] | words of the field as pure values; no IO |
@@ -32,25 +34,10 @@
 #[doc = include_str!("architecture.md")]
 pub mod architecture {}
 
-#[cfg(feature = "site")]
-pub mod appliance;
-pub mod bundle;
 pub mod cli;
+
+pub use airlock_foundation::{bundle, container, crypto, db, domain, media, package, panics, protocol, store, stream};
 #[cfg(feature = "site")]
-pub mod config;
-#[cfg(feature = "site")]
-pub mod confine;
-pub mod container;
-pub mod crypto;
-pub mod db;
-pub mod domain;
-#[cfg(feature = "site")]
-pub mod http;
-pub mod media;
-pub mod package;
-pub mod panics;
-pub mod protocol;
-pub mod store;
-pub mod stream;
+pub use airlock_site::{appliance, config, confine, http};
 #[cfg(feature = "vendor")]
-pub mod vendor_side;
+pub use airlock_vendor_side as vendor_side;

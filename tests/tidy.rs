@@ -1,4 +1,4 @@
-//! The wall that one crate does not have: who may import what, module docs, file sizes, and words that do not belong here.
+//! The walls that crates do not have inside: who may import what, module docs, file sizes, and words that do not belong here.
 #![allow(
     clippy::unwrap_used,
     clippy::disallowed_methods,
@@ -40,10 +40,10 @@ const STRANGERS: &[&[&str]] = &[&["bundle", "package", "store", "db"], &["vendor
 
 /// Crates with a border: where alone they may be named.
 const BORDERS: &[(&str, &[&str])] = &[
-    ("rusqlite", &["src/db/"]),
-    ("axum", &["src/http/"]),
-    ("hyper", &["src/http/"]),
-    ("hyper_util", &["src/http/"]),
+    ("rusqlite", &["src/foundation/db/"]),
+    ("axum", &["src/site/http/"]),
+    ("hyper", &["src/site/http/"]),
+    ("hyper_util", &["src/site/http/"]),
     (
         "reqwest",
         &[
@@ -52,20 +52,26 @@ const BORDERS: &[(&str, &[&str])] = &[
             "src/cli/demo_agent.rs",
         ],
     ),
-    ("argon2", &["src/appliance/fleet/"]),
-    ("rcgen", &["src/appliance/authority.rs"]),
+    ("argon2", &["src/site/appliance/fleet/"]),
+    ("rcgen", &["src/site/appliance/authority.rs"]),
     (
         "regex",
-        &["src/appliance/export/redact.rs", "src/appliance/export/redact/"],
+        &[
+            "src/site/appliance/export/redact.rs",
+            "src/site/appliance/export/redact/",
+        ],
     ),
-    ("tokio_rustls", &["src/http/"]),
-    ("zstd", &["src/container/"]),
+    ("tokio_rustls", &["src/site/http/"]),
+    ("zstd", &["src/foundation/container/"]),
     ("clap", &["src/cli/"]),
     ("rpassword", &["src/cli/"]),
-    ("ed25519_dalek", &["src/crypto/"]),
-    ("x509_cert", &["src/crypto/"]),
-    ("seccompiler", &["src/confine.rs"]),
+    ("ed25519_dalek", &["src/foundation/crypto/"]),
+    ("x509_cert", &["src/foundation/crypto/"]),
+    ("seccompiler", &["src/site/confine.rs"]),
 ];
+
+/// Folders of crates whose modules the program's crate passes on by their own names.
+const PASSED_ON: &[&str] = &["foundation/", "site/"];
 
 struct Source {
     path: String,
@@ -81,10 +87,32 @@ impl Source {
             .filter(|(_, line)| !line.trim_start().starts_with("//"))
     }
 
-    /// The module directly below the crate that the file belongs to.
-    fn module(&self) -> Option<&str> {
-        let rest = self.path.strip_prefix("src/")?;
-        Some(rest.split(['/', '.']).next().unwrap_or(rest))
+    /// The path of its module below the program's crate, which passes on what stands in the others.
+    fn module(&self) -> Vec<String> {
+        let path = self.path.trim_start_matches("src/").trim_end_matches(".rs");
+        let path = PASSED_ON
+            .iter()
+            .find_map(|part| path.strip_prefix(part))
+            .unwrap_or(path);
+        path.trim_end_matches("/mod")
+            .trim_end_matches("/lib")
+            .split('/')
+            .map(ToOwned::to_owned)
+            .collect()
+    }
+
+    /// The path of its crate's root, likewise.
+    fn root(&self) -> &[&str] {
+        if self.path.starts_with("src/vendor_side/") {
+            &["vendor_side"]
+        } else {
+            &[]
+        }
+    }
+
+    /// Whether it is what a folder shows.
+    fn is_door(&self) -> bool {
+        self.path.ends_with("/mod.rs") || self.path.ends_with("/lib.rs")
     }
 }
 
@@ -122,10 +150,11 @@ fn modules_use_only_what_stands_below_them() {
     let mut edges = 0;
     let mut level_mates = BTreeSet::new();
     for source in sources("src") {
-        let Some(module) = source.module().filter(|module| !matches!(*module, "lib" | "main")) else {
+        let module = &source.module()[0];
+        if matches!(module.as_str(), "lib" | "main") {
             continue;
-        };
-        let Some(level) = levels.get(module) else {
+        }
+        let Some(level) = levels.get(module.as_str()) else {
             findings.push(format!("{}: the module {module} is not in the table", source.path));
             continue;
         };
@@ -135,16 +164,16 @@ fn modules_use_only_what_stands_below_them() {
                     .split(|c: char| !c.is_alphanumeric() && c != '_')
                     .next()
                     .unwrap_or_default();
-                let Some(other) = levels.get(used).filter(|_| used != module) else {
+                let Some(other) = levels.get(used).filter(|_| used != module.as_str()) else {
                     continue;
                 };
                 edges += 1;
                 if other == level {
-                    level_mates.insert((module.to_owned(), used.to_owned()));
+                    level_mates.insert((module.clone(), used.to_owned()));
                 }
                 let strangers = STRANGERS
                     .iter()
-                    .any(|group| group.contains(&module) && group.contains(&used));
+                    .any(|group| group.contains(&module.as_str()) && group.contains(&used));
                 if other > level || strangers {
                     findings.push(format!("{}:{number}: {module} uses {used}", source.path));
                 }
@@ -198,7 +227,7 @@ fn folders_have_one_door_without_logic() {
     let mut findings = Vec::new();
     for source in sources("src")
         .iter()
-        .filter(|source| source.path.ends_with("/mod.rs") && !source.path.starts_with("src/cli/"))
+        .filter(|source| source.is_door() && !source.path.starts_with("src/cli/"))
     {
         for (number, line) in source.code() {
             if line.trim_start().starts_with("fn ") || line.contains(" fn ") || line.contains("::*") {
@@ -211,12 +240,12 @@ fn folders_have_one_door_without_logic() {
 
 /// Folders whose files may not use one another in a circle.
 const WITHOUT_CIRCLES: &[&str] = &[
-    "src/appliance",
+    "src/site/appliance",
     "src/cli",
-    "src/container",
-    "src/http",
-    "src/package",
-    "src/store",
+    "src/foundation/container",
+    "src/site/http",
+    "src/foundation/package",
+    "src/foundation/store",
 ];
 
 /// The file that a path of the code leads to, if it is one of ours: the longest part of the path that names a file; a name that a
@@ -227,7 +256,7 @@ fn leads_to(path: &[String], files: &BTreeMap<Vec<String>, &Source>) -> Option<V
         files.contains_key(&module).then_some(module)
     })?;
     let source = files[&found];
-    let Some(name) = path.get(found.len()).filter(|_| source.path.ends_with("/mod.rs")) else {
+    let Some(name) = path.get(found.len()).filter(|_| source.is_door()) else {
         return Some(found);
     };
     let passed_on = uses(source, &found);
@@ -242,7 +271,7 @@ fn uses(source: &Source, module: &[String]) -> Vec<Vec<String>> {
     let lines: Vec<&str> = source.code().map(|(_, line)| line).collect();
     let code = lines.join("\n");
     let mut found = Vec::new();
-    let is_folder = source.path.ends_with("/mod.rs");
+    let is_folder = source.is_door();
     let word = |c: char| c.is_alphanumeric() || c == '_';
     for (at, _) in code.match_indices("::") {
         let start = code[..at].rfind(|c| !word(c)).map_or(0, |place| place + 1);
@@ -250,7 +279,7 @@ fn uses(source: &Source, module: &[String]) -> Vec<Vec<String>> {
         match &code[start..at] {
             // Only where a path begins.
             _ if code[..start].ends_with("::") => continue,
-            "crate" => base.clear(),
+            "crate" => base = source.root().iter().map(|part| (*part).to_owned()).collect(),
             "super" => {
                 if !is_folder || base.len() > 1 {
                     base.pop();
@@ -315,24 +344,17 @@ fn expand(text: &str, mut base: Vec<String>, found: &mut Vec<Vec<String>>) -> us
 #[test]
 fn no_files_use_one_another_in_a_circle() {
     let all = sources("src");
-    let module = |source: &Source| -> Vec<String> {
-        let path = source.path.trim_start_matches("src/").trim_end_matches(".rs");
-        path.trim_end_matches("/mod")
-            .split('/')
-            .map(ToOwned::to_owned)
-            .collect()
-    };
-    let files: BTreeMap<Vec<String>, &Source> = all.iter().map(|source| (module(source), source)).collect();
+    let files: BTreeMap<Vec<String>, &Source> = all.iter().map(|source| (source.module(), source)).collect();
     let mut edges: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     for (module, source) in &files {
         // What a folder passes on is nobody's use of it; tests may use what they like.
-        if source.path.ends_with("/mod.rs") || source.path.contains("tests") {
+        if source.is_door() || source.path.contains("tests") {
             continue;
         }
         for used in uses(source, module) {
             if let Some(target) = leads_to(&used, &files) {
                 let target = files[&target].path.as_str();
-                if target != source.path && !target.ends_with("/mod.rs") {
+                if target != source.path && !target.ends_with("/mod.rs") && !target.ends_with("/lib.rs") {
                     edges.entry(&source.path).or_default().push(target);
                 }
             }
@@ -373,7 +395,7 @@ fn no_decision_compares_the_words_of_sub_codes() {
     let mut findings = Vec::new();
     for source in sources("src")
         .iter()
-        .filter(|source| !source.path.ends_with("tests.rs") && source.path != "src/domain/error.rs")
+        .filter(|source| !source.path.ends_with("tests.rs") && source.path != "src/foundation/domain/error.rs")
     {
         for (number, line) in source.code() {
             let compared = ["code() ==", "code() !=", "(error.code(),", "match error.code()"];
@@ -410,9 +432,9 @@ fn nothing_is_left_for_later() {
 fn the_specification_and_the_code_name_the_same_format() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let specification = fs::read_to_string(root.join("bundle-spec/SPEC.md")).unwrap();
-    let entry = fs::read_to_string(root.join("src/container/entry.rs")).unwrap();
-    let kind = fs::read_to_string(root.join("src/bundle/kind.rs")).unwrap();
-    let lines = fs::read_to_string(root.join("src/container/format_lines.rs")).unwrap();
+    let entry = fs::read_to_string(root.join("src/foundation/container/entry.rs")).unwrap();
+    let kind = fs::read_to_string(root.join("src/foundation/bundle/kind.rs")).unwrap();
+    let lines = fs::read_to_string(root.join("src/foundation/container/format_lines.rs")).unwrap();
     for name in [
         "00-format",
         "01-signatures.json",
@@ -424,10 +446,10 @@ fn the_specification_and_the_code_name_the_same_format() {
         assert!(specification.contains(name) && entry.contains(name), "{name}");
     }
     assert!(specification.contains("airlock-bundle 1") && kind.contains("\"airlock-bundle\""));
-    let package = fs::read_to_string(root.join("src/package/kind.rs")).unwrap();
+    let package = fs::read_to_string(root.join("src/foundation/package/kind.rs")).unwrap();
     assert!(specification.contains("airlock-status 1") && package.contains("\"airlock-status\""));
     assert!(lines.contains("{} 1\\nvolume 1/1 chunks {first}-{chunks}\\n"));
-    let envelope = fs::read_to_string(root.join("src/crypto/envelope.rs")).unwrap();
+    let envelope = fs::read_to_string(root.join("src/foundation/crypto/envelope.rs")).unwrap();
     let mut types = 0;
     for word in envelope
         .split('"')

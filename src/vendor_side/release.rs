@@ -255,8 +255,8 @@ mod tests {
 
     use super::super::workspace::tests::sample;
     use super::*;
+    use crate::Workspace;
     use crate::domain::Hash;
-    use crate::vendor_side::Workspace;
 
     const FILE: &str = "product: erp\nchannel: stable\nversion: v1\nsequence: 7\nexpires_in: 1d\naudience: [plant]\n\
                         images: [{source: postgres}]\n";

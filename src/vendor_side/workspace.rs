@@ -283,7 +283,7 @@ pub(super) mod tests {
 
     use super::*;
 
-    pub(in crate::vendor_side) fn sample() -> Init {
+    pub(crate) fn sample() -> Init {
         Init {
             products: vec!["web".parse().unwrap(), "erp".parse().unwrap()],
             vendor: "Acme".to_owned(),
@@ -295,7 +295,7 @@ pub(super) mod tests {
         }
     }
 
-    pub(in crate::vendor_side) fn never(_: &Path) -> Result<Zeroizing<String>> {
+    pub(crate) fn never(_: &Path) -> Result<Zeroizing<String>> {
         panic!("no passphrase is needed")
     }
 

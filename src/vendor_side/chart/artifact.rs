@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::contents::Chart;
-use crate::vendor_side::collect::MadeArtifact;
+use crate::collect::MadeArtifact;
 
 /// Config of an OCI chart.
 const CHART_CONFIG: &str = "application/vnd.cncf.helm.config.v1+json";

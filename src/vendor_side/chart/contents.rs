@@ -10,7 +10,7 @@ use super::overlay::overlay;
 use super::template::Template;
 use super::value_schema;
 use crate::domain::{Class, Error, Result};
-use crate::vendor_side::leak::{private_key, secret_shapes};
+use crate::leak::{private_key, secret_shapes};
 
 /// Charts inside charts.
 const DEPTH: usize = 8;

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::archive::wrong;
 use crate::domain::{Class, Result};
-use crate::vendor_side::yaml::as_helm;
+use crate::yaml::as_helm;
 
 /// What matters of `Chart.yaml`.
 #[derive(Debug)]

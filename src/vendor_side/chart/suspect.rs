@@ -1,7 +1,7 @@
 //! Keys that speak of images, and texts that look like images where no key says so: arguments, environment, annotations, configuration.
 
 use crate::bundle::desired::PLACEHOLDER_HOST;
-use crate::vendor_side::collect::ImageReference;
+use crate::collect::ImageReference;
 
 /// Characters that end a word.
 const BETWEEN: &[char] = &[

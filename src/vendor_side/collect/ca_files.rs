@@ -13,7 +13,7 @@ const CA_BYTES: u64 = 16 << 20;
 /// # Errors
 ///
 /// `E-USAGE ca-file` for a file without any; those of reading a file that a person named.
-pub(in crate::vendor_side) fn certificates(files: &[PathBuf]) -> Result<Vec<reqwest::Certificate>> {
+pub(crate) fn certificates(files: &[PathBuf]) -> Result<Vec<reqwest::Certificate>> {
     let mut certificates = Vec::new();
     for path in files {
         let file = open_named(path, "open the CA file")?;

@@ -22,11 +22,11 @@ const INDEX_BYTES: u64 = 32 << 20;
 
 /// A chart as it was found.
 #[derive(Debug)]
-pub(in crate::vendor_side) struct FetchedChart {
+pub(crate) struct FetchedChart {
     /// The archive.
-    pub(in crate::vendor_side) archive: Vec<u8>,
+    pub(crate) archive: Vec<u8>,
     /// Its address without scheme, for the repository that it is stored under: `HOST/PATH`.
-    pub(in crate::vendor_side) place: String,
+    pub(crate) place: String,
 }
 
 #[derive(Deserialize)]
@@ -49,7 +49,7 @@ struct Entry {
 ///
 /// `E-CONTENT missing` when the repository does not have it; `E-CONTENT chart` when the index does not say what it must;
 /// `E-INTEGRITY source` when the archive is another one; `E-IO`, `E-LIMIT`, `E-USAGE` of the connection.
-pub(in crate::vendor_side) fn fetch_chart(
+pub(crate) fn fetch_chart(
     options: &RegistryOptions,
     address: &str,
     name: &str,
@@ -133,7 +133,7 @@ pub(in crate::vendor_side) fn fetch_chart(
 /// # Errors
 ///
 /// Those of [`collect`]; `E-CONTENT chart` for what is no chart.
-pub(in crate::vendor_side) fn pull_chart(
+pub(crate) fn pull_chart(
     options: &RegistryOptions,
     reference: &ImageReference,
     layer_type: &str,

@@ -14,10 +14,10 @@ use super::layout_tar::{EXPANDED_BYTES, TarLayout};
 use super::origin::{Found, Origin};
 use super::reference::ImageReference;
 use super::source::Pick;
+use crate::ReleaseFolder;
 use crate::domain::oci::{Document, Kind, Layers};
 use crate::domain::{Class, Digest, Error, Result, Tag, limits};
 use crate::stream::{Looked, read_bounded};
-use crate::vendor_side::ReleaseFolder;
 
 /// What a layout is found by.
 const INDEX: &str = "index.json";
@@ -29,11 +29,11 @@ const NAME_ONE: &str = "name one of them in the source: oci:PATH:NAME, or oci:PA
 
 /// How layouts on this machine are read.
 #[derive(Debug, Clone)]
-pub(in crate::vendor_side) struct LocalLayouts {
+pub(crate) struct LocalLayouts {
     /// Where they may lie.
-    pub(in crate::vendor_side) folder: ReleaseFolder,
+    pub(crate) folder: ReleaseFolder,
     /// Most bytes that a compressed one may have when it is expanded.
-    pub(in crate::vendor_side) expanded: u64,
+    pub(crate) expanded: u64,
 }
 
 impl LocalLayouts {

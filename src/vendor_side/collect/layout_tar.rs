@@ -22,7 +22,7 @@ use crate::domain::{Class, Digest, Error, Hash, Result, limits};
 use crate::stream::read_exact_or_end;
 
 /// Most bytes that a gzipped tar may have when it is expanded, unless the person says otherwise: 32 GiB.
-pub(in crate::vendor_side) const EXPANDED_BYTES: u64 = 32 << 30;
+pub(crate) const EXPANDED_BYTES: u64 = 32 << 30;
 /// Entries that one tar may have: every blob of the largest bundle, with room for folders.
 const ENTRIES: usize = 2 * 500_000;
 /// Bytes of the headers of one entry, with its long name and its PAX records.

@@ -4,16 +4,16 @@ use crate::domain::{Class, Error};
 
 /// Problems found so far.
 #[derive(Debug, Default)]
-pub(in crate::vendor_side) struct Problems(Vec<Error>);
+pub(crate) struct Problems(Vec<Error>);
 
 impl Problems {
     /// Notes a problem of an image.
-    pub(in crate::vendor_side) fn note(&mut self, image: &str, error: &Error) {
+    pub(crate) fn note(&mut self, image: &str, error: &Error) {
         self.take(&format!("{image}: "), error);
     }
 
     /// Notes a problem that says itself what it is about.
-    pub(in crate::vendor_side) fn add(&mut self, error: &Error) {
+    pub(crate) fn add(&mut self, error: &Error) {
         self.take("", error);
     }
 
@@ -40,12 +40,12 @@ impl Problems {
     }
 
     /// Whether there is none.
-    pub(in crate::vendor_side) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
     /// Ends with one error that lists every problem: of their class and code when they agree, else `E-CONTENT problems`.
-    pub(in crate::vendor_side) fn into_result(self) -> Result<(), Error> {
+    pub(crate) fn into_result(self) -> Result<(), Error> {
         let Some(first) = self.0.first() else { return Ok(()) };
         let same = self.0.iter().all(|error| error.is_like(first));
         let (class, code) = if same {
@@ -57,7 +57,7 @@ impl Problems {
     }
 
     /// Makes one error that lists every problem, of the class and code of one that weighs more than the others.
-    pub(in crate::vendor_side) fn into_error_like(self, error: &Error) -> Error {
+    pub(crate) fn into_error_like(self, error: &Error) -> Error {
         self.listed(error.class(), error.code())
     }
 

@@ -34,7 +34,7 @@ impl ImageReference {
 /// # Errors
 ///
 /// `E-CONTENT reference`.
-pub(in crate::vendor_side) fn readable(stored: &RepositoryName, text: &str) -> crate::domain::Result<()> {
+pub(crate) fn readable(stored: &RepositoryName, text: &str) -> crate::domain::Result<()> {
     if !stored.host().contains(':') {
         return Ok(());
     }

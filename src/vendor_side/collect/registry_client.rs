@@ -520,7 +520,7 @@ fn is_passing(status: StatusCode) -> bool {
 }
 
 /// Reads `Retry-After`: seconds, or a date.
-pub(in crate::vendor_side) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+pub(crate) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
     if let Ok(seconds) = text.parse::<u64>() {
         return Some(Duration::from_secs(seconds));
@@ -547,7 +547,7 @@ fn is_about_certificate(error: &reqwest::Error) -> bool {
 }
 
 /// Writes an error with its causes: what `reqwest` itself says is seldom the reason. Addresses may hold signatures and are cut.
-pub(in crate::vendor_side) fn chain(error: &reqwest::Error) -> String {
+pub(crate) fn chain(error: &reqwest::Error) -> String {
     let mut text = match error.url().and_then(Url::host_str) {
         Some(host) => format!("the request to {host} failed"),
         None => "the request failed".to_owned(),

@@ -3,7 +3,7 @@
 use reqwest::Url;
 
 /// Whether a host is this machine, so that plain HTTP leaves nothing to listen to.
-pub(in crate::vendor_side) fn is_this_machine(host: &str) -> bool {
+pub(crate) fn is_this_machine(host: &str) -> bool {
     let name = if host.starts_with('[') {
         host.split_once(']')
             .map_or(host, |(name, _)| name.trim_start_matches('['))
@@ -14,7 +14,7 @@ pub(in crate::vendor_side) fn is_this_machine(host: &str) -> bool {
 }
 
 /// Returns the host of an address, with its port unless that is the scheme's own.
-pub(in crate::vendor_side) fn host_of(url: &Url) -> String {
+pub(crate) fn host_of(url: &Url) -> String {
     let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
     format!("{}{port}", url.host_str().unwrap_or_default())
 }

@@ -66,7 +66,7 @@ impl Source {
 }
 
 /// Returns the way from a kind of source that other tools have, and airlock does not read, to one that it does.
-pub(in crate::vendor_side) fn conversion(text: &str) -> Option<String> {
+pub(crate) fn conversion(text: &str) -> Option<String> {
     let (kind, rest) = text.split_once(':')?;
     // The path ends at the first colon, as skopeo has it; a name may stand behind it.
     let (path, name) = rest.split_once(':').unwrap_or((rest, ""));

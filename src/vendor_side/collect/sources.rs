@@ -116,7 +116,7 @@ pub fn collect(
 /// One error that lists everything that cannot be carried (D10): of the problems' class when they agree, else
 /// `E-CONTENT problems`; a registry that does not answer or lets nobody in is one of them. `E-INTEGRITY` for content that does not
 /// match its digest. `E-IO` and `E-SPACE` when a local source cannot be read.
-pub(in crate::vendor_side) fn collect_all(
+pub(crate) fn collect_all(
     images: &[ImageRequest],
     platforms: &[Platform],
     options: &RegistryOptions,
@@ -372,7 +372,7 @@ struct Silent {
 }
 
 /// Whether an error says that a registry as a whole cannot be read.
-pub(in crate::vendor_side) fn is_of_registry(error: &Error) -> bool {
+pub(crate) fn is_of_registry(error: &Error) -> bool {
     error.is(REGISTRY) || error.is(REGISTRY_CREDENTIALS) || error.is(TOKEN_REALM)
 }
 

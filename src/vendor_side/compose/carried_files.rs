@@ -16,8 +16,8 @@ use super::scalar;
 use super::volume::{Volume, is_absolute};
 use crate::bundle::desired::DockerMode;
 use crate::domain::{Class, Error, Result};
+use crate::secret::TextKind;
 use crate::stream::read_bounded;
-use crate::vendor_side::secret::TextKind;
 
 /// Largest file that travels so: what agents get is not larger either.
 const FILE_BYTES: u64 = 1 << 20;

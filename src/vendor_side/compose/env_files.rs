@@ -11,8 +11,8 @@ use super::problem::{Problem, cut, mistake};
 use super::raw_environment;
 use crate::bundle::desired::DockerMode;
 use crate::domain::Result;
+use crate::secret::TextKind;
 use crate::stream::read_bounded;
-use crate::vendor_side::secret::TextKind;
 
 /// How agents call the deployment's environment file.
 const AGENT_FILE: &str = ".env";

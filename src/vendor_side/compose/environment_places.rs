@@ -7,7 +7,7 @@ use super::place::Place;
 use super::problem::mistake;
 use super::template::references;
 use crate::domain::{Result, SecretName};
-use crate::vendor_side::secret::{MARK, is_marked, marks, unmark};
+use crate::secret::{MARK, is_marked, marks, unmark};
 
 /// An environment file with its secrets in place.
 #[derive(Debug)]
@@ -17,7 +17,7 @@ pub struct EnvironmentFile {
     /// What agents get, with the places of secrets.
     pub bytes: Vec<u8>,
     /// Its secrets, and the line on which each stands.
-    pub(in crate::vendor_side) secrets: Vec<(SecretName, usize)>,
+    pub(crate) secrets: Vec<(SecretName, usize)>,
 }
 
 impl EnvironmentFile {
@@ -120,7 +120,7 @@ mod tests {
     use super::*;
     use crate::bundle::{SecretForm, Substitution};
     use crate::domain::SecretValue;
-    use crate::vendor_side::secret::{TextKind, mark};
+    use crate::secret::{TextKind, mark};
 
     const HARD: &str = " a$B${C}#'\"\\ \\n{{ .Secrets.S }}%:\n\u{1f600}\t\r ";
 

@@ -11,8 +11,8 @@ use super::merge_tags;
 use super::node::{Map, Node, Value};
 use super::problem::{Problem, mistake};
 use crate::domain::Result;
+use crate::secret::TextKind;
 use crate::stream::read_bounded;
-use crate::vendor_side::secret::TextKind;
 
 /// What an included file may bring.
 const KINDS: [&str; 6] = ["services", "volumes", "networks", "secrets", "configs", "models"];

@@ -2,7 +2,7 @@
 
 use super::node::{Map, Node};
 use super::problem::{Problem, cut};
-use crate::vendor_side::suggest::nearest;
+use crate::suggest::nearest;
 
 /// What a stack of a swarm knows of a service.
 const STACK_SERVICE: &str = "build cap_add cap_drop cgroup_parent cgroupns_mode command configs container_name \

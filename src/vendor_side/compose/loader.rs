@@ -29,10 +29,10 @@ use super::stack::normalize_stack;
 use super::unique;
 use crate::bundle::desired::DockerMode;
 use crate::domain::{Class, Error, Result, SecretName};
+use crate::release_folder::is_foreign;
+use crate::secret::{TextKind, mark};
 use crate::stream::read_bounded;
-use crate::vendor_side::release_folder::is_foreign;
-use crate::vendor_side::secret::{TextKind, mark};
-use crate::vendor_side::{OUTSIDE, ReleaseFolder};
+use crate::{OUTSIDE, ReleaseFolder};
 
 /// Most files of a project, and deepest nesting of includes.
 const FILES: usize = 200;

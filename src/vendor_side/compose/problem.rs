@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::place::Place;
 use crate::domain::{Class, Code, Error, Result};
-use crate::vendor_side::secret::TemplateProblem;
+use crate::secret::TemplateProblem;
 
 /// Something that compose would refuse or fetch from outside, or that a site's agent does not have.
 #[derive(Debug, Clone, PartialEq, Eq)]

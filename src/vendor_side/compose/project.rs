@@ -12,7 +12,7 @@ use super::problem::{Problem, cut, refuse};
 use super::scalar;
 use crate::bundle::desired::PLACEHOLDER_HOST;
 use crate::domain::{Class, Digest, Error, RepositoryName, Result, SecretName};
-use crate::vendor_side::secret::unmark;
+use crate::secret::unmark;
 
 /// Largest document that agents get.
 const DOCUMENT_BYTES: usize = 1 << 20;

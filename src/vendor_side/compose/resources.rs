@@ -12,7 +12,7 @@ use super::profiles::uses;
 use super::volume::is_absolute;
 use crate::bundle::desired::DockerMode;
 use crate::domain::SecretName;
-use crate::vendor_side::secret::{is_marked, marks};
+use crate::secret::{is_marked, marks};
 
 /// Checks what services use, and removes configs and secrets that none uses.
 pub(super) fn normalize_resources(root: &mut Map, mode: DockerMode, env: &Environment, problems: &mut Vec<Problem>) {

@@ -6,7 +6,7 @@ use super::place::Place;
 use super::problem::Problem;
 use super::template::references;
 use crate::domain::SecretName;
-use crate::vendor_side::secret::{is_marked, marks};
+use crate::secret::{is_marked, marks};
 
 /// Returns every secret that a document has a place for, and notes those that stand where none may.
 pub(super) fn find(root: &Map, problems: &mut Vec<Problem>) -> Vec<(SecretName, Place)> {

@@ -3,9 +3,9 @@
 use super::closure::{Closure, Wanted, get};
 use super::ids::Ids;
 use crate::bundle::desired::{AgentVersion, ImageName};
+use crate::collect::Stored;
 use crate::domain::Result;
-use crate::vendor_side::collect::Stored;
-use crate::vendor_side::release_file::{AgentEntry, ImageEntry};
+use crate::release_file::{AgentEntry, ImageEntry};
 
 /// An agent version whose images are being collected.
 #[derive(Debug)]

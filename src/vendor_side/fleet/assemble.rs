@@ -12,15 +12,13 @@ use crate::bundle::desired::{
     AgentVersion, Deployment, DesiredState, DockerDeployment, HelmDeployment, ImageName, Kubernetes, Target,
     TargetKind, is_label,
 };
+use crate::collect::Stored;
 use crate::db::ledger::Site;
 use crate::domain::{Audience, Class, Digest, DocumentType, Error, Hash, Result, Timestamp, Uuid};
-use crate::vendor_side::collect::Stored;
-use crate::vendor_side::release::find_site;
-use crate::vendor_side::release_file::{
-    ApplicationEntry, ApplicationKind, DeploymentEntry, Located, ReleaseFile, TargetEntry,
-};
-use crate::vendor_side::secret;
-use crate::vendor_side::suggest::nearest;
+use crate::release::find_site;
+use crate::release_file::{ApplicationEntry, ApplicationKind, DeploymentEntry, Located, ReleaseFile, TargetEntry};
+use crate::secret;
+use crate::suggest::nearest;
 
 /// The desired state of the whole fleet, and its documents.
 #[derive(Debug, Default)]

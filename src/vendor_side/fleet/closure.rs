@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use crate::bundle::desired::PLACEHOLDER_HOST;
+use crate::collect::{ImageOptions, ImageReference, ImageRequest, Source, Stored, readable};
 use crate::domain::{Class, Digest, Error, RepositoryName, Result, Tag};
-use crate::vendor_side::collect::{ImageOptions, ImageReference, ImageRequest, Source, Stored, readable};
-use crate::vendor_side::release_file::ImageEntry;
+use crate::release_file::ImageEntry;
 
 /// The tag that is meant when neither tag nor digest is given.
 const DEFAULT_TAG: &str = "latest";

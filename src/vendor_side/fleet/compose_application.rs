@@ -5,15 +5,15 @@ use std::path::{Path, PathBuf};
 
 use super::closure::{Wanted, get};
 use super::gathered::Gathered;
+use crate::ReleaseFolder;
 use crate::bundle::desired::{DockerMode, PLACEHOLDER_HOST, PLACEHOLDER_PROJECT};
+use crate::collect::Stored;
+use crate::compose::{ComposeInput, Environment, EnvironmentFile, Project, load};
 use crate::domain::{Class, Error, Result, SecretName, limits};
+use crate::leak::AllowPlain;
+use crate::release_file::{ApplicationEntry, ComposeApplication};
+use crate::secret::{MARK, TextKind, Used, is_marked, mark};
 use crate::stream::{Looked, read_bounded};
-use crate::vendor_side::ReleaseFolder;
-use crate::vendor_side::collect::Stored;
-use crate::vendor_side::compose::{ComposeInput, Environment, EnvironmentFile, Project, load};
-use crate::vendor_side::leak::AllowPlain;
-use crate::vendor_side::release_file::{ApplicationEntry, ComposeApplication};
-use crate::vendor_side::secret::{MARK, TextKind, Used, is_marked, mark};
 
 /// A compose application under one environment.
 #[derive(Debug)]
@@ -125,7 +125,7 @@ impl ComposeVariant {
         }
         for reference in application.images.keys() {
             let used = images.keys().any(|known| {
-                known == reference || known.parse::<crate::vendor_side::collect::ImageReference>() == reference.parse()
+                known == reference || known.parse::<crate::collect::ImageReference>() == reference.parse()
             });
             if !used && whole {
                 gathered.problems.note(

@@ -8,8 +8,8 @@ use std::collections::BTreeSet;
 use super::ids::Ids;
 use crate::bundle::desired::{DesiredState, Target};
 use crate::domain::{Audience, Class, Error, Result, Uuid};
-use crate::vendor_side::release_file::{Located, ReleaseFile};
-use crate::vendor_side::suggest::nearest;
+use crate::release_file::{Located, ReleaseFile};
+use crate::suggest::nearest;
 
 /// What names a thing that only releases before the last one had.
 const OLDER: &str = "what only an older release had is removed by its UUID, which `airlock bundle inspect BUNDLE --trust ROOT.JSON --list` \

@@ -1,9 +1,9 @@
 //! Where everything goes that reading a release finds.
 
 use super::closure::Closure;
-use crate::vendor_side::collect::Problems;
-use crate::vendor_side::leak::Findings;
-use crate::vendor_side::{ReleaseFolder, Warning};
+use crate::collect::Problems;
+use crate::leak::Findings;
+use crate::{ReleaseFolder, Warning};
 
 /// Images, problems, secrets and warnings so far.
 #[derive(Debug)]

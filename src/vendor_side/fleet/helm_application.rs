@@ -9,14 +9,14 @@ use super::compose_application::{no_placeholder, text_of};
 use super::gathered::Gathered;
 use super::helm_chart::WantedChart;
 use super::helm_question::{Question, Resolved};
+use crate::chart::Chart;
+use crate::collect::Stored;
 use crate::domain::{Class, Error, Result};
-use crate::vendor_side::chart::Chart;
-use crate::vendor_side::collect::Stored;
-use crate::vendor_side::leak::AllowPlain;
-use crate::vendor_side::release_file::{ApplicationEntry, HelmApplication};
-use crate::vendor_side::secret::{TextKind, Used, is_marked, mark, marks, unmark};
-use crate::vendor_side::values::{Form, ImageUse, Target, Values, merge};
-use crate::vendor_side::yaml::mapping;
+use crate::leak::AllowPlain;
+use crate::release_file::{ApplicationEntry, HelmApplication};
+use crate::secret::{TextKind, Used, is_marked, mark, marks, unmark};
+use crate::values::{Form, ImageUse, Target, Values, merge};
+use crate::yaml::mapping;
 
 /// What the deployments of a chart have in common.
 #[derive(Debug)]

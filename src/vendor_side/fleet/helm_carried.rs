@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 
 use crate::bundle::desired::PLACEHOLDER_HOST;
+use crate::collect::ImageReference;
 use crate::domain::Digest;
-use crate::vendor_side::collect::ImageReference;
-use crate::vendor_side::values::{Form, ImageUse, Target};
+use crate::values::{Form, ImageUse, Target};
 
 /// Images under the placeholder host, as their values name them.
 #[derive(Debug)]

@@ -3,14 +3,12 @@
 use std::sync::Arc;
 
 use super::closure::{Closure, Wanted};
+use crate::ReleaseFolder;
+use crate::chart::{CHART_BYTES, CHART_LAYER, Chart, ChartFolder, artifact, pack};
+use crate::collect::{ImageOptions, ImageReference, ImageRequest, RegistryOptions, Source, fetch_chart, pull_chart};
 use crate::domain::{Class, Error, Name, RepositoryName, Result, Tag};
+use crate::release_file::ChartLocation;
 use crate::stream::read_bounded;
-use crate::vendor_side::ReleaseFolder;
-use crate::vendor_side::chart::{CHART_BYTES, CHART_LAYER, Chart, ChartFolder, artifact, pack};
-use crate::vendor_side::collect::{
-    ImageOptions, ImageReference, ImageRequest, RegistryOptions, Source, fetch_chart, pull_chart,
-};
-use crate::vendor_side::release_file::ChartLocation;
 
 /// Host of charts that come from files here, when the author names no repository.
 const LOCAL_HOST: &str = "charts.airlock.internal";

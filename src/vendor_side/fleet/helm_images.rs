@@ -21,14 +21,12 @@ use super::closure::Closure;
 use super::helm_carried::Carried;
 use super::helm_judgement::Judgement;
 use super::helm_question::{Question, Resolved};
+use crate::chart::{Reading, elsewhere, read};
+use crate::collect::ImageReference;
 use crate::domain::{Class, Digest, Error, Hash, Result};
-use crate::vendor_side::chart::{Reading, elsewhere, read};
-use crate::vendor_side::collect::ImageReference;
-use crate::vendor_side::rendering::{Capabilities, Helm, HelmChart, Renderings, renderings};
-use crate::vendor_side::secret::is_marked;
-use crate::vendor_side::values::{
-    ImageUse, Target, Values, candidates, empty_list_at, show, traced, unlisted, without_secrets,
-};
+use crate::rendering::{Capabilities, Helm, HelmChart, Renderings, renderings};
+use crate::secret::is_marked;
+use crate::values::{ImageUse, Target, Values, candidates, empty_list_at, show, traced, unlisted, without_secrets};
 
 /// Longest time that everything which is asked of one chart may take.
 const TIME: Duration = Duration::from_secs(300);

@@ -6,10 +6,10 @@ use super::chart_report::ChartWay;
 use super::helm_carried::Carried;
 use super::helm_question::{Question, Resolved};
 use crate::bundle::desired::PLACEHOLDER_HOST;
+use crate::chart::{Ask, OpenPlace, Reading, Seen, said_of};
+use crate::collect::ImageReference;
 use crate::domain::{Class, Error, counted};
-use crate::vendor_side::chart::{Ask, OpenPlace, Reading, Seen, said_of};
-use crate::vendor_side::collect::ImageReference;
-use crate::vendor_side::values::{Candidate, Form, Values, has_text, show, traced};
+use crate::values::{Candidate, Form, Values, has_text, show, traced};
 
 /// Most texts of one chart that are said to look like images.
 const SUSPECTS: usize = 20;

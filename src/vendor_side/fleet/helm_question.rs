@@ -6,12 +6,12 @@ use serde_json::Value;
 
 use super::chart_report::ChartReport;
 use super::helm_chart::WantedChart;
+use crate::chart::{Ask, ReleaseWords};
+use crate::collect::ImageReference;
 use crate::domain::Error;
-use crate::vendor_side::chart::{Ask, ReleaseWords};
-use crate::vendor_side::collect::ImageReference;
-use crate::vendor_side::release_file::{HelmApplication, ImageEntry};
-use crate::vendor_side::rendering::Helm;
-use crate::vendor_side::values::{ImageUse, Values};
+use crate::release_file::{HelmApplication, ImageEntry};
+use crate::rendering::Helm;
+use crate::values::{ImageUse, Values};
 
 /// A chart under one set of values, and everything that its images are asked of.
 #[derive(Debug)]

@@ -1,11 +1,11 @@
 //! What a release names outside its folder, all of it at once.
 
 use crate::bundle::desired::DockerMode;
+use crate::collect::Problems;
+use crate::compose::{ComposeInput, Environment, load};
 use crate::domain::{Error, Result};
-use crate::vendor_side::collect::Problems;
-use crate::vendor_side::compose::{ComposeInput, Environment, load};
-use crate::vendor_side::release_file::{ApplicationKind, ReleaseFile};
-use crate::vendor_side::{OUTSIDE, ReleaseFolder};
+use crate::release_file::{ApplicationKind, ReleaseFile};
+use crate::{OUTSIDE, ReleaseFolder};
 
 /// Refuses a release file that names what lies outside its folder and is not allowed, together with what the compose files that can be
 /// read name there. Where the release file itself stays inside, theirs are found when they are read for the bundle.

@@ -18,15 +18,15 @@ use super::helm_chart::WantedChart;
 use super::helm_images::resolve;
 use super::helm_question::{Question, Resolved};
 use crate::bundle::desired::DockerMode;
+use crate::collect::{ImageRequest, Problems, RegistryOptions, Source, is_of_registry, readable};
 use crate::domain::{Class, Error, Result, SecretName};
-use crate::vendor_side::collect::{ImageRequest, Problems, RegistryOptions, Source, is_of_registry, readable};
-use crate::vendor_side::leak::AllowPlain;
-use crate::vendor_side::release_file::{
+use crate::leak::AllowPlain;
+use crate::release_file::{
     AgentEntry, ApplicationEntry, ApplicationKind, ComposeApplication, DeploymentEntry, ReleaseFile, TargetEntry,
 };
-use crate::vendor_side::rendering::{Helm, HelmChoice};
-use crate::vendor_side::secret::{self, TextKind, Used};
-use crate::vendor_side::{ReleaseFolder, Warning};
+use crate::rendering::{Helm, HelmChoice};
+use crate::secret::{self, TextKind, Used};
+use crate::{ReleaseFolder, Warning};
 
 /// A release whose images are still to be collected.
 #[derive(Debug)]

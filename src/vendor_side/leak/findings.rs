@@ -13,7 +13,7 @@ use super::source::{Placed, Source, SourceFile, given, is_empty, spoken};
 use super::text::{assignment, assignments, is_comment, private_key, secret_shape};
 use super::value::{is_number, may_be_secret};
 use crate::domain::{Class, Error, Hash, Result};
-use crate::vendor_side::secret::is_marked;
+use crate::secret::is_marked;
 
 /// Most secrets that a remedy declares; it says how many there are beside.
 const SHOWN: usize = 16;

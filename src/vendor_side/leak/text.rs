@@ -194,9 +194,7 @@ fn has_password(text: &str) -> bool {
             .rsplit_once('@')
             .and_then(|(user, _)| user.split_once(':'))
             .is_some_and(|(_, password)| {
-                !password.is_empty()
-                    && !password.starts_with(['$', '<', '{'])
-                    && !crate::vendor_side::secret::is_marked(rest)
+                !password.is_empty() && !password.starts_with(['$', '<', '{']) && !crate::secret::is_marked(rest)
             })
     })
 }

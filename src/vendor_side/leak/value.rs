@@ -3,7 +3,7 @@
 //! Under the name of a secret every literal is one, unless it is empty, true or false, a small number or a duration, a path, or a
 //! reference to what stands elsewhere. What references leave over counts as a literal: `x${A}` holds an `x`.
 
-use crate::vendor_side::secret::is_marked;
+use crate::secret::is_marked;
 
 /// Digits of a number that counts something: a longer one may be a password as well as any word.
 const DIGITS: usize = 3;

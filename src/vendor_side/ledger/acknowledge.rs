@@ -29,7 +29,7 @@ const LEDGER_BEHIND: &str = "ledger-behind";
 const PACKAGE_MISSING: &str = "package-missing";
 
 /// Sub-code where the keys that sign acknowledgements are not at hand.
-pub(in crate::vendor_side) const NO_KEY: Code = Code::new("no-key");
+pub(crate) const NO_KEY: Code = Code::new("no-key");
 
 /// An acknowledgement that was signed and recorded.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,7 +44,7 @@ pub struct Issued {
 
 /// What is due to a site.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::vendor_side) enum Due {
+pub(crate) enum Due {
     /// Nothing can be said, or nothing that the site does not know.
     Nothing,
     /// There would be more to say, and it would let go what is not here.
@@ -57,7 +57,7 @@ pub(in crate::vendor_side) enum Due {
 
 /// Why nothing is acknowledged that could be.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::vendor_side) enum Withheld {
+pub(crate) enum Withheld {
     /// Files of packages are gone from `packages/` or damaged, by their numbers.
     Files(Vec<u64>),
     /// This ledger is an older copy, and packages that it never knew are missing, as the finding says.
@@ -66,7 +66,7 @@ pub(in crate::vendor_side) enum Withheld {
 
 impl Withheld {
     /// Says it of a site, with what to do.
-    pub(in crate::vendor_side) fn error(&self, site: &str) -> Error {
+    pub(crate) fn error(&self, site: &str) -> Error {
         match self {
             Self::Files(numbers) => {
                 let numbers: Vec<String> = numbers.iter().map(ToString::to_string).collect();
@@ -132,7 +132,7 @@ pub fn acknowledge(
 /// # Errors
 ///
 /// `E-TRUST no-key` when too few are at hand; those of `keys`; `E-LIMIT document-size`.
-pub(in crate::vendor_side) fn sign(
+pub(crate) fn sign(
     workspace: &Workspace,
     says: Acknowledgement,
     keys: &mut dyn FnMut() -> Result<Vec<SigningKey>>,
@@ -169,7 +169,7 @@ fn no_key() -> Error {
 /// # Errors
 ///
 /// `E-TRUST no-key` when too few are here, `key-file` for a public file that holds no key; `E-IO`.
-pub(in crate::vendor_side) fn rehearse(workspace: &Workspace, says: Acknowledgement) -> Result<Issued> {
+pub(crate) fn rehearse(workspace: &Workspace, says: Acknowledgement) -> Result<Issued> {
     let role = workspace.chain().newest().role(RoleName::Ack);
     let here: BTreeSet<KeyId> = workspace.keys().names()?.into_iter().filter_map(|(_, id)| id).collect();
     let mut signers = BTreeSet::new();
@@ -196,12 +196,7 @@ pub(in crate::vendor_side) fn rehearse(workspace: &Workspace, says: Acknowledgem
 /// # Errors
 ///
 /// Those of the ledger; `E-STATE planted` and `E-IO` for files of packages.
-pub(in crate::vendor_side) fn due(
-    workspace: &Workspace,
-    connection: &Connection,
-    site: &SiteId,
-    at: Timestamp,
-) -> Result<Due> {
+pub(crate) fn due(workspace: &Workspace, connection: &Connection, site: &SiteId, at: Timestamp) -> Result<Due> {
     let Some(held) = Held::read(connection, site)? else {
         return Ok(Due::Nothing);
     };
@@ -276,7 +271,7 @@ fn is_same(one: &Acknowledgement, other: &Acknowledgement) -> bool {
 
 impl Issued {
     /// Returns one that was recorded before.
-    pub(in crate::vendor_side) fn kept(envelope: Vec<u8>) -> Result<Self> {
+    pub(crate) fn kept(envelope: Vec<u8>) -> Result<Self> {
         Ok(Self {
             says: Acknowledgement::kept(&envelope)?,
             envelope,
@@ -285,7 +280,7 @@ impl Issued {
     }
 
     /// Records it before it leaves.
-    pub(in crate::vendor_side) fn record(&self, transaction: &Transaction<'_>, at: Timestamp) -> Result<()> {
+    pub(crate) fn record(&self, transaction: &Transaction<'_>, at: Timestamp) -> Result<()> {
         acknowledgements::record(transaction, &self.says, &self.envelope, at)
     }
 }

@@ -114,17 +114,17 @@ fn age(seconds: i64) -> String {
 
 /// How a base is asked for.
 #[derive(Debug, Clone, Copy)]
-pub(in crate::vendor_side) struct Question<'a> {
+pub(crate) struct Question<'a> {
     /// For whom the release is.
-    pub(in crate::vendor_side) audience: &'a Audience,
+    pub(crate) audience: &'a Audience,
     /// Whether everything is to be carried.
-    pub(in crate::vendor_side) full: bool,
+    pub(crate) full: bool,
     /// Most seconds since a site's newest package.
-    pub(in crate::vendor_side) max_age: i64,
+    pub(crate) max_age: i64,
     /// The head that was signed under the release's number.
-    pub(in crate::vendor_side) signed: Option<Hash>,
+    pub(crate) signed: Option<Hash>,
     /// The time by this side's clock.
-    pub(in crate::vendor_side) now: Timestamp,
+    pub(crate) now: Timestamp,
 }
 
 impl Base {
@@ -133,11 +133,7 @@ impl Base {
     /// # Errors
     ///
     /// `E-STATE`, `E-IO` of the ledger.
-    pub(in crate::vendor_side) fn find(
-        connection: &Connection,
-        known: &[Site],
-        question: &Question<'_>,
-    ) -> Result<Self> {
+    pub(crate) fn find(connection: &Connection, known: &[Site], question: &Question<'_>) -> Result<Self> {
         let (choice, held) = if question.full {
             (Choice::Full, BTreeMap::new())
         } else if let Some(held) = as_signed(connection, question.signed)? {

@@ -19,7 +19,7 @@ pub mod replay;
 mod site_clock;
 mod summary;
 
-pub(in crate::vendor_side) use acknowledge::{Due, NO_KEY, due, rehearse, sign};
+pub(crate) use acknowledge::{Due, NO_KEY, due, rehearse, sign};
 pub use acknowledge::{Issued, acknowledge};
 pub use ingest::{
     FailedDeployment, HeldRelease, Identity, IngestEvent, IngestOptions, Noticed, Outcome, ReceiptTold, Refused,

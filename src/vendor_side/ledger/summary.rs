@@ -10,6 +10,7 @@ use serde_json::json;
 use sha2::{Digest as _, Sha256};
 
 use super::site_clock;
+use crate::Workspace;
 use crate::bundle::desired::DesiredState;
 use crate::crypto::PublicKey;
 use crate::db::ledger::findings::{Found, REFUSE, raise};
@@ -22,7 +23,6 @@ use crate::package::{
     Age, Sealer, SignedSummary, Summary, SummaryDeployments, SummaryRelease, SummaryRuns, SummaryState, advice,
     received,
 };
-use crate::vendor_side::Workspace;
 
 /// Action of a row of the log: a summary was taken in.
 const SUMMARY: &str = "summary";

@@ -7,8 +7,8 @@ use serde_saphyr::Spanned;
 
 use super::mistakes::{Mistakes, cut, place};
 use super::one_or_many::TextOr;
+use crate::collect::ImageReference;
 use crate::domain::{RepositoryName, Result};
-use crate::vendor_side::collect::ImageReference;
 
 /// Where a chart comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]

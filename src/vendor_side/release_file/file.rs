@@ -13,8 +13,8 @@ use super::mistakes::{Located, Mistakes, cut, located, place};
 use super::one_or_many::WordOrList;
 use super::secrets::{RawSecret, SecretEntry};
 use super::targets::{RawTarget, TargetEntry};
+use crate::collect::Platform;
 use crate::domain::{Error, FixId, Name, RepositoryName, Result, Timestamp, Version};
-use crate::vendor_side::collect::Platform;
 
 /// Largest release file.
 pub const RELEASE_FILE_BYTES: u64 = 1 << 20;

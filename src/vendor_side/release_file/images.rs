@@ -8,8 +8,8 @@ use serde_saphyr::Spanned;
 use super::mistakes::{Mistakes, cut, place};
 use super::one_or_many::TextOr;
 use crate::bundle::desired::PLACEHOLDER_HOST;
+use crate::collect::{ImageOptions, ImageReference, ImageRequest, Platform, Source, conversion};
 use crate::domain::{RepositoryName, Result, Tag};
-use crate::vendor_side::collect::{ImageOptions, ImageReference, ImageRequest, Platform, Source, conversion};
 
 /// An image and the name it is stored under.
 #[derive(Debug, Clone, PartialEq, Eq)]

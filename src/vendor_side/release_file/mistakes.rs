@@ -160,7 +160,7 @@ impl Mistakes<'_> {
                 Self::suggest(refusal, field, expected.iter().copied())
             }
             Yaml::SerdeMissingField { field, .. } => self.missing_key(place, field, ""),
-            _ => self.at(place, "yaml", cut(&crate::vendor_side::yaml::said(error))),
+            _ => self.at(place, "yaml", cut(&crate::yaml::said(error))),
         }
     }
 }

@@ -246,7 +246,7 @@ impl Mistakes<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::vendor_side::release_file::ReleaseFile;
+    use crate::release_file::ReleaseFile;
 
     const FILE: &str = "product: erp\nchannel: stable\nagents: [{name: 1, docker: a, autoheal: b}]\napplications: [{name: shop, version: 1, compose: c.yaml}]\n\
         targets: [{name: press-1, kind: docker}, {name: press-2, kind: docker}]\nsecrets:\n";

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use super::super::{AudienceText, Expiry, Notes, ReleaseFile};
 use crate::bundle::desired::{ChartSource, KubernetesScope, TargetKind};
 use crate::domain::{Class, Result};
-use crate::vendor_side::release_file::{ApplicationKind, ChartLocation, Pin};
+use crate::release_file::{ApplicationKind, ChartLocation, Pin};
 
 const WHOLE: &str = "\
 product: erp

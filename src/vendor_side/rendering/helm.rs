@@ -13,8 +13,8 @@ use super::objects::{Wrong, reading};
 use super::program::{Bounds, run};
 use super::renderings::Rendering;
 use super::scratch::Scratch;
+use crate::chart::{Reading, ReleaseWords, Template};
 use crate::domain::{Class, Error, Result};
-use crate::vendor_side::chart::{Reading, ReleaseWords, Template};
 
 /// Longest time that a chart may take.
 const TIME: Duration = Duration::from_secs(60);

@@ -10,9 +10,9 @@ use serde_json::{Map, Value};
 
 use super::custom_resources::images_of;
 use super::documents::Document;
-use crate::vendor_side::chart::{Reading, Seen, Template, digits_alone, is_image_key, is_named_so, suspects_in};
-use crate::vendor_side::collect::ImageReference;
-use crate::vendor_side::yaml::rendered;
+use crate::chart::{Reading, Seen, Template, digits_alone, is_image_key, is_named_so, suspects_in};
+use crate::collect::ImageReference;
+use crate::yaml::rendered;
 
 /// Lists of containers, in pods and in whatever holds or changes pods.
 const CONTAINERS: [&str; 3] = ["containers", "initContainers", "ephemeralContainers"];

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 
 use super::helm::Capabilities;
-use crate::vendor_side::chart::Ask;
+use crate::chart::Ask;
 
 /// Most that a chart is worked out for questions that decide on images.
 const MOST: usize = 24;

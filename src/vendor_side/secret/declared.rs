@@ -3,15 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::bundle::desired::{SecretSource, SecretUse};
+use crate::collect::Problems;
 use crate::domain::{Class, Error, SecretName};
-use crate::vendor_side::collect::Problems;
-use crate::vendor_side::release_file::{ReleaseFile, SecretEntry, SecretOrigin};
+use crate::release_file::{ReleaseFile, SecretEntry, SecretOrigin};
 
 /// A secret that a document has a place for, and where an author wrote it, as `FILE:LINE`.
-pub(in crate::vendor_side) type Used = (SecretName, String);
+pub(crate) type Used = (SecretName, String);
 
 /// Returns the declaration of a secret that a target uses, with its place in the list.
-pub(in crate::vendor_side) fn declaration<'a>(
+pub(crate) fn declaration<'a>(
     file: &'a ReleaseFile,
     name: &SecretName,
     target: &str,
@@ -24,7 +24,7 @@ pub(in crate::vendor_side) fn declaration<'a>(
 
 /// Returns what the desired state says of the secrets that a deployment uses; nothing when it uses none. What is not declared was noted
 /// before.
-pub(in crate::vendor_side) fn uses<'a>(
+pub(crate) fn uses<'a>(
     file: &ReleaseFile,
     used: impl IntoIterator<Item = &'a Used>,
     target: &str,
@@ -53,7 +53,7 @@ pub(in crate::vendor_side) fn uses<'a>(
 
 /// Notes every secret that is used and not declared, or declared and not used. `uses` are the deployments' by target; `is_whole` says that
 /// none is missing. Returns a sentence about each that is declared and that only services use which do not run: those are `resting`.
-pub(in crate::vendor_side) fn check(
+pub(crate) fn check(
     file: &ReleaseFile,
     uses: &[(&str, &[Used])],
     is_whole: bool,

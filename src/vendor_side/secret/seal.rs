@@ -8,29 +8,24 @@ use super::rendered::Rendered;
 use super::values::{AskSecret, Values};
 use crate::bundle::ReleaseStatement;
 use crate::bundle::desired::{DesiredState, SecretSource};
+use crate::collect::Problems;
 use crate::crypto::{RecipientKey, SealedSecret, SealedSecrets};
 use crate::db::ledger::Site;
 use crate::domain::{Audience, Class, DocumentType, Error, Result, Scope, SecretName, SiteId, Uuid};
-use crate::vendor_side::collect::Problems;
-use crate::vendor_side::release::find_site;
-use crate::vendor_side::release_file::{ReleaseFile, SecretOrigin};
+use crate::release::find_site;
+use crate::release_file::{ReleaseFile, SecretOrigin};
 
 /// What is sealed, and for how many sites.
 #[derive(Debug, Default)]
-pub(in crate::vendor_side) struct Sealed {
+pub(crate) struct Sealed {
     /// Documents of the type `secrets`.
-    pub(in crate::vendor_side) documents: Vec<Vec<u8>>,
+    pub(crate) documents: Vec<Vec<u8>>,
     /// What deserves a word.
-    pub(in crate::vendor_side) remarks: Vec<String>,
+    pub(crate) remarks: Vec<String>,
 }
 
 /// Notes what keeps the secrets of a release from being sealed to its audience: before anything is collected or asked for.
-pub(in crate::vendor_side) fn check_audience(
-    file: &ReleaseFile,
-    audience: &Audience,
-    sites: &[Site],
-    problems: &mut Problems,
-) {
+pub(crate) fn check_audience(file: &ReleaseFile, audience: &Audience, sites: &[Site], problems: &mut Problems) {
     for entry in &file.secrets {
         let name = &entry.name.value;
         let (line, column) = entry.name.place;
@@ -81,7 +76,7 @@ pub(in crate::vendor_side) fn check_audience(
 /// # Errors
 ///
 /// Those of reading values; `E-LIMIT rendered` where values make documents too large; `E-TRUST weak-key`, `E-IO random`; `E-INTERNAL` for what [`check_audience`] and the assembly refuse before.
-pub(in crate::vendor_side) fn seal(
+pub(crate) fn seal(
     file: &ReleaseFile,
     ask: AskSecret<'_>,
     release: &ReleaseStatement,

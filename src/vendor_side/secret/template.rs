@@ -10,13 +10,13 @@ use crate::bundle::secret_place;
 use crate::domain::{Class, Error, SecretName};
 
 /// Begins a mark; the name and [`END`] follow.
-pub(in crate::vendor_side) const MARK: &str = "secret.airlock.internal/";
+pub(crate) const MARK: &str = "secret.airlock.internal/";
 /// Ends a mark, so that no name is the beginning of another's.
 const END: char = '/';
 
 /// What kind of text it is: who else reads templates and dollar signs in it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::vendor_side) enum TextKind {
+pub(crate) enum TextKind {
     /// Other templates are text; compose replaces variables.
     Compose,
     /// The hub would render other templates; compose replaces variables.
@@ -29,35 +29,35 @@ pub(in crate::vendor_side) enum TextKind {
 
 /// A text with marks in it.
 #[derive(Debug)]
-pub(in crate::vendor_side) struct Marked {
+pub(crate) struct Marked {
     /// The text.
-    pub(in crate::vendor_side) text: String,
+    pub(crate) text: String,
     /// Templates that cannot be carried.
-    pub(in crate::vendor_side) problems: Vec<TemplateProblem>,
+    pub(crate) problems: Vec<TemplateProblem>,
     /// Every secret that is marked, with its line.
-    pub(in crate::vendor_side) places: Vec<(usize, SecretName)>,
+    pub(crate) places: Vec<(usize, SecretName)>,
     /// Lines on which a secret is all of a value without quotes.
-    pub(in crate::vendor_side) bare: Vec<(usize, SecretName)>,
+    pub(crate) bare: Vec<(usize, SecretName)>,
 }
 
 /// A template that cannot be carried.
 #[derive(Debug)]
-pub(in crate::vendor_side) struct TemplateProblem {
+pub(crate) struct TemplateProblem {
     /// Line, from 1.
-    pub(in crate::vendor_side) line: usize,
+    pub(crate) line: usize,
     /// Column, from 1.
-    pub(in crate::vendor_side) column: usize,
+    pub(crate) column: usize,
     /// What was found.
-    pub(in crate::vendor_side) found: String,
+    pub(crate) found: String,
     /// What would be right.
-    pub(in crate::vendor_side) expected: &'static str,
+    pub(crate) expected: &'static str,
     /// What to do.
-    pub(in crate::vendor_side) remedy: &'static str,
+    pub(crate) remedy: &'static str,
 }
 
 impl TemplateProblem {
     /// Makes an error of it.
-    pub(in crate::vendor_side) fn error(&self, file: &Path) -> Error {
+    pub(crate) fn error(&self, file: &Path) -> Error {
         let Self {
             line, column, found, ..
         } = self;
@@ -78,7 +78,7 @@ struct Action<'a> {
 }
 
 /// Replaces every place of a secret by its mark.
-pub(in crate::vendor_side) fn mark(text: &str, kind: TextKind) -> Marked {
+pub(crate) fn mark(text: &str, kind: TextKind) -> Marked {
     let mut marked = Marked {
         text: String::with_capacity(text.len()),
         problems: Vec::new(),
@@ -244,24 +244,24 @@ impl<'a> Place<'a> {
 }
 
 /// Whether a text has a place for a secret.
-pub(in crate::vendor_side) fn is_marked(text: &str) -> bool {
+pub(crate) fn is_marked(text: &str) -> bool {
     text.contains(MARK)
 }
 
 /// Returns the secrets that a text has places for, in the order in which they stand.
-pub(in crate::vendor_side) fn marks(text: &str) -> impl Iterator<Item = SecretName> + '_ {
+pub(crate) fn marks(text: &str) -> impl Iterator<Item = SecretName> + '_ {
     text.split(MARK)
         .skip(1)
         .filter_map(|after| after.split(END).next()?.parse().ok())
 }
 
 /// Writes every mark of a text as the form that the appliance fills.
-pub(in crate::vendor_side) fn unmark(text: &str) -> String {
+pub(crate) fn unmark(text: &str) -> String {
     with_marks_as(text, secret_place)
 }
 
 /// Writes every mark of a text as the name of its secret.
-pub(in crate::vendor_side) fn words(text: &str) -> String {
+pub(crate) fn words(text: &str) -> String {
     with_marks_as(text, SecretName::to_string)
 }
 

@@ -11,8 +11,8 @@ use zeroize::Zeroizing;
 
 use crate::domain::limits::SECRET_BYTES;
 use crate::domain::{Class, Error, Result, SecretName, SecretValue};
+use crate::release_file::SecretSource;
 use crate::stream::{Looked, read_bounded};
-use crate::vendor_side::release_file::SecretSource;
 
 /// How values are had that a person knows.
 #[derive(Clone, Copy)]

@@ -4,8 +4,8 @@ use serde_json::{Map, Value};
 
 use super::slots::{Form, HUB, Slots, has_version, text};
 use super::tree::show;
-use crate::vendor_side::chart::is_image_key;
-use crate::vendor_side::collect::ImageReference;
+use crate::chart::is_image_key;
+use crate::collect::ImageReference;
 
 /// A value that looks like an image.
 #[derive(Debug, Clone)]

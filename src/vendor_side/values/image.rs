@@ -11,10 +11,10 @@ use super::registry_over::{RegistryOver, registries_over};
 use super::slots::{Form, Slots, Target, has_version};
 use super::tree::{set, show};
 use crate::bundle::desired::PLACEHOLDER_HOST;
+use crate::chart::{Chart, overlay};
+use crate::collect::ImageReference;
 use crate::domain::{Class, Error};
-use crate::vendor_side::chart::{Chart, overlay};
-use crate::vendor_side::collect::ImageReference;
-use crate::vendor_side::release_file::ImageValue;
+use crate::release_file::ImageValue;
 
 /// Merged values of a deployment.
 #[derive(Debug, Clone)]

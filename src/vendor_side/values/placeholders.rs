@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::vendor_side::secret::words;
+use crate::secret::words;
 
 /// Returns values in which every mark of a secret is its name: a word that stands for what the site fills in.
 pub(in super::super) fn without_secrets(values: &Value) -> Value {
@@ -23,7 +23,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::vendor_side::secret::{TextKind, mark};
+    use crate::secret::{TextKind, mark};
 
     #[test]
     fn only_what_is_filled_in_becomes_a_word() {

@@ -13,7 +13,7 @@ use serde_json::{Map, Value};
 use super::tree::{get, show};
 use crate::bundle::desired::PLACEHOLDER_HOST;
 use crate::domain::{Digest, RepositoryName, Tag};
-use crate::vendor_side::release_file::{ImageValue, Pin};
+use crate::release_file::{ImageValue, Pin};
 
 /// The key of a registry with the path below which images stand.
 pub(super) const HUB: &str = "hub";

@@ -6,7 +6,7 @@
 use super::super::node::{Map, Node, Text, Value};
 use super::super::problem::{Problem, cut};
 use super::form::Form;
-use crate::vendor_side::suggest::nearest;
+use crate::suggest::nearest;
 
 /// What may stand at one place. What a field leaves out, no value of that kind may stand.
 #[derive(Debug, Clone, Copy)]

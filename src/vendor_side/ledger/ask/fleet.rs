@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::limits::{AsOf, Limits};
 use super::names::{Named, SiteNames};
+use crate::Workspace;
 use crate::db::ledger::findings;
 use crate::db::ledger::questions::{
     DeploymentNow, Held, NamedTarget, ReceiptRow, Tally, TargetNow, failing, live, newest_of_all, open_refusals_of_all,
@@ -11,7 +12,6 @@ use crate::db::ledger::questions::{
 };
 use crate::db::ledger::{Site, shown_of_all, sites};
 use crate::domain::{Hash, Result, SiteId};
-use crate::vendor_side::Workspace;
 
 /// What is known of all sites.
 #[derive(Debug)]

@@ -6,15 +6,15 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::{Path, PathBuf};
 
+use crate::Workspace;
 use crate::db::Connection;
 use crate::db::ledger::questions::{PackageWithHead, packages};
 use crate::db::ledger::{Instance, Lineage, Site, shown};
 use crate::domain::{Result, SiteId, Timestamp, Uuid};
+use crate::enrol::find_site;
 use crate::media;
 use crate::package::{Head, Line, OpenedPackage};
 use crate::stream::open_beside;
-use crate::vendor_side::Workspace;
-use crate::vendor_side::enrol::find_site;
 
 /// A line.
 #[derive(Debug, Clone, PartialEq, Eq)]

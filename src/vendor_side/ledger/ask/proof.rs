@@ -6,6 +6,7 @@
 use serde_json::{Value, json};
 
 use super::release_named::release_named;
+use crate::Workspace;
 use crate::crypto::{Envelope, IN_TOTO, KeyId, PublicKey, SigningKey, canonical, sign_statement};
 use crate::db::Connection;
 use crate::db::ledger::questions::{
@@ -13,8 +14,7 @@ use crate::db::ledger::questions::{
 };
 use crate::db::ledger::{Lineage, Site, earlier_keys, shown};
 use crate::domain::{Class, Error, Hash, Result, Timestamp, counted};
-use crate::vendor_side::Workspace;
-use crate::vendor_side::enrol::find_site;
+use crate::enrol::find_site;
 
 /// Type of the statement.
 const STATEMENT: &str = "https://in-toto.io/Statement/v1";

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use crate::Workspace;
 use crate::db::ledger::questions::{SignedHeadRow, audience, fixes, held_by_sites, releases};
 use crate::domain::{FixId, Hash, Result};
-use crate::vendor_side::Workspace;
 
 /// A release that was signed.
 #[derive(Debug, Clone)]

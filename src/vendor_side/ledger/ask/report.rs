@@ -5,14 +5,14 @@
 use super::limits::Limits;
 use super::release_named::release_named;
 use super::site_answer::{DeploymentAnswer, SiteAnswer, answer};
+use crate::Workspace;
 use crate::db::Connection;
 use crate::db::ledger::Numbered;
 use crate::db::ledger::questions::{
     ReceiptRow, RecordRow, fixes, gaps, label, names_of, receipts, receipts_of, records,
 };
 use crate::domain::{Class, Error, Result, Timestamp, counted};
-use crate::vendor_side::Workspace;
-use crate::vendor_side::enrol::find_site;
+use crate::enrol::find_site;
 
 /// Rows of a list that fit on the page beside the others.
 const IMAGES: usize = 12;

@@ -5,6 +5,7 @@ use std::cmp::Ordering;
 use super::limits::{AsOf, Limits};
 use super::lost::{Lost, lost};
 use super::names::{Named, SiteNames};
+use crate::Workspace;
 use crate::db::Connection;
 use crate::db::ledger::findings::{self, Finding};
 use crate::db::ledger::questions::{
@@ -13,8 +14,7 @@ use crate::db::ledger::questions::{
 };
 use crate::db::ledger::{Lineage, Numbered, Site, shown};
 use crate::domain::{Hash, Result, Timestamp, natural};
-use crate::vendor_side::Workspace;
-use crate::vendor_side::enrol::find_site;
+use crate::enrol::find_site;
 
 /// What is known of a site.
 #[derive(Debug)]

@@ -2,10 +2,10 @@
 
 use super::limits::AsOf;
 use super::lost::{Lost, lost};
+use crate::Workspace;
 use crate::db::ledger::questions::{Hole, Told, instance_counts, newest_of_all, package_count};
 use crate::db::ledger::{Lineage, Numbered, Site, earlier_keys, findings, shown_of_all, sites as all_sites};
 use crate::domain::{Hash, Result, Timestamp};
-use crate::vendor_side::Workspace;
 
 /// A site, and what came of it.
 #[derive(Debug)]

@@ -6,12 +6,12 @@ use super::facts;
 use super::limits::Limits;
 use super::log_lines::{Logs, Told};
 use super::site_answer::answer;
+use crate::Workspace;
 use crate::db::Connection;
 use crate::db::ledger::questions::{gaps, records};
 use crate::db::ledger::{Numbered, Site, sites};
 use crate::domain::Result;
-use crate::vendor_side::Workspace;
-use crate::vendor_side::enrol::find_site;
+use crate::enrol::find_site;
 
 /// Hands over every fact of a site, or of all sites: the site, releases, targets, deployments, days of metrics, receipts, records and
 /// gaps of its shown line, holes, what lost branches told, findings, and with `logs` the lines of logs from the package files.

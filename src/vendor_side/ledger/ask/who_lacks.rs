@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::limits::{AsOf, Limits};
 use super::names::SiteNames;
+use crate::Workspace;
 use crate::db::Connection;
 use crate::db::ledger::questions::{
     Bar, DeploymentNow, ReceiptRow, ScopeRun, SettledRuns, SignedHeadRow, TargetNow, bars, deployments_now,
@@ -18,7 +19,6 @@ use crate::db::ledger::questions::{
 };
 use crate::db::ledger::{Lineage, Site, shown_of_all, sites};
 use crate::domain::{Class, Error, Hash, Result, SiteId, Timestamp, Uuid};
-use crate::vendor_side::Workspace;
 
 /// Why it is not known what a deployment runs that was signed for a site and that the site does not list.
 const UNLISTED: &str = "not listed by the site";

@@ -21,11 +21,11 @@ const LOOK: u64 = 1000;
 
 /// What all packages of one command are judged by.
 #[derive(Debug, Clone, Copy)]
-pub(in crate::vendor_side::ledger) struct Court {
+pub(in crate::ledger) struct Court {
     /// Trust domain of the workspace.
-    pub(in crate::vendor_side::ledger) domain: Hash,
+    pub(in crate::ledger) domain: Hash,
     /// The time of all of it.
-    pub(in crate::vendor_side::ledger) now: Timestamp,
+    pub(in crate::ledger) now: Timestamp,
 }
 
 /// As much as is known of a package when it is refused.
@@ -352,7 +352,7 @@ mod tests {
     /// The vectors of the specification: what only a ledger can say of them too.
     #[test]
     fn every_package_of_the_vectors_is_judged_as_by_the_other_reader() {
-        let all = Path::new(env!("CARGO_MANIFEST_DIR")).join("bundle-spec/status-vectors");
+        let all = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../bundle-spec/status-vectors");
         let slow = std::env::var_os("AIRLOCK_SLOW").is_some();
         let (mut seen, mut two_stories, mut wrong) = (0, 0, Vec::new());
         for kind in ["good", "bad"] {

@@ -35,7 +35,7 @@ pub(super) fn open(folder: &Path, identity: &Identity) -> Result<Option<Box<dyn 
 /// # Errors
 ///
 /// `E-STATE planted`, `E-IO` when it cannot be opened.
-pub(in crate::vendor_side::ledger) fn is_kept_whole(
+pub(in crate::ledger) fn is_kept_whole(
     folder: &Path,
     connection: &Connection,
     court: Court,

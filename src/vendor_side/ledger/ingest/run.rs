@@ -10,11 +10,11 @@ use super::judge::{Court, Judged, Seen, judge};
 use super::kept::is_kept_whole;
 use super::order::order;
 use super::verdict::{Known, Outcome, Refused, Verdict};
+use crate::Workspace;
 use crate::db::ledger::{self, findings::REFUSE};
 use crate::db::{Connection, Db, attempt, sealed_log};
 use crate::domain::{Class, Error, Result, Step, Timestamp};
 use crate::package::advice;
-use crate::vendor_side::Workspace;
 
 /// How packages are taken in.
 #[derive(Debug, Clone, Copy)]

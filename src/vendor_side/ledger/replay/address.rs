@@ -4,8 +4,8 @@ use std::fmt;
 
 use reqwest::Url;
 
+use crate::collect::{host_of, is_this_machine};
 use crate::domain::{Class, Error, Result};
-use crate::vendor_side::collect::{host_of, is_this_machine};
 
 /// Where a hub is. Written in one way, because the journal is kept under it.
 #[derive(Debug, Clone, PartialEq, Eq)]

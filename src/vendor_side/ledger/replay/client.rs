@@ -9,8 +9,8 @@ use tokio::runtime::Runtime;
 use tokio::time::{Instant, interval_at};
 
 use super::address::HubAddress;
+use crate::collect::{certificates, chain, retry_after};
 use crate::domain::{Class, Error, Result};
-use crate::vendor_side::collect::{certificates, chain, retry_after};
 
 /// How long a hub is waited for.
 #[derive(Debug, Clone, Copy)]

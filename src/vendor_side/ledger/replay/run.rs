@@ -21,12 +21,12 @@ use super::report::{Left, NO_SECRET, Refused, Replayed, SiteReport, TargetReport
 use super::secrets::HubSecrets;
 use super::session::{Session, Wire};
 use super::texts;
+use crate::Workspace;
 use crate::db::ledger::replay::{Speaker, State, claim};
 use crate::db::{Db, ledger, sealed_log};
 use crate::domain::{Class, Clock, Error, Result, SiteId, Uuid};
 use crate::protocol::distr::Endpoint;
 use crate::stream::{LockFile, open_or_create};
-use crate::vendor_side::Workspace;
 
 /// File that replays of a workspace take turns with.
 const LOCK: &str = "replay.lock";

@@ -12,7 +12,7 @@ impl VerifiedBundle {
     /// # Errors
     ///
     /// `E-FORMAT`, `E-LIMIT`, `E-INTEGRITY`, `E-INCOMPLETE` and `E-IO` at X11; `E-FORMAT` at X12; and those of the sink.
-    pub(crate) fn read_chosen(
+    pub fn read_chosen(
         self,
         is_chosen: &(dyn Fn(&Blob) -> bool + Sync),
         sink: &mut dyn ChosenSink<Blob>,

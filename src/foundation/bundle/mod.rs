@@ -17,7 +17,6 @@
 )]
 
 mod check_only;
-#[cfg(feature = "site")]
 mod chosen;
 mod content;
 pub mod desired;
@@ -27,7 +26,6 @@ mod graph;
 mod head;
 mod index;
 mod inventory;
-#[cfg(feature = "site")]
 mod kept;
 mod kind;
 mod layout;
@@ -50,8 +48,7 @@ pub use graph::{Graph, Referrer};
 pub use head::{DocumentEntry, Head};
 pub use index::{Absent, Blob, Index, Need, TagLine};
 pub use inventory::{content_hash, inventory};
-#[cfg(feature = "site")]
-pub(crate) use kept::kept_graph;
+pub use kept::kept_graph;
 pub use layout::{BundleLayout, Packing, ReleaseStatement};
 pub use payload::Sink;
 pub use places::Places;

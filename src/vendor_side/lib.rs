@@ -60,3 +60,6 @@ pub use signing_time::SigningTime;
 pub use trust::{adopt, apply, propose, sign_proposal};
 pub use warning::Warning;
 pub use workspace::{Init, Workspace};
+
+// Modules below are named as those here are.
+use airlock_foundation::{bundle, container, crypto, db, domain, media, package, protocol, stream};

@@ -70,7 +70,7 @@ fn confined() {
 /// What came of each attempt of the script, with the filter or without.
 fn attempts(program: Option<&std::path::Path>) -> BTreeMap<String, String> {
     let mut command = Command::new("python3");
-    command.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/src/confine/attempts.py"));
+    command.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/confine/attempts.py"));
     let output = command.args(program).output().unwrap();
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(

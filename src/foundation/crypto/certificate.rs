@@ -71,7 +71,7 @@ mod tests {
     const UTC_TIME: u8 = 0x17;
     const GENERALIZED_TIME: u8 = 0x18;
     /// The certificate of the tests' registry.
-    const SAMPLE: &str = include_str!("../../tests/it/support/tls/server.pem");
+    const SAMPLE: &str = include_str!("../../../tests/it/support/tls/server.pem");
 
     #[test]
     fn both_forms_of_time_are_read() {

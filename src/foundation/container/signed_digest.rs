@@ -6,7 +6,7 @@ use super::kind::Kind;
 use crate::domain::{Class, Digest, Error, Hash, Result};
 
 /// Returns the digest of bytes that are at hand.
-pub(crate) fn digest_of(bytes: &[u8]) -> Digest {
+pub fn digest_of(bytes: &[u8]) -> Digest {
     Digest(Hash(Sha256::digest(bytes).into()))
 }
 

@@ -142,7 +142,7 @@ mod tests {
 
     #[test]
     fn the_table_is_the_one_of_the_independent_verifier() {
-        let python = include_str!("../../bundle-spec/verify.py");
+        let python = include_str!("../../../bundle-spec/verify.py");
         let table = python
             .split("HOSTILE = (")
             .nth(1)

@@ -8,7 +8,7 @@ pub(super) const TEXT_BYTES: usize = 128;
 const HOURS: u64 = 1000;
 
 /// RFC 1123 label: what kubernetes calls namespaces, and helm its releases.
-pub(crate) fn is_label(text: &str) -> bool {
+pub fn is_label(text: &str) -> bool {
     let edge = |c: Option<char>| c.is_some_and(|c| c.is_ascii_lowercase() || c.is_ascii_digit());
     text.len() <= 63
         && edge(text.chars().next())
@@ -23,7 +23,7 @@ pub(super) fn is_text(text: &str) -> bool {
 }
 
 /// Whole numbers with units, as Go writes its durations: `1h30m`, `5m0s`, `250ms`; [`HOURS`] at most.
-pub(crate) fn is_go_duration(text: &str) -> bool {
+pub fn is_go_duration(text: &str) -> bool {
     let mut rest = text;
     let mut sum: u64 = 0;
     while !rest.is_empty() {

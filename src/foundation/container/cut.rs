@@ -55,7 +55,6 @@ impl<'a, B: PayloadBlob> Payload<'a, B> {
     }
 
     /// Returns the numbers of the blobs that a chunk holds, or holds a piece of.
-    #[cfg(feature = "site")]
     pub(super) fn numbers_in(self, span: ChunkSpan) -> std::ops::Range<usize> {
         let (mut end, mut held) = (span.blob, 0_u64);
         while held < span.plain {

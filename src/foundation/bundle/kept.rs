@@ -12,7 +12,7 @@ use crate::domain::{Result, Step};
 /// # Errors
 ///
 /// `E-INTEGRITY` when `load` returns other bytes; those of `load`, and of the graph at X13.
-pub(crate) fn kept_graph(head: &Head, index: &Index, load: &mut dyn FnMut(&Blob) -> Result<Vec<u8>>) -> Result<Graph> {
+pub fn kept_graph(head: &Head, index: &Index, load: &mut dyn FnMut(&Blob) -> Result<Vec<u8>>) -> Result<Graph> {
     let mut graph = GraphBuilder::new(index, head).map_err(|error| error.at(Step::X13))?;
     for (number, blob) in index.blobs().iter().enumerate().take(index.payload(head).early) {
         if graph.reads(blob) {

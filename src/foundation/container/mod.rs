@@ -34,7 +34,6 @@
 
 mod blob_reader;
 // A site's healing alone picks blobs out of a payload.
-#[cfg(feature = "site")]
 mod chosen;
 mod chunk;
 mod collect;
@@ -57,9 +56,8 @@ mod source;
 
 #[cfg(test)]
 mod tests;
-
-#[cfg(feature = "site")]
-pub(crate) use chosen::{ChosenSink, read_chosen};
+pub use chosen::ChosenSink;
+pub(crate) use chosen::read_chosen;
 pub(crate) use chunk::{Chunk, check_chunks};
 pub(crate) use cut::{Payload, PayloadBlob};
 pub(crate) use decode::read_payload;
@@ -74,7 +72,8 @@ pub(crate) use prologue::{
     EMPTY_APPROVALS, Prologue, approvals_bytes, bytes_before_payload, room_for_signatures, signatures_bytes,
 };
 pub(crate) use read_back::read_back;
-pub(crate) use signed_digest::{check_digest, digest_of};
+pub(crate) use signed_digest::check_digest;
+pub use signed_digest::digest_of;
 pub use sink::ContentStore;
 pub(crate) use sink::PayloadSink;
 pub use source::Input;

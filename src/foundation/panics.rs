@@ -68,7 +68,7 @@ fn lock() -> MutexGuard<'static, BTreeMap<&'static str, u64>> {
 /// Where tests make a part panic: a file of the part's name in the folder `$AIRLOCK_TEST_PANICS` is removed and the caller panics;
 /// with a file `NAME.always` it panics every time. Builds without debug assertions have nothing of this.
 #[cfg(debug_assertions)]
-pub(crate) fn point(part: &str) {
+pub fn point(part: &str) {
     use std::path::PathBuf;
     use std::sync::OnceLock;
 
@@ -83,7 +83,7 @@ pub(crate) fn point(part: &str) {
 /// Nothing, outside tests.
 #[cfg(not(debug_assertions))]
 #[inline]
-pub(crate) fn point(_: &str) {}
+pub fn point(_: &str) {}
 
 #[cfg(test)]
 mod tests {

@@ -18,7 +18,7 @@ use crate::panics::caught;
 use crate::stream::{BufferPool, worker_count};
 
 /// Takes chosen blobs in payload order. Every method may fail with any error; it ends the reading.
-pub(crate) trait ChosenSink<B> {
+pub trait ChosenSink<B> {
     /// A blob that lies in one chunk or in none: its digest was compared.
     fn blob(&mut self, blob: &B, bytes: &[u8]) -> Result<()>;
 

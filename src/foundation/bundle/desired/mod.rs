@@ -32,8 +32,7 @@ pub use deployment::{
     ChartSource, Deployment, DockerDeployment, DockerMode, HelmDeployment, HelmOptions, WaitStrategy,
 };
 pub(in crate::bundle) use grammar::wrong;
-#[cfg(feature = "vendor")]
-pub(crate) use grammar::{is_go_duration, is_label};
+pub use grammar::{is_go_duration, is_label};
 pub use secret::{SecretSource, SecretUse};
 pub use state::{DesiredState, PLACEHOLDER_HOST, PLACEHOLDER_PROJECT};
 pub use target::{Kubernetes, KubernetesScope, Resources, Target, TargetKind};

@@ -1,7 +1,7 @@
 //! Guesses what was meant by a misspelt word.
 
 /// Returns the known word that is nearest to a misspelt one, when it is near enough to be what was meant.
-pub(crate) fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let word: String = word.to_lowercase().chars().take(64).collect();
     let allowed = (word.chars().count() / 3).clamp(1, 3);
     known

@@ -195,7 +195,7 @@ impl RepositoryName {
 }
 
 /// Whether a text is a registry host: lower-case labels with a dot or a port, or `localhost`.
-pub(crate) fn is_host(text: &str) -> bool {
+pub fn is_host(text: &str) -> bool {
     let (name, port) = match text.split_once(':') {
         Some((name, port)) => (name, Some(port)),
         None => (text, None),

@@ -1,0 +1,15 @@
+//! What both sides of the gap stand on: neither knows the other, and both read what the other wrote by what is here.
+//!
+//! Which module may use which is a table of the program's page.
+
+pub mod bundle;
+pub mod container;
+pub mod crypto;
+pub mod db;
+pub mod domain;
+pub mod media;
+pub mod package;
+pub mod panics;
+pub mod protocol;
+pub mod store;
+pub mod stream;
