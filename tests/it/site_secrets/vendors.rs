@@ -67,7 +67,7 @@ fn a_command_names_the_vendor_where_two_have_one_product() {
     let uses = [ask("edge-0", "API_KEY", false)];
     let a = site.a.with_targets(1, |image| desired(image, 1, "a", &uses));
     site.import(&a).unwrap();
-    let command = |place: usize| site.appliance().waiting_releases().unwrap()[place].missing[0].command("set");
+    let command = |place: usize| site.appliance().waiting_releases().unwrap()[place].missing[0].remedy();
     assert_eq!(command(0), "airlock secret set API_KEY --product crm");
     site.pin(&site.b);
     let uses = [ask("edge-1", "API_KEY", false)];
@@ -79,7 +79,7 @@ fn a_command_names_the_vendor_where_two_have_one_product() {
     let waiting = appliance.waiting_releases().unwrap();
     assert_eq!(waiting.len(), 2);
     for one in &waiting {
-        let command = one.missing[0].command("set");
+        let command = one.missing[0].remedy();
         let (which, vendor) = command.split_once(" --vendor ").unwrap();
         assert_eq!(which, "airlock secret set API_KEY --product crm");
         let asked = AskedSecret {
