@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use serde_json::{Value, json};
 
+use super::advice::quoted;
 use super::bundle_desired;
 use super::bundle_plan;
 use super::output_place::{self, Makes};
@@ -320,10 +321,15 @@ pub(super) fn run(args: &CreateArgs, ui: &mut Ui) -> Result<()> {
     }
     if built.signatures_missing > 0 {
         ui.warn(format_args!(
-            "{} needed before a site takes it: `airlock bundle sign`",
+            "{} needed before a site takes it: `airlock bundle sign {} --key FILE`",
             match built.signatures_missing {
                 1 => "1 more signature is".to_owned(),
                 missing => format!("{missing} more signatures are"),
+            },
+            if to_pipe {
+                "BUNDLE".to_owned()
+            } else {
+                quoted(&escape(&output))
             }
         ));
     }

@@ -17,7 +17,7 @@ use super::state_folder::StateArgs;
 use super::ui::escape;
 use super::waiting_view::{commands, missing_json};
 use crate::appliance::Appliance;
-use crate::appliance::secret::{AskedSecret, SecretAct, SecretView, Waited, WaitedFor};
+use crate::appliance::secret::{AskedSecret, Replaces, SecretAct, SecretView, Waited, WaitedFor, lacks};
 use crate::domain::{Class, Clock as _, Error, Result, SecretName, SecretValue, SystemClock, limits};
 use crate::stream::read_bounded;
 
@@ -165,7 +165,7 @@ pub(super) fn run(command: &SecretCommand, ui: &mut Ui) -> Result<()> {
                 confirm_by(ui, *replace, "--replace", &which.command("set"))?;
             }
             let value = entered(&view, ui)?;
-            let act = appliance.set_secret(&view, value, SystemClock.now())?;
+            let act = appliance.set_secret(&view, value, replaces(*replace), SystemClock.now())?;
             report(&appliance, &view, &act, "set", ui)
         }
         SecretCommand::Generate { which, yes, .. } => {
@@ -179,7 +179,7 @@ pub(super) fn run(command: &SecretCommand, ui: &mut Ui) -> Result<()> {
                 ));
                 confirm(ui, *yes, &which.command("generate"))?;
             }
-            let act = appliance.generate_secret(&view, SystemClock.now())?;
+            let act = appliance.generate_secret(&view, replaces(*yes), SystemClock.now())?;
             report(&appliance, &view, &act, "generated", ui)
         }
         SecretCommand::Forget { which, yes, .. } => {
@@ -192,7 +192,7 @@ pub(super) fn run(command: &SecretCommand, ui: &mut Ui) -> Result<()> {
             };
             ui.say(format_args!("the value of {} {what}", escape(&view.label())));
             confirm(ui, *yes, &which.command("forget"))?;
-            let gone = appliance.forget_secret(&view, SystemClock.now())?;
+            let gone = appliance.forget_secret(&view, replaces(*yes), SystemClock.now())?;
             let mut value = to_json(&view, "forgotten");
             if let Some(members) = value.as_object_mut() {
                 members.insert("for_good".into(), gone.into());
@@ -201,6 +201,11 @@ pub(super) fn run(command: &SecretCommand, ui: &mut Ui) -> Result<()> {
             ui.result(&value, format!("{} is forgotten{word}", escape(&view.label())))
         }
     }
+}
+
+/// Who said so before may take the place of anything; else of what was told and asked about.
+fn replaces(is_said: bool) -> Replaces {
+    if is_said { Replaces::Any } else { Replaces::Seen }
 }
 
 /// Says to the person at the terminal who gets the value, so that none goes to another vendor.
@@ -309,11 +314,7 @@ fn told(waited: &Waited, names: &ScopeNames) -> (Value, String) {
         Ok(WaitedFor::More(missing)) => (
             "waiting",
             &missing[..],
-            format!(
-                "\n{name} still waits for {}{}",
-                escape(&crate::appliance::secret::listed(missing)),
-                commands(missing)
-            ),
+            format!("\n{name} still {}{}", escape(&lacks(missing)), commands(missing)),
         ),
         Err(_) => ("refused", &[][..], String::new()),
     };

@@ -134,7 +134,7 @@ fn introduce(registry: &Registry, agents: &AgentsAddress, ui: &mut Ui) -> Result
                 "     curl {scheme}://{host}/v2/{repository}/manifests/{tag}"
             ));
         }
-        None => ui.say("nothing is live yet: `airlock import` a bundle; this server notices by itself"),
+        None => ui.say("nothing is live yet: `airlock import FILE` brings a bundle in; this server notices by itself"),
     }
     Ok(())
 }

@@ -228,7 +228,9 @@ pub(super) fn run(command: &TargetCommand, ui: &mut Ui) -> Result<()> {
             let hub = place.hub(ui)?;
             let template = find(&hub, like)?;
             let id = hub.add_target(name, &template.id)?;
-            ui.say("next: `airlock target connect` prints how to install its agent");
+            ui.say(format_args!(
+                "next: `airlock target connect {id}` prints how to install its agent"
+            ));
             ui.result(
                 &json!({"result": "added", "target": id, "name": name, "like": template.id}),
                 format!("target {name} ({id}) follows {}", escape(&template.name)),
@@ -334,7 +336,7 @@ fn given(hub: &Hub, target: &TargetView) -> Result<Zeroizing<String>> {
             "secret",
             format!("what was given is not the secret of target {:?}", target.name),
         )
-        .remedy("issue a new one with `airlock target secret`")),
+        .remedy(format!("issue a new one with `airlock target secret {}`", target.id))),
         // Nobody else checks one in this process.
         Check::Busy => Err(Error::new(
             Class::Internal,

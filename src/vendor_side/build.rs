@@ -60,7 +60,7 @@ pub fn release_keys(workspace: &Workspace, named: &[PathBuf], ask: &mut AskPassp
             return Err(
                 Error::new(Class::Trust, "no-key", "the workspace holds no key that signs releases")
                     .expected("a private key of the release role in keys/")
-                    .remedy("give --key FILE, or --unsigned and sign elsewhere with `airlock bundle sign`"),
+                    .remedy("give --key FILE, or --unsigned and sign elsewhere with `airlock bundle sign BUNDLE --key FILE`"),
             );
         }
         // One rule needs no more than its threshold; several may need any of them.

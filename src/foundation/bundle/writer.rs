@@ -182,7 +182,7 @@ impl UnsignedBundle {
         ];
         bytes_before_payload(entries, &self.pages, self.head.payload_offset).map_err(|error| {
             error.remedy(
-                "keep the signature in a file beside the bundle: `airlock bundle sign --detached`, then --signatures",
+                "keep the signature in a file beside the bundle: `airlock bundle sign BUNDLE --key KEY --detached FILE`, then `airlock import BUNDLE --signatures FILE`",
             )
         })
     }

@@ -221,7 +221,7 @@ impl Appliance {
         chains.into_iter().find(|chain| chain.domain() == domain).ok_or_else(|| {
             Error::new(Class::Trust, "unknown-domain", format!("the bundle belongs to the trust domain {domain}, which is not pinned here"))
                 .expected(format!("a bundle of a pinned vendor: {}", known.join(", ")))
-                .remedy("check where it comes from; a new vendor's root is pinned with `airlock trust add`, after comparing its fingerprint by voice")
+                .remedy("check where it comes from; a new vendor's root is pinned with `airlock trust add ROOT --fingerprint HEX`, after comparing its fingerprint by voice")
         })
     }
 

@@ -57,7 +57,7 @@ impl Judgement<'_> {
         let shown = was.unwrap_or(image);
         if self.is_listed(&image.reference) {
             answer.warnings.push(format!(
-                "{}: the template names {} itself: the cluster needs the appliance as a mirror for it (`airlock target connect --mirrors`)",
+                "{}: the template names {} itself: the cluster needs the appliance as a mirror for it (`airlock target connect TARGET --mirrors`)",
                 image.place, image.reference
             ));
         } else if image.reference.contains(PLACEHOLDER_HOST) || shown.reference != image.reference {

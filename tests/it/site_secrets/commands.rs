@@ -3,7 +3,7 @@
 use airlock::db::Schema;
 use airlock::db::site::audit;
 
-use super::world::{Plant, ask, desired, files, generate, said, with_places};
+use super::world::{Plant, ask, desired, files, generate, release, said, with_places};
 use crate::support::appliance::{AIRLOCK, Serving};
 use crate::vendor::passphrases::terminal;
 
@@ -368,6 +368,91 @@ fn a_value_that_agents_could_not_be_told_is_refused_before_anything_is_written()
     assert_eq!(before.2, 1);
     plant.refused(&command, &"x".repeat(65_536), "E-LIMIT", "rendered");
     assert_eq!((files(&plant.state()), rows(&plant), plant.live()), before);
+}
+
+#[test]
+fn a_release_that_a_value_makes_too_large_is_told_by_its_import_and_goes_live_with_a_shorter_one() {
+    let plant = Plant::new();
+    let uses = [ask("edge-0", "API_KEY", false)];
+    let few = plant.file("few.airlock", &release(&plant.vendor, 1, "a", &uses).bytes);
+    plant.good(&["import", few.to_str().unwrap()]);
+    plant.good_with(&["secret", "set", "API_KEY"], &"x".repeat(65_536));
+    assert_eq!(plant.live(), 1);
+    let bundle = plant.file("many.airlock", &with_places(&plant.vendor, 2, &uses, 70).bytes);
+    let planned = plant.good(&["import", bundle.to_str().unwrap(), "--dry-run"]);
+    let imported = plant.good(&["import", bundle.to_str().unwrap()]);
+    assert_eq!((imported["active"].as_bool(), plant.live()), (Some(false), 1));
+    let again = plant.good(&["import", bundle.to_str().unwrap()]);
+    let listed = plant.good(&["release", "list"]);
+    let shown = plant.good(&["release", "show", "2.0"]);
+    let secrets = plant.good(&["secret", "list"]);
+    let command = format!(
+        "airlock secret set --replace API_KEY --product crm --state {}",
+        plant.state().display()
+    );
+    for value in [
+        &planned["waits_for"],
+        &imported["waits_for"],
+        &again["waits_for"],
+        &listed["releases"][0]["waits_for"],
+        &shown["waits_for"],
+        &secrets["waiting"][0]["secrets"],
+    ] {
+        let of: Vec<_> = value.as_array().unwrap().iter().collect();
+        assert_eq!(of.len(), 1, "{value}");
+        assert_eq!(
+            (of[0]["name"].as_str(), of[0]["sealed"].as_bool()),
+            (Some("API_KEY"), Some(false))
+        );
+        assert_eq!(of[0]["too_large"]["target"], "edge-0");
+        assert!(
+            of[0]["too_large"]["document_bytes"].as_u64().unwrap() > 4 << 20,
+            "{value}"
+        );
+        assert_eq!(of[0]["command"], command.as_str());
+    }
+    // Before anything changes.
+    let before = (files(&plant.state()), rows(&plant), plant.live());
+    let ended = plant.refused(&["release", "activate", "2.0"], "", "E-LIMIT", "rendered");
+    assert!(said(&ended, "found").contains("too large for agents with the value of API_KEY, with which \"edge-0\""));
+    assert_eq!(ended.refusal.as_ref().unwrap().2, "X15");
+    assert_eq!((files(&plant.state()), rows(&plant), plant.live()), before);
+    // As it says.
+    let remedy = said(&ended, "remedy");
+    let command: Vec<&str> = remedy.split('`').nth(1).unwrap().split(' ').skip(1).collect();
+    plant.refused(&command, &"y".repeat(65_536), "E-LIMIT", "rendered");
+    assert_eq!(plant.live(), 1);
+    let act = plant.good_with(&command, "short");
+    assert_eq!(
+        (act["release"]["result"].as_str(), plant.live()),
+        (Some("activated"), 2)
+    );
+    assert_eq!(
+        plant.good(&["release", "list"])["releases"][0]["waits_for"]
+            .as_array()
+            .unwrap()
+            .len(),
+        0
+    );
+}
+
+#[test]
+fn of_two_values_that_are_too_large_together_either_may_be_made_shorter() {
+    let plant = Plant::new();
+    let uses = [ask("edge-0", "API_KEY", false), ask("edge-0", "LICENCE", false)];
+    let few = plant.file("few.airlock", &release(&plant.vendor, 1, "a", &uses).bytes);
+    plant.good(&["import", few.to_str().unwrap()]);
+    plant.good_with(&["secret", "set", "API_KEY"], &"x".repeat(65_536));
+    plant.good_with(&["secret", "set", "LICENCE"], &"x".repeat(1_000));
+    let bundle = plant.file("many.airlock", &with_places(&plant.vendor, 2, &uses, 70).bytes);
+    plant.good(&["import", bundle.to_str().unwrap()]);
+    assert_eq!(plant.live(), 1);
+    // It is not this value that does not fit: the release goes on waiting for the other one.
+    let act = plant.good_with(&["secret", "set", "LICENCE", "--replace"], &"x".repeat(2_000));
+    assert_eq!(act["release"]["result"], "waiting");
+    assert_eq!(act["release"]["secrets"][0]["name"], "API_KEY");
+    plant.good_with(&["secret", "set", "API_KEY", "--replace"], "short");
+    assert_eq!(plant.live(), 2);
 }
 
 #[test]

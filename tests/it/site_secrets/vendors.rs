@@ -1,6 +1,6 @@
 //! Two vendors with a secret of one name: each product has its own value, and a person must say which is meant.
 
-use airlock::appliance::secret::AskedSecret;
+use airlock::appliance::secret::{AskedSecret, Replaces};
 use airlock::domain::SecretValue;
 use zeroize::Zeroizing;
 
@@ -43,7 +43,7 @@ fn a_secret_of_one_name_belongs_to_each_vendor_alone() {
             .unwrap()
     };
     appliance
-        .set_secret(&of("crm"), value("of-a"), appliance.clock.now())
+        .set_secret(&of("crm"), value("of-a"), Replaces::Seen, appliance.clock.now())
         .unwrap();
     let waiting = appliance.waiting_releases().unwrap();
     assert_eq!(waiting.len(), 1, "the other vendor's waits still");
@@ -56,7 +56,7 @@ fn a_secret_of_one_name_belongs_to_each_vendor_alone() {
     let found = appliance.find_secret(&by_vendor).unwrap();
     assert_eq!(found.scope.domain, site.b.chain().domain());
     appliance
-        .set_secret(&found, value("of-b"), appliance.clock.now())
+        .set_secret(&found, value("of-b"), Replaces::Seen, appliance.clock.now())
         .unwrap();
     assert!(appliance.waiting_releases().unwrap().is_empty());
 }
@@ -67,7 +67,7 @@ fn a_command_names_the_vendor_where_two_have_one_product() {
     let uses = [ask("edge-0", "API_KEY", false)];
     let a = site.a.with_targets(1, |image| desired(image, 1, "a", &uses));
     site.import(&a).unwrap();
-    let command = |place: usize| site.appliance().waiting_releases().unwrap()[place].missing[0].command("set");
+    let command = |place: usize| site.appliance().waiting_releases().unwrap()[place].missing[0].remedy();
     assert_eq!(command(0), "airlock secret set API_KEY --product crm");
     site.pin(&site.b);
     let uses = [ask("edge-1", "API_KEY", false)];
@@ -79,7 +79,7 @@ fn a_command_names_the_vendor_where_two_have_one_product() {
     let waiting = appliance.waiting_releases().unwrap();
     assert_eq!(waiting.len(), 2);
     for one in &waiting {
-        let command = one.missing[0].command("set");
+        let command = one.missing[0].remedy();
         let (which, vendor) = command.split_once(" --vendor ").unwrap();
         assert_eq!(which, "airlock secret set API_KEY --product crm");
         let asked = AskedSecret {

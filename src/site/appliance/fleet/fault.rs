@@ -52,7 +52,7 @@ impl Fault {
         Self {
             code: "not-live",
             found: format!("no release of {scope} is live"),
-            remedy: "make one live with `airlock release activate`".to_owned(),
+            remedy: "make one live with `airlock release activate RELEASE`".to_owned(),
             is_damage: false,
         }
     }

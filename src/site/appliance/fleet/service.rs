@@ -166,7 +166,7 @@ impl Hub {
             ),
         )
         .expected("TLS, or an agent on this machine that no proxy stands before")
-        .remedy("let agents come over TLS ([tls] listen in the configuration), and install the agent again with `airlock target connect`"))
+        .remedy(format!("let agents come over TLS ([tls] listen in the configuration), and install the agent again with `airlock target connect {}`", identity.target)))
     }
 
     /// Returns what is known of a revision that was live on a target at any time: the release that really runs there when the agent

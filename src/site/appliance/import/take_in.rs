@@ -1,11 +1,11 @@
 //! Takes the content of an admitted bundle in: needs and space first, then every chunk into the store (X9a to X13).
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
 
 use super::admit::Admitted;
-use super::claims::{Claimed, Incoming};
+use super::claims::{Claimed, Incoming, SecretDocuments};
 use super::event::Event;
 use super::outcome::Needed;
 use super::{claims, needs, room};
@@ -114,10 +114,7 @@ fn fill(
     let head = bundle.head().clone();
     let mut sink = StoringSink {
         appliance,
-        sealed: claims::sealed_documents(&head)
-            .into_iter()
-            .map(|digest| (digest, None))
-            .collect(),
+        documents: SecretDocuments::of(&head),
         chunk_bytes: head.chunk_bytes,
         head,
         goes_live,
@@ -219,8 +216,8 @@ impl ContentStore<Blob> for Shelved {
 struct StoringSink<'a> {
     appliance: &'a Appliance,
     head: Head,
-    /// Documents that are sealed to sites, as far as this try has read them.
-    sealed: BTreeMap<Digest, Option<Vec<u8>>>,
+    /// As far as this try has read them.
+    documents: SecretDocuments,
     /// Bytes of the pieces that large blobs are served in.
     chunk_bytes: u64,
     goes_live: bool,
@@ -293,9 +290,7 @@ impl Sink for StoringSink<'_> {
     }
 
     fn blob(&mut self, blob: &Blob, bytes: &[u8]) -> Result<()> {
-        if let Some(document) = self.sealed.get_mut(&blob.digest) {
-            *document = Some(bytes.to_vec());
-        }
+        self.documents.take(blob, bytes);
         self.proved(blob, Vec::new());
         Ok(())
     }
@@ -354,16 +349,10 @@ impl Sink for StoringSink<'_> {
 
     fn graph(&mut self, graph: Graph) -> Result<()> {
         // What keeps it from going live is decided, and told, where it is published.
-        let sealed = std::mem::take(&mut self.sealed)
-            .into_iter()
-            .map(|(digest, bytes)| match bytes {
-                Some(bytes) => Ok(bytes),
-                // An earlier try has stored it.
-                None => self.appliance.store.read(&digest, limits::SECRETS_BYTES),
-            });
+        self.documents.complete(&self.appliance.store)?;
         let incoming = Incoming {
             goes_live: self.goes_live,
-            sealed: &sealed.collect::<Result<Vec<_>>>()?,
+            documents: &self.documents,
         };
         self.claimed = Some(claims::judge(self.appliance, &self.head, &graph, &incoming)?);
         self.graph = Some(graph);

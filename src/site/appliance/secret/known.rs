@@ -175,7 +175,7 @@ fn of_release(release: &ReleaseRow, error: &Error) -> Error {
     match error.advice() {
         Some(advice) if error.is(recipients::LOST_KEY) || error.is(super::SECRETS_MISSING) => found.remedy(advice),
         _ => found.remedy(format!(
-            "import the bundle of release {} again with `airlock import`; a package without texts leaves as ever with --profile minimal",
+            "import the bundle of release {} again with `airlock import FILE`; a package without texts leaves as ever with --profile minimal",
             release.counter
         )),
     }
