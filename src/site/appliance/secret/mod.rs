@@ -17,6 +17,7 @@
 
 mod acts;
 mod bound;
+mod decoded;
 mod files;
 mod find;
 mod known;
