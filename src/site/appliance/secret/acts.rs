@@ -72,7 +72,7 @@ impl Appliance {
 
     fn put_secret(&self, view: &SecretView, value: SecretValue, origin: Origin, now: Timestamp) -> Result<SecretAct> {
         self.check_settable(view)?;
-        let lock = self.lock()?;
+        let lock = self.lock_in_turn()?;
         files::tidy(self.folder(), &self.db)?;
         let target = view.target.as_ref().map(|(id, _)| *id);
         let offered = Offered {
@@ -199,7 +199,7 @@ impl Appliance {
     /// `E-SPACE`.
     pub fn forget_secret(&self, view: &SecretView, now: Timestamp) -> Result<bool> {
         self.check_forgettable(view)?;
-        let _lock = self.lock()?;
+        let _lock = self.lock_in_turn()?;
         files::tidy(self.folder(), &self.db)?;
         let target = view.target.as_ref().map(|(id, _)| *id);
         let rows = self.db.read(kept_secrets::list)?.into_iter();
