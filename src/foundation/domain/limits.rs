@@ -58,6 +58,8 @@ pub const SECRETS_DOCUMENTS: usize = 256;
 pub const SECRETS_BYTES: u64 = 1 << 20;
 /// Bytes of a secret's value.
 pub const SECRET_BYTES: usize = 64 << 10;
+/// Bytes from which on a secret's value is looked for in texts: shorter ones stand in every other text.
+pub const SECRET_SOUGHT_BYTES: usize = 6;
 /// Levels of OCI documents: a tag's manifest is level 1.
 pub const MANIFEST_NESTING: usize = 4;
 /// Descriptors in one OCI document.

@@ -70,7 +70,7 @@ impl Appliance {
         replaces: Replaces,
         now: Timestamp,
     ) -> Result<SecretAct> {
-        let lock = self.lock()?;
+        let lock = self.lock_in_turn()?;
         let view = self.seen_again(view, replaces, "set --replace")?;
         self.check_settable(&view)?;
         self.put_secret(&lock, &view, value, Origin::Entered, now)
@@ -82,7 +82,7 @@ impl Appliance {
     ///
     /// As [`Appliance::set_secret`].
     pub fn generate_secret(&self, view: &SecretView, replaces: Replaces, now: Timestamp) -> Result<SecretAct> {
-        let lock = self.lock()?;
+        let lock = self.lock_in_turn()?;
         let view = self.seen_again(view, replaces, "generate --yes")?;
         self.check_settable(&view)?;
         let Some(declared) = &view.declared else {
@@ -255,7 +255,7 @@ impl Appliance {
     /// `E-POLICY secret-needed` while the live release needs it; `E-USAGE secret` when there is none; `E-BUSY`, also `secret-changed`;
     /// `E-STATE`, `E-IO`, `E-SPACE`.
     pub fn forget_secret(&self, view: &SecretView, replaces: Replaces, now: Timestamp) -> Result<bool> {
-        let _lock = self.lock()?;
+        let _lock = self.lock_in_turn()?;
         let view = &self.seen_again(view, replaces, "forget --yes")?;
         self.check_forgettable(view)?;
         files::tidy(self.folder(), &self.db)?;

@@ -18,6 +18,7 @@
 
 mod acts;
 mod bound;
+mod decoded;
 mod files;
 mod find;
 mod known;
