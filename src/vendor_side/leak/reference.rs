@@ -18,7 +18,7 @@ pub(super) fn settled(text: &str) -> Cow<'_, str> {
         let (before, from) = rest.split_at(at);
         out += before;
         let (length, stands) = match reference(from) {
-            Some(Reference { length, name, .. }) if name.is_empty() => (length, ACTION.to_owned()),
+            Some(Reference { length, name: "", .. }) => (length, ACTION.to_owned()),
             Some(Reference { length, default, .. }) if !default.is_empty() => (length, settled(default).into_owned()),
             Some(Reference { length, name, .. }) => (length, format!("${{{name}}}")),
             None => {
@@ -40,7 +40,8 @@ pub(super) fn without_unused_defaults<'a>(text: &'a str, has_value: &dyn Fn(&str
     while let Some(at) = rest.find("${") {
         let (before, from) = rest.split_at(at);
         out += before;
-        let is_escaped = before.len() - before.trim_end_matches('$').len() & 1 == 1;
+        let signs = before.len().saturating_sub(before.trim_end_matches('$').len());
+        let is_escaped = signs % 2 == 1;
         let (length, stands) = match reference(from).filter(|_| !is_escaped) {
             Some(found) if !found.default.is_empty() && found.is_default && has_value(found.name) => {
                 (found.length, format!("${{{}}}", found.name))
@@ -130,7 +131,7 @@ fn reference(from: &str) -> Option<Reference<'_>> {
         let (default, mark) = stands.unwrap_or_default();
         return Some(Reference {
             length,
-            name: if name.is_empty() { "" } else { name },
+            name,
             default,
             is_default: mark.ends_with('-'),
         });

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use serde_json::json;
 
-use super::assignment::{local_deployment, local_revision};
+use super::assignment::{Assignment, local_deployment, local_revision};
 use super::login::{Check, Login, Logins, Verdict};
 use super::site_view::SiteView;
 use super::targets::{Fleet, FleetTarget, Identity, Site};
@@ -261,12 +261,7 @@ impl Hub {
         let mut names: Vec<&str> = fleet
             .targets
             .values()
-            .filter(|target| {
-                target
-                    .assignment
-                    .as_ref()
-                    .is_ok_and(|assignment| assignment.has_secrets())
-            })
+            .filter(|target| target.assignment.as_ref().is_ok_and(Assignment::has_secrets))
             .map(|target| &*target.identity.name)
             .collect();
         names.sort_unstable();
