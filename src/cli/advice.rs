@@ -277,7 +277,7 @@ mod tests {
                 let name = path.display().to_string();
                 if path.is_dir() {
                     folders.push(path);
-                } else if name.ends_with(".rs") && !name.ends_with("tests.rs") {
+                } else if path.extension().is_some_and(|end| end == "rs") && !name.ends_with("tests.rs") {
                     let text = std::fs::read_to_string(&path).unwrap();
                     let code = text.split("#[cfg(test)]").next().unwrap_or_default();
                     let mut whole = String::new();

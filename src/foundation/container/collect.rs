@@ -70,7 +70,7 @@ impl<'a, 'b, B: PayloadBlob> Collector<'a, 'b, B> {
             if blob.is_encoded() {
                 // No place to go on from lies inside one, and its chunks prove no piece of the blob.
                 let end = span.offset.saturating_add(span.plain) == blob.travel_size();
-                under_way = (!end).then(|| (blob, 0, first..first));
+                under_way = (!end).then_some((blob, 0, first..first));
                 if end {
                     self.recall(Vec::new())?;
                 }

@@ -145,7 +145,7 @@ mod tests {
             encoder.set_pledged_src_size(Some(100_000)).unwrap();
             encoder.include_contentsize(true).unwrap();
             encoder.window_log(15).unwrap();
-            std::io::Write::write_all(&mut encoder, &[7; 100_000]).unwrap();
+            std::io::Write::write_all(&mut encoder, &vec![7; 100_000]).unwrap();
             encoder.finish().unwrap()
         };
         let error = decode(&streamed, b"", 100_000).unwrap_err();

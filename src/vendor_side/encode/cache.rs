@@ -13,9 +13,8 @@ use std::fs::{self, File};
 use std::os::fd::AsRawFd as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::SystemTime;
 
-use rustix::fs::{AtFlags, CWD};
+use rustix::fs::{AtFlags, CWD, Timespec, Timestamps, UTIME_NOW, UTIME_OMIT};
 use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -30,6 +29,18 @@ use crate::stream::{create_own_folder, open_plain, read_bounded, read_exact_or_e
 
 /// Bytes of an entry's own file, at most.
 const ENTRY_BYTES: u64 = 4096;
+
+/// Times of a file that was used now.
+const TOUCHED: Timestamps = Timestamps {
+    last_access: Timespec {
+        tv_sec: 0,
+        tv_nsec: UTIME_OMIT,
+    },
+    last_modification: Timespec {
+        tv_sec: 0,
+        tv_nsec: UTIME_NOW,
+    },
+};
 
 /// What is known of a blob.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -112,8 +123,8 @@ impl Cache {
         let Some(file) = open_plain(&self.entry(&key))? else {
             return Ok(None);
         };
-        // The least recently used go first.
-        file.set_modified(SystemTime::now()).ok();
+        // The least recently used go first. By the file system's clock, which the order is read from too.
+        rustix::fs::futimens(&file, &TOUCHED).ok();
         let Ok(bytes) = read_bounded(file, ENTRY_BYTES, "an entry of the cache") else {
             return Ok(None);
         };

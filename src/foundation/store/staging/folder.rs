@@ -326,8 +326,8 @@ fn remove_other_parts(folder: &std::path::Path, named: Option<&PartEntry>) -> Re
     let kept = named.map(|part| format!("{}.part", part.digest.0));
     for entry in fs::read_dir(folder).map_err(|e| Error::io("list", folder, e))? {
         let path = entry.map_err(|e| Error::io("list", folder, e))?.path();
-        let name = path.file_name().and_then(|name| name.to_str());
-        let is_part = name.is_some_and(|name| name.ends_with(".part")) && name != kept.as_deref();
+        let is_kept = path.file_name().and_then(|name| name.to_str()) == kept.as_deref();
+        let is_part = path.extension().is_some_and(|extension| extension == "part") && !is_kept;
         if is_part && look(&path, Expected::File)?.is_some() {
             fs::remove_file(&path).map_err(|e| Error::io("remove", &path, e))?;
         }
