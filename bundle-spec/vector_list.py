@@ -7,6 +7,7 @@ import base64
 import json
 
 import vector_desired
+import vector_encodings
 import vector_secrets
 import vector_proportion
 import verify
@@ -31,6 +32,7 @@ def fill(vectors):
     vector_desired.bad(vectors)
     vector_secrets.bad(vectors)
     vector_proportion.bad(vectors)
+    vector_encodings.fill(vectors)
 
 
 # --- Good ---------------------------------------------------------------------------------------------------------

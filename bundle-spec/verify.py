@@ -607,7 +607,7 @@ class Source:
 # --- 5. Head ------------------------------------------------------------------------------------------------------
 
 DOCUMENT_BYTES = {"acknowledgement": 64 * KIB, "compose": MIB, "desired-state": 4 * MIB, "env": MIB, "notes": 4 * MIB, "secrets": MIB, "values": MIB}
-FEATURES = ("missing-subjects-1", "nondistributable-layers-1", "secrets-1")
+FEATURES = ("encoding-1", "missing-subjects-1", "nondistributable-layers-1", "secrets-1")
 TOTALS = ("blobs", "chunks", "content_bytes", "early_blobs", "needs", "stored_bytes")
 
 
@@ -702,8 +702,9 @@ LINES = {
     "tag": record({"kind": text(), "digest": DIGEST, "media_type": text(), "repository": text(), "size": integer},
                   {"tag": text()}),
     "absent": record({"kind": text(), "digest": DIGEST, "platform": text()}),
-    "need": record({"kind": text(), "digest": DIGEST, "size": integer}),
-    "blob": record({"kind": text(), "digest": DIGEST, "size": integer}, {"media_type": text()}),
+    "need": record({"kind": text(), "digest": DIGEST, "size": integer}, {"plain_size": integer}),
+    "blob": record({"kind": text(), "digest": DIGEST, "size": integer},
+                   {"encoding": lambda value: None, "media_type": text(), "travel_size": integer}),  # what it says: check_encoding
     "chunk": record({"kind": text(), "codec": one_of("none", "zstd"), "sha256": HEX64, "size": integer}),
 }
 ORDER = {
@@ -718,6 +719,7 @@ class Index:
 
     def __init__(self, head):
         self.head, self.lines, self.last, self.page_bytes = head, {kind: [] for kind in LINES}, ("tag", None), None
+        self.plain_bytes = 0
 
     def page(self, data):
         if not data.endswith(b"\n"):
@@ -745,6 +747,11 @@ class Index:
         self.last = (kind, key)
         if kind == "blob" and "media_type" in line and line["media_type"] not in MANIFESTS:
             raise Refusal("E-FORMAT", "media-type", f"a blob line states the media type {quoted(line['media_type'], 80)}")
+        if kind == "blob":
+            self.check_encoding(line)
+        if kind == "need" and "plain_size" in line:
+            check_plain_size(line["plain_size"])
+            raise Refusal("E-FORMAT", "base", "a needed blob states a plain size and is nobody's base")
         if kind == "chunk" and line["size"] > 16 * MIB:
             raise Refusal("E-LIMIT", "chunk-size", f"a chunk has {line['size']} stored bytes")
         self.lines[kind].append(line)
@@ -754,6 +761,24 @@ class Index:
             if len(self.lines[kind]) > self.head["totals"][total]:
                 raise Refusal("E-FORMAT", "totals", "the index has more lines than the head states")
 
+    def check_encoding(self, line):
+        """M-141 to M-144, in this order."""
+        if "encoding" not in line and "travel_size" not in line:
+            return
+        if "encoding" not in line or "travel_size" not in line:
+            raise Refusal("E-FORMAT", "encoding", "a blob line states its encoding without its travel size, or the other way round")
+        bases = check_encoding_members(line["encoding"])
+        if "media_type" in line or len(self.lines["blob"]) < self.head["totals"]["early_blobs"]:
+            raise Refusal("E-FORMAT", "encoding", "a manifest, config or document is encoded")
+        if not 1 <= line["travel_size"] < line["size"]:
+            raise Refusal("E-FORMAT", "travel-size", "a travel form has no bytes, or not fewer than its blob")
+        if bases or "encoding-1" not in self.head["requires"]:
+            raise Refusal("E-FORMAT", "requires", "the index uses a feature that the head does not require")
+        check_plain_size(line["size"])
+        self.plain_bytes += line["size"]
+        if self.plain_bytes > 16 << 40:
+            raise Refusal("E-LIMIT", "plain-size", "the plains of all encoded blobs have more than 16 TiB")
+
     def finish(self):
         totals, lines = self.head["totals"], self.lines
         found = {"blobs": len(lines["blob"]), "chunks": len(lines["chunk"]), "needs": len(lines["need"]),
@@ -761,13 +786,61 @@ class Index:
                  "stored_bytes": sum(line["size"] for line in lines["chunk"])}
         if any(totals[name] != value for name, value in found.items()):
             raise Refusal("E-FORMAT", "totals", "the totals of the head are not those of the index")
-        sizes = [line["size"] for line in lines["blob"]]
+        sizes = [line.get("travel_size", line["size"]) for line in lines["blob"]]
         self.plain = list(cut(sizes, totals["early_blobs"], self.head["chunk_bytes"]))
-        for plain, chunk in zip(self.plain, lines["chunk"]):
+        uncompressed = pieces(lines["blob"], totals["early_blobs"], self.head["chunk_bytes"])
+        for number, (plain, chunk) in enumerate(zip(self.plain, lines["chunk"])):
             if not (chunk["size"] == plain if chunk["codec"] == "none" else 0 < chunk["size"] < plain):
                 raise Refusal("E-FORMAT", "chunk-size", "the stored size of a chunk does not fit its plain size and codec")
+            if number in uncompressed and chunk["codec"] != "none":
+                raise Refusal("E-FORMAT", "chunk-codec", "a piece of an encoded blob is compressed once more")
         if len(self.plain) != len(lines["chunk"]):
             raise Refusal("E-FORMAT", "cut", "the index lists another number of chunks than its blobs make")
+        if "encoding-1" in self.head["requires"] and not any("encoding" in line for line in lines["blob"]):
+            raise Refusal("E-FORMAT", "requires", "the head requires encoding-1, and nothing is encoded")
+
+
+def check_encoding_members(value):
+    """M-141: the members of each form, none else. Returns whether there are bases."""
+    def odd(found):
+        return Refusal("E-FORMAT", "encoding", f"the encoding of a blob line {found}")
+
+    def is_digest(text):
+        return isinstance(text, str) and bool(re.fullmatch("sha256:[0-9a-f]{64}", text, re.ASCII))
+
+    form = value.get("form") if isinstance(value, dict) else None
+    known = {"plain": {"bases", "form"}, "gzip": {"bases", "form", "plain_digest", "plain_size", "producer"}}
+    if not isinstance(form, str) or form not in known:
+        raise odd("names no form that is known")
+    if set(value) - known[form]:
+        raise odd("has a member that its form does not")
+    if "bases" in value and not (isinstance(value["bases"], list) and all(map(is_digest, value["bases"]))):
+        raise odd("has bases that are no digests")
+    if form == "gzip":
+        raise odd("names a producer that is not known")
+    return "bases" in value
+
+
+def check_plain_size(size):
+    if not 1 <= size <= 1 << 36:
+        raise Refusal("E-LIMIT", "plain-size", f"a plain has {size} bytes")
+
+
+def pieces(blobs, early, chunk_bytes):
+    """The chunks, from 0, that hold one piece of an encoded blob: as `cut`."""
+    found, number, plain = set(), 0, 0
+    for at, line in enumerate(blobs):
+        size = line.get("travel_size", line["size"])
+        if plain and (at == early or plain + size > chunk_bytes):
+            number, plain = number + 1, 0
+        if size <= chunk_bytes:
+            plain += size
+            continue
+        count = -(-size // chunk_bytes)
+        if "encoding" in line:
+            found.update(range(number, number + count))
+        number += count
+    return found
 
 
 def cut(sizes, early, chunk_bytes):
@@ -825,19 +898,84 @@ def check_frame(frame, plain):
         raise odd("something follows the frame")
 
 
-def decompress(frame, plain):
-    """Decode with the command `zstd`; never more than one byte beyond the expected size is taken."""
+def decompress(frame, plain, prefix=None):
+    """Decode with the command `zstd`; never more than one byte beyond the expected size is taken. With a prefix: a record's frame."""
     check_frame(frame, plain)
-    with tempfile.TemporaryFile() as stored:
+    if prefix is not None and not frame[4] & 0x20:
+        raise Refusal("E-FORMAT", "non-canonical-frame", "the frame of a record is no single segment")
+    with tempfile.TemporaryFile() as stored, tempfile.NamedTemporaryFile() as before:
         stored.write(frame)
         stored.seek(0)
-        with subprocess.Popen(["zstd", "-dcq"], stdin=stored, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
+        before.write(prefix or b"")
+        before.flush()
+        patch = [f"--patch-from={before.name}"] if prefix else []
+        with subprocess.Popen(["zstd", "-dcq", *patch], stdin=stored, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
             data = process.stdout.read(plain + 1)
             if len(data) > plain:
                 process.kill()
     if len(data) != plain or process.returncode != 0:
         raise Refusal("E-INTEGRITY", "frame", "a chunk under a good hash does not decode to its size")
     return data
+
+
+# --- 18. Encodings ------------------------------------------------------------------------------------------------
+
+class Restorer:
+    """Makes a blob of its travel form, as it comes: M-148 to M-151."""
+
+    RECORD, GROUP, PREFIX = 4 * MIB, 64 * MIB, 8 * MIB
+
+    def __init__(self, line):
+        self.size, self.left = line["size"], line["travel_size"]
+        self.made, self.waiting, self.body, self.before = 0, b"", None, b""
+        self.state = hashlib.sha256()
+
+    def push(self, data):
+        self.waiting += data
+        while self.waiting:
+            plain = min(self.RECORD, self.size - self.made)
+            if not plain:
+                raise self.odd("more than its records")
+            if self.body is None:
+                if len(self.waiting) < 4:
+                    return
+                self.body = self.head(int.from_bytes(self.waiting[:4], "little"), plain)
+                self.waiting, self.left = self.waiting[4:], self.left - 4
+            raw, length = self.body
+            if len(self.waiting) < length:
+                return
+            body, self.waiting, self.left = self.waiting[:length], self.waiting[length:], self.left - length
+            if self.made % self.GROUP == 0:
+                self.before = b""
+            made = body if raw else decompress(body, plain, self.before)
+            self.state.update(made)
+            self.made, self.body, self.before = self.made + plain, None, (self.before + made)[-self.PREFIX:]
+
+    def head(self, word, plain):
+        raw, length = bool(word >> 31), word & 0x7fff_ffff
+        if not 1 <= length <= self.RECORD or length > self.left - 4 or (length != plain if raw else length >= plain):
+            raise self.odd(f"a record of {length} bytes")
+        return raw, length
+
+    @staticmethod
+    def odd(found):
+        return Refusal("E-FORMAT", "travel", f"a travel form holds {found}")
+
+    def finish(self):
+        if self.made != self.size:
+            raise self.odd("fewer records than its plain has")
+        return "sha256:" + self.state.hexdigest()
+
+
+class Whole:
+    """A blob that travels as it is."""
+
+    def __init__(self):
+        self.state = hashlib.sha256()
+        self.push = self.state.update
+
+    def finish(self):
+        return "sha256:" + self.state.hexdigest()
 
 
 # --- 7. Content ---------------------------------------------------------------------------------------------------
@@ -1080,7 +1218,7 @@ class Content:
             if line["digest"] not in used:
                 raise content("unreachable", f"{line['digest']} is listed but nothing refers to it")
         for feature in self.head["requires"]:
-            if feature not in self.used:
+            if feature not in self.used and feature != "encoding-1":  # that one is judged with the index
                 raise content("requires", f"the head requires {feature}, and nothing in the release needs it")
         self.check_state()
 
@@ -1574,15 +1712,16 @@ class Verifier:
             while number < len(blobs):
                 line = blobs[number]
                 if left is None:
-                    left, state, kept = line["size"], hashlib.sha256(), [] if graph.reads(line) else None
+                    left, kept = line.get("travel_size", line["size"]), [] if graph.reads(line) else None
+                    state = Restorer(line) if "encoding" in line else Whole()
                 piece, view = view[:left], view[left:]
-                state.update(piece)
+                state.push(bytes(piece))
                 if kept is not None:
                     kept.append(bytes(piece))
                 left -= len(piece)
                 if left:
                     break
-                if "sha256:" + state.hexdigest() != line["digest"]:
+                if state.finish() != line["digest"]:
                     raise Refusal("E-INTEGRITY", "content-digest", f"the content of {line['digest']} is other content")
                 if kept is not None:
                     self.step = "X13"

@@ -22,6 +22,9 @@
 //! | 0 | [`panics`] | panics caught, counted, and turned into errors |
 //! | 1 | [`stream`], [`crypto`] | byte plumbing; who may sign, and how it is checked |
 //! | 1 | [`container`] | what every airlock file is made of: entries, pages, chunks; uses both |
+//! | 1 | [`inflate`], [`producer`] | where blocks of deflate end; the programs that compress layers, emulated to the bit |
+//! | 1 | [`recipe`] | how a gzip file is made again from its plain; uses [`producer`] |
+//! | 1 | [`encoding`] | how a blob travels smaller than it is; uses all three |
 //! | 1 | [`protocol`] | the wire of Distr's agents and hub, for whoever sends or reads it |
 //! | 1 | `confine` | gives up, for good, what a process never needs |
 //! | 2 | [`bundle`], [`package`], `store`, `db` | what a bundle says and carries; what a status package does; content on disk; SQL. None of them knows another |
@@ -36,7 +39,10 @@ pub mod architecture {}
 
 pub mod cli;
 
-pub use airlock_foundation::{bundle, container, crypto, db, domain, media, package, panics, protocol, store, stream};
+pub use airlock_foundation::{
+    bundle, container, crypto, db, domain, encoding, inflate, media, package, panics, producer, protocol, recipe,
+    store, stream,
+};
 #[cfg(feature = "site")]
 pub use airlock_site::{appliance, config, confine, http};
 #[cfg(feature = "vendor")]

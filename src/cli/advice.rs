@@ -145,6 +145,9 @@ pub(super) fn quoted(word: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    #[cfg(all(feature = "vendor", feature = "site"))]
+    use clap::error::ErrorKind;
+
     use super::*;
 
     fn advice(words: &[&str]) -> Advice {
@@ -219,6 +222,76 @@ mod tests {
                 assert_eq!(given.text(text), expected);
             }
         }
+    }
+
+    /// What a text advises can be given as it stands: clap is asked what each command needs.
+    #[cfg(all(feature = "vendor", feature = "site"))]
+    #[test]
+    fn advised_commands_say_everything_that_they_need() {
+        // Only named in a text that says what they did.
+        const NAMED: [&str; 6] = [
+            "bundle create",
+            "init",
+            "release show",
+            "status verify",
+            "target free",
+            "trust add",
+        ];
+        let given = advice(&["airlock", "--state", "S", "-w", "W"]);
+        let (mut advised, mut wrong) = (0, Vec::new());
+        for (file, code) in sources() {
+            for piece in code.split(BEGIN).skip(1) {
+                let Some((command, _)) = piece.split_once('`') else {
+                    continue;
+                };
+                let is_shell = command.contains(['|', '\n']) || NAMED.contains(&command);
+                if is_shell {
+                    continue;
+                }
+                advised += 1;
+                let whole = format!("airlock {}", given.words(command));
+                let refused = Cli::command().try_get_matches_from(whole.split(' ')).err();
+                if let Some(error) = refused
+                    && !matches!(
+                        error.kind(),
+                        ErrorKind::DisplayHelp | ErrorKind::ValueValidation | ErrorKind::InvalidValue
+                    )
+                {
+                    wrong.push(format!("{file}: {command}: {}", error.kind()));
+                }
+            }
+        }
+        assert!(advised > 150, "only {advised} commands were seen");
+        assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    }
+
+    /// The texts of the program, by file: without comments and tests, and with their continued lines together.
+    #[cfg(all(feature = "vendor", feature = "site"))]
+    #[expect(clippy::disallowed_methods, reason = "committed files of the project")]
+    fn sources() -> Vec<(String, String)> {
+        let mut folders = vec![std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src")];
+        let mut found = Vec::new();
+        while let Some(folder) = folders.pop() {
+            for entry in std::fs::read_dir(folder).unwrap() {
+                let path = entry.unwrap().path();
+                let name = path.display().to_string();
+                if path.is_dir() {
+                    folders.push(path);
+                } else if path.extension().is_some_and(|end| end == "rs") && !name.ends_with("tests.rs") {
+                    let text = std::fs::read_to_string(&path).unwrap();
+                    let code = text.split("#[cfg(test)]").next().unwrap_or_default();
+                    let mut whole = String::new();
+                    for line in code.lines().filter(|line| !line.trim_start().starts_with("//")) {
+                        match line.strip_suffix('\\') {
+                            Some(line) => whole += line.trim_start(),
+                            None => whole += &format!("{}\n", line.trim_start()),
+                        }
+                    }
+                    found.push((name, whole));
+                }
+            }
+        }
+        found
     }
 
     #[test]

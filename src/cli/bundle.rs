@@ -137,7 +137,8 @@ fn inspect(file: &Path, trust: Option<&Path>, list: bool, ui: &mut Ui) -> Result
         let list = if list {
             let bundle = signed.read_index(|_, _| Ok(()))?;
             let (names, needs) = (names(&bundle), bundle.index().needs().to_vec());
-            Some((names, needs, read_desired(bundle)?))
+            let encoded = encoded(&bundle);
+            Some((names, needs, encoded, read_desired(bundle)?))
         } else {
             None
         };
@@ -155,13 +156,21 @@ fn inspect(file: &Path, trust: Option<&Path>, list: bool, ui: &mut Ui) -> Result
         (head, digest, None)
     };
     let verified = trust.is_some();
-    let (names, needs, desired) = match list {
-        Some((names, needs, desired)) => (Some(names), needs, desired),
-        None => (None, Vec::new(), None),
+    let (names, needs, encoded, desired) = match list {
+        Some((names, needs, encoded, desired)) => (Some(names), needs, encoded, desired),
+        None => (None, Vec::new(), Vec::new(), None),
     };
     let mut human = describe(&head, digest, &signatures, verified, source.size, names.as_deref());
     for need in &needs {
         human += &format!("\n  needs {}  {}", need.digest, bytes(need.size));
+    }
+    for blob in &encoded {
+        human += &format!(
+            "\n  encoded {}  {} travel as {}",
+            blob.digest,
+            bytes(blob.size),
+            bytes(blob.travel_size)
+        );
     }
     for line in desired.iter().flat_map(bundle_desired::lines) {
         human += &format!("\n{line}");
@@ -176,6 +185,10 @@ fn inspect(file: &Path, trust: Option<&Path>, list: bool, ui: &mut Ui) -> Result
             .iter()
             .map(|need| json!({"digest": need.digest, "size": need.size}));
         members.insert("needs".into(), needs.collect());
+        let encoded = encoded.iter().map(
+            |blob| json!({"digest": blob.digest, "size": blob.size, "travel_size": blob.travel_size, "form": "plain"}),
+        );
+        members.insert("encoded".into(), encoded.collect());
         members.insert("desired".into(), json!(desired));
     }
     ui.result(&value, human)
@@ -200,6 +213,12 @@ fn names(bundle: &crate::bundle::VerifiedBundle) -> Vec<String> {
             None => format!("{}  {digest}", escape(repository)),
         })
         .collect()
+}
+
+/// Returns the blobs that travel encoded.
+fn encoded(bundle: &crate::bundle::VerifiedBundle) -> Vec<crate::bundle::Blob> {
+    let blobs = bundle.index().blobs().iter();
+    blobs.filter(|blob| blob.is_encoded()).copied().collect()
 }
 
 /// Walks the links that a bundle carries from a pinned chain and verifies its head under the newest root.

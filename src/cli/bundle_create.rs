@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use serde_json::{Value, json};
 
+use super::advice::quoted;
 use super::bundle_desired;
 use super::bundle_plan;
 use super::end_signals::end_programs_on_signals;
@@ -16,13 +17,15 @@ use super::ui::{Format, Ui, bytes, escape};
 use super::workspace_folder::WorkspaceArgs;
 use crate::bundle::desired::DesiredState;
 use crate::crypto::RoleName;
-use crate::domain::{Class, Error, Result, Timestamp, counted};
+use crate::domain::{Class, Error, Result, Timestamp, Version, counted};
+use crate::encoding::Level;
 use crate::stream::{open_named, read_bounded};
 use crate::vendor_side::collect::{Platform, RegistryOptions};
 use crate::vendor_side::release::Overrides;
 use crate::vendor_side::release_file::{RELEASE_FILE_BYTES, ReleaseFile, duration};
 use crate::vendor_side::{
-    AckKeys, AskSecret, Build, BuildEvent, Destination, HelmChoice, PackEvent, build, plan, release_keys,
+    AckKeys, AskSecret, Build, BuildEvent, Destination, EncodeOptions, Encodings, HelmChoice, PackEvent, build, plan,
+    release_keys,
 };
 
 /// Where a bundle goes when it is written to a pipe.
@@ -93,6 +96,8 @@ pub(super) struct CreateArgs {
     expand_limit: Option<u64>,
     #[command(flatten)]
     charts: ChartArgs,
+    #[command(flatten)]
+    encode: EncodeArgs,
     /// Folder with room for the whole payload, used only with `-o -`: the head comes first and is known last
     #[arg(long, value_name = "DIR", default_value = "/var/tmp")]
     work: PathBuf,
@@ -109,6 +114,36 @@ struct ChartArgs {
     /// and for charts and images that something at the site fetches or chooses by itself
     #[arg(long)]
     strict: bool,
+}
+
+/// How layers are made to travel smaller.
+#[derive(Debug, Args)]
+struct EncodeArgs {
+    /// Which encodings layers may travel in: what a site stores and serves is the same bytes in each case. Needs airlock 0.2 at the sites
+    /// [auto: every one that makes a layer smaller by a tenth; recipes: all but deltas; none]
+    #[arg(long, value_name = "WHICH", default_value = "none", value_parser = encodings, hide_possible_values = true)]
+    encodings: Encodings,
+    /// How hard layers are compressed that travel encoded
+    #[arg(long, value_name = "LEVEL", default_value = "normal", value_parser = level)]
+    level: Level,
+    /// Neither use nor keep travel forms in the workspace's cache/: they are made in a file without a name
+    #[arg(long)]
+    no_cache: bool,
+    /// Bytes that travel forms of earlier bundles may take in the workspace's cache/, like 64GiB [default: 20GiB]
+    #[arg(long, value_name = "SIZE", value_parser = size)]
+    cache_limit: Option<u64>,
+}
+
+impl EncodeArgs {
+    fn options(&self) -> EncodeOptions {
+        let defaults = EncodeOptions::default();
+        EncodeOptions {
+            encodings: self.encodings,
+            level: self.level,
+            cache: !self.no_cache,
+            cache_bytes: self.cache_limit.unwrap_or(defaults.cache_bytes),
+        }
+    }
 }
 
 /// Whether a bundle builds on what its sites hold.
@@ -159,6 +194,7 @@ pub(super) fn run(args: &CreateArgs, ui: &mut Ui) -> Result<()> {
         strict: args.charts.strict,
         full: args.base.full,
         base_max_age: Some(args.base.base_max_age),
+        encode: args.encode.options(),
     };
     let registries = RegistryOptions {
         ca_files: args.ca_files.clone(),
@@ -232,7 +268,7 @@ pub(super) fn run(args: &CreateArgs, ui: &mut Ui) -> Result<()> {
         "read_back_direct": packed.read_back_direct, "targets": targets,
         "removed": built.desired.iter().flat_map(|desired| &desired.removed).collect::<Vec<_>>(),
         "acknowledgement": built.acknowledgement, "charts": bundle_plan::charts_json(&built.charts),
-        "sealed_to": built.sealed,
+        "sealed_to": built.sealed, "encodings": built.encoded.to_json(), "reader": head.reader,
     });
     let mut human = format!(
         "{}\n{}\nhead         {}\nsize         {} for {} of content in {}, {}\nsignatures   {}",
@@ -245,6 +281,9 @@ pub(super) fn run(args: &CreateArgs, ui: &mut Ui) -> Result<()> {
         counted(built.names, "name"),
         packed.signatures,
     );
+    if head.reader > Version::new(0, 1, 0) {
+        human += &format!("\nreader       its sites need airlock {} or newer", head.reader);
+    }
     if built.needs > 0 {
         human += &format!(
             "\nneeds        {} of earlier bundles, {}",
@@ -284,10 +323,15 @@ pub(super) fn run(args: &CreateArgs, ui: &mut Ui) -> Result<()> {
     }
     if built.signatures_missing > 0 {
         ui.warn(format_args!(
-            "{} needed before a site takes it: `airlock bundle sign`",
+            "{} needed before a site takes it: `airlock bundle sign {} --key FILE`",
             match built.signatures_missing {
                 1 => "1 more signature is".to_owned(),
                 missing => format!("{missing} more signatures are"),
+            },
+            if to_pipe {
+                "BUNDLE".to_owned()
+            } else {
+                quoted(&escape(&output))
             }
         ));
     }
@@ -305,9 +349,31 @@ fn tell(event: &BuildEvent<'_>, ui: &mut Ui) {
             }
         }
         BuildEvent::Warning(warning) => ui.warn_at(escape(&warning.text), warning.file.as_deref(), warning.line),
+        BuildEvent::Encoding(done, total) => ui.progress("encoding", *done, *total),
+        BuildEvent::Encoded(report) => {
+            for line in bundle_plan::encoded(report) {
+                ui.say(line);
+            }
+        }
         BuildEvent::Packing(PackEvent::Packing(done, total)) => ui.progress("packing", *done, *total),
         BuildEvent::Packing(PackEvent::ReadingBack(done, total)) => ui.progress("reading back", *done, *total),
     }
+}
+
+/// Reads `auto`, `none` or `recipes`.
+fn encodings(text: &str) -> Result<Encodings, String> {
+    [Encodings::Auto, Encodings::None, Encodings::Recipes]
+        .into_iter()
+        .find(|encodings| encodings.word() == text)
+        .ok_or_else(|| format!("{text:?} is none of auto, none, recipes"))
+}
+
+/// Reads `quick`, `normal` or `small`.
+fn level(text: &str) -> Result<Level, String> {
+    [Level::Quick, Level::Normal, Level::Small]
+        .into_iter()
+        .find(|level| level.word() == text)
+        .ok_or_else(|| format!("{text:?} is none of quick, normal, small"))
 }
 
 /// Reads `90d`, `12h` or `2w`.

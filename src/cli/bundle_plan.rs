@@ -7,7 +7,7 @@ use super::ui::{bytes, escape};
 use crate::bundle::desired::{DesiredState, Target};
 use crate::domain::{Timestamp, counted};
 use crate::vendor_side::ledger::base::{Base, Choice, SiteBase, Unused};
-use crate::vendor_side::{ChartReport, ChartWay, Plan};
+use crate::vendor_side::{ChartReport, ChartWay, EncodeReport, Plan, Reason};
 
 /// Returns the plan in a few lines: how much travels, on what it builds, and why where it does not.
 pub(super) fn lines(plan: &Plan) -> Vec<String> {
@@ -53,6 +53,31 @@ pub(super) fn lines(plan: &Plan) -> Vec<String> {
     let mut lines = vec![first];
     for site in sites {
         lines.extend(remarks(site));
+    }
+    lines
+}
+
+/// Returns what became of layers in a few lines: nothing where they all travel as they are because they were to.
+pub(super) fn encoded(report: &EncodeReport) -> Vec<String> {
+    let (count, size, travel_size) = report.encoded();
+    let mut lines = Vec::new();
+    if count > 0 {
+        lines.push(format!(
+            "encoded: {} travel as {} instead of {}",
+            counted(count, "layer"),
+            bytes(travel_size),
+            bytes(size)
+        ));
+    }
+    for (reason, (count, size)) in report.reasons() {
+        if reason != Reason::Disabled {
+            lines.push(format!(
+                "as they are: {}, {} ({})",
+                counted(count, "layer"),
+                bytes(size),
+                reason.word()
+            ));
+        }
     }
     lines
 }

@@ -37,6 +37,8 @@ struct Said {
 pub(super) struct Door {
     own: &'static [FileKind],
     expected: &'static str,
+    /// What is to be done about any other kind, where sending it to its own place helps nobody yet.
+    instead: Option<&'static str>,
 }
 
 impl Door {
@@ -44,24 +46,38 @@ impl Door {
     pub(super) const BUNDLE: Self = Self {
         own: &[FileKind::Bundle, FileKind::Package],
         expected: "a bundle",
+        instead: None,
     };
     /// Readers of packages know bundles by their first line, and summaries are sorted out before.
     pub(super) const PACKAGE: Self = Self {
         own: &[FileKind::Package, FileKind::Bundle, FileKind::Summary],
         expected: "a status package, or the text of a summary",
+        instead: None,
     };
     #[cfg(feature = "site")]
     pub(super) const ACKNOWLEDGEMENT: Self = Self {
         own: &[FileKind::Acknowledgement],
         expected: "a vendor's acknowledgement",
+        instead: None,
     };
     pub(super) const ENROLMENT: Self = Self {
         own: &[FileKind::Enrolment],
         expected: "a site's enrolment file",
+        instead: None,
     };
     pub(super) const ROOT: Self = Self {
         own: &[FileKind::Root],
         expected: "a vendor's trust root",
+        instead: None,
+    };
+    /// The same where the appliance is yet to be made: nothing else can be taken anywhere before.
+    #[cfg(feature = "site")]
+    pub(super) const FIRST_ROOT: Self = Self {
+        own: &[FileKind::Root],
+        expected: "a vendor's trust root",
+        instead: Some(
+            "name the file root.json of the vendor's workspace with --trust; once the appliance is made, this one goes where it belongs",
+        ),
     };
 
     /// Retells a refusal of a file that is of another kind; every other refusal stays as it is.
@@ -78,7 +94,11 @@ impl Door {
         if !is_of_content {
             return None;
         }
-        let Said { noun, remedy } = FileKind::of(path).filter(|kind| !self.own.contains(kind))?.said();
+        let said = FileKind::of(path).filter(|kind| !self.own.contains(kind))?.said();
+        let Said { noun, remedy } = match self.instead {
+            Some(remedy) => Said { remedy, ..said },
+            None => said,
+        };
         let told = Error::new(error.class(), error.code(), format!("this is {noun}"))
             .expected(self.expected)
             .remedy(remedy);

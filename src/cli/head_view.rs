@@ -20,6 +20,30 @@ pub(super) fn headline(head: &Head) -> String {
     )
 }
 
+/// Returns how much smaller its content travels than it is, and what its reader must know for that; nothing where nothing is encoded.
+fn travels(head: &Head) -> String {
+    let features: Vec<&str> = head
+        .requires
+        .iter()
+        .map(String::as_str)
+        .filter(|feature| {
+            feature.starts_with("encoding-") || feature.starts_with("gzip-") || feature.starts_with("delta-")
+        })
+        .collect();
+    let (content, stored) = (head.totals.content_bytes, head.totals.stored_bytes);
+    let saved = content.saturating_sub(stored).saturating_mul(100).checked_div(content);
+    if features.is_empty() {
+        return String::new();
+    }
+    format!(
+        "travels      {} of content in {}, -{} %; needs {}",
+        bytes(content),
+        bytes(stored),
+        saved.unwrap_or(0),
+        features.join(", ")
+    )
+}
+
 /// Returns everything about a head, a line each.
 pub(super) fn describe(
     head: &Head,
@@ -67,6 +91,7 @@ pub(super) fn describe(
             bytes(head.totals.stored_bytes),
             counted(head.totals.chunks, "chunk")
         ),
+        travels(head),
         format!("needs        {} of earlier bundles", counted(head.totals.needs, "blob")),
         format!(
             "made by      {} {}, for airlock {} or newer",
@@ -75,6 +100,7 @@ pub(super) fn describe(
             head.minimum_appliance
         ),
     ];
+    lines.retain(|line| !line.is_empty());
     if !documents.is_empty() {
         lines.push(format!("documents    {}", documents.join(", ")));
     }

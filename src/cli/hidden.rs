@@ -18,7 +18,7 @@ pub(super) fn lines(hidden: &Hidden) -> String {
     }
     let more = hidden.tags.len().saturating_sub(SHOWN);
     if more > 0 {
-        out += &format!("\nhidden: {more} more tags (`airlock release show --format json` names them)");
+        out += &format!("\nhidden: {more} more tags (`airlock release show RELEASE --format json` names them)");
     }
     out
 }

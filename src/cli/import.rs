@@ -13,7 +13,7 @@ use super::state_folder::StateArgs;
 use super::waiting_view::{commands, missing_json};
 use super::{Ui, head_view, heard_view, hidden, signature_file};
 use crate::appliance::fleet::targets_now;
-use crate::appliance::secret::listed;
+use crate::appliance::secret::lacks;
 use crate::appliance::{Event, Imported, Options, Outcome, Restored};
 use crate::config::{Activation, Config};
 use crate::db::site::release::Activated;
@@ -86,6 +86,7 @@ pub(super) fn run(args: &ImportArgs, ui: &mut Ui) -> Result<()> {
             }
             Event::Note(note) => ui.say(super::ui::escape(&note)),
             Event::Checked { done, total } => ui.progress("check", done, total),
+            Event::Rebuilding { done, total } => ui.progress("rebuilding", done, total),
             Event::Progress { done, total } => ui.progress("import", done, total),
         })
         .map_err(|error| Door::BUNDLE.told(error, &args.source))?;
@@ -137,8 +138,8 @@ fn report(
         Outcome::DryRun { held } => {
             let human = match held {
                 None if !missing.is_empty() => format!(
-                    "{name} would be imported and not go live, nothing was kept: it waits for {}",
-                    super::ui::escape(&listed(missing))
+                    "{name} would be imported and not go live, nothing was kept: it {}",
+                    super::ui::escape(&lacks(missing))
                 ),
                 None if goes_live => {
                     format!("{name} would be imported and go live: every check passed, nothing was kept")
@@ -160,9 +161,12 @@ fn report(
                 (Some(Activated::Now { .. }), _) => "and is live".to_owned(),
                 (Some(Activated::Already), _) => "and was live already".to_owned(),
                 (None, None) if !missing.is_empty() => {
-                    format!("and is available: it waits for {}", super::ui::escape(&listed(missing)))
+                    format!("and is available: it {}", super::ui::escape(&lacks(missing)))
                 }
-                (None, None) => "and is available; make it live with `airlock release activate`".to_owned(),
+                (None, None) => format!(
+                    "and is available; make it live with `airlock release activate {}`",
+                    imported.head.to_hex().get(..16).unwrap_or_default()
+                ),
                 (None, Some(held)) => format!("and is available: {held}"),
             };
             (

@@ -71,7 +71,7 @@ pub(super) fn run(args: &InitArgs, ui: &mut Ui) -> Result<()> {
     let pins = args
         .trust
         .iter()
-        .map(|path| trust_file::read(path))
+        .map(|path| trust_file::read_first(path))
         .collect::<Result<Vec<_>>>()?;
     let new = NewAppliance {
         name: &args.site,

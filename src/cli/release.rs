@@ -15,7 +15,7 @@ use super::waiting_view::{self, WaitingView};
 use super::{Ui, hidden};
 use crate::appliance::acknowledgement::Standing;
 use crate::appliance::fleet::targets_now;
-use crate::appliance::secret::{MissingSecret, listed};
+use crate::appliance::secret::{MissingSecret, lacks, listed};
 use crate::appliance::{Hidden, ReleaseContent, ReleaseDamage};
 use crate::db::site::release::{Activated, ReleaseRow, State};
 use crate::db::site::targets::{DeploymentRow, TargetSet, Undeploy};
@@ -50,7 +50,8 @@ pub(super) enum ReleaseCommand {
     ///
     /// Agents remove what their target no longer has, volumes included. So a release that lacks targets or deployments of the
     /// live one, without naming them as removed, goes live only with --undeploy. What goes is said first, and with --undeploy asked; where
-    /// nobody is there to be asked, --yes is the answer.
+    /// nobody is there to be asked, --yes is the answer. One that waits for secrets, or that is too large for agents with the values that
+    /// were entered here, is refused with the command for each.
     #[command(after_help = "Examples:\n  airlock release activate 1.4.2\n  airlock release activate 1.4.2 --undeploy")]
     Activate {
         /// Head digest (or its first 8 digits or more), number, or version label
@@ -275,16 +276,12 @@ fn runs_on(set: &TargetSet, target: Uuid) -> impl Iterator<Item = &DeploymentRow
         .filter(move |deployment| deployment.target == target)
 }
 
-/// Says what a release waits for, and how each of it is entered.
+/// Says what a release lacks, and how each of it is entered.
 fn waiting_line(missing: &[MissingSecret]) -> String {
     if missing.is_empty() {
         return String::new();
     }
-    format!(
-        "\nwaits for {}{}",
-        escape(&listed(missing)),
-        waiting_view::commands(missing)
-    )
+    format!("\n{}{}", escape(&lacks(missing)), waiting_view::commands(missing))
 }
 
 fn to_json(

@@ -17,7 +17,7 @@ use super::state_folder::StateArgs;
 use super::ui::escape;
 use super::waiting_view::{commands, missing_json};
 use crate::appliance::Appliance;
-use crate::appliance::secret::{AskedSecret, SecretAct, SecretView, Waited, WaitedFor};
+use crate::appliance::secret::{AskedSecret, Replaces, SecretAct, SecretView, Waited, WaitedFor, lacks};
 use crate::domain::{Class, Clock as _, Error, Result, SecretName, SecretValue, SystemClock, limits};
 use crate::stream::read_bounded;
 
@@ -158,14 +158,28 @@ pub(super) fn run(command: &SecretCommand, ui: &mut Ui) -> Result<()> {
             let view = which.find(&appliance)?;
             appliance.check_settable(&view)?;
             tell_use(&view, ui);
+            // A person types it after the question; through a pipe it is there, and judged before it is said what it takes the place of.
+            let is_piped = *replace && !io::stdin().is_terminal();
+            let piped = is_piped.then(|| entered(&view, ui)).transpose()?;
             if let Some((origin, at)) = view.kept {
                 ui.say(format_args!(
                     "it takes the place of one that was {origin} at {at}, which cannot be had again"
                 ));
                 confirm_by(ui, *replace, "--replace", &which.command("set"))?;
             }
-            let value = entered(&view, ui)?;
-            let act = appliance.set_secret(&view, value, SystemClock.now())?;
+            let value = match piped {
+                Some(value) => value,
+                None => entered(&view, ui)?,
+            };
+            let is_short = value.as_str().len() < limits::SECRET_SOUGHT_BYTES;
+            let act = appliance.set_secret(&view, value, replaces(*replace), SystemClock.now())?;
+            if is_short {
+                ui.warn(format_args!(
+                    "{} has fewer than {} bytes: it cannot be looked for in what agents report, and leaves with texts that hold it",
+                    escape(&view.label()),
+                    limits::SECRET_SOUGHT_BYTES
+                ));
+            }
             report(&appliance, &view, &act, "set", ui)
         }
         SecretCommand::Generate { which, yes, .. } => {
@@ -179,7 +193,7 @@ pub(super) fn run(command: &SecretCommand, ui: &mut Ui) -> Result<()> {
                 ));
                 confirm(ui, *yes, &which.command("generate"))?;
             }
-            let act = appliance.generate_secret(&view, SystemClock.now())?;
+            let act = appliance.generate_secret(&view, replaces(*yes), SystemClock.now())?;
             report(&appliance, &view, &act, "generated", ui)
         }
         SecretCommand::Forget { which, yes, .. } => {
@@ -192,7 +206,7 @@ pub(super) fn run(command: &SecretCommand, ui: &mut Ui) -> Result<()> {
             };
             ui.say(format_args!("the value of {} {what}", escape(&view.label())));
             confirm(ui, *yes, &which.command("forget"))?;
-            let gone = appliance.forget_secret(&view, SystemClock.now())?;
+            let gone = appliance.forget_secret(&view, replaces(*yes), SystemClock.now())?;
             let mut value = to_json(&view, "forgotten");
             if let Some(members) = value.as_object_mut() {
                 members.insert("for_good".into(), gone.into());
@@ -203,11 +217,13 @@ pub(super) fn run(command: &SecretCommand, ui: &mut Ui) -> Result<()> {
     }
 }
 
-/// Says to the person at the terminal who gets the value, so that none goes to another vendor.
+/// Who said so before may take the place of anything; else of what was told and asked about.
+fn replaces(is_said: bool) -> Replaces {
+    if is_said { Replaces::Any } else { Replaces::Seen }
+}
+
+/// Says who gets the value, so that none goes to another vendor.
 fn tell_use(view: &SecretView, ui: &mut Ui) {
-    if !io::stdin().is_terminal() {
-        return;
-    }
     let vendor = view.vendor.as_deref().unwrap_or("a vendor whose root cannot be read");
     let used = if view.used_by.is_empty() {
         "nothing here".to_owned()
@@ -230,7 +246,18 @@ fn entered(view: &SecretView, ui: &mut Ui) -> Result<SecretValue> {
     } else {
         // One more byte than fits is enough to know that it does not; one newline at the end is none of the value.
         let most = limits::SECRET_BYTES as u64 + 1;
-        let mut bytes = Zeroizing::new(read_bounded(io::stdin().lock(), most, "the value of a secret")?);
+        let bytes = read_bounded(io::stdin().lock(), most, "the value of a secret");
+        let mut bytes = Zeroizing::new(bytes.map_err(|error| {
+            match error.class() {
+                Class::Limit => Error::new(
+                    Class::Limit,
+                    "size",
+                    "the value of the secret has more than 65,536 bytes",
+                )
+                .expected("1 to 65,536 bytes of UTF-8 without NUL"),
+                _ => error,
+            }
+        })?);
         if bytes.last() == Some(&b'\n') {
             bytes.pop();
             ui.say("the newline at the end is not part of the value");
@@ -309,11 +336,7 @@ fn told(waited: &Waited, names: &ScopeNames) -> (Value, String) {
         Ok(WaitedFor::More(missing)) => (
             "waiting",
             &missing[..],
-            format!(
-                "\n{name} still waits for {}{}",
-                escape(&crate::appliance::secret::listed(missing)),
-                commands(missing)
-            ),
+            format!("\n{name} still {}{}", escape(&lacks(missing)), commands(missing)),
         ),
         Err(_) => ("refused", &[][..], String::new()),
     };

@@ -80,6 +80,7 @@ pub(super) fn run(args: ServeArgs, ui: &mut Ui) -> Result<()> {
         }
         Err(error) => tracing::warn!(%error, "what vendors found could not be read"),
     }
+    let closed = hub.clone();
     let manager = ServiceManager::from_environment()?;
     confine::no_network()?;
     let running = bound.start(services)?;
@@ -99,6 +100,9 @@ pub(super) fn run(args: ServeArgs, ui: &mut Ui) -> Result<()> {
                     "authority: {} (SHA-256 of identity/ca.pem)",
                     authority.fingerprint()
                 ));
+            }
+            if let Some(problem) = closed.closed_way() {
+                ui.warn(format_args!("{}; {}", shown(&problem.what), problem.remedy));
             }
             introduce(&registry, &agents, ui)?;
             manager.notify("READY=1")
@@ -134,7 +138,7 @@ fn introduce(registry: &Registry, agents: &AgentsAddress, ui: &mut Ui) -> Result
                 "     curl {scheme}://{host}/v2/{repository}/manifests/{tag}"
             ));
         }
-        None => ui.say("nothing is live yet: `airlock import` a bundle; this server notices by itself"),
+        None => ui.say("nothing is live yet: `airlock import FILE` brings a bundle in; this server notices by itself"),
     }
     Ok(())
 }

@@ -92,7 +92,7 @@ fn too_few(error: Error, wanted: usize, good: usize, unknown: &[KeyId]) -> Error
         ),
     )
     .expected("as many good approvals of this package by keys that --site-keys names")
-    .remedy("have as many people approve the next one at the site, with `airlock approve` before it is exported; where they did, give the file with their keys with --site-keys")
+    .remedy("have as many people approve the next one at the site, with `airlock approve DRAFT --key FILE` before it is exported; where they did, give the file with their keys with --site-keys")
     .with_source(error)
 }
 

@@ -1,11 +1,13 @@
 //! `airlock target …`: agents of this site, their secrets, and what they shall run.
 
+use std::io::IsTerminal as _;
 use std::time::Duration;
 
 use clap::{Args, Subcommand, ValueEnum};
 use serde_json::json;
 use zeroize::Zeroizing;
 
+use super::confirm::confirm;
 use super::site_view::ConfigArgs;
 use super::state_folder::StateArgs;
 use super::target_find::{chosen, find, report_target};
@@ -13,6 +15,7 @@ use super::ui::escape;
 use super::{Ui, target_away, target_free, target_list, target_watch};
 use crate::appliance::fleet::{Check, Hub, MirrorFile, Removal, Runtime, SecretView, TargetChoice, TargetView};
 use crate::appliance::live::Live;
+use crate::appliance::secret::Needed;
 use crate::domain::{Class, Error, Result};
 use crate::stream::read_bounded;
 
@@ -63,7 +66,7 @@ pub(super) enum TargetCommand {
     },
     /// Issue a new secret with which a target's agent logs in; it is shown once, on stdout
     ///
-    /// A target has one such secret: the one before stops working at once. An agent that is logged in stays logged in, until its token is
+    /// A target has one such secret: the one before stops working at once, which is asked first on a terminal. An agent that is logged in stays logged in, until its token is
     /// revoked too. What the applications of the target need is something else: `airlock secret list`.
     #[command(
         after_help = "Examples:\n  airlock target secret press-1\n  airlock target secret press-1 --revoke   # the host was stolen: its token dies too"
@@ -74,6 +77,9 @@ pub(super) enum TargetCommand {
         /// End the tokens that are out: the agent must be installed again
         #[arg(long)]
         revoke: bool,
+        /// Do not ask
+        #[arg(long)]
+        yes: bool,
         #[command(flatten)]
         place: Place,
     },
@@ -217,6 +223,7 @@ pub(super) fn run(command: &TargetCommand, ui: &mut Ui) -> Result<()> {
                     escape(&name)
                 ));
             }
+            warn_of_closed_way(&hub, ui);
             target_list::print(&hub, ui)
         }
         TargetCommand::Watch { target, once, place } => {
@@ -228,15 +235,40 @@ pub(super) fn run(command: &TargetCommand, ui: &mut Ui) -> Result<()> {
             let hub = place.hub(ui)?;
             let template = find(&hub, like)?;
             let id = hub.add_target(name, &template.id)?;
-            ui.say("next: `airlock target connect` prints how to install its agent");
+            for secret in hub.live().appliance().secrets()? {
+                let is_own = secret.target.as_ref().is_some_and(|(target, _)| *target == id);
+                if is_own && secret.needed == Needed::Live && !secret.is_here {
+                    let command =
+                        hub.live()
+                            .appliance()
+                            .secret_command("set", &secret.scope, (&secret.name, Some(id)))?;
+                    ui.say(format_args!("it waits for {}: `{command}`", escape(&secret.label())));
+                }
+            }
+            ui.say(format_args!(
+                "next: `airlock target connect {id}` prints how to install its agent"
+            ));
             ui.result(
                 &json!({"result": "added", "target": id, "name": name, "like": template.id}),
                 format!("target {name} ({id}) follows {}", escape(&template.name)),
             )
         }
-        TargetCommand::Secret { target, revoke, place } => {
+        TargetCommand::Secret {
+            target,
+            revoke,
+            yes,
+            place,
+        } => {
             let hub = place.hub(ui)?;
             let target = find(&hub, target)?;
+            // Scripts say what they mean.
+            if target.secret != SecretView::None && std::io::stdin().is_terminal() {
+                ui.say(format_args!(
+                    "target {} has a secret, which stops working at once",
+                    escape(&target.name)
+                ));
+                confirm(ui, *yes, "airlock target secret")?;
+            }
             let secret = hub.issue_secret(&target.id, *revoke)?;
             ui.say(format_args!(
                 "the secret of target {}: it is shown this once, and the one before does not work any more",
@@ -287,6 +319,7 @@ fn connect(args: &ConnectArgs, ui: &mut Ui) -> Result<()> {
     }
     // Before anything is issued: a target that cannot be installed keeps its secret.
     hub.check_installable(&target.id)?;
+    warn_of_closed_way(&hub, ui);
     let (secret, issued) = if args.secret_stdin {
         (given(&hub, &target)?, false)
     } else if args.new_secret || target.secret == SecretView::None {
@@ -324,6 +357,13 @@ fn connect(args: &ConnectArgs, ui: &mut Ui) -> Result<()> {
     )
 }
 
+/// Warns where agents are sent a way that secrets do not go.
+fn warn_of_closed_way(hub: &Hub, ui: &mut Ui) {
+    if let Some(problem) = hub.closed_way() {
+        ui.warn(format_args!("{}; {}", escape(&problem.what), problem.remedy));
+    }
+}
+
 fn given(hub: &Hub, target: &TargetView) -> Result<Zeroizing<String>> {
     let bytes = Zeroizing::new(read_bounded(std::io::stdin().lock(), SECRET_BYTES, "a secret")?);
     let text = Zeroizing::new(String::from_utf8_lossy(&bytes).trim().to_owned());
@@ -334,7 +374,7 @@ fn given(hub: &Hub, target: &TargetView) -> Result<Zeroizing<String>> {
             "secret",
             format!("what was given is not the secret of target {:?}", target.name),
         )
-        .remedy("issue a new one with `airlock target secret`")),
+        .remedy(format!("issue a new one with `airlock target secret {}`", target.id))),
         // Nobody else checks one in this process.
         Check::Busy => Err(Error::new(
             Class::Internal,

@@ -28,13 +28,13 @@ pub(super) fn undeploy(hub: &Hub, word: &str, application: &str, yes: bool, ui: 
         ui.say(format_args!("  {line}"));
     }
     // By the word that was typed: several products may have a target of one name.
-    let named = format!("{} {}", quoted(&escape(word)), quoted(&escape(application)));
-    confirm(ui, yes, &format!("airlock target undeploy {named}"))?;
+    let (named, application) = (quoted(&escape(word)), quoted(&escape(application)));
+    confirm(ui, yes, &format!("airlock target undeploy {named} {application}"))?;
     if !hub.undeploy(&target.id, deployment, Removal::Remove)? {
         return already(&target, deployment, "was taken away already from", ui);
     }
     ui.say(format_args!(
-        "`airlock target list` says when it is gone; `airlock target deploy {named}` gives it back, without its data"
+        "`airlock target list` says when it is gone; `airlock target deploy {named} {application}` gives it back, without its data"
     ));
     ui.result(
         &json!({"result": "undeployed", "target": target.id, "deployment": deployment.id, "plan": plan}),
@@ -108,7 +108,7 @@ fn what_stays(target: Option<&TargetView>, made_here: bool, [word, back]: [&str;
             .push("nothing is deleted on its host: what runs goes on running, and nobody looks after it".to_owned()),
     }
     lines.push(if made_here {
-        "it was made here and is gone for good: `airlock target add` makes another one, under another UUID".to_owned()
+        "it was made here and is gone for good: `airlock target add NAME --like TARGET` makes another one, under another UUID".to_owned()
     } else {
         let back = quoted(&escape(back));
         format!("`airlock target restore {back}` brings it back, and its secret counts again")

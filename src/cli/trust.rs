@@ -116,7 +116,7 @@ pub(super) fn run(command: &TrustCommand, ui: &mut Ui) -> Result<()> {
             ui.result(
                 &json!({"result": word, "root": trust_file::to_json(&chain), "enrolment": enrolment}),
                 format!(
-                    "{human}\n\n{}\nenrolment    {} (carry it to this vendor, for `airlock vendor enroll`)",
+                    "{human}\n\n{}\nenrolment    {} (carry it to this vendor, for `airlock vendor enroll FILE`)",
                     trust_file::describe(&chain),
                     escape(&enrolment.display().to_string())
                 ),

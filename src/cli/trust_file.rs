@@ -12,8 +12,18 @@ use super::ui::escape;
 
 /// Reads a chain file.
 pub(super) fn read(path: &Path) -> Result<Chain> {
+    read_at(Door::ROOT, path)
+}
+
+/// Reads the chain file that an appliance is made with.
+#[cfg(feature = "site")]
+pub(super) fn read_first(path: &Path) -> Result<Chain> {
+    read_at(Door::FIRST_ROOT, path)
+}
+
+fn read_at(door: Door, path: &Path) -> Result<Chain> {
     let file = open_named(path, "open the trust root")?;
-    let named = |error: Error| Door::ROOT.told(error, path).context(&path.display().to_string());
+    let named = |error: Error| door.told(error, path).context(&path.display().to_string());
     let bytes = read_bounded(file, limits::TRUST_BYTES, "the trust root").map_err(named)?;
     Chain::parse(&bytes).map_err(named)
 }

@@ -161,10 +161,11 @@ fn init(args: &InitArgs, ui: &mut Ui) -> Result<()> {
     )?;
     ui.say("sites pin root.json; read the fingerprint to them over a second channel");
     if passphrase.is_none() {
-        ui.say(
+        ui.say(format_args!(
             "the key files have no passphrase: keep keys/ where nobody else reads it, or give them one with \
-             `airlock vendor trust passphrase`",
-        );
+             `airlock vendor trust passphrase {}/*.pem`",
+            quoted(&escape(&workspace.folder().join("keys").display().to_string()))
+        ));
     }
     Ok(())
 }

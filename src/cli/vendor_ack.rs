@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 use serde_json::json;
 
+use super::advice::quoted;
 use super::output_place::{self, Makes};
 use super::passphrase::PassphraseArgs;
 use super::ui::{Ui, escape};
@@ -69,6 +70,9 @@ pub(super) fn run(args: &AckArgs, ui: &mut Ui) -> Result<()> {
         }),
         human,
     )?;
-    ui.say("carry it to the site: `airlock status acknowledge FILE`; a bundle for this site alone takes it along by itself");
+    ui.say(format_args!(
+        "carry it to the site: `airlock status acknowledge {}`; a bundle for this site alone takes it along by itself",
+        quoted(&escape(&path))
+    ));
     Ok(())
 }

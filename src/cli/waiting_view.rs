@@ -76,15 +76,21 @@ impl WaitingView {
     }
 }
 
-/// Returns a line with the command for each secret that can be entered here.
+/// Returns a line with the command for each secret that can be entered here, and who has to be asked for the others.
 pub(super) fn commands(missing: &[MissingSecret]) -> String {
     let mut out = String::new();
     for missing in missing.iter().filter(|missing| !missing.sealed) {
-        out += &format!(
-            "\n  enter {}: `{}`",
-            escape(&missing.to_string()),
-            missing.command("set")
-        );
+        let word = match missing.too_large {
+            None => "enter",
+            Some(_) => "enter a shorter",
+        };
+        out += &format!("\n  {word} {}: `{}`", escape(&missing.label()), missing.remedy());
+    }
+    if missing
+        .iter()
+        .any(|missing| missing.sealed && missing.too_large.is_some())
+    {
+        out += "\n  ask the vendor for a release with a shorter value of what it seals";
     }
     out
 }
@@ -96,8 +102,16 @@ pub(super) fn missing_json(missing: &[MissingSecret]) -> Value {
             .target
             .as_ref()
             .map(|(id, name)| json!({"id": id, "name": name}));
-        let command = (!missing.sealed).then(|| missing.command("set"));
-        json!({"name": missing.name, "target": target, "sealed": missing.sealed, "command": command})
+        let command = (!missing.sealed).then(|| missing.remedy());
+        let too_large = missing.too_large.as_ref().map(|excess| {
+            json!({
+                "target": excess.target, "more_targets": excess.others, "bytes": excess.whole,
+                "document_bytes": excess.document,
+            })
+        });
+        json!({
+            "name": missing.name, "target": target, "sealed": missing.sealed, "too_large": too_large, "command": command,
+        })
     });
     each.collect()
 }

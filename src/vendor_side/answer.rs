@@ -78,20 +78,20 @@ impl Answer {
         let signed = match keys {
             Some(AckKeys::Opened(open)) => acknowledgements::sign(workspace, *says, &mut || open()),
             Some(AckKeys::Counted) => acknowledgements::rehearse(workspace, *says),
-            None => return Ok(Self::older(before)),
+            None => return Ok(Self::older(before, site)),
         };
         match signed {
             Ok(issued) => Ok(Self {
                 issued: Some(issued),
                 warning: None,
             }),
-            Err(error) if error.class() == Class::Trust && error.is(NO_KEY) => Ok(Self::older(before)),
+            Err(error) if error.class() == Class::Trust && error.is(NO_KEY) => Ok(Self::older(before, site)),
             Err(error) => Err(error),
         }
     }
 
     /// The one that was made before, with a word about it.
-    fn older(before: Option<Issued>) -> Self {
+    fn older(before: Option<Issued>, site: &SiteId) -> Self {
         let what = match &before {
             Some(issued) => format!("acknowledgement {} goes along", issued.says.number),
             None => "none goes along".to_owned(),
@@ -100,7 +100,7 @@ impl Answer {
             issued: before,
             warning: Some(format!(
                 "there is more to acknowledge than the site knows, and no key that signs it is used here: {what}; \
-                 make one where these keys are with `airlock vendor ledger ack`"
+                 make one where these keys are with `airlock vendor ledger ack {site} -o FILE`"
             )),
         }
     }

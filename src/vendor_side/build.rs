@@ -5,6 +5,7 @@
 
 use std::path::PathBuf;
 
+use super::encode::{EncodeReport, encode};
 use super::fleet::ChartReport;
 use super::ledger::base::Base;
 use super::pack::{Destination, Packed, pack};
@@ -42,6 +43,8 @@ pub struct Built {
     pub charts: Vec<ChartReport>,
     /// To how many sites secrets are sealed.
     pub sealed: usize,
+    /// What became of every layer.
+    pub encoded: EncodeReport,
 }
 
 /// Opens the keys that sign releases: as many as the role demands, in the order of their files, or those in the files named.
@@ -57,7 +60,7 @@ pub fn release_keys(workspace: &Workspace, named: &[PathBuf], ask: &mut AskPassp
             return Err(
                 Error::new(Class::Trust, "no-key", "the workspace holds no key that signs releases")
                     .expected("a private key of the release role in keys/")
-                    .remedy("give --key FILE, or --unsigned and sign elsewhere with `airlock bundle sign`"),
+                    .remedy("give --key FILE, or --unsigned and sign elsewhere with `airlock bundle sign BUNDLE --key FILE`"),
             );
         }
         // One rule needs no more than its threshold; several may need any of them.
@@ -103,6 +106,14 @@ pub fn build(
         remembered,
         answer,
     } = lay_out(workspace, build, events)?;
+    let (layout, sources, encoded) = encode(
+        workspace,
+        &build.overrides.encode,
+        layout,
+        sources,
+        &mut |done, total| events(BuildEvent::Encoding(done, total)),
+    )?;
+    events(BuildEvent::Encoded(&encoded));
     let ledger = workspace.ledger()?;
     let chain = workspace.chain();
     let named: Vec<_> = content
@@ -169,5 +180,6 @@ pub fn build(
         charts: plan.charts,
         acknowledgement: answer.number(),
         sealed: plan.sealed,
+        encoded,
     })
 }

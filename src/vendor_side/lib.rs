@@ -7,6 +7,7 @@
 //! chart       charts ─> values and templates         rendering: the same through helm
 //! collect     images ─> BundleContent + BlobSource   what is carried
 //! plan        all of these laid out, without what the sites hold
+//! encode      layers that travel in a smaller form, and are the same where they arrive
 //! pack        both, signed ─> a bundle on its medium
 //! ledger      what each head consists of, for whom it is, what it fixes; what sites told of it, and the answers to questions
 //! ```
@@ -19,6 +20,7 @@ mod build;
 mod chart;
 pub mod collect;
 pub mod compose;
+mod encode;
 mod enrol;
 mod fleet;
 mod invented_site;
@@ -46,6 +48,7 @@ mod yaml;
 
 pub use answer::AckKeys;
 pub use build::{Built, build, release_keys};
+pub use encode::{BlobReport, EncodeOptions, EncodeReport, Encodings, Outcome, Reason};
 pub use enrol::{Enrolled, Replaced, enrol, find_site, replace, site, withdraw};
 pub use fleet::{ChartReport, ChartWay};
 pub use key_ring::{KeyRing, PUBLIC_SUFFIX};
@@ -63,4 +66,4 @@ pub use warning::Warning;
 pub use workspace::{Init, Workspace};
 
 // Modules below are named as those here are.
-use airlock_foundation::{bundle, container, crypto, db, domain, media, package, protocol, stream};
+use airlock_foundation::{bundle, container, crypto, db, domain, encoding, media, package, protocol, stream};

@@ -70,7 +70,7 @@ pub fn pack(
     sign: &mut dyn FnMut(&UnsignedBundle) -> Result<Vec<Signature>>,
     events: &mut dyn FnMut(PackEvent),
 ) -> Result<Packed> {
-    let total = layout.content_bytes();
+    let total = layout.travel_bytes();
     match destination {
         Destination::File(path) => {
             let mut file = BundleFile::create(path, layout.payload_offset())?;

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use super::answer::{AckKeys, Answer};
 use super::collect::{EXPANDED_BYTES, LocalLayouts, RegistryOptions, Sources, Stored, collect_all};
+use super::encode::EncodeReport;
 use super::fleet::{
     ChartOptions, ChartReport, EarlierRelease, Ids, Prepared, Removals, assemble, check_walls, prepare,
 };
@@ -55,6 +56,10 @@ pub enum BuildEvent<'a> {
     Chart(&'a ChartReport),
     /// Something that is not wrong here and may be at the site.
     Warning(Warning),
+    /// Layers are encoded: their bytes done, of how many.
+    Encoding(u64, u64),
+    /// What became of every layer.
+    Encoded(&'a EncodeReport),
     /// The bundle is written.
     Packing(PackEvent),
 }

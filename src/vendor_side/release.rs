@@ -5,6 +5,7 @@
 use std::path::PathBuf;
 
 use super::collect::Platform;
+use super::encode::EncodeOptions;
 use super::release_file::{AudienceText, Expiry, Notes, ReleaseFile, check_label};
 use super::release_folder::ReleaseFolder;
 use super::rendering::HelmChoice;
@@ -47,6 +48,8 @@ pub struct Overrides {
     pub strict: bool,
     /// `--base-max-age`, in seconds: how old what a site said last may be for a bundle to build on it.
     pub base_max_age: Option<i64>,
+    /// `--encodings`, `--level`, `--no-cache`: how layers are made to travel smaller.
+    pub encode: EncodeOptions,
 }
 
 /// Everything that goes into a bundle besides content.
@@ -86,7 +89,10 @@ pub fn resolve(
                 .collect::<Vec<_>>()
                 .join(", "),
         )
-        .remedy("add it with `airlock vendor trust set --product`"));
+        .remedy(format!(
+            "add it with `airlock vendor trust set --product {}`",
+            file.product
+        )));
     }
     let missing = |key: &str, options: &str| {
         Error::new(
@@ -135,7 +141,10 @@ pub fn resolve(
         return Err(file
             .mistake(epoch.place, format!("the epoch is {}", epoch.value))
             .expected(format!("{named}, which the trust root names"))
-            .remedy("leave epoch out, or raise it with `airlock vendor trust set --epoch`"));
+            .remedy(format!(
+                "leave epoch out, or raise it with `airlock vendor trust set --epoch {}/{}={}`",
+                file.product, file.channel, epoch.value
+            )));
     }
     Ok(ResolvedRelease {
         release: ReleaseStatement {
@@ -219,7 +228,7 @@ pub(super) fn find_site(text: &str, sites: &[Site]) -> Result<SiteId, (String, S
         let found = format!("no site is called {:?}", text.chars().take(100).collect::<String>());
         let remedy = match nearest(text, sites.iter().map(|site| site.name.as_str())) {
             Some(name) => format!("did you mean {name}?"),
-            None => "see `airlock vendor sites`, or enrol it with `airlock vendor enroll`".to_owned(),
+            None => "see `airlock vendor sites`, or enrol it with `airlock vendor enroll FILE`".to_owned(),
         };
         (found, remedy)
     })

@@ -124,8 +124,8 @@ fn extended(workspace: &Workspace, envelope: Envelope) -> Result<Chain> {
 fn explain(refusal: Error) -> Error {
     if refusal.is(BELOW_THRESHOLD) {
         refusal.remedy(
-            "bring the missing root keys into keys/, or carry the root to them: `airlock vendor trust propose`, `sign`, \
-             `adopt`",
+            "bring the missing root keys into keys/, or carry the root to them: write it with `airlock vendor trust propose -o FILE` and \
+             the change, have each sign it with `airlock vendor trust sign FILE --key KEY`, and take it with `airlock vendor trust adopt FILE`",
         )
     } else {
         refusal

@@ -109,7 +109,7 @@ impl Workspace {
         let chain = Self::chain_in(folder)?.ok_or_else(|| {
             usage("no-workspace", format!("{} holds no {CHAIN}", folder.display()))
                 .expected("a vendor's workspace")
-                .remedy("make one with `airlock vendor init`, or point -w at the right folder")
+                .remedy("make one with `airlock vendor init --vendor NAME --product NAME DIR`, or point -w at the right folder")
         })?;
         Ok(Self {
             folder: folder.to_owned(),

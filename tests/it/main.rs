@@ -8,6 +8,7 @@
 //! | `export` | drafts of status packages: what leaves a site, and what never does |
 //! | `package` | status packages: the vectors of `bundle-spec`, what is written and read again, every bit and cut |
 //! | `ledger` | what a vendor takes in of its sites, what it knows then, and what the ledger answers |
+//! | `encodings` | layers that travel smaller than they are: made, imported, stopped, spoilt |
 //! | `import` | crashes, full disks, media, clocks, and no way out |
 //! | `needs` | bundles that build on what their sites hold |
 //! | `registry` | what the appliance serves to container engines |
@@ -48,6 +49,8 @@ mod differential;
 #[cfg(feature = "vendor")]
 mod display;
 mod distr;
+#[cfg(all(feature = "vendor", feature = "site"))]
+mod encodings;
 mod export;
 mod format;
 mod healing;

@@ -26,6 +26,10 @@ impl<F: FnMut(u64)> Sink for CheckOnly<F> {
         Ok(())
     }
 
+    fn inside(&mut self, _: &Blob, _: u64, bytes_read: u64) {
+        (self.0)(bytes_read);
+    }
+
     fn chunk_done(&mut self, _: u64, bytes_read: u64, _: Option<Hash>) -> Result<()> {
         (self.0)(bytes_read);
         Ok(())

@@ -2,8 +2,9 @@
 
 use super::index::Blob;
 use super::reader::VerifiedBundle;
+use super::restoring::{Restoring, TakeRestored};
 use crate::container::{ChosenSink, read_chosen};
-use crate::domain::{Result, Step};
+use crate::domain::{Hash, Result, Step};
 
 impl VerifiedBundle {
     /// Reads the bundle to its end and hands over the blobs that are chosen; chunks without any are passed over. The reference graph is
@@ -23,8 +24,78 @@ impl VerifiedBundle {
             index,
             ..
         } = self;
-        read_chosen(&mut source, index.payload(&head), &index.chunks, is_chosen, sink)
-            .map_err(|error| error.at(Step::X11))?;
+        let mut restored = Restored {
+            restoring: Restoring::new(&index, head.chunk_bytes),
+            out: Out(sink),
+        };
+        read_chosen(
+            &mut source,
+            index.payload(&head),
+            &index.chunks,
+            is_chosen,
+            &mut restored,
+        )
+        .map_err(|error| error.at(Step::X11))?;
         source.end().map_err(|error| error.at(Step::X12))
+    }
+}
+
+/// Stands between chunks and sink: encoded blobs are restored on the way.
+struct Restored<'a, 's> {
+    restoring: Restoring<'a>,
+    out: Out<'s>,
+}
+
+struct Out<'s>(&'s mut dyn ChosenSink<Blob>);
+
+impl TakeRestored for Out<'_> {
+    fn small(&mut self, blob: &Blob, bytes: &[u8]) -> Result<()> {
+        self.0.blob(blob, bytes)
+    }
+
+    fn begin(&mut self, blob: &Blob) -> Result<()> {
+        self.0.begin(blob)
+    }
+
+    fn piece(&mut self, blob: &Blob, offset: u64, bytes: &[u8]) -> Result<()> {
+        self.0.piece(blob, offset, bytes)
+    }
+
+    fn end(&mut self, blob: &Blob, midstates: Vec<Hash>) -> Result<()> {
+        self.0.end(blob, midstates)
+    }
+}
+
+impl ChosenSink<Blob> for Restored<'_, '_> {
+    fn blob(&mut self, blob: &Blob, bytes: &[u8]) -> Result<()> {
+        self.out.0.blob(blob, bytes)
+    }
+
+    fn begin(&mut self, blob: &Blob) -> Result<()> {
+        self.out.0.begin(blob)
+    }
+
+    fn piece(&mut self, blob: &Blob, offset: u64, bytes: &[u8]) -> Result<()> {
+        self.out.0.piece(blob, offset, bytes)
+    }
+
+    fn end(&mut self, blob: &Blob, midstates: Vec<Hash>) -> Result<()> {
+        self.out.0.end(blob, midstates)
+    }
+
+    fn begin_travel(&mut self, blob: &Blob) -> Result<()> {
+        self.restoring.begin(blob, &mut self.out)
+    }
+
+    fn travel(&mut self, blob: &Blob, bytes: &[u8]) -> Result<()> {
+        self.restoring.travel(blob, bytes, &mut self.out)
+    }
+
+    fn end_travel(&mut self, blob: &Blob) -> Result<()> {
+        self.restoring.end(blob, &mut self.out)
+    }
+
+    fn chunk_done(&mut self, position: u64) -> Result<()> {
+        self.out.0.chunk_done(position)
     }
 }

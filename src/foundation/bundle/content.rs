@@ -5,7 +5,7 @@ use std::io::Read;
 
 use super::feature::Feature;
 use super::index::TagLine;
-use crate::domain::{Digest, DocumentType, Result};
+use crate::domain::{Class, Digest, DocumentType, Error, Result};
 
 /// Everything small that goes into a bundle, byte for byte, and the names it goes by.
 ///
@@ -33,4 +33,17 @@ pub trait BlobSource: Sync {
     ///
     /// When the source does not have it or cannot be read.
     fn open(&self, digest: &Digest, size: u64) -> Result<Box<dyn Read + Send>>;
+
+    /// Opens the travel form of a layer that was laid out as encoded, and says which digest the form has.
+    ///
+    /// # Errors
+    ///
+    /// As [`BlobSource::open`]; `E-INTERNAL` where nothing was encoded.
+    fn open_travel(&self, digest: &Digest) -> Result<(Box<dyn Read + Send>, Digest)> {
+        Err(Error::new(
+            Class::Internal,
+            "travel",
+            format!("the travel form of {digest} was asked for and never made"),
+        ))
+    }
 }

@@ -1,11 +1,15 @@
 //! Features that a bundle may need beyond what every reader of version 1 takes (SPEC M-31).
 //!
 //! Some stand for a rule of content that does not hold in this bundle, because its vendor said so: the head is signed, so nobody else can.
-//! One stands for content that older readers would not know to fill in.
+//! One stands for content that older readers would not know to fill in, one for bytes that they could not make blobs of.
+
+use crate::domain::Version;
 
 /// A feature that this reader knows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Feature {
+    /// Blobs that travel in another form than their own (M-141).
+    Encoding,
     /// What a document says it is about need not be carried (M-57).
     MissingSubjects,
     /// Layers may say that they are found elsewhere, or are not to be distributed (M-56).
@@ -15,18 +19,28 @@ pub enum Feature {
 }
 
 impl Feature {
-    /// All of them.
-    pub(super) const ALL: [Self; 3] = [Self::MissingSubjects, Self::NondistributableLayers, Self::Secrets];
-    /// Their names, as they stand in a head.
-    pub(super) const NAMES: [&str; 3] = [
+    /// Those that content needs; what the index needs is judged with it.
+    pub(super) const OF_CONTENT: [Self; 3] = [Self::MissingSubjects, Self::NondistributableLayers, Self::Secrets];
+    /// The names of all, as they stand in a head.
+    pub(super) const NAMES: [&str; 4] = [
+        Self::Encoding.name(),
         Self::MissingSubjects.name(),
         Self::NondistributableLayers.name(),
         Self::Secrets.name(),
     ];
 
+    /// Returns the first version of airlock that knows it.
+    pub const fn reader(self) -> Version {
+        match self {
+            Self::Encoding => Version::new(0, 2, 0),
+            Self::MissingSubjects | Self::NondistributableLayers | Self::Secrets => Version::new(0, 1, 0),
+        }
+    }
+
     /// Returns its name in a head.
     pub const fn name(self) -> &'static str {
         match self {
+            Self::Encoding => "encoding-1",
             Self::MissingSubjects => "missing-subjects-1",
             Self::NondistributableLayers => "nondistributable-layers-1",
             Self::Secrets => "secrets-1",

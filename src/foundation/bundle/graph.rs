@@ -382,7 +382,7 @@ impl<'a> GraphBuilder<'a> {
     /// What a head requires is what the release needs: one way to say it.
     fn features_are_used(&self) -> Result<()> {
         let idle = |feature: &Feature| self.head.has(*feature) && !self.used.contains(feature);
-        match Feature::ALL.into_iter().find(idle) {
+        match Feature::OF_CONTENT.into_iter().find(idle) {
             None => Ok(()),
             Some(feature) => Err(content(
                 "requires",

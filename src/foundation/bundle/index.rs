@@ -1,11 +1,16 @@
 //! The index: names, blobs and chunks as canonical JSON lines in a fixed order (SPEC section 6).
 
-use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::feature::Feature;
 use super::head::Head;
 use crate::container::{Chunk, PageReader, PageWriter, Payload, PayloadBlob, check_chunks};
-use crate::crypto::canonical::{self, integer};
+use crate::crypto::canonical::{self, integer, optional_integer};
 use crate::domain::{Class, Digest, Error, RepositoryName, Result, Tag, limits, oci};
+use crate::encoding::{Encoding, EncodingLine, Mentioned, check_plain_size};
 
 /// A name and what it stands for, its grammar checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,6 +54,8 @@ struct AbsentLine {
 struct NeedLine {
     digest: Digest,
     kind: NeedKind,
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "optional_integer")]
+    plain_size: Option<u64>,
     #[serde(with = "integer")]
     size: u64,
 }
@@ -57,11 +64,16 @@ struct NeedLine {
 #[serde(deny_unknown_fields)]
 struct BlobLine {
     digest: Digest,
+    /// Judged by M-141, whatever it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    encoding: Option<Value>,
     kind: BlobKind,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     media_type: Option<String>,
     #[serde(with = "integer")]
     size: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "optional_integer")]
+    travel_size: Option<u64>,
 }
 
 macro_rules! kinds {
@@ -84,6 +96,28 @@ pub struct Blob {
     pub size: u64,
     /// The media type of manifests and indexes; nothing for everything else.
     pub media_type: Option<&'static str>,
+    /// Bytes that it has in chunks: those of its travel form where it is encoded.
+    pub travel_size: u64,
+    /// The place of its encoding in the index's table; nothing for what travels as it is.
+    pub(super) encoding: Option<u32>,
+}
+
+impl Blob {
+    /// One that travels as it is.
+    pub(super) fn as_it_is(digest: Digest, size: u64, media_type: Option<&'static str>) -> Self {
+        Self {
+            digest,
+            size,
+            media_type,
+            travel_size: size,
+            encoding: None,
+        }
+    }
+
+    /// Whether something else travels, of which it is made.
+    pub fn is_encoded(&self) -> bool {
+        self.encoding.is_some()
+    }
 }
 
 impl PayloadBlob for Blob {
@@ -92,7 +126,11 @@ impl PayloadBlob for Blob {
     }
 
     fn travel_size(&self) -> u64 {
-        self.size
+        self.travel_size
+    }
+
+    fn is_encoded(&self) -> bool {
+        self.encoding.is_some()
     }
 }
 
@@ -121,6 +159,8 @@ pub struct Index {
     pub(super) absent: Vec<Absent>,
     pub(super) needs: Vec<Need>,
     pub(super) blobs: Vec<Blob>,
+    /// Of those blobs that travel encoded.
+    pub(super) encodings: Vec<Encoding>,
     pub(super) chunks: Vec<Chunk>,
 }
 
@@ -128,6 +168,27 @@ impl Index {
     /// Returns the carried blobs in payload order.
     pub fn blobs(&self) -> &[Blob] {
         &self.blobs
+    }
+
+    /// Returns how a blob travels; nothing for what travels as it is.
+    pub fn encoding(&self, blob: &Blob) -> Option<Encoding> {
+        let place = usize::try_from(blob.encoding?).ok()?;
+        self.encodings.get(place).copied()
+    }
+
+    /// Says of a blob that it travels encoded.
+    pub(super) fn encode(&mut self, number: usize, travel_size: u64, encoding: Encoding) {
+        let place = u32::try_from(self.encodings.len()).ok();
+        if let (Some(blob), Some(place)) = (self.blobs.get_mut(number), place) {
+            (blob.travel_size, blob.encoding) = (travel_size, Some(place));
+            self.encodings.push(encoding);
+        }
+    }
+
+    /// Returns the features that its lines need, ascending.
+    pub(super) fn features(&self) -> BTreeSet<Feature> {
+        let encoded = (!self.encodings.is_empty()).then_some(Feature::Encoding);
+        encoded.into_iter().collect()
     }
 
     /// Returns what the site must already hold.
@@ -225,21 +286,19 @@ impl Index {
             pages.push(&NeedLine {
                 digest: *digest,
                 kind: NeedKind::Kind,
+                plain_size: None,
                 size: *size,
             });
         }
-        for Blob {
-            digest,
-            size,
-            media_type,
-        } in &self.blobs
-        {
-            let media_type = media_type.map(ToOwned::to_owned);
+        for blob in &self.blobs {
+            let encoding = self.encoding(blob);
             pages.push(&BlobLine {
-                digest: *digest,
+                digest: blob.digest,
+                encoding: encoding.map(Encoding::to_value),
                 kind: BlobKind::Kind,
-                media_type,
-                size: *size,
+                media_type: blob.media_type.map(ToOwned::to_owned),
+                size: blob.size,
+                travel_size: encoding.map(|_| blob.travel_size),
             });
         }
         for chunk in &self.chunks {
@@ -257,6 +316,8 @@ pub(super) struct IndexReader<'a> {
     pages: PageReader,
     content_bytes: u64,
     stored_bytes: u64,
+    /// Bytes of the plains of encoded blobs.
+    plain_bytes: u64,
 }
 
 /// The kinds of lines in their order.
@@ -279,6 +340,7 @@ impl<'a> IndexReader<'a> {
             pages: PageReader::of_index(),
             content_bytes: 0,
             stored_bytes: 0,
+            plain_bytes: 0,
         }
     }
 
@@ -325,6 +387,11 @@ impl<'a> IndexReader<'a> {
                 if self.index.needs.last().is_some_and(|last| last.digest >= line.digest) {
                     return Err(wrong("index-order", "need lines are repeated or out of order"));
                 }
+                if let Some(plain) = line.plain_size {
+                    check_plain_size(&line.digest, plain)?;
+                    // Only a base has one, and no base is known to this reader.
+                    return Err(wrong("base", "a needed blob states a plain size and is nobody's base"));
+                }
                 self.index.needs.push(Need {
                     digest: line.digest,
                     size: line.size,
@@ -334,11 +401,13 @@ impl<'a> IndexReader<'a> {
                 let line: BlobLine = canonical::from_sorted_slice(line, WHAT)?;
                 let media_type = line.media_type.as_deref().map(known_media_type).transpose()?;
                 self.content_bytes = self.content_bytes.saturating_add(line.size);
-                self.index.blobs.push(Blob {
-                    digest: line.digest,
-                    size: line.size,
-                    media_type,
-                });
+                let mut blob = Blob::as_it_is(line.digest, line.size, media_type);
+                if let Some((travel_size, encoding)) = self.encoding(&line)? {
+                    blob.travel_size = travel_size;
+                    blob.encoding = u32::try_from(self.index.encodings.len()).ok();
+                    self.index.encodings.push(encoding);
+                }
+                self.index.blobs.push(blob);
             }
             Stage::Chunk => {
                 let chunk = Chunk::parse(line)?;
@@ -352,6 +421,46 @@ impl<'a> IndexReader<'a> {
             return Err(wrong("totals", "the index has more lines than the head states"));
         }
         Ok(())
+    }
+
+    /// Judges what a blob line says of its encoding, in the order of the rules (M-141 to M-145).
+    fn encoding(&mut self, line: &BlobLine) -> Result<Option<(u64, Encoding)>> {
+        let (stated, travel_size) = match (&line.encoding, line.travel_size) {
+            (None, None) => return Ok(None),
+            (Some(stated), Some(travel_size)) => (EncodingLine::parse(stated)?, travel_size),
+            _ => {
+                return Err(wrong(
+                    "encoding",
+                    "a blob line states its encoding without its travel size, or the other way round",
+                ));
+            }
+        };
+        if line.media_type.is_some() || (self.index.blobs.len() as u64) < self.head.totals.early_blobs {
+            return Err(wrong("encoding", "a manifest, config or document is encoded"));
+        }
+        if travel_size == 0 || travel_size >= line.size {
+            return Err(wrong(
+                "travel-size",
+                "the travel form of a blob has no bytes, or not fewer than the blob",
+            ));
+        }
+        let Mentioned { delta } = stated.mentioned();
+        if delta || !self.head.has(Feature::Encoding) {
+            return Err(unsaid_encoding());
+        }
+        let encoding = stated.encoding();
+        let plain = encoding.plain_size(line.size);
+        check_plain_size(&line.digest, plain)?;
+        self.plain_bytes = self.plain_bytes.saturating_add(plain);
+        if self.plain_bytes > limits::PLAIN_BYTES_IN_ALL {
+            return Err(Error::new(
+                Class::Limit,
+                "plain-size",
+                "the plains of all encoded blobs have more than 16 TiB",
+            )
+            .remedy("ask the vendor for a bundle made with --encodings none"));
+        }
+        Ok(Some((travel_size, encoding)))
     }
 
     /// Ends the reading: totals, and chunks against the cut rule.
@@ -370,9 +479,30 @@ impl<'a> IndexReader<'a> {
         if !agrees {
             return Err(wrong("totals", "the totals of the head are not those of the index"));
         }
-        check_chunks(&index.chunks, index.payload(self.head).cut())?;
+        check_chunks(&index.chunks, index.payload(self.head))?;
+        // No more than it uses, and no less: that was judged line by line.
+        let needed = index.features();
+        if self.head.has(Feature::Encoding) && !needed.contains(&Feature::Encoding) {
+            return Err(Error::new(
+                Class::Format,
+                "requires",
+                "the bundle requires readers that know encodings, and nothing in it is encoded",
+            )
+            .expected("exactly the features that its index uses"));
+        }
         Ok(index)
     }
+}
+
+/// A line uses what the head does not require.
+fn unsaid_encoding() -> Error {
+    Error::new(
+        Class::Format,
+        "requires",
+        "a blob is encoded, and the bundle does not require readers that know how",
+    )
+    .expected("exactly the features that its index uses in requires")
+    .remedy("have the vendor make the release again with `airlock bundle create`")
 }
 
 fn stage_of(line: &[u8]) -> Result<Stage> {

@@ -19,6 +19,7 @@ use crate::domain::oci::{Document, Layers};
 use crate::domain::{
     Audience, Class, Codec, Counter, Digest, Error, Hash, Name, Result, Step, Timestamp, Version, limits,
 };
+use crate::encoding::Encoding;
 
 /// What a release states about itself: the members of its head that are chosen, not computed.
 #[derive(Debug, Clone)]
@@ -73,6 +74,8 @@ pub struct BundleLayout {
     pub(super) head: Head,
     pub(super) index: Index,
     pub(super) trust: Vec<u8>,
+    /// Room for the signatures that the release role needs.
+    pub(super) signatures: u64,
     pub(super) packing: Packing,
 }
 
@@ -142,7 +145,7 @@ impl BundleLayout {
         tags.sort_by(|a, b| (&a.repository, &a.tag, a.digest).cmp(&(&b.repository, &b.tag, b.digest)));
         tags.dedup();
         let early_blobs = early as u64;
-        let mut index = Index {
+        let index = Index {
             tags: tags.into_iter().map(Index::raw_tag).collect(),
             absent: content
                 .absent
@@ -154,13 +157,14 @@ impl BundleLayout {
                 .collect(),
             needs: needs.into_values().collect(),
             blobs,
+            encodings: Vec::new(),
             chunks: Vec::new(),
         };
         index.check_lines().map_err(|error| error.at(Step::X9a))?;
         let mut home_hosts = release.home_hosts.clone();
         home_hosts.sort();
         home_hosts.dedup();
-        let mut head = Head {
+        let head = Head {
             audience: release.audience.clone(),
             builder: Builder::current(),
             channel: release.channel.clone(),
@@ -195,8 +199,46 @@ impl BundleLayout {
             volumes: vec![0],
         };
         check_graph(&index, &head, content).map_err(|error| error.at(Step::X13))?;
-        let widest: Vec<Chunk> = index
-            .payload(&head)
+        let mut layout = Self {
+            head,
+            index,
+            trust: trust_bytes(chain),
+            signatures: room_for_signatures(&root.role(RoleName::Release)),
+            packing,
+        };
+        layout.place()?;
+        Ok(layout)
+    }
+
+    /// The same content, of which some layers travel encoded: how many bytes each has then, and how.
+    ///
+    /// # Errors
+    ///
+    /// `E-LIMIT`.
+    pub fn encoded(mut self, encoded: &BTreeMap<Digest, (u64, Encoding)>) -> Result<Self> {
+        let early = usize::try_from(self.head.totals.early_blobs).unwrap_or(usize::MAX);
+        for number in early..self.index.blobs.len() {
+            let blob = self.index.blobs.get(number);
+            if let Some((travel_size, encoding)) = blob.and_then(|blob| encoded.get(&blob.digest)) {
+                self.index.encode(number, *travel_size, *encoding);
+            }
+        }
+        for feature in self.index.features() {
+            if !self.head.has(feature) {
+                self.head.requires.push(feature.name().to_owned());
+            }
+            self.head.reader = self.head.reader.max(feature.reader());
+        }
+        self.head.requires.sort_unstable();
+        self.place()?;
+        Ok(self)
+    }
+
+    /// Finds where the payload begins.
+    fn place(&mut self) -> Result<()> {
+        let widest: Vec<Chunk> = self
+            .index
+            .payload(&self.head)
             .cut()
             .map(|span| Chunk {
                 codec: Codec::None,
@@ -204,21 +246,28 @@ impl BundleLayout {
                 size: u32::try_from(span.plain).unwrap_or(u32::MAX),
             })
             .collect();
+        let (head, index) = (&mut self.head, &mut self.index);
         head.totals.chunks = widest.len() as u64;
         head.volumes = vec![head.totals.chunks];
-        let trust = trust_bytes(chain);
         index.chunks = widest;
-        let signatures = room_for_signatures(&root.role(RoleName::Release));
-        let most = head_bytes(&head, &index)?;
-        head.payload_offset = payload_offset(&head, most, &index, trust.len() as u64, signatures, packing.reserve);
+        let most = head_bytes(head, index)?;
+        let (trust, reserve) = (self.trust.len() as u64, self.packing.reserve);
+        head.payload_offset = payload_offset(head, most, index, trust, self.signatures, reserve);
         index.chunks = Vec::new();
-        head.check()?;
-        Ok(Self {
-            head,
-            index,
-            trust,
-            packing,
-        })
+        head.check()
+    }
+
+    /// Returns the layers in payload order: what may travel encoded.
+    pub fn late_blobs(&self) -> impl Iterator<Item = (Digest, u64)> {
+        let early = usize::try_from(self.head.totals.early_blobs).unwrap_or(usize::MAX);
+        let blobs = self.index.blobs.get(early..).unwrap_or_default();
+        blobs.iter().map(|blob| (blob.digest, blob.size))
+    }
+
+    /// Returns the bytes that all blobs have in chunks, before these are compressed.
+    pub fn travel_bytes(&self) -> u64 {
+        let sizes = self.index.blobs.iter().map(|blob| blob.travel_size);
+        sizes.fold(0, u64::saturating_add)
     }
 
     /// Returns the plain bytes of all blobs.
@@ -241,7 +290,7 @@ impl BundleLayout {
         let chunks = self.head.totals.chunks.saturating_mul(END_BYTES as u64);
         self.head
             .payload_offset
-            .saturating_add(self.content_bytes())
+            .saturating_add(self.travel_bytes())
             .saturating_add(chunks)
             .saturating_add(1024)
     }
@@ -348,11 +397,7 @@ impl<'a> Order<'a> {
             missing: Vec::new(),
         };
         for document in documents {
-            order.place_early(Blob {
-                digest: document.digest,
-                size: document.size,
-                media_type: None,
-            });
+            order.place_early(Blob::as_it_is(document.digest, document.size, None));
         }
         let mut tags: Vec<&TagLine> = content.tags.iter().collect();
         tags.sort_by(|a, b| (&a.repository, &a.tag, a.digest).cmp(&(&b.repository, &b.tag, b.digest)));
@@ -411,17 +456,9 @@ impl<'a> Order<'a> {
             }
         } else {
             let known = super::index::known_media_type(media_type)?;
-            self.place_early(Blob {
-                digest,
-                size: bytes.len() as u64,
-                media_type: Some(known),
-            });
+            self.place_early(Blob::as_it_is(digest, bytes.len() as u64, Some(known)));
             if let Some(config) = &document.config {
-                self.place_early(Blob {
-                    digest: config.digest,
-                    size: config.size,
-                    media_type: None,
-                });
+                self.place_early(Blob::as_it_is(config.digest, config.size, None));
             }
         }
         for child in &document.manifests {
@@ -443,11 +480,7 @@ impl<'a> Order<'a> {
         if self.held.get(&digest) == Some(&size) {
             self.needs.insert(digest, Need { digest, size });
         } else {
-            self.blobs.push(Blob {
-                digest,
-                size,
-                media_type: None,
-            });
+            self.blobs.push(Blob::as_it_is(digest, size, None));
         }
     }
 

@@ -3,7 +3,7 @@
 //! ```text
 //! write:  BundleContent ─> BundleLayout ─> UnsignedBundle ─> signatures ─> bytes before the payload
 //! read:   OpenedBundle ─> SignedBundle ─> VerifiedBundle ─> GraphGate ─> Sink
-//!           X2, X3          X4, X5          X9a              X11, X12, X13
+//!           X2, X3          X4, X5          X9a              X11, X12, X13, encoded blobs restored
 //! ```
 //!
 //! Entries, pages, chunks and frames are the [container](crate::container)'s. Here is what makes it a bundle: the head, the
@@ -30,7 +30,9 @@ mod kept;
 mod kind;
 mod layout;
 mod payload;
+mod places;
 mod reader;
+mod restoring;
 mod sealed;
 mod substitution;
 mod trust_links;
@@ -50,7 +52,9 @@ pub use inventory::{content_hash, inventory};
 pub use kept::kept_graph;
 pub use layout::{BundleLayout, Packing, ReleaseStatement};
 pub use payload::Sink;
+pub use places::Places;
 pub use reader::{OpenedBundle, SignedBundle, VerifiedBundle};
+pub use restoring::restores;
 pub use sealed::sealed_for;
 pub use substitution::{SecretForm, Substitution, secret_place, secret_places};
 pub use writer::UnsignedBundle;

@@ -7,6 +7,7 @@ use super::graph::{Graph, GraphBuilder};
 use super::index::Blob;
 use super::kind::BUNDLE;
 use super::reader::VerifiedBundle;
+use super::restoring::{Restoring, TakeRestored};
 use crate::container::{ContentStore, PayloadSink, check_digest, digest_of, read_payload};
 use crate::domain::{Class, Error, Hash, Result, Step, limits};
 
@@ -91,6 +92,18 @@ pub trait Sink {
     /// Any; it ends the reading.
     fn end(&mut self, blob: &Blob, midstates: Vec<Hash>) -> Result<()>;
 
+    /// Whether whoever takes content has an encoded blob whole already, so that it is not restored: then it is told nothing more of it.
+    ///
+    /// # Errors
+    ///
+    /// Any; it ends the reading.
+    fn is_held(&mut self, _blob: &Blob) -> Result<bool> {
+        Ok(false)
+    }
+
+    /// The bundle was read so far, inside an encoded blob: no place to go on from. `restored` bytes of the blob are made.
+    fn inside(&mut self, _blob: &Blob, _restored: u64, _bytes_read: u64) {}
+
     /// Every blob and piece of the first `chunks` chunks was handed over: the place to go on from after a stop. `midstate` is what that
     /// needs of the last of them, where a blob goes on behind it.
     ///
@@ -134,7 +147,13 @@ impl VerifiedBundle {
             graph: Some(graph),
             number: 0,
             document: None,
-            sink,
+            restoring: Restoring::new(&index, head.chunk_bytes),
+            travelling: None,
+            out: Out {
+                store: sink.content_store(),
+                restored: 0,
+                sink,
+            },
         };
         read_payload(&mut source, payload, &index.chunks, &mut gate).map_err(|error| error.at(Step::X11))?;
         source.end().map_err(|error| error.at(Step::X12))
@@ -151,7 +170,51 @@ struct GraphGate<'a, 's> {
     number: usize,
     /// A large manifest or desired state, gathered for the graph.
     document: Option<Vec<u8>>,
+    restoring: Restoring<'a>,
+    /// The encoded blob under way.
+    travelling: Option<Travelling>,
+    out: Out<'s>,
+}
+
+/// An encoded blob under way.
+#[derive(Clone, Copy)]
+struct Travelling {
+    blob: Blob,
+    /// Whoever takes content has it: its chunks are compared as ever, and no decoder sees them.
+    held: bool,
+}
+
+/// Stores restored blobs, and tells of them, where workers and collector do both for others.
+struct Out<'s> {
+    store: Option<Arc<dyn ContentStore<Blob>>>,
+    /// Bytes of the blob under way.
+    restored: u64,
     sink: &'s mut dyn Sink,
+}
+
+impl TakeRestored for Out<'_> {
+    fn small(&mut self, blob: &Blob, bytes: &[u8]) -> Result<()> {
+        if let Some(store) = &self.store {
+            store.blob(blob, bytes)?;
+        }
+        self.sink.blob(blob, bytes)
+    }
+
+    fn begin(&mut self, blob: &Blob) -> Result<()> {
+        self.sink.begin(blob)
+    }
+
+    fn piece(&mut self, blob: &Blob, offset: u64, bytes: &[u8]) -> Result<()> {
+        if let Some(store) = &self.store {
+            store.piece(blob, offset, bytes)?;
+        }
+        self.restored = offset.saturating_add(bytes.len() as u64);
+        self.sink.piece(bytes)
+    }
+
+    fn end(&mut self, blob: &Blob, midstates: Vec<Hash>) -> Result<()> {
+        self.sink.end(blob, midstates)
+    }
 }
 
 impl GraphGate<'_, '_> {
@@ -175,23 +238,23 @@ impl GraphGate<'_, '_> {
 
 impl PayloadSink<Blob> for GraphGate<'_, '_> {
     fn content_store(&self) -> Option<Arc<dyn ContentStore<Blob>>> {
-        self.sink.content_store()
+        self.out.sink.content_store()
     }
 
     fn kept_midstates(&mut self, chunks: Range<u64>) -> Result<Vec<Hash>> {
-        self.sink.kept_midstates(chunks)
+        self.out.sink.kept_midstates(chunks)
     }
 
     fn chunks_done(&self) -> u64 {
-        self.sink.chunks_done()
+        self.out.sink.chunks_done()
     }
 
     fn resumed(&mut self, bytes: u64) {
-        self.sink.resumed(bytes);
+        self.out.sink.resumed(bytes);
     }
 
     fn passed_over(&mut self, position: u64) {
-        self.sink.passed_over(position);
+        self.out.sink.passed_over(position);
     }
 
     /// Once the early blobs are in, the whole graph is judged, before gigabytes of layers are read.
@@ -203,7 +266,7 @@ impl PayloadSink<Blob> for GraphGate<'_, '_> {
         match self.graph.take() {
             Some(graph) => {
                 let graph = graph.finish().map_err(|error| error.at(Step::X13))?;
-                self.sink.graph(graph)
+                self.out.sink.graph(graph)
             }
             None => Ok(()),
         }
@@ -214,24 +277,25 @@ impl PayloadSink<Blob> for GraphGate<'_, '_> {
             && graph.reads(blob)
         {
             check_document_size(blob)?;
-            let bytes = self.sink.load(blob)?;
+            let bytes = self.out.sink.load(blob)?;
             check_digest(&BUNDLE, blob.digest, digest_of(&bytes))?;
             graph
                 .add(self.number, blob, &bytes)
                 .map_err(|error| error.at(Step::X13))?;
         }
-        self.sink.recall(blob, midstates)
+        self.out.sink.recall(blob, midstates)
     }
 
     /// What the graph must see of it is read again; anything else is not.
     fn go_on(&mut self, blob: &Blob, length: u64) -> Result<()> {
         if self.reads(blob) {
             let mut document = Vec::new();
-            self.sink
+            self.out
+                .sink
                 .prefix(blob, length, &mut |bytes| document.extend_from_slice(bytes))?;
             self.document = Some(document);
         }
-        self.sink.begin(blob)
+        self.out.sink.begin(blob)
     }
 
     fn blob(&mut self, blob: &Blob, bytes: &[u8]) -> Result<()> {
@@ -239,17 +303,17 @@ impl PayloadSink<Blob> for GraphGate<'_, '_> {
             check_document_size(blob)?;
             self.judge(blob, bytes)?;
         }
-        self.sink.blob(blob, bytes)
+        self.out.sink.blob(blob, bytes)
     }
 
     fn begin(&mut self, blob: &Blob) -> Result<()> {
         check_document_size(blob)?;
         self.document = self.reads(blob).then(Vec::new);
-        self.sink.begin(blob)
+        self.out.sink.begin(blob)
     }
 
     fn piece(&mut self, bytes: &[u8]) -> Result<()> {
-        self.sink.piece(bytes)?;
+        self.out.sink.piece(bytes)?;
         if let Some(document) = &mut self.document {
             document.extend_from_slice(bytes);
         }
@@ -260,11 +324,41 @@ impl PayloadSink<Blob> for GraphGate<'_, '_> {
         if let Some(document) = self.document.take() {
             self.judge(blob, &document)?;
         }
-        self.sink.end(blob, midstates)
+        self.out.sink.end(blob, midstates)
+    }
+
+    fn begin_travel(&mut self, blob: &Blob) -> Result<()> {
+        let held = self.out.sink.is_held(blob)?;
+        self.travelling = Some(Travelling { blob: *blob, held });
+        self.out.restored = 0;
+        if held {
+            return Ok(());
+        }
+        self.restoring.begin(blob, &mut self.out)
+    }
+
+    fn travel(&mut self, bytes: &[u8]) -> Result<()> {
+        match self.travelling {
+            Some(Travelling { blob, held: false }) => self.restoring.travel(&blob, bytes, &mut self.out),
+            _ => Ok(()),
+        }
+    }
+
+    fn end_travel(&mut self, blob: &Blob) -> Result<()> {
+        match self.travelling.take() {
+            Some(Travelling { held: false, .. }) => self.restoring.end(blob, &mut self.out),
+            _ => Ok(()),
+        }
+    }
+
+    fn inside(&mut self, position: u64) {
+        if let Some(Travelling { blob, .. }) = &self.travelling {
+            self.out.sink.inside(blob, self.out.restored, position);
+        }
     }
 
     fn chunk_done(&mut self, chunks: u64, bytes_read: u64, midstate: Option<Hash>) -> Result<()> {
-        self.sink.chunk_done(chunks, bytes_read, midstate)
+        self.out.sink.chunk_done(chunks, bytes_read, midstate)
     }
 }
 

@@ -15,7 +15,7 @@ use crate::container::{
     signatures_bytes, write_payload,
 };
 use crate::crypto::{Signature, SigningKey};
-use crate::domain::{ContentItem, Hash, Result};
+use crate::domain::{ContentItem, Digest, Hash, Result};
 
 /// A bundle whose payload is written and whose head waits for signatures.
 #[derive(Debug)]
@@ -57,6 +57,7 @@ impl BundleLayout {
             mut index,
             trust,
             packing,
+            ..
         } = self;
         let mut held = HeldBlobs { content, source };
         let chunks = write_payload(
@@ -94,7 +95,10 @@ struct HeldBlobs<'a> {
 }
 
 impl HeldBlobs<'_> {
-    fn open(&mut self, blob: &Blob) -> Result<Box<dyn Read + Send>> {
+    fn open(&mut self, blob: &Blob) -> Result<(Box<dyn Read + Send>, Digest)> {
+        if blob.encoding.is_some() {
+            return self.source.open_travel(&blob.digest);
+        }
         // A digest stands once in the index, so nothing asks for the same manifest again.
         let held = self.content.manifests.remove(&blob.digest).or_else(|| {
             let (_, bytes) = self
@@ -105,8 +109,8 @@ impl HeldBlobs<'_> {
             Some(bytes.clone())
         });
         match held {
-            Some(bytes) => Ok(Box::new(Cursor::new(bytes))),
-            None => self.source.open(&blob.digest, blob.size),
+            Some(bytes) => Ok((Box::new(Cursor::new(bytes)), blob.digest)),
+            None => Ok((self.source.open(&blob.digest, blob.size)?, blob.digest)),
         }
     }
 }
@@ -178,7 +182,7 @@ impl UnsignedBundle {
         ];
         bytes_before_payload(entries, &self.pages, self.head.payload_offset).map_err(|error| {
             error.remedy(
-                "keep the signature in a file beside the bundle: `airlock bundle sign --detached`, then --signatures",
+                "keep the signature in a file beside the bundle: `airlock bundle sign BUNDLE --key KEY --detached FILE`, then `airlock import BUNDLE --signatures FILE`",
             )
         })
     }

@@ -9,8 +9,8 @@ use super::signed_digest::digest_of;
 use crate::domain::{Class, Digest, Error, Hash, Result};
 use crate::stream::{BufferPool, PooledBuffer, read_exact_or_end};
 
-/// Opens the bytes of a blob.
-pub(crate) type OpenBlob<'a, B> = dyn FnMut(&B) -> Result<Box<dyn Read + Send>> + Send + 'a;
+/// Opens what travels of a blob, and says which digest that has: the blob's own, or that of a travel form.
+pub(crate) type OpenBlob<'a, B> = dyn FnMut(&B) -> Result<(Box<dyn Read + Send>, Digest)> + Send + 'a;
 
 /// Fills chunks with the blobs that the cut rule puts into them.
 pub(super) struct BlobReader<'a, 'o, B> {
@@ -22,6 +22,7 @@ pub(super) struct BlobReader<'a, 'o, B> {
 
 struct Open {
     reader: Box<dyn Read + Send>,
+    digest: Digest,
     hasher: Sha256,
 }
 
@@ -73,8 +74,10 @@ impl<'a, 'o, B: PayloadBlob> BlobReader<'a, 'o, B> {
                 .remedy(DAMAGED_SOURCE)
         };
         if offset == 0 {
+            let (reader, digest) = (self.open_blob)(blob)?;
             self.open = Some(Open {
-                reader: (self.open_blob)(blob)?,
+                reader,
+                digest,
                 hasher: Sha256::new(),
             });
         }
@@ -92,7 +95,7 @@ impl<'a, 'o, B: PayloadBlob> BlobReader<'a, 'o, B> {
             if more > 0 {
                 return Err(wrong("is longer than stated"));
             }
-            if Digest(Hash(open.hasher.finalize().into())) != digest {
+            if Digest(Hash(open.hasher.finalize().into())) != open.digest {
                 return Err(wrong("holds other content"));
             }
         }

@@ -11,7 +11,7 @@ use super::kind::Kind;
 use super::large::{Large, out_of_place};
 use super::pump::{StoredChunk, compare_hash, pump, read_chunk};
 use super::signed_digest::{check_digest, digest_of};
-use super::sink::DecodedChunk;
+use super::sink::{DecodedChunk, no_encoding};
 use super::source::Source;
 use crate::domain::{Class, Hash, Result};
 use crate::panics::caught;
@@ -31,6 +31,21 @@ pub trait ChosenSink<B> {
     /// The blob that began is complete and its digest was compared. `midstates` are the states of its SHA-256 at the ends of its chunks
     /// but the last.
     fn end(&mut self, blob: &B, midstates: Vec<Hash>) -> Result<()>;
+
+    /// As [`PayloadSink::begin_travel`](super::sink::PayloadSink::begin_travel).
+    fn begin_travel(&mut self, _blob: &B) -> Result<()> {
+        Err(no_encoding())
+    }
+
+    /// As [`PayloadSink::travel`](super::sink::PayloadSink::travel).
+    fn travel(&mut self, _blob: &B, _bytes: &[u8]) -> Result<()> {
+        Err(no_encoding())
+    }
+
+    /// As [`PayloadSink::end_travel`](super::sink::PayloadSink::end_travel).
+    fn end_travel(&mut self, _blob: &B) -> Result<()> {
+        Err(no_encoding())
+    }
 
     /// Everything chosen of a chunk was handed over. `position` is where the file stands behind it.
     fn chunk_done(&mut self, position: u64) -> Result<()>;
@@ -137,7 +152,14 @@ impl<B: PayloadBlob> Collector<'_, '_, B> {
             Some(blob) if self.payload.is_piece(span) => self.piece(blob, decoded)?,
             _ => {
                 for (blob, bytes) in self.payload.blobs_in(span, &decoded.plain) {
-                    if (self.is_chosen)(&blob) {
+                    if !(self.is_chosen)(&blob) {
+                        continue;
+                    }
+                    if blob.is_encoded() {
+                        self.sink.begin_travel(&blob)?;
+                        self.sink.travel(&blob, bytes)?;
+                        self.sink.end_travel(&blob)?;
+                    } else {
                         self.sink.blob(&blob, bytes)?;
                     }
                 }
@@ -148,6 +170,16 @@ impl<B: PayloadBlob> Collector<'_, '_, B> {
 
     fn piece(&mut self, blob: B, decoded: &DecodedChunk) -> Result<()> {
         let span = decoded.span;
+        if blob.is_encoded() {
+            if span.offset == 0 {
+                self.sink.begin_travel(&blob)?;
+            }
+            self.sink.travel(&blob, &decoded.plain)?;
+            if span.offset.saturating_add(span.plain) == blob.travel_size() {
+                self.sink.end_travel(&blob)?;
+            }
+            return Ok(());
+        }
         if span.offset == 0 {
             self.sink.begin(&blob)?;
             self.large = Some(Large::new(blob));

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use super::cut::ChunkSpan;
+use super::cut::{ChunkSpan, Payload, PayloadBlob};
 use crate::crypto::canonical::{self, integer};
 use crate::domain::{Class, Codec, Error, Hash, Result, limits};
 
@@ -84,11 +84,18 @@ impl Chunk {
 ///
 /// # Errors
 ///
-/// `E-FORMAT cut` and `chunk-size`.
-pub(crate) fn check_chunks(chunks: &[Chunk], spans: impl Iterator<Item = ChunkSpan>) -> Result<()> {
+/// `E-FORMAT cut`, `chunk-size` and `chunk-codec`.
+pub(crate) fn check_chunks<B: PayloadBlob>(chunks: &[Chunk], payload: Payload<'_, B>) -> Result<()> {
     let mut chunks = chunks.iter();
-    for span in spans {
-        check_chunk(chunks.next(), span)?;
+    for span in payload.cut() {
+        let chunk = chunks.next();
+        check_chunk(chunk, span)?;
+        if payload.is_encoded_piece(span) && chunk.is_some_and(|chunk| chunk.codec != Codec::None) {
+            return Err(wrong(
+                "chunk-codec",
+                "a piece of an encoded blob is compressed once more",
+            ));
+        }
     }
     match chunks.next() {
         Some(_) => Err(wrong("cut", "the index lists more chunks than its blobs make")),

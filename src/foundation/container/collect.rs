@@ -67,6 +67,15 @@ impl<'a, 'b, B: PayloadBlob> Collector<'a, 'b, B> {
             if span.offset == 0 {
                 first = number;
             }
+            if blob.is_encoded() {
+                // No place to go on from lies inside one, and its chunks prove no piece of the blob.
+                let end = span.offset.saturating_add(span.plain) == blob.travel_size();
+                under_way = (!end).then_some((blob, 0, first..first));
+                if end {
+                    self.recall(Vec::new())?;
+                }
+                continue;
+            }
             let seen = span.offset.saturating_add(span.plain);
             if seen == blob.travel_size() {
                 under_way = None;
@@ -77,6 +86,9 @@ impl<'a, 'b, B: PayloadBlob> Collector<'a, 'b, B> {
             }
         }
         if let Some((blob, seen, chunks)) = under_way {
+            if blob.is_encoded() {
+                return Err(out_of_place());
+            }
             let midstates = self.sink.kept_midstates(chunks)?;
             self.large = Some(Large::after(blob, seen, midstates)?);
             self.sink.go_on(&blob, seen)?;
@@ -104,11 +116,21 @@ impl<'a, 'b, B: PayloadBlob> Collector<'a, 'b, B> {
             position,
         } = decoded;
         self.empty_blobs(span.blob)?;
-        let midstate = if self.payload.is_piece(span) {
+        let midstate = if self.payload.is_encoded_piece(span) {
+            if !self.encoded_piece(span, &plain)? {
+                self.sink.inside(position);
+                return Ok(());
+            }
+            None
+        } else if self.payload.is_piece(span) {
             self.piece(span, &plain)?
         } else {
             for (blob, bytes) in self.payload.blobs_in(span, &plain) {
-                self.whole(&blob, bytes)?;
+                if blob.is_encoded() {
+                    self.encoded(&blob, bytes)?;
+                } else {
+                    self.whole(&blob, bytes)?;
+                }
             }
             None
         };
@@ -141,6 +163,31 @@ impl<'a, 'b, B: PayloadBlob> Collector<'a, 'b, B> {
         self.sink.blob(blob, bytes)?;
         self.blob = self.blob.saturating_add(1);
         Ok(())
+    }
+
+    /// Hands on an encoded blob that lies whole in a chunk.
+    fn encoded(&mut self, blob: &B, bytes: &[u8]) -> Result<()> {
+        self.sink.reached(self.blob)?;
+        self.sink.begin_travel(blob)?;
+        self.sink.travel(bytes)?;
+        self.sink.end_travel(blob)?;
+        self.blob = self.blob.saturating_add(1);
+        Ok(())
+    }
+
+    /// Hands on a piece of an encoded blob; returns whether it was the last one.
+    fn encoded_piece(&mut self, span: ChunkSpan, bytes: &[u8]) -> Result<bool> {
+        let blob = self.payload.blobs.get(span.blob).copied().ok_or_else(out_of_place)?;
+        if span.offset == 0 {
+            self.sink.begin_travel(&blob)?;
+        }
+        self.sink.travel(bytes)?;
+        let is_last = span.offset.saturating_add(span.plain) == blob.travel_size();
+        if is_last {
+            self.sink.end_travel(&blob)?;
+            self.blob = self.blob.saturating_add(1);
+        }
+        Ok(is_last)
     }
 
     /// Takes a piece of a large blob; returns the midstate at its end, where the blob goes on.

@@ -11,6 +11,11 @@ pub(crate) trait PayloadBlob: Copy + Send + Sync {
 
     /// Bytes of its travel form: those that lie in chunks.
     fn travel_size(&self) -> u64;
+
+    /// Whether these are not the blob's own bytes: something else makes it of them.
+    fn is_encoded(&self) -> bool {
+        false
+    }
 }
 
 /// The blobs of a payload in their order, and what decides about their chunks.
@@ -52,6 +57,11 @@ impl<'a, B: PayloadBlob> Payload<'a, B> {
         self.blobs
             .get(span.blob)
             .is_some_and(|blob| blob.travel_size() > span.plain)
+    }
+
+    /// Whether a chunk holds one piece of an encoded blob: it is not compressed once more.
+    pub(super) fn is_encoded_piece(self, span: ChunkSpan) -> bool {
+        self.is_piece(span) && self.blobs.get(span.blob).is_some_and(PayloadBlob::is_encoded)
     }
 
     /// Returns the numbers of the blobs that a chunk holds, or holds a piece of.

@@ -132,7 +132,8 @@ pub(super) fn decode<B: PayloadBlob>(
         }
     };
     if !payload.is_piece(span) {
-        for (blob, bytes) in payload.blobs_in(span, &plain) {
+        // What an encoded one is, nobody knows before it is made.
+        for (blob, bytes) in payload.blobs_in(span, &plain).filter(|(blob, _)| !blob.is_encoded()) {
             check_digest(kind, blob.digest(), digest_of(bytes))?;
         }
     }
@@ -151,10 +152,14 @@ fn keep<B: PayloadBlob>(
     decoded: &DecodedChunk,
 ) -> Result<()> {
     let span = decoded.span;
+    if payload.is_encoded_piece(span) {
+        return Ok(());
+    }
     match payload.blobs.get(span.blob) {
         Some(blob) if payload.is_piece(span) => store.piece(blob, span.offset, &decoded.plain),
         _ => payload
             .blobs_in(span, &decoded.plain)
+            .filter(|(blob, _)| !blob.is_encoded())
             .try_for_each(|(blob, bytes)| store.blob(&blob, bytes)),
     }
 }

@@ -46,11 +46,18 @@ pub(crate) fn write_payload<B: PayloadBlob>(
     let mut cut = payload.cut();
     pump(
         worker_count(),
-        || Some(reader.read(cut.next()?)),
+        || {
+            let span = cut.next()?;
+            let compress = !payload.is_encoded_piece(span);
+            Some(reader.read(span).map(|plain| (plain, compress)))
+        },
         || {
             let mut encoder = Encoder::new(level);
             let pool = pool.clone();
-            move |plain: PooledBuffer| {
+            move |(plain, compress): (PooledBuffer, bool)| {
+                if !compress {
+                    return Ok(as_it_is(plain));
+                }
                 let encoder = encoder
                     .as_mut()
                     .map_err(|error| Error::new(error.class(), error.code(), error.to_string()))?;
@@ -68,6 +75,14 @@ pub(crate) fn write_payload<B: PayloadBlob>(
     check_empty_blobs(payload.blobs)?;
     out.write_all(&[0; END_BYTES]).map_err(failed)?;
     Ok(chunks)
+}
+
+fn as_it_is(bytes: PooledBuffer) -> EncodedChunk {
+    EncodedChunk {
+        chunk: Chunk::of(Codec::None, &bytes),
+        plain: bytes.len() as u64,
+        bytes,
+    }
 }
 
 fn encode(encoder: &mut Encoder, pool: &BufferPool, plain: PooledBuffer) -> EncodedChunk {

@@ -72,12 +72,7 @@ impl Decoder {
     /// `E-LIMIT window`, `E-FORMAT non-canonical-frame`, and `E-INTEGRITY frame` when the data is not what the header says.
     pub(super) fn decode(&mut self, frame: &[u8], plain: &mut [u8]) -> Result<()> {
         check_header(self.kind, frame, plain.len() as u64)?;
-        // Walks the block headers only: nothing may stand behind the one frame.
-        match zstd::zstd_safe::find_frame_compressed_size(frame) {
-            Ok(size) if size == frame.len() => {}
-            Ok(_) => return Err(non_canonical("something follows the frame")),
-            Err(_) => return Err(damaged(self.kind, "the frame's blocks do not add up")),
-        }
+        check_blocks(self.kind, frame)?;
         let decoded: io::Result<usize> = self.decompressor.decompress_to_buffer(frame, plain);
         match decoded {
             Ok(count) if count == plain.len() => Ok(()),
@@ -93,8 +88,8 @@ impl std::fmt::Debug for Decoder {
     }
 }
 
-/// Checks magic number, flags, window and content size.
-fn check_header(kind: &Kind, frame: &[u8], plain: u64) -> Result<()> {
+/// Checks magic number, flags, window and content size; returns whether the frame is a single segment.
+pub(super) fn check_header(kind: &Kind, frame: &[u8], plain: u64) -> Result<bool> {
     let missing = || non_canonical("the frame's header is cut");
     let (magic, rest) = frame.split_at_checked(4).ok_or_else(missing)?;
     if magic != MAGIC {
@@ -148,15 +143,24 @@ fn check_header(kind: &Kind, frame: &[u8], plain: u64) -> Result<()> {
             "the frame's content size is not the one that follows from the index",
         ));
     }
-    Ok(())
+    Ok(single_segment)
 }
 
-fn non_canonical(found: &str) -> Error {
+/// Walks the block headers only: nothing may stand behind the one frame.
+pub(super) fn check_blocks(kind: &Kind, frame: &[u8]) -> Result<()> {
+    match zstd::zstd_safe::find_frame_compressed_size(frame) {
+        Ok(size) if size == frame.len() => Ok(()),
+        Ok(_) => Err(non_canonical("something follows the frame")),
+        Err(_) => Err(damaged(kind, "the frame's blocks do not add up")),
+    }
+}
+
+pub(super) fn non_canonical(found: &str) -> Error {
     Error::new(Class::Format, "non-canonical-frame", found)
         .expected("exactly one zstd frame with its content size, no dictionary, nothing before or after")
 }
 
-fn damaged(kind: &Kind, found: &str) -> Error {
+pub(super) fn damaged(kind: &Kind, found: &str) -> Error {
     Error::new(
         Class::Integrity,
         "frame",

@@ -21,6 +21,10 @@
 //! compared, and nobody can see it: the order in which it counts is the caller's thread's. The early blobs pass through all three before
 //! the first of the others is read, so that no layer is taken from a bundle whose reference graph is not good.
 //!
+//! Some blobs travel in another form ([`PayloadBlob::is_encoded`]): what lies in chunks is cut and packed as ever, but has no digest to be
+//! compared with, and is nothing to store. It is handed on in order, and whoever takes it makes the blob of it; until that is whole, no
+//! chunk of it is a place to go on from.
+//!
 //! A blob is hashed once. The states of that hash at the ends of its chunks (`crypto::RunningHash`) are kept: they prove each piece
 //! alone when it is served, and a reading that was stopped goes on from the last of them without the bytes before it.
 //!
@@ -47,6 +51,7 @@ mod kind;
 mod large;
 mod outline;
 mod pages;
+mod prefixed;
 mod prologue;
 mod pump;
 mod read_back;
@@ -55,7 +60,8 @@ mod sink;
 mod source;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
+
 pub use chosen::ChosenSink;
 pub(crate) use chosen::read_chosen;
 pub(crate) use chunk::{Chunk, check_chunks};
@@ -68,6 +74,8 @@ pub(crate) use kind::{Caps, Kind, OtherKind};
 pub use outline::{Builder, PageEntry, Totals};
 pub(crate) use outline::{check_features, check_outline};
 pub(crate) use pages::{PageReader, PageWriter, page_entries, read_fill, read_pages};
+pub(crate) use prefixed::decode_prefixed;
+pub(crate) use prefixed::encode_prefixed;
 pub(crate) use prologue::{
     EMPTY_APPROVALS, Prologue, approvals_bytes, bytes_before_payload, room_for_signatures, signatures_bytes,
 };

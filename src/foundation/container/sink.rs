@@ -77,6 +77,24 @@ pub(crate) trait PayloadSink<B> {
     /// but the last, where that is the digest.
     fn end(&mut self, blob: &B, midstates: Vec<Hash>) -> Result<()>;
 
+    /// An encoded blob begins: bytes of its travel form follow, and the blob is whoever's who makes it of them.
+    fn begin_travel(&mut self, _blob: &B) -> Result<()> {
+        Err(no_encoding())
+    }
+
+    /// The next bytes of the travel form that began: chunks, or a part of one, that were signed.
+    fn travel(&mut self, _bytes: &[u8]) -> Result<()> {
+        Err(no_encoding())
+    }
+
+    /// Every byte of the travel form was handed over.
+    fn end_travel(&mut self, _blob: &B) -> Result<()> {
+        Err(no_encoding())
+    }
+
+    /// The file was read so far, inside an encoded blob: no place to go on from.
+    fn inside(&mut self, _position: u64) {}
+
     /// Every blob and piece of the first `chunks` chunks was handed over: the place to go on from after a stop. `midstate` is the one
     /// that a next try needs of the last of them, where a blob goes on behind it.
     fn chunk_done(&mut self, chunks: u64, bytes_read: u64, midstate: Option<Hash>) -> Result<()>;
@@ -92,6 +110,15 @@ pub(super) struct DecodedChunk {
     pub(super) plain: PooledBuffer,
     /// Bytes of the file up to its end.
     pub(super) position: u64,
+}
+
+/// The index of a kind without encodings states none.
+pub(super) fn no_encoding() -> Error {
+    Error::new(
+        Class::Internal,
+        "encoding",
+        "a travel form was handed to who makes nothing of it",
+    )
 }
 
 fn no_earlier_try() -> Error {

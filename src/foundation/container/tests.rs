@@ -7,7 +7,7 @@ use crate::crypto::{PayloadType, RunningHash, Signature};
 use crate::domain::{Class, Digest, Error, Hash, Result};
 
 /// A kind as far from bundles as kinds may be.
-pub(super) static KIND: Kind = Kind {
+pub(crate) static KIND: Kind = Kind {
     word: "airlock-crate",
     noun: "crate",
     maker: "the site",
@@ -178,7 +178,7 @@ impl Made {
             Ok(())
         })?;
         assert_eq!(seen, self.chunks);
-        check_chunks(&seen, self.payload().cut())?;
+        check_chunks(&seen, self.payload())?;
         read_fill(&mut source, self.offset())?;
         Ok(source)
     }
@@ -216,7 +216,7 @@ fn made() -> Made {
         &KIND,
         payload,
         3,
-        &mut |_| Ok(Box::new(Cursor::new(left.next().unwrap()))),
+        &mut |part| Ok((Box::new(Cursor::new(left.next().unwrap())), part.digest)),
         &mut written,
         &mut |done| told = done,
     )

@@ -188,6 +188,32 @@ fn scan(bytes: &[u8], what: &str, string_bytes: usize, long: Option<LongMember>)
     Ok(())
 }
 
+/// Reads and writes integers that may be left out: 0 to 2^53 − 1.
+pub mod optional_integer {
+    use serde::{Deserializer, Serializer};
+
+    /// Writes the number.
+    ///
+    /// # Errors
+    ///
+    /// When the number is out of range.
+    pub fn serialize<S: Serializer>(value: &Option<u64>, serializer: S) -> Result<S::Ok, S::Error> {
+        match value {
+            Some(value) => super::integer::serialize(value, serializer),
+            None => serializer.serialize_none(),
+        }
+    }
+
+    /// Reads a number.
+    ///
+    /// # Errors
+    ///
+    /// When it is no integer or out of range.
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {
+        super::integer::deserialize(deserializer).map(Some)
+    }
+}
+
 /// An integer of 0..2^53−1, the range that every JSON reader keeps exactly.
 pub mod integer {
     use serde::{Deserialize as _, Deserializer, Serializer};

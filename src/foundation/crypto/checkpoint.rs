@@ -54,7 +54,7 @@ impl Checkpoint {
                 "the copy of the log is signed by none of this appliance's keys",
             )
             .expected("a checkpoint under a status key that this appliance has or had")
-            .remedy("name a file that `airlock audit export` wrote on this appliance"));
+            .remedy("name a file that `airlock audit export -o FILE` wrote on this appliance"));
         }
         canonical::from_slice(&envelope.payload, "the checkpoint")
     }

@@ -17,7 +17,7 @@ use crate::domain::{Class, Code, Error, Result};
 use crate::stream::{Looked, read_bounded, sync_folder};
 
 /// What to do where a passphrase does not open a key file.
-pub const LOST_PASSPHRASE: &str = "give the passphrase that it was saved with; where it is lost, move that file out of keys/ and replace the key with `airlock vendor trust rotate`";
+pub const LOST_PASSPHRASE: &str = "give the passphrase that it was saved with; where it is lost, move that file out of keys/ and replace the key with `airlock vendor trust rotate ROLE`";
 /// Sub-code of a key file that does not open without another passphrase.
 pub const PASSPHRASE: Code = Code::new("passphrase");
 

@@ -42,6 +42,10 @@ pub const JSON_DEPTH: usize = 8;
 pub const JSON_STRING_BYTES: usize = 4096;
 /// Largest integer that every JSON reader keeps exactly.
 pub const JSON_INTEGER_MAX: u64 = (1 << 53) - 1;
+/// Bytes of the plain of one encoded blob.
+pub const PLAIN_BYTES: u64 = 1 << 36;
+/// Bytes of the plains of all encoded blobs of a bundle.
+pub const PLAIN_BYTES_IN_ALL: u64 = 16 << 40;
 /// Largest window of a zstd frame, as a power of two (8 MiB).
 pub const ZSTD_WINDOW_LOG: u32 = 23;
 /// Bytes of an OCI manifest or index, of release notes and of a desired state.
@@ -54,6 +58,8 @@ pub const SECRETS_DOCUMENTS: usize = 256;
 pub const SECRETS_BYTES: u64 = 1 << 20;
 /// Bytes of a secret's value.
 pub const SECRET_BYTES: usize = 64 << 10;
+/// Bytes from which on a secret's value is looked for in texts: shorter ones stand in every other text.
+pub const SECRET_SOUGHT_BYTES: usize = 6;
 /// Levels of OCI documents: a tag's manifest is level 1.
 pub const MANIFEST_NESTING: usize = 4;
 /// Descriptors in one OCI document.

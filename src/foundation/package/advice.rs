@@ -14,7 +14,7 @@ pub fn of_package(error: Error, replaced: &str) -> Error {
         Class::Signature if error.is(REPLACED_KEY) => error.remedy("take the site's next package: it is signed with its new key, and covers this one"),
         Class::Signature => error.remedy(format!("{replaced}; where it replaced none, the file is not what the site signed: ask for it again")),
         Class::Format | Class::Integrity | Class::Incomplete => error.remedy("copy the package again; if that changes nothing, ask the site for it again, which `airlock status export DEST --again NUMBER` writes there, or for its next one, which covers it"),
-        Class::Limit => error.remedy("nothing on this side raises the bound: ask the site for smaller packages, which `airlock status preview --max-size` makes there, or with less in them (`[export]` in its configuration)"),
+        Class::Limit => error.remedy("nothing on this side raises the bound: ask the site for smaller packages, which `airlock status preview --max-size SIZE` makes there, or with less in them (`[export]` in its configuration)"),
         Class::Trust | Class::Content | Class::Policy => error.remedy("an appliance makes no such package: keep the file, ask the site what made it, and take its next package"),
         _ => error,
     }

@@ -82,7 +82,7 @@ pub(super) fn read(head: &Head, page: Option<&[u8]>) -> Result<Vec<Chunk>> {
     if parts.next().is_some() || chunks.len() as u64 != head.totals.chunks || stored != head.totals.stored_bytes {
         return Err(wrong("totals", "the totals of the head are not those of the index"));
     }
-    check_chunks(&chunks, payload(&head.parts).cut())?;
+    check_chunks(&chunks, payload(&head.parts))?;
     Ok(chunks)
 }
 

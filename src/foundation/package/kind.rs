@@ -31,6 +31,6 @@ pub(super) static PACKAGE: Kind = Kind {
     others: &[OtherKind {
         word: "airlock-bundle",
         noun: "bundle",
-        remedy: "a bundle is imported at a site, and checked with `airlock bundle verify`; take the status package that came from the site",
+        remedy: "a bundle is imported at a site, and checked with `airlock bundle verify FILE --trust ROOT.JSON`; take the status package that came from the site",
     }],
 };

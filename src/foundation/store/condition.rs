@@ -1,11 +1,13 @@
 //! How a blob is: every byte of it hashed, whatever stands in its place.
 
+use std::fs::File;
+
 use rustix::fs::FileType;
 
 use super::blobs::{GONE, Store};
 use super::failure::Failure;
-use super::pieces::hash_range;
-use crate::domain::{Digest, Error, Result};
+use super::pieces::{hash_pieces, hash_range};
+use crate::domain::{Digest, Error, Hash, Result};
 
 /// How a blob is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,6 +36,35 @@ impl Store {
     ///
     /// `E-IO` and `E-SPACE` that say nothing about the blob.
     pub fn examine(&self, digest: &Digest, size: u64) -> Result<Condition> {
+        self.condition(digest, size, |file| hash_range(file, 0, size))
+    }
+
+    /// Takes a blob up that another release, or a try before, may have left: hashes it if it is here, and returns the states of its SHA-256
+    /// at the ends of its pieces but the last. What is damaged is set aside.
+    ///
+    /// # Errors
+    ///
+    /// As [`Store::check`].
+    pub fn take_up(&self, digest: &Digest, size: u64, piece_size: u64) -> Result<Option<Vec<Hash>>> {
+        let mut midstates = Vec::new();
+        let condition = self.condition(digest, size, |file| {
+            let (hash, states) = hash_pieces(file, size, piece_size)?;
+            midstates = states;
+            Ok(hash)
+        })?;
+        match condition {
+            Condition::Whole => Ok(Some(midstates)),
+            Condition::Missing => Ok(None),
+            Condition::Damaged(found) => self.set_aside(digest, &found).map(|()| None),
+        }
+    }
+
+    fn condition(
+        &self,
+        digest: &Digest,
+        size: u64,
+        hash: impl FnOnce(&File) -> Result<Hash, Failure>,
+    ) -> Result<Condition> {
         let looked = self.open_entry(digest).and_then(|file| {
             let stat = rustix::fs::fstat(&file).map_err(|errno| Failure::Io(errno.into()))?;
             if !FileType::from_raw_mode(stat.st_mode).is_file() {
@@ -43,7 +74,7 @@ impl Store {
                 let found = format!("it has {} bytes instead of {size}", stat.st_size);
                 return Err(Failure::Damaged(found));
             }
-            hash_range(&file, 0, size)
+            hash(&file)
         });
         match looked {
             Ok(hash) if hash == digest.0 => Ok(Condition::Whole),

@@ -99,6 +99,18 @@ pub(super) fn hash_range(file: &File, offset: u64, end: u64) -> Result<Hash, Fai
     Ok(hash_on(RunningHash::default(), file, offset, end)?.finish())
 }
 
+/// Hashes the first `size` bytes of a file, and takes the states at the ends of its pieces but the last.
+pub(super) fn hash_pieces(file: &File, size: u64, piece_size: u64) -> Result<(Hash, Vec<Hash>), Failure> {
+    let (mut hash, mut offset, mut midstates) = (RunningHash::default(), 0_u64, Vec::new());
+    while size.saturating_sub(offset) > piece_size {
+        let end = offset.saturating_add(piece_size);
+        hash = hash_on(hash, file, offset, end)?;
+        midstates.extend(hash.midstate());
+        offset = end;
+    }
+    Ok((hash_on(hash, file, offset, size)?.finish(), midstates))
+}
+
 /// Takes a range of a file into a hash.
 fn hash_on(mut hash: RunningHash, file: &File, mut offset: u64, end: u64) -> Result<RunningHash, Failure> {
     let mut buffer = vec![0; BUFFER];

@@ -240,8 +240,7 @@ fn line(reader: &mut BufReader<File>) -> Result<Vec<u8>> {
     Ok(line)
 }
 
-const NAME_COPY: &str =
-    "name a file that `airlock audit export` wrote, an acknowledgement of a vendor, or a status package of this site";
+const NAME_COPY: &str = "name a file that `airlock audit export -o FILE` wrote, an acknowledgement of a vendor, or a status package of this site";
 
 pub(super) fn no_copy(found: &str) -> Error {
     Error::new(

@@ -235,7 +235,7 @@ fn damaged(what: &str) -> Error {
     )
     .expected("identity/ca.pem and identity/ca.key as they were made")
     .remedy(
-        "restore both files; or remove both, start again, and run `airlock target connect` for every target once more",
+        "restore both files; or remove both, start again, and run `airlock target connect TARGET` for every target once more",
     )
 }
 

@@ -120,9 +120,9 @@ const DATABASE_MISSING: Code = Code::new("database-missing");
 /// `database-missing`; `E-IO`.
 pub(super) fn check(folder: &Path) -> Result<PathBuf> {
     let Some(folder) = resolve(folder)? else {
-        return Err(
-            missing(folder).remedy("make an appliance with `airlock init`, or point --state at the right folder")
-        );
+        return Err(missing(folder).remedy(
+            "make an appliance with `airlock init --trust ROOT.JSON --site NAME`, or point --state at the right folder",
+        ));
     };
     for name in FOLDERS {
         look_at_own(&folder.join(name), Expected::Folder)?;
@@ -136,9 +136,9 @@ pub(super) fn check(folder: &Path) -> Result<PathBuf> {
     }
     if look(&folder.join(DATABASE), Expected::File)?.is_none() {
         let remedy = if names(&folder)?.is_empty() {
-            "make an appliance with `airlock init`, or point --state at the right folder"
+            "make an appliance with `airlock init --trust ROOT.JSON --site NAME`, or point --state at the right folder"
         } else {
-            "end airlock serve, then put a whole copy of this folder in its place, point --state at the right folder, or make a new appliance in another one with `airlock init`"
+            "end airlock serve, then put a whole copy of this folder in its place, point --state at the right folder, or make a new appliance in another one with `airlock init --trust ROOT.JSON --site NAME --state NEW`"
         };
         return Err(missing(&folder).remedy(remedy));
     }
@@ -215,7 +215,7 @@ pub(super) fn take_empty(folder: &Path) -> Result<PathBuf> {
             format!("an appliance lives in {place} already"),
         )
         .remedy(format!(
-            "to pin a further vendor, use `airlock trust add`; to make another appliance, {whole}"
+            "to pin a further vendor, use `airlock trust add ROOT --fingerprint HEX`; to make another appliance, {whole}"
         ))
     } else if let Some(name) = held.iter().find(|name| part(name)) {
         Error::new(

@@ -112,7 +112,7 @@ pub fn init(folder: &Path, new: &NewAppliance<'_>) -> Result<Initialised> {
         })?;
     make(&folder, new).map_err(|error| {
         let advice = format!(
-            "then run `airlock init` with another --state folder, or once you have moved away what this attempt left in {}: it was never used",
+            "then run `airlock init --trust ROOT.JSON --site NAME --state NEW` with another folder, or once you have moved away what this attempt left in {}: it was never used",
             folder.display()
         );
         let first = error.advice().map_or_else(|| "mend that".to_owned(), ToOwned::to_owned);

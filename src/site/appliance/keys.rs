@@ -18,7 +18,7 @@ use crate::domain::{Error, Hash, Result, Uuid};
 use crate::stream::{Expected, look, sync_folder};
 
 /// What to do where it is lost.
-const TOKEN_KEY_LOST: &str = "end airlock serve, then put a whole copy of the state folder in its place; or make another key with `airlock recover --as token-key-lost`, start the server again, and run `airlock target connect` for every target once more: until then its agents are refused";
+const TOKEN_KEY_LOST: &str = "end airlock serve, then put a whole copy of the state folder in its place; or make another key with `airlock recover --as token-key-lost`, start the server again, and run `airlock target connect TARGET` for every target once more: until then its agents are refused";
 
 /// The keys of an appliance.
 pub(super) struct Keys {

@@ -105,7 +105,7 @@ impl Appliance {
     /// # Errors
     ///
     /// `E-STATE release-damaged` when its kept head is not the signed one; `E-POLICY undeploy` when it lacks targets or deployments of the live one without saying so, unless everything may go;
-    /// `E-POLICY secrets-missing` when it waits for secrets; `E-POLICY foreign-target` when it states what is not its product's any more, or what another channel has live; `E-STATE blob-missing` when a blob of it is not in the store any more; `E-BUSY`, `E-IO` and `E-SPACE`.
+    /// `E-POLICY secrets-missing` when it waits for secrets, `E-LIMIT rendered` when values make it too large for agents; `E-POLICY foreign-target` when it states what is not its product's any more, or what another channel has live; `E-STATE blob-missing` when a blob of it is not in the store any more; `E-BUSY`, `E-IO` and `E-SPACE`.
     pub fn activate(&self, head: Hash, undeploy: Undeploy, now: Timestamp) -> Result<Activated> {
         self.activate_held(&self.lock()?, head, undeploy, now)
     }
@@ -135,7 +135,11 @@ impl Appliance {
             self.check_blobs(&release)?;
             readiness = self.readiness(&release).map_err(|error| error.at(Step::X15))?;
         }
-        if readiness.missing.iter().any(|missing| missing.sealed) {
+        if readiness
+            .missing
+            .iter()
+            .any(|missing| missing.sealed && missing.too_large.is_none())
+        {
             secret::check_sealed(self, &release).map_err(|error| error.at(Step::X15))?;
         }
         if !readiness.missing.is_empty() {

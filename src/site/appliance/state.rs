@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use super::folder::{self, DATABASE, LOCK, RECEIPTS, ROOTS, STATUS_DATABASE, TOKEN_KEY};
 use super::keys::Keys;
@@ -20,6 +21,11 @@ use crate::db::{self, Connection, Db, Schema};
 use crate::domain::{Class, Clock, Error, Hash, InstanceId, Result, SiteId, Step, Timestamp};
 use crate::store::Store;
 use crate::stream::{LockFile, open_or_create};
+
+/// How long an act that takes moments waits for its turn.
+const TURN: Duration = Duration::from_secs(10);
+/// How often it looks.
+const PAUSE: Duration = Duration::from_millis(20);
 
 /// An appliance whose state was opened.
 pub struct Appliance {
@@ -221,7 +227,7 @@ impl Appliance {
         chains.into_iter().find(|chain| chain.domain() == domain).ok_or_else(|| {
             Error::new(Class::Trust, "unknown-domain", format!("the bundle belongs to the trust domain {domain}, which is not pinned here"))
                 .expected(format!("a bundle of a pinned vendor: {}", known.join(", ")))
-                .remedy("check where it comes from; a new vendor's root is pinned with `airlock trust add`, after comparing its fingerprint by voice")
+                .remedy("check where it comes from; a new vendor's root is pinned with `airlock trust add ROOT --fingerprint HEX`, after comparing its fingerprint by voice")
         })
     }
 
@@ -240,18 +246,37 @@ impl Appliance {
     ///
     /// `E-BUSY` at X0 when another import runs.
     pub fn lock(&self) -> Result<ImportLock> {
+        self.lock_within(Duration::ZERO)
+    }
+
+    /// As [`Appliance::lock`], and waits a while for whoever has it: what is done under it beside imports takes moments.
+    ///
+    /// # Errors
+    ///
+    /// As [`Appliance::lock`].
+    pub(in crate::appliance) fn lock_in_turn(&self) -> Result<ImportLock> {
+        self.lock_within(TURN)
+    }
+
+    fn lock_within(&self, patience: Duration) -> Result<ImportLock> {
         let path = self.folder.join(LOCK);
         let file = LockFile::new(open_or_create(&path, 0o600).map_err(|error| error.at(Step::X0))?);
-        match file.try_lock() {
-            Ok(()) => Ok(ImportLock { _file: file }),
-            Err(rustix::io::Errno::WOULDBLOCK) => {
-                Err(
-                    Error::new(Class::Busy, "import", "another import, or a change of keys, is running")
-                        .remedy("wait for it to end")
-                        .at(Step::X0),
-                )
+        let begun = Instant::now();
+        loop {
+            match file.try_lock() {
+                Ok(()) => return Ok(ImportLock { _file: file }),
+                Err(rustix::io::Errno::WOULDBLOCK) if begun.elapsed() < patience => std::thread::sleep(PAUSE),
+                Err(rustix::io::Errno::WOULDBLOCK) => {
+                    return Err(Error::new(
+                        Class::Busy,
+                        "import",
+                        "another import, or a change of keys or secrets, is running",
+                    )
+                    .remedy("wait for it to end")
+                    .at(Step::X0));
+                }
+                Err(error) => return Err(Error::io("lock", &path, error.into()).at(Step::X0)),
             }
-            Err(error) => Err(Error::io("lock", &path, error.into()).at(Step::X0)),
         }
     }
 

@@ -1,5 +1,6 @@
 //! What a chart holds: its metadata, its default values with those of the charts inside it, and its templates.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
@@ -10,7 +11,7 @@ use super::overlay::overlay;
 use super::template::Template;
 use super::value_schema;
 use crate::domain::{Class, Error, Result};
-use crate::leak::{private_key, secret_shapes};
+use crate::leak::{private_key, secret_shapes, without_comments};
 
 /// Charts inside charts.
 const DEPTH: usize = 8;
@@ -230,12 +231,18 @@ impl Found {
 
     fn file(&mut self, label: &str, name: &str, bytes: &[u8], at: &Standing, metadata: &Metadata) {
         let text = String::from_utf8_lossy(bytes);
-        if holds_private_key(&text) {
+        let is_template = name.starts_with("templates/");
+        let said = if is_template {
+            Cow::Owned(without_comments(&text))
+        } else {
+            Cow::Borrowed(&*text)
+        };
+        if holds_private_key(&said) {
             self.private_keys.push(format!("{label}/{name}"));
         }
         // Definitions describe what others write, and a template's line becomes something else.
         if !name.starts_with("crds/") {
-            let own = secret_shapes(&text, |line| line.contains("{{"));
+            let own = secret_shapes(&said, |line| line.contains("{{"));
             let own = own.map(|(line, what)| (format!("{label}/{name}"), line, what));
             self.tokens.extend(own);
         }
@@ -255,7 +262,7 @@ impl Found {
             let outside = value_schema::outside(&template.place, &template.text);
             self.missing.extend(outside);
             self.schemas.push(template.place);
-        } else if name.starts_with("templates/") {
+        } else if is_template {
             self.templates.push(template);
         } else if name.starts_with("crds/") && has_ending(name, &["yaml", "yml", "json"]) {
             self.crds.push(template);

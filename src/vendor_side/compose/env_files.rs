@@ -1,7 +1,10 @@
 //! `env_file` and `label_file`: files beside the compose file whose pairs move into the service itself, as `docker compose config` shows
 //! them. An agent has none of these files, with one exception: the deployment's environment file, which it writes as `.env`.
 
+use std::collections::BTreeMap;
+use std::io;
 use std::path::Path;
+use std::sync::Arc;
 
 use super::environment::{ENVIRONMENT_BYTES, Environment};
 use super::loader::{Loader, named_by};
@@ -11,8 +14,9 @@ use super::problem::{Problem, cut, mistake};
 use super::raw_environment;
 use crate::bundle::desired::DockerMode;
 use crate::domain::Result;
+use crate::release_folder::is_foreign;
 use crate::secret::TextKind;
-use crate::stream::read_bounded;
+use crate::stream::{Looked, read_bounded};
 
 /// How agents call the deployment's environment file.
 const AGENT_FILE: &str = ".env";
@@ -108,7 +112,7 @@ impl Loader {
                     .expected(RAW));
                 }
             };
-            say(&mut said, &pairs, &file.place);
+            say(&mut said, &pairs, &path, &bytes);
             pairs.fill_from(earlier);
             earlier = pairs;
         }
@@ -129,7 +133,7 @@ impl Loader {
                 continue;
             };
             let mut pairs = Environment::parse_within(&path, &bytes, &Environment::default(), &earlier)?;
-            say(&mut said, &pairs, &file.place);
+            say(&mut said, &pairs, &path, &bytes);
             pairs.fill_from(earlier);
             earlier = pairs;
         }
@@ -139,6 +143,11 @@ impl Loader {
 
     /// Reads a file of pairs; nothing when it is not there, or may not be read, which is noted unless it is optional.
     fn pairs_file(&mut self, service: &str, key: &str, file: &Named, path: &Path) -> Result<Option<Vec<u8>>> {
+        // What need not be there and is not there is nothing, wherever that is.
+        let is_missing = || Looked::at(path).is_err_and(|error| error.kind() == io::ErrorKind::NotFound);
+        if !file.required && !is_foreign(&file.path) && is_missing() {
+            return Ok(None);
+        }
         if self.is_outside(&file.path, path, &file.place)? {
             return Ok(None);
         }
@@ -231,13 +240,31 @@ fn references<'a>(env: &'a Environment, place: &'a Place) -> impl Iterator<Item 
 }
 
 /// Adds the pairs of the next file; it decides over those before it.
-fn say(said: &mut Vec<Said>, pairs: &Environment, place: &Place) {
+fn say(said: &mut Vec<Said>, pairs: &Environment, file: &Path, bytes: &[u8]) {
     said.retain(|said| pairs.get(&said.name).is_none());
+    let file: Arc<Path> = file.into();
+    let text = String::from_utf8_lossy(bytes);
+    let lines: BTreeMap<&str, usize> = text
+        .lines()
+        .zip(1..)
+        .filter_map(|(line, number)| Some((name_of(line)?, number)))
+        .collect();
     said.extend(pairs.iter().map(|(name, value)| Said {
         name: name.to_owned(),
         text: Text::literal(value),
-        place: place.clone(),
+        place: Place {
+            file: file.clone(),
+            line: lines.get(name).copied().unwrap_or(1),
+            column: 1,
+        },
     }));
+}
+
+/// The name that a line gives a value.
+fn name_of(line: &str) -> Option<&str> {
+    let line = line.trim_start_matches('\u{feff}').trim_start();
+    let line = line.strip_prefix("export ").unwrap_or(line);
+    line.split(['=', ':']).next().map(str::trim)
 }
 
 /// Adds pairs that a service does not have, in the form that it has.

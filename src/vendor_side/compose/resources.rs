@@ -121,8 +121,8 @@ fn value_of_secret(name: &str, key: &str, value: &Node, mode: DockerMode, env: &
     let text = value.text().unwrap_or_default();
     let given = env.get(text);
     if mode == DockerMode::Swarm {
-        return Some(Problem::policy(
-            "secret",
+        return Some(Problem::new(
+            "swarm",
             &value.place,
             format!("the secret {name} has {key}, which a swarm's stack does not know"),
             "make it an external one of the swarm",

@@ -49,7 +49,7 @@ impl ComposeVariant {
             let file = path.display().to_string();
             no_placeholder(&file, &text)?;
         }
-        let mut env = None;
+        let (mut env, mut env_text) = (None, None);
         let beside = beside(application, &gathered.folder)?;
         if let (None, Some(path)) = (env_file, &beside) {
             let file = path.display();
@@ -71,6 +71,7 @@ impl ComposeVariant {
                 }
                 gathered.findings.lines(&file, &marked.text, plain);
                 let read = EnvironmentFile::read(path, &marked.text)?;
+                env_text = Some((file.clone(), marked.text));
                 let places = read.secrets.into_iter();
                 secrets.extend(places.map(|(name, line)| (name, format!("{file}:{line}"))));
                 env = Some(read.bytes).filter(|bytes| !bytes.is_empty());
@@ -147,7 +148,11 @@ impl ComposeVariant {
                 |place| (place.file.display().to_string(), place.line),
             )
         };
-        gathered.findings.placed(&written.values, &place, plain);
+        let has_value = |name: &str| environment.get(name).is_some_and(|value| !value.is_empty());
+        gathered.findings.placed(&written.values, &place, &has_value, plain);
+        if let Some((file, text)) = &env_text {
+            gathered.findings.variables(file, text, plain);
+        }
         for file in project.carried() {
             let path = file.path.display().to_string();
             gathered.findings.configuration(&path, &file.text, plain);

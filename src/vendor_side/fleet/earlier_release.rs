@@ -12,8 +12,8 @@ use crate::release_file::{Located, ReleaseFile};
 use crate::suggest::nearest;
 
 /// What names a thing that only releases before the last one had.
-const OLDER: &str = "what only an older release had is removed by its UUID, which `airlock bundle inspect --trust ROOT.JSON --list` of its \
-    bundle shows";
+const OLDER: &str = "what only an older release had is removed by its UUID, which `airlock bundle inspect BUNDLE --trust ROOT.JSON --list` \
+    shows";
 
 /// The state after the newest release before this one.
 #[derive(Debug, Default)]

@@ -61,9 +61,14 @@ impl HelmBase {
         // They travel as they are, whatever values and branches make of them.
         let templates = chart.chart.templates.iter();
         let read_by_people = |place: &str| place.ends_with("/NOTES.txt") || is_prose(place);
-        for template in templates.filter(|template| !read_by_people(&template.place)) {
-            gathered.findings.chart_template(&template.place, &template.text, plain);
+        let templates: Vec<(&str, &str)> = templates
+            .filter(|template| !read_by_people(&template.place))
+            .map(|template| (template.place.as_str(), template.text.as_str()))
+            .collect();
+        for (place, text) in &templates {
+            gathered.findings.chart_template(place, text, plain);
         }
+        gathered.findings.chart_definitions(&templates, plain);
         // Nothing reads a file of a chart where no template does.
         let reads_files = chart
             .chart

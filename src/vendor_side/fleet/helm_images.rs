@@ -328,13 +328,15 @@ impl Work<'_> {
             .filter(|reference| !in_texts.contains(reference))
             .count();
         let both = with.intersection(&without).count();
-        let mut words = format!("without helm {both} of them are found");
+        let is = |count: usize| if count == 1 { "is" } else { "are" };
+        let mut words = format!("without helm {both} of them {} found", is(both));
         if let Some(first) = plain.untold.first() {
             let count = crate::domain::counted(plain.untold.len(), "place");
             words += &format!(", and {count} cannot be told (first: {first})");
         }
         if more > 0 {
-            words += &format!("; {more} that stand in templates do not come out under these values");
+            let (stands, does) = if more == 1 { ("stands", "does") } else { ("stand", "do") };
+            words += &format!("; {more} that {stands} in templates {does} not come out under these values");
         }
         self.answer.report.way = ChartWay::Rendered {
             helm: helm.version.clone(),

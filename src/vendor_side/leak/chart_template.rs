@@ -7,8 +7,9 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use super::configuration::pairs;
-use super::keys::{is_beside, looks_secret};
+use super::configuration::{Form, pairs, readable};
+use super::keys::{is_beside, lets_in, looks_secret};
+use super::reference::left;
 use super::text::{assignment, is_comment};
 use super::value::may_be_secret;
 
@@ -19,14 +20,12 @@ pub(super) fn secrets(text: &str) -> Vec<(u64, String)> {
     let mut number = 0_u64;
     // Objects: what a member means depends on the kind of its object.
     for object in objects(&text) {
-        let is_secret = object.iter().any(|line| {
-            assignment(line).is_some_and(|(key, value)| key == "kind" && value.trim_matches(['"', '\'']) == "Secret")
-        });
         let mut reader = Reader {
-            is_secret,
+            is_secret: is_secret(&object),
             section: None,
             name: None,
             value: None,
+            option: None,
         };
         for line in object {
             number = number.saturating_add(1);
@@ -38,8 +37,78 @@ pub(super) fn secrets(text: &str) -> Vec<(u64, String)> {
     found
 }
 
+/// Returns file, line and key of every literal that a template defines alone, and that some template then gives the name of a secret.
+pub(super) fn defined(templates: &[(&str, &str)]) -> Vec<(usize, u64, String)> {
+    let texts: Vec<String> = templates.iter().map(|(_, text)| without_comments(text)).collect();
+    let mut literals: Vec<(&str, usize, u64)> = Vec::new();
+    for (file, text) in texts.iter().enumerate() {
+        let mut read = 0_usize;
+        for part in text.split_inclusive("{{") {
+            let behind = text.get(read.saturating_add(part.len())..).unwrap_or_default();
+            read = read.saturating_add(part.len());
+            let mut ends = behind.splitn(2, "}}");
+            let (Some(action), Some(rest)) = (ends.next(), ends.next()) else {
+                continue;
+            };
+            let body = rest.split("{{").next().unwrap_or_default();
+            let is_all = rest.get(body.len()..).is_some_and(|end| {
+                actions(end)
+                    .first()
+                    .is_some_and(|end| tokens(end) == [Token::Word("end")])
+            });
+            if let [Token::Word("define"), Token::Text(name)] = tokens(action).as_slice()
+                && is_all
+                && may_be_secret(body)
+            {
+                let line = text.get(..read).unwrap_or_default().matches('\n').count() as u64;
+                literals.push((name, file, line.saturating_add(1)));
+            }
+        }
+    }
+    let mut found = Vec::new();
+    for text in &texts {
+        for object in objects(text) {
+            let is_secret = is_secret(&object);
+            let mut is_data = false;
+            for line in object {
+                is_data |= line.contains("stringData:") || line.contains("data:");
+                for (before, action) in line
+                    .match_indices("{{")
+                    .filter_map(|(at, _)| Some((line.get(..at)?, *actions(line.get(at..)?).first()?)))
+                {
+                    let name = tokens(action).windows(2).find_map(|two| match two {
+                        [Token::Word("include" | "template"), Token::Text(name)] => Some(*name),
+                        _ => None,
+                    });
+                    let key = before
+                        .trim_end()
+                        .trim_end_matches(['"', '\''])
+                        .trim_end_matches([':', '=', ' ']);
+                    let key = key
+                        .rsplit(|c: char| !c.is_ascii_alphanumeric() && !"_-.".contains(c))
+                        .next()
+                        .unwrap_or_default();
+                    let is_given = looks_secret(key) || (is_secret && is_data && !key.is_empty() && !is_beside(key));
+                    let literal = literals.iter().find(|(known, ..)| Some(*known) == name);
+                    if let Some((_, file, line)) = literal.filter(|_| is_given) {
+                        found.push((*file, *line, key.to_owned()));
+                    }
+                }
+            }
+        }
+    }
+    found
+}
+
+/// Whether an object is a `Secret`.
+fn is_secret(object: &[&str]) -> bool {
+    object.iter().any(|line| {
+        assignment(line).is_some_and(|(key, value)| key == "kind" && value.trim_matches(['"', '\'']) == "Secret")
+    })
+}
+
 /// Comments of templates end up nowhere; line breaks stay, so that lines are counted.
-fn without_comments(text: &str) -> String {
+pub(in super::super) fn without_comments(text: &str) -> String {
     let (mut out, mut rest) = (String::with_capacity(text.len()), text);
     while let Some(at) = rest.find("/*") {
         let (before, from) = rest.split_at(at);
@@ -86,6 +155,8 @@ struct Reader {
     name: Option<(usize, String)>,
     /// Literal of the line before, where the name comes second.
     value: Option<(usize, String)>,
+    /// Option of the line before, behind which a secret stands.
+    option: Option<(usize, String)>,
 }
 
 impl Reader {
@@ -100,10 +171,9 @@ impl Reader {
         if self.section.as_ref().is_some_and(|section| indent <= section.begun) && !is_action {
             self.section = None;
         }
+        found.extend(self.argument(indent, line));
         let Some((key, value)) = assignment(line).filter(|_| !is_action) else {
-            if !line.contains("{{") {
-                found.extend(pairs(line).map(|(key, _)| key.to_owned()));
-            }
+            found.extend(self.flow(line));
             return found;
         };
         let literals = literals(value);
@@ -128,10 +198,53 @@ impl Reader {
             }
         }
         self.variable(item, key, value, &literals, &mut found);
-        if found.is_empty() && !line.contains("{{") {
-            found.extend(pairs(line).map(|(key, _)| key.to_owned()));
+        if found.is_empty() {
+            found.extend(said(line));
         }
         found
+    }
+
+    /// What stands on one line alone; members of a secret in braces are secrets too.
+    fn flow(&self, line: &str) -> Vec<String> {
+        let mut found = said(line);
+        let members = line.trim_start().strip_prefix("stringData:").filter(|_| self.is_secret);
+        let members = members.map(readable).unwrap_or_default();
+        let members = members.trim();
+        let members = members
+            .strip_prefix('{')
+            .and_then(|members| members.strip_suffix('}'))
+            .unwrap_or_default()
+            .split(',');
+        let members = members
+            .filter_map(|member| member.split_once(':'))
+            .filter(|(key, value)| !is_beside(key) && may_be_secret(value) && left(value).is_none());
+        for (key, _) in members {
+            let key = key.trim().trim_matches(['"', '\'']).to_owned();
+            if !found.contains(&key) {
+                found.push(key);
+            }
+        }
+        found
+    }
+
+    /// `- --password`, and the value as the next item.
+    fn argument(&mut self, indent: usize, line: &str) -> Option<String> {
+        let item = line
+            .trim_start()
+            .strip_prefix("- ")
+            .map(|item| item.trim().trim_matches(['"', '\'']));
+        let before = self.option.take();
+        let item = item?;
+        if item.starts_with('-') {
+            let name = item.trim_start_matches('-');
+            let is_option = !name.contains('=') && (looks_secret(name) || lets_in(name));
+            self.option = is_option.then(|| (indent, name.to_owned()));
+            return None;
+        }
+        let is_literal = may_be_secret(item) && !item.contains("{{");
+        before
+            .filter(|(at, _)| *at == indent && is_literal)
+            .map(|(_, name)| name)
     }
 
     /// `name: KEY` and `value: literal` side by side, in either order.
@@ -156,6 +269,16 @@ impl Reader {
             _ => {}
         }
     }
+}
+
+/// The names of secrets whose values stand on a line; what an action adds to is the name of something.
+fn said(line: &str) -> Vec<String> {
+    let line = readable(line);
+    let found = pairs(&line, Form::File).into_iter();
+    found
+        .filter(|(_, value)| left(value).is_none())
+        .map(|(key, _)| key.to_owned())
+        .collect()
 }
 
 /// What a value says itself: what stands there without actions, else the literals that its actions give out.
@@ -332,6 +455,29 @@ mod tests {
             ),
             ("password: pre-{{ .Release.Name }}\n", 1, "password"),
             ("{{/* password: x\n*/}}\npassword: hunter2\n", 3, "password"),
+            (
+                "spec: {containers: [{env: [{name: DB_PASSWORD, value: hunter2}]}]}\n",
+                1,
+                "DB_PASSWORD",
+            ),
+            (
+                "env:\n- {name: RABBIT_PASSWORD, value: hunter2}\n",
+                2,
+                "RABBIT_PASSWORD",
+            ),
+            ("args: [\"--db-password=hunter2\"]\n", 1, "--db-password"),
+            (
+                "args: [\"sh\", \"-c\", \"redis-server --requirepass hunter2\"]\n",
+                1,
+                "requirepass",
+            ),
+            (
+                "args: [\"--requirepass\", \"hunter2\", \"{{ .Values.x }}\"]\n",
+                1,
+                "--requirepass",
+            ),
+            ("args:\n  - --requirepass\n  - hunter2\n", 3, "requirepass"),
+            ("kind: Secret\nstringData: {db: hunter2}\n", 2, "db"),
         ] {
             let all = found(text);
             assert!(all.contains(&(line, key.to_owned())), "{text}: {all:?}");
@@ -350,9 +496,40 @@ mod tests {
             "rules:\n- resources: [\"secrets\"]\n  verbs: [\"get\"]\nautomountServiceAccountToken: false\n",
             "a: {{ .Values.tokenUrl | default \"https://x.example\" }}\nexisting: {{ .Values.auth.existingSecret | default \"db\" }}\n",
             "password: \"{{ .Values.a }}:{{ .Values.b }}\"\nb: {{ printf \"%s-x\" .Values.password }}\n",
+            "args: [\"--config-secret={{ .Release.Name }}-config\", \"--password=$(DB_PASSWORD)\"]\n",
+            "args:\n  - --password-file\n  - /run/x\n  - --token\n  - {{ .Values.token }}\n",
+            "kind: Secret\nstringData: {password: {{ .Values.password | quote }}}\n",
+            "data:\n  nginx.conf: |\n    proxy_pass http://web:3000;\n    fastcgi_pass php:9000;\n",
             "{{- $s := lookup \"v1\" \"Secret\" .Release.Namespace \"x\" }}\npassword: {{ index $s.data \"password\" }}\n",
         ] {
             assert_eq!(found(text), [], "{text}");
+        }
+    }
+
+    #[test]
+    fn what_a_template_defines_is_a_secret_where_it_is_given_the_name_of_one() {
+        let helpers =
+            "{{/* x */}}\n{{ define \"pw\" }}hunter2{{ end }}\n{{- define \"app.name\" -}}\nshop\n{{- end }}\n";
+        for use_ in [
+            "kind: Secret\nstringData:\n  password: {{ include \"pw\" . | quote }}\n",
+            "kind: Secret\nstringData: {db: {{ template \"pw\" }}}\n",
+            "password: \"{{ include \"pw\" . }}\"\n",
+        ] {
+            assert_eq!(
+                defined(&[("a", use_), ("b", helpers)])
+                    .iter()
+                    .map(|(file, line, _)| (*file, *line))
+                    .collect::<Vec<_>>(),
+                [(1, 2)],
+                "{use_}"
+            );
+        }
+        for use_ in [
+            "kind: Secret\nmetadata: {name: {{ include \"app.name\" . }}}\nstringData:\n  x: {{ .Values.x }}\n",
+            "secretName: {{ include \"app.name\" . }}\n",
+            "user: {{ include \"pw\" . }}\n",
+        ] {
+            assert_eq!(defined(&[("a", use_), ("b", helpers)]), [], "{use_}");
         }
     }
 }

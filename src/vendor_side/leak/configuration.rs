@@ -1,9 +1,13 @@
 //! Passwords in files of configuration, of whatever program: pairs of a name and a value in the ways in which such files write them, and
 //! files that are nothing but users and their passwords.
 
-use super::keys::{lets_in, looks_secret};
+use std::borrow::Cow;
+
+use super::keys::{is_webhook, lets_in, looks_secret};
+use super::options;
+use super::reference::settled;
 use super::text::is_comment;
-use super::value::may_be_secret;
+use super::value::{is_secret, may_be_secret};
 
 /// Names of files in which every line is somebody who is let in.
 const OF_USERS: [&str; 5] = ["htpasswd", "pgpass", "passwd", "shadow", "htdigest"];
@@ -25,29 +29,63 @@ const WORKED_OUT: [&str; 9] = [
     "<%",
 ];
 
+/// Directives of web servers that say where a request goes on to.
+const PASSES: [&str; 9] = [
+    "proxy_pass",
+    "fastcgi_pass",
+    "uwsgi_pass",
+    "scgi_pass",
+    "grpc_pass",
+    "memcached_pass",
+    "proxypass",
+    "proxypassmatch",
+    "proxypassreverse",
+];
+/// Bytes before a name, and behind it, that are looked at: a file may be one line.
+const BEFORE_BYTES: usize = 256;
+const BEHIND_BYTES: usize = 4096;
+
 /// What was found on a line.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Said<'a> {
+pub(super) enum Said {
     /// A value under the name of a secret.
-    Pair(&'a str, &'a str),
+    Pair(String, String),
     /// Somebody who is let in with what stands there.
     User,
 }
 
+/// How a text was written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Form {
+    /// A file, or a text of several lines.
+    File,
+    /// A text of one line, which may be a sentence.
+    Line,
+}
+
 /// Returns what the lines of a file say that is a secret, by line.
-pub(super) fn secrets<'a>(file: &str, text: &'a str) -> impl Iterator<Item = (u64, Said<'a>)> {
+pub(super) fn secrets(file: &str, text: &str) -> Vec<(u64, Said)> {
     let name = file.rsplit('/').next().unwrap_or_default().to_ascii_lowercase();
     let is_of_users = OF_USERS.iter().any(|word| name.contains(word));
-    (1..)
-        .zip(text.lines())
-        .filter(|(_, line)| !is_remark(line))
-        .flat_map(move |(number, line)| {
-            let mut found: Vec<Said<'a>> = pairs(line).map(|(key, value)| Said::Pair(key, value)).collect();
-            if found.is_empty() && ((is_of_users && is_user(line)) || is_acl(line)) {
-                found.push(Said::User);
-            }
-            found.into_iter().map(move |said| (number, said))
-        })
+    let mut found = Vec::new();
+    for (number, line) in (1..).zip(text.lines()).filter(|(_, line)| !is_remark(line)) {
+        let line = readable(line);
+        let pairs = pairs(&line, Form::File);
+        if pairs.is_empty() && ((is_of_users && is_user(&line)) || is_acl(&line)) {
+            found.push((number, Said::User));
+        }
+        let pairs = pairs.into_iter();
+        found.extend(pairs.map(|(key, value)| (number, Said::Pair(key.to_owned(), value.to_owned()))));
+    }
+    found
+}
+
+/// Returns a line as it is read: references settled, and a text within a text without its escapes.
+pub(super) fn readable(line: &str) -> Cow<'_, str> {
+    match settled(line) {
+        line if !line.contains("\\\"") => line,
+        line => Cow::Owned(line.replace("\\\"", "\"")),
+    }
 }
 
 /// Remarks in the languages of configuration.
@@ -73,24 +111,52 @@ fn is_acl(line: &str) -> bool {
 }
 
 /// Returns the pairs on a line whose value is a secret.
-pub(super) fn pairs(line: &str) -> impl Iterator<Item = (&str, &str)> {
-    names(line).filter_map(move |(at, name)| {
-        let value = value_behind(line, at, name)?;
-        let is_it = (looks_secret(name) && may_be_secret(value)) || (lets_in(name) && is_let_in(value));
-        is_it.then_some((name, value))
+pub(super) fn pairs(line: &str, form: Form) -> Vec<(&str, &str)> {
+    let mut found = named(line, form);
+    found.retain(|(key, value)| is_secret(key, value));
+    found
+}
+
+/// Returns the pairs on a line whose name is that of a secret, or may be.
+pub(super) fn named(line: &str, form: Form) -> Vec<(&str, &str)> {
+    let mut found: Vec<(&str, &str)> = names(line)
+        .filter(|(_, name)| looks_secret(name) || lets_in(name) || is_webhook(name))
+        .filter_map(|(at, name)| Some((name, value_behind(line, at, name, form)?)))
+        .collect();
+    found.extend(variables(line));
+    found.extend(identified(line));
+    for (key, value) in options::pairs(line) {
+        if !found.iter().any(|(_, known)| *known == value) {
+            found.push((key, value));
+        }
+    }
+    found
+}
+
+/// Variables of containers on one line: `{name: KEY, value: TEXT}`.
+fn variables(line: &str) -> impl Iterator<Item = (&str, &str)> {
+    line.split('{').skip(1).filter_map(|inside| {
+        let inside = inside.split('}').next().unwrap_or_default();
+        let said = |wanted: &str| {
+            inside.split(',').find_map(|pair| {
+                let (key, value) = pair.split_once(':')?;
+                let text = |text: &'_ str| text.trim().trim_matches(['"', '\'']).len();
+                let is_it = text(key) == wanted.len() && key.contains(wanted);
+                is_it.then(|| value.trim().trim_matches(['"', '\'']))
+            })
+        };
+        said("name").zip(said("value"))
     })
 }
 
-/// Whether a value lets somebody in: `user:password`, `user/password`, or a header of HTTP.
-pub(super) fn is_let_in(value: &str) -> bool {
-    let value = value.trim().trim_end_matches([',', ';']).trim_matches(['"', '\'']);
-    if let Some((scheme, rest)) = value.split_once(' ') {
-        return matches!(scheme.to_ascii_lowercase().as_str(), "bearer" | "basic" | "token") && may_be_secret(rest);
-    }
-    let is_user = |user: &str| !user.is_empty() && user.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c));
-    value
-        .split_once([':', '/'])
-        .is_some_and(|(user, password)| is_user(user) && !password.starts_with('/') && may_be_secret(password))
+/// `IDENTIFIED BY 'password'`, as databases are told.
+fn identified(line: &str) -> Option<(&str, &str)> {
+    let lower = line.to_ascii_lowercase();
+    let at = lower.find("identified ")?;
+    let by = at.saturating_add(lower.get(at..)?.find(" by ")?);
+    let behind = line.get(by.saturating_add(4)..)?;
+    let quote = behind.find(['\'', '"'])?;
+    in_quotes(behind.get(quote..)?).map(|value| ("password", value))
 }
 
 /// The words of a line that may name something, and where each begins.
@@ -105,57 +171,107 @@ fn names(line: &str) -> impl Iterator<Item = (usize, &str)> {
         at = start.saturating_add(length);
         Some((start, word.get(..length)?))
     })
-    // A variable that is read is no name of what follows.
-    .filter(move |(at, _)| {
-        !line
-            .get(..*at)
-            .is_some_and(|before| before.ends_with(['$', '%', '@']) || before.ends_with("${"))
+    // A variable that is read is no name of what follows, unless it is given a value there.
+    .filter(move |(at, name)| {
+        let before = line.get(..*at).unwrap_or_default();
+        if before.ends_with("${") {
+            let behind = line.get(at.saturating_add(name.len())..).unwrap_or_default();
+            return behind
+                .strip_prefix('}')
+                .is_some_and(|behind| behind.trim_start().starts_with('='));
+        }
+        !before.ends_with(['$', '%', '@'])
     })
 }
 
 /// The value that a name is given: `name = value`, `name: value`, `name value`, `"name": "value"`, `'name' => 'value'`,
-/// `<name>value</name>`, `name="x" value="value"`.
-fn value_behind<'a>(line: &'a str, at: usize, name: &str) -> Option<&'a str> {
-    let before = line.get(..at).unwrap_or_default().trim_start();
-    let quote = before.chars().next_back().filter(|c| "\"'`".contains(*c));
+/// `<name>value</name>`, `name="x" value="value"`, `$name = 'value'`, `x["name"] = 'value'`.
+fn value_behind<'a>(line: &'a str, at: usize, name: &str, form: Form) -> Option<&'a str> {
+    let start = at.saturating_sub(BEFORE_BYTES);
+    let start = (start..=at).find(|start| line.is_char_boundary(*start))?;
+    let before = line.get(start..at)?.trim_start();
     let behind = line.get(at.saturating_add(name.len())..)?;
-    let behind = match quote {
-        Some(quote) => behind.strip_prefix(quote)?,
-        None => behind,
+    let end = (0..=behind.len().min(BEHIND_BYTES))
+        .rev()
+        .find(|end| behind.is_char_boundary(*end))?;
+    let behind = behind.get(..end)?;
+    let quote = before.chars().next_back().filter(|c| "\"'`".contains(*c));
+    let closed = quote.and_then(|quote| behind.strip_prefix(quote));
+    // `"--name=value"`: in quotes is the pair, not its name.
+    let inside = match (quote, closed) {
+        (Some(quote), None) => Some(behind.split(quote).next()?),
+        _ => None,
+    };
+    let quote = quote.filter(|_| inside.is_none());
+    let is_variable = before.ends_with("${");
+    let behind = match (closed, inside) {
+        (Some(behind), _) => behind.strip_prefix(']').unwrap_or(behind),
+        (_, Some(inside)) => inside,
+        (None, None) if is_variable => behind.strip_prefix('}')?,
+        (None, None) => behind,
     };
     let words: Vec<&str> = before
-        .trim_end_matches(['"', '\'', '`', '(', '[', '$', '-', ' '])
+        .trim_end_matches(['"', '\'', '`', '(', '[', '{', '$', '-', ' '])
         .split_whitespace()
         .collect();
-    let is_first = words.iter().all(|word| BEFORE.contains(word))
+    let is_first = (start == 0 && words.iter().all(|word| BEFORE.contains(word)))
+        || inside.is_some()
         || before.ends_with(['{', ',', '-'])
-        || words.last().is_some_and(|word| word.ends_with(['{', ',']));
+        || before
+            .trim_end_matches(['"', '\'', '`', '(', '[', '$', '-', ' '])
+            .ends_with(['{', ',']);
     let spaced = behind.trim_start();
     let is_apart = spaced.len() < behind.len();
+    let is_said_by_words = !spaced.starts_with(['=', ':', ',', '>']) && is_apart;
+    if is_said_by_words && PASSES.contains(&name.to_ascii_lowercase().as_str()) {
+        return None;
+    }
+    let is_password = || lets_in(name) || name.to_ascii_lowercase().ends_with("password");
     let value = if let Some(rest) = spaced.strip_prefix("=>").or_else(|| spaced.strip_prefix(":=")) {
         rest
     } else if let Some(rest) = spaced.strip_prefix('=') {
+        // `$x["name"] = "value"`: what is given a value is one word, and the value a text.
+        let is_assigned = !before.contains(char::is_whitespace) && rest.trim_start().starts_with(['"', '\'']);
         // A comparison gives nothing a value, and what stands apart in the middle of a line is prose.
-        if rest.starts_with('=') || ((is_apart || rest.starts_with(' ')) && !is_first) {
+        if rest.starts_with(['=', '~']) || ((is_apart || rest.starts_with(' ')) && !is_first && !is_assigned) {
+            return None;
+        }
+        if is_variable && !is_assigned && !rest.trim_start().starts_with(['"', '\'']) {
             return None;
         }
         rest
     } else if let Some(rest) = spaced.strip_prefix(':') {
-        if !is_first || rest.starts_with(':') {
+        let is_sentence = form == Form::Line
+            && quote.is_none()
+            && (!rest.starts_with(' ')
+                || (!is_password() && rest.trim().contains(' ') && !rest.trim().starts_with(['"', '\''])));
+        if !is_first || is_variable || rest.starts_with(':') || is_sentence {
             return None;
         }
         rest
+    } else if is_variable {
+        return None;
     } else if let Some(rest) = spaced.strip_prefix(',').filter(|_| quote.is_some()) {
         // `define('PASSWORD', 'x')`, `"--password", "x"`
+        let is_call =
+            form == Form::File || name.starts_with('-') || before.trim_end_matches(['"', '\'']).ends_with('(');
         let rest = rest.trim_start();
-        return rest.starts_with(['"', '\'']).then(|| in_quotes(rest)).flatten();
+        return (is_call && rest.starts_with(['"', '\'']))
+            .then(|| in_quotes(rest))
+            .flatten();
     } else if let Some(rest) = spaced.strip_prefix('>').filter(|_| before.ends_with('<')) {
         return rest.split('<').next();
     } else if let Some(rest) = spaced.strip_prefix("value=").filter(|_| quote.is_some()) {
         return in_quotes(rest);
     } else if is_apart && spaced.starts_with(['"', '\'']) {
-        return in_quotes(spaced);
-    } else if is_apart && ((is_first && !spaced.trim_end().contains(' ')) || is_netrc(before)) {
+        // In a sentence a name stands before what is quoted.
+        return (form == Form::File || is_password())
+            .then(|| in_quotes(spaced))
+            .flatten();
+    } else if form == Form::File
+        && is_apart
+        && ((is_first && inside.is_none() && !spaced.trim_end().contains(' ')) || is_netrc(before))
+    {
         spaced
     } else {
         return None;
@@ -165,16 +281,33 @@ fn value_behind<'a>(line: &'a str, at: usize, name: &str) -> Option<&'a str> {
         return in_quotes(value);
     }
     // What a program works out is no literal; nor is what begins a mapping or a list.
-    let is_worked_out = WORKED_OUT.iter().any(|start| value.starts_with(start))
-        || value.contains('(')
-        || (value.starts_with(['{', '[']) && !value.starts_with("{{"));
-    let is_pair_among_others = !is_first;
+    let is_worked_out =
+        WORKED_OUT.iter().any(|start| value.starts_with(start)) || value.contains('(') || value.starts_with(['{', '[']);
+    let is_pair_among_others = !is_first || (inside.is_some() && !is_password());
+    let is_in_flow = before.contains('{') && !is_variable;
     let value = if is_pair_among_others || quote.is_some() {
-        value.split([' ', ',', ';', '}', '&', '"', '\'']).next()?
+        up_to(value, " ,;}&\"'")
+    } else if is_in_flow {
+        up_to(value, ",}\"")
     } else {
         value.split(" #").next()?.trim_end()
     };
     (!is_worked_out).then_some(value)
+}
+
+/// What of a value stands before one of these characters; the brace of a variable ends that alone.
+fn up_to<'a>(value: &'a str, ends: &str) -> &'a str {
+    let mut is_variable = false;
+    let end = value.char_indices().find(|(at, c)| {
+        let is_end = !is_variable && ends.contains(*c);
+        is_variable = match c {
+            '{' => value.get(..*at).is_some_and(|before| before.ends_with('$')),
+            '}' => false,
+            _ => is_variable,
+        };
+        is_end
+    });
+    end.and_then(|(end, _)| value.get(..end)).unwrap_or(value)
 }
 
 /// `machine x login y password z`.
@@ -219,8 +352,24 @@ mod tests {
             "//registry.example.com/:_authToken=hunter2",
             "NEO4J_AUTH=neo4j/hunter2",
             "authorization: Basic aHVudGVyMg==",
+            "$wgDBpassword = \"hunter2\";",
+            "$settings[\"hash_salt\"] = 'hunter2';",
+            "$config['db']['password'] = 'hunter2';",
+            "$this->password = 'hunter2';",
+            "masterauth hunter2",
+            "CREATE USER 'a'@'%' IDENTIFIED BY 'hunter2';",
+            "args: [\"--db-password=hunter2\"]",
+            "args: [sh, -c, \"server --db-password hunter2\"]",
+            "- {name: RABBIT_PASSWORD, value: hunter2}",
+            "env: [{name: A, value: b}, {name: DB_PASSWORD, value: \"hunter2\"}]",
+            "X={\\\"smtp\\\": {\\\"password\\\": \\\"hunter2\\\"}}",
+            "{password: hunter2, user: x}",
+            "curl -H 'Authorization: Bearer hunter2' http://x",
+            "JAVA_OPTS=-Ddb.password=hunter2",
+            "password: ${PW:-hunter2}",
         ] {
-            let found: Vec<_> = pairs(line).collect();
+            let line = readable(line);
+            let found = pairs(&line, Form::File);
             assert_eq!(found.len(), 1, "{line}: {found:?}");
         }
         for line in [
@@ -244,15 +393,65 @@ mod tests {
             "auth: {}",
             "author: me/you",
             "AUTH=plain",
+            "proxy_pass http://web:3000;",
+            "fastcgi_pass unix:/run/php.sock;",
+            "ProxyPassMatch \"^/x\" \"http://y\"",
+            "DB_PASSWORD=${ADMIN_PASSWORD:?set it; now}",
+            "$password = $other;",
+            "if ($password == \"x\") {",
+            "$password = getenv('X');",
+            "echo \"$PASSWORD=x\"",
+            "{password: , user: x}",
+            "mysqladmin ping -p$$MYSQL_ROOT_PASSWORD",
+            "--password=$$MYSQL_PASSWORD",
         ] {
-            let found: Vec<_> = pairs(line).collect();
+            let line = readable(line);
+            let found = pairs(&line, Form::File);
             assert_eq!(found, [], "{line}");
         }
     }
 
     #[test]
+    fn a_sentence_is_none_and_what_it_quotes_is() {
+        let found = |line: &str| pairs(&readable(line), Form::Line).len();
+        for line in [
+            "token bucket",
+            "Token: see the handbook",
+            "uses the secret \"db\" of the chart",
+            "registry.example.com/token-service:v2x",
+            "token-service:v2x",
+            "[\"password\", \"email\"]",
+            "password must be changed",
+            "a@example.com;token",
+        ] {
+            assert_eq!(found(line), 0, "{line}");
+        }
+        for line in [
+            "{\"password\":\"hunter2\"}",
+            "Server=db;Password=hunter2",
+            "jdbc:postgresql://db/x?user=a&password=hunter2",
+            "authorization: Bearer hunter2",
+            "password: hunter2",
+            "ALTER USER a PASSWORD 'hunter2'",
+        ] {
+            assert_eq!(found(line), 1, "{line}");
+        }
+    }
+
+    #[test]
+    fn a_long_line_takes_linear_time() {
+        let line = format!("{{{}}}", "\"password\": \"\", ".repeat(60_000));
+        assert_eq!(pairs(&line, Form::Line).len(), 0);
+    }
+
+    #[test]
     fn files_of_users_are_nothing_but_secrets() {
-        let found = |file: &str, text: &str| secrets(file, text).map(|(line, _)| line).collect::<Vec<_>>();
+        let found = |file: &str, text: &str| {
+            secrets(file, text)
+                .into_iter()
+                .map(|(line, _)| line)
+                .collect::<Vec<_>>()
+        };
         assert_eq!(found("conf/.htpasswd", "# users\nadmin:rqXexS6ZhobKA\nme:\n"), [2]);
         assert_eq!(found("pgpass", "db:5432:app:app:hunter2\n"), [1]);
         assert_eq!(found("users.acl", "user default off\nuser app on >hunter2 ~*\n"), [2]);

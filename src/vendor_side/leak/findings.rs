@@ -1,5 +1,6 @@
 //! Gathers what must not travel in clear into one refusal.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use serde_json::Value;
@@ -7,11 +8,12 @@ use sha2::{Digest as _, Sha256};
 
 use super::allow_plain::AllowPlain;
 use super::chart_template;
-use super::configuration::{self, Said, is_let_in};
-use super::keys::{holds_secrets, is_beside, is_of_several, lets_in, looks_secret, secret_name};
+use super::configuration::{self, Form, Said, readable};
+use super::keys::{holds_secrets, is_beside, lets_in, looks_secret, secret_name};
+use super::reference::{settled, variable, without_unused_defaults};
 use super::source::{Placed, Source, SourceFile, given, is_empty, spoken};
-use super::text::{assignment, assignments, is_comment, private_key, secret_shape};
-use super::value::{is_number, may_be_secret};
+use super::text::{assignment, assignments, is_comment, passwords_of_addresses, private_key, secret_shape};
+use super::value::{is_number, is_secret, may_be_secret};
 use crate::domain::{Class, Error, Hash, Result};
 use crate::secret::is_marked;
 
@@ -26,6 +28,10 @@ pub(in super::super) struct Findings {
     keys: Vec<(String, Hash)>,
     /// Keys in templates and files of charts, where no secret may stand in the place of a value.
     in_charts: BTreeSet<String>,
+    /// Keys in compose files where none may stand either, but a variable.
+    by_variable: BTreeSet<String>,
+    /// Variables that stand where a secret does, and where.
+    variables: Vec<(String, String)>,
 }
 
 impl Findings {
@@ -71,7 +77,27 @@ impl Findings {
         }
         self.text(file, text, plain);
         for (line, key, value) in assignments(text) {
-            self.key(|| format!("{file}:{line}"), key, key, value, plain);
+            let (place, before) = (|| format!("{file}:{line}"), self.count());
+            self.key(place, key, key, value, plain);
+            // What is said of the whole is not said of its parts again.
+            if self.count() == before && !plain.has(key) {
+                self.parts(&place, key, value, Form::Line, plain);
+            }
+        }
+    }
+
+    /// Looks for variables of an environment file that stand where secrets do, in the file itself or in what was looked at before.
+    pub(in super::super) fn variables(&mut self, file: &str, text: &str, plain: AllowPlain<'_>) {
+        if plain.has_file(file) {
+            return;
+        }
+        for (line, key, value) in assignments(text).filter(|(_, key, _)| !plain.has(key)) {
+            let used = self.variables.iter().find(|(name, _)| name == key);
+            if let Some((_, place)) = used.filter(|_| !is_secret(key, value) && may_be_secret(value)) {
+                let finding = format!("{file}:{line}: {key}, which stands in the place of a secret at {place}");
+                self.replaceable(key, value);
+                self.note(finding);
+            }
         }
     }
 
@@ -84,19 +110,23 @@ impl Findings {
     pub(in super::super) fn file_values(&mut self, file: &str, text: &str, values: &Value, plain: AllowPlain<'_>) {
         if !plain.has_file(file) {
             let lines: Vec<(u64, &str, &str)> = assignments(text).collect();
-            self.tree(&SourceFile { file, lines }, Standing::TOP, values, plain);
+            self.tree(&SourceFile { file, lines, text }, Standing::TOP, values, plain);
         }
     }
 
     /// Looks at a tree of values that came from several files, and at each text in it as [`Findings::text`] does. `place` says where a path
     /// of it stands: file, and line.
+    /// `has_value` says which variables have one here, so that their defaults are none.
     pub(in super::super) fn placed(
         &mut self,
         values: &Value,
         place: &dyn Fn(&str) -> (String, usize),
+        has_value: &dyn Fn(&str) -> bool,
         plain: AllowPlain<'_>,
     ) {
-        self.tree(&Placed { place }, Standing::TOP, values, plain);
+        let mut values = values.clone();
+        settle_defaults(&mut values, has_value);
+        self.tree(&Placed { place }, Standing::TOP, &values, plain);
     }
 
     /// Looks at a file of configuration, of whatever program.
@@ -125,7 +155,7 @@ impl Findings {
     ) {
         for (line, said) in configuration::secrets(file, text) {
             match said {
-                Said::Pair(key, value) if !plain.has(key) => found(self, &format!("{file}:{line}"), key, value),
+                Said::Pair(key, value) if !plain.has(&key) => found(self, &format!("{file}:{line}"), &key, &value),
                 Said::Pair(..) => {}
                 Said::User => self.note(format!("{file}:{line}: a user with a password, or the hash of one")),
             }
@@ -139,6 +169,16 @@ impl Findings {
         }
         for (line, key) in chart_template::secrets(text) {
             if !plain.has(&key) {
+                self.found_in_chart(&format!("{file}:{line}"), &key);
+            }
+        }
+    }
+
+    /// Looks for what the templates of a chart, each with its file, define alone and use as a secret.
+    pub(in super::super) fn chart_definitions(&mut self, templates: &[(&str, &str)], plain: AllowPlain<'_>) {
+        for (file, line, key) in chart_template::defined(templates) {
+            let file = templates.get(file).map(|(file, _)| *file).unwrap_or_default();
+            if !plain.has_file(file) && !plain.has(&key) {
                 self.found_in_chart(&format!("{file}:{line}"), &key);
             }
         }
@@ -187,10 +227,13 @@ impl Findings {
                 // As programs are given options: `--password`, and the value next.
                 for pair in list.windows(2) {
                     if let [Value::String(option), Value::String(text)] = pair
-                        && let Some(name) = option.strip_prefix("--")
+                        && let Some(name) = option.strip_prefix('-')
+                        && let name = name.trim_start_matches('-')
                         && !source.is_allowed(path, plain)
+                        && !text.starts_with('-')
+                        && self.key(|| source.whole(path), path, name, text, plain)
                     {
-                        self.key(|| source.whole(path), path, name, text, plain);
+                        self.by_variable(source, path, name);
                     }
                 }
                 for (number, value) in list.iter().enumerate() {
@@ -208,17 +251,18 @@ impl Findings {
             }
             // A text without a key of its own, as `KEY=VALUE` in a list.
             Value::String(text) if !source.is_allowed(path, plain) => {
-                if let Some((key, value)) = text.split_once('=') {
-                    self.key(|| source.place(path, key, value), path, key, value, plain);
+                let before = self.count();
+                let pair = text.split_once('=');
+                if let Some((key, value)) = pair
+                    && self.key(|| source.place(path, key, value), path, key, value, plain)
+                {
+                    self.by_variable(source, path, key);
                 }
-                self.own_form(
-                    source,
-                    path,
-                    text.split_once('=').map_or("", |(key, _)| key),
-                    text,
-                    plain,
-                );
-                self.within(source, path, text, plain);
+                if self.count() == before {
+                    self.own_form(source, path, pair.map_or("", |(key, _)| key), text, plain);
+                    let is_allowed = pair.is_some_and(|(key, _)| plain.has(key));
+                    self.within(source, path, if is_allowed { "" } else { text }, plain);
+                }
             }
             Value::String(_) | Value::Null | Value::Bool(_) | Value::Number(_) => {}
         }
@@ -234,7 +278,9 @@ impl Findings {
         plain: AllowPlain<'_>,
     ) {
         let before = self.count();
-        self.key(|| source.place(path, key, text), path, key, text, plain);
+        if self.key(|| source.place(path, key, text), path, key, text, plain) {
+            self.by_variable(source, path, key);
+        }
         let is_held = at.holder.is_some() && !looks_secret(key) && !is_beside(key);
         if is_held && may_be_secret(text) && !is_number(text) && !plain.has(key) && !plain.has(path) && !is_marked(key)
         {
@@ -246,7 +292,7 @@ impl Findings {
             ));
         }
         // What is said of the whole is not said of its parts again.
-        if self.count() == before {
+        if self.count() == before && !plain.has(key) && !plain.has(path) {
             self.own_form(source, path, key, text, plain);
             self.within(source, path, text, plain);
         }
@@ -265,6 +311,7 @@ impl Findings {
         if let Some(what) = lines.find_map(secret_shape) {
             if !key.is_empty() {
                 self.replaceable(key, text);
+                self.by_variable(source, path, key);
             }
             let called = if key.is_empty() {
                 String::new()
@@ -276,15 +323,50 @@ impl Findings {
     }
 
     /// `place` is asked for a finding alone: it looks through the file.
-    fn key(&mut self, place: impl Fn() -> String, path: &str, key: &str, value: &str, plain: AllowPlain<'_>) {
+    fn key(&mut self, place: impl Fn() -> String, path: &str, key: &str, value: &str, plain: AllowPlain<'_>) -> bool {
         // A key that is a secret itself is refused as a place where none may stand.
         if is_marked(key) || plain.has(key) || plain.has(path) {
-            return;
+            return false;
         }
-        let is_named = looks_secret(key) && may_be_secret(value) && !(is_of_several(key) && is_number(value));
-        if is_named || (lets_in(key) && is_let_in(value)) {
+        if looks_secret(key) || lets_in(key) {
+            self.stands(&place, value);
+        }
+        let is_it = is_secret(key, value);
+        if is_it {
             self.found(&place(), key, value);
         }
+        is_it
+    }
+
+    /// Notes the variable that a value is, which stands in the place of a secret.
+    fn stands(&mut self, place: &impl Fn() -> String, value: &str) {
+        if let Some(name) = variable(&settled(value)) {
+            self.variables.push((name.to_owned(), place()));
+        }
+    }
+
+    /// Looks for pairs within a text, and for variables that are passwords in addresses.
+    fn parts(
+        &mut self,
+        place: &impl Fn() -> String,
+        path: &str,
+        text: &str,
+        form: Form,
+        plain: AllowPlain<'_>,
+    ) -> Vec<String> {
+        let mut keys = Vec::new();
+        for line in text.lines().filter(|line| !is_comment(line) || form == Form::Line) {
+            let line = readable(line);
+            for password in passwords_of_addresses(&line) {
+                self.stands(place, password);
+            }
+            for (key, value) in configuration::named(&line, form) {
+                if self.key(place, path, key, value, plain) {
+                    keys.push(key.to_owned());
+                }
+            }
+        }
+        keys
     }
 
     fn found(&mut self, place: &str, key: &str, value: &str) {
@@ -297,22 +379,22 @@ impl Findings {
         self.note(format!("{place}: {key}, whose name or place says that it is a secret"));
     }
 
-    /// Looks into a text: lines of configuration, and options of programs, addresses and mounts.
+    /// Looks into a text: lines of configuration, options of programs, addresses, mounts, texts of JSON.
     fn within(&mut self, source: &dyn Source, path: &str, text: &str, plain: AllowPlain<'_>) {
-        if text.contains('\n') {
-            for (_, said) in configuration::secrets("", text) {
-                if let Said::Pair(key, value) = said {
-                    self.key(|| source.whole(path), path, key, value, plain);
-                }
-            }
+        let form = if text.trim_end().contains('\n') {
+            Form::File
+        } else {
+            Form::Line
+        };
+        for key in self.parts(&|| source.whole(path), path, text, form, plain) {
+            self.by_variable(source, path, &key);
         }
-        for part in text.split(|c: char| c.is_whitespace() || "?&;,".contains(c)) {
-            if let Some((key, value)) = part.split_once('=')
-                && key.chars().all(|c| c.is_ascii_alphanumeric() || "_-.".contains(c))
-                && part.len() < text.len()
-            {
-                self.key(|| source.whole(path), path, key.trim_start_matches('-'), value, plain);
-            }
+    }
+
+    /// Notes a key whose value only a variable can take the place of.
+    fn by_variable(&mut self, source: &dyn Source, path: &str, key: &str) {
+        if source.is_merged() && !takes_secrets(path) {
+            self.by_variable.insert(key.to_owned());
         }
     }
 
@@ -394,25 +476,70 @@ impl Findings {
         let allowed = keys.iter().copied().take(SHOWN).collect::<Vec<_>>().join(", ");
         let (allowed, declared) = (format!("[{allowed}]{}", more(keys.len())), declared.join(", "));
         let (more, shared) = (more(names.len()), shared.concat());
-        let remedy = match (names.first(), self.in_charts.is_empty()) {
-            (None, true) => "take it out, or name the file in the application's allow_plain: [FILE]".to_owned(),
-            (None, false) => format!(
-                "write a value of the chart in its place, and that secret into the values of the deployment; what is no secret is named in \
-                 the application's allow_plain: {allowed}"
-            ),
-            (Some((first, _)), true) => format!(
-                "write \"{{{{ .Secrets.{first} }}}}\" in place of the value, with the quotes, and into the release file secrets: \
-                 [{declared}]{more}{shared}; what is no secret is named in the application's allow_plain: {allowed}"
-            ),
-            (Some((first, _)), false) => format!(
-                "write \"{{{{ .Secrets.{first} }}}}\" in place of the value, with the quotes, and into the release file secrets: \
-                 [{declared}]{more}{shared}; in a template or file of a chart write a value of the chart in its place, and that secret into \
-                 the values of the deployment; what is no secret is named in the application's allow_plain: {allowed}"
-            ),
+        let declare = format!("into the release file secrets: [{declared}]{more}{shared}");
+        let in_place = names
+            .iter()
+            .find(|(_, keys)| keys.iter().any(|key| !self.by_variable.contains(*key)));
+        let by_variable = names
+            .iter()
+            .find(|(_, keys)| keys.iter().any(|key| self.by_variable.contains(*key)));
+        let mut ways: Vec<String> = Vec::new();
+        if let Some((name, _)) = in_place {
+            let remedy =
+                format!("write \"{{{{ .Secrets.{name} }}}}\" in place of the value, with the quotes, and {declare}");
+            ways.push(remedy);
+        }
+        if let Some((name, _)) = by_variable {
+            let and = if in_place.is_some() {
+                String::new()
+            } else {
+                format!(", and {declare}")
+            };
+            let remedy = format!(
+                "where compose takes no secret (command, labels, options of drivers) write ${{{name}}} in place of the value and \
+                 {name}=\"{{{{ .Secrets.{name} }}}}\" into the env_file of the application{and}"
+            );
+            ways.push(remedy);
+        }
+        if !self.in_charts.is_empty() {
+            let remedy = "in a template or file of a chart write a value of the chart in its place, and that secret into the values of the \
+                          deployment";
+            ways.push(remedy.to_owned());
+        }
+        let remedy = if ways.is_empty() {
+            "take it out, or name the file in the application's allow_plain: [FILE]".to_owned()
+        } else {
+            format!(
+                "{}; what is no secret is named in the application's allow_plain: {allowed}",
+                ways.join("; ")
+            )
         };
         Err(refusal
             .expected("no secret in clear: sealed to sites, asked for or made there")
             .remedy(remedy))
+    }
+}
+
+/// Whether a value at a path of a compose file may hold a secret.
+fn takes_secrets(path: &str) -> bool {
+    let keys: Vec<&str> = path.split('.').collect();
+    matches!(
+        keys.as_slice(),
+        ["services", _, "environment", ..] | ["configs", .., "content"]
+    )
+}
+
+/// Takes defaults out of texts that are never used.
+fn settle_defaults(value: &mut Value, has_value: &dyn Fn(&str) -> bool) {
+    match value {
+        Value::String(text) => {
+            if let Cow::Owned(settled) = without_unused_defaults(text, has_value) {
+                *text = settled;
+            }
+        }
+        Value::Array(list) => list.iter_mut().for_each(|value| settle_defaults(value, has_value)),
+        Value::Object(map) => map.values_mut().for_each(|value| settle_defaults(value, has_value)),
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
     }
 }
 
@@ -426,152 +553,4 @@ struct Standing<'a> {
 
 impl Standing<'_> {
     const TOP: Self = Standing { path: "", holder: None };
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const CANARY: &str = "c4n4ry-7f3a";
-
-    fn refused(look: impl Fn(&mut Findings)) -> Option<String> {
-        let mut findings = Findings::default();
-        look(&mut findings);
-        let error = findings.into_result().err()?;
-        assert_eq!((error.class(), error.code()), (Class::Policy, "secret"));
-        assert!(!format!("{error:?}").contains(CANARY), "{error}");
-        Some(format!("{} {}", error.found(), error.advice().unwrap_or_default()))
-    }
-
-    #[test]
-    fn env_lines_are_refused_by_name_and_without_their_value() {
-        let pem = format!("-----BEGIN RSA PRIVATE KEY-----\n{CANARY}\n-----END RSA PRIVATE KEY-----");
-        for (text, says) in [
-            (format!("A=1\nDB_PASSWORD={CANARY}\n"), "x.env:2: DB_PASSWORD"),
-            (format!("export api-key = '{CANARY}'\n"), "x.env:1: api-key"),
-            (format!("KEY=\"{pem}\"\n"), "x.env:1: a private key"),
-            (format!("DB_PASSWORD=${{OTHER:-{CANARY}}}\n"), "DB_PASSWORD"),
-            (
-                format!("DATABASE_URL=postgres://shop:{CANARY}@db/shop\n"),
-                "DATABASE_URL",
-            ),
-            (
-                format!("ANON=eyJhbGciOiJIUzI1NiJ9.eyJyb2xlIjoieCJ9.{CANARY}\n"),
-                "x.env:1: ANON, a JSON web token",
-            ),
-        ] {
-            let text = refused(|findings| findings.lines("x.env", &text, AllowPlain::NOTHING)).unwrap();
-            assert!(text.contains(says), "{text}");
-        }
-        for text in [
-            "DB_PASSWORD=\n# DB_PASSWORD=x\n# ghp_0123456789abcdefghijklmnopqrstuvwxyz\nDB_PASSWORD_FILE=/run/secrets/db\n",
-            "DB_PASSWORD=${OTHER}\nTOKEN_TTL=3600\nUSER=x\nMAX_TOKENS=4096\n",
-            "DB_PASSWORD={{ .Secrets.DB_PASSWORD }}\nURL=a://b:{{ .Secrets.B }}@c\n",
-            "CERT=-----BEGIN CERTIFICATE-----\n",
-        ] {
-            assert_eq!(
-                refused(|findings| findings.lines("x.env", text, AllowPlain::NOTHING)),
-                None
-            );
-        }
-    }
-
-    #[test]
-    fn what_is_no_secret_is_allowed_by_key_path_or_file() {
-        let text = format!("DB_PASSWORD={CANARY}\nAPI_KEY={CANARY}\n");
-        let values = serde_json::json!({"db": {"auth": {"password": CANARY}}, "auths": {"a": {"auth": CANARY}}});
-        for (patterns, lines, tree) in [
-            (&["DB_PASSWORD", "API_KEY", "db.auth.password", "auths"][..], true, true),
-            (&["*_PASSWORD", "API_*", "db.*", "auths"], true, true),
-            (&["conf/x.env"], true, false),
-            (&["x.*"], true, true),
-            (&["*.env"], true, false),
-            (&["DB_PASSWORD", "db.auth"], false, false),
-            (&["_PASSWORD"], false, false),
-        ] {
-            let patterns: Vec<String> = patterns.iter().map(ToString::to_string).collect();
-            let plain = AllowPlain(&patterns);
-            let of_lines = refused(|findings| findings.lines("conf/x.env", &text, plain));
-            let of_tree = refused(|findings| findings.values("conf/x.yaml", &values, plain));
-            assert_eq!((of_lines.is_none(), of_tree.is_none()), (lines, tree), "{patterns:?}");
-        }
-    }
-
-    #[test]
-    fn equal_values_are_one_secret_and_others_have_names_of_their_own() {
-        let text = refused(|findings| {
-            findings.lines(
-                "a.env",
-                "DB_PASSWORD=one\nPGPASSWORD=\"one\"\nTOKEN=x1x\n",
-                AllowPlain::NOTHING,
-            );
-            let yaml = "env:\n  DB_PASSWORD: two\n";
-            let tree = serde_json::json!({"env": {"DB_PASSWORD": "two"}});
-            findings.file_values("b.yaml", yaml, &tree, AllowPlain::NOTHING);
-        })
-        .unwrap();
-        assert!(text.contains("b.yaml:2: env.DB_PASSWORD"), "{text}");
-        assert!(
-            text.contains("DB_PASSWORD and PGPASSWORD have one value, DB_PASSWORD"),
-            "{text}"
-        );
-        assert!(text.contains("{name: TOKEN, "), "{text}");
-        assert!(
-            text.contains("{name: DB_PASSWORD, ") && text.contains("{name: DB_PASSWORD_2, "),
-            "{text}"
-        );
-        assert!(!text.contains("{name: PGPASSWORD"), "{text}");
-    }
-
-    #[test]
-    fn values_are_refused_by_path() {
-        for (values, says) in [
-            (
-                serde_json::json!({"db": {"auth": {"postgresPassword": CANARY}}}),
-                "v.yaml: db.auth.postgresPassword",
-            ),
-            (
-                serde_json::json!({"env": [format!("API_TOKEN={CANARY}")]}),
-                "v.yaml: env.0",
-            ),
-            (serde_json::json!({"auths": {"a.b": {"auth": CANARY}}}), "registry"),
-            (
-                serde_json::json!({"env": [{"name": "DB_PASSWORD", "value": CANARY}]}),
-                "env.0: DB_PASSWORD",
-            ),
-            (
-                serde_json::json!({"list": [{"clientSecret": CANARY}]}),
-                "secrets: [{name: CLIENT_SECRET, value: {site: ask}}]",
-            ),
-        ] {
-            let text = refused(|findings| findings.values("v.yaml", &values, AllowPlain::NOTHING)).unwrap();
-            assert!(text.contains(says), "{text}");
-        }
-        for values in [
-            serde_json::json!({"passwords": [CANARY]}),
-            serde_json::json!({"env": {"DB_PASSWORD": {"value": CANARY}}}),
-            serde_json::json!({"config": format!("user: x\npassword: {CANARY}\n")}),
-            serde_json::json!({"command": format!("server --db-password={CANARY} --port 1")}),
-            serde_json::json!({"args": ["--password", CANARY]}),
-            serde_json::json!({"url": format!("jdbc:postgresql://db/x?user=a&password={CANARY}")}),
-            serde_json::json!({"o": format!("addr=x,username=a,password={CANARY}")}),
-            serde_json::json!({"secretEnv": {"db": CANARY}}),
-            serde_json::json!({"app": {"secrets": {"first": CANARY, "name": "x"}}}),
-            serde_json::json!({"rootPassword": 12_345_678}),
-            serde_json::json!({"NEO4J_AUTH": format!("neo4j/{CANARY}")}),
-            serde_json::json!({"file": format!("port 1\nrequirepass {CANARY}\n")}),
-        ] {
-            assert!(
-                refused(|findings| findings.values("v.yaml", &values, AllowPlain::NOTHING)).is_some(),
-                "{values}"
-            );
-        }
-        let values = serde_json::json!({"auth": {"existingSecret": "db", "secretName": "x", "password": "", "enabled": true, "token": 5},
-                "imagePullSecrets": [{"name": "x"}], "pullSecrets": ["regcred"], "auths": {}, "volumes": ["app-secrets:/run/x"],
-                "tokens": {"context": 4096}, "maxTokens": 4096, "externalSecrets": {"store": "vault"}, "credentials": {"secretName": "x", "username": "me"}});
-        assert_eq!(
-            refused(|findings| findings.values("v.yaml", &values, AllowPlain::NOTHING)),
-            None
-        );
-    }
 }

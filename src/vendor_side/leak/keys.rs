@@ -30,6 +30,7 @@ const LONG: &[&str] = &[
     "jwtkey",
     "licensekey",
     "licencekey",
+    "masterauth",
     "mnemonic",
 ];
 /// Words that say it by themselves.
@@ -166,6 +167,7 @@ const ABOUT: &[&str] = &[
     "scheme",
     "seconds",
     "size",
+    "stdin",
     "store",
     "strategy",
     "strength",
@@ -242,6 +244,7 @@ fn is_secret_at(words: &[String], at: usize) -> bool {
         || (word == "private" && at.saturating_add(1) == words.len())
         || (word == "auth" && before == Some("basic"))
         || (word == "cookie" && before == Some("erlang"))
+        || (word == "jwt" && at.saturating_add(1) == words.len())
 }
 
 /// Whether a key says how somebody is let in, so that `user:password` under it is a secret: `NEO4J_AUTH`.
@@ -249,8 +252,19 @@ pub(super) fn lets_in(key: &str) -> bool {
     let words = words(key);
     matches!(
         words.last().map(String::as_str),
-        Some("auth" | "authorization" | "masterauth" | "userpass" | "login")
+        Some("auth" | "authorization" | "userpass" | "login")
     )
+}
+
+/// Whether a key is of an address that whoever knows it may send something to.
+pub(super) fn is_webhook(key: &str) -> bool {
+    let words = words(key);
+    let mut words = words.iter().rev().map(String::as_str);
+    let mut last = words.next();
+    while matches!(last, Some("url" | "urls" | "uri" | "address" | "endpoint")) {
+        last = words.next();
+    }
+    matches!(last, Some("webhook" | "webhooks"))
 }
 
 /// Whether a key is of several secrets: a number beneath it says how many.
@@ -414,6 +428,8 @@ mod tests {
             "RABBITMQ_ERLANG_COOKIE",
             "AZURE_STORAGE_ACCOUNT_KEY",
             "DB_PSWD",
+            "JWT",
+            "masterauth",
         ] {
             assert!(looks_secret(key), "{key}");
         }
@@ -452,6 +468,8 @@ mod tests {
             "useExistingSecret",
             "SALT_ROUNDS",
             "TOKEN_VALIDITY",
+            "JWT_ISSUER",
+            "password-stdin",
         ] {
             assert!(!looks_secret(key), "{key}");
         }

@@ -1,16 +1,31 @@
 //! Looks for secrets in what would travel in clear (J11), and refuses them by name.
 //!
+//! One rule for texts of every kind: under the name of a secret a value is one, wherever the two stand together.
+//!
+//! ```text
+//! reference      a text with its variables and templates settled, so that none is taken for a part of it
+//! keys, value    which names are those of secrets, and which values say something under them
+//! configuration  names with their values in a line, however it is written; options  those of command lines
+//! text           what is a secret by its own form
+//! findings       goes through lines, trees and templates, and makes one refusal of it all
+//! ```
+//!
 //! Nothing here repeats a value: findings name a file, a line or a path, and a key.
 
 mod allow_plain;
 mod chart_template;
 mod configuration;
 mod findings;
+#[cfg(test)]
+mod findings_tests;
 mod keys;
+mod options;
+mod reference;
 mod source;
 mod text;
 mod value;
 
 pub(super) use allow_plain::AllowPlain;
+pub(super) use chart_template::without_comments;
 pub(super) use findings::Findings;
 pub(super) use text::{private_key, secret_shapes};

@@ -6,6 +6,7 @@ use std::borrow::Cow;
 use serde_json::Value;
 
 use super::allow_plain::AllowPlain;
+use super::text::is_comment;
 
 /// Where values came from.
 pub(super) trait Source {
@@ -23,6 +24,7 @@ pub(super) trait Source {
 pub(super) struct SourceFile<'a> {
     pub(super) file: &'a str,
     pub(super) lines: Vec<(u64, &'a str, &'a str)>,
+    pub(super) text: &'a str,
 }
 
 impl Source for SourceFile<'_> {
@@ -36,7 +38,10 @@ impl Source for SourceFile<'_> {
     }
 
     fn whole(&self, path: &str) -> String {
-        format!("{}: {path}", self.file)
+        match line_of(self.text, path) {
+            Some(line) => format!("{}:{line}: {path}", self.file),
+            None => format!("{}: {path}", self.file),
+        }
     }
 
     fn is_allowed(&self, _path: &str, _plain: AllowPlain<'_>) -> bool {
@@ -46,6 +51,26 @@ impl Source for SourceFile<'_> {
     fn is_merged(&self) -> bool {
         false
     }
+}
+
+/// Returns the line of a text in YAML that names the last key of a path: behind lines that name those before it, or on them.
+fn line_of(text: &str, path: &str) -> Option<u64> {
+    let mut lines = (1..).zip(text.lines()).filter(|(_, line)| !is_comment(line)).peekable();
+    let is_number = |key: &&str| key.bytes().all(|byte| byte.is_ascii_digit());
+    let mut found = None;
+    for key in path.split('.').filter(|key| !is_number(key)) {
+        let names = |line: &str| {
+            line.match_indices(key).any(|(at, _)| {
+                let before = line.get(..at).unwrap_or_default().trim_end_matches(['"', '\'']);
+                let behind = line.get(at.saturating_add(key.len())..).unwrap_or_default();
+                let is_begun = before.is_empty() || before.ends_with([' ', '{', ',', '-']);
+                is_begun && behind.trim_start_matches(['"', '\'']).trim_start().starts_with(':')
+            })
+        };
+        while lines.next_if(|(_, line)| !names(line)).is_some() {}
+        found = Some(lines.peek()?.0);
+    }
+    found
 }
 
 /// Values of several files, each with its place.
@@ -98,5 +123,23 @@ pub(super) fn is_empty(value: &Value) -> bool {
         Value::String(text) => text.is_empty(),
         Value::Array(list) => list.is_empty(),
         Value::Object(map) => map.is_empty(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_line_of_a_path_is_found_in_braces_too() {
+        let text = "# grafana:\nname: x\ngrafana: {adminUser: a, adminPassword: b}\nlist:\n- a: {\"password\": c}\ndb:\n  password: |\n    x\n";
+        for (path, line) in [
+            ("grafana.adminPassword", Some(3)),
+            ("list.0.a.password", Some(5)),
+            ("db.password", Some(7)),
+            ("db.user", None),
+        ] {
+            assert_eq!(line_of(text, path), line, "{path}");
+        }
     }
 }

@@ -2,6 +2,8 @@
 
 use base64::Engine as _;
 
+use super::reference::settled;
+
 /// How a private key begins, after `-----BEGIN ` and perhaps its algorithm.
 const PRIVATE: [&str; 2] = ["PRIVATE KEY-----", "PRIVATE KEY BLOCK-----"];
 /// `-----BEGIN` in base64: kubernetes and others carry keys so.
@@ -39,6 +41,35 @@ const SHAPES: &[(&str, &str, usize, &str)] = &[
     ("AIza", "_-", 35, "a key of Google"),
     ("npm_", "", 36, "a token of npm"),
     ("pypi-AgE", "_-", 50, "a token of PyPI"),
+    ("glrt-", "_-", 20, "a token of GitLab"),
+    ("gldt-", "_-", 20, "a token of GitLab"),
+    ("xapp-", "-", 20, "a token of Slack"),
+    ("sk_live_", "_", 10, "a key of Stripe"),
+    ("rk_live_", "_", 10, "a key of Stripe"),
+    ("whsec_", "+/=", 16, "a key of Stripe"),
+    ("sk-proj-", "_-", 16, "a key of OpenAI"),
+    ("sk-svcacct-", "_-", 16, "a key of OpenAI"),
+    ("sk-ant-", "_-", 16, "a key of Anthropic"),
+    ("SG.", "_-.", 30, "a key of SendGrid"),
+    ("hf_", "", 20, "a token of Hugging Face"),
+    ("dckr_pat_", "_-", 20, "a token of Docker"),
+    ("dop_v1_", "", 40, "a token of DigitalOcean"),
+    ("shpat_", "", 20, "a token of Shopify"),
+    ("glsa_", "_", 30, "a token of Grafana"),
+    ("hvs.", "_-", 20, "a token of Vault"),
+    ("tskey-", "-", 16, "a key of Tailscale"),
+    ("ya29.", "_-", 20, "a token of Google"),
+];
+
+/// Where services take what anybody sends who knows the rest of the address.
+const WEBHOOKS: [&str; 7] = [
+    "hooks.slack.com/services/",
+    "hooks.slack.com/workflows/",
+    "hooks.slack.com/triggers/",
+    "discord.com/api/webhooks/",
+    "discordapp.com/api/webhooks/",
+    ".webhook.office.com/webhookb2/",
+    "api.telegram.org/bot",
 ];
 
 /// Returns the line in which a private key begins that has a body: a line about one has none, and neither has a comment.
@@ -121,7 +152,8 @@ fn has_body(behind: &str) -> bool {
 }
 
 /// Says what a text holds that is a secret by its own form; nothing of it is repeated.
-pub(super) fn secret_shape(text: &str) -> Option<&'static str> {
+pub(super) fn secret_shape(raw: &str) -> Option<&'static str> {
+    let text: &str = &settled(raw);
     let word = |c: char, more: &str| c.is_ascii_alphanumeric() || more.contains(c);
     for (start, more, least, what) in SHAPES {
         let found = text.match_indices(start).any(|(at, _)| {
@@ -152,7 +184,24 @@ pub(super) fn secret_shape(text: &str) -> Option<&'static str> {
     if has_password(text) {
         return Some("an address with a password in it");
     }
-    has_hash(text).then_some("a user with the hash of a password")
+    if has_webhook(text) {
+        return Some("an address that lets anybody in who knows it");
+    }
+    // A hash is written with dollar signs of its own.
+    has_hash(raw).then_some("a user with the hash of a password")
+}
+
+/// Whether a text has an address that is a secret as a whole.
+fn has_webhook(text: &str) -> bool {
+    WEBHOOKS.iter().any(|start| {
+        text.match_indices(start).any(|(at, _)| {
+            let rest = text.get(at.saturating_add(start.len())..).unwrap_or_default();
+            let length = rest
+                .find(|c: char| !c.is_ascii_alphanumeric() && !"/_-@:".contains(c))
+                .unwrap_or(rest.len());
+            length >= BODY
+        })
+    })
 }
 
 /// Whether a text has a user with the hash of a password, as web servers are given them; compose doubles the dollar signs.
@@ -187,15 +236,18 @@ pub(in super::super) fn secret_shapes<'a>(
 
 /// Whether a text is an address with a password that is no variable and no template: `scheme://user:password@host`.
 fn has_password(text: &str) -> bool {
-    text.match_indices("://").any(|(at, _)| {
+    passwords_of_addresses(text).any(|password| {
+        !password.is_empty() && !password.starts_with(['$', '<', '{']) && !crate::secret::is_marked(text)
+    })
+}
+
+/// Returns the passwords of addresses in a text.
+pub(super) fn passwords_of_addresses(text: &str) -> impl Iterator<Item = &str> {
+    text.match_indices("://").filter_map(|(at, _)| {
         let rest = text.get(at + 3..).unwrap_or_default();
         let authority = rest.split(['/', '?', '#', ' ', '"', '\'']).next().unwrap_or_default();
-        authority
-            .rsplit_once('@')
-            .and_then(|(user, _)| user.split_once(':'))
-            .is_some_and(|(_, password)| {
-                !password.is_empty() && !password.starts_with(['$', '<', '{']) && !crate::secret::is_marked(rest)
-            })
+        let (user, _) = authority.rsplit_once('@')?;
+        user.split_once(':').map(|(_, password)| password)
     })
 }
 
@@ -277,6 +329,15 @@ mod tests {
                 "traefik.users=admin:$$2y$$05$$abcdefghijklmnopqrstuv,x",
                 Some("hash of a password"),
             ),
+            (
+                "https://hooks.slack.com/services/T00000000/B00000000/YYYYYYYYYYYYYYYYYYYYYYYY",
+                Some("lets anybody in"),
+            ),
+            ("k=sk_live_0123456789abcdef", Some("Stripe")),
+            ("SG.0123456789abcdefghijkl.0123456789abcdefghijkl", Some("SendGrid")),
+            ("hf_0123456789abcdefghijklmn", Some("Hugging Face")),
+            ("HF_HUB=hf_transfer", None),
+            ("https://hooks.slack.com/services/${PATH}", None),
             ("cost: $2y$", None),
             ("https://hooks.example.com/services/T000/B000/abcd", None),
             ("XAKIAIOSFODNN7EXAMPLE", None),

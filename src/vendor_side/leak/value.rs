@@ -3,6 +3,8 @@
 //! Under the name of a secret every literal is one, unless it is empty, true or false, a small number or a duration, a path, or a
 //! reference to what stands elsewhere. What references leave over counts as a literal: `x${A}` holds an `x`.
 
+use super::keys::{is_of_several, is_webhook, lets_in, looks_secret};
+use super::reference::{left, settled};
 use crate::secret::is_marked;
 
 /// Digits of a number that counts something: a longer one may be a password as well as any word.
@@ -12,13 +14,18 @@ const DURATION: usize = 6;
 /// Characters of a part of a path that no person chose.
 const RANDOM: usize = 20;
 /// What stands for nothing.
-const WORDS: [&str; 14] = [
-    "null", "~", "true", "false", "yes", "no", "on", "off", "{}", "[]", "|", ">", "|-", ">-",
+const WORDS: [&str; 16] = [
+    "null", "~", "true", "false", "yes", "no", "on", "off", "enabled", "disabled", "{}", "[]", "|", ">", "|-", ">-",
 ];
 /// How a path begins.
 const PATHS: [&str; 5] = ["/", "./", "../", "~/", "file:"];
 /// How a value begins that says where another program finds the secret.
 const REFERENCES: [&str; 6] = ["vault:", "ref+", "op://", "arn:aws:", "env:", "ENC["];
+
+/// Parts of ways to be let in that have digits.
+const WAYS: [&str; 12] = [
+    "oauth", "md5", "sha1", "sha2", "sha-", "ntlm", "saml", "oidc", "krb5", "auth0", "ldap", "base64",
+];
 
 /// Whether a value may be a secret.
 pub(super) fn may_be_secret(value: &str) -> bool {
@@ -27,18 +34,72 @@ pub(super) fn may_be_secret(value: &str) -> bool {
     if is_marked(value) || REFERENCES.iter().any(|start| value.starts_with(start)) {
         return false;
     }
-    let left = match without_references(value) {
-        Left::Default => return true,
-        Left::Whole => value,
+    let value = settled(value);
+    match left(&value) {
         // What stands around them is the shape of an address; passwords in it are found by that.
-        Left::Rest(rest) if rest.contains(['@', '=', ' ']) || rest.contains("://") => return false,
-        Left::Rest(rest) => return rest.chars().any(char::is_alphanumeric),
+        Some(rest) if rest.contains(['@', '=', ' ']) || rest.contains("://") => false,
+        Some(rest) => rest.chars().any(char::is_alphanumeric),
+        None => {
+            !(value.is_empty()
+                || WORDS.contains(&value.to_ascii_lowercase().as_str())
+                || is_small_number(&value)
+                || is_duration(&value)
+                || is_path(&value))
+        }
+    }
+}
+
+/// Whether a value may be a secret under its key.
+pub(super) fn is_secret(key: &str, value: &str) -> bool {
+    if is_marked(value) {
+        return false;
+    }
+    if lets_in(key) {
+        return match password(value) {
+            Some(password) => may_be_secret(password),
+            None => (looks_secret(key) && may_be_secret(value)) || is_password_alone(value),
+        };
+    }
+    (looks_secret(key) && may_be_secret(value) && !(is_of_several(key) && is_number(value)))
+        || (is_webhook(key) && is_unguessable(unquoted(value)))
+}
+
+/// What of a value lets somebody in: `user:password`, `user/password`, or what a header of HTTP says behind the scheme.
+fn password(value: &str) -> Option<&str> {
+    let value = unquoted(value);
+    if let Some((scheme, rest)) = value.split_once(' ') {
+        let scheme = scheme.to_ascii_lowercase();
+        return matches!(scheme.as_str(), "bearer" | "basic" | "token" | "apikey").then_some(rest);
+    }
+    let (user, password) = value.split_once([':', '/'])?;
+    let is_user = left(user).is_some() || user.chars().all(|c| c.is_ascii_alphanumeric() || "._-@".contains(c));
+    (!user.is_empty() && is_user && !password.starts_with('/')).then_some(password)
+}
+
+/// Whether a value is a password, where others say how somebody is let in: a way to do so is a word, or one of a few with digits.
+fn is_password_alone(value: &str) -> bool {
+    let value = unquoted(value);
+    let lower = value.to_ascii_lowercase();
+    value.len() > DIGITS
+        && value.chars().any(|c| c.is_ascii_digit())
+        && !value.contains(|c: char| c.is_whitespace() || "/:,".contains(c))
+        && !WAYS.iter().any(|way| lower.contains(way))
+        && may_be_secret(value)
+}
+
+/// Whether the last part of the path of an address is no word: whoever knows it may use it.
+fn is_unguessable(value: &str) -> bool {
+    let value = settled(value);
+    let Some((_, path)) = value.split_once("://").and_then(|(_, rest)| rest.split_once('/')) else {
+        return false;
     };
-    !(left.is_empty()
-        || WORDS.contains(&left.to_ascii_lowercase().as_str())
-        || is_small_number(left)
-        || is_duration(left)
-        || is_path(left))
+    let path = path.split(['?', '#']).next().unwrap_or_default();
+    let Some((_, last)) = path.trim_end_matches('/').rsplit_once('/') else {
+        return false;
+    };
+    last.len() > DIGITS
+        && !last.contains(['$', '<', '{', '.'])
+        && last.chars().any(|c| c.is_ascii_uppercase() || c.is_ascii_digit())
 }
 
 /// Whether a value is a number, however long.
@@ -51,73 +112,6 @@ pub(super) fn is_number(value: &str) -> bool {
 fn unquoted(value: &str) -> &str {
     let value = value.trim().trim_end_matches([',', ';']).trim_end();
     value.trim_matches(['"', '\'']).trim()
-}
-
-/// What is left of a value without what stands for something else.
-enum Left {
-    /// There was nothing of that kind.
-    Whole,
-    Rest(String),
-    /// A variable has a default that may be a secret.
-    Default,
-}
-
-/// Takes variables of compose and shells, and actions of templates out.
-fn without_references(value: &str) -> Left {
-    let (mut rest, mut out, mut is_whole) = (value, String::new(), true);
-    while let Some(at) = rest.find(['$', '{']) {
-        let (before, from) = rest.split_at(at);
-        out += before;
-        let end = if from.starts_with("{{") {
-            from.find("}}").map(|end| end.saturating_add(2))
-        } else if let Some(name) = from.strip_prefix("${") {
-            let end = closing(name);
-            let name = end.and_then(|end| name.get(..end));
-            let default = name.and_then(|name| name.split_once(":-").or_else(|| name.split_once('-')));
-            // Names have no such characters.
-            let is_name = |name: &str| name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
-            if default.is_some_and(|(name, default)| is_name(name) && may_be_secret(default)) {
-                return Left::Default;
-            }
-            end.map(|end| end.saturating_add(3))
-        } else if from.starts_with("$(") {
-            from.rfind(')').map(|end| end.saturating_add(1))
-        } else if from.starts_with("$$") {
-            // An escaped dollar sign, which is text.
-            out += "$$";
-            rest = from.get(2..).unwrap_or_default();
-            continue;
-        } else {
-            let name = from.strip_prefix('$').unwrap_or_default();
-            let end = name
-                .find(|c: char| !c.is_ascii_alphanumeric() && c != '_')
-                .unwrap_or(name.len());
-            (end > 0).then(|| end.saturating_add(1))
-        };
-        if let Some(end) = end {
-            is_whole = false;
-            rest = from.get(end..).unwrap_or_default();
-        } else {
-            let first = from.chars().next().map_or(1, char::len_utf8);
-            out += from.get(..first).unwrap_or_default();
-            rest = from.get(first..).unwrap_or_default();
-        }
-    }
-    if is_whole { Left::Whole } else { Left::Rest(out + rest) }
-}
-
-/// Returns where the brace closes that was opened before a text.
-fn closing(text: &str) -> Option<usize> {
-    let mut depth = 0_usize;
-    for (at, c) in text.char_indices() {
-        match c {
-            '{' => depth = depth.saturating_add(1),
-            '}' if depth == 0 => return Some(at),
-            '}' => depth = depth.saturating_sub(1),
-            _ => {}
-        }
-    }
-    None
 }
 
 fn is_small_number(value: &str) -> bool {
@@ -222,5 +216,41 @@ mod tests {
             assert!(!may_be_secret(value), "{value}");
         }
         assert!(is_number("4096") && !is_number("4096x"));
+    }
+
+    #[test]
+    fn what_lets_somebody_in_is_told_from_ways_to_do_so() {
+        for (key, value) in [
+            ("NEO4J_AUTH", "neo4j/hunter2"),
+            ("BASIC_AUTH", "admin:$2y$05$abcdef"),
+            ("BASIC_AUTH", "hunter"),
+            ("AUTH", "hunter2"),
+            ("authorization", "Bearer hunter2"),
+            ("authorization", "Bearer ${TOKEN:-hunter2}"),
+            ("WEBHOOK_URL", "https://hooks.example.com/services/T000/B000/YYYY"),
+        ] {
+            assert!(is_secret(key, value), "{key}={value}");
+        }
+        for (key, value) in [
+            ("NEO4J_AUTH", "secret.airlock.internal/X/"),
+            ("NEO4J_AUTH", "neo4j/secret.airlock.internal/X/"),
+            ("NEO4J_AUTH", "none"),
+            ("basic-auth", "admin:${FLOWER_PASSWORD}"),
+            ("basic-auth", "${FLOWER_USER}:${FLOWER_PASSWORD}"),
+            ("AUTHORIZATION", "${HEADER}"),
+            ("authorization", "Bearer ${TOKEN}"),
+            ("SMTP_AUTH", "plain"),
+            ("SMTP_AUTH", "cram-md5"),
+            ("AUTH", "oauth2"),
+            ("AUTH", "scram-sha-256"),
+            ("SMTP_AUTH", "plain login"),
+            ("AUTH", "https://auth2.example.com"),
+            ("WEBHOOK_URL", "https://n8n.example.com/"),
+            ("WEBHOOK_URL", "http://receiver:8080/api/alerts"),
+            ("webhook", "${HOOK}"),
+            ("WEBHOOK_TIMEOUT", "https://a.example/x/Y0001"),
+        ] {
+            assert!(!is_secret(key, value), "{key}={value}");
+        }
     }
 }

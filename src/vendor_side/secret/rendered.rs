@@ -1,11 +1,11 @@
 //! What documents become once values are in them, as far as the vendor knows the values: agents of no site are told more than they may be.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 
 use sha2::{Digest as _, Sha256};
 
 use crate::bundle::desired::{Deployment, DesiredState, SecretSource, Target};
-use crate::bundle::{SecretForm, secret_place, secret_places};
+use crate::bundle::{Places, SecretForm};
 use crate::crypto::SealedSecret;
 use crate::domain::{Class, Digest, DocumentType, Error, Hash, Result, SecretName, SiteId, limits};
 
@@ -15,12 +15,7 @@ const NAMED: usize = 10;
 /// The documents of a release, and how often each has a place for each secret.
 pub(super) struct Rendered<'a> {
     desired: &'a DesiredState,
-    documents: HashMap<Digest, Document>,
-}
-
-struct Document {
-    bytes: usize,
-    places: BTreeMap<SecretName, usize>,
+    documents: HashMap<Digest, Places>,
 }
 
 /// A value that is sealed, and how long it is in each form.
@@ -42,18 +37,10 @@ impl<'a> Rendered<'a> {
     /// Looks for the places that the documents of a release have.
     pub(super) fn new(desired: &'a DesiredState, documents: &[(DocumentType, Vec<u8>)]) -> Self {
         let has_secrets = desired.secrets().next().is_some();
-        let found = documents.iter().filter(|_| has_secrets).map(|(_, bytes)| {
-            let mut places: BTreeMap<SecretName, usize> = BTreeMap::new();
-            for name in secret_places(bytes) {
-                let count = places.entry(name).or_default();
-                *count = count.saturating_add(1);
-            }
-            let document = Document {
-                bytes: bytes.len(),
-                places,
-            };
-            (Digest(Hash(Sha256::digest(bytes).into())), document)
-        });
+        let found = documents
+            .iter()
+            .filter(|_| has_secrets)
+            .map(|(_, bytes)| (Digest(Hash(Sha256::digest(bytes).into())), Places::of(bytes)));
         Self {
             desired,
             documents: found.collect(),
@@ -124,11 +111,8 @@ impl<'a> Rendered<'a> {
         let Some(document) = self.documents.get(digest) else {
             return 0;
         };
-        let mut bytes = document.bytes;
+        let mut bytes = document.bytes(0, 0);
         for secret in deployment.secrets() {
-            let Some(count) = document.places.get(&secret.name) else {
-                continue;
-            };
             let value = match secret.source {
                 SecretSource::Ask => 0,
                 SecretSource::Generate => usize::try_from(secret.length()).unwrap_or(usize::MAX),
@@ -143,10 +127,9 @@ impl<'a> Rendered<'a> {
                         })
                 }
             };
-            let more = value.saturating_sub(secret_place(&secret.name).len());
-            bytes = bytes.saturating_add(more.saturating_mul(*count));
+            bytes = bytes.saturating_add(document.added(&secret.name, value));
         }
-        bytes as u64
+        bytes
     }
 }
 

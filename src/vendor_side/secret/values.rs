@@ -9,7 +9,7 @@ use std::path::Path;
 
 use zeroize::Zeroizing;
 
-use crate::domain::limits::SECRET_BYTES;
+use crate::domain::limits::{SECRET_BYTES, SECRET_SOUGHT_BYTES};
 use crate::domain::{Class, Error, Result, SecretName, SecretValue};
 use crate::release_file::SecretSource;
 use crate::stream::{Looked, read_bounded};
@@ -103,6 +103,12 @@ impl<'a> Values<'a> {
             )
             .expected("1 to 65,536 bytes of UTF-8 without NUL")
         })?;
+        if value.as_str().len() < SECRET_SOUGHT_BYTES && !matches!(self.ask, AskSecret::Assumed) {
+            let remark = format!(
+                "the value of {name}{of_site} has fewer than {SECRET_SOUGHT_BYTES} bytes: sites cannot look for it, and it leaves with what an application prints"
+            );
+            self.remarks.borrow_mut().push(remark);
+        }
         self.known.borrow_mut().insert(key, value.clone());
         Ok(value)
     }

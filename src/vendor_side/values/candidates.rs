@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::slots::{Form, Slots, has_version, text};
+use super::slots::{Form, HUB, Slots, has_version, text};
 use super::tree::show;
 use crate::chart::is_image_key;
 use crate::collect::ImageReference;
@@ -145,7 +145,7 @@ impl Search<'_> {
                 .last()
                 .is_some_and(|key| key == "image" || key.ends_with("Image") || key == "images");
         (is_text("repository") && (has(&companions) || called_image && has(&["version"])))
-            || (is_text("image") && has(&["tag", "registry", "digest"]))
+            || (is_text("image") && has(&["tag", "registry", "digest", HUB]))
             || (is_text("name") && called_image && has(&companions))
     }
 

@@ -7,8 +7,8 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 use super::candidates::Candidate;
-use super::registry_over::registries_over;
-use super::slots::{Form, Slots, Target};
+use super::registry_over::{RegistryOver, registries_over};
+use super::slots::{Form, Slots, Target, has_version};
 use super::tree::{set, show};
 use crate::bundle::desired::PLACEHOLDER_HOST;
 use crate::chart::{Chart, overlay};
@@ -148,7 +148,18 @@ impl Values {
             .map(String::as_str);
         let app_version = app_version.filter(|_| forms.first() != Some(&Form::Whole) && !slots.is_whole(&self.whole));
         let overs: Vec<Option<String>> = self.overs(&path).collect();
-        let said = |over: &Option<String>| parts.reference(over.as_deref(), app_version);
+        let hubs: Vec<RegistryOver> = registries_over(&self.whole, &path)
+            .into_iter()
+            .filter(RegistryOver::is_hub)
+            .collect();
+        let hub = |over: &Option<String>| hubs.iter().find(|hub| over.as_ref() == Some(&hub.text));
+        let said = |over: &Option<String>| {
+            let tag = hub(over).and_then(|hub| hub.tag.as_deref());
+            parts.reference(
+                over.as_deref(),
+                tag.filter(|_| !has_version(&parts.name)).or(app_version),
+            )
+        };
         let comes_out = |over: &&Option<String>| said(over).parse().is_ok_and(|reference| seen.contains(&reference));
         // The same repository under a tag that only the template knows.
         let otherwise = |over: &Option<String>| {
@@ -177,7 +188,12 @@ impl Values {
             *other != over && wanted.is_some() && said(other).parse::<ImageReference>().ok() == wanted
         };
         let others: Vec<Option<String>> = overs.iter().filter(|other| same(other)).cloned().collect();
-        let ways = ways(forms, [over].into_iter().chain(others));
+        let by_hub = hub(&over).is_some();
+        let mut ways = ways(forms, [over].into_iter().chain(others));
+        // Many charts take a name with a path for a whole reference, and leave the hub out.
+        if by_hub && !ways.contains(&(Form::Whole, None)) {
+            ways.push((Form::Whole, None));
+        }
         ImageUse {
             path,
             slots,

@@ -1,7 +1,9 @@
-//! Registries that stand over several images: the host of an image is not always beside its name.
+//! Registries that stand over several images: the host of an image is not always beside its name. A `hub` is one with a path, and the tag
+//! beside it is that of every image which has none of its own.
 
 use serde_json::Value;
 
+use super::slots::{HUB, text};
 use super::tree::get;
 
 /// Where charts keep them, below the mapping of values of any chart that an image is in.
@@ -10,6 +12,7 @@ const GLOBAL: &[&[&str]] = &[
     &["global", "image", "registry"],
     &["global", "images", "registry"],
     &["global", "registry"],
+    &["global", HUB],
 ];
 /// The same without `global`, in any mapping above an image: only believed where an image does come out through it.
 const PLAIN: &[&[&str]] = &[
@@ -17,6 +20,7 @@ const PLAIN: &[&[&str]] = &[
     &["image", "registry"],
     &["images", "registry"],
     &["registry"],
+    &[HUB],
 ];
 
 /// A registry over several images.
@@ -26,6 +30,20 @@ pub(super) struct RegistryOver {
     pub(super) text: String,
     /// Charts say by its place that it is over everything.
     pub(super) global: bool,
+    /// Of a hub: the tag that stands beside it.
+    pub(super) tag: Option<String>,
+}
+
+impl RegistryOver {
+    pub(super) fn is_hub(&self) -> bool {
+        self.path.last().is_some_and(|key| key == HUB)
+    }
+}
+
+fn tag_beside(whole: &Value, path: &[String]) -> Option<String> {
+    let (last, above) = path.split_last()?;
+    let beside = get(whole, above)?.as_object()?;
+    (last == HUB).then(|| text(beside, "tag")).flatten()
 }
 
 /// Returns the registries that may stand over the image at a path, the outermost first.
@@ -50,6 +68,7 @@ pub(super) fn registries_over(whole: &Value, image: &[String]) -> Vec<RegistryOv
             {
                 found.push(RegistryOver {
                     text: text.to_owned(),
+                    tag: tag_beside(whole, &path),
                     path,
                     global,
                 });
@@ -69,7 +88,7 @@ mod tests {
     fn registries_are_found_on_every_level_above_an_image() {
         let whole = json!({
             "global": {"imageRegistry": "a.io", "image": {"registry": "b.io"}, "images": {"registry": ""}, "registry": {"url": "x"}},
-            "web": {"global": {"registry": "c.io"}, "imageRegistry": "d.io", "image": {"registry": "own.io", "name": "x"}},
+            "web": {"global": {"registry": "c.io", "hub": "e.io/x", "tag": 1}, "imageRegistry": "d.io", "image": {"registry": "own.io", "name": "x"}},
         });
         let path: Vec<String> = ["web", "image"].map(str::to_owned).to_vec();
         let found: Vec<_> = registries_over(&whole, &path)
@@ -80,11 +99,14 @@ mod tests {
             ("global.imageRegistry", "a.io", true),
             ("global.image.registry", "b.io", true),
             ("web.global.registry", "c.io", true),
+            ("web.global.hub", "e.io/x", true),
             ("web.imageRegistry", "d.io", false),
         ];
         assert_eq!(
             found,
             expected.map(|(path, text, global)| (path.to_owned(), text.to_owned(), global))
         );
+        let tags = registries_over(&whole, &path).into_iter().filter_map(|over| over.tag);
+        assert_eq!(tags.collect::<Vec<_>>(), ["1"]);
     }
 }

@@ -5,6 +5,7 @@
 //! | a whole reference | `HOST/NAME@sha256:…`; by name and tag |
 //! | a mapping with `digest` or `sha` | that key; else as below |
 //! | another mapping with `repository`, `image` or `name`, or such keys beside others | `NAME@sha256` with the 64 digits as tag, for charts that write both with a colon between |
+//! | a name below a `hub` | as a mapping; then whole, for charts that take a name with a path as it is |
 //! | any of these, also a repository whose tag stands elsewhere | by name and tag, which the appliance serves as the digest that the release signed |
 
 use serde_json::{Map, Value};
@@ -14,6 +15,8 @@ use crate::bundle::desired::PLACEHOLDER_HOST;
 use crate::domain::{Digest, RepositoryName, Tag};
 use crate::release_file::{ImageValue, Pin};
 
+/// The key of a registry with the path below which images stand.
+pub(super) const HUB: &str = "hub";
 /// Keys of a mapping that hold the name of an image.
 const NAMES: [&str; 3] = ["repository", "image", "name"];
 
@@ -99,7 +102,7 @@ impl Slots {
         let name = NAMES.into_iter().find(|key| text(map, key).is_some())?;
         let has = |key: &str| map.contains_key(key).then(|| below(key));
         Some(Self {
-            registry: has("registry"),
+            registry: has("registry").or_else(|| text(map, HUB).map(|_| below(HUB))),
             name: below(name),
             tag: Some(has("tag").or_else(|| has("version")).unwrap_or_else(|| below("tag"))),
             digest: has("digest").or_else(|| has("sha")).or_else(|| has("sha256")),
@@ -107,11 +110,16 @@ impl Slots {
     }
 
     pub(super) fn forms_of_map(&self) -> Vec<Form> {
+        let mut forms = vec![Form::Tag, Form::Name];
         if self.digest.is_some() {
-            vec![Form::Digest, Form::Tag, Form::Name]
-        } else {
-            vec![Form::Tag, Form::Name]
+            forms.insert(0, Form::Digest);
         }
+        // A hub is passed over by charts where the name is a whole reference.
+        let is_hub = |path: &ValuePath| path.last().is_some_and(|key| key == HUB);
+        if self.registry.as_ref().is_some_and(is_hub) {
+            forms.push(Form::Whole);
+        }
+        forms
     }
 
     pub(super) fn forms_of_text(&self) -> Vec<Form> {

@@ -67,6 +67,31 @@ impl Setup {
         }
     }
 
+    /// The blobs of release 2 travel encoded: several in one chunk, one of them larger than a chunk, and one that spans chunks.
+    fn encoded() -> Self {
+        let mut setup = Self::new();
+        let vendor = Vendor::new();
+        let mut text = noise(300_000, 70).repeat(12);
+        let old = vendor.bundle(1, &[noise(5000, 50)], SMALL_CHUNKS);
+        let spans = [noise(1_500_000, 71), vec![7; 2_000_000]].concat();
+        let layers = [
+            vec![1; 90_000],
+            vec![2; 2_500_000],
+            noise(900, 72),
+            spans,
+            std::mem::take(&mut text),
+        ];
+        let new = vendor.encoded(2, &layers, SMALL_CHUNKS, &mut |form| form);
+        for (name, made) in ["1", "2"].iter().zip([&old, &new]) {
+            write(&setup.folder.path().join(name), &made.bytes);
+        }
+        setup.base = Appliance::init(&vendor);
+        setup.base.import(&setup.folder.path().join("1")).assert_imported();
+        setup.domain = vendor.chain().domain();
+        setup.releases = [old, new];
+        setup
+    }
+
     /// A first try was cut off inside the large blob, so that there is a journal and a part to go on with.
     fn begun() -> Self {
         let setup = Self::new();
@@ -175,6 +200,14 @@ fn every_changing_call_may_be_the_last() {
 fn every_changing_call_of_a_second_try_may_be_the_last() {
     if stopper::available() {
         sweep("crash sweep of a second try", Setup::begun(), 8);
+    }
+}
+
+#[test]
+#[cfg(feature = "vendor")]
+fn every_changing_call_may_be_the_last_where_blobs_are_restored() {
+    if stopper::available() {
+        sweep("crash sweep of encoded blobs", Setup::encoded(), 16);
     }
 }
 

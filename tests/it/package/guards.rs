@@ -130,7 +130,7 @@ fn fewer_approvals_than_are_asked_for_are_refused() {
         let talk = String::from_utf8_lossy(&output.stderr).into_owned();
         for part in [
             &format!("this guard asks for 2 approvals, the file has {good_ones}"),
-            "`airlock approve` before it is exported",
+            "`airlock approve DRAFT --key FILE` before it is exported",
         ] {
             assert!(talk.contains(part), "{part}: {talk}");
         }

@@ -112,9 +112,9 @@ fn a_wrong_state_folder_is_answered_with_the_right_one() {
     // Nothing is in it: the appliance is made there.
     let root = operator.file("root.json", &operator.vendor.chain_file());
     let made = crate::support::appliance::scratch();
-    let words = format!(" --site x --trust {}", root.display());
+    let at_hand = [("ROOT.JSON", root.to_str().unwrap()), ("NAME", "x")];
     for command in commands(&list(made.path()).remedy("E-STATE", "database-missing")) {
-        operator.follow(&(command + &words), &[]).succeeded();
+        operator.follow(&command, &at_hand).succeeded();
     }
     list(made.path()).succeeded();
     // A store that is gone while a release is here is no appliance any more; the right folder is one.

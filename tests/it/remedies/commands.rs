@@ -25,7 +25,7 @@ fn a_wrong_secret_is_issued_anew() {
         )
     };
     let remedy = connect("not the secret").remedy("E-USAGE", "secret");
-    let issued = operator.follow(&format!("{} edge-0", commands(&remedy)[0]), &[]);
+    let issued = operator.follow(&commands(&remedy)[0], &[]);
     connect(issued.succeeded()["secret"].as_str().unwrap()).succeeded();
     let remedy = operator
         .run(&["target", "connect", "edge-0"])
@@ -53,7 +53,7 @@ fn what_follows_a_target_goes_first() {
         .run(&["target", "free", mine["id"].as_str().unwrap(), "--yes"])
         .remedy("E-USAGE", "uuid");
     for command in commands(&remedy) {
-        operator.follow(&format!("{command} mine --yes"), &[]).succeeded();
+        operator.follow(&format!("{command} --yes"), &[]).succeeded();
     }
     remove().succeeded();
     free().succeeded();
@@ -99,14 +99,9 @@ fn init_is_answered_with_another_folder() {
     // One half: a further vendor is pinned where the appliance is.
     let other = Vendor::new();
     let further = operator.file("other.json", &other.chain_file());
-    let words = format!(
-        " {} --fingerprint {}",
-        further.display(),
-        other.chain().fingerprint().to_hex()
-    );
-    operator
-        .follow(&(commands(&remedy)[0].clone() + &words), &[])
-        .succeeded();
+    let fingerprint = other.chain().fingerprint().to_hex();
+    let at_hand = [("ROOT", further.to_str().unwrap()), ("HEX", fingerprint.as_str())];
+    operator.follow(&commands(&remedy)[0], &at_hand).succeeded();
     write(&folder.path().join("something"), b"");
     let remedy = init(folder.path()).remedy("E-STATE", "not-empty");
     assert!(remedy.contains("another --state folder"), "{remedy}");

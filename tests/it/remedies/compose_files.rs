@@ -486,6 +486,29 @@ fn secrets_and_reserved_names_are_taken_out_as_the_messages_say() {
         .unwrap();
     shop.build(&format!("{}{section}\n", plain.replace("sequence: 1", "sequence: 3")))
         .succeeded();
+    // Where compose takes none, a variable stands for it.
+    let command = file.replace(
+        "environment: {DB_PASSWORD: abc, MODE: x}",
+        "command: server --db-password abc",
+    );
+    shop.write("one.yaml", &command);
+    let remedy = shop
+        .build(&plain.replace("sequence: 1", "sequence: 4"))
+        .remedy("E-POLICY", "secret");
+    let (variable, rest) = remedy
+        .split_once("write ")
+        .unwrap()
+        .1
+        .split_once(" in place of the value and ")
+        .unwrap();
+    let (pair, rest) = rest
+        .split_once(" into the env_file of the application, and into the release file ")
+        .unwrap();
+    let section = rest.split("; ").next().unwrap();
+    shop.write("one.yaml", &command.replace("abc", variable));
+    shop.write("one.env", &format!("{pair}\n"));
+    let four = release("compose: one.yaml, env_file: one.env", "").replace("sequence: 1", "sequence: 4");
+    shop.build(&format!("{four}{section}\n")).succeeded();
     // What is a secret by its own form, and has no name.
     let key = "-----BEGIN PRIVATE KEY-----\\nMIIEvQIBADAN";
     shop.write("one.yaml", &file.replace("DB_PASSWORD: abc", &format!("A: \"{key}\"")));

@@ -164,6 +164,19 @@ pub(super) fn commands(remedy: &str) -> Vec<String> {
     commands
 }
 
+/// Puts what a person has at hand in place of the words that stand for it.
+#[track_caller]
+pub(super) fn filled(command: &str, at_hand: &[(&str, &str)]) -> String {
+    for (name, _) in at_hand {
+        assert!(command.split(' ').any(|word| word == *name), "{command} has no {name}");
+    }
+    let put_in = |word: &str| {
+        let held = at_hand.iter().find(|(name, _)| *name == word);
+        held.map_or(word, |(_, value)| *value).to_owned()
+    };
+    command.split(' ').map(put_in).collect::<Vec<_>>().join(" ")
+}
+
 /// A whole copy of a folder.
 pub(super) fn copy(from: &Path, to: &Path) {
     let copied = Command::new("cp").arg("-a").arg(from).arg(to).status().unwrap();

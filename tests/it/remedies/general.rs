@@ -7,7 +7,7 @@ use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::Command;
 
-use super::follow::{Operator, Ran, commands, copy};
+use super::follow::{Operator, Ran, commands, copy, filled};
 use super::workshop::{HEAD, IMAGES, Workshop};
 use crate::format::vectors::{Vector, vectors};
 use crate::support::appliance::{AIRLOCK, read};
@@ -209,8 +209,8 @@ fn sites_and_keys_are_named_as_the_messages_say() {
     site.run(&pin).succeeded();
     let file = format!("outbox/enrolment-{}.json", &chain.domain().to_hex()[..8]);
     let file = site.state().join(file);
-    shop.follow(&enrol, &format!("{} --name plant-1", file.display()))
-        .succeeded();
+    let enrol = filled(&enrol, &[("FILE", file.to_str().unwrap())]);
+    shop.follow(&enrol, "--name plant-1").succeeded();
     let listed = shop.follow(&look, "").succeeded().clone();
     assert!(listed.to_string().contains("plant-1"), "{listed}");
     shop.create("").succeeded();

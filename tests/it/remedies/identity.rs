@@ -88,7 +88,7 @@ fn copies_of_the_log_are_named_and_made_as_the_message_says() {
     };
     let verify = |path: &std::path::Path| operator.run(&["audit", "verify", "--against", path.to_str().unwrap()]);
     let good = |remedy: &str| {
-        assert!(commands(remedy)[0] == "airlock audit export", "{remedy}");
+        assert!(commands(remedy)[0] == "airlock audit export -o FILE", "{remedy}");
         verify(&export(&operator, "again.jsonl").1).succeeded();
     };
     good(&verify(&operator.file("no-copy", b"{}")).remedy("E-FORMAT", "audit-copy"));

@@ -1,6 +1,6 @@
 //! Remedies about what lies in a vendor's folder: passphrases, key files, the ledger, and bundles that are signed in place.
 
-use super::follow::{commands, copy};
+use super::follow::{commands, copy, filled};
 use super::workshop::{HEAD, IMAGES, Workshop};
 
 const KEYS: &str = "w/keys/release-1.pem w/keys/release-2.pem";
@@ -45,7 +45,8 @@ fn passphrases_are_given_as_the_message_says() {
     }
     for key in &keys {
         let id = key["id"].as_str().unwrap();
-        shop.follow(&commands(&remedy)[0], &format!("release {id}")).succeeded();
+        let command = filled(&commands(&remedy)[0], &[("ROLE", "release")]);
+        shop.follow(&command, id).succeeded();
     }
     shop.create("--sequence 2").succeeded();
 }

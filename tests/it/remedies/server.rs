@@ -259,8 +259,8 @@ fn a_damaged_authority_is_restored_or_made_anew() {
     let command = commands(&remedy)[0].clone();
     let list = operator.run(&["target", "list"]);
     for target in list.succeeded()["targets"].as_array().unwrap() {
-        let words = format!(" {} --manifest --new-secret", target["name"].as_str().unwrap());
-        let connected = operator.follow(&(command.clone() + &words), &[]);
+        let words = format!("{command} --manifest --new-secret");
+        let connected = operator.follow(&words, &[("TARGET", target["name"].as_str().unwrap())]);
         let manifest = connected.succeeded()["manifest"].as_str().unwrap().to_owned();
         assert!(next.lines().all(|line| manifest.contains(line)), "{manifest}");
         assert!(!first.lines().all(|line| manifest.contains(line)), "{manifest}");

@@ -255,13 +255,10 @@ fn a_new_vendor_is_pinned_and_its_bundle_comes_in() {
     let made = other.bundle_of("erp", "registry.two/b", 1, &[noise(100, 3)]);
     let remedy = operator.import(&made).remedy("E-TRUST", "unknown-domain");
     let root = operator.file("root.json", &other.chain_file());
-    let words = format!(
-        " {} --fingerprint {}",
-        root.display(),
-        other.chain().fingerprint().to_hex()
-    );
+    let fingerprint = other.chain().fingerprint().to_hex();
+    let at_hand = [("ROOT", root.to_str().unwrap()), ("HEX", fingerprint.as_str())];
     for command in commands(&remedy) {
-        operator.follow(&(command + &words), &[]).succeeded();
+        operator.follow(&command, &at_hand).succeeded();
     }
     operator.import(&made).succeeded();
 }
@@ -276,7 +273,7 @@ fn an_earlier_release_is_brought_back_by_activation() {
     let remedy = operator.import(&made(3)).remedy("E-ROLLBACK", "older");
     for command in commands(&remedy) {
         assert_eq!(
-            operator.follow(&format!("{command} 2.0"), &[]).succeeded()["result"],
+            operator.follow(&command, &[("RELEASE", "2.0")]).succeeded()["result"],
             "activated"
         );
     }
@@ -323,7 +320,7 @@ fn a_target_whose_release_is_not_live_is_answered_after_activation() {
     let first = || operator.run(&["target", "connect", "edge-0"]);
     let remedy = first().remedy("E-STATE", "not-live");
     for command in commands(&remedy) {
-        operator.follow(&format!("{command} 1.0"), &[]).succeeded();
+        operator.follow(&command, &[("RELEASE", "1.0")]).succeeded();
     }
     first().succeeded();
 }
@@ -370,7 +367,7 @@ fn an_unsaid_removal_is_decided_here() {
     assert!(remedy.ends_with("the same command with --undeploy"), "{remedy}");
     // Whoever is not there to be asked says so in advance.
     let remedy = operator
-        .follow(&command.replace('…', "2.0"), &[])
+        .follow(&command, &[("RELEASE", "2.0")])
         .remedy("E-USAGE", "confirm");
     operator.follow(&commands(&remedy).pop().unwrap(), &[]).succeeded();
 }

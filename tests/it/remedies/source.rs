@@ -8,7 +8,10 @@ use super::indirect;
 /// Characters before a remedy in which the class and sub-code of its error stand.
 const BEFORE: usize = 900;
 
-/// Files of `src` by their path in it, without their tests.
+/// Folders of crates whose modules the program passes on by their own names.
+const PASSED_ON: [&str; 2] = ["foundation/", "site/"];
+
+/// Files of `src` by their path in it, or in such a folder, without their tests.
 type Files = BTreeMap<String, String>;
 
 /// Every remedy of the program: `Class code: text`; where an expression stands for a text, `file Class code: <expression>`; and those
@@ -37,6 +40,10 @@ fn gather(root: &Path, folder: &Path, files: &mut Files) {
             let text = std::fs::read_to_string(&path).unwrap();
             let code = text.split("#[cfg(test)]").next().unwrap();
             let name = path.strip_prefix(root).unwrap().to_str().unwrap();
+            let name = PASSED_ON
+                .iter()
+                .find_map(|part| name.strip_prefix(part))
+                .unwrap_or(name);
             files.insert(name.to_owned(), code.to_owned());
         }
     }

@@ -1,6 +1,6 @@
 //! Remedies about a vendor's keys, roots and known sites.
 
-use super::follow::{Operator, commands};
+use super::follow::{Operator, commands, filled};
 use super::workshop::{HEAD, IMAGES, Workshop};
 
 fn shop() -> Workshop {
@@ -15,7 +15,7 @@ fn a_product_is_named_in_the_root_as_the_message_says() {
     shop.edit("release.yaml", "product: shop", "product: desk");
     let remedy = shop.create("").remedy("E-TRUST", "product");
     for command in commands(&remedy) {
-        shop.follow(&command, "desk").succeeded();
+        shop.follow(&command, "").succeeded();
     }
     shop.create("").succeeded();
 }
@@ -37,7 +37,9 @@ fn folders_of_workspaces_are_chosen_as_the_message_says() {
     assert!(remedy.ends_with("point -w at the right folder"), "{remedy}");
     shop.good("vendor trust show -w w");
     for command in commands(&remedy) {
-        shop.follow(&command, "--product shop --vendor Test made").succeeded();
+        let words = command.replacen("NAME", "Test", 1);
+        shop.follow(&filled(&words, &[("NAME", "shop"), ("DIR", "made")]), "")
+            .succeeded();
     }
     shop.good("vendor trust show -w made");
 }
@@ -94,7 +96,8 @@ fn without_a_key_it_is_signed_elsewhere_as_the_message_says() {
     shop.create(&option("--unsigned")).succeeded();
     for command in commands(&remedy) {
         // On a machine without a workspace.
-        let sign = |more: &str| shop.follow(&command, &format!("--key {kept} out.airlock {more}"));
+        let command = filled(&command, &[("BUNDLE", "out.airlock"), ("FILE", kept)]);
+        let sign = |more: &str| shop.follow(&command, more);
         let remedy = sign("").remedy("E-TRUST", "no-root");
         let option = remedy.strip_prefix("give it with ").unwrap();
         shop.good("vendor init --product shop --vendor Other --expires 2100-01-01T00:00:00Z other");

@@ -6,7 +6,7 @@ use std::process::Command;
 
 use airlock::crypto::{Chain, KeyFile};
 
-use super::follow::{commands, copy};
+use super::follow::{commands, copy, filled};
 use super::workshop::{HEAD, IMAGES, Workshop};
 use crate::support::appliance::{AIRLOCK, read, write};
 use crate::support::bundles::Vendor;
@@ -103,11 +103,11 @@ fn signatures_that_do_not_fit_are_kept_beside_the_bundle() {
         .find(|(_, ran)| ran.ended.code != Some(0))
         .unwrap();
     let remedy = refused.remedy("E-LIMIT", "reserve");
-    let option = remedy.rsplit(' ').next().unwrap();
-    for command in commands(&remedy) {
-        let more = format!("out.sig out.airlock --key w/keys/release-{key}.pem --trust w/root.json");
-        shop.follow(&command, &more).succeeded();
-    }
+    let [sign, import] = commands(&remedy).try_into().unwrap();
+    let key = format!("w/keys/release-{key}.pem");
+    let at_hand = [("BUNDLE", "out.airlock"), ("KEY", key.as_str()), ("FILE", "out.sig")];
+    shop.follow(&filled(&sign, &at_hand), "--trust w/root.json").succeeded();
+    let option = import.split(' ').find(|word| word.starts_with("--")).unwrap();
     shop.good(&format!(
         "bundle verify out.airlock --trust w/root.json {option} out.sig"
     ));
@@ -157,8 +157,9 @@ fn what_only_an_older_release_had_is_removed_by_its_uuid() {
     shop.build(&release(3, "")).succeeded();
     let refused = shop.build(&release(4, "removed: [cellar]\n"));
     let remedy = refused.remedy("E-USAGE", "value");
-    let command = commands(&remedy)[0].replace("ROOT.JSON", "w/root.json");
-    let shown = shop.follow(&command, "old.airlock").succeeded().clone();
+    let at_hand = [("BUNDLE", "old.airlock"), ("ROOT.JSON", "w/root.json")];
+    let command = filled(&commands(&remedy)[0], &at_hand);
+    let shown = shop.follow(&command, "").succeeded().clone();
     let targets = shown["desired"]["targets"].as_array().unwrap();
     let old = targets.iter().find(|target| target["name"] == "cellar").unwrap();
     shop.build(&release(4, &format!("removed: [{}]\n", old["id"].as_str().unwrap())))

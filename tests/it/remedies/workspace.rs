@@ -2,7 +2,7 @@
 
 use airlock::vendor_side::{Init, SigningTime, Workspace};
 
-use super::follow::{commands, copy};
+use super::follow::{commands, copy, filled};
 use super::workshop::{HEAD, IMAGES, Workshop};
 use crate::support::appliance::{read, write};
 
@@ -54,13 +54,13 @@ fn root_keys_are_brought_or_the_root_is_carried_to_them() {
     let [propose, sign, adopt] = part[..] else {
         panic!("{remedy}")
     };
-    let trust = propose.strip_suffix("propose").unwrap();
-    shop.follow(propose, "--expires-years 5 -o root-2.json").succeeded();
+    let root = ("FILE", "root-2.json");
+    shop.follow(&filled(propose, &[root]), "--expires-years 5").succeeded();
     for key in [shop.path("w/keys/root-1.pem"), away.path().join("root-2.pem")] {
-        let more = format!("root-2.json --key {}", key.display());
-        shop.follow(&format!("{trust}{sign}"), &more).succeeded();
+        let sign = filled(sign, &[root, ("KEY", key.to_str().unwrap())]);
+        shop.follow(&sign, "").succeeded();
     }
-    shop.follow(&format!("{trust}{adopt}"), "root-2.json").succeeded();
+    shop.follow(&filled(adopt, &[root]), "").succeeded();
     // The keys brought here.
     shop.run(change).remedy("E-TRUST", "below-threshold");
     copy(&away.path().join("root-2.pem"), &shop.path("w/keys"));

@@ -1,9 +1,15 @@
 //! `airlock secret …`, and releases that wait: imported, told everywhere, and live with the last value.
 
+use std::sync::Arc;
+use std::time::Duration;
+
+use airlock::appliance::fleet::{Hub, SiteView};
+use airlock::appliance::live::Live;
 use airlock::db::Schema;
 use airlock::db::site::audit;
+use airlock::domain::SystemClock;
 
-use super::world::{Plant, ask, desired, files, generate, said, with_places};
+use super::world::{Plant, ask, desired, files, generate, release, run, said, with_places};
 use crate::support::appliance::{AIRLOCK, Serving};
 use crate::vendor::passphrases::terminal;
 
@@ -371,6 +377,91 @@ fn a_value_that_agents_could_not_be_told_is_refused_before_anything_is_written()
 }
 
 #[test]
+fn a_release_that_a_value_makes_too_large_is_told_by_its_import_and_goes_live_with_a_shorter_one() {
+    let plant = Plant::new();
+    let uses = [ask("edge-0", "API_KEY", false)];
+    let few = plant.file("few.airlock", &release(&plant.vendor, 1, "a", &uses).bytes);
+    plant.good(&["import", few.to_str().unwrap()]);
+    plant.good_with(&["secret", "set", "API_KEY"], &"x".repeat(65_536));
+    assert_eq!(plant.live(), 1);
+    let bundle = plant.file("many.airlock", &with_places(&plant.vendor, 2, &uses, 70).bytes);
+    let planned = plant.good(&["import", bundle.to_str().unwrap(), "--dry-run"]);
+    let imported = plant.good(&["import", bundle.to_str().unwrap()]);
+    assert_eq!((imported["active"].as_bool(), plant.live()), (Some(false), 1));
+    let again = plant.good(&["import", bundle.to_str().unwrap()]);
+    let listed = plant.good(&["release", "list"]);
+    let shown = plant.good(&["release", "show", "2.0"]);
+    let secrets = plant.good(&["secret", "list"]);
+    let command = format!(
+        "airlock secret set --replace API_KEY --product crm --state {}",
+        plant.state().display()
+    );
+    for value in [
+        &planned["waits_for"],
+        &imported["waits_for"],
+        &again["waits_for"],
+        &listed["releases"][0]["waits_for"],
+        &shown["waits_for"],
+        &secrets["waiting"][0]["secrets"],
+    ] {
+        let of: Vec<_> = value.as_array().unwrap().iter().collect();
+        assert_eq!(of.len(), 1, "{value}");
+        assert_eq!(
+            (of[0]["name"].as_str(), of[0]["sealed"].as_bool()),
+            (Some("API_KEY"), Some(false))
+        );
+        assert_eq!(of[0]["too_large"]["target"], "edge-0");
+        assert!(
+            of[0]["too_large"]["document_bytes"].as_u64().unwrap() > 4 << 20,
+            "{value}"
+        );
+        assert_eq!(of[0]["command"], command.as_str());
+    }
+    // Before anything changes.
+    let before = (files(&plant.state()), rows(&plant), plant.live());
+    let ended = plant.refused(&["release", "activate", "2.0"], "", "E-LIMIT", "rendered");
+    assert!(said(&ended, "found").contains("too large for agents with the value of API_KEY, with which \"edge-0\""));
+    assert_eq!(ended.refusal.as_ref().unwrap().2, "X15");
+    assert_eq!((files(&plant.state()), rows(&plant), plant.live()), before);
+    // As it says.
+    let remedy = said(&ended, "remedy");
+    let command: Vec<&str> = remedy.split('`').nth(1).unwrap().split(' ').skip(1).collect();
+    plant.refused(&command, &"y".repeat(65_536), "E-LIMIT", "rendered");
+    assert_eq!(plant.live(), 1);
+    let act = plant.good_with(&command, "short");
+    assert_eq!(
+        (act["release"]["result"].as_str(), plant.live()),
+        (Some("activated"), 2)
+    );
+    assert_eq!(
+        plant.good(&["release", "list"])["releases"][0]["waits_for"]
+            .as_array()
+            .unwrap()
+            .len(),
+        0
+    );
+}
+
+#[test]
+fn of_two_values_that_are_too_large_together_either_may_be_made_shorter() {
+    let plant = Plant::new();
+    let uses = [ask("edge-0", "API_KEY", false), ask("edge-0", "LICENCE", false)];
+    let few = plant.file("few.airlock", &release(&plant.vendor, 1, "a", &uses).bytes);
+    plant.good(&["import", few.to_str().unwrap()]);
+    plant.good_with(&["secret", "set", "API_KEY"], &"x".repeat(65_536));
+    plant.good_with(&["secret", "set", "LICENCE"], &"x".repeat(1_000));
+    let bundle = plant.file("many.airlock", &with_places(&plant.vendor, 2, &uses, 70).bytes);
+    plant.good(&["import", bundle.to_str().unwrap()]);
+    assert_eq!(plant.live(), 1);
+    // It is not this value that does not fit: the release goes on waiting for the other one.
+    let act = plant.good_with(&["secret", "set", "LICENCE", "--replace"], &"x".repeat(2_000));
+    assert_eq!(act["release"]["result"], "waiting");
+    assert_eq!(act["release"]["secrets"][0]["name"], "API_KEY");
+    plant.good_with(&["secret", "set", "API_KEY", "--replace"], "short");
+    assert_eq!(plant.live(), 2);
+}
+
+#[test]
 fn what_a_stopped_act_left_is_removed_by_the_next() {
     let plant = Plant::new();
     plant.import(1, &[ask("edge-0", "API_KEY", false)]);
@@ -383,4 +474,118 @@ fn what_a_stopped_act_left_is_removed_by_the_next() {
     assert!(!plant.state().join(&left).try_exists().unwrap());
     // What no act of ours makes is nobody's to remove.
     assert!(plant.state().join(other).try_exists().unwrap());
+}
+
+/// What is too short to be looked for is said, and what is no value takes the place of none.
+#[test]
+fn a_value_is_judged_before_it_is_said_what_becomes_of_it() {
+    let plant = Plant::new();
+    plant.import(1, &[ask("edge-0", "API_KEY", false)]);
+    let short = "cannot be looked for in what agents report";
+    let set =
+        |words: &[&str], value: &str| run(&plant.state(), &[&["secret", "set", "API_KEY"], words].concat(), value);
+    for (value, is_short) in [("12345", true), ("123456", false)] {
+        let ended = set(&["--replace"], value);
+        assert_eq!(
+            (ended.code, ended.stderr.contains(short)),
+            (Some(0), is_short),
+            "{}",
+            ended.stderr
+        );
+    }
+    // Who gets it is said through a pipe too.
+    let ended = set(&["--replace"], "1234567");
+    assert!(
+        ended.stderr.contains("the value goes to crm/stable of"),
+        "{}",
+        ended.stderr
+    );
+    assert!(ended.stderr.contains("it takes the place of one"), "{}", ended.stderr);
+    for bad in ["", "a\0b"] {
+        let ended = set(&["--replace"], bad);
+        let (class, code, _) = ended.refusal.unwrap();
+        assert_eq!((class.as_str(), code.as_str()), ("E-USAGE", "secret-value"));
+        assert!(!ended.stderr.contains("takes the place"), "{}", ended.stderr);
+    }
+    let ended = set(&["--replace"], &"x".repeat(70_000));
+    let (class, code, _) = ended.refusal.unwrap();
+    assert_eq!((class.as_str(), code.as_str()), ("E-LIMIT", "size"));
+    assert!(
+        ended.stderr.contains("more than 65,536 bytes") && !ended.stderr.contains("65537"),
+        "{}",
+        ended.stderr
+    );
+}
+
+/// Acts that take moments wait for one another.
+#[test]
+fn values_that_are_entered_at_once_are_all_taken() {
+    let plant = Plant::new();
+    plant.import(1, &[ask("edge-0", "API_KEY", false)]);
+    let state = plant.state();
+    std::thread::scope(|scope| {
+        let entering: Vec<_> = (0..6)
+            .map(|number| {
+                let state = &state;
+                scope.spawn(move || {
+                    run(
+                        state,
+                        &["secret", "set", "API_KEY", "--replace"],
+                        &format!("value-{number}"),
+                    )
+                })
+            })
+            .collect();
+        for one in entering {
+            let ended = one.join().unwrap();
+            assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+        }
+    });
+    assert_eq!(rows(&plant).len(), 6);
+}
+
+/// Where secrets do not go is told before an agent is sent there; and what a target waits for, in place of its agent.
+#[test]
+fn what_keeps_an_agent_from_its_secrets_is_told_beforehand() {
+    let plant = Plant::new();
+    let config = |name: &str, address: &str| {
+        let text =
+            format!("listen = [\"{address}:5000\"]\nplain_http_beyond_loopback = true\n[agents]\nplain_http = true\n");
+        plant.file(name, text.as_bytes()).to_str().unwrap().to_owned()
+    };
+    let (beyond, here) = (config("beyond.toml", "192.0.2.9"), config("here.toml", "127.0.0.1"));
+    plant.import(1, &[ask("edge-0", "API_KEY", false)]);
+    let ended = plant.refused(&["target", "connect", "edge-0"], "", "E-POLICY", "secrets-missing");
+    assert!(
+        said(&ended, "remedy").contains("airlock secret set API_KEY"),
+        "{}",
+        ended.stderr
+    );
+    plant.good_with(&["secret", "set", "API_KEY"], "a value");
+    let told = "what edge-0 shall run holds secrets, and agents are sent to http://192.0.2.9:5000 over plain HTTP";
+    for words in [
+        &["target", "list"][..],
+        &["target", "connect", "edge-0", "--new-secret"],
+    ] {
+        for (config, is_told) in [(&beyond, true), (&here, false)] {
+            let ended = run(&plant.state(), &[words, &["--config", config]].concat(), "");
+            assert_eq!(
+                (ended.code, ended.stderr.contains(told)),
+                (Some(0), is_told),
+                "{}",
+                ended.stderr
+            );
+        }
+    }
+    // And by the server, which goes on.
+    let appliance = airlock::appliance::Appliance::open(&plant.state(), Arc::new(SystemClock)).unwrap();
+    let live = Live::load(&Arc::new(appliance), Duration::ZERO).unwrap();
+    let problems = |address: &str, secure| {
+        let view = SiteView::new(address, secure, SiteView::INTERVAL, None).unwrap();
+        let problems = Hub::new(&live, view).unwrap().problems();
+        problems.into_iter().map(|problem| problem.error).collect::<Vec<_>>()
+    };
+    assert_eq!(problems("192.0.2.9:5000", false), ["E-STATE secret-way"]);
+    assert_eq!(problems("192.0.2.9:5000", true), Vec::<String>::new());
+    assert_eq!(problems("[::1]:5000", false), Vec::<String>::new());
 }

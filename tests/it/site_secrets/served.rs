@@ -1,15 +1,18 @@
 //! What agents get: values in their places, under revisions that only they are told, the right way or not at all.
 
-use airlock::appliance::secret::AskedSecret;
+use airlock::appliance::secret::{AskedSecret, Replaces};
 use airlock::appliance::status::{Doubt, Running};
 use airlock::bundle::desired::SecretSource;
-use airlock::domain::{SecretValue, Uuid};
+use airlock::db::site::targets::Undeploy;
+use airlock::domain::{Class, SecretValue, Uuid};
 use airlock::http::Settings;
 use base64::Engine as _;
 use serde_json::Value;
 use zeroize::Zeroizing;
 
-use super::world::{Uses, application, ask, files, generate, release, revision, sealed, sealed_release, with_places};
+use super::world::{
+    Uses, application, ask, files, generate, release, revision, sealed, sealed_release, sealed_with_places, with_places,
+};
 use crate::support::agents::{Serving, credentials, text};
 use crate::support::appliance::{wait_for, write};
 use crate::support::bundles::Made;
@@ -35,7 +38,9 @@ fn set(serving: &Serving, name: &str, target: Option<&str>, value: &str) {
     let value = SecretValue::new(Zeroizing::new(value.as_bytes().to_vec()))
         .ok()
         .unwrap();
-    appliance.set_secret(&view, value, appliance.clock.now()).unwrap();
+    appliance
+        .set_secret(&view, value, Replaces::Any, appliance.clock.now())
+        .unwrap();
     serving.hub.refresh().unwrap();
 }
 
@@ -347,11 +352,108 @@ fn what_values_make_too_large_is_not_sent_and_shorter_ones_are() {
     set(&serving, "API_KEY", None, &"x".repeat(65_536));
     let token = serving.token("edge-0");
     assert_eq!(serving.agent(&token, "GET", "resources", "").status, 200);
+    let before = ask_resources(&serving, &token);
     serving.instance.import(&many, false).unwrap();
     serving.hub.refresh().unwrap();
-    let reply = serving.agent(&token, "GET", "resources", "");
-    assert_eq!((reply.status, text(&reply)), (503, "E-STATE rendered\n"));
-    // As the log says.
+    // It waits, and what is live goes on whole.
+    assert_eq!(told(&ask_resources(&serving, &token)), told(&before));
+    let ready: Value = get(serving.address, "/readyz").json();
+    let waits = ready["waiting"][0]["secrets"][0].as_str().unwrap();
+    assert!(
+        waits.starts_with("API_KEY, with which \"edge-0\" shall run up to "),
+        "{ready}"
+    );
+    // With a shorter value it goes live.
     set(&serving, "API_KEY", None, "short");
-    assert_eq!(serving.agent(&token, "GET", "resources", "").status, 200);
+    assert_ne!(told(&ask_resources(&serving, &token)), told(&before));
+}
+
+/// No `create` of ours makes such a release.
+#[test]
+fn what_a_sealed_value_makes_too_large_is_for_the_vendor_to_mend() {
+    let instance = InProcessAppliance::new();
+    let uses = [sealed("edge-0", "API_KEY", false)];
+    let of =
+        |sequence, value: &str| sealed_with_places(&instance, sequence, &uses, Some(&[("API_KEY", None, value)]), 70);
+    instance.import(&of(1, &"x".repeat(65_536)), false).unwrap();
+    let appliance = instance.appliance();
+    let waiting = appliance.waiting_releases().unwrap();
+    assert!(waiting[0].missing[0].sealed && waiting[0].missing[0].too_large.is_some());
+    let head = waiting[0].release.head;
+    let error = appliance
+        .activate(head, Undeploy::AsSigned, appliance.clock.now())
+        .unwrap_err();
+    assert_eq!((error.class(), error.code()), (Class::Limit, "rendered"));
+    assert!(
+        error
+            .advice()
+            .unwrap()
+            .starts_with("ask the vendor for a release with a shorter value")
+    );
+    instance.import(&of(2, "short"), false).unwrap();
+    assert!(appliance.waiting_releases().unwrap().is_empty());
+}
+
+#[test]
+fn what_changed_since_a_secret_was_looked_at_is_not_replaced_unseen() {
+    let instance = InProcessAppliance::new();
+    let uses = [ask("edge-0", "API_KEY", false)];
+    instance
+        .import(&release(&instance.vendor, 1, "a", &uses), false)
+        .unwrap();
+    let appliance = instance.appliance();
+    let now = || appliance.clock.now();
+    let name = "API_KEY".parse().unwrap();
+    let look = || {
+        let asked = AskedSecret {
+            name: &name,
+            target: None,
+            product: None,
+            channel: None,
+            vendor: None,
+        };
+        appliance.find_secret(&asked).unwrap()
+    };
+    let value = |text: &str| SecretValue::new(Zeroizing::new(text.as_bytes().to_vec())).ok().unwrap();
+    let none = look();
+    appliance
+        .set_secret(&none, value("first"), Replaces::Seen, now())
+        .unwrap();
+    let kept = files(&instance.state());
+    let acts: [&dyn Fn() -> airlock::domain::Error; 3] = [
+        &|| {
+            appliance
+                .set_secret(&none, value("second"), Replaces::Seen, now())
+                .unwrap_err()
+        },
+        &|| appliance.generate_secret(&none, Replaces::Seen, now()).unwrap_err(),
+        &|| appliance.forget_secret(&none, Replaces::Seen, now()).unwrap_err(),
+    ];
+    for act in acts {
+        let error = act();
+        assert_eq!((error.class(), error.code()), (Class::Busy, "secret-changed"));
+        assert_eq!(files(&instance.state()), kept);
+    }
+    // As the refusal says, and as it was seen.
+    let act = appliance
+        .set_secret(&none, value("second"), Replaces::Any, now())
+        .unwrap();
+    assert!(act.replaced);
+    let seen = look();
+    assert!(
+        appliance
+            .set_secret(&seen, value("third"), Replaces::Seen, now())
+            .unwrap()
+            .replaced
+    );
+    // A release came meanwhile that seals its own: one from here would not be used.
+    let seals = [sealed("edge-0", "API_KEY", false)];
+    let next = sealed_release(&instance, 2, &seals, Some(&[("API_KEY", None, "of the vendor")]));
+    instance.import(&next, false).unwrap();
+    let kept = files(&instance.state());
+    let error = appliance
+        .set_secret(&seen, value("late"), Replaces::Any, now())
+        .unwrap_err();
+    assert_eq!((error.class(), error.code()), (Class::Usage, "secret-sealed"));
+    assert_eq!(files(&instance.state()), kept);
 }

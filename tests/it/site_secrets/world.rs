@@ -91,18 +91,23 @@ pub(super) fn release(vendor: &Vendor, sequence: u64, text: &str, uses: &[Uses])
 pub(super) fn with_places(vendor: &Vendor, sequence: u64, uses: &[Uses], places: usize) -> Made {
     vendor.with_targets(sequence, |image| {
         let mut desired = desired(image, 2, "many", uses);
-        let before = desired.target("edge-0").deployments[0].docker.as_ref().unwrap().compose;
-        let place = desired.documents.iter().position(|(_, bytes)| digest(bytes) == before);
-        let (_, mut compose) = desired.documents.remove(place.unwrap());
-        for number in 0..places {
-            compose.extend_from_slice(format!("      N{number}: \"{{{{ .Secrets.API_KEY }}}}\"\n").as_bytes());
-        }
-        let compose = desired.put(DocumentType::Compose, &compose);
-        let deployment = &mut desired.target("edge-0").deployments[0];
-        deployment.docker.as_mut().unwrap().compose = compose;
-        deployment.revision = Uuid::derived("revision", &["edge-0", "many", &compose.to_string()]);
+        add_places(&mut desired, places);
         desired
     })
+}
+
+/// Gives the application on `edge-0` so many more places for `API_KEY`.
+fn add_places(desired: &mut Desired, places: usize) {
+    let before = desired.target("edge-0").deployments[0].docker.as_ref().unwrap().compose;
+    let place = desired.documents.iter().position(|(_, bytes)| digest(bytes) == before);
+    let (_, mut compose) = desired.documents.remove(place.unwrap());
+    for number in 0..places {
+        compose.extend_from_slice(format!("      N{number}: \"{{{{ .Secrets.API_KEY }}}}\"\n").as_bytes());
+    }
+    let compose = desired.put(DocumentType::Compose, &compose);
+    let deployment = &mut desired.target("edge-0").deployments[0];
+    deployment.docker.as_mut().unwrap().compose = compose;
+    deployment.revision = Uuid::derived("revision", &["edge-0", "many", &compose.to_string()]);
 }
 
 /// The signed revision of an application in such a release.
@@ -260,6 +265,17 @@ pub(super) fn sealed_release(
     uses: &[Uses],
     values: Option<&[(&str, Option<&str>, &str)]>,
 ) -> Made {
+    sealed_with_places(site, sequence, uses, values, 0)
+}
+
+/// The same, with so many more places for `API_KEY` on `edge-0`.
+pub(super) fn sealed_with_places(
+    site: &crate::support::in_process::InProcessAppliance,
+    sequence: u64,
+    uses: &[Uses],
+    values: Option<&[(&str, Option<&str>, &str)]>,
+    places: usize,
+) -> Made {
     let appliance = site.appliance();
     let document = values.map(|values| {
         let secret = |(name, target, value): &(&str, Option<&str>, &str)| SealedSecret {
@@ -288,6 +304,9 @@ pub(super) fn sealed_release(
     });
     site.vendor.with_targets(sequence, |image| {
         let mut desired = desired(image, 2, "a", uses);
+        if places > 0 {
+            add_places(&mut desired, places);
+        }
         if let Some(document) = &document {
             desired.put(DocumentType::Secrets, document);
         }

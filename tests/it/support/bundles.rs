@@ -8,6 +8,8 @@ use airlock::bundle::{BlobSource, BundleContent, BundleLayout, Feature, Packing,
 use airlock::crypto::{Chain, Envelope, PayloadType, RootDocument, SigningKey};
 use airlock::domain::{Audience, Class, Digest, DocumentType, Error, Result, SiteId, Version, oci};
 
+use airlock::encoding::{Encoding, Level, write_travel};
+
 use super::desired::{self, Desired};
 use super::site::{chain_under, digest};
 
@@ -42,6 +44,24 @@ pub(crate) struct Made {
 }
 
 struct Blobs(BTreeMap<Digest, Vec<u8>>);
+
+/// As [`Blobs`], where some travel in another form.
+struct Travelling {
+    blobs: Blobs,
+    forms: BTreeMap<Digest, Vec<u8>>,
+}
+
+impl BlobSource for Travelling {
+    fn open(&self, digest: &Digest, size: u64) -> Result<Box<dyn Read + Send>> {
+        self.blobs.open(digest, size)
+    }
+
+    fn open_travel(&self, of: &Digest) -> Result<(Box<dyn Read + Send>, Digest)> {
+        let form = self.forms[of].clone();
+        let name = digest(&form);
+        Ok((Box::new(Cursor::new(form)), name))
+    }
+}
 
 impl BlobSource for Blobs {
     fn open(&self, digest: &Digest, _size: u64) -> Result<Box<dyn Read + Send>> {
@@ -114,6 +134,44 @@ impl Vendor {
     /// Makes the bundle of a release of the product `crm`, channel `stable`.
     pub(crate) fn bundle(&self, sequence: u64, layers: &[Vec<u8>], packing: Packing) -> Made {
         self.pack(("crm", "stable"), sequence, image(sequence, layers), packing)
+    }
+
+    /// Makes the bundle of a release whose layers travel encoded where that makes them smaller. `spoil` is given the travel form of each, and
+    /// returns what travels instead.
+    pub(crate) fn encoded(
+        &self,
+        sequence: u64,
+        layers: &[Vec<u8>],
+        packing: Packing,
+        spoil: &mut dyn FnMut(Vec<u8>) -> Vec<u8>,
+    ) -> Made {
+        let (content, blobs, manifest, digests) = image(sequence, layers);
+        let mut forms = BTreeMap::new();
+        for (name, layer) in digests.iter().zip(layers) {
+            let (size, mut form) = (layer.len() as u64, Vec::new());
+            let mut source = Cursor::new(layer.clone());
+            let written = write_travel(*name, size, &mut source, Level::Quick, &mut form, &mut |_| ());
+            if written.unwrap().is_some() {
+                forms.insert(*name, spoil(form));
+            }
+        }
+        assert!(!forms.is_empty(), "nothing becomes smaller");
+        let stated: BTreeMap<_, _> = forms
+            .iter()
+            .map(|(name, form)| (*name, (form.len() as u64, Encoding::Plain)))
+            .collect();
+        let plan = BundleLayout::new(&statement(("crm", "stable"), sequence), &content, &self.chain, packing);
+        let plan = plan.unwrap().encoded(&stated).unwrap();
+        let mut payload = Vec::new();
+        let source = Travelling { blobs, forms };
+        let unsigned = plan.write_payload(content, &source, &mut payload, |_| ()).unwrap();
+        let mut bytes = unsigned.prologue(&[unsigned.sign(&self.key)]).unwrap();
+        bytes.append(&mut payload);
+        Made {
+            bytes,
+            manifest,
+            layers: digests,
+        }
     }
 
     /// Makes the bundle of a release with targets. The image stands in every repository that a desired state of the tests names

@@ -68,6 +68,11 @@ const MERGED: &[(&str, &str)] = pod!(
     "\"{{ with (merge .Values.controller.image .Values.global.image) }}{{ if .repository }}{{ .repository }}{{ else }}{{ .registry }}/{{ .image }}{{ end }}:{{ .tag }}{{ if .digest }}@{{ .digest }}{{ end }}{{ end }}\""
 );
 
+/// An image below a hub, unless its name is a whole reference.
+const ISTIO: &[(&str, &str)] = pod!(
+    "\"{{ if contains \"/\" .Values.pilot.image }}{{ .Values.pilot.image }}{{ else }}{{ .Values.pilot.hub | default .Values.global.hub }}/{{ .Values.pilot.image | default \"pilot\" }}:{{ .Values.pilot.tag | default .Values.global.tag }}{{ with (.Values.pilot.variant | default .Values.global.variant) }}-{{ . }}{{ end }}{{ end }}\""
+);
+
 /// A pod that comes out by a condition.
 macro_rules! only_if {
     ($condition:expr, $image:expr) => {
@@ -200,6 +205,22 @@ pub(super) const CASES: &[Case] = &[
         release: "image_values: [image]", with_helm: Carried(ONE), without: Carried(ONE), ..CASE },
     Case { name: "a registry over all images that none uses", values: "global: {imageRegistry: quay.io, registry: {url: 'https://x'}}\nimage: {repository: acme/web, tag: \"1\"}\n", files: POD_BY_MAP,
         release: "image_values: [image]", with_helm: Carried(ONE), without: Carried(ONE), ..CASE },
+    // A hub: a registry with a path, and a tag, over names.
+    Case { name: "a hub over all images", values: "global: {hub: docker.io/acme, tag: \"1\"}\npilot: {image: web}\ninit: {image: web}\n",
+        files: &[("templates/a.yaml", "kind: Pod\napiVersion: v1\nmetadata: {name: a}\nspec:\n  initContainers: [{name: i, image: '{{ .Values.global.hub }}/{{ .Values.init.image }}:{{ .Values.global.tag }}'}]\n  containers: [{name: a, image: '{{ .Values.global.hub }}/{{ .Values.pilot.image }}:{{ .Values.global.tag }}'}]\n")],
+        release: "image_values: [pilot.image, init.image]", with_helm: Warned(ONE, "by name and tag"), without: Warned(ONE, "by name and tag"), ..CASE },
+    Case { name: "a hub over all images, not listed", values: "global: {hub: quay.io/acme, tag: 16}\npilot: {image: db}\n", files: pod!("\"{{ .Values.global.hub }}/{{ .Values.pilot.image }}:{{ .Values.global.tag }}\""),
+        with_helm: Warned(&[DB], "by name and tag"), without: Refused("image-value"), ..CASE },
+    Case { name: "a hub and a tag of the image's own before those over all", values: "global: {hub: docker.io/acme, tag: \"1\", variant: \"\"}\npilot: {image: web, hub: \"\", tag: \"\", variant: \"\"}\n", files: ISTIO,
+        release: "image_values: [pilot]", with_helm: Carried(ONE), without: Refused("untold-image"), ..CASE },
+    Case { name: "a hub and a tag of the image's own, said", values: "global: {hub: docker.io/other, tag: \"1\"}\npilot: {image: db, hub: quay.io/acme, tag: \"16\"}\n", files: ISTIO,
+        release: "image_values: [pilot]", with_helm: Carried(&[DB]), without: Refused("untold-image"), ..CASE },
+    Case { name: "a hub beside a name, with no tag but one over all", values: "global: {tag: \"16\"}\npilot: {image: db, hub: quay.io/acme}\n", files: pod!("\"{{ .Values.pilot.hub }}/{{ .Values.pilot.image }}:{{ .Values.global.tag }}\""),
+        with_helm: Warned(&[DB], "by name and tag"), without: Refused("image-value"), ..CASE },
+    Case { name: "a hub over a whole reference", values: "global: {hub: docker.io/other, tag: \"9\"}\npilot: {image: 'quay.io/acme/db:16', hub: \"\", tag: \"\"}\n", files: ISTIO,
+        with_helm: Carried(&[DB]), without: Refused("image-value"), ..CASE },
+    Case { name: "a hub over a name that the template knows", values: "global: {hub: docker.io/acme, tag: \"1\"}\n", files: pod!("\"{{ .Values.global.hub }}/web:{{ .Values.global.tag }}\""),
+        with_helm: Refused("written-image"), without: Refused("written-image"), ..CASE },
     Case { name: "a helper of the chart", values: "image: {registry: quay.io, repository: acme/db, tag: \"16\", digest: \"\"}\n",
         files: &[("templates/_helpers.tpl", HELPER), ("templates/a.yaml", "kind: Pod\napiVersion: v1\nmetadata: {name: a}\nspec: {containers: [{name: a, image: {{ include \"x.image\" (dict \"root\" .Values.image \"global\" .Values.global) }}}]}\n")],
         release: "image_values: [image]", with_helm: Carried(&[DB]), without: Refused("untold-image"), ..CASE },

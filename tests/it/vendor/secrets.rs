@@ -354,3 +354,239 @@ fn a_long_list_says_how_many_there_are_and_machines_get_all() {
     assert!(text.contains("and 10 more; --format json has all of them"), "{text}");
     assert!(text.contains("] and 44 more; what is no secret"), "{text}");
 }
+
+/// Every way in which programs are told a password, beside the same where it is none.
+#[test]
+fn a_password_is_refused_in_whatever_text_it_stands() {
+    let service = |more: &str| format!("services:\n  a:\n    image: example.com/web:2\n    {more}\n");
+    let mut folder = VendorFolder::new();
+    let mut number = 0;
+    for (file, bad, good) in [
+        (
+            "c.yaml",
+            service("command: redis-server --requirepass P"),
+            service("command: redis-server --requirepass ${P}"),
+        ),
+        (
+            "c.yaml",
+            service("command: server --password P"),
+            service("command: server --password-file /run/x"),
+        ),
+        (
+            "c.yaml",
+            service("command: [sh, -c, \"exec redis-server --requirepass P\"]"),
+            service("command: [sh, -c, \"exec redis-server --requirepass $$REDIS_PASSWORD\"]"),
+        ),
+        (
+            "c.yaml",
+            service("healthcheck: {test: [CMD-SHELL, \"redis-cli -a P ping\"]}"),
+            service("healthcheck: {test: [CMD-SHELL, \"mysqladmin ping -uroot -p$$MYSQL_ROOT_PASSWORD\"]}"),
+        ),
+        (
+            "c.yaml",
+            service("environment: {JSON: '{\"smtp\": {\"password\": \"P\"}}'}"),
+            service("environment: {JSON: '{\"smtp\": {\"user\": \"P\"}}'}"),
+        ),
+        (
+            "c.yaml",
+            service("configs: [c]\nconfigs: {c: {content: '{\"smtp\": {\"password\": \"P\"}}'}}"),
+            service("configs: [c]\nconfigs: {c: {content: '{\"smtp\": {\"mode\": \"P\"}}'}}"),
+        ),
+        (
+            "c.yaml",
+            service("environment: {DATABASE_URL: \"postgres://u:${PW:-P}@db/x\"}"),
+            service("environment: {DATABASE_URL: \"postgres://u:${PW}@db/x\"}"),
+        ),
+        (
+            "c.yaml",
+            service("environment: {JAVA_OPTS: -Ddb.password=P}"),
+            service("environment: {JAVA_OPTS: -Ddb.user=P}"),
+        ),
+        (
+            "c.yaml",
+            service("environment: {OPTIONS: \"authorization: Bearer P\"}"),
+            service("environment: {OPTIONS: \"authorization: Bearer ${P}\"}"),
+        ),
+        (
+            "c.yaml",
+            service("environment: {HOOK: https://hooks.slack.com/services/T00000000/B00000000/YYYYYYYYYYYYYYYY}"),
+            service("environment: {HOOK: \"${HOOK}\"}"),
+        ),
+        (
+            "c.env",
+            "C__Default=\"Server=db;User Id=sa;Password=P\"\n".into(),
+            "C__Default=\"Server=db;User Id=P\"\n".into(),
+        ),
+        (
+            "c.env",
+            "URL=jdbc:postgresql://db/x?user=a&password=P\n".into(),
+            "URL=jdbc:postgresql://db/x?user=P\n".into(),
+        ),
+        ("c.env", "CMDLINE=--password=P\n".into(), "CMDLINE=--user=P\n".into()),
+        ("c.env", "AUTH=P\n".into(), "AUTH=scram-sha-256\n".into()),
+        ("c.env", "JWT=P\n".into(), "JWT_ISSUER=P\n".into()),
+        (
+            "c.env",
+            "STRIPE=sk_live_0123456789abcdef\n".into(),
+            "STRIPE=pk_live_0123456789abcdef\n".into(),
+        ),
+        (
+            "conf",
+            "$wgDBpassword = \"P\";\n".into(),
+            "$wgDBpassword = getenv('P');\n".into(),
+        ),
+        (
+            "conf",
+            "$settings[\"hash_salt\"] = \"P\";\n".into(),
+            "$settings[\"mode\"] = \"P\";\n".into(),
+        ),
+        (
+            "conf",
+            "masterauth P\n".into(),
+            "proxy_pass http://web:3000;\nfastcgi_pass php:9000;\n".into(),
+        ),
+        (
+            "conf",
+            "CREATE USER a IDENTIFIED BY 'P';\n".into(),
+            "CREATE USER a IDENTIFIED WITH ed25519;\n".into(),
+        ),
+    ] {
+        number += 1;
+        folder.write("c.yaml", service("configs: [more]\nconfigs: {more: {file: ./conf}}"));
+        folder.write("c.env", "A=1\n");
+        folder.write("conf", "x\n");
+        folder.write(
+            file,
+            bad.replace("=P", &format!("={CANARY}"))
+                .replace(" P", &format!(" {CANARY}"))
+                .replace("-P", &format!("-{CANARY}"))
+                .replace("\"P\"", &format!("\"{CANARY}\""))
+                .replace("'P'", &format!("'{CANARY}'")),
+        );
+        let (class, code, text) = folder.refused(&shop(""), number);
+        assert_eq!((class, code), ("E-POLICY", "secret"), "{bad}: {text}");
+        assert!(
+            text.contains(&format!("{file}:")) && !text.contains(CANARY),
+            "{bad}: {text}"
+        );
+        folder.write(file, &good);
+        if let Err(error) = folder.build(&shop(""), number) {
+            panic!("{good}: {error}");
+        }
+    }
+}
+
+#[test]
+fn a_reference_to_a_secret_is_none() {
+    let mut folder = VendorFolder::new();
+    folder.write(
+        "c.yaml",
+        "services:\n  a:\n    image: example.com/web:2\n    environment:\n    - DB_PASSWORD=${ADMIN_PASSWORD:?}\n    \
+         - JWT_SECRET=${ADMIN_PASSWORD:?set it; please & go}\n    - NEO4J_AUTH={{ .Secrets.PW }}\n    \
+         command: flower --basic-auth=admin:${ADMIN_PASSWORD}\n  b:\n    image: example.com/web:2\n    \
+         environment: {WWW_PASSWORD: '${ADMIN_PASSWORD:-airflow}'}\n",
+    );
+    folder.write(
+        "c.env",
+        "ADMIN_PASSWORD=\"{{ .Secrets.PW }}\"\nPROXY_AUTH=\"{{ .Secrets.PW }}\"\nBASIC_AUTH=\"me:{{ .Secrets.PW }}\"\n",
+    );
+    let declared = "secrets:\n- {name: PW, value: {site: generate}}\n\
+                    targets:\n- {name: press, kind: docker, deployments: [{application: shop}]}\n\
+                    agents:\n- name: 3.1.0\n  docker: {source: 'oci:hello:1.0', name: 'agents.example.com/d:3.1.0'}\n  autoheal: {source: 'oci:hello:1.0', name: 'agents.example.com/h:1'}\n";
+    folder.build(&shop(declared), 1).unwrap();
+    // The default of a variable that has no value there is what travels.
+    folder.edit("c.yaml", "{ADMIN_PASSWORD:-airflow}", "{OTHER:-airflow}");
+    let (class, code, text) = folder.refused(&shop(declared), 2);
+    assert_eq!((class, code), ("E-POLICY", "secret"), "{text}");
+    assert!(text.contains("services.b.environment.WWW_PASSWORD"), "{text}");
+}
+
+#[test]
+fn a_variable_in_the_place_of_a_secret_is_looked_for_where_it_has_its_value() {
+    let mut folder = VendorFolder::new();
+    folder.write(
+        "c.yaml",
+        "services:\n  a:\n    image: example.com/web:2\n    environment: {URL: 'postgres://u:${X}@db/x'}\n    env_file: [more.env]\n",
+    );
+    folder.write("c.env", format!("A=1\nX={CANARY}\n"));
+    folder.write("more.env", format!("# of the service\n\nMORE_PASSWORD={CANARY}\n"));
+    let (_, _, text) = folder.refused(&shop(""), 1);
+    for says in [
+        "c.env:2: X, which stands in the place of a secret at c.yaml:4",
+        "more.env:3: services.a.environment.MORE_PASSWORD",
+    ] {
+        assert!(text.contains(says), "{text}");
+    }
+    assert!(!text.contains(CANARY), "{text}");
+    folder.build(&shop("  allow_plain: [X, more.env]\n"), 1).unwrap();
+    folder.write("c.env", "A=1\nX=\n");
+    folder.write("more.env", "MORE_USER=x\n");
+    folder.build(&shop(""), 2).unwrap();
+}
+
+#[test]
+fn templates_are_read_as_their_authors_write_them() {
+    let mut folder = VendorFolder::new();
+    folder.write("v.yaml", "");
+    let key = format!("-----BEGIN RSA PRIVATE KEY-----\n{CANARY}\n-----END RSA PRIVATE KEY-----\n");
+    let object = |more: &str| format!("apiVersion: v1\nkind: Secret\nmetadata: {{name: a}}\n{more}\n");
+    let mut number = 0;
+    for (bad, good) in [
+        (
+            format!("key: |\n  {}\n", key.replace('\n', "\n  ")),
+            format!("{{{{/* example:\n{key}*/}}}}\n"),
+        ),
+        (
+            format!("a: [{{name: DB_PASSWORD, value: {CANARY}}}]\n"),
+            format!("a: [{{name: DB_USER, value: {CANARY}}}]\n"),
+        ),
+        (
+            format!("args: [\"--db-password={CANARY}\"]\n"),
+            "args: [\"--db-password=$(DB_PASSWORD)\"]\n".into(),
+        ),
+        (
+            format!("args: [sh, -c, \"redis-server --requirepass {CANARY}\"]\n"),
+            "args: [sh, -c, \"redis-server --requirepass $REDIS_PASSWORD\"]\n".into(),
+        ),
+        (
+            format!(
+                "{{{{ define \"pw\" }}}}{CANARY}{{{{ end }}}}\n{}",
+                object("stringData: {password: {{ include \"pw\" . }}}")
+            ),
+            format!(
+                "{{{{ define \"pw\" }}}}{CANARY}{{{{ end }}}}\n{}",
+                object("stringData: {password: {{ .Values.pw | quote }}}")
+            ),
+        ),
+    ] {
+        number += 1;
+        folder.write("chart/templates/own.yaml", &bad);
+        let (class, code, text) = folder.refused(&chart(""), number);
+        assert_eq!((class, code), ("E-POLICY", "secret"), "{bad}: {text}");
+        assert!(
+            text.contains("templates/own.yaml") && !text.contains(CANARY),
+            "{bad}: {text}"
+        );
+        folder.write("chart/templates/own.yaml", &good);
+        if let Err(error) = folder.build(&chart(""), number) {
+            panic!("{good}: {error}");
+        }
+    }
+}
+
+/// A file that need not be there is not looked for where nothing may be read.
+#[test]
+fn an_optional_environment_file_outside_is_nothing_where_it_is_not() {
+    let mut folder = VendorFolder::new();
+    folder.write("c.env", "");
+    let with = |required: &str| {
+        format!(
+            "services:\n  a:\n    image: example.com/web:2\n    env_file: [{{path: ../../no-such.env, required: {required}}}]\n"
+        )
+    };
+    folder.write("c.yaml", with("false"));
+    folder.build(&shop(""), 1).unwrap();
+    folder.write("c.yaml", with("true"));
+    let (class, code, text) = folder.refused(&shop(""), 2);
+    assert_eq!((class, code), ("E-USAGE", "outside"), "{text}");
+}

@@ -45,6 +45,6 @@ impl Verifier {
             format!("target {target}: the verifier of its secret has other parameters than the hub uses"),
         )
         .expected("argon2id, time 1, 65,536 KiB, 4 lanes, a salt of 16 and a hash of 32 bytes")
-        .remedy("have the vendor leave the verifier out, and give the agent a secret of this site with `airlock target secret`"))
+        .remedy(format!("have the vendor leave the verifier out, and give the agent a secret of this site with `airlock target secret {target}`")))
     }
 }

@@ -436,7 +436,7 @@ pub fn check_free(connection: &Connection, id: &Uuid) -> Result<OwnerRow> {
     };
     if is_made_here(connection, id)? {
         return Err(Error::new(Class::Usage, "uuid", format!("{id} is a target made here"))
-            .remedy("take it away with `airlock target remove`"));
+            .remedy(format!("take it away with `airlock target remove {id}`")));
     }
     check_unfollowed(connection, id)?;
     Ok(row)

@@ -308,7 +308,7 @@ pub fn check_undeploy(connection: &Connection, scope: &Scope, next: &TargetSet, 
         ),
     )
     .expected("every target and deployment of the live release, or its removal named in the release")
-    .remedy("ask the vendor for a release that names what is removed; or import it with --no-activate and decide here, with `airlock release activate … --undeploy`"))
+    .remedy("ask the vendor for a release that names what is removed; or import it with --no-activate and decide here, with `airlock release activate RELEASE --undeploy`"))
 }
 
 /// Makes the revisions of a release that goes live known, and says what that changes for agents.

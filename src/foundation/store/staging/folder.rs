@@ -38,6 +38,8 @@ pub struct Staging {
     ended: Vec<(Digest, Arc<Large>)>,
     /// The large blob under way, and how many bytes of it have had their turn.
     under_way: Option<PartEntry>,
+    /// Whether it is made of a travel form: then it begins anew in a next try, and no journal names it.
+    restored: bool,
     /// Of each chunk since the last batch.
     midstates: Vec<Hash>,
     since: Instant,
@@ -65,6 +67,7 @@ impl Staging {
         create_own_folder(&folder)?;
         sync_folder(&incoming)?;
         let journal = read_journal(store, &folder)?;
+        remove_other_parts(&folder, journal.part.as_ref())?;
         let sealer = Arc::new(Sealer::new(store, folder.clone())?);
         let batch_files = descriptors_for_batches();
         let kept = journal.part.clone();
@@ -77,6 +80,7 @@ impl Staging {
             committer: Committer::start(sealer)?,
             ended: Vec::new(),
             under_way: None,
+            restored: false,
             midstates: Vec::new(),
             since: Instant::now(),
             batch_files,
@@ -150,6 +154,18 @@ impl Staging {
     pub fn begin(&mut self, digest: &Digest) {
         let bytes = self.shelf.kept(digest);
         self.under_way = Some(PartEntry { bytes, digest: *digest });
+        self.restored = false;
+    }
+
+    /// A large blob has its turn that is made of a travel form: a stop inside it keeps nothing of it.
+    pub fn begin_restored(&mut self, digest: &Digest) {
+        self.begin(digest);
+        self.restored = true;
+    }
+
+    /// Takes a small or large blob up that the store has: with the batch its name becomes durable, as an earlier try may have ended before.
+    pub fn hold(&self, digest: &Digest, size: u64) {
+        self.shelf.hold(digest, size);
     }
 
     /// So many further bytes of the large blob under way have had their turn: they are on the shelf, and hashed.
@@ -174,6 +190,11 @@ impl Staging {
     ///
     /// `E-IO` and `E-SPACE`, of this batch or the one before it.
     pub fn chunk_done(&mut self, chunks: u64, midstate: Option<Hash>) -> Result<()> {
+        // No chunk inside a travel form is told of.
+        let told = self.journal.chunks.saturating_add(self.midstates.len() as u64);
+        for _ in told.saturating_add(1)..chunks {
+            self.midstates.push(Hash([0; 32]));
+        }
         self.midstates.push(midstate.unwrap_or(Hash([0; 32])));
         self.check()?;
         if self.is_due() {
@@ -211,7 +232,7 @@ impl Staging {
         if let Some(chunks) = chunks {
             self.journal = Journal {
                 chunks,
-                part: self.under_way.clone(),
+                part: self.under_way.clone().filter(|_| !self.restored),
             };
             batch.update = Some(Update {
                 journal: self.journal.clone(),
@@ -298,6 +319,20 @@ fn read_journal(store: &Store, folder: &std::path::Path) -> Result<Journal> {
         }
     }
     Ok(journal)
+}
+
+/// Removes parts that no journal names: they begin anew, and until then their room is free.
+fn remove_other_parts(folder: &std::path::Path, named: Option<&PartEntry>) -> Result<()> {
+    let kept = named.map(|part| format!("{}.part", part.digest.0));
+    for entry in fs::read_dir(folder).map_err(|e| Error::io("list", folder, e))? {
+        let path = entry.map_err(|e| Error::io("list", folder, e))?.path();
+        let is_kept = path.file_name().and_then(|name| name.to_str()) == kept.as_deref();
+        let is_part = path.extension().is_some_and(|extension| extension == "part") && !is_kept;
+        if is_part && look(&path, Expected::File)?.is_some() {
+            fs::remove_file(&path).map_err(|e| Error::io("remove", &path, e))?;
+        }
+    }
+    Ok(())
 }
 
 /// Raises the soft limit of open files to the hard one, and returns how many a batch may use.

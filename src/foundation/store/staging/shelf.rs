@@ -105,6 +105,16 @@ impl Shelf {
         })
     }
 
+    /// Takes a blob up that is in the store: only its name is to be made durable.
+    pub(super) fn hold(&self, digest: &Digest, size: u64) {
+        lock(&self.small).push(Small {
+            digest: *digest,
+            size,
+            file: None,
+        });
+        self.came.fetch_add(1, Ordering::Relaxed);
+    }
+
     fn unnamed(&self) -> Result<File> {
         let flags = OFlags::TMPFILE | OFlags::WRONLY | OFlags::CLOEXEC;
         let mode = Mode::RUSR | Mode::RGRP | Mode::ROTH;

@@ -93,7 +93,7 @@ pub fn explained(alarm: &Alarm) -> String {
         AlarmCode::RecordsMissing => format!(
             "records up to those of package {package} are missing at the vendor: bring out the packages before it that `airlock status list` still has with \
              `airlock status export DEST --again NUMBER`, then the next one, which tells again all that was not acknowledged; what an acknowledgement let go \
-             is told no more, and the vendor ends it with `airlock vendor ledger end FINDING`"
+             is told no more, and the vendor ends it with `airlock vendor ledger end FINDING -w DIR`"
         ),
     }
 }
@@ -102,7 +102,7 @@ pub fn explained(alarm: &Alarm) -> String {
 pub fn explained_over(alarm: &Alarm) -> String {
     format!(
         "package {} of a life of this site that is over here: nothing is left to be done about it here; the vendor ends it with `airlock \
-         vendor ledger end`, and it is told no more",
+         vendor ledger end FINDING -w DIR`, and it is told no more",
         alarm.number
     )
 }

@@ -7,6 +7,9 @@ use crate::domain::{Class, Code, Error, Problem, Scope};
 /// Code of what is wrong when the signed document cannot be used.
 const UNREAD: &str = "desired-state";
 
+/// Code of a target whose release is not live yet.
+pub(super) const NOT_LIVE: Code = Code::new("not-live");
+
 /// Code of a value that nobody gave yet.
 pub(super) const MISSING: Code = Code::new("secret");
 
@@ -50,9 +53,9 @@ impl Fault {
     /// No release of a product is live yet.
     pub(super) fn not_live(scope: &Scope) -> Self {
         Self {
-            code: "not-live",
+            code: NOT_LIVE.as_str(),
             found: format!("no release of {scope} is live"),
-            remedy: "make one live with `airlock release activate`".to_owned(),
+            remedy: "make one live with `airlock release activate RELEASE`".to_owned(),
             is_damage: false,
         }
     }

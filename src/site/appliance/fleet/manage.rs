@@ -3,6 +3,7 @@
 
 use serde_json::json;
 
+use super::fault::NOT_LIVE;
 use super::mirrors::{MirrorFile, Runtime, files, hosts};
 use super::secret::Secret;
 use super::service::{Hub, gone, known};
@@ -286,9 +287,21 @@ impl Hub {
     ///
     /// # Errors
     ///
-    /// `E-STATE` when it is not.
+    /// `E-POLICY secrets-missing` when its release waits for secrets; `E-STATE` when it is not known otherwise.
     pub fn check_installable(&self, target: &Uuid) -> Result<()> {
-        known(&self.fleet(), target)?.assignment().map(|_| ())
+        let fleet = self.fleet();
+        let target = known(&fleet, target)?;
+        let Err(error) = target.assignment() else {
+            return Ok(());
+        };
+        if error.is(NOT_LIVE) {
+            let scope = &target.identity.scope;
+            let waiting = self.live().appliance().waiting_releases()?;
+            if let Some(waiting) = waiting.iter().find(|waiting| waiting.release.scope == *scope) {
+                return Err(secret::refused(scope, waiting.release.counter, &waiting.missing));
+            }
+        }
+        Err(error)
     }
 
     /// Returns the files that make an engine trust this appliance and find in it what a target's images are called elsewhere.

@@ -1,11 +1,12 @@
 //! The hub: questions of agents, answered from one generation.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use serde_json::json;
 
-use super::assignment::{local_deployment, local_revision};
+use super::assignment::{Assignment, local_deployment, local_revision};
 use super::login::{Check, Login, Logins, Verdict};
 use super::site_view::SiteView;
 use super::targets::{Fleet, FleetTarget, Identity, Site};
@@ -20,6 +21,9 @@ use crate::db::site::targets::{self, KnownRevision};
 use crate::db::site::{Owner, audit, target_secrets};
 use crate::domain::{Class, Clock, Error, Hash, Problem, Result, SiteId, Uuid};
 use crate::store::Store;
+
+/// What opens the way for secrets.
+const WAY: &str = "let agents come over TLS ([tls] listen in the configuration), and install each again with `airlock target connect TARGET`";
 
 /// Most reasons why targets are not answered that are told at once.
 const PROBLEMS: usize = 16;
@@ -166,7 +170,7 @@ impl Hub {
             ),
         )
         .expected("TLS, or an agent on this machine that no proxy stands before")
-        .remedy("let agents come over TLS ([tls] listen in the configuration), and install the agent again with `airlock target connect`"))
+        .remedy(format!("let agents come over TLS ([tls] listen in the configuration), and install the agent again with `airlock target connect {}`", identity.target)))
     }
 
     /// Returns what is known of a revision that was live on a target at any time: the release that really runs there when the agent
@@ -240,6 +244,42 @@ impl Hub {
         self.fleet().views()
     }
 
+    /// Says that agents are sent a way that secrets do not go, where targets have some: over plain HTTP, from elsewhere.
+    pub fn closed_way(&self) -> Option<Problem> {
+        let address = self.view.address();
+        let host = address
+            .rsplit_once(':')
+            .map_or(address, |(host, port)| if port.ends_with(']') { address } else { host });
+        let is_here = host
+            .trim_matches(['[', ']'])
+            .parse::<IpAddr>()
+            .map_or(host == "localhost", |ip| ip.is_loopback());
+        if self.view.is_secure() || is_here {
+            return None;
+        }
+        let fleet = self.fleet();
+        let mut names: Vec<&str> = fleet
+            .targets
+            .values()
+            .filter(|target| target.assignment.as_ref().is_ok_and(Assignment::has_secrets))
+            .map(|target| &*target.identity.name)
+            .collect();
+        names.sort_unstable();
+        let more = names.len().saturating_sub(PROBLEMS);
+        let also = if more > 0 {
+            format!(" and {more} more")
+        } else {
+            String::new()
+        };
+        let listed = names.iter().take(PROBLEMS).copied().collect::<Vec<_>>().join(", ");
+        let found = format!(
+            "what {listed}{also} shall run holds secrets, and agents are sent to {} over plain HTTP: those on other machines get nothing",
+            self.view.base()
+        );
+        let error = Error::new(Class::State, "secret-way", found).remedy(WAY);
+        (!names.is_empty()).then(|| Problem::of("targets", &error))
+    }
+
     /// Returns why targets are not answered, where that is damage that is said nowhere else: each reason once, and no more of them than a
     /// person reads.
     pub fn problems(&self) -> Vec<Problem> {
@@ -250,7 +290,8 @@ impl Hub {
             .filter_map(|target| target.assignment.as_ref().err()?.problem())
             .map(|problem| (problem.what.clone(), problem))
             .collect();
-        faults.into_values().take(PROBLEMS).collect()
+        let way = self.closed_way();
+        faults.into_values().take(PROBLEMS).chain(way).collect()
     }
 
     /// Returns the targets made here whose template no release has any more: they are not answered, and wait for it or for

@@ -142,7 +142,7 @@ fn value(
     Err(if missing.sealed {
         error
     } else {
-        error.remedy(format!("enter it: `{}`", missing.command("set")))
+        error.remedy(format!("enter it: `{}`", missing.remedy()))
     })
 }
 

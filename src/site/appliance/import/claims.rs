@@ -1,12 +1,15 @@
 //! X13: what a release says of the targets of this site, and whether that may become true here.
 
+use std::collections::BTreeMap;
+
 use crate::appliance::desired;
 use crate::appliance::secret::{self, Readiness};
 use crate::appliance::state::Appliance;
-use crate::bundle::{Graph, Head, sealed_for};
+use crate::bundle::{Blob, Feature, Graph, Head, Places, sealed_for};
 use crate::db::site::owners::{self, Held};
 use crate::db::site::targets::{TargetSet, Undeploy, check_undeploy};
-use crate::domain::{Digest, DocumentType, Result, Step};
+use crate::domain::{Digest, DocumentType, Result, Step, limits};
+use crate::store::Store;
 
 /// What a release says of the targets of this site.
 pub(super) struct Claimed {
@@ -20,8 +23,57 @@ pub(super) struct Claimed {
 /// What is known of a release beside its head and its graph.
 pub(super) struct Incoming<'a> {
     pub(super) goes_live: bool,
-    /// Its documents that are sealed to sites.
-    pub(super) sealed: &'a [Vec<u8>],
+    pub(super) documents: &'a SecretDocuments,
+}
+
+/// The documents of a release that secrets are sealed in, and the places of those that they stand in: they are early blobs, so each has
+/// passed before the graph is good.
+pub(super) struct SecretDocuments {
+    sealed: BTreeMap<Digest, Option<Vec<u8>>>,
+    places: BTreeMap<Digest, Option<Places>>,
+}
+
+impl SecretDocuments {
+    pub(super) fn of(head: &Head) -> Self {
+        let of_kinds = |kinds: &[DocumentType]| -> Vec<Digest> {
+            let entries = head.documents.iter().filter(|entry| kinds.contains(&entry.kind));
+            entries.map(|entry| entry.digest).collect()
+        };
+        let mut rendered = of_kinds(&[DocumentType::Compose, DocumentType::Env, DocumentType::Values]);
+        rendered.retain(|_| head.has(Feature::Secrets));
+        Self {
+            sealed: of_kinds(&[DocumentType::Secrets])
+                .into_iter()
+                .map(|one| (one, None))
+                .collect(),
+            places: rendered.into_iter().map(|one| (one, None)).collect(),
+        }
+    }
+
+    /// Takes what is of them.
+    pub(super) fn take(&mut self, blob: &Blob, bytes: &[u8]) {
+        if let Some(document) = self.sealed.get_mut(&blob.digest) {
+            *document = Some(bytes.to_vec());
+        }
+        if let Some(places) = self.places.get_mut(&blob.digest) {
+            *places = Some(Places::of(bytes));
+        }
+    }
+
+    /// Reads what an earlier try has stored.
+    pub(super) fn complete(&mut self, store: &Store) -> Result<()> {
+        for (digest, document) in self.sealed.iter_mut().filter(|(_, document)| document.is_none()) {
+            *document = Some(store.read(digest, limits::SECRETS_BYTES)?);
+        }
+        for (digest, places) in self.places.iter_mut().filter(|(_, places)| places.is_none()) {
+            *places = Some(Places::of(&store.read(digest, limits::APPLICATION_DOCUMENT_BYTES)?));
+        }
+        Ok(())
+    }
+
+    fn sealed(&self) -> impl Iterator<Item = &[u8]> {
+        self.sealed.values().flatten().map(Vec::as_slice)
+    }
 }
 
 /// Returns what the release says of this site's targets. Documents are read by now, and nothing of the large rest: what states a UUID of
@@ -42,7 +94,7 @@ pub(super) fn judge(appliance: &Appliance, head: &Head, graph: &Graph, incoming:
             Ok(held)
         })
         .map_err(|error| error.at(Step::X13))?;
-    let readiness = readiness(appliance, head, graph, incoming.sealed).map_err(|error| error.at(Step::X13))?;
+    let readiness = readiness(appliance, head, graph, incoming.documents).map_err(|error| error.at(Step::X13))?;
     Ok(Claimed {
         targets,
         readiness,
@@ -51,24 +103,15 @@ pub(super) fn judge(appliance: &Appliance, head: &Head, graph: &Graph, incoming:
 }
 
 /// Judges what the release needs of secrets: what it must have sealed for this site, and what is to be entered or made here.
-fn readiness(appliance: &Appliance, head: &Head, graph: &Graph, sealed: &[Vec<u8>]) -> Result<Readiness> {
+fn readiness(appliance: &Appliance, head: &Head, graph: &Graph, documents: &SecretDocuments) -> Result<Readiness> {
     let Some(desired) = &graph.desired else {
         return Ok(Readiness::nothing());
     };
-    if desired.secrets().next().is_none() && sealed.is_empty() {
+    if desired.secrets().next().is_none() && documents.sealed.is_empty() {
         return Ok(Readiness::nothing());
     }
     let key = secret::recipient_key(appliance.folder())?;
-    let documents = sealed.iter().map(Vec::as_slice);
-    let sealed = sealed_for(head, documents, desired, appliance.site(), &key)?;
-    secret::judge(appliance, &head.scope(), desired, sealed)
-}
-
-/// Returns the documents of a release that are sealed to sites.
-pub(super) fn sealed_documents(head: &Head) -> Vec<Digest> {
-    let sealed = head
-        .documents
-        .iter()
-        .filter(|entry| entry.kind == DocumentType::Secrets);
-    sealed.map(|entry| entry.digest).collect()
+    let sealed = sealed_for(head, documents.sealed(), desired, appliance.site(), &key)?;
+    let places = |digest: &Digest| documents.places.get(digest).cloned().flatten();
+    secret::judge(appliance, &head.scope(), desired, sealed, &places)
 }

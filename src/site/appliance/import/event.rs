@@ -16,6 +16,13 @@ pub enum Event<'a> {
         /// Of what the store holds of the release.
         total: u64,
     },
+    /// Bytes of a large blob that were rebuilt of what travelled in its place, of how many.
+    Rebuilding {
+        /// Done.
+        done: u64,
+        /// Of the blob.
+        total: u64,
+    },
     /// Bytes of the bundle that were read, of how many.
     Progress {
         /// Done, including what an earlier try had read.

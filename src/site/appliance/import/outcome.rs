@@ -24,7 +24,7 @@ pub struct Imported {
     pub result: Outcome,
     /// What it says of the targets of this site; nothing where it was here before.
     pub targets: TargetSet,
-    /// Secrets that are to be entered here before it goes live.
+    /// Secrets that are to be entered here before it goes live, or shorter ones.
     pub missing: Vec<MissingSecret>,
     /// What of it only its own clients see, or would see.
     pub hidden: Hidden,

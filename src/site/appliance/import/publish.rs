@@ -25,7 +25,7 @@ pub(super) struct Published {
     pub(super) held: Option<Held>,
     /// What it says of the targets of this site.
     pub(super) targets: TargetSet,
-    /// What it waits for.
+    /// What it lacks.
     pub(super) missing: Vec<MissingSecret>,
     /// What of its content was here already.
     pub(super) needed: Needed,

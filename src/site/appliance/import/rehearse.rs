@@ -1,9 +1,7 @@
 //! A dry run: every check of the content that an import makes, and nothing kept (X9a to X13).
 
-use std::collections::BTreeMap;
-
 use super::admit::Admitted;
-use super::claims::{Claimed, Incoming};
+use super::claims::{Claimed, Incoming, SecretDocuments};
 use super::event::Event;
 use super::outcome::Needed;
 use super::{claims, needs, room};
@@ -13,7 +11,7 @@ use crate::appliance::state::Appliance;
 use crate::bundle::{Blob, CheckOnly, Graph, Head, Sink};
 use crate::db::site::owners::Held;
 use crate::db::site::targets::TargetSet;
-use crate::domain::{Class, Digest, Error, Hash, Result, Step};
+use crate::domain::{Class, Error, Hash, Result, Step};
 
 /// A bundle that passed every check of a dry run.
 pub(super) struct Rehearsed {
@@ -47,10 +45,7 @@ pub(super) fn rehearse(
     let mut sink = CheckingSink {
         appliance,
         head: &head,
-        sealed: claims::sealed_documents(&head)
-            .into_iter()
-            .map(|digest| (digest, Vec::new()))
-            .collect(),
+        documents: SecretDocuments::of(&head),
         hidden: &mut hidden,
         goes_live: admitted.goes_live,
         claimed: None,
@@ -75,8 +70,7 @@ pub(super) fn rehearse(
 struct CheckingSink<'a, F> {
     appliance: &'a Appliance,
     head: &'a Head,
-    /// Documents that are sealed to sites, as they come.
-    sealed: BTreeMap<Digest, Vec<u8>>,
+    documents: SecretDocuments,
     hidden: &'a mut Hidden,
     goes_live: bool,
     claimed: Option<Claimed>,
@@ -85,9 +79,7 @@ struct CheckingSink<'a, F> {
 
 impl<F: FnMut(u64)> Sink for CheckingSink<'_, F> {
     fn blob(&mut self, blob: &Blob, bytes: &[u8]) -> Result<()> {
-        if let Some(document) = self.sealed.get_mut(&blob.digest) {
-            *document = bytes.to_vec();
-        }
+        self.documents.take(blob, bytes);
         self.check.blob(blob, bytes)
     }
 
@@ -103,6 +95,10 @@ impl<F: FnMut(u64)> Sink for CheckingSink<'_, F> {
         self.check.end(blob, midstates)
     }
 
+    fn inside(&mut self, blob: &Blob, restored: u64, bytes_read: u64) {
+        self.check.inside(blob, restored, bytes_read);
+    }
+
     fn chunk_done(&mut self, chunks: u64, bytes_read: u64, midstate: Option<Hash>) -> Result<()> {
         self.check.chunk_done(chunks, bytes_read, midstate)
     }
@@ -110,7 +106,7 @@ impl<F: FnMut(u64)> Sink for CheckingSink<'_, F> {
     fn graph(&mut self, graph: Graph) -> Result<()> {
         let incoming = Incoming {
             goes_live: self.goes_live,
-            sealed: &std::mem::take(&mut self.sealed).into_values().collect::<Vec<_>>(),
+            documents: &self.documents,
         };
         self.claimed = Some(claims::judge(self.appliance, self.head, &graph, &incoming)?);
         let (scope, home_hosts) = (self.head.scope(), &self.head.home_hosts);

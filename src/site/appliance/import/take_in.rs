@@ -1,11 +1,11 @@
 //! Takes the content of an admitted bundle in: needs and space first, then every chunk into the store (X9a to X13).
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
 
 use super::admit::Admitted;
-use super::claims::{Claimed, Incoming};
+use super::claims::{Claimed, Incoming, SecretDocuments};
 use super::event::Event;
 use super::outcome::Needed;
 use super::{claims, needs, room};
@@ -114,10 +114,8 @@ fn fill(
     let head = bundle.head().clone();
     let mut sink = StoringSink {
         appliance,
-        sealed: claims::sealed_documents(&head)
-            .into_iter()
-            .map(|digest| (digest, None))
-            .collect(),
+        documents: SecretDocuments::of(&head),
+        chunk_bytes: head.chunk_bytes,
         head,
         goes_live,
         staging,
@@ -172,15 +170,19 @@ fn fill(
 fn check_complete(appliance: &Appliance, blobs: &[(Digest, u64)]) -> Result<()> {
     for (digest, size) in blobs {
         if appliance.store.size_of(digest)? != Some(*size) {
-            return Err(Error::new(
-                Class::State,
-                "staging",
-                format!("{digest} was stored by an earlier try and is gone"),
-            )
-            .remedy("import the same bundle once more: `airlock import FILE`"));
+            return Err(gone(digest));
         }
     }
     Ok(())
+}
+
+fn gone(digest: &Digest) -> Error {
+    Error::new(
+        Class::State,
+        "staging",
+        format!("{digest} was stored by an earlier try and is gone"),
+    )
+    .remedy("import the same bundle once more: `airlock import FILE`")
 }
 
 /// Removes what a refused bundle left: its staging, and every blob of it that no release refers to.
@@ -214,8 +216,10 @@ impl ContentStore<Blob> for Shelved {
 struct StoringSink<'a> {
     appliance: &'a Appliance,
     head: Head,
-    /// Documents that are sealed to sites, as far as this try has read them.
-    sealed: BTreeMap<Digest, Option<Vec<u8>>>,
+    /// As far as this try has read them.
+    documents: SecretDocuments,
+    /// Bytes of the pieces that large blobs are served in.
+    chunk_bytes: u64,
     goes_live: bool,
     staging: &'a mut Staging,
     graph: Option<Graph>,
@@ -235,6 +239,20 @@ impl StoringSink<'_> {
             self.midstates.insert(blob.digest, midstates);
         }
     }
+
+    /// Takes up an encoded blob that the store has, byte for byte: it is not restored again.
+    fn take_up(&mut self, blob: &Blob) -> Result<bool> {
+        let store = &self.appliance.store;
+        if store.size_of(&blob.digest)? != Some(blob.size) {
+            return Ok(false);
+        }
+        let Some(midstates) = store.take_up(&blob.digest, blob.size, self.chunk_bytes)? else {
+            return Ok(false);
+        };
+        self.staging.hold(&blob.digest, blob.size);
+        self.proved(blob, midstates);
+        Ok(true)
+    }
 }
 
 impl Sink for StoringSink<'_> {
@@ -247,6 +265,14 @@ impl Sink for StoringSink<'_> {
     }
 
     fn recall(&mut self, blob: &Blob, midstates: Vec<Hash>) -> Result<()> {
+        if blob.is_encoded() {
+            // Its chunks prove no piece of it: the blob itself does.
+            return if self.take_up(blob)? {
+                Ok(())
+            } else {
+                Err(gone(&blob.digest))
+            };
+        }
         self.proved(blob, midstates);
         Ok(())
     }
@@ -264,16 +290,29 @@ impl Sink for StoringSink<'_> {
     }
 
     fn blob(&mut self, blob: &Blob, bytes: &[u8]) -> Result<()> {
-        if let Some(document) = self.sealed.get_mut(&blob.digest) {
-            *document = Some(bytes.to_vec());
-        }
+        self.documents.take(blob, bytes);
         self.proved(blob, Vec::new());
         Ok(())
     }
 
     fn begin(&mut self, blob: &Blob) -> Result<()> {
-        self.staging.begin(&blob.digest);
+        if blob.is_encoded() {
+            self.staging.begin_restored(&blob.digest);
+        } else {
+            self.staging.begin(&blob.digest);
+        }
         Ok(())
+    }
+
+    fn is_held(&mut self, blob: &Blob) -> Result<bool> {
+        self.take_up(blob)
+    }
+
+    fn inside(&mut self, blob: &Blob, restored: u64, _: u64) {
+        (self.events)(Event::Rebuilding {
+            done: restored,
+            total: blob.size,
+        });
     }
 
     fn piece(&mut self, bytes: &[u8]) -> Result<()> {
@@ -310,16 +349,10 @@ impl Sink for StoringSink<'_> {
 
     fn graph(&mut self, graph: Graph) -> Result<()> {
         // What keeps it from going live is decided, and told, where it is published.
-        let sealed = std::mem::take(&mut self.sealed)
-            .into_iter()
-            .map(|(digest, bytes)| match bytes {
-                Some(bytes) => Ok(bytes),
-                // An earlier try has stored it.
-                None => self.appliance.store.read(&digest, limits::SECRETS_BYTES),
-            });
+        self.documents.complete(&self.appliance.store)?;
         let incoming = Incoming {
             goes_live: self.goes_live,
-            sealed: &sealed.collect::<Result<Vec<_>>>()?,
+            documents: &self.documents,
         };
         self.claimed = Some(claims::judge(self.appliance, &self.head, &graph, &incoming)?);
         self.graph = Some(graph);

@@ -17,6 +17,15 @@ use crate::db::site::targets::Undeploy;
 use crate::db::site::{audit, targets};
 use crate::domain::{Class, Error, Result, SecretValue, Timestamp};
 
+/// What an act may take away.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Replaces {
+    /// What was there when the secret was looked at, of which a person was told: a value or none.
+    Seen,
+    /// Whatever is there.
+    Any,
+}
+
 /// What became of an act about a secret.
 #[derive(Debug)]
 pub struct SecretAct {
@@ -52,9 +61,19 @@ impl Appliance {
     /// # Errors
     ///
     /// `E-USAGE secret-sealed` for one that the vendor seals, `secret-unused` for one that no release has; `E-LIMIT rendered` for one with
-    /// which agents would get more than they may; `E-BUSY`; `E-STATE`, `E-IO` and `E-SPACE`. The value of before counts then.
-    pub fn set_secret(&self, view: &SecretView, value: SecretValue, now: Timestamp) -> Result<SecretAct> {
-        self.put_secret(view, value, Origin::Entered, now)
+    /// which agents would get more than they may; `E-BUSY`, also `secret-changed` when another value was entered since it was looked at;
+    /// `E-STATE`, `E-IO` and `E-SPACE`. The value of before counts then.
+    pub fn set_secret(
+        &self,
+        view: &SecretView,
+        value: SecretValue,
+        replaces: Replaces,
+        now: Timestamp,
+    ) -> Result<SecretAct> {
+        let lock = self.lock_in_turn()?;
+        let view = self.seen_again(view, replaces, "set --replace")?;
+        self.check_settable(&view)?;
+        self.put_secret(&lock, &view, value, Origin::Entered, now)
     }
 
     /// Lets a new value count that is made as the release says, else of 32 letters and digits; as [`Appliance::set_secret`].
@@ -62,17 +81,55 @@ impl Appliance {
     /// # Errors
     ///
     /// As [`Appliance::set_secret`].
-    pub fn generate_secret(&self, view: &SecretView, now: Timestamp) -> Result<SecretAct> {
+    pub fn generate_secret(&self, view: &SecretView, replaces: Replaces, now: Timestamp) -> Result<SecretAct> {
+        let lock = self.lock_in_turn()?;
+        let view = self.seen_again(view, replaces, "generate --yes")?;
+        self.check_settable(&view)?;
         let Some(declared) = &view.declared else {
-            return Err(self.unused(view)?);
+            return Err(self.unused(&view)?);
         };
         let length = usize::try_from(declared.length()).unwrap_or(usize::MAX);
-        self.put_secret(view, make::value(declared.alphabet(), length)?, Origin::Generated, now)
+        let value = make::value(declared.alphabet(), length)?;
+        self.put_secret(&lock, &view, value, Origin::Generated, now)
     }
 
-    fn put_secret(&self, view: &SecretView, value: SecretValue, origin: Origin, now: Timestamp) -> Result<SecretAct> {
-        self.check_settable(view)?;
-        let lock = self.lock()?;
+    /// Looks at a secret again, for who holds the lock: releases and values come and go while a person types.
+    fn seen_again(&self, view: &SecretView, replaces: Replaces, act: &str) -> Result<SecretView> {
+        let target = view.target.as_ref().map(|(id, _)| *id);
+        let same = |other: &SecretView| {
+            other.scope == view.scope && other.name == view.name && other.target.as_ref().map(|(id, _)| *id) == target
+        };
+        let now = self.secrets()?.into_iter().find(same).unwrap_or_else(|| view.gone());
+        if replaces == Replaces::Any || now.file == view.file {
+            return Ok(now);
+        }
+        let became = match now.kept {
+            Some((origin, at)) => format!("one was {origin} at {at}"),
+            None => "it was let go".to_owned(),
+        };
+        let command = self.secret_command(act, &view.scope, (&view.name, target))?;
+        Err(Error::new(
+            Class::Busy,
+            "secret-changed",
+            format!(
+                "the value of {} changed while this was asked for: {became}",
+                view.label()
+            ),
+        )
+        .expected("the value that was there when the command began")
+        .remedy(format!(
+            "look at `airlock secret list`; `{command}` takes the place of whatever is there; nothing was changed"
+        )))
+    }
+
+    fn put_secret(
+        &self,
+        lock: &ImportLock,
+        view: &SecretView,
+        value: SecretValue,
+        origin: Origin,
+        now: Timestamp,
+    ) -> Result<SecretAct> {
         files::tidy(self.folder(), &self.db)?;
         let target = view.target.as_ref().map(|(id, _)| *id);
         let offered = Offered {
@@ -117,7 +174,7 @@ impl Appliance {
         Ok(SecretAct {
             replaced: view.kept.is_some(),
             lost: is_lost,
-            waited: self.go_on(&lock, view, now)?,
+            waited: self.go_on(lock, view, now)?,
         })
     }
 
@@ -195,11 +252,12 @@ impl Appliance {
     ///
     /// # Errors
     ///
-    /// `E-POLICY secret-needed` while the live release needs it; `E-USAGE secret` when there is none; `E-BUSY`; `E-STATE`, `E-IO`,
-    /// `E-SPACE`.
-    pub fn forget_secret(&self, view: &SecretView, now: Timestamp) -> Result<bool> {
+    /// `E-POLICY secret-needed` while the live release needs it; `E-USAGE secret` when there is none; `E-BUSY`, also `secret-changed`;
+    /// `E-STATE`, `E-IO`, `E-SPACE`.
+    pub fn forget_secret(&self, view: &SecretView, replaces: Replaces, now: Timestamp) -> Result<bool> {
+        let _lock = self.lock_in_turn()?;
+        let view = &self.seen_again(view, replaces, "forget --yes")?;
         self.check_forgettable(view)?;
-        let _lock = self.lock()?;
         files::tidy(self.folder(), &self.db)?;
         let target = view.target.as_ref().map(|(id, _)| *id);
         let rows = self.db.read(kept_secrets::list)?.into_iter();

@@ -29,7 +29,11 @@ impl Appliance {
     pub fn find_secret(&self, asked: &AskedSecret<'_>) -> Result<SecretView> {
         let all = self.secrets()?;
         let named = all.iter().filter(|view| view.name == *asked.name);
-        let in_scope: Vec<&SecretView> = named.filter(|view| is_in_scope(view, asked)).collect();
+        // What a vendor calls itself takes no digits of another's domain away.
+        let is_domain = asked
+            .vendor
+            .is_some_and(|vendor| all.iter().any(|view| is_of_domain(view, vendor)));
+        let in_scope: Vec<&SecretView> = named.filter(|view| is_in_scope(view, asked, is_domain)).collect();
         if in_scope.is_empty() {
             return Err(unknown(asked, &all));
         }
@@ -57,15 +61,20 @@ impl Appliance {
     }
 }
 
-fn is_in_scope(view: &SecretView, asked: &AskedSecret<'_>) -> bool {
+/// Whether a text is the beginning of the trust domain of a secret's vendor.
+fn is_of_domain(view: &SecretView, vendor: &str) -> bool {
+    vendor.len() >= DIGITS && view.scope.domain.to_hex().starts_with(vendor)
+}
+
+fn is_in_scope(view: &SecretView, asked: &AskedSecret<'_>, is_domain: bool) -> bool {
     let scope = &view.scope;
     let product = asked
         .product
         .is_none_or(|product| scope.product.as_str() == product || scope.to_string() == product);
     let channel = asked.channel.is_none_or(|channel| scope.channel.as_str() == channel);
-    let vendor = asked.vendor.is_none_or(|vendor| {
-        view.vendor.as_deref() == Some(vendor) || (vendor.len() >= DIGITS && scope.domain.to_hex().starts_with(vendor))
-    });
+    let vendor = asked
+        .vendor
+        .is_none_or(|vendor| is_of_domain(view, vendor) || (!is_domain && view.vendor.as_deref() == Some(vendor)));
     product && channel && vendor
 }
 

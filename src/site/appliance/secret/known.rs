@@ -9,6 +9,7 @@ use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 
+use super::decoded::decoded;
 use super::recipients;
 use super::record;
 use super::search::Search;
@@ -69,7 +70,16 @@ impl KnownValues {
 
     /// Returns where values stand in a text, by where they begin; stretches may lie across one another.
     pub(in crate::appliance) fn find(&self, text: &str) -> Vec<Range<usize>> {
-        self.search.find(text)
+        let mut found = self.search.find(text);
+        if self.search.is_empty() {
+            return found;
+        }
+        for decoded in decoded(text) {
+            let stretches = self.search.find(decoded.text());
+            found.extend(stretches.iter().map(|stretch| decoded.stretch(stretch)));
+        }
+        found.sort_unstable_by_key(|stretch| (stretch.start, stretch.end));
+        found
     }
 
     /// Returns a text without them.
@@ -175,7 +185,7 @@ fn of_release(release: &ReleaseRow, error: &Error) -> Error {
     match error.advice() {
         Some(advice) if error.is(recipients::LOST_KEY) || error.is(super::SECRETS_MISSING) => found.remedy(advice),
         _ => found.remedy(format!(
-            "import the bundle of release {} again with `airlock import`; a package without texts leaves as ever with --profile minimal",
+            "import the bundle of release {} again with `airlock import FILE`; a package without texts leaves as ever with --profile minimal",
             release.counter
         )),
     }
@@ -237,6 +247,36 @@ mod tests {
         }
         assert_eq!(known.without(&format!("<{value}{value}>")), "<[redacted][redacted]>");
         assert_eq!(format!("{known:?}"), "KnownValues");
+    }
+
+    #[test]
+    fn values_are_found_behind_whatever_escapes_them() {
+        let known = known(&["Pa/ss+w:r@d$9&=;x!(z)\u{e9}", "p@ss w/rd\"x", "secret and more"]);
+        for text in [
+            "Pa/ss%2Bw%3Ar%40d%249%26%3D%3Bx%21%28z%29%C3%A9",
+            "Pa%2Fss+w%3Ar%40d%249&=;x%21%28z%29%C3%A9",
+            "Pa%2Fss%2Bw%3Ar%40d%249%26%3D%3Bx!(z)%C3%A9",
+            "Pa/ss+w:r@d$9&=;x!(z)%C3%A9",
+            "Pa%2Fss+w:r@d$9&=%3Bx%21%28z%29%C3%A9",
+            "Pa/ss+w:r@d$9\\u0026=;x!(z)\\u00e9",
+            "Pa\\/ss+w:r@d$9&=;x!(z)\u{e9}",
+            "Pa\\/ss+w:r@d$9\\u0026=;x!(z)\\u00e9",
+            "p%40ss%20w/rd%22x",
+            "p%2540ss%2520w%252Frd%2522x",
+            "secret+and+more",
+            "secret%20and+more",
+        ] {
+            assert_eq!(known.without(&format!("<{text}>")), "<[redacted]>", "{text}");
+        }
+        // What a text in base64 ends with belongs to the value too, and what it shares a character with before.
+        for before in ["", "u:", "user:"] {
+            let text = base64::engine::general_purpose::STANDARD.encode(format!("{before}p@ss w/rd\"x"));
+            let shown = known.without(&text).into_owned();
+            assert!(shown.ends_with(REDACTED), "{shown}");
+        }
+        for text in ["100%", "a\\b%2Gx", "secret and%20less"] {
+            assert_eq!(known.without(text), text);
+        }
     }
 
     #[test]

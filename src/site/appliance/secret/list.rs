@@ -34,6 +34,8 @@ pub struct SecretView {
     pub forgotten: Option<Timestamp>,
     /// Whether the value that the release asks for is here.
     pub is_here: bool,
+    /// What tells the value that is kept, or forgotten, from any other one: its file.
+    pub(super) file: Option<String>,
 }
 
 impl SecretView {
@@ -42,6 +44,20 @@ impl SecretView {
         match &self.target {
             Some((_, target)) => format!("{} of {target}", self.name),
             None => self.name.to_string(),
+        }
+    }
+
+    /// What it is once no release here has it, and no value of it is kept.
+    pub(super) fn gone(&self) -> Self {
+        Self {
+            declared: None,
+            used_by: Vec::new(),
+            needed: Needed::Nobody,
+            kept: None,
+            forgotten: None,
+            is_here: false,
+            file: None,
+            ..self.clone()
         }
     }
 }
@@ -173,6 +189,7 @@ impl Appliance {
                     kept: None,
                     forgotten: None,
                     is_here: *is_here,
+                    file: None,
                 });
                 view.needed = view.needed.min(one.needed);
                 view.is_here &= *is_here || one.needed == Needed::Earlier;
@@ -196,7 +213,9 @@ impl Appliance {
                     kept: None,
                     forgotten: None,
                     is_here: true,
+                    file: None,
                 });
+            view.file = Some(row.file.clone());
             if row.counts() {
                 view.kept = Some((row.origin, row.at));
             } else {

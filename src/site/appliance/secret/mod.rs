@@ -5,7 +5,8 @@
 //! secrets/ (files) + db::site::kept_secrets ─> vault (decrypted when asked for)
 //!    uses + vault ─> missing        a release with any of these is imported and not activated
 //!    uses + vault ─> values         of a target, for whoever renders; revision_key ─> what its agent is told
-//!    acts: set, generate, forget    bound: not what agents could not be told; file before row, the old file goes after the commit
+//!    acts: set, generate, forget    file before row, the old file goes after the commit
+//!    uses + vault + documents ─> bound    what agents could not be told is not entered, and does not go live
 //! ```
 //!
 //! # Rules
@@ -17,6 +18,7 @@
 
 mod acts;
 mod bound;
+mod decoded;
 mod files;
 mod find;
 mod known;
@@ -37,12 +39,12 @@ mod uses;
 mod vault;
 mod waiting;
 
-pub use acts::{SecretAct, Waited, WaitedFor};
+pub use acts::{Replaces, SecretAct, Waited, WaitedFor};
 pub use find::AskedSecret;
 pub use known::KnownValues;
 pub use list::{Needed, SecretView};
 pub(super) use missing::refused;
-pub use missing::{MissingSecret, SECRETS_MISSING, listed};
+pub use missing::{Excess, MissingSecret, SECRETS_MISSING, lacks, listed};
 pub(super) use naming::Naming;
 pub(super) use prepare::{Readiness, for_new_target, judge};
 pub(super) use recipients::present as recipient_key;

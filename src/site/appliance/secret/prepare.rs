@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
+use super::bound::Bound;
 use super::missing::MissingSecret;
 use super::naming::Naming;
 use super::record::{self, Before};
@@ -11,17 +12,18 @@ use super::uses::{Decided, NeededSecret, uses};
 use super::vault::Vault;
 use super::{files, make, recipients};
 use crate::appliance::state::{Appliance, ImportLock};
+use crate::bundle::Places;
 use crate::bundle::desired::{DesiredState, SecretSource};
 use crate::crypto::{SealedSecrets, SecretRecord};
 use crate::db::site::kept_secrets::{self, KeptSecret, Origin};
 use crate::db::site::local_targets::LocalTarget;
 use crate::db::site::{audit, targets};
 use crate::db::{Db, Transaction};
-use crate::domain::{Error, Result, Scope, SecretName, Timestamp, Uuid};
+use crate::domain::{Digest, Error, Result, Scope, SecretName, Timestamp, Uuid};
 
 /// What a release needs to go live.
 pub(in crate::appliance) struct Readiness {
-    /// What is missing and only a person, or the vendor, can give.
+    /// What is missing, or does not fit, and only a person, or the vendor, can give.
     pub(in crate::appliance) missing: Vec<MissingSecret>,
     /// How a command names what is to be made; none where nothing is needed.
     naming: Option<Naming>,
@@ -35,7 +37,7 @@ pub(in crate::appliance) struct Made {
     rows: Vec<KeptSecret>,
 }
 
-/// Judges what a release of a scope lacks at this site.
+/// Judges what a release of a scope lacks at this site. `places` are those of its documents.
 ///
 /// # Errors
 ///
@@ -45,6 +47,7 @@ pub(in crate::appliance) fn judge(
     scope: &Scope,
     state: &DesiredState,
     sealed: Option<SealedSecrets>,
+    places: &dyn Fn(&Digest) -> Option<Places>,
 ) -> Result<Readiness> {
     let (decided, kept) = appliance
         .db
@@ -59,8 +62,19 @@ pub(in crate::appliance) fn judge(
     let lacking = all.into_iter().filter(|used| !vault.has(used));
     let is_made = |used: &NeededSecret| used.declared.source == SecretSource::Generate;
     let (to_make, missing): (Vec<NeededSecret>, Vec<NeededSecret>) = lacking.partition(is_made);
+    let bound = Bound {
+        state,
+        scope,
+        site: appliance.site(),
+        decided: &decided,
+        vault: &vault,
+        places,
+    };
+    let absent = missing.iter().map(|used| MissingSecret::of(used, &naming));
     Ok(Readiness {
-        missing: missing.iter().map(|used| MissingSecret::of(used, &naming)).collect(),
+        missing: absent
+            .chain(MissingSecret::too_large(&bound.too_large(), &naming))
+            .collect(),
         naming: Some(naming),
         to_make,
     })

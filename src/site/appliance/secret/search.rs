@@ -12,9 +12,10 @@ use zeroize::Zeroizing;
 
 use super::look::Look;
 use crate::domain::SecretValue;
+use crate::domain::limits::SECRET_SOUGHT_BYTES;
 
 /// Bytes by which a head is looked up. Shorter values stand in every other text.
-const SHORTEST: usize = 6;
+const SHORTEST: usize = SECRET_SOUGHT_BYTES;
 /// Bytes of the beginning of a value that are looked for.
 const HEAD: usize = 32;
 /// Bytes of a value of which each look has that many, whatever it leaves out.
@@ -39,6 +40,8 @@ struct Head {
     text: Zeroizing<String>,
     /// It is all of a value in one look.
     is_whole: bool,
+    /// It is base64: what stands around it in the text shares bits with the value.
+    is_base64: bool,
     /// What goes on behind it.
     long: Vec<Long>,
 }
@@ -102,6 +105,7 @@ impl Search {
                 self.heads.push(Head {
                     text: head,
                     is_whole: false,
+                    is_base64: false,
                     long: Vec::new(),
                 });
                 self.heads.len().saturating_sub(1)
@@ -109,6 +113,7 @@ impl Search {
             let Some(head) = self.heads.get_mut(place) else {
                 continue;
             };
+            head.is_base64 |= matches!(look, Look::Base64(..));
             if is_whole {
                 head.is_whole = true;
             } else {
@@ -120,6 +125,11 @@ impl Search {
                 });
             }
         }
+    }
+
+    /// Whether there is nothing to look for.
+    pub(super) fn is_empty(&self) -> bool {
+        self.heads.is_empty()
     }
 
     /// Returns where values stand in a text, by where they begin; stretches may lie across one another.
@@ -144,7 +154,7 @@ impl Search {
                 }
                 let end = start.saturating_add(head.text.len());
                 if head.is_whole {
-                    found.push(start..end);
+                    found.push(head.stretch(text, start..end));
                 }
                 if !head.long.is_empty() {
                     let before = followed.entry(*place).or_default();
@@ -157,7 +167,7 @@ impl Search {
                         start
                     };
                     if to > *before {
-                        found.push(floor(text, begins)..ceil(text, to));
+                        found.push(head.stretch(text, floor(text, begins)..ceil(text, to)));
                     }
                     *before = to;
                 }
@@ -169,6 +179,26 @@ impl Search {
 }
 
 impl Head {
+    /// Returns a stretch with what belongs to the value beside it.
+    fn stretch(&self, text: &str, found: Range<usize>) -> Range<usize> {
+        if !self.is_base64 {
+            return found;
+        }
+        let is_digit = |byte: &u8| byte.is_ascii_alphanumeric() || b"+/-_".contains(byte);
+        let (before, behind) = (text.get(..found.start), text.get(found.end..));
+        let before = before.unwrap_or_default().as_bytes().last().is_some_and(is_digit);
+        let behind = behind.unwrap_or_default().as_bytes();
+        let digits = behind.iter().take(4).take_while(|byte| is_digit(byte)).count();
+        let padding = behind
+            .iter()
+            .skip(digits)
+            .take(2)
+            .take_while(|byte| **byte == b'=')
+            .count();
+        let end = found.end.saturating_add(digits).saturating_add(padding);
+        found.start.saturating_sub(usize::from(before))..end
+    }
+
     /// Returns how far a text that has this head at `start` goes on from `from` like the values do.
     fn follow(&self, text: &str, start: usize, from: usize) -> usize {
         let rest = text.as_bytes().get(from..).unwrap_or_default();

@@ -6,7 +6,7 @@ use super::recipients;
 use super::sealed;
 use crate::appliance::live::{DesiredDocument, desired_of, signed_head};
 use crate::appliance::state::Appliance;
-use crate::bundle::{Head, sealed_for};
+use crate::bundle::{Head, Places, sealed_for};
 use crate::crypto::SealedSecrets;
 use crate::db::site::release::ReleaseRow;
 use crate::domain::{Digest, Result, Scope, limits};
@@ -21,6 +21,12 @@ pub(super) fn document(appliance: &Appliance, release: &ReleaseRow) -> Result<Op
     appliance
         .db
         .read(|connection| desired_of(connection, &pins, release, &appliance.store))
+}
+
+/// Returns the places of a document that is here; nothing where it cannot be read.
+pub(super) fn places(appliance: &Appliance, digest: &Digest) -> Option<Places> {
+    let bytes = appliance.store.read(digest, limits::APPLICATION_DOCUMENT_BYTES).ok()?;
+    Some(Places::of(&bytes))
 }
 
 /// Says whether a release that is here has every sealed value that this site needs, as its import did.

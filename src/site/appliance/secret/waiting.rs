@@ -1,6 +1,6 @@
 //! Releases that are here and wait for secrets: what lists, plans and health tell of them.
 
-use super::missing::{MissingSecret, listed};
+use super::missing::{MissingSecret, lacks};
 use super::prepare::{Readiness, judge};
 use super::stated;
 use crate::appliance::state::Appliance;
@@ -19,7 +19,7 @@ pub struct WaitingRelease {
 impl WaitingRelease {
     /// Words it: `waits for SMTP_PASSWORD of press-1`.
     pub fn words(&self) -> String {
-        format!("waits for {}", listed(&self.missing))
+        lacks(&self.missing)
     }
 }
 
@@ -52,7 +52,7 @@ impl Appliance {
         Ok(waiting)
     }
 
-    /// Returns what a release lacks at this site that nothing here makes.
+    /// Returns what a release lacks at this site that nothing here makes, and the values that are too long for it.
     ///
     /// # Errors
     ///
@@ -83,7 +83,9 @@ impl Appliance {
             return Ok(Readiness::nothing());
         }
         let sealed = stated::sealed_for_site(self, release, &document)?;
-        judge(self, &release.scope, &document.state, sealed)
+        judge(self, &release.scope, &document.state, sealed, &|digest| {
+            stated::places(self, digest)
+        })
     }
 
     /// Returns the release of a scope that goes live by itself once no secret of it is missing: the newest one that was imported.

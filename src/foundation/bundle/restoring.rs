@@ -1,0 +1,139 @@
+//! An encoded blob of a bundle under way: restored, and told of as if it had travelled as it is.
+//!
+//! Small ones are gathered, and handed over once their digest is the one that was signed. Larger ones go on piece by piece, as they do from
+//! chunks of their own, and count when they end.
+use std::io::Read;
+use std::path::Path;
+
+use super::index::{Blob, Index};
+use super::kind::BUNDLE;
+use crate::domain::{Class, Error, Hash, Result};
+use crate::domain::{Digest, limits};
+use crate::encoding::{Encoding, Restorer, Statement, Windows};
+use crate::stream::read_exact_or_end;
+
+/// Who takes restored blobs.
+pub(super) trait TakeRestored {
+    /// A blob of at most a chunk's bytes: its digest was compared.
+    fn small(&mut self, blob: &Blob, bytes: &[u8]) -> Result<()>;
+
+    /// A larger blob begins.
+    fn begin(&mut self, blob: &Blob) -> Result<()>;
+
+    /// The next bytes of the blob that began, `offset` bytes behind its start: not verified yet.
+    fn piece(&mut self, blob: &Blob, offset: u64, bytes: &[u8]) -> Result<()>;
+
+    /// The blob that began is complete, and its digest was compared.
+    fn end(&mut self, blob: &Blob, midstates: Vec<Hash>) -> Result<()>;
+}
+
+/// What the blobs of a bundle are restored with.
+pub(super) struct Restoring<'a> {
+    encodings: &'a [Encoding],
+    chunk_bytes: u64,
+    windows: Windows,
+    under_way: Option<UnderWay>,
+}
+
+struct UnderWay {
+    restorer: Restorer,
+    /// A small blob, as much of it as there is.
+    small: Option<Vec<u8>>,
+}
+
+impl<'a> Restoring<'a> {
+    /// For the blobs of an index that are cut into chunks of so many bytes.
+    pub(super) fn new(index: &'a Index, chunk_bytes: u64) -> Self {
+        Self {
+            encodings: &index.encodings,
+            chunk_bytes,
+            windows: Windows::default(),
+            under_way: None,
+        }
+    }
+
+    /// A travel form begins.
+    pub(super) fn begin(&mut self, blob: &Blob, take: &mut dyn TakeRestored) -> Result<()> {
+        let place = blob.encoding.and_then(|place| usize::try_from(place).ok());
+        let encoding = place.and_then(|place| self.encodings.get(place));
+        let statement = Statement {
+            digest: blob.digest,
+            size: blob.size,
+            travel_size: blob.travel_size,
+            encoding: *encoding.ok_or_else(out_of_order)?,
+            chunk_bytes: self.chunk_bytes,
+        };
+        let is_small = blob.size <= self.chunk_bytes;
+        if !is_small {
+            take.begin(blob)?;
+        }
+        self.under_way = Some(UnderWay {
+            restorer: Restorer::new(&BUNDLE, statement, &self.windows),
+            small: is_small.then(Vec::new),
+        });
+        Ok(())
+    }
+
+    /// The next bytes of the travel form that began.
+    pub(super) fn travel(&mut self, blob: &Blob, bytes: &[u8], take: &mut dyn TakeRestored) -> Result<()> {
+        let UnderWay { restorer, small } = self.under_way.as_mut().ok_or_else(out_of_order)?;
+        restorer.push(bytes, &mut |offset, bytes| match small {
+            Some(small) => {
+                small.extend_from_slice(bytes);
+                Ok(())
+            }
+            None => take.piece(blob, offset, bytes),
+        })
+    }
+
+    /// The travel form has ended.
+    pub(super) fn end(&mut self, blob: &Blob, take: &mut dyn TakeRestored) -> Result<()> {
+        let UnderWay { restorer, small } = self.under_way.take().ok_or_else(out_of_order)?;
+        let midstates = restorer.finish()?;
+        match small {
+            Some(bytes) => take.small(blob, &bytes),
+            None => take.end(blob, midstates),
+        }
+    }
+}
+
+/// The container hands a travel form over from its beginning to its end.
+fn out_of_order() -> Error {
+    Error::new(Class::Internal, "travel", "a travel form came out of its order")
+}
+
+/// Whether a reader would make a blob of a travel form: asked before one is used.
+///
+/// # Errors
+///
+/// `E-IO` where the form cannot be read.
+pub fn restores(
+    digest: Digest,
+    size: u64,
+    travel_size: u64,
+    encoding: Encoding,
+    travel: &mut dyn Read,
+) -> Result<bool> {
+    let statement = Statement {
+        digest,
+        size,
+        travel_size,
+        encoding,
+        chunk_bytes: limits::CHUNK_BYTES_DEFAULT,
+    };
+    let mut restorer = Restorer::new(&BUNDLE, statement, &Windows::default());
+    let mut buffer = vec![0; 1 << 20];
+    let mut left = travel_size;
+    loop {
+        let count = read_exact_or_end(travel, &mut buffer)
+            .map_err(|error| Error::io("read", Path::new("a travel form"), error))?;
+        left = left.saturating_sub(count as u64);
+        let came = buffer.get(..count).unwrap_or_default();
+        if restorer.push(came, &mut |_, _| Ok(())).is_err() {
+            return Ok(false);
+        }
+        if count < buffer.len() {
+            return Ok(left == 0 && restorer.finish().is_ok());
+        }
+    }
+}

@@ -1,0 +1,178 @@
+//! The vectors: what the real producers make of every sample.
+
+use std::collections::BTreeMap;
+
+use data_encoding::HEXLOWER;
+use serde::Deserialize;
+use sha2::{Digest as _, Sha256};
+
+use super::{ANSWER_BLOCK, Border, DICTIONARY, Operation, Output, Producer, Sample, Start, Stop, Work, make};
+
+#[derive(Deserialize)]
+struct Vectors {
+    block: usize,
+    samples: BTreeMap<String, Stated>,
+    outputs: Vec<Made>,
+}
+
+#[derive(Deserialize)]
+struct Stated {
+    sha256: String,
+    size: usize,
+}
+
+#[derive(Deserialize)]
+struct Made {
+    producer: String,
+    sample: String,
+    sha256: String,
+    size: usize,
+}
+
+#[derive(Default)]
+struct Gathered {
+    bytes: Vec<u8>,
+    borders: Vec<Border>,
+}
+
+impl Output for Gathered {
+    fn block(&mut self, bytes: &[u8], border: Border) -> Result<(), Stop> {
+        self.bytes.extend_from_slice(bytes);
+        self.borders.push(border);
+        Ok(())
+    }
+}
+
+fn vectors() -> Vectors {
+    serde_json::from_str(include_str!("../../../bundle-spec/vectors/producers/vectors.json")).unwrap()
+}
+
+fn hex(bytes: &[u8]) -> String {
+    HEXLOWER.encode(&Sha256::digest(bytes))
+}
+
+#[test]
+fn samples_follow_the_rule_of_the_vectors() {
+    let vectors = vectors();
+    assert_eq!(vectors.block, ANSWER_BLOCK);
+    assert_eq!(vectors.samples.len(), Sample::ALL.len());
+    for sample in Sample::ALL {
+        let plain = sample.plain();
+        let stated = &vectors.samples[sample.as_str()];
+        assert_eq!(
+            (plain.len(), hex(&plain)),
+            (stated.size, stated.sha256.clone()),
+            "{sample:?}"
+        );
+    }
+}
+
+#[test]
+fn every_producer_makes_what_the_real_one_made() {
+    let vectors = vectors();
+    assert_eq!(vectors.outputs.len(), Producer::ALL.len() * Sample::ALL.len());
+    for stated in vectors.outputs {
+        let producer = Producer::parse(&stated.producer).unwrap();
+        let sample = Sample::ALL
+            .into_iter()
+            .find(|sample| sample.as_str() == stated.sample)
+            .unwrap();
+        let mut made = Gathered::default();
+        make(producer, &sample.plain(), &mut made).unwrap();
+        let found = (made.bytes.len(), hex(&made.bytes));
+        assert_eq!(
+            found,
+            (stated.size, stated.sha256),
+            "{} of {}",
+            stated.producer,
+            stated.sample
+        );
+    }
+}
+
+#[test]
+fn cuts_change_no_bit_and_no_border() {
+    for producer in Producer::ALL
+        .into_iter()
+        .filter(|producer| producer.operation() == Operation::Stream)
+    {
+        let plain = &Sample::Far.plain()[..140_000];
+        let mut whole = Gathered::default();
+        make(producer, plain, &mut whole).unwrap();
+        let mut encoder = producer.encoder();
+        for cut in [1, 4_093, 65_535] {
+            let mut cuts = Gathered::default();
+            let mut work = Work::of_blob(plain.len() as u64);
+            encoder.start(&Start {
+                before: &[],
+                position: 0,
+                left: plain.len() as u64,
+                phase: 0,
+                last: true,
+            });
+            for part in plain.chunks(cut) {
+                encoder.feed(part, &mut cuts, &mut work).unwrap();
+            }
+            assert!(
+                cuts.bytes == whole.bytes && cuts.borders == whole.borders,
+                "{producer:?} by {cut}"
+            );
+        }
+    }
+}
+
+/// Stops at the second border.
+struct Next {
+    wanted: Border,
+    found: Option<(u64, u64)>,
+}
+
+impl Output for Next {
+    fn block(&mut self, _: &[u8], border: Border) -> Result<(), Stop> {
+        self.found = Some((border.plain, border.bits));
+        if border.plain >= self.wanted.plain {
+            Err(Stop::Enough)
+        } else {
+            Ok(())
+        }
+    }
+}
+
+#[test]
+fn a_fresh_start_at_a_border_comes_to_the_next_border() {
+    let producers = Producer::ALL.into_iter().filter(|producer| producer.begins_anywhere());
+    let mut restarts = 0;
+    for producer in producers {
+        let plain = Sample::Binary.plain();
+        let mut whole = Gathered::default();
+        make(producer, &plain, &mut whole).unwrap();
+        let mut encoder = producer.encoder();
+        for pair in whole.borders.windows(2) {
+            let [from, to] = pair else { continue };
+            let at = usize::try_from(from.plain).unwrap();
+            encoder.start(&Start {
+                before: &plain[at.saturating_sub(DICTIONARY)..at],
+                position: from.plain,
+                left: plain.len() as u64 - from.plain,
+                phase: u32::try_from(from.bits % 8).unwrap(),
+                last: true,
+            });
+            let mut next = Next {
+                wanted: Border {
+                    plain: to.plain - from.plain,
+                    ..*to
+                },
+                found: None,
+            };
+            let stopped = encoder.feed(&plain[at..], &mut next, &mut Work::of_blob(plain.len() as u64));
+            assert_eq!(stopped, Err(Stop::Enough));
+            assert_eq!(
+                next.found,
+                Some((to.plain - from.plain, to.bits - from.bits)),
+                "{producer:?}"
+            );
+            restarts += 1;
+        }
+    }
+    assert!(restarts > 8, "{restarts} restarts");
+}

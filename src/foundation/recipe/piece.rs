@@ -1,0 +1,145 @@
+//! One part of the work: a piece of a stream, or a block of a framed operation, with all the plain that it needs.
+
+use crate::producer::{Border, Encoder, Output, Producer, Start, Stop, Work};
+
+use super::judge::Fault;
+
+/// Plain bytes behind a piece that its emulator looks at.
+pub(super) const AHEAD: u64 = 262;
+
+/// What a piece has to come to.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Goal {
+    /// A piece of a stream: exactly so many plain bytes and bits, and a border there.
+    Exactly { plain: u64, bits: u64 },
+    /// A block of a framed operation: its plain, and at most so many bits.
+    Block { plain: u64, most: u64 },
+}
+
+/// What is to be made of some plain.
+#[derive(Debug)]
+pub struct Piece {
+    /// The dictionary, the piece, and what the emulator sees behind it.
+    pub(super) plain: Vec<u8>,
+    /// Bytes of the dictionary.
+    pub(super) before: usize,
+    pub(super) position: u64,
+    pub(super) left: u64,
+    pub(super) phase: u32,
+    pub(super) last: bool,
+    pub(super) goal: Goal,
+    /// What the joiner compares at the end of a framed operation.
+    pub(super) framed: Option<Framed>,
+}
+
+/// A block's place in its framed operation.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Framed {
+    pub(super) bytes: u64,
+    pub(super) last: bool,
+}
+
+/// What was made.
+#[derive(Debug)]
+pub struct Made {
+    pub(super) bytes: Vec<u8>,
+    /// Bits behind the last whole byte.
+    pub(super) tail: u8,
+    pub(super) work: u64,
+    pub(super) framed: Option<Framed>,
+}
+
+/// Compares what an emulator makes with a goal, and keeps it.
+#[derive(Debug)]
+pub(super) struct Wanted {
+    pub(super) goal: Goal,
+    pub(super) bytes: Vec<u8>,
+    pub(super) tail: u8,
+    pub(super) complete: bool,
+}
+
+impl Wanted {
+    pub(super) fn new(goal: Goal) -> Self {
+        Self {
+            goal,
+            bytes: Vec::new(),
+            tail: 0,
+            complete: false,
+        }
+    }
+}
+
+impl Output for Wanted {
+    fn block(&mut self, bytes: &[u8], border: Border) -> Result<(), Stop> {
+        let (plain, most) = match self.goal {
+            Goal::Exactly { plain, bits } => (plain, bits),
+            Goal::Block { plain, most } => (plain, most),
+        };
+        if border.plain > plain || border.bits > most {
+            return Err(Stop::Differs);
+        }
+        self.bytes.extend_from_slice(bytes);
+        if border.plain == plain && (border.bits == most || matches!(self.goal, Goal::Block { .. })) {
+            self.tail = border.tail;
+            self.complete = true;
+            if matches!(self.goal, Goal::Exactly { .. }) {
+                return Err(Stop::Enough);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Makes pieces of one producer; each thread has its own.
+#[derive(Debug)]
+pub struct Worker {
+    encoder: Box<dyn Encoder>,
+    allowed: u64,
+}
+
+impl Worker {
+    /// For a blob of so many plain bytes.
+    pub fn new(producer: Producer, plain: u64) -> Self {
+        Self {
+            encoder: producer.encoder(),
+            allowed: Work::of_blob(plain).allowed(),
+        }
+    }
+
+    /// Makes a piece.
+    ///
+    /// # Errors
+    ///
+    /// [`Fault::Differs`], [`Fault::Work`].
+    pub fn make(&mut self, piece: &Piece) -> Result<Made, Fault> {
+        let mut wanted = Wanted::new(piece.goal);
+        let mut work = Work::up_to(self.allowed);
+        let (before, plain) = piece.plain.split_at(piece.before);
+        self.encoder.start(&Start {
+            before,
+            position: piece.position,
+            left: piece.left,
+            phase: piece.phase,
+            last: piece.last,
+        });
+        fault(self.encoder.feed(plain, &mut wanted, &mut work))?;
+        if !wanted.complete {
+            return Err(Fault::Differs);
+        }
+        Ok(Made {
+            bytes: wanted.bytes,
+            tail: wanted.tail,
+            work: work.done(),
+            framed: piece.framed,
+        })
+    }
+}
+
+/// What a stop means to a recipe.
+pub(super) fn fault(fed: Result<(), Stop>) -> Result<(), Fault> {
+    match fed {
+        Ok(()) | Err(Stop::Enough) => Ok(()),
+        Err(Stop::Differs) => Err(Fault::Differs),
+        Err(Stop::Work) => Err(Fault::Work),
+    }
+}

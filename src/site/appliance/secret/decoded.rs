@@ -1,0 +1,192 @@
+//! A text without its escapes, and where each byte of it stood: programs write what they were given in URLs, in JSON, in texts of
+//! programs, and each of them escapes other characters. What is looked for is looked for behind them.
+
+use std::ops::Range;
+
+use zeroize::Zeroizing;
+
+/// How often a text is read anew: what is escaped once may lie within what is escaped too.
+const TIMES: usize = 2;
+
+/// A text without escapes.
+pub(super) struct Decoded {
+    text: Zeroizing<String>,
+    /// For every byte, and the end, where it begins in the text of before.
+    places: Vec<usize>,
+}
+
+/// Returns what a text is without escapes, in every way in which that makes another one of it.
+pub(super) fn decoded(text: &str) -> Vec<Decoded> {
+    let mut all = Vec::new();
+    for plus in ["+", " "] {
+        let mut last: Option<Decoded> = None;
+        if plus == " " && !text.contains('+') {
+            break;
+        }
+        for _ in 0..TIMES {
+            let from = last.as_ref().map_or(text, Decoded::text);
+            let Some(mut next) = once(from, plus) else { break };
+            if let Some(last) = &last {
+                for place in &mut next.places {
+                    *place = last.place(*place);
+                }
+            }
+            if let Some(last) = last.replace(next) {
+                all.push(last);
+            }
+        }
+        all.extend(last);
+    }
+    all
+}
+
+impl Decoded {
+    pub(super) fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// Returns where a stretch of it stands in the text that it was made of.
+    pub(super) fn stretch(&self, stretch: &Range<usize>) -> Range<usize> {
+        self.place(stretch.start)..self.place(stretch.end)
+    }
+
+    fn place(&self, at: usize) -> usize {
+        self.places.get(at).or(self.places.last()).copied().unwrap_or_default()
+    }
+}
+
+/// Reads a text once; nothing where there is no escape in it.
+fn once(text: &str, plus: &str) -> Option<Decoded> {
+    if !text.contains(['%', '\\']) && (plus == "+" || !text.contains('+')) {
+        return None;
+    }
+    let mut out = Decoded {
+        text: Zeroizing::new(String::with_capacity(text.len())),
+        places: Vec::with_capacity(text.len().saturating_add(1)),
+    };
+    let mut at = 0;
+    while let Some(rest) = text.get(at..).filter(|rest| !rest.is_empty()) {
+        let first = rest.chars().next().unwrap_or_default();
+        let (length, bytes) = match first {
+            '%' => percent(rest),
+            '\\' => escape(rest),
+            '+' if plus != "+" => Some((1, vec![b' '])),
+            _ => None,
+        }
+        .unwrap_or_default();
+        if length == 0 {
+            out.push(first.encode_utf8(&mut [0; 4]), at, 1);
+            at = at.saturating_add(first.len_utf8());
+            continue;
+        }
+        // Each byte of a run of `%XX` has its own place.
+        let each = if first == '%' { 3 } else { 0 };
+        let mut begin = at;
+        for chunk in bytes.utf8_chunks() {
+            out.push(chunk.valid(), begin, each);
+            begin = begin.saturating_add(chunk.valid().len().saturating_mul(each));
+            // What is no text stays as it was.
+            let invalid = chunk.invalid().len().saturating_mul(each);
+            let end = begin.saturating_add(invalid);
+            out.push(text.get(begin..end).unwrap_or_default(), begin, 1);
+            begin = end;
+        }
+        at = at.saturating_add(length);
+    }
+    out.places.push(text.len());
+    (out.text.as_str() != text).then_some(out)
+}
+
+impl Decoded {
+    /// Adds a text whose bytes stand `each` bytes apart, from a place on.
+    fn push(&mut self, text: &str, at: usize, each: usize) {
+        self.text.push_str(text);
+        self.places
+            .extend((0..text.len()).map(|number| at.saturating_add(number.saturating_mul(each))));
+    }
+}
+
+/// A run of `%XX`: its length and the bytes.
+fn percent(rest: &str) -> Option<(usize, Vec<u8>)> {
+    let mut bytes = Vec::new();
+    for three in rest.as_bytes().chunks(3) {
+        let &[b'%', high, low] = three else { break };
+        let (Some(high), Some(low)) = (digit(high), digit(low)) else {
+            break;
+        };
+        bytes.push((high << 4) | low);
+    }
+    (!bytes.is_empty()).then(|| (bytes.len().saturating_mul(3), bytes))
+}
+
+/// An escape behind a backslash: its length and the bytes.
+fn escape(rest: &str) -> Option<(usize, Vec<u8>)> {
+    let one = |byte: u8| Some((2, vec![byte]));
+    match rest.as_bytes().get(1)? {
+        b'n' => one(b'\n'),
+        b't' => one(b'\t'),
+        b'r' => one(b'\r'),
+        b'b' => one(8),
+        b'f' => one(12),
+        byte @ (b'"' | b'\'' | b'/' | b'\\' | b'$' | b'`' | b' ') => one(*byte),
+        b'x' => hex(rest, 2, 2)
+            .filter(|byte| *byte < 0x80)
+            .and_then(char::from_u32)
+            .map(|c| (4, c.to_string().into_bytes())),
+        b'u' => {
+            let first = hex(rest, 2, 4)?;
+            let second = rest
+                .get(6..)
+                .filter(|rest| rest.starts_with("\\u"))
+                .and_then(|rest| hex(rest, 2, 4));
+            if let (0xd800..0xdc00, Some(low @ 0xdc00..0xe000)) = (first, second) {
+                let c = char::from_u32(0x1_0000_u32.saturating_add(((first & 0x3ff) << 10) | (low & 0x3ff)))?;
+                return Some((12, c.to_string().into_bytes()));
+            }
+            char::from_u32(first).map(|c| (6, c.to_string().into_bytes()))
+        }
+        _ => None,
+    }
+}
+
+/// A number of so many hex digits.
+fn hex(text: &str, at: usize, length: usize) -> Option<u32> {
+    let digits = text.as_bytes().get(at..at.checked_add(length)?)?;
+    digits
+        .iter()
+        .try_fold(0_u32, |sum, byte| Some((sum << 4) | u32::from(digit(*byte)?)))
+}
+
+fn digit(byte: u8) -> Option<u8> {
+    char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn escapes_are_read_and_each_byte_knows_its_place() {
+        for (text, expected) in [
+            ("a%20b", vec!["a b"]),
+            ("%C3%A9!", vec!["é!"]),
+            ("%zz%2", vec![]),
+            ("%ff%41", vec!["%ffA"]),
+            ("a\\u0026\\/\\\"", vec!["a&/\""]),
+            ("\\ud83d\\ude00", vec!["\u{1f600}"]),
+            ("\\udbff\\udfff", vec!["\u{10ffff}"]),
+            ("a%2520b", vec!["a%20b", "a b"]),
+            ("a+b%21", vec!["a+b!", "a b!"]),
+            ("plain", vec![]),
+        ] {
+            let all = decoded(text);
+            assert_eq!(all.iter().map(Decoded::text).collect::<Vec<_>>(), expected, "{text}");
+        }
+        let one = decoded("x%C3%A9y%2Fz").remove(0);
+        assert_eq!(one.text(), "xéy/z");
+        assert_eq!(one.stretch(&(1..4)), 1..8);
+        assert_eq!(one.stretch(&(4..6)), 8..12);
+        let twice = decoded("<a%252Fb>").remove(1);
+        assert_eq!((twice.text(), twice.stretch(&(1..4))), ("<a/b>", 1..8));
+    }
+}

@@ -1,0 +1,21 @@
+//! Makes layers travel smaller, before anything is packed.
+//!
+//! ```text
+//! laid out ─> phase: each layer ─ candidate ─> read once, compared ─> travel form ─> restored by the reader's own code
+//!                └ cache: what an earlier run made                └─> a Reason to travel as it is
+//!         ─> laid out anew with travel sizes ─> pack, whose sources the travel forms are
+//! ```
+//!
+//! A travel form is used only after the reader's Restorer has made the very blob of the very bytes that will travel; whatever goes wrong
+//! there costs size, never a release. The same inputs give the same bytes, with or without cache, on any number of cores.
+
+mod cache;
+mod candidate;
+mod options;
+mod phase;
+mod report;
+mod shelf;
+
+pub use options::{EncodeOptions, Encodings};
+pub(super) use phase::encode;
+pub use report::{BlobReport, EncodeReport, Outcome, Reason};

@@ -1,0 +1,138 @@
+//! What became of every layer, and why: for people, for machines, and in sum for a census.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use crate::domain::Digest;
+
+/// Why a layer travels as it is. The words are fixed: they stand in reports and caches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Reason {
+    /// It has less than 64 KiB.
+    Small,
+    /// It is compressed in a way that is not taken apart: zstd, xz, bzip2, zip.
+    Compressed,
+    /// It is a gzip file that no known producer makes.
+    UnknownProducer,
+    /// What was rebuilt is not the layer.
+    RebuildDiffers,
+    /// It would not become smaller by a tenth.
+    NoGain,
+    /// Its plain is larger than a plain may be.
+    TooLarge,
+    /// `--encodings none`.
+    Disabled,
+}
+
+/// What became of a layer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// It travels encoded, form `plain`.
+    Plain {
+        /// Bytes of its travel form.
+        travel_size: u64,
+    },
+    /// It travels as it is.
+    AsItIs(Reason),
+}
+
+/// A layer and what became of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BlobReport {
+    /// Its digest.
+    pub digest: Digest,
+    /// Its bytes.
+    pub size: u64,
+    /// What became of it.
+    pub outcome: Outcome,
+    /// Milliseconds that it took, in this run or the one that kept it.
+    pub milliseconds: u64,
+}
+
+/// What became of all of them.
+#[derive(Debug, Clone, Default)]
+pub struct EncodeReport {
+    /// In payload order.
+    pub blobs: Vec<BlobReport>,
+}
+
+impl Reason {
+    /// All of them.
+    const ALL: [Self; 7] = [
+        Self::Small,
+        Self::Compressed,
+        Self::UnknownProducer,
+        Self::RebuildDiffers,
+        Self::NoGain,
+        Self::TooLarge,
+        Self::Disabled,
+    ];
+
+    /// Returns its word.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Small => "small",
+            Self::Compressed => "compressed",
+            Self::UnknownProducer => "unknown-producer",
+            Self::RebuildDiffers => "rebuild-differs",
+            Self::NoGain => "no-gain",
+            Self::TooLarge => "too-large",
+            Self::Disabled => "disabled",
+        }
+    }
+
+    /// Returns the reason of a word.
+    pub(super) fn of(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|reason| reason.word() == word)
+    }
+}
+
+impl EncodeReport {
+    /// Returns how many layers travel encoded, their bytes, and those of their travel forms.
+    pub fn encoded(&self) -> (u64, u64, u64) {
+        self.blobs
+            .iter()
+            .fold((0, 0, 0), |(count, size, travel), blob| match blob.outcome {
+                Outcome::Plain { travel_size } => (count + 1, size + blob.size, travel + travel_size),
+                Outcome::AsItIs(_) => (count, size, travel),
+            })
+    }
+
+    /// Returns how many layers travel as they are for each reason, and their bytes.
+    pub fn reasons(&self) -> BTreeMap<Reason, (u64, u64)> {
+        let mut reasons = BTreeMap::new();
+        for blob in &self.blobs {
+            if let Outcome::AsItIs(reason) = blob.outcome {
+                let (count, size) = reasons.entry(reason).or_insert((0_u64, 0_u64));
+                (*count, *size) = (*count + 1, *size + blob.size);
+            }
+        }
+        reasons
+    }
+
+    /// Returns it for machines.
+    pub fn to_json(&self) -> Value {
+        let blobs: Vec<Value> = self.blobs.iter().map(blob_json).collect();
+        let (count, size, travel_size) = self.encoded();
+        let reasons: serde_json::Map<String, Value> = self
+            .reasons()
+            .into_iter()
+            .map(|(reason, (count, size))| (reason.word().to_owned(), json!({"blobs": count, "bytes": size})))
+            .collect();
+        json!({
+            "blobs": blobs, "encoded": {"blobs": count, "bytes": size, "travel_bytes": travel_size}, "as_it_is": reasons,
+        })
+    }
+}
+
+fn blob_json(blob: &BlobReport) -> Value {
+    match blob.outcome {
+        Outcome::Plain { travel_size } => json!({
+            "digest": blob.digest, "size": blob.size, "travel_size": travel_size,
+            "saved": blob.size.saturating_sub(travel_size), "encoding": "chained", "bases": [],
+            "milliseconds": blob.milliseconds,
+        }),
+        Outcome::AsItIs(reason) => json!({"digest": blob.digest, "size": blob.size, "reason": reason.word()}),
+    }
+}

@@ -1,0 +1,5 @@
+//! Layers that travel smaller than they are: what arrives is what was made, or nothing.
+
+mod arrive;
+mod command;
+mod spoilt;
