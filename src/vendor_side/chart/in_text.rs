@@ -1,4 +1,4 @@
-//! What a text says of images to whoever reads it at a site: a pod in a ConfigMap, values for a controller, what an operator fills in.
+//! What a text says of images to whoever reads it at a site: a pod in a config map, values for a controller, what an operator fills in.
 
 use super::partial::HOLE;
 use super::reading::plain;

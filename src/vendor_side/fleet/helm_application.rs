@@ -136,7 +136,9 @@ pub(super) fn merged_values(
         gathered.findings.text(&file, &text, plain);
         let mut twice = Vec::new();
         let tree = as_helm(&file, text.as_bytes(), &mut |warning| twice.push(warning))?;
-        twice.into_iter().for_each(|warning| gathered.warn(warning));
+        for warning in twice {
+            gathered.warn(warning);
+        }
         gathered.findings.file_values(&file, &text, &tree, plain);
         merge(&mut merged, tree).map_err(|at| {
             Error::new(
