@@ -59,6 +59,9 @@ pub(super) fn reading<'a>(
         .into_iter()
         .map(|template| (template.source.as_str(), template))
         .collect();
+    let as_needed = templates
+        .values()
+        .any(|template| template.source.ends_with(".tpl") && quotes_as_needed(template));
     let mut found = Found::default();
     for document in documents {
         let template = templates.get(document.source).copied();
@@ -73,7 +76,11 @@ pub(super) fn reading<'a>(
         let place = template.map_or(document.source, |template| template.place.as_str());
         let object =
             rendered(document.text).map_err(|found| Wrong::Document(format!("{place}, as helm makes it: {found}")))?;
-        let stand_there = secrets.iter().filter(|(_, value)| document.text.contains(value));
+        // Where quotes may come with the value that needs them, what came out with this one tells nothing.
+        let quotes_itself = as_needed || template.is_none_or(quotes_as_needed);
+        let stand_there = secrets
+            .iter()
+            .filter(|(_, value)| !quotes_itself && document.text.contains(value));
         for (name, _) in stand_there.filter(|(_, value)| !is_quoted(document.text, &object, value)) {
             found.reading.unquoted.insert((place.to_owned(), (*name).clone()));
         }
@@ -97,6 +104,13 @@ pub(super) fn reading<'a>(
         }
     }
     Ok(found.reading)
+}
+
+/// Whether a template may have values written by a function that quotes what needs it.
+fn quotes_as_needed(template: &Template) -> bool {
+    ["toYaml", "toJson", "toRawJson", "toPrettyJson"]
+        .iter()
+        .any(|function| template.text.contains(function))
 }
 
 /// What was found in the objects that were read.

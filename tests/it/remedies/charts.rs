@@ -123,7 +123,7 @@ fn charts_that_want_too_much_or_no_port_are_put_right_as_the_message_says() {
         ("time", "kill -XCPU $$"),
     ] {
         charts.helm(&format!(
-            "grep -q '\"parts\":1' \"$last\" || {trouble}\necho 'kind: ConfigMap'"
+            "grep -q '\"parts\":1[,}}]' \"$last\" || {trouble}\necho 'kind: ConfigMap'"
         ));
         charts.shop.write("own.yaml", "parts: 1000\n");
         let remedy = charts.shop.create("--helm ./helm").remedy("E-LIMIT", code);
@@ -132,6 +132,7 @@ fn charts_that_want_too_much_or_no_port_are_put_right_as_the_message_says() {
             "turn off in the values what is not needed, or have the templates make less"
         );
         charts.shop.write("own.yaml", "parts: 1\n");
+        charts.release("  values: own.yaml\n");
         charts.shop.create("--helm ./helm").succeeded();
     }
     // Aliases of aliases, and the same written out.
@@ -144,6 +145,7 @@ fn charts_that_want_too_much_or_no_port_are_put_right_as_the_message_says() {
     let remedy = charts.shop.create("--helm ./helm").remedy("E-LIMIT", "yaml");
     assert_eq!(remedy, "write out what its aliases stand for, and only what is needed");
     charts.shop.write("own.yaml", "parts: 1\na0: [x, x]\n");
+    charts.release("  values: own.yaml\n");
     charts.shop.create("--helm ./helm").succeeded();
     // A chart that takes no port.
     let image = "image=$(sed -n 's/.*\"container\":\"\\([^\"]*\\)\".*/\\1/p' \"$last\")";
@@ -156,6 +158,7 @@ fn charts_that_want_too_much_or_no_port_are_put_right_as_the_message_says() {
         "have its templates and its schema take an address with a port, and a digest or a tag behind the name"
     );
     charts.helm(&format!("{image}\n{}", pod("$image")));
+    charts.release("  values: own.yaml\n");
     charts.shop.create("--helm ./helm").succeeded();
 }
 

@@ -489,7 +489,7 @@ fn secrets_and_reserved_names_are_taken_out_as_the_messages_say() {
     // Where compose takes none, a variable stands for it.
     let command = file.replace(
         "environment: {DB_PASSWORD: abc, MODE: x}",
-        "command: server --db-password abc",
+        "command: \"server --db-password abc\"",
     );
     shop.write("one.yaml", &command);
     let remedy = shop

@@ -36,8 +36,8 @@ pub(super) fn of_file(file: &str, code: &str, found: &mut BTreeSet<String>) {
     let mut add = |texts: Vec<String>| found.extend(texts.iter().map(|text| format!("?: {text}")));
     for (at, name) in code.match_indices("remedy") {
         let (before, after) = (&code[..at], &code[at + name.len()..]);
-        if before.ends_with("let ") && after.starts_with(" = ") {
-            add(Values::of(&after[3..]).plain);
+        if before.ends_with("let ") && after.starts_with(" =") {
+            add(Values::of(after[2..].trim_start()).plain);
         } else if before.ends_with(", ") && (after.starts_with(") = ") || after.starts_with(") in ")) {
             add(Values::of(after[4..].trim_start()).last_of_tuples);
         } else if let Some(value) = after.strip_prefix(": ").or(after.strip_prefix("\": ")) {

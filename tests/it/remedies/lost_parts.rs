@@ -155,7 +155,7 @@ fn a_lost_token_key_is_made_anew_by_nobody_but_whom_the_message_sends() {
     assert_eq!(ready(&serving).0, 200);
     assert_eq!(report(&serving, &agent), 401);
     operator
-        .follow(&format!("{connect} edge-0 --new-secret"), &[])
+        .follow(&format!("{connect} --new-secret"), &[("TARGET", "edge-0")])
         .succeeded();
     let agent = token(&operator, &serving, "edge-0");
     assert_eq!(report(&serving, &agent), 200);

@@ -99,8 +99,9 @@ fn a_folder_without_its_database_is_answered_with_three_ways() {
     let another = state.with_extension("another");
     // The message repeats the folder that was given; another one takes its place.
     let command = commands(&remedy)[0].split(" --state").next().unwrap().to_owned();
-    let words = format!(" --site x --trust {} --state {}", root.display(), another.display());
-    operator.follow(&(command + &words), &[]).succeeded();
+    let state_of_it = format!(" --state {}", another.display());
+    let at_hand = [("ROOT.JSON", root.to_str().unwrap()), ("NAME", "x")];
+    operator.follow(&(command + &state_of_it), &at_hand).succeeded();
     list(&another).succeeded();
     std::fs::remove_dir_all(&state).unwrap();
     copy(&kept, &state);

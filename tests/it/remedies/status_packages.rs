@@ -128,7 +128,7 @@ fn what_is_no_good_package_is_answered_as_one() {
     let large = std::fs::File::create(shop.path("large")).unwrap();
     large.set_len((5 << 28) + 1).unwrap();
     let remedy = shop.run("status verify large -w w").remedy("E-LIMIT", "package-size");
-    assert_eq!(commands(&remedy), ["airlock status preview --max-size"]);
+    assert_eq!(commands(&remedy), ["airlock status preview --max-size SIZE"]);
     let vectors = Path::new(env!("CARGO_MANIFEST_DIR")).join("bundle-spec/status-vectors");
     for name in ["v8-shown", "v8-action"] {
         let packed = read(&vectors.join("bad").join(name).join("1.airlock-status.zst"));

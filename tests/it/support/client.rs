@@ -73,11 +73,33 @@ pub(crate) fn raw(address: SocketAddr, bytes: &[u8], head_only: bool) -> std::io
 pub(crate) fn read_reply(stream: &mut BufReader<impl Read>, head_only: bool) -> std::io::Result<Reply> {
     let mut reply = read_head(stream)?;
     let length = reply.header("content-length").map_or(0, |text| text.parse().unwrap());
-    if !head_only && reply.status != 304 {
+    if head_only || reply.status == 304 {
+        return Ok(reply);
+    }
+    if reply.header("transfer-encoding") == Some("chunked") {
+        reply.body = read_chunks(stream)?;
+    } else {
         reply.body = vec![0; length];
         stream.read_exact(&mut reply.body)?;
     }
     Ok(reply)
+}
+
+/// Reads a body in chunks (RFC 9112, 7.1), which has no trailers here.
+fn read_chunks(stream: &mut BufReader<impl Read>) -> std::io::Result<Vec<u8>> {
+    let mut body = Vec::new();
+    loop {
+        let mut line = String::new();
+        stream.read_line(&mut line)?;
+        let length = usize::from_str_radix(line.trim_end(), 16).map_err(std::io::Error::other)?;
+        let begin = body.len();
+        body.resize(begin + length + 2, 0);
+        stream.read_exact(&mut body[begin..])?;
+        body.truncate(begin + length);
+        if length == 0 {
+            return Ok(body);
+        }
+    }
 }
 
 pub(crate) fn read_head(stream: &mut BufReader<impl Read>) -> std::io::Result<Reply> {

@@ -419,7 +419,7 @@ pub(super) const CASES: &[Case] = &[
         with_helm: Carried(NONE), without: Carried(NONE), ..CASE },
     // Addresses of appliances have ports.
     Case { name: "a template that looks for a colon", values: "image: acme/web\ntag: \"1\"\n", files: pod!("\"{{ .Values.image }}{{ if not (contains \":\" .Values.image) }}:{{ .Values.tag }}{{ end }}\""),
-        with_helm: Carried(ONE), without: Refused("image-value"), ..CASE },
+        with_helm: Refused("rewritten-image"), without: Refused("image-value"), ..CASE },
     Case { name: "a template that takes a reference apart at its first colon", values: "image: acme/web:1\n", files: pod!("\"{{ (split \":\" .Values.image)._0 }}:{{ (split \":\" .Values.image)._1 }}\""),
         with_helm: Refused("rewritten-image"), without: Refused("image-value"), ..CASE },
     Case { name: "a template that writes colons otherwise", values: "image: {registry: quay.io, repository: acme/db, tag: \"16\"}\n", files: pod!("\"{{ .Values.image.registry | replace \":\" \"_\" }}/{{ .Values.image.repository }}:{{ .Values.image.tag }}\""),

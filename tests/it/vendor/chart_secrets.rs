@@ -36,6 +36,7 @@ metadata: {name: a}
 spec:
   template:
     spec:
+      imagePullSecrets: {{- toYaml .Values.imagePullSecrets | nindent 8 }}
       containers:
       - name: a
         image: {{ .Values.image }}

@@ -105,6 +105,7 @@ fn a_secret_that_a_template_does_not_quote_is_told() {
         ("{site: ask}", "{{ .Values.pw }}", 1),
         ("{site: ask}", "{{ .Values.pw | quote }}", 0),
         ("{site: ask}", "'{{ .Values.pw }}'", 0),
+        ("{site: ask}", "{{ toYaml .Values.pw }}", 0),
         ("{site: generate}", "{{ .Values.pw }}", 0),
         ("{site: generate, alphabet: '0123456789'}", "{{ .Values.pw }}", 1),
     ]) {
@@ -175,18 +176,24 @@ fn templates_of_the_application_travel_between_backquotes() {
     let values = values_of(&mut folder, &release(""), 1);
     assert_eq!(values["rules"], "Instance {{ $labels.instance }} is down");
     assert_eq!(values["name"], "{{ .Release.Name }}-x");
-    folder.write("v.yaml", "rules: \"{{ $labels.instance }}\"\n");
+    folder.write("v.yaml", "name: x\nrules: \"{{ $labels.instance }}\"\n");
     let (class, code, text) = folder.refused(&release(""), 2);
     assert_eq!((class, code), ("E-CONTENT", "template"), "{text}");
     assert!(text.contains("put {{` before it and `}} behind it"), "{text}");
-    folder.write("v.yaml", "rules: \"{{`{{ .Secrets.A }}`}}\"\n");
+    folder.write(
+        "v.yaml",
+        "name: x\nrules: \"{{`{{ .Secrets.A }}`}}\"\npw: \"{{ .Secrets.A }}\"\n",
+    );
     let (class, code, text) = folder.refused(&release("secrets: [{name: A, value: {site: ask}}]\n"), 2);
     assert_eq!((class, code), ("E-CONTENT", "template"), "{text}");
     assert!(
         text.contains("as in {{.Secrets.NAME}} between the backquotes"),
         "{text}"
     );
-    folder.write("v.yaml", "rules: \"{{`{{.Secrets.A}}`}}\"\npw: \"{{ .Secrets.A }}\"\n");
+    folder.write(
+        "v.yaml",
+        "name: x\nrules: \"{{`{{.Secrets.A}}`}}\"\npw: \"{{ .Secrets.A }}\"\n",
+    );
     let values = values_of(&mut folder, &release("secrets: [{name: A, value: {site: ask}}]\n"), 2);
     assert_eq!(
         (&values["rules"], &values["pw"]),

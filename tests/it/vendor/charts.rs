@@ -355,8 +355,4 @@ fn values_merge_in_order_and_change_the_revision() {
     let (class, code, text) = folder.refused(&release("chart", &more), 4);
     assert_eq!((class, code), ("E-USAGE", "values"), "{text}");
     assert!(text.contains("b.yaml: extra"), "{text}");
-    folder.write("b.yaml", "extra: 5\nextra: 6\n");
-    let (class, code, text) = folder.refused(&release("chart", &more), 4);
-    assert_eq!((class, code), ("E-USAGE", "yaml"), "{text}");
-    assert!(text.contains("b.yaml:2"), "{text}");
 }

@@ -512,7 +512,8 @@ fn a_variable_in_the_place_of_a_secret_is_looked_for_where_it_has_its_value() {
     folder.write("more.env", format!("# of the service\n\nMORE_PASSWORD={CANARY}\n"));
     let (_, _, text) = folder.refused(&shop(""), 1);
     for says in [
-        "c.env:2: X, which stands in the place of a secret at c.yaml:4",
+        "c.env:2: X, which stands in the place of a secret at ",
+        "c.yaml:4: services.a.environment.URL",
         "more.env:3: services.a.environment.MORE_PASSWORD",
     ] {
         assert!(text.contains(says), "{text}");
