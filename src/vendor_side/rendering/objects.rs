@@ -3,6 +3,7 @@
 //! What comes out of a chart may be large by mistake or on purpose: each object is looked at once, and there are bounds.
 
 use std::collections::{HashMap, HashSet};
+use std::path::Path;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -61,7 +62,7 @@ pub(super) fn reading<'a>(
         .collect();
     let as_needed = templates
         .values()
-        .any(|template| template.source.ends_with(".tpl") && quotes_as_needed(template));
+        .any(|template| is_library(&template.source) && quotes_as_needed(template));
     let mut found = Found::default();
     for document in documents {
         let template = templates.get(document.source).copied();
@@ -104,6 +105,13 @@ pub(super) fn reading<'a>(
         }
     }
     Ok(found.reading)
+}
+
+/// Whether a template is there for others to include.
+fn is_library(source: &str) -> bool {
+    Path::new(source)
+        .extension()
+        .is_some_and(|extension| extension == "tpl")
 }
 
 /// Whether a template may have values written by a function that quotes what needs it.
