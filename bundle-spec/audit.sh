@@ -289,6 +289,9 @@ jq -r "$lib"'"  root \(.version) counts, issued by \(.vendor | shown), until \(.
 step "4. The head and the signatures over it"
 document signatures 'members(["signatures"]; []) and (.signatures | signatures)' "entry 01"
 signed root release signatures application/vnd.airlock.bundle-head.v1+json head "the head"
+# The head was signed by who may; whether it is well formed is asked next.
+! jq -e 'try (.requires | index("encoding-1")) catch null' head >answer 2>/dev/null ||
+  refuse "the head requires encoding-1: this page does not read travel forms, verify.py and airlock do"
 document head head "the head"
 jq -e -n --slurpfile root root --slurpfile head head --arg domain "$domain" '$root[0] as $root | $head[0]
   | .domain == $domain and .root_version <= $root.version and ([.product] - $root.products == [])' >answer ||
