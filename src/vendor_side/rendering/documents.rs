@@ -22,6 +22,14 @@ pub(super) fn split(text: &str) -> Vec<Document<'_>> {
         at = next;
     }
     found.extend(document(text.get(begin..).unwrap_or_default()));
+    // A file of definitions with several objects is named once, before its first.
+    let mut source = "";
+    for document in &mut found {
+        if document.source.is_empty() {
+            document.source = source;
+        }
+        source = document.source;
+    }
     found
 }
 
@@ -40,10 +48,13 @@ mod tests {
 
     #[test]
     fn objects_are_parted_and_know_where_they_come_from() {
-        let text = "---\n# Source: a/templates/x.yaml\na: 1\n---\n# Source: a/templates/y.yaml\n# only a remark\n---\n# Source: a/templates/z.yaml\nb: |\n  ---\n  c\n";
+        let text = "---\n# Source: a/templates/x.yaml\na: 1\n---\n# Source: a/templates/y.yaml\n# only a remark\n---\n# Source: a/templates/z.yaml\nb: |\n  ---\n  c\n---\nd: 1\n";
         let found = split(text);
         let sources: Vec<_> = found.iter().map(|document| document.source).collect();
-        assert_eq!(sources, ["a/templates/x.yaml", "a/templates/z.yaml"]);
+        assert_eq!(
+            sources,
+            ["a/templates/x.yaml", "a/templates/z.yaml", "a/templates/z.yaml"]
+        );
         assert!(found[1].text.ends_with("  ---\n  c\n"));
     }
 }
