@@ -18,6 +18,7 @@ const LINES: usize = 600;
 const LEVELS: &[(&str, u8)] = &[
     ("domain", 0),
     ("panics", 0),
+    ("leb128", 0),
     ("stream", 1),
     ("crypto", 1),
     ("container", 1),
@@ -26,6 +27,7 @@ const LEVELS: &[(&str, u8)] = &[
     ("inflate", 1),
     ("producer", 1),
     ("recipe", 1),
+    ("delta", 1),
     ("protocol", 1),
     ("bundle", 2),
     ("package", 2),

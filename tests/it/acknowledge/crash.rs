@@ -18,7 +18,7 @@ use crate::support::status::{AT_ONCE, of, status, submit};
 use crate::support::strace::{self, Fault, Point};
 
 /// By default every so manieth call gets its fault, beside the first and the last of each name.
-const STRIDE: usize = 13;
+const STRIDE: usize = 23;
 
 fn slow() -> bool {
     std::env::var_os("AIRLOCK_SLOW").is_some()

@@ -239,5 +239,8 @@ fn j16_the_vendor_is_told_which_deployments_before_anything_is_packed() {
     for part in ["shop-0", "\"counter\"", "7 more", "at most 16777216", "smaller"] {
         assert!(sentence.contains(part), "{part}: {sentence}");
     }
-    folder.build(&release(15), 1).unwrap();
+    // Fifteen megabytes through every check: with `AIRLOCK_SLOW=1`. That releases below bounds are made, others show.
+    if std::env::var_os("AIRLOCK_SLOW").is_some() {
+        folder.build(&release(15), 1).unwrap();
+    }
 }

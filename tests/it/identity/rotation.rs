@@ -18,7 +18,7 @@ use crate::support::strace::{self, Fault};
 use crate::support::streams;
 
 /// By default every so manieth call gets its fault, beside the first and the last of each name.
-const STRIDE: usize = 14;
+const STRIDE: usize = 26;
 
 fn rotate(state: &Path) -> Vec<OsString> {
     let words = ["--format", "json", "status", "rotate-key", "--yes", "--state"];

@@ -23,8 +23,8 @@ use crate::support::strace::{Fault, only_syncs};
 /// By default, beside the first and the last call of each name, every so manieth call gets its fault: up to the first number by the
 /// second one, and then, where calls repeat themselves chunk by chunk, by the third.
 const FIRST: usize = 200;
-const STRIDE: usize = 61;
-const LATER_STRIDE: usize = 307;
+const STRIDE: usize = 97;
+const LATER_STRIDE: usize = 601;
 
 /// Release 1 is live, and release 2 shall be imported.
 struct Setup {

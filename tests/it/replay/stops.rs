@@ -18,13 +18,18 @@ const PATHS: [(&str, usize); 5] = [
     ("deployment-target-logs", 1),
 ];
 
+/// `AIRLOCK_SLOW=1` tries each request in all four ways, else in the two that differ most.
 #[test]
 fn a_kill_at_any_request_loses_nothing_and_doubles_nothing_that_is_looked_for() {
+    let slow = std::env::var_os("AIRLOCK_SLOW").is_some();
     for with_token in [true, false] {
         for (path, times) in PATHS {
             for nth in 0..times {
                 for stored in [true, false] {
-                    killed(with_token, path, nth, stored);
+                    // Without a token nobody can ask whether it was stored.
+                    if slow || stored != with_token {
+                        killed(with_token, path, nth, stored);
+                    }
                 }
             }
         }

@@ -2,7 +2,7 @@
 //! outside is written, and nothing waits.
 //!
 //! The names are those that real runs open, make or rename to, taken from their traces: a name that is added later is tested by itself.
-//! `AIRLOCK_SLOW=1` plants everything under each of them, else each gets every third thing in turn.
+//! `AIRLOCK_SLOW=1` plants everything under each of them, else each gets every fifth thing in turn.
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
@@ -106,14 +106,14 @@ fn slow() -> bool {
 
 /// The least that is tried of what both traces name: no name may be lost on the way.
 fn least() -> usize {
-    if slow() { 150 } else { 50 }
+    if slow() { 150 } else { 30 }
 }
 
 /// Plants something of everything under every name, runs the command, and judges what became of it.
 fn try_all(base: &Appliance, names: &BTreeSet<PathBuf>, line: &dyn Fn(&Path) -> Vec<OsString>) -> usize {
     let mut tried = 0;
     let mut byte = None;
-    let every = if slow() { 1 } else { 3 };
+    let every = if slow() { 1 } else { 5 };
     for (turn, name) in names.iter().enumerate() {
         if is_blob(name) || (is_one_of_many(name) && byte.get_or_insert(name) != &name) {
             continue;

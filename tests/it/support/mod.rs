@@ -13,6 +13,7 @@ pub(crate) mod left_out;
 pub(crate) mod python;
 pub(crate) mod registry;
 pub(crate) mod site;
+pub(crate) mod slow;
 pub(crate) mod state_fingerprint;
 pub(crate) mod status;
 pub(crate) mod stopper;

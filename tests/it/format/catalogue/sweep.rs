@@ -1,6 +1,6 @@
 //! Sweeps over a small bundle: flipped bits, truncations, blocks deleted, doubled and swapped (B02, B03, B09).
 //!
-//! A reduced stride by default, everything with `AIRLOCK_SLOW=1`. Each prints how many were tried.
+//! A reduced stride by default, everything with `AIRLOCK_SLOW=1`, a part with `AIRLOCK_SLOW=K/N`. Each prints how many were tried.
 
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -11,6 +11,7 @@ use airlock::crypto::Chain;
 use airlock::domain::Class;
 
 use crate::format::vectors::{judge, vectors};
+use crate::support::slow::{Share, share};
 
 const BLOCK: usize = 512;
 
@@ -34,9 +35,9 @@ fn subjects() -> Vec<(String, Subject)> {
         .collect()
 }
 
-fn stride(reduced: usize) -> usize {
-    let slow = std::env::var_os("AIRLOCK_SLOW").is_some();
-    if slow { 1 } else { reduced }
+/// The first case, and how far the next one is.
+fn stride(reduced: usize) -> (usize, usize) {
+    share().map_or((0, reduced), Share::points)
 }
 
 /// What a byte belongs to, and the class that a change of it must have.
@@ -110,17 +111,18 @@ fn sweep(name: &str, subject: &Subject, cases: usize, case: impl Fn(usize) -> (V
 
 #[test]
 fn every_flipped_bit_is_refused_with_the_class_of_its_region() {
-    let step = stride(389);
+    let (first, step) = stride(389);
     for (name, subject) in subjects() {
         let regions = regions(&subject.bundle);
         let bits = subject.bundle.len() * 8;
         let mut per_region: BTreeMap<&str, usize> = BTreeMap::new();
-        for bit in (0..bits).step_by(step) {
+        for bit in (first..bits).step_by(step) {
             *per_region.entry(regions[bit / 8].0).or_default() += 1;
         }
         println!("{name}: bits by region {per_region:?}");
-        sweep(&format!("{name}, bit flips"), &subject, bits.div_ceil(step), |number| {
-            let bit = number * step;
+        let cases = (bits - first).div_ceil(step);
+        sweep(&format!("{name}, bit flips"), &subject, cases, |number| {
+            let bit = first + number * step;
             let mut bytes = subject.bundle.clone();
             bytes[bit / 8] ^= 1 << (bit % 8);
             let (region, class) = regions[bit / 8];
@@ -131,7 +133,7 @@ fn every_flipped_bit_is_refused_with_the_class_of_its_region() {
 
 #[test]
 fn every_truncation_is_refused() {
-    let step = stride(53);
+    let (first, step) = stride(53);
     for (name, subject) in subjects() {
         let regions = regions(&subject.bundle);
         // The first byte of entry 05's header: a cut before it is E-FORMAT, from there on E-INCOMPLETE.
@@ -144,9 +146,9 @@ fn every_truncation_is_refused() {
         sweep(
             &format!("{name}, truncations"),
             &subject,
-            subject.bundle.len().div_ceil(step),
+            (subject.bundle.len() - first).div_ceil(step),
             |number| {
-                let length = number * step;
+                let length = first + number * step;
                 let class = if length < index {
                     Class::Format
                 } else {
@@ -190,13 +192,13 @@ fn blocks_deleted_doubled_or_swapped_are_refused() {
                 }
             }
         }
-        let step = stride(7);
+        let (first, step) = stride(7);
         sweep(
             &format!("{name}, blocks"),
             &subject,
-            cases.len().div_ceil(step),
+            (cases.len() - first).div_ceil(step),
             |number| {
-                let (order, says) = &cases[number * step];
+                let (order, says) = &cases[first + number * step];
                 let bytes: Vec<u8> = order.iter().flat_map(|n| blocks[*n]).copied().collect();
                 (bytes, any.clone(), says.clone())
             },
