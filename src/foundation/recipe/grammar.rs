@@ -2,7 +2,7 @@
 
 use std::ops::RangeInclusive;
 
-use super::number;
+use crate::leb128;
 
 /// Bytes of one raw operation.
 pub const RAW: RangeInclusive<u64> = 1..=65_536;
@@ -61,7 +61,7 @@ impl Iterator for Pieces<'_> {
     /// Nothing inside stands for what is no pair of numbers; it is the last.
     fn next(&mut self) -> Option<Self::Item> {
         self.left = self.left.checked_sub(1)?;
-        let pair = number::read(&mut self.bytes).and_then(|plain| Some((plain, number::read(&mut self.bytes)?)));
+        let pair = leb128::read(&mut self.bytes).and_then(|plain| Some((plain, leb128::read(&mut self.bytes)?)));
         if pair.is_none() {
             self.left = 0;
         }
@@ -91,13 +91,13 @@ impl<'a> Operations<'a> {
         self.bytes = rest;
         match *kind {
             OP_RAW => {
-                let size = number::read(&mut self.bytes).filter(|size| RAW.contains(size))?;
+                let size = leb128::read(&mut self.bytes).filter(|size| RAW.contains(size))?;
                 let (raw, rest) = self.bytes.split_at_checked(usize::try_from(size).ok()?)?;
                 self.bytes = rest;
                 Some(Operation::Raw(raw))
             }
             OP_STREAM => {
-                let left = number::read(&mut self.bytes).filter(|count| *count > 0)?;
+                let left = leb128::read(&mut self.bytes).filter(|count| *count > 0)?;
                 let pieces = Pieces {
                     bytes: self.bytes,
                     left,
@@ -110,9 +110,9 @@ impl<'a> Operations<'a> {
                 Some(Operation::Stream(pieces))
             }
             OP_FRAMED => {
-                let block = number::read(&mut self.bytes).filter(|block| BLOCKS.contains(block))?;
-                let plain = number::read(&mut self.bytes)?;
-                let bytes = number::read(&mut self.bytes)?;
+                let block = leb128::read(&mut self.bytes).filter(|block| BLOCKS.contains(block))?;
+                let plain = leb128::read(&mut self.bytes)?;
+                let bytes = leb128::read(&mut self.bytes)?;
                 Some(Operation::Framed { block, plain, bytes })
             }
             _ => None,

@@ -7,7 +7,6 @@ pub mod find;
 mod grammar;
 mod join;
 mod judge;
-mod number;
 mod piece;
 mod rebuild;
 mod split;

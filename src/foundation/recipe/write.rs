@@ -1,7 +1,7 @@
 //! Writes a recipe.
 
 use super::grammar::{OP_FRAMED, OP_RAW, OP_STREAM, RAW};
-use super::number;
+use crate::leb128;
 
 /// A recipe under way.
 #[derive(Debug, Default)]
@@ -20,10 +20,10 @@ impl Writer {
     pub fn stream(&mut self, pieces: &[(u64, u64)]) {
         self.end_raw();
         self.bytes.push(OP_STREAM);
-        number::write(pieces.len() as u64, &mut self.bytes);
+        leb128::write(pieces.len() as u64, &mut self.bytes);
         for (plain, bits) in pieces {
-            number::write(*plain, &mut self.bytes);
-            number::write(*bits, &mut self.bytes);
+            leb128::write(*plain, &mut self.bytes);
+            leb128::write(*bits, &mut self.bytes);
         }
     }
 
@@ -32,7 +32,7 @@ impl Writer {
         self.end_raw();
         self.bytes.push(OP_FRAMED);
         for value in [block, plain, bytes] {
-            number::write(value, &mut self.bytes);
+            leb128::write(value, &mut self.bytes);
         }
     }
 
@@ -40,7 +40,7 @@ impl Writer {
         let most = usize::try_from(*RAW.end()).unwrap_or(usize::MAX);
         for part in self.raw.chunks(most) {
             self.bytes.push(OP_RAW);
-            number::write(part.len() as u64, &mut self.bytes);
+            leb128::write(part.len() as u64, &mut self.bytes);
             self.bytes.extend_from_slice(part);
         }
         self.raw.clear();
