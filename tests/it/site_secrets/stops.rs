@@ -6,6 +6,7 @@ use std::path::Path;
 
 use super::world::{Plant, ask, files, generate, live, run};
 use crate::support::appliance::Appliance;
+use crate::support::slow::share;
 use crate::support::strace::{self, Fault};
 
 /// By default every so manieth call gets its fault, beside the first and the last.
@@ -22,13 +23,11 @@ fn sweep(base: &Plant, words: &[&str], check: &dyn Fn(&Path, &str)) {
     assert_eq!(traced.ended.code, Some(0), "{}", traced.ended.stderr);
     let points = strace::points(&traced.calls);
     let last = points.len().saturating_sub(1);
-    let slow = std::env::var_os("AIRLOCK_SLOW").is_some();
     let mut fired = 0;
     for (place, point) in points.iter().enumerate() {
-        let taken = if slow {
-            !strace::is_behind_a_sync(&points, place)
-        } else {
-            place % STRIDE == 0 || place == last
+        let taken = match share() {
+            Some(share) => share.takes(place) && !strace::is_behind_a_sync(&points, place),
+            None => place % STRIDE == 0 || place == last,
         };
         if !taken {
             continue;
@@ -110,7 +109,7 @@ fn a_release_is_live_with_all_that_it_makes_or_not_at_all() {
 
 #[test]
 fn the_last_value_and_the_release_that_waits_for_it_stop_apart_and_whole() {
-    if std::env::var_os("AIRLOCK_SLOW").is_none() || !strace::available() {
+    if share().is_none() || !strace::available() {
         return;
     }
     let plant = Plant::new();
@@ -127,7 +126,7 @@ fn the_last_value_and_the_release_that_waits_for_it_stop_apart_and_whole() {
 
 #[test]
 fn keys_are_replaced_with_all_that_is_sealed_to_them() {
-    if std::env::var_os("AIRLOCK_SLOW").is_none() || !strace::available() {
+    if share().is_none() || !strace::available() {
         return;
     }
     let plant = Plant::new();

@@ -3,6 +3,7 @@
 
 use super::workshop::{Workshop, on, run, said, verdict};
 use crate::support::appliance::scratch;
+use crate::support::slow::{Share, share};
 use crate::support::strace::{self, Fault};
 
 #[test]
@@ -27,18 +28,14 @@ fn f22_an_init_that_was_killed_leaves_an_appliance_or_says_what_it_left() {
         .position(|call| call.rest.contains("airlock.db"));
     let late: Vec<_> = all[begun.unwrap()..].iter().collect();
     assert!(late.len() > 30, "only {} points", late.len());
-    let every = if std::env::var_os("AIRLOCK_SLOW").is_some() {
-        1
-    } else {
-        late.len() / 20
-    };
+    let (first, every) = share().map_or((0, late.len() / 20), Share::points);
     // The last ones, between which the name is given, each.
     let close = late.len() - 8;
     let (mut whole, mut left) = (0, 0);
     for (at, point) in late
         .iter()
         .enumerate()
-        .filter(|(at, _)| at % every == 0 || *at >= close)
+        .filter(|(at, _)| at % every == first || *at >= close)
     {
         let folder = scratch();
         let state = folder.path().join("state");

@@ -10,6 +10,7 @@ use airlock::vendor_side::ledger::Outcome;
 
 use super::super::plant::{Exported, Plant};
 use super::super::workshop::{Dump, Workshop};
+use crate::support::slow::{Share, share};
 use crate::support::strace::{self, Fault};
 
 fn arguments(shop: &Workshop, file: &Path) -> Vec<OsString> {
@@ -57,14 +58,11 @@ fn a_kill_at_any_call_leaves_nothing_or_the_whole() {
     let points = strace::points(&traced.calls);
     let (whole_facts, whole_files) = (facts(&whole), whole.files_of("packages"));
     assert_ne!(nothing, whole_facts);
-    let step = if std::env::var_os("AIRLOCK_SLOW").is_some() {
-        1
-    } else {
-        5
-    };
+    let slow = share().is_some();
+    let (first, step) = share().map_or((0, 5), Share::points);
     let (mut killed, mut committed) = (0, 0);
-    for (index, point) in points.iter().enumerate().step_by(step) {
-        if step == 1 && strace::is_behind_a_sync(&points, index) {
+    for (index, point) in points.iter().enumerate().skip(first).step_by(step) {
+        if slow && strace::is_behind_a_sync(&points, index) {
             continue;
         }
         let shop = base.copy();
