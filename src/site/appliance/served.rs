@@ -3,7 +3,7 @@
 //! The server holds the file locked that says it. What stands in one that nobody holds was said by a server that has ended.
 
 use std::fs::File;
-use std::io::{Read as _, Seek as _, Write as _};
+use std::io::{Seek as _, Write as _};
 use std::time::{Duration, Instant};
 
 use rustix::io::Errno;
@@ -11,7 +11,7 @@ use rustix::io::Errno;
 use super::folder::SERVED;
 use super::state::Appliance;
 use crate::domain::{Error, Result};
-use crate::stream::{Expected, LockFile, look_at_own, open_or_create};
+use crate::stream::{Expected, LockFile, look_at_own, open_or_create, read_bounded};
 
 /// Longest address.
 const BYTES: u64 = 1 << 10;
@@ -69,12 +69,9 @@ impl Appliance {
             Err(Errno::WOULDBLOCK) => {}
             _ => return Ok(None),
         }
-        let mut text = String::new();
         let plain: &File = &file;
-        plain
-            .take(BYTES)
-            .read_to_string(&mut text)
-            .map_err(|error| Error::io("read", &path, error))?;
+        let bytes = read_bounded(plain, BYTES, "where the server is found")?;
+        let text = String::from_utf8_lossy(&bytes).into_owned();
         Ok((!text.is_empty()).then_some(text))
     }
 }

@@ -7,7 +7,7 @@ use std::process::{Command, Output, Stdio};
 use serde_json::Value;
 
 use super::rules::log;
-use crate::support::appliance::AIRLOCK;
+use crate::support::appliance::{AIRLOCK, read, write};
 use crate::support::desired::{Desired, deployment_id, target_id};
 use crate::support::in_process::{InProcessAppliance, login};
 
@@ -232,13 +232,14 @@ fn a_file_that_stands_where_one_is_put_is_kept() {
     };
     let file = host.join("registries.yaml");
     assert_eq!(put(), "");
-    let ours = std::fs::read_to_string(&file).unwrap();
+    let said_by = |path: &Path| String::from_utf8(read(path)).unwrap();
+    let ours = said_by(&file);
     assert!(ours.contains("mirrors:"), "{ours}");
     assert_eq!((put(), kept()), (String::new(), None));
-    std::fs::write(&file, "mirrors: {own.example: {}}\n").unwrap();
+    write(&file, b"mirrors: {own.example: {}}\n");
     let said = put();
     let kept = kept().unwrap();
     assert!(said.contains(&format!("that is kept as {}", kept.display())), "{said}");
-    assert_eq!(std::fs::read_to_string(&kept).unwrap(), "mirrors: {own.example: {}}\n");
-    assert_eq!(std::fs::read_to_string(&file).unwrap(), ours);
+    assert_eq!(said_by(&kept), "mirrors: {own.example: {}}\n");
+    assert_eq!(said_by(&file), ours);
 }

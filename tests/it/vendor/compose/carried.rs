@@ -228,7 +228,7 @@ fn a_mounted_folder_is_written_as_the_files_in_it() {
     assert_eq!(items.len(), 2, "{found:?}");
     assert_eq!(items[0], format!("- ./prometheus/{plain}:/etc/prometheus/{plain}:ro"));
     // Written as the message says they travel.
-    let lines: String = items.iter().map(|item| format!("    {item}\n")).collect();
+    let lines = format!("    {}\n", items.join("\n    "));
     write(folder.path(), &[("compose.yaml", &file(&lines))]);
     let project = load(folder.path(), DockerMode::Compose);
     assert_eq!(project.problems(), []);
