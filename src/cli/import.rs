@@ -11,7 +11,7 @@ use super::removal_plan::ReleasePlan;
 use super::scope_names::ScopeNames;
 use super::state_folder::StateArgs;
 use super::waiting_view::{commands, missing_json};
-use super::{Ui, head_view, heard_view, hidden, signature_file};
+use super::{Ui, head_view, heard_view, hidden, secret_plan, signature_file};
 use crate::appliance::fleet::targets_now;
 use crate::appliance::secret::lacks;
 use crate::appliance::{Event, Imported, Options, Outcome, Restored};
@@ -216,6 +216,7 @@ fn report(
         members.insert("waits_for".into(), missing_json(missing));
         if let Some(plan) = plan {
             members.insert("removes".into(), plan.to_json());
+            members.insert("secrets".into(), secret_plan::to_json(&imported.secrets));
         }
     }
     let mut human = human + &hidden::lines(&imported.hidden);
@@ -232,6 +233,10 @@ fn report(
             human += "\nwhat goes once it is live:";
         }
         human += &format!("\n{line}");
+    }
+    let when = if live == Some(true) { "" } else { "once it is live, " };
+    for line in secret_plan::lines(&imported.secrets, &imported.secrets.made_anew) {
+        human += &format!("\n{when}{line}");
     }
     if let Some(heard) = &imported.acknowledgement {
         human += &format!("\n{}", heard_view::describe(heard));

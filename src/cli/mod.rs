@@ -71,6 +71,8 @@ mod secret;
 #[cfg(feature = "site")]
 mod secret_list;
 #[cfg(feature = "site")]
+mod secret_plan;
+#[cfg(feature = "site")]
 mod serve;
 mod signature_file;
 mod site_keys_file;

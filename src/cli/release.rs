@@ -1,5 +1,7 @@
 //! `airlock release list|show|activate`: what is here, what is live.
 
+use std::io::{self, IsTerminal as _};
+
 use clap::Subcommand;
 use serde_json::json;
 
@@ -12,10 +14,10 @@ use super::site_view::ConfigArgs;
 use super::state_folder::StateArgs;
 use super::ui::escape;
 use super::waiting_view::{self, WaitingView};
-use super::{Ui, hidden};
+use super::{Ui, hidden, secret_plan};
 use crate::appliance::acknowledgement::Standing;
 use crate::appliance::fleet::targets_now;
-use crate::appliance::secret::{MissingSecret, lacks, listed};
+use crate::appliance::secret::{MissingSecret, lacks};
 use crate::appliance::{Hidden, ReleaseContent, ReleaseDamage};
 use crate::db::site::release::{Activated, ReleaseRow, State};
 use crate::db::site::targets::{DeploymentRow, TargetSet, Undeploy};
@@ -50,7 +52,8 @@ pub(super) enum ReleaseCommand {
     ///
     /// Agents remove what their target no longer has, volumes included. So a release that lacks targets or deployments of the
     /// live one, without naming them as removed, goes live only with --undeploy. What goes is said first, and with --undeploy asked; where
-    /// nobody is there to be asked, --yes is the answer. One that waits for secrets, or that is too large for agents with the values that
+    /// nobody is there to be asked, --yes is the answer. Which secrets get another value with it, an older one where it goes back, which are
+    /// made and which nothing uses any more is said first too, and asked on a terminal. One that waits for secrets, or that is too large for agents with the values that
     /// were entered here, is refused with the command for each.
     #[command(after_help = "Examples:\n  airlock release activate 1.4.2\n  airlock release activate 1.4.2 --undeploy")]
     Activate {
@@ -154,20 +157,20 @@ pub(super) fn run(command: &ReleaseCommand, ui: &mut Ui) -> Result<()> {
             let release = appliance.find_release(named, product.as_deref())?;
             let next = appliance.release_content(&release)?.targets;
             let plan = ReleasePlan::new(&targets_now(&appliance), &release.scope, &next, ui);
-            for line in plan.lines() {
+            let secrets = appliance.secret_plan(&release)?;
+            let told = secret_plan::lines(&secrets, &secrets.made);
+            for line in plan.lines().iter().chain(&told) {
                 ui.say(line);
             }
-            if *undeploy && !plan.is_empty() {
+            let is_asked = !told.is_empty() && io::stdin().is_terminal();
+            if is_asked || (*undeploy && !plan.is_empty()) {
                 let product = product.as_ref().map_or(String::new(), |product| {
                     format!(" --product {}", quoted(&escape(product)))
                 });
-                let again = format!(
-                    "airlock release activate {}{product} --undeploy",
-                    quoted(&escape(named))
-                );
+                let undeploy = if *undeploy { " --undeploy" } else { "" };
+                let again = format!("airlock release activate {}{product}{undeploy}", quoted(&escape(named)));
                 confirm(ui, *yes, &again)?;
             }
-            let makes = appliance.secrets_to_make(&release)?;
             let undeploy = if *undeploy {
                 Undeploy::Everything
             } else {
@@ -182,21 +185,21 @@ pub(super) fn run(command: &ReleaseCommand, ui: &mut Ui) -> Result<()> {
             );
             let (word, human) = match activated {
                 Activated::Already => ("already", format!("{name} is live already")),
-                Activated::Now { .. } => ("activated", format!("{name} is live now{}", made(&makes))),
+                Activated::Now { .. } => ("activated", format!("{name} is live now{}", made(&secrets.made))),
             };
             let hidden = appliance.hidden(&release)?;
-            let value = json!({"result": word, "head": release.head, "hidden": hidden::to_json(&hidden), "removes": plan.to_json(), "secrets_made": makes.iter().map(ToString::to_string).collect::<Vec<_>>()});
+            let value = json!({"result": word, "head": release.head, "hidden": hidden::to_json(&hidden), "removes": plan.to_json(), "secrets": secret_plan::to_json(&secrets)});
             ui.result(&value, human + &hidden::lines(&hidden))
         }
     }
 }
 
-/// Says which secrets were made: whatever kept an older value of one, a database that was filled before, does not know the new one.
-fn made(makes: &[MissingSecret]) -> String {
-    if makes.is_empty() {
+/// Says which secrets were made.
+fn made(names: &[String]) -> String {
+    if names.is_empty() {
         return String::new();
     }
-    format!("; made anew, for nothing was here: {}", escape(&listed(makes)))
+    format!("; made anew, for nothing was here: {}", escape(&names.join(", ")))
 }
 
 /// Names of the columns of a list.

@@ -24,7 +24,7 @@ use crate::appliance::Authority;
 use crate::appliance::acknowledgement::Standing;
 use crate::appliance::fleet::Hub;
 use crate::appliance::live::Live;
-use crate::appliance::registry::Registry;
+use crate::appliance::registry::{Example, Registry};
 use crate::appliance::status::StatusBuffer;
 use crate::config::Config;
 use crate::confine;
@@ -81,6 +81,11 @@ pub(super) fn run(args: ServeArgs, ui: &mut Ui) -> Result<()> {
         Err(error) => tracing::warn!(%error, "what vendors found could not be read"),
     }
     let closed = hub.clone();
+    let base = format!("{}://{}", agents.scheme(), agents.host);
+    let _served = appliance.say_served(&base).unwrap_or_else(|error| {
+        tracing::warn!(%error, "where agents find this server cannot be told to commands beside it");
+        None
+    });
     let manager = ServiceManager::from_environment()?;
     confine::no_network()?;
     let running = bound.start(services)?;
@@ -94,7 +99,7 @@ pub(super) fn run(args: ServeArgs, ui: &mut Ui) -> Result<()> {
             for address in addresses.1 {
                 ui.say(format_args!("serving http://{address}/v2/"));
             }
-            ui.say(format_args!("agents: {}://{}", agents.scheme(), agents.host));
+            ui.say(format_args!("agents: {base}"));
             if let Some(authority) = &authority {
                 ui.say(format_args!(
                     "authority: {} (SHA-256 of identity/ca.pem)",
@@ -126,13 +131,32 @@ fn introduce(registry: &Registry, agents: &AgentsAddress, ui: &mut Ui) -> Result
             release.counter
         ));
     }
-    match registry.example(&snapshot)? {
-        Some((repository, tag)) => {
-            let (host, scheme) = (&agents.host, agents.scheme());
+    let (host, scheme) = (&agents.host, agents.scheme());
+    let example = match registry.example(&snapshot) {
+        Ok(example) => example,
+        Err(error) => {
+            // Whoever is served does not miss it.
+            tracing::warn!(%error, "what there is to try cannot be said");
+            return Ok(());
+        }
+    };
+    match example {
+        Some(Example::Image(repository, tag)) => {
             ui.say(format_args!("try: docker pull {host}/{repository}:{tag}"));
             let verify = if agents.https { "" } else { "--src-tls-verify=false " };
             ui.say(format_args!(
                 "     skopeo copy {verify}docker://{host}/{repository}:{tag} oci:image:{tag}"
+            ));
+            ui.say(format_args!(
+                "     curl {scheme}://{host}/v2/{repository}/manifests/{tag}"
+            ));
+        }
+        Some(Example::Chart(repository, tag)) => {
+            // helm writes the plus of a version as what tags may have.
+            let version = tag.as_str().replace('_', "+");
+            let plain = if agents.https { "" } else { " --plain-http" };
+            ui.say(format_args!(
+                "try: helm pull oci://{host}/{repository} --version {version}{plain}"
             ));
             ui.say(format_args!(
                 "     curl {scheme}://{host}/v2/{repository}/manifests/{tag}"

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use super::Ui;
+use super::ui::escape;
 use crate::appliance::fleet::SiteView;
 use crate::appliance::{Appliance, Authority};
 use crate::config::Config;
@@ -40,6 +42,37 @@ impl ConfigArgs {
     pub(super) fn site_view(&self, appliance: &Appliance) -> Result<SiteView> {
         let settings = self.read()?.server;
         let agents = settings.agents_address(&settings.listen, &settings.tls.listen);
+        site_view(&settings, &agents, appliance)
+    }
+
+    /// As [`Self::site_view`], at the address of the server that runs on this state folder where the configuration leaves that open; says
+    /// so, and where the two differ otherwise.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::site_view`]; `E-IO`, `E-STATE planted`.
+    pub(super) fn site_view_as_served(&self, appliance: &Appliance, ui: &mut Ui) -> Result<SiteView> {
+        let settings = self.read()?.server;
+        let mut agents = settings.agents_address(&settings.listen, &settings.tls.listen);
+        let configured = format!("{}://{}", agents.scheme(), agents.host);
+        let Some(served) = appliance.served()?.filter(|served| *served != configured) else {
+            return site_view(&settings, &agents, appliance);
+        };
+        let is_named = settings.agents.address.is_some() || (agents.https && !settings.tls.names.is_empty());
+        match served.strip_prefix(agents.scheme()).and_then(|rest| rest.strip_prefix("://")) {
+            Some(host) if !is_named => {
+                ui.say(format_args!(
+                    "agents are sent to {}, where the server that runs here is found; the configuration alone says {configured}",
+                    escape(&served)
+                ));
+                agents.host = host.to_owned();
+            }
+            _ => ui.warn(format_args!(
+                "agents are sent to {configured}, as the configuration says, and the server that runs here tells them {}: give both the \
+                 same configuration",
+                escape(&served)
+            )),
+        }
         site_view(&settings, &agents, appliance)
     }
 }

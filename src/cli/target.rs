@@ -1,6 +1,5 @@
 //! `airlock target …`: agents of this site, their secrets, and what they shall run.
 
-use std::io::IsTerminal as _;
 use std::time::Duration;
 
 use clap::{Args, Subcommand, ValueEnum};
@@ -66,10 +65,11 @@ pub(super) enum TargetCommand {
     },
     /// Issue a new secret with which a target's agent logs in; it is shown once, on stdout
     ///
-    /// A target has one such secret: the one before stops working at once, which is asked first on a terminal. An agent that is logged in stays logged in, until its token is
-    /// revoked too. What the applications of the target need is something else: `airlock secret list`.
+    /// A target has one such secret: the one before stops working at once. That is said and asked first; where nobody is there to be
+    /// asked, --yes is the answer. An agent that is logged in stays logged in, until its token is revoked too. What the applications of
+    /// the target need is something else: `airlock secret list`.
     #[command(
-        after_help = "Examples:\n  airlock target secret press-1\n  airlock target secret press-1 --revoke   # the host was stolen: its token dies too"
+        after_help = "Examples:\n  airlock target secret press-1\n  airlock target secret press-1 --yes            # in scripts: nobody is asked\n  airlock target secret press-1 --revoke --yes   # the host was stolen: its token dies too"
     )]
     Secret {
         /// Name or UUID
@@ -211,6 +211,13 @@ impl Place {
         let view = self.config.site_view(&appliance)?;
         Hub::new(&Live::load(&appliance, Duration::ZERO)?, view)
     }
+
+    /// As [`Self::hub`], for what is printed for agents that shall find a server.
+    fn hub_as_served(&self, ui: &mut Ui) -> Result<Hub> {
+        let appliance = self.state.open(ui)?;
+        let view = self.config.site_view_as_served(&appliance, ui)?;
+        Hub::new(&Live::load(&appliance, Duration::ZERO)?, view)
+    }
 }
 
 pub(super) fn run(command: &TargetCommand, ui: &mut Ui) -> Result<()> {
@@ -261,17 +268,14 @@ pub(super) fn run(command: &TargetCommand, ui: &mut Ui) -> Result<()> {
         } => {
             let hub = place.hub(ui)?;
             let target = find(&hub, target)?;
-            // Scripts say what they mean.
-            if target.secret != SecretView::None && std::io::stdin().is_terminal() {
-                ui.say(format_args!(
-                    "target {} has a secret, which stops working at once",
-                    escape(&target.name)
-                ));
-                confirm(ui, *yes, "airlock target secret")?;
+            if target.secret != SecretView::None {
+                tell_replaced(&target, ui);
+                let revoke = if *revoke { " --revoke" } else { "" };
+                confirm(ui, *yes, &format!("airlock target secret {}{revoke}", target.id))?;
             }
             let secret = hub.issue_secret(&target.id, *revoke)?;
             ui.say(format_args!(
-                "the secret of target {}: it is shown this once, and the one before does not work any more",
+                "the secret of target {}: it is shown this once",
                 escape(&target.name)
             ));
             ui.say(if *revoke {
@@ -312,7 +316,7 @@ pub(super) fn run(command: &TargetCommand, ui: &mut Ui) -> Result<()> {
 }
 
 fn connect(args: &ConnectArgs, ui: &mut Ui) -> Result<()> {
-    let hub = args.place.hub(ui)?;
+    let hub = args.place.hub_as_served(ui)?;
     let target = find(&hub, &args.target)?;
     if let Some(runtime) = args.mirrors {
         return mirrors(&hub, &target, runtime, ui);
@@ -323,6 +327,9 @@ fn connect(args: &ConnectArgs, ui: &mut Ui) -> Result<()> {
     let (secret, issued) = if args.secret_stdin {
         (given(&hub, &target)?, false)
     } else if args.new_secret || target.secret == SecretView::None {
+        if target.secret != SecretView::None {
+            tell_replaced(&target, ui);
+        }
         let secret = hub.issue_secret(&target.id, false)?;
         (Zeroizing::new(secret.as_str().to_owned()), true)
     } else {
@@ -364,6 +371,18 @@ fn warn_of_closed_way(hub: &Hub, ui: &mut Ui) {
     }
 }
 
+/// Says what a new secret does to the one that a target has.
+fn tell_replaced(target: &TargetView, ui: &mut Ui) {
+    let whose = match target.secret {
+        SecretView::Hub | SecretView::Adopted(_) => "the hub's",
+        SecretView::None | SecretView::Issued(_) => "issued here",
+    };
+    ui.say(format_args!(
+        "target {} has a secret, {whose}: it stops working at once, and an agent that is installed with it cannot log in again",
+        escape(&target.name)
+    ));
+}
+
 fn given(hub: &Hub, target: &TargetView) -> Result<Zeroizing<String>> {
     let bytes = Zeroizing::new(read_bounded(std::io::stdin().lock(), SECRET_BYTES, "a secret")?);
     let text = Zeroizing::new(String::from_utf8_lossy(&bytes).trim().to_owned());
@@ -374,7 +393,10 @@ fn given(hub: &Hub, target: &TargetView) -> Result<Zeroizing<String>> {
             "secret",
             format!("what was given is not the secret of target {:?}", target.name),
         )
-        .remedy(format!("issue a new one with `airlock target secret {}`", target.id))),
+        .remedy(format!(
+            "issue a new one with `airlock target secret {} --yes`",
+            target.id
+        ))),
         // Nobody else checks one in this process.
         Check::Busy => Err(Error::new(
             Class::Internal,
@@ -398,6 +420,7 @@ fn mirrors(hub: &Hub, target: &TargetView, runtime: RuntimeName, ui: &mut Ui) ->
         }
         Runtime::K3s => ui.say("k3s reads these files when it starts"),
     }
+    ui.say("a file that stands there with other words is kept beside the new one, as FILE.before-TIME: bring over what it says of others");
     let listed: Vec<_> = files
         .iter()
         .map(|file| json!({"path": file.path, "content": file.content}))
@@ -406,11 +429,19 @@ fn mirrors(hub: &Hub, target: &TargetView, runtime: RuntimeName, ui: &mut Ui) ->
     ui.result(&json!({"target": target.id, "files": listed}), script.join(""))
 }
 
-/// Paths and contents come from hosts, addresses and PEM, which have no quotes in their alphabets.
+/// Puts a file in its place, and keeps one that says something else. Paths and contents come from hosts, addresses and PEM, which have no
+/// quotes in their alphabets.
 fn here_document(file: &MirrorFile) -> String {
-    let folder = file.path.rsplit_once('/').map_or("/", |(folder, _)| folder);
+    let (path, content) = (&file.path, &file.content);
+    let folder = path.rsplit_once('/').map_or("/", |(folder, _)| folder);
     format!(
-        "mkdir -p '{folder}'\ncat > '{}' <<'AIRLOCK_FILE'\n{}AIRLOCK_FILE\n",
-        file.path, file.content
+        "mkdir -p '{folder}' || exit\n\
+         cat > '{path}.airlock-new' <<'AIRLOCK_FILE' || exit\n{content}AIRLOCK_FILE\n\
+         if [ -e '{path}' ] && ! cmp -s '{path}.airlock-new' '{path}'; then\n  \
+         kept='{path}'.before-$(date -u +%Y%m%dT%H%M%SZ)-$$\n  \
+         cp -p '{path}' \"$kept\" || exit\n  \
+         echo \"{path} said something else: that is kept as $kept\" >&2\n\
+         fi\n\
+         mv -f '{path}.airlock-new' '{path}' || exit\n"
     )
 }

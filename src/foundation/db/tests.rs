@@ -401,7 +401,7 @@ fn names_stay_inside_the_releases_asked_for() {
             let (found, more) = names::referrers(c, &both, &a, &digest(1), &page)?;
             assert_eq!((found.len(), more), (count, count < 5), "{annotation_bytes}");
         }
-        assert_eq!(names::example(c, &both)?.unwrap().0, repository("docker.io/a"));
+        assert_eq!(names::examples(c, &both)?[0].0, repository("docker.io/a"));
         Ok(())
     })
     .unwrap();

@@ -146,7 +146,7 @@ impl Class {
     /// Returns what to do about a refusal of this class where nothing more exact is known.
     pub fn remedy(self) -> Option<&'static str> {
         Some(match self {
-            Self::Usage => "see the command's `--help`",
+            Self::Usage => "correct it where it stands, or see the command's `--help`",
             Self::Format | Self::Signature | Self::Trust => {
                 "copy the file again and compare its SHA-256 with the sender's; if it is the same, the sender must make it again"
             }

@@ -39,6 +39,8 @@ pub(super) const RESERVE: &str = "reserve";
 pub(super) const LOCK: &str = "lock";
 /// File whose lock means that an export runs.
 pub(super) const EXPORT_LOCK: &str = "export.lock";
+/// Where agents find the server that holds its lock.
+pub(super) const SERVED: &str = "served";
 /// Folder of the keys.
 pub(super) const IDENTITY: &str = "identity";
 /// The key that signs receipts and status packages.
@@ -71,7 +73,7 @@ pub(super) const OUTBOX: &str = "outbox";
 /// Parts of a state folder, beside the store's.
 const FOLDERS: [&str; 5] = [IDENTITY, ROOTS, RECEIPTS, SECRETS, OUTBOX];
 /// Files with fixed names.
-const FILES: [&str; 31] = [
+const FILES: [&str; 32] = [
     DATABASE,
     "airlock.db-wal",
     "airlock.db-shm",
@@ -94,6 +96,7 @@ const FILES: [&str; 31] = [
     RESERVE,
     LOCK,
     EXPORT_LOCK,
+    SERVED,
     STATUS_KEY,
     RECIPIENT_KEY,
     NEXT_STATUS_KEY,

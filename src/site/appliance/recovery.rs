@@ -73,7 +73,7 @@ impl Appliance {
                 "token-key-good",
                 "the token key is there and good: another one would lock every agent out",
             )
-            .remedy("keep it; one target gets another secret with `airlock target secret TARGET`"));
+            .remedy("keep it; one target gets another secret with `airlock target secret TARGET --yes`"));
         }
         // The row first: a key that was made in vain is replaced by the next try, and a key without its row would not be known.
         self.db

@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::asks::Ask;
 use super::contents::Chart;
 use super::partial::{Line, ReleaseWords, carry_out};
-use super::suspect::{digits_alone, suspects_in};
+use super::suspect::{digits, digits_alone, suspects_in};
 use super::written::{Said, images};
 use crate::domain::SecretName;
 
@@ -77,8 +77,9 @@ pub(crate) fn read(
         }
         let outcome = carry_out(template, template.values_of(whole), release, None);
         reading.take(&template.place, &outcome.lines);
+        // They may come out without the rest of their reference.
         for text in &outcome.looked_into {
-            reading.misplaced.extend(digits_alone(text));
+            reading.misplaced.extend(digits(text));
         }
         let made = outcome.makes_images.iter();
         reading

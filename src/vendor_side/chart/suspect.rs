@@ -63,10 +63,15 @@ pub(crate) fn is_named_so(name: &str, value: &str) -> bool {
 pub(crate) fn digits_alone(text: &str) -> Vec<String> {
     text.split(BETWEEN)
         .filter(|word| !ADDRESSES.iter().any(|address| word.contains(address)))
-        .flat_map(|word| word.split(|c: char| !c.is_ascii_hexdigit()))
+        .flat_map(digits)
+        .collect()
+}
+
+/// Returns digits as long as those of a digest, wherever they stand.
+pub(crate) fn digits(text: &str) -> impl Iterator<Item = String> + '_ {
+    text.split(|c: char| !c.is_ascii_hexdigit())
         .filter(|run| run.len() == 64)
         .map(str::to_owned)
-        .collect()
 }
 
 #[cfg(test)]

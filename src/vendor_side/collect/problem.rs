@@ -18,8 +18,12 @@ impl Problems {
     }
 
     fn take(&mut self, about: &str, error: &Error) {
-        let expected = error.expectation().map(|expected| format!(" (expected {expected})"));
-        let noted = error.retold(about, &expected.unwrap_or_default());
+        let noted = match error.expectation() {
+            // Behind the last line of a list it would be of that alone.
+            Some(expected) if is_list(error) => error.retold(about, "").expected(expected),
+            Some(expected) => error.retold(about, &format!(" (expected {expected})")),
+            None => error.retold(about, ""),
+        };
         // Shared content is met once for every image that has it.
         if self
             .0
@@ -68,20 +72,32 @@ impl Problems {
         // One remedy for all is said once, at the end.
         let advice = self.0.first().and_then(|first| first.advice().map(ToOwned::to_owned));
         let common = self.0.iter().all(|error| error.advice() == advice.as_deref());
-        let with_advice = |error: &Error| match error.advice().filter(|_| !common) {
+        let with_advice = |error: &Error| match error.advice().filter(|_| !common && !is_list(error)) {
             Some(advice) => error.retold("", &format!("; {advice}")),
             None => error.retold("", ""),
         };
         let problems: Vec<Error> = self.0.iter().map(with_advice).collect();
+        let of_lists: Vec<&str> = self
+            .0
+            .iter()
+            .filter(|error| is_list(error))
+            .filter_map(Error::advice)
+            .collect();
+        let of_lists = of_lists.join("; ");
         let found = format!("{} things cannot be carried:", self.0.len());
         let refusal = Error::listing_errors(class, code, found, &problems);
         match advice {
             Some(advice) if common => refusal.remedy(advice),
+            _ if !of_lists.is_empty() => refusal.remedy(of_lists),
             // What is to be done stands beside each; that of the class is for one medium.
             _ if class == Class::Io => refusal.settled(),
             _ => refusal,
         }
     }
+}
+
+fn is_list(error: &Error) -> bool {
+    !error.things().is_empty()
 }
 
 #[cfg(test)]
@@ -105,5 +121,21 @@ mod tests {
         problems.note("b", &Error::new(Class::Limit, "nesting", "too deep"));
         let error = problems.into_result().unwrap_err();
         assert_eq!((error.class(), error.code()), (Class::Content, "problems"));
+    }
+
+    #[test]
+    fn what_is_to_be_done_about_a_list_stands_below_it() {
+        let mut problems = Problems::default();
+        let list = Error::listing(Class::Policy, "secret", "2 secrets would travel:", &["a", "b"]);
+        problems.add(&list.expected("none").remedy("take them out"));
+        problems.note(
+            "x",
+            &Error::new(Class::Content, "missing", "is not there").remedy("put it there"),
+        );
+        let error = problems.into_result().unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "2 things cannot be carried:\n  2 secrets would travel:\n    a\n    b\n  x: is not there; put it there\ntake them out"
+        );
     }
 }

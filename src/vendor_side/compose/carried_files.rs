@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
+use super::folder_mounts::FolderMount;
 use super::loader::{Loader, named_by};
 use super::node::{Map, Node, Text, Value};
 use super::place::Place;
@@ -184,16 +185,15 @@ impl Loader {
                 }
                 (
                     "the file",
-                    "mount it read-only (:ro), and it travels as a config; or use a named volume, or an absolute path of the host",
+                    "mount it read-only (:ro), and it travels as a config; or use a named volume, or an absolute path of the host".to_owned(),
                 )
             }
-            Some(looked) if looked.is_folder() => (
-                "the folder",
-                "mount its files one by one and read-only (:ro); or use a named volume, or an absolute path of the host",
-            ),
+            Some(looked) if looked.is_folder() && mode == DockerMode::Compose => {
+                ("the folder", self.of_folder(mount, path)?)
+            }
             _ => (
                 "what would be",
-                "use a named volume, a config with content:, or an absolute path of the host",
+                "use a named volume, a config with content:, or an absolute path of the host".to_owned(),
             ),
         };
         let found = format!(
@@ -202,6 +202,25 @@ impl Loader {
         );
         self.findings.problems.push(Problem::new("file", place, found, remedy));
         Ok(None)
+    }
+
+    /// What to do about a mounted folder.
+    fn of_folder(&self, mount: &Mount<'_>, path: &Path) -> Result<String> {
+        let folder = FolderMount {
+            path,
+            source: mount.source,
+            target: mount.target,
+        };
+        let items = folder.items(&self.folder)?.join(", ");
+        if items.is_empty() {
+            let remedy = "use a named volume, or an absolute path of the host: there is no file in it";
+            return Ok(remedy.to_owned());
+        }
+        let remedy = format!(
+            "mount its files one by one and read-only: write in its place {items}; a folder hides what the image has there, single files \
+             do not; or use a named volume, or an absolute path of the host"
+        );
+        Ok(remedy)
     }
 
     /// Reads a text file that is to travel; else notes why it cannot.

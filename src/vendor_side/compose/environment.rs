@@ -313,7 +313,8 @@ impl<'a> Parser<'a> {
 
     fn expand(&mut self, text: &str) -> Result<String> {
         expand(text, self).map_err(|fault| match fault {
-            Fault::Invalid => self.wrong("a reference to a variable that is none; a dollar sign is written $$"),
+            Fault::Invalid => self
+                .wrong("a reference to a variable in a form that compose does not have; a dollar sign is written $$"),
             Fault::Long => self
                 .wrong("a value is too long with its variables replaced")
                 .reclassified(Class::Limit, "size"),

@@ -122,7 +122,8 @@ fn interpolate_text(text: &mut Text, place: &Place, scope: &Scope, findings: &mu
         Err(fault) => {
             let (found, remedy) = match fault {
                 Fault::Invalid => (
-                    "a reference to a variable that is none".to_owned(),
+                    "a reference to a variable in a form that compose does not have: it has ${X} and, within the braces, X:-, X-, X:?, X?, X:+ and X+ with \
+                     more behind".to_owned(),
                     "write a dollar sign that stands for itself as $$",
                 ),
                 Fault::Long => (

@@ -92,6 +92,7 @@ pub fn load(input: &ComposeInput<'_>) -> Result<Project> {
         _ => input.profiles.to_vec(),
     };
     let all: BTreeSet<SecretName> = secret_places::names(&root).collect();
+    profiles::look(&root, &activated, &mut loader.findings.warnings);
     profiles::choose(&mut root, &activated, &mut loader.findings.problems);
     match input.mode {
         // Compose warns of it; stacks go by it.

@@ -22,6 +22,7 @@ mod environment;
 mod environment_places;
 mod exclusive;
 mod extends;
+mod folder_mounts;
 mod images;
 mod include;
 mod interpolation;

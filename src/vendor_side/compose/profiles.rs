@@ -15,6 +15,37 @@ pub(super) fn is_active(service: &Node, profiles: &[String]) -> bool {
             .any(|profile| profile == "*" || own.contains(&profile.as_str()))
 }
 
+/// Notes activated profiles that no service has: a word that was meant otherwise, perhaps.
+pub(super) fn look(root: &Map, profiles: &[String], warnings: &mut Vec<Problem>) {
+    let Some(services) = root.get("services") else { return };
+    let all = services.map().into_iter().flat_map(Map::values);
+    let known: BTreeSet<&str> = all
+        .filter_map(|service| service.get("profiles"))
+        .flat_map(Node::texts)
+        .collect();
+    for profile in profiles
+        .iter()
+        .filter(|profile| *profile != "*" && !known.contains(profile.as_str()))
+    {
+        let known: Vec<&str> = known.iter().copied().collect();
+        let known = if known.is_empty() {
+            "none".to_owned()
+        } else {
+            known.join(", ")
+        };
+        let found = format!(
+            "no service has the profile {:?}, which is activated; services have: {known}",
+            cut(profile)
+        );
+        warnings.push(Problem::new(
+            "profile",
+            &services.place,
+            found,
+            "correct its name, or leave it out",
+        ));
+    }
+}
+
 /// Removes services that do not run, and the key that no longer means anything from those that do.
 ///
 /// A service that needs one that does not run is a problem. A dependency that may be missing is dropped with it.

@@ -2,7 +2,8 @@
 //!
 //! Everything hostile about YAML ends here: a document is at most 1 MiB, 64 levels deep, and at most 100,000 values and 8 MiB of
 //! text after aliases and merge keys were expanded (the bomb of nine lines does not go off); keys are texts, and none is given
-//! twice; an alias cannot stand within what it names; tags are compose's own two and those of YAML's core.
+//! twice; an alias cannot stand within what it names. Tags are compose's own two and those of YAML's core; any other makes a text of a
+//! scalar, and nothing else of anything, as in compose.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
@@ -170,7 +171,7 @@ impl<'a> Reader<'a> {
                 )
             }
             Event::SequenceStart(_, anchor, tag) => {
-                let merge_tag = self.merge_tag(tag.as_ref(), "seq", span)?;
+                let merge_tag = merge_tag(tag.as_ref());
                 let mut cost = Cost { values: 1, bytes: 0 };
                 self.spend(cost, span)?;
                 let items = self.sequence(depth, &mut cost)?;
@@ -187,7 +188,7 @@ impl<'a> Reader<'a> {
                 )
             }
             Event::MappingStart(_, anchor, tag) => {
-                let merge_tag = self.merge_tag(tag.as_ref(), "map", span)?;
+                let merge_tag = merge_tag(tag.as_ref());
                 let mut cost = Cost { values: 1, bytes: 0 };
                 self.spend(cost, span)?;
                 let entries = self.mapping(depth, &mut cost)?;
@@ -303,21 +304,6 @@ impl<'a> Reader<'a> {
         Ok(text.raw)
     }
 
-    fn merge_tag(&self, tag: Option<&Cow<'_, Tag>>, core: &str, span: &Span) -> Result<MergeTag> {
-        let Some(tag) = tag else { return Ok(MergeTag::Plain) };
-        if tag.is_yaml_core_schema_tag(core) {
-            return Ok(MergeTag::Plain);
-        }
-        match (tag.handle(), tag.suffix()) {
-            ("!", "reset") => Ok(MergeTag::Reset),
-            ("!", "override") => Ok(MergeTag::Override),
-            (handle, suffix) => Err(self.wrong(
-                span,
-                format!("the tag {:?} is none of compose's", cut(&format!("{handle}{suffix}"))),
-            )),
-        }
-    }
-
     fn scalar(
         &self,
         text: &str,
@@ -338,11 +324,20 @@ impl<'a> Reader<'a> {
             };
             return Ok((MergeTag::Plain, value));
         }
-        // The tag that is a lone exclamation mark makes any scalar a text.
-        if tag.is_some_and(|tag| matches!((tag.handle(), tag.suffix()), ("" | "!", "!" | ""))) {
+        // Compose makes of these what nobody writes into a compose file.
+        if let Some(other) = tag
+            .map(|tag| tag.suffix())
+            .filter(|suffix| matches!(*suffix, "binary" | "timestamp"))
+        {
+            return Err(self.wrong(
+                span,
+                format!("the tag !!{other} is not taken; write the text itself, in quotes"),
+            ));
+        }
+        let merge_tag = merge_tag(tag);
+        if tag.is_some() && merge_tag == MergeTag::Plain {
             return Ok((MergeTag::Plain, scalar::text(text)));
         }
-        let merge_tag = self.merge_tag(tag, "str", span)?;
         let value = match (style, merge_tag) {
             (_, MergeTag::Reset) => Value::Null,
             (ScalarStyle::Plain, _) => resolved()?,
@@ -358,6 +353,15 @@ impl Cost {
         self.bytes = self.bytes.saturating_add(other.bytes);
     }
 }
+
+fn merge_tag(tag: Option<&Cow<'_, Tag>>) -> MergeTag {
+    match tag.map(|tag| (tag.handle(), tag.suffix())) {
+        Some(("!", "reset")) => MergeTag::Reset,
+        Some(("!", "override")) => MergeTag::Override,
+        _ => MergeTag::Plain,
+    }
+}
+
 fn too_deep(place: &Place) -> Error {
     Error::new(Class::Limit, "depth", format!("{place}: this is nested too deep"))
         .expected(format!("at most {DEPTH} levels"))

@@ -149,12 +149,17 @@ fn value_of_secret(name: &str, key: &str, value: &Node, mode: DockerMode, env: &
             .next()
             .map_or_else(|| "NAME".to_owned(), |name| name.to_string())
     };
+    let say = if key == "environment" && variable == text {
+        String::new()
+    } else {
+        format!("say environment: {variable} there, ")
+    };
     Some(Problem::policy(
         "secret",
         &value.place,
         found,
         format!(
-            "say environment: {variable} there, put {variable}=\"{{{{ .Secrets.{variable} }}}}\" into the env_file of the application and {variable} under secrets: of the release file; or keep it in a file on the host (file: with an absolute path)"
+            "{say}put {variable}=\"{{{{ .Secrets.{variable} }}}}\" into the env_file of the application and {variable} under secrets: of the release file; or keep it in a file on the host (file: with an absolute path)"
         ),
     ))
 }

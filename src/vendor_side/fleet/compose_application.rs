@@ -90,7 +90,7 @@ impl ComposeVariant {
         let project = load(&input)?;
         for problem in project.problems() {
             if problem.class == Class::Policy {
-                gathered.findings.note(problem.to_string());
+                gathered.findings.note_with_remedy(problem.to_string());
             } else {
                 gathered.problems.add(&problem.error());
             }
@@ -116,6 +116,8 @@ impl ComposeVariant {
                 Ok(wanted) => {
                     images.insert(used.reference.clone(), wanted);
                 }
+                // What compose itself would say of it is said already.
+                Err(_) if project.problems().iter().any(|problem| problem.place == used.place) => whole = false,
                 Err(error) => {
                     whole = false;
                     gathered

@@ -37,7 +37,7 @@ const TIME: Duration = Duration::from_secs(300);
 
 /// What works a chart out.
 enum Reader<'a> {
-    Helm(&'a Helm, HelmChart<'a>, Renderings),
+    Helm(&'a Helm, Box<HelmChart<'a>>, Renderings),
     Static,
 }
 
@@ -61,7 +61,11 @@ pub(super) fn resolve(question: &Question<'_>, closure: &Closure) -> Result<Reso
             let found = elsewhere(chart, &site.put_into(&values.whole), question.words(), &|ask| {
                 question.says(ask)
             });
-            Reader::Helm(helm, laid_out, renderings(&capabilities, &found.asks, &found.asked))
+            Reader::Helm(
+                helm,
+                Box::new(laid_out),
+                renderings(&capabilities, &found.asks, &found.asked),
+            )
         }
         None => Reader::Static,
     };

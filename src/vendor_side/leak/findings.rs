@@ -24,6 +24,8 @@ const SHOWN: usize = 16;
 #[derive(Debug, Default)]
 pub(in super::super) struct Findings {
     list: Vec<String>,
+    /// How many of these say themselves what to do.
+    told: usize,
     /// Keys whose values a secret could take the place of, and a hash of each value: those that are the same are one secret.
     keys: Vec<(String, Hash)>,
     /// Keys in templates and files of charts, where no secret may stand in the place of a value.
@@ -45,6 +47,13 @@ impl Findings {
         if !self.list.contains(&finding) {
             self.list.push(finding);
         }
+    }
+
+    /// Notes something by its own words, which say what to do about it.
+    pub(in super::super) fn note_with_remedy(&mut self, finding: String) {
+        let before = self.count();
+        self.note(finding);
+        self.told = self.told.saturating_add(self.count().saturating_sub(before));
     }
 
     /// Looks at any text: private keys, and what is a secret by its own form.
@@ -505,6 +514,9 @@ impl Findings {
             let remedy = "in a template or file of a chart write a value of the chart in its place, and that secret into the values of the \
                           deployment";
             ways.push(remedy.to_owned());
+        }
+        if ways.is_empty() && self.told == self.list.len() {
+            return Err(refusal.settled());
         }
         let remedy = if ways.is_empty() {
             "take it out, or name the file in the application's allow_plain: [FILE]".to_owned()

@@ -363,6 +363,8 @@ fn words(key: &str) -> Vec<String> {
 
 /// Returns the name under which a secret in place of a value may be declared.
 pub(super) fn secret_name(key: &str) -> String {
+    // Properties of Java are given so.
+    let key = key.strip_prefix("-D").unwrap_or(key);
     let name = words(key).join("_").to_ascii_uppercase();
     let name: String = name.chars().take(64).collect();
     if name.starts_with(|c: char| c.is_ascii_uppercase()) {

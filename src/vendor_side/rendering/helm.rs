@@ -82,6 +82,7 @@ impl Helm {
         let shown = program.display();
         // It runs in a folder of its own.
         let program = &std::path::absolute(program).map_err(|error| Error::io("look for", program, error))?;
+        Scratch::remove_left();
         let scratch = Scratch::new()?;
         let mut command = command(program, &scratch)?;
         command.args(["version", "--template", "{{.Version}}"]);

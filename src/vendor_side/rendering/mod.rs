@@ -9,11 +9,12 @@
 //!
 //! Charts are other people's programs for helm. It runs with an empty environment and folders of its own, without plugins, with every
 //! proxy pointing nowhere, for a minute, with a gigabyte of memory and 64 MiB of output at most, and with everything that it may have
-//! started ended with it, also where this program is told to end (`running`); where that is killed, the kernel ends helm after two minutes
-//! of work. Nothing that it writes is believed beyond the names in it.
+//! started ended with it, also where this program is told to end (`running`) or killed (`guard`). What one that was killed laid out goes with
+//! the next (`scratch`). Nothing that it writes is believed beyond the names in it.
 
 mod custom_resources;
 mod documents;
+mod guard;
 mod helm;
 mod objects;
 mod program;

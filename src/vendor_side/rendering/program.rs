@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use rustix::io::Errno;
 use rustix::process::{Pid, Resource, Rlimit, Signal, prlimit};
 
-use super::running;
+use super::guard::Guard;
 use crate::domain::{Class, Error, Result};
 use crate::stream::read_bounded;
 
@@ -44,14 +44,15 @@ pub(super) struct Ended {
 /// `E-IO` when it cannot be started; `E-LIMIT size`, `memory` and `time`.
 pub(super) fn run(mut command: Command, what: &str, bounds: Bounds) -> Result<Ended> {
     let program = command.get_program().to_owned();
+    let guard = Guard::begin()?;
     let child = command
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
-        .process_group(0)
+        .process_group(i32::try_from(guard.group()).unwrap_or(0))
         .spawn()
         .map_err(|error| Error::io("start", program.as_ref(), error))?;
-    let child = &mut Running::new(child);
+    let child = &mut Running { child, guard };
     if let Err(error) = bound(child) {
         return Err(Error::io("bound", program.as_ref(), error.into()));
     }
@@ -123,19 +124,16 @@ pub(super) fn run(mut command: Command, what: &str, bounds: Bounds) -> Result<En
 const LESS: &str = "turn off in the values what is not needed, or have the templates make less";
 
 /// A program that runs; it ends with this, with its whole group.
-struct Running(Child);
+struct Running {
+    child: Child,
+    guard: Guard,
+}
 
 impl Running {
-    fn new(child: Child) -> Self {
-        running::started(child.id());
-        Self(child)
-    }
-
     fn end(&mut self) {
-        running::end(self.0.id());
+        self.guard.end();
         // What is gone already is gone.
-        self.0.kill().ok();
-        self.0.wait().ok();
+        self.child.wait().ok();
     }
 }
 
@@ -143,23 +141,19 @@ impl Deref for Running {
     type Target = Child;
 
     fn deref(&self) -> &Child {
-        &self.0
+        &self.child
     }
 }
 
 impl DerefMut for Running {
     fn deref_mut(&mut self) -> &mut Child {
-        &mut self.0
+        &mut self.child
     }
 }
 
 impl Drop for Running {
     fn drop(&mut self) {
-        // Its number may be somebody else's once it has been waited for.
-        if matches!(self.0.try_wait(), Ok(None)) {
-            self.end();
-        }
-        running::ended(self.0.id());
+        self.end();
     }
 }
 

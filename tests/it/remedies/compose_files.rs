@@ -113,7 +113,7 @@ volumes:
             "./a.txt:/a:ro",
         ),
         (
-            "mount its files one by one and read-only (:ro)",
+            "write in its place `- ./conf/a:/conf/a:ro`; a folder hides what the image has there",
             "./conf:/conf:ro",
             "./conf/a:/conf/a:ro",
         ),
@@ -423,6 +423,41 @@ fn warnings_about_compose_files_end_when_they_are_followed() {
     }
 }
 
+/// A profile that no service has is told beside one that some have, and a folder without files has no lines to write.
+#[test]
+fn profiles_and_folders_are_put_right_as_the_messages_say() {
+    let shop = Workshop::new();
+    std::fs::create_dir(shop.path("nothing")).unwrap();
+    let file =
+        format!("services:\n  a: {{{IMAGE}, volumes: ['./nothing:/n']}}\n  b: {{{IMAGE}, profiles: [flower, mail]}}\n");
+    shop.write("one.yaml", &file);
+    let wrong = release("compose: one.yaml, profiles: [flower, nosuch]", "");
+    put_right_but(
+        &shop,
+        &wrong,
+        &[(
+            "one.yaml",
+            &[(
+                "use a named volume, or an absolute path of the host: there is no file in it",
+                "./nothing:/n",
+                "/srv/nothing:/n",
+            )],
+        )],
+    );
+    let told = "no service has the profile \\\"nosuch\\\", which is activated; services have: flower, mail; correct its name, or leave it out";
+    let made = shop.create("");
+    made.succeeded();
+    assert!(made.ended.stderr.contains(told), "{}", made.ended.stderr);
+    let right = wrong.replace("sequence: 1", "sequence: 2").replace("nosuch", "mail");
+    let made = shop.build(&right);
+    made.succeeded();
+    assert!(
+        !made.ended.stderr.contains("no service has the profile"),
+        "{}",
+        made.ended.stderr
+    );
+}
+
 /// Compose's own secrets: their value is a variable of the environment file, and that a secret of the release.
 #[test]
 fn secrets_of_compose_are_put_right_as_the_messages_say() {
@@ -443,8 +478,14 @@ fn secrets_of_compose_are_put_right_as_the_messages_say() {
         let numbered = release.replace("sequence: 1", &format!("sequence: {}", n + 1));
         let declared = format!("{numbered}secrets: [{{name: DB_PW, value: {{site: ask}}}}]\n");
         let refused = shop.build(&declared).ended.stderr;
-        let remedy = "say environment: DB_PW there, put DB_PW=\\\"{{ .Secrets.DB_PW }}\\\" into the env_file";
+        let remedy = "put DB_PW=\\\"{{ .Secrets.DB_PW }}\\\" into the env_file";
         assert!(refused.contains(remedy) && refused.contains("one.yaml:5:"), "{refused}");
+        // What is there already is not asked for, and no list makes good what no compose does.
+        let says = refused.contains("say environment: DB_PW there, put");
+        assert!(
+            says != (wrong == "environment: DB_PW") && !refused.contains("allow_plain"),
+            "{refused}"
+        );
         shop.write("one.yaml", &file.replace(wrong, "environment: DB_PW"));
         shop.write("one.env", "DB_PW=\"{{ .Secrets.DB_PW }}\"\n");
         shop.build(&declared).succeeded();

@@ -43,7 +43,7 @@ fn refused(operator: &Operator, config: &str) -> Ran {
 
 /// Logs an agent in: its token.
 pub(super) fn token(operator: &Operator, serving: &Logged, target: &str) -> String {
-    let issued = operator.run(&["target", "secret", target]);
+    let issued = operator.run(&["target", "secret", target, "--yes"]);
     let secret = issued.succeeded()["secret"].as_str().unwrap().to_owned();
     let header = basic(&target_id(target).to_string(), &secret);
     let login = request("POST", "/api/v1/agent/login", &[("Authorization", &header)], b"");

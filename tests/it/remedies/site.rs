@@ -342,7 +342,7 @@ fn a_target_is_named_as_the_list_has_it() {
         .run(&["target", "secret", "edge-1"])
         .remedy("E-USAGE", "target");
     let meant = remedy.split('"').nth(1).unwrap();
-    operator.run(&["target", "secret", meant]).succeeded();
+    operator.run(&["target", "secret", meant, "--yes"]).succeeded();
 }
 
 /// A release that drops a target in silence waits, and goes live by a local decision.

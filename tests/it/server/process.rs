@@ -180,3 +180,29 @@ fn what_must_be_said_first_is_refused_with_its_exit_code() {
 fn read(path: &Path) -> String {
     std::fs::read_to_string(path).unwrap()
 }
+
+#[test]
+fn what_is_said_to_try_fits_what_is_there() {
+    const MANIFEST: &[u8] = br#"{"schemaVersion":2,"config":{"mediaType":"application/vnd.cncf.helm.config.v1+json","digest":"sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a","size":2},"layers":[]}"#;
+    let chart = "a.example.com/charts/shop";
+    let tried = |site: &Site| {
+        let mut child = airlock(site.path()).args(["--listen", "127.0.0.1:0"]).spawn().unwrap();
+        let (address, said) = address(&mut child);
+        signal(&child, rustix::process::Signal::TERM);
+        assert!(child.wait().unwrap().success());
+        let mut lines = said.iter().filter_map(|line| line.strip_prefix("try: "));
+        lines.next().unwrap().replace(&address.to_string(), "HERE")
+    };
+    let site = Site::new();
+    site.release("erp", 1).tag(chart, "1.0.0_a", MANIFEST).live();
+    // An engine makes nothing of a chart.
+    assert_eq!(
+        tried(&site),
+        format!("helm pull oci://HERE/{chart} --version 1.0.0+a --plain-http")
+    );
+    site.release("erp", 2)
+        .tag(chart, "1.0.0_a", MANIFEST)
+        .tag(A, "v1", b"{}")
+        .live();
+    assert_eq!(tried(&site), format!("docker pull HERE/{A}:v1"));
+}

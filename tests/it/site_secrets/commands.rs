@@ -222,6 +222,15 @@ fn a_value_is_replaced_and_forgotten_by_people_alone() {
         ended.stderr
     );
     plant.import(4, &[generate("edge-1", "SESSION_KEY", None)]);
+    // One that is made here is made anew.
+    let forget = ["secret", "forget", "SESSION_KEY", "--yes"];
+    let ended = plant.refused(&forget, "", "E-POLICY", "secret-needed");
+    let remedy = said(&ended, "remedy");
+    assert!(
+        remedy.contains("make another value with `airlock secret generate SESSION_KEY --product crm`"),
+        "{remedy}"
+    );
+    plant.good(&["secret", "generate", "SESSION_KEY", "--product", "crm", "--yes"]);
     let row = plant.listed().into_iter().find(|row| row["name"] == "API_KEY").unwrap();
     assert_eq!(row["needed_by"], "earlier");
     plant.refused(&["secret", "forget", "API_KEY"], "", "E-USAGE", "confirm");

@@ -5,6 +5,7 @@ mod commands;
 mod crossing;
 mod keys;
 mod leaves;
+mod plans;
 mod rotation;
 mod served;
 mod shown;

@@ -443,7 +443,9 @@ pub(super) const CASES: &[Case] = &[
     // What a digest does not fit.
     Case { name: "the end of a whole reference in a label", values: "image: acme/web:1\n",
         files: &[("templates/a.yaml", "kind: Pod\napiVersion: v1\nmetadata:\n  name: a\n  labels:\n    version: {{ splitList \":\" .Values.image | last | quote }}\nspec:\n  containers:\n    - name: a\n      image: {{ .Values.image }}\n")],
-        with_helm: Warned(ONE, "by name and tag"), without: Refused("image-value"), ..CASE },
+        release: "image_values: [image]", with_helm: Warned(ONE, "by name and tag"), without: Warned(ONE, "by name and tag"), ..CASE },
+    Case { name: "a whole reference that a function gets as its own image", values: "image: acme/web:1\n", files: pod!("{{ .Values.image | trimSuffix \"/\" | quote }}"),
+        release: "image_values: [image]", with_helm: Carried(ONE), without: Carried(ONE), ..CASE },
     Case { name: "the tag in a label", values: "image: {repository: acme/web, tag: \"1\"}\n",
         files: &[("templates/a.yaml", "kind: Pod\napiVersion: v1\nmetadata:\n  name: a\n  labels:\n    version: {{ .Values.image.tag | quote }}\nspec:\n  containers:\n    - name: a\n      image: {{ .Values.image.repository }}:{{ .Values.image.tag }}\n")],
         release: "image_values: [image]", with_helm: Warned(ONE, "by name and tag"), without: Warned(ONE, "by name and tag"), ..CASE },

@@ -556,15 +556,16 @@ pub fn stated_tag(
         .sql("look for a hidden tag")
 }
 
-/// Returns a repository and tag to show as an example, the first in byte order that everybody is answered.
+/// Returns repositories and tags that may be shown as an example, in byte order, of those that everybody is answered; at most 256.
 ///
 /// # Errors
 ///
 /// Those of [`SqlResult::sql`](crate::db::SqlResult::sql).
-pub fn example(connection: &Connection, moment: &Moment) -> Result<Option<(RepositoryName, Tag)>> {
+pub fn examples(connection: &Connection, moment: &Moment) -> Result<Vec<(RepositoryName, Tag, Digest)>> {
     connection
         .prepare_cached(
-            "SELECT r.name, t.tag FROM repository r JOIN tag t ON t.repository = r.id JOIN release l ON l.id = t.release
+            "SELECT r.name, t.tag, b.digest FROM repository r JOIN tag t ON t.repository = r.id JOIN release l ON l.id = t.release
+             JOIN blob b ON b.id = t.blob
              WHERE t.release IN (SELECT value FROM json_each(?1)) AND t.tag NOT LIKE 'sha256-%'
                AND l.scope = (SELECT c.scope FROM tag_claim c JOIN scope s ON s.id = c.scope
                               WHERE c.repository = r.id AND c.tag = t.tag
@@ -572,12 +573,14 @@ pub fn example(connection: &Connection, moment: &Moment) -> Result<Option<(Repos
                                                 WHERE h.key = substr(r.name, 1, instr(r.name, '/') - 1)
                                                   AND h.value <> lower(hex(s.domain)))
                               ORDER BY c.since LIMIT 1)
-             ORDER BY r.name, t.tag LIMIT 1",
+             ORDER BY r.name, t.tag LIMIT 256",
         )
         .and_then(|mut select| {
             select
-                .query_row([&moment.live, &moment.hosts], |row| Ok((row.get(0)?, row.get(1)?)))
-                .optional()
+                .query_map([&moment.live, &moment.hosts], |row| {
+                    Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+                })?
+                .collect()
         })
-        .sql("look for an example")
+        .sql("look for examples")
 }

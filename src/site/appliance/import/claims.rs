@@ -107,11 +107,15 @@ fn readiness(appliance: &Appliance, head: &Head, graph: &Graph, documents: &Secr
     let Some(desired) = &graph.desired else {
         return Ok(Readiness::nothing());
     };
-    if desired.secrets().next().is_none() && documents.sealed.is_empty() {
+    let scope = head.scope();
+    let live = appliance.live_release(&scope)?;
+    let mut sealed = None;
+    if desired.secrets().next().is_some() || !documents.sealed.is_empty() {
+        let key = secret::recipient_key(appliance.folder())?;
+        sealed = sealed_for(head, documents.sealed(), desired, appliance.site(), &key)?;
+    } else if live.is_none() {
         return Ok(Readiness::nothing());
     }
-    let key = secret::recipient_key(appliance.folder())?;
-    let sealed = sealed_for(head, documents.sealed(), desired, appliance.site(), &key)?;
     let places = |digest: &Digest| documents.places.get(digest).cloned().flatten();
-    secret::judge(appliance, &head.scope(), desired, sealed, &places)
+    secret::judge(appliance, (&scope, live.as_ref()), desired, sealed, &places)
 }

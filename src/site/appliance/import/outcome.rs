@@ -2,7 +2,7 @@
 
 use crate::appliance::acknowledgement::Heard;
 use crate::appliance::hidden::Hidden;
-use crate::appliance::secret::MissingSecret;
+use crate::appliance::secret::{MissingSecret, SecretPlan};
 use crate::bundle::{Head, Need};
 use crate::db::site::owners::Held;
 use crate::db::site::release::Activated;
@@ -26,6 +26,8 @@ pub struct Imported {
     pub targets: TargetSet,
     /// Secrets that are to be entered here before it goes live, or shorter ones.
     pub missing: Vec<MissingSecret>,
+    /// What it changes of secrets beside the release that was live; nothing where it was here before.
+    pub secrets: SecretPlan,
     /// What of it only its own clients see, or would see.
     pub hidden: Hidden,
     /// What became of the acknowledgement that its bundle brought.
@@ -110,6 +112,7 @@ impl Imported {
             result,
             targets,
             missing: Vec::new(),
+            secrets: SecretPlan::default(),
             hidden,
             acknowledgement: None,
             needed,
@@ -119,6 +122,10 @@ impl Imported {
 
     pub(super) fn waiting_for(self, missing: Vec<MissingSecret>) -> Self {
         Self { missing, ..self }
+    }
+
+    pub(super) fn planned(self, secrets: SecretPlan) -> Self {
+        Self { secrets, ..self }
     }
 
     pub(super) fn with(self, acknowledgement: Option<Heard>) -> Self {

@@ -2,7 +2,7 @@
 
 use super::outcome::Needed;
 use super::take_in::{StoredContent, Taken};
-use crate::appliance::secret::{MissingSecret, Readiness};
+use crate::appliance::secret::{MissingSecret, Readiness, SecretPlan};
 use crate::appliance::state::Appliance;
 use crate::bundle::{Graph, Head};
 use crate::db::site::owners::Held;
@@ -27,6 +27,8 @@ pub(super) struct Published {
     pub(super) targets: TargetSet,
     /// What it lacks.
     pub(super) missing: Vec<MissingSecret>,
+    /// What it changes of secrets.
+    pub(super) plan: SecretPlan,
     /// What of its content was here already.
     pub(super) needed: Needed,
     pub(super) staging: Staging,
@@ -113,7 +115,8 @@ pub(super) fn publish(appliance: &Appliance, taken: Taken) -> Result<Published> 
         activated: published.activated,
         held: published.held,
         targets,
-        missing: readiness.missing,
+        missing: readiness.missing.clone(),
+        plan: readiness.into_plan(),
         needed,
         staging,
         resumed_bytes,

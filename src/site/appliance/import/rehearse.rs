@@ -6,7 +6,7 @@ use super::event::Event;
 use super::outcome::Needed;
 use super::{claims, needs, room};
 use crate::appliance::hidden::Hidden;
-use crate::appliance::secret::MissingSecret;
+use crate::appliance::secret::{MissingSecret, SecretPlan};
 use crate::appliance::state::Appliance;
 use crate::bundle::{Blob, CheckOnly, Graph, Head, Sink};
 use crate::db::site::owners::Held;
@@ -23,6 +23,8 @@ pub(super) struct Rehearsed {
     pub(super) targets: TargetSet,
     /// What it waits for.
     pub(super) missing: Vec<MissingSecret>,
+    /// What it would change of secrets.
+    pub(super) plan: SecretPlan,
     /// What of it only its own clients would see.
     pub(super) hidden: Hidden,
     /// What of its content is here already and must be.
@@ -60,7 +62,8 @@ pub(super) fn rehearse(
         head_digest,
         held: claimed.held,
         targets: claimed.targets,
-        missing: claimed.readiness.missing,
+        missing: claimed.readiness.missing.clone(),
+        plan: claimed.readiness.into_plan(),
         hidden,
         needed: Needed::of(&needed),
     })

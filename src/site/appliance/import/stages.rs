@@ -74,7 +74,8 @@ fn run(
             rehearsed.needed,
             Vec::new(),
         )
-        .waiting_for(rehearsed.missing));
+        .waiting_for(rehearsed.missing)
+        .planned(rehearsed.plan));
     }
     let taken = take_in::take_in(appliance, admitted, events)?;
     let published = publish::publish(appliance, taken)?;
@@ -86,7 +87,7 @@ fn run(
         resumed_bytes: published.resumed_bytes,
     };
     let (head, digest, targets) = (published.head.clone(), published.head_digest, published.targets.clone());
-    let (needed, missing) = (published.needed, published.missing.clone());
+    let (needed, missing, plan) = (published.needed, published.missing.clone(), published.plan.clone());
     let mut warnings = settle::settle(appliance, published);
     let heard = acknowledge::apply(appliance, &head, started, &mut warnings);
     // What it brought may be what was missing of others.
@@ -97,7 +98,7 @@ fn run(
         Hidden::default()
     });
     let imported = Imported::new(&head, digest, result, targets, hidden, needed, warnings);
-    Ok(imported.waiting_for(missing).with(heard))
+    Ok(imported.waiting_for(missing).planned(plan).with(heard))
 }
 
 /// A release that is here: what of it is missing or damaged is restored.

@@ -61,6 +61,11 @@ struct Descriptor {
     digest: Digest,
 }
 
+/// Whether these are the bytes of a chart's manifest.
+pub(super) fn is_chart(manifest: &[u8]) -> bool {
+    read::<Manifest>(manifest).is_some_and(|manifest| manifest.config.media_type == CONFIG)
+}
+
 impl Registry {
     /// Returns the index of a classic chart repository, for agents of a scope or for anybody else, when it was made before; without its text
     /// where there was no room to keep that.

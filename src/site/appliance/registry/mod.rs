@@ -40,6 +40,7 @@ pub use names::{Asked, Reference};
 pub use service::Registry;
 pub use signed_charts::ChartIndex;
 pub use snapshot::Snapshot;
+pub use visible::Example;
 
 pub use crate::db::site::names::{Referrer, ReferrersPage};
 pub use crate::store::BlobReader;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 
+use super::charts::is_chart;
 use super::content::{Answer, Found, Missing};
 use super::foreign_json::read;
 use super::names::{Asked, Reference};
@@ -219,15 +220,35 @@ impl Registry {
             .map(Ok)
     }
 
-    /// Returns a repository and tag of a live release, to show how to pull. Waits for the disk.
+    /// Returns something of a live release, to show how to pull: an image, or a chart where there is no image. Waits for the disk.
     ///
     /// # Errors
     ///
     /// Those of the database.
-    pub fn example(&self, snapshot: &Snapshot) -> Result<Option<(RepositoryName, Tag)>> {
-        self.db()
-            .read(|connection| names::example(connection, &snapshot.moment))
+    pub fn example(&self, snapshot: &Snapshot) -> Result<Option<Example>> {
+        let found = self
+            .db()
+            .read(|connection| names::examples(connection, &snapshot.moment))?;
+        let mut chart = None;
+        for (repository, tag, digest) in found {
+            // What cannot be read now is told elsewhere.
+            let bytes = self.store().read(&digest, limits::MANIFEST_BYTES).unwrap_or_default();
+            if !is_chart(&bytes) {
+                return Ok(Some(Example::Image(repository, tag)));
+            }
+            chart.get_or_insert(Example::Chart(repository, tag));
+        }
+        Ok(chart)
     }
+}
+
+/// Something to pull.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Example {
+    /// An image.
+    Image(RepositoryName, Tag),
+    /// A chart, which is no image to an engine.
+    Chart(RepositoryName, Tag),
 }
 
 impl From<NamedContent> for Found {

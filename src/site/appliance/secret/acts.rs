@@ -224,6 +224,15 @@ impl Appliance {
             .as_ref()
             .is_some_and(|declared| declared.source == SecretSource::Sealed);
         if view.needed == Needed::Live && !sealed {
+            let is_made = view
+                .declared
+                .as_ref()
+                .is_some_and(|declared| declared.source == SecretSource::Generate);
+            let (verb, act) = if is_made {
+                ("make", "generate")
+            } else {
+                ("enter", "set --replace")
+            };
             return Err(Error::new(
                 Class::Policy,
                 "secret-needed",
@@ -236,12 +245,8 @@ impl Appliance {
             )
             .expected("a secret that no live release needs")
             .remedy(format!(
-                "enter another value with `{}`; or forget it once a release without it is live",
-                self.secret_command(
-                    "set --replace",
-                    &view.scope,
-                    (&view.name, view.target.as_ref().map(|(id, _)| *id))
-                )?
+                "{verb} another value with `{}`; or forget it once a release without it is live",
+                self.secret_command(act, &view.scope, (&view.name, view.target.as_ref().map(|(id, _)| *id)))?
             )));
         }
         Ok(())

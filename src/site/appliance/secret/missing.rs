@@ -86,9 +86,14 @@ impl MissingSecret {
 
     /// Names it: `SMTP_PASSWORD of press-1`.
     pub fn label(&self) -> String {
-        match &self.target {
-            Some((_, target)) => format!("{} of {target}", self.name),
-            None => self.name.to_string(),
+        Self::label_of(&self.name, self.target.as_ref().map(|(_, target)| target.as_str()))
+    }
+
+    /// Names a secret of one target, or of the whole site.
+    pub(super) fn label_of(name: &SecretName, target: Option<&str>) -> String {
+        match target {
+            Some(target) => format!("{name} of {target}"),
+            None => name.to_string(),
         }
     }
 
@@ -124,11 +129,6 @@ impl fmt::Display for MissingSecret {
     }
 }
 
-/// Words a list of them: `A, B of press-1, 3 more`.
-pub fn listed(missing: &[MissingSecret]) -> String {
-    words(missing.iter())
-}
-
 /// Says what a release lacks: `waits for A, B of press-1; is too large with C, …`.
 pub fn lacks(missing: &[MissingSecret]) -> String {
     let absent = missing.iter().filter(|missing| missing.too_large.is_none());
@@ -143,6 +143,7 @@ pub fn lacks(missing: &[MissingSecret]) -> String {
         .join("; and it ")
 }
 
+/// Words a list of them: `A, B of press-1, 3 more`.
 fn words<'a>(missing: impl Iterator<Item = &'a MissingSecret>) -> String {
     let mut words: Vec<String> = missing.map(ToString::to_string).collect();
     let more = words.len().saturating_sub(LISTED);

@@ -4,6 +4,7 @@
 //! release ─> stated (desired state, sealed documents) ─> uses (what is needed here, by whom)
 //! secrets/ (files) + db::site::kept_secrets ─> vault (decrypted when asked for)
 //!    uses + vault ─> missing        a release with any of these is imported and not activated
+//!    uses + vault of the live release ─> plan     what changes, said before
 //!    uses + vault ─> values         of a target, for whoever renders; revision_key ─> what its agent is told
 //!    acts: set, generate, forget    file before row, the old file goes after the commit
 //!    uses + vault + documents ─> bound    what agents could not be told is not entered, and does not go live
@@ -27,6 +28,7 @@ mod look;
 mod make;
 mod missing;
 mod naming;
+mod plan;
 mod prepare;
 mod recipients;
 mod record;
@@ -44,8 +46,9 @@ pub use find::AskedSecret;
 pub use known::KnownValues;
 pub use list::{Needed, SecretView};
 pub(super) use missing::refused;
-pub use missing::{Excess, MissingSecret, SECRETS_MISSING, lacks, listed};
+pub use missing::{Excess, MissingSecret, SECRETS_MISSING, lacks};
 pub(super) use naming::Naming;
+pub use plan::SecretPlan;
 pub(super) use prepare::{Readiness, for_new_target, judge};
 pub(super) use recipients::present as recipient_key;
 pub(super) use reseal::reseal;

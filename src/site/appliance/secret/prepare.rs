@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use super::bound::Bound;
 use super::missing::MissingSecret;
 use super::naming::Naming;
+use super::plan::{SecretPlan, compare};
 use super::record::{self, Before};
 use super::uses::{Decided, NeededSecret, uses};
 use super::vault::Vault;
@@ -17,6 +18,7 @@ use crate::bundle::desired::{DesiredState, SecretSource};
 use crate::crypto::{SealedSecrets, SecretRecord};
 use crate::db::site::kept_secrets::{self, KeptSecret, Origin};
 use crate::db::site::local_targets::LocalTarget;
+use crate::db::site::release::ReleaseRow;
 use crate::db::site::{audit, targets};
 use crate::db::{Db, Transaction};
 use crate::domain::{Digest, Error, Result, Scope, SecretName, Timestamp, Uuid};
@@ -29,6 +31,8 @@ pub(in crate::appliance) struct Readiness {
     naming: Option<Naming>,
     /// What is made here when it goes live.
     to_make: Vec<NeededSecret>,
+    /// What changes beside the live release, where that was asked.
+    plan: SecretPlan,
 }
 
 /// Values that were made and are durable, and that count once they are recorded.
@@ -37,14 +41,15 @@ pub(in crate::appliance) struct Made {
     rows: Vec<KeptSecret>,
 }
 
-/// Judges what a release of a scope lacks at this site. `places` are those of its documents.
+/// Judges what a release of a scope lacks at this site, and what it changes beside the one that is live, where that is given. `places` are
+/// those of its documents.
 ///
 /// # Errors
 ///
 /// Those of the database.
 pub(in crate::appliance) fn judge(
     appliance: &Appliance,
-    scope: &Scope,
+    (scope, live): (&Scope, Option<&ReleaseRow>),
     state: &DesiredState,
     sealed: Option<SealedSecrets>,
     places: &dyn Fn(&Digest) -> Option<Places>,
@@ -59,6 +64,9 @@ pub(in crate::appliance) fn judge(
         scope,
         state.targets.iter().map(|target| (target.id, target.name.as_str())),
     )?;
+    let plan = live.map_or_else(SecretPlan::default, |live| {
+        compare(appliance, live, (&all, &vault), (&decided, &kept))
+    });
     let lacking = all.into_iter().filter(|used| !vault.has(used));
     let is_made = |used: &NeededSecret| used.declared.source == SecretSource::Generate;
     let (to_make, missing): (Vec<NeededSecret>, Vec<NeededSecret>) = lacking.partition(is_made);
@@ -77,6 +85,7 @@ pub(in crate::appliance) fn judge(
             .collect(),
         naming: Some(naming),
         to_make,
+        plan,
     })
 }
 
@@ -109,6 +118,7 @@ pub(in crate::appliance) fn for_new_target(
         missing: Vec::new(),
         naming: None,
         to_make,
+        plan: SecretPlan::default(),
     };
     Ok(Some((lock, readiness.make(appliance, scope, now)?)))
 }
@@ -120,17 +130,21 @@ impl Readiness {
             missing: Vec::new(),
             naming: None,
             to_make: Vec::new(),
+            plan: SecretPlan::default(),
         }
     }
 
-    /// Returns what is to be made.
-    pub(super) fn to_make(&self) -> Vec<MissingSecret> {
+    /// Returns what changes when it goes live.
+    pub(in crate::appliance) fn into_plan(self) -> SecretPlan {
         let naming = self.naming.as_ref();
-        let named = self
+        let made = self
             .to_make
             .iter()
             .filter_map(|used| Some(MissingSecret::of(used, naming?)));
-        named.collect()
+        SecretPlan {
+            made: made.map(|made| made.label()).collect(),
+            ..self.plan
+        }
     }
 
     /// Makes what is to be made; only for who holds the lock of the state folder. Nothing counts before [`Made::record`].

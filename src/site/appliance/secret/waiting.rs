@@ -1,6 +1,7 @@
 //! Releases that are here and wait for secrets: what lists, plans and health tell of them.
 
 use super::missing::{MissingSecret, lacks};
+use super::plan::SecretPlan;
 use super::prepare::{Readiness, judge};
 use super::stated;
 use crate::appliance::state::Appliance;
@@ -61,13 +62,17 @@ impl Appliance {
         self.readiness(release).map(|readiness| readiness.missing)
     }
 
-    /// Returns what a release lacks at this site and is made when it goes live.
+    /// Returns what a release that is here changes of secrets when it goes live.
     ///
     /// # Errors
     ///
     /// As [`Appliance::missing_secrets`].
-    pub fn secrets_to_make(&self, release: &ReleaseRow) -> Result<Vec<MissingSecret>> {
-        self.readiness(release).map(|readiness| readiness.to_make())
+    pub fn secret_plan(&self, release: &ReleaseRow) -> Result<SecretPlan> {
+        let live = self.live_release(&release.scope)?;
+        if live.as_ref().is_some_and(|live| live.id == release.id) {
+            return Ok(SecretPlan::default());
+        }
+        self.readiness_beside(release, live.as_ref()).map(Readiness::into_plan)
     }
 
     /// Judges what a release that is here lacks.
@@ -76,14 +81,23 @@ impl Appliance {
     ///
     /// As [`Appliance::missing_secrets`].
     pub(in crate::appliance) fn readiness(&self, release: &ReleaseRow) -> Result<Readiness> {
+        self.readiness_beside(release, None)
+    }
+
+    /// As [`Appliance::readiness`], and what changes beside the live release, where that is given.
+    ///
+    /// # Errors
+    ///
+    /// As [`Appliance::missing_secrets`].
+    pub(super) fn readiness_beside(&self, release: &ReleaseRow, live: Option<&ReleaseRow>) -> Result<Readiness> {
         let Some(document) = stated::document(self, release)? else {
             return Ok(Readiness::nothing());
         };
-        if document.state.secrets().next().is_none() {
+        if live.is_none() && document.state.secrets().next().is_none() {
             return Ok(Readiness::nothing());
         }
         let sealed = stated::sealed_for_site(self, release, &document)?;
-        judge(self, &release.scope, &document.state, sealed, &|digest| {
+        judge(self, (&release.scope, live), &document.state, sealed, &|digest| {
             stated::places(self, digest)
         })
     }

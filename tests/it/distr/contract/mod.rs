@@ -10,12 +10,14 @@
 //! | [`replay`] | sends every recorded request in its order and compares every answer |
 //! | [`compare`] | answers side by side, field by field |
 //! | [`differences`] | where we answer otherwise on purpose, each with its reason |
+//! | [`found`] | where what is printed for agents sends them |
 //! | [`recorded`] | one test per recording |
 //! | [`checklist`] | one test per point of the checklist, named by its number |
 
 mod checklist;
 mod compare;
 mod differences;
+mod found;
 mod mirror;
 mod recorded;
 mod recording;

@@ -190,7 +190,7 @@ impl ServedAppliance {
     /// Issues a new secret for a target.
     #[track_caller]
     pub(super) fn secret(&self, target: &str) -> String {
-        let output = self.airlock(&["--format", "json", "target", "secret", target]);
+        let output = self.airlock(&["--format", "json", "target", "secret", target, "--yes"]);
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
         assert!(output.status.success(), "{said}");
         let document: Value = serde_json::from_str(&String::from_utf8(output.stdout).unwrap()).unwrap();

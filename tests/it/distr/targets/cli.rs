@@ -7,7 +7,7 @@ use std::process::{Command, Output, Stdio};
 use serde_json::Value;
 
 use super::rules::log;
-use crate::support::appliance::AIRLOCK;
+use crate::support::appliance::{AIRLOCK, read, write};
 use crate::support::desired::{Desired, deployment_id, target_id};
 use crate::support::in_process::{InProcessAppliance, login};
 
@@ -69,7 +69,12 @@ fn an_operator_enrols_rotates_and_takes_away() {
     assert_eq!(secret.len(), 32);
     assert!(login(&instance.hub(), &target_id("edge-0"), &secret).is_some());
     assert_eq!(list(&instance)[1]["agent_secret"], "issued");
-    let next = good(&instance, &["secret", "edge-0", "--revoke"]).trim().to_owned();
+    // Nobody is there to be asked, and nothing was changed.
+    refused(&instance, &["secret", "edge-0"], "it stops working at once");
+    assert!(login(&instance.hub(), &target_id("edge-0"), &secret).is_some());
+    let next = good(&instance, &["secret", "edge-0", "--revoke", "--yes"])
+        .trim()
+        .to_owned();
     assert!(login(&instance.hub(), &target_id("edge-0"), &secret).is_none());
     assert!(login(&instance.hub(), &target_id("edge-0"), &next).is_some());
 
@@ -158,7 +163,7 @@ fn engines_get_ready_made_files() {
     ] {
         let script = good(&instance, &["connect", "cluster", "--mirrors", runtime]);
         assert!(
-            script.contains(&format!("cat > '{path}' <<'AIRLOCK_FILE'\n")),
+            script.contains(&format!("cat > '{path}.airlock-new' <<'AIRLOCK_FILE' || exit\n")),
             "{script}"
         );
         let status = Command::new("sh").args(["-n", "-c", &script]).status().unwrap();
@@ -203,4 +208,38 @@ fn targets_are_listed_as_people_count() {
         .filter_map(|line| line.strip_prefix("target ")?.split(' ').next())
         .collect();
     assert_eq!(shown, expected);
+}
+
+#[test]
+fn a_file_that_stands_where_one_is_put_is_kept() {
+    let instance = InProcessAppliance::new();
+    let made = instance.vendor.with_targets(1, |image| Desired::both(image, 1, "a"));
+    instance.import(&made, false).unwrap();
+    let folder = crate::support::appliance::scratch();
+    let host = folder.path().join("k3s");
+    let script = good(&instance, &["connect", "cluster", "--mirrors", "k3s"]);
+    let script = script.replace("/etc/rancher/k3s", host.to_str().unwrap());
+    let put = || {
+        let output = Command::new("sh").args(["-c", &script]).output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8(output.stderr).unwrap()
+    };
+    let kept = || {
+        let names = std::fs::read_dir(&host).unwrap().map(|entry| entry.unwrap().path());
+        let mut kept: Vec<_> = names.filter(|path| !path.ends_with("registries.yaml")).collect();
+        assert!(kept.len() < 2, "{kept:?}");
+        kept.pop()
+    };
+    let file = host.join("registries.yaml");
+    assert_eq!(put(), "");
+    let said_by = |path: &Path| String::from_utf8(read(path)).unwrap();
+    let ours = said_by(&file);
+    assert!(ours.contains("mirrors:"), "{ours}");
+    assert_eq!((put(), kept()), (String::new(), None));
+    write(&file, b"mirrors: {own.example: {}}\n");
+    let said = put();
+    let kept = kept().unwrap();
+    assert!(said.contains(&format!("that is kept as {}", kept.display())), "{said}");
+    assert_eq!(said_by(&kept), "mirrors: {own.example: {}}\n");
+    assert_eq!(said_by(&file), ours);
 }

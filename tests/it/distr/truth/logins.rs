@@ -30,7 +30,7 @@ fn a_new_secret_resets_the_limit_of_its_target_and_of_no_other() {
         // A window of the limit may end on the way, once.
         wait_for("the limit", || login(target, WRONG) == 429);
     }
-    let secret = plant.good(&["target", "secret", "edge-0"]).trim().to_owned();
+    let secret = plant.good(&["target", "secret", "edge-0", "--yes"]).trim().to_owned();
     plant.serving.hub.refresh().unwrap();
     assert_eq!(login(&one, &secret), 200);
     assert_eq!(login(&one, WRONG), 401, "it counts from the beginning");

@@ -130,7 +130,11 @@ fn what_cannot_travel_is_refused_with_the_way_out() {
         ("volumes: ['./f:/f:ro']", b"", "is empty"),
         ("volumes: ['./f:/f:ro']", &too_large, "is larger than 1048576 bytes"),
         ("volumes: ['./none:/f:ro']", b"text", "use a named volume"),
-        ("volumes: ['./.:/f:ro']", b"text", "mount its files one by one"),
+        (
+            "volumes: ['./.:/f:ro']",
+            b"text",
+            "write in its place `- ././compose.yaml:/f/compose.yaml:ro`, `- ././f:/f/f:ro`; a folder hides",
+        ),
         ("volumes: ['./f:/f:ro'], read_only: true", b"text", "take read_only out"),
         ("configs: [c]", b"text", ""),
         ("configs: [d]", b"text", "\"./none\", which is not there; put it there"),
@@ -204,4 +208,40 @@ fn the_version_of_compose_whose_verdicts_these_are_is_said() {
     assert!(said.contains("docker compose 5.6"), "{said}");
     let output = Command::new(env!("CARGO_BIN_EXE_airlock")).arg("-V").output().unwrap();
     assert_eq!(String::from_utf8(output.stdout).unwrap().lines().count(), 1);
+}
+
+#[test]
+fn a_mounted_folder_is_written_as_the_files_in_it() {
+    let folder = crate::support::appliance::scratch();
+    let file = |volumes: &str| format!("services:\n  a:\n    image: x\n    volumes:\n{volumes}");
+    let (plain, strange) = ("prometheus.yml", "rules/it's $5: {a}.yml");
+    write(
+        folder.path(),
+        &[
+            ("compose.yaml", &file("    - ./prometheus/:/etc/prometheus\n")),
+            (&format!("prometheus/{plain}"), "a: 1\n"),
+            (&format!("prometheus/{strange}"), "b: 1\n"),
+        ],
+    );
+    let found = found(folder.path());
+    let items: Vec<&str> = found[0].split('`').skip(1).step_by(2).collect();
+    assert_eq!(items.len(), 2, "{found:?}");
+    assert_eq!(items[0], format!("- ./prometheus/{plain}:/etc/prometheus/{plain}:ro"));
+    // Written as the message says they travel.
+    let lines = format!("    {}\n", items.join("\n    "));
+    write(folder.path(), &[("compose.yaml", &file(&lines))]);
+    let project = load(folder.path(), DockerMode::Compose);
+    assert_eq!(project.problems(), []);
+    let carried: Vec<&str> = project.carried().iter().map(|file| file.text.as_str()).collect();
+    assert_eq!(carried, ["a: 1\n", "b: 1\n"]);
+    // A message stays one that a person reads.
+    for number in 0..30 {
+        write(folder.path(), &[(&format!("many/{number:02}"), "x")]);
+    }
+    write(folder.path(), &[("compose.yaml", &file("    - ./many:/m:ro\n"))]);
+    let found = self::found(folder.path());
+    assert!(
+        found[0].contains("`- ./many/19:/m/19:ro`, and 10 more; a folder") && !found[0].contains("many/20"),
+        "{found:?}"
+    );
 }

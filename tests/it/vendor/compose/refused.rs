@@ -291,7 +291,7 @@ fn files_that_cannot_be_read_are_refused_with_their_place() {
         ("x: {1: a}", Class::Usage, "yaml", ":1:5: "),
         ("x: {true: a}", Class::Usage, "yaml", ":1:5: "),
         ("x: {[a]: b}", Class::Usage, "yaml", ":1:5: "),
-        ("x: !foo a", Class::Usage, "yaml", ":1:"),
+        ("x: !!bool a", Class::Usage, "yaml", ":1:"),
         ("x: !!binary aGk=", Class::Usage, "yaml", ":1:"),
         ("x: !!int a", Class::Usage, "yaml", ":1:"),
         ("x: 2001-01-01", Class::Usage, "yaml", ":1:4: "),

@@ -131,7 +131,7 @@ fn point_11_all_six_routes_take_the_token_and_401_leads_to_a_new_one() {
 
 /// Issues a new secret and ends every token of before.
 fn revoked(served: &ServedAppliance) -> String {
-    let output = served.airlock(&["--format", "json", "target", "secret", EDGE, "--revoke"]);
+    let output = served.airlock(&["--format", "json", "target", "secret", EDGE, "--revoke", "--yes"]);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let document: Value = serde_json::from_str(&String::from_utf8(output.stdout).unwrap()).unwrap();
     document["secret"].as_str().unwrap().to_owned()
