@@ -53,18 +53,22 @@ fn statement(plain: &[u8], travel: &[u8]) -> Statement {
     }
 }
 
+fn take(out: &mut Vec<u8>, offset: u64, bytes: &[u8]) -> Result<()> {
+    assert_eq!(offset, out.len() as u64);
+    out.extend_from_slice(bytes);
+    Ok(())
+}
+
 /// Restores a travel form that comes in parts of so many bytes.
-fn restore(statement: Statement, travel: &[u8], part: usize) -> Result<(Vec<u8>, Vec<Hash>)> {
+pub(super) fn restore(statement: Statement, travel: &[u8], part: usize) -> Result<(Vec<u8>, Vec<Hash>)> {
     let mut restorer = Restorer::new(&KIND, statement, &Windows::default());
     let mut out = Vec::new();
     for part in travel.chunks(part.max(1)) {
-        restorer.push(part, &mut |offset, bytes| {
-            assert_eq!(offset, out.len() as u64);
-            out.extend_from_slice(bytes);
-            Ok(())
-        })?;
+        restorer.push(part, &mut |offset, bytes| take(&mut out, offset, bytes))?;
     }
-    restorer.finish().map(|midstates| (out, midstates))
+    restorer
+        .finish(&mut |offset, bytes| take(&mut out, offset, bytes))
+        .map(|restored| (out, restored.midstates))
 }
 
 fn refused(statement: Statement, travel: &[u8]) -> (Class, &'static str) {

@@ -1,5 +1,7 @@
 //! Recipes judged and blobs rebuilt: over bytes of the real producers' emulators, in any cuts and any order.
 
+use std::sync::Arc;
+
 use crate::inflate::{self, Inflater, Source};
 use crate::producer::tests::{is_slow, tried};
 use crate::producer::{Border, Operation as Shape, Output, Producer, Start, Stop, Work};
@@ -143,7 +145,7 @@ fn a_large_piece_is_made_as_its_plain_comes() {
     let recipe = judge(recipe, Producer::Go1Level6, plain.len() as u64, bytes.len() as u64).unwrap();
     let mut joiner = Joiner::new(&recipe);
     let mut splitter = Splitter::gathering(recipe, 80_000);
-    let mut worker = Worker::new(Producer::Go1Level6, plain.len() as u64);
+    let mut worker = Worker::new(Producer::Go1Level6, plain.len() as u64, Arc::default());
     let (mut pieces, mut parts, mut again) = (0, 0, Vec::new());
     let mut step = |step| {
         let made = match step {
@@ -179,7 +181,7 @@ fn pieces_made_in_another_order_give_the_same_blob() {
         };
         splitter.feed(&plain, &mut step).unwrap();
         splitter.finish(&mut step).unwrap();
-        let mut workers = [0, 1].map(|_| Worker::new(producer, plain.len() as u64));
+        let mut workers = [0, 1].map(|_| Worker::new(producer, plain.len() as u64, Arc::default()));
         let mut all: Vec<_> = steps
             .iter_mut()
             .enumerate()

@@ -7,7 +7,7 @@ use std::thread;
 use crate::producer::tests::{is_slow, tried};
 use crate::producer::{Border, Output, Producer, Sample, Stop, make};
 
-use super::{Found, Why, find};
+use super::{Found, Search, Why};
 
 struct Gathered(Vec<u8>);
 
@@ -28,7 +28,10 @@ fn member(producer: Producer, plain: &[u8]) -> Vec<u8> {
 }
 
 fn found(file: &[u8]) -> Result<Found, Why> {
-    find(&mut || Ok(Cursor::new(file)))
+    let mut open = || Ok(Cursor::new(file));
+    let search = Search::of(&mut open)?;
+    let likely = search.likely(&mut open)?;
+    search.thorough(&mut open).inspect(|found| assert_eq!(likely, *found))
 }
 
 #[test]
@@ -71,11 +74,7 @@ fn what_no_producer_made_has_no_recipe_and_says_why() {
     encoder.write_all(plain).unwrap();
     let other = encoder.finish().unwrap();
     assert!(matches!(found(&other), Err(Why::UnknownProducer)));
-    let mixed = [
-        member(Producer::Go1Level6, plain),
-        member(Producer::Zlib1Level9, plain),
-    ]
-    .concat();
+    let mixed = [member(Producer::Go1Level6, plain), member(Producer::Zlib1Level9, plain)].concat();
     assert!(matches!(found(&mixed), Err(Why::Differs)));
     let whole = member(Producer::Go1Level6, plain);
     assert!(matches!(found(&whole[..whole.len() / 2]), Err(Why::NoGzip)));
