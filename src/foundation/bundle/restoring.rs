@@ -132,7 +132,7 @@ pub enum Verdict {
     Laborious,
 }
 
-/// What a reader would make of a travel form: asked before one is used.
+/// What a reader would make of a travel form: asked before one is used. `progress` is told the bytes of plain done so far.
 ///
 /// # Errors
 ///
@@ -143,6 +143,7 @@ pub fn restores(
     travel_size: u64,
     encoding: Encoding,
     travel: &mut dyn Read,
+    progress: &mut dyn FnMut(u64),
 ) -> Result<Verdict> {
     let statement = Statement {
         digest,
@@ -162,6 +163,7 @@ pub fn restores(
         if restorer.push(came, &mut |_, _| Ok(())).is_err() {
             return Ok(Verdict::Another);
         }
+        progress(restorer.plain_done());
         if count < buffer.len() {
             return Ok(match restorer.finish(&mut |_, _| Ok(())) {
                 Ok(_) if left > 0 => Verdict::Another,

@@ -82,8 +82,16 @@ impl EncodingLine {
 }
 
 impl Encoding {
+    /// Returns its word for people.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Plain => "chained",
+            Self::Gzip(_) => "gzip-recipe",
+        }
+    }
+
     /// Returns the member as it stands in a line.
-    pub(crate) fn to_value(self) -> Value {
+    pub fn to_value(self) -> Value {
         match self {
             Self::Plain => json!({"form": "plain"}),
             Self::Gzip(gzip) => json!({

@@ -2,4 +2,5 @@
 
 mod arrive;
 mod command;
+mod gzip;
 mod spoilt;
