@@ -121,19 +121,22 @@ fn gzip_files_of_every_core_come_back_in_any_cuts() {
     }
 }
 
+/// Plain and bits before each border.
+struct Borders<'a>(&'a mut Vec<(u64, u64)>);
+
+impl Output for Borders<'_> {
+    fn block(&mut self, _: &[u8], border: Border) -> Result<(), Stop> {
+        self.0.push((border.plain, border.bits));
+        Ok(())
+    }
+}
+
 #[test]
 fn pieces_that_begin_anywhere_are_put_together() {
     let plain = &Sample::Binary.plain()[..200_000];
     let way = Way::of(member(Producer::Zlib1Level6, plain));
     // As many pieces as there are borders: more than are under way at once is not for a quick test.
     let mut borders = Vec::new();
-    struct Borders<'a>(&'a mut Vec<(u64, u64)>);
-    impl Output for Borders<'_> {
-        fn block(&mut self, _: &[u8], border: Border) -> Result<(), Stop> {
-            self.0.push((border.plain, border.bits));
-            Ok(())
-        }
-    }
     make(Producer::Zlib1Level6, plain, &mut Borders(&mut borders)).unwrap();
     let mut before = (0, 0);
     let mut pieces: Vec<(u64, u64)> = borders

@@ -53,10 +53,9 @@ fn statement(plain: &[u8], travel: &[u8]) -> Statement {
     }
 }
 
-fn take(out: &mut Vec<u8>, offset: u64, bytes: &[u8]) -> Result<()> {
+fn take(out: &mut Vec<u8>, offset: u64, bytes: &[u8]) {
     assert_eq!(offset, out.len() as u64);
     out.extend_from_slice(bytes);
-    Ok(())
 }
 
 /// Restores a travel form that comes in parts of so many bytes.
@@ -64,10 +63,16 @@ pub(super) fn restore(statement: Statement, travel: &[u8], part: usize) -> Resul
     let mut restorer = Restorer::new(&KIND, statement, &Windows::default());
     let mut out = Vec::new();
     for part in travel.chunks(part.max(1)) {
-        restorer.push(part, &mut |offset, bytes| take(&mut out, offset, bytes))?;
+        restorer.push(part, &mut |offset, bytes| {
+            take(&mut out, offset, bytes);
+            Ok(())
+        })?;
     }
     restorer
-        .finish(&mut |offset, bytes| take(&mut out, offset, bytes))
+        .finish(&mut |offset, bytes| {
+            take(&mut out, offset, bytes);
+            Ok(())
+        })
         .map(|restored| (out, restored.midstates))
 }
 

@@ -14,8 +14,10 @@ use crate::producer::Producer;
 use crate::recipe::{Fault, Made, Piece, Step, Worker};
 use crate::stream::worker_count;
 
-/// Plain bytes of what is under way.
+/// Plain bytes of what is under way, at most.
 const BYTES: usize = 8 << 20;
+/// Plain bytes of most pieces.
+const PIECE: usize = 1 << 20;
 /// Parts under way.
 const PARTS: usize = 64;
 
@@ -64,7 +66,9 @@ impl Workshop {
         };
         self.parts.push_back((bytes, part));
         self.under_way = self.under_way.saturating_add(bytes);
-        self.hand_over(BYTES, PARTS, take)
+        // A piece for each core and two that wait.
+        let bytes = worker_count().saturating_add(2).saturating_mul(PIECE);
+        self.hand_over(bytes.min(BYTES), PARTS, take)
     }
 
     /// Hands over all that is left.
@@ -159,4 +163,74 @@ fn start(producer: Producer, plain: u64, given_up: &Arc<AtomicBool>) -> Result<S
 
 fn gone() -> Error {
     Error::new(Class::Internal, "rebuilder", "a piece was given to nobody")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::producer::{Border, Output, Sample, Stop, make};
+    use crate::recipe::{Joiner, Splitter, Writer, judge};
+
+    struct Gathered(Vec<u8>);
+
+    impl Output for Gathered {
+        fn block(&mut self, bytes: &[u8], _: Border) -> std::result::Result<(), Stop> {
+            self.0.extend_from_slice(bytes);
+            Ok(())
+        }
+    }
+
+    enum Ends {
+        Fault(Fault),
+        Error(Error),
+    }
+
+    impl From<Fault> for Ends {
+        fn from(fault: Fault) -> Self {
+            Self::Fault(fault)
+        }
+    }
+
+    #[test]
+    fn what_is_under_way_is_bounded() {
+        let part = &Sample::Text.plain()[..2_000];
+        let mut stream = Gathered(Vec::new());
+        make(Producer::Zlib1Level6, part, &mut stream).unwrap();
+        let (mut recipe, parts) = (Writer::default(), 300_u64);
+        for _ in 0..parts {
+            recipe.raw(b"header");
+            recipe.stream(&[(2_000, stream.0.len() as u64 * 8)]);
+        }
+        let size = parts * (6 + stream.0.len() as u64);
+        let recipe = judge(recipe.finish(), Producer::Zlib1Level6, 2_000 * parts, size).unwrap();
+        let (mut joiner, mut splitter) = (Joiner::new(&recipe), Splitter::new(recipe));
+        let mut workshop = Workshop::new(Producer::Zlib1Level6, 2_000 * parts);
+        let (mut most, mut out) = ((0, 0), Vec::new());
+        let mut take = |made| match joiner.take(made) {
+            Ok(bytes) => {
+                out.extend(bytes);
+                Ok(Ok(()))
+            }
+            Err(fault) => Ok(Err(fault)),
+        };
+        let plain = part.repeat(300);
+        let split = splitter.feed(&plain, &mut |step| {
+            let stepped = workshop.step(step, &mut take);
+            most = (most.0.max(workshop.parts.len()), most.1.max(workshop.under_way));
+            match stepped {
+                Ok(Ok(())) => Ok(()),
+                Ok(Err(fault)) => Err(Ends::Fault(fault)),
+                Err(error) => Err(Ends::Error(error)),
+            }
+        });
+        match split {
+            Ok(()) => {}
+            Err(Ends::Fault(fault)) => panic!("{fault:?}"),
+            Err(Ends::Error(error)) => panic!("{error}"),
+        }
+        workshop.rest(&mut take).unwrap().unwrap();
+        assert!(out == [&b"header"[..], &stream.0].concat().repeat(300));
+        assert!(most.0 <= PARTS && most.1 <= BYTES, "{most:?}");
+        assert_eq!(workshop.under_way, 0);
+    }
 }

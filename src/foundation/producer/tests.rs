@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use data_encoding::HEXLOWER;
+use data_encoding::{BASE64, HEXLOWER};
 use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
 
@@ -13,6 +13,7 @@ struct Vectors {
     block: usize,
     samples: BTreeMap<String, Stated>,
     outputs: Vec<Made>,
+    layers: BTreeMap<String, String>,
 }
 
 #[derive(Deserialize)]
@@ -108,6 +109,19 @@ fn every_producer_makes_what_the_real_one_made() {
             stated.producer,
             stated.sample
         );
+    }
+}
+
+#[test]
+fn every_producer_makes_of_a_small_layer_what_the_real_one_made() {
+    let words = &Sample::Text.plain()[..600];
+    let plain = [words, &vec![0; 400_000], words].concat();
+    let layers = vectors().layers;
+    assert_eq!(layers.len(), Producer::ALL.len());
+    for (producer, bytes) in layers {
+        let mut made = Gathered::default();
+        make(Producer::parse(&producer).unwrap(), &plain, &mut made).unwrap();
+        assert!(BASE64.encode(&made.bytes) == bytes, "{producer}");
     }
 }
 

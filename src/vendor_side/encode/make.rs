@@ -103,7 +103,7 @@ impl Maker<'_> {
             Ok(found) => found,
             Err(why) => return reason(why).map(Made::AsItIs),
         };
-        match self.by_recipe(&layer, likely)? {
+        match self.by_recipe(&layer, &likely)? {
             Made::AsItIs(Reason::RebuildDiffers) => {}
             made => return Ok(made),
         }
@@ -112,12 +112,12 @@ impl Maker<'_> {
         let mut alive = || told(0);
         let alive: RefCell<&mut dyn FnMut()> = RefCell::new(&mut alive);
         match search.thorough(&mut || layer.open_telling(&alive)) {
-            Ok(found) => self.by_recipe(&layer, found),
+            Ok(found) => self.by_recipe(&layer, &found),
             Err(why) => reason(why).map(Made::AsItIs),
         }
     }
 
-    fn by_recipe(&mut self, layer: &Layer<'_>, found: Found) -> Result<Made> {
+    fn by_recipe(&mut self, layer: &Layer<'_>, found: &Found) -> Result<Made> {
         let (size, level) = (self.size, self.level);
         if found.plain > limits::PLAIN_BYTES.min(size.saturating_mul(limits::PLAIN_FOR_A_BYTE)) {
             return Ok(Made::AsItIs(Reason::TooLarge));

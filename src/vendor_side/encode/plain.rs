@@ -29,7 +29,7 @@ pub(super) fn with_plain<T>(
         scope.spawn(move || {
             let ended = caught("inflater", || inflate(file, plain, &sender));
             let fault = match ended {
-                Ok(Ok(())) | Ok(Err(Ends::Left)) => return,
+                Ok(Ok(()) | Err(Ends::Left)) => return,
                 Ok(Err(Ends::Fault(Fault::Io(error)))) => error,
                 Ok(Err(Ends::Fault(Fault::Cut | Fault::Damaged))) => io::Error::other("it is no gzip file any more"),
                 Err(error) => io::Error::other(error),

@@ -9,6 +9,7 @@ use airlock::encoding::Encoding;
 use airlock::producer::{Producer, Sample};
 use airlock::recipe::Writer;
 
+use crate::format::vectors::{judge as judge_vector, vectors};
 use crate::support::appliance::{self, Appliance, check, incoming, read, write};
 use crate::support::bundles::{Made, SMALL_CHUNKS, Vendor};
 use crate::support::site::noise;
@@ -225,6 +226,12 @@ fn what_an_emulator_or_a_recipe_kept_out_comes_once_more_or_without_encodings() 
         assert_eq!((error.code(), error.advice()), (code, Some(says)));
         assert!(matches!(error.class(), Class::Format | Class::Integrity | Class::Limit));
     }
+    let works = vectors("bad")
+        .into_iter()
+        .find(|vector| vector.name == "recipe-work")
+        .unwrap();
+    let error = judge_vector(works.bundle(), &works.pins().unwrap()).unwrap_err();
+    assert_eq!((error.code(), error.advice()), ("rebuild-work", Some(none)));
     let bad = stage.made(1, &all_bad()[6].travels);
     stage
         .import(&bad)
@@ -234,4 +241,25 @@ fn what_an_emulator_or_a_recipe_kept_out_comes_once_more_or_without_encodings() 
     let none = stage.vendor.bundle(2, &stage.layers, SMALL_CHUNKS);
     stage.import(&none).assert_imported();
     assert_eq!(check(&stage.site.path(), &[&none]), 2);
+}
+
+#[test]
+fn an_emulator_that_fails_here_is_told_before_a_chunk_is_read() {
+    let stage = Stage::new(vec![GzipLayer::of(Producer::Pigz1Level9, text(70_000))]);
+    let bundle = stage.file(&stage.good(1).bytes);
+    let panics = appliance::scratch();
+    write(&panics.path().join("emulator"), b"");
+    let mut command = appliance::import_command(&stage.site.path(), &bundle);
+    let output = command.env("AIRLOCK_TEST_PANICS", panics.path()).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(!output.status.success());
+    for word in ["E-INTERNAL", "\"emulator\"", "X10", "pigz-1-9", "--encodings none"] {
+        assert!(said.contains(word), "{word}: {said}");
+    }
+    assert_eq!(incoming(&stage.site.path()), Vec::<String>::new());
+    // Another machine, and this one without encodings.
+    let elsewhere = Appliance::init(&stage.vendor);
+    elsewhere.import(&bundle).assert_imported();
+    let none = stage.vendor.bundle(2, &stage.layers, SMALL_CHUNKS);
+    stage.import(&none).assert_imported();
 }

@@ -3,4 +3,5 @@
 mod arrive;
 mod command;
 mod gzip;
+mod real_programs;
 mod spoilt;
