@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
-"""Makes vectors/producers/vectors.json with the real producers: what each makes of samples that follow a rule.
+"""Makes vectors/producers/vectors.json with the real producers: what each makes of samples that follow a rule, and of a small layer the bytes.
 
 Needs Go (GOTOOLCHAIN chooses 1.26.8), pigz 2.6, and a Python over a stock zlib. Run it where these are: the file must come out the same.
   producer_vectors.py write|compare
 """
+import base64
 import hashlib
 import json
 import os
@@ -117,6 +118,13 @@ def sample(kind):
     return bytes(plain)
 
 
+def layer():
+    """A plain that zstd makes much smaller than any deflate does: what the vectors of bundles carry."""
+    plain = bytearray()
+    Rule().words(plain, 600)
+    return bytes(plain[:600]) + bytes(400_000) + bytes(plain[:600])
+
+
 SAMPLES = ("empty", "zeros", "noise", "text", "tar", "binary", "far")
 
 
@@ -150,7 +158,7 @@ def real(name, level, plain, programs):
 def main():
     with tempfile.TemporaryDirectory() as folder:
         programs = build(pathlib.Path(folder))
-        vectors = {"block": BLOCK, "outputs": [], "samples": {}}
+        vectors = {"block": BLOCK, "outputs": [], "samples": {}, "layers": {}}
         for kind in SAMPLES:
             plain = sample(kind)
             vectors["samples"][kind] = {"sha256": hashlib.sha256(plain).hexdigest(), "size": len(plain)}
@@ -160,6 +168,10 @@ def main():
                     found = {"producer": f"{name}-{level}", "sample": kind}
                     found["sha256"], found["size"] = hashlib.sha256(made).hexdigest(), len(made)
                     vectors["outputs"].append(found)
+        for name, levels in LEVELS.items():
+            for level in levels:
+                made = real(name, level, layer(), programs)
+                vectors["layers"][f"{name}-{level}"] = base64.b64encode(made).decode()
     text = json.dumps(vectors, indent=1, sort_keys=True) + "\n"
     if sys.argv[1:] == ["write"]:
         FILE.parent.mkdir(parents=True, exist_ok=True)
@@ -172,4 +184,5 @@ def main():
     print(f"{len(vectors['outputs'])} outputs of {len(SAMPLES)} samples")
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -1,4 +1,4 @@
-"""Vectors of blobs that travel encoded (SPEC section 18): good ones, and one mistake each."""
+"""Vectors of blobs that travel encoded (SPEC section 18): good ones, and one mistake each. Gzip layers: vector_recipes.py."""
 
 import subprocess
 import tempfile

@@ -8,6 +8,7 @@ import json
 
 import vector_desired
 import vector_encodings
+import vector_recipes
 import vector_secrets
 import vector_proportion
 import verify
@@ -33,6 +34,7 @@ def fill(vectors):
     vector_secrets.bad(vectors)
     vector_proportion.bad(vectors)
     vector_encodings.fill(vectors)
+    vector_recipes.fill(vectors)
 
 
 # --- Good ---------------------------------------------------------------------------------------------------------

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Verify an airlock bundle without airlock.
 
-    verify.py BUNDLE --trust root.json [--site ID] [--mark EPOCH:SEQ:HEAD] [--at TIME] [--json]
+    verify.py BUNDLE --trust root.json [--site ID] [--mark EPOCH:SEQ:HEAD] [--at TIME] [--rebuild] [--json]
     verify.py FILE… --enrolment FILE… [--trust root.json] [--json]
 
 The second form judges what comes back from a site, with the key of its enrolment file (several where a key was replaced, the newest
@@ -28,6 +28,8 @@ import re
 import subprocess
 import sys
 import tempfile
+
+import verify_recipe
 
 EXIT = {"E-USAGE": 2, "E-FORMAT": 10, "E-LIMIT": 11, "E-SIGNATURE": 12, "E-TRUST": 13, "E-AUDIENCE": 14, "E-ROLLBACK": 15,
         "E-EQUIVOCATION": 16, "E-EXPIRED": 17, "E-CLOCK": 18, "E-INTEGRITY": 19, "E-INCOMPLETE": 20, "E-DEPENDENCY": 21,
@@ -607,7 +609,7 @@ class Source:
 # --- 5. Head ------------------------------------------------------------------------------------------------------
 
 DOCUMENT_BYTES = {"acknowledgement": 64 * KIB, "compose": MIB, "desired-state": 4 * MIB, "env": MIB, "notes": 4 * MIB, "secrets": MIB, "values": MIB}
-FEATURES = ("encoding-1", "missing-subjects-1", "nondistributable-layers-1", "secrets-1")
+FEATURES = ("encoding-1", *verify_recipe.FEATURES, "missing-subjects-1", "nondistributable-layers-1", "secrets-1")
 TOTALS = ("blobs", "chunks", "content_bytes", "early_blobs", "needs", "stored_bytes")
 
 
@@ -768,14 +770,18 @@ class Index:
         if "encoding" not in line or "travel_size" not in line:
             raise Refusal("E-FORMAT", "encoding", "a blob line states its encoding without its travel size, or the other way round")
         bases = check_encoding_members(line["encoding"])
+        producer, needed = line["encoding"].get("producer"), {"encoding-1"}
+        if producer:
+            needed.add(f"gzip-{producer}")
         if "media_type" in line or len(self.lines["blob"]) < self.head["totals"]["early_blobs"]:
             raise Refusal("E-FORMAT", "encoding", "a manifest, config or document is encoded")
         if not 1 <= line["travel_size"] < line["size"]:
             raise Refusal("E-FORMAT", "travel-size", "a travel form has no bytes, or not fewer than its blob")
-        if bases or "encoding-1" not in self.head["requires"]:
+        if bases or needed - set(self.head["requires"]):
             raise Refusal("E-FORMAT", "requires", "the index uses a feature that the head does not require")
-        check_plain_size(line["size"])
-        self.plain_bytes += line["size"]
+        plain = plain_size(line)
+        check_plain_size(plain, 1032 * line["size"] if producer else 1 << 36)
+        self.plain_bytes += plain
         if self.plain_bytes > 16 << 40:
             raise Refusal("E-LIMIT", "plain-size", "the plains of all encoded blobs have more than 16 TiB")
 
@@ -796,8 +802,11 @@ class Index:
                 raise Refusal("E-FORMAT", "chunk-codec", "a piece of an encoded blob is compressed once more")
         if len(self.plain) != len(lines["chunk"]):
             raise Refusal("E-FORMAT", "cut", "the index lists another number of chunks than its blobs make")
-        if "encoding-1" in self.head["requires"] and not any("encoding" in line for line in lines["blob"]):
-            raise Refusal("E-FORMAT", "requires", "the head requires encoding-1, and nothing is encoded")
+        encodings = [line["encoding"] for line in lines["blob"] if "encoding" in line]
+        used = {"encoding-1" for _ in encodings} | {f"gzip-{value['producer']}" for value in encodings if "producer" in value}
+        for feature in ("encoding-1", *verify_recipe.FEATURES):
+            if feature in self.head["requires"] and feature not in used:
+                raise Refusal("E-FORMAT", "requires", f"the head requires {feature}, and nothing uses it")
 
 
 def check_encoding_members(value):
@@ -817,12 +826,20 @@ def check_encoding_members(value):
     if "bases" in value and not (isinstance(value["bases"], list) and all(map(is_digest, value["bases"]))):
         raise odd("has bases that are no digests")
     if form == "gzip":
-        raise odd("names a producer that is not known")
+        size, producer = value.get("plain_size"), value.get("producer")
+        if type(size) is not int or not 0 <= size <= INTEGER_MAX or not is_digest(value.get("plain_digest")) or not isinstance(producer, str):
+            raise odd("lacks what its form needs")
+        if producer not in verify_recipe.PRODUCERS:
+            raise odd("names a producer that is not known")
     return "bases" in value
 
 
-def check_plain_size(size):
-    if not 1 <= size <= 1 << 36:
+def plain_size(line):
+    return line["encoding"].get("plain_size", line["size"])
+
+
+def check_plain_size(size, most=1 << 36):
+    if not 1 <= size <= min(most, 1 << 36):
         raise Refusal("E-LIMIT", "plain-size", f"a plain has {size} bytes")
 
 
@@ -860,11 +877,13 @@ def cut(sizes, early, chunk_bytes):
         yield plain
 
 
-def check_frame(frame, plain):
-    """RFC 8878, 3.1.1: exactly one frame, content size stated, no dictionary, no checksum, window at most 8 MiB."""
-    def odd(found):
-        return Refusal("E-FORMAT", "non-canonical-frame", found)
+def odd_frame(found):
+    return Refusal("E-FORMAT", "non-canonical-frame", found)
 
+
+def frame_header(frame):
+    """Return window (or None), content size, and where the blocks begin."""
+    odd = odd_frame
     if len(frame) < 5 or frame[:4] != b"\x28\xb5\x2f\xfd":
         raise odd("the chunk does not begin with a zstd frame")
     descriptor, at = frame[4], 5
@@ -883,11 +902,18 @@ def check_frame(frame, plain):
     if len(frame) < at + length:
         raise odd("the frame's header is cut")
     content = int.from_bytes(frame[at:at + length], "little") + (256 if size_flag == 1 else 0)
+    return window, content, at + length
+
+
+def check_frame(frame, plain):
+    """RFC 8878, 3.1.1: exactly one frame, content size stated, no dictionary, no checksum, window at most 8 MiB."""
+    odd = odd_frame
+    window, content, at = frame_header(frame)
     if (window or content) > 8 * MIB:
         raise Refusal("E-LIMIT", "window", "a zstd frame wants a window above 8 MiB")
     if content != plain:
         raise odd("the frame's content size is not the one that follows from the index")
-    at, last = at + length, False
+    last = False
     while not last:  # blocks: last flag, two bits type, 21 bits size; type 1 repeats one byte, type 3 is reserved
         block = int.from_bytes(frame[at:at + 3], "little")
         last, kind, size = bool(block & 1), block >> 1 & 3, block >> 3
@@ -921,50 +947,86 @@ def decompress(frame, plain, prefix=None):
 # --- 18. Encodings ------------------------------------------------------------------------------------------------
 
 class Restorer:
-    """Makes a blob of its travel form, as it comes: M-148 to M-151."""
+    """Makes a blob of its travel form, as it comes: M-148 to M-151; of a gzip layer its plain, and the blob where that can be said here."""
 
     RECORD, GROUP, PREFIX = 4 * MIB, 64 * MIB, 8 * MIB
 
-    def __init__(self, line):
-        self.size, self.left = line["size"], line["travel_size"]
+    def __init__(self, line, rebuild=False):
+        self.line, self.encoding, self.left = line, line["encoding"], line["travel_size"]
+        self.size = plain_size(line)
+        self.producer = self.encoding.get("producer")
         self.made, self.waiting, self.body, self.before = 0, b"", None, b""
-        self.state = hashlib.sha256()
+        self.state, self.recipe = hashlib.sha256(), None
+        quick = self.size <= verify_recipe.QUICK or rebuild
+        self.kept = bytearray() if self.producer and quick and verify_recipe.makes(self.producer) else None
 
     def push(self, data):
         self.waiting += data
         while self.waiting:
+            of_recipe = bool(self.producer) and self.recipe is None
             plain = min(self.RECORD, self.size - self.made)
             if not plain:
                 raise self.odd("more than its records")
             if self.body is None:
                 if len(self.waiting) < 4:
                     return
-                self.body = self.head(int.from_bytes(self.waiting[:4], "little"), plain)
+                self.body = self.head(int.from_bytes(self.waiting[:4], "little"), None if of_recipe else plain)
                 self.waiting, self.left = self.waiting[4:], self.left - 4
             raw, length = self.body
             if len(self.waiting) < length:
                 return
             body, self.waiting, self.left = self.waiting[:length], self.waiting[length:], self.left - length
+            self.body = None
+            if of_recipe:
+                self.recipe = self.judged(body, raw)
+                continue
             if self.made % self.GROUP == 0:
                 self.before = b""
             made = body if raw else decompress(body, plain, self.before)
             self.state.update(made)
-            self.made, self.body, self.before = self.made + plain, None, (self.before + made)[-self.PREFIX:]
+            if self.kept is not None:
+                self.kept += made
+            self.made, self.before = self.made + plain, (self.before + made)[-self.PREFIX:]
 
     def head(self, word, plain):
+        """What a record's head says; `plain` is None for a recipe, whose size is not known yet."""
         raw, length = bool(word >> 31), word & 0x7fff_ffff
-        if not 1 <= length <= self.RECORD or length > self.left - 4 or (length != plain if raw else length >= plain):
+        fits = plain is None or (length == plain if raw else length < plain)
+        if not 1 <= length <= self.RECORD or length > self.left - 4 or not fits:
             raise self.odd(f"a record of {length} bytes")
         return raw, length
+
+    def judged(self, body, raw):
+        """The operations of a recipe: its size, its frame, its grammar."""
+        size = len(body) if raw else frame_header(body)[1]
+        if not 1 <= size <= verify_recipe.RECIPE:
+            raise Refusal("E-LIMIT", "recipe-size", f"a recipe of {size} bytes")
+        if not raw and len(body) >= size:
+            raise self.odd(f"a frame of {len(body)} bytes for a recipe of {size}")
+        data = body if raw else decompress(body, size, b"")
+        try:
+            return verify_recipe.judge(data, self.producer, self.size, self.line["size"])
+        except verify_recipe.Fault as fault:
+            raise Refusal("E-FORMAT", "recipe", f"a recipe has {fault}") from None
+        except verify_recipe.Work:
+            raise Refusal("E-LIMIT", "rebuild-work", "the starts of a recipe are more work than its plain allows") from None
 
     @staticmethod
     def odd(found):
         return Refusal("E-FORMAT", "travel", f"a travel form holds {found}")
 
     def finish(self):
+        """The digest of the blob; None of a gzip layer that is not proven here to be the one of its plain."""
         if self.made != self.size:
             raise self.odd("fewer records than its plain has")
-        return "sha256:" + self.state.hexdigest()
+        made = "sha256:" + self.state.hexdigest()
+        if not self.producer:
+            return made
+        if made != self.encoding["plain_digest"]:
+            raise Refusal("E-INTEGRITY", "plain-digest", f"the plain of {self.line['digest']} is other content")
+        if self.kept is not None and verify_recipe.rebuild(self.recipe, self.producer, bytes(self.kept)) == self.line["digest"]:
+            return self.line["digest"]
+        return None
 
 
 class Whole:
@@ -1218,7 +1280,7 @@ class Content:
             if line["digest"] not in used:
                 raise content("unreachable", f"{line['digest']} is listed but nothing refers to it")
         for feature in self.head["requires"]:
-            if feature not in self.used and feature != "encoding-1":  # that one is judged with the index
+            if feature not in self.used and feature not in ("encoding-1", *verify_recipe.FEATURES):  # that one is judged with the index
                 raise content("requires", f"the head requires {feature}, and nothing in the release needs it")
         self.check_state()
 
@@ -1713,7 +1775,7 @@ class Verifier:
                 line = blobs[number]
                 if left is None:
                     left, kept = line.get("travel_size", line["size"]), [] if graph.reads(line) else None
-                    state = Restorer(line) if "encoding" in line else Whole()
+                    state = Restorer(line, self.rebuild) if "encoding" in line else Whole()
                 piece, view = view[:left], view[left:]
                 state.push(bytes(piece))
                 if kept is not None:
@@ -1721,7 +1783,11 @@ class Verifier:
                 left -= len(piece)
                 if left:
                     break
-                if state.finish() != line["digest"]:
+                made = state.finish()
+                if made is None:  # M-170: its plain is proven, and not that it is compressed so
+                    missed = self.report.setdefault("not_rebuilt", {"blobs": 0, "bytes": 0})
+                    missed["blobs"], missed["bytes"] = missed["blobs"] + 1, missed["bytes"] + line["size"]
+                elif made != line["digest"]:
                     raise Refusal("E-INTEGRITY", "content-digest", f"the content of {line['digest']} is other content")
                 if kept is not None:
                     self.step = "X13"
@@ -1743,13 +1809,14 @@ class Verifier:
         return stored if chunk["codec"] == "none" else decompress(stored, plain)
 
 
-def judge(bundle, trust, site=None, mark=None, at=None):
+def judge(bundle, trust, site=None, mark=None, at=None, rebuild=False):
     """Return the verdict on a file as a dictionary."""
     verifier = None
     try:
         chains = [Chain(pathlib.Path(path).read_bytes()) for path in trust]
         with sys.stdin.buffer if bundle == "-" else open(bundle, "rb") as stream:
             verifier = Verifier(Source(stream), chains, site, mark, at)
+            verifier.rebuild = rebuild
             verdict = verifier.run()
         skipped = [] if site else ["audience", "sequence"]
         skipped += ["approvals", "needs"] + ([] if at else ["expiry"])
@@ -1786,6 +1853,7 @@ def main():
     parser.add_argument("--site", metavar="ID", help="judge as this site")
     parser.add_argument("--mark", type=parse_mark, metavar="EPOCH:SEQ:HEAD", help="the newest release that the site has")
     parser.add_argument("--at", type=parse_time, metavar="TIME", help="judge expiry at this time")
+    parser.add_argument("--rebuild", action="store_true", help="compress large gzip layers anew too, where this file knows how")
     parser.add_argument("--json", action="store_true", help="print the verdict as JSON")
     options = parser.parse_args()
     sys.stdout.reconfigure(errors="backslashreplace")  # where the terminal has not every letter
@@ -1793,15 +1861,21 @@ def main():
         return judge_returned(options)
     if len(options.bundle) != 1 or options.enrolment or not options.trust or (options.mark and not options.site):
         parser.error("BUNDLE and --trust are needed, and --mark needs --site; or files of a site and --enrolment")
-    found = judge(options.bundle[0], options.trust, options.site, options.mark, options.at)
+    found = judge(options.bundle[0], options.trust, options.site, options.mark, options.at, options.rebuild)
     if options.json:
         print(shown(json.dumps(found, sort_keys=True, ensure_ascii=False)))
     elif found["verdict"] == "refused":
         print(shown(f"refused: {found['class']} {found['code']} at {found.get('step', 'the pin')}: {found['found']}"))
     else:
         print(shown(f"{found['verdict']}: {found['product']} {found['channel']} {found['version']} number {found['sequence']}, "
-                    f"head {found['head']}, not judged: {', '.join(found['skipped'])}"))
+                    f"head {found['head']}, not judged: {', '.join(found['skipped'])}{not_rebuilt(found)}"))
     return found["exit"]
+
+
+def not_rebuilt(found):
+    """What is said of gzip layers of which only the plain was proven."""
+    missed = found.get("not_rebuilt")
+    return f", not compressed anew: {missed['blobs']} gzip layers of {missed['bytes']} bytes" if missed else ""
 
 
 def judge_returned(options):

@@ -13,6 +13,7 @@ use super::{Ui, bundle_desired, trust_file};
 use crate::bundle::{CheckOnly, Head, OpenedBundle, read_desired};
 use crate::crypto::{Chain, RootDocument};
 use crate::domain::{Class, Clock as _, Error, Result, Step, SystemClock, Timestamp, counted, latest_issue};
+use crate::encoding::Encoding;
 use crate::media;
 
 /// Make, inspect, verify and sign bundles
@@ -164,12 +165,15 @@ fn inspect(file: &Path, trust: Option<&Path>, list: bool, ui: &mut Ui) -> Result
     for need in &needs {
         human += &format!("\n  needs {}  {}", need.digest, bytes(need.size));
     }
-    for blob in &encoded {
+    for (blob, encoding) in &encoded {
+        let producer = encoding.producer().map(|producer| format!(", {}", producer.as_str()));
         human += &format!(
-            "\n  encoded {}  {} travel as {}",
+            "\n  encoded {}  {} travel as {} ({}{})",
             blob.digest,
             bytes(blob.size),
-            bytes(blob.travel_size)
+            bytes(blob.travel_size),
+            encoding.word(),
+            producer.unwrap_or_default()
         );
     }
     for line in desired.iter().flat_map(bundle_desired::lines) {
@@ -185,9 +189,10 @@ fn inspect(file: &Path, trust: Option<&Path>, list: bool, ui: &mut Ui) -> Result
             .iter()
             .map(|need| json!({"digest": need.digest, "size": need.size}));
         members.insert("needs".into(), needs.collect());
-        let encoded = encoded.iter().map(
-            |blob| json!({"digest": blob.digest, "size": blob.size, "travel_size": blob.travel_size, "form": "plain"}),
-        );
+        let encoded = encoded.iter().map(|(blob, encoding)| {
+            json!({"digest": blob.digest, "size": blob.size, "travel_size": blob.travel_size,
+                   "encoding": encoding.to_value()})
+        });
         members.insert("encoded".into(), encoded.collect());
         members.insert("desired".into(), json!(desired));
     }
@@ -216,9 +221,11 @@ fn names(bundle: &crate::bundle::VerifiedBundle) -> Vec<String> {
 }
 
 /// Returns the blobs that travel encoded.
-fn encoded(bundle: &crate::bundle::VerifiedBundle) -> Vec<crate::bundle::Blob> {
+fn encoded(bundle: &crate::bundle::VerifiedBundle) -> Vec<(crate::bundle::Blob, Encoding)> {
     let blobs = bundle.index().blobs().iter();
-    blobs.filter(|blob| blob.is_encoded()).copied().collect()
+    blobs
+        .filter_map(|blob| Some((*blob, bundle.index().encoding(blob)?)))
+        .collect()
 }
 
 /// Walks the links that a bundle carries from a pinned chain and verifies its head under the newest root.

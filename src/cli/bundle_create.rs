@@ -121,7 +121,7 @@ struct ChartArgs {
 struct EncodeArgs {
     /// Which encodings layers may travel in: what a site stores and serves is the same bytes in each case. Needs airlock 0.2 at the sites
     /// [auto: every one that makes a layer smaller by a tenth; recipes: all but deltas; none]
-    #[arg(long, value_name = "WHICH", default_value = "none", value_parser = encodings, hide_possible_values = true)]
+    #[arg(long, value_name = "WHICH", default_value = "auto", value_parser = encodings, hide_possible_values = true)]
     encodings: Encodings,
     /// How hard layers are compressed that travel encoded
     #[arg(long, value_name = "LEVEL", default_value = "normal", value_parser = level)]

@@ -69,6 +69,14 @@ pub(super) fn encoded(report: &EncodeReport) -> Vec<String> {
             bytes(size)
         ));
     }
+    for (producer, (count, size, travel_size)) in report.producers() {
+        lines.push(format!(
+            "made again as {producer} does: {}, {} instead of {}",
+            counted(count, "layer"),
+            bytes(travel_size),
+            bytes(size)
+        ));
+    }
     for (reason, (count, size)) in report.reasons() {
         if reason != Reason::Disabled {
             lines.push(format!(

@@ -66,4 +66,5 @@ pub use warning::Warning;
 pub use workspace::{Init, Workspace};
 
 // Modules below are named as those here are.
-use airlock_foundation::{bundle, container, crypto, db, domain, encoding, media, package, protocol, stream};
+use airlock_foundation::{bundle, container, crypto, db, domain, encoding, inflate, media, package, panics};
+use airlock_foundation::{producer, protocol, recipe, stream};

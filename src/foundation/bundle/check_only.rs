@@ -26,7 +26,7 @@ impl<F: FnMut(u64)> Sink for CheckOnly<F> {
         Ok(())
     }
 
-    fn inside(&mut self, _: &Blob, _: u64, bytes_read: u64) {
+    fn inside(&mut self, _: u64, _: u64, bytes_read: u64) {
         (self.0)(bytes_read);
     }
 

@@ -1,5 +1,6 @@
 //! Reads chosen blobs of a bundle, for an appliance that has the rest of them (X11 and X12 once more).
 
+use super::emulators::check_emulators;
 use super::index::Blob;
 use super::reader::VerifiedBundle;
 use super::restoring::{Restoring, TakeRestored};
@@ -12,7 +13,7 @@ impl VerifiedBundle {
     ///
     /// # Errors
     ///
-    /// `E-FORMAT`, `E-LIMIT`, `E-INTEGRITY`, `E-INCOMPLETE` and `E-IO` at X11; `E-FORMAT` at X12; and those of the sink.
+    /// `E-INTERNAL emulator` at X10; `E-FORMAT`, `E-LIMIT`, `E-INTEGRITY`, `E-INCOMPLETE` and `E-IO` at X11; `E-FORMAT` at X12; and those of the sink.
     pub fn read_chosen(
         self,
         is_chosen: &(dyn Fn(&Blob) -> bool + Sync),
@@ -24,6 +25,7 @@ impl VerifiedBundle {
             index,
             ..
         } = self;
+        check_emulators(&index)?;
         let mut restored = Restored {
             restoring: Restoring::new(&index, head.chunk_bytes),
             out: Out(sink),

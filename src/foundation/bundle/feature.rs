@@ -4,12 +4,15 @@
 //! One stands for content that older readers would not know to fill in, one for bytes that they could not make blobs of.
 
 use crate::domain::Version;
+use crate::producer::Producer;
 
 /// A feature that this reader knows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Feature {
     /// Blobs that travel in another form than their own (M-141).
     Encoding,
+    /// Gzip files that are made again as a producer makes them (M-143).
+    Gzip(Producer),
     /// What a document says it is about need not be carried (M-57).
     MissingSubjects,
     /// Layers may say that they are found elsewhere, or are not to be distributed (M-56).
@@ -21,9 +24,25 @@ pub enum Feature {
 impl Feature {
     /// Those that content needs; what the index needs is judged with it.
     pub(super) const OF_CONTENT: [Self; 3] = [Self::MissingSubjects, Self::NondistributableLayers, Self::Secrets];
+    /// Those that the lines of an index need, exactly as it uses them (M-143).
+    pub(super) fn of_index() -> impl Iterator<Item = Self> {
+        std::iter::once(Self::Encoding).chain(Producer::ALL.into_iter().map(Self::Gzip))
+    }
+
     /// The names of all, as they stand in a head.
-    pub(super) const NAMES: [&str; 4] = [
+    pub(super) const NAMES: [&str; 15] = [
         Self::Encoding.name(),
+        Producer::Go1Level1.feature(),
+        Producer::Go1Level6.feature(),
+        Producer::Go1Level9.feature(),
+        Producer::Zlib1Level6.feature(),
+        Producer::Zlib1Level9.feature(),
+        Producer::Pigz1Level6.feature(),
+        Producer::Pigz1Level9.feature(),
+        Producer::Klauspost2Level5.feature(),
+        Producer::Klauspost2Level6.feature(),
+        Producer::Pgzip2Level5.feature(),
+        Producer::Pgzip1Level5.feature(),
         Self::MissingSubjects.name(),
         Self::NondistributableLayers.name(),
         Self::Secrets.name(),
@@ -32,7 +51,7 @@ impl Feature {
     /// Returns the first version of airlock that knows it.
     pub const fn reader(self) -> Version {
         match self {
-            Self::Encoding => Version::new(0, 2, 0),
+            Self::Encoding | Self::Gzip(_) => Version::new(0, 2, 0),
             Self::MissingSubjects | Self::NondistributableLayers | Self::Secrets => Version::new(0, 1, 0),
         }
     }
@@ -41,6 +60,7 @@ impl Feature {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Encoding => "encoding-1",
+            Self::Gzip(producer) => producer.feature(),
             Self::MissingSubjects => "missing-subjects-1",
             Self::NondistributableLayers => "nondistributable-layers-1",
             Self::Secrets => "secrets-1",

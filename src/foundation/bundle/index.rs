@@ -188,7 +188,8 @@ impl Index {
     /// Returns the features that its lines need, ascending.
     pub(super) fn features(&self) -> BTreeSet<Feature> {
         let encoded = (!self.encodings.is_empty()).then_some(Feature::Encoding);
-        encoded.into_iter().collect()
+        let producers = self.encodings.iter().filter_map(|encoding| encoding.producer());
+        encoded.into_iter().chain(producers.map(Feature::Gzip)).collect()
     }
 
     /// Returns what the site must already hold.
@@ -388,7 +389,7 @@ impl<'a> IndexReader<'a> {
                     return Err(wrong("index-order", "need lines are repeated or out of order"));
                 }
                 if let Some(plain) = line.plain_size {
-                    check_plain_size(&line.digest, plain)?;
+                    check_plain_size(&line.digest, plain, limits::PLAIN_BYTES)?;
                     // Only a base has one, and no base is known to this reader.
                     return Err(wrong("base", "a needed blob states a plain size and is nobody's base"));
                 }
@@ -444,13 +445,14 @@ impl<'a> IndexReader<'a> {
                 "the travel form of a blob has no bytes, or not fewer than the blob",
             ));
         }
-        let Mentioned { delta } = stated.mentioned();
-        if delta || !self.head.has(Feature::Encoding) {
+        let Mentioned { delta, producer } = stated.mentioned();
+        let mut needed = std::iter::once(Feature::Encoding).chain(producer.map(Feature::Gzip));
+        if delta || !needed.all(|feature| self.head.has(feature)) {
             return Err(unsaid_encoding());
         }
         let encoding = stated.encoding();
         let plain = encoding.plain_size(line.size);
-        check_plain_size(&line.digest, plain)?;
+        encoding.check_plain_size(&line.digest, line.size)?;
         self.plain_bytes = self.plain_bytes.saturating_add(plain);
         if self.plain_bytes > limits::PLAIN_BYTES_IN_ALL {
             return Err(Error::new(
@@ -482,11 +484,15 @@ impl<'a> IndexReader<'a> {
         check_chunks(&index.chunks, index.payload(self.head))?;
         // No more than it uses, and no less: that was judged line by line.
         let needed = index.features();
-        if self.head.has(Feature::Encoding) && !needed.contains(&Feature::Encoding) {
+        let idle = |feature: &Feature| self.head.has(*feature) && !needed.contains(feature);
+        if let Some(idle) = Feature::of_index().find(idle) {
             return Err(Error::new(
                 Class::Format,
                 "requires",
-                "the bundle requires readers that know encodings, and nothing in it is encoded",
+                format!(
+                    "the bundle requires readers that know {}, and nothing in it is so",
+                    idle.name()
+                ),
             )
             .expected("exactly the features that its index uses"));
         }

@@ -3,6 +3,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
+use super::emulators::check_emulators;
 use super::graph::{Graph, GraphBuilder};
 use super::index::Blob;
 use super::kind::BUNDLE;
@@ -101,8 +102,8 @@ pub trait Sink {
         Ok(false)
     }
 
-    /// The bundle was read so far, inside an encoded blob: no place to go on from. `restored` bytes of the blob are made.
-    fn inside(&mut self, _blob: &Blob, _restored: u64, _bytes_read: u64) {}
+    /// The bundle was read so far, inside an encoded blob: no place to go on from. So many bytes of its plain are made, of so many.
+    fn inside(&mut self, _plain: u64, _plain_size: u64, _bytes_read: u64) {}
 
     /// Every blob and piece of the first `chunks` chunks was handed over: the place to go on from after a stop. `midstate` is what that
     /// needs of the last of them, where a blob goes on behind it.
@@ -131,7 +132,7 @@ impl VerifiedBundle {
     ///
     /// # Errors
     ///
-    /// `E-FORMAT`, `E-LIMIT`, `E-INTEGRITY`, `E-INCOMPLETE` and `E-IO` at X11; `E-CONTENT` and `E-LIMIT` at X13;
+    /// `E-INTERNAL emulator` at X10; `E-FORMAT`, `E-LIMIT`, `E-INTEGRITY`, `E-INCOMPLETE` and `E-IO` at X11; `E-CONTENT` and `E-LIMIT` at X13;
     /// `E-FORMAT` at X12; and those of the sink.
     pub fn read_payload(self, sink: &mut dyn Sink) -> Result<()> {
         let Self {
@@ -140,6 +141,7 @@ impl VerifiedBundle {
             index,
             ..
         } = self;
+        check_emulators(&index)?;
         let graph = GraphBuilder::new(&index, &head).map_err(|e| e.at(Step::X13))?;
         let payload = index.payload(&head);
         let mut gate = GraphGate {
@@ -151,7 +153,6 @@ impl VerifiedBundle {
             travelling: None,
             out: Out {
                 store: sink.content_store(),
-                restored: 0,
                 sink,
             },
         };
@@ -187,8 +188,6 @@ struct Travelling {
 /// Stores restored blobs, and tells of them, where workers and collector do both for others.
 struct Out<'s> {
     store: Option<Arc<dyn ContentStore<Blob>>>,
-    /// Bytes of the blob under way.
-    restored: u64,
     sink: &'s mut dyn Sink,
 }
 
@@ -208,7 +207,6 @@ impl TakeRestored for Out<'_> {
         if let Some(store) = &self.store {
             store.piece(blob, offset, bytes)?;
         }
-        self.restored = offset.saturating_add(bytes.len() as u64);
         self.sink.piece(bytes)
     }
 
@@ -330,7 +328,6 @@ impl PayloadSink<Blob> for GraphGate<'_, '_> {
     fn begin_travel(&mut self, blob: &Blob) -> Result<()> {
         let held = self.out.sink.is_held(blob)?;
         self.travelling = Some(Travelling { blob: *blob, held });
-        self.out.restored = 0;
         if held {
             return Ok(());
         }
@@ -352,8 +349,8 @@ impl PayloadSink<Blob> for GraphGate<'_, '_> {
     }
 
     fn inside(&mut self, position: u64) {
-        if let Some(Travelling { blob, .. }) = &self.travelling {
-            self.out.sink.inside(blob, self.out.restored, position);
+        if let Some((done, all)) = self.restoring.plain_done() {
+            self.out.sink.inside(done, all, position);
         }
     }
 

@@ -9,7 +9,7 @@ use super::index::{Blob, Index};
 use super::kind::BUNDLE;
 use crate::domain::{Class, Error, Hash, Result};
 use crate::domain::{Digest, limits};
-use crate::encoding::{Encoding, Restorer, Statement, Windows};
+use crate::encoding::{Encoding, Restored, Restorer, Statement, Windows};
 use crate::stream::read_exact_or_end;
 
 /// Who takes restored blobs.
@@ -37,6 +37,7 @@ pub(super) struct Restoring<'a> {
 
 struct UnderWay {
     restorer: Restorer,
+    plain_size: u64,
     /// A small blob, as much of it as there is.
     small: Option<Vec<u8>>,
 }
@@ -68,6 +69,7 @@ impl<'a> Restoring<'a> {
             take.begin(blob)?;
         }
         self.under_way = Some(UnderWay {
+            plain_size: statement.encoding.plain_size(blob.size),
             restorer: Restorer::new(&BUNDLE, statement, &self.windows),
             small: is_small.then(Vec::new),
         });
@@ -76,24 +78,41 @@ impl<'a> Restoring<'a> {
 
     /// The next bytes of the travel form that began.
     pub(super) fn travel(&mut self, blob: &Blob, bytes: &[u8], take: &mut dyn TakeRestored) -> Result<()> {
-        let UnderWay { restorer, small } = self.under_way.as_mut().ok_or_else(out_of_order)?;
-        restorer.push(bytes, &mut |offset, bytes| match small {
-            Some(small) => {
-                small.extend_from_slice(bytes);
-                Ok(())
-            }
-            None => take.piece(blob, offset, bytes),
-        })
+        let UnderWay { restorer, small, .. } = self.under_way.as_mut().ok_or_else(out_of_order)?;
+        restorer.push(bytes, &mut hand_on(blob, small, take))
+    }
+
+    /// Returns how many bytes of the plain under way are made, and how many there are.
+    pub(super) fn plain_done(&self) -> Option<(u64, u64)> {
+        let under_way = self.under_way.as_ref()?;
+        Some((under_way.restorer.plain_done(), under_way.plain_size))
     }
 
     /// The travel form has ended.
     pub(super) fn end(&mut self, blob: &Blob, take: &mut dyn TakeRestored) -> Result<()> {
-        let UnderWay { restorer, small } = self.under_way.take().ok_or_else(out_of_order)?;
-        let midstates = restorer.finish()?;
+        let UnderWay {
+            restorer, mut small, ..
+        } = self.under_way.take().ok_or_else(out_of_order)?;
+        let Restored { midstates, .. } = restorer.finish(&mut hand_on(blob, &mut small, take))?;
         match small {
             Some(bytes) => take.small(blob, &bytes),
             None => take.end(blob, midstates),
         }
+    }
+}
+
+/// Gathers what is made of a small blob, and hands on what is made of another.
+fn hand_on<'a>(
+    blob: &'a Blob,
+    small: &'a mut Option<Vec<u8>>,
+    take: &'a mut dyn TakeRestored,
+) -> impl FnMut(u64, &[u8]) -> Result<()> + 'a {
+    move |offset, bytes| match small {
+        Some(small) => {
+            small.extend_from_slice(bytes);
+            Ok(())
+        }
+        None => take.piece(blob, offset, bytes),
     }
 }
 
@@ -102,7 +121,18 @@ fn out_of_order() -> Error {
     Error::new(Class::Internal, "travel", "a travel form came out of its order")
 }
 
-/// Whether a reader would make a blob of a travel form: asked before one is used.
+/// What a reader makes of a travel form.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// The blob.
+    Same,
+    /// Something else, or nothing.
+    Another,
+    /// The blob, with more than half of the work that a reader allows.
+    Laborious,
+}
+
+/// What a reader would make of a travel form: asked before one is used. `progress` is told the bytes of plain done so far.
 ///
 /// # Errors
 ///
@@ -113,7 +143,8 @@ pub fn restores(
     travel_size: u64,
     encoding: Encoding,
     travel: &mut dyn Read,
-) -> Result<bool> {
+    progress: &mut dyn FnMut(u64),
+) -> Result<Verdict> {
     let statement = Statement {
         digest,
         size,
@@ -130,10 +161,16 @@ pub fn restores(
         left = left.saturating_sub(count as u64);
         let came = buffer.get(..count).unwrap_or_default();
         if restorer.push(came, &mut |_, _| Ok(())).is_err() {
-            return Ok(false);
+            return Ok(Verdict::Another);
         }
+        progress(restorer.plain_done());
         if count < buffer.len() {
-            return Ok(left == 0 && restorer.finish().is_ok());
+            return Ok(match restorer.finish(&mut |_, _| Ok(())) {
+                Ok(_) if left > 0 => Verdict::Another,
+                Ok(Restored { easy: true, .. }) => Verdict::Same,
+                Ok(_) => Verdict::Laborious,
+                Err(_) => Verdict::Another,
+            });
         }
     }
 }

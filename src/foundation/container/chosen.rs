@@ -9,7 +9,7 @@ use super::decode::decode;
 use super::entry::entry_bytes;
 use super::kind::Kind;
 use super::large::{Large, out_of_place};
-use super::pump::{StoredChunk, compare_hash, pump, read_chunk};
+use super::pump::{BESIDE_RESTORING, StoredChunk, compare_hash, in_flight, pump, read_chunk};
 use super::signed_digest::{check_digest, digest_of};
 use super::sink::{DecodedChunk, no_encoding};
 use super::source::Source;
@@ -78,6 +78,7 @@ pub(crate) fn read_chosen<B: PayloadBlob>(
         sink.blob(blob, b"")?;
     }
     let (chosen, rest) = choose(payload, chunks, is_chosen);
+    let restores = payload.blobs.iter().any(|blob| blob.is_encoded() && is_chosen(blob));
     let pool = BufferPool::new(usize::try_from(payload.chunk_bytes).unwrap_or(usize::MAX));
     let mut left = chosen.into_iter();
     let mut collector = Collector {
@@ -89,6 +90,11 @@ pub(crate) fn read_chosen<B: PayloadBlob>(
     };
     pump(
         worker_count(),
+        if restores {
+            BESIDE_RESTORING
+        } else {
+            in_flight(worker_count())
+        },
         || {
             let Chosen {
                 number,

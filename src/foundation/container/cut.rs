@@ -64,6 +64,12 @@ impl<'a, B: PayloadBlob> Payload<'a, B> {
         self.is_piece(span) && self.blobs.get(span.blob).is_some_and(PayloadBlob::is_encoded)
     }
 
+    /// Whether a chunk holds an encoded blob, or a piece of one.
+    pub(super) fn has_encoded(self, span: ChunkSpan) -> bool {
+        let blobs = self.blobs.get(self.numbers_in(span)).unwrap_or_default();
+        blobs.iter().any(PayloadBlob::is_encoded)
+    }
+
     /// Returns the numbers of the blobs that a chunk holds, or holds a piece of.
     pub(super) fn numbers_in(self, span: ChunkSpan) -> std::ops::Range<usize> {
         let (mut end, mut held) = (span.blob, 0_u64);

@@ -10,7 +10,7 @@ use super::cut::{ChunkSpan, Payload, PayloadBlob};
 use super::entry::entry_bytes;
 use super::frame::Decoder;
 use super::kind::Kind;
-use super::pump::{StoredChunk, pump_stored, writing_workers};
+use super::pump::{BESIDE_RESTORING, StoredChunk, in_flight, pump_stored, writing_workers};
 use super::signed_digest::{check_digest, digest_of};
 use super::sink::{ContentStore, DecodedChunk, PayloadSink};
 use super::source::Source;
@@ -66,6 +66,7 @@ pub(crate) fn read_payload<B: PayloadBlob>(
     let early = payload.early_chunks().saturating_sub(passed.len());
     pump_stored(
         workers,
+        in_flight(workers),
         source,
         &pool,
         numbered.by_ref().take(early),
@@ -73,14 +74,21 @@ pub(crate) fn read_payload<B: PayloadBlob>(
         |decoded: DecodedChunk| collector.chunk(decoded),
     )?;
     collector.pass_early()?;
-    pump_stored(
-        workers,
-        source,
-        &pool,
-        numbered,
-        start_worker,
-        |decoded: DecodedChunk| collector.chunk(decoded),
-    )?;
+    // Then one for each stretch with encoded blobs or without: beside a restoring fewer chunks are under way.
+    let mut left = numbered.peekable();
+    while let Some((_, _, span)) = left.peek() {
+        let encoded = payload.has_encoded(*span);
+        let stretch = std::iter::from_fn(|| left.next_if(|(_, _, span)| payload.has_encoded(*span) == encoded));
+        pump_stored(
+            workers,
+            if encoded { BESIDE_RESTORING } else { in_flight(workers) },
+            source,
+            &pool,
+            stretch,
+            start_worker,
+            |decoded: DecodedChunk| collector.chunk(decoded),
+        )?;
+    }
     collector.finish()
 }
 

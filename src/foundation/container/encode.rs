@@ -12,7 +12,7 @@ use super::cut::{Payload, PayloadBlob};
 use super::entry::{BLOCK, END_BYTES, chunk_name, header, padding};
 use super::frame::Encoder;
 use super::kind::Kind;
-use super::pump::pump;
+use super::pump::{in_flight, pump};
 use crate::domain::{Codec, Error, Result};
 use crate::stream::{BufferPool, PooledBuffer, worker_count};
 
@@ -46,6 +46,7 @@ pub(crate) fn write_payload<B: PayloadBlob>(
     let mut cut = payload.cut();
     pump(
         worker_count(),
+        in_flight(worker_count()),
         || {
             let span = cut.next()?;
             let compress = !payload.is_encoded_piece(span);

@@ -88,8 +88,41 @@ impl std::fmt::Debug for Decoder {
     }
 }
 
+/// What the header of a frame says.
+struct Header {
+    single_segment: bool,
+    window: u64,
+    content: u64,
+}
+
+/// Returns the content size that a frame states, its magic number and flags checked.
+///
+/// # Errors
+///
+/// `E-FORMAT non-canonical-frame`.
+pub(crate) fn stated_size(frame: &[u8]) -> Result<u64> {
+    read_header(frame).map(|header| header.content)
+}
+
 /// Checks magic number, flags, window and content size; returns whether the frame is a single segment.
 pub(super) fn check_header(kind: &Kind, frame: &[u8], plain: u64) -> Result<bool> {
+    let header = read_header(frame)?;
+    if header.window > 1 << limits::ZSTD_WINDOW_LOG {
+        return Err(
+            Error::new(Class::Limit, "window", "a zstd frame wants a window above 8 MiB")
+                .expected("at most 8 MiB")
+                .remedy(format!("have {} make the {} with airlock", kind.maker, kind.noun)),
+        );
+    }
+    if header.content != plain {
+        return Err(non_canonical(
+            "the frame's content size is not the one that follows from the index",
+        ));
+    }
+    Ok(header.single_segment)
+}
+
+fn read_header(frame: &[u8]) -> Result<Header> {
     let missing = || non_canonical("the frame's header is cut");
     let (magic, rest) = frame.split_at_checked(4).ok_or_else(missing)?;
     if magic != MAGIC {
@@ -131,19 +164,11 @@ pub(super) fn check_header(kind: &Kind, frame: &[u8], plain: u64) -> Result<bool
         (2, _) => field(4)?,
         _ => field(8)?,
     };
-    if window.unwrap_or(content) > 1 << limits::ZSTD_WINDOW_LOG {
-        return Err(
-            Error::new(Class::Limit, "window", "a zstd frame wants a window above 8 MiB")
-                .expected("at most 8 MiB")
-                .remedy(format!("have {} make the {} with airlock", kind.maker, kind.noun)),
-        );
-    }
-    if content != plain {
-        return Err(non_canonical(
-            "the frame's content size is not the one that follows from the index",
-        ));
-    }
-    Ok(single_segment)
+    Ok(Header {
+        single_segment,
+        window: window.unwrap_or(content),
+        content,
+    })
 }
 
 /// Walks the block headers only: nothing may stand behind the one frame.

@@ -70,6 +70,7 @@ pub(crate) use decode::read_payload;
 pub(crate) use encode::{ChunkEncoder, write_chunk, write_payload};
 pub(crate) use entry::{END_BYTES, entry_bytes};
 pub(crate) use format_lines::format_lines;
+pub(crate) use frame::stated_size;
 pub(crate) use kind::{Caps, Kind, OtherKind};
 pub use outline::{Builder, PageEntry, Totals};
 pub(crate) use outline::{check_features, check_outline};

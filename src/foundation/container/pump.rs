@@ -29,13 +29,23 @@ pub(super) fn writing_workers() -> usize {
     cores.saturating_add(cores.div_ceil(2))
 }
 
-/// Produces on one thread, works on `workers` others, and consumes in order on the caller's thread. A few jobs are under way at once.
+/// Returns how many jobs are under way at once.
+pub(super) fn in_flight(workers: usize) -> usize {
+    workers.saturating_add(3)
+}
+
+/// Chunks that are under way while an encoded blob is made: what makes it holds more than they do, and is slower than they are read.
+pub(super) const BESIDE_RESTORING: usize = 3;
+
+/// Produces on one thread, works on `workers` others, and consumes in order on the caller's thread. At most
+/// `in_flight` jobs are under way at once.
 ///
 /// # Errors
 ///
 /// The first one in the order of the jobs, whichever of the three it came from; nothing is produced behind it.
 pub(super) fn pump<Job, Out, Work>(
     workers: usize,
+    in_flight: usize,
     mut produce: impl FnMut() -> Option<Result<Job>> + Send,
     start_worker: impl Fn() -> Work + Sync,
     mut consume: impl FnMut(Out) -> Result<()>,
@@ -48,7 +58,7 @@ where
     let mut failed = false;
     ordered_map(
         workers,
-        workers.saturating_add(3),
+        in_flight,
         || {
             if failed {
                 return None;
@@ -72,6 +82,7 @@ where
 /// `E-INTEGRITY stored-hash`; `E-FORMAT`, `E-INCOMPLETE` and `E-IO` of the source; those of worker and consumer.
 pub(super) fn pump_stored<S, Out, Work>(
     workers: usize,
+    in_flight: usize,
     source: &mut Source,
     pool: &BufferPool,
     mut chunks: impl Iterator<Item = (u64, Chunk, S)> + Send,
@@ -86,6 +97,7 @@ where
     let noun = source.kind().noun;
     pump(
         workers,
+        in_flight,
         || {
             let (number, chunk, span) = chunks.next()?;
             Some(read_chunk(source, pool, number, chunk, span))

@@ -2,7 +2,7 @@
 
 use super::chunk::Chunk;
 use super::kind::Kind;
-use super::pump::{StoredChunk, pump_stored};
+use super::pump::{StoredChunk, in_flight, pump_stored};
 use super::source::{Input, Source};
 use crate::domain::{Class, Error, Result};
 use crate::stream::{BufferPool, worker_count};
@@ -57,6 +57,7 @@ fn compare(
     let pool = BufferPool::new(usize::try_from(chunk_bytes).unwrap_or(usize::MAX));
     pump_stored(
         worker_count(),
+        in_flight(worker_count()),
         source,
         &pool,
         (1..).zip(chunks).map(|(number, chunk)| (number, *chunk, ())),

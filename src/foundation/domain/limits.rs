@@ -44,6 +44,10 @@ pub const JSON_STRING_BYTES: usize = 4096;
 pub const JSON_INTEGER_MAX: u64 = (1 << 53) - 1;
 /// Bytes of the plain of one encoded blob.
 pub const PLAIN_BYTES: u64 = 1 << 36;
+/// Bytes of plain for each byte of a gzip file: deflate makes no more.
+pub const PLAIN_FOR_A_BYTE: u64 = 1_032;
+/// Bytes of a recipe.
+pub const RECIPE_BYTES: u64 = 1 << 20;
 /// Bytes of the plains of all encoded blobs of a bundle.
 pub const PLAIN_BYTES_IN_ALL: u64 = 16 << 40;
 /// Largest window of a zstd frame, as a power of two (8 MiB).

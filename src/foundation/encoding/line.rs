@@ -3,24 +3,33 @@
 use serde_json::{Map, Value, json};
 
 use crate::domain::{Class, Digest, Error, Result, limits};
+use crate::producer::Producer;
 
 /// How a blob travels: the table of a bundle's index holds one for each encoded blob.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Encoding {
     /// The plain is the blob itself.
     Plain,
+    /// The blob is a gzip file, made of its plain by a recipe.
+    Gzip(Gzip),
+}
+
+/// Who made a gzip file, and of what.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Gzip {
+    /// Who.
+    pub producer: Producer,
+    /// Bytes of the plain.
+    pub plain_size: u64,
+    /// Its digest.
+    pub plain_digest: Digest,
 }
 
 /// The member `encoding` of a line as it stands, its members and their types checked.
 #[derive(Debug)]
 pub(crate) struct EncodingLine {
-    form: Form,
+    encoding: Encoding,
     bases: bool,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Form {
-    Plain,
 }
 
 /// Features that a line needs.
@@ -28,6 +37,8 @@ enum Form {
 pub(crate) struct Mentioned {
     /// Whether it has bases.
     pub(crate) delta: bool,
+    /// Who makes the blob again.
+    pub(crate) producer: Option<Producer>,
 }
 
 impl EncodingLine {
@@ -48,35 +59,45 @@ impl EncodingLine {
             return Err(wrong(&format!("has the member {other:?}, which its form does not")));
         }
         let bases = check_bases(members)?;
-        if form == Some("gzip") {
-            check_gzip(members)?;
-            // None is known before its emulator is there.
-            return Err(wrong("names a producer that is not known"));
-        }
-        Ok(Self {
-            form: Form::Plain,
-            bases,
-        })
+        let encoding = if form == Some("gzip") {
+            Encoding::Gzip(gzip(members)?)
+        } else {
+            Encoding::Plain
+        };
+        Ok(Self { encoding, bases })
     }
 
     /// Returns the features that it needs beside the encoding itself.
     pub(crate) fn mentioned(&self) -> Mentioned {
-        Mentioned { delta: self.bases }
+        Mentioned {
+            delta: self.bases,
+            producer: self.encoding.producer(),
+        }
     }
 
     /// Returns what it says, once its features were found to be required.
     pub(crate) fn encoding(&self) -> Encoding {
-        match self.form {
-            Form::Plain => Encoding::Plain,
-        }
+        self.encoding
     }
 }
 
 impl Encoding {
+    /// Returns its word for people.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Plain => "chained",
+            Self::Gzip(_) => "gzip-recipe",
+        }
+    }
+
     /// Returns the member as it stands in a line.
-    pub(crate) fn to_value(self) -> Value {
+    pub fn to_value(self) -> Value {
         match self {
             Self::Plain => json!({"form": "plain"}),
+            Self::Gzip(gzip) => json!({
+                "form": "gzip", "plain_digest": gzip.plain_digest, "plain_size": gzip.plain_size,
+                "producer": gzip.producer.as_str(),
+            }),
         }
     }
 
@@ -84,17 +105,39 @@ impl Encoding {
     pub(crate) fn plain_size(self, size: u64) -> u64 {
         match self {
             Self::Plain => size,
+            Self::Gzip(gzip) => gzip.plain_size,
         }
+    }
+
+    /// Returns who makes the blob again, if anybody does.
+    pub fn producer(self) -> Option<Producer> {
+        match self {
+            Self::Plain => None,
+            Self::Gzip(gzip) => Some(gzip.producer),
+        }
+    }
+
+    /// Bounds the plain of a blob of so many bytes (M-144).
+    ///
+    /// # Errors
+    ///
+    /// `E-LIMIT plain-size`.
+    pub(crate) fn check_plain_size(self, digest: &Digest, size: u64) -> Result<()> {
+        let most = match self {
+            Self::Plain => limits::PLAIN_BYTES,
+            Self::Gzip(_) => limits::PLAIN_BYTES.min(size.saturating_mul(limits::PLAIN_FOR_A_BYTE)),
+        };
+        check_plain_size(digest, self.plain_size(size), most)
     }
 }
 
-/// Bounds the plain of one blob (M-144).
+/// Bounds the plain of one blob or need.
 ///
 /// # Errors
 ///
 /// `E-LIMIT plain-size`.
-pub(crate) fn check_plain_size(digest: &Digest, plain: u64) -> Result<()> {
-    if (1..=limits::PLAIN_BYTES).contains(&plain) {
+pub(crate) fn check_plain_size(digest: &Digest, plain: u64, most: u64) -> Result<()> {
+    if (1..=most).contains(&plain) {
         return Ok(());
     }
     Err(Error::new(
@@ -102,7 +145,7 @@ pub(crate) fn check_plain_size(digest: &Digest, plain: u64) -> Result<()> {
         "plain-size",
         format!("the plain of {digest} has {plain} bytes"),
     )
-    .expected(format!("1 to {}", limits::PLAIN_BYTES))
+    .expected(format!("1 to {most}"))
     .remedy("ask the vendor for a bundle made with --encodings none"))
 }
 
@@ -112,27 +155,28 @@ fn check_bases(members: &Map<String, Value>) -> Result<bool> {
         return Ok(false);
     };
     let list = bases.as_array().ok_or_else(|| wrong("has bases that are no list"))?;
-    if list.iter().all(is_digest) {
+    if list.iter().all(|base| digest(base).is_some()) {
         Ok(true)
     } else {
         Err(wrong("has bases that are no digests"))
     }
 }
 
-fn check_gzip(members: &Map<String, Value>) -> Result<()> {
+fn gzip(members: &Map<String, Value>) -> Result<Gzip> {
     let size = members.get("plain_size").and_then(Value::as_u64);
-    let complete = size.is_some_and(|size| size <= limits::JSON_INTEGER_MAX)
-        && members.get("plain_digest").is_some_and(is_digest)
-        && members.get("producer").is_some_and(Value::is_string);
-    if complete {
-        Ok(())
-    } else {
-        Err(wrong("lacks what its form needs"))
-    }
+    let lacks = || wrong("lacks what its form needs");
+    let producer = members.get("producer").and_then(Value::as_str).ok_or_else(lacks)?;
+    Ok(Gzip {
+        plain_size: size
+            .filter(|size| *size <= limits::JSON_INTEGER_MAX)
+            .ok_or_else(lacks)?,
+        plain_digest: members.get("plain_digest").and_then(digest).ok_or_else(lacks)?,
+        producer: Producer::parse(producer).ok_or_else(|| wrong("names a producer that is not known"))?,
+    })
 }
 
-fn is_digest(value: &Value) -> bool {
-    value.as_str().is_some_and(|text| text.parse::<Digest>().is_ok())
+fn digest(value: &Value) -> Option<Digest> {
+    value.as_str()?.parse().ok()
 }
 
 fn wrong(found: &str) -> Error {

@@ -4,6 +4,7 @@
 //! write:  source ─> TravelWriter ─ records, over all cores ─> travel form ─> a content source of the payload's writer
 //! read:   chunks ─ container ─> travel bytes ─> Restorer ─> original bytes, hashed ─> whoever stores the blob
 //!                                              └ records ─> frames with a prefix ─> plain ─> form ─┘
+//!                                                form `gzip`: plain ─ Splitter ─> pieces, over all cores ─ Joiner ─> gzip file
 //! ```
 //!
 //! The [container](crate::container) knows of all this one word: that the bytes of a blob in its chunks are a travel form. It cuts and
@@ -17,6 +18,8 @@
 //! | `plain_cut` | which record holds which bytes of the plain: derived, never stated |
 //! | `record` | a record's head, judged before its body is taken |
 //! | `window` | the plain under way, and the part of it that is a frame's prefix |
+//! | `rebuilding` | plain to the gzip file that it is the plain of, by its recipe |
+//! | `workshop` | the pieces of a recipe, made on all cores, in order |
 //! | `original` | the restored blob: its digest, and the states that prove its pieces |
 //! | `restorer` | travel bytes to original bytes |
 //! | `travel_writer` | a source to travel bytes |
@@ -26,11 +29,9 @@
 //! - *Bytes that nobody vouched for*: every byte of a travel form lies in chunks whose stored hash was compared. A decoder sees a frame only
 //!   after the record's head and the frame's header were found to say what follows from the index.
 //! - *Small input, endless output*: the plain size of every record follows from the signed line, and no more is decoded.
-//! - *Large numbers*: memory is a window of 12 MiB and one record, whatever the line says; both grow with what came.
+//! - *Large numbers*: memory is a window of 12 MiB, one record, and 8 MiB of plain in pieces with what is made of them, whatever line and
+//!   recipe say; all of it grows with what came. A recipe is judged whole before the first piece is made, and what searches take is counted.
 //! - *A result that is another blob*: the digest of what was made is compared before anything gets a name.
-//!
-//! Where form `gzip` joins: [`Encoding`] gets the form, and the [`Restorer`] hands plain to what rebuilds instead of handing it on. Until
-//! then a bundle that names such a producer is refused by the head's `requires`.
 #![deny(clippy::indexing_slicing, clippy::arithmetic_side_effects)]
 #![cfg_attr(
     test,
@@ -40,15 +41,19 @@
 mod line;
 mod original;
 mod plain_cut;
+mod rebuilding;
 mod record;
 mod restorer;
 mod travel_writer;
 mod window;
+mod workshop;
 
+#[cfg(test)]
+mod gzip_tests;
 #[cfg(test)]
 mod tests;
 
-pub use line::Encoding;
+pub use line::{Encoding, Gzip};
 pub(crate) use line::{EncodingLine, Mentioned, check_plain_size};
-pub(crate) use restorer::{Restorer, Statement, Windows};
-pub use travel_writer::{Level, TravelForm, write_travel};
+pub(crate) use restorer::{Restored, Restorer, Statement, Windows};
+pub use travel_writer::{Level, TravelForm, write_gzip_travel, write_travel};

@@ -1,7 +1,8 @@
 //! A record: four bytes of head, then the plain bytes themselves or one zstd frame (SPEC M-148, M-151).
 
 use super::plain_cut::RECORD;
-use crate::domain::{Class, Error, Result};
+use crate::container::{Kind, decode_prefixed, stated_size};
+use crate::domain::{Class, Error, Result, limits};
 
 /// Bytes of a record's head.
 pub(super) const HEAD: usize = 4;
@@ -43,6 +44,46 @@ impl RecordHead {
             raw,
             body: usize::try_from(length).unwrap_or(usize::MAX),
         })
+    }
+
+    /// Judges the head of a recipe, whose plain is not known yet.
+    ///
+    /// # Errors
+    ///
+    /// `E-FORMAT travel`.
+    pub(super) fn read_recipe(bytes: [u8; HEAD], left: u64) -> Result<Self> {
+        let raw = u32::from_le_bytes(bytes) & RAW != 0;
+        let body = u64::from(u32::from_le_bytes(bytes) & !RAW);
+        Self::read(bytes, left, if raw { body } else { u64::MAX })
+    }
+
+    /// Returns the recipe in a body.
+    ///
+    /// # Errors
+    ///
+    /// `E-LIMIT recipe-size`; `E-FORMAT travel` and `non-canonical-frame`; `E-INTEGRITY frame`.
+    pub(super) fn recipe(self, kind: &Kind, body: &[u8]) -> Result<Vec<u8>> {
+        let size = if self.raw {
+            body.len() as u64
+        } else {
+            stated_size(body)?
+        };
+        if !(1..=limits::RECIPE_BYTES).contains(&size) {
+            return Err(
+                Error::new(Class::Limit, "recipe-size", format!("a recipe of {size} bytes"))
+                    .expected(format!("1 to {}", limits::RECIPE_BYTES))
+                    .remedy("ask the vendor for a bundle made with --encodings none"),
+            );
+        }
+        if self.raw {
+            return Ok(body.to_vec());
+        }
+        if body.len() as u64 >= size {
+            return Err(wrong(format!("a frame of {} bytes for a recipe of {size}", body.len())));
+        }
+        let mut recipe = vec![0; usize::try_from(size).unwrap_or(0)];
+        decode_prefixed(kind, body, &[], &mut recipe)?;
+        Ok(recipe)
     }
 
     /// Returns the head of a body of at most [`RECORD`] bytes.

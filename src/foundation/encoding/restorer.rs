@@ -1,11 +1,12 @@
 //! Makes a blob of its travel form: records in, original bytes out, its digest at the end (SPEC M-148 to M-151).
 
-use super::line::Encoding;
+use super::line::{Encoding, Gzip};
 use super::original::Original;
 use super::plain_cut::{PlainCut, RecordSpan};
+use super::rebuilding::{Rebuilding, other_blob};
 use super::record::{HEAD, RecordHead, wrong};
 use super::window::{WINDOW, Window};
-use crate::container::{Kind, decode_prefixed};
+use crate::container::{Kind, check_digest, decode_prefixed};
 use crate::domain::{Digest, Hash, Result};
 use crate::panics::{self, caught};
 use crate::stream::BufferPool;
@@ -35,17 +36,30 @@ impl Default for Windows {
     }
 }
 
+/// A blob that was restored.
+pub(crate) struct Restored {
+    /// The states of its SHA-256 at the ends of its pieces but the last.
+    pub(crate) midstates: Vec<Hash>,
+    /// Whether that took no more than half of the work that it may: what a writer asks for.
+    pub(crate) easy: bool,
+}
+
 /// Takes a blob as it is restored: where a stretch begins, and its bytes. Nothing of it is verified before the end.
 pub(crate) type TakeOriginal<'a> = dyn FnMut(u64, &[u8]) -> Result<()> + 'a;
 
 /// A blob that is being restored.
 pub(crate) struct Restorer {
     kind: &'static Kind,
+    statement: Statement,
     /// Bytes of the travel form that did not come yet.
     left: u64,
     records: PlainCut,
-    /// The record under way; nothing behind the last one.
-    span: Option<RecordSpan>,
+    /// What the record under way holds.
+    next: Next,
+    /// Bytes of plain that were made.
+    plain: u64,
+    /// What makes a gzip file of the plain, once its recipe is there.
+    rebuilding: Option<Rebuilding>,
     head: Vec<u8>,
     /// What the head of the record under way says, once it is there.
     record: Option<RecordHead>,
@@ -55,15 +69,36 @@ pub(crate) struct Restorer {
     original: Original,
 }
 
+/// What a record holds.
+#[derive(Clone, Copy)]
+enum Next {
+    Recipe(Gzip),
+    Literal(RecordSpan),
+    /// There is none.
+    Nothing,
+}
+
+impl From<Option<RecordSpan>> for Next {
+    fn from(span: Option<RecordSpan>) -> Self {
+        span.map_or(Self::Nothing, Self::Literal)
+    }
+}
+
 impl Restorer {
     /// Starts at the first byte.
     pub(crate) fn new(kind: &'static Kind, statement: Statement, windows: &Windows) -> Self {
         let mut records = PlainCut::new(statement.encoding.plain_size(statement.size));
         Self {
             kind,
+            statement,
             left: statement.travel_size,
-            span: records.next(),
+            next: match statement.encoding {
+                Encoding::Plain => records.next().into(),
+                Encoding::Gzip(gzip) => Next::Recipe(gzip),
+            },
             records,
+            plain: 0,
+            rebuilding: None,
             head: Vec::with_capacity(HEAD),
             record: None,
             body: Vec::new(),
@@ -76,7 +111,8 @@ impl Restorer {
     ///
     /// # Errors
     ///
-    /// `E-FORMAT travel` and `non-canonical-frame`; `E-LIMIT window`; `E-INTEGRITY frame`; those of `take`; `E-INTERNAL panic`.
+    /// `E-FORMAT travel`, `recipe` and `non-canonical-frame`; `E-LIMIT window`, `recipe-size` and `rebuild-work`; `E-INTEGRITY frame` and
+    /// `rebuild`; those of `take`; `E-INTERNAL panic`.
     pub(crate) fn push(&mut self, bytes: &[u8], take: &mut TakeOriginal<'_>) -> Result<()> {
         caught("restorer", || {
             panics::point("restorer");
@@ -86,12 +122,17 @@ impl Restorer {
 
     fn try_push(&mut self, mut bytes: &[u8], take: &mut TakeOriginal<'_>) -> Result<()> {
         while !bytes.is_empty() {
-            let span = self.span.ok_or_else(|| wrong("more than its records"))?;
+            if matches!(self.next, Next::Nothing) {
+                return Err(wrong("more than its records"));
+            }
             let Some(record) = self.record else {
                 self.left = self.left.saturating_sub(fill(&mut self.head, HEAD, &mut bytes));
                 if let Ok(head) = <[u8; HEAD]>::try_from(self.head.as_slice()) {
                     self.head.clear();
-                    self.record = Some(RecordHead::read(head, self.left, span.plain)?);
+                    self.record = Some(match self.next {
+                        Next::Literal(span) => RecordHead::read(head, self.left, span.plain)?,
+                        Next::Recipe(_) | Next::Nothing => RecordHead::read_recipe(head, self.left)?,
+                    });
                 }
                 continue;
             };
@@ -104,13 +145,13 @@ impl Restorer {
             if let Some((body, rest)) = whole {
                 bytes = rest;
                 self.left = self.left.saturating_sub(body.len() as u64);
-                self.decode(span, record, body, take)?;
+                self.decode(record, body, take)?;
                 continue;
             }
             self.left = self.left.saturating_sub(fill(&mut self.body, record.body, &mut bytes));
             if self.body.len() == record.body {
                 let body = std::mem::take(&mut self.body);
-                self.decode(span, record, &body, take)?;
+                self.decode(record, &body, take)?;
                 self.body = body;
                 self.body.clear();
             }
@@ -118,7 +159,28 @@ impl Restorer {
         Ok(())
     }
 
-    fn decode(&mut self, span: RecordSpan, record: RecordHead, body: &[u8], take: &mut TakeOriginal<'_>) -> Result<()> {
+    fn decode(&mut self, record: RecordHead, body: &[u8], take: &mut TakeOriginal<'_>) -> Result<()> {
+        let Statement { digest, size, .. } = self.statement;
+        match self.next {
+            Next::Nothing => {}
+            Next::Recipe(gzip) => {
+                let recipe = record.recipe(self.kind, body)?;
+                self.rebuilding = Some(Rebuilding::new(digest, size, gzip, recipe)?);
+            }
+            Next::Literal(span) => self.literal(span, record, body, take)?,
+        }
+        self.record = None;
+        self.next = self.records.next().into();
+        Ok(())
+    }
+
+    fn literal(
+        &mut self,
+        span: RecordSpan,
+        record: RecordHead,
+        body: &[u8],
+        take: &mut TakeOriginal<'_>,
+    ) -> Result<()> {
         let kind = self.kind;
         let plain = self.window.record(span, |prefix, plain| {
             if record.raw {
@@ -128,24 +190,42 @@ impl Restorer {
                 decode_prefixed(kind, body, prefix, plain)
             }
         })?;
-        let offset = self.original.take(plain);
-        take(offset, plain)?;
-        self.record = None;
-        self.span = self.records.next();
-        Ok(())
+        self.plain = self.plain.saturating_add(plain.len() as u64);
+        let original = &mut self.original;
+        let mut take = |bytes: &[u8]| take(original.take(bytes), bytes);
+        match &mut self.rebuilding {
+            Some(rebuilding) => rebuilding.plain(plain, &mut take),
+            None => take(plain),
+        }
     }
 
-    /// Ends the blob: its travel form is used up, and its digest is the one that was signed. Returns the states of its SHA-256 at the ends
-    /// of its pieces but the last.
+    /// Returns how many bytes of plain were made.
+    pub(crate) fn plain_done(&self) -> u64 {
+        self.plain
+    }
+
+    /// Ends the blob: its travel form is used up, its plain and its digest are those that were signed. What is left of it is handed over.
     ///
     /// # Errors
     ///
-    /// `E-FORMAT travel`; `E-INTEGRITY content-digest`.
-    pub(crate) fn finish(self) -> Result<Vec<Hash>> {
-        if self.span.is_some() {
+    /// `E-FORMAT travel`; `E-INTEGRITY plain-digest` and `content-digest`; those of [`Self::push`].
+    pub(crate) fn finish(mut self, take: &mut TakeOriginal<'_>) -> Result<Restored> {
+        if !matches!(self.next, Next::Nothing) {
             return Err(wrong("fewer records than its plain has"));
         }
-        self.original.finish(self.kind)
+        let mut easy = true;
+        if let Some(rebuilding) = self.rebuilding.take() {
+            let original = &mut self.original;
+            easy = caught("restorer", || {
+                rebuilding.finish(&mut |bytes| take(original.take(bytes), bytes))
+            })??;
+        }
+        let Statement { digest, encoding, .. } = self.statement;
+        let (found, midstates) = self.original.finish();
+        match encoding {
+            Encoding::Gzip(gzip) if found != digest => Err(other_blob(digest, found, gzip)),
+            _ => check_digest(self.kind, digest, found).map(|()| Restored { midstates, easy }),
+        }
     }
 }
 

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use sha2::{Digest as _, Sha256};
 
+use super::line::Gzip;
 use super::plain_cut::{PREFIX, PlainCut};
 use super::record::RecordHead;
 use crate::container::encode_prefixed;
@@ -13,6 +14,9 @@ use crate::stream::{ordered_map, read_exact_or_end, worker_count};
 
 /// Of ten parts of a blob its travel form may have so many: less gain is not worth a restoring.
 const MOST_TENTHS: u64 = 9;
+
+/// How hard zstd tries with a recipe.
+const RECIPE_LEVEL: i32 = 19;
 
 /// How hard zstd tries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -78,9 +82,45 @@ pub fn write_travel(
     out: &mut dyn Write,
     progress: &mut dyn FnMut(u64),
 ) -> Result<Option<TravelForm>> {
+    let plain = Plain::new(digest, size, source);
+    write(plain, size, None, level, out, progress)
+}
+
+/// As [`write_travel`], of form `gzip`: of a gzip file of `size` bytes that the recipe makes of the plain in `source`.
+///
+/// # Errors
+///
+/// As [`write_travel`].
+pub fn write_gzip_travel(
+    size: u64,
+    (gzip, recipe): (Gzip, &[u8]),
+    source: &mut (dyn Read + Send),
+    level: Level,
+    out: &mut dyn Write,
+    progress: &mut dyn FnMut(u64),
+) -> Result<Option<TravelForm>> {
+    let plain = Plain::new(gzip.plain_digest, gzip.plain_size, source);
+    write(plain, size, Some(recipe), level, out, progress)
+}
+
+fn write(
+    mut plain: Plain<'_>,
+    size: u64,
+    recipe: Option<&[u8]>,
+    level: Level,
+    out: &mut dyn Write,
+    progress: &mut dyn FnMut(u64),
+) -> Result<Option<TravelForm>> {
     let most = size.saturating_mul(MOST_TENTHS) / 10;
-    let mut plain = Plain::new(digest, size, source);
     let mut written = Written::new(out);
+    if let Some(recipe) = recipe {
+        let job = Job {
+            bytes: recipe.to_vec(),
+            plain: 0,
+        };
+        let record = compress(job, RECIPE_LEVEL, &mut Vec::new())?;
+        written.record(&Record { plain: 0, ..record })?;
+    }
     let mut failed = false;
     let outcome = ordered_map(
         worker_count(),
@@ -95,7 +135,7 @@ pub fn write_travel(
         },
         || {
             let mut buffer = Vec::new();
-            move |job: Result<Job>| compress(job?, level, &mut buffer)
+            move |job: Result<Job>| compress(job?, level.number(), &mut buffer)
         },
         |record: Result<Record>| {
             let record = record?;
@@ -194,12 +234,12 @@ struct Record {
     plain: u64,
 }
 
-fn compress(job: Job, level: Level, buffer: &mut Vec<u8>) -> Result<Record> {
+fn compress(job: Job, level: i32, buffer: &mut Vec<u8>) -> Result<Record> {
     let Job { mut bytes, plain } = job;
     let (prefix, body) = bytes.split_at_checked(plain).unwrap_or((&[], &bytes));
     let plain_size = body.len() as u64;
     buffer.resize(body.len(), 0);
-    if let Some(length) = encode_prefixed(level.number(), prefix, body, buffer)? {
+    if let Some(length) = encode_prefixed(level, prefix, body, buffer)? {
         return Ok(Record {
             raw: false,
             body: buffer.get(..length).unwrap_or_default().to_vec(),

@@ -55,21 +55,27 @@ impl Producer {
         Self::Pgzip1Level5,
     ];
 
+    /// What a head says that a reader must know where this producer is named: `gzip-` and the id.
+    pub const fn feature(self) -> &'static str {
+        match self {
+            Self::Go1Level1 => "gzip-go-1-1",
+            Self::Go1Level6 => "gzip-go-1-6",
+            Self::Go1Level9 => "gzip-go-1-9",
+            Self::Zlib1Level6 => "gzip-zlib-1-6",
+            Self::Zlib1Level9 => "gzip-zlib-1-9",
+            Self::Pigz1Level6 => "gzip-pigz-1-6",
+            Self::Pigz1Level9 => "gzip-pigz-1-9",
+            Self::Klauspost2Level5 => "gzip-klauspost-2-5",
+            Self::Klauspost2Level6 => "gzip-klauspost-2-6",
+            Self::Pgzip2Level5 => "gzip-pgzip-2-5",
+            Self::Pgzip1Level5 => "gzip-pgzip-1-5",
+        }
+    }
+
     /// The id.
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Go1Level1 => "go-1-1",
-            Self::Go1Level6 => "go-1-6",
-            Self::Go1Level9 => "go-1-9",
-            Self::Zlib1Level6 => "zlib-1-6",
-            Self::Zlib1Level9 => "zlib-1-9",
-            Self::Pigz1Level6 => "pigz-1-6",
-            Self::Pigz1Level9 => "pigz-1-9",
-            Self::Klauspost2Level5 => "klauspost-2-5",
-            Self::Klauspost2Level6 => "klauspost-2-6",
-            Self::Pgzip2Level5 => "pgzip-2-5",
-            Self::Pgzip1Level5 => "pgzip-1-5",
-        }
+        let feature = self.feature();
+        feature.strip_prefix("gzip-").unwrap_or(feature)
     }
 
     /// The producer of an id, if the table has it.

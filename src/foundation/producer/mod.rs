@@ -18,7 +18,7 @@ mod work;
 mod zlib_1;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use encoder::{Border, DICTIONARY, Encoder, Output, Start, Stop};
 pub use id::{Operation, Producer};

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use data_encoding::HEXLOWER;
+use data_encoding::{BASE64, HEXLOWER};
 use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
 
@@ -13,6 +13,7 @@ struct Vectors {
     block: usize,
     samples: BTreeMap<String, Stated>,
     outputs: Vec<Made>,
+    layers: BTreeMap<String, String>,
 }
 
 #[derive(Deserialize)]
@@ -51,6 +52,25 @@ fn hex(bytes: &[u8]) -> String {
     HEXLOWER.encode(&Sha256::digest(bytes))
 }
 
+/// Whether there is time for everything: emulators are slow where nothing is optimised.
+pub(crate) fn is_slow() -> bool {
+    std::env::var_os("AIRLOCK_SLOW").is_some()
+}
+
+/// Every producer where there is time, else one of each core and framing.
+pub(crate) fn tried() -> Vec<Producer> {
+    if is_slow() {
+        return Producer::ALL.into();
+    }
+    vec![
+        Producer::Go1Level6,
+        Producer::Zlib1Level6,
+        Producer::Pigz1Level9,
+        Producer::Klauspost2Level5,
+        Producer::Pgzip1Level5,
+    ]
+}
+
 #[test]
 fn samples_follow_the_rule_of_the_vectors() {
     let vectors = vectors();
@@ -71,7 +91,9 @@ fn samples_follow_the_rule_of_the_vectors() {
 fn every_producer_makes_what_the_real_one_made() {
     let vectors = vectors();
     assert_eq!(vectors.outputs.len(), Producer::ALL.len() * Sample::ALL.len());
-    for stated in vectors.outputs {
+    // Known answers are of text and every producer; each sample is among the rest that are always tried.
+    let outputs = vectors.outputs.into_iter().enumerate();
+    for (_, stated) in outputs.filter(|(number, _)| is_slow() || number % 8 == 0) {
         let producer = Producer::parse(&stated.producer).unwrap();
         let sample = Sample::ALL
             .into_iter()
@@ -87,6 +109,19 @@ fn every_producer_makes_what_the_real_one_made() {
             stated.producer,
             stated.sample
         );
+    }
+}
+
+#[test]
+fn every_producer_makes_of_a_small_layer_what_the_real_one_made() {
+    let words = &Sample::Text.plain()[..600];
+    let plain = [words, &vec![0; 400_000], words].concat();
+    let layers = vectors().layers;
+    assert_eq!(layers.len(), Producer::ALL.len());
+    for (producer, bytes) in layers {
+        let mut made = Gathered::default();
+        make(Producer::parse(&producer).unwrap(), &plain, &mut made).unwrap();
+        assert!(BASE64.encode(&made.bytes) == bytes, "{producer}");
     }
 }
 
@@ -140,10 +175,11 @@ impl Output for Next {
 
 #[test]
 fn a_fresh_start_at_a_border_comes_to_the_next_border() {
-    let producers = Producer::ALL.into_iter().filter(|producer| producer.begins_anywhere());
+    let producers = tried().into_iter().filter(|producer| producer.begins_anywhere());
     let mut restarts = 0;
     for producer in producers {
-        let plain = Sample::Binary.plain();
+        let mut plain = Sample::Binary.plain();
+        plain.truncate(if is_slow() { plain.len() } else { 160_000 });
         let mut whole = Gathered::default();
         make(producer, &plain, &mut whole).unwrap();
         let mut encoder = producer.encoder();
@@ -174,5 +210,5 @@ fn a_fresh_start_at_a_border_comes_to_the_next_border() {
             restarts += 1;
         }
     }
-    assert!(restarts > 8, "{restarts} restarts");
+    assert!(restarts > 3, "{restarts} restarts");
 }

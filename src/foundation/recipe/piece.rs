@@ -1,5 +1,8 @@
 //! One part of the work: a piece of a stream, or a block of a framed operation, with all the plain that it needs.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use crate::producer::{Border, Encoder, Output, Producer, Start, Stop, Work};
 
 use super::judge::Fault;
@@ -32,6 +35,20 @@ pub struct Piece {
     pub(super) framed: Option<Framed>,
 }
 
+impl Piece {
+    /// Bytes that it takes.
+    pub fn size(&self) -> usize {
+        self.plain.len()
+    }
+}
+
+impl Made {
+    /// Bytes that it takes.
+    pub fn size(&self) -> usize {
+        self.bytes.len()
+    }
+}
+
 /// A block's place in its framed operation.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Framed {
@@ -56,11 +73,14 @@ pub(super) struct Wanted {
     pub(super) bytes: Vec<u8>,
     pub(super) tail: u8,
     pub(super) complete: bool,
+    /// Whether nobody waits for it any more.
+    given_up: Arc<AtomicBool>,
 }
 
 impl Wanted {
-    pub(super) fn new(goal: Goal) -> Self {
+    pub(super) fn new(goal: Goal, given_up: Arc<AtomicBool>) -> Self {
         Self {
+            given_up,
             goal,
             bytes: Vec::new(),
             tail: 0,
@@ -75,7 +95,7 @@ impl Output for Wanted {
             Goal::Exactly { plain, bits } => (plain, bits),
             Goal::Block { plain, most } => (plain, most),
         };
-        if border.plain > plain || border.bits > most {
+        if border.plain > plain || border.bits > most || self.given_up.load(Ordering::Relaxed) {
             return Err(Stop::Differs);
         }
         self.bytes.extend_from_slice(bytes);
@@ -95,12 +115,14 @@ impl Output for Wanted {
 pub struct Worker {
     encoder: Box<dyn Encoder>,
     allowed: u64,
+    given_up: Arc<AtomicBool>,
 }
 
 impl Worker {
-    /// For a blob of so many plain bytes.
-    pub fn new(producer: Producer, plain: u64) -> Self {
+    /// For a blob of so many plain bytes; at the next block it stops once it is given up.
+    pub fn new(producer: Producer, plain: u64, given_up: Arc<AtomicBool>) -> Self {
         Self {
+            given_up,
             encoder: producer.encoder(),
             allowed: Work::of_blob(plain).allowed(),
         }
@@ -112,7 +134,7 @@ impl Worker {
     ///
     /// [`Fault::Differs`], [`Fault::Work`].
     pub fn make(&mut self, piece: &Piece) -> Result<Made, Fault> {
-        let mut wanted = Wanted::new(piece.goal);
+        let mut wanted = Wanted::new(piece.goal, Arc::clone(&self.given_up));
         let mut work = Work::up_to(self.allowed);
         let (before, plain) = piece.plain.split_at(piece.before);
         self.encoder.start(&Start {

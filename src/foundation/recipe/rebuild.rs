@@ -1,5 +1,7 @@
 //! Rebuilds a blob on one thread: what several make together, in one.
 
+use std::sync::Arc;
+
 use super::join::Joiner;
 use super::judge::{Fault, Judged};
 use super::piece::Worker;
@@ -17,7 +19,7 @@ impl Rebuild {
     /// For a recipe.
     pub fn new(recipe: Judged) -> Self {
         Self {
-            worker: Worker::new(recipe.producer(), recipe.plain()),
+            worker: Worker::new(recipe.producer(), recipe.plain(), Arc::default()),
             joiner: Joiner::new(&recipe),
             splitter: Splitter::new(recipe),
         }

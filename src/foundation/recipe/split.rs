@@ -3,6 +3,8 @@
 //! Pieces up to two mebibytes are gathered and given away, to be made by whoever has time. Larger ones are never gathered: they are made
 //! here, as their plain comes. Either way the parts come out in the order of the recipe.
 
+use std::sync::Arc;
+
 use crate::producer::{DICTIONARY, Encoder, Start, Work};
 
 use super::grammar::{Operation, Operations, Pieces};
@@ -121,7 +123,7 @@ impl Splitter {
                 let (plain, bits) = (*plain, *bits);
                 let goal = Goal::Exactly { plain, bits };
                 if plain > self.gathered {
-                    *streaming = Some(Box::new(Wanted::new(goal)));
+                    *streaming = Some(Box::new(Wanted::new(goal, Arc::default())));
                     self.start_here();
                     return Ok(true);
                 }

@@ -22,6 +22,11 @@ pub(super) trait Origin: Send + Sync {
     /// Returns what it is called in messages.
     fn describe(&self) -> String;
 
+    /// Whether content is on this machine, so that it may be read more than once.
+    fn is_near(&self) -> bool {
+        true
+    }
+
     /// Opens a config or layer.
     fn open(&self, digest: &Digest, size: u64) -> Result<Box<dyn Read + Send>>;
 }

@@ -151,6 +151,10 @@ impl Origin for Registry {
         self.client.name()
     }
 
+    fn is_near(&self) -> bool {
+        false
+    }
+
     fn open(&self, digest: &Digest, size: u64) -> Result<Box<dyn Read + Send>> {
         Ok(Box::new(RegistryBlob::open(Arc::clone(&self.client), *digest, size)?))
     }

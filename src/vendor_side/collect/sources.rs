@@ -50,6 +50,14 @@ impl fmt::Debug for Sources {
     }
 }
 
+impl Sources {
+    /// Whether a blob is on this machine, so that it may be read more than once.
+    pub(crate) fn is_near(&self, digest: &Digest) -> bool {
+        let origin = self.blobs.get(digest).and_then(|blob| self.origins.get(blob.origin));
+        origin.is_none_or(|origin| origin.is_near())
+    }
+}
+
 impl BlobSource for Sources {
     fn open(&self, digest: &Digest, size: u64) -> Result<Box<dyn Read + Send>> {
         self.blobs

@@ -25,6 +25,8 @@ use super::report::Reason;
 use super::shelf::Stretch;
 use crate::crypto::canonical;
 use crate::domain::{Digest, Error, Hash, Result, Version};
+use crate::encoding::{Encoding, Gzip, TravelForm};
+use crate::producer::Producer;
 use crate::stream::{create_own_folder, open_plain, read_bounded, read_exact_or_end, write_atomically};
 
 /// Bytes of an entry's own file, at most.
@@ -46,18 +48,71 @@ const TOUCHED: Timestamps = Timestamps {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Entry {
-    pub(super) digest: Digest,
+    digest: Digest,
     /// Milliseconds that it took to find out.
-    pub(super) milliseconds: u64,
+    milliseconds: u64,
     /// Why there is no form.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) reason: Option<String>,
-    pub(super) size: u64,
+    size: u64,
     /// The form's digest and bytes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) travel: Option<Digest>,
+    travel: Option<Digest>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) travel_size: Option<u64>,
+    travel_size: Option<u64>,
+    /// Who makes the blob again, of what.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    gzip: Option<GzipEntry>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct GzipEntry {
+    pieces: u64,
+    plain_digest: Digest,
+    plain_size: u64,
+    producer: String,
+}
+
+impl Entry {
+    /// Of a blob of which nothing else is known.
+    pub(super) fn of(digest: Digest, size: u64, milliseconds: u64) -> Self {
+        Self {
+            digest,
+            milliseconds,
+            reason: None,
+            size,
+            travel: None,
+            travel_size: None,
+            gzip: None,
+        }
+    }
+
+    /// Says which form it has.
+    pub(super) fn form(&mut self, form: &TravelForm, encoding: Encoding, pieces: u64) {
+        (self.travel, self.travel_size) = (Some(form.digest), Some(form.size));
+        if let Encoding::Gzip(gzip) = encoding {
+            self.gzip = Some(GzipEntry {
+                pieces,
+                plain_digest: gzip.plain_digest,
+                plain_size: gzip.plain_size,
+                producer: gzip.producer.as_str().to_owned(),
+            });
+        }
+    }
+
+    /// Returns how it travels; nothing for a producer that this program does not know.
+    fn encoding(&self) -> Option<(Encoding, u64)> {
+        let Some(gzip) = &self.gzip else {
+            return Some((Encoding::Plain, 0));
+        };
+        let encoding = Encoding::Gzip(Gzip {
+            producer: Producer::parse(&gzip.producer)?,
+            plain_size: gzip.plain_size,
+            plain_digest: gzip.plain_digest,
+        });
+        Some((encoding, gzip.pieces))
+    }
 }
 
 /// What an entry comes to, once it was compared.
@@ -66,6 +121,8 @@ pub(super) enum Known {
         path: PathBuf,
         digest: Digest,
         size: u64,
+        encoding: Encoding,
+        pieces: u64,
         milliseconds: u64,
     },
     AsItIs(Reason),
@@ -136,7 +193,9 @@ impl Cache {
         if let Some(reason) = entry.reason.as_deref().and_then(Reason::of) {
             return Ok(Some(Known::AsItIs(reason)));
         }
-        let (Some(travel), Some(travel_size)) = (entry.travel, entry.travel_size) else {
+        let (Some(travel), Some(travel_size), Some((encoding, pieces))) =
+            (entry.travel, entry.travel_size, entry.encoding())
+        else {
             return Ok(None);
         };
         let Some(file) = open_plain(&self.form(&key))? else {
@@ -149,6 +208,8 @@ impl Cache {
             path: self.form(&key),
             digest: travel,
             size: travel_size,
+            encoding,
+            pieces,
             milliseconds: entry.milliseconds,
         }))
     }

@@ -1,7 +1,8 @@
 //! Makes layers travel smaller, before anything is packed.
 //!
 //! ```text
-//! laid out ─> phase: each layer ─ candidate ─> read once, compared ─> travel form ─> restored by the reader's own code
+//! laid out ─> phase: each layer ─ candidate ─> read, compared ─ make ─> travel form ─> restored by the reader's own code
+//!                │                             └ gzip: its producer and a recipe
 //!                └ cache: what an earlier run made                └─> a Reason to travel as it is
 //!         ─> laid out anew with travel sizes ─> pack, whose sources the travel forms are
 //! ```
@@ -11,8 +12,12 @@
 
 mod cache;
 mod candidate;
+mod keeper;
+mod layer;
+mod make;
 mod options;
 mod phase;
+mod plain;
 mod report;
 mod shelf;
 

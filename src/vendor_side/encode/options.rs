@@ -9,9 +9,9 @@ const CACHE_BYTES: u64 = 20 << 30;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Encodings {
     /// Every one that makes a layer smaller.
+    #[default]
     Auto,
     /// None: every layer travels as it is.
-    #[default]
     None,
     /// All but deltas.
     Recipes,

@@ -1,22 +1,23 @@
 //! The phase itself: layer by layer, in payload order, before the bundle is laid out for good.
 
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::{Cursor, Read};
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
 use super::cache::{Cache, Entry, Known};
-use super::candidate::{MAGIC, by_magic, by_size};
+use super::candidate::by_size;
+use super::keeper::Keeper;
+use super::make::{Made, Maker};
 use super::options::{EncodeOptions, Encodings};
 use super::report::{BlobReport, EncodeReport, Outcome, Reason};
-use super::shelf::{Shelf, Stretch, unnamed};
-use crate::bundle::{BlobSource, BundleLayout, restores};
+use super::shelf::{Shelf, Stretch};
+use crate::bundle::{BlobSource, BundleLayout};
 use crate::collect::Sources;
 use crate::domain::{Class, Digest, Error, Result};
-use crate::encoding::{Encoding, TravelForm, write_travel};
-use crate::stream::{open_plain, read_exact_or_end};
+use crate::encoding::Encoding;
+use crate::stream::open_plain;
 use crate::workspace::Workspace;
 
 /// Where the bytes of a bundle come from: its sources, and the travel forms that were made of some of them.
@@ -25,6 +26,9 @@ pub(crate) struct EncodedSources {
     sources: Sources,
     forms: BTreeMap<Digest, Form>,
     shelf: Option<Shelf>,
+    /// Copies of layers that are far away and travel as they are: none is fetched twice.
+    copies: Option<Shelf>,
+    copied: BTreeMap<Digest, u64>,
 }
 
 /// A travel form, and where it is.
@@ -32,6 +36,7 @@ pub(crate) struct EncodedSources {
 struct Form {
     digest: Digest,
     size: u64,
+    encoding: Encoding,
     place: Place,
 }
 
@@ -44,6 +49,9 @@ enum Place {
 
 impl BlobSource for EncodedSources {
     fn open(&self, digest: &Digest, size: u64) -> Result<Box<dyn Read + Send>> {
+        if let (Some(start), Some(copies)) = (self.copied.get(digest), &self.copies) {
+            return Ok(Box::new(copies.open(*start, size)));
+        }
         self.sources.open(digest, size)
     }
 
@@ -85,21 +93,20 @@ pub(crate) fn encode(
     progress: &mut dyn FnMut(u64, u64),
 ) -> Result<(BundleLayout, EncodedSources, EncodeReport)> {
     let layers: Vec<(Digest, u64)> = layout.late_blobs().collect();
+    let cache = match options.encodings {
+        Encodings::None => None,
+        _ if options.cache => Some(Cache::open(workspace.folder(), options)?),
+        _ => None,
+    };
     let mut run = Run {
         options,
-        cache: match options.encodings {
-            Encodings::None => None,
-            _ if options.cache => Some(Cache::open(workspace.folder(), options)?),
-            _ => None,
-        },
-        work: workspace.folder().to_owned(),
+        keeper: Keeper::new(cache, workspace.folder().to_owned()),
         total: layers.iter().map(|(_, size)| *size).fold(0, u64::saturating_add),
         done: 0,
-        encoded: EncodedSources {
-            sources,
-            forms: BTreeMap::new(),
-            shelf: None,
-        },
+        sources,
+        forms: BTreeMap::new(),
+        copies: None,
+        copied: BTreeMap::new(),
         progress,
     };
     let mut report = EncodeReport::default();
@@ -107,14 +114,20 @@ pub(crate) fn encode(
         report.blobs.push(run.layer(digest, size)?);
         run.done = run.done.saturating_add(size);
     }
-    if let Some(cache) = &run.cache {
+    if let Some(cache) = &run.keeper.cache {
         cache.prune()?;
     }
-    let encoded = run.encoded;
+    let encoded = EncodedSources {
+        sources: run.sources,
+        forms: run.forms,
+        shelf: run.keeper.shelf,
+        copies: run.copies,
+        copied: run.copied,
+    };
     let forms: BTreeMap<Digest, (u64, Encoding)> = encoded
         .forms
         .iter()
-        .map(|(digest, form)| (*digest, (form.size, Encoding::Plain)))
+        .map(|(digest, form)| (*digest, (form.size, form.encoding)))
         .collect();
     let layout = if forms.is_empty() {
         layout
@@ -126,19 +139,14 @@ pub(crate) fn encode(
 
 struct Run<'a> {
     options: &'a EncodeOptions,
-    cache: Option<Cache>,
-    /// Where files without a name are made.
-    work: PathBuf,
+    keeper: Keeper,
     total: u64,
     done: u64,
-    encoded: EncodedSources,
+    sources: Sources,
+    forms: BTreeMap<Digest, Form>,
+    copies: Option<Shelf>,
+    copied: BTreeMap<Digest, u64>,
     progress: &'a mut dyn FnMut(u64, u64),
-}
-
-/// What was made of a layer.
-enum Made {
-    Form(TravelForm, Option<File>),
-    AsItIs(Reason),
 }
 
 impl Run<'_> {
@@ -155,7 +163,7 @@ impl Run<'_> {
         if let Err(reason) = by_size(size) {
             return Ok(report(Outcome::AsItIs(reason), 0));
         }
-        let known = match &mut self.cache {
+        let known = match &mut self.keeper.cache {
             Some(cache) => cache.find(&digest, size)?,
             None => None,
         };
@@ -165,38 +173,43 @@ impl Run<'_> {
                 path,
                 digest: travel,
                 size: travel_size,
+                encoding,
+                pieces,
                 milliseconds,
             }) => {
-                self.use_form(digest, travel, travel_size, Some(path));
-                return Ok(report(Outcome::Plain { travel_size }, milliseconds));
+                self.use_form(digest, travel, travel_size, encoding, Some(path));
+                let outcome = Outcome::Encoded {
+                    travel_size,
+                    encoding,
+                    pieces,
+                };
+                return Ok(report(outcome, milliseconds));
             }
             None => {}
         }
         let started = Instant::now();
         let made = self.make(digest, size)?;
         let milliseconds = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
-        let mut entry = Entry {
-            digest,
-            milliseconds,
-            reason: None,
-            size,
-            travel: None,
-            travel_size: None,
-        };
+        let mut entry = Entry::of(digest, size, milliseconds);
         match made {
-            Made::Form(form, file) => {
-                (entry.travel, entry.travel_size) = (Some(form.digest), Some(form.size));
-                let path = match &mut self.cache {
+            Made::Form(made) => {
+                let (form, file) = &made.written;
+                entry.form(form, made.encoding, made.pieces);
+                let path = match &mut self.keeper.cache {
                     Some(cache) => cache.keep(&entry, file.as_ref())?,
                     None => None,
                 };
-                self.use_form(digest, form.digest, form.size, path);
-                let travel_size = form.size;
-                Ok(report(Outcome::Plain { travel_size }, milliseconds))
+                self.use_form(digest, form.digest, form.size, made.encoding, path);
+                let outcome = Outcome::Encoded {
+                    travel_size: form.size,
+                    encoding: made.encoding,
+                    pieces: made.pieces,
+                };
+                Ok(report(outcome, milliseconds))
             }
-            Made::AsItIs(reason) => {
+            Made::AsItIs(reason) | Made::CopiedAsItIs(reason) => {
                 entry.reason = Some(reason.word().to_owned());
-                if let Some(cache) = &mut self.cache {
+                if let Some(cache) = &mut self.keeper.cache {
                     cache.keep(&entry, None)?;
                 }
                 Ok(report(Outcome::AsItIs(reason), milliseconds))
@@ -204,59 +217,43 @@ impl Run<'_> {
         }
     }
 
-    fn use_form(&mut self, blob: Digest, digest: Digest, size: u64, path: Option<PathBuf>) {
+    fn use_form(&mut self, blob: Digest, digest: Digest, size: u64, encoding: Encoding, path: Option<PathBuf>) {
         let place = match path {
             Some(path) => Place::Cache(path),
-            None => Place::Shelf(self.encoded.shelf.as_mut().map_or(0, |shelf| shelf.keep(size))),
+            None => Place::Shelf(self.keeper.shelf.as_mut().map_or(0, |shelf| shelf.keep(size))),
         };
-        self.encoded.forms.insert(blob, Form { digest, size, place });
-    }
-
-    /// Reads a layer and makes its travel form, in a file of its own where there is a cache to keep it.
-    fn make(&mut self, digest: Digest, size: u64) -> Result<Made> {
-        let unreadable = |error: std::io::Error| Error::io("read", Path::new("a layer"), error);
-        let mut source = self.encoded.sources.open(&digest, size)?;
-        let mut first = [0; MAGIC];
-        let count = read_exact_or_end(&mut source, &mut first).map_err(unreadable)?;
-        let first = first.get(..count).unwrap_or_default();
-        if let Err(reason) = by_magic(first) {
-            return Ok(Made::AsItIs(reason));
-        }
-        let mut source = Cursor::new(first.to_vec()).chain(source);
-        let (done, total) = (self.done, self.total);
-        let progress = &mut self.progress;
-        let mut told = |plain: u64| progress(done.saturating_add(plain), total);
-        let (form, file, mut written) = if let Some(cache) = &self.cache {
-            let mut file = unnamed(cache.folder())?;
-            let form = write_travel(digest, size, &mut source, self.options.level, &mut file, &mut told)?;
-            let Some(form) = form else {
-                return Ok(Made::AsItIs(Reason::NoGain));
-            };
-            let clone = file.try_clone().map_err(unreadable)?;
-            (form, Some(file), Stretch::new(Arc::new(clone), 0, form.size))
-        } else {
-            let shelf = match self.encoded.shelf.take() {
-                Some(shelf) => shelf,
-                None => Shelf::new(&self.work)?,
-            };
-            let shelf = self.encoded.shelf.insert(shelf);
-            let form = write_travel(
+        self.forms.insert(
+            blob,
+            Form {
                 digest,
                 size,
-                &mut source,
-                self.options.level,
-                &mut shelf.writer()?,
-                &mut told,
-            )?;
-            let Some(form) = form else {
-                return Ok(Made::AsItIs(Reason::NoGain));
-            };
-            (form, None, shelf.written(form.size))
-        };
-        if restores(digest, size, form.size, Encoding::Plain, &mut written)? {
-            Ok(Made::Form(form, file))
-        } else {
-            Ok(Made::AsItIs(Reason::RebuildDiffers))
+                encoding,
+                place,
+            },
+        );
+    }
+
+    /// Makes the travel form of a layer; of one that is far away and travels as it is, a copy is kept.
+    fn make(&mut self, digest: Digest, size: u64) -> Result<Made> {
+        let far = !self.sources.is_near(&digest);
+        if far && self.copies.is_none() {
+            self.copies = Some(self.keeper.new_shelf()?);
         }
+        let (done, total) = (self.done, self.total);
+        let progress = &mut *self.progress;
+        let maker = Maker {
+            digest,
+            size,
+            level: self.options.level,
+            sources: &self.sources,
+            keeper: &mut self.keeper,
+            copies: self.copies.as_ref().filter(|_| far),
+            told: &mut |layer| progress(done.saturating_add(layer), total),
+        };
+        let made = maker.make()?;
+        if let (Made::CopiedAsItIs(_), Some(copies)) = (&made, &mut self.copies) {
+            self.copied.insert(digest, copies.keep(size));
+        }
+        Ok(made)
     }
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use crate::domain::Digest;
+use crate::encoding::Encoding;
 
 /// Why a layer travels as it is. The words are fixed: they stand in reports and caches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -17,10 +18,14 @@ pub enum Reason {
     UnknownProducer,
     /// What was rebuilt is not the layer.
     RebuildDiffers,
+    /// Its recipe would be larger than one may be.
+    RecipeTooLarge,
     /// It would not become smaller by a tenth.
     NoGain,
     /// Its plain is larger than a plain may be.
     TooLarge,
+    /// Making it again takes more than half of the work that a reader allows.
+    Work,
     /// `--encodings none`.
     Disabled,
 }
@@ -28,10 +33,14 @@ pub enum Reason {
 /// What became of a layer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
-    /// It travels encoded, form `plain`.
-    Plain {
+    /// It travels encoded.
+    Encoded {
         /// Bytes of its travel form.
         travel_size: u64,
+        /// How.
+        encoding: Encoding,
+        /// Pieces and framed operations of its recipe.
+        pieces: u64,
     },
     /// It travels as it is.
     AsItIs(Reason),
@@ -59,13 +68,15 @@ pub struct EncodeReport {
 
 impl Reason {
     /// All of them.
-    const ALL: [Self; 7] = [
+    const ALL: [Self; 9] = [
         Self::Small,
         Self::Compressed,
         Self::UnknownProducer,
         Self::RebuildDiffers,
+        Self::RecipeTooLarge,
         Self::NoGain,
         Self::TooLarge,
+        Self::Work,
         Self::Disabled,
     ];
 
@@ -76,8 +87,10 @@ impl Reason {
             Self::Compressed => "compressed",
             Self::UnknownProducer => "unknown-producer",
             Self::RebuildDiffers => "rebuild-differs",
+            Self::RecipeTooLarge => "recipe-too-large",
             Self::NoGain => "no-gain",
             Self::TooLarge => "too-large",
+            Self::Work => "work",
             Self::Disabled => "disabled",
         }
     }
@@ -94,9 +107,25 @@ impl EncodeReport {
         self.blobs
             .iter()
             .fold((0, 0, 0), |(count, size, travel), blob| match blob.outcome {
-                Outcome::Plain { travel_size } => (count + 1, size + blob.size, travel + travel_size),
+                Outcome::Encoded { travel_size, .. } => (count + 1, size + blob.size, travel + travel_size),
                 Outcome::AsItIs(_) => (count, size, travel),
             })
+    }
+
+    /// Returns how many layers each producer makes again, their bytes, and those of their travel forms.
+    pub fn producers(&self) -> BTreeMap<&'static str, (u64, u64, u64)> {
+        let mut producers = BTreeMap::new();
+        for blob in &self.blobs {
+            if let Outcome::Encoded {
+                travel_size, encoding, ..
+            } = blob.outcome
+                && let Some(producer) = encoding.producer()
+            {
+                let (count, size, travel) = producers.entry(producer.as_str()).or_insert((0_u64, 0_u64, 0_u64));
+                (*count, *size, *travel) = (*count + 1, *size + blob.size, *travel + travel_size);
+            }
+        }
+        producers
     }
 
     /// Returns how many layers travel as they are for each reason, and their bytes.
@@ -120,19 +149,39 @@ impl EncodeReport {
             .into_iter()
             .map(|(reason, (count, size))| (reason.word().to_owned(), json!({"blobs": count, "bytes": size})))
             .collect();
+        let producers: serde_json::Map<String, Value> = self
+            .producers()
+            .into_iter()
+            .map(|(producer, (count, size, travel))| {
+                let value = json!({"blobs": count, "bytes": size, "travel_bytes": travel});
+                (producer.to_owned(), value)
+            })
+            .collect();
         json!({
-            "blobs": blobs, "encoded": {"blobs": count, "bytes": size, "travel_bytes": travel_size}, "as_it_is": reasons,
+            "blobs": blobs, "encoded": {"blobs": count, "bytes": size, "travel_bytes": travel_size},
+            "producers": producers, "as_it_is": reasons,
         })
     }
 }
 
 fn blob_json(blob: &BlobReport) -> Value {
     match blob.outcome {
-        Outcome::Plain { travel_size } => json!({
-            "digest": blob.digest, "size": blob.size, "travel_size": travel_size,
-            "saved": blob.size.saturating_sub(travel_size), "encoding": "chained", "bases": [],
-            "milliseconds": blob.milliseconds,
-        }),
+        Outcome::Encoded {
+            travel_size,
+            encoding,
+            pieces,
+        } => {
+            let mut value = json!({
+                "digest": blob.digest, "size": blob.size, "travel_size": travel_size,
+                "saved": blob.size.saturating_sub(travel_size), "encoding": encoding.word(), "bases": [],
+                "milliseconds": blob.milliseconds,
+            });
+            if let (Some(producer), Some(members)) = (encoding.producer(), value.as_object_mut()) {
+                members.insert("producer".to_owned(), json!(producer.as_str()));
+                members.insert("pieces".to_owned(), json!(pieces));
+            }
+            value
+        }
         Outcome::AsItIs(reason) => json!({"digest": blob.digest, "size": blob.size, "reason": reason.word()}),
     }
 }

@@ -75,6 +75,11 @@ impl Shelf {
         Ok(file)
     }
 
+    /// Returns where the next one begins.
+    pub(super) fn end(&self) -> u64 {
+        self.end
+    }
+
     /// Returns what a form of so many bytes would be read from.
     pub(super) fn written(&self, length: u64) -> Stretch {
         Stretch::new(Arc::clone(&self.file), self.end, length)

@@ -2,10 +2,14 @@
 #![allow(clippy::disallowed_methods, reason = "tests read what they wrote")]
 
 use std::fs;
+use std::io::Write as _;
+use std::process::Stdio;
 
+use airlock::producer::Sample;
 use serde_json::{Value, json};
 
 use crate::support::image_set::{ImageSet, MANIFEST};
+use crate::support::python::python;
 use crate::support::site::noise;
 use crate::vendor::cli::CommandFolder;
 
@@ -13,8 +17,22 @@ const LAYER: &str = "application/vnd.oci.image.layer.v1.tar";
 
 struct Desk {
     folder: CommandFolder,
-    /// Digests of the layers: one that repeats itself, one small, one of noise, one that is said to be gzip.
+    /// Digests of the layers: one that repeats itself, one small, one of noise, one that is said to be gzip, one that a program made so.
     layers: Vec<String>,
+}
+
+/// What a program of this machine makes of 150,000 bytes that repeat themselves farther away than deflate reaches.
+fn zipped() -> Vec<u8> {
+    let program = "import gzip, sys; sys.stdout.buffer.write(gzip.compress(sys.stdin.buffer.read(), 6, mtime=0))";
+    let mut child = python()
+        .args(["-c", program])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let text = [&Sample::Text.plain()[..30_000], &noise(20_000, 8)].concat().repeat(3);
+    child.stdin.take().unwrap().write_all(&text).unwrap();
+    child.wait_with_output().unwrap().stdout
 }
 
 impl Desk {
@@ -22,7 +40,13 @@ impl Desk {
         let folder = CommandFolder::new();
         let mut set = ImageSet::default();
         let gzip = [b"\x1f\x8b\x08\0", &noise(90_000, 4)[..]].concat();
-        let contents = [noise(900_000, 1).repeat(4), vec![7; 3000], noise(200_000, 3), gzip];
+        let contents = [
+            noise(900_000, 1).repeat(4),
+            vec![7; 3000],
+            noise(200_000, 3),
+            gzip,
+            zipped(),
+        ];
         let layers: Vec<Value> = contents.iter().map(|bytes| set.blob(LAYER, bytes)).collect();
         let config = json!({"os": "linux", "architecture": "amd64", "rootfs": {"type": "layers", "diff_ids": []}});
         let config = set.blob(
@@ -64,7 +88,10 @@ fn the_command_says_what_became_of_every_layer() {
     assert_eq!(of(1)["reason"], "small");
     assert_eq!(of(2)["reason"], "no-gain");
     assert_eq!(of(3)["reason"], "unknown-producer");
-    assert_eq!(said["encodings"]["encoded"]["blobs"], 1);
+    assert_eq!(of(4)["encoding"], "gzip-recipe");
+    assert_eq!((&of(4)["producer"], &of(4)["pieces"]), (&json!("zlib-1-6"), &json!(1)));
+    assert_eq!(said["encodings"]["producers"]["zlib-1-6"]["blobs"], 1);
+    assert_eq!(said["encodings"]["encoded"]["blobs"], 2);
     assert_eq!(
         said["encodings"]["as_it_is"]["no-gain"],
         json!({"blobs": 1, "bytes": 200_000})
@@ -75,11 +102,14 @@ fn the_command_says_what_became_of_every_layer() {
     let seen = desk
         .folder
         .good(&[&["bundle", "inspect", "a", "--list"][..], &trust].concat());
-    assert_eq!(seen["head"]["requires"], json!(["encoding-1"]));
-    assert_eq!(seen["encoded"][0]["digest"], desk.layers[0].as_str());
+    assert_eq!(seen["head"]["requires"], json!(["encoding-1", "gzip-zlib-1-6"]));
+    let encoded = seen["encoded"].as_array().unwrap();
+    let line = |n: usize| encoded.iter().find(|blob| blob["digest"] == desk.layers[n]).unwrap();
+    assert_eq!(line(0)["encoding"], json!({"form": "plain"}));
+    assert_eq!(line(4)["encoding"]["plain_size"], 150_000);
     let text = desk.folder.run_as("human", &["bundle", "inspect", "a"]);
     let text = String::from_utf8(text.stdout).unwrap();
-    assert!(text.contains("needs encoding-1"), "{text}");
+    assert!(text.contains("needs encoding-1, gzip-zlib-1-6"), "{text}");
 }
 
 #[test]
@@ -87,7 +117,7 @@ fn with_or_without_cache_the_bytes_are_the_same_and_without_encodings_those_of_b
     let desk = Desk::new();
     desk.create("a", &["--encodings", "auto"]);
     let kept = fs::read_dir(desk.folder.path("w/cache/travel")).unwrap().count();
-    assert_eq!(kept, 4, "a form with its entry, and two reasons");
+    assert_eq!(kept, 6, "two forms with their entries, and two reasons");
     desk.create("b", &["--encodings", "auto"]);
     desk.create("c", &["--encodings", "auto", "--no-cache"]);
     assert!(desk.bytes("a") == desk.bytes("b") && desk.bytes("a") == desk.bytes("c"));
@@ -112,7 +142,7 @@ fn with_or_without_cache_the_bytes_are_the_same_and_without_encodings_those_of_b
 fn none_is_what_it_was_and_says_so() {
     let desk = Desk::new();
     let said = desk.create("a", &["--encodings", "none"]);
-    assert_eq!(said["encodings"]["as_it_is"]["disabled"]["blobs"], 4);
+    assert_eq!(said["encodings"]["as_it_is"]["disabled"]["blobs"], 5);
     assert_eq!(said["reader"], "0.1.0");
     assert!(!desk.folder.path("w/cache").exists());
     let seen = desk.folder.good(&["bundle", "inspect", "a"]);

@@ -2,4 +2,6 @@
 
 mod arrive;
 mod command;
+mod gzip;
+mod real_programs;
 mod spoilt;

@@ -13,6 +13,8 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use airlock::domain::Hash;
+use airlock::encoding::Encoding;
+use airlock::producer::{Producer, Sample};
 
 use crate::support::appliance::{self, Appliance, read, write};
 use crate::support::bundles::{Made, SMALL_CHUNKS, Vendor};
@@ -20,6 +22,7 @@ use crate::support::site::noise;
 use crate::support::slow::share;
 use crate::support::stopper;
 use crate::support::strace::{Fault, only_syncs};
+use crate::support::travel::{self, GzipLayer};
 
 /// By default, beside the first and the last call of each name, every so manieth call gets its fault: up to the first number by the
 /// second one, and then, where calls repeat themselves chunk by chunk, by the third.
@@ -68,21 +71,29 @@ impl Setup {
         }
     }
 
-    /// The blobs of release 2 travel encoded: several in one chunk, one of them larger than a chunk, and one that spans chunks.
+    /// The blobs of release 2 travel encoded: several in one chunk, one of them larger than a chunk, one a gzip file, and one that spans
+    /// chunks.
     fn encoded() -> Self {
         let mut setup = Self::new();
         let vendor = Vendor::new();
         let mut text = noise(300_000, 70).repeat(12);
         let old = vendor.bundle(1, &[noise(5000, 50)], SMALL_CHUNKS);
         let spans = [noise(1_500_000, 71), vec![7; 2_000_000]].concat();
+        let gzip = GzipLayer::of(Producer::Go1Level6, Sample::Tar.plain()[..40_000].repeat(2));
         let layers = [
             vec![1; 90_000],
+            gzip.file.clone(),
             vec![2; 2_500_000],
             noise(900, 72),
             spans,
             std::mem::take(&mut text),
         ];
-        let new = vendor.encoded(2, &layers, SMALL_CHUNKS, &mut |form| form);
+        let new = vendor.travelling(2, &layers, SMALL_CHUNKS, &mut |layer| {
+            if layer == gzip.file {
+                return Some(gzip.travel());
+            }
+            Some((travel::plain(layer)?, Encoding::Plain))
+        });
         for (name, made) in ["1", "2"].iter().zip([&old, &new]) {
             write(&setup.folder.path().join(name), &made.bytes);
         }

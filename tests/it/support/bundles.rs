@@ -8,10 +8,11 @@ use airlock::bundle::{BlobSource, BundleContent, BundleLayout, Feature, Packing,
 use airlock::crypto::{Chain, Envelope, PayloadType, RootDocument, SigningKey};
 use airlock::domain::{Audience, Class, Digest, DocumentType, Error, Result, SiteId, Version, oci};
 
-use airlock::encoding::{Encoding, Level, write_travel};
+use airlock::encoding::Encoding;
 
 use super::desired::{self, Desired};
 use super::site::{chain_under, digest};
+use super::travel;
 
 /// The repository of every image that is made here.
 pub(crate) const REPOSITORY: &str = "registry.test/crm/web";
@@ -145,21 +146,28 @@ impl Vendor {
         packing: Packing,
         spoil: &mut dyn FnMut(Vec<u8>) -> Vec<u8>,
     ) -> Made {
+        self.travelling(sequence, layers, packing, &mut |layer| {
+            Some((spoil(travel::plain(layer)?), Encoding::Plain))
+        })
+    }
+
+    /// As [`Vendor::encoded`]; `travels` returns how a layer travels, and what does.
+    pub(crate) fn travelling(
+        &self,
+        sequence: u64,
+        layers: &[Vec<u8>],
+        packing: Packing,
+        travels: &mut dyn FnMut(&[u8]) -> Option<(Vec<u8>, Encoding)>,
+    ) -> Made {
         let (content, blobs, manifest, digests) = image(sequence, layers);
-        let mut forms = BTreeMap::new();
+        let (mut forms, mut stated) = (BTreeMap::new(), BTreeMap::new());
         for (name, layer) in digests.iter().zip(layers) {
-            let (size, mut form) = (layer.len() as u64, Vec::new());
-            let mut source = Cursor::new(layer.clone());
-            let written = write_travel(*name, size, &mut source, Level::Quick, &mut form, &mut |_| ());
-            if written.unwrap().is_some() {
-                forms.insert(*name, spoil(form));
+            if let Some((form, encoding)) = travels(layer) {
+                stated.insert(*name, (form.len() as u64, encoding));
+                forms.insert(*name, form);
             }
         }
         assert!(!forms.is_empty(), "nothing becomes smaller");
-        let stated: BTreeMap<_, _> = forms
-            .iter()
-            .map(|(name, form)| (*name, (form.len() as u64, Encoding::Plain)))
-            .collect();
         let plan = BundleLayout::new(&statement(("crm", "stable"), sequence), &content, &self.chain, packing);
         let plan = plan.unwrap().encoded(&stated).unwrap();
         let mut payload = Vec::new();

@@ -20,6 +20,7 @@ pub(crate) mod stopper;
 pub(crate) mod strace;
 pub(crate) mod streams;
 pub(crate) mod tls;
+pub(crate) mod travel;
 pub(crate) mod vendor;
 #[cfg(feature = "vendor")]
 pub(crate) mod vendor_folder;

@@ -2,6 +2,7 @@
 
 use std::io::{self, Read};
 
+use crate::domain::Digest;
 use crate::inflate::{self, Inflater, Member, Source};
 use crate::producer::{Operation, Producer};
 use crate::recipe::{BLOCKS, Fault, Rebuild, Writer, judge};
@@ -18,7 +19,7 @@ const TRIALS: [u64; 2] = [1 << 20, 8 << 20];
 /// Borders that may be moved before a file is given up.
 const MOVES: usize = 16;
 
-/// A recipe that was rebuilt from.
+/// A recipe.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Found {
     /// The recipe.
@@ -27,6 +28,8 @@ pub struct Found {
     pub producer: Producer,
     /// Plain bytes.
     pub plain: u64,
+    /// Their digest.
+    pub plain_digest: Digest,
     /// Pieces and framed operations.
     pub pieces: u64,
 }
@@ -63,30 +66,61 @@ impl From<io::Error> for Why {
     }
 }
 
-/// Finds the recipe of a gzip file, which `open` opens at its begin as often as it is asked.
-///
-/// # Errors
-///
-/// [`Why`] there is none.
-pub fn find<R: Read>(open: &mut dyn FnMut() -> io::Result<R>) -> Result<Found, Why> {
-    let survey = Survey::read(open()?)?.ok_or(Why::TooLarge)?;
-    let first = survey.first().ok_or(Why::UnknownProducer)?;
-    let mut fitting = candidates(first, survey.extra_flags);
-    for plain in TRIALS {
-        let begin = Begin::read(first, plain, open()?, open()?)?;
-        fitting.retain(|(producer, block)| begin.fits(*producer, *block));
-        if first.plain <= plain {
-            break;
+/// A gzip file that was looked at: what it is made of, and who may have made it.
+#[derive(Debug)]
+pub struct Search {
+    survey: Survey,
+    fitting: Vec<(Producer, u64)>,
+}
+
+impl Search {
+    /// Looks at a gzip file, which `open` opens at its begin as often as it is asked.
+    ///
+    /// # Errors
+    ///
+    /// [`Why`] there is no recipe.
+    pub fn of<R: Read>(open: &mut dyn FnMut() -> io::Result<R>) -> Result<Self, Why> {
+        let survey = Survey::read(open()?)?.ok_or(Why::TooLarge)?;
+        let first = survey.first().ok_or(Why::UnknownProducer)?;
+        let mut fitting = candidates(first, survey.extra_flags);
+        for plain in TRIALS {
+            let begin = Begin::read(first, plain, open()?, open()?)?;
+            fitting.retain(|(producer, block)| begin.fits(*producer, *block));
+            if first.plain <= plain {
+                break;
+            }
         }
-    }
-    let mut why = Why::UnknownProducer;
-    for (producer, block) in fitting.into_iter().take(2) {
-        match make(&survey, producer, block, open) {
-            Err(Why::Differs) => why = Why::Differs,
-            made => return made,
+        if fitting.is_empty() {
+            return Err(Why::UnknownProducer);
         }
+        Ok(Self { survey, fitting })
     }
-    Err(why)
+
+    /// Makes the recipe that is likely right. Nobody has rebuilt the file by it yet.
+    ///
+    /// # Errors
+    ///
+    /// [`Why`] there is none.
+    pub fn likely<R: Read>(&self, open: &mut dyn FnMut() -> io::Result<R>) -> Result<Found, Why> {
+        let (producer, block) = *self.fitting.first().ok_or(Why::UnknownProducer)?;
+        write(&self.survey, producer, block, &pieces(&self.survey, producer), open()?)
+    }
+
+    /// Finds a recipe by rebuilding the file, as often as that takes.
+    ///
+    /// # Errors
+    ///
+    /// [`Why`] there is none.
+    pub fn thorough<R: Read>(&self, open: &mut dyn FnMut() -> io::Result<R>) -> Result<Found, Why> {
+        let mut why = Why::UnknownProducer;
+        for (producer, block) in self.fitting.iter().take(2) {
+            match make(&self.survey, *producer, *block, open) {
+                Err(Why::Differs) => why = Why::Differs,
+                made => return made,
+            }
+        }
+        Err(why)
+    }
 }
 
 /// Producers that may have made a stream, with the plain bytes of a block, the likeliest first.
@@ -133,12 +167,7 @@ fn make<R: Read>(
     block: u64,
     open: &mut dyn FnMut() -> io::Result<R>,
 ) -> Result<Found, Why> {
-    let mut pieces: Vec<Vec<(u64, u64)>> = Vec::new();
-    for part in &survey.parts {
-        if let Part::Stream(stream) = part {
-            pieces.push(cut(stream, producer.begins_anywhere()));
-        }
-    }
+    let mut pieces = pieces(survey, producer);
     for _ in 0..MOVES {
         let found = write(survey, producer, block, &pieces, open()?)?;
         let Some(at) = differs(&found, survey, open)? else {
@@ -149,6 +178,15 @@ fn make<R: Read>(
         }
     }
     Err(Why::Differs)
+}
+
+/// Where the pieces of each stream end.
+fn pieces(survey: &Survey, producer: Producer) -> Vec<Vec<(u64, u64)>> {
+    let streams = survey.parts.iter().filter_map(|part| match part {
+        Part::Stream(stream) => Some(cut(stream, producer.begins_anywhere())),
+        Part::Raw(_) => None,
+    });
+    streams.collect()
 }
 
 /// Where the pieces of a stream end: at the first border a mebibyte after their start.
@@ -246,6 +284,7 @@ fn write<R: Read>(
         recipe,
         producer,
         plain: survey.plain,
+        plain_digest: survey.digest,
         pieces: count,
     })
 }
@@ -271,7 +310,8 @@ fn differs<R: Read>(
             }
             Ok(())
         };
-        plain(survey, open()?, &mut |part| rebuild.feed(part, &mut compare)).and_then(|()| rebuild.finish(&mut compare))
+        inflated(open()?, survey.plain, &mut |part| rebuild.feed(part, &mut compare))
+            .and_then(|()| rebuild.finish(&mut compare))
     };
     match rebuilt {
         Ok(()) if !rebuild.is_easy() => Err(Why::Work),
@@ -302,16 +342,24 @@ impl From<inflate::Fault> for Ends {
     }
 }
 
-/// Inflates the streams of a file.
-fn plain<R: Read>(survey: &Survey, reader: R, take: &mut dyn FnMut(&[u8]) -> Result<(), Ends>) -> Result<(), Ends> {
+/// Inflates the members of a file, until there are so many bytes of plain.
+///
+/// # Errors
+///
+/// Those of the reader and of what is no gzip file, and what `take` fails with.
+pub fn inflated<R: Read, E: From<inflate::Fault>>(
+    reader: R,
+    plain: u64,
+    take: &mut dyn FnMut(&[u8]) -> Result<(), E>,
+) -> Result<(), E> {
     let (mut source, mut inflater) = (Source::new(reader), Inflater::new());
-    let mut left = survey.plain;
+    let mut left = plain;
     while left > 0 {
         Member::read(&mut source)?;
         inflater.start();
         loop {
             let block = inflater.block(&mut source, take)?;
-            left -= block.plain;
+            left = left.saturating_sub(block.plain);
             if block.last {
                 break;
             }

@@ -3,6 +3,9 @@
 use std::io::Read;
 use std::ops::Range;
 
+use sha2::{Digest as _, Sha256};
+
+use crate::domain::{Digest, Hash};
 use crate::inflate::{Block, Fault, Inflater, Member, Source, is_gzip};
 
 /// Blocks of a file that is looked at; one with more is no layer.
@@ -37,6 +40,8 @@ pub(super) struct Stream {
 pub(super) struct Survey {
     pub(super) parts: Vec<Part>,
     pub(super) plain: u64,
+    /// Digest of the plain.
+    pub(super) digest: Digest,
     pub(super) size: u64,
     /// What the first header says of the level: 2 the best, 4 the fastest.
     pub(super) extra_flags: u8,
@@ -48,10 +53,11 @@ impl Survey {
         let mut survey = Self {
             parts: Vec::new(),
             plain: 0,
+            digest: Digest(Hash([0; 32])),
             size: 0,
             extra_flags: 0,
         };
-        let mut blocks = 0;
+        let (mut blocks, mut hash) = (0, Sha256::new());
         // Where bytes that are kept as they are begin.
         let mut raw = 0;
         while !source.at_end()? {
@@ -69,7 +75,7 @@ impl Survey {
                 survey.extra_flags = header[8];
             }
             let from = source.position() / 8;
-            let stream = Self::stream(&mut source, &mut inflater, from, &mut blocks)?;
+            let stream = Self::stream(&mut source, &mut inflater, from, &mut blocks, &mut hash)?;
             let Some(stream) = stream else { return Ok(None) };
             if stream.plain > 0 {
                 survey.plain += stream.plain;
@@ -80,6 +86,7 @@ impl Survey {
             Member::trailer(&mut source)?;
         }
         survey.size = source.position() / 8;
+        survey.digest = Digest(Hash(hash.finalize().into()));
         survey.parts.push(Part::Raw(raw..survey.size));
         Ok(Some(survey))
     }
@@ -89,6 +96,7 @@ impl Survey {
         inflater: &mut Inflater,
         from: u64,
         blocks: &mut usize,
+        hash: &mut Sha256,
     ) -> Result<Option<Stream>, Fault> {
         let mut stream = Stream {
             from,
@@ -96,7 +104,10 @@ impl Survey {
         };
         inflater.start();
         loop {
-            let block: Block = inflater.block(source, &mut |_| Ok::<(), Fault>(()))?;
+            let block: Block = inflater.block(source, &mut |part: &[u8]| {
+                hash.update(part);
+                Ok::<(), Fault>(())
+            })?;
             *blocks += 1;
             if *blocks > BLOCKS {
                 return Ok(None);

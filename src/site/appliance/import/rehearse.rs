@@ -98,8 +98,8 @@ impl<F: FnMut(u64)> Sink for CheckingSink<'_, F> {
         self.check.end(blob, midstates)
     }
 
-    fn inside(&mut self, blob: &Blob, restored: u64, bytes_read: u64) {
-        self.check.inside(blob, restored, bytes_read);
+    fn inside(&mut self, plain: u64, plain_size: u64, bytes_read: u64) {
+        self.check.inside(plain, plain_size, bytes_read);
     }
 
     fn chunk_done(&mut self, chunks: u64, bytes_read: u64, midstate: Option<Hash>) -> Result<()> {

@@ -308,11 +308,8 @@ impl Sink for StoringSink<'_> {
         self.take_up(blob)
     }
 
-    fn inside(&mut self, blob: &Blob, restored: u64, _: u64) {
-        (self.events)(Event::Rebuilding {
-            done: restored,
-            total: blob.size,
-        });
+    fn inside(&mut self, done: u64, total: u64, _: u64) {
+        (self.events)(Event::Rebuilding { done, total });
     }
 
     fn piece(&mut self, bytes: &[u8]) -> Result<()> {
