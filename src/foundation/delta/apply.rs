@@ -42,12 +42,13 @@ impl Applier {
         mut take: impl FnMut(&[u8]) -> Result<(), E>,
     ) -> Result<(), E> {
         loop {
-            let Some(operation) = self.operation.take().or_else(|| self.operations.next(&self.script)?) else {
-                return if literals.is_empty() {
-                    Ok(())
-                } else {
-                    Err(Fault::Script("literal bytes that no operation takes").into())
-                };
+            let operation = match self.operation.take() {
+                Some(operation) => operation,
+                None => match self.operations.next(&self.script) {
+                    Some(operation) => operation?,
+                    None if literals.is_empty() => return Ok(()),
+                    None => return Err(Fault::Script("literal bytes that no operation takes").into()),
+                },
             };
             match operation {
                 Operation::Literal(length) => {

@@ -1,5 +1,6 @@
 //! What a script says, walked where it stands.
 
+use super::judge::Fault;
 use super::place::Place;
 use crate::leb128;
 
@@ -114,15 +115,15 @@ pub(super) struct Operations {
 }
 
 impl Operations {
-    /// The next operation; nothing behind the last one. Nothing inside stands for bytes that are none.
-    pub(super) fn next(&mut self, script: &[u8]) -> Option<Option<Operation>> {
+    /// The next operation; nothing behind the last one.
+    pub(super) fn next(&mut self, script: &[u8]) -> Option<Result<Operation, Fault>> {
         while self.at < script.len() {
             match self.step(script) {
                 Some(Step::Base) => {}
-                Some(Step::Is(operation)) => return Some(Some(operation)),
+                Some(Step::Is(operation)) => return Some(Ok(operation)),
                 None => {
                     self.at = script.len();
-                    return Some(None);
+                    return Some(Err(Fault::Script("bytes that are no operation")));
                 }
             }
         }

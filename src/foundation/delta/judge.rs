@@ -72,7 +72,7 @@ pub fn judge(script: Vec<u8>, plain: u64, bases: &[u64]) -> Result<Judged, Fault
     let (mut made, mut used) = (0_u64, 0_u64);
     let mut operations = ranges.operations();
     while let Some(operation) = operations.next(&script) {
-        let length = match operation.ok_or(Fault::Script("bytes that are no operation"))? {
+        let length = match operation? {
             Operation::Literal(length) => {
                 used = used.checked_add(length).ok_or(Fault::Script(OTHER_LITERALS))?;
                 length
