@@ -13,7 +13,7 @@ use crate::format::vectors::{judge as judge_vector, vectors};
 use crate::support::appliance::{self, Appliance, check, incoming, read, write};
 use crate::support::bundles::{Made, SMALL_CHUNKS, Vendor};
 use crate::support::site::noise;
-use crate::support::travel::{self, GzipLayer};
+use crate::support::travel::{self, GzipLayer, Travelled};
 
 /// A text that repeats itself farther away than deflate reaches.
 fn text(size: usize) -> Vec<u8> {
@@ -57,7 +57,7 @@ impl Stage {
     }
 
     /// The bundle in which the gzip layers travel as `travels` says.
-    fn made(&self, sequence: u64, travels: &dyn Fn(&GzipLayer) -> (Vec<u8>, Encoding)) -> Made {
+    fn made(&self, sequence: u64, travels: &dyn Fn(&GzipLayer) -> Travelled) -> Made {
         let layers = &self.layers;
         self.vendor.travelling(sequence, layers, SMALL_CHUNKS, &mut |layer| {
             let gzip = self.gzips.iter().find(|gzip| gzip.file == layer);
@@ -128,24 +128,24 @@ fn gzip_layers_arrive_byte_for_byte() {
 
 /// A bundle that is refused: what its gzip layer travels as, and how it is answered.
 struct Bad {
-    travels: Box<dyn Fn(&GzipLayer) -> (Vec<u8>, Encoding)>,
+    travels: Box<dyn Fn(&GzipLayer) -> Travelled>,
     class: &'static str,
     code: &'static str,
 }
 
-fn bad(class: &'static str, code: &'static str, travels: impl Fn(&GzipLayer) -> (Vec<u8>, Encoding) + 'static) -> Bad {
+fn bad(class: &'static str, code: &'static str, travels: impl Fn(&GzipLayer) -> Travelled + 'static) -> Bad {
     let travels = Box::new(travels);
     Bad { travels, class, code }
 }
 
 /// The same travel form under another line.
-fn stating(layer: &GzipLayer, change: impl FnOnce(&mut airlock::encoding::Gzip)) -> (Vec<u8>, Encoding) {
+fn stating(layer: &GzipLayer, change: impl FnOnce(&mut airlock::encoding::Gzip)) -> Travelled {
     let mut gzip = layer.gzip;
     change(&mut gzip);
     (layer.travel().0, Encoding::Gzip(gzip))
 }
 
-fn with_recipe(layer: &GzipLayer, recipe: &[u8]) -> (Vec<u8>, Encoding) {
+fn with_recipe(layer: &GzipLayer, recipe: &[u8]) -> Travelled {
     (layer.travel_with(recipe), Encoding::Gzip(layer.gzip))
 }
 

@@ -12,7 +12,7 @@ use airlock::encoding::Encoding;
 
 use super::desired::{self, Desired};
 use super::site::{chain_under, digest};
-use super::travel;
+use super::travel::{self, Travelled};
 
 /// The repository of every image that is made here.
 pub(crate) const REPOSITORY: &str = "registry.test/crm/web";
@@ -157,7 +157,7 @@ impl Vendor {
         sequence: u64,
         layers: &[Vec<u8>],
         packing: Packing,
-        travels: &mut dyn FnMut(&[u8]) -> Option<(Vec<u8>, Encoding)>,
+        travels: &mut dyn FnMut(&[u8]) -> Option<Travelled>,
     ) -> Made {
         let (content, blobs, manifest, digests) = image(sequence, layers);
         let (mut forms, mut stated) = (BTreeMap::new(), BTreeMap::new());

@@ -17,6 +17,9 @@ pub(crate) fn plain(layer: &[u8]) -> Option<Vec<u8>> {
     written.unwrap().map(|_| form)
 }
 
+/// What travels of a layer, and how.
+pub(crate) type Travelled = (Vec<u8>, Encoding);
+
 /// A gzip layer and what it is made of.
 #[derive(Clone)]
 pub(crate) struct GzipLayer {
@@ -74,7 +77,7 @@ impl GzipLayer {
         form
     }
 
-    pub(crate) fn travel(&self) -> (Vec<u8>, Encoding) {
+    pub(crate) fn travel(&self) -> Travelled {
         (self.travel_with(&self.recipe), Encoding::Gzip(self.gzip))
     }
 }
