@@ -111,7 +111,10 @@ pub(crate) fn encode(
     };
     let mut report = EncodeReport::default();
     for (digest, size) in layers {
-        report.blobs.push(run.layer(digest, size)?);
+        match run.passes(size) {
+            Some(reason) => report.passed(reason, size),
+            None => report.tried(run.layer(digest, size)?),
+        }
         run.done = run.done.saturating_add(size);
     }
     if let Some(cache) = &run.keeper.cache {
@@ -150,6 +153,14 @@ struct Run<'a> {
 }
 
 impl Run<'_> {
+    /// Why a layer of this size is not even looked at.
+    fn passes(&self, size: u64) -> Option<Reason> {
+        match self.options.encodings {
+            Encodings::None => Some(Reason::Disabled),
+            _ => by_size(size).err(),
+        }
+    }
+
     fn layer(&mut self, digest: Digest, size: u64) -> Result<BlobReport> {
         let report = |outcome, milliseconds| BlobReport {
             digest,
@@ -157,12 +168,6 @@ impl Run<'_> {
             outcome,
             milliseconds,
         };
-        if self.options.encodings == Encodings::None {
-            return Ok(report(Outcome::AsItIs(Reason::Disabled), 0));
-        }
-        if let Err(reason) = by_size(size) {
-            return Ok(report(Outcome::AsItIs(reason), 0));
-        }
         let known = match &mut self.keeper.cache {
             Some(cache) => cache.find(&digest, size)?,
             None => None,

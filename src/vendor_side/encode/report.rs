@@ -62,8 +62,10 @@ pub struct BlobReport {
 /// What became of all of them.
 #[derive(Debug, Clone, Default)]
 pub struct EncodeReport {
-    /// In payload order.
+    /// Those that were looked at, in payload order.
     pub blobs: Vec<BlobReport>,
+    /// Those that nobody looks at, for each reason how many and their bytes: a release may have a hundred thousand.
+    passed: BTreeMap<Reason, (u64, u64)>,
 }
 
 impl Reason {
@@ -102,6 +104,16 @@ impl Reason {
 }
 
 impl EncodeReport {
+    /// A layer was looked at.
+    pub(super) fn tried(&mut self, blob: BlobReport) {
+        self.blobs.push(blob);
+    }
+
+    /// A layer of so many bytes was passed over.
+    pub(super) fn passed(&mut self, reason: Reason, size: u64) {
+        add(&mut self.passed, reason, size);
+    }
+
     /// Returns how many layers travel encoded, their bytes, and those of their travel forms.
     pub fn encoded(&self) -> (u64, u64, u64) {
         self.blobs
@@ -130,11 +142,10 @@ impl EncodeReport {
 
     /// Returns how many layers travel as they are for each reason, and their bytes.
     pub fn reasons(&self) -> BTreeMap<Reason, (u64, u64)> {
-        let mut reasons = BTreeMap::new();
+        let mut reasons = self.passed.clone();
         for blob in &self.blobs {
             if let Outcome::AsItIs(reason) = blob.outcome {
-                let (count, size) = reasons.entry(reason).or_insert((0_u64, 0_u64));
-                (*count, *size) = (*count + 1, *size + blob.size);
+                add(&mut reasons, reason, blob.size);
             }
         }
         reasons
@@ -162,6 +173,11 @@ impl EncodeReport {
             "producers": producers, "as_it_is": reasons,
         })
     }
+}
+
+fn add(reasons: &mut BTreeMap<Reason, (u64, u64)>, reason: Reason, size: u64) {
+    let (count, bytes) = reasons.entry(reason).or_default();
+    (*count, *bytes) = (count.saturating_add(1), bytes.saturating_add(size));
 }
 
 fn blob_json(blob: &BlobReport) -> Value {
