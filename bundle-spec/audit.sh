@@ -23,7 +23,7 @@ finish() {
 trap finish EXIT
 trap 'exit 1' HUP INT TERM
 [ $# = 2 ] || { echo "usage: audit.sh BUNDLE ROOT.JSON" >&5; exit 2; }
-for tool in base64 cat cmp date head jq mkdir mktemp od openssl rm sed sha256sum stat tail tr wc xxd zstd; do
+for tool in base64 cat cmp date grep head jq mkdir mktemp od openssl rm sed sha256sum stat tail tr wc xxd zstd; do
   command -v "$tool" >/dev/null || refuse "the command $tool is not installed"
 done
 case $(jq --version) in jq-1.[6-9]* | jq-1.[1-9][0-9]* | jq-[2-9]*) ;; *) refuse "jq 1.6 or later is needed" ;; esac
@@ -105,9 +105,11 @@ def root: members(["expires", "issued_at", "keys", "products", "reader", "roles"
     list(members(["keys", "scheme", "threshold"]; []) and .scheme == "ed25519" and (.keys | list(hex64) and ascending and . - $ids == [])
       and (.threshold | int and . > 0) and .threshold <= (.keys | length)))
     and ([.[] | [.[].keys[]] | unique[]] | sort == $ids));
+def producer: IN("go-1-1", "go-1-6", "go-1-9", "klauspost-2-5", "klauspost-2-6", "pgzip-1-5", "pgzip-2-5", "pigz-1-6", "pigz-1-9", "zlib-1-6", "zlib-1-9");
 def head: members(["audience", "builder", "channel", "chunk_bytes", "documents", "domain", "epoch", "expires", "home_hosts", "index",
     "issued_at", "minimum_appliance", "payload_offset", "product", "reader", "requires", "root_version", "sequence", "totals", "version", "volumes"]; [])
-  and (.requires | list(IN("missing-subjects-1", "nondistributable-layers-1", "secrets-1")) and ascending) and all(.reader, .minimum_appliance; version) and all(.channel, .product; name) and (.domain | hex64)
+  and (.requires | list(IN("encoding-1", "missing-subjects-1", "nondistributable-layers-1", "secrets-1") or (ltrimstr("gzip-") as $made
+    | . == "gzip-" + $made and ($made | producer))) and ascending) and all(.reader, .minimum_appliance; version) and all(.channel, .product; name) and (.domain | hex64)
   and all(.epoch, .sequence, .root_version, .payload_offset; int) and .root_version > 0 and .payload_offset % 4096 == 0
   and all(.expires, .issued_at; time) and .issued_at < .expires and (.version | text(128))
   and (.builder | members(["name", "version"]; []) and all(.name, .version; text(4096)))
@@ -128,8 +130,12 @@ def manifest: IN("application/vnd.oci.image.manifest.v1+json", "application/vnd.
   "application/vnd.docker.distribution.manifest.v2+json", "application/vnd.docker.distribution.manifest.list.v2+json");
 def line: if .kind == "chunk" then members(["codec", "kind", "sha256", "size"]; []) and (.codec | IN("none", "zstd")) and (.sha256 | hex64)
       and (.size | int and . <= 16777216)
-  elif .kind == "blob" then members(["digest", "kind", "size"]; ["media_type"]) and (.digest | digest) and (.size | int)
-    and ((has("media_type") | not) or (.media_type | manifest))
+  elif .kind == "blob" then members(["digest", "kind", "size"]; ["encoding", "media_type", "travel_size"]) and (.digest | digest) and (.size | int)
+    and ((has("media_type") | not) or (.media_type | manifest)) and has("encoding") == has("travel_size")
+    and ((has("encoding") | not) or ((has("media_type") | not) and (.travel_size | int) and .travel_size > 0 and .travel_size < .size and (.size as $size
+      | .encoding | type == "object" and if .form == "plain" then members(["form"]; []) and $size <= 68719476736
+        else members(["form", "plain_digest", "plain_size", "producer"]; []) and .form == "gzip" and (.plain_digest | digest) and (.producer | producer)
+          and (.plain_size | int and . > 0 and . <= 68719476736 and . <= 1032 * $size) end)))
   elif .kind == "need" then members(["digest", "kind", "size"]; []) and (.digest | digest) and (.size | int)
   elif .kind == "absent" then members(["digest", "kind", "platform"]; []) and (.digest | digest) and (.platform | text(4096))
   else .kind == "tag" and members(["digest", "kind", "media_type", "repository", "size"]; ["tag"]) and (.digest | digest) and (.size | int)
@@ -202,10 +208,10 @@ root_type=application/vnd.airlock.trust-root.v1+json
 
 # --- The chunks' frames, and what they hold -------------------------------------------------------------------------------------
 
-frame() { # NUMBER PLAIN: the file stored is exactly one zstd frame (RFC 8878, 3.1.1), of that content size, without options
-  local h at length content=0 window b i size odd="chunk $1 is not the one kind of zstd frame that a chunk may be"
-  size=$(size_of stored)
-  read -r -a h < <(od -An -v -tu1 -w20 -N 14 stored && echo) || refuse "$odd"
+frame() { # FILE PLAIN SAYS: the file is exactly one zstd frame (RFC 8878, 3.1.1), of that content size, without options
+  local h at length content=0 window b i size odd="$3 is not the one kind of zstd frame that it may be"
+  size=$(size_of "$1")
+  read -r -a h < <(od -An -v -tu1 -w20 -N 14 "$1" && echo) || refuse "$odd"
   h+=(0 0 0 0 0 0 0 0 0 0 0 0 0 0)
   [ "${h[*]:0:4}" = "40 181 47 253" ] && [ $((h[4] & 31)) = 0 ] || refuse "$odd"
   if [ $((h[4] & 32)) != 0 ]; then
@@ -218,12 +224,61 @@ frame() { # NUMBER PLAIN: the file stored is exactly one zstd frame (RFC 8878, 3
   [ "$length" != 0 ] && [ "$content" = "$2" ] && [ "$window" -le 8388608 ] || refuse "$odd"
   at=$((at + length)) b=0
   while [ $((b & 1)) = 0 ]; do # a block: the last one's bit, two bits kind, 21 bits size; kind 1 repeats one byte, 3 is none
-    read -r -a h < <(od -An -v -tu1 -j "$at" -N 3 stored && echo) && [ ${#h[@]} = 3 ] || refuse "$odd"
+    read -r -a h < <(od -An -v -tu1 -j "$at" -N 3 "$1" && echo) && [ ${#h[@]} = 3 ] || refuse "$odd"
     b=$((h[0] | h[1] << 8 | h[2] << 16))
     [ $((b >> 1 & 3)) != 3 ] || refuse "$odd"
     at=$((at + 3 + ((b >> 1 & 3) == 1 ? 1 : b >> 3)))
   done
   [ "$at" = "$size" ] || refuse "$odd"
+}
+record() { # PLAIN SAYS: the next record, decoded into the file piece; its prefix is in the file group
+  local head size
+  head -c 4 <&7 >record-head
+  [ "$(size_of record-head)" = 4 ] || refuse "$2 ends within a record's head"
+  head=$(od -An -v -tu4 --endian=little record-head) && size=$((head & 2147483647))
+  [ "$size" -ge 1 ] && [ "$size" -le 4194304 ] || refuse "$2 holds a record of $size bytes"
+  head -c "$size" <&7 >body
+  [ "$(size_of body)" = "$size" ] || refuse "$2 ends within a record"
+  if [ $((head)) -ge 2147483648 ]; then
+    [ "$1" = recipe ] && [ "$size" -le 1048576 ] || [ "$size" = "$1" ] || refuse "$2 holds a record of another size"
+    cat body >piece
+    return
+  fi
+  local plain=$1 header=5 first
+  first=$(od -An -v -tu1 -j 4 -N 1 body)
+  [ $((first & 32)) != 0 ] || refuse "$2 holds a frame that is not a single segment"
+  if [ "$1" = recipe ]; then # what its frame says it has
+    read -r -a plain < <(od -An -v -tu1 -j "$header" -N 4 body && echo "0 0 0 0") || refuse "$2 holds no recipe"
+    case $((first >> 6)) in
+      0) plain=${plain[0]} ;;
+      1) plain=$((256 + plain[0] + 256 * plain[1])) ;;
+      2) plain=$((plain[0] + 256 * plain[1] + 65536 * plain[2] + 16777216 * plain[3])) ;;
+      *) refuse "$2 holds a recipe that is too large" ;;
+    esac
+    [ "$plain" -ge 1 ] && [ "$plain" -le 1048576 ] || refuse "$2 holds a recipe of $plain bytes"
+  fi
+  [ "$size" -lt "$plain" ] || refuse "$2 holds a frame that is not smaller than what it holds"
+  frame body "$plain" "a record of $2"
+  tail -c 8388608 group >prefix
+  if [ "$1" = recipe ] || [ ! -s prefix ]; then zstd -dcq --memory=8MB <body; else zstd -dcq --memory=32MB --patch-from=prefix <body; fi |
+    head -c $((plain + 1)) >piece || refuse "a record of $2 does not decode"
+  [ "$(size_of piece)" = "$plain" ] || refuse "a record of $2 does not decode to its size"
+}
+restored() { # FORM PLAIN SAYS: the plain that the travel form holds, groups of 64 MiB, records of 4 MiB
+  local left=$2 in_group size
+  : >group
+  if [ "$1" = gzip ]; then record recipe "$3"; fi
+  while [ "$left" -gt 0 ]; do
+    in_group=$((left < 67108864 ? left : 67108864)) left=$((left < 67108864 ? 0 : left - 67108864))
+    : >group
+    while [ "$in_group" -gt 0 ]; do
+      size=$((in_group < 4194304 ? in_group : 4194304)) in_group=$((in_group < 4194304 ? 0 : in_group - 4194304))
+      record "$size" "$3"
+      cat piece >>group
+      cat piece
+    done
+  done
+  [ "$(head -c 1 <&7 | wc -c)" = 0 ] || refuse "$3 has more than its records"
 }
 chunks() { # the plain bytes of all chunks, one after the other; of a chunk nothing is decoded before its hash is right
   local number=0 codec sha256 size plain
@@ -232,7 +287,7 @@ chunks() { # the plain bytes of all chunks, one after the other; of a chunk noth
     entry "$(printf 'chunks/%010d' "$number")" "$size" stored
     [ "$(hash_of stored)" = "$sha256" ] || refuse "chunk $number is not the one that the index names"
     if [ "$codec" = zstd ]; then
-      frame "$number" "$plain"
+      frame stored "$plain" "chunk $number"
       zstd -dcq --memory=8MB <stored | head -c $((plain + 1)) >decoded || refuse "chunk $number does not decode"
       [ "$(size_of decoded)" = "$plain" ] || refuse "chunk $number does not decode to its size"
       cat decoded
@@ -244,10 +299,17 @@ chunks() { # the plain bytes of all chunks, one after the other; of a chunk noth
   zeros 1024 | cmp -s - end || refuse "other bytes stand where two zero blocks end the bundle"
   [ "$(head -c 1 <&3 | wc -c)" = 0 ] || refuse "bytes follow the end of the bundle"
 }
-blobs() { # each is the next stretch of the plain bytes
-  local digest size
-  while read -r -u 6 digest size; do
-    [ "sha256:$(head -c "$size" | hash_of /dev/stdin)" = "$digest" ] || refuse "the content of $digest is other content"
+blobs() { # each is the next stretch of the plain bytes, or such a stretch is its travel form
+  local digest size form plain wanted found
+  while read -r -u 6 digest size form plain wanted; do
+    if [ "$form" = as-it-is ]; then
+      [ "sha256:$(head -c "$size" | hash_of /dev/stdin)" = "$digest" ] || refuse "the content of $digest is other content"
+    else
+      head -c "$size" >travel
+      [ "$(size_of travel)" = "$size" ] || refuse "the travel form of $digest ends too early"
+      found=$(restored "$form" "$plain" "the travel form of $digest" 7<travel | hash_of /dev/stdin) || exit 1
+      [ "sha256:$found" = "$wanted" ] || refuse "what the travel form of $digest holds is other content"
+    fi
   done 6<blob-list
   [ "$(head -c 1 | wc -c)" = 0 ] || refuse "plain bytes are left over"
 }
@@ -289,9 +351,6 @@ jq -r "$lib"'"  root \(.version) counts, issued by \(.vendor | shown), until \(.
 step "4. The head and the signatures over it"
 document signatures 'members(["signatures"]; []) and (.signatures | signatures)' "entry 01"
 signed root release signatures application/vnd.airlock.bundle-head.v1+json head "the head"
-# The head was signed by who may; whether it is well formed is asked next.
-! jq -e 'try (.requires | index("encoding-1")) catch null' head >answer 2>/dev/null ||
-  refuse "the head requires encoding-1: this page does not read travel forms, verify.py and airlock do"
 document head head "the head"
 jq -e -n --slurpfile root root --slurpfile head head --arg domain "$domain" '$root[0] as $root | $head[0]
   | .domain == $domain and .root_version <= $root.version and ([.product] - $root.products == [])' >answer ||
@@ -324,11 +383,14 @@ done 6<page-list
 jq -r -n --slurpfile head head --slurpfile lines index '$head[0].totals as $totals | $head[0].chunk_bytes as $most
   | def of($kind): [$lines[] | select(.kind == $kind)];
     of("blob") as $blobs | of("chunk") as $chunks
-  | [foreach ($blobs[], null) as $blob ({number: -1, plain: 0};
-      .number += 1 | .cut = [] | if $blob == null or (.plain > 0 and (.number == $totals.early_blobs or .plain + $blob.size > $most))
-        then .cut = [.plain | select(. > 0)] | .plain = 0 else . end
-      | if $blob == null then . elif $blob.size > $most then .cut += [range(0; $blob.size; $most) | [$most, $blob.size - .] | min]
-        else .plain += $blob.size end; .cut[])] as $plain
+  | def travels: .travel_size // .size;
+    [foreach ($blobs[], null) as $blob ({number: -1, plain: 0};
+      .number += 1 | .cut = [] | if $blob == null or (.plain > 0 and (.number == $totals.early_blobs or .plain + ($blob | travels) > $most))
+        then .cut = [[.plain, false] | select(.[0] > 0)] | .plain = 0 else . end
+      | if $blob == null then . elif ($blob | travels) > $most
+        then .cut += [range(0; $blob | travels; $most) | [([$most, ($blob | travels) - .] | min), ($blob | has("encoding"))]]
+        else .plain += ($blob | travels) end; .cut[])] as $cuts | [$cuts[][0]] as $plain
+  | [$blobs[].encoding | select(. != null)] as $encodings
   | def ascending: . == unique;
     if ([$lines[].kind | {"tag": 1, "absent": 2, "need": 3, "blob": 4, "chunk": 5}[.]] | . == sort)
       and (of("tag") | map([.repository, .tag // "", .digest]) | ascending)
@@ -336,9 +398,14 @@ jq -r -n --slurpfile head head --slurpfile lines index '$head[0].totals as $tota
       and (of("absent") | map(.digest) | ascending) and (of("need") | map(.digest) | ascending)
       and ([$totals | .blobs, .chunks, .needs, .content_bytes, .stored_bytes] == [($blobs | length), ($chunks | length), (of("need") | length),
         ([$blobs[].size] | add // 0), ([$chunks[].size] | add // 0)])
+      and all($blobs[:$totals.early_blobs][]; has("encoding") | not)
+      and ([$head[0].requires[] | select(startswith("encoding-") or startswith("gzip-"))]
+        == ([$encodings[] | "encoding-1", (.producer // empty | "gzip-" + .)] | unique))
+      and ([$blobs[] | select(has("encoding")) | .encoding.plain_size // .size] | add // 0) <= 17592186044416
       and ($plain | length) == ($chunks | length)
+      and all(range($cuts | length); ($cuts[.][1] | not) or $chunks[.].codec == "none")
       and all(range($plain | length); $chunks[.].size as $size | if $chunks[.].codec == "none" then $size == $plain[.] else $size > 0 and $size < $plain[.] end)
-    then ($blobs[] | "blob \(.digest) \(.size)"), (range($plain | length) | $chunks[.] as $one | "chunk \($one.codec) \($one.sha256) \($one.size) \($plain[.])")
+    then ($blobs[] | "blob \(.digest) \(travels) \(.encoding.form // "as-it-is") \(.encoding.plain_size // .size) \(.encoding.plain_digest // .digest)"), (range($plain | length) | $chunks[.] as $one | "chunk \($one.codec) \($one.sha256) \($one.size) \($plain[.])")
     else error("") end' >lists || refuse "the index: order of lines, totals of the head, or the cut into chunks"
 sed -n 's/^blob //p' lists >blob-list
 sed -n 's/^chunk //p' lists >chunk-list
@@ -353,6 +420,8 @@ zeros "$fill" | cmp -s - fill || refuse "the fill is not zero"
 step "7. Every chunk's stored bytes, every blob's digest, and the end"
 chunks | blobs
 echo "  all of them"
+made=$(grep -c ' gzip ' blob-list || true)
+if [ "$made" != 0 ]; then echo "  of $made gzip layers what is compressed in them, which is what an engine unpacks"; fi
 
 step "8. The names, to compare with what the vendor says"
 jq -r "$lib"'select(.kind == "tag") | "  \(.repository | shown)\(if has("tag") then ":" + (.tag | shown) else "" end) \(.digest)"' index
@@ -363,6 +432,7 @@ good as far as this page checks: head $head_digest
 not checked here, so not said to be good; verify.py refuses what is wrong with it:
   what is inside the manifests and indexes of images, and whether all they refer to is carried (SPEC.md, 7, without M-51)
   what is inside the desired state and the sealed secrets, and whether the head says that there are secrets (SPEC.md, 11)
+  whether a gzip layer is made again of what is compressed in it by its recipe (SPEC.md, M-152 to M-157); a site compares its digest
   whether a key of a root that signed nothing here is a point of the curve (SPEC.md, M-10)
 not checked here, and by verify.py only when it is told a site, its mark or a time (SPEC.md, M-38 to M-40):
   whether the bundle is for your site, is newer than what it has, and has not expired; step 4 shows what the head says

@@ -350,8 +350,8 @@ fn tell(event: &BuildEvent<'_>, ui: &mut Ui) {
         }
         BuildEvent::Warning(warning) => ui.warn_at(escape(&warning.text), warning.file.as_deref(), warning.line),
         BuildEvent::Encoding(done, total) => ui.progress("encoding", *done, *total),
-        BuildEvent::Encoded(report) => {
-            for line in bundle_plan::encoded(report) {
+        BuildEvent::Encoded(plan, report) => {
+            for line in bundle_plan::encoded(plan, report) {
                 ui.say(line);
             }
         }

@@ -11,16 +11,7 @@ use crate::vendor_side::{ChartReport, ChartWay, EncodeReport, Plan, Reason};
 
 /// Returns the plan in a few lines: how much travels, on what it builds, and why where it does not.
 pub(super) fn lines(plan: &Plan) -> Vec<String> {
-    let sites: &[SiteBase] = match &plan.base.choice {
-        Choice::Sites(sites) => sites,
-        Choice::AnySite | Choice::Full | Choice::AsSigned => &[],
-    };
-    let names: Vec<String> = sites.iter().map(|site| escape(&site.name)).collect();
-    let whom = if names.is_empty() {
-        String::new()
-    } else {
-        format!(" for {}", names.join(", "))
-    };
+    let (sites, whom) = (sites(plan), whom(plan));
     let whole = plan.content_bytes.saturating_add(plan.needed_bytes);
     let holders = if sites.len() == 1 {
         "the site holds"
@@ -57,11 +48,40 @@ pub(super) fn lines(plan: &Plan) -> Vec<String> {
     lines
 }
 
+/// The sites that it is for, where it builds on what they hold.
+fn sites(plan: &Plan) -> &[SiteBase] {
+    match &plan.base.choice {
+        Choice::Sites(sites) => sites,
+        Choice::AnySite | Choice::Full | Choice::AsSigned => &[],
+    }
+}
+
+fn whom(plan: &Plan) -> String {
+    let names: Vec<String> = sites(plan).iter().map(|site| escape(&site.name)).collect();
+    if names.is_empty() {
+        String::new()
+    } else {
+        format!(" for {}", names.join(", "))
+    }
+}
+
 /// Returns what became of layers in a few lines: nothing where they all travel as they are because they were to.
-pub(super) fn encoded(report: &EncodeReport) -> Vec<String> {
+pub(super) fn encoded(plan: &Plan, report: &EncodeReport) -> Vec<String> {
     let (count, size, travel_size) = report.encoded();
     let mut lines = Vec::new();
     if count > 0 {
+        let travel = plan.content_bytes.saturating_sub(size.saturating_sub(travel_size));
+        let mut first = format!(
+            "next bundle{}: at most {}; {} with layers as they are",
+            whom(plan),
+            bytes(travel),
+            bytes(plan.content_bytes)
+        );
+        if plan.needs > 0 {
+            let whole = plan.content_bytes.saturating_add(plan.needed_bytes);
+            first += &format!(", {} with those that are left out", bytes(whole));
+        }
+        lines.push(first);
         lines.push(format!(
             "encoded: {} travel as {} instead of {}",
             counted(count, "layer"),

@@ -18,7 +18,7 @@ use super::{Ui, hidden, secret_plan};
 use crate::appliance::acknowledgement::Standing;
 use crate::appliance::fleet::targets_now;
 use crate::appliance::secret::{MissingSecret, lacks};
-use crate::appliance::{Hidden, ReleaseContent, ReleaseDamage};
+use crate::appliance::{Appliance, Hidden, ReleaseContent, ReleaseDamage};
 use crate::db::site::release::{Activated, ReleaseRow, State};
 use crate::db::site::targets::{DeploymentRow, TargetSet, Undeploy};
 use crate::domain::{Clock as _, Result, SystemClock, Uuid, counted, natural};
@@ -159,10 +159,13 @@ pub(super) fn run(command: &ReleaseCommand, ui: &mut Ui) -> Result<()> {
             let plan = ReleasePlan::new(&targets_now(&appliance), &release.scope, &next, ui);
             let secrets = appliance.secret_plan(&release)?;
             let told = secret_plan::lines(&secrets, &secrets.made);
-            for line in plan.lines().iter().chain(&told) {
+            let step = step(&appliance, &release)?;
+            let is_back = step.as_ref().is_some_and(|(_, is_back)| *is_back);
+            let step = step.map(|(line, _)| line);
+            for line in step.iter().chain(&plan.lines()).chain(&told) {
                 ui.say(line);
             }
-            let is_asked = !told.is_empty() && io::stdin().is_terminal();
+            let is_asked = (is_back || !told.is_empty()) && io::stdin().is_terminal();
             if is_asked || (*undeploy && !plan.is_empty()) {
                 let product = product.as_ref().map_or(String::new(), |product| {
                     format!(" --product {}", quoted(&escape(product)))
@@ -192,6 +195,28 @@ pub(super) fn run(command: &ReleaseCommand, ui: &mut Ui) -> Result<()> {
             ui.result(&value, human + &hidden::lines(&hidden))
         }
     }
+}
+
+/// From which release it goes to which, and whether that is back; nothing where none is live, or this one.
+fn step(appliance: &Appliance, release: &ReleaseRow) -> Result<Option<(String, bool)>> {
+    let releases = appliance.releases()?;
+    let live = releases
+        .iter()
+        .find(|other| other.state == State::Active && other.scope == release.scope);
+    let Some(live) = live.filter(|live| live.head != release.head) else {
+        return Ok(None);
+    };
+    let is_back = live.counter > release.counter;
+    let line = format!(
+        "{} goes {} from release {} ({}) to {} ({})",
+        ScopeNames::read(appliance, [])?.of(&release.scope),
+        if is_back { "back" } else { "on" },
+        live.counter,
+        escape(&live.version),
+        release.counter,
+        escape(&release.version)
+    );
+    Ok(Some((line, is_back)))
 }
 
 /// Says which secrets were made.

@@ -113,7 +113,7 @@ pub fn build(
         sources,
         &mut |done, total| events(BuildEvent::Encoding(done, total)),
     )?;
-    events(BuildEvent::Encoded(&encoded));
+    events(BuildEvent::Encoded(&plan, &encoded));
     let ledger = workspace.ledger()?;
     let chain = workspace.chain();
     let named: Vec<_> = content

@@ -58,8 +58,8 @@ pub enum BuildEvent<'a> {
     Warning(Warning),
     /// Layers are encoded: their bytes done, of how many.
     Encoding(u64, u64),
-    /// What became of every layer.
-    Encoded(&'a EncodeReport),
+    /// What became of every layer of what is planned.
+    Encoded(&'a Plan, &'a EncodeReport),
     /// The bundle is written.
     Packing(PackEvent),
 }

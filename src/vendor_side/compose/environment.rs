@@ -13,6 +13,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::Path;
 
+use super::interpolation::PROJECT_NAME;
 use super::place::Place;
 use super::problem::mistake;
 use super::template::{Fault, Variables, expand};
@@ -29,6 +30,8 @@ pub(super) struct Written {
     pub(super) begin: usize,
     pub(super) end: usize,
     pub(super) quote: Option<Quote>,
+    /// Whether it names the project.
+    pub(super) is_project: bool,
 }
 
 /// How a value is quoted.
@@ -86,6 +89,7 @@ impl Environment {
             length: text.len(),
             rest: text,
             written: Vec::new(),
+            is_project: false,
             line: 1,
             outer,
             earlier,
@@ -97,6 +101,11 @@ impl Environment {
         // Compose passes over them without a word.
         found.retain(|name, _| !name.trim_start().starts_with(|c: char| c.is_ascii_digit()));
         Ok((Self(found), parser.written))
+    }
+
+    /// Takes the name of the project out, which is the deployment's own affair.
+    pub(super) fn without_project(&mut self) {
+        self.0.remove(PROJECT_NAME);
     }
 
     /// Returns the value of a variable.
@@ -129,6 +138,8 @@ struct Parser<'a> {
     length: usize,
     rest: &'a str,
     written: Vec<Written>,
+    /// Whether the value under way names the project.
+    is_project: bool,
     line: usize,
     outer: &'a Environment,
     earlier: &'a Environment,
@@ -203,6 +214,7 @@ impl<'a> Parser<'a> {
             .len()
             .saturating_sub(self.rest.trim_start_matches(is_blank).len());
         self.advance(blank);
+        self.is_project = name == PROJECT_NAME;
         let value = self.value_of_statement()?;
         self.keep(name, value)?;
         Ok(true)
@@ -270,6 +282,7 @@ impl<'a> Parser<'a> {
             begin,
             end: begin.saturating_add(bytes),
             quote,
+            is_project: self.is_project,
         });
     }
 

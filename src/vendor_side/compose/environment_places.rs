@@ -1,4 +1,6 @@
-//! Where secrets stand in an environment file: every value with one is written anew, in double quotes on one line, and means what it meant.
+//! What agents get of an environment file. Where secrets stand, every value with one is written anew, in double quotes on one line, and
+//! means what it meant. A name of the project is taken out: compose would take it before the one in the file, by which agents find what
+//! they started.
 
 use std::path::Path;
 
@@ -18,6 +20,8 @@ pub struct EnvironmentFile {
     pub bytes: Vec<u8>,
     /// Its secrets, and the line on which each stands.
     pub(crate) secrets: Vec<(SecretName, usize)>,
+    /// The line on which a name of the project stood.
+    pub(crate) project: Option<usize>,
 }
 
 impl EnvironmentFile {
@@ -27,20 +31,33 @@ impl EnvironmentFile {
     ///
     /// Those of [`Environment::parse`]; `E-USAGE environment` for a secret within a reference to a variable.
     pub fn read(path: &Path, text: &str) -> Result<Self> {
-        let (environment, written) = Environment::parse_written(path, text.as_bytes())?;
+        let (_, written) = Environment::parse_written(path, text.as_bytes())?;
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+        let mut project = None;
+        let (mut kept, mut done) = (String::with_capacity(text.len()), 0);
+        for value in written
+            .iter()
+            .filter(|value| value.is_project && value.begin < value.end)
+        {
+            project = project.or(Some(line_at(text, value)));
+            kept.push_str(text.get(done..value.begin).unwrap_or_default());
+            done = value.end;
+        }
+        kept.push_str(text.get(done..).unwrap_or_default());
+        // What other values make of it is another text then, too.
+        Self::without_project(path, &kept, project)
+    }
+
+    fn without_project(path: &Path, text: &str, project: Option<usize>) -> Result<Self> {
+        let (mut environment, written) = Environment::parse_written(path, text.as_bytes())?;
+        environment.without_project();
         let (mut bytes, mut secrets, mut done) = (String::with_capacity(text.len()), Vec::new(), 0);
         for value in &written {
             let source = text.get(value.begin..value.end).unwrap_or_default();
             if !is_marked(source) {
                 continue;
             }
-            let line = text
-                .get(..value.begin)
-                .unwrap_or_default()
-                .matches('\n')
-                .count()
-                .saturating_add(1);
+            let line = line_at(text, value);
             if value.quote != Some(Quote::Single) && references(source).any(is_marked) {
                 let place = Place {
                     file: path.into(),
@@ -60,8 +77,15 @@ impl EnvironmentFile {
             environment,
             bytes: unmark(&bytes).into_bytes(),
             secrets,
+            project,
         })
     }
+}
+
+/// The line on which a value begins.
+fn line_at(text: &str, value: &Written) -> usize {
+    let before = text.get(..value.begin).unwrap_or_default();
+    before.matches('\n').count().saturating_add(1)
 }
 
 /// Writes a value with its quotes, if any, as one in double quotes on one line.
@@ -128,6 +152,22 @@ mod tests {
         let marked = mark(text, TextKind::Environment);
         assert!(marked.problems.is_empty(), "{:?}", marked.problems);
         EnvironmentFile::read(Path::new("x"), &marked.text).unwrap()
+    }
+
+    #[test]
+    fn a_name_of_the_project_stays_out_of_what_travels() {
+        let file = read("A=1\nCOMPOSE_PROJECT_NAME=\"wiki\"\nB=${COMPOSE_PROJECT_NAME}x\n");
+        assert_eq!(file.project, Some(2));
+        assert_eq!(file.bytes, b"A=1\nCOMPOSE_PROJECT_NAME=\nB=${COMPOSE_PROJECT_NAME}x\n");
+        let known: Vec<_> = file.environment.iter().collect();
+        assert_eq!(known, [("A", "1"), ("B", "x")]);
+        let twice = read("COMPOSE_PROJECT_NAME=a\nCOMPOSE_PROJECT_NAME='b'\n");
+        assert_eq!(twice.bytes, b"COMPOSE_PROJECT_NAME=\nCOMPOSE_PROJECT_NAME=\n");
+        let none = read("COMPOSE_PROJECT_NAME=\nMY_COMPOSE_PROJECT_NAME=x\n");
+        assert_eq!(
+            (none.project, &none.bytes[..]),
+            (None, &b"COMPOSE_PROJECT_NAME=\nMY_COMPOSE_PROJECT_NAME=x\n"[..])
+        );
     }
 
     /// The value with its secret filled is what the file meant with the mark in the secret's place.

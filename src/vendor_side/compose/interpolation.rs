@@ -11,8 +11,8 @@ use super::place::Place;
 use super::problem::{Problem, cut};
 use super::template::{Fault, Variables, expand};
 
-/// The name under which compose offers the project's name.
-const PROJECT_NAME: &str = "COMPOSE_PROJECT_NAME";
+/// The name under which compose offers the project's name, and takes another one.
+pub(super) const PROJECT_NAME: &str = "COMPOSE_PROJECT_NAME";
 /// Most bytes of texts that variables were replaced in.
 const TEXT_BYTES: usize = 64 << 20;
 

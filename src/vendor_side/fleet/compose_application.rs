@@ -71,6 +71,11 @@ impl ComposeVariant {
                 }
                 gathered.findings.lines(&file, &marked.text, plain);
                 let read = EnvironmentFile::read(path, &marked.text)?;
+                if let Some(line) = read.project {
+                    gathered.warn(format!(
+                        "{file}:{line}: COMPOSE_PROJECT_NAME stays out of what travels: at a site the project has the name of its deployment"
+                    ));
+                }
                 env_text = Some((file.clone(), marked.text));
                 let places = read.secrets.into_iter();
                 secrets.extend(places.map(|(name, line)| (name, format!("{file}:{line}"))));

@@ -64,7 +64,7 @@ impl Judgement<'_> {
         let is_rewritten = image.reference.contains(at.name()) || shown.reference != image.reference;
         if self.is_listed(&image.reference) {
             answer.warnings.push(format!(
-                "{}: the cluster needs the appliance as a mirror for it (`airlock target connect TARGET --mirrors`)",
+                "{}: the cluster needs the appliance as a mirror for it (`airlock target connect TARGET --mirrors RUNTIME` at the site)",
                 self.named_by(image, &answer.values)
             ));
         } else if is_rewritten {

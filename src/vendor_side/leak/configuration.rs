@@ -68,8 +68,17 @@ pub(super) fn secrets(file: &str, text: &str) -> Vec<(u64, Said)> {
     let name = file.rsplit('/').next().unwrap_or_default().to_ascii_lowercase();
     let is_of_users = OF_USERS.iter().any(|word| name.contains(word));
     let mut found = Vec::new();
-    for (number, line) in (1..).zip(text.lines()).filter(|(_, line)| !is_remark(line)) {
-        let line = readable(line);
+    let mut lines = (1..)
+        .zip(text.lines())
+        .filter(|(_, line)| !is_remark(line) && !line.trim().is_empty())
+        .peekable();
+    while let Some((number, line)) = lines.next() {
+        let mut line = readable(line);
+        if let Some((_, next)) = lines.peek()
+            && let Some(whole) = continued(&line, &readable(next))
+        {
+            line = Cow::Owned(whole);
+        }
         let pairs = pairs(&line, Form::File);
         if pairs.is_empty() && ((is_of_users && is_user(&line)) || is_acl(&line)) {
             found.push((number, Said::User));
@@ -80,12 +89,50 @@ pub(super) fn secrets(file: &str, text: &str) -> Vec<(u64, Said)> {
     found
 }
 
-/// Returns a line as it is read: references settled, and a text within a text without its escapes.
+/// Returns a line as it is read: references settled, a text within a text without its escapes, one in three quotes in one.
 pub(super) fn readable(line: &str) -> Cow<'_, str> {
-    match settled(line) {
-        line if !line.contains("\\\"") => line,
-        line => Cow::Owned(line.replace("\\\"", "\"")),
+    let mut line = settled(line);
+    for (written, read) in [("\\\"", "\""), ("\"\"\"", "\""), ("'''", "'")] {
+        if line.contains(written) {
+            line = Cow::Owned(line.replace(written, read));
+        }
     }
+    line
+}
+
+/// A name that is given a value on the next line, as one line: YAML, JSON and XML as programs write them.
+fn continued(line: &str, next: &str) -> Option<String> {
+    let bare = |text: &'_ str| text.trim().trim_matches(['"', '\'']).to_owned();
+    let (line, next) = (line.trim(), next.trim().trim_end_matches(','));
+    // Variables of containers, and credentials that have a type.
+    let whole = line.trim_start_matches("- ").trim_end_matches(',').split_once(':');
+    if let (Some((key, name)), Some((word, value))) = (whole, next.split_once(':'))
+        && matches!(bare(key).as_str(), "name" | "key" | "type")
+        && bare(word) == "value"
+    {
+        return Some(format!("{}: {}", bare(name), value.trim()));
+    }
+    let block = ["|", "|-", "|+", ">", ">-", ">+"]
+        .iter()
+        .find_map(|mark| line.strip_suffix(mark))
+        .map(str::trim_end);
+    if let Some(head) = block.filter(|head| head.ends_with(':')) {
+        return Some(format!("{head} {next}"));
+    }
+    let is_value = !next.contains(": ")
+        && !next.contains("=>")
+        && !next.ends_with([':', '{', '[', '>', '('])
+        && !next.starts_with(['-', '{', '[', '<', '}', ']'])
+        && (!next.contains(char::is_whitespace) || next.starts_with(['"', '\'']));
+    if !is_value {
+        return None;
+    }
+    if line.ends_with(':') {
+        return Some(format!("{line} {next}"));
+    }
+    let element = line.strip_prefix('<')?.strip_suffix('>')?;
+    let is_open = !element.starts_with('/') && !element.contains(['<', '>', ' ', '/']);
+    is_open.then(|| format!("{element}: {next}"))
 }
 
 /// Remarks in the languages of configuration.
@@ -327,6 +374,51 @@ fn in_quotes(text: &str) -> Option<&str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_value_on_the_next_line_is_one_of_the_name_before() {
+        let found = |text: &str| secrets("x.conf", text);
+        let pair = |key: &str, value: &str| vec![(2, Said::Pair(key.to_owned(), value.to_owned()))];
+        for (text, key) in [
+            ("a: b\npassword: |\n  hunter2\n", "password"),
+            ("a: b\npassword: >-\n\n  hunter2\n", "password"),
+            ("a: b\npassword:\n  hunter2\n", "password"),
+            ("{\n\"password\":\n  \"hunter2\",\n", "password"),
+            ("env:\n- name: DB_PASSWORD\n  value: hunter2\n", "DB_PASSWORD"),
+            ("{\n  \"type\": \"password\",\n  \"value\": \"hunter2\"\n", "password"),
+            ("<a>\n  <password>\n    hunter2\n  </password>\n", "password"),
+            ("[a]\npassword = \"\"\"hunter2\"\"\"\n", "password"),
+            ("[a]\npassword = '''hunter2'''\n", "password"),
+        ] {
+            assert_eq!(found(text), pair(key, "hunter2"), "{text}");
+        }
+        for text in [
+            "password:\n  secretKeyRef:\n    name: x\n",
+            "password:\n  - a\n",
+            "- name: DB_PASSWORD\n  valueFrom:\n    secretKeyRef: {name: x, key: y}\n",
+            "- name: DB_PASSWORD\n  value: $(OTHER)\n",
+            "password: |\n  ${DB_PASSWORD}\n",
+            "Password:\nEnter the one that you were given\n",
+            "name: web\nvalue: hunter2\n",
+            "<password>\n  <file>/run/x</file>\n</password>\n",
+        ] {
+            assert_eq!(found(text), [], "{text}");
+        }
+    }
+
+    #[test]
+    fn hashes_of_passwords_are_no_references() {
+        for hash in [
+            "$argon2id$v=19$m=1$c29t$aGFz",
+            "$6$rounds=5000$usesome$hash",
+            "$2y$10$hash",
+            "$y$j9T$x$y",
+        ] {
+            let text = format!("password: \"{hash}\"\n");
+            assert_eq!(secrets("x.yaml", &text).len(), 1, "{hash}");
+        }
+        assert_eq!(secrets("x.yaml", "password: \"$PASSWORD\"\npassword: ${A:-}\n"), []);
+    }
 
     #[test]
     fn passwords_are_found_as_programs_write_them() {

@@ -10,6 +10,7 @@ use super::allow_plain::AllowPlain;
 use super::chart_template;
 use super::configuration::{self, Form, Said, readable};
 use super::keys::{holds_secrets, is_beside, lets_in, looks_secret, secret_name};
+use super::options;
 use super::reference::{settled, variable, without_unused_defaults};
 use super::source::{Placed, Source, SourceFile, given, is_empty, spoken};
 use super::text::{assignment, assignments, is_comment, passwords_of_addresses, private_key, secret_shape};
@@ -233,6 +234,7 @@ impl Findings {
                 }
             }
             Value::Array(list) => {
+                let before = self.count();
                 // As programs are given options: `--password`, and the value next.
                 for pair in list.windows(2) {
                     if let [Value::String(option), Value::String(text)] = pair
@@ -244,6 +246,9 @@ impl Findings {
                     {
                         self.by_variable(source, path, name);
                     }
+                }
+                if self.count() == before && !source.is_allowed(path, plain) {
+                    self.command(source, path, list, plain);
                 }
                 for (number, value) in list.iter().enumerate() {
                     let path = format!("{path}.{number}");
@@ -274,6 +279,22 @@ impl Findings {
                 }
             }
             Value::String(_) | Value::Null | Value::Bool(_) | Value::Number(_) => {}
+        }
+    }
+
+    /// Looks at a list as at the line of a command: some programs have their own options.
+    fn command(&mut self, source: &dyn Source, path: &str, list: &[Value], plain: AllowPlain<'_>) {
+        let words: Option<Vec<&str>> = list.iter().map(Value::as_str).collect();
+        let Some(words) = words.filter(|words| words.iter().any(|word| word.starts_with('-'))) else {
+            return;
+        };
+        // A word with a line of its own is looked at by itself.
+        let line = words.into_iter().filter(|word| !word.contains(char::is_whitespace));
+        let line = line.collect::<Vec<_>>().join(" ");
+        for (name, value) in options::pairs(&line) {
+            if self.key(|| source.whole(path), path, name, value, plain) {
+                self.by_variable(source, path, name);
+            }
         }
     }
 

@@ -142,8 +142,9 @@ fn reference(from: &str) -> Option<Reference<'_>> {
         .unwrap_or(behind);
     let is_parameter = behind.starts_with(|c: char| c.is_ascii_digit());
     if is_parameter {
-        // `$1` of a shell; `$2y$` is the beginning of a hash.
-        return (name.len() == 1 && !is_escaped).then(|| plain(2, ""));
+        // `$1` of a shell; `$2y$` and `$6$` are the beginning of a hash.
+        let is_hash = behind.get(1..).is_some_and(|behind| behind.starts_with('$'));
+        return (name.len() == 1 && !is_escaped && !is_hash).then(|| plain(2, ""));
     }
     // Two dollar signs before other letters are a dollar sign in a password.
     let is_variable = is_name(name) && (!is_escaped || !name.chars().any(|c| c.is_ascii_lowercase()));
@@ -198,6 +199,7 @@ mod tests {
             ("$${A}", "${A}"),
             ("\"$1\"", "\"${_}\""),
             ("$2y$05$abc", "$2y$05${abc}"),
+            ("$6$salt$x", "$6${salt}${x}"),
             ("{a: ${B", "{a: ${B"),
         ] {
             assert_eq!(settled(text), expected, "{text}");

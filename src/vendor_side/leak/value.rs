@@ -22,6 +22,22 @@ const PATHS: [&str; 5] = ["/", "./", "../", "~/", "file:"];
 /// How a value begins that says where another program finds the secret.
 const REFERENCES: [&str; 6] = ["vault:", "ref+", "op://", "arn:aws:", "env:", "ENC["];
 
+/// How hashes of passwords begin, as they are and as a settled text has them: what stands behind their dollars is no variable.
+const HASHES: [&str; 12] = [
+    "$argon2",
+    "${argon2",
+    "$scrypt$",
+    "${scrypt}$",
+    "$pbkdf2",
+    "${pbkdf2",
+    "$y$",
+    "${y}$",
+    "$1$",
+    "$2",
+    "$5$",
+    "$6$",
+];
+
 /// Parts of ways to be let in that have digits.
 const WAYS: [&str; 12] = [
     "oauth", "md5", "sha1", "sha2", "sha-", "ntlm", "saml", "oidc", "krb5", "auth0", "ldap", "base64",
@@ -33,6 +49,9 @@ pub(super) fn may_be_secret(value: &str) -> bool {
     // Who put a secret of the release into it knows what it is.
     if is_marked(value) || REFERENCES.iter().any(|start| value.starts_with(start)) {
         return false;
+    }
+    if HASHES.iter().any(|start| value.starts_with(start)) {
+        return true;
     }
     let value = settled(value);
     match left(&value) {

@@ -141,6 +141,23 @@ fn with_or_without_cache_the_bytes_are_the_same_and_without_encodings_those_of_b
 }
 
 #[test]
+fn how_large_the_bundle_gets_is_said_before_it_is_packed() {
+    let desk = Desk::new();
+    let words = ["bundle", "create", "-f", "release.yaml", "-w", "w", "-o", "a"];
+    let output = desk.folder.run_as("human", &words);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    let line = said.lines().find(|line| line.starts_with("next bundle: at most "));
+    let line = line.unwrap_or_else(|| panic!("{said}"));
+    let (most, rest) = line["next bundle: at most ".len()..].split_once("; ").unwrap();
+    assert!(most.ends_with(" MiB"), "{line}");
+    assert_eq!(rest, "3.8 MiB with layers as they are");
+    let most: f64 = most.trim_end_matches(" MiB").parse().unwrap();
+    let size = u32::try_from(desk.bytes("a").len()).unwrap();
+    assert!(f64::from(size) / f64::from(1 << 20) < most + 0.5, "{size}: {line}");
+    assert!(most < 2.0, "{line}");
+}
+
+#[test]
 fn none_is_what_it_was_and_says_so() {
     let desk = Desk::new();
     let said = desk.create("a", &["--encodings", "none"]);

@@ -54,6 +54,7 @@ fn what_changes_is_said_before_it_does() {
         let at = ended.stderr.find(words);
         at.unwrap_or_else(|| panic!("{words}: {}", ended.stderr))
     };
+    told(" goes back from release ");
     told("secrets that get another value, with which agents apply again what uses them: JWT");
     told(
         "secrets that are made, for nothing is here: whatever kept an older value does not know the new one: REDIS_PASSWORD",
