@@ -1,7 +1,7 @@
 //! Sealing: for each site of the audience a document with the values that its targets use.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::declared::declaration;
 use super::rendered::Rendered;
@@ -11,9 +11,10 @@ use crate::bundle::desired::{DesiredState, SecretSource};
 use crate::collect::Problems;
 use crate::crypto::{RecipientKey, SealedSecret, SealedSecrets};
 use crate::db::ledger::Site;
+use crate::domain::limits::SECRET_SOUGHT_BYTES;
 use crate::domain::{Audience, Class, DocumentType, Error, Result, Scope, SecretName, SiteId, Uuid};
 use crate::release::find_site;
-use crate::release_file::{ReleaseFile, SecretOrigin};
+use crate::release_file::{ApplicationKind, ChartLocation, ReleaseFile, SecretOrigin};
 
 /// What is sealed, and for how many sites.
 #[derive(Debug, Default)]
@@ -75,7 +76,7 @@ pub(crate) fn check_audience(file: &ReleaseFile, audience: &Audience, sites: &[S
 ///
 /// # Errors
 ///
-/// Those of reading values; `E-LIMIT rendered` where values make documents too large; `E-TRUST weak-key`, `E-IO random`; `E-INTERNAL` for what [`check_audience`] and the assembly refuse before.
+/// Those of reading values; `E-POLICY secret` for a value that stands in a document in clear; `E-LIMIT rendered` where values make documents too large; `E-TRUST weak-key`, `E-IO random`; `E-INTERNAL` for what [`check_audience`] and the assembly refuse before.
 pub(crate) fn seal(
     file: &ReleaseFile,
     ask: AskSecret<'_>,
@@ -97,7 +98,7 @@ pub(crate) fn seal(
     let folder = folder
         .canonicalize()
         .map_err(|error| Error::io("open the folder", folder, error))?;
-    let values = Values::new(ask, &folder);
+    let values = Values::new(ask, &folder, chart_folders(file));
     let mut sealed_documents = Vec::new();
     for id in ids {
         // By declaration: the targets that use it, none for the one value of a site.
@@ -141,6 +142,7 @@ pub(crate) fn seal(
         }
         secrets.sort_by(|a, b| (&a.name, &a.targets).cmp(&(&b.name, &b.targets)));
         rendered.check(Some((id, &site.name)), &secrets)?;
+        check_nowhere_in_clear(&secrets, documents)?;
         let sealed = SealedSecrets {
             scope: scope.clone(),
             counter: release.counter(),
@@ -153,6 +155,57 @@ pub(crate) fn seal(
         documents: sealed_documents,
         remarks: values.remarks.into_inner(),
     })
+}
+
+/// The folders of charts that lie here, links followed.
+fn chart_folders(file: &ReleaseFile) -> Vec<PathBuf> {
+    let charts = file.applications.iter().filter_map(|entry| match &entry.kind {
+        ApplicationKind::Helm(application) => match &application.chart {
+            ChartLocation::Local(path, _) => path.canonicalize().ok(),
+            ChartLocation::Oci(_) | ChartLocation::Repository { .. } => None,
+        },
+        ApplicationKind::Compose(_) => None,
+    });
+    charts.collect()
+}
+
+/// Refuses values that are sealed and stand in a document beside their seal, in clear. Shorter ones are not looked for: they would be found
+/// in any text.
+fn check_nowhere_in_clear(secrets: &[SealedSecret], documents: &[(DocumentType, Vec<u8>)]) -> Result<()> {
+    for secret in secrets {
+        let value = secret.value.as_str();
+        if value.len() < SECRET_SOUGHT_BYTES {
+            continue;
+        }
+        let quoted = serde_json::Value::from(value).to_string();
+        let escaped = quoted.trim_matches('"').to_owned();
+        let written = [
+            value.to_owned(),
+            value.replace('$', "$$"),
+            escaped.replace('$', "$$"),
+            escaped,
+        ];
+        let holds = |document: &[u8]| {
+            let text = String::from_utf8_lossy(document);
+            written.iter().any(|written| text.contains(written.as_str()))
+        };
+        if let Some((kind, _)) = documents.iter().find(|(_, document)| holds(document)) {
+            return Err(Error::new(
+                Class::Policy,
+                "secret",
+                format!(
+                    "the value of the secret {} is sealed, and stands in clear in a document of the release beside it ({kind})",
+                    secret.name
+                ),
+            )
+            .expected("it nowhere but in its secret")
+            .remedy(format!(
+                "write \"{{{{ .Secrets.{} }}}}\" where it stands, or take the file that holds it out of the release",
+                secret.name
+            )));
+        }
+    }
+    Ok(())
 }
 
 fn gone() -> Error {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
 use std::os::unix::ffi::OsStringExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
 
@@ -37,6 +37,8 @@ pub(super) struct Values<'a> {
     ask: AskSecret<'a>,
     /// The folder of the release file, links followed.
     folder: &'a Path,
+    /// Folders of charts, links followed: all files in them travel.
+    charts: Vec<PathBuf>,
     /// By declaration, and by site where it has one for each.
     known: RefCell<BTreeMap<(usize, Option<String>), SecretValue>>,
     /// What deserves a word.
@@ -44,10 +46,11 @@ pub(super) struct Values<'a> {
 }
 
 impl<'a> Values<'a> {
-    pub(super) fn new(ask: AskSecret<'a>, folder: &'a Path) -> Self {
+    pub(super) fn new(ask: AskSecret<'a>, folder: &'a Path, charts: Vec<PathBuf>) -> Self {
         Self {
             ask,
             folder,
+            charts,
             known: RefCell::default(),
             remarks: RefCell::default(),
         }
@@ -119,7 +122,20 @@ impl<'a> Values<'a> {
         if !looked.is_file() {
             return Err(looked.refusal(path));
         }
-        let is_inside = looked.real_path().map_err(failed)?.starts_with(self.folder);
+        let real = looked.real_path().map_err(failed)?;
+        if self.charts.iter().any(|chart| real.starts_with(chart)) {
+            return Err(Error::new(
+                Class::Policy,
+                "secret-file",
+                format!(
+                    "{} lies in the folder of a chart, and travels with it in clear",
+                    path.display()
+                ),
+            )
+            .expected("the value of a secret outside of what travels")
+            .remedy("move it out of the chart's folder"));
+        }
+        let is_inside = real.starts_with(self.folder);
         if is_inside && looked.mode() & 0o077 != 0 {
             return Err(Error::new(
                 Class::Policy,

@@ -305,6 +305,42 @@ fn values_that_cannot_be_had_or_that_others_may_read_are_refused() {
 }
 
 #[test]
+fn what_is_sealed_stands_nowhere_beside_its_seal() {
+    let (mut folder, _, _, outside) = folder();
+    let good = rest(&outside);
+    let (compose, env) = (folder.path("c.yaml"), folder.path("c.env"));
+    let (compose, env) = [compose, env].map(|path| std::fs::read_to_string(path).unwrap()).into();
+    let refused = |folder: &mut VendorFolder, rest: &str, expected: &str, says: &str| {
+        let (class, code, text) = folder.refused(rest, 1);
+        assert_eq!((class, code), ("E-POLICY", expected), "{text}");
+        assert!(text.contains(says), "{says}: {text}");
+        assert!(CANARIES.iter().all(|canary| !text.contains(canary)), "{text}");
+    };
+    folder.write("c.env", format!("GREETING={}\n{env}", CANARIES[1]));
+    refused(
+        &mut folder,
+        &good,
+        "secret",
+        "write \"{{ .Secrets.LICENCE }}\" where it stands",
+    );
+    folder.write("c.env", &env);
+    let mounted = "    volumes: [\"./private:/x.conf:ro\"]\n    environment:";
+    folder.write("c.yaml", compose.replace("    environment:", mounted));
+    refused(
+        &mut folder,
+        &good,
+        "secret",
+        "take the file that holds it out of the release",
+    );
+    folder.write("c.yaml", &compose);
+    folder.write("chart/value", CANARIES[2]);
+    set_mode(&folder.path("chart/value"), 0o600);
+    let inside = good.replace("file: private", "file: chart/value");
+    refused(&mut folder, &inside, "secret-file", "move it out of the chart's folder");
+    folder.build(&good, 1).unwrap();
+}
+
+#[test]
 fn secrets_stand_only_where_nothing_reads_them_as_anything_else() {
     let (mut folder, _, _, outside) = folder();
     let good = rest(&outside);
