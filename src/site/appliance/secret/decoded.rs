@@ -37,7 +37,40 @@ pub(super) fn decoded(text: &str) -> Vec<Decoded> {
         }
         all.extend(last);
     }
+    let mut unwrapped: Vec<Decoded> = lines_joined(text).into_iter().collect();
+    for wrapped in &all {
+        if let Some(mut joined) = lines_joined(wrapped.text()) {
+            for place in &mut joined.places {
+                *place = wrapped.place(*place);
+            }
+            unwrapped.push(joined);
+        }
+    }
+    all.extend(unwrapped);
     all
+}
+
+/// A text without its line breaks and what its lines are indented by: what is long is printed in lines. Nothing where there is one line.
+fn lines_joined(text: &str) -> Option<Decoded> {
+    if !text.trim_end().contains('\n') {
+        return None;
+    }
+    let mut out = Decoded {
+        text: Zeroizing::new(String::with_capacity(text.len())),
+        places: Vec::with_capacity(text.len().saturating_add(1)),
+    };
+    let mut is_indent = false;
+    for (at, c) in text.char_indices() {
+        let is_break = matches!(c, '\n' | '\r');
+        if is_break || (is_indent && matches!(c, ' ' | '\t')) {
+            is_indent = true;
+            continue;
+        }
+        is_indent = false;
+        out.push(c.encode_utf8(&mut [0; 4]), at, 1);
+    }
+    out.places.push(text.len());
+    Some(out)
 }
 
 impl Decoded {
@@ -178,6 +211,9 @@ mod tests {
             ("a%2520b", vec!["a%20b", "a b"]),
             ("a+b%21", vec!["a+b!", "a b!"]),
             ("plain", vec![]),
+            ("ab\n  cd\r\n\nef\n", vec!["abcdef"]),
+            ("a%20\nb\\nc", vec!["a \nb\nc", "a%20b\\nc", "a bc"]),
+            ("one line\n", vec![]),
         ] {
             let all = decoded(text);
             assert_eq!(all.iter().map(Decoded::text).collect::<Vec<_>>(), expected, "{text}");
@@ -186,6 +222,8 @@ mod tests {
         assert_eq!(one.text(), "xéy/z");
         assert_eq!(one.stretch(&(1..4)), 1..8);
         assert_eq!(one.stretch(&(4..6)), 8..12);
+        let lines = decoded("<ab\n  cd>").remove(0);
+        assert_eq!((lines.text(), lines.stretch(&(1..5))), ("<abcd>", 1..8));
         let twice = decoded("<a%252Fb>").remove(1);
         assert_eq!((twice.text(), twice.stretch(&(1..4))), ("<a/b>", 1..8));
     }
