@@ -135,7 +135,7 @@ impl Plant {
     pub(crate) fn secret(&self, target: &str) -> Outcome<(String, String)> {
         let said: Value = serde_json::from_str(
             &airlock()
-                .args(["--format", "json", "target", "secret", target, "--state"])
+                .args(["--format", "json", "target", "secret", target, "--yes", "--state"])
                 .arg(&self.site.state)
                 .ok()?,
         )?;

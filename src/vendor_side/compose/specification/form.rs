@@ -79,7 +79,11 @@ impl Form {
             Self::Host => text
                 .split_once('=')
                 .or_else(|| text.split_once(':'))
-                .is_some_and(|(host, _)| !host.is_empty() && !host.contains([':', '='])),
+                .is_some_and(|(host, address)| {
+                    let bare = address.strip_prefix('[').and_then(|address| address.strip_suffix(']'));
+                    let is_address = address == "host-gateway" || bare.unwrap_or(address).parse::<IpAddr>().is_ok();
+                    !host.is_empty() && !host.contains([':', '=']) && is_address
+                }),
             Self::Variable => !text
                 .split('=')
                 .next()
@@ -98,9 +102,9 @@ impl Form {
             }
             Self::Mac => is_mac(text),
             Self::Restart => {
-                let (word, times) = text.split_once(':').unwrap_or((text, "0"));
-                ["", "no", "none", "always", "any", "unless-stopped", "on-failure"].contains(&word)
-                    && times.parse::<u32>().is_ok()
+                let times = text.strip_prefix("on-failure:");
+                ["", "no", "none", "always", "any", "unless-stopped", "on-failure"].contains(&text)
+                    || times.is_some_and(|times| times.parse::<u32>().is_ok())
             }
             Self::Count => text.eq_ignore_ascii_case("all") || text.parse::<i64>().is_ok(),
         }
@@ -123,7 +127,7 @@ impl Form {
             Self::Port => "[[ADDRESS:]HOST-PORT:]PORT[/PROTOCOL], each from 0 to 65535 or a range of as many, the protocol tcp, udp or sctp",
             Self::Volume => "[SOURCE:]TARGET[:OPTIONS]",
             Self::Device => "SOURCE[:TARGET[:PERMISSIONS]]",
-            Self::Host => "NAME=ADDRESS",
+            Self::Host => "NAME=ADDRESS, the address such as 127.0.0.1 or ::1, or host-gateway",
             Self::Variable => "NAME=VALUE, without a space before the equals sign",
             Self::Address => "an address such as 127.0.0.1 or ::1",
             Self::Container => "two letters or digits at least, and _ . -",
@@ -285,6 +289,11 @@ mod tests {
             &["always", "every_5m", "every_1w2d", "if_not_present"],
             &["", "sometimes", "every_", "every_m", "every_5x"],
         );
+        check(
+            Form::Host,
+            &["a=1.2.3.4", "a:::1", "a=[::1]", "host.docker.internal:host-gateway"],
+            &["foo:bar", "a=", "=1.2.3.4", "a"],
+        );
         check(Form::Address, &["127.0.0.1", "::1"], &["localhost", "1.2.3"]);
         check(Form::Count, &["all", "ALL", "2"], &["", "some"]);
         check(Form::Published, &["", "80", "80-90"], &["web", "90-80", "70000"]);
@@ -297,7 +306,7 @@ mod tests {
         check(
             Form::Restart,
             &["no", "on-failure:3", "unless-stopped"],
-            &["sometimes", "on-failure:x"],
+            &["sometimes", "on-failure:x", "always:3"],
         );
         check(Form::Volume, &["/a", "a:/b:ro,z"], &["", "aa:/b:ro:x", ":/b"]);
     }

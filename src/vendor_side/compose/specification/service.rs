@@ -4,8 +4,8 @@ use super::deploy::DEPLOY;
 use super::form::Form;
 use super::shape::{List, Number, Others, Shape};
 use super::words::{
-    ANY_NUMBER, ANY_TEXT, COMMAND, COUNT, FLAG, FRACTION, GPUS, GRANTS, HOSTS, NONE, OPTIONS, PAIRS, PLAIN, ROUNDED,
-    ROUNDED_COUNT, SIZE, STRICT_FLAG, TEXT_OR_ANY_TEXTS, TEXT_OR_NUMBER, TEXT_OR_TEXTS, TEXTS, TIME, ULIMITS,
+    ADDRESSES, ANY_NUMBER, ANY_TEXT, COMMAND, COUNT, FLAG, FRACTION, GPUS, GRANTS, HOSTS, NONE, OPTIONS, PAIRS, PLAIN,
+    ROUNDED, ROUNDED_COUNT, SIZE, STRICT_FLAG, TEXT_OR_ANY_TEXTS, TEXT_OR_NUMBER, TEXT_OR_TEXTS, TEXTS, TIME, ULIMITS,
     UNIQUE_TEXTS, VARIABLES, WHOLE, WHOLE_SIZE, fields, list, mapping, names, text, unique, whole,
 };
 
@@ -202,8 +202,8 @@ const NETWORK_USE: Shape = Shape {
         &[
             ("aliases", &UNIQUE_TEXTS),
             ("interface_name", &ANY_TEXT),
-            ("ipv4_address", &ANY_TEXT),
-            ("ipv6_address", &ANY_TEXT),
+            ("ipv4_address", &text(Form::Address, "a text: an address")),
+            ("ipv6_address", &text(Form::Address, "a text: an address")),
             ("link_local_ips", &UNIQUE_TEXTS),
             ("mac_address", &MAC),
             ("driver_opts", &OPTIONS),
@@ -442,7 +442,7 @@ const KEYS: &[(&str, &Shape)] = &[
     ("develop", &DEVELOP),
     ("device_cgroup_rules", &UNIQUE_TEXTS),
     ("devices", &list(&DEVICE, "a list of devices")),
-    ("dns", &TEXT_OR_TEXTS),
+    ("dns", &ADDRESSES),
     ("dns_opt", &UNIQUE_TEXTS),
     ("dns_search", &TEXT_OR_TEXTS),
     ("domainname", &ANY_TEXT),

@@ -88,6 +88,16 @@ pub(super) const TEXT_OR_TEXTS: Shape = Shape {
     expected: "a text, or a list of texts",
     ..UNIQUE_TEXTS
 };
+/// An address or a list of them, which an engine reads.
+pub(super) const ADDRESSES: Shape = Shape {
+    text: Some(Form::Address),
+    list: Some(List {
+        item: &text(Form::Address, "an address"),
+        unique: true,
+    }),
+    expected: "an address, or a list of addresses",
+    ..NONE
+};
 /// A text or a list in which a text may come twice.
 pub(super) const TEXT_OR_ANY_TEXTS: Shape = Shape {
     text: Some(Form::Any),
