@@ -69,8 +69,10 @@ impl EndlessHelm {
     }
 
     fn create(&self) -> Command {
-        let mut create = Command::new(AIRLOCK);
+        // Where this runs in the background, signals of the terminal are ignored.
+        let mut create = Command::new("env");
         create
+            .args(["--default-signal", AIRLOCK])
             .args("bundle create -f release.yaml -w w --dry-run --helm ./helm".split(' '))
             .current_dir(self.folder.path(""))
             .env("TMPDIR", &self.temporary)
