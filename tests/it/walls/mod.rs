@@ -28,6 +28,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use self::case::{Case, Theatre, What};
+use crate::support::slow::share;
 
 /// Cases at one time.
 const WORKERS: usize = 2;
@@ -40,15 +41,17 @@ fn k20_k22_k23_k24_nothing_that_others_bring_in_changes_anything_for_a() {
     cases.extend(names::cases(&theatre));
     cases.extend(squatters::cases());
     check_names(&cases);
-    let slow = std::env::var_os("AIRLOCK_SLOW").is_some();
+    let share = share();
+    let slow = share.is_some();
     if !slow {
         cases.retain(|case| !case.slow);
-        let mut number = 0;
-        cases.retain(|case| {
-            number += 1;
-            number % 19 == 0 || matches!(case.what, What::Story(_))
-        });
     }
+    let mut number = 0;
+    cases.retain(|case| {
+        number += 1;
+        let is_chosen = share.map_or(number % 19 == 0, |share| share.takes(number));
+        is_chosen || matches!(case.what, What::Story(_))
+    });
     let wrong = play(&theatre, &cases, if slow { 1 } else { 3 });
     println!(
         "{} hostile vendors, {} questions each time: {} change something",
