@@ -119,8 +119,8 @@ struct ChartArgs {
 /// How layers are made to travel smaller.
 #[derive(Debug, Args)]
 struct EncodeArgs {
-    /// Which encodings layers may travel in: what a site stores and serves is the same bytes in each case. Needs airlock 0.2 at the sites
-    /// [auto: every one that makes a layer smaller by a tenth; recipes: all but deltas; none]
+    /// Which encodings layers may travel in: what a site stores and serves is the same bytes in each case. The head says what its readers
+    /// must know [auto: every one that makes a layer smaller by a tenth; recipes: the same as long as there are no deltas; none]
     #[arg(long, value_name = "WHICH", default_value = "auto", value_parser = encodings, hide_possible_values = true)]
     encodings: Encodings,
     /// How hard layers are compressed that travel encoded

@@ -72,14 +72,14 @@ pub(super) fn encoded(plan: &Plan, report: &EncodeReport) -> Vec<String> {
     if count > 0 {
         let travel = plan.content_bytes.saturating_sub(size.saturating_sub(travel_size));
         let mut first = format!(
-            "next bundle{}: at most {}; {} with layers as they are",
+            "next bundle{}: content of {} travels in {} at most",
             whom(plan),
-            bytes(travel),
-            bytes(plan.content_bytes)
+            bytes(plan.content_bytes),
+            bytes(travel)
         );
         if plan.needs > 0 {
             let whole = plan.content_bytes.saturating_add(plan.needed_bytes);
-            first += &format!(", {} with those that are left out", bytes(whole));
+            first += &format!("; it would be {} with what is left out", bytes(whole));
         }
         lines.push(first);
         lines.push(format!(

@@ -7,26 +7,10 @@ use super::tests::restore;
 use super::*;
 use crate::container::digest_of;
 use crate::domain::{Class, limits};
-use crate::producer::tests::tried;
-use crate::producer::{Border, Output, Producer, Sample, Stop, make};
+use crate::producer::tests::{Gathered, member, tried};
+use crate::producer::{Producer, Sample};
 use crate::recipe::Writer;
 use crate::recipe::find::{Found, Search, inflated};
-
-struct Gathered(Vec<u8>);
-
-impl Output for Gathered {
-    fn block(&mut self, bytes: &[u8], _: Border) -> Result<(), Stop> {
-        self.0.extend_from_slice(bytes);
-        Ok(())
-    }
-}
-
-fn member(producer: Producer, plain: &[u8]) -> Vec<u8> {
-    let mut bytes = Gathered(vec![0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255]);
-    make(producer, plain, &mut bytes).unwrap();
-    bytes.0.extend_from_slice(b"crc.size");
-    bytes.0
-}
 
 /// A gzip file on its way: what a line says of it, its plain, and its recipe.
 struct Way {
@@ -121,33 +105,22 @@ fn gzip_files_of_every_core_come_back_in_any_cuts() {
     }
 }
 
-/// Plain and bits before each border.
-struct Borders<'a>(&'a mut Vec<(u64, u64)>);
-
-impl Output for Borders<'_> {
-    fn block(&mut self, _: &[u8], border: Border) -> Result<(), Stop> {
-        self.0.push((border.plain, border.bits));
-        Ok(())
-    }
-}
-
 #[test]
 fn pieces_that_begin_anywhere_are_put_together() {
     let plain = &Sample::Binary.plain()[..200_000];
     let way = Way::of(member(Producer::Zlib1Level6, plain));
     // As many pieces as there are borders: more than are under way at once is not for a quick test.
-    let mut borders = Vec::new();
-    make(Producer::Zlib1Level6, plain, &mut Borders(&mut borders)).unwrap();
+    let borders = Gathered::of(Producer::Zlib1Level6, plain).borders;
     let mut before = (0, 0);
     let mut pieces: Vec<(u64, u64)> = borders
         .iter()
         .map(|border| {
-            let piece = (border.0 - before.0, border.1 - before.1);
-            before = *border;
+            let piece = (border.plain - before.0, border.bits - before.1);
+            before = (border.plain, border.bits);
             piece
         })
         .collect();
-    pieces.last_mut().unwrap().1 = (way.file.len() as u64 - 18) * 8 - borders[borders.len() - 2].1;
+    pieces.last_mut().unwrap().1 = (way.file.len() as u64 - 18) * 8 - borders[borders.len() - 2].bits;
     assert!(pieces.len() > 3);
     let mut recipe = Writer::default();
     recipe.raw(&way.file[..10]);

@@ -21,7 +21,7 @@ pub(super) struct Rebuilding {
 type Take<'a> = dyn FnMut(&[u8]) -> Result<()> + 'a;
 
 /// What ends a step of the recipe.
-enum Ends {
+pub(super) enum Ends {
     Fault(Fault),
     Error(Error),
 }

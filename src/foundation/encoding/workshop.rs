@@ -167,41 +167,22 @@ fn gone() -> Error {
 
 #[cfg(test)]
 mod tests {
+    use super::super::rebuilding::Ends;
     use super::*;
-    use crate::producer::{Border, Output, Sample, Stop, make};
+    use crate::producer::Sample;
+    use crate::producer::tests::Gathered;
     use crate::recipe::{Joiner, Splitter, Writer, judge};
-
-    struct Gathered(Vec<u8>);
-
-    impl Output for Gathered {
-        fn block(&mut self, bytes: &[u8], _: Border) -> std::result::Result<(), Stop> {
-            self.0.extend_from_slice(bytes);
-            Ok(())
-        }
-    }
-
-    enum Ends {
-        Fault(Fault),
-        Error(Error),
-    }
-
-    impl From<Fault> for Ends {
-        fn from(fault: Fault) -> Self {
-            Self::Fault(fault)
-        }
-    }
 
     #[test]
     fn what_is_under_way_is_bounded() {
         let part = &Sample::Text.plain()[..2_000];
-        let mut stream = Gathered(Vec::new());
-        make(Producer::Zlib1Level6, part, &mut stream).unwrap();
+        let stream = Gathered::of(Producer::Zlib1Level6, part).bytes;
         let (mut recipe, parts) = (Writer::default(), 300_u64);
         for _ in 0..parts {
             recipe.raw(b"header");
-            recipe.stream(&[(2_000, stream.0.len() as u64 * 8)]);
+            recipe.stream(&[(2_000, stream.len() as u64 * 8)]);
         }
-        let size = parts * (6 + stream.0.len() as u64);
+        let size = parts * (6 + stream.len() as u64);
         let recipe = judge(recipe.finish(), Producer::Zlib1Level6, 2_000 * parts, size).unwrap();
         let (mut joiner, mut splitter) = (Joiner::new(&recipe), Splitter::new(recipe));
         let mut workshop = Workshop::new(Producer::Zlib1Level6, 2_000 * parts);
@@ -229,7 +210,7 @@ mod tests {
             Err(Ends::Error(error)) => panic!("{error}"),
         }
         workshop.rest(&mut take).unwrap().unwrap();
-        assert!(out == [&b"header"[..], &stream.0].concat().repeat(300));
+        assert!(out == [&b"header"[..], &stream[..]].concat().repeat(300));
         assert!(most.0 <= PARTS && most.1 <= BYTES, "{most:?}");
         assert_eq!(workshop.under_way, 0);
     }

@@ -30,10 +30,26 @@ struct Made {
     size: usize,
 }
 
+/// What a producer makes, and where its blocks end.
 #[derive(Default)]
-struct Gathered {
-    bytes: Vec<u8>,
-    borders: Vec<Border>,
+pub(crate) struct Gathered {
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) borders: Vec<Border>,
+}
+
+impl Gathered {
+    /// What it makes of one plain.
+    pub(crate) fn of(producer: Producer, plain: &[u8]) -> Self {
+        let mut gathered = Self::default();
+        make(producer, plain, &mut gathered).unwrap();
+        gathered
+    }
+}
+
+/// One member of a gzip file, with a trailer that says nothing.
+pub(crate) fn member(producer: Producer, plain: &[u8]) -> Vec<u8> {
+    let stream = Gathered::of(producer, plain).bytes;
+    [&[0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255], &stream[..], b"crc.size"].concat()
 }
 
 impl Output for Gathered {

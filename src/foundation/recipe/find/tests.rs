@@ -4,28 +4,10 @@ use std::io::{Cursor, Write as _};
 use std::process::{Command, Stdio};
 use std::thread;
 
-use crate::producer::tests::{is_slow, tried};
-use crate::producer::{Border, Output, Producer, Sample, Stop, make};
+use crate::producer::tests::{is_slow, member, tried};
+use crate::producer::{Producer, Sample};
 
 use super::{Found, Search, Why};
-
-struct Gathered(Vec<u8>);
-
-impl Output for Gathered {
-    fn block(&mut self, bytes: &[u8], _: Border) -> Result<(), Stop> {
-        self.0.extend_from_slice(bytes);
-        Ok(())
-    }
-}
-
-const HEADER: [u8; 10] = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255];
-
-fn member(producer: Producer, plain: &[u8]) -> Vec<u8> {
-    let mut bytes = Gathered(HEADER.into());
-    make(producer, plain, &mut bytes).unwrap();
-    bytes.0.extend_from_slice(b"crc.size");
-    bytes.0
-}
 
 fn found(file: &[u8]) -> Result<Found, Why> {
     let mut open = || Ok(Cursor::new(file));
