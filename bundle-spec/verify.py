@@ -917,11 +917,30 @@ def check_frame(frame, plain):
     while not last:  # blocks: last flag, two bits type, 21 bits size; type 1 repeats one byte, type 3 is reserved
         block = int.from_bytes(frame[at:at + 3], "little")
         last, kind, size = bool(block & 1), block >> 1 & 3, block >> 3
-        at += 3 + (1 if kind == 1 else size)
+        begin, at = at + 3, at + 3 + (1 if kind == 1 else size)
         if kind == 3 or at > len(frame):
             raise Refusal("E-INTEGRITY", "frame", "the blocks of a frame do not add up")
+        if kind == 2 and size and reserved_modes(frame[begin:at]):
+            raise Refusal("E-INTEGRITY", "frame", "a block sets reserved bits of its sequences")
     if at != len(frame):
         raise odd("something follows the frame")
+
+
+def reserved_modes(block):
+    """RFC 8878, 3.1.1.3.2.1: the two lowest bits of the symbol compression modes are zero. Commands before zstd 1.5.6 do not look."""
+    form, sizes = block[0] & 3, block[0] >> 2 & 3
+    if form < 2:  # raw, or one byte that repeats
+        head = (1, 2, 1, 3)[sizes]
+        length = int.from_bytes(block[:head], "little") >> (4 if head > 1 else 3)
+        length = length if form == 0 else 1
+    else:  # two sizes, of what comes out and of what stands here
+        head, bits = ((3, 10), (3, 10), (4, 14), (5, 18))[sizes]
+        length = int.from_bytes(block[:head], "little") >> (4 + bits) & ((1 << bits) - 1)
+    after = block[head + length:]
+    if not after or after[0] == 0:  # no sequences
+        return False
+    modes = after[1 if after[0] < 128 else 2 if after[0] < 255 else 3:]
+    return bool(modes) and modes[0] & 3 != 0
 
 
 def decompress(frame, plain, prefix=None):

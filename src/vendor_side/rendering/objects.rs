@@ -60,9 +60,13 @@ pub(super) fn reading<'a>(
         .into_iter()
         .map(|template| (template.source.as_str(), template))
         .collect();
-    let as_needed = templates
+    // Once for each: thousands of objects may come out of a template of megabytes.
+    let quoting: HashSet<&str> = templates
         .values()
-        .any(|template| is_library(&template.source) && quotes_as_needed(template));
+        .filter(|template| quotes_as_needed(template))
+        .map(|template| template.source.as_str())
+        .collect();
+    let as_needed = quoting.iter().any(|source| is_library(source));
     let mut found = Found::default();
     for document in documents {
         let template = templates.get(document.source).copied();
@@ -78,7 +82,7 @@ pub(super) fn reading<'a>(
         let object =
             rendered(document.text).map_err(|found| Wrong::Document(format!("{place}, as helm makes it: {found}")))?;
         // Where quotes may come with the value that needs them, what came out with this one tells nothing.
-        let quotes_itself = as_needed || template.is_none_or(quotes_as_needed);
+        let quotes_itself = as_needed || template.is_none() || quoting.contains(document.source);
         let stand_there = secrets
             .iter()
             .filter(|(_, value)| !quotes_itself && document.text.contains(value));
