@@ -266,7 +266,7 @@ def main():
         create = [airlock, "--format", "json", "bundle", "create", "-f", file, "-w", workspace, "-o", bundle, "--encodings", "recipes",
                   "--level", level]
         seconds, cpu, out = timed(*create)
-        made = json.loads(out.splitlines()[-1])
+        made = json.loads(out)
         encodings = made["encodings"]
         bundle_bytes = bundle.stat().st_size
         say(f"level {level} (zstd {zstd}), {plain_bytes / MIB:.0f} MiB of plain, {packed / MIB:.0f} MiB of gzip layers")

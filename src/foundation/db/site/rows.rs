@@ -7,7 +7,7 @@ use std::collections::HashSet;
 use rusqlite::{Connection, Row, Transaction, params};
 use sha2::{Digest as _, Sha256};
 
-use super::publish::{BlobRow, NameRow, Names, Page, insert_blob, insert_home_hosts, insert_pages};
+use super::publish::{BlobRow, NameRow, Names, Page, insert_home_hosts, insert_pages};
 use super::release::ReleaseId;
 use crate::db::SqlResult as _;
 use crate::domain::{Digest, Hash, Result};
@@ -82,6 +82,7 @@ pub fn restore(transaction: &Transaction<'_>, id: ReleaseId, expected: &ReleaseR
     }
     insert_pages(transaction, id, expected.pages)?;
     insert_home_hosts(transaction, id, expected.home_hosts)?;
+    let mut names = Names::new(transaction, id);
     for (digest, size) in expected.blobs {
         transaction
             .prepare_cached("UPDATE blob SET size = ?1 WHERE digest = ?2 AND size <> ?1")
@@ -92,9 +93,8 @@ pub fn restore(transaction: &Transaction<'_>, id: ReleaseId, expected: &ReleaseR
             size: *size,
             pieces: None,
         };
-        insert_blob(transaction, id, &blob)?;
+        names.blob(&blob)?;
     }
-    let mut names = Names::new(transaction, id);
     for name in expected.names {
         names.insert(name)?;
     }
