@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Makes vectors/producers/vectors.json with the real producers: what each makes of samples that follow a rule, and of a small layer the bytes.
 
-Needs Go (GOTOOLCHAIN chooses 1.26.8), pigz 2.6, and a Python over a stock zlib. Run it where these are: the file must come out the same.
+Needs Go (1.26.8 and, as it makes what klauspost-2 makes, 1.27.3: it fetches them itself), pigz 2.6, and a Python over a stock zlib. Run it
+where these are: the file must come out the same.
   producer_vectors.py write|compare
 """
 import base64
@@ -33,6 +34,7 @@ func main() {
 }
 """
 FLATE = "w, err := flate.NewWriter(&out, level); check(err)"
+GO_OLD, GO_NEW = "go1.26.8", "go1.27.3"
 PGZIP = "w, err := pgzip.NewWriterLevel(&out, level); check(err); check(w.SetConcurrency(%d, 2))" % BLOCK
 # Name, module and version of klauspost/compress (none: Go's library), what makes the writer, import.
 PROGRAMS = {
@@ -130,8 +132,8 @@ SAMPLES = ("empty", "zeros", "noise", "text", "tar", "binary", "far")
 
 def build(folder):
     programs = {}
-    environment = dict(os.environ, GOTOOLCHAIN=os.environ.get("GOTOOLCHAIN", "go1.26.8"))
-    for name, (version, writer, package) in PROGRAMS.items():
+    for name, (version, writer, package) in {**PROGRAMS, GO_NEW: PROGRAMS["go-1"]}.items():
+        environment = dict(os.environ, GOTOOLCHAIN=GO_NEW if name == GO_NEW else GO_OLD)
         place = folder / name
         place.mkdir()
         (place / "main.go").write_text(GO % (package, writer))
@@ -165,6 +167,8 @@ def main():
             for name, levels in LEVELS.items():
                 for level in levels:
                     made = real(name, level, plain, programs)
+                    if name == "klauspost-2" and real(GO_NEW, level, plain, programs) != made:
+                        sys.exit(f"{GO_NEW} does not make what {name}-{level} makes of {kind}")
                     found = {"producer": f"{name}-{level}", "sample": kind}
                     found["sha256"], found["size"] = hashlib.sha256(made).hexdigest(), len(made)
                     vectors["outputs"].append(found)

@@ -99,7 +99,8 @@ impl Podman {
         }
     }
 
-    fn command(&self) -> Program {
+    /// A podman command.
+    pub(crate) fn command(&self) -> Program {
         Program::new("unshare")
             .words("--mount --propagation private podman")
             .arg("--root")

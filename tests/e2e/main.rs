@@ -27,6 +27,7 @@ mod images;
 mod isolation;
 mod kept;
 mod kubernetes;
+mod layers;
 mod plant;
 mod process;
 mod registry;
@@ -172,6 +173,10 @@ const CASES: &[Case] = &[
     (
         "five_applications_run_with_their_secrets",
         applications::five_applications_run_with_their_secrets,
+    ),
+    (
+        "layers_of_real_tools_are_rebuilt",
+        layers::layers_of_real_tools_are_rebuilt,
     ),
     (
         "manifests_fit_the_published_schemas",
