@@ -1208,6 +1208,15 @@ def platform_of(descriptor):
     return "/".join(platform[name] for name in ("os", "architecture", "variant") if platform.get(name) is not None)
 
 
+def stated_plains(data):
+    """The `diff_ids` of an image's config (OCI image-spec, config.md), or nothing where it is none."""
+    try:
+        found = json.loads(data)["rootfs"]["diff_ids"]
+        return [one for one in found if isinstance(one, str)] if isinstance(found, list) else None
+    except (ValueError, TypeError, KeyError, RecursionError):
+        return None
+
+
 class Content:
     """The reference graph, judged as one whole when every early blob is in."""
 
@@ -1217,6 +1226,9 @@ class Content:
         self.place, self.nodes, self.reached = {}, {}, {}
         self.held = self.followed = self.annotation_bytes = 0
         self.used = set()
+        self.plains = {line["digest"]: line["encoding"]["plain_digest"] for line in self.blobs
+                       if "plain_digest" in line.get("encoding", {})}
+        self.images, self.diff_ids = [], {}
         for kind in ("blob", "need", "absent"):
             for number, line in enumerate(index.lines[kind]):
                 if line["digest"] in self.place:
@@ -1239,8 +1251,9 @@ class Content:
         return entry is not None and (entry["digest"], entry["size"]) == (line["digest"], line["size"])
 
     def reads(self, line):
-        """Whether the bytes of a blob are needed: of manifests, indexes, the desired state and sealed secrets."""
-        return "media_type" in line or self.is_state(line) or self.is_sealed(line)
+        """Whether the bytes of a blob are needed: of manifests, indexes, the desired state and sealed secrets, and of what may be a config."""
+        config = bool(self.plains) and "encoding" not in line and line["size"] <= 4 * MIB
+        return "media_type" in line or self.is_state(line) or self.is_sealed(line) or config
 
     def add(self, line, data):
         """Take the bytes of a blob that `reads` asks for, whose digest was compared before; of manifests keep the references only."""
@@ -1254,12 +1267,16 @@ class Content:
             check_sealed(data)
             self.used.add("secrets-1")
         if "media_type" not in line:
+            self.diff_ids[line["digest"]] = stated_plains(data)
             return
         edges, subject, about = parse_document(data, line["media_type"], "nondistributable-layers-1" in self.head["requires"])
         if any(is_elsewhere(descriptor) for role, descriptor in edges if role == "layer"):
             self.used.add("nondistributable-layers-1")
         self.held = self.count_edges(self.held, 1 + sum(role != "config" for role, _ in edges))
         kept = {}
+        layers = [descriptor["digest"] for role, descriptor in edges if role == "layer"]
+        if any(layer in self.plains for layer in layers):
+            self.images.append(([descriptor["digest"] for role, descriptor in edges if role == "config"], layers))
         for role, descriptor in edges:
             self.edge(role, descriptor["digest"], descriptor["size"], descriptor["mediaType"], platform_of(descriptor))
             kept[role, descriptor["digest"]] = None
@@ -1274,6 +1291,17 @@ class Content:
             if self.annotation_bytes > 16 * MIB:
                 raise Refusal("E-LIMIT", "annotations", "the annotations of what has a subject are larger than 16 MiB")
         self.nodes[line["digest"]] = (list(kept), subject and subject["digest"])
+
+    def compared_plains(self):
+        """Of how many layers that travel by their plain the image's config states that very plain: what an engine compares when it unpacks."""
+        layers = equal = 0
+        for configs, digests in self.images:
+            stated = next((self.diff_ids[config] for config in configs if self.diff_ids.get(config)), [])
+            for place, digest in enumerate(digests):
+                if digest in self.plains:
+                    layers += 1
+                    equal += place < len(stated) and stated[place] == self.plains[digest]
+        return {"layers": layers, "equal": equal}
 
     @staticmethod
     def count_edges(edges, more):
@@ -1819,6 +1847,8 @@ class Verifier:
                 self.step, judged = "X13", True
                 graph.check()
                 self.step = "X11"
+        if graph.plains:
+            self.report["diff_ids"] = graph.compared_plains()
 
     def read_chunk(self, number, chunk, plain):
         self.source.expected(f"chunks/{number:010}", chunk["size"])
@@ -1893,8 +1923,9 @@ def main():
 
 def not_rebuilt(found):
     """What is said of gzip layers of which only the plain was proven."""
-    missed = found.get("not_rebuilt")
-    return f", not compressed anew: {missed['blobs']} gzip layers of {missed['bytes']} bytes" if missed else ""
+    missed, plains = found.get("not_rebuilt"), found.get("diff_ids")
+    said = f", not compressed anew: {missed['blobs']} gzip layers of {missed['bytes']} bytes" if missed else ""
+    return said + (f", the plain of {plains['equal']} of {plains['layers']} is the one in the config of its image" if plains else "")
 
 
 def judge_returned(options):

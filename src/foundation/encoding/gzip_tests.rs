@@ -13,18 +13,22 @@ use crate::recipe::Writer;
 use crate::recipe::find::{Found, Search, inflated};
 
 /// A gzip file on its way: what a line says of it, its plain, and its recipe.
-struct Way {
-    file: Vec<u8>,
+pub(super) struct Way {
+    pub(super) file: Vec<u8>,
     plain: Vec<u8>,
     gzip: Gzip,
-    recipe: Vec<u8>,
+    pub(super) recipe: Vec<u8>,
 }
 
 impl Way {
-    fn of(file: Vec<u8>) -> Self {
+    pub(super) fn of(file: Vec<u8>) -> Self {
         let mut open = || Ok(Cursor::new(file.as_slice()));
         let search = Search::of(&mut open).unwrap();
-        let found: Found = search.likely(&mut open).unwrap();
+        let found = search.likely(&mut open).unwrap();
+        Self::by(file, found)
+    }
+
+    pub(super) fn by(file: Vec<u8>, found: Found) -> Self {
         let mut plain = Vec::new();
         inflated(file.as_slice(), found.plain, &mut |part: &[u8]| {
             plain.extend_from_slice(part);
@@ -45,7 +49,7 @@ impl Way {
     }
 
     /// The travel form with another recipe.
-    fn travel_with(&self, recipe: &[u8]) -> Vec<u8> {
+    pub(super) fn travel_with(&self, recipe: &[u8]) -> Vec<u8> {
         let mut out = Vec::new();
         let mut plain = Cursor::new(self.plain.clone());
         // What a travel form is worth is not the question here.
@@ -56,11 +60,11 @@ impl Way {
         out
     }
 
-    fn travel(&self) -> Vec<u8> {
+    pub(super) fn travel(&self) -> Vec<u8> {
         self.travel_with(&self.recipe)
     }
 
-    fn statement(&self, travel: &[u8]) -> Statement {
+    pub(super) fn statement(&self, travel: &[u8]) -> Statement {
         Statement {
             digest: digest_of(&self.file),
             size: self.file.len() as u64,

@@ -49,6 +49,8 @@ mod window;
 mod workshop;
 
 #[cfg(test)]
+mod fuzz_tests;
+#[cfg(test)]
 mod gzip_tests;
 #[cfg(test)]
 mod tests;

@@ -81,12 +81,12 @@ impl Search {
     /// [`Why`] there is no recipe.
     pub fn of<R: Read>(open: &mut dyn FnMut() -> io::Result<R>) -> Result<Self, Why> {
         let survey = Survey::read(open()?)?.ok_or(Why::TooLarge)?;
-        let first = survey.first().ok_or(Why::UnknownProducer)?;
-        let mut fitting = candidates(first, survey.extra_flags);
+        let largest = survey.largest().ok_or(Why::UnknownProducer)?;
+        let mut fitting = candidates(largest, survey.extra_flags);
         for plain in TRIALS {
-            let begin = Begin::read(first, plain, open()?, open()?)?;
+            let begin = Begin::read(largest, plain, open()?, open()?)?;
             fitting.retain(|(producer, block)| begin.fits(*producer, *block));
-            if first.plain <= plain {
+            if largest.plain <= plain {
                 break;
             }
         }

@@ -130,11 +130,12 @@ impl Survey {
         }
     }
 
-    /// The first stream.
-    pub(super) fn first(&self) -> Option<&Stream> {
-        self.parts.iter().find_map(|part| match part {
+    /// The stream with the most plain: several producers make the same of a few bytes, and files of many members may begin with such.
+    pub(super) fn largest(&self) -> Option<&Stream> {
+        let streams = self.parts.iter().filter_map(|part| match part {
             Part::Stream(stream) => Some(stream),
             Part::Raw(_) => None,
-        })
+        });
+        streams.reduce(|largest, stream| if stream.plain > largest.plain { stream } else { largest })
     }
 }
