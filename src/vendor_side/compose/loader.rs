@@ -7,6 +7,7 @@ use std::sync::Arc;
 use super::carried_files::{self, CarriedFile};
 use super::check;
 use super::consistency;
+use super::engine;
 use super::env_files::Deployment;
 use super::environment::Environment;
 use super::exclusive;
@@ -103,6 +104,7 @@ pub fn load(input: &ComposeInput<'_>) -> Result<Project> {
         }
         DockerMode::Swarm => normalize_stack(&mut root, &mut loader.findings.problems),
     }
+    engine::check(&root, &mut loader.findings.problems);
     let deployment = Deployment {
         env: input.env,
         travels: input.env_travels,
