@@ -21,6 +21,7 @@ mod realms;
 mod registry;
 mod removals;
 mod sealed_secrets;
+mod secret_texts;
 mod secrets;
 mod signing;
 mod walls;

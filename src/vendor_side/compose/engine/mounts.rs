@@ -7,6 +7,8 @@ use super::container::{Container, known};
 use super::words::Word;
 
 const PLACE: &str = "a path from the root of the container, and not the root itself";
+const NO_DRIVE: &str =
+    "a name of two characters or more for the volume: a letter before a colon is a drive, and no name";
 
 /// Options of a file system in memory that stand alone.
 const FLAGS: [&str; 33] = [
@@ -105,7 +107,9 @@ pub(super) fn check(container: &mut Container<'_>) {
 
 fn place(container: &mut Container<'_>, node: &Node, key: &str, target: &str) {
     if !target.starts_with('/') || clean(target) == "/" {
+        let is_drive = target.as_bytes().get(1) == Some(&b':') && target.starts_with(|c: char| c.is_ascii_alphabetic());
+        let expected = if is_drive { NO_DRIVE } else { PLACE };
         let found = format!("mounts something at {:?}", cut(target));
-        container.refuse(&node.place, key, found, PLACE);
+        container.refuse(&node.place, key, found, expected);
     }
 }
