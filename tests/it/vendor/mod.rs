@@ -6,6 +6,7 @@ mod chart_programs;
 mod chart_secrets;
 mod chart_sites;
 mod chart_table;
+mod chart_turns;
 mod charts;
 pub(crate) mod cli;
 pub(crate) mod compose;
