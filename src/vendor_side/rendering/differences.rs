@@ -106,10 +106,10 @@ impl Comparison<'_> {
                         (Some(was), Some(is)) => self.values(was, is, &below),
                         // A key may be made of an image too.
                         (Some(was), None) if !self.is_explained(key, "") => {
-                            self.note(&below, said(was), "nothing".into())
+                            self.note(&below, said(was), "nothing".into());
                         }
                         (None, Some(is)) if !self.is_explained("", key) => {
-                            self.note(&below, "nothing".into(), said(is))
+                            self.note(&below, "nothing".into(), said(is));
                         }
                         _ => {}
                     }
