@@ -175,6 +175,9 @@ impl ComposeVariant {
                 |place| (place.file.display().to_string(), place.line),
             )
         };
+        for file in project.verbatim() {
+            gathered.findings.takes_verbatim(&file.display().to_string());
+        }
         let has_value = |name: &str| environment.get(name).is_some_and(|value| !value.is_empty());
         gathered.findings.placed(&written.values, &place, &has_value, plain);
         if let Some((file, text)) = &env_text {

@@ -30,6 +30,8 @@ pub(in super::super) struct Findings {
     pub(super) in_charts: BTreeSet<String>,
     /// Keys in files of programs, which have quotes of their own.
     pub(super) in_files: BTreeSet<String>,
+    /// Files whose values are taken word for word.
+    pub(super) verbatim: BTreeSet<String>,
     /// Keys in compose files where none may stand either, but a variable.
     pub(super) by_variable: BTreeSet<String>,
     /// Places, each a file and a line, and keys that were found there.
@@ -42,6 +44,11 @@ impl Findings {
     /// Returns how many there are.
     pub(in super::super) fn count(&self) -> usize {
         self.list.len()
+    }
+
+    /// Quotes in this file are a part of its values.
+    pub(in super::super) fn takes_verbatim(&mut self, file: &str) {
+        self.verbatim.insert(file.to_owned());
     }
 
     /// Whether a private key was found at a place: a file, and a line.
@@ -413,7 +420,11 @@ impl Findings {
         self.replaceable(key, value);
         // What several services share is written once: behind an anchor, in a file that they extend.
         let at = place.split(": ").next().unwrap_or_default();
-        let has_line = at.rsplit_once(':').is_some_and(|(_, line)| line.parse::<u64>().is_ok());
+        let (file, line) = at.rsplit_once(':').unwrap_or((at, ""));
+        if self.verbatim.contains(file) {
+            self.in_files.insert(key.to_owned());
+        }
+        let has_line = line.parse::<u64>().is_ok();
         if !has_line || self.seen.insert((at.to_owned(), key.to_owned())) {
             self.note(format!("{place}: {key}, whose name says that it is a secret"));
         }
@@ -455,10 +466,12 @@ impl Findings {
 /// Whether a value at a path of a compose file may hold a secret.
 fn takes_secrets(path: &str) -> bool {
     let keys: Vec<&str> = path.split('.').collect();
-    matches!(
-        keys.as_slice(),
-        ["services", _, "environment", ..] | ["configs", .., "content"]
-    )
+    // What stands under a key of the author's own is shared by services.
+    keys.first().is_some_and(|key| key.starts_with("x-"))
+        || matches!(
+            keys.as_slice(),
+            ["services", _, "environment", ..] | ["configs", .., "content"]
+        )
 }
 
 /// Takes defaults out of texts that are never used.

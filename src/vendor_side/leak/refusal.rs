@@ -104,7 +104,7 @@ impl Findings {
                 format!(", and {declare}")
             };
             let remedy = format!(
-                "in a file of a program write {{{{ .Secrets.{name} }}}} in place of the value, within the quotes that its language wants{and}"
+                "in a file of a program, and in an env_file of format raw, write {{{{ .Secrets.{name} }}}} in place of the value, within the quotes that it wants{and}"
             );
             ways.push(remedy);
         }

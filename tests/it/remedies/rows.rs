@@ -183,7 +183,7 @@ pub(super) const ROWS: &[(&str, Row)] = &[
     ("?: write the signature into a file of its own with --detached FILE, or copy the bundle to where it can be written", Followed(&["what_cannot_be_signed_in_place_is_signed_as_the_message_says"])),
     ("?: in a template or file of a chart write a value of the chart in its place, and that secret into the values of the deployment", Followed(&["a_password_in_a_template_is_written_where_the_message_says"])),
     ("?: where compose takes no secret (command, labels, options of drivers) write ${{{name}}} in place of the value and {name}=\"{{{{ .Secrets.{name} }}}}\" into the env_file of the application{and}", Followed(&["secrets_and_reserved_names_are_taken_out_as_the_messages_say"])),
-    ("?: in a file of a program write {{{{ .Secrets.{name} }}}} in place of the value, within the quotes that its language wants{and}", Followed(&["a_password_in_a_file_of_a_program_is_replaced_within_its_quotes"])),
+    ("?: in a file of a program, and in an env_file of format raw, write {{{{ .Secrets.{name} }}}} in place of the value, within the quotes that it wants{and}", Followed(&["a_password_in_a_file_of_a_program_is_replaced_within_its_quotes"])),
     ("?: write \"{{{{ .Secrets.{name} }}}}\" in place of the value, with the quotes, and {declare}", Followed(&["secrets_and_reserved_names_are_taken_out_as_the_messages_say"])),
     ("?: {}; what is no secret is named in the application's allow_plain: {allowed}", Followed(&["secrets_and_reserved_names_are_taken_out_as_the_messages_say"])),
     ("?: {advice}; then {again}", Followed(&["a_release_without_its_root_and_its_content_gets_both_back"])),

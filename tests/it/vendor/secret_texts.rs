@@ -65,17 +65,22 @@ fn a_password_in_a_file_of_a_program_is_replaced_within_its_quotes() {
     let mut folder = VendorFolder::new();
     folder.write("c.env", "A=1\n");
     folder.write("c.yaml", MOUNT);
-    for (number, (conf, value)) in (1..).zip([
-        ("ALTER USER a PASSWORD 'c4n4ry';\n", "c4n4ry"),
-        ("password = c4n4ry\n", "c4n4ry"),
+    let raw = "services:\n  a:\n    image: example.com/web:2\n    env_file: [{path: conf, format: raw}]\n";
+    for (number, (compose, conf, value)) in (1..).zip([
+        (MOUNT, "ALTER USER a PASSWORD 'c4n4ry';\n", "c4n4ry"),
+        (MOUNT, "password = c4n4ry\n", "c4n4ry"),
+        (raw, "A=1\nDB_PASSWORD=c4n4ry\n", "c4n4ry"),
     ]) {
+        folder.write("c.yaml", compose);
         folder.write("conf", conf);
         let release = shop("site: ask").replace("secrets: [{name: PW, value: {site: ask}}]\n", "");
         let (class, code, text) = folder.refused(&release, number);
         assert_eq!((class, code), ("E-POLICY", "secret"), "{text}");
-        let (_, rest) = text.split_once("in a file of a program write ").unwrap();
+        let (_, rest) = text
+            .split_once("in a file of a program, and in an env_file of format raw, write ")
+            .unwrap();
         let (form, rest) = rest
-            .split_once(" in place of the value, within the quotes that its language wants, and into the release file ")
+            .split_once(" in place of the value, within the quotes that it wants, and into the release file ")
             .unwrap();
         let section = rest.split("; ").next().unwrap();
         assert!(!text.contains("with the quotes"), "{text}");
@@ -152,4 +157,41 @@ fn what_services_share_is_told_once() {
         text.starts_with("a secret would travel in clear: ") && text.contains("c.yaml:2: "),
         "{text}"
     );
+    assert!(
+        text.contains("write \"{{ .Secrets.DB_PASSWORD }}\" in place of the value")
+            && !text.contains("command, labels"),
+        "{text}"
+    );
+}
+
+#[test]
+fn what_is_wrong_with_a_value_is_said_before_anything_is_collected_and_without_it() {
+    let mut folder = VendorFolder::new();
+    folder.write("c.env", "A=1\n");
+    folder.write("c.yaml", JSON);
+    // Nobody has the image, and nobody is asked for it.
+    let release = shop("env: Zq8rTn4wLk").replace("'oci:hello:1.0'}}\n         ", "'oci:nowhere:1.0'}}\n         ");
+    let (_, _, text) = folder.refused(&release, 1);
+    assert!(
+        text.contains("is in the variable under env:, which is not set"),
+        "{text}"
+    );
+    assert!(!text.contains("Zq8rTn4wLk"), "{text}");
+    let (_, _, text) = folder.refused(&shop("site: Zq8rTn4wLk"), 1);
+    assert!(
+        text.contains("site says neither generate nor ask") && !text.contains("Zq8rTn4wLk"),
+        "{text}"
+    );
+    let told = |folder: &VendorFolder| {
+        folder
+            .warnings
+            .iter()
+            .any(|text| text.contains("that can be tried out"))
+    };
+    folder
+        .build(&shop("site: generate, length: 8, alphabet: 'ab'"), 1)
+        .unwrap();
+    assert!(told(&folder), "{:?}", folder.warnings);
+    folder.build(&shop("site: generate, length: 8"), 2).unwrap();
+    assert!(!told(&folder), "{:?}", folder.warnings);
 }
