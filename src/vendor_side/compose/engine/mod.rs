@@ -1,6 +1,7 @@
 //! What an engine refuses, although compose passes it on: every container is made by a Docker engine on Linux.
 //!
 //! ```text
+//! networks ─> pools
 //! services that run ─> service ─┬─> words    texts that the engine reads
 //!                               ├─> mounts   places in the container
 //!                               ├─> sharing  what goes with a network that belongs to somebody else
@@ -14,6 +15,7 @@
 mod container;
 mod limits;
 mod mounts;
+mod pools;
 mod service;
 mod sharing;
 mod words;

@@ -5,7 +5,7 @@ use super::super::problem::{Problem, cut};
 use super::super::specification::size;
 use super::container::{Container, known};
 use super::words::{self, Word};
-use super::{limits, mounts, sharing};
+use super::{limits, mounts, pools, sharing};
 
 /// Most characters of the name of a host.
 const HOST_NAME: usize = 64;
@@ -29,6 +29,7 @@ const LOGGING: [&str; 14] = [
 
 /// Notes what an engine refuses. Only the services that run are left in the document.
 pub(in super::super) fn check(root: &Map, problems: &mut Vec<Problem>) {
+    pools::check(root, problems);
     let networks = root.get("networks");
     for (name, node) in root.get("services").and_then(Node::map).into_iter().flatten() {
         let mut container = Container {

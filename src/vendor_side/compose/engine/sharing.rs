@@ -1,7 +1,10 @@
 //! What a container may say of a network that is not its own, and of addresses in one.
 
+use std::net::IpAddr;
+
 use super::super::node::{Map, Node, Value};
-use super::container::Container;
+use super::container::{Container, known};
+use super::pools;
 
 /// Notes what does not go together with the network that a service is in.
 pub(super) fn check(container: &mut Container<'_>, networks: Option<&Node>) {
@@ -35,8 +38,22 @@ pub(super) fn check(container: &mut Container<'_>, networks: Option<&Node>) {
     }
     for (name, usage) in service.get("networks").and_then(Node::map).into_iter().flatten() {
         for key in ["ipv4_address", "ipv6_address"] {
+            let network = networks.and_then(|networks| networks.get(name));
+            if let Some(node) = usage.get(key)
+                && let Some(address) = known(node).and_then(|text| text.parse::<IpAddr>().ok())
+                && let Some(subnets) = network.and_then(pools::subnets)
+                && !subnets.is_empty()
+                && !subnets.iter().any(|subnet| subnet.holds(address))
+            {
+                container.refuse(
+                    &node.place,
+                    &format!("networks.{name}.{key}"),
+                    format!("is {address}, which no subnet of the network has"),
+                    "an address of one of its subnets",
+                );
+            }
             if let Some(node) = usage.get(key).filter(|node| says_something(node))
-                && !has_addresses(networks.and_then(|networks| networks.get(name)))
+                && !has_addresses(network)
             {
                 container.refuse(
                     &node.place,

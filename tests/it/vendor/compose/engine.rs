@@ -82,6 +82,31 @@ fn names_of_volumes_and_addresses_in_networks_are_judged_too() {
             "networks: {n: {external: true}}",
             "networks: {n: }",
         ),
+        (
+            "networks: {n: {ipv4_address: 10.0.0.9}}",
+            "networks: {n: {ipam: {config: [{subnet: 10.0.0.5/24, gateway: 10.0.0.1, aux_addresses: {a: 10.0.0.2}}]}}}",
+            "networks: {n: {ipam: {config: [{subnet: 10.0.1.0/24}]}}}",
+        ),
+        (
+            "networks: [n]",
+            "networks: {n: {ipam: {config: [{subnet: 10.0.0.0/24}]}}}",
+            "networks: {n: {ipam: {config: [{subnet: foo}]}}}",
+        ),
+        (
+            "networks: [n]",
+            "networks: {n: {ipam: {config: [{}]}}}",
+            "networks: {n: {ipam: {config: [{gateway: 10.0.0.1}]}}}",
+        ),
+        (
+            "networks: [n]",
+            "networks: {n: {ipam: {driver: other, config: [{subnet: foo}]}}}",
+            "networks: {n: {ipam: {config: [{subnet: 10.0.0.0/24, gateway: 10.1.0.1}]}}}",
+        ),
+        (
+            "networks: [n]",
+            "networks: {n: , unused: {ipam: {config: [{subnet: foo}]}}}",
+            "networks: {n: {ipam: {config: [{subnet: 10.0.0.0/24, ip_range: foo}]}}}",
+        ),
     ] {
         assert_eq!(problems(&with(more, good), DockerMode::Compose), [], "{good}");
         let found = problems(&with(more, bad), DockerMode::Compose);
