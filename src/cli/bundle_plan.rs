@@ -213,7 +213,7 @@ pub(super) fn charts_json(charts: &[ChartReport]) -> Vec<Value> {
         };
         json!({
             "application": chart.application, "release_name": chart.release, "namespace": chart.namespace, "way": way,
-            "helm": helm, "renderings": renderings, "without_helm": without_helm, "untold": untold, "images": chart.images,
+            "helm": helm, "renderings": renderings, "without_helm": without_helm, "untold": untold, "images": chart.images, "addresses": chart.addresses,
         })
     };
     charts.iter().map(one).collect()

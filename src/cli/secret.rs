@@ -18,6 +18,7 @@ use super::ui::escape;
 use super::waiting_view::{commands, missing_json};
 use crate::appliance::Appliance;
 use crate::appliance::secret::{AskedSecret, Replaces, SecretAct, SecretView, Waited, WaitedFor, lacks};
+use crate::db::site::release::{ReleaseRow, State};
 use crate::domain::{Class, Clock as _, Error, Result, SecretName, SecretValue, SystemClock, limits};
 use crate::stream::read_bounded;
 
@@ -187,7 +188,8 @@ pub(super) fn run(command: &SecretCommand, ui: &mut Ui) -> Result<()> {
             appliance.check_settable(&view)?;
             if let Some((origin, at)) = view.kept {
                 ui.say(format_args!(
-                    "{} has a value that was {origin} at {at}; whatever uses it gets another one: {}",
+                    "{} has a value that was {origin} at {at}; whatever uses it gets another one, and a database, for one, keeps the password that it was \
+                     made with: {}",
                     escape(&view.label()),
                     escape(&view.used_by.join(", "))
                 ));
@@ -202,7 +204,7 @@ pub(super) fn run(command: &SecretCommand, ui: &mut Ui) -> Result<()> {
             let what = if view.forgotten.is_some() {
                 "is removed for good; texts from before that hold it leave with it"
             } else {
-                "cannot be had again"
+                "cannot be had again, and a release that needs it cannot be activated again before it is entered once more"
             };
             ui.say(format_args!("the value of {} {what}", escape(&view.label())));
             confirm(ui, *yes, &which.command("forget"))?;
@@ -261,6 +263,9 @@ fn entered(view: &SecretView, ui: &mut Ui) -> Result<SecretValue> {
         if bytes.last() == Some(&b'\n') {
             bytes.pop();
             ui.say("the newline at the end is not part of the value");
+            if bytes.last() == Some(&b'\r') {
+                ui.warn("the carriage return before it is: give the value again without, where it is none of it");
+            }
         }
         bytes
     };
@@ -306,6 +311,19 @@ fn report(appliance: &Appliance, view: &SecretView, act: &SecretAct, result: &st
     if let Some(members) = value.as_object_mut() {
         members.insert("replaced".into(), act.replaced.into());
     }
+    if act.waited.is_none()
+        && let Some(ready) = complete(appliance, view)?
+    {
+        human += &format!(
+            "\nrelease {} ({}) has every secret now: make it live with `airlock release activate {}`",
+            ready.counter,
+            escape(&ready.version),
+            ready.head.to_hex().get(..16).unwrap_or_default()
+        );
+        if let Some(members) = value.as_object_mut() {
+            members.insert("complete".into(), json!({"head": ready.head, "version": ready.version}));
+        }
+    }
     if let Some(waited) = &act.waited {
         let names = ScopeNames::read(appliance, [])?;
         let (json, line) = told(waited, &names);
@@ -320,6 +338,18 @@ fn report(appliance: &Appliance, view: &SecretView, act: &SecretAct, result: &st
         }
     }
     ui.result(&value, human)
+}
+
+/// The newest release of a secret's scope, where it is not live, does not go live by itself, and lacks nothing any more.
+fn complete(appliance: &Appliance, view: &SecretView) -> Result<Option<ReleaseRow>> {
+    let newest = appliance
+        .releases()?
+        .into_iter()
+        .find(|release| release.scope == view.scope);
+    let Some(newest) = newest.filter(|release| release.state == State::Available && !release.waits) else {
+        return Ok(None);
+    };
+    Ok(appliance.missing_secrets(&newest)?.is_empty().then_some(newest))
 }
 
 /// Says what became of the release that waited.

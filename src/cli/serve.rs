@@ -14,6 +14,7 @@ use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
+use super::advice::quoted;
 use super::approval_rule;
 use super::notify::ServiceManager;
 use super::scope_names::ScopeNames;
@@ -29,7 +30,7 @@ use crate::appliance::status::StatusBuffer;
 use crate::config::Config;
 use crate::confine;
 use crate::domain::{Class, Error, Result, shown};
-use crate::http::{AgentsAddress, Server, Services};
+use crate::http::{AgentsAddress, ReadPolicy, Server, Services};
 
 /// Serve the live releases: registry, agents, health
 #[derive(Debug, Args)]
@@ -80,6 +81,13 @@ pub(super) fn run(args: ServeArgs, ui: &mut Ui) -> Result<()> {
         }
         Err(error) => tracing::warn!(%error, "what vendors found could not be read"),
     }
+    let way = Way {
+        authority: hub
+            .site_view()
+            .authority()
+            .map(|_| appliance.folder().join("identity/ca.pem")),
+        is_asked: config.server.read == ReadPolicy::Credentials,
+    };
     let closed = hub.clone();
     let base = format!("{}://{}", agents.scheme(), agents.host);
     let _served = appliance.say_served(&base).unwrap_or_else(|error| {
@@ -109,7 +117,7 @@ pub(super) fn run(args: ServeArgs, ui: &mut Ui) -> Result<()> {
             if let Some(problem) = closed.closed_way() {
                 ui.warn(format_args!("{}; {}", shown(&problem.what), problem.remedy));
             }
-            introduce(&registry, &agents, ui)?;
+            introduce(&registry, &agents, &way, ui)?;
             manager.notify("READY=1")
         },
         || {
@@ -119,8 +127,30 @@ pub(super) fn run(args: ServeArgs, ui: &mut Ui) -> Result<()> {
     )
 }
 
+/// What a reader needs beside the address.
+struct Way {
+    /// The certificate of the appliance's own authority, where it serves by that.
+    authority: Option<PathBuf>,
+    /// Whoever reads says who they are.
+    is_asked: bool,
+}
+
+impl Way {
+    /// What curl is given for it.
+    fn curl(&self) -> String {
+        let mut options = String::new();
+        if let Some(certificate) = &self.authority {
+            options += &format!("--cacert {} ", quoted(&certificate.display().to_string()));
+        }
+        if self.is_asked {
+            options += "-u TARGET:SECRET ";
+        }
+        options
+    }
+}
+
 /// Says what is served and how to get it.
-fn introduce(registry: &Registry, agents: &AgentsAddress, ui: &mut Ui) -> Result<()> {
+fn introduce(registry: &Registry, agents: &AgentsAddress, way: &Way, ui: &mut Ui) -> Result<()> {
     let snapshot = registry.snapshot();
     let names = ScopeNames::read(registry.live().appliance(), [])?;
     for release in snapshot.active() {
@@ -140,6 +170,15 @@ fn introduce(registry: &Registry, agents: &AgentsAddress, ui: &mut Ui) -> Result
             return Ok(());
         }
     };
+    let curl = way.curl();
+    if example.is_some() && way.is_asked {
+        ui.say(format_args!(
+            "reading takes the UUID and the secret of a target (`airlock target secret`): docker login {host}"
+        ));
+    }
+    if example.is_some() && way.authority.is_some() {
+        ui.say("a machine trusts this appliance by what `airlock target connect TARGET --mirrors RUNTIME` prints");
+    }
     match example {
         Some(Example::Image(repository, tag)) => {
             ui.say(format_args!("try: docker pull {host}/{repository}:{tag}"));
@@ -148,7 +187,7 @@ fn introduce(registry: &Registry, agents: &AgentsAddress, ui: &mut Ui) -> Result
                 "     skopeo copy {verify}docker://{host}/{repository}:{tag} oci:image:{tag}"
             ));
             ui.say(format_args!(
-                "     curl {scheme}://{host}/v2/{repository}/manifests/{tag}"
+                "     curl {curl}{scheme}://{host}/v2/{repository}/manifests/{tag}"
             ));
         }
         Some(Example::Chart(repository, tag)) => {
@@ -159,7 +198,7 @@ fn introduce(registry: &Registry, agents: &AgentsAddress, ui: &mut Ui) -> Result
                 "try: helm pull oci://{host}/{repository} --version {version}{plain}"
             ));
             ui.say(format_args!(
-                "     curl {scheme}://{host}/v2/{repository}/manifests/{tag}"
+                "     curl {curl}{scheme}://{host}/v2/{repository}/manifests/{tag}"
             ));
         }
         None => ui.say("nothing is live yet: `airlock import FILE` brings a bundle in; this server notices by itself"),

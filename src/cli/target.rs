@@ -324,6 +324,12 @@ fn connect(args: &ConnectArgs, ui: &mut Ui) -> Result<()> {
     // Before anything is issued: a target that cannot be installed keeps its secret.
     hub.check_installable(&target.id)?;
     warn_of_closed_way(&hub, ui);
+    if target.kind == "kubernetes" && hub.is_for_this_machine() {
+        ui.warn(format_args!(
+            "the agent is told {}, which in a pod means the pod itself; say [agents] address in the configuration, where clusters reach this appliance",
+            escape(hub.site_view().address())
+        ));
+    }
     let (secret, issued) = if args.secret_stdin {
         (given(&hub, &target)?, false)
     } else if args.new_secret || target.secret == SecretView::None {

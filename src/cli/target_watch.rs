@@ -215,16 +215,17 @@ fn changes(
         };
         say(name.clone(), format!("{connected}, {}", target.agents()));
         for deployment in &target.deployments {
-            say(
-                format!("{name} {}", deployment.view.application),
-                format!(
-                    "{}, {}, {}: {}",
-                    deployment.phrase(),
-                    shall(deployment),
-                    deployment.running(),
-                    deployment.message()
-                ),
+            let mut state = format!(
+                "{}, {}, {}",
+                deployment.phrase(),
+                shall(deployment),
+                deployment.running()
             );
+            let message = deployment.message();
+            if !message.is_empty() {
+                state += &format!(": {message}");
+            }
+            say(format!("{name} {}", deployment.view.application), state);
         }
     }
     text

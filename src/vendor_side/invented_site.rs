@@ -14,6 +14,16 @@ use crate::secret::{DeclaredSecrets, with_marks_as};
 /// Addresses of their appliances: of another name and length, without a port and with one.
 pub(crate) const ADDRESSES: [&str; 2] = ["appliance.example", "registry-7.plant.example:5443"];
 
+/// Other addresses, each with what it has that many templates do not reckon with.
+pub(crate) const OTHER_ADDRESSES: [(&str, &str); 3] = [
+    ("airlock:5443", "a name without a point, such as airlock:5443"),
+    (
+        "10.1.2.3:30443",
+        "numbers and a port of five digits, such as 10.1.2.3:30443",
+    ),
+    ("[fd00::1]:5443", "an address in brackets, such as [fd00::1]:5443"),
+];
+
 /// Lengths of a value that nobody knows here, the likeliest first.
 pub(crate) const LENGTHS: [usize; 6] = [20, 32, 12, 8, 64, 44];
 
@@ -39,6 +49,14 @@ impl InventedSite {
                 secrets: secrets.collect(),
             }
         })
+    }
+
+    /// Returns the same site with another address.
+    pub(crate) fn moved(&self, address: &'static str) -> Self {
+        Self {
+            address,
+            secrets: self.secrets.clone(),
+        }
     }
 
     /// Returns values as they come to helm there.

@@ -15,7 +15,7 @@ use super::pack::PackEvent;
 use super::release::{Overrides, resolve};
 use super::release_file::ReleaseFile;
 use super::release_folder::ReleaseFolder;
-use super::secret::{AskSecret, Sealed, check_audience, seal};
+use super::secret::{AskSecret, Sealed, check_audience, check_variables, seal};
 use super::signing_time::SigningTime;
 use super::warning::Warning;
 use super::workspace::Workspace;
@@ -221,6 +221,8 @@ pub(super) fn lay_out(
     }
     let mut problems = prepared.take_problems();
     check_audience(build.file, &release.audience, &sites, &mut problems);
+    let names: Vec<&str> = sites.iter().map(|site| site.name.as_str()).collect();
+    check_variables(build.file, &names, &mut problems);
     // What is wrong with the files is said before anything is read from a registry.
     problems.into_result()?;
     let collection = collect_all(

@@ -47,6 +47,6 @@ pub(super) use in_text::{InText, images_in_text};
 pub(super) use overlay::overlay;
 pub(super) use pack::{ChartFolder, pack};
 pub(super) use partial::ReleaseWords;
-pub(super) use reading::{OpenPlace, Pod, Reading, Seen, read};
+pub(super) use reading::{OpenPlace, Pod, Reading, Seen, Spoilt, read};
 pub(super) use suspect::{digits_alone, is_image_key, is_named_so, suspects_in};
 pub(super) use template::Template;

@@ -24,12 +24,25 @@ pub(crate) struct Reading {
     pub(crate) suspects: Vec<Seen>,
     /// Digits of digests that stand where they are no part of a reference: labels and names are not that long.
     pub(crate) misplaced: BTreeSet<String>,
+    /// Labels and names that kubernetes does not take.
+    pub(crate) spoilt: BTreeSet<Spoilt>,
     /// Templates that put a secret where its value decides what it is, and the secret.
     pub(crate) unquoted: BTreeSet<(String, SecretName)>,
     /// Pods, and what they pull with.
     pub(crate) pods: BTreeSet<Pod>,
     /// Pull secrets of accounts, which pods under them have too.
     pub(crate) accounts: BTreeMap<String, BTreeSet<String>>,
+}
+
+/// A label or name that kubernetes does not take.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Spoilt {
+    /// The same before and after values were rewritten.
+    pub(crate) at: String,
+    /// What messages call the place.
+    pub(crate) place: String,
+    /// What stands there.
+    pub(crate) text: String,
 }
 
 /// A pod, or what makes pods.
@@ -186,11 +199,17 @@ impl Reading {
         }
         self.open.extend(other.open);
         self.misplaced.extend(other.misplaced);
+        self.spoilt.extend(other.spoilt);
         self.unquoted.extend(other.unquoted);
         self.pods.extend(other.pods);
         for (account, secrets) in other.accounts {
             self.accounts.entry(account).or_default().extend(secrets);
         }
+    }
+
+    /// Whether something at the same place was none that kubernetes takes.
+    pub(crate) fn has_spoilt(&self, spoilt: &Spoilt) -> bool {
+        self.spoilt.iter().any(|known| known.at == spoilt.at)
     }
 }
 

@@ -169,7 +169,7 @@ fn texts(key: &str, node: &Node, problems: &mut Vec<Problem>) {
                     "secret",
                     &node.place,
                     "a private key would travel in the bundle as it is",
-                    "keep it in a file on the host, or as a secret of the swarm",
+                    "keep it in a file on the host, or write a secret of the release in its place",
                 ));
             }
         }

@@ -39,12 +39,12 @@ struct Service<'a> {
 }
 
 /// A number that a value stands for, as a text or as such.
-fn number(node: Option<&Node>) -> Option<f64> {
+pub(super) fn number(node: Option<&Node>) -> Option<f64> {
     node?.spoken()?.parse().ok()
 }
 
 /// Bytes that a value stands for; compose takes a fraction for nothing.
-fn bytes(node: Option<&Node>) -> Option<f64> {
+pub(super) fn bytes(node: Option<&Node>) -> Option<f64> {
     match &node?.value {
         Value::Text(text) => size(&text.value),
         Value::Integer(digits) => digits.parse().ok(),

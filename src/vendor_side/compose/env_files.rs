@@ -102,7 +102,10 @@ impl Loader {
             };
             let mut pairs = match file.format.as_str() {
                 "" | AGENT_FILE => Environment::parse_within(&path, &bytes, &outer, &earlier)?,
-                RAW => raw_environment::parse(&path, &bytes, &outer)?,
+                RAW => {
+                    self.verbatim.insert(path.clone());
+                    raw_environment::parse(&path, &bytes, &outer)?
+                }
                 other => {
                     return Err(mistake(
                         &file.place,

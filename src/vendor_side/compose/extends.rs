@@ -11,10 +11,10 @@ use super::node::{Map, Node, Value};
 use super::place::Place;
 use super::problem::{Problem, cut, mistake};
 use super::unique;
-use crate::domain::Result;
+use crate::domain::{Class, Error, Result};
 
 /// Longest chain of services that extend one another.
-const CHAIN: usize = 32;
+const CHAIN: usize = 256;
 
 /// Where services are looked for.
 #[derive(Clone, Copy)]
@@ -41,7 +41,7 @@ impl Loader {
     ///
     /// # Errors
     ///
-    /// `E-USAGE extends` for a circle, or a service that is not there; those of reading another file.
+    /// `E-USAGE extends` for a circle, or a service that is not there; `E-LIMIT extends`; those of reading another file.
     pub(super) fn extend_all(&mut self, document: &mut Map, context: Context<'_>) -> Result<()> {
         let Some(services) = document.get_mut("services").and_then(Node::map_mut) else {
             return Ok(());
@@ -73,7 +73,13 @@ impl Loader {
             return Ok(());
         };
         let step = (context.file.to_owned(), name.to_owned());
-        if trail.contains(&step) || trail.len() >= CHAIN {
+        if trail.len() >= CHAIN {
+            let found = format!("{}: services extend one another too deep", extends.place);
+            return Err(
+                Error::new(Class::Limit, "extends", found).expected(format!("at most {CHAIN}, one behind the other"))
+            );
+        }
+        if trail.contains(&step) {
             return Err(mistake(
                 &extends.place,
                 "extends",

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use super::carried_files::{self, CarriedFile};
 use super::check;
 use super::consistency;
+use super::engine;
 use super::env_files::Deployment;
 use super::environment::Environment;
 use super::exclusive;
@@ -76,6 +77,7 @@ pub fn load(input: &ComposeInput<'_>) -> Result<Project> {
         bases: BTreeMap::new(),
         mode: input.mode,
         carried: Vec::new(),
+        verbatim: BTreeSet::new(),
     };
     let scope = Scope {
         main: input.env.clone(),
@@ -103,6 +105,7 @@ pub fn load(input: &ComposeInput<'_>) -> Result<Project> {
         }
         DockerMode::Swarm => normalize_stack(&mut root, &mut loader.findings.problems),
     }
+    engine::check(&root, &mut loader.findings.problems);
     let deployment = Deployment {
         env: input.env,
         travels: input.env_travels,
@@ -111,7 +114,7 @@ pub fn load(input: &ComposeInput<'_>) -> Result<Project> {
     };
     loader.inline_env_files(&mut root, deployment)?;
     loader.carry_files(&mut root, input.mode)?;
-    let (mut findings, carried) = (loader.findings, loader.carried);
+    let (mut findings, carried, verbatim) = (loader.findings, loader.carried, loader.verbatim);
     resources::normalize_resources(&mut root, input.mode, input.env, &mut findings.problems);
     if input.mode == DockerMode::Compose {
         carried_files::check_read_only(&root, &mut findings.problems);
@@ -136,6 +139,7 @@ pub fn load(input: &ComposeInput<'_>) -> Result<Project> {
         root,
         resting: resting.into_iter().collect(),
         carried,
+        verbatim,
         secrets,
         problems,
         warnings: findings.warnings,
@@ -152,6 +156,8 @@ pub(super) struct Loader {
     mode: DockerMode,
     /// Files that travel within the document.
     pub(super) carried: Vec<CarriedFile>,
+    /// Environment files whose values are taken word for word.
+    pub(super) verbatim: BTreeSet<PathBuf>,
 }
 
 impl Loader {

@@ -17,6 +17,7 @@ mod carried_files;
 mod check;
 mod consistency;
 mod emitter;
+mod engine;
 mod env_files;
 mod environment;
 mod environment_places;

@@ -1,7 +1,8 @@
 //! A compose application: what it pulls, what stands against it, and how it is written for a site.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::path::{Path, PathBuf};
 
 use super::carried_files::CarriedFile;
 use super::emitter::emit;
@@ -27,6 +28,8 @@ pub struct Project {
     pub(super) resting: Vec<SecretName>,
     /// Files that travel within the document.
     pub(super) carried: Vec<CarriedFile>,
+    /// Environment files whose values are taken word for word.
+    pub(super) verbatim: BTreeSet<PathBuf>,
     pub(super) problems: Vec<Problem>,
     pub(super) warnings: Vec<Problem>,
 }
@@ -60,6 +63,11 @@ impl Project {
     /// Returns the files that travel within the document.
     pub fn carried(&self) -> &[CarriedFile] {
         &self.carried
+    }
+
+    /// Returns the environment files whose values are taken word for word, quotes too.
+    pub fn verbatim(&self) -> impl Iterator<Item = &Path> {
+        self.verbatim.iter().map(PathBuf::as_path)
     }
 
     /// Returns what works but deserves a look.

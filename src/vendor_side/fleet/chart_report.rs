@@ -36,6 +36,8 @@ pub struct ChartReport {
     pub way: ChartWay,
     /// Images that come out of it, as its author names them.
     pub images: Vec<String>,
+    /// Kinds of addresses of appliances that it does not take, and why.
+    pub addresses: Vec<String>,
 }
 
 impl ChartReport {
@@ -43,7 +45,11 @@ impl ChartReport {
     pub fn sentence(&self) -> String {
         let images = crate::domain::counted(self.images.len(), "image");
         let head = format!("chart of {}, release {}", self.application, self.release);
-        match &self.way {
+        let addresses = match self.addresses.as_slice() {
+            [] => String::new(),
+            kinds => format!("; not for appliances with {}", kinds.join("; nor with ")),
+        };
+        let said = match &self.way {
             ChartWay::Rendered {
                 helm,
                 renderings,
@@ -65,6 +71,7 @@ impl ChartReport {
                 "{head}: read without helm, {images}; for {} that could not be told, images_complete in the release file vouches",
                 crate::domain::counted(*untold, "place")
             ),
-        }
+        };
+        said + &addresses
     }
 }

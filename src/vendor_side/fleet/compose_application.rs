@@ -12,8 +12,9 @@ use crate::compose::{ComposeInput, Environment, EnvironmentFile, Project, load};
 use crate::domain::{Class, Error, Result, SecretName, limits};
 use crate::leak::AllowPlain;
 use crate::release_file::{ApplicationEntry, ComposeApplication};
-use crate::secret::{MARK, TextKind, Used, is_marked, mark};
+use crate::secret::{MARK, TextKind, Used, fragile, is_marked, mark};
 use crate::stream::{Looked, read_bounded};
+use crate::suggest::nearest;
 
 /// A compose application under one environment.
 #[derive(Debug)]
@@ -27,6 +28,8 @@ pub(super) struct ComposeVariant {
     pub(super) secrets: Vec<Used>,
     /// Secrets that only services use which do not run.
     pub(super) resting: Vec<SecretName>,
+    /// Texts that a value could spoil, by their place, and the secrets in them.
+    pub(super) fragile: Vec<(String, Vec<SecretName>)>,
 }
 
 impl ComposeVariant {
@@ -83,6 +86,12 @@ impl ComposeVariant {
                 read.environment
             }
         };
+        if let Some(left) = left_beside(application, &environment, &gathered.folder) {
+            gathered.warn(format!(
+                "{name} is made of {} alone, and compose would read {left} too; list both under compose:, or take {left} away to be told no more",
+                application.files.first().map(|file| file.display().to_string()).unwrap_or_default()
+            ));
+        }
         let folder = gathered.folder.clone();
         let input = ComposeInput {
             folder: &folder,
@@ -93,12 +102,12 @@ impl ComposeVariant {
             mode,
         };
         let project = load(&input)?;
-        for problem in project.problems() {
-            if problem.class == Class::Policy {
-                gathered.findings.note_with_remedy(problem.to_string());
-            } else {
-                gathered.problems.add(&problem.error());
-            }
+        for problem in project
+            .problems()
+            .iter()
+            .filter(|problem| problem.class != Class::Policy)
+        {
+            gathered.problems.add(&problem.error());
         }
         for warning in project.warnings() {
             gathered.warn(warning.to_string());
@@ -136,13 +145,24 @@ impl ComposeVariant {
                 known == reference || known.parse::<crate::collect::ImageReference>() == reference.parse()
             });
             if !used && whole {
+                let error = Error::new(
+                    Class::Content,
+                    "reference",
+                    format!("images names {reference:?}, which no service that runs uses"),
+                );
+                // A digest behind it makes another one of it.
+                let is_of_it = |used: &&String| used.split_once('@').is_some_and(|(name, _)| name == reference);
+                let meant = images
+                    .keys()
+                    .find(is_of_it)
+                    .map(String::as_str)
+                    .or_else(|| nearest(reference, images.keys().map(String::as_str)));
                 gathered.problems.note(
                     name,
-                    &Error::new(
-                        Class::Content,
-                        "reference",
-                        format!("images names {reference:?}, which no service uses"),
-                    ),
+                    &match meant {
+                        Some(meant) => error.remedy(format!("did you mean {meant}?")),
+                        None => error.remedy("take it out, or activate the profile of the service that uses it"),
+                    },
                 );
             }
         }
@@ -155,6 +175,9 @@ impl ComposeVariant {
                 |place| (place.file.display().to_string(), place.line),
             )
         };
+        for file in project.verbatim() {
+            gathered.findings.takes_verbatim(&file.display().to_string());
+        }
         let has_value = |name: &str| environment.get(name).is_some_and(|value| !value.is_empty());
         gathered.findings.placed(&written.values, &place, &has_value, plain);
         if let Some((file, text)) = &env_text {
@@ -164,6 +187,36 @@ impl ComposeVariant {
             let path = file.path.display().to_string();
             gathered.findings.configuration(&path, &file.text, plain);
         }
+        for problem in project
+            .problems()
+            .iter()
+            .filter(|problem| problem.class == Class::Policy)
+        {
+            let at = format!("{}:{}:", problem.place.file.display(), problem.place.line);
+            if !gathered.findings.has_private_key(&at) {
+                gathered.findings.note_with_remedy(problem.to_string());
+            }
+        }
+        let mut texts: Vec<(String, Vec<SecretName>)> = Vec::new();
+        each_text(&written.values, &mut String::new(), &mut |path, text| {
+            // Of a pair in a list the value is a text of its own.
+            let is_pair = path.contains(".environment.") && text.split_once('=').is_some_and(|(key, _)| is_name(key));
+            let text = if is_pair {
+                text.split_once('=').map_or(text, |(_, value)| value)
+            } else {
+                text
+            };
+            let (file, line) = place(path);
+            texts.push((format!("{file}:{line}"), fragile(text)));
+        });
+        for file in project.carried() {
+            let line = (1_usize..)
+                .zip(file.text.lines())
+                .find(|(_, line)| is_marked(line))
+                .map_or(1, |(line, _)| line);
+            texts.push((format!("{}:{line}", file.path.display()), fragile(&file.text)));
+        }
+        texts.retain(|(_, names)| !names.is_empty());
         let places = project.secrets().iter();
         secrets.extend(places.map(|(name, place)| (name.clone(), format!("{}:{}", place.file.display(), place.line))));
         let resting = project.resting_secrets().to_vec();
@@ -173,6 +226,7 @@ impl ComposeVariant {
             env,
             secrets,
             resting,
+            fragile: texts,
         }))
     }
 
@@ -193,6 +247,34 @@ impl ComposeVariant {
     }
 }
 
+/// Whether a text is the name of a variable.
+fn is_name(text: &str) -> bool {
+    text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+}
+
+/// Goes through the texts with secrets in them, each with its path.
+fn each_text(value: &serde_json::Value, path: &mut String, found: &mut dyn FnMut(&str, &str)) {
+    let mut below = |key: &str, value: &serde_json::Value| {
+        let length = path.len();
+        if !path.is_empty() {
+            path.push('.');
+        }
+        path.push_str(key);
+        each_text(value, path, found);
+        path.truncate(length);
+    };
+    match value {
+        serde_json::Value::Object(map) => map.iter().for_each(|(key, value)| below(key, value)),
+        serde_json::Value::Array(list) => {
+            (0_usize..)
+                .zip(list)
+                .for_each(|(number, value)| below(&number.to_string(), value));
+        }
+        serde_json::Value::String(text) if is_marked(text) => found(path, text),
+        _ => {}
+    }
+}
+
 /// The file that compose reads variables from where none is named: `.env` in the folder of the first compose file.
 ///
 /// # Errors
@@ -204,6 +286,32 @@ fn beside(application: &ComposeApplication, folder: &ReleaseFolder) -> Result<Op
     };
     let path = first.parent().unwrap_or(Path::new("")).join(".env");
     Ok(folder.look(&path)?.filter(Looked::is_file).map(|_| path))
+}
+
+/// The file that compose would read beside the one that is named: an override, or what `COMPOSE_FILE` lists.
+fn left_beside(application: &ComposeApplication, environment: &Environment, folder: &ReleaseFolder) -> Option<String> {
+    let [only] = application.files.as_slice() else {
+        return None;
+    };
+    let beside = only.parent().unwrap_or(Path::new(""));
+    let name = only.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    let separator = environment.get("COMPOSE_PATH_SEPARATOR").unwrap_or(":");
+    let mut listed: Vec<String> = environment
+        .get("COMPOSE_FILE")
+        .map(|files| files.split(separator).map(str::to_owned).collect())
+        .unwrap_or_default();
+    if listed.is_empty()
+        && let Some((stem @ ("compose" | "docker-compose"), _)) = name.rsplit_once('.')
+    {
+        listed = ["yaml", "yml"]
+            .map(|ending| format!("{stem}.override.{ending}"))
+            .to_vec();
+    }
+    let others = listed.iter().filter(|file| file.as_str() != name && !file.is_empty());
+    // What lies elsewhere is none of the application.
+    let is_there = |path: &Path| folder.look(path).ok().flatten().is_some_and(|looked| looked.is_file());
+    let found = others.map(|file| beside.join(file)).find(|path| is_there(path))?;
+    Some(found.display().to_string())
 }
 
 /// Reads a text file of an author.

@@ -13,33 +13,25 @@
 //! (`rendering::renderings`); what remains open is read as it stands, and refused where that does not tell every image.
 
 use std::collections::{BTreeSet, HashMap};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use sha2::{Digest as _, Sha256};
 
 use super::chart_report::{ChartReport, ChartWay};
 use super::closure::Closure;
+use super::helm_branches::{looked_at, warning};
 use super::helm_carried::Carried;
 use super::helm_judgement::Judgement;
 use super::helm_question::{Question, Resolved};
 use super::helm_site::site_warnings;
-use crate::bundle::desired::{SecretSource, SecretUse};
-use crate::chart::{Reading, elsewhere, read};
+use super::helm_work::{Reader, Work};
+use crate::chart::{Reading, elsewhere};
 use crate::collect::ImageReference;
-use crate::domain::{Class, Digest, Error, Hash, Result, SecretName};
+use crate::domain::{Class, Digest, Error, Hash, Result};
 use crate::invented_site::{InventedSite, LENGTHS};
-use crate::rendering::{Capabilities, Helm, HelmChart, Rendering, Renderings, renderings};
+use crate::rendering::{Capabilities, HelmChart, renderings};
 use crate::secret::is_marked;
-use crate::values::{ImageUse, Target, Values, candidates, show, traced, unlisted, with_pull_secret};
-
-/// Longest time that everything which is asked of one chart may take.
-const TIME: Duration = Duration::from_secs(300);
-
-/// What works a chart out.
-enum Reader<'a> {
-    Helm(&'a Helm, Box<HelmChart<'a>>, Renderings),
-    Static,
-}
+use crate::values::{ImageUse, Target, Values, candidates, show, traced, unlisted};
 
 /// Finds and proves the images. What is wrong with them is in the answer.
 ///
@@ -76,6 +68,7 @@ pub(super) fn resolve(question: &Question<'_>, closure: &Closure) -> Result<Reso
         began: Instant::now(),
         listed: question.listed(),
         spare: Vec::new(),
+        texts: [String::new(), String::new()],
         answer: Resolved {
             values,
             images: Vec::new(),
@@ -87,12 +80,16 @@ pub(super) fn resolve(question: &Question<'_>, closure: &Closure) -> Result<Reso
                 namespace: question.namespace.clone(),
                 way: ChartWay::Static,
                 images: Vec::new(),
+                addresses: Vec::new(),
             },
         },
     };
     work.run(closure)?;
     Ok(work.answer)
 }
+
+/// Digits of a digest that are its own.
+const DIGITS: usize = 8;
 
 /// An image is only known at the site.
 fn named_by_secret(path: &[String]) -> Error {
@@ -104,17 +101,6 @@ fn named_by_secret(path: &[String]) -> Error {
 fn without_tag(path: &[String], reference: &str) -> Error {
     let found = format!("value {}: {reference:?} has no tag to name it by", show(path));
     Error::new(Class::Content, "image-value", found).expected("a reference with a tag where pin: name is said")
-}
-
-struct Work<'a> {
-    question: &'a Question<'a>,
-    reader: Reader<'a>,
-    sites: [InventedSite; 2],
-    began: Instant,
-    listed: Vec<ImageReference>,
-    /// Where values name images that are listed too.
-    spare: Vec<Vec<String>>,
-    answer: Resolved,
 }
 
 impl Work<'_> {
@@ -158,7 +144,7 @@ impl Work<'_> {
         if !self.answer.problems.is_empty() {
             return Ok(());
         }
-        let after = match self.prove(&before, &mut targets) {
+        let after = match self.proven(&before, &mut targets) {
             Ok(after) => after,
             Err(error) => return self.refused(error),
         };
@@ -182,132 +168,6 @@ impl Work<'_> {
             return Ok(());
         }
         Err(error)
-    }
-
-    /// Works the chart out as its author has it, and keeps to the circumstances under which that can be done: where it cannot be
-    /// installed there is nothing to carry, and where only its upgrade fails here the open questions stay open.
-    fn survey(&mut self) -> Result<Reading> {
-        let Reader::Helm(_, chart, plan) = &mut self.reader else {
-            return self.read(&self.answer.values);
-        };
-        let own = &with_pull_secret(&self.answer.values.own, &self.question.pull_secret());
-        // Without secrets they have the same values so far.
-        let sites = self.sites.iter();
-        let sites: Vec<_> = sites
-            .take(if self.question.secrets.is_empty() { 1 } else { 2 })
-            .collect();
-        let at_all = |rendering: &Rendering| -> Result<Reading> {
-            let mut reading = Reading::default();
-            for site in &sites {
-                in_time(self.question.name, self.began)?;
-                reading.add(chart.read(own, site, rendering)?);
-            }
-            Ok(reading)
-        };
-        let mut all = plan.all.clone().into_iter();
-        let mut reading = Reading::default();
-        let mut kept = Vec::new();
-        if let Some(first) = all.next() {
-            reading = at_all(&first)?;
-            kept.push(first);
-        }
-        for rendering in all {
-            match at_all(&rendering) {
-                Ok(more) => {
-                    reading.add(more);
-                    kept.push(rendering);
-                }
-                Err(error) if error.found().contains("chart requires kubeVersion") => {}
-                Err(error) if matches!(error.class(), Class::Content) => plan.failed(&rendering),
-                Err(error) => return Err(error),
-            }
-        }
-        plan.all = kept;
-        reading.add(self.open(&self.answer.values));
-        Ok(reading)
-    }
-
-    /// As [`Self::survey`], with the values of secrets that only people know as long as the chart wants them.
-    fn surveyed(&mut self) -> Result<Reading> {
-        let first = match self.survey() {
-            Err(error) if error.class() == Class::Content && self.unknown().next().is_some() => error,
-            other => return other,
-        };
-        for length in LENGTHS.into_iter().skip(1) {
-            self.sites = InventedSite::both(&self.question.secrets, length);
-            match self.survey() {
-                Ok(reading) => {
-                    let unknown: Vec<String> = self.unknown().map(ToString::to_string).collect();
-                    self.answer.warnings.push(format!(
-                        "{}: not every value of {} will do: the chart takes one of {length} characters and refuses one of {}; tell those who \
-                         enter it",
-                        self.question.name,
-                        unknown.join(", "),
-                        LENGTHS[0]
-                    ));
-                    return Ok(reading);
-                }
-                Err(error) if error.class() == Class::Content => {}
-                Err(error) => return Err(error),
-            }
-        }
-        Err(first)
-    }
-
-    /// The secrets whose length nobody knows here.
-    fn unknown(&self) -> impl Iterator<Item = &SecretName> {
-        let secrets = self.question.secrets.iter();
-        let is_made = |uses: &Vec<SecretUse>| uses.iter().any(|used| used.source == SecretSource::Generate);
-        secrets.filter(move |(_, uses)| !is_made(uses)).map(|(name, _)| name)
-    }
-
-    fn read(&self, values: &Values) -> Result<Reading> {
-        let Reader::Helm(_, chart, plan) = &self.reader else {
-            return Ok(self.read_statically(values));
-        };
-        let mut reading = Reading::default();
-        let own = with_pull_secret(&values.own, &self.question.pull_secret());
-        for rendering in &plan.all {
-            for site in &self.sites {
-                in_time(self.question.name, self.began)?;
-                reading.add(chart.read(&own, site, rendering)?);
-            }
-        }
-        reading.add(self.open(values));
-        Ok(reading)
-    }
-
-    /// Reads what no circumstances settle.
-    fn open(&self, values: &Values) -> Reading {
-        let Reader::Helm(_, _, plan) = &self.reader else {
-            return Reading::default();
-        };
-        let question = self.question;
-        let mut reading = Reading::default();
-        for site in &self.sites {
-            let whole = site.put_into(&values.whole);
-            let found = elsewhere(&question.chart.chart, &whole, question.words(), &|ask| {
-                question.says(ask) || plan.settled.contains(ask)
-            });
-            reading.add(Reading {
-                images: found.images,
-                open: found.open,
-                ..Reading::default()
-            });
-        }
-        reading
-    }
-
-    fn read_statically(&self, values: &Values) -> Reading {
-        let question = self.question;
-        let unused = &question.application.unused_image_values;
-        let left_out = |path: &[String]| unused.iter().any(|entry| path.starts_with(&entry.path));
-        let mut reading = Reading::default();
-        for site in &self.sites {
-            let whole = site.put_into(&values.whole);
-            reading.add(read(&question.chart.chart, &whole, question.words(), &left_out));
-        }
-        reading
     }
 
     /// Says how the chart is read, and what the other way would have made of it.
@@ -393,6 +253,45 @@ impl Work<'_> {
                 }
             }
         }
+    }
+
+    /// As [`Self::prove`], and so that nothing else comes out otherwise, where a way of writing the images brings that about; what is left
+    /// of it is told.
+    fn proven(&mut self, before: &Reading, targets: &mut Vec<Target>) -> Result<Reading> {
+        let mut after = self.prove(before, targets)?;
+        let first = self.turned(targets)?;
+        let held = (self.answer.images.clone(), targets.clone());
+        let mut left = first.clone();
+        while !left.is_empty() {
+            let mut moved = false;
+            for number in looked_at(self.question, &left, &self.answer.images) {
+                moved |= self.answer.images.get_mut(number).is_some_and(ImageUse::next_form);
+            }
+            if !moved {
+                break;
+            }
+            after = self.prove(before, targets)?;
+            left = self.turned(targets)?;
+        }
+        if !left.is_empty() {
+            // No way of writing them helps: the best of them stays.
+            (self.answer.images, *targets) = held;
+            after = self.prove(before, targets)?;
+            let told = first.iter().map(|one| warning(self.question, one));
+            self.answer.warnings.extend(told);
+        }
+        for other in self.at_other_addresses(&after, targets)? {
+            if !other.is_common {
+                self.answer.warnings.push(format!(
+                    "{}: at an appliance with {} it comes out wrong: {}; give that appliance a name with a point, or have the templates take \
+                     any address",
+                    self.question.name, other.kind, other.found
+                ));
+            }
+            let said = format!("{} ({})", other.kind, other.found);
+            self.answer.report.addresses.push(said);
+        }
+        Ok(after)
     }
 
     /// Rewrites and works out again, until every image comes out as one of the bundle or no way of writing it is left.
@@ -533,6 +432,25 @@ impl Work<'_> {
                 failing.insert(number);
             }
         }
+        // Of a label that was cut a few digits or the name may be left.
+        for spoilt in after.spoilt.iter().filter(|spoilt| !before.has_spoilt(spoilt)) {
+            let is_of = |target: &Target| {
+                let digits: String = target.digest.0.to_string().chars().take(DIGITS).collect();
+                let path = target.repository.to_string();
+                let last = path.rsplit('/').next().unwrap_or_default();
+                spoilt.text.contains(&digits) || spoilt.text.contains(last)
+            };
+            let of: Vec<usize> = (0..)
+                .zip(targets)
+                .filter(|(_, target)| is_of(target))
+                .map(|(at, _)| at)
+                .collect();
+            failing.extend(if of.is_empty() {
+                (0..targets.len()).collect()
+            } else {
+                of
+            });
+        }
         failing
     }
 }
@@ -540,13 +458,4 @@ impl Work<'_> {
 fn parsed(images: &[ImageUse]) -> impl Iterator<Item = (usize, Option<ImageReference>)> + '_ {
     let references = images.iter().map(|image| image.reference.parse().ok());
     references.enumerate()
-}
-
-/// Charts that ask for much are not worked out without end.
-fn in_time(name: &str, began: Instant) -> Result<()> {
-    if began.elapsed() <= TIME {
-        return Ok(());
-    }
-    let found = format!("{name}: working the chart out takes longer than {} s", TIME.as_secs());
-    Err(Error::new(Class::Limit, "time", found))
 }

@@ -42,10 +42,34 @@ impl Judgement<'_> {
             let same = was.iter().find(|was| was.reference == image.reference);
             self.not_carried(image, same.or(was.first()).copied(), answer);
         }
+        self.spoilt(answer);
         self.by_name(answer);
         self.untold(answer);
         self.open(answer);
         self.suspects(answer);
+    }
+
+    /// Refuses labels and names that kubernetes does not take once images are rewritten.
+    fn spoilt(&self, answer: &mut Resolved) {
+        let mut told = BTreeSet::new();
+        for spoilt in self
+            .after
+            .spoilt
+            .iter()
+            .filter(|spoilt| !self.before.has_spoilt(spoilt))
+        {
+            if told.insert(&spoilt.at) {
+                let found = format!(
+                    "{}: {:?} comes out when the images are rewritten, which kubernetes does not take there",
+                    spoilt.place, spoilt.text
+                );
+                answer.problems.push(
+                    Error::new(Class::Content, "rewritten-image", found)
+                        .expected("letters, digits and - _ . alone, 63 of them at most")
+                        .remedy("have the template make labels and names of a value of their own"),
+                );
+            }
+        }
     }
 
     fn is_listed(&self, reference: &str) -> bool {
@@ -88,6 +112,12 @@ impl Judgement<'_> {
     /// Says what names an image: a text among the values that holds more than it cannot be rewritten either.
     fn named_by(&self, image: &Seen, values: &Values) -> String {
         let (place, reference) = (&image.place, &image.reference);
+        let chart = &self.question.chart.chart;
+        let reads_files = chart.templates.iter().any(|template| template.text.contains(".Files"));
+        let mut files = chart.files.iter().filter(|_| reads_files);
+        if let Some(file) = files.find(|file| file.text.contains(reference.as_str())) {
+            return format!("{place}: the file {} of the chart names {reference:?}", file.place);
+        }
         match text_with(&values.whole, reference) {
             Some(path) if !self.question.chart.chart.says(reference) => {
                 format!("{place}: the value {} names {reference:?} within a text", show(&path))
@@ -112,15 +142,17 @@ impl Judgement<'_> {
                     value.entry()
                 )),
                 _ => error.remedy(
-                    "list it under images and set the appliance as a mirror; or install helm, or give its path with --helm FILE: what \
+                    "list it under the application's images and set the appliance as a mirror; or install helm, or give its path with --helm FILE: what \
                      does not come out is not asked for",
                 ),
             };
         }
         if text_with(&values.whole, &image.reference).is_some() {
-            return error.remedy("list it under images and set the appliance as a mirror");
+            return error.remedy("list it under the application's images and set the appliance as a mirror");
         }
-        error.remedy("take it from the values, or list it under images and set the appliance as a mirror")
+        error.remedy(
+            "take it from the values, or list it under the application's images and set the appliance as a mirror",
+        )
     }
 
     /// Says which images are not pinned by digest, unless the author wants it so.

@@ -17,12 +17,13 @@ use super::helm_application::{HelmBase, HelmKey, HelmVariant, merged_values};
 use super::helm_chart::WantedChart;
 use super::helm_images::resolve;
 use super::helm_question::{Question, Resolved};
-use crate::bundle::desired::DockerMode;
+use crate::bundle::desired::{DockerMode, SecretSource, SecretUse};
 use crate::collect::{ImageRequest, Problems, RegistryOptions, Source, is_of_registry, readable};
 use crate::domain::{Class, Error, Result, SecretName};
 use crate::leak::AllowPlain;
 use crate::release_file::{
-    AgentEntry, ApplicationEntry, ApplicationKind, ComposeApplication, DeploymentEntry, ReleaseFile, TargetEntry,
+    AgentEntry, ApplicationEntry, ApplicationKind, ComposeApplication, DeploymentEntry, ReleaseFile, SecretEntry,
+    SecretOrigin, TargetEntry,
 };
 use crate::rendering::{Helm, HelmChoice};
 use crate::secret::{self, TextKind, Used};
@@ -40,6 +41,9 @@ pub(crate) struct Prepared<'a> {
     /// What became of charts.
     pub(crate) charts: Vec<ChartReport>,
 }
+
+/// Fewest bits of chance in a value that nobody can try out.
+const LEAST_BITS: f64 = 40.0;
 
 /// How charts are read.
 #[derive(Debug, Clone, Copy)]
@@ -248,11 +252,75 @@ fn check_secrets(file: &ReleaseFile, applications: &[PreparedApplication<'_>], g
         PreparedKind::Compose(variants) => Some(variants.values()),
         PreparedKind::Helm(..) | PreparedKind::Nothing => None,
     });
+    let told: BTreeSet<String> = variants
+        .clone()
+        .flatten()
+        .flat_map(|variant| &variant.fragile)
+        .filter_map(|(place, names)| spoiling(file, place, names))
+        .collect();
+    for text in told
+        .into_iter()
+        .chain(file.secrets.iter().filter_map(|entry| guessable(file, entry)))
+    {
+        gathered.warn(text);
+    }
     let resting: BTreeSet<&SecretName> = variants.flatten().flat_map(|variant| &variant.resting).collect();
     let idle = secret::check(file, &uses, is_whole, &resting, &mut gathered.problems);
     for text in idle {
         gathered.warn(text);
     }
+}
+
+/// What is to be said of values that sites make and that somebody could try out.
+fn guessable(file: &ReleaseFile, entry: &SecretEntry) -> Option<String> {
+    let SecretOrigin::Generate { alphabet, length } = &entry.origin else {
+        return None;
+    };
+    let used = SecretUse {
+        alphabet: alphabet.clone(),
+        length: *length,
+        name: entry.name.value.clone(),
+        per_target: false,
+        source: SecretSource::Generate,
+    };
+    let characters = u32::try_from(used.alphabet().len()).unwrap_or(u32::MAX);
+    let length = u32::try_from(used.length()).unwrap_or(u32::MAX);
+    let bits = f64::from(characters).log2() * f64::from(length);
+    let (line, column) = entry.name.place;
+    (bits < LEAST_BITS).then(|| {
+        format!(
+            "{}:{line}:{column}: {length} characters of {characters} make a value of {} that can be tried out; say a greater length: or more \
+             characters under alphabet:",
+            file.path.display(),
+            entry.name.value
+        )
+    })
+}
+
+/// What is to be said of a text that values could spoil; nothing where every value is letters and digits.
+fn spoiling(file: &ReleaseFile, place: &str, names: &[SecretName]) -> Option<String> {
+    let is_harmless = |name: &&SecretName| {
+        let mut entries = file.secrets.iter().filter(|entry| entry.name.value == **name);
+        entries.all(|entry| match &entry.origin {
+            SecretOrigin::Generate { alphabet, .. } => {
+                let mut characters = alphabet.iter().flat_map(|alphabet| alphabet.chars());
+                characters.all(|c| c.is_ascii_alphanumeric())
+            }
+            _ => false,
+        })
+    };
+    let names: Vec<String> = names
+        .iter()
+        .filter(|name| !is_harmless(name))
+        .map(ToString::to_string)
+        .collect();
+    (!names.is_empty()).then(|| {
+        format!(
+            "{place}: a value of {} with quotes, backslashes or the like in it spoils the text around it: tell those who enter it, or have \
+             sites make it of letters and digits with value: {{site: generate}}",
+            names.join(" or ")
+        )
+    })
 }
 
 impl PreparedApplication<'_> {

@@ -7,6 +7,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
+use super::action::{Token, actions, assigned, given_out, tokens};
 use super::configuration::{Form, pairs, readable};
 use super::keys::{is_beside, lets_in, looks_secret};
 use super::reference::left;
@@ -41,6 +42,7 @@ pub(super) fn secrets(text: &str) -> Vec<(u64, String)> {
 pub(super) fn defined(templates: &[(&str, &str)]) -> Vec<(usize, u64, String)> {
     let texts: Vec<String> = templates.iter().map(|(_, text)| without_comments(text)).collect();
     let mut literals: Vec<(&str, usize, u64)> = Vec::new();
+    let mut variables: Vec<(&str, usize, u64)> = Vec::new();
     for (file, text) in texts.iter().enumerate() {
         let mut read = 0_usize;
         for part in text.split_inclusive("{{") {
@@ -56,17 +58,24 @@ pub(super) fn defined(templates: &[(&str, &str)]) -> Vec<(usize, u64, String)> {
                     .first()
                     .is_some_and(|end| tokens(end) == [Token::Word("end")])
             });
+            let line = || (text.get(..read).unwrap_or_default().matches('\n').count() as u64).saturating_add(1);
+            // A variable that is given a literal, whatever it is called.
+            if let Some((name, given)) = assigned(action) {
+                let is_literal = given_out(given).iter().any(|literal| may_be_secret(literal));
+                if is_literal {
+                    variables.push((name, file, line()));
+                }
+            }
             if let [Token::Word("define"), Token::Text(name)] = tokens(action).as_slice()
                 && is_all
                 && may_be_secret(body)
             {
-                let line = text.get(..read).unwrap_or_default().matches('\n').count() as u64;
-                literals.push((name, file, line.saturating_add(1)));
+                literals.push((name, file, line()));
             }
         }
     }
     let mut found = Vec::new();
-    for text in &texts {
+    for (number, text) in texts.iter().enumerate() {
         for object in objects(text) {
             let is_secret = is_secret(&object);
             let mut is_data = false;
@@ -90,6 +99,13 @@ pub(super) fn defined(templates: &[(&str, &str)]) -> Vec<(usize, u64, String)> {
                         .unwrap_or_default();
                     let is_given = looks_secret(key) || (is_secret && is_data && !key.is_empty() && !is_beside(key));
                     let literal = literals.iter().find(|(known, ..)| Some(*known) == name);
+                    // What a variable stands for is known in its own file.
+                    let literal = literal.or_else(|| {
+                        let words = tokens(action);
+                        let is_it = |known: &str| words.contains(&Token::Word(known));
+                        let mut here = variables.iter().filter(|(_, file, _)| *file == number);
+                        here.find(|(known, ..)| assigned(action).is_none() && is_it(known))
+                    });
                     if let Some((_, file, line)) = literal.filter(|_| is_given) {
                         found.push((*file, *line, key.to_owned()));
                     }
@@ -300,34 +316,6 @@ fn literals(value: &str) -> Vec<String> {
     found
 }
 
-/// The insides of the actions of a line.
-fn actions(line: &str) -> Vec<&str> {
-    line.split("{{")
-        .skip(1)
-        .filter_map(|part| part.split("}}").next())
-        .collect()
-}
-
-/// The texts in quotes that an action gives out where it has nothing else: a text at its head, and what `default` and `coalesce` name.
-fn given_out(action: &str) -> Vec<String> {
-    let tokens = tokens(action);
-    let mut found = Vec::new();
-    for (at, token) in tokens.iter().enumerate() {
-        let Token::Text(text) = token else { continue };
-        let before = at.checked_sub(1).and_then(|at| tokens.get(at));
-        let is_default =
-            matches!(before, Some(Token::Word(word)) if *word == "default" || *word == "quote" || *word == "b64enc");
-        let is_coalesced = tokens
-            .iter()
-            .take(at)
-            .any(|token| matches!(token, Token::Word(word) if *word == "coalesce"));
-        if at == 0 || is_default || is_coalesced {
-            found.push((*text).to_owned());
-        }
-    }
-    found
-}
-
 /// What actions of a line say beside the key of the line: defaults of values named as secrets are, variables, members of dictionaries.
 fn in_actions(line: &str) -> Vec<String> {
     let mut found = Vec::new();
@@ -358,38 +346,6 @@ fn in_actions(line: &str) -> Vec<String> {
                 found.push((*name).to_owned());
             }
         }
-    }
-    found
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Token<'a> {
-    Word(&'a str),
-    /// In quotes.
-    Text(&'a str),
-}
-
-fn tokens(action: &str) -> Vec<Token<'_>> {
-    let mut found = Vec::new();
-    let mut rest = action.trim_start_matches('-').trim_end_matches('-').trim();
-    while let Some(first) = rest.chars().next() {
-        if "\"`".contains(first) {
-            let text = rest.get(1..).unwrap_or_default();
-            let end = text.find(first).unwrap_or(text.len());
-            found.push(Token::Text(text.get(..end).unwrap_or_default()));
-            rest = text.get(end.saturating_add(1)..).unwrap_or_default();
-        } else {
-            let end = rest
-                .find(|c: char| c.is_whitespace() || "\"`()|".contains(c))
-                .unwrap_or(rest.len());
-            if end > 0 {
-                found.push(Token::Word(rest.get(..end).unwrap_or_default()));
-                rest = rest.get(end..).unwrap_or_default();
-            } else {
-                rest = rest.get(first.len_utf8()..).unwrap_or_default();
-            }
-        }
-        rest = rest.trim_start_matches(|c: char| c.is_whitespace() || "()|".contains(c));
     }
     found
 }
@@ -503,6 +459,38 @@ mod tests {
             "{{- $s := lookup \"v1\" \"Secret\" .Release.Namespace \"x\" }}\npassword: {{ index $s.data \"password\" }}\n",
         ] {
             assert_eq!(found(text), [], "{text}");
+        }
+    }
+
+    #[test]
+    fn what_a_variable_is_given_is_a_secret_where_it_stands_in_the_place_of_one() {
+        let found = |text: &str| {
+            let found = defined(&[("a", text), ("b", "password: {{ $x }}\n")]);
+            found.into_iter().map(|(_, line, key)| (line, key)).collect::<Vec<_>>()
+        };
+        for text in [
+            "{{ $x := \"hunter2\" }}\npassword: {{ $x | quote }}\n",
+            "{{- $x := default \"hunter2\" .Values.a -}}\npassword: \"{{ $x }}\"\n",
+            "{{- $x := printf \"hunter2\" }}\nkind: Secret\nstringData:\n  password: {{ $x }}\n",
+            "{{- $x = `hunter2` }}\nurl: a?password={{ $x | urlquery }}\n",
+        ] {
+            assert_eq!(found(text), [(1, "password".to_owned())], "{text}");
+        }
+        for text in [
+            "{{ $x := .Values.a }}\npassword: {{ $x | quote }}\n",
+            "{{ $x := \"hunter2\" }}\nuser: {{ $x | quote }}\n",
+            "{{ $x := include \"hunter2\" . }}\npassword: {{ $x }}\n",
+            "{{ $x := lookup \"v1\" \"Secret\" \"a\" \"b\" }}\npassword: {{ $x }}\n",
+            "{{ $x := \"hunter2\" }}\n{{ $password := $x }}\n",
+        ] {
+            assert_eq!(found(text), [], "{text}");
+        }
+        for text in [
+            "password: {{ printf \"hunter2\" }}\n",
+            "password: {{ trim \"hunter2\" | quote }}\n",
+            "password: {{ ternary \"hunter2\" \"\" .Values.a }}\n",
+        ] {
+            assert_eq!(secrets(text), [(1, "password".to_owned())], "{text}");
         }
     }
 

@@ -3,9 +3,11 @@
 
 use std::borrow::Cow;
 
+use super::continued::{HOLDS, continued, element};
 use super::keys::{is_webhook, lets_in, looks_secret};
 use super::options;
 use super::reference::settled;
+use super::statements::{identified, in_quotes, stated};
 use super::text::is_comment;
 use super::value::{is_secret, may_be_secret};
 
@@ -100,41 +102,6 @@ pub(super) fn readable(line: &str) -> Cow<'_, str> {
     line
 }
 
-/// A name that is given a value on the next line, as one line: YAML, JSON and XML as programs write them.
-fn continued(line: &str, next: &str) -> Option<String> {
-    let bare = |text: &'_ str| text.trim().trim_matches(['"', '\'']).to_owned();
-    let (line, next) = (line.trim(), next.trim().trim_end_matches(','));
-    // Variables of containers, and credentials that have a type.
-    let whole = line.trim_start_matches("- ").trim_end_matches(',').split_once(':');
-    if let (Some((key, name)), Some((word, value))) = (whole, next.split_once(':'))
-        && matches!(bare(key).as_str(), "name" | "key" | "type")
-        && bare(word) == "value"
-    {
-        return Some(format!("{}: {}", bare(name), value.trim()));
-    }
-    let block = ["|", "|-", "|+", ">", ">-", ">+"]
-        .iter()
-        .find_map(|mark| line.strip_suffix(mark))
-        .map(str::trim_end);
-    if let Some(head) = block.filter(|head| head.ends_with(':')) {
-        return Some(format!("{head} {next}"));
-    }
-    let is_value = !next.contains(": ")
-        && !next.contains("=>")
-        && !next.ends_with([':', '{', '[', '>', '('])
-        && !next.starts_with(['-', '{', '[', '<', '}', ']'])
-        && (!next.contains(char::is_whitespace) || next.starts_with(['"', '\'']));
-    if !is_value {
-        return None;
-    }
-    if line.ends_with(':') {
-        return Some(format!("{line} {next}"));
-    }
-    let element = line.strip_prefix('<')?.strip_suffix('>')?;
-    let is_open = !element.starts_with('/') && !element.contains(['<', '>', ' ', '/']);
-    is_open.then(|| format!("{element}: {next}"))
-}
-
 /// Remarks in the languages of configuration.
 fn is_remark(line: &str) -> bool {
     let line = line.trim_start();
@@ -172,6 +139,11 @@ pub(super) fn named(line: &str, form: Form) -> Vec<(&str, &str)> {
         .collect();
     found.extend(variables(line));
     found.extend(identified(line));
+    for (key, value) in stated(line) {
+        if !found.iter().any(|(_, known)| *known == value) {
+            found.push((key, value));
+        }
+    }
     for (key, value) in options::pairs(line) {
         if !found.iter().any(|(_, known)| *known == value) {
             found.push((key, value));
@@ -194,16 +166,6 @@ fn variables(line: &str) -> impl Iterator<Item = (&str, &str)> {
         };
         said("name").zip(said("value"))
     })
-}
-
-/// `IDENTIFIED BY 'password'`, as databases are told.
-fn identified(line: &str) -> Option<(&str, &str)> {
-    let lower = line.to_ascii_lowercase();
-    let at = lower.find("identified ")?;
-    let by = at.saturating_add(lower.get(at..)?.find(" by ")?);
-    let behind = line.get(by.saturating_add(4)..)?;
-    let quote = behind.find(['\'', '"'])?;
-    in_quotes(behind.get(quote..)?).map(|value| ("password", value))
 }
 
 /// The words of a line that may name something, and where each begins.
@@ -306,8 +268,16 @@ fn value_behind<'a>(line: &'a str, at: usize, name: &str, form: Form) -> Option<
         return (is_call && rest.starts_with(['"', '\'']))
             .then(|| in_quotes(rest))
             .flatten();
-    } else if let Some(rest) = spaced.strip_prefix('>').filter(|_| before.ends_with('<')) {
+    } else if let Some(rest) = spaced
+        .strip_prefix('>')
+        .filter(|_| before.ends_with('<') || (quote.is_some() && before.contains('<')))
+    {
         return rest.split('<').next();
+    } else if let Some(rest) = behind.strip_prefix("</").filter(|_| before.ends_with('>')) {
+        let (_, next) = rest.split_once('>')?;
+        return element(next.trim_start())
+            .filter(|(tag, _)| HOLDS.contains(tag))
+            .map(|(_, value)| value);
     } else if let Some(rest) = spaced.strip_prefix("value=").filter(|_| quote.is_some()) {
         return in_quotes(rest);
     } else if is_apart && spaced.starts_with(['"', '\'']) {
@@ -326,6 +296,25 @@ fn value_behind<'a>(line: &'a str, at: usize, name: &str, form: Form) -> Option<
     let value = value.trim_start();
     if value.starts_with(['"', '\'']) {
         return in_quotes(value);
+    }
+    if form == Form::File
+        && let Some(first) = value.strip_prefix('[')
+        && let Some(first) = in_quotes(first.trim_start())
+    {
+        // Lists of that name are names of secrets too.
+        let is_name =
+            name.to_ascii_lowercase().ends_with("secrets") && !first.contains(|c: char| c.is_ascii_uppercase());
+        return (!is_name).then_some(first);
+    }
+    // `{SSHA}…`
+    if let Some((scheme, hash)) = value.strip_prefix('{').and_then(|value| value.split_once('}'))
+        && !scheme.is_empty()
+        && scheme
+            .bytes()
+            .all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == b'-')
+        && !hash.trim().is_empty()
+    {
+        return Some(value.trim_end());
     }
     // What a program works out is no literal; nor is what begins a mapping or a list.
     let is_worked_out =
@@ -364,13 +353,6 @@ fn is_netrc(before: &str) -> bool {
         .any(|word| matches!(word, "login" | "machine" | "default"))
 }
 
-/// What stands in the quotes with which a text begins; nothing where they do not close.
-fn in_quotes(text: &str) -> Option<&str> {
-    let quote = text.chars().next().filter(|c| "\"'".contains(*c))?;
-    let text = text.get(1..)?;
-    text.find(quote).and_then(|end| text.get(..end))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -389,6 +371,13 @@ mod tests {
             ("<a>\n  <password>\n    hunter2\n  </password>\n", "password"),
             ("[a]\npassword = \"\"\"hunter2\"\"\"\n", "password"),
             ("[a]\npassword = '''hunter2'''\n", "password"),
+            (
+                "<p>\n  <name>admin.password</name>\n  <value>hunter2</value>\n</p>\n",
+                "admin.password",
+            ),
+            ("<dict>\n<key>password</key>\n<string>hunter2</string>\n", "password"),
+            ("use x;\nCREATE USER app WITH PASSWORD\n  'hunter2';\n", "PASSWORD"),
+            ("use x;\nCREATE USER app IDENTIFIED BY\n  'hunter2';\n", "password"),
         ] {
             assert_eq!(found(text), pair(key, "hunter2"), "{text}");
         }
@@ -450,6 +439,17 @@ mod tests {
             "$this->password = 'hunter2';",
             "masterauth hunter2",
             "CREATE USER 'a'@'%' IDENTIFIED BY 'hunter2';",
+            "SET PASSWORD FOR 'a'@'%' = PASSWORD('hunter2');",
+            "set password for root@localhost = 'hunter2';",
+            "SET PASSWORD = PASSWORD('hunter2');",
+            "CREATE LOGIN app WITH PASSWORD = 'hunter2', CHECK_POLICY = OFF;",
+            "UPDATE users SET password = MD5('hunter2') WHERE id = 1;",
+            "<entry key=\"db.password\">hunter2</entry>",
+            "<property><name>admin.password</name><value>hunter2</value></property>",
+            "olcRootPW: {SSHA}hunter2",
+            "  \"tokens\": [\"hunter2\"],",
+            "  \"secrets\": [\"Hunter2\"],",
+            "etcdctl --user root:hunter2 endpoint health",
             "args: [\"--db-password=hunter2\"]",
             "args: [sh, -c, \"server --db-password hunter2\"]",
             "- {name: RABBIT_PASSWORD, value: hunter2}",
@@ -496,6 +496,14 @@ mod tests {
             "{password: , user: x}",
             "mysqladmin ping -p$$MYSQL_ROOT_PASSWORD",
             "--password=$$MYSQL_PASSWORD",
+            "SET PASSWORD FOR 'a'@'%' = PASSWORD('${DB_PASSWORD}');",
+            "SELECT * FROM users WHERE password = $1;",
+            "UPDATE users SET password = crypt($1, gen_salt('bf'));",
+            "<name>admin.password</name><description>of the admin</description>",
+            "<entry key=\"db.password\">${db.password}</entry>",
+            "imagePullSecrets: [\"regcred\"]",
+            "resources: [\"secrets\"]",
+            "etcdctl --user root:$$ETCD_PASSWORD endpoint health",
         ] {
             let line = readable(line);
             let found = pairs(&line, Form::File);

@@ -9,38 +9,52 @@ use sha2::{Digest as _, Sha256};
 use super::allow_plain::AllowPlain;
 use super::chart_template;
 use super::configuration::{self, Form, Said, readable};
-use super::keys::{holds_secrets, is_beside, lets_in, looks_secret, secret_name};
+use super::keys::{holds_secrets, is_beside, lets_in, looks_secret};
 use super::options;
 use super::reference::{settled, variable, without_unused_defaults};
 use super::source::{Placed, Source, SourceFile, given, is_empty, spoken};
 use super::text::{assignment, assignments, is_comment, passwords_of_addresses, private_key, secret_shape};
 use super::value::{is_number, is_secret, may_be_secret};
-use crate::domain::{Class, Error, Hash, Result};
+use crate::domain::Hash;
 use crate::secret::is_marked;
-
-/// Most secrets that a remedy declares; it says how many there are beside.
-const SHOWN: usize = 16;
 
 /// What was found so far.
 #[derive(Debug, Default)]
 pub(in super::super) struct Findings {
-    list: Vec<String>,
+    pub(super) list: Vec<String>,
     /// How many of these say themselves what to do.
-    told: usize,
+    pub(super) told: usize,
     /// Keys whose values a secret could take the place of, and a hash of each value: those that are the same are one secret.
-    keys: Vec<(String, Hash)>,
+    pub(super) keys: Vec<(String, Hash)>,
     /// Keys in templates and files of charts, where no secret may stand in the place of a value.
-    in_charts: BTreeSet<String>,
+    pub(super) in_charts: BTreeSet<String>,
+    /// Keys in files of programs, which have quotes of their own.
+    pub(super) in_files: BTreeSet<String>,
+    /// Files whose values are taken word for word.
+    pub(super) verbatim: BTreeSet<String>,
     /// Keys in compose files where none may stand either, but a variable.
-    by_variable: BTreeSet<String>,
+    pub(super) by_variable: BTreeSet<String>,
+    /// Places, each a file and a line, and keys that were found there.
+    pub(super) seen: BTreeSet<(String, String)>,
     /// Variables that stand where a secret does, and where.
-    variables: Vec<(String, String)>,
+    pub(super) variables: Vec<(String, String)>,
 }
 
 impl Findings {
     /// Returns how many there are.
     pub(in super::super) fn count(&self) -> usize {
         self.list.len()
+    }
+
+    /// Quotes in this file are a part of its values.
+    pub(in super::super) fn takes_verbatim(&mut self, file: &str) {
+        self.verbatim.insert(file.to_owned());
+    }
+
+    /// Whether a private key was found at a place: a file, and a line.
+    pub(in super::super) fn has_private_key(&self, place: &str) -> bool {
+        let mut found = self.list.iter();
+        found.any(|found| found.starts_with(place) && found.contains("a private key"))
     }
 
     /// Notes something by its own words.
@@ -143,7 +157,10 @@ impl Findings {
     pub(in super::super) fn configuration(&mut self, file: &str, text: &str, plain: AllowPlain<'_>) {
         if !plain.has_file(file) {
             self.text(file, text, plain);
-            self.pairs(file, text, plain, Self::found);
+            self.pairs(file, text, plain, |findings, place, key, value| {
+                findings.in_files.insert(key.to_owned());
+                findings.found(place, key, value);
+            });
         }
     }
 
@@ -401,7 +418,16 @@ impl Findings {
 
     fn found(&mut self, place: &str, key: &str, value: &str) {
         self.replaceable(key, value);
-        self.note(format!("{place}: {key}, whose name says that it is a secret"));
+        // What several services share is written once: behind an anchor, in a file that they extend.
+        let at = place.split(": ").next().unwrap_or_default();
+        let (file, line) = at.rsplit_once(':').unwrap_or((at, ""));
+        if self.verbatim.contains(file) {
+            self.in_files.insert(key.to_owned());
+        }
+        let has_line = line.parse::<u64>().is_ok();
+        if !has_line || self.seen.insert((at.to_owned(), key.to_owned())) {
+            self.note(format!("{place}: {key}, whose name says that it is a secret"));
+        }
     }
 
     fn found_in_chart(&mut self, place: &str, key: &str) {
@@ -435,131 +461,17 @@ impl Findings {
             self.keys.push(found);
         }
     }
-
-    /// Returns a name for each value that a secret could take the place of, with the keys that have it.
-    fn names(&self) -> Vec<(String, Vec<&str>)> {
-        let mut values: Vec<(Hash, String, Vec<&str>)> = Vec::new();
-        for (key, value) in &self.keys {
-            if let Some((.., keys)) = values.iter_mut().find(|(known, ..)| known == value) {
-                keys.push(key);
-                continue;
-            }
-            let name = secret_name(key);
-            let taken = values
-                .iter()
-                .filter(|(_, known, _)| {
-                    let number = known.strip_prefix(&name).and_then(|rest| rest.strip_prefix('_'));
-                    *known == name || number.is_some_and(|number| number.parse::<u32>().is_ok())
-                })
-                .count();
-            let name = match taken {
-                0 => name,
-                taken => format!("{name}_{}", taken.saturating_add(1)),
-            };
-            values.push((*value, name, vec![key]));
-        }
-        values.into_iter().map(|(_, name, keys)| (name, keys)).collect()
-    }
-
-    /// Ends with one refusal that names everything.
-    ///
-    /// # Errors
-    ///
-    /// `E-POLICY secret`.
-    pub(in super::super) fn into_result(self) -> Result<()> {
-        let refusal = match self.list.as_slice() {
-            [] => return Ok(()),
-            [one] => Error::new(
-                Class::Policy,
-                "secret",
-                format!("a secret would travel in clear: {one}"),
-            ),
-            several => Error::listing(
-                Class::Policy,
-                "secret",
-                format!("{} secrets would travel in clear:", several.len()),
-                several,
-            ),
-        };
-        let names = self.names();
-        let declared: Vec<String> = names
-            .iter()
-            .take(SHOWN)
-            .map(|(name, _)| format!("{{name: {name}, value: {{site: ask}}}}"))
-            .collect();
-        let shared: Vec<String> = names
-            .iter()
-            .filter(|(_, keys)| keys.len() > 1)
-            .map(|(name, keys)| format!("; {} have one value, {name}", keys.join(" and ")))
-            .collect();
-        let more = |count: usize| match count.checked_sub(SHOWN) {
-            Some(more @ 1..) => format!(" and {more} more"),
-            _ => String::new(),
-        };
-        let keys: BTreeSet<&str> = self
-            .keys
-            .iter()
-            .map(|(key, _)| key)
-            .chain(&self.in_charts)
-            .map(String::as_str)
-            .collect();
-        let allowed = keys.iter().copied().take(SHOWN).collect::<Vec<_>>().join(", ");
-        let (allowed, declared) = (format!("[{allowed}]{}", more(keys.len())), declared.join(", "));
-        let (more, shared) = (more(names.len()), shared.concat());
-        let declare = format!("into the release file secrets: [{declared}]{more}{shared}");
-        let in_place = names
-            .iter()
-            .find(|(_, keys)| keys.iter().any(|key| !self.by_variable.contains(*key)));
-        let by_variable = names
-            .iter()
-            .find(|(_, keys)| keys.iter().any(|key| self.by_variable.contains(*key)));
-        let mut ways: Vec<String> = Vec::new();
-        if let Some((name, _)) = in_place {
-            let remedy =
-                format!("write \"{{{{ .Secrets.{name} }}}}\" in place of the value, with the quotes, and {declare}");
-            ways.push(remedy);
-        }
-        if let Some((name, _)) = by_variable {
-            let and = if in_place.is_some() {
-                String::new()
-            } else {
-                format!(", and {declare}")
-            };
-            let remedy = format!(
-                "where compose takes no secret (command, labels, options of drivers) write ${{{name}}} in place of the value and \
-                 {name}=\"{{{{ .Secrets.{name} }}}}\" into the env_file of the application{and}"
-            );
-            ways.push(remedy);
-        }
-        if !self.in_charts.is_empty() {
-            let remedy = "in a template or file of a chart write a value of the chart in its place, and that secret into the values of the \
-                          deployment";
-            ways.push(remedy.to_owned());
-        }
-        if ways.is_empty() && self.told == self.list.len() {
-            return Err(refusal.settled());
-        }
-        let remedy = if ways.is_empty() {
-            "take it out, or name the file in the application's allow_plain: [FILE]".to_owned()
-        } else {
-            format!(
-                "{}; what is no secret is named in the application's allow_plain: {allowed}",
-                ways.join("; ")
-            )
-        };
-        Err(refusal
-            .expected("no secret in clear: sealed to sites, asked for or made there")
-            .remedy(remedy))
-    }
 }
 
 /// Whether a value at a path of a compose file may hold a secret.
 fn takes_secrets(path: &str) -> bool {
     let keys: Vec<&str> = path.split('.').collect();
-    matches!(
-        keys.as_slice(),
-        ["services", _, "environment", ..] | ["configs", .., "content"]
-    )
+    // What stands under a key of the author's own is shared by services.
+    keys.first().is_some_and(|key| key.starts_with("x-"))
+        || matches!(
+            keys.as_slice(),
+            ["services", _, "environment", ..] | ["configs", .., "content"]
+        )
 }
 
 /// Takes defaults out of texts that are never used.

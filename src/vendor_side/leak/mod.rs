@@ -6,22 +6,27 @@
 //! reference      a text with its variables and templates settled, so that none is taken for a part of it
 //! keys, value    which names are those of secrets, and which values say something under them
 //! configuration  names with their values in a line, however it is written; options  those of command lines
+//!                (continued: on the line behind; statements: of databases; action: in templates)
 //! text           what is a secret by its own form
-//! findings       goes through lines, trees and templates, and makes one refusal of it all
+//! findings       goes through lines, trees and templates; refusal makes one of it all
 //! ```
 //!
 //! Nothing here repeats a value: findings name a file, a line or a path, and a key.
 
+mod action;
 mod allow_plain;
 mod chart_template;
 mod configuration;
+mod continued;
 mod findings;
 #[cfg(test)]
 mod findings_tests;
 mod keys;
 mod options;
 mod reference;
+mod refusal;
 mod source;
+mod statements;
 mod text;
 mod value;
 

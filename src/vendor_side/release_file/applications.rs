@@ -247,7 +247,7 @@ impl Mistakes<'_> {
             Some((RawImages::Map(_), at)) => {
                 return Err(self
                     .at(at, "value", "images of a chart is a mapping")
-                    .expected("a list of every image that the chart needs"));
+                    .expected("a list of every image that the chart needs, each a reference, or {source: oci:FOLDER:TAG, name: NAME:TAG}"));
             }
         };
         Ok(HelmApplication {

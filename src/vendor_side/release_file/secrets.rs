@@ -11,6 +11,7 @@ use super::one_or_many::TextOr;
 use super::targets::TargetEntry;
 use crate::bundle::desired::SecretUse;
 use crate::domain::{Error, Result, SecretName};
+use crate::suggest::nearest;
 
 /// A secret, for the whole site or for some targets.
 #[derive(Debug, Clone)]
@@ -177,7 +178,12 @@ impl Mistakes<'_> {
             return Err(self.value(value, "a secret has not exactly one source", VALUES));
         }
         let origin = if let Some(site) = &raw.site {
-            if self.word(site, &[("generate", true), ("ask", false)])? {
+            let words = [("generate", true), ("ask", false)];
+            // What is no misspelt word may be the value.
+            if nearest(&site.value, words.map(|(word, _)| word)).is_none() {
+                return Err(self.value(site, "site says neither generate nor ask", "generate or ask"));
+            }
+            if self.word(site, &words)? {
                 return self.generated(raw);
             }
             SecretOrigin::AskAtSite

@@ -147,20 +147,21 @@ impl<'a> HelmChart<'a> {
         })
     }
 
-    /// Works the chart out as a site has the values, under circumstances, and reads what comes out.
+    /// Works the chart out as a site has the values, under circumstances, and reads what comes out; the text of it too.
     ///
     /// # Errors
     ///
     /// `E-CONTENT render` with what helm says; `E-LIMIT size`, `time` and `objects`; `E-IO`.
-    pub(crate) fn read(&self, values: &Value, site: &InventedSite, rendering: &Rendering) -> Result<Reading> {
+    pub(crate) fn read(&self, values: &Value, site: &InventedSite, rendering: &Rendering) -> Result<(Reading, String)> {
         let text = self.template(&site.put_into(values), rendering)?;
         let files = self.templates.iter().chain(self.crds);
         let secrets: Vec<(&SecretName, &str)> = site.secrets().collect();
-        reading(&split(&text), files, &secrets).map_err(|wrong| match wrong {
+        let reading = reading(&split(&text), files, &secrets).map_err(|wrong| match wrong {
             Wrong::Document(found) => Error::new(Class::Content, "render", format!("{}: {found}", self.label)),
             Wrong::Many(found) => Error::new(Class::Limit, "objects", format!("{}: {found}", self.label))
                 .remedy("turn off in the values what is not needed"),
-        })
+        })?;
+        Ok((reading, text))
     }
 
     fn template(&self, values: &Value, rendering: &Rendering) -> Result<String> {
@@ -189,13 +190,17 @@ impl<'a> HelmChart<'a> {
         let ended = run(command, self.label, bounds)?;
         if !ended.well {
             let said = said(&String::from_utf8_lossy(&ended.said), self.scratch.path());
-            return Err(Error::new(
+            let refused = Error::new(
                 Class::Content,
                 "render",
                 format!("{}: helm refuses it: {said}", self.label),
-            )
-            .expected("a chart that helm installs with these values")
-            .remedy(
+            );
+            if said.contains("chart requires kubeVersion") {
+                return Err(refused.expected("a version of kubernetes that the chart takes").remedy(
+                    "say kube_version, the version that its clusters have, beside chart: in the release file",
+                ));
+            }
+            return Err(refused.expected("a chart that helm installs with these values").remedy(
                 "put the chart or the values right: `helm template` says the same with the same values, where each secret is a text of its \
                  length: and alphabet:, and lists of pull secrets have the one that agents add, - name: …",
             ));

@@ -13,9 +13,12 @@
 //! the next (`scratch`). Nothing that it writes is believed beyond the names in it.
 
 mod custom_resources;
+mod differences;
 mod documents;
 mod guard;
 mod helm;
+mod labels;
+mod named;
 mod objects;
 mod program;
 mod quoting;
@@ -23,6 +26,7 @@ mod renderings;
 mod running;
 mod scratch;
 
+pub(super) use differences::{Difference, differences};
 pub use helm::HelmChoice;
 pub(super) use helm::{Capabilities, Helm, HelmChart};
 pub(super) use renderings::{Rendering, Renderings, renderings};

@@ -7,13 +7,15 @@ use std::path::Path;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::custom_resources::images_of;
 use super::documents::Document;
+use super::labels::{is_label, is_label_key, is_name};
+use super::named::Named;
 use super::quoting::is_quoted;
 use crate::chart::{
-    InText, Pod, Reading, Seen, Template, digits_alone, images_in_text, is_image_key, is_named_so, suspects_in,
+    InText, Pod, Reading, Seen, Spoilt, Template, digits_alone, images_in_text, is_image_key, is_named_so, suspects_in,
 };
 use crate::collect::ImageReference;
 use crate::domain::SecretName;
@@ -301,13 +303,21 @@ impl Walk<'_> {
                     self.volume(volume, &format!("{below}[{number}]"), known);
                 }
             }
-            Value::Object(labels) if matches!(key, "labels" | "matchLabels") => {
-                for label in labels.values().filter_map(Value::as_str) {
+            Value::Object(labels) if matches!(key, "labels" | "matchLabels" | "nodeSelector") => {
+                for (name, label) in labels {
+                    let label = label.as_str().unwrap_or_default();
                     self.found.reading.misplaced.extend(digits_alone(label));
+                    if !is_label_key(name) || !is_label(label) {
+                        let text = if is_label(label) { name } else { label };
+                        self.spoilt(&format!("{below}.{name}"), text);
+                    }
                 }
             }
             Value::String(name) if key == "name" && path.ends_with("metadata") => {
                 self.found.reading.misplaced.extend(digits_alone(name));
+                if !is_name(name) {
+                    self.spoilt(below, name);
+                }
             }
             Value::String(text) if self.custom && is_image_key(key) && names_an_image(text) => {
                 self.image(below, text);
@@ -364,6 +374,19 @@ impl Walk<'_> {
         }
     }
 
+    /// Notes what kubernetes does not take, under the template alone: the name of the object may be what it is.
+    fn spoilt(&mut self, path: &str, text: &str) {
+        self.found.reading.spoilt.insert(Spoilt {
+            at: format!("{}: {path}", self.source),
+            place: format!(
+                "{}: {}: {path}",
+                self.template.map_or(self.source, |template| &template.place),
+                self.head
+            ),
+            text: text.to_owned(),
+        });
+    }
+
     fn suspect(&mut self, path: &str, reference: &str) {
         if let Some(seen) = self.first(path, reference) {
             self.found.reading.suspects.push(seen);
@@ -398,45 +421,6 @@ impl Walk<'_> {
         };
         self.found.lines.insert(key, line.clone());
         line
-    }
-}
-
-/// An image in parts, in a resource that nobody knows.
-struct Named {
-    reference: String,
-    tag: Option<String>,
-    /// Its key and its members say that it is one.
-    sure: bool,
-}
-
-impl Named {
-    fn of(parts: &Map<String, Value>, speaks: bool) -> Option<Self> {
-        let said = |keys: &[&str]| {
-            keys.iter().find_map(|key| match parts.get(*key)? {
-                Value::String(text) if !text.is_empty() => Some(text.clone()),
-                Value::Number(number) => Some(number.to_string()),
-                _ => None,
-            })
-        };
-        let repository = said(&["repository"]);
-        let sure = speaks && (repository.is_some() || parts.contains_key("image"));
-        let name = repository.or_else(|| if speaks { said(&["image", "name"]) } else { None })?;
-        let (tag, digest) = (said(&["tag", "version"]), said(&["digest", "sha", "sha256"]));
-        let registry = said(&["registry"]);
-        let mut reference = match &registry {
-            Some(registry) => format!("{}/{name}", registry.trim_end_matches('/')),
-            None => name,
-        };
-        if let Some(tag) = &tag {
-            let colon = if tag.starts_with("sha256:") { '@' } else { ':' };
-            reference += &format!("{colon}{tag}");
-        }
-        if let Some(digest) = &digest {
-            let kind = if digest.contains(':') { "" } else { "sha256:" };
-            reference += &format!("@{kind}{digest}");
-        }
-        let complete = tag.is_some() || digest.is_some() || speaks && registry.is_some();
-        (complete && reference.parse::<ImageReference>().is_ok()).then_some(Self { reference, tag, sure })
     }
 }
 

@@ -7,12 +7,15 @@
 //! ```
 
 mod declared;
+mod fragile;
 mod rendered;
 mod seal;
 mod template;
 mod values;
 
 pub(super) use declared::{DeclaredSecrets, Used, check, declared, uses};
+pub(super) use fragile::fragile;
 pub(super) use seal::{Sealed, check_audience, seal};
 pub(super) use template::{MARK, TemplateProblem, TextKind, is_marked, mark, marks, unmark, with_marks_as};
 pub use values::AskSecret;
+pub(super) use values::check_variables;

@@ -9,9 +9,10 @@ use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
 
+use crate::collect::Problems;
 use crate::domain::limits::{SECRET_BYTES, SECRET_SOUGHT_BYTES};
 use crate::domain::{Class, Error, Result, SecretName, SecretValue};
-use crate::release_file::SecretSource;
+use crate::release_file::{ReleaseFile, SecretOrigin, SecretSource};
 use crate::stream::{Looked, read_bounded};
 
 /// How values are had that a person knows.
@@ -43,6 +44,46 @@ pub(super) struct Values<'a> {
     known: RefCell<BTreeMap<(usize, Option<String>), SecretValue>>,
     /// What deserves a word.
     pub(super) remarks: RefCell<Vec<String>>,
+}
+
+/// Notes the variables that values are in and that are not set: that is known before anything is collected.
+pub(crate) fn check_variables(file: &ReleaseFile, sites: &[&str], problems: &mut Problems) {
+    for entry in &file.secrets {
+        let sources: Vec<(String, &SecretSource)> = match &entry.origin {
+            SecretOrigin::Sealed(source) => vec![(String::new(), source)],
+            SecretOrigin::SealedBySite(by_site) => by_site
+                .iter()
+                .filter(|(site, _)| sites.contains(&site.as_str()))
+                .map(|(site, source)| (format!(" for {site}"), source))
+                .collect(),
+            SecretOrigin::Generate { .. } | SecretOrigin::AskAtSite => Vec::new(),
+        };
+        for (of_site, source) in sources {
+            if let SecretSource::Variable(variable) = source
+                && std::env::var_os(variable).is_none()
+            {
+                problems.add(&unset(&entry.name.value, &of_site, variable));
+            }
+        }
+    }
+}
+
+fn unset(name: &SecretName, of_site: &str, variable: &str) -> Error {
+    // What has no such name may be the value itself.
+    let is_name = variable
+        .bytes()
+        .all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_');
+    let (called, set) = if is_name {
+        (format!(" {variable}"), variable)
+    } else {
+        (" under env:".to_owned(), "it")
+    };
+    Error::new(
+        Class::Usage,
+        "secret-value",
+        format!("the secret {name}{of_site} is in the variable{called}, which is not set"),
+    )
+    .remedy(format!("set {set} and run the command again"))
 }
 
 impl<'a> Values<'a> {
@@ -77,14 +118,7 @@ impl<'a> Values<'a> {
         let (bytes, from) = match source {
             SecretSource::File(path) => (self.file(path)?, format!("in {}", path.display())),
             SecretSource::Variable(variable) => {
-                let value = std::env::var_os(variable).ok_or_else(|| {
-                    Error::new(
-                        Class::Usage,
-                        "secret-value",
-                        format!("the secret {name}{of_site} is in the variable {variable}, which is not set"),
-                    )
-                    .remedy(format!("set {variable} and run the command again"))
-                })?;
+                let value = std::env::var_os(variable).ok_or_else(|| unset(name, &of_site, variable))?;
                 (Zeroizing::new(value.into_vec()), format!("in the variable {variable}"))
             }
             SecretSource::Ask => match self.ask {
@@ -157,7 +191,15 @@ impl<'a> Values<'a> {
         )?);
         if bytes.last() == Some(&b'\n') {
             bytes.pop();
-            let remark = format!("{}: the newline at its end is not part of the value", path.display());
+            let also = if bytes.last() == Some(&b'\r') {
+                ", and the carriage return before it is"
+            } else {
+                ""
+            };
+            let remark = format!(
+                "{}: the newline at its end is not part of the value{also}",
+                path.display()
+            );
             self.remarks.borrow_mut().push(remark);
         }
         Ok(bytes)

@@ -66,7 +66,10 @@ fn images_that_values_do_not_say_are_listed_or_worked_out_by_helm() {
     charts.release(listed);
     let remedy = charts.shop.create("").remedy("E-CONTENT", "written-image");
     let (list, helm) = remedy.split_once("; or ").unwrap();
-    assert_eq!(list, "list it under images and set the appliance as a mirror");
+    assert_eq!(
+        list,
+        "list it under the application's images and set the appliance as a mirror"
+    );
     assert_eq!(
         helm,
         "install helm, or give its path with --helm FILE: what does not come out is not asked for"
@@ -100,7 +103,10 @@ fn images_that_values_do_not_say_are_listed_or_worked_out_by_helm() {
     let remedy = charts.shop.create("--helm ./helm").remedy("E-CONTENT", "written-image");
     let (from_values, list) = remedy.split_once(", or ").unwrap();
     assert_eq!(from_values, "take it from the values");
-    assert_eq!(list, "list it under images and set the appliance as a mirror");
+    assert_eq!(
+        list,
+        "list it under the application's images and set the appliance as a mirror"
+    );
     charts.release(&format!("{listed}  values: own.yaml\n"));
     charts.shop.create("--helm ./helm").succeeded();
     charts.release(&format!("{listed}{LISTED}"));
@@ -109,7 +115,10 @@ fn images_that_values_do_not_say_are_listed_or_worked_out_by_helm() {
     charts.shop.write("more.yaml", &format!("extra: |\n  - image: {WEB}\n"));
     charts.release(&format!("{listed}  values: more.yaml\n"));
     let remedy = charts.shop.create("--helm ./helm").remedy("E-CONTENT", "written-image");
-    assert_eq!(remedy, "list it under images and set the appliance as a mirror");
+    assert_eq!(
+        remedy,
+        "list it under the application's images and set the appliance as a mirror"
+    );
     charts.release(&format!("{listed}  values: more.yaml\n{LISTED}"));
     charts.shop.create("--helm ./helm").succeeded();
 }

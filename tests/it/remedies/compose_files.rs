@@ -68,7 +68,7 @@ fn services_are_put_right_as_the_messages_say() {
   extra: {IMAGE, profiles: [debug]}
   joined: {IMAGE, networks: [inner]}
   configured: {IMAGE, configs: [c, e], secrets: [s, t]}
-  stored: {IMAGE, volumes: ['v:/v']}
+  stored: {IMAGE, volumes: ['vv:/v']}
 configs:
   c: {file: ./c.txt}
   e: {external: true}
@@ -77,7 +77,7 @@ secrets:
   s: {file: ./s.txt}
   t: {environment: T}
 volumes:
-  v: {driver_opts: {o: bind, device: ./v}}
+  vv: {driver_opts: {o: bind, device: ./v}}
 ";
     shop.write("one.yaml", &file.replace("IMAGE", IMAGE));
     shop.write("a.txt", "a");
@@ -161,7 +161,7 @@ volumes:
     ];
     let secrets: &[Fault<'_>] = &[
         (
-            "keep it in a file on the host, or as a secret of the swarm",
+            "keep it in a file on the host, or write a secret of the release in its place",
             ", labels: {k: '-----BEGIN PRIVATE KEY-----'}",
             "",
         ),

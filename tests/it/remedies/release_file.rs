@@ -266,7 +266,7 @@ fn charts_are_packed_after_what_the_message_says() {
     );
     let remedy = shop.build(&release(3, &listed)).remedy("E-CONTENT", "written-image");
     assert!(
-        remedy.starts_with("list it under images and set the appliance as a mirror; or install helm"),
+        remedy.starts_with("list it under the application's images and set the appliance as a mirror; or install helm"),
         "{remedy}"
     );
     let under = format!("{listed}  images: [{{source: 'oci:hello:1.0', name: 'registry.example.com/shop/web:1.0'}}]\n");

@@ -108,6 +108,12 @@ fn https_and_credentials_as_the_configuration_says() {
             .find_map(|line| line.strip_prefix(start))
             .unwrap_or_else(|| panic!("{said:?}"))
     };
+    let curl = found("     curl ");
+    assert!(
+        curl.starts_with("--cacert ") && curl.contains("/identity/ca.pem -u TARGET:SECRET https://"),
+        "{said:?}"
+    );
+    assert!(found("reading takes the UUID and the secret of a target").contains("docker login "));
     let address: SocketAddr = found("serving https://").trim_end_matches("/v2/").parse().unwrap();
     assert_eq!(
         found("agents: "),

@@ -257,3 +257,25 @@ fn a_long_value_of_one_character_takes_no_longer_than_others() {
     let took = begun.elapsed();
     assert!(took < std::time::Duration::from_secs(20), "{took:?}");
 }
+
+#[test]
+fn a_value_is_taken_out_of_statements_pages_and_command_lines() {
+    let plant = Plant::new();
+    plant.import(1, &[ask("edge-0", "API_KEY", false)]);
+    plant.good_with(&["secret", "set", "API_KEY"], "Zk$9qLw3v'Tt7&Xm2");
+    let forms = [
+        "Zk$9qLw3v''Tt7&Xm2",
+        "Zk$9qLw3v&#39;Tt7&amp;Xm2",
+        "'Zk$9qLw3v'\\''Tt7&Xm2'",
+        "Zk\\$9qLw3v\\'Tt7\\&Xm2",
+    ];
+    report(
+        &plant,
+        "edge-0",
+        &format!("could not log in with {}; it''s &amp; so", forms.join(" nor ")),
+    );
+    for shown in [latest(&plant.state()), text(&plant.state())] {
+        assert!(!shown.contains("9qLw3v") && !shown.contains("Tt7"), "{shown}");
+        assert!(shown.contains("it''s &amp; so"), "{shown}");
+    }
+}

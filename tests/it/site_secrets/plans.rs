@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::world::{generate, run, sealed, sealed_release};
+use super::world::{Plant, ask, generate, run, sealed, sealed_release};
 use crate::support::appliance::{Ended, write};
 use crate::support::in_process::InProcessAppliance;
 
@@ -86,4 +86,24 @@ fn a_release_that_uses_no_secret_says_which_are_not_used_any_more() {
         .unwrap();
     let said = String::from_utf8(human.stderr).unwrap();
     assert!(human.status.success() && !said.contains("SESSION_KEY"), "{said}");
+}
+
+#[test]
+fn where_nothing_goes_live_by_itself_the_last_value_names_the_command() {
+    let plant = Plant::new();
+    let config = plant.file("airlock.toml", b"activation = \"manual\"\n");
+    let config = config.to_str().unwrap();
+    let uses = [ask("edge-0", "API_KEY", false), ask("edge-1", "OTHER", false)];
+    let bundle = plant.bundle(1, &uses);
+    plant.good(&["import", bundle.to_str().unwrap(), "--config", config]);
+    let first = plant.good_with(&["secret", "set", "API_KEY", "--config", config], "a value");
+    assert_eq!(first["complete"], Value::Null, "{first}");
+    let last = plant.good_with(&["secret", "set", "OTHER", "--config", config], "a value");
+    assert_eq!(plant.live(), 0);
+    let head = last["complete"]["head"].as_str().unwrap();
+    let head = head.strip_prefix("sha256:").unwrap_or(head);
+    plant.good(&["release", "activate", &head[..16], "--config", config]);
+    assert_eq!(plant.live(), 1);
+    let after = plant.good_with(&["secret", "set", "OTHER", "--replace", "--config", config], "another");
+    assert_eq!(after["complete"], Value::Null, "{after}");
 }

@@ -274,3 +274,39 @@ fn a_name_with_a_port_is_refused_wherever_it_stands_and_a_source_with_one_is_non
     );
     shop.build(&home("registry.example.com"), 5).unwrap();
 }
+
+#[test]
+fn an_image_that_no_service_uses_is_named_as_one_does_or_taken_out() {
+    let mut shop = VendorFolder::new();
+    let digest = format!("sha256:{}", "a".repeat(64));
+    let release = |images: &str| {
+        format!("applications:\n- {{name: shop, version: \"1\", compose: c.yaml, images: {{{images}}}}}\n")
+    };
+    let used = format!("example.com/web:2@{digest}");
+    shop.write(
+        "c.yaml",
+        format!("services: {{a: {{image: '{used}'}}, b: {{image: 'example.com/b:1', profiles: [off]}}}}\n"),
+    );
+    let (_, _, text) = shop.refused(&release("'example.com/web:2': 'oci:hello:1.0'"), 1);
+    assert!(
+        text.contains("images names \"example.com/web:2\", which no service that runs uses")
+            && text.contains(&format!("did you mean {used}?")),
+        "{text}"
+    );
+    shop.write(
+        "c.yaml",
+        "services: {a: {image: 'example.com/web:2'}, b: {image: 'quay.io/other/thing:1', profiles: [off]}}\n",
+    );
+    let both = "'example.com/web:2': 'oci:hello:1.0', 'quay.io/other/thing:1': 'oci:hello:1.0'";
+    let (_, _, text) = shop.refused(&release(both), 1);
+    assert!(
+        text.contains("take it out, or activate the profile of the service that uses it"),
+        "{text}"
+    );
+    shop.build(&release("'example.com/web:2': 'oci:hello:1.0'"), 1).unwrap();
+    shop.build(
+        &release(both).replace("compose: c.yaml", "compose: c.yaml, profiles: [off]"),
+        2,
+    )
+    .unwrap();
+}

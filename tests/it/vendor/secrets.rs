@@ -450,6 +450,11 @@ fn a_password_is_refused_in_whatever_text_it_stands() {
             "CREATE USER a IDENTIFIED BY 'P';\n".into(),
             "CREATE USER a IDENTIFIED WITH ed25519;\n".into(),
         ),
+        (
+            "conf",
+            "set password for u = password('P');\n".into(),
+            "set password for u = password('${P}');\n".into(),
+        ),
     ] {
         number += 1;
         folder.write("c.yaml", service("configs: [more]\nconfigs: {more: {file: ./conf}}"));

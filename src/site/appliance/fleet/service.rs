@@ -244,17 +244,20 @@ impl Hub {
         self.fleet().views()
     }
 
-    /// Says that agents are sent a way that secrets do not go, where targets have some: over plain HTTP, from elsewhere.
-    pub fn closed_way(&self) -> Option<Problem> {
+    /// Whether agents are told an address that means this machine to themselves alone.
+    pub fn is_for_this_machine(&self) -> bool {
         let address = self.view.address();
         let host = address
             .rsplit_once(':')
             .map_or(address, |(host, port)| if port.ends_with(']') { address } else { host });
-        let is_here = host
-            .trim_matches(['[', ']'])
+        host.trim_matches(['[', ']'])
             .parse::<IpAddr>()
-            .map_or(host == "localhost", |ip| ip.is_loopback());
-        if self.view.is_secure() || is_here {
+            .map_or(host == "localhost", |ip| ip.is_loopback())
+    }
+
+    /// Says that agents are sent a way that secrets do not go, where targets have some: over plain HTTP, from elsewhere.
+    pub fn closed_way(&self) -> Option<Problem> {
+        if self.view.is_secure() || self.is_for_this_machine() {
             return None;
         }
         let fleet = self.fleet();

@@ -5,6 +5,8 @@ use std::ops::Range;
 
 use zeroize::Zeroizing;
 
+/// Characters of a number or name of an entity, with the semicolon.
+const LONGEST_ENTITY: usize = 10;
 /// How often a text is read anew: what is escaped once may lie within what is escaped too.
 const TIMES: usize = 2;
 
@@ -37,17 +39,102 @@ pub(super) fn decoded(text: &str) -> Vec<Decoded> {
         }
         all.extend(last);
     }
-    let mut unwrapped: Vec<Decoded> = lines_joined(text).into_iter().collect();
-    for wrapped in &all {
-        if let Some(mut joined) = lines_joined(wrapped.text()) {
-            for place in &mut joined.places {
-                *place = wrapped.place(*place);
+    add(text, &mut all, without_entities);
+    add(text, &mut all, with_single_quotes);
+    add(text, &mut all, lines_joined);
+    all
+}
+
+/// Adds what a way of reading makes of a text, and of everything that was made of it before.
+fn add(text: &str, all: &mut Vec<Decoded>, read: fn(&str) -> Option<Decoded>) {
+    let mut more: Vec<Decoded> = read(text).into_iter().collect();
+    for before in &*all {
+        if let Some(mut next) = read(before.text()) {
+            for place in &mut next.places {
+                *place = before.place(*place);
             }
-            unwrapped.push(joined);
+            more.push(next);
         }
     }
-    all.extend(unwrapped);
-    all
+    all.extend(more);
+}
+
+/// A text without the entities of XML and HTML; nothing where it has none.
+fn without_entities(text: &str) -> Option<Decoded> {
+    if !text.contains('&') {
+        return None;
+    }
+    let mut read = replaced(text, entity)?;
+    // What a page shows of a page.
+    if let Some(mut next) = replaced(read.text(), entity) {
+        for place in &mut next.places {
+            *place = read.place(*place);
+        }
+        read = next;
+    }
+    Some(read)
+}
+
+/// A text in which a quote is one where languages write several: twice in YAML, SQL and CSV, closed and opened again in shells.
+fn with_single_quotes(text: &str) -> Option<Decoded> {
+    if !["''", "\"\"", "'\\'", "'\"'"]
+        .iter()
+        .any(|quotes| text.contains(quotes))
+    {
+        return None;
+    }
+    replaced(text, |rest| {
+        [("'\\''", '\''), ("'\"'\"'", '\''), ("''", '\''), ("\"\"", '"')]
+            .iter()
+            .find(|(written, _)| rest.starts_with(written))
+            .map(|(written, read)| (written.len(), *read))
+    })
+}
+
+/// A text in which some places are one character; nothing where there is none.
+fn replaced(text: &str, read: impl Fn(&str) -> Option<(usize, char)>) -> Option<Decoded> {
+    let mut out = Decoded {
+        text: Zeroizing::new(String::with_capacity(text.len())),
+        places: Vec::with_capacity(text.len().saturating_add(1)),
+    };
+    let mut is_other = false;
+    let mut at = 0;
+    while let Some(rest) = text.get(at..).filter(|rest| !rest.is_empty()) {
+        let first = rest.chars().next().unwrap_or_default();
+        if let Some((length, c)) = read(rest) {
+            is_other = true;
+            out.push(c.encode_utf8(&mut [0; 4]), at, 0);
+            at = at.saturating_add(length);
+        } else {
+            out.push(first.encode_utf8(&mut [0; 4]), at, 1);
+            at = at.saturating_add(first.len_utf8());
+        }
+    }
+    out.places.push(text.len());
+    is_other.then_some(out)
+}
+
+/// An entity: its length and its character.
+fn entity(rest: &str) -> Option<(usize, char)> {
+    let name = rest.strip_prefix('&')?;
+    let end = name.bytes().take(LONGEST_ENTITY).position(|byte| byte == b';')?;
+    let name = name.get(..end)?;
+    let c = match name {
+        "amp" => '&',
+        "lt" => '<',
+        "gt" => '>',
+        "quot" => '"',
+        "apos" => '\'',
+        _ => {
+            let number = name.strip_prefix('#')?;
+            let code = match number.strip_prefix(['x', 'X']) {
+                Some(digits) => u32::from_str_radix(digits, 16),
+                None => number.parse(),
+            };
+            code.ok().and_then(char::from_u32)?
+        }
+    };
+    Some((end.saturating_add(2), c))
 }
 
 /// A text without its line breaks and what its lines are indented by: what is long is printed in lines. Nothing where there is one line.
@@ -161,7 +248,8 @@ fn escape(rest: &str) -> Option<(usize, Vec<u8>)> {
         b'r' => one(b'\r'),
         b'b' => one(8),
         b'f' => one(12),
-        byte @ (b'"' | b'\'' | b'/' | b'\\' | b'$' | b'`' | b' ') => one(*byte),
+        // Shells and patterns put one before whatever means something to them.
+        byte if byte.is_ascii_punctuation() || *byte == b' ' => one(*byte),
         b'x' => hex(rest, 2, 2)
             .filter(|byte| *byte < 0x80)
             .and_then(char::from_u32)
@@ -214,6 +302,13 @@ mod tests {
             ("ab\n  cd\r\n\nef\n", vec!["abcdef"]),
             ("a%20\nb\\nc", vec!["a \nb\nc", "a%20b\\nc", "a bc"]),
             ("one line\n", vec![]),
+            ("a&amp;b&#39;c&#x3c;&quot;", vec!["a&b'c<\""]),
+            ("a&amp;lt;b", vec!["a<b"]),
+            ("a&nosuch;b & c; &#xffffffff;", vec![]),
+            ("it''s", vec!["it's"]),
+            ("say \"\"x\"\"", vec!["say \"x\""]),
+            ("a'\"'\"'b", vec!["a'b"]),
+            ("a\\&b\\;c", vec!["a&b;c"]),
         ] {
             let all = decoded(text);
             assert_eq!(all.iter().map(Decoded::text).collect::<Vec<_>>(), expected, "{text}");
@@ -224,6 +319,10 @@ mod tests {
         assert_eq!(one.stretch(&(4..6)), 8..12);
         let lines = decoded("<ab\n  cd>").remove(0);
         assert_eq!((lines.text(), lines.stretch(&(1..5))), ("<abcd>", 1..8));
+        let entities = decoded("<a&amp;b>").remove(0);
+        assert_eq!((entities.text(), entities.stretch(&(1..4))), ("<a&b>", 1..8));
+        let shell = decoded("<a'\\''b>").remove(1);
+        assert_eq!((shell.text(), shell.stretch(&(1..4))), ("<a'b>", 1..7));
         let twice = decoded("<a%252Fb>").remove(1);
         assert_eq!((twice.text(), twice.stretch(&(1..4))), ("<a/b>", 1..8));
     }

@@ -280,6 +280,35 @@ mod tests {
     }
 
     #[test]
+    fn values_are_found_in_pages_statements_and_command_lines() {
+        let value = "Zk$9qLw3v'Tt7&Xm2";
+        let known = known(&[value, "say \"<it>\" (now)"]);
+        for text in [
+            "Zk$9qLw3v''Tt7&Xm2",
+            "Zk$9qLw3v&#39;Tt7&amp;Xm2",
+            "Zk$9qLw3v&#039;Tt7&amp;Xm2",
+            "Zk$9qLw3v&#x27;Tt7&amp;Xm2",
+            "Zk$9qLw3v&apos;Tt7&#38;Xm2",
+            "Zk&#36;9qLw3v&amp;#39;Tt7&amp;amp;Xm2",
+            "Zk$9qLw3v'\\''Tt7&Xm2",
+            "Zk$9qLw3v'\"'\"'Tt7&Xm2",
+            "Zk\\$9qLw3v\\'Tt7\\&Xm2",
+            "Zk\\$9qLw3v'Tt7&Xm2",
+            "Zk$9qLw3v'\\\\''Tt7&Xm2",
+            "Zk$9qLw3v\\u0027\\u0027Tt7&Xm2",
+            "Zk$9qLw3v''Tt7&\n  Xm2",
+            "say \"\"<it>\"\" (now)",
+            "say &quot;&lt;it&gt;&quot; (now)",
+            "say\\ \\\"\\<it\\>\\\"\\ \\(now\\)",
+        ] {
+            assert_eq!(known.without(&format!("<{text}>")), "<[redacted]>", "{text}");
+        }
+        for text in ["it''s & that; &amp; so", "a \\( b", "Zk$9qLw3v''Tt7"] {
+            assert_eq!(known.without(text), text);
+        }
+    }
+
+    #[test]
     fn long_lines_of_a_value_are_found_alone() {
         let known = known(&["-----BEGIN KEY-----\nMIIEvQIBADANBgkqhkiG\nshort\n"]);
         assert_eq!(known.without("log: MIIEvQIBADANBgkqhkiG"), "log: [redacted]");

@@ -69,7 +69,7 @@ impl Form {
                 .parse::<i64>()
                 .is_ok_and(|number| (least..=most).contains(&number)),
             Self::Number => text.parse::<f64>().is_ok(),
-            Self::Duration => is_duration(text),
+            Self::Duration => nanoseconds(text).is_some(),
             Self::Size => size(text).is_some(),
             Self::Mode => i64::from_str_radix(text, 8).is_ok(),
             Self::Command => splits(text),
@@ -147,11 +147,17 @@ impl Form {
     }
 }
 
-/// Whether a text is a time: a sign, then numbers with a fraction perhaps, each with its unit, in 63 bits of nanoseconds.
-fn is_duration(text: &str) -> bool {
-    let mut rest = text.strip_prefix(['-', '+']).unwrap_or(text);
+/// Returns the time that a text stands for: a sign, then numbers with a fraction perhaps, each with its unit, in 63 bits of nanoseconds.
+pub(in super::super) fn nanoseconds(text: &str) -> Option<f64> {
+    let (sign, mut rest) = match text.strip_prefix('-') {
+        Some(rest) => (-1.0, rest),
+        None => (1.0, text.strip_prefix('+').unwrap_or(text)),
+    };
     if rest == "0" {
-        return true;
+        return Some(0.0);
+    }
+    if rest.is_empty() {
+        return None;
     }
     let mut total = 0_f64;
     while !rest.is_empty() {
@@ -172,15 +178,12 @@ fn is_duration(text: &str) -> bool {
             "h" => 3600e9,
             "d" => 86_400e9,
             "w" => 604_800e9,
-            _ => return false,
+            _ => return None,
         };
-        let Ok(number) = number.parse::<f64>() else {
-            return false;
-        };
-        total += number * nanoseconds;
+        total += number.parse::<f64>().ok()? * nanoseconds;
         rest = after;
     }
-    !text.is_empty() && !matches!(text, "-" | "+") && total < 9.223_372_036_854_775e18
+    (total < 9.223_372_036_854_775e18).then_some(sign * total)
 }
 
 /// Returns the bytes that a text stands for: a whole number, or a number, perhaps a space, and a unit that may end in `b` or `ib`.

@@ -18,4 +18,4 @@ mod words;
 
 pub use document::COMPOSE_VERSION;
 pub(super) use document::check;
-pub(super) use form::size;
+pub(super) use form::{nanoseconds, size};

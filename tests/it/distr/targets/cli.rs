@@ -93,6 +93,17 @@ fn an_operator_enrols_rotates_and_takes_away() {
     assert!(!String::from_utf8_lossy(&output.stderr).contains(&secret));
     assert!(good(&instance, &["connect", "cluster"]).contains("kubectl apply -n 'shop' -f -"));
 
+    // What is this machine to an agent on it is the pod itself to one in a pod.
+    for (target, is_told) in [("cluster", true), ("edge-0", false)] {
+        let output = run(&instance.state(), &["connect", target, "--new-secret"], "");
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(
+            said.contains("in a pod means the pod itself"),
+            is_told,
+            "{target}: {said}"
+        );
+    }
+
     let manifest = good(&instance, &["connect", "edge-0", "--new-secret", "--manifest"]);
     assert!(
         manifest.contains("\nname: distr\n") && !manifest.contains(&next),

@@ -66,7 +66,7 @@ services:
     dns_search: a.example
     sysctls: {net.core.somaxconn: 1}
     tmpfs: /run
-    cap_add: [A, B]
+    cap_add: [CHOWN, KILL]
     profiles: []
     secrets: [s]
     configs: [c]
@@ -99,7 +99,7 @@ services:
     dns_search: [b.example]
     sysctls: [net.core.somaxconn=2, net.ipv4.tcp_syncookies=0]
     tmpfs: [/tmp, /run]
-    cap_add: [B, C]
+    cap_add: [KILL, MKNOD]
     secrets: [{source: s, target: s, mode: 0400}]
     configs: [{source: c, target: /c, mode: 0444}]
     devices: ["/dev/b:/dev/x", /dev/y]
@@ -263,11 +263,11 @@ services:
                 ),
                 (
                     "two/two.yaml",
-                    "services:\n  deep:\n    extends: {file: ../three.yaml, service: deepest}\n    cap_add: [X]\n",
+                    "services:\n  deep:\n    extends: {file: ../three.yaml, service: deepest}\n    cap_add: [SETUID]\n",
                 ),
                 (
                     "three.yaml",
-                    "services:\n  deepest:\n    image: acme/base:1\n    cap_add: [Y]\n    tmpfs: [/d]\n",
+                    "services:\n  deepest:\n    image: acme/base:1\n    cap_add: [SETGID]\n    tmpfs: [/d]\n",
                 ),
             ],
         )

@@ -12,6 +12,7 @@
 mod applications;
 mod carried;
 mod cases;
+mod engine;
 mod files;
 mod merging;
 mod program;

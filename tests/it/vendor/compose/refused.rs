@@ -387,6 +387,21 @@ fn includes_and_extends_are_bounded() {
     write(folder.path(), &files);
     let error = load_from(folder.path(), &one("chain", &[]), DockerMode::Compose).unwrap_err();
     assert_eq!((error.class(), error.code()), (Class::Limit, "files"));
+    // Compose knows no end of services that extend one another; here there is one, and it is told from a circle.
+    for (count, refused) in [(40, None), (300, Some((Class::Limit, "extends")))] {
+        let text = (1..count).fold("services:\n".to_owned(), |text, n| {
+            text + &format!("  s{n:03}: {{extends: s{:03}}}\n", n + 1)
+        });
+        let text = format!("{text}  s{count:03}: {{image: x}}\n");
+        let folder = crate::support::appliance::scratch();
+        write(folder.path(), &[("compose.yaml", &text)]);
+        let loaded = load_from(folder.path(), &one("chain", &[]), DockerMode::Compose);
+        assert_eq!(
+            loaded.err().map(|error| (error.class(), error.code())),
+            refused,
+            "{count}"
+        );
+    }
     // Each file includes the next one twice: the number of reads is bounded, not only their depth.
     let twice: Vec<(String, String)> = (0..12)
         .map(|n| {

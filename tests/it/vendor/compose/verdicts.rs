@@ -35,6 +35,22 @@ const NOT_CARRIED: &[(&str, &str)] = &[
     ("deploy: {restart_policy: {condition: sometimes}}", "the same"),
     ("mac_address: xx", "the same"),
     ("ports: [{target: 80, published: abc}]", "the same"),
+    ("container_name: \"-ab\"", "the same"),
+    ("healthcheck: {test: a, interval: -5s}", "the same"),
+    ("mem_limit: -1", "the same"),
+    ("cpus: -1", "the same"),
+    (
+        "logging: {driver: json-file, options: {max-size: 10m, max-file: 3, x: }}",
+        "the same",
+    ),
+    (
+        "networks: {default: {ipv4_address: 1.2.3.4, aliases: [a, b], priority: 5}}",
+        "the same: the network has no subnet",
+    ),
+    (
+        "volumes with null, settings and external",
+        "a letter before a colon is a drive to compose, and no engine mounts at a:/a",
+    ),
 ];
 
 fn rows() -> Vec<Row> {
