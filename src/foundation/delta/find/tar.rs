@@ -1,0 +1,68 @@
+//! Where the heads of a tar's members stand, block by block.
+
+use super::super::head;
+use super::{BLOCK, number_of};
+
+/// What a block is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// The head of a member.
+    Head(Member),
+    /// Anything else.
+    Other,
+}
+
+/// A member, as its head says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Member {
+    /// Bytes of its body.
+    pub(super) size: u64,
+    /// Stands for its name and type.
+    pub(super) name: u64,
+    /// Stands for all of its head but time, size and checksum.
+    pub(super) rest: u64,
+}
+
+/// Walks through a plain from its first block.
+#[derive(Debug, Default)]
+pub(super) struct Walk {
+    /// Blocks of the body under way that did not come yet.
+    body: u64,
+    /// What is no tar is not asked for heads again.
+    lost: bool,
+}
+
+impl Walk {
+    /// Takes the next block, the last one perhaps cut.
+    pub(super) fn block(&mut self, block: &[u8]) -> Kind {
+        if self.body > 0 {
+            self.body = self.body.saturating_sub(1);
+            return Kind::Other;
+        }
+        let Some(block) = <&[u8; BLOCK]>::try_from(block).ok().filter(|_| !self.lost) else {
+            return Kind::Other;
+        };
+        if let Some(member) = member(block) {
+            self.body = member.size.div_ceil(BLOCK as u64);
+            return Kind::Head(member);
+        }
+        // Zeros end a tar, and another one may follow.
+        self.lost = block.iter().any(|byte| *byte != 0);
+        Kind::Other
+    }
+}
+
+/// What a head says, if it is one whose fields can be told anew.
+fn member(block: &[u8; BLOCK]) -> Option<Member> {
+    let told = head::read(block)?;
+    let mut rest = *block;
+    for field in [head::SIZE, head::TIME, head::CHECKSUM] {
+        rest.get_mut(field)?.fill(0);
+    }
+    let name = [block.get(..100)?, block.get(156..157)?, block.get(345..500)?].concat();
+    Some(Member {
+        size: told.size,
+        name: number_of(&name),
+        rest: number_of(&rest),
+    })
+}
