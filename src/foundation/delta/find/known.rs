@@ -32,8 +32,8 @@ pub struct Known {
     blocks: Vec<(u64, u8, u32)>,
     /// Heads by what stands for them but for time and size.
     heads: HashMap<u64, Place>,
-    /// Bodies by the names of their members.
-    bodies: HashMap<u64, Body>,
+    /// Bodies by the names of their members, and by what is left of these.
+    bodies: [HashMap<u64, Body>; 3],
     /// Bases that are no tar, as one body each.
     whole: Vec<Body>,
 }
@@ -76,7 +76,9 @@ impl Known {
                         },
                         size: member.size.min(base.size().saturating_sub(begins)),
                     };
-                    self.bodies.entry(member.name).or_insert(body);
+                    for (bodies, name) in self.bodies.iter_mut().zip(member.names) {
+                        bodies.entry(name).or_insert(body);
+                    }
                 }
                 let at = offset >> BLOCK.trailing_zeros();
                 if block.len() == BLOCK && at.is_multiple_of(every) && block.iter().any(|byte| *byte != 0) {
@@ -118,9 +120,10 @@ impl Known {
         self.heads.get(&rest).copied()
     }
 
-    /// Returns the body of the member of a name.
-    pub(super) fn body(&self, name: u64) -> Option<Body> {
-        self.bodies.get(&name).copied()
+    /// Returns the body of the member of a name, or of one that is like it.
+    pub(super) fn body(&self, names: [u64; 3]) -> Option<Body> {
+        let mut found = self.bodies.iter().zip(names);
+        found.find_map(|(bodies, name)| bodies.get(&name).copied())
     }
 
     /// Returns what a plain is compared with that is no tar.

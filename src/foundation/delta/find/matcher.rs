@@ -13,7 +13,7 @@ use super::{BLOCK, BasePlain};
 /// Bytes of a base that are held at once.
 const WINDOW: usize = 64 << 10;
 /// Bytes of a long body in front of and behind the place where a literal stands, that stand in front of it.
-const AROUND: u64 = 256 << 10;
+const AROUND: u64 = 32 << 10;
 /// Ranges in front of a record: more say little that the others did not.
 const RANGES: usize = 1_024;
 
@@ -112,7 +112,7 @@ impl<'a> Matcher<'a> {
         if let Kind::Head(member) = kind {
             self.is_tar = true;
             let begins = self.at.saturating_add(BLOCK as u64);
-            self.beside = self.known.body(member.name).map(|body| (body, begins, member.size));
+            self.beside = self.known.body(member.names).map(|body| (body, begins, member.size));
         }
         if let Some(place) = self.cursor
             && self.is_at(place, block)?
@@ -222,7 +222,7 @@ impl<'a> Matcher<'a> {
         let within = u128::from(self.at.saturating_sub(begins)).saturating_mul(u128::from(body.size));
         let within = within.checked_div(u128::from(size)).unwrap_or(0);
         let within = u64::try_from(within).unwrap_or(u64::MAX).min(body.size);
-        let (from, to) = if body.size <= AROUND * 4 {
+        let (from, to) = if body.size <= AROUND * 2 {
             (0, body.size)
         } else {
             let to = within.saturating_add(bytes).saturating_add(AROUND);

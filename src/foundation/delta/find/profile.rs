@@ -33,7 +33,7 @@ impl Profile {
             let came = buffer.get(..count).unwrap_or_default();
             for block in came.chunks(BLOCK) {
                 match walk.block(block) {
-                    Kind::Head(member) => under_way = member.name,
+                    Kind::Head(member) => under_way = member.names[0],
                     Kind::Other if under_way == 0 && blocks.is_multiple_of(STRETCH) => {
                         // No member began yet: its own bytes stand for a stretch.
                         let bytes = profile.members.entry(number_of(block)).or_default();

@@ -17,8 +17,8 @@ pub(super) enum Kind {
 pub(super) struct Member {
     /// Bytes of its body.
     pub(super) size: u64,
-    /// Stands for its name and type.
-    pub(super) name: u64,
+    /// Stands for its name and type, then for less and less of them: digits left out, folders left out.
+    pub(super) names: [u64; 3],
     /// Stands for all of its head but time, size and checksum.
     pub(super) rest: u64,
 }
@@ -59,10 +59,14 @@ fn member(block: &[u8; BLOCK]) -> Option<Member> {
     for field in [head::SIZE, head::TIME, head::CHECKSUM] {
         rest.get_mut(field)?.fill(0);
     }
-    let name = [block.get(..100)?, block.get(156..157)?, block.get(345..500)?].concat();
+    let path = [block.get(345..500)?, b"/", block.get(..100)?, block.get(156..157)?];
+    let path: Vec<u8> = path.concat().into_iter().filter(|byte| *byte != 0).collect();
+    let letters: Vec<u8> = path.iter().copied().filter(|byte| !byte.is_ascii_digit()).collect();
+    // A folder's name ends with a slash, and what stands behind that is its type.
+    let last = path.rsplit(|byte| *byte == b'/').find(|part| part.len() > 1);
     Some(Member {
         size: told.size,
-        name: number_of(&name),
+        names: [number_of(&path), number_of(&letters), number_of(last.unwrap_or(&path))],
         rest: number_of(&rest),
     })
 }

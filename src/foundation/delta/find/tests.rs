@@ -109,6 +109,11 @@ fn what_a_file_was_stands_in_front_of_what_it_is() {
     assert!(literals.len() < 6_000, "{}", literals.len());
     assert_eq!(prefix.len(), 1);
     assert_eq!(prefix[0].length, 9_000);
+    // A member that is called otherwise by now: another number in its name, or another folder.
+    for (before, now) in [("lib/x-1.2.so", "lib/x-1.3.so"), ("old/name", "new/place/name")] {
+        let (before, now) = (member(before, &old, 5), member(now, &new, 5));
+        assert_eq!(there_and_back(&now, &[before]).2.len(), 1);
+    }
     // What is no tar is compared as one body.
     let (_, literals, prefix) = there_and_back(&new, &[old]);
     assert!(literals.len() < 6_000 && prefix[0].length == 9_000);
