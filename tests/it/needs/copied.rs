@@ -1,11 +1,16 @@
 //! Updates whose layers are copied in part from what a site holds: chosen by what it reported, or by the bundle that is named.
 
+use std::collections::BTreeSet;
+use std::process::Command;
+
+use airlock::db::{Db, Schema, ledger};
+use airlock::domain::{Digest, Hash};
 use serde_json::{Value, json};
 
 use super::world::{Site, Vendor, images};
 
 /// What became of a layer.
-fn of<'a>(made: &'a Value, layer: &airlock::domain::Digest) -> &'a Value {
+fn of<'a>(made: &'a Value, layer: &Digest) -> &'a Value {
     let blobs = made["encodings"]["blobs"].as_array().unwrap();
     let found = blobs.iter().find(|blob| blob["digest"] == layer.to_string());
     found.unwrap_or_else(|| panic!("{made}"))
@@ -21,6 +26,12 @@ fn a_layer_of_which_a_site_has_nearly_all_travels_as_what_changed() {
     plant.import(&vendor.bundle("one.airlock")).assert_imported();
     plant.report(&vendor, 1);
     vendor.release(2, &second);
+    // Another workspace of the vendor, which has not signed what comes.
+    let copied = Command::new("cp")
+        .arg("-r")
+        .args([vendor.bundle("w"), vendor.bundle("other")])
+        .status();
+    assert!(copied.unwrap().success());
     let made = vendor.create("two.airlock", &[&plant], &["--encodings", "auto"]);
     let (old, new) = (first.own[2], second.own[2]);
     let copied = of(&made, &new);
@@ -29,6 +40,16 @@ fn a_layer_of_which_a_site_has_nearly_all_travels_as_what_changed() {
         (&json!("delta"), &json!([old.to_string()]))
     );
     assert!(copied["travel_size"].as_u64().unwrap() < 4_000, "{copied}");
+    // The old layer is no content of the release: not for who signed it, and not for who learns of it from the bundle.
+    let words = ["vendor", "ledger", "learn", "two.airlock", "-w", "other"];
+    assert_eq!(vendor.folder.good(&words)[0]["result"], "learned");
+    let needs = |workspace: &str| -> BTreeSet<Digest> {
+        let head: Hash = serde_json::from_value(made["head_digest"].clone()).unwrap();
+        let ledger = Db::open(&vendor.bundle(workspace).join("ledger.db"), &Schema::LEDGER).unwrap();
+        let needs = ledger.read(|connection| ledger::needs_of(connection, head)).unwrap();
+        needs.unwrap().into_keys().collect()
+    };
+    assert!(needs("w") == needs("other") && needs("w").len() == 6 && !needs("w").contains(&old));
     // Without deltas it travels whole.
     let whole = vendor.create(
         "whole.airlock",
