@@ -351,6 +351,9 @@ jq -r "$lib"'"  root \(.version) counts, issued by \(.vendor | shown), until \(.
 step "4. The head and the signatures over it"
 document signatures 'members(["signatures"]; []) and (.signatures | signatures)' "entry 01"
 signed root release signatures application/vnd.airlock.bundle-head.v1+json head "the head"
+if jq -e '.requires | index("delta-1")' head >answer; then
+  refuse "this page reads no layers that are copied from others (delta-1): verify.py does, with --base"
+fi
 document head head "the head"
 jq -e -n --slurpfile root root --slurpfile head head --arg domain "$domain" '$root[0] as $root | $head[0]
   | .domain == $domain and .root_version <= $root.version and ([.product] - $root.products == [])' >answer ||

@@ -177,6 +177,7 @@ class Content:
         self.blobs, self.tags, self.absent, self.needs, self.documents, self.types = {}, [], {}, {}, [], {}
         self.travel = {}  # of blobs that travel in another form: those bytes
         self.encodings = {}  # of those of another form than `plain`: the member
+        self.plains = {}  # of needed gzip files that others are copied from: bytes of what is compressed in them
 
     def blob(self, data):
         self.blobs[digest(data)] = data
@@ -362,7 +363,8 @@ class Recipe:
             stored.append(self.hooks["chunk"](number, chunk, made) if "chunk" in self.hooks else made)
         lines = sorted(content.tags, key=verify.ORDER["tag"])
         lines += [{"kind": "absent", "digest": name, "platform": content.absent[name]} for name in sorted(content.absent)]
-        lines += [{"kind": "need", "digest": name, "size": content.needs[name]} for name in sorted(content.needs)]
+        lines += [{"kind": "need", "digest": name, "size": content.needs[name],
+                   **({"plain_size": content.plains[name]} if name in content.plains else {})} for name in sorted(content.needs)]
         lines += lines_of_blobs
         lines += [{"kind": "chunk", "codec": codec, "sha256": digest(data)[7:], "size": len(data), "plain": len(chunk)}
                   for (codec, data), chunk in zip(stored, plain)]
@@ -409,7 +411,7 @@ class Vectors:
     def __init__(self):
         self.files = {}
 
-    def add(self, folder, recipe, says, expect, site=None, mark=None, at=AT, pins=None, unproven=0):
+    def add(self, folder, recipe, says, expect, site=None, mark=None, at=AT, pins=None, unproven=0, unrestored=0, base=None):
         bundle = recipe if isinstance(recipe, bytes) else recipe.build()
         pins = pins or [chain_file(recipe.first if isinstance(recipe, Recipe) else envelope(root(), ["root"]))]
         names = []
@@ -423,6 +425,11 @@ class Vectors:
                 vector[name] = value
         if unproven:  # gzip layers that verify.py does not make again: it accepts what only that would show
             vector["unproven"] = unproven
+        if unrestored:  # layers that are copied from others which nobody without a store has
+            vector["unrestored"] = unrestored
+        if base is not None:
+            vector["base"] = "base.airlock"
+            self.files[f"{folder}/base.airlock"] = base
         self.files[f"{folder}/bundle.airlock"] = bundle
         self.files[f"{folder}/vector.json"] = text_of(vector)
 

@@ -15,18 +15,20 @@ def run_vectors(folder):
         vector = json.loads(path.read_text())
         here = path.parent
         mark = parse_mark(vector["mark"]) if "mark" in vector else None
+        bases = [here / vector["base"]] if "base" in vector else []
         found = judge(here / vector["bundle"], [here / name for name in vector["trust"]], vector.get("site"), mark,
-                      vector.get("at"))
+                      vector.get("at"), bases=bases)
         short = {name: found[name] for name in ("verdict", "class", "code", "step") if name in found}
         # What only a rebuild shows, it does not refuse for; it says how many layers it has not made again.
         expected, unproven = dict(vector["expect"]), vector.get("unproven", 0)
         if unproven and expected["verdict"] == "refused":
             expected = {"verdict": "good"}
         missed = found.get("not_rebuilt", {"blobs": 0})["blobs"]
+        unmade, away = found.get("not_restored", {"blobs": 0})["blobs"], vector.get("unrestored", 0)
         counts["refused" if short["verdict"] == "refused" else "good"] += 1
-        if short != expected or missed != unproven:
+        if short != expected or missed != unproven or unmade != away:
             wrong += 1
-            print(f"{here}: expected {expected} and {unproven} not rebuilt, found {short} and {missed} {found.get('found', '')}")
+            print(f"{here}: expected {expected} and {unproven} not rebuilt, found {short}, {missed} and {unmade} of {away} not restored {found.get('found', '')}")
     print(f"{counts['good']} vectors accepted, {counts['refused']} refused, {wrong} otherwise than expected")
     return wrong if counts["good"] and counts["refused"] else 1
 

@@ -7,6 +7,7 @@ import base64
 import json
 
 import vector_desired
+import vector_deltas
 import vector_encodings
 import vector_recipes
 import vector_secrets
@@ -35,6 +36,7 @@ def fill(vectors):
     vector_proportion.bad(vectors)
     vector_encodings.fill(vectors)
     vector_recipes.fill(vectors)
+    vector_deltas.fill(vectors)
 
 
 # --- Good ---------------------------------------------------------------------------------------------------------

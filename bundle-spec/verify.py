@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Verify an airlock bundle without airlock.
 
-    verify.py BUNDLE --trust root.json [--site ID] [--mark EPOCH:SEQ:HEAD] [--at TIME] [--rebuild] [--json]
+    verify.py BUNDLE --trust root.json [--site ID] [--mark EPOCH:SEQ:HEAD] [--at TIME] [--rebuild] [--base BUNDLE]… [--json]
     verify.py FILE… --enrolment FILE… [--trust root.json] [--json]
 
 The second form judges what comes back from a site, with the key of its enrolment file (several where a key was replaced, the newest
@@ -28,7 +28,9 @@ import re
 import subprocess
 import sys
 import tempfile
+import zlib
 
+import verify_delta
 import verify_recipe
 
 EXIT = {"E-USAGE": 2, "E-FORMAT": 10, "E-LIMIT": 11, "E-SIGNATURE": 12, "E-TRUST": 13, "E-AUDIENCE": 14, "E-ROLLBACK": 15,
@@ -609,7 +611,9 @@ class Source:
 # --- 5. Head ------------------------------------------------------------------------------------------------------
 
 DOCUMENT_BYTES = {"acknowledgement": 64 * KIB, "compose": MIB, "desired-state": 4 * MIB, "env": MIB, "notes": 4 * MIB, "secrets": MIB, "values": MIB}
-FEATURES = ("encoding-1", *verify_recipe.FEATURES, "missing-subjects-1", "nondistributable-layers-1", "secrets-1")
+#: Those that the lines of an index use.
+OF_INDEX = ("delta-1", "encoding-1", *verify_recipe.FEATURES)
+FEATURES = (*OF_INDEX, "missing-subjects-1", "nondistributable-layers-1", "secrets-1")
 TOTALS = ("blobs", "chunks", "content_bytes", "early_blobs", "needs", "stored_bytes")
 
 
@@ -721,7 +725,8 @@ class Index:
 
     def __init__(self, head):
         self.head, self.lines, self.last, self.page_bytes = head, {kind: [] for kind in LINES}, ("tag", None), None
-        self.plain_bytes = 0
+        self.plain_bytes = self.mentions = 0
+        self.may_be_bases = {}  # needs, and blobs that are not early, by digest
 
     def page(self, data):
         if not data.endswith(b"\n"):
@@ -752,11 +757,12 @@ class Index:
         if kind == "blob":
             self.check_encoding(line)
         if kind == "need" and "plain_size" in line:
-            check_plain_size(line["plain_size"])
-            raise Refusal("E-FORMAT", "base", "a needed blob states a plain size and is nobody's base")
+            check_plain_size(line["plain_size"], 1032 * line["size"])
         if kind == "chunk" and line["size"] > 16 * MIB:
             raise Refusal("E-LIMIT", "chunk-size", f"a chunk has {line['size']} stored bytes")
         self.lines[kind].append(line)
+        if kind == "need" or kind == "blob" and len(self.lines["blob"]) > self.head["totals"]["early_blobs"]:
+            self.may_be_bases.setdefault(line["digest"], line)
         if kind in ("tag", "absent") and len(self.lines[kind]) > 100_000:
             raise Refusal("E-LIMIT", "lines", f"the index has more than 100,000 {kind} lines")
         for kind, total in (("blob", "blobs"), ("chunk", "chunks"), ("need", "needs")):
@@ -764,26 +770,36 @@ class Index:
                 raise Refusal("E-FORMAT", "totals", "the index has more lines than the head states")
 
     def check_encoding(self, line):
-        """M-141 to M-144, in this order."""
+        """M-141 to M-145, in this order."""
         if "encoding" not in line and "travel_size" not in line:
             return
         if "encoding" not in line or "travel_size" not in line:
             raise Refusal("E-FORMAT", "encoding", "a blob line states its encoding without its travel size, or the other way round")
-        bases = check_encoding_members(line["encoding"])
-        producer, needed = line["encoding"].get("producer"), {"encoding-1"}
+        check_encoding_members(line["encoding"])
+        bases = line["encoding"].get("bases")
+        producer, needed = line["encoding"].get("producer"), {"encoding-1"} if bases is None else {"delta-1", "encoding-1"}
         if producer:
             needed.add(f"gzip-{producer}")
         if "media_type" in line or len(self.lines["blob"]) < self.head["totals"]["early_blobs"]:
             raise Refusal("E-FORMAT", "encoding", "a manifest, config or document is encoded")
         if not 1 <= line["travel_size"] < line["size"]:
             raise Refusal("E-FORMAT", "travel-size", "a travel form has no bytes, or not fewer than its blob")
-        if bases or needed - set(self.head["requires"]):
+        if needed - set(self.head["requires"]):
             raise Refusal("E-FORMAT", "requires", "the index uses a feature that the head does not require")
         plain = plain_size(line)
         check_plain_size(plain, 1032 * line["size"] if producer else 1 << 36)
         self.plain_bytes += plain
         if self.plain_bytes > 16 << 40:
             raise Refusal("E-LIMIT", "plain-size", "the plains of all encoded blobs have more than 16 TiB")
+        if bases is None:
+            return
+        self.mentions += len(bases)
+        if not 1 <= len(bases) <= verify_delta.BASES or len(set(bases)) < len(bases) or self.mentions > verify_delta.MENTIONS:
+            raise Refusal("E-LIMIT", "bases", "a blob mentions no base, a base twice, or too many")
+        if any(base not in self.may_be_bases for base in bases):
+            raise Refusal("E-FORMAT", "base", "a base is neither needed nor a layer that stands before its blob")
+        if sum(base_plain_size(self.may_be_bases[base]) for base in bases) > verify_delta.PLAINS:
+            raise Refusal("E-LIMIT", "plain-size", "the plains of the bases of a blob have more than 128 GiB")
 
     def finish(self):
         totals, lines = self.head["totals"], self.lines
@@ -792,6 +808,10 @@ class Index:
                  "stored_bytes": sum(line["size"] for line in lines["chunk"])}
         if any(totals[name] != value for name, value in found.items()):
             raise Refusal("E-FORMAT", "totals", "the totals of the head are not those of the index")
+        encodings = [line["encoding"] for line in lines["blob"] if "encoding" in line]
+        self.bases = {base for encoding in encodings for base in encoding.get("bases", [])}
+        if any("plain_size" in line and line["digest"] not in self.bases for line in lines["need"]):
+            raise Refusal("E-FORMAT", "base", "a needed blob states a plain size and is nobody's base")
         sizes = [line.get("travel_size", line["size"]) for line in lines["blob"]]
         self.plain = list(cut(sizes, totals["early_blobs"], self.head["chunk_bytes"]))
         uncompressed = pieces(lines["blob"], totals["early_blobs"], self.head["chunk_bytes"])
@@ -802,15 +822,14 @@ class Index:
                 raise Refusal("E-FORMAT", "chunk-codec", "a piece of an encoded blob is compressed once more")
         if len(self.plain) != len(lines["chunk"]):
             raise Refusal("E-FORMAT", "cut", "the index lists another number of chunks than its blobs make")
-        encodings = [line["encoding"] for line in lines["blob"] if "encoding" in line]
-        used = {"encoding-1" for _ in encodings} | {f"gzip-{value['producer']}" for value in encodings if "producer" in value}
-        for feature in ("encoding-1", *verify_recipe.FEATURES):
+        used = {"encoding-1" for _ in encodings} | {"delta-1" for value in encodings if "bases" in value} | {f"gzip-{value['producer']}" for value in encodings if "producer" in value}
+        for feature in OF_INDEX:
             if feature in self.head["requires"] and feature not in used:
                 raise Refusal("E-FORMAT", "requires", f"the head requires {feature}, and nothing uses it")
 
 
 def check_encoding_members(value):
-    """M-141: the members of each form, none else. Returns whether there are bases."""
+    """M-141: the members of each form, none else."""
     def odd(found):
         return Refusal("E-FORMAT", "encoding", f"the encoding of a blob line {found}")
 
@@ -831,11 +850,15 @@ def check_encoding_members(value):
             raise odd("lacks what its form needs")
         if producer not in verify_recipe.PRODUCERS:
             raise odd("names a producer that is not known")
-    return "bases" in value
 
 
 def plain_size(line):
     return line["encoding"].get("plain_size", line["size"])
+
+
+def base_plain_size(line):
+    """Bytes of what is copied from a need or blob."""
+    return plain_size(line) if "encoding" in line else line.get("plain_size", line["size"])
 
 
 def check_plain_size(size, most=1 << 36):
@@ -943,11 +966,17 @@ def reserved_modes(block):
     return bool(modes) and modes[0] & 3 != 0
 
 
+def check_record_frame(frame, plain):
+    check_frame(frame, plain)
+    if not frame[4] & 0x20:
+        raise Refusal("E-FORMAT", "non-canonical-frame", "the frame of a record is no single segment")
+
+
 def decompress(frame, plain, prefix=None):
     """Decode with the command `zstd`; never more than one byte beyond the expected size is taken. With a prefix: a record's frame."""
     check_frame(frame, plain)
-    if prefix is not None and not frame[4] & 0x20:
-        raise Refusal("E-FORMAT", "non-canonical-frame", "the frame of a record is no single segment")
+    if prefix is not None:
+        check_record_frame(frame, plain)
     with tempfile.TemporaryFile() as stored, tempfile.NamedTemporaryFile() as before:
         stored.write(frame)
         stored.seek(0)
@@ -966,63 +995,130 @@ def decompress(frame, plain, prefix=None):
 # --- 18. Encodings ------------------------------------------------------------------------------------------------
 
 class Restorer:
-    """Makes a blob of its travel form, as it comes: M-148 to M-151; of a gzip layer its plain, and the blob where that can be said here."""
+    """Makes a blob of its travel form, as it comes: M-148 to M-151; of a gzip layer its plain, and the blob where that can be said here.
+
+    `sizes` are those of the plains of its bases, if it has any; `bases` reads them, or is None where they are not at hand: then everything
+    is judged that its own bytes allow, and nothing is made (M-171)."""
 
     RECORD, GROUP, PREFIX = 4 * MIB, 64 * MIB, 8 * MIB
 
-    def __init__(self, line, rebuild=False):
-        self.line, self.encoding, self.left = line, line["encoding"], line["travel_size"]
+    def __init__(self, line, rebuild=False, sizes=None, bases=None, out=None):
+        self.out, self.line, self.encoding, self.left = out, line, line["encoding"], line["travel_size"]
         self.size = plain_size(line)
         self.producer = self.encoding.get("producer")
-        self.made, self.waiting, self.body, self.before = 0, b"", None, b""
-        self.state, self.recipe = hashlib.sha256(), None
+        self.sizes, self.bases = sizes, bases
+        self.made, self.waiting, self.body = 0, b"", None
+        self.begun, self.script, self.literals = 0, None, b""  # of groups that have scripts
+        self.group_left = 0  # literals that did not come, of this group
+        self.before, self.state, self.recipe = b"", hashlib.sha256(), None
         quick = self.size <= verify_recipe.QUICK or rebuild
         self.kept = bytearray() if self.producer and quick and verify_recipe.makes(self.producer) else None
+
+    def awaits(self):
+        """What the next record is: ("recipe", None), ("script", None), ("literal", its plain bytes); None behind the last one."""
+        if self.producer and self.recipe is None:
+            return "recipe", None
+        if self.sizes is None:
+            return ("literal", min(self.RECORD, self.size - self.made)) if self.made < self.size else None
+        if self.group_left:
+            return "literal", min(self.RECORD, self.group_left)
+        return ("script", None) if self.begun < self.size else None
 
     def push(self, data):
         self.waiting += data
         while self.waiting:
-            of_recipe = bool(self.producer) and self.recipe is None
-            plain = min(self.RECORD, self.size - self.made)
-            if not plain:
+            awaited = self.awaits()
+            if awaited is None:
                 raise self.odd("more than its records")
+            kind, plain = awaited
             if self.body is None:
                 if len(self.waiting) < 4:
                     return
-                self.body = self.head(int.from_bytes(self.waiting[:4], "little"), None if of_recipe else plain)
+                self.body = self.head(int.from_bytes(self.waiting[:4], "little"), plain)
                 self.waiting, self.left = self.waiting[4:], self.left - 4
             raw, length = self.body
             if len(self.waiting) < length:
                 return
             body, self.waiting, self.left = self.waiting[:length], self.waiting[length:], self.left - length
             self.body = None
-            if of_recipe:
-                self.recipe = self.judged(body, raw)
-                continue
-            if self.made % self.GROUP == 0:
-                self.before = b""
-            made = body if raw else decompress(body, plain, self.before)
-            self.state.update(made)
-            if self.kept is not None:
-                self.kept += made
-            self.made, self.before = self.made + plain, (self.before + made)[-self.PREFIX:]
+            if kind == "recipe":
+                self.recipe = self.judged(self.words(body, raw, "recipe", verify_recipe.RECIPE))
+            elif kind == "script":
+                self.begin(self.words(body, raw, "script", verify_delta.SCRIPT))
+            elif self.sizes is None:
+                if self.made % self.GROUP == 0:
+                    self.before = b""
+                self.take(self.decoded(body, raw, plain, self.before))
+            else:
+                self.literal(body, raw, plain)
+
+    def decoded(self, body, raw, plain, prefix):
+        made = body if raw else decompress(body, plain, prefix)
+        self.before = (self.before + made)[-self.PREFIX:]
+        return made
+
+    def take(self, made):
+        self.state.update(made)
+        if self.out:
+            self.out.write(made)
+        if self.kept is not None:
+            self.kept += made
+        self.made += len(made)
+
+    def begin(self, data):
+        """A group begins: M-158."""
+        plain = min(self.GROUP, self.size - self.begun)
+        try:
+            self.group_left, prefixes, operations = verify_delta.judge(data, plain, self.sizes)
+        except verify_delta.Fault as fault:
+            raise Refusal("E-FORMAT", "script", f"a script has {fault}") from None
+        except verify_delta.TooMuch as much:
+            raise Refusal("E-LIMIT", "ranges", f"in front of a record stand {much}") from None
+        self.begun, self.script, self.literals, self.before = self.begun + plain, (prefixes, operations), b"", b""
+        if not self.group_left:
+            self.copy()
+
+    def literal(self, body, raw, plain):
+        ranges = self.script[0].pop(0)
+        self.group_left -= plain
+        if self.bases is None:
+            if not raw:
+                check_record_frame(body, plain)
+            return
+        prefix = b"".join(self.bases[base].read(offset, size) for base, offset, size in ranges) if ranges else self.before
+        self.literals += self.decoded(body, raw, plain, prefix)
+        if not self.group_left:
+            self.copy()
+
+    def copy(self):
+        """What a group is made of, once its literals are there."""
+        if self.bases is None:
+            return
+        try:
+            for part in verify_delta.apply(self.script[1], self.literals, self.bases):
+                self.take(part)
+        except verify_delta.NoHead:
+            raise Refusal("E-INTEGRITY", "script-head", "what a script takes for the head of a tar member is none") from None
 
     def head(self, word, plain):
-        """What a record's head says; `plain` is None for a recipe, whose size is not known yet."""
+        """What a record's head says; `plain` is None for a recipe or script, whose size is not known yet."""
         raw, length = bool(word >> 31), word & 0x7fff_ffff
         fits = plain is None or (length == plain if raw else length < plain)
         if not 1 <= length <= self.RECORD or length > self.left - 4 or not fits:
             raise self.odd(f"a record of {length} bytes")
         return raw, length
 
-    def judged(self, body, raw):
-        """The operations of a recipe: its size, its frame, its grammar."""
+    def words(self, body, raw, noun, most):
+        """A recipe or script: its size, its frame."""
         size = len(body) if raw else frame_header(body)[1]
-        if not 1 <= size <= verify_recipe.RECIPE:
-            raise Refusal("E-LIMIT", "recipe-size", f"a recipe of {size} bytes")
+        if not 1 <= size <= most:
+            raise Refusal("E-LIMIT", f"{noun}-size", f"a {noun} of {size} bytes")
         if not raw and len(body) >= size:
-            raise self.odd(f"a frame of {len(body)} bytes for a recipe of {size}")
-        data = body if raw else decompress(body, size, b"")
+            raise self.odd(f"a frame of {len(body)} bytes for a {noun} of {size}")
+        return body if raw else decompress(body, size, b"")
+
+    def judged(self, data):
+        """The operations of a recipe: its grammar."""
         try:
             return verify_recipe.judge(data, self.producer, self.size, self.line["size"])
         except verify_recipe.Fault as fault:
@@ -1034,10 +1130,15 @@ class Restorer:
     def odd(found):
         return Refusal("E-FORMAT", "travel", f"a travel form holds {found}")
 
+    def is_made(self):
+        return self.sizes is None or self.bases is not None
+
     def finish(self):
-        """The digest of the blob; None of a gzip layer that is not proven here to be the one of its plain."""
-        if self.made != self.size:
+        """The digest of the blob; None of one that was not made, or of a gzip layer that is not proven here to be the one of its plain."""
+        if self.awaits() is not None:
             raise self.odd("fewer records than its plain has")
+        if not self.is_made():
+            return None
         made = "sha256:" + self.state.hexdigest()
         if not self.producer:
             return made
@@ -1048,12 +1149,73 @@ class Restorer:
         return None
 
 
+class Part:
+    """A part of a file: a blob that is kept, or the plain of a gzip layer."""
+
+    def __init__(self, file, start, size, is_plain=False):
+        self.file, self.start, self.size, self.is_plain = file, start, size, is_plain
+
+    def read(self, offset, count):
+        self.file.seek(self.start + offset)
+        return self.file.read(max(0, min(count, self.size - offset)))
+
+
+def plain_of(line, found):
+    """M-161: the plain of a base that was proven: itself, or what it inflates to where its line says so."""
+    if "encoding" in line or "plain_size" not in line:
+        return found
+    size, out, made = line["plain_size"], tempfile.TemporaryFile(), 0
+    wrong = Refusal("E-INTEGRITY", "base-plain", f"{line['digest']} is no gzip file with {size} bytes of plain")
+    if found.is_plain:
+        if found.size != size:
+            raise wrong
+        return found
+    inflater, data, at = zlib.decompressobj(31), found.read(0, MIB), MIB
+    try:
+        while data:
+            part = inflater.decompress(data, MIB)
+            made += len(part)
+            if made > size:
+                raise wrong
+            out.write(part)
+            data = inflater.unused_data if inflater.eof else inflater.unconsumed_tail
+            if not data:
+                data, at = found.read(at, MIB), at + MIB
+            if inflater.eof and data:
+                inflater = zlib.decompressobj(31)
+    except zlib.error:
+        raise wrong from None
+    if made != size or not inflater.eof:
+        raise wrong
+    return Part(out, 0, size)
+
+
+class Kept:
+    """What is proven of the blobs of a bundle, to copy from: blobs, and plains of gzip layers, one after the other in a file."""
+
+    def __init__(self):
+        self.file, self.end, self.size, self.parts = tempfile.TemporaryFile(), 0, 0, {}
+
+    def write(self, data):
+        self.file.seek(self.end + self.size)
+        self.file.write(data)
+        self.size += len(data)
+
+    def keep(self, digest, is_plain):
+        self.parts[digest] = Part(self.file, self.end, self.size, is_plain)
+        self.end, self.size = self.end + self.size, 0
+
+
 class Whole:
     """A blob that travels as it is."""
 
-    def __init__(self):
-        self.state = hashlib.sha256()
-        self.push = self.state.update
+    def __init__(self, out=None):
+        self.state, self.out = hashlib.sha256(), out
+
+    def push(self, data):
+        self.state.update(data)
+        if self.out:
+            self.out.write(data)
 
     def finish(self):
         return "sha256:" + self.state.hexdigest()
@@ -1223,6 +1385,7 @@ class Content:
     def __init__(self, index, head):
         self.tags, self.absent = index.lines["tag"], index.lines["absent"]
         self.blobs, self.needs, self.head = index.lines["blob"], index.lines["need"], head
+        self.bases = index.bases
         self.place, self.nodes, self.reached = {}, {}, {}
         self.held = self.followed = self.annotation_bytes = 0
         self.used = set()
@@ -1324,10 +1487,10 @@ class Content:
             if (digest in early) != (number < self.head["totals"]["early_blobs"]):
                 raise content("early", f"{digest} stands in the wrong part of the payload")
         for line in self.needs + self.absent:
-            if line["digest"] not in used:
+            if line["digest"] not in used and line["digest"] not in self.bases:
                 raise content("unreachable", f"{line['digest']} is listed but nothing refers to it")
         for feature in self.head["requires"]:
-            if feature not in self.used and feature not in ("encoding-1", *verify_recipe.FEATURES):  # that one is judged with the index
+            if feature not in self.used and feature not in OF_INDEX:  # those are judged with the index
                 raise content("requires", f"the head requires {feature}, and nothing in the release needs it")
         self.check_state()
 
@@ -1655,6 +1818,7 @@ class Verifier:
     def __init__(self, source, chains, site=None, mark=None, at=None):
         self.source, self.chains, self.site, self.mark, self.at = source, chains, site, mark, at
         self.step, self.report = "X1", {}
+        self.rebuild, self.bases, self.kept = False, {}, None
 
     def run(self):
         try:
@@ -1822,7 +1986,7 @@ class Verifier:
                 line = blobs[number]
                 if left is None:
                     left, kept = line.get("travel_size", line["size"]), [] if graph.reads(line) else None
-                    state = Restorer(line, self.rebuild) if "encoding" in line else Whole()
+                    state = self.restorer(line, index) if "encoding" in line else Whole(self.kept)
                 piece, view = view[:left], view[left:]
                 state.push(bytes(piece))
                 if kept is not None:
@@ -1831,11 +1995,16 @@ class Verifier:
                 if left:
                     break
                 made = state.finish()
-                if made is None:  # M-170: its plain is proven, and not that it is compressed so
+                if isinstance(state, Restorer) and not state.is_made():  # M-171: what it is copied from is not at hand
+                    away = self.report.setdefault("not_restored", {"blobs": 0, "bytes": 0})
+                    away["blobs"], away["bytes"] = away["blobs"] + 1, away["bytes"] + line["size"]
+                elif made is None:  # M-170: its plain is proven, and not that it is compressed so
                     missed = self.report.setdefault("not_rebuilt", {"blobs": 0, "bytes": 0})
                     missed["blobs"], missed["bytes"] = missed["blobs"] + 1, missed["bytes"] + line["size"]
                 elif made != line["digest"]:
                     raise Refusal("E-INTEGRITY", "content-digest", f"the content of {line['digest']} is other content")
+                if self.kept and (not isinstance(state, Restorer) or state.is_made()):
+                    self.kept.keep(line["digest"], "producer" in line.get("encoding", {}))
                 if kept is not None:
                     self.step = "X13"
                     graph.add(line, b"".join(kept))
@@ -1850,6 +2019,17 @@ class Verifier:
         if graph.plains:
             self.report["diff_ids"] = graph.compared_plains()
 
+    def restorer(self, line, index):
+        """What makes a blob; its bases where all of them are at hand."""
+        names = line["encoding"].get("bases")
+        if names is None:
+            return Restorer(line, self.rebuild, out=self.kept)
+        lines = [index.may_be_bases[name] for name in names]
+        sizes, bases = [base_plain_size(one) for one in lines], None
+        if all(name in self.bases for name in names):
+            bases = [plain_of(one, self.bases[one["digest"]]) for one in lines]
+        return Restorer(line, self.rebuild, sizes, bases, self.kept)
+
     def read_chunk(self, number, chunk, plain):
         self.source.expected(f"chunks/{number:010}", chunk["size"])
         stored = self.source.content(chunk["size"])
@@ -1858,14 +2038,21 @@ class Verifier:
         return stored if chunk["codec"] == "none" else decompress(stored, plain)
 
 
-def judge(bundle, trust, site=None, mark=None, at=None, rebuild=False):
-    """Return the verdict on a file as a dictionary."""
+def judge(bundle, trust, site=None, mark=None, at=None, rebuild=False, bases=()):
+    """Return the verdict on a file as a dictionary; `bases` are bundles of earlier releases, to copy from."""
     verifier = None
     try:
+        kept = {}
+        for path in bases:
+            with open(path, "rb") as stream:
+                verifier = Verifier(Source(stream), [Chain(pathlib.Path(one).read_bytes()) for one in trust])
+                verifier.kept = Kept()
+                verifier.run()
+                kept.update(verifier.kept.parts)
         chains = [Chain(pathlib.Path(path).read_bytes()) for path in trust]
         with sys.stdin.buffer if bundle == "-" else open(bundle, "rb") as stream:
             verifier = Verifier(Source(stream), chains, site, mark, at)
-            verifier.rebuild = rebuild
+            verifier.rebuild, verifier.bases = rebuild, kept
             verdict = verifier.run()
         skipped = [] if site else ["audience", "sequence"]
         skipped += ["approvals", "needs"] + ([] if at else ["expiry"])
@@ -1903,6 +2090,7 @@ def main():
     parser.add_argument("--mark", type=parse_mark, metavar="EPOCH:SEQ:HEAD", help="the newest release that the site has")
     parser.add_argument("--at", type=parse_time, metavar="TIME", help="judge expiry at this time")
     parser.add_argument("--rebuild", action="store_true", help="compress large gzip layers anew too, where this file knows how")
+    parser.add_argument("--base", action="append", default=[], metavar="BUNDLE", help="an earlier bundle, to copy from; may repeat")
     parser.add_argument("--json", action="store_true", help="print the verdict as JSON")
     options = parser.parse_args()
     sys.stdout.reconfigure(errors="backslashreplace")  # where the terminal has not every letter
@@ -1910,14 +2098,14 @@ def main():
         return judge_returned(options)
     if len(options.bundle) != 1 or options.enrolment or not options.trust or (options.mark and not options.site):
         parser.error("BUNDLE and --trust are needed, and --mark needs --site; or files of a site and --enrolment")
-    found = judge(options.bundle[0], options.trust, options.site, options.mark, options.at, options.rebuild)
+    found = judge(options.bundle[0], options.trust, options.site, options.mark, options.at, options.rebuild, options.base)
     if options.json:
         print(shown(json.dumps(found, sort_keys=True, ensure_ascii=False)))
     elif found["verdict"] == "refused":
         print(shown(f"refused: {found['class']} {found['code']} at {found.get('step', 'the pin')}: {found['found']}"))
     else:
         print(shown(f"{found['verdict']}: {found['product']} {found['channel']} {found['version']} number {found['sequence']}, "
-                    f"head {found['head']}, not judged: {', '.join(found['skipped'])}{not_rebuilt(found)}"))
+                    f"head {found['head']}, not judged: {', '.join(found['skipped'])}{not_rebuilt(found)}{not_restored(found)}"))
     return found["exit"]
 
 
@@ -1926,6 +2114,12 @@ def not_rebuilt(found):
     missed, plains = found.get("not_rebuilt"), found.get("diff_ids")
     said = f", not compressed anew: {missed['blobs']} gzip layers of {missed['bytes']} bytes" if missed else ""
     return said + (f", the plain of {plains['equal']} of {plains['layers']} is the one in the config of its image" if plains else "")
+
+
+def not_restored(found):
+    """What is said of layers that are copied from what is not at hand."""
+    away = found.get("not_restored")
+    return f", NOT PROVEN, for what is copied into them is not at hand (--base): {away['blobs']} layers of {away['bytes']} bytes" if away else ""
 
 
 def judge_returned(options):

@@ -24,7 +24,8 @@
 //! | 1 | [`container`] | what every airlock file is made of: entries, pages, chunks; uses both |
 //! | 1 | [`inflate`], [`producer`] | where blocks of deflate end; the programs that compress layers, emulated to the bit |
 //! | 1 | [`recipe`] | how a gzip file is made again from its plain; uses [`producer`] |
-//! | 1 | [`encoding`] | how a blob travels smaller than it is; uses [`stream`], [`crypto`] and [`container`] |
+//! | 1 | [`delta`] | how a plain is made of parts of other blobs; uses [`stream`] |
+//! | 1 | [`encoding`] | how a blob travels smaller than it is; uses [`stream`], [`crypto`], [`container`], [`recipe`] and [`delta`] |
 //! | 1 | [`protocol`] | the wire of Distr's agents and hub, for whoever sends or reads it |
 //! | 1 | `confine` | gives up, for good, what a process never needs |
 //! | 2 | [`bundle`], [`package`], `store`, `db` | what a bundle says and carries; what a status package does; content on disk; SQL. None of them knows another |
@@ -40,8 +41,8 @@ pub mod architecture {}
 pub mod cli;
 
 pub use airlock_foundation::{
-    bundle, container, crypto, db, domain, encoding, inflate, media, package, panics, producer, protocol, recipe,
-    store, stream,
+    bundle, container, crypto, db, delta, domain, encoding, inflate, media, package, panics, producer, protocol,
+    recipe, store, stream,
 };
 #[cfg(feature = "site")]
 pub use airlock_site::{appliance, config, confine, http};

@@ -5,14 +5,15 @@ use std::path::{Path, PathBuf};
 use clap::Subcommand;
 use serde_json::json;
 
+use super::bundle_bases::{BaseFiles, Verifying};
 use super::file_kind::Door;
 use super::head_view::{describe, headline};
 use super::signature_file::read_signatures;
 use super::ui::{bytes, escape};
 use super::{Ui, bundle_desired, trust_file};
-use crate::bundle::{CheckOnly, Head, OpenedBundle, read_desired};
+use crate::bundle::{Head, OpenedBundle, read_desired};
 use crate::crypto::{Chain, RootDocument};
-use crate::domain::{Class, Clock as _, Error, Result, Step, SystemClock, Timestamp, counted, latest_issue};
+use crate::domain::{Class, Clock as _, Digest, Error, Result, Step, SystemClock, Timestamp, counted, latest_issue};
 use crate::encoding::Encoding;
 use crate::media;
 
@@ -47,6 +48,10 @@ pub(super) enum BundleCommand {
         /// Detached signature file that belongs to the bundle; may repeat
         #[arg(long, value_name = "FILE")]
         signatures: Vec<PathBuf>,
+        /// Bundle of an earlier release, or state folder of a site, that holds what layers of this one are copied from in part; may
+        /// repeat. Without it such layers are judged as far as their own bytes allow, and counted
+        #[arg(long, value_name = "BUNDLE|STATE")]
+        base: Vec<PathBuf>,
         /// Refuse what has expired at this time: YYYY-MM-DDTHH:MM:SSZ, or with an offset, or a day (its start in UTC)
         #[arg(long, value_name = "TIME", value_parser = Timestamp::of_person)]
         at: Option<Timestamp>,
@@ -118,8 +123,9 @@ pub(super) fn run(command: &BundleCommand, ui: &mut Ui) -> Result<()> {
             file,
             trust,
             signatures,
+            base,
             at,
-        } => verify(file, trust, signatures, *at, ui),
+        } => verify(file, trust, (signatures, base), *at, ui),
         #[cfg(feature = "vendor")]
         BundleCommand::Sign(args) => super::bundle_sign::run(args, ui),
         #[cfg(feature = "vendor")]
@@ -165,16 +171,19 @@ fn inspect(file: &Path, trust: Option<&Path>, list: bool, ui: &mut Ui) -> Result
     for need in &needs {
         human += &format!("\n  needs {}  {}", need.digest, bytes(need.size));
     }
-    for (blob, encoding) in &encoded {
+    for (blob, encoding, bases) in &encoded {
         let producer = encoding.producer().map(|producer| format!(", {}", producer.as_str()));
         human += &format!(
             "\n  encoded {}  {} travel as {} ({}{})",
             blob.digest,
             bytes(blob.size),
             bytes(blob.travel_size),
-            encoding.word(),
+            if bases.is_empty() { encoding.word() } else { "delta" },
             producer.unwrap_or_default()
         );
+        for base in bases {
+            human += &format!("\n    copied in part from {base}");
+        }
     }
     for line in desired.iter().flat_map(bundle_desired::lines) {
         human += &format!("\n{line}");
@@ -185,13 +194,14 @@ fn inspect(file: &Path, trust: Option<&Path>, list: bool, ui: &mut Ui) -> Result
     });
     if let (Some(members), Some(names)) = (value.as_object_mut(), &names) {
         members.insert("names".into(), json!(names));
-        let needs = needs
-            .iter()
-            .map(|need| json!({"digest": need.digest, "size": need.size}));
+        let needs = needs.iter().map(|need| match need.plain_size {
+            Some(plain) => json!({"digest": need.digest, "plain_size": plain, "size": need.size}),
+            None => json!({"digest": need.digest, "size": need.size}),
+        });
         members.insert("needs".into(), needs.collect());
-        let encoded = encoded.iter().map(|(blob, encoding)| {
+        let encoded = encoded.iter().map(|(blob, encoding, bases)| {
             json!({"digest": blob.digest, "size": blob.size, "travel_size": blob.travel_size,
-                   "encoding": encoding.to_value()})
+                   "encoding": encoding.to_value(bases)})
         });
         members.insert("encoded".into(), encoded.collect());
         members.insert("desired".into(), json!(desired));
@@ -220,12 +230,12 @@ fn names(bundle: &crate::bundle::VerifiedBundle) -> Vec<String> {
         .collect()
 }
 
-/// Returns the blobs that travel encoded.
-fn encoded(bundle: &crate::bundle::VerifiedBundle) -> Vec<(crate::bundle::Blob, Encoding)> {
-    let blobs = bundle.index().blobs().iter();
-    blobs
-        .filter_map(|blob| Some((*blob, bundle.index().encoding(blob)?)))
-        .collect()
+/// Returns the blobs that travel encoded, and what each is copied from.
+fn encoded(bundle: &crate::bundle::VerifiedBundle) -> Vec<(crate::bundle::Blob, Encoding, Vec<Digest>)> {
+    let index = bundle.index();
+    let bases = |blob: &crate::bundle::Blob| index.bases(blob).iter().map(|base| base.digest).collect();
+    let encoded = |blob: &crate::bundle::Blob| Some((*blob, index.encoding(blob)?, bases(blob)));
+    index.blobs().iter().filter_map(encoded).collect()
 }
 
 /// Walks the links that a bundle carries from a pinned chain and verifies its head under the newest root.
@@ -289,7 +299,13 @@ fn check_expiry(head: &Head, root: &RootDocument, at: Timestamp) -> Result<()> {
         .remedy("ask the vendor for a newer bundle"))
 }
 
-fn verify(file: &Path, trust: &[PathBuf], detached: &[PathBuf], at: Option<Timestamp>, ui: &mut Ui) -> Result<()> {
+fn verify(
+    file: &Path,
+    trust: &[PathBuf],
+    (detached, base): (&[PathBuf], &[PathBuf]),
+    at: Option<Timestamp>,
+    ui: &mut Ui,
+) -> Result<()> {
     let chains = trust
         .iter()
         .map(|path| trust_file::read(path))
@@ -324,20 +340,37 @@ fn verify(file: &Path, trust: &[PathBuf], detached: &[PathBuf], at: Option<Times
         .iter()
         .map(|need| need.size)
         .fold(0, u64::saturating_add);
-    bundle.read_payload(&mut CheckOnly(|done| ui.progress("verify", done, total)))?;
+    let bases = BaseFiles::gather(bundle.index(), base, &chain, ui)?;
+    let mut verifying = Verifying {
+        bases: &bases,
+        unrestored: (0, 0),
+        progress: |done| ui.progress("verify", done, total),
+    };
+    bundle.read_payload(&mut verifying)?;
+    let (not_restored, not_restored_bytes) = verifying.unrestored;
     // Without a time that the person gave, it is for the site to judge; who reads the verdict is told all the same.
     let now = at.unwrap_or_else(|| SystemClock.now());
     let expired = head.expires <= now;
     let value = json!({
         "result": "good", "expired": expired, "head_digest": digest, "product": head.product, "channel": head.channel, "epoch": head.epoch,
         "sequence": head.sequence, "version": head.version, "expires": head.expires, "audience": head.audience, "needs": needs, "needed_bytes": needed_bytes,
+        "not_restored": {"blobs": not_restored, "bytes": not_restored_bytes},
         "skipped": ["audience", "sequence", "approvals", "needs"],
     });
     let human = format!(
-        "good: {}{}\nhead {digest}\nnot judged without a site: audience, sequence, {}approvals, {} ({}) it must hold already",
+        "good: {}{}{}\nhead {digest}\nnot judged without a site: audience, sequence, {}approvals, {} ({}) it must hold already",
         headline(&head),
         if expired {
             format!("\nEXPIRED at {}: no site imports it", head.expires)
+        } else {
+            String::new()
+        },
+        if not_restored > 0 {
+            format!(
+                "\nNOT PROVEN: {} ({}), for what is copied into them is not at hand (--base BUNDLE or STATE)",
+                counted(not_restored, "blob"),
+                bytes(not_restored_bytes)
+            )
         } else {
             String::new()
         },

@@ -120,13 +120,13 @@ struct ChartArgs {
 #[derive(Debug, Args)]
 struct EncodeArgs {
     /// Which encodings layers may travel in: what a site stores and serves is the same bytes in each case. The head says what its readers
-    /// must know [auto: every one that makes a layer smaller by a tenth; recipes: the same as long as there are no deltas; none]
+    /// must know [auto: every one that makes a layer smaller by a tenth; recipes: all but copying in part from what sites hold; none]
     #[arg(long, value_name = "WHICH", default_value = "auto", value_parser = encodings, hide_possible_values = true)]
     encodings: Encodings,
     /// How hard layers are compressed that travel encoded
     #[arg(long, value_name = "LEVEL", default_value = "normal", value_parser = level)]
     level: Level,
-    /// Neither use nor keep travel forms in the workspace's cache/: they are made in a file without a name
+    /// Neither use nor keep travel forms and layers in the workspace's cache/: forms are made in a file without a name
     #[arg(long)]
     no_cache: bool,
     /// Bytes that travel forms of earlier bundles may take in the workspace's cache/, like 64GiB [default: 20GiB]
@@ -142,6 +142,7 @@ impl EncodeArgs {
             level: self.level,
             cache: !self.no_cache,
             cache_bytes: self.cache_limit.unwrap_or(defaults.cache_bytes),
+            ..defaults
         }
     }
 }
@@ -153,6 +154,10 @@ struct BaseArgs {
     /// for a site against which a refusal as equivocation or the finding `branches` is open (`airlock vendor ledger findings`)
     #[arg(long)]
     full: bool,
+    /// Bundle of an earlier release that every site of this one has imported, by your word: its layers are left out, and others are
+    /// copied from them in part where that makes them much smaller. Bundles that build on one another are named in their order
+    #[arg(long, value_name = "BUNDLE", conflicts_with = "full")]
+    base: Vec<PathBuf>,
     /// Build on what a site holds only where its newest package is not older than this, like 90d, 12h or 2w
     #[arg(long, value_name = "AGE", value_parser = age, default_value = "180d")]
     base_max_age: i64,
@@ -193,6 +198,7 @@ pub(super) fn run(args: &CreateArgs, ui: &mut Ui) -> Result<()> {
         helm: args.charts.choice(),
         strict: args.charts.strict,
         full: args.base.full,
+        base: args.base.base.clone(),
         base_max_age: Some(args.base.base_max_age),
         encode: args.encode.options(),
     };

@@ -41,6 +41,9 @@ pub(super) fn lines(plan: &Plan) -> Vec<String> {
             }
         }
     }
+    for bundle in &plan.base.bundles {
+        first += &format!("; base: {}", escape(&bundle.display().to_string()));
+    }
     let mut lines = vec![first];
     for site in sites {
         lines.extend(remarks(site));
@@ -84,6 +87,15 @@ pub(super) fn encoded(plan: &Plan, report: &EncodeReport) -> Vec<String> {
         lines.push(first);
         lines.push(format!(
             "encoded: {} travel as {} instead of {}",
+            counted(count, "layer"),
+            bytes(travel_size),
+            bytes(size)
+        ));
+    }
+    let (count, size, travel_size) = report.copied();
+    if count > 0 {
+        lines.push(format!(
+            "copied in part from what its sites hold: {}, {} instead of {}",
             counted(count, "layer"),
             bytes(travel_size),
             bytes(size)
@@ -171,7 +183,7 @@ pub(super) fn base_json(base: &Base) -> Value {
             })
         })
         .collect();
-    json!({"choice": choice, "sites": sites})
+    json!({"choice": choice, "sites": sites, "bundles": base.bundles})
 }
 
 /// Returns a plan as the result of a dry run.

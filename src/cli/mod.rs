@@ -10,6 +10,7 @@ mod approve;
 #[cfg(feature = "site")]
 mod audit;
 mod bundle;
+mod bundle_bases;
 #[cfg(feature = "vendor")]
 mod bundle_create;
 mod bundle_desired;

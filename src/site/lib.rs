@@ -6,4 +6,6 @@ pub mod confine;
 pub mod http;
 
 // Modules below are named as those here are.
-use airlock_foundation::{bundle, container, crypto, db, domain, media, package, panics, protocol, store, stream};
+use airlock_foundation::{
+    bundle, container, crypto, db, domain, encoding, media, package, panics, protocol, store, stream,
+};

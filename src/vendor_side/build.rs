@@ -5,7 +5,7 @@
 
 use std::path::PathBuf;
 
-use super::encode::{EncodeReport, encode};
+use super::encode::{EncodeReport, Held, encode};
 use super::fleet::ChartReport;
 use super::ledger::base::Base;
 use super::pack::{Destination, Packed, pack};
@@ -102,15 +102,20 @@ pub fn build(
         layout,
         content,
         sources,
+        bundles,
         scope,
         remembered,
         answer,
     } = lay_out(workspace, build, events)?;
+    let held = Held {
+        layers: &plan.base.copied_from,
+        bundles: &bundles,
+    };
     let (layout, sources, encoded) = encode(
         workspace,
         &build.overrides.encode,
-        layout,
-        sources,
+        (layout, sources),
+        &held,
         &mut |done, total| events(BuildEvent::Encoding(done, total)),
     )?;
     events(BuildEvent::Encoded(&plan, &encoded));

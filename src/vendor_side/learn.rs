@@ -1,8 +1,11 @@
 //! Takes into the ledger what another workspace of the vendor signed, from the bundle itself.
 
+use std::collections::BTreeSet;
+
 use super::Workspace;
 use super::signed_head::SignedHead;
-use crate::bundle::{Head, OpenedBundle, inventory, read_desired};
+use crate::bundle::{Head, OpenedBundle, inventory, read_desired, read_graph};
+use crate::crypto::Chain;
 use crate::db::ledger::{self, Recorded};
 use crate::domain::{Class, Digest, Error, FixId, Hash, Result, Step, Timestamp};
 
@@ -35,26 +38,12 @@ pub struct Learned {
 pub fn learn(workspace: &Workspace, opened: OpenedBundle, fixes: &[FixId], at: Timestamp) -> Result<Learned> {
     let chain = workspace.chain();
     let (domain, _) = opened.links()?;
-    if domain != chain.domain() {
-        return Err(Error::new(
-            Class::Trust,
-            "unknown-domain",
-            format!("the bundle belongs to the trust domain {domain}"),
-        )
-        .expected(format!("{}, that of this workspace", chain.domain()))
-        .remedy("name the workspace of the vendor who made it")
-        .at(Step::X3));
-    }
-    let (unverified, _) = opened.unverified_head()?;
-    let signed = match chain.document(unverified.root_version) {
-        Some(root) => opened.verify_under(chain, root, &mut |_, _| {})?,
-        // Says which link is missing.
-        None => opened.verify(chain)?,
-    };
+    check_domain(domain, chain)?;
+    let signed = opened.verify_as_made(chain)?;
     let bytes = signed.head_bytes().to_vec();
     let bundle = signed.read_index(|_, _| Ok(()))?;
     let (head, head_digest) = (bundle.head().clone(), bundle.head_digest());
-    let items = inventory(&head, bundle.index());
+    let index = bundle.index().clone();
     let named: Vec<(String, Digest)> = bundle
         .index()
         .names()
@@ -62,7 +51,14 @@ pub fn learn(workspace: &Workspace, opened: OpenedBundle, fixes: &[FixId], at: T
         .collect();
     let names: Vec<(&str, Digest)> = named.iter().map(|(name, digest)| (name.as_str(), *digest)).collect();
     let scope = head.scope();
-    let desired = read_desired(bundle)?;
+    // Where content is copied from what no manifest refers to, only the manifests tell which that is.
+    let (desired, bases_only) = if index.needed_bases().is_empty() {
+        (read_desired(bundle)?, BTreeSet::new())
+    } else {
+        let graph = read_graph(bundle)?;
+        (graph.desired, graph.bases_only)
+    };
+    let items = inventory(&head, &index, &bases_only);
     let record = SignedHead {
         head: head_digest,
         bytes: &bytes,
@@ -95,4 +91,19 @@ pub fn learn(workspace: &Workspace, opened: OpenedBundle, fixes: &[FixId], at: T
         new_fixes: now.iter().filter(|fix| !before.contains(fix)).cloned().collect(),
         fixes: now,
     })
+}
+
+/// Refuses what another vendor made.
+pub(crate) fn check_domain(domain: Hash, chain: &Chain) -> Result<()> {
+    if domain == chain.domain() {
+        return Ok(());
+    }
+    Err(Error::new(
+        Class::Trust,
+        "unknown-domain",
+        format!("the bundle belongs to the trust domain {domain}"),
+    )
+    .expected(format!("{}, that of this workspace", chain.domain()))
+    .remedy("name the workspace of the vendor who made it")
+    .at(Step::X3))
 }

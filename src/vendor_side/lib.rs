@@ -20,6 +20,7 @@ mod build;
 mod chart;
 pub mod collect;
 pub mod compose;
+mod earlier_bundles;
 mod encode;
 mod enrol;
 mod fleet;
@@ -66,5 +67,5 @@ pub use warning::Warning;
 pub use workspace::{Init, Workspace};
 
 // Modules below are named as those here are.
-use airlock_foundation::{bundle, container, crypto, db, domain, encoding, inflate, media, package, panics};
+use airlock_foundation::{bundle, container, crypto, db, delta, domain, encoding, inflate, media, package, panics};
 use airlock_foundation::{producer, protocol, recipe, stream};

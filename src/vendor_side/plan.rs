@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use super::answer::{AckKeys, Answer};
 use super::collect::{EXPANDED_BYTES, LocalLayouts, RegistryOptions, Sources, Stored, collect_all};
+use super::earlier_bundles::EarlierBundle;
 use super::encode::EncodeReport;
 use super::fleet::{
     ChartOptions, ChartReport, EarlierRelease, Ids, Prepared, Removals, assemble, check_walls, prepare,
@@ -105,6 +106,8 @@ pub(super) struct LaidOut {
     pub(super) layout: BundleLayout,
     pub(super) content: BundleContent,
     pub(super) sources: Sources,
+    /// Bundles that were named as bases.
+    pub(super) bundles: Vec<EarlierBundle>,
     pub(super) scope: Scope,
     /// What all targets of the release shall run, whoever it is for.
     pub(super) remembered: Vec<u8>,
@@ -195,7 +198,11 @@ pub(super) fn lay_out(
         signed,
         now: build.time.now,
     };
-    let base = ledger.read(|connection| Base::find(connection, &sites, &question))?;
+    let mut base = ledger.read(|connection| Base::find(connection, &sites, &question))?;
+    let bundles = EarlierBundle::read(workspace, &build.overrides.base)?;
+    for bundle in &bundles {
+        base.name(bundle.path().to_owned(), &bundle.layers);
+    }
     let texts: Vec<(String, String)> = resolved
         .documents
         .iter()
@@ -304,6 +311,7 @@ pub(super) fn lay_out(
         layout,
         content,
         sources: collection.sources,
+        bundles,
         scope,
         remembered: fleet.removals.remembered.to_bytes(),
         answer,

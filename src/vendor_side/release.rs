@@ -42,6 +42,8 @@ pub struct Overrides {
     pub expanded: Option<u64>,
     /// `--full`: carry everything, whatever the sites hold.
     pub full: bool,
+    /// `--base`: bundles whose layers every site of this one holds, by the word of who names them.
+    pub base: Vec<PathBuf>,
     /// `--helm`: what works charts out.
     pub helm: HelmChoice,
     /// `--strict`: what only looks like an image that is not carried is refused.

@@ -6,6 +6,24 @@ use super::reader::VerifiedBundle;
 use super::restoring::{Restoring, TakeRestored};
 use crate::container::{ChosenSink, read_chosen};
 use crate::domain::{Hash, Result, Step};
+use crate::encoding::{Base, BasePlains};
+
+/// Takes chosen blobs of a bundle, and opens what they are copied from.
+pub trait RestoredSink: ChosenSink<Blob> {
+    /// As [`Sink::bases`](super::Sink::bases).
+    ///
+    /// # Errors
+    ///
+    /// Any; it ends the reading.
+    fn bases(&mut self, blob: &Blob, bases: &[Base]) -> Result<Option<BasePlains>>;
+
+    /// As [`Sink::unrestored`](super::Sink::unrestored).
+    ///
+    /// # Errors
+    ///
+    /// Any; it ends the reading.
+    fn unrestored(&mut self, blob: &Blob) -> Result<()>;
+}
 
 impl VerifiedBundle {
     /// Reads the bundle to its end and hands over the blobs that are chosen; chunks without any are passed over. The reference graph is
@@ -14,11 +32,7 @@ impl VerifiedBundle {
     /// # Errors
     ///
     /// `E-INTERNAL emulator` at X10; `E-FORMAT`, `E-LIMIT`, `E-INTEGRITY`, `E-INCOMPLETE` and `E-IO` at X11; `E-FORMAT` at X12; and those of the sink.
-    pub fn read_chosen(
-        self,
-        is_chosen: &(dyn Fn(&Blob) -> bool + Sync),
-        sink: &mut dyn ChosenSink<Blob>,
-    ) -> Result<()> {
+    pub fn read_chosen(self, is_chosen: &(dyn Fn(&Blob) -> bool + Sync), sink: &mut dyn RestoredSink) -> Result<()> {
         let Self {
             mut source,
             head,
@@ -48,9 +62,17 @@ struct Restored<'a, 's> {
     out: Out<'s>,
 }
 
-struct Out<'s>(&'s mut dyn ChosenSink<Blob>);
+struct Out<'s>(&'s mut dyn RestoredSink);
 
 impl TakeRestored for Out<'_> {
+    fn bases(&mut self, blob: &Blob, bases: &[Base]) -> Result<Option<BasePlains>> {
+        self.0.bases(blob, bases)
+    }
+
+    fn unrestored(&mut self, blob: &Blob) -> Result<()> {
+        self.0.unrestored(blob)
+    }
+
     fn small(&mut self, blob: &Blob, bytes: &[u8]) -> Result<()> {
         self.0.blob(blob, bytes)
     }

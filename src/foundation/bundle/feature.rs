@@ -11,6 +11,8 @@ use crate::producer::Producer;
 pub enum Feature {
     /// Blobs that travel in another form than their own (M-141).
     Encoding,
+    /// Blobs that are copied from others in part (M-145).
+    Delta,
     /// Gzip files that are made again as a producer makes them (M-143).
     Gzip(Producer),
     /// What a document says it is about need not be carried (M-57).
@@ -26,12 +28,15 @@ impl Feature {
     pub(super) const OF_CONTENT: [Self; 3] = [Self::MissingSubjects, Self::NondistributableLayers, Self::Secrets];
     /// Those that the lines of an index need, exactly as it uses them (M-143).
     pub(super) fn of_index() -> impl Iterator<Item = Self> {
-        std::iter::once(Self::Encoding).chain(Producer::ALL.into_iter().map(Self::Gzip))
+        [Self::Encoding, Self::Delta]
+            .into_iter()
+            .chain(Producer::ALL.into_iter().map(Self::Gzip))
     }
 
     /// The names of all, as they stand in a head.
-    pub(super) const NAMES: [&str; 15] = [
+    pub(super) const NAMES: [&str; 16] = [
         Self::Encoding.name(),
+        Self::Delta.name(),
         Producer::Go1Level1.feature(),
         Producer::Go1Level6.feature(),
         Producer::Go1Level9.feature(),
@@ -51,7 +56,7 @@ impl Feature {
     /// Returns the first version of airlock that knows it.
     pub const fn reader(self) -> Version {
         match self {
-            Self::Encoding | Self::Gzip(_) => Version::new(0, 2, 0),
+            Self::Encoding | Self::Delta | Self::Gzip(_) => Version::new(0, 2, 0),
             Self::MissingSubjects | Self::NondistributableLayers | Self::Secrets => Version::new(0, 1, 0),
         }
     }
@@ -60,6 +65,7 @@ impl Feature {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Encoding => "encoding-1",
+            Self::Delta => "delta-1",
             Self::Gzip(producer) => producer.feature(),
             Self::MissingSubjects => "missing-subjects-1",
             Self::NondistributableLayers => "nondistributable-layers-1",

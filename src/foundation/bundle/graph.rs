@@ -29,6 +29,8 @@ pub struct Graph {
     pub repositories: Vec<RepositoryName>,
     /// What each repository reaches.
     reached: Vec<Reached>,
+    /// Needed blobs that content is copied from and no manifest refers to, ascending: no content of the release.
+    pub bases_only: BTreeSet<Digest>,
     /// Manifests and indexes with a subject, each once, whatever number of repositories reaches it.
     pub referrers: Vec<Referrer>,
     /// Digest, size and media type by place.
@@ -422,6 +424,7 @@ impl<'a> GraphBuilder<'a> {
         }
         walk.names()?;
         walk.everything_is_used()?;
+        let bases_only = walk.needs_of_no_manifest().collect();
         self.features_are_used()?;
         self.documents.check(&walk)?;
         let blobs = self
@@ -443,6 +446,7 @@ impl<'a> GraphBuilder<'a> {
             tags,
             repositories,
             reached,
+            bases_only,
             referrers,
             places,
         })

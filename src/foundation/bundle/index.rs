@@ -2,15 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use serde::{Deserialize, Serialize};
-use serde_json::Value;
-
+use super::bases::{Bases, Place};
 use super::feature::Feature;
 use super::head::Head;
-use crate::container::{Chunk, PageReader, PageWriter, Payload, PayloadBlob, check_chunks};
-use crate::crypto::canonical::{self, integer, optional_integer};
-use crate::domain::{Class, Digest, Error, RepositoryName, Result, Tag, limits, oci};
-use crate::encoding::{Encoding, EncodingLine, Mentioned, check_plain_size};
+use super::index_lines::{AbsentKind, AbsentLine, BlobKind, BlobLine, NeedKind, NeedLine, RawTag, TagKind};
+use crate::container::{Chunk, PageWriter, Payload, PayloadBlob};
+use crate::domain::{Class, Digest, Error, RepositoryName, Result, Tag, limits};
+use crate::encoding::{Base, Encoding};
 
 /// A name and what it stands for, its grammar checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,66 +24,6 @@ pub struct TagLine {
     /// The tag; nothing for what is reachable by digest only.
     pub tag: Option<Tag>,
 }
-
-/// A `tag` line as it stands: its names are judged together with the content (X13).
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct RawTag {
-    pub(super) digest: Digest,
-    kind: TagKind,
-    pub(super) media_type: String,
-    pub(super) repository: String,
-    #[serde(with = "integer")]
-    pub(super) size: u64,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) tag: Option<String>,
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct AbsentLine {
-    digest: Digest,
-    kind: AbsentKind,
-    platform: String,
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct NeedLine {
-    digest: Digest,
-    kind: NeedKind,
-    #[serde(default, skip_serializing_if = "Option::is_none", with = "optional_integer")]
-    plain_size: Option<u64>,
-    #[serde(with = "integer")]
-    size: u64,
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct BlobLine {
-    digest: Digest,
-    /// Judged by M-141, whatever it is.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    encoding: Option<Value>,
-    kind: BlobKind,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    media_type: Option<String>,
-    #[serde(with = "integer")]
-    size: u64,
-    #[serde(default, skip_serializing_if = "Option::is_none", with = "optional_integer")]
-    travel_size: Option<u64>,
-}
-
-macro_rules! kinds {
-    ($($type:ident $word:literal),*) => {$(
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-        enum $type {
-            #[serde(rename = $word)]
-            Kind,
-        }
-    )*};
-}
-kinds!(TagKind "tag", AbsentKind "absent", NeedKind "need", BlobKind "blob");
 
 /// A carried blob.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -141,6 +79,8 @@ pub struct Need {
     pub digest: Digest,
     /// Its size in bytes.
     pub size: u64,
+    /// Bytes of the plain that is compressed in it, where something is copied from that.
+    pub plain_size: Option<u64>,
 }
 
 /// A child that was left out of an index.
@@ -161,6 +101,7 @@ pub struct Index {
     pub(super) blobs: Vec<Blob>,
     /// Of those blobs that travel encoded.
     pub(super) encodings: Vec<Encoding>,
+    pub(super) bases: Bases,
     pub(super) chunks: Vec<Chunk>,
 }
 
@@ -176,20 +117,75 @@ impl Index {
         self.encodings.get(place).copied()
     }
 
-    /// Says of a blob that it travels encoded.
-    pub(super) fn encode(&mut self, number: usize, travel_size: u64, encoding: Encoding) {
+    /// Returns what an encoded blob is copied from in part, in the order of its bases.
+    pub fn bases(&self, blob: &Blob) -> Vec<Base> {
+        let places = blob.encoding.map_or(&[][..], |encoding| self.bases.of(encoding));
+        places.iter().filter_map(|place| self.base(*place)).collect()
+    }
+
+    /// Returns the base at a place.
+    pub(super) fn base(&self, place: Place) -> Option<Base> {
+        let at = |number: u32| usize::try_from(number).ok();
+        match place {
+            Place::Need(number) => self.needs.get(at(number)?).map(|need| Base {
+                digest: need.digest,
+                size: need.size,
+                inflated: need.plain_size,
+                carried: false,
+            }),
+            Place::Blob(number) => self.blobs.get(at(number)?).map(|blob| Base {
+                digest: blob.digest,
+                size: blob.size,
+                inflated: match self.encoding(blob) {
+                    Some(Encoding::Gzip(gzip)) => Some(gzip.plain_size),
+                    Some(Encoding::Plain) | None => None,
+                },
+                carried: true,
+            }),
+        }
+    }
+
+    /// Returns the digests of needs that blobs are copied from.
+    pub fn needed_bases(&self) -> BTreeSet<Digest> {
+        let needs = self
+            .bases
+            .needs()
+            .filter_map(|number| self.needs.get(usize::try_from(number).ok()?));
+        needs.map(|need| need.digest).collect()
+    }
+
+    /// Returns the most bytes that the inflated bases of any one blob have.
+    pub fn largest_scratch(&self) -> u64 {
+        let encoded = self.blobs.iter().filter(|blob| blob.is_encoded());
+        let scratch = encoded.map(|blob| {
+            let inflated = self.bases(blob).into_iter().filter_map(|base| base.inflated);
+            inflated.fold(0, u64::saturating_add)
+        });
+        scratch.max().unwrap_or(0)
+    }
+
+    /// Returns how often blobs mention a base.
+    pub fn base_mentions(&self) -> usize {
+        self.bases.count()
+    }
+
+    /// Says of a blob that it travels encoded, and what it is copied from.
+    pub(super) fn encode(&mut self, number: usize, travel_size: u64, encoding: Encoding, bases: &[Place]) {
         let place = u32::try_from(self.encodings.len()).ok();
         if let (Some(blob), Some(place)) = (self.blobs.get_mut(number), place) {
             (blob.travel_size, blob.encoding) = (travel_size, Some(place));
             self.encodings.push(encoding);
+            self.bases.push(bases);
         }
     }
 
     /// Returns the features that its lines need, ascending.
     pub(super) fn features(&self) -> BTreeSet<Feature> {
         let encoded = (!self.encodings.is_empty()).then_some(Feature::Encoding);
+        let delta = (self.bases.count() > 0).then_some(Feature::Delta);
         let producers = self.encodings.iter().filter_map(|encoding| encoding.producer());
-        encoded.into_iter().chain(producers.map(Feature::Gzip)).collect()
+        let producers = producers.map(Feature::Gzip);
+        encoded.into_iter().chain(delta).chain(producers).collect()
     }
 
     /// Returns what the site must already hold.
@@ -283,19 +279,22 @@ impl Index {
                 platform: platform.clone(),
             });
         }
-        for Need { digest, size } in &self.needs {
+        for need in &self.needs {
             pages.push(&NeedLine {
-                digest: *digest,
+                digest: need.digest,
                 kind: NeedKind::Kind,
-                plain_size: None,
-                size: *size,
+                plain_size: need.plain_size,
+                size: need.size,
             });
         }
         for blob in &self.blobs {
             let encoding = self.encoding(blob);
             pages.push(&BlobLine {
                 digest: blob.digest,
-                encoding: encoding.map(Encoding::to_value),
+                encoding: encoding.map(|encoding| {
+                    let bases: Vec<Digest> = self.bases(blob).iter().map(|base| base.digest).collect();
+                    encoding.to_value(&bases)
+                }),
                 kind: BlobKind::Kind,
                 media_type: blob.media_type.map(ToOwned::to_owned),
                 size: blob.size,
@@ -306,248 +305,4 @@ impl Index {
             pages.push(&chunk.line());
         }
     }
-}
-
-/// Reads an index page by page, in bounded memory, checking grammar, order and totals as lines come.
-#[derive(Debug)]
-pub(super) struct IndexReader<'a> {
-    head: &'a Head,
-    index: Index,
-    stage: Stage,
-    pages: PageReader,
-    content_bytes: u64,
-    stored_bytes: u64,
-    /// Bytes of the plains of encoded blobs.
-    plain_bytes: u64,
-}
-
-/// The kinds of lines in their order.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Stage {
-    Tag,
-    Absent,
-    Need,
-    Blob,
-    Chunk,
-}
-
-impl<'a> IndexReader<'a> {
-    /// Starts reading the index of a head.
-    pub(super) fn new(head: &'a Head) -> Self {
-        Self {
-            head,
-            index: Index::default(),
-            stage: Stage::Tag,
-            pages: PageReader::of_index(),
-            content_bytes: 0,
-            stored_bytes: 0,
-            plain_bytes: 0,
-        }
-    }
-
-    /// Takes the next page, whose hash was compared before.
-    ///
-    /// # Errors
-    ///
-    /// `E-FORMAT` and `E-LIMIT`.
-    pub(super) fn page(&mut self, bytes: &[u8]) -> Result<()> {
-        for line in self.pages.lines(bytes)? {
-            self.line(line)?;
-        }
-        Ok(())
-    }
-
-    fn line(&mut self, line: &[u8]) -> Result<()> {
-        const WHAT: &str = "an index line";
-        let stage = stage_of(line)?;
-        if stage < self.stage {
-            return Err(wrong("index-order", "the lines of the index are out of order"));
-        }
-        self.stage = stage;
-        match stage {
-            Stage::Tag => {
-                let tag: RawTag = canonical::from_sorted_slice(line, WHAT)?;
-                let key = |tag: &RawTag| (tag.repository.clone(), tag.tag.clone(), tag.digest);
-                if self.index.tags.last().is_some_and(|last| key(last) >= key(&tag)) {
-                    return Err(wrong("index-order", "tag lines are repeated or out of order"));
-                }
-                self.index.tags.push(tag);
-            }
-            Stage::Absent => {
-                let line: AbsentLine = canonical::from_sorted_slice(line, WHAT)?;
-                if self.index.absent.last().is_some_and(|last| last.digest >= line.digest) {
-                    return Err(wrong("index-order", "absent lines are repeated or out of order"));
-                }
-                self.index.absent.push(Absent {
-                    digest: line.digest,
-                    platform: line.platform,
-                });
-            }
-            Stage::Need => {
-                let line: NeedLine = canonical::from_sorted_slice(line, WHAT)?;
-                if self.index.needs.last().is_some_and(|last| last.digest >= line.digest) {
-                    return Err(wrong("index-order", "need lines are repeated or out of order"));
-                }
-                if let Some(plain) = line.plain_size {
-                    check_plain_size(&line.digest, plain, limits::PLAIN_BYTES)?;
-                    // Only a base has one, and no base is known to this reader.
-                    return Err(wrong("base", "a needed blob states a plain size and is nobody's base"));
-                }
-                self.index.needs.push(Need {
-                    digest: line.digest,
-                    size: line.size,
-                });
-            }
-            Stage::Blob => {
-                let line: BlobLine = canonical::from_sorted_slice(line, WHAT)?;
-                let media_type = line.media_type.as_deref().map(known_media_type).transpose()?;
-                self.content_bytes = self.content_bytes.saturating_add(line.size);
-                let mut blob = Blob::as_it_is(line.digest, line.size, media_type);
-                if let Some((travel_size, encoding)) = self.encoding(&line)? {
-                    blob.travel_size = travel_size;
-                    blob.encoding = u32::try_from(self.index.encodings.len()).ok();
-                    self.index.encodings.push(encoding);
-                }
-                self.index.blobs.push(blob);
-            }
-            Stage::Chunk => {
-                let chunk = Chunk::parse(line)?;
-                self.stored_bytes = self.stored_bytes.saturating_add(u64::from(chunk.size));
-                self.index.chunks.push(chunk);
-            }
-        }
-        self.index.check_lines()?;
-        let totals = &self.head.totals;
-        if self.index.blobs.len() as u64 > totals.blobs || self.index.chunks.len() as u64 > totals.chunks {
-            return Err(wrong("totals", "the index has more lines than the head states"));
-        }
-        Ok(())
-    }
-
-    /// Judges what a blob line says of its encoding, in the order of the rules (M-141 to M-145).
-    fn encoding(&mut self, line: &BlobLine) -> Result<Option<(u64, Encoding)>> {
-        let (stated, travel_size) = match (&line.encoding, line.travel_size) {
-            (None, None) => return Ok(None),
-            (Some(stated), Some(travel_size)) => (EncodingLine::parse(stated)?, travel_size),
-            _ => {
-                return Err(wrong(
-                    "encoding",
-                    "a blob line states its encoding without its travel size, or the other way round",
-                ));
-            }
-        };
-        if line.media_type.is_some() || (self.index.blobs.len() as u64) < self.head.totals.early_blobs {
-            return Err(wrong("encoding", "a manifest, config or document is encoded"));
-        }
-        if travel_size == 0 || travel_size >= line.size {
-            return Err(wrong(
-                "travel-size",
-                "the travel form of a blob has no bytes, or not fewer than the blob",
-            ));
-        }
-        let Mentioned { delta, producer } = stated.mentioned();
-        let mut needed = std::iter::once(Feature::Encoding).chain(producer.map(Feature::Gzip));
-        if delta || !needed.all(|feature| self.head.has(feature)) {
-            return Err(unsaid_encoding());
-        }
-        let encoding = stated.encoding();
-        let plain = encoding.plain_size(line.size);
-        encoding.check_plain_size(&line.digest, line.size)?;
-        self.plain_bytes = self.plain_bytes.saturating_add(plain);
-        if self.plain_bytes > limits::PLAIN_BYTES_IN_ALL {
-            return Err(Error::new(
-                Class::Limit,
-                "plain-size",
-                "the plains of all encoded blobs have more than 16 TiB",
-            )
-            .remedy("ask the vendor for a bundle made with --encodings none"));
-        }
-        Ok(Some((travel_size, encoding)))
-    }
-
-    /// Ends the reading: totals, and chunks against the cut rule.
-    ///
-    /// # Errors
-    ///
-    /// `E-FORMAT`.
-    pub(super) fn finish(self) -> Result<Index> {
-        let totals = &self.head.totals;
-        let index = self.index;
-        let agrees = index.blobs.len() as u64 == totals.blobs
-            && index.chunks.len() as u64 == totals.chunks
-            && index.needs.len() as u64 == totals.needs
-            && self.content_bytes == totals.content_bytes
-            && self.stored_bytes == totals.stored_bytes;
-        if !agrees {
-            return Err(wrong("totals", "the totals of the head are not those of the index"));
-        }
-        check_chunks(&index.chunks, index.payload(self.head))?;
-        // No more than it uses, and no less: that was judged line by line.
-        let needed = index.features();
-        let idle = |feature: &Feature| self.head.has(*feature) && !needed.contains(feature);
-        if let Some(idle) = Feature::of_index().find(idle) {
-            return Err(Error::new(
-                Class::Format,
-                "requires",
-                format!(
-                    "the bundle requires readers that know {}, and nothing in it is so",
-                    idle.name()
-                ),
-            )
-            .expected("exactly the features that its index uses"));
-        }
-        Ok(index)
-    }
-}
-
-/// A line uses what the head does not require.
-fn unsaid_encoding() -> Error {
-    Error::new(
-        Class::Format,
-        "requires",
-        "a blob is encoded, and the bundle does not require readers that know how",
-    )
-    .expected("exactly the features that its index uses in requires")
-    .remedy("have the vendor make the release again with `airlock bundle create`")
-}
-
-fn stage_of(line: &[u8]) -> Result<Stage> {
-    // Inside a JSON string the quotes would be escaped, so this text can only be the member itself.
-    const MEMBER: &[u8] = b"\"kind\":\"";
-    let word = line
-        .windows(MEMBER.len())
-        .position(|window| window == MEMBER)
-        .and_then(|at| line.get(at.saturating_add(MEMBER.len())..))
-        .and_then(|rest| rest.split(|byte| *byte == b'"').next());
-    match word {
-        Some(b"tag") => Ok(Stage::Tag),
-        Some(b"absent") => Ok(Stage::Absent),
-        Some(b"need") => Ok(Stage::Need),
-        Some(b"blob") => Ok(Stage::Blob),
-        Some(b"chunk") => Ok(Stage::Chunk),
-        _ => Err(wrong("grammar", "an index line is of no known kind")),
-    }
-}
-
-pub(super) fn known_media_type(text: &str) -> Result<&'static str> {
-    [
-        oci::OCI_MANIFEST,
-        oci::OCI_INDEX,
-        oci::DOCKER_MANIFEST,
-        oci::DOCKER_INDEX,
-    ]
-    .into_iter()
-    .find(|known| *known == text)
-    .ok_or_else(|| {
-        Error::new(
-            Class::Format,
-            "media-type",
-            format!("a blob line states the media type {text:?}"),
-        )
-        .expected("one of a manifest or index, or none")
-    })
-}
-
-fn wrong(code: &'static str, found: &str) -> Error {
-    Error::new(Class::Format, code, found)
 }

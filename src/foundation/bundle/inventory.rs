@@ -1,13 +1,15 @@
 //! Everything that a release consists of, carried or needed: what a site that retains it holds.
 
+use std::collections::BTreeSet;
+
 use sha2::{Digest as _, Sha256};
 
 use super::head::Head;
 use super::index::Index;
 use crate::domain::{ContentItem, Digest, Hash};
 
-/// Returns the `blob` and `need` lines of a release, ascending by digest.
-pub fn inventory(head: &Head, index: &Index) -> Vec<ContentItem> {
+/// Returns the `blob` and `need` lines of a release, ascending by digest; those that content is only copied from (`bases_only`) are none of it.
+pub fn inventory(head: &Head, index: &Index, bases_only: &BTreeSet<Digest>) -> Vec<ContentItem> {
     let early = usize::try_from(head.totals.early_blobs).unwrap_or(usize::MAX);
     let carried = index.blobs().iter().enumerate().map(|(n, blob)| ContentItem {
         digest: blob.digest,
@@ -15,7 +17,8 @@ pub fn inventory(head: &Head, index: &Index) -> Vec<ContentItem> {
         leaf: n >= early,
         needed: false,
     });
-    let needed = index.needs().iter().map(|need| ContentItem {
+    let content = index.needs().iter().filter(|need| !bases_only.contains(&need.digest));
+    let needed = content.map(|need| ContentItem {
         digest: need.digest,
         size: need.size,
         leaf: true,

@@ -2,8 +2,9 @@
 //!
 //! Pure: the same content, release and settings give the same layout on any machine.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
+use super::bases::{Bases, Place};
 use super::content::BundleContent;
 use super::graph::{Graph, GraphBuilder};
 use super::head::{DocumentEntry, Head};
@@ -19,7 +20,7 @@ use crate::domain::oci::{Document, Layers};
 use crate::domain::{
     Audience, Class, Codec, Counter, Digest, Error, Hash, Name, Result, Step, Timestamp, Version, limits,
 };
-use crate::encoding::Encoding;
+use crate::encoding::{Base, Encoding};
 
 /// What a release states about itself: the members of its head that are chosen, not computed.
 #[derive(Debug, Clone)]
@@ -68,11 +69,24 @@ impl Default for Packing {
     }
 }
 
+/// How a layer travels that is encoded.
+#[derive(Debug, Clone)]
+pub struct Travels {
+    /// Bytes of its travel form.
+    pub size: u64,
+    /// What is made of that, and how.
+    pub encoding: Encoding,
+    /// What it is copied from in part, in the order of its scripts.
+    pub bases: Vec<Base>,
+}
+
 /// The computed layout of a bundle that is not written yet: its head but for what only writing tells, and the order of its blobs.
 #[derive(Debug)]
 pub struct BundleLayout {
     pub(super) head: Head,
     pub(super) index: Index,
+    /// Needs that content is copied from and no manifest refers to.
+    pub(super) bases_only: BTreeSet<Digest>,
     pub(super) trust: Vec<u8>,
     /// Room for the signatures that the release role needs.
     pub(super) signatures: u64,
@@ -158,6 +172,7 @@ impl BundleLayout {
             needs: needs.into_values().collect(),
             blobs,
             encodings: Vec::new(),
+            bases: Bases::default(),
             chunks: Vec::new(),
         };
         index.check_lines().map_err(|error| error.at(Step::X9a))?;
@@ -202,6 +217,7 @@ impl BundleLayout {
         let mut layout = Self {
             head,
             index,
+            bases_only: BTreeSet::new(),
             trust: trust_bytes(chain),
             signatures: room_for_signatures(&root.role(RoleName::Release)),
             packing,
@@ -210,18 +226,42 @@ impl BundleLayout {
         Ok(layout)
     }
 
-    /// The same content, of which some layers travel encoded: how many bytes each has then, and how.
+    /// The same content, of which some layers travel encoded. A base that is not carried is needed from now on.
     ///
     /// # Errors
     ///
-    /// `E-LIMIT`.
-    pub fn encoded(mut self, encoded: &BTreeMap<Digest, (u64, Encoding)>) -> Result<Self> {
+    /// `E-LIMIT`; `E-INTERNAL` for a carried base that is no layer before its blob.
+    pub fn encoded(mut self, encoded: &BTreeMap<Digest, Travels>) -> Result<Self> {
         let early = usize::try_from(self.head.totals.early_blobs).unwrap_or(usize::MAX);
+        let mut needs: BTreeMap<Digest, Need> = self.index.needs.iter().map(|need| (need.digest, *need)).collect();
+        for base in encoded
+            .values()
+            .flat_map(|travels| &travels.bases)
+            .filter(|base| !base.carried)
+        {
+            let need = needs.entry(base.digest).or_insert_with(|| {
+                self.bases_only.insert(base.digest);
+                Need {
+                    digest: base.digest,
+                    size: base.size,
+                    plain_size: None,
+                }
+            });
+            need.plain_size = base.inflated;
+        }
+        self.index.needs = needs.into_values().collect();
+        self.head.totals.needs = self.index.needs.len() as u64;
+        let mut numbers = HashMap::new();
         for number in early..self.index.blobs.len() {
-            let blob = self.index.blobs.get(number);
-            if let Some((travel_size, encoding)) = blob.and_then(|blob| encoded.get(&blob.digest)) {
-                self.index.encode(number, *travel_size, *encoding);
+            let Some(digest) = self.index.blobs.get(number).map(|blob| blob.digest) else {
+                break;
+            };
+            if let Some(travels) = encoded.get(&digest) {
+                let place = |base: &Base| self.place_of(base, &numbers);
+                let bases: Vec<Place> = travels.bases.iter().map(place).collect::<Result<_>>()?;
+                self.index.encode(number, travels.size, travels.encoding, &bases);
             }
+            numbers.insert(digest, u32::try_from(number).unwrap_or(u32::MAX));
         }
         for feature in self.index.features() {
             if !self.head.has(feature) {
@@ -232,6 +272,24 @@ impl BundleLayout {
         self.head.requires.sort_unstable();
         self.place()?;
         Ok(self)
+    }
+
+    /// Returns where a base stands: `numbers` are those of the layers before its blob.
+    fn place_of(&self, base: &Base, numbers: &HashMap<Digest, u32>) -> Result<Place> {
+        let place = if base.carried {
+            numbers.get(&base.digest).copied().map(Place::Blob)
+        } else {
+            let needs = &self.index.needs;
+            let number = needs.binary_search_by_key(&base.digest, |need| need.digest).ok();
+            number.and_then(|number| u32::try_from(number).ok()).map(Place::Need)
+        };
+        place.ok_or_else(|| {
+            Error::new(
+                Class::Internal,
+                "base",
+                format!("the base {} stands behind what is copied from it", base.digest),
+            )
+        })
     }
 
     /// Finds where the payload begins.
@@ -455,7 +513,7 @@ impl<'a> Order<'a> {
                 }
             }
         } else {
-            let known = super::index::known_media_type(media_type)?;
+            let known = super::index_lines::known_media_type(media_type)?;
             self.place_early(Blob::as_it_is(digest, bytes.len() as u64, Some(known)));
             if let Some(config) = &document.config {
                 self.place_early(Blob::as_it_is(config.digest, config.size, None));
@@ -478,7 +536,12 @@ impl<'a> Order<'a> {
 
     fn place_layer(&mut self, digest: Digest, size: u64) {
         if self.held.get(&digest) == Some(&size) {
-            self.needs.insert(digest, Need { digest, size });
+            let need = Need {
+                digest,
+                size,
+                plain_size: None,
+            };
+            self.needs.insert(digest, need);
         } else {
             self.blobs.push(Blob::as_it_is(digest, size, None));
         }

@@ -16,6 +16,7 @@
     allow(clippy::indexing_slicing, clippy::arithmetic_side_effects, reason = "tests")
 )]
 
+mod bases;
 mod check_only;
 mod chosen;
 mod content;
@@ -26,6 +27,8 @@ mod feature;
 mod graph;
 mod head;
 mod index;
+mod index_lines;
+mod index_reader;
 mod inventory;
 mod kept;
 mod kind;
@@ -36,6 +39,7 @@ mod reader;
 mod restoring;
 mod sealed;
 mod substitution;
+mod taken;
 mod trust_links;
 mod writer;
 
@@ -43,19 +47,21 @@ mod writer;
 mod tests;
 
 pub use check_only::CheckOnly;
+pub use chosen::RestoredSink;
 pub use content::{BlobSource, BundleContent};
-pub use desired_alone::read_desired;
+pub use desired_alone::{read_desired, read_graph};
 pub use feature::Feature;
 pub use graph::{Graph, Referrer};
 pub use head::{DocumentEntry, Head};
 pub use index::{Absent, Blob, Index, Need, TagLine};
 pub use inventory::{content_hash, inventory};
 pub use kept::kept_graph;
-pub use layout::{BundleLayout, Packing, ReleaseStatement};
+pub use layout::{BundleLayout, Packing, ReleaseStatement, Travels};
 pub use payload::Sink;
 pub use places::Places;
 pub use reader::{OpenedBundle, SignedBundle, VerifiedBundle};
 pub use restoring::{Verdict, restores};
 pub use sealed::sealed_for;
 pub use substitution::{SecretForm, Substitution, secret_place, secret_places};
+pub use taken::TakenBlobs;
 pub use writer::UnsignedBundle;

@@ -11,6 +11,7 @@ use super::reader::VerifiedBundle;
 use super::restoring::{Restoring, TakeRestored};
 use crate::container::{ContentStore, PayloadSink, check_digest, digest_of, read_payload};
 use crate::domain::{Class, Error, Hash, Result, Step, limits};
+use crate::encoding::{Base, BasePlains};
 
 /// Takes content as it is verified. Small blobs arrive verified; a blob larger than a chunk arrives in pieces and is verified only
 /// when [`Sink::end`] is called.
@@ -100,6 +101,29 @@ pub trait Sink {
     /// Any; it ends the reading.
     fn is_held(&mut self, _blob: &Blob) -> Result<bool> {
         Ok(false)
+    }
+
+    /// Opens what an encoded blob is copied from in part, each found whole; nothing where that is not at hand: then the blob is judged as far as
+    /// its bytes allow, and [`Sink::unrestored`] is told of it.
+    ///
+    /// # Errors
+    ///
+    /// Any; it ends the reading.
+    fn bases(&mut self, _blob: &Blob, _bases: &[Base]) -> Result<Option<BasePlains>> {
+        Ok(None)
+    }
+
+    /// An encoded blob was not made, for what it is copied from is not at hand. Whoever stores content cannot do without it.
+    ///
+    /// # Errors
+    ///
+    /// Any; it ends the reading.
+    fn unrestored(&mut self, blob: &Blob) -> Result<()> {
+        Err(Error::new(
+            Class::Internal,
+            "bases",
+            format!("what {} is copied from is not at hand, and nobody said so", blob.digest),
+        ))
     }
 
     /// The bundle was read so far, inside an encoded blob: no place to go on from. So many bytes of its plain are made, of so many.
@@ -192,6 +216,14 @@ struct Out<'s> {
 }
 
 impl TakeRestored for Out<'_> {
+    fn bases(&mut self, blob: &Blob, bases: &[Base]) -> Result<Option<BasePlains>> {
+        self.sink.bases(blob, bases)
+    }
+
+    fn unrestored(&mut self, blob: &Blob) -> Result<()> {
+        self.sink.unrestored(blob)
+    }
+
     fn small(&mut self, blob: &Blob, bytes: &[u8]) -> Result<()> {
         if let Some(store) = &self.store {
             store.blob(blob, bytes)?;

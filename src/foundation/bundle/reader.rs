@@ -13,7 +13,8 @@
 use sha2::{Digest as _, Sha256};
 
 use super::head::Head;
-use super::index::{Index, IndexReader};
+use super::index::Index;
+use super::index_reader::IndexReader;
 use super::kind::BUNDLE;
 use super::trust_links::{TrustLinks, parse_trust};
 use super::writer::UnsignedBundle;
@@ -205,6 +206,20 @@ impl OpenedBundle {
             signatures,
             prologue: self.prologue,
         })
+    }
+
+    /// As [`Self::verify`], by the root under which it was made where the chain has that: for a bundle of an earlier release.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::verify`].
+    pub fn verify_as_made(self, chain: &Chain) -> Result<SignedBundle> {
+        let (unverified, _) = self.unverified_head()?;
+        match chain.document(unverified.root_version) {
+            Some(root) => self.verify_under(chain, root, &mut |_, _| {}),
+            // Says which link is missing.
+            None => self.verify(chain),
+        }
     }
 
     fn check_head(&self, chain: &Chain, verified: &mut dyn FnMut(&Head, Hash)) -> Result<Head> {

@@ -9,11 +9,17 @@ use super::index::{Blob, Index};
 use super::kind::BUNDLE;
 use crate::domain::{Class, Error, Hash, Result};
 use crate::domain::{Digest, limits};
-use crate::encoding::{Encoding, Restored, Restorer, Statement, Windows};
+use crate::encoding::{Base, BasePlains, Copying, Encoding, Restored, Restorer, Statement, Windows};
 use crate::stream::read_exact_or_end;
 
 /// Who takes restored blobs.
 pub(super) trait TakeRestored {
+    /// Opens what a blob is copied from; nothing where that is not at hand.
+    fn bases(&mut self, blob: &Blob, bases: &[Base]) -> Result<Option<BasePlains>>;
+
+    /// A blob was judged as far as its bytes allow, and not made, for its bases are not at hand: nothing else is told of it.
+    fn unrestored(&mut self, blob: &Blob) -> Result<()>;
+
     /// A blob of at most a chunk's bytes: its digest was compared.
     fn small(&mut self, blob: &Blob, bytes: &[u8]) -> Result<()>;
 
@@ -29,7 +35,7 @@ pub(super) trait TakeRestored {
 
 /// What the blobs of a bundle are restored with.
 pub(super) struct Restoring<'a> {
-    encodings: &'a [Encoding],
+    index: &'a Index,
     chunk_bytes: u64,
     windows: Windows,
     under_way: Option<UnderWay>,
@@ -46,7 +52,7 @@ impl<'a> Restoring<'a> {
     /// For the blobs of an index that are cut into chunks of so many bytes.
     pub(super) fn new(index: &'a Index, chunk_bytes: u64) -> Self {
         Self {
-            encodings: &index.encodings,
+            index,
             chunk_bytes,
             windows: Windows::default(),
             under_way: None,
@@ -55,22 +61,27 @@ impl<'a> Restoring<'a> {
 
     /// A travel form begins.
     pub(super) fn begin(&mut self, blob: &Blob, take: &mut dyn TakeRestored) -> Result<()> {
-        let place = blob.encoding.and_then(|place| usize::try_from(place).ok());
-        let encoding = place.and_then(|place| self.encodings.get(place));
         let statement = Statement {
             digest: blob.digest,
             size: blob.size,
             travel_size: blob.travel_size,
-            encoding: *encoding.ok_or_else(out_of_order)?,
+            encoding: self.index.encoding(blob).ok_or_else(out_of_order)?,
             chunk_bytes: self.chunk_bytes,
         };
+        let bases = self.index.bases(blob);
+        let copying = if bases.is_empty() {
+            None
+        } else {
+            let plains = take.bases(blob, &bases)?;
+            Some(Copying { bases, plains })
+        };
         let is_small = blob.size <= self.chunk_bytes;
-        if !is_small {
+        if !is_small && copying.as_ref().is_none_or(|copying| copying.plains.is_some()) {
             take.begin(blob)?;
         }
         self.under_way = Some(UnderWay {
             plain_size: statement.encoding.plain_size(blob.size),
-            restorer: Restorer::new(&BUNDLE, statement, &self.windows),
+            restorer: Restorer::new(&BUNDLE, statement, copying, &self.windows),
             small: is_small.then(Vec::new),
         });
         Ok(())
@@ -93,7 +104,9 @@ impl<'a> Restoring<'a> {
         let UnderWay {
             restorer, mut small, ..
         } = self.under_way.take().ok_or_else(out_of_order)?;
-        let Restored { midstates, .. } = restorer.finish(&mut hand_on(blob, &mut small, take))?;
+        let Some(Restored { midstates, .. }) = restorer.finish(&mut hand_on(blob, &mut small, take))? else {
+            return take.unrestored(blob);
+        };
         match small {
             Some(bytes) => take.small(blob, &bytes),
             None => take.end(blob, midstates),
@@ -141,7 +154,7 @@ pub fn restores(
     digest: Digest,
     size: u64,
     travel_size: u64,
-    encoding: Encoding,
+    (encoding, copying): (Encoding, Option<(Vec<Base>, BasePlains)>),
     travel: &mut dyn Read,
     progress: &mut dyn FnMut(u64),
 ) -> Result<Verdict> {
@@ -152,7 +165,11 @@ pub fn restores(
         encoding,
         chunk_bytes: limits::CHUNK_BYTES_DEFAULT,
     };
-    let mut restorer = Restorer::new(&BUNDLE, statement, &Windows::default());
+    let copying = copying.map(|(bases, plains)| Copying {
+        bases,
+        plains: Some(plains),
+    });
+    let mut restorer = Restorer::new(&BUNDLE, statement, copying, &Windows::default());
     let mut buffer = vec![0; 1 << 20];
     let mut left = travel_size;
     loop {
@@ -167,9 +184,9 @@ pub fn restores(
         if count < buffer.len() {
             return Ok(match restorer.finish(&mut |_, _| Ok(())) {
                 Ok(_) if left > 0 => Verdict::Another,
-                Ok(Restored { easy: true, .. }) => Verdict::Same,
-                Ok(_) => Verdict::Laborious,
-                Err(_) => Verdict::Another,
+                Ok(Some(Restored { easy: true, .. })) => Verdict::Same,
+                Ok(Some(_)) => Verdict::Laborious,
+                Ok(None) | Err(_) => Verdict::Another,
             });
         }
     }

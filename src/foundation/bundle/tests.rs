@@ -465,7 +465,7 @@ fn index_lines_are_bounded() {
         tags: content.tags.iter().map(Index::raw_tag).collect(),
         ..Index::default()
     };
-    let mut reader = index::IndexReader::new(&plan.head);
+    let mut reader = index_reader::IndexReader::new(&plan.head);
     let refused = lines
         .to_pages()
         .iter()

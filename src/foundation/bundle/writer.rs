@@ -57,6 +57,7 @@ impl BundleLayout {
             mut index,
             trust,
             packing,
+            bases_only,
             ..
         } = self;
         let mut held = HeldBlobs { content, source };
@@ -81,7 +82,7 @@ impl BundleLayout {
             trust,
             pages,
             approvals: EMPTY_APPROVALS.to_vec(),
-            inventory: inventory(&head, &index),
+            inventory: inventory(&head, &index, &bases_only),
             chunks: index.chunks,
             head,
         })

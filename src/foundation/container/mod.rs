@@ -75,8 +75,7 @@ pub(crate) use kind::{Caps, Kind, OtherKind};
 pub use outline::{Builder, PageEntry, Totals};
 pub(crate) use outline::{check_features, check_outline};
 pub(crate) use pages::{PageReader, PageWriter, page_entries, read_fill, read_pages};
-pub(crate) use prefixed::decode_prefixed;
-pub(crate) use prefixed::encode_prefixed;
+pub(crate) use prefixed::{check_prefixed, decode_prefixed, encode_prefixed};
 pub(crate) use prologue::{
     EMPTY_APPROVALS, Prologue, approvals_bytes, bytes_before_payload, room_for_signatures, signatures_bytes,
 };

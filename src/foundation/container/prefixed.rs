@@ -9,16 +9,25 @@ use super::frame::{check_blocks, check_header, damaged, non_canonical};
 use super::kind::Kind;
 use crate::domain::{Class, Error, Result};
 
+/// Checks all of a frame for so many plain bytes that can be checked without its prefix: its header, and that its blocks add up.
+///
+/// # Errors
+///
+/// `E-LIMIT window`, `E-FORMAT non-canonical-frame`, `E-INTEGRITY frame`.
+pub(crate) fn check_prefixed(kind: &Kind, frame: &[u8], plain: u64) -> Result<()> {
+    if !check_header(kind, frame, plain)? {
+        return Err(non_canonical("the frame of a record is no single segment"));
+    }
+    check_blocks(kind, frame)
+}
+
 /// Decodes a frame, whose chunk's stored hash was compared before, into exactly as many bytes as the buffer has.
 ///
 /// # Errors
 ///
 /// `E-LIMIT window`, `E-FORMAT non-canonical-frame`, and `E-INTEGRITY frame` when the data is not what the header says.
 pub(crate) fn decode_prefixed(kind: &Kind, frame: &[u8], prefix: &[u8], plain: &mut [u8]) -> Result<()> {
-    if !check_header(kind, frame, plain.len() as u64)? {
-        return Err(non_canonical("the frame of a record is no single segment"));
-    }
-    check_blocks(kind, frame)?;
+    check_prefixed(kind, frame, plain.len() as u64)?;
     let mut context = DCtx::try_create().ok_or_else(|| refused("it cannot start"))?;
     context
         .ref_prefix(prefix)

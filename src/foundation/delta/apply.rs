@@ -1,6 +1,6 @@
 //! Makes the plain of a group: bases and literals by a judged script.
 
-use super::grammar::{Operation, Operations, Stretch};
+use super::grammar::{Operation, Operations, Ranges, Stretch};
 use super::head::{HEAD, retold};
 use super::judge::{Fault, Judged};
 
@@ -11,6 +11,8 @@ const READ: usize = 64 << 10;
 #[derive(Debug)]
 pub struct Applier {
     script: Vec<u8>,
+    /// What stands in front of records that were not asked for yet.
+    ranges: Option<Ranges>,
     operations: Operations,
     /// What is left of the operation under way.
     operation: Option<Operation>,
@@ -21,11 +23,21 @@ impl Applier {
     /// Starts at the group's first byte.
     pub fn new(judged: Judged) -> Self {
         Self {
+            ranges: Ranges::of(&judged.script),
             operations: judged.behind.operations(),
             script: judged.script,
             operation: None,
             read: Vec::new(),
         }
+    }
+
+    /// Returns what stands in front of the next record of literals, from the first one on.
+    pub fn prefix(&mut self) -> Vec<Stretch> {
+        let Self { script, ranges, .. } = self;
+        ranges
+            .as_mut()
+            .and_then(|ranges| ranges.record(script))
+            .unwrap_or_default()
     }
 
     /// Makes as much of the plain as can be made with these literal bytes, which follow those of the call before, and hands it on in order.

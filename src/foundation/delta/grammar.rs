@@ -2,10 +2,11 @@
 
 use super::judge::Fault;
 use super::place::Place;
+use crate::domain::limits;
 use crate::leb128;
 
 /// Bases of a blob.
-pub const BASES: usize = 8;
+pub const BASES: usize = limits::BASES;
 /// Literal bytes of a record: those of a group are cut so often.
 pub const LITERAL_RECORD: u64 = 4 << 20;
 
@@ -75,6 +76,12 @@ impl Ranges {
     /// Records whose ranges were not walked yet.
     pub fn records(&self) -> u64 {
         self.records
+    }
+
+    /// The ranges of the next record; nothing behind the last one.
+    pub(super) fn record(&mut self, script: &[u8]) -> Option<Vec<Stretch>> {
+        let count = self.count(script)?;
+        (0..count).map(|_| self.range(script)).collect()
     }
 
     /// How many ranges the next record has; nothing where bytes are none.

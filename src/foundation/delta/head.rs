@@ -5,31 +5,46 @@ use std::ops::Range;
 /// Bytes of a head.
 pub const HEAD: usize = 512;
 
-const SIZE: Range<usize> = 124..136;
-const TIME: Range<usize> = 136..148;
-const CHECKSUM: Range<usize> = 148..156;
+pub(super) const SIZE: Range<usize> = 124..136;
+pub(super) const TIME: Range<usize> = 136..148;
+pub(super) const CHECKSUM: Range<usize> = 148..156;
 /// What eleven octal digits hold.
 const LARGEST: u64 = (1 << 33) - 1;
 
-/// The head with so many seconds and bytes more, its checksum anew; nothing if the block is no head whose fields say how they are written:
-/// eleven octal digits and NUL or blank for both, six octal digits, NUL and blank for the checksum, which must be right; or if a sum does
-/// not fit.
-pub fn retold(block: &[u8; HEAD], time: i64, size: i64) -> Option<[u8; HEAD]> {
+/// What a head says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Told {
+    pub(super) time: u64,
+    pub(super) size: u64,
+}
+
+/// Reads a head, if its fields say how they are written.
+pub(super) fn read(block: &[u8; HEAD]) -> Option<Told> {
     let written = block.get(CHECKSUM)?;
     let (digits, end) = written.split_at_checked(6)?;
     if end != b"\0 " || octal(digits)? != checksum(block) {
         return None;
     }
+    Some(Told {
+        time: field(block.get(TIME)?)?,
+        size: field(block.get(SIZE)?)?,
+    })
+}
+
+fn field(field: &[u8]) -> Option<u64> {
+    let (digits, end) = field.split_at_checked(11)?;
+    octal(digits).filter(|_| end == b"\0" || end == b" ")
+}
+
+/// The head with so many seconds and bytes more, its checksum anew; nothing if the block is no head whose fields say how they are written:
+/// eleven octal digits and NUL or blank for both, six octal digits, NUL and blank for the checksum, which must be right; or if a sum does
+/// not fit.
+pub fn retold(block: &[u8; HEAD], time: i64, size: i64) -> Option<[u8; HEAD]> {
+    let before = read(block)?;
     let mut told = *block;
-    for (field, more) in [(TIME, time), (SIZE, size)] {
-        let (digits, end) = told.get_mut(field)?.split_at_mut_checked(11)?;
-        if end != b"\0" && end != b" " {
-            return None;
-        }
-        let value = octal(digits)?
-            .checked_add_signed(more)
-            .filter(|value| *value <= LARGEST)?;
-        write_octal(value, digits);
+    for (place, before, more) in [(TIME, before.time, time), (SIZE, before.size, size)] {
+        let value = before.checked_add_signed(more).filter(|value| *value <= LARGEST)?;
+        write_octal(value, told.get_mut(place)?.split_at_mut_checked(11)?.0);
     }
     let sum = checksum(&told);
     write_octal(sum, told.get_mut(CHECKSUM)?.split_at_mut_checked(6)?.0);

@@ -35,11 +35,7 @@ impl Judged {
     /// What stands in front of each record of literals, one record after the other.
     pub fn ranges(&self) -> impl Iterator<Item = Vec<Stretch>> + '_ {
         let mut ranges = Ranges::of(&self.script);
-        std::iter::from_fn(move || {
-            let ranges = ranges.as_mut()?;
-            let count = ranges.count(&self.script)?;
-            (0..count).map(|_| ranges.range(&self.script)).collect()
-        })
+        std::iter::from_fn(move || ranges.as_mut()?.record(&self.script))
     }
 }
 

@@ -12,6 +12,7 @@
 //! | `head` | the one thing that is known of tar: another time and size in a member's head |
 //! | `apply` | bases and literals to plain |
 //! | `write` | a script under way |
+//! | `find` | what of a plain bases have: the writer's affair |
 #![deny(clippy::indexing_slicing, clippy::arithmetic_side_effects)]
 #![cfg_attr(
     test,
@@ -19,6 +20,7 @@
 )]
 
 mod apply;
+pub mod find;
 mod grammar;
 mod head;
 mod judge;

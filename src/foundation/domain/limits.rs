@@ -50,6 +50,12 @@ pub const PLAIN_FOR_A_BYTE: u64 = 1_032;
 pub const RECIPE_BYTES: u64 = 1 << 20;
 /// Bytes of the plains of all encoded blobs of a bundle.
 pub const PLAIN_BYTES_IN_ALL: u64 = 16 << 40;
+/// Blobs that parts of one encoded blob may be copied from.
+pub const BASES: usize = 8;
+/// How often the blobs of a bundle may mention one.
+pub const BASE_MENTIONS: usize = 1_000_000;
+/// Bytes of the plains of all bases of one blob.
+pub const BASE_PLAIN_BYTES: u64 = 1 << 37;
 /// Largest window of a zstd frame, as a power of two (8 MiB).
 pub const ZSTD_WINDOW_LOG: u32 = 23;
 /// Bytes of an OCI manifest or index, of release notes and of a desired state.

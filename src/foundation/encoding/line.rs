@@ -29,7 +29,7 @@ pub struct Gzip {
 #[derive(Debug)]
 pub(crate) struct EncodingLine {
     encoding: Encoding,
-    bases: bool,
+    bases: Option<Vec<Digest>>,
 }
 
 /// Features that a line needs.
@@ -58,7 +58,7 @@ impl EncodingLine {
         if let Some(other) = members.keys().find(|name| !known.contains(&name.as_str())) {
             return Err(wrong(&format!("has the member {other:?}, which its form does not")));
         }
-        let bases = check_bases(members)?;
+        let bases = bases(members)?;
         let encoding = if form == Some("gzip") {
             Encoding::Gzip(gzip(members)?)
         } else {
@@ -70,7 +70,7 @@ impl EncodingLine {
     /// Returns the features that it needs beside the encoding itself.
     pub(crate) fn mentioned(&self) -> Mentioned {
         Mentioned {
-            delta: self.bases,
+            delta: self.bases.is_some(),
             producer: self.encoding.producer(),
         }
     }
@@ -78,6 +78,11 @@ impl EncodingLine {
     /// Returns what it says, once its features were found to be required.
     pub(crate) fn encoding(&self) -> Encoding {
         self.encoding
+    }
+
+    /// Returns the bases that it mentions, whatever their number; nothing where it speaks of none.
+    pub(crate) fn bases(&self) -> Option<&[Digest]> {
+        self.bases.as_deref()
     }
 }
 
@@ -90,15 +95,19 @@ impl Encoding {
         }
     }
 
-    /// Returns the member as it stands in a line.
-    pub fn to_value(self) -> Value {
-        match self {
+    /// Returns the member as it stands in a line of a blob with these bases.
+    pub fn to_value(self, bases: &[Digest]) -> Value {
+        let mut value = match self {
             Self::Plain => json!({"form": "plain"}),
             Self::Gzip(gzip) => json!({
                 "form": "gzip", "plain_digest": gzip.plain_digest, "plain_size": gzip.plain_size,
                 "producer": gzip.producer.as_str(),
             }),
+        };
+        if let (false, Some(members)) = (bases.is_empty(), value.as_object_mut()) {
+            members.insert("bases".to_owned(), json!(bases));
         }
+        value
     }
 
     /// Returns the bytes of the plain of a blob.
@@ -149,17 +158,14 @@ pub(crate) fn check_plain_size(digest: &Digest, plain: u64, most: u64) -> Result
     .remedy("ask the vendor for a bundle made with --encodings none"))
 }
 
-/// Whether there are bases; a list of digests, whatever their number.
-fn check_bases(members: &Map<String, Value>) -> Result<bool> {
+/// The bases, if it speaks of any: a list of digests, whatever their number.
+fn bases(members: &Map<String, Value>) -> Result<Option<Vec<Digest>>> {
     let Some(bases) = members.get("bases") else {
-        return Ok(false);
+        return Ok(None);
     };
     let list = bases.as_array().ok_or_else(|| wrong("has bases that are no list"))?;
-    if list.iter().all(|base| digest(base).is_some()) {
-        Ok(true)
-    } else {
-        Err(wrong("has bases that are no digests"))
-    }
+    let digests: Option<Vec<Digest>> = list.iter().map(digest).collect();
+    digests.map(Some).ok_or_else(|| wrong("has bases that are no digests"))
 }
 
 fn gzip(members: &Map<String, Value>) -> Result<Gzip> {

@@ -4,6 +4,7 @@
 //! write:  source ─> TravelWriter ─ records, over all cores ─> travel form ─> a content source of the payload's writer
 //! read:   chunks ─ container ─> travel bytes ─> Restorer ─> original bytes, hashed ─> whoever stores the blob
 //!                                              └ records ─> frames with a prefix ─> plain ─> form ─┘
+//!                                 bases ─ scripts ─┘
 //!                                                form `gzip`: plain ─ Splitter ─> pieces, over all cores ─ Joiner ─> gzip file
 //! ```
 //!
@@ -17,12 +18,15 @@
 //! | `line` | [`Encoding`]: what a blob line says, its grammar and bounds |
 //! | `plain_cut` | which record holds which bytes of the plain: derived, never stated |
 //! | `record` | a record's head, judged before its body is taken |
+//! | `base` | the blobs that a plain is copied from, opened: their plains, read at random |
+//! | `groups` | a plain that has bases, group by group: its scripts and literal bytes |
 //! | `window` | the plain under way, and the part of it that is a frame's prefix |
 //! | `rebuilding` | plain to the gzip file that it is the plain of, by its recipe |
 //! | `workshop` | the pieces of a recipe, made on all cores, in order |
 //! | `original` | the restored blob: its digest, and the states that prove its pieces |
 //! | `restorer` | travel bytes to original bytes |
 //! | `travel_writer` | a source to travel bytes |
+//! | `delta_writer` | the same, where bases have a part of it |
 //!
 //! # Threats and defences
 //!
@@ -31,6 +35,8 @@
 //! - *Small input, endless output*: the plain size of every record follows from the signed line, and no more is decoded.
 //! - *Large numbers*: memory is a window of 12 MiB, one record, and 8 MiB of plain in pieces with what is made of them, whatever line and
 //!   recipe say; all of it grows with what came. A recipe is judged whole before the first piece is made, and what searches take is counted.
+//! - *Parts of what else the site holds*: a script is judged whole against the stated sizes of its bases before a byte of them is read, a base's
+//!   plain is compared with what was signed of it, and what a site holds of others is no base (`E-DEPENDENCY needs`, before anything is read).
 //! - *A result that is another blob*: the digest of what was made is compared before anything gets a name.
 #![deny(clippy::indexing_slicing, clippy::arithmetic_side_effects)]
 #![cfg_attr(
@@ -38,6 +44,9 @@
     allow(clippy::indexing_slicing, clippy::arithmetic_side_effects, reason = "tests")
 )]
 
+mod base;
+mod delta_writer;
+mod groups;
 mod line;
 mod original;
 mod plain_cut;
@@ -55,6 +64,9 @@ mod gzip_tests;
 #[cfg(test)]
 mod tests;
 
+pub use base::{Base, BasePlains, OpenedBase, unpack};
+pub use delta_writer::{Bases, Made, write_delta_travel};
+pub(crate) use groups::Copying;
 pub use line::{Encoding, Gzip};
 pub(crate) use line::{EncodingLine, Mentioned, check_plain_size};
 pub(crate) use restorer::{Restored, Restorer, Statement, Windows};

@@ -9,6 +9,36 @@ pub(super) const HEAD: usize = 4;
 /// Says in a head that the body is the plain bytes themselves.
 const RAW: u32 = 1 << 31;
 
+/// What says how the blob is made, in a record of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Told {
+    /// How a gzip file is made of its plain.
+    Recipe,
+    /// How a group of the plain is made of bases.
+    Script,
+}
+
+impl Told {
+    fn noun(self) -> &'static str {
+        match self {
+            Self::Recipe => "recipe",
+            Self::Script => "script",
+        }
+    }
+
+    fn of_another_size(self, size: u64) -> Error {
+        let expected = format!("1 to {}", limits::RECIPE_BYTES);
+        match self {
+            Self::Recipe => Error::new(Class::Limit, "recipe-size", format!("a recipe of {size} bytes"))
+                .expected(expected)
+                .remedy("ask the vendor for a bundle made with --encodings none"),
+            Self::Script => Error::new(Class::Limit, "script-size", format!("a script of {size} bytes"))
+                .expected(expected)
+                .remedy("ask the vendor for a bundle made with --encodings none"),
+        }
+    }
+}
+
 /// What a record's head says, found to fit what is left.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct RecordHead {
@@ -46,44 +76,44 @@ impl RecordHead {
         })
     }
 
-    /// Judges the head of a recipe, whose plain is not known yet.
+    /// Judges the head of a recipe or script, whose plain is not known yet.
     ///
     /// # Errors
     ///
     /// `E-FORMAT travel`.
-    pub(super) fn read_recipe(bytes: [u8; HEAD], left: u64) -> Result<Self> {
+    pub(super) fn read_unsized(bytes: [u8; HEAD], left: u64) -> Result<Self> {
         let raw = u32::from_le_bytes(bytes) & RAW != 0;
         let body = u64::from(u32::from_le_bytes(bytes) & !RAW);
         Self::read(bytes, left, if raw { body } else { u64::MAX })
     }
 
-    /// Returns the recipe in a body.
+    /// Returns the recipe or script in a body.
     ///
     /// # Errors
     ///
-    /// `E-LIMIT recipe-size`; `E-FORMAT travel` and `non-canonical-frame`; `E-INTEGRITY frame`.
-    pub(super) fn recipe(self, kind: &Kind, body: &[u8]) -> Result<Vec<u8>> {
+    /// `E-LIMIT recipe-size` and `script-size`; `E-FORMAT travel` and `non-canonical-frame`; `E-INTEGRITY frame`.
+    pub(super) fn told(self, kind: &Kind, what: Told, body: &[u8]) -> Result<Vec<u8>> {
         let size = if self.raw {
             body.len() as u64
         } else {
             stated_size(body)?
         };
         if !(1..=limits::RECIPE_BYTES).contains(&size) {
-            return Err(
-                Error::new(Class::Limit, "recipe-size", format!("a recipe of {size} bytes"))
-                    .expected(format!("1 to {}", limits::RECIPE_BYTES))
-                    .remedy("ask the vendor for a bundle made with --encodings none"),
-            );
+            return Err(what.of_another_size(size));
         }
         if self.raw {
             return Ok(body.to_vec());
         }
         if body.len() as u64 >= size {
-            return Err(wrong(format!("a frame of {} bytes for a recipe of {size}", body.len())));
+            return Err(wrong(format!(
+                "a frame of {} bytes for a {} of {size}",
+                body.len(),
+                what.noun()
+            )));
         }
-        let mut recipe = vec![0; usize::try_from(size).unwrap_or(0)];
-        decode_prefixed(kind, body, &[], &mut recipe)?;
-        Ok(recipe)
+        let mut told = vec![0; usize::try_from(size).unwrap_or(0)];
+        decode_prefixed(kind, body, &[], &mut told)?;
+        Ok(told)
     }
 
     /// Returns the head of a body of at most [`RECORD`] bytes.

@@ -1,12 +1,13 @@
 //! Makes a blob of its travel form: records in, original bytes out, its digest at the end (SPEC M-148 to M-151).
 
+use super::groups::{Copying, Groups};
 use super::line::{Encoding, Gzip};
 use super::original::Original;
 use super::plain_cut::{PlainCut, RecordSpan};
 use super::rebuilding::{Rebuilding, other_blob};
-use super::record::{HEAD, RecordHead, wrong};
+use super::record::{HEAD, RecordHead, Told, wrong};
 use super::window::{WINDOW, Window};
-use crate::container::{Kind, check_digest, decode_prefixed};
+use crate::container::{Kind, check_digest, check_prefixed, decode_prefixed};
 use crate::domain::{Digest, Hash, Result};
 use crate::panics::{self, caught};
 use crate::stream::BufferPool;
@@ -53,7 +54,7 @@ pub(crate) struct Restorer {
     statement: Statement,
     /// Bytes of the travel form that did not come yet.
     left: u64,
-    records: PlainCut,
+    plains: Plains,
     /// What the record under way holds.
     next: Next,
     /// Bytes of plain that were made.
@@ -69,34 +70,64 @@ pub(crate) struct Restorer {
     original: Original,
 }
 
+/// Where the plain comes from.
+enum Plains {
+    /// Its records alone.
+    Records(PlainCut),
+    /// Bases too.
+    Groups(Box<Groups>),
+}
+
 /// What a record holds.
 #[derive(Clone, Copy)]
 enum Next {
     Recipe(Gzip),
+    Script,
     Literal(RecordSpan),
     /// There is none.
     Nothing,
 }
 
-impl From<Option<RecordSpan>> for Next {
-    fn from(span: Option<RecordSpan>) -> Self {
-        span.map_or(Self::Nothing, Self::Literal)
+impl Plains {
+    /// What follows a recipe, script or record.
+    fn next(&mut self) -> Next {
+        let span = match self {
+            Self::Records(records) => records.next(),
+            Self::Groups(groups) => groups.literal(),
+        };
+        match (span, self) {
+            (Some(span), _) => Next::Literal(span),
+            (None, Self::Groups(groups)) if groups.goes_on() => Next::Script,
+            (None, _) => Next::Nothing,
+        }
+    }
+
+    /// Whether the plain is made.
+    fn makes(&self) -> bool {
+        match self {
+            Self::Records(_) => true,
+            Self::Groups(groups) => groups.makes(),
+        }
     }
 }
 
 impl Restorer {
-    /// Starts at the first byte.
-    pub(crate) fn new(kind: &'static Kind, statement: Statement, windows: &Windows) -> Self {
-        let mut records = PlainCut::new(statement.encoding.plain_size(statement.size));
+    /// Starts at the first byte. A blob with bases is copied from what `copying` says.
+    pub(crate) fn new(kind: &'static Kind, statement: Statement, copying: Option<Copying>, windows: &Windows) -> Self {
+        let plain = statement.encoding.plain_size(statement.size);
+        let mut plains = match copying {
+            None => Plains::Records(PlainCut::new(plain)),
+            Some(copying) => Plains::Groups(Box::new(Groups::new(plain, copying))),
+        };
         Self {
             kind,
             statement,
             left: statement.travel_size,
             next: match statement.encoding {
-                Encoding::Plain => records.next().into(),
+                Encoding::Plain => plains.next(),
                 Encoding::Gzip(gzip) => Next::Recipe(gzip),
             },
-            records,
+            plains,
             plain: 0,
             rebuilding: None,
             head: Vec::with_capacity(HEAD),
@@ -111,8 +142,8 @@ impl Restorer {
     ///
     /// # Errors
     ///
-    /// `E-FORMAT travel`, `recipe` and `non-canonical-frame`; `E-LIMIT window`, `recipe-size` and `rebuild-work`; `E-INTEGRITY frame` and
-    /// `rebuild`; those of `take`; `E-INTERNAL panic`.
+    /// `E-FORMAT travel`, `recipe`, `script` and `non-canonical-frame`; `E-LIMIT window`, `recipe-size`, `script-size`, `ranges` and
+    /// `rebuild-work`; `E-INTEGRITY frame`, `script-head` and `rebuild`; those of reading bases and of `take`; `E-INTERNAL panic`.
     pub(crate) fn push(&mut self, bytes: &[u8], take: &mut TakeOriginal<'_>) -> Result<()> {
         caught("restorer", || {
             panics::point("restorer");
@@ -131,7 +162,7 @@ impl Restorer {
                     self.head.clear();
                     self.record = Some(match self.next {
                         Next::Literal(span) => RecordHead::read(head, self.left, span.plain)?,
-                        Next::Recipe(_) | Next::Nothing => RecordHead::read_recipe(head, self.left)?,
+                        Next::Recipe(_) | Next::Script | Next::Nothing => RecordHead::read_unsized(head, self.left)?,
                     });
                 }
                 continue;
@@ -164,13 +195,26 @@ impl Restorer {
         match self.next {
             Next::Nothing => {}
             Next::Recipe(gzip) => {
-                let recipe = record.recipe(self.kind, body)?;
+                let recipe = record.told(self.kind, Told::Recipe, body)?;
                 self.rebuilding = Some(Rebuilding::new(digest, size, gzip, recipe)?);
+            }
+            Next::Script => {
+                let script = record.told(self.kind, Told::Script, body)?;
+                let Self {
+                    plains,
+                    plain,
+                    rebuilding,
+                    original,
+                    ..
+                } = self;
+                if let Plains::Groups(groups) = plains {
+                    groups.script(script, &mut |bytes| made(bytes, plain, rebuilding, original, take))?;
+                }
             }
             Next::Literal(span) => self.literal(span, record, body, take)?,
         }
         self.record = None;
-        self.next = self.records.next().into();
+        self.next = self.plains.next();
         Ok(())
     }
 
@@ -181,21 +225,39 @@ impl Restorer {
         body: &[u8],
         take: &mut TakeOriginal<'_>,
     ) -> Result<()> {
-        let kind = self.kind;
-        let plain = self.window.record(span, |prefix, plain| {
+        let Self {
+            kind,
+            plains,
+            plain,
+            rebuilding,
+            window,
+            original,
+            ..
+        } = self;
+        if !plains.makes() {
+            // What it stands on is not at hand.
+            return if record.raw {
+                Ok(())
+            } else {
+                check_prefixed(kind, body, span.plain)
+            };
+        }
+        let own = match plains {
+            Plains::Records(_) => None,
+            Plains::Groups(groups) => groups.prefix()?,
+        };
+        let literals = window.record(span, |before, plain| {
             if record.raw {
                 plain.copy_from_slice(body);
                 Ok(())
             } else {
-                decode_prefixed(kind, body, prefix, plain)
+                decode_prefixed(kind, body, own.unwrap_or(before), plain)
             }
         })?;
-        self.plain = self.plain.saturating_add(plain.len() as u64);
-        let original = &mut self.original;
-        let mut take = |bytes: &[u8]| take(original.take(bytes), bytes);
-        match &mut self.rebuilding {
-            Some(rebuilding) => rebuilding.plain(plain, &mut take),
-            None => take(plain),
+        let mut made = |bytes: &[u8]| made(bytes, plain, rebuilding, original, take);
+        match plains {
+            Plains::Records(_) => made(literals),
+            Plains::Groups(groups) => groups.apply(literals, &mut made),
         }
     }
 
@@ -205,13 +267,17 @@ impl Restorer {
     }
 
     /// Ends the blob: its travel form is used up, its plain and its digest are those that were signed. What is left of it is handed over.
+    /// Nothing is returned of a blob whose bases are not at hand.
     ///
     /// # Errors
     ///
     /// `E-FORMAT travel`; `E-INTEGRITY plain-digest` and `content-digest`; those of [`Self::push`].
-    pub(crate) fn finish(mut self, take: &mut TakeOriginal<'_>) -> Result<Restored> {
+    pub(crate) fn finish(mut self, take: &mut TakeOriginal<'_>) -> Result<Option<Restored>> {
         if !matches!(self.next, Next::Nothing) {
             return Err(wrong("fewer records than its plain has"));
+        }
+        if !self.plains.makes() {
+            return Ok(None);
         }
         let mut easy = true;
         if let Some(rebuilding) = self.rebuilding.take() {
@@ -224,8 +290,24 @@ impl Restorer {
         let (found, midstates) = self.original.finish();
         match encoding {
             Encoding::Gzip(gzip) if found != digest => Err(other_blob(digest, found, gzip)),
-            _ => check_digest(self.kind, digest, found).map(|()| Restored { midstates, easy }),
+            _ => check_digest(self.kind, digest, found).map(|()| Some(Restored { midstates, easy })),
         }
+    }
+}
+
+/// Takes plain as it is made: a gzip file is made of it, or it is the blob.
+fn made(
+    bytes: &[u8],
+    plain: &mut u64,
+    rebuilding: &mut Option<Rebuilding>,
+    original: &mut Original,
+    take: &mut TakeOriginal<'_>,
+) -> Result<()> {
+    *plain = plain.saturating_add(bytes.len() as u64);
+    let mut take = |bytes: &[u8]| take(original.take(bytes), bytes);
+    match rebuilding {
+        Some(rebuilding) => rebuilding.plain(bytes, &mut take),
+        None => take(bytes),
     }
 }
 

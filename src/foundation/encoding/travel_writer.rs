@@ -13,10 +13,10 @@ use crate::domain::{Class, Code, Digest, Error, Hash, Result};
 use crate::stream::{ordered_map, read_exact_or_end, worker_count};
 
 /// Of ten parts of a blob its travel form may have so many: less gain is not worth a restoring.
-const MOST_TENTHS: u64 = 9;
+pub(super) const MOST_TENTHS: u64 = 9;
 
-/// How hard zstd tries with a recipe.
-const RECIPE_LEVEL: i32 = 19;
+/// How hard zstd tries with a recipe or script.
+pub(super) const RECIPE_LEVEL: i32 = 19;
 
 /// How hard zstd tries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -40,11 +40,11 @@ pub struct TravelForm {
 }
 
 /// A record on its way: what a worker compresses.
-struct Job {
+pub(super) struct Job {
     /// The prefix, and the plain behind it.
-    bytes: Vec<u8>,
+    pub(super) bytes: Vec<u8>,
     /// Where the plain begins.
-    plain: usize,
+    pub(super) plain: usize,
 }
 
 impl Level {
@@ -152,12 +152,8 @@ fn write(
 
 /// The plain, read and compared, record by record.
 struct Plain<'a> {
-    digest: Digest,
-    size: u64,
-    source: &'a mut (dyn Read + Send),
+    source: Compared<'a>,
     records: PlainCut,
-    read: u64,
-    hash: Sha256,
     /// The plain before the next record, of its group.
     before: Vec<u8>,
 }
@@ -165,12 +161,8 @@ struct Plain<'a> {
 impl<'a> Plain<'a> {
     fn new(digest: Digest, size: u64, source: &'a mut (dyn Read + Send)) -> Self {
         Self {
-            digest,
-            size,
-            source,
+            source: Compared::new(digest, size, source),
             records: PlainCut::new(size),
-            read: 0,
-            hash: Sha256::new(),
             before: Vec::new(),
         }
     }
@@ -183,15 +175,41 @@ impl<'a> Plain<'a> {
         let plain = self.before.len();
         let mut bytes = std::mem::take(&mut self.before);
         bytes.resize(plain.saturating_add(usize::try_from(span.plain).unwrap_or(0)), 0);
-        if let Err(error) = self.read(bytes.get_mut(plain..).unwrap_or_default()) {
+        if let Err(error) = self.source.read(bytes.get_mut(plain..).unwrap_or_default()) {
             return Some(Err(error));
         }
         let kept = bytes.len().saturating_sub(PREFIX);
         self.before = bytes.get(kept..).unwrap_or_default().to_vec();
         Some(Ok(Job { bytes, plain }))
     }
+}
 
-    fn read(&mut self, record: &mut [u8]) -> Result<()> {
+/// A source that is compared with its digest at its end.
+pub(super) struct Compared<'a> {
+    digest: Digest,
+    size: u64,
+    source: &'a mut (dyn Read + Send),
+    read: u64,
+    hash: Sha256,
+}
+
+impl<'a> Compared<'a> {
+    pub(super) fn new(digest: Digest, size: u64, source: &'a mut (dyn Read + Send)) -> Self {
+        Self {
+            digest,
+            size,
+            source,
+            read: 0,
+            hash: Sha256::new(),
+        }
+    }
+
+    /// Reads the next bytes; with the last of them it was compared.
+    ///
+    /// # Errors
+    ///
+    /// `E-INTEGRITY source`, `E-IO`.
+    pub(super) fn read(&mut self, record: &mut [u8]) -> Result<()> {
         let (digest, size) = (self.digest, self.size);
         let wrong = |what: &str| {
             Error::new(Class::Integrity, "source", format!("the source of {digest} {what}"))
@@ -228,13 +246,14 @@ impl<'a> Plain<'a> {
 }
 
 /// A record as it is written.
-struct Record {
-    raw: bool,
-    body: Vec<u8>,
-    plain: u64,
+pub(super) struct Record {
+    pub(super) raw: bool,
+    pub(super) body: Vec<u8>,
+    pub(super) plain: u64,
 }
 
-fn compress(job: Job, level: i32, buffer: &mut Vec<u8>) -> Result<Record> {
+/// Compresses what stands behind a prefix, or leaves it as it is.
+pub(super) fn compress(job: Job, level: i32, buffer: &mut Vec<u8>) -> Result<Record> {
     let Job { mut bytes, plain } = job;
     let (prefix, body) = bytes.split_at_checked(plain).unwrap_or((&[], &bytes));
     let plain_size = body.len() as u64;
@@ -255,15 +274,15 @@ fn compress(job: Job, level: i32, buffer: &mut Vec<u8>) -> Result<Record> {
 }
 
 /// The travel form as far as it is written.
-struct Written<'a> {
+pub(super) struct Written<'a> {
     out: &'a mut dyn Write,
-    size: u64,
+    pub(super) size: u64,
     plain: u64,
     hash: Sha256,
 }
 
 impl<'a> Written<'a> {
-    fn new(out: &'a mut dyn Write) -> Self {
+    pub(super) fn new(out: &'a mut dyn Write) -> Self {
         Self {
             out,
             size: 0,
@@ -272,7 +291,7 @@ impl<'a> Written<'a> {
         }
     }
 
-    fn record(&mut self, record: &Record) -> Result<()> {
+    pub(super) fn record(&mut self, record: &Record) -> Result<()> {
         let head = RecordHead::bytes(record.raw, record.body.len());
         for bytes in [&head[..], &record.body] {
             self.hash.update(bytes);
@@ -285,7 +304,7 @@ impl<'a> Written<'a> {
         Ok(())
     }
 
-    fn finish(self) -> TravelForm {
+    pub(super) fn finish(self) -> TravelForm {
         TravelForm {
             size: self.size,
             digest: Digest(Hash(self.hash.finalize().into())),

@@ -13,6 +13,7 @@ use super::checked::{Checked, FileIdentity};
 use super::failure::Failure;
 use super::pieces::{Pieces, hash_range};
 use crate::domain::{Class, Digest, Error, Hash, Result};
+use crate::stream::unnamed_file;
 
 /// Blobs up to this size are hashed whole before their first byte is sent.
 const WHOLE: u64 = 4 << 20;
@@ -123,6 +124,29 @@ impl Store {
         };
         reader.check_piece(offset)?;
         Ok(reader)
+    }
+
+    /// Opens a blob that was found whole a moment ago, to be read at any place; nothing where no file of its size stands there by now.
+    ///
+    /// # Errors
+    ///
+    /// `E-IO`.
+    pub fn open_found(&self, digest: &Digest, size: u64) -> Result<Option<File>> {
+        match self.open_sized(digest, size) {
+            Ok((file, _)) => Ok(Some(file)),
+            Err(Failure::Io(error)) => Err(Error::io("open", &self.path(digest), error)),
+            Err(Failure::Caller(error)) => Err(error),
+            Err(Failure::Gone | Failure::Damaged(_)) => Ok(None),
+        }
+    }
+
+    /// Makes a file without a name where imports work: it is gone when the process ends, however it ends.
+    ///
+    /// # Errors
+    ///
+    /// `E-IO`, `E-SPACE`.
+    pub fn scratch(&self) -> Result<File> {
+        unnamed_file(&self.incoming())
     }
 
     /// Checks the piece that holds `offset`.

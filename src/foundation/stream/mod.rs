@@ -9,6 +9,7 @@ mod named;
 mod ordered;
 mod plain;
 mod pool;
+mod unnamed;
 
 pub use atomic::{create_folder, create_own_folder, look_to_write, sync_folder, write_atomically, write_atomically_of};
 pub use bounded::{read_bounded, read_exact_or_end};
@@ -20,3 +21,4 @@ pub use plain::{
     Expected, OTHER_USER, PLANTED, create_new, look, look_at_own, open_beside, open_or_create, open_plain,
 };
 pub use pool::{BufferPool, PAGE, PooledBuffer};
+pub use unnamed::unnamed_file;

@@ -25,7 +25,7 @@ use super::report::Reason;
 use super::shelf::Stretch;
 use crate::crypto::canonical;
 use crate::domain::{Digest, Error, Hash, Result, Version};
-use crate::encoding::{Encoding, Gzip, TravelForm};
+use crate::encoding::{Base, Encoding, Gzip, TravelForm};
 use crate::producer::Producer;
 use crate::stream::{create_own_folder, open_plain, read_bounded, read_exact_or_end, write_atomically};
 
@@ -33,7 +33,7 @@ use crate::stream::{create_own_folder, open_plain, read_bounded, read_exact_or_e
 const ENTRY_BYTES: u64 = 4096;
 
 /// Times of a file that was used now.
-const TOUCHED: Timestamps = Timestamps {
+pub(super) const TOUCHED: Timestamps = Timestamps {
     last_access: Timespec {
         tv_sec: 0,
         tv_nsec: UTIME_OMIT,
@@ -63,6 +63,18 @@ pub(super) struct Entry {
     /// Who makes the blob again, of what.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     gzip: Option<GzipEntry>,
+    /// What it is copied from.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    bases: Vec<BaseEntry>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct BaseEntry {
+    digest: Digest,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    plain_size: Option<u64>,
+    size: u64,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -85,11 +97,18 @@ impl Entry {
             travel: None,
             travel_size: None,
             gzip: None,
+            bases: Vec::new(),
         }
     }
 
     /// Says which form it has.
-    pub(super) fn form(&mut self, form: &TravelForm, encoding: Encoding, pieces: u64) {
+    pub(super) fn form(&mut self, form: &TravelForm, encoding: Encoding, pieces: u64, bases: &[Base]) {
+        let entry = |base: &Base| BaseEntry {
+            digest: base.digest,
+            plain_size: base.inflated,
+            size: base.size,
+        };
+        self.bases = bases.iter().map(entry).collect();
         (self.travel, self.travel_size) = (Some(form.digest), Some(form.size));
         if let Encoding::Gzip(gzip) = encoding {
             self.gzip = Some(GzipEntry {
@@ -99,6 +118,17 @@ impl Entry {
                 producer: gzip.producer.as_str().to_owned(),
             });
         }
+    }
+
+    /// Returns what it is copied from.
+    fn bases(&self) -> Vec<Base> {
+        let base = |entry: &BaseEntry| Base {
+            digest: entry.digest,
+            size: entry.size,
+            inflated: entry.plain_size,
+            carried: false,
+        };
+        self.bases.iter().map(base).collect()
     }
 
     /// Returns how it travels; nothing for a producer that this program does not know.
@@ -123,6 +153,7 @@ pub(super) enum Known {
         size: u64,
         encoding: Encoding,
         pieces: u64,
+        bases: Vec<Base>,
         milliseconds: u64,
     },
     AsItIs(Reason),
@@ -135,6 +166,8 @@ pub(super) struct Cache {
     level: &'static str,
     mode: &'static str,
     bytes: u64,
+    /// What layers may be copied from in this run: what is made depends on it.
+    offered: Vec<Digest>,
     /// What this run uses: the last to go.
     used: HashSet<String>,
 }
@@ -151,8 +184,14 @@ impl Cache {
             level: options.level.word(),
             mode: options.encodings.word(),
             bytes: options.cache_bytes,
+            offered: Vec::new(),
             used: HashSet::new(),
         })
+    }
+
+    /// Says what layers may be copied from.
+    pub(super) fn offer<'a>(&mut self, bases: impl Iterator<Item = &'a Digest>) {
+        self.offered = bases.copied().collect();
     }
 
     pub(super) fn folder(&self) -> &Path {
@@ -160,9 +199,8 @@ impl Cache {
     }
 
     fn key(&self, digest: &Digest) -> String {
-        let bases: [Digest; 0] = [];
         let version = Version::current().to_string();
-        let of = canonical::to_vec(&json!([digest, bases, self.level, self.mode, version]));
+        let of = canonical::to_vec(&json!([digest, self.offered, self.level, self.mode, version]));
         Hash(Sha256::digest(of).into()).to_hex()
     }
 
@@ -210,6 +248,7 @@ impl Cache {
             size: travel_size,
             encoding,
             pieces,
+            bases: entry.bases(),
             milliseconds: entry.milliseconds,
         }))
     }
@@ -237,33 +276,40 @@ impl Cache {
 
     /// Takes out what was used longest ago, until what is left is within its bound or used by this run.
     pub(super) fn prune(&self) -> Result<()> {
-        let (mut entries, mut all) = (Vec::new(), 0_u64);
-        for found in fs::read_dir(&self.folder).map_err(|e| Error::io("list", &self.folder, e))? {
-            let found = found.map_err(|e| Error::io("list", &self.folder, e))?;
-            // Another run may have taken it out meanwhile.
-            let Ok(metadata) = found.metadata() else { continue };
-            all = all.saturating_add(metadata.len());
-            let name = found.file_name();
-            let key = name.to_str().and_then(|name| name.split_once('.')).map(|(key, _)| key);
-            if key.is_none_or(|key| !self.used.contains(key)) {
-                entries.push((metadata.modified().ok(), found.path(), metadata.len()));
-            }
-        }
-        entries.sort();
-        for (_, path, size) in entries {
-            if all <= self.bytes {
-                break;
-            }
-            if fs::remove_file(&path).is_ok() {
-                all = all.saturating_sub(size);
-            }
-        }
-        Ok(())
+        prune(&self.folder, self.bytes, &|name| {
+            let key = name.split_once('.').map(|(key, _)| key);
+            key.is_some_and(|key| self.used.contains(key))
+        })
     }
 }
 
+/// Takes files out of a folder that were used longest ago, until what is left is within a bound or used.
+pub(super) fn prune(folder: &Path, most: u64, is_used: &dyn Fn(&str) -> bool) -> Result<()> {
+    let (mut entries, mut all) = (Vec::new(), 0_u64);
+    for found in fs::read_dir(folder).map_err(|e| Error::io("list", folder, e))? {
+        let found = found.map_err(|e| Error::io("list", folder, e))?;
+        // Another run may have taken it out meanwhile.
+        let Ok(metadata) = found.metadata() else { continue };
+        all = all.saturating_add(metadata.len());
+        let name = found.file_name();
+        if !name.to_str().is_some_and(is_used) {
+            entries.push((metadata.modified().ok(), found.path(), metadata.len()));
+        }
+    }
+    entries.sort();
+    for (_, path, size) in entries {
+        if all <= most {
+            break;
+        }
+        if fs::remove_file(&path).is_ok() {
+            all = all.saturating_sub(size);
+        }
+    }
+    Ok(())
+}
+
 /// Returns the digest of a file of exactly so many bytes.
-fn digest_of_file(file: &File, size: u64) -> Result<Option<Digest>> {
+pub(super) fn digest_of_file(file: &File, size: u64) -> Result<Option<Digest>> {
     let unreadable = |error| Error::io("read", Path::new("an entry of the cache"), error);
     if file.metadata().map_err(unreadable)?.len() != size {
         return Ok(None);

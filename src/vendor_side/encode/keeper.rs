@@ -6,10 +6,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::cache::Cache;
-use super::shelf::{Shelf, Stretch, unnamed};
+use super::shelf::{Shelf, Stretch};
 use crate::bundle::{Verdict, restores};
 use crate::domain::{Digest, Error, Result};
-use crate::encoding::{Encoding, TravelForm};
+use crate::encoding::{Base, BasePlains, Encoding, TravelForm};
+use crate::stream::unnamed_file;
 
 /// Keeps travel forms.
 pub(super) struct Keeper {
@@ -42,7 +43,7 @@ impl Keeper {
     /// Writes a travel form where it will be kept.
     pub(super) fn write(&mut self, write: &mut WriteForm<'_>) -> Result<Option<Written>> {
         if let Some(cache) = &self.cache {
-            let mut file = unnamed(cache.folder())?;
+            let mut file = unnamed_file(cache.folder())?;
             return Ok(write(&mut file)?.map(|form| (form, Some(file))));
         }
         let shelf = match self.shelf.take() {
@@ -58,7 +59,7 @@ impl Keeper {
     pub(super) fn judge(
         &self,
         (digest, size): (Digest, u64),
-        encoding: Encoding,
+        (encoding, copying): (Encoding, Option<(Vec<Base>, BasePlains)>),
         (form, file): &Written,
         told: &mut dyn FnMut(u64),
     ) -> Result<Verdict> {
@@ -72,6 +73,6 @@ impl Keeper {
             (None, Some(shelf)) => shelf.written(form.size),
             (None, None) => return Ok(Verdict::Another),
         };
-        restores(digest, size, form.size, encoding, &mut written, told)
+        restores(digest, size, form.size, (encoding, copying), &mut written, told)
     }
 }

@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::io::{Cursor, Read};
 
+use super::bases::{self, Candidates};
 use super::candidate::{Content, MAGIC, by_magic};
 use super::keeper::{Keeper, Written};
 use super::layer::{Layer, unreadable};
@@ -11,10 +12,18 @@ use super::report::Reason;
 use super::shelf::Shelf;
 use crate::bundle::{BlobSource as _, Verdict};
 use crate::collect::Sources;
+use crate::delta::find::{BasePlain, Known, Profile};
 use crate::domain::{Digest, Result, limits};
-use crate::encoding::{Encoding, Gzip, Level, write_gzip_travel, write_travel};
+use crate::encoding::{
+    Base, BasePlains, Bases, Encoding, Gzip, Level, Made as Delta, write_delta_travel, write_gzip_travel, write_travel,
+};
 use crate::recipe::find::{Found, Search, Why};
 use crate::stream::read_exact_or_end;
+
+/// Of ten parts of a layer, one that is copied has so few that nothing else is tried.
+const SURELY_TENTHS: u64 = 3;
+/// Of ten parts of another form, one that is copied has at most so many: what is copied ties the bundle to what its sites hold.
+const BETTER_TENTHS: u64 = 8;
 
 /// What was made of a layer.
 pub(super) enum Made {
@@ -28,12 +37,14 @@ pub(super) enum Made {
 pub(super) struct Form {
     pub(super) written: Written,
     pub(super) encoding: Encoding,
+    /// What it is copied from.
+    pub(super) bases: Vec<Base>,
     /// Pieces and framed operations of its recipe.
     pub(super) pieces: u64,
 }
 
 /// A layer whose turn it is.
-pub(super) struct Maker<'a> {
+pub(super) struct Maker<'a, 'c> {
     pub(super) digest: Digest,
     pub(super) size: u64,
     pub(super) level: Level,
@@ -41,11 +52,13 @@ pub(super) struct Maker<'a> {
     pub(super) keeper: &'a mut Keeper,
     /// Copies of layers that are far away.
     pub(super) copies: Option<&'a Shelf>,
+    /// What it may be copied from.
+    pub(super) candidates: &'a mut Candidates<'c>,
     /// Is told how much of the layer is done: half when its form is written, the other half when it was judged.
     pub(super) told: &'a mut dyn FnMut(u64),
 }
 
-impl Maker<'_> {
+impl Maker<'_, '_> {
     /// Reads the layer and makes its travel form.
     ///
     /// # Errors
@@ -61,13 +74,21 @@ impl Maker<'_> {
             Err(reason) => return Ok(Made::AsItIs(reason)),
         };
         let source = Cursor::new(first.to_vec()).chain(source);
-        match content {
-            Content::Plain => self.plain(source),
-            Content::Gzip => Ok(match self.gzip(source)? {
-                Made::AsItIs(reason) if self.copies.is_some() => Made::CopiedAsItIs(reason),
-                made => made,
-            }),
-        }
+        let made = match content {
+            Content::Plain if self.candidates.is_empty() => return self.plain(source),
+            Content::Plain => {
+                let layer = Layer::read(self.digest, self.size, source, self.sources, self.copies)?;
+                let (digest, size) = (self.digest, self.size);
+                self.copied_or(&layer, &Way::Plain(digest, size), &mut |maker, layer| {
+                    maker.plain(layer.open().map_err(unreadable)?)
+                })?
+            }
+            Content::Gzip => self.gzip(source)?,
+        };
+        Ok(match made {
+            Made::AsItIs(reason) if self.copies.is_some() => Made::CopiedAsItIs(reason),
+            made => made,
+        })
     }
 
     fn plain(&mut self, mut source: impl Read + Send) -> Result<Made> {
@@ -79,10 +100,11 @@ impl Maker<'_> {
         let Some(written) = written else {
             return Ok(Made::AsItIs(Reason::NoGain));
         };
-        Ok(match self.judge(&written, Encoding::Plain)? {
+        Ok(match self.judge(&written, Encoding::Plain, None)? {
             Verdict::Same | Verdict::Laborious => Made::Form(Form {
                 written,
                 encoding: Encoding::Plain,
+                bases: Vec::new(),
                 pieces: 0,
             }),
             Verdict::Another => Made::AsItIs(Reason::RebuildDiffers),
@@ -103,7 +125,9 @@ impl Maker<'_> {
             Ok(found) => found,
             Err(why) => return reason(why).map(Made::AsItIs),
         };
-        match self.by_recipe(&layer, &likely)? {
+        match self.copied_or(&layer, &Way::Gzip(&likely), &mut |maker, layer| {
+            maker.by_recipe(layer, &likely)
+        })? {
             Made::AsItIs(Reason::RebuildDiffers) => {}
             made => return Ok(made),
         }
@@ -112,7 +136,9 @@ impl Maker<'_> {
         let mut alive = || told(0);
         let alive: RefCell<&mut dyn FnMut()> = RefCell::new(&mut alive);
         match search.thorough(&mut || layer.open_telling(&alive)) {
-            Ok(found) => self.by_recipe(&layer, &found),
+            Ok(found) => self.copied_or(&layer, &Way::Gzip(&found), &mut |maker, layer| {
+                maker.by_recipe(layer, &found)
+            }),
             Err(why) => reason(why).map(Made::AsItIs),
         }
     }
@@ -122,11 +148,7 @@ impl Maker<'_> {
         if found.plain > limits::PLAIN_BYTES.min(size.saturating_mul(limits::PLAIN_FOR_A_BYTE)) {
             return Ok(Made::AsItIs(Reason::TooLarge));
         }
-        let gzip = Gzip {
-            producer: found.producer,
-            plain_size: found.plain,
-            plain_digest: found.plain_digest,
-        };
+        let gzip = gzip_of(found);
         let told = &mut *self.told;
         let mut half = |done: u64| told(share(done, found.plain, size) / 2);
         let written = self.keeper.write(&mut |out| {
@@ -138,10 +160,11 @@ impl Maker<'_> {
             return Ok(Made::AsItIs(Reason::NoGain));
         };
         let encoding = Encoding::Gzip(gzip);
-        Ok(match self.judge(&written, encoding)? {
+        Ok(match self.judge(&written, encoding, None)? {
             Verdict::Same => Made::Form(Form {
                 written,
                 encoding,
+                bases: Vec::new(),
                 pieces: found.pieces,
             }),
             Verdict::Another => Made::AsItIs(Reason::RebuildDiffers),
@@ -149,14 +172,139 @@ impl Maker<'_> {
         })
     }
 
-    fn judge(&mut self, written: &Written, encoding: Encoding) -> Result<Verdict> {
+    /// Copies the layer from bases where that makes it much smaller than `other` does.
+    fn copied_or(&mut self, layer: &Layer<'_>, way: &Way<'_>, other: &mut MakeOther<'_>) -> Result<Made> {
+        let delta = match self.delta(layer, way)? {
+            Some(delta) if delta.written.0.size <= self.size.saturating_mul(SURELY_TENTHS) / 10 => {
+                return Ok(Made::Form(delta));
+            }
+            Some(delta) => delta,
+            None => return other(self, layer),
+        };
+        let made = other(self, layer)?;
+        if let Made::Form(form) = &made
+            && delta.written.0.size > form.written.0.size.saturating_mul(BETTER_TENTHS) / 10
+        {
+            return Ok(made);
+        }
+        if delta.written.1.is_some() {
+            return Ok(Made::Form(delta));
+        }
+        // On the shelf the other form stands in its place.
+        Ok(self.delta(layer, way)?.map_or(made, Made::Form))
+    }
+
+    /// Makes the travel form over what the layer has in common with others, and has it judged; nothing where that is of no use.
+    fn delta(&mut self, layer: &Layer<'_>, way: &Way<'_>) -> Result<Option<Form>> {
+        if self.candidates.is_empty() {
+            return Ok(None);
+        }
+        let (size, level) = (self.size, self.level);
+        let profile = way.with_plain(layer, |plain| Profile::read(plain).map_err(unreadable))?;
+        let told = &mut *self.told;
+        let chosen = self.candidates.choose(profile, &mut || told(0))?;
+        if chosen.is_empty() {
+            return Ok(None);
+        }
+        let plains: Vec<&dyn BasePlain> = chosen.iter().map(|one| &one.plain as &dyn BasePlain).collect();
+        let known = Known::of(&plains).map_err(unreadable)?;
+        let of_bases = Bases {
+            plains: &plains,
+            known: &known,
+        };
+        let (told, all) = (&mut *self.told, way.plain_size());
+        let mut half = |done: u64| told(share(done, all, size) / 2);
+        let keeper = &mut *self.keeper;
+        let written = keeper.write(&mut |out| {
+            way.with_plain(layer, |plain| {
+                write_delta_travel(way.made(size), of_bases, plain, level, out, &mut half)
+            })
+        })?;
+        let Some(written) = written else { return Ok(None) };
+        let bases: Vec<Base> = chosen.iter().map(|one| one.base).collect();
+        let copying = (bases.clone(), bases::plains(&chosen));
+        let encoding = way.encoding();
+        let verdict = self.judge(&written, encoding, Some(copying))?;
+        Ok((verdict == Verdict::Same).then_some(Form {
+            written,
+            encoding,
+            bases,
+            pieces: way.pieces(),
+        }))
+    }
+
+    fn judge(
+        &mut self,
+        written: &Written,
+        encoding: Encoding,
+        copying: Option<(Vec<Base>, BasePlains)>,
+    ) -> Result<Verdict> {
         let (size, told) = (self.size, &mut *self.told);
         let plain = match encoding {
             Encoding::Plain => size,
             Encoding::Gzip(gzip) => gzip.plain_size,
         };
         let mut half = |done: u64| told((size / 2).saturating_add(share(done, plain, size) / 2));
-        self.keeper.judge((self.digest, size), encoding, written, &mut half)
+        self.keeper
+            .judge((self.digest, size), (encoding, copying), written, &mut half)
+    }
+}
+
+/// How a layer is made of its plain.
+enum Way<'a> {
+    /// It is its plain.
+    Plain(Digest, u64),
+    /// By a recipe.
+    Gzip(&'a Found),
+}
+
+/// Makes the form that is not copied from anything.
+type MakeOther<'o> = dyn FnMut(&mut Maker<'_, '_>, &Layer<'_>) -> Result<Made> + 'o;
+
+impl Way<'_> {
+    fn made(&self, size: u64) -> Delta<'_> {
+        match self {
+            Self::Plain(digest, size) => Delta::Plain(*digest, *size),
+            Self::Gzip(found) => Delta::Gzip(size, gzip_of(found), &found.recipe),
+        }
+    }
+
+    fn encoding(&self) -> Encoding {
+        match self {
+            Self::Plain(..) => Encoding::Plain,
+            Self::Gzip(found) => Encoding::Gzip(gzip_of(found)),
+        }
+    }
+
+    fn plain_size(&self) -> u64 {
+        match self {
+            Self::Plain(_, size) => *size,
+            Self::Gzip(found) => found.plain,
+        }
+    }
+
+    fn pieces(&self) -> u64 {
+        match self {
+            Self::Plain(..) => 0,
+            Self::Gzip(found) => found.pieces,
+        }
+    }
+
+    /// Hands the plain to `work`.
+    fn with_plain<T>(&self, layer: &Layer<'_>, work: impl FnOnce(&mut (dyn Read + Send)) -> Result<T>) -> Result<T> {
+        let mut file = layer.open().map_err(unreadable)?;
+        match self {
+            Self::Plain(..) => work(&mut file),
+            Self::Gzip(found) => with_plain(file, found.plain, work),
+        }
+    }
+}
+
+fn gzip_of(found: &Found) -> Gzip {
+    Gzip {
+        producer: found.producer,
+        plain_size: found.plain,
+        plain_digest: found.plain_digest,
     }
 }
 

@@ -3,6 +3,7 @@
 //! ```text
 //! laid out ─> phase: each layer ─ candidate ─> read, compared ─ make ─> travel form ─> restored by the reader's own code
 //!                │                             └ gzip: its producer and a recipe
+//!                │                             └ bases: layers that all its sites hold, to copy from
 //!                └ cache: what an earlier run made                └─> a Reason to travel as it is
 //!         ─> laid out anew with travel sizes ─> pack, whose sources the travel forms are
 //! ```
@@ -10,8 +11,10 @@
 //! A travel form is used only after the reader's Restorer has made the very blob of the very bytes that will travel; whatever goes wrong
 //! there costs size, never a release. The same inputs give the same bytes, with or without cache, on any number of cores.
 
+mod bases;
 mod cache;
 mod candidate;
+mod earlier;
 mod keeper;
 mod layer;
 mod make;
@@ -22,5 +25,5 @@ mod report;
 mod shelf;
 
 pub use options::{EncodeOptions, Encodings};
-pub(super) use phase::encode;
+pub(super) use phase::{Held, encode};
 pub use report::{BlobReport, EncodeReport, Outcome, Reason};

@@ -5,6 +5,9 @@ use crate::encoding::Level;
 /// Bytes that travel forms of earlier bundles may take.
 const CACHE_BYTES: u64 = 20 << 30;
 
+/// Bytes that layers of earlier bundles may take, to copy from.
+const CONTENT_BYTES: u64 = 40 << 30;
+
 /// Which encodings may be used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Encodings {
@@ -28,6 +31,8 @@ pub struct EncodeOptions {
     pub cache: bool,
     /// Bytes that what is kept may take.
     pub cache_bytes: u64,
+    /// Bytes that layers of earlier bundles may take.
+    pub content_bytes: u64,
 }
 
 impl Encodings {
@@ -48,6 +53,7 @@ impl Default for EncodeOptions {
             level: Level::default(),
             cache: true,
             cache_bytes: CACHE_BYTES,
+            content_bytes: CONTENT_BYTES,
         }
     }
 }

@@ -6,17 +6,20 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
+use super::bases::Candidates;
 use super::cache::{Cache, Entry, Known};
 use super::candidate::by_size;
+use super::earlier::{Content, Earlier};
 use super::keeper::Keeper;
 use super::make::{Made, Maker};
 use super::options::{EncodeOptions, Encodings};
 use super::report::{BlobReport, EncodeReport, Outcome, Reason};
 use super::shelf::{Shelf, Stretch};
-use crate::bundle::{BlobSource, BundleLayout};
+use crate::bundle::{BlobSource, BundleLayout, Travels};
 use crate::collect::Sources;
 use crate::domain::{Class, Digest, Error, Result};
-use crate::encoding::Encoding;
+use crate::earlier_bundles::EarlierBundle;
+use crate::encoding::{Base, Encoding};
 use crate::stream::open_plain;
 use crate::workspace::Workspace;
 
@@ -37,6 +40,7 @@ struct Form {
     digest: Digest,
     size: u64,
     encoding: Encoding,
+    bases: Vec<Base>,
     place: Place,
 }
 
@@ -88,20 +92,31 @@ fn taken_out(path: &Path) -> Error {
 pub(crate) fn encode(
     workspace: &Workspace,
     options: &EncodeOptions,
-    layout: BundleLayout,
-    sources: Sources,
+    (layout, sources): (BundleLayout, Sources),
+    held: &Held<'_>,
     progress: &mut dyn FnMut(u64, u64),
 ) -> Result<(BundleLayout, EncodedSources, EncodeReport)> {
     let layers: Vec<(Digest, u64)> = layout.late_blobs().collect();
-    let cache = match options.encodings {
+    let mut cache = match options.encodings {
         Encodings::None => None,
         _ if options.cache => Some(Cache::open(workspace.folder(), options)?),
         _ => None,
     };
+    let total = layers.iter().map(|(_, size)| *size).fold(0, u64::saturating_add);
+    let is_looked_at = layers.iter().any(|(_, size)| by_size(*size).is_ok());
+    let earlier = held.earlier(workspace, options, is_looked_at)?;
+    let mut candidates = Candidates::new(held.layers, earlier, workspace.folder());
+    if let Some(cache) = &mut cache {
+        cache.offer(candidates.digests());
+    }
+    if let Some(content) = candidates.content() {
+        held.layers.keys().for_each(|digest| content.touch(digest));
+    }
     let mut run = Run {
         options,
         keeper: Keeper::new(cache, workspace.folder().to_owned()),
-        total: layers.iter().map(|(_, size)| *size).fold(0, u64::saturating_add),
+        candidates,
+        total,
         done: 0,
         sources,
         forms: BTreeMap::new(),
@@ -111,14 +126,19 @@ pub(crate) fn encode(
     };
     let mut report = EncodeReport::default();
     for (digest, size) in layers {
-        match run.passes(size) {
-            Some(reason) => report.passed(reason, size),
-            None => report.tried(run.layer(digest, size)?),
+        if let Some(reason) = run.passes(size) {
+            report.passed(reason, size);
+        } else {
+            report.tried(run.layer(digest, size)?);
+            run.remember(digest, size)?;
         }
         run.done = run.done.saturating_add(size);
     }
     if let Some(cache) = &run.keeper.cache {
         cache.prune()?;
+    }
+    if let Some(content) = run.candidates.content() {
+        content.prune()?;
     }
     let encoded = EncodedSources {
         sources: run.sources,
@@ -127,10 +147,15 @@ pub(crate) fn encode(
         copies: run.copies,
         copied: run.copied,
     };
-    let forms: BTreeMap<Digest, (u64, Encoding)> = encoded
+    let travels = |form: &Form| Travels {
+        size: form.size,
+        encoding: form.encoding,
+        bases: form.bases.clone(),
+    };
+    let forms: BTreeMap<Digest, Travels> = encoded
         .forms
         .iter()
-        .map(|(digest, form)| (*digest, (form.size, form.encoding)))
+        .map(|(digest, form)| (*digest, travels(form)))
         .collect();
     let layout = if forms.is_empty() {
         layout
@@ -140,9 +165,37 @@ pub(crate) fn encode(
     Ok((layout, encoded, report))
 }
 
+/// Layers that all sites of a bundle hold.
+pub(crate) struct Held<'a> {
+    /// Which, with their sizes.
+    pub(crate) layers: &'a BTreeMap<Digest, u64>,
+    /// Bundles that have some of them.
+    pub(crate) bundles: &'a [EarlierBundle],
+}
+
+impl Held<'_> {
+    /// Where the bytes are of layers that may be copied from.
+    fn earlier<'a>(
+        &'a self,
+        workspace: &'a Workspace,
+        options: &EncodeOptions,
+        is_looked_at: bool,
+    ) -> Result<Earlier<'a>> {
+        let is_delta = is_looked_at && options.encodings == Encodings::Auto;
+        let bundles = if is_delta { self.bundles } else { &[] };
+        let content = if is_delta && options.cache {
+            Some(Content::new(workspace.folder(), options.content_bytes)?)
+        } else {
+            None
+        };
+        Ok(Earlier::new(bundles, workspace.chain(), workspace.folder(), content))
+    }
+}
+
 struct Run<'a> {
     options: &'a EncodeOptions,
     keeper: Keeper,
+    candidates: Candidates<'a>,
     total: u64,
     done: u64,
     sources: Sources,
@@ -180,14 +233,16 @@ impl Run<'_> {
                 size: travel_size,
                 encoding,
                 pieces,
+                bases,
                 milliseconds,
             }) => {
-                self.use_form(digest, travel, travel_size, encoding, Some(path));
                 let outcome = Outcome::Encoded {
                     travel_size,
                     encoding,
                     pieces,
+                    bases: digests(&bases),
                 };
+                self.use_form(digest, (travel, travel_size), (encoding, bases), Some(path));
                 return Ok(report(outcome, milliseconds));
             }
             None => {}
@@ -199,17 +254,18 @@ impl Run<'_> {
         match made {
             Made::Form(made) => {
                 let (form, file) = &made.written;
-                entry.form(form, made.encoding, made.pieces);
+                entry.form(form, made.encoding, made.pieces, &made.bases);
                 let path = match &mut self.keeper.cache {
                     Some(cache) => cache.keep(&entry, file.as_ref())?,
                     None => None,
                 };
-                self.use_form(digest, form.digest, form.size, made.encoding, path);
                 let outcome = Outcome::Encoded {
                     travel_size: form.size,
                     encoding: made.encoding,
                     pieces: made.pieces,
+                    bases: digests(&made.bases),
                 };
+                self.use_form(digest, (form.digest, form.size), (made.encoding, made.bases), path);
                 Ok(report(outcome, milliseconds))
             }
             Made::AsItIs(reason) | Made::CopiedAsItIs(reason) => {
@@ -222,7 +278,13 @@ impl Run<'_> {
         }
     }
 
-    fn use_form(&mut self, blob: Digest, digest: Digest, size: u64, encoding: Encoding, path: Option<PathBuf>) {
+    fn use_form(
+        &mut self,
+        blob: Digest,
+        (digest, size): (Digest, u64),
+        (encoding, bases): (Encoding, Vec<Base>),
+        path: Option<PathBuf>,
+    ) {
         let place = match path {
             Some(path) => Place::Cache(path),
             None => Place::Shelf(self.keeper.shelf.as_mut().map_or(0, |shelf| shelf.keep(size))),
@@ -233,9 +295,28 @@ impl Run<'_> {
                 digest,
                 size,
                 encoding,
+                bases,
                 place,
             },
         );
+    }
+
+    /// Keeps a layer for later bundles to copy from, where reading it once more costs nobody anything.
+    fn remember(&mut self, digest: Digest, size: u64) -> Result<()> {
+        let Some(content) = self.candidates.content() else {
+            return Ok(());
+        };
+        content.touch(&digest);
+        if content.has(&digest, size) {
+            return Ok(());
+        }
+        if let (Some(start), Some(copies)) = (self.copied.get(&digest), &self.copies) {
+            return content.keep(&digest, copies.open(*start, size));
+        }
+        if self.sources.is_near(&digest) {
+            return content.keep(&digest, self.sources.open(&digest, size)?);
+        }
+        Ok(())
     }
 
     /// Makes the travel form of a layer; of one that is far away and travels as it is, a copy is kept.
@@ -253,6 +334,7 @@ impl Run<'_> {
             sources: &self.sources,
             keeper: &mut self.keeper,
             copies: self.copies.as_ref().filter(|_| far),
+            candidates: &mut self.candidates,
             told: &mut |layer| progress(done.saturating_add(layer), total),
         };
         let made = maker.make()?;
@@ -261,4 +343,8 @@ impl Run<'_> {
         }
         Ok(made)
     }
+}
+
+fn digests(bases: &[Base]) -> Vec<Digest> {
+    bases.iter().map(|base| base.digest).collect()
 }

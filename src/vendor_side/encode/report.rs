@@ -31,7 +31,7 @@ pub enum Reason {
 }
 
 /// What became of a layer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
     /// It travels encoded.
     Encoded {
@@ -41,13 +41,15 @@ pub enum Outcome {
         encoding: Encoding,
         /// Pieces and framed operations of its recipe.
         pieces: u64,
+        /// What it is copied from in part.
+        bases: Vec<Digest>,
     },
     /// It travels as it is.
     AsItIs(Reason),
 }
 
 /// A layer and what became of it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BlobReport {
     /// Its digest.
     pub digest: Digest,
@@ -118,10 +120,23 @@ impl EncodeReport {
     pub fn encoded(&self) -> (u64, u64, u64) {
         self.blobs
             .iter()
-            .fold((0, 0, 0), |(count, size, travel), blob| match blob.outcome {
+            .fold((0, 0, 0), |(count, size, travel), blob| match &blob.outcome {
                 Outcome::Encoded { travel_size, .. } => (count + 1, size + blob.size, travel + travel_size),
                 Outcome::AsItIs(_) => (count, size, travel),
             })
+    }
+
+    /// Returns how many layers are copied in part from others, their bytes, and those of their travel forms.
+    pub fn copied(&self) -> (u64, u64, u64) {
+        let mut copied = (0, 0, 0);
+        for blob in &self.blobs {
+            if let Outcome::Encoded { travel_size, bases, .. } = &blob.outcome
+                && !bases.is_empty()
+            {
+                copied = (copied.0 + 1, copied.1 + blob.size, copied.2 + travel_size);
+            }
+        }
+        copied
     }
 
     /// Returns how many layers each producer makes again, their bytes, and those of their travel forms.
@@ -130,7 +145,7 @@ impl EncodeReport {
         for blob in &self.blobs {
             if let Outcome::Encoded {
                 travel_size, encoding, ..
-            } = blob.outcome
+            } = &blob.outcome
                 && let Some(producer) = encoding.producer()
             {
                 let (count, size, travel) = producers.entry(producer.as_str()).or_insert((0_u64, 0_u64, 0_u64));
@@ -181,15 +196,17 @@ fn add(reasons: &mut BTreeMap<Reason, (u64, u64)>, reason: Reason, size: u64) {
 }
 
 fn blob_json(blob: &BlobReport) -> Value {
-    match blob.outcome {
+    match &blob.outcome {
         Outcome::Encoded {
             travel_size,
             encoding,
             pieces,
+            bases,
         } => {
             let mut value = json!({
                 "digest": blob.digest, "size": blob.size, "travel_size": travel_size,
-                "saved": blob.size.saturating_sub(travel_size), "encoding": encoding.word(), "bases": [],
+                "saved": blob.size.saturating_sub(*travel_size), "bases": bases,
+                "encoding": if bases.is_empty() { encoding.word() } else { "delta" },
                 "milliseconds": blob.milliseconds,
             });
             if let (Some(producer), Some(members)) = (encoding.producer(), value.as_object_mut()) {

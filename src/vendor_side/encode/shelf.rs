@@ -6,9 +6,8 @@ use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 use std::sync::Arc;
 
-use rustix::fs::{Mode, OFlags};
-
 use crate::domain::{Error, Result};
+use crate::stream::unnamed_file;
 
 /// A stretch of a file, read from its beginning.
 #[derive(Debug)]
@@ -40,17 +39,6 @@ impl Read for Stretch {
     }
 }
 
-/// Makes a file without a name in a folder: it is gone when the process ends, however it ends.
-pub(super) fn unnamed(folder: &Path) -> Result<File> {
-    rustix::fs::open(
-        folder,
-        OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC,
-        Mode::RUSR | Mode::WUSR,
-    )
-    .map(File::from)
-    .map_err(|error| Error::io("create an unnamed file in", folder, error.into()))
-}
-
 /// Travel forms, one after the other.
 #[derive(Debug)]
 pub(super) struct Shelf {
@@ -62,7 +50,7 @@ impl Shelf {
     /// An empty one, in a folder with room for it.
     pub(super) fn new(folder: &Path) -> Result<Self> {
         Ok(Self {
-            file: Arc::new(unnamed(folder)?),
+            file: Arc::new(unnamed_file(folder)?),
             end: 0,
         })
     }

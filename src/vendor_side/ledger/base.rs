@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::path::PathBuf;
 
 use crate::db::Connection;
 use crate::db::ledger::base;
@@ -23,8 +24,12 @@ const BRANCHES: &str = "branches";
 pub struct Base {
     /// What decided it.
     pub choice: Choice,
+    /// Bundles that a person named besides: every site holds what they carry.
+    pub bundles: Vec<PathBuf>,
     /// Layers that may be left out, with their sizes.
     pub held: BTreeMap<Digest, u64>,
+    /// Layers that others may be copied from: those, and where a number is signed again what its sites hold by now.
+    pub copied_from: BTreeMap<Digest, u64>,
 }
 
 /// What decides what a bundle builds on.
@@ -134,9 +139,13 @@ impl Base {
     ///
     /// `E-STATE`, `E-IO` of the ledger.
     pub(crate) fn find(connection: &Connection, known: &[Site], question: &Question<'_>) -> Result<Self> {
+        let mut copied_from = BTreeMap::new();
         let (choice, held) = if question.full {
             (Choice::Full, BTreeMap::new())
         } else if let Some(held) = as_signed(connection, question.signed)? {
+            if let Audience::Sites(sites) = question.audience {
+                copied_from = of_sites(connection, sites, known, question)?.1;
+            }
             (Choice::AsSigned, held)
         } else {
             match question.audience {
@@ -147,7 +156,20 @@ impl Base {
                 }
             }
         };
-        Ok(Self { choice, held })
+        copied_from.extend(&held);
+        Ok(Self {
+            choice,
+            bundles: Vec::new(),
+            held,
+            copied_from,
+        })
+    }
+
+    /// Builds on a bundle, too, that a person named.
+    pub(crate) fn name(&mut self, path: PathBuf, layers: &BTreeMap<Digest, u64>) {
+        self.held.extend(layers);
+        self.copied_from.extend(layers);
+        self.bundles.push(path);
     }
 }
 

@@ -2,6 +2,8 @@
 
 mod arrive;
 mod command;
+mod delta;
+mod delta_vectors;
 mod gzip;
 mod real_programs;
 mod spoilt;

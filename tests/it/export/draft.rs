@@ -195,7 +195,7 @@ fn content_is_that_of_the_bundle() {
         .verify(site.a.chain())
         .unwrap();
     let bundle = bundle.read_index(|_, _| Ok(())).unwrap();
-    let items = inventory(bundle.head(), bundle.index());
+    let items = inventory(bundle.head(), bundle.index(), &std::collections::BTreeSet::new());
     assert_eq!(release["blobs"], items.len());
     let content = content_hash(items.iter().map(|item| item.digest));
     assert_eq!(release["content"], json!(content));

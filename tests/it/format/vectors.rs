@@ -83,6 +83,11 @@ impl Vector {
         load(&self.bundle_path())
     }
 
+    /// The bundle of an earlier release that brought what this one is copied from.
+    pub(crate) fn base_path(&self) -> Option<PathBuf> {
+        self.text["base"].as_str().map(|name| self.folder.join(name))
+    }
+
     pub(crate) fn pin_paths(&self) -> Vec<PathBuf> {
         let names = self.text["trust"].as_array().unwrap();
         names

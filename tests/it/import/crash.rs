@@ -71,13 +71,15 @@ impl Setup {
         }
     }
 
-    /// The blobs of release 2 travel encoded: several in one chunk, one of them larger than a chunk, one a gzip file, and one that spans
-    /// chunks.
+    /// The blobs of release 2 travel encoded: several in one chunk, one of them larger than a chunk, one a gzip file, one that spans chunks,
+    /// and one that is copied from what release 1 brought.
     fn encoded() -> Self {
         let mut setup = Self::new();
         let vendor = Vendor::new();
         let mut text = noise(300_000, 70).repeat(12);
-        let old = vendor.bundle(1, &[noise(5000, 50)], SMALL_CHUNKS);
+        let held = noise(1_200_000, 50);
+        let old = vendor.bundle(1, std::slice::from_ref(&held), SMALL_CHUNKS);
+        let grown = [&held[..600_000], b"in between", &held[600_000..]].concat();
         let spans = [noise(1_500_000, 71), vec![7; 2_000_000]].concat();
         let gzip = GzipLayer::of(Producer::Go1Level6, Sample::Tar.plain()[..40_000].repeat(2));
         let layers = [
@@ -86,13 +88,18 @@ impl Setup {
             vec![2; 2_500_000],
             noise(900, 72),
             spans,
+            grown.clone(),
             std::mem::take(&mut text),
         ];
-        let new = vendor.travelling(2, &layers, SMALL_CHUNKS, &mut |layer| {
+        let new = vendor.copying(2, &layers, SMALL_CHUNKS, &mut |layer| {
             if layer == gzip.file {
-                return Some(gzip.travel());
+                return Some((gzip.travel(), Vec::new()));
             }
-            Some((travel::plain(layer)?, Encoding::Plain))
+            if layer == grown {
+                let form = (travel::copied(&grown, &held), Encoding::Plain);
+                return Some((form, vec![travel::base(&held, false)]));
+            }
+            Some(((travel::plain(layer)?, Encoding::Plain), Vec::new()))
         });
         for (name, made) in ["1", "2"].iter().zip([&old, &new]) {
             write(&setup.folder.path().join(name), &made.bytes);

@@ -2,6 +2,7 @@
 
 mod between;
 mod choice;
+mod copied;
 mod refused;
 mod travel;
 mod world;

@@ -33,7 +33,7 @@ fn answer(vendor: &Vendor, name: &str) -> (Digest, u64) {
 }
 
 #[expect(clippy::disallowed_methods, reason = "a test's own files")]
-fn read(vendor: &Vendor, name: &str) -> Vec<u8> {
+pub(super) fn read(vendor: &Vendor, name: &str) -> Vec<u8> {
     fs::read(vendor.folder.path(name)).unwrap()
 }
 

@@ -82,6 +82,16 @@ impl Ended {
         self.result["resumed_bytes"].as_u64().unwrap_or_default()
     }
 
+    /// What the refusal says to do.
+    pub(crate) fn remedy(&self) -> String {
+        let mut events = self
+            .stderr
+            .lines()
+            .filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        let refused = events.find(|event| event["event"] == "refused").unwrap_or_default();
+        refused["remedy"].as_str().unwrap_or_default().to_owned()
+    }
+
     #[track_caller]
     pub(crate) fn assert_imported(&self) {
         assert_eq!((self.code, self.word()), (Some(0), "imported"), "{}", self.stderr);

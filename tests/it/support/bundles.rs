@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Cursor, Read};
 
 use airlock::bundle::desired::DesiredState;
-use airlock::bundle::{BlobSource, BundleContent, BundleLayout, Feature, Packing, ReleaseStatement, TagLine};
+use airlock::bundle::{BlobSource, BundleContent, BundleLayout, Feature, Packing, ReleaseStatement, TagLine, Travels};
 use airlock::crypto::{Chain, Envelope, PayloadType, RootDocument, SigningKey};
 use airlock::domain::{Audience, Class, Digest, DocumentType, Error, Result, SiteId, Version, oci};
 
@@ -12,7 +12,7 @@ use airlock::encoding::Encoding;
 
 use super::desired::{self, Desired};
 use super::site::{chain_under, digest};
-use super::travel::{self, Travelled};
+use super::travel::{self, Copied, Travelled};
 
 /// The repository of every image that is made here.
 pub(crate) const REPOSITORY: &str = "registry.test/crm/web";
@@ -159,11 +159,25 @@ impl Vendor {
         packing: Packing,
         travels: &mut dyn FnMut(&[u8]) -> Option<Travelled>,
     ) -> Made {
+        self.copying(sequence, layers, packing, &mut |layer| {
+            travels(layer).map(|travelled| (travelled, Vec::new()))
+        })
+    }
+
+    /// As [`Vendor::travelling`]; `travels` returns what a layer is copied from, too.
+    pub(crate) fn copying(
+        &self,
+        sequence: u64,
+        layers: &[Vec<u8>],
+        packing: Packing,
+        travels: &mut dyn FnMut(&[u8]) -> Option<Copied>,
+    ) -> Made {
         let (content, blobs, manifest, digests) = image(sequence, layers);
         let (mut forms, mut stated) = (BTreeMap::new(), BTreeMap::new());
         for (name, layer) in digests.iter().zip(layers) {
-            if let Some((form, encoding)) = travels(layer) {
-                stated.insert(*name, (form.len() as u64, encoding));
+            if let Some(((form, encoding), bases)) = travels(layer) {
+                let size = form.len() as u64;
+                stated.insert(*name, Travels { size, encoding, bases });
                 forms.insert(*name, form);
             }
         }

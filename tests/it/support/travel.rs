@@ -2,7 +2,8 @@
 
 use std::io::Cursor;
 
-use airlock::encoding::{Encoding, Gzip, Level, write_gzip_travel, write_travel};
+use airlock::delta::{self, Stretch};
+use airlock::encoding::{Base, Encoding, Gzip, Level, write_gzip_travel, write_travel};
 use airlock::producer::{Border, Operation, Output, Producer, Stop, make};
 use airlock::recipe::Writer;
 
@@ -19,6 +20,9 @@ pub(crate) fn plain(layer: &[u8]) -> Option<Vec<u8>> {
 
 /// What travels of a layer, and how.
 pub(crate) type Travelled = (Vec<u8>, Encoding);
+
+/// The same, and what it is copied from.
+pub(crate) type Copied = (Travelled, Vec<Base>);
 
 /// A gzip layer and what it is made of.
 #[derive(Clone)]
@@ -79,5 +83,60 @@ impl GzipLayer {
 
     pub(crate) fn travel(&self) -> Travelled {
         (self.travel_with(&self.recipe), Encoding::Gzip(self.gzip))
+    }
+}
+
+/// What a layer that another one is copied from is called in an index.
+pub(crate) fn base(layer: &[u8], carried: bool) -> Base {
+    Base {
+        digest: digest(layer),
+        size: layer.len() as u64,
+        inflated: None,
+        carried,
+    }
+}
+
+/// Groups of a plain that is copied from another one where both begin alike and end alike; what lies between travels as it is.
+pub(crate) fn copied(plain: &[u8], base: &[u8]) -> Vec<u8> {
+    assert!(plain.len() <= 64 << 20, "one group");
+    let alike = |(a, b): &(&u8, &u8)| a == b;
+    let front = plain.iter().zip(base).take_while(alike).count();
+    let back = plain[front..]
+        .iter()
+        .rev()
+        .zip(base[front..].iter().rev())
+        .take_while(alike)
+        .count();
+    let literals = &plain[front..plain.len() - back];
+    let mut script = delta::Writer::default();
+    let copy = |offset: usize, length: usize| Stretch {
+        base: 0,
+        offset: offset as u64,
+        length: length as u64,
+    };
+    script.copy(copy(0, front));
+    script.literal(literals.len() as u64);
+    script.copy(copy(base.len() - back, back));
+    let records = literals.chunks(4 << 20);
+    let mut form = record(&script.finish(&vec![Vec::new(); records.len()]));
+    form.extend(records.flat_map(record));
+    form
+}
+
+/// A record of plain bytes.
+fn record(body: &[u8]) -> Vec<u8> {
+    let head = u32::try_from(body.len()).unwrap() | 1 << 31;
+    [&head.to_le_bytes()[..], body].concat()
+}
+
+impl GzipLayer {
+    /// Its travel form over what is compressed in another one, and how an index speaks of that one.
+    pub(crate) fn copied_from(&self, base: &Self, carried: bool) -> Copied {
+        let form = [record(&self.recipe), copied(&self.plain, &base.plain)].concat();
+        let base = Base {
+            inflated: Some(base.gzip.plain_size),
+            ..self::base(&base.file, carried)
+        };
+        ((form, Encoding::Gzip(self.gzip)), vec![base])
     }
 }

@@ -6,7 +6,8 @@
 use std::collections::{BTreeSet, HashSet};
 
 use super::{Edge, GraphBuilder, Node, Place, Reached, Referrer, Uses, content, count_edges};
-use crate::bundle::index::{RawTag, TagLine};
+use crate::bundle::index::TagLine;
+use crate::bundle::index_lines::RawTag;
 use crate::domain::oci::Kind;
 use crate::domain::{Class, Digest, Error, RepositoryName, Result, Tag, limits};
 
@@ -301,6 +302,14 @@ impl<'a> Walk<'a> {
         })
     }
 
+    /// Needs that no manifest refers to.
+    pub(super) fn needs_of_no_manifest(&self) -> impl Iterator<Item = Digest> {
+        let needs = (0_u32..).zip(&self.builder.index.needs);
+        let unused = needs.filter(|(n, _)| !self.used_needs.contains(n));
+        unused.map(|(_, need)| need.digest)
+    }
+
+    /// Every line is for something: what nothing refers to is no content of the release, but for what it is copied from.
     pub(super) fn everything_is_used(&self) -> Result<()> {
         let index = self.builder.index;
         for (n, blob) in (0_u32..).zip(&index.blobs) {
@@ -319,8 +328,9 @@ impl<'a> Walk<'a> {
                 .expected("documents, manifests, indexes and configs first, and only these"));
             }
         }
-        let unused_need = (0_u32..).zip(&index.needs).find(|(n, _)| !self.used_needs.contains(n));
-        if let Some((_, need)) = unused_need {
+        let bases: HashSet<u32> = index.bases.needs().collect();
+        let is_unused = |n: &u32| !self.used_needs.contains(n) && !bases.contains(n);
+        if let Some((_, need)) = (0_u32..).zip(&index.needs).find(|(n, _)| is_unused(n)) {
             return Err(content("unreachable", format!("{} is needed by nothing", need.digest)));
         }
         let unused_absent = (0_u32..)

@@ -4,22 +4,23 @@
 //! is damaged is set aside, what comes in is durable before the rows say so, and nothing that is live changes but that damage ends. A stop
 //! at any point leaves less damage than before, and the next try restores the rest.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use super::admit::Here;
 use super::event::Event;
-use super::room;
 use super::rows::Rows;
+use super::{bases, needs, room};
 use crate::appliance::damage::{carrier, import_again};
 use crate::appliance::live::signed_head;
 use crate::appliance::state::Appliance;
-use crate::bundle::{Blob, Head, VerifiedBundle};
+use crate::bundle::{Blob, Head, Index, Need, RestoredSink, VerifiedBundle};
 use crate::container::ChosenSink;
 use crate::crypto::ReceiptResult;
 use crate::db::site::receipts::{self, About, Act, ReceiptRow};
-use crate::db::site::release::ReleaseRow;
+use crate::db::site::release::{self, ReleaseId, ReleaseRow};
 use crate::db::site::{damage, rows};
 use crate::domain::{Class, Digest, Error, Hash, Result, Step, Timestamp, limits};
+use crate::encoding::{Base, BasePlains};
 use crate::store::{Condition, Staging, Store};
 use crate::stream::{ordered_map, worker_count};
 
@@ -53,6 +54,7 @@ pub(super) fn heal(
     let signed_head = is_head_damaged(appliance, &here.release)?;
     let mut patient = Patient {
         appliance,
+        release: here.release.id,
         head: head_digest,
         dry_run,
         known: appliance
@@ -136,6 +138,7 @@ fn is_head_damaged(appliance: &Appliance, release: &ReleaseRow) -> Result<bool> 
 /// A release under examination, and what is restored of it.
 struct Patient<'a> {
     appliance: &'a Appliance,
+    release: ReleaseId,
     head: Hash,
     dry_run: bool,
     /// Damage that was known before: of it, what is whole by now was restored by a try that was stopped.
@@ -193,12 +196,7 @@ impl Patient<'_> {
             .iter()
             .map(|blob| (blob.digest, blob.size))
             .collect();
-        let needed: Vec<(Digest, u64)> = bundle
-            .index()
-            .needs()
-            .iter()
-            .map(|need| (need.digest, need.size))
-            .collect();
+        let needed = self.needed(bundle.index())?;
         let domain = bundle.head().domain;
         let mut lost = Vec::new();
         for (digest, condition) in self.look_at_all(&needed)? {
@@ -213,6 +211,7 @@ impl Patient<'_> {
                 wanted.insert(digest, sizes.get(&digest).copied().unwrap_or(0));
             }
         }
+        let scratch = self.check_bases(&bundle, &wanted)?;
         if self.dry_run || wanted.is_empty() {
             if let Some(staging) = &mut self.staging {
                 staging.flush()?;
@@ -220,7 +219,7 @@ impl Patient<'_> {
             return Ok(lost);
         }
         let bytes = wanted.values().copied().fold(0, u64::saturating_add);
-        room::check_space(self.appliance, bytes, wanted.len() as u64).map_err(|error| error.at(Step::X10))?;
+        room::check_space(self.appliance, bytes, wanted.len() as u64, scratch).map_err(|error| error.at(Step::X10))?;
         // The same count as the outcome's: with index pages, and with what a try that was stopped had restored.
         let all = carried.len().saturating_add(bundle.head().index.len());
         (self.events)(Event::Note(match self.restored.len() {
@@ -233,6 +232,44 @@ impl Patient<'_> {
         let kept = self.staging()?.flush().map_err(|error| error.at(Step::X11));
         read.and(kept)?;
         Ok(lost)
+    }
+
+    /// Needed content of the release: what others are only copied from may be gone by now.
+    fn needed(&self, index: &Index) -> Result<Vec<(Digest, u64)>> {
+        let bases = index.needed_bases();
+        let own = if bases.is_empty() {
+            Vec::new()
+        } else {
+            self.appliance
+                .db
+                .read(|connection| release::blobs(connection, self.release))?
+        };
+        let own: HashSet<Digest> = own.into_iter().map(|(digest, _)| digest).collect();
+        let is_content = |need: &&Need| !bases.contains(&need.digest) || own.contains(&need.digest);
+        let needs = index.needs().iter().filter(is_content);
+        Ok(needs.map(|need| (need.digest, need.size)).collect())
+    }
+
+    /// What lost blobs are copied from is here, whole; returns how much of it is unpacked at once.
+    fn check_bases(&mut self, bundle: &VerifiedBundle, wanted: &HashMap<Digest, u64>) -> Result<u64> {
+        let index = bundle.index();
+        let lost = index.blobs().iter().filter(|blob| wanted.contains_key(&blob.digest));
+        let copied_from: BTreeSet<Digest> = lost
+            .flat_map(|blob| index.bases(blob))
+            .filter(|base| !base.carried)
+            .map(|base| base.digest)
+            .collect();
+        let of_bases = index.needs().iter().filter(|need| copied_from.contains(&need.digest));
+        let of_bases: Vec<Need> = of_bases.copied().collect();
+        needs::check(
+            self.appliance,
+            bundle.head().domain,
+            (&of_bases, &copied_from),
+            self.dry_run,
+            self.events,
+        )
+        .map_err(|error| error.at(Step::X10))?;
+        Ok(index.largest_scratch())
     }
 
     /// Looks at content over all cores, and tells how far it is.
@@ -322,6 +359,23 @@ impl ChosenSink<Blob> for Patient<'_> {
             total: self.total,
         });
         Ok(())
+    }
+}
+
+impl RestoredSink for Patient<'_> {
+    fn bases(&mut self, blob: &Blob, bases: &[Base]) -> Result<Option<BasePlains>> {
+        if bases.iter().any(|base| base.carried) {
+            self.staging()?.flush()?;
+        }
+        bases::open(self.store(), blob, bases).map(Some)
+    }
+
+    fn unrestored(&mut self, blob: &Blob) -> Result<()> {
+        Err(Error::new(
+            Class::Internal,
+            "bases",
+            format!("{} was not restored although its bases are here", blob.digest),
+        ))
     }
 }
 

@@ -15,6 +15,7 @@
 
 mod acknowledge;
 mod admit;
+mod bases;
 mod claims;
 mod event;
 mod heal;

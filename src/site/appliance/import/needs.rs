@@ -33,11 +33,12 @@ enum Why {
     Lost(Condition),
 }
 
-/// Checks that everything needed is here and whole. In a dry run what is damaged stays where it is.
+/// Checks that everything needed is here and whole; `bases` says what of it content is copied from. In a dry run what is damaged stays where
+/// it is.
 pub(super) fn check(
     appliance: &Appliance,
     domain: Hash,
-    needs: &[Need],
+    (needs, bases): (&[Need], &BTreeSet<Digest>),
     dry_run: bool,
     events: &mut dyn FnMut(Event<'_>),
 ) -> Result<()> {
@@ -58,6 +59,11 @@ pub(super) fn check(
         }
     }
     unmet.sort_unstable_by_key(|unmet| unmet.need.digest);
+    let is_damaged_base =
+        |unmet: &Unmet| bases.contains(&unmet.need.digest) && matches!(unmet.why, Why::Lost(Condition::Damaged(_)));
+    if unmet.iter().all(is_damaged_base) {
+        return Err(damaged_bases(appliance, domain, &unmet)?);
+    }
     Err(refusal(appliance, domain, &unmet)?)
 }
 
@@ -123,7 +129,7 @@ fn refusal(appliance: &Appliance, domain: Hash, unmet: &[Unmet]) -> Result<Error
     let mut lines = Vec::with_capacity(unmet.len());
     let (mut again, mut is_base_missing) = (BTreeSet::new(), false);
     for Unmet { need, why } in unmet {
-        let Need { digest, size } = need;
+        let Need { digest, size, .. } = need;
         lines.push(match why {
             Why::NeverHere => {
                 is_base_missing = true;
@@ -151,6 +157,30 @@ fn refusal(appliance: &Appliance, domain: Hash, unmet: &[Unmet]) -> Result<Error
     let base = is_base_missing.then(|| "import the base bundle first".to_owned());
     let again = again.into_iter().map(|(_, text)| text);
     let acts = base.into_iter().chain(again).collect::<Vec<_>>().join("; ");
+    Ok(error.remedy(format!("{acts}; or ask the vendor for a full one")))
+}
+
+/// Says which bases are damaged, a line each, and which bundles bring them.
+fn damaged_bases(appliance: &Appliance, domain: Hash, unmet: &[Unmet]) -> Result<Error> {
+    let (mut lines, mut again) = (Vec::with_capacity(unmet.len()), BTreeSet::new());
+    for Unmet { need, why } in unmet {
+        let brought = carrier_of(appliance, domain, &need.digest, &mut again)?;
+        if let Why::Lost(condition) = why {
+            lines.push(format!("{} ({} bytes){brought}: {condition}", need.digest, need.size));
+        }
+    }
+    let error = Error::listing(
+        Class::State,
+        "base-damaged",
+        format!(
+            "content of the bundle is copied from {} that this appliance holds damaged:",
+            counted(unmet.len(), "blob")
+        ),
+        &lines,
+    )
+    .expected("what earlier bundles of this vendor brought, whole");
+    let acts: Vec<String> = again.into_iter().map(|(_, text)| text).collect();
+    let acts = acts.join("; ");
     Ok(error.remedy(format!("{acts}; or ask the vendor for a full one")))
 }
 

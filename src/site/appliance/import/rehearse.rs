@@ -4,14 +4,15 @@ use super::admit::Admitted;
 use super::claims::{Claimed, Incoming, SecretDocuments};
 use super::event::Event;
 use super::outcome::Needed;
-use super::{claims, needs, room};
+use super::{bases, claims, needs, room};
 use crate::appliance::hidden::Hidden;
 use crate::appliance::secret::{MissingSecret, SecretPlan};
 use crate::appliance::state::Appliance;
 use crate::bundle::{Blob, CheckOnly, Graph, Head, Sink};
 use crate::db::site::owners::Held;
 use crate::db::site::targets::TargetSet;
-use crate::domain::{Class, Error, Hash, Result, Step};
+use crate::domain::{Class, Error, Hash, Result, Step, counted};
+use crate::encoding::{Base, BasePlains};
 
 /// A bundle that passed every check of a dry run.
 pub(super) struct Rehearsed {
@@ -40,7 +41,8 @@ pub(super) fn rehearse(
     let (head, head_digest) = (admitted.bundle.head().clone(), admitted.bundle.head_digest());
     let bundle = admitted.bundle.read_index(|_, _| Ok(()))?;
     let needed = bundle.index().needs().to_vec();
-    needs::check(appliance, head.domain, &needed, true, events).map_err(|error| error.at(Step::X10))?;
+    let copied_from = bundle.index().needed_bases();
+    needs::check(appliance, head.domain, (&needed, &copied_from), true, events).map_err(|error| error.at(Step::X10))?;
     room::check(appliance, &bundle, 0).map_err(|error| error.at(Step::X10))?;
     let total = bundle.total_bytes();
     let mut hidden = Hidden::default();
@@ -51,12 +53,20 @@ pub(super) fn rehearse(
         hidden: &mut hidden,
         goes_live: admitted.goes_live,
         claimed: None,
+        unrestored: 0,
         check: CheckOnly(|done| events(Event::Progress { done, total })),
     };
     bundle.read_payload(&mut sink)?;
-    let claimed = sink
-        .claimed
-        .ok_or_else(|| Error::new(Class::Internal, "graph", "the reference graph was not judged"))?;
+    let CheckingSink {
+        claimed, unrestored, ..
+    } = sink;
+    if unrestored > 0 {
+        events(Event::Note(format!(
+            "{} of the bundle: judged, and not made, for what is copied from travels in the same bundle and was not stored",
+            counted(unrestored, "blob")
+        )));
+    }
+    let claimed = claimed.ok_or_else(|| Error::new(Class::Internal, "graph", "the reference graph was not judged"))?;
     Ok(Rehearsed {
         head,
         head_digest,
@@ -77,6 +87,8 @@ struct CheckingSink<'a, F> {
     hidden: &'a mut Hidden,
     goes_live: bool,
     claimed: Option<Claimed>,
+    /// Blobs whose bases the bundle carries: nothing is stored that could be read.
+    unrestored: usize,
     check: CheckOnly<F>,
 }
 
@@ -96,6 +108,18 @@ impl<F: FnMut(u64)> Sink for CheckingSink<'_, F> {
 
     fn end(&mut self, blob: &Blob, midstates: Vec<Hash>) -> Result<()> {
         self.check.end(blob, midstates)
+    }
+
+    fn bases(&mut self, blob: &Blob, bases: &[Base]) -> Result<Option<BasePlains>> {
+        if bases.iter().any(|base| base.carried) {
+            return Ok(None);
+        }
+        bases::open(&self.appliance.store, blob, bases).map(Some)
+    }
+
+    fn unrestored(&mut self, _: &Blob) -> Result<()> {
+        self.unrestored = self.unrestored.saturating_add(1);
+        Ok(())
     }
 
     fn inside(&mut self, plain: u64, plain_size: u64, bytes_read: u64) {

@@ -26,14 +26,15 @@ pub(super) fn check(appliance: &Appliance, bundle: &VerifiedBundle, part_bytes: 
             files = files.saturating_add(1);
         }
     }
-    check_space(appliance, bytes.saturating_sub(part_bytes), files)?;
+    let scratch = bundle.index().largest_scratch();
+    check_space(appliance, bytes.saturating_sub(part_bytes), files, scratch)?;
     Ok(here)
 }
 
-/// Checks that so many bytes in so many files fit on the disk.
-pub(super) fn check_space(appliance: &Appliance, bytes: u64, files: u64) -> Result<()> {
+/// Checks that so many bytes in so many files fit on the disk, and beside them the largest plain that is unpacked to copy from it.
+pub(super) fn check_space(appliance: &Appliance, bytes: u64, files: u64, scratch: u64) -> Result<()> {
     let free = space(appliance.folder())?;
-    let wanted = bytes.saturating_add(MARGIN_BYTES);
+    let wanted = bytes.saturating_add(scratch).saturating_add(MARGIN_BYTES);
     if wanted > free.bytes || files.saturating_add(16) > free.inodes {
         return Err(Error::new(
             Class::Space,
@@ -45,7 +46,11 @@ pub(super) fn check_space(appliance: &Appliance, bytes: u64, files: u64) -> Resu
                 free.inodes
             ),
         )
-        .expected(format!("room for {wanted} bytes in {files} files"))
+        .expected(if scratch > 0 {
+            format!("room for {wanted} bytes in {files} files, {scratch} of them for as long as the import runs")
+        } else {
+            format!("room for {wanted} bytes in {files} files")
+        })
         .remedy("free space on that file system and import again"));
     }
     Ok(())

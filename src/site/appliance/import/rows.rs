@@ -22,7 +22,11 @@ impl Rows {
             store.read(&blob.digest, limits::MANIFEST_BYTES)
         })?;
         let carried = index.blobs().iter().map(|blob| (blob.digest, blob.size));
-        let needed = index.needs().iter().map(|need| (need.digest, need.size));
+        let content = index
+            .needs()
+            .iter()
+            .filter(|need| !graph.bases_only.contains(&need.digest));
+        let needed = content.map(|need| (need.digest, need.size));
         Ok(Self {
             pages: pages(head),
             home_hosts: head.home_hosts.clone(),

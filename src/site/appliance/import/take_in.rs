@@ -8,15 +8,16 @@ use super::admit::Admitted;
 use super::claims::{Claimed, Incoming, SecretDocuments};
 use super::event::Event;
 use super::outcome::Needed;
-use super::{claims, needs, room};
+use super::{bases, claims, needs, room};
 use crate::appliance::secret::Readiness;
 use crate::appliance::state::Appliance;
-use crate::bundle::{Blob, Graph, Head, SignedBundle, Sink};
+use crate::bundle::{Blob, Graph, Head, Need, SignedBundle, Sink};
 use crate::container::ContentStore;
 use crate::crypto::Chain;
 use crate::db::site::release;
 use crate::db::site::targets::TargetSet;
 use crate::domain::{Class, Digest, Error, Hash, Result, Step, Timestamp, limits};
+use crate::encoding::{Base, BasePlains};
 use crate::store::{Shelf, Staging};
 
 /// A bundle whose every byte is verified and durable, and which nobody can see yet.
@@ -39,7 +40,7 @@ pub(super) struct StoredContent {
     pub(super) targets: TargetSet,
     /// What it needs of secrets before it goes live.
     pub(super) readiness: Readiness,
-    /// Every blob, carried or needed.
+    /// Every blob of the release, carried or needed; what others are only copied from is none.
     pub(super) blobs: Vec<(Digest, u64)>,
     /// How much of that was here.
     pub(super) needed: Needed,
@@ -95,7 +96,8 @@ fn fill(
     })?;
     let domain = bundle.head().domain;
     let needed = bundle.index().needs().to_vec();
-    needs::check(appliance, domain, &needed, false, events).map_err(|error| error.at(Step::X10))?;
+    let copied_from = bundle.index().needed_bases();
+    needs::check(appliance, domain, (&needed, &copied_from), false, events).map_err(|error| error.at(Step::X10))?;
     let here = staging
         .part_bytes()
         .and_then(|part_bytes| room::check(appliance, &bundle, part_bytes))
@@ -103,9 +105,8 @@ fn fill(
     staging.expect(here);
     let chunks = bundle.head().totals.chunks;
     let carried = bundle.index().blobs().iter().map(|blob| (blob.digest, blob.size));
-    let of_others = needed.iter().map(|need| (need.digest, need.size));
-    let blobs: Vec<(Digest, u64)> = carried.clone().chain(of_others).collect();
-    stored.extend(carried.map(|(digest, _)| digest));
+    let mut blobs: Vec<(Digest, u64)> = carried.collect();
+    stored.extend(blobs.iter().map(|(digest, _)| *digest));
     let done = staging.chunks_done();
     if done > 0 {
         events(Event::Note(format!("going on after chunk {done} of {chunks}")));
@@ -148,10 +149,13 @@ fn fill(
     } else {
         finished?;
     }
-    needs::check_still_there(appliance, domain, &needed).map_err(|error| error.at(Step::X14))?;
     let (graph, claimed) = graph
         .zip(claimed)
         .ok_or_else(|| Error::new(Class::Internal, "graph", "the reference graph was not judged"))?;
+    let is_content = |need: &&Need| !graph.bases_only.contains(&need.digest);
+    let of_others: Vec<Need> = needed.iter().filter(is_content).copied().collect();
+    needs::check_still_there(appliance, domain, &of_others).map_err(|error| error.at(Step::X14))?;
+    blobs.extend(of_others.iter().map(|need| (need.digest, need.size)));
     if done > 0 {
         check_complete(appliance, &blobs)?;
     }
@@ -306,6 +310,13 @@ impl Sink for StoringSink<'_> {
 
     fn is_held(&mut self, blob: &Blob) -> Result<bool> {
         self.take_up(blob)
+    }
+
+    fn bases(&mut self, blob: &Blob, bases: &[Base]) -> Result<Option<BasePlains>> {
+        if bases.iter().any(|base| base.carried) {
+            self.staging.flush()?;
+        }
+        bases::open(&self.appliance.store, blob, bases).map(Some)
     }
 
     fn inside(&mut self, done: u64, total: u64, _: u64) {

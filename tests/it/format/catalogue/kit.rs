@@ -12,7 +12,7 @@ use airlock::crypto::{Chain, Envelope, PayloadType, RoleName, SigningKey};
 use airlock::domain::{Audience, Digest, Error, FixedClock, Hash, Result, Timestamp, Version, oci};
 use sha2::{Digest as _, Sha256};
 
-use crate::format::vectors::Vector;
+use crate::format::vectors::{Vector, load};
 use crate::support::appliance::import_here;
 use crate::support::state_fingerprint::StateFingerprint;
 
@@ -58,6 +58,9 @@ impl Site {
                 parts[1]
             );
             write(&site.state().join("marks"), text.as_bytes());
+        }
+        if let Some(base) = vector.base_path() {
+            site.import(&load(&base), &Options::default()).unwrap();
         }
         site
     }

@@ -16,6 +16,9 @@ fn verify(vector: &Vector) -> (i32, String) {
     for pin in vector.pin_paths() {
         command.arg("--trust").arg(pin);
     }
+    if let Some(base) = vector.base_path() {
+        command.arg("--base").arg(base);
+    }
     if let Some(at) = vector.text["at"].as_str() {
         command.args(["--at", at]);
     }

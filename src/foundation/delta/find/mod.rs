@@ -1,0 +1,56 @@
+//! Finds what of a plain other plains have: for the writer alone, who may do it better any day.
+//!
+//! Layers are tars, and tars are blocks of 512 bytes in the old layer as in the new one. So a base is known by its blocks, and what is equal
+//! is copied block by block; the head of a member is told anew where only time and size differ. What is left are literal bytes, and the body
+//! of the same member of a base stands in front of them while they are compressed. What is no tar is treated the same, as one body.
+//!
+//! | File | What it is |
+//! |---|---|
+//! | `tar` | where the heads of a tar's members stand, block by block |
+//! | `profile` | the members of a plain: by them the bases are chosen that have most of it |
+//! | `known` | bases by their blocks, heads and members |
+//! | `matcher` | a plain as it comes, block by block, to a script for each group |
+
+mod known;
+mod matcher;
+mod profile;
+mod tar;
+
+#[cfg(test)]
+mod tests;
+
+use std::io;
+
+pub use known::Known;
+pub use matcher::{Group, Matcher};
+pub use profile::Profile;
+
+/// The plain of a base.
+pub trait BasePlain: Sync {
+    /// Its bytes.
+    fn size(&self) -> u64;
+
+    /// Fills the buffer with those at an offset.
+    ///
+    /// # Errors
+    ///
+    /// Those of whatever it lies in.
+    fn read(&self, offset: u64, buffer: &mut [u8]) -> io::Result<()>;
+}
+
+/// Bytes of a block.
+const BLOCK: usize = super::HEAD;
+
+/// A number for bytes that are the same; what it says is compared.
+fn number_of(bytes: &[u8]) -> u64 {
+    const FACTOR: u64 = 0x517c_c1b7_2722_0a95;
+    let mut number = bytes.len() as u64;
+    for word in bytes.chunks(8) {
+        let mut padded = [0; 8];
+        if let Some(to) = padded.get_mut(..word.len()) {
+            to.copy_from_slice(word);
+        }
+        number = (number.rotate_left(5) ^ u64::from_le_bytes(padded)).wrapping_mul(FACTOR);
+    }
+    number ^ (number >> 29)
+}
