@@ -26,6 +26,20 @@ impl ImageReference {
     pub fn repository(&self) -> Option<RepositoryName> {
         RepositoryName::under(&self.host, &self.path).ok()
     }
+
+    /// Returns the reference that every client takes it for: one without tag and digest means the tag `latest`.
+    #[must_use]
+    pub fn meant(mut self) -> Self {
+        if self.tag.is_none() && self.digest.is_none() {
+            self.tag = Some(default_tag());
+        }
+        self
+    }
+}
+
+/// The tag that is meant where neither tag nor digest is given.
+pub(crate) fn default_tag() -> Tag {
+    "latest".parse().expect("a legal tag")
 }
 
 /// Refuses a name with a port: `APPLIANCE/registry.example:5000/app` is no reference, because a path has no colon. `text` is the name as

@@ -10,7 +10,7 @@ use super::image_options::ImageOptions;
 use super::layout::{Layout, LocalLayouts};
 use super::made::{Made, MadeArtifact};
 use super::origin::{Found, Origin};
-use super::reference::{ImageReference, Platform, readable};
+use super::reference::{ImageReference, Platform, default_tag, readable};
 use super::registry::Registry;
 use super::registry_auth::{REGISTRY_CREDENTIALS, TOKEN_REALM};
 use super::registry_client::{Connections, REGISTRY, RegistryOptions, UNREACHED};
@@ -18,9 +18,6 @@ use super::source::{Pick, Source};
 use super::walk::{Blob, Collected, Walk};
 use crate::bundle::{BlobSource, BundleContent};
 use crate::domain::{Class, Digest, DocumentType, Error, Hash, RepositoryName, Result, Tag};
-
-/// The tag that is meant when neither tag nor digest is given.
-const DEFAULT_TAG: &str = "latest";
 
 /// An image to carry.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -331,7 +328,7 @@ fn from_registry(
     tags: &mut BTreeMap<(usize, Tag), Option<Found>>,
 ) -> Result<Result<Start>> {
     let wanted = match (&reference.tag, &reference.digest) {
-        (None, None) => Some(DEFAULT_TAG.parse().expect("a legal tag")),
+        (None, None) => Some(default_tag()),
         (tag, _) => tag.clone(),
     };
     let name = match &request.name {

@@ -7,9 +7,6 @@ use crate::collect::{ImageOptions, ImageReference, ImageRequest, Source, Stored,
 use crate::domain::{Class, Digest, Error, RepositoryName, Result, Tag};
 use crate::release_file::ImageEntry;
 
-/// The tag that is meant when neither tag nor digest is given.
-const DEFAULT_TAG: &str = "latest";
-
 /// A place in the list of what is collected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Wanted(usize);
@@ -94,11 +91,10 @@ impl Closure {
         let repository = reference
             .repository()
             .ok_or_else(|| wrong(format!("{text:?} has a host that a bundle cannot name")))?;
-        let tag = match (&reference.tag, &reference.digest) {
-            (None, None) => Some(DEFAULT_TAG.parse().expect("a legal tag")),
-            (tag, _) => tag.clone(),
-        };
-        let same = |known: &str| known == text || known.parse().is_ok_and(|known: ImageReference| known == reference);
+        let meant = reference.clone().meant();
+        let tag = meant.tag.clone();
+        let same =
+            |known: &str| known == text || known.parse().is_ok_and(|known: ImageReference| known.meant() == meant);
         let said = elsewhere
             .iter()
             .find(|(known, _)| same(known))

@@ -7,7 +7,7 @@ use super::closure::{Wanted, get};
 use super::gathered::Gathered;
 use crate::ReleaseFolder;
 use crate::bundle::desired::{DockerMode, PLACEHOLDER_HOST, PLACEHOLDER_PROJECT};
-use crate::collect::Stored;
+use crate::collect::{ImageReference, Stored};
 use crate::compose::{ComposeInput, Environment, EnvironmentFile, Project, load};
 use crate::domain::{Class, Error, Result, SecretName, limits};
 use crate::leak::AllowPlain;
@@ -141,9 +141,10 @@ impl ComposeVariant {
             }
         }
         for reference in application.images.keys() {
-            let used = images.keys().any(|known| {
-                known == reference || known.parse::<crate::collect::ImageReference>() == reference.parse()
-            });
+            let meant = |text: &str| text.parse().map(ImageReference::meant);
+            let used = images
+                .keys()
+                .any(|known| known == reference || meant(known) == meant(reference));
             if !used && whole {
                 let error = Error::new(
                     Class::Content,

@@ -242,7 +242,7 @@ impl Work<'_> {
             if found.contains(reference) {
                 continue;
             }
-            let is_listed = self.listed.contains(reference);
+            let is_listed = self.listed.contains(&reference.clone().meant());
             let reference = reference.to_string();
             for candidate in traced(&self.answer.values.whole, &reference) {
                 if !self.is_unused(&candidate.path) {
@@ -387,7 +387,7 @@ impl Work<'_> {
             }
             if reference
                 .parse()
-                .is_ok_and(|reference| self.listed.contains(&reference))
+                .is_ok_and(|reference: ImageReference| self.listed.contains(&reference.meant()))
             {
                 self.spare.push(candidate.path.clone());
             }

@@ -75,7 +75,7 @@ impl Judgement<'_> {
     fn is_listed(&self, reference: &str) -> bool {
         reference
             .parse()
-            .is_ok_and(|reference| self.listed.contains(&reference))
+            .is_ok_and(|reference: ImageReference| self.listed.contains(&reference.meant()))
     }
 
     fn not_carried(&self, image: &Seen, was: Option<&Seen>, answer: &mut Resolved) {
@@ -253,7 +253,7 @@ impl Judgement<'_> {
                 format!("{}: {}", suspect.place, suspect.reference)
             } else {
                 format!(
-                    "{}: {:?} looks like an image, and the release does not carry it",
+                    "{}: {:?} looks like an image, and is none of the application's",
                     suspect.place, suspect.reference
                 )
             };
@@ -265,12 +265,12 @@ impl Judgement<'_> {
             answer.problems.push(if is_sentence {
                 error.remedy("have the object name its images, where it can, or leave --strict out")
             } else {
-                error.remedy("list it under images, or leave --strict out")
+                error.remedy("list it under the application's images, or leave --strict out")
             });
         }
         if told > SUSPECTS {
             answer.warnings.push(format!(
-                "{}: {} more look like images that the release does not carry",
+                "{}: {} more look like images, and are none of the application's",
                 self.question.name,
                 told.saturating_sub(SUSPECTS)
             ));

@@ -49,9 +49,9 @@ impl Question<'_> {
             .images
             .iter()
             .filter_map(|image| {
-                let (repository, tag) = image.name.as_ref()?;
-                let tag = tag.as_ref().map(|tag| format!(":{tag}")).unwrap_or_default();
-                Some((format!("{repository}{tag}"), image.clone()))
+                let image = image.as_called();
+                let (repository, tag) = image.name.clone()?;
+                Some((format!("{repository}:{}", tag?), image))
             })
             .collect()
     }
@@ -60,13 +60,11 @@ impl Question<'_> {
     pub(super) fn listed(&self) -> Vec<ImageReference> {
         let images = self.application.images.iter();
         images
-            .filter_map(|image| match (&image.name, &image.source) {
-                (Some((repository, tag)), _) => {
-                    let tag = tag.as_ref().map(|tag| format!(":{tag}")).unwrap_or_default();
-                    format!("{repository}{tag}").parse().ok()
-                }
+            .filter_map(|image| match (image.as_called().name, &image.source) {
+                (Some((repository, tag)), _) => format!("{repository}:{}", tag?).parse().ok(),
                 (None, source) => source.to_string().parse().ok(),
             })
+            .map(ImageReference::meant)
             .collect()
     }
 

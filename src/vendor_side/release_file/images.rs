@@ -8,7 +8,7 @@ use serde_saphyr::Spanned;
 use super::mistakes::{Mistakes, cut, place};
 use super::one_or_many::TextOr;
 use crate::bundle::desired::PLACEHOLDER_HOST;
-use crate::collect::{ImageOptions, ImageReference, ImageRequest, Platform, Source, conversion};
+use crate::collect::{ImageOptions, ImageReference, ImageRequest, Platform, Source, conversion, default_tag};
 use crate::domain::{RepositoryName, Result, Tag};
 
 /// An image and the name it is stored under.
@@ -47,6 +47,16 @@ impl ImageEntry {
             source: self.source.clone(),
             name: self.name.clone(),
             options: self.options.clone(),
+        }
+    }
+
+    /// The same under the name by which an application calls it: one without a tag means the tag `latest`, whatever the source's is.
+    #[must_use]
+    pub fn as_called(&self) -> Self {
+        let name = self.name.clone();
+        Self {
+            name: name.map(|(repository, tag)| (repository, Some(tag.unwrap_or_else(default_tag)))),
+            ..self.clone()
         }
     }
 }

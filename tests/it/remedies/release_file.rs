@@ -349,7 +349,7 @@ fn charts_that_cannot_be_told_are_put_right_as_the_message_says() {
     shop.write(extra, "args: [--reloader=registry.example.com/shop/web:1.0]\n");
     shop.write("release.yaml", &release(5, ""));
     let remedy = shop.create("--strict").remedy("E-CONTENT", "suspected-image");
-    assert_eq!(remedy, "list it under images, or leave --strict out");
+    assert_eq!(remedy, "list it under the application's images, or leave --strict out");
     shop.create("").succeeded();
     shop.write("release.yaml", &release(6, listed));
     shop.create("--strict").succeeded();

@@ -236,7 +236,7 @@ pub(super) const ROWS: &[(&str, Row)] = &[
     ("Content secrets: have the vendor make the release again with `airlock bundle create`", Followed(&["what_a_site_cannot_use_of_sealed_secrets_is_made_again_by_the_vendor"])),
     ("Content summary-release: ask the site for the status package itself", Followed(&["a_summary_that_says_what_was_not_signed_or_two_things_is_answered_as_the_message_says"])),
     ("Content summary-release: learn the release from its bundle with `airlock vendor ledger learn FILE`, then give the summary again", Followed(&["a_summary_that_says_what_was_not_signed_or_two_things_is_answered_as_the_message_says"])),
-    ("Content suspected-image: list it under images, or leave --strict out", Followed(&["charts_that_cannot_be_told_are_put_right_as_the_message_says"])),
+    ("Content suspected-image: list it under the application's images, or leave --strict out", Followed(&["charts_that_cannot_be_told_are_put_right_as_the_message_says"])),
     ("Content tag-twice: give one of the images another name", Followed(&["images_of_layouts_are_chosen_as_the_message_says"])),
     ("Content template: write the key out", Followed(&["secrets_stand_only_where_nothing_reads_them_as_anything_else"])),
     ("Content template: write the name of the image out", Followed(&["secrets_stand_only_where_nothing_reads_them_as_anything_else"])),

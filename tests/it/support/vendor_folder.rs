@@ -160,6 +160,18 @@ impl VendorFolder {
         contents
     }
 
+    /// The names of the last bundle that have a tag.
+    pub(crate) fn names(&self) -> Vec<String> {
+        let source = airlock::media::open(&self.path("out.airlock"), None).unwrap();
+        let opened = OpenedBundle::open(source.input).unwrap();
+        let signed = opened.verify(self.workspace.chain()).unwrap();
+        let bundle = signed.read_index(|_, _| Ok(())).unwrap();
+        let names = bundle.index().names();
+        names
+            .filter_map(|(repository, tag, _)| Some(format!("{repository}:{}", tag?)))
+            .collect()
+    }
+
     /// Builds a release that must be refused: class, code, and the whole sentence.
     pub(crate) fn refused(&mut self, rest: &str, sequence: u64) -> (&'static str, &'static str, String) {
         let out = self.path("out.airlock");

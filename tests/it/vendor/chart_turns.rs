@@ -205,3 +205,49 @@ fn addresses_of_every_kind_are_tried_and_told() {
     kinds(&mut folder, 4);
     assert!(warned(&folder), "{:?}", folder.warnings);
 }
+
+#[test]
+fn a_name_without_a_tag_means_latest_on_either_side() {
+    let pod = |image: &str| {
+        format!(
+            "apiVersion: v1\nkind: Pod\nmetadata: {{name: t}}\nspec: {{containers: [{{name: t, image: '{image}'}}]}}\n"
+        )
+    };
+    let listed = |name: &str| {
+        let images = format!("values: v.yaml, images: [{{source: 'oci:hello:1.0', name: '{name}'}}]");
+        release(&CHART.replace("values: v.yaml", &images))
+    };
+    let Some(mut folder) = folder(SPLIT, "") else { return };
+    let all = [
+        ("busybox", "busybox"),
+        ("busybox", "busybox:latest"),
+        ("docker.io/library/busybox:latest", "busybox"),
+    ];
+    let mut number = 0;
+    for (asked, name) in all {
+        number += 1;
+        with(&folder, SPLIT, &pod(asked));
+        folder.build(&listed(name), number).unwrap();
+        let names = folder.names();
+        assert!(
+            names.contains(&"docker.io/library/busybox:latest".to_owned()),
+            "{asked} as {name}: {names:?}"
+        );
+    }
+    // Another tag is another image.
+    with(&folder, SPLIT, &pod("busybox"));
+    assert_eq!(folder.refused(&listed("busybox:1.36"), 9).1, "written-image");
+    // Compose alike.
+    let compose = |name: &str| {
+        format!(
+            "agents:\n- {{name: 3.1.0, docker: {{source: 'oci:hello:1.0', name: 'agents.example.com/d:3.1.0'}}}}\n\
+             applications: [{{name: app, version: '1', compose: c.yaml, images: {{'{name}': 'oci:hello:1.0'}}}}]\n\
+             targets:\n- {{name: hall, kind: docker, deployments: [{{application: app}}]}}\n"
+        )
+    };
+    for (number, (asked, name)) in (20..).zip(all) {
+        folder.write("c.yaml", format!("services: {{w: {{image: '{asked}'}}}}\n"));
+        folder.build(&compose(name), number).unwrap();
+    }
+    assert_eq!(folder.refused(&compose("busybox:1.36"), 30).1, "reference");
+}
