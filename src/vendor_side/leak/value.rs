@@ -14,13 +14,45 @@ const DURATION: usize = 6;
 /// Characters of a part of a path that no person chose.
 const RANDOM: usize = 20;
 /// What stands for nothing.
-const WORDS: [&str; 16] = [
-    "null", "~", "true", "false", "yes", "no", "on", "off", "enabled", "disabled", "{}", "[]", "|", ">", "|-", ">-",
+const WORDS: [&str; 19] = [
+    "null",
+    "none",
+    "nil",
+    "undefined",
+    "~",
+    "true",
+    "false",
+    "yes",
+    "no",
+    "on",
+    "off",
+    "enabled",
+    "disabled",
+    "{}",
+    "[]",
+    "|",
+    ">",
+    "|-",
+    ">-",
 ];
 /// How a path begins.
 const PATHS: [&str; 5] = ["/", "./", "../", "~/", "file:"];
 /// How a value begins that says where another program finds the secret.
-const REFERENCES: [&str; 6] = ["vault:", "ref+", "op://", "arn:aws:", "env:", "ENC["];
+const REFERENCES: [&str; 12] = [
+    "vault:",
+    "ref+",
+    "op://",
+    "arn:aws:",
+    "env:",
+    "ENC[",
+    // Grafana's, as they are and as compose files have them.
+    "$__file{",
+    "$__env{",
+    "$__vault{",
+    "$$__file{",
+    "$$__env{",
+    "$$__vault{",
+];
 
 /// How hashes of passwords begin, as they are and as a settled text has them: what stands behind their dollars is no variable.
 const HASHES: [&str; 12] = [
@@ -63,7 +95,8 @@ pub(super) fn may_be_secret(value: &str) -> bool {
                 || WORDS.contains(&value.to_ascii_lowercase().as_str())
                 || is_small_number(&value)
                 || is_duration(&value)
-                || is_path(&value))
+                || is_path(&value)
+                || is_code(&value))
         }
     }
 }
@@ -133,6 +166,17 @@ fn unquoted(value: &str) -> &str {
     value.trim_matches(['"', '\'']).trim()
 }
 
+/// Whether a value is what a program works out: the output of a command, or a member by its name (`config['api_key']`).
+fn is_code(value: &str) -> bool {
+    let of_a_command = value.len() > 2 && value.starts_with('`') && value.ends_with('`');
+    let member = || {
+        let (whole, name) = value.strip_suffix(']')?.split_once('[')?;
+        let is_path = |text: &str| text.chars().all(|c| c.is_ascii_alphanumeric() || "_.".contains(c));
+        Some(whole.starts_with(|c: char| c.is_ascii_alphabetic()) && is_path(whole) && name.starts_with(['\'', '"']))
+    };
+    of_a_command || member().unwrap_or(false)
+}
+
 fn is_small_number(value: &str) -> bool {
     let value = value.strip_prefix(['-', '+']).unwrap_or(value);
     let (whole, part) = value.split_once('.').unwrap_or((value, "0"));
@@ -198,6 +242,8 @@ mod tests {
             "pre-$A",
             "changeme",
             "'hunter2',",
+            "a[1]",
+            "`hunter2",
         ] {
             assert!(may_be_secret(value), "{value}");
         }
@@ -230,6 +276,13 @@ mod tests {
             "postgres://app:${PW}@db/app",
             "user=app password=${PW}",
             "vault:secret/data/db#password",
+            "$__file{/run/secrets/gf}",
+            "$$__env{GF_PASSWORD}",
+            "None",
+            "undefined;",
+            "config['api_key']",
+            "req.headers[\"x-token\"],",
+            "`openssl rand -hex 16`",
             "|",
         ] {
             assert!(!may_be_secret(value), "{value}");
