@@ -242,7 +242,7 @@ fn a_name_without_a_tag_means_latest_on_either_side() {
         format!(
             "agents:\n- {{name: 3.1.0, docker: {{source: 'oci:hello:1.0', name: 'agents.example.com/d:3.1.0'}}, autoheal: {{source: 'oci:hello:1.0', name: 'agents.example.com/h:1'}}}}\n\
              applications: [{{name: app, version: '1', compose: c.yaml, images: {{'{name}': 'oci:hello:1.0'}}}}]\n\
-             targets:\n- {{name: hall, kind: docker, deployments: [{{application: app}}]}}\n"
+             targets:\n- {{name: yard, kind: docker, deployments: [{{application: app}}]}}\n"
         )
     };
     for (number, (asked, name)) in (20..).zip(all) {
