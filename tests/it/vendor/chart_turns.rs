@@ -206,8 +206,15 @@ fn addresses_of_every_kind_are_tried_and_told() {
     assert!(warned(&folder), "{:?}", folder.warnings);
 }
 
+/// What is asked for, and what it is listed as.
+const LATEST: [(&str, &str); 3] = [
+    ("busybox", "busybox"),
+    ("busybox", "busybox:latest"),
+    ("docker.io/library/busybox:latest", "busybox"),
+];
+
 #[test]
-fn a_name_without_a_tag_means_latest_on_either_side() {
+fn a_name_without_a_tag_means_latest_in_charts() {
     let pod = |image: &str| {
         format!(
             "apiVersion: v1\nkind: Pod\nmetadata: {{name: t}}\nspec: {{containers: [{{name: t, image: '{image}'}}]}}\n"
@@ -218,14 +225,7 @@ fn a_name_without_a_tag_means_latest_on_either_side() {
         release(&CHART.replace("values: v.yaml", &images))
     };
     let Some(mut folder) = folder(SPLIT, "") else { return };
-    let all = [
-        ("busybox", "busybox"),
-        ("busybox", "busybox:latest"),
-        ("docker.io/library/busybox:latest", "busybox"),
-    ];
-    let mut number = 0;
-    for (asked, name) in all {
-        number += 1;
+    for (number, (asked, name)) in (1..).zip(LATEST) {
         with(&folder, SPLIT, &pod(asked));
         folder.build(&listed(name), number).unwrap();
         let names = folder.names();
@@ -237,17 +237,27 @@ fn a_name_without_a_tag_means_latest_on_either_side() {
     // Another tag is another image.
     with(&folder, SPLIT, &pod("busybox"));
     assert_eq!(folder.refused(&listed("busybox:1.36"), 9).1, "written-image");
-    // Compose alike.
+}
+
+#[test]
+fn a_name_without_a_tag_means_latest_in_compose_files() {
     let compose = |name: &str| {
         format!(
-            "agents:\n- {{name: 3.1.0, docker: {{source: 'oci:hello:1.0', name: 'agents.example.com/d:3.1.0'}}, autoheal: {{source: 'oci:hello:1.0', name: 'agents.example.com/h:1'}}}}\n\
+            "agents:\n- name: 3.1.0\n  docker: {{source: 'oci:hello:1.0', name: 'agents.example.com/d:3.1.0'}}\n  \
+             autoheal: {{source: 'oci:hello:1.0', name: 'agents.example.com/h:1'}}\n\
              applications: [{{name: app, version: '1', compose: c.yaml, images: {{'{name}': 'oci:hello:1.0'}}}}]\n\
              targets:\n- {{name: yard, kind: docker, deployments: [{{application: app}}]}}\n"
         )
     };
-    for (number, (asked, name)) in (20..).zip(all) {
+    let mut folder = VendorFolder::new();
+    for (number, (asked, name)) in (1..).zip(LATEST) {
         folder.write("c.yaml", format!("services: {{w: {{image: '{asked}'}}}}\n"));
         folder.build(&compose(name), number).unwrap();
+        let names = folder.names();
+        assert!(
+            names.contains(&"docker.io/library/busybox:latest".to_owned()),
+            "{asked} as {name}: {names:?}"
+        );
     }
-    assert_eq!(folder.refused(&compose("busybox:1.36"), 30).1, "reference");
+    assert_eq!(folder.refused(&compose("busybox:1.36"), 9).1, "reference");
 }
