@@ -173,7 +173,7 @@ fn introduce(registry: &Registry, agents: &AgentsAddress, way: &Way, ui: &mut Ui
     let curl = way.curl();
     if example.is_some() && way.is_asked {
         ui.say(format_args!(
-            "reading takes the UUID and the secret of a target (`airlock target secret`): docker login {host}"
+            "reading takes the UUID and the secret of a target (`airlock target secret TARGET` gives a new one): docker login {host}"
         ));
     }
     if example.is_some() && way.authority.is_some() {
