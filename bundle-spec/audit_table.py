@@ -372,7 +372,7 @@ def main():
     print(f"\n{sum(counts.values())} cases, {f'{watched} traced' if traced else 'writes NOT traced: strace does not work here'}")
     for (python, page), count in sorted(counts.items()):
         why = {("refused", "not refused"): ", all of them in what it says it does not check",
-               ("accepted", "refused"): ", all of them with travel forms, which it says it does not read"}.get((python, page), "")
+               ("accepted", "refused"): ", all of them with copied layers, which it says it does not read"}.get((python, page), "")
         print(f"  verify.py {python}, audit.sh {page}: {count}{why if not wrong else ''}")
     for fault in wrong:
         print(f"WRONG {verify.shown(fault)}")

@@ -5,7 +5,8 @@ use super::index::Blob;
 use super::payload::Sink;
 use crate::domain::{Hash, Result};
 
-/// Verifies and forgets: blobs that are copied from others are judged as far as their bytes allow. The function is told the bytes of the bundle that were read so far.
+/// Verifies and forgets: blobs that are copied from others are judged as far as their bytes allow. The function is told the bytes of the
+/// bundle that were read so far.
 #[derive(Debug)]
 pub struct CheckOnly<F>(pub F);
 

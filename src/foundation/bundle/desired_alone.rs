@@ -1,4 +1,4 @@
-//! The desired state of a bundle alone, or what its documents come to, for who does not want the rest.
+//! The desired state of a bundle alone, or its reference graph, for who does not want the rest.
 
 use super::desired::DesiredState;
 use super::graph::Graph;
@@ -18,11 +18,12 @@ pub fn read_desired(bundle: VerifiedBundle) -> Result<Option<DesiredState>> {
         return Ok(None);
     };
     let mut find = Find {
-        digest: entry.digest,
-        found: None,
+        document: Some(entry.digest),
+        bytes: None,
+        graph: None,
     };
     let ended = bundle.read_payload(&mut find);
-    match (find.found, ended) {
+    match (find.bytes, ended) {
         (Some(bytes), _) => DesiredState::parse(&bytes).map(Some),
         (None, Err(error)) => Err(error),
         (None, Ok(())) => Err(Error::new(
@@ -39,9 +40,13 @@ pub fn read_desired(bundle: VerifiedBundle) -> Result<Option<DesiredState>> {
 ///
 /// Those of reading the payload up to its layers, and of the graph.
 pub fn read_graph(bundle: VerifiedBundle) -> Result<Graph> {
-    let mut find = FindGraph(None);
+    let mut find = Find {
+        document: None,
+        bytes: None,
+        graph: None,
+    };
     let ended = bundle.read_payload(&mut find);
-    match (find.0, ended) {
+    match (find.graph, ended) {
         (Some(graph), _) => Ok(graph),
         (None, Err(error)) => Err(error),
         (None, Ok(())) => Err(Error::new(
@@ -52,12 +57,24 @@ pub fn read_graph(bundle: VerifiedBundle) -> Result<Graph> {
     }
 }
 
-/// Takes the graph and ends the reading.
-struct FindGraph(Option<Graph>);
+fn enough() -> Error {
+    Error::new(Class::Other, "found", "enough was read")
+}
 
-impl Sink for FindGraph {
-    fn blob(&mut self, _: &Blob, _: &[u8]) -> Result<()> {
-        Ok(())
+/// Takes one document, or the graph where none is named, and ends the reading.
+struct Find {
+    document: Option<Digest>,
+    bytes: Option<Vec<u8>>,
+    graph: Option<Graph>,
+}
+
+impl Sink for Find {
+    fn blob(&mut self, blob: &Blob, bytes: &[u8]) -> Result<()> {
+        if self.document != Some(blob.digest) {
+            return Ok(());
+        }
+        self.bytes = Some(bytes.to_vec());
+        Err(enough())
     }
 
     fn begin(&mut self, _: &Blob) -> Result<()> {
@@ -77,47 +94,10 @@ impl Sink for FindGraph {
     }
 
     fn graph(&mut self, graph: Graph) -> Result<()> {
-        self.0 = Some(graph);
-        Err(enough())
-    }
-}
-
-fn enough() -> Error {
-    Error::new(Class::Other, "found", "enough was read")
-}
-
-/// Takes one blob and ends the reading.
-struct Find {
-    digest: Digest,
-    found: Option<Vec<u8>>,
-}
-
-impl Sink for Find {
-    fn blob(&mut self, blob: &Blob, bytes: &[u8]) -> Result<()> {
-        if blob.digest != self.digest {
+        if self.document.is_some() {
             return Ok(());
         }
-        self.found = Some(bytes.to_vec());
+        self.graph = Some(graph);
         Err(enough())
-    }
-
-    fn begin(&mut self, _: &Blob) -> Result<()> {
-        Ok(())
-    }
-
-    fn piece(&mut self, _: &[u8]) -> Result<()> {
-        Ok(())
-    }
-
-    fn end(&mut self, _: &Blob, _: Vec<Hash>) -> Result<()> {
-        Ok(())
-    }
-
-    fn chunk_done(&mut self, _: u64, _: u64, _: Option<Hash>) -> Result<()> {
-        Ok(())
-    }
-
-    fn graph(&mut self, _: Graph) -> Result<()> {
-        Ok(())
     }
 }

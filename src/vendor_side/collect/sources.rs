@@ -10,7 +10,7 @@ use super::image_options::ImageOptions;
 use super::layout::{Layout, LocalLayouts};
 use super::made::{Made, MadeArtifact};
 use super::origin::{Found, Origin};
-use super::reference::{ImageReference, Platform, default_tag, readable};
+use super::reference::{ImageReference, Platform, readable};
 use super::registry::Registry;
 use super::registry_auth::{REGISTRY_CREDENTIALS, TOKEN_REALM};
 use super::registry_client::{Connections, REGISTRY, RegistryOptions, UNREACHED};
@@ -327,10 +327,7 @@ fn from_registry(
     request: &ImageRequest,
     tags: &mut BTreeMap<(usize, Tag), Option<Found>>,
 ) -> Result<Result<Start>> {
-    let wanted = match (&reference.tag, &reference.digest) {
-        (None, None) => Some(default_tag()),
-        (tag, _) => tag.clone(),
-    };
+    let wanted = reference.clone().meant().tag;
     let name = match &request.name {
         Some((repository, tag)) => Some((repository.clone(), tag.clone().or_else(|| wanted.clone()))),
         None => reference.repository().map(|repository| (repository, wanted.clone())),

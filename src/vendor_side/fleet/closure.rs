@@ -93,8 +93,7 @@ impl Closure {
             .ok_or_else(|| wrong(format!("{text:?} has a host that a bundle cannot name")))?;
         let meant = reference.clone().meant();
         let tag = meant.tag.clone();
-        let same =
-            |known: &str| known == text || known.parse().is_ok_and(|known: ImageReference| known.meant() == meant);
+        let same = |known: &str| known.parse().is_ok_and(|known: ImageReference| known.meant() == meant);
         let said = elsewhere
             .iter()
             .find(|(known, _)| same(known))

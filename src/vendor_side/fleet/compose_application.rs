@@ -142,9 +142,7 @@ impl ComposeVariant {
         }
         for reference in application.images.keys() {
             let meant = |text: &str| text.parse().map(ImageReference::meant);
-            let used = images
-                .keys()
-                .any(|known| known == reference || meant(known) == meant(reference));
+            let used = images.keys().any(|known| meant(known) == meant(reference));
             if !used && whole {
                 let error = Error::new(
                     Class::Content,

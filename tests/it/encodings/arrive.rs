@@ -1,11 +1,10 @@
 //! Encoded layers at a site: stored and served as the bytes that they are, also after a stop, damage, and other ways of travelling.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use airlock::domain::Digest;
-
-use crate::support::appliance::{self, Appliance, Ended, check, incoming, read, write};
-use crate::support::bundles::{Made, SMALL_CHUNKS, Vendor};
+use super::stage::Stage;
+use crate::support::appliance::{self, check, incoming, read, write};
+use crate::support::bundles::{Made, SMALL_CHUNKS};
 use crate::support::site::noise;
 
 /// A text that repeats itself at long distance, so that a chunk alone would not become smaller.
@@ -27,39 +26,9 @@ fn layers() -> Vec<Vec<u8>> {
     ]
 }
 
-struct Stage {
-    folder: tempfile::TempDir,
-    site: Appliance,
-    vendor: Vendor,
-}
-
 impl Stage {
-    fn new() -> Self {
-        let vendor = Vendor::new();
-        Self {
-            folder: appliance::scratch(),
-            site: Appliance::init(&vendor),
-            vendor,
-        }
-    }
-
-    fn file(&self, name: &str, bytes: &[u8]) -> PathBuf {
-        let path = self.folder.path().join(name);
-        write(&path, bytes);
-        path
-    }
-
     fn encoded(&self, sequence: u64, layers: &[Vec<u8>]) -> Made {
         self.vendor.encoded(sequence, layers, SMALL_CHUNKS, &mut |form| form)
-    }
-
-    fn import(&self, made: &Made) -> Ended {
-        self.site.import(&self.file("bundle", &made.bytes))
-    }
-
-    fn blob(&self, digest: &Digest) -> PathBuf {
-        let hex = digest.0.to_hex();
-        self.site.path().join("blobs/sha256").join(&hex[..2]).join(hex)
     }
 }
 
@@ -80,7 +49,7 @@ fn encoded_layers_arrive_byte_for_byte() {
     // Served whole, through the proofs of their pieces.
     assert_eq!(check(&stage.site.path(), &[&made]), 1);
     for (digest, layer) in made.layers.iter().zip(&layers) {
-        assert!(read(&stage.blob(digest)) == *layer);
+        assert!(read(&stage.stored(digest)) == *layer);
     }
     assert_eq!(incoming(&stage.site.path()), Vec::<String>::new());
 }
@@ -93,7 +62,7 @@ fn a_dry_run_restores_and_stores_nothing() {
     let mut command = appliance::import_command(&stage.site.path(), &bundle);
     let output = command.arg("--dry-run").output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    assert!(!stage.blob(&made.layers[1]).try_exists().unwrap());
+    assert!(!stage.stored(&made.layers[1]).try_exists().unwrap());
 }
 
 #[test]
@@ -111,7 +80,9 @@ fn a_stop_inside_an_encoded_layer_goes_on_behind_the_one_before() {
         .join(&incoming(&stage.site.path())[0]);
     let journal = String::from_utf8(read(&staging.join("journal"))).unwrap();
     assert!(!journal.contains("part"), "{journal}");
-    assert!(!stage.blob(&made.layers[5]).try_exists().unwrap() && stage.blob(&made.layers[3]).try_exists().unwrap());
+    assert!(
+        !stage.stored(&made.layers[5]).try_exists().unwrap() && stage.stored(&made.layers[3]).try_exists().unwrap()
+    );
     let ended = stage.import(&made);
     ended.assert_imported();
     assert!(ended.resumed_bytes() > 0);
@@ -127,7 +98,7 @@ fn what_the_store_holds_is_not_restored_and_what_is_damaged_there_is() {
     let (stage, layers) = (Stage::new(), layers());
     let plain = stage.vendor.bundle(1, &layers, SMALL_CHUNKS);
     stage.import(&plain).assert_imported();
-    let (held, damaged) = (stage.blob(&plain.layers[5]), stage.blob(&plain.layers[3]));
+    let (held, damaged) = (stage.stored(&plain.layers[5]), stage.stored(&plain.layers[3]));
     let before = std::os::unix::fs::MetadataExt::ino(&std::fs::metadata(&held).unwrap());
     damage(&damaged);
     let made = stage.encoded(2, &layers);
@@ -145,13 +116,13 @@ fn the_same_bundle_heals_encoded_layers() {
     let (stage, layers) = (Stage::new(), layers());
     let made = stage.encoded(1, &layers);
     stage.import(&made).assert_imported();
-    damage(&stage.blob(&made.layers[2]));
-    damage(&stage.blob(&made.layers[1]));
-    std::fs::remove_file(stage.blob(&made.layers[5])).unwrap();
+    damage(&stage.stored(&made.layers[2]));
+    damage(&stage.stored(&made.layers[1]));
+    std::fs::remove_file(stage.stored(&made.layers[5])).unwrap();
     let ended = stage.import(&made);
     assert_eq!((ended.code, ended.word()), (Some(0), "already"), "{}", ended.stderr);
     for (digest, layer) in made.layers.iter().zip(&layers) {
-        assert!(read(&stage.blob(digest)) == *layer);
+        assert!(read(&stage.stored(digest)) == *layer);
     }
     assert_eq!(check(&stage.site.path(), &[&made]), 1);
 }

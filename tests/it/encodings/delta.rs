@@ -7,9 +7,10 @@ use std::process::Command;
 use airlock::encoding::{Base, Encoding};
 use airlock::producer::{Producer, Sample};
 
+use super::stage::Stage;
 use crate::format::vectors::vectors;
-use crate::support::appliance::{self, Appliance, Ended, check, incoming, read, write};
-use crate::support::bundles::{Made, SMALL_CHUNKS, Vendor};
+use crate::support::appliance::{self, Ended, check, incoming, read, write};
+use crate::support::bundles::{Made, SMALL_CHUNKS};
 use crate::support::site::noise;
 use crate::support::state_fingerprint::StateFingerprint;
 use crate::support::travel::{self, Copied, GzipLayer};
@@ -21,35 +22,9 @@ fn old_and_new() -> (Vec<u8>, Vec<u8>) {
     (old, new)
 }
 
-struct Stage {
-    folder: tempfile::TempDir,
-    site: Appliance,
-    vendor: Vendor,
-}
-
 impl Stage {
-    fn new() -> Self {
-        let vendor = Vendor::new();
-        Self {
-            folder: appliance::scratch(),
-            site: Appliance::init(&vendor),
-            vendor,
-        }
-    }
-
-    fn file(&self, name: &str, bytes: &[u8]) -> PathBuf {
-        let path = self.folder.path().join(name);
-        write(&path, bytes);
-        path
-    }
-
-    fn import(&self, made: &Made) -> Ended {
-        self.site.import(&self.file("bundle", &made.bytes))
-    }
-
     fn blob(&self, layer: &[u8]) -> PathBuf {
-        let hex = travel::base(layer, false).digest.0.to_hex();
-        self.site.path().join("blobs/sha256").join(&hex[..2]).join(hex)
+        self.stored(&travel::base(layer, false).digest)
     }
 
     /// Release 2: `new`, copied from `old`, which release 1 brought, and something small beside it.

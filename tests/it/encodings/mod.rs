@@ -7,3 +7,4 @@ mod delta_vectors;
 mod gzip;
 mod real_programs;
 mod spoilt;
+mod stage;
