@@ -7,15 +7,15 @@ use super::chunk::Chunk;
 use super::cut::{ChunkSpan, Payload, PayloadBlob};
 use super::decode::decode;
 use super::entry::entry_bytes;
+use super::hash_chain::{HashChain, HashLink};
 use super::kind::Kind;
-use super::large::{Large, out_of_place};
-use super::pump::{BESIDE_RESTORING, StoredChunk, compare_hash, in_flight, pump, read_chunk};
+use super::large::{Large, Progress, out_of_place};
+use super::pump::{BESIDE_RESTORING, StoredChunk, compare_hash, in_flight, pump, read_chunk, reading_workers};
 use super::signed_digest::{check_digest, digest_of};
 use super::sink::{DecodedChunk, no_encoding};
 use super::source::Source;
 use crate::domain::{Class, Hash, Result};
-use crate::panics::caught;
-use crate::stream::{BufferPool, worker_count};
+use crate::stream::BufferPool;
 
 /// Takes chosen blobs in payload order. Every method may fail with any error; it ends the reading.
 pub trait ChosenSink<B> {
@@ -81,6 +81,7 @@ pub(crate) fn read_chosen<B: PayloadBlob>(
     let restores = payload.blobs.iter().any(|blob| blob.is_encoded() && is_chosen(blob));
     let pool = BufferPool::new(usize::try_from(payload.chunk_bytes).unwrap_or(usize::MAX));
     let mut left = chosen.into_iter();
+    let mut hashes = HashChain::new(payload, None);
     let mut collector = Collector {
         kind,
         payload,
@@ -89,11 +90,11 @@ pub(crate) fn read_chosen<B: PayloadBlob>(
         sink,
     };
     pump(
-        worker_count(),
+        reading_workers(),
         if restores {
             BESIDE_RESTORING
         } else {
-            in_flight(worker_count())
+            in_flight(reading_workers())
         },
         || {
             let Chosen {
@@ -103,12 +104,13 @@ pub(crate) fn read_chosen<B: PayloadBlob>(
                 gap,
             } = left.next()?;
             let passed = source.skip(gap, Class::Incomplete);
-            Some(passed.and_then(|()| read_chunk(source, &pool, number, chunk, span)))
+            let link = hashes.link(span);
+            Some(passed.and_then(|()| read_chunk(source, &pool, number, chunk, (span, link))))
         },
         || {
             let mut decoder = None;
             let pool = pool.clone();
-            move |stored: StoredChunk<ChunkSpan>| {
+            move |stored: StoredChunk<(ChunkSpan, Option<HashLink>)>| {
                 compare_hash(kind.noun, &stored)?;
                 decode(kind, payload, &pool, &mut decoder, stored)
             }
@@ -190,13 +192,15 @@ impl<B: PayloadBlob> Collector<'_, '_, B> {
             self.sink.begin(&blob)?;
             self.large = Some(Large::new(blob));
         }
-        let mut large = self.large.take().ok_or_else(out_of_place)?;
-        let midstate = caught("hasher", || large.piece(span, &decoded.plain))??;
+        let (large, hash) = self.large.take().zip(decoded.hash).ok_or_else(out_of_place)?;
+        let progress = large.piece(span, hash, self.kind)?;
         self.sink.piece(&blob, span.offset, &decoded.plain)?;
-        if midstate.is_some() {
-            self.large = Some(large);
-            return Ok(());
+        match progress {
+            Progress::GoesOn(large, _) => {
+                self.large = Some(large);
+                Ok(())
+            }
+            Progress::Whole(midstates) => self.sink.end(&blob, midstates),
         }
-        self.sink.end(&blob, large.finish(self.kind)?)
     }
 }

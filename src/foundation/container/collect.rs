@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use super::cut::{ChunkSpan, Payload, PayloadBlob};
+use super::hash_chain::PieceHash;
 use super::kind::Kind;
-use super::large::{Large, out_of_place};
+use super::large::{Large, Progress, out_of_place};
 use super::signed_digest::{check_digest, digest_of};
 use super::sink::{ContentStore, DecodedChunk, PayloadSink};
+use crate::crypto::RunningHash;
 use crate::domain::{Hash, Result};
-use crate::panics::{self, caught};
 
 /// Cuts decoded chunks into blobs and hands them over.
 pub(super) struct Collector<'a, 'b, B> {
@@ -41,8 +42,8 @@ impl<'a, 'b, B: PayloadBlob> Collector<'a, 'b, B> {
     }
 
     /// Puts back the state in which an earlier try ended after so many chunks. Nothing of large blobs is read again: their hash goes on
-    /// from the midstate that was kept.
-    pub(super) fn catch_up(&mut self, done: u64) -> Result<()> {
+    /// from the midstate that was kept, and is returned.
+    pub(super) fn catch_up(&mut self, done: u64) -> Result<Option<RunningHash>> {
         let chunk_bytes = self.payload.chunk_bytes;
         // The chunk in which the large blob under way began.
         let mut first = 1;
@@ -90,10 +91,12 @@ impl<'a, 'b, B: PayloadBlob> Collector<'a, 'b, B> {
                 return Err(out_of_place());
             }
             let midstates = self.sink.kept_midstates(chunks)?;
-            self.large = Some(Large::after(blob, seen, midstates)?);
+            let (large, hash) = Large::after(blob, seen, midstates)?;
+            self.large = Some(large);
             self.sink.go_on(&blob, seen)?;
+            return Ok(Some(hash));
         }
-        Ok(())
+        Ok(None)
     }
 
     /// Passes over a blob that an earlier try has stored.
@@ -113,6 +116,7 @@ impl<'a, 'b, B: PayloadBlob> Collector<'a, 'b, B> {
             number,
             span,
             plain,
+            hash,
             position,
         } = decoded;
         self.empty_blobs(span.blob)?;
@@ -123,7 +127,7 @@ impl<'a, 'b, B: PayloadBlob> Collector<'a, 'b, B> {
             }
             None
         } else if self.payload.is_piece(span) {
-            self.piece(span, &plain)?
+            self.piece(span, &plain, hash)?
         } else {
             for (blob, bytes) in self.payload.blobs_in(span, &plain) {
                 if blob.is_encoded() {
@@ -191,28 +195,28 @@ impl<'a, 'b, B: PayloadBlob> Collector<'a, 'b, B> {
     }
 
     /// Takes a piece of a large blob; returns the midstate at its end, where the blob goes on.
-    fn piece(&mut self, span: ChunkSpan, plain: &[u8]) -> Result<Option<Hash>> {
+    fn piece(&mut self, span: ChunkSpan, plain: &[u8], hash: Option<PieceHash>) -> Result<Option<Hash>> {
         if span.offset == 0
             && let Some(blob) = self.payload.blobs.get(span.blob).copied()
         {
             self.sink.begin(&blob)?;
             self.large = Some(Large::new(blob));
         }
-        let mut large = self.large.take().ok_or_else(out_of_place)?;
-        let midstate = caught("hasher", || {
-            panics::point("hasher");
-            large.piece(span, plain)
-        })??;
-        self.sink.piece(plain)?;
-        if midstate.is_some() {
-            self.large = Some(large);
-            return Ok(midstate);
-        }
+        let (large, hash) = self.large.take().zip(hash).ok_or_else(out_of_place)?;
         let blob = large.blob;
-        let midstates = large.finish(self.kind)?;
-        self.sink.end(&blob, midstates)?;
-        self.blob = self.blob.saturating_add(1);
-        Ok(None)
+        let progress = large.piece(span, hash, self.kind)?;
+        self.sink.piece(plain)?;
+        match progress {
+            Progress::GoesOn(large, midstate) => {
+                self.large = Some(large);
+                Ok(Some(midstate))
+            }
+            Progress::Whole(midstates) => {
+                self.sink.end(&blob, midstates)?;
+                self.blob = self.blob.saturating_add(1);
+                Ok(None)
+            }
+        }
     }
 
     /// Hands over what lies behind the last chunk.

@@ -9,13 +9,14 @@ use super::collect::Collector;
 use super::cut::{ChunkSpan, Payload, PayloadBlob};
 use super::entry::entry_bytes;
 use super::frame::Decoder;
+use super::hash_chain::{HashChain, HashLink};
 use super::kind::Kind;
-use super::pump::{BESIDE_RESTORING, StoredChunk, in_flight, pump_stored, writing_workers};
+use super::pump::{BESIDE_RESTORING, StoredChunk, in_flight, pump_stored, reading_workers, writing_workers};
 use super::signed_digest::{check_digest, digest_of};
 use super::sink::{ContentStore, DecodedChunk, PayloadSink};
 use super::source::Source;
 use crate::domain::{Class, Codec, Result};
-use crate::stream::{BufferPool, worker_count};
+use crate::stream::BufferPool;
 
 /// Bytes of the file that are passed over at once.
 const STEP: u64 = 64 << 20;
@@ -43,14 +44,14 @@ pub(crate) fn read_payload<B: PayloadBlob>(
     let workers = if store.is_some() {
         writing_workers()
     } else {
-        worker_count()
+        reading_workers()
     };
+    let mut collector = Collector::new(kind, payload, store.clone(), sink);
+    let mut hashes = HashChain::new(payload, collector.catch_up(done)?);
     let mut numbered = (done.saturating_add(1)..)
         .zip(left)
         .zip(payload.cut().skip(passed.len()))
-        .map(|((number, chunk), span)| (number, *chunk, span));
-    let mut collector = Collector::new(kind, payload, store.clone(), sink);
-    collector.catch_up(done)?;
+        .map(|((number, chunk), span)| (number, *chunk, (span, hashes.link(span))));
     let start_worker = || {
         let mut decoder = None;
         let (pool, store) = (pool.clone(), store.clone());
@@ -76,9 +77,9 @@ pub(crate) fn read_payload<B: PayloadBlob>(
     collector.pass_early()?;
     // Then one for each stretch with encoded blobs or without: beside a restoring fewer chunks are under way.
     let mut left = numbered.peekable();
-    while let Some((_, _, span)) = left.peek() {
+    while let Some((_, _, (span, _))) = left.peek() {
         let encoded = payload.has_encoded(*span);
-        let stretch = std::iter::from_fn(|| left.next_if(|(_, _, span)| payload.has_encoded(*span) == encoded));
+        let stretch = std::iter::from_fn(|| left.next_if(|(_, _, (span, _))| payload.has_encoded(*span) == encoded));
         pump_stored(
             workers,
             if encoded { BESIDE_RESTORING } else { in_flight(workers) },
@@ -108,7 +109,8 @@ fn pass_over(source: &mut Source, chunks: &[Chunk], told: &mut dyn FnMut(u64)) -
     Ok(all)
 }
 
-/// Decodes a chunk whose hash was compared, and compares the digests of the whole blobs in it.
+/// Decodes a chunk whose hash was compared, and compares the digests of the whole blobs in it; a piece of a larger one is hashed behind those
+/// before it.
 ///
 /// # Errors
 ///
@@ -118,12 +120,12 @@ pub(super) fn decode<B: PayloadBlob>(
     payload: Payload<'_, B>,
     pool: &BufferPool,
     decoder: &mut Option<Decoder>,
-    stored: StoredChunk<ChunkSpan>,
+    stored: StoredChunk<(ChunkSpan, Option<HashLink>)>,
 ) -> Result<DecodedChunk> {
     let StoredChunk {
         number,
         chunk,
-        span,
+        span: (span, link),
         bytes,
         position,
     } = stored;
@@ -145,10 +147,12 @@ pub(super) fn decode<B: PayloadBlob>(
             check_digest(kind, blob.digest(), digest_of(bytes))?;
         }
     }
+    let hash = link.map(|link| link.pass(&plain)).transpose()?;
     Ok(DecodedChunk {
         number,
         span,
         plain,
+        hash,
         position,
     })
 }

@@ -12,9 +12,9 @@ use super::cut::{Payload, PayloadBlob};
 use super::entry::{BLOCK, END_BYTES, chunk_name, header, padding};
 use super::frame::Encoder;
 use super::kind::Kind;
-use super::pump::{in_flight, pump};
+use super::pump::{in_flight, pump, writing_workers};
 use crate::domain::{Codec, Error, Result};
-use crate::stream::{BufferPool, PooledBuffer, worker_count};
+use crate::stream::{BufferPool, PooledBuffer};
 
 /// A chunk on its way to the medium.
 struct EncodedChunk {
@@ -45,8 +45,8 @@ pub(crate) fn write_payload<B: PayloadBlob>(
     let mut reader = BlobReader::new(payload, open_blob, pool.clone());
     let mut cut = payload.cut();
     pump(
-        worker_count(),
-        in_flight(worker_count()),
+        writing_workers(),
+        in_flight(writing_workers()),
         || {
             let span = cut.next()?;
             let compress = !payload.is_encoded_piece(span);

@@ -13,11 +13,13 @@
 //!
 //! | Thread | For every chunk | In |
 //! |---|---|---|
-//! | one reader | header compared, stored bytes read into a pooled buffer | payload order |
-//! | a worker a core | stored hash compared; decoded; each blob that lies whole in it hashed and compared; stored ([`ContentStore`]) | any order |
-//! | the caller's | blobs larger than a chunk hashed, from border to border; the `PayloadSink` told what is verified | payload order |
+//! | the workers, by turns | header compared, stored bytes read into a pooled buffer | payload order |
+//! | the same worker | stored hash compared; decoded; each blob that lies whole in it hashed and compared | any order |
+//! | the same worker | a piece of a blob larger than a chunk hashed, behind the piece before it | payload order |
+//! | the same worker | stored ([`ContentStore`]) | any order |
+//! | the caller's | the `PayloadSink` told what is verified | payload order |
 //!
-//! No byte is copied between them, and no thread writes for all. What workers store before its turn has come is good as far as it was
+//! A chunk stays on one core from the first byte to the last, no byte is copied between threads, and no thread writes for all. What workers store before its turn has come is good as far as it was
 //! compared, and nobody can see it: the order in which it counts is the caller's thread's. The early blobs pass through all three before
 //! the first of the others is read, so that no layer is taken from a bundle whose reference graph is not good.
 //!
@@ -47,6 +49,7 @@ mod encode;
 mod entry;
 mod format_lines;
 mod frame;
+mod hash_chain;
 mod kind;
 mod large;
 mod outline;

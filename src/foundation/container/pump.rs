@@ -22,8 +22,13 @@ pub(super) struct StoredChunk<S> {
     pub(super) position: u64,
 }
 
-/// Returns how many workers use all cores where each of them also waits for a disk: past the page cache, a write lasts as long as the disk
-/// takes. Twice as many as cores would hold a third more memory, and gain little.
+/// Returns how many workers use all cores where none waits for long: while one reads, another has what it read before.
+pub(super) fn reading_workers() -> usize {
+    worker_count().max(2)
+}
+
+/// Returns how many workers use all cores where one of them waits for a disk: a source may be slow, and past the page cache a write lasts as long as the disk takes. Twice
+/// as many as cores would hold a third more memory, and gain little.
 pub(super) fn writing_workers() -> usize {
     let cores = worker_count();
     cores.saturating_add(cores.div_ceil(2))
@@ -37,8 +42,8 @@ pub(super) fn in_flight(workers: usize) -> usize {
 /// Chunks that are under way while an encoded blob is made: what makes it holds more than they do, and is slower than they are read.
 pub(super) const BESIDE_RESTORING: usize = 3;
 
-/// Produces on one thread, works on `workers` others, and consumes in order on the caller's thread. At most
-/// `in_flight` jobs are under way at once.
+/// Produces by turns and works on `workers` threads, and consumes in order on the caller's thread. At most `in_flight` jobs are under way at
+/// once.
 ///
 /// # Errors
 ///
@@ -75,7 +80,7 @@ where
     )
 }
 
-/// Reads stored chunks, compares each with its hash, and only then hands it to a worker.
+/// Reads stored chunks, compares each with its hash, and only then has it worked on.
 ///
 /// # Errors
 ///

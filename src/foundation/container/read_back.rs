@@ -2,10 +2,10 @@
 
 use super::chunk::Chunk;
 use super::kind::Kind;
-use super::pump::{StoredChunk, in_flight, pump_stored};
+use super::pump::{StoredChunk, in_flight, pump_stored, reading_workers};
 use super::source::{Input, Source};
 use crate::domain::{Class, Error, Result};
-use crate::stream::{BufferPool, worker_count};
+use crate::stream::BufferPool;
 
 /// Reads a file back: the bytes before the payload, every header, and the hash of every stored chunk.
 ///
@@ -56,8 +56,8 @@ fn compare(
     }
     let pool = BufferPool::new(usize::try_from(chunk_bytes).unwrap_or(usize::MAX));
     pump_stored(
-        worker_count(),
-        in_flight(worker_count()),
+        reading_workers(),
+        in_flight(reading_workers()),
         source,
         &pool,
         (1..).zip(chunks).map(|(number, chunk)| (number, *chunk, ())),

@@ -4,6 +4,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::cut::ChunkSpan;
+use super::hash_chain::PieceHash;
 use crate::domain::{Class, Error, Hash, Result};
 use crate::stream::PooledBuffer;
 
@@ -108,6 +109,8 @@ pub(super) struct DecodedChunk {
     pub(super) span: ChunkSpan,
     /// Its plain bytes.
     pub(super) plain: PooledBuffer,
+    /// What the hash of a large blob says behind it, where it is a piece of one that travels as it is.
+    pub(super) hash: Option<PieceHash>,
     /// Bytes of the file up to its end.
     pub(super) position: u64,
 }

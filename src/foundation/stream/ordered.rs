@@ -1,8 +1,9 @@
-//! A parallel map that keeps the order: one producer, several workers, one consumer on the caller's thread.
+//! A parallel map that keeps the order: several workers that produce by turns, one consumer on the caller's thread.
 //!
-//! Results are consumed in the order in which jobs were produced, so the first error in that order is the one
-//! reported, however the threads were scheduled. The number of jobs between producer and consumer is bounded, and
-//! with it the memory that they hold. A panic is the error of the job that met it: no side ever waits for another that is gone.
+//! Whoever has produced a job works on it, so that what it has just read lies in the cache of its own core. Results are consumed in the order
+//! in which jobs were produced, so the first error in that order is the one reported, however the threads were scheduled. The number of
+//! jobs between producing and consuming is bounded, and with it the memory that they hold. A panic is the error of the job that met it: no
+//! side ever waits for another that is gone.
 
 use std::collections::BTreeMap;
 use std::num::NonZero;
@@ -19,8 +20,9 @@ pub fn worker_count() -> usize {
 
 /// Runs jobs from `produce` on `workers` threads and hands the results to `consume` in order.
 ///
-/// At most `in_flight` jobs exist at once. Each worker makes its own state with `start_worker`. The run ends when `produce`
-/// returns nothing or `consume` fails. A panic in `produce` or in a worker ends it too, in the place of the job that met it.
+/// The workers take turns at `produce`. At most `in_flight` jobs exist at once. Each worker makes its own state with `start_worker`. The
+/// run ends when `produce` returns nothing or `consume` fails. A panic in `produce` or in a worker ends it too, in the place of the job that
+/// met it.
 ///
 /// # Errors
 ///
@@ -28,7 +30,7 @@ pub fn worker_count() -> usize {
 pub fn ordered_map<Job, Out, Work>(
     workers: usize,
     in_flight: usize,
-    mut produce: impl FnMut() -> Option<Job> + Send,
+    produce: impl FnMut() -> Option<Job> + Send,
     start_worker: impl Fn() -> Work + Sync,
     mut consume: impl FnMut(Out) -> Result<()>,
 ) -> Result<()>
@@ -41,44 +43,26 @@ where
     for _ in 0..in_flight.max(1) {
         permit_sender.send(()).ok();
     }
-    let (job_sender, jobs) = mpsc::channel::<(u64, Job)>();
-    let jobs = Mutex::new(jobs);
+    let jobs = Mutex::new(Jobs {
+        permits,
+        produce,
+        next: 0,
+        ended: false,
+    });
     let (result_sender, results) = mpsc::channel::<(u64, Result<Out>)>();
     thread::scope(|scope| {
-        let failure_sender = result_sender.clone();
-        scope.spawn(move || {
-            let mut number: u64 = 0;
-            // A missing permit sender means that the consumer has ended.
-            while permits.recv().is_ok() {
-                let produced = caught("reader", || {
-                    panics::point("reader");
-                    produce()
-                });
-                let job = match produced {
-                    Ok(Some(job)) => job,
-                    Ok(None) => break,
-                    Err(error) => {
-                        // Whoever has ended already has an error of its own.
-                        failure_sender.send((number, Err(error))).ok();
-                        break;
-                    }
-                };
-                if job_sender.send((number, job)).is_err() {
-                    break;
-                }
-                number = number.saturating_add(1);
-            }
-        });
         for _ in 0..workers.max(1) {
             let (jobs, start_worker, result_sender) = (&jobs, &start_worker, result_sender.clone());
             scope.spawn(move || {
                 let mut work = None;
                 loop {
-                    let next = jobs.lock().unwrap_or_else(PoisonError::into_inner).recv();
-                    let Ok((number, job)) = next else { break };
-                    let result = caught("worker", || {
-                        panics::point("worker");
-                        work.get_or_insert_with(start_worker)(job)
+                    let taken = jobs.lock().unwrap_or_else(PoisonError::into_inner).take();
+                    let Some((number, job)) = taken else { break };
+                    let result = job.and_then(|job| {
+                        caught("worker", || {
+                            panics::point("worker");
+                            work.get_or_insert_with(start_worker)(job)
+                        })
                     });
                     // After a panic nobody knows what the worker's state is worth.
                     let failed = result.is_err();
@@ -89,7 +73,7 @@ where
             });
         }
         drop(result_sender);
-        // Owned here, so that leaving early closes them: the producer then gets no permit and everything winds down.
+        // Owned here, so that leaving early closes them: nobody gets a permit then, and everything winds down.
         let (permit_sender, results) = (permit_sender, results);
         let mut waiting = BTreeMap::new();
         let mut next: u64 = 0;
@@ -103,6 +87,33 @@ where
         }
         Ok(())
     })
+}
+
+/// Where jobs come from; whoever holds it takes the next one.
+struct Jobs<Produce> {
+    permits: mpsc::Receiver<()>,
+    produce: Produce,
+    /// The number of the next job.
+    next: u64,
+    ended: bool,
+}
+
+impl<Job, Produce: FnMut() -> Option<Job>> Jobs<Produce> {
+    /// Waits until a further job may be under way, and produces it.
+    fn take(&mut self) -> Option<(u64, Result<Job>)> {
+        // A missing permit sender means that the consumer has ended.
+        if self.ended || self.permits.recv().is_err() {
+            return None;
+        }
+        let produced = caught("reader", || {
+            panics::point("reader");
+            (self.produce)()
+        });
+        self.ended = !matches!(produced, Ok(Some(_)));
+        let number = self.next;
+        self.next = number.saturating_add(1);
+        produced.transpose().map(|job| (number, job))
+    }
 }
 
 #[cfg(test)]
