@@ -83,8 +83,10 @@ pub(super) struct Candidates<'a> {
 struct Carried {
     size: u64,
     encoding: Option<Encoding>,
-    /// Once a later one asked for it; nothing where it is a gzip file that does not travel as its plain.
-    opened: Option<Option<Candidate>>,
+    /// Whether a later one asked for it.
+    is_opened: bool,
+    /// Nothing where it is a gzip file that does not travel as its plain.
+    candidate: Option<Candidate>,
 }
 
 /// Opens a layer of the bundle once more.
@@ -185,7 +187,8 @@ impl<'a> Candidates<'a> {
         let carried = Carried {
             size,
             encoding,
-            opened: None,
+            is_opened: false,
+            candidate: None,
         };
         self.carried.insert(digest, carried);
     }
@@ -210,7 +213,7 @@ impl<'a> Candidates<'a> {
             self.open_carried(digest, reread)?;
         }
         let carried = related.iter().filter_map(|digest| self.carried.get(digest));
-        let carried = carried.filter_map(|carried| carried.opened.as_ref()?.as_ref());
+        let carried = carried.filter_map(|carried| carried.candidate.as_ref());
         let mut left: Vec<&Candidate> = self.opened.iter().flatten().chain(carried).collect();
         let least = profile.bytes().saturating_mul(LEAST_MORE) / 100;
         let (mut chosen, mut all): (Vec<&Candidate>, u64) = (Vec::new(), 0);
@@ -259,7 +262,7 @@ impl<'a> Candidates<'a> {
 
     /// Opens a layer that stands before in the bundle, the first time that it is asked for.
     fn open_carried(&mut self, digest: &Digest, reread: &Reread<'_>) -> Result<()> {
-        let Some(carried) = self.carried.get_mut(digest).filter(|carried| carried.opened.is_none()) else {
+        let Some(carried) = self.carried.get_mut(digest).filter(|carried| !carried.is_opened) else {
             return Ok(());
         };
         let mut base = Base {
@@ -284,10 +287,8 @@ impl<'a> Candidates<'a> {
                 is_plain.then_some(as_it_is)
             }
         };
-        carried.opened = Some(match plain {
-            Some(plain) => Some(Candidate::of(base, plain)?),
-            None => None,
-        });
+        carried.is_opened = true;
+        carried.candidate = plain.map(|plain| Candidate::of(base, plain)).transpose()?;
         Ok(())
     }
 }

@@ -4,7 +4,7 @@
 //! which leaves a core idle now and then. What comes out is the same.
 
 use std::cell::RefCell;
-use std::io::{Cursor, Read};
+use std::io::{Cursor, Read as _};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::thread::Scope;
 use std::time::Duration;

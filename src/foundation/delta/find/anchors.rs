@@ -32,7 +32,7 @@ pub(super) struct Anchors {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Sum {
     shift: u32,
-    sum: u32,
+    value: u32,
     last: u32,
 }
 
@@ -100,7 +100,7 @@ impl Anchors {
     pub(super) fn sum(&self) -> Sum {
         Sum {
             shift: self.shift,
-            sum: 0,
+            value: 0,
             last: 0,
         }
     }
@@ -134,9 +134,9 @@ impl Sum {
         let chosen = u32::MAX.checked_shr(self.shift)?;
         let rest = bytes.get(known..)?;
         let at = rest.iter().position(|byte| {
-            self.sum = (self.sum << 1).wrapping_add(u32::from(*byte));
-            let is_chosen = self.sum.wrapping_mul(FACTOR).wrapping_shr(self.shift) == chosen;
-            is_chosen && std::mem::replace(&mut self.last, self.sum) != self.sum
+            self.value = (self.value << 1).wrapping_add(u32::from(*byte));
+            let is_chosen = self.value.wrapping_mul(FACTOR).wrapping_shr(self.shift) == chosen;
+            is_chosen && std::mem::replace(&mut self.last, self.value) != self.value
         })?;
         Some(known.saturating_add(at).saturating_add(1))
     }

@@ -129,7 +129,7 @@ pub(super) fn is_packed(bytes: &[u8]) -> bool {
         .fold(0, u64::saturating_add);
     let all = bytes.len() as u64;
     // Of noise it is the first sum; text and machine code have several times as many.
-    pairs <= all.saturating_add(all.saturating_mul(all) / 256 / 4 * 5)
+    pairs <= all.saturating_add(all.saturating_mul(all).saturating_mul(5) / 1024)
 }
 
 /// Goes on with other bytes and a copy; returns how many that are, and where the base goes on.

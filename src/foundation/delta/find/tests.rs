@@ -174,7 +174,7 @@ fn bytes_that_change_everywhere_travel_behind_what_they_were() {
     let old = code(1, 300_000);
     let moved = [b"moved", &changed(&old)[..]].concat();
     for new in [changed(&old), moved] {
-        let (script, _, prefix) = there_and_back(&new, &[old.clone()]);
+        let (script, _, prefix) = there_and_back(&new, std::slice::from_ref(&old));
         let beside: u64 = prefix.iter().map(|range| range.length).sum();
         assert!(script.len() < 500 && beside > 280_000, "{} {beside}", script.len());
     }
